@@ -1,0 +1,395 @@
+package argus_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+const modulePath = "github.com/argus-evidence/argus"
+
+// TestArchitecture holds the source to the tables in ARCHITECTURE.md, which
+// states the rules.
+func TestArchitecture(t *testing.T) {
+	for _, breach := range breaches(os.DirFS(".")) {
+		t.Error(breach)
+	}
+}
+
+// design is what ARCHITECTURE.md says, keyed by the tables' first column.
+type design struct {
+	purpose map[string]string
+	may     map[string][]string
+	doors   map[string][]string
+}
+
+// unit is a package as it is in the tree.
+type unit struct {
+	comments []string // package comments of the files that are no tests
+	files    []source
+}
+
+type source struct {
+	path    string
+	test    bool
+	imports []string
+	inits   bool
+}
+
+// breaches returns a sentence for each place where the tree is not as designed.
+func breaches(tree fs.FS) []string {
+	text, err := fs.ReadFile(tree, "ARCHITECTURE.md")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	units, err := readUnits(tree)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	d := readDesign(string(text))
+	var found []string
+	say := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+
+	used := map[string]bool{} // "module door"
+	for _, name := range slices.Sorted(maps.Keys(units)) {
+		checkUnit(d, name, units[name], used, say)
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.purpose)) {
+		if units[name] == nil {
+			say("package %s is in the table and does not exist", name)
+		}
+	}
+	for _, module := range slices.Sorted(maps.Keys(d.doors)) {
+		for _, door := range d.doors[module] {
+			if !used[module+" "+door] {
+				say("module %s has the door %s, which does not import it", module, door)
+			}
+		}
+	}
+	return found
+}
+
+func checkUnit(d design, name string, u *unit, used map[string]bool, say func(string, ...any)) {
+	purpose, listed := d.purpose[name]
+	switch {
+	case !slices.ContainsFunc(u.files, func(f source) bool { return !f.test }):
+		// Tests alone are no package: nobody can import them.
+	case !listed:
+		say("package %s is not in the table", name)
+	case len(u.comments) != 1:
+		say("package %s has %d package comments, want one", name, len(u.comments))
+	case sentence(u.comments[0]) != purpose:
+		say("package %s is for %q by its comment and for %q by the table", name, sentence(u.comments[0]), purpose)
+	}
+	for _, f := range u.files {
+		if f.inits {
+			say("%s has an init function", f.path)
+		}
+		for _, imported := range f.imports {
+			checkImport(d, name, f, imported, used, say)
+		}
+	}
+}
+
+func checkImport(d design, name string, f source, imported string, used map[string]bool, say func(string, ...any)) {
+	if imported == "C" {
+		say("%s uses cgo", f.path)
+		return
+	}
+	inside := imported == modulePath || strings.HasPrefix(imported, modulePath+"/")
+	if host, _, _ := strings.Cut(imported, "/"); !inside && !strings.Contains(host, ".") {
+		return // standard library
+	}
+	switch {
+	case f.test && inside:
+	case name == "argus" && !f.test:
+		say("%s imports %s: the root package depends on the standard library only", f.path, imported)
+	case inside:
+		target := unitName(strings.TrimPrefix(strings.TrimPrefix(imported, modulePath), "/"))
+		if sideDoor(name, target) {
+			say("%s imports %s past the desk", f.path, target)
+		} else if d.purpose[name] != "" && !slices.Contains(d.may[name], target) {
+			say("%s imports %s, which the row of %s does not allow", f.path, target, name)
+		}
+	default:
+		checkModule(d, name, f, imported, used, say)
+	}
+}
+
+func checkModule(d design, name string, f source, imported string, used map[string]bool, say func(string, ...any)) {
+	module := imported
+	for d.doors[module] == nil {
+		if module = path.Dir(module); module == "." {
+			say("%s imports %s, which no row of the modules covers", f.path, imported)
+			return
+		}
+	}
+	door := name
+	if f.test || strings.HasSuffix(name, "test") {
+		door = "tests"
+	}
+	used[module+" "+door] = true
+	if !f.test && !slices.Contains(d.doors[module], door) {
+		say("%s imports %s outside its door: %s", f.path, imported, strings.Join(d.doors[module], ", "))
+	}
+}
+
+// sideDoor holds whatever the table says: what answers a person asks the desk.
+func sideDoor(name, target string) bool {
+	outside := name == "api" || strings.HasPrefix(name, "cmd/")
+	return outside && (target == "evidence" || target == "index" || strings.HasPrefix(target, "index/"))
+}
+
+// sentence returns a package's purpose: the first sentence of its comment
+// after the package's name, an "is" and the full stop left out.
+func sentence(comment string) string {
+	words := strings.Fields(new(doc.Package).Synopsis(comment))
+	if len(words) < 3 {
+		return ""
+	}
+	words = words[2:] // Package x, Command x
+	if words[0] == "is" {
+		words = words[1:]
+	}
+	return strings.TrimSuffix(strings.Join(words, " "), ".")
+}
+
+// unitName is a folder as the tables call it.
+func unitName(folder string) string {
+	if folder == "" || folder == "." {
+		return "argus"
+	}
+	return strings.TrimPrefix(folder, "internal/")
+}
+
+func readDesign(text string) design {
+	d := design{map[string]string{}, map[string][]string{}, map[string][]string{}}
+	for row := range tableRows(text, "| package | purpose | may import |") {
+		d.purpose[row[0]], d.may[row[0]] = row[1], list(row[2])
+	}
+	for row := range tableRows(text, "| module | doors | what for |") {
+		d.doors[row[0]] = list(row[1])
+	}
+	return d
+}
+
+func list(cell string) []string {
+	if cell == "-" {
+		return nil
+	}
+	return strings.Split(cell, ", ")
+}
+
+// tableRows yields the cells of the table that begins with a header line.
+func tableRows(text, header string) func(yield func([]string) bool) {
+	return func(yield func([]string) bool) {
+		_, table, _ := strings.Cut(text, header+"\n")
+		for line := range strings.Lines(table) {
+			if !strings.HasPrefix(line, "|") {
+				return
+			}
+			cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+			if len(cells) == 3 && !yield(cells) {
+				return
+			}
+		}
+	}
+}
+
+func readUnits(tree fs.FS) (map[string]*unit, error) {
+	units := map[string]*unit{}
+	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && name != "." && notOurs(tree, name) {
+			return fs.SkipDir
+		}
+		if entry.IsDir() || path.Ext(name) != ".go" {
+			return nil
+		}
+		key := unitName(path.Dir(name))
+		if units[key] == nil {
+			units[key] = &unit{}
+		}
+		return units[key].read(tree, name)
+	})
+	return units, err
+}
+
+// notOurs says which folders the go command leaves out of ./... as well.
+func notOurs(tree fs.FS, folder string) bool {
+	base := path.Base(folder)
+	if strings.ContainsAny(base[:1], "._") || base == "testdata" || base == "node_modules" {
+		return true
+	}
+	_, err := fs.Stat(tree, path.Join(folder, "go.mod"))
+	return err == nil
+}
+
+func (u *unit) read(tree fs.FS, name string) error {
+	text, err := fs.ReadFile(tree, name)
+	if err != nil {
+		return err
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	s := source{path: name, test: strings.HasSuffix(name, "_test.go")}
+	if file.Doc != nil && !s.test {
+		u.comments = append(u.comments, file.Doc.Text())
+	}
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return fmt.Errorf("parse an import of %s: %w", name, err)
+		}
+		s.imports = append(s.imports, imported)
+	}
+	for _, decl := range file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		s.inits = s.inits || ok && f.Recv == nil && f.Name.Name == "init"
+	}
+	u.files = append(u.files, s)
+	return nil
+}
+
+// TestArchitectureFails breaks each rule once in a small tree that keeps them all.
+func TestArchitectureFails(t *testing.T) {
+	const tables = `# Words
+| package | purpose | may import |
+|---|---|---|
+| argus | holds the words | - |
+| api | the desk over HTTP | argus, desk, index |
+| desk | the one way out | argus, evidence |
+| evidence | keeps records | argus |
+| index | finds | argus |
+| index/indextest | tests an index | argus, index |
+| cmd/argus | the command line | desk |
+
+| module | doors | what for |
+|---|---|---|
+| example.org/cbor/v2 | evidence | records |
+| example.org/cmp | tests | differences |
+`
+	keeps := map[string]string{
+		"ARCHITECTURE.md":                     tables,
+		"argus.go":                            "// Package argus holds the\n// words. More.\npackage argus\nimport \"time\"",
+		"argus_test.go":                       "package argus_test\nimport (\"example.org/cmp\"; \"github.com/argus-evidence/argus/internal/evidence\")",
+		"cmd/argus/main.go":                   "// Command argus is the command line.\npackage main\nimport \"github.com/argus-evidence/argus/internal/desk\"",
+		"internal/api/api.go":                 "// Package api is the desk over HTTP.\npackage api\nimport \"github.com/argus-evidence/argus\"",
+		"internal/desk/desk.go":               "// Package desk is the one way out.\npackage desk\nfunc (d Desk) init() {}\ntype Desk struct{}",
+		"internal/evidence/evidence.go":       "// Package evidence keeps records.\npackage evidence\nimport \"example.org/cbor/v2\"",
+		"internal/evidence/e_test.go":         "package evidence\nimport \"example.org/cmp/sub\"",
+		"internal/index/index.go":             "// Package index finds.\npackage index",
+		"internal/index/indextest/suite.go":   "// Package indextest tests an index.\npackage indextest\nimport \"example.org/cmp\"",
+		"internal/index/testdata/x/x.go":      "package x\nfunc init() {}",
+		"internal/web/node_modules/x/x.go":    "package x\nfunc init() {}",
+		"tools/go.mod":                        "module tools",
+		"tools/tools.go":                      "package tools\nfunc init() {}",
+		"internal/desk/scripts/desk_test.go":  "package scripts",
+		"internal/desk/.hidden/hidden.go":     "package hidden",
+		"internal/evidence/evidence_linux.go": "package evidence",
+	}
+	for name, test := range map[string]struct{ file, text, want string }{
+		"all kept": {"argus.go", keeps["argus.go"], ""},
+		"package not in the table": {
+			"internal/watch/watch.go", "// Package watch watches.\npackage watch",
+			"package watch is not in the table",
+		},
+		"package in the table and absent": {
+			"internal/index/index.go", "",
+			"package index is in the table and does not exist",
+		},
+		"another purpose": {
+			"internal/index/index.go", "// Package index finds things.\npackage index",
+			`package index is for "finds things" by its comment and for "finds" by the table`,
+		},
+		"no package comment": {
+			"internal/index/index.go", "package index",
+			"package index has 0 package comments, want one",
+		},
+		"two package comments": {
+			"internal/index/more.go", "// Package index finds.\npackage index",
+			"package index has 2 package comments, want one",
+		},
+		"import that the row does not allow": {
+			"internal/index/more.go", "package index\nimport \"github.com/argus-evidence/argus/internal/desk\"",
+			"internal/index/more.go imports desk, which the row of index does not allow",
+		},
+		"api past the desk, though its row allows it": {
+			"internal/api/more.go", "package api\nimport \"github.com/argus-evidence/argus/internal/index\"",
+			"internal/api/more.go imports index past the desk",
+		},
+		"command past the desk": {
+			"cmd/argus/more.go", "package main\nimport \"github.com/argus-evidence/argus/internal/evidence\"",
+			"cmd/argus/more.go imports evidence past the desk",
+		},
+		"root imports a package": {
+			"more.go", "package argus\nimport \"github.com/argus-evidence/argus/internal/index\"",
+			"more.go imports github.com/argus-evidence/argus/internal/index: the root package depends on the standard library only",
+		},
+		"root imports a module": {
+			"more.go", "package argus\nimport \"example.org/cbor/v2\"",
+			"more.go imports example.org/cbor/v2: the root package depends on the standard library only",
+		},
+		"module outside its door": {
+			"internal/index/more.go", "package index\nimport \"example.org/cbor/v2/deep\"",
+			"internal/index/more.go imports example.org/cbor/v2/deep outside its door: evidence",
+		},
+		"module for tests in the product": {
+			"internal/index/more.go", "package index\nimport \"example.org/cmp\"",
+			"internal/index/more.go imports example.org/cmp outside its door: tests",
+		},
+		"module that no row covers": {
+			"internal/index/more_test.go", "package index\nimport \"example.org/cbor\"",
+			"internal/index/more_test.go imports example.org/cbor, which no row of the modules covers",
+		},
+		"door that is not used": {
+			"internal/evidence/evidence.go", "// Package evidence keeps records.\npackage evidence",
+			"module example.org/cbor/v2 has the door evidence, which does not import it",
+		},
+		"init": {
+			"internal/index/more_test.go", "package index\nfunc init() {}",
+			"internal/index/more_test.go has an init function",
+		},
+		"cgo": {
+			"internal/index/more.go", "package index\nimport \"C\"",
+			"internal/index/more.go uses cgo",
+		},
+		"no table": {
+			"ARCHITECTURE.md", "",
+			"open ARCHITECTURE.md: file does not exist",
+		},
+		"no Go": {
+			"internal/index/more.go", "pakage index",
+			"internal/index/more.go:1:1: expected 'package', found pakage",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tree := fstest.MapFS{}
+			for path, text := range keeps {
+				tree[path] = &fstest.MapFile{Data: []byte(text)}
+			}
+			tree[test.file] = &fstest.MapFile{Data: []byte(test.text)}
+			if test.text == "" {
+				delete(tree, test.file)
+			}
+			if got := strings.Join(breaches(tree), "\n"); got != test.want {
+				t.Errorf("found:\n%s\nwant:\n%s", got, test.want)
+			}
+		})
+	}
+}

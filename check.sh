@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Checks everything that has to hold before a commit: ./check.sh
+# One or more steps alone: ./check.sh lint tests
+set -euo pipefail
+cd "$(dirname "$0")"
+
+steps=(tidy format build vet fix lint deadcode tests)
+
+# say shows a command and runs it; silent also fails when it prints anything.
+say() {
+  printf '$ %s\n' "$*"
+  "$@"
+}
+silent() {
+  local out
+  printf '$ %s\n' "$*"
+  out=$("$@" 2>&1) || { printf '%s\n' "$out"; return 1; }
+  [[ -z $out ]] || { printf '%s\n' "$out"; return 1; }
+}
+
+check_tidy() { say go mod tidy -diff && say go -C tools mod tidy -diff; }
+
+check_format() { silent find . -name '*.go' -not -path '*/node_modules/*' -exec gofmt -l {} +; }
+
+# The product needs no C compiler. Only the race detector below does.
+check_build() { say env CGO_ENABLED=0 go build ./...; }
+
+check_vet() { say go vet ./...; }
+
+check_fix() { silent go fix -diff ./...; }
+
+check_lint() { say go tool -modfile=tools/go.mod golangci-lint run; }
+
+check_deadcode() { silent go tool -modfile=tools/go.mod deadcode -test ./...; }
+
+check_tests() { say go test -race -shuffle=on ./...; }
+
+for step in "${@:-${steps[@]}}"; do
+  declare -F "check_$step" >/dev/null || { echo "check.sh: there is no step $step; there are: ${steps[*]}" >&2; exit 2; }
+  printf '== %s\n' "$step"
+  from=$SECONDS
+  if ! "check_$step"; then
+    printf '== %s FAILED after %d s; repeat it with: ./check.sh %s\n' "$step" $((SECONDS - from)) "$step" >&2
+    exit 1
+  fi
+  printf '== %s: %d s\n' "$step" $((SECONDS - from))
+done
+printf '== all checked in %d s\n' "$SECONDS"

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus/internal/bench"
+)
+
+func (a *app) benchCommand() *cobra.Command {
+	var o bench.Options
+	var profile string
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure this machine: taking messages in, and asking",
+		Long: `Write a corpus of invented messages, take it in through the ordinary road, ask
+the desk what people ask, and print what it took. Machines differ and are noisy;
+docs/performance.md says how to measure beside SQLite FTS5 in the same run.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			temporary := o.Dir == ""
+			if temporary {
+				if o.Dir, err = os.MkdirTemp("", "argus-bench-"); err != nil {
+					return fmt.Errorf("make a folder to measure in: %w", err)
+				}
+				defer os.RemoveAll(o.Dir)
+			} else if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+				return fmt.Errorf("make a folder to measure in: %w", err)
+			}
+			if profile != "" {
+				f, err := os.Create(profile)
+				if err != nil {
+					return fmt.Errorf("write the profile: %w", err)
+				}
+				defer f.Close()
+				if err := pprof.StartCPUProfile(f); err != nil {
+					return fmt.Errorf("write the profile: %w", err)
+				}
+				defer pprof.StopCPUProfile()
+			}
+			started := time.Now()
+			o.Say = func(what string) { fmt.Fprintf(a.err, "%6.1f s  %s\n", time.Since(started).Seconds(), what) }
+			report, err := bench.Run(c.Context(), o)
+			if err != nil {
+				return errors.Join(errors.New("measure"), err)
+			}
+			if a.json {
+				return a.out.object(report)
+			}
+			printBench(a.out, report)
+			return nil
+		},
+	}
+	c.Flags().IntVar(&o.Messages, "messages", 1_000_000, "how many")
+	c.Flags().IntVar(&o.Rounds, "rounds", 50, "how often each question is asked")
+	c.Flags().StringVar(&o.Dir, "dir", "", "an empty `folder` to work in, which is kept (default a temporary one)")
+	c.Flags().StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
+	return c
+}
+
+func printBench(o *output, r *bench.Report) {
+	o.linef("%s messages, %s of Argus JSON lines, %d CPUs, %s", group(uint64(r.Messages)), size(r.CorpusBytes), r.CPUs, r.Go)
+	o.linef("")
+	printTaken(o, "Argus", r.Ingest)
+	o.linef("\nbytes per message on disk")
+	var names []string
+	for name := range r.BytesPerMessage {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if r.BytesPerMessage[name] >= 0.05 {
+			o.linef("  %-26s %8.1f", name, r.BytesPerMessage[name])
+		}
+	}
+	o.linef("\n%-28s %10s %10s %12s", "asked of the desk, warm", "median", "p99", "found")
+	for _, q := range r.Questions {
+		o.linef("  %-26s %10s %10s %12s", q.Name, round(q.Median), round(q.P99), group(q.Found))
+	}
+}
+
+func printTaken(o *output, name string, t bench.Taken) {
+	o.linef("%-14s %s messages/s (%.1f s, %.2f CPU s per million), peak memory %s, on disk %s (%.2f × the input)", name, group(uint64(t.PerSecond)), t.Seconds,
+		t.CPUSeconds*1e6/(t.PerSecond*t.Seconds), size(t.PeakBytes), size(t.DiskBytes), t.DiskPerByte)
+}
+
+func round(d time.Duration) time.Duration {
+	if d > time.Millisecond {
+		return d.Round(10 * time.Microsecond)
+	}
+	return d.Round(time.Microsecond)
+}

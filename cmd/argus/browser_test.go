@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBrowser starts the demo, as the README says, and drives it in Chromium.
+// It needs Node, the interface's packages (npm ci in internal/web) and a
+// Chromium; $ARGUS_BROWSER set to "required" makes their absence a failure.
+func TestBrowser(t *testing.T) {
+	missing := t.Skipf
+	if os.Getenv("ARGUS_BROWSER") == "required" {
+		missing = t.Fatalf
+	}
+	node, err := exec.LookPath("node")
+	if err != nil {
+		missing("no Node: %v", err)
+	}
+	web, err := filepath.Abs("../../internal/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
+		missing("the interface's packages are not installed (npm ci in internal/web): %v", err)
+	}
+	link := startDemo(t)
+	c := exec.CommandContext(t.Context(), node, "e2e/run.js")
+	c.Dir = web
+	c.Env = append(os.Environ(), "ARGUS_URL="+link)
+	out, err := c.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("the browser test: %v", err)
+	}
+	if strings.Contains(string(out), "SKIPPED") {
+		missing("no Chromium")
+	}
+}
+
+// startDemo builds the command, starts its demo and returns the link. The
+// store has to be up within a minute.
+func startDemo(t *testing.T) string {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), build(t, ""), "demo", "--no-open", "--keep", t.TempDir())
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
+	c.WaitDelay = 10 * time.Second
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := time.Now()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Cancel(); err != nil {
+			t.Errorf("stop the demo: %v", err)
+		}
+		if err := c.Wait(); err != nil {
+			t.Logf("the demo ended: %v", err)
+		}
+	})
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "http://") {
+			if took := time.Since(started); took > time.Minute {
+				t.Errorf("the demo was up after %s, want a minute at most", took)
+			}
+			return lines.Text()
+		}
+	}
+	t.Fatal("the demo printed no link")
+	return ""
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus/internal/desk"
+)
+
+func (a *app) conversationCommand() *cobra.Command {
+	req := desk.PageRequest{}
+	var zone string
+	c := &cobra.Command{
+		Use:   "conversation REF",
+		Short: "Show the conversation around a message",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			where, err := time.LoadLocation(cmp.Or(zone, "UTC"))
+			if err != nil {
+				return usageError{fmt.Errorf("--zone %q: want a name like Europe/Amsterdam", zone), c.CommandPath()}
+			}
+			req.Ref = args[0]
+			req.Before, req.After = none(req.Before), none(req.After)
+			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
+				page, err := d.Page(ctx, who, req)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.out.object(page)
+				}
+				a.out.linef("%s  %s", page.Service, a.out.bold(oneLine(first(page.Title, page.Conversation))))
+				if page.Earlier > 0 {
+					a.out.linef("  … %s", count(page.Earlier, "earlier message", "earlier messages"))
+				}
+				for _, h := range page.Hits {
+					a.printHit(h, where, strings.HasPrefix(h.Ref.String(), strings.ToLower(args[0])))
+				}
+				if page.Later > 0 {
+					a.out.linef("  … %s", count(page.Later, "later message", "later messages"))
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().IntVar(&req.Before, "before", 10, "the most messages before it")
+	c.Flags().IntVar(&req.After, "after", 10, "the most messages after it")
+	c.Flags().StringVar(&zone, "zone", "", "the time `zone` of printed times (default UTC)")
+	return c
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/world"
+)
+
+// failpoints are the named moments of an ingest at which the crash test kills
+// it, with how often each is reached at least.
+var failpoints = map[string]int{
+	"append.before-write": 12, "append.before-sync": 12, "append.before-acknowledge": 12, "append.acknowledged": 12,
+	"rotate.before-table": 2, "rotate.before-next": 2, "rotate.before-manifest": 2,
+	"original.before-rename": 5,
+	"seal.before-tree":       1, "seal.before-seal": 1, "seal.sealed": 1,
+	"ledger.ingest.open": 1, "ledger.ingest.seal": 1,
+}
+
+// TestCrash kills the real binary with SIGKILL, at random moments and at named
+// ones, and resumes until the delivery is sealed: no acknowledged message is
+// lost, none is there twice, the store verifies, and the end is what an
+// undisturbed ingest gives. $ARGUS_CRASH_KILLS says how often, default 12.
+//
+// The control: builds that break a promise on purpose must be found out.
+func TestCrash(t *testing.T) {
+	kills := 12
+	if text := os.Getenv("ARGUS_CRASH_KILLS"); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("ARGUS_CRASH_KILLS: %v", err)
+		}
+	}
+	if testing.Short() {
+		t.Skip("builds and kills the real binary; not with -short")
+	}
+	data := t.TempDir()
+	if err := world.Write(data, 3, 1500); err != nil {
+		t.Fatal(err)
+	}
+	c := &crasher{data: data, rng: rand.New(rand.NewPCG(uint64(kills), 1))}
+	c.binary = build(t, "")
+	whole, err := c.undisturbed(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.want = whole
+	t.Logf("an undisturbed ingest stores %d messages in %s", len(whole), c.duration)
+
+	for c.killed < kills {
+		if problem, err := c.round(t.Context(), t.TempDir()); err != nil || problem != "" {
+			t.Fatalf("after %d kills, the last one %s: %s %v", c.killed, c.last, problem, err)
+		}
+	}
+	t.Logf("%d kills in %d deliveries", c.killed, c.rounds)
+
+	for _, promise := range []string{"ids", "ack"} {
+		c.binary = build(t, promise)
+		found := ""
+		for range 60 {
+			problem, err := c.round(t.Context(), t.TempDir())
+			if err != nil {
+				problem = err.Error()
+			}
+			if found = problem; found != "" {
+				break
+			}
+		}
+		if found == "" {
+			t.Errorf("a build that breaks %q on purpose passes: this test proves nothing", promise)
+		}
+		t.Logf("the build that breaks %q is found out: %s", promise, found)
+	}
+}
+
+// build builds the command; promise names what it breaks on purpose, "" for
+// nothing.
+func build(t *testing.T, promise string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "argus")
+	args := []string{"build", "-o", binary}
+	if promise != "" {
+		args = append(args, "-ldflags", "-X github.com/argus-evidence/argus/internal/evidence.broken="+promise)
+	}
+	c := exec.CommandContext(t.Context(), "go", append(args, ".")...)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("build the command: %v\n%s", err, out)
+	}
+	return binary
+}
+
+type crasher struct {
+	binary, data string
+	rng          *rand.Rand
+	want         map[string]int // message and version to 1
+	duration     time.Duration  // of an undisturbed ingest
+	killed       int
+	rounds       int
+	last         string
+}
+
+func (c *crasher) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, c.binary, append([]string{"--store", filepath.Join(dir, "s"), "--json"}, args...)...)
+	cmd.Env = append(os.Environ(), "ARGUS_KEYS="+filepath.Join(dir, "k"), "ARGUS_ACTOR=crash", "ARGUS_CRASH_AT=")
+	return cmd
+}
+
+func (c *crasher) run(ctx context.Context, dir string, args ...string) error {
+	if out, err := c.command(ctx, dir, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("argus %v: %w\n%s", args, err, out)
+	}
+	return nil
+}
+
+func (c *crasher) init(ctx context.Context, dir string) error {
+	return c.run(ctx, dir, "init", "--segment-bytes", "20000")
+}
+
+func (c *crasher) undisturbed(ctx context.Context, dir string) (map[string]int, error) {
+	if err := c.init(ctx, dir); err != nil {
+		return nil, err
+	}
+	started := time.Now()
+	if err := c.run(ctx, dir, "ingest", "--batch", "100", c.data); err != nil {
+		return nil, err
+	}
+	c.duration = time.Since(started)
+	messages, _, err := c.messages(ctx, dir)
+	return messages, err
+}
+
+// round takes one delivery in, killing it on the way, and says what is wrong.
+func (c *crasher) round(ctx context.Context, dir string) (problem string, err error) {
+	c.rounds++
+	if err := c.init(ctx, dir); err != nil {
+		return "", err
+	}
+	for try := 0; ; try++ {
+		cmd := c.command(ctx, dir, "ingest", "--batch", "100", c.data)
+		if sealed, err := c.sealed(ctx, dir); err != nil {
+			return "", err
+		} else if sealed {
+			break
+		}
+		acknowledged, err := c.disturb(ctx, cmd, try)
+		if err != nil {
+			return "", err
+		}
+		if problem, err := c.check(ctx, dir, acknowledged); problem != "" || err != nil {
+			return problem, err
+		}
+	}
+	// One more act, which records a seal that a crash kept out of the ledger.
+	if err := c.run(ctx, dir, "ingest", "--resume"); err != nil {
+		return "", err
+	}
+	got, _, err := c.messages(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	if diff := cmp.Diff(c.want, got); diff != "" {
+		return "the end differs from an undisturbed ingest (- want, + got):\n" + diff, nil
+	}
+	return c.check(ctx, dir, 0)
+}
+
+// disturb runs an ingest, kills it unless it ends before, and returns the last
+// record that it acknowledged.
+func (c *crasher) disturb(ctx context.Context, cmd *exec.Cmd, try int) (acknowledged uint64, err error) {
+	after := time.Duration(-1)
+	switch {
+	case try > 8: // let it end
+		c.last = "none"
+	case c.rng.IntN(2) == 0:
+		names := make([]string, 0, len(failpoints))
+		for name := range failpoints {
+			names = append(names, name)
+		}
+		name := names[c.rng.IntN(len(names))]
+		c.last = fmt.Sprintf("%s:%d", name, 1+c.rng.IntN(failpoints[name]))
+		cmd.Env = append(cmd.Env, "ARGUS_CRASH_AT="+c.last)
+	default:
+		after = time.Duration(c.rng.Int64N(int64(c.duration) + 1))
+		c.last = "after " + after.String()
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	if after >= 0 {
+		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // it may have ended before
+		defer timer.Stop()
+	}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var event struct {
+			Acknowledged uint64 `json:"acknowledged"`
+		}
+		if json.Unmarshal(lines.Bytes(), &event) == nil { // the last line may be cut
+			acknowledged = max(acknowledged, event.Acknowledged)
+		}
+	}
+	err = cmd.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == -1 {
+		c.killed++
+		return acknowledged, nil
+	}
+	if err != nil {
+		return acknowledged, fmt.Errorf("an ingest that was not killed failed: %w", err)
+	}
+	return acknowledged, nil
+}
+
+// sealed says whether the delivery is finished.
+func (c *crasher) sealed(ctx context.Context, dir string) (bool, error) {
+	s, err := evidence.Open(filepath.Join(dir, "s"), evidence.Options{ReadOnly: true})
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	list, err := s.Deliveries(ctx)
+	return len(list) > 0 && list[len(list)-1].Seal != nil, err
+}
+
+// check verifies the store and says what is wrong with it.
+func (c *crasher) check(ctx context.Context, dir string, acknowledged uint64) (string, error) {
+	var damage []string
+	_, err := node.Verify(ctx, filepath.Join(dir, "s"), "", func(f node.Finding) {
+		if !f.Note {
+			damage = append(damage, fmt.Sprintf("%+v", f))
+		}
+	}, func(int64) {})
+	if err != nil {
+		return "", err
+	}
+	if len(damage) > 0 {
+		return "the store is damaged: " + strings.Join(damage, "; "), nil
+	}
+	messages, last, err := c.messages(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	if last < acknowledged {
+		return fmt.Sprintf("%d records were acknowledged and %d are there", acknowledged, last), nil
+	}
+	for name, n := range messages {
+		if n > 1 {
+			return fmt.Sprintf("message %s is there %d times", name, n), nil
+		}
+	}
+	return "", nil
+}
+
+// messages counts how often each message is stored, by id and version.
+func (c *crasher) messages(ctx context.Context, dir string) (map[string]int, uint64, error) {
+	s, err := evidence.Open(filepath.Join(dir, "s"), evidence.Options{ReadOnly: true})
+	if err != nil {
+		return nil, 0, err
+	}
+	defer s.Close()
+	found := map[string]int{}
+	for r, err := range s.From(ctx, 1) {
+		if err != nil {
+			return nil, 0, err
+		}
+		if r.Kind == argus.KindMessage {
+			found[r.ID.String()+"/"+r.Version.String()]++
+		}
+	}
+	return found, s.Last(), nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+)
+
+var update = flag.Bool("update", false, "write the expected files anew")
+
+// TestCLIDocument holds docs/cli.md to what --help says.
+func TestCLIDocument(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString(cliHead)
+	a := &app{out: newOutput(&b), err: &b}
+	root := a.root()
+	root.InitDefaultHelpCmd()
+	writeCommand(&b, root)
+	b.WriteString(cliTail)
+	const name = "../../docs/cli.md"
+	if *update {
+		if err := os.WriteFile(name, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("docs/cli.md is not what --help says; go test ./cmd/argus -run TestCLIDocument -update:\n%s", diff)
+	}
+}
+
+const cliHead = `# The command line
+
+What ` + "`argus COMMAND --help`" + ` says, in one file; a test holds the two together.
+
+`
+
+const cliTail = `## JSON
+
+With ` + "`--json`" + ` every line of the standard output is one JSON object. Most have an ` + "`event`" + `: ` + "`created`, `progress`, `receipt`, `hit`, `result`,\n`finding`, `verified`, `indexed`, `revoked`, `serving`, `world`" + `. Times are RFC 3339 in UTC, or microseconds since 1970 where the name ends in _us; hashes and ids hexadecimal. Errors go to the standard error
+output as text.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done; for verify: everything is as it was sealed |
+| 1 | an error that has no code of its own |
+| 2 | the command or the query was not typed as it should be |
+| 3 | damage was found |
+| 4 | refused: no active authority allows it |
+| 5 | no record found, or the reference names several |
+| 6 | another argus is using the store |
+| 130 | interrupted |
+`
+
+func writeCommand(b *bytes.Buffer, c *cobra.Command) {
+	if c.Hidden || c.Name() == "help" {
+		return
+	}
+	fmt.Fprintf(b, "## %s\n\n%s\n\n", c.CommandPath(), strings.TrimSpace(first(c.Long, c.Short)))
+	if c.Runnable() {
+		fmt.Fprintf(b, "    %s\n\n", c.UseLine())
+	}
+	if c.HasExample() {
+		fmt.Fprintf(b, "Examples:\n\n%s\n\n", indentLines(strings.Trim(c.Example, "\n")))
+	}
+	flags := c.LocalFlags()
+	if !c.HasParent() {
+		flags = c.PersistentFlags()
+	}
+	if usage := flags.FlagUsagesWrapped(120); strings.TrimSpace(usage) != "" && (c.Runnable() || !c.HasParent()) {
+		title := "Flags"
+		if !c.HasParent() {
+			title = "Flags of every command"
+		}
+		fmt.Fprintf(b, "%s:\n\n%s\n", title, indentLines(strings.TrimRight(usage, "\n")+"\n"))
+	}
+	for _, sub := range c.Commands() {
+		writeCommand(b, sub)
+	}
+}
+
+func indentLines(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		b.WriteString("  " + line)
+	}
+	return b.String()
+}

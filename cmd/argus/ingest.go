@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+// errIngestStopped says that what is in hand can be resumed.
+var errIngestStopped = errors.New("the delivery is interrupted")
+
+type ingestFlags struct {
+	format, timezone, service, owner string
+	columns                          []string
+	resume, abandon                  bool
+	reason                           string
+	batch                            int
+}
+
+func (a *app) ingestCommand() *cobra.Command {
+	var f ingestFlags
+	c := &cobra.Command{
+		Use:   "ingest PATH…",
+		Short: "Take in deliveries: files, folders, archives",
+		Long: `Take in each path as one delivery: every file is kept byte for byte, read with
+the reader that recognises its content, and sealed with a signature. Each
+delivery gets a receipt with a balanced account:
+
+  read = stored + sightings of known messages + quarantined
+
+What no reader can make sense of is quarantined with the reason and stops
+nothing. Taking the same in again makes no second message. What was interrupted
+goes on with the same command, or with --resume. The store is made if there is
+none yet.`,
+		Example: `  argus ingest phone/ server-archive.zip
+  argus ingest --timezone Europe/Brussels 'WhatsApp Chat with Ali.txt'
+  argus ingest --map from=Afzender --map text=Bericht sheet.xlsx`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case f.resume && f.abandon:
+				return errors.New("--resume and --abandon exclude each other")
+			case (f.resume || f.abandon) && (f.format != "" || f.timezone != "" || f.service != "" || f.owner != "" || len(f.columns) > 0):
+				return errors.New("--resume and --abandon take no reading options: the delivery has its own")
+			case (f.resume || f.abandon) && len(args) > 0:
+				return errors.New("--resume and --abandon take no path: the delivery has its own")
+			case !f.resume && !f.abandon && len(args) == 0:
+				return errors.New("name a file or folder to take in")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return a.ingest(c, f, args) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.format, "format", "", "read with this `format` instead of recognising it (argus formats lists them)")
+	flags.StringVar(&f.timezone, "timezone", "", "the `zone` of clocks that state none, such as Europe/Amsterdam (default UTC, marked as assumed)")
+	flags.StringVar(&f.service, "service", "", "the `name` of the service where the data does not tell it")
+	flags.StringVar(&f.owner, "owner", "", "the `account` of the device that was exported, where the data does not tell it")
+	flags.StringArrayVar(&f.columns, "map", nil, "for sheets: `field=header`, may be repeated (docs/format/sheet.md lists the fields)")
+	flags.BoolVar(&f.resume, "resume", false, "finish what was interrupted")
+	flags.BoolVar(&f.abandon, "abandon", false, "seal what was interrupted as it is, marked incomplete")
+	flags.IntVar(&f.batch, "batch", 4096, "the most records that are made durable at once")
+	flags.StringVar(&f.reason, "reason", "abandoned by the operator", "with --abandon: why, for the seal")
+	return c
+}
+
+// reading turns flags into reading options, and into their record.
+func (f ingestFlags) reading() (reader.Options, []argus.Field, error) {
+	var names []argus.Field
+	if f.timezone != "" {
+		names = append(names, argus.Field{Name: "timezone", Value: f.timezone})
+	}
+	if f.service != "" {
+		names = append(names, argus.Field{Name: "service", Value: strings.ToLower(f.service)})
+	}
+	if f.owner != "" {
+		names = append(names, argus.Field{Name: "owner", Value: f.owner})
+	}
+	for _, column := range f.columns {
+		names = append(names, argus.Field{Name: "map", Value: column})
+	}
+	o, err := intake.Reading(names)
+	if err != nil {
+		err = fmt.Errorf("--%w", err)
+	}
+	return o, names, err
+}
+
+func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
+	reading, names, err := f.reading()
+	if err != nil {
+		return usageError{err, c.CommandPath()}
+	}
+	if err := intake.KnownFormat(f.format); err != nil {
+		return usageError{err, c.CommandPath()}
+	}
+	for _, p := range paths {
+		if _, err := os.Stat(p); err != nil {
+			return fmt.Errorf("look at what to take in: %w", err)
+		}
+	}
+	path := a.storePath()
+	if !node.Exists(path) && len(paths) > 0 {
+		if err := node.Create(c.Context(), path, a.nodeOptions()); err != nil {
+			return err
+		}
+		if err := a.created(c, path); err != nil {
+			return err
+		}
+	}
+	o := a.nodeOptions()
+	o.Write = true
+	n, err := node.Open(c.Context(), path, o)
+	if err != nil {
+		return err
+	}
+	err = a.ingestInto(c.Context(), n, f, paths, intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch})
+	return errors.Join(err, n.Close())
+}
+
+func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths []string, o intake.Options) error {
+	who, err := a.who(ctx, n)
+	if err != nil {
+		return err
+	}
+	progress := a.newProgress()
+	defer progress.close()
+	o.Progress = progress.show
+	err = n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error {
+		switch {
+		case f.resume:
+			return a.several(progress, "There is nothing to resume.", func() ([]*argus.Receipt, error) { return intake.Resume(ctx, o) })
+		case f.abandon:
+			return a.several(progress, "There is nothing to abandon.", func() ([]*argus.Receipt, error) { return intake.Abandon(ctx, o, f.reason) })
+		}
+		for _, p := range paths {
+			receipt, err := intake.Ingest(ctx, o, p)
+			if err != nil {
+				return err
+			}
+			if err := progress.receipt(receipt); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return errIngestStopped
+	}
+	return err
+}
+
+func (a *app) several(p *progress, none string, work func() ([]*argus.Receipt, error)) error {
+	receipts, err := work()
+	for _, r := range receipts {
+		err = errors.Join(err, p.receipt(r))
+	}
+	if len(receipts) == 0 && err == nil && !a.json {
+		a.out.linef("%s", none)
+	}
+	return err
+}
+
+// progress shows how an intake goes on: a bar on a terminal, JSON with --json,
+// else nothing but the receipts.
+type progress struct {
+	a      *app
+	bars   *mpb.Progress
+	bar    *mpb.Bar
+	latest atomic.Pointer[intake.Progress]
+}
+
+func (a *app) newProgress() *progress {
+	p := &progress{a: a}
+	p.latest.Store(&intake.Progress{})
+	if f, ok := a.err.(*os.File); ok && !a.json && term.IsTerminal(int(f.Fd())) {
+		p.bars = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(40), mpb.WithAutoRefresh())
+	}
+	return p
+}
+
+func (p *progress) show(now intake.Progress) {
+	before := p.latest.Swap(&now)
+	if now.Delivery != before.Delivery || now.Phase != before.Phase {
+		p.next(now)
+	}
+	if p.bar != nil {
+		p.bar.SetCurrent(now.Bytes)
+	}
+	if p.a.json && now.Acknowledged != before.Acknowledged {
+		if err := p.a.out.object(struct {
+			Event string `json:"event"`
+			intake.Progress
+		}{"progress", now}); err != nil {
+			fmt.Fprintln(p.a.err, "argus: "+err.Error())
+		}
+	}
+}
+
+// next begins the bar of a phase.
+func (p *progress) next(now intake.Progress) {
+	p.end()
+	if p.bars == nil || now.Total == 0 || now.Phase == "sealing" {
+		return
+	}
+	started, base := time.Now(), now.Counts.Read
+	p.bar = p.bars.New(now.Total, mpb.BarStyle(),
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(
+			decor.Name(fmt.Sprintf("%s %s ", now.Delivery, now.Phase)),
+			decor.CountersKiloByte("% .1f / % .1f"),
+		),
+		mpb.AppendDecorators(
+			decor.Percentage(),
+			decor.Any(func(decor.Statistics) string {
+				if now.Phase != "reading" {
+					return ""
+				}
+				rate := float64(p.latest.Load().Counts.Read-base) / max(time.Since(started).Seconds(), 0.001)
+				return fmt.Sprintf("  %s messages/s", group(uint64(rate)))
+			}),
+			decor.Any(func(s decor.Statistics) string {
+				if s.Current == 0 || s.Current >= s.Total {
+					return ""
+				}
+				left := time.Duration(float64(time.Since(started)) * float64(s.Total-s.Current) / float64(s.Current))
+				return fmt.Sprintf("  %s left", left.Round(time.Second))
+			}),
+		))
+}
+
+func (p *progress) end() {
+	if p.bar != nil {
+		p.bar.Abort(true)
+		p.bar.Wait()
+		p.bar = nil
+	}
+}
+
+func (p *progress) close() {
+	p.end()
+	if p.bars != nil {
+		p.bars.Shutdown()
+	}
+}
+
+func (p *progress) receipt(r *argus.Receipt) error {
+	p.end()
+	if p.a.json {
+		return p.a.out.object(struct {
+			Event string `json:"event"`
+			*argus.Receipt
+		}{"receipt", r})
+	}
+	printReceipt(p.a.out, r)
+	return p.a.out.flush()
+}
+
+// maxFiles is how many files without problems a receipt lists by name.
+const maxFiles = 10
+
+// printReceipt prints what became of a delivery.
+func printReceipt(o *output, r *argus.Receipt) {
+	o.linef("%s  %s", o.bold(r.Delivery.String()), plain(r.Opening.Source))
+	c := r.Counts
+	o.linef("  read %s = stored %s + sightings %s + quarantined %s", group(c.Read), group(c.Stored), group(c.Sightings), group(c.Quarantined))
+	if c.Differing > 0 {
+		o.linef("  %s differ from a message that was known (edited, deleted, other content)", count(c.Differing, "copy", "copies"))
+	}
+	if c.Locked > 0 {
+		o.linef("  %s locked: no key is held yet", count(c.Locked, "message is", "messages are"))
+	}
+	quiet := 0
+	for _, f := range r.Files {
+		if len(f.Problems) == 0 {
+			if quiet++; quiet > maxFiles {
+				continue
+			}
+		}
+		printFile(o, f)
+	}
+	if quiet > maxFiles {
+		o.linef("  … and %s without problems", count(uint64(quiet-maxFiles), "file", "files"))
+	}
+	if s := r.Seal; s != nil {
+		span := ""
+		if s.First.Known() {
+			span = fmt.Sprintf(", messages from %s to %s", s.First, s.Last)
+		}
+		o.linef("  sealed %s, root %s%s", s.Sealed.Format(time.RFC3339), s.Root, span)
+		if s.Incomplete != "" {
+			o.linef("  incomplete: %s", plain(s.Incomplete))
+		}
+	} else {
+		o.linef("  not sealed: its ingest goes on or was interrupted (argus ingest --resume)")
+	}
+}
+
+func printFile(o *output, f argus.FileAccount) {
+	readers := strings.Join(f.Readers, " ")
+	if readers == "" {
+		readers = "no reader"
+	}
+	o.linef("  %s  %s", oneLine(f.Original.Path), o.dim(fmt.Sprintf("%s, %s, %s read", size(f.Original.Size), readers, group(f.Counts.Read))))
+	for _, p := range f.Problems {
+		o.linef("    quarantined %s: %s", group(p.Count), oneLine(p.Value))
+	}
+}

@@ -1,0 +1,279 @@
+// Command argus turns lawfully obtained messages into evidence that can be
+// searched and checked: the command line of Argus.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// The exit codes, as docs/cli.md lists them.
+const (
+	exitError       = 1
+	exitUsage       = 2
+	exitDamaged     = 3
+	exitRefused     = 4
+	exitNotFound    = 5
+	exitLocked      = 6
+	exitInterrupted = 130
+)
+
+func run(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{out: newOutput(out), err: errOut}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if flushErr := a.out.flush(); err == nil {
+		err = flushErr
+	}
+	if err == nil {
+		return 0
+	}
+	code, hint := explain(err)
+	if ctx.Err() != nil {
+		code, hint = exitInterrupted, hintInterrupted(err)
+	}
+	if text := message(err); text != "" {
+		fmt.Fprintln(errOut, "argus: "+text)
+	}
+	if hint != "" {
+		fmt.Fprintln(errOut, "  "+hint)
+	}
+	return code
+}
+
+// app is one run of the command.
+type app struct {
+	out *output
+	err io.Writer
+
+	store     string
+	json      bool
+	keys      string
+	actor     string
+	authority string
+	purpose   string
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "argus",
+		Short: "Evidence from lawfully obtained messages that a court can check",
+		Long: `Argus takes in deliveries of messages, keeps them so that every change would be
+found, and lets them be searched under a legal authority, with a trace of each
+look. Begin with "argus demo", or with your own files:
+
+  argus ingest FILE-OR-FOLDER
+  argus search 'hello from:alice sent:2020'
+  argus show REF --trace
+  argus verify`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:           software(),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			err := fmt.Errorf("there is no command %q", args[0])
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, ", "))
+			}
+			return usageError{err, c.CommandPath()}
+		},
+		SuggestionsMinimumDistance: 2,
+		Args:                       cobra.ArbitraryArgs,
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.store, "store", "", "the store's `folder` (default $ARGUS_STORE, then ./case.argus)")
+	flags.BoolVar(&a.json, "json", false, "print one JSON object a line")
+	flags.StringVar(&a.keys, "keys", "", "the `folder` with the store's private key (default $ARGUS_KEYS, then argus/keys in your configuration folder)")
+	flags.StringVar(&a.actor, "actor", "", "who asks, for the ledger (default $ARGUS_ACTOR, then your user name)")
+	flags.StringVar(&a.authority, "authority", "", "the `number` of the authority that you act under (default the only one that names you)")
+	flags.StringVar(&a.purpose, "purpose", "", "what for, for the ledger (default $ARGUS_PURPOSE, then the authority's purpose)")
+	root.AddCommand(
+		a.initCommand(),
+		a.ingestCommand(),
+		a.searchCommand(),
+		a.showCommand(),
+		a.conversationCommand(),
+		a.receiptCommand(),
+		a.quarantineCommand(),
+		a.verifyCommand(),
+		a.ledgerCommand(),
+		a.authorityCommand(),
+		a.reindexCommand(),
+		a.serveCommand(),
+		a.demoCommand(),
+		a.formatsCommand(),
+		a.worldCommand(),
+		a.benchCommand(),
+	)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{err, c.CommandPath()} })
+	for _, c := range root.Commands() {
+		wrapUsage(c)
+	}
+	return root
+}
+
+// usageError is a command that was not typed as it should be.
+type usageError struct {
+	error
+	command string
+}
+
+func wrapUsage(c *cobra.Command) {
+	if args := c.Args; args != nil {
+		c.Args = func(c *cobra.Command, given []string) error {
+			if err := args(c, given); err != nil {
+				return usageError{err, c.CommandPath()}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		wrapUsage(sub)
+	}
+}
+
+// storePath is the store that the command is about.
+func (a *app) storePath() string {
+	for _, path := range []string{a.store, os.Getenv("ARGUS_STORE")} {
+		if path != "" {
+			return path
+		}
+	}
+	return "case.argus"
+}
+
+func (a *app) nodeOptions() node.Options {
+	return node.Options{KeyDir: a.keys, Software: software(), Failpoint: failpoint()}
+}
+
+// open opens the store for reading, and says who reads.
+func (a *app) open(ctx context.Context) (*node.Node, desk.Who, error) {
+	n, err := node.Open(ctx, a.storePath(), a.nodeOptions())
+	if err != nil {
+		return nil, desk.Who{}, err
+	}
+	who, err := a.who(ctx, n)
+	if err != nil {
+		return nil, who, errors.Join(err, n.Close())
+	}
+	return n, who, nil
+}
+
+// who asks: what the flags say, then the environment, then what the store has.
+func (a *app) who(ctx context.Context, n *node.Node) (desk.Who, error) {
+	return n.Who(ctx, desk.Who{Actor: first(a.actor, os.Getenv("ARGUS_ACTOR")), Authority: a.authority, Purpose: first(a.purpose, os.Getenv("ARGUS_PURPOSE"))})
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// explain returns the exit code of an error and what to do next.
+func explain(err error) (code int, hint string) {
+	var usage usageError
+	var syntax *query.SyntaxError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
+	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest):
+		return exitUsage, ""
+	case errors.Is(err, errDamageFound):
+		return exitDamaged, ""
+	case errors.Is(err, node.ErrNoStore):
+		return exitError, `Name it with --store or $ARGUS_STORE, or make one with "argus init" or "argus ingest PATH".`
+	case errors.Is(err, node.ErrNoKey):
+		return exitError, "Name the folder that holds it with --keys or $ARGUS_KEYS. It is where the store was made, and is not part of the store."
+	case errors.Is(err, intake.ErrUnfinished):
+		return exitError, `Finish it with "argus ingest --resume", or seal it as it is with "argus ingest --abandon".`
+	case errors.Is(err, intake.ErrOtherFiles):
+		return exitError, `Put the files back and resume, or seal it as it is with "argus ingest --abandon".`
+	case errors.Is(err, intake.ErrOtherReaders):
+		return exitError, `Finish it with the Argus that began it, or seal it as it is with "argus ingest --abandon" and hand it over again.`
+	case errors.Is(err, argus.ErrDamaged):
+		return exitDamaged, `"argus verify" names what is damaged; "argus reindex" rebuilds the index from the evidence.`
+	case errors.Is(err, argus.ErrRefused):
+		return exitRefused, `"argus authority list" shows the authorities that name you.`
+	case errors.Is(err, argus.ErrAmbiguous):
+		return exitNotFound, "Give more digits."
+	case errors.Is(err, argus.ErrNotFound):
+		return exitNotFound, ""
+	case errors.Is(err, argus.ErrLocked):
+		return exitLocked, "Wait for the other argus to end, or stop it."
+	}
+	return exitError, ""
+}
+
+func hintInterrupted(err error) string {
+	if errors.Is(err, errIngestStopped) {
+		return `What was acknowledged is kept. Go on with "argus ingest --resume".`
+	}
+	return ""
+}
+
+// message is what people read of an error.
+func message(err error) string {
+	var syntax *query.SyntaxError
+	if errors.As(err, &syntax) {
+		text := "the query does not make sense: " + syntax.Message + "\n" + indent(syntax.Show())
+		if syntax.Hint != "" {
+			text += "\n  " + syntax.Hint
+		}
+		return text
+	}
+	if errors.Is(err, errDamageFound) {
+		return "" // the findings have been printed
+	}
+	return err.Error()
+}
+
+// software names this build: its version, or the commit that it was made of.
+func software() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "argus"
+	}
+	version := info.Main.Version
+	if version == "" || version == "(devel)" {
+		version = "devel"
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				version = s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return "argus " + version
+}
+
+func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ") }

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
+)
+
+func (a *app) receiptCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "receipt [DELIVERY]",
+		Short: "Show the deliveries, or the balanced account of one",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
+				if len(args) == 1 {
+					number, err := argus.ParseDelivery(args[0])
+					if err != nil {
+						return usageError{err, c.CommandPath()}
+					}
+					receipt, err := d.Receipt(ctx, who, number)
+					if err != nil {
+						return err
+					}
+					if a.json {
+						return a.out.object(receipt)
+					}
+					printReceipt(a.out, &receipt.Receipt)
+					return nil
+				}
+				list, err := d.Deliveries(ctx, who)
+				if err != nil {
+					return err
+				}
+				for _, r := range list {
+					if a.json {
+						if err := a.out.object(r); err != nil {
+							return err
+						}
+						continue
+					}
+					state := "not sealed"
+					if r.Seal != nil {
+						state = fmt.Sprintf("sealed %s", r.Seal.Sealed.Format(time.RFC3339))
+					}
+					a.out.linef("%s  read %s = stored %s + sightings %s + quarantined %s  %s  %s", r.Delivery, group(r.Counts.Read),
+						group(r.Counts.Stored), group(r.Counts.Sightings), group(r.Counts.Quarantined), state, oneLine(r.Opening.Source))
+				}
+				if len(list) == 0 && !a.json {
+					a.out.linef("No deliveries yet: argus ingest PATH")
+				}
+				return nil
+			})
+		},
+	}
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// reads runs a command that reads through the desk.
+func (a *app) reads(c *cobra.Command, work func(ctx context.Context, d *desk.Desk, who desk.Who) error) error {
+	n, who, err := a.open(c.Context())
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(c.Context(), n.Desk, who), n.Close())
+}
+
+func (a *app) searchCommand() *cobra.Command {
+	var req desk.SearchRequest
+	var facets []string
+	var histogram, zone string
+	c := &cobra.Command{
+		Use:   "search QUERY",
+		Short: "Find messages, newest first",
+		Long: `Find messages, newest first. A query has words, "phrases", prefix*, fuzzy~1,
+/regular expressions/, AND OR NOT and parentheses, and the fields from: to:
+with: in: service: delivery: sent: on: has: is: lang:. docs/query.md has it all.
+
+A time with a question mark is that of a clock whose zone nobody stated.`,
+		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
+  argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0`,
+		Args: cobra.MinimumNArgs(0),
+		RunE: func(c *cobra.Command, args []string) error {
+			req.Query = strings.Join(args, " ")
+			for _, f := range facets {
+				req.Facets = append(req.Facets, query.FieldName(f))
+			}
+			req.Histogram = desk.Interval(histogram)
+			where, err := time.LoadLocation(cmp.Or(zone, "UTC"))
+			if err != nil {
+				return usageError{fmt.Errorf("--zone %q: want a name like Europe/Amsterdam", zone), c.CommandPath()}
+			}
+			req.Zone = zone
+			req.Limit = none(req.Limit)
+			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
+				result, err := d.Search(ctx, who, req)
+				if err != nil {
+					return err
+				}
+				return a.printResult(result, where)
+			})
+		},
+	}
+	flags := c.Flags()
+	flags.IntVar(&req.Limit, "limit", 20, "the most messages to print, up to 1000")
+	flags.StringVar(&req.Next, "next", "", "go on behind an earlier answer: its `token`")
+	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, in, service, delivery, is, lang; may be repeated")
+	flags.StringVar(&histogram, "histogram", "", "count by hour, day, month or year")
+	flags.StringVar(&zone, "zone", "", "the time `zone` of days in the query and of printed times (default UTC)")
+	return c
+}
+
+// none makes 0, which a request reads as its default, the number that it reads
+// as 0.
+func none(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
+func (a *app) printResult(r *desk.SearchResult, zone *time.Location) error {
+	if a.json {
+		for _, h := range r.Hits {
+			if err := a.out.object(struct {
+				Event string `json:"event"`
+				desk.Hit
+			}{"hit", h}); err != nil {
+				return err
+			}
+		}
+		summary := *r
+		summary.Hits = nil
+		return a.out.object(struct {
+			Event string            `json:"event"`
+			Hits  int               `json:"hits"`
+			Rest  desk.SearchResult `json:"result"`
+		}{"result", len(r.Hits), summary})
+	}
+	for _, h := range r.Hits {
+		a.printHit(h, zone, false)
+	}
+	if len(r.Hits) > 0 {
+		a.out.linef("")
+	}
+	a.out.linef("%s: %s", count(r.Total, "message", "messages"), r.Query)
+	for _, name := range sortedFacets(r.Facets) {
+		printCounts(a.out, string(name), r.Facets[name])
+	}
+	if len(r.Histogram) > 0 {
+		printCounts(a.out, "sent", r.Histogram)
+	}
+	if r.Next != "" {
+		a.out.linef("More: --next %s", r.Next)
+	}
+	if r.Behind > 0 {
+		a.out.linef("The index is %s behind the evidence; what is missing will be found when it has caught up.", count(r.Behind, "record", "records"))
+	}
+	return nil
+}
+
+func sortedFacets(facets map[query.FieldName][]argus.Tally) []query.FieldName {
+	var names []query.FieldName
+	for name := range facets {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// printCounts prints values with bars.
+func printCounts(o *output, title string, counts []argus.Tally) {
+	o.linef("\n%s", o.bold(title))
+	var most uint64
+	for _, c := range counts {
+		most = max(most, c.Count)
+	}
+	for _, c := range counts {
+		o.linef("  %10s  %s %s", group(c.Count), strings.Repeat("▪", int(1+c.Count*20/max(most, 1))), oneLine(c.Value))
+	}
+}
+
+// printHit prints a message: one line about it, then its text.
+func (a *app) printHit(h desk.Hit, zone *time.Location, here bool) {
+	m := h.Message
+	marker := " "
+	if here {
+		marker = a.out.bold("▶")
+	}
+	head := fmt.Sprintf("%s  %s  %s  %s", when(m.Sent, zone), m.Service, a.out.bold(sender(m)), place(m))
+	a.out.linef("%s%s  %s%s", marker, head, a.out.dim(h.Ref.String()[:16]), states(m, h.Differs))
+	for line := range strings.Lines(a.text(m, h.Marks)) {
+		a.out.linef("    %s", strings.TrimSuffix(line, "\n"))
+	}
+	for _, at := range m.Attachments {
+		held := ""
+		if at.Missing() {
+			held = ", missing"
+		}
+		a.out.linef("    [%s%s]", oneLine(first(at.Name, "attachment")), held)
+	}
+}
+
+// when writes a time in a zone. A clock whose zone nobody stated is written as
+// it stood, with a question mark, and not moved.
+func when(t argus.Time, zone *time.Location) string {
+	if t.Known() && t.Zone == argus.ZoneAssumed {
+		return strings.TrimSuffix(t.String(), "Z") + "?"
+	}
+	return t.In(zone)
+}
+
+func sender(m *argus.Message) string {
+	switch {
+	case m.From == "":
+		return m.Service
+	case m.FromName != "" && m.FromName != m.From:
+		return oneLine(m.FromName + " (" + m.From + ")")
+	}
+	return oneLine(m.From)
+}
+
+func place(m *argus.Message) string {
+	name := first(m.Title, m.Conversation)
+	if name == "" {
+		return ""
+	}
+	return "→ " + oneLine(name)
+}
+
+func states(m *argus.Message, differs bool) string {
+	words := m.State.Words()
+	if differs {
+		words = append(words, "differs")
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "  [" + strings.Join(words, " ") + "]"
+}
+
+// maxText is how much of one text is printed in a list, in bytes.
+const maxText = 2000
+
+// text is what a message says, with what matched in bold on a terminal.
+func (a *app) text(m *argus.Message, marks [][2]int) string {
+	text := m.Text
+	if text == "" && m.State&argus.StateLocked != 0 {
+		return fmt.Sprintf("(locked: %s of %s, key %s)", size(int64(len(m.Locked.Payload))),
+			first(m.Locked.Algorithm, "an unnamed cipher"), first(m.Locked.KeyID, "not named"))
+	}
+	more := ""
+	if len(text) > maxText {
+		text, more = strings.ToValidUTF8(text[:maxText], ""), fmt.Sprintf("\n… %s more (argus show)", size(int64(len(m.Text)-maxText)))
+	}
+	var b strings.Builder
+	at := 0
+	for _, mark := range marks {
+		if mark[0] < at || mark[1] > len(text) {
+			break
+		}
+		b.WriteString(plain(text[at:mark[0]]))
+		b.WriteString(a.out.bold(plain(text[mark[0]:mark[1]])))
+		at = mark[1]
+	}
+	b.WriteString(plain(text[at:]))
+	return b.String() + more
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
+)
+
+func (a *app) showCommand() *cobra.Command {
+	var trace bool
+	c := &cobra.Command{
+		Use:   "show REF",
+		Short: "Show one message, with every copy and where each was found",
+		Long: `Show one message. REF is its id, or the first digits of it, at least six. --trace
+adds each place where it was found: delivery, original with its SHA-256, record
+and bytes, reader and version, and the raw record as it stands there.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
+				shown, err := d.Show(ctx, who, args[0], trace)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.out.object(shown)
+				}
+				a.printShown(shown, trace)
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&trace, "trace", false, "show where each copy was found, and the raw records")
+	return c
+}
+
+func (a *app) printShown(s *desk.Shown, trace bool) {
+	a.out.linef("message %s", a.out.bold(s.Ref.String()))
+	if len(s.Copies) > 1 {
+		a.out.linef("%s that differ are known of it.", count(uint64(len(s.Copies)), "copy", "copies"))
+	}
+	for i, copied := range s.Copies {
+		m := copied.Message
+		a.out.linef("")
+		if len(s.Copies) > 1 {
+			a.out.linef("%s, version %s", a.out.bold(fmt.Sprintf("copy %d", i+1)), copied.Version)
+		}
+		printFacts(a.out, m)
+		a.out.linef("")
+		for line := range strings.Lines(plain(first(m.Text, a.text(m, nil)))) {
+			a.out.linef("    %s", strings.TrimSuffix(line, "\n"))
+		}
+		a.out.linef("")
+		if !trace {
+			a.out.linef("  %s (--trace shows where)", count(uint64(len(copied.Sightings)), "sighting", "sightings"))
+			continue
+		}
+		for _, sighting := range copied.Sightings {
+			a.printSighting(sighting)
+		}
+	}
+}
+
+// printFacts prints what is known of a message besides its text.
+func printFacts(o *output, m *argus.Message) {
+	fact := func(name, value string) {
+		if value != "" {
+			o.linef("  %-14s %s", name, oneLine(value))
+		}
+	}
+	moment := func(name string, t argus.Time) {
+		if t == (argus.Time{}) {
+			return
+		}
+		about := "to the " + t.Precision.String()
+		if t.Known() {
+			about += ", zone " + t.Zone.String()
+		}
+		if t.Raw != "" {
+			about += fmt.Sprintf(", written %q", t.Raw)
+		}
+		fact(name, fmt.Sprintf("%s (%s)", t, about))
+	}
+	fact("service", m.Service)
+	fact("conversation", m.Conversation)
+	fact("title", m.Title)
+	fact("from", sender(m))
+	fact("to", strings.Join(m.To, ", "))
+	moment("sent", m.Sent)
+	moment("received", m.Received)
+	moment("read", m.Read)
+	fact("service id", m.ServiceID)
+	if m.Sequence > 0 {
+		fact("sequence", fmt.Sprint(m.Sequence))
+	}
+	fact("reply to", m.ReplyTo)
+	fact("forwarded from", m.ForwardedFrom)
+	fact("language", m.Lang)
+	fact("state", strings.Join(m.State.Words(), ", "))
+	for _, at := range m.Attachments {
+		about := "missing"
+		if !at.Missing() {
+			about = fmt.Sprintf("%s, SHA-256 %s", size(at.Size), at.Hash)
+		}
+		fact("attachment", fmt.Sprintf("%s (%s)", at.Name, about))
+	}
+	for _, x := range m.Extra {
+		fact(oneLine(x.Name), x.Value)
+	}
+}
+
+func (a *app) printSighting(s desk.Sighting) {
+	a.printPlace(s)
+	if s.Adds != nil {
+		a.out.linef("    this copy states:")
+		printFacts(a.out, s.Adds)
+	}
+	if len(s.Raw) > 0 {
+		a.out.linef("    raw")
+		for line := range strings.Lines(plain(strings.ToValidUTF8(string(s.Raw), "\uFFFD"))) {
+			a.out.linef("      │ %s", strings.TrimRight(line, "\r\n"))
+		}
+	}
+}
+
+func (a *app) printPlace(s desk.Sighting) {
+	a.out.linef("  found as record %d of the evidence, in delivery %s", s.Seq, s.Delivery)
+	a.out.linef("    original   %s", oneLine(s.Original.Path))
+	a.out.linef("    SHA-256    %s (%s)", s.Original.Hash, size(s.Original.Size))
+	if s.Where.Path != "" {
+		a.out.linef("    in it      %s", oneLine(s.Where.Path))
+	}
+	at := fmt.Sprintf("record %d", s.Where.Record)
+	if s.Where.Length > 0 {
+		at += fmt.Sprintf(", bytes %d to %d", s.Where.Offset, s.Where.Offset+s.Where.Length)
+	}
+	a.out.linef("    at         %s", at)
+	a.out.linef("    reader     %s", first(s.Reader, "none"))
+}

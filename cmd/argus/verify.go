@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/argus-evidence/argus/internal/node"
+)
+
+// errDamageFound says that findings of damage have been printed.
+var errDamageFound = errors.New("the store is damaged")
+
+func (a *app) verifyCommand() *cobra.Command {
+	var keyFile string
+	c := &cobra.Command{
+		Use:   "verify [STORE]",
+		Short: "Recompute everything that a store claims, and name what was changed",
+		Long: `Recompute from the store's folder alone everything that it claims: the hashes of
+originals, every record and its identity, the Merkle tree, counts and signature
+of each delivery, the ledger, the authorities, the index. No server and no
+secret is needed. Each finding names file, offset, records and delivery.
+
+Without --key the public key in the store is used: that proves that the store
+agrees with itself. With a key that you received on another way it proves who
+sealed it.
+
+Exit code 0: everything is as it was sealed. 3: something is damaged.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			path := a.storePath()
+			if len(args) == 1 {
+				path = args[0]
+			}
+			key := ""
+			if keyFile != "" {
+				data, err := os.ReadFile(keyFile)
+				if err != nil {
+					return fmt.Errorf("read the public key: %w", err)
+				}
+				key = strings.TrimSpace(string(data))
+			}
+			return a.verify(c, path, key)
+		},
+	}
+	c.Flags().StringVar(&keyFile, "key", "", "the `file` with the public key that you trust (default the one in the store)")
+	return c
+}
+
+func (a *app) verify(c *cobra.Command, path, key string) error {
+	damaged := 0
+	report := func(f node.Finding) {
+		if !f.Note {
+			damaged++
+		}
+		if a.json {
+			if err := a.out.object(struct {
+				Event string `json:"event"`
+				node.Finding
+			}{"finding", f}); err != nil {
+				fmt.Fprintln(a.err, "argus: "+err.Error())
+			}
+			return
+		}
+		printFinding(a.out, f)
+	}
+	started := time.Now()
+	var read int64
+	shown := time.Now()
+	terminal := false
+	if f, ok := a.err.(*os.File); ok {
+		terminal = term.IsTerminal(int(f.Fd())) && !a.json
+	}
+	result, err := node.Verify(c.Context(), path, key, report, func(n int64) {
+		if read += n; terminal && time.Since(shown) > 200*time.Millisecond {
+			shown = time.Now()
+			fmt.Fprintf(a.err, "\r\x1b[K%s checked", size(read))
+		}
+	})
+	if terminal {
+		fmt.Fprint(a.err, "\r\x1b[K")
+	}
+	if err != nil {
+		return err
+	}
+	if a.json {
+		if err := a.out.object(struct {
+			Event  string `json:"event"`
+			Sound  bool   `json:"sound"`
+			Damage int    `json:"damage"`
+			*node.Verified
+		}{"verified", damaged == 0, damaged, result}); err != nil {
+			return err
+		}
+	} else {
+		printVerified(a.out, result, damaged, time.Since(started))
+	}
+	if damaged > 0 {
+		return errDamageFound
+	}
+	return nil
+}
+
+func printFinding(o *output, f node.Finding) {
+	kind := o.style("31;1", "DAMAGED")
+	if f.Note {
+		kind = "note"
+	}
+	at := f.File
+	if f.Offset >= 0 {
+		at += fmt.Sprintf(" at offset %d", f.Offset)
+	}
+	switch {
+	case f.First != 0 && f.Last > f.First:
+		at += fmt.Sprintf(", records %d to %d", f.First, f.Last)
+	case f.First != 0:
+		at += fmt.Sprintf(", record %d", f.First)
+	}
+	if f.Delivery != 0 {
+		at += fmt.Sprintf(", delivery %s", f.Delivery)
+	}
+	o.linef("%s  %s: %s", kind, oneLine(at), oneLine(f.Problem))
+}
+
+func printVerified(o *output, v *node.Verified, damaged int, took time.Duration) {
+	c := v.Counts
+	o.linef("store %s: %s in %s of %s sealed, %s, %s of the ledger; %s checked in %s", v.Store,
+		count(v.Records, "record", "records"), group(uint64(v.Sealed)), count(uint64(v.Deliveries), "delivery", "deliveries"),
+		count(uint64(v.Originals), "original", "originals"), count(v.Entries, "entry", "entries"), size(v.Bytes), took.Round(time.Millisecond))
+	o.linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", group(c.Read), group(c.Stored),
+		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "message", "messages"))
+	o.linef("key %s", oneLine(v.Key))
+	if damaged == 0 {
+		o.linef("%s: everything is as it was sealed.", o.style("32;1", "SOUND"))
+	} else {
+		o.linef("%s: %s above.", o.style("31;1", "DAMAGED"), count(uint64(damaged), "finding", "findings"))
+	}
+}

@@ -1,0 +1,387 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// fake is a desk with one message. It notes who asked what.
+type fake struct {
+	asked []string
+	err   error
+}
+
+var theID = argus.ID{0xAB, 1}
+
+func (f *fake) note(who desk.Who, format string, args ...any) error {
+	f.asked = append(f.asked, fmt.Sprintf("%s/%s/%s ", who.Actor, who.Authority, who.Purpose)+fmt.Sprintf(format, args...))
+	return f.err
+}
+
+func (f *fake) Search(_ context.Context, who desk.Who, r desk.SearchRequest) (*desk.SearchResult, error) {
+	if err := f.note(who, "search %q limit %d zone %s", r.Query, r.Limit, r.Zone); err != nil {
+		return nil, err
+	}
+	if _, err := query.Parse(r.Query, query.Options{}); err != nil {
+		return nil, fmt.Errorf("search: %w", err)
+	}
+	hit := desk.Hit{Ref: theID, Message: &argus.Message{Service: "sky", From: "Q3XK9A", Text: "<b>loods</b>"}, Marks: [][2]int{{3, 8}},
+		Deliveries: []argus.DeliveryNumber{7}}
+	return &desk.SearchResult{Query: r.Query, Hits: []desk.Hit{hit}, Total: 1, Entry: 12}, nil
+}
+
+func (f *fake) Show(_ context.Context, who desk.Who, ref string, raw bool) (*desk.Shown, error) {
+	return &desk.Shown{Ref: theID}, f.note(who, "show %s raw %t", ref, raw)
+}
+
+func (f *fake) Page(_ context.Context, who desk.Who, r desk.PageRequest) (*desk.Page, error) {
+	return &desk.Page{Service: "sky"}, f.note(who, "page %+v", r)
+}
+
+func (f *fake) Deliveries(_ context.Context, who desk.Who) ([]desk.Delivery, error) {
+	return []desk.Delivery{{Receipt: argus.Receipt{Delivery: 7}}}, f.note(who, "deliveries")
+}
+
+func (f *fake) Receipt(_ context.Context, who desk.Who, n argus.DeliveryNumber) (*desk.Delivery, error) {
+	return &desk.Delivery{Receipt: argus.Receipt{Delivery: n}}, f.note(who, "receipt %s", n)
+}
+
+func (f *fake) Ledger(_ context.Context, who desk.Who, from uint64, limit int) ([]ledger.Entry, error) {
+	return []ledger.Entry{{Seq: 1}}, f.note(who, "ledger %d %d", from, limit)
+}
+
+func (f *fake) Authorities(_ context.Context, actor string) ([]authority.Authority, error) {
+	return []authority.Authority{{Number: 1, Basis: "own data"}}, nil
+}
+
+// serve starts the API with a fake desk.
+func serve(t *testing.T, f *fake) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(New(f, Options{
+		Who: desk.Who{Actor: "ann", Authority: "A-0001", Purpose: "test"}, Store: "case.argus", Token: "sesame",
+		Web: fstest.MapFS{"index.html": {Data: []byte("<!doctype html>the page")}, "argus.js": {Data: []byte("1")}},
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// browser opens the link, as whoever got it would.
+func browser(t *testing.T, s *httptest.Server) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if status, body := do(t, c, "GET", s.URL+"/?token=sesame", "", nil); status != http.StatusOK {
+		t.Fatalf("opening the link answered %d: %s", status, body)
+	}
+	return c
+}
+
+func do(t *testing.T, c *http.Client, method, target, body string, header http.Header) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for name, values := range header {
+		r.Header[name] = values
+		if name == "Host" {
+			r.Host = values[0]
+		}
+	}
+	res, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
+var everything = []string{"/", "/argus.js", "/api/session", "/api/deliveries", "/api/deliveries/7", "/api/ledger",
+	"/api/messages/ab01", "/api/conversation?ref=ab01", "/api/openapi.json", "/api/nothing", "/nothing"}
+
+func TestRefusedWithoutSession(t *testing.T) {
+	f := &fake{}
+	s := serve(t, f)
+	for _, path := range everything {
+		if status, body := do(t, s.Client(), "GET", s.URL+path, "", nil); status != http.StatusUnauthorized || !strings.Contains(body, "link that the argus command printed") {
+			t.Errorf("GET %s answered %d: %s", path, status, body)
+		}
+	}
+	for _, cookie := range []string{"", "sesame", strings.Repeat("A", 26)} {
+		header := http.Header{"Cookie": {"argus-" + port(s) + "=" + cookie}}
+		if status, _ := do(t, s.Client(), "POST", s.URL+"/api/search", `{"query":""}`, header); status != http.StatusUnauthorized {
+			t.Errorf("with the cookie %q, a search answered %d", cookie, status)
+		}
+	}
+	for _, target := range []string{"/?token=", "/?token=sesam", "/argus.js?token=sesame", "/api/session?token=sesame"} {
+		if status, _ := do(t, s.Client(), "GET", s.URL+target, "", nil); status != http.StatusUnauthorized {
+			t.Errorf("GET %s answered %d", target, status)
+		}
+	}
+	if len(f.asked) > 0 {
+		t.Errorf("the desk was asked: %q", f.asked)
+	}
+}
+
+func port(s *httptest.Server) string {
+	u, _ := url.Parse(s.URL)
+	return u.Port()
+}
+
+func TestTokenOpensOnce(t *testing.T) {
+	s := serve(t, &fake{})
+	first := browser(t, s)
+	if status, _ := do(t, s.Client(), "GET", s.URL+"/?token=sesame", "", nil); status != http.StatusUnauthorized {
+		t.Errorf("the link worked twice: %d", status)
+	}
+	if status, _ := do(t, first, "GET", s.URL+"/?token=sesame", "", nil); status != http.StatusOK {
+		t.Errorf("in the browser that has the session, the link answered %d", status)
+	}
+	u, _ := url.Parse(s.URL)
+	if cookies := first.Jar.Cookies(u); len(cookies) != 1 || strings.Contains(cookies[0].Value, "sesame") {
+		t.Errorf("cookies %v, want one that is not the token", cookies)
+	}
+}
+
+func TestCookieStaysWithTheBrowser(t *testing.T) {
+	s := serve(t, &fake{})
+	res, err := s.Client().Get(s.URL + "/?token=sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	cookie := res.Header.Get("Set-Cookie")
+	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
+		if !strings.Contains(cookie, want) {
+			t.Errorf("cookie %q lacks %s", cookie, want)
+		}
+	}
+}
+
+func TestNoTokenNoSession(t *testing.T) {
+	s := httptest.NewServer(New(&fake{}, Options{}))
+	defer s.Close()
+	if status, _ := do(t, s.Client(), "GET", s.URL+"/?token=", "", nil); status != http.StatusUnauthorized {
+		t.Errorf("without a token there was a session: %d", status)
+	}
+}
+
+func TestRefusedForOtherHostsAndPages(t *testing.T) {
+	f := &fake{}
+	s := serve(t, f)
+	c := browser(t, s)
+	own := "127.0.0.1:" + port(s)
+	for name, test := range map[string]struct {
+		header http.Header
+		want   int
+	}{
+		"a name that leads here":      {http.Header{"Host": {"evil.example:" + port(s)}}, http.StatusMisdirectedRequest},
+		"a name without a port":       {http.Header{"Host": {"evil.example"}}, http.StatusMisdirectedRequest},
+		"another port":                {http.Header{"Host": {"127.0.0.1:1"}}, http.StatusMisdirectedRequest},
+		"another address":             {http.Header{"Host": {"127.0.0.2:" + port(s)}}, http.StatusMisdirectedRequest},
+		"a page of another site":      {http.Header{"Origin": {"https://evil.example"}}, http.StatusForbidden},
+		"a page of another port":      {http.Header{"Origin": {"http://127.0.0.1:1"}}, http.StatusForbidden},
+		"a page without origin":       {http.Header{"Origin": {"null"}}, http.StatusForbidden},
+		"the browser says cross-site": {http.Header{"Sec-Fetch-Site": {"cross-site"}}, http.StatusForbidden},
+		"the browser says same-site":  {http.Header{"Sec-Fetch-Site": {"same-site"}}, http.StatusForbidden},
+		"our own page":                {http.Header{"Origin": {"http://" + own}, "Sec-Fetch-Site": {"same-origin"}}, http.StatusOK},
+		"no browser":                  {nil, http.StatusOK},
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			f.asked = nil
+			path, body := "/api/deliveries", ""
+			if method == "POST" {
+				path, body = "/api/search", `{"query":""}`
+			}
+			status, _ := do(t, c, method, s.URL+path, body, test.header)
+			if status != test.want || (status == http.StatusOK) != (len(f.asked) == 1) {
+				t.Errorf("%s: %s answered %d, want %d; the desk was asked %q", name, method, status, test.want, f.asked)
+			}
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	s := serve(t, &fake{})
+	c := browser(t, s)
+	for _, path := range everything {
+		res, err := c.Get(s.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'self';", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
+		} {
+			if path == "/nothing" && name == "Cache-Control" {
+				continue // net/http takes it off where there is no file
+			}
+			if got := res.Header.Get(name); !strings.HasPrefix(got, want) {
+				t.Errorf("GET %s: %s is %q, want %q", path, name, got, want)
+			}
+		}
+		if p := res.Header.Get("Content-Security-Policy"); !strings.Contains(p, "frame-ancestors 'none'") || strings.Contains(p, "unsafe") {
+			t.Errorf("GET %s: the policy is %q", path, p)
+		}
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	f := &fake{}
+	s := serve(t, f)
+	c := browser(t, s)
+	chosen := http.Header{"X-Argus-Authority": {"A-0002"}, "X-Argus-Purpose": {url.PathEscape("onderzoek Kadé 9/b")}}
+	for _, test := range []struct {
+		method, path, body string
+		header             http.Header
+		asked, answer      string
+	}{
+		{"POST", "/api/search", `{"query":"loods","limit":5,"zone":"Europe/Amsterdam"}`, nil,
+			`ann/A-0001/test search "loods" limit 5 zone Europe/Amsterdam`, `"text":"<b>loods</b>"},"marks":[[3,8]],"deliveries":["D-0007"]`},
+		{"POST", "/api/search", `{"query":""}`, chosen, `ann/A-0002/onderzoek Kadé 9/b search "" limit 0 zone `, `"total":1`},
+		{"GET", "/api/messages/ab01?raw=true", "", nil, "ann/A-0001/test show ab01 raw true", `"ref":"ab010000`},
+		{"GET", "/api/conversation?ref=ab01&before=50&after=-1", "", nil,
+			"ann/A-0001/test page {Ref:ab01 Service: Conversation: Before:50 After:-1}", `"service":"sky"`},
+		{"GET", "/api/deliveries", "", nil, "ann/A-0001/test deliveries", `"delivery":"D-0007"`},
+		{"GET", "/api/deliveries/D-0007", "", nil, "ann/A-0001/test receipt D-0007", `"delivery":"D-0007"`},
+		{"GET", "/api/ledger?from=3", "", nil, "ann/A-0001/test ledger 3 100", `"seq":1`},
+		{"GET", "/api/session", "", nil, "", `"store":"case.argus"`},
+		{"GET", "/", "", nil, "", "the page"},
+	} {
+		f.asked = nil
+		status, body := do(t, c, test.method, s.URL+test.path, test.body, test.header)
+		if status != http.StatusOK || !strings.Contains(body, test.answer) {
+			t.Errorf("%s %s answered %d: %s\nwant %s", test.method, test.path, status, body, test.answer)
+		}
+		if got := strings.Join(f.asked, "\n"); got != test.asked {
+			t.Errorf("%s %s asked the desk:\n%s\nwant:\n%s", test.method, test.path, got, test.asked)
+		}
+	}
+}
+
+func TestProblems(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want Problem
+	}{
+		"senseless":   {fmt.Errorf("%w: unknown time zone", desk.ErrRequest), Problem{Status: 422, Title: "Bad request", Detail: "bad request: unknown time zone"}},
+		"refused":     {fmt.Errorf("search: %w: no purpose", argus.ErrRefused), Problem{Status: 403, Title: "Refused", Detail: "search: refused: no purpose"}},
+		"not found":   {fmt.Errorf("show: %w", argus.ErrNotFound), Problem{Status: 404, Title: "No record found", Detail: "show: no record found"}},
+		"ambiguous":   {argus.ErrAmbiguous, Problem{Status: 409, Title: "Ambiguous reference", Detail: "ambiguous reference"}},
+		"damaged":     {fmt.Errorf("read segment 3: %w", argus.ErrDamaged), Problem{Status: 500, Title: "Damaged", Detail: "stored bytes are not what was written: run argus verify"}},
+		"our secrets": {errors.New("open /home/ann/case: denied"), Problem{Status: 500, Title: "Not answered", Detail: "the log of the argus command says why"}},
+	} {
+		s := serve(t, &fake{err: test.err})
+		status, body := do(t, browser(t, s), "POST", s.URL+"/api/search", `{"query":"x"}`, nil)
+		var got Problem
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatalf("%s: %v: %s", name, err, body)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" || status != test.want.Status {
+			t.Errorf("%s answered %d (-want +got):\n%s", name, status, diff)
+		}
+	}
+}
+
+func TestSyntaxErrorPointsAtThePlace(t *testing.T) {
+	s := serve(t, &fake{})
+	status, body := do(t, browser(t, s), "POST", s.URL+"/api/search", `{"query":"loods is:lost"}`, nil)
+	var got Problem
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if status != http.StatusUnprocessableEntity || got.Place == nil || got.Place.Offset+got.Place.Length > len("loods is:lost") || got.Place.Offset < 6 {
+		t.Errorf("answered %d: %s", status, body)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	f := &fake{}
+	s := serve(t, f)
+	c := browser(t, s)
+	for _, test := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{"POST", "/api/search", `{"query":`, 400},
+		{"POST", "/api/search", `{"query":1}`, 422},
+		{"POST", "/api/search", `{"query":"x","colour":1}`, 422},
+		{"POST", "/api/search", `{"query":"` + strings.Repeat("x", maxBody) + `"}`, 413},
+		{"GET", "/api/deliveries/x", "", 404},
+		{"GET", "/api/conversation?before=501&ref=ab01", "", 422},
+		{"GET", "/api/ledger?limit=-1", "", 422},
+		{"GET", "/api/nothing", "", 404},
+		{"GET", "/../go.mod", "", 307},
+		{"DELETE", "/api/search", "", 404},
+	} {
+		status, body := do(t, c, test.method, s.URL+test.path, test.body, nil)
+		if status != test.want {
+			t.Errorf("%s %s answered %d, want %d: %.200s", test.method, test.path, status, test.want, body)
+		}
+	}
+	if len(f.asked) > 0 {
+		t.Errorf("the desk was asked: %q", f.asked)
+	}
+}
+
+func TestOpenAPI(t *testing.T) {
+	s := serve(t, &fake{})
+	status, body := do(t, browser(t, s), "GET", s.URL+"/api/openapi.json", "", nil)
+	var doc struct {
+		OpenAPI    string
+		Paths      map[string]map[string]struct{ OperationID string }
+		Components struct {
+			Schemas map[string]struct{ Properties map[string]json.RawMessage }
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &doc); err != nil {
+		t.Fatalf("%d %v: %.200s", status, err, body)
+	}
+	var operations []string
+	for _, path := range doc.Paths {
+		for _, operation := range path {
+			operations = append(operations, operation.OperationID)
+		}
+	}
+	if doc.OpenAPI != "3.1.0" || len(operations) != 7 {
+		t.Errorf("OpenAPI %s with operations %q", doc.OpenAPI, operations)
+	}
+	message := doc.Components.Schemas["Message"].Properties
+	for name, want := range map[string]string{"sent": `"oneOf"`, "state": `"array"`, "text": `"string"`} {
+		if !bytes.Contains(message[name], []byte(want)) {
+			t.Errorf("a message's %s is described as %s, want %s", name, message[name], want)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/ledger"
+)
+
+// The limits of a request.
+const (
+	maxBody = 5 << 20 // bytes: a query of 4 MiB and the rest
+	patient = time.Minute
+)
+
+// Asker is what each request says about why it asks. Both are UTF-8 in
+// percent-encoding, as a header cannot hold all of it.
+type Asker struct {
+	Authority string `header:"X-Argus-Authority" doc:"number of the authority, A-0001; default the session's"`
+	Purpose   string `header:"X-Argus-Purpose" doc:"what for, percent-encoded; default the session's"`
+}
+
+func (a Asker) who(session desk.Who) (desk.Who, error) {
+	for _, f := range []struct {
+		said string
+		of   *string
+	}{{a.Authority, &session.Authority}, {a.Purpose, &session.Purpose}} {
+		text, err := url.PathUnescape(f.said)
+		if err != nil {
+			return session, &Problem{Status: http.StatusBadRequest, Title: "Bad header", Detail: "authority and purpose are percent-encoded"}
+		}
+		if text != "" {
+			*f.of = text
+		}
+	}
+	return session, nil
+}
+
+func (a Asker) asker() Asker { return a }
+
+// Body is an answer.
+type Body[T any] struct{ Body T }
+
+// The requests.
+type (
+	searchInput struct {
+		Asker
+		Body desk.SearchRequest
+	}
+	messageInput struct {
+		Asker
+		Ref string `path:"ref" doc:"the message's id, or the beginning of it"`
+		Raw bool   `query:"raw" doc:"with the record as it stands in the original"`
+	}
+	conversationInput struct {
+		Asker
+		Ref          string `query:"ref" doc:"the message in the middle"`
+		Service      string `query:"service" doc:"with conversation: the end of it"`
+		Conversation string `query:"conversation"`
+		Before       int    `query:"before" minimum:"-1" maximum:"500" doc:"0 for 20, -1 for none"`
+		After        int    `query:"after" minimum:"-1" maximum:"500" doc:"0 for 20, -1 for none"`
+	}
+	deliveryInput struct {
+		Asker
+		Number string `path:"number" doc:"D-0007 or 7"`
+	}
+	ledgerInput struct {
+		Asker
+		From  uint64 `query:"from" doc:"number of the first entry; 0 for the last ones"`
+		Limit int    `query:"limit" minimum:"0" maximum:"1000" default:"100"`
+	}
+	sessionInput struct{ Asker }
+)
+
+// Session is who asks, and under what he may ask.
+type Session struct {
+	Who         desk.Who              `json:"who"`
+	Store       string                `json:"store"`
+	Key         string                `json:"key,omitempty" doc:"the key that seals are signed with, as a C2SP note verifier key"`
+	Authorities []authority.Authority `json:"authorities"`
+}
+
+func routes(mux *http.ServeMux, d office, o Options) {
+	config := huma.DefaultConfig("Argus", "1")
+	config.Info.Description = "Messages and where each was found. Every answer is in the ledger before it leaves."
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
+	config.CreateHooks = nil // no $schema in answers
+	api := humago.New(mux, config)
+	for t, text := range map[reflect.Type]reflect.Type{
+		reflect.TypeFor[argus.Time]():  reflect.TypeFor[anyTime](),
+		reflect.TypeFor[argus.State](): reflect.TypeFor[[]string](),
+	} {
+		api.OpenAPI().Components.Schemas.RegisterTypeAlias(t, text)
+	}
+
+	add(api, o, "POST", "/api/search", "search", "Find messages, newest first",
+		func(ctx context.Context, who desk.Who, in *searchInput) (*desk.SearchResult, error) {
+			return d.Search(ctx, who, in.Body)
+		})
+	add(api, o, "GET", "/api/messages/{ref}", "show", "One message with all copies and where each was found",
+		func(ctx context.Context, who desk.Who, in *messageInput) (*desk.Shown, error) {
+			return d.Show(ctx, who, in.Ref, in.Raw)
+		})
+	add(api, o, "GET", "/api/conversation", "page", "A piece of a conversation, oldest first",
+		func(ctx context.Context, who desk.Who, in *conversationInput) (*desk.Page, error) {
+			return d.Page(ctx, who, desk.PageRequest{Ref: in.Ref, Service: in.Service, Conversation: in.Conversation,
+				Before: in.Before, After: in.After})
+		})
+	add(api, o, "GET", "/api/deliveries", "deliveries", "All deliveries with their accounts",
+		func(ctx context.Context, who desk.Who, _ *sessionInput) ([]desk.Delivery, error) {
+			return d.Deliveries(ctx, who)
+		})
+	add(api, o, "GET", "/api/deliveries/{number}", "receipt", "One delivery with the account of each file",
+		func(ctx context.Context, who desk.Who, in *deliveryInput) (*desk.Delivery, error) {
+			number, err := argus.ParseDelivery(in.Number)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", argus.ErrNotFound, err)
+			}
+			return d.Receipt(ctx, who, number)
+		})
+	add(api, o, "GET", "/api/ledger", "ledger", "Entries of the ledger",
+		func(ctx context.Context, who desk.Who, in *ledgerInput) ([]ledger.Entry, error) {
+			return d.Ledger(ctx, who, in.From, in.Limit)
+		})
+	add(api, o, "GET", "/api/session", "session", "Who asks, and the authorities to ask under",
+		func(ctx context.Context, who desk.Who, _ *sessionInput) (*Session, error) {
+			list, err := d.Authorities(ctx, who.Actor)
+			return &Session{Who: who, Store: o.Store, Key: o.Key, Authorities: list}, err
+		})
+}
+
+// add makes an endpoint of a call of the desk.
+func add[I interface{ asker() Asker }, T any](api huma.API, o Options, method, path, id, about string, ask func(context.Context, desk.Who, *I) (T, error)) {
+	operation := huma.Operation{OperationID: id, Method: method, Path: path, Summary: about, MaxBodyBytes: maxBody}
+	huma.Register(api, operation, func(ctx context.Context, in *I) (*Body[T], error) {
+		who, err := (*in).asker().who(o.Who)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, patient)
+		defer cancel()
+		answer, err := ask(ctx, who, in)
+		if err != nil {
+			return nil, problem(ctx, o.Log, err)
+		}
+		return &Body[T]{answer}, nil
+	})
+}
+
+// anyTime describes argus.Time, which is a string, or an object where the
+// source has more to say.
+type anyTime struct{}
+
+// Schema implements huma.SchemaProvider.
+func (anyTime) Schema(huma.Registry) *huma.Schema {
+	text := &huma.Schema{Type: "string", Description: "UTC, as finely as the source states it, or unknown", Examples: []any{"2021-02-14T12:03:11Z"}}
+	return &huma.Schema{OneOf: []*huma.Schema{text, {
+		Type: "object",
+		Properties: map[string]*huma.Schema{
+			"utc":  text,
+			"raw":  {Type: "string", Description: "as it stood in the source"},
+			"zone": {Type: "string", Description: "where the zone came from", Enum: []any{"stated", "file", "operator", "assumed"}},
+		},
+		Required: []string{"utc"},
+	}}}
+}

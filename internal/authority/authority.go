@@ -1,0 +1,184 @@
+// Package authority says who may do what, on which legal basis, for which
+// purpose, until when.
+//
+// An authority is a file that is written once and never changed. A revocation
+// is a second file beside it. [Store.Decide] reads both each time, so that a
+// revocation by another process counts at once, and takes the hour from its
+// caller, so that the second in which an authority ends is its first without
+// access. A file that cannot be read back exactly is damage, never absence.
+//
+// What a file says is proven by its SHA-256, which the one who adds it records
+// in the ledger. docs/format/authority.md has the form.
+package authority
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// Number counts the authorities of one store from 1.
+type Number uint32
+
+// String writes the number as people cite it: A-0001.
+func (n Number) String() string { return fmt.Sprintf("A-%04d", uint32(n)) }
+
+// MarshalText writes the number as people cite it.
+func (n Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads what ParseNumber reads.
+func (n *Number) UnmarshalText(text []byte) error {
+	parsed, err := ParseNumber(string(text))
+	*n = parsed
+	return err
+}
+
+// ParseNumber reads a number with or without its prefix and leading zeros:
+// A-0001, a-1, 1.
+func ParseNumber(s string) (Number, error) {
+	digits := s
+	if len(s) > 2 && (s[0] == 'A' || s[0] == 'a') && s[1] == '-' {
+		digits = s[2:]
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || n == 0 || digits[0] == '+' {
+		return 0, fmt.Errorf("parse authority %q: an authority is written like A-0001", s)
+	}
+	return Number(n), nil
+}
+
+// Authority is the legal basis for reading.
+type Authority struct {
+	Number Number `json:"authority"`
+	Title  string `json:"title,omitempty"`
+	// Basis is the legal basis: a law and article, a warrant, "own data".
+	Basis string `json:"basis"`
+	// GrantedBy is the body or person that granted it.
+	GrantedBy string `json:"granted_by"`
+	// Actors are those who may use it. Default: every actor of this store.
+	Actors []string `json:"actors,omitempty"`
+	// Purpose is what it was granted for.
+	Purpose string `json:"purpose"`
+	// Scope is what it covers, in the query language, its days in UTC. Default
+	// all messages.
+	Scope string `json:"scope,omitempty"`
+	// From is the first second of access, default Created. Until is the first
+	// without it; zero is no end.
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until,omitzero"`
+	// Created is when it was added to the store.
+	Created time.Time `json:"created"`
+	// Revoked is how it was ended early, nil if it was not. It has a file of
+	// its own.
+	Revoked *Revocation `json:"revoked,omitempty"`
+}
+
+// Revocation ends an authority early.
+type Revocation struct {
+	Number Number    `json:"authority"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// Names says whether an actor may use the authority at all.
+func (a *Authority) Names(actor string) bool {
+	return len(a.Actors) == 0 || slices.Contains(a.Actors, actor)
+}
+
+// valid returns why an authority cannot be kept, or nil.
+func (a *Authority) valid() error {
+	for _, text := range append([]string{a.Title, a.Basis, a.GrantedBy, a.Purpose, a.Scope}, a.Actors...) {
+		if !utf8.ValidString(text) {
+			return fmt.Errorf("%q is not UTF-8", text)
+		}
+	}
+	switch {
+	case blank(a.Basis):
+		return fmt.Errorf("it names no legal basis")
+	case blank(a.GrantedBy):
+		return fmt.Errorf("it does not say who granted it")
+	case blank(a.Purpose):
+		return fmt.Errorf("it names no purpose")
+	case slices.ContainsFunc(a.Actors, blank):
+		return fmt.Errorf("one of its actors has no name")
+	case !a.Until.IsZero() && !a.Until.After(a.From):
+		return fmt.Errorf("it ends at %s, before it begins at %s", stamp(a.Until), stamp(a.From))
+	}
+	if _, err := a.scope(); err != nil {
+		return fmt.Errorf("its scope: %w", err)
+	}
+	return nil
+}
+
+func (a *Authority) scope() (query.Node, error) { return query.Parse(a.Scope, query.Options{}) }
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Decision allows an act.
+type Decision struct {
+	Authority *Authority
+	// Scope is what the act may reach.
+	Scope query.Node
+}
+
+// Request is an act that somebody wants to do.
+type Request struct {
+	Actor string
+	// Authority is the number of the authority, as the actor wrote it.
+	Authority string
+	// Purpose is what the actor wants it for, in the actor's words.
+	Purpose string
+	// Action names the act.
+	Action string
+}
+
+// Decide allows an act or returns argus.ErrRefused, with a sentence for the
+// actor that says nothing about authorities of others: one that does not exist
+// and one that does not name the actor look the same. argus.ErrDamaged: it
+// cannot be known.
+func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
+	refused := func(format string, args ...any) (*Decision, error) {
+		return nil, fmt.Errorf("%s: %w: %s", r.Action, argus.ErrRefused, fmt.Sprintf(format, args...))
+	}
+	if blank(r.Actor) {
+		return refused("nobody is named as the one who asks; say who you are")
+	}
+	if r.Authority == "" {
+		return refused("no authority is named; say under which authority you ask")
+	}
+	number, err := ParseNumber(r.Authority)
+	if err != nil {
+		return refused("%v", err)
+	}
+	a, err := s.get(number)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Action, err)
+	}
+	if a == nil || !a.Names(r.Actor) {
+		return refused("%s has no authority %s; ask for one, or list those that name you", r.Actor, number)
+	}
+	switch {
+	case a.Revoked != nil:
+		return refused("authority %s was revoked at %s (%s); ask for a new one", number, stamp(a.Revoked.At), a.Revoked.Reason)
+	case now.Before(a.From):
+		return refused("authority %s begins at %s; ask again then", number, stamp(a.From))
+	case !a.Until.IsZero() && !now.Before(a.Until):
+		return refused("authority %s ended at %s; ask for a new one", number, stamp(a.Until))
+	case blank(r.Purpose):
+		return refused("no purpose is named; say what for you ask")
+	}
+	scope, err := a.scope()
+	if err != nil {
+		return refused("the scope of authority %s cannot be read (%v); ask for a new one", number, err)
+	}
+	return &Decision{a, scope}, nil
+}

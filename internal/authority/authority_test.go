@@ -1,0 +1,325 @@
+package authority
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 500e6, time.UTC)
+
+func own() Authority {
+	return Authority{Title: "own", Basis: "own data", GrantedBy: "anna", Purpose: "find my notes"}
+}
+
+func newStore(t testing.TB) *Store {
+	t.Helper()
+	s, err := Open(filepath.Join(t.TempDir(), "authorities"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func add(t testing.TB, s *Store, a Authority) *Authority {
+	t.Helper()
+	added, _, err := s.Add(a, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return added
+}
+
+func TestRefused(t *testing.T) {
+	s := newStore(t)
+	limited := own()
+	limited.Actors = []string{"anna", "bob"}
+	limited.From = now.Add(time.Hour)
+	limited.Until = now.Add(2 * time.Hour)
+	add(t, s, limited) // A-0001
+	ended := add(t, s, own())
+	if _, err := s.Revoke(ended.Number, "judge", "order 17 was lifted", now); err != nil {
+		t.Fatal(err)
+	}
+	anna := Request{Actor: "anna", Authority: "A-0001", Purpose: "the case", Action: "search"}
+	begin := seconds(limited.From)
+	with := func(change func(*Request)) Request {
+		r := anna
+		change(&r)
+		return r
+	}
+	for _, test := range []struct {
+		name    string
+		request Request
+		at      time.Time
+		want    string // "" is allowed
+	}{
+		{"begun", anna, begin, ""},
+		{"last moment", anna, begin.Add(time.Hour - 1), ""},
+		{"other actor", with(func(r *Request) { r.Actor = "bob" }), begin, ""},
+		{"number in short", with(func(r *Request) { r.Authority = "1" }), begin, ""},
+		{"a moment before", anna, begin.Add(-1), "begins at 2026-03-01T13:00:00Z"},
+		{"the second it ends", anna, begin.Add(time.Hour), "ended at 2026-03-01T14:00:00Z"},
+		{"long after", anna, begin.Add(1000 * time.Hour), "ended at"},
+		{"nobody", with(func(r *Request) { r.Actor = " " }), begin, "nobody is named"},
+		{"no authority", with(func(r *Request) { r.Authority = "" }), begin, "no authority is named"},
+		{"no number", with(func(r *Request) { r.Authority = "../A-0001" }), begin, "written like A-0001"},
+		{"no purpose", with(func(r *Request) { r.Purpose = "\t" }), begin, "no purpose is named"},
+		{"revoked", with(func(r *Request) { r.Authority = "A-0002" }), begin, "revoked at 2026-03-01T12:00:00Z (order 17 was lifted)"},
+		{"not named", with(func(r *Request) { r.Actor = "eve" }), begin, "eve has no authority A-0001"},
+		{"unknown", with(func(r *Request) { r.Authority = "A-0009" }), begin, "anna has no authority A-0009"},
+		{"not named, and it ended", with(func(r *Request) { r.Actor = "eve" }), begin.Add(time.Hour), "eve has no authority A-0001"},
+	} {
+		d, err := s.Decide(test.request, test.at)
+		if test.want == "" {
+			if err != nil || d.Authority == nil || d.Scope != (query.All{}) {
+				t.Errorf("%s: %+v, %v", test.name, d, err)
+			}
+			continue
+		}
+		if !errors.Is(err, argus.ErrRefused) || d != nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %+v, %v; want refused: %s", test.name, d, err, test.want)
+		}
+	}
+	// What is not the asker's and what does not exist look the same.
+	_, stranger := s.Decide(with(func(r *Request) { r.Actor = "eve" }), begin)
+	_, absent := s.Decide(Request{Actor: "eve", Authority: "A-0008", Purpose: "x", Action: "search"}, begin)
+	if a, b := stranger.Error(), strings.Replace(absent.Error(), "A-0008", "A-0001", 1); a != b {
+		t.Errorf("%q and %q", a, b)
+	}
+}
+
+func TestScope(t *testing.T) {
+	s := newStore(t)
+	a := own()
+	a.Scope = "delivery:D-0007 sent:2021-02-14..2021-03-09"
+	added := add(t, s, a)
+	d, err := s.Decide(Request{"anna", added.Number.String(), "p", "show"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := query.Parse(a.Scope, query.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, d.Scope); diff != "" {
+		t.Error(diff)
+	}
+
+	// A scope that no longer parses is a refusal, not everything.
+	broken := *added
+	broken.Scope, broken.Number = `"open`, 2
+	if _, err := s.write("A-0002.json", broken); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Decide(Request{"anna", "A-0002", "p", "show"}, now); !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("a scope that does not parse: %v", err)
+	}
+}
+
+func TestAddRefusesNonsense(t *testing.T) {
+	s := newStore(t)
+	for name, change := range map[string]func(*Authority){
+		"no basis":     func(a *Authority) { a.Basis = "" },
+		"no grantor":   func(a *Authority) { a.GrantedBy = " " },
+		"no purpose":   func(a *Authority) { a.Purpose = "" },
+		"blank actor":  func(a *Authority) { a.Actors = []string{"anna", ""} },
+		"ends first":   func(a *Authority) { a.From = now; a.Until = now },
+		"bad scope":    func(a *Authority) { a.Scope = "(" },
+		"not in UTF-8": func(a *Authority) { a.Title = "a\xff" },
+	} {
+		a := own()
+		change(&a)
+		if _, _, err := s.Add(a, now); err == nil {
+			t.Errorf("%s: it is kept", name)
+		}
+	}
+	if _, err := s.Revoke(1, "judge", "because", now); !errors.Is(err, argus.ErrNotFound) {
+		t.Errorf("revoke nothing: %v", err)
+	}
+	added := add(t, s, own())
+	if _, err := s.Revoke(added.Number, "judge", "", now); err == nil {
+		t.Error("revoke without a reason")
+	}
+	if _, err := s.Revoke(added.Number, "judge", "because", now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Revoke(added.Number, "judge", "again", now); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("revoke twice: %v", err)
+	}
+}
+
+func TestAddAndList(t *testing.T) {
+	s := newStore(t)
+	a := own()
+	a.Actors = []string{"anna"}
+	a.Until = now.Add(time.Hour).In(time.FixedZone("", 7200))
+	a.Scope = `from:"a & b" <script>`
+	first := add(t, s, a)
+	want := a
+	want.Number, want.Created, want.From, want.Until = 1, seconds(now), seconds(now), seconds(a.Until)
+	if diff := cmp.Diff(&want, first); diff != "" {
+		t.Error(diff)
+	}
+	second := add(t, s, own())
+	if _, err := s.Revoke(2, "judge", "over", now); err != nil {
+		t.Fatal(err)
+	}
+	second.Revoked = &Revocation{2, "judge", "over", seconds(now)}
+	list, err := s.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Authority{*first, *second}, list); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]Authority{*second}, For("eve", list)); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := s.Get(3); !errors.Is(err, argus.ErrNotFound) {
+		t.Errorf("get nothing: %v", err)
+	}
+	hashes, err := s.Hashes()
+	if err != nil || len(hashes) != 3 {
+		t.Errorf("%d hashes, %v", len(hashes), err)
+	}
+}
+
+// Numbers are given once, by however many at the same time.
+func TestAddAtTheSameTime(t *testing.T) {
+	s := newStore(t)
+	const all = 20
+	var wg sync.WaitGroup
+	for range all {
+		wg.Go(func() {
+			if _, _, err := s.Add(own(), now); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	list, err := s.List()
+	if err != nil || len(list) != all {
+		t.Errorf("%d authorities, %v", len(list), err)
+	}
+}
+
+// The examples of docs/format/authority.md are what is written and read.
+func TestFormat(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "format", "authority.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var examples []string
+	for rest := string(doc); ; {
+		_, after, ok := strings.Cut(rest, "```json\n")
+		if !ok {
+			break
+		}
+		var example string
+		example, rest, _ = strings.Cut(after, "```")
+		examples = append(examples, example)
+	}
+	if len(examples) != 2 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	var a Authority
+	var r Revocation
+	if err := errors.Join(parse([]byte(examples[0]), &a), parse([]byte(examples[1]), &r)); err != nil {
+		t.Fatal(err)
+	}
+	if a.Number != 1 || a.Actors[0] != "anna" || r.Number != 1 || a.valid() != nil {
+		t.Errorf("%+v, %+v", a, r)
+	}
+}
+
+// Whatever becomes of a file, it is damage: never absence, and never access.
+func TestDamage(t *testing.T) {
+	s := newStore(t)
+	for range 3 {
+		add(t, s, own())
+	}
+	if _, err := s.Revoke(2, "judge", "over", now); err != nil {
+		t.Fatal(err)
+	}
+	file := func(name string) string { return filepath.Join(s.dir, name) }
+	for _, name := range []string{"A-0002.json", "A-0002.revoked.json"} {
+		good, err := os.ReadFile(file(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := os.ReadFile(file("A-0001.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, data := range map[string][]byte{
+			"emptied": {}, "cut": good[:len(good)-2], "longer": append(good[:len(good):len(good)], ' '),
+			"of another": other, "no JSON": []byte("own data"),
+		} {
+			if err := errors.Join(os.Remove(file(name)), os.WriteFile(file(name), data, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Get(2); !errors.Is(err, argus.ErrDamaged) {
+				t.Errorf("%s %s: get: %v", name, what, err)
+			}
+			if _, err := s.Decide(Request{"anna", "2", "p", "show"}, now); !errors.Is(err, argus.ErrDamaged) {
+				t.Errorf("%s %s: decide: %v", name, what, err)
+			}
+			if _, err := s.List(); !errors.Is(err, argus.ErrDamaged) {
+				t.Errorf("%s %s: list: %v", name, what, err)
+			}
+		}
+		if err := os.WriteFile(file(name), good, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(file("A-0002.json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Decide(Request{"anna", "2", "p", "show"}, now); !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("a file in the middle is missing: %v", err)
+	}
+	if a := add(t, s, own()); a.Number != 4 {
+		t.Errorf("the next number is %s, want A-0004", a.Number)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	good, err := encode(&Authority{Number: 1, Title: "a", Basis: "b", Actors: []string{"c"}, Until: now, Revoked: &Revocation{}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"authority":"A-0001","basis":"b","granted_by":"g","purpose":"p","from":"2026-03-01T12:00:00Z","created":"2026-03-01T12:00:00Z"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var a Authority
+		if parse(data, &a) != nil {
+			return
+		}
+		if again, err := encode(a); err != nil || string(again) != string(data) {
+			t.Errorf("%q is read and written as %q, %v", data, again, err)
+		}
+	})
+}
+
+func BenchmarkDecide(b *testing.B) {
+	s := newStore(b)
+	a := own()
+	a.Scope = "delivery:D-0007 sent:2021-02-14..2021-03-09 (with:Q3XK9A OR with:7B2FAA)"
+	add(b, s, a)
+	for b.Loop() {
+		if _, err := s.Decide(Request{"anna", "A-0001", "p", "show"}, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package authority
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// Store is a directory of authorities. It keeps nothing in memory; any number
+// of processes may use one directory.
+type Store struct{ dir string }
+
+// Open opens a directory of authorities and makes it if it is missing.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open authorities: %w", err)
+	}
+	return &Store{dir}, nil
+}
+
+const (
+	suffix        = ".json"
+	revokedSuffix = ".revoked.json"
+	longest       = query.MaxQuery*6 + 1<<20 // a scope in which each byte is escaped, and the rest
+)
+
+// Add keeps a new authority under the next number and returns it with the
+// SHA-256 of its file, which belongs in the ledger. Times are cut to seconds,
+// in UTC. It is durable when Add returns.
+func (s *Store) Add(a Authority, now time.Time) (*Authority, argus.Hash, error) {
+	a.Revoked = nil
+	a.Created = seconds(now)
+	if a.From.IsZero() {
+		a.From = a.Created
+	}
+	a.From, a.Until = seconds(a.From), seconds(a.Until)
+	if err := a.valid(); err != nil {
+		return nil, argus.Hash{}, fmt.Errorf("add authority: %w", err)
+	}
+	for {
+		last, err := s.last()
+		if err != nil {
+			return nil, argus.Hash{}, fmt.Errorf("add authority: %w", err)
+		}
+		a.Number = last + 1
+		data, err := s.write(a.Number.String()+suffix, a)
+		if errors.Is(err, fs.ErrExist) {
+			continue // another process was quicker
+		}
+		if err != nil {
+			return nil, argus.Hash{}, fmt.Errorf("add authority: %w", err)
+		}
+		return &a, sha256.Sum256(data), nil
+	}
+}
+
+// Revoke ends an authority and returns the SHA-256 of the file that says so,
+// which belongs in the ledger. It counts from when Revoke returns.
+func (s *Store) Revoke(n Number, by, reason string, now time.Time) (argus.Hash, error) {
+	hash, err := s.revoke(Revocation{n, by, reason, seconds(now)})
+	if err != nil {
+		return hash, fmt.Errorf("revoke authority %s: %w", n, err)
+	}
+	return hash, nil
+}
+
+func (s *Store) revoke(r Revocation) (argus.Hash, error) {
+	if blank(r.By) || blank(r.Reason) {
+		return argus.Hash{}, errors.New("say who revokes it, and why")
+	}
+	r.By, r.Reason = strings.ToValidUTF8(r.By, "\ufffd"), strings.ToValidUTF8(r.Reason, "\ufffd")
+	a, err := s.get(r.Number)
+	switch {
+	case err != nil:
+		return argus.Hash{}, err
+	case a == nil:
+		return argus.Hash{}, argus.ErrNotFound
+	case a.Revoked != nil:
+		return argus.Hash{}, fmt.Errorf("it was revoked at %s: %w", stamp(a.Revoked.At), fs.ErrExist)
+	}
+	data, err := s.write(r.Number.String()+revokedSuffix, r)
+	return sha256.Sum256(data), err
+}
+
+func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// Get returns an authority, with its revocation if it has one. It is for those
+// who administer; an actor's question is for Decide.
+func (s *Store) Get(n Number) (*Authority, error) {
+	a, err := s.get(n)
+	if err == nil && a == nil {
+		err = fmt.Errorf("read authority %s: %w", n, argus.ErrNotFound)
+	}
+	return a, err
+}
+
+// List returns all authorities in the order of their numbers.
+func (s *Store) List() ([]Authority, error) {
+	last, err := s.last()
+	if err != nil {
+		return nil, fmt.Errorf("list authorities: %w", err)
+	}
+	var list []Authority
+	for n := range last {
+		a, err := s.Get(n + 1)
+		if err != nil {
+			return nil, fmt.Errorf("list authorities: %w", err)
+		}
+		list = append(list, *a)
+	}
+	return list, nil
+}
+
+// Hashes returns the SHA-256 of each file by its name, to be compared with
+// what the ledger recorded. Temporary files are left out.
+func (s *Store) Hashes() (map[string]argus.Hash, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read authorities: %w", err)
+	}
+	hashes := map[string]argus.Hash{}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), temporary) {
+			continue
+		}
+		data, err := s.read(entry.Name())
+		if err != nil {
+			return nil, fmt.Errorf("read authorities: %w", err)
+		}
+		hashes[entry.Name()] = sha256.Sum256(data)
+	}
+	return hashes, nil
+}
+
+// last is the highest number that is taken, by an authority or, should its
+// file be lost, by its revocation.
+func (s *Store) last() (Number, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return 0, err
+	}
+	var last Number
+	for _, entry := range entries {
+		name, isJSON := strings.CutSuffix(entry.Name(), suffix)
+		n, err := ParseNumber(strings.TrimSuffix(name, strings.TrimSuffix(revokedSuffix, suffix)))
+		if isJSON && err == nil {
+			last = max(last, n)
+		}
+	}
+	return last, nil
+}
+
+// get returns nil for a number that was never given.
+func (s *Store) get(n Number) (*Authority, error) {
+	a := new(Authority)
+	found, err := s.decode(n.String()+suffix, a)
+	if err == nil && found && (a.Number != n || a.Revoked != nil) {
+		err = fmt.Errorf("it is of authority %s: %w", a.Number, argus.ErrDamaged)
+	}
+	if err == nil && !found {
+		var last Number
+		if last, err = s.last(); err == nil && n <= last {
+			err = fmt.Errorf("its file is missing: %w", argus.ErrDamaged)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read authority %s: %w", n, err)
+	}
+	if !found {
+		return nil, nil
+	}
+	r := new(Revocation)
+	revoked, err := s.decode(n.String()+revokedSuffix, r)
+	if err == nil && revoked && r.Number != n {
+		err = fmt.Errorf("it is of authority %s: %w", r.Number, argus.ErrDamaged)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read revocation of authority %s: %w", n, err)
+	}
+	if revoked {
+		a.Revoked = r
+	}
+	return a, nil
+}
+
+func (s *Store) decode(name string, into any) (found bool, err error) {
+	data, err := s.read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := parse(data, into); err != nil {
+		return false, fmt.Errorf("%s: %w: %w", name, err, argus.ErrDamaged)
+	}
+	return true, nil
+}
+
+// parse reads what encode wrote, and nothing else.
+func parse(data []byte, into any) error {
+	if err := json.Unmarshal(data, into); err != nil {
+		return err
+	}
+	again, err := encode(into)
+	if err == nil && !bytes.Equal(again, data) {
+		err = errors.New("it is not in its canonical form")
+	}
+	return err
+}
+
+func encode(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(v)
+	return buf.Bytes(), err
+}
+
+func (s *Store) read(name string) ([]byte, error) {
+	path := filepath.Join(s.dir, name)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > longest {
+		return nil, fmt.Errorf("%s is not a file of at most %d bytes: %w", name, longest, argus.ErrDamaged)
+	}
+	return os.ReadFile(path)
+}
+
+const temporary = ".new-"
+
+// write makes a new file, durably and as a whole; fs.ErrExist if there is one
+// of that name.
+func (s *Store) write(name string, v any) ([]byte, error) {
+	data, err := encode(v)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(s.dir, temporary)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(0o444), f.Sync(), f.Close()); err != nil {
+		return nil, err
+	}
+	// A link, unlike a rename, does not take the place of a file.
+	if err := os.Link(f.Name(), filepath.Join(s.dir, name)); err != nil {
+		return nil, err
+	}
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	return data, errors.Join(dir.Sync(), dir.Close())
+}
+
+// For lists those of a list that name an actor.
+func For(actor string, list []Authority) []Authority {
+	return slices.DeleteFunc(slices.Clone(list), func(a Authority) bool { return !a.Names(actor) })
+}

@@ -1,0 +1,273 @@
+// Package bench measures an Argus on the machine it runs on.
+//
+// It goes the ordinary road, from a file of Argus JSON lines to an answer of
+// the desk, ledger included. Machines differ and are noisy: quote the ratio to
+// a peer in the same run, and the machine. TestBench has SQLite FTS5 for one.
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/world"
+)
+
+// Options say what is measured. The zero value works.
+type Options struct {
+	// Dir is an empty folder for the corpus and the stores.
+	Dir string
+	// Messages of the corpus. Default 1,000,000.
+	Messages int
+	// Peer takes the same corpus into a file, durable and searchable, to be
+	// measured as well. Default none.
+	Peer func(ctx context.Context, file, corpus string) error
+	// Rounds is how often each question is asked. Default 50.
+	Rounds int
+	// Say is told what is being done. Default nobody.
+	Say func(string)
+}
+
+// Report is what was measured.
+type Report struct {
+	CPUs        int     `json:"cpus"`
+	Go          string  `json:"go"`
+	Messages    int     `json:"messages"`
+	CorpusBytes int64   `json:"corpus_bytes"`
+	Ingest      Taken   `json:"ingest"`
+	Peer        *Taken  `json:"peer,omitempty"`
+	Ratio       float64 `json:"ratio,omitempty"` // Argus to peer, messages/s
+	// BytesPerMessage on disk, by part of the store.
+	BytesPerMessage map[string]float64 `json:"bytes_per_message"`
+	Questions       []Question         `json:"questions"`
+}
+
+// Taken is one way of taking the corpus in, until it is durable and searchable.
+type Taken struct {
+	Seconds     float64 `json:"seconds"`
+	PerSecond   float64 `json:"messages_per_second"`
+	CPUSeconds  float64 `json:"cpu_seconds"`
+	PeakBytes   int64   `json:"peak_bytes"` // of memory, of the process so far
+	DiskBytes   int64   `json:"disk_bytes"`
+	DiskPerByte float64 `json:"disk_bytes_per_corpus_byte"`
+}
+
+// Question is one thing that was asked of the desk, Rounds times, warm.
+type Question struct {
+	Name   string        `json:"name"`
+	Median time.Duration `json:"median_ns"`
+	P99    time.Duration `json:"p99_ns"`
+	// Found is what the last answer counted.
+	Found uint64 `json:"found"`
+}
+
+// Run measures.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	o.Messages, o.Rounds = cmp.Or(o.Messages, 1_000_000), cmp.Or(o.Rounds, 50)
+	if o.Say == nil {
+		o.Say = func(string) {}
+	}
+	r := &Report{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Messages: o.Messages}
+	corpus := filepath.Join(o.Dir, "messages.jsonl")
+	o.Say("writing the corpus")
+	if err := writeCorpus(corpus, o.Messages); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(corpus)
+	if err != nil {
+		return nil, err
+	}
+	r.CorpusBytes = info.Size()
+	store := filepath.Join(o.Dir, "bench.argus")
+	nodeOptions := node.Options{KeyDir: filepath.Join(o.Dir, "keys")}
+	if err := node.Create(ctx, store, nodeOptions); err != nil {
+		return nil, err
+	}
+	o.Say("taking the corpus in")
+	if r.Ingest, err = take(r, func() error { return ingest(ctx, store, corpus, nodeOptions) }); err != nil {
+		return nil, err
+	}
+	if r.BytesPerMessage, err = parts(store, o.Messages); err != nil {
+		return nil, err
+	}
+	for name, n := range r.BytesPerMessage {
+		if name != "originals" {
+			r.Ingest.DiskBytes += int64(n * float64(o.Messages))
+		}
+	}
+	r.Ingest.DiskPerByte = float64(r.Ingest.DiskBytes) / float64(r.CorpusBytes)
+	o.Say("asking")
+	if r.Questions, err = ask(ctx, store, nodeOptions, o.Rounds); err != nil {
+		return nil, err
+	}
+	if o.Peer == nil {
+		return r, nil
+	}
+	o.Say("taking the corpus into the peer")
+	db := filepath.Join(o.Dir, "peer")
+	peer, err := take(r, func() error { return o.Peer(ctx, db, corpus) })
+	if err != nil {
+		return nil, err
+	}
+	if info, err = os.Stat(db); err != nil {
+		return nil, err
+	}
+	peer.DiskBytes = info.Size()
+	peer.DiskPerByte = float64(peer.DiskBytes) / float64(r.CorpusBytes)
+	r.Peer, r.Ratio = &peer, r.Ingest.PerSecond/peer.PerSecond
+	return r, nil
+}
+
+func writeCorpus(name string, messages int) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(world.Bench(f, 1, messages), f.Close())
+}
+
+// take measures one way in.
+func take(r *Report, work func() error) (Taken, error) {
+	cpu, started := cpuTime(), time.Now()
+	if err := work(); err != nil {
+		return Taken{}, err
+	}
+	seconds := time.Since(started).Seconds()
+	return Taken{
+		Seconds: seconds, PerSecond: float64(r.Messages) / seconds,
+		CPUSeconds: (cpuTime() - cpu).Seconds(), PeakBytes: peakMemory(),
+	}, nil
+}
+
+func ingest(ctx context.Context, store, corpus string, o node.Options) error {
+	o.Write = true
+	n, err := node.Open(ctx, store, o)
+	if err != nil {
+		return err
+	}
+	who, err := n.Who(ctx, desk.Who{})
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
+	err = n.Ingest(ctx, who, intake.Options{}, func(ctx context.Context, o intake.Options) error {
+		_, err := intake.Ingest(ctx, o, corpus)
+		return err
+	})
+	return errors.Join(err, n.Close())
+}
+
+// parts returns the bytes per message of each folder of a store.
+func parts(store string, messages int) (map[string]float64, error) {
+	sizes := map[string]float64{}
+	err := filepath.WalkDir(store, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(store, path)
+		if err != nil {
+			return err
+		}
+		part := filepath.ToSlash(rel)
+		if strings.HasPrefix(part, "evidence/ids/") {
+			part = "ids"
+		} else {
+			part, _, _ = strings.Cut(part, "/")
+		}
+		sizes[part] += float64(info.Size()) / float64(messages)
+		return nil
+	})
+	return sizes, err
+}
+
+// ask asks the desk what people ask, the ledger included.
+func ask(ctx context.Context, store string, o node.Options, rounds int) ([]Question, error) {
+	n, err := node.Open(ctx, store, o)
+	if err != nil {
+		return nil, err
+	}
+	questions, err := askDesk(ctx, n, rounds)
+	return questions, errors.Join(err, n.Close())
+}
+
+func askDesk(ctx context.Context, n *node.Node, rounds int) ([]Question, error) {
+	who, err := n.Who(ctx, desk.Who{})
+	if err != nil {
+		return nil, err
+	}
+	some, err := n.Desk.Search(ctx, who, desk.SearchRequest{Limit: 1000})
+	if err != nil {
+		return nil, err
+	}
+	if len(some.Hits) == 0 {
+		return nil, errors.New("the corpus has no messages")
+	}
+	ref := func(i int) string { return some.Hits[i*7%len(some.Hits)].Ref.String() }
+	search := func(req desk.SearchRequest) func(int) (uint64, error) {
+		return func(int) (uint64, error) {
+			found, err := n.Desk.Search(ctx, who, req)
+			if err != nil {
+				return 0, err
+			}
+			return found.Total, nil
+		}
+	}
+	sender := some.Hits[0].Message.From
+	list := []struct {
+		name string
+		ask  func(i int) (uint64, error)
+	}{
+		{"show a message", func(i int) (uint64, error) {
+			shown, err := n.Desk.Show(ctx, who, ref(i), false)
+			if err != nil {
+				return 0, err
+			}
+			return uint64(len(shown.Copies)), nil
+		}},
+		{"a page of a conversation", func(i int) (uint64, error) {
+			page, err := n.Desk.Page(ctx, who, desk.PageRequest{Ref: ref(i)})
+			if err != nil {
+				return 0, err
+			}
+			return uint64(len(page.Hits)), nil
+		}},
+		{"newest 50, common word", search(desk.SearchRequest{Query: "is", Limit: 50})},
+		{"newest 50, one sender", search(desk.SearchRequest{Query: "from:" + sender, Limit: 50})},
+		{"count two common words", search(desk.SearchRequest{Query: "is het", Limit: -1})},
+		{"count a phrase", search(desk.SearchRequest{Query: `"is het"`, Limit: -1})},
+		{"count a prefix", search(desk.SearchRequest{Query: "taki*", Limit: -1})},
+		{"count one typing error", search(desk.SearchRequest{Query: "takivad~1", Limit: -1})},
+		{"top 20 senders of a word", search(desk.SearchRequest{Query: "is", Limit: -1, Facets: []query.FieldName{query.From}})},
+		{"histogram by day", search(desk.SearchRequest{Query: "is", Limit: -1, Histogram: "day"})},
+	}
+	var questions []Question
+	for _, q := range list {
+		took := make([]time.Duration, rounds)
+		var found uint64
+		for i := range took {
+			started := time.Now()
+			if found, err = q.ask(i); err != nil {
+				return nil, fmt.Errorf("%s: %w", q.name, err)
+			}
+			took[i] = time.Since(started)
+		}
+		slices.Sort(took)
+		questions = append(questions, Question{q.name, took[rounds/2], took[rounds*99/100], found})
+	}
+	return questions, nil
+}

@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestBench runs the measurement on a small corpus and wants it to be one:
+// everything taken in and found. With $ARGUS_BENCH_MESSAGES, as in CI, it also
+// holds Argus to bounds that leave room for a slow and busy machine.
+func TestBench(t *testing.T) {
+	o := Options{Dir: t.TempDir(), Messages: 5000, Peer: ingestSQLite, Rounds: 5, Say: func(what string) { t.Log(what) }}
+	bounds := os.Getenv("ARGUS_BENCH_MESSAGES")
+	if bounds != "" {
+		var err error
+		if o.Messages, err = strconv.Atoi(bounds); err != nil {
+			t.Fatalf("ARGUS_BENCH_MESSAGES: %v", err)
+		}
+	}
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.0f messages/s, %.1f times SQLite FTS5; peak memory %d MB; bytes per message %v", r.Ingest.PerSecond, r.Ratio, r.Ingest.PeakBytes>>20, r.BytesPerMessage)
+	for _, q := range r.Questions {
+		t.Logf("%-26s %12s %12s %10d", q.Name, q.Median, q.P99, q.Found)
+		if q.Found == 0 {
+			t.Errorf("%s finds nothing", q.Name)
+		}
+	}
+	if r.BytesPerMessage["evidence"] <= 0 || r.BytesPerMessage["index"] <= 0 || r.Ratio <= 0 {
+		t.Errorf("nothing was measured: %+v", r)
+	}
+	if bounds == "" {
+		return
+	}
+	// CPU time, since a busy machine hits those who use both cores harder.
+	if cpu := r.Peer.CPUSeconds / r.Ingest.CPUSeconds; cpu < 1.5 {
+		t.Errorf("SQLite FTS5 needs %.2f times the CPU time of Argus, want 1.5 at least", cpu)
+	}
+	if r.Ingest.PeakBytes > 1<<30 {
+		t.Errorf("peak memory is %d bytes, want 1 GiB at most", r.Ingest.PeakBytes)
+	}
+	if show := r.Questions[0]; show.Median > 25*time.Millisecond {
+		t.Errorf("%s takes %s, want 5 ms on a quiet machine", show.Name, show.Median)
+	}
+}

@@ -1,0 +1,9 @@
+//go:build !unix
+
+package bench
+
+import "time"
+
+// cpuTime and peakMemory are not known here.
+func cpuTime() time.Duration { return 0 }
+func peakMemory() int64      { return 0 }

@@ -1,0 +1,110 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// Deliveries lists the deliveries of which the scope shows anything, in the
+// order of their numbers.
+func (d *Desk) Deliveries(ctx context.Context, who Who) ([]Delivery, error) {
+	var list []Delivery
+	err := d.act(ctx, who, ledger.Act{Action: ledger.Deliveries}, func(p *permit) error {
+		all, err := d.deliveries(ctx)
+		if err != nil {
+			return err
+		}
+		for _, delivery := range all {
+			shown, err := d.delivery(ctx, p, delivery)
+			if err != nil {
+				return err
+			}
+			if shown != nil {
+				list = append(list, *shown)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// Receipt returns a delivery with the account of each of its files. If the
+// scope covers only a part of it, there is no account.
+func (d *Desk) Receipt(ctx context.Context, who Who, n argus.DeliveryNumber) (*Delivery, error) {
+	var shown *Delivery
+	err := d.act(ctx, who, ledger.Act{Action: ledger.Receipt, Subject: n.String()}, func(p *permit) error {
+		all, err := d.deliveries(ctx)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(all, func(delivery evidence.Delivery) bool { return delivery.Number == n })
+		if at >= 0 {
+			if shown, err = d.delivery(ctx, p, all[at]); err != nil {
+				return err
+			}
+		}
+		if shown == nil {
+			return fmt.Errorf("delivery %s: %w", n, argus.ErrNotFound)
+		}
+		if !shown.Partial && shown.Files == nil {
+			return d.account(ctx, shown)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return shown, nil
+}
+
+func (d *Desk) deliveries(ctx context.Context) ([]evidence.Delivery, error) {
+	if err := d.parts.Evidence.Refresh(); err != nil {
+		return nil, err
+	}
+	return d.parts.Evidence.Deliveries(ctx)
+}
+
+// delivery returns what may be shown of a delivery, nil for nothing.
+func (d *Desk) delivery(ctx context.Context, p *permit, delivery evidence.Delivery) (*Delivery, error) {
+	shown := &Delivery{Receipt: argus.Receipt{Delivery: delivery.Number, Opening: delivery.Opening, Seal: delivery.Seal}}
+	if shown.Seal != nil {
+		shown.Counts = shown.Seal.Counts
+	}
+	if _, all := p.alone(delivery.Number).(query.All); all {
+		if shown.Seal == nil {
+			return shown, d.account(ctx, shown) // of an open one, so far
+		}
+		return shown, nil
+	}
+	n, err := d.countIn(ctx, p, query.All{}, delivery.Number)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	shown.Seal, shown.Counts, shown.Partial = nil, argus.Counts{}, true
+	return shown, nil
+}
+
+// account reads a delivery once and fills in what became of each file.
+func (d *Desk) account(ctx context.Context, shown *Delivery) error {
+	var book argus.Bookkeeper
+	for r, err := range d.parts.Evidence.Records(ctx, shown.Delivery) {
+		if err != nil {
+			return err
+		}
+		book.Add(r)
+	}
+	if shown.Seal != nil && shown.Seal.Counts != book.Counts() {
+		return fmt.Errorf("the records of delivery %s give the account %+v, its seal says %+v: %w", shown.Delivery, book.Counts(), shown.Seal.Counts, argus.ErrDamaged)
+	}
+	shown.Receipt = *book.Receipt(shown.Seal)
+	return nil
+}

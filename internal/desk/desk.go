@@ -1,0 +1,262 @@
+// Package desk is the one way out: it asks the authority, writes the ledger,
+// then reads.
+//
+// Each act names who asks, under which authority and for which purpose. The
+// act is in the ledger, durably, before any data leaves. Everything in an
+// answer is inside the authority's scope; what lies outside it and what does
+// not exist look the same. The one exception to silence is the refusal itself:
+// an asker without an active authority is told so.
+//
+// A scope is a query on copies of messages, each with all deliveries that it
+// was seen in. That a copy was seen in a delivery is shown, counted and
+// searchable only if the copy would be in the scope with that delivery alone.
+package desk
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// ErrRequest says that a request cannot be answered as it stands, whoever asks.
+var ErrRequest = errors.New("bad request")
+
+// Desk answers. Its methods may be called at the same time. They return
+// argus.ErrRefused, with a sentence for the asker, when no active authority
+// allows the act, ErrRequest, and argus.ErrNotFound when nothing was found in what the
+// asker may read. An error of any kind comes without data.
+type Desk struct {
+	parts    Parts
+	mu       sync.Mutex
+	openings map[argus.DeliveryNumber]argus.Opening // once read, they do not change
+}
+
+// Parts are what a desk joins. All but Now are required.
+type Parts struct {
+	Evidence    store
+	Index       index.Index
+	Ledger      recorder
+	Authorities *authority.Store
+	// Inside reads bytes of a file that lies inside an original that is an
+	// archive. Default none: such records are not shown raw.
+	Inside func(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error
+	// Now is the clock by which authorities begin and end. Default time.Now.
+	Now func() time.Time
+}
+
+// store is the evidence as far as the desk needs it.
+type store interface {
+	Last() uint64
+	Refresh() error
+	Get(ctx context.Context, seq uint64) (*argus.Record, error)
+	Find(id argus.ID) ([]evidence.Entry, error)
+	FindPrefix(digits string, limit int) ([]argus.ID, error)
+	Deliveries(ctx context.Context) ([]evidence.Delivery, error)
+	Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
+	OpenOriginal(h argus.Hash) (*os.File, error)
+}
+
+// recorder is the ledger. What Append returned without an error is durable.
+type recorder interface {
+	Append(ctx context.Context, act ledger.Act) (ledger.Entry, error)
+	Entries(ctx context.Context, from uint64, limit int) iter.Seq2[ledger.Entry, error]
+}
+
+// New returns a desk. It owns none of its parts.
+func New(parts Parts) *Desk {
+	if parts.Now == nil {
+		parts.Now = time.Now
+	}
+	return &Desk{parts: parts, openings: map[argus.DeliveryNumber]argus.Opening{}}
+}
+
+// Who asks, on which legal basis, and what for.
+type Who struct {
+	Actor     string `json:"actor"`
+	Authority string `json:"authority"` // A-0001
+	Purpose   string `json:"purpose"`
+}
+
+// Interval is the width of a histogram's bars: hour, day, month or year.
+type Interval = index.Interval
+
+// SearchRequest asks for messages.
+type SearchRequest struct {
+	Query string `json:"query"`
+	// Limit is the most hits, default 20, at most 1000; below 0 there are
+	// counts only.
+	Limit int `json:"limit,omitempty"`
+	// Next continues an earlier answer: its Next, unchanged.
+	Next      string            `json:"next,omitempty"`
+	Facets    []query.FieldName `json:"facets,omitempty"`
+	Histogram index.Interval    `json:"histogram,omitempty"`
+	// Zone reads the days of sent: and on: (IANA name). Default UTC.
+	Zone string `json:"zone,omitempty"`
+}
+
+// SearchResult is an answer.
+type SearchResult struct {
+	// Query is what was understood, printed back in the query language.
+	Query string `json:"query"`
+	Hits  []Hit  `json:"hits"`
+	Total uint64 `json:"total"`
+	// Facets and Histogram hold what was asked for. Under an authority with a
+	// scope, the facet "is" does not have "differs".
+	Facets    map[query.FieldName][]index.Count `json:"facets,omitempty"`
+	Histogram []index.Count                     `json:"histogram,omitempty"`
+	// Next asks for the hits behind these; empty when there are none.
+	Next string `json:"next,omitempty"`
+	// Behind counts the records of the evidence that the index has not seen.
+	// Under an authority with a scope, 1 stands for any number.
+	Behind uint64 `json:"behind"`
+	// Entry is the ledger entry of this act.
+	Entry uint64 `json:"entry"`
+}
+
+// Hit is a message with the places that made it match.
+type Hit struct {
+	// Ref is what show takes: the message's id.
+	Ref     argus.ID       `json:"ref"`
+	Version argus.Version  `json:"version"`
+	Message *argus.Message `json:"message"`
+	// Marks are the byte ranges [start, end) of Message.Text that matched, in
+	// order, not overlapping.
+	Marks      [][2]int               `json:"marks,omitempty"`
+	Deliveries []argus.DeliveryNumber `json:"deliveries"`
+	// Differs says that there are other copies, in the scope, that say
+	// something else.
+	Differs bool `json:"differs,omitempty"`
+}
+
+// Shown is one message with all copies and where each was found.
+type Shown struct {
+	Ref    argus.ID `json:"ref"`
+	Copies []Copy   `json:"copies"`
+	Entry  uint64   `json:"entry"`
+}
+
+// Copy is what one version of the message says, and its sightings.
+type Copy struct {
+	Version   argus.Version  `json:"version"`
+	Message   *argus.Message `json:"message"`
+	Sightings []Sighting     `json:"sightings"`
+}
+
+// Sighting is one place where the copy was found.
+type Sighting struct {
+	Seq      uint64               `json:"seq"`
+	Delivery argus.DeliveryNumber `json:"delivery"`
+	Reader   string               `json:"reader"`
+	Original argus.Original       `json:"original"`
+	Where    argus.Where          `json:"where"`
+	// Adds is what this copy states beyond the stored message; nil for the
+	// stored one.
+	Adds *argus.Message `json:"adds,omitempty"`
+	// Raw is the record as it stands in the original, at most its first 64
+	// KiB, when it was asked for and has a place in it: not for formats without
+	// places, and not inside an archive.
+	Raw []byte `json:"raw,omitempty"`
+}
+
+// PageRequest asks for a piece of the conversation around a message, or for
+// the end of a conversation.
+type PageRequest struct {
+	// Ref is the message in the middle, as in show; or Service and
+	// Conversation name the conversation.
+	Ref          string `json:"ref,omitempty"`
+	Service      string `json:"service,omitempty"`
+	Conversation string `json:"conversation,omitempty"`
+	// Before and After are the most messages on either side; default 20, at
+	// most 500; below 0 there are none.
+	Before int `json:"before,omitempty"`
+	After  int `json:"after,omitempty"`
+}
+
+// Page is a piece of a conversation, oldest first.
+type Page struct {
+	Service      string `json:"service"`
+	Conversation string `json:"conversation"`
+	Title        string `json:"title,omitempty"`
+	Hits         []Hit  `json:"hits"`
+	Earlier      uint64 `json:"earlier"`
+	Later        uint64 `json:"later"`
+	Entry        uint64 `json:"entry"`
+}
+
+// Delivery is a hand-over with its account, as far as the asker may see it.
+// Its files are filled by Receipt only.
+type Delivery struct {
+	argus.Receipt
+	// Partial says that the scope does not cover the whole delivery: its seal
+	// and its account, which count everything, are withheld.
+	Partial bool `json:"partial,omitempty"`
+}
+
+// permit is an act that was allowed and recorded.
+type permit struct {
+	authority *authority.Authority
+	scope     query.Node
+	all       bool // the scope is everything
+	matcher   *query.Matcher
+	entry     uint64
+}
+
+// act decides, records, and only then calls read. It decides again before it
+// returns, so that nothing leaves after the authority has ended.
+func (d *Desk) act(ctx context.Context, who Who, act ledger.Act, read func(*permit) error) error {
+	act.Actor, act.Authority, act.Purpose = who.Actor, who.Authority, who.Purpose
+	request := authority.Request{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: act.Action}
+	decision, err := d.parts.Authorities.Decide(request, d.parts.Now())
+	if errors.Is(err, argus.ErrRefused) {
+		return errors.Join(err, d.recordRefusal(ctx, act, err))
+	}
+	if err != nil {
+		return err
+	}
+	act.Authority = decision.Authority.Number.String()
+	entry, err := d.parts.Ledger.Append(ctx, act)
+	if err != nil {
+		return err
+	}
+	_, all := decision.Scope.(query.All)
+	err = read(&permit{decision.Authority, decision.Scope, all, query.Compile(decision.Scope), entry.Seq})
+	if err != nil {
+		return fmt.Errorf("%s: %w", act.Action, err)
+	}
+	if _, err := d.parts.Authorities.Decide(request, d.parts.Now()); err != nil {
+		return errors.Join(err, d.recordRefusal(ctx, act, err))
+	}
+	return nil
+}
+
+func (d *Desk) recordRefusal(ctx context.Context, act ledger.Act, why error) error {
+	act.Detail = map[string]string{"action": act.Action, "reason": why.Error()}
+	act.Action = ledger.Refused
+	_, err := d.parts.Ledger.Append(ctx, act)
+	return err
+}
+
+// longestSubject is the longest query that the ledger keeps as it was written,
+// in bytes. The place to decide that only hashes are kept is here.
+const longestSubject = 4 << 10
+
+// subject is what the ledger says of a query.
+func subject(text string) string {
+	if len(text) <= longestSubject {
+		return text
+	}
+	return fmt.Sprintf("sha256:%x (%d bytes)", sha256.Sum256([]byte(text)), len(text))
+}

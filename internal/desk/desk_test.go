@@ -1,0 +1,657 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// The first delivery is in the scope of every test; the second one repeats,
+// changes and adds to it.
+func first(t testing.TB, o *office) argus.DeliveryNumber {
+	return o.deliver(t, "phone",
+		message("aaaaaa01", 0, "alice", "c1", "hello from the harbour"),
+		message("bbbbbb01", 1, "bob", "c1", "seen twice"),
+		message("cccccc01", 2, "bob", "c1", "the price is 5"),
+		message("dddddd01", 2, "bob", "c3", "alone"),
+		quarantined("a date was expected"), quarantined("a date was expected"), quarantined("it is cut"),
+	)
+}
+
+func second(t testing.TB, o *office) argus.DeliveryNumber {
+	return o.deliver(t, "server",
+		message("aaaaaa02", 0, "carol", "c2", "secret harbour"),
+		message("bbbbbb01", 1, "bob", "c1", "seen twice"),
+		message("cccccc01", 2, "bob", "c1", "the price is 7"),
+		message("eeeeee01", -1, "alice", "c1", "secretly before"),
+		message("eeeeee02", 5, "bob", "c1", "secretly after"),
+		quarantined("a secret"),
+	)
+}
+
+// Each way out, by name.
+func everything(o *office, who Who) map[string]func(context.Context) (any, error) {
+	return map[string]func(context.Context) (any, error){
+		"search": func(ctx context.Context) (any, error) {
+			return o.Search(ctx, who, SearchRequest{Query: "harbour", Facets: []query.FieldName{query.From}, Histogram: index.ByDay})
+		},
+		"show": func(ctx context.Context) (any, error) { return o.Show(ctx, who, "aaaaaa01", true) },
+		"page": func(ctx context.Context) (any, error) { return o.Page(ctx, who, PageRequest{Ref: "aaaaaa01"}) },
+		"page of a conversation": func(ctx context.Context) (any, error) {
+			return o.Page(ctx, who, PageRequest{Service: "test", Conversation: "c1"})
+		},
+		"deliveries": func(ctx context.Context) (any, error) { return o.Deliveries(ctx, who) },
+		"receipt":    func(ctx context.Context) (any, error) { return o.Receipt(ctx, who, 1) },
+		"ledger":     func(ctx context.Context) (any, error) { return o.Ledger(ctx, who, 0, 0) },
+	}
+}
+
+// empty says whether an answer holds nothing.
+func empty(answer any) bool {
+	data, err := json.Marshal(answer)
+	return err == nil && string(data) == "null"
+}
+
+func entries(t testing.TB, o *office) []ledger.Entry {
+	t.Helper()
+	var all []ledger.Entry
+	for e, err := range o.ledger.Entries(t.Context(), 0, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+func TestRefused(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	good := o.grant(t, "")
+	notMine := o.grantAs(t, authority.Authority{Actors: []string{"bob"}})
+	ended := o.grantAs(t, authority.Authority{From: start.Add(-2 * time.Hour), Until: start})
+	later := o.grantAs(t, authority.Authority{From: start.Add(time.Second)})
+	for name, who := range map[string]Who{
+		"nobody": {"", good.Authority, "p"}, "no authority": {"anna", "", "p"}, "no purpose": {"anna", good.Authority, ""},
+		"unknown": {"anna", "A-0099", "p"}, "not mine": notMine, "ended": ended, "not begun": later,
+	} {
+		for act, do := range everything(o, who) {
+			before := len(entries(t, o))
+			o.reads.Store(0)
+			answer, err := do(t.Context())
+			if !errors.Is(err, argus.ErrRefused) || !empty(answer) {
+				t.Errorf("%s, %s: %v, %v", name, act, answer, err)
+			}
+			if n := o.reads.Load(); n != 0 {
+				t.Errorf("%s, %s: %d reads", name, act, n)
+			}
+			all := entries(t, o)
+			if len(all) != before+1 || all[before].Action != ledger.Refused || all[before].Actor != who.Actor ||
+				!strings.HasPrefix(act, all[before].Detail["action"]) || all[before].Detail["reason"] != err.Error() {
+				t.Errorf("%s, %s: the ledger has %+v", name, act, all[before:])
+			}
+		}
+	}
+}
+
+// Access ends in the second in which the authority ends, also for an act that
+// has begun before.
+func TestExpiry(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	who := o.grantAs(t, authority.Authority{Until: start.Add(10 * time.Second)})
+	for act, do := range everything(o, who) {
+		o.now = start.Add(10*time.Second - 1)
+		if answer, err := do(t.Context()); err != nil || empty(answer) {
+			t.Errorf("%s in the last moment: %v, %v", act, answer, err)
+		}
+		o.now = start.Add(10 * time.Second)
+		if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) {
+			t.Errorf("%s after it: %v, %v", act, answer, err)
+		}
+		asked := 0
+		o.parts.Now = func() time.Time { // the first look is in time, the second is not
+			asked++
+			return start.Add(10*time.Second - 2 + time.Duration(asked))
+		}
+		if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) || asked != 2 {
+			t.Errorf("%s over the end: %v, %v, %d looks at the clock", act, answer, err, asked)
+		}
+		o.parts.Now = func() time.Time { return o.now }
+	}
+	o.now = start
+	if _, err := o.parts.Authorities.Revoke(1, "judge", "order 5", start); err != nil {
+		t.Fatal(err)
+	}
+	for act, do := range everything(o, who) {
+		if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) {
+			t.Errorf("%s after it was revoked: %v, %v", act, answer, err)
+		}
+	}
+}
+
+// brokenLedger fails, or waits until ctx is done.
+type brokenLedger struct{ waits bool }
+
+var errDisk = errors.New("no space left")
+
+func (b brokenLedger) Append(ctx context.Context, _ ledger.Act) (ledger.Entry, error) {
+	if b.waits {
+		<-ctx.Done()
+		return ledger.Entry{}, ctx.Err()
+	}
+	return ledger.Entry{}, errDisk
+}
+
+func (b brokenLedger) Entries(context.Context, uint64, int) iter.Seq2[ledger.Entry, error] {
+	return func(func(ledger.Entry, error) bool) { panic("the ledger is read before the act is in it") }
+}
+
+// P4: without a durable entry nothing is read, and nothing leaves.
+func TestLedgerFirst(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	who := o.grant(t, "")
+	for _, broken := range []brokenLedger{{false}, {true}} {
+		o.parts.Ledger = broken
+		for act, do := range everything(o, who) {
+			o.reads.Store(0)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+			answer, err := do(ctx)
+			cancel()
+			if !empty(answer) || !errors.Is(err, errDisk) && !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v, %v", act, answer, err)
+			}
+			if n := o.reads.Load(); n != 0 {
+				t.Errorf("%s: %d reads before the entry was durable", act, n)
+			}
+		}
+	}
+	// The same acts read when the ledger works, or the test would show nothing.
+	o.parts.Ledger = o.ledger
+	for act, do := range everything(o, who) {
+		o.reads.Store(0)
+		if answer, err := do(t.Context()); err != nil || empty(answer) || o.reads.Load() == 0 && act != "ledger" {
+			t.Errorf("%s: %v, %v, %d reads", act, answer, err, o.reads.Load())
+		}
+	}
+}
+
+// P5: under a scope, every answer is the same with and without what lies
+// outside it.
+func TestWithAndWithout(t *testing.T) {
+	for _, scope := range []string{
+		"delivery:D-0001",
+		"delivery:D-0001 OR delivery:D-0003",
+		"delivery:D-0001 -secret*",
+		"delivery:D-0001 in:c1 sent:2021-02-14..2021-02-16",
+		"delivery:D-0001 OR (delivery:D-0002 nowhere)",
+		"-delivery:D-0002 in:c1 -secret*",
+	} {
+		t.Run(scope, func(t *testing.T) {
+			var answers [2]map[string]string
+			for with := range 2 {
+				o := newOffice(t)
+				first(t, o)
+				if strings.HasPrefix(scope, "-delivery") {
+					// What was seen in the second delivery is outside.
+					o = newOffice(t)
+					o.deliver(t, "phone", message("aaaaaa01", 0, "alice", "c1", "hello from the harbour"),
+						message("bbbbbb01", 1, "bob", "c1", "never twice"), message("cccccc01", 2, "bob", "c1", "the price is 5"))
+				}
+				if with == 1 {
+					second(t, o)
+				}
+				answers[with] = ask(t, o, o.grant(t, scope))
+			}
+			if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
+				t.Errorf("without and with:\n%s", diff)
+			}
+		})
+	}
+}
+
+// ask collects every answer, and every error, as text.
+func ask(t *testing.T, o *office, who Who) map[string]string {
+	t.Helper()
+	answers := map[string]string{}
+	note := func(name string, answer any, err error) {
+		data, marshalErr := json.MarshalIndent(answer, "", " ")
+		if marshalErr != nil {
+			t.Fatal(marshalErr)
+		}
+		answers[name] = fmt.Sprintf("%s\n%v", data, err)
+	}
+	facets := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+	for _, q := range []string{
+		"", "harbour", "secret*", "price", "twice", "delivery:D-0001", "delivery:D-0002", "-delivery:D-0002", "delivery:D-0003",
+		"twice delivery:D-0002", "harbour OR delivery:D-0002", "-(price delivery:D-0002)", "is:differs", "-is:differs", "in:c2", "from:carol",
+	} {
+		r, err := o.Search(t.Context(), who, SearchRequest{Query: q, Facets: facets, Histogram: index.ByDay})
+		note("search "+q, r, err)
+	}
+	for _, ref := range []string{"aaaaaa", "aaaaaa01", "aaaaaa02", "bbbbbb", "cccccc", "dddddd", "eeeeee", "eeeeee01", "ffffff", "ffffff" + strings.Repeat("0", 26)} {
+		s, err := o.Show(t.Context(), who, ref, true)
+		note("show "+ref, s, err)
+		p, err := o.Page(t.Context(), who, PageRequest{Ref: ref, Before: 1, After: 1})
+		note("page "+ref, p, err)
+	}
+	for _, in := range []string{"c1", "c2", "c3", "c4"} {
+		p, err := o.Page(t.Context(), who, PageRequest{Service: "test", Conversation: in, Before: 2})
+		note("page in "+in, p, err)
+	}
+	list, err := o.Deliveries(t.Context(), who)
+	note("deliveries", list, err)
+	for n := range argus.DeliveryNumber(3) {
+		r, err := o.Receipt(t.Context(), who, n+1)
+		note("receipt "+(n+1).String(), r, err)
+	}
+	entries, err := o.Ledger(t.Context(), who, 0, 0)
+	note("ledger", entries, err)
+
+	// What is absent and what is forbidden differ in what was typed only.
+	for _, ref := range []string{"aaaaaa02", "eeeeee01"} {
+		if got, want := answers["show "+ref], strings.ReplaceAll(answers["show ffffff"], "ffffff", ref); got != want {
+			t.Errorf("show %s: %s, want %s", ref, got, want)
+		}
+	}
+	return answers
+}
+
+// The control of the test above: with an authority for everything, the answers
+// do differ.
+func TestWithAndWithoutCanFail(t *testing.T) {
+	var answers [2]map[string]string
+	for with := range 2 {
+		o := newOffice(t)
+		first(t, o)
+		if with == 1 {
+			second(t, o)
+		}
+		who := o.grant(t, "")
+		answers[with] = map[string]string{}
+		for name, do := range everything(o, who) {
+			answer, err := do(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, _ := json.Marshal(answer)
+			answers[with][name] = string(data)
+		}
+	}
+	for _, name := range []string{"search", "page", "page of a conversation", "deliveries"} {
+		if answers[0][name] == answers[1][name] {
+			t.Errorf("%s is the same with and without the second delivery", name)
+		}
+	}
+}
+
+// An index that forgets the scope is found out, and nothing leaves.
+func TestIndexThatLeaks(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	second(t, o)
+	o.parts.Index.(*scanner).leak = true
+	who := o.grant(t, "delivery:D-0001")
+	if r, err := o.Search(t.Context(), who, SearchRequest{Query: "harbour"}); r != nil || !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("search: %v, %v", r, err)
+	}
+	if r, err := o.Page(t.Context(), who, PageRequest{Ref: "aaaaaa01"}); r != nil || !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("page: %v, %v", r, err)
+	}
+}
+
+// A message that left the scope behind the index is left out.
+func TestIndexBehind(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	o.parts.Index.(*scanner).until = o.evidence.Last()
+	second(t, o)
+	all, err := o.Search(t.Context(), o.grant(t, ""), SearchRequest{})
+	if err != nil || all.Behind != 8 || len(all.Hits) != 4 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	some, err := o.Search(t.Context(), o.grant(t, "-delivery:D-0002"), SearchRequest{Query: "twice"})
+	if err != nil || some.Behind != 1 || len(some.Hits) != 0 {
+		t.Errorf("%+v, %v", some, err)
+	}
+}
+
+func refs(hits []Hit) string {
+	var s []string
+	for _, h := range hits {
+		s = append(s, h.Ref.String()[:8])
+	}
+	return strings.Join(s, " ")
+}
+
+func TestSearch(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	second(t, o)
+	who := o.grant(t, "")
+	r, err := o.Search(t.Context(), who, SearchRequest{Query: "price OR twice", Facets: []query.FieldName{query.Delivery, query.Is}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := refs(r.Hits), "cccccc01 cccccc01 bbbbbb01"; got != want || r.Total != 3 || r.Next != "" || r.Query != "price OR twice" {
+		t.Errorf("%s, want %s; %+v", got, want, r)
+	}
+	if !r.Hits[0].Differs || r.Hits[2].Differs {
+		t.Error("the copies that differ are not told apart")
+	}
+	if diff := cmp.Diff([]argus.DeliveryNumber{1, 2}, r.Hits[2].Deliveries); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([][2]int{{5, 10}}, r.Hits[2].Marks); diff != "" {
+		t.Error(diff)
+	}
+	want := []index.Count{{Value: "D-0002", Count: 2}, {Value: "D-0001", Count: 2}}
+	if got := r.Facets[query.Delivery]; len(got) != 2 || got[0].Count != want[0].Count || got[1].Count != want[1].Count {
+		t.Errorf("deliveries %v", got)
+	}
+	all := entries(t, o)
+	if e := all[len(all)-1]; e.Seq != r.Entry || e.Action != ledger.Search || e.Subject != "price OR twice" || e.Purpose != "to see" {
+		t.Errorf("the ledger has %+v", e)
+	}
+
+	var paged []string
+	for req := (SearchRequest{Limit: 2}); ; {
+		r, err := o.Search(t.Context(), who, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Total != 8 || len(r.Hits) == 0 {
+			t.Fatalf("%+v", r)
+		}
+		paged = append(paged, refs(r.Hits))
+		if req.Next = r.Next; req.Next == "" {
+			break
+		}
+	}
+	if got, want := strings.Join(paged, " "), "eeeeee02 cccccc01 dddddd01 cccccc01 bbbbbb01 aaaaaa02 aaaaaa01 eeeeee01"; got != want {
+		t.Errorf("page by page: %s, want %s", got, want)
+	}
+	if r, err := o.Search(t.Context(), who, SearchRequest{Limit: -1}); err != nil || len(r.Hits) != 0 || r.Total != 8 {
+		t.Errorf("counts only: %+v, %v", r, err)
+	}
+}
+
+func TestNonsense(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	who := o.grant(t, "")
+	for _, req := range []SearchRequest{
+		{Query: `"open`}, {Next: "%"}, {Next: "bnVsbA"}, {Facets: []query.FieldName{"text"}}, {Histogram: "week"}, {Zone: "Mars/Base"}, {Zone: "../../etc/passwd"},
+	} {
+		if r, err := o.Search(t.Context(), who, req); err == nil && req.Next != "bnVsbA" {
+			t.Errorf("%+v: %+v", req, r)
+		}
+	}
+	var syntax *query.SyntaxError
+	if _, err := o.Search(t.Context(), who, SearchRequest{Query: `"open`}); !errors.As(err, &syntax) {
+		t.Errorf("a query that does not parse: %v", err)
+	}
+	for _, ref := range []string{"", "aaaa", "../../etc", "ghghghghgh", strings.Repeat("a", 33)} {
+		if s, err := o.Show(t.Context(), who, ref, false); err == nil || errors.Is(err, argus.ErrNotFound) {
+			t.Errorf("show %q: %v, %v", ref, s, err)
+		}
+	}
+	if p, err := o.Page(t.Context(), who, PageRequest{}); err == nil {
+		t.Errorf("page of nothing: %v", p)
+	}
+	long := strings.Repeat("x", 5000)
+	if _, err := o.Search(t.Context(), who, SearchRequest{Query: long}); err != nil {
+		t.Fatal(err)
+	}
+	all := entries(t, o)
+	if got := all[len(all)-1].Subject; !strings.HasPrefix(got, "sha256:") || !strings.HasSuffix(got, "(5000 bytes)") {
+		t.Errorf("a long query is recorded as %q", got)
+	}
+}
+
+func TestShow(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	second(t, o)
+	who := o.grant(t, "")
+	s, err := o.Show(t.Context(), who, "CCCCCC", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Copies) != 2 || s.Copies[0].Message.Text != "the price is 5" || s.Copies[1].Message.Text != "the price is 7" {
+		t.Errorf("%+v", s)
+	}
+	s, err = o.Show(t.Context(), who, "bbbbbb01"+strings.Repeat("0", 24), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Copies) != 1 || len(s.Copies[0].Sightings) != 2 {
+		t.Fatalf("%+v", s)
+	}
+	for i, got := range s.Copies[0].Sightings {
+		want := []string{"phone.txt", "server.txt"}[i]
+		if got.Original.Path != want || got.Reader != "lines/1" || string(got.Raw) != "seen twice" || (got.Adds == nil) != (i == 0) {
+			t.Errorf("sighting %d: %+v", i, got)
+		}
+	}
+	if _, err := o.Show(t.Context(), who, "aaaaaa", false); !errors.Is(err, argus.ErrAmbiguous) {
+		t.Errorf("two messages: %v", err)
+	}
+	if s, err := o.Show(t.Context(), o.grant(t, "delivery:D-0001"), "aaaaaa", false); err != nil || s.Copies[0].Sightings[0].Raw != nil {
+		t.Errorf("one message in the scope: %+v, %v", s, err)
+	}
+}
+
+func TestPage(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	second(t, o)
+	who := o.grant(t, "")
+	p, err := o.Page(t.Context(), who, PageRequest{Ref: "bbbbbb", Before: 1, After: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := refs(p.Hits); got != "aaaaaa01 bbbbbb01 cccccc01" || p.Earlier != 1 || p.Later != 2 || p.Title != "about c1" || p.Conversation != "c1" {
+		t.Errorf("%s, %+v", got, p)
+	}
+	p, err = o.Page(t.Context(), who, PageRequest{Service: "test", Conversation: "c1", Before: 2})
+	if err != nil || refs(p.Hits) != "cccccc01 eeeeee02" || p.Earlier != 4 || p.Later != 0 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestReceipt(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	second(t, o)
+	r, err := o.Receipt(t.Context(), o.grant(t, ""), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Files) != 1 {
+		t.Fatalf("%+v", r)
+	}
+	f := r.Files[0]
+	if want := (argus.Counts{Read: 7, Stored: 4, Quarantined: 3}); f.Counts != want || !slices.Equal(f.Readers, []string{"lines/1"}) || f.Original.Path != "phone.txt" {
+		t.Errorf("%+v", f)
+	}
+	if diff := cmp.Diff([]index.Count{{Value: "a date was expected", Count: 2}, {Value: "it is cut", Count: 1}}, f.Problems); diff != "" {
+		t.Error(diff)
+	}
+	part := o.grant(t, "in:c1")
+	r, err = o.Receipt(t.Context(), part, 1)
+	if err != nil || !r.Partial || r.Files != nil || r.Seal != nil {
+		t.Errorf("a part: %+v, %v", r, err)
+	}
+	if list, err := o.Deliveries(t.Context(), part); err != nil || len(list) != 2 || !list[0].Partial {
+		t.Errorf("a part: %+v, %v", list, err)
+	}
+}
+
+func TestQuarantine(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	who := o.grant(t, "")
+	all, err := o.Quarantine(t.Context(), who, 1, 0, 0)
+	if err != nil || len(all) != 3 || all[0].Reason == "" || all[0].Original.Path != "phone.txt" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	rest, err := o.Quarantine(t.Context(), who, 1, all[0].Seq, 1)
+	if err != nil || len(rest) != 1 || rest[0].Seq != all[1].Seq {
+		t.Errorf("behind the first: %+v, %v", rest, err)
+	}
+	for scope, n := range map[string]argus.DeliveryNumber{"": 9, "in:c1": 1} {
+		if pieces, err := o.Quarantine(t.Context(), o.grant(t, scope), n, 0, 0); !errors.Is(err, argus.ErrNotFound) {
+			t.Errorf("scope %q, delivery %s: %+v, %v", scope, n, pieces, err)
+		}
+	}
+}
+
+func TestLedger(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	all, some := o.grant(t, ""), o.grant(t, "in:c1")
+	for range 2 {
+		for _, who := range []Who{all, some} {
+			if _, err := o.Search(t.Context(), who, SearchRequest{Query: "price"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, test := range []struct {
+		who   Who
+		from  uint64
+		limit int
+		want  []uint64
+	}{
+		{all, 0, 0, []uint64{1, 2, 3, 4, 5}},
+		{all, 2, 2, []uint64{2, 3}},
+		{some, 0, 0, []uint64{2, 4, 7}},
+		{some, 3, 1, []uint64{4}},
+		{all, 0, 3, []uint64{7, 8, 9}},
+		{some, 0, 2, []uint64{8, 10}},
+	} {
+		list, err := o.Ledger(t.Context(), test.who, test.from, test.limit)
+		var got []uint64
+		for _, e := range list {
+			got = append(got, e.Seq)
+		}
+		if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
+			t.Errorf("from %d, %d, under %s: %v %s", test.from, test.limit, test.who.Authority, err, diff)
+		}
+	}
+}
+
+func TestAuthorities(t *testing.T) {
+	o := newOffice(t)
+	o.grant(t, "")
+	o.grantAs(t, authority.Authority{Actors: []string{"bob"}})
+	for actor, want := range map[string]int{"anna": 1, "bob": 2} {
+		if list, err := o.Authorities(t.Context(), actor); err != nil || len(list) != want {
+			t.Errorf("%s: %v, %v", actor, list, err)
+		}
+	}
+}
+
+// alone must say of each delivery what matching says of a copy seen in it only.
+func TestAlone(t *testing.T) {
+	for _, text := range []string{
+		"", "harbour", "delivery:1", "-delivery:1", "delivery:1 delivery:2", "delivery:1 OR delivery:2", "-(delivery:1 OR harbour)",
+		"(delivery:1 harbour) OR (delivery:2 -harbour)", "-(delivery:1 -(delivery:2 OR harbour))", "delivery:1 -delivery:1", "harbour OR -harbour",
+	} {
+		n, err := query.Parse(text, query.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for d := range argus.DeliveryNumber(3) {
+			reduced := alone(n, d+1)
+			if strings.Contains(reduced.String(), "delivery") {
+				t.Errorf("%s in %s: %s", text, d+1, reduced)
+			}
+			for _, words := range []string{"harbour", "other"} {
+				doc := &query.Doc{Message: message("", 0, "a", "b", words).Message, Deliveries: []argus.DeliveryNumber{d + 1}}
+				if got, want := query.Match(reduced, doc), query.Match(n, doc); got != want {
+					t.Errorf("%q in %s, %s: %t, want %t", text, d+1, words, got, want)
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkDesk has an index that knows the answer: it measures the rest, with
+// the ledger on disk and without.
+func BenchmarkDesk(b *testing.B) {
+	o, who := benchOffice(b)
+	known, err := o.parts.Index.Search(b.Context(), index.Request{Limit: 20, Query: query.All{}, Scope: query.All{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	o.parts.Index = knowing{known}
+	for name, recorder := range map[string]recorder{"ledger": o.ledger, "no ledger": forgetful{}} {
+		o.parts.Ledger = recorder
+		b.Run("show/"+name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := o.Show(b.Context(), who, "aaaaaa01", true); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("search/"+name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := o.Search(b.Context(), who, SearchRequest{Query: "message"}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// forgetful records nothing.
+type forgetful struct{ recorder }
+
+func (forgetful) Append(context.Context, ledger.Act) (ledger.Entry, error) {
+	return ledger.Entry{}, nil
+}
+
+type knowing struct{ result *index.Result }
+
+func (k knowing) Position() uint64                           { return k.result.Position }
+func (k knowing) Add(context.Context, []*argus.Record) error { return nil }
+func (k knowing) Flush(context.Context) error                { return nil }
+func (k knowing) Stats() index.Stats                         { return index.Stats{} }
+func (k knowing) Check(context.Context) iter.Seq[error]      { return func(func(error) bool) {} }
+func (k knowing) Close() error                               { return nil }
+func (k knowing) Page(context.Context, index.PageRequest) (*index.Page, error) {
+	return &index.Page{Hits: k.result.Hits}, nil
+}
+func (k knowing) Search(context.Context, index.Request) (*index.Result, error) {
+	r := *k.result
+	return &r, nil
+}
+
+func benchOffice(b *testing.B) (*office, Who) {
+	o := newOffice(b)
+	first(b, o)
+	second(b, o)
+	var records []*argus.Record
+	for i := range 10_000 {
+		records = append(records, message("", i%300, "bob", "c1", fmt.Sprintf("message %d about nothing in particular", i)))
+	}
+	o.deliver(b, "bulk", records...)
+	return o, o.grant(b, "-delivery:D-0099")
+}

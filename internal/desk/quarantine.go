@@ -1,0 +1,64 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// Piece is something that a reader could not make sense of: where it stands,
+// with its beginning as Raw, and why.
+type Piece struct {
+	Sighting
+	Reason string `json:"reason"`
+}
+
+// MostPieces is the most that Quarantine returns at once.
+const MostPieces = 1000
+
+// Quarantine returns the quarantined pieces of a delivery behind the record
+// after, in order, at most limit (default 50) of them. A piece is no message
+// and in no scope: who may not see the whole delivery sees none of them.
+func (d *Desk) Quarantine(ctx context.Context, who Who, n argus.DeliveryNumber, after uint64, limit int) ([]Piece, error) {
+	var pieces []Piece
+	limit = count(limit, 50, MostPieces)
+	err := d.act(ctx, who, ledger.Act{Action: ledger.Quarantined, Subject: n.String()}, func(p *permit) error {
+		all, err := d.deliveries(ctx)
+		if err != nil {
+			return err
+		}
+		_, whole := p.alone(n).(query.All)
+		known := false
+		for _, delivery := range all {
+			known = known || delivery.Number == n
+		}
+		if !whole || !known {
+			return fmt.Errorf("delivery %s: %w", n, argus.ErrNotFound)
+		}
+		for r, err := range d.parts.Evidence.Records(ctx, n) {
+			if err != nil {
+				return err
+			}
+			if r.Kind != argus.KindQuarantined || r.Seq <= after {
+				continue
+			}
+			if len(pieces) == limit {
+				return nil
+			}
+			at, err := d.sighting(ctx, r)
+			if err != nil {
+				return err
+			}
+			at.Raw = r.Quarantine.Raw
+			pieces = append(pieces, Piece{at, r.Quarantine.Reason})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pieces, nil
+}

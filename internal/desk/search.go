@@ -1,0 +1,216 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+const (
+	defaultHits = 20
+	mostHits    = 1000
+)
+
+// facetFields are the fields that an answer can count by.
+var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+
+var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear}
+
+// Search finds messages, newest first. A query that does not parse is a
+// *query.SyntaxError; it is no act and not in the ledger.
+func (d *Desk) Search(ctx context.Context, who Who, req SearchRequest) (*SearchResult, error) {
+	ask, err := parseSearch(req)
+	if err != nil {
+		return nil, fmt.Errorf("search: %w", err)
+	}
+	act := ledger.Act{Action: ledger.Search, Subject: subject(req.Query)}
+	for name, value := range map[string]string{"zone": req.Zone, "next": req.Next} {
+		if value != "" {
+			if act.Detail == nil {
+				act.Detail = map[string]string{}
+			}
+			act.Detail[name] = subject(value)
+		}
+	}
+	var result *SearchResult
+	err = d.act(ctx, who, act, func(p *permit) (err error) {
+		result, err = d.search(ctx, p, ask)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// parseSearch makes the request for the index, all but the scope.
+func parseSearch(req SearchRequest) (index.Request, error) {
+	ask := index.Request{Limit: count(req.Limit, defaultHits, mostHits), Histogram: req.Histogram}
+	zone, err := time.LoadLocation(req.Zone)
+	if err != nil {
+		return ask, fmt.Errorf("%w: unknown time zone %q", ErrRequest, req.Zone)
+	}
+	if ask.Query, err = query.Parse(req.Query, query.Options{Zone: zone}); err != nil {
+		return ask, err
+	}
+	if req.Next != "" {
+		data, err := base64.RawURLEncoding.DecodeString(req.Next)
+		if err == nil {
+			err = json.Unmarshal(data, &ask.After)
+		}
+		if err != nil {
+			return ask, fmt.Errorf("%w: next %q is not one that an answer gave", ErrRequest, subject(req.Next))
+		}
+	}
+	for _, field := range req.Facets {
+		if !slices.Contains(facetFields, field) {
+			return ask, fmt.Errorf("%w: no facet %q; there are %q", ErrRequest, field, facetFields)
+		}
+	}
+	ask.Facets = req.Facets
+	if !slices.Contains(intervals, req.Histogram) {
+		return ask, fmt.Errorf("%w: no histogram by %q; there are %q", ErrRequest, req.Histogram, intervals[1:])
+	}
+	return ask, nil
+}
+
+// count is a number that was asked for, with its default and the most.
+func count(asked, usual, most int) int {
+	if asked == 0 {
+		return usual
+	}
+	return max(0, min(asked, most))
+}
+
+func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*SearchResult, error) {
+	asked, limit := ask.Query, ask.Limit
+	var err error
+	if ask.Query, err = p.within(asked); err != nil {
+		return nil, err
+	}
+	ask.Scope = p.scope
+	if limit > 0 {
+		ask.Limit++ // to know whether there are more
+	}
+	found, err := d.parts.Index.Search(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.parts.Evidence.Refresh(); err != nil {
+		return nil, err
+	}
+	result := &SearchResult{
+		Query: asked.String(), Total: found.Total, Facets: found.Facets, Histogram: found.Histogram,
+		Behind: d.parts.Evidence.Last() - min(found.Position, d.parts.Evidence.Last()), Entry: p.entry,
+	}
+	if len(found.Hits) > limit {
+		found.Hits = found.Hits[:limit]
+		if result.Next, err = next(found.Hits[limit-1].Cursor); err != nil {
+			return nil, err
+		}
+	}
+	if result.Hits, err = d.hits(ctx, p, found.Hits, found.Position); err != nil {
+		return nil, err
+	}
+	marks := query.Compile(asked)
+	for i := range result.Hits {
+		result.Hits[i].Marks = marks.Marks(result.Hits[i].Message.Text)
+	}
+	if p.all {
+		return result, nil
+	}
+	result.Behind = min(result.Behind, 1)
+	return result, d.limitFacets(ctx, p, ask, result.Facets)
+}
+
+func next(c index.Cursor) (string, error) {
+	data, err := json.Marshal(c)
+	return base64.RawURLEncoding.EncodeToString(data), err
+}
+
+// hits reads what the index found, as of a position in the evidence, and
+// checks it against the scope again.
+func (d *Desk) hits(ctx context.Context, p *permit, found []index.Hit, position uint64) ([]Hit, error) {
+	hits := make([]Hit, 0, len(found))
+	for _, f := range found {
+		r, err := d.get(ctx, f.Seq)
+		if err != nil {
+			return nil, err
+		}
+		copies, err := d.copies(ctx, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(copies, func(c storedCopy) bool { return c.stored().Seq == f.Seq })
+		if at < 0 {
+			return nil, fmt.Errorf("the index names record %d, which is no message: %w", f.Seq, argus.ErrDamaged)
+		}
+		now := copies[at].doc(forever)
+		if !p.covers(now) {
+			if p.covers(copies[at].doc(position)) {
+				continue // it left the scope after the index had seen it
+			}
+			return nil, fmt.Errorf("the index gave record %d, which is outside the scope: %w", f.Seq, argus.ErrDamaged)
+		}
+		hits = append(hits, Hit{
+			Ref: r.ID, Version: r.Version, Message: r.Message,
+			Deliveries: p.seen(now), Differs: len(p.covered(copies)) > 1,
+		})
+	}
+	return hits, nil
+}
+
+// limitFacets takes out of the facets what they would tell of sightings and
+// copies outside the scope.
+func (d *Desk) limitFacets(ctx context.Context, p *permit, ask index.Request, facets map[query.FieldName][]index.Count) error {
+	if counts, ok := facets[query.Is]; ok {
+		facets[query.Is] = slices.DeleteFunc(counts, func(c index.Count) bool { return c.Value == "differs" })
+	}
+	if _, ok := facets[query.Delivery]; !ok {
+		return nil
+	}
+	deliveries, err := d.parts.Evidence.Deliveries(ctx)
+	if err != nil {
+		return err
+	}
+	counts := []index.Count{}
+	for _, delivery := range deliveries {
+		n, err := d.countIn(ctx, p, ask.Query, delivery.Number)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			counts = append(counts, index.Count{Value: delivery.Number.String(), Count: n})
+		}
+	}
+	slices.SortStableFunc(counts, func(a, b index.Count) int { return cmp.Compare(b.Count, a.Count) })
+	facets[query.Delivery] = counts[:min(len(counts), facetSize)]
+	return nil
+}
+
+const facetSize = 20 // as index.Request.FacetSize has it
+
+// countIn counts the messages that match a query and whose sighting in a
+// delivery may be shown.
+func (d *Desk) countIn(ctx context.Context, p *permit, n query.Node, in argus.DeliveryNumber) (uint64, error) {
+	alone := p.alone(in)
+	if isNothing(alone) {
+		return 0, nil
+	}
+	found, err := d.parts.Index.Search(ctx, index.Request{
+		Query: and(n, query.Field{Name: query.Delivery, Value: in.String()}, alone), Scope: p.scope,
+	})
+	if err != nil {
+		return 0, err
+	}
+	return found.Total, nil
+}

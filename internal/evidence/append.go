@@ -1,0 +1,587 @@
+package evidence
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/argus-evidence/argus"
+)
+
+// writer is what only a store opened for writing has. Its goroutine owns the
+// active segment; everybody else talks to it through requests.
+type writer struct {
+	requests chan *request
+	stop     chan struct{}
+	finished chan struct{}
+	commit   commit
+	failed   error // the first write that went wrong; nothing is written after it
+	crowds   map[argus.ID]*crowd
+	crowded  int // versions in crowds
+
+	mu         sync.Mutex // for deliveries
+	deliveries map[argus.DeliveryNumber]*openDelivery
+	last       argus.DeliveryNumber
+}
+
+// request is one batch on its way to the disk.
+type request struct {
+	delivery argus.DeliveryNumber
+	opening  bool
+	records  []*argus.Record
+	err      error
+	done     chan struct{}
+	answered sync.Once
+
+	blocks []pending
+}
+
+// answer lets the caller of Append go on.
+func (q *request) answer() { q.answered.Do(func() { close(q.done) }) }
+
+// pending is a block that is being made.
+type pending struct {
+	head    blockHead
+	records []*argus.Record
+	bytes   []byte
+	leaves  [][]byte
+	err     error
+}
+
+// groupRecords is the most that one sync covers.
+const groupRecords = 64 << 10
+
+// MaxRecord is the most that a record may take, as [argus.Record.Size] counts.
+const MaxRecord = maxRecordBytes / 2
+
+func (s *Store) startWriter() error {
+	w := &writer{
+		requests:   make(chan *request, 64),
+		stop:       make(chan struct{}),
+		finished:   make(chan struct{}),
+		deliveries: map[argus.DeliveryNumber]*openDelivery{},
+	}
+	var err error
+	if w.commit, err = s.readCommit(); err != nil {
+		return err
+	}
+	if err := s.disk.MkdirAll(s.path(idsDir)); err != nil {
+		return fmt.Errorf("open ids: %w", err)
+	}
+	if s.ids, err = openIDs(s.disk, s.path(idsDir), s.opt.IDsInMemory); err != nil && !errors.Is(err, argus.ErrDamaged) {
+		// Damaged ids are derived and are built again; a disk that does not
+		// answer is another matter.
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if s.ids.covered > s.last {
+		// A copy made of a store in use can have newer ids than records.
+		// Messages must not be taken for known by them.
+		err := s.ids.close(false)
+		s.ids = newIDs(s.disk, s.path(idsDir), s.opt.IDsInMemory)
+		if err != nil {
+			return fmt.Errorf("open ids: %w", err)
+		}
+	}
+	if err := s.ids.clean(); err != nil {
+		return fmt.Errorf("open ids: %w", err)
+	}
+	if err := s.catchUpIDs(s.ids); err != nil {
+		return err
+	}
+	if err := s.removeTemporary(); err != nil {
+		return err
+	}
+	if err := s.openDeliveries(w); err != nil {
+		return err
+	}
+	s.writer = w
+	if w.commit.seq != s.last {
+		// Whole batches that were written and not yet acknowledged stay.
+		if err := s.acknowledge(s.last, s.segments[s.closed].size); err != nil {
+			s.writer = nil
+			return fmt.Errorf("open evidence: %w", err)
+		}
+	}
+	go s.write(w)
+	return nil
+}
+
+// removeTemporary removes files that a crash left half written.
+func (s *Store) removeTemporary() error {
+	for _, dir := range []string{evidenceDir, deliveryDir, originalsDir} {
+		entries, err := s.disk.ReadDir(s.path(dir))
+		if err != nil {
+			return fmt.Errorf("open evidence: %w", err)
+		}
+		for _, e := range entries {
+			name := e.Name()
+			next := dir == evidenceDir && name == filepath.Base(segmentName(s.closed+2))
+			if filepath.Ext(name) != ".tmp" && !next {
+				continue
+			}
+			if info, err := e.Info(); next && err == nil && info.Size() > segmentHeader {
+				return fmt.Errorf("open evidence: %w: %s/%s holds records and the manifest does not know it", argus.ErrDamaged, dir, name)
+			}
+			if err := s.disk.Remove(filepath.Join(s.path(dir), name)); err != nil {
+				return fmt.Errorf("open evidence: remove what a crash left: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) stopWriter() error {
+	close(s.writer.stop)
+	<-s.writer.finished
+	return s.writer.failed
+}
+
+// Append adds records to an open delivery and takes them over: it sets their
+// sequence numbers, computes the identity of messages that have none yet, and
+// makes a message that is known already, in all that [argus.Message.Identity]
+// covers, a sighting of it. When it returns nil, the records are durable; when
+// it returns an error, none of them is there, or the process has to open the
+// store again to learn it. Batches that wait at the same time share one sync.
+func (s *Store) Append(ctx context.Context, d argus.DeliveryNumber, records []*argus.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	return s.submit(ctx, &request{delivery: d, records: records})
+}
+
+// Begin opens a new delivery and returns its number.
+func (s *Store) Begin(ctx context.Context, o argus.Opening) (argus.DeliveryNumber, error) {
+	q := &request{opening: true, records: []*argus.Record{{Kind: argus.KindOpening, Opening: &o}}}
+	err := s.submit(ctx, q)
+	return q.delivery, err
+}
+
+func (s *Store) submit(ctx context.Context, q *request) error {
+	if s.writer == nil {
+		return fmt.Errorf("append to evidence: the store is open for reading only")
+	}
+	q.done = make(chan struct{})
+	select {
+	case s.writer.requests <- q:
+	case <-s.writer.stop:
+		return fmt.Errorf("append to evidence: the store is closed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	// Once handed over, the batch is written whatever ctx says.
+	select {
+	case <-q.done:
+	case <-s.writer.finished:
+		select {
+		case <-q.done:
+		default:
+			return fmt.Errorf("append to evidence: the store is closed")
+		}
+	}
+	if q.err != nil {
+		return fmt.Errorf("append to evidence: %w", q.err)
+	}
+	return nil
+}
+
+func (s *Store) write(w *writer) {
+	defer close(w.finished)
+	for {
+		select {
+		case first := <-w.requests:
+			s.writeGroup(w, gather(w, first))
+		case <-w.stop:
+			// What was handed over before is written; nobody hands over more.
+			for {
+				select {
+				case q := <-w.requests:
+					s.writeGroup(w, []*request{q})
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// gather takes what waits behind the first request, up to groupRecords.
+func gather(w *writer, first *request) []*request {
+	group, n := []*request{first}, len(first.records)
+	for n < groupRecords {
+		select {
+		case q := <-w.requests:
+			group = append(group, q)
+			n += len(q.records)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// writeGroup makes a group of batches durable with one sync.
+func (s *Store) writeGroup(w *writer, group []*request) {
+	defer func() {
+		for _, q := range group {
+			q.answer()
+		}
+	}()
+	if w.failed == nil {
+		w.failed = s.tryGroup(w, group)
+	}
+	if w.failed != nil {
+		for _, q := range group {
+			q.err = w.failed
+		}
+	}
+}
+
+// tryGroup returns an error only when writing itself went wrong; a batch that
+// cannot be accepted gets its own error and the others go on.
+func (s *Store) tryGroup(w *writer, group []*request) error {
+	stage := stage{s: s, w: w, next: s.last + 1, fresh: newIDTable()}
+	var accepted []*request
+	for _, q := range group {
+		if q.err = stage.prepare(q); q.err == nil {
+			accepted = append(accepted, q)
+		}
+	}
+	if stage.failed != nil {
+		return stage.failed
+	}
+	if len(accepted) == 0 {
+		return nil
+	}
+	if err := s.encode(accepted); err != nil {
+		return err
+	}
+	if err := s.rotateIfFull(); err != nil {
+		return fmt.Errorf("close segment: %w", err)
+	}
+	active := &s.segments[s.closed]
+	var out []byte
+	var blocks []blockRef
+	for _, q := range accepted {
+		for i := range q.blocks {
+			b := &q.blocks[i]
+			b.head.segment, b.head.offset = uint32(s.closed+1), uint32(active.size+int64(len(out)))
+			out = append(out, b.bytes...)
+			blocks = append(blocks, b.head.blockRef)
+		}
+	}
+	if broken == "ack" {
+		for _, q := range accepted {
+			q.answer()
+		}
+	}
+	s.opt.Failpoint("append.before-write")
+	if _, err := active.f.WriteAt(out, active.size); err != nil {
+		return err
+	}
+	s.opt.Failpoint("append.before-sync")
+	if err := active.f.Sync(); err != nil {
+		return err
+	}
+	s.opt.Failpoint("append.before-acknowledge")
+	if err := s.acknowledge(stage.next-1, active.size+int64(len(out))); err != nil {
+		return err
+	}
+	s.opt.Failpoint("append.acknowledged")
+	for _, q := range accepted {
+		w.add(q)
+	}
+	if err := s.ids.add(stage.fresh.entries, stage.next-1); err != nil {
+		return err
+	}
+	s.publish(accepted, blocks, stage.next-1, active, int64(len(out)))
+	return nil
+}
+
+// acknowledge writes down, durably, up to where the store is promised.
+func (s *Store) acknowledge(seq uint64, offset int64) error {
+	c := commit{s.writer.commit.counter + 1, seq, uint32(s.closed + 1), uint32(offset)}
+	f, err := s.disk.OpenFile(s.path(commitName), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(c.bytes(), int64(c.counter%2)*commitSlot)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	s.writer.commit = c
+	return nil
+}
+
+// recentBytes is the most that the newest records may take in memory.
+const recentBytes = 128 << 20
+
+// publish shows the new records to readers.
+func (s *Store) publish(accepted []*request, blocks []blockRef, last uint64, active *segmentFile, grew int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	active.size += grew
+	s.blocks = append(s.blocks, blocks...)
+	s.last, s.promised = last, last
+	for _, q := range accepted {
+		s.recent = append(s.recent, q.records...)
+		for _, r := range q.records {
+			s.recentBytes += r.Size()
+		}
+	}
+	if len(s.recent) > s.opt.Recent+s.opt.Recent/2 || s.recentBytes > recentBytes {
+		over := max(0, len(s.recent)-s.opt.Recent)
+		for _, r := range s.recent[:over] {
+			s.recentBytes -= r.Size()
+		}
+		for ; s.recentBytes > recentBytes/2; over++ {
+			s.recentBytes -= s.recent[over].Size()
+		}
+		// A new array, so that the old records can go.
+		s.recent = slices.Clone(s.recent[over:])
+	}
+	close(s.grown)
+	s.grown = make(chan struct{})
+}
+
+// stage gives the records of a group their numbers and finds known messages,
+// without changing anything that outlives the group.
+type stage struct {
+	s       *Store
+	w       *writer
+	next    uint64
+	fresh   *idTable // the group's own messages
+	hasher  argus.Hasher
+	openLen map[argus.DeliveryNumber]uint64 // leaves so far, with those of the group
+	begun   argus.DeliveryNumber
+	failed  error
+}
+
+func (t *stage) prepare(q *request) error {
+	leaf, err := t.leaf(q)
+	if err != nil {
+		return err
+	}
+	for _, r := range q.records {
+		if n := r.Size(); n > MaxRecord {
+			return fmt.Errorf("a record of %d bytes is more than %d", n, MaxRecord)
+		}
+		if err := r.Valid(); err != nil {
+			return err
+		}
+		if r.Kind == argus.KindMessage && r.ID == (argus.ID{}) {
+			r.ID, r.Version = t.hasher.Identity(r.Message)
+		}
+	}
+	for _, r := range q.records {
+		r.Seq, r.Delivery = t.next, q.delivery
+		t.next++
+		if r.Kind != argus.KindMessage {
+			continue
+		}
+		if t.failed = t.resolve(r); t.failed != nil {
+			return t.failed
+		}
+		e, _ := entryOf(r)
+		t.fresh.add(e)
+	}
+	if t.openLen == nil {
+		t.openLen = map[argus.DeliveryNumber]uint64{}
+	}
+	t.openLen[q.delivery] = leaf + uint64(len(q.records))
+	q.blocks = splitRecords(q, leaf)
+	return nil
+}
+
+// leaf returns the place of the request's first record in its delivery's tree.
+func (t *stage) leaf(q *request) (uint64, error) {
+	if q.opening {
+		t.begun = max(t.begun, t.w.last) + 1
+		q.delivery = t.begun
+		return 0, nil
+	}
+	if n, ok := t.openLen[q.delivery]; ok {
+		return n, nil
+	}
+	t.w.mu.Lock()
+	defer t.w.mu.Unlock()
+	d := t.w.deliveries[q.delivery]
+	if d == nil {
+		return 0, fmt.Errorf("delivery %s is not open", q.delivery)
+	}
+	return d.records, nil
+}
+
+// resolve makes a message a sighting, or a copy that differs, of a known one.
+func (t *stage) resolve(r *argus.Record) error {
+	if c := t.w.crowds[r.ID]; c != nil {
+		t.w.crowded += c.resolve(r)
+		return nil
+	}
+	known, err := t.s.ids.find(r.ID)
+	if err != nil {
+		return err
+	}
+	before := len(known)
+	known = t.fresh.find(known, r.ID)
+	slices.Reverse(known[before:])
+	if broken == "ids" {
+		known = nil
+	}
+	if len(known) >= crowdFrom {
+		t.gatherCrowd(r, known)
+		return nil
+	}
+	for _, e := range known {
+		if e.Sighting {
+			continue
+		}
+		if r.Of == 0 {
+			r.Of = e.Seq
+		}
+		if e.Version == r.Version {
+			makeSighting(r, e.Seq)
+			break
+		}
+	}
+	return nil
+}
+
+func makeSighting(r *argus.Record, of uint64) {
+	aside := r.Message.Aside()
+	r.Kind, r.Of, r.Message = argus.KindSighting, of, &aside
+}
+
+// A crowd is what is known of a message of which there are many copies, so that
+// one more costs no walk over all of them.
+type crowd struct {
+	first  uint64                   // sequence number of the first copy
+	stored map[argus.Version]uint64 // and of the first of each version
+}
+
+const (
+	crowdFrom = 64      // copies
+	maxCrowds = 4 << 20 // versions in all crowds; beyond it they are gathered again
+)
+
+func (t *stage) gatherCrowd(r *argus.Record, known []Entry) {
+	c := &crowd{stored: map[argus.Version]uint64{}}
+	for _, e := range known {
+		if e.Sighting {
+			continue
+		}
+		if c.first == 0 {
+			c.first = e.Seq
+		}
+		if _, ok := c.stored[e.Version]; !ok {
+			c.stored[e.Version] = e.Seq
+		}
+	}
+	if t.w.crowds == nil || t.w.crowded > maxCrowds {
+		t.w.crowds, t.w.crowded = map[argus.ID]*crowd{}, 0
+	}
+	t.w.crowds[r.ID] = c
+	t.w.crowded += len(c.stored) + c.resolve(r)
+}
+
+// resolve does what stage.resolve does, and returns how many versions it added.
+func (c *crowd) resolve(r *argus.Record) int {
+	if seq, ok := c.stored[r.Version]; ok {
+		makeSighting(r, seq)
+		return 0
+	}
+	r.Of = c.first
+	c.stored[r.Version] = r.Seq
+	return 1
+}
+
+// splitRecords cuts a batch into blocks.
+func splitRecords(q *request, leaf uint64) []pending {
+	var blocks []pending
+	for start := 0; start < len(q.records); {
+		end, size := start, 0
+		for end < len(q.records) && end-start < blockRecords && size < blockBytes {
+			size += q.records[end].Size()
+			end++
+		}
+		blocks = append(blocks, pending{
+			head:    blockHead{blockRef: blockRef{first: q.records[start].Seq, leaf: leaf + uint64(start), delivery: q.delivery}},
+			records: q.records[start:end],
+		})
+		start = end
+	}
+	blocks[len(blocks)-1].head.batchEnd = true
+	return blocks
+}
+
+// encode makes the blocks of all requests, on all cores.
+func (s *Store) encode(group []*request) error {
+	var all []*pending
+	for _, q := range group {
+		for i := range q.blocks {
+			all = append(all, &q.blocks[i])
+		}
+	}
+	var wg sync.WaitGroup
+	next := make(chan *pending, len(all))
+	for _, p := range all {
+		next <- p
+	}
+	close(next)
+	for range min(len(all), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			var body bytes.Buffer
+			for p := range next {
+				p.bytes, p.leaves, p.err = s.codec.encodeBlock(&body, &p.head, p.records)
+			}
+		})
+	}
+	wg.Wait()
+	for _, p := range all {
+		if p.err != nil {
+			return p.err
+		}
+	}
+	return nil
+}
+
+// rotateIfFull closes the active segment when it is full and begins the next.
+// Any moment of it may be the last: what the manifest does not name yet is
+// dropped when the store is opened again.
+func (s *Store) rotateIfFull() error {
+	active := &s.segments[s.closed]
+	if active.size < s.opt.SegmentBytes {
+		return nil
+	}
+	var own []blockRef
+	for i := len(s.blocks) - 1; i >= 0 && s.blocks[i].segment == uint32(s.closed+1); i-- {
+		own = s.blocks[i:]
+	}
+	footer := appendFooter(nil, own, active.size)
+	s.opt.Failpoint("rotate.before-table")
+	if _, err := active.f.WriteAt(footer, active.size); err != nil {
+		return err
+	}
+	if err := active.f.Sync(); err != nil {
+		return err
+	}
+	s.opt.Failpoint("rotate.before-next")
+	f, err := s.createSegment(s.closed+2, s.last+1)
+	if err != nil {
+		return err
+	}
+	s.opt.Failpoint("rotate.before-manifest")
+	s.mu.Lock()
+	active.size += int64(len(footer))
+	s.segments = append(s.segments, segmentFile{f, s.last + 1, segmentHeader})
+	s.closed++
+	s.mu.Unlock()
+	return s.writeManifest()
+}

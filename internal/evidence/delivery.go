@@ -1,0 +1,290 @@
+package evidence
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/transparency-dev/merkle/compact"
+	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Delivery is one hand-over, open or sealed.
+type Delivery struct {
+	Number  argus.DeliveryNumber
+	Opening argus.Opening
+	// First is the sequence number of the record that opens it.
+	First uint64
+	// Records counts its records so far.
+	Records uint64
+	// Seal is nil while the delivery is open.
+	Seal *argus.Seal
+}
+
+func sealName(d argus.DeliveryNumber) string { return deliveryDir + "/" + d.String() + ".seal" }
+func treeName(d argus.DeliveryNumber) string { return deliveryDir + "/" + d.String() + ".tree" }
+
+// The hashes that a tree file keeps are those over full runs of 256 records,
+// so that a changed record can be found without keeping a hash of each.
+const treeLevel = 8
+
+// openDelivery gathers what a seal says.
+type openDelivery struct {
+	seal      argus.Seal
+	records   uint64
+	tree      *compact.Range
+	nodes     []byte // hashes of treeLevel, in order
+	originals *compact.Range
+}
+
+var trees = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
+
+func newOpenDelivery(d argus.DeliveryNumber) *openDelivery {
+	return &openDelivery{seal: argus.Seal{Delivery: d}, tree: trees.NewEmptyRange(0), originals: trees.NewEmptyRange(0)}
+}
+
+// add counts a record and its leaf.
+func (d *openDelivery) add(r *argus.Record, leaf []byte) error {
+	s := &d.seal
+	switch r.Kind {
+	case argus.KindOpening:
+		s.Opening = *r.Opening
+	case argus.KindOriginal:
+		s.Originals++
+		if err := d.originals.Append(leafHash(r.Original.Hash[:]), nil); err != nil {
+			return err
+		}
+	case argus.KindMessage, argus.KindSighting:
+		if sent := r.Message.Sent; sent.Known() {
+			if !s.First.Known() || sent.Micros < s.First.Micros {
+				s.First = sent
+			}
+			if !s.Last.Known() || sent.Micros > s.Last.Micros {
+				s.Last = sent
+			}
+		}
+	}
+	s.Counts.Add(r)
+	d.records++
+	return d.tree.Append(leaf, func(id compact.NodeID, hash []byte) {
+		if id.Level == treeLevel {
+			d.nodes = append(d.nodes, hash...)
+		}
+	})
+}
+
+// close fills in what the seal says of the whole.
+func (d *openDelivery) close() error {
+	d.seal.Records = d.records
+	root, err := d.tree.GetRootHash(nil)
+	if err != nil {
+		return err
+	}
+	copy(d.seal.Root[:], root)
+	if d.seal.Originals == 0 {
+		copy(d.seal.OriginalsRoot[:], rfc6962.DefaultHasher.EmptyRoot())
+	} else if root, err = d.originals.GetRootHash(nil); err != nil {
+		return err
+	} else {
+		copy(d.seal.OriginalsRoot[:], root)
+	}
+	return d.seal.Check()
+}
+
+// add counts the records of a batch that has become durable.
+func (w *writer) add(q *request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if q.opening {
+		w.deliveries[q.delivery] = newOpenDelivery(q.delivery)
+		w.last = q.delivery
+	}
+	d := w.deliveries[q.delivery]
+	for _, b := range q.blocks {
+		for i, r := range b.records {
+			if err := d.add(r, b.leaves[i]); err != nil {
+				panic("merkle tree: " + err.Error()) // only a range of the wrong begin can fail
+			}
+		}
+	}
+}
+
+// openDeliveries rebuilds what is known of the deliveries without a seal.
+func (s *Store) openDeliveries(w *writer) error {
+	for d := range s.spans() {
+		w.last = max(w.last, d)
+		if _, err := s.readSeal(d); err == nil {
+			continue
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		open := newOpenDelivery(d)
+		for i, b := range s.blocks {
+			if b.delivery != d {
+				continue
+			}
+			raw, err := s.readBlock(i)
+			if err != nil {
+				return fmt.Errorf("open delivery %s: %w", d, err)
+			}
+			for _, data := range raw {
+				r, err := decodeRecord(data)
+				if err == nil {
+					err = open.add(r, leafHash(data))
+				}
+				if err != nil {
+					return fmt.Errorf("open delivery %s: %w", d, err)
+				}
+			}
+		}
+		w.deliveries[d] = open
+	}
+	return nil
+}
+
+type span struct{ first, records uint64 }
+
+// spans returns where each delivery begins and how many records it has.
+func (s *Store) spans() map[argus.DeliveryNumber]span {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	spans := map[argus.DeliveryNumber]span{}
+	for _, b := range s.blocks {
+		at, ok := spans[b.delivery]
+		if !ok {
+			at.first = b.first
+		}
+		at.records += uint64(b.count)
+		spans[b.delivery] = at
+	}
+	return spans
+}
+
+// Deliveries returns all deliveries in the order of their numbers.
+func (s *Store) Deliveries(ctx context.Context) ([]Delivery, error) {
+	var list []Delivery
+	for number, at := range s.spans() {
+		opening, err := s.Get(ctx, at.first)
+		if err != nil {
+			return nil, fmt.Errorf("read delivery %s: %w", number, err)
+		}
+		if opening.Opening == nil {
+			return nil, fmt.Errorf("read delivery %s: %w: it begins with a record of kind %s", number, argus.ErrDamaged, opening.Kind)
+		}
+		d := Delivery{Number: number, Opening: *opening.Opening, First: at.first, Records: at.records}
+		if d.Seal, err = s.readSeal(number); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	slices.SortFunc(list, func(a, b Delivery) int { return int(a.Number) - int(b.Number) })
+	return list, nil
+}
+
+// SealText returns a delivery's seal as it was signed.
+func (s *Store) SealText(d argus.DeliveryNumber) ([]byte, error) {
+	data, err := readFile(s.disk, s.path(sealName(d)))
+	if err != nil {
+		return nil, fmt.Errorf("read seal: %w", err)
+	}
+	return data, nil
+}
+
+func (s *Store) readSeal(d argus.DeliveryNumber) (*argus.Seal, error) {
+	data, err := s.SealText(d)
+	if err != nil {
+		return nil, err
+	}
+	seal, err := parseSeal(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("read seal %s: %w", sealName(d), err)
+	}
+	return seal, nil
+}
+
+const sealHead = "argus-seal/v1\n"
+
+// parseSeal reads a seal's text without looking at its signature.
+func parseSeal(text string) (*argus.Seal, error) {
+	body, ok := strings.CutPrefix(text, sealHead)
+	if !ok {
+		return nil, fmt.Errorf("%w: want %q in the first line", argus.ErrDamaged, strings.TrimSpace(sealHead))
+	}
+	seal := new(argus.Seal)
+	if err := json.NewDecoder(strings.NewReader(body)).Decode(seal); err != nil {
+		return nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+	}
+	return seal, nil
+}
+
+func sealNoteText(seal *argus.Seal) (string, error) {
+	body, err := json.MarshalIndent(seal, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	return sealHead + string(body) + "\n", nil
+}
+
+// Seal closes a delivery: nothing can be added to it, and a change of anything
+// in it contradicts the signature. A reason marks a delivery that was given up
+// before its end. All of the delivery's Append calls have returned before.
+func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, signer note.Signer, now time.Time, incomplete string) (*argus.Seal, error) {
+	if s.writer == nil {
+		return nil, fmt.Errorf("seal delivery %s: the store is open for reading only", d)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w := s.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	open := w.deliveries[d]
+	if open == nil {
+		return nil, fmt.Errorf("seal delivery %s: it is not open", d)
+	}
+	if err := open.close(); err != nil {
+		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
+	}
+	seal := open.seal
+	seal.Store, seal.Sealed, seal.Incomplete = store, now.UTC().Truncate(time.Second), strings.ToValidUTF8(incomplete, "\uFFFD")
+	text, err := sealNoteText(&seal)
+	if err != nil {
+		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
+	}
+	signed, err := note.Sign(&note.Note{Text: text}, signer)
+	if err != nil {
+		return nil, fmt.Errorf("seal delivery %s: sign: %w", d, err)
+	}
+	s.opt.Failpoint("seal.before-tree")
+	if err := writeFile(s.disk, s.path(treeName(d)), open.nodes); err != nil {
+		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
+	}
+	s.opt.Failpoint("seal.before-seal")
+	if err := writeFile(s.disk, s.path(sealName(d)), signed); err != nil {
+		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
+	}
+	s.opt.Failpoint("seal.sealed")
+	delete(w.deliveries, d)
+	return &seal, nil
+}
+
+// originalName is where an original lies, relative to the store.
+func originalName(h argus.Hash) string {
+	name := h.String()
+	return originalsDir + "/" + name[:2] + "/" + name[2:]
+}
+
+// hashOfOriginal is the reverse of originalName.
+func hashOfOriginal(name string) (h argus.Hash, ok bool) {
+	dir, base := filepath.Split(name)
+	return h, h.UnmarshalText([]byte(filepath.Base(dir)+base)) == nil
+}

@@ -1,0 +1,366 @@
+package evidence
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Entry says that a record carries a message.
+type Entry struct {
+	ID      argus.ID
+	Version argus.Version
+	Seq     uint64
+	// Sighting says that the record is a sighting and does not hold the text.
+	Sighting bool
+}
+
+func compareEntries(a, b Entry) int {
+	if c := bytes.Compare(a.ID[:], b.ID[:]); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Seq, b.Seq)
+}
+
+// A run is an immutable file of entries in order, with a filter that says of
+// most absent ids that they are absent. docs/format/segment.md has the form.
+type run struct {
+	name   string
+	f      file
+	level  int
+	count  uint64
+	first  uint64 // sequence numbers that the run covers
+	last   uint64
+	fences []uint64 // the first eight bytes of each page's first id
+	filter []uint64
+}
+
+const (
+	runMagic    = "ARGUIDS1"
+	pageBytes   = 4096
+	entryBytes  = 32
+	pageEntries = (pageBytes - 16) / entryBytes
+	runTrailer  = 64
+	filterBits  = 10 // per entry
+	filterWords = 8  // a filter block is one cache line
+	sightingBit = 1 << 63
+)
+
+func prefixOf(id argus.ID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
+
+// filterBlock returns the words of the filter that an id lives in and its
+// bits. Identities are hashes, so their own bits serve.
+func filterBlock(filter []uint64, id argus.ID) (words []uint64, mask [6]uint16) {
+	block, _ := bits.Mul64(prefixOf(id), uint64(len(filter)/filterWords))
+	h := binary.BigEndian.Uint64(id[8:])
+	for i := range mask {
+		mask[i] = uint16(h & 511)
+		h >>= 9
+	}
+	return filter[block*filterWords:][:filterWords], mask
+}
+
+func addToFilter(filter []uint64, id argus.ID) {
+	words, mask := filterBlock(filter, id)
+	for _, bit := range mask {
+		words[bit>>6] |= 1 << (bit & 63)
+	}
+}
+
+func (r *run) mayHave(id argus.ID) bool {
+	words, mask := filterBlock(r.filter, id)
+	for _, bit := range mask {
+		if words[bit>>6]&(1<<(bit&63)) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// writeRun writes entries, which come in order, as a run.
+func writeRun(d disk, dir string, number uint64, level int, first, last uint64, count uint64, entries iter.Seq2[Entry, error]) (_ *run, err error) {
+	r := &run{
+		name: fmt.Sprintf("%08d.ids", number), level: level, first: first, last: last, count: count,
+		filter: make([]uint64, max(1, (count*filterBits+511)/512)*filterWords),
+	}
+	path := filepath.Join(dir, r.name)
+	f, err := d.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("write ids: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("write ids %s: %w", r.name, err), f.Close())
+		}
+	}()
+
+	out := &pageWriter{f: f}
+	n := uint64(0)
+	for e, err := range entries {
+		if err != nil {
+			return nil, err
+		}
+		if out.used == 0 {
+			r.fences = append(r.fences, prefixOf(e.ID))
+		}
+		addToFilter(r.filter, e.ID)
+		if err := out.add(e); err != nil {
+			return nil, err
+		}
+		n++
+	}
+	if n != count {
+		return nil, fmt.Errorf("%d entries came and %d were announced", n, count)
+	}
+	if err := out.endPage(); err != nil {
+		return nil, err
+	}
+
+	tail := make([]byte, 0, 8*(len(r.fences)+len(r.filter))+runTrailer)
+	for _, w := range r.fences {
+		tail = binary.LittleEndian.AppendUint64(tail, w)
+	}
+	for _, w := range r.filter {
+		tail = binary.LittleEndian.AppendUint64(tail, w)
+	}
+	tail = append(tail, runMagic...)
+	tail = binary.LittleEndian.AppendUint64(tail, count)
+	tail = binary.LittleEndian.AppendUint64(tail, first)
+	tail = binary.LittleEndian.AppendUint64(tail, last)
+	tail = binary.LittleEndian.AppendUint64(tail, uint64(len(r.fences)))
+	tail = binary.LittleEndian.AppendUint64(tail, uint64(len(r.filter)))
+	tail = binary.LittleEndian.AppendUint32(tail, uint32(level))
+	tail = append(tail, make([]byte, 8)...)
+	tail = binary.LittleEndian.AppendUint32(tail, checksum(tail))
+	if err := out.write(tail); err != nil {
+		return nil, err
+	}
+	if err := out.flush(); err != nil {
+		return nil, err
+	}
+	if err := f.Sync(); err != nil {
+		return nil, err
+	}
+	if err := install(d, path+".tmp", path); err != nil {
+		return nil, err
+	}
+	r.f = f
+	return r, nil
+}
+
+// pageWriter writes entries into checksummed pages, through a buffer.
+type pageWriter struct {
+	f    file
+	at   int64
+	buf  []byte
+	page []byte
+	used int
+}
+
+func (w *pageWriter) add(e Entry) error {
+	seq := e.Seq
+	if e.Sighting {
+		seq |= sightingBit
+	}
+	w.page = append(w.page, e.ID[:]...)
+	w.page = append(w.page, e.Version[:]...)
+	w.page = binary.LittleEndian.AppendUint64(w.page, seq)
+	w.used++
+	if w.used == pageEntries {
+		return w.endPage()
+	}
+	return nil
+}
+
+func (w *pageWriter) endPage() error {
+	if w.used == 0 {
+		return nil
+	}
+	w.page = append(w.page, make([]byte, pageBytes-8-len(w.page))...)
+	w.page = binary.LittleEndian.AppendUint32(w.page, uint32(w.used))
+	w.page = binary.LittleEndian.AppendUint32(w.page, checksum(w.page))
+	err := w.write(w.page)
+	w.page, w.used = w.page[:0], 0
+	return err
+}
+
+func (w *pageWriter) write(b []byte) error {
+	w.buf = append(w.buf, b...)
+	if len(w.buf) >= 1<<20 {
+		return w.flush()
+	}
+	return nil
+}
+
+func (w *pageWriter) flush() error {
+	_, err := w.f.WriteAt(w.buf, w.at)
+	w.at += int64(len(w.buf))
+	w.buf = w.buf[:0]
+	return err
+}
+
+// openRun reads all of a run but its pages, which carry their own checksums.
+func openRun(d disk, dir, name string) (_ *run, err error) {
+	f, err := d.OpenFile(filepath.Join(dir, name), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open ids: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("open ids %s: %w", name, err), f.Close())
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	size := info.Size()
+	trailer := make([]byte, runTrailer)
+	if size < runTrailer {
+		return nil, fmt.Errorf("%w: %d bytes are too few", argus.ErrDamaged, size)
+	}
+	if _, err := f.ReadAt(trailer, size-runTrailer); err != nil {
+		return nil, err
+	}
+	if string(trailer[:8]) != runMagic {
+		return nil, fmt.Errorf("%w: this is no run of ids of version 1", argus.ErrDamaged)
+	}
+	u64 := func(at int) uint64 { return binary.LittleEndian.Uint64(trailer[at:]) }
+	pages, words := u64(32), u64(40)
+	if pages > uint64(size)/pageBytes || words > uint64(size)/8 || words == 0 || words%filterWords != 0 ||
+		int64(pages*(pageBytes+8)+words*8+runTrailer) != size {
+		return nil, fmt.Errorf("%w: the trailer does not fit the file", argus.ErrDamaged)
+	}
+	tail := make([]byte, int64(pages+words)*8+runTrailer)
+	if _, err := f.ReadAt(tail, int64(pages)*pageBytes); err != nil {
+		return nil, err
+	}
+	if binary.LittleEndian.Uint32(tail[len(tail)-4:]) != checksum(tail[:len(tail)-4]) {
+		return nil, fmt.Errorf("%w: fences and filter do not match their checksum", argus.ErrDamaged)
+	}
+	r := &run{
+		name: name, f: f, count: u64(8), first: u64(16), last: u64(24),
+		level:  int(binary.LittleEndian.Uint32(trailer[48:])),
+		fences: make([]uint64, pages), filter: make([]uint64, words),
+	}
+	for i := range r.fences {
+		r.fences[i] = binary.LittleEndian.Uint64(tail[8*i:])
+	}
+	for i := range r.filter {
+		r.filter[i] = binary.LittleEndian.Uint64(tail[8*(int(pages)+i):])
+	}
+	return r, nil
+}
+
+// readPage returns the entries of a page; buf is for reuse.
+func (r *run) readPage(page int, buf []byte) ([]byte, error) {
+	buf = slices.Grow(buf[:0], pageBytes)[:pageBytes]
+	if _, err := r.f.ReadAt(buf, int64(page)*pageBytes); err != nil {
+		return nil, fmt.Errorf("read ids %s: %w", r.name, err)
+	}
+	count := binary.LittleEndian.Uint32(buf[pageBytes-8:])
+	if binary.LittleEndian.Uint32(buf[pageBytes-4:]) != checksum(buf[:pageBytes-4]) || count > pageEntries {
+		return nil, fmt.Errorf("read ids %s: %w: page at offset %d does not match its checksum", r.name, argus.ErrDamaged, page*pageBytes)
+	}
+	return buf[:count*entryBytes], nil
+}
+
+func entryAt(page []byte, i int) Entry {
+	b := page[i*entryBytes:]
+	seq := binary.LittleEndian.Uint64(b[24:])
+	return Entry{argus.ID(b[:16]), argus.Version(b[16:24]), seq &^ sightingBit, seq&sightingBit != 0}
+}
+
+// between yields the entries whose ids lie in [from, to], in order.
+func (r *run) between(from, to argus.ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		prefix := prefixOf(from)
+		page := max(0, sort.Search(len(r.fences), func(i int) bool { return r.fences[i] >= prefix })-1)
+		var buf []byte
+		for ; page < len(r.fences); page++ {
+			if r.fences[page] > prefixOf(to) {
+				return
+			}
+			entries, err := r.readPage(page, buf)
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			buf = entries
+			n := len(entries) / entryBytes
+			i := sort.Search(n, func(i int) bool { return bytes.Compare(entries[i*entryBytes:][:16], from[:]) >= 0 })
+			for ; i < n; i++ {
+				e := entryAt(entries, i)
+				if bytes.Compare(e.ID[:], to[:]) > 0 {
+					return
+				}
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// all yields every entry in order.
+func (r *run) all() iter.Seq2[Entry, error] {
+	var last argus.ID
+	for i := range last {
+		last[i] = 0xff
+	}
+	return r.between(argus.ID{}, last)
+}
+
+// mergeRuns yields the entries of several runs in order.
+func mergeRuns(runs []*run) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		type head struct {
+			e    Entry
+			next func() (Entry, error, bool)
+		}
+		var heads []head
+		for _, r := range runs {
+			next, stop := iter.Pull2(r.all())
+			defer stop()
+			e, err, ok := next()
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if ok {
+				heads = append(heads, head{e, next})
+			}
+		}
+		for len(heads) > 0 {
+			least := 0
+			for i := 1; i < len(heads); i++ {
+				if compareEntries(heads[i].e, heads[least].e) < 0 {
+					least = i
+				}
+			}
+			if !yield(heads[least].e, nil) {
+				return
+			}
+			e, err, ok := heads[least].next()
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if !ok {
+				heads = slices.Delete(heads, least, least+1)
+				continue
+			}
+			heads[least].e = e
+		}
+	}
+}

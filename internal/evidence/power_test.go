@@ -1,0 +1,273 @@
+package evidence
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// powerDisk is a disk in memory whose power can be cut. What was written and
+// not synced may then be there, be gone, or be there in part; a name that was
+// not made durable with its directory may be the old or the new one.
+type powerDisk struct {
+	mu    sync.Mutex
+	rng   *rand.Rand
+	names map[string]*powerFile // as a running process sees them
+	kept  map[string]*powerFile // as a cut leaves them at the latest sync
+	dirs  map[string]bool
+	// lies makes every sync do nothing: the broken store of the control.
+	lies bool
+	// left counts the operations until the power goes; negative is never.
+	left int
+}
+
+type powerFile struct {
+	now  []byte
+	kept []byte
+	log  []powerWrite // not synced
+}
+
+type powerWrite struct {
+	at   int64
+	data []byte // nil truncates to at
+}
+
+var errPower = fmt.Errorf("the power is cut")
+
+func newPowerDisk(seed uint64) *powerDisk {
+	return &powerDisk{rng: rand.New(rand.NewPCG(seed, 1)), names: map[string]*powerFile{}, kept: map[string]*powerFile{}, dirs: map[string]bool{}, left: -1}
+}
+
+// step ends the process's view of the disk when the time has come.
+func (d *powerDisk) step() error {
+	if d.left == 0 {
+		return errPower
+	}
+	if d.left > 0 {
+		d.left--
+	}
+	return nil
+}
+
+// cut returns the disk as it is found after the power came back.
+func (d *powerDisk) cut() *powerDisk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	after := newPowerDisk(d.rng.Uint64())
+	after.dirs = maps.Clone(d.dirs)
+	after.lies = d.lies
+	// A rename that was not synced may have happened or not, each on its own.
+	names := maps.Clone(d.kept)
+	for name, f := range d.names {
+		if d.kept[name] != f && d.rng.IntN(2) == 0 {
+			names[name] = f
+		}
+	}
+	for name := range d.kept {
+		if d.names[name] == nil && d.rng.IntN(2) == 0 {
+			delete(names, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		f := names[name]
+		content := slices.Clone(f.kept)
+		for _, w := range f.log {
+			data := w.data
+			switch d.rng.IntN(4) {
+			case 0:
+				continue // lost
+			case 1:
+				if len(data) > 0 {
+					data = data[:d.rng.IntN(len(data))] // torn
+				}
+			case 2: // the length is there, the bytes are not
+				data = make([]byte, len(data))
+			}
+			content = applyWrite(content, powerWrite{w.at, data})
+		}
+		file := &powerFile{now: content, kept: slices.Clone(content)}
+		after.names[name], after.kept[name] = file, file
+	}
+	return after
+}
+
+func applyWrite(content []byte, w powerWrite) []byte {
+	if w.data == nil {
+		if int(w.at) <= len(content) {
+			return content[:w.at]
+		}
+		return append(content, make([]byte, int(w.at)-len(content))...)
+	}
+	if need := int(w.at) + len(w.data); need > len(content) {
+		content = append(content, make([]byte, need-len(content))...)
+	}
+	copy(content[w.at:], w.data)
+	return content
+}
+
+func (d *powerDisk) OpenFile(name string, flag int, _ fs.FileMode) (file, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	const create, truncate = 0x40, 0x200 // os.O_CREATE, os.O_TRUNC
+	f := d.names[name]
+	if f == nil {
+		if flag&create == 0 {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		}
+		if err := d.step(); err != nil {
+			return nil, err
+		}
+		f = &powerFile{}
+		d.names[name] = f
+	} else if flag&truncate != 0 && len(f.now) > 0 {
+		if err := d.step(); err != nil {
+			return nil, err
+		}
+		f.now, f.log = nil, append(f.log, powerWrite{})
+	}
+	return &powerHandle{d, f, name}, nil
+}
+
+func (d *powerDisk) Rename(from, to string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.step(); err != nil {
+		return err
+	}
+	d.names[to] = d.names[from]
+	delete(d.names, from)
+	return nil
+}
+
+func (d *powerDisk) Remove(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.step(); err != nil {
+		return err
+	}
+	delete(d.names, name)
+	return nil
+}
+
+func (d *powerDisk) MkdirAll(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dirs[name] = true
+	return nil
+}
+
+func (d *powerDisk) ReadDir(dir string) ([]fs.DirEntry, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []fs.DirEntry
+	for _, name := range slices.Sorted(maps.Keys(d.names)) {
+		if filepath.Dir(name) == dir {
+			list = append(list, fs.FileInfoToDirEntry(powerInfo{filepath.Base(name), 0}))
+		}
+	}
+	return list, nil
+}
+
+func (d *powerDisk) SyncDir(dir string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.step(); err != nil {
+		return err
+	}
+	if d.lies {
+		return nil
+	}
+	for name := range d.kept {
+		if filepath.Dir(name) == dir && d.names[name] == nil {
+			delete(d.kept, name)
+		}
+	}
+	for name, f := range d.names {
+		if filepath.Dir(name) == dir {
+			d.kept[name] = f
+		}
+	}
+	return nil
+}
+
+type powerHandle struct {
+	d    *powerDisk
+	f    *powerFile
+	name string
+}
+
+func (h *powerHandle) ReadAt(p []byte, at int64) (int, error) {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	if at >= int64(len(h.f.now)) {
+		return 0, io.EOF
+	}
+	n := copy(p, h.f.now[at:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (h *powerHandle) WriteAt(p []byte, at int64) (int, error) {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	if err := h.d.step(); err != nil {
+		return 0, err
+	}
+	w := powerWrite{at, append([]byte{}, p...)}
+	h.f.now = applyWrite(h.f.now, w)
+	h.f.log = append(h.f.log, w)
+	return len(p), nil
+}
+
+func (h *powerHandle) Truncate(size int64) error {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	if err := h.d.step(); err != nil {
+		return err
+	}
+	w := powerWrite{at: size}
+	h.f.now = applyWrite(h.f.now, w)
+	h.f.log = append(h.f.log, w)
+	return nil
+}
+
+func (h *powerHandle) Sync() error {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	if err := h.d.step(); err != nil {
+		return err
+	}
+	if !h.d.lies {
+		h.f.kept, h.f.log = slices.Clone(h.f.now), nil
+	}
+	return nil
+}
+
+func (h *powerHandle) Close() error { return nil }
+
+func (h *powerHandle) Stat() (fs.FileInfo, error) {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	return powerInfo{filepath.Base(h.name), int64(len(h.f.now))}, nil
+}
+
+type powerInfo struct {
+	name string
+	size int64
+}
+
+func (i powerInfo) Name() string       { return i.name }
+func (i powerInfo) Size() int64        { return i.size }
+func (i powerInfo) Mode() fs.FileMode  { return 0o600 }
+func (i powerInfo) ModTime() time.Time { return time.Time{} }
+func (i powerInfo) IsDir() bool        { return strings.HasSuffix(i.name, "/") }
+func (i powerInfo) Sys() any           { return nil }

@@ -1,0 +1,592 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// What Append takes can be read again, or it does not take it: large fields
+// of any kind, long lists, text that is not UTF-8.
+func TestWhatIsTakenCanBeRead(t *testing.T) {
+	long := strings.Repeat("x", 15<<20)
+	message := func(n int, change func(*argus.Message)) *argus.Record {
+		m := testMessage(n)
+		change(m)
+		return &argus.Record{Kind: argus.KindMessage, Message: m}
+	}
+	several := func(change func(*argus.Message)) (list []*argus.Record) {
+		for n := range 6 {
+			list = append(list, message(n, change))
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		name    string
+		records []*argus.Record
+	}{
+		{"large titles", several(func(m *argus.Message) { m.Title = long })},
+		{"large names of receivers", several(func(m *argus.Message) { m.To = []string{long} })},
+		{"large names of attachments", several(func(m *argus.Message) { m.Attachments = []argus.Attachment{{Name: long}} })},
+		{"a large raw time", several(func(m *argus.Message) { m.Sent.Raw = long })},
+		{"a message over the limit", []*argus.Record{message(1, func(m *argus.Message) {
+			m.Title, m.From, m.FromName, m.Conversation, m.ReplyTo = long, long, long, long, long
+		})}},
+		{"many receivers", []*argus.Record{message(1, func(m *argus.Message) { m.To = make([]string, 1<<20+1) })}},
+		{"many fields", []*argus.Record{message(1, func(m *argus.Message) { m.Extra = make([]argus.Field, 1<<20+1) })}},
+		{"a path that is not UTF-8", []*argus.Record{{Kind: argus.KindOriginal, Original: &argus.Original{Path: "caf\xe9"}}}},
+		{"a place that is not UTF-8", []*argus.Record{{Kind: argus.KindQuarantined, Where: argus.Where{Path: "caf\xe9"}, Quarantine: &argus.Quarantine{Reason: "x"}}}},
+		{"a reason that is not UTF-8", []*argus.Record{{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: "\xff"}}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, dir := createTest(t, Options{})
+			d := begin(t, s)
+			taken := s.Append(t.Context(), d, tt.records)
+			if err := s.Append(t.Context(), d, testBatch(100, 101)); err != nil {
+				t.Errorf("the writer is dead after it: %v", err)
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+			s, err := Open(dir, Options{})
+			if err != nil {
+				t.Fatalf("taken (%v), and the store cannot be opened: %v", taken, err)
+			}
+			defer s.Close()
+			collect(t, s, 1)
+		})
+	}
+	t.Run("an opening that is not UTF-8", func(t *testing.T) {
+		s, dir := createTest(t, Options{})
+		_, taken := s.Begin(t.Context(), argus.Opening{Source: "caf\xe9"})
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(dir, Options{})
+		if err != nil {
+			t.Fatalf("taken (%v), and the store cannot be opened: %v", taken, err)
+		}
+		s.Close()
+	})
+}
+
+// The ids are derived: without their folder a writer makes them anew, as
+// Verify says.
+func TestIDsFolderMayBeDeleted(t *testing.T) {
+	s, dir := createTest(t, Options{})
+	d := begin(t, s)
+	if err := errors.Join(s.Append(t.Context(), d, testBatch(0, 50)), s.Close(), os.RemoveAll(filepath.Join(dir, idsDir))); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatalf("the next ingest does not build the ids again: %v", err)
+	}
+	defer s.Close()
+	if err := s.Append(t.Context(), d, testBatch(0, 50)); err != nil {
+		t.Fatal(err)
+	}
+	if problem := checkNumbers(t.Context(), s, 50); problem != "" {
+		t.Error(problem)
+	}
+}
+
+// A copy of a store that was made while it was written to can hold ids of
+// records that it does not have. No message may be taken for known by them.
+func TestIDsAheadOfTheRecords(t *testing.T) {
+	s, dir := createTest(t, Options{IDsInMemory: 10})
+	d := begin(t, s)
+	if err := errors.Join(s.Append(t.Context(), d, testBatch(0, 50)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	early := t.TempDir()
+	if err := os.CopyFS(early, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	s = openTest(t, dir, Options{IDsInMemory: 10})
+	if err := errors.Join(s.Append(t.Context(), d, testBatch(50, 100)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	// The segments came early and the ids late.
+	if err := errors.Join(os.RemoveAll(filepath.Join(early, idsDir)), os.CopyFS(filepath.Join(early, idsDir), os.DirFS(filepath.Join(dir, idsDir)))); err != nil {
+		t.Fatal(err)
+	}
+	reader := openTest(t, early, Options{ReadOnly: true})
+	id, _ := testMessage(70).Identity()
+	if found, err := reader.Find(id); err != nil || len(found) != 0 {
+		t.Errorf("a reader finds records that are not there: %v, %v", found, err)
+	}
+	s = openTest(t, early, Options{IDsInMemory: 10})
+	if err := s.Append(t.Context(), d, testBatch(50, 100)); err != nil {
+		t.Fatal(err)
+	}
+	if problem := checkNumbers(t.Context(), s, 100); problem != "" {
+		t.Error(problem)
+	}
+}
+
+// One message sent over and over costs each time the same, whether the copies
+// are equal or differ.
+func TestManyCopiesOfOneMessage(t *testing.T) {
+	for name, text := range map[string]func(int) string{
+		"equal":     func(int) string { return "x" },
+		"different": func(n int) string { return fmt.Sprint(n) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := createTest(t, Options{IDsInMemory: 8 << 10})
+			d := begin(t, s)
+			append := func(n int) time.Duration {
+				var batch []*argus.Record
+				for i := range 4096 {
+					m := testMessage(1)
+					m.Text = text(n + i)
+					batch = append(batch, &argus.Record{Kind: argus.KindMessage, Message: m})
+				}
+				started := time.Now()
+				if err := s.Append(t.Context(), d, batch); err != nil {
+					t.Fatal(err)
+				}
+				return time.Since(started)
+			}
+			var early, late time.Duration
+			for n := range 16 {
+				took := append(n * 4096)
+				if n < 4 {
+					early += took
+				} else if n >= 12 {
+					late += took
+				}
+			}
+			t.Logf("first four batches %v, last four %v", early, late)
+			if late > 4*early+2*time.Second {
+				t.Errorf("the first four batches took %v, the last four %v", early, late)
+			}
+		})
+	}
+}
+
+// The newest records stay in memory by their size, not by their number alone.
+func TestRecentIsBounded(t *testing.T) {
+	s, _ := createTest(t, Options{Recent: 1 << 17})
+	d := begin(t, s)
+	text := strings.Repeat("0123456789abcdef", 1<<16)
+	for n := range 40 {
+		var batch []*argus.Record
+		for i := range 8 {
+			m := testMessage(8*n + i)
+			m.Text = fmt.Sprint(n, i) + text
+			batch = append(batch, &argus.Record{Kind: argus.KindMessage, Message: m})
+		}
+		if err := s.Append(t.Context(), d, batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := 0
+	for _, r := range s.recent {
+		held += r.Size()
+	}
+	if held > 160<<20 {
+		t.Errorf("%d MiB stay in memory", held>>20)
+	}
+	if got := len(collect(t, s, 1)); got != 321 {
+		t.Errorf("%d records", got)
+	}
+}
+
+// Verify beside a writer: what is added and sealed meanwhile is no damage.
+func TestVerifyBesideAWriter(t *testing.T) {
+	signer, keys := testKey(t)
+	s, dir := createTest(t, Options{})
+	d := begin(t, s)
+	if err := s.Append(t.Context(), d, testBatch(0, 50)); err != nil {
+		t.Fatal(err)
+	}
+	done := false
+	_, err := Verify(t.Context(), dir, keys, func(f Finding) {
+		if !f.Note {
+			t.Errorf("%+v", f)
+		}
+	}, func(int64) {
+		if done {
+			return
+		}
+		done = true
+		if err := s.Append(t.Context(), d, testBatch(50, 100)); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Seal(t.Context(), d, "store", signer, time.Unix(1_700_000_000, 0), ""); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rawRecords reads all records of a store, as bytes, by delivery.
+func rawRecords(t *testing.T, s *Store) map[argus.DeliveryNumber][][]byte {
+	t.Helper()
+	all := map[argus.DeliveryNumber][][]byte{}
+	for _, b := range s.blocks {
+		records, err := s.readBlockAt(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[b.delivery] = append(all[b.delivery], records...)
+	}
+	return all
+}
+
+// forge writes the first segment of a closed store anew, as somebody would who
+// knows the format: the deliveries in this order, with commit file and no ids.
+func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries map[argus.DeliveryNumber][][]byte) {
+	t.Helper()
+	c, err := newCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := appendSegmentHeader(nil, 1, 1)
+	next := uint64(1)
+	for _, d := range order {
+		records := deliveries[d]
+		for leaf := 0; leaf < len(records); leaf += blockRecords {
+			part := records[leaf:min(len(records), leaf+blockRecords)]
+			var payload []byte
+			for _, r := range part {
+				payload = binary.AppendUvarint(payload, uint64(len(r)))
+			}
+			payload = append(payload, bytes.Join(part, nil)...)
+			packed := c.enc.EncodeAll(payload, nil)
+			head := blockHead{blockRef: blockRef{first: next, leaf: uint64(leaf), count: uint32(len(part)), delivery: d},
+				batchEnd: true, length: uint32(len(packed)), raw: uint32(len(payload)), crc: checksum(packed)}
+			out = append(head.append(out), packed...)
+			next += uint64(len(part))
+		}
+	}
+	slots := make([]byte, 2*commitSlot)
+	copy(slots[commitSlot:], commit{1, next - 1, 1, uint32(len(out))}.bytes())
+	ids := sealText([]byte(idsManifestHead))
+	for name, data := range map[string][]byte{segmentName(1): out, commitName: slots, idsDir + "/manifest": ids} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range must(filepath.Glob(filepath.Join(dir, idsDir, "*.ids"))) {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestForgedOrder moves a sealed delivery before another. Its records are the
+// same and so is its root, but what they name as their original is not.
+func TestForgedOrder(t *testing.T) {
+	signer, keys := testKey(t)
+	s, dir := createTest(t, Options{})
+	for i := range 2 {
+		d := begin(t, s)
+		hash, size, err := s.PutOriginal(t.Context(), strings.NewReader(fmt.Sprint("file ", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		original := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: fmt.Sprint(i)}}
+		if err := s.Append(t.Context(), d, []*argus.Record{original}); err != nil {
+			t.Fatal(err)
+		}
+		batch := testBatch(i*100, i*100+50)
+		for n, r := range batch {
+			r.Where = argus.Where{Original: original.Seq, Record: uint64(n + 1)}
+		}
+		if err := s.Append(t.Context(), d, batch); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Seal(t.Context(), d, "store", signer, time.Unix(1_700_000_000, 0), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deliveries := rawRecords(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	forge(t, dir, []argus.DeliveryNumber{1, 2}, deliveries)
+	if damage, _, _ := verifyAll(t, dir, keys); len(damage) != 0 {
+		t.Fatalf("the same order: %+v", damage)
+	}
+	forge(t, dir, []argus.DeliveryNumber{2, 1}, deliveries)
+	if damage, _, _ := verifyAll(t, dir, keys); len(damage) == 0 {
+		t.Error("messages that name the original of another delivery pass")
+	}
+}
+
+// Records that make no sense are damage, for every way of opening.
+func TestForgedShapes(t *testing.T) {
+	for name, r := range map[string]*argus.Record{
+		"opening": {Kind: argus.KindOpening}, "original": {Kind: argus.KindOriginal}, "message": {Kind: argus.KindMessage},
+		"sighting": {Kind: argus.KindSighting}, "quarantined": {Kind: argus.KindQuarantined}, "attachment": {Kind: argus.KindAttachment}, "none": {}, "later": {Kind: 77},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, dir := createTest(t, Options{})
+			begin(t, s)
+			deliveries := rawRecords(t, s)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			var body bytes.Buffer
+			if err := encodeRecord(&body, r); err != nil {
+				t.Fatal(err)
+			}
+			deliveries[1] = append(deliveries[1], body.Bytes())
+			forge(t, dir, []argus.DeliveryNumber{1}, deliveries)
+			reader := openTest(t, dir, Options{ReadOnly: true})
+			var book argus.Bookkeeper
+			var err error
+			for r, e := range reader.From(t.Context(), 1) {
+				if err = e; e == nil {
+					book.Add(r)
+				}
+			}
+			if !errors.Is(err, argus.ErrDamaged) {
+				t.Errorf("reading: %v, want ErrDamaged", err)
+			}
+			if s, err := Open(dir, Options{}); !errors.Is(err, argus.ErrDamaged) {
+				t.Errorf("opening for writing: %v, want ErrDamaged", err)
+				if err == nil {
+					s.Close()
+				}
+			}
+		})
+	}
+}
+
+// What Verify may not pass over in silence.
+func TestVerifySeesFiles(t *testing.T) {
+	signer, keys := testKey(t)
+	s, dir := createTest(t, Options{SegmentBytes: 8 << 10, IDsInMemory: 100})
+	fill(t, s, signer)
+	last := s.closed + 1
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	original := originalName(must(s.sum("the bytes of a file")))
+	move := func(dir, from, to string) error {
+		return errors.Join(os.MkdirAll(filepath.Join(dir, filepath.Dir(to)), 0o700), os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)))
+	}
+	write := func(dir, name string) error { return os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600) }
+	for _, tt := range []struct {
+		name   string
+		harm   func(dir string) error
+		damage bool
+	}{
+		{"a segment too many", func(dir string) error { return write(dir, segmentName(last+3)) }, false},
+		{"a run of ids too many", func(dir string) error { return write(dir, idsDir+"/99999999.ids") }, false},
+		{"a seal under another name", func(dir string) error { return write(dir, deliveryDir+"/1.seal") }, false},
+		{"the ids without their manifest", func(dir string) error { return os.Remove(filepath.Join(dir, idsDir, "manifest")) }, true},
+		{"an original in another folder", func(dir string) error { return move(dir, original, "originals/x"+original[len(originalsDir):]) }, true},
+		{"an original that is a link", func(dir string) error {
+			outside := filepath.Join(t.TempDir(), "x")
+			return errors.Join(os.Rename(filepath.Join(dir, original), outside), os.Symlink(outside, filepath.Join(dir, original)))
+		}, true},
+		{"a slot of the commit file set to zeros", func(dir string) error {
+			name := filepath.Join(dir, commitName)
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			newest, _, err := parseCommit(data)
+			clear(data[newest.counter%2*commitSlot:][:commitSlot])
+			return errors.Join(err, os.WriteFile(name, data, 0o600))
+		}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			copied := t.TempDir()
+			if err := errors.Join(os.CopyFS(copied, os.DirFS(dir)), tt.harm(copied)); err != nil {
+				t.Fatal(err)
+			}
+			damage, notes, _ := verifyAll(t, copied, keys)
+			if tt.damage != (len(damage) > 0) || len(notes)+len(damage) < 2 { // one note is about the open delivery
+				t.Errorf("damage %+v, notes %+v", damage, notes)
+			}
+		})
+	}
+}
+
+// A file of an absurd size costs no memory.
+func TestAbsurdSizes(t *testing.T) {
+	signer, keys := testKey(t)
+	s, dir := createTest(t, Options{SegmentBytes: 8 << 10, IDsInMemory: 100})
+	fill(t, s, signer)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{commitName, manifestName, idsDir + "/manifest", sealName(1), treeName(1)} {
+		copied := t.TempDir()
+		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(filepath.Join(copied, name), 1<<43); err != nil {
+			t.Skipf("no file of such a size here: %v", err)
+		}
+		if damage, _, _ := verifyAll(t, copied, keys); len(damage) == 0 {
+			t.Errorf("%s passes", name)
+		}
+		if s, err := Open(copied, Options{ReadOnly: true}); err == nil {
+			s.Close()
+		}
+	}
+}
+
+// A reader whose refresh goes wrong says so, and does not take what it had for
+// absent.
+func TestFailedRefresh(t *testing.T) {
+	s, dir := createTest(t, Options{SegmentBytes: 1})
+	d := begin(t, s)
+	if err := s.Append(t.Context(), d, testBatch(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	reader := openTest(t, dir, Options{ReadOnly: true})
+	if err := s.Append(t.Context(), d, testBatch(10, 20)); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, manifestName)
+	sound, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Refresh(); !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("refresh: %v, want ErrDamaged", err)
+	}
+	if r, err := reader.Get(t.Context(), 5); err != nil || r.Seq != 5 {
+		t.Errorf("what was there before: %v", err)
+	}
+	if err := os.WriteFile(name, sound, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Refresh(); err != nil || reader.Last() != 21 {
+		t.Errorf("after mending: %v, last %d", err, reader.Last())
+	}
+}
+
+// The same bytes again are kept: durably, and only if they are what is there.
+func TestPutOriginalAgain(t *testing.T) {
+	s, dir := createTest(t, Options{})
+	hash, _, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, originalName(hash))
+	if err := errors.Join(os.Chmod(name, 0o600), os.WriteFile(name, []byte("other bytes"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes")); !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("%v, want ErrDamaged: the bytes were not kept", err)
+	}
+}
+
+// TestOriginalSurvives ends the process between the renaming of an original
+// and the syncing of its folder, takes the same bytes in again, and cuts the
+// power.
+func TestOriginalSurvives(t *testing.T) {
+	for seed := range 20 {
+		d := newPowerDisk(uint64(seed))
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "evidence"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Create(dir, Options{disk: d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Killed after the rename: the name is there and not durable.
+		hash, _ := s.sum("the bytes")
+		temporary, name := s.path("originals/x.tmp"), s.path(originalName(hash))
+		f, err := d.OpenFile(temporary, os.O_CREATE|os.O_RDWR, 0o600)
+		if err == nil {
+			_, err = f.WriteAt([]byte("the bytes"), 0)
+		}
+		if err = errors.Join(err, f.Sync(), d.Rename(temporary, name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes")); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		after := d.cut()
+		if _, err := after.OpenFile(name, os.O_RDONLY, 0); err != nil {
+			t.Fatalf("cut %d: an original that was kept is gone: %v", seed, err)
+		}
+	}
+}
+
+func (s *Store) sum(text string) (h argus.Hash, err error) {
+	sum := sha256.New()
+	_, err = io.WriteString(sum, text)
+	sum.Sum(h[:0])
+	return h, err
+}
+
+// A reason that is not UTF-8 gives a seal that passes.
+func TestSealReason(t *testing.T) {
+	signer, keys := testKey(t)
+	s, dir := createTest(t, Options{})
+	d := begin(t, s)
+	if _, err := s.Seal(t.Context(), d, "store", signer, time.Unix(1_700_000_000, 0), "d\xe9j\xe0 vu"); err != nil {
+		t.Fatal(err)
+	}
+	if damage, _, _ := verifyAll(t, dir, keys); len(damage) != 0 {
+		t.Errorf("%+v", damage)
+	}
+}
+
+// A hole in what can be read is told, also to who reads one delivery.
+func TestHoleInADelivery(t *testing.T) {
+	s, dir := createTest(t, Options{SegmentBytes: 2 << 10})
+	one, two := begin(t, s), begin(t, s)
+	for n := range 10 {
+		if err := errors.Join(s.Append(t.Context(), one, testBatch(20*n, 20*n+10)), s.Append(t.Context(), two, testBatch(20*n+10, 20*n+20))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// In the middle, a header of a block of one, with the table of blocks.
+	var victim blockRef
+	for _, b := range s.blocks {
+		if b.delivery == one && b.segment == 3 {
+			victim = b
+		}
+	}
+	if err := s.Close(); err != nil || victim.count == 0 {
+		t.Fatal(err, victim)
+	}
+	name := filepath.Join(dir, segmentName(3))
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[victim.offset] ^= 1
+	data[len(data)-1] ^= 1
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader := openTest(t, dir, Options{ReadOnly: true})
+	n := 0
+	for _, e := range reader.Records(t.Context(), one) {
+		if err = e; e == nil {
+			n++
+		}
+	}
+	if n < 101 && !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("%d of 101 records, and %v", n, err)
+	}
+}

@@ -1,0 +1,614 @@
+package evidence
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gofrs/flock"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Options tune a store. The zero value works.
+type Options struct {
+	// ReadOnly takes no lock and changes nothing.
+	ReadOnly bool
+	// SegmentBytes is the size at which a segment is closed, at most 1 GiB.
+	// Default 256 MiB.
+	SegmentBytes int64
+	// CacheBytes bounds the cache of decompressed blocks. Default 64 MiB.
+	CacheBytes int64
+	// Recent is how many of the newest records stay decoded in memory for
+	// those who follow closely, up to 128 MiB of them. Default 32768.
+	Recent int
+	// IDsInMemory is how many ids gather in memory before they are written as
+	// a sorted run. Default 262144.
+	IDsInMemory int
+	// Failpoint, if set, is called at named moments of every change, so that
+	// a test can end the process there. Default none.
+	Failpoint func(name string)
+
+	disk disk // default osDisk
+}
+
+func (o Options) withDefaults() Options {
+	if o.SegmentBytes <= 0 {
+		o.SegmentBytes = 256 << 20
+	}
+	o.SegmentBytes = min(o.SegmentBytes, 1<<30)
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.Recent <= 0 {
+		o.Recent = 32 << 10
+	}
+	if o.IDsInMemory <= 0 {
+		o.IDsInMemory = 256 << 10
+	}
+	if o.Failpoint == nil {
+		o.Failpoint = func(string) {}
+	}
+	if o.disk == nil {
+		o.disk = osDisk{}
+	}
+	return o
+}
+
+// Store is an open evidence store. Its methods may be called from several
+// goroutines. Records that it returns are shared: nobody changes them.
+type Store struct {
+	opt   Options
+	dir   string
+	disk  disk
+	lock  *flock.Flock // nil when read-only
+	codec *codec
+	cache blockCache
+
+	mu          sync.RWMutex  // for what follows
+	segments    []segmentFile // number i+1 at i; the last one is active
+	closed      int           // segments that are complete
+	blocks      []blockRef    // all committed blocks, in order
+	last        uint64
+	recent      []*argus.Record // the newest committed records, in order
+	recentBytes int             // about what they take
+	damage      error           // why records up to promised are not all there
+	promised    uint64          // what the commit file says was acknowledged
+	grown       chan struct{}   // closed when last moves
+
+	idsMu sync.Mutex // for opening and catching up ids when read-only
+	ids   *ids
+
+	writer   *writer       // nil when read-only
+	incoming atomic.Uint64 // originals received by this process
+	closing  sync.Once
+	closeErr error
+}
+
+type segmentFile struct {
+	f     file
+	first uint64
+	size  int64 // committed bytes
+}
+
+// The files of a store.
+const (
+	evidenceDir  = "evidence"
+	idsDir       = "evidence/ids"
+	deliveryDir  = "deliveries"
+	originalsDir = "originals"
+	manifestName = "evidence/manifest"
+	commitName   = "evidence/commit"
+	lockName     = "evidence/lock"
+
+	manifestHead = "argus evidence 1\n"
+	commitSlot   = 32
+)
+
+func segmentName(number int) string { return fmt.Sprintf("evidence/%08d.seg", number) }
+
+func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+// Create makes the folders and files of an empty store in dir, which exists.
+func Create(dir string, o Options) (*Store, error) {
+	o = o.withDefaults()
+	s := &Store{opt: o, dir: dir, disk: o.disk}
+	for _, d := range []string{evidenceDir, idsDir, deliveryDir, originalsDir} {
+		if err := s.disk.MkdirAll(s.path(d)); err != nil {
+			return nil, fmt.Errorf("create evidence: %w", err)
+		}
+	}
+	if _, err := s.disk.OpenFile(s.path(manifestName), os.O_RDONLY, 0); err == nil {
+		return nil, fmt.Errorf("create evidence: %s has evidence already", dir)
+	}
+	f, err := s.createSegment(1, 1)
+	if err != nil {
+		return nil, fmt.Errorf("create evidence: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("create evidence: %w", err)
+	}
+	if err := writeFile(s.disk, s.path(commitName), make([]byte, 2*commitSlot)); err != nil {
+		return nil, fmt.Errorf("create evidence: %w", err)
+	}
+	if err := s.writeManifest(); err != nil {
+		return nil, fmt.Errorf("create evidence: %w", err)
+	}
+	if err := s.disk.SyncDir(dir); err != nil {
+		return nil, fmt.Errorf("create evidence: %w", err)
+	}
+	return Open(dir, o)
+}
+
+func (s *Store) createSegment(number int, first uint64) (file, error) {
+	f, err := s.disk.OpenFile(s.path(segmentName(number)), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.WriteAt(appendSegmentHeader(nil, uint32(number), first), 0)
+	if err = errors.Join(err, f.Sync()); err == nil {
+		err = s.disk.SyncDir(s.path(evidenceDir))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// writeManifest names the closed segments; the active one follows them.
+func (s *Store) writeManifest() error {
+	text := []byte(manifestHead)
+	for i, seg := range s.segments[:s.closed] {
+		text = fmt.Appendf(text, "segment %d first %d bytes %d\n", i+1, seg.first, seg.size)
+	}
+	return writeFile(s.disk, s.path(manifestName), sealText(text))
+}
+
+type manifestSegment struct {
+	first uint64
+	size  int64
+}
+
+func (s *Store) readManifest() ([]manifestSegment, error) {
+	data, err := readFile(s.disk, s.path(manifestName))
+	if err != nil {
+		return nil, fmt.Errorf("open evidence: %w", err)
+	}
+	body, err := checkedText(data, manifestHead)
+	if err != nil {
+		return nil, fmt.Errorf("open evidence: %s: %w", manifestName, err)
+	}
+	var list []manifestSegment
+	for line := range strings.Lines(body) {
+		var number int
+		var m manifestSegment
+		if _, err := fmt.Sscanf(line, "segment %d first %d bytes %d\n", &number, &m.first, &m.size); err != nil || number != len(list)+1 {
+			return nil, fmt.Errorf("open evidence: %s: %w: line %q", manifestName, argus.ErrDamaged, line)
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// commit is what was last acknowledged. Its file has two slots that are
+// written in turn, so that one is whole at any moment.
+type commit struct {
+	counter uint64
+	seq     uint64
+	segment uint32
+	offset  uint32
+}
+
+func (c commit) bytes() []byte {
+	b := binary.LittleEndian.AppendUint64(nil, c.counter)
+	b = binary.LittleEndian.AppendUint64(b, c.seq)
+	b = binary.LittleEndian.AppendUint32(b, c.segment)
+	b = binary.LittleEndian.AppendUint32(b, c.offset)
+	b = append(b, make([]byte, 4)...)
+	return binary.LittleEndian.AppendUint32(b, checksum(b))
+}
+
+// parseCommit returns the newest whole slot, and which slots are not whole: a
+// slot of zeros was never written, unless the other one comes after it.
+func parseCommit(data []byte) (newest commit, torn []int, err error) {
+	if len(data) != 2*commitSlot {
+		return newest, nil, fmt.Errorf("%w: %d bytes, want %d", argus.ErrDamaged, len(data), 2*commitSlot)
+	}
+	zero := -1
+	for i := range 2 {
+		b := data[i*commitSlot:][:commitSlot]
+		if !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) {
+			zero = i
+			continue
+		}
+		if binary.LittleEndian.Uint32(b[28:]) != checksum(b[:28]) {
+			torn = append(torn, i)
+			continue
+		}
+		c := commit{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint32(b[16:]), binary.LittleEndian.Uint32(b[20:])}
+		if c.counter > newest.counter {
+			newest = c
+		}
+	}
+	if zero >= 0 && newest.counter > 1 {
+		torn = append(torn, zero)
+	}
+	if len(torn) == 2 {
+		return newest, torn, fmt.Errorf("%w: neither slot matches its checksum", argus.ErrDamaged)
+	}
+	return newest, torn, nil
+}
+
+func (s *Store) readCommit() (commit, error) {
+	data, err := readFile(s.disk, s.path(commitName))
+	if err != nil {
+		return commit{}, fmt.Errorf("open evidence: %w", err)
+	}
+	c, _, err := parseCommit(data)
+	if err != nil {
+		return commit{}, fmt.Errorf("open evidence: %s: %w", commitName, err)
+	}
+	return c, nil
+}
+
+// Open opens a store. Opened for writing, it first puts away what a crash has
+// left unacknowledged. Damage to what was acknowledged stops a writer; a
+// reader gets what can be read, and ErrDamaged for the rest.
+func Open(dir string, o Options) (_ *Store, err error) {
+	o = o.withDefaults()
+	s := &Store{opt: o, dir: dir, disk: o.disk, grown: make(chan struct{})}
+	s.cache.limit = o.CacheBytes
+	if s.codec, err = newCodec(); err != nil {
+		return nil, fmt.Errorf("open evidence: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.closeFiles())
+		}
+	}()
+	if !o.ReadOnly {
+		s.lock = flock.New(s.path(lockName))
+		held, err := s.lock.TryLock()
+		if err != nil {
+			return nil, fmt.Errorf("open evidence: lock %s: %w", lockName, err)
+		}
+		if !held {
+			return nil, fmt.Errorf("open evidence: the store is %w", argus.ErrLocked)
+		}
+	}
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	if o.ReadOnly {
+		return s, nil
+	}
+	if s.damage != nil {
+		return nil, fmt.Errorf("open evidence for writing: %w", s.damage)
+	}
+	if err := s.startWriter(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends writing and closes the files. What was acknowledged is safe
+// without it.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		if s.writer != nil {
+			s.closeErr = s.stopWriter()
+		}
+		s.closeErr = errors.Join(s.closeErr, s.closeFiles())
+	})
+	return s.closeErr
+}
+
+func (s *Store) closeFiles() error {
+	var err error
+	if s.ids != nil {
+		err = s.ids.close(s.writer != nil && s.writer.failed == nil)
+	}
+	for _, seg := range s.segments {
+		err = errors.Join(err, seg.f.Close())
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Unlock())
+	}
+	return err
+}
+
+// load opens the segments and builds the table of blocks.
+func (s *Store) load() error {
+	// The commit file comes first: what it promises, the rest must hold, and
+	// another process may be adding meanwhile.
+	promise, err := s.readCommit()
+	if err != nil {
+		return err
+	}
+	closed, err := s.readManifest()
+	if err != nil {
+		return err
+	}
+	s.promised = promise.seq
+	for i, m := range closed {
+		if err := s.loadClosed(i+1, m); err != nil {
+			return err
+		}
+	}
+	return s.loadActive(promise)
+}
+
+func (s *Store) openSegment(number int) (file, int64, error) {
+	flag := os.O_RDWR
+	if s.opt.ReadOnly {
+		flag = os.O_RDONLY
+	}
+	f, err := s.disk.OpenFile(s.path(segmentName(number)), flag, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, fmt.Errorf("open evidence: %w: %s is missing", argus.ErrDamaged, segmentName(number))
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("open evidence: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
+
+func (s *Store) loadClosed(number int, m manifestSegment) error {
+	f, size, err := s.openSegment(number)
+	if err != nil {
+		return err
+	}
+	s.segments = append(s.segments, segmentFile{f, m.first, m.size})
+	s.closed = number
+	blocks, err := readFooter(f, uint32(number), size)
+	if err != nil || size != m.size {
+		// The table is a convenience; the headers of the blocks say the same.
+		scan := scanSegment(f, number, size, false)
+		blocks = scan.blocks
+	}
+	for _, b := range blocks {
+		if b.first != s.last+1 {
+			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", segmentName(number), argus.ErrDamaged, b.first, s.last))
+			// What can be found beyond the hole is kept: the table stays sorted.
+			if b.first <= s.last {
+				continue
+			}
+		}
+		s.blocks = append(s.blocks, b)
+		s.last = b.end() - 1
+	}
+	return nil
+}
+
+func readFooter(f file, segment uint32, size int64) ([]blockRef, error) {
+	trailer := make([]byte, footerTrailer)
+	if size < segmentHeader+footerTrailer {
+		return nil, fmt.Errorf("%w: the segment is cut off", argus.ErrDamaged)
+	}
+	if _, err := f.ReadAt(trailer, size-footerTrailer); err != nil {
+		return nil, err
+	}
+	offset, count, err := parseTrailer(trailer)
+	if err != nil {
+		return nil, err
+	}
+	if offset < segmentHeader+int64(count)*blockHeader || offset+int64(count)*footerEntry+footerTrailer != size {
+		return nil, fmt.Errorf("%w: the table of blocks does not fit the segment", argus.ErrDamaged)
+	}
+	table := make([]byte, size-offset)
+	if _, err := f.ReadAt(table, offset); err != nil {
+		return nil, err
+	}
+	return parseFooter(table, segment)
+}
+
+func (s *Store) noteDamage(err error) {
+	if s.damage == nil {
+		s.damage = err
+	}
+}
+
+// loadActive reads the segment that is being written to.
+func (s *Store) loadActive(promise commit) error {
+	number := s.closed + 1
+	f, size, err := s.openSegment(number)
+	if err != nil {
+		return err
+	}
+	if s.opt.ReadOnly && promise.segment == uint32(number) {
+		size = min(size, int64(promise.offset)) // the rest is not acknowledged
+	} else if s.opt.ReadOnly {
+		size = min(size, segmentHeader)
+	}
+	scan := scanSegment(f, number, size, !s.opt.ReadOnly)
+	s.segments = append(s.segments, segmentFile{f, s.last + 1, scan.end})
+	for _, b := range scan.blocks {
+		if b.first != s.last+1 {
+			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", segmentName(number), argus.ErrDamaged, b.first, s.last))
+			break
+		}
+		s.blocks = append(s.blocks, b)
+		s.last = b.end() - 1
+	}
+	if s.last < promise.seq {
+		why := scan.err
+		if why == nil {
+			why = fmt.Errorf("%w: the segment ends at offset %d", argus.ErrDamaged, scan.end)
+		}
+		s.noteDamage(fmt.Errorf("%s at offset %d: %w; records up to %d were acknowledged, %d can be read",
+			segmentName(number), scan.stop, why, promise.seq, s.last))
+	}
+	if s.opt.ReadOnly || s.damage != nil {
+		return nil //nolint:nilerr // noted as damage above; a reader gets the rest
+	}
+	// An unacknowledged tail goes away: it was never promised.
+	if err := errors.Join(f.Truncate(scan.end), f.Sync()); err != nil {
+		return fmt.Errorf("open evidence: drop the unacknowledged tail of %s: %w", segmentName(number), err)
+	}
+	return nil
+}
+
+// segmentScan is what reading a segment's headers gave.
+type segmentScan struct {
+	blocks []blockRef
+	end    int64 // behind the last whole batch
+	stop   int64 // where reading ended
+	err    error // why, if not at size or at the table of blocks
+}
+
+// scanSegment reads the headers of a segment's blocks up to size; with deep,
+// the payloads are checked too. Blocks behind the last whole batch are left out.
+func scanSegment(f file, number int, size int64, deep bool) (scan segmentScan) {
+	head := make([]byte, blockHeader)
+	if _, err := f.ReadAt(head[:min(segmentHeader, int(size))], 0); err != nil {
+		scan.err = err
+		return scan
+	}
+	got, _, err := parseSegmentHeader(head[:min(segmentHeader, int(size))])
+	if err == nil && got != uint32(number) {
+		err = fmt.Errorf("%w: the segment says that it is number %d", argus.ErrDamaged, got)
+	}
+	if err != nil {
+		scan.err = err
+		return scan
+	}
+	at := int64(segmentHeader)
+	scan.end = at
+	whole := 0
+	var payload []byte
+	for at < size {
+		n, err := f.ReadAt(head, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			scan.err = err
+			break
+		}
+		if n >= 4 && binary.LittleEndian.Uint32(head) == footerMagic {
+			break // an empty segment's table
+		}
+		h, err := parseBlockHead(head[:n])
+		if err == nil && at+h.size() > size {
+			err = fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
+		}
+		if err == nil && deep {
+			payload = slices.Grow(payload[:0], int(h.length))[:h.length]
+			if _, err = f.ReadAt(payload, at+blockHeader); err == nil && checksum(payload) != h.crc {
+				err = fmt.Errorf("%w: the block does not match its checksum", argus.ErrDamaged)
+			}
+		}
+		if err != nil {
+			scan.err = err
+			break
+		}
+		h.segment, h.offset = uint32(number), uint32(at)
+		scan.blocks = append(scan.blocks, h.blockRef)
+		at += h.size()
+		if h.batchEnd {
+			whole, scan.end = len(scan.blocks), at
+		}
+	}
+	scan.stop = at
+	scan.blocks = scan.blocks[:whole]
+	return scan
+}
+
+// extend takes what was added to the segment that was active already. It says
+// false when that is not all there is to it.
+func (s *Store) extend(promise commit) bool {
+	active := &s.segments[s.closed]
+	head := make([]byte, blockHeader)
+	var blocks []blockRef
+	last := s.last
+	at := active.size
+	for at < int64(promise.offset) {
+		if _, err := active.f.ReadAt(head, at); err != nil {
+			return false
+		}
+		h, err := parseBlockHead(head)
+		if err != nil || h.first != last+1 {
+			return false
+		}
+		h.segment, h.offset = promise.segment, uint32(at)
+		blocks = append(blocks, h.blockRef)
+		last = h.end() - 1
+		at += h.size()
+	}
+	if at != int64(promise.offset) || last != promise.seq {
+		return false
+	}
+	s.blocks = append(s.blocks, blocks...)
+	s.last, s.promised, active.size = last, last, at
+	return true
+}
+
+// Last is the sequence number of the newest durable record, 0 when empty.
+func (s *Store) Last() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.last
+}
+
+// Wait returns when there is a record behind seq, or ctx is done. A read-only
+// store sees only what Refresh has shown it.
+func (s *Store) Wait(ctx context.Context, seq uint64) error {
+	for {
+		s.mu.RLock()
+		last, grown := s.last, s.grown
+		s.mu.RUnlock()
+		if last > seq {
+			return nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Refresh shows a read-only store what another process has added.
+func (s *Store) Refresh() error {
+	if !s.opt.ReadOnly {
+		return nil
+	}
+	promise, err := s.readCommit()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if promise.seq <= s.promised {
+		return nil
+	}
+	if s.damage == nil && int(promise.segment) == s.closed+1 && s.extend(promise) {
+		close(s.grown)
+		s.grown = make(chan struct{})
+		return nil
+	}
+	// What is there stays until all of the new is read.
+	fresh := &Store{opt: s.opt, dir: s.dir, disk: s.disk}
+	if err := fresh.load(); err != nil {
+		return errors.Join(err, fresh.closeFiles())
+	}
+	old := Store{segments: s.segments}
+	s.segments, s.blocks, s.closed, s.last, s.promised, s.damage = fresh.segments, fresh.blocks, fresh.closed, fresh.last, fresh.promised, fresh.damage
+	s.cache.clear()
+	close(s.grown)
+	s.grown = make(chan struct{})
+	if err := old.closeFiles(); err != nil {
+		return fmt.Errorf("refresh evidence: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,680 @@
+package evidence
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Finding is something that Verify has to say about a store.
+type Finding struct {
+	// File is relative to the store, with forward slashes.
+	File string `json:"file"`
+	// Offset is where in the file the finding begins, -1 for the whole file.
+	Offset int64 `json:"offset"`
+	// First and Last are the records that it touches, 0 for none.
+	First    uint64               `json:"first_record,omitempty"`
+	Last     uint64               `json:"last_record,omitempty"`
+	Delivery argus.DeliveryNumber `json:"delivery,omitempty"`
+	// Problem is a sentence.
+	Problem string `json:"problem"`
+	// Note says that it is worth knowing and no damage: an open delivery, a
+	// file that nothing names.
+	Note bool `json:"note,omitempty"`
+}
+
+// Verified is what Verify has read and found to be as it was sealed.
+type Verified struct {
+	Records uint64 `json:"records"`
+	// Last is the highest record number that the store knows of.
+	Last       uint64       `json:"last_record"`
+	Counts     argus.Counts `json:"counts"`
+	Deliveries int          `json:"deliveries"`
+	Sealed     int          `json:"sealed"`
+	Originals  int          `json:"originals"`
+	Bytes      int64        `json:"bytes"`
+	// Seals are the seals with a good signature, in order, and SealHashes the
+	// SHA-256 of their files.
+	Seals      []argus.Seal `json:"-"`
+	SealHashes []argus.Hash `json:"-"`
+}
+
+// Verify recomputes everything that the evidence of a store claims, from its
+// files alone: checksums, canonical records and their identities, each
+// delivery's Merkle tree, counts and seal, each original's hash, the ids. keys
+// are those that seals may be signed with; nil leaves signatures unchecked. It
+// calls report for each finding and advance with the bytes read. The error is
+// about reading itself, not about what was found.
+func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
+	v := &verifier{
+		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
+		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.Hash]int64{}, sealed: map[string]bool{}, seed: maphash.MakeSeed(),
+	}
+	var err error
+	if v.codec, err = newCodec(); err != nil {
+		return nil, err
+	}
+	// Another process may be writing. Its seals come before all else: what they
+	// close is there. The ids come next: their runs may be replaced.
+	if entries, err := v.disk.ReadDir(v.path(deliveryDir)); err == nil { // else strays tells
+		for _, e := range entries {
+			v.sealed[deliveryDir+"/"+e.Name()] = true
+		}
+	}
+	v.ids, v.idsErr = openIDs(v.disk, v.path(idsDir), 1)
+	defer func() { _ = v.ids.close(false) }()
+	for _, step := range []func() error{v.segments, v.checkIDs, v.seals, v.checkOriginals, v.strays} {
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("verify evidence: %w", err)
+		}
+	}
+	return &v.result, nil
+}
+
+type verifier struct {
+	ctx     context.Context
+	dir     string
+	disk    disk
+	codec   *codec
+	keys    note.Verifiers
+	report  func(Finding)
+	advance func(int64)
+	result  Verified
+
+	last       uint64 // of the records read
+	deliveries map[argus.DeliveryNumber]*verifiedDelivery
+	originals  map[argus.Hash]int64 // sizes that records claim
+	sealed     map[string]bool      // the seals that were there when it began
+	active     int                  // number of the active segment
+	ids        *ids
+	idsErr     error
+	seed       maphash.Seed
+	idSum      uint64 // order-independent hash over the entries that ids covers
+	idCount    uint64
+	broken     bool // some records could not be read
+}
+
+// verifiedDelivery is a delivery's state recomputed, with where each part of
+// its tree lies, to name what contradicts the tree file.
+type verifiedDelivery struct {
+	open      *openDelivery
+	broken    bool
+	places    []place         // of each run of 256 leaves
+	originals map[uint64]bool // sequence numbers of its originals
+}
+
+type place struct {
+	file   string
+	offset int64
+	record uint64
+}
+
+func (v *verifier) path(name string) string { return filepath.Join(v.dir, filepath.FromSlash(name)) }
+
+func (v *verifier) damage(file string, offset int64, format string, args ...any) {
+	v.report(Finding{File: file, Offset: offset, Problem: fmt.Sprintf(format, args...)})
+}
+
+// sentence drops the words that every damage error has.
+func sentence(err error) string {
+	return strings.TrimPrefix(err.Error(), argus.ErrDamaged.Error()+": ")
+}
+
+func (v *verifier) segments() error {
+	s := &Store{dir: v.dir, disk: v.disk}
+	var promise commit
+	whole := false // how much was acknowledged is not known: take what is whole
+	if data, err := readFile(v.disk, v.path(commitName)); err != nil {
+		v.damage(commitName, -1, "the file cannot be read: %v", err)
+	} else {
+		var torn []int
+		promise, torn, err = parseCommit(data)
+		whole = len(torn) > 0
+		for _, slot := range torn {
+			v.damage(commitName, int64(slot)*commitSlot, "slot %d does not match its checksum", slot)
+		}
+		if err != nil && len(torn) == 0 {
+			v.damage(commitName, -1, "%s", sentence(err))
+		}
+	}
+	closed, err := s.readManifest()
+	if err != nil {
+		v.damage(manifestName, -1, "%v", err)
+		closed = v.guessClosed()
+	}
+	for i, m := range closed {
+		if err := v.segment(i+1, &m, 0); err != nil {
+			return err
+		}
+	}
+	v.active = len(closed) + 1
+	end := int64(segmentHeader)
+	if promise.segment == uint32(len(closed)+1) {
+		end = int64(promise.offset)
+	}
+	if whole {
+		end = -1
+	}
+	if err := v.segment(len(closed)+1, nil, end); err != nil {
+		return err
+	}
+	v.result.Last = max(v.last, promise.seq)
+	if v.last < promise.seq {
+		v.broken = true
+		v.report(Finding{File: segmentName(len(closed) + 1), Offset: -1, First: v.last + 1, Last: promise.seq,
+			Problem: fmt.Sprintf("records %d to %d were acknowledged and are not there", v.last+1, promise.seq)})
+	}
+	return nil
+}
+
+// guessClosed lists the segments when the manifest is no help: all but the
+// last one there is.
+func (v *verifier) guessClosed() []manifestSegment {
+	var list []manifestSegment
+	for n := 2; ; n++ {
+		if _, err := os.Stat(v.path(segmentName(n))); err != nil {
+			return list
+		}
+		info, err := os.Stat(v.path(segmentName(n - 1)))
+		if err != nil {
+			return list
+		}
+		list = append(list, manifestSegment{size: info.Size()})
+	}
+}
+
+// segment reads one segment whole. m is nil for the active one, which counts
+// up to end, or -1: up to its last whole batch.
+func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
+	name := segmentName(number)
+	f, err := v.disk.OpenFile(v.path(name), os.O_RDONLY, 0)
+	if err != nil {
+		v.broken = true
+		v.damage(name, -1, "the segment cannot be read: %v", err)
+		return nil
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	size := info.Size()
+	v.advance(size)
+	v.result.Bytes += size
+	var table []byte
+	if end < 0 {
+		end = scanSegment(f, number, size, false).end
+	}
+	if m != nil {
+		if size != m.size {
+			v.broken = true
+			v.damage(name, min(size, m.size), "the segment has %d bytes, the manifest says %d", size, m.size)
+		}
+		end, table = v.table(f, name, size)
+	} else if size < end {
+		v.broken = true
+		v.damage(name, size, "the segment ends here, it was acknowledged up to offset %d", end)
+	} else if size > end {
+		v.report(Finding{File: name, Offset: end, Note: true, Problem: fmt.Sprintf("%d bytes behind the last acknowledged record; the next writer checks or drops them", size-end)})
+	}
+	end = min(end, size)
+
+	head := make([]byte, segmentHeader)
+	if _, err := f.ReadAt(head[:min(segmentHeader, end)], 0); err != nil {
+		return err
+	}
+	got, first, err := parseSegmentHeader(head[:min(segmentHeader, end)])
+	switch {
+	case err != nil:
+		v.damage(name, 0, "%s", sentence(err))
+	case got != uint32(number):
+		v.broken = true
+		v.damage(name, 8, "the segment says that it is number %d", got)
+	case first != v.last+1 && !v.broken:
+		v.damage(name, 12, "the segment begins with record %d, want %d", first, v.last+1)
+	}
+	return v.blocks(f, name, number, end, table)
+}
+
+// table checks the table of blocks of a closed segment and returns where it
+// begins, and its entries.
+func (v *verifier) table(f file, name string, size int64) (end int64, entries []byte) {
+	trailer := make([]byte, footerTrailer)
+	if size < segmentHeader+footerTrailer {
+		return size, nil
+	}
+	if _, err := f.ReadAt(trailer, size-footerTrailer); err != nil {
+		v.damage(name, size-footerTrailer, "%v", err)
+		return size, nil
+	}
+	offset, count, err := parseTrailer(trailer)
+	if err != nil || offset < segmentHeader+int64(count)*blockHeader || offset+int64(count)*footerEntry+footerTrailer != size {
+		v.damage(name, size-footerTrailer, "the table of blocks does not fit the segment")
+		return size, nil
+	}
+	table := make([]byte, size-offset)
+	if _, err := f.ReadAt(table, offset); err != nil {
+		v.damage(name, offset, "%v", err)
+		return offset, nil
+	}
+	if _, err := parseFooter(table, 0); err != nil {
+		v.damage(name, offset, "%s", sentence(err))
+		return offset, nil
+	}
+	return offset, table[:len(table)-footerTrailer]
+}
+
+func (v *verifier) blocks(f file, name string, number int, end int64, table []byte) error {
+	at := int64(segmentHeader)
+	head := make([]byte, blockHeader)
+	var payload []byte
+	var seen []blockRef
+	for at < end {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		n, err := f.ReadAt(head, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		h, err := parseBlockHead(head[:n])
+		if err == nil && at+h.size() > end {
+			err = fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
+		}
+		if err != nil {
+			v.broken = true
+			next := nextBlock(f, at+1, end)
+			v.damage(name, at, "%s; the bytes up to offset %d cannot be read, record %d would be the first", sentence(err), next, v.last+1)
+			at = next
+			continue
+		}
+		h.segment, h.offset = uint32(number), uint32(at)
+		seen = append(seen, h.blockRef)
+		payload = slices.Grow(payload[:0], int(h.length))[:h.length]
+		if _, err := f.ReadAt(payload, at+blockHeader); err != nil {
+			return err
+		}
+		v.block(name, at, &h, payload)
+		at += h.size()
+	}
+	if table != nil && !bytes.Equal(table, appendFooter(nil, seen, 0)[:len(seen)*footerEntry]) {
+		v.damage(name, end, "the table of blocks does not name the blocks that are there")
+	}
+	return nil
+}
+
+// nextBlock looks for the next whole block header, or end.
+func nextBlock(f file, at, end int64) int64 {
+	buf := make([]byte, 1<<20)
+	magic := []byte("BLK1")
+	for at < end {
+		n, _ := f.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
+		if n < blockHeader {
+			return end
+		}
+		for i := 0; ; i++ {
+			j := bytes.Index(buf[i:n], magic)
+			if j < 0 || i+j+blockHeader > n {
+				break
+			}
+			i += j
+			if _, err := parseBlockHead(buf[i:n]); err == nil {
+				return at + int64(i)
+			}
+		}
+		at += int64(n - blockHeader + 1)
+	}
+	return end
+}
+
+func (v *verifier) delivery(d argus.DeliveryNumber) *verifiedDelivery {
+	if v.deliveries[d] == nil {
+		v.deliveries[d] = &verifiedDelivery{open: newOpenDelivery(d), originals: map[uint64]bool{}}
+	}
+	return v.deliveries[d]
+}
+
+func (v *verifier) block(name string, at int64, h *blockHead, payload []byte) {
+	d := v.delivery(h.delivery)
+	finding := Finding{File: name, Offset: at, First: h.first, Last: h.end() - 1, Delivery: h.delivery}
+	fail := func(format string, args ...any) {
+		finding.Problem = fmt.Sprintf(format, args...)
+		v.report(finding)
+	}
+	if h.first != v.last+1 {
+		if !v.broken { // else the hole has been named
+			fail("record %d follows record %d", h.first, v.last)
+		}
+		v.broken, d.broken = true, true
+	}
+	v.last = h.end() - 1
+	if h.leaf != d.open.records && !d.broken {
+		fail("the block holds leaf %d of delivery %s, want %d", h.leaf, h.delivery, d.open.records)
+		d.broken = true
+	}
+	records, err := v.codec.openBlock(h, payload)
+	if err != nil {
+		fail("%s", sentence(err))
+		v.broken, d.broken = true, true
+		return
+	}
+	var hasher argus.Hasher
+	for i, data := range records {
+		finding.First = h.first + uint64(i)
+		finding.Last = finding.First
+		if d.open.records%(1<<treeLevel) == 0 {
+			d.places = append(d.places, place{name, at, finding.First})
+		}
+		r, err := decodeRecord(data)
+		if err != nil {
+			fail("%s", sentence(err))
+			v.broken, d.broken = true, true
+			continue
+		}
+		r.Seq, r.Delivery = finding.First, h.delivery
+		if problem := checkRecord(r, h.leaf+uint64(i) == 0, &hasher); problem != "" {
+			fail("%s", problem)
+			d.broken = true
+			continue
+		}
+		if r.Kind == argus.KindOriginal {
+			d.originals[r.Seq] = true
+		} else if of := r.Where.Original; of != 0 && !d.originals[of] && !d.broken {
+			fail("the record names record %d as its original, which is none of delivery %s", of, h.delivery)
+			d.broken = true
+		}
+		if err := d.open.add(r, leafHash(data)); err != nil {
+			fail("%v", err)
+			d.broken = true
+		}
+		v.result.Records++
+		v.result.Counts.Add(r)
+		if r.Kind == argus.KindOriginal {
+			v.originals[r.Original.Hash] = r.Original.Size
+		}
+		if e, ok := entryOf(r); ok && e.Seq <= v.ids.covered {
+			v.idSum += maphash.Comparable(v.seed, e)
+			v.idCount++
+		}
+	}
+}
+
+// checkRecord returns how a record contradicts itself, or "".
+func checkRecord(r *argus.Record, first bool, hasher *argus.Hasher) string {
+	if first != (r.Kind == argus.KindOpening) {
+		return fmt.Sprintf("a record of kind %s stands where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
+	}
+	switch r.Kind {
+	case argus.KindMessage:
+		if id, version := hasher.Identity(r.Message); id != r.ID || version != r.Version {
+			return fmt.Sprintf("the message's identity is %s/%s and the record claims %s/%s", id, version, r.ID, r.Version)
+		}
+	case argus.KindSighting:
+		if r.Of == 0 || r.Of >= r.Seq {
+			return "the sighting does not say of which message"
+		}
+	}
+	return ""
+}
+
+// checkIDs compares the ids with the records they were made from. They are
+// derived: a new start builds them again.
+func (v *verifier) checkIDs() error {
+	if errors.Is(v.idsErr, argus.ErrDamaged) || errors.Is(v.idsErr, fs.ErrNotExist) {
+		v.damage(idsDir, -1, "%v; delete the folder, the next ingest builds it again", v.idsErr)
+		return nil
+	}
+	if v.idsErr != nil {
+		return v.idsErr
+	}
+	var sum, count uint64
+	for _, r := range v.ids.runs {
+		for e, err := range r.all() {
+			if err != nil {
+				v.damage(idsDir+"/"+r.name, -1, "%v; delete the folder %s, the next ingest builds it again", err, idsDir)
+				return nil
+			}
+			sum += maphash.Comparable(v.seed, e)
+			count++
+		}
+	}
+	if v.broken {
+		return nil // they cannot agree with records that cannot be read
+	}
+	if sum != v.idSum || count != v.idCount {
+		v.damage(idsDir, -1, "the ids do not name the messages that are there (%d entries, want %d); delete the folder, the next ingest builds it again", count, v.idCount)
+	}
+	return nil
+}
+
+func (v *verifier) seals() error {
+	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
+		d := v.deliveries[number]
+		v.result.Deliveries++
+		name := sealName(number)
+		data, err := readFile(v.disk, v.path(name))
+		if errors.Is(err, argus.ErrDamaged) {
+			v.damage(name, -1, "%s", sentence(err))
+			continue
+		}
+		if errors.Is(err, fs.ErrNotExist) || !v.sealed[name] {
+			v.report(Finding{File: name, Offset: -1, Delivery: number, Note: true,
+				Problem: fmt.Sprintf("delivery %s is not sealed: its ingest goes on or was interrupted (argus ingest --resume)", number)})
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if v.seal(number, d, name, data) {
+			v.result.Sealed++
+		}
+	}
+	return nil
+}
+
+// seal checks one delivery's seal and tree against what was recomputed.
+func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name string, data []byte) bool {
+	sound := true
+	fail := func(file string, format string, args ...any) {
+		sound = false
+		v.report(Finding{File: file, Offset: -1, Delivery: number, Problem: fmt.Sprintf(format, args...)})
+	}
+	text := string(data[:max(0, bytes.LastIndex(data, []byte("\n\n"))+1)])
+	if v.keys != nil {
+		n, err := note.Open(data, v.keys)
+		if err != nil {
+			fail(name, "the signature of the seal is not good: %v", err)
+			return false
+		}
+		if signed, err := note.Sign(n); err != nil || !bytes.Equal(signed, data) {
+			fail(name, "the seal has bytes that its signature does not cover")
+		}
+		text = n.Text
+	}
+	seal, err := parseSeal(text)
+	if err != nil {
+		fail(name, "%s", sentence(err))
+		return false
+	}
+	if canonical, err := sealNoteText(seal); err != nil || canonical != text {
+		fail(name, "the seal is not in its canonical form")
+	}
+	v.result.Seals = append(v.result.Seals, *seal)
+	v.result.SealHashes = append(v.result.SealHashes, sha256.Sum256(data))
+	if d.broken || v.broken && d.open.records != seal.Records {
+		return false // what is wrong has been named
+	}
+	if err := d.open.close(); err != nil {
+		fail(name, "%v", err)
+	}
+	want := d.open.seal
+	if seal.Root != want.Root {
+		v.blame(number, d, want.Root, seal)
+		sound = false
+	}
+	want.Store, want.Sealed, want.Incomplete, want.Root = seal.Store, seal.Sealed, seal.Incomplete, seal.Root
+	wantText, err := sealNoteText(&want)
+	if err != nil || wantText != text {
+		fail(name, "the seal says other things than the records: %s", difference(text, wantText))
+	}
+	if tree, err := readFile(v.disk, v.path(treeName(number))); err != nil {
+		fail(treeName(number), "the hashes of the delivery cannot be read: %v", err)
+	} else if sound && !bytes.Equal(tree, d.open.nodes) {
+		fail(treeName(number), "the hashes are not those of the records, which match the seal")
+	}
+	return sound
+}
+
+// difference returns the first line in which two texts differ.
+func difference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("%s, want %s", strings.TrimSpace(a[i]), strings.TrimSpace(b[i]))
+		}
+	}
+	return "one is longer"
+}
+
+// blame names the first run of 256 records that is not what was sealed, with
+// the help of the tree file, which must itself match the seal.
+func (v *verifier) blame(number argus.DeliveryNumber, d *verifiedDelivery, got argus.Hash, seal *argus.Seal) {
+	f := Finding{File: sealName(number), Offset: -1, Delivery: number,
+		Problem: fmt.Sprintf("the records of delivery %s have the root %s and were sealed with %s", number, got, seal.Root)}
+	tree, err := readFile(v.disk, v.path(treeName(number)))
+	if err == nil && d.open.records == seal.Records && len(tree) == len(d.open.nodes) {
+		for i := 0; i < len(tree); i += sha256.Size {
+			if bytes.Equal(tree[i:i+sha256.Size], d.open.nodes[i:i+sha256.Size]) {
+				continue
+			}
+			at := d.places[i/sha256.Size]
+			f.File, f.Offset, f.First, f.Last = at.file, at.offset, at.record, at.record+(1<<treeLevel)-1
+			break
+		}
+		if rest := len(tree) / sha256.Size; f.First == 0 && rest < len(d.places) {
+			at := d.places[rest]
+			f.File, f.Offset, f.First = at.file, at.offset, at.record
+			f.Last = at.record + d.open.records - uint64(rest)<<treeLevel - 1
+		}
+	}
+	v.report(f)
+}
+
+func (v *verifier) checkOriginals() error {
+	missing := maps.Clone(v.originals)
+	root := v.path(originalsDir)
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(v.dir, path)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(rel)
+		want, ok := hashOfOriginal(name)
+		if ok && name == originalName(want) && !e.Type().IsRegular() {
+			v.damage(name, -1, "the original is not a file: its bytes are not in the store")
+			delete(missing, want)
+			return nil
+		}
+		if !ok || name != originalName(want) {
+			v.report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is none of the originals; an interrupted ingest leaves such files, the next one removes them"})
+			return nil
+		}
+		got, size, err := v.hashFile(path)
+		if err != nil {
+			v.damage(name, -1, "the original cannot be read: %v", err)
+			delete(missing, want)
+			return nil
+		}
+		claimed, known := v.originals[want]
+		switch {
+		case got != want:
+			v.damage(name, -1, "the original has the SHA-256 %s; it was received with %s", got, want)
+		case known && claimed != size:
+			v.damage(name, -1, "the original has %d bytes and its record claims %d", size, claimed)
+		case !known:
+			v.report(Finding{File: name, Offset: -1, Note: true, Problem: "no delivery names this original; an interrupted ingest leaves such files"})
+		default:
+			v.result.Originals++
+		}
+		delete(missing, want)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for h := range missing {
+		v.damage(originalName(h), -1, "the original is missing")
+	}
+	return nil
+}
+
+func (v *verifier) hashFile(path string) (h argus.Hash, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return h, 0, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	size, err = io.Copy(sum, &contextReader{v.ctx, f})
+	sum.Sum(h[:0])
+	v.advance(size)
+	v.result.Bytes += size
+	return h, size, err
+}
+
+// strays names files that do not belong: a store is all its files.
+func (v *verifier) strays() error {
+	for _, dir := range []string{evidenceDir, idsDir, deliveryDir} {
+		entries, err := v.disk.ReadDir(v.path(dir))
+		if err != nil {
+			v.damage(dir, -1, "the folder cannot be read: %v", err)
+			continue
+		}
+		for _, e := range entries {
+			name := dir + "/" + e.Name()
+			if !v.belongs(name) {
+				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store, or a crash left it"})
+			}
+		}
+	}
+	return nil
+}
+
+func (v *verifier) belongs(name string) bool {
+	switch name {
+	case manifestName, commitName, lockName, idsDir, idsDir + "/manifest":
+		return true
+	}
+	dir, base := filepath.Split(name)
+	switch filepath.Clean(dir) {
+	case evidenceDir:
+		var n int
+		_, err := fmt.Sscanf(base, "%08d.seg", &n)
+		return err == nil && name == segmentName(n) && n <= v.active+1 // a writer may have gone on
+	case filepath.FromSlash(idsDir):
+		names, err := v.ids.readManifest() // a writer may have gone on
+		return err != nil || slices.Contains(names, base) || slices.ContainsFunc(v.ids.runs, func(r *run) bool { return r.name == base })
+	}
+	number, err := argus.ParseDelivery(strings.TrimSuffix(base, filepath.Ext(base)))
+	return err == nil && v.deliveries[number] != nil && (name == sealName(number) || name == treeName(number))
+}

@@ -1,0 +1,321 @@
+package embedded
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// The terms of a field begin with a byte of their own, so that one dictionary
+// holds all terms. No word begins with a control character. With has no terms
+// in the index: it is From or To.
+var fieldByte = map[query.FieldName]byte{
+	query.From: 1, query.To: 2, query.In: 3, query.Service: 4,
+	query.Delivery: 5, query.Has: 6, query.Is: 7, query.Lang: 8,
+}
+
+// Words begin at this byte or above.
+const fieldEnd = 16
+
+// appendConversationKey appends the value of a conversation of a service: such
+// that those of one name, whatever their service, stand together.
+func appendConversationKey(key []byte, service, conversation string) []byte {
+	if strings.IndexByte(conversation, 0) >= 0 {
+		conversation = strings.ReplaceAll(conversation, "\x00", "\x00\xFF")
+	}
+	return append(append(append(key, conversation...), 0, 0), service...)
+}
+
+// splitConversationKey undoes appendConversationKey.
+func splitConversationKey(key []byte) (service, conversation []byte) {
+	conversation, service, _ = bytes.Cut(key, []byte{0, 0})
+	return service, bytes.ReplaceAll(conversation, []byte{0, 0xFF}, []byte{0})
+}
+
+// A batch holds messages in memory until they are written as a segment.
+type batch struct {
+	analyzer query.Analyzer
+	// terms are all terms; of each, the document that had it last, from 1,
+	// and how many have it.
+	terms table
+
+	// groups remembers which terms the accounts, conversation or state of a
+	// message give, and which value of a column: few serve many messages.
+	groups  table
+	group   []termGroup // by number in groups
+	grouped []uint32    // the terms of all groups
+
+	conversations, senders, langs table
+
+	docs []batchDoc
+	// all holds for each document its words in order, then its field terms.
+	all  []uint32
+	late []lateFacts
+	// size estimates the memory in use, in bytes.
+	size int
+
+	key, value []byte
+	wanted     []wanted
+	numbers    []uint32
+}
+
+type batchDoc struct {
+	time, sequence, seq        uint64
+	conversation, sender, lang uint32
+	begin, fields, end         uint32 // places in all
+}
+
+type termGroup struct {
+	begin, end uint32 // in grouped
+	value      uint32 // in a column
+}
+
+func newBatch() *batch {
+	return &batch{terms: newTable(), groups: newTable(), conversations: newTable(), senders: newTable(), langs: newTable()}
+}
+
+// reset empties the batch for the next messages.
+func (b *batch) reset() {
+	for _, t := range []*table{&b.terms, &b.groups, &b.conversations, &b.senders, &b.langs} {
+		t.reset()
+	}
+	b.group, b.grouped, b.docs, b.all = b.group[:0], b.grouped[:0], b.docs[:0], b.all[:0]
+	b.late, b.size = nil, 0
+}
+
+func (b *batch) empty() bool { return len(b.docs) == 0 && len(b.late) == 0 }
+
+// add takes a record.
+func (b *batch) add(r *argus.Record) {
+	switch r.Kind {
+	case argus.KindSighting:
+		b.late = addLate(b.late, r.Delivery, r.Of)
+		b.size += 8
+	case argus.KindMessage:
+		if r.Of != 0 {
+			b.late = addLate(b.late, 0, r.Of)
+			b.size += 8
+		}
+		b.addMessage(r)
+	}
+}
+
+func (b *batch) addMessage(r *argus.Record) {
+	m := r.Message
+	d := batchDoc{time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, begin: uint32(len(b.all))}
+	b.wanted, b.key = b.wanted[:0], b.key[:0]
+	for b.analyzer.Reset(m.Text); b.analyzer.Next(); {
+		b.key = append(b.key, b.analyzer.Term()...)
+		b.wanted = b.terms.want(b.wanted, b.key)
+	}
+	var added int
+	b.all, added = b.terms.numbers(b.all, b.wanted, b.key)
+	b.size += added
+	d.fields = uint32(len(b.all))
+	b.addFields(&d, r)
+	d.end = uint32(len(b.all))
+	b.docs = append(b.docs, d)
+	for _, number := range b.all[d.begin:] {
+		if e := &b.terms.entries[number]; e.last != uint32(len(b.docs)) {
+			e.last = uint32(len(b.docs))
+			e.count++
+		}
+	}
+	b.size += 8*int(d.end-d.begin) + 128
+}
+
+// groupFields are the fields whose terms follow from the same parts of a
+// message. What has a column of values comes first, in the order of columns.
+var groupFields = [...][]query.FieldName{{query.From}, {query.In, query.Service}, {query.Lang}, {query.To}, {query.Delivery, query.Is}}
+
+// addFields appends the field terms of a message and sets its column values.
+func (b *batch) addFields(d *batchDoc, r *argus.Record) {
+	m := r.Message
+	doc := query.Doc{ID: r.ID, Message: m, Deliveries: []argus.DeliveryNumber{r.Delivery}, Differs: r.Of != 0}
+	b.wanted, b.key = b.wanted[:0], b.key[:0]
+	b.wantGroup(0, m.From, m.FromName)
+	b.wantGroup(1, m.Service, m.Conversation, m.Title)
+	b.wantGroup(2, m.Lang)
+	b.wantGroup(3, m.To...)
+	state := [6]byte{byte(m.State)}
+	if doc.Differs {
+		state[1] = 1
+	}
+	binary.LittleEndian.PutUint32(state[2:], uint32(r.Delivery))
+	b.wantGroup(4, string(state[:]))
+	var added int
+	b.numbers, added = b.groups.numbers(b.numbers[:0], b.wanted, b.key)
+	b.size += added
+	for i, number := range b.numbers {
+		if int(number) == len(b.group) {
+			b.group = append(b.group, b.newGroup(&doc, i))
+		}
+		g := b.group[number]
+		b.all = append(b.all, b.grouped[g.begin:g.end]...)
+	}
+	d.sender, d.conversation, d.lang = b.group[b.numbers[0]].value, b.group[b.numbers[1]].value, b.group[b.numbers[2]].value
+	b.all = b.fieldTerms(b.all, &doc, query.Has)
+}
+
+// wantGroup appends the key of a group.
+func (b *batch) wantGroup(group byte, parts ...string) {
+	b.key = append(b.key, group)
+	for _, p := range parts {
+		b.key = binary.AppendUvarint(b.key, uint64(len(p)))
+		b.key = append(b.key, p...)
+	}
+	b.wanted = b.groups.want(b.wanted, b.key)
+}
+
+func (b *batch) newGroup(d *query.Doc, i int) termGroup {
+	g := termGroup{begin: uint32(len(b.grouped))}
+	for _, f := range groupFields[i] {
+		b.grouped = b.fieldTerms(b.grouped, d, f)
+	}
+	g.end = uint32(len(b.grouped))
+	if columns := []*table{&b.senders, &b.conversations, &b.langs}; i < len(columns) {
+		g.value, _ = columns[i].number(b.columnValue(d, groupFields[i][0]))
+	}
+	return g
+}
+
+// columnValue returns what the message has in the column of a field.
+func (b *batch) columnValue(d *query.Doc, field query.FieldName) []byte {
+	b.value = b.value[:0]
+	switch field {
+	case query.From:
+		b.value = append(b.value, d.Message.From...)
+	case query.In:
+		b.value = appendConversationKey(b.value, d.Message.Service, d.Message.Conversation)
+	case query.Lang:
+		b.analyzer.Terms(d, query.Lang, func(term []byte) bool {
+			b.value = append(b.value, term...)
+			return false // the first is the whole tag
+		})
+	}
+	return b.value
+}
+
+// fieldTerms appends the terms of a field.
+func (b *batch) fieldTerms(to []uint32, d *query.Doc, field query.FieldName) []uint32 {
+	b.analyzer.Terms(d, field, func(term []byte) bool {
+		b.value = append(append(b.value[:0], fieldByte[field]), term...)
+		number, unknown := b.terms.number(b.value)
+		if unknown {
+			b.size += len(term) + 64
+		}
+		to = append(to, number)
+		return true
+	})
+	return to
+}
+
+// sorted returns the strings in order, with the ordinal of each number.
+func (t *table) sorted() (list sortedWriter, ordinals []uint32) {
+	ordinals = make([]uint32, t.len())
+	for ordinal, number := range t.order() {
+		ordinals[number] = uint32(ordinal)
+		list.add(t.at(number))
+	}
+	return list, ordinals
+}
+
+// order returns the numbers in the order of their strings.
+func (t *table) order() []uint32 {
+	type head struct {
+		first  uint64 // the first 8 bytes, big endian
+		number uint32
+	}
+	heads := make([]head, t.len())
+	for number := range heads {
+		var first [8]byte
+		copy(first[:], t.at(uint32(number)))
+		heads[number] = head{binary.BigEndian.Uint64(first[:]), uint32(number)}
+	}
+	slices.SortFunc(heads, func(a, b head) int {
+		if a.first != b.first {
+			return cmp.Compare(a.first, b.first)
+		}
+		return bytes.Compare(t.at(a.number), t.at(b.number))
+	})
+	numbers := make([]uint32, len(heads))
+	for i, h := range heads {
+		numbers[i] = h.number
+	}
+	return numbers
+}
+
+// content orders the batch for a segment. It is valid until reset.
+func (b *batch) content() *content {
+	docs := b.docs
+	slices.SortFunc(docs, func(a, b batchDoc) int {
+		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.sequence, b.sequence), cmp.Compare(a.seq, b.seq))
+	})
+	column := func(v *table, number func(d *batchDoc) uint32) values {
+		list, ordinals := v.sorted()
+		return values{list, func(doc int) uint64 { return uint64(ordinals[number(&docs[doc])]) }}
+	}
+	order := b.terms.order()
+	return &content{
+		docs:         len(docs),
+		time:         func(doc int) uint64 { return docs[doc].time },
+		sequence:     func(doc int) uint64 { return docs[doc].sequence },
+		seq:          func(doc int) uint64 { return docs[doc].seq },
+		conversation: column(&b.conversations, func(d *batchDoc) uint32 { return d.conversation }),
+		sender:       column(&b.senders, func(d *batchDoc) uint32 { return d.sender }),
+		lang:         column(&b.langs, func(d *batchDoc) uint32 { return d.lang }),
+		terms:        b.inverted(order),
+		words:        func(ranks []uint32) func([]byte, int) []byte { return b.wordsOf(order, ranks) },
+		late:         b.late,
+	}
+}
+
+// inverted yields the documents of each term.
+func (b *batch) inverted(order []uint32) iter.Seq2[[]byte, []uint32] {
+	return func(yield func([]byte, []uint32) bool) {
+		type list struct{ last, end uint32 } // the document added last, from 1; where the list ends
+		lists, total := make([]list, b.terms.len()), uint32(0)
+		for _, number := range order {
+			lists[number].end = total
+			total += b.terms.entries[number].count
+		}
+		postings := make([]uint32, total)
+		for doc := range b.docs {
+			d := &b.docs[doc]
+			for _, number := range b.all[d.begin:d.end] {
+				if l := &lists[number]; l.last != uint32(doc+1) {
+					l.last = uint32(doc + 1)
+					postings[l.end] = uint32(doc)
+					l.end++
+				}
+			}
+		}
+		for _, number := range order {
+			end := lists[number].end
+			if !yield(b.terms.at(number), postings[end-b.terms.entries[number].count:end]) {
+				return
+			}
+		}
+	}
+}
+
+// wordsOf gives the words of documents as ranks.
+func (b *batch) wordsOf(order, ranks []uint32) func([]byte, int) []byte {
+	byNumber := make([]uint32, len(order))
+	for i, id := range order[len(order)-len(ranks):] {
+		byNumber[id] = ranks[i]
+	}
+	return func(dst []byte, doc int) []byte {
+		d := &b.docs[doc]
+		for _, id := range b.all[d.begin:d.fields] {
+			dst = binary.AppendUvarint(dst, uint64(byNumber[id]))
+		}
+		return dst
+	}
+}

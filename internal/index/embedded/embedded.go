@@ -1,0 +1,524 @@
+// Package embedded is the default index, in files beside the evidence.
+//
+// It holds the messages in immutable segments, ordered by sent time, and reads
+// them where they lie in mapped files: memory grows with its options, not with
+// the data. What was flushed survives a crash at any moment. One process
+// writes; others may read, and see what it flushed when they Refresh. The text
+// of the messages stays in the evidence. docs/format/index.md describes the
+// files to the byte.
+package embedded
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// Options of an index. All but Text may be left out.
+type Options struct {
+	// Text gives the messages back, for regular expressions. Without it they
+	// are an error.
+	Text index.Text
+	// ReadOnly opens beside a process that writes. Default false.
+	ReadOnly bool
+	// Rebuild throws away what the index holds. Default false.
+	Rebuild bool
+	// BatchBytes is about how much memory the messages may take that are not
+	// yet in a segment. Default 64 MiB.
+	BatchBytes int
+	// SegmentDocs is the most messages of a merged segment. Default 2,000,000.
+	SegmentDocs int
+	// CacheBytes bounds the memory for scopes and late facts that recur.
+	// Default 64 MiB.
+	CacheBytes int
+	// Step, if set, is called before each change of a file, with what will be
+	// done. Its error stops the work, as a crash would. Default none.
+	Step func(op, path string) error
+}
+
+// segmentBytes is the most bytes of segments that are merged.
+const segmentBytes = 1 << 30
+
+// Index is an [index.Index].
+type Index struct {
+	dir     string
+	options Options
+	lock    *os.File // nil if read-only
+	cache   *cache
+
+	// Of the goroutine that adds.
+	batch *batch
+	added uint64
+
+	// publishing orders the changes of the manifest, and guards broken: why
+	// nothing can be written any more.
+	publishing sync.Mutex
+	broken     error
+	next       atomic.Uint64 // number of the next segment
+
+	mu       sync.Mutex
+	current  *snapshot // nil when closed
+	mergeErr error     // not yet reported
+	merged   sync.Cond // on mu: a merge ended
+
+	wake chan struct{}
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// A snapshot is what a search sees: the segments of one manifest.
+type snapshot struct {
+	segments []*segment
+	position uint64
+	refs     atomic.Int32
+}
+
+// Open opens the index in a directory, and makes it if there is none. It
+// returns [argus.ErrLocked] if another process writes, an [argus.ErrDamaged]
+// if files are not what was written, and [ErrOutdated] if they are of another
+// version. The last two are mended by Rebuild.
+func Open(dir string, options Options) (*Index, error) {
+	options.BatchBytes = cmp.Or(options.BatchBytes, 64<<20)
+	options.SegmentDocs = cmp.Or(options.SegmentDocs, 2_000_000)
+	options.CacheBytes = cmp.Or(options.CacheBytes, 64<<20)
+	if options.Step == nil {
+		options.Step = func(string, string) error { return nil }
+	}
+	ix := &Index{dir: dir, options: options, cache: newCache(options.CacheBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	ix.merged.L = &ix.mu
+	if options.ReadOnly {
+		close(ix.done)
+		ix.stop = func() {}
+		if err := ix.load(); err != nil {
+			return nil, err
+		}
+		return ix, nil
+	}
+	if err := ix.openWriter(); err != nil {
+		if ix.lock != nil {
+			ix.lock.Close()
+		}
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ix.stop = stop
+	go ix.mergeLoop(ctx)
+	ix.wakeMerger()
+	return ix, nil
+}
+
+func (ix *Index) openWriter() (err error) {
+	if err := os.MkdirAll(ix.dir, 0o700); err != nil {
+		return fmt.Errorf("open index: %w", err)
+	}
+	ix.lock, err = os.OpenFile(filepath.Join(ix.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open index: %w", err)
+	}
+	if err := lockFile(ix.lock); err != nil {
+		return fmt.Errorf("open index %s: %w", ix.dir, err)
+	}
+	if ix.options.Rebuild {
+		err = ix.clear()
+	} else {
+		err = ix.load()
+	}
+	if err != nil {
+		return err
+	}
+	ix.batch, ix.added = newBatch(), ix.current.position
+	return ix.removeLeftovers()
+}
+
+// clear begins with an empty index, whatever is there.
+func (ix *Index) clear() error {
+	empty := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion}
+	// Numbers go on, so that a reader never takes a new segment for an old one.
+	names, err := filepath.Glob(filepath.Join(ix.dir, "*.seg"))
+	if err != nil {
+		return fmt.Errorf("rebuild index: %w", err)
+	}
+	for _, name := range names {
+		var number uint64
+		if _, err := fmt.Sscanf(filepath.Base(name), "%d.seg", &number); err == nil {
+			empty.Next = max(empty.Next, number+1)
+		}
+	}
+	ix.next.Store(empty.Next)
+	ix.current = newSnapshot(nil, 0)
+	return writeManifest(ix.dir, empty, ix.options.Step)
+}
+
+// load opens what the manifest lists. A process that writes may replace the
+// manifest and remove segments meanwhile; then it is read again.
+func (ix *Index) load() error {
+	for {
+		m, err := readManifest(ix.dir)
+		if err != nil {
+			return err
+		}
+		old := ix.acquire()
+		snapshot, err := openSnapshot(ix.dir, m, old)
+		old.release()
+		if errors.Is(err, fs.ErrNotExist) {
+			if again, againErr := readManifest(ix.dir); againErr != nil || !m.equal(again) {
+				continue
+			}
+			return fmt.Errorf("open index: %w", &Damage{manifestName, 0, err.Error()})
+		}
+		if err != nil {
+			return fmt.Errorf("open index: %w", err)
+		}
+		ix.next.Store(m.Next)
+		ix.replace(snapshot)
+		return nil
+	}
+}
+
+func openSnapshot(dir string, m *manifest, old *snapshot) (*snapshot, error) {
+	var segments []*segment
+	opened := newSnapshot(nil, 0) // holds what is opened until the end
+	defer opened.release()
+	for _, entry := range m.Segments {
+		if s := old.find(entry.Name); s != nil {
+			segments = append(segments, s)
+			continue
+		}
+		s, err := openSegment(dir, entry.Name)
+		if err != nil {
+			return nil, err
+		}
+		opened.segments = append(opened.segments, s)
+		if s.size != entry.Size || s.sum != entry.Sum {
+			return nil, &Damage{entry.Name, 0, "not the segment that the manifest lists"}
+		}
+		segments = append(segments, s)
+	}
+	return newSnapshot(segments, m.Position), nil
+}
+
+// removeLeftovers removes what a crash left, which no manifest lists.
+func (ix *Index) removeLeftovers() error {
+	entries, err := os.ReadDir(ix.dir)
+	if err != nil {
+		return fmt.Errorf("open index: %w", err)
+	}
+	for _, e := range entries {
+		leftover := isSegmentName(e.Name()) && ix.current.find(e.Name()) == nil || e.Name() == manifestName+".tmp"
+		if !leftover {
+			continue
+		}
+		path := filepath.Join(ix.dir, e.Name())
+		if err := ix.options.Step("remove", path); err != nil {
+			return err
+		}
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("open index: %w", err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(ix.dir, manifestName)); errors.Is(err, fs.ErrNotExist) {
+		return ix.writeManifest(ix.current)
+	}
+	return nil
+}
+
+func newSnapshot(segments []*segment, position uint64) *snapshot {
+	s := &snapshot{segments: segments, position: position}
+	s.refs.Store(1)
+	for _, seg := range segments {
+		seg.refs.Add(1)
+	}
+	return s
+}
+
+func (s *snapshot) find(name string) *segment {
+	if s == nil {
+		return nil
+	}
+	if i := slices.IndexFunc(s.segments, func(seg *segment) bool { return seg.name == name }); i >= 0 {
+		return s.segments[i]
+	}
+	return nil
+}
+
+// release gives a snapshot back; the last one to do so closes the segments
+// that no other snapshot has.
+func (s *snapshot) release() {
+	if s == nil || s.refs.Add(-1) > 0 {
+		return
+	}
+	for _, seg := range s.segments {
+		seg.release()
+	}
+}
+
+func (s *segment) release() {
+	if s.refs.Add(-1) > 0 {
+		return
+	}
+	s.close()
+	if s.obsolete.Load() {
+		os.Remove(s.file.Name()) // or else as a leftover, when it is opened again
+	}
+}
+
+// acquire returns the current snapshot, to be released; nil when closed.
+func (ix *Index) acquire() *snapshot {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if ix.current != nil {
+		ix.current.refs.Add(1)
+	}
+	return ix.current
+}
+
+// replace makes a snapshot the current one.
+func (ix *Index) replace(next *snapshot) {
+	ix.mu.Lock()
+	old := ix.current
+	ix.current = next
+	ix.mu.Unlock()
+	old.release()
+}
+
+var errClosed = errors.New("the index is closed")
+
+// Position implements [index.Index].
+func (ix *Index) Position() uint64 {
+	s := ix.acquire()
+	if s == nil {
+		return 0
+	}
+	defer s.release()
+	return s.position
+}
+
+// Add implements [index.Index].
+func (ix *Index) Add(ctx context.Context, records []*argus.Record) error {
+	if ix.options.ReadOnly {
+		return errors.New("add to index: it was opened to be read only")
+	}
+	for _, r := range records {
+		if r.Seq != ix.added+1 {
+			return fmt.Errorf("add to index: record %d does not follow record %d", r.Seq, ix.added)
+		}
+		if r.Kind == argus.KindMessage && r.Message == nil {
+			return fmt.Errorf("add to index: record %d has no message", r.Seq)
+		}
+		ix.batch.add(r)
+		ix.added = r.Seq
+		if ix.batch.size < ix.options.BatchBytes {
+			continue
+		}
+		if err := ix.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxSegments is how many segments may wait to be merged before Flush waits.
+const maxSegments = 64
+
+// Flush implements [index.Index].
+func (ix *Index) Flush(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("flush index: %w", err)
+	}
+	snapshot := ix.acquire()
+	if snapshot == nil {
+		return errClosed
+	}
+	defer snapshot.release()
+	if err := cmp.Or(ix.whyBroken(), ix.waitForMerges()); err != nil {
+		return fmt.Errorf("flush index: %w", err)
+	}
+	if ix.added == snapshot.position {
+		return nil
+	}
+	var written []*segment
+	if !ix.batch.empty() {
+		s, err := ix.write(ix.batch.content())
+		if err != nil {
+			return fmt.Errorf("flush index: %w", err)
+		}
+		defer s.release()
+		written = append(written, s)
+	}
+	err := ix.publish(ix.added, func(segments []*segment) []*segment { return append(segments, written...) })
+	if err != nil {
+		return fmt.Errorf("flush index: %w", err)
+	}
+	ix.batch.reset()
+	ix.wakeMerger()
+	return nil
+}
+
+func (ix *Index) whyBroken() error {
+	ix.publishing.Lock()
+	defer ix.publishing.Unlock()
+	return ix.broken
+}
+
+// write writes a segment and opens it.
+func (ix *Index) write(c *content) (*segment, error) {
+	name := segmentName(ix.next.Add(1) - 1)
+	err := writeSegment(ix.dir, name, c, ix.options.Step)
+	var s *segment
+	if err == nil {
+		s, err = openSegment(ix.dir, name)
+	}
+	if err != nil {
+		os.Remove(filepath.Join(ix.dir, name))
+		return nil, err
+	}
+	return s, nil
+}
+
+// publish makes change of the segments durable and visible. Position 0 leaves
+// it as it is. Where the manifest may or may not have been replaced, nothing
+// can be written until the index is opened again.
+func (ix *Index) publish(position uint64, change func([]*segment) []*segment) error {
+	ix.publishing.Lock()
+	defer ix.publishing.Unlock()
+	if ix.broken != nil {
+		return ix.broken
+	}
+	old := ix.acquire()
+	if old == nil {
+		return errClosed
+	}
+	defer old.release()
+	next := newSnapshot(change(slices.Clone(old.segments)), cmp.Or(position, old.position))
+	if err := ix.writeManifest(next); err != nil {
+		ix.broken = fmt.Errorf("an earlier change did not complete: %w", err)
+		next.release()
+		return err
+	}
+	for _, s := range old.segments {
+		if next.find(s.name) == nil {
+			s.obsolete.Store(true)
+		}
+	}
+	ix.replace(next)
+	return nil
+}
+
+func (ix *Index) writeManifest(s *snapshot) error {
+	m := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion, Position: s.position, Next: ix.next.Load()}
+	for _, seg := range s.segments {
+		m.Segments = append(m.Segments, segmentEntry{seg.name, seg.size, seg.sum})
+	}
+	return writeManifest(ix.dir, m, ix.options.Step)
+}
+
+// Refresh makes what another process flushed searchable.
+func (ix *Index) Refresh() error {
+	if !ix.options.ReadOnly {
+		return nil
+	}
+	ix.publishing.Lock() // a later manifest stays
+	defer ix.publishing.Unlock()
+	return ix.load()
+}
+
+// Stats implements [index.Index].
+func (ix *Index) Stats() index.Stats {
+	var stats index.Stats
+	snapshot := ix.acquire()
+	if snapshot == nil {
+		return stats
+	}
+	defer snapshot.release()
+	for _, s := range snapshot.segments {
+		stats.Messages += uint64(s.docs)
+		stats.Bytes += s.size
+	}
+	stats.Segments = len(snapshot.segments)
+	return stats
+}
+
+// Check implements [index.Index]. It yields a [Damage] for every part that is
+// not what was written.
+func (ix *Index) Check(ctx context.Context) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		snapshot := ix.acquire()
+		if snapshot == nil {
+			yield(errClosed)
+			return
+		}
+		defer snapshot.release()
+		if err := ix.checkManifest(); err != nil && !yield(err) {
+			return
+		}
+		for _, s := range snapshot.segments {
+			if err := ctx.Err(); err != nil {
+				yield(fmt.Errorf("check index: %w", err))
+				return
+			}
+			if !s.check(yield) {
+				return
+			}
+		}
+	}
+}
+
+// checkManifest reads the manifest and looks whether what it lists is there.
+func (ix *Index) checkManifest() error {
+	ix.publishing.Lock()
+	defer ix.publishing.Unlock()
+	for {
+		m, err := readManifest(ix.dir)
+		if err != nil {
+			return err
+		}
+		missing := ""
+		for _, entry := range m.Segments {
+			if info, err := os.Stat(filepath.Join(ix.dir, entry.Name)); err != nil || info.Size() != entry.Size {
+				missing = entry.Name
+			}
+		}
+		if missing == "" {
+			return nil
+		}
+		// Another process may have replaced it meanwhile.
+		if again, err := readManifest(ix.dir); err == nil && !m.equal(again) {
+			continue
+		}
+		return &Damage{missing, 0, "the manifest lists another segment"}
+	}
+}
+
+func (m *manifest) equal(other *manifest) bool {
+	return m.Position == other.Position && m.Next == other.Next && slices.Equal(m.Segments, other.Segments)
+}
+
+// Close ends the merges and gives the files back, those that a search still
+// reads when it ends. What was added and not flushed is lost.
+func (ix *Index) Close() error {
+	ix.stop()
+	<-ix.done
+	ix.replace(nil)
+	ix.merged.Broadcast()
+	if ix.lock == nil {
+		return nil
+	}
+	if err := ix.lock.Close(); err != nil {
+		return fmt.Errorf("close index: %w", err)
+	}
+	return nil
+}
+
+var _ index.Index = (*Index)(nil)

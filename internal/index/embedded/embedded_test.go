@@ -1,0 +1,424 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/index/indextest"
+	"github.com/argus-evidence/argus/internal/query"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+func TestIndex(t *testing.T) {
+	t.Parallel()
+	indextest.Run(t, func(dir string, text index.Text) (index.Index, error) {
+		return Open(dir, Options{Text: text})
+	})
+}
+
+// The same with many small segments, merges all the time, and no cache.
+func TestIndexOfSmallSegments(t *testing.T) {
+	t.Parallel()
+	indextest.Run(t, func(dir string, text index.Text) (index.Index, error) {
+		return Open(dir, Options{Text: text, BatchBytes: 3000, SegmentDocs: 30, CacheBytes: 1})
+	})
+}
+
+// texts gives records back, numbered from 1.
+type texts []*argus.Record
+
+func (t texts) Get(_ context.Context, seq uint64) (*argus.Record, error) { return t[seq-1], nil }
+
+// sample is a number of records of every kind: messages about in the order of
+// time, some seen again, some in copies that differ.
+func sample(n int) texts {
+	c := newSmallCorpus()
+	var records texts
+	var messages []*argus.Record
+	for i := range n {
+		r := &argus.Record{Kind: argus.KindOriginal, Delivery: argus.DeliveryNumber(1 + i/20)}
+		switch {
+		case i%11 == 10:
+			of := messages[i*7%len(messages)]
+			r.Kind, r.Of, r.ID, r.Version = argus.KindSighting, of.Seq, of.ID, of.Version
+		case i%17 == 16:
+			of := messages[i*5%len(messages)]
+			changed := *of.Message
+			changed.Text += " changed"
+			r.Kind, r.Message, r.Of = argus.KindMessage, &changed, of.Seq
+			r.ID, r.Version = changed.Identity()
+		case i%13 > 0:
+			r.Kind, r.Message = argus.KindMessage, c.next().Message
+			r.Message.ServiceID = fmt.Sprint(i)
+			r.ID, r.Version = r.Message.Identity()
+			messages = append(messages, r)
+		}
+		r.Seq = uint64(i + 1)
+		records = append(records, r)
+	}
+	return records
+}
+
+// newSmallCorpus is a corpus of few words.
+func newSmallCorpus() *corpus { return newCorpus(100, 10) }
+
+// sampleRequests look at every section of a segment.
+func sampleRequests() []index.Request {
+	words := newSmallCorpus().vocabulary
+	facets := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+	return []index.Request{
+		{Limit: 1000, Facets: facets, FacetSize: 1000, Histogram: index.ByHour},
+		{Query: query.Word{Term: words[0]}, Limit: 1000},
+		{Query: query.Word{Term: words[90]}, Limit: 1000},
+		{Query: query.Phrase{Terms: []string{words[0], words[1]}}, Limit: 1000},
+		{Query: query.Prefix{Term: words[3][:1]}, Limit: 1000},
+		{Query: query.Fuzzy{Term: words[3], Distance: 1}, Limit: 1000},
+		{Query: query.Fuzzy{Term: words[5], Distance: 2}, Scope: query.Field{Name: query.Delivery, Value: "D-0002"}, Limit: 1000},
+		{Query: query.Field{Name: query.Is, Value: "differs"}, Limit: 1000},
+		{Query: query.And{Nodes: []query.Node{query.Word{Term: words[0]}, query.Not{Node: query.Regexp{Expr: words[1]}}}}, Limit: 1000},
+		{Query: query.Field{Name: query.In, Value: "=G-", Prefix: true}, Facets: facets},
+	}
+}
+
+// answers are what an index says to the sample requests, and its position.
+func answers(ix *Index) (position uint64, all []any, err error) {
+	for _, req := range sampleRequests() {
+		r, err := ix.Search(context.Background(), req)
+		if err != nil {
+			return 0, nil, err
+		}
+		all, position = append(all, r), r.Position
+	}
+	page, err := ix.Page(context.Background(), index.PageRequest{Service: "sky", Conversation: "G-0", Before: 1000})
+	return position, append(all, page), err
+}
+
+// rebuilt answers from an index of the first records that was built at once.
+func rebuilt(t *testing.T, records texts) []any {
+	t.Helper()
+	ix := open(t, t.TempDir(), Options{Text: records})
+	defer ix.Close()
+	feed(t, ix, records)
+	_, all, err := answers(ix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func open(t *testing.T, dir string, o Options) *Index {
+	t.Helper()
+	ix, err := Open(dir, o)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	return ix
+}
+
+// feed gives an index the records that it does not have.
+func feed(t *testing.T, ix *Index, records texts) {
+	t.Helper()
+	if err := ix.Add(t.Context(), records[ix.Position():]); err != nil {
+		t.Fatalf("add: %v", err)
+	}
+	if err := ix.Flush(t.Context()); err != nil {
+		t.Fatalf("flush: %v", err)
+	}
+}
+
+func expectEqual(t *testing.T, what string, got, want []any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// expectClean says that nothing is damaged and nothing left over.
+func expectClean(t *testing.T, ix *Index) {
+	t.Helper()
+	for err := range ix.Check(t.Context()) {
+		t.Errorf("check: %v", err)
+	}
+	files, err := os.ReadDir(ix.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := ix.Stats().Segments + 2; len(files) != want {
+		t.Errorf("%d files, want %d: %v", len(files), want, files)
+	}
+}
+
+// However the records come, in whatever batches, merged or not, opened again
+// or not, the answers are those of an index that was built at once.
+func TestRebuiltIncrementalMerged(t *testing.T) {
+	t.Parallel()
+	records := sample(300)
+	want := rebuilt(t, records)
+	for _, batch := range []int{3, 20, 299} {
+		for _, segmentDocs := range []int{20, 200, 1e6} {
+			dir := t.TempDir()
+			ix := open(t, dir, Options{Text: records, SegmentDocs: segmentDocs})
+			for end := batch; ; end += batch {
+				feed(t, ix, records[:min(end, len(records))])
+				if end >= len(records) {
+					break
+				}
+			}
+			for _, what := range []string{"at once", "merged", "opened again"} {
+				_, got, err := answers(ix)
+				if err != nil {
+					t.Fatal(err)
+				}
+				expectEqual(t, fmt.Sprintf("batches of %d, segments of %d, %s", batch, segmentDocs, what), got, want)
+				switch what {
+				case "at once":
+					ix.settle(t)
+				case "merged":
+					ix.Close()
+					ix = open(t, dir, Options{Text: records, SegmentDocs: segmentDocs})
+				}
+			}
+			expectClean(t, ix)
+			ix.Close()
+		}
+	}
+}
+
+// One process writes, any number read.
+func TestProcesses(t *testing.T) {
+	records := sample(300)
+	dir := t.TempDir()
+	if ix := open(t, filepath.Join(dir, "none"), Options{ReadOnly: true}); ix.Position() != 0 {
+		t.Errorf("an index that is not there is at position %d", ix.Position())
+	}
+	writer := open(t, dir, Options{Text: records, SegmentDocs: 100})
+	if _, err := Open(dir, Options{}); !errors.Is(err, argus.ErrLocked) {
+		t.Errorf("a second writer: %v", err)
+	}
+	var readers []*Index
+	for n := 20; n <= len(records); n += 20 {
+		reader := open(t, dir, Options{Text: records, ReadOnly: true})
+		readers = append(readers, reader)
+		if err := reader.Add(t.Context(), records[n:]); err == nil {
+			t.Error("a reader added records")
+		}
+		feed(t, writer, records[:n])
+		if got := reader.Position(); got != uint64(n-20) {
+			t.Errorf("a reader that was not refreshed is at %d, want %d", got, n-20)
+		}
+	}
+	writer.settle(t)
+	for i, reader := range readers {
+		// The segments that it has are gone from the directory by now.
+		_, got, err := answers(reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expectEqual(t, "a reader that was not refreshed", got, rebuilt(t, records[:20*i]))
+		if err := reader.Refresh(); err != nil {
+			t.Fatal(err)
+		}
+		_, got, err = answers(reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expectEqual(t, "a refreshed reader", got, rebuilt(t, records))
+		for err := range reader.Check(t.Context()) {
+			t.Error(err)
+		}
+		reader.Close()
+		if _, err := reader.Search(t.Context(), index.Request{}); err == nil {
+			t.Error("a closed index answers")
+		}
+	}
+	expectClean(t, writer)
+	if err := writer.Close(); err != nil {
+		t.Error(err)
+	}
+	open(t, dir, Options{}).Close() // the lock is free
+}
+
+// Readers that open and refresh while segments come and go always get a whole
+// answer.
+func TestReadersDuringMerges(t *testing.T) {
+	t.Parallel()
+	records := sample(400)
+	dir := t.TempDir()
+	writer := open(t, dir, Options{SegmentDocs: 60})
+	defer writer.Close()
+	done := make(chan error)
+	for range 2 {
+		go func() {
+			for {
+				reader, err := Open(dir, Options{ReadOnly: true})
+				if err != nil {
+					done <- err
+					return
+				}
+				r, err := reader.Search(context.Background(), index.Request{})
+				if err == nil {
+					want := uint64(0)
+					for _, record := range records[:r.Position] {
+						if record.Kind == argus.KindMessage {
+							want++
+						}
+					}
+					if r.Total != want {
+						err = fmt.Errorf("%d messages at position %d, want %d", r.Total, r.Position, want)
+					}
+				}
+				reader.Close()
+				if err != nil || r.Position == uint64(len(records)) {
+					done <- err
+					return
+				}
+			}
+		}()
+	}
+	for n := 2; n <= len(records); n += 2 {
+		feed(t, writer, records[:n])
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRebuild(t *testing.T) {
+	records := sample(100)
+	for _, test := range []struct {
+		name  string
+		spoil func(dir string) error
+		want  error
+	}{
+		{"nothing wrong", func(string) error { return nil }, nil},
+		{"damaged manifest", func(dir string) error { return os.WriteFile(filepath.Join(dir, manifestName), []byte("?"), 0o600) }, argus.ErrDamaged},
+		{"no manifest", func(dir string) error { return os.Remove(filepath.Join(dir, manifestName)) }, argus.ErrDamaged},
+		{"no segment", func(dir string) error { return os.Remove(filepath.Join(dir, segmentName(0))) }, argus.ErrDamaged},
+		{"empty segment", func(dir string) error { return os.WriteFile(filepath.Join(dir, segmentName(0)), nil, 0o600) }, argus.ErrDamaged},
+		{"another version", func(dir string) error {
+			return writeManifest(dir, &manifest{Version: formatVersion + 1, Analysis: query.AnalysisVersion}, noStep)
+		}, ErrOutdated},
+		{"another analysis", func(dir string) error {
+			return writeManifest(dir, &manifest{Version: formatVersion, Analysis: "0"}, noStep)
+		}, ErrOutdated},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			ix := open(t, dir, Options{})
+			feed(t, ix, records)
+			ix.Close()
+			if err := test.spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range []Options{{}, {ReadOnly: true}} {
+				ix, err := Open(dir, o)
+				if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), "`argus reindex`") {
+					t.Errorf("open: %v, want %v and what to do", err, test.want)
+				}
+				if err == nil {
+					ix.Close()
+				}
+			}
+			ix = open(t, dir, Options{Text: records, Rebuild: true})
+			defer ix.Close()
+			if ix.Position() != 0 || ix.Stats().Messages != 0 {
+				t.Errorf("the rebuilt index begins at %d with %d messages", ix.Position(), ix.Stats().Messages)
+			}
+			feed(t, ix, records)
+			_, got, err := answers(ix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			expectEqual(t, "rebuilt", got, rebuilt(t, records))
+			expectClean(t, ix)
+		})
+	}
+}
+
+func noStep(string, string) error { return nil }
+
+// A phrase is found where its numbers stand whole and one after the other.
+func TestHasVarints(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		number := rapid.SampledFrom([]uint64{1, 129, 128 * 128, 128 * 129})
+		list := rapid.SliceOfN(number, 0, 8).Draw(r, "list")
+		want := rapid.SliceOfN(number, 1, 3).Draw(r, "want")
+		has := false
+		for i := range list {
+			has = has || slices.Equal(list[i:min(i+len(want), len(list))], want)
+		}
+		encode := func(list []uint64) (data []byte) {
+			for _, n := range list {
+				data = binary.AppendUvarint(data, n)
+			}
+			return data
+		}
+		if got := hasVarints(encode(list), encode(want)); got != has {
+			r.Errorf("%d in %d: %v, want %v", want, list, got, has)
+		}
+	})
+}
+
+// The automaton of a word accepts what is near it, however long the words are and of whatever characters.
+func TestNearby(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		word := rapid.StringOfN(rapid.SampledFrom([]rune("abéж東")), 1, 60, 250)
+		n := query.Fuzzy{Term: word.Draw(r, "word"), Distance: rapid.IntRange(0, 3).Draw(r, "distance")}
+		near := []rune(n.Term)
+		for range rapid.IntRange(0, 4).Draw(r, "edits") {
+			at := rapid.IntRange(0, len(near)).Draw(r, "at")
+			switch rapid.IntRange(0, 2).Draw(r, "edit") {
+			case 0:
+				near = slices.Insert(near, at, 'x')
+			case 1:
+				near = slices.Delete(near, at, min(at+1, len(near)))
+			default:
+				near[min(at, len(near)-1)] = 'y'
+			}
+			if len(near) == 0 {
+				near = []rune{'b'}
+			}
+		}
+		want := editDistance([]rune(n.Term), near) <= n.Distance
+		if got := newNearby(n).accepts([]byte(string(near))); got != want {
+			r.Errorf("%q within %d of %q: %v, want %v", string(near), n.Distance, n.Term, got, want)
+		}
+	})
+}
+
+// editDistance is Levenshtein's, as defined.
+func editDistance(a, b []rune) int {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) + len(b)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range b {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

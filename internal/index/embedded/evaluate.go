@@ -1,0 +1,485 @@
+package embedded
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/query"
+	"github.com/blevesearch/vellum"
+)
+
+// A search finds the documents of a snapshot that match queries.
+type search struct {
+	ctx      context.Context
+	text     index.Text
+	cache    *cache
+	snapshot *snapshot
+	regexps  map[string]*regexp.Regexp
+	scopeKey string
+}
+
+// patience is how many documents or terms are looked at between two looks at
+// whether the answer is still wanted.
+const patience = 1024
+
+// matching returns the documents of a segment that match a query inside a
+// scope. Nobody may change them.
+func (q *search) matching(s *segment, n, scope query.Node) (*roaring.Bitmap, error) {
+	if isAll(scope) {
+		return q.evaluate(s, n, nil)
+	}
+	inside, err := q.scope(s, scope)
+	if err != nil || isAll(n) || inside.IsEmpty() {
+		return inside, err
+	}
+	docs, err := q.evaluate(s, n, inside)
+	if err != nil {
+		return nil, err
+	}
+	return roaring.And(docs, inside), nil
+}
+
+func isAll(n query.Node) bool {
+	_, all := n.(query.All)
+	return all || n == nil
+}
+
+// scope evaluates a query that probably recurs.
+func (q *search) scope(s *segment, n query.Node) (*roaring.Bitmap, error) {
+	if q.scopeKey == "" {
+		// Unlike String, this tells apart any two nodes, parsed or made.
+		q.scopeKey = fmt.Sprintf("scope %#v", n)
+	}
+	var what strings.Builder
+	what.WriteString(q.scopeKey)
+	if hasLateField(n) {
+		for _, other := range s.lateSources(q.snapshot, func(argus.DeliveryNumber) bool { return true }) {
+			what.WriteString(" " + other.name)
+		}
+	}
+	return q.cache.get(cacheKey{s.name, what.String()}, func() (*roaring.Bitmap, error) { return q.evaluate(s, n, nil) })
+}
+
+// evaluate returns the documents that match n. It is exact for documents in
+// within, all if that is nil; others may be in it or not.
+func (q *search) evaluate(s *segment, n query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	if err := q.ctx.Err(); err != nil {
+		return nil, err
+	}
+	switch n := n.(type) {
+	case nil, query.All:
+		return s.all(), nil
+	case query.And:
+		return q.and(s, n, within)
+	case query.Or:
+		return q.or(s, n.Nodes, within)
+	case query.Not:
+		return q.and(s, query.And{Nodes: []query.Node{n}}, within)
+	case query.Word:
+		return s.word(n.Term).bitmap(), nil
+	case query.Phrase:
+		return q.phrase(s, n.Terms, within)
+	case query.Prefix:
+		low, high := s.terms.prefixed([]byte(n.Term))
+		return q.union(s, ordinals(max(low, s.firstWord), high))
+	case query.Fuzzy:
+		return q.fuzzy(s, n)
+	case query.Regexp:
+		return q.regexp(s, n.Expr, within)
+	case query.Field:
+		return q.field(s, n)
+	case query.Sent:
+		return s.sent(n), nil
+	}
+	return nil, fmt.Errorf("search: no index knows the query node %T", n)
+}
+
+// cost orders nodes by the work they are: the dear ones look only at what the
+// cheap ones leave.
+func cost(n query.Node) int {
+	switch n := n.(type) {
+	case query.And:
+		return dearest(n.Nodes)
+	case query.Or:
+		return dearest(n.Nodes)
+	case query.Not:
+		return cost(n.Node) + 1 // subtract when there is something to subtract from
+	case query.Prefix, query.Fuzzy:
+		return 2
+	case query.Phrase:
+		return 4
+	case query.Regexp:
+		return 6
+	}
+	return 0
+}
+
+func dearest(nodes []query.Node) (most int) {
+	for _, n := range nodes {
+		most = max(most, cost(n))
+	}
+	return most
+}
+
+func (q *search) and(s *segment, n query.And, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	nodes := slices.Clone(n.Nodes)
+	slices.SortStableFunc(nodes, func(a, b query.Node) int { return cmp.Compare(cost(a), cost(b)) })
+	docs := within
+	for _, n := range nodes {
+		not, negative := n.(query.Not)
+		if negative {
+			n = not.Node
+			if docs == nil {
+				docs = s.all()
+			}
+		}
+		one, err := q.evaluate(s, n, docs)
+		switch {
+		case err != nil:
+			return nil, err
+		case negative:
+			docs = roaring.AndNot(docs, one)
+		case docs == nil:
+			docs = one
+		default:
+			docs = roaring.And(docs, one)
+		}
+		if docs.IsEmpty() {
+			break
+		}
+	}
+	if docs == nil {
+		return s.all(), nil
+	}
+	return docs, nil
+}
+
+func (q *search) or(s *segment, nodes []query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	sets := make([]*roaring.Bitmap, len(nodes))
+	for i, n := range nodes {
+		var err error
+		if sets[i], err = q.evaluate(s, n, within); err != nil {
+			return nil, err
+		}
+	}
+	return roaring.FastOr(sets...), nil
+}
+
+// term returns the postings of a term, none if the segment doesn't have it.
+func (s *segment) term(term []byte) postings {
+	ordinal, found := s.terms.search(term)
+	if !found {
+		return postings{}
+	}
+	return s.postings(ordinal)
+}
+
+func (s *segment) word(term string) postings {
+	if term == "" || term[0] < fieldEnd {
+		return postings{}
+	}
+	return s.term([]byte(term))
+}
+
+func ordinals(low, high int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := low; i < high; i++ {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
+// union returns the documents that have one of the terms.
+func (q *search) union(s *segment, ordinals iter.Seq[int]) (*roaring.Bitmap, error) {
+	dense := make([]uint64, (s.docs+63)/64)
+	var docs []uint32
+	seen := 0
+	for ordinal := range ordinals {
+		if seen++; seen%patience == 0 && q.ctx.Err() != nil {
+			return nil, q.ctx.Err()
+		}
+		docs = s.postings(ordinal).appendTo(docs[:0])
+		for _, doc := range docs {
+			dense[doc/64] |= 1 << (doc % 64)
+		}
+	}
+	return roaring.FromDense(dense, false), nil
+}
+
+// each calls look with documents, ascending, until it returns an error.
+func (q *search) each(docs *roaring.Bitmap, look func(doc int) error) error {
+	var buf [patience]uint32
+	for many := docs.ManyIterator(); ; {
+		n := many.NextMany(buf[:])
+		if n == 0 {
+			return nil
+		}
+		if err := q.ctx.Err(); err != nil {
+			return err
+		}
+		for _, doc := range buf[:n] {
+			if err := look(int(doc)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// phrase looks for the ranks of the terms, one after the other, in the words
+// of the documents that have them all.
+func (q *search) phrase(s *segment, terms []string, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	all := make([]postings, len(terms))
+	var want []byte
+	for i, term := range terms {
+		ordinal, found := s.terms.search([]byte(term))
+		if !found || ordinal < s.firstWord {
+			return roaring.New(), nil
+		}
+		all[i] = s.postings(ordinal)
+		want = binary.AppendUvarint(want, s.ranks.at(ordinal-s.firstWord))
+	}
+	slices.SortFunc(all, func(a, b postings) int { return cmp.Compare(a.count, b.count) })
+	docs := within
+	for _, p := range all {
+		if docs == nil {
+			docs = p.bitmap()
+		} else {
+			docs = roaring.And(docs, p.bitmap())
+		}
+	}
+	if len(terms) < 2 {
+		return docs, nil
+	}
+	var found []uint32
+	err := q.each(docs, func(doc int) error {
+		if hasVarints(s.words(doc), want) {
+			found = append(found, uint32(doc))
+		}
+		return nil
+	})
+	return roaring.BitmapOf(found...), err
+}
+
+// hasVarints says whether a list of varints contains another, whole numbers
+// only: the last byte of each is the only one below 0x80.
+func hasVarints(list, want []byte) bool {
+	for {
+		at := bytes.Index(list, want)
+		if at < 0 {
+			return false
+		}
+		if at == 0 || list[at-1] < 0x80 {
+			return true
+		}
+		list = list[at+1:]
+	}
+}
+
+// fuzzy walks the automaton of the terms near a word along that of all terms,
+// or along the list of them.
+func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
+	if n.Distance > maxNearby {
+		return nil, fmt.Errorf("search %s: an index looks for at most %d edits", n, maxNearby)
+	}
+	near := newNearby(n)
+	return q.union(s, func(yield func(int) bool) {
+		if s.automaton == nil {
+			for words := s.terms.from(s.firstWord); words.advance(); {
+				if near.accepts(words.key) && !yield(words.next-1) {
+					return
+				}
+			}
+			return
+		}
+		it, err := s.automaton.Search(near, []byte{fieldEnd}, nil)
+		for ; err == nil; err = it.Next() {
+			if _, ordinal := it.Current(); !yield(int(ordinal)) {
+				return
+			}
+		}
+		if !errors.Is(err, vellum.ErrIteratorDone) {
+			panic(malformed("read terms: %v", err))
+		}
+	})
+}
+
+// regexp reads the texts of the documents, in the order in which they lie in
+// the evidence.
+func (q *search) regexp(s *segment, expr string, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	re, known := q.regexps[expr]
+	if !known {
+		re, _ = regexp.Compile(expr) // what doesn't compile matches nothing
+		q.regexps[expr] = re
+	}
+	if re == nil {
+		return roaring.New(), nil
+	}
+	if q.text == nil {
+		return nil, fmt.Errorf("search /%s/: the index was opened without the texts", expr)
+	}
+	if within == nil {
+		within = s.all()
+	}
+	docs := within.ToArray()
+	slices.SortFunc(docs, func(a, b uint32) int { return cmp.Compare(s.seqs.at(int(a)), s.seqs.at(int(b))) })
+	found := roaring.New()
+	for _, doc := range docs {
+		seq := s.seqs.at(int(doc))
+		r, err := q.text.Get(q.ctx, seq)
+		if err != nil {
+			return nil, fmt.Errorf("search /%s/: read record %d: %w", expr, seq, err)
+		}
+		if r.Message == nil {
+			return nil, fmt.Errorf("search /%s/: record %d holds no message; `argus reindex` rebuilds the index", expr, seq)
+		}
+		if re.MatchString(r.Message.Text) {
+			found.Add(doc)
+		}
+	}
+	return found, nil
+}
+
+func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {
+	if n.Name == query.With {
+		from, to := n, n
+		from.Name, to.Name = query.From, query.To
+		return q.or(s, []query.Node{from, to}, nil)
+	}
+	first, known := fieldByte[n.Name]
+	if !known {
+		return roaring.New(), nil
+	}
+	term := append([]byte{first}, n.Value...)
+	var docs *roaring.Bitmap
+	if n.Prefix {
+		var err error
+		if docs, err = q.union(s, ordinals(s.terms.prefixed(term))); err != nil {
+			return nil, err
+		}
+	} else {
+		docs = s.term(term).bitmap()
+	}
+	if n.Name != query.Delivery && n.Name != query.Is {
+		return docs, nil
+	}
+	late, err := q.lateDocs(s, n)
+	if err != nil || late == nil {
+		return docs, err
+	}
+	return roaring.Or(docs, late), nil
+}
+
+// sent returns a range of documents, since they are in the order of time.
+func (s *segment) sent(n query.Sent) *roaring.Bitmap {
+	from, to := uint64(1), uint64(math.MaxUint64)
+	if !n.From.IsZero() {
+		from = microsKey(ceilMicros(n.From))
+	}
+	if !n.To.IsZero() {
+		to = microsKey(ceilMicros(n.To))
+	}
+	docs := roaring.New()
+	if low, high := s.beforeTime(from), s.beforeTime(to); low < high {
+		docs.AddRange(uint64(low), uint64(high))
+	}
+	return docs
+}
+
+// ceilMicros is the first microsecond that is not before t.
+func ceilMicros(t time.Time) int64 {
+	micros := t.UnixMicro()
+	if t.Nanosecond()%1000 != 0 {
+		micros++
+	}
+	return micros
+}
+
+// A late fact gives a message a term: its delivery, or is:differs.
+func (f *lateFacts) field() query.Field {
+	if f.delivery == 0 {
+		return query.Field{Name: query.Is, Value: "differs"}
+	}
+	return query.Field{Name: query.Delivery, Value: f.delivery.String()}
+}
+
+func hasLateField(n query.Node) bool {
+	switch n := n.(type) {
+	case query.And:
+		return slices.ContainsFunc(n.Nodes, hasLateField)
+	case query.Or:
+		return slices.ContainsFunc(n.Nodes, hasLateField)
+	case query.Not:
+		return hasLateField(n.Node)
+	case query.Field:
+		return n.Name == query.Delivery || n.Name == query.Is
+	}
+	return false
+}
+
+// lateSources returns the segments that hold late facts about documents of s.
+func (s *segment) lateSources(in *snapshot, wanted func(argus.DeliveryNumber) bool) (sources []*segment) {
+	for _, other := range in.segments {
+		for i := range other.late {
+			if f := &other.late[i]; wanted(f.delivery) && f.about(s.firstSeq, s.lastSeq) {
+				sources = append(sources, other)
+				break
+			}
+		}
+	}
+	return sources
+}
+
+// lateDocs returns the documents that have a field by late facts, nil if there
+// are no such facts.
+func (q *search) lateDocs(s *segment, n query.Field) (*roaring.Bitmap, error) {
+	wanted := func(d argus.DeliveryNumber) bool {
+		has := (&lateFacts{delivery: d}).field()
+		return has.Name == n.Name && (has.Value == n.Value || n.Prefix && strings.HasPrefix(has.Value, n.Value))
+	}
+	sources := s.lateSources(q.snapshot, wanted)
+	if len(sources) == 0 || s.docs == 0 {
+		return nil, nil
+	}
+	var what strings.Builder
+	what.WriteString("late " + n.String())
+	for _, other := range sources {
+		what.WriteString(" " + other.name)
+	}
+	return q.cache.get(cacheKey{s.name, what.String()}, func() (*roaring.Bitmap, error) {
+		var facts []lateFacts
+		for _, other := range sources {
+			for _, f := range other.late {
+				if wanted(f.delivery) {
+					f.delivery = 0
+					facts = mergeLate(facts, []lateFacts{f})
+				}
+			}
+		}
+		docs := roaring.New()
+		for doc := range s.docs {
+			if doc%patience == 0 && q.ctx.Err() != nil {
+				return nil, q.ctx.Err()
+			}
+			seq := s.seqs.at(doc)
+			if at, found := findLate(facts, 0, uint32(seq>>32)); found && facts[at].low.Contains(uint32(seq)) {
+				docs.Add(uint32(doc))
+			}
+		}
+		return docs, nil
+	})
+}

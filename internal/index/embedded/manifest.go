@@ -1,0 +1,170 @@
+package embedded
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+const (
+	manifestName = "manifest"
+	lockName     = "lock"
+
+	// formatVersion is of the manifest and what it lists. 1 is the first.
+	formatVersion = 1
+
+	// maxManifest bounds the manifest's size in bytes.
+	maxManifest = 16 << 20
+)
+
+// ErrOutdated says that an index was written by another version of Argus,
+// which has other files or another text analysis.
+var ErrOutdated = errors.New("written by another version of Argus; `argus reindex` rebuilds the index from the evidence")
+
+// A manifest says what an index consists of. It is replaced as a whole, and
+// what it doesn't list doesn't count.
+type manifest struct {
+	Version  int    `json:"version"`
+	Analysis string `json:"analysis"`
+	// Position is the last record of the evidence that the segments hold.
+	Position uint64 `json:"position"`
+	// Next is the number of the next segment file.
+	Next     uint64         `json:"next"`
+	Segments []segmentEntry `json:"segments"`
+}
+
+type segmentEntry struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
+	// Sum is the checksum of the segment's directory, which holds those of
+	// its sections.
+	Sum uint32 `json:"sum"`
+}
+
+func segmentName(number uint64) string { return fmt.Sprintf("%010d.seg", number) }
+
+var isSegmentName = regexp.MustCompile(`^[0-9]{10,20}\.seg$`).MatchString
+
+// The manifest's file is a line of JSON and a line with its checksum.
+const manifestSum = "crc32c %08x\n"
+
+func (m *manifest) encode() ([]byte, error) {
+	line, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("write manifest: %w", err)
+	}
+	line = append(line, '\n')
+	return fmt.Appendf(line, manifestSum, crc32.Checksum(line, castagnoli)), nil
+}
+
+func parseManifest(data []byte) (*manifest, error) {
+	end := bytes.IndexByte(data, '\n') + 1
+	if string(data[end:]) != fmt.Sprintf(manifestSum, crc32.Checksum(data[:end], castagnoli)) {
+		return nil, malformed("the manifest is not what was written")
+	}
+	m := new(manifest)
+	if err := json.Unmarshal(data[:end], m); err != nil {
+		return nil, malformed("read manifest: %v", err)
+	}
+	if m.Version != formatVersion || m.Analysis != query.AnalysisVersion {
+		return nil, ErrOutdated
+	}
+	for _, s := range m.Segments {
+		if !isSegmentName(s.Name) {
+			return nil, malformed("the manifest lists %q, which is no segment", s.Name)
+		}
+	}
+	return m, nil
+}
+
+// readManifest returns the manifest of an index, an empty one if there is none
+// yet: the writer makes it before the first segment.
+func readManifest(dir string) (*manifest, error) {
+	f, err := os.Open(filepath.Join(dir, manifestName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if segments, _ := filepath.Glob(filepath.Join(dir, "*.seg")); len(segments) > 0 {
+			return nil, &Damage{manifestName, 0, "the manifest is missing"}
+		}
+		return &manifest{Version: formatVersion, Analysis: query.AnalysisVersion}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
+	if info.Size() > maxManifest {
+		return nil, &Damage{manifestName, 0, "the manifest is too large"}
+	}
+	data := make([]byte, info.Size())
+	if _, err := f.ReadAt(data, 0); err != nil && len(data) > 0 {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return nil, fmt.Errorf("open index: %w", damaged(manifestName, 0, err))
+	}
+	return m, nil
+}
+
+// writeManifest replaces the manifest durably, together with the names of the
+// segments that were written before it.
+func writeManifest(dir string, m *manifest, step func(op, path string) error) error {
+	data, err := m.encode()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, manifestName)
+	temporary := path + ".tmp"
+	if err := step("create", temporary); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		if err = step("sync", temporary); err == nil {
+			err = f.Sync()
+		}
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	if err := syncDir(dir, step); err != nil {
+		return err
+	}
+	if err := step("rename", path); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	return syncDir(dir, step)
+}
+
+// syncDir makes the names in a directory durable.
+func syncDir(dir string, step func(op, path string) error) error {
+	if err := step("syncdir", dir); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync index: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync index: %w", err)
+	}
+	return nil
+}

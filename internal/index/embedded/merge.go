@@ -1,0 +1,301 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// mergeFactor is how many segments of about one size become one.
+const mergeFactor = 8
+
+func (ix *Index) wakeMerger() {
+	select {
+	case ix.wake <- struct{}{}:
+	default:
+	}
+}
+
+// mergeLoop merges whenever there is enough to merge, until ctx ends.
+func (ix *Index) mergeLoop(ctx context.Context) {
+	defer close(ix.done)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ix.wake:
+		}
+		for again := true; again; {
+			var err error
+			again, err = ix.mergeOnce(ctx)
+			ix.mu.Lock()
+			if err != nil && ctx.Err() == nil {
+				ix.mergeErr = fmt.Errorf("merge segments: %w", err)
+			}
+			ix.merged.Broadcast()
+			ix.mu.Unlock()
+		}
+	}
+}
+
+// waitForMerges waits while too many segments are to be merged, and reports
+// what went wrong in a merge since it was last asked.
+func (ix *Index) waitForMerges() error {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	for ix.mergeErr == nil && ix.current != nil && len(ix.current.segments) >= maxSegments && ix.pick(ix.current.segments) != nil {
+		ix.wakeMerger()
+		ix.merged.Wait()
+	}
+	err := ix.mergeErr
+	ix.mergeErr = nil
+	return err
+}
+
+// pick chooses segments to merge: eight of about one size, fewer where more
+// would not fit in one segment; nil if there is nothing to do.
+func (ix *Index) pick(segments []*segment) []*segment {
+	levels := map[int][]*segment{}
+	for _, s := range segments {
+		level := 0
+		for size := s.size >> 16; size > 0; size /= mergeFactor {
+			level++
+		}
+		levels[level] = append(levels[level], s)
+	}
+	for level := range 16 {
+		var chosen []*segment
+		docs, size := 0, int64(0)
+		for _, s := range levels[level] {
+			if docs+s.docs > ix.options.SegmentDocs || size+s.size > segmentBytes {
+				if len(chosen) > 1 {
+					return chosen
+				}
+				chosen, docs, size = nil, 0, 0
+			}
+			chosen, docs, size = append(chosen, s), docs+s.docs, size+s.size
+			if len(chosen) == mergeFactor {
+				return chosen
+			}
+		}
+	}
+	return nil
+}
+
+// mergeOnce merges once and says whether there was something to merge.
+func (ix *Index) mergeOnce(ctx context.Context) (bool, error) {
+	snapshot := ix.acquire()
+	defer snapshot.release()
+	chosen := ix.pick(snapshot.segments)
+	if chosen == nil {
+		return false, nil
+	}
+	one, err := ix.mergeSegments(ctx, chosen)
+	if err != nil {
+		return false, err
+	}
+	defer one.release()
+	return true, ix.publish(0, func(segments []*segment) []*segment {
+		segments = slices.DeleteFunc(segments, func(s *segment) bool { return slices.Contains(chosen, s) })
+		return append(segments, one)
+	})
+}
+
+func (ix *Index) mergeSegments(ctx context.Context, segments []*segment) (one *segment, err error) {
+	defer guard(segments[0].name, &err)
+	for _, s := range segments {
+		if err := s.verify(); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return ix.write(newMerge(ctx, segments).content())
+}
+
+// A merge makes one segment's content of several.
+type merge struct {
+	ctx      context.Context
+	segments []*segment
+	// order has the documents of the new segment, and places the reverse:
+	// segment and document to new document.
+	order  []docRef
+	places [][]uint32
+	// wordPlaces leads from a segment's word to the word in the new one.
+	wordPlaces [][]uint32
+}
+
+type docRef struct{ segment, doc uint32 }
+
+func newMerge(ctx context.Context, segments []*segment) *merge {
+	m := &merge{ctx: ctx, segments: segments}
+	heads := make([]int, len(segments))
+	total := 0
+	for _, s := range segments {
+		total += s.docs
+		m.places = append(m.places, make([]uint32, s.docs))
+		m.wordPlaces = append(m.wordPlaces, make([]uint32, s.terms.count-s.firstWord))
+	}
+	m.order = make([]docRef, total)
+	for i := range m.order {
+		least := -1
+		for j, s := range segments {
+			if heads[j] < s.docs && (least < 0 || m.less(j, heads[j], least, heads[least])) {
+				least = j
+			}
+		}
+		m.order[i] = docRef{uint32(least), uint32(heads[least])}
+		m.places[least][heads[least]] = uint32(i)
+		heads[least]++
+	}
+	return m
+}
+
+func (m *merge) less(i, docI, j, docJ int) bool {
+	a, b := m.segments[i], m.segments[j]
+	if timeA, timeB := a.times.at(docI), b.times.at(docJ); timeA != timeB {
+		return timeA < timeB
+	}
+	cursorA, cursorB := a.cursor(docI), b.cursor(docJ)
+	return compareCursors(&cursorA, &cursorB) < 0
+}
+
+func (m *merge) content() *content {
+	var late []lateFacts
+	for _, s := range m.segments {
+		late = mergeLate(late, s.late)
+	}
+	return &content{
+		docs:         len(m.order),
+		time:         m.column(func(s *segment) *column { return &s.times }),
+		sequence:     m.column(func(s *segment) *column { return &s.sequences }),
+		seq:          m.column(func(s *segment) *column { return &s.seqs }),
+		conversation: m.values(func(s *segment) (*sorted, *column) { return &s.conversations, &s.conversation }),
+		sender:       m.values(func(s *segment) (*sorted, *column) { return &s.senders, &s.sender }),
+		lang:         m.values(func(s *segment) (*sorted, *column) { return &s.langs, &s.lang }),
+		terms:        m.terms(),
+		words:        m.words,
+		late:         late,
+		automaton:    true,
+		err:          m.ctx.Err,
+	}
+}
+
+// column returns a column of the new segment.
+func (m *merge) column(of func(s *segment) *column) func(int) uint64 {
+	columns := make([]column, len(m.segments))
+	for i, s := range m.segments {
+		columns[i] = *of(s)
+	}
+	return func(doc int) uint64 {
+		at := m.order[doc]
+		return columns[at.segment].at(int(at.doc))
+	}
+}
+
+// values returns a list of values and a column of their ordinals.
+func (m *merge) values(of func(s *segment) (*sorted, *column)) values {
+	lists := make([]*sorted, len(m.segments))
+	ordinals := make([][]uint64, len(m.segments)) // old to new
+	for i, s := range m.segments {
+		lists[i], _ = of(s)
+		ordinals[i] = make([]uint64, lists[i].count)
+	}
+	var v values
+	for value, places := range mergeSorted(lists) {
+		for _, p := range places {
+			ordinals[p.list][p.ordinal] = uint64(v.list.count)
+		}
+		v.list.add(value)
+	}
+	old := m.column(func(s *segment) *column { _, c := of(s); return c })
+	v.of = func(doc int) uint64 { return ordinals[m.order[doc].segment][old(doc)] }
+	return v
+}
+
+// terms yields the documents of each term, and notes which word of a segment
+// became which.
+func (m *merge) terms() iter.Seq2[[]byte, []uint32] {
+	return func(yield func([]byte, []uint32) bool) {
+		lists := make([]*sorted, len(m.segments))
+		for i, s := range m.segments {
+			lists[i] = &s.terms
+		}
+		var docs, scratch []uint32
+		var ends []int
+		word := uint32(0)
+		for term, places := range mergeSorted(lists) {
+			docs, ends = docs[:0], ends[:0]
+			for _, p := range places {
+				s, begin := m.segments[p.list], len(docs)
+				docs = s.postings(p.ordinal).appendTo(docs)
+				for i, doc := range docs[begin:] {
+					docs[begin+i] = m.places[p.list][doc]
+				}
+				ends = append(ends, len(docs))
+				if term[0] >= fieldEnd {
+					m.wordPlaces[p.list][p.ordinal-s.firstWord] = word
+				}
+			}
+			if term[0] >= fieldEnd {
+				word++
+			}
+			docs, scratch = mergeRuns(docs, scratch, ends)
+			if m.ctx.Err() != nil || !yield(term, docs) {
+				return
+			}
+		}
+	}
+}
+
+// mergeRuns sorts numbers of which the runs that end at ends are sorted. It
+// returns them and the memory that is free.
+func mergeRuns(list, scratch []uint32, ends []int) (sorted, free []uint32) {
+	for len(ends) > 1 {
+		scratch = scratch[:0]
+		begin, kept := 0, ends[:0]
+		for i := 0; i < len(ends); i += 2 {
+			end := ends[min(i+1, len(ends)-1)]
+			a, b := list[begin:ends[i]], list[ends[i]:end]
+			if len(a) > 0 && len(b) > 0 && a[len(a)-1] > b[0] {
+				for len(a) > 0 && len(b) > 0 {
+					if a[0] < b[0] {
+						scratch, a = append(scratch, a[0]), a[1:]
+					} else {
+						scratch, b = append(scratch, b[0]), b[1:]
+					}
+				}
+			}
+			scratch = append(append(scratch, a...), b...)
+			kept = append(kept, end)
+			begin = end
+		}
+		list, scratch, ends = scratch, list, kept
+	}
+	return list, scratch
+}
+
+// words gives the words of the new documents as ranks.
+func (m *merge) words(ranks []uint32) func([]byte, int) []byte {
+	byRank := make([][]uint32, len(m.segments)) // old rank to new rank
+	for i, s := range m.segments {
+		byRank[i] = make([]uint32, s.ranks.count)
+		for word := range byRank[i] {
+			byRank[i][s.ranks.at(word)] = ranks[m.wordPlaces[i][word]]
+		}
+	}
+	return func(dst []byte, doc int) []byte {
+		at := m.order[doc]
+		for old := m.segments[at.segment].words(int(at.doc)); len(old) > 0; {
+			rank, size := binary.Uvarint(old)
+			if size <= 0 {
+				panic(malformed("the words of a document are cut off"))
+			}
+			dst, old = binary.AppendUvarint(dst, uint64(byRank[at.segment][rank])), old[size:]
+		}
+		return dst
+	}
+}

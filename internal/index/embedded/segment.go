@@ -1,0 +1,343 @@
+package embedded
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+	"sync/atomic"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/blevesearch/vellum"
+)
+
+// Version 1 of the segment file, see docs/format/index.md. There is no other.
+const segmentMagic = "argsegm1"
+
+// The sections of a segment file, in their order.
+const (
+	sectionTimes         = iota // sort key of the sent time
+	sectionSequences            // the service's sequence
+	sectionSeqs                 // place in the evidence
+	sectionConversations        // see appendConversationKey
+	sectionConversation         // of each document
+	sectionSenders              // accounts
+	sectionSender               // of each document
+	sectionLangs                // language tags
+	sectionLang                 // of each document
+	sectionPostings             // of each term
+	sectionTerms                // all terms
+	sectionAutomaton            // the same as an FST, term to ordinal
+	sectionPlaces               // where the postings of each term are
+	sectionRanks                // word ordinal to rank
+	sectionTokens               // ranks of the words of each document
+	sectionTokenPlaces          // where each run of documents begins in them
+	sectionLate                 // facts about documents of any segment
+	sectionCount
+)
+
+const (
+	footerSize = 4*8 + sectionCount*24
+	// trailer: checksum of the footer, 4 bytes of zero, magic
+	trailerSize = 16
+
+	// maxDocs bounds the numbers in a segment, and maxSegmentBytes its file.
+	maxDocs         = math.MaxInt32
+	maxSegmentBytes = 1 << 40
+
+	// tokenRun is how many documents share an entry in sectionTokenPlaces.
+	tokenRun = 32
+)
+
+// A segment is an immutable file of documents in the order of hits, oldest
+// first, with facts that came late about documents of any segment. A document
+// is known by its number in the segment.
+type segment struct {
+	name string
+	size int64
+	sum  uint32 // of the footer: names the content, for the manifest
+	file *os.File
+	data []byte // the mapped file
+	refs atomic.Int32
+	// obsolete says that no manifest lists it any more, and that the last
+	// reader removes it; the writer's segments only.
+	obsolete atomic.Bool
+
+	docs              int
+	firstSeq, lastSeq uint64 // of its documents, in the evidence
+	firstWord         int    // ordinal of the first term that is a word
+
+	sections [sectionCount]section
+
+	times, sequences, seqs     column
+	conversations, senders     sorted
+	langs, terms               sorted
+	conversation, sender, lang column
+	postingsData               []byte
+	automaton                  *vellum.FST // nil in segments that were not merged
+	places, ranks, tokenPlaces column
+	tokens                     []byte
+	late                       []lateFacts
+}
+
+// openSegment maps a segment file and reads its directory. The sections are
+// not compared with their checksums; Check and merge do that.
+func openSegment(dir, name string) (*segment, error) {
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	s := &segment{name: name, file: f, size: info.Size()}
+	if s.size < int64(len(segmentMagic)+footerSize+trailerSize) || s.size > maxSegmentBytes {
+		f.Close()
+		return nil, &Damage{name, 0, fmt.Sprintf("no segment has %d bytes", s.size)}
+	}
+	if s.data, err = mapFile(f, int(s.size)); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("map segment %s: %w", name, err)
+	}
+	if err := s.parse(); err != nil {
+		s.close()
+		return nil, damaged(name, 0, err)
+	}
+	s.refs.Store(1)
+	return s, nil
+}
+
+func (s *segment) close() {
+	unmapFile(s.data)
+	s.file.Close()
+}
+
+// parseFooter reads the directory of a segment from the end of its file.
+func (s *segment) parseFooter(tail []byte) error {
+	footer, trailer := tail[:footerSize], tail[footerSize:]
+	at := s.size - int64(len(tail))
+	if string(trailer[8:]) != segmentMagic || binary.LittleEndian.Uint32(trailer[4:]) != 0 {
+		return &Damage{s.name, at + footerSize, "the end of a segment is missing"}
+	}
+	s.sum = crc32.Checksum(footer, castagnoli)
+	if s.sum != binary.LittleEndian.Uint32(trailer) {
+		return &Damage{s.name, at, "the directory of the segment is not what was written"}
+	}
+	docs, firstWord := binary.LittleEndian.Uint64(footer), binary.LittleEndian.Uint64(footer[24:])
+	if docs > maxDocs || firstWord > maxDocs {
+		return malformed("a segment of %d documents", docs)
+	}
+	s.docs, s.firstWord = int(docs), int(firstWord)
+	s.firstSeq, s.lastSeq = binary.LittleEndian.Uint64(footer[8:]), binary.LittleEndian.Uint64(footer[16:])
+	next := uint64(len(segmentMagic))
+	for i := range s.sections {
+		entry := footer[32+24*i:]
+		c := &s.sections[i]
+		c.offset, c.length = binary.LittleEndian.Uint64(entry), binary.LittleEndian.Uint64(entry[8:])
+		c.sum = uint32(binary.LittleEndian.Uint64(entry[16:]))
+		if c.offset != next || c.length > uint64(at) {
+			return malformed("section %d is not behind the one before", i)
+		}
+		next += c.length + pad(c.length)
+	}
+	if next != uint64(at) {
+		return malformed("the sections end at byte %d, not %d", next, at)
+	}
+	return nil
+}
+
+// parse reads the directory of the mapped segment and the head of each section.
+func (s *segment) parse() (err error) {
+	defer guard(s.name, &err)
+	if string(s.data[:len(segmentMagic)]) != segmentMagic {
+		return malformed("not a segment of this version")
+	}
+	if err := s.parseFooter(s.data[len(s.data)-footerSize-trailerSize:]); err != nil {
+		return err
+	}
+	part := func(i int) []byte {
+		c := s.sections[i]
+		return s.data[c.offset : c.offset+c.length : c.offset+c.length]
+	}
+	columns := []struct {
+		section int
+		column  *column
+		count   *int
+	}{
+		{sectionTimes, &s.times, &s.docs}, {sectionSequences, &s.sequences, &s.docs}, {sectionSeqs, &s.seqs, &s.docs},
+		{sectionConversation, &s.conversation, &s.docs}, {sectionSender, &s.sender, &s.docs}, {sectionLang, &s.lang, &s.docs},
+		{sectionPlaces, &s.places, &s.terms.count}, {sectionRanks, &s.ranks, nil}, {sectionTokenPlaces, &s.tokenPlaces, nil},
+	}
+	lists := []struct {
+		section int
+		list    *sorted
+	}{
+		{sectionConversations, &s.conversations}, {sectionSenders, &s.senders}, {sectionLangs, &s.langs}, {sectionTerms, &s.terms},
+	}
+	for _, l := range lists {
+		if *l.list, err = parseSorted(part(l.section)); err != nil {
+			return damaged(s.name, int64(s.sections[l.section].offset), err)
+		}
+	}
+	for _, c := range columns {
+		if *c.column, _, err = parseColumn(part(c.section)); err == nil && c.count != nil && c.column.count != *c.count {
+			err = malformed("a column has %d numbers, not %d", c.column.count, *c.count)
+		}
+		if err != nil {
+			return damaged(s.name, int64(s.sections[c.section].offset), err)
+		}
+	}
+	s.postingsData, s.tokens = part(sectionPostings), part(sectionTokens)
+	runs := (s.docs + tokenRun - 1) / tokenRun
+	if s.firstWord > s.terms.count || s.ranks.count != s.terms.count-s.firstWord || s.tokenPlaces.count != runs {
+		return malformed("the sections are of different sizes")
+	}
+	if data := part(sectionAutomaton); len(data) > 0 {
+		if s.automaton, err = vellum.Load(data); err != nil {
+			return damaged(s.name, int64(s.sections[sectionAutomaton].offset), malformed("read terms: %v", err))
+		}
+	}
+	if s.late, err = parseLate(part(sectionLate)); err != nil {
+		return damaged(s.name, int64(s.sections[sectionLate].offset), err)
+	}
+	return nil
+}
+
+// check compares the whole file with its checksums, reading it anew, and
+// yields what is damaged until yield returns false.
+func (s *segment) check(yield func(error) bool) bool {
+	whole, err := s.file.Stat()
+	if err != nil {
+		return yield(fmt.Errorf("check segment %s: %w", s.name, err))
+	}
+	if whole.Size() != s.size {
+		return yield(&Damage{s.name, min(whole.Size(), s.size), fmt.Sprintf("the file has %d bytes, not %d", whole.Size(), s.size)})
+	}
+	head := make([]byte, len(segmentMagic))
+	tail := make([]byte, footerSize+trailerSize)
+	if _, err := s.file.ReadAt(head, 0); err != nil {
+		return yield(fmt.Errorf("check segment %s: %w", s.name, err))
+	}
+	if _, err := s.file.ReadAt(tail, s.size-int64(len(tail))); err != nil {
+		return yield(fmt.Errorf("check segment %s: %w", s.name, err))
+	}
+	if string(head) != segmentMagic && !yield(&Damage{s.name, 0, "not a segment of this version"}) {
+		return false
+	}
+	fresh := segment{name: s.name, size: s.size}
+	if err := fresh.parseFooter(tail); err != nil || fresh.sum != s.sum {
+		if err == nil {
+			err = malformed("the directory is not the one that was opened")
+		}
+		return yield(damaged(s.name, s.size-int64(len(tail)), err))
+	}
+	buf := make([]byte, 256<<10)
+	for i, c := range fresh.sections {
+		sum := crc32.New(castagnoli)
+		from := io.NewSectionReader(s.file, int64(c.offset), int64(c.length+pad(c.length)))
+		if _, err := io.CopyBuffer(onlyWriter{sum}, from, buf); err != nil {
+			return yield(fmt.Errorf("check segment %s: %w", s.name, err))
+		}
+		if sum.Sum32() != c.sum && !yield(&Damage{s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i)}) {
+			return false
+		}
+	}
+	return true
+}
+
+// onlyWriter keeps io.CopyBuffer from choosing a buffer of its own.
+type onlyWriter struct{ io.Writer }
+
+// verify compares the mapped segment with its checksums.
+func (s *segment) verify() error {
+	for i, c := range s.sections {
+		if crc32.Checksum(s.data[c.offset:c.offset+c.length+pad(c.length)], castagnoli) != c.sum {
+			return &Damage{s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i)}
+		}
+	}
+	return nil
+}
+
+// A sent time sorts as a number that keeps the order: 0 is an unknown one.
+func timeKey(t argus.Time) uint64 {
+	if !t.Known() {
+		return 0
+	}
+	return microsKey(t.Micros)
+}
+
+func microsKey(micros int64) uint64 { return max(1, uint64(micros)^1<<63) }
+
+func keyMicros(key uint64) int64 { return int64(key ^ 1<<63) }
+
+// cursor returns the place of a document in the order of hits.
+func (s *segment) cursor(doc int) index.Cursor {
+	c := index.Cursor{Sequence: s.sequences.at(doc), Seq: s.seqs.at(doc)}
+	if key := s.times.at(doc); key != 0 {
+		c.Micros, c.Known = keyMicros(key), true
+	}
+	return c
+}
+
+// compareCursors orders hits, oldest first.
+func compareCursors(a, b *index.Cursor) int {
+	return cmp.Or(
+		cmp.Compare(cursorTime(a), cursorTime(b)),
+		cmp.Compare(a.Sequence, b.Sequence),
+		cmp.Compare(a.Seq, b.Seq),
+	)
+}
+
+func cursorTime(c *index.Cursor) uint64 {
+	if !c.Known {
+		return 0
+	}
+	return microsKey(c.Micros)
+}
+
+// before counts the documents that sort before a place.
+func (s *segment) before(place *index.Cursor) int {
+	key := cursorTime(place)
+	return sort.Search(s.docs, func(doc int) bool {
+		if at := s.times.at(doc); at != key {
+			return at > key
+		}
+		c := s.cursor(doc)
+		return compareCursors(&c, place) >= 0
+	})
+}
+
+// beforeTime counts the documents whose time key is less than key.
+func (s *segment) beforeTime(key uint64) int {
+	return sort.Search(s.docs, func(doc int) bool { return s.times.at(doc) >= key })
+}
+
+// words returns the ranks of the words of a document, in their order, as
+// varints.
+func (s *segment) words(doc int) []byte {
+	data := s.tokens[s.tokenPlaces.at(doc/tokenRun):]
+	for i := doc - doc%tokenRun; ; i++ {
+		n, size := binary.Uvarint(data)
+		data = data[size:]
+		if i == doc {
+			return data[:n]
+		}
+		data = data[n:]
+	}
+}
+
+// all returns a bitmap of all documents.
+func (s *segment) all() *roaring.Bitmap {
+	b := roaring.New()
+	b.AddRange(0, uint64(s.docs))
+	return b
+}

@@ -1,0 +1,226 @@
+package embedded
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+)
+
+// sorted is a sorted list of distinct strings in a segment. Every blockSize-th
+// stands in full, the others as what they share with the one before and the
+// rest. A string is known by its place, its ordinal.
+type sorted struct {
+	count  int
+	blocks column // where each block begins in data
+	data   []byte
+}
+
+const blockSize = 16
+
+// A sortedWriter takes strings in ascending order.
+type sortedWriter struct {
+	count  int
+	blocks []uint64
+	data   []byte
+	last   []byte
+}
+
+func (w *sortedWriter) add(s []byte) {
+	shared := 0
+	if w.count%blockSize == 0 {
+		w.blocks = append(w.blocks, uint64(len(w.data)))
+	} else {
+		for shared < len(s) && shared < len(w.last) && s[shared] == w.last[shared] {
+			shared++
+		}
+		w.data = binary.AppendUvarint(w.data, uint64(shared))
+	}
+	w.data = binary.AppendUvarint(w.data, uint64(len(s)-shared))
+	w.data = append(w.data, s[shared:]...)
+	w.last = append(w.last[:0], s...)
+	w.count++
+}
+
+func (w *sortedWriter) writeTo(out *output) {
+	out.uint64(uint64(w.count))
+	appendColumn(out, len(w.blocks), func(i int) uint64 { return w.blocks[i] })
+	out.bytes(w.data)
+}
+
+func parseSorted(data []byte) (s sorted, err error) {
+	if len(data) < 8 {
+		return s, malformed("a list of strings is cut off")
+	}
+	count := binary.LittleEndian.Uint64(data)
+	s.blocks, s.data, err = parseColumn(data[8:])
+	if err != nil {
+		return s, err
+	}
+	// Every string takes a byte at least.
+	if count > uint64(len(s.data)) || (int(count)+blockSize-1)/blockSize != s.blocks.count {
+		return s, malformed("a list of %d strings has %d blocks", count, s.blocks.count)
+	}
+	s.count = int(count)
+	return s, nil
+}
+
+// A sortedCursor walks over a list. It panics with an error where it meets
+// damage, which becomes an answer in [guard].
+type sortedCursor struct {
+	list *sorted
+	next int // ordinal of the string after the current one
+	rest []byte
+	key  []byte // the current string; valid until the next call
+}
+
+// advance goes to the next string and says whether there is one.
+func (c *sortedCursor) advance() bool {
+	if c.next >= c.list.count {
+		return false
+	}
+	shared := 0
+	if c.next%blockSize == 0 {
+		c.rest = c.list.data[c.list.blocks.at(c.next/blockSize):]
+	} else {
+		if shared = c.number(); shared > len(c.key) {
+			panic(malformed("a string shares more than the one before has"))
+		}
+	}
+	suffix := c.length()
+	c.key = append(c.key[:shared], c.rest[:suffix]...)
+	c.rest = c.rest[suffix:]
+	c.next++
+	return true
+}
+
+// length reads the length of what follows.
+func (c *sortedCursor) length() int {
+	n := c.number()
+	if n > len(c.rest) {
+		panic(malformed("a string is cut off"))
+	}
+	return n
+}
+
+func (c *sortedCursor) number() int {
+	n, size := binary.Uvarint(c.rest)
+	if size <= 0 || n > uint64(maxSegmentBytes) {
+		panic(malformed("a string has no length"))
+	}
+	c.rest = c.rest[size:]
+	return int(n)
+}
+
+// from returns a cursor whose advance gives the string of an ordinal.
+func (s *sorted) from(ordinal int) *sortedCursor {
+	c := &sortedCursor{list: s, next: ordinal - ordinal%blockSize}
+	for c.next < ordinal && c.advance() {
+	}
+	return c
+}
+
+// search returns the ordinal of the first string that is not less than key,
+// and whether it is equal.
+func (s *sorted) search(key []byte) (int, bool) {
+	low, high := 0, s.blocks.count
+	for low < high {
+		middle := (low + high) / 2
+		c := sortedCursor{rest: s.data[s.blocks.at(middle):]}
+		n := c.length()
+		if bytes.Compare(c.rest[:n], key) <= 0 {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low == 0 {
+		return 0, false
+	}
+	c := s.from((low - 1) * blockSize)
+	for c.next < min(low*blockSize, s.count) && c.advance() {
+		if order := bytes.Compare(c.key, key); order >= 0 {
+			return c.next - 1, order == 0
+		}
+	}
+	return c.next, false
+}
+
+// prefixed returns the ordinals [low, high) of the strings that begin so.
+func (s *sorted) prefixed(prefix []byte) (low, high int) {
+	low, _ = s.search(prefix)
+	end := successor(prefix)
+	if end == nil {
+		return low, s.count
+	}
+	high, _ = s.search(end)
+	return low, high
+}
+
+// successor returns the least string above all that begin with prefix, nil if
+// there is none.
+func successor(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xFF {
+			return append(bytes.Clone(prefix[:i]), prefix[i]+1)
+		}
+	}
+	return nil
+}
+
+// A place is where a string stands in one of several lists.
+type place struct{ list, ordinal int }
+
+// mergeSorted walks over several lists as one: each string once, ascending,
+// with the places where it stands. Both are valid until the next round.
+func mergeSorted(lists []*sorted) iter.Seq2[[]byte, []place] {
+	return func(yield func([]byte, []place) bool) {
+		cursors := make([]*sortedCursor, len(lists))
+		heap := make([]int, 0, len(lists)) // lists by (key, list), least first
+		less := func(a, b int) bool {
+			order := bytes.Compare(cursors[a].key, cursors[b].key)
+			return order < 0 || order == 0 && a < b
+		}
+		sink := func() {
+			for i := 0; ; {
+				least := i
+				for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
+					if less(heap[child], heap[least]) {
+						least = child
+					}
+				}
+				if least == i {
+					return
+				}
+				heap[i], heap[least] = heap[least], heap[i]
+				i = least
+			}
+		}
+		for i, l := range lists {
+			cursors[i] = l.from(0)
+			if !cursors[i].advance() {
+				continue
+			}
+			heap = append(heap, i)
+			for at := len(heap) - 1; at > 0 && less(heap[at], heap[(at-1)/2]); at = (at - 1) / 2 {
+				heap[at], heap[(at-1)/2] = heap[(at-1)/2], heap[at]
+			}
+		}
+		var key []byte
+		var places []place
+		for len(heap) > 0 {
+			key, places = append(key[:0], cursors[heap[0]].key...), places[:0]
+			for len(heap) > 0 && bytes.Equal(cursors[heap[0]].key, key) {
+				c := cursors[heap[0]]
+				places = append(places, place{heap[0], c.next - 1})
+				if !c.advance() {
+					heap[0] = heap[len(heap)-1]
+					heap = heap[:len(heap)-1]
+				}
+				sink()
+			}
+			if !yield(key, places) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,562 @@
+// Package indextest tests that an index keeps its promises.
+//
+// Every implementation of [index.Index] runs the suite. What a query means is
+// asked of [query.Match], message by message, and everything else is computed
+// the slow and simple way from the matching messages.
+package indextest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/query/querytest"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+// Open opens the index that a directory of the test's own stands for, and
+// makes it if there is none; it is called again for the same directory after
+// the index was closed. The texts are those of the records that are added.
+type Open func(dir string, text index.Text) (index.Index, error)
+
+// Run runs the suite.
+func Run(t *testing.T, open Open) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, open Open)
+	}{
+		{"Empty", testEmpty},
+		{"Position", testPosition},
+		{"Order", testOrder},
+		{"Sightings", testSightings},
+		{"DifferingCopies", testDifferingCopies},
+		{"Scope", testScope},
+		{"Facets", testFacets},
+		{"Histogram", testHistogram},
+		{"Page", testPage},
+		{"Cancelled", testCancelled},
+		{"Refused", testRefused},
+		{"Concurrent", testConcurrent},
+		{"Scripts", testScripts},
+		{"Random", testRandom},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
+	}
+}
+
+// A fixture is an index with the evidence that it follows.
+type fixture struct {
+	t     testing.TB
+	open  Open
+	dir   string
+	index index.Index
+	evidence
+}
+
+func newFixture(t testing.TB, dir string, open Open) *fixture {
+	t.Helper()
+	f := &fixture{t: t, open: open, dir: dir}
+	f.reopen()
+	return f
+}
+
+func setUp(t *testing.T, open Open) *fixture {
+	f := newFixture(t, t.TempDir(), open)
+	t.Cleanup(f.close)
+	return f
+}
+
+func (f *fixture) close() {
+	if f.index == nil {
+		return
+	}
+	if err := f.index.Close(); err != nil {
+		f.t.Errorf("close: %v", err)
+	}
+	f.index = nil
+}
+
+func (f *fixture) reopen() {
+	f.t.Helper()
+	f.close()
+	var err error
+	if f.index, err = f.open(f.dir, &f.evidence); err != nil {
+		f.t.Fatalf("open: %v", err)
+	}
+}
+
+// add gives the index all records of the evidence that it has not been given.
+func (f *fixture) add(from uint64) {
+	f.t.Helper()
+	if err := f.index.Add(context.Background(), f.records[from:]); err != nil {
+		f.t.Fatalf("add: %v", err)
+	}
+}
+
+func (f *fixture) flush() {
+	f.t.Helper()
+	if err := f.index.Flush(context.Background()); err != nil {
+		f.t.Fatalf("flush: %v", err)
+	}
+}
+
+// put adds messages to the evidence and to the index, and flushes.
+func (f *fixture) put(messages ...argus.Message) {
+	f.t.Helper()
+	from := f.last()
+	for _, m := range messages {
+		f.message(1, m, 0)
+	}
+	f.add(from)
+	f.flush()
+}
+
+// check compares an answer of the index with the slow one.
+func (f *fixture) check(req index.Request) *index.Result {
+	f.t.Helper()
+	got, err := f.index.Search(context.Background(), req)
+	if err != nil {
+		f.t.Fatalf("search %s in %s: %v", show(req.Query), show(req.Scope), err)
+	}
+	if diff := cmp.Diff(f.search(req), got, cmpopts.EquateEmpty()); diff != "" {
+		f.t.Fatalf("search %s in %s (-want +got):\n%s", show(req.Query), show(req.Scope), diff)
+	}
+	return got
+}
+
+func (f *fixture) checkPage(req index.PageRequest) *index.Page {
+	f.t.Helper()
+	got, err := f.index.Page(context.Background(), req)
+	if err != nil {
+		f.t.Fatalf("page %+v: %v", req, err)
+	}
+	if diff := cmp.Diff(f.page(req), got, cmpopts.EquateEmpty()); diff != "" {
+		f.t.Fatalf("page %+v (-want +got):\n%s", req, diff)
+	}
+	return got
+}
+
+// labels are the service's ids of the messages that were hit.
+func (f *fixture) labels(hits []index.Hit) (labels []string) {
+	for _, h := range hits {
+		labels = append(labels, f.records[h.Seq-1].Message.ServiceID)
+	}
+	return labels
+}
+
+func show(n query.Node) string {
+	if n == nil {
+		return "everything"
+	}
+	return fmt.Sprintf("%#v", n)
+}
+
+func (f *fixture) expect(what string, got, want any) {
+	f.t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		f.t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// at is a sent time, some minutes after noon.
+func at(minutes int) argus.Time {
+	return argus.At(time.Date(2021, 2, 14, 12, minutes, 0, 0, time.UTC), "", argus.ZoneStated, argus.Second)
+}
+
+func text(label string, sent argus.Time, words string) argus.Message {
+	return argus.Message{Service: "test", Conversation: "G", From: "a", ServiceID: label, Sent: sent, Text: words}
+}
+
+func testEmpty(t *testing.T, open Open) {
+	f := setUp(t, open)
+	f.check(index.Request{Limit: 10, Facets: []query.FieldName{query.From}, Histogram: index.ByDay})
+	f.checkPage(index.PageRequest{Service: "test", Conversation: "G", Before: 5, After: 5})
+	f.flush()
+	f.expect("position", f.index.Position(), uint64(0))
+	f.expect("stats", f.index.Stats().Messages, uint64(0))
+	for err := range f.index.Check(t.Context()) {
+		t.Errorf("check: %v", err)
+	}
+}
+
+// What was flushed is there, also after the index was opened again; what was
+// not is given again from Position on.
+func testPosition(t *testing.T, open Open) {
+	f := setUp(t, open)
+	f.other(argus.KindOpening)
+	f.other(argus.KindOriginal)
+	f.add(0)
+	f.flush()
+	f.expect("position after records without a message", f.index.Position(), uint64(2))
+
+	f.put(text("1", at(1), "one"), text("2", at(2), "two"))
+	f.expect("position", f.index.Position(), uint64(4))
+	f.message(1, text("3", at(3), "three"), 0)
+	f.add(4)
+	f.reopen()
+	position := f.index.Position()
+	if position < 4 || position > 5 {
+		t.Fatalf("position after closing without a flush: %d", position)
+	}
+	f.add(position)
+	f.flush()
+	f.expect("position", f.index.Position(), uint64(5))
+	f.expect("messages", f.index.Stats().Messages, uint64(3))
+	f.expect("hits", f.labels(f.check(index.Request{Limit: 10}).Hits), []string{"3", "2", "1"})
+	f.reopen()
+	f.expect("hits after opening again", f.labels(f.check(index.Request{Limit: 10}).Hits), []string{"3", "2", "1"})
+}
+
+// Newest first by time, the service's sequence, place in the evidence; unknown
+// times last.
+// Messages that come late take their place.
+func testOrder(t *testing.T, open Open) {
+	f := setUp(t, open)
+	second := text("second", at(5), "x")
+	second.Sequence = 2
+	first := text("first", at(5), "x")
+	first.Sequence = 1
+	f.put(text("old", at(1), "x"), second, text("unknown", argus.Time{}, "x"), first, text("new", at(9), "x"))
+	f.put(text("late", at(3), "x"), text("later", at(7), "x"), text("oldest", at(0), "x"))
+	want := []string{"new", "later", "second", "first", "late", "old", "oldest", "unknown"}
+	for size := 1; size <= len(want)+1; size++ {
+		var got []string
+		var after *index.Cursor
+		for {
+			r := f.check(index.Request{Query: query.Word{Term: "x"}, Limit: size, After: after})
+			if len(r.Hits) == 0 {
+				break
+			}
+			got = append(got, f.labels(r.Hits)...)
+			after = &r.Hits[len(r.Hits)-1].Cursor
+		}
+		f.expect(fmt.Sprintf("hits, %d at a time", size), got, want)
+	}
+	f.expect("hits for a limit of 0", f.check(index.Request{}).Hits, []index.Hit(nil))
+}
+
+// A message is found by each delivery in which it was seen.
+func testSightings(t *testing.T, open Open) {
+	f := setUp(t, open)
+	first := f.message(1, text("1", at(1), "one"), 0)
+	f.sighting(2, first) // before the first flush
+	f.message(2, text("2", at(2), "two"), 0)
+	f.add(0)
+	f.flush()
+	for range 2 {
+		f.expect("D-0001", f.in(1), []string{"1"})
+		f.expect("D-0002", f.in(2), []string{"2", "1"})
+		f.reopen()
+	}
+	f.sighting(3, first)
+	f.sighting(3, first)
+	f.sighting(1, first+2)
+	f.add(3)
+	f.flush()
+	for range 2 {
+		f.expect("D-0001 after more sightings", f.in(1), []string{"2", "1"})
+		f.expect("D-0003", f.in(3), []string{"1"})
+		f.expect("not D-0003", f.labels(f.check(index.Request{
+			Query: query.Not{Node: query.Field{Name: query.Delivery, Value: "D-0003"}}, Limit: 9,
+		}).Hits), []string{"2"})
+		f.expect("facet", f.check(index.Request{Facets: []query.FieldName{query.Delivery}}).Facets[query.Delivery],
+			[]index.Count{{Value: "D-0001", Count: 2}, {Value: "D-0002", Count: 2}, {Value: "D-0003", Count: 1}})
+		f.reopen()
+	}
+}
+
+func (f *fixture) in(d argus.DeliveryNumber) []string {
+	f.t.Helper()
+	scope := query.Field{Name: query.Delivery, Value: d.String()}
+	return f.labels(f.check(index.Request{Scope: scope, Limit: 9}).Hits)
+}
+
+// Copies that differ are hits of their own, and each is:differs.
+func testDifferingCopies(t *testing.T, open Open) {
+	f := setUp(t, open)
+	f.put(text("1", at(1), "meet at five"), text("2", at(2), "yes"))
+	f.expect("before", f.check(index.Request{Query: query.Field{Name: query.Is, Value: "differs"}}).Total, uint64(0))
+	f.message(2, text("1", at(1), "meet at six"), 1)
+	f.add(2)
+	f.flush()
+	for range 2 {
+		r := f.check(index.Request{Query: query.Field{Name: query.Is, Value: "differs"}, Limit: 9, Facets: []query.FieldName{query.Is}})
+		f.expect("copies", r.Total, uint64(2))
+		f.expect("facet", r.Facets[query.Is], []index.Count{{Value: "differs", Count: 2}})
+		f.expect("the other", f.labels(f.check(index.Request{
+			Query: query.Not{Node: query.Field{Name: query.Is, Value: "differs"}}, Limit: 9,
+		}).Hits), []string{"2"})
+		f.reopen()
+	}
+}
+
+// Nothing outside the scope is in any part of an answer.
+func testScope(t *testing.T, open Open) {
+	f := setUp(t, open)
+	secret := text("secret", at(2), "hello")
+	secret.From, secret.Conversation = "mallory", "H"
+	f.put(text("open", at(1), "hello"), secret)
+	scope := query.Field{Name: query.In, Value: "=G"}
+	for range 2 { // the second answer may come from a cache
+		for _, q := range []query.Node{nil, query.Word{Term: "hello"}, query.Field{Name: query.From, Value: "mallory"},
+			query.Or{Nodes: []query.Node{query.All{}, query.Word{Term: "hello"}}}, query.Not{Node: query.Word{Term: "absent"}}} {
+			f.check(index.Request{Query: q, Scope: scope, Limit: 9, Histogram: index.ByDay,
+				Facets: []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}})
+		}
+	}
+	p := f.checkPage(index.PageRequest{Service: "test", Conversation: "H", Scope: scope, Before: 5, After: 5})
+	f.expect("page outside the scope", p, &index.Page{})
+	f.expect("hits in an empty scope", f.check(index.Request{Scope: query.Not{Node: query.All{}}, Limit: 9}).Total, uint64(0))
+}
+
+func testFacets(t *testing.T, open Open) {
+	f := setUp(t, open)
+	var messages []argus.Message
+	for i := range 60 {
+		m := text(fmt.Sprint(i), at(i), "x")
+		m.From = fmt.Sprintf("account %02d", i%30)
+		m.Lang = []string{"", "pt-BR", "nl"}[i%3]
+		m.Service = []string{"test", "irc"}[i%2]
+		if i%5 == 0 {
+			m.State = argus.StateDeleted | argus.StateEdited
+		}
+		if i == 7 {
+			m.From, m.State = "", argus.StateSystem
+		}
+		messages = append(messages, m)
+	}
+	f.put(messages[:20]...)
+	f.put(messages[20:]...)
+	fields := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+	r := f.check(index.Request{Facets: fields})
+	f.expect("default size", len(r.Facets[query.From]), 20)
+	f.expect("languages", r.Facets[query.Lang], []index.Count{{Value: "nl", Count: 20}, {Value: "pt-br", Count: 20}})
+	f.expect("conversations", r.Facets[query.In], []index.Count{{Value: "G", Count: 60}})
+	r = f.check(index.Request{Facets: fields, FacetSize: 1})
+	f.expect("size", r.Facets[query.Is], []index.Count{{Value: "deleted", Count: 12}})
+}
+
+func testHistogram(t *testing.T, open Open) {
+	f := setUp(t, open)
+	var messages []argus.Message
+	for i, sent := range []string{
+		"1970-01-01T00:00:00Z", "2019-12-31T23:59:59Z", "2020-01-01T00:00:00Z", "2020-01-01T00:59:59.999999Z",
+		"2020-01-01T01:00:00Z", "2020-02-29T12:00:00Z", "2020-03-01T00:00:00+02:00", "2200-12-31T23:59:59Z",
+	} {
+		parsed, err := argus.ParseTime(sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages = append(messages, text(fmt.Sprint(i), parsed, "x"))
+	}
+	f.put(text("unknown", argus.Time{}, "x"))
+	f.put(messages[3:]...)
+	f.put(messages[:3]...)
+	for _, width := range []index.Interval{index.ByHour, index.ByDay, index.ByMonth, index.ByYear} {
+		f.check(index.Request{Histogram: width})
+	}
+	f.expect("years", f.check(index.Request{Histogram: index.ByYear}).Histogram, []index.Count{
+		{Value: "1970", Count: 1}, {Value: "2019", Count: 1}, {Value: "2020", Count: 5}, {Value: "2200", Count: 1},
+	})
+}
+
+func testPage(t *testing.T, open Open) {
+	f := setUp(t, open)
+	var all []string
+	for round := range 3 {
+		var messages []argus.Message
+		for i := range 4 {
+			m := text(fmt.Sprint(4*round+i), at(4*round+i), "x")
+			all = append(all, m.ServiceID)
+			other := m
+			other.Service = "irc" // has a conversation of the same name
+			messages = append(messages, m, other)
+		}
+		f.put(messages...)
+	}
+	hits := f.check(index.Request{Query: query.Field{Name: query.Service, Value: "test"}, Limit: 12}).Hits
+	slices.Reverse(hits)
+	page := f.checkPage(index.PageRequest{Service: "test", Conversation: "G", Around: &hits[5].Cursor, Before: 2, After: 3})
+	f.expect("page", f.labels(page.Hits), all[3:9])
+	f.expect("earlier and later", []uint64{page.Earlier, page.Later}, []uint64{3, 3})
+	page = f.checkPage(index.PageRequest{Service: "test", Conversation: "G", Before: 4})
+	f.expect("end", f.labels(page.Hits), all[8:])
+	page = f.checkPage(index.PageRequest{Service: "test", Conversation: "g", Before: 4})
+	f.expect("another conversation", page, &index.Page{})
+	hidden := query.Not{Node: query.Sent{From: sentTime(&hits[5].Cursor), To: sentTime(&hits[6].Cursor)}}
+	page = f.checkPage(index.PageRequest{Service: "test", Conversation: "G", Around: &hits[5].Cursor, Before: 1, After: 1, Scope: hidden})
+	f.expect("around a message outside the scope", f.labels(page.Hits), []string{all[4], all[6]})
+}
+
+func testCancelled(t *testing.T, open Open) {
+	f := setUp(t, open)
+	f.put(text("1", at(1), "one two"), text("2", at(2), "two one"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, q := range []query.Node{nil, query.Word{Term: "one"}, query.Phrase{Terms: []string{"one", "two"}}, query.Regexp{Expr: "o"}} {
+		if r, err := f.index.Search(ctx, index.Request{Query: q, Limit: 9}); !errors.Is(err, context.Canceled) || r != nil {
+			t.Errorf("search %s with a cancelled context: %v, %v", show(q), r, err)
+		}
+	}
+	if _, err := f.index.Page(ctx, index.PageRequest{Service: "test", Conversation: "G", Before: 9}); !errors.Is(err, context.Canceled) {
+		t.Errorf("page with a cancelled context: %v", err)
+	}
+	if err := f.index.Flush(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("flush with a cancelled context: %v", err)
+	}
+}
+
+func testRefused(t *testing.T, open Open) {
+	f := setUp(t, open)
+	f.put(text("1", at(1), "one"))
+	f.message(1, text("2", at(2), "two"), 0)
+	f.message(1, text("3", at(3), "three"), 0)
+	if err := f.index.Add(t.Context(), f.records[2:]); err == nil {
+		t.Error("a record was left out, and there is no error")
+	}
+	for _, req := range []index.Request{
+		{Facets: []query.FieldName{query.Has}}, {Facets: []query.FieldName{"colour"}}, {Histogram: "week"},
+	} {
+		if r, err := f.index.Search(t.Context(), req); err == nil {
+			t.Errorf("search %+v gave %+v, and no error", req, r)
+		}
+	}
+	f.reopen()
+	f.fails = errors.New("the disk is on fire")
+	if r, err := f.index.Search(t.Context(), index.Request{Query: query.Regexp{Expr: "one"}}); !errors.Is(err, f.fails) {
+		t.Errorf("search without texts gave %+v, %v", r, err)
+	}
+}
+
+// A search while messages come in answers for one moment: all records up to
+// its position, and none after it.
+func testConcurrent(t *testing.T, open Open) {
+	f := setUp(t, open)
+	const batches, size = 30, 7
+	done := make(chan error)
+	go func() {
+		for {
+			r, err := f.index.Search(context.Background(), index.Request{Query: query.Word{Term: "x"}, Limit: 3})
+			if err == nil && r.Total != r.Position {
+				err = fmt.Errorf("%d messages at position %d", r.Total, r.Position)
+			}
+			if err != nil || r.Total == batches*size {
+				done <- err
+				return
+			}
+		}
+	}()
+	for b := range batches {
+		from := f.last()
+		for i := range size {
+			f.message(1, text(fmt.Sprintf("%d-%d", b, i), at(i), "x"), 0)
+		}
+		f.add(from)
+		f.flush()
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// The query scripts, whose messages came in one batch, and one by one.
+func testScripts(t *testing.T, open Open) {
+	for _, script := range querytest.Scripts(t) {
+		t.Run(script.Name, func(t *testing.T) {
+			for _, batch := range []int{1 << 20, 3} {
+				f := setUp(t, open)
+				f.putScript(script, batch)
+				for _, c := range script.Cases {
+					if c.Err == "" {
+						f.checkCase(c)
+					}
+				}
+			}
+		})
+	}
+}
+
+// elsewhere holds what the suite adds to make a copy differ; no script's
+// message is in it.
+const elsewhere argus.DeliveryNumber = 9999
+
+func (f *fixture) putScript(script *querytest.Script, batch int) {
+	f.t.Helper()
+	for _, d := range script.Docs {
+		of := uint64(0)
+		if d.Differs {
+			first := *d.Message
+			first.Text += " (before it was changed)"
+			of = f.message(elsewhere, first, 0)
+		}
+		seq := f.message(d.Deliveries[0], *d.Message, of)
+		for _, seenIn := range d.Deliveries[1:] {
+			f.sighting(seenIn, seq)
+		}
+	}
+	for chunk := range slices.Chunk(f.records, batch) {
+		if err := f.index.Add(context.Background(), chunk); err != nil {
+			f.t.Fatalf("add: %v", err)
+		}
+		f.flush()
+	}
+}
+
+func (f *fixture) checkCase(c querytest.Case) {
+	f.t.Helper()
+	n, err := query.Parse(c.Query, c.Options)
+	if err != nil {
+		f.t.Errorf("line %d: %v", c.Line, err)
+		return
+	}
+	r := f.check(index.Request{
+		Query: n, Scope: query.Not{Node: query.Field{Name: query.Delivery, Value: elsewhere.String()}}, Limit: 1000,
+	})
+	got, want := f.labels(r.Hits), slices.Clone(c.Want)
+	slices.Sort(got)
+	slices.Sort(want)
+	f.expect(fmt.Sprintf("line %d: %s", c.Line, c.Query), got, want)
+}
+
+// Random records in random batches, then random requests.
+func testRandom(t *testing.T, open Open) {
+	rapid.Check(t, func(r *rapid.T) {
+		f := newFixture(t, t.TempDir(), open)
+		defer f.close()
+		for range rapid.IntRange(1, 6).Draw(r, "batches") {
+			from := f.last()
+			for range rapid.IntRange(0, 30).Draw(r, "records") {
+				f.randomRecord(r)
+			}
+			f.add(from)
+			f.flush()
+			if rapid.IntRange(0, 9).Draw(r, "reopen") == 0 {
+				f.reopen()
+			}
+		}
+		for range 20 {
+			hits := f.check(randomRequest(r)).Hits
+			req := index.PageRequest{
+				Service:      rapid.SampledFrom(services).Draw(r, "service"),
+				Conversation: rapid.SampledFrom(conversations).Draw(r, "conversation"),
+				Scope:        randomNode(r, 1),
+				Before:       rapid.IntRange(0, 5).Draw(r, "before"), After: rapid.IntRange(0, 5).Draw(r, "after"),
+			}
+			if len(hits) > 0 {
+				req.Around = &hits[len(hits)/2].Cursor
+			}
+			f.checkPage(req)
+		}
+		for err := range f.index.Check(context.Background()) {
+			f.t.Errorf("check: %v", err)
+		}
+	})
+}

@@ -1,0 +1,169 @@
+package indextest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/query"
+	"pgregory.net/rapid"
+)
+
+// Few words and values, so that messages share them.
+var (
+	vocabulary    = []string{"the", "boat", "boats", "bout", "Antwerp", "café", "привет", "مرحبا", "東京", "👍", "1000", "1 000", "x-ray", "coast", "at"}
+	services      = []string{"test", "irc", "sky"}
+	conversations = []string{"G", "g", "Group 2", "", "a|b", "G\x00", "=G"}
+	accounts      = []string{"a", "Q3XK9A", "alice@example.org", "+32 470 00 00 00", "Ä"}
+	expressions   = []string{"boat", "^$", "(?i)ANTWERP", `\d{4}`, "b.*t$", "the|at", "("}
+)
+
+func (e *evidence) randomRecord(r *rapid.T) {
+	delivery := argus.DeliveryNumber(rapid.IntRange(1, 4).Draw(r, "delivery"))
+	kind := rapid.IntRange(0, 9).Draw(r, "kind")
+	if len(e.entries) == 0 && kind < 4 {
+		kind = 9
+	}
+	switch kind {
+	case 0:
+		e.other(argus.KindQuarantined)
+	case 1, 2:
+		e.sighting(delivery, rapid.SampledFrom(e.entries).Draw(r, "seen again").hit.Seq)
+	case 3:
+		first := e.records[rapid.SampledFrom(e.entries).Draw(r, "first copy").hit.Seq-1]
+		if first.Of != 0 {
+			first = e.records[first.Of-1]
+		}
+		changed := *first.Message
+		changed.Text = randomText(r)
+		e.message(delivery, changed, first.Seq)
+	default:
+		e.message(delivery, randomMessage(r, fmt.Sprint(e.last())), 0)
+	}
+}
+
+func randomMessage(r *rapid.T, label string) argus.Message {
+	m := argus.Message{
+		Service:      rapid.SampledFrom(services).Draw(r, "service"),
+		Conversation: rapid.SampledFrom(conversations).Draw(r, "conversation"),
+		Title:        rapid.SampledFrom([]string{"", "The boat", "G"}).Draw(r, "title"),
+		From:         rapid.SampledFrom(accounts).Draw(r, "from"),
+		FromName:     rapid.SampledFrom([]string{"", "Alice Smith", "The Boat"}).Draw(r, "name"),
+		To:           rapid.SliceOfN(rapid.SampledFrom(accounts), 0, 2).Draw(r, "to"),
+		ServiceID:    label,
+		Sequence:     uint64(rapid.IntRange(0, 2).Draw(r, "sequence")),
+		Text:         randomText(r),
+		Lang:         rapid.SampledFrom([]string{"", "nl", "pt-BR", "pt_PT"}).Draw(r, "lang"),
+		State:        argus.State(rapid.IntRange(0, 15).Draw(r, "state")),
+	}
+	if rapid.IntRange(0, 5).Draw(r, "time") > 0 {
+		m.Sent = argus.At(randomTime(r), "", argus.ZoneStated, argus.Second)
+	}
+	if rapid.Bool().Draw(r, "attachment") {
+		m.Attachments = []argus.Attachment{{Name: "boat.jpg"}}
+	}
+	if rapid.Bool().Draw(r, "reply") {
+		m.ReplyTo = "1"
+	}
+	return m
+}
+
+func randomText(r *rapid.T) (text string) {
+	for i, word := range rapid.SliceOfN(rapid.SampledFrom(vocabulary), 0, 6).Draw(r, "text") {
+		if i > 0 {
+			text += " "
+		}
+		text += word
+	}
+	return text
+}
+
+// randomTime is one of few moments, near the borders of days, months, years.
+func randomTime(r *rapid.T) time.Time {
+	day := rapid.SampledFrom([]string{"2019-12-31", "2020-01-01", "2020-01-02", "2020-02-29"}).Draw(r, "day")
+	moment, err := time.Parse(time.RFC3339, day+"T"+rapid.SampledFrom([]string{"00:00:00Z", "12:30:00Z", "23:59:59Z"}).Draw(r, "clock"))
+	if err != nil {
+		panic(err)
+	}
+	return moment
+}
+
+func randomRequest(r *rapid.T) index.Request {
+	req := index.Request{
+		Query: randomNode(r, 3), Scope: randomNode(r, 2),
+		Limit:     rapid.IntRange(0, 12).Draw(r, "limit"),
+		FacetSize: rapid.IntRange(0, 3).Draw(r, "facet size"),
+		Histogram: rapid.SampledFrom([]index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear}).Draw(r, "histogram"),
+		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}}).
+			Draw(r, "facets"),
+	}
+	if rapid.IntRange(0, 3).Draw(r, "after") == 0 {
+		req.After = &index.Cursor{Micros: randomTime(r).UnixMicro(), Known: true, Sequence: 1}
+	}
+	return req
+}
+
+// randomNode is a query of at most some levels; a message of it may well match.
+func randomNode(r *rapid.T, levels int) query.Node {
+	kind := rapid.IntRange(0, 12).Draw(r, "node")
+	if levels == 0 && kind < 4 {
+		kind += 4
+	}
+	inner := func() []query.Node {
+		return []query.Node{randomNode(r, levels-1), randomNode(r, levels-1)}
+	}
+	switch kind {
+	case 0, 1:
+		return query.And{Nodes: inner()}
+	case 2:
+		return query.Or{Nodes: inner()}
+	case 3:
+		return query.Not{Node: randomNode(r, levels-1)}
+	case 4:
+		return query.All{}
+	case 5:
+		return query.Word{Term: randomTerm(r)}
+	case 6:
+		terms := []string{randomTerm(r), randomTerm(r), randomTerm(r)}
+		return query.Phrase{Terms: terms[:rapid.IntRange(2, 3).Draw(r, "phrase")]}
+	case 7:
+		term := []rune(randomTerm(r))
+		return query.Prefix{Term: string(term[:rapid.IntRange(1, len(term)).Draw(r, "prefix")])}
+	case 8:
+		return query.Fuzzy{Term: randomTerm(r), Distance: rapid.IntRange(1, 2).Draw(r, "distance")}
+	case 9:
+		return query.Regexp{Expr: rapid.SampledFrom(expressions).Draw(r, "expression")}
+	case 10:
+		from := randomTime(r)
+		n := query.Sent{From: from, To: from.Add(time.Duration(rapid.IntRange(0, 60*24*3600).Draw(r, "span")) * time.Second)}
+		switch rapid.IntRange(0, 3).Draw(r, "open") {
+		case 0:
+			n.From = time.Time{}
+		case 1:
+			n.To = time.Time{}
+		}
+		return n
+	default:
+		return randomField(r)
+	}
+}
+
+func randomTerm(r *rapid.T) string {
+	return rapid.SampledFrom(query.Analyze(rapid.SampledFrom(append(vocabulary, "absent")).Draw(r, "word"))).Draw(r, "term")
+}
+
+func randomField(r *rapid.T) query.Node {
+	m := randomMessage(r, "")
+	d := query.Doc{Message: &m, Deliveries: []argus.DeliveryNumber{1, 2, 5}, Differs: true}
+	name := rapid.SampledFrom(query.Fields).Draw(r, "field")
+	terms := query.Terms(&d, name)
+	if len(terms) == 0 {
+		return query.Field{Name: name, Value: "none"}
+	}
+	n := query.Field{Name: name, Value: rapid.SampledFrom(terms).Draw(r, "value"), Prefix: rapid.Bool().Draw(r, "prefix")}
+	if n.Prefix {
+		n.Value = n.Value[:rapid.IntRange(0, len(n.Value)).Draw(r, "length")]
+	}
+	return n
+}

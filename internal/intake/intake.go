@@ -1,0 +1,304 @@
+// Package intake reads files and feeds into evidence, exactly once, with a
+// balanced account.
+//
+// What is handed over is kept byte for byte first, and read from there. Each
+// piece that a reader finds becomes a message, a sighting of a known message,
+// or a quarantined piece with the reason; a broken piece never stops the rest.
+// An interrupted delivery goes on where it stopped, without a second message.
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+// Options say into what, for whom and how a delivery is read.
+type Options struct {
+	Store *evidence.Store
+	// StorePath is the store's folder, which is left out where it lies in what
+	// is taken in. Default: none is.
+	StorePath string
+	// StoreID names the store in seals.
+	StoreID string
+	// Signer signs seals.
+	Signer note.Signer
+	// Record writes an act of the intake to the ledger, durably: its action
+	// (ingest.open, ingest.resume, ingest.seal), the delivery, and details.
+	Record func(ctx context.Context, action string, d argus.DeliveryNumber, details []argus.Field) error
+
+	// Actor takes the delivery in, under Authority.
+	Actor, Authority string
+	// Software names this Argus.
+	Software string
+	// Format is the name of the only format to use. Default: detected.
+	Format  string
+	Reading reader.Options
+	// ReadingNames are Reading's settings as they were given, for the record.
+	ReadingNames []argus.Field
+	Limits       reader.Limits
+
+	// BatchRecords and BatchBytes bound what one Append makes durable.
+	// Default 4096 and 8 MiB.
+	BatchRecords, BatchBytes int
+	// Pace, if set, is called before each batch, and may wait for followers.
+	Pace func(ctx context.Context) error
+	// Progress, if set, is called after each batch and each file.
+	Progress func(Progress)
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	if o.BatchRecords <= 0 {
+		o.BatchRecords = 4096
+	}
+	if o.BatchBytes <= 0 {
+		o.BatchBytes = 8 << 20
+	}
+	if o.Pace == nil {
+		o.Pace = func(context.Context) error { return nil }
+	}
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Progress is where an intake stands. Everything it counts is durable.
+type Progress struct {
+	Delivery argus.DeliveryNumber `json:"delivery"`
+	// Phase is keeping, reading or sealing.
+	Phase string `json:"phase"`
+	// File is the path in the delivery of the file in hand.
+	File string `json:"file,omitempty"`
+	// Bytes of Total have been kept, or read.
+	Bytes  int64        `json:"bytes"`
+	Total  int64        `json:"total"`
+	Counts argus.Counts `json:"counts"`
+	// Acknowledged is the last durable record of the evidence.
+	Acknowledged uint64 `json:"acknowledged"`
+}
+
+// The errors that a caller may ask for.
+var (
+	// ErrUnfinished says that another delivery was interrupted.
+	ErrUnfinished = errors.New("a delivery is unfinished")
+	// ErrOtherFiles says that where an interrupted delivery lay there are other
+	// files now.
+	ErrOtherFiles = errors.New("the files are not those that the delivery was begun with")
+	// ErrOtherReaders says that a delivery was begun with other readers.
+	ErrOtherReaders = errors.New("the delivery was begun with other readers")
+)
+
+// readerNames lists the readers that a delivery may use, as its record keeps
+// them.
+func readerNames() []string {
+	var names []string
+	for _, f := range reader.Formats() {
+		names = append(names, f.String())
+	}
+	return names
+}
+
+// Ingest takes in what lies at path, a file or a folder, as one delivery, and
+// seals it. If the same path was interrupted before, it goes on there.
+func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error) {
+	o = o.withDefaults()
+	if err := KnownFormat(o.Format); err != nil {
+		return nil, err
+	}
+	if !utf8.ValidString(path) {
+		return nil, fmt.Errorf("ingest %q: the path is not UTF-8 and could not be recorded; take in a folder above it", path)
+	}
+	place, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("ingest %s: %w", path, err)
+	}
+	files, err := walk(path, o.StorePath)
+	if err != nil {
+		return nil, fmt.Errorf("ingest %s: %w", path, err)
+	}
+	open, err := unfinished(ctx, o.Store)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range open {
+		if d.Opening.Place == place && slices.Equal(d.Opening.Options, o.settings()) {
+			return resume(ctx, o, d, files)
+		}
+	}
+	if len(open) > 0 {
+		d := open[0]
+		return nil, fmt.Errorf("ingest %s: %w: %s of %s", path, ErrUnfinished, d.Number, d.Opening.Source)
+	}
+	opening := argus.Opening{
+		Source: path, Place: label(place), Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
+		Software: o.Software, Readers: readerNames(), Options: o.settings(),
+	}
+	number, err := o.Store.Begin(ctx, opening)
+	if err != nil {
+		return nil, fmt.Errorf("ingest %s: %w", path, err)
+	}
+	in := newIntake(o, number)
+	if err := in.recall(ctx); err != nil {
+		return nil, err
+	}
+	if err := o.Record(ctx, "ingest.open", number, []argus.Field{{Name: "source", Value: path}}); err != nil {
+		return nil, fmt.Errorf("ingest %s: %w", path, err)
+	}
+	return in.run(ctx, files)
+}
+
+// Resume finishes every interrupted delivery from the path and with the reading
+// options that it was begun with.
+func Resume(ctx context.Context, o Options) ([]*argus.Receipt, error) {
+	o = o.withDefaults()
+	open, err := unfinished(ctx, o.Store)
+	if err != nil {
+		return nil, err
+	}
+	var receipts []*argus.Receipt
+	for _, d := range open {
+		files, err := walk(d.Opening.Place, o.StorePath)
+		if err != nil {
+			return receipts, fmt.Errorf("resume %s: %w", d.Number, err)
+		}
+		as, err := o.as(d.Opening.Options)
+		if err != nil {
+			return receipts, fmt.Errorf("resume %s: %w", d.Number, err)
+		}
+		receipt, err := resume(ctx, as, d, files)
+		if err != nil {
+			return receipts, err
+		}
+		receipts = append(receipts, receipt)
+	}
+	return receipts, nil
+}
+
+func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFile) (*argus.Receipt, error) {
+	if !slices.Equal(d.Opening.Readers, readerNames()) {
+		return nil, fmt.Errorf("resume %s: %w: what was read already could be skipped wrongly", d.Number, ErrOtherReaders)
+	}
+	in := newIntake(o, d.Number)
+	if err := in.recall(ctx); err != nil {
+		return nil, err
+	}
+	if err := o.Record(ctx, "ingest.resume", d.Number, []argus.Field{{Name: "source", Value: d.Opening.Source}}); err != nil {
+		return nil, fmt.Errorf("resume %s: %w", d.Number, err)
+	}
+	return in.run(ctx, files)
+}
+
+// Abandon seals every interrupted delivery as it is, marked incomplete.
+func Abandon(ctx context.Context, o Options, reason string) ([]*argus.Receipt, error) {
+	o = o.withDefaults()
+	open, err := unfinished(ctx, o.Store)
+	if err != nil {
+		return nil, err
+	}
+	var receipts []*argus.Receipt
+	for _, d := range open {
+		in := newIntake(o, d.Number)
+		if err := in.recall(ctx); err != nil {
+			return receipts, err
+		}
+		receipt, err := in.seal(ctx, reason)
+		if err != nil {
+			return receipts, err
+		}
+		receipts = append(receipts, receipt)
+	}
+	return receipts, nil
+}
+
+func unfinished(ctx context.Context, s *evidence.Store) ([]evidence.Delivery, error) {
+	list, err := s.Deliveries(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for unfinished deliveries: %w", err)
+	}
+	return slices.DeleteFunc(list, func(d evidence.Delivery) bool { return d.Seal != nil }), nil
+}
+
+// KnownFormat returns an error that lists the formats if name is none of them;
+// "" is the detected one.
+func KnownFormat(name string) error {
+	if _, ok := reader.ByName(name); name != "" && !ok {
+		var names []string
+		for _, f := range reader.Formats() {
+			names = append(names, f.Name)
+		}
+		return fmt.Errorf("there is no format %q; there are %v", name, names)
+	}
+	return nil
+}
+
+// as returns the options with the settings that a delivery was begun with.
+func (o Options) as(settings []argus.Field) (Options, error) {
+	o.Format, o.ReadingNames = "", settings
+	if len(settings) > 0 && settings[0].Name == "format" {
+		o.Format, o.ReadingNames = settings[0].Value, settings[1:]
+	}
+	var err error
+	if o.Reading, err = Reading(o.ReadingNames); err != nil {
+		return o, err
+	}
+	return o, KnownFormat(o.Format)
+}
+
+// Reading makes reading options of their names and values, as a delivery's
+// record keeps them: timezone, service, owner, and map (field=header), which may come
+// several times.
+func Reading(settings []argus.Field) (reader.Options, error) {
+	var o reader.Options
+	for _, s := range settings {
+		switch s.Name {
+		case "timezone":
+			zone, err := time.LoadLocation(s.Value)
+			if err != nil || s.Value == "Local" {
+				return o, fmt.Errorf("timezone %q: want a name like Europe/Amsterdam", s.Value)
+			}
+			o.Zone = zone
+		case "service":
+			o.Service = s.Value
+		case "owner":
+			o.Owner = s.Value
+		case "map":
+			field, header, ok := strings.Cut(s.Value, "=")
+			if !ok || field == "" || header == "" {
+				return o, fmt.Errorf("map %q: want field=header, such as from=Afzender", s.Value)
+			}
+			if o.Map == nil {
+				o.Map = map[string]string{}
+			}
+			o.Map[field] = header
+		default:
+			return o, fmt.Errorf("there is no reading option %q", s.Name)
+		}
+	}
+	return o, nil
+}
+
+// settings are the options that change what is read.
+func (o Options) settings() []argus.Field {
+	var list []argus.Field
+	if o.Format != "" {
+		list = append(list, argus.Field{Name: "format", Value: o.Format})
+	}
+	return append(list, o.ReadingNames...)
+}

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/transparency-dev/tessera/api/layout"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+)
+
+// head is what a checkpoint says: how many entries there are, and the root of
+// the tree over them.
+type head struct {
+	size uint64
+	root argus.Hash
+}
+
+// head reads and verifies the signed checkpoint.
+func (l *Ledger) head() (head, error) {
+	raw, err := os.ReadFile(filepath.Join(l.dir, layout.CheckpointPath))
+	if err != nil {
+		return head{}, err
+	}
+	return openCheckpoint(raw, l.verifier)
+}
+
+// openCheckpoint verifies a checkpoint. It accepts exactly the bytes that
+// publish writes, so that no byte of the file can change unnoticed.
+func openCheckpoint(raw []byte, verifier note.Verifier) (head, error) {
+	n, err := note.Open(raw, note.VerifierList(verifier))
+	if err != nil {
+		return head{}, fmt.Errorf("verify the checkpoint: %w: %w", err, argus.ErrDamaged)
+	}
+	h, err := parseCheckpoint(n.Text, verifier.Name())
+	if err != nil {
+		return head{}, err
+	}
+	signature, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64)
+	want := n.Text + "\n— " + verifier.Name() + " " + base64.StdEncoding.EncodeToString(signature) + "\n"
+	if err != nil || string(raw) != want {
+		return head{}, fmt.Errorf("verify the checkpoint: it holds more than the text and one signature: %w", argus.ErrDamaged)
+	}
+	return h, nil
+}
+
+func parseCheckpoint(text, origin string) (head, error) {
+	damaged := func(what string) (head, error) {
+		return head{}, fmt.Errorf("read the checkpoint: %s: %w", what, argus.ErrDamaged)
+	}
+	lines := strings.Split(text, "\n")
+	if len(lines) != 4 || lines[3] != "" {
+		return damaged("it does not have three lines")
+	}
+	size, err := strconv.ParseUint(lines[1], 10, 63)
+	if err != nil {
+		return damaged("its size is not a number")
+	}
+	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
+	if err != nil || len(root) != len(argus.Hash{}) {
+		return damaged("its root is not a SHA-256")
+	}
+	h := head{size, argus.Hash(root)}
+	if text != h.text(origin) {
+		return damaged("it is not in its canonical form, or of another ledger")
+	}
+	return h, nil
+}
+
+// text is the signed part of a checkpoint, as C2SP tlog-checkpoint has it.
+func (h head) text(origin string) string {
+	return fmt.Sprintf("%s\n%d\n%s\n", origin, h.size, base64.StdEncoding.EncodeToString(h.root[:]))
+}
+
+// publish signs a checkpoint and makes it durable.
+func (l *Ledger) publish(h head) error {
+	signed, err := note.Sign(&note.Note{Text: h.text(l.signer.Name())}, l.signer)
+	if err != nil {
+		return fmt.Errorf("sign the checkpoint: %w", err)
+	}
+	return replaceFile(filepath.Join(l.dir, layout.CheckpointPath), signed)
+}
+
+// replaceFile puts a file in place as a whole, durably.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+temporary)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // finds nothing once it was renamed
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// Files beside the tiles and the checkpoint.
+const (
+	lockName      = "lock"
+	temporary     = ".new-*"
+	treeStateName = ".state/treeState"
+)
+
+// treeState is what Tessera has written into tiles, which is ahead of the
+// checkpoint while an Append is under way, and after it was interrupted.
+type treeState struct {
+	Size uint64 `json:"size"`
+	Root []byte `json:"root"`
+}
+
+func (h head) treeState() []byte {
+	data, err := json.Marshal(treeState{h.size, h.root[:]})
+	if err != nil {
+		panic(err) // a number and some bytes always have a form
+	}
+	return data
+}
+
+func parseTreeState(raw []byte) (head, error) {
+	var s treeState
+	if err := json.Unmarshal(raw, &s); err != nil || len(s.Root) != len(argus.Hash{}) {
+		return head{}, fmt.Errorf("read %s: it is not a size and a root: %w", treeStateName, argus.ErrDamaged)
+	}
+	return head{s.Size, argus.Hash(s.Root)}, nil
+}
+
+func (l *Ledger) readTreeState() (head, error) {
+	raw, err := os.ReadFile(filepath.Join(l.dir, treeStateName))
+	if err != nil {
+		return head{}, err
+	}
+	return parseTreeState(raw)
+}

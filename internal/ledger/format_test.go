@@ -1,0 +1,69 @@
+package ledger
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the ledger of this format version to testdata")
+
+// The key of the ledgers in testdata. It signs nothing else.
+var testdataKeys = keys{
+	private: "PRIVATE+KEY+example.org/testdata+e2bc9bb9+AVOX0z77I6ZVVc8DdGNy7q67AY90/wUXoMafkaKUe8q8",
+	public:  "example.org/testdata+e2bc9bb9+AU94QfEcKFYAIFfDqVQT3uML51FqHI0322ZU4fcJ4Wgg",
+}
+
+// testdataEntry is entry seq of the ledgers in testdata.
+func testdataEntry(seq uint64) Entry {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC).Add(time.Duration(seq) * time.Minute)
+	if seq == 1 {
+		return Entry{1, at, Act{Actor: "anna", Action: Init, Detail: map[string]string{"store": "example", "z": "<&>"}}}
+	}
+	return Entry{seq, at, Act{Actor: "anna", Authority: "A-0001", Purpose: "an example", Action: Search, Subject: "from:bob \"привет\" -test"}}
+}
+
+// What any released version wrote stays readable, verifiable and open for more.
+func TestFormatVersions(t *testing.T) {
+	const size = 258 // a full bundle and a partial one
+	v1 := filepath.Join("testdata", "v1")
+	if *update {
+		if err := os.RemoveAll(v1); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Create(v1, testdataKeys.write())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for seq := range uint64(size) {
+			e := testdataEntry(seq + 1)
+			l.now = func() time.Time { return e.Time }
+			if _, err := l.Append(t.Context(), e.Act); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.Close()
+	}
+	for _, dir := range []string{v1} {
+		dir := copyDir(t, dir)
+		if got := wantClean(t, dir, testdataKeys.public); got != size {
+			t.Errorf("%s: %d entries, want %d", dir, got, size)
+		}
+		l, err := Open(dir, testdataKeys.write())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		for i, e := range readAll(t, l, 0, 0) {
+			if diff := cmp.Diff(testdataEntry(uint64(i)+1), e); diff != "" {
+				t.Fatalf("%s: %s", dir, diff)
+			}
+		}
+		appendActs(t, l, 1)
+		wantClean(t, dir, testdataKeys.public)
+	}
+}

@@ -1,0 +1,332 @@
+// Package ledger is the tamper-evident log of acts: who looked at what, under
+// which authority and why.
+//
+// It is a Merkle tree log (RFC 6962 hashing) in plain files, as C2SP
+// tlog-tiles lays them out, written with Tessera's POSIX driver. The signed
+// checkpoint is its only commit point: what it covers is the ledger, and what
+// it does not cover was never acknowledged.
+//
+// [Ledger.Append] returns when the entry, the tiles above it and a signed
+// checkpoint that covers them are written and synced, with their directories.
+// Entries are numbered from 1 without a gap, across all processes that append.
+// Nothing is ever changed or removed, and no checkpoint is signed that does
+// not extend the last one. What no ledger can show by itself is that it was
+// replaced as a whole by an older copy: for that, somebody outside keeps a
+// checkpoint.
+//
+// docs/format/ledger.md gives the files to the byte.
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/transparency-dev/tessera"
+	"github.com/transparency-dev/tessera/storage/posix"
+	"golang.org/x/mod/sumdb/note"
+	"k8s.io/klog/v2"
+
+	"github.com/argus-evidence/argus"
+)
+
+// The acts that are recorded.
+const (
+	Init            = "init"
+	AddAuthority    = "authority.add"
+	RevokeAuthority = "authority.revoke"
+	OpenDelivery    = "ingest.open"
+	SealDelivery    = "ingest.seal"
+	Search          = "search"
+	Show            = "show"
+	Page            = "page"
+	Deliveries      = "deliveries"
+	Receipt         = "receipt"
+	Quarantined     = "quarantine"
+	ReadLedger      = "ledger"
+	Refused         = "refused"
+)
+
+// Act is what somebody does. A run of invalid UTF-8 is recorded as U+FFFD.
+type Act struct {
+	Actor     string `json:"actor"`
+	Authority string `json:"authority,omitempty"`
+	Purpose   string `json:"purpose,omitempty"`
+	// Action is one of the constants above.
+	Action string `json:"action"`
+	// Subject is what was asked for: a query, a reference, a number.
+	Subject string            `json:"subject,omitempty"`
+	Detail  map[string]string `json:"detail,omitempty"`
+}
+
+func (a Act) clean() Act {
+	for _, s := range []*string{&a.Actor, &a.Authority, &a.Purpose, &a.Action, &a.Subject} {
+		*s = strings.ToValidUTF8(*s, "\ufffd")
+	}
+	detail := a.Detail
+	a.Detail = nil
+	for name, value := range detail {
+		if a.Detail == nil {
+			a.Detail = map[string]string{}
+		}
+		a.Detail[strings.ToValidUTF8(name, "\ufffd")] = strings.ToValidUTF8(value, "\ufffd")
+	}
+	return a
+}
+
+// Entry is a recorded act.
+type Entry struct {
+	// Seq counts from 1 without a gap.
+	Seq uint64 `json:"seq"`
+	// Time is when it was recorded, in UTC and whole microseconds, by the
+	// clock of the machine that wrote it.
+	Time time.Time `json:"time"`
+	Act
+}
+
+// MaxEntry is the longest encoded entry, in bytes. Append refuses longer ones.
+const MaxEntry = tessera.DefaultEntrySizeLimit
+
+// formatVersion stands in each entry.
+//
+// 1: the first.
+const formatVersion = 1
+
+type encodedEntry struct {
+	Version int `json:"v"`
+	Entry
+}
+
+func (e Entry) encode() ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(encodedEntry{formatVersion, e}); err != nil {
+		return nil, fmt.Errorf("encode entry %d: %w", e.Seq, err)
+	}
+	data := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	if len(data) > MaxEntry {
+		return nil, fmt.Errorf("encode entry %d: it has %d bytes, at most %d fit", e.Seq, len(data), MaxEntry)
+	}
+	return data, nil
+}
+
+// decode reads what encode wrote, and nothing else: each entry has one form.
+func decode(data []byte) (Entry, error) {
+	var e encodedEntry
+	if err := json.Unmarshal(data, &e); err != nil {
+		return Entry{}, fmt.Errorf("decode entry: %w", err)
+	}
+	if e.Version != formatVersion {
+		return Entry{}, fmt.Errorf("decode entry: format version %d, this Argus reads %d", e.Version, formatVersion)
+	}
+	again, err := e.encode()
+	if err != nil {
+		return Entry{}, err
+	}
+	if !bytes.Equal(again, data) {
+		return Entry{}, fmt.Errorf("decode entry %d: it is not in its canonical form", e.Seq)
+	}
+	return e.Entry, nil
+}
+
+// Options say how a ledger is opened.
+type Options struct {
+	// PublicKey checks checkpoints, as [NewKey] makes it. Required.
+	PublicKey string
+	// PrivateKey signs checkpoints. Default: none, the ledger is read only.
+	PrivateKey string
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// Wait is how long Append waits for another process. Default 10 s.
+	Wait time.Duration
+}
+
+// Ledger is an open ledger. Its methods may be called at the same time, and
+// any number of processes may append to one directory.
+type Ledger struct {
+	dir      string
+	verifier note.Verifier
+	signer   note.Signer
+	now      func() time.Time
+	wait     time.Duration
+
+	turn     chan struct{} // held by the one that appends
+	lockFile *os.File
+	appender *tessera.Appender
+	stop     context.CancelFunc
+}
+
+// NewKey makes an Ed25519 key pair in the form of C2SP signed notes. The name
+// becomes the origin line of each checkpoint; it has no spaces and no plus
+// sign.
+func NewKey(name string) (private, public string, err error) {
+	private, public, err = note.GenerateKey(nil, name)
+	if err == nil {
+		_, err = note.NewVerifier(public)
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("make key %q: %w", name, err)
+	}
+	return private, public, nil
+}
+
+// Create makes an empty ledger with a signed checkpoint and opens it. What an
+// interrupted Create left is completed; a ledger that exists is an error.
+func Create(dir string, o Options) (*Ledger, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create ledger: %w", err)
+	}
+	l, err := open(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("create ledger: %w", err)
+	}
+	if err := l.create(); err != nil {
+		return nil, errors.Join(fmt.Errorf("create ledger in %s: %w", dir, err), l.Close())
+	}
+	return l, nil
+}
+
+func (l *Ledger) create() error {
+	if l.signer == nil {
+		return errors.New("a private key is needed")
+	}
+	unlock, err := l.lock(context.Background())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	switch _, err := l.head(); {
+	case err == nil:
+		return fs.ErrExist
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(l.dir, "tile")); err == nil {
+		return fmt.Errorf("it has entries and no checkpoint: %w", argus.ErrDamaged)
+	}
+	if err := l.start(); err != nil {
+		return err
+	}
+	return l.publish(head{root: rootOf(nil)})
+}
+
+// Open opens a ledger. Without a private key it can only be read.
+func Open(dir string, o Options) (*Ledger, error) {
+	l, err := open(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	if _, err := l.head(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+func open(dir string, o Options) (*Ledger, error) {
+	l := &Ledger{dir: dir, now: o.Now, wait: o.Wait, turn: make(chan struct{}, 1)}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.wait == 0 {
+		l.wait = 10 * time.Second
+	}
+	var err error
+	if l.verifier, err = note.NewVerifier(o.PublicKey); err != nil {
+		return nil, fmt.Errorf("read its public key: %w", err)
+	}
+	if o.PrivateKey == "" {
+		return l, nil
+	}
+	if l.signer, err = note.NewSigner(o.PrivateKey); err != nil {
+		return nil, fmt.Errorf("read its private key: %w", err)
+	}
+	if l.signer.Name() != l.verifier.Name() || l.signer.KeyHash() != l.verifier.KeyHash() {
+		return nil, errors.New("its private and public key are not a pair")
+	}
+	l.lockFile, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Size counts the entries that the signed checkpoint covers.
+func (l *Ledger) Size() (uint64, error) {
+	h, err := l.head()
+	return h.size, err
+}
+
+// Close ends the use of the ledger, after an Append under way. What was
+// acknowledged is on disk already.
+func (l *Ledger) Close() error {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	if l.stop != nil {
+		l.stop()
+		l.stop, l.appender = nil, nil
+	}
+	l.signer = nil
+	if l.lockFile == nil {
+		return nil
+	}
+	err := l.lockFile.Close()
+	l.lockFile = nil
+	return err
+}
+
+// never is a checkpoint interval that is not reached: Tessera would publish
+// checkpoints some time after an entry, and Append publishes them itself.
+const never = 100 * 365 * 24 * time.Hour
+
+// start starts Tessera's goroutines, which end when l.stop is called.
+func (l *Ledger) start() error {
+	if l.appender != nil {
+		return nil
+	}
+	quietTessera()
+	ctx, stop := context.WithCancel(context.Background())
+	driver, err := posix.New(ctx, posix.Config{Path: l.dir})
+	if err != nil {
+		stop()
+		return err
+	}
+	// A batch of one is written without waiting for more. Outdated partial
+	// tiles are removed by Append.
+	appender, _, _, err := tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
+		WithCheckpointSigner(l.signer).
+		WithBatching(1, time.Second).
+		WithCheckpointInterval(never).
+		WithCheckpointRepublishInterval(0).
+		WithGarbageCollectionInterval(0))
+	if err != nil {
+		stop()
+		return err
+	}
+	l.appender, l.stop = appender, stop
+	return nil
+}
+
+// quietTessera silences the log that Tessera writes to the standard error
+// output through a package that nothing else in Argus uses. Its errors come
+// back from its functions as well.
+var quietTessera = sync.OnceFunc(func() {
+	var flags flag.FlagSet
+	klog.InitFlags(&flags)
+	for name, value := range map[string]string{"logtostderr": "false", "stderrthreshold": "FATAL"} {
+		if err := flags.Set(name, value); err != nil {
+			panic(err) // the names and values are klog's own
+		}
+	}
+	klog.SetOutput(io.Discard)
+})

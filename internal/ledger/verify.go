@@ -1,0 +1,514 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/transparency-dev/tessera/api/layout"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Finding is a file of the ledger with something to be said about it.
+type Finding struct {
+	// File is relative to the ledger's directory, with forward slashes.
+	File string `json:"file"`
+	// Offset is the byte from which on it is wrong, -1 when that is unknown.
+	Offset int64 `json:"offset"`
+	// Entry is the sequence number of the entry concerned, 0 for none.
+	Entry   uint64 `json:"entry,omitempty"`
+	Problem string `json:"problem"`
+	// Damage says that the ledger is not what was signed. Otherwise the file
+	// is only named as no part of the ledger.
+	Damage bool `json:"damage"`
+}
+
+func (f Finding) String() string {
+	s := "ledger/" + f.File
+	if f.Offset >= 0 {
+		s += fmt.Sprintf(", byte %d", f.Offset)
+	}
+	if f.Entry > 0 {
+		s += fmt.Sprintf(", entry %d", f.Entry)
+	}
+	return s + ": " + f.Problem
+}
+
+// Report is what Verify found.
+type Report struct {
+	// Entries counts what the checkpoint covers, and Root is what it signs;
+	// they are proven when there is no damage.
+	Entries uint64     `json:"entries"`
+	Root    argus.Hash `json:"root"`
+	// Findings has at most MaxFindings.
+	Findings []Finding `json:"findings,omitempty"`
+}
+
+// MaxFindings is the most that one report lists.
+const MaxFindings = 1000
+
+// Damaged says whether any finding is damage.
+func (r *Report) Damaged() bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Damage })
+}
+
+// Verify recomputes a ledger from its directory and public key: entries, their
+// numbers, leaves, tiles, root, checkpoint, and what Tessera keeps beside them.
+// Each file is either proven to the byte or named. It changes nothing, needs
+// no right to write, and may run while others append: it holds the lock only
+// while it looks at what they could change. An error means that it could not
+// look, and says nothing about the ledger.
+func Verify(ctx context.Context, dir, publicKey string) (*Report, error) {
+	verifier, err := note.NewVerifier(publicKey)
+	if err != nil {
+		return nil, fmt.Errorf("verify ledger: read its public key: %w", err)
+	}
+	v := &verification{ctx: ctx, dir: dir, report: &Report{}}
+	if err := v.snapshot(); err != nil {
+		return nil, fmt.Errorf("verify ledger: %w", err)
+	}
+	if h, ok := v.checkpoint(verifier); ok {
+		v.report.Entries, v.report.Root = h.size, h.root
+		v.tree()
+	}
+	v.rest()
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("verify ledger: %w", err)
+	}
+	return v.report, nil
+}
+
+type verification struct {
+	ctx    context.Context
+	dir    string
+	report *Report
+	// files holds every file. Its content is there for those that may change
+	// while others append: all that are not full tiles.
+	files map[string][]byte
+	seen  map[string]bool // those that something was said about
+	edge  edge            // as recomputed
+}
+
+func (v *verification) damage(file string, offset int64, entry uint64, format string, args ...any) {
+	v.find(Finding{file, offset, entry, fmt.Sprintf(format, args...), true})
+}
+
+func (v *verification) find(f Finding) {
+	if len(v.report.Findings) < MaxFindings {
+		v.report.Findings = append(v.report.Findings, f)
+	}
+}
+
+// snapshot reads, under the lock, what may change.
+func (v *verification) snapshot() error {
+	if f, err := os.Open(filepath.Join(v.dir, lockName)); err == nil {
+		defer f.Close()
+		ctx, cancel := context.WithTimeoutCause(v.ctx, time.Minute, argus.ErrLocked)
+		defer cancel()
+		if err := flock(ctx, f, syscall.LOCK_SH); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	v.files, v.seen = map[string][]byte{}, map[string]bool{}
+	return fs.WalkDir(os.DirFS(v.dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			v.damage(name, -1, 0, "it is not a regular file")
+			return nil
+		}
+		v.files[name] = nil
+		if width, _, _, ok := parsePath(name); !ok || width != layout.TileWidth {
+			v.files[name], err = readBounded(filepath.Join(v.dir, name))
+		}
+		return err
+	})
+}
+
+// longest is more than any file of a ledger has: a bundle of longest entries.
+const longest = layout.EntryBundleWidth * (2 + MaxEntry)
+
+func readBounded(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > longest {
+		return []byte("too long"), nil // no file of a ledger looks like this
+	}
+	return os.ReadFile(name)
+}
+
+// take returns the content of a file, or says that it is missing.
+func (v *verification) take(name string, entry uint64) ([]byte, bool) {
+	if _, ok := v.files[name]; !ok {
+		v.damage(name, -1, entry, "the file is missing")
+		return nil, false
+	}
+	v.seen[name] = true
+	raw, err := v.content(name)
+	if err != nil {
+		v.damage(name, -1, entry, "it cannot be read: %v", err)
+		return nil, false
+	}
+	return raw, true
+}
+
+func (v *verification) content(name string) ([]byte, error) {
+	if raw := v.files[name]; raw != nil {
+		return raw, nil
+	}
+	return readBounded(filepath.Join(v.dir, name))
+}
+
+// checkpoint returns the size and root to compare with: those that were
+// signed, or else the best that is stored, to see whether anything else is
+// wrong.
+func (v *verification) checkpoint(verifier note.Verifier) (h head, ok bool) {
+	raw, ok := v.take(layout.CheckpointPath, 0)
+	if ok {
+		h, err := openCheckpoint(raw, verifier)
+		if err == nil {
+			return h, true
+		}
+		v.damage(layout.CheckpointPath, -1, 0, "%v", err)
+	}
+	h, err := parseTreeState(v.files[treeStateName])
+	if err != nil {
+		text, _, _ := strings.Cut(string(raw), "\n\n")
+		h, err = parseCheckpoint(text+"\n", verifier.Name())
+	}
+	return h, err == nil
+}
+
+// mismatch is a tile of leaves whose nodes are not those of its entries.
+type mismatch struct {
+	first    uint64 // the first entry, from 0
+	byBundle []argus.Hash
+	byTile   []argus.Hash
+	spans    []span
+}
+
+// tree recomputes the tree from the entries and compares it with each tile.
+func (v *verification) tree() {
+	size := v.report.Entries
+	levels := edge{nil} // all nodes, but of level 0 only those of the last, partial tile
+	for first := uint64(0); first < size; first += layout.TileWidth {
+		if v.ctx.Err() != nil || len(v.report.Findings) == MaxFindings {
+			return
+		}
+		count := int(min(size-first, layout.TileWidth))
+		leaves, m, bad := v.leaves(first, count)
+		if count < layout.TileWidth {
+			if bad {
+				leaves = v.settleLast(m, levels)
+			}
+			levels[0] = leaves
+			break
+		}
+		if bad {
+			leaves = v.settle(m)
+		}
+		levels = levels.raise(subtree(leaves))
+	}
+	v.edge = levels.lasts()
+	if root := rootOf(v.edge); root != v.report.Root {
+		v.damage(layout.CheckpointPath, -1, 0, "the root over the %d entries is %s, the checkpoint says %s", size, root, v.report.Root)
+	}
+	for level := 1; level < len(levels); level++ {
+		v.tiles(level, levels[level])
+	}
+}
+
+// raise adds a node at level 1 and keeps all nodes of the levels above.
+func (e edge) raise(node argus.Hash) edge {
+	for level := 1; ; level++ {
+		if level == len(e) {
+			e = append(e, nil)
+		}
+		e[level] = append(e[level], node)
+		if len(e[level])%layout.TileWidth != 0 {
+			return e
+		}
+		node = subtree(e[level][len(e[level])-layout.TileWidth:])
+	}
+}
+
+// lasts cuts each level down to its last tile that is not full.
+func (e edge) lasts() edge {
+	last := make(edge, len(e))
+	for level, nodes := range e {
+		last[level] = nodes[len(nodes)-len(nodes)%layout.TileWidth:]
+	}
+	return last
+}
+
+// leaves reads a bundle and the tile over it. They are good when they agree.
+func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m mismatch, bad bool) {
+	size := v.report.Entries
+	bundle, tile := bundlePath(first, size), tilePath(0, first, size)
+	m.first = first
+
+	var raw []byte
+	var broken error
+	if stored, ok := v.take(bundle, first+1); !ok {
+		broken = fs.ErrNotExist
+	} else {
+		raw = stored
+		m.spans, broken = parseBundle(raw, count)
+	}
+	for _, s := range m.spans {
+		m.byBundle = append(m.byBundle, leafHash(s.data))
+	}
+	if stored, ok := v.take(tile, 0); ok {
+		if m.byTile, ok = parseTile(stored, count); !ok {
+			v.damage(tile, -1, 0, "it has %d bytes, not %d", len(stored), count*len(argus.Hash{}))
+		}
+	}
+	if broken != nil && raw != nil {
+		at, offset := len(m.spans), 0
+		if m.byTile != nil {
+			at = firstDifference(m.byBundle, m.byTile)
+		}
+		if at > 0 { // behind the last entry that is right
+			offset = m.spans[at-1].offset + 2 + len(m.spans[at-1].data)
+		}
+		v.damage(bundle, int64(offset), first+uint64(min(at, count-1))+1, "it cannot be split into entries: %v", broken)
+	}
+	switch {
+	case broken == nil && slices.Equal(m.byBundle, m.byTile):
+		v.acts(bundle, first, m.spans)
+		return m.byTile, m, false
+	case broken == nil && m.byTile == nil:
+		return m.byBundle, m, false // the tile was reported; the root will tell
+	case m.byTile == nil:
+		return make([]argus.Hash, count), m, false // both were reported
+	case broken != nil:
+		return m.byTile, m, false
+	}
+	return nil, m, true
+}
+
+// acts checks what stands in entries whose bytes are as they were recorded.
+func (v *verification) acts(bundle string, first uint64, spans []span) {
+	for i, s := range spans {
+		seq := first + uint64(i) + 1
+		e, err := decode(s.data)
+		if err != nil {
+			v.damage(bundle, int64(s.offset), seq, "%v", err)
+		} else if e.Seq != seq {
+			v.damage(bundle, int64(s.offset), seq, "it says that it is number %d", e.Seq)
+		}
+	}
+}
+
+func firstDifference(a, b []argus.Hash) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+// settle says whether a full tile or its bundle is what was signed: the one
+// that has the node above.
+func (v *verification) settle(m mismatch) []argus.Hash {
+	n := m.first / layout.TileWidth
+	raw, _ := v.content(tilePath(1, n, v.report.Entries)) // an error is reported with its level
+	raw = raw[min(len(raw), int(n%layout.TileWidth)*len(argus.Hash{})):]
+	return v.blame(m, func(leaves []argus.Hash) bool {
+		above := subtree(leaves)
+		return bytes.HasPrefix(raw, above[:])
+	})
+}
+
+// settleLast does so for the last, partial tile: the one that has the root.
+func (v *verification) settleLast(m mismatch, levels edge) []argus.Hash {
+	return v.blame(m, func(leaves []argus.Hash) bool {
+		tree := levels.lasts()
+		tree[0] = leaves
+		return rootOf(tree) == v.report.Root
+	})
+}
+
+// blame reports a tile, its bundle, or both, and returns the leaves to go on
+// with.
+func (v *verification) blame(m mismatch, right func([]argus.Hash) bool) []argus.Hash {
+	if right(m.byBundle) {
+		return v.blameTile(m)
+	}
+	if !right(m.byTile) {
+		v.blameTile(m)
+	}
+	return v.blameBundle(m)
+}
+
+func (v *verification) blameTile(m mismatch) []argus.Hash {
+	i := firstDifference(m.byBundle, m.byTile)
+	v.damage(tilePath(0, m.first, v.report.Entries), int64(i*len(argus.Hash{})), m.first+uint64(i)+1, "the hash is not that of the entry")
+	return m.byBundle
+}
+
+func (v *verification) blameBundle(m mismatch) []argus.Hash {
+	for i, s := range m.spans {
+		if m.byBundle[i] != m.byTile[i] {
+			v.damage(bundlePath(m.first, v.report.Entries), int64(s.offset), m.first+uint64(i)+1, "the entry is not what was recorded")
+		}
+	}
+	return m.byTile
+}
+
+// tiles compares the tiles of a level with its nodes.
+func (v *verification) tiles(level int, nodes []argus.Hash) {
+	for n := 0; n < len(nodes); n += layout.TileWidth {
+		want := nodes[n:min(n+layout.TileWidth, len(nodes))]
+		name := tilePath(level, uint64(n), v.report.Entries)
+		raw, ok := v.take(name, 0)
+		if !ok {
+			continue
+		}
+		got, ok := parseTile(raw, len(want))
+		if !ok {
+			v.damage(name, -1, 0, "it has %d bytes, not %d", len(raw), len(want)*len(argus.Hash{}))
+		} else if i := firstDifference(got, want); i < len(want) {
+			v.damage(name, int64(i*len(argus.Hash{})), 0, "the hash is not that of what lies below")
+		}
+	}
+}
+
+// rest goes through the files that are neither tiles of the tree nor its
+// checkpoint.
+func (v *verification) rest() {
+	for _, constant := range [][2]string{
+		{".state/version", "1"}, {".state/treeState.lock", ""}, {".state/publish.lock", ""}, {lockName, ""},
+	} {
+		name, want := constant[0], constant[1]
+		raw, ok := v.files[name]
+		if ok && string(raw) != want {
+			v.damage(name, 0, 0, "it holds something else than %q", want)
+		}
+		if !ok && want != "" {
+			v.damage(name, -1, 0, "the file is missing")
+		}
+		v.seen[name] = true
+	}
+	v.treeState()
+	for _, name := range slices.Sorted(maps.Keys(v.files)) {
+		if !v.seen[name] {
+			v.stray(name)
+		}
+	}
+}
+
+func (v *verification) treeState() {
+	raw, ok := v.take(treeStateName, 0)
+	if !ok {
+		return
+	}
+	want := head{v.report.Entries, v.report.Root}
+	if bytes.Equal(raw, want.treeState()) {
+		return
+	}
+	// An Append that was interrupted before it signed leaves one entry more.
+	ahead, err := parseTreeState(raw)
+	if err == nil && bytes.Equal(raw, ahead.treeState()) && ahead.size == want.size+1 {
+		spans, err := parseBundle(v.files[bundlePath(want.size, ahead.size)], int(want.size%layout.EntryBundleWidth)+1)
+		if err == nil && rootOf(v.edge.add(leafHash(spans[len(spans)-1].data))) == ahead.root {
+			v.find(Finding{treeStateName, -1, 0, "it is ahead of the checkpoint: an act was interrupted and not acknowledged", false})
+			return
+		}
+	}
+	v.damage(treeStateName, 0, 0, "it is not what the checkpoint says")
+}
+
+// stray says what a file is that the tree does not need: a shorter copy of a
+// partial tile, what an interrupted Append left, or something else.
+func (v *verification) stray(name string) {
+	size := v.report.Entries
+	width, level, index, ok := parsePath(name)
+	end := index*layout.TileWidth + uint64(width)
+	switch {
+	case ok && width < layout.TileWidth && end <= nodesAt(max(level, 0), size):
+		v.shorter(name, width, level, index)
+	case ok && end == nodesAt(max(level, 0), size+1):
+		v.find(Finding{name, -1, 0, "no part of the ledger: left by an act that was interrupted and not acknowledged", false})
+	case temporaryName.MatchString(name):
+		v.find(Finding{name, -1, 0, "no part of the ledger: a temporary file of an interrupted act", false})
+	default:
+		v.find(Finding{name, -1, 0, "no part of the ledger: unknown file", false})
+	}
+}
+
+// shorter checks an older copy of a tile that was outgrown and not removed: it
+// is the beginning of the present one.
+func (v *verification) shorter(name string, width, level int, index uint64) {
+	raw, n := v.files[name], index*layout.TileWidth
+	present := bundlePath(n, v.report.Entries)
+	if level >= 0 {
+		present = tilePath(level, n, v.report.Entries)
+	}
+	now, err := v.content(present)
+	if level >= 0 && len(raw) != width*len(argus.Hash{}) || err != nil || !bytes.HasPrefix(now, raw) {
+		v.damage(name, -1, 0, "it is not the beginning of %s", present)
+		return
+	}
+	if level < 0 {
+		if _, err := parseBundle(raw, width); err != nil {
+			v.damage(name, -1, 0, "%v", err)
+		}
+	}
+}
+
+// temporaryName matches files that Tessera (a name with a random number behind
+// it) and replaceFile (temporary) write before they rename them.
+var temporaryName = regexp.MustCompile(`^(checkpoint(\.new-)?\d+|\.state/[a-zA-Z]+(\.new-)?\d+|tile/(.*/)?\d{4,})$`)
+
+// parsePath reads the path of a tile or, with level -1, of a bundle. Width is
+// the number of its nodes or entries.
+func parsePath(name string) (width, level int, index uint64, ok bool) {
+	rest, ok := strings.CutPrefix(name, "tile/")
+	if !ok {
+		return 0, 0, 0, false
+	}
+	head, rest, _ := strings.Cut(rest, "/")
+	level = -1
+	if head != "entries" {
+		n, err := strconv.ParseUint(head, 10, 6)
+		if err != nil {
+			return 0, 0, 0, false
+		}
+		level = int(n)
+	}
+	index, partial, err := layout.ParseTileIndexPartial(rest)
+	if err != nil {
+		return 0, 0, 0, false
+	}
+	width = layout.TileWidth
+	if partial > 0 {
+		width = int(partial)
+	}
+	// Each tile has one path.
+	want := layout.EntriesPath(index, partial)
+	if level >= 0 {
+		want = layout.TilePath(uint64(level), index, partial)
+	}
+	return width, level, index, path.Clean(name) == want
+}

@@ -1,0 +1,385 @@
+package ledger
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+)
+
+func files(t testing.TB, dir string) []string {
+	t.Helper()
+	var names []string
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func write(t testing.TB, dir, name string, data []byte) {
+	t.Helper()
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t testing.TB, dir, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func verify(t testing.TB, dir, public string) *Report {
+	t.Helper()
+	report, err := Verify(t.Context(), dir, public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// damageIn wants damage in that file, and in that file only.
+func damageIn(t testing.TB, report *Report, what, name string) {
+	t.Helper()
+	if !report.Damaged() {
+		t.Errorf("%s: nothing was found", what)
+	}
+	for _, f := range report.Findings {
+		if f.Damage && f.File != name {
+			t.Errorf("%s: found %v, want it in %s", what, f, name)
+		}
+	}
+}
+
+// Every byte of a small ledger, and bytes all over a larger one, are flipped
+// in turn: the file is named, and for an entry its number and place.
+func TestFlippedByte(t *testing.T) {
+	dir, k, l := newLedger(t)
+	appendActs(t, l, 3)
+	flipBytes(t, dir, k.public, 1)
+	flipBytes(t, copyDir(t, filepath.Join("testdata", "v1")), testdataKeys.public, 331)
+}
+
+func flipBytes(t *testing.T, dir, public string, step int) {
+	t.Helper()
+	wantClean(t, dir, public)
+	for _, name := range files(t, dir) {
+		good := read(t, dir, name)
+		for at := range good {
+			if at > 3 && at%step != 0 { // the first ones are an entry's length
+				continue
+			}
+			bad := slices.Clone(good)
+			bad[at] ^= 1 << (at % 8)
+			write(t, dir, name, bad)
+			report := verify(t, dir, public)
+			damageIn(t, report, name, name)
+			if !strings.HasPrefix(name, "tile/") || len(report.Findings) == 0 {
+				continue
+			}
+			f := report.Findings[0]
+			if strings.HasPrefix(name, "tile/entries/") && f.Entry == 0 {
+				t.Errorf("%s, byte %d: the finding names no entry: %v", name, at, f)
+			}
+			if f.Offset > int64(at) || f.Offset < int64(at)-300 {
+				t.Errorf("%s, byte %d: the finding is at byte %d", name, at, f.Offset)
+			}
+		}
+		write(t, dir, name, good)
+	}
+	wantClean(t, dir, public)
+}
+
+func TestMissingShortAndLongFiles(t *testing.T) {
+	dir, k := copyDir(t, filepath.Join("testdata", "v1")), testdataKeys
+	for _, name := range files(t, dir) {
+		good := read(t, dir, name)
+		if len(good) > 0 {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			damageIn(t, verify(t, dir, k.public), name+" removed", name)
+			write(t, dir, name, good[:len(good)-1])
+			damageIn(t, verify(t, dir, k.public), name+" cut", name)
+			write(t, dir, name, nil)
+			damageIn(t, verify(t, dir, k.public), name+" emptied", name)
+		}
+		write(t, dir, name, append(slices.Clone(good), 0))
+		damageIn(t, verify(t, dir, k.public), name+" lengthened", name)
+		write(t, dir, name, good)
+	}
+	wantClean(t, dir, k.public)
+}
+
+// copyDir copies a directory.
+func copyDir(t testing.TB, from string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// Somebody who can write files and has no key changes an entry and everything
+// above it that carries no signature.
+func TestForgery(t *testing.T) {
+	_, k, l := newLedger(t)
+	appendActs(t, l, 5)
+	_, strangerPublic, stranger := newLedger(t)
+	for i := range 5 {
+		if _, err := stranger.Append(t.Context(), Act{Actor: "mallory", Action: Search, Subject: string(rune('a' + i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	t.Run("tree", func(t *testing.T) {
+		dir := copyDir(t, stranger.dir)
+		write(t, dir, "checkpoint", read(t, l.dir, "checkpoint"))
+		if !verify(t, dir, k.public).Damaged() {
+			t.Error("other entries under the checkpoint are not found")
+		}
+		forged, err := Open(dir, k.write())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer forged.Close()
+		if _, err := forged.Append(t.Context(), Act{Action: Search}); !errors.Is(err, argus.ErrDamaged) {
+			t.Errorf("a forged tree is signed: %v", err)
+		}
+	})
+	t.Run("leaf", func(t *testing.T) {
+		dir := copyDir(t, l.dir)
+		tile := read(t, dir, "tile/0/000.p/5")
+		tile[40] ^= 1
+		write(t, dir, "tile/0/000.p/5", tile)
+		forged, err := Open(dir, k.write())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer forged.Close()
+		if _, err := forged.Append(t.Context(), Act{Action: Search}); !errors.Is(err, argus.ErrDamaged) {
+			t.Errorf("a forged leaf is signed: %v", err)
+		}
+	})
+	t.Run("tail", func(t *testing.T) {
+		// What the checkpoint does not cover is not in the ledger, and does
+		// not get into it with the next checkpoint.
+		dir := copyDir(t, l.dir)
+		before := read(t, dir, "checkpoint")
+		forged, err := Open(dir, k.write())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer forged.Close()
+		appendActs(t, forged, 1)
+		write(t, dir, "checkpoint", before)
+		// The shorter partial tiles are gone, as if they had been removed too
+		// early; this also shows that the reader says so.
+		report := verify(t, dir, k.public)
+		if !report.Damaged() || report.Entries != 5 {
+			t.Errorf("verify: %+v", report)
+		}
+		for _, name := range []string{"tile/0/000.p/5", "tile/entries/000.p/5"} {
+			write(t, dir, name, read(t, l.dir, name))
+		}
+		if report := verify(t, dir, k.public); report.Damaged() || len(report.Findings) != 3 {
+			t.Errorf("verify: %+v", report)
+		}
+		e, err := forged.Append(t.Context(), Act{Actor: "anna", Action: Show})
+		if err != nil || e.Seq != 6 {
+			t.Fatalf("append: %v, %v", e, err)
+		}
+		if got := readAll(t, forged, 6, 0); len(got) != 1 || got[0].Action != Show {
+			t.Errorf("entry 6 is %v", got)
+		}
+		wantClean(t, dir, k.public)
+	})
+	t.Run("key", func(t *testing.T) {
+		damageIn(t, verify(t, l.dir, strangerPublic.public), "with a stranger's key", "checkpoint")
+	})
+}
+
+// An unsigned size is not believed for long.
+func TestBoundless(t *testing.T) {
+	dir, k, l := newLedger(t)
+	appendActs(t, l, 1)
+	write(t, dir, "checkpoint", []byte("example.org/case\n"))
+	write(t, dir, treeStateName, head{size: 1 << 60}.treeState())
+	if report := verify(t, dir, k.public); !report.Damaged() || len(report.Findings) > MaxFindings {
+		t.Errorf("%d findings", len(report.Findings))
+	}
+}
+
+// A tile and an entry of another bundle are damaged at the same time; each is
+// named.
+func TestTwoDamages(t *testing.T) {
+	dir := copyDir(t, filepath.Join("testdata", "v1"))
+	for name, at := range map[string]int{"tile/0/000": 100, "tile/entries/001.p/2": 50} {
+		data := read(t, dir, name)
+		data[at] ^= 1
+		write(t, dir, name, data)
+	}
+	var got []string
+	for _, f := range verify(t, dir, testdataKeys.public).Findings {
+		got = append(got, f.String())
+	}
+	want := []string{
+		"ledger/tile/0/000, byte 96, entry 4: the hash is not that of the entry",
+		"ledger/tile/entries/001.p/2, byte 0, entry 257: the entry is not what was recorded",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What a crash leaves is named, and no damage. A file that is no part of a
+// ledger is named as well.
+func TestStrayFiles(t *testing.T) {
+	dir, k, l := newLedger(t)
+	appendActs(t, l, 3)
+	older := map[string][]byte{}
+	for _, name := range []string{"tile/0/000.p/3", "tile/entries/000.p/3"} {
+		older[name] = read(t, dir, name)
+	}
+	appendActs(t, l, 2)
+	for name, data := range older {
+		write(t, dir, name, data)
+	}
+	if report := verify(t, dir, k.public); len(report.Findings) != 0 {
+		t.Errorf("older copies of partial tiles: %v", report.Findings)
+	}
+	for name := range older {
+		bad := slices.Clone(older[name])
+		bad[33] ^= 1
+		write(t, dir, name, bad)
+		damageIn(t, verify(t, dir, k.public), "older copy", name)
+		write(t, dir, name, older[name])
+	}
+
+	stray := map[string]string{
+		"tile/entries/000.p/6":         "left by an act",
+		"tile/0/000.p/6":               "left by an act",
+		"tile/0/000.p/51234567":        "temporary",
+		"tile/entries/0001234567":      "temporary",
+		"checkpoint.new-123":           "temporary",
+		".state/treeState123":          "temporary",
+		".state/treeState.new-1234567": "temporary",
+		"tile/0/000.p/9":               "unknown",
+		"tile/0/17":                    "unknown",
+		"tile/0/x000/000":              "unknown",
+		"notes.txt":                    "unknown",
+	}
+	for name := range stray {
+		write(t, dir, name, []byte("anything"))
+	}
+	report := verify(t, dir, k.public)
+	got := map[string]string{}
+	for _, f := range report.Findings {
+		if f.Damage {
+			t.Errorf("damage: %v", f)
+		}
+		for _, word := range []string{"left by an act", "temporary", "unknown"} {
+			if strings.Contains(f.Problem, word) {
+				got[f.File] = word
+			}
+		}
+	}
+	if diff := cmp.Diff(stray, got); diff != "" {
+		t.Error(diff)
+	}
+	appendActs(t, l, 1)
+	wantClean(t, dir, k.public)
+}
+
+func TestReadDamaged(t *testing.T) {
+	dir, k, l := newLedger(t)
+	appendActs(t, l, 3)
+	reader, err := Open(dir, k.read())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tile/entries/000.p/3", "tile/0/000.p/3", "checkpoint"} {
+		good := read(t, dir, name)
+		bad := slices.Clone(good)
+		bad[len(bad)/2] ^= 4
+		for what, change := range map[string]func(){
+			"flipped": func() { write(t, dir, name, bad) },
+			"cut":     func() { write(t, dir, name, good[:len(good)-1]) },
+		} {
+			change()
+			var got error
+			for _, err := range reader.Entries(t.Context(), 1, 0) {
+				got = err
+			}
+			if !errors.Is(got, argus.ErrDamaged) {
+				t.Errorf("%s %s: %v", name, what, got)
+			}
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		var got error
+		for _, err := range reader.Entries(t.Context(), 1, 0) {
+			got = err
+		}
+		if got == nil {
+			t.Errorf("%s removed: no error", name)
+		}
+		write(t, dir, name, good)
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	_, k, l := newLedger(f)
+	appendActs(f, l, 2)
+	names := files(f, l.dir)
+	for i, name := range names {
+		f.Add(uint8(i), read(f, l.dir, name))
+	}
+	f.Fuzz(func(t *testing.T, file uint8, data []byte) {
+		name := names[int(file)%len(names)]
+		good := read(t, l.dir, name)
+		if string(good) == string(data) {
+			return
+		}
+		dir := copyDir(t, l.dir)
+		write(t, dir, name, data)
+		damageIn(t, verify(t, dir, k.public), name, name)
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"v":1,"seq":1,"time":"2026-01-02T03:04:05Z","actor":"a","action":"show"}`))
+	f.Add([]byte(`{"v":1,"seq":1,"time":"2026-01-02T03:04:05.000001Z","actor":"a","action":"show","detail":{"a":"b"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := decode(data)
+		if err != nil {
+			return
+		}
+		again, err := e.encode()
+		if err != nil || string(again) != string(data) {
+			t.Errorf("%q is decoded and encoded as %q, %v", data, again, err)
+		}
+	})
+}

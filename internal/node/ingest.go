@@ -1,0 +1,195 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/follow"
+	"github.com/argus-evidence/argus/internal/index/embedded"
+	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/ledger"
+)
+
+// maxLag is how many records the evidence may be ahead of the index while a
+// delivery is read: fewer than stay decoded in memory.
+const maxLag = 1 << 16
+
+// Ingest takes in deliveries with work, which calls the intake with the
+// options it is given, while the index follows. When it returns, what was
+// taken in is searchable. The node was opened with Write.
+func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work func(context.Context, intake.Options) error) error {
+	signer, err := note.NewSigner(n.keys.private)
+	if err != nil {
+		return fmt.Errorf("read the private key: %w", err)
+	}
+	if _, err := n.authorities.Decide(authority.Request{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: "ingest"}, n.o.Now()); err != nil {
+		return err
+	}
+	o.Store, o.StorePath, o.StoreID, o.Signer = n.evidence, n.dir, n.Info.Store, signer
+	o.Actor, o.Authority, o.Software, o.Now = who.Actor, who.Authority, n.o.Software, n.o.Now
+	o.Record = func(ctx context.Context, action string, d argus.DeliveryNumber, details []argus.Field) error {
+		n.o.failpoint("ledger." + action)
+		act := ledger.Act{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: action, Subject: d.String(), Detail: map[string]string{}}
+		for _, f := range details {
+			act.Detail[f.Name] = f.Value
+		}
+		_, err := n.ledger.Append(ctx, act)
+		return err
+	}
+	if err := n.recordLastSeal(ctx, o); err != nil {
+		return err
+	}
+	if !n.follows {
+		return work(ctx, o)
+	}
+	f := &pacedIndex{Index: n.index, moved: make(chan struct{}, 1)}
+	f.added.Store(n.index.Position())
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	following, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err := follow.Run(following, n.evidence, f, nil, follow.Options{Poll: 10 * time.Millisecond})
+		if following.Err() == nil {
+			cancel(err) // the work ends with it
+		}
+	}()
+	o.Pace = func(ctx context.Context) error { return f.wait(ctx, n.evidence.Last()-min(maxLag, n.evidence.Last())) }
+	err = work(ctx, o)
+	if err == nil {
+		err = f.wait(ctx, n.evidence.Last())
+	}
+	stop()
+	<-ended
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if err != nil {
+		return err
+	}
+	return n.index.Flush(ctx)
+}
+
+func (o Options) failpoint(name string) {
+	if o.Failpoint != nil {
+		o.Failpoint(name)
+	}
+}
+
+// pacedIndex tells how far the index was fed.
+type pacedIndex struct {
+	*embedded.Index
+	added atomic.Uint64
+	moved chan struct{}
+}
+
+func (p *pacedIndex) Add(ctx context.Context, records []*argus.Record) error {
+	if err := p.Index.Add(ctx, records); err != nil {
+		return err
+	}
+	if len(records) > 0 {
+		p.added.Store(records[len(records)-1].Seq)
+	}
+	select {
+	case p.moved <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// wait returns when the index was fed up to seq.
+func (p *pacedIndex) wait(ctx context.Context, seq uint64) error {
+	for p.added.Load() < seq {
+		select {
+		case <-p.moved:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// recordLastSeal sees to it that the newest seal is in the ledger: a crash
+// right after sealing can have kept it out. A delivery without a seal that the
+// ledger has sealed is damaged: it must not be taken for an interrupted one.
+func (n *Node) recordLastSeal(ctx context.Context, o intake.Options) error {
+	list, err := n.evidence.Deliveries(ctx)
+	if err != nil {
+		return err
+	}
+	var seal *argus.Seal
+	for _, d := range list {
+		if d.Seal != nil {
+			seal = d.Seal
+			continue
+		}
+		if recorded, err := n.sealRecorded(ctx, d.Number); err != nil {
+			return err
+		} else if recorded {
+			return fmt.Errorf("look for unfinished deliveries: %w: %s was sealed, and its seal is missing", argus.ErrDamaged, d.Number)
+		}
+	}
+	if seal == nil {
+		return nil
+	}
+	recorded, err := n.sealRecorded(ctx, seal.Delivery)
+	if err != nil || recorded {
+		return err
+	}
+	return intake.RecordSeal(ctx, o, seal)
+}
+
+// sealRecorded looks for a delivery's seal in the ledger, from its end.
+func (n *Node) sealRecorded(ctx context.Context, d argus.DeliveryNumber) (bool, error) {
+	size, err := n.ledger.Size()
+	if err != nil {
+		return false, err
+	}
+	const step = 1000
+	for end := int(size); end > 0; end -= step {
+		begun := false
+		for e, err := range n.ledger.Entries(ctx, uint64(max(1, end-step+1)), min(step, end)) {
+			if err != nil {
+				return false, err
+			}
+			if e.Subject == d.String() && e.Action == ledger.SealDelivery {
+				return true, nil
+			}
+			begun = begun || e.Subject == d.String() && e.Action == ledger.OpenDelivery
+		}
+		if begun {
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+// Reindex throws the index away and builds it from the evidence.
+func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := readInfo(dir); err != nil {
+		return 0, err
+	}
+	store, err := openForReading(dir)
+	if err != nil {
+		return 0, err
+	}
+	ix, err := embedded.Open(indexPath(dir), embedded.Options{Text: store, Rebuild: true})
+	if err != nil {
+		return 0, errors.Join(err, store.Close())
+	}
+	err = follow.CatchUp(ctx, store, ix, o.Catching)
+	return ix.Stats().Messages, errors.Join(err, ix.Close(), store.Close())
+}

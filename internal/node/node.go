@@ -1,0 +1,479 @@
+// Package node wires the parts into a running Argus, on one machine or many.
+//
+// Who holds a node can take deliveries in, keep the index up to date, check
+// the store and administer it. Data leaves only through its Desk.
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/follow"
+	"github.com/argus-evidence/argus/internal/index/embedded"
+	"github.com/argus-evidence/argus/internal/ledger"
+)
+
+// The errors that callers may ask for.
+var (
+	// ErrNoStore says that there is no store at the path.
+	ErrNoStore = errors.New("there is no store")
+	// ErrNoKey says that the store's private key is not where it was looked
+	// for. Without it no act can be recorded, and so none can be done.
+	ErrNoKey = errors.New("the private key of the store is not there")
+)
+
+// Options say how a node works. The zero value works.
+type Options struct {
+	// KeyDir is the folder of private keys. Default $ARGUS_KEYS, then
+	// argus/keys in the user's configuration folder.
+	KeyDir string
+	// Software names this Argus in seals.
+	Software string
+	// Write opens the evidence for a delivery.
+	Write bool
+	// Catching is told how far the index is, when it has to catch up with the
+	// evidence before it can be used.
+	Catching func(done, total uint64)
+	// SegmentBytes is, for Create, the size at which a segment of evidence is
+	// closed. Default evidence's own.
+	SegmentBytes int64
+	// Failpoint ends the process at named moments, in tests.
+	Failpoint func(name string)
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Catching == nil {
+		o.Catching = func(uint64, uint64) {}
+	}
+	if o.KeyDir == "" {
+		o.KeyDir = os.Getenv("ARGUS_KEYS")
+	}
+	if o.KeyDir == "" {
+		config, err := os.UserConfigDir()
+		if err != nil {
+			return o, fmt.Errorf("look for the private key: %w; name its folder with --keys or $ARGUS_KEYS", err)
+		}
+		o.KeyDir = filepath.Join(config, "argus", "keys")
+	}
+	return o, nil
+}
+
+// Info is what a store says of itself, in argus.json.
+type Info struct {
+	// Format is the version of the whole layout.
+	Format  int       `json:"format"`
+	Store   string    `json:"store"`
+	Created time.Time `json:"created"`
+	// SegmentBytes is the size at which a segment of evidence is closed, 0 for
+	// the default.
+	SegmentBytes int64 `json:"segment_bytes,omitempty"`
+}
+
+// The version of the store's layout.
+//
+// 1: the first.
+const storeFormat = 1
+
+const (
+	infoName      = "argus.json"
+	publicKeyName = "keys/store.pub"
+	ledgerDir     = "ledger"
+	authorityDir  = "authorities"
+	indexDir      = "index"
+)
+
+// Node is an open store.
+type Node struct {
+	// Desk is the way to the data.
+	Desk *desk.Desk
+	Info Info
+
+	dir         string
+	o           Options
+	keys        keys
+	evidence    *evidence.Store
+	index       *embedded.Index
+	follows     bool // this process keeps the index
+	ledger      *ledger.Ledger
+	authorities *authority.Store
+}
+
+type keys struct{ private, public string }
+
+// Create makes an empty store in dir, which does not exist or is empty, with a
+// key pair and one authority that covers everything in it for everybody who
+// can open it: it is your own data until you say otherwise.
+func Create(ctx context.Context, dir string, o Options) (err error) {
+	if o, err = o.withDefaults(); err != nil {
+		return err
+	}
+	// Whatever lies there and is no empty folder is somebody's: it stays.
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("make store %s: there is a file or a link of that name", dir)
+	}
+	if Exists(dir) {
+		return fmt.Errorf("make store %s: there is a store already", dir)
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("make store %s: the folder is not empty", dir)
+	}
+	// Made beside its place and renamed, so that there is a whole store or none.
+	making := filepath.Clean(dir) + ".making"
+	if err := os.RemoveAll(making); err != nil {
+		return fmt.Errorf("make store %s: %w", dir, err)
+	}
+	err = create(ctx, making, o)
+	if err == nil {
+		err = syncDir(making)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("make store %s: %w", dir, err), os.RemoveAll(making))
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make store %s: %w", dir, err)
+	}
+	if err := os.Rename(making, dir); err != nil {
+		return fmt.Errorf("make store %s: %w", dir, err)
+	}
+	return syncDir(filepath.Dir(filepath.Clean(dir)))
+}
+
+func create(ctx context.Context, dir string, o Options) error {
+	for _, d := range []string{dir, filepath.Join(dir, "keys"), o.KeyDir} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return err
+		}
+	}
+	info := Info{Format: storeFormat, Store: newStoreID(), Created: o.Now().UTC().Truncate(time.Second), SegmentBytes: o.SegmentBytes}
+	var k keys
+	var err error
+	if k.private, k.public, err = ledger.NewKey("argus/" + info.Store); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{
+		{keyPath(o.KeyDir, info.Store), []byte(k.private + "\n")},
+		{filepath.Join(dir, filepath.FromSlash(publicKeyName)), []byte(k.public + "\n")},
+		{filepath.Join(dir, infoName), text},
+	} {
+		if err := writeOnce(f.name, f.data); err != nil {
+			return err
+		}
+	}
+	e, err := evidence.Create(dir, evidence.Options{})
+	if err != nil {
+		return err
+	}
+	if err := e.Close(); err != nil {
+		return err
+	}
+	l, err := ledger.Create(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: k.public, PrivateKey: k.private, Now: o.Now})
+	if err != nil {
+		return err
+	}
+	return errors.Join(begin(ctx, dir, l, o, k, text), l.Close())
+}
+
+// begin writes the first acts: the store itself, and its first authority.
+func begin(ctx context.Context, dir string, l *ledger.Ledger, o Options, k keys, info []byte) error {
+	actor := ActorName()
+	_, err := l.Append(ctx, ledger.Act{Actor: actor, Action: ledger.Init, Detail: map[string]string{
+		infoName: hashOf(info), publicKeyName: strings.TrimSpace(k.public),
+	}})
+	if err != nil {
+		return err
+	}
+	store, err := authority.Open(filepath.Join(dir, authorityDir))
+	if err != nil {
+		return err
+	}
+	_, err = addAuthority(ctx, store, l, actor, authority.Authority{
+		Title: "Own data", Basis: "The holder's own data", GrantedBy: actor, Purpose: "reading own data",
+	}, o.Now())
+	return err
+}
+
+// AddAuthority adds an authority; who adds it administers and does not read.
+func (n *Node) AddAuthority(ctx context.Context, actor string, a authority.Authority) (*authority.Authority, error) {
+	return addAuthority(ctx, n.authorities, n.ledger, first(actor, ActorName()), a, n.o.Now())
+}
+
+func addAuthority(ctx context.Context, s *authority.Store, l *ledger.Ledger, actor string, a authority.Authority, now time.Time) (*authority.Authority, error) {
+	added, hash, err := s.Add(a, now)
+	if err != nil {
+		return nil, err
+	}
+	_, err = l.Append(ctx, ledger.Act{Actor: actor, Action: ledger.AddAuthority, Subject: added.Number.String(),
+		Detail: map[string]string{"sha256": hash.String()}})
+	return added, err
+}
+
+// RevokeAuthority ends an authority at once.
+func (n *Node) RevokeAuthority(ctx context.Context, actor string, number authority.Number, reason string) error {
+	actor = first(actor, ActorName())
+	hash, err := n.authorities.Revoke(number, actor, reason, n.o.Now())
+	if err != nil {
+		return err
+	}
+	_, err = n.ledger.Append(ctx, ledger.Act{Actor: actor, Action: ledger.RevokeAuthority, Subject: number.String(),
+		Detail: map[string]string{"sha256": hash.String()}})
+	return err
+}
+
+// Exists says whether there is a store at a path.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, infoName))
+	return err == nil
+}
+
+// Open opens a store, and brings its index up to date if nobody else does.
+func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
+	if o, err = o.withDefaults(); err != nil {
+		return nil, err
+	}
+	n := &Node{dir: dir, o: o}
+	if n.Info, err = readInfo(dir); err != nil {
+		return nil, err
+	}
+	if n.keys, err = readKeys(dir, o.KeyDir, n.Info.Store); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	n.ledger, err = ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: n.keys.public, PrivateKey: n.keys.private, Now: o.Now})
+	if err != nil {
+		return nil, err
+	}
+	if n.authorities, err = authority.Open(filepath.Join(dir, authorityDir)); err != nil {
+		return nil, err
+	}
+	n.evidence, err = evidence.Open(dir, evidence.Options{
+		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 17, Failpoint: o.Failpoint,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := n.openIndex(ctx); err != nil {
+		return nil, err
+	}
+	// The index of another process may know records that came meanwhile.
+	if err := n.evidence.Refresh(); err != nil {
+		return nil, err
+	}
+	n.Desk = desk.New(desk.Parts{Evidence: n.evidence, Index: n.index, Ledger: n.ledger, Authorities: n.authorities, Inside: inside, Now: o.Now})
+	return n, nil
+}
+
+// openIndex opens the index to keep it, or beside the process that does. An
+// index of another version is built again; a damaged one is an error, since
+// rebuilding it here would hide the damage.
+func (n *Node) openIndex(ctx context.Context) error {
+	var err error
+	dir := filepath.Join(n.dir, indexDir)
+	n.index, err = embedded.Open(dir, embedded.Options{Text: n.evidence})
+	if errors.Is(err, embedded.ErrOutdated) {
+		n.index, err = embedded.Open(dir, embedded.Options{Text: n.evidence, Rebuild: true})
+	}
+	if errors.Is(err, argus.ErrLocked) {
+		n.index, err = embedded.Open(dir, embedded.Options{Text: n.evidence, ReadOnly: true})
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	n.follows = true
+	if n.o.Write {
+		return nil // the delivery brings it along
+	}
+	return n.catchUp(ctx)
+}
+
+func (n *Node) catchUp(ctx context.Context) error {
+	if n.index.Position() >= n.evidence.Last() {
+		return nil
+	}
+	return follow.CatchUp(ctx, n.evidence, n.index, n.o.Catching)
+}
+
+// Close ends the use of the store.
+func (n *Node) Close() error {
+	var err error
+	if n.index != nil {
+		err = n.index.Close()
+	}
+	if n.evidence != nil {
+		err = errors.Join(err, n.evidence.Close())
+	}
+	if n.ledger != nil {
+		err = errors.Join(err, n.ledger.Close())
+	}
+	return err
+}
+
+// Follow keeps a node that reads up to date with what other processes take
+// in, until the context ends.
+func (n *Node) Follow(ctx context.Context) error {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := n.evidence.Refresh(); err != nil {
+			return err
+		}
+		if !n.follows {
+			if err := n.index.Refresh(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := n.catchUp(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+}
+
+// Who completes who asks: the user's own name, the only authority that names
+// the actor, and the authority's purpose.
+func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
+	who.Actor = first(who.Actor, ActorName())
+	list, err := n.Desk.Authorities(ctx, who.Actor)
+	if err != nil {
+		return who, err
+	}
+	if who.Authority == "" {
+		switch len(list) {
+		case 0:
+			return who, fmt.Errorf("%w: no authority names %s", argus.ErrRefused, who.Actor)
+		case 1:
+			who.Authority = list[0].Number.String()
+		default:
+			return who, fmt.Errorf("%w: %d authorities name %s; say under which one you ask with --authority", argus.ErrRefused, len(list), who.Actor)
+		}
+	}
+	for _, a := range list {
+		if number, err := authority.ParseNumber(who.Authority); err == nil && a.Number == number {
+			who.Purpose = first(who.Purpose, a.Purpose)
+		}
+	}
+	return who, nil
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// ActorName is the name of the user who runs this process.
+func ActorName() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "unknown"
+}
+
+func newStoreID() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func hashOf(data []byte) string { return argus.Hash(sha256.Sum256(data)).String() }
+
+func readInfo(dir string) (Info, error) {
+	var info Info
+	data, err := os.ReadFile(filepath.Join(dir, infoName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return info, fmt.Errorf("open %s: %w", dir, ErrNoStore)
+	}
+	if err != nil {
+		return info, fmt.Errorf("open store: %w", err)
+	}
+	if err := json.Unmarshal(data, &info); err != nil {
+		return info, fmt.Errorf("open store: %s: %w: %w", infoName, argus.ErrDamaged, err)
+	}
+	if info.Format != storeFormat {
+		return info, fmt.Errorf("open store: its format is version %d; this Argus reads version %d", info.Format, storeFormat)
+	}
+	return info, nil
+}
+
+func readKeys(dir, keyDir, store string) (keys, error) {
+	var k keys
+	public, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(publicKeyName)))
+	if err != nil {
+		return k, fmt.Errorf("open store: %w", err)
+	}
+	name := keyPath(keyDir, store)
+	private, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return k, fmt.Errorf("open store: %w: %s", ErrNoKey, name)
+	}
+	if err != nil {
+		return k, fmt.Errorf("open store: %w", err)
+	}
+	return keys{private: strings.TrimSpace(string(private)), public: strings.TrimSpace(string(public))}, nil
+}
+
+// writeOnce writes a file that does not exist yet, durably.
+func writeOnce(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(name))
+}
+
+func syncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// PrivateKeyPath is where the store's private key is.
+func (n *Node) PrivateKeyPath() string { return keyPath(n.o.KeyDir, n.Info.Store) }
+
+func keyPath(dir, store string) string { return filepath.Join(dir, filepath.Base(store)+".key") }

@@ -1,0 +1,441 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/intake"
+)
+
+var update = flag.Bool("update", false, "write the expected files anew")
+
+func testOptions(t testing.TB) Options {
+	return Options{KeyDir: filepath.Join(t.TempDir(), "keys"), Software: "argus test", SegmentBytes: 4000}
+}
+
+// makeStore makes a store with two sealed deliveries of what content gives.
+func makeStore(t testing.TB, dir string, o Options, deliveries ...string) {
+	t.Helper()
+	if err := Create(t.Context(), dir, o); err != nil {
+		t.Fatal(err)
+	}
+	if len(deliveries) > 0 {
+		if tt, ok := t.(*testing.T); ok {
+			tt.Chdir(t.TempDir()) // so that no path of this machine is recorded
+		}
+	}
+	for i, content := range deliveries {
+		source := fmt.Sprintf("delivery-%d.jsonl", i+1)
+		if err := os.WriteFile(source, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ingest(t, dir, o, source)
+	}
+}
+
+func ingest(t testing.TB, dir string, o Options, source string) *argus.Receipt {
+	t.Helper()
+	o.Write = true
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, err := n.Who(t.Context(), desk.Who{Actor: "tester"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var receipt *argus.Receipt
+	err = n.Ingest(t.Context(), who, intake.Options{BatchRecords: 50}, func(ctx context.Context, o intake.Options) error {
+		receipt, err = intake.Ingest(ctx, o, source)
+		return err
+	})
+	if err := errors.Join(err, n.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return receipt
+}
+
+func lines(from, to int) string {
+	var b strings.Builder
+	for n := from; n < to; n++ {
+		fmt.Fprintf(&b, `{"service":"sky","conversation":"A|B","from":"%c","id":"%d","sent":"2021-02-14T%02d:%02d:00Z","text":"message %d about crates and numbers"}`+"\n",
+			'A'+n%2, n, n/60%24, n%60, n)
+	}
+	return b.String()
+}
+
+func verify(t testing.TB, dir string) (damage, notes []Finding, v *Verified) {
+	t.Helper()
+	v, err := Verify(t.Context(), dir, "", func(f Finding) {
+		if f.Note {
+			notes = append(notes, f)
+		} else {
+			damage = append(damage, f)
+		}
+	}, func(int64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return damage, notes, v
+}
+
+func search(t testing.TB, dir string, o Options, query string) *desk.SearchResult {
+	t.Helper()
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	who, err := n.Who(t.Context(), desk.Who{Actor: "tester"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := n.Desk.Search(t.Context(), who, desk.SearchRequest{Query: query})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestFromAFileToAnAnswer(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 300), lines(200, 400))
+	if r := search(t, dir, o, "crates from:B"); r.Total != 200 || r.Behind != 0 {
+		t.Errorf("found %d, %d behind; want 200", r.Total, r.Behind)
+	}
+	// A message that was seen again belongs to both deliveries.
+	if r := search(t, dir, o, "delivery:D-0002"); r.Total != 200 {
+		t.Errorf("delivery 2 has %d messages, want 200", r.Total)
+	}
+	damage, notes, v := verify(t, dir)
+	if len(damage)+len(notes) != 0 || v.Sealed != 2 || v.Indexed != 400 || v.Counts.Sightings != 100 {
+		t.Errorf("%+v, damage %+v, notes %+v", v, damage, notes)
+	}
+}
+
+// P8: an index that is built again gives the same answers.
+func TestReindexGivesTheSame(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 300), lines(200, 400))
+	before := search(t, dir, o, "message is:differs OR crates")
+	messages, err := Reindex(t.Context(), dir, o)
+	if err != nil || messages != 400 {
+		t.Fatalf("%d messages, %v", messages, err)
+	}
+	after := search(t, dir, o, "message is:differs OR crates")
+	before.Entry, after.Entry = 0, 0
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("answers differ:\n%s", diff)
+	}
+}
+
+// An index that is missing altogether is built when the store is opened.
+func TestMissingIndexIsBuilt(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 100))
+	if err := os.RemoveAll(filepath.Join(dir, "index")); err != nil {
+		t.Fatal(err)
+	}
+	if r := search(t, dir, o, "crates"); r.Total != 100 {
+		t.Errorf("found %d, want 100", r.Total)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	if _, err := Open(t.Context(), dir, o); !errors.Is(err, ErrNoStore) {
+		t.Errorf("no store: %v", err)
+	}
+	makeStore(t, dir, o)
+	if err := Create(t.Context(), dir, o); err == nil {
+		t.Error("a store was made over another")
+	}
+	other := o
+	other.KeyDir = t.TempDir()
+	if _, err := Open(t.Context(), dir, other); !errors.Is(err, ErrNoKey) {
+		t.Errorf("no key: %v", err)
+	}
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if _, err := n.AddAuthority(t.Context(), "admin", authority.Authority{Basis: "warrant", GrantedBy: "judge", Purpose: "x", Actors: []string{"judge"}}); err != nil {
+		t.Fatal(err)
+	}
+	if who, err := n.Who(t.Context(), desk.Who{Actor: "tester"}); err != nil || who.Authority != "A-0001" || who.Purpose == "" {
+		t.Errorf("the only authority that names the actor: %+v, %v", who, err)
+	}
+	if _, err := n.Who(t.Context(), desk.Who{Actor: "judge"}); !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("two authorities and none named: %v", err)
+	}
+}
+
+func TestExpiryCutsIngestToo(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o)
+	o.Write = true
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if err := n.RevokeAuthority(t.Context(), "admin", 1, "over"); err != nil {
+		t.Fatal(err)
+	}
+	err = n.Ingest(t.Context(), desk.Who{Actor: "tester", Authority: "A-0001", Purpose: "x"}, intake.Options{}, func(context.Context, intake.Options) error {
+		t.Error("taken in under a revoked authority")
+		return nil
+	})
+	if !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("%v, want ErrRefused", err)
+	}
+}
+
+const storeV1 = "testdata/store-v1"
+
+// copyStore copies the store of version 1 that testdata holds.
+func copyStore(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "s")
+	if err := os.CopyFS(dir, os.DirFS(storeV1)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestStoreOfVersion1 opens and verifies a store as version 1 wrote it (P9).
+func TestStoreOfVersion1(t *testing.T) {
+	storeV1, err := filepath.Abs(storeV1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+		o.Now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+		makeStore(t, dir, o, lines(0, 300)+"broken\n", lines(200, 310))
+		if err := os.RemoveAll(storeV1); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(storeV1, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damage, notes, v := verify(t, storeV1)
+	if len(damage)+len(notes) != 0 {
+		t.Errorf("damage %+v, notes %+v", damage, notes)
+	}
+	want := argus.Counts{Read: 411, Stored: 310, Sightings: 100, Quarantined: 1}
+	if v.Counts != want || v.Sealed != 2 || v.Originals != 2 || v.Indexed != 310 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestDamagedStores goes through the library of damages in testdata/damaged.
+// A file has lines: what is done to a copy of the sound store (flip FILE
+// OFFSET, truncate FILE SIZE, append FILE TEXT, remove FILE, swap FILE FILE,
+// write FILE TEXT; a negative offset counts from the end), and what has to be
+// said of it: "damage FILE WORDS" or "note FILE WORDS", each at least once,
+// and no damage in files that it does not name.
+func TestDamagedStores(t *testing.T) {
+	names, err := filepath.Glob("testdata/damaged/*.txt")
+	if err != nil || len(names) < 15 {
+		t.Fatalf("%d damages, %v", len(names), err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			script, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := copyStore(t)
+			type wanted struct{ kind, file, words string }
+			var want []wanted
+			for line := range strings.Lines(string(script)) {
+				verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+				switch verb {
+				case "", "#":
+				case "damage", "note":
+					file, words, _ := strings.Cut(rest, " ")
+					want = append(want, wanted{verb, file, words})
+				default:
+					if err := harm(dir, verb, rest); err != nil {
+						t.Fatalf("%s: %v", strings.TrimSpace(line), err)
+					}
+				}
+			}
+			damage, notes, _ := verify(t, dir)
+			for _, w := range want {
+				findings := damage
+				if w.kind == "note" {
+					findings = notes
+				}
+				if !slices.ContainsFunc(findings, func(f Finding) bool { return f.File == w.file && strings.Contains(f.Problem, w.words) }) {
+					t.Errorf("no %s of %s with %q in damage %+v, notes %+v", w.kind, w.file, w.words, damage, notes)
+				}
+			}
+			for _, f := range damage {
+				if !slices.ContainsFunc(want, func(w wanted) bool { return w.kind == "damage" && w.file == f.File }) {
+					t.Errorf("a sound file is called damaged: %+v", f)
+				}
+			}
+		})
+	}
+}
+
+func harm(dir, verb, rest string) error {
+	file, argument, _ := strings.Cut(rest, " ")
+	path := filepath.Join(dir, filepath.FromSlash(file))
+	if info, err := os.Stat(path); err == nil && info.IsDir() && verb == "remove" {
+		return os.Remove(path)
+	}
+	if verb == "write" {
+		return os.WriteFile(path, []byte(argument+"\n"), 0o600)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return err
+	}
+	number := func() (int, error) {
+		n, err := strconv.Atoi(argument)
+		if n < 0 {
+			n += len(data)
+		}
+		if err == nil && (n < 0 || n >= len(data)) {
+			err = fmt.Errorf("the file has %d bytes", len(data))
+		}
+		return n, err
+	}
+	switch verb {
+	case "flip":
+		n, err := number()
+		if err != nil {
+			return err
+		}
+		data[n] ^= 1
+	case "truncate":
+		n, err := number()
+		if err != nil {
+			return err
+		}
+		data = data[:n]
+	case "append":
+		data = append(data, argument...)
+	case "remove":
+		return os.Remove(path)
+	case "swap":
+		other := filepath.Join(dir, filepath.FromSlash(argument))
+		second, err := os.ReadFile(other)
+		if err != nil {
+			return err
+		}
+		if err := os.Chmod(other, 0o600); err != nil {
+			return err
+		}
+		if err := os.WriteFile(other, data, 0o600); err != nil {
+			return err
+		}
+		data = second
+	default:
+		return fmt.Errorf("there is no damage %q", verb)
+	}
+	return os.WriteFile(path, data, 0o600)
+}
+
+// TestFlipAnyByteOfAStore changes bytes in every file of a store, index and
+// ledger included, and wants each found and its file named (P7).
+func TestFlipAnyByteOfAStore(t *testing.T) {
+	dir := copyStore(t)
+	rng := rand.New(rand.NewPCG(4, 2))
+	flips := 8
+	if testing.Short() {
+		flips = 2
+	}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		sound, err := os.ReadFile(path)
+		if err != nil || len(sound) == 0 {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(rel)
+		if err := os.Chmod(path, 0o600); err != nil {
+			return err
+		}
+		for i := range flips {
+			at := []int{0, len(sound) - 1}[i&1]
+			if i > 1 {
+				at = rng.IntN(len(sound))
+			}
+			bad := slices.Clone(sound)
+			bad[at] ^= 1 << rng.IntN(8)
+			if err := os.WriteFile(path, bad, 0o600); err != nil {
+				return err
+			}
+			damage, _, _ := verify(t, dir)
+			if !slices.ContainsFunc(damage, func(f Finding) bool { return strings.HasPrefix(name, f.File) }) {
+				t.Errorf("%s: a flip at %d is not found, or not named: %+v", name, at, damage)
+			}
+		}
+		return os.WriteFile(path, sound, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if damage, _, _ := verify(t, dir); len(damage) != 0 {
+		t.Errorf("after mending everything: %+v", damage)
+	}
+}
+
+// A private key elsewhere, a public key of somebody else: the store can agree
+// with itself and still not be what was sealed.
+func TestVerifyWithAKeyOfOnesOwn(t *testing.T) {
+	dir := copyStore(t)
+	stored, err := os.ReadFile(filepath.Join(dir, "keys", "store.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, o := filepath.Join(t.TempDir(), "other"), testOptions(t)
+	makeStore(t, other, o)
+	foreign, err := os.ReadFile(filepath.Join(other, "keys", "store.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, sound := range map[string]bool{strings.TrimSpace(string(stored)): true, strings.TrimSpace(string(foreign)): false} {
+		damage := 0
+		if _, err := Verify(t.Context(), dir, key, func(f Finding) {
+			if !f.Note {
+				damage++
+			}
+		}, func(int64) {}); err != nil {
+			t.Fatal(err)
+		}
+		if sound != (damage == 0) {
+			t.Errorf("key %s: %d findings", key, damage)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/intake"
+)
+
+// A delivery that was sealed stays sealed, also when somebody removes the seal.
+func TestSealedStaysSealed(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 10))
+	if err := os.Remove(filepath.Join(dir, "deliveries", "D-0001.seal")); err != nil {
+		t.Fatal(err)
+	}
+	o.Write = true
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, err := n.Who(t.Context(), desk.Who{Actor: "tester"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = n.Ingest(t.Context(), who, intake.Options{}, func(ctx context.Context, o intake.Options) error {
+		_, err := intake.Resume(ctx, o)
+		return err
+	})
+	if !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("resume of a sealed delivery: %v, want ErrDamaged", err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if damage, _, _ := verify(t, dir); len(damage) == 0 {
+		t.Error("a delivery that was sealed twice passes")
+	}
+}
+
+// Verify beside an ingest finds no damage.
+func TestVerifyBesideAnIngest(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 100))
+	if err := os.WriteFile("more.jsonl", []byte(lines(100, 200)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := false
+	_, err := Verify(t.Context(), dir, "", func(f Finding) {
+		if !f.Note {
+			t.Errorf("%+v", f)
+		}
+	}, func(int64) {
+		if !done {
+			done = true
+			ingest(t, dir, o, "more.jsonl")
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestHarmedStoresDoNotPanic changes bytes, cuts and swaps in copies of the
+// store of version 1, with the checksums of segments mended now and then so
+// that the change gets through, and opens, reads and verifies them.
+func TestHarmedStoresDoNotPanic(t *testing.T) {
+	rounds := 150
+	if testing.Short() {
+		rounds = 20
+	}
+	for seed := range rounds {
+		rng := rand.New(rand.NewPCG(uint64(seed), 9))
+		dir := copyStore(t)
+		var names []string
+		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && e.Type().IsRegular() && !strings.Contains(path, "ledger") && !strings.Contains(path, "index") {
+				names = append(names, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 1 + rng.IntN(3) {
+			name := names[rng.IntN(len(names))]
+			data, err := os.ReadFile(name)
+			if err != nil || len(data) == 0 {
+				continue
+			}
+			switch rng.IntN(4) {
+			case 0:
+				data = data[:rng.IntN(len(data))]
+			case 1:
+				data = append(data, data[rng.IntN(len(data)):]...)
+			default:
+				at := rng.IntN(len(data))
+				for i := range min(len(data)-at, 1+rng.IntN(8)) {
+					data[at+i] = byte(rng.IntN(256)) | byte(rng.IntN(2)*255)
+				}
+			}
+			if filepath.Ext(name) == ".seg" {
+				mend(data)
+			}
+			if err := errors.Join(os.Chmod(name, 0o600), os.WriteFile(name, data, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Verify(t.Context(), dir, "", func(Finding) {}, func(int64) {}); err != nil {
+			t.Logf("seed %d: %v", seed, err)
+		}
+		for _, readOnly := range []bool{true, false} {
+			s, err := evidence.Open(dir, evidence.Options{ReadOnly: readOnly})
+			if err != nil {
+				continue
+			}
+			var book argus.Bookkeeper
+			for r, err := range s.From(t.Context(), 1) {
+				if err == nil {
+					book.Add(r)
+				}
+			}
+			book.Receipt(nil)
+			_, _ = s.Deliveries(t.Context())
+			_, _ = s.FindPrefix("0", 100)
+			_ = s.Refresh()
+			s.Close()
+		}
+		os.RemoveAll(dir)
+	}
+}
+
+// mend makes the checksums of the block headers fit.
+func mend(data []byte) {
+	for at := 32; at+48 <= len(data); {
+		if string(data[at:at+4]) != "BLK1" {
+			return
+		}
+		length := min(int(binary.LittleEndian.Uint32(data[at+8:])), len(data)-at-48)
+		binary.LittleEndian.PutUint32(data[at+40:], crc(data[at+48:at+48+length]))
+		binary.LittleEndian.PutUint32(data[at+44:], crc(data[at:at+44]))
+		at += 48 + length
+	}
+}
+
+func crc(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }

@@ -1,0 +1,361 @@
+package query
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"sort"
+	"unicode/utf8"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Match says whether a message matches a query. It is the definition of what a
+// query means:
+//
+//   - Word, Phrase, Prefix and Fuzzy look at the terms of the message's text
+//     ([Analyzer]), Regexp at the text itself.
+//   - Field looks at the terms of the field ([Terms]).
+//   - Sent never matches a message whose sent time is unknown.
+//   - Not matches exactly what its node does not: -sent:2020 matches messages
+//     without a time, and a query of negations matches everything else.
+func Match(n Node, d *Doc) bool {
+	var c Candidate
+	c.Reset(d)
+	return Compile(n).Match(&c)
+}
+
+// A Matcher is a query made ready to be matched with many messages. It is not
+// changed by matching and may be shared.
+type Matcher struct {
+	node Node
+	// By expression.
+	regexps map[string]*regexp.Regexp
+}
+
+// Compile makes a query ready. A nil node is All; an expression that does not
+// compile, which Parse does not let through, matches nothing.
+func Compile(n Node) *Matcher {
+	m := &Matcher{node: n, regexps: map[string]*regexp.Regexp{}}
+	m.compile(n)
+	return m
+}
+
+func (m *Matcher) compile(n Node) {
+	switch n := n.(type) {
+	case And:
+		for _, inner := range n.Nodes {
+			m.compile(inner)
+		}
+	case Or:
+		for _, inner := range n.Nodes {
+			m.compile(inner)
+		}
+	case Not:
+		m.compile(n.Node)
+	case Regexp:
+		if re, err := regexp.Compile(n.Expr); err == nil {
+			m.regexps[n.Expr] = re
+		}
+	}
+}
+
+// Match says whether the message matches.
+func (m *Matcher) Match(c *Candidate) bool { return m.match(m.node, c) }
+
+func (m *Matcher) match(n Node, c *Candidate) bool {
+	switch n := n.(type) {
+	case nil, All:
+		return true
+	case And:
+		for _, inner := range n.Nodes {
+			if !m.match(inner, c) {
+				return false
+			}
+		}
+		return true
+	case Or:
+		for _, inner := range n.Nodes {
+			if m.match(inner, c) {
+				return true
+			}
+		}
+		return false
+	case Not:
+		return !m.match(n.Node, c)
+	case Regexp:
+		re := m.regexps[n.Expr]
+		return re != nil && re.MatchString(c.doc.Message.Text)
+	case Field:
+		return c.field(n)
+	case Sent:
+		return n.contains(c.doc.Message.Sent)
+	}
+	found := false
+	c.terms.find(n, func(int, int) bool { found = true; return false })
+	return found
+}
+
+// Contains says whether a known time lies in the range.
+func (n Sent) contains(t argus.Time) bool {
+	return t.Known() && (n.From.IsZero() || !t.UTC().Before(n.From)) && (n.To.IsZero() || t.UTC().Before(n.To))
+}
+
+// A Candidate is a message made ready to be matched with many queries. It
+// reuses its buffers; each goroutine needs its own.
+type Candidate struct {
+	doc      *Doc
+	terms    termList
+	analyzer Analyzer
+}
+
+// Reset begins with a new message.
+func (c *Candidate) Reset(d *Doc) {
+	c.doc = d
+	c.terms.reset(&c.analyzer, d.Message.Text)
+}
+
+func (c *Candidate) field(n Field) bool {
+	found := false
+	c.analyzer.Terms(c.doc, n.Name, func(term []byte) bool {
+		found = string(term) == n.Value || n.Prefix && hasPrefix(term, n.Value)
+		return !found
+	})
+	return found
+}
+
+// A termList is an analysed text.
+type termList struct {
+	terms []textTerm
+	bytes []byte
+	// sorted are the numbers of the terms, by term and then in order.
+	sorted []int32
+}
+
+type textTerm struct{ from, to, start, end int32 } // in bytes, in the text
+
+func (l *termList) reset(a *Analyzer, text string) {
+	l.terms, l.bytes, l.sorted = l.terms[:0], l.bytes[:0], l.sorted[:0]
+	for a.Reset(text); a.Next(); {
+		from := len(l.bytes)
+		l.bytes = append(l.bytes, a.Term()...)
+		l.sorted = append(l.sorted, int32(len(l.terms)))
+		l.terms = append(l.terms, textTerm{int32(from), int32(len(l.bytes)), int32(a.Start()), int32(a.End())})
+	}
+	slices.SortFunc(l.sorted, func(i, j int32) int {
+		if c := bytes.Compare(l.term(i), l.term(j)); c != 0 {
+			return c
+		}
+		return int(i - j)
+	})
+}
+
+func (l *termList) term(i int32) []byte {
+	t := l.terms[i]
+	return l.bytes[t.from:t.to]
+}
+
+// find yields each place where a Word, Phrase, Prefix or Fuzzy matches, as the
+// first and last term, until yield returns false.
+func (l *termList) find(n Node, yield func(first, last int) bool) {
+	switch n := n.(type) {
+	case Word:
+		l.findPrefix(n.Term, len(n.Term), yield)
+	case Prefix:
+		l.findPrefix(n.Term, MaxTerm, yield)
+	case Fuzzy:
+		l.findFuzzy(n, yield)
+	case Phrase:
+		l.findPhrase(n.Terms, yield)
+	}
+}
+
+// findPrefix yields the terms that begin so and have at most longest bytes.
+func (l *termList) findPrefix(prefix string, longest int, yield func(first, last int) bool) {
+	i := sort.Search(len(l.sorted), func(i int) bool { return string(l.term(l.sorted[i])) >= prefix })
+	for ; i < len(l.sorted); i++ {
+		at := l.sorted[i]
+		term := l.term(at)
+		if !hasPrefix(term, prefix) || len(term) > longest || !yield(int(at), int(at)) {
+			return
+		}
+	}
+}
+
+func hasPrefix(term []byte, prefix string) bool {
+	return len(term) >= len(prefix) && string(term[:len(prefix)]) == prefix
+}
+
+func (l *termList) has(term string) bool {
+	found := false
+	l.findPrefix(term, len(term), func(int, int) bool { found = true; return false })
+	return found
+}
+
+func (l *termList) findFuzzy(n Fuzzy, yield func(first, last int) bool) {
+	want := []rune(n.Term)
+	var term []rune
+	near := false
+	for i, at := range l.sorted {
+		if i == 0 || !bytes.Equal(l.term(at), l.term(l.sorted[i-1])) {
+			term = appendRunes(term[:0], l.term(at))
+			near = editDistance(want, term, n.Distance+1) <= n.Distance
+		}
+		if near && !yield(int(at), int(at)) {
+			return
+		}
+	}
+}
+
+func appendRunes(runes []rune, s []byte) []rune {
+	for len(s) > 0 {
+		r, size := utf8.DecodeRune(s)
+		runes = append(runes, r)
+		s = s[size:]
+	}
+	return runes
+}
+
+// findPhrase searches as Knuth, Morris and Pratt do: in linear time.
+func (l *termList) findPhrase(want []string, yield func(first, last int) bool) {
+	for _, term := range want {
+		if !l.has(term) {
+			return
+		}
+	}
+	border := borders(want)
+	matched := 0
+	for at := range l.terms {
+		term := l.term(int32(at))
+		for matched > 0 && (matched == len(want) || string(term) != want[matched]) {
+			matched = border[matched-1]
+		}
+		if string(term) == want[matched] {
+			matched++
+		}
+		if matched == len(want) && !yield(at-matched+1, at) {
+			return
+		}
+	}
+}
+
+// borders returns, for each beginning of the phrase, the length of its longest
+// proper beginning that it also ends with.
+func borders(want []string) []int {
+	border := make([]int, len(want))
+	for i, n := 1, 0; i < len(want); i++ {
+		for n > 0 && want[i] != want[n] {
+			n = border[n-1]
+		}
+		if want[i] == want[n] {
+			n++
+		}
+		border[i] = n
+	}
+	return border
+}
+
+// editDistance returns the Levenshtein distance, or limit if it is not less.
+func editDistance(a, b []rune, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	var space [2 * (MaxTerm + 1)]int
+	if len(b) > MaxTerm {
+		return limit
+	}
+	above, row := space[:len(b)+1], space[MaxTerm+1:][:len(b)+1]
+	for j := range above {
+		above[j] = j
+	}
+	for i := range a {
+		// Outside the band of limit around the diagonal it is limit or more.
+		low, high := max(0, i+1-limit), min(len(b), i+1+limit)
+		best := limit
+		for j := low; j <= high; j++ {
+			switch {
+			case j == 0:
+				row[j] = i + 1
+			default:
+				row[j] = above[j-1]
+				if a[i] != b[j-1] {
+					row[j]++
+				}
+				if j < i+1+limit {
+					row[j] = min(row[j], above[j]+1)
+				}
+				if j > low {
+					row[j] = min(row[j], row[j-1]+1)
+				}
+			}
+			best = min(best, row[j])
+		}
+		if best >= limit {
+			return limit
+		}
+		above, row = row, above
+	}
+	return min(limit, above[len(b)])
+}
+
+// Marks returns the byte ranges [start, end) of a text that make it match, in
+// order, neither overlapping nor touching: each place of each Word, Phrase,
+// Prefix, Fuzzy and Regexp that is not negated, whether or not the whole query
+// matches.
+func Marks(n Node, text string) [][2]int { return Compile(n).Marks(text) }
+
+// Marks is [Marks] for a query made ready.
+func (m *Matcher) Marks(text string) [][2]int {
+	var l termList
+	var a Analyzer
+	l.reset(&a, text)
+	return merged(m.marks(m.node, &l, text, nil, true))
+}
+
+func (m *Matcher) marks(n Node, l *termList, text string, marks [][2]int, positive bool) [][2]int {
+	switch n := n.(type) {
+	case And:
+		for _, inner := range n.Nodes {
+			marks = m.marks(inner, l, text, marks, positive)
+		}
+	case Or:
+		for _, inner := range n.Nodes {
+			marks = m.marks(inner, l, text, marks, positive)
+		}
+	case Not:
+		marks = m.marks(n.Node, l, text, marks, !positive)
+	case Regexp:
+		if re := m.regexps[n.Expr]; positive && re != nil {
+			for _, place := range re.FindAllStringIndex(text, -1) {
+				marks = append(marks, [2]int{place[0], place[1]})
+			}
+		}
+	default:
+		if positive {
+			l.find(n, func(first, last int) bool {
+				marks = append(marks, [2]int{int(l.terms[first].start), int(l.terms[last].end)})
+				return true
+			})
+		}
+	}
+	if len(marks) > 2*len(text)+64 {
+		marks = merged(marks) // queries of many terms on long texts
+	}
+	return marks
+}
+
+// merged sorts ranges and joins what overlaps or touches.
+func merged(marks [][2]int) [][2]int {
+	slices.SortFunc(marks, func(a, b [2]int) int { return a[0] - b[0] })
+	out := marks[:0]
+	for _, m := range marks {
+		switch last := len(out) - 1; {
+		case m[0] == m[1]:
+		case last >= 0 && m[0] <= out[last][1]:
+			out[last][1] = max(out[last][1], m[1])
+		default:
+			out = append(out, m)
+		}
+	}
+	return out
+}

@@ -1,0 +1,289 @@
+package query
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/argus-evidence/argus"
+)
+
+func TestTerms(t *testing.T) {
+	d := &Doc{
+		Message: &argus.Message{
+			Service: "sky", Conversation: "Q3XK9A|7B2FAA", Title: "Boat  Trip!", From: "Q3XK9A", FromName: "Álice O'Neil", To: []string{"7B2FAA", "=x"},
+			Sent: argus.At(time.Unix(0, 0), "", argus.ZoneStated, argus.Second), Text: "HTTPS://x.nl", Lang: "pt_BR",
+			State: argus.StateDeleted | argus.StateSystem, ReplyTo: "1", ForwardedFrom: "c", Attachments: []argus.Attachment{{}},
+		},
+		Deliveries: []argus.DeliveryNumber{7, 12},
+		Differs:    true,
+	}
+	want := map[FieldName][]string{
+		From:     {"=Q3XK9A", "q3xk9a", "alice o'neil", "alice", "o'neil", "o", "neil"},
+		To:       {"=7B2FAA", "7b2faa", "==x", "x"},
+		With:     {"=Q3XK9A", "q3xk9a", "alice o'neil", "alice", "o'neil", "o", "neil", "=7B2FAA", "7b2faa", "==x", "x"},
+		In:       {"=Q3XK9A|7B2FAA", "q3xk9a|7b2faa", "q3xk9a", "7b2faa", "boat trip!", "boat", "trip!", "trip"},
+		Service:  {"sky"},
+		Delivery: {"D-0007", "D-0012"},
+		Has:      {"attachment", "link", "reply", "forward", "text", "time"},
+		Is:       {"deleted", "system", "differs"},
+		Lang:     {"pt-br", "pt"},
+	}
+	got := map[FieldName][]string{}
+	for _, name := range Fields {
+		got[name] = Terms(d, name)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("terms (-want +got):\n%s", diff)
+	}
+	for _, name := range Fields {
+		if got := Terms(&Doc{Message: &argus.Message{}}, name); len(got) != 0 {
+			t.Errorf("an empty message has the terms %q in %s", got, name)
+		}
+	}
+}
+
+func TestHasLink(t *testing.T) {
+	for text, want := range map[string]bool{
+		"http://a": true, "see HTTPS://A": true, "www.a": true, "(WWW.a.nl)": true,
+		"http:/a": false, "ftp://a": false, "awww.a": false, "www.": false, "www a": false, "://": false, "": false,
+	} {
+		if hasLink(text) != want {
+			t.Errorf("hasLink(%q) = %v", text, !want)
+		}
+	}
+}
+
+// A short vocabulary, so that queries often hit.
+var vocabulary = []string{"a", "b", "ab", "abc", "abd", "boat", "boats", "boot", "лодка", "лодки", "é", "東", "京", "👍"}
+
+func anyDoc() *rapid.Generator[*Doc] {
+	return rapid.Custom(func(t *rapid.T) *Doc {
+		text := rapid.SliceOfN(rapid.SampledFrom(vocabulary), 0, 8).Draw(t, "text")
+		d := &Doc{Message: &argus.Message{
+			Service: "sky",
+			From:    rapid.SampledFrom([]string{"A", "b c", "ab"}).Draw(t, "from"),
+			To:      rapid.SliceOfN(rapid.SampledFrom([]string{"A", "b c"}), 0, 2).Draw(t, "to"),
+			Text:    strings.Join(text, rapid.SampledFrom([]string{" ", ", "}).Draw(t, "between")),
+			State:   argus.State(rapid.IntRange(0, 15).Draw(t, "state")),
+		}}
+		if rapid.Bool().Draw(t, "known") {
+			d.Message.Sent = argus.At(time.Unix(rapid.Int64Range(0, 10).Draw(t, "sent"), 0), "", argus.ZoneStated, argus.Second)
+		}
+		return d
+	})
+}
+
+func anyNode(depth int) *rapid.Generator[Node] {
+	word := rapid.Map(rapid.SampledFrom(vocabulary), func(s string) string { return Analyze(s)[0] })
+	kinds := []*rapid.Generator[Node]{
+		rapid.Map(word, func(s string) Node { return Word{s} }),
+		rapid.Map(word, func(s string) Node { return Prefix{s} }),
+		rapid.Map(rapid.SliceOfN(word, 2, 4), func(s []string) Node { return Phrase{s} }),
+		rapid.Custom(func(t *rapid.T) Node { return Fuzzy{word.Draw(t, "fuzzy"), rapid.IntRange(1, 2).Draw(t, "distance")} }),
+		rapid.Map(rapid.SampledFrom([]string{"a.b", "bo+t", "[东京]", "^a"}), func(s string) Node { return Regexp{s} }),
+		rapid.Custom(func(t *rapid.T) Node {
+			return Field{
+				rapid.SampledFrom([]FieldName{From, To, With, Is, Has}).Draw(t, "field"),
+				rapid.SampledFrom([]string{"a", "b", "b c", "=A", "locked", "time", ""}).Draw(t, "value"), rapid.Bool().Draw(t, "prefix"),
+			}
+		}),
+		rapid.Custom(func(t *rapid.T) Node {
+			from := rapid.Int64Range(0, 10).Draw(t, "from")
+			return Sent{time.Unix(from, 0).UTC(), time.Unix(rapid.Int64Range(from, 11).Draw(t, "to"), 0).UTC()}
+		}),
+		rapid.Just(Node(All{})),
+	}
+	if depth > 0 {
+		inner := rapid.SliceOfN(anyNode(depth-1), 2, 3)
+		kinds = append(kinds,
+			rapid.Map(inner, func(n []Node) Node { return And{n} }),
+			rapid.Map(inner, func(n []Node) Node { return Or{n} }),
+			rapid.Map(anyNode(depth-1), func(n Node) Node { return Not{n} }),
+		)
+	}
+	return rapid.OneOf(kinds...)
+}
+
+func TestMatchEqualsBruteForce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, d := anyNode(3).Draw(t, "node"), anyDoc().Draw(t, "doc")
+		if got, want := Match(n, d), brute(n, d); got != want {
+			t.Fatalf("%s matches %q of %q: %v, want %v", n, d.Message.Text, d.Message.From, got, want)
+		}
+	})
+}
+
+// brute says what a query means in the simplest words.
+func brute(n Node, d *Doc) bool {
+	terms := Analyze(d.Message.Text)
+	switch n := n.(type) {
+	case All:
+		return true
+	case And:
+		return !slices.ContainsFunc(n.Nodes, func(n Node) bool { return !brute(n, d) })
+	case Or:
+		return slices.ContainsFunc(n.Nodes, func(n Node) bool { return brute(n, d) })
+	case Not:
+		return !brute(n.Node, d)
+	case Word:
+		return slices.Contains(terms, n.Term)
+	case Prefix:
+		return slices.ContainsFunc(terms, func(s string) bool { return strings.HasPrefix(s, n.Term) })
+	case Phrase:
+		for i := range terms {
+			if slices.Equal(n.Terms, terms[i:min(len(terms), i+len(n.Terms))]) {
+				return true
+			}
+		}
+		return false
+	case Fuzzy:
+		return slices.ContainsFunc(terms, func(s string) bool { return levenshtein([]rune(s), []rune(n.Term)) <= n.Distance })
+	case Regexp:
+		return regexp.MustCompile(n.Expr).MatchString(d.Message.Text)
+	case Field:
+		return slices.ContainsFunc(Terms(d, n.Name), func(s string) bool {
+			return s == n.Value || n.Prefix && strings.HasPrefix(s, n.Value)
+		})
+	case Sent:
+		at := d.Message.Sent
+		return at.Known() && at.Micros >= n.From.UnixMicro() && at.Micros < n.To.UnixMicro()
+	}
+	panic("unknown node")
+}
+
+// levenshtein is the definition, recursively.
+func levenshtein(a, b []rune) int {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) + len(b)
+	}
+	if a[0] == b[0] {
+		return levenshtein(a[1:], b[1:])
+	}
+	return 1 + min(levenshtein(a[1:], b), levenshtein(a, b[1:]), levenshtein(a[1:], b[1:]))
+}
+
+func TestEditDistance(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.SliceOfN(rapid.SampledFrom([]rune("aбc")), 0, 7)
+		a, b, limit := word.Draw(t, "a"), word.Draw(t, "b"), rapid.IntRange(1, 4).Draw(t, "limit")
+		if got, want := editDistance(a, b, limit), min(limit, levenshtein(a, b)); got != want {
+			t.Fatalf("distance of %q and %q up to %d is %d, want %d", string(a), string(b), limit, got, want)
+		}
+	})
+}
+
+// Marks are in order, apart, inside the text, and there are some exactly when
+// a lone word, phrase, beginning, fuzzy word or expression matches.
+func TestMarksProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, d := anyNode(2).Draw(t, "node"), anyDoc().Draw(t, "doc")
+		marks := Marks(n, d.Message.Text)
+		end := -1
+		for _, m := range marks {
+			if m[0] <= end || m[1] <= m[0] || m[1] > len(d.Message.Text) {
+				t.Fatalf("marks %v in %q", marks, d.Message.Text)
+			}
+			end = m[1]
+		}
+		switch n.(type) {
+		case Word, Phrase, Prefix, Fuzzy, Regexp:
+			if Match(n, d) != (len(marks) > 0) {
+				t.Fatalf("%s matches %q: %v, with marks %v", n, d.Message.Text, Match(n, d), marks)
+			}
+		}
+	})
+}
+
+// Hostile texts and queries take time in proportion to their size: fractions of
+// a second here, where quadratic work would take longer than the limit.
+func TestHostileTexts(t *testing.T) {
+	for _, c := range []struct{ name, text, query string }{
+		{"phrase of one word", strings.Repeat("a ", 500_000) + "b", `"` + strings.Repeat("a ", MaxTerms-1) + `b"`},
+		{"one long word", strings.Repeat("a", 1_000_000), "b OR aaa~2 OR a*"},
+		{"many marks", strings.Repeat("e\u0301", 300_000), "e OR éé"},
+		{"marks out of order", "क" + strings.Repeat("\u094D\u0E38\u0E48", 100_000), "क OR क*"},
+		{"expanding", strings.Repeat("\uFDFA", 100_000), "الله OR صلى"},
+		{"symbols", strings.Repeat("👍\u200d", 150_000), "👍 /(👍.)+x/"},
+		{"expression", strings.Repeat("a", 100_000), "/(a*)*b/"},
+		{"not UTF-8", strings.Repeat("a\xff", 500_000), "a b*"},
+	} {
+		n, err := Parse(c.query, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		start := time.Now()
+		Match(n, &Doc{Message: &argus.Message{Text: c.text}})
+		for _, m := range Marks(n, c.text) {
+			if m[1] > len(c.text) {
+				t.Errorf("%s: mark %v", c.name, m)
+			}
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%s: took %v", c.name, took)
+		}
+	}
+}
+
+func TestMatcherDoesNotAllocate(t *testing.T) {
+	// Without a regular expression: those keep their state in a sync.Pool,
+	// which under the race detector forgets at random.
+	n, err := Parse(`hello (boat* OR "at dock") -test from:alice sent:2020..`, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, c, d := Compile(n), &Candidate{}, benchmarkDoc()
+	allocations := testing.AllocsPerRun(100, func() {
+		c.Reset(d)
+		if !m.Match(c) {
+			t.Fatal("no match")
+		}
+	})
+	if allocations > 0 {
+		t.Errorf("%v allocations", allocations)
+	}
+}
+
+func benchmarkDoc() *Doc {
+	return &Doc{Message: &argus.Message{
+		Service: "sky", Conversation: "Q3XK9A|7B2FAA", From: "Q3XK9A", FromName: "Alice", To: []string{"7B2FAA"},
+		Sent: argus.At(time.Unix(1.6e9, 0), "", argus.ZoneStated, argus.Second),
+		Text: "hello the shipment arrives tomorrow at dock 12 bring 50k",
+	}, Deliveries: []argus.DeliveryNumber{1}}
+}
+
+func BenchmarkMatch(b *testing.B) {
+	n, err := Parse(`hello (boat* OR "at dock") -test from:alice sent:2020..`, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, c, d := Compile(n), &Candidate{}, benchmarkDoc()
+	b.Run("reset", func(b *testing.B) {
+		for b.Loop() {
+			c.Reset(d)
+		}
+	})
+	b.Run("match", func(b *testing.B) {
+		for b.Loop() {
+			m.Match(c)
+		}
+	})
+}
+
+func BenchmarkTerms(b *testing.B) {
+	var a Analyzer
+	d := benchmarkDoc()
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		for _, name := range Fields {
+			a.Terms(d, name, func(term []byte) bool { n += len(term); return true })
+		}
+	}
+}

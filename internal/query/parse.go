@@ -1,0 +1,688 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/argus-evidence/argus"
+)
+
+// The limits of a query. One beyond them is a [SyntaxError].
+const (
+	MaxQuery  = 4 << 20 // bytes of its text, as written and as printed
+	MaxTerms  = 10_000  // words, values and dates together
+	MaxDepth  = 100     // parentheses and negations inside each other
+	MaxFuzzy  = 100     // words with typing errors
+	MaxRegexp = 1000    // bytes of a regular expression
+	// MaxRegexpSize is the most states that all regular expressions of a
+	// query may have together, about one for each character and repetition.
+	MaxRegexpSize = 5000
+)
+
+// Options say how a query's text is read.
+type Options struct {
+	// Zone is where the days of sent: and on: begin. Default UTC.
+	Zone *time.Location
+}
+
+// Parse reads a query. Its error is a [*SyntaxError]. The result is in
+// canonical form: no And directly in an And, no Or in an Or, no Not in a Not.
+func Parse(text string, opts Options) (Node, error) {
+	p := parser{text: text, zone: opts.Zone}
+	if p.zone == nil {
+		p.zone = time.UTC
+	}
+	n, err := p.query()
+	if err != nil {
+		var e *SyntaxError
+		if errors.As(err, &e) {
+			e.Query = text
+		}
+		return nil, err
+	}
+	return n, nil
+}
+
+// The grammar. A keyword is in capitals and ends at a space, parenthesis or
+// quotation mark.
+//
+//	query   = [ or ]
+//	or      = and { "OR" and }
+//	and     = not { [ "AND" ] not }
+//	not     = { "NOT" | "-" } operand
+//	operand = "(" or ")" | name ":" value | text
+//	text    = "*" | word [ "*" | "~" [ "1" | "2" ] ] | quoted [ "*" | "~" … ] | "/" expression "/"
+//	value   = "(" or of values ")" | [ "=" ] ( word | quoted ) [ "*" ] | "*"
+//
+// Reserved for later and an error now: "->", the field list, a "*" before or
+// inside a word.
+type parser struct {
+	text string
+	pos  int
+	zone *time.Location
+
+	field    FieldName // of the value or group being read
+	depth    int
+	operator string // read last, without its right side
+	operatorAt,
+	operatorEnd int
+
+	terms, fuzzy, regexpSize int
+	analyzer                 Analyzer
+}
+
+func (p *parser) query() (Node, error) {
+	if len(p.text) > MaxQuery {
+		return nil, p.fail(MaxQuery, MaxQuery, "the query is longer than %d bytes", MaxQuery)
+	}
+	for i, r := range p.text {
+		if r == utf8.RuneError && !strings.HasPrefix(p.text[i:], "\uFFFD") {
+			return nil, p.fail(i, i+1, "the query is not valid UTF-8")
+		}
+	}
+	if p.space(); p.end() {
+		return All{}, nil
+	}
+	n, err := p.or()
+	if err != nil {
+		return nil, err
+	}
+	if !p.end() {
+		return nil, p.fail(p.pos, p.pos+1, "there is no ( for this )").hint(`to search for one, write a regular expression: /\)/`)
+	}
+	if len(n.String()) > MaxQuery {
+		return nil, p.fail(0, len(p.text), "the query, written out, is longer than %d bytes", MaxQuery)
+	}
+	return n, nil
+}
+
+func (p *parser) or() (Node, error) {
+	var nodes []Node
+	for {
+		n, err := p.and()
+		if err != nil {
+			return nil, err
+		}
+		if inner, ok := n.(Or); ok {
+			nodes = append(nodes, inner.Nodes...)
+		} else {
+			nodes = append(nodes, n)
+		}
+		if !p.keyword("OR") {
+			break
+		}
+	}
+	if len(nodes) == 1 {
+		return nodes[0], nil
+	}
+	return Or{nodes}, nil
+}
+
+func (p *parser) and() (Node, error) {
+	var nodes []Node
+	for {
+		n, err := p.not()
+		if err != nil {
+			return nil, err
+		}
+		if inner, ok := n.(And); ok {
+			nodes = append(nodes, inner.Nodes...)
+		} else {
+			nodes = append(nodes, n)
+		}
+		if p.space(); !p.keyword("AND") && (p.end() || p.text[p.pos] == ')' || p.atKeyword("OR")) {
+			break
+		}
+	}
+	if len(nodes) == 1 {
+		return nodes[0], nil
+	}
+	return And{nodes}, nil
+}
+
+func (p *parser) not() (Node, error) {
+	p.space()
+	start := p.pos
+	switch {
+	case p.keyword("NOT"):
+	case strings.HasPrefix(p.text[start:], "->"):
+		return nil, p.fail(start, p.wordEnd(start), "-> (one message after another) is not supported yet")
+	case strings.HasPrefix(p.text[start:], "-"):
+		p.pos++
+		if p.boundary(p.pos) && !p.atAny(p.pos, `("“”„‟`) {
+			return nil, p.fail(start, p.pos, "- stands alone").hint("write it directly before what is not wanted: -word")
+		}
+		p.operator, p.operatorAt, p.operatorEnd = "-", start, p.pos
+	default:
+		return p.operand()
+	}
+	if err := p.enter(start); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	n, err := p.not()
+	if err != nil {
+		return nil, err
+	}
+	if inner, ok := n.(Not); ok {
+		return inner.Node, nil
+	}
+	return Not{n}, nil
+}
+
+func (p *parser) operand() (Node, error) {
+	start := p.pos
+	operator := p.operator
+	p.operator = ""
+	if p.end() || p.text[start] == ')' || p.atKeyword("OR") || p.atKeyword("AND") {
+		return nil, p.missing(operator)
+	}
+	if p.text[start] == '(' {
+		return p.group()
+	}
+	if p.field != "" {
+		return p.value()
+	}
+	if name, ok := p.name(); ok {
+		return p.fieldValue(name)
+	}
+	if p.text[start] == '/' {
+		return p.regexp()
+	}
+	return p.words()
+}
+
+// missing says what is wrong where an operand should begin.
+func (p *parser) missing(operator string) error {
+	switch {
+	case operator != "":
+		return p.fail(p.operatorAt, p.operatorEnd, "%s has nothing on its right", operator)
+	case p.end():
+		return p.fail(p.pos, p.pos, "the query ends where a word should follow")
+	case p.text[p.pos] == ')':
+		if p.depth == 0 {
+			return p.fail(p.pos, p.pos+1, "there is no ( for this )")
+		}
+		return p.fail(p.pos, p.pos+1, "there is nothing between the parentheses")
+	}
+	end := p.wordEnd(p.pos)
+	word := p.text[p.pos:end]
+	return p.fail(p.pos, end, "%s has nothing on its left", word).hint(`to search for the word, write it in small letters`)
+}
+
+func (p *parser) group() (Node, error) {
+	start := p.pos
+	if err := p.enter(start); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	p.pos++
+	n, err := p.or()
+	if err != nil {
+		return nil, err
+	}
+	if p.end() {
+		return nil, p.fail(start, start+1, "this ( is never closed")
+	}
+	p.pos++
+	return n, nil
+}
+
+func (p *parser) enter(at int) error {
+	if p.depth++; p.depth > MaxDepth {
+		return p.fail(at, at+1, "more than %d parentheses and negations inside each other", MaxDepth)
+	}
+	return nil
+}
+
+func (p *parser) leave() { p.depth-- }
+
+// count counts terms against the limit.
+func (p *parser) count(n, start int) error {
+	if p.terms += n; p.terms > MaxTerms {
+		return p.fail(start, p.pos, "the query has more than %d terms", MaxTerms)
+	}
+	return nil
+}
+
+// A piece is a word or a quoted text with what stands directly behind it.
+type piece struct {
+	value      string // without quotes, escapes and ending
+	start, end int    // in the query
+	quoted     bool
+	prefix     bool
+	fuzzy      int // 0 for none
+}
+
+func (p *parser) words() (Node, error) {
+	w, err := p.piece()
+	if err != nil {
+		return nil, err
+	}
+	if w.prefix && w.value == "" && !w.quoted {
+		return All{}, p.count(1, w.start)
+	}
+	var terms []string
+	single := false // a character that is a word has no other beginning
+	for p.analyzer.Reset(w.value); p.analyzer.Next(); {
+		terms = append(terms, string(p.analyzer.Term()))
+		single = p.analyzer.single
+	}
+	if err := p.count(max(1, len(terms)), w.start); err != nil {
+		return nil, err
+	}
+	switch written := oneLine(cut(p.text[w.start:w.end], 40)); {
+	case len(terms) == 0:
+		return nil, p.fail(w.start, w.end, "%q has no letter, digit or emoji to search for", written).
+			hint(`search for punctuation with a regular expression: /\?/`)
+	case w.fuzzy > 0 && len(terms) > 1:
+		return nil, p.fail(w.start, w.end, "only one word can have typing errors, and this is read as %d: %s", len(terms), list(terms))
+	case w.fuzzy > 0:
+		return p.fuzzyNode(w, terms[0])
+	case w.prefix && !single && len(terms) > 1:
+		return nil, p.fail(w.start, w.end, "only one word can be a beginning, and this is read as %d: %s", len(terms), list(terms))
+	case w.prefix && !single:
+		return Prefix{terms[0]}, nil
+	case len(terms) > 1:
+		return Phrase{terms}, nil
+	}
+	return Word{terms[0]}, nil
+}
+
+func (p *parser) fuzzyNode(w piece, term string) (Node, error) {
+	if w.fuzzy > 2 {
+		return nil, p.fail(w.start, w.end, "a word can have at most 2 typing errors")
+	}
+	if utf8.RuneCountInString(term) <= w.fuzzy {
+		return nil, p.fail(w.start, w.end, "%s is too short for %d typing errors: anything would match", term, w.fuzzy)
+	}
+	if p.fuzzy++; p.fuzzy > MaxFuzzy {
+		return nil, p.fail(w.start, w.end, "more than %d words with typing errors", MaxFuzzy)
+	}
+	return Fuzzy{term, w.fuzzy}, nil
+}
+
+func (p *parser) regexp() (Node, error) {
+	start := p.pos
+	var expr strings.Builder
+	i := start + 1
+	for ; i < len(p.text) && p.text[i] != '/'; i++ {
+		if p.text[i] == '\\' && i+1 < len(p.text) {
+			i++
+			if p.text[i] != '/' {
+				expr.WriteByte('\\')
+			}
+		}
+		expr.WriteByte(p.text[i])
+	}
+	const path = `to search for a path, put it in quotes: "/a/b"`
+	if i == len(p.text) {
+		return nil, p.fail(start, start+1, "this regular expression has no / at its end").hint(path)
+	}
+	p.pos = i + 1
+	if !p.boundary(p.pos) {
+		return nil, p.fail(start, p.wordEnd(p.pos), "something follows the / that ends the regular expression").hint(path)
+	}
+	if err := p.count(1, start); err != nil {
+		return nil, err
+	}
+	size, err := regexpSize(expr.String())
+	if err != nil {
+		return nil, p.fail(start, p.pos, "%v", err).hint("RE2 syntax")
+	}
+	if p.regexpSize += size; p.regexpSize > MaxRegexpSize {
+		return nil, p.fail(start, p.pos, "the regular expressions are too large")
+	}
+	return Regexp{expr.String()}, nil
+}
+
+// regexpSize checks an expression and returns about how many states it has.
+func regexpSize(expr string) (int, error) {
+	if len(expr) > MaxRegexp {
+		return 0, fmt.Errorf("the regular expression is longer than %d bytes", MaxRegexp)
+	}
+	tree, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		var e *syntax.Error
+		if errors.As(err, &e) {
+			return 0, fmt.Errorf("the regular expression has an error: %s: %s", e.Code, e.Expr)
+		}
+		return 0, fmt.Errorf("the regular expression has an error: %w", err)
+	}
+	size := states(tree)
+	if size > MaxRegexpSize {
+		return 0, errors.New("the regular expression is too large")
+	}
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return 0, fmt.Errorf("the regular expression has an error: %w", err)
+	}
+	if re.MatchString("") {
+		return 0, errors.New("the regular expression matches every text, also none")
+	}
+	return size, nil
+}
+
+func states(re *syntax.Regexp) int {
+	if re.Op == syntax.OpLiteral {
+		return len(re.Rune)
+	}
+	n := 0
+	for _, sub := range re.Sub {
+		n = min(n+states(sub), MaxRegexpSize+1)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(1, re.Min, re.Max)
+	}
+	return min(n+1, MaxRegexpSize+1)
+}
+
+// name reads a field's name and its colon, if they are next.
+func (p *parser) name() (string, bool) {
+	i := p.pos
+	for i < len(p.text) && (p.text[i]|0x20 >= 'a' && p.text[i]|0x20 <= 'z' || p.text[i] == '_') {
+		i++
+	}
+	if i == p.pos || i == len(p.text) || p.text[i] != ':' || strings.HasPrefix(p.text[i:], "://") {
+		return "", false
+	}
+	return p.text[p.pos:i], true
+}
+
+const (
+	sentField FieldName = "sent"
+	onField   FieldName = "on"
+)
+
+func (p *parser) fieldValue(written string) (Node, error) {
+	start, colon := p.pos, p.pos+len(written)
+	name := FieldName(strings.ToLower(written))
+	known := append(slices.Clone(Fields), sentField, onField)
+	if name == "list" {
+		return nil, p.fail(start, p.wordEnd(start), "list: (a stored list of values) is not supported yet")
+	}
+	if !slices.Contains(known, name) {
+		return nil, p.fail(start, colon+1, "there is no field %s%s", written, nearest(string(name), known)).
+			hint(fmt.Sprintf(`to search for the text, put it in quotes: "%s:"`, written))
+	}
+	p.pos = colon + 1
+	if p.boundary(p.pos) && !p.atAny(p.pos, `("“”„‟`) {
+		return nil, p.fail(start, colon+1, "%s: has no value directly behind it", name)
+	}
+	p.field = name
+	defer func() { p.field = "" }()
+	if p.text[p.pos] == '(' {
+		return p.group()
+	}
+	return p.value()
+}
+
+// value reads one value of the field.
+func (p *parser) value() (Node, error) {
+	name, start := p.field, p.pos
+	if p.text[start] == '/' {
+		return nil, p.fail(start, p.wordEnd(start), "regular expressions search the text only, not %s:", name).
+			hint(fmt.Sprintf(`for a value that begins with /, put it in quotes: %s:"/…"`, name))
+	}
+	exact := p.text[start] == '=' && slices.Contains([]FieldName{From, To, With, In}, name)
+	if exact {
+		p.pos++
+		if p.boundary(p.pos) && !p.atAny(p.pos, `"“”„‟`) {
+			return nil, p.fail(start, p.pos, "= has no value directly behind it")
+		}
+	}
+	w, err := p.piece()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.count(1, start); err != nil {
+		return nil, err
+	}
+	if w.fuzzy > 0 {
+		return nil, p.fail(w.start, w.end, "typing errors are for words of the text, not for %s:", name).
+			hint(fmt.Sprintf(`for a value that ends so, put it in quotes: %s:"…"`, name))
+	}
+	if w.prefix && slices.Contains([]FieldName{Delivery, Has, Is, sentField, onField}, name) {
+		return nil, p.fail(w.start, w.end, "%s: takes whole values only", name)
+	}
+	if name == sentField || name == onField {
+		return p.sent(w)
+	}
+	value, err := p.fieldTerm(name, w, exact)
+	if err != nil {
+		return nil, err
+	}
+	if value == "" && (!w.prefix || w.quoted) {
+		return nil, p.fail(w.start, w.end, "%s: has an empty value", name)
+	}
+	return Field{name, value, w.prefix}, nil
+}
+
+// fieldTerm turns a value into the term that messages have.
+func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) {
+	switch name {
+	case Delivery:
+		n, err := argus.ParseDelivery(w.value)
+		if err != nil {
+			return "", p.fail(w.start, w.end, "%q is no delivery: one is written like D-0007", w.value)
+		}
+		return n.String(), nil
+	case Has:
+		return p.known(name, HasWords, w)
+	case Is:
+		return p.known(name, IsWords, w)
+	case Lang:
+		tag := foldLang(w.value)
+		if strings.ContainsFunc(tag, func(r rune) bool { return r != '-' && (r >= utf8.RuneSelf || ascii[r] == asciiSeparator) }) {
+			return "", p.fail(w.start, w.end, "%q is no language: one is written like nl or pt-BR", w.value)
+		}
+		return cut(tag, MaxTerm), nil
+	}
+	if exact {
+		return Exact + cut(w.value, MaxTerm-len(Exact)), nil
+	}
+	return string(p.analyzer.foldWhole(w.value)), nil
+}
+
+func (p *parser) known(name FieldName, words []string, w piece) (string, error) {
+	if word := strings.ToLower(w.value); slices.Contains(words, word) {
+		return word, nil
+	}
+	return "", p.fail(w.start, w.end, "%s:%s does not exist%s", name, w.value, nearest(w.value, words))
+}
+
+// nearest ends an error about an unknown word with the known one that is
+// meant, or with all of them.
+func nearest[S ~string](word string, known []S) string {
+	best, distance := S(""), 3
+	for _, k := range known {
+		if d := editDistance([]rune(strings.ToLower(word)), []rune(string(k)), distance); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("; did you mean %s?", best)
+	}
+	return "; there are " + list(known)
+}
+
+func list[S ~string](words []S) string {
+	var b strings.Builder
+	for i, w := range words[:min(len(words), 12)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(cut(string(w), 40))
+	}
+	if len(words) > 12 {
+		b.WriteString(" …")
+	}
+	return b.String()
+}
+
+// piece reads a word or a quoted text and its ending.
+func (p *parser) piece() (piece, error) {
+	w := piece{start: p.pos}
+	var err error
+	if w.quoted = p.atAny(p.pos, `"“”„‟`); w.quoted {
+		w.value, err = p.quoted()
+	} else {
+		w.value, err = p.bare()
+	}
+	if err != nil {
+		return w, err
+	}
+	switch ending := p.ending(p.pos); {
+	case ending == "*":
+		w.prefix = true
+		p.pos++
+	case ending != "":
+		w.fuzzy = 1
+		if ending != "~" {
+			w.fuzzy = 3
+			if ending == "~1" || ending == "~2" {
+				w.fuzzy = int(ending[1] - '0')
+			}
+		}
+		p.pos += len(ending)
+	}
+	w.end = p.pos
+	return w, nil
+}
+
+func (p *parser) quoted() (string, error) {
+	start := p.pos
+	open, openSize := utf8.DecodeRuneInString(p.text[start:])
+	closing := `"`
+	if open != '"' {
+		closing = `"“”‟`
+	}
+	var value strings.Builder
+	for i := start + openSize; i < len(p.text); {
+		r, size := utf8.DecodeRuneInString(p.text[i:])
+		if strings.ContainsRune(closing, r) {
+			p.pos = i + size
+			return value.String(), nil
+		}
+		if r == '\\' && i+1 < len(p.text) {
+			i++
+			r, size = utf8.DecodeRuneInString(p.text[i:])
+		}
+		value.WriteRune(r)
+		i += size
+	}
+	return "", p.fail(start, start+openSize, "this quotation mark is never closed")
+}
+
+// bare reads a word up to its ending.
+func (p *parser) bare() (string, error) {
+	start := p.pos
+	var value strings.Builder
+	var last rune
+	for i := start; ; {
+		if p.boundary(i) || p.ending(i) != "" && (i > start || p.text[i] == '*') {
+			if p.atAny(i, `"“”„‟`) {
+				quote, size := utf8.DecodeRuneInString(p.text[i:])
+				next, _ := utf8.DecodeRuneInString(p.text[i+size:])
+				if isHebrewLetter(last) && isHebrewLetter(next) {
+					value.WriteRune(quote)
+					i += size
+					continue
+				}
+				return "", p.fail(i, i+size, "a quotation mark stands directly behind a word").
+					hint(`put a space before it, or write \" for the character itself`)
+			}
+			p.pos = i
+			return value.String(), nil
+		}
+		r, size := utf8.DecodeRuneInString(p.text[i:])
+		if r == '*' {
+			return "", p.fail(i, i+1, "* stands before or inside a word; parts of words are not supported yet").
+				hint(`a * at the end finds words that begin so: word*; \* is the character itself`)
+		}
+		if r == '\\' {
+			if i++; i == len(p.text) {
+				return "", p.fail(i-1, i, `nothing follows the \`).hint(`\\ is the character itself`)
+			}
+			r, size = utf8.DecodeRuneInString(p.text[i:])
+		}
+		value.WriteRune(r)
+		last = r
+		i += size
+	}
+}
+
+// ending returns the * or ~ with digits at i, if the word ends behind it.
+func (p *parser) ending(i int) string {
+	if !p.atAny(i, "*~") {
+		return ""
+	}
+	end := i + 1
+	for p.text[i] == '~' && end < len(p.text) && p.text[end] >= '0' && p.text[end] <= '9' {
+		end++
+	}
+	if !p.boundary(end) {
+		return ""
+	}
+	return p.text[i:end]
+}
+
+func (p *parser) end() bool { return p.pos >= len(p.text) }
+
+// space skips white space and invisible direction marks.
+func (p *parser) space() {
+	for !p.end() {
+		r, size := utf8.DecodeRuneInString(p.text[p.pos:])
+		if !unicode.IsSpace(r) && argus.CleanName(string(r)) != "" {
+			return
+		}
+		p.pos += size
+	}
+}
+
+// boundary says whether a word ends at i.
+func (p *parser) boundary(i int) bool {
+	if i >= len(p.text) || p.atAny(i, `()"“”„‟`) {
+		return true
+	}
+	r, _ := utf8.DecodeRuneInString(p.text[i:])
+	return unicode.IsSpace(r)
+}
+
+func (p *parser) atAny(i int, chars string) bool {
+	if i >= len(p.text) {
+		return false
+	}
+	r, _ := utf8.DecodeRuneInString(p.text[i:])
+	return strings.ContainsRune(chars, r)
+}
+
+// wordEnd returns where the word at i ends, at least one character on.
+func (p *parser) wordEnd(i int) int {
+	for start := i; i < len(p.text) && (i == start || !p.boundary(i)); {
+		_, size := utf8.DecodeRuneInString(p.text[i:])
+		i += size
+	}
+	return i
+}
+
+func (p *parser) atKeyword(word string) bool {
+	return strings.HasPrefix(p.text[p.pos:], word) && p.boundary(p.pos+len(word))
+}
+
+// keyword reads a keyword, if it is next.
+func (p *parser) keyword(word string) bool {
+	if p.space(); !p.atKeyword(word) {
+		return false
+	}
+	p.operator, p.operatorAt, p.operatorEnd = word, p.pos, p.pos+len(word)
+	p.pos += len(word)
+	return true
+}

@@ -1,0 +1,94 @@
+// Package query is the query language: text to terms, parsing, printing, and
+// whether a message matches.
+//
+// [Match] on one message defines what a query means. An index has to give the
+// same answer faster; it indexes the terms that [Terms] yields, so the two
+// agree by construction.
+package query
+
+import (
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Doc is a message as a query sees it: with what the evidence knows about it.
+type Doc struct {
+	ID      argus.ID
+	Message *argus.Message
+	// Deliveries are all deliveries in which the message was seen.
+	Deliveries []argus.DeliveryNumber
+	// Differs says that copies of the message say different things (is:differs).
+	Differs bool
+}
+
+// Node is a parsed query: one of And, Or, Not, Word, Phrase, Prefix, Fuzzy,
+// Regexp, Field, Sent and All. String prints it so that parsing the text gives
+// an equal node. Nodes are not changed after parsing and may be shared.
+type Node interface {
+	String() string
+	isNode()
+}
+
+type (
+	// All matches every message: the empty query.
+	All struct{}
+	// And matches what all of two or more nodes match.
+	And struct{ Nodes []Node }
+	// Or matches what at least one of two or more nodes matches.
+	Or struct{ Nodes []Node }
+	// Not matches what its node does not.
+	Not struct{ Node Node }
+	// Word matches a text that has the term. Term is as analysed.
+	Word struct{ Term string }
+	// Phrase matches a text that has the terms one after the other.
+	Phrase struct{ Terms []string }
+	// Prefix matches a text with a term that begins so.
+	Prefix struct{ Term string }
+	// Fuzzy matches a text with a term within Distance (1 or 2) edits, counted
+	// in characters: insertion, deletion, substitution (Levenshtein).
+	Fuzzy struct {
+		Term     string
+		Distance int
+	}
+	// Regexp matches a text as it was written, anywhere in it, with RE2 syntax.
+	Regexp struct{ Expr string }
+	// Field matches a message one of whose terms of the field ([Terms]) is
+	// Value, or begins with it if Prefix. A Value that begins with [Exact]
+	// is an account or conversation letter for letter.
+	Field struct {
+		Name   FieldName
+		Value  string
+		Prefix bool
+	}
+	// Sent matches a message whose sent time is known and From <= sent < To.
+	// A zero bound is open.
+	Sent struct{ From, To time.Time }
+)
+
+// FieldName is a field of the language.
+type FieldName string
+
+const (
+	From     FieldName = "from"
+	To       FieldName = "to"
+	With     FieldName = "with" // from or to
+	In       FieldName = "in"
+	Service  FieldName = "service"
+	Delivery FieldName = "delivery"
+	Has      FieldName = "has" // attachment, link, reply, forward, text, time
+	Is       FieldName = "is"  // locked, deleted, edited, system, differs
+	Lang     FieldName = "lang"
+)
+
+func (All) isNode()    {}
+func (And) isNode()    {}
+func (Or) isNode()     {}
+func (Not) isNode()    {}
+func (Word) isNode()   {}
+func (Phrase) isNode() {}
+func (Prefix) isNode() {}
+func (Fuzzy) isNode()  {}
+func (Regexp) isNode() {}
+func (Field) isNode()  {}
+func (Sent) isNode()   {}

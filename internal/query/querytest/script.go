@@ -1,0 +1,267 @@
+// Package querytest reads the scripts of messages, queries and expected hits
+// that everything which answers queries has to pass.
+//
+// The scripts are in internal/query/testdata, one topic a file. A line is a
+// word and its argument; lines that begin with white space belong to the line
+// above; empty lines and lines that begin with # are comments.
+//
+//	message LABEL           a message, with these lines below it:
+//		service whatsapp    default "test"
+//		from Q3XK9A         default "someone"
+//		name Alice Smith    FromName
+//		to 7B2FAA           one line for each
+//		in GROUP-1          Conversation
+//		title The group     Title
+//		sent 2021-02-14T12:03:11Z
+//		lang pt-BR
+//		text Hello          a second one is a second line of the text
+//		state deleted       one line for each
+//		attachment a.jpg    one line for each
+//		reply ID            ReplyTo
+//		forward NAME        ForwardedFrom
+//		delivery 7          one line for each, default 1
+//		differs             copies of the message differ
+//	zone Europe/Brussels    in which the queries that follow are read
+//	query TEXT              a query on all messages of the file, with one of
+//		want LABEL …        exactly these match, in any order; may be none
+//		error TEXT          it does not parse, and the message has TEXT
+//	                        and perhaps:
+//		at TEXT             the error points at this piece of the query
+//		prints TEXT         how the query is printed back
+//		marks LABEL A|B …   the pieces of the message's text that are marked
+//
+// An argument, or the pieces of marks, that begin and end with ` are a Go
+// string in double quotes, written without them: `caf\u00e9`.
+package querytest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// Script is a file of messages and of queries over all of them.
+type Script struct {
+	// Name is the file's, without .txt.
+	Name  string
+	Docs  []Doc
+	Cases []Case
+}
+
+// Doc is a message with its label. Labels are unique in a script.
+type Doc struct {
+	Label string
+	query.Doc
+}
+
+// Case is a query with what is expected of it.
+type Case struct {
+	Line    int // in the file
+	Query   string
+	Options query.Options
+	// Want are the labels of the messages that match.
+	Want []string
+	// Err, when not empty, is part of the error's message, and the query does
+	// not parse. At is the piece that the error points at, if given.
+	Err, At string
+	// Prints is how the query is printed back, if given.
+	Prints string
+	// Marks are the marked pieces of texts by label.
+	Marks map[string][]string
+}
+
+// Scripts reads all scripts. It looks for them from the directory of the
+// running test upwards.
+func Scripts(tb testing.TB) []*Script {
+	tb.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for !exists(filepath.Join(dir, "go.mod")) {
+		if dir == filepath.Dir(dir) {
+			tb.Fatal("no go.mod above the test's directory")
+		}
+		dir = filepath.Dir(dir)
+	}
+	paths, err := filepath.Glob(filepath.Join(dir, "internal", "query", "testdata", "*.txt"))
+	if err != nil || len(paths) == 0 {
+		tb.Fatalf("no query scripts below %s (%v)", dir, err)
+	}
+	var scripts []*Script
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		s, err := Parse(strings.TrimSuffix(filepath.Base(path), ".txt"), string(text))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		scripts = append(scripts, s)
+	}
+	return scripts
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Parse reads a script.
+func Parse(name, text string) (*Script, error) {
+	s := &Script{Name: name}
+	labels := map[string]bool{}
+	zone := time.UTC
+	for i, line := range strings.Split(text, "\n") {
+		trimmed := strings.TrimSpace(line)
+		if trimmed == "" || trimmed[0] == '#' {
+			continue
+		}
+		word, arg, _ := strings.Cut(trimmed, " ")
+		arg, err := unquote(strings.TrimSpace(arg))
+		switch {
+		case err != nil:
+		case trimmed != strings.TrimRight(line, " \t\r"): // indented
+			if len(s.Cases) > 0 {
+				err = s.Cases[len(s.Cases)-1].set(word, arg, labels)
+			} else if len(s.Docs) > 0 {
+				err = s.Docs[len(s.Docs)-1].set(word, arg)
+			} else {
+				err = fmt.Errorf("an indented line begins the script")
+			}
+		case word == "message" && len(s.Cases) == 0 && !labels[arg]:
+			labels[arg] = true
+			s.Docs = append(s.Docs, Doc{arg, query.Doc{Message: &argus.Message{}}})
+		case word == "query":
+			s.Cases = append(s.Cases, Case{Line: i + 1, Query: arg, Options: query.Options{Zone: zone}})
+		case word == "zone":
+			zone, err = time.LoadLocation(arg)
+		default:
+			err = fmt.Errorf("no place for %q here", word)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read script %s line %d: %w", name, i+1, err)
+		}
+	}
+	for i := range s.Docs {
+		s.Docs[i].complete()
+	}
+	return s, nil
+}
+
+func unquote(arg string) (string, error) {
+	if len(arg) >= 2 && arg[0] == '`' && arg[len(arg)-1] == '`' {
+		return strconv.Unquote(`"` + strings.ReplaceAll(arg[1:len(arg)-1], `"`, `\"`) + `"`)
+	}
+	return arg, nil
+}
+
+func (d *Doc) set(word, arg string) (err error) {
+	m := d.Message
+	switch word {
+	case "service":
+		m.Service = arg
+	case "from":
+		m.From = arg
+	case "name":
+		m.FromName = arg
+	case "to":
+		m.To = append(m.To, arg)
+	case "in":
+		m.Conversation = arg
+	case "title":
+		m.Title = arg
+	case "sent":
+		m.Sent, err = argus.ParseTime(arg)
+	case "lang":
+		m.Lang = arg
+	case "text":
+		if m.Text != "" {
+			m.Text += "\n"
+		}
+		m.Text += arg
+	case "state":
+		one, ok := argus.ParseState(arg)
+		if !ok {
+			return fmt.Errorf("no state is called %q", arg)
+		}
+		m.State |= one
+		if one == argus.StateLocked {
+			m.Locked = &argus.Locked{Payload: []byte("cipher")}
+		}
+	case "attachment":
+		m.Attachments = append(m.Attachments, argus.Attachment{Name: arg})
+	case "reply":
+		m.ReplyTo = arg
+	case "forward":
+		m.ForwardedFrom = arg
+	case "delivery":
+		var n argus.DeliveryNumber
+		n, err = argus.ParseDelivery(arg)
+		d.Deliveries = append(d.Deliveries, n)
+	case "differs":
+		d.Differs = true
+	default:
+		err = fmt.Errorf("a message has no %q", word)
+	}
+	return err
+}
+
+// complete fills in what the script leaves to the defaults.
+func (d *Doc) complete() {
+	m := d.Message
+	if m.Service == "" {
+		m.Service = "test"
+	}
+	if m.From == "" && m.State&argus.StateSystem == 0 {
+		m.From = "someone"
+	}
+	if d.Deliveries == nil {
+		d.Deliveries = []argus.DeliveryNumber{1}
+	}
+	m.ServiceID = d.Label
+	d.ID, _ = m.Identity()
+}
+
+func (c *Case) set(word, arg string, labels map[string]bool) error {
+	switch word {
+	case "want":
+		c.Want = strings.Fields(arg)
+		for _, label := range c.Want {
+			if !labels[label] {
+				return fmt.Errorf("no message is called %q", label)
+			}
+		}
+	case "error":
+		c.Err = arg
+	case "at":
+		c.At = arg
+	case "prints":
+		c.Prints = arg
+	case "marks":
+		label, pieces, _ := strings.Cut(arg, " ")
+		if !labels[label] {
+			return fmt.Errorf("no message is called %q", label)
+		}
+		if c.Marks == nil {
+			c.Marks = map[string][]string{}
+		}
+		c.Marks[label] = []string{}
+		pieces, err := unquote(pieces)
+		if pieces != "" {
+			c.Marks[label] = strings.Split(pieces, "|")
+		}
+		return err
+	default:
+		return fmt.Errorf("a query has no %q", word)
+	}
+	return nil
+}

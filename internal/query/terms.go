@@ -1,0 +1,246 @@
+package query
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Fields are the fields that have terms, in the order of their description.
+var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang}
+
+// The words that has: and is: know.
+var (
+	HasWords = []string{"attachment", "link", "reply", "forward", "text", "time"}
+	IsWords  = append(argus.StateWords[:len(argus.StateWords):len(argus.StateWords)], "differs")
+)
+
+// Exact begins the value of a field that is an account or conversation letter
+// for letter: from:=Q3XK9A matches the account Q3XK9A and no name or longer
+// account with that word in it. Each account and conversation has one such
+// term; no other term begins so.
+const Exact = "="
+
+// Terms yields the terms that a message has in a field, until yield returns
+// false, and returns false then. It is the one definition of a field: [Match]
+// compares a value with these terms, and an index indexes them.
+//
+//	from, to, with  of each account: Exact and the account as it is; and of
+//	                the account and, for the sender, of the name shown: the
+//	                whole, each part between spaces, and each word
+//	in              the same of the conversation, and its title
+//	service         the service
+//	delivery        each delivery as D-0007
+//	has, is         words of HasWords and IsWords
+//	lang            the language in lower case, and each shorter form: pt-br, pt
+//
+// All but Exact and delivery are folded as text is; wholes and parts keep
+// their punctuation. A term may come more than once, and is valid until yield
+// returns. The analyzer's text is lost.
+func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) bool {
+	m := d.Message
+	switch name {
+	case From:
+		return a.exact(m.From, yield) && a.name(m.From, yield) && a.name(m.FromName, yield)
+	case To:
+		for _, account := range m.To {
+			if !a.exact(account, yield) || !a.name(account, yield) {
+				return false
+			}
+		}
+		return true
+	case With:
+		return a.Terms(d, From, yield) && a.Terms(d, To, yield)
+	case In:
+		return a.exact(m.Conversation, yield) && a.name(m.Conversation, yield) && a.name(m.Title, yield)
+	case Service:
+		whole := a.foldWhole(m.Service)
+		return len(whole) == 0 || yield(whole)
+	case Delivery:
+		for _, n := range d.Deliveries {
+			if a.whole = append(a.whole[:0], n.String()...); !yield(a.whole) {
+				return false
+			}
+		}
+		return true
+	case Has:
+		return a.words(HasWords, has(m), yield)
+	case Is:
+		set := uint(m.State)
+		if d.Differs {
+			set |= 1 << len(argus.StateWords)
+		}
+		return a.words(IsWords, set, yield)
+	case Lang:
+		return a.lang(m.Lang, yield)
+	}
+	return true
+}
+
+// Terms returns the terms that a message has in a field, each once.
+func Terms(d *Doc, name FieldName) []string {
+	var terms []string
+	seen := map[string]bool{}
+	var a Analyzer
+	a.Terms(d, name, func(term []byte) bool {
+		if !seen[string(term)] {
+			seen[string(term)] = true
+			terms = append(terms, string(term))
+		}
+		return true
+	})
+	return terms
+}
+
+func (a *Analyzer) exact(s string, yield func([]byte) bool) bool {
+	if s == "" {
+		return true
+	}
+	a.whole = append(append(a.whole[:0], Exact...), cut(s, MaxTerm-len(Exact))...)
+	return yield(a.whole)
+}
+
+// name yields a name whole, in parts and in words.
+func (a *Analyzer) name(s string, yield func([]byte) bool) bool {
+	whole := a.foldWhole(s)
+	if len(whole) == 0 {
+		return true
+	}
+	if !yield(whole) {
+		return false
+	}
+	for rest := whole; len(rest) > 0; {
+		part, after, _ := bytes.Cut(rest, []byte(" "))
+		if len(part) < len(whole) && !yield(part) {
+			return false
+		}
+		rest = after
+	}
+	for a.Reset(s); a.Next(); {
+		if string(a.Term()) != string(whole) && !yield(a.Term()) {
+			return false
+		}
+	}
+	return true
+}
+
+// foldWhole folds a name as text is folded, and keeps its punctuation: white
+// space becomes one space, and an Exact at the beginning is left out. The
+// result is valid until the next call.
+func (a *Analyzer) foldWhole(s string) []byte {
+	a.Reset(s)
+	a.full = false
+	for i := 0; ; {
+		if len(a.rest) == 0 && i < len(s) && ascii[s[i]] > asciiBeyond && a.n < MaxTerm {
+			a.buf[a.n] = ascii[s[i]]
+			a.n++
+			i++
+			continue
+		}
+		f, _, to := a.peek(i)
+		if to == 0 {
+			break
+		}
+		i = to
+		a.rest = a.rest[min(1, len(a.rest)):]
+		switch r := f.char(); f.kind() {
+		case kindNothing:
+		case kindAccent:
+			a.accent(r)
+		case kindMark:
+			if a.n > 0 {
+				a.mark(r)
+			}
+		case kindSeparator:
+			if a.n == 0 && (r == ' ' || r == '=') || r == ' ' && a.buf[a.n-1] == ' ' {
+				continue
+			}
+			a.letter(r)
+		default:
+			a.letter(r)
+		}
+	}
+	a.whole = append(a.whole[:0], bytes.TrimSuffix(a.buf[:a.n], []byte(" "))...)
+	return a.whole
+}
+
+func (a *Analyzer) lang(tag string, yield func([]byte) bool) bool {
+	if tag == "" {
+		return true
+	}
+	a.whole = append(a.whole[:0], foldLang(cut(tag, MaxTerm))...)
+	for short := a.whole; ; {
+		if !yield(short) {
+			return false
+		}
+		i := strings.LastIndexByte(string(short), '-')
+		if i <= 0 {
+			return true
+		}
+		short = short[:i]
+	}
+}
+
+// foldLang writes a language tag (BCP 47) in lower case with hyphens.
+func foldLang(tag string) string {
+	return strings.ToLower(strings.ReplaceAll(tag, "_", "-"))
+}
+
+// has returns the set of HasWords that are true of a message.
+func has(m *argus.Message) (set uint) {
+	for i, is := range []bool{
+		len(m.Attachments) > 0, hasLink(m.Text), m.ReplyTo != "", m.ForwardedFrom != "", m.Text != "", m.Sent.Known(),
+	} {
+		if is {
+			set |= 1 << i
+		}
+	}
+	return set
+}
+
+// hasLink says whether http://, https:// or www. stands in a text, the last
+// not inside a word.
+func hasLink(text string) bool {
+	for i := 0; i < len(text); i++ {
+		switch rest := text[i:]; text[i] {
+		case ':':
+			if strings.HasPrefix(rest, "://") && (endsFold(text[:i], "http") || endsFold(text[:i], "https")) {
+				return true
+			}
+		case 'w', 'W':
+			if len(rest) > 4 && strings.EqualFold(rest[:4], "www.") && (i == 0 || ascii[text[i-1]] == asciiSeparator) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func endsFold(s, end string) bool {
+	return len(s) >= len(end) && strings.EqualFold(s[len(s)-len(end):], end)
+}
+
+func (a *Analyzer) words(all []string, set uint, yield func([]byte) bool) bool {
+	for i, w := range all {
+		if set&(1<<i) == 0 {
+			continue
+		}
+		if a.whole = append(a.whole[:0], w...); !yield(a.whole) {
+			return false
+		}
+	}
+	return true
+}
+
+// cut shortens a string to n bytes, between two characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

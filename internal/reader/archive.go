@@ -1,0 +1,405 @@
+package reader
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"iter"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// File is one file to read: an original, or a piece of one that is an archive.
+type File struct {
+	// Path leads to the file inside the original, "" for the original itself,
+	// "outer.zip!/inner.txt" for an entry of an archive in it. It is a label
+	// from a hostile source: control characters and marks that turn the
+	// direction of text stand as U+FFFD, and it may hold ../ or be absolute.
+	Path string
+	// Input reads the file, and Sample is its beginning. Both are good until
+	// the walk moves on; Input.Options are the zero value. They are empty when
+	// Problem is set.
+	Input  Input
+	Sample Sample
+	// Problem says, in a sentence, why the file at Path cannot be read, or what
+	// is wrong with the archive there. The walk goes on behind it.
+	Problem string
+}
+
+// Limits bound what an archive may unfold to.
+type Limits struct {
+	// Depth is how many archives may lie inside each other. Default 3.
+	Depth int
+	// Bytes is the most that the entries of one original unfold to. Default
+	// 64 GiB.
+	Bytes int64
+	// Entries is the most entries that one original may have. Default
+	// 1,000,000.
+	Entries int
+	// Ratio is how many times its stored size an entry may unfold to, once it
+	// is larger than RatioFrom bytes. Default 1000, from 100 MiB.
+	Ratio, RatioFrom int64
+	// Temp is the folder for the private temporary files that hold large
+	// entries while they are read. Default: the system's.
+	Temp string
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(n *int64, value int64) {
+		if *n <= 0 {
+			*n = value
+		}
+	}
+	set(&l.Bytes, 64<<30)
+	set(&l.Ratio, 1000)
+	set(&l.RatioFrom, 100<<20)
+	if l.Depth <= 0 {
+		l.Depth = 3
+	}
+	if l.Entries <= 0 {
+		l.Entries = 1_000_000
+	}
+	return l
+}
+
+// Files walks what an original contains. A plain file yields itself, and so
+// does an archive that a format reads as a whole (a spreadsheet). Another zip
+// archive yields its entries in the order of its directory, and theirs. Of an
+// archive whose directory is missing or broken, as when it was cut off, the
+// entries that are whole are found by their own headers.
+//
+// What is wrong inside is yielded as a File with a Problem: an entry that is
+// encrypted, fails its checksum, is compressed in an unknown way, or exceeds a
+// limit. An error, of the file itself, the temporary folder or the context,
+// ends the walk. No name from an archive is ever used on disk.
+func Files(ctx context.Context, name string, file io.ReaderAt, size int64, limits Limits) iter.Seq2[File, error] {
+	return func(yield func(File, error) bool) {
+		w := walk{
+			ctx: ctx, limits: limits.withDefaults(), yield: yield,
+			stored:  bufio.NewReaderSize(nil, 64<<10),
+			inflate: flate.NewReader(nil),
+			chunk:   make([]byte, 64<<10),
+		}
+		w.unfold = w.limits.Bytes
+		if err := w.file(name, "", file, size, 0); err != nil && !errors.Is(err, errStopped) {
+			yield(File{}, err)
+		}
+	}
+}
+
+// errStopped says that the receiver wants no more.
+var errStopped = errors.New("stopped")
+
+// walk is one walk over one original.
+type walk struct {
+	ctx     context.Context
+	limits  Limits
+	yield   func(File, error) bool
+	unfold  int64 // how many bytes may still be unfolded
+	entries int   // how many entries there were
+
+	// Buffers for one entry at a time.
+	stored  *bufio.Reader
+	inflate io.ReadCloser
+	chunk   []byte
+}
+
+func (w *walk) give(f File) error {
+	if !w.yield(f, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+func (w *walk) problem(path, format string, args ...any) error {
+	return w.give(File{Path: path, Problem: fmt.Sprintf(format, args...)})
+}
+
+// file yields a file that lies in depth archives, or what is in it.
+func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) error {
+	sample, err := NewSample(name, file, size)
+	if err != nil {
+		return err
+	}
+	f := File{Path: path, Input: Input{Name: name, Size: size, File: file}, Sample: sample}
+	if !isZip(sample.Head) {
+		return w.give(f)
+	}
+	if format, _ := Detect(sample); format != nil {
+		return w.give(f)
+	}
+	if depth == w.limits.Depth {
+		return w.problem(path, "the archive lies in %d others, which is as deep as is looked", depth)
+	}
+	return w.archive(name, path, file, size, depth)
+}
+
+// archive yields what is in a zip archive.
+func (w *walk) archive(name, path string, file io.ReaderAt, size int64, depth int) error {
+	inside := ""
+	if path != "" {
+		inside = path + "!/"
+	}
+	directory, err := openZipDirectory(file, size)
+	if err != nil {
+		if err := w.problem(path, "%v; its entries are looked for one by one", err); err != nil {
+			return err
+		}
+		return w.recovered(name+"!/", inside, file, size, depth)
+	}
+	var packed int64
+	for {
+		entry, err := directory.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return w.problem(path, "%v", err)
+		}
+		if packed += entry.packed; packed > size {
+			return w.problem(path, "the entries of the archive overlap: they claim more bytes than it has; the rest of it is not read")
+		}
+		if stop, err := w.entry(name+"!/", inside, file, size, entry, depth); stop || err != nil {
+			return err
+		}
+	}
+}
+
+// recovered yields the whole entries of an archive without a directory.
+func (w *walk) recovered(name, inside string, file io.ReaderAt, size int64, depth int) error {
+	for at := int64(0); at < size; {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		entry, err := readLocalHeader(file, size, at)
+		if err != nil {
+			if at, err = nextLocalHeader(w.ctx, file, size, at+1); err != nil {
+				return err
+			}
+			continue
+		}
+		if stop, err := w.entry(name, inside, file, size, entry, depth); stop || err != nil {
+			return err
+		}
+		at = entry.data + entry.packed
+		if entry.streamed || at > size { // where it ends is not known
+			if at, err = nextLocalHeader(w.ctx, file, size, entry.data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// entry yields one entry of an archive, or what is in it. It says stop when a
+// limit of the whole original is reached.
+func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *zipEntry, depth int) (stop bool, _ error) {
+	if err := w.ctx.Err(); err != nil {
+		return true, err
+	}
+	path := inside + entry.name
+	if w.entries++; w.entries > w.limits.Entries {
+		return true, w.problem(path, "the archive has more than %d entries; the rest of it is not read", w.limits.Entries)
+	}
+	if strings.HasSuffix(entry.name, "/") && entry.size == 0 && !entry.streamed {
+		return false, nil // a folder
+	}
+	spool, err := w.unpack(file, size, entry)
+	if err != nil {
+		var bad *entryError
+		if !errors.As(err, &bad) {
+			return true, err
+		}
+		return bad.last, w.problem(path, "%s", bad.reason)
+	}
+	defer spool.close()
+	return false, w.file(name+entry.name, path, spool.reader(), spool.size, depth+1)
+}
+
+// entryError is what is wrong with an entry of an archive.
+type entryError struct {
+	reason string
+	last   bool // nothing behind it is read
+}
+
+func (e *entryError) Error() string { return e.reason }
+
+func badEntry(format string, args ...any) error {
+	return &entryError{reason: fmt.Sprintf(format, args...)}
+}
+
+// unpack unfolds an entry into a spool, which the caller closes. The error is
+// an *entryError when it is the entry that is wrong.
+func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, err error) {
+	if entry.central {
+		if err := entry.locate(file, size); err != nil {
+			return nil, err
+		}
+	}
+	if entry.encrypted {
+		return nil, badEntry("the entry is encrypted and no password is held")
+	}
+	packed := entry.packed
+	if entry.streamed {
+		packed = size - entry.data
+	}
+	if entry.data+packed > size {
+		return nil, badEntry("the entry is cut off: %d of its %d bytes are there", size-entry.data, packed)
+	}
+	w.stored.Reset(io.NewSectionReader(file, entry.data, packed))
+	stored := &countingReader{r: w.stored}
+	var content io.Reader = stored
+	switch {
+	case entry.method == zipDeflated:
+		if err := w.inflate.(flate.Resetter).Reset(stored, nil); err != nil {
+			return nil, fmt.Errorf("unfold an archive: %w", err)
+		}
+		content = w.inflate
+	case entry.method != zipStored:
+		return nil, badEntry("the entry is compressed with method %d, which is not read", entry.method)
+	case entry.streamed:
+		return nil, badEntry("the entry is stored without its size, which only the missing directory states")
+	}
+	s := &spool{folder: w.limits.Temp}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	sum := crc32.NewIEEE()
+	for {
+		n, readErr := content.Read(w.chunk)
+		sum.Write(w.chunk[:n])
+		if w.unfold -= int64(n); w.unfold < 0 {
+			return nil, &entryError{fmt.Sprintf("the archive unfolds to more than %d bytes; the rest of it is not read", w.limits.Bytes), true}
+		}
+		if err := s.write(w.chunk[:n]); err != nil {
+			return nil, err
+		}
+		if s.size > w.limits.RatioFrom && s.size/w.limits.Ratio > stored.n {
+			return nil, badEntry("the entry unfolds to more than %d times its stored size", w.limits.Ratio)
+		}
+		if errors.Is(readErr, io.EOF) {
+			break
+		}
+		if readErr != nil {
+			if errors.Is(readErr, io.ErrUnexpectedEOF) {
+				return nil, badEntry("the entry is cut off: its compressed bytes end early, after %d bytes of content", s.size)
+			}
+			if _, ok := errors.AsType[flate.CorruptInputError](readErr); ok {
+				return nil, badEntry("the entry is damaged: its compressed bytes make no sense after %d bytes of content", s.size)
+			}
+			return nil, fmt.Errorf("read an entry of an archive: %w", readErr)
+		}
+		if err := w.ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	if entry.streamed {
+		if err := entry.readDescriptor(file, size, stored.n, s.size); err != nil {
+			return nil, err
+		}
+	}
+	if s.size != entry.size {
+		return nil, badEntry("the entry is damaged: it holds %d bytes and should hold %d", s.size, entry.size)
+	}
+	if sum.Sum32() != entry.checksum {
+		return nil, badEntry("the entry is damaged: its checksum is %08x and should be %08x", sum.Sum32(), entry.checksum)
+	}
+	return s, nil
+}
+
+// countingReader counts what was read. As an io.ByteReader it is not read
+// beyond the end of compressed data.
+type countingReader struct {
+	r *bufio.Reader
+	n int64
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+func (c *countingReader) ReadByte() (byte, error) {
+	b, err := c.r.ReadByte()
+	if err == nil {
+		c.n++
+	}
+	return b, err
+}
+
+// spool holds an unfolded entry: in memory while it is small, else in a
+// temporary file that nobody else can open and that is gone when it is closed.
+type spool struct {
+	folder string
+	size   int64
+	memory []byte
+	disk   *os.File
+}
+
+const spoolMemory = 4 << 20
+
+func (s *spool) write(b []byte) error {
+	s.size += int64(len(b))
+	if s.disk == nil && s.size <= spoolMemory {
+		s.memory = append(s.memory, b...)
+		return nil
+	}
+	if s.disk == nil {
+		disk, err := os.CreateTemp(s.folder, "argus-entry-*")
+		if err != nil {
+			return fmt.Errorf("unfold an archive: %w", err)
+		}
+		s.disk = disk
+		// Where an open file can be removed, no crash leaves it behind; where
+		// it cannot, close removes it.
+		os.Remove(disk.Name())
+		b = append(s.memory, b...)
+		s.memory = nil
+	}
+	if _, err := s.disk.Write(b); err != nil {
+		return fmt.Errorf("unfold an archive: %w", err)
+	}
+	return nil
+}
+
+func (s *spool) reader() io.ReaderAt {
+	if s.disk != nil {
+		return s.disk
+	}
+	return bytes.NewReader(s.memory)
+}
+
+func (s *spool) close() {
+	if s.disk != nil {
+		s.disk.Close()
+		os.Remove(s.disk.Name())
+	}
+}
+
+// entryName makes a label of a name from an archive: UTF-8, or taken as
+// Windows-1252 where it is not, without characters that could deceive whoever
+// reads it.
+func entryName(stored []byte) string {
+	if len(stored) == 0 {
+		return "(no name)"
+	}
+	if !utf8.Valid(stored) {
+		stored = appendWindows1252(nil, stored)
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return utf8.RuneError
+		}
+		return r
+	}, string(stored))
+}

@@ -1,0 +1,210 @@
+package reader
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// zipped makes an archive of names and contents, in turn. A name that begins
+// with "stored:" is not compressed.
+func zipped(t testing.TB, pairs ...string) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	for i := 0; i < len(pairs); i += 2 {
+		method := zip.Deflate
+		name, stored := strings.CutPrefix(pairs[i], "stored:")
+		if stored {
+			method = zip.Store
+		}
+		entry, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(entry, pairs[i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// zippedRaw makes an archive of stored entries whose sizes stand before them.
+func zippedRaw(t testing.TB, pairs ...string) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	for i := 0; i < len(pairs); i += 2 {
+		content := []byte(pairs[i+1])
+		entry, err := w.CreateRaw(&zip.FileHeader{Name: pairs[i], Method: zip.Store, CRC32: checksum(content),
+			CompressedSize64: uint64(len(content)), UncompressedSize64: uint64(len(content))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := entry.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// walked shows what a walk gives: a line for each file.
+func walked(t testing.TB, name string, file []byte, limits Limits) []string {
+	t.Helper()
+	limits.Temp = t.TempDir()
+	shown := []string{}
+	for f, err := range Files(t.Context(), name, bytes.NewReader(file), int64(len(file)), limits) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Problem != "" {
+			shown = append(shown, f.Path+": "+f.Problem)
+			continue
+		}
+		content, err := io.ReadAll(f.Input.Reader())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.TrimSuffix(name+"!/"+f.Path, "!/"); f.Input.Name != want {
+			t.Errorf("the name of %q is %q, want %q", f.Path, f.Input.Name, want)
+		}
+		shown = append(shown, fmt.Sprintf("%s = %.40s", f.Path, content))
+	}
+	left, err := os.ReadDir(limits.Temp)
+	if err != nil || len(left) > 0 {
+		t.Errorf("the temporary folder holds %d files: %v", len(left), err)
+	}
+	return shown
+}
+
+func checksumFlipped(file []byte, content string) []byte {
+	file = bytes.Clone(file)
+	file[bytes.Index(file, []byte(content))] ^= 1
+	return file
+}
+
+func TestFiles(t *testing.T) {
+	two := zipped(t, "a.txt", "alpha", "stored:dir/b.txt", "beta")
+	raw := zippedRaw(t, "a.txt", "alpha", "b.txt", "beta")
+	zip64 := zip64Of(t, "a.txt", "alpha")
+	encrypted := bytes.Clone(raw)
+	encrypted[6] |= 1
+	encrypted[bytes.Index(encrypted, []byte(zipCentral))+8] |= 1
+	nested := string(zipped(t, "inner.zip", string(two), "c.txt", "gamma"))
+	many := zipped(t, "1", "", "2", "", "3", "")
+	zeros := strings.Repeat("\x00", 1<<20)
+	for _, c := range []struct {
+		name   string
+		file   string
+		limits Limits
+		want   []string
+	}{
+		{"plain", "alpha", Limits{}, []string{" = alpha"}},
+		{"empty file", "", Limits{}, []string{" = "}},
+		{"archive", string(two), Limits{}, []string{"a.txt = alpha", "dir/b.txt = beta"}},
+		{"empty archive", string(zipped(t)), Limits{}, []string{}},
+		{"folders", string(zipped(t, "d/", "", "d/a", "alpha")), Limits{}, []string{"d/a = alpha"}},
+		{"archive of 64-bit sizes", zip64, Limits{}, []string{"a.txt = alpha"}},
+		{"nested", nested, Limits{}, []string{"inner.zip!/a.txt = alpha", "inner.zip!/dir/b.txt = beta", "c.txt = gamma"}},
+		{"nested too deep", nested, Limits{Depth: 1},
+			[]string{"inner.zip: the archive lies in 1 others, which is as deep as is looked", "c.txt = gamma"}},
+		{"large entry", string(zipped(t, "a", strings.Repeat("x", spoolMemory+1), "b", "beta")), Limits{},
+			[]string{"a = " + strings.Repeat("x", 40), "b = beta"}},
+		{"hostile names", string(zipped(t, "../../etc/passwd", "a", "/var/x", "b", "C:\\x\x1b[2J\u202etxt", "c", "caf\xe9", "d")), Limits{},
+			[]string{"../../etc/passwd = a", "/var/x = b", "C:\\x\uFFFD[2J\uFFFDtxt = c", "café = d"}},
+		{"same name twice", string(zippedRaw(t, "a", "1", "a", "2")), Limits{}, []string{"a = 1", "a = 2"}},
+		{"checksum", string(checksumFlipped(raw, "alpha")), Limits{},
+			[]string{fmt.Sprintf("a.txt: the entry is damaged: its checksum is %08x and should be %08x", checksum([]byte("`lpha")), checksum([]byte("alpha"))), "b.txt = beta"}},
+		{"encrypted", string(encrypted), Limits{},
+			[]string{"a.txt: the entry is encrypted and no password is held", "b.txt = beta"}},
+		{"too many entries", string(many), Limits{Entries: 2},
+			[]string{"1 = ", "2 = ", "3: the archive has more than 2 entries; the rest of it is not read"}},
+		{"unfolds to too much", string(zipped(t, "a", zeros, "b", zeros, "c", "")), Limits{Bytes: 1<<20 + 1},
+			[]string{"a = " + zeros[:40], "b: the archive unfolds to more than 1048577 bytes; the rest of it is not read"}},
+		{"unfolds too much at once", string(zipped(t, "a", zeros, "b", "beta")), Limits{Ratio: 100, RatioFrom: 1 << 16},
+			[]string{"a: the entry unfolds to more than 100 times its stored size", "b = beta"}},
+		{"junk behind", string(two) + strings.Repeat("\n", 9), Limits{}, []string{"a.txt = alpha", "dir/b.txt = beta"}},
+		{"cut in the directory", string(raw[:len(raw)-30]), Limits{},
+			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one", "a.txt = alpha", "b.txt = beta"}},
+		{"cut in the directory, streamed", string(two[:len(two)-30]), Limits{},
+			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one", "a.txt = alpha",
+				"dir/b.txt: the entry is stored without its size, which only the missing directory states"}},
+		{"cut in an entry", string(raw[:bytes.Index(raw, []byte("beta"))+2]), Limits{},
+			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one", "a.txt = alpha",
+				"b.txt: the entry is cut off: 2 of its 4 bytes are there"}},
+		{"cut in a streamed entry", string(two[:37]), Limits{},
+			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one",
+				"a.txt: the entry is cut off: its compressed bytes end early, after 1 bytes of content"}},
+		{"nested and cut", string(zippedRaw(t, "in.zip", string(raw[:len(raw)-30]), "c", "gamma")), Limits{},
+			[]string{"in.zip: the archive has no directory: it was cut off; its entries are looked for one by one",
+				"in.zip!/a.txt = alpha", "in.zip!/b.txt = beta", "c = gamma"}},
+		{"overlapping entries", string(overlapping(t)), Limits{},
+			[]string{"a = " + strings.Repeat("x", 40), ": the entries of the archive overlap: they claim more bytes than it has; the rest of it is not read"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, walked(t, "case/file.zip", []byte(c.file), c.limits)); diff != "" {
+				t.Errorf("files (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFilesStops(t *testing.T) {
+	file := zipped(t, "a", "alpha", "b", "beta")
+	for f, err := range Files(t.Context(), "x.zip", bytes.NewReader(file), int64(len(file)), Limits{}) {
+		if err != nil || f.Path != "a" {
+			t.Fatalf("first file %q: %v", f.Path, err)
+		}
+		break
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range Files(ctx, "x.zip", bytes.NewReader(file), int64(len(file)), Limits{}) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancelled walk yields %v", err)
+		}
+	}
+}
+
+// FuzzFiles checks that no archive makes the walk panic, hang or leave a file.
+func FuzzFiles(f *testing.F) {
+	two := zipped(f, "a.txt", "alpha", "stored:dir/b.txt", "beta")
+	f.Add(two)
+	f.Add(two[:len(two)-30])
+	f.Add(zippedRaw(f, "in.zip", string(two), "c", "gamma"))
+	f.Add([]byte(zip64Of(f, "a", "alpha")))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		walked(t, "x.zip", file, Limits{Bytes: 1 << 20, Entries: 1000})
+	})
+}
+
+// TestFilesWhole checks that an archive that a format reads as a whole is not
+// walked.
+func TestFilesWhole(t *testing.T) {
+	file := zipped(t, "[Content_Types].xml", "<Types/>", "xl/workbook.xml", "<workbook/>", "xl/worksheets/sheet1.xml", "<worksheet/>")
+	outer := zipped(t, "list.xlsx", string(file), "b", "beta")
+	var paths []string
+	for f, err := range Files(t.Context(), "x.zip", bytes.NewReader(outer), int64(len(outer)), Limits{}) {
+		if err != nil || f.Problem != "" {
+			t.Fatal(err, f.Problem)
+		}
+		paths = append(paths, f.Path)
+	}
+	if diff := cmp.Diff([]string{"list.xlsx", "b"}, paths); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,200 @@
+package reader
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// discordFormat reads the JSON that DiscordChatExporter writes: one channel a
+// file.
+//
+//   - Conversation: the channel's id. From: the author's id.
+//   - The types Default, Reply, ChatInputCommand and ContextMenuCommand (numbers
+//     0, 19, 20, 23 in old files) are what people wrote; every other type is the
+//     service's.
+//   - A reference is a reply, or with forwardedMessage a forward.
+//   - An attachment is named by the path under which its bytes were saved, or by
+//     its own name where they were not.
+//   - messageCount at the end of the file is compared with what was found.
+var discordFormat = &Format{
+	Name:    "discord",
+	Version: 1,
+	About:   "Discord channels as DiscordChatExporter writes them in JSON",
+	Checked: "invented examples only",
+	Detect:  detectDiscord,
+	Read:    readDiscord,
+}
+
+// detectDiscord wants a message, or the channel that a file begins with.
+func detectDiscord(s Sample) int {
+	if sure := sureOfRecord(s, `"guild"`, 95, beginsDiscord); sure > 0 {
+		return sure
+	}
+	return sureOfRecord(s, `"guild"`, 85, func(b []byte) bool { return hasKeys(b, "id", "type", "categoryId", "topic") })
+}
+
+// beginsDiscord knows a message by the members that nothing inside one has.
+func beginsDiscord(b []byte) bool { return hasKeys(b, "id", "timestampEdited", "isPinned") }
+
+// readDiscord reads one channel.
+func readDiscord(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		var channel discordChannel
+		d := newDocument(in, shape{lists: func(key string) bool { return key == "messages" }, begins: beginsDiscord, take: channel.take})
+		found, last := uint64(0), argus.Where{}
+		for item, err := range d.items(ctx, func(raw string) (*argus.Message, error) { return d.discordMessage(in.Options, &channel, raw) }) {
+			found++
+			last = item.Where
+			if !yield(item, err) || err != nil {
+				return
+			}
+		}
+		if n, err := strconv.ParseUint(channel.count, 10, 64); err == nil && n != found {
+			yield(Item{Problem: fmt.Sprintf("the file states %d messages, and %d were found in it", n, found),
+				Where: argus.Where{Record: last.Record + 1, Offset: last.Offset + last.Length}}, nil)
+		}
+	}
+}
+
+type discordChannel struct{ guild, category, name, id, count string }
+
+func (c *discordChannel) take(name, text string) bool {
+	switch name {
+	case "guild.name":
+		c.guild = argus.CleanName(text)
+	case "channel.category":
+		c.category = argus.CleanName(text)
+	case "channel.name":
+		c.name = argus.CleanName(text)
+	case "channel.id":
+		c.id = text
+	case "messageCount":
+		c.count = text
+	default:
+		return false
+	}
+	return true
+}
+
+// title names a channel as people do: guild / category / channel.
+func (c *discordChannel) title() string {
+	var parts []string
+	for _, part := range []string{c.guild, c.category, c.name} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, " / ")
+}
+
+// discordSpoken are the types of messages that accounts write.
+var discordSpoken = map[string]bool{
+	"": true, "Default": true, "Reply": true, "ChatInputCommand": true, "ContextMenuCommand": true,
+	"0": true, "19": true, "20": true, "23": true,
+}
+
+func (d *document) discordMessage(options Options, channel *discordChannel, raw string) (*argus.Message, error) {
+	kind, content, reference, forwarded := "", "", "", ""
+	m, err := d.begin(cmp.Or(options.Service, "discord"), raw, func(m *argus.Message, key, raw string) (err error) {
+		switch key {
+		case "id":
+			m.ServiceID, err = scalarMember(raw)
+			m.Sequence, _ = strconv.ParseUint(m.ServiceID, 10, 64)
+		case "type":
+			kind, err = scalarMember(raw)
+		case "timestamp":
+			m.Sent, err = isoMember(raw, options)
+		case "timestampEdited":
+			m.State |= argus.StateEdited
+			addExtra(m, key, raw)
+		case "content":
+			content, err = textOf(m, key, raw)
+		case "author":
+			err = discordAuthor(m, raw)
+		case "attachments":
+			keepMember(m, key, raw)
+			err = elements(raw, func(raw string) error { return addDiscordFile(m, raw) })
+		case "reference":
+			addExtra(m, key, raw)
+			err = members(raw, func(key, raw string) (err error) {
+				switch key {
+				case "messageId":
+					m.ReplyTo, err = scalarMember(raw)
+				case "channelId":
+					reference, err = scalarMember(raw)
+				}
+				return err
+			})
+		case "forwardedMessage":
+			addExtra(m, key, raw)
+			err = members(raw, func(key, raw string) (err error) {
+				if key == "content" {
+					forwarded, err = textOf(m, key, raw)
+				}
+				return err
+			})
+			m.ForwardedFrom = "?"
+		default:
+			keepMember(m, key, raw)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.Text = cmp.Or(content, forwarded)
+	if !discordSpoken[kind] {
+		happened(m, kind, content)
+	}
+	if m.ForwardedFrom != "" {
+		m.ForwardedFrom, m.ReplyTo = cmp.Or(reference, "?"), ""
+	}
+	m.Conversation, m.Title = channel.id, channel.title()
+	if !m.Sent.Known() {
+		return nil, fmt.Errorf("want a timestamp, found none")
+	}
+	return m, m.Valid()
+}
+
+func discordAuthor(m *argus.Message, raw string) error {
+	return members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "id":
+			m.From, err = scalarMember(raw)
+		case "name":
+			m.FromName, err = textMember(m, key, raw)
+			m.FromName = argus.CleanName(m.FromName)
+		default:
+			keepMember(m, "author."+key, raw)
+		}
+		return err
+	})
+}
+
+func addDiscordFile(m *argus.Message, raw string) error {
+	var a argus.Attachment
+	url := ""
+	err := members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "url":
+			url, err = textMember(m, key, raw)
+		case "fileName":
+			a.Name, err = textMember(m, key, raw)
+		case "fileSizeBytes":
+			a.Size, err = sizeMember(raw)
+		}
+		return err
+	})
+	if url = strings.ReplaceAll(url, `\`, "/"); url != "" && !strings.Contains(url, "://") {
+		a.Name = path.Clean(url)
+	}
+	m.Attachments = append(m.Attachments, a)
+	return err
+}

@@ -1,0 +1,239 @@
+package reader
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// etsiFormat is described in docs/readers-xml-mail.md.
+var etsiFormat = &Format{
+	Name:    "etsi",
+	Version: 1,
+	About:   "Messaging hand-over items as ETSI TS 103 707 describes them, alone or in TS 103 120 messages",
+	Checked: "invented examples only",
+	Detect:  detectETSI,
+	Read:    readETSI,
+}
+
+func detectETSI(s Sample) int {
+	if root := xmlRoot(s); root.name == "" {
+		return 0
+	}
+	if bytes.Contains(s.Text, []byte("http://uri.etsi.org/03707/")) {
+		return 95
+	}
+	return 0
+}
+
+// beginsETSI knows an item, and the object of TS 103 120 that it lies in.
+func beginsETSI(tag []byte) bool {
+	switch string(localName(xmlName(tag))) {
+	case "handoverItem", "HI1Object":
+		return tag[1] != '/'
+	}
+	return false
+}
+
+// etsiStreams is how many interceptions a file may number.
+const etsiStreams = 1024
+
+// etsiFile follows the numbers of a file's items.
+type etsiFile struct {
+	options Options
+	// last is the last number of each interception.
+	last map[string]uint64
+	gap  string
+}
+
+// readETSI yields one item for each hand-over item, and one for each gap in
+// their numbers.
+func readETSI(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		f := etsiFile{options: in.Options, last: map[string]uint64{}}
+		r := xmlReading{
+			isRecord: func(t xmlTag) bool { return beginsETSI(t.raw) },
+			begins:   beginsETSI,
+			parse:    f.item,
+			found: func(bool) string {
+				gap := f.gap
+				f.gap = ""
+				return gap
+			},
+		}
+		r.read(ctx, in)(yield)
+	}
+}
+
+// find returns the first element of a name in an element, at any depth, or
+// nil. Names are compared without regard to case: LIID, lIID.
+func (e *xmlElement) find(name string) *xmlElement {
+	if strings.EqualFold(e.name, name) {
+		return e
+	}
+	for i := range e.inside {
+		if found := e.inside[i].find(name); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// findValue returns the value of the first element of a name, or "".
+func (e *xmlElement) findValue(name string) string {
+	if found := e.find(name); found != nil {
+		return found.value()
+	}
+	return ""
+}
+
+// item reads a hand-over item. An object without one is about the warrant.
+func (f *etsiFile) item(e *xmlElement) (*argus.Message, error) {
+	item := e.find("handoverItem")
+	if item == nil {
+		return nil, nil
+	}
+	payload := item.find("payload")
+	if payload == nil {
+		return nil, errors.New("want an item with its payload, found one without")
+	}
+	m := &argus.Message{Service: cmp.Or(f.options.Service, "etsi")}
+	liid := cmp.Or(e.findValue("LIID"), e.findValue("LDID"))
+	f.number(m, e, liid)
+	keepExtra(m, "LIID", liid)
+	for _, a := range payload.attrs {
+		if localName(a.name) == "type" {
+			keepExtra(m, "payload type", localName(a.value))
+		}
+	}
+	core := payload.find("coreParameters")
+	if core == nil {
+		core = payload
+	}
+	if err := f.core(m, core); err != nil {
+		return nil, err
+	}
+	for i := range payload.inside {
+		if c := &payload.inside[i]; c != core && core != payload {
+			keepExtra(m, c.name, c.raw)
+		}
+	}
+	if header := item.child("header"); header.raw != "" {
+		keepExtra(m, "header", header.raw)
+	}
+	if m.From == "" {
+		m.State |= argus.StateSystem
+	}
+	return m, m.Valid()
+}
+
+// number takes the item's sequence number and looks for a gap before it.
+func (f *etsiFile) number(m *argus.Message, e *xmlElement, liid string) {
+	text := cmp.Or(e.findValue("SequenceNumber"), e.findValue("applicationSequenceNumber"))
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		keepExtra(m, "sequence number", text)
+		return
+	}
+	m.Sequence = n
+	last, known := f.last[liid]
+	switch {
+	case known && n > last+1:
+		f.gap = fmt.Sprintf("the numbers of interception %.80q jump from %d to %d: %d items are missing", liid, last, n, n-last-1)
+	case known && n <= last:
+		f.gap = fmt.Sprintf("the numbers of interception %.80q go from %d back to %d", liid, last, n)
+	}
+	if known || len(f.last) < etsiStreams {
+		f.last[strings.Clone(liid)] = n
+	}
+}
+
+// core reads the parameters that TS 103 707 gives every messaging payload.
+func (f *etsiFile) core(m *argus.Message, core *xmlElement) error {
+	for i := range core.inside {
+		c := &core.inside[i]
+		switch c.name {
+		case "messageSender":
+			if ids := etsiParty(m, c, "sender"); len(ids) > 0 {
+				m.From = ids[0]
+			}
+		case "messageReceiver":
+			if ids := etsiParty(m, c, "receiver"); len(ids) > 0 {
+				m.To = append(m.To, ids[0])
+			}
+		case "timestamp":
+			sent, ok := parseISO(c.value(), f.options)
+			if !ok {
+				var err error
+				if sent, err = androidTime(c.value()); err != nil {
+					return errors.New("timestamp: want a time like 2021-02-14T12:03:11Z, found other text")
+				}
+			}
+			m.Sent = sent
+		case "associatedBinaryData":
+			for j := range c.inside {
+				etsiBinary(m, &c.inside[j])
+			}
+		default:
+			keepExtra(m, c.name, cmp.Or(c.value(), c.raw))
+		}
+	}
+	if m.From != "" && len(m.To) == 1 {
+		m.Conversation = argus.DirectConversation(m.From, m.To[0])
+	} else {
+		m.Conversation = conversationOf(append([]string{m.From}, m.To...))
+	}
+	return nil
+}
+
+// etsiParty returns the identifiers of a party. The first is its account; all
+// are kept.
+func etsiParty(m *argus.Message, e *xmlElement, role string) []string {
+	var ids []string
+	list := e.child("identifiers")
+	for i := range list.inside {
+		if id := list.inside[i].value(); id != "" {
+			ids = append(ids, accountOf(argus.CleanName(id)))
+			keepExtra(m, role+" identifier", id)
+		}
+	}
+	keepExtra(m, role+" isTargetedParty", e.child("isTargetedParty").value())
+	return ids
+}
+
+// etsiBinary reads what was sent: text becomes the message's text, anything
+// else an attachment, of which the content may be elsewhere.
+func etsiBinary(m *argus.Message, e *xmlElement) {
+	kind := e.findValue("contentType")
+	id := e.findValue("cspDefinedIdentifier")
+	if m.ServiceID == "" {
+		m.ServiceID = id
+	}
+	keepExtra(m, "content url", e.findValue("url"))
+	keepExtra(m, "cspDefinedIdentifier", id)
+	a := argus.Attachment{Name: cmp.Or(e.findValue("filename"), e.findValue("url"), id), Type: kind}
+	a.Size, _ = strconv.ParseInt(e.findValue("contentLength"), 10, 64)
+	data := cmp.Or(e.findValue("binaryData"), e.findValue("data"))
+	if data != "" {
+		content, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(data), ""))
+		if err != nil {
+			keepExtra(m, "content that is not base64", data)
+		} else {
+			hold(&a, content)
+		}
+		if text, ok := mediaText(kind, content); err == nil && ok && m.Text == "" {
+			m.Text = text
+			return
+		}
+	}
+	a.Size = max(a.Size, 0)
+	m.Attachments = append(m.Attachments, a)
+}

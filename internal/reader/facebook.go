@@ -1,0 +1,234 @@
+package reader
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/argus-evidence/argus"
+)
+
+// facebookFormat reads the JSON in which Facebook and Instagram hand accounts
+// their messages ("Download your information"): a folder a conversation, with
+// message_1.json, message_2.json …, newest first. It also reads what Messenger
+// writes of end-to-end encrypted chats (senderName, text, timestamp, media).
+//
+//   - Text: these files write each byte of UTF-8 as an escape of its own (é as
+//     \u00c3\u00a9). Runs of such escapes that make UTF-8 together are mended; a
+//     run that does not stays as it is.
+//   - Service: instagram where the file's path says so, else facebook, or
+//     Options.Service. The files themselves do not tell.
+//   - From: the name of the sender, the only identifier there is.
+//   - Conversation: of two participants, their two names, so that both sides'
+//     exports meet; else the last part of thread_path, which all parts share,
+//     else the title, else the file's folder.
+//   - Messages have no id; their times have milliseconds.
+//   - photos, videos, audio_files, gifs, files, media and sticker are
+//     attachments; their uri is shortened to the path from the file's folder and
+//     kept whole in Extra.
+//   - A type other than Generic, Share, text, media and link is the service's
+//     (Subscribe, Unsubscribe, Call).
+var facebookFormat = &Format{
+	Name:    "facebook",
+	Version: 1,
+	About:   "Facebook and Instagram messages as JSON (message_1.json …)",
+	Checked: "chat-miner's Instagram sample, 2 of 2 messages as its target has them; else invented examples",
+	Detect:  detectFacebook,
+	Read:    readFacebook,
+}
+
+// detectFacebook wants a message in a list of messages.
+func detectFacebook(s Sample) int {
+	return sureOfRecord(s, `"messages"`, 95, func(b []byte) bool {
+		return hasKeys(b, "sender_name", "timestamp_ms") || hasKeys(b, "senderName", "timestamp")
+	})
+}
+
+func beginsFacebook(b []byte) bool { return hasKeys(b, "sender_name") || hasKeys(b, "senderName") }
+
+// facebookThread is what stands around the messages, also behind them.
+type facebookThread struct {
+	participants []string
+	title, path  string
+	facts        []argus.Field
+	conversation string
+}
+
+// readFacebook reads a file twice, first for what stands around the messages.
+func readFacebook(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		var thread facebookThread
+		s := shape{lists: func(key string) bool { return key == "messages" }, begins: beginsFacebook, take: thread.take}
+		for _, err := range newDocument(in, s).items(ctx, nil) {
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+		}
+		thread.name(in.Name)
+		s.take = func(string, string) bool { return true }
+		d := newDocument(in, s)
+		service := cmp.Or(in.Service, facebookService(in.Name))
+		d.items(ctx, func(raw string) (*argus.Message, error) {
+			return d.facebookMessage(service, path.Base(path.Dir(in.Name)), mendLatin1(raw), &thread)
+		})(yield)
+	}
+}
+
+func facebookService(name string) string {
+	if strings.Contains(strings.ToLower(name), "instagram") {
+		return "instagram"
+	}
+	return "facebook"
+}
+
+// take takes one fact.
+func (t *facebookThread) take(name, text string) bool {
+	text = mendText(text)
+	switch name {
+	case "participants.name", "participants":
+		if name := argus.CleanName(text); name != "" && !slices.Contains(t.participants, name) && len(t.participants) < participantLimit {
+			t.participants = append(t.participants, name)
+		}
+	case "title", "threadName":
+		t.title = argus.CleanName(text)
+	case "thread_path":
+		t.path = text
+		fallthrough
+	default:
+		if len(t.facts) < factLimit {
+			t.facts = append(t.facts, argus.Field{Name: name, Value: strings.ToValidUTF8(text[:min(len(text), factSize)], "")})
+		}
+	}
+	return true
+}
+
+// name decides on the conversation.
+func (t *facebookThread) name(file string) {
+	folder := path.Base(path.Dir(file))
+	if folder == "." || folder == "/" {
+		folder = ""
+	}
+	t.conversation = cmp.Or(strings.Trim(path.Base("/"+t.path), "/"), t.title, folder)
+	if len(t.participants) == 2 {
+		t.conversation = argus.DirectConversation(t.participants[0], t.participants[1])
+	}
+}
+
+func (d *document) facebookMessage(service, folder, raw string, thread *facebookThread) (*argus.Message, error) {
+	kind, content := "", ""
+	m, err := d.begin(service, raw, func(m *argus.Message, key, raw string) (err error) {
+		switch key {
+		case "sender_name", "senderName":
+			m.From, err = textMember(m, key, raw)
+			m.From = argus.CleanName(m.From)
+		case "timestamp_ms", "timestamp":
+			m.Sent, err = millisMember(raw)
+		case "content", "text":
+			content, err = textOf(m, key, raw)
+		case "type":
+			kind, err = jsonString(raw)
+		case "is_unsent", "isUnsent":
+			if raw == "true" {
+				m.State |= argus.StateDeleted
+			}
+		case "photos", "videos", "audio_files", "gifs", "files", "media":
+			keepMember(m, key, raw)
+			err = elements(raw, func(raw string) error { return addFacebookFile(m, strings.TrimSuffix(key, "s"), folder, raw) })
+		case "sticker":
+			addExtra(m, key, raw)
+			err = addFacebookFile(m, key, folder, raw)
+		default:
+			keepMember(m, key, raw)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.Text = content
+	switch kind {
+	case "", "Generic", "Share", "text", "media", "link", "placeholder":
+		if kind != "Generic" && kind != "text" {
+			keep(m, "type", kind)
+		}
+	default:
+		happened(m, kind, content)
+	}
+	m.Conversation, m.Title, m.To = thread.conversation, thread.title, others(thread.participants, m.From)
+	m.Extra = append(m.Extra, thread.facts...)
+	return m, m.Valid()
+}
+
+// addFacebookFile adds an attachment {uri}, named by its path from the folder
+// of the file that names it.
+func addFacebookFile(m *argus.Message, kind, folder, raw string) error {
+	return members(raw, func(key, raw string) error {
+		if key != "uri" {
+			return nil
+		}
+		uri, err := jsonString(raw)
+		if _, inside, ok := strings.Cut(uri, "/"+folder+"/"); ok {
+			uri = inside
+		}
+		m.Attachments = append(m.Attachments, argus.Attachment{Name: strings.TrimPrefix(uri, "./"), Type: kind})
+		return err
+	})
+}
+
+// mendLatin1 replaces runs of the escapes \u0080 to \u00ff that are the bytes of
+// UTF-8 with the characters that they make.
+func mendLatin1(raw string) string {
+	var out []byte
+	done := 0
+	for i := strings.IndexByte(raw, '\\'); i >= 0 && i < len(raw); {
+		var run []byte
+		end := i
+		for end+6 <= len(raw) && raw[end:end+4] == `\u00` && raw[end+4] >= '8' {
+			b, err := strconv.ParseUint(raw[end+4:end+6], 16, 8)
+			if err != nil {
+				break
+			}
+			run, end = append(run, byte(b)), end+6
+		}
+		switch {
+		case len(run) == 0:
+			end = i + 2 // another escape
+		case utf8.Valid(run):
+			out = append(append(out, raw[done:i]...), run...)
+			done = end
+		}
+		if end >= len(raw) {
+			break
+		}
+		next := strings.IndexByte(raw[end:], '\\')
+		if next < 0 {
+			break
+		}
+		i = end + next
+	}
+	if done == 0 {
+		return raw
+	}
+	return string(append(out, raw[done:]...))
+}
+
+// mendText does the same to a text whose escapes were already replaced.
+func mendText(text string) string {
+	b := make([]byte, 0, len(text))
+	for _, r := range text {
+		if r > 0xFF {
+			return text
+		}
+		b = append(b, byte(r))
+	}
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	return text
+}

@@ -1,0 +1,97 @@
+package reader
+
+import (
+	"fmt"
+	"io"
+	"slices"
+)
+
+// formats is the one table of formats. A new format is a file and a line here.
+// Between formats that are equally sure of a file, the earlier wins.
+var formats = []*Format{
+	jsonlFormat,
+	telegramFormat,
+	facebookFormat,
+	discordFormat,
+	slackFormat,
+	matrixFormat,
+	rocketchatFormat,
+	signalFormat,
+	caseFormat,
+	jabberFormat,
+	whatsappFormat,
+	ircFormat,
+	textdumpFormat,
+	sheetFormat,
+	smsbackupFormat,
+	ufdrFormat,
+	xmppFormat,
+	etsiFormat,
+	rsmfFormat,
+	emlFormat,
+	mboxFormat,
+	msgFormat,
+	vcardFormat,
+	whatsappdbFormat,
+	imessageFormat,
+}
+
+// Formats lists every format that can be read, in the order of preference.
+func Formats() []*Format { return slices.Clone(formats) }
+
+// ByName returns the format that --format names.
+func ByName(name string) (*Format, bool) {
+	for _, f := range formats {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return nil, false
+}
+
+// Detect returns the format that is surest of a file and how sure it is, from
+// 1 to 100; nil and 0 when none recognises it.
+func Detect(s Sample) (*Format, int) {
+	var best *Format
+	sure := 0
+	for _, f := range formats {
+		if n := f.Detect(s); n > sure {
+			best, sure = f, n
+		}
+	}
+	return best, sure
+}
+
+// sampleEntries and sampleNames are how many names of an archive, and how many
+// bytes of them, a Sample holds at most.
+const (
+	sampleEntries = 4096
+	sampleNames   = 1 << 20
+)
+
+// NewSample looks at the beginning of a file and, if it is a zip archive, at
+// the names in it.
+func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
+	head := make([]byte, min(size, HeadSize))
+	if n, err := file.ReadAt(head, 0); n < len(head) {
+		return Sample{}, fmt.Errorf("read the beginning of %q: %w", name, err)
+	}
+	s := Sample{Name: name, Head: head}
+	if !isZip(head) {
+		s.Text = SampleText(head)
+		return s, nil
+	}
+	directory, err := openZipDirectory(file, size)
+	if err != nil {
+		return s, nil //nolint:nilerr // an archive that is damaged; the walk says how
+	}
+	for names := 0; len(s.Entries) < sampleEntries && names < sampleNames; {
+		entry, err := directory.next()
+		if err != nil {
+			return s, nil //nolint:nilerr // as above, or the end
+		}
+		s.Entries = append(s.Entries, entry.name)
+		names += len(entry.name)
+	}
+	return s, nil
+}

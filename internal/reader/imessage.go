@@ -1,0 +1,272 @@
+package reader
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// imessageFormat is described in docs/readers-xml-mail.md.
+var imessageFormat = &Format{
+	Name:    "imessage",
+	Version: 1,
+	About:   "iMessage and SMS of Apple's devices (chat.db of a Mac, sms.db of a phone)",
+	Checked: "invented examples only",
+	Detect:  detectIMessage,
+	Read:    readIMessage,
+}
+
+func detectIMessage(s Sample) int {
+	if isSQLite(s, "chat_message_join", "attributedBody") {
+		return 95
+	}
+	return 0
+}
+
+// imessageLimit is how many accounts and conversations are known.
+const imessageLimit = 1 << 18
+
+// readIMessage yields one item for each message. Record is the number of its
+// row; a row has no place of its own in the file.
+func readIMessage(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		err := readIMessageDB(ctx, in, yield)
+		if bad, ok := errors.AsType[damagedDatabase](err); ok {
+			yield(Item{Problem: bad.Error()}, nil)
+		} else if err != nil && !errors.Is(err, errStopped) {
+			yield(Item{}, err)
+		}
+	}
+}
+
+type imessageDB struct {
+	*database
+	in      Input
+	handles map[int64]string
+	chats   map[int64]imessageChat
+}
+
+type imessageChat struct {
+	name, title string
+	group       bool
+	members     []string
+}
+
+func readIMessageDB(ctx context.Context, in Input, yield func(Item, error) bool) error {
+	d, err := openDatabase(ctx, in.File, in.Size, in.maxRecord())
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if !d.tables["message"] || !d.tables["handle"] {
+		return damagedDatabase{errors.New("want a table of messages and one of handles, found none")}
+	}
+	if problem := logBeside(in); problem != "" && !yield(Item{Problem: problem}, nil) {
+		return errStopped
+	}
+	r := imessageDB{database: d, in: in, handles: map[int64]string{}, chats: map[int64]imessageChat{}}
+	if err := r.learn(); err != nil {
+		return err
+	}
+	return r.messages(yield)
+}
+
+// learn reads who and where.
+func (r *imessageDB) learn() error {
+	return errors.Join(
+		r.each("handle", "ROWID", func(row *databaseRows) error {
+			if len(r.handles) < imessageLimit {
+				r.handles[row.number("ROWID")] = imessageAccount(row.text("id"))
+			}
+			return nil
+		}),
+		r.each("chat", "ROWID", func(row *databaseRows) error {
+			if len(r.chats) < imessageLimit {
+				r.chats[row.number("ROWID")] = imessageChat{
+					name: row.text("chat_identifier"), title: argus.CleanName(row.text("display_name")), group: row.number("style") == 43,
+				}
+			}
+			return nil
+		}),
+		r.each("chat_handle_join", "chat_id", func(row *databaseRows) error {
+			id := row.number("chat_id")
+			if chat, ok := r.chats[id]; ok && len(chat.members) < participantLimit {
+				chat.members = append(chat.members, r.handles[row.number("handle_id")])
+				r.chats[id] = chat
+			}
+			return nil
+		}),
+	)
+}
+
+// imessageAccount writes a handle: a number, or an address.
+func imessageAccount(s string) string { return accountOf(strings.ToLower(argus.CleanName(s))) }
+
+// messages reads the messages, and along with them, in the same order, which
+// chat each is in and which files it has.
+func (r *imessageDB) messages(yield func(Item, error) bool) error {
+	var parts []*databaseRows
+	for _, query := range []string{
+		`SELECT message_id, chat_id FROM chat_message_join ORDER BY message_id`,
+		`SELECT j.message_id AS message_id, +a.filename AS filename, +a.mime_type AS mime_type, +a.transfer_name AS transfer_name, +a.total_bytes AS total_bytes, +a.guid AS guid
+			FROM message_attachment_join j JOIN attachment a ON a.ROWID = j.attachment_id ORDER BY j.message_id`,
+	} {
+		rows := &databaseRows{}
+		if table := strings.Fields(query[strings.Index(query, "FROM "):])[1]; r.tables[table] && (table != "message_attachment_join" || r.tables["attachment"]) {
+			var err error
+			if rows, err = r.query(query); err != nil {
+				return r.damage(err)
+			}
+		}
+		defer rows.close()
+		parts = append(parts, rows)
+	}
+	inChat := &alongside{databaseRows: parts[0]}
+	files := &alongside{databaseRows: parts[1]}
+	return r.each("message", "ROWID", func(row *databaseRows) error {
+		id := row.number("ROWID")
+		m := &argus.Message{}
+		chat := imessageChat{}
+		err := inChat.to(id, func() { chat = r.chats[inChat.number("chat_id")] })
+		if err == nil {
+			err = files.to(id, func() { imessageFile(m, files.databaseRows) })
+		}
+		if err != nil {
+			return r.damage(err)
+		}
+		r.message(m, row, chat)
+		item := Item{Message: m, Where: argus.Where{Record: uint64(max(id, 0))}}
+		if err := m.Valid(); err != nil {
+			item.Message, item.Problem = nil, fmt.Sprintf("row %d of message: %v", id, err)
+		}
+		if !yield(item, nil) {
+			return errStopped
+		}
+		return nil
+	})
+}
+
+// alongside reads rows that belong to those of another table, in its order.
+type alongside struct {
+	*databaseRows
+	begun, more bool
+}
+
+// to calls one for each row of a message.
+func (a *alongside) to(id int64, one func()) error {
+	if !a.begun {
+		a.begun, a.more = true, a.next()
+	}
+	for a.more && a.number("message_id") < id {
+		a.more = a.next()
+	}
+	for a.more && a.number("message_id") == id {
+		one()
+		a.more = a.next()
+	}
+	return a.err
+}
+
+func imessageFile(m *argus.Message, row *databaseRows) {
+	m.Attachments = append(m.Attachments, argus.Attachment{
+		Name: strings.TrimPrefix(cmp.Or(row.text("filename"), row.text("transfer_name")), "~/Library/Messages/"),
+		Size: max(0, row.number("total_bytes")), Type: row.text("mime_type"),
+	})
+	row.keep(m, "attachment.", "message_id", "mime_type", "total_bytes")
+}
+
+// message reads a row.
+func (r *imessageDB) message(m *argus.Message, row *databaseRows, chat imessageChat) {
+	m.Service = cmp.Or(r.in.Service, strings.ToLower(row.text("service")), "imessage")
+	m.ServiceID = row.text("guid")
+	m.Text = withLineFeeds(row.text("text"))
+	if body, ok := row.value("attributedBody").([]byte); ok && row.text("text") == "" {
+		m.Text = withLineFeeds(typedStreamText(body))
+	}
+	m.Sent, m.Received, m.Read = appleTime(row.number("date")), appleTime(row.number("date_delivered")), appleTime(row.number("date_read"))
+	other := r.handles[row.number("handle_id")]
+	_, account, _ := strings.Cut(row.text("account"), ":")
+	owner := cmp.Or(r.in.Owner, imessageAccount(row.text("destination_caller_id")), imessageAccount(account), "owner of "+r.in.Name)
+	if row.number("is_from_me") == 1 {
+		m.From, m.To = owner, others(chat.members, owner)
+		if len(m.To) == 0 && other != "" {
+			m.To = []string{other}
+		}
+	} else {
+		m.From, m.To = other, append([]string{owner}, others(chat.members, other)...)
+	}
+	if m.Title = chat.title; chat.group {
+		m.Conversation = chat.name
+	} else {
+		m.Conversation = argus.DirectConversation(owner, cmp.Or(other, imessageAccount(chat.name)))
+	}
+	if row.number("date_edited") != 0 {
+		m.State |= argus.StateEdited
+	}
+	if row.number("date_retracted") != 0 {
+		m.State |= argus.StateDeleted
+	}
+	r.about(m, row)
+	row.keep(m, "", "ROWID", "guid", "text", "attributedBody", "date", "date_read", "date_delivered", "handle_id", "is_from_me")
+}
+
+// about reads what a message is about: another that it answers, or reacts to.
+func (r *imessageDB) about(m *argus.Message, row *databaseRows) {
+	m.ReplyTo = row.text("thread_originator_guid")
+	// p:0/GUID or bp:GUID: the part of a message, and the message.
+	target := row.text("associated_message_guid")
+	target = target[strings.LastIndexAny(target, "/:")+1:]
+	switch kind := row.number("associated_message_type"); {
+	case kind >= 2000 && kind < 4000:
+		m.ReplyTo = target
+		happened(m, "reaction "+row.text("associated_message_type"), m.Text)
+	case row.number("item_type") != 0:
+		happened(m, "item "+row.text("item_type"), cmp.Or(row.text("group_title"), m.Text))
+	case m.From == "":
+		m.State |= argus.StateSystem
+	}
+}
+
+// appleTime reads a time since 2001-01-01T00:00:00Z, in nanoseconds, or in
+// seconds as systems before 2017 wrote it.
+func appleTime(n int64) argus.Time {
+	const epoch = 978307200
+	switch {
+	case n <= 0:
+		return argus.Time{}
+	case n < 1e11:
+		return argus.Time{Micros: (n + epoch) * 1e6, Precision: argus.Second}
+	}
+	t := argus.Time{Micros: n/1000 + epoch*1e6, Precision: argus.Micro}
+	if n%1e9 == 0 {
+		t.Precision = argus.Second
+	}
+	return t
+}
+
+// typedStreamText returns the text of an attributed string as Apple's
+// typedstream archives it: behind the name of the class NSString, five bytes,
+// then the length and the text. There is no description of the format by Apple.
+func typedStreamText(b []byte) string {
+	_, rest, found := bytes.Cut(b, []byte("NSString"))
+	if !found || len(rest) < 6 {
+		return ""
+	}
+	rest = rest[5:]
+	size := int(rest[0])
+	rest = rest[1:]
+	switch {
+	case size == 0x81 && len(rest) >= 2:
+		size, rest = int(binary.LittleEndian.Uint16(rest)), rest[2:]
+	case size == 0x82 && len(rest) >= 4:
+		size, rest = int(binary.LittleEndian.Uint32(rest)), rest[4:]
+	}
+	return strings.ToValidUTF8(string(rest[:min(size, len(rest))]), "\uFFFD")
+}

@@ -1,0 +1,428 @@
+package reader
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// jsonlFormat is described to the key in docs/format/jsonl.md.
+var jsonlFormat = &Format{
+	Name:    "jsonl",
+	Version: 1,
+	About:   "Argus JSON lines, one message a line, as docs/format/jsonl.md describes them",
+	Checked: "lines that Argus wrote itself: every message comes back equal (property test)",
+	Detect:  detectJSONL,
+	Read:    readJSONL,
+}
+
+// listLimit is how many receivers, attachments or fields a list may have, so
+// that a hostile line costs no more than its bytes.
+const listLimit = 1 << 16
+
+// detectJSONL wants one line, among the first, that has what every message
+// has: the service, and a sender or a state. The sample may cut it off.
+func detectJSONL(s Sample) int {
+	n := 0
+	for line := range bytes.Lines(s.Text) {
+		start := jsonSpace(line, 0)
+		if start == len(line) {
+			continue
+		}
+		if n++; n > 20 {
+			return 0
+		}
+		if line[start] != '{' {
+			continue
+		}
+		service, actor := false, false
+		// Without its line feed, so that a line that the sample cut off ends there.
+		m := jsonMembers[string]{s: string(bytes.TrimRight(line, "\r\n")), i: start}
+		for m.next() {
+			service = service || m.key == `"service"`
+			actor = actor || m.key == `"from"` || m.key == `"state"`
+		}
+		if service && actor && (m.err == nil || m.err.ends) {
+			return 90
+		}
+	}
+	return 0
+}
+
+// readJSONL yields one item for each line that is not blank. Record is the
+// number of the line, blank ones counted.
+func readJSONL(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		lines := newLines(ctx, in.Reader(), in.maxRecord())
+		var parser lineParser
+		for lines.next() {
+			var item Item
+			if lines.Problem != "" {
+				item = lines.problem(lines.Problem)
+			} else if jsonSpace(lines.Text, 0) == len(lines.Text) {
+				continue
+			} else if m, err := parser.parse(&lines.line); err != nil {
+				item = lines.problem(err.Error())
+			} else {
+				item = Item{Message: m, Where: lines.where()}
+			}
+			if !yield(item, nil) {
+				return
+			}
+		}
+		if lines.err != nil {
+			yield(Item{}, lines.err)
+		}
+	}
+}
+
+// lineParser makes messages of lines.
+type lineParser struct {
+	*argus.Message
+	keys jsonKeys
+}
+
+// parse makes a message of a line that is not blank. The message's strings
+// share one copy of the line.
+func (p *lineParser) parse(l *line) (*argus.Message, error) {
+	if l.Charset == charsetWindows1252 {
+		return nil, errors.New("want UTF-8, found bytes that are not")
+	}
+	text := string(l.Text)
+	start := jsonSpace(text, 0)
+	if text[start] != '{' {
+		return nil, errors.New("want a JSON object, found something else")
+	}
+	p.Message = new(argus.Message)
+	end, err := p.keys.each(text, start, p.set)
+	if err != nil {
+		return nil, err
+	}
+	if end = jsonSpace(text, end); end < len(text) {
+		return nil, fmt.Errorf("want one object a line, found more behind it at byte %d", end)
+	}
+	return p.Message, p.Valid()
+}
+
+// set sets what one member says. A null says as much as no member.
+func (p *lineParser) set(key, raw string) (err error) {
+	if raw == "null" {
+		return nil
+	}
+	switch key {
+	case "service":
+		p.Service, err = jsonString(raw)
+	case "conversation":
+		p.Conversation, err = jsonString(raw)
+	case "title":
+		p.Title, err = jsonString(raw)
+	case "from":
+		p.From, err = jsonString(raw)
+	case "from_name":
+		p.FromName, err = jsonString(raw)
+	case "to":
+		p.To, err = jsonList(raw, jsonString)
+	case "id":
+		p.ServiceID, err = jsonString(raw)
+	case "seq":
+		p.Sequence, err = jsonUint(raw, 64)
+	case "sent":
+		p.Sent, err = jsonTime(raw)
+	case "received":
+		p.Received, err = jsonTime(raw)
+	case "read":
+		p.Read, err = jsonTime(raw)
+	case "text":
+		p.Text, err = jsonString(raw)
+		p.Text = withLineFeeds(p.Text)
+	case "lang":
+		p.Lang, err = jsonString(raw)
+	case "state":
+		var states []argus.State
+		states, err = jsonList(raw, jsonState)
+		for _, s := range states {
+			p.State |= s
+		}
+	case "reply_to":
+		p.ReplyTo, err = jsonString(raw)
+	case "forwarded_from":
+		p.ForwardedFrom, err = jsonString(raw)
+	case "attachments":
+		p.Attachments, err = jsonList(raw, jsonAttachment)
+	case "locked":
+		p.Locked, err = jsonLocked(raw)
+	case "extra":
+		var fields []argus.Field
+		fields, err = jsonList(raw, jsonField)
+		p.Extra = append(p.Extra, fields...)
+	case "repeat":
+		var n uint64
+		n, err = jsonUint(raw, 32)
+		p.Repeat = uint32(n)
+	default:
+		// As JSON, so that a program gets back what it wrote.
+		p.Extra = append(p.Extra, argus.Field{Name: key, Value: raw})
+	}
+	return err
+}
+
+// withLineFeeds returns a text with \n line ends.
+func withLineFeeds(s string) string {
+	if strings.IndexByte(s, '\r') < 0 {
+		return s
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+}
+
+func jsonString(raw string) (string, error) {
+	if raw[0] != '"' {
+		return "", fmt.Errorf("want text, found %s", jsonKind(raw))
+	}
+	text, whole := unquoteJSON(raw)
+	if !whole {
+		return "", errors.New("want Unicode, found half of a surrogate pair")
+	}
+	return text, nil
+}
+
+func jsonUint(raw string, bits int) (uint64, error) {
+	n, err := strconv.ParseUint(raw, 10, bits)
+	if err != nil {
+		return 0, fmt.Errorf("want a whole number of %d bits, found %s", bits, jsonKind(raw))
+	}
+	return n, nil
+}
+
+// jsonList reads a list of things that one reads.
+func jsonList[T any](raw string, one func(string) (T, error)) ([]T, error) {
+	if raw[0] != '[' {
+		return nil, fmt.Errorf("want a list, found %s", jsonKind(raw))
+	}
+	var list []T
+	m := jsonMembers[string]{s: raw}
+	for m.next() {
+		if len(list) == listLimit {
+			return nil, fmt.Errorf("want at most %d entries, found more", listLimit)
+		}
+		entry, err := one(m.value)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", len(list)+1, err)
+		}
+		list = append(list, entry)
+	}
+	return list, nil
+}
+
+// jsonObject reads a nested object with known keys only, each at most once.
+func jsonObject(raw string, keys []string, set func(key, raw string) error) error {
+	if raw[0] != '{' {
+		return fmt.Errorf("want an object, found %s", jsonKind(raw))
+	}
+	var seen uint
+	m := jsonMembers[string]{s: raw}
+	for m.next() {
+		n := slices.Index(keys, m.key[1:len(m.key)-1])
+		if n < 0 {
+			return fmt.Errorf("want only the keys %s, found another", strings.Join(keys, ", "))
+		}
+		if seen&(1<<n) != 0 {
+			return fmt.Errorf("want %s once, found it twice", keys[n])
+		}
+		seen |= 1 << n
+		if m.value == "null" {
+			continue
+		}
+		if err := set(keys[n], m.value); err != nil {
+			return fmt.Errorf("%s: %w", keys[n], err)
+		}
+	}
+	return nil
+}
+
+func jsonState(raw string) (argus.State, error) {
+	word, err := jsonString(raw)
+	if err != nil {
+		return 0, err
+	}
+	state, ok := argus.ParseState(word)
+	if !ok {
+		return 0, fmt.Errorf("want one of %s, found another word", strings.Join(argus.StateWords[:], ", "))
+	}
+	return state, nil
+}
+
+var attachmentKeys = []string{"name", "sha256", "size", "type"}
+
+func jsonAttachment(raw string) (a argus.Attachment, err error) {
+	err = jsonObject(raw, attachmentKeys, func(key, raw string) (err error) {
+		switch key {
+		case "name":
+			a.Name, err = jsonString(raw)
+		case "type":
+			a.Type, err = jsonString(raw)
+		case "size":
+			var n uint64
+			n, err = jsonUint(raw, 63)
+			a.Size = int64(n)
+		case "sha256":
+			var digits string
+			if digits, err = jsonString(raw); err == nil && a.Hash.UnmarshalText([]byte(digits)) != nil {
+				err = errors.New("want 64 hexadecimal digits, found other text")
+			}
+		}
+		return err
+	})
+	return a, err
+}
+
+var lockedKeys = []string{"key_id", "algorithm", "payload"}
+
+func jsonLocked(raw string) (*argus.Locked, error) {
+	l := new(argus.Locked)
+	return l, jsonObject(raw, lockedKeys, func(key, raw string) error {
+		text, err := jsonString(raw)
+		switch {
+		case err != nil:
+			return err
+		case key == "key_id":
+			l.KeyID = text
+		case key == "algorithm":
+			l.Algorithm = text
+		default:
+			if l.Payload, err = base64.StdEncoding.DecodeString(text); err != nil {
+				return errors.New("want base64 with padding, found other text")
+			}
+		}
+		return nil
+	})
+}
+
+var fieldKeys = []string{"name", "value"}
+
+func jsonField(raw string) (f argus.Field, err error) {
+	err = jsonObject(raw, fieldKeys, func(key, raw string) (err error) {
+		if key == "name" {
+			f.Name, err = jsonString(raw)
+		} else {
+			f.Value, err = jsonString(raw)
+		}
+		return err
+	})
+	return f, err
+}
+
+const wantTime = "want a time like 2021-02-14T12:03:11Z"
+
+var timeKeys = []string{"utc", "raw", "zone"}
+
+// jsonTime reads a time as argus.Time.MarshalJSON writes it.
+func jsonTime(raw string) (t argus.Time, err error) {
+	switch raw[0] {
+	case '"':
+		return parseStated(raw)
+	case '{':
+	default:
+		return t, fmt.Errorf("%s, found %s", wantTime, jsonKind(raw))
+	}
+	var stood string
+	zone := argus.ZoneStated
+	err = jsonObject(raw, timeKeys, func(key, raw string) (err error) {
+		switch key {
+		case "utc":
+			if raw == `"unknown"` {
+				return nil
+			}
+			t, err = parseStated(raw)
+		case "raw":
+			stood, err = jsonString(raw)
+		case "zone":
+			var word string
+			if word, err = jsonString(raw); err == nil {
+				zone, err = parseZoneSource(word)
+			}
+		}
+		return err
+	})
+	t.Zone = zone
+	if stood != "" {
+		t.Raw = stood
+	}
+	return t, err
+}
+
+func parseZoneSource(word string) (argus.ZoneSource, error) {
+	for z := argus.ZoneStated; z <= argus.ZoneAssumed; z++ {
+		if z.String() == word {
+			return z, nil
+		}
+	}
+	return 0, errors.New("want stated, file, operator or assumed, found another word")
+}
+
+// parseStated reads a time that stands in quotes. Most have one of the forms
+// that parseUTC reads in a tenth of the time.
+func parseStated(raw string) (argus.Time, error) {
+	if t, ok := parseUTC(raw[1 : len(raw)-1]); ok {
+		return t, nil
+	}
+	text, err := jsonString(raw)
+	if err != nil {
+		return argus.Time{}, err
+	}
+	t, err := argus.ParseTime(text)
+	if err != nil || strings.IndexByte(text, ',') >= 0 {
+		return argus.Time{}, fmt.Errorf("%s, found other text", wantTime)
+	}
+	if _, fraction, _ := strings.Cut(text, "."); digitsEnd(fraction, 0) > 6 {
+		t.Raw = text
+	}
+	return t, nil
+}
+
+// parseUTC reads the forms 2006-01-02T15:04:05Z, …05.000Z and …05.000000Z. It
+// says false to anything else, which may still be a time.
+func parseUTC(s string) (t argus.Time, ok bool) {
+	switch len(s) {
+	case len("2006-01-02T15:04:05Z"):
+		t.Precision = argus.Second
+	case len("2006-01-02T15:04:05.000Z"):
+		t.Precision = argus.Milli
+	case len("2006-01-02T15:04:05.000000Z"):
+		t.Precision = argus.Micro
+	default:
+		return t, false
+	}
+	for i := range len(s) - 1 {
+		want := byte('0')
+		if i < len(timeShape) {
+			want = timeShape[i]
+		}
+		if want != '0' && s[i] != want || want == '0' && (s[i] < '0' || s[i] > '9') {
+			return t, false
+		}
+	}
+	two := func(i int) int { return int(s[i]-'0')*10 + int(s[i+1]-'0') }
+	nanos := 0
+	for i, unit := len(timeShape), 100_000_000; i < len(s)-1; i, unit = i+1, unit/10 {
+		nanos += int(s[i]-'0') * unit
+	}
+	month, day, hour, minute, second := time.Month(two(5)), two(8), two(11), two(14), two(17)
+	at := time.Date(two(0)*100+two(2), month, day, hour, minute, second, nanos, time.UTC)
+	if s[len(s)-1] != 'Z' || at.Month() != month || at.Day() != day || hour > 23 || minute > 59 || second > 59 {
+		return t, false
+	}
+	t.Micros = at.UnixMicro()
+	return t, true
+}
+
+// timeShape has a 0 where a digit stands.
+const timeShape = "0000-00-00T00:00:00."

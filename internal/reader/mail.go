@@ -1,0 +1,489 @@
+package reader
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// emlFormat and mboxFormat are described in docs/readers-xml-mail.md.
+var emlFormat = &Format{
+	Name:    "eml",
+	Version: 1,
+	About:   "a mail as it was sent (RFC 5322, MIME)",
+	Checked: "invented examples only",
+	Detect:  detectEML,
+	Read:    readEML,
+}
+
+var mboxFormat = &Format{
+	Name:    "mbox",
+	Version: 1,
+	About:   "mails one behind the other, as Unix mail programs, Thunderbird and Google Takeout write them",
+	Checked: "invented examples only",
+	Detect:  detectMbox,
+	Read:    readMbox,
+}
+
+// detectEML wants a header of a mail: fields only, and three that mails have.
+func detectEML(s Sample) int {
+	if s.Text == nil {
+		return 0
+	}
+	h, err := readMailHeader(bufio.NewReaderSize(bytes.NewReader(s.Text), 64<<10))
+	if err != nil {
+		return 0
+	}
+	found := 0
+	for _, name := range []string{"From", "To", "Date", "Subject", "Message-ID", "Received", "MIME-Version"} {
+		if h.Get(name) != "" {
+			found++
+		}
+	}
+	for _, f := range h {
+		if f.Name == "" {
+			found--
+		}
+	}
+	if found < 3 || h.Get("From") == "" && h.Get("Received") == "" {
+		return 0
+	}
+	return 85
+}
+
+func detectMbox(s Sample) int {
+	line, rest, _ := bytes.Cut(bytes.TrimLeft(s.Text, "\n"), []byte("\n"))
+	if !isPostmark(line) {
+		return 0
+	}
+	if h, err := readMailHeader(bufio.NewReaderSize(bytes.NewReader(rest), 64<<10)); err != nil || len(h) == 0 || h[0].Name == "" && !strings.HasPrefix(h[0].Value, ">") {
+		return 0
+	}
+	return 90
+}
+
+// isPostmark knows the line before a mail in an mbox: From, an address, and a
+// date with a clock and a year (RFC 4155).
+func isPostmark(line []byte) bool {
+	if !bytes.HasPrefix(line, []byte("From ")) || len(line) > postmarkLimit {
+		return false
+	}
+	_, ok := postmarkDate(string(line))
+	return ok
+}
+
+const postmarkLimit = 512
+
+// postmarkDate reads the date of a postmark, which names no zone as a rule.
+func postmarkDate(line string) (time.Time, bool) {
+	fields := strings.Fields(line)
+	for i := 2; i+4 < len(fields)+1 && i < 5; i++ {
+		date := strings.Join(fields[i:], " ")
+		for _, layout := range []string{"Mon Jan _2 15:04:05 2006", "Mon Jan _2 15:04:05 -0700 2006", "Mon Jan _2 15:04:05 MST 2006", "Mon Jan _2 15:04 2006"} {
+			if t, err := time.Parse(layout, date); err == nil {
+				return t, true
+			}
+		}
+	}
+	return time.Time{}, false
+}
+
+func readEML(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		item, err := newMailReading(ctx, in, false).item(0, in.Size)
+		item.Where.Record = 1
+		yield(item, err)
+	}
+}
+
+// readMbox yields one item for each mail, and one for what stands before the
+// first.
+func readMbox(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		f := mboxFile{window: window{src: in.Reader()}}
+		mails := newMailReading(ctx, in, true)
+		for record := uint64(1); ; record++ {
+			start, length, err := f.next(ctx)
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+			if length == 0 {
+				return
+			}
+			item, err := mails.item(start, length)
+			item.Where.Record = record
+			if !yield(item, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// mboxFile finds where mails begin.
+type mboxFile struct{ window }
+
+// next returns the place of the next mail, or a length of 0 at the end. What
+// lies before the first postmark is a piece as well.
+func (f *mboxFile) next(ctx context.Context) (start, length int64, err error) {
+	start = f.at
+	for at := 1; ; {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		n := bytes.Index(f.buf[min(at, len(f.buf)):], []byte("\nFrom "))
+		if n < 0 {
+			// The end of what is in view may be the beginning of a postmark.
+			skip := max(0, len(f.buf)-postmarkLimit)
+			if f.eof {
+				f.drop(len(f.buf))
+				return start, f.at - start, nil
+			}
+			f.drop(skip)
+			at = max(1, at-skip, len(f.buf)-len("\nFrom "))
+			if err := f.more(); err != nil {
+				return 0, 0, err
+			}
+			continue
+		}
+		at += n
+		for len(f.buf) < at+1+postmarkLimit && !f.eof {
+			if err := f.more(); err != nil {
+				return 0, 0, err
+			}
+		}
+		line := f.buf[at+1 : min(len(f.buf), at+1+postmarkLimit)]
+		line, _, _ = bytes.Cut(line, []byte("\n"))
+		blank := f.buf[at-1] == '\n' || at > 1 && f.buf[at-1] == '\r' && f.buf[at-2] == '\n'
+		if blank && isPostmark(line) {
+			f.drop(at + 1)
+			return start, f.at - start, nil
+		}
+		at++
+	}
+}
+
+// fromReader takes back what an mbox does to lines that look like postmarks:
+// one > before From, and before any number of > and From.
+type fromReader struct {
+	r      *bufio.Reader
+	begins bool // a line begins here
+	rest   []byte
+}
+
+func (f *fromReader) reset(r io.Reader) {
+	f.r.Reset(r)
+	f.begins, f.rest = true, nil
+}
+
+func (f *fromReader) Read(b []byte) (int, error) {
+	for len(f.rest) == 0 {
+		line, err := f.r.ReadSlice('\n')
+		if len(line) == 0 {
+			return 0, err
+		}
+		if f.begins && line[0] == '>' && bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From ")) {
+			line = line[1:]
+		}
+		f.begins = line[len(line)-1] == '\n'
+		f.rest = line
+	}
+	n := copy(b, f.rest)
+	f.rest = f.rest[n:]
+	return n, nil
+}
+
+// mailReading reads the mails at places in a file, one at a time, with the same
+// buffers.
+type mailReading struct {
+	in     Input
+	source mailSource
+	from   *fromReader // nil where nothing is quoted
+	r      *bufio.Reader
+}
+
+func newMailReading(ctx context.Context, in Input, quoted bool) *mailReading {
+	r := &mailReading{in: in, source: mailSource{ctx: ctx}, r: bufio.NewReaderSize(nil, 64<<10)}
+	if quoted {
+		r.from = &fromReader{r: bufio.NewReaderSize(nil, 64<<10)}
+	}
+	return r
+}
+
+// item reads the mail at a place.
+func (r *mailReading) item(start, length int64) (Item, error) {
+	item := Item{Where: argus.Where{Offset: start, Length: length}}
+	piece := io.NewSectionReader(r.in.File, start, length)
+	m, err := r.mail(piece)
+	if bad, ok := errors.AsType[badMail](err); ok {
+		raw := make([]byte, min(length, argus.QuarantineRaw))
+		if n, err := piece.ReadAt(raw, 0); n < len(raw) {
+			return item, fmt.Errorf("read the mail at byte %d: %w", start, err)
+		}
+		item.Problem, item.Raw = bad.Error(), raw
+		return item, nil
+	}
+	if err != nil {
+		return item, fmt.Errorf("read the mail at byte %d: %w", start, err)
+	}
+	item.Message = m
+	return item, nil
+}
+
+// badMail is what is wrong with a mail, as against with the reading of it.
+type badMail struct{ error }
+
+// mailSource is what a mail is read from. Its error is the file's or the
+// context's, as against what is wrong with what was read.
+type mailSource struct {
+	ctx context.Context
+	r   io.Reader
+	err error
+}
+
+func (s *mailSource) Read(b []byte) (n int, err error) {
+	if err = s.ctx.Err(); err == nil {
+		n, err = s.r.Read(b)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+func (f *mailReading) mail(piece io.Reader) (*argus.Message, error) {
+	source, r := &f.source, f.r
+	source.r = piece
+	m := &argus.Message{Service: cmp.Or(f.in.Service, "email")}
+	l := letter{Message: m, options: f.in.Options}
+	if f.from == nil {
+		r.Reset(source)
+	} else {
+		f.from.reset(source)
+		r.Reset(f.from)
+		if err := l.postmark(r); err != nil {
+			return nil, err
+		}
+	}
+	h, err := readMailHeader(r)
+	if err == nil {
+		l.header(h)
+		w := mimeWalk{visit: l.part}
+		err = w.walk(h, r, 0, false)
+		for _, remark := range w.remarks {
+			keepExtra(m, "damage", strings.ToValidUTF8(remark, "\uFFFD"))
+		}
+	}
+	if source.err != nil {
+		return nil, source.err
+	}
+	if err != nil {
+		return nil, badMail{err}
+	}
+	l.Text = strings.TrimRight(l.Text, "\n")
+	if err := m.Valid(); err != nil {
+		return nil, badMail{err}
+	}
+	return m, nil
+}
+
+// letter becomes a message.
+type letter struct {
+	*argus.Message
+	options  Options
+	envelope string    // who the postmark says it is from
+	stamped  time.Time // the postmark's time
+}
+
+// postmark reads the line before a mail in an mbox.
+func (l *letter) postmark(r *bufio.Reader) error {
+	start, err := r.Peek(len("From "))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if string(start) != "From " {
+		return badMail{errors.New("want a line From ADDRESS DATE before a mail, found none")}
+	}
+	line, err := r.ReadSlice('\n')
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+		return err
+	}
+	text := strings.TrimSpace(mailText(line))
+	keepExtra(l.Message, "postmark", text)
+	l.stamped, _ = postmarkDate(text)
+	if fields := strings.Fields(text); len(fields) > 1 && strings.Contains(fields[1], "@") {
+		l.envelope = strings.ToLower(fields[1])
+	}
+	return nil
+}
+
+// header sets what the header says. Fields that are not said again by the
+// message are kept, in their order.
+func (l *letter) header(h mailHeader) {
+	for _, f := range h {
+		value := words(f.Value)
+		switch strings.ToLower(f.Name) {
+		case "from":
+			l.from(value, f.Value)
+		case "to", "cc", "bcc":
+			l.to(f.Name, f.Value)
+		case "date":
+			l.date(value)
+		case "subject":
+			l.Title = value
+		case "message-id":
+			l.ServiceID = messageID(value)
+		case "in-reply-to":
+			l.ReplyTo = messageID(value)
+		case "mime-version":
+		case "":
+			keepExtra(l.Message, "header", value)
+		default:
+			keepExtra(l.Message, f.Name, value)
+		}
+	}
+	if l.From == "" {
+		l.from(cmp.Or(h.Get("Sender"), h.Get("Return-Path"), l.envelope), "")
+	}
+	if !l.Sent.Known() && !l.stamped.IsZero() {
+		zone, source := l.options.zone()
+		s := l.stamped
+		l.Sent = argus.At(time.Date(s.Year(), s.Month(), s.Day(), s.Hour(), s.Minute(), s.Second(), 0, zone), s.Format(time.ANSIC), source, argus.Second)
+	}
+	references := strings.Fields(h.Get("References"))
+	if len(references) > 0 {
+		l.ReplyTo = cmp.Or(l.ReplyTo, messageID(references[len(references)-1]))
+		l.Conversation = messageID(references[0])
+	}
+	l.Conversation = cmp.Or(l.Conversation, l.ReplyTo, l.ServiceID, conversationOf(append([]string{l.From}, l.To...)))
+}
+
+// messageID returns the first id in a field, without its brackets (RFC 5322,
+// 3.6.4).
+func messageID(s string) string {
+	if _, id, ok := strings.Cut(s, "<"); ok {
+		s, _, _ = strings.Cut(id, ">")
+	}
+	return strings.TrimSpace(s)
+}
+
+// from sets the sender. A field that is no address is the account as it is.
+func (l *letter) from(value, raw string) {
+	list := mailAddresses(cmp.Or(raw, value))
+	if len(list) == 0 {
+		l.From = argus.CleanName(value)
+		return
+	}
+	l.From = strings.ToLower(list[0].Address)
+	if name := argus.CleanName(list[0].Name); name != l.From {
+		l.FromName = name
+	}
+	if len(list) > 1 {
+		keepExtra(l.Message, "From", value)
+	}
+}
+
+func (l *letter) to(field, raw string) {
+	list := mailAddresses(raw)
+	for _, a := range list {
+		l.To = append(l.To, strings.ToLower(a.Address))
+	}
+	if len(list) == 0 || !strings.EqualFold(field, "to") || strings.ContainsAny(raw, "<\"(") {
+		keepExtra(l.Message, field, words(raw)) // names, and who got a copy
+	}
+}
+
+// mailAddresses reads a list of addresses; where it does not follow the rules,
+// whatever in it looks like one.
+func mailAddresses(raw string) []*mail.Address {
+	parser := mail.AddressParser{WordDecoder: &wordDecoder}
+	if list, err := parser.ParseList(raw); err == nil {
+		return list
+	}
+	var list []*mail.Address
+	for one := range strings.SplitSeq(words(raw), ",") {
+		name, address, ok := strings.Cut(one, "<")
+		if ok {
+			address, _, _ = strings.Cut(address, ">")
+		} else {
+			name, address = "", one
+		}
+		if address = argus.CleanName(address); strings.Contains(address, "@") && !strings.ContainsAny(address, " \t") {
+			list = append(list, &mail.Address{Name: strings.Trim(argus.CleanName(name), `"'`), Address: address})
+		}
+	}
+	return list
+}
+
+// date reads when it was sent (RFC 5322, 3.3).
+func (l *letter) date(value string) {
+	t, err := mail.ParseDate(value)
+	if err != nil || t.Year() < argus.FirstYear || t.Year() > argus.LastYear {
+		keepExtra(l.Message, "Date", value)
+		return
+	}
+	l.Sent = argus.At(t, value, argus.ZoneStated, argus.Second)
+}
+
+// part reads a part: the text, another way of saying it, or an attachment.
+func (l *letter) part(p *mimePart) error {
+	switch {
+	case p.media == "application/pkcs7-mime" && p.params["smime-type"] != "signed-data", p.media == "application/octet-stream" && l.State&argus.StateLocked != 0:
+		return l.lock(p)
+	case p.media == "application/pgp-encrypted":
+		l.State |= argus.StateLocked
+		l.Locked = &argus.Locked{Algorithm: "openpgp"}
+		return nil
+	case p.attached || p.name != "" || p.media != "text/plain" && p.media != "text/html":
+		a, err := p.attachment()
+		l.Attachments = append(l.Attachments, a)
+		return err
+	case p.alternative && l.Text != "":
+		told, err := p.digest()
+		keepExtra(l.Message, "alternative", told)
+		return err
+	}
+	text, cut, err := p.text(l.options.maxRecord() - len(l.Text))
+	if cut {
+		keepExtra(l.Message, "damage", "the text is longer than the longest record; it is cut")
+	}
+	if l.Text != "" && text != "" {
+		l.Text += "\n"
+	}
+	l.Text += text
+	if strings.HasPrefix(strings.TrimSpace(text), "-----BEGIN PGP MESSAGE-----") {
+		l.State |= argus.StateLocked
+		l.Locked = &argus.Locked{Algorithm: "openpgp", Payload: []byte(text)}
+		l.Text = ""
+	}
+	return err
+}
+
+// lock keeps an encrypted part; one longer than the longest record is named as
+// an attachment of which only the hash is taken.
+func (l *letter) lock(p *mimePart) error {
+	limit := l.options.maxRecord()
+	payload, err := io.ReadAll(io.LimitReader(p.body, int64(limit)))
+	if err != nil {
+		return err
+	}
+	if l.Locked == nil {
+		l.Locked = &argus.Locked{Algorithm: "cms"}
+	}
+	l.State |= argus.StateLocked
+	l.Locked.Payload = payload
+	if len(payload) == limit {
+		keepExtra(l.Message, "damage", "the encrypted part is longer than the longest record; it is cut")
+	}
+	return nil
+}

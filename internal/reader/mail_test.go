@@ -1,0 +1,231 @@
+package reader
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestMboxCuts moves a postmark over the edges of what is in view at once.
+func TestMboxCuts(t *testing.T) {
+	const first, second = "From a@x.test Sun Feb 14 12:03:11 2021\nFrom: a@x.test\n\n", "From b@x.test Sun Feb 14 12:04:11 2021\nFrom: b@x.test\n\nbody\n"
+	for _, edge := range []int{postmarkLimit, chunk - postmarkLimit, chunk, 2 * chunk} {
+		for size := edge - 60; size < edge+10; size++ {
+			fill := strings.Repeat("x", max(0, size-len(first)-2)) + "\n\n"
+			items := checkReader(t, mboxFormat, input("f", []byte(first+fill+second), Options{}))
+			if len(items) != 2 || items[1].Message == nil || items[1].Message.From != "b@x.test" || items[1].Where.Offset != int64(len(first+fill)) {
+				t.Fatalf("filled to %d: %d items", size, len(items))
+			}
+		}
+	}
+}
+
+func TestMailBounds(t *testing.T) {
+	const head = "From: a@x.test\nMessage-ID: <1@x>\nContent-Type: multipart/mixed; boundary=b\n\n"
+	var nested strings.Builder
+	nested.WriteString("From: a@x.test\n")
+	for i := range 40 {
+		nested.WriteString(fmt.Sprintf("Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n", i, i))
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"endless parts": {head + strings.Repeat("--b\n\nx\n", 2*mimeParts), "more than 1000 parts"},
+		"deep parts":    {nested.String() + "\nx", "more than 16 deep"},
+		"endless line":  {"From: a@x.test\nX: " + strings.Repeat("x", headerLimit+1), "want a header of at most"},
+		"long text":     {"From: a@x.test\n\n" + strings.Repeat("x", 5000), "it is cut"},
+		"bad base64":    {"From: a@x.test\nContent-Transfer-Encoding: base64\n\nAAAA=AAA=", "is damaged"},
+		"no boundary":   {"From: a@x.test\nContent-Type: multipart/mixed; boundary=zz\n\n--b\n\nx", "end early"},
+	} {
+		items := checkReader(t, emlFormat, input("f", []byte(c.text), Options{MaxRecord: 4096}))
+		said := items[0].Problem
+		if m := items[0].Message; m != nil {
+			said = fmt.Sprint(m.Extra)
+		}
+		if len(items) != 1 || !strings.Contains(said, c.want) {
+			t.Errorf("%s: %s", name, said)
+		}
+	}
+}
+
+func TestHTMLText(t *testing.T) {
+	for page, want := range map[string]string{
+		"<p>a&amp;b</p><P CLASS=x>c":   "a&b\n\nc",
+		"a<br/>b<!-- <p> > -->c":       "a\nbc",
+		"<script>x<y</script>z<style>": "z",
+		"1 < 2":                        "1 < 2",
+		"<a href='x'>l</a>":            "l",
+		"<!--":                         "<!--",
+	} {
+		if got := htmlText(page); got != want {
+			t.Errorf("%q: %q, want %q", page, got, want)
+		}
+	}
+}
+
+// repeated is a file that repeats a piece, without holding it, and fails where
+// it is told to.
+type repeated struct {
+	piece      []byte
+	size, fail int64
+}
+
+func (r repeated) ReadAt(b []byte, at int64) (n int, err error) {
+	if r.fail > 0 && at+int64(len(b)) > r.fail {
+		return 0, errors.New("the disk is gone")
+	}
+	for n < len(b) && at+int64(n) < r.size {
+		n += copy(b[n:], r.piece[(at+int64(n))%int64(len(r.piece)):])
+	}
+	n = min(n, int(max(0, r.size-at)))
+	if n < len(b) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// TestStreams reads files larger than what may be held of them.
+func TestStreams(t *testing.T) {
+	const size = 12 << 20
+	const mail = "From a@x.test Sun Feb 14 12:03:11 2021\nFrom: a@x.test\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n\n"
+	long := strings.Repeat("Morgen om tien uur bij de loods. ", 40)
+	for _, c := range []struct {
+		format *Format
+		piece  string
+	}{
+		{smsbackupFormat, `<sms address="+31612345678" date="1613300591123" type="1" body="` + long + `"/>` + "\n"},
+		{ufdrFormat, `<model type="InstantMessage"><modelField name="From"><model><field name="Identifier"><value>a</value></field></model></modelField><field name="Body"><value>` + long + `</value></field></model>` + "\n"},
+		{mboxFormat, mail + long + "\n\n"},
+		{emlFormat, "From: a@x.test\nContent-Type: application/octet-stream\n\n" + strings.Repeat("x", 1<<20)},
+		{vcardFormat, "BEGIN:VCARD\nFN:a\nTEL:1\nNOTE:" + long + "\nEND:VCARD\n"},
+	} {
+		in := Input{Name: "f", Size: size, File: repeated{piece: []byte(c.piece), size: size}}
+		var before, now runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		n, most := 0, uint64(0)
+		for _, err := range c.format.Read(t.Context(), in) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; n%2_000 == 0 {
+				runtime.GC()
+				runtime.ReadMemStats(&now)
+				most = max(most, now.HeapAlloc)
+			}
+		}
+		if n == 0 || most > before.HeapAlloc+6<<20 {
+			t.Errorf("%s: %d items, the heap grew from %d to %d", c.format, n, before.HeapAlloc, most)
+		}
+		in.File = repeated{piece: []byte(c.piece), size: size, fail: 3 << 20}
+		failed := false
+		for _, err := range c.format.Read(t.Context(), in) {
+			failed = failed || err != nil
+		}
+		if !failed {
+			t.Errorf("%s: a file that cannot be read further is no error", c.format)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		in.File = repeated{piece: []byte(c.piece), size: size}
+		failed = false
+		for _, err := range c.format.Read(ctx, in) {
+			failed = errors.Is(err, context.Canceled)
+		}
+		if !failed {
+			t.Errorf("%s: goes on though nobody waits", c.format)
+		}
+	}
+}
+
+func FuzzEML(f *testing.F) {
+	for _, name := range []string{"mixed.eml", "html.eml", "locked.eml", "damaged.eml"} {
+		f.Add(readFile(f, "testdata/eml/"+name))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		checkReader(t, emlFormat, input("f", file, Options{MaxRecord: 1 << 12}))
+	})
+}
+
+// FuzzMbox also checks that the items tile the file.
+func FuzzMbox(f *testing.F) {
+	f.Add(readFile(f, "testdata/mbox/takeout.mbox"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		end := int64(0)
+		for _, item := range checkReader(t, mboxFormat, input("f", file, Options{MaxRecord: 1 << 12})) {
+			if item.Where.Offset != end {
+				t.Fatalf("an item begins at %d, the last ended at %d", item.Where.Offset, end)
+			}
+			end += item.Where.Length
+		}
+		if end != int64(len(file)) {
+			t.Fatalf("%d of %d bytes are in items", end, len(file))
+		}
+	})
+}
+
+func FuzzRSMF(f *testing.F) {
+	for _, name := range []string{"rsmf_manifest.json", "slice.rsmf", "no-archive.rsmf"} {
+		f.Add(readFile(f, "testdata/rsmf/"+name))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		checkReader(t, rsmfFormat, input("f", file, Options{MaxRecord: 1 << 12}))
+	})
+}
+
+func FuzzVCard(f *testing.F) {
+	f.Add(readFile(f, "testdata/vcard/contacts.vcf"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		in := input("f", file, Options{MaxRecord: 1 << 12})
+		checkReader(t, vcardFormat, in)
+	})
+}
+
+func FuzzXMPP(f *testing.F) {
+	f.Add(readFile(f, "testdata/xmpp/mam.xml"))
+	f.Add(readFile(f, "testdata/xmpp/server.xml"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		checkReader(t, xmppFormat, input("f", file, Options{MaxRecord: 1 << 12}))
+	})
+}
+
+func FuzzETSI(f *testing.F) {
+	f.Add(readFile(f, "testdata/etsi/handover.xml"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		checkReader(t, etsiFormat, input("f", file, Options{MaxRecord: 1 << 12}))
+	})
+}
+
+// TestVCardSample reads the contacts of a phone.
+func TestVCardSample(t *testing.T) {
+	for _, path := range shared(t, "contacts", "*.vcf") {
+		file := readFile(t, path)
+		sample, err := NewSample("f", bytes.NewReader(file), int64(len(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if format, _ := Detect(sample); format != vcardFormat {
+			t.Errorf("detected %v", format)
+		}
+		var got []string
+		for _, item := range checkReader(t, vcardFormat, input("f", file, Options{})) {
+			if item.Message == nil {
+				t.Fatal(item.Problem)
+			}
+			got = append(got, strings.ReplaceAll(item.Message.Text, "\n", " "))
+		}
+		want := "contact: Sample Contact +85288888888|contact: Yard Lawn Guy, Jose Lopez 5673334444|contact: John Butler 🌟💫🌟 5556667777|" +
+			"contact: Airline Contact #'s 1234567890|contact: James Peacock Elementary 3451112222|contact: AAA Car Service 8889990001"
+		if strings.Join(got, "|") != want {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
+func BenchmarkMbox(b *testing.B) {
+	one := "From a@x.test Sun Feb 14 12:03:11 2021\nFrom: Bee <a@x.test>\nTo: b@x.test\nSubject: loods\nDate: Sun, 14 Feb 2021 12:03:11 +0000\nMessage-ID: <1@x.test>\n\n" + strings.Repeat("Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets.\n", 20) + "\n"
+	benchmark(b, mboxFormat, []byte(strings.Repeat(one, 3_000)), 3_000)
+}

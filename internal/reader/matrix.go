@@ -1,0 +1,337 @@
+package reader
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// matrixFormat reads the events of Matrix (spec.matrix.org, client-server API)
+// wherever they stand: a client's export of a room, lists of events, the
+// answers to /messages, /context and /sync, one event a file or a line.
+//
+//   - Conversation: room_id, or the key of the room that a sync answer lists the
+//     event under. From: sender. ServiceID: event_id.
+//   - m.room.message and m.sticker are what accounts wrote. m.room.encrypted is
+//     locked: KeyID is the session_id, or the sender_key where Olm has no session.
+//   - An edit (m.replace) is a message of its own with the edited state, whose
+//     Text is the new text and whose ReplyTo is the event that it changes. A
+//     redacted event has the deleted state.
+//   - Everything else is the service's: its type, then what it says. Redactions,
+//     reactions, receipts and keyed events name in ReplyTo what they are about.
+//   - content is in Extra as it is where Text does not say all of it.
+//   - Events without a room that carry keys or ask for them (m.room_key …) are
+//     problems: a key is no message.
+var matrixFormat = &Format{
+	Name:    "matrix",
+	Version: 1,
+	About:   "Matrix events: exports of rooms, lists of events, sync answers, single events",
+	Checked: "matrix-nio's test data: 12 messages, 3 locked, 63 of the service, 4 refused",
+	Detect:  detectMatrix,
+	Read:    readMatrix,
+}
+
+// detectMatrix wants an event.
+func detectMatrix(s Sample) int {
+	sure := sureOfRecord(s, "{", 90, func(b []byte) bool { return isMatrixEvent(b, true) })
+	if sure == 0 {
+		sure = sureOfRecord(s, "{", 60, func(b []byte) bool { return isMatrixEvent(b, false) })
+	}
+	return sure
+}
+
+// isMatrixEvent says whether an object has a type as Matrix names them, and
+// what the surest events have: a sender, or an id and a time.
+func isMatrixEvent(b []byte, sure bool) bool {
+	m := jsonMembers[[]byte]{s: b[:min(len(b), extraLimit)]}
+	found := 0
+	for n := 0; n < 32 && m.next(); n++ {
+		switch string(m.key) {
+		case `"type"`:
+			if strings.HasPrefix(string(m.value), `"m.`) {
+				found |= 1
+			}
+		case `"content"`:
+			if m.value[0] == '{' {
+				found |= 2
+			}
+		case `"sender"`, `"event_id"`:
+			found |= 4
+		}
+	}
+	return found == 7 || found == 3 && !sure || found == 6
+}
+
+// beginsMatrix looks for two of the keys that events have, or for a content so
+// long that what follows is not in view.
+func beginsMatrix(b []byte) bool {
+	long := hasMember(b, func(key, value []byte) bool { return string(key) == `"content"` && value == nil })
+	return long || hasKeys(b, "event_id", "origin_server_ts") || hasKeys(b, "content", "type") || hasKeys(b, "content", "sender") || hasKeys(b, "content", "event_id")
+}
+
+// readMatrix reads the events of a file.
+func readMatrix(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	lists := func(key string) bool {
+		switch key {
+		case "", "chunk", "events", "messages", "timeline", "state", "events_before", "events_after":
+			return true
+		}
+		return false
+	}
+	title := ""
+	d := newDocument(in, shape{lists: lists, begins: beginsMatrix, many: true, take: func(name, text string) bool {
+		if name == "room_name" {
+			title = argus.CleanName(text)
+		}
+		return title != "" && name == "room_name"
+	}})
+	return d.items(ctx, func(raw string) (*argus.Message, error) { return d.matrixMessage(in.Options, title, raw) })
+}
+
+// matrixEvent becomes a message member by member.
+type matrixEvent struct {
+	kind, content, stateKey, redacts string
+	redacted                         bool
+}
+
+func (d *document) matrixMessage(options Options, title, raw string) (*argus.Message, error) {
+	var e matrixEvent
+	m, err := d.begin(cmp.Or(options.Service, "matrix"), raw, func(m *argus.Message, key, raw string) (err error) {
+		switch key {
+		case "type":
+			e.kind, err = jsonString(raw)
+		case "content":
+			e.content = raw
+		case "sender":
+			m.From, err = textMember(m, key, raw)
+		case "event_id":
+			m.ServiceID, err = textMember(m, key, raw)
+		case "room_id":
+			m.Conversation, err = textMember(m, key, raw)
+		case "origin_server_ts":
+			m.Sent, err = millisMember(raw)
+		case "state_key":
+			e.stateKey, err = textMember(m, key, raw)
+		case "redacts":
+			e.redacts, err = textMember(m, key, raw)
+		case "unsigned":
+			e.redacted = strings.Contains(raw, `"redacted_because"`)
+			keepMember(m, key, raw)
+		case "age", "user_id": // say again what unsigned and sender say
+		default:
+			keepMember(m, key, raw)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if m.Conversation == "" {
+		m.Conversation = d.under(func(key string) bool { return strings.HasPrefix(key, "!") })
+	}
+	m.Title = title
+	switch {
+	case e.kind == "" || e.content == "":
+		return nil, fmt.Errorf("want an event with type and content, found one without")
+	case m.Conversation == "" && m.ServiceID == "" && e.carriesKey():
+		return nil, fmt.Errorf("want a message, found an event that carries keys between devices (%.40q)", e.kind)
+	case e.kind == "m.room.encrypted":
+		return m, e.encrypted(m)
+	case e.kind == "m.room.message" || e.kind == "m.sticker":
+		err = e.message(m)
+	default:
+		err = e.other(m)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("content: %w", err)
+	}
+	if e.redacted {
+		m.State |= argus.StateDeleted
+	}
+	return m, m.Valid()
+}
+
+// carriesKey says whether an event passes keys, or asks for them.
+func (e *matrixEvent) carriesKey() bool {
+	return strings.Contains(e.kind, "room_key") || strings.Contains(e.kind, "secret") || strings.Contains(e.content, `"session_key"`)
+}
+
+// encrypted makes a locked message. The ciphertext is kept as it stands, base64
+// or for Olm an object with one for each device.
+func (e *matrixEvent) encrypted(m *argus.Message) error {
+	locked := new(argus.Locked)
+	sender := ""
+	err := members(e.content, func(key, raw string) (err error) {
+		switch key {
+		case "algorithm":
+			locked.Algorithm, err = jsonString(raw)
+		case "session_id":
+			locked.KeyID, err = jsonString(raw)
+		case "sender_key":
+			sender, err = jsonString(raw)
+			keepMember(m, key, raw)
+		case "ciphertext":
+			locked.Payload = []byte(raw)
+			if raw[0] == '"' {
+				var text string
+				text, err = jsonString(raw)
+				locked.Payload = []byte(text)
+			}
+		case "m.relates_to":
+			err = e.relation(m, raw)
+		default:
+			keepMember(m, key, raw)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("content: %w", err)
+	}
+	if e.redacted || len(locked.Payload) == 0 {
+		m.State |= argus.StateDeleted
+		return m.Valid()
+	}
+	locked.KeyID = cmp.Or(locked.KeyID, sender)
+	m.Locked = locked
+	m.State |= argus.StateLocked
+	return m.Valid()
+}
+
+// message makes what an account wrote.
+func (e *matrixEvent) message(m *argus.Message) error {
+	var file argus.Attachment
+	kind, size, named, replaced := "", int64(0), "", ""
+	attached := e.kind == "m.sticker"
+	empty := true
+	err := members(e.content, func(key, raw string) (err error) {
+		empty = false
+		switch key {
+		case "body":
+			m.Text, err = textOf(m, key, raw)
+		case "msgtype":
+			kind, err = jsonString(raw)
+		case "filename":
+			named, err = textMember(m, key, raw)
+		case "url", "file":
+			attached = true
+			keepMember(m, key, raw)
+		case "info":
+			keepMember(m, key, raw)
+			err = members(raw, func(key, raw string) (err error) {
+				switch key {
+				case "mimetype":
+					file.Type, err = jsonString(raw)
+				case "size":
+					size, err = sizeMember(raw)
+				}
+				return err
+			})
+		case "m.relates_to":
+			err = e.relation(m, raw)
+		case "m.new_content":
+			addExtra(m, key, raw)
+			err = members(raw, func(key, raw string) (err error) {
+				if key == "body" {
+					replaced, err = textOf(m, key, raw)
+				}
+				return err
+			})
+		default:
+			keepMember(m, key, raw)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if empty { // what a redaction leaves
+		m.State |= argus.StateDeleted
+	}
+	if m.State&argus.StateEdited != 0 && replaced != "" {
+		keep(m, "body", m.Text)
+		m.Text = replaced
+	}
+	if kind != "" && kind != "m.text" {
+		keep(m, "msgtype", kind)
+	}
+	if attached {
+		// Without a name of its own, a file's body is its name and not a text.
+		file.Name, file.Size = cmp.Or(named, m.Text, "file"), size
+		if named == "" {
+			m.Text = ""
+		}
+		m.Attachments = []argus.Attachment{file}
+	}
+	return nil
+}
+
+// relation takes m.relates_to.
+func (e *matrixEvent) relation(m *argus.Message, raw string) error {
+	kind, target, answered, key := "", "", "", ""
+	addExtra(m, "m.relates_to", raw)
+	err := members(raw, func(name, raw string) (err error) {
+		switch name {
+		case "rel_type":
+			kind, err = jsonString(raw)
+		case "event_id":
+			target, err = jsonString(raw)
+		case "key":
+			key, err = textMember(m, name, raw)
+		case "m.in_reply_to":
+			err = members(raw, func(name, raw string) (err error) {
+				if name == "event_id" {
+					answered, err = jsonString(raw)
+				}
+				return err
+			})
+		}
+		return err
+	})
+	if kind == "m.replace" {
+		m.State |= argus.StateEdited
+		answered = ""
+	}
+	m.ReplyTo = cmp.Or(answered, target)
+	if e.kind == "m.reaction" {
+		happened(m, e.kind, key)
+	}
+	return err
+}
+
+// other makes what the service recorded.
+func (e *matrixEvent) other(m *argus.Message) error {
+	var told []string
+	if e.stateKey != "" && e.stateKey != m.From {
+		told = append(told, e.stateKey)
+	}
+	if e.redacts != "" {
+		m.ReplyTo = e.redacts
+		told = append(told, e.redacts)
+	}
+	err := members(e.content, func(key, raw string) (err error) {
+		switch {
+		case key == "m.relates_to":
+			return e.relation(m, raw)
+		case key == "redacts" && e.kind == "m.room.redaction":
+			m.ReplyTo, err = jsonString(raw)
+		case e.kind == "m.reaction":
+			keepMember(m, key, raw)
+			return nil
+		}
+		value := compactJSON(raw)
+		if len(value) > factSize {
+			addExtra(m, key, raw)
+			value = strings.ToValidUTF8(value[:factSize], "") + "…"
+		}
+		told = append(told, key+": "+value)
+		return err
+	})
+	if m.Text == "" {
+		happened(m, e.kind, strings.Join(told, "; "))
+	}
+	return err
+}

@@ -1,0 +1,354 @@
+package reader
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/htmlindex"
+
+	"github.com/argus-evidence/argus"
+)
+
+// What a mail is made of (RFC 5322, RFC 2045 to 2047, RFC 2231), read from a
+// stream: of an attachment of any size its hash is made and nothing is held.
+
+// Limits of a mail.
+const (
+	// headerLimit is the longest header of a mail, in bytes.
+	headerLimit = 1 << 20
+	// mimeDepth is how deep parts may lie in each other.
+	mimeDepth = 16
+	// mimeParts is how many parts a mail may have.
+	mimeParts = 1000
+)
+
+// mailHeader is a header, in order, its lines unfolded and not decoded.
+type mailHeader []argus.Field
+
+// Get returns the first field of a name, or "".
+func (h mailHeader) Get(name string) string {
+	for i := range h {
+		if strings.EqualFold(h[i].Name, name) {
+			return h[i].Value
+		}
+	}
+	return ""
+}
+
+// readMailHeader reads a header and the empty line behind it. A line that is
+// no field is kept with an empty name.
+func readMailHeader(r *bufio.Reader) (mailHeader, error) {
+	var h mailHeader
+	for size := 0; ; {
+		line, err := r.ReadSlice('\n')
+		long := errors.Is(err, bufio.ErrBufferFull)
+		if size += len(line); long || size > headerLimit {
+			return h, fmt.Errorf("want a header of at most %d bytes in lines of at most %d, found a longer one", headerLimit, r.Size())
+		}
+		if err != nil && err != io.EOF {
+			return h, err
+		}
+		text := mailText(bytes.TrimRight(line, "\r\n"))
+		switch name, value, ok := strings.Cut(text, ":"); {
+		case text == "":
+			return h, nil
+		case (text[0] == ' ' || text[0] == '\t') && len(h) > 0:
+			h[len(h)-1].Value += " " + strings.TrimSpace(text)
+		case ok && isFieldName(name):
+			h = append(h, argus.Field{Name: name, Value: strings.TrimSpace(value)})
+		default:
+			h = append(h, argus.Field{Value: text})
+		}
+		if err == io.EOF {
+			return h, nil
+		}
+	}
+}
+
+func isFieldName(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7F }) < 0
+}
+
+// mailText returns bytes as text: UTF-8, or Windows-1252 where it is not.
+func mailText(b []byte) string {
+	if !utf8.Valid(b) {
+		b = appendWindows1252(nil, b)
+	}
+	return string(b)
+}
+
+// words decodes the encoded words of a header field (RFC 2047); what cannot be
+// decoded stays as it stood.
+func words(s string) string {
+	if !strings.Contains(s, "=?") {
+		return s
+	}
+	decoded, err := wordDecoder.DecodeHeader(s)
+	if err != nil || !utf8.ValidString(decoded) {
+		return s
+	}
+	return decoded
+}
+
+var wordDecoder = mime.WordDecoder{CharsetReader: charsetReader}
+
+func charsetReader(name string, r io.Reader) (io.Reader, error) {
+	charset, err := htmlindex.Get(name)
+	if err != nil {
+		return nil, fmt.Errorf("find the charset %.40q: %w", name, err)
+	}
+	return charset.NewDecoder().Reader(r), nil
+}
+
+// charsetText decodes text in a charset; one that is not known, or does not
+// fit, is taken as UTF-8 or Windows-1252.
+func charsetText(b []byte, name string) string {
+	if name != "" && !strings.EqualFold(name, "us-ascii") {
+		if charset, err := htmlindex.Get(name); err == nil {
+			if decoded, err := charset.NewDecoder().Bytes(b); err == nil && utf8.Valid(decoded) {
+				return string(decoded)
+			}
+		}
+	}
+	return mailText(b)
+}
+
+// mediaText returns the text that content of a media type is, if it is any.
+func mediaText(kind string, content []byte) (string, bool) {
+	media, params := mediaType(kind)
+	if media != "text/plain" {
+		return "", false
+	}
+	return withLineFeeds(charsetText(content, params["charset"])), true
+}
+
+// mediaType reads a Content-Type or Content-Disposition, as far as it can be.
+func mediaType(s string) (string, map[string]string) {
+	media, params, err := mime.ParseMediaType(s)
+	if err != nil {
+		first, rest, _ := strings.Cut(s, ";")
+		media, params = strings.ToLower(strings.TrimSpace(first)), map[string]string{}
+		for field := range strings.SplitSeq(rest, ";") {
+			if name, value, ok := strings.Cut(field, "="); ok {
+				params[strings.ToLower(strings.TrimSpace(name))] = strings.Trim(strings.TrimSpace(value), `"`)
+			}
+		}
+	}
+	return media, params
+}
+
+// hold gives an attachment the hash of bytes that are a part of the original.
+func hold(a *argus.Attachment, content []byte) {
+	a.Hash, a.Size = sha256.Sum256(content), int64(len(content))
+}
+
+// mimeHeader is the header of a mail, or of a part of it.
+type mimeHeader interface{ Get(name string) string }
+
+// mimePart is a part of a mail that has no parts of its own.
+type mimePart struct {
+	media  string
+	params map[string]string
+	// name is the file's name, if the part has one.
+	name string
+	// attached says that the part is there to be saved.
+	attached bool
+	// alternative says that another part says the same.
+	alternative bool
+	// body is decoded. What it was decoded from may be damaged; damaged says
+	// why, when body was read.
+	body    io.Reader
+	damaged error
+}
+
+// mimeWalk visits the parts of a mail in their order.
+type mimeWalk struct {
+	visit func(*mimePart) error
+	parts int
+	// remarks say what is wrong with how the parts are put together.
+	remarks []string
+}
+
+// walk visits the parts in a body. The error is that of visit; one of reading
+// is a remark.
+func (w *mimeWalk) walk(header mimeHeader, body io.Reader, depth int, alternative bool) error {
+	kind := cmp.Or(header.Get("Content-Type"), "text/plain")
+	media, params := mediaType(kind)
+	if !strings.HasPrefix(media, "multipart/") || params["boundary"] == "" {
+		return w.leaf(header, media, params, body, alternative)
+	}
+	if depth == mimeDepth {
+		w.remarks = append(w.remarks, fmt.Sprintf("the parts lie more than %d deep; the deeper ones are not read", mimeDepth))
+		return nil
+	}
+	r := multipart.NewReader(body, params["boundary"])
+	found := 0
+	for {
+		part, err := r.NextRawPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			w.remarks = append(w.remarks, "the parts end early or make no sense: "+err.Error())
+			break
+		}
+		found++
+		if w.parts++; w.parts > mimeParts {
+			w.remarks = append(w.remarks, fmt.Sprintf("the mail has more than %d parts; the rest of them is not read", mimeParts))
+			break
+		}
+		if err := w.walk(part.Header, part, depth+1, alternative || media == "multipart/alternative" && found > 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *mimeWalk) leaf(header mimeHeader, media string, params map[string]string, body io.Reader, alternative bool) error {
+	disposition, dispositionParams := mediaType(header.Get("Content-Disposition"))
+	p := &mimePart{
+		media: media, params: params, alternative: alternative, attached: disposition == "attachment",
+		name: argus.CleanName(words(mailText([]byte(cmp.Or(dispositionParams["filename"], params["name"]))))),
+	}
+	switch strings.ToLower(strings.TrimSpace(header.Get("Content-Transfer-Encoding"))) {
+	case "base64":
+		body = base64.NewDecoder(base64.StdEncoding, &base64Text{r: body})
+	case "quoted-printable":
+		body = quotedprintable.NewReader(body)
+	}
+	p.body = &damageReader{p, body}
+	if err := w.visit(p); err != nil {
+		return err
+	}
+	if p.damaged != nil {
+		w.remarks = append(w.remarks, fmt.Sprintf("a part (%s) is damaged: %v", media, p.damaged))
+	}
+	return nil
+}
+
+// damageReader ends what it reads where it is damaged, and says so.
+type damageReader struct {
+	part *mimePart
+	r    io.Reader
+}
+
+func (d *damageReader) Read(b []byte) (int, error) {
+	n, err := d.r.Read(b)
+	if err != nil && err != io.EOF {
+		d.part.damaged, err = err, io.EOF
+	}
+	return n, err
+}
+
+// base64Text leaves out what is not of the alphabet, as RFC 2045 (6.8) wants.
+type base64Text struct{ r io.Reader }
+
+func (t *base64Text) Read(b []byte) (int, error) {
+	for {
+		n, err := t.r.Read(b)
+		kept := 0
+		for _, c := range b[:n] {
+			if 'A' <= c&^0x20 && c&^0x20 <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/' || c == '=' {
+				b[kept] = c
+				kept++
+			}
+		}
+		if kept > 0 || err != nil {
+			return kept, err
+		}
+	}
+}
+
+// text returns the text of a part, of at most limit bytes as stored, and
+// whether it was longer.
+func (p *mimePart) text(limit int) (text string, cut bool, err error) {
+	stored, err := io.ReadAll(io.LimitReader(p.body, int64(limit)+1))
+	if err != nil {
+		return "", false, err
+	}
+	if cut = len(stored) > limit; cut {
+		stored = stored[:limit]
+	}
+	text = withLineFeeds(charsetText(stored, p.params["charset"]))
+	if p.media == "text/html" {
+		text = htmlText(text)
+	}
+	return text, cut, nil
+}
+
+// attachment hashes a part.
+func (p *mimePart) attachment() (argus.Attachment, error) {
+	sum := sha256.New()
+	size, err := io.Copy(sum, p.body)
+	a := argus.Attachment{Name: p.name, Type: strings.ToValidUTF8(p.media, "\uFFFD"), Size: size}
+	sum.Sum(a.Hash[:0])
+	return a, err
+}
+
+// digest writes down what a part is that is not kept beside a message.
+func (p *mimePart) digest() (string, error) {
+	a, err := p.attachment()
+	return fmt.Sprintf("%s, %d bytes, sha256 %s", a.Type, a.Size, hex.EncodeToString(a.Hash[:])), err
+}
+
+// htmlText returns what a page says, without its marks, its scripts and its
+// styles. The page itself stays in the original.
+func htmlText(page string) string {
+	var out strings.Builder
+	for {
+		n := strings.IndexByte(page, '<')
+		if n < 0 {
+			break
+		}
+		out.WriteString(page[:n])
+		page = page[n:]
+		end := strings.IndexByte(page, '>')
+		if strings.HasPrefix(page, "<!--") {
+			end = strings.Index(page, "-->")
+			if end >= 0 {
+				end += len("--")
+			}
+		}
+		if end < 0 {
+			break // the rest is text, whatever was meant
+		}
+		name := strings.ToLower(strings.Trim(page[1:min(end, 12)], "/ \n"))
+		name, _, _ = strings.Cut(strings.NewReplacer("\n", " ", "/", " ").Replace(name), " ")
+		closing := page[1] == '/'
+		page = page[end+1:]
+		switch name {
+		case "script", "style":
+			if n := strings.Index(page, "</"); n >= 0 && !closing {
+				page = page[n:]
+			} else if !closing {
+				page = ""
+			}
+		case "br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "table", "blockquote":
+			out.WriteByte('\n')
+		case "td", "th":
+			out.WriteByte('\t')
+		}
+	}
+	out.WriteString(page)
+	lines := strings.Split(html.UnescapeString(out.String()), "\n")
+	kept := lines[:0]
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); line != "" || len(kept) > 0 && kept[len(kept)-1] != "" {
+			kept = append(kept, line)
+		}
+	}
+	return strings.TrimSpace(strings.Join(kept, "\n"))
+}

@@ -1,0 +1,108 @@
+// Package reader turns exports into messages, one file per format, one table
+// of formats.
+//
+// A reader streams: whatever the size of the file, it holds a bounded piece of
+// it. It trusts nothing in it. A piece that it cannot make sense of is yielded
+// as a problem, with the reason, and reading goes on behind it.
+package reader
+
+import (
+	"context"
+	"io"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Format is one kind of export.
+type Format struct {
+	// Name is the word that --format takes and each message's trace shows.
+	Name string
+	// Version rises whenever the same input would give other messages.
+	Version int
+	// About says in one line what the export is and which program writes it.
+	About string
+	// Checked says on which data the reader was checked, with the counts.
+	Checked string
+	// Detect says how surely a file is of this format, from 0 (it is not) to
+	// 100, from its content; the name may only decide between equals.
+	Detect func(Sample) int
+	// Read yields what is in the file, in its order, and the same items each
+	// time. An error ends the file; what was yielded before it stays good.
+	Read func(ctx context.Context, in Input) iter.Seq2[Item, error]
+}
+
+// String is how a message's trace names the reader: name/version.
+func (f *Format) String() string { return f.Name + "/" + strconv.Itoa(f.Version) }
+
+// Sample is what a format is detected from.
+type Sample struct {
+	// Name is the file's path in the delivery, with forward slashes.
+	Name string
+	// Head is the beginning of the file, up to HeadSize bytes, as stored.
+	Head []byte
+	// Text is Head as UTF-8 with a byte order mark removed, whatever encoding
+	// it was stored in; nil when it is not text.
+	Text []byte
+	// Entries are the names in the file if it is a zip archive.
+	Entries []string
+}
+
+// HeadSize is how much of a file is looked at to detect its format, in bytes.
+const HeadSize = 64 << 10
+
+// Input is one file to read.
+type Input struct {
+	// Name is the file's path in the delivery, with forward slashes. Some
+	// formats keep facts in it: a date, the name of a chat. It is hostile and
+	// never opened.
+	Name string
+	// Size counts bytes.
+	Size int64
+	// File reads the file from any place.
+	File io.ReaderAt
+	// Sibling opens another file of the delivery by its path, for formats that
+	// keep names beside the messages; false where there is none that can be
+	// held. What it returns is good as long as File. Default: nil, there is
+	// nothing beside the file.
+	Sibling func(name string) (file io.ReaderAt, size int64, ok bool)
+	Options
+}
+
+// Reader reads the file from its beginning.
+func (in Input) Reader() io.Reader { return io.NewSectionReader(in.File, 0, in.Size) }
+
+// Options are what an operator says about a delivery.
+type Options struct {
+	// Zone is the time zone of clocks that name none. Default: nobody said,
+	// UTC is assumed, and each time says so.
+	Zone *time.Location
+	// Map names the columns of a sheet: canonical field to header. Default:
+	// the header is sniffed.
+	Map map[string]string
+	// Service names the service of formats that do not tell it. Default: each
+	// format documents its own.
+	Service string
+	// Owner names the account of the device that an export was made on, for
+	// formats that do not tell it. Default: each format documents its own.
+	Owner string
+	// MaxRecord is the longest record that is read, in bytes; a longer one is
+	// a problem. Default 16 MiB.
+	MaxRecord int
+}
+
+// Item is what a reader found at one place: a message or a problem.
+type Item struct {
+	// Message is set when the piece was understood. The receiver owns it.
+	Message *argus.Message
+	// Problem is set otherwise: a sentence with what was expected and what
+	// stood there, without the piece itself.
+	Problem string
+	// Raw is the beginning of the piece behind a problem, at most
+	// argus.QuarantineRaw bytes.
+	Raw []byte
+	// Where is the place: Record, Offset and Length are the reader's to fill.
+	Where argus.Where
+}

@@ -1,0 +1,220 @@
+package reader
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"path"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// rocketchatFormat reads messages of Rocket.Chat as its REST interface and its
+// database give them: in a list, under messages, or one a line.
+//
+//   - Conversation: rid. Title: what rooms.json beside the file calls it. The rid
+//     of a direct conversation is its two users' ids, which gives To.
+//   - From: u._id, FromName u.username.
+//   - t names what the service recorded, but for e2e, which is locked: its first
+//     twelve characters are the id of the room's key.
+//   - An attachment with message_link is a quote, one with a title_link or a
+//     *_url a file.
+//   - tmid is the message that starts the thread.
+var rocketchatFormat = &Format{
+	Name:    "rocketchat",
+	Version: 1,
+	About:   "Rocket.Chat messages as JSON, from its REST interface or its database",
+	Checked: "invented examples only",
+	Detect:  detectRocketchat,
+	Read:    readRocketchat,
+}
+
+// detectRocketchat wants a message.
+func detectRocketchat(s Sample) int {
+	return sureOfRecord(s, "{", 92, func(b []byte) bool { return hasKeys(b, "_id", "rid") && hasKeys(b, "ts", "u") })
+}
+
+func beginsRocketchat(b []byte) bool { return hasKeys(b, "_id", "rid") }
+
+// readRocketchat reads the messages of a file.
+func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		titles := rocketchatRooms(ctx, in)
+		d := newDocument(in, shape{lists: func(key string) bool { return key == "" || key == "messages" }, begins: beginsRocketchat})
+		d.items(ctx, func(raw string) (*argus.Message, error) { return d.rocketchatMessage(in.Options, titles, raw) })(yield)
+	}
+}
+
+// rocketchatRooms returns the names of rooms.
+func rocketchatRooms(ctx context.Context, in Input) map[string]string {
+	titles := map[string]string{}
+	for raw := range in.siblingRecords(ctx, "rooms.json", "_id") {
+		id, name, shown := "", "", ""
+		err := members(raw, func(key, raw string) (err error) {
+			switch key {
+			case "_id":
+				id, err = jsonString(raw)
+			case "name":
+				name, err = jsonString(raw)
+			case "fname":
+				shown, err = jsonString(raw)
+			}
+			return err
+		})
+		if err == nil && len(titles) < rocketchatRoomLimit {
+			titles[strings.Clone(id)] = strings.Clone(argus.CleanName(cmp.Or(shown, name)))
+		}
+	}
+	return titles
+}
+
+const rocketchatRoomLimit = 1 << 20
+
+// rocketchatKeyID is how many characters of locked content name its key.
+const rocketchatKeyID = 12
+
+func (d *document) rocketchatMessage(options Options, titles map[string]string, raw string) (*argus.Message, error) {
+	kind, text, ciphertext, algorithm := "", "", "", ""
+	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
+		switch key {
+		case "_id":
+			m.ServiceID, err = scalarMember(raw)
+		case "rid":
+			m.Conversation, err = scalarMember(raw)
+		case "msg":
+			text, err = textOf(m, key, raw)
+		case "ts":
+			m.Sent, err = mongoTime(raw, options)
+		case "t":
+			kind, err = jsonString(raw)
+		case "u":
+			err = members(raw, func(key, raw string) (err error) {
+				switch key {
+				case "_id":
+					m.From, err = scalarMember(raw)
+				case "username":
+					m.FromName, err = textMember(m, key, raw)
+				default:
+					keepMember(m, "u."+key, raw)
+				}
+				return err
+			})
+		case "tmid":
+			m.ReplyTo, err = scalarMember(raw)
+		case "editedAt":
+			m.State |= argus.StateEdited
+			addExtra(m, key, raw)
+		case "attachments":
+			keepMember(m, key, raw)
+			err = elements(raw, func(raw string) error { return addRocketchatFile(m, raw) })
+		case "content":
+			err = members(raw, func(key, raw string) (err error) {
+				switch key {
+				case "ciphertext":
+					ciphertext, err = jsonString(raw)
+				case "algorithm":
+					algorithm, err = jsonString(raw)
+				default:
+					keepMember(m, "content."+key, raw)
+				}
+				return err
+			})
+		default:
+			keepMember(m, key, raw)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	switch locked := cmp.Or(ciphertext, text); {
+	case kind == "e2e" && locked != "":
+		m.State |= argus.StateLocked
+		m.Locked = &argus.Locked{KeyID: locked[:min(len(locked), rocketchatKeyID)], Algorithm: cmp.Or(algorithm, "rc.v1.aes-sha2"), Payload: []byte(locked)}
+	case kind == "e2e" || kind == "":
+		m.Text = text
+	default:
+		happened(m, kind, text)
+		if kind == "rm" {
+			m.State |= argus.StateDeleted
+		}
+	}
+	if !m.Sent.Known() {
+		return nil, fmt.Errorf("want ts, found none")
+	}
+	m.Title = titles[m.Conversation]
+	m.From = cmp.Or(m.From, m.FromName)
+	if other := rocketchatOther(m.Conversation, m.From); other != "" {
+		m.To = []string{other}
+	}
+	return m, m.Valid()
+}
+
+// rocketchatOther returns the other user of a direct conversation, whose id is
+// the ids of both, 17 characters each, the lesser first.
+func rocketchatOther(room, user string) string {
+	if len(room) != 34 || len(user) != 17 {
+		return ""
+	}
+	if other, ok := strings.CutPrefix(room, user); ok {
+		return other
+	}
+	other, _ := strings.CutSuffix(room, user)
+	if len(other) != 17 {
+		return ""
+	}
+	return other
+}
+
+// mongoTime reads a time in ISO 8601, in milliseconds, or either under $date,
+// as MongoDB writes them.
+func mongoTime(raw string, options Options) (t argus.Time, err error) {
+	switch raw[0] {
+	case '"':
+		return isoMember(raw, options)
+	case '{':
+		err = members(raw, func(key, raw string) (err error) {
+			switch key {
+			case "$date":
+				t, err = mongoTime(raw, options)
+			case "$numberLong":
+				t, err = millisMember(raw)
+			}
+			return err
+		})
+		return t, err
+	}
+	return millisMember(raw)
+}
+
+// addRocketchatFile adds a file, or takes note of a quote.
+func addRocketchatFile(m *argus.Message, raw string) error {
+	var a argus.Attachment
+	title, link := "", ""
+	err := members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "title":
+			title, err = textMember(m, key, raw)
+		case "title_link", "image_url", "audio_url", "video_url":
+			link, err = textMember(m, key, raw)
+		case "image_type", "audio_type", "video_type":
+			a.Type, err = jsonString(raw)
+		case "image_size", "audio_size", "video_size":
+			a.Size, err = sizeMember(raw)
+		case "message_link":
+			var quoted string
+			quoted, err = jsonString(raw)
+			if _, id, ok := strings.Cut(quoted, "?msg="); ok && m.ReplyTo == "" {
+				m.ReplyTo = id
+			}
+		}
+		return err
+	})
+	if link != "" {
+		a.Name = cmp.Or(title, path.Base(link))
+		m.Attachments = append(m.Attachments, a)
+	}
+	return err
+}

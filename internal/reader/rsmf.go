@@ -1,0 +1,402 @@
+package reader
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"compress/flate"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// rsmfFormat is described in docs/readers-xml-mail.md.
+var rsmfFormat = &Format{
+	Name:    "rsmf",
+	Version: 1,
+	About:   "Relativity Short Message Format 1.0 and 2.0: a mail with rsmf.zip, or its rsmf_manifest.json",
+	Checked: "invented examples only",
+	Detect:  detectRSMF,
+	Read:    readRSMF,
+}
+
+const rsmfManifest = "rsmf_manifest.json"
+
+// Limits of a file.
+const (
+	// rsmfUnfold is the most that rsmf.zip may hold, packed or not, in bytes.
+	rsmfUnfold = 16 << 30
+	// rsmfEntries is how many files of it are found by name.
+	rsmfEntries = 1 << 17
+	// rsmfLists is how many participants and conversations are known.
+	rsmfLists = 1 << 17
+)
+
+func detectRSMF(s Sample) int {
+	if sure := detectRSMFManifest(s); sure > 0 {
+		return sure
+	}
+	h, err := readMailHeader(bufio.NewReaderSize(bytes.NewReader(s.Text), 64<<10))
+	if err != nil || h.Get("X-RSMF-Version") == "" {
+		return 0
+	}
+	return 95
+}
+
+func detectRSMFManifest(s Sample) int {
+	if start := jsonSpace(s.Text, 0); start == len(s.Text) || s.Text[start] != '{' {
+		return 0
+	}
+	for _, key := range []string{`"version"`, `"participants"`, `"conversations"`, `"display"`} {
+		if !bytes.Contains(s.Text, []byte(key)) {
+			return 0
+		}
+	}
+	if path.Base(s.Name) == rsmfManifest {
+		return 96
+	}
+	return 80
+}
+
+// readRSMF yields one item for each event. In a mail, an event has no place but
+// its number: it is packed and encoded there.
+func readRSMF(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		sample, err := NewSample(in.Name, in.File, in.Size)
+		if err != nil {
+			yield(Item{}, err)
+			return
+		}
+		if detectRSMFManifest(sample) > 0 {
+			f := newRSMF(in.Options, nil)
+			f.read(ctx, in)(yield)
+			return
+		}
+		if err := readRSMFMail(ctx, in, yield); err != nil {
+			var bad badMail
+			if !errors.As(err, &bad) {
+				yield(Item{}, err)
+				return
+			}
+			yield(Item{Problem: bad.Error(), Raw: bytes.Clone(sample.Head[:min(len(sample.Head), argus.QuarantineRaw)])}, nil)
+		}
+	}
+}
+
+// readRSMFMail reads the archive in a mail. Its error is a badMail when it is
+// the mail that is wrong.
+func readRSMFMail(ctx context.Context, in Input, yield func(Item, error) bool) error {
+	content, err := rsmfContent(ctx, in)
+	if err != nil {
+		return err
+	}
+	defer content.close()
+	a, err := openRSMFArchive(ctx, content)
+	if err != nil {
+		return err
+	}
+	entry := a.entries[rsmfManifest]
+	if entry == nil {
+		return badMail{errors.New("want " + rsmfManifest + " in rsmf.zip, found none")}
+	}
+	manifest, err := a.open(entry)
+	if err != nil {
+		return err
+	}
+	defer manifest.close()
+	inside := Input{Name: rsmfManifest, Size: manifest.size, File: manifest.reader(), Options: in.Options}
+	for item, err := range newRSMF(in.Options, a).read(ctx, inside) {
+		item.Where.Offset, item.Where.Length = 0, 0
+		if !yield(item, err) || err != nil {
+			break
+		}
+	}
+	return nil
+}
+
+// rsmfContent takes rsmf.zip out of the mail.
+func rsmfContent(ctx context.Context, in Input) (*spool, error) {
+	source := &mailSource{ctx: ctx, r: in.Reader()}
+	r := bufio.NewReaderSize(source, 256<<10)
+	h, err := readMailHeader(r)
+	if source.err != nil {
+		return nil, source.err
+	}
+	if err != nil {
+		return nil, badMail{err}
+	}
+	s := &spool{}
+	w := mimeWalk{visit: func(p *mimePart) error {
+		isArchive := strings.EqualFold(path.Ext(p.name), ".zip") || p.media == "application/zip"
+		if s.size > 0 || !isArchive {
+			return nil
+		}
+		return s.fill(io.LimitReader(p.body, rsmfUnfold))
+	}}
+	err = cmp.Or(w.walk(h, r, 0, false), source.err)
+	if err == nil && s.size == 0 {
+		err = badMail{errors.New("want a part rsmf.zip in the mail, found none")}
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// fill writes all of r to a spool.
+func (s *spool) fill(r io.Reader) error {
+	chunk := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(chunk)
+		if writeErr := s.write(chunk[:n]); writeErr != nil {
+			return writeErr
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// rsmfArchive finds the files in rsmf.zip by name.
+type rsmfArchive struct {
+	walk
+	content *spool
+	entries map[string]*zipEntry
+}
+
+func openRSMFArchive(ctx context.Context, content *spool) (*rsmfArchive, error) {
+	directory, err := openZipDirectory(content.reader(), content.size)
+	if err != nil {
+		return nil, badMail{fmt.Errorf("open rsmf.zip: %w", err)}
+	}
+	a := &rsmfArchive{content: content, entries: map[string]*zipEntry{}}
+	a.walk = walk{
+		ctx: ctx, limits: Limits{}.withDefaults(), unfold: rsmfUnfold,
+		stored: bufio.NewReaderSize(nil, 64<<10), inflate: flate.NewReader(nil), chunk: make([]byte, 64<<10),
+	}
+	for len(a.entries) < rsmfEntries {
+		entry, err := directory.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, badMail{fmt.Errorf("open rsmf.zip: %w", err)}
+		}
+		if a.entries[entry.name] == nil {
+			a.entries[entry.name] = entry
+		}
+	}
+	return a, nil
+}
+
+// open unfolds a file of the archive.
+func (a *rsmfArchive) open(entry *zipEntry) (*spool, error) {
+	s, err := a.unpack(a.content.reader(), a.content.size, entry)
+	if bad, ok := errors.AsType[*entryError](err); ok {
+		return nil, badMail{fmt.Errorf("open %.80q in rsmf.zip: %w", entry.name, bad)}
+	}
+	return s, err
+}
+
+// rsmfFile is what a manifest says besides its events.
+type rsmfFile struct {
+	options      Options
+	participants map[string]rsmfParticipant
+	chats        map[string]rsmfChat
+	// archive holds the attachments; nil where they lie beside the manifest.
+	archive *rsmfArchive
+}
+
+type rsmfParticipant struct{ account, name string }
+
+type rsmfChat struct {
+	platform, title string
+	members         []string // ids of participants
+}
+
+func newRSMF(o Options, archive *rsmfArchive) *rsmfFile {
+	return &rsmfFile{options: o, participants: map[string]rsmfParticipant{}, chats: map[string]rsmfChat{}, archive: archive}
+}
+
+// read reads a manifest twice: for who takes part, then for what happened.
+func (f *rsmfFile) read(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	lists := func(key string) bool { return key == "participants" || key == "conversations" || key == "events" }
+	shape := shape{lists: lists, begins: func(b []byte) bool { return hasKeys(b, "type", "conversation") }}
+	return func(yield func(Item, error) bool) {
+		first := newDocument(in, shape)
+		for _, err := range first.items(ctx, func(raw string) (*argus.Message, error) { return nil, f.learn(first.under(lists), raw) }) {
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+		}
+		second := newDocument(in, shape)
+		second.items(ctx, func(raw string) (*argus.Message, error) {
+			switch list := second.under(lists); list {
+			case "participants":
+				return f.participant(raw)
+			case "conversations":
+				return nil, f.learn(list, raw)
+			}
+			return f.event(raw)
+		})(yield)
+	}
+}
+
+// learn takes a participant or a conversation, without the record around it.
+func (f *rsmfFile) learn(list, raw string) error {
+	var id, account, email, display, platform string
+	var chat rsmfChat
+	err := members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "id":
+			id, err = jsonString(raw)
+		case "account_id":
+			account, err = jsonString(raw)
+		case "email":
+			email, err = jsonString(raw)
+		case "display":
+			display, err = jsonString(raw)
+		case "platform":
+			platform, err = jsonString(raw)
+		case "participants":
+			chat.members, err = jsonList(raw, jsonString)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case list == "participants" && len(f.participants) < rsmfLists:
+		account = accountOf(argus.CleanName(cmp.Or(account, email, id)))
+		f.participants[strings.Clone(id)] = rsmfParticipant{strings.Clone(account), strings.Clone(argus.CleanName(display))}
+	case list == "conversations" && len(f.chats) < rsmfLists:
+		chat.platform, chat.title = strings.Clone(strings.ToLower(platform)), strings.Clone(argus.CleanName(display))
+		chat.members = others(chat.members, "")
+		for i := range chat.members {
+			chat.members[i] = strings.Clone(chat.members[i])
+		}
+		f.chats[strings.Clone(id)] = chat
+	}
+	return nil
+}
+
+// participant makes a contact of a participant: its names and addresses.
+func (f *rsmfFile) participant(raw string) (*argus.Message, error) {
+	m := &argus.Message{Service: cmp.Or(f.options.Service, "rsmf")}
+	var id string
+	err := members(raw, func(key, raw string) error {
+		if key == "id" {
+			id, _ = jsonString(raw)
+		}
+		addExtra(m, key, raw)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := f.participants[id]
+	contact(m, "participant", p.name, []string{f.account(id)})
+	return m, m.Valid()
+}
+
+func (f *rsmfFile) account(id string) string { return cmp.Or(f.participants[id].account, id) }
+
+// event makes a message of an event.
+func (f *rsmfFile) event(raw string) (*argus.Message, error) {
+	m := &argus.Message{}
+	var kind, who, chatID string
+	err := members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "id":
+			m.ServiceID, err = jsonString(raw)
+		case "type":
+			kind, err = jsonString(raw)
+		case "participant":
+			who, err = jsonString(raw)
+		case "conversation":
+			chatID, err = jsonString(raw)
+		case "body":
+			m.Text, err = textMember(m, key, raw)
+			m.Text = withLineFeeds(m.Text)
+		case "parent":
+			m.ReplyTo, err = jsonString(raw)
+		case "timestamp":
+			m.Sent, err = isoMember(raw, f.options)
+		case "deleted":
+			if raw == "true" {
+				m.State |= argus.StateDeleted
+			}
+		case "edits":
+			m.State |= argus.StateEdited
+			addExtra(m, key, raw)
+		case "attachments":
+			m.Attachments, err = jsonList(raw, func(raw string) (argus.Attachment, error) { return f.attachment(m, raw) })
+			addExtra(m, key, raw)
+		default:
+			addExtra(m, key, raw)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	chat := f.chats[chatID]
+	m.Service = cmp.Or(f.options.Service, chat.platform, "rsmf")
+	m.Conversation, m.Title = chatID, chat.title
+	if who != "" {
+		m.From, m.FromName = f.account(who), f.participants[who].name
+	}
+	for _, id := range others(chat.members, who) {
+		m.To = append(m.To, f.account(id))
+	}
+	if kind != "message" {
+		text := m.Text
+		happened(m, cmp.Or(kind, "event"), text)
+	} else if m.From == "" {
+		m.State |= argus.StateSystem
+	}
+	return m, m.Valid()
+}
+
+// attachment reads a file that an event names. Its id is its name in the
+// archive.
+func (f *rsmfFile) attachment(m *argus.Message, raw string) (a argus.Attachment, err error) {
+	err = members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "id":
+			a.Name, err = jsonString(raw)
+		case "size":
+			a.Size, err = sizeMember(raw)
+		}
+		return err
+	})
+	if err != nil || f.archive == nil || f.archive.entries[a.Name] == nil {
+		return a, err
+	}
+	content, err := f.archive.open(f.archive.entries[a.Name])
+	if _, bad := errors.AsType[badMail](err); bad {
+		keepExtra(m, "damage", err.Error())
+		return a, nil
+	}
+	if err != nil {
+		return a, err
+	}
+	defer content.close()
+	sum := sha256.New()
+	a.Size, err = io.Copy(sum, io.NewSectionReader(content.reader(), 0, content.size))
+	sum.Sum(a.Hash[:0])
+	return a, err
+}

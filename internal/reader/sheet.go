@@ -1,0 +1,561 @@
+package reader
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// sheetFormat is described in docs/format/sheet.md.
+var sheetFormat = &Format{
+	Name:    "sheet",
+	Version: 1,
+	About:   "sheets of messages (CSV, TSV, XLSX) as crypto-phone services are handed over: EncroChat, Sky ECC and the like",
+	Checked: "invented examples only: no public sample exists",
+	Detect:  detectSheet,
+	Read:    readSheet,
+}
+
+// headerRows is among how many rows a header is looked for.
+const headerRows = 20
+
+func detectSheet(s Sample) int {
+	if slices.Contains(s.Entries, workbookPart) {
+		return 60 // a workbook; whether of messages, its sheets will tell
+	}
+	if s.Text == nil {
+		return 0
+	}
+	if _, header := sniffSheet(s.Text, nil); header == nil {
+		return 0
+	}
+	return 80
+}
+
+// sniffSheet finds the delimiter with which a sheet has a header, and the
+// widest one if there are several.
+func sniffSheet(text []byte, mapped map[string]string) (delimiter byte, header *sheetHeader) {
+	words := sheetHeaders()
+	for _, d := range []byte(",;\t|") {
+		n := 0
+		for row, err := range csvRows(context.Background(), textInput(text), d, headerCells, 0) {
+			if n++; err != nil || n > headerRows {
+				break
+			}
+			h := newSheetHeader(row.cells, words, mapped)
+			if h == nil {
+				continue
+			}
+			if header == nil || len(h.names) > len(header.names) {
+				delimiter, header = d, h
+			}
+			break
+		}
+	}
+	return delimiter, header
+}
+
+func textInput(text []byte) Input {
+	return Input{Size: int64(len(text)), File: bytes.NewReader(text)}
+}
+
+// sheetPlan is what a sheet as a whole tells about its rows.
+type sheetPlan struct {
+	*sheetHeader
+	// at is the place of the header among the rows.
+	at    int
+	order sheetOrder
+	// accounts counts what stands in the columns of accounts, pins and handles
+	// how many of those look like one.
+	accounts, pins, handles int
+	from1904                bool
+}
+
+// readSheet reads the file twice: what a date like 3/4/2021 means, and what an
+// account looks like, is decided over the whole of a sheet. Record is the line
+// that a row begins on, or in a workbook the row, counted over all sheets.
+func readSheet(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		rows, err := openSheet(ctx, in)
+		if err != nil {
+			yield(Item{}, err)
+			return
+		}
+		plans, err := survey(rows, in.Map)
+		if err != nil {
+			yield(Item{}, err)
+			return
+		}
+		n, sheet := 0, -1
+		for row, err := range rows {
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+			if row.sheet != sheet {
+				n, sheet = 0, row.sheet
+			}
+			item, some := plans[sheet].item(n, row, in)
+			n++
+			if some && !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// openSheet returns the rows of a workbook or of a text file; they can be
+// walked any number of times.
+func openSheet(ctx context.Context, in Input) (iter.Seq2[*sheetRow, error], error) {
+	if err := checkMap(in.Map); err != nil {
+		return nil, err
+	}
+	head := make([]byte, min(in.Size, HeadSize))
+	if n, err := in.File.ReadAt(head, 0); n < len(head) {
+		return nil, fmt.Errorf("read the beginning of the sheet: %w", err)
+	}
+	if isZip(head) {
+		return openWorkbook(ctx, in)
+	}
+	delimiter, header := sniffSheet(SampleText(head), in.Map)
+	if header == nil {
+		return csvRows(ctx, in, cmp.Or(delimiter, ','), headerCells, 0), nil
+	}
+	literal := 0
+	if delimiter == '\t' {
+		literal = len(header.names)
+	}
+	return csvRows(ctx, in, delimiter, len(header.names)+spareCells, literal), nil
+}
+
+// survey looks through all rows and makes the plan of each sheet.
+func survey(rows iter.Seq2[*sheetRow, error], mapped map[string]string) ([]*sheetPlan, error) {
+	var plans []*sheetPlan
+	words := sheetHeaders()
+	n := 0
+	for row, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		for len(plans) <= row.sheet {
+			plans = append(plans, &sheetPlan{})
+			n = 0
+		}
+		p := plans[row.sheet]
+		if p.sheetHeader != nil {
+			p.look(row.cells)
+		} else if n < headerRows {
+			p.sheetHeader, p.at, p.from1904 = newSheetHeader(row.cells, words, mapped), n, row.from1904
+		}
+		n++
+	}
+	return plans, nil
+}
+
+// look takes notice of one row.
+func (p *sheetPlan) look(cells []cell) {
+	for i, c := range cells[:min(len(cells), len(p.fields))] {
+		switch p.fields[i] {
+		case fieldSent, fieldDate, fieldTime, fieldReceived, fieldRead:
+			if d, ok := splitDate(strings.TrimSpace(c.text)); ok {
+				p.order = p.order.with(d.order())
+			}
+		case fieldFrom, fieldTo, fieldOwner, fieldContact:
+			account := argus.CleanName(c.text)
+			if account == "" {
+				continue
+			}
+			p.accounts++
+			if isPIN(account) {
+				p.pins++
+			} else if strings.IndexByte(account, '@') > 0 {
+				p.handles++
+			}
+		}
+	}
+}
+
+// service names the service by what most of its accounts look like.
+func (p *sheetPlan) service() string {
+	switch {
+	case p.havePINs():
+		return "sky"
+	case p.handles*2 > p.accounts:
+		return "encrochat"
+	}
+	return "cryptophone"
+}
+
+func (p *sheetPlan) havePINs() bool { return p.pins*2 > p.accounts }
+
+// isPIN says whether an account has the form of Sky ECC's: 6 characters 0-9
+// A-Z.
+func isPIN(s string) bool {
+	if len(s) != 6 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i] &^ 0x20; (s[i] < '0' || s[i] > '9') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return true
+}
+
+// item makes an item of the n-th row of a sheet, if it is one that counts: the
+// header, its repetitions and rows of empty cells are none.
+func (p *sheetPlan) item(n int, row *sheetRow, in Input) (Item, bool) {
+	item := Item{Problem: row.problem, Raw: row.raw, Where: row.where}
+	switch {
+	case p.sheetHeader == nil:
+		if n > 0 {
+			return item, false
+		}
+		item.Problem = fmt.Sprintf("want a header that names a time, a sender and a text among the first %d rows, found none", headerRows)
+		item.Raw = rowRaw(row)
+		if row.where.Length > 0 {
+			item.Where.Length = in.Size - row.where.Offset
+		}
+	case row.problem != "":
+		item.Raw = rowRaw(row)
+	case n < p.at:
+		if n == 0 && len(row.cells) > 0 && strings.HasPrefix(row.cells[0].text, "sep=") {
+			return item, false // tells a spreadsheet the delimiter
+		}
+		item.Problem, item.Raw = "want the header, found other cells above it", rowRaw(row)
+	case n == p.at || p.isHeader(row.cells) || isBlank(row.cells):
+		return item, false
+	default:
+		m, err := p.message(row, in.Options)
+		if err != nil {
+			item.Problem, item.Raw = err.Error(), rowRaw(row)
+		} else {
+			item.Message = m
+		}
+	}
+	return item, true
+}
+
+// rowRaw is the beginning of a row, its cells with tabs between.
+func rowRaw(row *sheetRow) []byte {
+	if row.raw != nil {
+		return row.raw
+	}
+	var raw []byte
+	for i, c := range row.cells {
+		if i > 0 {
+			raw = append(raw, '\t')
+		}
+		raw = append(raw, c.text[:min(len(c.text), argus.QuarantineRaw)]...)
+		if len(raw) >= argus.QuarantineRaw {
+			return raw[:argus.QuarantineRaw]
+		}
+	}
+	return raw
+}
+
+func isBlank(cells []cell) bool {
+	return !slices.ContainsFunc(cells, func(c cell) bool { return strings.TrimSpace(c.text) != "" || c.formula != "" })
+}
+
+func (p *sheetPlan) isHeader(cells []cell) bool {
+	if len(cells) < len(p.names) {
+		return false
+	}
+	for i, name := range p.names {
+		if strings.TrimSpace(cells[i].text) != name {
+			return false
+		}
+	}
+	return true
+}
+
+// sheetMessage is a message while its row is read.
+type sheetMessage struct {
+	*argus.Message
+	plan *sheetPlan
+	cells
+	options Options
+}
+
+// cells are the cells of a row, by field.
+type cells struct {
+	row    []cell
+	column *[sheetFields]int
+}
+
+// cell returns the cell of a field, empty if there is none.
+func (c cells) cell(f sheetField) cell {
+	if i := c.column[f]; i >= 0 && i < len(c.row) {
+		return c.row[i]
+	}
+	return cell{}
+}
+
+// text returns what stands in a field's cell, without space around.
+func (c cells) text(f sheetField) string { return argus.CleanName(c.cell(f).text) }
+
+// message makes a message of a row.
+func (p *sheetPlan) message(row *sheetRow, options Options) (*argus.Message, error) {
+	if err := p.fits(row); err != nil {
+		return nil, err
+	}
+	m := sheetMessage{Message: new(argus.Message), plan: p, cells: cells{row.cells, &p.column}, options: options}
+	if row.name != "" {
+		m.extra("sheet", row.name)
+	}
+	m.Service = cmp.Or(strings.ToLower(m.text(fieldService)), options.Service, p.service())
+	m.accounts()
+	m.Title = m.text(fieldTitle)
+	m.Conversation = m.text(fieldConversation)
+	if m.Conversation == "" && len(m.To) == 1 && m.From != "" {
+		m.Conversation = argus.DirectConversation(m.From, m.To[0])
+	}
+	m.ServiceID, m.ReplyTo = m.text(fieldID), m.text(fieldReplyTo)
+	if err := m.times(); err != nil {
+		return nil, err
+	}
+	m.Text = withLineFeeds(m.cell(fieldText).text)
+	if name := m.text(fieldAttachment); name != "" {
+		m.Attachments = []argus.Attachment{{Name: path.Base(strings.ReplaceAll(name, `\`, "/"))}}
+		m.extraIf("attachment", name, m.Attachments[0].Name)
+	}
+	m.lock()
+	switch strings.ToLower(m.text(fieldDeleted)) {
+	case "", "0", "no", "nee", "non", "nein", "false", "falsch", "faux", "onwaar", "n":
+	default:
+		m.State |= argus.StateDeleted
+		m.keep(fieldDeleted)
+	}
+	m.others()
+	return m.Message, m.Valid()
+}
+
+// fits says what is wrong with the number of cells: one too many with
+// something in it, or so few that the text is missing. Empty cells at the end
+// are often left out.
+func (p *sheetPlan) fits(row *sheetRow) error {
+	for _, c := range row.cells[min(len(row.cells), len(p.names)):] {
+		if strings.TrimSpace(c.text) != "" {
+			return fmt.Errorf("want %d cells as the header has, found %d", len(p.names), len(row.cells))
+		}
+	}
+	reaches := func(f sheetField) bool { return p.column[f] >= 0 && p.column[f] < len(row.cells) }
+	if row.where.Length > 0 && !reaches(fieldText) && !reaches(fieldPayload) {
+		return fmt.Errorf("want %d cells as the header has, found %d, the text missing", len(p.names), len(row.cells))
+	}
+	return nil
+}
+
+func (m *sheetMessage) extra(name, value string) {
+	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
+}
+
+// extraIf keeps what stood there if it was changed.
+func (m *sheetMessage) extraIf(name, stood, now string) {
+	if stood != now {
+		m.extra(name+"_raw", stood)
+	}
+}
+
+// accounts sets who sent it to whom: as the columns say, or the device's owner
+// and its contact as the direction says.
+func (m *sheetMessage) accounts() {
+	from, to := m.text(fieldFrom), m.text(fieldTo)
+	owner, contact := m.text(fieldOwner), m.text(fieldContact)
+	if direction := directionOf(m.text(fieldDirection)); direction != 0 {
+		if direction < 0 {
+			owner, contact = contact, owner
+		}
+		from, to = cmp.Or(from, owner), cmp.Or(to, contact)
+	} else if m.column[fieldFrom] < 0 && m.column[fieldTo] >= 0 {
+		from = owner
+	}
+	receivers := to
+	m.From = m.account("from", from)
+	m.FromName = m.text(fieldFromName)
+	for to != "" {
+		one, rest := to, ""
+		if i := strings.IndexAny(to, ";,|\n"); i >= 0 {
+			one, rest = to[:i], to[i+1:]
+		}
+		if one = argus.CleanName(one); one != "" {
+			m.To = append(m.To, m.account("to", one))
+		}
+		to = rest
+	}
+	m.keep(fieldDirection)
+	for _, f := range []sheetField{fieldOwner, fieldContact} {
+		if account := m.text(f); account != from && account != receivers {
+			m.keep(f)
+		}
+	}
+}
+
+// keep keeps what stands in a field's column and says nothing else here.
+func (m *sheetMessage) keep(fields ...sheetField) {
+	for _, f := range fields {
+		if text := m.text(f); text != "" {
+			m.extra(m.plan.names[m.column[f]], text)
+		}
+	}
+}
+
+// directionOf returns -1 for incoming, 1 for outgoing and 0 for other words.
+func directionOf(word string) int {
+	if word == "" {
+		return 0
+	}
+	switch accents.Replace(strings.ToLower(word)) {
+	case "in", "incoming", "inbound", "received", "inkomend", "ontvangen", "entrant", "recu", "eingehend", "empfangen", "entrante", "recibido", "in entrata", "ricevuto":
+		return -1
+	case "out", "outgoing", "outbound", "sent", "uitgaand", "verzonden", "sortant", "envoye", "ausgehend", "gesendet", "saliente", "enviado", "in uscita", "inviato":
+		return 1
+	}
+	return 0
+}
+
+// account returns an account as the service writes it. Of a PIN that a
+// spreadsheet took for a number, the zeros in front are given back where only
+// they can be missing; what else may have become of it (12E345 is a number
+// too) cannot be told, so that it stays as it stands and says so.
+func (m *sheetMessage) account(name, stood string) string {
+	if !m.plan.havePINs() || stood == "" {
+		return stood
+	}
+	if isPIN(stood) {
+		pin := strings.ToUpper(stood)
+		m.extraIf(name, stood, pin)
+		return pin
+	}
+	if !looksLikeNumber(stood) {
+		return stood
+	}
+	m.extra(name+"_raw", stood)
+	// 12340 may have been 012340 or 1234E1, and 1234 may have been 1234E0.
+	if len(stood) == 5 && digitsEnd(stood, 0) == 5 && stood[4] != '0' {
+		return "0" + stood
+	}
+	m.extra(name+"_note", "no PIN of 6 characters: a spreadsheet seems to have made a number of it")
+	return stood
+}
+
+// looksLikeNumber says whether a spreadsheet would take a text for a number.
+func looksLikeNumber(s string) bool {
+	return strings.Trim(s, "0123456789.,+-eE") == "" && strings.ContainsAny(s, "0123456789")
+}
+
+// times sets sent, received and read.
+func (m *sheetMessage) times() (err error) {
+	sent := fieldSent
+	if m.text(sent) == "" {
+		sent = fieldDate
+		if m.text(sent) == "" {
+			sent = fieldTime
+		}
+	}
+	if sent == fieldSent {
+		m.keep(fieldDate, fieldTime)
+	}
+	stood := m.text(sent)
+	if sent == fieldDate && m.text(fieldTime) != "" {
+		stood += " " + m.text(fieldTime)
+		if m.cell(fieldDate).number && m.cell(fieldTime).number {
+			stood = addSerials(m.text(fieldDate), m.text(fieldTime))
+		}
+	}
+	if stood == "" {
+		return errors.New("want a sent time, found an empty cell")
+	}
+	if m.Sent, err = m.time(sent, stood); err != nil {
+		return fmt.Errorf("sent: %w", err)
+	}
+	if stood := m.text(fieldReceived); stood != "" {
+		if m.Received, err = m.time(fieldReceived, stood); err != nil {
+			return fmt.Errorf("received: %w", err)
+		}
+	}
+	if stood := m.text(fieldRead); stood != "" {
+		if m.Read, err = m.time(fieldRead, stood); err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+	}
+	return nil
+}
+
+func (m *sheetMessage) time(f sheetField, stood string) (argus.Time, error) {
+	zone, source := m.options.zone()
+	for _, column := range []int{m.column[f], m.column[fieldTime]} {
+		if column >= 0 && m.plan.zones[column] != nil && (column == m.column[f] || f == fieldDate) {
+			zone, source = m.plan.zones[column], argus.ZoneFile
+		}
+	}
+	return sheetTime(stood, m.plan.order, zone, source, m.plan.from1904)
+}
+
+// lock sets what is encrypted. A row that also has the text was opened by
+// whoever made the sheet.
+func (m *sheetMessage) lock() {
+	payload := m.text(fieldPayload)
+	if payload == "" {
+		m.keep(fieldKeyID, fieldAlgorithm)
+		return
+	}
+	m.Locked = &argus.Locked{KeyID: m.text(fieldKeyID), Algorithm: m.text(fieldAlgorithm)}
+	var known bool
+	if m.Locked.Payload, known = decodePayload(payload); !known {
+		m.extra("payload_encoding", "text")
+	}
+	if strings.TrimSpace(m.Text) == "" {
+		m.State |= argus.StateLocked
+		m.Text = ""
+	}
+}
+
+// decodePayload reads hexadecimal, or else base64 of either alphabet, with or
+// without padding; anything else is kept as it stands.
+func decodePayload(s string) (payload []byte, known bool) {
+	if b, err := hex.DecodeString(strings.TrimPrefix(s, "0x")); err == nil {
+		return b, true
+	}
+	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
+	if b, err := base64.RawStdEncoding.DecodeString(plain); err == nil {
+		return b, true
+	}
+	return []byte(s), false
+}
+
+// label is a column's name, or its place where the header has none.
+func (h *sheetHeader) label(column int) string {
+	if h.names[column] != "" {
+		return h.names[column]
+	}
+	return fmt.Sprintf("column %d", column+1)
+}
+
+// others keeps the columns that no field takes, and the formulas.
+func (m *sheetMessage) others() {
+	for i, c := range m.row[:min(len(m.row), len(m.plan.names))] {
+		if m.plan.fields[i] == fieldOther && strings.TrimSpace(c.text) != "" {
+			m.extra(m.plan.label(i), c.text)
+		}
+		if c.formula != "" {
+			m.extra(m.plan.label(i)+" formula", "="+c.formula)
+		}
+	}
+	if m.plan.order == orderAssumed && m.Sent.Raw != "" {
+		if d, ok := splitDate(m.Sent.Raw); ok && !d.yearFirst && !d.named && d.separator != '.' && d.a != d.b {
+			m.extra("date_order", "assumed: day first")
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package reader
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// sheetRow is one row of a sheet. Its cells are good until the next row; their
+// texts stay.
+type sheetRow struct {
+	cells []cell
+	where argus.Where
+	// sheet counts the sheets of a workbook from 0; name is its name.
+	// above is how many rows the sheets before it have.
+	sheet int
+	name  string
+	above uint64
+	// from1904 says that the workbook counts its days from 1904.
+	from1904 bool
+	// problem is set instead of cells for a row that is broken.
+	problem string
+	raw     []byte
+}
+
+// cell is one cell as it is stored.
+type cell struct {
+	text string
+	// formula is what the value was computed with, where a workbook says so.
+	formula string
+	// number says that the workbook holds a number, not text.
+	number bool
+}
+
+// Limits of one row of text.
+const (
+	// rowLines is how many lines a quoted cell may make of it.
+	rowLines = 10_000
+	// spareCells is how many cells it may have more than the header.
+	spareCells = 16
+	// headerCells is how many columns a header may have.
+	headerCells = 1024
+)
+
+// csvRows cuts a text file into rows (RFC 4180, any of the delimiters). A line
+// whose quotes do not end as they should is a broken row of its own, and the
+// next line begins the next row. A row has at most cellLimit cells; for
+// literalCells see csvRow.
+func csvRows(ctx context.Context, in Input, delimiter byte, cellLimit, literalCells int) iter.Seq2[*sheetRow, error] {
+	return func(yield func(*sheetRow, error) bool) {
+		c := csvFile{lines: newLines(ctx, in.Reader(), in.maxRecord()), limit: in.maxRecord(), row: csvRow{delimiter: delimiter, cellLimit: cellLimit, literalCells: literalCells}}
+		var row sheetRow
+		for c.next(&row) {
+			if !yield(&row, nil) {
+				return
+			}
+		}
+		if c.lines.err != nil {
+			yield(nil, c.lines.err)
+		}
+	}
+}
+
+// csvFile reads rows, and lines again that turned out not to be part of one.
+type csvFile struct {
+	lines *lineScanner
+	limit int
+	row   csvRow
+	// again are lines to be read before those of the file.
+	again []line
+}
+
+func (c *csvFile) line() (line, bool) {
+	if len(c.again) > 0 {
+		l := c.again[0]
+		c.again = c.again[1:]
+		return l, true
+	}
+	if !c.lines.next() {
+		return line{}, false
+	}
+	return c.lines.line, true
+}
+
+// next reads the next row that is not blank.
+func (c *csvFile) next(row *sheetRow) bool {
+	l, ok := c.line()
+	for ok && l.Problem == "" && len(bytes.TrimSpace(l.Text)) == 0 {
+		l, ok = c.line()
+	}
+	if !ok {
+		return false
+	}
+	*row = sheetRow{cells: row.cells[:0], where: l.where(), problem: l.Problem}
+	if l.Problem != "" {
+		row.raw = l.raw()
+		return true
+	}
+	c.row.reset()
+	open, problem := c.row.add(l.Text)
+	if open {
+		return c.quoted(l, row)
+	}
+	if problem != "" && !c.row.literal(l.Text) {
+		row.problem, row.raw = problem, l.raw()
+		return true
+	}
+	row.cells = c.row.appendCells(row.cells)
+	return true
+}
+
+// quoted reads on in a row with a quote that is open at the end of its first
+// line.
+func (c *csvFile) quoted(first line, row *sheetRow) bool {
+	first.Text = bytes.Clone(first.Text)
+	var more []line
+	problem := ""
+	for open := true; open && problem == ""; {
+		l, ok := c.line()
+		if !ok {
+			problem = "want the closing quote of a cell, found the end of the file"
+			break
+		}
+		l.Text = bytes.Clone(l.Text)
+		more = append(more, l)
+		if l.Problem != "" || len(more) >= rowLines || len(c.row.text)+len(l.Text) > c.limit {
+			problem = fmt.Sprintf("want the closing quote of a cell within %d bytes and %d lines, found none", c.limit, rowLines)
+			break
+		}
+		open, problem = c.row.add(l.Text)
+	}
+	if problem != "" {
+		c.again = append(more, c.again...)
+		c.row.reset()
+		if !c.row.literal(first.Text) {
+			row.problem, row.raw = problem, first.raw()
+			return true
+		}
+	} else {
+		last := more[len(more)-1]
+		row.where.Length = last.Offset + last.Length - row.where.Offset
+	}
+	row.cells = c.row.appendCells(row.cells)
+	return true
+}
+
+// csvRow takes one row apart, line by line.
+type csvRow struct {
+	delimiter byte
+	cellLimit int
+	// literalCells is how many cells a row has whose quotes are taken as text;
+	// 0 when they never are.
+	literalCells int
+	text         []byte
+	cells        []span
+	// open is the beginning of a quoted cell without its end, or -1.
+	open    int
+	doubled bool
+}
+
+// span is a cell in the text of a row.
+type span struct {
+	start, end int
+	// doubled says that quotes stand twice in it.
+	doubled bool
+}
+
+func (r *csvRow) reset() {
+	r.text, r.cells, r.open = r.text[:0], r.cells[:0], -1
+}
+
+// add takes the next line. It says that a quote is still open, or what is
+// wrong.
+func (r *csvRow) add(text []byte) (open bool, problem string) {
+	if r.open >= 0 {
+		r.text = append(r.text, '\n')
+	}
+	i := len(r.text)
+	r.text = append(r.text, text...)
+	for {
+		if len(r.cells) >= r.cellLimit {
+			r.open = -1
+			return false, fmt.Sprintf("want at most %d cells, found more", r.cellLimit)
+		}
+		if r.open < 0 && (i == len(r.text) || r.text[i] != '"') {
+			n := bytes.IndexByte(r.text[i:], r.delimiter)
+			if n < 0 {
+				r.cells = append(r.cells, span{i, len(r.text), false})
+				return false, ""
+			}
+			r.cells = append(r.cells, span{i, i + n, false})
+			i += n + 1
+			continue
+		}
+		if r.open < 0 {
+			r.open, r.doubled = i+1, false
+			i++
+		}
+		end := r.quoteEnd(i)
+		if end < 0 {
+			return true, ""
+		}
+		r.cells = append(r.cells, span{r.open, end, r.doubled})
+		r.open = -1
+		if i = end + 1; i == len(r.text) {
+			return false, ""
+		}
+		if r.text[i] != r.delimiter {
+			return false, "want the end of a cell behind its closing quote, found something else"
+		}
+		i++
+	}
+}
+
+// quoteEnd returns the place of the quote that closes the open cell, looking
+// from i, or -1.
+func (r *csvRow) quoteEnd(i int) int {
+	for {
+		n := bytes.IndexByte(r.text[i:], '"')
+		if n < 0 {
+			return -1
+		}
+		i += n
+		if i+1 >= len(r.text) || r.text[i+1] != '"' {
+			return i
+		}
+		r.doubled = true
+		i += 2
+	}
+}
+
+// literal takes a line again whose quotes make no sense, with the quotes as
+// text, as programs write that never quote. It says no unless that gives just
+// the cells that the header has.
+func (r *csvRow) literal(text []byte) bool {
+	if r.literalCells == 0 || bytes.Count(text, []byte{r.delimiter}) != r.literalCells-1 {
+		return false
+	}
+	r.reset()
+	r.text = append(r.text, text...)
+	for i := 0; ; {
+		n := bytes.IndexByte(text[i:], r.delimiter)
+		if n < 0 {
+			r.cells = append(r.cells, span{i, len(text), false})
+			return true
+		}
+		r.cells = append(r.cells, span{i, i + n, false})
+		i += n + 1
+	}
+}
+
+// appendCells makes the cells, whose texts share one copy of the row.
+func (r *csvRow) appendCells(cells []cell) []cell {
+	text := string(r.text)
+	for _, s := range r.cells {
+		value := text[s.start:s.end]
+		if s.doubled {
+			value = strings.ReplaceAll(value, `""`, `"`)
+		}
+		cells = append(cells, cell{text: value})
+	}
+	return cells
+}

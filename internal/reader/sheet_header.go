@@ -1,0 +1,219 @@
+package reader
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// sheetField is what a column of a sheet holds.
+type sheetField uint8
+
+const (
+	fieldOther sheetField = iota
+	fieldService
+	fieldConversation
+	fieldTitle
+	fieldFrom
+	fieldFromName
+	fieldTo
+	fieldOwner
+	fieldContact
+	fieldDirection
+	fieldID
+	fieldReplyTo
+	fieldSent
+	fieldDate
+	fieldTime
+	fieldReceived
+	fieldRead
+	fieldText
+	fieldAttachment
+	fieldPayload
+	fieldKeyID
+	fieldAlgorithm
+	fieldDeleted
+	sheetFields
+)
+
+// sheetWords has, for each field, the name that --map takes and the header
+// words by which it is recognised, as plainHeader writes them. Where {who}
+// stands, each word of sheetWho does.
+var sheetWords = [sheetFields]struct {
+	name  string
+	words string
+}{
+	fieldService:      {"service", "service,app,application,platform,network,dienst,plateforme,plattform,servicio,servizio"},
+	fieldConversation: {"conversation", "conversation,chat,group,thread,room,channel,{thread} id,id {thread},gesprek,groep,groupe,fil,discussion,unterhaltung,gruppe,konversation,conversacion,grupo,hilo,sala,conversazione,gruppo"},
+	fieldTitle:        {"title", "title,subject,{thread} name,{thread} title,onderwerp,groepsnaam,gespreksnaam,nom du groupe,gruppenname,nombre del grupo,nome gruppo,nome del gruppo"},
+	fieldFrom:         {"from", "{from},{from} {who},{who} {from}"},
+	fieldFromName:     {"from_name", "nickname,nick,alias,bijnaam,pseudo,pseudonyme,surnom,spitzname,apodo,soprannome,{from} {name},{name} {from},{name} du {from},{name} de l {from},{name} des {from},{name} del {from},{name} van {from}"},
+	fieldTo:           {"to", "{to},{to} {who},{who} {to}"},
+	fieldOwner:        {"owner", "owner,owner {who},{who} owner,own {who},user,account,device,device {who},pin,target,target {who},eigenaar,toestel,proprietaire,titulaire,eigentumer,besitzer,gerat,propietario,titular,proprietario"},
+	fieldContact:      {"contact", "contact,contact {who},partner,partner {who},peer,other party,correspondent,contactpersoon,interlocuteur,kontakt,gesprachspartner,contacto,interlocutor,contatto,interlocutore"},
+	fieldDirection:    {"direction", "direction,in out,richting,sens,richtung,direccion,sentido,direzione"},
+	fieldID:           {"id", "message id,messageid,msg id,msgid,id message,bericht id,berichtid,id du message,nachrichten id,nachricht id,id mensaje,id del mensaje,id messaggio,id del messaggio,uuid,guid"},
+	fieldReplyTo:      {"reply_to", "reply to,in reply to,reply to id,antwoord op,en reponse a,antwort auf,respuesta a,risposta a"},
+	fieldSent: {"sent", "sent,sent time,time sent,sent at,sent on,date sent,sent date,timestamp,time stamp,date time,datetime,date and time,message time,created,created at," +
+		"verzonden,verzonden op,verzendtijd,tijdstip,tijdstempel,datum en tijd,datum tijd,envoye,envoye le,date d envoi,heure d envoi,horodatage,date et heure,date heure," +
+		"gesendet,gesendet am,sendezeit,zeitstempel,datum und uhrzeit,datum uhrzeit,datum zeit,enviado,enviado el,fecha de envio,fecha y hora,fecha hora,marca de tiempo,inviato,inviato il,data invio,data di invio,data e ora,data ora"},
+	fieldDate: {"date", "date,day,datum,dag,jour,tag,fecha,data,giorno"},
+	fieldTime: {"time", "time,clock,tijd,heure,uhrzeit,zeit,hora,ora"},
+	fieldReceived: {"received", "received,received at,received on,received time,time received,received date,delivered,delivered at,ontvangen,ontvangen op,recu,recu le,date de reception," +
+		"empfangen,empfangen am,empfangszeit,recibido,recibido el,fecha de recepcion,ricevuto,ricevuto il,data ricezione"},
+	fieldRead:       {"read", "read,read at,read on,read time,time read,seen,gelezen,gelezen op,lu,lu le,gelesen,gelesen am,leido,leido el,letto,letto il"},
+	fieldText:       {"text", "text,message,body,content,msg,message text,text message,message body,decrypted text,plaintext,bericht,tekst,berichttekst,inhoud,texte,contenu,corps,nachricht,inhalt,nachrichtentext,mensaje,texto,contenido,messaggio,testo,contenuto"},
+	fieldAttachment: {"attachment", "attachment,attachments,attachment name,file,file name,filename,media,bijlage,bestand,bestandsnaam,piece jointe,fichier,nom du fichier,anhang,anlage,datei,dateiname,adjunto,archivo,nombre de archivo,allegato,nome file"},
+	fieldPayload: {"payload", "payload,locked,locked payload,encrypted,encrypted payload,encrypted text,encrypted message,encrypted content,ciphertext,cipher text,versleuteld,versleutelde inhoud,versleutelde tekst," +
+		"chiffre,contenu chiffre,texte chiffre,verschlusselt,verschlusselter inhalt,verschlusselter text,cifrado,contenido cifrado,texto cifrado,cifrato,contenuto cifrato,testo cifrato"},
+	fieldKeyID:     {"key_id", "key id,keyid,key,sleutel,sleutel id,cle,id de cle,cle id,schlussel,schlussel id,clave,id clave,id de clave,chiave,id chiave"},
+	fieldAlgorithm: {"algorithm", "algorithm,cipher,algoritme,algorithme,algorithmus,algoritmo"},
+	fieldDeleted:   {"deleted", "deleted,verwijderd,supprime,geloscht,borrado,eliminado,eliminato,cancellato"},
+}
+
+// sheetParts are what stands for a word in braces in sheetWords.
+var sheetParts = map[string]string{
+	"thread": "chat,group,thread,room,channel,conversation,gesprek,groep,groupe,gruppe,gruppen,chat group,group chat,grupo,gruppo,conversacion,conversazione,konversation",
+	"from":   "from,sender,author,sent by,van,afzender,verzender,verzonden door,de,expediteur,emetteur,auteur,von,absender,remitente,emisor,autor,mittente,da,autore",
+	"to":     "to,recipient,recipients,receiver,sent to,aan,naar,ontvanger,a,destinataire,recepteur,an,empfanger,destinatario,para,receptor,ricevente",
+	"who":    "pin,id,handle,account,user,username,user id,number,nr,no,address,adres,nummer,numero,compte,konto,cuenta,gebruiker,benutzer,usuario,utente",
+	"name":   "name,nickname,nick,alias,display name,naam,bijnaam,nom,surnom,pseudo,spitzname,nombre,apodo,nome,soprannome",
+}
+
+// sheetHeaders maps each header word to its field. Nobody changes the map.
+var sheetHeaders = sync.OnceValue(func() map[string]sheetField {
+	headers := map[string]sheetField{}
+	for field := sheetFields - 1; field > fieldOther; field-- {
+		for phrase := range strings.SplitSeq(sheetWords[field].words, ",") {
+			addPhrase(headers, phrase, field)
+		}
+	}
+	return headers
+})
+
+func addPhrase(headers map[string]sheetField, phrase string, field sheetField) {
+	before, behind, found := strings.Cut(phrase, "{")
+	if !found {
+		headers[phrase] = field
+		return
+	}
+	part, behind, _ := strings.Cut(behind, "}")
+	for word := range strings.SplitSeq(sheetParts[part], ",") {
+		addPhrase(headers, before+word+behind, field)
+	}
+}
+
+// plainHeader writes a header as sheetWords does: lower case, without accents,
+// its words with one space between, and without what stands in brackets or
+// names a zone. What is longer than any header is none.
+func plainHeader(s string) string {
+	if len(s) > 80 {
+		return ""
+	}
+	s = bracketed.ReplaceAllString(strings.ToLower(s), " ")
+	s = zoneInHeader.ReplaceAllString(s, " ")
+	words := strings.FieldsFunc(accents.Replace(s), func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
+	return strings.Join(words, " ")
+}
+
+var (
+	bracketed    = regexp.MustCompile(`\([^)]*\)|\[[^\]]*\]`)
+	zoneInHeader = regexp.MustCompile(`\b(?:utc|gmt)\b ?(?:([+-])(\d{1,2})(?::?(\d{2}))?)?`)
+	accents      = strings.NewReplacer("à", "a", "á", "a", "â", "a", "ä", "a", "ç", "c", "è", "e", "é", "e", "ê", "e", "ë", "e",
+		"ì", "i", "í", "i", "î", "i", "ï", "i", "ñ", "n", "ò", "o", "ó", "o", "ô", "o", "ö", "o", "ù", "u", "ú", "u", "û", "u", "ü", "u", "ß", "ss",
+		"\u0300", "", "\u0301", "", "\u0302", "", "\u0303", "", "\u0308", "", "\u0327", "")
+)
+
+// headerZone returns the zone that a header states: "Sent (UTC)", "UTC+01:00".
+func headerZone(header string) *time.Location {
+	m := zoneInHeader.FindStringSubmatch(strings.ToLower(header))
+	if m == nil {
+		return nil
+	}
+	if m[1] == "" {
+		return time.UTC
+	}
+	hours, _ := strconv.Atoi(m[2])
+	minutes, _ := strconv.Atoi(m[3])
+	seconds := (hours*60 + minutes) * 60
+	if hours > 14 || minutes > 59 {
+		return nil
+	}
+	if m[1] == "-" {
+		seconds = -seconds
+	}
+	return time.FixedZone("", seconds)
+}
+
+// sheetHeader is a header that was recognised.
+type sheetHeader struct {
+	// names are the columns' own names, fields what they hold; the first
+	// column of a field is the one that counts.
+	names  []string
+	fields []sheetField
+	zones  []*time.Location
+	column [sheetFields]int
+}
+
+// has says whether there is a column of any of the fields.
+func (h *sheetHeader) has(fields ...sheetField) bool {
+	return slices.ContainsFunc(fields, func(f sheetField) bool { return h.column[f] >= 0 })
+}
+
+// newSheetHeader recognises a row as a header: it names at least a time, a
+// sender and a text or encrypted content. mapped names columns by field; a
+// column that it names is of that field only.
+func newSheetHeader(cells []cell, words map[string]sheetField, mapped map[string]string) *sheetHeader {
+	h := &sheetHeader{}
+	for f := range h.column {
+		h.column[f] = -1
+	}
+	for name, header := range mapped {
+		field := slices.IndexFunc(sheetWords[:], func(w struct{ name, words string }) bool { return w.name == name })
+		at := slices.IndexFunc(cells, func(c cell) bool { return strings.EqualFold(strings.TrimSpace(c.text), strings.TrimSpace(header)) })
+		if field <= 0 || at < 0 {
+			return nil
+		}
+		h.column[field] = at
+	}
+	for i, c := range cells {
+		name := strings.TrimSpace(c.text)
+		field := words[plainHeader(name)]
+		if mapped := slices.Index(h.column[:], i); mapped >= 0 {
+			field = sheetField(mapped)
+		} else if field != fieldOther && h.column[field] >= 0 {
+			field = fieldOther
+		}
+		if field != fieldOther {
+			h.column[field] = i
+		}
+		h.names = append(h.names, name)
+		h.fields = append(h.fields, field)
+		h.zones = append(h.zones, headerZone(name))
+	}
+	for len(h.names) > 0 && h.names[len(h.names)-1] == "" {
+		h.names = h.names[:len(h.names)-1]
+	}
+	h.fields, h.zones = h.fields[:len(h.names)], h.zones[:len(h.names)]
+	if !h.has(fieldSent, fieldDate, fieldTime) || !h.has(fieldFrom, fieldContact) && !(h.has(fieldOwner) && h.has(fieldTo)) ||
+		!h.has(fieldText, fieldPayload) {
+		return nil
+	}
+	return h
+}
+
+// checkMap returns what is wrong with the names of a map of columns.
+func checkMap(mapped map[string]string) error {
+	for name := range mapped {
+		if !slices.ContainsFunc(sheetWords[1:], func(w struct{ name, words string }) bool { return w.name == name }) {
+			return fmt.Errorf("map a column: there is no field %q", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,315 @@
+package reader
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+)
+
+// makeWorkbook makes a workbook of sheets given as SpreadsheetML rows.
+func makeWorkbook(t testing.TB, properties, shared string, sheets ...string) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	z := zip.NewWriter(&file)
+	part := func(name, content string) {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write([]byte(`<?xml version="1.0" encoding="UTF-8"?>` + content))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, relations := "", ""
+	for i, rows := range sheets {
+		state := ""
+		if i == 1 {
+			state = ` state="hidden"`
+		}
+		list += fmt.Sprintf(`<sheet name="Sheet %d" sheetId="%d"%s r:id="rId%d"/>`, i+1, i+1, state, i+1)
+		relations += fmt.Sprintf(`<Relationship Id="rId%d" Target="worksheets/s%d.xml"/>`, i+1, i+1)
+		part(fmt.Sprintf("xl/worksheets/s%d.xml", i+1), `<worksheet><sheetData>`+rows+`</sheetData></worksheet>`)
+	}
+	part("xl/workbook.xml", `<workbook xmlns:r="r"><workbookPr `+properties+`/><sheets>`+list+`</sheets></workbook>`)
+	part("xl/_rels/workbook.xml.rels", `<Relationships>`+relations+`</Relationships>`)
+	if shared != "" {
+		part("xl/sharedStrings.xml", `<sst>`+shared+`</sst>`)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+func text(s string) string { return `<c t="inlineStr"><is><t>` + s + `</t></is></c>` }
+
+const sheetHead = `<row r="1"><c t="inlineStr"><is><t>Sent</t></is></c><c t="inlineStr"><is><t>From</t></is></c><c t="inlineStr"><is><t>To</t></is></c><c t="inlineStr"><is><t>Text</t></is></c></row>`
+
+func TestWorkbook(t *testing.T) {
+	first := sheetHead +
+		`<row r="2"><c r="A2"><v>44241.502212</v></c><c r="B2" t="s"><v>0</v></c><c r="C2"><v>12345</v></c><c r="D2" t="str"><f>"a"&amp;"b"</f><v>ab</v></c></row>` +
+		`<row r="3"><c r="A3"><v>44241</v></c><c r="C3" t="s"><v>1</v></c></row>` +
+		`<row r="4"><c r="A4"><v>44242</v></c><c r="B4" t="s"><v>1</v></c><c r="D4" t="s"><v>9</v></c></row>` +
+		`<row r="5"/><row r="6"><c r="A6"><v>44243.25</v></c><c r="B6" t="s"><v>1</v></c><c r="D6" t="s"><v>2</v></c></row>`
+	hidden := sheetHead + `<row r="2"><c><v>0.5</v></c>` + text("Q3XK9A") + text("7B2FAA") + text("hid") + `</row>` +
+		`<row r="3"><c><v>44243.25</v></c>` + text("Q3XK9A") + text("7B2FAA") + text("hidden") + `</row>`
+	other := `<row>` + text("Totals") + text("3") + `</row><row>` + text("x") + `</row>`
+	broken := sheetHead + `<row r="2"><c><v>44243.25</v></c>` + text("Q3XK9A") + text("7B2FAA") + text("good") + `</row><row><c t="inlineStr"><is><t>no end`
+	file := makeWorkbook(t, "", `<si><t>Q3XK9A</t></si><si><r><t>7B</t></r><r><t>2FAA</t></r><rPh><t>x</t></rPh></si><si><t xml:space="preserve"> spaces </t></si>`,
+		first, hidden, other, broken)
+	amsterdam := time.FixedZone("", 3600)
+	items := checkReader(t, sheetFormat, input("book.xlsx", file, Options{Zone: amsterdam}))
+	checkGolden(t, "testdata/sheet/workbook.golden", items)
+	sample, err := NewSample("book.xlsx", bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := Detect(sample); found != sheetFormat {
+		t.Errorf("detected %v", found)
+	}
+}
+
+func TestWorkbookFrom1904(t *testing.T) {
+	row := sheetHead + `<row><c><v>42779.5</v></c>` + text("Q3XK9A") + text("7B2FAA") + text("x") + `</row>`
+	items := checkReader(t, sheetFormat, input("f", makeWorkbook(t, `date1904="1"`, "", row), Options{}))
+	if got := items[0].Message.Sent.String(); got != "2021-02-14T12:00:00Z" {
+		t.Error(got)
+	}
+}
+
+func TestWorkbookDamaged(t *testing.T) {
+	whole := makeWorkbook(t, "", "", sheetHead)
+	for name, file := range map[string][]byte{
+		"the workbook: it names no sheet":              makeWorkbook(t, "", ""),
+		"the workbook: the archive has no directory":   whole[:len(whole)-30],
+		"the workbook: read its shared texts: XML":     makeWorkbook(t, "", "<si><t></ <", sheetHead),
+		"the workbook: the part \"workbook.xml.rels\"": bytes.ReplaceAll(whole, []byte("workbook.xml.rels"), []byte("workbook.xml.reel")),
+	} {
+		var got error
+		for _, err := range sheetFormat.Read(t.Context(), input("f", file, Options{})) {
+			got = err
+		}
+		if got == nil || !strings.HasPrefix(got.Error(), "open "+name) {
+			t.Errorf("got %v, want %s", got, name)
+		}
+	}
+}
+
+// TestWorkbookBounds has a part that claims more than it has and texts beyond
+// the limit.
+func TestWorkbookBounds(t *testing.T) {
+	long := sheetHead + `<row>` + text(strings.Repeat("x", 1<<20)) + `</row>`
+	items := checkReader(t, sheetFormat, input("f", makeWorkbook(t, "", "", long), Options{MaxRecord: 64 << 10}))
+	if len(items) != 1 || !strings.HasPrefix(items[0].Problem, "read the rest of the sheet: ") {
+		t.Errorf("%+v", items)
+	}
+	nested := sheetHead + strings.Repeat("<a>", 1<<20)
+	items = checkReader(t, sheetFormat, input("f", makeWorkbook(t, "", "", nested), Options{}))
+	if len(items) != 0 {
+		t.Errorf("%+v", items)
+	}
+}
+
+// TestSheetBounds has a quote that never ends, in a file of any size.
+func TestSheetBounds(t *testing.T) {
+	const head = "Sent,From,To,Text\n"
+	const row = "2021-02-14 12:00:00,AAAAAA,BBBBBB,x\n"
+	items := checkReader(t, sheetFormat, input("f", []byte(head+"2021-02-14 12:00:00,A,B,\"open\n"+strings.Repeat(row, 20_000)), Options{MaxRecord: 64 << 10}))
+	if len(items) != 20_001 || items[0].Problem == "" || items[1].Message == nil {
+		t.Errorf("%d items, %+v", len(items), items[0])
+	}
+	items = checkReader(t, sheetFormat, input("f", []byte(head+strings.Repeat("y", 1<<20)+"\n"+row), Options{MaxRecord: 64 << 10}))
+	if len(items) != 2 || items[0].Problem == "" || items[1].Message == nil {
+		t.Errorf("%d items", len(items))
+	}
+	// Each line opens the quote that the one before it left open.
+	start := time.Now()
+	checkReader(t, sheetFormat, input("f", []byte(head+strings.Repeat("a\",,\"c\n", 50_000)), Options{}))
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("50,000 hostile lines took %s", took)
+	}
+}
+
+func TestSheetMap(t *testing.T) {
+	const file = "When,Who,Whom,Said,From\n2021-02-14 12:00:00,alfa,bravo,hi,somewhere\n"
+	if _, sure := Detect(Sample{Text: []byte(file)}); sure != 0 {
+		t.Errorf("detected without a map: %d", sure)
+	}
+	options := Options{Service: "encrochat", Map: map[string]string{"sent": "when", "from": "Who", "to": "Whom", "text": "Said"}}
+	items := checkReader(t, sheetFormat, input("f", []byte(file), options))
+	want := &argus.Message{Service: "encrochat", Conversation: "alfa|bravo", From: "alfa", To: []string{"bravo"}, Text: "hi",
+		Sent:  argus.Time{Micros: 1613304000000000, Raw: "2021-02-14 12:00:00", Zone: argus.ZoneAssumed, Precision: argus.Second},
+		Extra: []argus.Field{{Name: "From", Value: "somewhere"}}}
+	if diff := cmp.Diff(want, items[0].Message); diff != "" {
+		t.Error(diff)
+	}
+	for _, wrong := range []map[string]string{{"sender": "Who"}, {"": "Who"}} {
+		for _, err := range sheetFormat.Read(t.Context(), input("f", []byte(file), Options{Map: wrong})) {
+			if err == nil || !strings.HasPrefix(err.Error(), "map a column: there is no field") {
+				t.Errorf("%v: %v", wrong, err)
+			}
+		}
+	}
+	items = checkReader(t, sheetFormat, input("f", []byte(file), Options{Map: map[string]string{"sent": "Nowhere"}}))
+	if len(items) != 1 || !strings.HasPrefix(items[0].Problem, "want a header") {
+		t.Errorf("%+v", items)
+	}
+}
+
+func TestSheetTimes(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"14/02/2021 13:04", "2021-02-14T13:04Z minute assumed"},
+		{"14-2-21 1.04.05 pm", "2021-02-14T13:04:05Z second assumed"},
+		{"14.02.2021, 13:04:05,250", "2021-02-14T13:04:05.250Z millisecond assumed"},
+		{"14.02.2021 13:04:05.250001 +01:00", "2021-02-14T12:04:05.250001Z microsecond stated"},
+		{"14 Feb 2021 13:04:05 UTC", "2021-02-14T13:04:05Z second stated"},
+		{"14-mrt-2021", "2021-03-14 day assumed"},
+		{"2021/02/14 00:00:00 UTC+2", "2021-02-13T22:00:00Z second stated"},
+		{"2021-02-14T13:04:05+0100", "2021-02-14T12:04:05Z second stated"},
+		{"2021-02-14 13:04", "2021-02-14T13:04Z minute assumed"},
+		{"12:00 14/02/2021", ""}, {"14/02/2021 13:60", ""}, {"14/02/2021 24:00", ""}, {"14/02/2021 13:04 PM", ""}, {"29/02/2021", ""},
+		{"00/02/2021", ""}, {"13/13/2021", ""}, {"14/02/202", ""}, {"14/02/2021 13:04 later", ""}, {"14/02/2021 1", ""}, {"soon", ""}, {"", ""}, {"0", ""},
+		{"-5", ""}, {"NaN", ""}, {"Inf", ""}, {"1e300", ""}, {"14//2021", ""}, {"14/02", ""}, {"14/02/2021 13:04:05.", ""},
+		{"44241", "2021-02-14 day assumed"},
+		{"44241.54172453704", "2021-02-14T13:00:05Z second assumed"},
+		{"1613304191", "2021-02-14T12:03:11Z second stated"},
+		{"1613304191250", "2021-02-14T12:03:11.250Z millisecond stated"},
+		{"1613304191250001", "2021-02-14T12:03:11.250001Z microsecond stated"},
+	} {
+		at, err := sheetTime(test.text, orderAssumed, time.UTC, argus.ZoneAssumed, false)
+		got := ""
+		if err == nil {
+			got = fmt.Sprint(at, " ", at.Precision, " ", at.Zone)
+		}
+		if got != test.want {
+			t.Errorf("%q: got %q (%v), want %q", test.text, got, err, test.want)
+		}
+	}
+}
+
+// TestSheetHeaders has one header for each language.
+func TestSheetHeaders(t *testing.T) {
+	for _, header := range []string{
+		"Message ID,Sent (UTC+01:00),Sender PIN,Sender Nickname,Recipient PIN,Chat ID,Group Name,Direction,Received,Read,Message,Attachment,Encrypted payload,Key ID",
+		"Bericht-ID,Verzonden op,Afzender PIN,Bijnaam afzender,Ontvanger PIN,Gesprek ID,Groepsnaam,Richting,Ontvangen,Gelezen,Bericht,Bijlage,Versleutelde inhoud,Sleutel ID",
+		"ID message,Date d'envoi,Expéditeur,Nom de l'expéditeur,Destinataire,ID groupe,Nom du groupe,Sens,Reçu le,Lu le,Texte,Pièce jointe,Contenu chiffré,ID de clé",
+		"Nachrichten-ID,Gesendet am,Absender,Absender Name,Empfänger,Gruppen-ID,Gruppenname,Richtung,Empfangen am,Gelesen am,Nachricht,Anhang,Verschlüsselter Inhalt,Schlüssel-ID",
+		"ID mensaje,Fecha y hora,Remitente,Apodo,Destinatario,ID grupo,Nombre del grupo,Dirección,Recibido,Leído,Texto,Adjunto,Contenido cifrado,ID clave",
+		"ID messaggio,Data e ora,Mittente,Soprannome,Destinatario,ID gruppo,Nome gruppo,Direzione,Ricevuto,Letto,Testo,Allegato,Contenuto cifrato,ID chiave",
+	} {
+		var cells []cell
+		for name := range strings.SplitSeq(header, ",") {
+			cells = append(cells, cell{text: name})
+		}
+		h := newSheetHeader(cells, sheetHeaders(), nil)
+		if h == nil {
+			t.Errorf("%s: no header", header)
+			continue
+		}
+		want := []sheetField{fieldID, fieldSent, fieldFrom, fieldFromName, fieldTo, fieldConversation, fieldTitle, fieldDirection,
+			fieldReceived, fieldRead, fieldText, fieldAttachment, fieldPayload, fieldKeyID}
+		if diff := cmp.Diff(want, h.fields); diff != "" {
+			t.Errorf("%s: %s", header, diff)
+		}
+	}
+	// No phrase means two things.
+	seen := map[string]int{}
+	for f := range sheetWords {
+		headers := map[string]sheetField{}
+		for phrase := range strings.SplitSeq(sheetWords[f].words, ",") {
+			addPhrase(headers, phrase, sheetField(f))
+		}
+		for phrase := range headers {
+			seen[phrase]++
+			if phrase != "" && phrase != plainHeader(phrase) {
+				t.Errorf("%q is not written as headers are compared", phrase)
+			}
+			if seen[phrase] > 1 {
+				t.Errorf("%q names two fields", phrase)
+			}
+		}
+	}
+}
+
+func FuzzSheet(f *testing.F) {
+	f.Add([]byte("Sent,From,To,Text\n2021-02-14 12:00:00,AAAAAA,BBBBBB,\"x\ny\"\n1,2,3,\"4\n"))
+	f.Add([]byte("Datum;Zeit;Absender;Inhalt;Cifrado\n14/2/21;1:04 pm;12345;;AAAA\n;;;;\n"))
+	f.Add([]byte("\xff\xfeS\x00e\x00n\x00t\x00"))
+	f.Add(makeWorkbook(f, "", `<si><t>x</t></si>`, sheetHead+`<row><c><v>1</v></c><c t="s"><v>0</v></c>`+text("b")+text("c")+`</row>`))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		for _, err := range sheetFormat.Read(t.Context(), input("f", file, Options{MaxRecord: 1 << 16})) {
+			if err != nil {
+				return // not a workbook
+			}
+		}
+		checkReader(t, sheetFormat, input("f", file, Options{MaxRecord: 1 << 16}))
+	})
+}
+
+// FuzzWorkbookSheet breaks what is inside the archive.
+func FuzzWorkbookSheet(f *testing.F) {
+	f.Add(sheetHead+`<row r="2"><c r="A2"><v>44241.5</v></c><c r="B2" t="s"><v>0</v></c><c r="C2"/><c r="D2"><f>1+1</f><v>2</v></c></row>`, `<si><t>x</t></si>`)
+	f.Fuzz(func(t *testing.T, rows, shared string) {
+		file := makeWorkbook(t, "", shared, rows, rows)
+		for _, err := range sheetFormat.Read(t.Context(), input("f", file, Options{MaxRecord: 1 << 16})) {
+			if err != nil {
+				return
+			}
+		}
+		checkReader(t, sheetFormat, input("f", file, Options{MaxRecord: 1 << 16}))
+	})
+}
+
+func BenchmarkSheetCSV(b *testing.B) {
+	var file strings.Builder
+	file.WriteString("Sent,From,Nickname,To,Chat,Message,Attachment,IMEI,Message ID\n")
+	for i := range 10_000 {
+		fmt.Fprintf(&file, "2021-02-14 12:%02d:%02d,Q3XK9A,kapper,7B2FAA,g-%d,\"Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet.\",,490154203237518,m-%d\n", i/60%60, i%60, i%50, i)
+	}
+	benchmark(b, sheetFormat, []byte(file.String()), 10_000)
+}
+
+// benchmark reads a file over and over.
+func benchmark(b *testing.B, format *Format, file []byte, messages int) {
+	b.SetBytes(int64(len(file)))
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		for item, err := range format.Read(b.Context(), input("f", file, Options{})) {
+			if err != nil || item.Message == nil {
+				b.Fatal(err, item.Problem)
+			}
+			n++
+		}
+		if n != messages {
+			b.Fatalf("%d messages", n)
+		}
+	}
+	b.ReportMetric(float64(messages)*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// TestSheetDocument holds docs/format/sheet.md to the table of words.
+func TestSheetDocument(t *testing.T) {
+	document, err := os.ReadFile("../../docs/format/sheet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range sheetWords[1:] {
+		if row := fmt.Sprintf("| `%s` | %s |\n", w.name, strings.ReplaceAll(w.words, ",", ", ")); !bytes.Contains(document, []byte(row)) {
+			t.Errorf("docs/format/sheet.md lacks\n%s", row)
+		}
+	}
+	for part, words := range sheetParts {
+		if row := fmt.Sprintf("| {%s} | %s |\n", part, strings.ReplaceAll(words, ",", ", ")); !bytes.Contains(document, []byte(row)) {
+			t.Errorf("docs/format/sheet.md lacks\n%s", row)
+		}
+	}
+}

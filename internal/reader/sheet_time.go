@@ -1,0 +1,290 @@
+package reader
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// sheetOrder says what is first in a date like 3/4/2021.
+type sheetOrder uint8
+
+const (
+	// orderAssumed: nothing in the sheet tells; day first is taken.
+	orderAssumed sheetOrder = iota
+	orderDayFirst
+	orderMonthFirst
+	// orderMixed: the sheet has dates of both orders.
+	orderMixed
+)
+
+// with is the order when one more date is seen.
+func (o sheetOrder) with(seen sheetOrder) sheetOrder {
+	if o == orderAssumed || o == seen || seen == orderAssumed {
+		return max(o, seen)
+	}
+	return orderMixed
+}
+
+// sheetDate is a date that stands as three numbers, before it is known which
+// is which.
+type sheetDate struct {
+	a, b, year int
+	separator  byte
+	// yearFirst and named leave no doubt; named is for a month in letters,
+	// which b then is.
+	yearFirst, named bool
+	// clock is what stands behind.
+	clock string
+}
+
+// splitDate takes a date apart: 14-02-2021, 2/14/21, 2021/02/14, 14 Feb 2021.
+func splitDate(s string) (d sheetDate, ok bool) {
+	first := digitsEnd(s, 0)
+	if first == 0 || first > 4 || first >= len(s) || strings.IndexByte("/.- ", s[first]) < 0 {
+		return d, false
+	}
+	d.separator = s[first]
+	rest := s[first+1:]
+	second := digitsEnd(rest, 0)
+	if second == 0 {
+		end := strings.IndexAny(rest, "/.- ")
+		if end < 3 {
+			return d, false
+		}
+		d.b, d.named = monthNames[strings.ToLower(rest[:3])], true
+		second = end
+	} else if second > 2 {
+		return d, false
+	} else {
+		d.b, _ = strconv.Atoi(rest[:second])
+	}
+	if second >= len(rest) || rest[second] != d.separator {
+		return d, false
+	}
+	d.a, _ = strconv.Atoi(s[:first])
+	last := strings.TrimPrefix(rest[second+1:], " ")
+	third := digitsEnd(last, 0)
+	d.year, _ = strconv.Atoi(last[:third])
+	d.clock = last[third:]
+	switch {
+	case first == 4 && third >= 1 && third <= 2:
+		d.yearFirst = true
+		d.a, d.year = d.year, d.a
+	case first <= 2 && third == 4:
+	case first <= 2 && third == 2:
+		d.year += 2000
+		if d.year >= 2070 {
+			d.year -= 100
+		}
+	default:
+		return d, false
+	}
+	return d, d.b > 0
+}
+
+// monthNames are the first three letters of the months in English, Dutch,
+// French, German, Spanish and Italian, as far as they are letters of ASCII.
+var monthNames = map[string]int{
+	"jan": 1, "ene": 1, "gen": 1, "feb": 2, "fev": 2, "mar": 3, "mrt": 3, "maa": 3, "apr": 4, "avr": 4, "abr": 4,
+	"may": 5, "mai": 5, "mei": 5, "mag": 5, "jun": 6, "giu": 6, "jul": 7, "lug": 7, "aug": 8, "ago": 8,
+	"sep": 9, "set": 9, "oct": 10, "okt": 10, "ott": 10, "nov": 11, "dec": 12, "dez": 12, "dic": 12,
+}
+
+// order is what the date tells about the order in its sheet.
+func (d *sheetDate) order() sheetOrder {
+	switch {
+	case d.yearFirst || d.named || d.separator == '.':
+		return orderAssumed
+	case d.a > 12 && d.b <= 12:
+		return orderDayFirst
+	case d.b > 12 && d.a <= 12:
+		return orderMonthFirst
+	}
+	return orderAssumed
+}
+
+var errSheetTime = errors.New("want a date and a clock, found other text")
+
+// sheetTime reads a time as sheets hold it: ISO 8601; a date in the sheet's
+// order with a clock behind it; a number, which is days since the end of 1899
+// as spreadsheets count them, or Unix time in seconds, milli- or microseconds
+// if it is of that size. A clock without a zone is of zone.
+func sheetTime(s string, order sheetOrder, zone *time.Location, source argus.ZoneSource, from1904 bool) (argus.Time, error) {
+	if len(s) >= len("2006-01-02") && s[4] == '-' {
+		if t, ok := parseISO(s, Options{Zone: zone}); ok {
+			if t.Zone != argus.ZoneStated {
+				t.Zone = source
+			}
+			return t, nil
+		}
+	}
+	d, ok := splitDate(s)
+	if !ok {
+		number, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return argus.Time{}, errSheetTime
+		}
+		return serialTime(s, number, zone, source, from1904)
+	}
+	day, month := d.a, d.b
+	if !d.yearFirst && !d.named && d.separator != '.' {
+		if own := d.order(); own != orderAssumed {
+			order = own
+		}
+		if order == orderMixed && d.a != d.b {
+			return argus.Time{}, errors.New("want one order of day and month in the whole sheet, found both")
+		}
+		if order == orderMonthFirst {
+			day, month = month, day
+		}
+	}
+	c, ok := parseClock(d.clock)
+	if !ok {
+		return argus.Time{}, errSheetTime
+	}
+	if c.zone != nil {
+		zone, source = c.zone, argus.ZoneStated
+	}
+	at := time.Date(d.year, time.Month(month), day, c.hour, c.minute, c.second, c.nanos, zone)
+	if month > 12 || day == 0 || time.Date(d.year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Day() != day {
+		return argus.Time{}, errors.New("want a day that exists, found one that does not")
+	}
+	return argus.At(at, s, source, c.precision), nil
+}
+
+// serialTime reads a number as a time.
+func serialTime(s string, number float64, zone *time.Location, source argus.ZoneSource, from1904 bool) (argus.Time, error) {
+	switch {
+	case number >= 1 && number < 200_000:
+		day, fraction := math.Modf(number)
+		if from1904 {
+			day += 1462
+		}
+		millis := int64(math.Round(fraction * 86_400_000))
+		// The clock on the wall, then the moment when it showed that.
+		wall := time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(day)).Add(time.Duration(millis) * time.Millisecond)
+		at := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), zone)
+		precision := argus.Second
+		if millis == 0 {
+			precision = argus.Day
+		} else if millis%1000 != 0 {
+			precision = argus.Milli
+		}
+		return argus.At(at, s, source, precision), nil
+	case number >= 1e8 && number < 7e9:
+		return unixTime(s, 1e6, argus.Second)
+	case number >= 1e11 && number < 7e12:
+		return unixTime(s, 1e3, argus.Milli)
+	case number >= 1e14 && number < 7e15:
+		return unixTime(s, 1, argus.Micro)
+	}
+	return argus.Time{}, errors.New("want a date, found a number that is none")
+}
+
+func unixTime(s string, unit int64, precision argus.Precision) (argus.Time, error) {
+	whole, fraction, _ := strings.Cut(s, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || strings.Trim(fraction, "0") != "" {
+		return argus.Time{}, errors.New("want Unix time as a whole number, found another number")
+	}
+	return argus.Time{Micros: n * unit, Precision: precision}, nil
+}
+
+// clock is a time of day; zone is nil when none stands there.
+type clock struct {
+	hour, minute, second, nanos int
+	zone                        *time.Location
+	precision                   argus.Precision
+}
+
+// parseClock reads what stands behind a date: nothing, or 13:04, 13:04:05,
+// 1.04.05 PM, 13:04:05.123 +01:00.
+func parseClock(s string) (c clock, ok bool) {
+	s = strings.TrimLeft(s, " ,T\t\u00a0\u202f")
+	if s == "" {
+		c.precision = argus.Day
+		return c, true
+	}
+	number := func(digits int) int {
+		end := digitsEnd(s, 0)
+		if end == 0 || end > digits {
+			return -1
+		}
+		n, _ := strconv.Atoi(s[:end])
+		s = s[end:]
+		return n
+	}
+	separator := func() bool {
+		if s == "" || s[0] != ':' && s[0] != '.' || digitsEnd(s, 1) == 1 {
+			return false
+		}
+		s = s[1:]
+		return true
+	}
+	c.hour = number(2)
+	if !separator() {
+		return c, false
+	}
+	c.minute, c.precision = number(2), argus.Minute
+	if separator() {
+		c.second, c.precision = number(2), argus.Second
+		if s != "" && (s[0] == '.' || s[0] == ',') {
+			end := digitsEnd(s, 1)
+			if end == 1 {
+				return c, false
+			}
+			seconds, _ := strconv.ParseFloat("0."+s[1:end], 64)
+			c.nanos = int(math.Round(seconds*1e6)) * 1000
+			c.precision = argus.Milli
+			if end > 4 {
+				c.precision = argus.Micro
+			}
+			s = s[end:]
+		}
+	}
+	if c.hour < 0 || c.minute < 0 || c.second < 0 {
+		return c, false
+	}
+	rest := strings.ToLower(strings.Trim(s, " \u00a0\u202f"))
+	for suffix, add := range map[string]int{"am": 0, "a.m.": 0, "pm": 12, "p.m.": 12} {
+		if found, had := strings.CutPrefix(rest, suffix); had {
+			if c.hour == 0 || c.hour > 12 {
+				return c, false
+			}
+			c.hour = c.hour%12 + add
+			rest = strings.TrimSpace(found)
+			break
+		}
+	}
+	switch {
+	case rest == "":
+	case rest == "z":
+		c.zone = time.UTC
+	case rest[0] == '+' || rest[0] == '-':
+		rest = "utc" + rest
+		fallthrough
+	default:
+		if zoneInHeader.FindString(rest) != rest {
+			return c, false
+		}
+		if c.zone = headerZone(rest); c.zone == nil {
+			return c, false
+		}
+	}
+	return c, c.hour < 24 && c.minute < 60 && c.second < 60
+}
+
+// addSerials adds the day of one number and the clock of another.
+func addSerials(day, clock string) string {
+	d, err := strconv.ParseFloat(day, 64)
+	c, err2 := strconv.ParseFloat(clock, 64)
+	if err != nil || err2 != nil {
+		return day + " " + clock
+	}
+	return strconv.FormatFloat(math.Trunc(d)+c, 'f', -1, 64)
+}

@@ -1,0 +1,117 @@
+package reader
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+)
+
+// shoutboxFormat reads the wall of an invented program, Shoutbox 3: a room with
+// its posts, oldest first.
+//
+//   - Conversation: the room's name. From: the account's number.
+//   - A post with kind is the service's; its word is kind.
+//   - Clocks name no zone.
+var shoutboxFormat = &Format{
+	Name:    "shoutbox",
+	Version: 1,
+	About:   "Shoutbox rooms as JSON (wall.json)",
+	Checked: "invented examples only",
+	Detect:  detectShoutbox,
+	Read:    readShoutbox,
+}
+
+// detectShoutbox wants a post in a list of posts.
+func detectShoutbox(s Sample) int { return sureOfRecord(s, `"posts"`, 90, beginsShoutbox) }
+
+// beginsShoutbox knows a post by two members that nothing inside one has.
+func beginsShoutbox(b []byte) bool { return hasKeys(b, "no", "by") }
+
+// readShoutbox reads one room.
+func readShoutbox(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	room := ""
+	d := newDocument(in, shape{
+		lists:  func(key string) bool { return key == "posts" },
+		begins: beginsShoutbox,
+		take: func(name, text string) bool {
+			if name == "room" {
+				room = argus.CleanName(text)
+			}
+			return name == "room"
+		},
+	})
+	return d.items(ctx, func(raw string) (*argus.Message, error) {
+		kind, said := "", ""
+		m, err := d.begin(cmp.Or(in.Service, "shoutbox"), raw, func(m *argus.Message, key, raw string) (err error) {
+			switch key {
+			case "no":
+				m.ServiceID, err = scalarMember(raw)
+			case "at":
+				m.Sent, err = isoMember(raw, in.Options)
+			case "by":
+				m.From, err = scalarMember(raw)
+			case "name":
+				m.FromName, err = textMember(m, key, raw)
+			case "says":
+				said, err = textOf(m, key, raw)
+			case "answers":
+				m.ReplyTo, err = scalarMember(raw)
+			case "changed":
+				m.State |= argus.StateEdited
+				addExtra(m, key, raw)
+			case "kind":
+				kind, err = jsonString(raw)
+			default:
+				keepMember(m, key, raw)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if m.Text = said; kind != "" {
+			happened(m, kind, said)
+		}
+		m.Conversation = room
+		return m, m.Valid()
+	})
+}
+
+func TestShoutbox(t *testing.T) {
+	wall := `{"server":"wall.test","room":"harbour","posts":[
+ {"no":1,"at":"2021-02-14 12:03:11","by":7,"name":"Anna","says":"ten o'clock","likes":[8]},
+ {"no":2,"at":"2021-02-14 12:03:
+ {"no":3,"at":"2021-02-14 12:05:00","by":8,"says":"ok","answers":1},
+ {"no":4,"at":"2021-02-14 12:06:00","by":9,"kind":"joined"},
+ {"no":5,"at":"noon","by":9,"says":"late"}
+]}`
+	sent := func(clock string) argus.Time {
+		at, _ := parseISO("2021-02-14 "+clock, Options{})
+		return at
+	}
+	server := argus.Field{Name: "server", Value: "wall.test"}
+	want := []*argus.Message{
+		{Service: "shoutbox", Conversation: "harbour", From: "7", FromName: "Anna", ServiceID: "1", Sent: sent("12:03:11"), Text: "ten o'clock",
+			Extra: []argus.Field{{Name: "likes", Value: "[8]"}, server}},
+		nil,
+		{Service: "shoutbox", Conversation: "harbour", From: "8", ServiceID: "3", Sent: sent("12:05:00"), Text: "ok", ReplyTo: "1", Extra: []argus.Field{server}},
+		{Service: "shoutbox", Conversation: "harbour", From: "9", ServiceID: "4", Sent: sent("12:06:00"), Text: "joined", State: argus.StateSystem,
+			Extra: []argus.Field{server}},
+		nil,
+	}
+	var got []*argus.Message
+	for _, item := range checkReader(t, shoutboxFormat, input("wall.json", []byte(wall), Options{})) {
+		got = append(got, item.Message) // nil where there is a problem
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if sure := detectShoutbox(Sample{Text: []byte(wall)}); sure != 90 {
+		t.Errorf("sure: %d", sure)
+	}
+}

@@ -1,0 +1,250 @@
+package reader
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// slackFormat reads Slack's workspace export: a folder a channel, in it a file a
+// day, each a list of messages; users.json, channels.json, groups.json,
+// mpims.json and dms.json beside the folders name who and what there is.
+//
+//   - Conversation: the channel's id, found by the folder's name in the files
+//     beside the folders; else the folder's name (of a direct conversation it is
+//     the id).
+//   - ServiceID and Sent: ts, seconds with six digits behind the point.
+//   - Text: Slack's markup stays (<@U1>, <https://…|…>); only &amp; &lt; &gt; are
+//     undone.
+//   - FromName: what the message itself shows, else what users.json knows.
+//   - To: the members of a direct conversation, also of one with several.
+//   - A message in a thread answers thread_ts.
+//   - The subtypes of slackSpoken are what people and programs wrote; every other
+//     subtype is the service's.
+var slackFormat = &Format{
+	Name:    "slack",
+	Version: 1,
+	About:   "Slack workspace export, a folder a channel and a file a day",
+	Checked: "invented examples only",
+	Detect:  detectSlack,
+	Read:    readSlack,
+}
+
+// detectSlack wants a message with Slack's ts.
+func detectSlack(s Sample) int { return sureOfRecord(s, "[", 90, beginsSlack) }
+
+func beginsSlack(b []byte) bool {
+	kind, ts := false, false
+	hasMember(b, func(key, value []byte) bool {
+		switch string(key) {
+		case `"type"`:
+			kind = string(value) == `"message"`
+		case `"ts"`:
+			ts = len(value) > 0 && value[0] == '"'
+		}
+		return kind && ts
+	})
+	return kind && ts
+}
+
+// slackSpoken are the subtypes of messages that accounts and programs write.
+var slackSpoken = map[string]bool{
+	"": true, "bot_message": true, "me_message": true, "thread_broadcast": true, "file_share": true, "file_comment": true,
+	"reply_broadcast": true, "slackbot_response": true, "tombstone": true, "document_mention": true, "assistant_app_thread": true,
+}
+
+// readSlack reads one day of one channel.
+func readSlack(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		channel := slackChannelOf(ctx, in)
+		names := sync.OnceValue(func() map[string]string { return slackNames(ctx, in) })
+		d := newDocument(in, shape{lists: func(key string) bool { return key == "" || key == "messages" }, begins: beginsSlack})
+		d.items(ctx, func(raw string) (*argus.Message, error) { return d.slackMessage(in.Options, channel, names, raw) })(yield)
+	}
+}
+
+// slackChannel is what the files beside the folders say of a folder.
+type slackChannel struct {
+	id, title string
+	members   []string
+	direct    bool
+}
+
+func slackChannelOf(ctx context.Context, in Input) slackChannel {
+	folder := path.Base(path.Dir(in.Name))
+	if folder == "." || folder == "/" {
+		folder = ""
+	}
+	for _, list := range []string{"channels.json", "groups.json", "mpims.json", "dms.json"} {
+		for raw := range in.siblingRecords(ctx, "../"+list, "id") {
+			c := slackChannel{direct: list == "dms.json" || list == "mpims.json"}
+			err := members(raw, func(key, raw string) (err error) {
+				switch key {
+				case "id":
+					c.id, err = jsonString(raw)
+				case "name":
+					c.title, err = jsonString(raw)
+				case "members":
+					c.members, err = jsonList(raw, jsonString)
+				}
+				return err
+			})
+			if err == nil && folder != "" && (c.title == folder || c.id == folder) {
+				return c
+			}
+		}
+	}
+	return slackChannel{id: folder, title: folder}
+}
+
+// slackNames returns the names of accounts.
+func slackNames(ctx context.Context, in Input) map[string]string {
+	names := map[string]string{}
+	for raw := range in.siblingRecords(ctx, "../users.json", "id") {
+		if len(names) == slackUsers {
+			break
+		}
+		id, name, real, shown := "", "", "", ""
+		err := members(raw, func(key, raw string) (err error) {
+			switch key {
+			case "id":
+				id, err = jsonString(raw)
+			case "name":
+				name, err = jsonString(raw)
+			case "real_name":
+				real, err = jsonString(raw)
+			case "profile":
+				shown, err = slackProfile(raw)
+			}
+			return err
+		})
+		if err == nil {
+			names[strings.Clone(id)] = strings.Clone(argus.CleanName(cmp.Or(shown, real, name)))
+		}
+	}
+	return names
+}
+
+// slackUsers is how many names of accounts are kept.
+const slackUsers = 1 << 20
+
+// slackProfile returns the name that a profile shows.
+func slackProfile(raw string) (string, error) {
+	shown, real := "", ""
+	err := members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "display_name":
+			shown, err = jsonString(raw)
+		case "real_name":
+			real, err = jsonString(raw)
+		}
+		return err
+	})
+	return argus.CleanName(cmp.Or(shown, real)), err
+}
+
+var slackEntities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
+
+func (d *document) slackMessage(options Options, channel slackChannel, names func() map[string]string, raw string) (*argus.Message, error) {
+	subtype, text, thread, bot, botName := "", "", "", "", ""
+	m, err := d.begin(cmp.Or(options.Service, "slack"), raw, func(m *argus.Message, key, raw string) (err error) {
+		switch key {
+		case "type":
+			if raw != `"message"` {
+				err = fmt.Errorf("want message, found something else")
+			}
+		case "subtype":
+			subtype, err = jsonString(raw)
+		case "ts":
+			m.ServiceID, err = scalarMember(raw)
+		case "thread_ts":
+			thread, err = scalarMember(raw)
+		case "user":
+			m.From, err = jsonString(raw)
+		case "bot_id":
+			bot, err = jsonString(raw)
+		case "username":
+			botName, err = textMember(m, key, raw)
+		case "user_profile":
+			m.FromName, err = slackProfile(raw)
+			keepMember(m, key, raw)
+		case "text":
+			text, err = textOf(m, key, raw)
+		case "edited":
+			m.State |= argus.StateEdited
+			addExtra(m, key, raw)
+		case "files":
+			keepMember(m, key, raw)
+			err = elements(raw, func(raw string) error { return addSlackFile(m, raw) })
+		case "blocks": // says again what text says
+		default:
+			keepMember(m, key, raw)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var ok bool
+	if m.Sent, ok = slackTime(m.ServiceID); !ok {
+		return nil, fmt.Errorf("ts: want seconds since 1970 with six digits behind a point, found other text")
+	}
+	if m.Text = slackEntities.Replace(text); !slackSpoken[subtype] {
+		happened(m, subtype, m.Text)
+	} else {
+		keep(m, "subtype", subtype)
+	}
+	if subtype == "tombstone" {
+		m.State |= argus.StateDeleted
+	}
+	keep(m, "bot_id", bot)
+	m.From = cmp.Or(m.From, bot, botName)
+	if m.FromName = cmp.Or(m.FromName, argus.CleanName(botName)); m.FromName == "" {
+		m.FromName = names()[m.From]
+	}
+	m.Conversation, m.Title = channel.id, channel.title
+	if channel.direct {
+		m.To = others(channel.members, m.From)
+	}
+	if thread != "" && thread != m.ServiceID {
+		m.ReplyTo = thread
+	}
+	return m, m.Valid()
+}
+
+// slackTime reads a ts.
+func slackTime(ts string) (argus.Time, bool) {
+	seconds, micros, _ := strings.Cut(ts, ".")
+	n, err := strconv.ParseInt(seconds+micros, 10, 64)
+	t := argus.At(time.UnixMicro(n), "", argus.ZoneStated, argus.Micro)
+	return t, err == nil && len(micros) == 6 && t.Plausible()
+}
+
+func addSlackFile(m *argus.Message, raw string) error {
+	var a argus.Attachment
+	title := ""
+	err := members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "name":
+			a.Name, err = textMember(m, key, raw)
+		case "title":
+			title, err = textMember(m, key, raw)
+		case "mimetype":
+			a.Type, err = jsonString(raw)
+		case "size":
+			a.Size, err = sizeMember(raw)
+		}
+		return err
+	})
+	a.Name = cmp.Or(a.Name, title, "file")
+	m.Attachments = append(m.Attachments, a)
+	return err
+}

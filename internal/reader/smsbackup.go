@@ -1,0 +1,335 @@
+package reader
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// smsbackupFormat is described in docs/readers-xml-mail.md.
+var smsbackupFormat = &Format{
+	Name:    "smsbackup",
+	Version: 1,
+	About:   "SMS Backup & Restore's XML: SMS, MMS with their parts, calls",
+	Checked: "invented examples only",
+	Detect:  detectSMSBackup,
+	Read:    readSMSBackup,
+}
+
+func detectSMSBackup(s Sample) int {
+	switch root := xmlRoot(s); root.name {
+	case "smses", "calls":
+		if root.attr("count") != "" {
+			return 95
+		}
+		if bytes.Contains(s.Text, []byte("<sms ")) || bytes.Contains(s.Text, []byte("<mms ")) || bytes.Contains(s.Text, []byte("<call ")) {
+			return 90
+		}
+	}
+	return 0
+}
+
+func beginsSMSBackup(tag []byte) bool {
+	return bytes.HasPrefix(tag, []byte("<sms ")) || bytes.HasPrefix(tag, []byte("<mms ")) || bytes.HasPrefix(tag, []byte("<call "))
+}
+
+// readSMSBackup yields one item for each sms, mms and call, one for each
+// stretch that is broken, and one where the stated count is another.
+func readSMSBackup(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		b := smsBackup{options: in.Options, owner: cmp.Or(in.Owner, "owner of "+in.Name)}
+		r := xmlReading{
+			isRecord: func(t xmlTag) bool { return beginsSMSBackup(t.raw) },
+			begins:   beginsSMSBackup,
+			enter:    b.enter,
+			parse:    b.message,
+			found: func(atEnd bool) string {
+				if !atEnd {
+					return ""
+				}
+				return b.complete()
+			},
+		}
+		r.read(ctx, in)(yield)
+	}
+}
+
+// smsBackup is what holds for a file.
+type smsBackup struct {
+	options Options
+	// owner is the account of the phone, which no SMS names.
+	owner string
+	// stated is the count that the file begins with; read counts what was there.
+	stated string
+	read   uint64
+}
+
+func (b *smsBackup) enter(t xmlTag) {
+	if name := string(t.name); name != "smses" && name != "calls" {
+		return
+	}
+	root := t.element()
+	b.stated = root.attr("count")
+	if set := root.attr("backup_set"); set != "" && b.options.Owner == "" {
+		b.owner = "owner of " + set
+	}
+}
+
+func (b *smsBackup) complete() string {
+	if n, err := strconv.ParseUint(b.stated, 10, 64); err != nil || n == b.read {
+		return ""
+	}
+	return fmt.Sprintf("the export states that it holds %s records; %d were found", b.stated, b.read)
+}
+
+func (b *smsBackup) message(e *xmlElement) (*argus.Message, error) {
+	b.read++
+	m := &argus.Message{Service: cmp.Or(b.options.Service, "sms")}
+	var err error
+	switch e.name {
+	case "sms":
+		err = b.sms(m, e)
+	case "mms":
+		err = b.mms(m, e)
+	default:
+		err = b.call(m, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, m.Valid()
+}
+
+// stated returns an attribute; the app writes the word null for none.
+func stated(e *xmlElement, name string) string {
+	if value := e.attr(name); value != "null" {
+		return value
+	}
+	return ""
+}
+
+// sms reads a short message. The app copies Android's own table: type 1 was
+// received, 2 sent, 3 is a draft, 4 to 6 did not leave; date is when the phone
+// stored it and date_sent when the service centre took a received one.
+func (b *smsBackup) sms(m *argus.Message, e *xmlElement) error {
+	var err error
+	var centre argus.Time
+	for _, a := range e.attrs {
+		if a.value == "null" {
+			continue
+		}
+		switch a.name {
+		case "date":
+			m.Sent, err = androidTime(a.value)
+		case "date_sent":
+			centre, err = androidTime(a.value)
+		case "body":
+			m.Text = a.value
+		case "address", "contact_name":
+		default:
+			keepExtra(m, a.name, a.value)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+	}
+	if !m.Sent.Known() {
+		return errors.New("want an sms with its date, found one without")
+	}
+	received := e.attr("type") == "1"
+	if received {
+		m.Received = m.Sent
+		if centre.Known() {
+			m.Sent = centre
+		}
+	} else if centre.Known() {
+		keepExtra(m, "date_sent", e.attr("date_sent"))
+	}
+	b.parties(m, e, received)
+	return nil
+}
+
+// parties sets who wrote to whom: the phone's owner and the other side, whose
+// numbers stand in address, several with ~ between them.
+func (b *smsBackup) parties(m *argus.Message, e *xmlElement, received bool) {
+	shown := stated(e, "address")
+	var others []string
+	for one := range strings.SplitSeq(shown, "~") {
+		if one = accountOf(argus.CleanName(one)); one != "" {
+			others = append(others, one)
+		}
+	}
+	if strings.Join(others, "~") != shown {
+		keepExtra(m, "address", shown)
+	}
+	name := stated(e, "contact_name")
+	if name == "(Unknown)" {
+		name = ""
+	}
+	m.Title = name
+	switch {
+	case received && len(others) > 0:
+		m.From, m.FromName, m.To = others[0], name, []string{b.owner}
+	case received:
+		m.State |= argus.StateSystem // nobody is named, as for some service messages
+	default:
+		m.From, m.To = b.owner, others
+	}
+	m.Conversation = conversationOf(append(others, b.owner))
+}
+
+// conversationOf names the conversation between accounts: two, or a group
+// that nothing else names.
+func conversationOf(accounts []string) string {
+	slices.Sort(accounts)
+	return strings.TrimPrefix(strings.Join(slices.Compact(accounts), "|"), "|")
+}
+
+// mms reads a multimedia message. The types of its addresses are those of the
+// headers in OMA-TS-MMS_ENC: 137 from, 151 to, 130 cc, 129 bcc.
+func (b *smsBackup) mms(m *argus.Message, e *xmlElement) error {
+	var err error
+	var centre argus.Time
+	for _, a := range e.attrs {
+		if a.value == "null" {
+			continue
+		}
+		switch a.name {
+		case "date":
+			m.Sent, err = androidTime(a.value)
+		case "date_sent":
+			centre, err = androidTime(a.value)
+		case "m_id":
+			m.ServiceID = a.value
+		case "address", "contact_name":
+		default:
+			keepExtra(m, a.name, a.value)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+	}
+	if !m.Sent.Known() {
+		return errors.New("want an mms with its date, found one without")
+	}
+	received := e.attr("msg_box") == "1"
+	if received {
+		m.Received = m.Sent
+		if centre.Known() {
+			m.Sent = centre
+		}
+	}
+	b.parties(m, e, received)
+	b.addresses(m, e.child("addrs"))
+	for i := range e.child("parts").inside {
+		mmsPart(m, &e.child("parts").inside[i])
+	}
+	return nil
+}
+
+// addresses reads who an mms names. The owner's own number is kept as it
+// stands: the other messages of the file do not have it.
+func (b *smsBackup) addresses(m *argus.Message, list *xmlElement) {
+	for i := range list.inside {
+		e := &list.inside[i]
+		account := accountOf(argus.CleanName(e.attr("address")))
+		keepExtra(m, "addr "+e.attr("type"), e.attr("address"))
+		if account == "" || account == "insert-address-token" || e.attr("type") != "137" {
+			continue
+		}
+		if received := len(m.To) > 0 && m.To[0] == b.owner; received && account != m.From {
+			m.From, m.FromName = account, "" // in a group, one of the others
+		} else if m.From == "" {
+			m.From, m.State = account, m.State&^argus.StateSystem
+		}
+	}
+}
+
+// mmsPart reads a part: text, or a file as base64.
+func mmsPart(m *argus.Message, e *xmlElement) {
+	kind := stated(e, "ct")
+	data := e.attr("data")
+	if kind == "text/plain" && data == "" {
+		if m.Text != "" {
+			m.Text += "\n"
+		}
+		m.Text += stated(e, "text")
+		return
+	}
+	if kind == "application/smil" {
+		keepExtra(m, "smil", stated(e, "text"))
+		return
+	}
+	a := argus.Attachment{Name: cmp.Or(stated(e, "cl"), stated(e, "name"), stated(e, "fn"), stated(e, "cid")), Type: kind}
+	if data != "" && data != "null" {
+		if content, err := base64.StdEncoding.DecodeString(data); err == nil {
+			a.Hash, a.Size = sha256.Sum256(content), int64(len(content))
+		} else {
+			keepExtra(m, "part data that is not base64", data)
+		}
+	}
+	m.Attachments = append(m.Attachments, a)
+	keepExtra(m, "part text", stated(e, "text"))
+}
+
+var smsCallTypes = map[string]string{
+	"1": "incoming", "2": "outgoing", "3": "missed", "4": "voicemail", "5": "rejected", "6": "blocked", "7": "answered elsewhere",
+}
+
+// call reads a call. It is a system message: nobody wrote anything.
+func (b *smsBackup) call(m *argus.Message, e *xmlElement) error {
+	sent, err := androidTime(e.attr("date"))
+	if err != nil {
+		return fmt.Errorf("date: %w", err)
+	}
+	if !sent.Known() {
+		return errors.New("want a call with its date, found one without")
+	}
+	m.Service, m.Sent, m.State = cmp.Or(b.options.Service, "phone"), sent, argus.StateSystem
+	number := accountOf(argus.CleanName(stated(e, "number")))
+	kind := e.attr("type")
+	m.From, m.To = number, []string{b.owner}
+	if kind == "2" {
+		m.From, m.To = b.owner, []string{number}
+	}
+	if name := stated(e, "contact_name"); name != "(Unknown)" {
+		m.Title = name
+	}
+	m.Conversation = conversationOf([]string{number, b.owner})
+	m.Text = fmt.Sprintf("call: %s; duration: %s s", cmp.Or(smsCallTypes[kind], "type "+kind), cmp.Or(e.attr("duration"), "?"))
+	for _, a := range e.attrs {
+		if a.name != "date" && a.name != "contact_name" && a.value != "null" && !(a.name == "number" && a.value == number) {
+			keepExtra(m, a.name, a.value)
+		}
+	}
+	return nil
+}
+
+// androidTime reads Unix milliseconds, or seconds, as Android keeps some dates
+// of MMS; 0 is none.
+func androidTime(s string) (argus.Time, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case s == "" || s == "null":
+		return argus.Time{}, nil
+	case err != nil:
+		return argus.Time{}, errors.New("want Unix time in milliseconds, found other text")
+	case n <= 0:
+		return argus.Time{}, nil
+	case n < 1e11:
+		return argus.Time{Micros: n * 1e6, Precision: argus.Second}, nil
+	case n > 1e14:
+		return argus.Time{}, errors.New("want Unix time in milliseconds, found a number that is none")
+	}
+	return argus.Time{Micros: n * 1e3, Precision: argus.Milli}, nil
+}

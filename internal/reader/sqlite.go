@@ -1,0 +1,284 @@
+package reader
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver of database/sql
+	"modernc.org/sqlite/vfs"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Databases of apps. SQLite reads them through a file system that has this one
+// file and cannot write, so that neither the original nor anything else can be
+// changed; they are opened as immutable: no lock, no journal, no log.
+
+const sqliteMagic = "SQLite format 3\x00"
+
+// isSQLite says whether a file is a database with one of some words in its
+// beginning, where the schema stands as a rule.
+func isSQLite(s Sample, words ...string) bool {
+	if !bytes.HasPrefix(s.Head, []byte(sqliteMagic)) {
+		return false
+	}
+	for _, word := range words {
+		if bytes.Contains(s.Head, []byte(word)) {
+			return true
+		}
+	}
+	return false
+}
+
+// database is an open one.
+type database struct {
+	ctx    context.Context
+	source *databaseFile
+	vfs    *vfs.FS
+	db     *sql.DB
+	limit  int
+	tables map[string]bool
+}
+
+// openDatabase opens a database, of which a value may be limit bytes long. The
+// error is a damagedDatabase when it is the database that is wrong.
+func openDatabase(ctx context.Context, file io.ReaderAt, size int64, limit int) (*database, error) {
+	d := &database{ctx: ctx, source: &databaseFile{file: file, size: size}, limit: limit, tables: map[string]bool{}}
+	name, system, err := vfs.New(d.source)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	d.vfs = system
+	if d.db, err = sql.Open("sqlite", "file:db?mode=ro&immutable=1&vfs="+name+
+		"&_pragma=query_only(1)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=cache_size(-4000)&_pragma=temp_store(1)"); err != nil {
+		d.close()
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	// A view or a virtual table under the name of a table could do anything.
+	rows, err := d.query(`SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' LIMIT 10000`)
+	if err != nil {
+		d.close()
+		return nil, d.damage(err)
+	}
+	defer rows.close()
+	for rows.next() {
+		d.tables[rows.text("name")] = true
+	}
+	if rows.err != nil {
+		d.close()
+		return nil, d.damage(rows.err)
+	}
+	return d, nil
+}
+
+// close ends the reading. What was only read can lose nothing.
+func (d *database) close() {
+	if d.db != nil {
+		_ = d.db.Close()
+	}
+	_ = d.vfs.Close()
+}
+
+// damagedDatabase is what is wrong with a database, as against with the reading
+// of it.
+type damagedDatabase struct{ error }
+
+// damage tells what is wrong with the database from what is wrong with its file.
+func (d *database) damage(err error) error {
+	if d.ctx.Err() != nil {
+		return d.ctx.Err()
+	}
+	if d.source.err != nil {
+		return d.source.err
+	}
+	return damagedDatabase{fmt.Errorf("the database is damaged: %w", err)}
+}
+
+// query begins a query on a connection of its own.
+func (d *database) query(query string, args ...any) (*databaseRows, error) {
+	connection, err := d.db.Conn(d.ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &databaseRows{connection: connection, limit: d.limit}
+	if r.rows, err = connection.QueryContext(d.ctx, query, args...); err == nil { //nolint:rowserrcheck // next does
+		r.names, err = r.rows.Columns()
+	}
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	r.values, r.into = make([]any, len(r.names)), make([]any, len(r.names))
+	for i := range r.values {
+		r.into[i] = &r.values[i]
+	}
+	return r, nil
+}
+
+// table begins to read a table in the order of a column; no rows if there is
+// no such table. A value longer than the limit is not read; that each is an
+// expression keeps the driver from reading times into what is declared as one.
+func (d *database) table(name, order string) (*databaseRows, error) {
+	if !d.tables[name] {
+		return &databaseRows{}, nil
+	}
+	info, err := d.query(`SELECT name FROM pragma_table_info(?) LIMIT 1000`, name)
+	if err != nil {
+		return nil, err
+	}
+	defer info.close()
+	var columns []string
+	ordered := false
+	for info.next() {
+		column := quoteName(info.text("name"))
+		ordered = ordered || column == quoteName(order)
+		columns = append(columns, fmt.Sprintf("CASE WHEN octet_length(%[1]s) > %[2]d THEN '(' || octet_length(%[1]s) || ' bytes, not read)' ELSE %[1]s END AS %[1]s", column, d.limit))
+	}
+	if info.err != nil || len(columns) == 0 {
+		return nil, errors.Join(info.err, fmt.Errorf("the table %q has no columns", name))
+	}
+	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + quoteName(name)
+	if ordered || order == "rowid" {
+		query += " ORDER BY " + quoteName(name) + "." + quoteName(order)
+	}
+	return d.query(query)
+}
+
+func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// databaseRows are the rows of a query. The zero value has none.
+type databaseRows struct {
+	connection   *sql.Conn
+	rows         *sql.Rows
+	names        []string
+	values, into []any
+	limit        int
+	err          error
+}
+
+// next moves to the next row and says whether there is one.
+func (r *databaseRows) next() bool {
+	if r.rows == nil || r.err != nil {
+		return false
+	}
+	if !r.rows.Next() {
+		r.err = r.rows.Err()
+		return false
+	}
+	r.err = r.rows.Scan(r.into...)
+	return r.err == nil
+}
+
+func (r *databaseRows) close() {
+	if r.rows != nil {
+		_ = r.rows.Close()
+	}
+	if r.connection != nil {
+		_ = r.connection.Close()
+	}
+}
+
+// value returns a value of the row, nil if there is no such column.
+func (r *databaseRows) value(name string) any {
+	for i := range r.names {
+		if r.names[i] == name {
+			return r.values[i]
+		}
+	}
+	return nil
+}
+
+// text returns a value as text, bytes as base64.
+func (r *databaseRows) text(name string) string { return databaseText(r.value(name), r.limit) }
+
+func databaseText(value any, limit int) string {
+	switch v := value.(type) {
+	case string:
+		return strings.ToValidUTF8(v[:min(len(v), max(limit, 0))], "\uFFFD")
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case []byte:
+		return base64.StdEncoding.EncodeToString(v[:min(len(v), max(limit, 0))])
+	}
+	return ""
+}
+
+// number returns a value as a whole number, else 0.
+func (r *databaseRows) number(name string) int64 {
+	n, _ := r.value(name).(int64)
+	return n
+}
+
+// keep adds the values that were not used to a message, under a prefix.
+// Nothing, 0 and "" say as much as no value.
+func (r *databaseRows) keep(m *argus.Message, prefix string, used ...string) {
+next:
+	for i, name := range r.names {
+		for _, u := range used {
+			if u == name {
+				continue next
+			}
+		}
+		if text := databaseText(r.values[i], r.limit); text != "0" {
+			keepExtra(m, prefix+strings.ToValidUTF8(name, "\uFFFD"), text)
+		}
+	}
+}
+
+// logBeside says that a database is not all there is.
+func logBeside(in Input) string {
+	if in.Sibling == nil {
+		return ""
+	}
+	if _, size, ok := in.Sibling(in.Name + "-wal"); !ok || size == 0 {
+		return ""
+	}
+	return "beside the database lies its log of what was not yet written into it (-wal), which is not read"
+}
+
+// databaseFile is a file system with one file, "db".
+type databaseFile struct {
+	file io.ReaderAt
+	size int64
+	// err is the last error of the file itself.
+	err error
+}
+
+func (f *databaseFile) Open(name string) (fs.File, error) {
+	if name != "db" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return &openDatabaseFile{io.NewSectionReader(f, 0, f.size), f}, nil
+}
+
+func (f *databaseFile) ReadAt(b []byte, at int64) (int, error) {
+	n, err := f.file.ReadAt(b, at)
+	if err != nil && err != io.EOF {
+		f.err = fmt.Errorf("read the database at byte %d: %w", at, err)
+	}
+	return n, err
+}
+
+type openDatabaseFile struct {
+	*io.SectionReader
+	of *databaseFile
+}
+
+func (o *openDatabaseFile) Close() error               { return nil }
+func (o *openDatabaseFile) Stat() (fs.FileInfo, error) { return o, nil }
+func (o *openDatabaseFile) Name() string               { return "db" }
+func (o *openDatabaseFile) Mode() fs.FileMode          { return 0o400 }
+func (o *openDatabaseFile) ModTime() time.Time         { return time.Time{} }
+func (o *openDatabaseFile) IsDir() bool                { return false }
+func (o *openDatabaseFile) Sys() any                   { return nil }

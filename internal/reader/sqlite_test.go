@@ -1,0 +1,160 @@
+package reader
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+)
+
+// databaseOf makes a database of a script.
+func databaseOf(t testing.TB, script string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec(script)
+	if closeErr := db.Close(); err != nil || closeErr != nil {
+		t.Fatal(err, closeErr)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// TestGoldenDatabases makes a database of each script in testdata, reads it and
+// compares with its golden file.
+func TestGoldenDatabases(t *testing.T) {
+	for _, format := range []*Format{whatsappdbFormat, imessageFormat} {
+		scripts, err := filepath.Glob(filepath.Join("testdata", format.Name, "*.sql"))
+		if err != nil || len(scripts) == 0 {
+			t.Fatalf("no scripts for %s: %v", format.Name, err)
+		}
+		for _, script := range scripts {
+			t.Run(format.Name+"/"+filepath.Base(script), func(t *testing.T) {
+				content := databaseOf(t, string(readFile(t, script)))
+				in := input("phone/db", content, Options{})
+				in.Sibling = func(name string) (io.ReaderAt, int64, bool) {
+					if name != "phone/wa.db" {
+						return nil, 0, false
+					}
+					names := databaseOf(t, `CREATE TABLE wa_contacts (_id INTEGER PRIMARY KEY, jid TEXT, display_name TEXT); INSERT INTO wa_contacts VALUES (1,'31612345678@s.whatsapp.net','Bee')`)
+					return bytes.NewReader(names), int64(len(names)), true
+				}
+				sample, err := NewSample("db", bytes.NewReader(content), int64(len(content)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found, sure := Detect(sample); found != format {
+					t.Errorf("detected %v (%d)", found, sure)
+				}
+				checkGolden(t, script+".golden", checkReader(t, format, in))
+			})
+		}
+	}
+}
+
+// TestDatabaseDamage reads databases that are broken or hostile: each is a
+// problem or messages, and ends.
+func TestDatabaseDamage(t *testing.T) {
+	good := databaseOf(t, string(readFile(t, "testdata/whatsapp-db/new.sql")))
+	zeroed := bytes.Clone(good)
+	clear(zeroed[4096*4 : 4096*12])
+	for name, c := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"cut off":  {good[:4096*6], "damaged"},
+		"zeroed":   {zeroed, "damaged"},
+		"header":   {[]byte(sqliteMagic + "CREATE TABLE jid"), "damaged"},
+		"a view":   {databaseOf(t, `CREATE VIEW messages AS WITH RECURSIVE n(_id) AS (SELECT 1 UNION ALL SELECT _id+1 FROM n) SELECT _id FROM n; CREATE TABLE jid(_id)`), "want a table of messages"},
+		"no table": {databaseOf(t, `CREATE TABLE jid(_id)`), "want a table of messages"},
+		"a log":    {good, "-wal"},
+		"in WAL":   {databaseOf(t, "PRAGMA journal_mode=WAL;"+string(readFile(t, "testdata/whatsapp-db/new.sql"))), "ten o'clock"},
+		"too long": {databaseOf(t, `CREATE TABLE messages (_id INTEGER PRIMARY KEY, key_remote_jid TEXT, key_id TEXT, timestamp INTEGER, data TEXT); INSERT INTO messages VALUES (1, 'a', 'b', 1613300591123, zeroblob(2000000))`), "(2000000 bytes, not read)"},
+	} {
+		in := input("db", c.content, Options{MaxRecord: 1 << 20})
+		in.Sibling = func(sibling string) (io.ReaderAt, int64, bool) { return nil, 1, name == "a log" && sibling == "db-wal" }
+		var said strings.Builder
+		for _, item := range checkReader(t, whatsappdbFormat, in) {
+			said.WriteString(item.Problem)
+			if item.Message != nil {
+				said.WriteString(item.Message.Text)
+			}
+		}
+		if !strings.Contains(said.String(), c.want) {
+			t.Errorf("%s: %q, want %q", name, said.String(), c.want)
+		}
+	}
+	for _, fail := range []int64{1, 4096 * 3} {
+		in := Input{Name: "db", Size: int64(len(good)), File: repeated{piece: good, size: int64(len(good)), fail: fail}}
+		failed := false
+		for _, err := range whatsappdbFormat.Read(t.Context(), in) {
+			failed = failed || err != nil
+		}
+		if !failed {
+			t.Errorf("a file that cannot be read behind byte %d is no error", fail)
+		}
+	}
+}
+
+// TestDatabaseMutations breaks databases at random, which the fuzzer does too
+// slowly: SQLite itself is instrumented with the rest.
+func TestDatabaseMutations(t *testing.T) {
+	for _, c := range []struct {
+		format *Format
+		script string
+	}{{whatsappdbFormat, "whatsapp-db/new.sql"}, {whatsappdbFormat, "whatsapp-db/old.sql"}, {imessageFormat, "imessage/chat.sql"}} {
+		good := databaseOf(t, string(readFile(t, "testdata/"+c.script)))
+		random := rand.New(rand.NewPCG(1, 2))
+		for range 150 {
+			broken := bytes.Clone(good)
+			for range 1 + random.IntN(30) {
+				broken[random.IntN(len(broken))] ^= byte(1 + random.IntN(255))
+			}
+			checkReader(t, c.format, input("f", broken[:len(broken)-random.IntN(2)*random.IntN(len(broken))], Options{MaxRecord: 1 << 12}))
+		}
+	}
+}
+
+// TestBothPhones reads the same chat from both phones: each message is one.
+func TestBothPhones(t *testing.T) {
+	const tables = `CREATE TABLE jid (_id INTEGER PRIMARY KEY, raw_string TEXT);
+		CREATE TABLE chat (_id INTEGER PRIMARY KEY, jid_row_id INTEGER);
+		CREATE TABLE message (_id INTEGER PRIMARY KEY, chat_row_id INTEGER, from_me INTEGER, key_id TEXT, timestamp INTEGER, text_data TEXT);
+		CREATE TABLE message_media (message_row_id INTEGER PRIMARY KEY);
+		INSERT INTO chat VALUES (1, 1);`
+	phone := func(owner, other string, fromMe string) map[argus.ID]string {
+		var script strings.Builder
+		script.WriteString(tables + fmt.Sprintf(`INSERT INTO jid VALUES (1, '%s@s.whatsapp.net');`, other))
+		for i, me := range fromMe {
+			script.WriteString(fmt.Sprintf(`INSERT INTO message VALUES (%d, 1, %c, 'K%d', %d, 'text %d');`, i+1, me, i, 1613300591000+i*60_000, i))
+		}
+		ids := map[argus.ID]string{}
+		for _, item := range checkReader(t, whatsappdbFormat, input("db", databaseOf(t, script.String()), Options{Owner: "+" + owner})) {
+			if item.Message == nil {
+				t.Fatal(item.Problem)
+			}
+			id, version := item.Message.Identity()
+			ids[id] = version.String() + " " + item.Message.Text
+		}
+		return ids
+	}
+	one, other := phone("31600000001", "31612345678", "0110"), phone("31612345678", "31600000001", "1001")
+	if diff := cmp.Diff(one, other); diff != "" || len(one) != 4 {
+		t.Errorf("%d messages: %s", len(one), diff)
+	}
+}

@@ -1,0 +1,484 @@
+package reader
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// telegramFormat is described in docs/format/telegram.md.
+var telegramFormat = &Format{
+	Name:    "telegram",
+	Version: 1,
+	About:   "Telegram Desktop's result.json, of one chat or of an account",
+	Checked: "chat-export-structurer's Telegram samples, 4 of 4 messages as its target has them",
+	Detect:  detectTelegram,
+	Read:    readTelegram,
+}
+
+// detectTelegram wants a message in a list of messages, or the first words of
+// an account's export, of which the messages may be far away.
+func detectTelegram(s Sample) int {
+	if start := jsonSpace(s.Text, 0); start == len(s.Text) || s.Text[start] != '{' {
+		return 0
+	}
+	if list := bytes.Index(s.Text, []byte(`"messages"`)); list >= 0 {
+		for i := list; ; i++ {
+			n := bytes.IndexByte(s.Text[i:], '{')
+			if n < 0 {
+				break
+			}
+			if i += n; beginsMessage(s.Text[i:]) {
+				return 95
+			}
+		}
+	}
+	about := s.Text[:min(len(s.Text), peekSize)]
+	if bytes.Contains(about, []byte(`"about"`)) && bytes.Contains(about, []byte("Telegram")) {
+		return 80
+	}
+	return 0
+}
+
+// beginsMessage says whether an object is a message: Telegram writes id, type
+// and date first.
+func beginsMessage(b []byte) bool {
+	return hasMember(b, func(key, value []byte) bool {
+		return string(key) == `"type"` && (string(value) == `"message"` || string(value) == `"service"`)
+	})
+}
+
+// beginsTelegram also knows a chat, in whose list reading can go on.
+func beginsTelegram(b []byte) bool {
+	return beginsMessage(b) || hasMember(b, func(key, _ []byte) bool { return string(key) == `"messages"` })
+}
+
+// readTelegram yields one item for each object of a list of messages and one
+// for each stretch that is broken; Record counts both.
+func readTelegram(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		f := telegramFile{objects: newObjects(in.Reader(), in.maxRecord(), beginsTelegram), options: in.Options}
+		for record := uint64(1); ; record++ {
+			item, err := f.next(ctx)
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+			if item.Message == nil && item.Problem == "" {
+				return
+			}
+			item.Where.Record = record
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// telegramFile is where the reading of an export stands: in a list of
+// messages, or in what is around the lists.
+type telegramFile struct {
+	*objects
+	options Options
+	// around are the objects that the place is in, outermost first, with what
+	// was read of them: a chat's name, type and id.
+	around []telegramChat
+	// key is the last key; valued says that its value has not come yet.
+	key    string
+	valued bool
+	inList bool
+	// damaged says that something around the lists may have been lost, so that
+	// around proves nothing any more; ended that the end was reported.
+	damaged, ended bool
+	keys           jsonKeys
+}
+
+type telegramChat struct{ name, kind, id string }
+
+// aroundLimit is how deep what is around the lists may be nested. Telegram
+// nests to 4.
+const aroundLimit = 16
+
+// next returns the next item, or none at the end of the file.
+func (f *telegramFile) next(ctx context.Context) (Item, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return Item{}, err
+		}
+		separators := ""
+		if f.inList {
+			separators = ","
+		}
+		found, err := f.pass(separators)
+		if err != nil {
+			return Item{}, err
+		}
+		switch {
+		case !found && (f.ended || !f.inList && (f.damaged || len(f.around) == 0)):
+			return Item{}, nil
+		case !found:
+			f.ended = true
+			return Item{Problem: "want the end of the export, found the end of the file", Where: argus.Where{Offset: f.at}}, nil
+		case !f.inList && f.buf[0] == '{' && f.isMessage():
+			f.inList = true // its list lost its beginning
+		case !f.inList:
+			if reason, err := f.step(); reason != "" || err != nil {
+				return f.broken(reason, err)
+			}
+		case f.buf[0] == ']':
+			f.drop(1)
+			f.inList = false
+		default:
+			return f.message()
+		}
+	}
+}
+
+func (f *telegramFile) isMessage() bool {
+	return f.see(peekSize) == nil && beginsMessage(f.buf)
+}
+
+// broken moves to the next message or chat.
+func (f *telegramFile) broken(reason string, err error) (Item, error) {
+	if err != nil {
+		return Item{}, err
+	}
+	wasInList := f.inList
+	item, err := f.resume(reason)
+	f.inList = len(f.buf) > 0 && beginsMessage(f.buf)
+	if wasInList && !f.inList && len(f.around) > 0 {
+		f.around = f.around[:len(f.around)-1] // the chat ended in what broke
+	}
+	f.ended = len(f.buf) == 0
+	f.damaged = f.damaged || !wasInList || !f.inList
+	f.valued = false
+	return item, err
+}
+
+// step reads one token of what is around the lists. It says what is wrong
+// with a token that cannot stand there.
+func (f *telegramFile) step() (reason string, err error) {
+	switch f.buf[0] {
+	case '{':
+		if len(f.around) == aroundLimit {
+			return fmt.Sprintf("want at most %d levels around messages, found more", aroundLimit), nil
+		}
+		f.around = append(f.around, telegramChat{})
+		f.valued = false
+	case '}':
+		if len(f.around) == 0 && !f.damaged {
+			return "want an export that ends once, found a second end", nil
+		}
+		f.around = f.around[:max(0, len(f.around)-1)]
+		f.valued = false
+	case '[':
+		f.inList = f.valued && f.key == "messages"
+		f.valued = false
+	case ':':
+		f.valued = true
+	case ',', ']':
+		f.valued = false
+	default:
+		return f.scalar()
+	}
+	f.drop(1)
+	return "", nil
+}
+
+// scalar reads a text, number or word: a key, or the value of one.
+func (f *telegramFile) scalar() (reason string, err error) {
+	end, broken, err := f.value()
+	for err == nil && broken == nil && end == len(f.buf) && !f.eof && f.buf[0] != '"' {
+		if err = f.more(); err == nil { // a number may go on
+			end, broken, err = f.value()
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	if broken != nil {
+		return broken.Error(), nil
+	}
+	raw := string(f.buf[:min(end, extraLimit)])
+	text := raw
+	if raw[0] == '"' && len(raw) == end {
+		text, _ = unquoteJSON(raw)
+	}
+	f.drop(end)
+	if !f.valued {
+		f.key = text
+		return "", nil
+	}
+	f.valued = false
+	if len(f.around) > 0 {
+		f.around[len(f.around)-1].set(f.key, text)
+	}
+	return "", nil
+}
+
+func (c *telegramChat) set(key, text string) {
+	switch key {
+	case "name":
+		c.name = argus.CleanName(text)
+	case "type":
+		c.kind = text
+	case "id":
+		c.id = text
+	}
+}
+
+// message reads the object that the view begins with.
+func (f *telegramFile) message() (Item, error) {
+	if f.buf[0] != '{' {
+		return f.broken("want a message, found something else", nil)
+	}
+	end, broken, err := f.value()
+	if broken != nil || err != nil {
+		reason := ""
+		if broken != nil {
+			reason = broken.Error()
+		}
+		return f.broken(reason, err)
+	}
+	var chat telegramChat
+	if n := len(f.around); n > 0 {
+		chat = f.around[n-1]
+	}
+	return f.record(end, func(raw string) (*argus.Message, error) {
+		p := telegramMessage{Message: new(argus.Message), chat: chat, options: f.options}
+		if _, err := f.keys.each(raw, 0, p.set); err != nil {
+			return nil, err
+		}
+		p.Service = cmp.Or(f.options.Service, "telegram")
+		return p.finish()
+	}), nil
+}
+
+// conversation names a chat as Telegram names the account, group or channel
+// that it is with in from_id: user1, chat1, channel1.
+func (c *telegramChat) conversation() string {
+	if c.id == "" {
+		return c.name
+	}
+	switch c.kind {
+	case "personal_chat", "bot_chat", "saved_messages", "replies", "verification_codes":
+		return "user" + c.id
+	case "private_group":
+		return "chat" + c.id
+	case "private_supergroup", "public_supergroup", "private_channel", "public_channel":
+		return "channel" + c.id
+	}
+	return strings.TrimSpace(c.kind + " " + c.id)
+}
+
+// telegramMessage becomes a message member by member.
+type telegramMessage struct {
+	*argus.Message
+	chat    telegramChat
+	options Options
+	// kind is message or service; the others are members that depend on each
+	// other.
+	kind, from, fromID, date, file, fileName, mime, media string
+	size                                                  int64
+	// said are the members that tell what a service message is about.
+	said []string
+}
+
+// set takes one member.
+func (p *telegramMessage) set(key, raw string) (err error) {
+	if raw == "null" && key != "forwarded_from" {
+		return nil
+	}
+	switch key {
+	case "id":
+		p.ServiceID, err = scalarMember(raw)
+		p.Sequence, _ = strconv.ParseUint(p.ServiceID, 10, 64)
+	case "type":
+		p.kind, err = jsonString(raw)
+	case "date_unixtime":
+		p.Sent, err = unixMember(raw)
+	case "date":
+		p.date, err = jsonString(raw)
+	case "edited_unixtime", "edited":
+		if never := strings.Trim(raw, `"`); never != "0" && !strings.HasPrefix(never, "1970-01-0") {
+			p.State |= argus.StateEdited
+			addExtra(p.Message, key, raw)
+		}
+	case "from", "actor":
+		p.from, err = textMember(p.Message, key, raw)
+	case "from_id", "actor_id":
+		p.fromID, err = scalarMember(raw)
+	case "text":
+		p.Text, err = p.joined(raw)
+	case "text_entities":
+		// Says again what text says, but for where its links lead.
+		if strings.Contains(raw, `"href"`) {
+			addExtra(p.Message, key, raw)
+		}
+	case "reply_to_message_id":
+		p.ReplyTo, err = scalarMember(raw)
+	case "forwarded_from":
+		if raw == "null" {
+			addExtra(p.Message, key, raw)
+			return nil
+		}
+		p.ForwardedFrom, err = textMember(p.Message, key, raw)
+	case "photo", "file":
+		p.file, err = textMember(p.Message, key, raw)
+		if key == "photo" {
+			p.media = "photo"
+		}
+		addExtra(p.Message, key, raw)
+	case "file_name":
+		p.fileName, err = textMember(p.Message, key, raw)
+	case "file_size", "photo_file_size":
+		var n uint64
+		n, err = jsonUint(raw, 63)
+		p.size = int64(n)
+	case "mime_type":
+		p.mime, err = jsonString(raw)
+	case "media_type":
+		p.media, err = jsonString(raw)
+	default:
+		addExtra(p.Message, key, raw)
+		last := p.Extra[len(p.Extra)-1]
+		p.said = append(p.said, last.Name+": "+last.Value)
+	}
+	return err
+}
+
+// finish sets what several members say together.
+func (p *telegramMessage) finish() (*argus.Message, error) {
+	p.Conversation, p.Title = p.chat.conversation(), p.chat.name
+	p.From = p.fromID
+	p.FromName = argus.CleanName(p.from)
+	if p.From == "" {
+		p.From, p.FromName = p.FromName, ""
+	}
+	if strings.HasPrefix(p.Conversation, "user") && p.chat.kind == "personal_chat" && p.From != p.Conversation && p.From != "" {
+		p.To = []string{p.Conversation}
+	}
+	switch p.kind {
+	case "message":
+	case "service":
+		p.State |= argus.StateSystem
+		if p.Text != "" {
+			p.said = append(p.said, p.Text)
+		}
+		p.Text = strings.TrimPrefix(strings.Join(p.said, "; "), "action: ")
+	default:
+		return nil, errors.New("type: want message or service, found something else")
+	}
+	if p.date != "" && p.Sent.Known() {
+		p.Extra = append(p.Extra, argus.Field{Name: "date", Value: p.date})
+	} else if p.date != "" {
+		sent, ok := parseISO(p.date, p.options)
+		if !ok {
+			return nil, errors.New("date: want a time like 2021-02-14T12:03:11, found other text")
+		}
+		p.Sent = sent
+	}
+	if !p.Sent.Known() {
+		return nil, errors.New("want date_unixtime or date, found neither")
+	}
+	if p.file != "" {
+		p.Attachments = []argus.Attachment{{Name: p.attachmentName(), Size: p.size, Type: cmp.Or(p.mime, p.media)}}
+	}
+	return p.Message, p.Valid()
+}
+
+// attachmentName is the file's own name, or the last part of the path that the
+// export gave it. In place of a path there may be a sentence in parentheses,
+// why the file is not there.
+func (p *telegramMessage) attachmentName() string {
+	if p.fileName != "" || strings.HasPrefix(p.file, "(") {
+		return cmp.Or(p.fileName, p.media, "file")
+	}
+	return path.Base(strings.ReplaceAll(p.file, `\`, "/"))
+}
+
+// joined returns the text of a message: text, or a list of texts and of
+// {type, text}. Telegram cuts a text where its formatting changes, so that the
+// pieces together are what was written. Two pieces of formatted text with
+// nothing between them, a link behind another, are so in exports that other
+// programs rewrote without the space between: they get it back, and the list
+// is kept.
+func (p *telegramMessage) joined(raw string) (string, error) {
+	if raw[0] == '"' {
+		text, err := textMember(p.Message, "text", raw)
+		return withLineFeeds(text), err
+	}
+	pieces, err := jsonList(raw, func(raw string) (piece telegramText, err error) {
+		if raw[0] == '"' {
+			piece.text, err = textMember(p.Message, "text", raw)
+			return piece, err
+		}
+		if raw[0] != '{' {
+			return piece, fmt.Errorf("want text or an object, found %s", jsonKind(raw))
+		}
+		var keys jsonKeys
+		_, err = keys.each(raw, 0, func(key, raw string) (err error) {
+			switch key {
+			case "type":
+				piece.kind, err = jsonString(raw)
+			case "text":
+				piece.text, err = textMember(p.Message, "text", raw)
+			}
+			return err
+		})
+		return piece, err
+	})
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	spaced := false
+	for i, piece := range pieces {
+		if i > 0 && piece.kind == "link" && pieces[i-1].kind != "" && !touchesSpace(pieces[i-1].text, piece.text) {
+			text.WriteByte(' ')
+			spaced = true
+		}
+		text.WriteString(piece.text)
+	}
+	if spaced {
+		addExtra(p.Message, "text", raw)
+	}
+	return withLineFeeds(text.String()), nil
+}
+
+// telegramText is a piece of a text; kind is empty when it is not formatted.
+type telegramText struct{ kind, text string }
+
+func touchesSpace(before, behind string) bool {
+	return strings.TrimRight(before, " \t\n") != before || strings.TrimLeft(behind, " \t\n") != behind
+}
+
+// scalarMember returns a text or number as text.
+func scalarMember(raw string) (string, error) {
+	if kind := jsonKind(raw); kind == "a number" {
+		return raw, nil
+	}
+	return jsonString(raw)
+}
+
+// unixMember reads seconds since 1970, as a number or as text of one.
+func unixMember(raw string) (argus.Time, error) {
+	text, err := scalarMember(raw)
+	if err != nil {
+		return argus.Time{}, err
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if t := argus.At(time.Unix(n, 0), "", argus.ZoneStated, argus.Second); err == nil && n < 1<<40 && t.Plausible() {
+		return t, nil
+	}
+	return argus.Time{}, errors.New("want seconds since 1970, found another number or text")
+}

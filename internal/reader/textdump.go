@@ -1,0 +1,384 @@
+package reader
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// textdumpFormat reads chats that programs and people wrote out as plain text,
+// in one of the layouts of textLayouts, which the first message decides for the
+// whole file. What follows a message up to the next is its body; a line in
+// another layout is text.
+//
+//   - Lines of nothing but - = _ * # ~ are separators. Facts before the first
+//     message ("Device: …") are kept in Extra of every message; App or Service
+//     names the service. Other text there is a problem of its own.
+//   - From and To: as written; Jabber ids as the jabber format has them.
+//   - Conversation: the two accounts where a message names both, else the file's
+//     name without its ending.
+//   - Day before month where a date has two digits for each.
+//   - Messages have no id: equal ones within the precision of the clock are
+//     counted apart.
+var textdumpFormat = &Format{
+	Name:    "textdump",
+	Version: 1,
+	About:   "chats as plain text: @user:server, a -> b, [date] nick:, time | From: | To:, and Signal's text export",
+	Checked: "chat-miner's Signal sample, 2 of 2 messages as its target has them; else invented examples",
+	Detect:  detectTextdump,
+	Read:    readTextdump,
+}
+
+// textHead is the beginning of a message.
+type textHead struct {
+	raw, from, to, text string
+	// sent is not known when there is no such time.
+	sent argus.Time
+}
+
+// textLayout is how one kind of dump begins its messages.
+type textLayout struct {
+	name string
+	// service is what the layout proves, or the default where it proves none.
+	service string
+	parse   func(line string, o Options) (textHead, bool)
+}
+
+// textLayouts are tried in this order.
+var textLayouts = []textLayout{
+	{"matrix", "matrix", parseBracketUser},
+	{"arrow", "xmpp", parseArrow},
+	{"signal", "signal", parseSignalText},
+	{"nick", "text", parseNickTab},
+	{"fields", "text", parseFields},
+}
+
+// detectTextdump wants messages in one layout: two of them, or one that the
+// file begins with.
+func detectTextdump(s Sample) int {
+	for _, layout := range textLayouts {
+		found, lines := 0, 0
+		for line := range bytes.Lines(s.Text) {
+			if lines++; lines > 200 || len(line) > extraLimit {
+				break
+			}
+			if len(bytes.TrimSpace(line)) == 0 {
+				lines--
+			} else if h, ok := layout.parse(strings.TrimRight(string(line), "\r\n"), Options{}); ok && h.sent.Known() {
+				found++
+			}
+		}
+		if found > 1 || found == 1 && lines <= 3 {
+			return 85
+		}
+	}
+	return 0
+}
+
+// inBrackets cuts "[stamp] rest".
+func inBrackets(line string) (stamp, rest string, ok bool) {
+	if inside, ok := strings.CutPrefix(line, "["); ok && len(line) > 20 {
+		return strings.Cut(inside, "] ")
+	}
+	return "", "", false
+}
+
+// parseBracketUser reads [YYYY-MM-DD HH:MM:SS] @user:server: text.
+func parseBracketUser(line string, o Options) (h textHead, ok bool) {
+	stamp, rest, ok := inBrackets(line)
+	if !ok || len(stamp) < len("2006-01-02 15:04:05") || !strings.HasPrefix(rest, "@") {
+		return h, false
+	}
+	server := strings.IndexByte(rest, ':')
+	if server < 0 {
+		return h, false
+	}
+	// The server may have a port: @user:server:8448: text.
+	end := strings.Index(rest[server:]+" ", ": ")
+	if end < 2 || strings.IndexByte(rest[:server+end], ' ') >= 0 {
+		return h, false
+	}
+	h.raw, h.from, h.text = stamp, rest[:server+end], strings.TrimPrefix(rest[min(len(rest), server+end+1):], " ")
+	h.sent, _ = parseISO(stamp, o)
+	return h, isStamp(stamp)
+}
+
+// parseArrow reads 2020-07-22T12:33:03 a -> b, with the body below or behind it.
+func parseArrow(line string, o Options) (h textHead, ok bool) {
+	if len(line) < len("2020-07-22T12:33 a -> b") || line[0] < '0' || line[0] > '9' {
+		return h, false
+	}
+	stamp, parties, _ := strings.Cut(line, " ")
+	if len(stamp) == len("2006-01-02") { // a space stands between date and clock
+		var clock string
+		clock, parties, _ = strings.Cut(parties, " ")
+		stamp += " " + clock
+	}
+	h.raw = stamp
+	from, to, found := strings.Cut(parties, " -> ")
+	if !found || strings.TrimSpace(from) == "" {
+		return h, false
+	}
+	to = strings.TrimSuffix(strings.TrimSpace(to), ":")
+	if name, text, found := strings.Cut(to, ": "); found {
+		to, h.text = name, text
+	}
+	h.from, h.to = strings.TrimSpace(from), strings.TrimSpace(to)
+	h.sent, _ = parseISO(h.raw, o)
+	return h, isStamp(h.raw) && h.to != "" && !strings.ContainsAny(h.from+h.to, " \t")
+}
+
+// parseSignalText reads [YYYY-MM-DD, HH:MM] Name: text.
+func parseSignalText(line string, o Options) (h textHead, ok bool) {
+	stamp, rest, ok := inBrackets(line)
+	day, clock, comma := strings.Cut(stamp, ", ")
+	if !ok || !comma || len(day) != len("2006-01-02") || len(clock) != len("15:04") {
+		return h, false
+	}
+	if h.from, h.text, ok = strings.Cut(rest+" ", ": "); !ok || h.from == "" {
+		return h, false
+	}
+	h.raw, h.text = stamp, strings.TrimSuffix(h.text, " ")
+	if h.sent, ok = parseISO(day+" "+clock, o); ok {
+		h.sent.Raw = stamp
+	}
+	return h, isStamp(stamp)
+}
+
+// parseNickTab reads [22.11.21 11:08:01] nick:<TAB>text.
+func parseNickTab(line string, o Options) (h textHead, ok bool) {
+	stamp, rest, ok := inBrackets(line)
+	if !ok {
+		return h, false
+	}
+	if h.from, h.text, ok = strings.Cut(rest+"\t", ":\t"); !ok || strings.TrimSpace(h.from) == "" {
+		return h, false
+	}
+	h.raw, h.text = stamp, strings.TrimSuffix(h.text, "\t")
+	h.sent = parseDottedDate(stamp, o)
+	return h, isStamp(stamp)
+}
+
+// parseDottedDate reads 22.11.21 11:08:01, 22.11.2021 11:08. Of anything else
+// the time is not known.
+func parseDottedDate(stamp string, o Options) argus.Time {
+	zone, source := o.zone()
+	for _, layout := range [...]string{"2.1.06 15:04:05", "2.1.2006 15:04:05", "2.1.06 15:04", "2.1.2006 15:04"} {
+		if at, err := time.ParseInLocation(layout, stamp, zone); err == nil && !strings.Contains(stamp, ",") {
+			precision := argus.Second
+			if !strings.Contains(layout, ":05") {
+				precision = argus.Minute
+			}
+			return argus.At(at, stamp, source, precision)
+		}
+	}
+	return argus.Time{}
+}
+
+// parseFields reads time | From: a | To: b | Message: text.
+func parseFields(line string, o Options) (h textHead, ok bool) {
+	stamp, rest, ok := strings.Cut(line, "|")
+	if !ok {
+		return h, false
+	}
+	h.raw = strings.TrimSpace(stamp)
+	for rest != "" {
+		field, behind, _ := strings.Cut(rest, "|")
+		name, value, _ := strings.Cut(strings.TrimSpace(field), ":")
+		switch strings.ToLower(name) {
+		case "from":
+			h.from = strings.TrimSpace(value)
+		case "to":
+			h.to = strings.TrimSpace(value)
+		case "message", "text", "body":
+			_, h.text, _ = strings.Cut(rest, ":")
+			h.text = strings.TrimPrefix(h.text, " ")
+			behind, ok = "", h.from != ""
+		default:
+			return h, false
+		}
+		rest = behind
+	}
+	if !ok {
+		return h, false
+	}
+	if h.sent, ok = parseISO(h.raw, o); !ok {
+		h.sent = parseDottedDate(h.raw, o)
+	}
+	return h, isStamp(h.raw)
+}
+
+// isStamp says whether a text has the signs of a date and a clock, if not
+// their sense: a message with an impossible time is none of the one before it.
+func isStamp(s string) bool {
+	digits := 0
+	for _, c := range []byte(s) {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case strings.IndexByte("-.:/, TZ+", c) < 0:
+			return false
+		}
+	}
+	return digits >= len("1121108") && strings.IndexByte(s, ':') > 0
+}
+
+// readTextdump yields one item for each message and one for each line that
+// stands before the first and is no fact. Record is the number of the line
+// that an item begins on.
+func readTextdump(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		r := textReading{in: in, lines: newLines(ctx, in.Reader(), in.maxRecord()), yield: yield}
+		for r.lines.next() {
+			if !r.line(&r.lines.line) {
+				return
+			}
+		}
+		if r.lines.err != nil {
+			yield(Item{}, r.lines.err)
+			return
+		}
+		r.flush()
+	}
+}
+
+// textReading is where the reading of a dump stands.
+type textReading struct {
+	in     Input
+	lines  *lineScanner
+	yield  func(Item, error) bool
+	layout *textLayout
+	facts  []argus.Field
+	open   bool
+	head   textHead
+	body   []byte
+	where  argus.Where
+}
+
+// line takes one line and says whether more are wanted.
+func (r *textReading) line(l *line) bool {
+	if l.Problem != "" {
+		return r.flush() && r.yield(l.problem(l.Problem), nil)
+	}
+	text := string(l.Text)
+	if h, layout, ok := r.parse(text); ok {
+		if !r.flush() {
+			return false
+		}
+		if !h.sent.Known() {
+			return r.yield(l.problem("want a date and a clock that exist, found other digits"), nil)
+		}
+		r.layout, r.head, r.open, r.where = layout, h, true, l.where()
+		r.body = append(r.body[:0], h.text...)
+		return true
+	}
+	switch {
+	case r.open && int(l.Offset+l.Length-r.where.Offset) > r.in.maxRecord():
+		return r.flush() && r.yield(l.problem(fmt.Sprintf("the message goes on beyond %d bytes, the longest record that is read", r.in.maxRecord())), nil)
+	case r.open:
+		r.where.Length = l.Offset + l.Length - r.where.Offset
+		r.body = append(append(r.body, '\n'), text...)
+	case strings.TrimSpace(text) == "" || isSeparator(text):
+	case r.layout == nil && r.fact(text):
+	default:
+		return r.yield(l.problem("want the beginning of a message, found other text"), nil)
+	}
+	return true
+}
+
+// parse reads a line in the file's layout, or in any before it is known.
+func (r *textReading) parse(line string) (textHead, *textLayout, bool) {
+	if r.layout != nil {
+		h, ok := r.layout.parse(line, r.in.Options)
+		return h, r.layout, ok
+	}
+	for i := range textLayouts {
+		if h, ok := textLayouts[i].parse(line, r.in.Options); ok && h.sent.Known() {
+			return h, &textLayouts[i], true
+		}
+	}
+	return textHead{}, nil, false
+}
+
+// fact keeps "Name: value" before the first message.
+func (r *textReading) fact(line string) bool {
+	name, value, ok := strings.Cut(line, ":")
+	if name = argus.CleanName(name); !ok || name == "" || len(name) > 40 || len(r.facts) == factLimit {
+		return false
+	}
+	value = argus.CleanName(value)
+	r.facts = append(r.facts, argus.Field{Name: name, Value: strings.ToValidUTF8(value[:min(len(value), factSize)], "")})
+	return true
+}
+
+// isSeparator says whether a line is a rule that somebody drew, or the names
+// of the fields.
+func isSeparator(line string) bool {
+	line = strings.TrimSpace(line)
+	return len(line) >= 3 && strings.Trim(line, "-=_*#~") == "" ||
+		strings.Contains(line, "| From: |") && strings.HasSuffix(line, "| Message:")
+}
+
+// flush yields the message that is open, without the lines behind it that hold
+// nothing.
+func (r *textReading) flush() bool {
+	if !r.open {
+		return true
+	}
+	r.open = false
+	m := &argus.Message{Service: r.service(), Sent: r.head.sent, Extra: r.facts[:len(r.facts):len(r.facts)]}
+	m.Text = trimBody(string(r.body))
+	from, to := argus.CleanName(r.head.from), argus.CleanName(r.head.to)
+	if strings.Contains(from, "@") && strings.Contains(to, "@") {
+		setParties(m, from, to)
+	} else if m.From = from; to != "" {
+		m.To = []string{to}
+		m.Conversation = argus.DirectConversation(from, to)
+	} else {
+		base := path.Base(r.in.Name)
+		m.Conversation = strings.TrimSuffix(base, path.Ext(base))
+	}
+	if err := m.Valid(); err != nil {
+		raw := r.head.raw + " " + string(r.body)
+		return r.yield(Item{Problem: err.Error(), Raw: []byte(raw[:min(len(raw), argus.QuarantineRaw)]), Where: r.where}, nil)
+	}
+	return r.yield(Item{Message: m, Where: r.where}, nil)
+}
+
+// trimBody drops the lines before and behind a text that hold nothing. A rule
+// on the line of the head is what somebody wrote.
+func trimBody(text string) string {
+	for end := strings.LastIndexByte(text, '\n'); end >= 0; end = strings.LastIndexByte(text, '\n') {
+		if last := text[end+1:]; strings.TrimSpace(last) != "" && !isSeparator(last) {
+			break
+		}
+		text = text[:end]
+	}
+	for {
+		first, rest, more := strings.Cut(text, "\n")
+		if !more || strings.TrimSpace(first) != "" {
+			return text
+		}
+		text = rest
+	}
+}
+
+// service names the service: what the operator says, what the file says, what
+// the layout proves.
+func (r *textReading) service() string {
+	named := ""
+	for _, f := range r.facts {
+		switch strings.ToLower(f.Name) {
+		case "app", "application", "service":
+			named = cmp.Or(named, strings.ToLower(f.Value))
+		}
+	}
+	return cmp.Or(r.in.Service, named, r.layout.service)
+}

@@ -1,0 +1,667 @@
+package reader
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// ufdrFormat is described in docs/readers-xml-mail.md.
+var ufdrFormat = &Format{
+	Name:    "ufdr",
+	Version: 1,
+	About:   "Cellebrite's report.xml, alone or in a .ufdr archive with its files",
+	Checked: "invented examples only",
+	Detect:  detectUFDR,
+	Read:    readUFDR,
+}
+
+const ufdrNamespace = "http://pa.cellebrite.com/report/2.0"
+
+func detectUFDR(s Sample) int {
+	root := xmlRoot(s)
+	switch {
+	case root.name != "project":
+		return 0
+	case root.attr("xmlns") == ufdrNamespace:
+		return 95
+	case bytes.Contains(s.Text, []byte("<decodedData")) || bytes.Contains(s.Text, []byte("<sourceExtractions")):
+		return 80
+	}
+	return 0
+}
+
+// ufdrRecords are the models that are read whole.
+var ufdrRecords = []string{"InstantMessage", "SMS", "MMS", "Email", "Call", "Contact", "UserAccount"}
+
+// beginsUFDR knows a model that is read, and a chat.
+func beginsUFDR(tag []byte) bool {
+	if !bytes.HasPrefix(tag, []byte("<model ")) {
+		return false
+	}
+	end, _, err := xmlMarkup(tag)
+	if err != nil {
+		return false
+	}
+	kind := (&xmlTag{raw: tag[:end]}).element().attr("type")
+	return kind == "Chat" || slices.Contains(ufdrRecords, kind)
+}
+
+// Limits of a report.
+const (
+	// ufdrSeen is how many messages in group chats are remembered, so that the
+	// same one standing alone finds its conversation.
+	ufdrSeen = 1 << 20
+	// ufdrAccounts is how many participants of a chat are taken as accounts.
+	ufdrAccounts = 4096
+)
+
+// ufdrReport is where the reading of a report stands.
+type ufdrReport struct {
+	*xmlFile
+	in Input
+	// project is the report's own id.
+	project string
+	// chat is the one that the place is in, nil outside; what is directly in
+	// it stands at the depth inChat.
+	chat   *ufdrChat
+	inChat int
+	// held is the problem that a chat's own message was given out before.
+	held *Item
+	// ahead is how many bytes were read ahead, to learn what stands in a chat
+	// behind its messages.
+	ahead int64
+	// seen tells the conversations of messages in group chats.
+	seen map[[16]byte]string
+}
+
+// ufdrChat is what a chat says about its messages.
+type ufdrChat struct {
+	*argus.Message // the chat's own, without Where
+	// at is where what was not given out begins.
+	at       int64
+	id       string
+	accounts []string
+	// given says that the message was given out once; size is how long the
+	// fields are that were not, in bytes.
+	given bool
+	size  int
+}
+
+// readUFDR yields one item for each chat, message, call, contact and account,
+// and for each stretch that is broken.
+func readUFDR(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		r := ufdrReport{xmlFile: newXMLFile(ctx, in, beginsUFDR), in: in, seen: map[[16]byte]string{}}
+		for {
+			item, atEnd, err := r.next()
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+			if (item.Message != nil || item.Problem != "") && !yield(item, nil) || atEnd {
+				return
+			}
+		}
+	}
+}
+
+// next returns the next item, which may hold nothing, and whether the file
+// ended. What was read of a chat goes before a problem in it. Whether the end of
+// a chat was in damage cannot be known, so that nothing behind is in it.
+func (r *ufdrReport) next() (Item, bool, error) {
+	if r.held != nil {
+		item := *r.held
+		r.held = nil
+		return item, false, nil
+	}
+	damages := r.damages
+	item, atEnd, err := r.read()
+	if r.chat == nil || err != nil || item.Problem == "" {
+		return item, atEnd, err
+	}
+	chat := r.chatItem(item.Where.Offset)
+	if r.damages > damages {
+		r.chat = nil
+	}
+	if chat.Where.Record == 0 {
+		return item, false, nil
+	}
+	chat.Where.Record, item.Where.Record = item.Where.Record, chat.Where.Record
+	r.held = &item
+	return chat, false, nil
+}
+
+func (r *ufdrReport) read() (item Item, atEnd bool, err error) {
+	tag, err := r.xmlFile.next()
+	switch {
+	case err != nil:
+		return Item{}, false, err
+	case tag.problem != "":
+		item, err = r.resume(tag.problem)
+		return item, false, err
+	case tag.kind == xmlNone && r.chat != nil:
+		item = r.chatItem(r.at)
+		r.chat = nil
+		return item, false, nil
+	case tag.kind == xmlNone && r.records == 0 && r.at > 0:
+		return r.remark("want records, found a document without any"), true, nil
+	case tag.kind == xmlNone:
+		return r.cutOff(), true, nil
+	case r.chat != nil && r.depth == r.inChat:
+		item, err = r.chatPart(tag)
+		return item, false, err
+	case tag.kind == xmlClose:
+	case string(tag.name) == "project":
+		r.project = tag.element().attr("id")
+	case string(tag.name) == "model":
+		kind := tag.element().attr("type")
+		if slices.Contains(ufdrRecords, kind) {
+			item, err = r.xmlFile.item(func(e *xmlElement) (*argus.Message, error) { return r.message(kind, e) })
+			return item, false, err
+		}
+		if kind == "Chat" && tag.kind == xmlOpen {
+			r.begin(tag)
+		}
+	}
+	r.pass(tag)
+	return item, false, nil
+}
+
+// begin enters a chat.
+func (r *ufdrReport) begin(tag xmlTag) {
+	r.chat = &ufdrChat{Message: &argus.Message{State: argus.StateSystem}, at: r.at}
+	r.inChat = r.depth + 1
+	ufdrAttributes(r.chat.Message, tag.element())
+}
+
+// chatPart reads what is directly in a chat. The messages are entered; what
+// stands before and behind them is the chat's own message.
+func (r *ufdrReport) chatPart(tag xmlTag) (Item, error) {
+	chat := r.chat
+	switch {
+	case tag.kind == xmlClose:
+		item := r.chatItem(r.at)
+		r.chat = nil
+		r.pass(tag)
+		return item, nil
+	case tag.kind == xmlOpen && tag.element().attr("name") == "Messages":
+		if len(chat.accounts) == 0 {
+			if err := r.readAhead(tag); err != nil {
+				return Item{}, err
+			}
+		}
+		item := r.chatItem(r.at)
+		r.pass(tag)
+		return item, nil
+	}
+	if chat.given && len(chat.Extra) == 0 {
+		chat.at = r.at
+	}
+	item, err := r.xmlFile.item(chat.part)
+	if chat.size > r.limit && item.Problem == "" && err == nil {
+		item = r.chatItem(r.at) // so much that it is more than one message
+	}
+	return item, err
+}
+
+// part reads a field of a chat.
+func (c *ufdrChat) part(e *xmlElement) (*argus.Message, error) {
+	c.size += len(e.raw)
+	ufdrFlatten(c.Message, "", e)
+	switch e.attr("name") {
+	case "Id":
+		c.id = strings.Clone(ufdrValue(e)) // without the record around it
+	case "Name":
+		c.Title = strings.Clone(ufdrValue(e))
+	case "Source":
+		c.Service = strings.Clone(strings.ToLower(ufdrValue(e)))
+	case "Participants":
+		for i := range e.inside {
+			if p := ufdrParty(&e.inside[i]); p.account != "" && len(c.accounts) < ufdrAccounts && !slices.Contains(c.accounts, p.account) {
+				c.accounts = append(c.accounts, strings.Clone(p.account))
+			}
+		}
+	}
+	return nil, nil
+}
+
+// readAhead looks behind a chat's messages for who takes part, which stands
+// before them in every report that was seen. All looks together read a file
+// once at most.
+func (r *ufdrReport) readAhead(tag xmlTag) error {
+	from := r.at + int64(len(tag.raw))
+	rest := Input{Size: r.in.Size - from, File: io.NewSectionReader(r.in.File, from, r.in.Size-from), Options: r.in.Options}
+	x := newXMLFile(r.ctx, rest, beginsUFDR)
+	x.depth, x.charset = 1, r.charset
+	defer func() { r.ahead += x.at }()
+	for r.ahead+x.at < r.in.Size {
+		tag, err := x.next()
+		if err != nil {
+			return err
+		}
+		if tag.problem != "" || tag.kind == xmlNone || tag.kind == xmlClose && x.depth == 0 {
+			return nil
+		}
+		if name := tag.element().attr("name"); x.depth == 0 && tag.kind == xmlOpen && (name == "Participants" || name == "Id") {
+			chat := ufdrChat{Message: new(argus.Message)}
+			if _, err := x.item(chat.part); err != nil || x.damages > 0 {
+				return err
+			}
+			r.chat.accounts = append(r.chat.accounts, chat.accounts...)
+			r.chat.id = cmp.Or(r.chat.id, chat.id)
+			continue
+		}
+		x.pass(tag)
+	}
+	return nil
+}
+
+// chatItem gives out the chat's own message, which ends at a place, unless there
+// is nothing in it.
+func (r *ufdrReport) chatItem(end int64) Item {
+	c := r.chat
+	if len(c.Extra) == 0 && c.given {
+		return Item{}
+	}
+	c.given = true
+	m := *c.Message
+	m.Service = cmp.Or(r.in.Service, m.Service, "ufdr")
+	m.Conversation = c.conversation()
+	m.To = others(c.accounts, "")
+	happened(&m, "chat", strings.Join(c.accounts, ", "))
+	r.records++
+	item := Item{Message: &m, Where: argus.Where{Record: r.records, Offset: c.at, Length: end - c.at}}
+	if err := m.Valid(); err != nil {
+		item.Message, item.Problem = nil, err.Error()
+	}
+	c.Extra, c.size = nil, 0
+	return item
+}
+
+// conversation names a chat: by the accounts where there are two, else as the
+// service does.
+func (c *ufdrChat) conversation() string {
+	if len(c.accounts) == 2 {
+		return argus.DirectConversation(c.accounts[0], c.accounts[1])
+	}
+	if c.id != "" || c.Title != "" {
+		return cmp.Or(c.id, c.Title)
+	}
+	return conversationOf(slices.Clone(c.accounts))
+}
+
+// ufdrAttributes keeps what a model's tag says about the decoding.
+func ufdrAttributes(m *argus.Message, e *xmlElement) {
+	for _, a := range e.attrs {
+		if a.name != "type" {
+			keepExtra(m, a.name, a.value)
+		}
+	}
+	if e.attr("deleted_state") == "Deleted" {
+		m.State |= argus.StateDeleted
+	}
+}
+
+// ufdrValue returns the value of a field.
+func ufdrValue(e *xmlElement) string {
+	if v := e.child("value"); v.name != "" {
+		return v.value()
+	}
+	return e.value()
+}
+
+// ufdrFlatten keeps everything in a field under its name, and under the names
+// of the fields that it lies in.
+func ufdrFlatten(m *argus.Message, prefix string, e *xmlElement) {
+	name := prefix + cmp.Or(e.attr("name"), e.name)
+	switch e.name {
+	case "field", "multiField":
+		for i := range e.inside {
+			keepExtra(m, name, e.inside[i].value())
+		}
+	case "modelField", "multiModelField":
+		for i := range e.inside {
+			model := &e.inside[i]
+			if state := model.attr("deleted_state"); state != "" && state != "Intact" && state != "Unknown" {
+				keepExtra(m, name+".deleted_state", state)
+			}
+			keepExtra(m, name+".file_id", model.attr("file_id"))
+			for j := range model.inside {
+				ufdrFlatten(m, name+".", &model.inside[j])
+			}
+		}
+	default:
+		keepExtra(m, name, e.raw)
+	}
+}
+
+// ufdrAccount is a Party: who took part, and how.
+type ufdrAccount struct{ account, name, role string }
+
+func ufdrParty(model *xmlElement) ufdrAccount {
+	var p ufdrAccount
+	for i := range model.inside {
+		switch e := &model.inside[i]; e.attr("name") {
+		case "Identifier":
+			p.account = appAccount(ufdrValue(e))
+		case "Name":
+			p.name = argus.CleanName(ufdrValue(e))
+		case "Role":
+			p.role = ufdrValue(e)
+		}
+	}
+	if p.account == "" || p.account == p.name {
+		p.account, p.name = cmp.Or(p.account, p.name), ""
+	}
+	return p
+}
+
+// appAccount writes an identifier as the other readers do: WhatsApp's
+// 31612345678@s.whatsapp.net is the number +31612345678.
+func appAccount(shown string) string {
+	shown = argus.CleanName(shown)
+	if number, ok := strings.CutSuffix(shown, "@s.whatsapp.net"); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+		return "+" + number
+	}
+	return accountOf(shown)
+}
+
+// message makes a message of a model.
+func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error) {
+	m := &argus.Message{}
+	ufdrAttributes(m, e)
+	p := ufdrMessage{Message: m, kind: kind, chat: r.chat, options: r.in.Options}
+	p.Service = p.serviceOf(e)
+	for i := range e.inside {
+		if err := p.field(&e.inside[i]); err != nil {
+			return nil, err
+		}
+	}
+	if kind == "Contact" || kind == "UserAccount" {
+		contact(m, strings.ToLower(kind), p.name, p.accounts)
+		return m, m.Valid()
+	}
+	p.owner(cmp.Or(r.in.Owner, "owner of "+strings.Trim(r.project+"/"+e.attr("extractionId"), "/")))
+	r.place(&p)
+	if kind == "Call" {
+		happened(m, "call", p.said)
+	} else if m.From == "" {
+		m.State |= argus.StateSystem
+	}
+	return m, m.Valid()
+}
+
+// place sets the conversation.
+func (r *ufdrReport) place(p *ufdrMessage) {
+	switch m := p.Message; {
+	case r.chat != nil:
+		m.Conversation, m.Title = r.chat.conversation(), r.chat.Title
+		if len(m.To) == 0 {
+			m.To = others(r.chat.accounts, m.From)
+		}
+		if len(r.chat.accounts) != 2 && len(r.seen) < ufdrSeen {
+			r.seen[ufdrKey(m)] = m.Conversation
+		}
+	case p.chatID != "":
+		m.Conversation = p.chatID
+	default:
+		m.Conversation = r.seen[ufdrKey(m)]
+		if m.Conversation == "" {
+			m.Conversation = conversationOf(append(slices.Clone(m.To), m.From))
+		}
+	}
+}
+
+// ufdrKey is what the copies of a message in a chat and alone have in common.
+func ufdrKey(m *argus.Message) [16]byte {
+	id, _ := (&argus.Message{Service: m.Service, From: m.From, Sent: m.Sent, ServiceID: m.ServiceID, Text: m.Text, Attachments: m.Attachments}).Identity()
+	return id
+}
+
+// ufdrMessage becomes a message field by field.
+type ufdrMessage struct {
+	*argus.Message
+	kind     string
+	chat     *ufdrChat
+	options  Options
+	chatID   string
+	folder   string
+	name     string   // of a contact
+	accounts []string // of a contact
+	said     string   // about a call
+}
+
+// serviceOf returns the app that a model is from.
+func (p *ufdrMessage) serviceOf(e *xmlElement) string {
+	source := ""
+	for i := range e.inside {
+		if name := e.inside[i].attr("name"); name == "Source" || name == "ServiceType" && source == "" {
+			source = ufdrValue(&e.inside[i])
+		}
+	}
+	if source == "" && p.chat != nil {
+		source = p.chat.Service
+	}
+	byKind := map[string]string{"SMS": "sms", "MMS": "sms", "Email": "email", "Call": "phone"}
+	return cmp.Or(p.options.Service, strings.ToLower(argus.CleanName(source)), byKind[p.kind], "ufdr")
+}
+
+// field reads one field of a model.
+func (p *ufdrMessage) field(e *xmlElement) error {
+	var err error
+	name := e.attr("name")
+	switch name {
+	case "Body", "Snippet":
+		if p.Text != "" {
+			ufdrFlatten(p.Message, "", e)
+			break
+		}
+		p.Text = ufdrText(e)
+	case "Identifier":
+		p.ServiceID = ufdrValue(e)
+	case "TimeStamp":
+		p.Sent, err = p.time(e)
+	case "DateDelivered":
+		p.Received, err = p.time(e)
+	case "DateRead":
+		p.Read, err = p.time(e)
+	case "ChatId":
+		p.chatID = ufdrValue(e)
+	case "Folder":
+		p.folder = ufdrValue(e)
+		keepExtra(p.Message, name, p.folder)
+	case "From", "To", "Cc", "Bcc", "Parties", "Party":
+		p.parties(name, e)
+	case "Attachments", "Attachment":
+		for i := range e.inside {
+			p.attachment(&e.inside[i])
+		}
+	case "Name":
+		p.name = ufdrValue(e)
+		keepExtra(p.Message, name, p.name)
+	case "Entries":
+		p.entries(e)
+	case "Username":
+		p.accounts = append(p.accounts, appAccount(ufdrValue(e)))
+		keepExtra(p.Message, name, ufdrValue(e))
+	case "Type", "Direction", "Duration", "VideoCall":
+		if value := ufdrValue(e); value != "" && p.kind == "Call" {
+			p.said += strings.Repeat("; ", min(len(p.said), 1)) + strings.ToLower(name) + ": " + value
+		}
+		fallthrough
+	default:
+		ufdrFlatten(p.Message, "", e)
+	}
+	if err != nil {
+		return errors.New(name + ": " + err.Error())
+	}
+	return nil
+}
+
+// ufdrText returns a text with the space around it: it is in CDATA, or was
+// written without any.
+func ufdrText(e *xmlElement) string {
+	if v := e.child("value"); v.name != "" {
+		return v.text
+	}
+	return e.value()
+}
+
+// parties reads who took part. Texts and calls name everybody in one list,
+// with a role.
+func (p *ufdrMessage) parties(name string, e *xmlElement) {
+	for i := range e.inside {
+		model := &e.inside[i]
+		for j := range model.inside {
+			switch f := &model.inside[j]; f.attr("name") {
+			case "Identifier", "Name", "Role":
+			default:
+				ufdrFlatten(p.Message, name+".", f)
+			}
+		}
+		party := ufdrParty(model)
+		if party.account == "" {
+			continue
+		}
+		if (name == "From" || party.role == "From") && p.From == "" {
+			p.From, p.FromName = party.account, party.name
+			continue
+		}
+		p.To = append(p.To, party.account)
+		keepExtra(p.Message, "name of "+party.account, party.name)
+		if role := cmp.Or(party.role, name); role != "To" && role != "Parties" {
+			keepExtra(p.Message, "role of "+party.account, role)
+		}
+	}
+}
+
+// owner puts the device's owner where a text or a call names the other side
+// only.
+func (p *ufdrMessage) owner(owner string) {
+	if p.kind == "InstantMessage" || p.kind == "Email" {
+		return
+	}
+	switch {
+	case p.From == "" && len(p.To) > 0:
+		p.From = owner
+	case p.From != "" && len(p.To) == 0:
+		p.To = []string{owner}
+	}
+}
+
+// attachment reads a file that was sent. Its path in the archive is its name,
+// by which its bytes are found.
+func (p *ufdrMessage) attachment(model *xmlElement) {
+	var a argus.Attachment
+	for i := range model.inside {
+		e := &model.inside[i]
+		value := ufdrValue(e)
+		switch e.attr("name") {
+		case "attachment_extracted_path":
+			a.Name = strings.ReplaceAll(value, `\`, "/")
+		case "ContentType":
+			a.Type = value
+		default:
+			ufdrFlatten(p.Message, "Attachment.", e)
+		}
+		if name := e.attr("name"); name == "Filename" && a.Name == "" || name == "URL" && a.Name == "" {
+			a.Name = value
+		}
+	}
+	keepExtra(p.Message, "Attachment.file_id", model.attr("file_id"))
+	p.Attachments = append(p.Attachments, a)
+}
+
+// entries reads the numbers and names of a contact.
+func (p *ufdrMessage) entries(e *xmlElement) {
+	for i := range e.inside {
+		var value, category string
+		for j := range e.inside[i].inside {
+			switch f := &e.inside[i].inside[j]; f.attr("name") {
+			case "Value":
+				value = ufdrValue(f)
+			case "Category":
+				category = ufdrValue(f)
+			default:
+				ufdrFlatten(p.Message, "Entries.", f)
+			}
+		}
+		keepExtra(p.Message, cmp.Or(e.inside[i].attr("type"), "Entry")+strings.TrimRight(" "+category, " "), value)
+		if value != "" {
+			p.accounts = append(p.accounts, appAccount(value))
+		}
+	}
+}
+
+// time reads a time stamp. Its text may lack the offset that the attribute
+// formattedTimestamp has, as ISO 8601 or at its end as (UTC+1).
+func (p *ufdrMessage) time(e *xmlElement) (argus.Time, error) {
+	v := e.child("value")
+	text, shown := v.value(), strings.TrimSpace(v.attr("formattedTimestamp"))
+	if text == "" && shown == "" {
+		return argus.Time{}, nil
+	}
+	if shown != "" && shown != text {
+		keepExtra(p.Message, e.attr("name")+".formattedTimestamp", shown)
+	}
+	t, ok := parseISO(text, p.options)
+	if !ok {
+		if t, ok = parseISO(shown, p.options); !ok {
+			return t, errors.New("want a time like 2021-02-14T12:03:11.000+01:00, found other text")
+		}
+	}
+	if t.Zone == argus.ZoneStated || t.Precision == argus.Day {
+		return t, nil
+	}
+	if zone := ufdrZone(shown); zone != nil {
+		at, _ := parseISO(text, Options{Zone: zone})
+		if at.Known() {
+			at.Zone = argus.ZoneStated
+			return at, nil
+		}
+	}
+	return t, nil
+}
+
+// ufdrZone returns the offset that a written time ends with, or nil.
+func ufdrZone(s string) *time.Location {
+	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.999Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.Location()
+		}
+	}
+	at := strings.LastIndex(s, "(UTC")
+	if at < 0 || !strings.HasSuffix(s, ")") {
+		return nil
+	}
+	offset := s[at+len("(UTC") : len(s)-1]
+	return offsetZone(offset)
+}
+
+// offsetZone reads an offset: "", +1, -05, +5:30, +05:30.
+func offsetZone(offset string) *time.Location {
+	if offset == "" {
+		return time.UTC
+	}
+	hours, minutes, _ := strings.Cut(offset[1:], ":")
+	h, err := strconv.Atoi(hours)
+	m, err2 := strconv.Atoi(cmp.Or(minutes, "0"))
+	if err != nil || err2 != nil || offset[0] != '+' && offset[0] != '-' || h < 0 || h > 14 || m < 0 || m > 59 {
+		return nil
+	}
+	seconds := (h*60 + m) * 60
+	if offset[0] == '-' {
+		seconds = -seconds
+	}
+	return time.FixedZone("", seconds)
+}

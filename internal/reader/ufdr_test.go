@@ -1,0 +1,147 @@
+package reader
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/argus-evidence/argus"
+)
+
+// TestUFDRMeets reads messages inside chats and alone: each pair is one.
+func TestUFDRMeets(t *testing.T) {
+	file := readFile(t, "testdata/ufdr/report.xml")
+	copies := map[argus.ID][]string{}
+	for _, item := range checkReader(t, ufdrFormat, input("report.xml", file, Options{})) {
+		if m := item.Message; m != nil && m.Service == "whatsapp" && m.State&argus.StateSystem == 0 {
+			id, _ := m.Identity()
+			copies[id] = append(copies[id], m.Text)
+		}
+	}
+	if len(copies) != 2 {
+		t.Fatalf("%d messages, want 2: %q", len(copies), copies)
+	}
+	for _, texts := range copies {
+		if len(texts) != 2 {
+			t.Errorf("%q is seen %d times, want 2", texts[0], len(texts))
+		}
+	}
+}
+
+// TestUFDRArchive walks a .ufdr: the report is read at its exact place, and its
+// attachments have the names of files beside it.
+func TestUFDRArchive(t *testing.T) {
+	archive := zipped(t, "report.xml", string(readFile(t, "testdata/ufdr/report.xml")), "files/Image/IMG-1.jpg", "invented")
+	names := map[string]bool{}
+	var report []Item
+	for file, err := range Files(t.Context(), "phone.ufdr", bytes.NewReader(archive), int64(len(archive)), Limits{Temp: t.TempDir()}) {
+		if err != nil || file.Problem != "" {
+			t.Fatal(err, file.Problem)
+		}
+		names[file.Input.Name] = true
+		if format, _ := Detect(file.Sample); format == ufdrFormat {
+			report = checkReader(t, format, file.Input)
+		}
+	}
+	if len(report) == 0 {
+		t.Fatal("no report in the archive")
+	}
+	found := 0
+	for _, item := range report {
+		if item.Message == nil {
+			continue
+		}
+		for _, a := range item.Message.Attachments {
+			if found++; !names["phone.ufdr!/"+a.Name] {
+				t.Errorf("no file %q", a.Name)
+			}
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d attachments, want 2", found)
+	}
+}
+
+// TestUFDRDamage breaks a report in a chat: no message is given to a chat that
+// it may not be of.
+func TestUFDRDamage(t *testing.T) {
+	file := string(readFile(t, "testdata/ufdr/report.xml"))
+	broken := strings.Replace(file, `<model type="InstantMessage" id="m-2"`, `<model type="InstantMessage id="m-2"`, 1)
+	whole := checkReader(t, ufdrFormat, input("f", []byte(file), Options{}))
+	items := checkReader(t, ufdrFormat, input("f", []byte(broken), Options{}))
+	if len(items) < len(whole)-2 {
+		t.Errorf("%d items, %d without the damage", len(items), len(whole))
+	}
+	for _, item := range items {
+		if item.Message != nil && item.Message.Text == "Bee left" && item.Message.Conversation != "" {
+			t.Errorf("behind the damage a message is in %q", item.Message.Conversation)
+		}
+	}
+}
+
+// TestUFDRLosesNoChat cuts a report off, and breaks it, in what a chat says of
+// itself: what was read of it is given out, before the damage.
+func TestUFDRLosesNoChat(t *testing.T) {
+	const start = `<project xmlns="http://pa.cellebrite.com/report/2.0"><model type="Chat" id="c"><field name="Name"><value>Loods</value></field>`
+	for name, c := range map[string]struct {
+		rest string
+		want int
+	}{
+		"cut off": {"", 2},
+		"broken":  {`<field name="x</field><model type="SMS"><field name="Body"><value>x</value></field></model>`, 3},
+		"a field": {`<value ""></value></model></project>`, 2},
+		"whole":   {`</model></project>`, 1},
+		"long":    {strings.Repeat(`<field name="x"><value>`+strings.Repeat("y", 3000)+`</value></field>`, 3) + `</model></project>`, 2},
+	} {
+		items := checkReader(t, ufdrFormat, input("f", []byte(start+c.rest), Options{MaxRecord: 1 << 12}))
+		if len(items) != c.want || items[0].Message == nil || items[0].Message.Title != "Loods" || items[0].Where.Record != 1 {
+			t.Errorf("%s: %d items, want %d: %+v", name, len(items), c.want, items)
+		}
+	}
+}
+
+func TestUFDRTime(t *testing.T) {
+	for _, c := range []struct{ text, formatted, want string }{
+		{"2021-02-14T12:00:00.000+01:00", "", "2021-02-14T11:00:00.000Z stated"},
+		{"2021-02-14T12:00:00", "2021-02-14T12:00:00+01:00", "2021-02-14T11:00:00Z stated"},
+		{"2021-02-14T12:00:00", "14/02/2021 12:00:00(UTC+5:30)", "2021-02-14T06:30:00Z stated"},
+		{"2021-02-14T12:00:00", "14/02/2021 12:00:00(UTC-3)", "2021-02-14T15:00:00Z stated"},
+		{"2021-02-14T12:00:00", "14/02/2021 12:00:00(UTC+99)", "2021-02-14T12:00:00Z assumed"},
+		{"2021-02-14T12:00:00", "", "2021-02-14T12:00:00Z assumed"},
+		{"", "2021-02-14T12:00:00+02:00", "2021-02-14T10:00:00Z stated"},
+		{"", "", "unknown stated"},
+	} {
+		e, err := parseXML(fmt.Sprintf(`<field name="TimeStamp"><value formattedTimestamp="%s">%s</value></field>`, c.formatted, c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := ufdrMessage{Message: new(argus.Message)}
+		got, err := p.time(e)
+		if said := got.String() + " " + got.Zone.String(); err != nil || said != c.want {
+			t.Errorf("%q %q: %s, %v, want %s", c.text, c.formatted, said, err, c.want)
+		}
+	}
+}
+
+func FuzzUFDR(f *testing.F) {
+	f.Add(readFile(f, "testdata/ufdr/report.xml"))
+	f.Add([]byte(`<project xmlns="x"><model type="Chat" id="1"><multiModelField name="Messages"><model type="InstantMessage"><field name="Body"><value>x</value></field></model></multiModelField><field name="Id"><value>g</value></field><multiModelField name="Participants"><model><field name="Identifier"><value>1@s.whatsapp.net</value></field></model></multiModelField></model><model type="Call"/><model type="Chat">`))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		checkReader(t, ufdrFormat, input("f", file, Options{MaxRecord: 1 << 12}))
+	})
+}
+
+func BenchmarkUFDR(b *testing.B) {
+	party := `<model type="Party" id="2affbd71-3369-4375-8da7-676745634561" deleted_state="Intact" decoding_confidence="High" isrelated="False" extractionId="0"><field name="Identifier" type="String"><value type="String"><![CDATA[%s@s.whatsapp.net]]></value></field><field name="Name" type="String"><value type="String"><![CDATA[Bee]]></value></field></model>`
+	one := `<model type="InstantMessage" id="8204cd26-21cc-4510-9bc2-543253465415" deleted_state="Intact" decoding_confidence="High" isrelated="False" extractionId="0">
+  <field name="Source" type="String"><value type="String"><![CDATA[WhatsApp]]></value></field>
+  <modelField name="From" type="Party">` + fmt.Sprintf(party, "31612345678") + `</modelField>
+  <multiModelField name="To" type="Party">` + fmt.Sprintf(party, "31600000001") + `</multiModelField>
+  <field name="Body" type="String"><value type="String"><![CDATA[Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets.]]></value></field>
+  <field name="TimeStamp" type="TimeStamp"><value type="TimeStamp" format="TimeStampKnown" formattedTimestamp="2021-02-14T12:01:00+01:00">2021-02-14T12:01:00.000+01:00</value></field>
+  <field name="Status" type="MessageStatus"><value type="MessageStatus"><![CDATA[Read]]></value></field>
+</model>
+`
+	benchmark(b, ufdrFormat, []byte(`<project xmlns="http://pa.cellebrite.com/report/2.0"><decodedData>`+strings.Repeat(one, 5_000)+"</decodedData></project>"), 5_000)
+}

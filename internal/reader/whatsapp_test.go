@@ -1,0 +1,212 @@
+package reader
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/google/go-cmp/cmp"
+)
+
+// shared finds data that is not part of the project, or skips the test.
+func shared(t testing.TB, elem ...string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(append([]string{"..", "..", "..", "shared", "data"}, elem...)...))
+	if err != nil || len(files) == 0 {
+		t.Skipf("the shared data is not here: no %s", filepath.Join(elem...))
+	}
+	return files
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// checkTestdata reads every example of a format and compares what comes out
+// with the golden file beside it.
+func checkTestdata(t *testing.T, f *Format, o Options) {
+	files, err := filepath.Glob(filepath.Join("testdata", f.Name, "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples of %s: %v", f.Name, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			content := readFile(t, file)
+			in := input(filepath.Base(file), content, o)
+			items := checkReader(t, f, in)
+			checkCovers(t, in, items)
+			checkGolden(t, strings.TrimSuffix(file, "txt")+"golden.json", items)
+			sample, err := NewSample(in.Name, in.File, in.Size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found, sure := Detect(sample); found != f {
+				t.Errorf("detected as %v (%d)", found, sure)
+			}
+		})
+	}
+}
+
+func TestWhatsApp(t *testing.T) { checkTestdata(t, whatsappFormat, Options{}) }
+
+// TestWhatsAppShared reads the five layouts of the same chat. The target of the
+// parser that they come from joins the lines of a message by a space, leaves
+// out service lines and one message whose colon has no space behind it, and
+// lists the newest first.
+func TestWhatsAppShared(t *testing.T) {
+	var target []struct{ Timestamp, Author, Message string }
+	if err := json.Unmarshal(readFile(t, shared(t, "chat-exports", "whatsapp", "target.json")[0]), &target); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, m := range target {
+		want = append([]string{m.Timestamp + " " + m.Author + ": " + m.Message}, want...)
+	}
+	identities := map[argus.ID]int{}
+	for _, file := range shared(t, "chat-exports", "whatsapp", "*.txt") {
+		in := input(filepath.Base(file), readFile(t, file), Options{})
+		items := checkReader(t, whatsappFormat, in)
+		checkCovers(t, in, items)
+		var got, others []string
+		for _, item := range items {
+			m := item.Message
+			if m == nil {
+				t.Fatalf("%s: %s", in.Name, item.Problem)
+			}
+			id, _ := m.Identity()
+			identities[id]++
+			line := m.Sent.UTC().Format("2006-01-02T15:04:05") + " " + m.From + ": " + strings.ReplaceAll(m.Text, "\n", " ")
+			if m.State&argus.StateSystem != 0 || m.Text == "." {
+				others = append(others, line)
+				continue
+			}
+			got = append(got, line)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-target +got):\n%s", in.Name, diff)
+		}
+		wantOthers := []string{
+			"2019-01-20T11:23:00 John Doe: .",
+			`2020-06-20T00:08:00 : +12 345 578 created group "Groupname"`,
+			"2020-06-30T09:10:00 : You were added",
+		}
+		if diff := cmp.Diff(wantOthers, others); diff != "" {
+			t.Errorf("%s, what the target leaves out (-want +got):\n%s", in.Name, diff)
+		}
+	}
+	if len(identities) != 9 {
+		t.Errorf("the layouts of one chat of 9 messages give %d identities", len(identities))
+	}
+	for _, file := range shared(t, "chat-exports", "signal", "*.txt") {
+		if sure := detectWhatsApp(Sample{Text: SampleText(readFile(t, file))}); sure != 0 {
+			t.Errorf("an export of Signal is taken for one of WhatsApp (%d)", sure)
+		}
+	}
+}
+
+func TestWhatsAppChat(t *testing.T) {
+	for _, c := range []struct{ name, group, want string }{
+		{"WhatsApp Chat with Ana.txt", "Team", "Ana"},
+		{"phone/WhatsApp-Chat mit Ana B..txt", "", "Ana B."},
+		{"in/WhatsApp Chat - Team.zip!/_chat.txt", "", "Team"},
+		{"in/Team X/_chat.txt", "", "Team X"},
+		{"_chat.txt", "", "_chat"},
+		{"_chat.txt", "Team", "Team"},
+		{"a/export.txt", "", "export"},
+	} {
+		if got := whatsappChat(c.name, c.group); got != c.want {
+			t.Errorf("chat of %q, %q: %q, want %q", c.name, c.group, got, c.want)
+		}
+	}
+}
+
+func TestWhatsAppZone(t *testing.T) {
+	amsterdam, err := time.LoadLocation("Europe/Amsterdam")
+	if err != nil {
+		t.Skipf("this machine knows no time zones: %v", err)
+	}
+	in := input("x.txt", []byte("20/06/2019, 11:23 - Els: hoi\n"), Options{Zone: amsterdam, Service: "whatsapp-business"})
+	m := readAll(t, whatsappFormat, in)[0].Message
+	if m.Sent.String() != "2019-06-20T09:23Z" || m.Sent.Zone != argus.ZoneOperator || m.Service != "whatsapp-business" {
+		t.Errorf("%s %s %s", m.Sent, m.Sent.Zone, m.Service)
+	}
+}
+
+// TestWhatsAppLimit reads a message and a line that are longer than a record
+// may be; what stands around them is kept.
+func TestWhatsAppLimit(t *testing.T) {
+	long := strings.Repeat(strings.Repeat("x", 50)+"\n", 5)
+	file := "20/06/2019, 11:23 - Els: one\n" +
+		"20/06/2019, 11:24 - Els: " + long +
+		"20/06/2019, 11:25 - Els: two\n" +
+		strings.Repeat("y", 300) + "\nlost\n" +
+		"20/06/2019, 11:26 - Els: three\n"
+	in := input("x.txt", []byte(file), Options{MaxRecord: 200})
+	var got []string
+	items := checkReader(t, whatsappFormat, in)
+	checkCovers(t, in, items)
+	for _, item := range items {
+		if item.Message != nil {
+			got = append(got, item.Message.Text)
+		} else {
+			got = append(got, fmt.Sprintf("%d %s", len(item.Raw), item.Problem))
+		}
+	}
+	want := []string{"one", "279 the message is longer than 200 bytes, the longest record that is read", "two",
+		"200 the line is longer than 200 bytes, the longest record that is read",
+		"4 the line stands behind one that is too long to read; what message it belongs to is not known", "three"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+}
+
+func FuzzWhatsApp(f *testing.F) {
+	addExamples(f, "testdata/whatsapp/*.txt")
+	f.Fuzz(func(t *testing.T, file []byte) {
+		in := input("fuzz.txt", file, Options{MaxRecord: 500})
+		checkCovers(t, in, checkReader(t, whatsappFormat, in))
+		detectWhatsApp(Sample{Text: SampleText(file)})
+	})
+}
+
+// addExamples seeds a fuzz target with the examples of a format.
+func addExamples(f *testing.F, pattern string) {
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no examples at %s: %v", pattern, err)
+	}
+	for _, file := range files {
+		f.Add(readFile(f, file))
+	}
+}
+
+func BenchmarkWhatsApp(b *testing.B) {
+	benchmarkReader(b, whatsappFormat, "20/01/2019, 11:23 - Lena Visser: a line of ordinary length, as people write them in a chat\n"+
+		"20/01/2019, 11:24 - Uwe: yes\nand a second line to it\n")
+}
+
+// benchmarkReader reads the same lines over and over, about 10 MB of them.
+func benchmarkReader(b *testing.B, f *Format, lines string) {
+	file := bytes.Repeat([]byte(lines), 10<<20/len(lines))
+	in := input("WhatsApp Chat with 2019-01-20.txt", file, Options{})
+	b.SetBytes(in.Size)
+	b.ReportAllocs()
+	for b.Loop() {
+		for item, err := range f.Read(b.Context(), in) {
+			if err != nil || item.Message == nil {
+				b.Fatal(err, item.Problem)
+			}
+		}
+	}
+}

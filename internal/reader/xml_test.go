@@ -1,0 +1,177 @@
+package reader
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// shown writes an element so that two can be compared.
+func (e *xmlElement) shown() string {
+	var s strings.Builder
+	s.WriteString("<" + e.name)
+	for _, a := range e.attrs {
+		s.WriteString(fmt.Sprintf(" %s=%q", localName(a.name), a.value))
+	}
+	s.WriteString(fmt.Sprintf(">%q", e.text))
+	for i := range e.inside {
+		s.WriteString(e.inside[i].shown())
+	}
+	return s.String() + "</>"
+}
+
+// libraryXML reads the first element of a text with encoding/xml, and says
+// where it ends.
+func libraryXML(text string) (shown string, end int64, err error) {
+	d := xml.NewDecoder(strings.NewReader(text))
+	var read func(start xml.StartElement) (string, error)
+	read = func(start xml.StartElement) (string, error) {
+		s, said, inside := "<"+start.Name.Local, "", ""
+		for _, a := range start.Attr {
+			s += fmt.Sprintf(" %s=%q", a.Name.Local, a.Value)
+		}
+		for {
+			token, err := d.RawToken()
+			if err != nil {
+				return "", err
+			}
+			switch t := token.(type) {
+			case xml.StartElement:
+				one, err := read(t.Copy())
+				if err != nil {
+					return "", err
+				}
+				inside += one
+			case xml.CharData:
+				said += string(t)
+			case xml.EndElement:
+				if t.Name != start.Name {
+					return "", fmt.Errorf("%v ends %v", t.Name, start.Name)
+				}
+				return s + fmt.Sprintf(">%q", said) + inside + "</>", nil
+			}
+		}
+	}
+	token, err := d.RawToken()
+	start, ok := token.(xml.StartElement)
+	if err != nil {
+		return "", 0, err
+	}
+	if !ok {
+		return "", 0, errors.New("no element")
+	}
+	shown, err = read(start)
+	return shown, d.InputOffset(), err
+}
+
+// FuzzXML holds the scanner to encoding/xml: what that reads, it reads too, and
+// the same; and nothing makes it panic.
+func FuzzXML(f *testing.F) {
+	for _, seed := range []string{
+		`<a b="1" c:d='"'>x&amp;&#65;&#x1F600;<e/>y<![CDATA[<&]]]>z<!-- <a> --><?p <a>?></a>`, "<a>\r\n\r</a >", `<a b="<"/>`, `<a b=c/>`,
+		`<a"b">"></a>`, `<a/b>">`, `<a><b></a></b>`, `<a>&#55357;&#56842;&#0;&nbsp;&</a>`, `<!-->`, `<a><!-->--></a>`, `<a><!DOCTYPE x></a>`, `<a b = "c"></a>`, `<a`, `</a>`, `<??>`, `<a :=''></a>`, `<a: :b="c"/>`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		want, wantEnd, libraryErr := libraryXML(text)
+		if text == "" || text[0] != '<' {
+			return
+		}
+		end, err := xmlEnd([]byte(text))
+		var got *xmlElement
+		if err == nil {
+			got, err = parseXML(text[:end])
+		}
+		if libraryErr != nil || strings.Contains(text, "<!") && err != nil || strings.Count(text, "<") > xmlDepth || strings.Contains(want, "\uFFFD") {
+			return // the scanner knows no directives and no deeper elements, and keeps references to half a pair
+		}
+		if err != nil || got.shown() != want || int64(end) != wantEnd {
+			t.Fatalf("%q: %v\nread %s to %d\nwant %s to %d", text, err, got.shown(), end, want, wantEnd)
+		}
+	})
+}
+
+func TestXMLText(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"a&lt;b&amp;amp;", "a<b&amp;"},
+		{"&#55357;&#56842;", "😊"},
+		{"&#xD83D;&#xDE0A;", "😊"},
+		{"&#55357;x", "&#55357;x"},
+		{"&#55357;", "&#55357;"},
+		{"&#55357;&#65;", "&#55357;A"},
+		{"&nbsp; & &#; &#x110000; &#1234567890123;", "&nbsp; & &#; &#x110000; &#1234567890123;"},
+		{"a\r\nb\rc&#13;", "a\nb\nc\r"},
+	} {
+		if got := xmlText(c.text); got != c.want {
+			t.Errorf("%q: %q, want %q", c.text, got, c.want)
+		}
+	}
+}
+
+// TestXMLDamage breaks a file at each of its bytes, in three ways: every
+// message but those at that place must still be read.
+func TestXMLDamage(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("<smses>")
+	for i := range 4 {
+		text.WriteString(fmt.Sprintf(`<sms address="+3161234567%d" date="16133005911%02d" type="1" body="text %d"><x>y</x></sms>`+"\n", i, i, i))
+	}
+	text.WriteString("</smses>")
+	whole := checkReader(t, smsbackupFormat, input("f", []byte(text.String()), Options{}))
+	if len(whole) != 4 {
+		t.Fatalf("%d items", len(whole))
+	}
+	for at := whole[0].Where.Offset; at < whole[3].Where.Offset+whole[3].Where.Length; at++ {
+		for _, broken := range []string{text.String()[:at] + "\x00" + text.String()[at+1:], text.String()[:at] + text.String()[at+1:], text.String()[:at] + "<" + text.String()[at:]} {
+			items := checkReader(t, smsbackupFormat, input("f", []byte(broken), Options{}))
+			found := map[string]bool{}
+			for _, item := range items {
+				if item.Message != nil {
+					found[item.Message.Text] = true
+				}
+			}
+			for i, item := range whole {
+				near := at >= item.Where.Offset-1 && at <= item.Where.Offset+item.Where.Length
+				if !near && !found[item.Message.Text] {
+					t.Fatalf("byte %d broken: message %d is lost: %q", at, i, broken)
+				}
+			}
+		}
+	}
+}
+
+func TestXMLBounds(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"too long":   {`<smses><sms body="` + strings.Repeat("x", 5000) + `"/></smses>`, "want a record of at most 4096 bytes, found a longer one"},
+		"too deep":   {"<smses><sms >" + strings.Repeat("<a>", 70), "want elements at most 64 deep, found a deeper one"},
+		"entities":   {`<!DOCTYPE s [<!ENTITY a "aaaa">]><smses><sms body="&a;"/></smses>`, "want an element, found other markup"},
+		"UTF-16":     {"\xFF\xFE<\x00s\x00m\x00s\x00e\x00s\x00>\x00", "want an encoding in which < is one byte, found UTF-16"},
+		"encoding":   {`<?xml version="1.0" encoding="EBCDIC-9"?><smses/>`, `want an encoding that is known, found "EBCDIC-9"`},
+		"not UTF-8":  {"<smses><sms body='\xff'/></smses>", "want UTF-8, found bytes that are not"},
+		"no end tag": {"<smses><sms body='x' date='1613300591123' type='2' address='1'/>", "want the end of the export, found the end of the file"},
+	} {
+		found := false
+		for _, item := range checkReader(t, smsbackupFormat, input("f", []byte(c.text), Options{MaxRecord: 4096})) {
+			found = found || item.Problem == c.want
+		}
+		if !found {
+			t.Errorf("%s: no problem %q", name, c.want)
+		}
+	}
+}
+
+func FuzzSMSBackup(f *testing.F) {
+	f.Add([]byte(`<smses count="2"><sms address="1" date="1613300591123" type="1" body="&#55357;"/><mms date="1613300591" msg_box="1" address="1~2"><parts><part ct="text/plain" text="x"/><part data="AA=="/></parts><addrs><addr address="1" type="137"/></addrs></mms><call date="1613300591123" number="1" type="2"/></smses>`))
+	f.Add([]byte(`<smses><sms a="<sms <sms ><x></sms>`))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		checkReader(t, smsbackupFormat, input("f", file, Options{MaxRecord: 1 << 12}))
+	})
+}
+
+func BenchmarkSMSBackup(b *testing.B) {
+	one := `  <sms protocol="0" address="+31612345678" date="1613300591000" type="1" subject="null" body="Morgen om tien uur bij de loods, neem de papieren mee &amp; zeg niets" toa="null" sc_toa="null" service_center="+316540" read="1" status="-1" locked="0" date_sent="1613300590000" sub_id="1" readable_date="14 Feb 2021 12:03:11" contact_name="Bee" />` + "\n"
+	benchmark(b, smsbackupFormat, []byte("<smses>"+strings.Repeat(one, 10_000)+"</smses>"), 10_000)
+}

@@ -1,0 +1,339 @@
+// Drives the interface of a running `argus demo` in Chromium:
+//
+//   ARGUS_URL='http://127.0.0.1:PORT/?token=…' npm run e2e
+//
+// It fails on what a user would notice, and on any error on the console, any
+// violation of the security policy and any request to somewhere else. It is
+// skipped, saying so, where there is no Chromium. ARGUS_SHOTS names a folder
+// for pictures of each step.
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { chromium } from 'playwright-core'
+
+const url = process.env.ARGUS_URL
+if (!url) {
+  console.error('set ARGUS_URL to the link that argus demo prints')
+  process.exit(2)
+}
+const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome']
+const executablePath = candidates.find((path) => path && existsSync(path))
+if (!executablePath) {
+  console.log('SKIPPED: no Chromium found; set CHROMIUM to its path')
+  process.exit(0)
+}
+const shots = process.env.ARGUS_SHOTS
+if (shots) mkdirSync(shots, { recursive: true })
+
+const origin = new URL(url).origin
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', timezoneId: 'Europe/Amsterdam' })
+const page = await context.newPage()
+
+const wrong = []
+const expected = []
+page.on('console', (m) => {
+  if (m.type() === 'error' || m.type() === 'warning') wrong.push(`console: ${m.text()} ${m.location().url ?? ''}`)
+})
+page.on('pageerror', (e) => wrong.push(`exception: ${e.message}`))
+page.on('request', (r) => {
+  if (new URL(r.url()).origin !== origin) wrong.push(`request elsewhere: ${r.url()}`)
+})
+await page.addInitScript(() => {
+  document.addEventListener('securitypolicyviolation', (e) => {
+    console.error(`policy violated: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`)
+  })
+})
+
+async function shot(name) {
+  if (!shots) return
+  await page.waitForTimeout(250)
+  await page.screenshot({ path: join(shots, `${name}.png`) })
+}
+
+async function step(name, run) {
+  try {
+    await run()
+    console.log(`ok    ${name}`)
+  } catch (err) {
+    await shot('failure')
+    console.log(`FAIL  ${name}`)
+    throw err
+  }
+}
+
+const total = async () => {
+  await page.waitForSelector('.columns[aria-busy="false"]')
+  return Number((await page.textContent('.status b')).replaceAll(',', ''))
+}
+
+async function ask(query) {
+  await page.fill('#query', query)
+  await page.press('#query', 'Enter')
+  await page.waitForFunction((q) => (new URLSearchParams(location.search).get('q') ?? '') === q, query)
+  await page.waitForTimeout(50)
+  await page.waitForSelector('.columns[aria-busy="false"]')
+}
+
+try {
+  await step('without a session there is nothing', async () => {
+    const other = await browser.newContext()
+    const stranger = await other.newPage()
+    const answer = await stranger.goto(`${origin}/`)
+    assert.equal(answer.status(), 401)
+    assert.match(await stranger.textContent('body'), /link that the argus command printed/)
+    await other.close()
+  })
+
+  await step('the link opens the store, once', async () => {
+    await page.goto(url)
+    await page.waitForURL(`${origin}/`)
+    assert.ok((await total()) > 1000, 'the demonstration has more than 1,000 messages')
+    assert.equal(await page.locator('.hits > li').count(), 40)
+    await shot('search')
+    const other = await browser.newContext()
+    const stranger = await other.newPage()
+    assert.equal((await stranger.goto(url)).status(), 401)
+    await other.close()
+  })
+
+  await step('words are found and marked', async () => {
+    await ask('loods')
+    const n = await total()
+    assert.ok(n > 0)
+    const marks = await page.locator('.hits mark').allTextContents()
+    assert.ok(marks.length > 0 && marks.every((m) => /loods/i.test(m)), `marks are ${marks.slice(0, 5)}`)
+    await shot('found')
+    await ask('loods -poort')
+    assert.ok((await total()) <= n)
+  })
+
+  await step('what is wrong in a query is pointed at', async () => {
+    expected.push(/422/)
+    await ask('loods is:lost')
+    await page.waitForSelector('#wrong')
+    assert.match(await page.textContent('#wrong pre b'), /lost/)
+    await shot('wrong')
+  })
+
+  await step('a facet narrows the search, the back button widens it', async () => {
+    await ask('')
+    const all = await total()
+    const facet = page.locator('aside section', { hasText: 'Service' }).locator('li button').first()
+    await facet.click()
+    await page.waitForURL(/service/)
+    await page.waitForTimeout(50)
+    const some = await total()
+    assert.ok(some > 0 && some < all, `${some} of ${all}`)
+    assert.equal(await facet.getAttribute('aria-pressed'), 'true')
+    await page.goBack()
+    await page.waitForTimeout(50)
+    assert.equal(await total(), all)
+  })
+
+  await step('the histogram narrows the time', async () => {
+    const box = await page.locator('figure svg').first().boundingBox()
+    await page.mouse.move(box.x + box.width * 0.3, box.y + 40)
+    await page.mouse.down()
+    await page.mouse.move(box.x + box.width * 0.4, box.y + 40)
+    await shot('drag')
+    await page.mouse.up()
+    await page.waitForURL(/sent/)
+    assert.match(await page.inputValue('#query'), /^sent:\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/)
+    await page.waitForTimeout(50)
+    assert.ok((await total()) > 0)
+    await ask('')
+  })
+
+  await step('more hits are loaded', async () => {
+    await page.click('text=Load more')
+    await page.waitForFunction(() => document.querySelectorAll('.hits > li').length === 80)
+    const refs = await page.locator('.hits a').evaluateAll((all) => all.map((a) => a.href))
+    assert.ok(new Set(refs).size > 60)
+  })
+
+  await step('a look asks once', async () => {
+    await ask('rico')
+    const asked = []
+    const note = (r) => r.url().includes('/api/') && asked.push(new URL(r.url()).pathname.replace(/[0-9a-f]{32}/, 'ID'))
+    page.on('request', note)
+    await page.locator('.hits a').first().click()
+    await page.waitForSelector('section[aria-label="Conversation"] [aria-current]')
+    await page.click('role=tab[name="Trace"]')
+    await page.waitForSelector('.trace article')
+    await page.keyboard.press('Escape')
+    await page.click('nav >> text=Ledger')
+    await page.waitForSelector('tbody tr')
+    await page.waitForTimeout(300)
+    page.off('request', note)
+    assert.deepEqual(asked, ['/api/conversation', '/api/messages/ID', '/api/ledger'])
+    await page.click('nav >> text=Search')
+  })
+
+  await step('keys go through the hits and open one', async () => {
+    await ask('Molenpad')
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('j')
+    await page.keyboard.press('j')
+    await page.keyboard.press('k')
+    await page.keyboard.press('Enter')
+    await page.waitForSelector('section[aria-label="Conversation"] [aria-current]')
+    await shot('conversation')
+    const marked = page.locator('section[aria-label="Conversation"] [aria-current]')
+    assert.match(await marked.first().textContent(), /Molenpad/)
+  })
+
+  await step('earlier and later messages follow', async () => {
+    const list = page.locator('section[aria-label="Conversation"] .list')
+    const before = await list.locator('.message').count()
+    await list.locator('button.far').first().click()
+    await page.waitForFunction((n) => document.querySelectorAll('section .list .message').length > n, before)
+  })
+
+  await step('the trace leads to the bytes', async () => {
+    await page.click('role=tab[name="Trace"]')
+    await page.waitForSelector('.trace .raw pre')
+    const text = await page.textContent('.trace')
+    for (const want of [/SHA-256\s*[0-9a-f]{64}/, /D-0001/, /record [\d,]+/, /bytes [\d,]+ to [\d,]+/, /reader jsonl\/1/]) assert.match(text, want)
+    await shot('trace')
+    await page.click('.trace .raw button')
+    assert.match(await page.textContent('.trace .raw pre'), /[0-9A-F]{8} {2}7B 22/)
+    await page.keyboard.press('Escape')
+    await page.waitForSelector('section[aria-label="Conversation"]', { state: 'detached' })
+  })
+
+  await step('text from right to left keeps its direction', async () => {
+    await ask('السلام')
+    const text = page.locator('.hits .text').first()
+    assert.equal(await text.evaluate((e) => getComputedStyle(e).direction), 'rtl')
+    await page.locator('.hits a').first().click()
+    await page.waitForSelector('section[aria-label="Conversation"] [aria-current]')
+    await shot('rtl')
+    await page.keyboard.press('Escape')
+  })
+
+  await step('markup in a message stays text', async () => {
+    await ask('/<(script|img)/')
+    assert.ok((await total()) > 0, 'the demonstration has messages with markup in them')
+    assert.match(await page.locator('.hits .text').first().textContent(), /<(script|img)/)
+    assert.deepEqual(await page.evaluate(() => [...document.images].map((i) => i.src)), [`${origin}/argus.svg`])
+    await ask('has:link')
+    assert.equal(await page.locator('.hits .text a').count(), 0)
+    await page.locator('.hits a').first().click()
+    await page.waitForSelector('section[aria-label="Conversation"] [aria-current]')
+    assert.deepEqual(await page.evaluate(() => [...document.images].map((i) => i.src)), [`${origin}/argus.svg`])
+    await page.keyboard.press('Escape')
+  })
+
+  await step('times are shown in UTC or in the zone of the reader', async () => {
+    await ask('on:2021-04-14')
+    const clock = () => page.locator('.hits .clock').first().textContent()
+    const hour = async () => Number((await clock()).slice(0, 2))
+    const utc = await hour()
+    const n = await total()
+    await page.click('button:has-text("UTC")')
+    await page.waitForTimeout(50)
+    assert.ok((await total()) > 0 && n > 0)
+    await ask('sent:2021-04-14T00:00Z..2021-04-14T23:59Z')
+    assert.equal(await total(), n)
+    assert.equal((utc + 2) % 24, await hour())
+    await page.click('button:has-text("Local")')
+  })
+
+  await step('what is locked is counted and said to be locked', async () => {
+    await ask('is:locked')
+    assert.ok((await total()) > 0)
+    assert.match(await page.locator('.hits > li').first().textContent(), /encrypted/)
+    await shot('locked')
+  })
+
+  await step('receipts balance', async () => {
+    await page.click('nav >> text=Deliveries')
+    await page.waitForSelector('.sum')
+    for (const sum of await page.locator('.sum').allTextContents()) {
+      const [read, stored, seen, quarantined] = sum.match(/[\d,]+/g).map((n) => Number(n.replaceAll(',', '')))
+      assert.equal(read, stored + seen + quarantined, sum)
+    }
+    await shot('deliveries')
+    await page.locator('ol > li a').last().click()
+    await page.waitForSelector('text=the account balances')
+    assert.match(await page.textContent('main'), /no reader recognises the file/)
+    await shot('receipt')
+  })
+
+  await step('the ledger has every act', async () => {
+    await page.click('nav >> text=Ledger')
+    await page.waitForSelector('tbody tr')
+    const acts = await page.textContent('tbody')
+    for (const want of ['is:locked', 'receipt', 'show', 'Molenpad']) assert.ok(acts.includes(want), want)
+    await shot('ledger')
+  })
+
+  await step('authority and purpose are chosen, and written down', async () => {
+    await page.click('button.why')
+    await page.fill('#asking input', 'onderzoek Kadé 9 🔎')
+    await shot('asking')
+    await page.click('text=Ask under these')
+    await page.waitForFunction(() => document.querySelector('tbody')?.textContent.includes('onderzoek Kadé 9 🔎'))
+  })
+
+  await step('help opens and closes by key', async () => {
+    await page.keyboard.press('?')
+    await page.waitForSelector('dialog[open]')
+    await shot('help')
+    await page.keyboard.press('Escape')
+    await page.waitForSelector('dialog[open]', { state: 'detached' })
+    await page.keyboard.press('/')
+    await page.waitForSelector('#query:focus')
+  })
+
+  await step('an address can be opened again', async () => {
+    await page.goto(`${origin}/?q=Molenpad`)
+    assert.equal(await page.inputValue('#query'), 'Molenpad')
+    assert.ok((await total()) > 0)
+  })
+
+  for (const [name, size, colorScheme] of [
+    ['phone', { width: 390, height: 844 }, 'light'],
+    ['phone-dark', { width: 390, height: 844 }, 'dark'],
+    ['desk-dark', { width: 1280, height: 800 }, 'dark'],
+  ]) {
+    await step(`everything fits: ${name}`, async () => {
+      await page.setViewportSize(size)
+      await page.emulateMedia({ colorScheme })
+      for (const [view, path] of [
+        ['search', '/'],
+        ['deliveries', '/?page=deliveries'],
+        ['receipt', '/?page=deliveries&delivery=D-0006'],
+        ['ledger', '/?page=ledger'],
+        ['conversation', '/?q=Molenpad'],
+      ]) {
+        await page.goto(origin + path)
+        await page.waitForSelector(view === 'deliveries' ? '.sum' : view === 'receipt' || view === 'ledger' ? 'tbody tr' : '.hits > li')
+        if (view === 'conversation') {
+          await page.locator('.hits a').first().click()
+          await page.waitForSelector('section[aria-label="Conversation"] [aria-current]')
+          await shot(`${name}-${view}`)
+          await page.click('role=tab[name="Trace"]')
+          await page.waitForSelector('.trace article')
+          await shot(`${name}-trace`)
+        } else await shot(`${name}-${view}`)
+        await page.waitForTimeout(50)
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+        assert.ok(wide <= 0, `${view} is ${wide} pixels too wide`)
+      }
+    })
+  }
+
+  const unexpected = wrong.filter((w) => !expected.some((e) => e.test(w)))
+  assert.deepEqual(unexpected, [], 'the browser complained')
+  console.log('all well')
+} catch (err) {
+  console.error(err instanceof Error ? err.message : err)
+  for (const w of wrong) console.error(w)
+  process.exitCode = 1
+} finally {
+  await browser.close()
+}

@@ -1,0 +1,192 @@
+// The answers of the API, as /api/openapi.json describes them.
+
+export type Time = string | { utc: string; raw?: string; zone?: string }
+
+export type Attachment = { name?: string; sha256?: string; size?: number; type?: string }
+
+export type Message = {
+  service: string
+  conversation?: string
+  title?: string
+  from?: string
+  from_name?: string
+  to?: string[]
+  id?: string
+  seq?: number
+  sent?: Time
+  received?: Time
+  read?: Time
+  text?: string
+  lang?: string
+  state?: string[]
+  reply_to?: string
+  forwarded_from?: string
+  attachments?: Attachment[]
+  locked?: { key_id?: string; algorithm?: string; payload?: string }
+  extra?: { name: string; value: string }[]
+}
+
+export type Hit = {
+  ref: string
+  version: string
+  message: Message
+  marks?: [number, number][]
+  deliveries: string[]
+  differs?: boolean
+}
+
+export type Count = { value: string; count: number }
+
+export type SearchResult = {
+  query: string
+  hits: Hit[] | null
+  total: number
+  facets?: Record<string, Count[] | null>
+  histogram?: Count[]
+  next?: string
+  behind: number
+  entry: number
+}
+
+export type Original = { sha256: string; size: number; path: string; modified_us?: number }
+
+export type Sighting = {
+  seq: number
+  delivery: string
+  reader: string
+  original: Original
+  where: { path?: string; record?: number; offset?: number; length?: number }
+  adds?: Message
+  raw?: string
+}
+
+export type Shown = {
+  ref: string
+  copies: { version: string; message: Message; sightings: Sighting[] }[]
+  entry: number
+}
+
+export type Page = {
+  service: string
+  conversation: string
+  title?: string
+  hits: Hit[] | null
+  earlier: number
+  later: number
+  entry: number
+}
+
+export type Counts = {
+  read: number
+  stored: number
+  sightings: number
+  quarantined: number
+  differing: number
+  locked: number
+}
+
+export type Delivery = {
+  delivery: string
+  opening: {
+    source: string
+    authority: string
+    actor: string
+    started_us: number
+    software: string
+    readers: string[]
+    options?: { name: string; value: string }[]
+  }
+  seal?: {
+    sealed: string
+    records: number
+    root: string
+    counts: Counts
+    originals: number
+    originals_root: string
+    first: Time
+    last: Time
+    incomplete?: string
+  }
+  partial?: boolean
+  files?: { original: Original; readers?: string[]; counts: Counts; problems?: Count[] }[]
+}
+
+export type Entry = {
+  seq: number
+  time: string
+  actor: string
+  authority?: string
+  purpose?: string
+  action: string
+  subject?: string
+  detail?: Record<string, string>
+}
+
+export type Session = {
+  who: { actor: string; authority: string; purpose: string }
+  store: string
+  key?: string
+  authorities: Authority[] | null
+}
+
+export type Authority = {
+  authority: string
+  title?: string
+  basis: string
+  granted_by: string
+  purpose: string
+  scope?: string
+  until?: string
+  revoked?: { reason: string }
+}
+
+export type Place = { offset: number; length: number; hint?: string }
+
+/** Problem is what went wrong, as the server (RFC 9457) or the network says. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    readonly detail: string,
+    readonly place?: Place,
+  ) {
+    super(detail || title)
+  }
+}
+
+export type Why = { authority: string; purpose: string }
+
+async function ask<T>(why: Why, path: string, init: RequestInit = {}): Promise<T> {
+  const headers: Record<string, string> = {}
+  if (why.authority) headers['X-Argus-Authority'] = encodeURIComponent(why.authority)
+  if (why.purpose) headers['X-Argus-Purpose'] = encodeURIComponent(why.purpose)
+  if (init.body) headers['Content-Type'] = 'application/json'
+  let response: Response
+  try {
+    response = await fetch(path, { ...init, headers })
+  } catch (err) {
+    if (err instanceof DOMException && err.name === 'AbortError') throw err
+    throw new Problem(0, 'Argus does not answer', 'Is the argus command still running?')
+  }
+  if (response.ok) return (await response.json()) as T
+  const said = (await response.json().catch(() => ({}))) as Partial<Problem>
+  throw new Problem(response.status, said.title ?? response.statusText, said.detail ?? '', said.place)
+}
+
+type Parameters = Record<string, string | number | boolean | undefined>
+
+function search(parameters: Parameters): string {
+  const pairs = Object.entries(parameters).filter(([, v]) => v !== undefined && v !== '')
+  return new URLSearchParams(pairs.map(([k, v]) => [k, String(v)])).toString()
+}
+
+export const api = {
+  session: (why: Why) => ask<Session>(why, '/api/session'),
+  search: (why: Why, body: object, signal?: AbortSignal) =>
+    ask<SearchResult>(why, '/api/search', { method: 'POST', body: JSON.stringify(body), signal: signal ?? null }),
+  show: (why: Why, ref: string) => ask<Shown>(why, `/api/messages/${encodeURIComponent(ref)}?raw=true`),
+  conversation: (why: Why, parameters: Parameters) => ask<Page>(why, `/api/conversation?${search(parameters)}`),
+  deliveries: (why: Why) => ask<Delivery[] | null>(why, '/api/deliveries'),
+  receipt: (why: Why, number: string) => ask<Delivery>(why, `/api/deliveries/${encodeURIComponent(number)}`),
+  ledger: (why: Why, from: number, limit: number) => ask<Entry[] | null>(why, `/api/ledger?${search({ from, limit })}`),
+}

@@ -1,0 +1,102 @@
+// What the whole page shares: who asks, what is looked at, and the address.
+
+import { api, Problem, type Session, type Why } from './api'
+import type { Zone } from './time'
+
+export type Route = {
+  page: 'search' | 'deliveries' | 'ledger'
+  q: string
+  open: string // the message whose conversation is open
+  tab: 'conversation' | 'trace'
+  delivery: string
+}
+
+function read(): Route {
+  const p = new URLSearchParams(location.search)
+  const page = p.get('page')
+  return {
+    page: page === 'deliveries' || page === 'ledger' ? page : 'search',
+    q: p.get('q') ?? '',
+    open: p.get('open') ?? '',
+    tab: p.get('tab') === 'trace' ? 'trace' : 'conversation',
+    delivery: p.get('delivery') ?? '',
+  }
+}
+
+/** address writes a route as the address that leads to it. */
+export function address(r: Route): string {
+  const p = new URLSearchParams()
+  if (r.page !== 'search') p.set('page', r.page)
+  if (r.q) p.set('q', r.q)
+  if (r.open) p.set('open', r.open)
+  if (r.open && r.tab === 'trace') p.set('tab', 'trace')
+  if (r.delivery) p.set('delivery', r.delivery)
+  const text = p.toString()
+  return text ? `/?${text}` : '/'
+}
+
+class App {
+  route = $state<Route>(read())
+  zone = $state<Zone>(localStorage.getItem('zone') === 'local' ? 'local' : 'UTC')
+  session = $state<Session | null>(null)
+  problem = $state<Problem | null>(null)
+  why = $state<Why>({ authority: '', purpose: '' })
+  help = $state(false)
+
+  constructor() {
+    addEventListener('popstate', () => Object.assign(this.route, read()))
+  }
+
+  async begin() {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem('why') ?? '{}') as Partial<Why>
+      const session = await api.session({ authority: '', purpose: '' })
+      const known = session.authorities?.some((a) => a.authority === kept.authority)
+      this.why = {
+        authority: (known && kept.authority) || session.who.authority,
+        purpose: kept.purpose || session.who.purpose,
+      }
+      this.session = session
+    } catch (err) {
+      this.problem = asProblem(err)
+    }
+  }
+
+  /** go changes what is looked at; the browser's back button undoes it. */
+  go(change: Partial<Route>) {
+    // Field by field, so that only what looks at a changed one asks again.
+    Object.assign(this.route, change)
+    const next = address(this.route)
+    if (next !== location.pathname + location.search) history.pushState(null, '', next)
+  }
+
+  /** to is the address of a change, for links. */
+  to(change: Partial<Route>): string {
+    return address({ ...this.route, ...change })
+  }
+
+  ask(why: Why) {
+    this.why = why
+    sessionStorage.setItem('why', JSON.stringify(why))
+  }
+
+  setZone(zone: Zone) {
+    this.zone = zone
+    localStorage.setItem('zone', zone)
+  }
+}
+
+export const app = new App()
+
+export function asProblem(err: unknown): Problem {
+  return err instanceof Problem ? err : new Problem(0, 'The page made a mistake', String(err))
+}
+
+/** follow makes a link change the route here instead of loading the page. */
+export function follow(change: Partial<Route>) {
+  return (event: MouseEvent) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return
+    event.preventDefault()
+    app.go(change)
+  }
+}

@@ -1,0 +1,23 @@
+// Package web is the built user interface, embedded.
+//
+// Its sources are the Svelte files beside it; `npm ci && npm run build` makes
+// dist from them, byte for byte the same everywhere. It is committed so that
+// Go alone builds Argus.
+package web
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed dist
+var dist embed.FS
+
+// Files returns the interface's files, index.html at the root.
+func Files() fs.FS {
+	files, err := fs.Sub(dist, "dist")
+	if err != nil {
+		panic(err) // "dist" is a valid path
+	}
+	return files
+}

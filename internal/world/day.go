@@ -1,0 +1,341 @@
+package world
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+const secondsADay = 24 * 3600
+
+// quiet is of how many weeks a thread is silent in one.
+const quiet = 12
+
+// said is a message of a day.
+type said struct {
+	second   int32
+	link     int32
+	from, to int32 // accounts; to is -1 in a group
+	// text is what it says in the end, sent what it said first; both are
+	// places in the day's buffer.
+	text, sent [2]uint32
+	attachment byte // 'p' photo, 'v' voice note
+	state      argus.State
+	lang       uint8
+	plot, step int32 // plot -1 for none
+	announces  int32 // the account that is told of, -1 for none
+	answers    int32 // the message of the day that it answers, -1 for none
+	protected  string
+	sequence   uint64
+}
+
+// day is everything that is said on one day, in the order of time. It is made
+// again and again in the same memory.
+type day struct {
+	*World
+	n      int32
+	date   string // 2021-02-14
+	month  int32
+	said   []said
+	order  []int32 // places in said, in the order of time
+	text   []byte
+	times  []int32
+	keys   []uint64
+	people []int32
+	cipher lock
+	spare  <-chan []byte
+	hasher argus.Hasher
+	pcg    rand.PCG
+	r      *rand.Rand
+}
+
+// buffer is memory for a piece of what the day becomes.
+func (d *day) buffer() []byte {
+	select {
+	case used := <-d.spare:
+		return used
+	default:
+		return make([]byte, 0, pieceSize+pieceSize/8)
+	}
+}
+
+// make lets everybody say what they say on a day.
+func (d *day) make(n int32) {
+	d.n, d.date, d.month = n, d.start.AddDate(0, 0, int(n)).Format(time.DateOnly), d.months[n]
+	d.said, d.text = d.said[:0], d.text[:0]
+	if d.r == nil {
+		d.r = rand.New(&d.pcg)
+	}
+	if n == 0 {
+		d.found()
+	}
+	salt, week := mix(d.o.Seed, forTalk, uint64(n)), mix(d.o.Seed, forQuiet, uint64(n/7))
+	for i := range d.links {
+		l := &d.links[i]
+		h := scramble(salt ^ uint64(i)*0x9E3779B97F4A7C15)
+		paces := d.blocks[l.block].paces
+		rate := l.rate * (paces[n+1] - paces[n]) >> 8
+		// Most days little is said and on some much; on the mean as planned.
+		rate *= [...]uint64{0, 0, 0, 0, 1, 1, 2, 4}[h&7]
+		scenes := rate >> 32
+		if h>>32 < rate&(1<<32-1) {
+			scenes++
+		}
+		if scenes == 0 || scramble(week^uint64(i))%quiet == 0 {
+			continue
+		}
+		d.pcg.Seed(h, salt)
+		for range scenes {
+			d.talk(int32(i))
+		}
+	}
+	for _, m := range d.moments[n] {
+		d.pcg.Seed(mix(d.o.Seed, forTalk, uint64(n), uint64(m.plot), uint64(m.step), uint64(m.account), uint64(m.to)), salt)
+		d.happen(m)
+	}
+}
+
+// found says who made the groups.
+func (d *day) found() {
+	for i := range d.links {
+		l := &d.links[i]
+		if len(l.members) == 0 || l.service != sky {
+			continue
+		}
+		from := d.serviceOn(l.members[0], 0)
+		if from < 0 {
+			continue
+		}
+		start := len(d.text)
+		d.text = append(d.text, d.accounts[from].nick...)
+		d.text = append(d.text, " created the group "...)
+		d.text = append(d.text, l.title...)
+		d.add(said{second: int32(mix(d.o.Seed, uint64(i)) % (6 * 3600)), link: int32(i), from: from, to: -1, plot: -1, announces: -1,
+			state: argus.StateSystem}, start)
+	}
+}
+
+// add keeps a message whose text begins at start and ends the buffer.
+func (d *day) add(m said, start int) *said {
+	m.text = [2]uint32{uint32(start), uint32(len(d.text))}
+	m.sent = m.text
+	m.answers = -1
+	d.said = append(d.said, m)
+	return &d.said[len(d.said)-1]
+}
+
+// hours is how much is said in each hour of somebody's day.
+var hours = hourTable([24]int{3, 2, 1, 1, 1, 2, 4, 8, 11, 12, 11, 10, 12, 11, 10, 10, 11, 13, 14, 15, 16, 15, 11, 6})
+
+// hourTable lists each hour as often as its weight.
+func hourTable(weights [24]int) (table []int8) {
+	for hour, n := range weights {
+		for range n {
+			table = append(table, int8(hour))
+		}
+	}
+	return table
+}
+
+// talk plays a scene in a thread.
+func (d *day) talk(i int32) {
+	l, r := &d.links[i], d.r
+	t := &l.topics[r.IntN(len(l.topics))]
+	one := t.scenes[r.IntN(len(t.scenes))]
+	d.people = d.people[:0]
+	if len(l.members) == 0 {
+		d.people = append(d.people, l.a, l.b)
+	} else {
+		d.people = append(d.people, l.members...)
+	}
+	if !t.directed {
+		d.shuffle(d.people)
+	}
+	p := &d.World.people[d.people[0]]
+	hour := int(pick(r, hours)) + int(p.rhythm) - countries[p.country].offset
+	second := (hour*3600+r.IntN(3600))%secondsADay + secondsADay
+	d.play(i, one, int32(second%secondsADay), scenePart{lang: t.lang, terms: d.blocks[l.block].termsOn(d.n), protected: t.protected, plot: -1, announces: -1})
+}
+
+func (d *day) shuffle(list []int32) {
+	for i := len(list) - 1; i > 0; i-- {
+		j := d.r.IntN(i + 1)
+		list[i], list[j] = list[j], list[i]
+	}
+}
+
+// happen plays what is due: a step of a plot, or the word of a new account.
+func (d *day) happen(m moment) {
+	if m.plot < 0 {
+		l, a := &d.links[m.to], &d.accounts[m.account]
+		other := l.a
+		if other == a.person {
+			other = l.b
+		}
+		p := &d.World.people[a.person]
+		lang := l.topics[0].lang
+		d.people = append(d.people[:0], a.person, other)
+		d.play(m.to, pick(d.r, d.speech.scenes["new"][lang]), int32(9*3600+d.r.IntN(10*3600)), scenePart{lang: lang, nick: p.nick, plot: -1, announces: m.account})
+		return
+	}
+	plot := &d.plots[m.plot]
+	step := &plot.script.steps[m.step]
+	b := d.blocks[plot.block]
+	part := scenePart{lang: step.lang, terms: b.termsOn(d.n), facts: &plot.facts, plot: m.plot, step: m.step, announces: -1}
+	d.people = d.people[:0]
+	for _, name := range step.who {
+		d.people = append(d.people, plot.played(name))
+	}
+	chat := int32(-1)
+	switch {
+	case step.chat != "":
+		chat = d.chats[step.chat]
+		if d.people = d.people[:0]; len(step.who) == 0 {
+			d.people = append(d.people, d.links[chat].members...)
+		}
+		for _, name := range step.who {
+			d.people = append(d.people, d.byHand[name])
+		}
+	case step.group && plot.script.like:
+		chat = b.club
+	case step.group:
+		chat = b.group
+	}
+	if plot.script.kind == "counsel" {
+		part.protected = "lawyer and client"
+	}
+	first := &d.World.people[d.people[0]]
+	d.play(chat, step.scene, int32(d.secondOf(first, step.minute)), part)
+}
+
+// scenePart is what a scene is part of.
+type scenePart struct {
+	lang       uint8
+	terms      []uint8
+	facts      *facts
+	nick       string
+	protected  string
+	plot, step int32
+	announces  int32
+}
+
+// play adds what a scene says, line by line; d.people are its speakers. chat is
+// -1 between two who have no thread of their own.
+func (d *day) play(chat int32, one scene, second int32, part scenePart) {
+	var service uint8
+	group := false
+	if chat >= 0 {
+		service, group = d.links[chat].service, len(d.links[chat].members) > 0
+	}
+	var from, to int32
+	if !group {
+		var ok bool
+		if from, to, ok = d.between(&d.World.people[d.people[0]], &d.World.people[d.people[1]], service, d.n, chat&1 == 1); !ok {
+			return
+		}
+		if part.announces >= 0 && from != part.announces {
+			return
+		}
+	}
+	d.times = d.times[:0]
+	at := second
+	for i := range one {
+		if i > 0 {
+			at += d.pause(one[i].speaker == one[i-1].speaker)
+		}
+		d.times = append(d.times, at)
+	}
+	late := max(0, at-secondsADay+1)
+	before := int32(-1)
+	voice := speaker{r: d.r, s: &d.speech, lang: part.lang, facts: part.facts, terms: part.terms, nick: part.nick}
+	for i := range one {
+		who := d.people[one[i].speaker%len(d.people)]
+		m := said{second: max(0, d.times[i]-late), link: chat, from: from, to: to, lang: part.lang, plot: part.plot, step: part.step,
+			announces: part.announces, protected: part.protected, attachment: one[i].attachment}
+		switch {
+		case group:
+			m.to = -1
+			if service == sky {
+				m.from = d.serviceOn(who, d.n)
+			} else {
+				m.from = d.accountOn(&d.World.people[who], service, d.n, false)
+			}
+			if m.from < 0 {
+				continue
+			}
+		case one[i].speaker%2 == 1:
+			m.from, m.to = to, from
+		}
+		before = d.utter(m, &one[i].template, &voice, &d.World.people[who].style, before)
+	}
+}
+
+// pause is how long an answer takes, in seconds: half come within about half a
+// minute, one in a hundred takes more than a quarter of an hour.
+func (d *day) pause(same bool) int32 {
+	if same {
+		return int32(2 + d.r.IntN(15))
+	}
+	return int32(5 + 10_000/(1+d.r.IntN(1000)))
+}
+
+// utter adds one message and returns its place. before is the one that it may
+// answer.
+func (d *day) utter(m said, t *template, voice *speaker, y *style, before int32) int32 {
+	start := len(d.text)
+	d.text = voice.say(d.text, t)
+	for len(d.text) > start && d.text[len(d.text)-1] == ' ' {
+		d.text = d.text[:len(d.text)-1]
+	}
+	if len(d.text) == start && m.attachment == 0 {
+		return before
+	}
+	luck := d.r.Uint64()
+	ordinary := m.plot < 0 && len(d.text) > start
+	if ordinary {
+		d.text = y.wear(d.text, start, m.lang, d.r)
+	}
+	one := d.add(m, start)
+	service := d.accounts[m.from].service
+	switch {
+	case !ordinary || service > encrochat:
+	case luck&127 == 0:
+		one.state = argus.StateDeleted
+	case luck>>8&127 == 0:
+		one.state = argus.StateEdited
+		start := len(d.text)
+		d.text = append(d.text, d.text[one.sent[0]:one.sent[1]]...)
+		d.text = append(d.text, pick(d.r, corrections)...)
+		one.text = [2]uint32{uint32(start), uint32(len(d.text))}
+	}
+	if luck>>16&31 == 0 && service <= encrochat {
+		one.answers = before
+	}
+	return int32(len(d.said) - 1)
+}
+
+var corrections = []string{" *", " (!)", " ok", " nvm", " ...", " x"}
+
+// number brings the messages into the order of time and numbers those of the
+// phone service, behind the last number of the day before; it returns the last
+// number of this day. The service leaves gaps.
+func (d *day) number(last uint64) uint64 {
+	d.keys = d.keys[:0]
+	for i := range d.said {
+		d.keys = append(d.keys, uint64(d.said[i].second)<<32|uint64(i))
+	}
+	slices.Sort(d.keys)
+	d.order = d.order[:0]
+	salt := mix(d.o.Seed, forSequence, uint64(d.n))
+	for i, key := range d.keys {
+		m := &d.said[uint32(key)]
+		d.order = append(d.order, int32(uint32(key)))
+		if d.accounts[m.from].service <= encrochat {
+			last += 1 + scramble(salt^uint64(i))%3
+			m.sequence = last
+		}
+	}
+	return last
+}

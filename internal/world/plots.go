@@ -1,0 +1,341 @@
+package world
+
+import (
+	_ "embed"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+//go:embed plots.txt
+var plotsText string
+
+// script is how a plot goes.
+type script struct {
+	kind  string
+	like  bool // innocent, and looks like its kind
+	lang  uint8
+	day   int32 // of the plot that happens once, or -1
+	steps []scriptStep
+	// given are the facts that the script itself decides.
+	given   facts
+	decides [lastFact]bool
+}
+
+// scriptStep is what is said at one moment of a plot.
+type scriptStep struct {
+	day, minute int32
+	who         []string
+	group       bool
+	chat        string // of the plot that happens once
+	lang        uint8
+	scene       scene
+}
+
+func readScripts(s *speech) (all []*script, err error) {
+	for head, lines := range blocks(plotsText) {
+		one := &script{day: -1}
+		fields := strings.Fields(head)
+		if len(fields) < 2 {
+			return nil, fmt.Errorf("read plot %q: want a kind and a language", head)
+		}
+		one.kind, one.like = strings.CutPrefix(fields[0], "like-")
+		var ok bool
+		if one.lang, ok = language(fields[1]); !ok {
+			return nil, fmt.Errorf("read plot %q: no such language", head)
+		}
+		if len(fields) == 3 {
+			if _, err := fmt.Sscanf(fields[2], "@%d", &one.day); err != nil {
+				return nil, fmt.Errorf("read plot %q: %w", head, err)
+			}
+		}
+		for len(lines) > 0 && lines[0][0] == '=' {
+			name, value, _ := strings.Cut(lines[0][1:], " ")
+			fact, ok := slots[name]
+			if !ok || fact >= lastFact {
+				return nil, fmt.Errorf("read plot %q: %s is no fact", head, name)
+			}
+			one.given[fact], one.decides[fact] = value, true
+			lines = lines[1:]
+		}
+		for i := 0; i < len(lines); {
+			end := i + 1
+			for end < len(lines) && lines[end][0] != '+' {
+				end++
+			}
+			step, err := s.step(lines[i], lines[i+1:end], one.lang)
+			if err != nil {
+				return nil, fmt.Errorf("read plot %q: %w", head, err)
+			}
+			one.steps = append(one.steps, step)
+			i = end
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// uses marks the facts that a template speaks of.
+func (t *template) uses(list *[lastFact]bool) {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.slot < lastFact {
+			list[p.slot] = list[p.slot] || p.slot != slotNone
+		}
+		for j := range p.choice {
+			p.choice[j].uses(list)
+		}
+	}
+}
+
+func (s *speech) step(head string, lines []string, lang uint8) (scriptStep, error) {
+	step := scriptStep{lang: lang}
+	var hour, minute int32
+	var who, other string
+	if n, _ := fmt.Sscanf(head, "+%d %d:%d %s %s", &step.day, &hour, &minute, &who, &other); n < 4 {
+		return step, fmt.Errorf("read step %q: want a day, a clock and who", head)
+	}
+	if other != "" {
+		var ok bool
+		if step.lang, ok = language(other); !ok {
+			return step, fmt.Errorf("read step %q: no such language", head)
+		}
+	}
+	step.minute = hour*60 + minute
+	if rest, ok := strings.CutPrefix(who, "#"); ok {
+		step.group, step.who = true, strings.Split(rest, ",")
+	} else if a, b, ok := strings.Cut(who, ">"); ok {
+		step.who = []string{a, b}
+	} else if a, b, ok := strings.Cut(who, "|"); ok {
+		step.chat, step.who = argus.DirectConversation(a, b), []string{a, b}
+	} else {
+		step.chat = who
+	}
+	var err error
+	step.scene, err = s.scene(lines)
+	return step, err
+}
+
+// plot is one of the scripts as it happens to somebody.
+type plot struct {
+	script *script
+	block  int32
+	start  int32 // day
+	cast   []role
+	facts  facts
+}
+
+type role struct {
+	name   string
+	person int32
+}
+
+func (p *plot) played(name string) int32 {
+	for _, c := range p.cast {
+		if c.name == name {
+			return c.person
+		}
+	}
+	return -1
+}
+
+// facts are what is the same in all messages of a plot.
+type facts [lastFact]string
+
+func (f *facts) text(s slot) string { return f[s] }
+
+// moment is a step of a plot, or the word that somebody has a new account.
+type moment struct {
+	plot    int32 // -1 for the new account
+	step    int32
+	account int32 // the new one
+	to      int32 // the link in which it is told
+}
+
+// schedule decides what happens when, and to whom.
+func (w *World) schedule(all []*script) {
+	w.moments = make([][]moment, w.o.Days)
+	byKind := map[string][]*script{}
+	for _, s := range all {
+		switch {
+		case s.day >= 0:
+			w.addPlot(s, w.blocks[0], w.late+s.day, stream(w.o.Seed, forPlot, 1<<40, uint64(s.day)))
+		case s.like:
+			byKind["like"] = append(byKind["like"], s)
+		default:
+			byKind[s.kind] = append(byKind[s.kind], s)
+		}
+	}
+	for _, b := range w.blocks {
+		r := stream(w.o.Seed, forPlot, b.number)
+		var deck []string
+		if b.boss >= 0 && w.people[b.boss].arrested != never && len(b.members) > 8 {
+			w.addPlot(w.chooseScript(byKind["arrest"], b, r), b, w.people[b.boss].arrested, r)
+		}
+		for day := r.IntN(8); day < w.o.Days; day += 6 + r.IntN(14) {
+			if len(deck) == 0 {
+				deck = slices.Clone(plotKinds)
+				r.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+			}
+			kind := deck[0]
+			deck = deck[1:]
+			if b.number > 0 && len(b.members) > 8 {
+				w.addPlot(w.chooseScript(byKind[kind], b, r), b, int32(day), r)
+			}
+			if like := pick(r, byKind["like"]); r.IntN(2) == 0 && len(b.others) > 3 {
+				w.addPlot(like, b, int32(day+r.IntN(5)), r)
+			}
+		}
+	}
+	w.announce()
+}
+
+// plotKinds are dealt out to an organisation like cards, again and again.
+var plotKinds = []string{"shipment", "shipment", "shipment", "payment", "payment", "payment", "meeting", "weapons", "kidnapping", "killing", "corruption"}
+
+// chooseScript takes one in a language of the organisation, else in English,
+// else any.
+func (w *World) chooseScript(list []*script, b *block, r *rand.Rand) *script {
+	for _, lang := range []uint8{b.langs[0], english} {
+		fits := slices.DeleteFunc(slices.Clone(list), func(s *script) bool { return s.lang != lang })
+		if len(fits) > 0 {
+			return pick(r, fits)
+		}
+	}
+	return pick(r, list)
+}
+
+// addPlot casts a script and puts its steps on their days. What lies after the
+// end of the world does not happen; a role that nobody has goes to another.
+func (w *World) addPlot(s *script, b *block, day int32, r *rand.Rand) {
+	p := plot{script: s, block: int32(b.number), start: day}
+	for _, step := range s.steps {
+		for _, name := range step.who {
+			if p.played(name) >= 0 {
+				continue
+			}
+			person := w.castRole(b, s, name, day, &p, r)
+			if person < 0 {
+				return
+			}
+			p.cast = append(p.cast, role{name, person})
+		}
+	}
+	w.invent(&p, r)
+	at := int32(len(w.plots))
+	w.plots = append(w.plots, p)
+	for i, step := range s.steps {
+		on := int(day + step.day)
+		if on >= w.o.Days {
+			break
+		}
+		w.moments[on] = append(w.moments[on], moment{plot: at, step: int32(i), account: -1})
+		if on > 0 {
+			b.busy[on-1] = true
+		}
+		b.busy[on] = true
+	}
+}
+
+// castRole finds somebody for a role, -1 if there is nobody.
+func (w *World) castRole(b *block, s *script, name string, day int32, p *plot, r *rand.Rand) int32 {
+	if s.day >= 0 {
+		return w.byHand[name]
+	}
+	from := b.members
+	if s.like {
+		from = b.others
+	}
+	free := func(i int32) bool {
+		return !slices.ContainsFunc(p.cast, func(c role) bool { return c.person == i }) && w.canTalk(i, day)
+	}
+	if name == "boss" && s.kind != "arrest" && w.people[b.boss].arrested <= day && free(b.lead) {
+		return b.lead
+	}
+	start := r.IntN(len(from))
+	for _, any := range []bool{false, true} {
+		for i := range from {
+			one := from[(start+i)%len(from)]
+			if (any || w.people[one].role == name) && free(one) {
+				return one
+			}
+		}
+	}
+	return -1
+}
+
+// canTalk says whether a person has an account from a day until a month later,
+// or the end.
+func (w *World) canTalk(i, day int32) bool {
+	last := min(day+30, int32(w.o.Days)-1)
+	service := w.serviceOn(i, day)
+	return service >= 0 && w.serviceOn(i, last) >= 0
+}
+
+// invent makes the facts of a plot.
+func (w *World) invent(p *plot, r *rand.Rand) {
+	start := w.start.AddDate(0, 0, int(p.start))
+	due := start.AddDate(0, 0, int(p.script.steps[len(p.script.steps)-1].day)+1)
+	lang := int(p.script.lang) % len(givenNames)
+	first := pick(r, givenNames[lang])
+	boss := ""
+	if b := w.blocks[p.block]; b.boss >= 0 {
+		boss = w.people[b.boss].nick
+	}
+	p.facts = facts{
+		slotBox: container(r), slotShip: pick(r, ships), slotPort: pick(r, ports), slotSpot: pick(r, spots),
+		slotCoords: fmt.Sprintf("%d.%04d, -%d.%04d", 40+r.IntN(4), r.IntN(10000), 33+r.IntN(6), r.IntN(10000)),
+		slotWeight: strconv.Itoa(120 + 10*r.IntN(180)), slotPrice: strconv.Itoa(5+5*r.IntN(90)) + "k",
+		slotCode: fmt.Sprintf("%c%c%05d", 'A'+r.IntN(26), 'A'+r.IntN(26), r.IntN(100000)), slotIBAN: iban(r), slotBitcoin: bitcoin(r),
+		slotNote: fmt.Sprintf("X%010d", r.Int64N(1e10)), slotVictim: first + " " + pick(r, surnameFirst) + pick(r, surnameLast),
+		slotFirstName: first, slotStreet: pick(r, streets) + " " + strconv.Itoa(1+r.IntN(180)), slotDate: due.Format("2/1"),
+		slotHour: fmt.Sprintf("%d:%02d", 6+r.IntN(17), 15*r.IntN(4)), slotPlate: fmt.Sprintf("ZZ-%03d-Q", r.IntN(1000)),
+		slotCount: strconv.Itoa(40 + r.IntN(900)), slotBoss: boss,
+	}
+	for fact, value := range p.script.given {
+		if value != "" {
+			p.facts[fact] = value
+		}
+	}
+}
+
+var spots = []string{"Café De Lantaarn", "Hotel Zephyrine", "Bar Espuma", "Parking P4", "Tankstation Brakmeer", "Chez Odile", "Pide Salonu Gül",
+	"Kafe Ylli", "Riad Zohra", "Pastelaria Lírio", "The Brass Otter", "Gasthof Erlenkrug"}
+
+// announce lets everybody who has a new account tell it to some that they know.
+func (w *World) announce() {
+	known := map[int32][]int32{}
+	fresh := map[int32]bool{}
+	for _, a := range w.accounts {
+		if a.replaces >= 0 {
+			fresh[a.person] = true
+		}
+	}
+	for i, l := range w.links {
+		for _, p := range []int32{l.a, l.b} {
+			if len(l.members) == 0 && fresh[p] && len(known[p]) < 4 {
+				known[p] = append(known[p], int32(i))
+			}
+		}
+	}
+	for i, a := range w.accounts {
+		if a.replaces < 0 || int(a.from) >= w.o.Days {
+			continue
+		}
+		for _, l := range known[a.person] {
+			w.moments[a.from] = append(w.moments[a.from], moment{plot: -1, account: int32(i), to: l})
+		}
+	}
+}
+
+// secondOf is the second of a day in UTC at a minute of somebody's own day.
+func (w *World) secondOf(p *person, minute int32) int {
+	second := (int(minute) - 60*countries[p.country].offset) * 60
+	day := int(24 * time.Hour / time.Second)
+	return (second%day + day) % day
+}

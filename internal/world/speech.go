@@ -1,0 +1,485 @@
+package world
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+)
+
+//go:embed scenes.txt
+var scenesText string
+
+//go:embed terms.txt
+var termsText string
+
+// languages are those that are spoken; ary is Moroccan Arabic in Latin letters.
+var languages = [...]string{"nl", "en", "es", "fr", "de", "tr", "sq", "ary", "pt", "ar", "xx"}
+
+const english = 1
+
+func language(name string) (uint8, bool) {
+	for i, l := range languages {
+		if l == name {
+			return uint8(i), true
+		}
+	}
+	return 0, false
+}
+
+// template is a line of a scene, ready to be said.
+type template struct {
+	parts []part
+	// attachment stands for a line that is one: 'p' photo, 'v' voice note.
+	attachment byte
+}
+
+// part is a text, a choice between templates, or a slot that is filled in.
+type part struct {
+	text   string
+	choice []template
+	slot   slot
+}
+
+// slot is what a {word} of a template stands for. Those up to lastFact are
+// facts of a plot, the same in all of its messages; those from firstTerm on are
+// veiled: what the organisation calls the thing at the time.
+type slot uint8
+
+const (
+	slotNone slot = iota
+	slotBox
+	slotShip
+	slotPort
+	slotSpot
+	slotCoords
+	slotWeight
+	slotPrice
+	slotCode
+	slotIBAN
+	slotBitcoin
+	slotNote
+	slotVictim
+	slotStreet
+	slotDate
+	slotHour
+	slotPlate
+	slotCount
+	slotBoss
+	slotLead
+	slotNew
+	slotFirstName
+	lastFact
+	slotClock
+	slotPlace
+	slotName
+	slotFood
+	slotDay
+	slotAmount
+	slotCash
+	slotDigit
+	slotDigits
+	slotNick
+	firstTerm
+)
+
+var slots = map[string]slot{
+	"box": slotBox, "ship": slotShip, "port": slotPort, "spot": slotSpot, "coords": slotCoords, "weight": slotWeight,
+	"price": slotPrice, "code": slotCode, "iban": slotIBAN, "bitcoin": slotBitcoin, "note": slotNote, "victim": slotVictim,
+	"street": slotStreet, "date": slotDate, "hour": slotHour, "plate": slotPlate, "count": slotCount, "boss": slotBoss,
+	"lead": slotLead, "new": slotNew, "first": slotFirstName,
+	"clock": slotClock, "place": slotPlace, "name": slotName, "food": slotFood, "day": slotDay, "amount": slotAmount, "cash": slotCash,
+	"digit": slotDigit, "digits": slotDigits, "nick": slotNick,
+}
+
+// compile reads a template: [x|y] is one of several, {word} is a slot or the
+// name of a veiled thing.
+func (s *speech) compile(text string) (template, error) {
+	switch text {
+	case "{photo}":
+		return template{attachment: 'p'}, nil
+	case "{voice}":
+		return template{attachment: 'v'}, nil
+	}
+	var t template
+	for text != "" {
+		i := strings.IndexAny(text, "[{")
+		if i < 0 {
+			i = len(text)
+		}
+		if i > 0 {
+			t.parts = append(t.parts, part{text: text[:i]})
+			text = text[i:]
+			continue
+		}
+		closing := "]"
+		if text[0] == '{' {
+			closing = "}"
+		}
+		inner, rest, ok := strings.Cut(text[1:], closing)
+		if !ok {
+			return t, fmt.Errorf("read template %q: no %s", text, closing)
+		}
+		text = rest
+		p, err := s.part(closing, inner)
+		if err != nil {
+			return t, err
+		}
+		t.parts = append(t.parts, p)
+	}
+	return t, nil
+}
+
+func (s *speech) part(closing, inner string) (part, error) {
+	if closing == "}" {
+		if found, ok := slots[inner]; ok {
+			return part{slot: found}, nil
+		}
+		for i, t := range s.things {
+			if t.name == inner {
+				return part{slot: firstTerm + slot(i)}, nil
+			}
+		}
+		return part{}, fmt.Errorf("read template: no word {%s}", inner)
+	}
+	var p part
+	for option := range strings.SplitSeq(inner, "|") {
+		one, err := s.compile(option)
+		if err != nil {
+			return p, err
+		}
+		p.choice = append(p.choice, one)
+	}
+	return p, nil
+}
+
+// line is a template with who says it: 0 for a, 1 for b.
+type line struct {
+	speaker int
+	template
+}
+
+// scene is a piece of talk.
+type scene []line
+
+// thing is what is never called by its name, with the words that may stand for
+// it: each row has one word in every language that has a row in terms.txt.
+type thing struct {
+	name, meaning string
+	words         [][]string
+}
+
+// speech is everything that can be said.
+type speech struct {
+	things []thing
+	// scenes are by topic and language.
+	scenes map[string]*[len(languages)][]scene
+	// mean is the number of lines of a topic's scenes in 1/256, by language.
+	mean map[string]*[len(languages)]uint64
+}
+
+func newSpeech() (*speech, error) {
+	s := &speech{scenes: map[string]*[len(languages)][]scene{}, mean: map[string]*[len(languages)]uint64{}}
+	if err := s.readTerms(); err != nil {
+		return nil, err
+	}
+	for head, lines := range blocks(scenesText) {
+		lang, topic, _ := strings.Cut(head, " ")
+		l, ok := language(lang)
+		if !ok {
+			return nil, fmt.Errorf("read scene %q: no such language", head)
+		}
+		one, err := s.scene(lines)
+		if err != nil {
+			return nil, fmt.Errorf("read scene %q: %w", head, err)
+		}
+		if s.scenes[topic] == nil {
+			s.scenes[topic] = new([len(languages)][]scene)
+		}
+		s.scenes[topic][l] = append(s.scenes[topic][l], one)
+	}
+	s.fall()
+	return s, nil
+}
+
+// fall lets a topic that a language lacks be spoken of in English, and one that
+// English lacks in the language that has it.
+func (s *speech) fall() {
+	for topic, pools := range s.scenes {
+		other := pools[english]
+		for _, pool := range pools {
+			if len(other) == 0 {
+				other = pool
+			}
+		}
+		s.mean[topic] = new([len(languages)]uint64)
+		for l := range pools {
+			if len(pools[l]) == 0 {
+				pools[l] = other
+			}
+			lines := 0
+			for _, one := range pools[l] {
+				lines += len(one)
+			}
+			s.mean[topic][l] = uint64(lines * 256 / len(pools[l]))
+		}
+	}
+}
+
+// blocks yields what stands below each "== HEAD" of a text.
+func blocks(text string) func(yield func(head string, lines []string) bool) {
+	return func(yield func(string, []string) bool) {
+		_, text, _ := strings.Cut(text, "\n== ")
+		for block := range strings.SplitSeq(text, "\n== ") {
+			lines := strings.Split(strings.TrimSpace(block), "\n")
+			if !yield(lines[0], lines[1:]) {
+				return
+			}
+		}
+	}
+}
+
+func (s *speech) scene(lines []string) (scene, error) {
+	var one scene
+	for _, text := range lines {
+		if len(text) < 3 || text[0] < 'a' || text[0] > 'f' || text[1] != ' ' {
+			return nil, fmt.Errorf("line %q has no speaker", text)
+		}
+		t, err := s.compile(text[2:])
+		if err != nil {
+			return nil, err
+		}
+		one = append(one, line{int(text[0] - 'a'), t})
+	}
+	if len(one) == 0 {
+		return nil, fmt.Errorf("nothing is said")
+	}
+	return one, nil
+}
+
+// readTerms reads terms.txt: below "== NAME MEANING" one row of words a line.
+func (s *speech) readTerms() error {
+	for head, lines := range blocks(termsText) {
+		name, meaning, _ := strings.Cut(head, " ")
+		t := thing{name: name, meaning: meaning}
+		for _, text := range lines {
+			words := strings.Split(text, "|")
+			if len(words) != termLanguages {
+				return fmt.Errorf("read terms of %s: %d words in %q, want %d", name, len(words), text, termLanguages)
+			}
+			t.words = append(t.words, words)
+		}
+		s.things = append(s.things, t)
+	}
+	return nil
+}
+
+// termLanguages are the first of the languages, for which terms.txt has words.
+const termLanguages = 9
+
+// speaker is who says something, and about what.
+type speaker struct {
+	r     *rand.Rand
+	s     *speech
+	lang  uint8
+	facts *facts
+	// terms is the row of words for each thing at the time; nil says the
+	// things' first words.
+	terms []uint8
+	nick  string
+}
+
+// say appends what a template says.
+func (k *speaker) say(buf []byte, t *template) []byte {
+	for i := range t.parts {
+		p := &t.parts[i]
+		switch {
+		case p.choice != nil:
+			buf = k.say(buf, &p.choice[k.r.IntN(len(p.choice))])
+		case p.slot != slotNone:
+			buf = k.fill(buf, p.slot)
+		case len(buf) > 0 && buf[len(buf)-1] == ' ' && (p.text[0] == ',' || p.text[0] == ' '):
+			buf = append(buf[:len(buf)-1], p.text...) // what stood before was left out
+		case len(buf) > 0 && buf[len(buf)-1] == '?' && p.text[0] == ',':
+			buf = append(buf, p.text[1:]...)
+		default:
+			buf = append(buf, p.text...)
+		}
+	}
+	return buf
+}
+
+func (k *speaker) fill(buf []byte, s slot) []byte {
+	r := k.r
+	if s >= firstTerm {
+		row := uint8(0)
+		if k.terms != nil {
+			row = k.terms[s-firstTerm]
+		}
+		return append(buf, k.s.word(int(s-firstTerm), row, k.lang)...)
+	}
+	if s < lastFact && k.facts != nil {
+		return append(buf, k.facts.text(s)...)
+	}
+	switch s {
+	case slotBox:
+		return append(buf, container(r)...)
+	case slotIBAN:
+		return append(buf, iban(r)...)
+	case slotPlace:
+		return append(buf, pick(r, places)...)
+	case slotName, slotVictim, slotBoss, slotLead, slotNew, slotFirstName:
+		return append(buf, pick(r, givenNames[k.lang%uint8(len(givenNames))])...)
+	case slotFood:
+		return append(buf, pick(r, foods)...)
+	case slotDay, slotDate:
+		return append(buf, pick(r, weekdays[k.lang%uint8(len(weekdays))])...)
+	case slotClock, slotHour:
+		buf = strconv.AppendInt(buf, int64(6+r.IntN(17)), 10)
+		buf = append(buf, ':')
+		five := 5 * r.IntN(12)
+		return append(buf, byte('0'+five/10), byte('0'+five%10))
+	case slotDigit:
+		return append(buf, byte('0'+r.IntN(10)))
+	case slotCash:
+		return strconv.AppendInt(append(buf, "€ "...), int64(15+5*r.IntN(30)), 10)
+	case slotNick:
+		return append(buf, k.nick...)
+	case slotAmount, slotPrice:
+		if r.IntN(2) == 0 {
+			return append(strconv.AppendInt(buf, int64(2+r.IntN(90)), 10), 'k')
+		}
+		buf = append(buf, "€ "...)
+		buf = strconv.AppendInt(buf, int64(1+r.IntN(24)), 10)
+		return append(buf, '.', byte('1'+r.IntN(9)), '0', '0')
+	}
+	return strconv.AppendInt(buf, int64(10000+r.IntN(90000)), 10)
+}
+
+// word is what stands for a thing in a language.
+func (s *speech) word(thing int, row, lang uint8) string {
+	words := s.things[thing].words[row]
+	if int(lang) >= len(words) {
+		lang = english
+	}
+	return words[lang]
+}
+
+// style is how somebody writes, in chances of 256.
+type style struct{ typo, lower, dots, emoji, mixed, short uint8 }
+
+var emojis = []string{"👍", "🙏", "😂", "😅", "💪", "🤝", "🔥", "❤️", "😎", "🤲", "👌", "😴"}
+
+// interjections slip from one language into the other.
+var interjections = []string{"bro", "wallah", "abi", "hermano", "inshallah", "habibi", "mate", "jefe", "vëlla", "mano", "khoya", "man", "frère", "digga"}
+
+// shortForms are words and how they are abbreviated, by language.
+var shortForms = [len(languages)][][2]string{
+	{{"morgen", "mrgn"}, {"vandaag", "vndg"}, {"even", "ff"}, {"niet", "nt"}, {"weekend", "wknd"}},
+	{{"you", "u"}, {"tomorrow", "tmrw"}, {"your", "ur"}, {"weekend", "wknd"}, {"are", "r"}},
+	{{"que", "q"}, {"también", "tb"}, {"por", "x"}, {"mañana", "mñn"}},
+	{{"pas", "ps"}, {"demain", "dem1"}, {"combien", "cb"}, {"vous", "vs"}},
+	{{"nicht", "ned"}, {"morgen", "mrgn"}, {"wieder", "wdr"}, {"noch", "nch"}},
+	{{"tamam", "tmm"}, {"yarın", "yrn"}, {"selam", "slm"}, {"nasılsın", "nslsn"}},
+	{{"mirë", "mr"}, {"nesër", "nsr"}, {"tung", "tng"}},
+	{{"ghedda", "ghda"}, {"safi", "sf"}, {"hamdullah", "hmd"}},
+	{{"que", "q"}, {"também", "tb"}, {"amanhã", "amnh"}, {"obrigado", "obg"}},
+}
+
+// shorten abbreviates the first word of the text from start on that has a short
+// form.
+func shorten(buf []byte, start int, lang uint8) []byte {
+	letter := func(i int) bool {
+		return i >= start && i < len(buf) && (buf[i] >= 0x80 || buf[i] >= 'a' && buf[i] <= 'z' || buf[i] >= 'A' && buf[i] <= 'Z')
+	}
+	for _, form := range shortForms[lang] {
+		i := start + bytes.Index(buf[start:], []byte(form[0]))
+		end := i + len(form[0])
+		if i >= start && !letter(i-1) && !letter(end) {
+			return append(append(buf[:i], form[1]...), buf[end:]...)
+		}
+	}
+	return buf
+}
+
+// wear makes of a sentence what a hand types: start is where it begins in buf.
+func (y *style) wear(buf []byte, start int, lang uint8, r *rand.Rand) []byte {
+	luck := r.Uint64()
+	roll := func(shift uint, chance uint8) bool { return uint8(luck>>shift) < chance }
+	if roll(0, y.lower) && buf[start] >= 'A' && buf[start] <= 'Z' {
+		buf[start] += 'a' - 'A'
+	}
+	if roll(40, y.short) {
+		buf = shorten(buf, start, lang)
+	}
+	if roll(8, y.typo) {
+		typo(buf[start:], r)
+	}
+	if roll(16, y.dots) && buf[len(buf)-1] >= 'a' && buf[len(buf)-1] <= 'z' {
+		buf = append(buf, ".."...)
+	}
+	if roll(24, y.mixed) {
+		buf = append(append(buf, ' '), pick(r, interjections)...)
+	}
+	if roll(32, y.emoji) {
+		buf = append(append(buf, ' '), pick(r, emojis)...)
+	}
+	return buf
+}
+
+// typo turns two neighbouring letters of a word round; numbers and what is
+// written in capitals stay.
+func typo(text []byte, r *rand.Rand) {
+	small := func(c byte) bool { return c >= 'a' && c <= 'z' }
+	for range 4 {
+		i := r.IntN(len(text))
+		if i+2 < len(text) && small(text[i]) && small(text[i+1]) && small(text[i+2]) && text[i] != text[i+1] {
+			text[i], text[i+1] = text[i+1], text[i]
+			return
+		}
+	}
+}
+
+// Invented names and ordinary words.
+var (
+	places = []string{"Havermonde", "Port Calder", "Oudewaard", "Lindersee", "Saint-Aubec", "Villa Cardal", "Kuzeyköy", "Brakmeer",
+		"Zandrecht", "Marnestad", "Puerto Lirio", "Qendrova", "Ain Sefrou", "Vila Tormenta", "Eastmere", "Grünhafen"}
+	ports = []string{"Port Calder", "Brakmeer", "Havermonde", "Puerto Lirio", "Vila Tormenta", "Grünhafen", "Saint-Aubec"}
+	ships = []string{"Corvane Star", "Almira Bay", "Northern Quill", "Tessaly Grace", "Ostrava Wind", "Lady Verbena", "Pont d'Ambre",
+		"Marisol Doce", "Kestrel Trader", "Yaldiz", "Brume d'Or", "Cape Halloran"}
+	streets = []string{"Molenpad", "Zoutkade", "Wilgenhof", "Calle Espliego", "Ropewalk Lane", "Rue du Vieux Sel", "Ahornstieg", "Defne Sokak",
+		"Rruga e Pishave", "Derb Zitoun", "Rua das Salinas", "Turfsteeg"}
+	foods      = []string{"pizza", "soep", "couscous", "börek", "paella", "stamppot", "baklava", "taart", "empanadas", "quiche", "tajine", "byrek"}
+	givenNames = [...][]string{
+		{"Joost", "Marta", "Henk", "Tilde", "Sven", "Anouk", "Rens", "Fleur", "Bas", "Merel"},
+		{"Lou", "Oscar", "Nell", "Toby", "Grace", "Callum", "Ivy", "Reece", "Maya", "Dean"},
+		{"Nuria", "Bruno", "Rafa", "Lucía", "Iker", "Paloma", "Teo", "Alma", "Chema", "Vera"},
+		{"Marcel", "Inès", "Loïc", "Manon", "Yanis", "Camille", "Théo", "Salomé", "Hugo", "Jade"},
+		{"Jens", "Lina", "Kai", "Greta", "Malte", "Frieda", "Tarek", "Nele", "Uwe", "Ida"},
+		{"Selim", "Defne", "Emre", "Zeynep", "Kaan", "Elif", "Mert", "Asya", "Okan", "Derya"},
+		{"Arben", "Drita", "Ilir", "Teuta", "Besnik", "Vjosa", "Gent", "Era", "Luan", "Mira"},
+		{"Amir", "Salma", "Yassin", "Hajar", "Karim", "Nadia", "Anwar", "Imane", "Reda", "Sofia"},
+		{"Tiago", "Rita", "Nuno", "Inês", "Rui", "Marisa", "Vasco", "Leonor", "Caio", "Bia"},
+	}
+	weekdays = [...][]string{
+		{"maandag", "dinsdag", "donderdag", "vrijdag", "zaterdag"},
+		{"Monday", "Tuesday", "Thursday", "Friday", "the 14th"},
+		{"el lunes", "el martes", "el jueves", "el viernes", "el sábado"},
+		{"lundi", "mardi", "jeudi", "vendredi", "samedi"},
+		{"Montag", "Dienstag", "Donnerstag", "Freitag", "Samstag"},
+		{"pazartesi", "salı", "perşembe", "cuma", "cumartesi"},
+		{"të hënën", "të martën", "të enjten", "të premten", "të shtunën"},
+		{"nhar tnin", "nhar tlat", "nhar lkhmis", "nhar jem3a", "nhar sebt"},
+		{"segunda", "terça", "quinta", "sexta", "sábado"},
+	}
+	surnameFirst = []string{"Hal", "Ver", "Bra", "Cor", "Mon", "Tes", "Dra", "Vol", "Kar", "Zim", "Per", "Ost", "Lam", "Fer", "Gul", "Shk", "Bel",
+		"Rav", "Nor", "Quin", "Sal", "Tor", "Wil", "Yan"}
+	surnameLast = []string{"vinga", "darro", "kessen", "loveck", "minta", "thuy", "sarnd", "palvo", "gredo", "xander", "welm", "quist", "bura", "zetti",
+		"noak", "farque", "tilder", "houck"}
+	nicks = []string{"Schipper", "Noord", "Kraan", "Lamp", "Krabbe", "Zwaan", "Faro", "Kaptan", "Paloma", "Rey", "Lighthouse", "Ferry", "Mavi",
+		"Tilde", "Boekhouder", "Vis", "Oom", "Marée", "Sur", "Loup", "Falke", "Shqipe", "Tanger", "Onda", "Brisa", "Kestrel", "Bakker", "Nacht",
+		"Ruiter", "Panda", "Gordo", "Flaco", "Tio", "Beşiktepe", "Kartal", "Deniz", "Nebel", "Anker", "Koral", "Mistral", "Azul", "Zorro", "Delfin",
+		"Atlas", "Vento", "Rruga", "Lule", "Asfar", "Bahar", "Kasbah", "Dune", "Pilot", "Chef", "Doc", "Prof", "Neef", "Bud", "Ginger", "Slim", "Echo"}
+)

@@ -1,0 +1,531 @@
+package world
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Deliveries are the folders that [World.WriteDeliveries] makes, in the order
+// in which they were handed over:
+//
+//   - server-archive: the service's own archive by month, partly locked, with
+//     three days missing;
+//   - live-feed: three weeks of it read as they passed by; it opens what the
+//     archive holds locked, and some copies differ;
+//   - phone-of-a-courier: two WhatsApp backups of one phone that overlap;
+//   - jabber-server: a room, with an object broken in the middle;
+//   - harbour-channel: a month of an IRC channel;
+//   - sheet-from-abroad: a sheet of one group, with locked rows, a row too
+//     long and an impossible date;
+//   - encrochat-sheets: what was said on an older service, in sheets by month;
+//   - phone-of-tilde: a sheet of one device's own copy of its chats;
+//   - phone-of-wielen: another device's, as an extraction report in XML, with
+//     deleted messages recovered;
+//   - usb-stick: an export that ends in the middle, and a file that is no chat.
+var Deliveries = []string{"server-archive", "live-feed", "phone-of-a-courier", "jabber-server",
+	"harbour-channel", "sheet-from-abroad", "encrochat-sheets", "phone-of-tilde", "phone-of-wielen", "usb-stick"}
+
+// The days, of the last 130, between which the live feed ran, and those that the archive
+// lacks; each ends before the second.
+var (
+	liveDays    = [2]int32{34, 58}
+	missingDays = [2]int32{60, 63}
+)
+
+// firstBackup is the day, of the last 130, before which the first backup of the
+// courier's phone was made.
+const firstBackup = 60
+
+// Write makes the deliveries of the demonstration's world, with about the given
+// number of messages, as subfolders of dir, which exists, and what is true of
+// them into dir.truth.jsonl beside it.
+func Write(dir string, seed uint64, messages int) error {
+	o := Presets["demo"]
+	o.Seed, o.Messages = seed, messages
+	w, err := New(o)
+	if err != nil {
+		return err
+	}
+	truth, err := os.Create(filepath.Clean(dir) + ".truth.jsonl")
+	if err != nil {
+		return fmt.Errorf("write an invented world: %w", err)
+	}
+	out := bufio.NewWriter(truth)
+	err = w.WriteDeliveries(context.Background(), dir, out)
+	return errors.Join(err, out.Flush(), truth.Close())
+}
+
+// WriteLines writes all messages in the order of time as Argus JSON lines, those
+// locked whose keys were not handed over, and what is true of them to truth.
+func (w *World) WriteLines(ctx context.Context, out, truth io.Writer) error {
+	about := truthDelivery{What: "delivery", Name: "messages.jsonl", About: "all messages in the order of time, partly locked"}
+	lines := func(d *day, emit func(chunk)) {
+		text := d.buffer()
+		for _, i := range d.order {
+			if text = d.appendJSON(text, &d.said[i], onServer); len(text) >= pieceSize {
+				emit(chunk{"messages.jsonl", text})
+				text = d.buffer()
+			}
+		}
+		emit(chunk{"messages.jsonl", text})
+		d.truthDay(emit)
+	}
+	take := func(c chunk) error {
+		to := out
+		if c.file == "" {
+			to = truth
+		}
+		if _, err := to.Write(c.text); err != nil {
+			return fmt.Errorf("write an invented world: %w", err)
+		}
+		return nil
+	}
+	return w.tell(ctx, []truthDelivery{about}, lines, take)
+}
+
+// tell writes what is true before, during and after all days.
+func (w *World) tell(ctx context.Context, deliveries []truthDelivery, render renderer, take func(chunk) error) error {
+	if err := take(chunk{"", w.truthHead(deliveries)}); err != nil {
+		return err
+	}
+	if err := w.each(ctx, render, take); err != nil {
+		return err
+	}
+	return w.truthKeys(take)
+}
+
+// WriteDeliveries writes the messages as they were handed over: the folders of
+// [Deliveries] below dir, which exists, and what is true of them to truth.
+func (w *World) WriteDeliveries(ctx context.Context, dir string, truth io.Writer) error {
+	f := &folder{dir: dir, truth: truth, open: map[string]*file{}, made: map[string]bool{}}
+	err := w.tell(ctx, w.deliveries(), w.handOver, f.take)
+	if err == nil {
+		err = w.damage(f)
+	}
+	return errors.Join(err, f.close())
+}
+
+func (w *World) deliveries() []truthDelivery {
+	live, lacks, all := w.days(w.late+liveDays[0], w.late+liveDays[1]), w.days(w.late+missingDays[0], w.late+missingDays[1]), w.days(0, int32(w.o.Days))
+	first := w.days(0, w.late+firstBackup)
+	about := func(i int, text string, span *Span, services ...string) truthDelivery {
+		return truthDelivery{What: "delivery", Name: Deliveries[i], About: text, Service: services, Span: span}
+	}
+	list := []truthDelivery{
+		about(0, "the archive of the service, partly locked", &all, "sky"),
+		about(1, "read as it passed by", &live, "sky"),
+		about(2, "two backups of a phone, the first until "+first.Until, &all, "whatsapp"),
+		about(3, "a room", &all, "xmpp"),
+		about(4, "a channel in February 2021", nil, "irc"),
+		about(5, "one group, as another country sent it", &all, w.o.Service),
+		about(6, "the archive of an older service, partly locked", &all, "encrochat"),
+		about(7, "one device's own copy", &all, w.o.Service),
+		about(8, "one device's own copy, with what was deleted", &all, w.o.Service),
+		about(9, "the beginning of the last month of the archive, damaged", nil, "sky"),
+	}
+	list[0].Lacks = &lacks
+	list[5].Chats, list[7].Account, list[8].Account = []string{"G-3390"}, w.handmadeAccount(tilde), w.handmadeAccount(wielen)
+	return slices.DeleteFunc(list, func(one truthDelivery) bool {
+		return w.o.Service == "encrochat" && slices.Equal(one.Service, []string{"sky"})
+	})
+}
+
+// tilde and wielen are those whose devices were found.
+const tilde, wielen = "P6LD3V", "H5T0YJ"
+
+// handmadeAccount is the account of somebody made by hand, who may be on
+// another service here.
+func (w *World) handmadeAccount(name string) string {
+	return w.accounts[w.people[w.byHand[name]].accounts[0]].id
+}
+
+// handOver is what a day adds to each delivery.
+func (w *World) handOver(d *day, emit func(chunk)) {
+	files := files{}
+	month := d.date[:len("2021-02")]
+	server, feed := "server-archive/sky-"+month+".jsonl", "live-feed/"+d.date+".jsonl"
+	n := d.n - d.late
+	lacks, live := n >= missingDays[0] && n < missingDays[1], n >= liveDays[0] && n < liveDays[1]
+	for at, i := range d.order {
+		m := &d.said[i]
+		if at%4096 == 4095 {
+			files.emit(emit)
+		}
+		switch d.accounts[m.from].service {
+		case sky:
+			if !lacks {
+				files[server] = d.appendJSON(files[server], m, onServer)
+			}
+			if live {
+				files[feed] = d.appendJSON(files[feed], m, inTransit)
+			}
+			d.copies(files, m)
+		case encrochat:
+			files.row(sheetNames[encro]+month+".csv", d.encroRow(m))
+			d.copies(files, m)
+		case whatsapp:
+			text := d.whatsapp(m)
+			name := "WhatsApp Chat with " + d.links[m.link].title + ".txt"
+			if n < firstBackup {
+				files.add("phone-of-a-courier/backup-1/"+name, text)
+			}
+			files.add("phone-of-a-courier/backup-2/"+name, text)
+		case xmpp:
+			files.add("jabber-server/dock.json", d.jabber(m))
+		case irc:
+			if d.date[:7] == "2021-02" {
+				text := fmt.Sprintf("[%s] <%s> %s\n", appendClock(nil, m.second)[:5], d.accounts[m.from].id, d.body(m, inTransit))
+				files.add("harbour-channel/"+d.date+".harbour.txt", text)
+			}
+		}
+	}
+	if n == 12 {
+		files.add("jabber-server/dock.json", `{"ts":"2021-01-2`+"\n")
+	}
+	files.emit(emit)
+	d.truthDay(emit)
+}
+
+// files are what a day adds to files, by their paths.
+type files map[string][]byte
+
+func (f files) add(name, text string) { f[name] = append(f[name], text...) }
+
+// emit hands on what there is.
+func (f files) emit(emit func(chunk)) {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		emit(chunk{name, f[name]})
+		delete(f, name)
+	}
+}
+
+func (f files) row(name string, cells []string) {
+	var text bytes.Buffer
+	w := csv.NewWriter(&text)
+	w.Comma = ';'
+	_ = w.Write(cells) // into memory
+	w.Flush()
+	f[name] = append(f[name], text.Bytes()...)
+}
+
+// The sheets, by the beginning of their paths, and their headers.
+const (
+	abroad = iota
+	encro
+	device
+)
+
+var (
+	sheetNames = [...]string{"sheet-from-abroad/ruta-sur.csv", "encrochat-sheets/encro-", "phone-of-tilde/chats.csv"}
+	sheetHeads = [...]string{
+		"Message ID;Chat ID;Sender PIN;Nickname;Sent (UTC);Message;Attachment;Key ID;Locked payload\n",
+		"Bericht ID;Gesprek;Afzender;Bijnaam;Ontvanger;Verzonden op (UTC);Bericht;Bijlage;Sleutel ID;Versleuteld\n",
+		"Device PIN;Contact PIN;Direction;Chat ID;Chat name;Message ID;Sent (UTC);Message;Attachment\n",
+	}
+)
+
+// head is what a file begins with.
+func head(name string) string {
+	if strings.HasPrefix(name, "phone-of-a-courier/") {
+		return "11/01/2021, 00:00 - Messages and calls are end-to-end encrypted. No one outside of this chat can read them.\n"
+	}
+	if name == reportName {
+		return reportHead
+	}
+	for i, beginning := range sheetNames {
+		if strings.HasPrefix(name, beginning) {
+			return sheetHeads[i]
+		}
+	}
+	return ""
+}
+
+// copies adds a message to those who have it too: another country and two
+// devices.
+func (d *day) copies(f files, m *said) {
+	if m.state&argus.StateSystem != 0 {
+		return
+	}
+	if m.to < 0 && d.links[m.link].id == "G-3390" {
+		f.row(sheetNames[abroad], d.abroadRow(m))
+	}
+	if d.passes(m, d.byHand[tilde]) && m.state == 0 {
+		f.row(sheetNames[device], d.deviceRow(m))
+	}
+	if d.passes(m, d.byHand[wielen]) {
+		f[reportName] = d.appendReport(f[reportName], m)
+	}
+}
+
+// passes says whether a message comes from or goes to a person.
+func (d *day) passes(m *said, person int32) bool {
+	if d.accounts[m.from].person == person {
+		return true
+	}
+	for to := range d.receivers(m) {
+		if d.accounts[to].person == person {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *day) deviceRow(m *said) []string {
+	out := d.message(m, onPhone)
+	owner, contact, direction := d.handmadeAccount(tilde), out.From, "in"
+	if contact == owner {
+		contact, direction = "", "out"
+		if m.to >= 0 {
+			contact = out.To[0]
+		}
+	}
+	return []string{owner, contact, direction, out.Conversation, out.Title, out.ServiceID, sheetTime(out), out.Text, fileName(out)}
+}
+
+// The report of an extraction, as Cellebrite's report.xml has it: its path, and
+// what stands around the messages.
+const (
+	reportName = "phone-of-wielen/report.xml"
+	reportHead = `<?xml version="1.0" encoding="utf-8"?>
+<project id="00000000-0000-4000-8000-000000000001" name="Phone of Wielen" reportVersion="5.4.0.0" xmlns="http://pa.cellebrite.com/report/2.0">
+<decodedData><modelType type="InstantMessage">
+`
+	reportTail = "</modelType></decodedData></project>\n"
+)
+
+// appendReport appends a message as the report has it.
+func (d *day) appendReport(buf []byte, m *said) []byte {
+	v, state := onPhone, "Intact"
+	if m.state&argus.StateDeleted != 0 {
+		v, state = inTransit, "Deleted"
+	}
+	out := d.message(m, v)
+	field := func(name, kind, text string) {
+		buf = fmt.Appendf(buf, `<field name="%s" type="%s"><value type="%s">`, name, kind, kind)
+		var escaped bytes.Buffer
+		_ = xml.EscapeText(&escaped, []byte(text)) // into memory
+		buf = append(append(buf, escaped.Bytes()...), "</value></field>"...)
+	}
+	party := func(account, name string) {
+		buf = append(buf, `<model type="Party">`...)
+		field("Identifier", "String", account)
+		if name != "" {
+			field("Name", "String", name)
+		}
+		buf = append(buf, "</model>"...)
+	}
+	buf = fmt.Appendf(buf, `<model type="InstantMessage" id="%s" deleted_state="%s" decoding_confidence="High" extractionId="0">`, out.ServiceID, state)
+	field("Source", "String", out.Service)
+	field("Identifier", "String", out.ServiceID)
+	field("ChatId", "String", out.Conversation)
+	buf = append(buf, `<modelField name="From" type="Party">`...)
+	party(out.From, out.FromName)
+	buf = append(buf, `</modelField><multiModelField name="To" type="Party">`...)
+	for _, to := range out.To {
+		party(to, "")
+	}
+	buf = append(buf, "</multiModelField>"...)
+	field("Body", "String", out.Text)
+	field("TimeStamp", "TimeStamp", out.Sent.String())
+	if name := fileName(out); name != "" {
+		buf = append(buf, `<multiModelField name="Attachments" type="Attachment"><model type="Attachment">`...)
+		field("Filename", "String", name)
+		buf = append(buf, "</model></multiModelField>"...)
+	}
+	return append(buf, "</model>\n"...)
+}
+
+// abroadRow is a row as another country sent it, which had other keys.
+func (d *day) abroadRow(m *said) []string {
+	out := d.message(m, onPhone)
+	key, payload := "", ""
+	if mix(d.o.Seed, forAbroad, m.sequence)%7 == 0 {
+		name, sealed := d.cipher.seal(d, m)
+		key, payload, out.Text, out.Attachments = name, hex.EncodeToString(sealed), "", nil
+	}
+	return []string{out.ServiceID, out.Conversation, out.From, out.FromName, sheetTime(out), out.Text, fileName(out), key, payload}
+}
+
+func (d *day) encroRow(m *said) []string {
+	out := d.message(m, onServer)
+	key, payload := "", ""
+	if out.Locked != nil {
+		key, payload = out.Locked.KeyID, hex.EncodeToString(out.Locked.Payload)
+	}
+	from := out.From
+	if from == "" { // the sheet has no column for what the service says
+		from = d.accounts[m.from].id
+	}
+	return []string{out.ServiceID, out.Conversation, from, out.FromName, strings.Join(out.To, ","), sheetTime(out), out.Text, fileName(out), key, payload}
+}
+
+func sheetTime(m *argus.Message) string { return m.Sent.UTC().Format("02/01/2006 15:04:05") }
+
+func fileName(m *argus.Message) string {
+	for _, a := range m.Attachments {
+		return a.Name
+	}
+	return ""
+}
+
+func (d *day) whatsapp(m *said) string {
+	text := string(d.body(m, inTransit))
+	if name, _, _, ok := d.attachment(m, inTransit); ok {
+		text = name + " (file attached)"
+	}
+	at := d.start.AddDate(0, 0, int(d.n)).Add(time.Duration(m.second) * time.Second)
+	return fmt.Sprintf("%s - %s: %s\n", at.Format("02/01/2006, 15:04"), d.accounts[m.from].nick, text)
+}
+
+// jabber is a message of a room.
+func (d *day) jabber(m *said) string {
+	text, err := json.Marshal(struct {
+		TS   string `json:"ts"`
+		From string `json:"from"`
+		To   string `json:"to"`
+		Body string `json:"body"`
+	}{d.date + "T" + string(appendClock(nil, m.second)) + "Z", d.accounts[m.from].id, d.links[m.link].id, string(d.body(m, inTransit))})
+	if err != nil {
+		panic(err) // texts can be marshalled
+	}
+	return string(text) + "\n"
+}
+
+// folder takes what is handed over into files.
+type folder struct {
+	dir   string
+	truth io.Writer
+	open  map[string]*file
+	made  map[string]bool // files that are of this run
+}
+
+type file struct {
+	*bufio.Writer
+	f *os.File
+}
+
+// mostOpen is how many files are kept open.
+const mostOpen = 64
+
+func (f *folder) take(c chunk) error {
+	if c.file == "" {
+		_, err := f.truth.Write(c.text)
+		return err
+	}
+	to := f.open[c.file]
+	if to == nil {
+		if len(f.open) >= mostOpen {
+			if err := f.close(); err != nil {
+				return err
+			}
+		}
+		var err error
+		if to, err = f.reach(c.file); err != nil {
+			return fmt.Errorf("write an invented world: %w", err)
+		}
+		f.open[c.file] = to
+	}
+	_, err := to.Write(c.text)
+	return err
+}
+
+// reach opens a file to write behind what this run wrote.
+func (f *folder) reach(name string) (*file, error) {
+	path := filepath.Join(f.dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	if !f.made[name] {
+		flags = os.O_CREATE | os.O_WRONLY | os.O_TRUNC
+	}
+	to, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	out := &file{bufio.NewWriterSize(to, 64<<10), to}
+	if !f.made[name] {
+		f.made[name] = true
+		out.WriteString(head(name))
+	}
+	return out, nil
+}
+
+func (f *folder) close() error {
+	var err error
+	for name, to := range f.open {
+		err = errors.Join(err, to.Flush(), to.f.Close())
+		delete(f.open, name)
+	}
+	return err
+}
+
+// damage ends what has an end, adds rows that are wrong, and what an old stick
+// holds.
+func (w *World) damage(f *folder) error {
+	bad := files{}
+	bad.row(sheetNames[abroad], []string{"51AFFFF0", "G-3390", "C3E9RP", "Sur", "31/02/2021 10:00:00", "Mañana hablamos", "", "", ""})
+	bad.row(sheetNames[abroad], []string{"51AFFFF1", "G-3390", "C3E9RP", "Sur", "21/04/2021 10:00:00", "Mañana", "", "", "", "one cell too many"})
+	err := errors.Join(f.take(chunk{sheetNames[abroad], bad[sheetNames[abroad]]}), f.take(chunk{reportName, []byte(reportTail)}), f.close())
+	if err != nil {
+		return err
+	}
+	copied, err := w.beginning(f.dir)
+	if err != nil {
+		return err
+	}
+	if err := f.take(chunk{"usb-stick/copy-of-the-archive.jsonl", copied}); err != nil {
+		return err
+	}
+	picture := []byte{0xFF, 0xD8, 0xFF, 0xE0, 0, 16, 'J', 'F', 'I', 'F', 0}
+	for i := range uint64(240) {
+		h := mix(i)
+		for range 8 {
+			picture = append(picture, byte(h))
+			h >>= 8
+		}
+	}
+	return f.take(chunk{"usb-stick/IMG_0231.jpg", picture})
+}
+
+// beginning is a damaged copy of the first lines of the archive's last month.
+func (w *World) beginning(dir string) ([]byte, error) {
+	month := w.date(int32(w.o.Days) - 1)[:len("2021-02")]
+	from, err := os.Open(filepath.Join(dir, "server-archive", "sky-"+month+".jsonl"))
+	if errors.Is(err, os.ErrNotExist) {
+		return []byte("\x00\x00\x00 not a message \xff\xfe\n"), nil // nobody uses that service
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write an invented world: %w", err)
+	}
+	defer from.Close()
+	var out []byte
+	lines := bufio.NewScanner(from)
+	for i := 0; i < 41 && lines.Scan(); i++ {
+		if i == 20 {
+			out = append(out, "\x00\x00\x00 not a message \xff\xfe\n"...)
+		}
+		line := lines.Bytes()
+		if i == 40 {
+			return append(out, line[:len(line)/2]...), nil
+		}
+		out = append(append(out, line...), '\n')
+	}
+	return out, lines.Err()
+}

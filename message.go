@@ -1,0 +1,385 @@
+package argus
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"strings"
+	"unicode/utf8"
+)
+
+// Message is one sent communication, whatever number of copies of it exist.
+// Once it has been handed on, nobody changes it.
+type Message struct {
+	// Service is where it was sent, in lower case: "whatsapp", "telegram",
+	// "irc", "xmpp", "sky". Never empty.
+	Service string `cbor:"1,keyasint" json:"service"`
+	// Conversation is the service's own name for the thread, or
+	// [DirectConversation] of the two accounts.
+	Conversation string `cbor:"2,keyasint,omitempty" json:"conversation,omitempty"`
+	// Title is what the source calls the conversation; not part of identity.
+	Title string `cbor:"3,keyasint,omitempty" json:"title,omitempty"`
+	// From is the sending account as the service identifies it; empty for
+	// what the service itself said.
+	From string `cbor:"4,keyasint,omitempty" json:"from,omitempty"`
+	// FromName is the name that the source shows for From, if it has another.
+	FromName string `cbor:"5,keyasint,omitempty" json:"from_name,omitempty"`
+	// To lists the receiving accounts that the source names.
+	To []string `cbor:"6,keyasint,omitempty" json:"to,omitempty"`
+	// ServiceID is the service's own id of the message, if it has one.
+	ServiceID string `cbor:"7,keyasint,omitempty" json:"id,omitempty"`
+	// Sequence is the service's own running number, if it has one.
+	Sequence uint64 `cbor:"8,keyasint,omitempty" json:"seq,omitempty"`
+
+	Sent     Time `cbor:"9,keyasint,omitzero" json:"sent,omitzero"`
+	Received Time `cbor:"10,keyasint,omitzero" json:"received,omitzero"`
+	Read     Time `cbor:"11,keyasint,omitzero" json:"read,omitzero"`
+
+	// Text is what was written, as UTF-8 with \n line ends. It is evidence
+	// from a hostile source: escape it wherever it is shown.
+	Text string `cbor:"12,keyasint,omitempty" json:"text,omitempty"`
+	// Lang is the language as the source states it (BCP 47), else empty.
+	Lang  string `cbor:"13,keyasint,omitempty" json:"lang,omitempty"`
+	State State  `cbor:"14,keyasint,omitempty" json:"state,omitempty"`
+	// ReplyTo is the ServiceID of the message that this one answers.
+	ReplyTo string `cbor:"15,keyasint,omitempty" json:"reply_to,omitempty"`
+	// ForwardedFrom names the account or title that it was forwarded from.
+	ForwardedFrom string       `cbor:"16,keyasint,omitempty" json:"forwarded_from,omitempty"`
+	Attachments   []Attachment `cbor:"17,keyasint,omitempty" json:"attachments,omitempty"`
+	// Locked is the encrypted content while State has Locked.
+	Locked *Locked `cbor:"18,keyasint,omitempty" json:"locked,omitempty"`
+	// Extra keeps what the source has and Argus has no field for, under the
+	// source's own names and in its order.
+	Extra []Field `cbor:"19,keyasint,omitempty" json:"extra,omitempty"`
+	// Repeat tells apart messages that share every fact of their identity:
+	// the n-th such message in its original, from 0. It is counted where a
+	// source states minutes only and gives no ids, where two equal messages
+	// in one minute are two messages.
+	Repeat uint32 `cbor:"20,keyasint,omitempty" json:"repeat,omitempty"`
+}
+
+// State is a set of facts about a copy of a message.
+type State uint8
+
+const (
+	// StateLocked: the service encrypted it and no key is held yet.
+	StateLocked State = 1 << iota
+	// StateDeleted: the source marks it as deleted or recalled.
+	StateDeleted
+	// StateEdited: the source marks it as changed after it was sent.
+	StateEdited
+	// StateSystem: the service said it, not an account: joins, renames.
+	StateSystem
+)
+
+// StateWords are the words for the states, lowest bit first, as the query
+// language (is:locked) and JSON use them.
+var StateWords = [...]string{"locked", "deleted", "edited", "system"}
+
+// Words lists the states in the set.
+func (s State) Words() []string {
+	var words []string
+	for i, w := range StateWords {
+		if s&(1<<i) != 0 {
+			words = append(words, w)
+		}
+	}
+	return words
+}
+
+// MarshalJSON writes the words of the states.
+func (s State) MarshalJSON() ([]byte, error) { return json.Marshal(s.Words()) }
+
+// UnmarshalJSON reads a list of words.
+func (s *State) UnmarshalJSON(data []byte) error {
+	var words []string
+	if err := json.Unmarshal(data, &words); err != nil {
+		return fmt.Errorf("parse state: %w", err)
+	}
+	*s = 0
+	for _, w := range words {
+		one, ok := ParseState(w)
+		if !ok {
+			return fmt.Errorf("parse state: unknown word %q", w)
+		}
+		*s |= one
+	}
+	return nil
+}
+
+// ParseState returns the state that a word names.
+func ParseState(word string) (State, bool) {
+	for i, w := range StateWords {
+		if w == word {
+			return 1 << i, true
+		}
+	}
+	return 0, false
+}
+
+// Attachment names a file that was sent with a message. Its bytes, where they
+// are held, are an original or a part of one.
+type Attachment struct {
+	Name string `cbor:"1,keyasint,omitempty" json:"name,omitempty"`
+	// Hash is the SHA-256 of the bytes, zero when they are not held.
+	Hash Hash `cbor:"2,keyasint,omitzero" json:"sha256,omitzero"`
+	// Size counts bytes, 0 when unknown.
+	Size int64 `cbor:"3,keyasint,omitempty" json:"size,omitempty"`
+	// Type is the media type as the source states it.
+	Type string `cbor:"4,keyasint,omitempty" json:"type,omitempty"`
+}
+
+// Missing says that the attachment is named and its bytes are not held.
+func (a Attachment) Missing() bool { return a.Hash == Hash{} }
+
+// Locked is content that the service encrypted, with what is known about how.
+type Locked struct {
+	KeyID     string `cbor:"1,keyasint,omitempty" json:"key_id,omitempty"`
+	Algorithm string `cbor:"2,keyasint,omitempty" json:"algorithm,omitempty"`
+	// Payload is the ciphertext as the source holds it.
+	Payload []byte `cbor:"3,keyasint,omitempty" json:"payload,omitempty"`
+}
+
+// Field is a fact of the source that Argus has no field for.
+type Field struct {
+	Name  string `cbor:"1,keyasint" json:"name"`
+	Value string `cbor:"2,keyasint" json:"value"`
+}
+
+// Hash is a SHA-256.
+type Hash [sha256.Size]byte
+
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// MarshalText writes the hash in hexadecimal.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText reads 64 hexadecimal digits.
+func (h *Hash) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(h) {
+		return fmt.Errorf("parse hash: %d digits, want %d", len(text), 2*len(h))
+	}
+	_, err := hex.Decode(h[:], text)
+	return err
+}
+
+// ID names a message: the same for each of its copies, in every store. It is
+// a truncated SHA-256 over service, conversation, sender, sent second and the
+// service's own id, or the content and Repeat where the service gives none. It
+// does not depend on container, order, delivery or reader.
+type ID [16]byte
+
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText writes the id in hexadecimal.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads 32 hexadecimal digits.
+func (id *ID) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(id) {
+		return fmt.Errorf("parse message id: %d digits, want %d", len(text), 2*len(id))
+	}
+	_, err := hex.Decode(id[:], text)
+	return err
+}
+
+// Version tells copies of one message apart by what they say: text, states,
+// attachments, encrypted content. Copies with the same ID and Version are the
+// same message seen again; the same ID with another Version is a copy that
+// differs, and both are kept.
+type Version [8]byte
+
+func (v Version) String() string { return hex.EncodeToString(v[:]) }
+
+// MarshalText writes the version in hexadecimal.
+func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads 16 hexadecimal digits.
+func (v *Version) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(v) {
+		return fmt.Errorf("parse version: %d digits, want %d", len(text), 2*len(v))
+	}
+	_, err := hex.Decode(v[:], text)
+	return err
+}
+
+// A Hasher computes identities. It reuses its buffers, so each goroutine needs
+// its own. The zero Hasher is ready.
+type Hasher struct {
+	sum hash.Hash
+	buf []byte
+	out [sha256.Size]byte
+}
+
+// Identity returns the identity of a message.
+func (h *Hasher) Identity(m *Message) (ID, Version) {
+	h.buf = h.buf[:0]
+	h.str("argus message 1")
+	h.str(m.Service)
+	h.str(m.Conversation)
+	h.str(m.From)
+	if m.Sent.Known() {
+		h.num(1)
+		h.num(uint64(floorDiv(m.Sent.Micros, 1e6)))
+	} else {
+		h.num(0)
+	}
+	if m.ServiceID != "" {
+		h.num(1)
+		h.str(m.ServiceID)
+	} else {
+		h.num(0)
+		h.content(m)
+		h.num(uint64(m.Repeat))
+	}
+	var id ID
+	copy(id[:], h.digest())
+
+	h.buf = h.buf[:0]
+	h.str("argus version 1")
+	h.buf = append(h.buf, id[:]...)
+	h.content(m)
+	h.num(uint64(m.State))
+	var version Version
+	copy(version[:], h.digest())
+	return id, version
+}
+
+func (h *Hasher) content(m *Message) {
+	h.str(m.Text)
+	h.num(uint64(len(m.Attachments)))
+	for i := range m.Attachments {
+		a := &m.Attachments[i]
+		if a.Missing() {
+			h.num(0)
+			h.str(a.Name)
+		} else {
+			h.num(1)
+			h.buf = append(h.buf, a.Hash[:]...)
+		}
+	}
+	if m.Locked == nil {
+		h.num(0)
+		return
+	}
+	h.num(1)
+	h.str(string(m.Locked.Payload))
+}
+
+// str appends a string so that no two lists of strings look the same.
+func (h *Hasher) str(s string) {
+	h.num(uint64(len(s)))
+	h.buf = append(h.buf, s...)
+}
+
+func (h *Hasher) num(n uint64) { h.buf = binary.AppendUvarint(h.buf, n) }
+
+func (h *Hasher) digest() []byte {
+	if h.sum == nil {
+		h.sum = sha256.New()
+	}
+	h.sum.Reset()
+	h.sum.Write(h.buf)
+	if cap(h.buf) > 1<<20 {
+		h.buf = nil
+	}
+	return h.sum.Sum(h.out[:0])
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// Identity returns the identity of a message. In a loop, use a [Hasher].
+func (m *Message) Identity() (ID, Version) {
+	var h Hasher
+	return h.Identity(m)
+}
+
+// Aside returns what a copy adds to a message that it equals: every field that
+// ID and Version do not already prove equal.
+func (m *Message) Aside() Message {
+	a := *m
+	a.Text = ""
+	a.Locked = nil
+	if m.Locked != nil && (m.Locked.KeyID != "" || m.Locked.Algorithm != "") {
+		a.Locked = &Locked{KeyID: m.Locked.KeyID, Algorithm: m.Locked.Algorithm}
+	}
+	return a
+}
+
+// MaxList is the most receivers, attachments or extra fields of a message.
+const MaxList = 1 << 20
+
+// size is about what a message takes in memory, and encoded.
+func (m *Message) size() int {
+	n := 128 + len(m.Service) + len(m.Conversation) + len(m.Title) + len(m.From) + len(m.FromName) + len(m.ServiceID) +
+		len(m.Sent.Raw) + len(m.Received.Raw) + len(m.Read.Raw) + len(m.Text) + len(m.Lang) + len(m.ReplyTo) + len(m.ForwardedFrom)
+	for _, to := range m.To {
+		n += 16 + len(to)
+	}
+	for _, a := range m.Attachments {
+		n += 80 + len(a.Name) + len(a.Type)
+	}
+	for _, x := range m.Extra {
+		n += 32 + len(x.Name) + len(x.Value)
+	}
+	if m.Locked != nil {
+		n += len(m.Locked.KeyID) + len(m.Locked.Algorithm) + len(m.Locked.Payload)
+	}
+	return n
+}
+
+// Valid returns why a message cannot be stored, or nil.
+func (m *Message) Valid() error {
+	switch {
+	case m.Service == "":
+		return fmt.Errorf("the message names no service")
+	case strings.ToLower(m.Service) != m.Service:
+		return fmt.Errorf("service %q is not in lower case", m.Service)
+	case m.Sent.Known() && !m.Sent.Plausible():
+		return fmt.Errorf("sent time %s is not between %d and %d", m.Sent, FirstYear, LastYear)
+	case m.State&StateLocked != 0 && m.Locked == nil:
+		return fmt.Errorf("the message is locked and holds no encrypted content")
+	case m.From == "" && m.State&StateSystem == 0:
+		return fmt.Errorf("the message names no sender")
+	case max(len(m.To), len(m.Attachments), len(m.Extra)) > MaxList:
+		return fmt.Errorf("the message has a list of more than %d", MaxList)
+	case !m.validText():
+		return fmt.Errorf("the message holds text that is not UTF-8")
+	}
+	return nil
+}
+
+// validText says whether every string is UTF-8, as a canonical record wants.
+func (m *Message) validText() bool {
+	for _, s := range [...]string{m.Service, m.Conversation, m.Title, m.From, m.FromName, m.ServiceID, m.Sent.Raw, m.Received.Raw,
+		m.Read.Raw, m.Text, m.Lang, m.ReplyTo, m.ForwardedFrom} {
+		if !utf8.ValidString(s) {
+			return false
+		}
+	}
+	for _, s := range m.To {
+		if !utf8.ValidString(s) {
+			return false
+		}
+	}
+	for _, a := range m.Attachments {
+		if !utf8.ValidString(a.Name) || !utf8.ValidString(a.Type) {
+			return false
+		}
+	}
+	for _, x := range m.Extra {
+		if !utf8.ValidString(x.Name) || !utf8.ValidString(x.Value) {
+			return false
+		}
+	}
+	return m.Locked == nil || utf8.ValidString(m.Locked.KeyID) && utf8.ValidString(m.Locked.Algorithm)
+}

@@ -1,0 +1,273 @@
+package argus_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/argus-evidence/argus"
+)
+
+func drawTime(t *rapid.T, name string) argus.Time {
+	switch precision := argus.Precision(rapid.IntRange(int(argus.Unknown), int(argus.Micro)).Draw(t, name+" precision")); precision {
+	case argus.Unknown:
+		return argus.Time{}
+	default:
+		unit := map[argus.Precision]int64{argus.Day: 86400e6, argus.Minute: 60e6, argus.Second: 1e6, argus.Milli: 1e3, argus.Micro: 1}[precision]
+		n := rapid.Int64Range(0, 4_000_000_000e6).Draw(t, name)
+		return argus.Time{
+			Micros: n / unit * unit, Precision: precision, Raw: rapid.SampledFrom([]string{"", "1/2/21 10:00"}).Draw(t, name+" raw"),
+			Zone: argus.ZoneSource(rapid.IntRange(0, 3).Draw(t, name+" zone")),
+		}
+	}
+}
+
+func drawMessage(t *rapid.T) *argus.Message {
+	word := rapid.SampledFrom([]string{"", "a", "b", "ab", "Ω", "a\x00b", "|"})
+	m := &argus.Message{
+		Service: "sky", Conversation: word.Draw(t, "conversation"), From: word.Draw(t, "from"), Text: rapid.String().Draw(t, "text"),
+		ServiceID: word.Draw(t, "id"), Sent: drawTime(t, "sent"), State: argus.State(rapid.IntRange(0, 15).Draw(t, "state")),
+		Repeat: uint32(rapid.IntRange(0, 2).Draw(t, "repeat")),
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "attachments") {
+		a := argus.Attachment{Name: word.Draw(t, "name")}
+		if rapid.Bool().Draw(t, "held") {
+			a.Hash = argus.Hash{1, byte(rapid.IntRange(0, 3).Draw(t, "hash"))}
+		}
+		m.Attachments = append(m.Attachments, a)
+	}
+	if m.State&argus.StateLocked != 0 {
+		m.Locked = &argus.Locked{KeyID: "k", Payload: []byte(word.Draw(t, "payload"))}
+	}
+	return m
+}
+
+// What two containers, readers or deliveries may say differently of one
+// message does not change which message it is.
+func TestIdentityIsOfTheMessageNotOfItsCopy(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := drawMessage(t)
+		copied := *m
+		copied.Title, copied.FromName, copied.To = "other title", "other name", []string{"X", "Y"}
+		copied.Received, copied.Read = argus.Time{Micros: 1, Precision: argus.Micro}, argus.Time{Micros: 2, Precision: argus.Second}
+		copied.Sequence, copied.Lang, copied.ReplyTo, copied.ForwardedFrom = 9, "nl", "7", "Z"
+		copied.Extra = []argus.Field{{Name: "IMEI", Value: "1"}}
+		copied.Sent.Raw, copied.Sent.Zone = "written otherwise", argus.ZoneOperator
+		if m.Sent.Known() {
+			copied.Sent.Micros += int64(rapid.IntRange(0, int(999_999-(m.Sent.Micros%1e6))).Draw(t, "fraction"))
+			copied.Sent.Precision = argus.Micro
+		}
+		id, version := m.Identity()
+		if otherID, otherVersion := copied.Identity(); id != otherID || version != otherVersion {
+			t.Fatalf("a copy became another message: %v %v", id == otherID, version == otherVersion)
+		}
+	})
+}
+
+// What makes it another message, or another content, is told apart.
+func TestIdentityTellsApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := drawMessage(t)
+		id, version := m.Identity()
+		for name, change := range map[string]func(*argus.Message){
+			"service":      func(c *argus.Message) { c.Service += "x" },
+			"conversation": func(c *argus.Message) { c.Conversation += "x" },
+			"from":         func(c *argus.Message) { c.From += "x" },
+			"sent":         func(c *argus.Message) { c.Sent = argus.Time{Micros: m.Sent.Micros + 1e6, Precision: argus.Second} },
+			"service id":   func(c *argus.Message) { c.ServiceID += "x" },
+		} {
+			c := *m
+			change(&c)
+			if other, _ := c.Identity(); other == id {
+				t.Fatalf("another %s is the same message", name)
+			}
+		}
+		for name, change := range map[string]func(*argus.Message){
+			"text": func(c *argus.Message) { c.Text += "x" },
+			"attachment": func(c *argus.Message) {
+				c.Attachments = append(slices.Clip(c.Attachments), argus.Attachment{Name: "x"})
+			},
+			"ciphertext": func(c *argus.Message) { c.Locked = &argus.Locked{Payload: []byte("other ciphertext")} },
+			"state":      func(c *argus.Message) { c.State ^= argus.StateDeleted },
+		} {
+			c := *m
+			change(&c)
+			otherID, otherVersion := c.Identity()
+			if otherVersion == version {
+				t.Fatalf("another %s hides", name)
+			}
+			// Where the service gives an id, or only the state differs, it is
+			// still the same message.
+			if same := m.ServiceID != "" || name == "state"; same != (otherID == id) {
+				t.Fatalf("another %s: same message %v, want %v", name, otherID == id, same)
+			}
+		}
+		again := *m
+		again.Repeat++
+		if other, _ := again.Identity(); (other == id) != (m.ServiceID != "") {
+			t.Fatal("a repeat counts exactly where the service gives no id")
+		}
+	})
+}
+
+// The fields cannot be shifted into each other.
+func TestIdentityIsUnambiguous(t *testing.T) {
+	seen := map[argus.ID]argus.Message{}
+	words := []string{"", "a", "b", "ab", "ba", "\x01a"}
+	for _, conversation := range words {
+		for _, from := range words {
+			for _, id := range words {
+				for _, text := range words {
+					m := argus.Message{Service: "s", Conversation: conversation, From: from, ServiceID: id, Text: text}
+					if id != "" {
+						m.Text = ""
+					}
+					got, _ := m.Identity()
+					if other, ok := seen[got]; ok && !cmp.Equal(other, m) {
+						t.Fatalf("%+v and %+v have one identity", other, m)
+					}
+					seen[got] = m
+				}
+			}
+		}
+	}
+}
+
+// The identity is a promise to every store that was ever written.
+func TestIdentityStaysAsItIs(t *testing.T) {
+	for _, tt := range []struct {
+		m           argus.Message
+		id, version string
+	}{
+		{argus.Message{Service: "sky", Conversation: "A|B", From: "A", ServiceID: "17", Text: "hello",
+			Sent: argus.At(time.Date(2021, 2, 14, 12, 3, 11, 0, time.UTC), "", argus.ZoneStated, argus.Second)},
+			"697a269ff25daff69ea1e6ddde517982", "cb265004c0b0c42a"},
+		{argus.Message{Service: "irc", Conversation: "#x", From: "b", Text: "hello", Repeat: 1}, "2036d4e5ebbd61a85bb35244df1400f6", "092d361ef31261f3"},
+	} {
+		id, version := tt.m.Identity()
+		if id.String() != tt.id || version.String() != tt.version {
+			t.Errorf("identity %s/%s, want %s/%s", id, version, tt.id, tt.version)
+		}
+	}
+}
+
+func TestMessageJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := drawMessage(t)
+		m.Received = drawTime(t, "received")
+		data, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back argus.Message
+		if err := json.Unmarshal(data, &back); err != nil {
+			t.Fatalf("%s: %v", data, err)
+		}
+		want := *m
+		want.Text = strings.ToValidUTF8(want.Text, "\uFFFD")
+		if m.Locked != nil && len(m.Locked.Payload) == 0 {
+			want.Locked = &argus.Locked{KeyID: "k"}
+		}
+		if diff := cmp.Diff(want, back); diff != "" {
+			t.Fatalf("%s comes back differently:\n%s", data, diff)
+		}
+	})
+}
+
+func TestParseTime(t *testing.T) {
+	for _, tt := range []struct {
+		text      string
+		utc       string
+		precision argus.Precision
+	}{
+		{"2021-02-14", "2021-02-14T00:00:00Z", argus.Day},
+		{"2021-02-14T12:03Z", "2021-02-14T12:03:00Z", argus.Minute},
+		{"2021-02-14T12:03+01:00", "2021-02-14T11:03:00Z", argus.Minute},
+		{"2021-02-14T12:03:11Z", "2021-02-14T12:03:11Z", argus.Second},
+		{"2021-02-14T12:03:11.5Z", "2021-02-14T12:03:11.5Z", argus.Milli},
+		{"2021-02-14T12:03:11.123456-07:00", "2021-02-14T19:03:11.123456Z", argus.Micro},
+	} {
+		got, err := argus.ParseTime(tt.text)
+		if err != nil || got.UTC().Format(time.RFC3339Nano) != tt.utc || got.Precision != tt.precision {
+			t.Errorf("%s: %s %s %v, want %s %s", tt.text, got.UTC().Format(time.RFC3339Nano), got.Precision, err, tt.utc, tt.precision)
+		}
+	}
+	for _, text := range []string{"", "2021", "2021-13-01", "2021-02-30", "2021-02-14T12:03", "2021-02-14T25:00:00Z", "yesterday"} {
+		if got, err := argus.ParseTime(text); err == nil {
+			t.Errorf("%q is taken for %s", text, got)
+		}
+	}
+}
+
+func TestValid(t *testing.T) {
+	good := func() *argus.Message { return &argus.Message{Service: "sky", From: "A", Text: "x"} }
+	for name, change := range map[string]func(*argus.Message){
+		"no service":          func(m *argus.Message) { m.Service = "" },
+		"service in capitals": func(m *argus.Message) { m.Service = "Sky" },
+		"no sender":           func(m *argus.Message) { m.From = "" },
+		"before 1970":         func(m *argus.Message) { m.Sent = argus.Time{Micros: -1, Precision: argus.Micro} },
+		"in 9999": func(m *argus.Message) {
+			m.Sent = argus.At(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "", 0, argus.Day)
+		},
+		"locked and empty": func(m *argus.Message) { m.State = argus.StateLocked },
+		"not UTF-8":        func(m *argus.Message) { m.Extra = []argus.Field{{Name: "x", Value: "\xff"}} },
+	} {
+		m := good()
+		if err := m.Valid(); err != nil {
+			t.Fatal(err)
+		}
+		change(m)
+		if m.Valid() == nil {
+			t.Errorf("a message is valid: %s", name)
+		}
+	}
+}
+
+func TestReferences(t *testing.T) {
+	for text, want := range map[string]argus.DeliveryNumber{"D-0007": 7, "d-7": 7, "7": 7, "D-12345": 12345} {
+		if got, err := argus.ParseDelivery(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "D-", "D-0", "0", "-1", "+1", "D-x", "D-99999999999"} {
+		if got, err := argus.ParseDelivery(text); err == nil {
+			t.Errorf("%q is taken for %s", text, got)
+		}
+	}
+	if a, b := argus.DirectConversation("x", "y"), argus.DirectConversation("y", "x"); a != b {
+		t.Errorf("the two sides call their conversation %q and %q", a, b)
+	}
+	if got := argus.CleanName("\u200e \u202aAli\u202c\ufeff "); got != "Ali" {
+		t.Errorf("clean name %q", got)
+	}
+}
+
+func TestReceiptBalances(t *testing.T) {
+	var b argus.Bookkeeper
+	b.Add(&argus.Record{Kind: argus.KindOpening, Delivery: 1, Opening: &argus.Opening{Source: "x", Readers: []string{"jsonl/1", "irc/1"}}})
+	b.Add(&argus.Record{Seq: 2, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
+	where := argus.Where{Original: 2, Reader: 2}
+	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{State: argus.StateLocked}, Where: where})
+	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{}, Of: 3, Where: where})
+	b.Add(&argus.Record{Kind: argus.KindSighting, Where: where})
+	for i := range 30 {
+		b.Add(&argus.Record{Kind: argus.KindQuarantined, Where: where, Quarantine: &argus.Quarantine{Reason: "reason " + string(rune('a'+i))}})
+	}
+	r := b.Receipt(nil)
+	want := argus.Counts{Read: 33, Stored: 2, Sightings: 1, Quarantined: 30, Differing: 1, Locked: 1}
+	if r.Counts != want || !r.Counts.Balanced() || r.Files[0].Counts != want {
+		t.Errorf("counts %+v, of the file %+v; want %+v", r.Counts, r.Files[0].Counts, want)
+	}
+	problems := r.Files[0].Problems
+	if len(problems) != 21 || problems[0] != (argus.Tally{Value: argus.OtherReasons, Count: 10}) || !slices.Equal(r.Files[0].Readers, []string{"irc/1"}) {
+		t.Errorf("problems %v, readers %v", problems, r.Files[0].Readers)
+	}
+	if (argus.Counts{Read: 3, Stored: 1, Sightings: 1}).Balanced() {
+		t.Error("an account that loses a record balances")
+	}
+}

@@ -1,0 +1,272 @@
+package argus
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Record is one entry of the evidence. Each delivery is a run of records: the
+// delivery itself, then each original with what a reader made of it.
+type Record struct {
+	// Seq is the position in the evidence, dense from 1.
+	Seq uint64 `cbor:"-"`
+	// Delivery is the delivery that the record belongs to.
+	Delivery DeliveryNumber `cbor:"-"`
+
+	Kind Kind `cbor:"1,keyasint"`
+	// ID and Version name the message, for KindMessage and KindSighting.
+	ID      ID      `cbor:"2,keyasint,omitzero"`
+	Version Version `cbor:"3,keyasint,omitzero"`
+	// Message is the message, or for KindSighting what this copy adds to it
+	// ([Message.Aside]).
+	Message *Message `cbor:"4,keyasint,omitempty"`
+	// Of is, for KindSighting, the sequence number of the record that stored
+	// the message; for KindMessage, that of the first copy when this one
+	// differs from it.
+	Of uint64 `cbor:"5,keyasint,omitempty"`
+	// Where is the place in the original, for everything a reader produced.
+	Where Where `cbor:"6,keyasint,omitzero"`
+
+	Quarantine *Quarantine `cbor:"7,keyasint,omitempty"`
+	// Original is the file, for KindOriginal and KindAttachment.
+	Original *Original `cbor:"8,keyasint,omitempty"`
+	Opening  *Opening  `cbor:"9,keyasint,omitempty"`
+}
+
+// Size is about what a record takes in memory, and encoded: each of its parts
+// that can be large is counted whole.
+func (r *Record) Size() int {
+	n := 128 + len(r.Where.Path)
+	if r.Message != nil {
+		n += r.Message.size()
+	}
+	if r.Quarantine != nil {
+		n += len(r.Quarantine.Reason) + len(r.Quarantine.Raw)
+	}
+	if r.Original != nil {
+		n += len(r.Original.Path)
+	}
+	if o := r.Opening; o != nil {
+		n += len(o.Source) + len(o.Authority) + len(o.Actor) + len(o.Software)
+		for _, s := range o.Readers {
+			n += 16 + len(s)
+		}
+		for _, x := range o.Options {
+			n += 32 + len(x.Name) + len(x.Value)
+		}
+	}
+	return n
+}
+
+// Valid returns why a record cannot be stored, or nil. Without it, what was
+// written could not be read again.
+func (r *Record) Valid() error {
+	if err := r.Complete(); err != nil {
+		return err
+	}
+	valid := utf8.ValidString(r.Where.Path)
+	switch {
+	case r.Kind == KindMessage:
+		if err := r.Message.Valid(); err != nil {
+			return err
+		}
+	case r.Opening != nil:
+		o := r.Opening
+		valid = valid && utf8.ValidString(o.Source) && utf8.ValidString(o.Authority) && utf8.ValidString(o.Actor) && utf8.ValidString(o.Software)
+		for _, s := range o.Readers {
+			valid = valid && utf8.ValidString(s)
+		}
+		for _, x := range o.Options {
+			valid = valid && utf8.ValidString(x.Name) && utf8.ValidString(x.Value)
+		}
+	case r.Original != nil:
+		valid = valid && utf8.ValidString(r.Original.Path)
+	case r.Quarantine != nil:
+		valid = valid && utf8.ValidString(r.Quarantine.Reason)
+	}
+	if !valid {
+		return fmt.Errorf("the record of kind %s holds text that is not UTF-8", r.Kind)
+	}
+	return nil
+}
+
+// Complete returns why a record is not what its kind says, or nil.
+func (r *Record) Complete() error {
+	var missing bool
+	switch r.Kind {
+	case KindOpening:
+		missing = r.Opening == nil
+	case KindOriginal, KindAttachment:
+		missing = r.Original == nil
+	case KindMessage, KindSighting:
+		missing = r.Message == nil
+	case KindQuarantined:
+		missing = r.Quarantine == nil
+	default:
+		return fmt.Errorf("the record is of kind %s, which this version does not know", r.Kind)
+	}
+	if missing {
+		return fmt.Errorf("the record of kind %s does not hold what it is of", r.Kind)
+	}
+	return nil
+}
+
+// Kind says what a record is.
+type Kind uint8
+
+const (
+	// KindOpening: a delivery begins.
+	KindOpening Kind = 1 + iota
+	// KindOriginal: a file was received and is held.
+	KindOriginal
+	// KindMessage: a message, or a copy of one that differs.
+	KindMessage
+	// KindSighting: a known message was seen again.
+	KindSighting
+	// KindQuarantined: a reader could not make sense of a piece.
+	KindQuarantined
+	// KindAttachment: a file inside an archive is held that a message names.
+	// Outside archives, the file's KindOriginal is that record.
+	KindAttachment
+)
+
+var kindWords = [...]string{"none", "opening", "original", "message", "sighting", "quarantined", "attachment"}
+
+func (k Kind) String() string { return word(kindWords[:], uint8(k)) }
+
+// MarshalText writes the kind's word.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// Where is a place in an original.
+type Where struct {
+	// Original is the sequence number of the KindOriginal record.
+	Original uint64 `cbor:"1,keyasint,omitempty" json:"original_seq,omitempty"`
+	// Path leads to a file inside the original, for archives:
+	// "chats/alice.txt", or "outer.zip!/inner.txt". Empty for the original.
+	Path string `cbor:"2,keyasint,omitempty" json:"path,omitempty"`
+	// Reader is the place, from 1, of the reader in the delivery's
+	// [Opening.Readers]; 0 when none recognised the file.
+	Reader uint8 `cbor:"6,keyasint,omitempty" json:"-"`
+	// Record counts from 1 what the reader found in the file: a line, a row,
+	// an object of a list, as the reader documents.
+	Record uint64 `cbor:"3,keyasint,omitempty" json:"record,omitempty"`
+	// Offset and Length delimit the bytes in the file that the record was read
+	// from; Length 0 when the format has no such place.
+	Offset int64 `cbor:"4,keyasint,omitempty" json:"offset,omitempty"`
+	Length int64 `cbor:"5,keyasint,omitempty" json:"length,omitempty"`
+}
+
+// Quarantine is a piece of an original that a reader could not make sense of.
+type Quarantine struct {
+	// Reason is a sentence: what was expected and what stood there.
+	Reason string `cbor:"1,keyasint" json:"reason"`
+	// Raw holds the piece, or its beginning: at most QuarantineRaw bytes. The
+	// whole of it stays in the original.
+	Raw []byte `cbor:"2,keyasint,omitempty" json:"raw,omitempty"`
+}
+
+// QuarantineRaw is the most that is copied of a quarantined piece, in bytes.
+const QuarantineRaw = 1024
+
+// Original is a received file, byte for byte.
+type Original struct {
+	Hash Hash  `cbor:"1,keyasint" json:"sha256"`
+	Size int64 `cbor:"2,keyasint" json:"size"`
+	// Path is where it lay in the delivery, relative to what was handed over,
+	// with forward slashes.
+	Path string `cbor:"3,keyasint" json:"path"`
+	// Modified is the file's own time stamp, as Unix microseconds, 0 if none.
+	Modified int64 `cbor:"4,keyasint,omitempty" json:"modified_us,omitempty"`
+}
+
+// Opening begins a delivery and says under which terms it is taken in.
+type Opening struct {
+	// Source is what was handed over, as the operator named it.
+	Source string `cbor:"1,keyasint" json:"source"`
+	// Place is where that lay on the machine that took it in: its full path.
+	Place string `cbor:"8,keyasint,omitempty" json:"place,omitempty"`
+	// Authority is the legal basis that it was received under.
+	Authority string `cbor:"2,keyasint" json:"authority"`
+	// Actor is who took it in.
+	Actor string `cbor:"3,keyasint" json:"actor"`
+	// Started is when, as Unix microseconds.
+	Started int64 `cbor:"4,keyasint" json:"started_us"`
+	// Software names the Argus that took it in.
+	Software string `cbor:"5,keyasint" json:"software"`
+	// Readers lists the readers that it could use, as name/version. A
+	// delivery that was interrupted goes on only with the same readers.
+	Readers []string `cbor:"6,keyasint" json:"readers"`
+	// Options are the reading options by name: timezone, map, format.
+	Options []Field `cbor:"7,keyasint,omitempty" json:"options,omitempty"`
+}
+
+// Counts is the balanced account of a delivery or of one of its files:
+// Read = Stored + Sightings + Quarantined. (L3)
+type Counts struct {
+	Read        uint64 `json:"read"`
+	Stored      uint64 `json:"stored"`
+	Sightings   uint64 `json:"sightings"`
+	Quarantined uint64 `json:"quarantined"`
+	// Differing counts, among Stored, the copies that differ from a message
+	// already known.
+	Differing uint64 `json:"differing"`
+	// Locked counts, among Stored, the messages that cannot be read yet.
+	Locked uint64 `json:"locked"`
+}
+
+// Balanced says whether nothing was lost.
+func (c Counts) Balanced() bool { return c.Read == c.Stored+c.Sightings+c.Quarantined }
+
+// Add counts a record.
+func (c *Counts) Add(r *Record) {
+	switch r.Kind {
+	case KindMessage:
+		c.Read++
+		c.Stored++
+		if r.Of != 0 {
+			c.Differing++
+		}
+		if r.Message != nil && r.Message.State&StateLocked != 0 {
+			c.Locked++
+		}
+	case KindSighting:
+		c.Read++
+		c.Sightings++
+	case KindQuarantined:
+		c.Read++
+		c.Quarantined++
+	}
+}
+
+// Seal closes a delivery. Its text is signed; docs/format/seal.md has the form.
+type Seal struct {
+	Store    string         `json:"store"`
+	Delivery DeliveryNumber `json:"delivery"`
+	// Opening repeats what the first record says.
+	Opening Opening   `json:"opening"`
+	Sealed  time.Time `json:"sealed"`
+	// Records counts the leaves of the tree: all records of the delivery.
+	Records uint64 `json:"records"`
+	// Root is the Merkle tree hash (RFC 6962) over the canonical records.
+	Root   Hash   `json:"root"`
+	Counts Counts `json:"counts"`
+	// Originals counts the files; OriginalsRoot is the Merkle tree hash over
+	// their SHA-256, in the order of their records.
+	Originals     uint64 `json:"originals"`
+	OriginalsRoot Hash   `json:"originals_root"`
+	// First and Last are the sent times of the earliest and latest message.
+	First Time `json:"first"`
+	Last  Time `json:"last"`
+	// Incomplete says why the delivery was closed before its end, if it was.
+	Incomplete string `json:"incomplete,omitempty"`
+}
+
+// Check returns why a seal contradicts itself, or nil.
+func (s *Seal) Check() error {
+	if !s.Counts.Balanced() {
+		return fmt.Errorf("delivery %s does not balance: read %d, stored %d, sightings %d, quarantined %d",
+			s.Delivery, s.Counts.Read, s.Counts.Stored, s.Counts.Sightings, s.Counts.Quarantined)
+	}
+	return nil
+}
