@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/index"
@@ -144,18 +145,26 @@ func expectEqual(t *testing.T, what string, got, want []any) {
 	}
 }
 
-// expectClean says that nothing is damaged and nothing left over.
+// expectClean says that nothing is damaged and nothing left over. The merger
+// removes what it merged a moment after the merged segment can be seen.
 func expectClean(t *testing.T, ix *Index) {
 	t.Helper()
 	for err := range ix.Check(t.Context()) {
 		t.Errorf("check: %v", err)
 	}
-	files, err := os.ReadDir(ix.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := ix.Stats().Segments + 2; len(files) != want {
-		t.Errorf("%d files, want %d: %v", len(files), want, files)
+	want := ix.Stats().Segments + 2
+	for patience := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		files, err := os.ReadDir(ix.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) == want {
+			return
+		}
+		if time.Now().After(patience) {
+			t.Errorf("%d files, want %d: %v", len(files), want, files)
+			return
+		}
 	}
 }
 
