@@ -109,7 +109,9 @@ func parseBlockHead(b []byte) (blockHead, error) {
 // use: they are large, hold nothing between calls, and take them from several
 // goroutines.
 var newCodec = sync.OnceValues(func() (*codec, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	// The default level takes 1.6 times the CPU and saves 5 of 100 bytes of the
+	// evidence (a block of 256 messages is too short for more).
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 	if err != nil {
 		return nil, fmt.Errorf("prepare compression: %w", err)
 	}

@@ -43,6 +43,12 @@ type Options struct {
 	// FlushEvery is the least time between two flushes, and about the longest
 	// that a record waits for one. Default 500 ms.
 	FlushEvery time.Duration
+	// BulkRecords is how many records within FlushEvery make a bulk, such as an
+	// archive that is read: they wait up to BulkEvery, so that the follower
+	// writes fewer and larger pieces. Default 8,192.
+	BulkRecords int
+	// BulkEvery is FlushEvery of a bulk. Default 5 s.
+	BulkEvery time.Duration
 	// FlushRecords flushes after so many records, however fast they come.
 	// Default 1,000,000.
 	FlushRecords int
@@ -67,6 +73,8 @@ type run struct {
 func newRun(source Source, follower Follower, o Options, progress func(position, last uint64)) *run {
 	o.Batch = cmp.Or(o.Batch, 1000)
 	o.FlushEvery = cmp.Or(o.FlushEvery, 500*time.Millisecond)
+	o.BulkRecords = cmp.Or(o.BulkRecords, 8192)
+	o.BulkEvery = max(cmp.Or(o.BulkEvery, 5*time.Second), o.FlushEvery)
 	o.FlushRecords = cmp.Or(o.FlushRecords, 1_000_000)
 	o.Poll = cmp.Or(o.Poll, 250*time.Millisecond)
 	return &run{source: source, follower: follower, options: o, progress: progress, position: follower.Position()}
@@ -105,7 +113,7 @@ func Run(ctx context.Context, source Source, follower Follower, notify <-chan st
 			wait = r.options.Poll
 		}
 		if r.pending > 0 {
-			left := r.options.FlushEvery - time.Since(r.flushed)
+			left := r.untilFlush()
 			if left <= 0 {
 				if err := r.flush(ctx); err != nil {
 					return err
@@ -183,10 +191,19 @@ func (r *run) add(ctx context.Context) error {
 	if r.flushed.IsZero() {
 		r.flushed = time.Now()
 	}
-	if r.pending >= r.options.FlushRecords || time.Since(r.flushed) >= r.options.FlushEvery {
+	if r.pending >= r.options.FlushRecords || r.untilFlush() <= 0 {
 		return r.flush(ctx)
 	}
 	return nil
+}
+
+// untilFlush is how long the pending records may still wait.
+func (r *run) untilFlush() time.Duration {
+	wait := r.options.FlushEvery
+	if r.pending >= r.options.BulkRecords {
+		wait = r.options.BulkEvery
+	}
+	return wait - time.Since(r.flushed)
 }
 
 func (r *run) flush(ctx context.Context) error {

@@ -224,6 +224,37 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// A bulk is flushed every five seconds, and its end is not left waiting.
+func TestBulk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, follower := &evidence{}, &list{}
+		notify := make(chan struct{}, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- Run(ctx, source, follower, notify, Options{}) }()
+		for range 1000 { // 100,000 a second for 10 seconds
+			time.Sleep(10 * time.Millisecond)
+			source.append(1000)
+			select {
+			case notify <- struct{}{}:
+			default:
+			}
+		}
+		if follower.flushes < 1 || follower.flushes > 4 {
+			t.Errorf("%d flushes in 10 seconds", follower.flushes)
+		}
+		time.Sleep(5010 * time.Millisecond)
+		synctest.Wait()
+		if got, want := follower.Position(), source.Last(); got != want {
+			t.Errorf("position %d at the end, want %d", got, want)
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("run ended with %v", err)
+		}
+	})
+}
+
 // Without a channel it looks for itself; an error ends it.
 func TestRunPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -36,7 +36,7 @@ type Options struct {
 	// Rebuild throws away what the index holds. Default false.
 	Rebuild bool
 	// BatchBytes is about how much memory the messages may take that are not
-	// yet in a segment. Default 64 MiB.
+	// yet in a segment. Default 96 MiB.
 	BatchBytes int
 	// SegmentDocs is the most messages of a merged segment. Default 2,000,000.
 	SegmentDocs int
@@ -90,7 +90,7 @@ type snapshot struct {
 // if files are not what was written, and [ErrOutdated] if they are of another
 // version. The last two are mended by Rebuild.
 func Open(dir string, options Options) (*Index, error) {
-	options.BatchBytes = cmp.Or(options.BatchBytes, 64<<20)
+	options.BatchBytes = cmp.Or(options.BatchBytes, 96<<20)
 	options.SegmentDocs = cmp.Or(options.SegmentDocs, 2_000_000)
 	options.CacheBytes = cmp.Or(options.CacheBytes, 64<<20)
 	if options.Step == nil {
