@@ -29,6 +29,8 @@ func (a *app) searchCommand() *cobra.Command {
 	var req desk.SearchRequest
 	var facets []string
 	var histogram, zone string
+	var longest time.Duration
+	var all bool
 	c := &cobra.Command{
 		Use:   "search QUERY",
 		Short: "Find messages, newest first",
@@ -38,6 +40,7 @@ with: in: service: delivery: sent: on: has: is: lang:. docs/query.md has it all.
 
 A time with a question mark is that of a clock whose zone nobody stated.`,
 		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
+  argus search 'with:Q3XK9A' --all --json > messages.jsonl
   argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0`,
 		Args: cobra.MinimumNArgs(0),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -51,8 +54,18 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 				return usageError{fmt.Errorf("--zone %q: want a name like Europe/Amsterdam", zone), c.CommandPath()}
 			}
 			req.Zone = zone
+			if longest <= 0 {
+				return usageError{fmt.Errorf("--max-time %s: want a time like 5m", longest), c.CommandPath()}
+			}
+			req.MaxSeconds = longest.Seconds()
 			req.Limit = none(req.Limit)
+			if all && (req.Next != "" || len(facets) > 0 || histogram != "" || c.Flags().Changed("limit")) {
+				return usageError{errors.New("--all prints every message and nothing else: leave out --limit, --next, --facet and --histogram"), c.CommandPath()}
+			}
 			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
+				if all {
+					return a.printAll(ctx, d, who, req, where)
+				}
 				result, err := d.Search(ctx, who, req)
 				if err != nil {
 					return err
@@ -62,10 +75,12 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 		},
 	}
 	flags := c.Flags()
+	flags.BoolVar(&all, "all", false, "print every message that is found, oldest first")
 	flags.IntVar(&req.Limit, "limit", 20, "the most messages to print, up to 1000")
 	flags.StringVar(&req.Next, "next", "", "go on behind an earlier answer: its `token`")
 	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, in, service, delivery, is, lang; may be repeated")
-	flags.StringVar(&histogram, "histogram", "", "count by hour, day, month or year")
+	flags.StringVar(&histogram, "histogram", "", "count by hour, day, month or year, or by weekhour, the hours of a week")
+	flags.DurationVar(&longest, "max-time", 30*time.Second, "about the longest to search; then the answer says up to where it is whole")
 	flags.StringVar(&zone, "zone", "", "the time `zone` of days in the query and of printed times (default UTC)")
 	return c
 }
@@ -82,10 +97,7 @@ func none(n int) int {
 func (a *app) printResult(r *desk.SearchResult, zone *time.Location) error {
 	if a.json {
 		for _, h := range r.Hits {
-			if err := a.out.object(struct {
-				Event string `json:"event"`
-				desk.Hit
-			}{"hit", h}); err != nil {
+			if err := a.printHitJSON(h); err != nil {
 				return err
 			}
 		}
@@ -110,6 +122,9 @@ func (a *app) printResult(r *desk.SearchResult, zone *time.Location) error {
 	if len(r.Histogram) > 0 {
 		printCounts(a.out, "sent", r.Histogram)
 	}
+	if r.Partial != nil {
+		a.out.linef("%s", partial(r.Partial.Since, r.Partial.Why, zone))
+	}
 	if r.Next != "" {
 		a.out.linef("More: --next %s", r.Next)
 	}
@@ -117,6 +132,44 @@ func (a *app) printResult(r *desk.SearchResult, zone *time.Location) error {
 		a.out.linef("The index is %s behind the evidence; what is missing will be found when it has caught up.", count(r.Behind, "record", "records"))
 	}
 	return nil
+}
+
+// printAll prints all messages that are found, as they come.
+func (a *app) printAll(ctx context.Context, d *desk.Desk, who desk.Who, req desk.SearchRequest, zone *time.Location) error {
+	n, err := d.SearchAll(ctx, who, req, func(h desk.Hit) error {
+		if a.json {
+			return a.printHitJSON(h)
+		}
+		a.printHit(h, zone, false)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.out.object(struct {
+			Event string `json:"event"`
+			Hits  uint64 `json:"hits"`
+		}{"result", n})
+	}
+	a.out.linef("%s: %s", count(n, "message", "messages"), req.Query)
+	return nil
+}
+
+func (a *app) printHitJSON(h desk.Hit) error {
+	return a.out.object(struct {
+		Event string `json:"event"`
+		desk.Hit
+	}{"hit", h})
+}
+
+// partial says how far an answer goes.
+func partial(since time.Time, why string, zone *time.Location) string {
+	whole := "Of no time are all messages counted"
+	if !since.IsZero() {
+		whole = "All messages since " + since.In(zone).Format(time.RFC3339) + " are counted, of older ones perhaps a part"
+	}
+	return fmt.Sprintf("This answer is partial: %s. %s. Narrow the query, or raise --max-time.", why, whole)
 }
 
 func sortedFacets(facets map[query.FieldName][]argus.Tally) []query.FieldName {

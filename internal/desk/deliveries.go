@@ -7,6 +7,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/query"
 )
@@ -85,7 +86,7 @@ func (d *Desk) delivery(ctx context.Context, p *permit, delivery evidence.Delive
 		}
 		return shown, nil
 	}
-	n, err := d.countIn(ctx, p, query.All{}, delivery.Number)
+	n, _, err := d.countIn(ctx, p, index.Request{Query: query.All{}}, delivery.Number)
 	if err != nil || n == 0 {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ type Desk struct {
 // Parts are what a desk joins. All but Now are required.
 type Parts struct {
 	Evidence    store
-	Index       index.Index
+	Index       finder
 	Ledger      recorder
 	Authorities *authority.Store
 	// Inside reads bytes of a file that lies inside an original that is an
@@ -67,6 +67,14 @@ type store interface {
 	Deliveries(ctx context.Context) ([]evidence.Delivery, error)
 	Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
 	OpenOriginal(h argus.Hash) (*os.File, error)
+}
+
+// finder is the index as far as the desk needs it.
+type finder interface {
+	Position() uint64
+	Search(ctx context.Context, req index.Request) (*index.Result, error)
+	Stream(ctx context.Context, query, scope query.Node) iter.Seq2[index.Hit, error]
+	Page(ctx context.Context, req index.PageRequest) (*index.Page, error)
 }
 
 // recorder is the ledger. What Append returned without an error is durable.
@@ -90,7 +98,8 @@ type Who struct {
 	Purpose   string `json:"purpose"`
 }
 
-// Interval is the width of a histogram's bars: hour, day, month or year.
+// Interval is the width of a histogram's bars: hour, day, month or year, or
+// weekhour for the hours of a week.
 type Interval = index.Interval
 
 // SearchRequest asks for messages.
@@ -103,8 +112,12 @@ type SearchRequest struct {
 	Next      string            `json:"next,omitempty"`
 	Facets    []query.FieldName `json:"facets,omitempty"`
 	Histogram index.Interval    `json:"histogram,omitempty"`
-	// Zone reads the days of sent: and on: (IANA name). Default UTC.
+	// Zone reads the days of sent: and on:, and is where the bars of the
+	// histogram begin (IANA name). Default UTC.
 	Zone string `json:"zone,omitempty"`
+	// MaxSeconds is about the longest to search; then the answer is partial.
+	// Default 30, at most 3600.
+	MaxSeconds float64 `json:"max_seconds,omitempty"`
 }
 
 // SearchResult is an answer.
@@ -117,6 +130,8 @@ type SearchResult struct {
 	// scope, the facet "is" does not have "differs".
 	Facets    map[query.FieldName][]index.Count `json:"facets,omitempty"`
 	Histogram []index.Count                     `json:"histogram,omitempty"`
+	// Partial says how far the answer goes if it ran out of time.
+	Partial *index.Partial `json:"partial,omitempty"`
 	// Next asks for the hits behind these; empty when there are none.
 	Next string `json:"next,omitempty"`
 	// Behind counts the records of the evidence that the index has not seen.
@@ -212,6 +227,7 @@ type permit struct {
 	all       bool // the scope is everything
 	matcher   *query.Matcher
 	entry     uint64
+	request   authority.Request // to be decided again
 }
 
 // act decides, records, and only then calls read. It decides again before it
@@ -232,7 +248,7 @@ func (d *Desk) act(ctx context.Context, who Who, act ledger.Act, read func(*perm
 		return err
 	}
 	_, all := decision.Scope.(query.All)
-	err = read(&permit{decision.Authority, decision.Scope, all, query.Compile(decision.Scope), entry.Seq})
+	err = read(&permit{decision.Authority, decision.Scope, all, query.Compile(decision.Scope), entry.Seq, request})
 	if err != nil {
 		return fmt.Errorf("%s: %w", act.Action, err)
 	}

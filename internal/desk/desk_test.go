@@ -49,6 +49,20 @@ func everything(o *office, who Who) map[string]func(context.Context) (any, error
 		"search": func(ctx context.Context) (any, error) {
 			return o.Search(ctx, who, SearchRequest{Query: "harbour", Facets: []query.FieldName{query.From}, Histogram: index.ByDay})
 		},
+		"search for all": func(ctx context.Context) (any, error) {
+			var hits []Hit
+			n, err := o.SearchAll(ctx, who, SearchRequest{Query: "harbour"}, func(h Hit) error {
+				hits = append(hits, h)
+				return nil
+			})
+			if err == nil && n != uint64(len(hits)) {
+				err = fmt.Errorf("%d hits, and it says %d", len(hits), n)
+			}
+			if err != nil {
+				return nil, err
+			}
+			return hits, nil
+		},
 		"show": func(ctx context.Context) (any, error) { return o.Show(ctx, who, "aaaaaa01", true) },
 		"page": func(ctx context.Context) (any, error) { return o.Page(ctx, who, PageRequest{Ref: "aaaaaa01"}) },
 		"page of a conversation": func(ctx context.Context) (any, error) {
@@ -621,6 +635,27 @@ func BenchmarkDesk(b *testing.B) {
 	}
 }
 
+// A long answer ends with its authority, and not only the next one.
+func TestSearchAllEndsWithTheAuthority(t *testing.T) {
+	o := newOffice(t)
+	var records []*argus.Record
+	for i := range 5 * decideEvery {
+		records = append(records, message("", i, "bob", "c1", fmt.Sprintf("message %d", i)))
+	}
+	o.deliver(t, "bulk", records...)
+	who := o.grantAs(t, authority.Authority{Until: start.Add(time.Hour)})
+	n := 0
+	_, err := o.SearchAll(t.Context(), who, SearchRequest{}, func(Hit) error {
+		if n++; n == decideEvery+1 {
+			o.now = start.Add(time.Hour)
+		}
+		return nil
+	})
+	if !errors.Is(err, argus.ErrRefused) || n >= 2*decideEvery {
+		t.Errorf("%d messages left, and then %v", n, err)
+	}
+}
+
 // forgetful records nothing.
 type forgetful struct{ recorder }
 
@@ -630,12 +665,10 @@ func (forgetful) Append(context.Context, ledger.Act) (ledger.Entry, error) {
 
 type knowing struct{ result *index.Result }
 
-func (k knowing) Position() uint64                           { return k.result.Position }
-func (k knowing) Add(context.Context, []*argus.Record) error { return nil }
-func (k knowing) Flush(context.Context) error                { return nil }
-func (k knowing) Stats() index.Stats                         { return index.Stats{} }
-func (k knowing) Check(context.Context) iter.Seq[error]      { return func(func(error) bool) {} }
-func (k knowing) Close() error                               { return nil }
+func (k knowing) Position() uint64 { return k.result.Position }
+func (k knowing) Stream(context.Context, query.Node, query.Node) iter.Seq2[index.Hit, error] {
+	return func(func(index.Hit, error) bool) {}
+}
 func (k knowing) Page(context.Context, index.PageRequest) (*index.Page, error) {
 	return &index.Page{Hits: k.result.Hits}, nil
 }

@@ -256,6 +256,21 @@ func (s *scanner) Search(ctx context.Context, req index.Request) (*index.Result,
 	return result, nil
 }
 
+func (s *scanner) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[index.Hit, error] {
+	return func(yield func(index.Hit, error) bool) {
+		found, err := s.scan(ctx, n, scope)
+		if err != nil {
+			yield(index.Hit{}, err)
+			return
+		}
+		for i := range found {
+			if !yield(found[i].hit, nil) {
+				return
+			}
+		}
+	}
+}
+
 func counts(found []scanned, values func(*query.Doc) []string) []index.Count {
 	by := map[string]uint64{}
 	for i := range found {

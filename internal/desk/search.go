@@ -16,14 +16,16 @@ import (
 )
 
 const (
-	defaultHits = 20
-	mostHits    = 1000
+	defaultHits    = 20
+	mostHits       = 1000
+	defaultSeconds = 30
+	mostSeconds    = 3600
 )
 
 // facetFields are the fields that an answer can count by.
 var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
 
-var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear}
+var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}
 
 // Search finds messages, newest first. A query that does not parse is a
 // *query.SyntaxError; it is no act and not in the ledger.
@@ -32,17 +34,8 @@ func (d *Desk) Search(ctx context.Context, who Who, req SearchRequest) (*SearchR
 	if err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}
-	act := ledger.Act{Action: ledger.Search, Subject: subject(req.Query)}
-	for name, value := range map[string]string{"zone": req.Zone, "next": req.Next} {
-		if value != "" {
-			if act.Detail == nil {
-				act.Detail = map[string]string{}
-			}
-			act.Detail[name] = subject(value)
-		}
-	}
 	var result *SearchResult
-	err = d.act(ctx, who, act, func(p *permit) (err error) {
+	err = d.act(ctx, who, searchAct(req), func(p *permit) (err error) {
 		result, err = d.search(ctx, p, ask)
 		return err
 	})
@@ -52,6 +45,72 @@ func (d *Desk) Search(ctx context.Context, who Who, req SearchRequest) (*SearchR
 	return result, nil
 }
 
+func searchAct(req SearchRequest) ledger.Act {
+	act := ledger.Act{Action: ledger.Search, Subject: subject(req.Query), Detail: map[string]string{}}
+	for name, value := range map[string]string{"zone": req.Zone, "next": req.Next} {
+		if value != "" {
+			act.Detail[name] = subject(value)
+		}
+	}
+	return act
+}
+
+// SearchAll gives each message that the request's query finds to found, oldest
+// first, however many there are; of the request only Query and Zone count. The
+// authority is asked again on the way, so that its end cuts the answer off. It
+// returns how many there were.
+func (d *Desk) SearchAll(ctx context.Context, who Who, req SearchRequest, found func(Hit) error) (n uint64, err error) {
+	ask, err := parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
+	if err != nil {
+		return 0, fmt.Errorf("search: %w", err)
+	}
+	act := searchAct(req)
+	act.Detail["all"] = "true"
+	err = d.act(ctx, who, act, func(p *permit) error {
+		n, err = d.searchAll(ctx, p, ask.Query, found)
+		return err
+	})
+	return n, err
+}
+
+func (d *Desk) searchAll(ctx context.Context, p *permit, asked query.Node, found func(Hit) error) (n uint64, err error) {
+	within, err := p.within(asked)
+	if err != nil {
+		return 0, err
+	}
+	position := d.parts.Index.Position() // the stream is of this moment or later
+	if err := d.parts.Evidence.Refresh(); err != nil {
+		return 0, err
+	}
+	marks := query.Compile(asked)
+	seen := 0
+	for hit, err := range d.parts.Index.Stream(ctx, within, p.scope) {
+		if err != nil {
+			return n, err
+		}
+		if seen++; seen%decideEvery == 0 {
+			if _, err := d.parts.Authorities.Decide(p.request, d.parts.Now()); err != nil {
+				return n, err
+			}
+		}
+		hits, err := d.hits(ctx, p, []index.Hit{hit}, position)
+		if err != nil {
+			return n, err
+		}
+		for _, h := range hits {
+			h.Marks = marks.Marks(h.Message.Text)
+			if err := found(h); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+// decideEvery is how many messages leave between two looks at the authority.
+const decideEvery = 100
+
 // parseSearch makes the request for the index, all but the scope.
 func parseSearch(req SearchRequest) (index.Request, error) {
 	ask := index.Request{Limit: count(req.Limit, defaultHits, mostHits), Histogram: req.Histogram}
@@ -59,6 +118,12 @@ func parseSearch(req SearchRequest) (index.Request, error) {
 	if err != nil {
 		return ask, fmt.Errorf("%w: unknown time zone %q", ErrRequest, req.Zone)
 	}
+	ask.Zone = zone
+	seconds := min(cmp.Or(req.MaxSeconds, defaultSeconds), mostSeconds)
+	if seconds < 0 {
+		return ask, fmt.Errorf("%w: max_seconds is %v", ErrRequest, req.MaxSeconds)
+	}
+	ask.Budget.Time = time.Duration(seconds * float64(time.Second))
 	if ask.Query, err = query.Parse(req.Query, query.Options{Zone: zone}); err != nil {
 		return ask, err
 	}
@@ -109,7 +174,7 @@ func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*Searc
 		return nil, err
 	}
 	result := &SearchResult{
-		Query: asked.String(), Total: found.Total, Facets: found.Facets, Histogram: found.Histogram,
+		Query: asked.String(), Total: found.Total, Facets: found.Facets, Histogram: found.Histogram, Partial: found.Partial,
 		Behind: d.parts.Evidence.Last() - min(found.Position, d.parts.Evidence.Last()), Entry: p.entry,
 	}
 	if len(found.Hits) > limit {
@@ -129,7 +194,7 @@ func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*Searc
 		return result, nil
 	}
 	result.Behind = min(result.Behind, 1)
-	return result, d.limitFacets(ctx, p, ask, result.Facets)
+	return result, d.limitFacets(ctx, p, ask, result)
 }
 
 func next(c index.Cursor) (string, error) {
@@ -171,7 +236,8 @@ func (d *Desk) hits(ctx context.Context, p *permit, found []index.Hit, position 
 
 // limitFacets takes out of the facets what they would tell of sightings and
 // copies outside the scope.
-func (d *Desk) limitFacets(ctx context.Context, p *permit, ask index.Request, facets map[query.FieldName][]index.Count) error {
+func (d *Desk) limitFacets(ctx context.Context, p *permit, ask index.Request, result *SearchResult) error {
+	facets := result.Facets
 	if counts, ok := facets[query.Is]; ok {
 		facets[query.Is] = slices.DeleteFunc(counts, func(c index.Count) bool { return c.Value == "differs" })
 	}
@@ -184,9 +250,12 @@ func (d *Desk) limitFacets(ctx context.Context, p *permit, ask index.Request, fa
 	}
 	counts := []index.Count{}
 	for _, delivery := range deliveries {
-		n, err := d.countIn(ctx, p, ask.Query, delivery.Number)
+		n, partial, err := d.countIn(ctx, p, ask, delivery.Number)
 		if err != nil {
 			return err
+		}
+		if partial != nil {
+			result.Partial = cmp.Or(result.Partial, partial)
 		}
 		if n > 0 {
 			counts = append(counts, index.Count{Value: delivery.Number.String(), Count: n})
@@ -201,16 +270,16 @@ const facetSize = 20 // as index.Request.FacetSize has it
 
 // countIn counts the messages that match a query and whose sighting in a
 // delivery may be shown.
-func (d *Desk) countIn(ctx context.Context, p *permit, n query.Node, in argus.DeliveryNumber) (uint64, error) {
+func (d *Desk) countIn(ctx context.Context, p *permit, ask index.Request, in argus.DeliveryNumber) (uint64, *index.Partial, error) {
 	alone := p.alone(in)
 	if isNothing(alone) {
-		return 0, nil
+		return 0, nil, nil
 	}
 	found, err := d.parts.Index.Search(ctx, index.Request{
-		Query: and(n, query.Field{Name: query.Delivery, Value: in.String()}, alone), Scope: p.scope,
+		Query: and(ask.Query, query.Field{Name: query.Delivery, Value: in.String()}, alone), Scope: p.scope, Budget: ask.Budget,
 	})
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return found.Total, nil
+	return found.Total, found.Partial, nil
 }

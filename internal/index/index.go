@@ -9,14 +9,15 @@ package index
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/query"
 )
 
 // Index finds messages. The suite in index/indextest holds each implementation
-// to this text. All methods may be called at the same time; Add and Remove by
-// one goroutine only.
+// to this text. All methods may be called at the same time; Add, Remove and
+// Flush by one goroutine only.
 type Index interface {
 	// Position is the sequence number of the last record that is searchable.
 	Position() uint64
@@ -25,8 +26,15 @@ type Index interface {
 	Add(ctx context.Context, records []*argus.Record) error
 	// Flush makes what was added searchable and durable.
 	Flush(ctx context.Context) error
+	// Remove takes the messages of these records away: when it returns they
+	// are in no answer, durably, and what was kept of them goes from the files
+	// in time. An index that is rebuilt has what the evidence has.
+	Remove(ctx context.Context, seqs []uint64) error
 	// Search answers a request. With an error there is no answer.
 	Search(ctx context.Context, req Request) (*Result, error)
+	// Stream yields all messages that match both, oldest first, of one moment
+	// of the index, however many there are. The first error ends it.
+	Stream(ctx context.Context, query, scope query.Node) iter.Seq2[Hit, error]
 	// Page returns a page of one conversation, oldest first.
 	Page(ctx context.Context, req PageRequest) (*Page, error)
 	// Stats says what the index holds.
@@ -59,9 +67,16 @@ type Request struct {
 	FacetSize int
 	// Histogram counts by time; "" for none.
 	Histogram Interval
+	// Zone is where the bars of the histogram begin. Default UTC.
+	Zone *time.Location
+	// Pairs is the most pairs to count, of who wrote to whom. 0 for none.
+	Pairs int
+	// Budget bounds the work. What it allows of a large answer is given as a
+	// partial one. Default no bound.
+	Budget Budget
 }
 
-// Interval is the width of a histogram's bars, in UTC.
+// Interval is the width of a histogram's bars.
 type Interval string
 
 const (
@@ -69,7 +84,18 @@ const (
 	ByDay   Interval = "day"
 	ByMonth Interval = "month"
 	ByYear  Interval = "year"
+	// ByWeekHour folds all weeks into one of 168 hours.
+	ByWeekHour Interval = "weekhour"
 )
+
+// Budget is what an answer may take. Zero is no bound.
+type Budget struct {
+	// Time from the call to the answer, about.
+	Time time.Duration
+	// Texts is the most messages whose text is read, for expressions that
+	// cannot be decided otherwise.
+	Texts int64
+}
 
 // Cursor is a place in the order of hits.
 type Cursor struct {
@@ -94,14 +120,44 @@ type Result struct {
 	// values counts for each.
 	Facets map[query.FieldName][]Count
 	// Histogram has the bars that are not empty, oldest first, keyed by their
-	// start as 2021-02-14T15, 2021-02-14, 2021-02 or 2021.
+	// start as 2021-02-14T15, 2021-02-14, 2021-02 or 2021; of a week, Monday
+	// first, as Mon 00 to Sun 23.
 	Histogram []Count
+	// Pairs has the most frequent first, then by their names.
+	Pairs []Pair
+	// Partial is nil if the answer is whole.
+	Partial *Partial
 	// Position is up to which record of the evidence the answer speaks.
 	Position uint64
 }
 
 // Count is a value with the number of messages that have it.
 type Count = argus.Tally
+
+// Pair counts the messages that one account wrote to another, or into a
+// conversation where its messages name no receiver or several.
+type Pair struct {
+	Service string `json:"service"`
+	From    string `json:"from"`
+	// To is the receiving account, or empty and Conversation says where.
+	To           string `json:"to,omitempty"`
+	Conversation string `json:"conversation,omitempty"`
+	Count        uint64 `json:"count"`
+	// First and Last are the sent times of the earliest and the latest, zero
+	// if none is known.
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
+}
+
+// Partial says how far an answer goes that ran out of its budget.
+type Partial struct {
+	// Since: of the messages sent at or after it, all are counted and all are
+	// among the hits that were asked for; of older ones perhaps a part. Zero:
+	// of no time are all counted.
+	Since time.Time `json:"since,omitzero"`
+	// Why says which bound ended it.
+	Why string `json:"why"`
+}
 
 // PageRequest asks for messages of one conversation inside Scope.
 type PageRequest struct {

@@ -252,6 +252,10 @@ func verifyIndex(ctx context.Context, dir string, result *Verified, report func(
 		return nil
 	}
 	ix, err := embedded.Open(indexPath(dir), embedded.Options{ReadOnly: true})
+	if errors.Is(err, embedded.ErrOutdated) {
+		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "the index was written by another version of Argus and is built again by the next search"})
+		return nil
+	}
 	if err != nil {
 		report(indexFinding(err))
 		return nil

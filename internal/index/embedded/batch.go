@@ -51,7 +51,7 @@ type batch struct {
 	group   []termGroup // by number in groups
 	grouped []uint32    // the terms of all groups
 
-	conversations, senders, langs table
+	conversations, senders, receivers, langs table
 
 	docs []batchDoc
 	// all holds for each document its words in order, then its field terms.
@@ -66,9 +66,9 @@ type batch struct {
 }
 
 type batchDoc struct {
-	time, sequence, seq        uint64
-	conversation, sender, lang uint32
-	begin, fields, end         uint32 // places in all
+	time, sequence, seq                  uint64
+	conversation, sender, receiver, lang uint32
+	begin, fields, end                   uint32 // places in all
 }
 
 type termGroup struct {
@@ -77,12 +77,12 @@ type termGroup struct {
 }
 
 func newBatch() *batch {
-	return &batch{terms: newTable(), groups: newTable(), conversations: newTable(), senders: newTable(), langs: newTable()}
+	return &batch{terms: newTable(), groups: newTable(), conversations: newTable(), senders: newTable(), receivers: newTable(), langs: newTable()}
 }
 
 // reset empties the batch for the next messages.
 func (b *batch) reset() {
-	for _, t := range []*table{&b.terms, &b.groups, &b.conversations, &b.senders, &b.langs} {
+	for _, t := range []*table{&b.terms, &b.groups, &b.conversations, &b.senders, &b.receivers, &b.langs} {
 		t.reset()
 	}
 	b.group, b.grouped, b.docs, b.all = b.group[:0], b.grouped[:0], b.docs[:0], b.all[:0]
@@ -99,7 +99,7 @@ func (b *batch) add(r *argus.Record) {
 		b.size += 8
 	case argus.KindMessage:
 		if r.Of != 0 {
-			b.late = addLate(b.late, 0, r.Of)
+			b.late = addLate(b.late, factDiffers, r.Of)
 			b.size += 8
 		}
 		b.addMessage(r)
@@ -159,7 +159,8 @@ func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 		g := b.group[number]
 		b.all = append(b.all, b.grouped[g.begin:g.end]...)
 	}
-	d.sender, d.conversation, d.lang = b.group[b.numbers[0]].value, b.group[b.numbers[1]].value, b.group[b.numbers[2]].value
+	d.sender, d.conversation = b.group[b.numbers[0]].value, b.group[b.numbers[1]].value
+	d.lang, d.receiver = b.group[b.numbers[2]].value, b.group[b.numbers[3]].value
 	b.all = b.fieldTerms(b.all, &doc, query.Has)
 }
 
@@ -179,7 +180,7 @@ func (b *batch) newGroup(d *query.Doc, i int) termGroup {
 		b.grouped = b.fieldTerms(b.grouped, d, f)
 	}
 	g.end = uint32(len(b.grouped))
-	if columns := []*table{&b.senders, &b.conversations, &b.langs}; i < len(columns) {
+	if columns := []*table{&b.senders, &b.conversations, &b.langs, &b.receivers}; i < len(columns) {
 		g.value, _ = columns[i].number(b.columnValue(d, groupFields[i][0]))
 	}
 	return g
@@ -193,6 +194,10 @@ func (b *batch) columnValue(d *query.Doc, field query.FieldName) []byte {
 		b.value = append(b.value, d.Message.From...)
 	case query.In:
 		b.value = appendConversationKey(b.value, d.Message.Service, d.Message.Conversation)
+	case query.To:
+		if len(d.Message.To) == 1 {
+			b.value = append(b.value, d.Message.To[0]...)
+		}
 	case query.Lang:
 		b.analyzer.Terms(d, query.Lang, func(term []byte) bool {
 			b.value = append(b.value, term...)
@@ -269,6 +274,7 @@ func (b *batch) content() *content {
 		seq:          func(doc int) uint64 { return docs[doc].seq },
 		conversation: column(&b.conversations, func(d *batchDoc) uint32 { return d.conversation }),
 		sender:       column(&b.senders, func(d *batchDoc) uint32 { return d.sender }),
+		receiver:     column(&b.receivers, func(d *batchDoc) uint32 { return d.receiver }),
 		lang:         column(&b.langs, func(d *batchDoc) uint32 { return d.lang }),
 		terms:        b.inverted(order),
 		words:        func(ranks []uint32) func([]byte, int) []byte { return b.wordsOf(order, ranks) },

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
@@ -234,7 +235,7 @@ func withoutRegexps(n query.Node) query.Node {
 func mergeContentOf(t *testing.T, s *segment) (n uint64, err error) {
 	defer guard(s.name, &err)
 	out := newOutput(discard{})
-	err = newMerge(t.Context(), []*segment{s, s}).content().writeTo(out)
+	err = newMerge(t.Context(), []*segment{s, s}, make([]*roaring.Bitmap, 2)).content().writeTo(out)
 	return out.written, err
 }
 

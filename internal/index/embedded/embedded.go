@@ -182,6 +182,10 @@ func (ix *Index) load() error {
 			return fmt.Errorf("open index: %w", err)
 		}
 		ix.next.Store(m.Next)
+		if err := ix.countGone(snapshot); err != nil {
+			snapshot.release()
+			return err
+		}
 		ix.replace(snapshot)
 		return nil
 	}
@@ -293,7 +297,10 @@ func (ix *Index) replace(next *snapshot) {
 	old.release()
 }
 
-var errClosed = errors.New("the index is closed")
+var (
+	errClosed   = errors.New("the index is closed")
+	errReadOnly = errors.New("change the index: it was opened to be read only")
+)
 
 // Position implements [index.Index].
 func (ix *Index) Position() uint64 {
@@ -308,7 +315,7 @@ func (ix *Index) Position() uint64 {
 // Add implements [index.Index].
 func (ix *Index) Add(ctx context.Context, records []*argus.Record) error {
 	if ix.options.ReadOnly {
-		return errors.New("add to index: it was opened to be read only")
+		return errReadOnly
 	}
 	for _, r := range records {
 		if r.Seq != ix.added+1 {
@@ -324,6 +331,33 @@ func (ix *Index) Add(ctx context.Context, records []*argus.Record) error {
 		}
 		if err := ix.Flush(ctx); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// Remove implements [index.Index]. That a message was removed is a late fact;
+// the segment that holds it is rewritten when nothing else is to be merged.
+func (ix *Index) Remove(ctx context.Context, seqs []uint64) error {
+	if ix.options.ReadOnly {
+		return errReadOnly
+	}
+	for _, seq := range seqs {
+		ix.batch.late = addLate(ix.batch.late, factRemoved, seq)
+	}
+	return ix.Flush(ctx)
+}
+
+// countGone counts what was removed of each segment.
+func (ix *Index) countGone(in *snapshot) error {
+	q := &search{ctx: context.Background(), cache: ix.cache, snapshot: in}
+	for _, s := range in.segments {
+		gone, err := q.removed(s)
+		if err != nil {
+			return err
+		}
+		if gone != nil {
+			s.gone.Store(int64(gone.GetCardinality()))
 		}
 	}
 	return nil
@@ -345,7 +379,7 @@ func (ix *Index) Flush(ctx context.Context) error {
 	if err := cmp.Or(ix.whyBroken(), ix.waitForMerges()); err != nil {
 		return fmt.Errorf("flush index: %w", err)
 	}
-	if ix.added == snapshot.position {
+	if ix.added == snapshot.position && ix.batch.empty() {
 		return nil
 	}
 	var written []*segment
@@ -402,7 +436,11 @@ func (ix *Index) publish(position uint64, change func([]*segment) []*segment) er
 	}
 	defer old.release()
 	next := newSnapshot(change(slices.Clone(old.segments)), cmp.Or(position, old.position))
-	if err := ix.writeManifest(next); err != nil {
+	err := ix.countGone(next)
+	if err == nil {
+		err = ix.writeManifest(next)
+	}
+	if err != nil {
 		ix.broken = fmt.Errorf("an earlier change did not complete: %w", err)
 		next.release()
 		return err
@@ -443,7 +481,7 @@ func (ix *Index) Stats() index.Stats {
 	}
 	defer snapshot.release()
 	for _, s := range snapshot.segments {
-		stats.Messages += uint64(s.docs)
+		stats.Messages += uint64(s.docs) - uint64(s.gone.Load())
 		stats.Bytes += s.size
 	}
 	stats.Segments = len(snapshot.segments)

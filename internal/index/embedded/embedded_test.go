@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -430,4 +432,101 @@ func editDistance(a, b []rune) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// What was removed leaves the files as well, with its words and accounts.
+func TestRemovedLeavesTheFiles(t *testing.T) {
+	records := sample(60)
+	for _, i := range []int{3, 31, 40} {
+		secret := *records[i]
+		secret.Kind, secret.Of = argus.KindMessage, 0
+		secret.Message = &argus.Message{Service: "test", Conversation: "secretroom", From: "secretsender", To: []string{"secretreceiver"}, Text: "secretword"}
+		records[i] = &secret
+	}
+	dir := t.TempDir()
+	ix := open(t, dir, Options{Text: records})
+	feed(t, ix, records[:30])
+	feed(t, ix, records)
+	holds := func() bool {
+		for _, data := range readDir(t, dir) {
+			if bytes.Contains(data, []byte("ecretroom")) || bytes.Contains(data, []byte("ecretword")) {
+				return true
+			}
+		}
+		return false
+	}
+	if !holds() {
+		t.Fatal("the words are not in the files to begin with")
+	}
+	if err := ix.Remove(t.Context(), []uint64{4, 32, 41}); err != nil {
+		t.Fatal(err)
+	}
+	ix.settle(t)
+	expectClean(t, ix)
+	for name, data := range readDir(t, dir) {
+		for _, secret := range []string{"secret", "ecretroom", "ecretword", "ecretsender", "ecretreceiver"} {
+			if bytes.Contains(data, []byte(secret)) {
+				t.Errorf("%s still holds %q", name, secret)
+			}
+		}
+	}
+	if err := ix.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ix = open(t, dir, Options{Text: records})
+	defer ix.Close()
+	r, err := ix.Search(t.Context(), index.Request{Query: query.Word{Term: "secretword"}})
+	if err != nil || r.Total != 0 {
+		t.Errorf("found %+v, %v", r, err)
+	}
+}
+
+// After a power cut while messages are removed and their segment is written
+// anew, an index has them all or none of them.
+func TestPowerCutsWhileRemoving(t *testing.T) {
+	records := sample(60)
+	gone := []uint64{3, 17, 44}
+	present := func(ix *Index) (n int) {
+		for hit, err := range ix.Stream(t.Context(), nil, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(gone, hit.Seq) {
+				n++
+			}
+		}
+		return n
+	}
+	all := -1
+	var removed atomic.Bool
+	cut := &powerCut{t: t, unsynced: map[string]bool{}, done: func() {}}
+	cut.look = func(dir string, _ bool) {
+		ix := open(t, dir, Options{Text: records})
+		defer ix.Close()
+		n := present(ix)
+		if n != 0 && (n != all || removed.Load()) {
+			t.Errorf("%d of %d messages are there after a cut", n, all)
+		}
+		ix.settle(t)
+		expectClean(t, ix)
+		if present(ix) != n {
+			t.Errorf("%d messages are there, and %d after a merge", n, present(ix))
+		}
+	}
+	ix := open(t, t.TempDir(), Options{Text: records})
+	defer ix.Close()
+	feed(t, ix, records)
+	ix.settle(t)
+	if all = present(ix); all == 0 {
+		t.Fatal("none of the records is a message")
+	}
+	ix.options.Step = cut.step
+	if err := ix.Remove(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	removed.Store(true)
+	ix.settle(t)
+	if cut.cuts < 10 || present(ix) != 0 {
+		t.Errorf("%d cuts, %d messages left", cut.cuts, present(ix))
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -27,50 +28,42 @@ type search struct {
 	text     index.Text
 	cache    *cache
 	snapshot *snapshot
+	texts    *atomic.Int64 // how many more texts may be read; nil for any number
 	regexps  map[string]*regexp.Regexp
-	scopeKey string
+	scopeKey string // names the scope in the cache
 }
 
 // patience is how many documents or terms are looked at between two looks at
 // whether the answer is still wanted.
 const patience = 1024
 
-// matching returns the documents of a segment that match a query inside a
-// scope. Nobody may change them.
-func (q *search) matching(s *segment, n, scope query.Node) (*roaring.Bitmap, error) {
-	if isAll(scope) {
-		return q.evaluate(s, n, nil)
-	}
-	inside, err := q.scope(s, scope)
-	if err != nil || isAll(n) || inside.IsEmpty() {
-		return inside, err
-	}
-	docs, err := q.evaluate(s, n, inside)
-	if err != nil {
-		return nil, err
-	}
-	return roaring.And(docs, inside), nil
-}
-
 func isAll(n query.Node) bool {
 	_, all := n.(query.All)
 	return all || n == nil
 }
 
-// scope evaluates a query that probably recurs.
-func (q *search) scope(s *segment, n query.Node) (*roaring.Bitmap, error) {
-	if q.scopeKey == "" {
+// nameScope gives a scope its name in the cache.
+func (q *search) nameScope(n query.Node) {
+	if !isAll(n) {
 		// Unlike String, this tells apart any two nodes, parsed or made.
 		q.scopeKey = fmt.Sprintf("scope %#v", n)
 	}
+}
+
+// scope evaluates a query that probably recurs, on a range of documents or,
+// if within is nil, on all.
+func (q *search) scope(s *segment, n query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	var what strings.Builder
 	what.WriteString(q.scopeKey)
+	if within != nil && !within.IsEmpty() {
+		fmt.Fprintf(&what, " %d-%d", within.Minimum(), within.Maximum())
+	}
 	if hasLateField(n) {
 		for _, other := range s.lateSources(q.snapshot, func(argus.DeliveryNumber) bool { return true }) {
 			what.WriteString(" " + other.name)
 		}
 	}
-	return q.cache.get(cacheKey{s.name, what.String()}, func() (*roaring.Bitmap, error) { return q.evaluate(s, n, nil) })
+	return q.cache.get(cacheKey{s.name, what.String()}, func() (*roaring.Bitmap, error) { return q.evaluate(s, n, within) })
 }
 
 // evaluate returns the documents that match n. It is exact for documents in
@@ -339,6 +332,9 @@ func (q *search) regexp(s *segment, expr string, within *roaring.Bitmap) (*roari
 	slices.SortFunc(docs, func(a, b uint32) int { return cmp.Compare(s.seqs.at(int(a)), s.seqs.at(int(b))) })
 	found := roaring.New()
 	for _, doc := range docs {
+		if q.texts != nil && q.texts.Add(-1) < 0 {
+			return nil, errTexts
+		}
 		seq := s.seqs.at(int(doc))
 		r, err := q.text.Get(q.ctx, seq)
 		if err != nil {
@@ -409,10 +405,14 @@ func ceilMicros(t time.Time) int64 {
 	return micros
 }
 
-// A late fact gives a message a term: its delivery, or is:differs.
+// A late fact gives a message a term: its delivery, or is:differs. That it was
+// removed is no term.
 func (f *lateFacts) field() query.Field {
-	if f.delivery == 0 {
+	switch f.delivery {
+	case factDiffers:
 		return query.Field{Name: query.Is, Value: "differs"}
+	case factRemoved:
+		return query.Field{}
 	}
 	return query.Field{Name: query.Delivery, Value: f.delivery.String()}
 }
@@ -447,16 +447,26 @@ func (s *segment) lateSources(in *snapshot, wanted func(argus.DeliveryNumber) bo
 // lateDocs returns the documents that have a field by late facts, nil if there
 // are no such facts.
 func (q *search) lateDocs(s *segment, n query.Field) (*roaring.Bitmap, error) {
-	wanted := func(d argus.DeliveryNumber) bool {
+	return q.late(s, n.String(), func(d argus.DeliveryNumber) bool {
 		has := (&lateFacts{delivery: d}).field()
 		return has.Name == n.Name && (has.Value == n.Value || n.Prefix && strings.HasPrefix(has.Value, n.Value))
-	}
+	})
+}
+
+// removed returns the documents that were removed, nil if there are none.
+func (q *search) removed(s *segment) (*roaring.Bitmap, error) {
+	return q.late(s, "removed", func(d argus.DeliveryNumber) bool { return d == factRemoved })
+}
+
+// late returns the documents that the wanted late facts are about, nil if
+// there are no such facts.
+func (q *search) late(s *segment, name string, wanted func(argus.DeliveryNumber) bool) (*roaring.Bitmap, error) {
 	sources := s.lateSources(q.snapshot, wanted)
 	if len(sources) == 0 || s.docs == 0 {
 		return nil, nil
 	}
 	var what strings.Builder
-	what.WriteString("late " + n.String())
+	what.WriteString("late " + name)
 	for _, other := range sources {
 		what.WriteString(" " + other.name)
 	}

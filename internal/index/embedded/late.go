@@ -3,6 +3,7 @@ package embedded
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -10,14 +11,20 @@ import (
 )
 
 // lateFacts are facts that came after the messages that they are about: the
-// sequence numbers of messages that were seen again in a delivery, or, with
-// delivery 0, of which a differing copy came. They lie in the segment that was
+// sequence numbers of messages that were seen again in a delivery, of which a
+// differing copy came, or that were removed. They lie in the segment that was
 // written when they came.
 type lateFacts struct {
-	delivery argus.DeliveryNumber
-	high     uint32          // upper half of the sequence numbers
-	low      *roaring.Bitmap // lower halves
+	delivery argus.DeliveryNumber // or factDiffers, or factRemoved
+	high     uint32               // upper half of the sequence numbers
+	low      *roaring.Bitmap      // lower halves
 }
+
+// What stands in the place of a delivery in facts that are of none.
+const (
+	factDiffers argus.DeliveryNumber = 0
+	factRemoved argus.DeliveryNumber = math.MaxUint32
+)
 
 // addLate notes a fact about the message with a sequence number.
 func addLate(late []lateFacts, delivery argus.DeliveryNumber, seq uint64) []lateFacts {

@@ -18,8 +18,9 @@ const (
 	manifestName = "manifest"
 	lockName     = "lock"
 
-	// formatVersion is of the manifest and what it lists. 1 is the first.
-	formatVersion = 1
+	// formatVersion is of the manifest and what it lists. 1 is the first; 2
+	// has the one receiver of a message as a column, and removed messages.
+	formatVersion = 2
 
 	// maxManifest bounds the manifest's size in bytes.
 	maxManifest = 16 << 20

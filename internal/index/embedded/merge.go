@@ -5,7 +5,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // mergeFactor is how many segments of about one size become one.
@@ -55,7 +58,8 @@ func (ix *Index) waitForMerges() error {
 }
 
 // pick chooses segments to merge: eight of about one size, fewer where more
-// would not fit in one segment; nil if there is nothing to do.
+// would not fit in one segment; else one of which messages were removed; nil
+// if there is nothing to do.
 func (ix *Index) pick(segments []*segment) []*segment {
 	levels := map[int][]*segment{}
 	for _, s := range segments {
@@ -81,6 +85,9 @@ func (ix *Index) pick(segments []*segment) []*segment {
 			}
 		}
 	}
+	if i := slices.IndexFunc(segments, func(s *segment) bool { return s.gone.Load() > 0 }); i >= 0 {
+		return segments[i : i+1]
+	}
 	return nil
 }
 
@@ -92,7 +99,8 @@ func (ix *Index) mergeOnce(ctx context.Context) (bool, error) {
 	if chosen == nil {
 		return false, nil
 	}
-	one, err := ix.mergeSegments(ctx, chosen)
+	q := &search{ctx: ctx, cache: ix.cache, snapshot: snapshot}
+	one, err := ix.mergeSegments(q, chosen)
 	if err != nil {
 		return false, err
 	}
@@ -103,17 +111,18 @@ func (ix *Index) mergeOnce(ctx context.Context) (bool, error) {
 	})
 }
 
-func (ix *Index) mergeSegments(ctx context.Context, segments []*segment) (one *segment, err error) {
+func (ix *Index) mergeSegments(q *search, segments []*segment) (one *segment, err error) {
 	defer guard(segments[0].name, &err)
-	for _, s := range segments {
+	gone := make([]*roaring.Bitmap, len(segments))
+	for i, s := range segments {
 		if err := s.verify(); err != nil {
 			return nil, err
 		}
-		if err := ctx.Err(); err != nil {
+		if gone[i], err = q.removed(s); err != nil {
 			return nil, err
 		}
 	}
-	return ix.write(newMerge(ctx, segments).content())
+	return ix.write(newMerge(q.ctx, segments, gone).content())
 }
 
 // A merge makes one segment's content of several.
@@ -121,7 +130,7 @@ type merge struct {
 	ctx      context.Context
 	segments []*segment
 	// order has the documents of the new segment, and places the reverse:
-	// segment and document to new document.
+	// segment and document to new document, or noPlace for a removed one.
 	order  []docRef
 	places [][]uint32
 	// wordPlaces leads from a segment's word to the word in the new one.
@@ -130,19 +139,31 @@ type merge struct {
 
 type docRef struct{ segment, doc uint32 }
 
-func newMerge(ctx context.Context, segments []*segment) *merge {
+const noPlace = math.MaxUint32
+
+// newMerge orders the documents, without those that are gone.
+func newMerge(ctx context.Context, segments []*segment, gone []*roaring.Bitmap) *merge {
 	m := &merge{ctx: ctx, segments: segments}
 	heads := make([]int, len(segments))
 	total := 0
-	for _, s := range segments {
+	for i, s := range segments {
 		total += s.docs
 		m.places = append(m.places, make([]uint32, s.docs))
+		if gone[i] != nil {
+			total -= int(gone[i].GetCardinality())
+			for _, doc := range gone[i].ToArray() {
+				m.places[i][doc] = noPlace
+			}
+		}
 		m.wordPlaces = append(m.wordPlaces, make([]uint32, s.terms.count-s.firstWord))
 	}
 	m.order = make([]docRef, total)
 	for i := range m.order {
 		least := -1
 		for j, s := range segments {
+			for heads[j] < s.docs && m.places[j][heads[j]] == noPlace {
+				heads[j]++
+			}
 			if heads[j] < s.docs && (least < 0 || m.less(j, heads[j], least, heads[least])) {
 				least = j
 			}
@@ -175,6 +196,7 @@ func (m *merge) content() *content {
 		seq:          m.column(func(s *segment) *column { return &s.seqs }),
 		conversation: m.values(func(s *segment) (*sorted, *column) { return &s.conversations, &s.conversation }),
 		sender:       m.values(func(s *segment) (*sorted, *column) { return &s.senders, &s.sender }),
+		receiver:     m.values(func(s *segment) (*sorted, *column) { return &s.receivers, &s.receiver }),
 		lang:         m.values(func(s *segment) (*sorted, *column) { return &s.langs, &s.lang }),
 		terms:        m.terms(),
 		words:        m.words,
@@ -204,14 +226,21 @@ func (m *merge) values(of func(s *segment) (*sorted, *column)) values {
 		lists[i], _ = of(s)
 		ordinals[i] = make([]uint64, lists[i].count)
 	}
+	old := m.column(func(s *segment) *column { _, c := of(s); return c })
+	const unused, used = 0, 1 // until they have a number: nothing stays of what was removed
+	for doc, at := range m.order {
+		ordinals[at.segment][old(doc)] = used
+	}
 	var v values
 	for value, places := range mergeSorted(lists) {
+		if !slices.ContainsFunc(places, func(p place) bool { return ordinals[p.list][p.ordinal] == used }) {
+			continue
+		}
 		for _, p := range places {
 			ordinals[p.list][p.ordinal] = uint64(v.list.count)
 		}
 		v.list.add(value)
 	}
-	old := m.column(func(s *segment) *column { _, c := of(s); return c })
 	v.of = func(doc int) uint64 { return ordinals[m.order[doc].segment][old(doc)] }
 	return v
 }
@@ -232,13 +261,21 @@ func (m *merge) terms() iter.Seq2[[]byte, []uint32] {
 			for _, p := range places {
 				s, begin := m.segments[p.list], len(docs)
 				docs = s.postings(p.ordinal).appendTo(docs)
-				for i, doc := range docs[begin:] {
-					docs[begin+i] = m.places[p.list][doc]
+				end := begin
+				for _, doc := range docs[begin:] {
+					docs[end] = m.places[p.list][doc]
+					if docs[end] != noPlace {
+						end++
+					}
 				}
-				ends = append(ends, len(docs))
+				docs = docs[:end]
+				ends = append(ends, end)
 				if term[0] >= fieldEnd {
 					m.wordPlaces[p.list][p.ordinal-s.firstWord] = word
 				}
+			}
+			if len(docs) == 0 {
+				continue // only removed messages had it
 			}
 			if term[0] >= fieldEnd {
 				word++
@@ -284,7 +321,9 @@ func (m *merge) words(ranks []uint32) func([]byte, int) []byte {
 	for i, s := range m.segments {
 		byRank[i] = make([]uint32, s.ranks.count)
 		for word := range byRank[i] {
-			byRank[i][s.ranks.at(word)] = ranks[m.wordPlaces[i][word]]
+			if place := m.wordPlaces[i][word]; int(place) < len(ranks) { // else it went with what was removed
+				byRank[i][s.ranks.at(word)] = ranks[place]
+			}
 		}
 	}
 	return func(dst []byte, doc int) []byte {

@@ -18,8 +18,8 @@ import (
 	"github.com/blevesearch/vellum"
 )
 
-// Version 1 of the segment file, see docs/format/index.md. There is no other.
-const segmentMagic = "argsegm1"
+// Version 2 of the segment file, see docs/format/index.md.
+const segmentMagic = "argsegm2"
 
 // The sections of a segment file, in their order.
 const (
@@ -30,6 +30,8 @@ const (
 	sectionConversation         // of each document
 	sectionSenders              // accounts
 	sectionSender               // of each document
+	sectionReceivers            // accounts that are the one receiver of a message
+	sectionReceiver             // of each document
 	sectionLangs                // language tags
 	sectionLang                 // of each document
 	sectionPostings             // of each term
@@ -70,7 +72,11 @@ type segment struct {
 	// reader removes it; the writer's segments only.
 	obsolete atomic.Bool
 
-	docs              int
+	docs int
+	// gone counts the documents that were removed, in segments that the writer
+	// has not rewritten yet.
+	gone atomic.Int64
+
 	firstSeq, lastSeq uint64 // of its documents, in the evidence
 	firstWord         int    // ordinal of the first term that is a word
 
@@ -78,8 +84,9 @@ type segment struct {
 
 	times, sequences, seqs     column
 	conversations, senders     sorted
-	langs, terms               sorted
-	conversation, sender, lang column
+	receivers, langs, terms    sorted
+	conversation, sender       column
+	receiver, lang             column
 	postingsData               []byte
 	automaton                  *vellum.FST // nil in segments that were not merged
 	places, ranks, tokenPlaces column
@@ -174,14 +181,15 @@ func (s *segment) parse() (err error) {
 		count   *int
 	}{
 		{sectionTimes, &s.times, &s.docs}, {sectionSequences, &s.sequences, &s.docs}, {sectionSeqs, &s.seqs, &s.docs},
-		{sectionConversation, &s.conversation, &s.docs}, {sectionSender, &s.sender, &s.docs}, {sectionLang, &s.lang, &s.docs},
+		{sectionConversation, &s.conversation, &s.docs}, {sectionSender, &s.sender, &s.docs}, {sectionReceiver, &s.receiver, &s.docs},
+		{sectionLang, &s.lang, &s.docs},
 		{sectionPlaces, &s.places, &s.terms.count}, {sectionRanks, &s.ranks, nil}, {sectionTokenPlaces, &s.tokenPlaces, nil},
 	}
 	lists := []struct {
 		section int
 		list    *sorted
 	}{
-		{sectionConversations, &s.conversations}, {sectionSenders, &s.senders}, {sectionLangs, &s.langs}, {sectionTerms, &s.terms},
+		{sectionConversations, &s.conversations}, {sectionSenders, &s.senders}, {sectionReceivers, &s.receivers}, {sectionLangs, &s.langs}, {sectionTerms, &s.terms},
 	}
 	for _, l := range lists {
 		if *l.list, err = parseSorted(part(l.section)); err != nil {

@@ -22,6 +22,7 @@ type content struct {
 	time, sequence, seq func(doc int) uint64
 	conversation        values
 	sender              values
+	receiver            values
 	lang                values
 	terms               iter.Seq2[[]byte, []uint32] // ascending, with ascending documents
 	words               func(ranks []uint32) func(dst []byte, doc int) []byte
@@ -75,7 +76,7 @@ func (c *content) writeTo(out *output) error {
 	column(c.docs, c.time)
 	column(c.docs, c.sequence)
 	column(c.docs, c.seq)
-	for _, v := range []*values{&c.conversation, &c.sender, &c.lang} {
+	for _, v := range []*values{&c.conversation, &c.sender, &c.receiver, &c.lang} {
 		out.section(func() { v.list.writeTo(out) })
 		column(c.docs, v.of)
 	}

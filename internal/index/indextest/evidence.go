@@ -18,6 +18,7 @@ import (
 type evidence struct {
 	records []*argus.Record
 	entries []*entry
+	removed []uint64
 	fails   error // what Get returns, if not nil
 }
 
@@ -96,7 +97,7 @@ func older(a, b *index.Cursor) int {
 // matching returns the entries that match all nodes, newest first.
 func (e *evidence) matching(nodes ...query.Node) (list []*entry) {
 	for _, entry := range e.entries {
-		if !slices.ContainsFunc(nodes, func(n query.Node) bool { return n != nil && !query.Match(n, &entry.doc) }) {
+		if !slices.Contains(e.removed, entry.hit.Seq) && !slices.ContainsFunc(nodes, func(n query.Node) bool { return n != nil && !query.Match(n, &entry.doc) }) {
 			list = append(list, entry)
 		}
 	}
@@ -123,18 +124,61 @@ func (e *evidence) search(req index.Request) *index.Result {
 		slices.SortStableFunc(counts, func(a, b index.Count) int { return cmp.Compare(b.Count, a.Count) })
 		result.Facets[field] = counts[:min(len(counts), cmp.Or(req.FacetSize, 20))]
 	}
-	layouts := map[index.Interval]string{
-		index.ByHour: "2006-01-02T15", index.ByDay: "2006-01-02", index.ByMonth: "2006-01", index.ByYear: "2006",
-	}
-	if req.Histogram != "" {
-		result.Histogram = count(found, func(e *entry) []string {
-			if !e.doc.Message.Sent.Known() {
-				return nil
-			}
-			return []string{e.doc.Message.Sent.UTC().Format(layouts[req.Histogram])}
+	result.Histogram = histogram(found, req)
+	result.Pairs = pairs(found, req.Pairs)
+	return result
+}
+
+func histogram(found []*entry, req index.Request) []index.Count {
+	layout := map[index.Interval]string{
+		index.ByHour: "2006-01-02T15", index.ByDay: "2006-01-02", index.ByMonth: "2006-01", index.ByYear: "2006", index.ByWeekHour: "Mon 15",
+	}[req.Histogram]
+	zone := cmp.Or(req.Zone, time.UTC)
+	bars := count(found, func(e *entry) []string {
+		if !e.doc.Message.Sent.Known() || layout == "" {
+			return nil
+		}
+		return []string{e.doc.Message.Sent.UTC().In(zone).Format(layout)}
+	})
+	if req.Histogram == index.ByWeekHour {
+		const week = "Mon Tue Wed Thu Fri Sat Sun"
+		slices.SortStableFunc(bars, func(a, b index.Count) int {
+			return cmp.Compare(strings.Index(week, a.Value[:3]), strings.Index(week, b.Value[:3]))
 		})
 	}
-	return result
+	return bars
+}
+
+// pairs counts who wrote to whom, most frequent first.
+func pairs(found []*entry, most int) (list []index.Pair) {
+	for _, e := range found {
+		m := e.doc.Message
+		pair := index.Pair{Service: m.Service, From: m.From, Conversation: m.Conversation}
+		if len(m.To) == 1 && m.To[0] != "" {
+			pair.To, pair.Conversation = m.To[0], ""
+		}
+		if m.From == "" {
+			continue
+		}
+		at := slices.IndexFunc(list, func(p index.Pair) bool {
+			return p.Service == pair.Service && p.From == pair.From && p.To == pair.To && p.Conversation == pair.Conversation
+		})
+		if at < 0 {
+			at, list = len(list), append(list, pair)
+		}
+		list[at].Count++
+		if m.Sent.Known() { // newest first
+			list[at].First = m.Sent.UTC()
+			if list[at].Last.IsZero() {
+				list[at].Last = list[at].First
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b index.Pair) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.From, b.From), strings.Compare(a.To, b.To),
+			strings.Compare(a.Conversation, b.Conversation), strings.Compare(a.Service, b.Service))
+	})
+	return list[:min(len(list), most)]
 }
 
 // facetValues are the values that a message counts for: the account, the

@@ -42,6 +42,10 @@ func Run(t *testing.T, open Open) {
 		{"Facets", testFacets},
 		{"Histogram", testHistogram},
 		{"Page", testPage},
+		{"Pairs", testPairs},
+		{"Stream", testStream},
+		{"Removed", testRemoved},
+		{"Budget", testBudget},
 		{"Cancelled", testCancelled},
 		{"Refused", testRefused},
 		{"Concurrent", testConcurrent},
@@ -396,6 +400,137 @@ func testPage(t *testing.T, open Open) {
 	f.expect("around a message outside the scope", f.labels(page.Hits), []string{all[4], all[6]})
 }
 
+// Who wrote to whom: an account where the message names one, else the
+// conversation.
+func testPairs(t *testing.T, open Open) {
+	f := setUp(t, open)
+	direct, group, system := text("1", at(1), "x"), text("2", at(2), "x"), text("3", at(3), "x")
+	direct.To, group.To = []string{"b"}, []string{"b", "c"}
+	system.From, system.State = "", argus.StateSystem
+	again := direct
+	again.ServiceID, again.Sent = "4", at(4)
+	f.put(direct, group)
+	f.put(system, again)
+	first, last := at(1).UTC(), at(4).UTC()
+	f.expect("pairs", f.check(index.Request{Pairs: 9}).Pairs, []index.Pair{
+		{Service: "test", From: "a", To: "b", Count: 2, First: first, Last: last},
+		{Service: "test", From: "a", Conversation: "G", Count: 1, First: at(2).UTC(), Last: at(2).UTC()},
+	})
+	f.expect("the most frequent", len(f.check(index.Request{Pairs: 1}).Pairs), 1)
+}
+
+// checkStream compares a whole stream with the slow one.
+func (f *fixture) checkStream(n, scope query.Node) {
+	f.t.Helper()
+	var got []index.Hit
+	for hit, err := range f.index.Stream(context.Background(), n, scope) {
+		if err != nil {
+			f.t.Fatalf("stream %s: %v", show(n), err)
+		}
+		got = append(got, hit)
+	}
+	want := f.search(index.Request{Query: n, Scope: scope, Limit: len(f.entries)}).Hits
+	slices.Reverse(want)
+	f.expect("stream "+show(n)+" in "+show(scope), got, want)
+}
+
+// A stream has everything, oldest first, and messages that came late in their
+// place.
+func testStream(t *testing.T, open Open) {
+	f := setUp(t, open)
+	for batch := range 5 {
+		var messages []argus.Message
+		for i := range 10 {
+			messages = append(messages, text(fmt.Sprintf("%d-%d", batch, i), at(7*i+batch), []string{"x", "y"}[i%2]))
+		}
+		messages[3].Sent = argus.Time{}
+		f.put(messages...)
+	}
+	f.checkStream(nil, nil)
+	f.checkStream(query.Word{Term: "x"}, query.Not{Node: query.Word{Term: "y"}})
+	f.checkStream(query.Word{Term: "absent"}, nil)
+	for range f.index.Stream(t.Context(), nil, nil) {
+		break // whoever has enough may go
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range f.index.Stream(ctx, nil, nil) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("stream with a cancelled context: %v", err)
+		}
+	}
+}
+
+// What was removed is in no answer any more, also when it is opened again.
+func testRemoved(t *testing.T, open Open) {
+	f := setUp(t, open)
+	f.put(text("1", at(1), "one secret"), text("2", at(2), "two"), text("3", at(3), "three"))
+	f.sighting(2, 1)
+	f.add(3)
+	f.remove(1, 3)
+	for range 2 {
+		r := f.check(index.Request{Limit: 9, Pairs: 9, Histogram: index.ByDay, Facets: []query.FieldName{query.From, query.Delivery}})
+		f.expect("hits", f.labels(r.Hits), []string{"2"})
+		f.expect("removed word", f.check(index.Request{Query: query.Word{Term: "secret"}}).Total, uint64(0))
+		f.expect("its negation", f.check(index.Request{Query: query.Not{Node: query.Word{Term: "absent"}}}).Total, uint64(1))
+		f.expect("its delivery", f.in(2), []string(nil))
+		f.checkPage(index.PageRequest{Service: "test", Conversation: "G", Before: 9})
+		f.checkStream(nil, nil)
+		f.expect("messages", f.index.Stats().Messages, uint64(1))
+		f.reopen()
+	}
+	f.put(text("4", at(4), "four"))
+	f.remove(5)
+	f.remove(5) // again
+	f.expect("hits after more", f.labels(f.check(index.Request{Limit: 9}).Hits), []string{"2"})
+}
+
+func (f *fixture) remove(seqs ...uint64) {
+	f.t.Helper()
+	if err := f.index.Remove(context.Background(), seqs); err != nil {
+		f.t.Fatalf("remove: %v", err)
+	}
+	f.removed = append(f.removed, seqs...)
+}
+
+// An answer that runs out of its budget says up to where it is whole, and is.
+func testBudget(t *testing.T, open Open) {
+	f := setUp(t, open)
+	const size = 400
+	for batch := range 3 {
+		var messages []argus.Message
+		for i := range size {
+			messages = append(messages, text(fmt.Sprintf("%d-%d", batch, i), at(batch*size+i), "x"))
+		}
+		f.put(messages...)
+	}
+	read := query.Regexp{Expr: "x"}
+	f.check(index.Request{Query: read, Limit: 9, Budget: index.Budget{Time: time.Hour, Texts: 3 * size}})
+	for _, budget := range []index.Budget{{Texts: 1}, {Texts: size + 1}, {Texts: 3*size - 1}, {Time: 1}} {
+		r, err := f.index.Search(t.Context(), index.Request{Query: read, Limit: 3 * size, Budget: budget})
+		if err != nil {
+			t.Fatalf("budget %+v: %v", budget, err)
+		}
+		if r.Partial == nil || r.Partial.Why == "" {
+			t.Errorf("budget %+v: %+v is called whole", budget, r.Partial)
+			continue
+		}
+		since := r.Partial.Since
+		whole := func(sent time.Time) bool { return !since.IsZero() && !sent.Before(since) }
+		got := slices.DeleteFunc(r.Hits, func(h index.Hit) bool { return !whole(sentTime(&h.Cursor)) })
+		var want []index.Hit
+		for _, e := range f.matching(nil) {
+			if whole(e.doc.Message.Sent.UTC()) {
+				want = append(want, e.hit)
+			}
+		}
+		f.expect(fmt.Sprintf("budget %+v, hits since %s", budget, since), got, want)
+		if r.Total < uint64(len(want)) || r.Total >= 3*size {
+			t.Errorf("budget %+v: counted %d, of which %d since %s", budget, r.Total, len(want), since)
+		}
+	}
+}
+
 func testCancelled(t *testing.T, open Open) {
 	f := setUp(t, open)
 	f.put(text("1", at(1), "one two"), text("2", at(2), "two one"))
@@ -538,6 +673,9 @@ func testRandom(t *testing.T, open Open) {
 			}
 			f.add(from)
 			f.flush()
+			if len(f.entries) > 0 && rapid.IntRange(0, 5).Draw(r, "remove") == 0 {
+				f.remove(rapid.SampledFrom(f.entries).Draw(r, "removed").hit.Seq)
+			}
 			if rapid.IntRange(0, 9).Draw(r, "reopen") == 0 {
 				f.reopen()
 			}
@@ -555,6 +693,7 @@ func testRandom(t *testing.T, open Open) {
 			}
 			f.checkPage(req)
 		}
+		f.checkStream(randomNode(r, 2), randomNode(r, 1))
 		for err := range f.index.Check(context.Background()) {
 			f.t.Errorf("check: %v", err)
 		}

@@ -94,7 +94,9 @@ func randomRequest(r *rapid.T) index.Request {
 		Query: randomNode(r, 3), Scope: randomNode(r, 2),
 		Limit:     rapid.IntRange(0, 12).Draw(r, "limit"),
 		FacetSize: rapid.IntRange(0, 3).Draw(r, "facet size"),
-		Histogram: rapid.SampledFrom([]index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear}).Draw(r, "histogram"),
+		Histogram: rapid.SampledFrom([]index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}).Draw(r, "histogram"),
+		Zone:      rapid.SampledFrom([]*time.Location{nil, time.FixedZone("Kathmandu", 5*3600+45*60), time.FixedZone("", -3600)}).Draw(r, "zone"),
+		Pairs:     rapid.SampledFrom([]int{0, 0, 3, 1000}).Draw(r, "pairs"),
 		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}}).
 			Draw(r, "facets"),
 	}

@@ -43,6 +43,7 @@ export type SearchResult = {
   total: number
   facets?: Record<string, Count[] | null>
   histogram?: Count[]
+  partial?: { since?: string; why: string }
   next?: string
   behind: number
   entry: number

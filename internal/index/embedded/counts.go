@@ -1,0 +1,308 @@
+package embedded
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// counts are what an answer counts besides its hits. Several goroutines may
+// add at once.
+type counts struct {
+	req index.Request
+
+	mu     sync.Mutex // for what follows
+	facets map[query.FieldName]map[string]uint64
+	bars   map[int64]uint64 // by the start, in microseconds
+	pairs  map[pairKey]*pairCount
+}
+
+// facetFields can be counted by.
+var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+
+func newCounts(req index.Request) (*counts, error) {
+	req.FacetSize = cmp.Or(req.FacetSize, 20)
+	if req.Zone == nil {
+		req.Zone = time.UTC
+	}
+	c := &counts{req: req, facets: map[query.FieldName]map[string]uint64{}, bars: map[int64]uint64{}, pairs: map[pairKey]*pairCount{}}
+	for _, f := range req.Facets {
+		if !slices.Contains(facetFields, f) {
+			return nil, fmt.Errorf("count by %s: messages are counted by from, in, service, delivery, is and lang", f)
+		}
+		c.facets[f] = map[string]uint64{}
+	}
+	if _, known := intervals[req.Histogram]; req.Histogram != "" && !known {
+		return nil, fmt.Errorf("count by %q: bars are an hour, day, month or year wide, or an hour of the week (weekhour)", req.Histogram)
+	}
+	return c, nil
+}
+
+func (c *counts) add(q *search, s *segment, docs *roaring.Bitmap) error {
+	for field, values := range c.facets {
+		var err error
+		switch field {
+		case query.From:
+			err = c.addColumn(q, &s.senders, &s.sender, docs, func(value []byte, n uint64) { values[string(value)] += n })
+		case query.Lang:
+			err = c.addColumn(q, &s.langs, &s.lang, docs, func(value []byte, n uint64) { values[string(value)] += n })
+		case query.In:
+			err = c.addColumn(q, &s.conversations, &s.conversation, docs, func(value []byte, n uint64) {
+				_, conversation := splitConversationKey(value)
+				values[string(conversation)] += n
+			})
+		case query.Service:
+			err = c.addColumn(q, &s.conversations, &s.conversation, docs, func(value []byte, n uint64) {
+				service, _ := splitConversationKey(value)
+				values[string(service)] += n
+			})
+		default:
+			err = c.addTerms(q, s, field, docs, values)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if c.req.Histogram != "" {
+		if err := c.addBars(q, s, docs); err != nil {
+			return err
+		}
+	}
+	if c.req.Pairs > 0 {
+		return c.addPairs(q, s, docs)
+	}
+	return nil
+}
+
+// addColumn counts documents by a column, and adds each value that occurs.
+func (c *counts) addColumn(q *search, list *sorted, of *column, docs *roaring.Bitmap, add func(value []byte, n uint64)) error {
+	found := make([]uint32, list.count)
+	err := q.each(docs, func(doc int) error {
+		found[of.at(doc)]++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	values := list.from(0)
+	for ordinal := 0; values.advance(); ordinal++ {
+		if found[ordinal] > 0 {
+			add(values.key, uint64(found[ordinal]))
+		}
+	}
+	return nil
+}
+
+// addTerms counts documents by the terms of a field that has few.
+func (c *counts) addTerms(q *search, s *segment, field query.FieldName, docs *roaring.Bitmap, counts map[string]uint64) error {
+	values := map[string]bool{}
+	low, high := s.terms.prefixed([]byte{fieldByte[field]})
+	for terms := s.terms.from(low); terms.next < high && terms.advance(); {
+		values[string(terms.key[1:])] = true
+	}
+	for _, other := range q.snapshot.segments {
+		for i := range other.late {
+			if late := other.late[i].field(); late.Name == field {
+				values[late.Value] = true
+			}
+		}
+	}
+	for value := range values {
+		having, err := q.field(s, query.Field{Name: field, Value: value})
+		if err != nil {
+			return err
+		}
+		if n := docs.AndCardinality(having); n > 0 {
+			c.mu.Lock()
+			counts[value] += n
+			c.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// An interval is how a bar's start is written, and where the bar of a moment
+// begins and about where it ends, in the moment's zone.
+type interval struct {
+	layout string
+	bounds func(t time.Time) (start, end time.Time)
+}
+
+var intervals = map[index.Interval]interval{
+	index.ByHour:     {"2006-01-02T15", hourOf},
+	index.ByWeekHour: {"Mon 15", hourOf},
+	index.ByDay: {"2006-01-02", func(t time.Time) (time.Time, time.Time) {
+		start := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
+		return start, start.AddDate(0, 0, 1)
+	}},
+	index.ByMonth: {"2006-01", func(t time.Time) (time.Time, time.Time) {
+		start := time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, t.Location())
+		return start, start.AddDate(0, 1, 0)
+	}},
+	index.ByYear: {"2006", func(t time.Time) (time.Time, time.Time) {
+		start := time.Date(t.Year(), 1, 1, 0, 0, 0, 0, t.Location())
+		return start, start.AddDate(1, 0, 0)
+	}},
+}
+
+// hourOf counts from the moment and not from the date: when clocks are set
+// back, an hour comes twice.
+func hourOf(t time.Time) (start, end time.Time) {
+	start = t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
+	return start, start.Add(time.Hour)
+}
+
+// addBars counts the documents of each bar at once: they are in the order of
+// time.
+func (c *counts) addBars(q *search, s *segment, docs *roaring.Bitmap) error {
+	bounds := intervals[c.req.Histogram].bounds
+	bars := map[int64]uint64{}
+	for doc := docs.NextValue(uint32(s.beforeTime(1))); doc >= 0 && int(doc) < s.docs; {
+		if err := q.ctx.Err(); err != nil {
+			return err
+		}
+		micros := keyMicros(s.times.at(int(doc)))
+		start, end := bounds(time.UnixMicro(micros).In(c.req.Zone))
+		// Where a zone skips midnight, the end may fall before the moment.
+		next := s.beforeTime(microsKey(max(end.UnixMicro(), micros+1)))
+		if next <= int(doc) {
+			return malformed("the documents are not in the order of time")
+		}
+		bars[start.UnixMicro()] += docs.CardinalityInRange(uint64(doc), uint64(next))
+		doc = docs.NextValue(uint32(next))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for start, n := range bars {
+		c.bars[start] += n
+	}
+	return nil
+}
+
+// A pairKey names a pair. The receiver is empty where the conversation counts.
+type pairKey struct{ service, from, to, conversation string }
+
+// A pairCount has how many messages, and the time keys of the first and last.
+type pairCount struct {
+	count       uint64
+	first, last uint64
+}
+
+func (p *pairCount) add(o pairCount) {
+	p.count += o.count
+	if o.first != 0 && (p.first == 0 || o.first < p.first) {
+		p.first = o.first
+	}
+	p.last = max(p.last, o.last)
+}
+
+// maxPairs is the most pairs that are told apart in one answer.
+const maxPairs = 2_000_000
+
+var errPairs = errors.New("count pairs: more than 2,000,000 accounts write to each other in what was found; narrow the query, by time for instance")
+
+// addPairs counts who wrote to whom.
+func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
+	type ordinals struct{ from, to, conversation uint32 }
+	found := map[ordinals]*pairCount{}
+	err := q.each(docs, func(doc int) error {
+		o := ordinals{uint32(s.sender.at(doc)), uint32(s.receiver.at(doc)), uint32(s.conversation.at(doc))}
+		p := found[o]
+		if p == nil {
+			p = new(pairCount)
+			found[o] = p
+		}
+		time := s.times.at(doc)
+		p.add(pairCount{1, time, time})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for o, n := range found {
+		service, conversation := splitConversationKey(s.conversations.at(int(o.conversation)))
+		key := pairKey{service: string(service), from: string(s.senders.at(int(o.from))), to: string(s.receivers.at(int(o.to)))}
+		if key.from == "" {
+			continue // the service said it
+		}
+		if key.to == "" {
+			key.conversation = string(conversation)
+		}
+		p := c.pairs[key]
+		if p == nil {
+			if len(c.pairs) == maxPairs {
+				return errPairs
+			}
+			p = new(pairCount)
+			c.pairs[key] = p
+		}
+		p.add(*n)
+	}
+	return nil
+}
+
+// report writes the counts into the answer.
+func (c *counts) report(result *index.Result) {
+	for field, values := range c.facets {
+		delete(values, "") // no value
+		var list []index.Count
+		for value, n := range values {
+			list = append(list, index.Count{Value: value, Count: n})
+		}
+		slices.SortFunc(list, func(a, b index.Count) int {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
+		})
+		if result.Facets == nil {
+			result.Facets = map[query.FieldName][]index.Count{}
+		}
+		result.Facets[field] = list[:min(len(list), c.req.FacetSize)]
+	}
+	result.Histogram = c.histogram()
+	for key, n := range c.pairs {
+		pair := index.Pair{Service: key.service, From: key.from, To: key.to, Conversation: key.conversation, Count: n.count}
+		if n.first != 0 {
+			pair.First, pair.Last = time.UnixMicro(keyMicros(n.first)).UTC(), time.UnixMicro(keyMicros(n.last)).UTC()
+		}
+		result.Pairs = append(result.Pairs, pair)
+	}
+	slices.SortFunc(result.Pairs, func(a, b index.Pair) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.From, b.From), strings.Compare(a.To, b.To),
+			strings.Compare(a.Conversation, b.Conversation), strings.Compare(a.Service, b.Service))
+	})
+	result.Pairs = result.Pairs[:min(len(result.Pairs), c.req.Pairs)]
+}
+
+// histogram returns the bars, oldest first. Bars of one name are one: every
+// Monday at nine, or the hour that comes twice when clocks are set back.
+func (c *counts) histogram() (bars []index.Count) {
+	starts := slices.Sorted(maps.Keys(c.bars))
+	moment := func(start int64) time.Time { return time.UnixMicro(start).In(c.req.Zone) }
+	if c.req.Histogram == index.ByWeekHour {
+		slices.SortStableFunc(starts, func(a, b int64) int { return cmp.Compare(hourOfWeek(moment(a)), hourOfWeek(moment(b))) })
+	}
+	for _, start := range starts {
+		name := moment(start).Format(intervals[c.req.Histogram].layout)
+		if last := len(bars) - 1; last >= 0 && bars[last].Value == name {
+			bars[last].Count += c.bars[start]
+			continue
+		}
+		bars = append(bars, index.Count{Value: name, Count: c.bars[start]})
+	}
+	return bars
+}
+
+// hourOfWeek counts from Monday 00.
+func hourOfWeek(t time.Time) int { return (int(t.Weekday())+6)%7*24 + t.Hour() }

@@ -1,0 +1,216 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// A visit evaluates a query on the segments of a snapshot, the newest first,
+// on all processors.
+type visit struct {
+	query, scope query.Node
+	budget       index.Budget
+	// found is given what matches in each piece, if that is anything, by
+	// several goroutines at once.
+	found func(*search, *segment, *roaring.Bitmap) error
+}
+
+// A piece is a run of documents of a segment that is evaluated at once.
+type piece struct {
+	segment    *segment
+	begin, end int
+	done       bool
+}
+
+const (
+	// textPiece is the most documents of a piece of which the texts are read:
+	// few enough to stop in time, and to give what was found until then.
+	textPiece = 16 << 10
+	// aloneDocs is how many documents are not worth a second goroutine.
+	aloneDocs = 50_000
+)
+
+// A budgetError says which bound of a budget ended a visit.
+type budgetError string
+
+const errTexts = budgetError("it would read the texts of more messages than allowed")
+
+func (e budgetError) Error() string { return string(e) }
+
+// pieces divides the segments, newest first.
+func (v *visit) pieces(in *snapshot) (list []*piece) {
+	most := maxDocs
+	if readsText(v.query) || readsText(v.scope) {
+		most = textPiece
+	}
+	for _, s := range in.newestFirst() {
+		for end := s.docs; end > 0; end -= most {
+			list = append(list, &piece{segment: s, begin: max(0, end-most), end: end})
+		}
+	}
+	return list
+}
+
+// readsText says whether a query needs the texts of messages.
+func readsText(n query.Node) bool { return n != nil && cost(n) >= cost(query.Regexp{}) }
+
+// each visits the current snapshot and returns its position. What the budget
+// does not allow is left out, and partial says so.
+func (ix *Index) each(ctx context.Context, v visit) (position uint64, partial *index.Partial, err error) {
+	q, err := ix.begin(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer q.snapshot.release()
+	q.nameScope(v.scope)
+	if v.budget.Time > 0 {
+		var stop context.CancelFunc
+		over := budgetError(fmt.Sprintf("it would take longer than %s", v.budget.Time))
+		q.ctx, stop = context.WithTimeoutCause(ctx, v.budget.Time, over)
+		defer stop()
+	}
+	if v.budget.Texts > 0 {
+		q.texts = new(atomic.Int64)
+		q.texts.Store(v.budget.Texts)
+	}
+	list := v.pieces(q.snapshot)
+	err = v.run(q, list)
+	var over budgetError
+	if errors.As(err, &over) {
+		return q.snapshot.position, partialAnswer(list, string(over)), nil
+	}
+	return q.snapshot.position, nil, err
+}
+
+// run evaluates the pieces in their order until the first error.
+func (v *visit) run(q *search, list []*piece) error {
+	docs := 0
+	for _, p := range list {
+		docs += p.end - p.begin
+	}
+	workers := min(runtime.GOMAXPROCS(0), len(list))
+	if docs <= aloneDocs {
+		workers = min(workers, 1)
+	}
+	ctx, stop := context.WithCancelCause(q.ctx)
+	defer stop(nil)
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range workers {
+		wait.Go(func() {
+			mine := *q
+			mine.ctx, mine.regexps = ctx, map[string]*regexp.Regexp{}
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(list) {
+					return
+				}
+				if err := v.one(&mine, list[i]); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return context.Cause(ctx)
+}
+
+func (v *visit) one(q *search, p *piece) (err error) {
+	defer func() { err = damaged(p.segment.name, 0, err) }()
+	defer guard(p.segment.name, &err)
+	docs, err := q.matching(p, v.query, v.scope)
+	if err == nil && !docs.IsEmpty() {
+		err = v.found(q, p.segment, docs)
+	}
+	p.done = err == nil
+	return err
+}
+
+// partialAnswer says how far the pieces go that are done.
+func partialAnswer(list []*piece, why string) *index.Partial {
+	answer := &index.Partial{Why: why}
+	newest, some := uint64(0), false
+	for _, p := range list {
+		if p.done {
+			some = true
+		} else {
+			newest = max(newest, p.segment.times.at(p.end-1))
+		}
+	}
+	switch {
+	case !some:
+	case newest == 0: // only those without a time are missing
+		answer.Since = time.Unix(0, 0).UTC()
+	default:
+		answer.Since = time.UnixMicro(keyMicros(newest) + 1).UTC()
+	}
+	return answer
+}
+
+// matching returns the documents of a piece that match a query inside a scope.
+// Nobody may change them.
+func (q *search) matching(p *piece, n, scope query.Node) (*roaring.Bitmap, error) {
+	inside, err := q.inside(p, scope)
+	if err != nil {
+		return nil, err
+	}
+	if inside == nil {
+		return q.evaluate(p.segment, n, nil)
+	}
+	if isAll(n) || inside.IsEmpty() {
+		return inside, nil
+	}
+	docs, err := q.evaluate(p.segment, n, inside)
+	if err != nil {
+		return nil, err
+	}
+	return roaring.And(docs, inside), nil
+}
+
+// inside returns the documents of a piece that are inside a scope and were not
+// removed, nil for all of the segment.
+func (q *search) inside(p *piece, scope query.Node) (*roaring.Bitmap, error) {
+	s := p.segment
+	var inside *roaring.Bitmap
+	if p.begin > 0 || p.end < s.docs {
+		inside = roaring.New()
+		inside.AddRange(uint64(p.begin), uint64(p.end))
+	}
+	if !isAll(scope) {
+		var within *roaring.Bitmap
+		if readsText(scope) {
+			within = inside
+		}
+		covered, err := q.scope(s, scope, within)
+		if err != nil {
+			return nil, err
+		}
+		inside = intersect(inside, covered)
+	}
+	removed, err := q.removed(s)
+	if err != nil || removed == nil {
+		return inside, err
+	}
+	if inside == nil {
+		inside = s.all()
+	}
+	return roaring.AndNot(inside, removed), nil
+}
+
+// intersect gives what is in both sets, of which the first may be nil for all.
+func intersect(a, b *roaring.Bitmap) *roaring.Bitmap {
+	if a == nil {
+		return b
+	}
+	return roaring.And(a, b)
+}
