@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -22,7 +21,6 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 )
 
-var update = flag.Bool("update", false, "write the expected files anew")
 
 func testOptions(t testing.TB) Options {
 	return Options{KeyDir: filepath.Join(t.TempDir(), "keys"), Software: "argus test", SegmentBytes: 4000}

@@ -449,7 +449,10 @@ func testStream(t *testing.T, open Open) {
 	f.checkStream(nil, nil)
 	f.checkStream(query.Word{Term: "x"}, query.Not{Node: query.Word{Term: "y"}})
 	f.checkStream(query.Word{Term: "absent"}, nil)
-	for range f.index.Stream(t.Context(), nil, nil) {
+	for _, err := range f.index.Stream(t.Context(), nil, nil) {
+		if err != nil {
+			t.Error(err)
+		}
 		break // whoever has enough may go
 	}
 	ctx, cancel := context.WithCancel(t.Context())
