@@ -21,7 +21,6 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 )
 
-
 func testOptions(t testing.TB) Options {
 	return Options{KeyDir: filepath.Join(t.TempDir(), "keys"), Software: "argus test", SegmentBytes: 4000}
 }
