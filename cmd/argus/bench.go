@@ -20,8 +20,9 @@ func (a *app) benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure this machine: taking messages in, and asking",
 		Long: `Write a corpus of invented messages, take it in through the ordinary road, ask
-the desk what people ask, and print what it took. Machines differ and are noisy;
-docs/performance.md says how to measure beside SQLite FTS5 in the same run.`,
+the index and the desk what people ask, and print what it took. Machines differ
+and are noisy: --peer gives the same corpus to SQLite FTS5 in the same run, and
+the ratio is the result. docs/performance.md has what was measured.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			temporary := o.Dir == ""
@@ -59,6 +60,8 @@ docs/performance.md says how to measure beside SQLite FTS5 in the same run.`,
 	}
 	c.Flags().IntVar(&o.Messages, "messages", 1_000_000, "how many")
 	c.Flags().IntVar(&o.Rounds, "rounds", 50, "how often each question is asked")
+	c.Flags().BoolVar(&o.Peer, "peer", false, "measure SQLite FTS5 on the same corpus, too")
+	c.Flags().BoolVar(&o.Cold, "cold", false, "ask with nothing of the store in memory, too (Linux)")
 	c.Flags().StringVar(&o.Dir, "dir", "", "an empty `folder` to work in, which is kept (default a temporary one)")
 	c.Flags().StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
 	return c
@@ -79,9 +82,14 @@ func printBench(o *output, r *bench.Report) {
 			o.linef("  %-26s %8.1f", name, r.BytesPerMessage[name])
 		}
 	}
-	o.linef("\n%-28s %10s %10s %12s", "asked of the desk, warm", "median", "p99", "found")
+	if r.Peer != nil {
+		o.linef("")
+		printTaken(o, "SQLite FTS5", *r.Peer)
+		o.linef("Argus takes in %.1f times as many messages a second.", r.Ratio)
+	}
+	o.linef("\n%-32s %10s %10s %10s %10s %12s", "asked", "median", "p99", "cold", "FTS5", "found")
 	for _, q := range r.Questions {
-		o.linef("  %-26s %10s %10s %12s", q.Name, round(q.Median), round(q.P99), group(q.Found))
+		o.linef("%-5s %-26s %10s %10s %10s %10s %12s", q.Of, q.Name, round(q.Median), round(q.P99), round(q.Cold), round(q.Peer), group(q.Found))
 	}
 }
 
@@ -90,9 +98,13 @@ func printTaken(o *output, name string, t bench.Taken) {
 		t.CPUSeconds*1e6/(t.PerSecond*t.Seconds), size(t.PeakBytes), size(t.DiskBytes), t.DiskPerByte)
 }
 
-func round(d time.Duration) time.Duration {
-	if d > time.Millisecond {
-		return d.Round(10 * time.Microsecond)
+// round is a duration to be read, - for one that was not measured.
+func round(d time.Duration) string {
+	if d == 0 {
+		return "-"
 	}
-	return d.Round(time.Microsecond)
+	if d > time.Millisecond {
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
 }

@@ -1,8 +1,8 @@
 // Package bench measures an Argus on the machine it runs on.
 //
 // It goes the ordinary road, from a file of Argus JSON lines to an answer of
-// the desk, ledger included. Machines differ and are noisy: quote the ratio to
-// a peer in the same run, and the machine. TestBench has SQLite FTS5 for one.
+// the index and of the desk, ledger included. Machines differ and are noisy:
+// quote the ratio to the peer in the same run, SQLite FTS5, and the machine.
 package bench
 
 import (
@@ -14,14 +14,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/node"
-	"github.com/argus-evidence/argus/internal/query"
 	"github.com/argus-evidence/argus/internal/world"
 )
 
@@ -31,9 +29,12 @@ type Options struct {
 	Dir string
 	// Messages of the corpus. Default 1,000,000.
 	Messages int
-	// Peer takes the same corpus into a file, durable and searchable, to be
-	// measured as well. Default none.
-	Peer func(ctx context.Context, file, corpus string) error
+	// Peer says whether SQLite FTS5 takes in the same corpus and is asked the
+	// same. Default false.
+	Peer bool
+	// Cold asks each question once with nothing of the store in memory, too,
+	// where the system allows that. Default false.
+	Cold bool
 	// Rounds is how often each question is asked. Default 50.
 	Rounds int
 	// Say is told what is being done. Default nobody.
@@ -64,11 +65,18 @@ type Taken struct {
 	DiskPerByte float64 `json:"disk_bytes_per_corpus_byte"`
 }
 
-// Question is one thing that was asked of the desk, Rounds times, warm.
+// Question is one thing that was asked Rounds times, warm: of the index and the
+// evidence alone, or of the desk, which asks the authority and writes the
+// ledger besides.
 type Question struct {
+	Of     string        `json:"of"` // "index" or "desk"
 	Name   string        `json:"name"`
 	Median time.Duration `json:"median_ns"`
 	P99    time.Duration `json:"p99_ns"`
+	// Cold is how long it took once with nothing in memory, 0 if not measured.
+	Cold time.Duration `json:"cold_ns,omitempty"`
+	// Peer is the median of the peer for the same question, 0 if it has none.
+	Peer time.Duration `json:"peer_median_ns,omitempty"`
 	// Found is what the last answer counted.
 	Found uint64 `json:"found"`
 }
@@ -108,16 +116,20 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 	}
 	r.Ingest.DiskPerByte = float64(r.Ingest.DiskBytes) / float64(r.CorpusBytes)
-	o.Say("asking")
-	if r.Questions, err = ask(ctx, store, nodeOptions, o.Rounds); err != nil {
-		return nil, err
+	a := asking{store: store, rounds: o.Rounds, cold: o.Cold, say: o.Say}
+	if err := a.index(ctx); err != nil {
+		return nil, fmt.Errorf("ask the index: %w", err)
 	}
-	if o.Peer == nil {
+	if err := a.desk(ctx, nodeOptions); err != nil {
+		return nil, fmt.Errorf("ask the desk: %w", err)
+	}
+	r.Questions = a.answered
+	if !o.Peer {
 		return r, nil
 	}
-	o.Say("taking the corpus into the peer")
+	o.Say("taking the corpus into SQLite FTS5")
 	db := filepath.Join(o.Dir, "peer")
-	peer, err := take(r, func() error { return o.Peer(ctx, db, corpus) })
+	peer, err := take(r, func() error { return ingestSQLite(ctx, db, corpus) })
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +139,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	peer.DiskBytes = info.Size()
 	peer.DiskPerByte = float64(peer.DiskBytes) / float64(r.CorpusBytes)
 	r.Peer, r.Ratio = &peer, r.Ingest.PerSecond/peer.PerSecond
-	return r, nil
+	o.Say("asking SQLite FTS5")
+	return r, askSQLite(ctx, db, o.Rounds, r.Questions)
 }
 
 func writeCorpus(name string, messages int) error {
@@ -193,81 +206,4 @@ func parts(store string, messages int) (map[string]float64, error) {
 		return nil
 	})
 	return sizes, err
-}
-
-// ask asks the desk what people ask, the ledger included.
-func ask(ctx context.Context, store string, o node.Options, rounds int) ([]Question, error) {
-	n, err := node.Open(ctx, store, o)
-	if err != nil {
-		return nil, err
-	}
-	questions, err := askDesk(ctx, n, rounds)
-	return questions, errors.Join(err, n.Close())
-}
-
-func askDesk(ctx context.Context, n *node.Node, rounds int) ([]Question, error) {
-	who, err := n.Who(ctx, desk.Who{})
-	if err != nil {
-		return nil, err
-	}
-	some, err := n.Desk.Search(ctx, who, desk.SearchRequest{Limit: 1000})
-	if err != nil {
-		return nil, err
-	}
-	if len(some.Hits) == 0 {
-		return nil, errors.New("the corpus has no messages")
-	}
-	ref := func(i int) string { return some.Hits[i*7%len(some.Hits)].Ref.String() }
-	search := func(req desk.SearchRequest) func(int) (uint64, error) {
-		return func(int) (uint64, error) {
-			found, err := n.Desk.Search(ctx, who, req)
-			if err != nil {
-				return 0, err
-			}
-			return found.Total, nil
-		}
-	}
-	sender := some.Hits[0].Message.From
-	list := []struct {
-		name string
-		ask  func(i int) (uint64, error)
-	}{
-		{"show a message", func(i int) (uint64, error) {
-			shown, err := n.Desk.Show(ctx, who, ref(i), false)
-			if err != nil {
-				return 0, err
-			}
-			return uint64(len(shown.Copies)), nil
-		}},
-		{"a page of a conversation", func(i int) (uint64, error) {
-			page, err := n.Desk.Page(ctx, who, desk.PageRequest{Ref: ref(i)})
-			if err != nil {
-				return 0, err
-			}
-			return uint64(len(page.Hits)), nil
-		}},
-		{"newest 50, common word", search(desk.SearchRequest{Query: "is", Limit: 50})},
-		{"newest 50, one sender", search(desk.SearchRequest{Query: "from:" + sender, Limit: 50})},
-		{"count two common words", search(desk.SearchRequest{Query: "is het", Limit: -1})},
-		{"count a phrase", search(desk.SearchRequest{Query: `"is het"`, Limit: -1})},
-		{"count a prefix", search(desk.SearchRequest{Query: "taki*", Limit: -1})},
-		{"count one typing error", search(desk.SearchRequest{Query: "takivad~1", Limit: -1})},
-		{"top 20 senders of a word", search(desk.SearchRequest{Query: "is", Limit: -1, Facets: []query.FieldName{query.From}})},
-		{"histogram by day", search(desk.SearchRequest{Query: "is", Limit: -1, Histogram: "day"})},
-	}
-	var questions []Question
-	for _, q := range list {
-		took := make([]time.Duration, rounds)
-		var found uint64
-		for i := range took {
-			started := time.Now()
-			if found, err = q.ask(i); err != nil {
-				return nil, fmt.Errorf("%s: %w", q.name, err)
-			}
-			took[i] = time.Since(started)
-		}
-		slices.Sort(took)
-		questions = append(questions, Question{q.name, took[rounds/2], took[rounds*99/100], found})
-	}
-	return questions, nil
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver of database/sql
 
@@ -113,4 +116,59 @@ func (l *peerLoad) commit() error {
 	err := errors.Join(l.rows.Close(), l.words.Close(), l.tx.Commit())
 	l.tx = nil
 	return err
+}
+
+// peerQuestions are those of the index's questions that the peer can be asked.
+var peerQuestions = map[string]string{
+	"newest 50, common word": `select m.seq from words join message m on m.seq = words.rowid where words match 'is' order by m.sent desc limit 50`,
+	"newest 50, rare word":   `select m.seq from words join message m on m.seq = words.rowid where words match 'takivad' order by m.sent desc limit 50`,
+	"count a common word":    `select count(*) from words where words match 'is'`,
+	"two common words":       `select count(*) from words where words match 'is AND het'`,
+	"phrase":                 `select count(*) from words where words match '"is het"'`,
+	"prefix":                 `select count(*) from words where words match 'taki*'`,
+	"top 20 senders":         `select m.sender, count(*) from words join message m on m.seq = words.rowid where words match 'is' group by 1 order by 2 desc limit 20`,
+	"histogram by day":       `select m.sent / 86400000000, count(*) from words join message m on m.seq = words.rowid where words match 'is' group by 1`,
+}
+
+// peerRounds is the most often that the peer is asked one question: it takes
+// its time.
+const peerRounds = 5
+
+// askSQLite asks the peer what it can be asked, warm, and notes its medians.
+func askSQLite(ctx context.Context, name string, rounds int, questions []Question) (err error) {
+	db, err := sql.Open("sqlite", "file:"+name+"?mode=ro&_pragma=cache_size(-200000)")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	for i := range questions {
+		text := peerQuestions[questions[i].Name]
+		if text == "" || questions[i].Of != "index" {
+			continue
+		}
+		var took []time.Duration
+		for range min(rounds, peerRounds) + 1 {
+			started := time.Now()
+			if err := readAll(ctx, db, text); err != nil {
+				return fmt.Errorf("ask the peer: %s: %w", questions[i].Name, err)
+			}
+			took = append(took, time.Since(started))
+		}
+		took = took[1:] // the first one warms
+		slices.Sort(took)
+		questions[i].Peer = took[len(took)/2]
+	}
+	return nil
+}
+
+func readAll(ctx context.Context, db *sql.DB, text string) (err error) {
+	rows, err := db.QueryContext(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+	}
+	return rows.Err()
 }

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package bench
+
+import "errors"
+
+// forget is not known here.
+func forget(string) error {
+	return errors.New("only Linux drops files from memory when asked; leave out --cold")
+}
