@@ -13,7 +13,7 @@ import (
 // Match says whether a message matches a query. It is the definition of what a
 // query means:
 //
-//   - Word, Phrase, Prefix and Fuzzy look at the terms of the message's text
+//   - Word, Phrase, Prefix, Part and Fuzzy look at the terms of the message's text
 //     ([Analyzer]), Regexp at the text itself.
 //   - Field looks at the terms of the field ([Terms]).
 //   - Sent never matches a message whose sent time is unknown.
@@ -155,7 +155,7 @@ func (l *termList) term(i int32) []byte {
 	return l.bytes[t.from:t.to]
 }
 
-// find yields each place where a Word, Phrase, Prefix or Fuzzy matches, as the
+// find yields each place where a Word, Phrase, Prefix, Part or Fuzzy matches, as the
 // first and last term, until yield returns false.
 func (l *termList) find(n Node, yield func(first, last int) bool) {
 	switch n := n.(type) {
@@ -163,6 +163,8 @@ func (l *termList) find(n Node, yield func(first, last int) bool) {
 		l.findPrefix(n.Term, len(n.Term), yield)
 	case Prefix:
 		l.findPrefix(n.Term, MaxTerm, yield)
+	case Part:
+		l.findTerms(n.In, yield)
 	case Fuzzy:
 		l.findFuzzy(n, yield)
 	case Phrase:
@@ -194,14 +196,29 @@ func (l *termList) has(term string) bool {
 
 func (l *termList) findFuzzy(n Fuzzy, yield func(first, last int) bool) {
 	want := []rune(n.Term)
-	var term []rune
-	near := false
+	var runes []rune
+	l.findTerms(func(term []byte) bool {
+		runes = appendRunes(runes[:0], term)
+		return editDistance(want, runes, n.Distance+1) <= n.Distance
+	}, yield)
+}
+
+// In says whether a term has the part.
+func (n Part) In(term []byte) bool {
+	if n.AtEnd {
+		return len(term) >= len(n.Term) && string(term[len(term)-len(n.Term):]) == n.Term
+	}
+	return bytes.Contains(term, []byte(n.Term))
+}
+
+// findTerms yields the terms that are accepted, and asks once for each.
+func (l *termList) findTerms(accepts func(term []byte) bool, yield func(first, last int) bool) {
+	accepted := false
 	for i, at := range l.sorted {
 		if i == 0 || !bytes.Equal(l.term(at), l.term(l.sorted[i-1])) {
-			term = appendRunes(term[:0], l.term(at))
-			near = editDistance(want, term, n.Distance+1) <= n.Distance
+			accepted = accepts(l.term(at))
 		}
-		if near && !yield(int(at), int(at)) {
+		if accepted && !yield(int(at), int(at)) {
 			return
 		}
 	}
@@ -300,7 +317,7 @@ func editDistance(a, b []rune, limit int) int {
 
 // Marks returns the byte ranges [start, end) of a text that make it match, in
 // order, neither overlapping nor touching: each place of each Word, Phrase,
-// Prefix, Fuzzy and Regexp that is not negated, whether or not the whole query
+// Prefix, Part, Fuzzy and Regexp that is not negated, whether or not the whole query
 // matches.
 func Marks(n Node, text string) [][2]int { return Compile(n).Marks(text) }
 

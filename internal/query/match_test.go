@@ -84,6 +84,9 @@ func anyNode(depth int) *rapid.Generator[Node] {
 	kinds := []*rapid.Generator[Node]{
 		rapid.Map(word, func(s string) Node { return Word{s} }),
 		rapid.Map(word, func(s string) Node { return Prefix{s} }),
+		rapid.Custom(func(t *rapid.T) Node {
+			return Part{rapid.SampledFrom([]string{"b", "ab", "oa", "oat", "одк", "東"}).Draw(t, "part"), rapid.Bool().Draw(t, "at end")}
+		}),
 		rapid.Map(rapid.SliceOfN(word, 2, 4), func(s []string) Node { return Phrase{s} }),
 		rapid.Custom(func(t *rapid.T) Node { return Fuzzy{word.Draw(t, "fuzzy"), rapid.IntRange(1, 2).Draw(t, "distance")} }),
 		rapid.Map(rapid.SampledFrom([]string{"a.b", "bo+t", "[东京]", "^a"}), func(s string) Node { return Regexp{s} }),
@@ -135,6 +138,10 @@ func brute(n Node, d *Doc) bool {
 		return slices.Contains(terms, n.Term)
 	case Prefix:
 		return slices.ContainsFunc(terms, func(s string) bool { return strings.HasPrefix(s, n.Term) })
+	case Part:
+		return slices.ContainsFunc(terms, func(s string) bool {
+			return strings.HasSuffix(s, n.Term) || !n.AtEnd && strings.Contains(s, n.Term)
+		})
 	case Phrase:
 		for i := range terms {
 			if slices.Equal(n.Terms, terms[i:min(len(terms), i+len(n.Terms))]) {
@@ -192,7 +199,7 @@ func TestMarksProperties(t *testing.T) {
 			end = m[1]
 		}
 		switch n.(type) {
-		case Word, Phrase, Prefix, Fuzzy, Regexp:
+		case Word, Phrase, Prefix, Part, Fuzzy, Regexp:
 			if Match(n, d) != (len(marks) > 0) {
 				t.Fatalf("%s matches %q: %v, with marks %v", n, d.Message.Text, Match(n, d), marks)
 			}
@@ -205,7 +212,7 @@ func TestMarksProperties(t *testing.T) {
 func TestHostileTexts(t *testing.T) {
 	for _, c := range []struct{ name, text, query string }{
 		{"phrase of one word", strings.Repeat("a ", 500_000) + "b", `"` + strings.Repeat("a ", MaxTerms-1) + `b"`},
-		{"one long word", strings.Repeat("a", 1_000_000), "b OR aaa~2 OR a*"},
+		{"one long word", strings.Repeat("a", 1_000_000), "b OR aaa~2 OR a* OR *ab*"},
 		{"many marks", strings.Repeat("e\u0301", 300_000), "e OR éé"},
 		{"marks out of order", "क" + strings.Repeat("\u094D\u0E38\u0E48", 100_000), "क OR क*"},
 		{"expanding", strings.Repeat("\uFDFA", 100_000), "الله OR صلى"},

@@ -20,6 +20,7 @@ const (
 	MaxTerms  = 10_000  // words, values and dates together
 	MaxDepth  = 100     // parentheses and negations inside each other
 	MaxFuzzy  = 100     // words with typing errors
+	MaxParts  = 100     // parts of words
 	MaxRegexp = 1000    // bytes of a regular expression
 	// MaxRegexpSize is the most states that all regular expressions of a
 	// query may have together, about one for each character and repetition.
@@ -58,11 +59,10 @@ func Parse(text string, opts Options) (Node, error) {
 //	and     = not { [ "AND" ] not }
 //	not     = { "NOT" | "-" } operand
 //	operand = "(" or ")" | name ":" value | text
-//	text    = "*" | word [ "*" | "~" [ "1" | "2" ] ] | quoted [ "*" | "~" … ] | "/" expression "/"
+//	text    = "*" | [ "*" ] word [ "*" ] | word "~" [ "1" | "2" ] | quoted [ "*" | "~" … ] | "/" expression "/"
 //	value   = "(" or of values ")" | [ "=" ] ( word | quoted ) [ "*" ] | "*"
 //
-// Reserved for later and an error now: "->", the field list, a "*" before or
-// inside a word.
+// Reserved for later and an error now: "->", the field list.
 type parser struct {
 	text string
 	pos  int
@@ -74,8 +74,8 @@ type parser struct {
 	operatorAt,
 	operatorEnd int
 
-	terms, fuzzy, regexpSize int
-	analyzer                 Analyzer
+	terms, fuzzy, parts, regexpSize int
+	analyzer                        Analyzer
 }
 
 func (p *parser) query() (Node, error) {
@@ -257,8 +257,9 @@ type piece struct {
 	value      string // without quotes, escapes and ending
 	start, end int    // in the query
 	quoted     bool
-	prefix     bool
-	fuzzy      int // 0 for none
+	part       bool // a * before it
+	prefix     bool // a * behind it
+	fuzzy      int  // 0 for none
 }
 
 func (p *parser) words() (Node, error) {
@@ -266,14 +267,16 @@ func (p *parser) words() (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.prefix && w.value == "" && !w.quoted {
+	if w.prefix && !w.part && w.value == "" && !w.quoted {
 		return All{}, p.count(1, w.start)
 	}
 	var terms []string
-	single := false // a character that is a word has no other beginning
+	// A * beside a character that is a word says nothing: that ends there.
+	before, behind := w.part, w.prefix
 	for p.analyzer.Reset(w.value); p.analyzer.Next(); {
+		before = before && (len(terms) > 0 || !p.analyzer.single)
+		behind = w.prefix && !p.analyzer.single
 		terms = append(terms, string(p.analyzer.Term()))
-		single = p.analyzer.single
 	}
 	if err := p.count(max(1, len(terms)), w.start); err != nil {
 		return nil, err
@@ -284,16 +287,32 @@ func (p *parser) words() (Node, error) {
 			hint(`search for punctuation with a regular expression: /\?/`)
 	case w.fuzzy > 0 && len(terms) > 1:
 		return nil, p.fail(w.start, w.end, "only one word can have typing errors, and this is read as %d: %s", len(terms), list(terms))
+	case w.fuzzy > 0 && w.part:
+		return nil, p.fail(w.start, w.end, "a part of a word cannot have typing errors")
 	case w.fuzzy > 0:
 		return p.fuzzyNode(w, terms[0])
-	case w.prefix && !single && len(terms) > 1:
+	case before && len(terms) > 1:
+		return nil, p.fail(w.start, w.end, "only one word can have the part, and this is read as %d: %s", len(terms), list(terms))
+	case before:
+		return p.partNode(w, Part{terms[0], !behind})
+	case behind && len(terms) > 1:
 		return nil, p.fail(w.start, w.end, "only one word can be a beginning, and this is read as %d: %s", len(terms), list(terms))
-	case w.prefix && !single:
+	case behind:
 		return Prefix{terms[0]}, nil
 	case len(terms) > 1:
 		return Phrase{terms}, nil
 	}
 	return Word{terms[0]}, nil
+}
+
+func (p *parser) partNode(w piece, n Part) (Node, error) {
+	if utf8.RuneCountInString(n.Term) < 2 {
+		return nil, p.fail(w.start, w.end, "%s is too short for a part of a word: too much would match", n.Term)
+	}
+	if p.parts++; p.parts > MaxParts {
+		return nil, p.fail(w.start, w.end, "more than %d parts of words", MaxParts)
+	}
+	return n, nil
 }
 
 func (p *parser) fuzzyNode(w piece, term string) (Node, error) {
@@ -449,6 +468,10 @@ func (p *parser) value() (Node, error) {
 		return nil, p.fail(w.start, w.end, "typing errors are for words of the text, not for %s:", name).
 			hint(fmt.Sprintf(`for a value that ends so, put it in quotes: %s:"…"`, name))
 	}
+	if w.part {
+		return nil, p.fail(w.start, w.end, "parts are for words of the text, not for %s:", name).
+			hint(fmt.Sprintf(`for a value that begins with *, put it in quotes: %s:"*…"`, name))
+	}
 	if w.prefix && slices.Contains([]FieldName{Delivery, Has, Is, sentField, onField}, name) {
 		return nil, p.fail(w.start, w.end, "%s: takes whole values only", name)
 	}
@@ -530,6 +553,9 @@ func list[S ~string](words []S) string {
 // piece reads a word or a quoted text and its ending.
 func (p *parser) piece() (piece, error) {
 	w := piece{start: p.pos}
+	if w.part = p.text[p.pos] == '*' && !p.boundary(p.pos+1); w.part {
+		p.pos++
+	}
 	var err error
 	if w.quoted = p.atAny(p.pos, `"“”„‟`); w.quoted {
 		w.value, err = p.quoted()
@@ -604,8 +630,8 @@ func (p *parser) bare() (string, error) {
 		}
 		r, size := utf8.DecodeRuneInString(p.text[i:])
 		if r == '*' {
-			return "", p.fail(i, i+1, "* stands before or inside a word; parts of words are not supported yet").
-				hint(`a * at the end finds words that begin so: word*; \* is the character itself`)
+			return "", p.fail(i, i+1, "* stands inside a word").
+				hint(`word* finds words that begin so, *word those that end so, *word* those that have it inside; \* is the character itself`)
 		}
 		if r == '\\' {
 			if i++; i == len(p.text) {

@@ -31,6 +31,8 @@ func TestLimits(t *testing.T) {
 		{"mixed", strings.Repeat("from:(-(", MaxDepth), "inside each other"},
 		{"fuzzy", strings.Repeat("abc~ ", MaxFuzzy), ""},
 		{"fuzzy", strings.Repeat("abc~ ", MaxFuzzy+1), "more than 100 words with typing errors"},
+		{"parts", strings.Repeat("*ab* ", MaxParts), ""},
+		{"parts", strings.Repeat("*ab ", MaxParts+1), "more than 100 parts"},
 		{"expression", "/" + strings.Repeat("a", MaxRegexp) + "/", ""},
 		{"expression", "/" + strings.Repeat("a", MaxRegexp+1) + "/", "longer than 1000 bytes"},
 		{"repetitions", `/` + strings.Repeat(`\pL{900}`, 30) + `/`, "too large"},
@@ -125,7 +127,7 @@ func TestSyntaxErrorNamesTheCharacter(t *testing.T) {
 func anyQuery() *rapid.Generator[string] {
 	piece := rapid.OneOf(
 		rapid.SampledFrom([]string{
-			"a", "boat", "boat*", "boat~", "boat~2", `"a b"`, `o'neil`, "/a+b/", `/\//`, "(", ")", "(", ")", "-", "NOT", "AND", "OR", "OR",
+			"a", "boat", "boat*", "*oat*", "*at", "boat~", "boat~2", `"a b"`, `o'neil`, "/a+b/", `/\//`, "(", ")", "(", ")", "-", "NOT", "AND", "OR", "OR",
 			"from:", "from:=", "with:(", "in:", "lang:pt", "delivery:7", "has:link", "is:locked", "sent:2020..2021", "sent:>2020-02",
 			"sent:2021-02-14T12:03:11.5", "on:2020-02-29", "*", "=", `\`, `"`, "“", "東京", "👩‍💻", "é", "السلام", `צה"ל`, "service:Sky", "..", "~1", ":", "Q3XK9A", `"x \" y"`,
 		}),

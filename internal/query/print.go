@@ -15,6 +15,13 @@ func (n Phrase) String() string { return `"` + strings.Join(n.Terms, " ") + `"` 
 func (n Prefix) String() string { return n.Term + "*" }
 func (n Fuzzy) String() string  { return n.Term + "~" + strconv.Itoa(n.Distance) }
 
+func (n Part) String() string {
+	if n.AtEnd {
+		return "*" + n.Term
+	}
+	return "*" + n.Term + "*"
+}
+
 // String escapes the slashes.
 func (n Regexp) String() string {
 	var b strings.Builder

@@ -22,8 +22,8 @@ type Doc struct {
 	Differs bool
 }
 
-// Node is a parsed query: one of And, Or, Not, Word, Phrase, Prefix, Fuzzy,
-// Regexp, Field, Sent and All. String prints it so that parsing the text gives
+// Node is a parsed query: one of And, Or, Not, Word, Phrase, Prefix, Part,
+// Fuzzy, Regexp, Field, Sent and All. String prints it so that parsing the text gives
 // an equal node. Nodes are not changed after parsing and may be shared.
 type Node interface {
 	String() string
@@ -45,6 +45,11 @@ type (
 	Phrase struct{ Terms []string }
 	// Prefix matches a text with a term that begins so.
 	Prefix struct{ Term string }
+	// Part matches a text with a term that has Term in it, or ends so if AtEnd.
+	Part struct {
+		Term  string
+		AtEnd bool
+	}
 	// Fuzzy matches a text with a term within Distance (1 or 2) edits, counted
 	// in characters: insertion, deletion, substitution (Levenshtein).
 	Fuzzy struct {
@@ -88,6 +93,7 @@ func (Not) isNode()    {}
 func (Word) isNode()   {}
 func (Phrase) isNode() {}
 func (Prefix) isNode() {}
+func (Part) isNode()   {}
 func (Fuzzy) isNode()  {}
 func (Regexp) isNode() {}
 func (Field) isNode()  {}

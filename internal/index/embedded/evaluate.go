@@ -88,6 +88,8 @@ func (q *search) evaluate(s *segment, n query.Node, within *roaring.Bitmap) (*ro
 	case query.Prefix:
 		low, high := s.terms.prefixed([]byte(n.Term))
 		return q.union(s, ordinals(max(low, s.firstWord), high))
+	case query.Part:
+		return q.union(s, s.accepted(n.In))
 	case query.Fuzzy:
 		return q.fuzzy(s, n)
 	case query.Regexp:
@@ -110,7 +112,7 @@ func cost(n query.Node) int {
 		return dearest(n.Nodes)
 	case query.Not:
 		return cost(n.Node) + 1 // subtract when there is something to subtract from
-	case query.Prefix, query.Fuzzy:
+	case query.Prefix, query.Part, query.Fuzzy:
 		return 2
 	case query.Phrase:
 		return 4
@@ -283,6 +285,17 @@ func hasVarints(list, want []byte) bool {
 	}
 }
 
+// accepted looks at each word.
+func (s *segment) accepted(accepts func(term []byte) bool) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for words := s.terms.from(s.firstWord); words.advance(); {
+			if accepts(words.key) && !yield(words.next-1) {
+				return
+			}
+		}
+	}
+}
+
 // fuzzy walks the automaton of the terms near a word along that of all terms,
 // or along the list of them.
 func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
@@ -290,15 +303,10 @@ func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 		return nil, fmt.Errorf("search %s: an index looks for at most %d edits", n, maxNearby)
 	}
 	near := newNearby(n)
+	if s.automaton == nil {
+		return q.union(s, s.accepted(near.accepts))
+	}
 	return q.union(s, func(yield func(int) bool) {
-		if s.automaton == nil {
-			for words := s.terms.from(s.firstWord); words.advance(); {
-				if near.accepts(words.key) && !yield(words.next-1) {
-					return
-				}
-			}
-			return
-		}
 		it, err := s.automaton.Search(near, []byte{fieldEnd}, nil)
 		for ; err == nil; err = it.Next() {
 			if _, ordinal := it.Current(); !yield(int(ordinal)) {

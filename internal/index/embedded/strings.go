@@ -103,6 +103,11 @@ func (c *sortedCursor) length() int {
 }
 
 func (c *sortedCursor) number() int {
+	if len(c.rest) > 0 && c.rest[0] < 0x80 { // nearly always
+		n := int(c.rest[0])
+		c.rest = c.rest[1:]
+		return n
+	}
 	n, size := binary.Uvarint(c.rest)
 	if size <= 0 || n > uint64(maxSegmentBytes) {
 		panic(malformed("a string has no length"))

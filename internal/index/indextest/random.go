@@ -108,7 +108,7 @@ func randomRequest(r *rapid.T) index.Request {
 
 // randomNode is a query of at most some levels; a message of it may well match.
 func randomNode(r *rapid.T, levels int) query.Node {
-	kind := rapid.IntRange(0, 12).Draw(r, "node")
+	kind := rapid.IntRange(0, 13).Draw(r, "node")
 	if levels == 0 && kind < 4 {
 		kind += 4
 	}
@@ -146,6 +146,9 @@ func randomNode(r *rapid.T, levels int) query.Node {
 			n.To = time.Time{}
 		}
 		return n
+	case 11:
+		term := []rune(randomTerm(r))
+		return query.Part{Term: string(term[rapid.IntRange(0, len(term)-1).Draw(r, "part"):]), AtEnd: rapid.Bool().Draw(r, "at end")}
 	default:
 		return randomField(r)
 	}
