@@ -125,6 +125,7 @@ look. Begin with "argus demo", or with your own files:
 		a.verifyCommand(),
 		a.ledgerCommand(),
 		a.authorityCommand(),
+		a.listCommand(),
 		a.reindexCommand(),
 		a.serveCommand(),
 		a.demoCommand(),

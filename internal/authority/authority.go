@@ -12,6 +12,7 @@
 package authority
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -65,8 +66,8 @@ type Authority struct {
 	Actors []string `json:"actors,omitempty"`
 	// Purpose is what it was granted for.
 	Purpose string `json:"purpose"`
-	// Scope is what it covers, in the query language, its days in UTC. Default
-	// all messages.
+	// Scope is what it covers, in the query language, its days in UTC, its
+	// lists with their hashes. Default all messages.
 	Scope string `json:"scope,omitempty"`
 	// From is the first second of access, default Created. Until is the first
 	// without it; zero is no end.
@@ -111,13 +112,33 @@ func (a *Authority) valid() error {
 	case !a.Until.IsZero() && !a.Until.After(a.From):
 		return fmt.Errorf("it ends at %s, before it begins at %s", stamp(a.Until), stamp(a.From))
 	}
-	if _, err := a.scope(); err != nil {
+	return nil
+}
+
+// pin writes the hashes of the lists into a scope that names some, so that
+// what it covers never changes.
+func (s *Store) pin(a *Authority) error {
+	n, err := query.Parse(a.Scope, query.Options{Lists: s.Lists})
+	if err != nil {
 		return fmt.Errorf("its scope: %w", err)
+	}
+	for one := range query.Each(n) {
+		if _, ok := one.(query.List); ok {
+			a.Scope = n.String()
+		}
 	}
 	return nil
 }
 
-func (a *Authority) scope() (query.Node, error) { return query.Parse(a.Scope, query.Options{}) }
+// scope reads a scope as it was kept: with lists by their hashes only.
+func (s *Store) scope(a *Authority) (query.Node, error) {
+	return query.Parse(a.Scope, query.Options{Lists: func(name, hash string) (*query.WordList, error) {
+		if s.Lists == nil || hash == "" {
+			return nil, argus.ErrNotFound
+		}
+		return s.Lists(name, hash)
+	}})
+}
 
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
@@ -176,7 +197,10 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 	case blank(r.Purpose):
 		return refused("no purpose is named; say what for you ask")
 	}
-	scope, err := a.scope()
+	scope, err := s.scope(a)
+	if errors.Is(err, argus.ErrDamaged) {
+		return nil, fmt.Errorf("%s: read the scope of authority %s: %w", r.Action, number, err)
+	}
 	if err != nil {
 		return refused("the scope of authority %s cannot be read (%v); ask for a new one", number, err)
 	}

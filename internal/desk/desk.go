@@ -44,7 +44,7 @@ type Desk struct {
 	openings map[argus.DeliveryNumber]argus.Opening // once read, they do not change
 }
 
-// Parts are what a desk joins. All but Now are required.
+// Parts are what a desk joins. All without a default are required.
 type Parts struct {
 	Evidence    store
 	Index       finder
@@ -53,6 +53,9 @@ type Parts struct {
 	// Inside reads bytes of a file that lies inside an original that is an
 	// archive. Default none: such records are not shown raw.
 	Inside func(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error
+	// Lists finds the lists that queries name, as in query.Options. Default:
+	// there are none.
+	Lists func(name, hash string) (*query.WordList, error)
 	// Now is the clock by which authorities begin and end. Default time.Now.
 	Now func() time.Time
 }

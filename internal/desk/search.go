@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/argus-evidence/argus"
@@ -30,12 +31,12 @@ var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, i
 // Search finds messages, newest first. A query that does not parse is a
 // *query.SyntaxError; it is no act and not in the ledger.
 func (d *Desk) Search(ctx context.Context, who Who, req SearchRequest) (*SearchResult, error) {
-	ask, err := parseSearch(req)
+	ask, err := d.parseSearch(req)
 	if err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}
 	var result *SearchResult
-	err = d.act(ctx, who, searchAct(req), func(p *permit) (err error) {
+	err = d.act(ctx, who, searchAct(req, ask.Query), func(p *permit) (err error) {
 		result, err = d.search(ctx, p, ask)
 		return err
 	})
@@ -45,9 +46,9 @@ func (d *Desk) Search(ctx context.Context, who Who, req SearchRequest) (*SearchR
 	return result, nil
 }
 
-func searchAct(req SearchRequest) ledger.Act {
+func searchAct(req SearchRequest, asked query.Node) ledger.Act {
 	act := ledger.Act{Action: ledger.Search, Subject: subject(req.Query), Detail: map[string]string{}}
-	for name, value := range map[string]string{"zone": req.Zone, "next": req.Next} {
+	for name, value := range map[string]string{"zone": req.Zone, "next": req.Next, "lists": lists(asked)} {
 		if value != "" {
 			act.Detail[name] = subject(value)
 		}
@@ -60,11 +61,11 @@ func searchAct(req SearchRequest) ledger.Act {
 // authority is asked again on the way, so that its end cuts the answer off. It
 // returns how many there were.
 func (d *Desk) SearchAll(ctx context.Context, who Who, req SearchRequest, found func(Hit) error) (n uint64, err error) {
-	ask, err := parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
+	ask, err := d.parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
 	if err != nil {
 		return 0, fmt.Errorf("search: %w", err)
 	}
-	act := searchAct(req)
+	act := searchAct(req, ask.Query)
 	act.Detail["all"] = "true"
 	err = d.act(ctx, who, act, func(p *permit) error {
 		n, err = d.searchAll(ctx, p, ask.Query, found)
@@ -111,8 +112,21 @@ func (d *Desk) searchAll(ctx context.Context, p *permit, asked query.Node, found
 // decideEvery is how many messages leave between two looks at the authority.
 const decideEvery = 100
 
+// lists names the lists of a query with their hashes, each once.
+func lists(n query.Node) string {
+	var names []string
+	for one := range query.Each(n) {
+		if l, ok := one.(query.List); ok {
+			l.Field = ""
+			names = append(names, l.String())
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " ")
+}
+
 // parseSearch makes the request for the index, all but the scope.
-func parseSearch(req SearchRequest) (index.Request, error) {
+func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 	ask := index.Request{Limit: count(req.Limit, defaultHits, mostHits), Histogram: req.Histogram}
 	zone, err := time.LoadLocation(req.Zone)
 	if err != nil {
@@ -124,7 +138,7 @@ func parseSearch(req SearchRequest) (index.Request, error) {
 		return ask, fmt.Errorf("%w: max_seconds is %v", ErrRequest, req.MaxSeconds)
 	}
 	ask.Budget.Time = time.Duration(seconds * float64(time.Second))
-	if ask.Query, err = query.Parse(req.Query, query.Options{Zone: zone}); err != nil {
+	if ask.Query, err = query.Parse(req.Query, query.Options{Zone: zone, Lists: d.parts.Lists}); err != nil {
 		return ask, err
 	}
 	if req.Next != "" {

@@ -45,6 +45,7 @@ const (
 	Init            = "init"
 	AddAuthority    = "authority.add"
 	RevokeAuthority = "authority.revoke"
+	AddList         = "list.add"
 	OpenDelivery    = "ingest.open"
 	SealDelivery    = "ingest.seal"
 	Search          = "search"

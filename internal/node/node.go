@@ -26,6 +26,8 @@ import (
 	"github.com/argus-evidence/argus/internal/follow"
 	"github.com/argus-evidence/argus/internal/index/embedded"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
 // The errors that callers may ask for.
@@ -99,6 +101,7 @@ const (
 	publicKeyName = "keys/store.pub"
 	ledgerDir     = "ledger"
 	authorityDir  = "authorities"
+	listDir       = "lists"
 	indexDir      = "index"
 )
 
@@ -116,6 +119,7 @@ type Node struct {
 	follows     bool // this process keeps the index
 	ledger      *ledger.Ledger
 	authorities *authority.Store
+	lists       *wordlist.Store
 }
 
 type keys struct{ private, public string }
@@ -247,6 +251,24 @@ func (n *Node) RevokeAuthority(ctx context.Context, actor string, number authori
 	return err
 }
 
+// AddList keeps a list of words or accounts for queries to name; known says
+// that it was there already.
+func (n *Node) AddList(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
+	if v, known, err = n.lists.Add(name, data); err != nil || known {
+		return v, known, err
+	}
+	_, err = n.ledger.Append(ctx, ledger.Act{Actor: first(actor, ActorName()), Action: ledger.AddList, Subject: v.File(),
+		Detail: map[string]string{"sha256": v.Hash}})
+	return v, false, err
+}
+
+// Lists returns all versions of all lists.
+func (n *Node) Lists() ([]wordlist.Version, error) { return n.lists.List() }
+
+// List returns the version of a list with a hash, or its last one if hash is
+// "".
+func (n *Node) List(name, hash string) (*query.WordList, error) { return n.lists.Find(name, hash) }
+
 // Exists says whether there is a store at a path.
 func Exists(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, infoName))
@@ -277,6 +299,10 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if n.authorities, err = authority.Open(filepath.Join(dir, authorityDir)); err != nil {
 		return nil, err
 	}
+	if n.lists, err = wordlist.Open(filepath.Join(dir, listDir)); err != nil {
+		return nil, err
+	}
+	n.authorities.Lists = n.lists.Find
 	n.evidence, err = evidence.Open(dir, evidence.Options{
 		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 17, Failpoint: o.Failpoint,
 	})
@@ -290,7 +316,8 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if err := n.evidence.Refresh(); err != nil {
 		return nil, err
 	}
-	n.Desk = desk.New(desk.Parts{Evidence: n.evidence, Index: n.index, Ledger: n.ledger, Authorities: n.authorities, Inside: inside, Now: o.Now})
+	n.Desk = desk.New(desk.Parts{Evidence: n.evidence, Index: n.index, Ledger: n.ledger, Authorities: n.authorities,
+		Inside: inside, Lists: n.lists.Find, Now: o.Now})
 	return n, nil
 }
 

@@ -134,7 +134,10 @@ func verifyLedger(ctx context.Context, dir, key string, result *Verified, report
 			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the file is not what the ledger says: %s, want %s", got, said.files[name])})
 		}
 	}
-	verifyAuthorities(dir, said, report)
+	verifyFolder(dir, authorityDir, "authority", ".json", said.authorities, report)
+	if _, err := os.Stat(filepath.Join(dir, listDir)); err == nil || len(said.lists) > 0 {
+		verifyFolder(dir, listDir, "list", ".txt", said.lists, report)
+	}
 	return said, nil
 }
 
@@ -142,6 +145,7 @@ func verifyLedger(ctx context.Context, dir, key string, result *Verified, report
 type claims struct {
 	files       map[string]string // argus.json by hash, the public key by its text
 	authorities map[string]string // file name to SHA-256
+	lists       map[string]string // the same
 	seals       map[string]string // delivery to SHA-256 of its first seal
 	again       map[string]string // delivery to SHA-256 of another seal
 }
@@ -160,7 +164,7 @@ func claimsOf(ctx context.Context, l *ledger.Ledger) (*claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	said := &claims{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}}
+	said := &claims{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}}
 	for e, err := range l.Entries(ctx, 1, int(size)) {
 		if err != nil {
 			return nil, err
@@ -172,6 +176,8 @@ func claimsOf(ctx context.Context, l *ledger.Ledger) (*claims, error) {
 			said.authorities[e.Subject+".json"] = e.Detail["sha256"]
 		case ledger.RevokeAuthority:
 			said.authorities[e.Subject+".revoked.json"] = e.Detail["sha256"]
+		case ledger.AddList:
+			said.lists[e.Subject] = e.Detail["sha256"]
 		case ledger.SealDelivery:
 			// A crash can bring the same seal twice.
 			if before, ok := said.seals[e.Subject]; ok && before != e.Detail["seal"] {
@@ -184,32 +190,34 @@ func claimsOf(ctx context.Context, l *ledger.Ledger) (*claims, error) {
 	return said, nil
 }
 
-func verifyAuthorities(dir string, said *claims, report func(Finding)) {
+// verifyFolder compares the files of a folder with what the ledger said when
+// they were added.
+func verifyFolder(dir, folder, what, suffix string, said map[string]string, report func(Finding)) {
 	there := map[string]bool{}
-	entries, err := os.ReadDir(filepath.Join(dir, authorityDir))
+	entries, err := os.ReadDir(filepath.Join(dir, folder))
 	if err != nil {
-		report(Finding{File: authorityDir, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
+		report(Finding{File: folder, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
 		return
 	}
 	for _, e := range entries {
 		there[e.Name()] = true
-		name := authorityDir + "/" + e.Name()
+		name := folder + "/" + e.Name()
 		data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
-		want, known := said.authorities[e.Name()]
+		want, known := said[e.Name()]
 		switch {
 		case err != nil:
-			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the authority cannot be read: %v", err)})
-		case !known && strings.HasSuffix(e.Name(), ".json"):
-			report(Finding{File: name, Offset: -1, Problem: "the ledger does not know this authority: it was not added by Argus, or a crash came between"})
+			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the %s cannot be read: %v", what, err)})
+		case !known && strings.HasSuffix(e.Name(), suffix):
+			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the ledger does not know this %s: it was not added by Argus, or a crash came between", what)})
 		case !known:
 			report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store, or a crash left it"})
 		case hashOf(data) != want:
-			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the authority has the SHA-256 %s, the ledger says %s", hashOf(data), want)})
+			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the %s has the SHA-256 %s, the ledger says %s", what, hashOf(data), want)})
 		}
 	}
-	for name := range said.authorities {
+	for name := range said {
 		if !there[name] {
-			report(Finding{File: authorityDir + "/" + name, Offset: -1, Problem: "the authority is missing; the ledger says that it was added"})
+			report(Finding{File: folder + "/" + name, Offset: -1, Problem: fmt.Sprintf("the %s is missing; the ledger says that it was added", what)})
 		}
 	}
 }
@@ -274,7 +282,7 @@ func verifyStrays(dir string, report func(Finding)) error {
 	if err != nil {
 		return err
 	}
-	known := []string{infoName, "keys", ledgerDir, authorityDir, indexDir, "evidence", "originals", "deliveries"}
+	known := []string{infoName, "keys", ledgerDir, authorityDir, listDir, indexDir, "evidence", "originals", "deliveries"}
 	for _, e := range entries {
 		if !slices.Contains(known, e.Name()) {
 			report(Finding{File: e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})

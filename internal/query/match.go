@@ -15,6 +15,7 @@ import (
 //
 //   - Word, Phrase, Prefix, Part and Fuzzy look at the terms of the message's text
 //     ([Analyzer]), Regexp at the text itself.
+//   - List matches what one of its nodes matches.
 //   - Field looks at the terms of the field ([Terms]).
 //   - Sent never matches a message whose sent time is unknown.
 //   - Not matches exactly what its node does not: -sent:2020 matches messages
@@ -31,33 +32,39 @@ type Matcher struct {
 	node Node
 	// By expression.
 	regexps map[string]*regexp.Regexp
+	// By the first of their nodes.
+	lists map[*Node]*listSet
 }
 
 // Compile makes a query ready. A nil node is All; an expression that does not
 // compile, which Parse does not let through, matches nothing.
 func Compile(n Node) *Matcher {
-	m := &Matcher{node: n, regexps: map[string]*regexp.Regexp{}}
-	m.compile(n)
+	m := &Matcher{n, map[string]*regexp.Regexp{}, map[*Node]*listSet{}}
+	for one := range Each(n) {
+		m.compile(one)
+	}
 	return m
 }
 
 func (m *Matcher) compile(n Node) {
 	switch n := n.(type) {
-	case And:
-		for _, inner := range n.Nodes {
-			m.compile(inner)
-		}
-	case Or:
-		for _, inner := range n.Nodes {
-			m.compile(inner)
-		}
-	case Not:
-		m.compile(n.Node)
 	case Regexp:
 		if re, err := regexp.Compile(n.Expr); err == nil {
 			m.regexps[n.Expr] = re
 		}
+	case List:
+		if len(n.Nodes) > 0 {
+			m.lists[&n.Nodes[0]] = newListSet(n)
+		}
 	}
+}
+
+// list returns what was compiled of a list; an empty one finds nothing.
+func (m *Matcher) list(n List) *listSet {
+	if len(n.Nodes) == 0 {
+		return new(listSet)
+	}
+	return m.lists[&n.Nodes[0]]
 }
 
 // Match says whether the message matches.
@@ -87,13 +94,27 @@ func (m *Matcher) match(n Node, c *Candidate) bool {
 		re := m.regexps[n.Expr]
 		return re != nil && re.MatchString(c.doc.Message.Text)
 	case Field:
-		return c.field(n)
+		return c.field(n.Name, func(term []byte) bool { return string(term) == n.Value || n.Prefix && hasPrefix(term, n.Value) })
+	case List:
+		if n.Field != "" {
+			values := m.list(n).values
+			return c.field(n.Field, func(term []byte) bool { return values[string(term)] })
+		}
 	case Sent:
 		return n.contains(c.doc.Message.Sent)
 	}
 	found := false
-	c.terms.find(n, func(int, int) bool { found = true; return false })
+	m.find(n, &c.terms, func(int, int) bool { found = true; return false })
 	return found
+}
+
+// find yields each place in a text where a node of its terms matches.
+func (m *Matcher) find(n Node, l *termList, yield func(first, last int) bool) {
+	if list, ok := n.(List); ok && list.Field == "" {
+		m.list(list).find(l, yield)
+		return
+	}
+	l.find(n, yield)
 }
 
 // Contains says whether a known time lies in the range.
@@ -115,13 +136,9 @@ func (c *Candidate) Reset(d *Doc) {
 	c.terms.reset(&c.analyzer, d.Message.Text)
 }
 
-func (c *Candidate) field(n Field) bool {
-	found := false
-	c.analyzer.Terms(c.doc, n.Name, func(term []byte) bool {
-		found = string(term) == n.Value || n.Prefix && hasPrefix(term, n.Value)
-		return !found
-	})
-	return found
+// field says whether a term of a field is accepted.
+func (c *Candidate) field(name FieldName, accepts func(term []byte) bool) bool {
+	return !c.analyzer.Terms(c.doc, name, func(term []byte) bool { return !accepts(term) })
 }
 
 // A termList is an analysed text.
@@ -317,7 +334,7 @@ func editDistance(a, b []rune, limit int) int {
 
 // Marks returns the byte ranges [start, end) of a text that make it match, in
 // order, neither overlapping nor touching: each place of each Word, Phrase,
-// Prefix, Part, Fuzzy and Regexp that is not negated, whether or not the whole query
+// Prefix, Part, Fuzzy, Regexp and List that is not negated, whether or not the whole query
 // matches.
 func Marks(n Node, text string) [][2]int { return Compile(n).Marks(text) }
 
@@ -349,7 +366,7 @@ func (m *Matcher) marks(n Node, l *termList, text string, marks [][2]int, positi
 		}
 	default:
 		if positive {
-			l.find(n, func(first, last int) bool {
+			m.find(n, l, func(first, last int) bool {
 				marks = append(marks, [2]int{int(l.terms[first].start), int(l.terms[last].end)})
 				return true
 			})

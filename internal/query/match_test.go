@@ -100,6 +100,20 @@ func anyNode(depth int) *rapid.Generator[Node] {
 			from := rapid.Int64Range(0, 10).Draw(t, "from")
 			return Sent{time.Unix(from, 0).UTC(), time.Unix(rapid.Int64Range(from, 11).Draw(t, "to"), 0).UTC()}
 		}),
+		rapid.Map(rapid.SliceOfN(rapid.SliceOfN(word, 1, 3), 0, 4), func(entries [][]string) Node {
+			n := List{Name: "l"}
+			for _, entry := range entries {
+				n.Nodes = append(n.Nodes, textNode(entry))
+			}
+			return n
+		}),
+		rapid.Custom(func(t *rapid.T) Node {
+			n := List{Field: rapid.SampledFrom([]FieldName{From, With}).Draw(t, "field")}
+			for _, value := range rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b c", "=A"}), 0, 2).Draw(t, "values") {
+				n.Nodes = append(n.Nodes, Field{n.Field, value, false})
+			}
+			return n
+		}),
 		rapid.Just(Node(All{})),
 	}
 	if depth > 0 {
@@ -131,6 +145,8 @@ func brute(n Node, d *Doc) bool {
 	case And:
 		return !slices.ContainsFunc(n.Nodes, func(n Node) bool { return !brute(n, d) })
 	case Or:
+		return slices.ContainsFunc(n.Nodes, func(n Node) bool { return brute(n, d) })
+	case List:
 		return slices.ContainsFunc(n.Nodes, func(n Node) bool { return brute(n, d) })
 	case Not:
 		return !brute(n.Node, d)
@@ -197,6 +213,9 @@ func TestMarksProperties(t *testing.T) {
 				t.Fatalf("marks %v in %q", marks, d.Message.Text)
 			}
 			end = m[1]
+		}
+		if list, ok := n.(List); ok && list.Field == "" && Match(n, d) != (len(marks) > 0) {
+			t.Fatalf("%v matches %q: %v, with marks %v", list.Nodes, d.Message.Text, Match(n, d), marks)
 		}
 		switch n.(type) {
 		case Word, Phrase, Prefix, Part, Fuzzy, Regexp:

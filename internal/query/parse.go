@@ -31,12 +31,16 @@ const (
 type Options struct {
 	// Zone is where the days of sent: and on: begin. Default UTC.
 	Zone *time.Location
+	// Lists finds the version of a list with a hash, or its present one if
+	// hash is "". argus.ErrNotFound: there is none. Default: there are none.
+	Lists func(name, hash string) (*WordList, error)
 }
 
-// Parse reads a query. Its error is a [*SyntaxError]. The result is in
+// Parse reads a query. Its error is a [*SyntaxError], or one of
+// [Options.Lists] that is not argus.ErrNotFound. The result is in
 // canonical form: no And directly in an And, no Or in an Or, no Not in a Not.
 func Parse(text string, opts Options) (Node, error) {
-	p := parser{text: text, zone: opts.Zone}
+	p := parser{text: text, zone: opts.Zone, find: opts.Lists}
 	if p.zone == nil {
 		p.zone = time.UTC
 	}
@@ -58,15 +62,17 @@ func Parse(text string, opts Options) (Node, error) {
 //	or      = and { "OR" and }
 //	and     = not { [ "AND" ] not }
 //	not     = { "NOT" | "-" } operand
-//	operand = "(" or ")" | name ":" value | text
+//	operand = "(" or ")" | name ":" value | list | text
 //	text    = "*" | [ "*" ] word [ "*" ] | word "~" [ "1" | "2" ] | quoted [ "*" | "~" … ] | "/" expression "/"
-//	value   = "(" or of values ")" | [ "=" ] ( word | quoted ) [ "*" ] | "*"
+//	list    = "list:" name [ "@" hash ]
+//	value   = "(" or of values ")" | list | [ "=" ] ( word | quoted ) [ "*" ] | "*"
 //
-// Reserved for later and an error now: "->", the field list.
+// Reserved for later and an error now: "->".
 type parser struct {
 	text string
 	pos  int
 	zone *time.Location
+	find func(name, hash string) (*WordList, error)
 
 	field    FieldName // of the value or group being read
 	depth    int
@@ -74,8 +80,8 @@ type parser struct {
 	operatorAt,
 	operatorEnd int
 
-	terms, fuzzy, parts, regexpSize int
-	analyzer                        Analyzer
+	terms, fuzzy, parts, lists, regexpSize int
+	analyzer                               Analyzer
 }
 
 func (p *parser) query() (Node, error) {
@@ -299,10 +305,8 @@ func (p *parser) words() (Node, error) {
 		return nil, p.fail(w.start, w.end, "only one word can be a beginning, and this is read as %d: %s", len(terms), list(terms))
 	case behind:
 		return Prefix{terms[0]}, nil
-	case len(terms) > 1:
-		return Phrase{terms}, nil
 	}
-	return Word{terms[0]}, nil
+	return textNode(terms), nil
 }
 
 func (p *parser) partNode(w piece, n Part) (Node, error) {
@@ -415,6 +419,9 @@ func (p *parser) name() (string, bool) {
 	return p.text[p.pos:i], true
 }
 
+// listValue begins a list where a value could stand.
+const listValue = "list:"
+
 const (
 	sentField FieldName = "sent"
 	onField   FieldName = "on"
@@ -425,7 +432,8 @@ func (p *parser) fieldValue(written string) (Node, error) {
 	name := FieldName(strings.ToLower(written))
 	known := append(slices.Clone(Fields), sentField, onField)
 	if name == "list" {
-		return nil, p.fail(start, p.wordEnd(start), "list: (a stored list of values) is not supported yet")
+		p.pos = colon + 1
+		return p.list(start)
 	}
 	if !slices.Contains(known, name) {
 		return nil, p.fail(start, colon+1, "there is no field %s%s", written, nearest(string(name), known)).
@@ -446,11 +454,16 @@ func (p *parser) fieldValue(written string) (Node, error) {
 // value reads one value of the field.
 func (p *parser) value() (Node, error) {
 	name, start := p.field, p.pos
+	named := slices.Contains([]FieldName{From, To, With, In}, name)
+	if rest := p.text[start:]; named && len(rest) >= len(listValue) && strings.EqualFold(rest[:len(listValue)], listValue) {
+		p.pos += len(listValue)
+		return p.list(start)
+	}
 	if p.text[start] == '/' {
 		return nil, p.fail(start, p.wordEnd(start), "regular expressions search the text only, not %s:", name).
 			hint(fmt.Sprintf(`for a value that begins with /, put it in quotes: %s:"/…"`, name))
 	}
-	exact := p.text[start] == '=' && slices.Contains([]FieldName{From, To, With, In}, name)
+	exact := named && p.text[start] == '='
 	if exact {
 		p.pos++
 		if p.boundary(p.pos) && !p.atAny(p.pos, `"“”„‟`) {

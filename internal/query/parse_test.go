@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/argus-evidence/argus"
 )
 
 func TestLimits(t *testing.T) {
@@ -58,11 +60,14 @@ func TestLimits(t *testing.T) {
 }
 
 func checkPrinted(t interface{ Fatalf(string, ...any) }, n Node) {
-	again, err := Parse(n.String(), Options{Zone: time.FixedZone("east", 14*3600)})
+	again, err := Parse(n.String(), Options{Zone: time.FixedZone("east", 14*3600), Lists: anyList})
 	if err != nil || !cmp.Equal(n, again) {
 		t.Fatalf("%.200q\nreads as %.200v (%v)", n.String(), again, err)
 	}
 }
+
+// anyList has a list of every name.
+func anyList(name, _ string) (*WordList, error) { return ParseList(name, []byte("snow\n=Ice cream")) }
 
 // Every example in the first column of the manual's tables is a query.
 func TestManual(t *testing.T) {
@@ -83,7 +88,7 @@ func TestManual(t *testing.T) {
 				continue
 			}
 			examples++
-			if _, err := Parse(span, Options{}); err != nil {
+			if _, err := Parse(span, Options{Lists: anyList}); err != nil {
 				t.Errorf("%s: %v", span, err)
 			}
 		}
@@ -128,7 +133,7 @@ func anyQuery() *rapid.Generator[string] {
 	piece := rapid.OneOf(
 		rapid.SampledFrom([]string{
 			"a", "boat", "boat*", "*oat*", "*at", "boat~", "boat~2", `"a b"`, `o'neil`, "/a+b/", `/\//`, "(", ")", "(", ")", "-", "NOT", "AND", "OR", "OR",
-			"from:", "from:=", "with:(", "in:", "lang:pt", "delivery:7", "has:link", "is:locked", "sent:2020..2021", "sent:>2020-02",
+			"from:", "from:=", "with:(", "list:", "list:goods", "from:list:goods@", "in:", "lang:pt", "delivery:7", "has:link", "is:locked", "sent:2020..2021", "sent:>2020-02",
 			"sent:2021-02-14T12:03:11.5", "on:2020-02-29", "*", "=", `\`, `"`, "“", "東京", "👩‍💻", "é", "السلام", `צה"ל`, "service:Sky", "..", "~1", ":", "Q3XK9A", `"x \" y"`,
 		}),
 		rapid.StringOfN(rapid.SampledFrom(interesting), 1, 3, -1),
@@ -150,10 +155,49 @@ func TestParseProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { checkParse(t, anyQuery().Draw(t, "query")) })
 }
 
+// What a list's source says is wrong is no error of the query, unless there is
+// no such list.
+func TestListErrors(t *testing.T) {
+	broken := errors.New("the disk is on fire")
+	_, err := Parse("list:goods", Options{Lists: func(string, string) (*WordList, error) { return nil, broken }})
+	var e *SyntaxError
+	if !errors.Is(err, broken) || errors.As(err, &e) {
+		t.Errorf("got %v", err)
+	}
+	goods, err := ParseList("goods", []byte("\uFEFFsnow\nwhite horse\nsnow\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(name, hash string) (*WordList, error) {
+		if name == "goods" && (hash == "" || hash == goods.Hash) {
+			return goods, nil
+		}
+		return nil, argus.ErrNotFound
+	}
+	opts := Options{Lists: find}
+	n, err := Parse(strings.Repeat("list:goods ", MaxLists), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Parse(n.String(), opts); err != nil || !cmp.Equal(again, n) {
+		t.Errorf("%s reads as %v (%v)", n, again, err)
+	}
+	for text, want := range map[string]string{
+		strings.Repeat("list:goods ", MaxLists+1):    "more than 20 lists",
+		"list:goods@" + strings.Repeat("0", 64):      "there is no list goods@0000",
+		"in:list:ice":                                "there is no list ice",
+		"list:" + strings.Repeat("a", MaxListName+1): "is no list",
+	} {
+		if _, err := Parse(text, opts); !errors.As(err, &e) || !strings.Contains(e.Message, want) {
+			t.Errorf("%s: %v, want an error with %q", text, err, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		`hello -test from:alice sent:2019-01-01..2020-12-31`, `(a OR "b c"*) NOT /x\/y/ z~2`, `with:(=Q3XK9A OR "Al \" ice"*)`,
-		`צה"ל 東京* -(-(a))`, `in:=`, "sent:..", "\xff", `delivery:D-7 is:differs lang:pt_BR`,
+		`צה"ל 東京* -(-(a))`, `in:=`, "sent:..", "\xff", `delivery:D-7 is:differs lang:pt_BR`, `with:list:goods -list:ice@`,
 	} {
 		f.Add(text)
 	}
@@ -161,7 +205,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func checkParse(t interface{ Fatalf(string, ...any) }, text string) {
-	n, err := Parse(text, Options{})
+	n, err := Parse(text, Options{Lists: anyList})
 	if err == nil {
 		checkPrinted(t, n)
 		return

@@ -45,7 +45,8 @@ func (n Field) String() string {
 	if rest, ok := strings.CutPrefix(value, Exact); ok {
 		value, exact = rest, Exact
 	}
-	if strings.ContainsFunc(value, needsQuotes) || value != "" && !beginsPlain(value) || value == "" && !n.Prefix {
+	if strings.ContainsFunc(value, needsQuotes) || value != "" && !beginsPlain(value) || value == "" && !n.Prefix ||
+		strings.HasPrefix(value, listValue) && exact == "" {
 		value = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
 	}
 	if n.Prefix {

@@ -7,6 +7,7 @@
 package query
 
 import (
+	"iter"
 	"time"
 
 	"github.com/argus-evidence/argus"
@@ -23,7 +24,7 @@ type Doc struct {
 }
 
 // Node is a parsed query: one of And, Or, Not, Word, Phrase, Prefix, Part,
-// Fuzzy, Regexp, Field, Sent and All. String prints it so that parsing the text gives
+// Fuzzy, Regexp, Field, List, Sent and All. String prints it so that parsing the text gives
 // an equal node. Nodes are not changed after parsing and may be shared.
 type Node interface {
 	String() string
@@ -66,6 +67,14 @@ type (
 		Value  string
 		Prefix bool
 	}
+	// List matches what one of its nodes matches: words and phrases of the
+	// text, or values of Field if that is not empty. They are the entries of
+	// a stored list, which Name and Hash name ([WordList]).
+	List struct {
+		Field      FieldName
+		Name, Hash string
+		Nodes      []Node
+	}
 	// Sent matches a message whose sent time is known and From <= sent < To.
 	// A zero bound is open.
 	Sent struct{ From, To time.Time }
@@ -97,4 +106,31 @@ func (Part) isNode()   {}
 func (Fuzzy) isNode()  {}
 func (Regexp) isNode() {}
 func (Field) isNode()  {}
+func (List) isNode()   {}
 func (Sent) isNode()   {}
+
+// Each yields a query and all nodes in it; of a list, the list.
+func Each(n Node) iter.Seq[Node] {
+	return func(yield func(Node) bool) { each(n, yield) }
+}
+
+func each(n Node, yield func(Node) bool) bool {
+	if !yield(n) {
+		return false
+	}
+	var inner []Node
+	switch n := n.(type) {
+	case And:
+		inner = n.Nodes
+	case Or:
+		inner = n.Nodes
+	case Not:
+		inner = []Node{n.Node}
+	}
+	for _, n := range inner {
+		if !each(n, yield) {
+			return false
+		}
+	}
+	return true
+}

@@ -39,7 +39,7 @@ func check(t *testing.T, s *querytest.Script, c querytest.Case) {
 		t.Errorf("line %d: %q prints %q, want %q", c.Line, c.Query, printed, c.Prints)
 	}
 	for _, zone := range []*time.Location{time.UTC, time.FixedZone("east", 14*3600)} {
-		again, err := query.Parse(n.String(), query.Options{Zone: zone})
+		again, err := query.Parse(n.String(), query.Options{Zone: zone, Lists: c.Options.Lists})
 		if err != nil || !gocmp.Equal(n, again) {
 			t.Errorf("line %d: %q prints %q, which reads as %v (%v)", c.Line, c.Query, n, again, err)
 		}

@@ -96,6 +96,8 @@ func (q *search) evaluate(s *segment, n query.Node, within *roaring.Bitmap) (*ro
 		return q.regexp(s, n.Expr, within)
 	case query.Field:
 		return q.field(s, n)
+	case query.List:
+		return q.list(s, n, within)
 	case query.Sent:
 		return s.sent(n), nil
 	}
@@ -109,6 +111,8 @@ func cost(n query.Node) int {
 	case query.And:
 		return dearest(n.Nodes)
 	case query.Or:
+		return dearest(n.Nodes)
+	case query.List:
 		return dearest(n.Nodes)
 	case query.Not:
 		return cost(n.Node) + 1 // subtract when there is something to subtract from
@@ -163,14 +167,66 @@ func (q *search) and(s *segment, n query.And, within *roaring.Bitmap) (*roaring.
 }
 
 func (q *search) or(s *segment, nodes []query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
-	sets := make([]*roaring.Bitmap, len(nodes))
-	for i, n := range nodes {
-		var err error
-		if sets[i], err = q.evaluate(s, n, within); err != nil {
+	var sets []*roaring.Bitmap
+	var terms [][]byte
+	for _, n := range nodes {
+		if term := singleTerm(n); term != nil && len(nodes) > fewTerms {
+			terms = append(terms, term)
+			continue
+		}
+		set, err := q.evaluate(s, n, within)
+		if err != nil {
 			return nil, err
 		}
+		sets = append(sets, set)
+	}
+	if len(terms) > 0 {
+		slices.SortFunc(terms, bytes.Compare)
+		set, err := q.union(s, s.terms.searchAll(terms))
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
 	}
 	return roaring.FastOr(sets...), nil
+}
+
+// fewTerms are not worth one union.
+const fewTerms = 20
+
+// singleTerm is the term that a node looks for, nil if it is another kind.
+func singleTerm(n query.Node) []byte {
+	switch n := n.(type) {
+	case query.Word:
+		if n.Term != "" && n.Term[0] >= fieldEnd {
+			return []byte(n.Term)
+		}
+	case query.Field:
+		first, known := fieldByte[n.Name]
+		if known && !n.Prefix && n.Name != query.Delivery && n.Name != query.Is {
+			return append([]byte{first}, n.Value...)
+		}
+	}
+	return nil
+}
+
+// list evaluates a stored list. One that was read from its file recurs.
+func (q *search) list(s *segment, n query.List, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	nodes := n.Nodes
+	if n.Field == query.With {
+		nodes = nil
+		for _, entry := range n.Nodes {
+			if f, ok := entry.(query.Field); ok {
+				from, to := f, f
+				from.Name, to.Name = query.From, query.To
+				nodes = append(nodes, from, to)
+			}
+		}
+	}
+	if n.Hash == "" {
+		return q.or(s, nodes, within)
+	}
+	return q.cache.get(cacheKey{s.name, "list " + n.String()}, func() (*roaring.Bitmap, error) { return q.or(s, nodes, nil) })
 }
 
 // term returns the postings of a term, none if the segment doesn't have it.

@@ -15,12 +15,19 @@ func BenchmarkNodes(b *testing.B) {
 	defer ix.Close()
 	ix.settle(b)
 	c := newCorpus(corpusWords, corpusAccounts)
+	words, people := query.List{}, query.List{Field: query.With}
+	for i := range 10_000 {
+		words.Nodes = append(words.Nodes, query.Word{Term: c.vocabulary[1000+40*i]})
+		people.Nodes = append(people.Nodes, query.Field{Name: query.With, Value: query.Exact + account(uint64(7*i))})
+	}
 	for _, bench := range []struct {
 		name string
 		node query.Node
 	}{
 		{"part", query.Part{Term: c.vocabulary[400_000][1:4]}},
 		{"end", query.Part{Term: c.vocabulary[400_000][3:], AtEnd: true}},
+		{"list of 10,000 words", words},
+		{"list of 10,000 accounts", people},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			var total uint64

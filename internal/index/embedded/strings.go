@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"iter"
+	"sort"
 )
 
 // sorted is a sorted list of distinct strings in a segment. Every blockSize-th
@@ -139,9 +140,7 @@ func (s *sorted) search(key []byte) (int, bool) {
 	low, high := 0, s.blocks.count
 	for low < high {
 		middle := (low + high) / 2
-		c := sortedCursor{rest: s.data[s.blocks.at(middle):]}
-		n := c.length()
-		if bytes.Compare(c.rest[:n], key) <= 0 {
+		if bytes.Compare(s.head(middle), key) <= 0 {
 			low = middle + 1
 		} else {
 			high = middle
@@ -157,6 +156,41 @@ func (s *sorted) search(key []byte) (int, bool) {
 		}
 	}
 	return c.next, false
+}
+
+// head returns the first string of a block.
+func (s *sorted) head(block int) []byte {
+	c := sortedCursor{rest: s.data[s.blocks.at(block):]}
+	n := c.length()
+	return c.rest[:n]
+}
+
+// searchAll yields the ordinals of those of ascending keys that are in the
+// list, in one sweep over it.
+func (s *sorted) searchAll(keys [][]byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		c, block := s.from(0), 0
+		c.advance()
+		for _, key := range keys {
+			step := 1
+			for block+step < s.blocks.count && bytes.Compare(s.head(block+step), key) <= 0 {
+				block += step
+				step *= 2
+			}
+			block += sort.Search(max(0, min(step, s.blocks.count-block)-1), func(i int) bool {
+				return bytes.Compare(s.head(block+1+i), key) > 0
+			})
+			if block > (c.next-1)/blockSize {
+				c = s.from(block * blockSize)
+				c.advance()
+			}
+			for bytes.Compare(c.key, key) < 0 && c.advance() {
+			}
+			if bytes.Equal(c.key, key) && c.next > 0 && !yield(c.next-1) {
+				return
+			}
+		}
+	}
 }
 
 // prefixed returns the ordinals [low, high) of the strings that begin so.

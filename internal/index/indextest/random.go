@@ -108,7 +108,7 @@ func randomRequest(r *rapid.T) index.Request {
 
 // randomNode is a query of at most some levels; a message of it may well match.
 func randomNode(r *rapid.T, levels int) query.Node {
-	kind := rapid.IntRange(0, 13).Draw(r, "node")
+	kind := rapid.IntRange(0, 14).Draw(r, "node")
 	if levels == 0 && kind < 4 {
 		kind += 4
 	}
@@ -149,9 +149,31 @@ func randomNode(r *rapid.T, levels int) query.Node {
 	case 11:
 		term := []rune(randomTerm(r))
 		return query.Part{Term: string(term[rapid.IntRange(0, len(term)-1).Draw(r, "part"):]), AtEnd: rapid.Bool().Draw(r, "at end")}
+	case 12:
+		return randomList(r)
 	default:
 		return randomField(r)
 	}
+}
+
+// randomList has few entries or many, and a name if it may be cached.
+func randomList(r *rapid.T) query.Node {
+	n := query.List{Field: rapid.SampledFrom([]query.FieldName{"", query.From, query.With}).Draw(r, "field")}
+	for range rapid.SampledFrom([]int{0, 2, 3, 30}).Draw(r, "entries") {
+		switch {
+		case n.Field != "":
+			n.Nodes = append(n.Nodes, query.Field{Name: n.Field, Value: rapid.SampledFrom([]string{"a", "=a", "alice", "boat", "q3xk9a"}).Draw(r, "value")})
+		case rapid.Bool().Draw(r, "phrase"):
+			n.Nodes = append(n.Nodes, query.Phrase{Terms: []string{randomTerm(r), randomTerm(r)}})
+		default:
+			n.Nodes = append(n.Nodes, query.Word{Term: randomTerm(r)})
+		}
+	}
+	n.Name = fmt.Sprint(n.Nodes)
+	if rapid.Bool().Draw(r, "stored") {
+		n.Hash = n.Name
+	}
+	return n
 }
 
 func randomTerm(r *rapid.T) string {

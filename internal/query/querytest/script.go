@@ -21,6 +21,8 @@
 //		forward NAME        ForwardedFrom
 //		delivery 7          one line for each, default 1
 //		differs             copies of the message differ
+//	list NAME               a stored list, with these lines below it:
+//		entry TEXT
 //	zone Europe/Brussels    in which the queries that follow are read
 //	query TEXT              a query on all messages of the file, with one of
 //		want LABEL …        exactly these match, in any order; may be none
@@ -120,6 +122,14 @@ func Parse(name, text string) (*Script, error) {
 	s := &Script{Name: name}
 	labels := map[string]bool{}
 	zone := time.UTC
+	lists := map[string]*query.WordList{}
+	var list *query.WordList // the one being read
+	find := func(name, hash string) (*query.WordList, error) {
+		if l := lists[name]; l != nil && (hash == "" || hash == l.Hash) {
+			return l, nil
+		}
+		return nil, argus.ErrNotFound
+	}
 	for i, line := range strings.Split(text, "\n") {
 		trimmed := strings.TrimSpace(line)
 		if trimmed == "" || trimmed[0] == '#' {
@@ -130,7 +140,10 @@ func Parse(name, text string) (*Script, error) {
 		switch {
 		case err != nil:
 		case trimmed != strings.TrimRight(line, " \t\r"): // indented
-			if len(s.Cases) > 0 {
+			if list != nil && word == "entry" {
+				list.Entries = append(list.Entries, arg)
+				*list, err = sealed(list)
+			} else if len(s.Cases) > 0 {
 				err = s.Cases[len(s.Cases)-1].set(word, arg, labels)
 			} else if len(s.Docs) > 0 {
 				err = s.Docs[len(s.Docs)-1].set(word, arg)
@@ -141,7 +154,11 @@ func Parse(name, text string) (*Script, error) {
 			labels[arg] = true
 			s.Docs = append(s.Docs, Doc{arg, query.Doc{Message: &argus.Message{}}})
 		case word == "query":
-			s.Cases = append(s.Cases, Case{Line: i + 1, Query: arg, Options: query.Options{Zone: zone}})
+			s.Cases = append(s.Cases, Case{Line: i + 1, Query: arg, Options: query.Options{Zone: zone, Lists: find}})
+			list = nil
+		case word == "list" && len(s.Cases) == 0:
+			list = &query.WordList{Name: arg}
+			lists[arg] = list
 		case word == "zone":
 			zone, err = time.LoadLocation(arg)
 		default:
@@ -155,6 +172,15 @@ func Parse(name, text string) (*Script, error) {
 		s.Docs[i].complete()
 	}
 	return s, nil
+}
+
+// sealed is a list as it is read from its file.
+func sealed(l *query.WordList) (query.WordList, error) {
+	read, err := query.ParseList(l.Name, []byte(strings.Join(l.Entries, "\n")))
+	if err != nil {
+		return *l, err
+	}
+	return *read, nil
 }
 
 func unquote(arg string) (string, error) {

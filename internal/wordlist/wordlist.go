@@ -1,0 +1,169 @@
+// Package wordlist keeps the lists of words and accounts that queries name,
+// each version as it was handed in, under its SHA-256.
+//
+// A version is a file that is written once and never changed; a changed list
+// is a new version beside it. docs/format/list.md has the form.
+package wordlist
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// Store is a directory of lists. It keeps nothing in memory; any number of
+// processes may use one directory.
+type Store struct{ dir string }
+
+// Open opens a directory of lists and makes it if it is missing.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open lists: %w", err)
+	}
+	return &Store{dir}, nil
+}
+
+// Version is one version of a list.
+type Version struct {
+	Name    string `json:"list"`
+	Version int    `json:"version"` // from 1
+	Hash    string `json:"sha256"`
+}
+
+// File is the name of the version's file.
+func (v Version) File() string { return fmt.Sprintf("%s.%d.%s%s", v.Name, v.Version, v.Hash, suffix) }
+
+const (
+	suffix    = ".txt"
+	temporary = ".new-"
+)
+
+// parseFile is false for a file that is no version of a list.
+func parseFile(name string) (v Version, ok bool) {
+	parts := strings.Split(name, ".")
+	if len(parts) != 4 || "."+parts[3] != suffix {
+		return v, false
+	}
+	number, err := strconv.Atoi(parts[1])
+	v = Version{parts[0], number, parts[2]}
+	return v, err == nil && number > 0 && v.File() == name
+}
+
+// Add keeps a list and returns it. If the last version of that name is the
+// same, it is that one, and known is true. It is durable when Add returns.
+func (s *Store) Add(name string, data []byte) (v Version, known bool, err error) {
+	list, err := query.ParseList(name, data)
+	if err != nil {
+		return v, false, err
+	}
+	for {
+		versions, err := s.versions(name)
+		if err != nil {
+			return v, false, fmt.Errorf("add list %s: %w", name, err)
+		}
+		v = Version{name, 1, list.Hash}
+		if len(versions) > 0 {
+			last := versions[len(versions)-1]
+			if last.Hash == list.Hash {
+				return last, true, nil
+			}
+			v.Version = last.Version + 1
+		}
+		err = s.write(v.File(), data)
+		if errors.Is(err, fs.ErrExist) {
+			continue // another process was quicker
+		}
+		if err != nil {
+			return v, false, fmt.Errorf("add list %s: %w", name, err)
+		}
+		return v, false, nil
+	}
+}
+
+// Find returns the version of a list with a hash, or its last one if hash is
+// "". argus.ErrNotFound: there is none. It is a query.Options.Lists.
+func (s *Store) Find(name, hash string) (*query.WordList, error) {
+	versions, err := s.versions(name)
+	if err != nil {
+		return nil, fmt.Errorf("read list %s: %w", name, err)
+	}
+	for _, v := range slices.Backward(versions) {
+		if hash != "" && v.Hash != hash {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(s.dir, v.File()))
+		if err != nil {
+			return nil, fmt.Errorf("read list %s: %w", name, err)
+		}
+		list, err := query.ParseList(name, data)
+		if err == nil && list.Hash != v.Hash {
+			err = fmt.Errorf("read list %s: its SHA-256 is %s", v.File(), list.Hash)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", err, argus.ErrDamaged)
+		}
+		return list, nil
+	}
+	return nil, fmt.Errorf("read list %s: %w", name, argus.ErrNotFound)
+}
+
+// List returns all versions of all lists, by name and number.
+func (s *Store) List() ([]Version, error) {
+	versions, err := s.versions("")
+	if err != nil {
+		return nil, fmt.Errorf("list the lists: %w", err)
+	}
+	return versions, nil
+}
+
+// versions returns those of a name, all if it is "".
+func (s *Store) versions(name string) ([]Version, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	var versions []Version
+	for _, entry := range entries {
+		if v, ok := parseFile(entry.Name()); ok && (name == "" || v.Name == name) {
+			versions = append(versions, v)
+		}
+	}
+	slices.SortFunc(versions, func(a, b Version) int {
+		if a.Name != b.Name {
+			return strings.Compare(a.Name, b.Name)
+		}
+		return a.Version - b.Version
+	})
+	return versions, nil
+}
+
+// write makes a new file, durably and as a whole; fs.ErrExist if there is one
+// of that name.
+func (s *Store) write(name string, data []byte) error {
+	f, err := os.CreateTemp(s.dir, temporary)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(0o444), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	// A link, unlike a rename, does not take the place of a file.
+	if err := os.Link(f.Name(), filepath.Join(s.dir, name)); err != nil {
+		return err
+	}
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
