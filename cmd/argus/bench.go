@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime/pprof"
 	"slices"
@@ -61,6 +62,7 @@ the ratio is the result. docs/performance.md has what was measured.`,
 	c.Flags().IntVar(&o.Messages, "messages", 1_000_000, "how many")
 	c.Flags().IntVar(&o.Rounds, "rounds", 50, "how often each question is asked")
 	c.Flags().BoolVar(&o.Peer, "peer", false, "measure SQLite FTS5 on the same corpus, too")
+	c.Flags().BoolVar(&o.Again, "again", false, "only ask, the store that an earlier run left in --dir")
 	c.Flags().BoolVar(&o.Cold, "cold", false, "ask with nothing of the store in memory, too (Linux)")
 	c.Flags().StringVar(&o.Dir, "dir", "", "an empty `folder` to work in, which is kept (default a temporary one)")
 	c.Flags().StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
@@ -68,16 +70,13 @@ the ratio is the result. docs/performance.md has what was measured.`,
 }
 
 func printBench(o *output, r *bench.Report) {
-	o.linef("%s messages, %s of Argus JSON lines, %d CPUs, %s", group(uint64(r.Messages)), size(r.CorpusBytes), r.CPUs, r.Go)
-	o.linef("")
-	printTaken(o, "Argus", r.Ingest)
-	o.linef("\nbytes per message on disk")
-	var names []string
-	for name := range r.BytesPerMessage {
-		names = append(names, name)
+	o.linef("%d CPUs, %s", r.CPUs, r.Go)
+	if r.Ingest.Seconds > 0 {
+		o.linef("%s messages, %s of Argus JSON lines\n", group(uint64(r.Messages)), size(r.CorpusBytes))
+		printTaken(o, "Argus", r.Ingest)
+		o.linef("\nbytes per message on disk")
 	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(r.BytesPerMessage)) {
 		if r.BytesPerMessage[name] >= 0.05 {
 			o.linef("  %-26s %8.1f", name, r.BytesPerMessage[name])
 		}

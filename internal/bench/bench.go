@@ -32,6 +32,9 @@ type Options struct {
 	// Peer says whether SQLite FTS5 takes in the same corpus and is asked the
 	// same. Default false.
 	Peer bool
+	// Again asks the store that an earlier run left in Dir, and takes nothing
+	// in. Default false.
+	Again bool
 	// Cold asks each question once with nothing of the store in memory, too,
 	// where the system allows that. Default false.
 	Cold bool
@@ -88,34 +91,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Say = func(string) {}
 	}
 	r := &Report{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Messages: o.Messages}
-	corpus := filepath.Join(o.Dir, "messages.jsonl")
-	o.Say("writing the corpus")
-	if err := writeCorpus(corpus, o.Messages); err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(corpus)
-	if err != nil {
-		return nil, err
-	}
-	r.CorpusBytes = info.Size()
-	store := filepath.Join(o.Dir, "bench.argus")
+	corpus, store := filepath.Join(o.Dir, "messages.jsonl"), filepath.Join(o.Dir, "bench.argus")
 	nodeOptions := node.Options{KeyDir: filepath.Join(o.Dir, "keys")}
-	if err := node.Create(ctx, store, nodeOptions); err != nil {
-		return nil, err
-	}
-	o.Say("taking the corpus in")
-	if r.Ingest, err = take(r, func() error { return ingest(ctx, store, corpus, nodeOptions) }); err != nil {
-		return nil, err
-	}
-	if r.BytesPerMessage, err = parts(store, o.Messages); err != nil {
-		return nil, err
-	}
-	for name, n := range r.BytesPerMessage {
-		if name != "originals" {
-			r.Ingest.DiskBytes += int64(n * float64(o.Messages))
+	if !o.Again {
+		if err := r.takeIn(ctx, o, store, corpus, nodeOptions); err != nil {
+			return nil, err
 		}
 	}
-	r.Ingest.DiskPerByte = float64(r.Ingest.DiskBytes) / float64(r.CorpusBytes)
 	a := asking{store: store, rounds: o.Rounds, cold: o.Cold, say: o.Say}
 	if err := a.index(ctx); err != nil {
 		return nil, fmt.Errorf("ask the index: %w", err)
@@ -127,20 +109,55 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if !o.Peer {
 		return r, nil
 	}
+	return r, r.measurePeer(ctx, o, filepath.Join(o.Dir, "peer"), corpus)
+}
+
+// takeIn writes the corpus and measures how it is taken in.
+func (r *Report) takeIn(ctx context.Context, o Options, store, corpus string, nodeOptions node.Options) error {
+	o.Say("writing the corpus")
+	if err := writeCorpus(corpus, o.Messages); err != nil {
+		return err
+	}
+	info, err := os.Stat(corpus)
+	if err != nil {
+		return err
+	}
+	r.CorpusBytes = info.Size()
+	if err := node.Create(ctx, store, nodeOptions); err != nil {
+		return err
+	}
+	o.Say("taking the corpus in")
+	if r.Ingest, err = take(r, func() error { return ingest(ctx, store, corpus, nodeOptions) }); err != nil {
+		return err
+	}
+	if r.BytesPerMessage, err = parts(store, o.Messages); err != nil {
+		return err
+	}
+	for name, n := range r.BytesPerMessage {
+		if name != "originals" {
+			r.Ingest.DiskBytes += int64(n * float64(o.Messages))
+		}
+	}
+	r.Ingest.DiskPerByte = float64(r.Ingest.DiskBytes) / float64(r.CorpusBytes)
+	return nil
+}
+
+// measurePeer gives the peer the same corpus and asks it the same.
+func (r *Report) measurePeer(ctx context.Context, o Options, db, corpus string) error {
 	o.Say("taking the corpus into SQLite FTS5")
-	db := filepath.Join(o.Dir, "peer")
 	peer, err := take(r, func() error { return ingestSQLite(ctx, db, corpus) })
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if info, err = os.Stat(db); err != nil {
-		return nil, err
+	info, err := os.Stat(db)
+	if err != nil {
+		return err
 	}
 	peer.DiskBytes = info.Size()
 	peer.DiskPerByte = float64(peer.DiskBytes) / float64(r.CorpusBytes)
 	r.Peer, r.Ratio = &peer, r.Ingest.PerSecond/peer.PerSecond
 	o.Say("asking SQLite FTS5")
-	return r, askSQLite(ctx, db, o.Rounds, r.Questions)
+	return askSQLite(ctx, db, o.Rounds, r.Questions)
 }
 
 func writeCorpus(name string, messages int) error {

@@ -101,16 +101,14 @@ func (a *asking) index(ctx context.Context) error {
 			if err := forget(a.store); err != nil {
 				return fmt.Errorf("empty the memory of the store: %w", err)
 			}
-			started := time.Now()
 			if e, err = openEngine(a.store); err != nil {
 				return err
 			}
-			opened := time.Since(started)
-			started = time.Now()
+			started := time.Now()
 			if _, err := q.ask(e)(0); err != nil {
 				return errors.Join(err, e.close())
 			}
-			cold = opened + time.Since(started)
+			cold = time.Since(started)
 		}
 		if err := a.measure("index", q.name, cold, q.ask(e)); err != nil {
 			return errors.Join(err, e.close())

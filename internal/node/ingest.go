@@ -76,7 +76,10 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	if err != nil {
 		return err
 	}
-	return n.index.Flush(ctx)
+	if err := n.index.Flush(ctx); err != nil {
+		return err
+	}
+	return n.index.Settle(ctx)
 }
 
 func (o Options) failpoint(name string) {

@@ -142,14 +142,8 @@ func build(tb testing.TB, dir string, docs int, busy *time.Duration) *Index {
 // settle waits until there is nothing to merge.
 func (ix *Index) settle(tb testing.TB) {
 	tb.Helper()
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	for ix.mergeErr == nil && ix.pick(ix.current.segments) != nil {
-		ix.wakeMerger()
-		ix.merged.Wait()
-	}
-	if ix.mergeErr != nil {
-		tb.Fatal(ix.mergeErr)
+	if err := ix.Settle(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 }
 

@@ -21,7 +21,7 @@ type counts struct {
 	req index.Request
 
 	mu     sync.Mutex // for what follows
-	facets map[query.FieldName]map[string]uint64
+	facets map[query.FieldName]map[string]*uint64
 	bars   map[int64]uint64 // by the start, in microseconds
 	pairs  map[pairKey]*pairCount
 }
@@ -34,12 +34,12 @@ func newCounts(req index.Request) (*counts, error) {
 	if req.Zone == nil {
 		req.Zone = time.UTC
 	}
-	c := &counts{req: req, facets: map[query.FieldName]map[string]uint64{}, bars: map[int64]uint64{}, pairs: map[pairKey]*pairCount{}}
+	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, pairs: map[pairKey]*pairCount{}}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
 			return nil, fmt.Errorf("count by %s: messages are counted by from, in, service, delivery, is and lang", f)
 		}
-		c.facets[f] = map[string]uint64{}
+		c.facets[f] = map[string]*uint64{}
 	}
 	if _, known := intervals[req.Histogram]; req.Histogram != "" && !known {
 		return nil, fmt.Errorf("count by %q: bars are an hour, day, month or year wide, or an hour of the week (weekhour)", req.Histogram)
@@ -52,18 +52,18 @@ func (c *counts) add(q *search, s *segment, docs *roaring.Bitmap) error {
 		var err error
 		switch field {
 		case query.From:
-			err = c.addColumn(q, &s.senders, &s.sender, docs, func(value []byte, n uint64) { values[string(value)] += n })
+			err = c.addColumn(q, &s.senders, &s.sender, docs, func(value []byte, n uint64) { addTo(values, value, n) })
 		case query.Lang:
-			err = c.addColumn(q, &s.langs, &s.lang, docs, func(value []byte, n uint64) { values[string(value)] += n })
+			err = c.addColumn(q, &s.langs, &s.lang, docs, func(value []byte, n uint64) { addTo(values, value, n) })
 		case query.In:
 			err = c.addColumn(q, &s.conversations, &s.conversation, docs, func(value []byte, n uint64) {
 				_, conversation := splitConversationKey(value)
-				values[string(conversation)] += n
+				addTo(values, conversation, n)
 			})
 		case query.Service:
 			err = c.addColumn(q, &s.conversations, &s.conversation, docs, func(value []byte, n uint64) {
 				service, _ := splitConversationKey(value)
-				values[string(service)] += n
+				addTo(values, service, n)
 			})
 		default:
 			err = c.addTerms(q, s, field, docs, values)
@@ -86,8 +86,10 @@ func (c *counts) add(q *search, s *segment, docs *roaring.Bitmap) error {
 // addColumn counts documents by a column, and adds each value that occurs.
 func (c *counts) addColumn(q *search, list *sorted, of *column, docs *roaring.Bitmap, add func(value []byte, n uint64)) error {
 	found := make([]uint32, list.count)
-	err := q.each(docs, func(doc int) error {
-		found[of.at(doc)]++
+	err := q.runs(docs, func(docs []uint32) error {
+		for _, doc := range docs {
+			found[of.at(int(doc))]++
+		}
 		return nil
 	})
 	if err != nil {
@@ -104,8 +106,17 @@ func (c *counts) addColumn(q *search, list *sorted, of *column, docs *roaring.Bi
 	return nil
 }
 
+// addTo adds to the count of a value.
+func addTo(counts map[string]*uint64, value []byte, n uint64) {
+	if count := counts[string(value)]; count != nil {
+		*count += n
+		return
+	}
+	counts[string(value)] = &n
+}
+
 // addTerms counts documents by the terms of a field that has few.
-func (c *counts) addTerms(q *search, s *segment, field query.FieldName, docs *roaring.Bitmap, counts map[string]uint64) error {
+func (c *counts) addTerms(q *search, s *segment, field query.FieldName, docs *roaring.Bitmap, counts map[string]*uint64) error {
 	values := map[string]bool{}
 	low, high := s.terms.prefixed([]byte{fieldByte[field]})
 	for terms := s.terms.from(low); terms.next < high && terms.advance(); {
@@ -125,7 +136,7 @@ func (c *counts) addTerms(q *search, s *segment, field query.FieldName, docs *ro
 		}
 		if n := docs.AndCardinality(having); n > 0 {
 			c.mu.Lock()
-			counts[value] += n
+			addTo(counts, []byte(value), n)
 			c.mu.Unlock()
 		}
 	}
@@ -215,26 +226,36 @@ var errPairs = errors.New("count pairs: more than 2,000,000 accounts write to ea
 // addPairs counts who wrote to whom.
 func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
 	type ordinals struct{ from, to, conversation uint32 }
-	found := map[ordinals]*pairCount{}
-	err := q.each(docs, func(doc int) error {
-		o := ordinals{uint32(s.sender.at(doc)), uint32(s.receiver.at(doc)), uint32(s.conversation.at(doc))}
-		p := found[o]
-		if p == nil {
-			p = new(pairCount)
-			found[o] = p
+	found := map[ordinals]int{} // place in list
+	var list []pairCount
+	err := q.runs(docs, func(docs []uint32) error {
+		for _, doc := range docs {
+			o := ordinals{uint32(s.sender.at(int(doc))), uint32(s.receiver.at(int(doc))), uint32(s.conversation.at(int(doc)))}
+			at, known := found[o]
+			if !known {
+				at = len(list)
+				found[o], list = at, append(list, pairCount{})
+			}
+			time := s.times.at(int(doc))
+			list[at].add(pairCount{1, time, time})
 		}
-		time := s.times.at(doc)
-		p.add(pairCount{1, time, time})
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	senders, receivers, conversations := map[uint32]string{}, map[uint32]string{}, map[uint32]string{}
+	for o := range found {
+		senders[o.from], receivers[o.to], conversations[o.conversation] = "", "", ""
+	}
+	s.senders.fill(senders)
+	s.receivers.fill(receivers)
+	s.conversations.fill(conversations)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for o, n := range found {
-		service, conversation := splitConversationKey(s.conversations.at(int(o.conversation)))
-		key := pairKey{service: string(service), from: string(s.senders.at(int(o.from))), to: string(s.receivers.at(int(o.to)))}
+	for o, at := range found {
+		service, conversation := splitConversationKey([]byte(conversations[o.conversation]))
+		key := pairKey{service: string(service), from: senders[o.from], to: receivers[o.to]}
 		if key.from == "" {
 			continue // the service said it
 		}
@@ -249,9 +270,19 @@ func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
 			p = new(pairCount)
 			c.pairs[key] = p
 		}
-		p.add(*n)
+		p.add(list[at])
 	}
 	return nil
+}
+
+// fill gives the strings for the ordinals that are asked for, in one walk.
+func (s *sorted) fill(strings map[uint32]string) {
+	list := s.from(0)
+	for ordinal := uint32(0); list.advance(); ordinal++ {
+		if _, wanted := strings[ordinal]; wanted {
+			strings[ordinal] = string(list.key)
+		}
+	}
 }
 
 // report writes the counts into the answer.
@@ -260,7 +291,7 @@ func (c *counts) report(result *index.Result) {
 		delete(values, "") // no value
 		var list []index.Count
 		for value, n := range values {
-			list = append(list, index.Count{Value: value, Count: n})
+			list = append(list, index.Count{Value: value, Count: *n})
 		}
 		slices.SortFunc(list, func(a, b index.Count) int {
 			return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
@@ -271,18 +302,37 @@ func (c *counts) report(result *index.Result) {
 		result.Facets[field] = list[:min(len(list), c.req.FacetSize)]
 	}
 	result.Histogram = c.histogram()
+	result.Pairs = c.mostFrequent()
+}
+
+// mostFrequent returns the pairs that were asked for. Only those are sorted by
+// name that are as frequent as the last of them.
+func (c *counts) mostFrequent() []index.Pair {
+	if len(c.pairs) == 0 {
+		return nil
+	}
+	frequent := make([]uint64, 0, len(c.pairs))
+	for _, n := range c.pairs {
+		frequent = append(frequent, n.count)
+	}
+	slices.Sort(frequent)
+	least := frequent[max(0, len(frequent)-c.req.Pairs)]
+	var list []index.Pair
 	for key, n := range c.pairs {
+		if n.count < least {
+			continue
+		}
 		pair := index.Pair{Service: key.service, From: key.from, To: key.to, Conversation: key.conversation, Count: n.count}
 		if n.first != 0 {
 			pair.First, pair.Last = time.UnixMicro(keyMicros(n.first)).UTC(), time.UnixMicro(keyMicros(n.last)).UTC()
 		}
-		result.Pairs = append(result.Pairs, pair)
+		list = append(list, pair)
 	}
-	slices.SortFunc(result.Pairs, func(a, b index.Pair) int {
+	slices.SortFunc(list, func(a, b index.Pair) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.From, b.From), strings.Compare(a.To, b.To),
 			strings.Compare(a.Conversation, b.Conversation), strings.Compare(a.Service, b.Service))
 	})
-	result.Pairs = result.Pairs[:min(len(result.Pairs), c.req.Pairs)]
+	return list[:min(len(list), c.req.Pairs)]
 }
 
 // histogram returns the bars, oldest first. Bars of one name are one: every

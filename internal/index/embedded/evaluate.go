@@ -274,6 +274,19 @@ func (q *search) union(s *segment, ordinals iter.Seq[int]) (*roaring.Bitmap, err
 
 // each calls look with documents, ascending, until it returns an error.
 func (q *search) each(docs *roaring.Bitmap, look func(doc int) error) error {
+	return q.runs(docs, func(docs []uint32) error {
+		for _, doc := range docs {
+			if err := look(int(doc)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// runs calls look with runs of documents, ascending, until it returns an
+// error.
+func (q *search) runs(docs *roaring.Bitmap, look func(docs []uint32) error) error {
 	var buf [patience]uint32
 	for many := docs.ManyIterator(); ; {
 		n := many.NextMany(buf[:])
@@ -283,10 +296,8 @@ func (q *search) each(docs *roaring.Bitmap, look func(doc int) error) error {
 		if err := q.ctx.Err(); err != nil {
 			return err
 		}
-		for _, doc := range buf[:n] {
-			if err := look(int(doc)); err != nil {
-				return err
-			}
+		if err := look(buf[:n]); err != nil {
+			return err
 		}
 	}
 }
@@ -352,6 +363,28 @@ func (s *segment) accepted(accepts func(term []byte) bool) iter.Seq[int] {
 	}
 }
 
+// near walks an automaton along the list of words. What a word begins with in
+// common with the one before is not looked at again.
+func (s *segment) near(near *nearby) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		states := []int{near.Start()} // after so many bytes of the word, until it is 0
+		words := s.terms.from(s.firstWord)
+		for first := true; words.advance(); first = false {
+			known := min(words.shared, len(states)-1)
+			if first {
+				known = 0
+			}
+			states = states[:known+1]
+			for i := known; i < len(words.key) && states[i] != 0; i++ {
+				states = append(states, near.Accept(states[i], words.key[i]))
+			}
+			if len(states) == len(words.key)+1 && near.IsMatch(states[len(words.key)]) && !yield(words.next-1) {
+				return
+			}
+		}
+	}
+}
+
 // fuzzy walks the automaton of the terms near a word along that of all terms,
 // or along the list of them.
 func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
@@ -360,7 +393,7 @@ func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 	}
 	near := newNearby(n)
 	if s.automaton == nil {
-		return q.union(s, s.accepted(near.accepts))
+		return q.union(s, s.near(near))
 	}
 	return q.union(s, func(yield func(int) bool) {
 		it, err := s.automaton.Search(near, []byte{fieldEnd}, nil)

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -55,6 +56,23 @@ func (ix *Index) waitForMerges() error {
 	err := ix.mergeErr
 	ix.mergeErr = nil
 	return err
+}
+
+// Settle returns when nothing is left to be merged, or reports what went wrong
+// in a merge.
+func (ix *Index) Settle(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() {
+		ix.mu.Lock()
+		defer ix.mu.Unlock()
+		ix.merged.Broadcast()
+	})()
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	for ctx.Err() == nil && ix.mergeErr == nil && ix.current != nil && ix.pick(ix.current.segments) != nil {
+		ix.wakeMerger()
+		ix.merged.Wait()
+	}
+	return cmp.Or(ctx.Err(), ix.mergeErr)
 }
 
 // pick chooses segments to merge: eight of about one size, fewer where more

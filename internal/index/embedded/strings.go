@@ -70,8 +70,10 @@ func parseSorted(data []byte) (s sorted, err error) {
 type sortedCursor struct {
 	list *sorted
 	next int // ordinal of the string after the current one
-	rest []byte
-	key  []byte // the current string; valid until the next call
+	// shared is how many bytes the current string has from the one before.
+	shared int
+	rest   []byte
+	key    []byte // the current string; valid until the next call
 }
 
 // advance goes to the next string and says whether there is one.
@@ -79,16 +81,16 @@ func (c *sortedCursor) advance() bool {
 	if c.next >= c.list.count {
 		return false
 	}
-	shared := 0
+	c.shared = 0
 	if c.next%blockSize == 0 {
 		c.rest = c.list.data[c.list.blocks.at(c.next/blockSize):]
 	} else {
-		if shared = c.number(); shared > len(c.key) {
+		if c.shared = c.number(); c.shared > len(c.key) {
 			panic(malformed("a string shares more than the one before has"))
 		}
 	}
 	suffix := c.length()
-	c.key = append(c.key[:shared], c.rest[:suffix]...)
+	c.key = append(c.key[:c.shared], c.rest[:suffix]...)
 	c.rest = c.rest[suffix:]
 	c.next++
 	return true
