@@ -181,18 +181,18 @@ type manifestSegment struct {
 func (s *Store) readManifest() ([]manifestSegment, error) {
 	data, err := readFile(s.disk, s.path(manifestName))
 	if err != nil {
-		return nil, fmt.Errorf("open evidence: %w", err)
+		return nil, err
 	}
 	body, err := checkedText(data, manifestHead)
 	if err != nil {
-		return nil, fmt.Errorf("open evidence: %s: %w", manifestName, err)
+		return nil, err
 	}
 	var list []manifestSegment
 	for line := range strings.Lines(body) {
 		var number int
 		var m manifestSegment
 		if _, err := fmt.Sscanf(line, "segment %d first %d bytes %d\n", &number, &m.first, &m.size); err != nil || number != len(list)+1 {
-			return nil, fmt.Errorf("open evidence: %s: %w: line %q", manifestName, argus.ErrDamaged, line)
+			return nil, fmt.Errorf("%w: line %q", argus.ErrDamaged, line)
 		}
 		list = append(list, m)
 	}
@@ -336,7 +336,7 @@ func (s *Store) load() error {
 	}
 	closed, err := s.readManifest()
 	if err != nil {
-		return err
+		return fmt.Errorf("open evidence: %s: %w", manifestName, err)
 	}
 	s.promised = promise.seq
 	for i, m := range closed {

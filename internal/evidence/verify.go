@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -62,7 +63,7 @@ type Verified struct {
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
 	v := &verifier{
 		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
-		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.Hash]int64{}, sealed: map[string]bool{}, seed: maphash.MakeSeed(),
+		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.Hash]claim{}, sealed: map[string]bool{}, seed: maphash.MakeSeed(),
 	}
 	var err error
 	if v.codec, err = newCodec(); err != nil {
@@ -97,7 +98,7 @@ type verifier struct {
 
 	last       uint64 // of the records read
 	deliveries map[argus.DeliveryNumber]*verifiedDelivery
-	originals  map[argus.Hash]int64 // sizes that records claim
+	originals  map[argus.Hash]claim // by the first record of each
 	sealed     map[string]bool      // the seals that were there when it began
 	active     int                  // number of the active segment
 	ids        *ids
@@ -115,6 +116,14 @@ type verifiedDelivery struct {
 	broken    bool
 	places    []place         // of each run of 256 leaves
 	originals map[uint64]bool // sequence numbers of its originals
+}
+
+// claim is what a record says of an original.
+type claim struct {
+	size     int64
+	seq      uint64
+	delivery argus.DeliveryNumber
+	path     string // in the delivery
 }
 
 type place struct {
@@ -153,7 +162,7 @@ func (v *verifier) segments() error {
 	}
 	closed, err := s.readManifest()
 	if err != nil {
-		v.damage(manifestName, -1, "%v", err)
+		v.damage(manifestName, -1, "%s", sentence(err))
 		closed = v.guessClosed()
 	}
 	for i, m := range closed {
@@ -404,7 +413,9 @@ func (v *verifier) block(name string, at int64, h *blockHead, payload []byte) {
 		v.result.Records++
 		v.result.Counts.Add(r)
 		if r.Kind == argus.KindOriginal {
-			v.originals[r.Original.Hash] = r.Original.Size
+			if _, known := v.originals[r.Original.Hash]; !known {
+				v.originals[r.Original.Hash] = claim{r.Original.Size, r.Seq, r.Delivery, r.Original.Path}
+			}
 		}
 		if e, ok := entryOf(r); ok && e.Seq <= v.ids.covered {
 			v.idSum += maphash.Comparable(v.seed, e)
@@ -591,7 +602,7 @@ func (v *verifier) checkOriginals() error {
 		name := filepath.ToSlash(rel)
 		want, ok := hashOfOriginal(name)
 		if ok && name == originalName(want) && !e.Type().IsRegular() {
-			v.damage(name, -1, "the original is not a file: its bytes are not in the store")
+			v.original(want, "the original is not a file: its bytes are not in the store")
 			delete(missing, want)
 			return nil
 		}
@@ -600,17 +611,14 @@ func (v *verifier) checkOriginals() error {
 			return nil
 		}
 		got, size, err := v.hashFile(path)
-		if err != nil {
-			v.damage(name, -1, "the original cannot be read: %v", err)
-			delete(missing, want)
-			return nil
-		}
 		claimed, known := v.originals[want]
 		switch {
+		case err != nil:
+			v.original(want, "the original cannot be read: %v", err)
 		case got != want:
-			v.damage(name, -1, "the original has the SHA-256 %s; it was received with %s", got, want)
-		case known && claimed != size:
-			v.damage(name, -1, "the original has %d bytes and its record claims %d", size, claimed)
+			v.original(want, "the original has the SHA-256 %s, want %s", got, want)
+		case known && claimed.size != size:
+			v.original(want, "the original has %d bytes and its record claims %d", size, claimed.size)
 		case !known:
 			v.report(Finding{File: name, Offset: -1, Note: true, Problem: "no delivery names this original; an interrupted ingest leaves such files"})
 		default:
@@ -622,10 +630,22 @@ func (v *verifier) checkOriginals() error {
 	if err != nil {
 		return err
 	}
-	for h := range missing {
-		v.damage(originalName(h), -1, "the original is missing")
+	bySeq := func(a, b argus.Hash) int { return cmp.Compare(v.originals[a].seq, v.originals[b].seq) }
+	for _, h := range slices.SortedFunc(maps.Keys(missing), bySeq) {
+		v.original(h, "the original is missing")
 	}
 	return nil
+}
+
+// original reports damage of an original, with the record and the delivery that
+// received it and its name there. Where in the file, a hash cannot tell.
+func (v *verifier) original(h argus.Hash, format string, args ...any) {
+	f := Finding{File: originalName(h), Offset: -1, Problem: fmt.Sprintf(format, args...)}
+	if c, known := v.originals[h]; known {
+		f.First, f.Last, f.Delivery = c.seq, c.seq, c.delivery
+		f.Problem += fmt.Sprintf("; it was received as %q", c.path)
+	}
+	v.report(f)
 }
 
 func (v *verifier) hashFile(path string) (h argus.Hash, size int64, err error) {

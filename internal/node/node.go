@@ -444,20 +444,36 @@ func newStoreID() string {
 
 func hashOf(data []byte) string { return argus.Hash(sha256.Sum256(data)).String() }
 
+// readInfo reads what the store says of itself, in order to open it.
 func readInfo(dir string) (Info, error) {
+	info, err := infoOf(dir)
+	if errors.Is(err, ErrNoStore) {
+		return info, fmt.Errorf("open %s: %w", dir, err)
+	}
+	if err != nil {
+		return info, fmt.Errorf("open store: %s: %w", infoName, err)
+	}
+	return info, nil
+}
+
+func infoOf(dir string) (Info, error) {
 	var info Info
 	data, err := os.ReadFile(filepath.Join(dir, infoName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return info, fmt.Errorf("open %s: %w", dir, ErrNoStore)
+		// A store is made whole or not at all: what has a ledger had this file.
+		if _, err := os.Stat(filepath.Join(dir, ledgerDir)); err == nil {
+			return info, fmt.Errorf("%w: the file is missing", argus.ErrDamaged)
+		}
+		return info, ErrNoStore
 	}
 	if err != nil {
-		return info, fmt.Errorf("open store: %w", err)
+		return info, err
 	}
 	if err := json.Unmarshal(data, &info); err != nil {
-		return info, fmt.Errorf("open store: %s: %w: %w", infoName, argus.ErrDamaged, err)
+		return info, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 	}
 	if info.Format != storeFormat {
-		return info, fmt.Errorf("open store: its format is version %d; this Argus reads version %d", info.Format, storeFormat)
+		return info, fmt.Errorf("the format is version %d; this Argus reads version %d", info.Format, storeFormat)
 	}
 	return info, nil
 }

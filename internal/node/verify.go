@@ -53,12 +53,12 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 	if at, err := os.Stat(dir); err == nil && !at.IsDir() {
 		return nil, fmt.Errorf("open %s: %w", dir, ErrNoStore)
 	}
-	info, err := readInfo(dir)
+	info, err := infoOf(dir)
 	if errors.Is(err, ErrNoStore) {
-		return nil, err
+		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	if err != nil {
-		damage(infoName, "%v", err)
+		damage(infoName, "%s", strings.TrimPrefix(err.Error(), argus.ErrDamaged.Error()+": "))
 	}
 	result.Store = info.Store
 	stored, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(publicKeyName)))
@@ -229,7 +229,7 @@ func verifySeals(said *claims, result *Verified, report func(Finding)) {
 		there[number] = true
 		f := Finding{File: "deliveries/" + number + ".seal", Offset: -1, Delivery: seal.Delivery}
 		switch want, known := said.seals[number]; {
-		case seal.Store != result.Store:
+		case seal.Store != result.Store && result.Store != "": // else that has been said
 			f.Problem = fmt.Sprintf("the seal is of another store, %s", seal.Store)
 			report(f)
 		case !known:
