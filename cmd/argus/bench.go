@@ -53,7 +53,7 @@ the ratio is the result. docs/performance.md has what was measured.`,
 				return errors.Join(errors.New("measure"), err)
 			}
 			if a.json {
-				return a.out.object(report)
+				return a.out.object("bench", report)
 			}
 			printBench(a.out, report)
 			return nil

@@ -24,6 +24,11 @@ func (a *app) conversationCommand() *cobra.Command {
 			if err != nil {
 				return usageError{fmt.Errorf("--zone %q: want a name like Europe/Amsterdam", zone), c.CommandPath()}
 			}
+			for flag, number := range map[string]int{"before": req.Before, "after": req.After} {
+				if err := between(c, flag, number, 0, desk.MostSide); err != nil {
+					return err
+				}
+			}
 			req.Ref = args[0]
 			req.Before, req.After = none(req.Before), none(req.After)
 			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
@@ -32,9 +37,9 @@ func (a *app) conversationCommand() *cobra.Command {
 					return err
 				}
 				if a.json {
-					return a.out.object(page)
+					return a.out.object("conversation", page)
 				}
-				a.out.linef("%s  %s", page.Service, a.out.bold(oneLine(first(page.Title, page.Conversation))))
+				a.out.linef("%s  %s", oneLine(page.Service), a.out.bold(oneLine(first(page.Title, page.Conversation))))
 				if page.Earlier > 0 {
 					a.out.linef("  … %s", count(page.Earlier, "earlier message", "earlier messages"))
 				}
@@ -48,8 +53,8 @@ func (a *app) conversationCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().IntVar(&req.Before, "before", 10, "the most messages before it")
-	c.Flags().IntVar(&req.After, "after", 10, "the most messages after it")
+	c.Flags().IntVar(&req.Before, "before", 10, "the most messages before it, up to 500")
+	c.Flags().IntVar(&req.After, "after", 10, "the most messages after it, up to 500")
 	c.Flags().StringVar(&zone, "zone", "", "the time `zone` of printed times (default UTC)")
 	return c
 }

@@ -46,19 +46,32 @@ What ` + "`argus COMMAND --help`" + ` says, in one file; a test holds the two to
 
 const cliTail = `## JSON
 
-With ` + "`--json`" + ` every line of the standard output is one JSON object. Most have an ` + "`event`" + `: ` + "`created`, `progress`, `receipt`, `hit`, `result`,\n`finding`, `verified`, `indexed`, `revoked`, `serving`, `world`" + `. Times are RFC 3339 in UTC, or microseconds since 1970 where the name ends in _us; hashes and ids hexadecimal. Errors go to the standard error
-output as text.
+With ` + "`--json`" + ` every line of the standard output is one JSON object, and its ` + "`event`" + ` says what it is:
+
+| command | events |
+|---|---|
+| init, ingest | ` + "`created`, `progress`, `receipt`" + ` |
+| search | ` + "`hit`, then one `result`, with the number of `hits` that were printed and the `total`" + ` |
+| show, conversation | ` + "`message`, `conversation`" + ` |
+| receipt, quarantine | ` + "`delivery` for each, or the `receipt` of one; `quarantined`" + ` |
+| verify, ledger | ` + "`finding`, `entry`, then one `verified`" + ` |
+| authority, reindex | ` + "`authority`, `revoked`; `indexed`" + ` |
+| demo, serve | ` + "`receipt`, `serving`" + ` |
+| formats, world, bench | ` + "`format`, `world`, `bench`" + ` |
+
+Times are RFC 3339 in UTC, or microseconds since 1970 where the name ends in _us; hashes and ids hexadecimal; the ` + "`marks`" + ` of a hit bytes
+of its text. Errors go to the standard error output as text.
 
 ## Exit codes
 
 | code | meaning |
 |---|---|
-| 0 | done; for verify: everything is as it was sealed |
+| 0 | done, also when a search finds nothing; for verify: everything is as it was sealed |
 | 1 | an error that has no code of its own |
 | 2 | the command or the query was not typed as it should be |
 | 3 | damage was found |
 | 4 | refused: no active authority allows it |
-| 5 | no record found, or the reference names several |
+| 5 | what was named is not there, or the reference names several |
 | 6 | another argus is using the store |
 | 130 | interrupted |
 `

@@ -201,10 +201,7 @@ func (p *progress) show(now intake.Progress) {
 		p.bar.SetCurrent(now.Bytes)
 	}
 	if p.a.json && now.Acknowledged != before.Acknowledged {
-		if err := p.a.out.object(struct {
-			Event string `json:"event"`
-			intake.Progress
-		}{"progress", now}); err != nil {
+		if err := p.a.out.object("progress", now); err != nil {
 			fmt.Fprintln(p.a.err, "argus: "+err.Error())
 		}
 	}
@@ -260,10 +257,7 @@ func (p *progress) close() {
 func (p *progress) receipt(r *argus.Receipt) error {
 	p.end()
 	if p.a.json {
-		return p.a.out.object(struct {
-			Event string `json:"event"`
-			*argus.Receipt
-		}{"receipt", r})
+		return p.a.out.object("receipt", r)
 	}
 	printReceipt(p.a.out, r)
 	return p.a.out.flush()

@@ -38,7 +38,7 @@ func (a *app) created(c *cobra.Command, path string) error {
 		return err
 	}
 	if a.json {
-		err = a.out.object(map[string]any{"event": "created", "path": path, "store": n.Info.Store, "private_key": n.PrivateKeyPath()})
+		err = a.out.object("created", map[string]any{"path": path, "store": n.Info.Store, "private_key": n.PrivateKeyPath()})
 	} else {
 		a.out.linef("Made the store %s in %s.", n.Info.Store, path)
 		a.out.linef("Its private key is %s: keep a copy elsewhere.", n.PrivateKeyPath())

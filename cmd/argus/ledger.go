@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,9 @@ func (a *app) ledgerCommand() *cobra.Command {
 		Short: "List the acts that were recorded, and check that none was changed",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := between(c, "limit", limit, 1, math.MaxInt); err != nil {
+				return err
+			}
 			err := a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
 				entries, err := d.Ledger(ctx, who, from, limit)
 				if err != nil {
@@ -25,7 +29,7 @@ func (a *app) ledgerCommand() *cobra.Command {
 				}
 				for _, e := range entries {
 					if a.json {
-						if err := a.out.object(e); err != nil {
+						if err := a.out.object("entry", e); err != nil {
 							return err
 						}
 						continue
@@ -56,10 +60,7 @@ func (a *app) checkLedger(ctx context.Context) error {
 		return err
 	}
 	if a.json {
-		if err := a.out.object(struct {
-			Event string `json:"event"`
-			*node.LedgerReport
-		}{"verified", report}); err != nil {
+		if err := a.out.object("verified", report); err != nil {
 			return err
 		}
 	} else {

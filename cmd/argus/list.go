@@ -46,7 +46,7 @@ func (a *app) listAdd() *cobra.Command {
 					return err
 				}
 				if a.json {
-					return a.out.object(added)
+					return a.out.object("list", added)
 				}
 				was := ""
 				if known {
@@ -82,7 +82,7 @@ func (a *app) listShow() *cobra.Command {
 					return err
 				}
 				if a.json {
-					return a.out.object(map[string]any{"list": list.Name, "sha256": list.Hash, "entries": list.Entries})
+					return a.out.object("list", map[string]any{"list": list.Name, "sha256": list.Hash, "entries": list.Entries})
 				}
 				for _, entry := range list.Entries {
 					a.out.linef("%s", oneLine(entry))
@@ -106,7 +106,7 @@ func (a *app) listLs() *cobra.Command {
 				}
 				for _, v := range versions {
 					if a.json {
-						err = errors.Join(err, a.out.object(v))
+						err = errors.Join(err, a.out.object("list", v))
 						continue
 					}
 					a.out.linef("list:%s@%s  version %d", v.Name, v.Hash, v.Version)

@@ -56,7 +56,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 		code, hint = exitInterrupted, hintInterrupted(err)
 	}
 	if text := message(err); text != "" {
-		fmt.Fprintln(errOut, "argus: "+text)
+		fmt.Fprintln(errOut, "argus: "+plain(text)) // it may quote the evidence
 	}
 	if hint != "" {
 		fmt.Fprintln(errOut, "  "+hint)

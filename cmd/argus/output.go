@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,15 +17,12 @@ import (
 // with a bufio.Writer.
 type output struct {
 	*bufio.Writer
-	json  *json.Encoder
 	color bool
 	width int // of the terminal, 0 if it is none
 }
 
 func newOutput(w io.Writer) *output {
 	o := &output{Writer: bufio.NewWriter(w)}
-	o.json = json.NewEncoder(o.Writer)
-	o.json.SetEscapeHTML(false)
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		o.color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 		o.width, _, _ = term.GetSize(int(f.Fd()))
@@ -34,11 +32,23 @@ func newOutput(w io.Writer) *output {
 
 func (o *output) flush() error { return o.Flush() }
 
-// object prints one line of JSON, at once.
-func (o *output) object(v any) error {
-	if err := o.json.Encode(v); err != nil {
+// object prints one line of JSON, at once: an object that begins with its kind.
+func (o *output) object(event string, v any) error {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
 		return err
 	}
+	rest, ok := bytes.CutPrefix(line.Bytes(), []byte("{"))
+	if !ok {
+		return fmt.Errorf("print %s: want an object, found %T", event, v)
+	}
+	comma := ","
+	if rest[0] == '}' {
+		comma = ""
+	}
+	fmt.Fprintf(o, `{"event":%q%s%s`, event, comma, rest)
 	return o.Flush()
 }
 

@@ -22,6 +22,9 @@ func (a *app) quarantineCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err, c.CommandPath()}
 			}
+			if err := between(c, "limit", limit, 1, desk.MostPieces); err != nil {
+				return err
+			}
 			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
 				pieces, err := d.Quarantine(ctx, who, number, after, limit)
 				if err != nil {
@@ -39,7 +42,7 @@ func (a *app) quarantineCommand() *cobra.Command {
 func (a *app) printPieces(pieces []desk.Piece, limit int) error {
 	for _, p := range pieces {
 		if a.json {
-			if err := a.out.object(p); err != nil {
+			if err := a.out.object("quarantined", p); err != nil {
 				return err
 			}
 			continue

@@ -28,7 +28,7 @@ func (a *app) receiptCommand() *cobra.Command {
 						return err
 					}
 					if a.json {
-						return a.out.object(receipt)
+						return a.out.object("receipt", receipt)
 					}
 					printReceipt(a.out, &receipt.Receipt)
 					return nil
@@ -39,7 +39,7 @@ func (a *app) receiptCommand() *cobra.Command {
 				}
 				for _, r := range list {
 					if a.json {
-						if err := a.out.object(r); err != nil {
+						if err := a.out.object("delivery", r); err != nil {
 							return err
 						}
 						continue

@@ -44,6 +44,9 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
   argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0`,
 		Args: cobra.MinimumNArgs(0),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := between(c, "limit", req.Limit, 0, desk.MostHits); err != nil {
+				return err
+			}
 			req.Query = strings.Join(args, " ")
 			for _, f := range facets {
 				req.Facets = append(req.Facets, query.FieldName(f))
@@ -70,7 +73,7 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 				if err != nil {
 					return err
 				}
-				return a.printResult(result, where)
+				return a.printResult(result, who, where)
 			})
 		},
 	}
@@ -85,6 +88,14 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 	return c
 }
 
+// between wants the number of a flag from least to most.
+func between(c *cobra.Command, flag string, number, least, most int) error {
+	if number < least || number > most {
+		return usageError{fmt.Errorf("--%s %d: want a number from %d to %d", flag, number, least, most), c.CommandPath()}
+	}
+	return nil
+}
+
 // none makes 0, which a request reads as its default, the number that it reads
 // as 0.
 func none(n int) int {
@@ -94,20 +105,17 @@ func none(n int) int {
 	return n
 }
 
-func (a *app) printResult(r *desk.SearchResult, zone *time.Location) error {
+func (a *app) printResult(r *desk.SearchResult, who desk.Who, zone *time.Location) error {
 	if a.json {
 		for _, h := range r.Hits {
-			if err := a.printHitJSON(h); err != nil {
+			if err := a.out.object("hit", h); err != nil {
 				return err
 			}
 		}
-		summary := *r
-		summary.Hits = nil
-		return a.out.object(struct {
-			Event string            `json:"event"`
-			Hits  int               `json:"hits"`
-			Rest  desk.SearchResult `json:"result"`
-		}{"result", len(r.Hits), summary})
+		return a.out.object("result", struct {
+			*desk.SearchResult
+			Hits int `json:"hits"` // in place of those that have been printed
+		}{r, len(r.Hits)})
 	}
 	for _, h := range r.Hits {
 		a.printHit(h, zone, false)
@@ -116,6 +124,9 @@ func (a *app) printResult(r *desk.SearchResult, zone *time.Location) error {
 		a.out.linef("")
 	}
 	a.out.linef("%s: %s", count(r.Total, "message", "messages"), r.Query)
+	if r.Total == 0 {
+		a.out.linef("No record found in what %s covers.", who.Authority)
+	}
 	for _, name := range sortedFacets(r.Facets) {
 		printCounts(a.out, string(name), r.Facets[name])
 	}
@@ -138,7 +149,7 @@ func (a *app) printResult(r *desk.SearchResult, zone *time.Location) error {
 func (a *app) printAll(ctx context.Context, d *desk.Desk, who desk.Who, req desk.SearchRequest, zone *time.Location) error {
 	n, err := d.SearchAll(ctx, who, req, func(h desk.Hit) error {
 		if a.json {
-			return a.printHitJSON(h)
+			return a.out.object("hit", h)
 		}
 		a.printHit(h, zone, false)
 		return nil
@@ -147,20 +158,10 @@ func (a *app) printAll(ctx context.Context, d *desk.Desk, who desk.Who, req desk
 		return err
 	}
 	if a.json {
-		return a.out.object(struct {
-			Event string `json:"event"`
-			Hits  uint64 `json:"hits"`
-		}{"result", n})
+		return a.out.object("result", map[string]any{"hits": n})
 	}
 	a.out.linef("%s: %s", count(n, "message", "messages"), req.Query)
 	return nil
-}
-
-func (a *app) printHitJSON(h desk.Hit) error {
-	return a.out.object(struct {
-		Event string `json:"event"`
-		desk.Hit
-	}{"hit", h})
 }
 
 // partial says how far an answer goes.
@@ -200,7 +201,7 @@ func (a *app) printHit(h desk.Hit, zone *time.Location, here bool) {
 	if here {
 		marker = a.out.bold("▶")
 	}
-	head := fmt.Sprintf("%s  %s  %s  %s", when(m.Sent, zone), m.Service, a.out.bold(sender(m)), place(m))
+	head := fmt.Sprintf("%s  %s  %s  %s", when(m.Sent, zone), oneLine(m.Service), a.out.bold(sender(m)), place(m))
 	a.out.linef("%s%s  %s%s", marker, head, a.out.dim(h.Ref.String()[:16]), states(m, h.Differs))
 	for line := range strings.Lines(a.text(m, h.Marks)) {
 		a.out.linef("    %s", strings.TrimSuffix(line, "\n"))
@@ -226,7 +227,7 @@ func when(t argus.Time, zone *time.Location) string {
 func sender(m *argus.Message) string {
 	switch {
 	case m.From == "":
-		return m.Service
+		return oneLine(m.Service)
 	case m.FromName != "" && m.FromName != m.From:
 		return oneLine(m.FromName + " (" + m.From + ")")
 	}
@@ -259,8 +260,8 @@ const maxText = 2000
 func (a *app) text(m *argus.Message, marks [][2]int) string {
 	text := m.Text
 	if text == "" && m.State&argus.StateLocked != 0 {
-		return fmt.Sprintf("(locked: %s of %s, key %s)", size(int64(len(m.Locked.Payload))),
-			first(m.Locked.Algorithm, "an unnamed cipher"), first(m.Locked.KeyID, "not named"))
+		return oneLine(fmt.Sprintf("(locked: %s of %s, key %s)", size(int64(len(m.Locked.Payload))),
+			first(m.Locked.Algorithm, "an unnamed cipher"), first(m.Locked.KeyID, "not named")))
 	}
 	more := ""
 	if len(text) > maxText {

@@ -62,7 +62,7 @@ func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string
 	token := node.NewToken()
 	link := fmt.Sprintf("http://%s/?token=%s", listener.Addr(), token)
 	if a.json {
-		err = a.out.object(map[string]any{"event": "serving", "url": link})
+		err = a.out.object("serving", map[string]any{"url": link})
 	} else {
 		a.out.linef("Argus serves %s to one browser on this machine. Open this link; it works once:", name)
 		a.out.linef("%s", link)
@@ -101,9 +101,10 @@ func (a *app) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Take in an invented case and open it in the browser",
-		Long: `Make an invented case of 20,000 messages, a third of its archive locked, take it in through the ordinary
-road, and serve it to a browser on this machine. Everything lies in a temporary
-folder that is removed at the end; --keep FOLDER keeps it.`,
+		Long: `Make an invented case of 20,000 messages, a third of its archive locked, take it
+in through the ordinary road, and serve it to a browser on this machine.
+Everything lies in a temporary folder that is removed at the end; --keep FOLDER
+keeps it.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir := keep
@@ -183,10 +184,7 @@ func (a *app) makeDemo(ctx context.Context, deliveries, store string, o node.Opt
 
 func (a *app) demoReceipt(name string, r *argus.Receipt) error {
 	if a.json {
-		return a.out.object(struct {
-			Event string `json:"event"`
-			*argus.Receipt
-		}{"receipt", r})
+		return a.out.object("receipt", r)
 	}
 	c := r.Counts
 	a.out.linef("%s  %-20s read %s = stored %s + sightings %s + quarantined %s", r.Delivery, name,

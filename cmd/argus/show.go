@@ -27,7 +27,7 @@ and bytes, reader and version, and the raw record as it stands there.`,
 					return err
 				}
 				if a.json {
-					return a.out.object(shown)
+					return a.out.object("message", shown)
 				}
 				a.printShown(shown, trace)
 				return nil

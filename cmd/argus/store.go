@@ -29,7 +29,7 @@ func (a *app) reindexCommand() *cobra.Command {
 				return err
 			}
 			if a.json {
-				return a.out.object(map[string]any{"event": "indexed", "messages": messages, "seconds": time.Since(started).Seconds()})
+				return a.out.object("indexed", map[string]any{"messages": messages, "seconds": time.Since(started).Seconds()})
 			}
 			a.out.linef("Indexed %s in %s.", count(messages, "message", "messages"), time.Since(started).Round(time.Millisecond))
 			return nil
@@ -81,7 +81,7 @@ func (a *app) authorityList() *cobra.Command {
 			list, err := n.Desk.Authorities(c.Context(), first(a.actor, os.Getenv("ARGUS_ACTOR"), node.ActorName()))
 			for _, one := range list {
 				if a.json {
-					err = errors.Join(err, a.out.object(one))
+					err = errors.Join(err, a.out.object("authority", one))
 					continue
 				}
 				printAuthority(a.out, one)
@@ -141,7 +141,7 @@ func (a *app) authorityAdd() *cobra.Command {
 					return err
 				}
 				if a.json {
-					return a.out.object(added)
+					return a.out.object("authority", added)
 				}
 				printAuthority(a.out, *added)
 				return nil
@@ -179,7 +179,7 @@ func (a *app) authorityRevoke() *cobra.Command {
 					return err
 				}
 				if a.json {
-					return a.out.object(map[string]any{"event": "revoked", "authority": number})
+					return a.out.object("revoked", map[string]any{"authority": number})
 				}
 				a.out.linef("Revoked %s.", number)
 				return nil
@@ -207,7 +207,7 @@ func (a *app) formatsCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			for _, f := range reader.Formats() {
 				if a.json {
-					if err := a.out.object(map[string]any{"format": f.Name, "version": f.Version, "about": f.About, "checked": f.Checked}); err != nil {
+					if err := a.out.object("format", map[string]any{"format": f.Name, "version": f.Version, "about": f.About, "checked": f.Checked}); err != nil {
 						return err
 					}
 					continue

@@ -59,10 +59,7 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 			damaged++
 		}
 		if a.json {
-			if err := a.out.object(struct {
-				Event string `json:"event"`
-				node.Finding
-			}{"finding", f}); err != nil {
+			if err := a.out.object("finding", f); err != nil {
 				fmt.Fprintln(a.err, "argus: "+err.Error())
 			}
 			return
@@ -89,12 +86,11 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 		return err
 	}
 	if a.json {
-		if err := a.out.object(struct {
-			Event  string `json:"event"`
-			Sound  bool   `json:"sound"`
-			Damage int    `json:"damage"`
+		if err := a.out.object("verified", struct {
+			Sound  bool `json:"sound"`
+			Damage int  `json:"damage"`
 			*node.Verified
-		}{"verified", damaged == 0, damaged, result}); err != nil {
+		}{damaged == 0, damaged, result}); err != nil {
 			return err
 		}
 	} else {

@@ -105,7 +105,7 @@ func (a *app) world(ctx context.Context, dir string, o world.Options, f worldFla
 		return err
 	}
 	if a.json {
-		return a.out.object(map[string]any{"event": "world", "folder": dir, "truth": truth})
+		return a.out.object("world", map[string]any{"folder": dir, "truth": truth})
 	}
 	a.out.linef("Wrote %s; what is true of it is in %s.", dir, truth)
 	return nil

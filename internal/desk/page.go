@@ -9,10 +9,10 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-const (
-	defaultSide = 20
-	mostSide    = 500
-)
+const defaultSide = 20
+
+// MostSide is the most that Page returns of each side.
+const MostSide = 500
 
 // Page returns a piece of a conversation, oldest first. A conversation of
 // which nothing is in the scope is argus.ErrNotFound.
@@ -38,7 +38,7 @@ func (d *Desk) Page(ctx context.Context, who Who, req PageRequest) (*Page, error
 func (d *Desk) page(ctx context.Context, p *permit, req PageRequest) (*Page, error) {
 	ask := index.PageRequest{
 		Service: req.Service, Conversation: req.Conversation, Scope: p.scope,
-		Before: count(req.Before, defaultSide, mostSide), After: count(req.After, defaultSide, mostSide),
+		Before: count(req.Before, defaultSide, MostSide), After: count(req.After, defaultSide, MostSide),
 	}
 	if req.Ref != "" {
 		copies, err := d.resolve(ctx, p, req.Ref)

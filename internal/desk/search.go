@@ -18,10 +18,12 @@ import (
 
 const (
 	defaultHits    = 20
-	mostHits       = 1000
 	defaultSeconds = 30
 	mostSeconds    = 3600
 )
+
+// MostHits is the most that Search returns at once.
+const MostHits = 1000
 
 // facetFields are the fields that an answer can count by.
 var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
@@ -127,7 +129,7 @@ func lists(n query.Node) string {
 
 // parseSearch makes the request for the index, all but the scope.
 func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
-	ask := index.Request{Limit: count(req.Limit, defaultHits, mostHits), Histogram: req.Histogram}
+	ask := index.Request{Limit: count(req.Limit, defaultHits, MostHits), Histogram: req.Histogram}
 	zone, err := time.LoadLocation(req.Zone)
 	if err != nil {
 		return ask, fmt.Errorf("%w: unknown time zone %q", ErrRequest, req.Zone)
