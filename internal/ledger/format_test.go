@@ -4,6 +4,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,5 +67,32 @@ func TestFormatVersions(t *testing.T) {
 		}
 		appendActs(t, l, 1)
 		wantClean(t, dir, testdataKeys.public)
+	}
+}
+
+// TestDocumentNamesEveryAct compares the list of acts with docs/format/ledger.md.
+func TestDocumentNamesEveryAct(t *testing.T) {
+	source, err := os.ReadFile("ledger.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := os.ReadFile("../../docs/format/ledger.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, acts, _ := strings.Cut(string(source), "// The acts that are recorded.\nconst (")
+	acts, _, _ = strings.Cut(acts, "\n)")
+	_, row, _ := strings.Cut(string(document), "| `action` |")
+	row, _, _ = strings.Cut(row, "\n")
+	want := regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(acts, -1)
+	got := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row, -1)
+	words := func(found [][]string) (list []string) {
+		for _, m := range found {
+			list = append(list, m[1])
+		}
+		return list
+	}
+	if diff := cmp.Diff(words(want), words(got)); diff != "" || len(want) < 10 {
+		t.Errorf("docs/format/ledger.md does not list the acts: %s", diff)
 	}
 }
