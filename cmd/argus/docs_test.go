@@ -5,11 +5,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus/internal/node"
 )
 
 var update = flag.Bool("update", false, "write the expected files anew")
@@ -35,6 +40,66 @@ func TestCLIDocument(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), b.String()); diff != "" {
 		t.Errorf("docs/cli.md is not what --help says; go test ./cmd/argus -run TestCLIDocument -update:\n%s", diff)
+	}
+}
+
+// TestREADME holds what the README shows to what is printed: the receipts of the
+// demo, and that of the files in road.txt. When a delivery was sealed, and so
+// its root, is another one each time.
+func TestREADME(t *testing.T) {
+	name, err := filepath.Abs("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(data)
+
+	var demo bytes.Buffer
+	dir := t.TempDir()
+	a := &app{out: newOutput(&demo), err: &demo}
+	if err := a.makeDemo(t.Context(), filepath.Join(dir, "deliveries"), filepath.Join(dir, "s"), node.Options{KeyDir: filepath.Join(dir, "k")}, 1, 20_000); err != nil {
+		t.Fatal(err)
+	}
+	archive, err := txtar.ParseFile("testdata/script/road.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if err := os.Mkdir("chats", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range archive.Files {
+		if err := os.WriteFile(f.Name, f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var own bytes.Buffer
+	if code := run([]string{"ingest", "--keys", "k", "chats"}, nil, &own, &own); code != 0 {
+		t.Fatalf("ingest: %d: %s", code, own.String())
+	}
+	_, receipt, _ := strings.Cut(own.String(), "key: keep a copy elsewhere.\n")
+
+	now := readme
+	for _, printed := range []string{demo.String(), receipt} {
+		head := printed[:len("D-0001  name")]
+		_, rest, _ := strings.Cut(readme, "```\n"+head)
+		end := regexp.MustCompile("(?m)^(Argus serves|```)").FindStringIndex(rest)
+		if end == nil {
+			t.Fatalf("the README has no block that begins with %q", head)
+		}
+		now = strings.Replace(now, head+rest[:end[0]], printed, 1)
+	}
+	if *update {
+		if err := os.WriteFile(name, []byte(now), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	varying := regexp.MustCompile(`sealed [^ ]+, root [0-9a-f]+`)
+	if diff := cmp.Diff(varying.ReplaceAllString(readme, ""), varying.ReplaceAllString(now, "")); diff != "" && !*update {
+		t.Errorf("the README does not show what is printed; go test ./cmd/argus -run TestREADME -update:\n%s", diff)
 	}
 }
 
