@@ -174,7 +174,9 @@ try {
 
   await step('keys go through the hits and open one', async () => {
     await ask('Molenpad')
+    await page.fill('#query', 'something else')
     await page.keyboard.press('Escape')
+    assert.equal(await page.inputValue('#query'), 'Molenpad', 'the box does not say what was asked')
     await page.keyboard.press('j')
     await page.keyboard.press('j')
     await page.keyboard.press('k')
@@ -298,6 +300,7 @@ try {
   for (const [name, size, colorScheme] of [
     ['phone', { width: 390, height: 844 }, 'light'],
     ['phone-dark', { width: 390, height: 844 }, 'dark'],
+    ['small', { width: 320, height: 568 }, 'light'],
     ['desk-dark', { width: 1280, height: 800 }, 'dark'],
   ]) {
     await step(`everything fits: ${name}`, async () => {
@@ -323,6 +326,13 @@ try {
         await page.waitForTimeout(50)
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
         assert.ok(wide <= 0, `${view} is ${wide} pixels too wide`)
+        const names = await page.$$eval('header button, header a, .names text', (all) =>
+          all.map((e) => [e.textContent, e.getBoundingClientRect()]).filter(([, b]) => b.width).map(([t, b]) => [t, b.left, b.right, b.top]))
+        for (const [i, [name, left, , top]] of names.entries()) {
+          for (const [before, from, to, at] of names.slice(0, i)) {
+            assert.ok(at !== top || left >= to - 1 || from >= left, `${view}: ${before} covers ${name}`)
+          }
+        }
       }
     })
   }
