@@ -122,6 +122,9 @@ func (s *Store) pin(a *Authority) error {
 	if err != nil {
 		return fmt.Errorf("its scope: %w", err)
 	}
+	if query.HasThen(n) {
+		return errors.New("its scope: what comes after what (->) depends on the scope, and cannot be a part of it")
+	}
 	for one := range query.Each(n) {
 		if _, ok := one.(query.List); ok {
 			a.Scope = n.String()

@@ -221,6 +221,13 @@ func rewrite(n query.Node, field func(query.Field) (query.Node, error)) (query.N
 	case query.Not:
 		inner, err := rewrite(n.Node, field)
 		return query.Not{Node: inner}, err
+	case query.Then:
+		sides, err := list([]query.Node{n.First, n.Second})
+		if err != nil {
+			return nil, err
+		}
+		n.First, n.Second = sides[0], sides[1]
+		return n, nil
 	case query.Field:
 		return field(n)
 	}

@@ -20,6 +20,7 @@ import (
 //   - Sent never matches a message whose sent time is unknown.
 //   - Not matches exactly what its node does not: -sent:2020 matches messages
 //     without a time, and a query of negations matches everything else.
+//   - Then needs the messages before it: [MatchAll].
 func Match(n Node, d *Doc) bool {
 	var c Candidate
 	c.Reset(d)
@@ -102,6 +103,8 @@ func (m *Matcher) match(n Node, c *Candidate) bool {
 		}
 	case Sent:
 		return n.contains(c.doc.Message.Sent)
+	case Then:
+		return false // nothing comes before one message alone
 	}
 	found := false
 	m.find(n, &c.terms, func(int, int) bool { found = true; return false })
@@ -334,7 +337,7 @@ func editDistance(a, b []rune, limit int) int {
 
 // Marks returns the byte ranges [start, end) of a text that make it match, in
 // order, neither overlapping nor touching: each place of each Word, Phrase,
-// Prefix, Part, Fuzzy, Regexp and List that is not negated, whether or not the whole query
+// Prefix, Part, Fuzzy, Regexp and List that is not negated or the first of a Then, whether or not the whole query
 // matches.
 func Marks(n Node, text string) [][2]int { return Compile(n).Marks(text) }
 
@@ -358,6 +361,8 @@ func (m *Matcher) marks(n Node, l *termList, text string, marks [][2]int, positi
 		}
 	case Not:
 		marks = m.marks(n.Node, l, text, marks, !positive)
+	case Then:
+		marks = m.marks(n.Second, l, text, marks, positive)
 	case Regexp:
 		if re := m.regexps[n.Expr]; positive && re != nil {
 			for _, place := range re.FindAllStringIndex(text, -1) {

@@ -191,6 +191,18 @@ func levenshtein(a, b []rune) int {
 	return 1 + min(levenshtein(a[1:], b), levenshtein(a, b[1:]), levenshtein(a[1:], b[1:]))
 }
 
+// MatchAll is Match, but for what comes after what.
+func TestMatchAllEqualsMatch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, docs := anyNode(2).Draw(t, "node"), rapid.SliceOfN(anyDoc(), 0, 5).Draw(t, "docs")
+		for i, matches := range MatchAll(n, docs) {
+			if Match(n, docs[i]) != matches {
+				t.Fatalf("%s matches %q: %v", n, docs[i].Message.Text, matches)
+			}
+		}
+	})
+}
+
 func TestEditDistance(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.SliceOfN(rapid.SampledFrom([]rune("aбc")), 0, 7)

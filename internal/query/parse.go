@@ -59,15 +59,14 @@ func Parse(text string, opts Options) (Node, error) {
 // quotation mark.
 //
 //	query   = [ or ]
-//	or      = and { "OR" and }
+//	or      = then { "OR" then }
+//	then    = and { "->" [ number ] [ ":other" ] and }
 //	and     = not { [ "AND" ] not }
 //	not     = { "NOT" | "-" } operand
 //	operand = "(" or ")" | name ":" value | list | text
 //	text    = "*" | [ "*" ] word [ "*" ] | word "~" [ "1" | "2" ] | quoted [ "*" | "~" … ] | "/" expression "/"
 //	list    = "list:" name [ "@" hash ]
 //	value   = "(" or of values ")" | list | [ "=" ] ( word | quoted ) [ "*" ] | "*"
-//
-// Reserved for later and an error now: "->".
 type parser struct {
 	text string
 	pos  int
@@ -80,8 +79,8 @@ type parser struct {
 	operatorAt,
 	operatorEnd int
 
-	terms, fuzzy, parts, lists, regexpSize int
-	analyzer                               Analyzer
+	terms, fuzzy, parts, lists, thens, regexpSize int
+	analyzer                                      Analyzer
 }
 
 func (p *parser) query() (Node, error) {
@@ -112,7 +111,7 @@ func (p *parser) query() (Node, error) {
 func (p *parser) or() (Node, error) {
 	var nodes []Node
 	for {
-		n, err := p.and()
+		n, err := p.then()
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +142,7 @@ func (p *parser) and() (Node, error) {
 		} else {
 			nodes = append(nodes, n)
 		}
-		if p.space(); !p.keyword("AND") && (p.end() || p.text[p.pos] == ')' || p.atKeyword("OR")) {
+		if p.space(); !p.keyword("AND") && (p.end() || p.text[p.pos] == ')' || p.atKeyword("OR") || p.atArrow()) {
 			break
 		}
 	}
@@ -159,7 +158,10 @@ func (p *parser) not() (Node, error) {
 	switch {
 	case p.keyword("NOT"):
 	case strings.HasPrefix(p.text[start:], "->"):
-		return nil, p.fail(start, p.wordEnd(start), "-> (one message after another) is not supported yet")
+		if p.operator != "" {
+			return nil, p.missing(p.operator)
+		}
+		return nil, p.fail(start, p.wordEnd(start), "%s has nothing on its left", p.text[start:p.wordEnd(start)])
 	case strings.HasPrefix(p.text[start:], "-"):
 		p.pos++
 		if p.boundary(p.pos) && !p.atAny(p.pos, `("“”„‟`) {

@@ -35,6 +35,8 @@ func TestLimits(t *testing.T) {
 		{"fuzzy", strings.Repeat("abc~ ", MaxFuzzy+1), "more than 100 words with typing errors"},
 		{"parts", strings.Repeat("*ab* ", MaxParts), ""},
 		{"parts", strings.Repeat("*ab ", MaxParts+1), "more than 100 parts"},
+		{"turns", strings.Repeat("a -> ", MaxThens) + "a", ""},
+		{"turns", strings.Repeat("a -> ", MaxThens+1) + "a", "more than 10 times"},
 		{"expression", "/" + strings.Repeat("a", MaxRegexp) + "/", ""},
 		{"expression", "/" + strings.Repeat("a", MaxRegexp+1) + "/", "longer than 1000 bytes"},
 		{"repetitions", `/` + strings.Repeat(`\pL{900}`, 30) + `/`, "too large"},
@@ -134,7 +136,7 @@ func anyQuery() *rapid.Generator[string] {
 		rapid.SampledFrom([]string{
 			"a", "boat", "boat*", "*oat*", "*at", "boat~", "boat~2", `"a b"`, `o'neil`, "/a+b/", `/\//`, "(", ")", "(", ")", "-", "NOT", "AND", "OR", "OR",
 			"from:", "from:=", "with:(", "list:", "list:goods", "from:list:goods@", "in:", "lang:pt", "delivery:7", "has:link", "is:locked", "sent:2020..2021", "sent:>2020-02",
-			"sent:2021-02-14T12:03:11.5", "on:2020-02-29", "*", "=", `\`, `"`, "“", "東京", "👩‍💻", "é", "السلام", `צה"ל`, "service:Sky", "..", "~1", ":", "Q3XK9A", `"x \" y"`,
+			"sent:2021-02-14T12:03:11.5", "on:2020-02-29", "->", "->5", "->9:other", "*", "=", `\`, `"`, "“", "東京", "👩‍💻", "é", "السلام", `צה"ל`, "service:Sky", "..", "~1", ":", "Q3XK9A", `"x \" y"`,
 		}),
 		rapid.StringOfN(rapid.SampledFrom(interesting), 1, 3, -1),
 		rapid.StringN(0, 3, -1),

@@ -78,7 +78,7 @@ func inside(n Node, tight bool) string {
 	switch n.(type) {
 	case Or:
 		return "(" + n.String() + ")"
-	case And:
+	case And, Then:
 		if tight {
 			return "(" + n.String() + ")"
 		}

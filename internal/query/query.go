@@ -24,7 +24,7 @@ type Doc struct {
 }
 
 // Node is a parsed query: one of And, Or, Not, Word, Phrase, Prefix, Part,
-// Fuzzy, Regexp, Field, List, Sent and All. String prints it so that parsing the text gives
+// Fuzzy, Regexp, Field, List, Sent, Then and All. String prints it so that parsing the text gives
 // an equal node. Nodes are not changed after parsing and may be shared.
 type Node interface {
 	String() string
@@ -75,6 +75,14 @@ type (
 		Name, Hash string
 		Nodes      []Node
 	}
+	// Then matches a message of Second if one of the Within messages before it
+	// in its conversation matches First; if Other, one of another sender
+	// ([MatchAll]).
+	Then struct {
+		First, Second Node
+		Within        int
+		Other         bool
+	}
 	// Sent matches a message whose sent time is known and From <= sent < To.
 	// A zero bound is open.
 	Sent struct{ From, To time.Time }
@@ -108,6 +116,7 @@ func (Regexp) isNode() {}
 func (Field) isNode()  {}
 func (List) isNode()   {}
 func (Sent) isNode()   {}
+func (Then) isNode()   {}
 
 // Each yields a query and all nodes in it; of a list, the list.
 func Each(n Node) iter.Seq[Node] {
@@ -126,6 +135,8 @@ func each(n Node, yield func(Node) bool) bool {
 		inner = n.Nodes
 	case Not:
 		inner = []Node{n.Node}
+	case Then:
+		inner = []Node{n.First, n.Second}
 	}
 	for _, n := range inner {
 		if !each(n, yield) {
@@ -133,4 +144,14 @@ func each(n Node, yield func(Node) bool) bool {
 		}
 	}
 	return true
+}
+
+// HasThen says whether a message alone does not decide whether it matches.
+func HasThen(n Node) bool {
+	for one := range Each(n) {
+		if _, then := one.(Then); then {
+			return true
+		}
+	}
+	return false
 }

@@ -44,10 +44,10 @@ func check(t *testing.T, s *querytest.Script, c querytest.Case) {
 			t.Errorf("line %d: %q prints %q, which reads as %v (%v)", c.Line, c.Query, n, again, err)
 		}
 	}
-	var got []string
+	got := s.Hits(n)
 	for i := range s.Docs {
-		if query.Match(n, &s.Docs[i].Doc) {
-			got = append(got, s.Docs[i].Label)
+		if !query.HasThen(n) && query.Match(n, &s.Docs[i].Doc) != slices.Contains(got, s.Docs[i].Label) {
+			t.Errorf("line %d: Match and MatchAll do not agree on %s", c.Line, s.Docs[i].Label)
 		}
 	}
 	sorted := cmpopts.SortSlices(cmp.Less[string])

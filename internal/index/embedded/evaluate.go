@@ -30,7 +30,9 @@ type search struct {
 	snapshot *snapshot
 	texts    *atomic.Int64 // how many more texts may be read; nil for any number
 	regexps  map[string]*regexp.Regexp
-	scopeKey string // names the scope in the cache
+	scopeKey string     // names the scope in the cache
+	asked    query.Node // the scope
+	thens    *thens
 }
 
 // patience is how many documents or terms are looked at between two looks at
@@ -43,11 +45,16 @@ func isAll(n query.Node) bool {
 }
 
 // nameScope gives a scope its name in the cache.
-func (q *search) nameScope(n query.Node) {
+func (q *search) nameScope(n query.Node) error {
+	if query.HasThen(n) {
+		return errors.New("search: what comes after what depends on the scope, and cannot be a part of it")
+	}
+	q.asked = n
 	if !isAll(n) {
 		// Unlike String, this tells apart any two nodes, parsed or made.
 		q.scopeKey = fmt.Sprintf("scope %#v", n)
 	}
+	return nil
 }
 
 // scope evaluates a query that probably recurs, on a range of documents or,
@@ -100,6 +107,8 @@ func (q *search) evaluate(s *segment, n query.Node, within *roaring.Bitmap) (*ro
 		return q.list(s, n, within)
 	case query.Sent:
 		return s.sent(n), nil
+	case query.Then:
+		return q.then(s, n)
 	}
 	return nil, fmt.Errorf("search: no index knows the query node %T", n)
 }
@@ -122,6 +131,8 @@ func cost(n query.Node) int {
 		return 4
 	case query.Regexp:
 		return 6
+	case query.Then:
+		return 8
 	}
 	return 0
 }

@@ -12,6 +12,7 @@ import (
 func BenchmarkNodes(b *testing.B) {
 	var busy time.Duration
 	ix := build(b, b.TempDir(), benchDocs(), &busy)
+	ix.options.Text = texts(nil)
 	defer ix.Close()
 	ix.settle(b)
 	c := newCorpus(corpusWords, corpusAccounts)
@@ -26,6 +27,8 @@ func BenchmarkNodes(b *testing.B) {
 	}{
 		{"part", query.Part{Term: c.vocabulary[400_000][1:4]}},
 		{"end", query.Part{Term: c.vocabulary[400_000][3:], AtEnd: true}},
+		{"common words within 5 turns", query.Then{First: query.Word{Term: c.vocabulary[0]}, Second: query.Word{Term: c.vocabulary[1]}, Within: 5}},
+		{"rare words within 5 turns", query.Then{First: query.Word{Term: c.vocabulary[3000]}, Second: query.Word{Term: c.vocabulary[3001]}, Within: 5, Other: true}},
 		{"list of 10,000 words", words},
 		{"list of 10,000 accounts", people},
 	} {

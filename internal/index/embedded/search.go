@@ -22,7 +22,7 @@ func (ix *Index) begin(ctx context.Context) (*search, error) {
 	}
 	return &search{
 		ctx: ctx, text: ix.options.Text, cache: ix.cache, snapshot: snapshot,
-		regexps: map[string]*regexp.Regexp{},
+		regexps: map[string]*regexp.Regexp{}, thens: &thens{sweeps: map[string]func() (map[*segment]*roaring.Bitmap, error){}},
 	}, nil
 }
 

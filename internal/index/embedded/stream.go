@@ -28,7 +28,10 @@ func (ix *Index) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[inde
 			return
 		}
 		defer q.snapshot.release()
-		q.nameScope(scope)
+		if err := q.nameScope(scope); err != nil {
+			yield(index.Hit{}, err)
+			return
+		}
 		waiting := q.snapshot.newestFirst()
 		slices.SortStableFunc(waiting, func(a, b *segment) int { return cmp.Compare(a.times.at(0), b.times.at(0)) })
 		var open []*source

@@ -72,7 +72,9 @@ func (ix *Index) each(ctx context.Context, v visit) (position uint64, partial *i
 		return 0, nil, err
 	}
 	defer q.snapshot.release()
-	q.nameScope(v.scope)
+	if err := q.nameScope(v.scope); err != nil {
+		return 0, nil, err
+	}
 	if v.budget.Time > 0 {
 		var stop context.CancelFunc
 		over := budgetError(fmt.Sprintf("it would take longer than %s", v.budget.Time))

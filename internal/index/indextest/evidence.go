@@ -94,14 +94,24 @@ func older(a, b *index.Cursor) int {
 	return cmp.Or(cmp.Compare(micros(a), micros(b)), cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.Seq, b.Seq))
 }
 
-// matching returns the entries that match all nodes, newest first.
-func (e *evidence) matching(nodes ...query.Node) (list []*entry) {
-	for _, entry := range e.entries {
-		if !slices.Contains(e.removed, entry.hit.Seq) && !slices.ContainsFunc(nodes, func(n query.Node) bool { return n != nil && !query.Match(n, &entry.doc) }) {
-			list = append(list, entry)
+// matching returns the entries that match a query inside a scope, newest first.
+func (e *evidence) matching(n, scope query.Node) []*entry {
+	list := slices.DeleteFunc(slices.Clone(e.entries), func(entry *entry) bool { return slices.Contains(e.removed, entry.hit.Seq) })
+	slices.SortFunc(list, func(a, b *entry) int { return older(&a.hit.Cursor, &b.hit.Cursor) })
+	for _, n := range []query.Node{scope, n} {
+		var docs []*query.Doc
+		for _, entry := range list {
+			docs = append(docs, &entry.doc)
 		}
+		var left []*entry
+		for i, matches := range query.MatchAll(n, docs) {
+			if matches {
+				left = append(left, list[i])
+			}
+		}
+		list = left
 	}
-	slices.SortFunc(list, func(a, b *entry) int { return older(&b.hit.Cursor, &a.hit.Cursor) })
+	slices.Reverse(list)
 	return list
 }
 
@@ -220,7 +230,7 @@ func count(list []*entry, values func(*entry) []string) (counts []index.Count) {
 func (e *evidence) page(req index.PageRequest) *index.Page {
 	page := new(index.Page)
 	var before, after, middle []index.Hit
-	for _, entry := range slices.Backward(e.matching(req.Scope)) {
+	for _, entry := range slices.Backward(e.matching(nil, req.Scope)) {
 		if m := entry.doc.Message; m.Service != req.Service || m.Conversation != req.Conversation {
 			continue
 		}

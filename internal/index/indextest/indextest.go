@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		{"Scope", testScope},
 		{"Facets", testFacets},
 		{"Histogram", testHistogram},
+		{"Turns", testTurns},
 		{"Page", testPage},
 		{"Pairs", testPairs},
 		{"Stream", testStream},
@@ -372,6 +373,39 @@ func testHistogram(t *testing.T, open Open) {
 	})
 }
 
+// What comes after what is counted among the messages in the scope, across
+// whatever an index is made of.
+func testTurns(t *testing.T, open Open) {
+	f := setUp(t, open)
+	for i := range 20 {
+		m := text(fmt.Sprint(i), at(i), []string{"ask", "filler", "filler", "answer"}[i%4])
+		m.From = []string{"a", "b", "c"}[i%3]
+		f.put(m)
+	}
+	f.put(text("late", argus.At(at(12).UTC().Add(30*time.Second), "", argus.ZoneStated, argus.Second), "filler"))
+	f.message(2, text("3", at(3), "ask"), 4) // a copy of an answer
+	f.add(21)
+	f.flush()
+	ask, answer := query.Word{Term: "ask"}, query.Word{Term: "answer"}
+	hits := func(n, scope query.Node) []string {
+		return f.labels(f.check(index.Request{Query: n, Scope: scope, Limit: 99}).Hits)
+	}
+	for range 2 {
+		f.expect("within 3", hits(query.Then{First: ask, Second: answer, Within: 3}, nil), []string{"19", "11", "7", "3"})
+		f.expect("within 4", hits(query.Then{First: ask, Second: answer, Within: 4}, nil), []string{"19", "15", "11", "7", "3"})
+		f.expect("within 2", hits(query.Then{First: ask, Second: answer, Within: 2}, nil), []string(nil))
+		f.expect("within 2 by another", hits(query.Then{First: ask, Second: answer, Within: 3, Other: true}, nil), []string(nil))
+		scope := query.Not{Node: query.And{Nodes: []query.Node{query.Word{Term: "filler"}, query.Field{Name: query.From, Value: "=b"}}}}
+		f.expect("within 2 in a scope", hits(query.Then{First: ask, Second: answer, Within: 2}, scope), []string{"11", "3"})
+		f.expect("without it", hits(query.Not{Node: query.Then{First: ask, Second: answer, Within: 2}}, query.Or{Nodes: []query.Node{ask, answer}}),
+			[]string{"16", "12", "8", "4", "3", "0"})
+		f.reopen()
+	}
+	if _, err := f.index.Search(t.Context(), index.Request{Scope: query.Then{First: ask, Second: answer, Within: 2}}); err == nil {
+		t.Error("a scope with turns is no error")
+	}
+}
+
 func testPage(t *testing.T, open Open) {
 	f := setUp(t, open)
 	var all []string
@@ -522,7 +556,7 @@ func testBudget(t *testing.T, open Open) {
 		whole := func(sent time.Time) bool { return !since.IsZero() && !sent.Before(since) }
 		got := slices.DeleteFunc(r.Hits, func(h index.Hit) bool { return !whole(sentTime(&h.Cursor)) })
 		var want []index.Hit
-		for _, e := range f.matching(nil) {
+		for _, e := range f.matching(nil, nil) {
 			if whole(e.doc.Message.Sent.UTC()) {
 				want = append(want, e.hit)
 			}

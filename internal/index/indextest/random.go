@@ -91,7 +91,7 @@ func randomTime(r *rapid.T) time.Time {
 
 func randomRequest(r *rapid.T) index.Request {
 	req := index.Request{
-		Query: randomNode(r, 3), Scope: randomNode(r, 2),
+		Query: randomThen(r, randomNode(r, 3)), Scope: randomNode(r, 2),
 		Limit:     rapid.IntRange(0, 12).Draw(r, "limit"),
 		FacetSize: rapid.IntRange(0, 3).Draw(r, "facet size"),
 		Histogram: rapid.SampledFrom([]index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}).Draw(r, "histogram"),
@@ -104,6 +104,26 @@ func randomRequest(r *rapid.T) index.Request {
 		req.After = &index.Cursor{Micros: randomTime(r).UnixMicro(), Known: true, Sequence: 1}
 	}
 	return req
+}
+
+// randomThen puts a node on a side of a Then, if at all.
+func randomThen(r *rapid.T, n query.Node) query.Node {
+	kind := rapid.IntRange(0, 9).Draw(r, "then")
+	if kind > 4 {
+		return n
+	}
+	then := query.Then{First: n, Second: randomNode(r, 2), Within: rapid.IntRange(1, 4).Draw(r, "within"), Other: rapid.Bool().Draw(r, "other")}
+	switch kind {
+	case 0:
+		then.First, then.Second = then.Second, n
+	case 1:
+		return query.Not{Node: then}
+	case 2:
+		return query.Or{Nodes: []query.Node{randomThen(r, randomNode(r, 1)), then}}
+	case 3:
+		then.First = randomThen(r, randomNode(r, 1))
+	}
+	return then
 }
 
 // randomNode is a query of at most some levels; a message of it may well match.

@@ -37,9 +37,11 @@
 package querytest
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -115,6 +117,31 @@ func Scripts(tb testing.TB) []*Script {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// Hits are the labels of the messages that match.
+func (s *Script) Hits(n query.Node) (labels []string) {
+	ordered := slices.Clone(s.Docs)
+	slices.SortStableFunc(ordered, func(a, b Doc) int {
+		x, y := a.Message, b.Message
+		if x.Sent.Known() != y.Sent.Known() {
+			if y.Sent.Known() {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(x.Sent.Micros, y.Sent.Micros), cmp.Compare(x.Sequence, y.Sequence))
+	})
+	var docs []*query.Doc
+	for i := range ordered {
+		docs = append(docs, &ordered[i].Doc)
+	}
+	for i, matches := range query.MatchAll(n, docs) {
+		if matches {
+			labels = append(labels, ordered[i].Label)
+		}
+	}
+	return labels
 }
 
 // Parse reads a script.

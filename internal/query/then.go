@@ -1,0 +1,125 @@
+package query
+
+import (
+	"strconv"
+	"strings"
+)
+
+// The limits of A ->N B.
+const (
+	MaxWithin = 100 // messages that B may come after A
+	MaxThens  = 10  // of them in a query
+)
+
+// MatchAll says of each of some messages whether it matches. It is the
+// definition of what a query with a Then means; for any other it says what
+// [Match] does. The messages are all those inside the scope, oldest first, in
+// the order of hits.
+//
+// The messages of one service and conversation that were sent at a known time
+// are its turns. Messages without a conversation or a time, and those outside
+// the scope, are no turns: they do not match a Then, and are not counted. A
+// turn matches a Then if it matches Second and one of the Within turns before
+// it matches First, is no copy of the same message, and, if Other, was sent by
+// another account; of a turn without a sender nobody knows who it was.
+func MatchAll(n Node, docs []*Doc) []bool {
+	matches := make([]bool, len(docs))
+	combine := func(nodes []Node, and bool) {
+		for i := range matches {
+			matches[i] = and
+		}
+		for _, inner := range nodes {
+			for i, one := range MatchAll(inner, docs) {
+				if one != and {
+					matches[i] = one
+				}
+			}
+		}
+	}
+	switch n := n.(type) {
+	case And:
+		combine(n.Nodes, true)
+	case Or:
+		combine(n.Nodes, false)
+	case Not:
+		for i, one := range MatchAll(n.Node, docs) {
+			matches[i] = !one
+		}
+	case Then:
+		first, second := MatchAll(n.First, docs), MatchAll(n.Second, docs)
+		turns := map[[2]string][]int{}
+		for i, d := range docs {
+			if m := d.Message; m.Conversation != "" && m.Sent.Known() {
+				key := [2]string{m.Service, m.Conversation}
+				turns[key] = append(turns[key], i)
+			}
+		}
+		for _, turns := range turns {
+			for at, i := range turns {
+				for _, before := range turns[max(0, at-n.Within):at] {
+					matches[i] = matches[i] || second[i] && first[before] && n.joins(docs[before], docs[i])
+				}
+			}
+		}
+	default:
+		m, c := Compile(n), Candidate{}
+		for i, d := range docs {
+			c.Reset(d)
+			matches[i] = m.Match(&c)
+		}
+	}
+	return matches
+}
+
+// joins says whether one message may stand for the first node and the other
+// for the second.
+func (n Then) joins(first, second *Doc) bool {
+	a, b := first.Message.From, second.Message.From
+	return first.ID != second.ID && (!n.Other || a != "" && b != "" && a != b)
+}
+
+// byOther ends an arrow whose right side another account sent.
+const byOther = ":other"
+
+// then reads messages that come one after the other.
+func (p *parser) then() (Node, error) {
+	n, err := p.and()
+	for err == nil && p.atArrow() {
+		start, end := p.pos, p.wordEnd(p.pos)
+		p.operator, p.operatorAt, p.operatorEnd = p.text[start:end], start, end
+		number, other := strings.CutSuffix(p.text[start+len("->"):end], byOther)
+		within := 1
+		if number != "" {
+			if within, err = strconv.Atoi(number); err != nil || within < 1 || within > MaxWithin {
+				return nil, p.fail(start, end, "%s is no number of messages: a ->5 b finds b up to 5 messages after a, at most %d", oneLine(cut(number, 40)), MaxWithin).
+					hint("a ->5:other b finds it if another account sent it")
+			}
+		}
+		p.pos = end
+		if p.thens++; p.thens > MaxThens {
+			return nil, p.fail(start, end, "more than %d times one message after another", MaxThens)
+		}
+		var second Node
+		if second, err = p.and(); err == nil {
+			n = Then{n, second, within, other}
+		}
+	}
+	return n, err
+}
+
+func (p *parser) atArrow() bool {
+	p.space()
+	return strings.HasPrefix(p.text[p.pos:], "->")
+}
+
+func (n Then) String() string {
+	arrow := " ->" + strconv.Itoa(n.Within)
+	if n.Other {
+		arrow += byOther
+	}
+	second := inside(n.Second, false)
+	if _, then := n.Second.(Then); then {
+		second = "(" + second + ")"
+	}
+	return inside(n.First, false) + arrow + " " + second
+}
