@@ -69,7 +69,7 @@ func DirectConversation(a, b string) string {
 // typed: surrounding space and the invisible marks that set the direction of
 // text (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, U+FEFF).
 func CleanName(s string) string {
-	if !strings.ContainsFunc(s, isDirectionMark) {
+	if isASCII(s) || !strings.ContainsFunc(s, isDirectionMark) {
 		return strings.TrimSpace(s)
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
@@ -83,4 +83,13 @@ func CleanName(s string) string {
 func isDirectionMark(r rune) bool {
 	return r == 0x200E || r == 0x200F || r == 0xFEFF ||
 		r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

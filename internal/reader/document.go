@@ -29,6 +29,7 @@ type document struct {
 	// was reported; listed that there was a list for records, if an empty one.
 	damaged, ended, listed bool
 	keys                   jsonKeys
+	messages               messages
 }
 
 // shape is how one format lays records into documents.
@@ -283,7 +284,8 @@ func (d *document) fact(text string) {
 // begin makes a message that has the facts of the place and the members of an
 // object, each of which set takes. A null says as much as no member.
 func (d *document) begin(service, raw string, set func(m *argus.Message, key, raw string) error) (*argus.Message, error) {
-	m := &argus.Message{Service: service}
+	m := d.messages.next()
+	m.Service = service
 	_, err := d.keys.each(raw, 0, func(key, raw string) error {
 		if raw == "null" {
 			return nil

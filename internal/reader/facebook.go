@@ -6,7 +6,6 @@ import (
 	"iter"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -184,22 +183,21 @@ func addFacebookFile(m *argus.Message, kind, folder, raw string) error {
 // mendLatin1 replaces runs of the escapes \u0080 to \u00ff that are the bytes of
 // UTF-8 with the characters that they make.
 func mendLatin1(raw string) string {
-	var out []byte
+	var out, run []byte
 	done := 0
 	for i := strings.IndexByte(raw, '\\'); i >= 0 && i < len(raw); {
-		var run []byte
+		run = run[:0]
 		end := i
-		for end+6 <= len(raw) && raw[end:end+4] == `\u00` && raw[end+4] >= '8' {
-			b, err := strconv.ParseUint(raw[end+4:end+6], 16, 8)
-			if err != nil {
-				break
-			}
-			run, end = append(run, byte(b)), end+6
+		for end+6 <= len(raw) && raw[end:end+4] == `\u00` && raw[end+4] >= '8' && isHex(raw[end+4]) && isHex(raw[end+5]) {
+			run, end = append(run, hexDigit(raw[end+4])<<4|hexDigit(raw[end+5])), end+6
 		}
 		switch {
 		case len(run) == 0:
 			end = i + 2 // another escape
 		case utf8.Valid(run):
+			if out == nil {
+				out = make([]byte, 0, len(raw))
+			}
 			out = append(append(out, raw[done:i]...), run...)
 			done = end
 		}
@@ -216,6 +214,14 @@ func mendLatin1(raw string) string {
 		return raw
 	}
 	return string(append(out, raw[done:]...))
+}
+
+// hexDigit returns the value of a hexadecimal digit.
+func hexDigit(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c&^0x20 - 'A' + 10
 }
 
 // mendText does the same to a text whose escapes were already replaced.

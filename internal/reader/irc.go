@@ -436,6 +436,7 @@ func foldNick(b []byte) string {
 
 // ircReading is one reading of a file.
 type ircReading struct {
+	messages messages
 	in       Input
 	channel  string
 	padded   bool
@@ -544,11 +545,8 @@ func (r *ircReading) closeUndated() (Item, bool) {
 
 // message makes a message of a line whose day is known.
 func (r *ircReading) message(p *ircLine) *argus.Message {
-	m := &argus.Message{
-		Service:      cmp.Or(r.in.Service, "irc"),
-		Conversation: r.channel,
-		Text:         string(p.text),
-	}
+	m := r.messages.next()
+	m.Service, m.Conversation, m.Text = cmp.Or(r.in.Service, "irc"), r.channel, string(p.text)
 	m.From, m.FromName = r.account(trimNick(p.nick))
 	if p.kind == ircEvent {
 		m.State = argus.StateSystem
@@ -600,13 +598,18 @@ func (r *ircReading) sent(p *ircLine) argus.Time {
 		if p.day.IsZero() && r.clock-p.clock > clockBack {
 			r.back = fmt.Sprintf("runs back from %s to %s and no line names a new day: day and hour are as written", r.raw, p.raw)
 		}
-		r.clock, r.precision, r.raw = p.clock, p.precision, string(p.raw)
+		if r.clock, r.precision = p.clock, p.precision; r.raw != string(p.raw) {
+			r.raw = string(p.raw)
+		}
 	}
 	if r.clock < 0 {
 		at := time.Date(r.day.Year(), r.day.Month(), r.day.Day(), 0, 0, 0, 0, time.UTC)
 		return argus.At(at, string(p.raw), r.zoneFrom, argus.Day)
 	}
-	at := time.Date(r.day.Year(), r.day.Month(), r.day.Day(), 0, 0, r.clock, 0, r.zone)
+	at := r.day.Add(time.Duration(r.clock) * time.Second)
+	if r.zone != time.UTC {
+		at = time.Date(r.day.Year(), r.day.Month(), r.day.Day(), 0, 0, r.clock, 0, r.zone)
+	}
 	return argus.At(at, r.raw, r.zoneFrom, r.precision)
 }
 

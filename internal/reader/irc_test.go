@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"bytes"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,6 +111,7 @@ func FuzzIRC(f *testing.F) {
 }
 
 func BenchmarkIRC(b *testing.B) {
-	benchmarkReader(b, ircFormat, "[09:14] <alice> a line of ordinary length, as people write them in a channel\n"+
-		"=== bob [~bob@host.example.org]  has joined #ubuntu\n[09:15] <bob> yes\n")
+	lines := "[09:14] <alice> a line of ordinary length, as people write them in a channel\n" +
+		"=== bob [~bob@host.example.org]  has joined #ubuntu\n[09:15] <bob> yes\n"
+	benchmark(b, ircFormat, bytes.Repeat([]byte(lines), 50_000), 150_000)
 }

@@ -42,7 +42,7 @@ func jsonWant[T jsonText](s T, at int, want string) *jsonError {
 
 // jsonSpace returns the end of the white space that begins at s[i].
 func jsonSpace[T jsonText](s T, i int) int {
-	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\r' || s[i] == '\t') {
+	for i < len(s) && s[i] <= ' ' && (s[i] == ' ' || s[i] == '\n' || s[i] == '\r' || s[i] == '\t') {
 		i++
 	}
 	return i
@@ -78,11 +78,10 @@ func jsonEnd[T jsonText](s T, i, depth int) (int, *jsonError) {
 
 func jsonStringEnd[T jsonText](s T, i int) (int, *jsonError) {
 	for i++; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
+		if jsonPlain[s[i]] {
 			continue
 		}
-		switch c {
+		switch s[i] {
 		case '"':
 			return i + 1, nil
 		case '\\':
@@ -97,6 +96,14 @@ func jsonStringEnd[T jsonText](s T, i int) (int, *jsonError) {
 	}
 	return i, jsonWant(s, i, "the closing quote of a string")
 }
+
+// jsonPlain tells the bytes that mean themselves in a string.
+var jsonPlain = func() (plain [256]bool) {
+	for c := range plain {
+		plain[c] = c >= ' ' && c != '"' && c != '\\'
+	}
+	return plain
+}()
 
 func jsonEscapeEnd[T jsonText](s T, i int) (int, *jsonError) {
 	if i++; i >= len(s) {

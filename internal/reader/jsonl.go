@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/argus-evidence/argus"
 )
@@ -410,17 +409,15 @@ func parseUTC(s string) (t argus.Time, ok bool) {
 			return t, false
 		}
 	}
-	two := func(i int) int { return int(s[i]-'0')*10 + int(s[i+1]-'0') }
 	nanos := 0
 	for i, unit := len(timeShape), 100_000_000; i < len(s)-1; i, unit = i+1, unit/10 {
 		nanos += int(s[i]-'0') * unit
 	}
-	month, day, hour, minute, second := time.Month(two(5)), two(8), two(11), two(14), two(17)
-	at := time.Date(two(0)*100+two(2), month, day, hour, minute, second, nanos, time.UTC)
-	if s[len(s)-1] != 'Z' || at.Month() != month || at.Day() != day || hour > 23 || minute > 59 || second > 59 {
+	seconds, ok := utcSeconds(twoDigits(s, 0)*100+twoDigits(s, 2), twoDigits(s, 5), twoDigits(s, 8), twoDigits(s, 11), twoDigits(s, 14), twoDigits(s, 17))
+	if s[len(s)-1] != 'Z' || !ok {
 		return t, false
 	}
-	t.Micros = at.UnixMicro()
+	t.Micros = seconds*1e6 + int64(nanos/1000)
 	return t, true
 }
 

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/argus-evidence/argus"
 )
 
@@ -166,16 +164,48 @@ func addExtra(m *argus.Message, name, raw string) {
 	value := raw
 	if raw[0] == '"' {
 		value, _ = unquoteJSON(raw)
-	} else if strings.ContainsAny(raw, " \n") {
-		compact := jsontext.Value(raw)
-		if compact.Compact() == nil {
-			value = string(compact)
-		}
+	} else {
+		value = withoutSpace(raw)
 	}
+	keepField(m, name, value)
+}
+
+// keepField adds a field that is not longer than extraLimit, or is cut there.
+func keepField(m *argus.Message, name, value string) {
 	if len(value) > extraLimit {
 		value = strings.ToValidUTF8(value[:extraLimit], "") + "…"
 	}
+	if m.Extra == nil {
+		m.Extra = make([]argus.Field, 0, 6)
+	}
 	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
+}
+
+// withoutSpace returns JSON without the white space between its tokens.
+func withoutSpace(raw string) string {
+	space := 0
+	for space < len(raw) && raw[space] > ' ' {
+		if raw[space] == '"' {
+			space, _ = jsonStringEnd(raw, space)
+		} else {
+			space++
+		}
+	}
+	if space == len(raw) {
+		return raw
+	}
+	out := append(make([]byte, 0, len(raw)), raw[:space]...)
+	for i := space; i < len(raw); {
+		end := i + 1
+		if raw[i] == '"' {
+			end, _ = jsonStringEnd(raw, i)
+		}
+		if raw[i] > ' ' {
+			out = append(out, raw[i:end]...)
+		}
+		i = end
+	}
+	return string(out)
 }
 
 // textMember returns the text of a member that must be text. Half of a

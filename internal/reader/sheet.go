@@ -71,6 +71,7 @@ func textInput(text []byte) Input {
 
 // sheetPlan is what a sheet as a whole tells about its rows.
 type sheetPlan struct {
+	messages messages
 	*sheetHeader
 	// at is the place of the header among the rows.
 	at    int
@@ -167,6 +168,9 @@ func (p *sheetPlan) look(cells []cell) {
 	for i, c := range cells[:min(len(cells), len(p.fields))] {
 		switch p.fields[i] {
 		case fieldSent, fieldDate, fieldTime, fieldReceived, fieldRead:
+			if beginsWithYear(c.text) {
+				continue
+			}
 			if d, ok := splitDate(strings.TrimSpace(c.text)); ok {
 				p.order = p.order.with(d.order())
 			}
@@ -184,6 +188,10 @@ func (p *sheetPlan) look(cells []cell) {
 		}
 	}
 }
+
+// beginsWithYear says whether a date leaves no doubt which of its numbers is
+// what, at the first look.
+func beginsWithYear(s string) bool { return len(s) > 4 && s[4] == '-' && digitsEnd(s, 0) == 4 }
 
 // service names the service by what most of its accounts look like.
 func (p *sheetPlan) service() string {
@@ -310,7 +318,7 @@ func (p *sheetPlan) message(row *sheetRow, options Options) (*argus.Message, err
 	if err := p.fits(row); err != nil {
 		return nil, err
 	}
-	m := sheetMessage{Message: new(argus.Message), plan: p, cells: cells{row.cells, &p.column}, options: options}
+	m := sheetMessage{Message: p.messages.next(), plan: p, cells: cells{row.cells, &p.column}, options: options}
 	if row.name != "" {
 		m.extra("sheet", row.name)
 	}
@@ -553,7 +561,7 @@ func (m *sheetMessage) others() {
 			m.extra(m.plan.label(i)+" formula", "="+c.formula)
 		}
 	}
-	if m.plan.order == orderAssumed && m.Sent.Raw != "" {
+	if m.plan.order == orderAssumed && m.Sent.Raw != "" && !beginsWithYear(m.Sent.Raw) {
 		if d, ok := splitDate(m.Sent.Raw); ok && !d.yearFirst && !d.named && d.separator != '.' && d.a != d.b {
 			m.extra("date_order", "assumed: day first")
 		}

@@ -251,15 +251,16 @@ func readTextdump(ctx context.Context, in Input) iter.Seq2[Item, error] {
 
 // textReading is where the reading of a dump stands.
 type textReading struct {
-	in     Input
-	lines  *lineScanner
-	yield  func(Item, error) bool
-	layout *textLayout
-	facts  []argus.Field
-	open   bool
-	head   textHead
-	body   []byte
-	where  argus.Where
+	messages messages
+	in       Input
+	lines    *lineScanner
+	yield    func(Item, error) bool
+	layout   *textLayout
+	facts    []argus.Field
+	open     bool
+	head     textHead
+	body     []byte
+	where    argus.Where
 }
 
 // line takes one line and says whether more are wanted.
@@ -333,7 +334,8 @@ func (r *textReading) flush() bool {
 		return true
 	}
 	r.open = false
-	m := &argus.Message{Service: r.service(), Sent: r.head.sent, Extra: r.facts[:len(r.facts):len(r.facts)]}
+	m := r.messages.next()
+	m.Service, m.Sent, m.Extra = r.service(), r.head.sent, r.facts[:len(r.facts):len(r.facts)]
 	m.Text = trimBody(string(r.body))
 	from, to := argus.CleanName(r.head.from), argus.CleanName(r.head.to)
 	if strings.Contains(from, "@") && strings.Contains(to, "@") {

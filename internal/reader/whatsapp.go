@@ -455,6 +455,7 @@ func detectWhatsApp(s Sample) int {
 
 // whatsappReading is one reading of a file, with the message being gathered.
 type whatsappReading struct {
+	messages messages
 	in       Input
 	names    map[string]bool
 	accounts map[string]string // of names, up to maxNames
@@ -560,8 +561,15 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 	if h.seconds {
 		precision = argus.Second
 	}
-	at := time.Date(year, time.Month(month), day, hour, h.minute, h.second, 0, r.zone)
-	sent := argus.At(at, string(h.raw), r.zoneFrom, precision)
+	if r.sent.Raw != string(h.raw) {
+		r.sent.Raw = string(h.raw)
+	}
+	sent := argus.Time{Raw: r.sent.Raw, Zone: r.zoneFrom, Precision: precision}
+	if seconds, _ := utcSeconds(year, month, day, hour, h.minute, h.second); r.zone == time.UTC {
+		sent.Micros = seconds * 1e6
+	} else {
+		sent.Micros = time.Date(year, time.Month(month), day, hour, h.minute, h.second, 0, r.zone).UnixMicro()
+	}
 	if !sent.Plausible() {
 		return argus.Time{}, fmt.Sprintf("want a date between %d and %d and found %q", argus.FirstYear, argus.LastYear, h.raw)
 	}
@@ -606,12 +614,8 @@ func (r *whatsappReading) close() (Item, bool) {
 
 // message makes a message of what was gathered.
 func (r *whatsappReading) message() *argus.Message {
-	m := &argus.Message{
-		Service:      cmp.Or(r.in.Service, "whatsapp"),
-		Conversation: r.chat,
-		Title:        r.chat,
-		Sent:         r.sent,
-	}
+	m := r.messages.next()
+	m.Service, m.Conversation, m.Title, m.Sent = cmp.Or(r.in.Service, "whatsapp"), r.chat, r.chat, r.sent
 	if r.doubt != "" {
 		m.Extra = append(m.Extra, argus.Field{Name: "date_order", Value: r.doubt})
 	}

@@ -108,31 +108,37 @@ func xmlMarkup(b []byte) (int, xmlKind, error) {
 		return 0, 0, errors.New("want an element, found other markup")
 	}
 	for i := 1; i < len(b); i++ {
-		switch b[i] {
-		case '>':
+		switch xmlClass[b[i]] {
+		case xmlCloses:
 			if b[i-1] == '/' {
 				return i + 1, xmlEmpty, nil
 			}
 			return i + 1, xmlOpen, nil
-		case '<':
+		case xmlOpens:
 			return 0, 0, errors.New("want the end of a tag, found another tag")
-		case '"', '\'':
-			n := bytes.IndexByte(b[i+1:], b[i])
-			inside := b[i+1:]
-			if n >= 0 {
-				inside = inside[:n]
+		case xmlQuotes:
+			quote := b[i]
+			for i++; i < len(b) && b[i] != quote; i++ {
+				if b[i] == '<' {
+					return 0, 0, errors.New("want the end of a value in quotes, found a tag")
+				}
 			}
-			if bytes.IndexByte(inside, '<') >= 0 {
-				return 0, 0, errors.New("want the end of a value in quotes, found a tag")
-			}
-			if n < 0 {
-				return 0, 0, errXMLEnds
-			}
-			i += n + 1
 		}
 	}
 	return 0, 0, errXMLEnds
 }
+
+// xmlClass tells the bytes that mean something in a tag.
+var xmlClass = [256]uint8{'>': xmlCloses, '<': xmlOpens, '"': xmlQuotes, '\'': xmlQuotes, '/': xmlSlash, '=': xmlEquals, ' ': xmlSpace, '\n': xmlSpace, '\t': xmlSpace, '\r': xmlSpace}
+
+const (
+	xmlCloses = 1 + iota
+	xmlOpens
+	xmlQuotes
+	xmlSlash
+	xmlEquals
+	xmlSpace
+)
 
 func xmlUntil(b []byte, from int, end string) (int, xmlKind, error) {
 	n := bytes.Index(b[from:], []byte(end))
@@ -151,8 +157,10 @@ func isNameStart(c byte) bool {
 // xmlName returns the name in a tag, with its prefix.
 func xmlName(tag []byte) []byte {
 	tag = bytes.TrimPrefix(tag[1:], []byte("/"))
-	if n := bytes.IndexAny(tag, " \t\r\n/>"); n >= 0 {
-		tag = tag[:n]
+	for i, c := range tag {
+		if class := xmlClass[c]; class == xmlSpace || class == xmlSlash || class == xmlCloses {
+			return tag[:i]
+		}
 	}
 	return tag
 }
@@ -203,21 +211,37 @@ func xmlEnd(b []byte) (int, error) {
 }
 
 // parseXML reads one element of which xmlEnd found the end.
-func parseXML(s string) (*xmlElement, error) {
-	p := xmlParser{s: s}
-	e := &xmlElement{}
-	return e, p.element(e)
-}
+func parseXML(s string) (*xmlElement, error) { return new(xmlParser).parse(s) }
 
+// xmlParser reads one element after the other into the same memory: what it
+// returned is good until it reads the next.
 type xmlParser struct {
 	s        string
 	i, parts int
+	attrs    []xmlAttr
+	elements []xmlElement
+	// open are the elements in those that did not end yet, outermost first.
+	open []xmlElement
+}
+
+// xmlKeep is how many elements and attributes a parser keeps room for.
+const xmlKeep = 4096
+
+func (p *xmlParser) parse(s string) (*xmlElement, error) {
+	if len(p.attrs)+len(p.elements) > xmlKeep {
+		*p = xmlParser{}
+	}
+	p.s, p.i, p.parts = s, 0, 0
+	p.attrs, p.elements, p.open = p.attrs[:0], p.elements[:0], p.open[:0]
+	e, err := p.element()
+	p.elements = append(p.elements, e)
+	return &p.elements[len(p.elements)-1], err
 }
 
 // element reads the element that begins at p.i, and moves behind it.
-func (p *xmlParser) element(e *xmlElement) error {
-	start := p.i
-	empty, err := p.tag(e)
+func (p *xmlParser) element() (e xmlElement, err error) {
+	start, inside := p.i, len(p.open)
+	empty, err := p.tag(&e)
 	for err == nil && !empty {
 		from := p.i
 		n := strings.IndexByte(p.s[p.i:], '<')
@@ -236,12 +260,17 @@ func (p *xmlParser) element(e *xmlElement) error {
 			e.addText(withLineFeeds(rest[len("<![CDATA["):n]))
 			p.i += n + len("]]>")
 		default:
-			e.inside = append(e.inside, xmlElement{})
-			err = p.element(&e.inside[len(e.inside)-1])
+			var child xmlElement
+			child, err = p.element()
+			p.open = append(p.open, child)
 		}
 	}
+	at := len(p.elements)
+	p.elements = append(p.elements, p.open[inside:]...)
+	p.open = p.open[:inside]
+	e.inside = p.elements[at:len(p.elements):len(p.elements)]
 	e.raw = p.s[start:p.i]
-	return err
+	return e, err
 }
 
 func (e *xmlElement) addText(s string) {
@@ -257,8 +286,9 @@ func (p *xmlParser) tag(e *xmlElement) (empty bool, _ error) {
 	if p.parts++; p.parts > xmlParts {
 		return false, fmt.Errorf("want at most %d elements and attributes, found more", xmlParts)
 	}
-	start := p.i + 1
-	for p.i++; !strings.Contains("\"'/> \n\t\r", p.s[p.i:p.i+1]); p.i++ {
+	start, attrs := p.i+1, len(p.attrs)
+	defer func() { e.attrs = p.attrs[attrs:len(p.attrs):len(p.attrs)] }()
+	for p.i++; xmlClass[p.s[p.i]] == 0 || xmlClass[p.s[p.i]] == xmlEquals || xmlClass[p.s[p.i]] == xmlOpens; p.i++ {
 	}
 	e.name = localName(p.s[start:p.i])
 	for {
@@ -278,7 +308,7 @@ func (p *xmlParser) tag(e *xmlElement) (empty bool, _ error) {
 			return false, fmt.Errorf("want at most %d elements and attributes, found more", xmlParts)
 		}
 		name := p.i
-		for !strings.Contains("=\"'/> \n\t\r", p.s[p.i:p.i+1]) {
+		for xmlClass[p.s[p.i]] == 0 || xmlClass[p.s[p.i]] == xmlOpens {
 			p.i++
 		}
 		a := xmlAttr{name: p.s[name:p.i]}
@@ -299,7 +329,7 @@ func (p *xmlParser) tag(e *xmlElement) (empty bool, _ error) {
 		}
 		a.value = xmlText(p.s[p.i : p.i+n])
 		p.i += n + 1
-		e.attrs = append(e.attrs, a)
+		p.attrs = append(p.attrs, a)
 	}
 }
 
@@ -391,6 +421,7 @@ type xmlFile struct {
 	// depth is how many elements around the place are open; it means nothing
 	// behind damage, which damages counts.
 	depth, damages int
+	parser         xmlParser
 }
 
 func newXMLFile(ctx context.Context, in Input, begins func(tag []byte) bool) *xmlFile {
@@ -560,7 +591,7 @@ func (x *xmlFile) parse(raw []byte) (*xmlElement, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("want UTF-8, found bytes that are not")
 	}
-	return parseXML(string(raw))
+	return x.parser.parse(string(raw))
 }
 
 // resume makes a problem of what reaches from here to where the next record
@@ -694,13 +725,9 @@ func (x *xmlFile) cutOff() Item {
 
 // keepExtra adds what Argus has no field for, cut at extraLimit.
 func keepExtra(m *argus.Message, name, value string) {
-	if value == "" {
-		return
+	if value != "" {
+		keepField(m, name, value)
 	}
-	if len(value) > extraLimit {
-		value = strings.ToValidUTF8(value[:extraLimit], "") + "…"
-	}
-	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
 }
 
 // xmlRoot returns the first tag of a sample, or an empty element.
