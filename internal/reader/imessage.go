@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -115,6 +117,7 @@ func (r *imessageDB) messages(yield func(Item, error) bool) error {
 	var parts []*databaseRows
 	for _, query := range []string{
 		`SELECT message_id, chat_id FROM chat_message_join ORDER BY message_id`,
+		`SELECT message_id, chat_id, delete_date FROM chat_recoverable_message_join ORDER BY message_id`,
 		`SELECT j.message_id AS message_id, +a.filename AS filename, +a.mime_type AS mime_type, +a.transfer_name AS transfer_name, +a.total_bytes AS total_bytes, +a.guid AS guid
 			FROM message_attachment_join j JOIN attachment a ON a.ROWID = j.attachment_id ORDER BY j.message_id`,
 	} {
@@ -128,13 +131,23 @@ func (r *imessageDB) messages(yield func(Item, error) bool) error {
 		defer rows.close()
 		parts = append(parts, rows)
 	}
-	inChat := &alongside{databaseRows: parts[0]}
-	files := &alongside{databaseRows: parts[1]}
+	inChat := &alongside{databaseRows: parts[0], key: "message_id"}
+	removed := &alongside{databaseRows: parts[1], key: "message_id"}
+	files := &alongside{databaseRows: parts[2], key: "message_id"}
 	return r.each("message", "ROWID", func(row *databaseRows) error {
 		id := row.number("ROWID")
 		m := &argus.Message{}
 		chat := imessageChat{}
 		err := inChat.to(id, func() { chat = r.chats[inChat.number("chat_id")] })
+		if err == nil { // in the folder of what was deleted not long ago
+			err = removed.to(id, func() {
+				chat = r.chats[removed.number("chat_id")]
+				m.State |= argus.StateDeleted
+				if when := appleTime(removed.number("delete_date")); when.Known() {
+					keepExtra(m, "delete_date", when.String())
+				}
+			})
+		}
 		if err == nil {
 			err = files.to(id, func() { imessageFile(m, files.databaseRows) })
 		}
@@ -156,6 +169,7 @@ func (r *imessageDB) messages(yield func(Item, error) bool) error {
 // alongside reads rows that belong to those of another table, in its order.
 type alongside struct {
 	*databaseRows
+	key         string
 	begun, more bool
 }
 
@@ -164,10 +178,10 @@ func (a *alongside) to(id int64, one func()) error {
 	if !a.begun {
 		a.begun, a.more = true, a.next()
 	}
-	for a.more && a.number("message_id") < id {
+	for a.more && a.number(a.key) < id {
 		a.more = a.next()
 	}
-	for a.more && a.number("message_id") == id {
+	for a.more && a.number(a.key) == id {
 		one()
 		a.more = a.next()
 	}
@@ -176,16 +190,29 @@ func (a *alongside) to(id int64, one func()) error {
 
 func imessageFile(m *argus.Message, row *databaseRows) {
 	m.Attachments = append(m.Attachments, argus.Attachment{
-		Name: strings.TrimPrefix(cmp.Or(row.text("filename"), row.text("transfer_name")), "~/Library/Messages/"),
+		Name: imessagePath(cmp.Or(row.text("filename"), row.text("transfer_name"))),
 		Size: max(0, row.number("total_bytes")), Type: row.text("mime_type"),
 	})
 	row.keep(m, "attachment.", "message_id", "mime_type", "total_bytes")
 }
 
+// imessagePath returns where a file lies from the database, on a Mac and on a
+// phone.
+func imessagePath(name string) string {
+	for _, folder := range []string{"~/Library/Messages/", "~/Library/SMS/", "/var/mobile/Library/SMS/"} {
+		name = strings.TrimPrefix(name, folder)
+	}
+	return name
+}
+
 // message reads a row.
 func (r *imessageDB) message(m *argus.Message, row *databaseRows, chat imessageChat) {
 	m.Service = cmp.Or(r.in.Service, strings.ToLower(row.text("service")), "imessage")
-	m.ServiceID = row.text("guid")
+	if m.ServiceID = row.text("guid"); m.Service == "sms" {
+		// Each device gives an SMS a guid of its own.
+		keepExtra(m, "guid", m.ServiceID)
+		m.ServiceID = ""
+	}
 	m.Text = withLineFeeds(row.text("text"))
 	if body, ok := row.value("attributedBody").([]byte); ok && row.text("text") == "" {
 		m.Text = withLineFeeds(typedStreamText(body))
@@ -214,7 +241,47 @@ func (r *imessageDB) message(m *argus.Message, row *databaseRows, chat imessageC
 		m.State |= argus.StateDeleted
 	}
 	r.about(m, row)
-	row.keep(m, "", "ROWID", "guid", "text", "attributedBody", "date", "date_read", "date_delivered", "handle_id", "is_from_me")
+	imessageHistory(m, row)
+	keepExtra(m, "other_handle", r.handles[row.number("other_handle")])
+	row.keep(m, "", "ROWID", "guid", "text", "attributedBody", "date", "date_read", "date_delivered", "handle_id", "other_handle", "is_from_me")
+}
+
+// imessageHistory reads what a message said before it was edited, and which
+// parts of it were unsent: of a property list ec, by part a list of {d: when, t:
+// text}, the first of which is what was sent; and rp, a list of parts.
+func imessageHistory(m *argus.Message, row *databaseRows) {
+	stored, _ := row.value("message_summary_info").([]byte)
+	top, _ := readPlist(stored) // what cannot be read stays as it is
+	info, _ := top.(map[string]any)
+	edited, _ := info["ec"].(map[string]any)
+	for _, part := range slices.Sorted(maps.Keys(edited)) {
+		versions, _ := edited[part].([]any)
+		for i, one := range versions {
+			version, _ := one.(map[string]any)
+			body, _ := version["t"].([]byte)
+			keepExtra(m, fmt.Sprintf("edit %s.%d", part, i), strings.TrimSpace(plistTime(version["d"]).String()+" "+withLineFeeds(typedStreamText(body))))
+			if i > 0 {
+				m.State |= argus.StateEdited
+			}
+		}
+	}
+	if unsent, _ := info["rp"].([]any); len(unsent) > 0 {
+		m.State |= argus.StateDeleted
+		keepExtra(m, "unsent parts", strings.Trim(fmt.Sprint(unsent), "[]"))
+	}
+}
+
+// plistTime reads seconds since 2001.
+func plistTime(value any) argus.Time {
+	switch n := value.(type) {
+	case int64:
+		return appleTime(n)
+	case float64:
+		if n > 0 && n < 1e11 {
+			return appleTime(int64(n))
+		}
+	}
+	return argus.Time{}
 }
 
 // about reads what a message is about: another that it answers, or reacts to.

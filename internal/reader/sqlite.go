@@ -3,6 +3,7 @@ package reader
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
 	"errors"
@@ -220,6 +221,10 @@ func (r *databaseRows) number(name string) int64 {
 	return n
 }
 
+// blobLimit is how long bytes may be that are kept as base64; longer ones,
+// pictures as a rule, are named by their hash.
+const blobLimit = 256
+
 // keep adds the values that were not used to a message, under a prefix.
 // Nothing, 0 and "" say as much as no value.
 func (r *databaseRows) keep(m *argus.Message, prefix string, used ...string) {
@@ -229,6 +234,10 @@ next:
 			if u == name {
 				continue next
 			}
+		}
+		if blob, ok := r.values[i].([]byte); ok && len(blob) > blobLimit {
+			keepExtra(m, prefix+strings.ToValidUTF8(name, "\uFFFD"), fmt.Sprintf("(%d bytes, SHA-256 %x)", len(blob), sha256.Sum256(blob)))
+			continue
 		}
 		if text := databaseText(r.values[i], r.limit); text != "0" {
 			keepExtra(m, prefix+strings.ToValidUTF8(name, "\uFFFD"), text)

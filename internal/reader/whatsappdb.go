@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -34,7 +36,10 @@ func detectWhatsAppDB(s Sample) int {
 // number of the row in its table; a row has no place of its own in the file.
 func readWhatsAppDB(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		r := whatsappDB{in: in, give: yield, owner: cmp.Or(in.Owner, "owner of "+in.Name), jids: map[int64]string{}, lids: map[int64]int64{}, chats: map[int64]whatsappDBChat{}, names: map[string]string{}}
+		r := whatsappDB{
+			in: in, give: yield, jids: map[int64]string{}, lids: map[int64]int64{}, chats: map[int64]whatsappDBChat{},
+			names: map[string]string{}, members: map[string][]string{}, quoted: map[int64]string{},
+		}
 		err := r.read(ctx)
 		if bad, ok := errors.AsType[damagedDatabase](err); ok {
 			yield(Item{Problem: bad.Error()}, nil)
@@ -48,14 +53,17 @@ func readWhatsAppDB(ctx context.Context, in Input) iter.Seq2[Item, error] {
 const whatsappDBLimit = 1 << 18
 
 type whatsappDB struct {
-	in    Input
-	give  func(Item, error) bool
-	owner string
+	in   Input
+	give func(Item, error) bool
+	// owner is the account of the phone; ownName is what it calls itself.
+	owner, ownName string
 	*database
-	jids  map[int64]string
-	lids  map[int64]int64 // a hidden id's number to the account's
-	chats map[int64]whatsappDBChat
-	names map[string]string // of accounts, by jid
+	jids    map[int64]string
+	lids    map[int64]int64 // a hidden id's number to the account's
+	chats   map[int64]whatsappDBChat
+	names   map[string]string   // of accounts, by jid
+	members map[string][]string // accounts in groups, by the group's jid
+	quoted  map[int64]string    // ids of messages that others quote, of the old schema
 }
 
 type whatsappDBChat struct{ jid, subject string }
@@ -67,7 +75,18 @@ func (r *whatsappDB) read(ctx context.Context) error {
 	}
 	defer d.close()
 	r.database = d
+	if r.owner, err = whatsappOwner(ctx, r.in); err != nil {
+		return err
+	}
 	if err := r.readNames(ctx); err != nil {
+		return err
+	}
+	if err := r.each("props", "_id", func(row *databaseRows) error {
+		if row.text("key") == "user_push_name" {
+			r.ownName = argus.CleanName(row.text("value"))
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
 	if problem := logBeside(r.in); problem != "" && !r.give(Item{Problem: problem}, nil) {
@@ -82,6 +101,38 @@ func (r *whatsappDB) read(ctx context.Context) error {
 		return damagedDatabase{errors.New("want a table of messages, found none")}
 	}
 	return err
+}
+
+// whatsappOwner returns the account of the phone: what the operator says, what
+// the app's settings say where the folder shared_prefs lies beside that of the
+// databases, else the file's path.
+func whatsappOwner(ctx context.Context, in Input) (string, error) {
+	owner := ""
+	for _, name := range []string{"com.whatsapp_preferences_light.xml", "com.whatsapp_preferences.xml"} {
+		if in.Owner != "" || in.Sibling == nil {
+			break
+		}
+		file, size, ok := in.Sibling(path.Join(path.Dir(in.Name), "../shared_prefs", name))
+		if !ok {
+			continue
+		}
+		settings := xmlReading{
+			isRecord: func(t xmlTag) bool { return string(t.name) == "string" },
+			begins:   func(tag []byte) bool { return bytes.HasPrefix(tag, []byte("<string ")) },
+			parse: func(e *xmlElement) (*argus.Message, error) {
+				if number := e.value(); e.attr("name") == "registration_jid" && number != "" && strings.Trim(number, "0123456789") == "" {
+					owner = "+" + strings.Clone(number)
+				}
+				return nil, nil
+			},
+		}
+		for _, err := range settings.read(ctx, Input{Name: name, File: file, Size: size, Options: in.Options}) {
+			if err != nil {
+				return "", err
+			}
+		}
+	}
+	return cmp.Or(in.Owner, owner, "owner of "+in.Name), nil
 }
 
 // readNames reads the address book that lies beside the database.
@@ -152,6 +203,10 @@ func (r *whatsappDB) newSchema() error {
 			}
 			return nil
 		}),
+		r.each("group_participant_user", "group_jid_row_id", func(row *databaseRows) error {
+			r.join(r.jid(row.number("group_jid_row_id")), r.jid(row.number("user_jid_row_id")))
+			return nil
+		}),
 		r.each("chat", "_id", func(row *databaseRows) error {
 			if len(r.chats) < whatsappDBLimit {
 				r.chats[row.number("_id")] = whatsappDBChat{r.jid(row.number("jid_row_id")), row.text("subject")}
@@ -163,14 +218,20 @@ func (r *whatsappDB) newSchema() error {
 		return err
 	}
 	var parts []*whatsappDBPart
-	for _, name := range []string{"message_media", "message_quoted", "message_revoked", "message_edit_info", "message_forwarded", "message_location",
-		"message_system", "message_ephemeral", "receipt_user", "message_link", "message_vcard"} {
+	for _, name := range slices.Sorted(maps.Keys(r.tables)) {
+		if name == "message" || !r.has(name, "message_row_id") {
+			continue
+		}
 		rows, err := r.table(name, "message_row_id")
 		if err != nil {
 			return r.damage(err)
 		}
 		defer rows.close()
-		parts = append(parts, &whatsappDBPart{table: name, databaseRows: rows, key: "message_row_id", more: rows.next()})
+		if part := (&whatsappDBPart{table: name, databaseRows: rows, key: "message_row_id", more: rows.next()}); part.more || rows.err != nil {
+			parts = append(parts, part)
+		} else {
+			rows.close()
+		}
 	}
 	if r.tables["message_add_on"] && r.tables["message_add_on_reaction"] {
 		rows, err := r.query(`SELECT +a.parent_message_row_id AS message_row_id, +a.from_me AS from_me, +a.sender_jid_row_id AS sender_jid_row_id, +a.timestamp AS timestamp, +x.reaction AS reaction
@@ -196,7 +257,42 @@ func (r *whatsappDB) newSchema() error {
 	if err != nil {
 		return err
 	}
-	return r.each("call_log", "_id", func(row *databaseRows) error { return r.item("call_log", row, r.call(row)) })
+	called := &alongside{databaseRows: &databaseRows{}, key: "call_log_row_id"}
+	if r.tables["call_log_participant_v2"] {
+		if called.databaseRows, err = r.table("call_log_participant_v2", "call_log_row_id"); err != nil {
+			return r.damage(err)
+		}
+		defer called.close()
+	}
+	return r.each("call_log", "_id", func(row *databaseRows) error {
+		m := r.call(row)
+		if err := called.to(row.number("_id"), func() {
+			if who := appAccount(r.jid(called.number("jid_row_id"))); who != m.From && !slices.Contains(m.To, who) && len(m.To) < participantLimit {
+				m.To = append(m.To, who)
+			}
+			keepExtra(m, "participant", strings.TrimSpace(appAccount(r.jid(called.number("jid_row_id")))+" "+called.text("call_result")))
+		}); err != nil {
+			return r.damage(err)
+		}
+		return r.item("call_log", row, m)
+	})
+}
+
+// has says whether a table has a column.
+func (d *database) has(table, column string) bool {
+	rows, err := d.query(`SELECT name FROM pragma_table_info(?) WHERE name = ?`, table, column)
+	if err != nil {
+		return false
+	}
+	defer rows.close()
+	return rows.next()
+}
+
+// join adds an account to those of a group.
+func (r *whatsappDB) join(group, account string) {
+	if n := len(r.members[group]); account != "" && n < participantLimit && (n > 0 || len(r.members) < whatsappDBLimit) {
+		r.members[group] = append(r.members[group], appAccount(account))
+	}
 }
 
 // whatsappDBPart is a table in which rows belong to messages. It is read along
@@ -272,7 +368,7 @@ func (r *whatsappDB) place(m *argus.Message, chat whatsappDBChat, fromMe bool, s
 	}
 	switch {
 	case fromMe:
-		m.From = r.owner
+		m.From, m.FromName = r.owner, r.ownName
 		if direct && other != "" {
 			m.To = []string{other}
 		}
@@ -283,6 +379,9 @@ func (r *whatsappDB) place(m *argus.Message, chat whatsappDBChat, fromMe bool, s
 		m.From, m.FromName = other, r.names[chat.jid]
 		m.To = []string{r.owner}
 	}
+	if members := r.members[chat.jid]; len(members) > 0 {
+		m.To = others(members, m.From)
+	}
 	if m.From == "" {
 		m.State |= argus.StateSystem
 	}
@@ -290,32 +389,34 @@ func (r *whatsappDB) place(m *argus.Message, chat whatsappDBChat, fromMe bool, s
 
 // part adds what another table says of a message.
 func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart) {
-	prefix := p.table + "."
 	switch p.table {
 	case "message_media":
 		m.Attachments = append(m.Attachments, argus.Attachment{
 			Name: cmp.Or(p.text("file_path"), p.text("media_name"), p.text("message_url")), Size: max(0, p.number("file_size")), Type: p.text("mime_type"),
 		})
 		if caption := p.text("media_caption"); m.Text == "" {
-			m.Text = caption
+			m.Text = withLineFeeds(caption)
 		}
-		p.keep(m, prefix, "message_row_id", "file_path", "file_size", "mime_type")
+		r.keep(m, p, "file_path", "file_size", "mime_type")
 	case "message_quoted":
 		m.ReplyTo = p.text("key_id")
-		p.keep(m, prefix, "message_row_id", "key_id")
+		r.keep(m, p, "key_id")
 	case "message_revoked":
 		m.State |= argus.StateDeleted
-		p.keep(m, prefix, "message_row_id")
+		r.keep(m, p)
 	case "message_edit_info":
 		m.State |= argus.StateEdited
-		p.keep(m, prefix, "message_row_id")
+		r.keep(m, p)
+	case "message_forwarded":
+		m.ForwardedFrom = "?"
+		r.keep(m, p)
 	case "receipt_user":
 		who := appAccount(r.jid(p.number("receipt_user_jid_row_id")))
-		if read := millis(p.number("read_timestamp")); read.Known() && !m.Read.Known() && m.From == r.owner && len(m.To) == 1 {
-			m.Read = read
+		if m.From == r.owner && len(m.To) == 1 && !m.Received.Known() {
+			m.Received, m.Read = millis(p.number("receipt_timestamp")), millis(p.number("read_timestamp"))
 		}
-		keepExtra(m, prefix+"account", who)
-		p.keep(m, prefix, "_id", "message_row_id", "receipt_user_jid_row_id")
+		keepExtra(m, p.table+".account", who)
+		r.keep(m, p, "receipt_user_jid_row_id")
 	case "reaction":
 		who := appAccount(r.jid(p.number("sender_jid_row_id")))
 		if p.number("from_me") == 1 {
@@ -323,8 +424,21 @@ func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart) {
 		}
 		keepExtra(m, "reaction", fmt.Sprintf("%s %s %s", who, millis(p.number("timestamp")), p.text("reaction")))
 	default:
-		p.keep(m, prefix, "_id", "message_row_id")
+		r.keep(m, p)
 	}
+}
+
+// keep adds what another table says of a message under its names, with the
+// accounts that rows of the list of jids stand for.
+func (r *whatsappDB) keep(m *argus.Message, p *whatsappDBPart, used ...string) {
+	prefix := p.table + "."
+	for _, name := range p.names {
+		if who := r.jid(p.number(name)); strings.HasSuffix(name, "_jid_row_id") && who != "" && !slices.Contains(used, name) {
+			keepExtra(m, prefix+strings.TrimSuffix(name, "_row_id"), appAccount(who))
+			used = append(used, name)
+		}
+	}
+	p.keep(m, prefix, append(used, "_id", "message_row_id", "chat_row_id")...)
 }
 
 // call reads a row of the list of calls.
@@ -332,6 +446,9 @@ func (r *whatsappDB) call(row *databaseRows) *argus.Message {
 	m := &argus.Message{}
 	fromMe := row.number("from_me") == 1
 	r.place(m, whatsappDBChat{jid: r.jid(row.number("jid_row_id"))}, fromMe, "")
+	if group := r.jid(row.number("group_jid_row_id")); group != "" {
+		m.Conversation = group
+	}
 	m.ServiceID, m.Sent = row.text("call_id"), millis(row.number("timestamp"))
 	direction := "incoming"
 	if fromMe {
@@ -352,6 +469,20 @@ func (r *whatsappDB) oldSchema() error {
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		r.each("messages_quotes", "_id", func(row *databaseRows) error {
+			if len(r.quoted) < whatsappDBLimit {
+				r.quoted[row.number("_id")] = row.text("key_id")
+			}
+			return nil
+		}),
+		r.each("group_participants", "_id", func(row *databaseRows) error {
+			r.join(row.text("gjid"), row.text("jid"))
+			return nil
+		}),
+	); err != nil {
 		return err
 	}
 	return r.each("messages", "_id", func(row *databaseRows) error {
@@ -375,8 +506,15 @@ func (r *whatsappDB) oldSchema() error {
 		if name := cmp.Or(row.text("media_name"), row.text("media_url")); name != "" || row.number("media_size") > 0 {
 			m.Attachments = []argus.Attachment{{Name: name, Size: max(0, row.number("media_size")), Type: row.text("media_mime_type")}}
 			if m.Text == "" {
-				m.Text = row.text("media_caption")
+				m.Text = withLineFeeds(row.text("media_caption"))
 			}
+		}
+		m.ReplyTo = r.quoted[row.number("quoted_row_id")]
+		if row.number("forwarded") > 0 {
+			m.ForwardedFrom = "?"
+		}
+		if row.text("media_wa_type") == "15" || row.number("edit_version") == 7 {
+			m.State |= argus.StateDeleted
 		}
 		row.keep(m, "", "_id", "key_remote_jid", "key_from_me", "key_id", "data", "timestamp", "remote_resource", "media_size", "media_mime_type")
 		if row.number("status") == 6 {
