@@ -19,7 +19,8 @@ import (
 //   - A message is a node whose type or facet is called Message, SMSMessage,
 //     EmailMessage and so on; one with a CallFacet is the service's. Nodes of
 //     another kind are not messages and give no item; a graph in which nothing is
-//     a message gives one problem that says so.
+//     a message or an account gives one problem that says so.
+//   - A node with a facet of an account or a contact is a contact.
 //   - From and To: phone number or address of the account, else its identifier,
 //     else its login, else its node's @id.
 //   - Service: the application, else sms, email, phone by the kind of node.
@@ -31,7 +32,7 @@ var caseFormat = &Format{
 	Name:    "case",
 	Version: 1,
 	About:   "CASE/UCO graphs in JSON-LD: messages, e-mails, calls",
-	Checked: "the CASE and UCO example graphs: 10 messages, 5 calls, 2 refused, 2 graphs without any",
+	Checked: "the CASE and UCO example graphs: 10 messages, 5 calls, 24 accounts, 2 refused, 1 graphs without any",
 	Detect:  detectCase,
 	Read:    readCase,
 }
@@ -87,7 +88,7 @@ func readCase(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			return
 		}
 		if !found {
-			yield(Item{Problem: fmt.Sprintf("want messages, found a graph of %d nodes of other kinds", nodes)}, nil)
+			yield(Item{Problem: fmt.Sprintf("want messages or accounts, found a graph of %d nodes of other kinds", nodes)}, nil)
 		}
 	}
 }
@@ -275,7 +276,7 @@ func (g *caseGraph) account(id string) (account, name string) {
 	if at, ok := g.things[address]; ok {
 		address = cmp.Or(at.address, address)
 	}
-	account = cmp.Or(t.number, address, t.identifier, t.login, id)
+	account = appAccount(cmp.Or(t.number, address, t.identifier, t.login, id))
 	if name = cmp.Or(t.name, t.identifier); name == account {
 		name = ""
 	}
@@ -359,11 +360,16 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 		}
 		return err
 	})
-	if !strings.Contains(kind, "Message") && !strings.Contains(kind, "CallFacet") || strings.Contains(kind, "MessageThread") {
+	isMessage := strings.Contains(kind, "Message") || strings.Contains(kind, "CallFacet")
+	isAccount := strings.Contains(kind, "AccountFacet") || strings.Contains(kind, "ContactFacet")
+	if !isMessage && !isAccount || strings.Contains(kind, "MessageThread") {
 		return nil, nil // nothing that was sent; what names it says so
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !isMessage {
+		return g.contact(m, id, application)
 	}
 	isCall := strings.Contains(kind, "CallFacet")
 	if from == "" && !isCall {
@@ -386,6 +392,23 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 	if isCall {
 		happened(m, "call", call)
 	}
+	keep(m, "@id", id)
+	return m, m.Valid()
+}
+
+// contact makes a contact of an account, unless nothing names it.
+func (g *caseGraph) contact(m *argus.Message, id, application string) (*argus.Message, error) {
+	t := g.things[id]
+	address := t.address
+	if at, ok := g.things[address]; ok {
+		address = cmp.Or(at.address, at.number, address)
+	}
+	accounts := others([]string{appAccount(t.number), appAccount(address), appAccount(t.identifier), appAccount(t.login)}, "")
+	if len(accounts) == 0 {
+		return nil, nil
+	}
+	m.Service = g.service(application, "case")
+	contact(m, "account", t.name, accounts)
 	keep(m, "@id", id)
 	return m, m.Valid()
 }

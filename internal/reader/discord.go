@@ -135,8 +135,11 @@ func (d *document) discordMessage(options Options, channel *discordChannel, raw 
 		case "forwardedMessage":
 			addExtra(m, key, raw)
 			err = members(raw, func(key, raw string) (err error) {
-				if key == "content" {
+				switch key {
+				case "content":
 					forwarded, err = textOf(m, key, raw)
+				case "attachments":
+					err = elements(raw, func(raw string) error { return addDiscordFile(m, raw) })
 				}
 				return err
 			})

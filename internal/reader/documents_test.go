@@ -89,7 +89,7 @@ func TestMatrixSamples(t *testing.T) {
 
 // TestCaseSamples reads the example graphs of CASE and UCO.
 func TestCaseSamples(t *testing.T) {
-	var messages, calls, refused, empty int
+	var messages, calls, accounts, refused, empty int
 	for _, file := range shared(t, filepath.FromSlash("case-uco/*.json")) {
 		for _, item := range checkReader(t, caseFormat, input(filepath.Base(file), readFile(t, file), Options{})) {
 			switch m := item.Message; {
@@ -98,6 +98,8 @@ func TestCaseSamples(t *testing.T) {
 			case m == nil:
 				refused++
 				t.Logf("%s: %s", filepath.Base(file), item.Problem)
+			case m.Conversation == contactsConversation:
+				accounts++
 			case m.State&argus.StateSystem != 0:
 				calls++
 			default:
@@ -105,7 +107,7 @@ func TestCaseSamples(t *testing.T) {
 			}
 		}
 	}
-	got := fmt.Sprintf("%d messages, %d calls, %d refused, %d graphs without any", messages, calls, refused, empty)
+	got := fmt.Sprintf("%d messages, %d calls, %d accounts, %d refused, %d graphs without any", messages, calls, accounts, refused, empty)
 	if !strings.Contains(caseFormat.Checked, got) {
 		t.Errorf("%q is not what came out: %s", caseFormat.Checked, got)
 	}

@@ -93,7 +93,7 @@ func readRSMF(ctx context.Context, in Input) iter.Seq2[Item, error] {
 // readRSMFMail reads the archive in a mail. Its error is a badMail when it is
 // the mail that is wrong.
 func readRSMFMail(ctx context.Context, in Input, yield func(Item, error) bool) error {
-	content, err := rsmfContent(ctx, in)
+	content, facts, err := rsmfContent(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,9 @@ func readRSMFMail(ctx context.Context, in Input, yield func(Item, error) bool) e
 	}
 	defer manifest.close()
 	inside := Input{Name: rsmfManifest, Size: manifest.size, File: manifest.reader(), Options: in.Options}
-	for item, err := range newRSMF(in.Options, a).read(ctx, inside) {
+	f := newRSMF(in.Options, a)
+	f.facts = facts
+	for item, err := range f.read(ctx, inside) {
 		item.Where.Offset, item.Where.Length = 0, 0
 		if !yield(item, err) || err != nil {
 			break
@@ -121,16 +123,22 @@ func readRSMFMail(ctx context.Context, in Input, yield func(Item, error) bool) e
 	return nil
 }
 
-// rsmfContent takes rsmf.zip out of the mail.
-func rsmfContent(ctx context.Context, in Input) (*spool, error) {
+// rsmfContent takes rsmf.zip out of the mail, and what the header says of it.
+func rsmfContent(ctx context.Context, in Input) (*spool, []argus.Field, error) {
 	source := &mailSource{ctx: ctx, r: in.Reader()}
 	r := bufio.NewReaderSize(source, 256<<10)
 	h, err := readMailHeader(r)
 	if source.err != nil {
-		return nil, source.err
+		return nil, nil, source.err
 	}
 	if err != nil {
-		return nil, badMail{err}
+		return nil, nil, badMail{err}
+	}
+	var about argus.Message
+	for _, field := range h {
+		if strings.HasPrefix(strings.ToUpper(field.Name), "X-RSMF-") && len(about.Extra) < factLimit {
+			keepExtra(&about, field.Name, words(field.Value[:min(len(field.Value), factSize)]))
+		}
 	}
 	s := &spool{}
 	w := mimeWalk{visit: func(p *mimePart) error {
@@ -146,9 +154,9 @@ func rsmfContent(ctx context.Context, in Input) (*spool, error) {
 	}
 	if err != nil {
 		s.close()
-		return nil, err
+		return nil, nil, err
 	}
-	return s, nil
+	return s, about.Extra, nil
 }
 
 // fill writes all of r to a spool.
@@ -216,6 +224,8 @@ type rsmfFile struct {
 	chats        map[string]rsmfChat
 	// archive holds the attachments; nil where they lie beside the manifest.
 	archive *rsmfArchive
+	// facts are the fields of the mail's header that begin with X-RSMF.
+	facts []argus.Field
 }
 
 type rsmfParticipant struct{ account, name string }
@@ -223,6 +233,7 @@ type rsmfParticipant struct{ account, name string }
 type rsmfChat struct {
 	platform, title string
 	members         []string // ids of participants
+	facts           []argus.Field
 }
 
 func newRSMF(o Options, archive *rsmfArchive) *rsmfFile {
@@ -249,7 +260,11 @@ func (f *rsmfFile) read(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			case "conversations":
 				return nil, f.learn(list, raw)
 			}
-			return f.event(raw)
+			m, err := f.event(raw)
+			if err == nil {
+				m.Extra = append(append(m.Extra, second.facts...), f.facts...)
+			}
+			return m, err
 		})(yield)
 	}
 }
@@ -272,6 +287,12 @@ func (f *rsmfFile) learn(list, raw string) error {
 			platform, err = jsonString(raw)
 		case "participants":
 			chat.members, err = jsonList(raw, jsonString)
+		default: // custodian, type, icon: kept with each event
+			if list == "conversations" && len(chat.facts) < factLimit && len(raw) <= factSize {
+				var m argus.Message
+				keepMember(&m, strings.Clone("conversation."+key), strings.Clone(raw))
+				chat.facts = append(chat.facts, m.Extra...)
+			}
 		}
 		return err
 	})
@@ -356,6 +377,7 @@ func (f *rsmfFile) event(raw string) (*argus.Message, error) {
 	chat := f.chats[chatID]
 	m.Service = cmp.Or(f.options.Service, chat.platform, "rsmf")
 	m.Conversation, m.Title = chatID, chat.title
+	m.Extra = append(m.Extra, chat.facts...)
 	if who != "" {
 		m.From, m.FromName = f.account(who), f.participants[who].name
 	}

@@ -27,6 +27,8 @@ import (
 //   - FromName: what the message itself shows, else what users.json knows.
 //   - To: the members of a direct conversation, also of one with several.
 //   - A message in a thread answers thread_ts.
+//   - message_changed is an edit of its own, message_deleted a removal: both name
+//     in ReplyTo the message that they are about, and keep what it said before.
 //   - The subtypes of slackSpoken are what people and programs wrote; every other
 //     subtype is the service's.
 var slackFormat = &Format{
@@ -154,7 +156,7 @@ func slackProfile(raw string) (string, error) {
 var slackEntities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
 
 func (d *document) slackMessage(options Options, channel slackChannel, names func() map[string]string, raw string) (*argus.Message, error) {
-	subtype, text, thread, bot, botName := "", "", "", "", ""
+	subtype, text, thread, bot, botName, target := "", "", "", "", "", ""
 	m, err := d.begin(cmp.Or(options.Service, "slack"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
 		case "type":
@@ -184,6 +186,22 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 		case "files":
 			keepMember(m, key, raw)
 			err = elements(raw, func(raw string) error { return addSlackFile(m, raw) })
+		case "message", "previous_message":
+			addExtra(m, key, raw)
+			err = members(raw, func(inner, raw string) (err error) {
+				switch {
+				case inner == "ts":
+					target, err = scalarMember(raw)
+				case inner == "user" && key == "message" && m.From == "":
+					m.From, err = jsonString(raw)
+				case inner == "text" && key == "message":
+					text, err = textOf(m, key+"."+inner, raw)
+				}
+				return err
+			})
+		case "deleted_ts":
+			target, err = scalarMember(raw)
+			addExtra(m, key, raw)
 		case "blocks": // says again what text says
 		default:
 			keepMember(m, key, raw)
@@ -197,9 +215,15 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 	if m.Sent, ok = slackTime(m.ServiceID); !ok {
 		return nil, fmt.Errorf("ts: want seconds since 1970 with six digits behind a point, found other text")
 	}
-	if m.Text = slackEntities.Replace(text); !slackSpoken[subtype] {
+	switch m.Text = slackEntities.Replace(text); {
+	case subtype == "message_changed":
+		m.State |= argus.StateEdited
+		m.ReplyTo = target
+		keep(m, "subtype", subtype)
+	case !slackSpoken[subtype]:
+		m.ReplyTo = target
 		happened(m, subtype, m.Text)
-	} else {
+	default:
 		keep(m, "subtype", subtype)
 	}
 	if subtype == "tombstone" {
@@ -214,7 +238,7 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 	if channel.direct {
 		m.To = others(channel.members, m.From)
 	}
-	if thread != "" && thread != m.ServiceID {
+	if thread != "" && thread != m.ServiceID && m.ReplyTo == "" {
 		m.ReplyTo = thread
 	}
 	return m, m.Valid()

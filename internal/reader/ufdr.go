@@ -5,8 +5,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +43,7 @@ func detectUFDR(s Sample) int {
 }
 
 // ufdrRecords are the models that are read whole.
-var ufdrRecords = []string{"InstantMessage", "SMS", "MMS", "Email", "Call", "Contact", "UserAccount"}
+var ufdrRecords = []string{"InstantMessage", "SMS", "MMS", "Email", "Call", "Contact", "UserAccount", "Location"}
 
 // beginsUFDR knows a model that is read, and a chat.
 func beginsUFDR(tag []byte) bool {
@@ -63,6 +65,8 @@ const (
 	ufdrSeen = 1 << 20
 	// ufdrAccounts is how many participants of a chat are taken as accounts.
 	ufdrAccounts = 4096
+	// ufdrTypes is how many types of models are counted that are not read.
+	ufdrTypes = 256
 )
 
 // ufdrReport is where the reading of a report stands.
@@ -82,6 +86,9 @@ type ufdrReport struct {
 	ahead int64
 	// seen tells the conversations of messages in group chats.
 	seen map[[16]byte]string
+	// other counts the models of types that are not read.
+	other map[string]int
+	said  bool // of them
 }
 
 // ufdrChat is what a chat says about its messages.
@@ -101,7 +108,7 @@ type ufdrChat struct {
 // and for each stretch that is broken.
 func readUFDR(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		r := ufdrReport{xmlFile: newXMLFile(ctx, in, beginsUFDR), in: in, seen: map[[16]byte]string{}}
+		r := ufdrReport{xmlFile: newXMLFile(ctx, in, beginsUFDR), in: in, seen: map[[16]byte]string{}, other: map[string]int{}}
 		for {
 			item, atEnd, err := r.next()
 			if err != nil {
@@ -153,7 +160,10 @@ func (r *ufdrReport) read() (item Item, atEnd bool, err error) {
 		item = r.chatItem(r.at)
 		r.chat = nil
 		return item, false, nil
-	case tag.kind == xmlNone && r.records == 0 && r.at > 0:
+	case tag.kind == xmlNone && len(r.other) > 0 && !r.said:
+		r.said = true
+		return r.remark(r.notRead()), false, nil
+	case tag.kind == xmlNone && r.records == 0 && len(r.other) == 0 && r.at > 0:
 		return r.remark("want records, found a document without any"), true, nil
 	case tag.kind == xmlNone:
 		return r.cutOff(), true, nil
@@ -171,10 +181,23 @@ func (r *ufdrReport) read() (item Item, atEnd bool, err error) {
 		}
 		if kind == "Chat" && tag.kind == xmlOpen {
 			r.begin(tag)
+		} else if len(r.other) < ufdrTypes || r.other[kind] > 0 {
+			if kind != "Chat" {
+				r.other[strings.Clone(kind)]++
+			}
 		}
 	}
 	r.pass(tag)
 	return item, false, nil
+}
+
+// notRead says what else the report holds. Models in models count as well.
+func (r *ufdrReport) notRead() string {
+	var list []string
+	for _, kind := range slices.Sorted(maps.Keys(r.other)) {
+		list = append(list, fmt.Sprintf("%d %.40s", r.other[kind], kind))
+	}
+	return "the report holds models that are no communication and are not read: " + strings.ToValidUTF8(strings.Join(list, ", "), "\uFFFD")
 }
 
 // begin enters a chat.
@@ -389,6 +412,16 @@ func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error)
 	}
 	if kind == "Contact" || kind == "UserAccount" {
 		contact(m, strings.ToLower(kind), p.name, p.accounts)
+		return m, m.Valid()
+	}
+	if kind == "Location" { // where the device was, or something on it says
+		var position []string
+		for _, x := range m.Extra {
+			if x.Name == "Position.Latitude" || x.Name == "Position.Longitude" {
+				position = append(position, x.Value)
+			}
+		}
+		happened(m, "location", strings.Join(position, ", "))
 		return m, m.Valid()
 	}
 	p.owner(cmp.Or(r.in.Owner, "owner of "+strings.Trim(r.project+"/"+e.attr("extractionId"), "/")))
