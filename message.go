@@ -168,9 +168,17 @@ func (h *Hash) UnmarshalText(text []byte) error {
 
 // ID names a message: the same for each of its copies, in every store. It is
 // a truncated SHA-256 over service, conversation, sender, sent second and the
-// service's own id, or the content and Repeat where the service gives none. It
-// does not depend on container, order, delivery or reader.
+// service's own id, or the content and Repeat where the service gives none. Of a
+// message whose id is at least LongID bytes long, the second is left out. It does
+// not depend on container, order, delivery or reader.
 type ID [16]byte
+
+// LongID is from how many bytes on a service's own id is taken to name one
+// message of a sender in a conversation alone, whatever a clock says: random ids
+// and ids with a place and a time in them (a UUID, a WhatsApp key, a Message-ID, a
+// snowflake) are that long, counters are not. Without it, one message would be two
+// where the clocks of two phones are apart.
+const LongID = 16
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
@@ -221,7 +229,7 @@ func (h *Hasher) Identity(m *Message) (ID, Version) {
 	h.str(m.Service)
 	h.str(m.Conversation)
 	h.str(m.From)
-	if m.Sent.Known() {
+	if m.Sent.Known() && len(m.ServiceID) < LongID {
 		h.num(1)
 		h.num(uint64(floorDiv(m.Sent.Micros, 1e6)))
 	} else {

@@ -115,6 +115,28 @@ func TestIdentityTellsApart(t *testing.T) {
 	})
 }
 
+// A long id of the service names a message whatever a clock says, a short one
+// does not.
+func TestLongIDsNeedNoClock(t *testing.T) {
+	m := argus.Message{Service: "whatsapp", Conversation: "a|b", From: "a", ServiceID: "3EB0AA01BB02CC03", Sent: argus.Time{Micros: 1e6, Precision: argus.Second}, Text: "x"}
+	later, unknown, short := m, m, m
+	later.Sent.Micros += 3600e6
+	unknown.Sent = argus.Time{}
+	id, version := m.Identity()
+	for _, c := range []argus.Message{later, unknown} {
+		if otherID, otherVersion := c.Identity(); otherID != id || otherVersion != version {
+			t.Errorf("sent %s it is another message", c.Sent)
+		}
+	}
+	short.ServiceID = m.ServiceID[1:]
+	shortLater := short
+	shortLater.Sent.Micros += 1e6
+	one, _ := short.Identity()
+	if other, _ := shortLater.Identity(); one == other {
+		t.Error("a short id names a message without its time")
+	}
+}
+
 // The fields cannot be shifted into each other.
 func TestIdentityIsUnambiguous(t *testing.T) {
 	seen := map[argus.ID]argus.Message{}

@@ -36,7 +36,8 @@ type intake struct {
 	siblings  map[string][]byte   // files that lie beside those that are read, by path
 	held      int                 // bytes of siblings
 
-	batch *batch
+	meetings *meetings
+	batch    *batch
 }
 
 // piece is a file of the delivery that is read on its own.
@@ -86,10 +87,17 @@ func (in *intake) recall(ctx context.Context) error {
 		}
 		in.book.Add(r)
 		switch r.Kind {
+		case argus.KindOpening:
+			if in.meetings, err = newMeetings(ctx, in.o.Store, in.delivery, r.Seq); err != nil {
+				return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
+			}
 		case argus.KindOriginal:
 			in.originals = append(in.originals, r)
 		case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment:
 			in.done[piece{r.Where.Original, r.Where.Path}]++
+			if r.Message != nil {
+				in.meetings.take(r.ID, r.Message)
+			}
 		}
 	}
 	return nil
@@ -360,6 +368,11 @@ func (in *intake) readFile(ctx context.Context, where argus.Where, file reader.F
 			item = reader.Item{Problem: "the file cannot be read further: " + err.Error(), Where: item.Where}
 		}
 		record := in.record(where, item, file.Input.Name, repeats)
+		if record.Kind == argus.KindMessage {
+			if record.ID, record.Version, err = in.meetings.identity(ctx, record); err != nil {
+				return err
+			}
+		}
 		if err := in.give(ctx, record); err != nil {
 			return err
 		}

@@ -17,12 +17,13 @@ import (
 
 // imessageFormat is described in docs/readers-xml-mail.md.
 var imessageFormat = &Format{
-	Name:    "imessage",
-	Version: 1,
-	About:   "iMessage and SMS of Apple's devices (chat.db of a Mac, sms.db of a phone)",
-	Checked: "invented examples only",
-	Detect:  detectIMessage,
-	Read:    readIMessage,
+	Name:     "imessage",
+	Version:  1,
+	About:    "iMessage and SMS of Apple's devices (chat.db of a Mac, sms.db of a phone)",
+	Checked:  "invented examples only",
+	OfDevice: true,
+	Detect:   detectIMessage,
+	Read:     readIMessage,
 }
 
 func detectIMessage(s Sample) int {

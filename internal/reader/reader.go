@@ -26,6 +26,9 @@ type Format struct {
 	About string
 	// Checked says on which data the reader was checked, with the counts.
 	Checked string
+	// OfDevice says that it is what one device has: what its owner sent has the
+	// device's own time and no time of receipt. Default: a service's, or unknown.
+	OfDevice bool
 	// Detect says how surely a file is of this format, from 0 (it is not) to
 	// 100, from its content; the name may only decide between equals.
 	Detect func(Sample) int

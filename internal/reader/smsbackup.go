@@ -18,12 +18,13 @@ import (
 
 // smsbackupFormat is described in docs/readers-xml-mail.md.
 var smsbackupFormat = &Format{
-	Name:    "smsbackup",
-	Version: 1,
-	About:   "SMS Backup & Restore's XML: SMS, MMS with their parts, calls",
-	Checked: "invented examples only",
-	Detect:  detectSMSBackup,
-	Read:    readSMSBackup,
+	Name:     "smsbackup",
+	Version:  1,
+	About:    "SMS Backup & Restore's XML: SMS, MMS with their parts, calls",
+	Checked:  "invented examples only",
+	OfDevice: true,
+	Detect:   detectSMSBackup,
+	Read:     readSMSBackup,
 }
 
 func detectSMSBackup(s Sample) int {

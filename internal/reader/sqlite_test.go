@@ -130,18 +130,19 @@ func TestDatabaseMutations(t *testing.T) {
 	}
 }
 
-// TestBothPhones reads the same chat from both phones: each message is one.
+// TestBothPhones reads the same chat from both phones, whose clocks are a minute
+// and a half apart: each message is one.
 func TestBothPhones(t *testing.T) {
 	const tables = `CREATE TABLE jid (_id INTEGER PRIMARY KEY, raw_string TEXT);
 		CREATE TABLE chat (_id INTEGER PRIMARY KEY, jid_row_id INTEGER);
 		CREATE TABLE message (_id INTEGER PRIMARY KEY, chat_row_id INTEGER, from_me INTEGER, key_id TEXT, timestamp INTEGER, text_data TEXT);
 		CREATE TABLE message_media (message_row_id INTEGER PRIMARY KEY);
 		INSERT INTO chat VALUES (1, 1);`
-	phone := func(owner, other string, fromMe string) map[argus.ID]string {
+	phone := func(owner, other string, fromMe string, clock int) map[argus.ID]string {
 		var script strings.Builder
 		script.WriteString(tables + fmt.Sprintf(`INSERT INTO jid VALUES (1, '%s@s.whatsapp.net');`, other))
 		for i, me := range fromMe {
-			script.WriteString(fmt.Sprintf(`INSERT INTO message VALUES (%d, 1, %c, 'K%d', %d, 'text %d');`, i+1, me, i, 1613300591000+i*60_000, i))
+			script.WriteString(fmt.Sprintf(`INSERT INTO message VALUES (%d, 1, %c, '3EB0AA01BB02CC0%d', %d, 'text %d');`, i+1, me, i, 1613300591000+i*60_000+clock, i))
 		}
 		ids := map[argus.ID]string{}
 		for _, item := range checkReader(t, whatsappdbFormat, input("db", databaseOf(t, script.String()), Options{Owner: "+" + owner})) {
@@ -153,7 +154,7 @@ func TestBothPhones(t *testing.T) {
 		}
 		return ids
 	}
-	one, other := phone("31600000001", "31612345678", "0110"), phone("31612345678", "31600000001", "1001")
+	one, other := phone("31600000001", "31612345678", "0110", 0), phone("31612345678", "31600000001", "1001", 95_000)
 	if diff := cmp.Diff(one, other); diff != "" || len(one) != 4 {
 		t.Errorf("%d messages: %s", len(one), diff)
 	}

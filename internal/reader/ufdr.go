@@ -19,12 +19,13 @@ import (
 
 // ufdrFormat is described in docs/readers-xml-mail.md.
 var ufdrFormat = &Format{
-	Name:    "ufdr",
-	Version: 1,
-	About:   "Cellebrite's report.xml, alone or in a .ufdr archive with its files",
-	Checked: "invented examples only",
-	Detect:  detectUFDR,
-	Read:    readUFDR,
+	Name:     "ufdr",
+	Version:  1,
+	About:    "Cellebrite's report.xml, alone or in a .ufdr archive with its files",
+	Checked:  "invented examples only",
+	OfDevice: true,
+	Detect:   detectUFDR,
+	Read:     readUFDR,
 }
 
 const ufdrNamespace = "http://pa.cellebrite.com/report/2.0"

@@ -17,12 +17,13 @@ import (
 
 // whatsappdbFormat is described in docs/readers-xml-mail.md.
 var whatsappdbFormat = &Format{
-	Name:    "whatsapp-db",
-	Version: 1,
-	About:   "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it",
-	Checked: "invented examples only",
-	Detect:  detectWhatsAppDB,
-	Read:    readWhatsAppDB,
+	Name:     "whatsapp-db",
+	Version:  1,
+	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it",
+	Checked:  "invented examples only",
+	OfDevice: true,
+	Detect:   detectWhatsAppDB,
+	Read:     readWhatsAppDB,
 }
 
 func detectWhatsAppDB(s Sample) int {

@@ -1,0 +1,169 @@
+package intake
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+// meetings finds the message that a copy is of when two clocks that are apart
+// stamped them: the sender's phone, and the receiver's or the service. An id of
+// the service that is long enough names a message whatever a clock says
+// ([argus.LongID]); for the others the second is part of what names them.
+//
+// A copy is of a message of an earlier delivery if everything that names and
+// makes a version of it is the same but the second; the seconds are at most
+// meetSeconds apart; and their clocks are of different kinds: that of the device
+// that it was sent on, that of the device that it was received on, that of the
+// service. So two exports of one clock never meet, however many equal texts there
+// are. Of several messages the nearest is taken, the earlier of two; and of one
+// message a delivery has copies at one second only, so that two that are equal
+// stay two.
+//
+// The copy becomes a sighting of that message and keeps its own time. Which of
+// both clocks named the message depends on which was taken in first; that they
+// are one does not, unless equal texts of one sender lie closer together than the
+// clocks are apart.
+type meetings struct {
+	store *evidence.Store
+	// first is the record that opens this delivery: what it holds itself, which
+	// comes into the store at its own pace, is not looked at.
+	delivery argus.DeliveryNumber
+	first    uint64
+	hasher   argus.Hasher
+	// readers are those of each delivery, as its opening lists them.
+	readers map[argus.DeliveryNumber][]string
+	// taken are the seconds of this delivery's copies of messages that met, or
+	// could; old is the generation before.
+	taken, old map[argus.ID]int64
+}
+
+const (
+	meetSeconds = 5
+	// meetLook is how many copies of a message are looked at.
+	meetLook = 16
+	// meetKept is how many messages a generation of taken has.
+	meetKept = 1 << 18
+)
+
+func newMeetings(ctx context.Context, store *evidence.Store, d argus.DeliveryNumber, first uint64) (*meetings, error) {
+	p := &meetings{store: store, delivery: d, first: first, readers: map[argus.DeliveryNumber][]string{}, taken: map[argus.ID]int64{}}
+	deliveries, err := store.Deliveries(ctx)
+	for _, d := range deliveries {
+		p.readers[d.Number] = d.Opening.Readers
+	}
+	return p, err
+}
+
+// clock is the kind of clock that stamped a copy.
+type clock uint8
+
+const (
+	ofService clock = iota
+	ofSender
+	ofReceiver
+)
+
+// clockOf says which clock stamped what a reader, named as in an opening, found.
+// What a device received has the service's time, unless it says no other than
+// that of its receipt.
+func clockOf(name string, m *argus.Message) clock {
+	name, _, _ = strings.Cut(name, "/")
+	format, ok := reader.ByName(name)
+	switch {
+	case !ok || !format.OfDevice:
+		return ofService
+	case !m.Received.Known():
+		return ofSender
+	case m.Received.Micros == m.Sent.Micros:
+		return ofReceiver
+	}
+	return ofService
+}
+
+// clock says which clock stamped a copy of a delivery.
+func (p *meetings) clock(d argus.DeliveryNumber, r *argus.Record) clock {
+	readers := p.readers[d]
+	if n := int(r.Where.Reader); n > 0 && n <= len(readers) {
+		return clockOf(readers[n-1], r.Message)
+	}
+	return ofService
+}
+
+// identity returns the name and version of the message that a copy is of: what
+// it was given, or those of a message that it meets.
+func (p *meetings) identity(ctx context.Context, r *argus.Record) (argus.ID, argus.Version, error) {
+	m, id, version := r.Message, r.ID, r.Version
+	if p.first == 1 || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
+		return id, version, nil
+	}
+	known, err := p.before(id)
+	if err != nil {
+		return id, version, err
+	}
+	if len(known) > 0 {
+		p.take(id, m)
+		return id, version, nil
+	}
+	shifted := *m
+	for d := int64(1); d <= meetSeconds; d++ {
+		for _, by := range [...]int64{-d, d} {
+			shifted.Sent.Micros = m.Sent.Micros + by*1e6
+			otherID, otherVersion := p.hasher.Identity(&shifted)
+			met, err := p.meets(ctx, r, otherID, otherVersion)
+			if err != nil {
+				return id, version, err
+			}
+			if met {
+				p.take(otherID, m)
+				return otherID, otherVersion, nil
+			}
+		}
+	}
+	return id, version, nil
+}
+
+// before returns the copies of a message in earlier deliveries.
+func (p *meetings) before(id argus.ID) ([]evidence.Entry, error) {
+	copies, err := p.store.Find(id)
+	return slices.DeleteFunc(copies, func(e evidence.Entry) bool { return e.Seq >= p.first }), err
+}
+
+// meets says whether a copy is of a message.
+func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID, version argus.Version) (bool, error) {
+	copies, err := p.before(id)
+	if err != nil || len(copies) == 0 {
+		return false, err
+	}
+	at, ok := p.taken[id]
+	if !ok {
+		at, ok = p.old[id]
+	}
+	if ok && at != copied.Message.Sent.Micros/1e6 {
+		return false, nil
+	}
+	stored, across := false, false
+	for _, e := range copies[:min(len(copies), meetLook)] {
+		if e.Version != version {
+			continue
+		}
+		r, err := p.store.Get(ctx, e.Seq)
+		if err != nil {
+			return false, err
+		}
+		stored = stored || !e.Sighting
+		across = across || p.clock(r.Delivery, r) != p.clock(p.delivery, copied)
+	}
+	return stored && across, nil
+}
+
+func (p *meetings) take(id argus.ID, m *argus.Message) {
+	if len(p.taken) >= meetKept {
+		p.taken, p.old = map[argus.ID]int64{}, p.taken
+	}
+	p.taken[id] = m.Sent.Micros / 1e6
+}

@@ -1,0 +1,168 @@
+package intake
+
+import (
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+)
+
+// chat is an invented conversation of two by SMS, as its sides and the service
+// saw it: who sent what, when by the service's clock.
+type chat struct {
+	second int
+	byA    bool
+	text   string
+}
+
+const numberA, numberB = "+31600000001", "+31600000002"
+
+// inventedChat has equal texts close together and far apart, and answers in the
+// same second.
+func inventedChat() []chat {
+	var all []chat
+	random := rand.New(rand.NewPCG(7, 7))
+	second := 0
+	for i := range 400 {
+		second += 1 + random.IntN(90)
+		text := fmt.Sprintf("message %d", i)
+		if i%5 == 0 {
+			text = "ok" // again and again, never closer than the clocks are apart
+			second += 30
+		}
+		all = append(all, chat{second, i%3 != 0, text})
+		if i%50 == 0 {
+			all = append(all, chat{second, i%3 == 0, text})
+		}
+	}
+	return all
+}
+
+// phone writes the backup of one side. Its clock is skew seconds off; what it
+// received names the time of the service, and when it came.
+func phone(all []chat, ofA bool, skew int) string {
+	other, set := numberB, "a"
+	if !ofA {
+		other, set = numberA, "b"
+	}
+	var s strings.Builder
+	fmt.Fprintf(&s, "<smses count=\"%d\" backup_set=%q>\n", len(all), set)
+	for _, m := range all {
+		var text strings.Builder
+		_ = xml.EscapeText(&text, []byte(m.text))
+		ms := func(second int) int { return 1613300000000 + second*1000 }
+		if m.byA == ofA {
+			fmt.Fprintf(&s, `<sms address=%q date="%d" date_sent="0" type="2" body=%q/>`+"\n", other, ms(m.second+skew)+7, text.String())
+		} else {
+			fmt.Fprintf(&s, `<sms address=%q date="%d" date_sent="%d" type="1" body=%q/>`+"\n", other, ms(m.second+skew+2), ms(m.second), text.String())
+		}
+	}
+	s.WriteString("</smses>\n")
+	return s.String()
+}
+
+// archive writes what the service kept, in seconds.
+func archive(all []chat) string {
+	var s strings.Builder
+	for _, m := range all {
+		from, to := numberA, numberB
+		if !m.byA {
+			from, to = to, from
+		}
+		fmt.Fprintf(&s, `{"service":"sms","conversation":"%s|%s","from":%q,"to":[%q],"sent":%q,"text":%q}`+"\n", numberA, numberB, from, to,
+			argus.Time{Micros: (1613300000 + int64(m.second)) * 1e6, Precision: argus.Second}, m.text)
+	}
+	return s.String()
+}
+
+// TestPhonesAndServerMeet takes in both phones of a chat and the archive of the
+// service, in every order: clocks are apart by seconds, sides are swapped, and
+// each message is one, with three sightings.
+func TestPhonesAndServerMeet(t *testing.T) {
+	all := inventedChat()
+	deliveries := map[string][2]string{
+		"phone A": {phone(all, true, 3), numberA},
+		"phone B": {phone(all, false, -4), numberB},
+		"server":  {archive(all), ""},
+	}
+	for _, order := range [][]string{
+		{"phone A", "phone B", "server"}, {"phone B", "phone A", "server"}, {"phone A", "server", "phone B"},
+		{"phone B", "server", "phone A"}, {"server", "phone A", "phone B"}, {"server", "phone B", "phone A"},
+	} {
+		t.Run(strings.Join(order, ", "), func(t *testing.T) {
+			b := newBench(t)
+			for range 2 { // everything a second time changes nothing
+				for _, name := range order {
+					d := deliveries[name]
+					file := "f.xml"
+					if name == "server" {
+						file = "f.jsonl"
+					}
+					b.o.Reading.Owner, b.o.ReadingNames = d[1], nil
+					b.ingest(t, write(t, t.TempDir(), file, d[0]))
+				}
+			}
+			sightings := map[argus.ID]map[argus.DeliveryNumber]int{}
+			messages := map[string]int{}
+			for r, err := range b.o.Store.From(t.Context(), 1) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch r.Kind {
+				case argus.KindQuarantined:
+					t.Fatal(r.Quarantine.Reason)
+				case argus.KindMessage:
+					messages[r.Message.From+" "+r.Message.Text]++
+					fallthrough
+				case argus.KindSighting:
+					if sightings[r.ID] == nil {
+						sightings[r.ID] = map[argus.DeliveryNumber]int{}
+					}
+					sightings[r.ID][r.Delivery]++
+				}
+			}
+			want := map[string]int{}
+			for _, m := range all {
+				want[map[bool]string{true: numberA, false: numberB}[m.byA]+" "+m.text]++
+			}
+			if diff := cmp.Diff(want, messages); diff != "" {
+				t.Error(diff)
+			}
+			for id, in := range sightings {
+				if n := slices.Collect(maps.Values(in)); len(n) != 6 || slices.Max(n) != 1 {
+					t.Fatalf("%s was seen %v times in the deliveries", id, in)
+				}
+			}
+		})
+	}
+}
+
+// TestMeetingsAreStrict has copies that must not meet.
+func TestMeetingsAreStrict(t *testing.T) {
+	sms := func(kind, second int, text string) string {
+		return fmt.Sprintf(`<smses backup_set="x"><sms address=%q date="%d" type="%d" body=%q/></smses>`, numberB, 1613300000000+second*1000, kind, text)
+	}
+	for name, c := range map[string]struct{ first, second string }{
+		"one clock, two exports":  {sms(2, 10, "ok"), sms(2, 12, "ok")},
+		"too far apart":           {archive([]chat{{10, false, "ok"}}), sms(1, 10+meetSeconds+1, "ok")},
+		"another text":            {archive([]chat{{10, false, "ok"}}), sms(1, 11, "no")},
+		"another sender":          {archive([]chat{{10, true, "ok"}}), sms(1, 11, "ok")},
+		"two of the same archive": {archive([]chat{{10, true, "ok"}}), archive([]chat{{11, true, "ok"}})},
+	} {
+		b := newBench(t)
+		b.o.Reading.Owner = numberA
+		for i, content := range []string{c.first, c.second} {
+			b.ingest(t, write(t, t.TempDir(), fmt.Sprint("f", i), content))
+		}
+		if got := b.texts(t); len(got) != 2 {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
