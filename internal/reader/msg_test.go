@@ -189,17 +189,3 @@ func TestMSGMutations(t *testing.T) {
 		checkReader(t, msgFormat, input("f", broken[:len(broken)-random.IntN(2)*random.IntN(len(broken))], Options{MaxRecord: 1 << 12}))
 	}
 }
-
-// FuzzMSG changes bytes of a good mail, as FuzzDatabases does.
-func FuzzMSG(f *testing.F) {
-	good := msgExample()
-	f.Add([]byte{0, 20, 1})
-	f.Add([]byte{250, 0, 255, 64, 0, 1})
-	f.Fuzz(func(t *testing.T, edits []byte) {
-		broken := bytes.Clone(good)
-		for ; len(edits) >= 3; edits = edits[3:] {
-			broken[(int(edits[0])<<8|int(edits[1]))*len(broken)>>16] ^= edits[2]
-		}
-		checkReader(t, msgFormat, input("f", broken, Options{MaxRecord: 1 << 12}))
-	})
-}

@@ -160,34 +160,6 @@ func TestBothPhones(t *testing.T) {
 	}
 }
 
-// FuzzDatabases changes bytes of good databases: each three of the input are a
-// place, in parts of 65,536 of the file, and what is changed there. A whole
-// database as input is more than the fuzzer can work with.
-func FuzzDatabases(f *testing.F) {
-	type database struct {
-		format *Format
-		file   []byte
-	}
-	var good []database
-	for _, c := range []struct {
-		format *Format
-		script string
-	}{{whatsappdbFormat, "whatsapp-db/new.sql"}, {whatsappdbFormat, "whatsapp-db/old.sql"}, {imessageFormat, "imessage/chat.sql"}} {
-		good = append(good, database{c.format, databaseOf(f, string(readFile(f, "testdata/"+c.script)))})
-	}
-	f.Add(uint8(0), []byte{0, 20, 1})
-	f.Add(uint8(1), []byte{128, 0, 255, 64, 0, 1})
-	f.Add(uint8(2), []byte{40, 0, 13})
-	f.Fuzz(func(t *testing.T, which uint8, edits []byte) {
-		c := good[int(which)%len(good)]
-		broken := bytes.Clone(c.file)
-		for ; len(edits) >= 3; edits = edits[3:] {
-			broken[(int(edits[0])<<8|int(edits[1]))*len(broken)>>16] ^= edits[2]
-		}
-		checkReader(t, c.format, input("f", broken, Options{MaxRecord: 1 << 12}))
-	})
-}
-
 // TestWhatsAppOwner finds the account of the phone in the settings of the app.
 func TestWhatsAppOwner(t *testing.T) {
 	const settings = `<?xml version='1.0' encoding='utf-8' standalone='yes' ?>
