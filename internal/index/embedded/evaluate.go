@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -51,10 +53,31 @@ func (q *search) nameScope(n query.Node) error {
 	}
 	q.asked = n
 	if !isAll(n) {
-		// Unlike String, this tells apart any two nodes, parsed or made.
-		q.scopeKey = fmt.Sprintf("scope %#v", n)
+		q.scopeKey = fmt.Sprintf("scope %x", sha256.Sum256(appendNode(nil, n)))
 	}
 	return nil
+}
+
+// appendNode writes a node such that, unlike String, it tells apart any two,
+// parsed or made. A scope may have thousands.
+func appendNode(to []byte, n query.Node) []byte {
+	list := func(kind byte, nodes []query.Node) []byte {
+		to = append(to, kind)
+		for _, inner := range nodes {
+			to = appendNode(to, inner)
+		}
+		return append(to, ')')
+	}
+	switch n := n.(type) {
+	case query.And:
+		return list('&', n.Nodes)
+	case query.Or:
+		return list('|', n.Nodes)
+	case query.Field:
+		to = strconv.AppendQuote(append(to, 'F'), string(n.Name))
+		return strconv.AppendBool(strconv.AppendQuote(to, n.Value), n.Prefix)
+	}
+	return fmt.Appendf(to, "%#v", n)
 }
 
 // scope evaluates a query that probably recurs, on a range of documents or,
