@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -528,5 +529,38 @@ func TestPowerCutsWhileRemoving(t *testing.T) {
 	ix.settle(t)
 	if cut.cuts < 10 || present(ix) != 0 {
 		t.Errorf("%d cuts, %d messages left", cut.cuts, present(ix))
+	}
+}
+
+// Scopes that differ have different names in the cache, whatever their nodes
+// come to hold.
+func TestScopesAreToldApart(t *testing.T) {
+	nodes := []query.Node{
+		query.All{}, query.Word{Term: "a"}, query.Word{Term: "b"}, query.Not{Node: query.Word{Term: "a"}},
+		query.And{Nodes: []query.Node{query.Word{Term: "a"}, query.Word{Term: "b"}}},
+		query.Or{Nodes: []query.Node{query.Word{Term: "a"}, query.Word{Term: "b"}}},
+		query.And{Nodes: []query.Node{query.And{Nodes: []query.Node{query.Word{Term: "a"}}}, query.Word{Term: "b"}}},
+		query.And{Nodes: []query.Node{query.And{Nodes: []query.Node{query.Word{Term: "a"}, query.Word{Term: "b"}}}}},
+		query.Sent{From: time.Unix(1, 0)}, query.Sent{To: time.Unix(1, 0)}, query.Field{},
+	}
+	for i := range reflect.TypeFor[query.Field]().NumField() {
+		var field query.Field
+		switch v := reflect.ValueOf(&field).Elem().Field(i); v.Kind() {
+		case reflect.String:
+			v.SetString("x")
+		case reflect.Bool:
+			v.SetBool(true)
+		default:
+			t.Fatalf("a field of kind %s: extend appendNode and this test", v.Kind())
+		}
+		nodes = append(nodes, field)
+	}
+	seen := map[string]query.Node{}
+	for _, n := range nodes {
+		key := string(appendNode(nil, n))
+		if other, known := seen[key]; known {
+			t.Errorf("%#v and %#v are both %q", other, n, key)
+		}
+		seen[key] = n
 	}
 }
