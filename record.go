@@ -251,6 +251,9 @@ type Seal struct {
 	// Root is the Merkle tree hash (RFC 6962) over the canonical records.
 	Root   Hash   `json:"root"`
 	Counts Counts `json:"counts"`
+	// ReadBy names the readers that found what was counted, as name/version in
+	// the order of Opening.Readers; nil in seals that do not say it.
+	ReadBy []string `json:"read_by,omitempty"`
 	// Originals counts the files; OriginalsRoot is the Merkle tree hash over
 	// their SHA-256, in the order of their records.
 	Originals     uint64 `json:"originals"`

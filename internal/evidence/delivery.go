@@ -44,6 +44,7 @@ type openDelivery struct {
 	tree      *compact.Range
 	nodes     []byte // hashes of treeLevel, in order
 	originals *compact.Range
+	readers   [256]bool // which found something, by their place from 1
 }
 
 var trees = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
@@ -74,6 +75,7 @@ func (d *openDelivery) add(r *argus.Record, leaf []byte) error {
 		}
 	}
 	s.Counts.Add(r)
+	d.readers[r.Where.Reader] = true
 	d.records++
 	return d.tree.Append(leaf, func(id compact.NodeID, hash []byte) {
 		if id.Level == treeLevel {
@@ -85,6 +87,12 @@ func (d *openDelivery) add(r *argus.Record, leaf []byte) error {
 // close fills in what the seal says of the whole.
 func (d *openDelivery) close() error {
 	d.seal.Records = d.records
+	d.seal.ReadBy = nil
+	for i, name := range d.seal.Opening.Readers {
+		if i+1 < len(d.readers) && d.readers[i+1] {
+			d.seal.ReadBy = append(d.seal.ReadBy, name)
+		}
+	}
 	root, err := d.tree.GetRootHash(nil)
 	if err != nil {
 		return err

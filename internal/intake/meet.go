@@ -37,6 +37,9 @@ type meetings struct {
 	hasher   argus.Hasher
 	// readers are those of each delivery, as its opening lists them.
 	readers map[argus.DeliveryNumber][]string
+	// devices says whether an earlier delivery may have copies of a device. If
+	// not, those of the service have none to meet.
+	devices bool
 	// taken are the seconds of this delivery's copies of messages that met, or
 	// could; old is the generation before.
 	taken, old map[argus.ID]int64
@@ -55,6 +58,7 @@ func newMeetings(ctx context.Context, store *evidence.Store, d argus.DeliveryNum
 	deliveries, err := store.Deliveries(ctx)
 	for _, d := range deliveries {
 		p.readers[d.Number] = d.Opening.Readers
+		p.devices = p.devices || d.First < first && (d.Seal == nil || d.Seal.ReadBy == nil || slices.ContainsFunc(d.Seal.ReadBy, ofDevice))
 	}
 	return p, err
 }
@@ -68,14 +72,20 @@ const (
 	ofReceiver
 )
 
+// ofDevice says whether a reader, named as in an opening, reads what one device
+// has.
+func ofDevice(name string) bool {
+	name, _, _ = strings.Cut(name, "/")
+	format, ok := reader.ByName(name)
+	return ok && format.OfDevice
+}
+
 // clockOf says which clock stamped what a reader, named as in an opening, found.
 // What a device received has the service's time, unless it says no other than
 // that of its receipt.
 func clockOf(name string, m *argus.Message) clock {
-	name, _, _ = strings.Cut(name, "/")
-	format, ok := reader.ByName(name)
 	switch {
-	case !ok || !format.OfDevice:
+	case !ofDevice(name):
 		return ofService
 	case !m.Received.Known():
 		return ofSender
@@ -99,6 +109,9 @@ func (p *meetings) clock(d argus.DeliveryNumber, r *argus.Record) clock {
 func (p *meetings) identity(ctx context.Context, r *argus.Record) (argus.ID, argus.Version, error) {
 	m, id, version := r.Message, r.ID, r.Version
 	if p.first == 1 || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
+		return id, version, nil
+	}
+	if !p.devices && p.clock(p.delivery, r) == ofService {
 		return id, version, nil
 	}
 	known, err := p.before(id)
