@@ -328,6 +328,7 @@ try {
         assert.ok(wide <= 0, `${view} is ${wide} pixels too wide`)
         const names = await page.$$eval('header button, header a, .names text', (all) =>
           all.map((e) => [e.textContent, e.getBoundingClientRect()]).filter(([, b]) => b.width).map(([t, b]) => [t, b.left, b.right, b.top]))
+        assert.deepEqual(await page.$$eval('header button', (all) => all.filter((b) => b.scrollWidth > b.clientWidth).map((b) => b.textContent)), [], 'buttons are too small')
         for (const [i, [name, left, , top]] of names.entries()) {
           for (const [before, from, to, at] of names.slice(0, i)) {
             assert.ok(at !== top || left >= to - 1 || from >= left, `${view}: ${before} covers ${name}`)
