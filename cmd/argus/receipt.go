@@ -30,6 +30,10 @@ func (a *app) receiptCommand() *cobra.Command {
 					if a.json {
 						return a.out.object("receipt", receipt)
 					}
+					if receipt.Partial {
+						a.printPartial(receipt)
+						return nil
+					}
 					printReceipt(a.out, &receipt.Receipt)
 					return nil
 				}
@@ -42,6 +46,10 @@ func (a *app) receiptCommand() *cobra.Command {
 						if err := a.out.object("delivery", r); err != nil {
 							return err
 						}
+						continue
+					}
+					if r.Partial {
+						a.printPartial(&r)
 						continue
 					}
 					state := "not sealed"
@@ -58,4 +66,11 @@ func (a *app) receiptCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// printPartial says of a delivery what may be said of it under a scope that
+// covers a part.
+func (a *app) printPartial(d *desk.Delivery) {
+	a.out.linef("%s  %s", a.out.bold(d.Delivery.String()), oneLine(d.Opening.Source))
+	a.out.linef("  The authority covers only a part of it: its account and its seal are withheld.")
 }
