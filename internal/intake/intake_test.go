@@ -346,6 +346,19 @@ func TestUnreadableFilesAreAccountedFor(t *testing.T) {
 	}
 }
 
+// A reader that finds nothing, here because it was named, is a problem of its
+// file: an account in which a file has no place would not balance.
+func TestFileWithoutRecordIsAccountedFor(t *testing.T) {
+	b := newBench(t)
+	b.o.Format = "sheet"
+	source := t.TempDir()
+	write(t, source, "empty.csv", "")
+	r := b.ingest(t, source)
+	if want := (argus.Counts{Read: 1, Quarantined: 1}); r.Counts != want {
+		t.Errorf("%+v, want %+v: %+v", r.Counts, want, r.Files)
+	}
+}
+
 func TestUnKnownFormat(t *testing.T) {
 	b := newBench(t)
 	b.o.Format = "nonsense"

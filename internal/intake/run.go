@@ -357,10 +357,12 @@ func (in *intake) readFile(ctx context.Context, where argus.Where, file reader.F
 	var base int64
 	in.advance(func(p *Progress) { base = p.Bytes })
 	last := time.Now()
+	found := false
 	for item, err := range format.Read(ctx, file.Input) {
 		if fault != nil {
 			return fault
 		}
+		found = true
 		if err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -380,6 +382,9 @@ func (in *intake) readFile(ctx context.Context, where argus.Where, file reader.F
 			last = time.Now()
 			in.advance(func(p *Progress) { p.Bytes = base + record.Where.Offset + record.Where.Length })
 		}
+	}
+	if !found && fault == nil { // a file without a record is a problem, too
+		fault = in.give(ctx, in.record(where, reader.Item{Problem: "the reader found no record in the file"}, file.Input.Name, repeats))
 	}
 	return fault
 }
