@@ -89,20 +89,11 @@ look. Begin with "argus demo", or with your own files:
   argus search 'hello from:alice sent:2020'
   argus show REF --trace
   argus verify`,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Version:           software(),
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return c.Help()
-			}
-			err := fmt.Errorf("there is no command %q", args[0])
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, ", "))
-			}
-			return usageError{err, c.CommandPath()}
-		},
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:                    software(),
+		RunE:                       menu,
 		SuggestionsMinimumDistance: 2,
 		Args:                       cobra.ArbitraryArgs,
 	}
@@ -138,6 +129,18 @@ look. Begin with "argus demo", or with your own files:
 		wrapUsage(c)
 	}
 	return root
+}
+
+// menu runs a command that only has others below it.
+func menu(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	err := fmt.Errorf("there is no command %q", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, ", "))
+	}
+	return usageError{err, c.CommandPath()}
 }
 
 // usageError is a command that was not typed as it should be.

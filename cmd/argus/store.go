@@ -63,6 +63,8 @@ func (a *app) authorityCommand() *cobra.Command {
 		Long: `An authority says who granted reading, for which purpose, over which data and
 until when. Its scope is a query: whoever acts under it sees, counts and is
 shown only what matches. Adding and revoking is recorded in the ledger.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: menu,
 	}
 	c.AddCommand(a.authorityList(), a.authorityAdd(), a.authorityRevoke())
 	return c
