@@ -148,11 +148,12 @@ func (v *verifier) segments() error {
 	var promise commit
 	whole := false // how much was acknowledged is not known: take what is whole
 	if data, err := readFile(v.disk, v.path(commitName)); err != nil {
+		whole = true
 		v.damage(commitName, -1, "the file cannot be read: %v", err)
 	} else {
 		var torn []int
 		promise, torn, err = parseCommit(data)
-		whole = len(torn) > 0
+		whole = err != nil || len(torn) > 0
 		for _, slot := range torn {
 			v.damage(commitName, int64(slot)*commitSlot, "slot %d does not match its checksum", slot)
 		}

@@ -288,6 +288,11 @@ func verifyStrays(dir string, report func(Finding)) error {
 			report(Finding{File: e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})
 		}
 	}
+	for _, name := range []string{"evidence/lock", indexDir + "/lock"} {
+		if at, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err == nil && at.Size() > 0 {
+			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, this one has the size %d", at.Size())})
+		}
+	}
 	entries, err = os.ReadDir(filepath.Join(dir, "keys"))
 	for _, e := range entries {
 		if e.Name() != filepath.Base(publicKeyName) {
