@@ -19,6 +19,7 @@ import (
 //   - The types Default, Reply, ChatInputCommand and ContextMenuCommand (numbers
 //     0, 19, 20, 23 in old files) are what people wrote; every other type is the
 //     service's.
+//   - Sent: timestamp; where there is none, the time that an id carries.
 //   - A reference is a reply, or with forwardedMessage a forward.
 //   - An attachment is named by the path under which its bytes were saved, or by
 //     its own name where they were not.
@@ -161,9 +162,26 @@ func (d *document) discordMessage(options Options, channel *discordChannel, raw 
 	}
 	m.Conversation, m.Title = channel.id, channel.title()
 	if !m.Sent.Known() {
-		return nil, fmt.Errorf("want a timestamp, found none")
+		if m.Sent = snowflakeTime(m.Sequence); !m.Sent.Known() {
+			return nil, fmt.Errorf("want a timestamp, or an id that carries one, found neither")
+		}
+		keep(m, "sent", "the time in the id")
 	}
 	return m, m.Valid()
+}
+
+// snowflakeTime returns when an id was given: its upper 42 bits count
+// milliseconds since 2015. Shorter numbers are of no such id.
+func snowflakeTime(id uint64) argus.Time {
+	const since2015 = 1420070400000
+	if id < 1<<40 {
+		return argus.Time{}
+	}
+	t := argus.Time{Micros: int64(id>>22+since2015) * 1000, Precision: argus.Milli}
+	if !t.Plausible() {
+		return argus.Time{}
+	}
+	return t
 }
 
 func discordAuthor(m *argus.Message, raw string) error {

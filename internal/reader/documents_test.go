@@ -217,6 +217,25 @@ func TestDumpMeetsLog(t *testing.T) {
 		jabberFormat, `{"ts":"2020-07-22T12:33:03.929363","from":"bram@jabber.test","to":"cas@jabber.test","body":"tien uur"}`)
 }
 
+// TestOverlappingExportsMeet reads a message that two exports of a server hold.
+func TestOverlappingExportsMeet(t *testing.T) {
+	const message = `{"_id":"m1aaaaaaaaaaaaaaa","rid":"r1","msg":"tien uur","ts":"2021-02-14T12:03:11.123Z","u":{"_id":"u1","username":"bram"}`
+	sameIdentities(t, 1, rocketchatFormat, `{"messages":[`+message+`}]}`, rocketchatFormat, message+`,"_updatedAt":"2021-02-15T00:00:00.000Z","reactions":{":ok:":{"usernames":["cas"]}}}`)
+}
+
+// TestSnowflakeCarriesTime reads a message of which only the id tells when it was
+// sent.
+func TestSnowflakeCarriesTime(t *testing.T) {
+	const file = `{"guild":{"id":"1"},"channel":{"id":"2"},"messages":[{"id":"%s","type":"Default","timestampEdited":null,"isPinned":false,"content":"x","author":{"id":"7"}}]}`
+	m := readAll(t, discordFormat, input("f", fmt.Appendf(nil, file, "175928847299117063"), Options{}))[0].Message
+	if m == nil || m.Sent.String() != "2016-04-30T11:18:25.796Z" {
+		t.Errorf("%+v", m)
+	}
+	if item := readAll(t, discordFormat, input("f", fmt.Appendf(nil, file, "17"), Options{}))[0]; item.Message != nil {
+		t.Errorf("a time was found in the id 17: %+v", item.Message)
+	}
+}
+
 // sameIdentities wants the same n messages in two files.
 func sameIdentities(t *testing.T, n int, formatA *Format, a string, formatB *Format, b string) {
 	t.Helper()

@@ -111,7 +111,12 @@ func FuzzIRC(f *testing.F) {
 }
 
 func BenchmarkIRC(b *testing.B) {
-	lines := "[09:14] <alice> a line of ordinary length, as people write them in a channel\n" +
-		"=== bob [~bob@host.example.org]  has joined #ubuntu\n[09:15] <bob> yes\n"
-	benchmark(b, ircFormat, bytes.Repeat([]byte(lines), 50_000), 150_000)
+	b.Run("short", func(b *testing.B) {
+		lines := "[09:14] <alice> a line of ordinary length, as people write them in a channel\n" +
+			"=== bob [~bob@host.example.org]  has joined #ubuntu\n[09:15] <bob> yes\n"
+		benchmark(b, ircFormat, bytes.Repeat([]byte(lines), 50_000), 150_000)
+	})
+	b.Run("long", func(b *testing.B) {
+		benchmark(b, ircFormat, bytes.Repeat([]byte("[09:14] <alice> "+benchSaid+"\n"), 50_000), 50_000)
+	})
 }

@@ -157,10 +157,26 @@ func survey(rows iter.Seq2[*sheetRow, error], mapped map[string]string) ([]*shee
 			p.look(row.cells)
 		} else if n < headerRows {
 			p.sheetHeader, p.at, p.from1904 = newSheetHeader(row.cells, words, mapped), n, row.from1904
+			row.only = p.looksAt()
 		}
 		n++
 	}
 	return plans, nil
+}
+
+// looksAt says which columns look wants.
+func (p *sheetPlan) looksAt() []bool {
+	if p.sheetHeader == nil {
+		return nil
+	}
+	only := make([]bool, len(p.fields))
+	for i, f := range p.fields {
+		switch f {
+		case fieldSent, fieldDate, fieldTime, fieldReceived, fieldRead, fieldFrom, fieldTo, fieldOwner, fieldContact:
+			only[i] = true
+		}
+	}
+	return only
 }
 
 // look takes notice of one row.

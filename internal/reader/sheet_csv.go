@@ -22,6 +22,9 @@ type sheetRow struct {
 	above uint64
 	// from1904 says that the workbook counts its days from 1904.
 	from1904 bool
+	// only says which columns are wanted of the rows behind this one; it is the
+	// receiver's to set. Default: nil, all of them.
+	only []bool
 	// problem is set instead of cells for a row that is broken.
 	problem string
 	raw     []byte
@@ -95,7 +98,7 @@ func (c *csvFile) next(row *sheetRow) bool {
 	if !ok {
 		return false
 	}
-	*row = sheetRow{cells: row.cells[:0], where: l.where(), problem: l.Problem}
+	*row = sheetRow{cells: row.cells[:0], only: row.only, where: l.where(), problem: l.Problem}
 	if l.Problem != "" {
 		row.raw = l.raw()
 		return true
@@ -109,7 +112,7 @@ func (c *csvFile) next(row *sheetRow) bool {
 		row.problem, row.raw = problem, l.raw()
 		return true
 	}
-	row.cells = c.row.appendCells(row.cells)
+	row.cells = c.row.appendCells(row.cells, row.only)
 	return true
 }
 
@@ -144,7 +147,7 @@ func (c *csvFile) quoted(first line, row *sheetRow) bool {
 		last := more[len(more)-1]
 		row.where.Length = last.Offset + last.Length - row.where.Offset
 	}
-	row.cells = c.row.appendCells(row.cells)
+	row.cells = c.row.appendCells(row.cells, row.only)
 	return true
 }
 
@@ -253,8 +256,22 @@ func (r *csvRow) literal(text []byte) bool {
 	}
 }
 
-// appendCells makes the cells, whose texts share one copy of the row.
-func (r *csvRow) appendCells(cells []cell) []cell {
+// appendCells makes the cells, whose texts share one copy of the row. Of some
+// columns only, a text is copied unless it is that of the row before.
+func (r *csvRow) appendCells(cells []cell, only []bool) []cell {
+	if only != nil {
+		before := cells[:cap(cells)]
+		for i, s := range r.cells[:min(len(r.cells), len(only))] {
+			text := ""
+			if only[i] && i < len(before) && before[i].text == string(r.text[s.start:s.end]) {
+				text = before[i].text
+			} else if only[i] {
+				text = string(r.text[s.start:s.end])
+			}
+			cells = append(cells, cell{text: text})
+		}
+		return cells
+	}
 	text := string(r.text)
 	for _, s := range r.cells {
 		value := text[s.start:s.end]

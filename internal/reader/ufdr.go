@@ -85,8 +85,10 @@ type ufdrReport struct {
 	// ahead is how many bytes were read ahead, to learn what stands in a chat
 	// behind its messages.
 	ahead int64
-	// seen tells the conversations of messages in group chats.
-	seen map[[16]byte]string
+	// seen tells the conversations of messages in group chats, by their places
+	// in conversations.
+	seen          map[[16]byte]uint32
+	conversations []string
 	// other counts the models of types that are not read.
 	other map[string]int
 	said  bool // of them
@@ -109,7 +111,7 @@ type ufdrChat struct {
 // and for each stretch that is broken.
 func readUFDR(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		r := ufdrReport{xmlFile: newXMLFile(ctx, in, beginsUFDR), in: in, seen: map[[16]byte]string{}, other: map[string]int{}}
+		r := ufdrReport{xmlFile: newXMLFile(ctx, in, beginsUFDR), in: in, seen: map[[16]byte]uint32{}, other: map[string]int{}}
 		for {
 			item, atEnd, err := r.next()
 			if err != nil {
@@ -267,7 +269,7 @@ func (r *ufdrReport) readAhead(tag xmlTag) error {
 	rest := Input{Size: r.in.Size - from, File: io.NewSectionReader(r.in.File, from, r.in.Size-from), Options: r.in.Options}
 	x := newXMLFile(r.ctx, rest, beginsUFDR)
 	x.depth, x.charset = 1, r.charset
-	defer func() { r.ahead += x.at }()
+	defer func() { r.ahead += x.at + int64(len(x.buf)) }()
 	for r.ahead+x.at < r.in.Size {
 		tag, err := x.next()
 		if err != nil {
@@ -444,13 +446,17 @@ func (r *ufdrReport) place(p *ufdrMessage) {
 			m.To = others(r.chat.accounts, m.From)
 		}
 		if len(r.chat.accounts) != 2 && len(r.seen) < ufdrSeen {
-			r.seen[ufdrKey(m)] = m.Conversation
+			if n := len(r.conversations); n == 0 || r.conversations[n-1] != m.Conversation {
+				r.conversations = append(r.conversations, m.Conversation)
+			}
+			r.seen[ufdrKey(m)] = uint32(len(r.conversations) - 1)
 		}
 	case p.chatID != "":
 		m.Conversation = p.chatID
 	default:
-		m.Conversation = r.seen[ufdrKey(m)]
-		if m.Conversation == "" {
+		if n, ok := r.seen[ufdrKey(m)]; ok {
+			m.Conversation = r.conversations[n]
+		} else {
 			m.Conversation = conversationOf(append(slices.Clone(m.To), m.From))
 		}
 	}

@@ -791,7 +791,7 @@ func phrases(list ...string) map[string]bool {
 // phrase writes text as the tables have it; of what is longer than any of them
 // it makes nothing.
 func phrase(s string) string {
-	if len(s) > 80 {
+	if len(s) > 64 {
 		return ""
 	}
 	return strings.ToLower(strings.TrimSuffix(argus.CleanName(s), "."))

@@ -192,7 +192,12 @@ func addExamples(f *testing.F, pattern string) {
 }
 
 func BenchmarkWhatsApp(b *testing.B) {
-	lines := "20/01/2019, 11:23 - Lena Visser: a line of ordinary length, as people write them in a chat\n" +
-		"20/01/2019, 11:24 - Uwe: yes\nand a second line to it\n"
-	benchmark(b, whatsappFormat, bytes.Repeat([]byte(lines), 50_000), 100_000)
+	b.Run("short", func(b *testing.B) {
+		lines := "20/01/2019, 11:23 - Lena Visser: a line of ordinary length, as people write them in a chat\n" +
+			"20/01/2019, 11:24 - Uwe: yes\nand a second line to it\n"
+		benchmark(b, whatsappFormat, bytes.Repeat([]byte(lines), 50_000), 100_000)
+	})
+	b.Run("long", func(b *testing.B) {
+		benchmark(b, whatsappFormat, bytes.Repeat([]byte("20/01/2019, 11:23 - Lena Visser: "+benchSaid+"\n"), 50_000), 50_000)
+	})
 }

@@ -1,0 +1,121 @@
+package reader
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// endless is a file of any size that is never held: a head, then records that
+// are all alike but for the number in the place of each run of twelve #, then
+// an end.
+type endless struct {
+	head, record, end string
+	records           int64
+}
+
+// endlessOf returns a file of about a size.
+func endlessOf(head, record, end string, size int64) endless {
+	return endless{head, record, end, max(1, (size-int64(len(head)+len(end)))/int64(len(record)))}
+}
+
+func (e endless) size() int64 { return int64(len(e.head)+len(e.end)) + e.records*int64(len(e.record)) }
+
+func (e endless) ReadAt(b []byte, at int64) (n int, err error) {
+	for n < len(b) && at < e.size() {
+		piece, from := e.head, at
+		if from -= int64(len(e.head)); from >= 0 {
+			if k := from / int64(len(e.record)); k < e.records {
+				piece, from = strings.ReplaceAll(e.record, "############", fmt.Sprintf("%012d", k)), from%int64(len(e.record))
+			} else {
+				piece, from = e.end, from-e.records*int64(len(e.record))
+			}
+		} else {
+			from = at // in the head
+		}
+		copied := copy(b[n:], piece[from:])
+		n, at = n+copied, at+int64(copied)
+	}
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// constantBytes is how large the files are that TestConstantMemory reads:
+// ARGUS_CONSTANT_BYTES, else a few that take no time.
+func constantBytes(t *testing.T) int64 {
+	size, err := strconv.ParseInt(os.Getenv("ARGUS_CONSTANT_BYTES"), 10, 64)
+	if err != nil && os.Getenv("ARGUS_CONSTANT_BYTES") != "" {
+		t.Fatal(err)
+	}
+	return max(size, 16<<20)
+}
+
+// TestConstantMemory reads files of any size, in which accounts, conversations
+// and ids are new in each record, and holds the memory that is taken for it to a
+// limit that does not depend on the size: what a reader remembers has limits.
+func TestConstantMemory(t *testing.T) {
+	const said = "Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet."
+	const limit = 192 << 20
+	size := constantBytes(t)
+	for _, c := range []struct {
+		format            *Format
+		head, record, end string
+	}{
+		{slackFormat, "[\n", `{"type":"message","user":"U############","text":"` + said + `","ts":"1613304191.000200","client_msg_id":"############"},` + "\n", `{"type":"message","user":"U1","text":"end","ts":"1613304191.000200"}]`},
+		{facebookFormat, `{"participants":[{"name":"A"},{"name":"B"}],"messages":[`, `{"sender_name":"A ############","timestamp_ms":1613304191123,"content":"` + said + `"},` + "\n", `{"sender_name":"A","timestamp_ms":1613304191123,"content":"end"}],"title":"T"}`},
+		{telegramFormat, `{"name":"N","type":"private_group","id":7,"messages":[`, `{"id":1############,"type":"message","date":"2021-02-14T12:03:11","date_unixtime":"1613304191","from":"A","from_id":"user############","text":"` + said + `"},` + "\n", `{"id":2,"type":"message","date":"2021-02-14T12:03:11","from":"A","text":"end"}]}`},
+		{rocketchatFormat, "", `{"_id":"############","rid":"r############","msg":"` + said + `","ts":"2021-02-14T12:03:11.123Z","u":{"_id":"u############","username":"bram"}}` + "\n", ""},
+		{jsonlFormat, "", `{"service":"sky","conversation":"g-############","from":"############","id":"############","sent":"2021-02-14T12:03:11Z","text":"` + said + `"}` + "\n", ""},
+		{smsbackupFormat, "<smses>\n", `<sms address="+############" date="1613300591000" type="1" body="` + said + `" contact_name="n ############"/>` + "\n", "</smses>"},
+		{ufdrFormat, `<project xmlns="http://pa.cellebrite.com/report/2.0"><decodedData>`, `<model type="Chat" id="c############"><field name="Source"><value>WhatsApp</value></field><field name="Id"><value>############@g.us</value></field><multiModelField name="Messages"><model type="InstantMessage" id="m############"><modelField name="From"><model type="Party"><field name="Identifier"><value>############@s.whatsapp.net</value></field></model></modelField><field name="Body"><value>` + said + `</value></field><field name="TimeStamp"><value>2021-02-14T12:01:00Z</value></field></model></multiModelField></model>` + "\n", `</decodedData></project>`},
+		{sheetFormat, "Sent,From,To,Chat,Message,Message ID\n", "2021-02-14 12:03:11,############,############,g-############,\"" + said + "\",############\n", ""},
+		{whatsappFormat, "", "20/01/2019, 11:23 - A ############: " + said + "\n", ""},
+		{textdumpFormat, "", "[2021-02-14 12:03:11] @u############:chat.test: " + said + "\n", ""},
+		{ircFormat, "", "[2021-02-14 12:03:11] <n############> " + said + "\n", ""},
+		{mboxFormat, "", "From a@x.test Sun Feb 14 12:03:11 2021\nFrom: n############@x.test\nTo: b@x.test\nDate: Sun, 14 Feb 2021 12:03:11 +0100\nMessage-ID: <############@x.test>\nReferences: <r############@x.test>\n\n" + said + "\n\n", ""},
+	} {
+		t.Run(c.format.Name, func(t *testing.T) {
+			file := endlessOf(c.head, c.record, c.end, size)
+			in := Input{Name: "WhatsApp Chat with f.txt", Size: file.size(), File: file}
+			head := make([]byte, min(in.Size, HeadSize))
+			if _, err := file.ReadAt(head, 0); err != nil {
+				t.Fatal(err)
+			}
+			if sample, err := NewSample(in.Name, bytes.NewReader(head), int64(len(head))); err != nil || c.format.Detect(sample) == 0 {
+				t.Fatalf("not detected: %v", err)
+			}
+			var before, now runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			begun := cpuTime()
+			messages, most := int64(0), uint64(0)
+			for item, err := range c.format.Read(t.Context(), in) {
+				if err != nil || item.Message == nil {
+					if err == nil && item.Where.Length > 0 {
+						err = fmt.Errorf("record %d: %s", item.Where.Record, item.Problem)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				if messages++; messages%20_000 == 0 {
+					runtime.ReadMemStats(&now)
+					most = max(most, now.HeapInuse)
+				}
+			}
+			taken := int64(most) - int64(before.HeapInuse)
+			if messages < file.records || taken > limit {
+				t.Errorf("%d of %d messages, %d MiB taken for a file of %d MiB", messages, file.records, taken>>20, in.Size>>20)
+			}
+			t.Logf("%d MiB: %d messages, %d MiB taken, %.0f MB/cpu-s, making the file included", in.Size>>20, messages, taken>>20, float64(in.Size)/1e6/(cpuTime()-begun).Seconds())
+		})
+	}
+}
