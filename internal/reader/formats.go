@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -77,6 +78,10 @@ func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
 		return Sample{}, fmt.Errorf("read the beginning of %q: %w", name, err)
 	}
 	s := Sample{Name: name, Head: head}
+	if bytes.HasPrefix(head, []byte(sqliteMagic)) {
+		s.Schema = sqliteSchema(head, file, size)
+		return s, nil
+	}
 	if !isZip(head) {
 		s.Text = SampleText(head)
 		return s, nil

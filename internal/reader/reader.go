@@ -51,6 +51,9 @@ type Sample struct {
 	Text []byte
 	// Entries are the names in the file if it is a zip archive.
 	Entries []string
+	// Schema holds the pages with the statements that made its tables if it is an
+	// SQLite database.
+	Schema []byte
 }
 
 // HeadSize is how much of a file is looked at to detect its format, in bytes.

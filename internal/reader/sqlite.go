@@ -6,10 +6,12 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,18 +28,63 @@ import (
 
 const sqliteMagic = "SQLite format 3\x00"
 
-// isSQLite says whether a file is a database with one of some words in its
-// beginning, where the schema stands as a rule.
+// isSQLite says whether a file is a database with one of some words in the
+// statements that made its tables.
 func isSQLite(s Sample, words ...string) bool {
-	if !bytes.HasPrefix(s.Head, []byte(sqliteMagic)) {
-		return false
+	return slices.ContainsFunc(words, func(word string) bool { return bytes.Contains(s.Schema, []byte(word)) })
+}
+
+// schemaPages is how many pages of a schema are looked at, and schemaBytes how
+// much of it.
+const (
+	schemaPages = 256
+	schemaBytes = 1 << 20
+)
+
+// sqliteSchema returns the pages of the table that holds the schema: its root is
+// the first page, the others can stand anywhere (sqlite.org/fileformat2.html, 1.6).
+// Of what is no such tree it returns what was found until then.
+func sqliteSchema(head []byte, file io.ReaderAt, size int64) []byte {
+	if len(head) < 100 {
+		return nil
 	}
-	for _, word := range words {
-		if bytes.Contains(s.Head, []byte(word)) {
-			return true
+	pageSize := int64(binary.BigEndian.Uint16(head[16:]))
+	if pageSize == 1 {
+		pageSize = 64 << 10
+	}
+	if pageSize < 512 || pageSize > size {
+		return nil
+	}
+	var schema []byte
+	page, next := make([]byte, pageSize), []int64{1}
+	for n := 0; n < len(next) && n < schemaPages && len(schema) < schemaBytes; n++ {
+		at := (next[n] - 1) * pageSize
+		if at < 0 || at > size-pageSize {
+			continue
+		}
+		if k, err := file.ReadAt(page, at); k < len(page) {
+			_ = err // whoever reads the file will meet it
+			continue
+		}
+		schema = append(schema, page...)
+		header := page
+		if n == 0 {
+			header = page[100:]
+		}
+		if header[0] != 0x05 { // not the inner page of a table
+			continue
+		}
+		next = append(next, int64(binary.BigEndian.Uint32(header[8:])))
+		for i := range int(binary.BigEndian.Uint16(header[3:])) {
+			if 12+2*i+2 > len(header) || len(next) > schemaPages {
+				break
+			}
+			if cell := int(binary.BigEndian.Uint16(header[12+2*i:])); cell+4 <= len(page) {
+				next = append(next, int64(binary.BigEndian.Uint32(page[cell:])))
+			}
 		}
 	}
-	return false
+	return schema
 }
 
 // database is an open one.

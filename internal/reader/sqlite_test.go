@@ -172,3 +172,31 @@ func TestWhatsAppOwner(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// TestSchemaAnywhere knows a database whose schema takes many pages, the last of
+// them behind a megabyte of rows.
+func TestSchemaAnywhere(t *testing.T) {
+	var script strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&script, "CREATE TABLE filler_%d (_id INTEGER PRIMARY KEY, some_column_with_a_long_name TEXT, another_column_with_a_long_name TEXT);", i)
+	}
+	script.WriteString("INSERT INTO filler_0 VALUES (1, hex(zeroblob(500000)), '');")
+	script.WriteString(string(readFile(t, "testdata/whatsapp-db/new.sql")))
+	file := databaseOf(t, script.String())
+	sample, err := NewSample("f", bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(sample.Head, []byte("CREATE TABLE jid")) {
+		t.Fatal("the schema stands at the beginning")
+	}
+	if found, _ := Detect(sample); found != whatsappdbFormat {
+		t.Errorf("detected %v", found)
+	}
+	for i := range 200 { // what is no tree ends, too
+		broken := bytes.Clone(file[:1<<16])
+		broken[100+i%12] ^= byte(1 + i)
+		broken[112+i] ^= 0xFF
+		sqliteSchema(broken, bytes.NewReader(broken), int64(len(broken)))
+	}
+}
