@@ -206,8 +206,8 @@ func TestExpiryCutsIngestToo(t *testing.T) {
 
 const storeV1 = "testdata/store-v1"
 
-// copyStore copies the store of version 1 that testdata holds.
-// copyStore copies the store of version 1, with an index of today.
+// copyStore copies the store of version 1 that testdata holds, with an index of
+// today.
 func copyStore(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "s")

@@ -261,7 +261,7 @@ func verifyIndex(ctx context.Context, dir string, result *Verified, report func(
 	}
 	ix, err := embedded.Open(indexPath(dir), embedded.Options{ReadOnly: true})
 	if errors.Is(err, embedded.ErrOutdated) {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "the index was written by another version of Argus and is built again by the next search"})
+		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is built again when the store is opened"})
 		return nil
 	}
 	if err != nil {

@@ -23,7 +23,8 @@ const MaxTerm = 256
 // words (but not the quotes inside a Hebrew acronym); and Han, kana, the
 // scripts of South-East Asia that are written without spaces, and emoji give a
 // term for each character. Characters are compatibility-decomposed (NFKD,
-// Hangul composed), and without case and diacritics; docs/query.md says which.
+// Hangul composed), without case and diacritics, and a word of Latin and
+// Cyrillic look-alikes in one script; docs/query.md says which.
 // Analysing a term gives that term.
 type Analyzer struct {
 	text string
@@ -37,10 +38,13 @@ type Analyzer struct {
 	start, end int
 	n          int  // length of the term in buf
 	single     bool // the term takes marks only
+	cyrillic   bool // the term has a Cyrillic letter
+	other      bool // the term has another character
 	full       bool // the term was cut
 	buf        [MaxTerm + utf8.UTFMax]byte
 
 	whole []byte // see Terms
+	mixed []byte // see oneScript
 }
 
 // Reset begins with a new text.
@@ -90,6 +94,16 @@ func (a *Analyzer) Next() bool {
 
 // next is Next for any character, from i on, with n bytes of a term read.
 func (a *Analyzer) next(i, n int) bool {
+	a.cyrillic, a.other = false, n > 0
+	found := a.read(i, n)
+	if a.cyrillic && a.other {
+		a.mixed = oneScript(a.mixed[:0], a.buf[:a.n], MaxTerm)
+		a.n = copy(a.buf[:], a.mixed)
+	}
+	return found
+}
+
+func (a *Analyzer) read(i, n int) bool {
 	a.n, a.end, a.single, a.full = n, i, false, n == MaxTerm
 	open := n > 0
 	for {
@@ -171,6 +185,8 @@ func (a *Analyzer) letter(r rune) {
 	if a.full = a.full || a.n+utf8.RuneLen(r) > MaxTerm; !a.full {
 		a.n += utf8.EncodeRune(a.buf[a.n:], r)
 	}
+	a.cyrillic = a.cyrillic || isCyrillic(r)
+	a.other = a.other || !isCyrillic(r)
 }
 
 // accent makes another letter of the last one, or drops the accent.

@@ -30,6 +30,9 @@ func TestAnalyze(t *testing.T) {
 		{"so\u00ADft co\u200Bcaine \u200Ehidden\u200F", "soft co caine hidden"},
 		// Cyrillic.
 		{"Ёлка елка МОЙ мои мои\u0306 за\u0301мок ЇЖАК п'ять п\u02BCять", "елка елка мой мои мой замок їжак п ять п ять"},
+		// Look-alikes: mixed words and number plates in one script, others as they are.
+		{"coсaine сocaine коkаин вот сор cop", "cocaine cocaine кокаин вот сор cop"},
+		{"А123ВС тест2 дом5 5д zж йc", "a123bc тест2 дом5 5д zж йс"},
 		// Arabic and Persian.
 		{"السَّلامُ أحمد إبراهيم آمال مدرسة مدرسه على علي جـــميل", "السلام احمد ابراهيم امال مدرسه مدرسه علي علي جميل"},
 		{"می\u200Cخواهم کتاب ٠١٢ ۴۵۶", "ميخواهم كتاب 012 456"},
@@ -106,7 +109,7 @@ func TestFastAndSlowAgree(t *testing.T) {
 }
 
 // interesting yields characters of every script and kind that has a rule.
-var interesting = []rune("aZ09 _.'\"-é\u0301ßıİłæ½①ﬁйи\u0306\u0308ёїق\u064Eأىة\u0640٣שּ\u05B0״'हिक़्東かガ\u3099ー한\u1112\u1161\u11ABกิ\u0E49👍🏽\u200D❤\uFE0F🇳🇱\u20E3\u00AD\u200B\u200E\u0000\uFFFD\u02BC")
+var interesting = []rune("aZ09 _.'\"-é\u0301ßıİłæ½①ﬁйи\u0306\u0308аckо5ёїق\u064Eأىة\u0640٣שּ\u05B0״'हिक़्東かガ\u3099ー한\u1112\u1161\u11ABกิ\u0E49👍🏽\u200D❤\uFE0F🇳🇱\u20E3\u00AD\u200B\u200E\u0000\uFFFD\u02BC")
 
 func anyText() *rapid.Generator[string] {
 	return rapid.OneOf(

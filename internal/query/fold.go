@@ -12,7 +12,9 @@ import (
 // AnalysisVersion names the rules that turn text into terms, with the Unicode
 // version of their tables. An index that was built under another one has other
 // terms and is rebuilt.
-const AnalysisVersion = "1 unicode " + unicode.Version + " normalization " + norm.Version
+//
+// 1: the first. 2: look-alikes of Latin and Cyrillic in one word.
+const AnalysisVersion = "2 unicode " + unicode.Version + " normalization " + norm.Version
 
 // A folded character is what one character of a text becomes: a kind in the
 // high byte, and a character, or for kindSeveral a place in its page's list.

@@ -13,8 +13,9 @@ import (
 // Match says whether a message matches a query. It is the definition of what a
 // query means:
 //
-//   - Word, Phrase, Prefix, Part and Fuzzy look at the terms of the message's text
-//     ([Analyzer]), Regexp at the text itself.
+//   - Word, Phrase, Number, Prefix, Part, Fuzzy and Stem look at the terms of the
+//     message's text ([Analyzer]), Written at the text where it has them, Regexp
+//     at the text itself.
 //   - List matches what one of its nodes matches.
 //   - Field looks at the terms of the field ([Terms]).
 //   - Sent never matches a message whose sent time is unknown.
@@ -35,12 +36,14 @@ type Matcher struct {
 	regexps map[string]*regexp.Regexp
 	// By the first of their nodes.
 	lists map[*Node]*listSet
+	// The terms of each Written, by its text.
+	written map[string][]string
 }
 
 // Compile makes a query ready. A nil node is All; an expression that does not
 // compile, which Parse does not let through, matches nothing.
 func Compile(n Node) *Matcher {
-	m := &Matcher{n, map[string]*regexp.Regexp{}, map[*Node]*listSet{}}
+	m := &Matcher{n, map[string]*regexp.Regexp{}, map[*Node]*listSet{}, map[string][]string{}}
 	for one := range Each(n) {
 		m.compile(one)
 	}
@@ -53,6 +56,8 @@ func (m *Matcher) compile(n Node) {
 		if re, err := regexp.Compile(n.Expr); err == nil {
 			m.regexps[n.Expr] = re
 		}
+	case Written:
+		m.written[n.Text] = Analyze(n.Text)
 	case List:
 		if len(n.Nodes) > 0 {
 			m.lists[&n.Nodes[0]] = newListSet(n)
@@ -113,11 +118,16 @@ func (m *Matcher) match(n Node, c *Candidate) bool {
 
 // find yields each place in a text where a node of its terms matches.
 func (m *Matcher) find(n Node, l *termList, yield func(first, last int) bool) {
-	if list, ok := n.(List); ok && list.Field == "" {
-		m.list(list).find(l, yield)
-		return
+	switch n := n.(type) {
+	case List:
+		if n.Field == "" {
+			m.list(n).find(l, yield)
+		}
+	case Written:
+		l.findWritten(n, m.written[n.Text], yield)
+	default:
+		l.find(n, yield)
 	}
-	l.find(n, yield)
 }
 
 // Contains says whether a known time lies in the range.
@@ -146,6 +156,7 @@ func (c *Candidate) field(name FieldName, accepts func(term []byte) bool) bool {
 
 // A termList is an analysed text.
 type termList struct {
+	text  string
 	terms []textTerm
 	bytes []byte
 	// sorted are the numbers of the terms, by term and then in order.
@@ -155,6 +166,7 @@ type termList struct {
 type textTerm struct{ from, to, start, end int32 } // in bytes, in the text
 
 func (l *termList) reset(a *Analyzer, text string) {
+	l.text = text
 	l.terms, l.bytes, l.sorted = l.terms[:0], l.bytes[:0], l.sorted[:0]
 	for a.Reset(text); a.Next(); {
 		from := len(l.bytes)
@@ -175,7 +187,7 @@ func (l *termList) term(i int32) []byte {
 	return l.bytes[t.from:t.to]
 }
 
-// find yields each place where a Word, Phrase, Prefix, Part or Fuzzy matches, as the
+// find yields each place where a node of terms alone matches, as the
 // first and last term, until yield returns false.
 func (l *termList) find(n Node, yield func(first, last int) bool) {
 	switch n := n.(type) {
@@ -185,6 +197,10 @@ func (l *termList) find(n Node, yield func(first, last int) bool) {
 		l.findPrefix(n.Term, MaxTerm, yield)
 	case Part:
 		l.findTerms(n.In, yield)
+	case Number:
+		l.findNumber(n, yield)
+	case Stem:
+		l.findTerms(n.Accepts(), yield)
 	case Fuzzy:
 		l.findFuzzy(n, yield)
 	case Phrase:
@@ -259,6 +275,9 @@ func (l *termList) findPhrase(want []string, yield func(first, last int) bool) {
 		if !l.has(term) {
 			return
 		}
+	}
+	if len(want) == 0 {
+		return
 	}
 	border := borders(want)
 	matched := 0
@@ -336,8 +355,8 @@ func editDistance(a, b []rune, limit int) int {
 }
 
 // Marks returns the byte ranges [start, end) of a text that make it match, in
-// order, neither overlapping nor touching: each place of each Word, Phrase,
-// Prefix, Part, Fuzzy, Regexp and List that is not negated or the first of a Then, whether or not the whole query
+// order, neither overlapping nor touching: each place of each node that
+// looks at the text and is not negated or the first of a Then, whether or not the whole query
 // matches.
 func Marks(n Node, text string) [][2]int { return Compile(n).Marks(text) }
 

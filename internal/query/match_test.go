@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
 	"github.com/argus-evidence/argus"
@@ -60,7 +61,7 @@ func TestHasLink(t *testing.T) {
 }
 
 // A short vocabulary, so that queries often hit.
-var vocabulary = []string{"a", "b", "ab", "abc", "abd", "boat", "boats", "boot", "лодка", "лодки", "é", "東", "京", "👍"}
+var vocabulary = []string{"a", "b", "ab", "abc", "abd", "boat", "boats", "boot", "лодка", "лодки", "é", "東", "京", "👍", "1", "12", "234", "567", "345678", "Boats", "e\u0301"}
 
 func anyDoc() *rapid.Generator[*Doc] {
 	return rapid.Custom(func(t *rapid.T) *Doc {
@@ -86,6 +87,11 @@ func anyNode(depth int) *rapid.Generator[Node] {
 		rapid.Map(word, func(s string) Node { return Prefix{s} }),
 		rapid.Custom(func(t *rapid.T) Node {
 			return Part{rapid.SampledFrom([]string{"b", "ab", "oa", "oat", "одк", "東"}).Draw(t, "part"), rapid.Bool().Draw(t, "at end")}
+		}),
+		rapid.Map(rapid.SampledFrom([]string{"1234", "12345", "1234567", "11234", "212345678"}), func(s string) Node { return Number{s} }),
+		rapid.Map(rapid.SampledFrom([]string{"a", "ab", "é", "É", "boat", "Boats", "a b", "a, b", "東", "東京"}), func(s string) Node { return Written{s} }),
+		rapid.Custom(func(t *rapid.T) Node {
+			return Stem{word.Draw(t, "word"), rapid.SampledFrom([]string{"en", "ru", "ar", "xx"}).Draw(t, "language")}
 		}),
 		rapid.Map(rapid.SliceOfN(word, 2, 4), func(s []string) Node { return Phrase{s} }),
 		rapid.Custom(func(t *rapid.T) Node { return Fuzzy{word.Draw(t, "fuzzy"), rapid.IntRange(1, 2).Draw(t, "distance")} }),
@@ -158,6 +164,29 @@ func brute(n Node, d *Doc) bool {
 		return slices.ContainsFunc(terms, func(s string) bool {
 			return strings.HasSuffix(s, n.Term) || !n.AtEnd && strings.Contains(s, n.Term)
 		})
+	case Stem:
+		accepts := n.Accepts()
+		return slices.ContainsFunc(terms, func(s string) bool { return accepts([]byte(s)) })
+	case Number:
+		for i := range terms {
+			for j := i + 1; j <= len(terms); j++ {
+				groups := terms[i:j]
+				fits := len(n.Digits) >= 7 || !slices.ContainsFunc(groups[1:], func(s string) bool { return len(s) != 3 })
+				if strings.Join(groups, "") == n.Digits && fits {
+					return true
+				}
+			}
+		}
+		return false
+	case Written:
+		text := norm.NFC.String(d.Message.Text)
+		for i := range len(text) {
+			if strings.HasPrefix(text[i:], n.Text) && slices.ContainsFunc(spans(text), func(s [2]int) bool { return s[0] == i }) &&
+				slices.ContainsFunc(spans(text), func(s [2]int) bool { return s[1] == i+len(n.Text) }) {
+				return true
+			}
+		}
+		return false
 	case Phrase:
 		for i := range terms {
 			if slices.Equal(n.Terms, terms[i:min(len(terms), i+len(n.Terms))]) {
@@ -178,6 +207,15 @@ func brute(n Node, d *Doc) bool {
 		return at.Known() && at.Micros >= n.From.UnixMicro() && at.Micros < n.To.UnixMicro()
 	}
 	panic("unknown node")
+}
+
+// spans are the places of the terms.
+func spans(text string) (spans [][2]int) {
+	var a Analyzer
+	for a.Reset(text); a.Next(); {
+		spans = append(spans, [2]int{a.Start(), a.End()})
+	}
+	return spans
 }
 
 // levenshtein is the definition, recursively.
@@ -230,7 +268,7 @@ func TestMarksProperties(t *testing.T) {
 			t.Fatalf("%v matches %q: %v, with marks %v", list.Nodes, d.Message.Text, Match(n, d), marks)
 		}
 		switch n.(type) {
-		case Word, Phrase, Prefix, Part, Fuzzy, Regexp:
+		case Word, Phrase, Number, Written, Prefix, Part, Fuzzy, Stem, Regexp:
 			if Match(n, d) != (len(marks) > 0) {
 				t.Fatalf("%s matches %q: %v, with marks %v", n, d.Message.Text, Match(n, d), marks)
 			}

@@ -64,7 +64,7 @@ func Parse(text string, opts Options) (Node, error) {
 //	and     = not { [ "AND" ] not }
 //	not     = { "NOT" | "-" } operand
 //	operand = "(" or ")" | name ":" value | list | text
-//	text    = "*" | [ "*" ] word [ "*" ] | word "~" [ "1" | "2" ] | quoted [ "*" | "~" … ] | "/" expression "/"
+//	text    = "*" | [ "*" ] word [ "*" ] | word "~" [ "1" | "2" | language ] | "=" word | quoted [ "*" | "~" … ] | "/" expression "/"
 //	list    = "list:" name [ "@" hash ]
 //	value   = "(" or of values ")" | list | [ "=" ] ( word | quoted ) [ "*" ] | "*"
 type parser struct {
@@ -79,8 +79,8 @@ type parser struct {
 	operatorAt,
 	operatorEnd int
 
-	terms, fuzzy, parts, lists, thens, regexpSize int
-	analyzer                                      Analyzer
+	terms, fuzzy, parts, stems, lists, thens, regexpSize int
+	analyzer                                             Analyzer
 }
 
 func (p *parser) query() (Node, error) {
@@ -204,6 +204,9 @@ func (p *parser) operand() (Node, error) {
 	if p.text[start] == '/' {
 		return p.regexp()
 	}
+	if p.text[start] == '=' && (!p.boundary(start+1) || p.atAny(start+1, `"“”„‟`)) {
+		return p.written()
+	}
 	return p.words()
 }
 
@@ -268,6 +271,7 @@ type piece struct {
 	part       bool // a * before it
 	prefix     bool // a * behind it
 	fuzzy      int  // 0 for none
+	stem       string
 }
 
 func (p *parser) words() (Node, error) {
@@ -293,10 +297,12 @@ func (p *parser) words() (Node, error) {
 	case len(terms) == 0:
 		return nil, p.fail(w.start, w.end, "%q has no letter, digit or emoji to search for", written).
 			hint(`search for punctuation with a regular expression: /\?/`)
-	case w.fuzzy > 0 && len(terms) > 1:
-		return nil, p.fail(w.start, w.end, "only one word can have typing errors, and this is read as %d: %s", len(terms), list(terms))
-	case w.fuzzy > 0 && w.part:
-		return nil, p.fail(w.start, w.end, "a part of a word cannot have typing errors")
+	case (w.fuzzy > 0 || w.stem != "") && len(terms) > 1:
+		return nil, p.fail(w.start, w.end, "only one word can have typing errors or a stem, and this is read as %d: %s", len(terms), list(terms))
+	case (w.fuzzy > 0 || w.stem != "") && w.part:
+		return nil, p.fail(w.start, w.end, "a part of a word cannot have typing errors or a stem")
+	case w.stem != "":
+		return p.stemNode(w, terms[0])
 	case w.fuzzy > 0:
 		return p.fuzzyNode(w, terms[0])
 	case before && len(terms) > 1:
@@ -307,6 +313,9 @@ func (p *parser) words() (Node, error) {
 		return nil, p.fail(w.start, w.end, "only one word can be a beginning, and this is read as %d: %s", len(terms), list(terms))
 	case behind:
 		return Prefix{terms[0]}, nil
+	}
+	if number, ok := numberNode(terms); ok && !w.quoted {
+		return number, nil
 	}
 	return textNode(terms), nil
 }
@@ -479,8 +488,8 @@ func (p *parser) value() (Node, error) {
 	if err := p.count(1, start); err != nil {
 		return nil, err
 	}
-	if w.fuzzy > 0 {
-		return nil, p.fail(w.start, w.end, "typing errors are for words of the text, not for %s:", name).
+	if w.fuzzy > 0 || w.stem != "" {
+		return nil, p.fail(w.start, w.end, "typing errors and stems are for words of the text, not for %s:", name).
 			hint(fmt.Sprintf(`for a value that ends so, put it in quotes: %s:"…"`, name))
 	}
 	if w.part {
@@ -584,6 +593,9 @@ func (p *parser) piece() (piece, error) {
 	case ending == "*":
 		w.prefix = true
 		p.pos++
+	case len(ending) == 3 && ending[1] >= 'a':
+		w.stem = ending[1:]
+		p.pos += len(ending)
 	case ending != "":
 		w.fuzzy = 1
 		if ending != "~" {
@@ -660,7 +672,8 @@ func (p *parser) bare() (string, error) {
 	}
 }
 
-// ending returns the * or ~ with digits at i, if the word ends behind it.
+// ending returns the * or ~ with digits or a language at i, if the word ends
+// behind it.
 func (p *parser) ending(i int) string {
 	if !p.atAny(i, "*~") {
 		return ""
@@ -668,6 +681,10 @@ func (p *parser) ending(i int) string {
 	end := i + 1
 	for p.text[i] == '~' && end < len(p.text) && p.text[end] >= '0' && p.text[end] <= '9' {
 		end++
+	}
+	if language := p.text[i+1 : min(i+3, len(p.text))]; p.text[i] == '~' && len(language) == 2 &&
+		language[0] >= 'a' && language[0] <= 'z' && language[1] >= 'a' && language[1] <= 'z' {
+		end = i + 3
 	}
 	if !p.boundary(end) {
 		return ""

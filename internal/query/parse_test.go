@@ -35,6 +35,10 @@ func TestLimits(t *testing.T) {
 		{"fuzzy", strings.Repeat("abc~ ", MaxFuzzy+1), "more than 100 words with typing errors"},
 		{"parts", strings.Repeat("*ab* ", MaxParts), ""},
 		{"parts", strings.Repeat("*ab ", MaxParts+1), "more than 100 parts"},
+		{"stems", strings.Repeat("a~en ", MaxStems), ""},
+		{"stems", strings.Repeat("a~en ", MaxStems+1), "more than 20 words by their stem"},
+		{"digits", strings.Repeat("1", 33), ""},
+		{"digits", strings.Repeat("1.", 33) + "1", ""},
 		{"turns", strings.Repeat("a -> ", MaxThens) + "a", ""},
 		{"turns", strings.Repeat("a -> ", MaxThens+1) + "a", "more than 10 times"},
 		{"expression", "/" + strings.Repeat("a", MaxRegexp) + "/", ""},
@@ -134,7 +138,7 @@ func TestSyntaxErrorNamesTheCharacter(t *testing.T) {
 func anyQuery() *rapid.Generator[string] {
 	piece := rapid.OneOf(
 		rapid.SampledFrom([]string{
-			"a", "boat", "boat*", "*oat*", "*at", "boat~", "boat~2", `"a b"`, `o'neil`, "/a+b/", `/\//`, "(", ")", "(", ")", "-", "NOT", "AND", "OR", "OR",
+			"a", "boat", "boat*", "=Boat", `="a, b"`, "=", "boats~en", "boat~xx", "1.250.000", `"1250000"`, "20:21", "0612345678", "*oat*", "*at", "boat~", "boat~2", `"a b"`, `o'neil`, "/a+b/", `/\//`, "(", ")", "(", ")", "-", "NOT", "AND", "OR", "OR",
 			"from:", "from:=", "with:(", "list:", "list:goods", "from:list:goods@", "in:", "lang:pt", "delivery:7", "has:link", "is:locked", "sent:2020..2021", "sent:>2020-02",
 			"sent:2021-02-14T12:03:11.5", "on:2020-02-29", "->", "->5", "->9:other", "*", "=", `\`, `"`, "“", "東京", "👩‍💻", "é", "السلام", `צה"ל`, "service:Sky", "..", "~1", ":", "Q3XK9A", `"x \" y"`,
 		}),

@@ -10,7 +10,6 @@ func (All) String() string      { return "*" }
 func (n And) String() string    { return join(n.Nodes, " ") }
 func (n Or) String() string     { return join(n.Nodes, " OR ") }
 func (n Not) String() string    { return "-" + inside(n.Node, true) }
-func (n Word) String() string   { return n.Term }
 func (n Phrase) String() string { return `"` + strings.Join(n.Terms, " ") + `"` }
 func (n Prefix) String() string { return n.Term + "*" }
 func (n Fuzzy) String() string  { return n.Term + "~" + strconv.Itoa(n.Distance) }
@@ -20,6 +19,14 @@ func (n Part) String() string {
 		return "*" + n.Term
 	}
 	return "*" + n.Term + "*"
+}
+
+// String puts what would be a Number in quotes.
+func (n Word) String() string {
+	if _, number := numberNode([]string{n.Term}); number {
+		return `"` + n.Term + `"`
+	}
+	return n.Term
 }
 
 // String escapes the slashes.

@@ -23,8 +23,8 @@ type Doc struct {
 	Differs bool
 }
 
-// Node is a parsed query: one of And, Or, Not, Word, Phrase, Prefix, Part,
-// Fuzzy, Regexp, Field, List, Sent, Then and All. String prints it so that parsing the text gives
+// Node is a parsed query: one of And, Or, Not, Word, Phrase, Number,
+// Written, Prefix, Part, Fuzzy, Stem, Regexp, Field, List, Sent, Then and All. String prints it so that parsing the text gives
 // an equal node. Nodes are not changed after parsing and may be shared.
 type Node interface {
 	String() string
@@ -44,6 +44,13 @@ type (
 	Word struct{ Term string }
 	// Phrase matches a text that has the terms one after the other.
 	Phrase struct{ Terms []string }
+	// Number matches a text with these digits, in one term or in several that
+	// stand one after the other. Fewer than seven digits match as they are or
+	// in thousands only: the groups behind the first have three each.
+	Number struct{ Digits string }
+	// Written matches a text in which the terms of Text stand as they do there,
+	// letter for letter (NFC), with what is between them.
+	Written struct{ Text string }
 	// Prefix matches a text with a term that begins so.
 	Prefix struct{ Term string }
 	// Part matches a text with a term that has Term in it, or ends so if AtEnd.
@@ -57,6 +64,9 @@ type (
 		Term     string
 		Distance int
 	}
+	// Stem matches a text with a term that has the stem of Term in a language
+	// (Snowball), and begins with the same character unless it is Arabic.
+	Stem struct{ Term, Lang string }
 	// Regexp matches a text as it was written, anywhere in it, with RE2 syntax.
 	Regexp struct{ Expr string }
 	// Field matches a message one of whose terms of the field ([Terms]) is
@@ -103,20 +113,23 @@ const (
 	Lang     FieldName = "lang"
 )
 
-func (All) isNode()    {}
-func (And) isNode()    {}
-func (Or) isNode()     {}
-func (Not) isNode()    {}
-func (Word) isNode()   {}
-func (Phrase) isNode() {}
-func (Prefix) isNode() {}
-func (Part) isNode()   {}
-func (Fuzzy) isNode()  {}
-func (Regexp) isNode() {}
-func (Field) isNode()  {}
-func (List) isNode()   {}
-func (Sent) isNode()   {}
-func (Then) isNode()   {}
+func (All) isNode()     {}
+func (And) isNode()     {}
+func (Or) isNode()      {}
+func (Not) isNode()     {}
+func (Word) isNode()    {}
+func (Phrase) isNode()  {}
+func (Number) isNode()  {}
+func (Written) isNode() {}
+func (Stem) isNode()    {}
+func (Prefix) isNode()  {}
+func (Part) isNode()    {}
+func (Fuzzy) isNode()   {}
+func (Regexp) isNode()  {}
+func (Field) isNode()   {}
+func (List) isNode()    {}
+func (Sent) isNode()    {}
+func (Then) isNode()    {}
 
 // Each yields a query and all nodes in it; of a list, the list.
 func Each(n Node) iter.Seq[Node] {

@@ -131,7 +131,7 @@ func (a *Analyzer) name(s string, yield func([]byte) bool) bool {
 // result is valid until the next call.
 func (a *Analyzer) foldWhole(s string) []byte {
 	a.Reset(s)
-	a.full = false
+	a.full, a.cyrillic = false, false
 	for i := 0; ; {
 		if len(a.rest) == 0 && i < len(s) && ascii[s[i]] > asciiBeyond && a.n < MaxTerm {
 			a.buf[a.n] = ascii[s[i]]
@@ -162,7 +162,12 @@ func (a *Analyzer) foldWhole(s string) []byte {
 			a.letter(r)
 		}
 	}
-	a.whole = append(a.whole[:0], bytes.TrimSuffix(a.buf[:a.n], []byte(" "))...)
+	whole := bytes.TrimSuffix(a.buf[:a.n], []byte(" "))
+	if a.cyrillic {
+		a.mixed = oneScripts(a.mixed[:0], whole, MaxTerm)
+		whole = a.mixed
+	}
+	a.whole = append(a.whole[:0], whole...)
 	return a.whole
 }
 

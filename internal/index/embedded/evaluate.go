@@ -118,8 +118,15 @@ func (q *search) evaluate(s *segment, n query.Node, within *roaring.Bitmap) (*ro
 	case query.Prefix:
 		low, high := s.terms.prefixed([]byte(n.Term))
 		return q.union(s, ordinals(max(low, s.firstWord), high))
+	case query.Number:
+		return q.number(s, n, within)
+	case query.Written:
+		return q.written(s, n, within)
 	case query.Part:
-		return q.union(s, s.accepted(n.In))
+		return q.union(s, s.accepted(s.firstWord, s.terms.count, n.In))
+	case query.Stem:
+		low, high := s.terms.prefixed([]byte(n.First()))
+		return q.union(s, s.accepted(max(low, s.firstWord), high, n.Accepts()))
 	case query.Fuzzy:
 		return q.fuzzy(s, n)
 	case query.Regexp:
@@ -150,8 +157,12 @@ func cost(n query.Node) int {
 		return cost(n.Node) + 1 // subtract when there is something to subtract from
 	case query.Prefix, query.Part, query.Fuzzy:
 		return 2
-	case query.Phrase:
+	case query.Stem:
+		return 3
+	case query.Phrase, query.Number:
 		return 4
+	case query.Written:
+		return 5
 	case query.Regexp:
 		return 6
 	case query.Then:
@@ -386,10 +397,10 @@ func hasVarints(list, want []byte) bool {
 	}
 }
 
-// accepted looks at each word.
-func (s *segment) accepted(accepts func(term []byte) bool) iter.Seq[int] {
+// accepted looks at the words with the ordinals [low, high).
+func (s *segment) accepted(low, high int, accepts func(term []byte) bool) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for words := s.terms.from(s.firstWord); words.advance(); {
+		for words := s.terms.from(low); words.next < high && words.advance(); {
 			if accepts(words.key) && !yield(words.next-1) {
 				return
 			}
@@ -442,8 +453,6 @@ func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 	})
 }
 
-// regexp reads the texts of the documents, in the order in which they lie in
-// the evidence.
 func (q *search) regexp(s *segment, expr string, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	re, known := q.regexps[expr]
 	if !known {
@@ -453,32 +462,49 @@ func (q *search) regexp(s *segment, expr string, within *roaring.Bitmap) (*roari
 	if re == nil {
 		return roaring.New(), nil
 	}
+	return q.read(s, query.Regexp{Expr: expr}, within, re.MatchString)
+}
+
+// read looks at the texts of the documents, in the order in which they lie in
+// the evidence.
+func (q *search) read(s *segment, n query.Node, docs *roaring.Bitmap, matches func(text string) bool) (*roaring.Bitmap, error) {
 	if q.text == nil {
-		return nil, fmt.Errorf("search /%s/: the index was opened without the texts", expr)
+		return nil, fmt.Errorf("search %s: the index was opened without the texts", n)
 	}
-	if within == nil {
-		within = s.all()
+	if docs == nil {
+		docs = s.all()
 	}
-	docs := within.ToArray()
-	slices.SortFunc(docs, func(a, b uint32) int { return cmp.Compare(s.seqs.at(int(a)), s.seqs.at(int(b))) })
+	list := docs.ToArray()
+	slices.SortFunc(list, func(a, b uint32) int { return cmp.Compare(s.seqs.at(int(a)), s.seqs.at(int(b))) })
 	found := roaring.New()
-	for _, doc := range docs {
+	for _, doc := range list {
 		if q.texts != nil && q.texts.Add(-1) < 0 {
 			return nil, errTexts
 		}
 		seq := s.seqs.at(int(doc))
 		r, err := q.text.Get(q.ctx, seq)
 		if err != nil {
-			return nil, fmt.Errorf("search /%s/: read record %d: %w", expr, seq, err)
+			return nil, fmt.Errorf("search %s: read record %d: %w", n, seq, err)
 		}
 		if r.Message == nil {
-			return nil, fmt.Errorf("search /%s/: record %d holds no message; `argus reindex` rebuilds the index", expr, seq)
+			return nil, fmt.Errorf("search %s: record %d holds no message; `argus reindex` rebuilds the index", n, seq)
 		}
-		if re.MatchString(r.Message.Text) {
+		if matches(r.Message.Text) {
 			found.Add(doc)
 		}
 	}
 	return found, nil
+}
+
+// written reads the texts that have the words.
+func (q *search) written(s *segment, n query.Written, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	docs, err := q.phrase(s, query.Analyze(n.Text), within)
+	if err != nil || docs.IsEmpty() {
+		return docs, err
+	}
+	return q.read(s, n, docs, func(text string) bool {
+		return query.Match(n, &query.Doc{Message: &argus.Message{Text: text}})
+	})
 }
 
 func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {

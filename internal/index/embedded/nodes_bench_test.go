@@ -29,6 +29,8 @@ func BenchmarkNodes(b *testing.B) {
 		{"end", query.Part{Term: c.vocabulary[400_000][3:], AtEnd: true}},
 		{"common words within 5 turns", query.Then{First: query.Word{Term: c.vocabulary[0]}, Second: query.Word{Term: c.vocabulary[1]}, Within: 5}},
 		{"rare words within 5 turns", query.Then{First: query.Word{Term: c.vocabulary[3000]}, Second: query.Word{Term: c.vocabulary[3001]}, Within: 5, Other: true}},
+		{"stem", query.Stem{Term: c.vocabulary[5000], Lang: "en"}},
+		{"number", query.Number{Digits: "0612345678"}},
 		{"list of 10,000 words", words},
 		{"list of 10,000 accounts", people},
 	} {

@@ -62,7 +62,18 @@ func (v *visit) pieces(in *snapshot) (list []*piece) {
 }
 
 // readsText says whether a query needs the texts of messages.
-func readsText(n query.Node) bool { return n != nil && cost(n) >= cost(query.Regexp{}) }
+func readsText(n query.Node) bool {
+	if n == nil {
+		return false
+	}
+	for one := range query.Each(n) {
+		switch one.(type) {
+		case query.Regexp, query.Written:
+			return true
+		}
+	}
+	return false
+}
 
 // each visits the current snapshot and returns its position. What the budget
 // does not allow is left out, and partial says so.

@@ -12,7 +12,7 @@ import (
 
 // Few words and values, so that messages share them.
 var (
-	vocabulary    = []string{"the", "boat", "boats", "bout", "Antwerp", "café", "привет", "مرحبا", "東京", "👍", "1000", "1 000", "x-ray", "coast", "at"}
+	vocabulary    = []string{"the", "boat", "boats", "bout", "Antwerp", "café", "привет", "مرحبا", "東京", "👍", "1000", "1 000", "x-ray", "coast", "at", "6", "12 34", "5678", "0000000", "BOAT", "cafe\u0301", "b\u043eat"}
 	services      = []string{"test", "irc", "sky"}
 	conversations = []string{"G", "g", "Group 2", "", "a|b", "G\x00", "=G"}
 	accounts      = []string{"a", "Q3XK9A", "alice@example.org", "+32 470 00 00 00", "Ä"}
@@ -128,7 +128,7 @@ func randomThen(r *rapid.T, n query.Node) query.Node {
 
 // randomNode is a query of at most some levels; a message of it may well match.
 func randomNode(r *rapid.T, levels int) query.Node {
-	kind := rapid.IntRange(0, 14).Draw(r, "node")
+	kind := rapid.IntRange(0, 17).Draw(r, "node")
 	if levels == 0 && kind < 4 {
 		kind += 4
 	}
@@ -171,6 +171,12 @@ func randomNode(r *rapid.T, levels int) query.Node {
 		return query.Part{Term: string(term[rapid.IntRange(0, len(term)-1).Draw(r, "part"):]), AtEnd: rapid.Bool().Draw(r, "at end")}
 	case 12:
 		return randomList(r)
+	case 13:
+		return query.Number{Digits: rapid.SampledFrom([]string{"1000", "10001000", "612345678", "12345678", "61234", "1234"}).Draw(r, "number")}
+	case 14:
+		return query.Written{Text: rapid.SampledFrom([]string{"boat", "BOAT", "café", "café", "CAFÉ", "x-ray", "x ray", "1 000", "👍", "boat the"}).Draw(r, "written")}
+	case 15:
+		return query.Stem{Term: randomTerm(r), Lang: rapid.SampledFrom([]string{"en", "ru", "ar", "nl"}).Draw(r, "language")}
 	default:
 		return randomField(r)
 	}

@@ -1,0 +1,66 @@
+package embedded
+
+import (
+	"encoding/binary"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// number looks for the digits of a number in all groups that the segment has:
+// which documents have groups for all of it follows from its end on; then the
+// words of those are looked at.
+func (q *search) number(s *segment, n query.Number, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	groups := map[uint64]string{} // by rank
+	// The documents that have groups for what is left of the number from a
+	// digit on.
+	left := make([]*roaring.Bitmap, len(n.Digits)+1)
+	for from := len(n.Digits) - 1; from >= 0; from-- {
+		var sets []*roaring.Bitmap
+		for to := from + 1; to <= len(n.Digits); to++ {
+			if to < len(n.Digits) && left[to].IsEmpty() {
+				continue
+			}
+			group := n.Digits[from:to]
+			if _, ok := n.Follows(from, group); !ok {
+				continue
+			}
+			ordinal, found := s.terms.search([]byte(group))
+			if !found || ordinal < s.firstWord {
+				continue
+			}
+			groups[s.ranks.at(ordinal-s.firstWord)] = group
+			docs := s.postings(ordinal).bitmap()
+			if to < len(n.Digits) {
+				docs = roaring.And(docs, left[to])
+			}
+			sets = append(sets, docs)
+		}
+		left[from] = roaring.FastOr(sets...)
+		if err := q.ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	docs := left[0]
+	if within != nil {
+		docs = roaring.And(docs, within)
+	}
+	var found []uint32
+	var words []string // "" for what is no group of the number
+	err := q.each(docs, func(doc int) error {
+		words = words[:0]
+		for ranks := s.words(doc); len(ranks) > 0; {
+			rank, size := binary.Uvarint(ranks)
+			if size <= 0 {
+				return malformed("the words of a document are cut off")
+			}
+			ranks = ranks[size:]
+			words = append(words, groups[rank])
+		}
+		if n.In(words) {
+			found = append(found, uint32(doc))
+		}
+		return nil
+	})
+	return roaring.BitmapOf(found...), err
+}
