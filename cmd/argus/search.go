@@ -34,7 +34,8 @@ func (a *app) searchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "search QUERY",
 		Short: "Find messages, newest first",
-		Long: `Find messages, newest first. A query has words, "phrases", prefix*, fuzzy~1,
+		Long: `Find messages, newest first. A query has words, "phrases", prefix*, *part*,
+fuzzy~1, stems~en, =Exact words, list:NAME, one message ->5 after another,
 /regular expressions/, AND OR NOT and parentheses, and the fields from: to:
 with: in: service: delivery: sent: on: has: is: lang:. docs/query.md has it all.
 

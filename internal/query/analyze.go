@@ -97,7 +97,7 @@ func (a *Analyzer) next(i, n int) bool {
 	a.cyrillic, a.other = false, n > 0
 	found := a.read(i, n)
 	if a.cyrillic && a.other {
-		a.mixed = oneScript(a.mixed[:0], a.buf[:a.n], MaxTerm)
+		a.mixed = oneScript(a.mixed[:0], a.buf[:a.n])
 		a.n = copy(a.buf[:], a.mixed)
 	}
 	return found

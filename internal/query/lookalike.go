@@ -28,8 +28,8 @@ func isCyrillic(r rune) bool { return r >= 0x400 && r <= 0x52F }
 // Cyrillic, or has a letter behind a digit as number plates have: in Latin if
 // all its Cyrillic letters have a look-alike there, else in Cyrillic if all its
 // Latin ones have. A word of Cyrillic letters alone stays, whatever it looks
-// like. The result has at most longest bytes.
-func oneScript(dst, word []byte, longest int) []byte {
+// like, and so does one that may have been cut.
+func oneScript(dst, word []byte) []byte {
 	latin, cyrillic, behindDigit, digit := false, false, false, false
 	latinLooks, cyrillicLooks := true, true
 	size := 0 // if each letter with a look-alike took two bytes, as in Cyrillic
@@ -52,7 +52,7 @@ func oneScript(dst, word []byte, longest int) []byte {
 	}
 	to := map[rune]rune(nil)
 	switch {
-	case !cyrillic || !latin && !behindDigit || size > longest:
+	case !cyrillic || !latin && !behindDigit || size > longestUncut:
 	case cyrillicLooks:
 		to = toLatin
 	case latinLooks:
@@ -73,7 +73,7 @@ func oneScript(dst, word []byte, longest int) []byte {
 }
 
 // oneScripts does so for each word of a name.
-func oneScripts(dst, name []byte, longest int) []byte {
+func oneScripts(dst, name []byte) []byte {
 	// A letter with a look-alike counts two bytes in any script: what fits does
 	// so before and after.
 	size := 0
@@ -83,7 +83,7 @@ func oneScripts(dst, name []byte, longest int) []byte {
 			size++
 		}
 	}
-	if size > longest {
+	if size > longestUncut {
 		return append(dst, name...)
 	}
 	for len(name) > 0 {
@@ -91,7 +91,7 @@ func oneScripts(dst, name []byte, longest int) []byte {
 		if end < 0 {
 			end = len(name)
 		}
-		dst = oneScript(dst, name[:end], longest)
+		dst = oneScript(dst, name[:end])
 		_, n := utf8.DecodeRune(name[end:])
 		dst = append(dst, name[end:end+n]...)
 		name = name[end+n:]

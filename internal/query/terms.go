@@ -164,7 +164,7 @@ func (a *Analyzer) foldWhole(s string) []byte {
 	}
 	whole := bytes.TrimSuffix(a.buf[:a.n], []byte(" "))
 	if a.cyrillic {
-		a.mixed = oneScripts(a.mixed[:0], whole, MaxTerm)
+		a.mixed = oneScripts(a.mixed[:0], whole)
 		whole = a.mixed
 	}
 	a.whole = append(a.whole[:0], whole...)

@@ -35,6 +35,7 @@ type search struct {
 	scopeKey string     // names the scope in the cache
 	asked    query.Node // the scope
 	thens    *thens
+	needed   map[textKey]*roaring.Bitmap // what expressions leave to be read
 }
 
 // patience is how many documents or terms are looked at between two looks at
@@ -130,7 +131,7 @@ func (q *search) evaluate(s *segment, n query.Node, within *roaring.Bitmap) (*ro
 	case query.Fuzzy:
 		return q.fuzzy(s, n)
 	case query.Regexp:
-		return q.regexp(s, n.Expr, within)
+		return q.regexp(s, n, within)
 	case query.Field:
 		return q.field(s, n)
 	case query.List:
@@ -450,60 +451,6 @@ func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 		if !errors.Is(err, vellum.ErrIteratorDone) {
 			panic(malformed("read terms: %v", err))
 		}
-	})
-}
-
-func (q *search) regexp(s *segment, expr string, within *roaring.Bitmap) (*roaring.Bitmap, error) {
-	re, known := q.regexps[expr]
-	if !known {
-		re, _ = regexp.Compile(expr) // what doesn't compile matches nothing
-		q.regexps[expr] = re
-	}
-	if re == nil {
-		return roaring.New(), nil
-	}
-	return q.read(s, query.Regexp{Expr: expr}, within, re.MatchString)
-}
-
-// read looks at the texts of the documents, in the order in which they lie in
-// the evidence.
-func (q *search) read(s *segment, n query.Node, docs *roaring.Bitmap, matches func(text string) bool) (*roaring.Bitmap, error) {
-	if q.text == nil {
-		return nil, fmt.Errorf("search %s: the index was opened without the texts", n)
-	}
-	if docs == nil {
-		docs = s.all()
-	}
-	list := docs.ToArray()
-	slices.SortFunc(list, func(a, b uint32) int { return cmp.Compare(s.seqs.at(int(a)), s.seqs.at(int(b))) })
-	found := roaring.New()
-	for _, doc := range list {
-		if q.texts != nil && q.texts.Add(-1) < 0 {
-			return nil, errTexts
-		}
-		seq := s.seqs.at(int(doc))
-		r, err := q.text.Get(q.ctx, seq)
-		if err != nil {
-			return nil, fmt.Errorf("search %s: read record %d: %w", n, seq, err)
-		}
-		if r.Message == nil {
-			return nil, fmt.Errorf("search %s: record %d holds no message; `argus reindex` rebuilds the index", n, seq)
-		}
-		if matches(r.Message.Text) {
-			found.Add(doc)
-		}
-	}
-	return found, nil
-}
-
-// written reads the texts that have the words.
-func (q *search) written(s *segment, n query.Written, within *roaring.Bitmap) (*roaring.Bitmap, error) {
-	docs, err := q.phrase(s, query.Analyze(n.Text), within)
-	if err != nil || docs.IsEmpty() {
-		return docs, err
-	}
-	return q.read(s, n, docs, func(text string) bool {
-		return query.Match(n, &query.Doc{Message: &argus.Message{Text: text}})
 	})
 }
 

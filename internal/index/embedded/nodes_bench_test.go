@@ -31,6 +31,8 @@ func BenchmarkNodes(b *testing.B) {
 		{"rare words within 5 turns", query.Then{First: query.Word{Term: c.vocabulary[3000]}, Second: query.Word{Term: c.vocabulary[3001]}, Within: 5, Other: true}},
 		{"stem", query.Stem{Term: c.vocabulary[5000], Lang: "en"}},
 		{"number", query.Number{Digits: "0612345678"}},
+		{"expression in a word", query.Regexp{Expr: `[A-Z]{4}\d{7}`}},
+		{"expression with a word", query.Regexp{Expr: c.vocabulary[400_000] + "x.*y"}},
 		{"list of 10,000 words", words},
 		{"list of 10,000 accounts", people},
 	} {

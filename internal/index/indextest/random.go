@@ -16,7 +16,7 @@ var (
 	services      = []string{"test", "irc", "sky"}
 	conversations = []string{"G", "g", "Group 2", "", "a|b", "G\x00", "=G"}
 	accounts      = []string{"a", "Q3XK9A", "alice@example.org", "+32 470 00 00 00", "Ä"}
-	expressions   = []string{"boat", "^$", "(?i)ANTWERP", `\d{4}`, "b.*t$", "the|at", "("}
+	expressions   = []string{"boat", "bo[aä]t", "B[a-z]+T", "o.*t", "(?i)x-ra[xy]", "b(o|u)[au]t?", "[12]{2}", "k|boat", "^$", "(?i)ANTWERP", `\d{4}`, "b.*t$", "the|at", "("}
 )
 
 func (e *evidence) randomRecord(r *rapid.T) {

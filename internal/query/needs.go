@@ -1,0 +1,194 @@
+package query
+
+import (
+	"bytes"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"unicode/utf8"
+)
+
+// Needs returns what every text that fits the expression has: for each
+// function a term that it accepts. They may be none. An index that asks its
+// terms first has fewer texts to read. The longest, which tells most, comes first.
+//
+// A part of an expression that fits ASCII letters and digits only fits inside
+// one term, whose folding keeps them together: it is looked for there without
+// regard to case. Each goroutine needs functions of its own.
+func (n Regexp) Needs() []func(term []byte) bool {
+	tree, err := syntax.Parse(n.Expr, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	var needs []func(term []byte) bool
+	list := parts(tree)
+	slices.SortStableFunc(list, func(a, b *syntax.Regexp) int { return len(b.String()) - len(a.String()) })
+	for _, part := range list {
+		re, err := regexp.Compile(part.String())
+		if err != nil || re.MatchString("") {
+			continue
+		}
+		inside := re.Match
+		if part.Op == syntax.OpLiteral {
+			literal := []byte(string(part.Rune))
+			inside = func(term []byte) bool { return bytes.Contains(term, literal) }
+		}
+		var latin []byte
+		needs = append(needs, func(term []byte) bool {
+			if len(term) > longestUncut || inside(term) {
+				return true
+			}
+			if !bytes.ContainsFunc(term, isCyrillic) {
+				return false
+			}
+			latin = appendLatin(latin[:0], term)
+			return inside(latin)
+		})
+	}
+	return needs
+}
+
+// longestUncut is the most bytes of a term that surely was not cut.
+const longestUncut = MaxTerm - utf8.UTFMax
+
+// appendLatin undoes what oneScript may have done to Latin letters.
+func appendLatin(dst, term []byte) []byte {
+	for rest := term; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		rest = rest[n:]
+		if isCyrillic(r) && toLatin[r] != 0 {
+			r = toLatin[r]
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst
+}
+
+// parts returns those parts of an expression that each fit has, and that fit
+// inside a term.
+func parts(re *syntax.Regexp) []*syntax.Regexp {
+	if part := inTerm(re); part != nil {
+		return []*syntax.Regexp{part}
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		if len(re.Rune) > 1 {
+			return parts(&syntax.Regexp{Op: syntax.OpConcat, Sub: split([]*syntax.Regexp{re})})
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		return parts(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return parts(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		var found, run []*syntax.Regexp
+		flush := func() {
+			if len(run) > 0 {
+				found = append(found, joined(run))
+			}
+			run = nil
+		}
+		for _, sub := range split(re.Sub) {
+			if part := inTerm(sub); part != nil {
+				run = append(run, part)
+				continue
+			}
+			flush()
+			found = append(found, parts(sub)...)
+		}
+		flush()
+		return found
+	}
+	return nil
+}
+
+// joined is one expression after the other; literals become one.
+func joined(run []*syntax.Regexp) *syntax.Regexp {
+	literal := &syntax.Regexp{Op: syntax.OpLiteral}
+	for _, part := range run {
+		switch part.Op {
+		case syntax.OpLiteral:
+			literal.Rune = append(literal.Rune, part.Rune...)
+		case syntax.OpEmptyMatch:
+		default:
+			return &syntax.Regexp{Op: syntax.OpConcat, Sub: run}
+		}
+	}
+	if len(literal.Rune) == 0 {
+		return &syntax.Regexp{Op: syntax.OpEmptyMatch}
+	}
+	return literal
+}
+
+// split takes literals apart into those of one character.
+func split(subs []*syntax.Regexp) (list []*syntax.Regexp) {
+	for _, sub := range subs {
+		if sub.Op != syntax.OpLiteral {
+			list = append(list, sub)
+			continue
+		}
+		for i := range sub.Rune {
+			list = append(list, &syntax.Regexp{Op: syntax.OpLiteral, Flags: sub.Flags, Rune: sub.Rune[i : i+1]})
+		}
+	}
+	return list
+}
+
+// inTerm returns an expression that fits in terms what this one fits in texts,
+// nil if it fits more than ASCII letters and digits.
+func inTerm(re *syntax.Regexp) *syntax.Regexp {
+	switch re.Op {
+	case syntax.OpLiteral:
+		part := &syntax.Regexp{Op: syntax.OpLiteral}
+		for _, r := range re.Rune {
+			plain, ok := folds(r)
+			if !ok {
+				return nil
+			}
+			part.Rune = append(part.Rune, plain)
+		}
+		return part
+	case syntax.OpCharClass:
+		part := &syntax.Regexp{Op: syntax.OpCharClass}
+		for i := 0; i < len(re.Rune); i += 2 {
+			for r := re.Rune[i]; r <= re.Rune[i+1]; r++ {
+				plain, ok := folds(r)
+				if !ok {
+					return nil
+				}
+				part.Rune = append(part.Rune, plain, plain)
+			}
+		}
+		return part
+	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
+		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return &syntax.Regexp{Op: syntax.OpEmptyMatch}
+	case syntax.OpCapture, syntax.OpStar, syntax.OpPlus, syntax.OpQuest, syntax.OpRepeat, syntax.OpConcat, syntax.OpAlternate:
+		part := *re
+		part.Sub = nil
+		for _, sub := range re.Sub {
+			inner := inTerm(sub)
+			if inner == nil {
+				return nil
+			}
+			part.Sub = append(part.Sub, inner)
+		}
+		return &part
+	}
+	return nil
+}
+
+// folds returns what an ASCII letter or digit becomes in a term; also of the
+// two other characters that are such a letter without regard to case.
+func folds(r rune) (rune, bool) {
+	switch {
+	case r == 'ſ':
+		return 's', true
+	case r == '\u212A':
+		return 'k', true
+	case r < utf8.RuneSelf && ascii[r] > asciiBeyond:
+		return rune(ascii[r]), true
+	}
+	return 0, false
+}
