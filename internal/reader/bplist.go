@@ -108,7 +108,7 @@ func plistNumber(b []byte, kind byte, size uint64) (any, error) {
 	n := bigEndian(b)
 	switch {
 	case kind == 0x1:
-		return int64(n), nil //nolint:gosec // eight bytes are signed
+		return int64(n), nil // eight bytes are signed
 	case len(b) == 4:
 		return float64(math.Float32frombits(uint32(n))), nil
 	}

@@ -161,13 +161,12 @@ const extraLimit = 8 << 10
 // addExtra keeps a member that Argus has no field for: text as it is, anything
 // else as JSON without the spaces between. A longer one than extraLimit is cut and ends in "…".
 func addExtra(m *argus.Message, name, raw string) {
-	value := raw
 	if raw[0] == '"' {
-		value, _ = unquoteJSON(raw)
-	} else {
-		value = withoutSpace(raw)
+		text, _ := unquoteJSON(raw)
+		keepField(m, name, text)
+		return
 	}
-	keepField(m, name, value)
+	keepField(m, name, withoutSpace(raw))
 }
 
 // keepField adds a field that is not longer than extraLimit, or is cut there.
