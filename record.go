@@ -164,6 +164,9 @@ type Quarantine struct {
 	// Raw holds the piece, or its beginning: at most QuarantineRaw bytes. The
 	// whole of it stays in the original.
 	Raw []byte `cbor:"2,keyasint,omitempty" json:"raw,omitempty"`
+	// Broke says that it is no piece: the reading of the file ended here before
+	// its time, and what stands behind was not read.
+	Broke bool `cbor:"3,keyasint,omitempty" json:"broke,omitempty"`
 }
 
 // QuarantineRaw is the most that is copied of a quarantined piece, in bytes.

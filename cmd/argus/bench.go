@@ -48,6 +48,7 @@ the ratio is the result. docs/performance.md has what was measured.`,
 			}
 			started := time.Now()
 			o.Say = func(what string) { fmt.Fprintf(a.err, "%6.1f s  %s\n", time.Since(started).Seconds(), what) }
+			o.Apart = true
 			report, err := bench.Run(c.Context(), o)
 			if err != nil {
 				return errors.Join(errors.New("measure"), err)

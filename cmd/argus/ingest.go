@@ -127,7 +127,7 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	err = a.ingestInto(c.Context(), n, f, paths, intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch})
+	err = a.ingestInto(c.Context(), n, f, paths, intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true})
 	return errors.Join(err, n.Close())
 }
 

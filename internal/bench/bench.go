@@ -40,6 +40,9 @@ type Options struct {
 	Cold bool
 	// Rounds is how often each question is asked. Default 50.
 	Rounds int
+	// Apart has the readers run in a process of their own, as in
+	// intake.Options. Default: in this one.
+	Apart bool
 	// Say is told what is being done. Default nobody.
 	Say func(string)
 }
@@ -127,7 +130,7 @@ func (r *Report) takeIn(ctx context.Context, o Options, store, corpus string, no
 		return err
 	}
 	o.Say("taking the corpus in")
-	if r.Ingest, err = take(r, func() error { return ingest(ctx, store, corpus, nodeOptions) }); err != nil {
+	if r.Ingest, err = take(r, func() error { return ingest(ctx, store, corpus, nodeOptions, o.Apart) }); err != nil {
 		return err
 	}
 	if r.BytesPerMessage, err = parts(store, o.Messages); err != nil {
@@ -181,7 +184,7 @@ func take(r *Report, work func() error) (Taken, error) {
 	}, nil
 }
 
-func ingest(ctx context.Context, store, corpus string, o node.Options) error {
+func ingest(ctx context.Context, store, corpus string, o node.Options, apart bool) error {
 	o.Write = true
 	n, err := node.Open(ctx, store, o)
 	if err != nil {
@@ -191,7 +194,7 @@ func ingest(ctx context.Context, store, corpus string, o node.Options) error {
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
-	err = n.Ingest(ctx, who, intake.Options{}, func(ctx context.Context, o intake.Options) error {
+	err = n.Ingest(ctx, who, intake.Options{Apart: apart}, func(ctx context.Context, o intake.Options) error {
 		_, err := intake.Ingest(ctx, o, corpus)
 		return err
 	})

@@ -48,6 +48,9 @@ type Options struct {
 	// ReadingNames are Reading's settings as they were given, for the record.
 	ReadingNames []argus.Field
 	Limits       reader.Limits
+	// Apart runs the readers in a process of their own; the program calls
+	// sandbox.Main for it. Default: in this one.
+	Apart bool
 
 	// BatchRecords and BatchBytes bound what one Append makes durable.
 	// Default 4096 and 8 MiB.

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
 // intake is the reading of one delivery.
@@ -30,13 +30,12 @@ type intake struct {
 	progress Progress
 
 	originals []*argus.Record     // kept so far, in order
-	done      map[piece]uint64    // items that are in the evidence already, when resuming
+	done      map[piece][]stretch // items that are in the evidence already, when resuming
 	holdings  map[string]*holding // files that a message may name, by path
 	strangers []stranger          // files that no reader recognised
-	siblings  map[string][]byte   // files that lie beside those that are read, by path
-	held      int                 // bytes of siblings
 
 	meetings *meetings
+	reading  *sandbox.Readers
 	batch    *batch
 }
 
@@ -44,6 +43,13 @@ type intake struct {
 type piece struct {
 	original uint64
 	path     string
+}
+
+// stretch is a number of items of a piece. It ends where the reading broke, or
+// where it was interrupted.
+type stretch struct {
+	items uint64
+	broke bool
 }
 
 // holding is a file whose bytes are held, for messages that name it.
@@ -64,9 +70,9 @@ type stranger struct {
 func newIntake(o Options, d argus.DeliveryNumber) *intake {
 	in := &intake{
 		o: o, delivery: d, readers: readerNames(), progress: Progress{Delivery: d},
-		done: map[piece]uint64{}, holdings: map[string]*holding{},
-		siblings: map[string][]byte{},
+		done: map[piece][]stretch{}, holdings: map[string]*holding{},
 	}
+	in.reading = sandbox.New(sandbox.Options{Apart: o.Apart, Format: o.Format, Reading: o.Reading, Limits: o.Limits, Beside: in.beside})
 	in.batch = newBatch(in)
 	return in
 }
@@ -94,7 +100,7 @@ func (in *intake) recall(ctx context.Context) error {
 		case argus.KindOriginal:
 			in.originals = append(in.originals, r)
 		case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment:
-			in.done[piece{r.Where.Original, r.Where.Path}]++
+			in.recallItem(piece{r.Where.Original, r.Where.Path}, r.Quarantine != nil && r.Quarantine.Broke)
 			if r.Message != nil {
 				in.meetings.take(r.ID, r.Message)
 			}
@@ -103,7 +109,21 @@ func (in *intake) recall(ctx context.Context) error {
 	return nil
 }
 
+func (in *intake) recallItem(at piece, broke bool) {
+	done := in.done[at]
+	if len(done) == 0 || done[len(done)-1].broke {
+		done = append(done, stretch{})
+	}
+	if last := &done[len(done)-1]; broke {
+		last.broke = true
+	} else {
+		last.items++
+	}
+	in.done[at] = done
+}
+
 func (in *intake) run(ctx context.Context, files []foundFile) (*argus.Receipt, error) {
+	defer in.reading.Close()
 	fail := func(err error) (*argus.Receipt, error) {
 		return nil, fmt.Errorf("ingest %s: %w", in.delivery, errors.Join(err, in.batch.stop()))
 	}
@@ -211,7 +231,7 @@ func (in *intake) recordKept(ctx context.Context, batch *keeping) error {
 	var problems []*argus.Record
 	for i, r := range batch.records {
 		if why, bad := batch.problems[i]; bad {
-			in.done[piece{r.Seq, ""}]++
+			in.recallItem(piece{r.Seq, ""}, false)
 			problems = append(problems, &argus.Record{Kind: argus.KindQuarantined,
 				Where: argus.Where{Original: r.Seq}, Quarantine: &argus.Quarantine{Reason: why}})
 		}
@@ -274,193 +294,154 @@ func (in *intake) readOriginal(ctx context.Context, record *argus.Record) error 
 		return err
 	}
 	defer f.Close()
-	if err := in.take(ctx, record, f); err != nil {
+	of := sandbox.Original{Name: o.Path, Size: o.Size, File: f}
+	if err := in.take(ctx, record, of); err != nil {
 		return err
 	}
-	for file, err := range reader.Files(ctx, o.Path, f, o.Size, in.o.Limits) {
+	var at reading
+	last := time.Now()
+	for e, err := range in.reading.Read(ctx, of) {
 		if err != nil {
 			return err
 		}
-		where := argus.Where{Original: record.Seq, Path: file.Path}
-		if err := in.readFile(ctx, where, file); err != nil {
+		if err := in.read(ctx, &at, record, e); err != nil {
 			return err
 		}
+		if at.where.Path == "" && time.Since(last) > 100*time.Millisecond {
+			last = time.Now()
+			in.advance(func(p *Progress) { p.Bytes = before + min(at.behind, o.Size) })
+		}
 	}
-	return nil
+	return in.finish(ctx, &at)
 }
 
 // take notes the files that messages may name: the original itself, or what an
 // archive holds that no reader recognises.
-func (in *intake) take(ctx context.Context, record *argus.Record, f *os.File) error {
-	o := record.Original
+func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Original) error {
 	if len(in.holdings) == 0 {
 		// The originals of a folder lie beside each other.
 		for _, r := range in.originals {
 			in.holdings[r.Original.Path] = &holding{hash: r.Original.Hash, size: r.Original.Size, record: r}
 		}
 	}
-	for file, err := range reader.Files(ctx, o.Path, f, o.Size, in.o.Limits) {
+	for file, err := range in.reading.Files(ctx, of) {
 		if err != nil {
 			return err
 		}
-		if file.Path == "" || file.Problem != "" {
+		if file.Path == "" || file.Problem != "" || file.Reader != "" {
 			continue
 		}
-		if format, _ := reader.Detect(file.Sample); format != nil {
-			continue
-		}
-		h := &holding{size: file.Input.Size, record: record}
-		sum := sha256.New()
-		if _, err := io.Copy(sum, file.Input.Reader()); err != nil {
-			return err
-		}
-		sum.Sum(h.hash[:0])
-		in.holdings[file.Input.Name] = h
+		in.holdings[file.Name] = &holding{hash: file.Hash, size: file.Size, record: record}
 	}
 	return nil
 }
 
-// format returns the reader of a file, and its place from 1 in the delivery's
-// list. A format that the operator names is not forced on what is no text.
-func (in *intake) format(sample reader.Sample) (*reader.Format, uint8) {
-	format, _ := reader.Detect(sample)
-	if forced, ok := reader.ByName(in.o.Format); ok && (sample.Text != nil || forced.Detect(sample) > 0) {
-		format = forced
-	}
-	if format == nil {
-		return nil, 0
-	}
-	return format, uint8(slices.Index(in.readers, format.String()) + 1)
+// reading is where the reading of an original stands.
+type reading struct {
+	where   argus.Where // of the file in hand, with its reader
+	name    string
+	repeats *repeats
+	behind  int64 // what was read of the file, in bytes
+	found   bool  // whether anything was
+	// over says that the rest of the file is passed over: it broke its reader
+	// before an interruption.
+	over bool
 }
 
-// readFile reads one file, or the one problem that stands for it.
-func (in *intake) readFile(ctx context.Context, where argus.Where, file reader.File) error {
-	if file.Problem != "" {
-		return in.give(ctx, &argus.Record{Kind: argus.KindQuarantined, Where: where, Quarantine: &argus.Quarantine{Reason: file.Problem}})
-	}
-	format, number := in.format(file.Sample)
-	if format == nil {
-		in.strangers = append(in.strangers, stranger{where, file.Input.Name})
-		return nil
-	}
-	where.Reader = number
-	file.Input.Options = in.o.Reading
-	var fault error // of the store, met while looking beside the file
-	file.Input.Sibling = func(name string) (io.ReaderAt, int64, bool) {
-		content, ok, err := in.sibling(ctx, name)
-		if err != nil {
-			fault = err
-		}
-		return bytes.NewReader(content), int64(len(content)), ok
-	}
-	repeats := newRepeats()
-	var base int64
-	in.advance(func(p *Progress) { base = p.Bytes })
-	last := time.Now()
-	found := false
-	for item, err := range format.Read(ctx, file.Input) {
-		if fault != nil {
-			return fault
-		}
-		found = true
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			item = reader.Item{Problem: "the file cannot be read further: " + err.Error(), Where: item.Where}
-		}
-		record := in.record(where, item, file.Input.Name, repeats)
-		if record.Kind == argus.KindMessage {
-			if record.ID, record.Version, err = in.meetings.identity(ctx, record); err != nil {
-				return err
-			}
-		}
-		if err := in.give(ctx, record); err != nil {
+// read takes what the reading of an original brought.
+func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e sandbox.Event) error {
+	if f := e.File; f != nil {
+		if err := in.finish(ctx, at); err != nil {
 			return err
 		}
-		if where.Path == "" && time.Since(last) > 100*time.Millisecond {
-			last = time.Now()
-			in.advance(func(p *Progress) { p.Bytes = base + record.Where.Offset + record.Where.Length })
+		where := argus.Where{Original: record.Seq, Path: label(f.Path), Reader: uint8(slices.Index(in.readers, f.Reader) + 1)}
+		*at = reading{where: where, name: f.Name, repeats: newRepeats(), found: f.Problem != ""}
+		switch {
+		case f.Problem != "":
+			return in.give(ctx, at, in.record(at, reader.Item{Problem: f.Problem}))
+		case f.Reader == "" && !e.Broke:
+			in.strangers = append(in.strangers, stranger{where, f.Name})
+			return nil
 		}
 	}
-	if !found && fault == nil { // a file without a record is a problem, too
-		fault = in.give(ctx, in.record(where, reader.Item{Problem: "the reader found no record in the file"}, file.Input.Name, repeats))
+	if e.Item.Message == nil && e.Item.Problem == "" && e.File != nil {
+		return nil // a file begins, and nothing else
 	}
-	return fault
+	r := in.record(at, e.Item)
+	if e.Broke {
+		r.Quarantine.Broke = true
+	}
+	if r.Kind == argus.KindMessage {
+		var err error
+		if r.ID, r.Version, err = in.meetings.identity(ctx, r); err != nil {
+			return err
+		}
+	}
+	at.behind, at.found = r.Where.Offset+r.Where.Length, true
+	return in.give(ctx, at, r)
 }
 
-// siblingLimit is the largest file that is held for those beside it, and
-// siblingsLimit how much of them is held at once, in bytes.
-const (
-	siblingLimit  = 64 << 20
-	siblingsLimit = 2 * siblingLimit
-)
+// finish ends a file. One without a record is a problem, too.
+func (in *intake) finish(ctx context.Context, at *reading) error {
+	if at.where.Reader == 0 || at.found {
+		return nil
+	}
+	return in.give(ctx, at, in.record(at, reader.Item{Problem: "the reader found no record in the file"}))
+}
 
-// sibling returns a file of the delivery for a reader that looks for names
-// beside the messages. The file then counts as read.
-func (in *intake) sibling(ctx context.Context, name string) (content []byte, ok bool, err error) {
+// beside finds a file of the delivery for a reader that looks for names beside
+// the messages. The file then counts as read.
+func (in *intake) beside(_ context.Context, name string) (b sandbox.Beside, ok bool, err error) {
 	h := in.holdings[name]
-	if h == nil || h.size > siblingLimit {
-		return nil, false, nil
+	if h == nil || h.size > sandbox.SiblingLimit {
+		return b, false, nil
 	}
-	if content, ok = in.siblings[name]; !ok {
-		if content, err = in.hold(ctx, h, name); err != nil {
-			return nil, false, err
-		}
-		if in.held += len(content); in.held > siblingsLimit {
-			clear(in.siblings)
-			in.held = len(content)
-		}
-		in.siblings[name] = content
-	}
-	h.used = true
-	return content, true, nil
-}
-
-// hold reads a file of the delivery, which may lie in an archive.
-func (in *intake) hold(ctx context.Context, h *holding, name string) ([]byte, error) {
 	o := h.record.Original
 	f, err := in.o.Store.OpenOriginal(o.Hash)
 	if err != nil {
-		return nil, err
+		return b, false, err
 	}
-	defer f.Close()
-	if o.Path == name {
-		return io.ReadAll(f)
-	}
-	for file, err := range reader.Files(ctx, o.Path, f, o.Size, in.o.Limits) {
-		if err != nil {
-			return nil, err
-		}
-		if file.Problem == "" && file.Input.Name == name && file.Input.Size == h.size {
-			return io.ReadAll(file.Input.Reader())
-		}
-	}
-	return nil, fmt.Errorf("find %q in %q: %w", name, o.Path, argus.ErrNotFound)
+	h.used = true
+	return sandbox.Beside{Original: sandbox.Original{Name: o.Path, Size: o.Size, File: f}, Size: h.size}, true, nil
 }
 
 // give hands a record on, unless it was handed on before an interruption. The
 // files of an archive may share a path; their records are counted off together.
-func (in *intake) give(ctx context.Context, r *argus.Record) error {
-	at := piece{r.Where.Original, r.Where.Path}
-	if in.done[at] > 0 {
-		in.done[at]--
+func (in *intake) give(ctx context.Context, at *reading, r *argus.Record) error {
+	broke := r.Quarantine != nil && r.Quarantine.Broke
+	p := piece{r.Where.Original, r.Where.Path}
+	if at.over {
 		return nil
+	}
+	if done := in.done[p]; len(done) > 0 {
+		switch first := &done[0]; {
+		case broke && first.broke, !broke && first.items == 0 && first.broke:
+			// Here it broke before, sooner or later than now.
+			at.over = true
+			in.done[p] = done[1:]
+			return nil
+		case broke:
+			delete(in.done, p) // sooner than it was interrupted
+		case first.items > 0:
+			first.items--
+			return nil
+		}
 	}
 	return in.batch.add(ctx, r)
 }
 
 // record makes a record of what a reader found.
-func (in *intake) record(where argus.Where, item reader.Item, name string, repeats *repeats) *argus.Record {
+func (in *intake) record(at *reading, item reader.Item) *argus.Record {
+	where := at.where
 	where.Record, where.Offset, where.Length = item.Where.Record, item.Where.Offset, item.Where.Length
 	reason := item.Problem
 	if m := item.Message; m != nil && reason == "" {
-		in.resolve(m, name)
+		in.resolve(m, at.name)
 		if err := m.Valid(); err != nil {
 			reason = err.Error()
 		} else {
 			r := &argus.Record{Kind: argus.KindMessage, Message: m, Where: where}
-			r.ID, r.Version = repeats.identity(m)
+			r.ID, r.Version = at.repeats.identity(m)
 			if n := r.Size(); n <= evidence.MaxRecord {
 				return r
 			}
@@ -509,7 +490,7 @@ func (in *intake) settleStrangers(ctx context.Context) error {
 		default:
 			r.Quarantine = &argus.Quarantine{Reason: "no reader recognises the file, and no message names it; its bytes are kept"}
 		}
-		if err := in.give(ctx, r); err != nil {
+		if err := in.give(ctx, new(reading), r); err != nil {
 			return err
 		}
 	}

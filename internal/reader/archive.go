@@ -46,9 +46,9 @@ type Limits struct {
 	// Ratio is how many times its stored size an entry may unfold to, once it
 	// is larger than RatioFrom bytes. Default 1000, from 100 MiB.
 	Ratio, RatioFrom int64
-	// Temp is the folder for the private temporary files that hold large
-	// entries while they are read. Default: the system's.
-	Temp string
+	// Temp makes a private temporary file, for large entries while they are
+	// read. Default [TempFile].
+	Temp func() (*os.File, error) `json:"-"`
 }
 
 func (l Limits) withDefaults() Limits {
@@ -66,8 +66,15 @@ func (l Limits) withDefaults() Limits {
 	if l.Entries <= 0 {
 		l.Entries = 1_000_000
 	}
+	if l.Temp == nil {
+		l.Temp = TempFile
+	}
 	return l
 }
+
+// IsArchive says whether a file, of which head are the first 4 bytes or more,
+// may be an archive: Files may yield more than the file itself.
+func IsArchive(head []byte) bool { return isZip(head) }
 
 // Files walks what an original contains. A plain file yields itself, and so
 // does an archive that a format reads as a whole (a spreadsheet). Another zip
@@ -128,7 +135,7 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 	if err != nil {
 		return err
 	}
-	f := File{Path: path, Input: Input{Name: name, Size: size, File: file}, Sample: sample}
+	f := File{Path: path, Input: Input{Name: name, Size: size, File: file, Temp: w.limits.Temp}, Sample: sample}
 	if !isZip(sample.Head) {
 		return w.give(f)
 	}
@@ -267,7 +274,7 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, 
 	case entry.streamed:
 		return nil, badEntry("the entry is stored without its size, which only the missing directory states")
 	}
-	s := &spool{folder: w.limits.Temp}
+	s := &spool{temp: w.limits.Temp}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -337,10 +344,21 @@ func (c *countingReader) ReadByte() (byte, error) {
 	return b, err
 }
 
+// TempFile makes a temporary file that nobody else can open. Whoever closes it
+// also removes it by its name: where an open file can be removed it is gone
+// already, so that no crash leaves it behind.
+func TempFile() (*os.File, error) {
+	f, err := os.CreateTemp("", "argus-entry-*")
+	if err == nil {
+		os.Remove(f.Name())
+	}
+	return f, err
+}
+
 // spool holds an unfolded entry: in memory while it is small, else in a
 // temporary file that nobody else can open and that is gone when it is closed.
 type spool struct {
-	folder string
+	temp   func() (*os.File, error)
 	size   int64
 	memory []byte
 	disk   *os.File
@@ -355,14 +373,11 @@ func (s *spool) write(b []byte) error {
 		return nil
 	}
 	if s.disk == nil {
-		disk, err := os.CreateTemp(s.folder, "argus-entry-*")
+		disk, err := s.temp()
 		if err != nil {
 			return fmt.Errorf("unfold an archive: %w", err)
 		}
 		s.disk = disk
-		// Where an open file can be removed, no crash leaves it behind; where
-		// it cannot, close removes it.
-		os.Remove(disk.Name())
 		b = append(s.memory, b...)
 		s.memory = nil
 	}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"os"
 	"strconv"
 	"time"
 
@@ -74,6 +75,8 @@ type Input struct {
 	// held. What it returns is good as long as File. Default: nil, there is
 	// nothing beside the file.
 	Sibling func(name string) (file io.ReaderAt, size int64, ok bool)
+	// Temp makes a private temporary file. Default [TempFile].
+	Temp func() (*os.File, error)
 	Options
 }
 

@@ -140,7 +140,10 @@ func rsmfContent(ctx context.Context, in Input) (*spool, []argus.Field, error) {
 			keepExtra(&about, field.Name, words(field.Value[:min(len(field.Value), factSize)]))
 		}
 	}
-	s := &spool{}
+	s := &spool{temp: in.Temp}
+	if s.temp == nil {
+		s.temp = TempFile
+	}
 	w := mimeWalk{visit: func(p *mimePart) error {
 		isArchive := strings.EqualFold(path.Ext(p.name), ".zip") || p.media == "application/zip"
 		if s.size > 0 || !isArchive {
@@ -188,9 +191,10 @@ func openRSMFArchive(ctx context.Context, content *spool) (*rsmfArchive, error) 
 	if err != nil {
 		return nil, badMail{fmt.Errorf("open rsmf.zip: %w", err)}
 	}
+	limits := Limits{Temp: content.temp}
 	a := &rsmfArchive{content: content, entries: map[string]*zipEntry{}}
 	a.walk = walk{
-		ctx: ctx, limits: Limits{}.withDefaults(), unfold: rsmfUnfold,
+		ctx: ctx, limits: limits.withDefaults(), unfold: rsmfUnfold,
 		stored: bufio.NewReaderSize(nil, 64<<10), inflate: flate.NewReader(nil), chunk: make([]byte, 64<<10),
 	}
 	for len(a.entries) < rsmfEntries {

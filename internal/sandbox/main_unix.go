@@ -1,0 +1,246 @@
+//go:build unix
+
+package sandbox
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+// Main makes of this process one that runs readers, if it was started as one,
+// and does not return then. A program that reads files calls it first.
+func Main() { mainWith(nil) }
+
+func mainWith(formats []*reader.Format) {
+	if len(os.Args) != 2 || os.Args[1] != mainArgument {
+		return
+	}
+	if err := serve(formats); err != nil {
+		fmt.Fprintln(os.Stderr, "argus: "+err.Error())
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// served is the process that reads, seen from itself.
+type served struct {
+	work
+	conn    *net.UnixConn
+	out     *bufio.Writer
+	answers chan answer
+	events  []byte
+	sent    time.Time // when events were sent last
+}
+
+// answer is a frame from the program.
+type answer struct {
+	kind frameKind
+	body []byte
+	file *os.File
+}
+
+// read reads the answer that is expected.
+func (a answer) read(kind frameKind, into any) error {
+	if a.kind != kind {
+		return fmt.Errorf("%w: want %c, got %c", errFrame, kind, a.kind)
+	}
+	return json.Unmarshal(a.body, into)
+}
+
+func serve(formats []*reader.Format) error {
+	// The program decides when this process ends, not who types Ctrl-C.
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	f := os.NewFile(3, "program")
+	c, err := net.FileConn(f)
+	if err != nil {
+		return fmt.Errorf("%s is for Argus itself: it reads files that Argus hands to it", mainArgument)
+	}
+	f.Close()
+	conn, ok := c.(*net.UnixConn)
+	if !ok {
+		return errors.New("descriptor 3 is no Unix socket")
+	}
+	s := &served{conn: conn, out: bufio.NewWriterSize(conn, frameEventsSize), answers: make(chan answer)}
+	s.formats = formats
+	go s.receive()
+	hello := <-s.answers
+	var set settings
+	if err := hello.read(frameHello, &set); err != nil {
+		return err
+	}
+	if err := s.take(set); err != nil {
+		return err
+	}
+	debug.SetMemoryLimit(set.Memory / 4 * 3)
+	debug.SetMaxStack(64 << 20)
+	if err := lockDown(set.Memory); err != nil {
+		return fmt.Errorf("give up what a reader does not need: %w", err)
+	}
+	for a := range s.answers {
+		if err := s.job(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *served) take(set settings) error {
+	s.format, s.limits, s.reading = set.Format, set.Limits, set.Reading
+	s.limits.Temp = s.temp
+	if set.Zone != "" {
+		zone, err := time.LoadLocation(set.Zone) // later it could not be opened
+		if err != nil {
+			return err
+		}
+		s.reading.Zone = zone
+	}
+	s.begin, s.give, s.ask = s.begins, s.gives, s.asks
+	return nil
+}
+
+func (s *served) job(a answer) error {
+	var j job
+	if err := a.read(frameJob, &j); err != nil {
+		return err
+	}
+	defer a.file.Close()
+	var end doneFrame
+	if err := s.do(context.Background(), j, a.file); err != nil {
+		end.Error = err.Error()
+	}
+	end.Retire = s.retire
+	return errors.Join(s.flush(), s.say(frameDone, end))
+}
+
+// receive takes what the program sends, until it is gone: then this process
+// ends, whatever it does.
+func (s *served) receive() {
+	var files []*os.File
+	in := bufio.NewReader(readerFunc(func(b []byte) (int, error) {
+		rights := make([]byte, syscall.CmsgSpace(4))
+		n, size, _, _, err := s.conn.ReadMsgUnix(b, rights)
+		if n == 0 && err == nil {
+			err = io.EOF
+		}
+		messages, parseErr := syscall.ParseSocketControlMessage(rights[:size])
+		for i := range messages {
+			fds, err := syscall.ParseUnixRights(&messages[i])
+			if err != nil {
+				return n, err
+			}
+			for _, fd := range fds {
+				files = append(files, os.NewFile(uintptr(fd), "file"))
+			}
+		}
+		return n, errors.Join(err, parseErr)
+	}))
+	for {
+		kind, body, err := readFrame(in, nil)
+		if err != nil {
+			os.Exit(0)
+		}
+		a := answer{kind: kind, body: body}
+		if len(files) > 0 && kind != frameHello { // which may have come along with the first file
+			a.file, files = files[0], files[1:]
+		}
+		s.answers <- a
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+func (s *served) say(kind frameKind, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return s.sayRaw(kind, text)
+}
+
+func (s *served) sayRaw(kind frameKind, body []byte) error {
+	if _, err := s.out.Write(append(appendFrameHead(nil, kind, len(body)), body...)); err != nil {
+		return err
+	}
+	return s.out.Flush()
+}
+
+// begins tells the program which file is next, so that it knows which one broke
+// this process.
+func (s *served) begins(f *File) error {
+	var body []byte
+	if f != nil {
+		body = appendFile(nil, f)
+	}
+	return errors.Join(s.flush(), s.sayRaw(frameBegin, body))
+}
+
+func (s *served) gives(e Event) error {
+	before := len(s.events)
+	s.events = appendEvent(s.events, &e)
+	if n := len(s.events) - before; n > eventLimit {
+		e.Item = reader.Item{Problem: fmt.Sprintf("the message takes more than %d bytes", eventLimit), Where: e.Item.Where}
+		s.events = appendEvent(s.events[:before:before], &e)
+	}
+	if len(s.events) < frameEventsSize && time.Since(s.sent) < time.Second {
+		return nil
+	}
+	return s.flush()
+}
+
+// flush sends the events that are waiting.
+func (s *served) flush() error {
+	s.sent = time.Now()
+	if len(s.events) == 0 {
+		return nil
+	}
+	_, err := s.out.Write(appendFrameHead(nil, frameEvents, len(s.events)))
+	if err == nil {
+		_, err = s.out.Write(s.events)
+	}
+	if s.events = s.events[:0]; cap(s.events) > 4*frameEventsSize {
+		s.events = nil
+	}
+	return errors.Join(err, s.out.Flush())
+}
+
+// question asks the program something, and waits for its answer.
+func (s *served) question(kind frameKind, body []byte) (answer, error) {
+	if err := errors.Join(s.flush(), s.sayRaw(kind, body)); err != nil {
+		return answer{}, err
+	}
+	return <-s.answers, nil
+}
+
+func (s *served) asks(_ context.Context, name string) (b Beside, ok bool, err error) {
+	a, err := s.question(frameAskBeside, []byte(name))
+	if err != nil {
+		return b, false, err
+	}
+	var said besideAnswer
+	if err := a.read(frameBeside, &said); err != nil {
+		return b, false, err
+	}
+	return Beside{Original: Original{Name: said.Name, Size: said.Size, File: a.file}, Size: said.FileSize}, said.OK, nil
+}
+
+func (s *served) temp() (*os.File, error) {
+	a, err := s.question(frameAskTemp, nil)
+	if err != nil {
+		return nil, err
+	}
+	return a.file, a.read(frameTemp, new(struct{}))
+}

@@ -1,0 +1,24 @@
+//go:build !unix
+
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"os"
+)
+
+// A descriptor cannot be handed to a running process here as it can elsewhere:
+// the readers run in this one.
+const canStart = false
+
+type process struct{}
+
+func (*process) end() {}
+
+func (*Readers) apart(_ context.Context, _ job, _ *os.File, yield func(Event, error) bool) {
+	yield(Event{}, errors.ErrUnsupported)
+}
+
+// Main does nothing on this system.
+func Main() {}

@@ -1,0 +1,351 @@
+//go:build unix
+
+package sandbox
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+const canStart = true
+
+// process is one that reads, seen from the program.
+type process struct {
+	cmd    *exec.Cmd
+	conn   *net.UnixConn
+	in     *bufio.Reader
+	frame  []byte
+	said   headBuffer // on its standard error
+	ended  chan struct{}
+	endErr error
+}
+
+// headBuffer keeps the beginning of what is written.
+type headBuffer struct{ bytes.Buffer }
+
+func (h *headBuffer) Write(b []byte) (int, error) {
+	h.Buffer.Write(b[:min(len(b), max(0, 4096-h.Len()))])
+	return len(b), nil
+}
+
+// mainArgument is the only argument of a process that reads.
+const mainArgument = "run-readers"
+
+func start(o Options) (*process, error) {
+	ends, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer ends[1].Close()
+	conn, err := net.FileConn(ends[0])
+	ends[0].Close()
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	if runtime.GOOS == "linux" {
+		self = "/proc/self/exe" // the same, even if another was installed since
+	}
+	p := &process{conn: conn.(*net.UnixConn), ended: make(chan struct{})} //nolint:forcetypeassert // of a Unix socket
+	p.in = bufio.NewReaderSize(p.conn, 64<<10)
+	p.cmd = exec.Command(self)
+	p.cmd.Args = []string{os.Args[0], mainArgument}
+	p.cmd.Env = []string{"GOTRACEBACK=none"}
+	p.cmd.Dir = "/"
+	p.cmd.Stderr = &p.said
+	p.cmd.ExtraFiles = []*os.File{ends[1]}
+	if err := p.cmd.Start(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	go func() {
+		defer close(p.ended)
+		p.endErr = p.cmd.Wait()
+	}()
+	if err := p.send(frameHello, settingsOf(o), nil); err != nil {
+		p.end()
+		return nil, fmt.Errorf("%w: %s", err, p.why(o))
+	}
+	return p, nil
+}
+
+// socketPair makes two connected sockets, of which a child inherits only what
+// it is given.
+func socketPair() (ends [2]*os.File, err error) {
+	syscall.ForkLock.RLock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return ends, err
+	}
+	return [2]*os.File{os.NewFile(uintptr(fds[0]), "readers"), os.NewFile(uintptr(fds[1]), "program")}, nil
+}
+
+// end kills the process and waits for its end.
+func (p *process) end() {
+	p.conn.Close()
+	p.kill()
+	<-p.ended
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended already
+}
+
+// why tells in a few words how a process came to its end. It has ended.
+func (p *process) why(o Options) string {
+	<-p.ended
+	said := p.said.String()
+	for _, line := range strings.Split(said, "\n") {
+		switch {
+		case strings.Contains(line, "out of memory"), strings.Contains(line, "cannot allocate memory"), strings.Contains(line, "pthread_create failed"):
+			return fmt.Sprintf("the reader needed more than %d MiB of memory", o.Memory>>20)
+		case strings.Contains(line, "stack exceeds"):
+			return "the reader broke: it called itself too deeply"
+		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "), strings.HasPrefix(line, "argus: "):
+			return "the reader broke: " + firstLine(line)
+		}
+	}
+	if p.endErr != nil {
+		return "the reader's process ended: " + p.endErr.Error()
+	}
+	return "the reader's process ended"
+}
+
+// send sends a frame, with a file if there is one.
+func (p *process) send(kind frameKind, body any, file *os.File) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	frame := append(appendFrameHead(nil, kind, len(text)), text...)
+	if err := p.conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	if file == nil {
+		_, err = p.conn.Write(frame)
+		return err
+	}
+	n, _, err := p.conn.WriteMsgUnix(frame, syscall.UnixRights(int(file.Fd())), nil)
+	if err == nil && n < len(frame) {
+		_, err = p.conn.Write(frame[n:])
+	}
+	return err
+}
+
+// turn is one attempt at a job.
+type turn struct {
+	r     *Readers
+	p     *process
+	j     job
+	yield func(Event, error) bool
+
+	at     File  // the file in hand
+	begun  bool  // there is one
+	file   *File // it, once its reader is known
+	files  int   // begun in this turn
+	bytes  int64 // of events
+	retire bool
+}
+
+func (t *turn) do(ctx context.Context, file *os.File) (broke string, err error) {
+	stop := context.AfterFunc(ctx, t.p.kill)
+	defer stop()
+	if err := t.p.send(frameJob, t.j, file); err != nil {
+		t.p.end()
+		return t.p.why(t.r.o), nil
+	}
+	o := t.r.o
+	silence := o.Silence + time.Duration(t.j.Size>>22)*time.Second
+	output := o.Output
+	if output <= 0 {
+		output = 1<<30 + 100*t.j.Size
+	}
+	for {
+		if err := t.p.conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
+			return "", err
+		}
+		var kind frameKind
+		kind, t.p.frame, err = readFrame(t.p.in, t.p.frame)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			t.p.end()
+			return fmt.Sprintf("the reader gave nothing for %s and was stopped", silence), nil
+		case err != nil:
+			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
+				t.p.end()
+				return "the reader broke: " + err.Error(), nil
+			}
+			t.p.conn.Close()
+			return t.p.why(o), nil
+		}
+		if t.bytes += int64(len(t.p.frame)); t.bytes > output {
+			t.p.end()
+			return fmt.Sprintf("the reader gave more than %d bytes and was stopped", output), nil
+		}
+		done, err := t.frame(ctx, kind, t.p.frame)
+		if done || errors.Is(err, errFrame) {
+			if err != nil {
+				t.p.end()
+				return "the reader broke: " + err.Error(), nil
+			}
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// frame takes a frame and says whether the job is done.
+func (t *turn) frame(ctx context.Context, kind frameKind, body []byte) (done bool, err error) {
+	switch kind {
+	case frameBegin:
+		if t.begun = len(body) > 0; !t.begun {
+			return false, nil
+		}
+		d := decoder{left: string(body)}
+		f := d.file()
+		if d.bad {
+			return false, errFrame
+		}
+		t.at, t.file = *f, nil
+		t.files++
+	case frameEvents:
+		for d := (decoder{left: string(body)}); d.left != ""; {
+			e, err := d.event()
+			if err != nil {
+				return false, err
+			}
+			if e.File != nil {
+				t.file = e.File
+			}
+			if !t.yield(e, nil) {
+				return false, errStopped
+			}
+		}
+	case frameAskBeside:
+		b, ok, err := t.r.o.Beside(ctx, string(body))
+		if err != nil {
+			return false, err
+		}
+		answer := besideAnswer{OK: ok, Name: b.Name, Size: b.Original.Size, FileSize: b.Size}
+		err = t.p.send(frameBeside, answer, b.File)
+		if ok {
+			b.File.Close()
+		}
+		return false, gone(err)
+	case frameAskTemp:
+		temp := t.r.o.Limits.Temp
+		if temp == nil {
+			temp = reader.TempFile
+		}
+		f, err := temp()
+		if err != nil {
+			return false, err
+		}
+		defer os.Remove(f.Name())
+		defer f.Close()
+		return false, gone(t.p.send(frameTemp, struct{}{}, f))
+	case frameDone:
+		var end doneFrame
+		if json.Unmarshal(body, &end) != nil {
+			return false, errFrame
+		}
+		t.retire = end.Retire
+		if end.Error != "" {
+			return false, errors.New(end.Error)
+		}
+		return true, nil
+	default:
+		return false, errFrame
+	}
+	return false, nil
+}
+
+// gone makes of an error in sending to a process none: the next receiving from
+// it tells what happened to it.
+func gone(err error) error {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return nil
+	}
+	return err
+}
+
+// mostBroken is how often one original may break a process before the rest of
+// it is given up.
+const mostBroken = 16
+
+// apart has a job done by a process. Where one breaks, another goes on behind
+// the file that broke it.
+func (r *Readers) apart(ctx context.Context, j job, file *os.File, yield func(Event, error) bool) {
+	for broken := 1; ; broken++ {
+		if r.process == nil {
+			var err error
+			if r.process, err = start(r.o); err != nil {
+				yield(Event{}, fmt.Errorf("start a process for the readers: %w", err))
+				return
+			}
+		}
+		t := turn{r: r, p: r.process, j: j, yield: yield}
+		broke, err := t.do(ctx, file)
+		if broke != "" || err != nil || t.retire {
+			r.Close()
+		}
+		if err == nil {
+			err = ctx.Err() // then the process was ended for it
+		}
+		switch {
+		case errors.Is(err, errStopped):
+			return
+		case err != nil:
+			yield(Event{}, err)
+			return
+		case broke == "":
+			return
+		}
+		if t.begun && !yield(t.event(broke), nil) {
+			return
+		}
+		if !t.begun || broken == mostBroken {
+			if t.begun {
+				broke = fmt.Sprintf("%d files broke their readers; the rest is not read", broken)
+			}
+			t.at, t.file = File{Name: j.Name, Size: j.Size}, nil
+			yield(t.event(broke), nil)
+			return
+		}
+		j.Skip += t.files
+	}
+}
+
+// event tells what broke the reading of the file in hand.
+func (t *turn) event(broke string) Event {
+	e := Event{Item: reader.Item{Problem: broke}, Broke: true}
+	if t.file == nil { // nobody was told of it yet
+		e.File = &t.at
+	}
+	return e
+}

@@ -1,0 +1,170 @@
+// Package sandbox runs the readers of foreign files in a process that can do
+// nothing but compute.
+//
+// The process is this program, started again. It gets one file at a time as an
+// open descriptor, can open nothing and reach nobody, and is bounded in memory,
+// silence and output. When it breaks, that costs the file in hand and nothing
+// else. What it tells is taken as untrusted.
+//
+// On Linux the kernel holds the process to that (seccomp, rlimits). On other
+// systems of the Unix family it is a process of its own with less to hold it,
+// and on Windows the readers run in the calling process: docs/sandbox.md says
+// what holds where.
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+// Options say how files are read.
+type Options struct {
+	// Apart runs the readers in a process of their own, for which the program
+	// calls [Main] at its very beginning. Default: in this one.
+	Apart bool
+	// Format names the only format to use on what is text or what it
+	// recognises. Default: detected.
+	Format  string
+	Reading reader.Options
+	Limits  reader.Limits
+	// Memory is what a process may take, in bytes. Default 1 GiB.
+	Memory int64
+	// Silence is how long nothing may come from a process, besides a second
+	// for each 4 MB of the file. Default 5 minutes.
+	Silence time.Duration
+	// Output is the most that the messages of one original may take, in bytes.
+	// Default 1 GiB and 100 times the size of the original.
+	Output int64
+	// Beside finds a file of the delivery by its path, for readers that look
+	// for names beside the messages. Default: there is none.
+	Beside func(ctx context.Context, name string) (b Beside, ok bool, err error)
+}
+
+func (o Options) withDefaults() Options {
+	o.Memory = cmp.Or(o.Memory, 1<<30)
+	o.Silence = cmp.Or(o.Silence, 5*time.Minute)
+	if o.Beside == nil {
+		o.Beside = func(context.Context, string) (Beside, bool, error) { return Beside{}, false, nil }
+	}
+	return o
+}
+
+// Original is a file that was handed over.
+type Original struct {
+	// Name is its path in the delivery.
+	Name string
+	Size int64
+	File *os.File
+}
+
+// Beside is a file that lies in an original, or is one. Its File is closed
+// when the file has been read.
+type Beside struct {
+	Original
+	// Size counts the bytes of the file itself.
+	Size int64
+}
+
+// Event is what the reading of an original brought: a file begins, or an item
+// was found in it, or both.
+type Event struct {
+	File *File
+	Item reader.Item
+	// Broke says that the item is no record of the file but tells why its
+	// reading ended before its time, which may be another one the next time.
+	Broke bool
+}
+
+// File is a file that is read: an original, or a piece of an archive.
+type File struct {
+	// Path and Problem are those of [reader.File], Name is its Input's.
+	Path, Name, Problem string
+	Size                int64
+	// Reader is the format that reads it, as name/version; none recognises it
+	// if it is empty.
+	Reader string
+	// Hash is the SHA-256 of its bytes, where no reader recognises it and
+	// [Readers.Files] was asked.
+	Hash argus.Hash
+}
+
+// Readers read the originals of one delivery, one after the other.
+type Readers struct {
+	o       Options
+	here    *work    // in this process
+	process *process // that waits for a job, if there is one
+}
+
+// New makes readers. The caller closes them.
+func New(o Options) *Readers { return &Readers{o: o.withDefaults()} }
+
+// Close ends the process, if there is one.
+func (r *Readers) Close() {
+	if r.process != nil {
+		r.process.end()
+		r.process = nil
+	}
+}
+
+// Read yields the files in an original, each followed by its items. An error
+// ends it: of this machine, the store or the context, never of what is read.
+func (r *Readers) Read(ctx context.Context, of Original) iter.Seq2[Event, error] {
+	return r.run(ctx, job{Name: of.Name, Size: of.Size}, of.File)
+}
+
+// Files yields the files in an archive without their items, with the hash of
+// each that no reader recognises. Of what is no archive it yields nothing.
+func (r *Readers) Files(ctx context.Context, of Original) iter.Seq2[File, error] {
+	return func(yield func(File, error) bool) {
+		head := make([]byte, 4)
+		if n, err := of.File.ReadAt(head, 0); err != nil && err != io.EOF {
+			yield(File{}, fmt.Errorf("read the beginning of %q: %w", of.Name, err))
+			return
+		} else if !reader.IsArchive(head[:n]) {
+			return
+		}
+		for e, err := range r.run(ctx, job{Name: of.Name, Size: of.Size, Hash: true}, of.File) {
+			switch {
+			case err != nil:
+				yield(File{}, err)
+				return
+			case e.File != nil && !yield(*e.File, nil):
+				return
+			}
+		}
+	}
+}
+
+// Text yields the items that one format finds in a file of UTF-8 text.
+func (r *Readers) Text(ctx context.Context, of Original, format string) iter.Seq2[Event, error] {
+	return r.run(ctx, job{Name: of.Name, Size: of.Size, Format: format}, of.File)
+}
+
+func (r *Readers) run(ctx context.Context, j job, file *os.File) iter.Seq2[Event, error] {
+	if r.o.Apart && canStart {
+		return func(yield func(Event, error) bool) { r.apart(ctx, j, file, yield) }
+	}
+	return func(yield func(Event, error) bool) {
+		if r.here == nil {
+			r.here = &work{format: r.o.Format, reading: r.o.Reading, limits: r.o.Limits, ask: r.o.Beside}
+		}
+		r.here.give = func(e Event) error {
+			if !yield(e, nil) {
+				return errStopped
+			}
+			return nil
+		}
+		err := r.here.do(ctx, j, file)
+		if err != nil && err != errStopped {
+			yield(Event{}, err)
+		}
+	}
+}

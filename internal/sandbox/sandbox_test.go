@@ -1,0 +1,388 @@
+//go:build unix
+
+package sandbox
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+func TestMain(m *testing.M) {
+	mainWith(hostile)
+	os.Exit(m.Run())
+}
+
+// hostile are formats whose readers do what a reader should not. Each yields
+// the first word of the file as a message first.
+var hostile = []*reader.Format{
+	spoiled("panics", func(reader.Input, string) string { panic("index out of range [7]\nwith a second line") }),
+	spoiled("dies", func(reader.Input, string) string { os.Exit(7); return "" }),
+	spoiled("grows", func(reader.Input, string) string {
+		var held [][]byte
+		for {
+			b := make([]byte, 1<<20)
+			for i := range b {
+				b[i] = 1
+			}
+			held = append(held, b, slices.Concat(held...))
+		}
+	}),
+	spoiled("recurses", func(reader.Input, string) string { return recurse(1) }),
+	spoiled("loops", func(reader.Input, string) string {
+		for {
+			runtime.Gosched()
+		}
+	}),
+	spoiled("babbles", nil),
+	spoiled("tries", tries),
+}
+
+func recurse(n int) string { return recurse(n+1) + fmt.Sprint(n) }
+
+func spoiled(name string, do func(in reader.Input, text string) string) *reader.Format {
+	return &reader.Format{
+		Name: name, Version: 1,
+		Detect: func(s reader.Sample) int { return 100 },
+		Read: func(_ context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
+			return func(yield func(reader.Item, error) bool) {
+				content, _ := io.ReadAll(in.Reader())
+				text := string(content)
+				say := func(s string) bool {
+					return yield(reader.Item{Message: &argus.Message{Service: "test", From: "a", Text: s}}, nil)
+				}
+				if !say(text) || strings.HasPrefix(text, "good") {
+					return
+				}
+				if do == nil {
+					for say(strings.Repeat("x", 1<<16)) {
+					}
+					return
+				}
+				say(do(in, text))
+			}
+		},
+	}
+}
+
+// tries does what a reader that was taken over would try, and lists what it
+// was allowed.
+func tries(_ reader.Input, text string) string {
+	var done []string
+	try := func(what string, err error) {
+		if err == nil {
+			done = append(done, what)
+		}
+	}
+	f, err := os.Open("/etc/passwd")
+	try("open a file", err)
+	_ = f
+	_, err = os.ReadDir("/")
+	try("list a folder", err)
+	try("write a file", os.WriteFile(text, []byte("x"), 0o600))
+	_, err = os.Stat("/")
+	try("look at a file", err)
+	_, err = syscall.Open("/proc/self/fd/3", syscall.O_RDWR, 0)
+	try("reopen a descriptor", err)
+	_, err = net.Listen("tcp", "127.0.0.1:0")
+	try("listen", err)
+	_, err = net.Dial("udp", "127.0.0.1:53")
+	try("send", err)
+	_, err = syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	try("make a socket", err)
+	try("start a program", exec.Command("/bin/true").Run())
+	try("signal another process", syscall.Kill(os.Getppid(), 0))
+	_, err = syscall.Mmap(-1, 0, 4096, syscall.PROT_EXEC|syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	try("make memory that runs", err)
+	_, err = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+	if err == nil || errors.Is(err, syscall.ECHILD) {
+		done = append(done, "wait for a child")
+	}
+	try("raise a limit", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 1 << 16, Max: 1 << 16}))
+	return "done: " + strings.Join(done, ", ")
+}
+
+func original(t *testing.T, name string, content []byte) Original {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return Original{Name: name, Size: int64(len(content)), File: f}
+}
+
+func zipped(t *testing.T, pairs ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for i := 0; i < len(pairs); i += 2 {
+		f, err := w.Create(pairs[i])
+		if err == nil {
+			_, err = io.WriteString(f, pairs[i+1])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// shown is a line for each event.
+func shown(t *testing.T, r *Readers, of Original) []string {
+	t.Helper()
+	lines := []string{}
+	for e, err := range r.Read(t.Context(), of) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := ""
+		if e.File != nil {
+			line = fmt.Sprintf("[%s %s%s]", e.File.Path, e.File.Reader, e.File.Problem)
+		}
+		if m := e.Item.Message; m != nil {
+			line += " " + m.Text[:min(len(m.Text), 40)]
+		}
+		if e.Item.Problem != "" {
+			line += " ! " + e.Item.Problem
+		}
+		if e.Broke {
+			line += " (broke)"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// TestBrokenReaders: whatever a reader does, it costs its file. What was read
+// before is there, and so are the files behind.
+func TestBrokenReaders(t *testing.T) {
+	archive := zipped(t, "1.txt", "good one", "2.txt", "bad", "3.txt", "good three")
+	for name, reason := range map[string]string{
+		"panics":   "the reader broke: index out of range [7]",
+		"dies":     "the reader's process ended: exit status 7",
+		"grows":    "the reader needed more than 128 MiB of memory",
+		"recurses": "the reader broke: it called itself too deeply",
+		"loops":    "the reader gave nothing for 2s and was stopped",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := New(Options{Apart: true, Format: name, Memory: 128 << 20, Silence: 2 * time.Second})
+			defer r.Close()
+			got := shown(t, r, original(t, "a.zip", archive))
+			reader := name + "/1"
+			want := []string{
+				"[1.txt " + reader + "]", " good one",
+				"[2.txt " + reader + "]", " bad", " ! " + reason + " (broke)",
+				"[3.txt " + reader + "]", " good three",
+			}
+			if name != "panics" {
+				// What was not sent yet is lost with its process.
+				want = slices.Delete(want, 2, 5)
+				want = slices.Insert(want, 2, "[2.txt ] ! "+reason+" (broke)")
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+			if got := shown(t, r, original(t, "b.txt", []byte("good"))); len(got) != 2 {
+				t.Errorf("the next original: %q", got)
+			}
+		})
+	}
+}
+
+func TestBabblingReader(t *testing.T) {
+	r := New(Options{Apart: true, Format: "babbles", Output: 8 << 20})
+	defer r.Close()
+	n, broke := 0, ""
+	for e, err := range r.Read(t.Context(), original(t, "a.txt", []byte("bad"))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if e.Broke {
+			broke = e.Item.Problem
+		}
+	}
+	if want := "the reader gave more than 8388608 bytes and was stopped"; broke != want || n > 130 {
+		t.Errorf("%d events, %q; want %q", n, broke, want)
+	}
+}
+
+// TestManyBroken gives an archive up that breaks one process after the other.
+func TestManyBroken(t *testing.T) {
+	var pairs []string
+	for i := range 30 {
+		pairs = append(pairs, fmt.Sprint(i, ".txt"), "bad")
+	}
+	r := New(Options{Apart: true, Format: "dies"})
+	defer r.Close()
+	got := shown(t, r, original(t, "a.zip", zipped(t, pairs...)))
+	if want := "[ ] ! 16 files broke their readers; the rest is not read (broke)"; len(got) != 17 || got[16] != want {
+		t.Errorf("%d: %q, want %q at last", len(got), got[len(got)-1], want)
+	}
+}
+
+// TestLockedDown tries from within.
+func TestLockedDown(t *testing.T) {
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		t.Skip("the kernel holds readers to this on Linux only")
+	}
+	target := filepath.Join(t.TempDir(), "written")
+	r := New(Options{Apart: true, Format: "tries"})
+	defer r.Close()
+	got := shown(t, r, original(t, "a.txt", []byte(target)))
+	if len(got) != 3 || got[2] != " done: " {
+		t.Errorf("%q, want nothing done", got)
+	}
+	// The guard guards: without it all but the last things work.
+	if free := tries(reader.Input{}, target); !strings.Contains(free, "open a file, list a folder, write a file, look at a file") || !strings.Contains(free, "listen, send") {
+		t.Errorf("outside: %q", free)
+	}
+}
+
+// TestSameApart: what a process gives is what is read in this one, and messages
+// lose nothing on the way.
+func TestSameApart(t *testing.T) {
+	list, err := filepath.Glob("../reader/testdata/*/*")
+	if err != nil || len(list) < 20 {
+		t.Fatalf("%d files of the readers: %v", len(list), err)
+	}
+	here, apart := New(Options{}), New(Options{Apart: true})
+	defer apart.Close()
+	messages := 0
+	for _, path := range list {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			continue // a folder
+		}
+		all := func(r *Readers) (events []Event) {
+			for e, err := range r.Read(t.Context(), original(t, filepath.Base(path), content)) {
+				if err != nil {
+					t.Fatal(path, err)
+				}
+				if len(e.Item.Raw) == 0 {
+					e.Item.Raw = nil
+				}
+				events = append(events, e)
+			}
+			return events
+		}
+		want := all(here)
+		if diff := cmp.Diff(want, all(apart)); diff != "" {
+			t.Errorf("%s: %s", path, diff)
+		}
+		for _, e := range want {
+			if e.Item.Message != nil {
+				messages++
+			}
+		}
+	}
+	if messages < 100 {
+		t.Errorf("%d messages were compared", messages)
+	}
+}
+
+// TestEveryField holds the wire to the root package's types.
+func TestEveryField(t *testing.T) {
+	e := Event{File: new(File), Item: reader.Item{Message: new(argus.Message), Problem: "x"}, Broke: true}
+	fill(reflect.ValueOf(&e).Elem(), new(int))
+	e.Item.Where.Original, e.Item.Where.Path, e.Item.Where.Reader = 0, "", 0 // the receiver's
+	d := decoder{left: string(appendEvent(nil, &e))}
+	got, err := d.event()
+	if err != nil || d.left != "" {
+		t.Fatal(err, len(d.left))
+	}
+	if diff := cmp.Diff(e, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// fill gives every field below v another value.
+func fill(v reflect.Value, n *int) {
+	*n++
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), n)
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), n)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range 2 {
+			fill(v.Index(i), n)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), n)
+		}
+	case reflect.String:
+		v.SetString(fmt.Sprint("text ", *n))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int64, reflect.Int, reflect.Int32:
+		v.SetInt(-int64(*n))
+	default:
+		v.SetUint(uint64(*n % 200))
+	}
+}
+
+// FuzzEvents: whatever a process sends, the program stays whole.
+func FuzzEvents(f *testing.F) {
+	e := Event{File: new(File), Item: reader.Item{Message: new(argus.Message)}}
+	fill(reflect.ValueOf(&e).Elem(), new(int))
+	f.Add(appendEvent(nil, &e))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		d := decoder{left: string(frame)}
+		for d.left != "" {
+			if _, err := d.event(); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// TestCancel ends the process that loops, at once.
+func TestCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := New(Options{Apart: true, Format: "loops"})
+	defer r.Close()
+	time.AfterFunc(200*time.Millisecond, cancel)
+	started := time.Now()
+	for _, err := range r.Read(ctx, original(t, "a.txt", []byte("bad"))) {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	if took := time.Since(started); took > 10*time.Second || ctx.Err() == nil {
+		t.Errorf("took %s, %v", took, ctx.Err())
+	}
+}

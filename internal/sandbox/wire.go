@@ -1,0 +1,329 @@
+package sandbox
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+// What the two processes say to each other goes in frames: the length of the
+// rest in 4 bytes, a byte that says what it is, and the body. Both processes
+// are the same program, so the form has no versions. The process that reads is
+// not trusted: whatever it sends is bounded and checked.
+
+type frameKind byte
+
+// From the program to the process that reads. All bodies are JSON.
+const (
+	frameHello  frameKind = 'h' // settings
+	frameJob    frameKind = 'j' // a job, with its file
+	frameBeside frameKind = 'b' // answer to frameAskBeside, with its file
+	frameTemp   frameKind = 't' // answer to frameAskTemp, with its file
+)
+
+// And back.
+const (
+	frameBegin     frameKind = 'B' // a File, before its content is looked at; nothing, when it was read
+	frameEvents    frameKind = 'E' // events
+	frameAskBeside frameKind = 'S' // the name of a file of the delivery
+	frameAskTemp   frameKind = 'T' // a temporary file is wanted
+	frameDone      frameKind = 'D' // the job is done: whether to retire, and an error
+)
+
+// settings are the Options that a process needs.
+type settings struct {
+	Format string
+	// Reading is without its Zone, which Zone names.
+	Reading reader.Options
+	Zone    string
+	Limits  reader.Limits
+	Memory  int64
+}
+
+func settingsOf(o Options) settings {
+	s := settings{Format: o.Format, Reading: o.Reading, Limits: o.Limits, Memory: o.Memory}
+	if s.Reading.Zone != nil {
+		s.Zone, s.Reading.Zone = s.Reading.Zone.String(), nil
+	}
+	return s
+}
+
+// besideAnswer describes the file that comes with it: the original and, if that
+// is an archive, how large the file in it is.
+type besideAnswer struct {
+	OK       bool
+	Name     string
+	Size     int64
+	FileSize int64
+}
+
+type doneFrame struct {
+	Retire bool
+	Error  string
+}
+
+const (
+	// frameEventsSize is when events are sent, in bytes.
+	frameEventsSize = 128 << 10
+	// eventLimit is the most that an event may take, in bytes: more than any
+	// record of the evidence may.
+	eventLimit = 64 << 20
+	frameLimit = eventLimit + 2*frameEventsSize
+)
+
+func appendFrameHead(b []byte, kind frameKind, size int) []byte {
+	return append(binary.LittleEndian.AppendUint32(b, uint32(size)), byte(kind))
+}
+
+const frameHeadSize = 5
+
+// readFrame reads a frame into a buffer that it may grow.
+func readFrame(r io.Reader, buf []byte) (frameKind, []byte, error) {
+	var head [frameHeadSize]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, buf, err
+	}
+	n := binary.LittleEndian.Uint32(head[:])
+	if n > frameLimit {
+		return 0, buf, fmt.Errorf("a frame of %d bytes is longer than %d", n, frameLimit)
+	}
+	if int(n) > cap(buf) {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	_, err := io.ReadFull(r, buf)
+	return frameKind(head[4]), buf, err
+}
+
+// What stands in an event.
+const (
+	hasFile = 1 << iota
+	hasMessage
+	hasProblem
+	hasBroke
+	hasLocked
+)
+
+func appendEvent(b []byte, e *Event) []byte {
+	has := byte(0)
+	m := e.Item.Message
+	if e.File != nil {
+		has |= hasFile
+	}
+	if m != nil {
+		has |= hasMessage
+		if m.Locked != nil {
+			has |= hasLocked
+		}
+	}
+	if e.Item.Problem != "" {
+		has |= hasProblem
+	}
+	if e.Broke {
+		has |= hasBroke
+	}
+	b = append(b, has)
+	if e.File != nil {
+		b = appendFile(b, e.File)
+	}
+	if has&(hasMessage|hasProblem) != 0 {
+		b = binary.AppendUvarint(b, e.Item.Where.Record)
+		b = binary.AppendVarint(b, e.Item.Where.Offset)
+		b = binary.AppendVarint(b, e.Item.Where.Length)
+	}
+	if m != nil {
+		b = appendMessage(b, m)
+	}
+	if has&hasProblem != 0 {
+		b = appendText(b, e.Item.Problem)
+		b = appendText(b, e.Item.Raw)
+	}
+	return b
+}
+
+func appendFile(b []byte, f *File) []byte {
+	b = appendText(b, f.Path)
+	b = appendText(b, f.Name)
+	b = appendText(b, f.Problem)
+	b = binary.AppendVarint(b, f.Size)
+	b = appendText(b, f.Reader)
+	return append(b, f.Hash[:]...)
+}
+
+// appendMessage writes every field of a message; a test holds it to that.
+func appendMessage(b []byte, m *argus.Message) []byte {
+	b = appendText(b, m.Service)
+	b = appendText(b, m.Conversation)
+	b = appendText(b, m.Title)
+	b = appendText(b, m.From)
+	b = appendText(b, m.FromName)
+	b = binary.AppendUvarint(b, uint64(len(m.To)))
+	for _, to := range m.To {
+		b = appendText(b, to)
+	}
+	b = appendText(b, m.ServiceID)
+	b = binary.AppendUvarint(b, m.Sequence)
+	for _, t := range [...]*argus.Time{&m.Sent, &m.Received, &m.Read} {
+		b = binary.AppendVarint(b, t.Micros)
+		b = appendText(b, t.Raw)
+		b = append(b, byte(t.Zone), byte(t.Precision))
+	}
+	b = appendText(b, m.Text)
+	b = appendText(b, m.Lang)
+	b = append(b, byte(m.State))
+	b = appendText(b, m.ReplyTo)
+	b = appendText(b, m.ForwardedFrom)
+	b = binary.AppendUvarint(b, uint64(len(m.Attachments)))
+	for i := range m.Attachments {
+		a := &m.Attachments[i]
+		b = appendText(b, a.Name)
+		b = append(b, a.Hash[:]...)
+		b = binary.AppendVarint(b, a.Size)
+		b = appendText(b, a.Type)
+	}
+	if m.Locked != nil {
+		b = appendText(b, m.Locked.KeyID)
+		b = appendText(b, m.Locked.Algorithm)
+		b = appendText(b, m.Locked.Payload)
+	}
+	b = binary.AppendUvarint(b, uint64(len(m.Extra)))
+	for _, x := range m.Extra {
+		b = appendText(b, x.Name)
+		b = appendText(b, x.Value)
+	}
+	return binary.AppendUvarint(b, uint64(m.Repeat))
+}
+
+func appendText[T string | []byte](b []byte, s T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+var errFrame = errors.New("the process sent what makes no sense")
+
+// decoder reads events from a frame. The texts of a frame share its memory.
+type decoder struct {
+	left string
+	bad  bool
+}
+
+func (d *decoder) byte() byte {
+	if len(d.left) == 0 {
+		d.bad = true
+		return 0
+	}
+	c := d.left[0]
+	d.left = d.left[1:]
+	return c
+}
+
+func (d *decoder) uint() (n uint64) {
+	for i := 0; i < len(d.left) && i < binary.MaxVarintLen64; i++ {
+		c := d.left[i]
+		n |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			d.left = d.left[i+1:]
+			return n
+		}
+	}
+	d.bad, d.left = true, ""
+	return 0
+}
+
+func (d *decoder) int() int64 {
+	n := d.uint()
+	return int64(n>>1) ^ -int64(n&1)
+}
+
+func (d *decoder) text() string { return d.take(d.uint()) }
+
+func (d *decoder) take(n uint64) string {
+	if n > uint64(len(d.left)) {
+		d.bad, d.left = true, ""
+		return ""
+	}
+	s := d.left[:n]
+	d.left = d.left[n:]
+	return s
+}
+
+// bytes returns a copy, nil for none.
+func (d *decoder) bytes() []byte {
+	if s := d.text(); s != "" {
+		return []byte(s)
+	}
+	return nil
+}
+
+func (d *decoder) hash() (h argus.Hash) {
+	copy(h[:], d.take(uint64(len(h))))
+	return h
+}
+
+// list makes a list as long as the frame says, of which an element takes some
+// bytes at least.
+func list[T any](d *decoder, least int) []T {
+	n := d.uint()
+	if n > uint64(len(d.left)/least) {
+		d.bad, d.left = true, ""
+		return nil
+	}
+	if n == 0 {
+		return nil
+	}
+	return make([]T, n)
+}
+
+func (d *decoder) event() (e Event, err error) {
+	has := d.byte()
+	if has&hasFile != 0 {
+		e.File = d.file()
+	}
+	if has&(hasMessage|hasProblem) != 0 {
+		e.Item.Where = argus.Where{Record: d.uint(), Offset: d.int(), Length: d.int()}
+	}
+	if has&hasMessage != 0 {
+		e.Item.Message = d.message(has&hasLocked != 0)
+	}
+	if has&hasProblem != 0 {
+		e.Item.Problem, e.Item.Raw = d.text(), d.bytes()
+	}
+	e.Broke = has&hasBroke != 0
+	if d.bad {
+		return Event{}, errFrame
+	}
+	return e, nil
+}
+
+func (d *decoder) file() *File {
+	return &File{Path: d.text(), Name: d.text(), Problem: d.text(), Size: d.int(), Reader: d.text(), Hash: d.hash()}
+}
+
+func (d *decoder) message(locked bool) *argus.Message {
+	m := &argus.Message{Service: d.text(), Conversation: d.text(), Title: d.text(), From: d.text(), FromName: d.text()}
+	m.To = list[string](d, 1)
+	for i := range m.To {
+		m.To[i] = d.text()
+	}
+	m.ServiceID, m.Sequence = d.text(), d.uint()
+	for _, t := range [...]*argus.Time{&m.Sent, &m.Received, &m.Read} {
+		*t = argus.Time{Micros: d.int(), Raw: d.text(), Zone: argus.ZoneSource(d.byte()), Precision: argus.Precision(d.byte())}
+	}
+	m.Text, m.Lang, m.State, m.ReplyTo, m.ForwardedFrom = d.text(), d.text(), argus.State(d.byte()), d.text(), d.text()
+	m.Attachments = list[argus.Attachment](d, len(argus.Hash{})+3)
+	for i := range m.Attachments {
+		m.Attachments[i] = argus.Attachment{Name: d.text(), Hash: d.hash(), Size: d.int(), Type: d.text()}
+	}
+	if locked {
+		m.Locked = &argus.Locked{KeyID: d.text(), Algorithm: d.text(), Payload: d.bytes()}
+	}
+	m.Extra = list[argus.Field](d, 2)
+	for i := range m.Extra {
+		m.Extra[i] = argus.Field{Name: d.text(), Value: d.text()}
+	}
+	m.Repeat = uint32(d.uint())
+	return m
+}

@@ -1,0 +1,222 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+// errStopped says that the receiver wants no more.
+var errStopped = errors.New("stopped")
+
+// job is the reading of one original.
+type job struct {
+	Name string
+	Size int64
+	// Skip is how many files in it have been read before.
+	Skip int `json:",omitempty"`
+	// Hash says that the files are listed, not read.
+	Hash bool `json:",omitempty"`
+	// Format, if set, reads the original as a whole.
+	Format string `json:",omitempty"`
+}
+
+// work does jobs. It is the same in whichever process it runs.
+type work struct {
+	format  string
+	reading reader.Options
+	limits  reader.Limits
+	formats []*reader.Format // for tests: known by their name besides those of the reader
+	// begin, if set, is told of a file before its content is looked at, and of
+	// nil when it has been read.
+	begin func(*File) error
+	give  func(Event) error
+	ask   func(ctx context.Context, name string) (Beside, bool, error)
+
+	giving   bool              // the receiver has the word
+	siblings map[string][]byte // files that lie beside those that are read, by path
+	held     int               // bytes of siblings
+	fault    error             // of this machine, met while looking beside a file
+	// retire says that this process has met what it should not read on after:
+	// a panic, or a database, whose library is not memory safe by itself.
+	retire bool
+}
+
+func (w *work) do(ctx context.Context, j job, original *os.File) error {
+	if j.Format != "" {
+		input := reader.Input{Name: j.Name, Size: j.Size, File: original, Temp: w.limits.Temp}
+		return w.file(ctx, j, reader.File{Input: input})
+	}
+	n := 0
+	for f, err := range reader.Files(ctx, j.Name, original, j.Size, w.limits) {
+		if err != nil {
+			return err
+		}
+		if n++; n <= j.Skip {
+			continue
+		}
+		if err := w.file(ctx, j, f); err != nil {
+			return err
+		}
+		if w.begin != nil {
+			if err := w.begin(nil); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// file reads one file. A reader that panics breaks this file only.
+func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
+	at := File{Path: f.Path, Name: f.Input.Name, Problem: f.Problem, Size: f.Input.Size}
+	e := Event{File: &at}
+	if w.begin != nil {
+		if err := w.begin(&at); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if w.giving {
+			panic(p) // not the reader's
+		}
+		w.retire = true
+		e.Item, e.Broke = reader.Item{Problem: "the reader broke: " + firstLine(fmt.Sprint(p))}, true
+		err = w.hand(e)
+	}()
+	var format *reader.Format
+	if f.Problem == "" {
+		if bytes.HasPrefix(f.Sample.Head, []byte("SQLite format 3")) {
+			w.retire = true
+		}
+		if format = w.formatOf(j, f.Sample); format != nil {
+			at.Reader = format.String()
+		} else if j.Hash && at.Path != "" {
+			sum := sha256.New()
+			if _, err := io.Copy(sum, f.Input.Reader()); err != nil {
+				return err
+			}
+			sum.Sum(at.Hash[:0])
+		}
+	}
+	if err := w.hand(e); err != nil || format == nil || j.Hash {
+		return err
+	}
+	e.File = nil
+	f.Input.Options = w.reading
+	f.Input.Sibling = func(name string) (io.ReaderAt, int64, bool) { return w.sibling(ctx, name) }
+	for item, err := range format.Read(ctx, f.Input) {
+		if w.fault != nil {
+			return w.fault
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			item = reader.Item{Problem: "the file cannot be read further: " + err.Error(), Where: item.Where}
+		}
+		if err := w.hand(Event{Item: item}); err != nil {
+			return err
+		}
+	}
+	return w.fault
+}
+
+func (w *work) hand(e Event) error {
+	w.giving = true
+	err := w.give(e)
+	w.giving = false
+	return err
+}
+
+// firstLine is the beginning of a text that may be long and hostile.
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s[:min(len(s), 300)], "\n")
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// formatOf returns the format that reads a file. A format that the operator
+// names is not forced on what is no text.
+func (w *work) formatOf(j job, sample reader.Sample) *reader.Format {
+	if j.Format != "" {
+		return w.byName(j.Format)
+	}
+	if forced := w.byName(w.format); forced != nil && (sample.Text != nil || forced.Detect(sample) > 0) {
+		return forced
+	}
+	format, _ := reader.Detect(sample)
+	return format
+}
+
+func (w *work) byName(name string) *reader.Format {
+	for _, f := range w.formats {
+		if f.Name == name {
+			return f
+		}
+	}
+	f, _ := reader.ByName(name)
+	return f
+}
+
+// SiblingLimit is the largest file that is held for those beside it, and
+// siblingsLimit how much of them is held at once, in bytes.
+const (
+	SiblingLimit  = 64 << 20
+	siblingsLimit = 2 * SiblingLimit
+)
+
+// sibling returns a file of the delivery for a reader that looks for names
+// beside the messages.
+func (w *work) sibling(ctx context.Context, name string) (io.ReaderAt, int64, bool) {
+	content, ok := w.siblings[name]
+	if !ok {
+		var err error
+		if content, ok, err = w.fetch(ctx, name); err != nil {
+			w.fault = err
+		}
+		if !ok || err != nil {
+			return nil, 0, false
+		}
+		if w.held += len(content); w.held > siblingsLimit || w.siblings == nil {
+			w.siblings = map[string][]byte{}
+			w.held = len(content)
+		}
+		w.siblings[name] = content
+	}
+	return bytes.NewReader(content), int64(len(content)), true
+}
+
+// fetch reads a file of the delivery, which may lie in an archive.
+func (w *work) fetch(ctx context.Context, name string) ([]byte, bool, error) {
+	b, ok, err := w.ask(ctx, name)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	defer b.File.Close()
+	if b.Name == name {
+		content, err := io.ReadAll(io.NewSectionReader(b.File, 0, b.Size))
+		return content, true, err
+	}
+	for f, err := range reader.Files(ctx, b.Name, b.File, b.Original.Size, w.limits) {
+		if err != nil {
+			return nil, false, err
+		}
+		if f.Problem == "" && f.Input.Name == name && f.Input.Size == b.Size {
+			content, err := io.ReadAll(f.Input.Reader())
+			return content, true, err
+		}
+	}
+	return nil, false, fmt.Errorf("find %q in %q: %w", name, b.Name, argus.ErrNotFound)
+}
