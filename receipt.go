@@ -13,6 +13,8 @@ type Receipt struct {
 	Opening  Opening        `json:"opening"`
 	Counts   Counts         `json:"counts"`
 	Files    []FileAccount  `json:"files"`
+	// Completeness is what is not among the messages.
+	Completeness Completeness `json:"completeness"`
 	// Seal is nil while the delivery is open.
 	Seal *Seal `json:"seal,omitempty"`
 }
@@ -43,6 +45,8 @@ const OtherReasons = "other reasons"
 // Bookkeeper makes a delivery's receipt from its records, given in order.
 type Bookkeeper struct {
 	receipt Receipt
+	first   uint64 // sequence number of the opening
+	look    look
 	place   map[uint64]int // of the file, by the sequence number of its record
 	reasons []map[string]uint64
 }
@@ -51,7 +55,7 @@ type Bookkeeper struct {
 func (b *Bookkeeper) Add(r *Record) {
 	switch r.Kind {
 	case KindOpening:
-		b.receipt.Delivery, b.receipt.Opening = r.Delivery, *r.Opening
+		b.receipt.Delivery, b.receipt.Opening, b.first = r.Delivery, *r.Opening, r.Seq
 		return
 	case KindOriginal:
 		if b.place == nil {
@@ -63,6 +67,9 @@ func (b *Bookkeeper) Add(r *Record) {
 		return
 	}
 	b.receipt.Counts.Add(r)
+	if r.Message != nil {
+		b.look.add(r, r.Of >= max(b.first, 1))
+	}
 	at, ok := b.place[r.Where.Original]
 	if !ok {
 		return
@@ -101,6 +108,7 @@ func (b *Bookkeeper) Counts() Counts { return b.receipt.Counts }
 func (b *Bookkeeper) Receipt(seal *Seal) *Receipt {
 	receipt := b.receipt
 	receipt.Seal = seal
+	receipt.Completeness = b.look.result()
 	receipt.Files = slices.Clone(b.receipt.Files)
 	for i := range receipt.Files {
 		reasons := b.reasons[i]

@@ -1,0 +1,81 @@
+package argus_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+)
+
+// book counts messages as records of one delivery. A message that equals one
+// before it is given as its sighting.
+func book(messages ...argus.Message) argus.Completeness {
+	var b argus.Bookkeeper
+	b.Add(&argus.Record{Seq: 100, Kind: argus.KindOpening, Opening: &argus.Opening{}})
+	b.Add(&argus.Record{Seq: 101, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
+	seen := map[argus.ID]uint64{}
+	for i, m := range messages {
+		r := &argus.Record{Seq: uint64(102 + i), Kind: argus.KindMessage, Message: &m, Where: argus.Where{Original: 101}}
+		r.ID, _ = m.Identity()
+		if of := seen[r.ID]; of > 0 {
+			r.Kind, r.Of = argus.KindSighting, of
+		}
+		seen[r.ID] = r.Seq
+		b.Add(r)
+	}
+	return b.Receipt(nil).Completeness
+}
+
+func said(conversation, from, to string, second int) argus.Message {
+	return argus.Message{Service: "sky", Conversation: conversation, From: from, To: []string{to}, ServiceID: fmt.Sprint(second),
+		Sent: argus.Time{Micros: int64(second) * 1e6, Precision: argus.Second}}
+}
+
+func TestCompleteness(t *testing.T) {
+	numbered := func(n int) argus.Message {
+		m := said("A|B", "A", "B", n)
+		m.Sequence = uint64(n)
+		if n%2 == 0 {
+			m.From, m.To = "B", []string{"A"}
+		}
+		return m
+	}
+	photo := said("A|B", "A", "B", 1)
+	photo.Attachments = []argus.Attachment{{Name: "there.jpg", Hash: argus.Hash{1}}, {Name: "gone.jpg"}}
+	for _, tt := range []struct {
+		name     string
+		messages []argus.Message
+		want     argus.Completeness
+	}{
+		{"nothing", nil, argus.Completeness{}},
+		{"both sides", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 2)}, argus.Completeness{Conversations: 1}},
+		{"one side", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "A", "B", 2)}, argus.Completeness{Conversations: 1, OneSided: 1}},
+		{"one message is no side", []argus.Message{said("A|B", "A", "B", 1)}, argus.Completeness{Conversations: 1}},
+		{"one message twice", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "A", "B", 1)}, argus.Completeness{Conversations: 1}},
+		{"attachments", []argus.Message{photo}, argus.Completeness{Conversations: 1, Named: 2, Missing: 1}},
+		{"a gap", []argus.Message{numbered(1), numbered(2), numbered(5), numbered(6)}, argus.Completeness{Conversations: 1, Series: 1, Unseen: 2}},
+		{"time back", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3), said("A|B", "B", "A", 7)},
+			argus.Completeness{Conversations: 1, Backwards: 1}},
+		{"newest first", []argus.Message{said("A|B", "A", "B", 9), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3)}, argus.Completeness{Conversations: 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, book(tt.messages...)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// More conversations than are looked at cost no more memory, and are told.
+func TestCompletenessIsBounded(t *testing.T) {
+	var messages []argus.Message
+	for i := range 1<<16 + 10 {
+		messages = append(messages, said(fmt.Sprint("room ", i), "A", "", i))
+	}
+	got := book(messages...)
+	if got.Conversations != 1<<16 || got.BeyondLook != 10 {
+		t.Errorf("%d conversations, %d messages beyond; want 65536 and 10", got.Conversations, got.BeyondLook)
+	}
+}
