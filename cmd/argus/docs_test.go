@@ -115,7 +115,7 @@ With ` + "`--json`" + ` every line of the standard output is one JSON object, an
 
 | command | events |
 |---|---|
-| init, ingest | ` + "`created`, `progress`, `receipt`" + ` |
+| init, ingest | ` + "`created`, `progress`, `receipt`; `plan`" + ` |
 | search | ` + "`hit`, then one `result`, with the number of `hits` that were printed and the `total`" + ` |
 | show, conversation | ` + "`message`, `conversation`" + ` |
 | receipt, quarantine | ` + "`delivery` for each, or the `receipt` of one; `quarantined`" + ` |

@@ -26,7 +26,8 @@ var errIngestStopped = errors.New("the delivery is interrupted")
 type ingestFlags struct {
 	format, timezone, service, owner string
 	columns                          []string
-	resume, abandon                  bool
+	via                              string
+	resume, abandon, dryRun          bool
 	reason                           string
 	batch                            int
 }
@@ -34,7 +35,7 @@ type ingestFlags struct {
 func (a *app) ingestCommand() *cobra.Command {
 	var f ingestFlags
 	c := &cobra.Command{
-		Use:   "ingest PATH…",
+		Use:   "ingest PATH… [-- ARGUMENT…]",
 		Short: "Take in deliveries: files, folders, archives",
 		Long: `Take in each path as one delivery: every file is kept byte for byte, read with
 the reader that recognises its content, and sealed with a signature. Each
@@ -45,15 +46,33 @@ delivery gets a receipt with a balanced account:
 What no reader can make sense of is quarantined with the reason and stops
 nothing. Taking the same in again makes no second message. What was interrupted
 goes on with the same command, or with --resume. The store is made if there is
-none yet.`,
+none yet.
+
+With --dry-run everything is read and nothing is kept: it says which reader would
+read what, how many messages, accounts and conversations there are, from when to
+when, and what would be quarantined and why. No store is needed and none is made.
+
+With --via a program of yours reads each file: it gets the file on its standard
+input and prints Argus JSON lines (docs/readers.md). What stands behind -- are
+its arguments. The originals are kept as ever, and the seal names the program
+with its SHA-256.`,
 		Example: `  argus ingest phone/ server-archive.zip
   argus ingest --timezone Europe/Brussels 'WhatsApp Chat with Ali.txt'
-  argus ingest --map from=Afzender --map text=Bericht sheet.xlsx`,
-		Args: func(_ *cobra.Command, args []string) error {
+  argus ingest --map from=Afzender --map text=Bericht sheet.xlsx
+  argus ingest --dry-run --json phone/
+  argus ingest --via ./old-dump.py old-server/ -- --codepage 850`,
+		Args: func(c *cobra.Command, args []string) error {
+			args, behind := splitAtDash(c, args)
 			switch {
+			case len(behind) > 0 && f.via == "":
+				return errors.New("what stands behind -- goes to the program that --via names")
+			case f.via != "" && f.format != "":
+				return errors.New("--via and --format exclude each other")
+			case f.dryRun && (f.resume || f.abandon):
+				return errors.New("--dry-run begins nothing that could be resumed")
 			case f.resume && f.abandon:
 				return errors.New("--resume and --abandon exclude each other")
-			case (f.resume || f.abandon) && (f.format != "" || f.timezone != "" || f.service != "" || f.owner != "" || len(f.columns) > 0):
+			case (f.resume || f.abandon) && (f.format != "" || f.timezone != "" || f.service != "" || f.owner != "" || f.via != "" || len(f.columns) > 0):
 				return errors.New("--resume and --abandon take no reading options: the delivery has its own")
 			case (f.resume || f.abandon) && len(args) > 0:
 				return errors.New("--resume and --abandon take no path: the delivery has its own")
@@ -70,11 +89,21 @@ none yet.`,
 	flags.StringVar(&f.service, "service", "", "the `name` of the service where the data does not tell it")
 	flags.StringVar(&f.owner, "owner", "", "the `account` of the device that was exported, where the data does not tell it")
 	flags.StringArrayVar(&f.columns, "map", nil, "for sheets: `field=header`, may be repeated (docs/format/sheet.md lists the fields)")
+	flags.StringVar(&f.via, "via", "", "have this `program` read each file and print Argus JSON lines")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be read, and keep nothing")
 	flags.BoolVar(&f.resume, "resume", false, "finish what was interrupted")
 	flags.BoolVar(&f.abandon, "abandon", false, "seal what was interrupted as it is, marked incomplete")
 	flags.IntVar(&f.batch, "batch", 4096, "the most records that are made durable at once")
 	flags.StringVar(&f.reason, "reason", "abandoned by the operator", "with --abandon: why, for the seal")
 	return c
+}
+
+// splitAtDash tells what stands before -- from what stands behind it.
+func splitAtDash(c *cobra.Command, args []string) (before, behind []string) {
+	if at := c.ArgsLenAtDash(); at >= 0 {
+		return args[:at], args[at:]
+	}
+	return args, nil
 }
 
 // reading turns flags into reading options, and into their record.
@@ -107,10 +136,22 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	if err := intake.KnownFormat(f.format); err != nil {
 		return usageError{err, c.CommandPath()}
 	}
+	paths, behind := splitAtDash(c, paths)
+	work := intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
+	if f.via != "" {
+		via, record, err := intake.NewVia(f.via, behind)
+		if err != nil {
+			return fmt.Errorf("--via: %w", err)
+		}
+		work.Via, work.ReadingNames = via, append(names, record...)
+	}
 	for _, p := range paths {
 		if _, err := os.Stat(p); err != nil {
 			return fmt.Errorf("look at what to take in: %w", err)
 		}
+	}
+	if f.dryRun {
+		return a.dryRun(c.Context(), work, paths)
 	}
 	path := a.storePath()
 	if !node.Exists(path) && len(paths) > 0 {
@@ -127,7 +168,7 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	err = a.ingestInto(c.Context(), n, f, paths, intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true})
+	err = a.ingestInto(c.Context(), n, f, paths, work)
 	return errors.Join(err, n.Close())
 }
 
@@ -139,6 +180,9 @@ func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths
 	progress := a.newProgress()
 	defer progress.close()
 	o.Progress = progress.show
+	if o.Via != nil {
+		o.Via.Say = a.viaSays
+	}
 	err = n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error {
 		switch {
 		case f.resume:
@@ -161,6 +205,91 @@ func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths
 		return errIngestStopped
 	}
 	return err
+}
+
+// viaSays shows what a program of --via prints on its standard error.
+func (a *app) viaSays(line string) { fmt.Fprintln(a.err, "via: "+plain(line)) }
+
+// dryRun shows what an intake would find.
+func (a *app) dryRun(ctx context.Context, o intake.Options, paths []string) error {
+	progress := a.newProgress()
+	defer progress.close()
+	if !a.json {
+		o.Progress = progress.show
+	}
+	if o.Via != nil {
+		o.Via.Say = a.viaSays
+	}
+	for _, path := range paths {
+		plan, err := intake.PlanIngest(ctx, o, path)
+		if err != nil {
+			return err
+		}
+		progress.end()
+		if a.json {
+			err = a.out.object("plan", plan)
+		} else {
+			printPlan(a.out, plan)
+			err = a.out.flush()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printPlan(o *output, p *intake.Plan) {
+	o.linef("%s  nothing is kept", o.bold(plain(p.Source)))
+	o.linef("  would read %s = messages %s + quarantined %s", group(p.Read), group(p.Messages), group(p.Quarantined))
+	o.linef("  %s, %s, %s", estimate(p.Different, "different message", "different messages"),
+		estimate(p.Accounts, "account", "accounts"), estimate(p.Conversations, "conversation", "conversations"))
+	if p.Locked > 0 {
+		o.linef("  %s locked: no key is held yet", count(p.Locked, "message is", "messages are"))
+	}
+	if p.First.Known() {
+		o.linef("  messages from %s to %s", p.First, p.Last)
+	}
+	printCompleteness(o, p.Completeness)
+	files := make([]argus.FileAccount, len(p.Files))
+	for i, f := range p.Files {
+		files[i] = argus.FileAccount{Original: argus.Original{Path: f.Path, Size: f.Size}, Readers: f.Readers,
+			Counts: argus.Counts{Read: f.Messages + f.Quarantined}, Problems: f.Problems}
+	}
+	printFiles(o, files)
+}
+
+// estimate writes a number that may be one.
+func estimate(e intake.Estimate, one, many string) string {
+	if e.Estimated {
+		return "about " + count(e.Count, one, many)
+	}
+	return count(e.Count, one, many)
+}
+
+// printCompleteness prints what is not there, as far as the messages tell.
+func printCompleteness(o *output, c argus.Completeness) {
+	var asks []string
+	ask := func(n uint64, one, many string) {
+		if n > 0 {
+			asks = append(asks, count(n, one, many))
+		}
+	}
+	ask(c.Missing, "attachment is named and not there", "attachments are named and not there")
+	ask(c.Unseen, "running number is not seen", "running numbers are not seen")
+	ask(c.OneSided, "conversation has one side only", "conversations have one side only")
+	ask(c.Backwards, "step goes against time", "steps go against time")
+	for _, s := range c.Stated {
+		if s.Stated != s.Found {
+			asks = append(asks, fmt.Sprintf("%s states %s %s and has %s", oneLine(s.File), group(s.Stated), oneLine(s.What), group(s.Found)))
+		}
+	}
+	if len(asks) > 0 {
+		o.linef("  to ask about: %s", strings.Join(asks, "; "))
+	}
+	if c.BeyondLook > 0 {
+		o.linef("  %s in conversations beyond the first %s, which were not looked at for gaps", count(c.BeyondLook, "message is", "messages are"), group(c.Conversations))
+	}
 }
 
 func (a *app) several(p *progress, none string, work func() ([]*argus.Receipt, error)) error {
@@ -277,18 +406,8 @@ func printReceipt(o *output, r *argus.Receipt) {
 	if c.Locked > 0 {
 		o.linef("  %s locked: no key is held yet", count(c.Locked, "message is", "messages are"))
 	}
-	quiet := 0
-	for _, f := range r.Files {
-		if len(f.Problems) == 0 {
-			if quiet++; quiet > maxFiles {
-				continue
-			}
-		}
-		printFile(o, f)
-	}
-	if quiet > maxFiles {
-		o.linef("  … and %s without problems", count(uint64(quiet-maxFiles), "file", "files"))
-	}
+	printCompleteness(o, r.Completeness)
+	printFiles(o, r.Files)
 	if s := r.Seal; s != nil {
 		span := ""
 		if s.First.Known() {
@@ -300,6 +419,23 @@ func printReceipt(o *output, r *argus.Receipt) {
 		}
 	} else {
 		o.linef("  not sealed: its ingest goes on or was interrupted (argus ingest --resume)")
+	}
+}
+
+// printFiles prints what became of each file, or of the first and of those
+// with problems.
+func printFiles(o *output, files []argus.FileAccount) {
+	quiet := 0
+	for _, f := range files {
+		if len(f.Problems) == 0 {
+			if quiet++; quiet > maxFiles {
+				continue
+			}
+		}
+		printFile(o, f)
+	}
+	if quiet > maxFiles {
+		o.linef("  … and %s without problems", count(uint64(quiet-maxFiles), "file", "files"))
 	}
 }
 

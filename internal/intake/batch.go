@@ -55,7 +55,7 @@ func (b *batch) write(ctx context.Context) {
 		if b.err = b.in.o.Pace(ctx); b.err != nil {
 			return
 		}
-		if b.err = b.in.o.Store.Append(ctx, b.in.delivery, records); b.err != nil {
+		if b.err = b.in.put(ctx, records); b.err != nil {
 			return
 		}
 		for _, r := range records {

@@ -48,6 +48,9 @@ type Options struct {
 	// ReadingNames are Reading's settings as they were given, for the record.
 	ReadingNames []argus.Field
 	Limits       reader.Limits
+	// Via reads every file instead of the readers; the fields that [NewVia]
+	// gave are in ReadingNames. Default: none.
+	Via *Via
 	// Apart runs the readers in a process of their own; the program calls
 	// sandbox.Main for it. Default: in this one.
 	Apart bool
@@ -110,7 +113,10 @@ var (
 
 // readerNames lists the readers that a delivery may use, as its record keeps
 // them.
-func readerNames() []string {
+func (o Options) readerNames() []string {
+	if o.Via != nil {
+		return []string{o.Via.name()}
+	}
 	var names []string
 	for _, f := range reader.Formats() {
 		names = append(names, f.String())
@@ -151,7 +157,7 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	}
 	opening := argus.Opening{
 		Source: path, Place: label(place), Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
-		Software: o.Software, Readers: readerNames(), Options: o.settings(),
+		Software: o.Software, Readers: o.readerNames(), Options: o.settings(),
 	}
 	number, err := o.Store.Begin(ctx, opening)
 	if err != nil {
@@ -195,7 +201,7 @@ func Resume(ctx context.Context, o Options) ([]*argus.Receipt, error) {
 }
 
 func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFile) (*argus.Receipt, error) {
-	if !slices.Equal(d.Opening.Readers, readerNames()) {
+	if !slices.Equal(d.Opening.Readers, o.readerNames()) {
 		return nil, fmt.Errorf("resume %s: %w: what was read already could be skipped wrongly", d.Number, ErrOtherReaders)
 	}
 	in := newIntake(o, d.Number)
@@ -257,8 +263,15 @@ func (o Options) as(settings []argus.Field) (Options, error) {
 	if len(settings) > 0 && settings[0].Name == "format" {
 		o.Format, o.ReadingNames = settings[0].Value, settings[1:]
 	}
-	var err error
-	if o.Reading, err = Reading(o.ReadingNames); err != nil {
+	via, names, err := viaOf(o.ReadingNames)
+	if err != nil {
+		return o, err
+	}
+	if via != nil && o.Via != nil {
+		via.Say = o.Via.Say
+	}
+	o.Via = via
+	if o.Reading, err = Reading(names); err != nil {
 		return o, err
 	}
 	return o, KnownFormat(o.Format)

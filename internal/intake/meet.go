@@ -105,10 +105,11 @@ func (p *meetings) clock(d argus.DeliveryNumber, r *argus.Record) clock {
 }
 
 // identity returns the name and version of the message that a copy is of: what
-// it was given, or those of a message that it meets.
+// it was given, or those of a message that it meets. Where there is no store,
+// there are no meetings.
 func (p *meetings) identity(ctx context.Context, r *argus.Record) (argus.ID, argus.Version, error) {
 	m, id, version := r.Message, r.ID, r.Version
-	if p.first == 1 || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
+	if p == nil || p.first == 1 || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
 		return id, version, nil
 	}
 	if !p.devices && p.clock(p.delivery, r) == ofService {

@@ -37,6 +37,10 @@ type intake struct {
 	meetings *meetings
 	reading  *sandbox.Readers
 	batch    *batch
+
+	// put makes records durable and numbers them; open opens a kept file.
+	put  func(ctx context.Context, records []*argus.Record) error
+	open func(*argus.Record) (*os.File, error)
 }
 
 // piece is a file of the delivery that is read on its own.
@@ -69,11 +73,13 @@ type stranger struct {
 
 func newIntake(o Options, d argus.DeliveryNumber) *intake {
 	in := &intake{
-		o: o, delivery: d, readers: readerNames(), progress: Progress{Delivery: d},
+		o: o, delivery: d, readers: o.readerNames(), progress: Progress{Delivery: d},
 		done: map[piece][]stretch{}, holdings: map[string]*holding{},
 	}
 	in.reading = sandbox.New(sandbox.Options{Apart: o.Apart, Format: o.Format, Reading: o.Reading, Limits: o.Limits, Beside: in.beside})
 	in.batch = newBatch(in)
+	in.put = func(ctx context.Context, records []*argus.Record) error { return o.Store.Append(ctx, d, records) }
+	in.open = func(r *argus.Record) (*os.File, error) { return o.Store.OpenOriginal(r.Original.Hash) }
 	return in
 }
 
@@ -136,18 +142,23 @@ func (in *intake) run(ctx context.Context, files []foundFile) (*argus.Receipt, e
 			p.Total += r.Original.Size
 		}
 	})
-	for _, r := range in.originals {
-		if err := in.readOriginal(ctx, r); err != nil {
-			return fail(err)
-		}
-	}
-	if err := in.settleStrangers(ctx); err != nil {
-		return fail(err)
-	}
-	if err := in.batch.finish(ctx); err != nil {
+	if err := in.readAll(ctx); err != nil {
 		return fail(err)
 	}
 	return in.seal(ctx, "")
+}
+
+// readAll reads what is kept.
+func (in *intake) readAll(ctx context.Context) error {
+	for _, r := range in.originals {
+		if err := in.readOriginal(ctx, r); err != nil {
+			return err
+		}
+	}
+	if err := in.settleStrangers(ctx); err != nil {
+		return err
+	}
+	return in.batch.finish(ctx)
 }
 
 // keep takes the bytes of every file, before anything is read.
@@ -245,13 +256,13 @@ func (in *intake) append(ctx context.Context, records []*argus.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	if err := in.o.Store.Append(ctx, in.delivery, records); err != nil {
+	if err := in.put(ctx, records); err != nil {
 		return err
 	}
 	for _, r := range records {
 		in.book.Add(r)
 	}
-	in.advance(func(p *Progress) { p.Counts, p.Acknowledged = in.book.Counts(), in.o.Store.Last() })
+	in.advance(func(p *Progress) { p.Counts, p.Acknowledged = in.book.Counts(), records[len(records)-1].Seq })
 	return nil
 }
 
@@ -289,7 +300,7 @@ func (in *intake) readOriginal(ctx context.Context, record *argus.Record) error 
 	var before int64
 	in.advance(func(p *Progress) { before, p.File = p.Bytes, o.Path })
 	defer func() { in.advance(func(p *Progress) { p.Bytes = before + o.Size }) }()
-	f, err := in.o.Store.OpenOriginal(o.Hash)
+	f, err := in.open(record)
 	if err != nil {
 		return err
 	}
@@ -297,6 +308,9 @@ func (in *intake) readOriginal(ctx context.Context, record *argus.Record) error 
 	of := sandbox.Original{Name: o.Path, Size: o.Size, File: f}
 	if err := in.take(ctx, record, of); err != nil {
 		return err
+	}
+	if in.o.Via != nil {
+		return in.readVia(ctx, record, of)
 	}
 	var at reading
 	last := time.Now()
@@ -323,6 +337,9 @@ func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Ori
 		for _, r := range in.originals {
 			in.holdings[r.Original.Path] = &holding{hash: r.Original.Hash, size: r.Original.Size, record: r}
 		}
+	}
+	if in.o.Via != nil {
+		return nil // it looks into archives itself, or not
 	}
 	for file, err := range in.reading.Files(ctx, of) {
 		if err != nil {
@@ -364,7 +381,7 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 			return nil
 		}
 	}
-	if e.Item.Message == nil && e.Item.Problem == "" && e.File != nil {
+	if e.Item.Message == nil && e.Item.Problem == "" && !e.Broke {
 		return nil // a file begins, and nothing else
 	}
 	r := in.record(at, e.Item)
@@ -397,7 +414,7 @@ func (in *intake) beside(_ context.Context, name string) (b sandbox.Beside, ok b
 		return b, false, nil
 	}
 	o := h.record.Original
-	f, err := in.o.Store.OpenOriginal(o.Hash)
+	f, err := in.open(h.record)
 	if err != nil {
 		return b, false, err
 	}
@@ -487,6 +504,8 @@ func (in *intake) settleStrangers(ctx context.Context) error {
 			r.Kind, r.Original = argus.KindAttachment, &argus.Original{Hash: h.hash, Size: h.size, Path: s.where.Path}
 		case h != nil && h.size == 0:
 			r.Quarantine = &argus.Quarantine{Reason: "the file is empty"}
+		case in.o.Via != nil:
+			r.Quarantine = &argus.Quarantine{Reason: "the program prints nothing for the file, and no message names it; its bytes are kept"}
 		default:
 			r.Quarantine = &argus.Quarantine{Reason: "no reader recognises the file, and no message names it; its bytes are kept"}
 		}

@@ -8,7 +8,7 @@
 //
 // On Linux the kernel holds the process to that (seccomp, rlimits). On other
 // systems of the Unix family it is a process of its own with less to hold it,
-// and on Windows the readers run in the calling process: docs/sandbox.md says
+// and on Windows the readers run in the calling process: SECURITY.md says
 // what holds where.
 package sandbox
 

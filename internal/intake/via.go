@@ -1,0 +1,221 @@
+package intake
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/sandbox"
+)
+
+// Via is a program of the operator's that turns each file of a delivery into
+// Argus JSON lines. It gets the file on its standard input and the file's path
+// in the delivery as $ARGUS_FILE, and prints on its standard output.
+//
+// It runs as whoever runs Argus, outside of the sandbox. For the same file it
+// has to print the same.
+type Via struct {
+	program string // full path
+	hash    argus.Hash
+	args    []string
+	// Say is told what the program prints on its standard error, line by line.
+	// Default: nobody.
+	Say func(line string)
+	// Output is the most that is taken of what it prints for one file, in
+	// bytes. Default 1 GiB and 100 times the size of the file.
+	Output int64
+}
+
+// NewVia finds a program. The fields are the record of it: its path and
+// SHA-256, its arguments, and the SHA-256 of those that are files, such as the
+// script of an interpreter.
+func NewVia(program string, args []string) (*Via, []argus.Field, error) {
+	path, err := exec.LookPath(program)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("find the program: %w", err)
+	}
+	v := &Via{program: path, args: args}
+	if v.hash, err = hashFile(path); err != nil {
+		return nil, nil, fmt.Errorf("read the program: %w", err)
+	}
+	names := []argus.Field{{Name: "via", Value: path}, {Name: "via-sha256", Value: v.hash.String()}}
+	for _, arg := range args {
+		names = append(names, argus.Field{Name: "via-arg", Value: arg})
+		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
+			hash, err := hashFile(arg)
+			if err != nil {
+				return nil, nil, fmt.Errorf("read an argument of the program: %w", err)
+			}
+			names = append(names, argus.Field{Name: "via-arg-sha256", Value: hash.String()})
+		}
+	}
+	return v, names, nil
+}
+
+func hashFile(name string) (h argus.Hash, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return h, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	sum.Sum(h[:0])
+	return h, err
+}
+
+// viaOf finds the program that a delivery was begun with again, nil for none.
+func viaOf(settings []argus.Field) (*Via, []argus.Field, error) {
+	var via, others []argus.Field
+	var args []string
+	for _, s := range settings {
+		if !strings.HasPrefix(s.Name, "via") {
+			others = append(others, s)
+			continue
+		}
+		if via = append(via, s); s.Name == "via-arg" {
+			args = append(args, s.Value)
+		}
+	}
+	if len(via) == 0 {
+		return nil, others, nil
+	}
+	v, now, err := NewVia(via[0].Value, args)
+	if err != nil || fmt.Sprint(now) != fmt.Sprint(via) {
+		return nil, nil, fmt.Errorf("%w: %s is not the program that it was", ErrOtherReaders, via[0].Value)
+	}
+	return v, others, nil
+}
+
+// name is how a trace names the program: its version is its hash.
+func (v *Via) name() string {
+	return label("via:" + filepath.Base(v.program) + "/" + v.hash.String()[:12])
+}
+
+// run gives a file to the program and its output to out. What the program did
+// wrong is told in words; an error is of this machine.
+func (v *Via) run(ctx context.Context, of sandbox.Original, out io.Writer) (broke string, err error) {
+	limit := cmp.Or(v.Output, 1<<30+100*of.Size)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	bounded := &boundedWriter{w: out, left: limit, over: stop}
+	said := &lineWriter{say: v.Say}
+	c := exec.CommandContext(ctx, v.program, v.args...)
+	c.Stdin, c.Stdout, c.Stderr = of.File, bounded, said
+	c.Env = append(os.Environ(), "ARGUS_FILE="+of.Name, "ARGUS_SIZE="+strconv.FormatInt(of.Size, 10))
+	c.WaitDelay = 5 * time.Second // for those that it started itself
+	if err := c.Start(); err != nil {
+		return "", fmt.Errorf("start %s: %w", v.program, err)
+	}
+	err = c.Wait()
+	said.end()
+	exit, isExit := errors.AsType[*exec.ExitError](err)
+	switch {
+	case bounded.err != nil:
+		return "", fmt.Errorf("keep what %s prints: %w", v.program, bounded.err)
+	case bounded.left < 0:
+		return fmt.Sprintf("%s printed more than %d bytes and was stopped", filepath.Base(v.program), limit), nil
+	case isExit:
+		return fmt.Sprintf("%s ended with %s", filepath.Base(v.program), exit), nil
+	case errors.Is(err, exec.ErrWaitDelay):
+		return fmt.Sprintf("%s left a program behind that goes on printing", filepath.Base(v.program)), nil
+	}
+	return "", err
+}
+
+// boundedWriter takes as much as is left and calls over for more.
+type boundedWriter struct {
+	w    io.Writer
+	left int64
+	over func()
+	err  error
+}
+
+func (b *boundedWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	if b.left -= int64(n); b.left < 0 {
+		b.over()
+		p = p[:max(0, int64(n)+b.left)]
+	}
+	if len(p) > 0 && b.err == nil {
+		_, b.err = b.w.Write(p)
+	}
+	return n, b.err
+}
+
+// lineWriter passes lines on, of long ones the beginning.
+type lineWriter struct {
+	say  func(string)
+	line []byte
+}
+
+func (l *lineWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 {
+		part, rest, ended := bytes.Cut(p, []byte{'\n'})
+		l.line = append(l.line, part[:min(len(part), max(0, 4096-len(l.line)))]...)
+		if p = rest; ended {
+			l.end()
+		}
+	}
+	return n, nil
+}
+
+func (l *lineWriter) end() {
+	if len(l.line) > 0 && l.say != nil {
+		l.say(strings.ToValidUTF8(string(l.line), "\uFFFD"))
+	}
+	l.line = l.line[:0]
+}
+
+// readVia has the program read an original. The place of a message is the line
+// of the program's output, which is not kept: the same program prints it again.
+func (in *intake) readVia(ctx context.Context, record *argus.Record, of sandbox.Original) error {
+	out, err := reader.TempFile()
+	if err != nil {
+		return err
+	}
+	defer os.Remove(out.Name())
+	defer out.Close()
+	broke, err := in.o.Via.run(ctx, of, out)
+	if err != nil || ctx.Err() != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	size, err := out.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	at := reading{where: argus.Where{Original: record.Seq, Reader: 1}, name: of.Name, repeats: newRepeats()}
+	if size == 0 && broke == "" {
+		in.strangers = append(in.strangers, stranger{at.where, of.Name})
+		return nil
+	}
+	for e, err := range in.reading.Text(ctx, sandbox.Original{Name: of.Name, Size: size, File: out}, "jsonl") {
+		if err != nil {
+			return err
+		}
+		e.File, e.Item.Where = nil, argus.Where{Record: e.Item.Where.Record}
+		if err := in.read(ctx, &at, record, e); err != nil {
+			return err
+		}
+	}
+	if broke == "" {
+		return nil
+	}
+	return in.read(ctx, &at, record, sandbox.Event{Item: reader.Item{Problem: broke}, Broke: true})
+}
