@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,7 +42,7 @@ type served struct {
 	out     *bufio.Writer
 	answers chan answer
 	events  []byte
-	sent    time.Time // when events were sent last
+	due     atomic.Bool // events have been waiting for a while
 }
 
 // answer is a frame from the program.
@@ -84,10 +85,16 @@ func serve(formats []*reader.Format) error {
 		return err
 	}
 	debug.SetMemoryLimit(set.Memory / 4 * 3)
+	debug.SetGCPercent(800) // most of what a reader makes is gone at once, and little is held
 	debug.SetMaxStack(64 << 20)
 	if err := lockDown(set.Memory); err != nil {
 		return fmt.Errorf("give up what a reader does not need: %w", err)
 	}
+	go func() {
+		for range time.Tick(time.Second) {
+			s.due.Store(true)
+		}
+	}()
 	for a := range s.answers {
 		if err := s.job(a); err != nil {
 			return err
@@ -195,7 +202,7 @@ func (s *served) gives(e Event) error {
 		e.Item = reader.Item{Problem: fmt.Sprintf("the message takes more than %d bytes", eventLimit), Where: e.Item.Where}
 		s.events = appendEvent(s.events[:before:before], &e)
 	}
-	if len(s.events) < frameEventsSize && time.Since(s.sent) < time.Second {
+	if len(s.events) < frameEventsSize && !s.due.Load() {
 		return nil
 	}
 	return s.flush()
@@ -203,7 +210,7 @@ func (s *served) gives(e Event) error {
 
 // flush sends the events that are waiting.
 func (s *served) flush() error {
-	s.sent = time.Now()
+	s.due.Store(false)
 	if len(s.events) == 0 {
 		return nil
 	}

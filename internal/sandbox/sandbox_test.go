@@ -386,3 +386,54 @@ func TestCancel(t *testing.T) {
 		t.Errorf("took %s, %v", took, ctx.Err())
 	}
 }
+
+// BenchmarkRead compares reading in this process with reading apart, on the
+// simplest format: what apart adds is the same for all.
+func BenchmarkRead(b *testing.B) {
+	var lines bytes.Buffer
+	for i := range 200_000 {
+		fmt.Fprintf(&lines, `{"service":"sky","conversation":"7B2FAA|Q3XK9A","from":"Q3XK9A","to":["7B2FAA"],"id":"m-%d","sent":"2021-02-14T12:03:%02d.250Z","text":"morgen om tien bij de loods, neem de sleutels mee %d"}`+"\n", i, i%60, i)
+	}
+	path := filepath.Join(b.TempDir(), "lines.jsonl")
+	if err := os.WriteFile(path, lines.Bytes(), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	for name, apart := range map[string]bool{"here": false, "apart": true} {
+		b.Run(name, func(b *testing.B) {
+			f, err := os.Open(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			before := cpu(b)
+			b.SetBytes(int64(lines.Len()))
+			for b.Loop() {
+				r := New(Options{Apart: apart})
+				n := 0
+				for e, err := range r.Read(b.Context(), Original{Name: "lines.jsonl", Size: int64(lines.Len()), File: f}) {
+					if err != nil || e.Item.Problem != "" {
+						b.Fatal(err, e.Item.Problem)
+					}
+					n++
+				}
+				if r.Close(); n != 200_001 {
+					b.Fatalf("%d events", n)
+				}
+			}
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N)/200_000, "cpu-ns/message")
+		})
+	}
+}
+
+// cpu is what this process and those that it waited for have used, in ns.
+func cpu(b *testing.B) (sum int64) {
+	b.Helper()
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(who, &u); err != nil {
+			b.Fatal(err)
+		}
+		sum += u.Utime.Nano() + u.Stime.Nano()
+	}
+	return sum
+}

@@ -221,6 +221,11 @@ func (d *decoder) byte() byte {
 }
 
 func (d *decoder) uint() (n uint64) {
+	if len(d.left) > 0 && d.left[0] < 0x80 {
+		n = uint64(d.left[0])
+		d.left = d.left[1:]
+		return n
+	}
 	for i := 0; i < len(d.left) && i < binary.MaxVarintLen64; i++ {
 		c := d.left[i]
 		n |= uint64(c&0x7f) << (7 * i)
