@@ -33,13 +33,19 @@ type Completeness struct {
 	// steps in the conversation have.
 	Backwards uint64 `json:"steps_against_time"`
 
-	// Stated are the counts that the sources give of themselves.
-	Stated []StatedCount `json:"stated,omitempty"`
+	// Stated counts the files that say how many records they have, and Differs
+	// those in which another number was found. Differing are the first of them.
+	Stated    uint64        `json:"files_stating_a_count"`
+	Differs   uint64        `json:"files_of_another_count"`
+	Differing []StatedCount `json:"differing,omitempty"`
 }
+
+// mostDiffering is how many files of another count are named.
+const mostDiffering = 100
 
 // StatedCount is how many records a source says that it has.
 type StatedCount struct {
-	// Where is the file, as a path in the delivery.
+	// File is its path in the delivery, with the path in it if it is an archive.
 	File string `json:"file"`
 	// What is the source's own word for it: "count of smses".
 	What string `json:"what"`
@@ -59,6 +65,36 @@ type look struct {
 	threads  map[uint64]*thread
 	services map[uint64]*series
 	found    Completeness
+
+	piece Where  // the file of the last record
+	items uint64 // read of it
+}
+
+// item counts what was read of a file.
+func (l *look) item(at Where) {
+	if at.Original != l.piece.Original || at.Path != l.piece.Path {
+		l.piece, l.items = at, 0
+	}
+	l.items++
+}
+
+// stated compares what a file says with what was read of it before.
+func (l *look) stated(s *Stated, at Where, file string) {
+	l.found.Stated++
+	found := l.items
+	if at.Original != l.piece.Original || at.Path != l.piece.Path {
+		found = 0
+	}
+	if s.Count == found {
+		return
+	}
+	if l.found.Differs++; l.found.Differs > mostDiffering {
+		return
+	}
+	if at.Path != "" {
+		file += "!/" + at.Path
+	}
+	l.found.Differing = append(l.found.Differing, StatedCount{File: file, What: s.What, Stated: s.Count, Found: found})
 }
 
 // series is what is remembered of running numbers.

@@ -68,6 +68,39 @@ func TestCompleteness(t *testing.T) {
 	}
 }
 
+// A file's own count is compared with what was read of it, an archive's entries
+// each for itself.
+func TestStatedCounts(t *testing.T) {
+	var b argus.Bookkeeper
+	add := func(r argus.Record) { b.Add(&r) }
+	add(argus.Record{Seq: 1, Kind: argus.KindOpening, Opening: &argus.Opening{}})
+	add(argus.Record{Seq: 2, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a.zip"}})
+	message := said("A|B", "A", "B", 1)
+	file := func(path string, messages, broken int, states uint64) {
+		where := argus.Where{Original: 2, Path: path}
+		for range messages {
+			add(argus.Record{Kind: argus.KindMessage, Message: &message, Where: where})
+		}
+		for range broken {
+			add(argus.Record{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: "x"}, Where: where})
+		}
+		add(argus.Record{Kind: argus.KindStated, Stated: &argus.Stated{What: "count", Count: states}, Where: where})
+	}
+	file("whole", 2, 1, 3)
+	file("short", 2, 0, 5)
+	file("none", 0, 0, 1)
+	file("empty", 0, 0, 0)
+	r := b.Receipt(nil)
+	c := r.Completeness
+	want := []argus.StatedCount{{File: "a.zip!/short", What: "count", Stated: 5, Found: 2}, {File: "a.zip!/none", What: "count", Stated: 1}}
+	if diff := cmp.Diff(want, c.Differing); diff != "" || c.Stated != 4 || c.Differs != 2 {
+		t.Errorf("%d stated, %d differ: %s", c.Stated, c.Differs, diff)
+	}
+	if want := (argus.Counts{Read: 5, Stored: 4, Quarantined: 1}); r.Counts != want {
+		t.Errorf("a count is no piece: %+v, want %+v", r.Counts, want)
+	}
+}
+
 // More conversations than are looked at cost no more memory, and are told.
 func TestCompletenessIsBounded(t *testing.T) {
 	var messages []argus.Message

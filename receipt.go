@@ -70,11 +70,17 @@ func (b *Bookkeeper) Add(r *Record) {
 	if r.Message != nil {
 		b.look.add(r, r.Of >= max(b.first, 1))
 	}
+	if r.Message != nil || r.Kind == KindQuarantined {
+		b.look.item(r.Where)
+	}
 	at, ok := b.place[r.Where.Original]
 	if !ok {
 		return
 	}
 	file := &b.receipt.Files[at]
+	if r.Kind == KindStated {
+		b.look.stated(r.Stated, r.Where, file.Original.Path)
+	}
 	file.Counts.Add(r)
 	if name := b.Reader(r.Where); name != "" && !slices.Contains(file.Readers, name) {
 		file.Readers = append(file.Readers, name)

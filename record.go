@@ -32,6 +32,8 @@ type Record struct {
 	// Original is the file, for KindOriginal and KindAttachment.
 	Original *Original `cbor:"8,keyasint,omitempty"`
 	Opening  *Opening  `cbor:"9,keyasint,omitempty"`
+	// Stated is what the source says of itself, for KindStated.
+	Stated *Stated `cbor:"10,keyasint,omitempty"`
 }
 
 // Size is about what a record takes in memory, and encoded: each of its parts
@@ -46,6 +48,9 @@ func (r *Record) Size() int {
 	}
 	if r.Original != nil {
 		n += len(r.Original.Path)
+	}
+	if r.Stated != nil {
+		n += len(r.Stated.What)
 	}
 	if o := r.Opening; o != nil {
 		n += len(o.Source) + len(o.Authority) + len(o.Actor) + len(o.Software)
@@ -84,6 +89,8 @@ func (r *Record) Valid() error {
 		valid = valid && utf8.ValidString(r.Original.Path)
 	case r.Quarantine != nil:
 		valid = valid && utf8.ValidString(r.Quarantine.Reason)
+	case r.Stated != nil:
+		valid = valid && utf8.ValidString(r.Stated.What)
 	}
 	if !valid {
 		return fmt.Errorf("the record of kind %s holds text that is not UTF-8", r.Kind)
@@ -103,6 +110,8 @@ func (r *Record) Complete() error {
 		missing = r.Message == nil
 	case KindQuarantined:
 		missing = r.Quarantine == nil
+	case KindStated:
+		missing = r.Stated == nil
 	default:
 		return fmt.Errorf("the record is of kind %s, which this version does not know", r.Kind)
 	}
@@ -129,9 +138,11 @@ const (
 	// KindAttachment: a file inside an archive is held that a message names.
 	// Outside archives, the file's KindOriginal is that record.
 	KindAttachment
+	// KindStated: a file says how many records it has.
+	KindStated
 )
 
-var kindWords = [...]string{"none", "opening", "original", "message", "sighting", "quarantined", "attachment"}
+var kindWords = [...]string{"none", "opening", "original", "message", "sighting", "quarantined", "attachment", "stated"}
 
 func (k Kind) String() string { return word(kindWords[:], uint8(k)) }
 
@@ -167,6 +178,14 @@ type Quarantine struct {
 	// Broke says that it is no piece: the reading of the file ended here before
 	// its time, and what stands behind was not read.
 	Broke bool `cbor:"3,keyasint,omitempty" json:"broke,omitempty"`
+}
+
+// Stated is a source's own count of its records, which may be another than what
+// was found in it: a finding, not an error.
+type Stated struct {
+	// What is the source's own word for it: "messageCount".
+	What  string `cbor:"1,keyasint" json:"what"`
+	Count uint64 `cbor:"2,keyasint" json:"count"`
 }
 
 // QuarantineRaw is the most that is copied of a quarantined piece, in bytes.

@@ -279,13 +279,12 @@ func printCompleteness(o *output, c argus.Completeness) {
 	ask(c.Unseen, "running number is not seen", "running numbers are not seen")
 	ask(c.OneSided, "conversation has one side only", "conversations have one side only")
 	ask(c.Backwards, "step goes against time", "steps go against time")
-	for _, s := range c.Stated {
-		if s.Stated != s.Found {
-			asks = append(asks, fmt.Sprintf("%s states %s %s and has %s", oneLine(s.File), group(s.Stated), oneLine(s.What), group(s.Found)))
-		}
-	}
+	ask(c.Differs, "file states another number of records than it has", "files state another number of records than they have")
 	if len(asks) > 0 {
 		o.linef("  to ask about: %s", strings.Join(asks, "; "))
+	}
+	for _, s := range c.Differing[:min(len(c.Differing), maxFiles)] {
+		o.linef("    %s states %s = %s, found %s", oneLine(s.File), oneLine(s.What), group(s.Stated), group(s.Found))
 	}
 	if c.BeyondLook > 0 {
 		o.linef("  %s in conversations beyond the first %s, which were not looked at for gaps", count(c.BeyondLook, "message is", "messages are"), group(c.Conversations))

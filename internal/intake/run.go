@@ -105,7 +105,7 @@ func (in *intake) recall(ctx context.Context) error {
 			}
 		case argus.KindOriginal:
 			in.originals = append(in.originals, r)
-		case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment:
+		case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
 			in.recallItem(piece{r.Where.Original, r.Where.Path}, r.Quarantine != nil && r.Quarantine.Broke)
 			if r.Message != nil {
 				in.meetings.take(r.ID, r.Message)
@@ -381,7 +381,7 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 			return nil
 		}
 	}
-	if e.Item.Message == nil && e.Item.Problem == "" && !e.Broke {
+	if i := e.Item; i.Message == nil && i.Problem == "" && i.Stated == nil && !e.Broke {
 		return nil // a file begins, and nothing else
 	}
 	r := in.record(at, e.Item)
@@ -464,6 +464,9 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 			}
 			reason = fmt.Sprintf("the message takes more than %d bytes", evidence.MaxRecord)
 		}
+	}
+	if s := item.Stated; s != nil && reason == "" {
+		return &argus.Record{Kind: argus.KindStated, Stated: &argus.Stated{What: label(s.What), Count: s.Count}, Where: where}
 	}
 	if reason == "" {
 		reason = "the reader gave neither a message nor a reason"

@@ -44,7 +44,7 @@ func checkReader(t testing.TB, f *Format, in Input) []Item {
 	var end int64
 	for i, item := range items {
 		switch {
-		case item.Message == nil && item.Problem == "":
+		case item.Message == nil && item.Problem == "" && item.Stated == nil:
 			t.Fatalf("item %d is neither message nor problem", i)
 		case item.Message != nil && item.Problem != "":
 			t.Fatalf("item %d is a message and has a problem: %s", i, item.Problem)
@@ -93,6 +93,7 @@ type goldenItem struct {
 	Message *argus.Message `json:"message,omitempty"`
 	Problem string         `json:"problem,omitempty"`
 	Raw     string         `json:"raw,omitempty"`
+	Stated  *argus.Stated  `json:"stated,omitempty"`
 	Where   argus.Where    `json:"where"`
 }
 
@@ -101,7 +102,7 @@ func checkGolden(t *testing.T, path string, items []Item) {
 	t.Helper()
 	shown := []goldenItem{}
 	for _, i := range items {
-		shown = append(shown, goldenItem{i.Message, i.Problem, string(i.Raw), i.Where})
+		shown = append(shown, goldenItem{i.Message, i.Problem, string(i.Raw), i.Stated, i.Where})
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

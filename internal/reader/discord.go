@@ -23,7 +23,7 @@ import (
 //   - A reference is a reply, or with forwardedMessage a forward.
 //   - An attachment is named by the path under which its bytes were saved, or by
 //     its own name where they were not.
-//   - messageCount at the end of the file is compared with what was found.
+//   - messageCount at the end of the file is what the file states of itself.
 var discordFormat = &Format{
 	Name:    "discord",
 	Version: 1,
@@ -49,16 +49,15 @@ func readDiscord(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		var channel discordChannel
 		d := newDocument(in, shape{lists: func(key string) bool { return key == "messages" }, begins: beginsDiscord, take: channel.take})
-		found, last := uint64(0), argus.Where{}
+		last := argus.Where{}
 		for item, err := range d.items(ctx, func(raw string) (*argus.Message, error) { return d.discordMessage(in.Options, &channel, raw) }) {
-			found++
 			last = item.Where
 			if !yield(item, err) || err != nil {
 				return
 			}
 		}
-		if n, err := strconv.ParseUint(channel.count, 10, 64); err == nil && n != found {
-			yield(Item{Problem: fmt.Sprintf("the file states %d messages, and %d were found in it", n, found),
+		if n, err := strconv.ParseUint(channel.count, 10, 64); err == nil {
+			yield(Item{Stated: &argus.Stated{What: "messageCount", Count: n},
 				Where: argus.Where{Record: last.Record + 1, Offset: last.Offset + last.Length}}, nil)
 		}
 	}

@@ -102,13 +102,18 @@ type Options struct {
 	MaxRecord int
 }
 
-// Item is what a reader found at one place: a message or a problem.
+// Item is what a reader found at one place: a message, a problem, or what the
+// source says of itself.
 type Item struct {
 	// Message is set when the piece was understood. The receiver owns it.
 	Message *argus.Message
 	// Problem is set otherwise: a sentence with what was expected and what
 	// stood there, without the piece itself.
 	Problem string
+	// Stated, in an item that is neither, is how many records the source says
+	// that it has. It comes behind all of them; whether as many were found is
+	// not the reader's to judge.
+	Stated *argus.Stated
 	// Raw is the beginning of the piece behind a problem, at most
 	// argus.QuarantineRaw bytes.
 	Raw []byte

@@ -106,6 +106,7 @@ const (
 	hasProblem
 	hasBroke
 	hasLocked
+	hasStated
 )
 
 func appendEvent(b []byte, e *Event) []byte {
@@ -123,6 +124,9 @@ func appendEvent(b []byte, e *Event) []byte {
 	if e.Item.Problem != "" {
 		has |= hasProblem
 	}
+	if e.Item.Stated != nil {
+		has |= hasStated
+	}
 	if e.Broke {
 		has |= hasBroke
 	}
@@ -130,7 +134,7 @@ func appendEvent(b []byte, e *Event) []byte {
 	if e.File != nil {
 		b = appendFile(b, e.File)
 	}
-	if has&(hasMessage|hasProblem) != 0 {
+	if has&(hasMessage|hasProblem|hasStated) != 0 {
 		b = binary.AppendUvarint(b, e.Item.Where.Record)
 		b = binary.AppendVarint(b, e.Item.Where.Offset)
 		b = binary.AppendVarint(b, e.Item.Where.Length)
@@ -141,6 +145,9 @@ func appendEvent(b []byte, e *Event) []byte {
 	if has&hasProblem != 0 {
 		b = appendText(b, e.Item.Problem)
 		b = appendText(b, e.Item.Raw)
+	}
+	if s := e.Item.Stated; s != nil {
+		b = binary.AppendUvarint(appendText(b, s.What), s.Count)
 	}
 	return b
 }
@@ -287,7 +294,7 @@ func (d *decoder) event() (e Event, err error) {
 	if has&hasFile != 0 {
 		e.File = d.file()
 	}
-	if has&(hasMessage|hasProblem) != 0 {
+	if has&(hasMessage|hasProblem|hasStated) != 0 {
 		e.Item.Where = argus.Where{Record: d.uint(), Offset: d.int(), Length: d.int()}
 	}
 	if has&hasMessage != 0 {
@@ -295,6 +302,9 @@ func (d *decoder) event() (e Event, err error) {
 	}
 	if has&hasProblem != 0 {
 		e.Item.Problem, e.Item.Raw = d.text(), d.bytes()
+	}
+	if has&hasStated != 0 {
+		e.Item.Stated = &argus.Stated{What: d.text(), Count: d.uint()}
 	}
 	e.Broke = has&hasBroke != 0
 	if d.bad {
