@@ -24,7 +24,8 @@ import (
 
 // Databases of apps. SQLite reads them through a file system that has this one
 // file and cannot write, so that neither the original nor anything else can be
-// changed; they are opened as immutable: no lock, no journal, no log.
+// changed; they are opened as immutable: no lock, no journal, no log. What has to
+// be sorted is sorted in memory, since there is no place for temporary files.
 
 const sqliteMagic = "SQLite format 3\x00"
 
@@ -107,7 +108,7 @@ func openDatabase(ctx context.Context, file io.ReaderAt, size int64, limit int) 
 	}
 	d.vfs = system
 	if d.db, err = sql.Open("sqlite", "file:db?mode=ro&immutable=1&vfs="+name+
-		"&_pragma=query_only(1)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=cache_size(-4000)&_pragma=temp_store(1)"); err != nil {
+		"&_pragma=query_only(1)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=cache_size(-4000)&_pragma=temp_store(2)"); err != nil {
 		d.close()
 		return nil, fmt.Errorf("open the database: %w", err)
 	}

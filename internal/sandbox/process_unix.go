@@ -58,7 +58,7 @@ func start(o Options) (*process, error) {
 	}
 	self, err := os.Executable()
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, err
 	}
 	if runtime.GOOS == "linux" {
@@ -66,14 +66,14 @@ func start(o Options) (*process, error) {
 	}
 	p := &process{conn: conn.(*net.UnixConn), ended: make(chan struct{})} //nolint:forcetypeassert // of a Unix socket
 	p.in = bufio.NewReaderSize(p.conn, 64<<10)
-	p.cmd = exec.Command(self)
+	p.cmd = exec.CommandContext(context.Background(), self) // it outlives one reading
 	p.cmd.Args = []string{os.Args[0], mainArgument}
 	p.cmd.Env = []string{"GOTRACEBACK=none"}
 	p.cmd.Dir = "/"
 	p.cmd.Stderr = &p.said
 	p.cmd.ExtraFiles = []*os.File{ends[1]}
 	if err := p.cmd.Start(); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, err
 	}
 	go func() {
@@ -105,7 +105,7 @@ func socketPair() (ends [2]*os.File, err error) {
 
 // end kills the process and waits for its end.
 func (p *process) end() {
-	p.conn.Close()
+	_ = p.conn.Close()
 	p.kill()
 	<-p.ended
 }
@@ -118,7 +118,7 @@ func (p *process) kill() {
 func (p *process) why(o Options) string {
 	<-p.ended
 	said := p.said.String()
-	for _, line := range strings.Split(said, "\n") {
+	for line := range strings.SplitSeq(said, "\n") {
 		switch {
 		case strings.Contains(line, "out of memory"), strings.Contains(line, "cannot allocate memory"), strings.Contains(line, "pthread_create failed"):
 			return fmt.Sprintf("the reader needed more than %d MiB of memory", o.Memory>>20)
@@ -198,7 +198,7 @@ func (t *turn) do(ctx context.Context, file *os.File) (broke string, err error) 
 				t.p.end()
 				return "the reader broke: " + err.Error(), nil
 			}
-			t.p.conn.Close()
+			_ = t.p.conn.Close()
 			return t.p.why(o), nil
 		}
 		if t.bytes += int64(len(t.p.frame)); t.bytes > output {

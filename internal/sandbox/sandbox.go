@@ -15,6 +15,7 @@ package sandbox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -163,7 +164,7 @@ func (r *Readers) run(ctx context.Context, j job, file *os.File) iter.Seq2[Event
 			return nil
 		}
 		err := r.here.do(ctx, j, file)
-		if err != nil && err != errStopped {
+		if err != nil && !errors.Is(err, errStopped) {
 			yield(Event{}, err)
 		}
 	}

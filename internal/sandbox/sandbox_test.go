@@ -58,7 +58,12 @@ var hostile = []*reader.Format{
 	spoiled("tries", tries),
 }
 
-func recurse(n int) string { return recurse(n+1) + fmt.Sprint(n) }
+func recurse(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return recurse(n+1) + fmt.Sprint(n)
+}
 
 func spoiled(name string, do func(in reader.Input, text string) string) *reader.Format {
 	return &reader.Format{
@@ -329,8 +334,8 @@ func fill(v reflect.Value, n *int) {
 	*n++
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), n)
+		for _, field := range v.Fields() {
+			fill(field, n)
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))

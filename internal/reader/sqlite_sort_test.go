@@ -1,0 +1,53 @@
+package reader
+
+import (
+	"bytes"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestSortedTable reads a table in an order that no index has and that takes
+// more memory than the database's cache: it needs no temporary file.
+func TestSortedTable(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.db")
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rows = 300_000
+	_, err = db.ExecContext(t.Context(), `CREATE TABLE receipt (id INTEGER PRIMARY KEY, message INTEGER);
+		WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < $1) INSERT INTO receipt SELECT i, (i * 7919) % 300007 FROM n`, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDatabase(t.Context(), bytes.NewReader(content), int64(len(content)), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	sorted, err := d.table("receipt", "message")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sorted.close()
+	n, last := 0, int64(-1)
+	for ; sorted.next(); n++ {
+		at := sorted.number("message")
+		if at < last {
+			t.Fatalf("row %d: %d behind %d", n, at, last)
+		}
+		last = at
+	}
+	if sorted.err != nil || n != rows {
+		t.Errorf("%d rows: %v", n, sorted.err)
+	}
+}
