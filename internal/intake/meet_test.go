@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence"
 )
 
 // chat is an invented conversation of two by SMS, as its sides and the service
@@ -134,6 +135,9 @@ func TestPhonesAndServerMeet(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, messages); diff != "" {
 				t.Error(diff)
+			}
+			if _, err := evidence.Verify(t.Context(), b.dir, nil, func(f evidence.Finding) { t.Error(f) }, func(int64) {}); err != nil {
+				t.Error(err)
 			}
 			for id, in := range sightings {
 				if n := slices.Collect(maps.Values(in)); len(n) != 6 || slices.Max(n) != 1 {
