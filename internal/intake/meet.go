@@ -24,17 +24,18 @@ import (
 // message a delivery has copies at one second only, so that two that are equal
 // stay two.
 //
-// The copy becomes a sighting of that message and keeps its own time. Which of
-// both clocks named the message depends on which was taken in first; that they
-// are one does not, unless equal texts of one sender lie closer together than the
-// clocks are apart.
+// The copy becomes a sighting of that message and keeps its own time. Which clock
+// named the message depends on which copy was taken in first. That the copies are
+// one message does not, but in two cases: equal texts of one sender lie closer
+// together than the clocks are apart; or of three clocks only the one between is
+// near enough to both others, and it comes last.
 type meetings struct {
-	store *evidence.Store
+	store    *evidence.Store
+	delivery argus.DeliveryNumber
 	// first is the record that opens this delivery: what it holds itself, which
 	// comes into the store at its own pace, is not looked at.
-	delivery argus.DeliveryNumber
-	first    uint64
-	hasher   argus.Hasher
+	first  uint64
+	hasher argus.Hasher
 	// readers are those of each delivery, as its opening lists them.
 	readers map[argus.DeliveryNumber][]string
 	// devices says whether an earlier delivery may have copies of a device. If
