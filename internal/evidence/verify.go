@@ -146,7 +146,7 @@ func sentence(err error) string {
 func (v *verifier) segments() error {
 	s := &Store{dir: v.dir, disk: v.disk}
 	var promise commit
-	whole := false // how much was acknowledged is not known: take what is whole
+	var whole bool // how much was acknowledged is not known: take what is whole
 	if data, err := readFile(v.disk, v.path(commitName)); err != nil {
 		whole = true
 		v.damage(commitName, -1, "the file cannot be read: %v", err)
