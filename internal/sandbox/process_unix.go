@@ -118,10 +118,15 @@ func (p *process) kill() {
 func (p *process) why(o Options) string {
 	<-p.ended
 	said := p.said.String()
+	tooMuch := fmt.Sprintf("the reader needed more than %d MiB of memory", o.Memory>>20)
+	if strings.HasPrefix(said, "SIGSEGV") && strings.Contains(said, "\ngoroutine 0 ") {
+		// The collector of Go 1.26 does not look whether it was given memory.
+		return tooMuch
+	}
 	for line := range strings.SplitSeq(said, "\n") {
 		switch {
 		case strings.Contains(line, "out of memory"), strings.Contains(line, "cannot allocate memory"), strings.Contains(line, "pthread_create failed"):
-			return fmt.Sprintf("the reader needed more than %d MiB of memory", o.Memory>>20)
+			return tooMuch
 		case strings.Contains(line, "stack exceeds"):
 			return "the reader broke: it called itself too deeply"
 		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "), strings.HasPrefix(line, "argus: "):
