@@ -1,8 +1,10 @@
 package world
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/argus-evidence/argus"
@@ -26,6 +28,7 @@ type said struct {
 	lang       uint8
 	plot, step int32 // plot -1 for none
 	announces  int32 // the account that is told of, -1 for none
+	renames    bool  // it says that something is called otherwise from now on
 	answers    int32 // the message of the day that it answers, -1 for none
 	protected  string
 	sequence   uint64
@@ -44,6 +47,8 @@ type day struct {
 	times  []int32
 	keys   []uint64
 	people []int32
+	lines  scene
+	rest   []byte
 	cipher lock
 	spare  <-chan []byte
 	hasher argus.Hasher
@@ -87,8 +92,8 @@ func (d *day) make(n int32) {
 			continue
 		}
 		d.pcg.Seed(h, salt)
-		for range scenes {
-			d.talk(int32(i))
+		for nth := range int(scenes) {
+			d.talk(int32(i), nth)
 		}
 	}
 	for _, m := range d.moments[n] {
@@ -139,11 +144,34 @@ func hourTable(weights [24]int) (table []int8) {
 	return table
 }
 
-// talk plays a scene in a thread.
-func (d *day) talk(i int32) {
+// talk plays a scene in a thread, the n-th of the day.
+func (d *day) talk(i int32, nth int) {
 	l, r := &d.links[i], d.r
+	b := d.blocks[l.block]
 	t := &l.topics[r.IntN(len(l.topics))]
-	one := t.scenes[r.IntN(len(t.scenes))]
+	if len(l.tense) > 0 && b.busy[d.n] && r.IntN(4) == 0 {
+		t = &l.tense[r.IntN(len(l.tense))]
+	}
+	// The scenes of a topic come in turn, each thread beginning elsewhere.
+	turn := func(list []scene) scene {
+		at := scramble(uint64(i)) + uint64(int(d.n)*t.stride+nth)
+		return list[at%uint64(len(list))]
+	}
+	d.lines = append(d.lines[:0], turn(t.scenes)...)
+	if t.chatty {
+		hello, bye := d.speech.scenes["hello"][t.lang], d.speech.scenes["bye"][t.lang]
+		luck := r.Uint64()
+		if luck&3 == 0 {
+			d.lines = append(append(d.lines[:0], pick(r, hello)...), turn(t.scenes)...)
+		}
+		if luck>>2%3 == 0 {
+			nth += len(t.scenes) / 2
+			d.lines = append(d.lines, turn(t.scenes)...)
+		}
+		if luck>>32%5 == 0 {
+			d.lines = append(d.lines, pick(r, bye)...)
+		}
+	}
 	d.people = d.people[:0]
 	if len(l.members) == 0 {
 		d.people = append(d.people, l.a, l.b)
@@ -152,11 +180,40 @@ func (d *day) talk(i int32) {
 	}
 	if !t.directed {
 		d.shuffle(d.people)
+		d.whoSpeaks(t.lang)
 	}
 	p := &d.World.people[d.people[0]]
 	hour := int(pick(r, hours)) + int(p.rhythm) - countries[p.country].offset
 	second := (hour*3600+r.IntN(3600))%secondsADay + secondsADay
-	d.play(i, one, int32(second%secondsADay), scenePart{lang: t.lang, terms: d.blocks[l.block].termsOn(d.n), protected: t.protected, plot: -1, announces: -1})
+	names := b.members
+	if len(l.tense) == 0 {
+		names = b.others
+	}
+	d.play(i, d.lines, int32(second%secondsADay), scenePart{lang: t.lang, terms: b.termsOn(d.n), names: names, protected: t.protected, plot: -1, announces: -1})
+}
+
+// whoSpeaks lets those begin who speak a language.
+func (d *day) whoSpeaks(lang uint8) {
+	first := 0
+	for i, p := range d.people {
+		if langs := d.World.people[p].langs; first < 2 && (langs[0] == lang || langs[1] == lang) {
+			d.people[first], d.people[i] = p, d.people[first]
+			first++
+		}
+	}
+}
+
+// called is how somebody is spoken of: by a nickname or a first name, unless it
+// is there itself.
+func (d *day) called(person int32, r *rand.Rand) string {
+	p := &d.World.people[person]
+	if slices.Contains(d.people, person) {
+		return pick(r, givenNames[p.langs[0]%uint8(len(givenNames))])
+	}
+	if first, _, _ := strings.Cut(p.name, " "); p.nick == "" || r.IntN(2) == 0 {
+		return first
+	}
+	return p.nick
 }
 
 func (d *day) shuffle(list []int32) {
@@ -166,18 +223,17 @@ func (d *day) shuffle(list []int32) {
 	}
 }
 
-// happen plays what is due: a step of a plot, or the word of a new account.
+// happen plays what is due.
 func (d *day) happen(m moment) {
-	if m.plot < 0 {
-		l, a := &d.links[m.to], &d.accounts[m.account]
-		other := l.a
-		if other == a.person {
-			other = l.b
-		}
-		p := &d.World.people[a.person]
-		lang := l.topics[0].lang
-		d.people = append(d.people[:0], a.person, other)
-		d.play(m.to, pick(d.r, d.speech.scenes["new"][lang]), int32(9*3600+d.r.IntN(10*3600)), scenePart{lang: lang, nick: p.nick, plot: -1, announces: m.account})
+	switch m.plot {
+	case newAccount:
+		d.tellAccount(m)
+		return
+	case joined, left:
+		d.tellGroup(m)
+		return
+	case newWords:
+		d.tellWords(m)
 		return
 	}
 	plot := &d.plots[m.plot]
@@ -207,13 +263,69 @@ func (d *day) happen(m moment) {
 		part.protected = "lawyer and client"
 	}
 	first := &d.World.people[d.people[0]]
-	d.play(chat, step.scene, int32(d.secondOf(first, step.minute)), part)
+	d.play(chat, step.scene, int32(d.secondOf(first, step.minute+plot.shift)), part)
+}
+
+// tellAccount lets somebody say which account is its new one.
+func (d *day) tellAccount(m moment) {
+	l, a := &d.links[m.to], &d.accounts[m.account]
+	other := l.a
+	if other == a.person {
+		other = l.b
+	}
+	topic := "new"
+	if a.service != d.accounts[a.replaces].service {
+		topic = "move"
+	}
+	lang := l.topics[0].lang
+	d.people = append(d.people[:0], a.person, other)
+	d.play(m.to, pick(d.r, d.speech.scenes[topic][lang]), int32(9*3600+d.r.IntN(10*3600)),
+		scenePart{lang: lang, nick: d.World.people[a.person].nick, plot: -1, announces: m.account})
+}
+
+// tellGroup lets the service say who is in a group now, or no longer.
+func (d *day) tellGroup(m moment) {
+	l, a := &d.links[m.to], &d.accounts[m.account]
+	by := int32(-1)
+	for _, p := range l.members {
+		if p != a.person && by < 0 {
+			by = d.serviceOn(p, d.n)
+		}
+	}
+	if by < 0 || a.from == 0 && m.plot == joined {
+		return
+	}
+	start := len(d.text)
+	d.text = append(d.text, d.accounts[by].nick...)
+	if m.plot == joined {
+		d.text = append(d.text, " added "...)
+	} else {
+		d.text = append(d.text, " removed "...)
+	}
+	d.text = append(d.text, a.nick...)
+	d.add(said{second: int32(8*3600 + d.r.IntN(12*3600)), link: m.to, from: by, to: -1, plot: -1, announces: -1, state: argus.StateSystem}, start)
+}
+
+// tellWords lets who commands say what things are called from now on.
+func (d *day) tellWords(m moment) {
+	l := &d.links[m.to]
+	b := d.blocks[l.block]
+	now, before := b.termsOn(d.n), b.termsOn(d.n-1)
+	if now[0] == before[0] {
+		return // the goods are called as before
+	}
+	lang := b.langs[0]
+	d.people = append(d.people[:0], l.members...)
+	d.play(m.to, pick(d.r, d.speech.scenes["switch"][lang]), int32(10*3600+d.r.IntN(10*3600)),
+		scenePart{lang: lang, terms: now, old: before, renames: true, plot: -1, announces: -1})
 }
 
 // scenePart is what a scene is part of.
 type scenePart struct {
 	lang       uint8
-	terms      []uint8
+	terms, old []uint8
+	names      []int32
+	renames    bool
 	facts      *facts
 	nick       string
 	protected  string
@@ -249,11 +361,15 @@ func (d *day) play(chat int32, one scene, second int32, part scenePart) {
 	}
 	late := max(0, at-secondsADay+1)
 	before := int32(-1)
-	voice := speaker{r: d.r, s: &d.speech, lang: part.lang, facts: part.facts, terms: part.terms, nick: part.nick}
+	voice := speaker{r: d.r, s: &d.speech, facts: part.facts, terms: part.terms, old: part.old, nick: part.nick, names: part.names, name: d.called}
 	for i := range one {
 		who := d.people[one[i].speaker%len(d.people)]
-		m := said{second: max(0, d.times[i]-late), link: chat, from: from, to: to, lang: part.lang, plot: part.plot, step: part.step,
-			announces: part.announces, protected: part.protected, attachment: one[i].attachment}
+		voice.habit, voice.lang = scramble(uint64(who)), part.lang
+		if one[i].lang != asScene {
+			voice.lang = one[i].lang
+		}
+		m := said{second: max(0, d.times[i]-late), link: chat, from: from, to: to, lang: voice.lang, plot: part.plot, step: part.step,
+			announces: part.announces, renames: part.renames, protected: part.protected, attachment: one[i].attachment}
 		switch {
 		case group:
 			m.to = -1
@@ -276,7 +392,7 @@ func (d *day) play(chat int32, one scene, second int32, part scenePart) {
 // minute, one in a hundred takes more than a quarter of an hour.
 func (d *day) pause(same bool) int32 {
 	if same {
-		return int32(2 + d.r.IntN(15))
+		return int32(4 + d.r.IntN(15))
 	}
 	return int32(5 + 10_000/(1+d.r.IntN(1000)))
 }
@@ -285,6 +401,7 @@ func (d *day) pause(same bool) int32 {
 // answer.
 func (d *day) utter(m said, t *template, voice *speaker, y *style, before int32) int32 {
 	start := len(d.text)
+	voice.fresh = true
 	d.text = voice.say(d.text, t)
 	for len(d.text) > start && d.text[len(d.text)-1] == ' ' {
 		d.text = d.text[:len(d.text)-1]
@@ -293,7 +410,23 @@ func (d *day) utter(m said, t *template, voice *speaker, y *style, before int32)
 		return before
 	}
 	luck := d.r.Uint64()
-	ordinary := m.plot < 0 && len(d.text) > start
+	if m.plot < 0 && uint8(luck>>24) < y.split {
+		if cut := pauseIn(d.text[start:]); cut > 0 { // sent in two pieces
+			d.rest = append(d.rest[:0], bytes.TrimLeft(d.text[start+cut:], ", ")...)
+			d.text = d.text[:start+cut]
+			before = d.keep(m, start, y, luck, before)
+			m.second = min(m.second+3, secondsADay-1)
+			start, luck = len(d.text), scramble(luck)
+			d.text = append(d.text, d.rest...)
+		}
+	}
+	return d.keep(m, start, y, luck, before)
+}
+
+// keep adds a message as a hand types it, perhaps deleted or edited afterwards,
+// and returns its place.
+func (d *day) keep(m said, start int, y *style, luck uint64, before int32) int32 {
+	ordinary := m.plot < 0 && !m.renames && len(d.text) > start
 	if ordinary {
 		d.text = y.wear(d.text, start, m.lang, d.r)
 	}
@@ -314,6 +447,19 @@ func (d *day) utter(m said, t *template, voice *speaker, y *style, before int32)
 		one.answers = before
 	}
 	return int32(len(d.said) - 1)
+}
+
+// pauseIn is where somebody would send the first half of a text, 0 for nowhere.
+func pauseIn(text []byte) int {
+	for i := 8; i+6 < len(text); i++ {
+		if (text[i] == ',' || text[i] == '.' || text[i] == '?' || text[i] == '!') && text[i+1] == ' ' {
+			if text[i] == ',' {
+				return i
+			}
+			return i + 1
+		}
+	}
+	return 0
 }
 
 var corrections = []string{" *", " (!)", " ok", " nvm", " ...", " x"}

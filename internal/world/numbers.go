@@ -50,6 +50,13 @@ func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 // chance to reach x falls as 1/x.
 func heavy(r *rand.Rand, most int) int { return most / (1 + r.IntN(most)) }
 
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
 // share is a*b/c in 128 bits; a*b/c has to fit into 64.
 func share(a, b, c uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)

@@ -66,9 +66,26 @@ type person struct {
 	rhythm     int8 // hours by which the day begins later
 	// accounts are the places of its accounts, in the order of time.
 	accounts []int32
-	// successor says from when it has the role of its boss, who was arrested.
-	successor int32
-	arrested  int32 // the day, or never
+	later    []tenure // what it became, in the order of time
+	arrested int32    // the day, or never
+}
+
+// tenure is a role from a day on.
+type tenure struct {
+	from       int32
+	role, cell string
+	boss       int32
+}
+
+// on is the role of a person on a day.
+func (p *person) on(day int32) tenure {
+	is := tenure{0, p.role, p.cell, p.boss}
+	for _, t := range p.later {
+		if t.from <= day {
+			is = t
+		}
+	}
+	return is
 }
 
 // account is an identifier on a service, with the days on which it is used.
@@ -92,6 +109,7 @@ type link struct {
 	id, title string // of a group
 	service   uint8  // sky stands for sky or encrochat, as the day has it
 	topics    []topic
+	tense     []topic // what is spoken of around what happens, if anything
 	weight    uint32
 	block     int32
 	// rate is how many scenes the weight makes on a day of pace 1, times 2^32.
@@ -103,8 +121,11 @@ type topic struct {
 	scenes []scene
 	lang   uint8
 	mean   uint64 // lines of a scene in 1/256
-	// directed says that it is the first of a thread who begins.
-	directed bool
+	// stride leads through the scenes so that none comes again soon.
+	stride int
+	// directed says that it is the first of a thread who begins, chatty that
+	// they may greet.
+	directed, chatty bool
 	// protected says why what is said of it is privileged, empty if it is not.
 	protected string
 }
@@ -116,10 +137,13 @@ type block struct {
 	name    string
 	country uint8
 	langs   [2]uint8
+	first   int32   // of its persons
+	end     int32   // the first person of the next block
 	members []int32 // of the organisation
 	others  []int32 // bystanders
 	boss    int32
 	lead    int32
+	caught  int32 // a member who is arrested and is no boss, or -1
 	terms   []period
 	group   int32 // the organisation's group among the links, or -1
 	club    int32 // a group of bystanders, or -1
@@ -158,7 +182,7 @@ func (w *World) full() bool { return len(w.accounts) >= w.o.Accounts }
 // addBlock makes the next block, or as much of it as there is room for.
 func (w *World) addBlock() error {
 	k := uint64(len(w.blocks))
-	w.blocks = append(w.blocks, &block{number: k, boss: -1, lead: -1, group: -1, club: -1, busy: make([]bool, w.o.Days)})
+	w.blocks = append(w.blocks, &block{number: k, boss: -1, lead: -1, caught: -1, group: -1, club: -1, busy: make([]bool, w.o.Days)})
 	b := &builder{World: w, block: w.blocks[k], r: stream(w.o.Seed, forBlock, k)}
 	// A stride without a common factor visits every thousandth once, so that
 	// even a few blocks are spread as they should be.
@@ -166,6 +190,7 @@ func (w *World) addBlock() error {
 	if k == 0 {
 		b.country = 0
 	}
+	b.first = int32(len(w.people))
 	home := countries[b.country]
 	b.langs = [2]uint8{home.langs[0], pick(b.r, home.langs)}
 	b.vocabulary()
@@ -177,6 +202,7 @@ func (w *World) addBlock() error {
 		b.organisation()
 	}
 	b.surroundings()
+	b.end = int32(len(w.people))
 	return nil
 }
 
@@ -198,7 +224,7 @@ func (b *builder) add(role, cell string, boss int32, until int32) int32 {
 	}
 	r := stream(b.o.Seed, forPerson, b.number, b.n)
 	b.n++
-	p := person{role: role, cell: cell, boss: boss, block: int32(b.number), country: b.country, langs: b.block.langs, successor: never, arrested: never}
+	p := person{role: role, cell: cell, boss: boss, block: int32(b.number), country: b.country, langs: b.block.langs, arrested: never}
 	if r.IntN(6) == 0 {
 		p.country = countryAt(r.IntN(1000))
 		p.langs = [2]uint8{countries[p.country].langs[0], english}
@@ -210,12 +236,13 @@ func (b *builder) add(role, cell string, boss int32, until int32) int32 {
 		p.nick += strconv.Itoa(1 + r.IntN(99))
 	}
 	p.style = style{typo: uint8(r.IntN(40)), lower: uint8(r.IntN(2) * r.IntN(240)), dots: uint8(r.IntN(2) * r.IntN(60)),
-		emoji: uint8(r.IntN(50)), mixed: uint8(r.IntN(20)), short: uint8(r.IntN(2) * r.IntN(200))}
+		emoji: uint8(r.IntN(130)), mixed: uint8(r.IntN(20)), short: uint8(r.IntN(2) * r.IntN(200)),
+		split: uint8(r.IntN(3) * r.IntN(60)), plain: uint8(r.IntN(2) * 250), tail: uint8(r.IntN(90)), fond: uint8(r.IntN(len(emojis)))}
 	p.rhythm = int8(r.IntN(5) - 1)
 	at := int32(len(b.people))
 	from := int32(0)
 	if role == "buyer" || role == "bystander" || role == "courier" {
-		if r.IntN(3) == 0 {
+		if r.IntN(3) == 0 && until == never {
 			from = int32(r.IntN(b.o.Days * 3 / 4))
 		}
 		if r.IntN(6) == 0 {
@@ -280,21 +307,25 @@ func (w *World) addAccount(a account) int32 {
 // organisation makes a hierarchy with cells.
 func (b *builder) organisation() {
 	b.name = pick(b.r, nicks) + " " + pick(b.r, places)
-	arrest := int32(never)
-	if b.r.IntN(3) == 0 {
-		arrest = int32(b.o.Days/3 + b.r.IntN(b.o.Days/2))
+	arrest, caught := int32(never), int32(never)
+	day := int32(b.o.Days/3 + b.r.IntN(b.o.Days/2))
+	switch b.r.IntN(3) {
+	case 0:
+		arrest = day
+	case 1:
+		caught = day
 	}
+	seized := pick(b.r, []string{"port", "transport", "courier"})
 	size := 1 + heavy(b.r, 3)
 	b.boss = b.member("boss", "lead", -1, arrest)
 	b.lead = b.member("lead", "lead", b.boss, never)
-	if b.boss >= 0 && b.lead >= 0 && arrest < int32(b.o.Days) {
-		b.people[b.boss].arrested, b.people[b.lead].successor = arrest, arrest
-	}
+	heads := map[string]int32{}
 	for _, cell := range []struct {
 		name  string
 		roles []string
 	}{
 		{"supply", []string{"supplier"}},
+		{"import", []string{"importer"}},
 		{"harbour", []string{"port", "port"}},
 		{"transport", []string{"transport", "transport", "cousin"}},
 		{"money", []string{"money", "courier"}},
@@ -306,21 +337,30 @@ func (b *builder) organisation() {
 		var inside []int32
 		for _, role := range cell.roles {
 			for range 1 + b.r.IntN(size) {
-				above := b.lead
+				above, until := b.lead, int32(never)
 				if first >= 0 {
 					above = first
 				}
-				if p := b.member(role, cmp.Or(cell.name, "lead"), above, never); p >= 0 {
-					inside = append(inside, p)
-					if first < 0 {
-						first = p
-					}
+				if first >= 0 && role == seized && b.caught < 0 {
+					until = caught
+				}
+				p := b.member(role, cmp.Or(cell.name, "lead"), above, until)
+				if p < 0 {
+					continue
+				}
+				if until != never {
+					b.caught, b.people[p].arrested = p, until
+				}
+				inside = append(inside, p)
+				if first < 0 {
+					first = p
 				}
 			}
 		}
 		if first < 0 {
 			continue
 		}
+		heads[cell.name] = first
 		b.pair("member", b.lead, first)
 		if cell.name == "force" || cell.name == "money" {
 			b.pair("member", b.boss, first)
@@ -334,13 +374,54 @@ func (b *builder) organisation() {
 			}
 		}
 		if len(inside) >= 3 {
-			b.addGroup("crew", inside, b.name+" "+cell.name)
+			b.addGroup("crew", inside, pick(b.r, crewTitles))
 		}
 	}
 	b.pair("member", b.boss, b.lead)
 	b.brokers()
-	b.group = b.addGroup("crew", slices.Clone(b.members[:min(len(b.members), 9)]), b.name)
+	b.succeed(arrest, heads)
+	b.group = b.addGroup("crew", slices.Clone(b.members[:min(len(b.members), 16)]), b.name)
 	b.share()
+}
+
+// succeed gives the place of who was arrested to another: the boss's to the
+// lead and the lead's to the head of a cell, that of another to a courier or a
+// cousin. In half of the organisations somebody rises besides.
+func (b *builder) succeed(arrest int32, heads map[string]int32) {
+	days := int32(b.o.Days)
+	if arrest < days && b.boss >= 0 && b.lead >= 0 {
+		b.people[b.boss].arrested = arrest
+		b.rise(b.lead, tenure{arrest, "boss", "lead", -1})
+		if head, ok := heads["transport"]; ok {
+			b.rise(head, tenure{arrest, "lead", "lead", b.lead})
+		}
+	}
+	if b.caught >= 0 {
+		was := &b.people[b.caught]
+		b.rise(b.helper(was.arrested), tenure{was.arrested, was.role, was.cell, was.boss})
+	}
+	if above, ok := heads["transport"]; ok && b.r.IntN(2) == 0 {
+		day := days/4 + b.r.Int32N(days/2)
+		b.rise(b.helper(day), tenure{day, "transport", "transport", above})
+	}
+}
+
+// helper is a courier or a cousin who heads nothing, is there on a day and for
+// a while, and has not risen yet; -1 if there is none.
+func (b *builder) helper(day int32) int32 {
+	for _, p := range slices.Backward(b.members) {
+		one := &b.people[p]
+		if (one.role == "courier" || one.role == "cousin") && one.arrested == never && len(one.later) == 0 && one.boss != b.lead && b.canTalk(p, day) {
+			return p
+		}
+	}
+	return -1
+}
+
+func (b *builder) rise(p int32, to tenure) {
+	if p >= 0 {
+		b.people[p].later = append(b.people[p].later, to)
+	}
 }
 
 func (b *builder) member(role, cell string, boss, until int32) int32 {
@@ -391,6 +472,9 @@ func (b *builder) surroundings() {
 		child := b.add("family", "", -1, never)
 		b.pair("family", partner, child)
 		b.pair("family", b.boss, child)
+		if b.r.IntN(2) == 0 {
+			b.pair("love", b.lead, b.add("family", "", -1, never))
+		}
 	}
 	if b.number%2 == 1 {
 		if lawyer := b.add("lawyer", "", -1, never); lawyer >= 0 {
@@ -414,17 +498,18 @@ func (b *builder) surroundings() {
 		b.acquaint("friends", p, buyers)
 		buyers = append(buyers, p)
 	}
-	b.addGroup("friends", buyers[:min(len(buyers), 8)], "Borrel "+pick(b.r, places))
+	tongue := b.block.langs[0] % uint8(len(friendTitles))
+	b.addGroup("friends", buyers[:min(len(buyers), 8)], friendTitles[tongue]+" "+pick(b.r, places))
 	for i := range 8 + b.r.IntN(10) {
 		p := b.add("bystander", "", -1, never)
 		if p < 0 {
 			break
 		}
-		kind := [...]string{"friends", "trade", "family", "film", "friends"}[i%5]
+		kind := [...]string{"mates", "trade", "family", "film", "job", "love", "mates"}[i%7]
 		b.acquaint(kind, p, b.others)
 		b.others = append(b.others, p)
 	}
-	b.club = b.addGroup("club", slices.Clone(b.others[:min(len(b.others), 7)]), "Club "+pick(b.r, places))
+	b.club = b.addGroup("club", slices.Clone(b.others[:min(len(b.others), 7)]), clubTitles[tongue]+" "+pick(b.r, places))
 	if b.number%4 == 0 && len(b.others) > 0 {
 		if p := b.add("journalist", "", -1, never); p >= 0 {
 			b.pair("press", p, pick(b.r, b.others))
@@ -449,7 +534,15 @@ func (b *builder) pair(kind string, p, q int32) {
 	}
 	b.known[[2]int32{min(p, q), max(p, q)}] = true
 	langs := [2]uint8{b.people[p].langs[0], b.people[q].langs[0]}
-	b.links = append(b.links, link{a: p, b: q, topics: b.topicsOf(kind, langs), weight: weight, block: int32(b.number)})
+	b.links = append(b.links, link{a: p, b: q, topics: b.topicsOf(kind, langs), tense: b.tenseOf(kind, langs), weight: weight, block: int32(b.number)})
+}
+
+// tenseOf is what members speak of around what happens.
+func (b *builder) tenseOf(kind string, langs [2]uint8) []topic {
+	if kind != "member" && kind != "crew" {
+		return nil
+	}
+	return b.topicsOf("tense", langs)
 }
 
 // addGroup makes a group of at least three and returns its place, or -1.
@@ -460,16 +553,17 @@ func (b *builder) addGroup(kind string, members []int32, title string) int32 {
 		return -1
 	}
 	b.links = append(b.links, link{members: members, id: fmt.Sprintf("G-%d", 10000+10*len(b.links)+number), title: title,
-		topics: b.topicsOf(kind, b.block.langs), weight: weight, block: int32(b.number)})
+		topics: b.topicsOf(kind, b.block.langs), tense: b.tenseOf(kind, b.block.langs), weight: weight, block: int32(b.number)})
 	return int32(len(b.links) - 1)
 }
 
 // kinds are what is spoken of in threads of a kind; what stands twice is spoken
 // of twice as often.
 var kinds = map[string]string{
-	"member": "work work work money daily daily", "crew": "work work money daily", "buy": "buy buy buy daily",
-	"friends": "daily daily daily buy", "family": "family family daily", "lawyer": "lawyer lawyer lawyer daily",
-	"press": "press press daily", "trade": "trade trade daily", "club": "club club daily", "film": "film film daily",
+	"member": "work work work money daily daily", "crew": "work work money daily", "tense": "tense", "buy": "buy buy buy daily",
+	"friends": "daily daily daily buy", "mates": "daily daily daily job", "family": "family family daily", "love": "love love daily family",
+	"lawyer": "lawyer lawyer lawyer daily", "press": "press press daily", "trade": "trade trade daily job", "club": "club club daily",
+	"film": "film film daily", "job": "job job daily",
 }
 
 func (b *builder) topicsOf(kind string, langs [2]uint8) []topic {
@@ -485,8 +579,16 @@ func (b *builder) topicsOf(kind string, langs [2]uint8) []topic {
 }
 
 func (w *World) topic(name string, lang uint8) topic {
-	t := topic{scenes: w.speech.scenes[name][lang], mean: w.speech.mean[name][lang], lang: lang,
+	t := topic{scenes: w.speech.scenes[name][lang], lang: lang,
+		chatty:   slices.Contains([]string{"daily", "work", "money", "tense", "family", "love", "job"}, name),
 		directed: slices.Contains([]string{"buy", "lawyer", "press", "garage"}, name)}
+	t.mean = w.speech.mean[name][lang]
+	if t.chatty { // as talk has it
+		t.mean += t.mean/3 + w.speech.mean["hello"][lang]/4 + w.speech.mean["bye"][lang]/5
+	}
+	// About the golden section, without a common factor.
+	for t.stride = max(1, len(t.scenes)*618/1000); gcd(t.stride, len(t.scenes)) != 1; t.stride++ {
+	}
 	switch name {
 	case "lawyer":
 		t.protected = "lawyer and client"
@@ -508,8 +610,8 @@ func (b *builder) handmade() error {
 		if h.boss != "" {
 			boss = b.byHand[h.boss]
 		}
-		p := person{name: h.name, nick: h.nick, role: h.role, cell: h.cell, boss: boss, langs: [2]uint8{h.lang, english}, successor: never, arrested: never,
-			style: style{typo: 8, lower: 20, emoji: 12, mixed: 3}}
+		p := person{name: h.name, nick: h.nick, role: h.role, cell: h.cell, boss: boss, langs: [2]uint8{h.lang, english}, arrested: never,
+			style: style{typo: 8, lower: 20, emoji: 30, mixed: 3, split: 12, tail: 25, fond: uint8(len(b.people))}}
 		at := int32(len(b.people))
 		a.person = at
 		if h.account == "Q3XK9A" && b.o.Days > 83 {
@@ -528,6 +630,7 @@ func (b *builder) handmade() error {
 		}
 	}
 	b.boss, b.lead = b.byHand["7B2FAA"], b.byHand["Q3XK9A"]
+	b.rise(b.byHand["J0K5WB"], tenure{b.late + 90, "transport", "transport", b.byHand["H5T0YJ"]})
 	for _, c := range handmadeChats {
 		l := link{id: c.id, title: c.title, service: c.service, weight: 8 * c.weight}
 		for id := range strings.FieldsSeq(c.members) {
@@ -544,6 +647,11 @@ func (b *builder) handmade() error {
 				return fmt.Errorf("make the chat %s: nothing to say of %q", c.title, kind)
 			}
 			l.topics = append(l.topics, b.topic(name, spoken))
+		}
+		if c.service == sky && strings.Contains(c.kinds, "work") {
+			lang, _, _ := strings.Cut(c.kinds, " ")
+			spoken, _ := language(lang)
+			l.tense = b.topicsOf("tense", [2]uint8{spoken, spoken})
 		}
 		if c.id == "" {
 			l.a, l.b, l.members = l.members[0], l.members[1], nil

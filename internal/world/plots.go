@@ -80,15 +80,16 @@ func readScripts(s *speech) (all []*script, err error) {
 	return all, nil
 }
 
-// uses marks the facts that a template speaks of.
-func (t *template) uses(list *[lastFact]bool) {
+// uses marks the facts that a template speaks of, in may those of which it need
+// not speak.
+func (t *template) uses(must, may *[lastFact]bool) {
 	for i := range t.parts {
 		p := &t.parts[i]
-		if p.slot < lastFact {
-			list[p.slot] = list[p.slot] || p.slot != slotNone
+		if p.slot < lastFact && p.slot != slotNone {
+			must[p.slot] = true
 		}
 		for j := range p.choice {
-			p.choice[j].uses(list)
+			p.choice[j].uses(may, may)
 		}
 	}
 }
@@ -126,9 +127,25 @@ type plot struct {
 	script *script
 	block  int32
 	start  int32 // day
-	cast   []role
-	facts  facts
+	// delay is by how many days its later steps come later than the script
+	// says, and shift by how many minutes all do.
+	delay, shift int32
+	cast         []role
+	facts        facts
+	victim       int32     // the person threatened, or -1
+	due          time.Time // the day that {date} means
 }
+
+// day is when a step happens.
+func (p *plot) day(step *scriptStep) int32 {
+	if step.day >= 6 {
+		return p.start + step.day + p.delay
+	}
+	return p.start + step.day
+}
+
+// last is the day of the last step.
+func (p *plot) last() int32 { return p.day(&p.script.steps[len(p.script.steps)-1]) }
 
 type role struct {
 	name   string
@@ -149,13 +166,21 @@ type facts [lastFact]string
 
 func (f *facts) text(s slot) string { return f[s] }
 
-// moment is a step of a plot, or the word that somebody has a new account.
+// moment is a step of a plot, or one of what stands below in place of its
+// number.
 type moment struct {
-	plot    int32 // -1 for the new account
+	plot    int32
 	step    int32
-	account int32 // the new one
+	account int32 // the new one, or the one that goes
 	to      int32 // the link in which it is told
 }
+
+const (
+	newAccount = -1 - iota // somebody tells of it
+	joined                 // the service says that an account is in a group
+	left                   // or no longer
+	newWords               // the organisation is told to say something else
+)
 
 // schedule decides what happens when, and to whom.
 func (w *World) schedule(all []*script) {
@@ -174,6 +199,16 @@ func (w *World) schedule(all []*script) {
 	for _, b := range w.blocks {
 		r := stream(w.o.Seed, forPlot, b.number)
 		var deck []string
+		if b.group >= 0 {
+			for _, p := range b.terms[1:] {
+				if int(p.from) < w.o.Days {
+					w.moments[p.from] = append(w.moments[p.from], moment{plot: newWords, account: -1, to: b.group})
+				}
+			}
+		}
+		if b.caught >= 0 {
+			w.addPlot(w.chooseScript(byKind["caught"], b, r), b, w.people[b.caught].arrested, r)
+		}
 		if b.boss >= 0 && w.people[b.boss].arrested != never && len(b.members) > 8 {
 			w.addPlot(w.chooseScript(byKind["arrest"], b, r), b, w.people[b.boss].arrested, r)
 		}
@@ -187,8 +222,8 @@ func (w *World) schedule(all []*script) {
 			if b.number > 0 && len(b.members) > 8 {
 				w.addPlot(w.chooseScript(byKind[kind], b, r), b, int32(day), r)
 			}
-			if like := pick(r, byKind["like"]); r.IntN(2) == 0 && len(b.others) > 3 {
-				w.addPlot(like, b, int32(day+r.IntN(5)), r)
+			if r.IntN(2) == 0 && len(b.others) > 3 {
+				w.addPlot(w.chooseScript(byKind["like"], b, r), b, int32(day+r.IntN(5)), r)
 			}
 		}
 	}
@@ -213,7 +248,10 @@ func (w *World) chooseScript(list []*script, b *block, r *rand.Rand) *script {
 // addPlot casts a script and puts its steps on their days. What lies after the
 // end of the world does not happen; a role that nobody has goes to another.
 func (w *World) addPlot(s *script, b *block, day int32, r *rand.Rand) {
-	p := plot{script: s, block: int32(b.number), start: day}
+	p := plot{script: s, block: int32(b.number), start: day, victim: -1}
+	if s.day < 0 {
+		p.delay, p.shift = r.Int32N(6), r.Int32N(80)-40
+	}
 	for _, step := range s.steps {
 		for _, name := range step.who {
 			if p.played(name) >= 0 {
@@ -229,8 +267,8 @@ func (w *World) addPlot(s *script, b *block, day int32, r *rand.Rand) {
 	w.invent(&p, r)
 	at := int32(len(w.plots))
 	w.plots = append(w.plots, p)
-	for i, step := range s.steps {
-		on := int(day + step.day)
+	for i := range s.steps {
+		on := int(p.day(&s.steps[i]))
 		if on >= w.o.Days {
 			break
 		}
@@ -254,14 +292,11 @@ func (w *World) castRole(b *block, s *script, name string, day int32, p *plot, r
 	free := func(i int32) bool {
 		return !slices.ContainsFunc(p.cast, func(c role) bool { return c.person == i }) && w.canTalk(i, day)
 	}
-	if name == "boss" && s.kind != "arrest" && w.people[b.boss].arrested <= day && free(b.lead) {
-		return b.lead
-	}
 	start := r.IntN(len(from))
 	for _, any := range []bool{false, true} {
 		for i := range from {
 			one := from[(start+i)%len(from)]
-			if (any || w.people[one].role == name) && free(one) {
+			if (any || w.people[one].on(day).role == name) && free(one) {
 				return one
 			}
 		}
@@ -279,12 +314,30 @@ func (w *World) canTalk(i, day int32) bool {
 
 // invent makes the facts of a plot.
 func (w *World) invent(p *plot, r *rand.Rand) {
-	start := w.start.AddDate(0, 0, int(p.start))
-	due := start.AddDate(0, 0, int(p.script.steps[len(p.script.steps)-1].day)+1)
+	p.due = w.start.AddDate(0, 0, int(p.last())+1)
 	lang := int(p.script.lang) % len(givenNames)
 	first := pick(r, givenNames[lang])
-	boss := ""
-	if b := w.blocks[p.block]; b.boss >= 0 {
+	name, alias := first+" "+pick(r, surnameFirst)+pick(r, surnameLast), pick(r, nicks)
+	b := w.blocks[p.block]
+	if kind := p.script.kind; !p.script.like && (kind == "killing" || kind == "kidnapping") {
+		if p.victim = w.chooseVictim(p, b, r); p.victim >= 0 {
+			name, alias = w.people[p.victim].name, w.people[p.victim].nick
+			first, _, _ = strings.Cut(name, " ")
+		}
+	}
+	boss, successor := "", pick(r, nicks)
+	switch {
+	case p.script.like:
+		boss = name
+	case p.script.kind == "caught":
+		was := &w.people[b.caught]
+		boss = was.nick
+		for _, one := range b.members {
+			if now := w.people[one].on(p.start); now.from == was.arrested {
+				successor = w.people[one].nick
+			}
+		}
+	case b.boss >= 0:
 		boss = w.people[b.boss].nick
 	}
 	p.facts = facts{
@@ -292,8 +345,8 @@ func (w *World) invent(p *plot, r *rand.Rand) {
 		slotCoords: fmt.Sprintf("%d.%04d, -%d.%04d", 40+r.IntN(4), r.IntN(10000), 33+r.IntN(6), r.IntN(10000)),
 		slotWeight: strconv.Itoa(120 + 10*r.IntN(180)), slotPrice: strconv.Itoa(5+5*r.IntN(90)) + "k",
 		slotCode: fmt.Sprintf("%c%c%05d", 'A'+r.IntN(26), 'A'+r.IntN(26), r.IntN(100000)), slotIBAN: iban(r), slotBitcoin: bitcoin(r),
-		slotNote: fmt.Sprintf("X%010d", r.Int64N(1e10)), slotVictim: first + " " + pick(r, surnameFirst) + pick(r, surnameLast),
-		slotFirstName: first, slotStreet: pick(r, streets) + " " + strconv.Itoa(1+r.IntN(180)), slotDate: due.Format("2/1"),
+		slotNote: fmt.Sprintf("X%010d", r.Int64N(1e10)), slotVictim: name,
+		slotFirstName: first, slotAlias: alias, slotNew: successor, slotFirm: pick(r, firms), slotPlace: pick(r, places), slotStreet: pick(r, streets) + " " + strconv.Itoa(1+r.IntN(180)), slotDate: p.due.Format("2/1"),
 		slotHour: fmt.Sprintf("%d:%02d", 6+r.IntN(17), 15*r.IntN(4)), slotPlate: fmt.Sprintf("ZZ-%03d-Q", r.IntN(1000)),
 		slotCount: strconv.Itoa(40 + r.IntN(900)), slotBoss: boss,
 	}
@@ -302,12 +355,34 @@ func (w *World) invent(p *plot, r *rand.Rand) {
 			p.facts[fact] = value
 		}
 	}
+	for i := b.first; i < b.end && p.script.decides[slotVictim]; i++ {
+		if w.people[i].name == p.facts[slotVictim] {
+			p.victim = i
+		}
+	}
+}
+
+// chooseVictim finds somebody of the block, or of its surroundings, whom the
+// plot is about: it has an account and no part in it; -1 if there is nobody.
+func (w *World) chooseVictim(p *plot, b *block, r *rand.Rand) int32 {
+	for range 20 {
+		one := b.first + r.Int32N(b.end-b.first)
+		who := &w.people[one]
+		switch who.role {
+		case "courier", "cousin", "buyer", "transport", "money", "importer":
+			if !slices.ContainsFunc(p.cast, func(c role) bool { return c.person == one }) && w.canTalk(one, p.start) {
+				return one
+			}
+		}
+	}
+	return -1
 }
 
 var spots = []string{"Café De Lantaarn", "Hotel Zephyrine", "Bar Espuma", "Parking P4", "Tankstation Brakmeer", "Chez Odile", "Pide Salonu Gül",
 	"Kafe Ylli", "Riad Zohra", "Pastelaria Lírio", "The Brass Otter", "Gasthof Erlenkrug"}
 
-// announce lets everybody who has a new account tell it to some that they know.
+// announce lets everybody who has a new account tell it to some that they know,
+// and the service say who is in a group from then on, and who no longer.
 func (w *World) announce() {
 	known := map[int32][]int32{}
 	fresh := map[int32]bool{}
@@ -316,19 +391,37 @@ func (w *World) announce() {
 			fresh[a.person] = true
 		}
 	}
+	note := func(day int32, m moment) {
+		if int(day) < w.o.Days {
+			w.moments[day] = append(w.moments[day], m)
+		}
+	}
 	for i, l := range w.links {
 		for _, p := range []int32{l.a, l.b} {
 			if len(l.members) == 0 && fresh[p] && len(known[p]) < 4 {
 				known[p] = append(known[p], int32(i))
 			}
 		}
+		if l.service != sky {
+			continue
+		}
+		for _, p := range l.members {
+			for _, at := range w.people[p].accounts {
+				if a := &w.accounts[at]; a.from > 0 && !a.second {
+					note(a.from, moment{plot: joined, account: at, to: int32(i)})
+				}
+			}
+			if day := w.people[p].arrested; day < never {
+				note(day+1, moment{plot: left, account: w.people[p].accounts[0], to: int32(i)})
+			}
+		}
 	}
 	for i, a := range w.accounts {
-		if a.replaces < 0 || int(a.from) >= w.o.Days {
+		if a.replaces < 0 {
 			continue
 		}
 		for _, l := range known[a.person] {
-			w.moments[a.from] = append(w.moments[a.from], moment{plot: -1, account: int32(i), to: l})
+			note(a.from, moment{plot: newAccount, account: int32(i), to: l})
 		}
 	}
 }

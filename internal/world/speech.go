@@ -2,15 +2,21 @@ package world
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-//go:embed scenes.txt
-var scenesText string
+// scenes holds what can be said, a file for each language: a scene begins with
+// "==", its language and its topic; each line is a speaker (a, b, c: members of
+// the chat), perhaps with a language of its own ("b:tr"), and what is said, as
+// [template] has it.
+//
+//go:embed scenes
+var scenes embed.FS
 
 //go:embed terms.txt
 var termsText string
@@ -36,11 +42,13 @@ type template struct {
 	attachment byte
 }
 
-// part is a text, a choice between templates, or a slot that is filled in.
+// part is a text, a choice between templates, or a slot that is filled in; with
+// at, what is said of being there.
 type part struct {
 	text   string
 	choice []template
 	slot   slot
+	at     bool
 }
 
 // slot is what a {word} of a template stands for. Those up to lastFact are
@@ -71,9 +79,12 @@ const (
 	slotLead
 	slotNew
 	slotFirstName
+	slotAlias
+	slotFirm
+	slotPlace
+	slotOutcome
 	lastFact
 	slotClock
-	slotPlace
 	slotName
 	slotFood
 	slotDay
@@ -82,6 +93,7 @@ const (
 	slotDigit
 	slotDigits
 	slotNick
+	slotOldGoods
 	firstTerm
 )
 
@@ -89,13 +101,14 @@ var slots = map[string]slot{
 	"box": slotBox, "ship": slotShip, "port": slotPort, "spot": slotSpot, "coords": slotCoords, "weight": slotWeight,
 	"price": slotPrice, "code": slotCode, "iban": slotIBAN, "bitcoin": slotBitcoin, "note": slotNote, "victim": slotVictim,
 	"street": slotStreet, "date": slotDate, "hour": slotHour, "plate": slotPlate, "count": slotCount, "boss": slotBoss,
-	"lead": slotLead, "new": slotNew, "first": slotFirstName,
-	"clock": slotClock, "place": slotPlace, "name": slotName, "food": slotFood, "day": slotDay, "amount": slotAmount, "cash": slotCash,
+	"lead": slotLead, "new": slotNew, "first": slotFirstName, "alias": slotAlias, "firm": slotFirm, "outcome": slotOutcome,
+	"oldgoods": slotOldGoods,
+	"clock":    slotClock, "place": slotPlace, "name": slotName, "food": slotFood, "day": slotDay, "amount": slotAmount, "cash": slotCash,
 	"digit": slotDigit, "digits": slotDigits, "nick": slotNick,
 }
 
 // compile reads a template: [x|y] is one of several, {word} is a slot or the
-// name of a veiled thing.
+// name of a veiled thing, {@word} that one is there.
 func (s *speech) compile(text string) (template, error) {
 	switch text {
 	case "{photo}":
@@ -137,9 +150,10 @@ func (s *speech) part(closing, inner string) (part, error) {
 		if found, ok := slots[inner]; ok {
 			return part{slot: found}, nil
 		}
+		name, at := strings.CutPrefix(inner, "@")
 		for i, t := range s.things {
-			if t.name == inner {
-				return part{slot: firstTerm + slot(i)}, nil
+			if t.name == name && (!at || t.at != nil) {
+				return part{slot: firstTerm + slot(i), at: at}, nil
 			}
 		}
 		return part{}, fmt.Errorf("read template: no word {%s}", inner)
@@ -158,17 +172,22 @@ func (s *speech) part(closing, inner string) (part, error) {
 // line is a template with who says it: 0 for a, 1 for b.
 type line struct {
 	speaker int
+	lang    uint8 // its own, or asScene
 	template
 }
+
+// asScene stands for the language of the scene.
+const asScene = 255
 
 // scene is a piece of talk.
 type scene []line
 
 // thing is what is never called by its name, with the words that may stand for
-// it: each row has one word in every language that has a row in terms.txt.
+// it: each row has one word in every language that has a row in terms.txt, and
+// the same with "at" or "in", if it is a place.
 type thing struct {
 	name, meaning string
-	words         [][]string
+	words, at     [][]string
 }
 
 // speech is everything that can be said.
@@ -185,7 +204,11 @@ func newSpeech() (*speech, error) {
 	if err := s.readTerms(); err != nil {
 		return nil, err
 	}
-	for head, lines := range blocks(scenesText) {
+	text, err := scenesText()
+	if err != nil {
+		return nil, err
+	}
+	for head, lines := range blocks(text) {
 		lang, topic, _ := strings.Cut(head, " ")
 		l, ok := language(lang)
 		if !ok {
@@ -202,6 +225,22 @@ func newSpeech() (*speech, error) {
 	}
 	s.fall()
 	return s, nil
+}
+
+// scenesText is what all files of scenes say.
+func scenesText() (string, error) {
+	var all strings.Builder
+	list, err := scenes.ReadDir("scenes")
+	for _, file := range list {
+		text, err := scenes.ReadFile("scenes/" + file.Name())
+		if err != nil {
+			return "", fmt.Errorf("read the scenes: %w", err)
+		}
+		_, text, _ = bytes.Cut(text, []byte("\n== "))
+		all.WriteString("\n== ")
+		all.Write(text)
+	}
+	return all.String(), err
 }
 
 // fall lets a topic that a language lacks be spoken of in English, and one that
@@ -244,14 +283,20 @@ func blocks(text string) func(yield func(head string, lines []string) bool) {
 func (s *speech) scene(lines []string) (scene, error) {
 	var one scene
 	for _, text := range lines {
-		if len(text) < 3 || text[0] < 'a' || text[0] > 'f' || text[1] != ' ' {
+		who, said, _ := strings.Cut(text, " ")
+		who, name, foreign := strings.Cut(who, ":")
+		if len(who) != 1 || who[0] < 'a' || who[0] > 'f' || said == "" {
 			return nil, fmt.Errorf("line %q has no speaker", text)
 		}
-		t, err := s.compile(text[2:])
-		if err != nil {
-			return nil, err
+		lang, known := uint8(asScene), true
+		if foreign {
+			lang, known = language(name)
 		}
-		one = append(one, line{int(text[0] - 'a'), t})
+		t, err := s.compile(said)
+		if err != nil || !known {
+			return nil, fmt.Errorf("line %q: no such language, or %w", text, err)
+		}
+		one = append(one, line{int(who[0] - 'a'), lang, t})
 	}
 	if len(one) == 0 {
 		return nil, fmt.Errorf("nothing is said")
@@ -269,7 +314,20 @@ func (s *speech) readTerms() error {
 			if len(words) != termLanguages {
 				return fmt.Errorf("read terms of %s: %d words in %q, want %d", name, len(words), text, termLanguages)
 			}
+			var there []string
+			for i, word := range words {
+				word, at, ok := strings.Cut(word, "~")
+				if words[i] = word; ok {
+					there = append(there, at)
+				}
+			}
 			t.words = append(t.words, words)
+			if len(there) == termLanguages {
+				t.at = append(t.at, there)
+			}
+		}
+		if len(t.at) != 0 && len(t.at) != len(t.words) {
+			return fmt.Errorf("read terms of %s: some words are places and some are not", name)
 		}
 		s.things = append(s.things, t)
 	}
@@ -285,10 +343,19 @@ type speaker struct {
 	s     *speech
 	lang  uint8
 	facts *facts
-	// terms is the row of words for each thing at the time; nil says the
-	// things' first words.
-	terms []uint8
-	nick  string
+	// terms is the row of words for each thing at the time, and old the one
+	// before; nil says the things' first words.
+	terms, old []uint8
+	nick       string
+	// habit is whose words they are: everybody has some that come first.
+	habit uint64
+	// answer is the first choice of the line before, of so many: what is said
+	// next mostly answers it. fresh says that a line begins.
+	answer, of int
+	fresh      bool
+	// names are those who may be spoken of, as name has them.
+	names []int32
+	name  func(person int32, r *rand.Rand) string
 }
 
 // say appends what a template says.
@@ -297,7 +364,9 @@ func (k *speaker) say(buf []byte, t *template) []byte {
 		p := &t.parts[i]
 		switch {
 		case p.choice != nil:
-			buf = k.say(buf, &p.choice[k.r.IntN(len(p.choice))])
+			buf = k.say(buf, &p.choice[k.choose(i, len(p.choice))])
+		case p.slot >= firstTerm:
+			buf = append(buf, k.s.word(int(p.slot-firstTerm), k.terms, k.lang, p.at)...)
 		case p.slot != slotNone:
 			buf = k.fill(buf, p.slot)
 		case len(buf) > 0 && buf[len(buf)-1] == ' ' && (p.text[0] == ',' || p.text[0] == ' '):
@@ -311,15 +380,26 @@ func (k *speaker) say(buf []byte, t *template) []byte {
 	return buf
 }
 
+// choose takes one of n: in the beginning of a line mostly the one that answers
+// the line before, which stands at the same place, and often the one that this
+// speaker is used to.
+func (k *speaker) choose(place, n int) int {
+	luck := k.r.Uint64()
+	if luck%3 == 0 {
+		luck = scramble(k.habit + uint64(31*n+place))
+	}
+	chosen := int(luck >> 32 * uint64(n) >> 32)
+	if k.fresh {
+		if k.of == n && luck&3 != 0 {
+			chosen = k.answer
+		}
+		k.answer, k.of, k.fresh = chosen, n, false
+	}
+	return chosen
+}
+
 func (k *speaker) fill(buf []byte, s slot) []byte {
 	r := k.r
-	if s >= firstTerm {
-		row := uint8(0)
-		if k.terms != nil {
-			row = k.terms[s-firstTerm]
-		}
-		return append(buf, k.s.word(int(s-firstTerm), row, k.lang)...)
-	}
 	if s < lastFact && k.facts != nil {
 		return append(buf, k.facts.text(s)...)
 	}
@@ -330,7 +410,12 @@ func (k *speaker) fill(buf []byte, s slot) []byte {
 		return append(buf, iban(r)...)
 	case slotPlace:
 		return append(buf, pick(r, places)...)
-	case slotName, slotVictim, slotBoss, slotLead, slotNew, slotFirstName:
+	case slotOldGoods:
+		return append(buf, k.s.word(0, k.old, k.lang, false)...)
+	case slotName, slotVictim, slotBoss, slotLead, slotNew, slotFirstName, slotAlias:
+		if len(k.names) > 0 && r.IntN(3) > 0 {
+			return append(buf, k.name(pick(r, k.names), r)...)
+		}
 		return append(buf, pick(r, givenNames[k.lang%uint8(len(givenNames))])...)
 	case slotFood:
 		return append(buf, pick(r, foods)...)
@@ -359,21 +444,45 @@ func (k *speaker) fill(buf []byte, s slot) []byte {
 }
 
 // word is what stands for a thing in a language.
-func (s *speech) word(thing int, row, lang uint8) string {
-	words := s.things[thing].words[row]
-	if int(lang) >= len(words) {
+func (s *speech) word(thing int, rows []uint8, lang uint8, at bool) string {
+	row := uint8(0)
+	if rows != nil {
+		row = rows[thing]
+	}
+	if lang >= termLanguages {
 		lang = english
 	}
-	return words[lang]
+	if at {
+		return s.things[thing].at[row][lang]
+	}
+	return s.things[thing].words[row][lang]
 }
 
-// style is how somebody writes, in chances of 256.
-type style struct{ typo, lower, dots, emoji, mixed, short uint8 }
+// style is how somebody writes, in chances of 256; fond says of which emoji.
+type style struct{ typo, lower, dots, emoji, mixed, short, split, plain, tail, fond uint8 }
 
-var emojis = []string{"👍", "🙏", "😂", "😅", "💪", "🤝", "🔥", "❤️", "😎", "🤲", "👌", "😴"}
+var emojis = []string{"👍", "🙏", "😂", "😅", "💪", "🤝", "🔥", "❤️", "😎", "🤲", "👌", "😴", "🙄", "🤣", "😬", "👀", "💯", "🤷", "🫡", "😇", "🎯", "🥶",
+	"😤", "🤫", "🐟", "☕", "🚬", "😘", "🤦", "✅", "🙈", "💀", "🎉", "😭"}
 
 // interjections slip from one language into the other.
 var interjections = []string{"bro", "wallah", "abi", "hermano", "inshallah", "habibi", "mate", "jefe", "vëlla", "mano", "khoya", "man", "frère", "digga"}
+
+// tails are what people put behind what they say.
+var tails = [len(languages)][]string{
+	{"man", "hoor", "echt waar", "weet je", "snap je", "ik zweer het", "maar goed", "zeg maar", "geen grap", "je kent het", "toch?", "vertel het niet verder", "dat zei ik vorige week ook al"},
+	{"mate", "tbh", "you know what I mean", "I swear", "no joke", "just saying", "innit", "to be fair", "anyway", "if that makes sense", "keep it to yourself", "like I said last week"},
+	{"la verdad", "te lo juro", "¿me entiendes?", "hermano", "en serio", "pero bueno", "ya sabes cómo es", "no le digas a nadie",
+		"como te dije el otro día"},
+	{"je te jure", "tu vois", "franchement", "sérieux", "mais bon", "t'as compris", "comme d'hab", "garde ça pour toi",
+		"comme je te disais l'autre jour"},
+	{"ehrlich", "weißt du", "ich schwör", "kein Witz", "na ja", "verstehst du", "behalt das für dich", "wie ich letzte Woche schon sagte"},
+	{"vallahi", "yani", "ciddiyim", "anladın mı", "neyse", "biliyorsun", "kimseye söyleme", "geçen hafta da dedim"},
+	{"të betohem", "e di ti", "seriozisht", "e kupton", "hajt se", "mos i thuaj kujt", "siç të thashë javën e kaluar"},
+	{"wallah", "fhemti", "bse7", "3refti", "l7assoul", "ma tgoulha l 7ta wa7ed", "b7al ma goulna dik nhar"},
+	{"juro", "percebes?", "a sério", "sabes como é", "enfim", "não digas a ninguém", "como te disse na semana passada"},
+	{"والله", "يا أخي", "تعرف", "على كل حال"},
+	{"lol", "fyi", "afaik", "anyway"},
+}
 
 // shortForms are words and how they are abbreviated, by language.
 var shortForms = [len(languages)][][2]string{
@@ -415,44 +524,81 @@ func (y *style) wear(buf []byte, start int, lang uint8, r *rand.Rand) []byte {
 		buf = shorten(buf, start, lang)
 	}
 	if roll(8, y.typo) {
-		typo(buf[start:], r)
+		buf = typo(buf, start, r)
 	}
-	if roll(16, y.dots) && buf[len(buf)-1] >= 'a' && buf[len(buf)-1] <= 'z' {
+	if roll(48, y.plain) {
+		buf = plain(buf, start)
+	}
+	if len(buf) > start && roll(16, y.dots) && buf[len(buf)-1] >= 'a' && buf[len(buf)-1] <= 'z' {
 		buf = append(buf, ".."...)
+	}
+	if len(buf) > start+8 && roll(56, y.tail) {
+		buf = append(append(buf, ' '), pick(r, tails[lang])...)
 	}
 	if roll(24, y.mixed) {
 		buf = append(append(buf, ' '), pick(r, interjections)...)
 	}
 	if roll(32, y.emoji) {
-		buf = append(append(buf, ' '), pick(r, emojis)...)
+		buf = append(append(buf, ' '), emojis[(int(y.fond)+r.IntN(4))%len(emojis)]...)
 	}
 	return buf
 }
 
-// typo turns two neighbouring letters of a word round; numbers and what is
-// written in capitals stay.
-func typo(text []byte, r *rand.Rand) {
+// typo turns two neighbouring letters of a word round, leaves one out or writes
+// one twice; numbers and what is written in capitals stay.
+func typo(buf []byte, start int, r *rand.Rand) []byte {
 	small := func(c byte) bool { return c >= 'a' && c <= 'z' }
 	for range 4 {
-		i := r.IntN(len(text))
-		if i+2 < len(text) && small(text[i]) && small(text[i+1]) && small(text[i+2]) && text[i] != text[i+1] {
-			text[i], text[i+1] = text[i+1], text[i]
-			return
+		i := start + r.IntN(len(buf)-start)
+		if i+2 >= len(buf) || !small(buf[i]) || !small(buf[i+1]) || !small(buf[i+2]) || buf[i] == buf[i+1] {
+			continue
+		}
+		switch r.IntN(4) {
+		case 0:
+			return slices.Delete(buf, i+1, i+2)
+		case 1:
+			return slices.Insert(buf, i+1, buf[i+1])
+		}
+		buf[i], buf[i+1] = buf[i+1], buf[i]
+		return buf
+	}
+	return buf
+}
+
+// bare are letters as those write them who do not look for the accents.
+var bare = strings.NewReplacer("á", "a", "à", "a", "â", "a", "ã", "a", "ä", "a", "é", "e", "è", "e", "ê", "e", "ë", "e", "í", "i", "î", "i", "ï", "i",
+	"ı", "i", "ó", "o", "ô", "o", "õ", "o", "ö", "o", "ú", "u", "ù", "u", "û", "u", "ü", "u", "ñ", "n", "ç", "c", "ş", "s", "ğ", "g", "ß", "ss",
+	"Ö", "O", "Ü", "U", "Ş", "S", "İ", "I", "Ç", "C", "É", "E", "À", "A", "Á", "A", "¿", "", "¡", "", "œ", "oe")
+
+// plain leaves the accents out.
+func plain(buf []byte, start int) []byte {
+	for _, c := range buf[start:] {
+		if c >= 0x80 {
+			return append(buf[:start], bare.Replace(string(buf[start:]))...)
 		}
 	}
+	return buf
 }
 
 // Invented names and ordinary words.
 var (
-	places = []string{"Havermonde", "Port Calder", "Oudewaard", "Lindersee", "Saint-Aubec", "Villa Cardal", "Kuzeyköy", "Brakmeer",
-		"Zandrecht", "Marnestad", "Puerto Lirio", "Qendrova", "Ain Sefrou", "Vila Tormenta", "Eastmere", "Grünhafen"}
+	places = []string{"Havermonde", "Port Calder", "Oudewaard", "Lindersee", "Saint-Aubec", "Villa Cardanel", "Kuzeyköy", "Brakmeer",
+		"Zandrecht", "Marnestad", "Puerto Lirio", "Qendrova", "Ain Zefrou", "Vila Tormenta", "Eastmere", "Grünhafen"}
 	ports = []string{"Port Calder", "Brakmeer", "Havermonde", "Puerto Lirio", "Vila Tormenta", "Grünhafen", "Saint-Aubec"}
 	ships = []string{"Corvane Star", "Almira Bay", "Northern Quill", "Tessaly Grace", "Ostrava Wind", "Lady Verbena", "Pont d'Ambre",
 		"Marisol Doce", "Kestrel Trader", "Yaldiz", "Brume d'Or", "Cape Halloran"}
 	streets = []string{"Molenpad", "Zoutkade", "Wilgenhof", "Calle Espliego", "Ropewalk Lane", "Rue du Vieux Sel", "Ahornstieg", "Defne Sokak",
 		"Rruga e Pishave", "Derb Zitoun", "Rua das Salinas", "Turfsteeg"}
-	foods      = []string{"pizza", "soep", "couscous", "börek", "paella", "stamppot", "baklava", "taart", "empanadas", "quiche", "tajine", "byrek"}
-	givenNames = [...][]string{
+	firms = []string{"Halvinga Fruit", "Verdarro Tegels", "Brakessen Foods", "Corloveck Cerámica", "Aubec Primeurs", "Lindersee Fliesen", "Gulnoak Seramik",
+		"Shkwelm Fruta", "Ravzetti Import", "Monthuy Frutas", "Quinpalvo Produce", "Ostloveck Trading", "Zimxander Flowers", "Karfarque Garden"}
+	// Titles of groups: of those who have something to hide, and of friends and
+	// clubs in each language.
+	crewTitles = []string{"Bowling", "Uno", "Domino", "Fish", "Barbecue", "Family 2", "888", "Car wash", "Padel", "Coffee", "Night bus", "Lotto",
+		"Choir", "Zumba", "Kiosk", "Book club", "X", "Tuesday", "The cousins", "🐟🐟", "..."}
+	friendTitles = [...]string{"Borrel", "Pints", "Panas", "Apéro", "Stammtisch", "Kahve", "Kafja", "L9ahwa", "Copos"}
+	clubTitles   = [...]string{"Club", "Club", "Peña", "Amicale", "Verein", "Dernek", "Klubi", "Nadi", "Clube"}
+	foods        = []string{"pizza", "soep", "couscous", "börek", "paella", "stamppot", "baklava", "taart", "empanadas", "quiche", "tajine", "byrek"}
+	givenNames   = [...][]string{
 		{"Joost", "Marta", "Henk", "Tilde", "Sven", "Anouk", "Rens", "Fleur", "Bas", "Merel"},
 		{"Lou", "Oscar", "Nell", "Toby", "Grace", "Callum", "Ivy", "Reece", "Maya", "Dean"},
 		{"Nuria", "Bruno", "Rafa", "Lucía", "Iker", "Paloma", "Teo", "Alma", "Chema", "Vera"},

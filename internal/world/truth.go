@@ -20,6 +20,7 @@ type (
 		Accounts int    `json:"accounts"`
 		Messages int    `json:"messages"`
 		Locked   int    `json:"locked_percent"`
+		Feed     int    `json:"feed_days,omitempty"`
 		Span
 	}
 	truthDelivery struct {
@@ -55,14 +56,14 @@ type (
 		Country      string      `json:"country"`
 		Langs        []string    `json:"languages"`
 		Organisation *int        `json:"organisation,omitempty"`
-		Cell         string      `json:"cell,omitempty"`
-		Boss         *int32      `json:"boss,omitempty"`
 		Roles        []truthRole `json:"roles"`
 		Arrested     string      `json:"arrested,omitempty"`
 		Crime        bool        `json:"crime"`
 	}
 	truthRole struct {
 		Role string `json:"role"`
+		Cell string `json:"cell,omitempty"`
+		Boss *int32 `json:"boss,omitempty"`
 		Span
 	}
 	truthAccount struct {
@@ -83,6 +84,8 @@ type (
 		Organisation *int              `json:"organisation,omitempty"`
 		Cast         map[string]int32  `json:"cast"`
 		Facts        map[string]string `json:"facts"`
+		Victim       *int32            `json:"victim,omitempty"`
+		Due          string            `json:"due,omitempty"`
 		Queries      []string          `json:"queries"`
 		Span
 	}
@@ -109,6 +112,11 @@ type (
 		Deleted      bool   `json:"deleted,omitempty"`
 		Edited       bool   `json:"edited,omitempty"`
 		Announces    string `json:"announces,omitempty"`
+		Renames      bool   `json:"renames,omitempty"`
+		// Key is the one that opens it where the archive holds it locked.
+		Key string `json:"key_id,omitempty"`
+		// In are the deliveries that have it, where they are several.
+		In []string `json:"deliveries,omitempty"`
 		// Text is what was sent, where it is not what stands in the end.
 		Text string `json:"text,omitempty"`
 	}
@@ -139,7 +147,7 @@ func appendLine(buf []byte, v any) []byte {
 
 // truthHead is what is true before anybody speaks.
 func (w *World) truthHead(deliveries []truthDelivery) []byte {
-	buf := appendLine(nil, truthWorld{"world", 1, w.o.Seed, w.o.Service, len(w.accounts), w.o.Messages, w.o.Locked, w.days(0, int32(w.o.Days))})
+	buf := appendLine(nil, truthWorld{"world", 1, w.o.Seed, w.o.Service, len(w.accounts), w.o.Messages, w.o.Locked, w.o.Feed, w.days(0, int32(w.o.Days))})
 	for _, one := range deliveries {
 		buf = appendLine(buf, one)
 	}
@@ -192,23 +200,28 @@ func names(langs [2]uint8) []string {
 
 func (w *World) truthPerson(i int) truthPerson {
 	p := &w.people[i]
-	one := truthPerson{What: "person", Number: i, Name: p.name, Country: countries[p.country].code, Langs: names(p.langs), Cell: p.cell,
+	one := truthPerson{What: "person", Number: i, Name: p.name, Country: countries[p.country].code, Langs: names(p.langs),
 		Crime: p.cell != "" || p.role == "buyer"}
 	if p.cell != "" {
 		block := int(p.block)
 		one.Organisation = &block
 	}
-	if p.boss >= 0 {
-		one.Boss = &p.boss
-	}
-	end := min(p.successor, int32(w.o.Days))
-	one.Roles = []truthRole{{p.role, w.days(0, end)}}
-	if end < int32(w.o.Days) {
-		one.Roles = append(one.Roles, truthRole{w.people[p.boss].role, w.days(end, int32(w.o.Days))})
-	}
+	end := min(p.arrested, int32(w.o.Days))
 	if p.arrested < int32(w.o.Days) {
 		one.Arrested = w.date(p.arrested)
-		one.Roles[0].Span = w.days(0, p.arrested)
+	}
+	for _, t := range append([]tenure{{0, p.role, p.cell, p.boss}}, p.later...) {
+		if t.from >= end {
+			break
+		}
+		if last := len(one.Roles) - 1; last >= 0 {
+			one.Roles[last].Until = w.date(t.from - 1)
+		}
+		is := truthRole{Role: t.role, Cell: t.cell, Span: w.days(t.from, end)}
+		if t.boss >= 0 {
+			is.Boss = &t.boss
+		}
+		one.Roles = append(one.Roles, is)
 	}
 	return one
 }
@@ -225,9 +238,8 @@ var slotNames = func() (list [lastFact]string) {
 
 func (w *World) truthPlot(i int) truthPlot {
 	p := &w.plots[i]
-	last := p.script.steps[len(p.script.steps)-1].day
 	one := truthPlot{What: "plot", Number: i, Kind: p.script.kind, Innocent: p.script.like, Cast: map[string]int32{}, Facts: map[string]string{},
-		Span: w.days(p.start, p.start+last+1)}
+		Span: w.days(p.start, p.last()+1)}
 	if !p.script.like {
 		block := int(p.block)
 		one.Organisation = &block
@@ -235,31 +247,41 @@ func (w *World) truthPlot(i int) truthPlot {
 	for _, c := range p.cast {
 		one.Cast[c.name] = c.person
 	}
+	var must [lastFact]bool
 	uses := p.script.decides
-	for _, step := range p.script.steps {
-		if int(p.start+step.day) < w.o.Days {
+	for i := range p.script.steps {
+		if step := &p.script.steps[i]; int(p.day(step)) < w.o.Days {
 			for _, said := range step.scene {
-				said.uses(&uses)
+				said.uses(&must, &uses)
 			}
 		}
 	}
-	for s, used := range uses {
-		if used {
+	for s := range uses {
+		if uses[s] || must[s] {
 			one.Facts[slotNames[s]] = p.facts[s]
 		}
 	}
-	one.Queries = w.queries(p, one.Facts, one.Span)
+	if p.victim >= 0 {
+		one.Victim = &p.victim
+	}
+	if uses[slotDate] || must[slotDate] {
+		one.Due = p.due.Format(time.DateOnly)
+	}
+	one.Queries = w.queries(p, &must, one.Span)
 	return one
 }
 
-// queries find a plot by what is true of it: each of its facts within its time,
-// and where there is none, its people.
-func (w *World) queries(p *plot, facts map[string]string, span Span) []string {
+// tellingFacts are those by which a plot is found, the most telling first.
+var tellingFacts = []slot{slotBox, slotNote, slotIBAN, slotBitcoin, slotCoords, slotCode, slotPlate, slotVictim, slotStreet, slotBoss, slotAlias, slotPrice}
+
+// queries find a plot by what is true of it: each of the facts that are said
+// within its time, and where there is none, its people.
+func (w *World) queries(p *plot, said *[lastFact]bool, span Span) []string {
 	within := "sent:" + span.From + ".." + span.Until + " "
 	var list []string
-	for _, name := range []string{"box", "note", "iban", "bitcoin", "coords", "code", "plate", "victim", "street", "boss", "price"} {
-		if fact := facts[name]; fact != "" && len(list) < 3 {
-			list = append(list, within+`"`+fact+`"`)
+	for _, fact := range tellingFacts {
+		if said[fact] && len(list) < 3 {
+			list = append(list, within+`"`+p.facts[fact]+`"`)
 		}
 	}
 	if len(list) > 0 {
@@ -276,8 +298,8 @@ func (w *World) queries(p *plot, facts map[string]string, span Span) []string {
 }
 
 // truthMessage is what is true of a message beyond what it says.
-func (d *day) truthMessage(m *said) (truthMessage, bool) {
-	if m.plot < 0 && m.protected == "" && m.announces < 0 && m.state&(argus.StateDeleted|argus.StateEdited) == 0 {
+func (d *day) truthMessage(m *said, in []uint8) (truthMessage, bool) {
+	if m.plot < 0 && m.protected == "" && m.announces < 0 && !m.renames && m.state&(argus.StateDeleted|argus.StateEdited) == 0 && len(in) < 2 {
 		return truthMessage{}, false
 	}
 	from := &d.accounts[m.from]
@@ -290,6 +312,15 @@ func (d *day) truthMessage(m *said) (truthMessage, bool) {
 	if m.announces >= 0 {
 		one.Announces = d.accounts[m.announces].id
 	}
+	one.Renames = m.renames
+	if len(in) > 1 {
+		for _, place := range in {
+			one.In = append(one.In, placeName(place))
+		}
+	}
+	if d.state(m, onServer)&argus.StateLocked != 0 {
+		one.Key, _ = d.keyOf(m.from, d.month)
+	}
 	if one.Deleted || one.Edited {
 		one.Text = string(d.text[m.sent[0]:m.sent[1]])
 	}
@@ -301,10 +332,11 @@ func (d *day) truthMessage(m *said) (truthMessage, bool) {
 }
 
 // truthDay is what is true of the messages of a day.
-func (d *day) truthDay(emit func(chunk)) {
+func (d *day) truthDay(emit func(chunk), places func([]uint8, *said) []uint8) {
 	buf := d.buffer()
+	var in [12]uint8
 	for _, i := range d.order {
-		one, ok := d.truthMessage(&d.said[i])
+		one, ok := d.truthMessage(&d.said[i], places(in[:0], &d.said[i]))
 		if !ok {
 			continue
 		}

@@ -44,6 +44,9 @@ type Options struct {
 	// Locked is how many of a hundred keys were not handed over; 0 for all
 	// handed over.
 	Locked int
+	// Feed is how many of the last days are no part of the deliveries that
+	// [World.WriteDeliveries] makes: they go into [FeedFolder]. Default none.
+	Feed int
 }
 
 // Presets are worlds by name, without their seed: the demonstration, and two of
@@ -99,6 +102,8 @@ func New(o Options) (*World, error) {
 		return nil, fmt.Errorf("invent a world: %d days, want 60 to 3650", o.Days)
 	case o.Messages < 0 || o.Messages > 1_000_000_000:
 		return nil, fmt.Errorf("invent a world: %d messages, want 0 to 1,000,000,000", o.Messages)
+	case o.Feed < 0 || o.Feed > o.Days/4:
+		return nil, fmt.Errorf("invent a world: %d days of feed, want 0 to a quarter of all", o.Feed)
 	case o.Locked < 0 || o.Locked > 100:
 		return nil, fmt.Errorf("invent a world: %d of 100 keys missing, want 0 to 100", o.Locked)
 	}
@@ -193,9 +198,13 @@ func (w *World) planned() int {
 	n := 0
 	for _, today := range w.moments {
 		for _, m := range today {
-			n += 2
-			if m.plot >= 0 {
-				n += len(w.plots[m.plot].script.steps[m.step].scene) - 2
+			switch m.plot {
+			case newAccount, newWords:
+				n += 3
+			case joined, left:
+				n++
+			default:
+				n += len(w.plots[m.plot].script.steps[m.step].scene)
 			}
 		}
 	}

@@ -41,6 +41,43 @@ import (
 var Deliveries = []string{"server-archive", "live-feed", "phone-of-a-courier", "jabber-server",
 	"harbour-channel", "sheet-from-abroad", "encrochat-sheets", "phone-of-tilde", "phone-of-wielen", "usb-stick"}
 
+// FeedFolder is the folder beside them with the last days of a world, if it was
+// asked for some: a file for every few hours, by time, as a live feed that is
+// handed over while it goes on.
+const FeedFolder = "feed"
+
+// feedHours is how much of a day one file of the feed has.
+const feedHours = 4
+
+// The places that a message can be in. Those up to usbStick are deliveries.
+const (
+	serverArchive = iota
+	liveFeed
+	courierPhone
+	jabberServer
+	harbourChannel
+	abroadSheet
+	encroSheets
+	tildePhone
+	wielenPhone
+	usbStick
+	firstCopy // of the courier's phone
+	feed
+)
+
+// placeName is what the truth calls a place.
+func placeName(place uint8) string {
+	switch place {
+	case firstCopy:
+		return Deliveries[courierPhone] + "/backup-1"
+	case courierPhone:
+		return Deliveries[courierPhone] + "/backup-2"
+	case feed:
+		return FeedFolder
+	}
+	return Deliveries[place]
+}
+
 // The days, of the last 130, between which the live feed ran, and those that the archive
 // lacks; each ends before the second.
 var (
@@ -84,7 +121,7 @@ func (w *World) WriteLines(ctx context.Context, out, truth io.Writer) error {
 			}
 		}
 		emit(chunk{"messages.jsonl", text})
-		d.truthDay(emit)
+		d.truthDay(emit, func([]uint8, *said) []uint8 { return nil })
 	}
 	take := func(c chunk) error {
 		to := out
@@ -122,7 +159,8 @@ func (w *World) WriteDeliveries(ctx context.Context, dir string, truth io.Writer
 }
 
 func (w *World) deliveries() []truthDelivery {
-	live, lacks, all := w.days(w.late+liveDays[0], w.late+liveDays[1]), w.days(w.late+missingDays[0], w.late+missingDays[1]), w.days(0, int32(w.o.Days))
+	last := int32(w.o.Days - w.o.Feed)
+	live, lacks, all := w.days(w.late+liveDays[0], w.late+liveDays[1]), w.days(w.late+missingDays[0], w.late+missingDays[1]), w.days(0, last)
 	first := w.days(0, w.late+firstBackup)
 	about := func(i int, text string, span *Span, services ...string) truthDelivery {
 		return truthDelivery{What: "delivery", Name: Deliveries[i], About: text, Service: services, Span: span}
@@ -141,6 +179,11 @@ func (w *World) deliveries() []truthDelivery {
 	}
 	list[0].Lacks = &lacks
 	list[5].Chats, list[7].Account, list[8].Account = []string{"G-3390"}, w.handmadeAccount(tilde), w.handmadeAccount(wielen)
+	if w.o.Feed > 0 {
+		span := w.days(last, int32(w.o.Days))
+		list = append(list, truthDelivery{What: "delivery", Name: FeedFolder, About: "goes on behind the archives, read as it passed by, a file for each four hours",
+			Service: services[:whatsapp], Span: &span})
+	}
 	return slices.DeleteFunc(list, func(one truthDelivery) bool {
 		return w.o.Service == "encrochat" && slices.Equal(one.Service, []string{"sky"})
 	})
@@ -158,48 +201,102 @@ func (w *World) handmadeAccount(name string) string {
 // handOver is what a day adds to each delivery.
 func (w *World) handOver(d *day, emit func(chunk)) {
 	files := files{}
-	month := d.date[:len("2021-02")]
-	server, feed := "server-archive/sky-"+month+".jsonl", "live-feed/"+d.date+".jsonl"
-	n := d.n - d.late
-	lacks, live := n >= missingDays[0] && n < missingDays[1], n >= liveDays[0] && n < liveDays[1]
+	var in [12]uint8
 	for at, i := range d.order {
-		m := &d.said[i]
 		if at%4096 == 4095 {
 			files.emit(emit)
 		}
-		switch d.accounts[m.from].service {
-		case sky:
-			if !lacks {
-				files[server] = d.appendJSON(files[server], m, onServer)
-			}
-			if live {
-				files[feed] = d.appendJSON(files[feed], m, inTransit)
-			}
-			d.copies(files, m)
-		case encrochat:
-			files.row(sheetNames[encro]+month+".csv", d.encroRow(m))
-			d.copies(files, m)
-		case whatsapp:
-			text := d.whatsapp(m)
-			name := "WhatsApp Chat with " + d.links[m.link].title + ".txt"
-			if n < firstBackup {
-				files.add("phone-of-a-courier/backup-1/"+name, text)
-			}
-			files.add("phone-of-a-courier/backup-2/"+name, text)
-		case xmpp:
-			files.add("jabber-server/dock.json", d.jabber(m))
-		case irc:
-			if d.date[:7] == "2021-02" {
-				text := fmt.Sprintf("[%s] <%s> %s\n", appendClock(nil, m.second)[:5], d.accounts[m.from].id, d.body(m, inTransit))
-				files.add("harbour-channel/"+d.date+".harbour.txt", text)
-			}
+		for _, place := range d.places(in[:0], &d.said[i]) {
+			d.copy(files, &d.said[i], place)
 		}
 	}
-	if n == 12 {
+	if d.n-d.late == 12 {
 		files.add("jabber-server/dock.json", `{"ts":"2021-01-2`+"\n")
 	}
 	files.emit(emit)
-	d.truthDay(emit)
+	d.truthDay(emit, d.places)
+}
+
+// places appends the places in which a message of the day is.
+func (d *day) places(in []uint8, m *said) []uint8 {
+	n := d.n - d.late
+	within := func(days [2]int32) bool { return n >= days[0] && n < days[1] }
+	service := d.accounts[m.from].service
+	if d.feeds() {
+		if service > encrochat {
+			return in
+		}
+		return append(in, feed)
+	}
+	switch service {
+	case sky:
+		if !within(missingDays) {
+			in = append(in, serverArchive)
+		}
+		if within(liveDays) {
+			in = append(in, liveFeed)
+		}
+	case encrochat:
+		in = append(in, encroSheets)
+	case whatsapp:
+		if n < firstBackup {
+			in = append(in, firstCopy)
+		}
+		return append(in, courierPhone)
+	case xmpp:
+		return append(in, jabberServer)
+	case irc:
+		if d.date[:7] == "2021-02" {
+			in = append(in, harbourChannel)
+		}
+		return in
+	}
+	if m.state&argus.StateSystem != 0 {
+		return in
+	}
+	if m.to < 0 && d.links[m.link].id == "G-3390" {
+		in = append(in, abroadSheet)
+	}
+	if d.passes(m, d.byHand[tilde]) && m.state == 0 {
+		in = append(in, tildePhone)
+	}
+	if d.passes(m, d.byHand[wielen]) {
+		in = append(in, wielenPhone)
+	}
+	return in
+}
+
+// feeds says whether the day is one of the feed.
+func (d *day) feeds() bool { return int(d.n) >= d.o.Days-d.o.Feed }
+
+// copy writes a message as a place has it.
+func (d *day) copy(files files, m *said, place uint8) {
+	switch place {
+	case serverArchive:
+		name := "server-archive/sky-" + d.date[:len("2021-02")] + ".jsonl"
+		files[name] = d.appendJSON(files[name], m, onServer)
+	case liveFeed:
+		name := "live-feed/" + d.date + ".jsonl"
+		files[name] = d.appendJSON(files[name], m, inTransit)
+	case feed:
+		name := fmt.Sprintf("%s/%sT%02d.jsonl", FeedFolder, d.date, m.second/3600/feedHours*feedHours)
+		files[name] = d.appendJSON(files[name], m, inTransit)
+	case encroSheets:
+		files.row(sheetNames[encro]+d.date[:len("2021-02")]+".csv", d.encroRow(m))
+	case firstCopy, courierPhone:
+		files.add(placeName(place)+"/WhatsApp Chat with "+d.links[m.link].title+".txt", d.whatsapp(m))
+	case jabberServer:
+		files.add("jabber-server/dock.json", d.jabber(m))
+	case harbourChannel:
+		text := fmt.Sprintf("[%s] <%s> %s\n", appendClock(nil, m.second)[:5], d.accounts[m.from].id, d.body(m, inTransit))
+		files.add("harbour-channel/"+d.date+".harbour.txt", text)
+	case abroadSheet:
+		files.row(sheetNames[abroad], d.abroadRow(m))
+	case tildePhone:
+		files.row(sheetNames[device], d.deviceRow(m))
+	case wielenPhone:
+		files[reportName] = d.appendReport(files[reportName], m)
+	}
 }
 
 // files are what a day adds to files, by their paths.
@@ -254,23 +351,6 @@ func head(name string) string {
 		}
 	}
 	return ""
-}
-
-// copies adds a message to those who have it too: another country and two
-// devices.
-func (d *day) copies(f files, m *said) {
-	if m.state&argus.StateSystem != 0 {
-		return
-	}
-	if m.to < 0 && d.links[m.link].id == "G-3390" {
-		f.row(sheetNames[abroad], d.abroadRow(m))
-	}
-	if d.passes(m, d.byHand[tilde]) && m.state == 0 {
-		f.row(sheetNames[device], d.deviceRow(m))
-	}
-	if d.passes(m, d.byHand[wielen]) {
-		f[reportName] = d.appendReport(f[reportName], m)
-	}
 }
 
 // passes says whether a message comes from or goes to a person.
@@ -506,7 +586,7 @@ func (w *World) damage(f *folder) error {
 
 // beginning is a damaged copy of the first lines of the archive's last month.
 func (w *World) beginning(dir string) ([]byte, error) {
-	month := w.date(int32(w.o.Days) - 1)[:len("2021-02")]
+	month := w.date(int32(w.o.Days-w.o.Feed) - 1)[:len("2021-02")]
 	from, err := os.Open(filepath.Join(dir, "server-archive", "sky-"+month+".jsonl"))
 	if errors.Is(err, os.ErrNotExist) {
 		return []byte("\x00\x00\x00 not a message \xff\xfe\n"), nil // nobody uses that service
