@@ -29,25 +29,29 @@ func TestBrowser(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
 		missing("the interface's packages are not installed (npm ci in internal/web): %v", err)
 	}
-	link := startDemo(t)
-	c := exec.CommandContext(t.Context(), node, "e2e/run.js")
-	c.Dir = web
-	c.Env = append(os.Environ(), "ARGUS_URL="+link)
-	out, err := c.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Fatalf("the browser test: %v", err)
-	}
-	if strings.Contains(string(out), "SKIPPED") {
-		missing("no Chromium")
+	for script, every := range map[string]string{"run.js": "0", "feed.js": "2s"} {
+		t.Run(script, func(t *testing.T) {
+			link := startDemo(t, "--feed", every)
+			c := exec.CommandContext(t.Context(), node, "e2e/"+script)
+			c.Dir = web
+			c.Env = append(os.Environ(), "ARGUS_URL="+link)
+			out, err := c.CombinedOutput()
+			t.Logf("%s", out)
+			if err != nil {
+				t.Fatalf("the browser test: %v", err)
+			}
+			if strings.Contains(string(out), "SKIPPED") {
+				missing("no Chromium")
+			}
+		})
 	}
 }
 
 // startDemo builds the command, starts its demo and returns the link. The
 // store has to be up within a minute.
-func startDemo(t *testing.T) string {
+func startDemo(t *testing.T, flags ...string) string {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), build(t, ""), "demo", "--no-open", "--keep", t.TempDir())
+	c := exec.CommandContext(t.Context(), build(t, ""), append([]string{"demo", "--no-open", "--keep", t.TempDir()}, flags...)...)
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 10 * time.Second
 	c.Stderr = os.Stderr

@@ -51,7 +51,7 @@ func TestCrash(t *testing.T) {
 		t.Skip("builds and kills the real binary; not with -short")
 	}
 	data := t.TempDir()
-	if err := world.Write(data, 3, 1500); err != nil {
+	if err := world.Write(t.Context(), data, world.Options{Seed: 3, Messages: 1500, Locked: 33}); err != nil {
 		t.Fatal(err)
 	}
 	c := &crasher{data: data, rng: rand.New(rand.NewPCG(uint64(kills), 1))}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,15 +47,16 @@ and for one browser; nothing is reachable from other machines.`,
 			if err != nil {
 				name = a.storePath()
 			}
-			return errors.Join(a.serve(c.Context(), n, who, filepath.Base(name), f), n.Close())
+			return errors.Join(a.serve(c.Context(), n, who, filepath.Base(name), f, nil), n.Close())
 		},
 	}
 	f.add(c)
 	return c
 }
 
-// serve answers until the context ends, which is no error.
-func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string, f serveFlags) error {
+// serve answers until the context ends, which is no error. Beside it runs what
+// is given, if anything; serving ends when that fails.
+func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string, f serveFlags, beside func(context.Context) error) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", f.port))
 	if err != nil {
 		return fmt.Errorf("listen: %w; choose another port with --port", err)
@@ -75,7 +77,21 @@ func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string
 	if !f.noOpen && a.out.width > 0 {
 		openBrowser(ctx, link)
 	}
-	return n.Serve(ctx, listener, who, name, token)
+	if beside == nil {
+		return n.Serve(ctx, listener, who, name, token)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		err := beside(ctx)
+		if err != nil {
+			stop()
+		}
+		done <- err
+	}()
+	err = n.Serve(ctx, listener, who, name, token)
+	stop()
+	return errors.Join(err, <-done)
 }
 
 // openBrowser tries to; the link is printed in any case.
@@ -98,13 +114,17 @@ func (a *app) demoCommand() *cobra.Command {
 	var keep string
 	var messages int
 	var seed uint64
+	var every time.Duration
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Take in an invented case and open it in the browser",
 		Long: `Make an invented case of 20,000 messages, a third of its archive locked, take it
-in through the ordinary road, and serve it to a browser on this machine.
+in through the ordinary road, and serve it to a browser on this machine. A live
+feed of two more weeks goes on while you look: four hours of it are handed over
+at a time, each a delivery of its own. "Follow" in the page shows what arrives.
+
 Everything lies in a temporary folder that is removed at the end; --keep FOLDER
-keeps it.`,
+keeps it, and the feed goes on there where it stopped.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir := keep
@@ -117,23 +137,29 @@ keeps it.`,
 			} else if err := os.MkdirAll(dir, 0o700); err != nil {
 				return fmt.Errorf("make a folder for the demo: %w", err)
 			}
-			return a.demo(c.Context(), dir, seed, messages, f)
+			o := world.Presets["demo"]
+			o.Seed, o.Messages, o.Feed = seed, messages, demoFeed
+			return a.demo(c.Context(), dir, o, every, f)
 		},
 	}
 	f.add(c)
 	c.Flags().StringVar(&keep, "keep", "", "make it in this `folder` and keep it")
 	c.Flags().IntVar(&messages, "messages", 20_000, "about how many messages")
 	c.Flags().Uint64Var(&seed, "seed", 1, "what everything follows from")
+	c.Flags().DurationVar(&every, "feed", 10*time.Second, "how long until the live feed hands over the next four hours; 0 for no feed")
 	return c
 }
 
-func (a *app) demo(ctx context.Context, dir string, seed uint64, messages int, f serveFlags) error {
+// demoFeed is how many of the last days of the case arrive while it is looked at.
+const demoFeed = 14
+
+func (a *app) demo(ctx context.Context, dir string, w world.Options, every time.Duration, f serveFlags) error {
 	deliveries := filepath.Join(dir, "deliveries")
 	store := filepath.Join(dir, "demo.argus")
 	o := a.nodeOptions()
 	o.KeyDir = filepath.Join(dir, "keys")
 	if !node.Exists(store) {
-		if err := a.makeDemo(ctx, deliveries, store, o, seed, messages); err != nil {
+		if err := a.makeDemo(ctx, deliveries, store, o, w); err != nil {
 			return err
 		}
 	}
@@ -145,14 +171,56 @@ func (a *app) demo(ctx context.Context, dir string, seed uint64, messages int, f
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
-	return errors.Join(a.serve(ctx, n, who, "the invented case", f), n.Close())
+	var feed func(context.Context) error
+	if every > 0 {
+		feed = func(ctx context.Context) error {
+			return a.feed(ctx, filepath.Join(deliveries, world.FeedFolder), store, o, every)
+		}
+	}
+	return errors.Join(a.serve(ctx, n, who, "the invented case", f, feed), n.Close())
 }
 
-func (a *app) makeDemo(ctx context.Context, deliveries, store string, o node.Options, seed uint64, messages int) error {
+// feed takes in what lies in a folder, one file after the other as if it
+// arrived, like another argus would beside the one that serves. What was taken
+// in is kept in the store and goes from the folder, so that a feed that was
+// stopped goes on with the next.
+func (a *app) feed(ctx context.Context, dir, store string, o node.Options, every time.Duration) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("look for the live feed: %w", err)
+	}
+	o.Write = true
+	n, err := node.Open(ctx, store, o)
+	if err != nil {
+		return err
+	}
+	who, err := a.who(ctx, n)
+	for i := 0; err == nil && i < len(files); i++ {
+		select {
+		case <-ctx.Done():
+			return n.Close()
+		case <-time.After(every):
+		}
+		name := filepath.Join(dir, files[i].Name())
+		err = n.Ingest(ctx, who, intake.Options{}, func(ctx context.Context, o intake.Options) error {
+			receipt, err := intake.Ingest(ctx, o, name)
+			if err != nil {
+				return err
+			}
+			return errors.Join(a.demoReceipt(world.FeedFolder, receipt), os.Remove(name))
+		})
+	}
+	if ctx.Err() != nil {
+		err = nil // what was begun is finished the next time
+	}
+	return errors.Join(err, n.Close())
+}
+
+func (a *app) makeDemo(ctx context.Context, deliveries, store string, o node.Options, w world.Options) error {
 	if err := os.MkdirAll(deliveries, 0o700); err != nil {
 		return fmt.Errorf("make a folder for the demo: %w", err)
 	}
-	if err := world.Write(deliveries, seed, messages); err != nil {
+	if err := world.Write(ctx, deliveries, w); err != nil {
 		return err
 	}
 	if err := node.Create(ctx, store, o); err != nil {

@@ -42,7 +42,8 @@ change what the preset says.
 
 Written as deliveries it is an archive partly locked, a live feed, phones, a room,
 a channel, sheets, and a damaged stick, with copies of the same messages in
-several of them. Written as jsonl it is one file of Argus JSON lines, and so it is
+several of them; with --feed, the last days lie apart, to be handed over one after
+the other. Written as jsonl it is one file of Argus JSON lines, and so it is
 as bench, which has no meaning and many more different words, for measurements.`,
 		Example: `  argus world case
   argus world large --preset skyecc --as jsonl`,
@@ -63,6 +64,7 @@ as bench, which has no meaning and many more different words, for measurements.`
 	flags.IntVar(&f.options.Accounts, "accounts", 0, "how many accounts (default the preset's)")
 	flags.IntVar(&f.options.Days, "days", 0, "how many days (default the preset's)")
 	flags.IntVar(&f.options.Locked, "locked", 0, "how many of 100 keys were not handed over (default the preset's)")
+	flags.IntVar(&f.options.Feed, "feed", 0, "how many of the last days go into the folder feed instead, a file for each four hours")
 	flags.StringVar(&f.truth, "truth", "", "the `file` for what is true (default FOLDER.truth.jsonl)")
 	return c
 }
@@ -76,7 +78,7 @@ func (f *worldFlags) resolve(c *cobra.Command) (world.Options, error) {
 	if !slices.Contains([]string{"deliveries", "jsonl", "bench"}, f.form) {
 		return o, fmt.Errorf("--as %q: want deliveries, jsonl or bench", f.form)
 	}
-	o.Seed = f.options.Seed
+	o.Seed, o.Feed = f.options.Seed, f.options.Feed
 	o.Messages = cmp.Or(f.options.Messages, o.Messages)
 	o.Accounts = cmp.Or(f.options.Accounts, o.Accounts)
 	o.Days = cmp.Or(f.options.Days, o.Days)

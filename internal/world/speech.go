@@ -587,7 +587,7 @@ var (
 	ports = []string{"Port Calder", "Brakmeer", "Havermonde", "Puerto Lirio", "Vila Tormenta", "Grünhafen", "Saint-Aubec"}
 	ships = []string{"Corvane Star", "Almira Bay", "Northern Quill", "Tessaly Grace", "Ostrava Wind", "Lady Verbena", "Pont d'Ambre",
 		"Marisol Doce", "Kestrel Trader", "Yaldiz", "Brume d'Or", "Cape Halloran"}
-	streets = []string{"Molenpad", "Zoutkade", "Wilgenhof", "Calle Espliego", "Ropewalk Lane", "Rue du Vieux Sel", "Ahornstieg", "Defne Sokak",
+	streets = []string{"Lisdoddepad", "Zoutkade", "Wilgenhof", "Calle Espliego", "Ropewalk Lane", "Rue du Vieux Sel", "Ahornstieg", "Defne Sokak",
 		"Rruga e Pishave", "Derb Zitoun", "Rua das Salinas", "Turfsteeg"}
 	firms = []string{"Halvinga Fruit", "Verdarro Tegels", "Brakessen Foods", "Corloveck Cerámica", "Aubec Primeurs", "Lindersee Fliesen", "Gulnoak Seramik",
 		"Shkwelm Fruta", "Ravzetti Import", "Monthuy Frutas", "Quinpalvo Produce", "Ostloveck Trading", "Zimxander Flowers", "Karfarque Garden"}

@@ -89,12 +89,9 @@ var (
 // courier's phone was made.
 const firstBackup = 60
 
-// Write makes the deliveries of the demonstration's world, with about the given
-// number of messages, as subfolders of dir, which exists, and what is true of
-// them into dir.truth.jsonl beside it.
-func Write(dir string, seed uint64, messages int) error {
-	o := Presets["demo"]
-	o.Seed, o.Messages = seed, messages
+// Write makes the deliveries of a world as subfolders of dir, which exists, and
+// what is true of them into dir.truth.jsonl beside it.
+func Write(ctx context.Context, dir string, o Options) error {
 	w, err := New(o)
 	if err != nil {
 		return err
@@ -104,7 +101,7 @@ func Write(dir string, seed uint64, messages int) error {
 		return fmt.Errorf("write an invented world: %w", err)
 	}
 	out := bufio.NewWriter(truth)
-	err = w.WriteDeliveries(context.Background(), dir, out)
+	err = w.WriteDeliveries(ctx, dir, out)
 	return errors.Join(err, out.Flush(), truth.Close())
 }
 

@@ -34,12 +34,14 @@ func tree(t testing.TB, dir string) map[string]string {
 }
 
 func TestDeliveriesAreTheSameForASeed(t *testing.T) {
+	o := Presets["demo"]
+	o.Seed, o.Messages, o.Feed = 7, 3000, 5
 	dir := filepath.Join(t.TempDir(), "case")
 	for range 2 { // the second time over the first
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := Write(dir, 7, 3000); err != nil {
+		if err := Write(t.Context(), dir, o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,7 +50,7 @@ func TestDeliveriesAreTheSameForASeed(t *testing.T) {
 	if err := os.Mkdir(other, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(other, 7, 3000); err != nil {
+	if err := Write(t.Context(), other, o); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(first, tree(t, other)); diff != "" {

@@ -1,83 +1,13 @@
-// Drives the interface of a running `argus demo` in Chromium:
+// Drives the interface of a running `argus demo --feed 0`:
 //
 //   ARGUS_URL='http://127.0.0.1:PORT/?token=…' npm run e2e
 //
-// It fails on what a user would notice, and on any error on the console, any
-// violation of the security policy and any request to somewhere else. It is
-// skipped, saying so, where there is no Chromium. ARGUS_SHOTS names a folder
-// for pictures of each step.
+// It fails on what a user would notice, and on what browser.js says.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 
-import { chromium } from 'playwright-core'
+import { ask, browser, drive, expected, origin, page, shot, step, total, url } from './browser.js'
 
-const url = process.env.ARGUS_URL
-if (!url) {
-  console.error('set ARGUS_URL to the link that argus demo prints')
-  process.exit(2)
-}
-const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome']
-const executablePath = candidates.find((path) => path && existsSync(path))
-if (!executablePath) {
-  console.log('SKIPPED: no Chromium found; set CHROMIUM to its path')
-  process.exit(0)
-}
-const shots = process.env.ARGUS_SHOTS
-if (shots) mkdirSync(shots, { recursive: true })
-
-const origin = new URL(url).origin
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
-const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', timezoneId: 'Europe/Amsterdam' })
-const page = await context.newPage()
-
-const wrong = []
-const expected = []
-page.on('console', (m) => {
-  if (m.type() === 'error' || m.type() === 'warning') wrong.push(`console: ${m.text()} ${m.location().url ?? ''}`)
-})
-page.on('pageerror', (e) => wrong.push(`exception: ${e.message}`))
-page.on('request', (r) => {
-  if (new URL(r.url()).origin !== origin) wrong.push(`request elsewhere: ${r.url()}`)
-})
-await page.addInitScript(() => {
-  document.addEventListener('securitypolicyviolation', (e) => {
-    console.error(`policy violated: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`)
-  })
-})
-
-async function shot(name) {
-  if (!shots) return
-  await page.waitForTimeout(250)
-  await page.screenshot({ path: join(shots, `${name}.png`) })
-}
-
-async function step(name, run) {
-  try {
-    await run()
-    console.log(`ok    ${name}`)
-  } catch (err) {
-    await shot('failure')
-    console.log(`FAIL  ${name}`)
-    throw err
-  }
-}
-
-const total = async () => {
-  await page.waitForSelector('.columns[aria-busy="false"]')
-  return Number((await page.textContent('.status b')).replaceAll(',', ''))
-}
-
-async function ask(query) {
-  await page.fill('#query', query)
-  await page.press('#query', 'Enter')
-  await page.waitForFunction((q) => (new URLSearchParams(location.search).get('q') ?? '') === q, query)
-  await page.waitForTimeout(50)
-  await page.waitForSelector('.columns[aria-busy="false"]')
-}
-
-try {
+await drive(async () => {
   await step('without a session there is nothing', async () => {
     const other = await browser.newContext()
     const stranger = await other.newPage()
@@ -337,14 +267,4 @@ try {
       }
     })
   }
-
-  const unexpected = wrong.filter((w) => !expected.some((e) => e.test(w)))
-  assert.deepEqual(unexpected, [], 'the browser complained')
-  console.log('all well')
-} catch (err) {
-  console.error(err instanceof Error ? err.message : err)
-  for (const w of wrong) console.error(w)
-  process.exitCode = 1
-} finally {
-  await browser.close()
-}
+})
