@@ -287,11 +287,12 @@ func (w *World) queries(p *plot, said *[lastFact]bool, span Span) []string {
 	if len(list) > 0 {
 		return list
 	}
-	first := p.script.steps[0]
+	day := p.day(&p.script.steps[0])
+	who := p.script.steps[0].who
 	var with []string
-	for _, name := range first.who {
-		if a := w.serviceOn(p.played(name), p.start+first.day); a >= 0 {
-			with = append(with, "with:"+w.accounts[a].id)
+	if len(who) == 2 {
+		if a, b, ok := w.between(&w.people[p.played(who[0])], &w.people[p.played(who[1])], sky, day, true); ok {
+			with = append(with, "with:"+w.accounts[a].id, "with:"+w.accounts[b].id)
 		}
 	}
 	return []string{within + strings.Join(with, " ")}
