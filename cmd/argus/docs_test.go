@@ -60,7 +60,7 @@ func TestREADME(t *testing.T) {
 	var demo bytes.Buffer
 	dir := t.TempDir()
 	a := &app{out: newOutput(&demo), err: &demo}
-	if err := a.makeDemo(t.Context(), filepath.Join(dir, "deliveries"), filepath.Join(dir, "s"), node.Options{KeyDir: filepath.Join(dir, "k")}, 1, 20_000); err != nil {
+	if err := a.makeDemo(t.Context(), filepath.Join(dir, "deliveries"), filepath.Join(dir, "s"), node.Options{KeyDir: filepath.Join(dir, "k")}, demoWorld(1, 20_000)); err != nil {
 		t.Fatal(err)
 	}
 	archive, err := txtar.ParseFile("testdata/script/road.txt")

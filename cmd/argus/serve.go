@@ -137,9 +137,7 @@ keeps it, and the feed goes on there where it stopped.`,
 			} else if err := os.MkdirAll(dir, 0o700); err != nil {
 				return fmt.Errorf("make a folder for the demo: %w", err)
 			}
-			o := world.Presets["demo"]
-			o.Seed, o.Messages, o.Feed = seed, messages, demoFeed
-			return a.demo(c.Context(), dir, o, every, f)
+			return a.demo(c.Context(), dir, demoWorld(seed, messages), every, f)
 		},
 	}
 	f.add(c)
@@ -152,6 +150,12 @@ keeps it, and the feed goes on there where it stopped.`,
 
 // demoFeed is how many of the last days of the case arrive while it is looked at.
 const demoFeed = 14
+
+func demoWorld(seed uint64, messages int) world.Options {
+	o := world.Presets["demo"]
+	o.Seed, o.Messages, o.Feed = seed, messages, demoFeed
+	return o
+}
 
 func (a *app) demo(ctx context.Context, dir string, w world.Options, every time.Duration, f serveFlags) error {
 	deliveries := filepath.Join(dir, "deliveries")
