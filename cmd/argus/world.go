@@ -36,9 +36,10 @@ they say into a folder, with what is true of it in a file beside the folder
 (docs/format/truth.md). The same options give the same bytes on any machine.
 Nobody and nothing in it exists.
 
-Presets are demo (200 accounts, 20,000 messages), encrochat (20 million messages)
-and skyecc (70,000 accounts, 80 million messages over two years). The other flags
-change what the preset says.
+Presets are demo (200 accounts, 20,000 messages), encrochat (60,000 accounts, 20
+million messages in three months) and skyecc (70,000 accounts, 11,000 of them in
+one country, 80 million messages over two years). The other flags change what the
+preset says.
 
 Written as deliveries it is an archive partly locked, a live feed, phones, a room,
 a channel, sheets, and a damaged stick, with copies of the same messages in

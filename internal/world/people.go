@@ -238,6 +238,9 @@ func (b *builder) add(role, cell string, boss int32, until int32) int32 {
 	p.style = style{typo: uint8(r.IntN(40)), lower: uint8(r.IntN(2) * r.IntN(240)), dots: uint8(r.IntN(2) * r.IntN(60)),
 		emoji: uint8(r.IntN(130)), mixed: uint8(r.IntN(20)), short: uint8(r.IntN(2) * r.IntN(200)),
 		split: uint8(r.IntN(3) * r.IntN(60)), plain: uint8(r.IntN(2) * 250), tail: uint8(r.IntN(90)), fond: uint8(r.IntN(len(emojis)))}
+	if role == "lawyer" || role == "journalist" { // they write properly
+		p.style = style{typo: p.style.typo / 4, split: p.style.split / 2}
+	}
 	p.rhythm = int8(r.IntN(5) - 1)
 	at := int32(len(b.people))
 	from := int32(0)
@@ -459,6 +462,7 @@ func (b *builder) share() {
 	owner, user := couriers[0], couriers[len(couriers)-1]
 	first := b.people[owner].accounts[0]
 	b.accounts[first].shared = user
+	b.people[user].accounts = append(b.people[user].accounts, first)
 }
 
 // surroundings are those who buy, defend, write, live beside, and know nothing.
@@ -480,6 +484,9 @@ func (b *builder) surroundings() {
 		if lawyer := b.add("lawyer", "", -1, never); lawyer >= 0 {
 			b.pair("lawyer", b.boss, lawyer)
 			b.pair("lawyer", b.lead, lawyer)
+			if b.boss >= 0 && b.lead >= 0 && b.number%4 == 1 { // who asks comes first, who answers second
+				b.addGroup("lawyer", []int32{b.boss, lawyer, b.lead}, pick(b.r, crewTitles))
+			}
 		}
 	}
 	var buyers []int32
@@ -534,6 +541,9 @@ func (b *builder) pair(kind string, p, q int32) {
 	}
 	b.known[[2]int32{min(p, q), max(p, q)}] = true
 	langs := [2]uint8{b.people[p].langs[0], b.people[q].langs[0]}
+	if langs[0] == langs[1] && weight%2 == 0 {
+		langs[1] = b.people[p].langs[1] // their other one slips in
+	}
 	b.links = append(b.links, link{a: p, b: q, topics: b.topicsOf(kind, langs), tense: b.tenseOf(kind, langs), weight: weight, block: int32(b.number)})
 }
 

@@ -80,16 +80,18 @@ func readScripts(s *speech) (all []*script, err error) {
 	return all, nil
 }
 
-// uses marks the facts that a template speaks of, in may those of which it need
-// not speak.
-func (t *template) uses(must, may *[lastFact]bool) {
+// uses marks the facts that a template speaks of, with choices also those of
+// which it need not speak.
+func (t *template) uses(list *[lastFact]bool, choices bool) {
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.slot < lastFact && p.slot != slotNone {
-			must[p.slot] = true
+			list[p.slot] = true
 		}
 		for j := range p.choice {
-			p.choice[j].uses(may, may)
+			if choices {
+				p.choice[j].uses(list, true)
+			}
 		}
 	}
 }

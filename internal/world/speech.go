@@ -347,6 +347,7 @@ type speaker struct {
 	// before; nil says the things' first words.
 	terms, old []uint8
 	nick       string
+	box        string // the container that a scene speaks of
 	// habit is whose words they are: everybody has some that come first.
 	habit uint64
 	// answer is the first choice of the line before, of so many: what is said
@@ -405,7 +406,10 @@ func (k *speaker) fill(buf []byte, s slot) []byte {
 	}
 	switch s {
 	case slotBox:
-		return append(buf, container(r)...)
+		if k.box == "" {
+			k.box = container(r)
+		}
+		return append(buf, k.box...)
 	case slotIBAN:
 		return append(buf, iban(r)...)
 	case slotPlace:

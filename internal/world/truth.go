@@ -252,19 +252,20 @@ func (w *World) truthPlot(i int) truthPlot {
 	for i := range p.script.steps {
 		if step := &p.script.steps[i]; int(p.day(step)) < w.o.Days {
 			for _, said := range step.scene {
-				said.uses(&must, &uses)
+				said.uses(&must, false)
+				said.uses(&uses, true)
 			}
 		}
 	}
-	for s := range uses {
-		if uses[s] || must[s] {
+	for s, used := range uses {
+		if used {
 			one.Facts[slotNames[s]] = p.facts[s]
 		}
 	}
 	if p.victim >= 0 {
 		one.Victim = &p.victim
 	}
-	if uses[slotDate] || must[slotDate] {
+	if uses[slotDate] {
 		one.Due = p.due.Format(time.DateOnly)
 	}
 	one.Queries = w.queries(p, &must, one.Span)

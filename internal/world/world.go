@@ -15,7 +15,8 @@
 // fiction (Ofcom's 07700 900xxx), container numbers carry an owner code that
 // nobody holds with a right check digit (ISO 6346), bank accounts a bank that
 // does not exist, crypto addresses hashes of nothing, coordinates lie in the
-// open Atlantic, and places and names are made up. Nothing in it says how a
+// open Atlantic, number plates hold a letter that is never given out where they
+// have that form, and places and names are made up. Nothing in it says how a
 // crime is done.
 package world
 
@@ -52,10 +53,11 @@ type Options struct {
 // Presets are worlds by name, without their seed: the demonstration, and two of
 // the size of the cases that were. The sizes of skyecc are those of the reports
 // on Sky ECC: 70,000 accounts, 80 million messages, half of them not readable;
-// those of encrochat, 20 million messages, of the reports on EncroChat.
+// those of encrochat of the reports on EncroChat: 60,000 accounts, 20 million
+// messages.
 var Presets = map[string]Options{
 	"demo":      {Service: "sky", Accounts: 200, Messages: 20_000, Days: 130, Locked: 33},
-	"encrochat": {Service: "encrochat", Accounts: 18_000, Messages: 20_000_000, Days: 90, Locked: 5},
+	"encrochat": {Service: "encrochat", Accounts: 60_000, Messages: 20_000_000, Days: 90, Locked: 5},
 	"skyecc":    {Service: "sky", Accounts: 70_000, Messages: 80_000_000, Days: 730, Locked: 50},
 }
 
@@ -212,12 +214,13 @@ func (w *World) planned() int {
 }
 
 // accountOn is the account that a person uses of a service on a day, -1 for
-// none. Of two phones, odd links use the second.
+// none. Of two phones, odd links use the second, which may be one that is shared.
 func (w *World) accountOn(p *person, service uint8, day int32, odd bool) int32 {
 	found := int32(-1)
 	for _, i := range p.accounts {
 		a := &w.accounts[i]
-		if a.service == service && a.from <= day && day < a.until && (found < 0 || a.second == odd) {
+		second := a.second || &w.people[a.person] != p // of somebody else
+		if a.service == service && a.from <= day && day < a.until && (found < 0 || second == odd) {
 			found = i
 		}
 	}

@@ -222,11 +222,16 @@ func TestStatistics(t *testing.T) {
 	states, hours, weekdays := map[string]int{}, [24]int{}, [7]int{}
 	var waits []int64
 	before := map[string]argus.Message{}
+	tongues := map[string]map[uint8]bool{}
 	words, marks, emoji, texts, crime, attached := 0, 0, 0, 0, 0, 0
 	for _, one := range all {
 		m := one.held
 		sent[m.From]++
 		langs[one.lang]++
+		if tongues[m.Conversation] == nil {
+			tongues[m.Conversation] = map[uint8]bool{}
+		}
+		tongues[m.Conversation][one.lang] = true
 		hours[m.Sent.UTC().Hour()]++
 		weekdays[m.Sent.UTC().Weekday()]++
 		for _, word := range m.State.Words() {
@@ -284,6 +289,15 @@ func TestStatistics(t *testing.T) {
 	within("median of those written to", float64(list[len(list)/2]), 1, 6)
 	within("most that one writes to", float64(list[0]), 12, 200)
 
+	mixed, several := 0, 0
+	for _, in := range tongues {
+		if len(in) > 1 {
+			mixed++
+		}
+		several = max(several, len(in))
+	}
+	within("share of conversations in several languages", float64(mixed)/float64(len(tongues)), 0.25, 0.9)
+	within("most languages of a conversation", float64(several), 4, 9)
 	spoken := 0
 	for lang, n := range langs {
 		if float64(n) > 0.005*float64(len(all)) {
@@ -531,7 +545,10 @@ func TestNothingCanBeReal(t *testing.T) {
 		}
 	}
 	number := regexp.MustCompile(`\+\d{6,}|\b0\d{8,}\b`)
-	boxes := 0
+	host := regexp.MustCompile(`(?:https?://|@)([a-z0-9.-]+)`)
+	account := regexp.MustCompile(`\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,}(?: \d{1,4})?`)
+	plate := regexp.MustCompile(`\b[A-Z]{2}-\d{3}-[A-Z]\b`)
+	boxes, ibans := 0, 0
 	for _, one := range tellAll(t, demo(t, 3, 6000)) {
 		m := one.sent
 		if m.Service == "whatsapp" && strings.HasPrefix(m.From, "+") && !strings.HasPrefix(m.From, "+447700900") {
@@ -539,6 +556,22 @@ func TestNothingCanBeReal(t *testing.T) {
 		}
 		if found := number.FindString(m.Text); found != "" && !strings.Contains(m.Text, "ZZZZ") {
 			t.Errorf("%q in %q may be somebody's number", found, m.Text)
+		}
+		for _, found := range host.FindAllStringSubmatch(m.Text+" "+m.From, -1) {
+			if !strings.HasSuffix(found[1], ".example") {
+				t.Errorf("%q in %q may be somebody's host", found[1], m.Text)
+			}
+		}
+		for _, found := range account.FindAllString(m.Text, -1) {
+			if !validIBAN(found) || !strings.Contains(found, " ZZZZ ") {
+				t.Errorf("%q in %q is no valid IBAN of the bank ZZZZ", found, m.Text)
+			}
+			ibans++
+		}
+		for _, found := range plate.FindAllString(m.Text, -1) {
+			if !strings.HasPrefix(found, "ZZ-") || !strings.HasSuffix(found, "-Q") {
+				t.Errorf("%q in %q may be somebody's car", found, m.Text)
+			}
 		}
 		for word := range strings.FieldsSeq(m.Text) {
 			if at := strings.Index(word, "QQZU"); at >= 0 && len(word) >= at+11 {
@@ -549,8 +582,8 @@ func TestNothingCanBeReal(t *testing.T) {
 			}
 		}
 	}
-	if boxes < 20 {
-		t.Errorf("%d containers are spoken of", boxes)
+	if boxes < 20 || ibans < 10 {
+		t.Errorf("%d containers and %d accounts at banks are spoken of", boxes, ibans)
 	}
 	for i, p := range demo(t, 3, 1000).plots {
 		var north, west float64
@@ -613,4 +646,173 @@ type counter struct{ lines int }
 func (c *counter) Write(p []byte) (int, error) {
 	c.lines += bytes.Count(p, []byte{'\n'})
 	return len(p), nil
+}
+
+// A world ten times as long, and so with ten times the messages, needs hardly
+// more memory to be written.
+func TestMemoryDoesNotGrowWithMessages(t *testing.T) {
+	most := func(days int) uint64 {
+		w, err := New(Options{Seed: 1, Accounts: 300, Messages: 500 * days, Days: days})
+		if err != nil {
+			t.Fatal(err)
+		}
+		watch := &memory{}
+		if err := w.WriteLines(t.Context(), watch, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d days: %d bytes written, %d live", days, watch.written, watch.most)
+		return watch.most
+	}
+	short, long := most(60), most(600)
+	if long > short+short/2 {
+		t.Errorf("%d bytes are live in a long world, %d in a short one", long, short)
+	}
+}
+
+// memory sees how much memory is live while it is written to.
+type memory struct{ written, next, most uint64 }
+
+func (m *memory) Write(p []byte) (int, error) {
+	if m.written += uint64(len(p)); m.written >= m.next {
+		m.next = m.written + 1<<20
+		runtime.GC()
+		var now runtime.MemStats
+		runtime.ReadMemStats(&now)
+		m.most = max(m.most, now.HeapAlloc)
+	}
+	return len(p), nil
+}
+
+// What the truth says of people, organisations, words and keys fits together,
+// and what was said shows it.
+func TestTruthFitsTogether(t *testing.T) {
+	w, err := New(Options{Seed: 6, Accounts: 1500, Messages: 20_000, Days: 400, Locked: 33})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text := lines(t, w)
+	truth := truths(t, text)
+	said := map[string]string{}
+	for _, one := range tellAll(t, w) {
+		id, _ := one.sent.Identity()
+		said[id.String()] = one.sent.Text
+	}
+	number := func(v any) int { f, _ := v.(float64); return int(f) }
+	list := func(v any) []map[string]any {
+		all, _ := v.([]any)
+		var out []map[string]any
+		for _, one := range all {
+			out = append(out, one.(map[string]any))
+		}
+		return out
+	}
+
+	ends := map[int]string{} // of the last account of a person
+	shared := 0
+	for _, a := range truth["account"] {
+		persons := a["persons"].([]any)
+		if len(persons) > 1 {
+			shared++
+		}
+		p := number(persons[0])
+		ends[p] = max(ends[p], a["until"].(string))
+	}
+	began := map[string]int{} // persons by organisation, role and its first day
+	key := func(p, role map[string]any, day any) string {
+		return fmt.Sprintf("%v %v %v", p["organisation"], role["role"], day)
+	}
+	changed, commanded := 0, 0
+	for _, p := range truth["person"] {
+		roles := list(p["roles"])
+		if len(roles) > 1 {
+			changed++
+		}
+		for i, role := range roles {
+			began[key(p, role, role["from"])]++
+			if boss, ok := role["boss"]; ok {
+				commanded++
+				if other := truth["person"][number(boss)]; other["organisation"] != p["organisation"] {
+					t.Errorf("%v is commanded by %v of another organisation", p, other)
+				}
+			}
+			if i > 0 {
+				before, _ := time.Parse(time.DateOnly, roles[i-1]["until"].(string))
+				if before.AddDate(0, 0, 1).Format(time.DateOnly) != role["from"] {
+					t.Errorf("there is a gap between the roles of %v", p)
+				}
+			}
+		}
+	}
+	arrests := 0
+	for _, p := range truth["person"] {
+		day, ok := p["arrested"].(string)
+		if !ok {
+			continue
+		}
+		arrests++
+		if end := ends[number(p["person"])]; end >= day {
+			t.Errorf("%v uses an account until %s", p, end)
+		}
+		roles := list(p["roles"])
+		if began[key(p, roles[len(roles)-1], day)] == 0 {
+			t.Logf("nobody takes the place of %v", p["name"]) // there may be nobody left
+			arrests--
+		}
+	}
+
+	keys := map[string]bool{}
+	for _, k := range truth["key"] {
+		keys[k["key_id"].(string)] = true
+	}
+	renames, locked := 0, 0
+	words := map[string]bool{}
+	for _, term := range truth["term"] {
+		for _, word := range term["words"].(map[string]any) {
+			words[word.(string)] = words[word.(string)] || term["thing"] == "goods"
+		}
+	}
+	for _, m := range truth["message"] {
+		if k, ok := m["key_id"].(string); ok {
+			locked++
+			if !keys[k] {
+				t.Errorf("no key is called %s", k)
+			}
+		}
+		if m["renames"] == true {
+			renames++
+		}
+	}
+	named := 0
+	for _, m := range truth["message"] {
+		if text := said[fmt.Sprint(m["id"])]; m["renames"] == true && len(text) > 0 {
+			for word, goods := range words {
+				if goods && strings.Contains(text, word) {
+					named++
+					break
+				}
+			}
+		}
+	}
+	threatened := 0
+	for _, p := range truth["plot"] {
+		victim, ok := p["victim"]
+		if !ok {
+			continue
+		}
+		threatened++
+		if name := truth["person"][number(victim)]["name"]; p["facts"].(map[string]any)["victim"] != name && p["facts"].(map[string]any)["alias"] == nil {
+			t.Errorf("plot %v threatens somebody else than %v", p, name)
+		}
+		if due, ok := p["due"].(string); ok && due < p["until"].(string) {
+			t.Errorf("plot %v is over when it is due", p)
+		}
+	}
+	t.Logf("%d roles change, %d are commanded, %d arrested with a successor, %d phones shared, %d threatened, %d lines change the words, %d locked",
+		changed, commanded, arrests, shared, threatened, renames, locked)
+	for what, n := range map[string]int{"changes of a role": changed - 5, "commanders": commanded - 100, "arrests": arrests - 3, "shared phones": shared - 3,
+		"victims": threatened - 20, "changes of words": renames - 5, "words that are named": named - renames/3, "locked messages": locked - 500} {
+		if n < 0 {
+			t.Errorf("there are %d too few %s", -n, what)
+		}
+	}
 }
