@@ -149,7 +149,7 @@ type Options struct {
 	PrivateKey string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Wait is how long Append waits for another process. Default 10 s.
+	// Wait is how long Append waits for another process. Default 30 s.
 	Wait time.Duration
 }
 
@@ -240,7 +240,7 @@ func open(dir string, o Options) (*Ledger, error) {
 		l.now = time.Now
 	}
 	if l.wait == 0 {
-		l.wait = 10 * time.Second
+		l.wait = 30 * time.Second
 	}
 	var err error
 	if l.verifier, err = note.NewVerifier(o.PublicKey); err != nil {

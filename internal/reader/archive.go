@@ -3,6 +3,7 @@ package reader
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"context"
 	"errors"
@@ -80,9 +81,10 @@ func IsArchive(head []byte) bool { return isZip(head) }
 // does an archive that a format reads as a whole (a spreadsheet). Another zip
 // archive yields its entries in the order of its directory, and theirs. Of an
 // archive whose directory is missing or broken, as when it was cut off, the
-// entries that are whole are found by their own headers.
+// entries are found by their own headers.
 //
-// What is wrong inside is yielded as a File with a Problem: an entry that is
+// Of an entry that is cut off or damaged, what could be unfolded is yielded
+// after the problem. What is wrong inside is yielded as a File with a Problem: an entry that is
 // encrypted, fails its checksum, is compressed in an unknown way, or exceeds a
 // limit. An error, of the file itself, the temporary folder or the context,
 // ends the walk. No name from an archive is ever used on disk.
@@ -219,14 +221,21 @@ func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *z
 		return false, nil // a folder
 	}
 	spool, err := w.unpack(file, size, entry)
+	if spool != nil {
+		defer spool.close()
+	}
 	if err != nil {
 		var bad *entryError
 		if !errors.As(err, &bad) {
 			return true, err
 		}
-		return bad.last, w.problem(path, "%s", bad.reason)
+		if spool == nil || spool.size == 0 {
+			return bad.last, w.problem(path, "%s", bad.reason)
+		}
+		if err := w.problem(path, "%s; what is there is read", bad.reason); err != nil {
+			return true, err
+		}
 	}
-	defer spool.close()
 	return false, w.file(name+entry.name, path, spool.reader(), spool.size, depth+1)
 }
 
@@ -243,7 +252,8 @@ func badEntry(format string, args ...any) error {
 }
 
 // unpack unfolds an entry into a spool, which the caller closes. The error is
-// an *entryError when it is the entry that is wrong.
+// an *entryError when it is the entry that is wrong; with a spool, that holds
+// what could be unfolded of an entry that is cut off or damaged.
 func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, err error) {
 	if entry.central {
 		if err := entry.locate(file, size); err != nil {
@@ -257,8 +267,10 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, 
 	if entry.streamed {
 		packed = size - entry.data
 	}
+	var bad error
 	if entry.data+packed > size {
-		return nil, badEntry("the entry is cut off: %d of its %d bytes are there", size-entry.data, packed)
+		bad = badEntry("the entry is cut off: %d of its %d bytes are there", size-entry.data, packed)
+		packed = max(0, size-entry.data)
 	}
 	w.stored.Reset(io.NewSectionReader(file, entry.data, packed))
 	stored := &countingReader{r: w.stored}
@@ -275,8 +287,9 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, 
 		return nil, badEntry("the entry is stored without its size, which only the missing directory states")
 	}
 	s := &spool{temp: w.limits.Temp}
+	kept := false
 	defer func() {
-		if err != nil {
+		if !kept {
 			s.close()
 		}
 	}()
@@ -296,31 +309,35 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, 
 		if errors.Is(readErr, io.EOF) {
 			break
 		}
+		if _, corrupt := errors.AsType[flate.CorruptInputError](readErr); corrupt {
+			bad = cmp.Or(bad, badEntry("the entry is damaged: its compressed bytes make no sense after %d bytes of content", s.size))
+			kept = true
+			return s, bad
+		}
+		if errors.Is(readErr, io.ErrUnexpectedEOF) {
+			bad = cmp.Or(bad, badEntry("the entry is cut off: its compressed bytes end early, after %d bytes of content", s.size))
+			kept = true
+			return s, bad
+		}
 		if readErr != nil {
-			if errors.Is(readErr, io.ErrUnexpectedEOF) {
-				return nil, badEntry("the entry is cut off: its compressed bytes end early, after %d bytes of content", s.size)
-			}
-			if _, ok := errors.AsType[flate.CorruptInputError](readErr); ok {
-				return nil, badEntry("the entry is damaged: its compressed bytes make no sense after %d bytes of content", s.size)
-			}
 			return nil, fmt.Errorf("read an entry of an archive: %w", readErr)
 		}
 		if err := w.ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
-	if entry.streamed {
-		if err := entry.readDescriptor(file, size, stored.n, s.size); err != nil {
-			return nil, err
-		}
+	if bad == nil && entry.streamed {
+		bad = entry.readDescriptor(file, size, stored.n, s.size)
 	}
-	if s.size != entry.size {
-		return nil, badEntry("the entry is damaged: it holds %d bytes and should hold %d", s.size, entry.size)
+	switch {
+	case bad != nil:
+	case s.size != entry.size:
+		bad = badEntry("the entry is damaged: it holds %d bytes and should hold %d", s.size, entry.size)
+	case sum.Sum32() != entry.checksum:
+		bad = badEntry("the entry is damaged: its checksum is %08x and should be %08x", sum.Sum32(), entry.checksum)
 	}
-	if sum.Sum32() != entry.checksum {
-		return nil, badEntry("the entry is damaged: its checksum is %08x and should be %08x", sum.Sum32(), entry.checksum)
-	}
-	return s, nil
+	kept = true
+	return s, bad
 }
 
 // countingReader counts what was read. As an io.ByteReader it is not read
