@@ -119,15 +119,6 @@ func (c *sortedCursor) number() int {
 	return int(n)
 }
 
-// at returns the string with an ordinal.
-func (s *sorted) at(ordinal int) []byte {
-	c := s.from(ordinal)
-	if !c.advance() {
-		panic(malformed("there is no string %d", ordinal))
-	}
-	return c.key
-}
-
 // from returns a cursor whose advance gives the string of an ordinal.
 func (s *sorted) from(ordinal int) *sortedCursor {
 	c := &sortedCursor{list: s, next: ordinal - ordinal%blockSize}
