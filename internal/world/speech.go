@@ -292,9 +292,12 @@ func (s *speech) scene(lines []string) (scene, error) {
 		if foreign {
 			lang, known = language(name)
 		}
+		if !known {
+			return nil, fmt.Errorf("line %q: no such language", text)
+		}
 		t, err := s.compile(said)
-		if err != nil || !known {
-			return nil, fmt.Errorf("line %q: no such language, or %w", text, err)
+		if err != nil {
+			return nil, fmt.Errorf("line %q: %w", text, err)
 		}
 		one = append(one, line{int(who[0] - 'a'), lang, t})
 	}
