@@ -152,8 +152,9 @@ type Pair struct {
 // Partial says how far an answer goes that ran out of its budget.
 type Partial struct {
 	// Since: of the messages sent at or after it, all are counted and all are
-	// among the hits that were asked for; of older ones perhaps a part. Zero:
-	// of no time are all counted.
+	// among the hits that were asked for; of older ones perhaps a part. It is
+	// the beginning of a day in UTC, so that it tells of no message outside the
+	// scope when that was sent. Zero: of no time are all counted.
 	Since time.Time `json:"since,omitzero"`
 	// Why says which bound ended it.
 	Why string `json:"why"`

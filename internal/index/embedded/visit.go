@@ -149,7 +149,9 @@ func (v *visit) one(q *search, p *piece) (err error) {
 	return err
 }
 
-// partialAnswer says how far the pieces go that are done.
+// partialAnswer says how far the pieces go that are done, in whole days: the
+// moment of the newest message that was not looked at, which may be outside
+// the scope, is nobody's business.
 func partialAnswer(list []*piece, why string) *index.Partial {
 	answer := &index.Partial{Why: why}
 	newest, some := uint64(0), false
@@ -165,7 +167,8 @@ func partialAnswer(list []*piece, why string) *index.Partial {
 	case newest == 0: // only those without a time are missing
 		answer.Since = time.Unix(0, 0).UTC()
 	default:
-		answer.Since = time.UnixMicro(keyMicros(newest) + 1).UTC()
+		const day = 24 * time.Hour
+		answer.Since = time.UnixMicro(keyMicros(newest)).UTC().Truncate(day).Add(day)
 	}
 	return answer
 }

@@ -537,7 +537,7 @@ func testBudget(t *testing.T, open Open) {
 	for batch := range 3 {
 		var messages []argus.Message
 		for i := range size {
-			messages = append(messages, text(fmt.Sprintf("%d-%d", batch, i), at(batch*size+i), "x"))
+			messages = append(messages, text(fmt.Sprintf("%d-%d", batch, i), at(60*(batch*size+i)), "x"))
 		}
 		f.put(messages...)
 	}
@@ -553,6 +553,9 @@ func testBudget(t *testing.T, open Open) {
 			continue
 		}
 		since := r.Partial.Since
+		if !since.Equal(since.Truncate(24 * time.Hour)) {
+			t.Errorf("budget %+v: %s tells when a message was sent", budget, since)
+		}
 		whole := func(sent time.Time) bool { return !since.IsZero() && !sent.Before(since) }
 		got := slices.DeleteFunc(r.Hits, func(h index.Hit) bool { return !whole(sentTime(&h.Cursor)) })
 		var want []index.Hit
