@@ -94,10 +94,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Say = func(string) {}
 	}
 	r := &Report{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Messages: o.Messages}
-	corpus, store := filepath.Join(o.Dir, "messages.jsonl"), filepath.Join(o.Dir, "bench.argus")
+	store := filepath.Join(o.Dir, "bench.argus")
 	nodeOptions := node.Options{KeyDir: filepath.Join(o.Dir, "keys")}
 	if !o.Again {
-		if err := r.takeIn(ctx, o, store, corpus, nodeOptions); err != nil {
+		if err := r.takeIn(ctx, o, store, nodeOptions); err != nil {
 			return nil, err
 		}
 	}
@@ -112,27 +112,31 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if !o.Peer {
 		return r, nil
 	}
-	return r, r.measurePeer(ctx, o, filepath.Join(o.Dir, "peer"), corpus)
+	return r, r.measurePeer(ctx, o)
 }
 
-// takeIn writes the corpus and measures how it is taken in.
-func (r *Report) takeIn(ctx context.Context, o Options, store, corpus string, nodeOptions node.Options) error {
-	o.Say("writing the corpus")
-	if err := writeCorpus(corpus, o.Messages); err != nil {
-		return err
-	}
-	info, err := os.Stat(corpus)
-	if err != nil {
-		return err
-	}
-	r.CorpusBytes = info.Size()
+// deliveryBytes is the size of a delivery of the corpus: ten million messages.
+const deliveryBytes = 2_200_000_000
+
+// takeIn writes the corpus, one delivery after the other, and measures how they
+// are taken in. Only the peer needs a delivery longer than that.
+func (r *Report) takeIn(ctx context.Context, o Options, store string, nodeOptions node.Options) error {
 	if err := node.Create(ctx, store, nodeOptions); err != nil {
 		return err
 	}
-	o.Say("taking the corpus in")
-	if r.Ingest, err = take(r, func() error { return ingest(ctx, store, corpus, nodeOptions, o.Apart) }); err != nil {
+	c := corpus{dir: o.Dir, full: func(delivery string) error {
+		o.Say("taking in " + filepath.Base(delivery))
+		if err := r.Ingest.add(func() error { return ingest(ctx, store, delivery, nodeOptions, o.Apart) }); err != nil || o.Peer {
+			return err
+		}
+		return os.Remove(delivery)
+	}}
+	o.Say("writing the corpus")
+	if err := errors.Join(world.Bench(&c, 1, o.Messages), c.close()); err != nil {
 		return err
 	}
+	r.CorpusBytes = c.bytes
+	var err error
 	if r.BytesPerMessage, err = parts(store, o.Messages); err != nil {
 		return err
 	}
@@ -141,47 +145,88 @@ func (r *Report) takeIn(ctx context.Context, o Options, store, corpus string, no
 			r.Ingest.DiskBytes += int64(n * float64(o.Messages))
 		}
 	}
-	r.Ingest.DiskPerByte = float64(r.Ingest.DiskBytes) / float64(r.CorpusBytes)
+	r.Ingest.sum(r)
 	return nil
 }
 
 // measurePeer gives the peer the same corpus and asks it the same.
-func (r *Report) measurePeer(ctx context.Context, o Options, db, corpus string) error {
+func (r *Report) measurePeer(ctx context.Context, o Options) error {
 	o.Say("taking the corpus into SQLite FTS5")
-	peer, err := take(r, func() error { return ingestSQLite(ctx, db, corpus) })
+	deliveries, err := filepath.Glob(filepath.Join(o.Dir, "*.jsonl"))
 	if err != nil {
+		return err
+	}
+	db := filepath.Join(o.Dir, "peer")
+	r.Peer = &Taken{}
+	if err := r.Peer.add(func() error { return ingestSQLite(ctx, db, deliveries) }); err != nil {
 		return err
 	}
 	info, err := os.Stat(db)
 	if err != nil {
 		return err
 	}
-	peer.DiskBytes = info.Size()
-	peer.DiskPerByte = float64(peer.DiskBytes) / float64(r.CorpusBytes)
-	r.Peer, r.Ratio = &peer, r.Ingest.PerSecond/peer.PerSecond
+	r.Peer.DiskBytes = info.Size()
+	r.Peer.sum(r)
+	r.Ratio = r.Ingest.PerSecond / r.Peer.PerSecond
 	o.Say("asking SQLite FTS5")
 	return askSQLite(ctx, db, o.Rounds, r.Questions)
 }
 
-func writeCorpus(name string, messages int) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(world.Bench(f, 1, messages), f.Close())
+// corpus is a folder that messages are written into, whole lines at a time, as
+// deliveries. full is told of each that is complete.
+type corpus struct {
+	dir       string
+	full      func(delivery string) error
+	f         *os.File
+	delivered int
+	size      int64 // of f
+	bytes     int64 // of all
 }
 
-// take measures one way in.
-func take(r *Report, work func() error) (Taken, error) {
+func (c *corpus) Write(lines []byte) (int, error) {
+	if c.f == nil {
+		c.delivered++
+		var err error
+		if c.f, err = os.Create(filepath.Join(c.dir, fmt.Sprintf("messages-%03d.jsonl", c.delivered))); err != nil {
+			return 0, err
+		}
+	}
+	n, err := c.f.Write(lines)
+	c.size, c.bytes = c.size+int64(n), c.bytes+int64(n)
+	if err == nil && c.size >= deliveryBytes {
+		err = c.close()
+	}
+	return n, err
+}
+
+func (c *corpus) close() error {
+	if c.f == nil {
+		return nil
+	}
+	f := c.f
+	c.f, c.size = nil, 0
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return c.full(f.Name())
+}
+
+// add measures a part of the way in.
+func (t *Taken) add(work func() error) error {
 	cpu, started := cpuTime(), time.Now()
 	if err := work(); err != nil {
-		return Taken{}, err
+		return err
 	}
-	seconds := time.Since(started).Seconds()
-	return Taken{
-		Seconds: seconds, PerSecond: float64(r.Messages) / seconds,
-		CPUSeconds: (cpuTime() - cpu).Seconds(), PeakBytes: peakMemory(),
-	}, nil
+	t.Seconds += time.Since(started).Seconds()
+	t.CPUSeconds += (cpuTime() - cpu).Seconds()
+	t.PeakBytes = peakMemory()
+	return nil
+}
+
+// sum fills in what follows from the parts.
+func (t *Taken) sum(r *Report) {
+	t.PerSecond = float64(r.Messages) / t.Seconds
+	t.DiskPerByte = float64(t.DiskBytes) / float64(r.CorpusBytes)
 }
 
 func ingest(ctx context.Context, store, corpus string, o node.Options, apart bool) error {

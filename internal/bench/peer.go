@@ -18,7 +18,7 @@ import (
 // ingestSQLite takes the same messages into a table with an FTS5 index: ids
 // are unique, the text is stored once, transactions of 10,000 messages are
 // synced. It keeps no originals, no seals and no identity over copies.
-func ingestSQLite(ctx context.Context, name, corpus string) (err error) {
+func ingestSQLite(ctx context.Context, name string, deliveries []string) (err error) {
 	db, err := sql.Open("sqlite", "file:"+name+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-200000)")
 	if err != nil {
 		return err
@@ -30,7 +30,22 @@ func ingestSQLite(ctx context.Context, name, corpus string) (err error) {
 			return err
 		}
 	}
-	f, err := os.Open(corpus)
+	load := &peerLoad{db: db}
+	for _, delivery := range deliveries {
+		if err := load.read(ctx, delivery); err != nil {
+			return err
+		}
+	}
+	if err := load.commit(); err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "pragma wal_checkpoint(truncate)")
+	return err
+}
+
+// read loads a file of Argus JSON lines.
+func (l *peerLoad) read(ctx context.Context, delivery string) error {
+	f, err := os.Open(delivery)
 	if err != nil {
 		return err
 	}
@@ -40,22 +55,17 @@ func ingestSQLite(ctx context.Context, name, corpus string) (err error) {
 		return err
 	}
 	format, _ := reader.ByName("jsonl")
-	load := &peerLoad{db: db}
-	for item, err := range format.Read(ctx, reader.Input{Name: corpus, Size: info.Size(), File: f}) {
+	for item, err := range format.Read(ctx, reader.Input{Name: delivery, Size: info.Size(), File: f}) {
 		if err != nil {
 			return err
 		}
 		if m := item.Message; m != nil {
-			if err := load.add(ctx, m.ServiceID, m.Conversation, m.From, m.Sent.Micros, m.Text); err != nil {
+			if err := l.add(ctx, m.ServiceID, m.Conversation, m.From, m.Sent.Micros, m.Text); err != nil {
 				return err
 			}
 		}
 	}
-	if err := load.commit(); err != nil {
-		return err
-	}
-	_, err = db.ExecContext(ctx, "pragma wal_checkpoint(truncate)")
-	return err
+	return nil
 }
 
 const peerSchema = `create table message(seq integer primary key, id text unique, conversation text, sender text, sent integer, body text);

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/desk"
@@ -199,14 +202,17 @@ func thirtyPercent(ctx context.Context, e engine) (query.Node, error) {
 	return scope, nil
 }
 
-// fetch reads the messages of hits.
+// fetch reads the messages of hits on all cores, as the desk does.
 func (e engine) fetch(ctx context.Context, hits []index.Hit) (uint64, error) {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
 	for _, h := range hits {
-		if _, err := e.evidence.Get(ctx, h.Seq); err != nil {
-			return 0, err
-		}
+		work.Go(func() error {
+			_, err := e.evidence.Get(ctx, h.Seq)
+			return err
+		})
 	}
-	return uint64(len(hits)), nil
+	return uint64(len(hits)), work.Wait()
 }
 
 // page reads the conversation around a message.

@@ -8,24 +8,27 @@ import (
 	"time"
 )
 
-func usage() syscall.Rusage {
+func usage(of int) syscall.Rusage {
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	if err := syscall.Getrusage(of, &u); err != nil {
 		return syscall.Rusage{}
 	}
 	return u
 }
 
-// cpuTime is what the process has used of all cores.
+// cpuTime is what the process has used of all cores, and those that it started
+// and that have ended: the readers' worker.
 func cpuTime() time.Duration {
-	u := usage()
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	own, readers := usage(syscall.RUSAGE_SELF), usage(syscall.RUSAGE_CHILDREN)
+	return time.Duration(own.Utime.Nano() + own.Stime.Nano() + readers.Utime.Nano() + readers.Stime.Nano())
 }
 
-// peakMemory is the most memory that the process ever held, in bytes.
+// peakMemory is the most memory that the process ever held, in bytes, and the
+// largest of those that it started.
 func peakMemory() int64 {
+	most := int64(usage(syscall.RUSAGE_SELF).Maxrss) + int64(usage(syscall.RUSAGE_CHILDREN).Maxrss) //nolint:unconvert // 32 bits wide on some platforms
 	if runtime.GOOS == "darwin" {
-		return int64(usage().Maxrss) //nolint:unconvert // 32 bits wide on some platforms
+		return most
 	}
-	return int64(usage().Maxrss) * 1024 //nolint:unconvert // as above
+	return most * 1024
 }

@@ -6,9 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/index"
@@ -219,35 +222,56 @@ func next(c index.Cursor) (string, error) {
 }
 
 // hits reads what the index found, as of a position in the evidence, and
-// checks it against the scope again.
+// checks it against the scope again. What people ask for lies scattered over
+// the evidence, so all cores read.
 func (d *Desk) hits(ctx context.Context, p *permit, found []index.Hit, position uint64) ([]Hit, error) {
-	hits := make([]Hit, 0, len(found))
-	for _, f := range found {
-		r, err := d.get(ctx, f.Seq)
-		if err != nil {
-			return nil, err
-		}
-		copies, err := d.copies(ctx, r.ID)
-		if err != nil {
-			return nil, err
-		}
-		at := slices.IndexFunc(copies, func(c storedCopy) bool { return c.stored().Seq == f.Seq })
-		if at < 0 {
-			return nil, fmt.Errorf("the index names record %d, which is no message: %w", f.Seq, argus.ErrDamaged)
-		}
-		now := copies[at].doc(forever)
-		if !p.covers(now) {
-			if p.covers(copies[at].doc(position)) {
-				continue // it left the scope after the index had seen it
-			}
-			return nil, fmt.Errorf("the index gave record %d, which is outside the scope: %w", f.Seq, argus.ErrDamaged)
-		}
-		hits = append(hits, Hit{
-			Ref: r.ID, Version: r.Version, Message: r.Message,
-			Deliveries: p.seen(now), Differs: len(p.covered(copies)) > 1,
+	hits := make([]*Hit, len(found))
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for i, f := range found {
+		work.Go(func() (err error) {
+			hits[i], err = d.hit(ctx, p, f.Seq, position)
+			return err
 		})
 	}
-	return hits, nil
+	if err := work.Wait(); err != nil {
+		return nil, err
+	}
+	in := make([]Hit, 0, len(hits))
+	for _, h := range hits {
+		if h != nil {
+			in = append(in, *h)
+		}
+	}
+	return in, nil
+}
+
+// hit reads one message that the index found, nil if it is not in the scope
+// any more.
+func (d *Desk) hit(ctx context.Context, p *permit, seq, position uint64) (*Hit, error) {
+	r, err := d.get(ctx, seq)
+	if err != nil {
+		return nil, err
+	}
+	copies, err := d.copies(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(copies, func(c storedCopy) bool { return c.stored().Seq == seq })
+	if at < 0 {
+		return nil, fmt.Errorf("the index names record %d, which is no message: %w", seq, argus.ErrDamaged)
+	}
+	now := copies[at].doc(forever)
+	if !p.covers(now) {
+		if p.covers(copies[at].doc(position)) {
+			return nil, nil // it left the scope after the index had seen it
+		}
+		return nil, fmt.Errorf("the index gave record %d, which is outside the scope: %w", seq, argus.ErrDamaged)
+	}
+	return &Hit{
+		Ref: r.ID, Version: r.Version, Message: r.Message,
+		Deliveries: p.seen(now), Differs: len(p.covered(copies)) > 1,
+	}, nil
 }
 
 // limitFacets takes out of the facets what they would tell of sightings and

@@ -22,7 +22,8 @@ const (
 	footerTrailer  = 16
 	footerEntry    = 32
 	flagBatchEnd   = 1
-	blockRecords   = 256
+	blockRecords   = 64      // in a block that is written: to read one message costs a block
+	maxRecords     = 256     // in a block that is read
 	blockBytes     = 1 << 20 // a block ends when its records reach this
 	maxRecordBytes = 64 << 20
 	maxBlockBytes  = blockBytes + maxRecordBytes
@@ -97,7 +98,7 @@ func parseBlockHead(b []byte) (blockHead, error) {
 	switch {
 	case flags&^flagBatchEnd != 0:
 		return h, fmt.Errorf("%w: the block has flags %#x that this version does not know", argus.ErrDamaged, flags)
-	case h.count == 0 || h.count > blockRecords:
+	case h.count == 0 || h.count > maxRecords:
 		return h, fmt.Errorf("%w: the block claims %d records", argus.ErrDamaged, h.count)
 	case h.raw > maxBlockBytes || h.length > maxBlockBytes:
 		return h, fmt.Errorf("%w: the block claims %d bytes, %d decompressed", argus.ErrDamaged, h.length, h.raw)
@@ -110,7 +111,7 @@ func parseBlockHead(b []byte) (blockHead, error) {
 // goroutines.
 var newCodec = sync.OnceValues(func() (*codec, error) {
 	// The default level takes 1.6 times the CPU and saves 5 of 100 bytes of the
-	// evidence (a block of 256 messages is too short for more).
+	// evidence (a block of messages is too short for more).
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 	if err != nil {
 		return nil, fmt.Errorf("prepare compression: %w", err)
