@@ -64,6 +64,7 @@ the ratio is the result. docs/performance.md has what was measured.`,
 	c.Flags().IntVar(&o.Rounds, "rounds", 50, "how often each question is asked")
 	c.Flags().BoolVar(&o.Peer, "peer", false, "measure SQLite FTS5 on the same corpus, too")
 	c.Flags().BoolVar(&o.Again, "again", false, "only ask, the store that an earlier run left in --dir")
+	c.Flags().IntVar(&o.LiveSeconds, "live", 0, "for so many `seconds`, search while 5,000 messages a second come in")
 	c.Flags().BoolVar(&o.Cold, "cold", false, "ask with nothing of the store in memory, too (Linux)")
 	c.Flags().StringVar(&o.Dir, "dir", "", "an empty `folder` to work in, which is kept (default a temporary one)")
 	c.Flags().StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
@@ -90,6 +91,11 @@ func printBench(o *output, r *bench.Report) {
 	o.linef("\n%-32s %10s %10s %10s %10s %12s", "asked", "median", "p99", "cold", "FTS5", "found")
 	for _, q := range r.Questions {
 		o.linef("%-5s %-26s %10s %10s %10s %10s %12s", q.Of, q.Name, round(q.Median), round(q.P99), round(q.Cold), round(q.Peer), group(q.Found))
+	}
+	if l := r.Live; l != nil {
+		o.linef("\n%s messages came in at %s a second; an acknowledged one was found after %s (median), %s (p99), %s (most),", group(uint64(l.Messages)), group(uint64(l.PerSecond)),
+			round(l.Median), round(l.P99), round(l.Most))
+		o.linef("while %s searches were answered; the last batch was acknowledged %s after it came.", group(uint64(l.Searches)), round(l.Behind))
 	}
 }
 

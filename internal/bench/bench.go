@@ -43,6 +43,9 @@ type Options struct {
 	// Apart has the readers run in a process of their own, as in
 	// intake.Options. Default: in this one.
 	Apart bool
+	// LiveSeconds is how long a live feed comes in after the questions, while
+	// somebody searches; it adds a delivery to the store. Default 0: none.
+	LiveSeconds int
 	// Say is told what is being done. Default nobody.
 	Say func(string)
 }
@@ -59,6 +62,7 @@ type Report struct {
 	// BytesPerMessage on disk, by part of the store.
 	BytesPerMessage map[string]float64 `json:"bytes_per_message"`
 	Questions       []Question         `json:"questions"`
+	Live            *Live              `json:"live,omitempty"`
 }
 
 // Taken is one way of taking the corpus in, until it is durable and searchable.
@@ -109,6 +113,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, fmt.Errorf("ask the desk: %w", err)
 	}
 	r.Questions = a.answered
+	if o.LiveSeconds > 0 {
+		o.Say("searching while a live feed comes in")
+		var err error
+		if r.Live, err = live(ctx, o.Dir, store, nodeOptions, o.LiveSeconds); err != nil {
+			return nil, fmt.Errorf("follow a live feed: %w", err)
+		}
+	}
 	if !o.Peer {
 		return r, nil
 	}

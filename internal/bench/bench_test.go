@@ -13,7 +13,7 @@ import (
 // everything taken in and found. With $ARGUS_BENCH_MESSAGES, as in CI, it also
 // holds Argus to bounds that leave room for a slow and busy machine.
 func TestBench(t *testing.T) {
-	o := Options{Dir: t.TempDir(), Messages: 5000, Peer: true, Cold: runtime.GOOS == "linux", Rounds: 5, Say: func(what string) { t.Log(what) }}
+	o := Options{Dir: t.TempDir(), Messages: 5000, Peer: true, Cold: runtime.GOOS == "linux", Rounds: 5, LiveSeconds: 2, Say: func(what string) { t.Log(what) }}
 	bounds := os.Getenv("ARGUS_BENCH_MESSAGES")
 	if bounds != "" {
 		var err error
@@ -35,8 +35,16 @@ func TestBench(t *testing.T) {
 	if r.BytesPerMessage["evidence"] <= 0 || r.BytesPerMessage["index"] <= 0 || r.Ratio <= 0 {
 		t.Errorf("nothing was measured: %+v", r)
 	}
+	t.Logf("live: %+v", *r.Live)
+	// As much as was fed has been found, or it would be searching still.
+	if r.Live.Searches == 0 || r.Live.Most <= 0 {
+		t.Errorf("nothing was measured: %+v", r.Live)
+	}
 	if bounds == "" {
 		return
+	}
+	if r.Live.P99 > time.Second {
+		t.Errorf("99 of 100 batches are found within %s, want 1 s", r.Live.P99)
 	}
 	// CPU time, since a busy machine hits those who use both cores harder.
 	if cpu := r.Peer.CPUSeconds / r.Ingest.CPUSeconds; cpu < 1.5 {

@@ -1,0 +1,169 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/world"
+)
+
+// The feed that is measured: batches that come at an even pace.
+const (
+	liveRate  = 5000 // messages a second
+	liveBatch = 100
+)
+
+// Live is how soon new messages are found while they come in at an even pace
+// and somebody searches without a pause.
+type Live struct {
+	PerSecond int           `json:"messages_per_second"`
+	Messages  int           `json:"messages"`
+	Median    time.Duration `json:"median_ns"` // from the acknowledgement of a batch to an answer with it
+	P99       time.Duration `json:"p99_ns"`
+	Most      time.Duration `json:"most_ns"`
+	// Behind is how late the last batch was acknowledged.
+	Behind   time.Duration `json:"behind_ns"`
+	Searches int           `json:"searches"` // answered meanwhile
+}
+
+// acknowledged says when the evidence promised to keep the first n messages.
+type acknowledged struct {
+	n  uint64
+	at time.Time
+}
+
+// live feeds a store for some seconds, and asks the desk all the while.
+func live(ctx context.Context, dir, store string, o node.Options, seconds int) (*Live, error) {
+	o.Write = true
+	n, err := node.Open(ctx, store, o)
+	if err != nil {
+		return nil, err
+	}
+	defer n.Close()
+	who, err := n.Who(ctx, desk.Who{})
+	if err != nil {
+		return nil, err
+	}
+	l := &Live{PerSecond: liveRate, Messages: liveRate * seconds}
+	err = n.Ingest(ctx, who, intake.Options{}, func(ctx context.Context, o intake.Options) error {
+		d, err := o.Store.Begin(ctx, argus.Opening{Source: "feed", Authority: o.Authority, Actor: o.Actor, Started: time.Now().UnixMicro()})
+		if err != nil {
+			return err
+		}
+		batches, err := l.batches(ctx, filepath.Join(dir, "feed"), d)
+		if err != nil {
+			return err
+		}
+		acks, fed := make(chan acknowledged, len(batches)), make(chan error, 1)
+		go func() {
+			defer close(acks)
+			fed <- l.feed(ctx, o.Store, d, batches, acks)
+		}()
+		if err := l.ask(ctx, n.Desk, who, d, acks); err != nil {
+			return err
+		}
+		if err := <-fed; err != nil {
+			return err
+		}
+		_, err = o.Store.Seal(ctx, d, o.StoreID, o.Signer, time.Now(), "")
+		return err
+	})
+	return l, err
+}
+
+// batches invents what comes in, another feed for each delivery.
+func (l *Live) batches(ctx context.Context, name string, d argus.DeliveryNumber) ([][]*argus.Record, error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close(); _ = os.Remove(name) }()
+	if err := world.Bench(f, 1+uint64(d), l.Messages); err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	var records []*argus.Record
+	format, _ := reader.ByName("jsonl")
+	now := time.Now()
+	for item, err := range format.Read(ctx, reader.Input{Name: name, Size: info.Size(), File: f}) {
+		if err != nil {
+			return nil, err
+		}
+		if m := item.Message; m != nil {
+			m.Sent = argus.At(now.Add(time.Duration(len(records))*time.Second/liveRate), "", argus.ZoneStated, argus.Milli)
+			r := &argus.Record{Kind: argus.KindMessage, Message: m}
+			r.ID, r.Version = m.Identity()
+			records = append(records, r)
+		}
+	}
+	return slices.Collect(slices.Chunk(records, liveBatch)), nil
+}
+
+// feed appends the batches at an even pace.
+func (l *Live) feed(ctx context.Context, s *evidence.Store, d argus.DeliveryNumber, batches [][]*argus.Record, acks chan<- acknowledged) error {
+	started := time.Now()
+	for i, batch := range batches {
+		due := started.Add(time.Duration(i) * time.Second * liveBatch / liveRate)
+		select {
+		case <-time.After(time.Until(due)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := s.Append(ctx, d, batch); err != nil {
+			return err
+		}
+		now := time.Now()
+		l.Behind = now.Sub(due)
+		acks <- acknowledged{uint64((i + 1) * liveBatch), now}
+	}
+	return nil
+}
+
+// ask counts what has come in until all of it is found, and looks at the newest
+// messages with a common word in between.
+func (l *Live) ask(ctx context.Context, d *desk.Desk, who desk.Who, number argus.DeliveryNumber, acks <-chan acknowledged) error {
+	var waiting []acknowledged
+	var lags []time.Duration
+	for next := acks; next != nil || len(waiting) > 0; {
+		for more := next != nil; more; {
+			select {
+			case a, open := <-next:
+				if !open {
+					next, more = nil, false
+				} else {
+					waiting = append(waiting, a)
+				}
+			default:
+				more = false
+			}
+		}
+		found, err := d.Search(ctx, who, desk.SearchRequest{Query: fmt.Sprintf("delivery:%s", number), Limit: 1})
+		if err != nil {
+			return err
+		}
+		for len(waiting) > 0 && waiting[0].n <= found.Total {
+			lags = append(lags, time.Since(waiting[0].at))
+			waiting = waiting[1:]
+		}
+		if _, err := d.Search(ctx, who, desk.SearchRequest{Query: commonWord, Limit: fetched}); err != nil {
+			return err
+		}
+		l.Searches += 2
+	}
+	slices.Sort(lags)
+	l.Median, l.P99, l.Most = lags[len(lags)/2], lags[len(lags)*99/100], lags[len(lags)-1]
+	return nil
+}
