@@ -24,7 +24,7 @@ func (a *app) benchCommand() *cobra.Command {
 the index and the desk what people ask, and print what it took. Machines differ
 and are noisy: --peer gives the same corpus to SQLite FTS5 in the same run, and
 the ratio is the result. docs/performance.md has what was measured.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			temporary := o.Dir == ""
 			if temporary {

@@ -18,7 +18,7 @@ func (a *app) conversationCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "conversation REF",
 		Short: "Show the conversation around a message",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			where, err := time.LoadLocation(cmp.Or(zone, "UTC"))
 			if err != nil {

@@ -16,7 +16,7 @@ func (a *app) initCommand() *cobra.Command {
 		Long: `Make an empty store, with a key pair for its seals and its ledger, and with one
 authority, A-0001, that covers everything in it: your own data. The private key
 stays outside the store.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			path := a.storePath()
 			o := a.nodeOptions()

@@ -17,7 +17,7 @@ func (a *app) ledgerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ledger",
 		Short: "List the acts that were recorded, and check that none was changed",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := between(c, "limit", limit, 1, math.MaxInt); err != nil {
 				return err

@@ -34,7 +34,7 @@ func (a *app) listAdd() *cobra.Command {
 		Use:     "add NAME FILE",
 		Short:   "Keep a list, or a new version of it",
 		Example: "  argus list add goods goods.txt\n  argus search list:goods",
-		Args:    cobra.ExactArgs(2),
+		Args:    arguments(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			data, err := readList(args[1])
 			if err != nil {
@@ -73,7 +73,7 @@ func (a *app) listShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show NAME[@HASH]",
 		Short: "Print the entries of a list",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, hash, _ := strings.Cut(strings.TrimPrefix(args[0], "list:"), "@")
 			return a.administer(c, func(_ context.Context, n *node.Node) error {
@@ -97,7 +97,7 @@ func (a *app) listLs() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
 		Short: "List the lists with all their versions",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.administer(c, func(_ context.Context, n *node.Node) error {
 				versions, err := n.Lists()

@@ -129,10 +129,40 @@ look. Begin with "argus demo", or with your own files:
 		a.benchCommand(),
 	)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{err, c.CommandPath()} })
+	root.SetHelpCommand(helpCommand())
 	for _, c := range root.Commands() {
 		wrapUsage(c)
 	}
 	return root
+}
+
+// helpCommand is cobra's, but for topics that there are not.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show what a command does and how it is used",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			of, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return menu(c.Root(), args)
+			}
+			return of.Help()
+		},
+	}
+}
+
+// arguments wants so many.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, given []string) error {
+		if len(given) < least {
+			return fmt.Errorf("something is missing: %s", c.UseLine())
+		}
+		if len(given) > most {
+			return fmt.Errorf("%q is too much: %s", given[most], c.UseLine())
+		}
+		return nil
+	}
 }
 
 // menu runs a command that only has others below it.

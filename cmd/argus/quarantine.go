@@ -16,7 +16,7 @@ func (a *app) quarantineCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "quarantine DELIVERY",
 		Short: "Show what no reader could make sense of, and where it stands",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			number, err := argus.ParseDelivery(args[0])
 			if err != nil {

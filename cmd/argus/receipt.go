@@ -15,7 +15,7 @@ func (a *app) receiptCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "receipt [DELIVERY]",
 		Short: "Show the deliveries, or the balanced account of one",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
 				if len(args) == 1 {

@@ -43,7 +43,7 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
   argus search 'with:Q3XK9A' --all --json > messages.jsonl
   argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0`,
-		Args: cobra.MinimumNArgs(0),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := between(c, "limit", req.Limit, 0, desk.MostHits); err != nil {
 				return err

@@ -37,7 +37,7 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "Search in the browser, on this machine only",
 		Long: `Serve the store to a browser on this machine. The link that is printed works once
 and for one browser; nothing is reachable from other machines.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			n, who, err := a.open(c.Context())
 			if err != nil {
@@ -125,7 +125,7 @@ at a time, each a delivery of its own. "Follow" in the page shows what arrives.
 
 Everything lies in a temporary folder that is removed at the end; --keep FOLDER
 keeps it, and the feed goes on there where it stopped.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir := keep
 			if dir == "" {

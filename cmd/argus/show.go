@@ -19,7 +19,7 @@ func (a *app) showCommand() *cobra.Command {
 		Long: `Show one message. REF is its id, or the first digits of it, at least six. --trace
 adds each place where it was found: delivery, original with its SHA-256, record
 and bytes, reader and version, and the raw record as it stands there.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
 				shown, err := d.Show(ctx, who, args[0], trace)

@@ -19,7 +19,7 @@ func (a *app) reindexCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "reindex",
 		Short: "Throw the index away and build it from the evidence",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			o := a.nodeOptions()
 			o.Catching = a.catching("indexed")
@@ -74,7 +74,7 @@ func (a *app) authorityList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the authorities that name you",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			n, err := node.Open(c.Context(), a.storePath(), a.nodeOptions())
 			if err != nil {
@@ -119,7 +119,7 @@ func (a *app) authorityAdd() *cobra.Command {
 		Short: "Add an authority",
 		Example: `  argus authority add --basis 'Warrant 21/2207' --granted-by 'Examining judge B.' --for 'trafficking, case Argus' \
     --scope 'delivery:D-0001 sent:2021-02-14..2021-03-09' --until 2027-01-01T00:00:00Z --for-actor analyst1`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, bound := range []struct {
 				flag, text string
@@ -167,7 +167,7 @@ func (a *app) authorityRevoke() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "revoke NUMBER",
 		Short: "End an authority at once",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			number, err := authority.ParseNumber(args[0])
 			if err == nil && reason == "" {
@@ -205,7 +205,7 @@ func (a *app) formatsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "formats",
 		Short: "List the formats that can be read, and what each was checked on",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			for _, f := range reader.Formats() {
 				if a.json {

@@ -31,7 +31,7 @@ agrees with itself. With a key that you received on another way it proves who
 sealed it.
 
 Exit code 0: everything is as it was sealed. 3: something is damaged.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			path := a.storePath()
 			if len(args) == 1 {

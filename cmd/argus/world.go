@@ -48,7 +48,7 @@ the other. Written as jsonl it is one file of Argus JSON lines, and so it is
 as bench, which has no meaning and many more different words, for measurements.`,
 		Example: `  argus world case
   argus world large --preset skyecc --as jsonl`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o, err := f.resolve(c)
 			if err != nil {
