@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,7 +22,9 @@ type counts struct {
 	mu     sync.Mutex // for what follows
 	facets map[query.FieldName]map[string]*uint64
 	bars   map[int64]uint64 // by the start, in microseconds
-	pairs  map[pairKey]*pairCount
+	pairs  map[pairKey]int  // place in found
+	found  []pairCount
+	names  names // of the pairs
 }
 
 // facetFields can be counted by.
@@ -34,7 +35,7 @@ func newCounts(req index.Request) (*counts, error) {
 	if req.Zone == nil {
 		req.Zone = time.UTC
 	}
-	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, pairs: map[pairKey]*pairCount{}}
+	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, pairs: map[pairKey]int{}, names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
 			return nil, fmt.Errorf("count by %s: messages are counted by from, in, service, delivery, is and lang", f)
@@ -70,6 +71,12 @@ func (c *counts) add(q *search, s *segment, docs *roaring.Bitmap) error {
 		}
 		if err != nil {
 			return err
+		}
+		c.mu.Lock()
+		n := len(values)
+		c.mu.Unlock()
+		if n > maxValues {
+			return fmt.Errorf("count by %s: there are more than %d values in what was found; narrow the query, by time for instance", field, maxValues)
 		}
 	}
 	if c.req.Histogram != "" {
@@ -201,8 +208,36 @@ func (c *counts) addBars(q *search, s *segment, docs *roaring.Bitmap) error {
 	return nil
 }
 
-// A pairKey names a pair. The receiver is empty where the conversation counts.
-type pairKey struct{ service, from, to, conversation string }
+// A pairKey names a pair, by places in names. Where is the service, or if the
+// receiver is the empty name the conversation with its service.
+type pairKey struct{ from, to, where uint32 }
+
+// names numbers strings, the empty one 0: it is quicker to count by numbers.
+type names struct {
+	ids  map[string]uint32
+	list []string
+}
+
+func newNames() names { return names{map[string]uint32{"": 0}, []string{""}} }
+
+// number puts in the place of each ordinal of a list that is not 0 there the
+// number of its string, or of what name makes of that.
+func (n *names) number(list *sorted, ordinals []uint32, name func([]byte) []byte) {
+	values := list.from(0)
+	for ordinal := 0; values.advance(); ordinal++ {
+		if ordinals[ordinal] == 0 {
+			continue
+		}
+		key := name(values.key)
+		id, known := n.ids[string(key)]
+		if !known {
+			id = uint32(len(n.list))
+			n.list = append(n.list, string(key))
+			n.ids[n.list[id]] = id
+		}
+		ordinals[ordinal] = id
+	}
+}
 
 // A pairCount has how many messages, and the time keys of the first and last.
 type pairCount struct {
@@ -218,23 +253,21 @@ func (p *pairCount) add(o pairCount) {
 	p.last = max(p.last, o.last)
 }
 
-// maxPairs is the most pairs that are told apart in one answer.
-const maxPairs = 2_000_000
+// maxValues is the most values of a field, or pairs, that are told apart in one
+// answer.
+const maxValues = 2_000_000
 
-var errPairs = errors.New("count pairs: more than 2,000,000 accounts write to each other in what was found; narrow the query, by time for instance")
-
-// addPairs counts who wrote to whom.
+// addPairs counts who wrote to whom: by the segment's own numbers first.
 func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
-	type ordinals struct{ from, to, conversation uint32 }
-	found := map[ordinals]int{} // place in list
+	found := map[pairKey]int{} // place in list
 	var list []pairCount
 	err := q.runs(docs, func(docs []uint32) error {
 		for _, doc := range docs {
-			o := ordinals{uint32(s.sender.at(int(doc))), uint32(s.receiver.at(int(doc))), uint32(s.conversation.at(int(doc)))}
-			at, known := found[o]
+			key := pairKey{uint32(s.sender.at(int(doc))), uint32(s.receiver.at(int(doc))), uint32(s.conversation.at(int(doc)))}
+			at, known := found[key]
 			if !known {
 				at = len(list)
-				found[o], list = at, append(list, pairCount{})
+				found[key], list = at, append(list, pairCount{})
 			}
 			time := s.times.at(int(doc))
 			list[at].add(pairCount{1, time, time})
@@ -244,45 +277,39 @@ func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
 	if err != nil {
 		return err
 	}
-	senders, receivers, conversations := map[uint32]string{}, map[uint32]string{}, map[uint32]string{}
-	for o := range found {
-		senders[o.from], receivers[o.to], conversations[o.conversation] = "", "", ""
+	senders, receivers := make([]uint32, s.senders.count), make([]uint32, s.receivers.count)
+	conversations, services := make([]uint32, s.conversations.count), make([]uint32, s.conversations.count)
+	for own := range found {
+		senders[own.from], receivers[own.to], conversations[own.where], services[own.where] = 1, 1, 1, 1
 	}
-	s.senders.fill(senders)
-	s.receivers.fill(receivers)
-	s.conversations.fill(conversations)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for o, at := range found {
-		service, conversation := splitConversationKey([]byte(conversations[o.conversation]))
-		key := pairKey{service: string(service), from: senders[o.from], to: receivers[o.to]}
-		if key.from == "" {
+	whole := func(key []byte) []byte { return key }
+	c.names.number(&s.senders, senders, whole)
+	c.names.number(&s.receivers, receivers, whole)
+	c.names.number(&s.conversations, conversations, whole)
+	c.names.number(&s.conversations, services, func(key []byte) []byte {
+		service, _ := splitConversationKey(key)
+		return service
+	})
+	for own, at := range found {
+		key := pairKey{senders[own.from], receivers[own.to], services[own.where]}
+		if key.from == 0 {
 			continue // the service said it
 		}
-		if key.to == "" {
-			key.conversation = string(conversation)
+		if key.to == 0 {
+			key.where = conversations[own.where]
 		}
-		p := c.pairs[key]
-		if p == nil {
-			if len(c.pairs) == maxPairs {
-				return errPairs
+		to, known := c.pairs[key]
+		if !known {
+			if to = len(c.found); to == maxValues {
+				return fmt.Errorf("count pairs: more than %d accounts write to each other in what was found; narrow the query, by time for instance", maxValues)
 			}
-			p = new(pairCount)
-			c.pairs[key] = p
+			c.pairs[key], c.found = to, append(c.found, pairCount{})
 		}
-		p.add(list[at])
+		c.found[to].add(list[at])
 	}
 	return nil
-}
-
-// fill gives the strings for the ordinals that are asked for, in one walk.
-func (s *sorted) fill(strings map[uint32]string) {
-	list := s.from(0)
-	for ordinal := uint32(0); list.advance(); ordinal++ {
-		if _, wanted := strings[ordinal]; wanted {
-			strings[ordinal] = string(list.key)
-		}
-	}
 }
 
 // report writes the counts into the answer.
@@ -311,18 +338,25 @@ func (c *counts) mostFrequent() []index.Pair {
 	if len(c.pairs) == 0 {
 		return nil
 	}
-	frequent := make([]uint64, 0, len(c.pairs))
-	for _, n := range c.pairs {
+	frequent := make([]uint64, 0, len(c.found))
+	for _, n := range c.found {
 		frequent = append(frequent, n.count)
 	}
 	slices.Sort(frequent)
 	least := frequent[max(0, len(frequent)-c.req.Pairs)]
 	var list []index.Pair
-	for key, n := range c.pairs {
+	for key, at := range c.pairs {
+		n := c.found[at]
 		if n.count < least {
 			continue
 		}
-		pair := index.Pair{Service: key.service, From: key.from, To: key.to, Conversation: key.conversation, Count: n.count}
+		pair := index.Pair{From: c.names.list[key.from], To: c.names.list[key.to], Count: n.count}
+		if where := c.names.list[key.where]; key.to != 0 {
+			pair.Service = where
+		} else {
+			service, conversation := splitConversationKey([]byte(where))
+			pair.Service, pair.Conversation = string(service), string(conversation)
+		}
 		if n.first != 0 {
 			pair.First, pair.Last = time.UnixMicro(keyMicros(n.first)).UTC(), time.UnixMicro(keyMicros(n.last)).UTC()
 		}
