@@ -76,8 +76,8 @@ func (a *app) listShow() *cobra.Command {
 		Args:  arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, hash, _ := strings.Cut(strings.TrimPrefix(args[0], "list:"), "@")
-			return a.administer(c, func(_ context.Context, n *node.Node) error {
-				list, err := n.List(name, hash)
+			return a.administer(c, func(ctx context.Context, n *node.Node) error {
+				list, err := n.ShowList(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), name, hash)
 				if err != nil {
 					return err
 				}

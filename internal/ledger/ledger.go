@@ -46,6 +46,7 @@ const (
 	AddAuthority    = "authority.add"
 	RevokeAuthority = "authority.revoke"
 	AddList         = "list.add"
+	ShowList        = "list.show"
 	OpenDelivery    = "ingest.open"
 	SealDelivery    = "ingest.seal"
 	Search          = "search"

@@ -265,9 +265,18 @@ func (n *Node) AddList(ctx context.Context, actor, name string, data []byte) (v 
 // Lists returns all versions of all lists.
 func (n *Node) Lists() ([]wordlist.Version, error) { return n.lists.List() }
 
-// List returns the version of a list with a hash, or its last one if hash is
-// "".
-func (n *Node) List(name, hash string) (*query.WordList, error) { return n.lists.Find(name, hash) }
+// ShowList returns the version of a list with a hash, or its last one if hash
+// is "". A list may say as much as messages do, whose lawyers are whose for
+// instance, so the ledger has who looked.
+func (n *Node) ShowList(ctx context.Context, actor, name, hash string) (*query.WordList, error) {
+	list, err := n.lists.Find(name, hash)
+	if err != nil {
+		return nil, err
+	}
+	_, err = n.ledger.Append(ctx, ledger.Act{Actor: first(actor, ActorName()), Action: ledger.ShowList, Subject: list.Name,
+		Detail: map[string]string{"sha256": list.Hash}})
+	return list, err
+}
 
 // Exists says whether there is a store at a path.
 func Exists(dir string) bool {
