@@ -380,13 +380,19 @@ func (t *stage) prepare(q *request) error {
 			r.ID, r.Version = t.hasher.Identity(r.Message)
 		}
 	}
-	for _, r := range q.records {
+	of := make([]argus.ID, len(q.records))
+	for i, r := range q.records {
+		of[i] = r.ID
+	}
+	known := t.s.ids.look(of)
+	defer known.end()
+	for i, r := range q.records {
 		r.Seq, r.Delivery = t.next, q.delivery
 		t.next++
 		if r.Kind != argus.KindMessage {
 			continue
 		}
-		if t.failed = t.resolve(r); t.failed != nil {
+		if t.failed = t.resolve(r, known, i); t.failed != nil {
 			return t.failed
 		}
 		e, _ := entryOf(r)
@@ -419,13 +425,14 @@ func (t *stage) leaf(q *request) (uint64, error) {
 	return d.records, nil
 }
 
-// resolve makes a message a sighting, or a copy that differs, of a known one.
-func (t *stage) resolve(r *argus.Record) error {
+// resolve makes a message a sighting, or a copy that differs, of a known one:
+// that the store has, at place i of a lookup, or the group.
+func (t *stage) resolve(r *argus.Record, stored *lookup, i int) error {
 	if c := t.w.crowds[r.ID]; c != nil {
 		t.w.crowded += c.resolve(r)
 		return nil
 	}
-	known, err := t.s.ids.find(r.ID)
+	known, err := stored.find(i)
 	if err != nil {
 		return err
 	}

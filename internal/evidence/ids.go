@@ -167,16 +167,41 @@ func checkedText(data []byte, head string) (string, error) {
 
 // find returns the entries of an id in the order of their records.
 func (x *ids) find(id argus.ID) ([]Entry, error) {
+	l := x.look([]argus.ID{id})
+	defer l.end()
+	return l.find(0)
+}
+
+// A lookup looks for several ids. The ids do not change before it ends.
+type lookup struct {
+	*ids
+	of  []argus.ID
+	may []uint64 // by run, a bit each of the first 64
+}
+
+// look asks the filter of one run after the other for all ids: an answer takes
+// as long as memory takes, and it can be asked for several at once.
+func (x *ids) look(of []argus.ID) *lookup {
 	x.mu.RLock()
-	defer x.mu.RUnlock()
+	l := &lookup{x, of, make([]uint64, len(of))}
+	for bit, r := range x.runs[:min(64, len(x.runs))] {
+		r.mayHave(of, l.may, bit)
+	}
+	return l
+}
+
+func (l *lookup) end() { l.mu.RUnlock() }
+
+// find returns the entries of an id in the order of their records.
+func (l *lookup) find(i int) ([]Entry, error) {
 	var found []Entry
-	found = x.memory.find(found, id)
-	found = x.older.find(found, id)
-	for _, r := range x.runs {
-		if !r.mayHave(id) {
+	found = l.memory.find(found, l.of[i])
+	found = l.older.find(found, l.of[i])
+	for bit, r := range l.runs {
+		if bit < 64 && l.may[i]>>bit&1 == 0 {
 			continue
 		}
-		for e, err := range r.between(id, id) {
+		for e, err := range r.between(l.of[i], l.of[i]) {
 			if err != nil {
 				return nil, err
 			}

@@ -53,38 +53,41 @@ const (
 	runTrailer  = 64
 	filterBits  = 10 // per entry
 	filterWords = 8  // a filter block is one cache line
-	sightingBit = 1 << 63
+
+	filterHashes = 6
+	sightingBit  = 1 << 63
 )
 
 func prefixOf(id argus.ID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
 
-// filterBlock returns the words of the filter that an id lives in and its
-// bits. Identities are hashes, so their own bits serve.
-func filterBlock(filter []uint64, id argus.ID) (words []uint64, mask [6]uint16) {
-	block, _ := bits.Mul64(prefixOf(id), uint64(len(filter)/filterWords))
-	h := binary.BigEndian.Uint64(id[8:])
-	for i := range mask {
-		mask[i] = uint16(h & 511)
-		h >>= 9
-	}
-	return filter[block*filterWords:][:filterWords], mask
+// filterBlock returns the words of the filter that an id lives in. Its bits in
+// them are six of nine bits each, of which the upper three are the word.
+// Identities are hashes, so their own bits serve.
+func filterBlock(filter []uint64, id *argus.ID) (words *[filterWords]uint64, places uint64) {
+	block, _ := bits.Mul64(prefixOf(*id), uint64(len(filter)/filterWords))
+	return (*[filterWords]uint64)(filter[block*filterWords:]), binary.BigEndian.Uint64(id[8:])
 }
 
 func addToFilter(filter []uint64, id argus.ID) {
-	words, mask := filterBlock(filter, id)
-	for _, bit := range mask {
-		words[bit>>6] |= 1 << (bit & 63)
+	words, h := filterBlock(filter, &id)
+	for range filterHashes {
+		words[h>>6&7] |= 1 << (h & 63)
+		h >>= 9
 	}
 }
 
-func (r *run) mayHave(id argus.ID) bool {
-	words, mask := filterBlock(r.filter, id)
-	for _, bit := range mask {
-		if words[bit>>6]&(1<<(bit&63)) == 0 {
-			return false
+// mayHave sets a bit for each id that the run may have. A filter is larger than
+// the caches of a processor. Without a branch, it waits for several ids at once.
+func (r *run) mayHave(of []argus.ID, may []uint64, bit int) {
+	for i := range of {
+		words, h := filterBlock(r.filter, &of[i])
+		all := words[h>>6&7] >> (h & 63)
+		for range filterHashes - 1 {
+			h >>= 9
+			all &= words[h>>6&7] >> (h & 63)
 		}
+		may[i] |= all & 1 << bit
 	}
-	return true
 }
 
 // writeRun writes entries, which come in order, as a run.

@@ -561,7 +561,7 @@ func FuzzIDs(f *testing.F) {
 				return
 			}
 		}
-		r.mayHave(argus.ID{1})
+		r.mayHave([]argus.ID{{1}}, []uint64{0}, 0)
 	})
 }
 
