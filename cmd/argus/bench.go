@@ -62,6 +62,7 @@ the ratio is the result. docs/performance.md has what was measured.`,
 	}
 	c.Flags().IntVar(&o.Messages, "messages", 1_000_000, "how many")
 	c.Flags().IntVar(&o.Rounds, "rounds", 50, "how often each question is asked")
+	c.Flags().StringVar(&o.Only, "only", "", "ask only the questions with this `text` in their names")
 	c.Flags().BoolVar(&o.Peer, "peer", false, "measure SQLite FTS5 on the same corpus, too")
 	c.Flags().BoolVar(&o.Again, "again", false, "only ask, the store that an earlier run left in --dir")
 	c.Flags().IntVar(&o.LiveSeconds, "live", 0, "for so many `seconds`, search while 5,000 messages a second come in")

@@ -38,6 +38,8 @@ type Options struct {
 	// Cold asks each question once with nothing of the store in memory, too,
 	// where the system allows that. Default false.
 	Cold bool
+	// Only asks the questions whose names contain this. Default all.
+	Only string
 	// Rounds is how often each question is asked. Default 50.
 	Rounds int
 	// Apart has the readers run in a process of their own, as in
@@ -105,7 +107,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			return nil, err
 		}
 	}
-	a := asking{store: store, rounds: o.Rounds, cold: o.Cold, say: o.Say}
+	a := asking{store: store, rounds: o.Rounds, cold: o.Cold, only: o.Only, say: o.Say}
 	if err := a.index(ctx); err != nil {
 		return nil, fmt.Errorf("ask the index: %w", err)
 	}
