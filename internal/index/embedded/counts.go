@@ -3,6 +3,8 @@ package embedded
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -22,8 +24,7 @@ type counts struct {
 	mu     sync.Mutex // for what follows
 	facets map[query.FieldName]map[string]*uint64
 	bars   map[int64]uint64 // by the start, in microseconds
-	pairs  map[pairKey]int  // place in found
-	found  []pairCount
+	pairs  *pairTable
 	names  names // of the pairs
 }
 
@@ -35,7 +36,7 @@ func newCounts(req index.Request) (*counts, error) {
 	if req.Zone == nil {
 		req.Zone = time.UTC
 	}
-	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, pairs: map[pairKey]int{}, names: newNames()}
+	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, pairs: newPairTable(), names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
 			return nil, fmt.Errorf("count by %s: messages are counted by from, in, service, delivery, is and lang", f)
@@ -259,18 +260,12 @@ const maxValues = 2_000_000
 
 // addPairs counts who wrote to whom: by the segment's own numbers first.
 func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
-	found := map[pairKey]int{} // place in list
-	var list []pairCount
+	found := newPairTable()
 	err := q.runs(docs, func(docs []uint32) error {
 		for _, doc := range docs {
 			key := pairKey{uint32(s.sender.at(int(doc))), uint32(s.receiver.at(int(doc))), uint32(s.conversation.at(int(doc)))}
-			at, known := found[key]
-			if !known {
-				at = len(list)
-				found[key], list = at, append(list, pairCount{})
-			}
 			time := s.times.at(int(doc))
-			list[at].add(pairCount{1, time, time})
+			found.add(key, pairCount{1, time, time})
 		}
 		return nil
 	})
@@ -279,7 +274,7 @@ func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
 	}
 	senders, receivers := make([]uint32, s.senders.count), make([]uint32, s.receivers.count)
 	conversations, services := make([]uint32, s.conversations.count), make([]uint32, s.conversations.count)
-	for own := range found {
+	for own := range found.all() {
 		senders[own.from], receivers[own.to], conversations[own.where], services[own.where] = 1, 1, 1, 1
 	}
 	c.mu.Lock()
@@ -292,7 +287,7 @@ func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
 		service, _ := splitConversationKey(key)
 		return service
 	})
-	for own, at := range found {
+	for own, n := range found.all() {
 		key := pairKey{senders[own.from], receivers[own.to], services[own.where]}
 		if key.from == 0 {
 			continue // the service said it
@@ -300,16 +295,62 @@ func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
 		if key.to == 0 {
 			key.where = conversations[own.where]
 		}
-		to, known := c.pairs[key]
-		if !known {
-			if to = len(c.found); to == maxValues {
-				return fmt.Errorf("count pairs: more than %d accounts write to each other in what was found; narrow the query, by time for instance", maxValues)
-			}
-			c.pairs[key], c.found = to, append(c.found, pairCount{})
+		if c.pairs.add(key, n); c.pairs.used > maxValues {
+			return fmt.Errorf("count pairs: more than %d accounts write to each other in what was found; narrow the query, by time for instance", maxValues)
 		}
-		c.found[to].add(list[at])
 	}
 	return nil
+}
+
+// A pairTable counts pairs: a hash table with the counts in it, so that most
+// looks into it wait once for memory, and those into a map three times.
+type pairTable struct {
+	slots []pairSlot // a power of two; those of count 0 are free
+	used  int
+	seed  maphash.Seed
+}
+
+type pairSlot struct {
+	key pairKey
+	pairCount
+}
+
+func newPairTable() *pairTable { return &pairTable{slots: make([]pairSlot, 1024), seed: maphash.MakeSeed()} }
+
+func (t *pairTable) add(key pairKey, n pairCount) {
+	slot := t.slot(key)
+	if slot.count == 0 {
+		if t.used++; t.used*2 > len(t.slots) {
+			old := *t
+			t.slots = make([]pairSlot, 2*len(old.slots))
+			for key, n := range old.all() {
+				*t.slot(key) = pairSlot{key, n}
+			}
+			slot = t.slot(key)
+		}
+		slot.key = key
+	}
+	slot.add(n)
+}
+
+// slot returns where a pair is, or may be put.
+func (t *pairTable) slot(key pairKey) *pairSlot {
+	mask := len(t.slots) - 1
+	for i := int(maphash.Comparable(t.seed, key)) & mask; ; i = (i + 1) & mask {
+		if slot := &t.slots[i]; slot.count == 0 || slot.key == key {
+			return slot
+		}
+	}
+}
+
+func (t *pairTable) all() iter.Seq2[pairKey, pairCount] {
+	return func(yield func(pairKey, pairCount) bool) {
+		for i := range t.slots {
+			if slot := &t.slots[i]; slot.count > 0 && !yield(slot.key, slot.pairCount) {
+				return
+			}
+		}
+	}
 }
 
 // report writes the counts into the answer.
@@ -335,18 +376,17 @@ func (c *counts) report(result *index.Result) {
 // mostFrequent returns the pairs that were asked for. Only those are sorted by
 // name that are as frequent as the last of them.
 func (c *counts) mostFrequent() []index.Pair {
-	if len(c.pairs) == 0 {
+	if c.pairs.used == 0 {
 		return nil
 	}
-	frequent := make([]uint64, 0, len(c.found))
-	for _, n := range c.found {
+	frequent := make([]uint64, 0, c.pairs.used)
+	for _, n := range c.pairs.all() {
 		frequent = append(frequent, n.count)
 	}
 	slices.Sort(frequent)
 	least := frequent[max(0, len(frequent)-c.req.Pairs)]
 	var list []index.Pair
-	for key, at := range c.pairs {
-		n := c.found[at]
+	for key, n := range c.pairs.all() {
 		if n.count < least {
 			continue
 		}

@@ -124,7 +124,10 @@ func (q *search) evaluate(s *segment, n query.Node, within *roaring.Bitmap) (*ro
 	case query.Written:
 		return q.written(s, n, within)
 	case query.Part:
-		return q.union(s, s.accepted(s.firstWord, s.terms.count, n.In))
+		if n.AtEnd {
+			return q.union(s, s.accepted(s.firstWord, s.terms.count, n.In))
+		}
+		return q.union(s, s.holding([]byte(n.Term)))
 	case query.Stem:
 		low, high := s.terms.prefixed([]byte(n.First()))
 		return q.union(s, s.accepted(max(low, s.firstWord), high, n.Accepts()))
@@ -403,6 +406,30 @@ func (s *segment) accepted(low, high int, accepts func(term []byte) bool) iter.S
 	return func(yield func(int) bool) {
 		for words := s.terms.from(low); words.next < high && words.advance(); {
 			if accepts(words.key) && !yield(words.next-1) {
+				return
+			}
+		}
+	}
+}
+
+// holding looks for the words with a part. What a word begins with in common
+// with the one before is not looked at again.
+func (s *segment) holding(part []byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		end := 0 // of the part where it stands first in the word, 0 if it does not
+		words := s.terms.from(s.firstWord)
+		for first := true; words.advance(); first = false {
+			if end == 0 || end > words.shared {
+				end = 0
+				from := max(0, words.shared-len(part)+1)
+				if first {
+					from = 0
+				}
+				if at := bytes.Index(words.key[from:], part); at >= 0 {
+					end = from + at + len(part)
+				}
+			}
+			if end > 0 && !yield(words.next-1) {
 				return
 			}
 		}

@@ -89,7 +89,12 @@ func (c *sortedCursor) advance() bool {
 			panic(malformed("a string shares more than the one before has"))
 		}
 	}
-	suffix := c.length()
+	suffix := 0
+	if len(c.rest) > 0 && int(c.rest[0]) < min(0x80, len(c.rest)) { // nearly always
+		suffix, c.rest = int(c.rest[0]), c.rest[1:]
+	} else {
+		suffix = c.length()
+	}
 	c.key = append(c.key[:c.shared], c.rest[:suffix]...)
 	c.rest = c.rest[suffix:]
 	c.next++
