@@ -363,8 +363,8 @@ func (ix *Index) countGone(in *snapshot) error {
 	return nil
 }
 
-// maxSegments is how many segments may wait to be merged before Flush waits.
-const maxSegments = 64
+// maxWaiting is how many segments may wait to be merged before Flush waits.
+const maxWaiting = 64
 
 // Flush implements [index.Index].
 func (ix *Index) Flush(ctx context.Context) error {

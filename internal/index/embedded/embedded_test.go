@@ -564,3 +564,20 @@ func TestScopesAreToldApart(t *testing.T) {
 		seen[key] = n
 	}
 }
+
+// A large index has more segments than may wait to be merged. A flush does not
+// wait for that: they are as large as they get.
+func TestLargeSegmentsDoNotWait(t *testing.T) {
+	records := sample(600)
+	ix := open(t, t.TempDir(), Options{Text: records, SegmentDocs: 8})
+	defer ix.Close()
+	for n := 4; n <= len(records); n += 4 {
+		feed(t, ix, records[:n])
+	}
+	ix.settle(t)
+	snapshot := ix.acquire()
+	defer snapshot.release()
+	if all, waiting := len(snapshot.segments), ix.waiting(snapshot.segments); all < maxWaiting || waiting > 2*mergeFactor {
+		t.Errorf("%d of %d segments wait to be merged, want at most %d of %d or more", waiting, all, 2*mergeFactor, maxWaiting)
+	}
+}

@@ -49,13 +49,24 @@ func (ix *Index) mergeLoop(ctx context.Context) {
 func (ix *Index) waitForMerges() error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	for ix.mergeErr == nil && ix.current != nil && len(ix.current.segments) >= maxSegments && ix.pick(ix.current.segments) != nil {
+	for ix.mergeErr == nil && ix.current != nil && ix.waiting(ix.current.segments) >= maxWaiting && ix.pick(ix.current.segments) != nil {
 		ix.wakeMerger()
 		ix.merged.Wait()
 	}
 	err := ix.mergeErr
 	ix.mergeErr = nil
 	return err
+}
+
+// waiting counts the segments that are yet to become part of a larger one: as
+// many of that size as are merged at once would fit in it.
+func (ix *Index) waiting(segments []*segment) (n int) {
+	for _, s := range segments {
+		if mergeFactor*s.docs <= ix.options.SegmentDocs && mergeFactor*s.size <= segmentBytes {
+			n++
+		}
+	}
+	return n
 }
 
 // Settle returns when nothing is left to be merged, or reports what went wrong
