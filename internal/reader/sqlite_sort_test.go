@@ -16,9 +16,10 @@ func TestSortedTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const rows = 300_000
-	_, err = db.ExecContext(t.Context(), `CREATE TABLE receipt (id INTEGER PRIMARY KEY, message INTEGER);
-		WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < $1) INSERT INTO receipt SELECT i, (i * 7919) % 300007 FROM n`, rows)
+	const rows = 20_000
+	_, err = db.ExecContext(t.Context(), `CREATE TABLE receipt (id INTEGER PRIMARY KEY, message INTEGER, about TEXT);
+		WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < $1)
+		INSERT INTO receipt SELECT i, (i * 7919) % 300007, printf('%.400c', 'x') FROM n`, rows)
 	if err != nil {
 		t.Fatal(err)
 	}

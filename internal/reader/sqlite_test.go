@@ -120,7 +120,7 @@ func TestDatabaseMutations(t *testing.T) {
 	}{{whatsappdbFormat, "whatsapp-db/new.sql"}, {whatsappdbFormat, "whatsapp-db/old.sql"}, {imessageFormat, "imessage/chat.sql"}} {
 		good := databaseOf(t, string(readFile(t, "testdata/"+c.script)))
 		random := rand.New(rand.NewPCG(1, 2))
-		for range 150 {
+		for range mutations {
 			broken := bytes.Clone(good)
 			for range 1 + random.IntN(30) {
 				broken[random.IntN(len(broken))] ^= byte(1 + random.IntN(255))
