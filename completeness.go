@@ -1,26 +1,36 @@
 package argus
 
-import "hash/maphash"
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"strings"
+)
 
 // Completeness is what the records of a delivery say about what is not among
 // them. Each number is a finding to ask the source about, not an error: a
 // message may have been deleted, an export may be meant to hold one side.
 // (L25)
 type Completeness struct {
-	// Conversations counts those that are looked at: at most 65,536.
-	// BeyondLook counts the messages of the others.
-	Conversations uint64 `json:"conversations"`
-	BeyondLook    uint64 `json:"messages_beyond_look,omitempty"`
+	// Conversations counts those that are looked at, at most 65,536, and
+	// Accounts the accounts that send, as many. BeyondLook counts the messages of
+	// other conversations, AccountsBeyond those of other accounts.
+	Conversations  uint64 `json:"conversations"`
+	Accounts       uint64 `json:"accounts"`
+	BeyondLook     uint64 `json:"messages_beyond_look,omitempty"`
+	AccountsBeyond uint64 `json:"messages_of_accounts_beyond_look,omitempty"`
 
 	// Named counts the attachments that messages name, Missing those of them
 	// whose bytes are not held.
 	Named   uint64 `json:"attachments_named"`
 	Missing uint64 `json:"attachments_missing"`
 
-	// Series counts the running numbers of services, through a conversation or
-	// through the whole service, and Unseen the numbers between the first and
-	// the last of each that no message has. A series is one of which more
-	// numbers are seen than not: others run through more than was handed over.
+	// Series counts the running numbers of services, and Unseen the numbers
+	// between the first and the last of each that no message has. A series is one
+	// of which more numbers are seen than not: others run through more than was
+	// handed over. Numbers run through the whole service if they are a series
+	// there and none comes twice, else through conversations, else through what
+	// an account sends.
 	Series uint64 `json:"number_series"`
 	Unseen uint64 `json:"numbers_unseen"`
 
@@ -33,6 +43,12 @@ type Completeness struct {
 	// steps in the conversation have.
 	Backwards uint64 `json:"steps_against_time"`
 
+	// In are the services, the conversations and then the accounts in which
+	// something is missing, those with most of it first, at most 100 of each; More
+	// counts the others.
+	In   []Gap `json:"in,omitempty"`
+	More Gaps  `json:"more,omitzero"`
+
 	// Stated counts the files that say how many records they have, and Differs
 	// those in which another number was found. Differing are the first of them.
 	Stated    uint64        `json:"files_stating_a_count"`
@@ -42,6 +58,47 @@ type Completeness struct {
 
 // mostDiffering is how many files of another count are named.
 const mostDiffering = 100
+
+// Gap is what is missing in one conversation, of what one account sent, or
+// among the numbers of a service.
+type Gap struct {
+	Service string `json:"service"`
+	// Conversation is set for one, Account for one; neither for a service.
+	// Longer names than 256 bytes are cut.
+	Conversation string `json:"conversation,omitempty"`
+	Account      string `json:"account,omitempty"`
+	Missing      uint64 `json:"attachments_missing,omitempty"`
+	// Unseen of the numbers from First to Last are not seen.
+	Unseen uint64 `json:"numbers_unseen,omitempty"`
+	First  uint64 `json:"first_number,omitempty"`
+	Last   uint64 `json:"last_number,omitempty"`
+	// Only is the account that speaks in a conversation of one side. OneSided
+	// counts the conversations in which an account is that.
+	Only      string `json:"only,omitempty"`
+	OneSided  uint64 `json:"conversations_one_sided,omitempty"`
+	Backwards uint64 `json:"steps_against_time,omitempty"`
+}
+
+// Gaps counts conversations and accounts with something missing.
+type Gaps struct {
+	Conversations uint64 `json:"conversations,omitempty"`
+	Accounts      uint64 `json:"accounts,omitempty"`
+}
+
+// mostGaps is how many conversations, and how many accounts, are named.
+const mostGaps = 100
+
+// mostName is how much of a name is kept, in bytes.
+const mostName = 256
+
+// size is how much is missing.
+func (g *Gap) size() uint64 {
+	n := g.Missing + g.Unseen + g.OneSided + g.Backwards
+	if g.Only != "" {
+		n++
+	}
+	return n
+}
 
 // StatedCount is how many records a source says that it has.
 type StatedCount struct {
@@ -55,15 +112,19 @@ type StatedCount struct {
 	Found  uint64 `json:"found"`
 }
 
-// mostLooked is how many conversations are looked at, so that memory stays
-// bounded.
-const mostLooked = 1 << 16
+// mostLooked is how many conversations and accounts are looked at, mostServices
+// how many services, so that memory stays bounded.
+const (
+	mostLooked   = 1 << 16
+	mostServices = 1 << 10
+)
 
 // look looks at the messages of a delivery for what is not there.
 type look struct {
 	seed     maphash.Seed
 	threads  map[uint64]*thread
-	services map[uint64]*series
+	accounts map[uint64]*sender
+	services map[uint64]*service
 	found    Completeness
 
 	piece Where  // the file of the last record
@@ -85,6 +146,7 @@ func (l *look) stated(s *Stated, at Where, file string) {
 	if at.Original != l.piece.Original || at.Path != l.piece.Path {
 		found = 0
 	}
+	found -= min(found, s.Besides)
 	if s.Count == found {
 		return
 	}
@@ -113,13 +175,44 @@ func (s *series) unseen() (n uint64, ok bool) {
 	return all - min(s.seen, all), s.seen > 1 && s.seen > all/2
 }
 
+// service is what is remembered of one.
+type service struct {
+	name    string
+	numbers series
+	// twice says that a number came twice. latest remembers some, each in the
+	// place that it hashes to.
+	twice  bool
+	latest [1024]uint64
+	// whole says that the numbers run through all of it.
+	whole bool
+}
+
+func (s *service) add(n uint64) {
+	s.numbers.add(n)
+	at := &s.latest[n*0x9E3779B97F4A7C15>>54]
+	s.twice = s.twice || *at == n
+	*at = n
+}
+
+// sender is what is remembered of an account.
+type sender struct {
+	service  *service
+	name     string
+	numbers  series
+	missing  uint64
+	oneSided uint64
+}
+
 // thread is what is remembered of a conversation.
 type thread struct {
+	service  *service
+	name     string
 	messages uint64
-	from     uint64 // the only sender so far
-	several  bool   // more than one sends
-	heard    bool   // somebody else is named
-	service  uint64
+	from     *sender // the only one so far; nil when it is not looked at
+	fromKey  uint64
+	several  bool // more than one sends
+	heard    bool // somebody else is named
+	missing  uint64
 	numbers  series
 	file     fileKey // in which the last message stood
 	last     Time
@@ -135,55 +228,102 @@ type fileKey struct {
 // as another copy.
 func (l *look) add(r *Record, again bool) {
 	m := r.Message
+	if l.threads == nil {
+		l.seed, l.threads, l.accounts, l.services = maphash.MakeSeed(), map[uint64]*thread{}, map[uint64]*sender{}, map[uint64]*service{}
+	}
+	missing := uint64(0)
 	for i := range m.Attachments {
-		l.found.Named++
 		if m.Attachments[i].Missing() {
-			l.found.Missing++
+			missing++
 		}
 	}
-	if m.Conversation == "" {
+	l.found.Named += uint64(len(m.Attachments))
+	l.found.Missing += missing
+	serviceKey := maphash.String(l.seed, m.Service)
+	in := l.service(serviceKey, m.Service)
+	fromKey := serviceKey ^ maphash.String(l.seed, m.From)*5
+	from := l.sender(fromKey, in, m.From)
+	if from != nil {
+		from.missing += missing
+	}
+	number := !again && m.Sequence > 0
+	if number && in != nil {
+		in.add(m.Sequence)
+	}
+	if number && from != nil {
+		from.numbers.add(m.Sequence)
+	}
+	t := l.thread(serviceKey^maphash.String(l.seed, m.Conversation)*3, in, m.Conversation)
+	if t == nil {
 		return
 	}
-	if l.threads == nil {
-		l.seed, l.threads, l.services = maphash.MakeSeed(), map[uint64]*thread{}, map[uint64]*series{}
-	}
-	service := maphash.String(l.seed, m.Service)
-	if n := m.Sequence; n > 0 && !again {
-		s := l.services[service]
-		if s == nil && len(l.services) < mostLooked {
-			s = &series{}
-			l.services[service] = s
-		}
-		if s != nil {
-			s.add(n)
-		}
-	}
-	key := service ^ maphash.String(l.seed, m.Conversation)*3
-	t := l.threads[key]
-	if t == nil {
-		if len(l.threads) >= mostLooked {
-			l.found.BeyondLook++
-			return
-		}
-		t = &thread{service: service}
-		l.threads[key] = t
-	}
+	t.missing += missing
 	t.step(m.Sent, fileKey{r.Where.Original, maphash.String(l.seed, r.Where.Path)})
 	if again {
 		return
 	}
 	if m.State&StateSystem == 0 {
 		t.messages++
-		from := maphash.String(l.seed, m.From)
-		t.several = t.several || t.messages > 1 && from != t.from
-		t.from = from
+		t.several = t.several || t.messages > 1 && fromKey != t.fromKey
+		t.from, t.fromKey = from, fromKey
 		for _, to := range m.To {
 			t.heard = t.heard || to != m.From
 		}
 	}
-	if m.Sequence > 0 {
+	if number {
 		t.numbers.add(m.Sequence)
 	}
+}
+
+// service returns what is remembered of a service; nil if there are too many.
+func (l *look) service(key uint64, name string) *service {
+	s := l.services[key]
+	if s == nil && len(l.services) < mostServices {
+		s = &service{name: beginning(name)}
+		l.services[key] = s
+	}
+	return s
+}
+
+// sender returns what is remembered of an account; nil where nobody is named,
+// or for one too many.
+func (l *look) sender(key uint64, in *service, name string) *sender {
+	a := l.accounts[key]
+	switch {
+	case a != nil || name == "":
+		return a
+	case len(l.accounts) >= mostLooked || in == nil:
+		l.found.AccountsBeyond++
+		return nil
+	}
+	a = &sender{service: in, name: beginning(name)}
+	l.accounts[key] = a
+	return a
+}
+
+// thread returns what is remembered of a conversation; nil where none is named,
+// or for one too many.
+func (l *look) thread(key uint64, in *service, name string) *thread {
+	t := l.threads[key]
+	switch {
+	case t != nil || name == "":
+		return t
+	case len(l.threads) >= mostLooked || in == nil:
+		l.found.BeyondLook++
+		return nil
+	}
+	t = &thread{service: in, name: beginning(name)}
+	l.threads[key] = t
+	return t
+}
+
+// beginning returns a copy of a name, which may be part of a long record, or of
+// its beginning.
+func beginning(name string) string {
+	if len(name) <= mostName {
+		return strings.Clone(name)
+	}
+	return strings.ToValidUTF8(name[:mostName], "") + "…"
 }
 
 // step notes whether time goes on or back in a file.
@@ -205,30 +345,65 @@ func (t *thread) step(sent Time, in fileKey) {
 // result sums up.
 func (l *look) result() Completeness {
 	c := l.found
-	c.Conversations = uint64(len(l.threads))
-	through := map[uint64]bool{} // services whose numbers run through conversations
+	c.Conversations, c.Accounts = uint64(len(l.threads)), uint64(len(l.accounts))
+	var services, conversations, accounts []Gap
+	for _, s := range l.services {
+		_, s.whole = s.numbers.unseen()
+		if s.whole = s.whole && !s.twice; s.whole {
+			services = append(services, c.gap(Gap{Service: s.name}, &s.numbers))
+		}
+	}
+	oneSided := map[*sender]uint64{}
+	within := map[*service]bool{} // those whose numbers run through conversations
 	for _, t := range l.threads {
-		c.Backwards += min(t.up, t.down)
+		g := Gap{Service: t.service.name, Conversation: t.name, Missing: t.missing, Backwards: min(t.up, t.down)}
+		c.Backwards += g.Backwards
 		if t.messages > 1 && t.heard && !t.several {
 			c.OneSided++
+			if t.from != nil {
+				g.Only = t.from.name
+				oneSided[t.from]++
+			}
 		}
-		if c.count(&t.numbers) {
-			through[t.service] = true
+		if _, ok := t.numbers.unseen(); ok && !t.service.whole {
+			within[t.service] = true
+			g = c.gap(g, &t.numbers)
 		}
+		conversations = append(conversations, g)
 	}
-	for service, s := range l.services {
-		if !through[service] {
-			c.count(s)
+	for _, a := range l.accounts {
+		g := Gap{Service: a.service.name, Account: a.name, Missing: a.missing, OneSided: oneSided[a]}
+		if _, ok := a.numbers.unseen(); ok && !a.service.whole && !within[a.service] {
+			g = c.gap(g, &a.numbers)
 		}
+		accounts = append(accounts, g)
 	}
+	conversations, c.More.Conversations = most(conversations)
+	accounts, c.More.Accounts = most(accounts)
+	services, _ = most(services)
+	c.In = slices.Concat(services, conversations, accounts)
 	return c
 }
 
-func (c *Completeness) count(s *series) bool {
-	n, ok := s.unseen()
-	if ok {
-		c.Series++
+// gap adds what is missing in a series.
+func (c *Completeness) gap(g Gap, s *series) Gap {
+	c.Series++
+	n, _ := s.unseen()
+	if n > 0 {
 		c.Unseen += n
+		g.Unseen, g.First, g.Last = n, s.least, s.most
 	}
-	return ok
+	return g
+}
+
+// most returns those of some gaps in which most is missing, and how many
+// others there are.
+func most(gaps []Gap) ([]Gap, uint64) {
+	gaps = slices.DeleteFunc(gaps, func(g Gap) bool { return g.size() == 0 })
+	slices.SortFunc(gaps, func(a, b Gap) int {
+		return cmp.Or(cmp.Compare(b.size(), a.size()), cmp.Compare(a.Service, b.Service),
+			cmp.Compare(a.Conversation, b.Conversation), cmp.Compare(a.Account, b.Account))
+	})
+	n := min(len(gaps), mostGaps)
+	return slices.Clip(gaps[:n]), uint64(len(gaps) - n)
 }

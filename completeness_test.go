@@ -2,6 +2,7 @@ package argus_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,21 +45,40 @@ func TestCompleteness(t *testing.T) {
 	}
 	photo := said("A|B", "A", "B", 1)
 	photo.Attachments = []argus.Attachment{{Name: "there.jpg", Hash: argus.Hash{1}}, {Name: "gone.jpg"}}
+	in := func(conversation string, n int) argus.Message {
+		m := numbered(n)
+		m.Conversation, m.ServiceID = conversation, fmt.Sprint(conversation, n)
+		return m
+	}
+	alone := func(from string, n int) argus.Message {
+		m := said("", from, "", n)
+		m.Sequence, m.ServiceID = uint64(n), fmt.Sprint(from, n)
+		return m
+	}
 	for _, tt := range []struct {
 		name     string
 		messages []argus.Message
 		want     argus.Completeness
 	}{
 		{"nothing", nil, argus.Completeness{}},
-		{"both sides", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 2)}, argus.Completeness{Conversations: 1}},
-		{"one side", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "A", "B", 2)}, argus.Completeness{Conversations: 1, OneSided: 1}},
-		{"one message is no side", []argus.Message{said("A|B", "A", "B", 1)}, argus.Completeness{Conversations: 1}},
-		{"one message twice", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "A", "B", 1)}, argus.Completeness{Conversations: 1}},
-		{"attachments", []argus.Message{photo}, argus.Completeness{Conversations: 1, Named: 2, Missing: 1}},
-		{"a gap", []argus.Message{numbered(1), numbered(2), numbered(5), numbered(6)}, argus.Completeness{Conversations: 1, Series: 1, Unseen: 2}},
+		{"both sides", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 2)}, argus.Completeness{Conversations: 1, Accounts: 2}},
+		{"one side", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "A", "B", 2)}, argus.Completeness{Conversations: 1, Accounts: 1, OneSided: 1,
+			In: []argus.Gap{{Service: "sky", Conversation: "A|B", Only: "A"}, {Service: "sky", Account: "A", OneSided: 1}}}},
+		{"one message is no side", []argus.Message{said("A|B", "A", "B", 1)}, argus.Completeness{Conversations: 1, Accounts: 1}},
+		{"one message twice", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "A", "B", 1)}, argus.Completeness{Conversations: 1, Accounts: 1}},
+		{"attachments", []argus.Message{photo}, argus.Completeness{Conversations: 1, Accounts: 1, Named: 2, Missing: 1,
+			In: []argus.Gap{{Service: "sky", Conversation: "A|B", Missing: 1}, {Service: "sky", Account: "A", Missing: 1}}}},
+		{"a gap", []argus.Message{numbered(1), numbered(2), numbered(5), numbered(6)}, argus.Completeness{Conversations: 1, Accounts: 2, Series: 1, Unseen: 2,
+			In: []argus.Gap{{Service: "sky", Unseen: 2, First: 1, Last: 6}}}},
+		{"numbers through several conversations", []argus.Message{in("x", 1), in("x", 2), in("y", 3), in("x", 4), in("x", 6)},
+			argus.Completeness{Conversations: 2, Accounts: 2, Series: 1, Unseen: 1, In: []argus.Gap{{Service: "sky", Unseen: 1, First: 1, Last: 6}}}},
+		{"numbers of each conversation", []argus.Message{in("x", 1), in("x", 2), in("y", 2), in("x", 4), in("y", 3)},
+			argus.Completeness{Conversations: 2, Accounts: 2, Series: 2, Unseen: 1, In: []argus.Gap{{Service: "sky", Conversation: "x", Unseen: 1, First: 1, Last: 4}}}},
+		{"numbers of each account", []argus.Message{alone("A", 1), alone("A", 2), alone("B", 1), alone("A", 4), alone("B", 2)},
+			argus.Completeness{Accounts: 2, Series: 2, Unseen: 1, In: []argus.Gap{{Service: "sky", Account: "A", Unseen: 1, First: 1, Last: 4}}}},
 		{"time back", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3), said("A|B", "B", "A", 7)},
-			argus.Completeness{Conversations: 1, Backwards: 1}},
-		{"newest first", []argus.Message{said("A|B", "A", "B", 9), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3)}, argus.Completeness{Conversations: 1}},
+			argus.Completeness{Conversations: 1, Accounts: 2, Backwards: 1, In: []argus.Gap{{Service: "sky", Conversation: "A|B", Backwards: 1}}}},
+		{"newest first", []argus.Message{said("A|B", "A", "B", 9), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3)}, argus.Completeness{Conversations: 1, Accounts: 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, book(tt.messages...)); diff != "" {
@@ -90,25 +110,47 @@ func TestStatedCounts(t *testing.T) {
 	file("short", 2, 0, 5)
 	file("none", 0, 0, 1)
 	file("empty", 0, 0, 0)
+	for range 3 {
+		add(argus.Record{Kind: argus.KindMessage, Message: &message, Where: argus.Where{Original: 2, Path: "besides"}})
+	}
+	add(argus.Record{Kind: argus.KindStated, Stated: &argus.Stated{What: "count", Count: 2, Besides: 1}, Where: argus.Where{Original: 2, Path: "besides"}})
 	r := b.Receipt(nil)
 	c := r.Completeness
 	want := []argus.StatedCount{{File: "a.zip!/short", What: "count", Stated: 5, Found: 2}, {File: "a.zip!/none", What: "count", Stated: 1}}
-	if diff := cmp.Diff(want, c.Differing); diff != "" || c.Stated != 4 || c.Differs != 2 {
+	if diff := cmp.Diff(want, c.Differing); diff != "" || c.Stated != 5 || c.Differs != 2 {
 		t.Errorf("%d stated, %d differ: %s", c.Stated, c.Differs, diff)
 	}
-	if want := (argus.Counts{Read: 5, Stored: 4, Quarantined: 1}); r.Counts != want {
+	if want := (argus.Counts{Read: 8, Stored: 7, Quarantined: 1}); r.Counts != want {
 		t.Errorf("a count is no piece: %+v, want %+v", r.Counts, want)
 	}
 }
 
-// More conversations than are looked at cost no more memory, and are told.
+// More conversations and accounts than are looked at, or named, cost no more
+// memory, and are told.
 func TestCompletenessIsBounded(t *testing.T) {
 	var messages []argus.Message
 	for i := range 1<<16 + 10 {
-		messages = append(messages, said(fmt.Sprint("room ", i), "A", "", i))
+		m := said(fmt.Sprintf("room %05d", i), fmt.Sprint("account ", i), "", i)
+		if i < 150 {
+			m.Attachments = make([]argus.Attachment, 1+i/149)
+		}
+		messages = append(messages, m)
 	}
+	messages[0].Attachments[0].Name = "one"
+	messages[1].Conversation = strings.Repeat("€", 1000)
 	got := book(messages...)
-	if got.Conversations != 1<<16 || got.BeyondLook != 10 {
-		t.Errorf("%d conversations, %d messages beyond; want 65536 and 10", got.Conversations, got.BeyondLook)
+	if got.Conversations != 1<<16 || got.BeyondLook != 10 || got.Accounts != 1<<16 || got.AccountsBeyond != 10 {
+		t.Errorf("%d conversations, %d messages beyond, %d accounts, %d beyond; want 65536 and 10", got.Conversations, got.BeyondLook, got.Accounts, got.AccountsBeyond)
+	}
+	if len(got.In) != 200 || got.More != (argus.Gaps{Conversations: 50, Accounts: 50}) {
+		t.Fatalf("%d named, %+v more; want 200 and 50", len(got.In), got.More)
+	}
+	if want := (argus.Gap{Service: "sky", Conversation: "room 00149", Missing: 2}); got.In[0] != want {
+		t.Errorf("first: %+v", got.In[0])
+	}
+	for _, g := range got.In {
+		if len(g.Conversation) > 260 {
+			t.Errorf("a name of %d bytes", len(g.Conversation))
+		}
 	}
 }

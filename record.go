@@ -186,6 +186,9 @@ type Stated struct {
 	// What is the source's own word for it: "messageCount".
 	What  string `cbor:"1,keyasint" json:"what"`
 	Count uint64 `cbor:"2,keyasint" json:"count"`
+	// Besides is how many messages and quarantined pieces were read of the file,
+	// before, that are no such records: calls, where messages are counted.
+	Besides uint64 `cbor:"3,keyasint,omitempty" json:"besides,omitempty"`
 }
 
 // QuarantineRaw is the most that is copied of a quarantined piece, in bytes.

@@ -48,6 +48,12 @@ nothing. Taking the same in again makes no second message. What was interrupted
 goes on with the same command, or with --resume. The store is made if there is
 none yet.
 
+Below it stands what to ask the source about: attachments that are named and not
+there, running numbers that no message has, conversations in which only one side
+sends, times that go backwards, files that state another number of records than
+was found; and in which conversations and from which accounts, those with most of
+it first. With --json up to 100 of each are named. None of it is an error.
+
 With --dry-run everything is read and nothing is kept: it says which reader would
 read what, how many messages, accounts and conversations there are, from when to
 when, and what would be quarantined and why. No store is needed and none is made.
@@ -286,9 +292,67 @@ func printCompleteness(o *output, c argus.Completeness) {
 	for _, s := range c.Differing[:min(len(c.Differing), maxFiles)] {
 		o.linef("    %s states %s = %s, found %s", oneLine(s.File), oneLine(s.What), group(s.Stated), group(s.Found))
 	}
+	if more := c.Differs - uint64(min(len(c.Differing), maxFiles)); more > 0 {
+		o.linef("    … and %s", count(more, "file", "files"))
+	}
+	printGaps(o, c, "conversation", "conversations", c.More.Conversations, func(g argus.Gap) bool { return g.Account == "" })
+	printGaps(o, c, "account", "accounts", c.More.Accounts, func(g argus.Gap) bool {
+		named := argus.Gap{Service: g.Service, Account: g.Account, OneSided: 1} // in the line of the conversation
+		return g.Account != "" && g != named
+	})
 	if c.BeyondLook > 0 {
 		o.linef("  %s in conversations beyond the first %s, which were not looked at for gaps", count(c.BeyondLook, "message is", "messages are"), group(c.Conversations))
 	}
+	if c.AccountsBeyond > 0 {
+		o.linef("  %s from accounts beyond the first %s, which were not looked at for gaps", count(c.AccountsBeyond, "message is", "messages are"), group(c.Accounts))
+	}
+}
+
+// printGaps prints in which conversations or accounts something is missing, the
+// first of them.
+func printGaps(o *output, c argus.Completeness, one, many string, more uint64, is func(argus.Gap) bool) {
+	shown := 0
+	for _, g := range c.In {
+		if !is(g) {
+			continue
+		}
+		if shown++; shown > maxFiles {
+			more++
+			continue
+		}
+		o.linef("    %s", gapLine(g))
+	}
+	if more > 0 {
+		o.linef("    … and %s", count(more, one, many))
+	}
+}
+
+// gapLine says what is missing where.
+func gapLine(g argus.Gap) string {
+	where := g.Service
+	switch {
+	case g.Conversation != "":
+		where += " in " + g.Conversation
+	case g.Account != "":
+		where += " from " + g.Account
+	}
+	var gaps []string
+	if g.Missing > 0 {
+		gaps = append(gaps, count(g.Missing, "attachment not there", "attachments not there"))
+	}
+	if g.Unseen > 0 {
+		gaps = append(gaps, fmt.Sprintf("%s of the numbers %d to %d not seen", group(g.Unseen), g.First, g.Last))
+	}
+	if g.Only != "" {
+		gaps = append(gaps, "only "+oneLine(g.Only)+" sends")
+	}
+	if g.OneSided > 0 {
+		gaps = append(gaps, "the only one who sends in "+count(g.OneSided, "conversation", "conversations"))
+	}
+	if g.Backwards > 0 {
+		gaps = append(gaps, count(g.Backwards, "step against time", "steps against time"))
+	}
+	return oneLine(where) + ": " + strings.Join(gaps, "; ")
 }
 
 func (a *app) several(p *progress, none string, work func() ([]*argus.Receipt, error)) error {

@@ -466,7 +466,7 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 		}
 	}
 	if s := item.Stated; s != nil && reason == "" {
-		return &argus.Record{Kind: argus.KindStated, Stated: &argus.Stated{What: label(s.What), Count: s.Count}, Where: where}
+		return &argus.Record{Kind: argus.KindStated, Stated: &argus.Stated{What: label(s.What), Count: s.Count, Besides: s.Besides}, Where: where}
 	}
 	if reason == "" {
 		reason = "the reader gave neither a message nor a reason"

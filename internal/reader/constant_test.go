@@ -60,12 +60,12 @@ func constantBytes(t *testing.T) int64 {
 // TestConstantMemory reads files of any size, in which accounts, conversations
 // and ids are new in each record, and holds the memory that is taken for it to a
 // limit that does not depend on the size: what a reader remembers has limits. Of
-// a small file less than half may be held, besides the 4 MiB below which no garbage
-// is collected: as messages, the whole of it would take several times its size.
+// a small file less than half may be held, garbage not counted: as messages, the
+// whole of it would take several times its size.
 func TestConstantMemory(t *testing.T) {
 	const said = "Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet."
 	size := constantBytes(t)
-	limit := min(192<<20, size/2+4<<20)
+	limit := min(192<<20, size/2)
 	for _, c := range []struct {
 		format            *Format
 		head, record, end string
@@ -109,6 +109,9 @@ func TestConstantMemory(t *testing.T) {
 					continue
 				}
 				if messages++; messages%2_000 == 0 {
+					if size < 1<<30 {
+						runtime.GC()
+					}
 					runtime.ReadMemStats(&now)
 					most = max(most, now.HeapInuse)
 				}

@@ -49,17 +49,7 @@ func readDiscord(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		var channel discordChannel
 		d := newDocument(in, shape{lists: func(key string) bool { return key == "messages" }, begins: beginsDiscord, take: channel.take})
-		last := argus.Where{}
-		for item, err := range d.items(ctx, func(raw string) (*argus.Message, error) { return d.discordMessage(in.Options, &channel, raw) }) {
-			last = item.Where
-			if !yield(item, err) || err != nil {
-				return
-			}
-		}
-		if n, err := strconv.ParseUint(channel.count, 10, 64); err == nil {
-			yield(Item{Stated: &argus.Stated{What: "messageCount", Count: n},
-				Where: argus.Where{Record: last.Record + 1, Offset: last.Offset + last.Length}}, nil)
-		}
+		d.statedItems(ctx, func(raw string) (*argus.Message, error) { return d.discordMessage(in.Options, &channel, raw) }, "messageCount", &channel.count)(yield)
 	}
 }
 

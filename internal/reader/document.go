@@ -7,6 +7,7 @@ import (
 	"iter"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,6 +98,26 @@ func (d *document) items(ctx context.Context, parse func(raw string) (*argus.Mes
 			if !yield(item, nil) {
 				return
 			}
+		}
+	}
+}
+
+// statedItems yields the items, and behind them how many records the document
+// says that it has, in a fact that was taken by then.
+func (d *document) statedItems(ctx context.Context, parse func(raw string) (*argus.Message, error), what string, count *string) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		last, remarks := argus.Where{}, uint64(0)
+		for item, err := range d.items(ctx, parse) {
+			if last = item.Where; last.Length == 0 {
+				remarks++
+			}
+			if !yield(item, err) || err != nil {
+				return
+			}
+		}
+		if n, err := strconv.ParseUint(*count, 10, 64); err == nil {
+			yield(Item{Stated: &argus.Stated{What: what, Count: n, Besides: remarks},
+				Where: argus.Where{Record: last.Record + 1, Offset: last.Offset + last.Length}}, nil)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func readETSI(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			isRecord: func(t xmlTag) bool { return beginsETSI(t.raw) },
 			begins:   beginsETSI,
 			parse:    f.item,
-			found: func(bool) string {
+			found: func() string {
 				gap := f.gap
 				f.gap = ""
 				return gap

@@ -71,14 +71,23 @@ func readIMessageDB(ctx context.Context, in Input, yield func(Item, error) bool)
 	if !d.tables["message"] || !d.tables["handle"] {
 		return damagedDatabase{errors.New("want a table of messages and one of handles, found none")}
 	}
-	if problem := logBeside(in); problem != "" && !yield(Item{Problem: problem}, nil) {
-		return errStopped
+	besides := uint64(0)
+	if problem := logBeside(in); problem != "" {
+		if besides++; !yield(Item{Problem: problem}, nil) {
+			return errStopped
+		}
 	}
 	r := imessageDB{database: d, in: in, handles: map[int64]string{}, chats: map[int64]imessageChat{}}
 	if err := r.learn(); err != nil {
 		return err
 	}
-	return r.messages(yield)
+	if err := r.messages(yield); err != nil {
+		return err
+	}
+	if item, ok := d.stated("message", 0, besides); ok && !yield(item, nil) {
+		return errStopped
+	}
+	return nil
 }
 
 // learn reads who and where.

@@ -22,6 +22,7 @@ import (
 //   - An attachment with message_link is a quote, one with a title_link or a
 //     *_url a file.
 //   - tmid is the message that starts the thread.
+//   - count behind the messages is what the REST interface states of its answer.
 var rocketchatFormat = &Format{
 	Name:    "rocketchat",
 	Version: 1,
@@ -42,8 +43,17 @@ func beginsRocketchat(b []byte) bool { return hasKeys(b, "_id", "rid") }
 func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		titles := rocketchatRooms(ctx, in)
-		d := newDocument(in, shape{lists: func(key string) bool { return key == "" || key == "messages" }, begins: beginsRocketchat})
-		d.items(ctx, func(raw string) (*argus.Message, error) { return d.rocketchatMessage(in.Options, titles, raw) })(yield)
+		count := ""
+		d := newDocument(in, shape{
+			lists: func(key string) bool { return key == "" || key == "messages" }, begins: beginsRocketchat,
+			take: func(name, text string) bool {
+				if name == "count" {
+					count = text
+				}
+				return name == "count"
+			},
+		})
+		d.statedItems(ctx, func(raw string) (*argus.Message, error) { return d.rocketchatMessage(in.Options, titles, raw) }, "count", &count)(yield)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"io"
 	"iter"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -114,10 +115,17 @@ func readRSMFMail(ctx context.Context, in Input, yield func(Item, error) bool) e
 	inside := Input{Name: rsmfManifest, Size: manifest.size, File: manifest.reader(), Options: in.Options}
 	f := newRSMF(in.Options, a)
 	f.facts = facts
+	last := uint64(0)
 	for item, err := range f.read(ctx, inside) {
 		item.Where.Offset, item.Where.Length = 0, 0
+		last = item.Where.Record
 		if !yield(item, err) || err != nil {
-			break
+			return nil
+		}
+	}
+	for _, fact := range facts {
+		if n, err := strconv.ParseUint(fact.Value, 10, 64); err == nil && strings.EqualFold(fact.Name, "X-RSMF-EventCount") {
+			yield(Item{Stated: &argus.Stated{What: fact.Name, Count: n, Besides: f.contacts}, Where: argus.Where{Record: last + 1}}, nil)
 		}
 	}
 	return nil
@@ -230,6 +238,8 @@ type rsmfFile struct {
 	archive *rsmfArchive
 	// facts are the fields of the mail's header that begin with X-RSMF.
 	facts []argus.Field
+	// contacts counts the items that are participants.
+	contacts uint64
 }
 
 type rsmfParticipant struct{ account, name string }
@@ -260,6 +270,7 @@ func (f *rsmfFile) read(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		second.items(ctx, func(raw string) (*argus.Message, error) {
 			switch list := second.under(lists); list {
 			case "participants":
+				f.contacts++
 				return f.participant(raw)
 			case "conversations":
 				return nil, f.learn(list, raw)

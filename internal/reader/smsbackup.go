@@ -45,7 +45,7 @@ func beginsSMSBackup(tag []byte) bool {
 }
 
 // readSMSBackup yields one item for each sms, mms and call, one for each
-// stretch that is broken, and one where the stated count is another.
+// stretch that is broken, and the count that the file begins with.
 func readSMSBackup(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		b := smsBackup{options: in.Options, owner: cmp.Or(in.Owner, "owner of "+in.Name)}
@@ -54,12 +54,7 @@ func readSMSBackup(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			begins:   beginsSMSBackup,
 			enter:    b.enter,
 			parse:    b.message,
-			found: func(atEnd bool) string {
-				if !atEnd {
-					return ""
-				}
-				return b.complete()
-			},
+			stated:   b.complete,
 		}
 		r.read(ctx, in)(yield)
 	}
@@ -70,9 +65,8 @@ type smsBackup struct {
 	options Options
 	// owner is the account of the phone, which no SMS names.
 	owner string
-	// stated is the count that the file begins with; read counts what was there.
-	stated string
-	read   uint64
+	// root is the name of the list and stated the count that it begins with.
+	root, stated string
 }
 
 func (b *smsBackup) enter(t xmlTag) {
@@ -80,21 +74,21 @@ func (b *smsBackup) enter(t xmlTag) {
 		return
 	}
 	root := t.element()
-	b.stated = root.attr("count")
+	b.root, b.stated = root.name, root.attr("count")
 	if set := root.attr("backup_set"); set != "" && b.options.Owner == "" {
 		b.owner = "owner of " + set
 	}
 }
 
-func (b *smsBackup) complete() string {
-	if n, err := strconv.ParseUint(b.stated, 10, 64); err != nil || n == b.read {
-		return ""
+func (b *smsBackup) complete() *argus.Stated {
+	n, err := strconv.ParseUint(b.stated, 10, 64)
+	if err != nil {
+		return nil
 	}
-	return fmt.Sprintf("the export states that it holds %s records; %d were found", b.stated, b.read)
+	return &argus.Stated{What: "count of " + b.root, Count: n}
 }
 
 func (b *smsBackup) message(e *xmlElement) (*argus.Message, error) {
-	b.read++
 	m := &argus.Message{Service: cmp.Or(b.options.Service, "sms")}
 	var err error
 	switch e.name {

@@ -129,6 +129,25 @@ func openDatabase(ctx context.Context, file io.ReaderAt, size int64, limit int) 
 	return d, nil
 }
 
+// stated says how many rows a table was ever given numbers for, where the
+// database keeps that: rows that were deleted are the difference. passed are
+// rows that are no records, besides the items that are no rows.
+func (d *database) stated(table string, passed, besides uint64) (item Item, ok bool) {
+	if !d.tables["sqlite_sequence"] {
+		return item, false
+	}
+	rows, err := d.query(`SELECT seq FROM sqlite_sequence WHERE name = ?`, table)
+	if err != nil {
+		return item, false // of another form: what is damaged shows in the tables
+	}
+	defer rows.close()
+	if !rows.next() || rows.number("seq") < 0 {
+		return item, false
+	}
+	n := uint64(rows.number("seq"))
+	return Item{Stated: &argus.Stated{What: "sqlite_sequence of " + table, Count: n - min(n, passed), Besides: besides}}, true
+}
+
 // close ends the reading. What was only read can lose nothing.
 func (d *database) close() {
 	if d.db != nil {

@@ -65,6 +65,9 @@ type whatsappDB struct {
 	names   map[string]string   // of accounts, by jid
 	members map[string][]string // accounts in groups, by the group's jid
 	quoted  map[int64]string    // ids of messages that others quote, of the old schema
+	// passed counts the rows that are placeholders, besides the items before the
+	// messages.
+	passed, besides uint64
 }
 
 type whatsappDBChat struct{ jid, subject string }
@@ -90,8 +93,10 @@ func (r *whatsappDB) read(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if problem := logBeside(r.in); problem != "" && !r.give(Item{Problem: problem}, nil) {
-		return errStopped
+	if problem := logBeside(r.in); problem != "" {
+		if r.besides++; !r.give(Item{Problem: problem}, nil) {
+			return errStopped
+		}
 	}
 	switch {
 	case d.tables["message"] && d.tables["jid"] && d.tables["chat"]:
@@ -188,6 +193,14 @@ func (r *whatsappDB) item(table string, row *databaseRows, m *argus.Message) err
 	return nil
 }
 
+// states gives out how many messages there ever were, behind those that are.
+func (r *whatsappDB) states(table string) error {
+	if item, ok := r.stated(table, r.passed, r.besides); ok && !r.give(item, nil) {
+		return errStopped
+	}
+	return nil
+}
+
 // newSchema reads the tables of 2022 and later: what belongs to a message
 // stands in others, under its row.
 func (r *whatsappDB) newSchema() error {
@@ -245,11 +258,18 @@ func (r *whatsappDB) newSchema() error {
 	}
 	err = r.each("message", "_id", func(row *databaseRows) error {
 		m, err := r.message(row, parts)
-		if err != nil || m == nil {
+		if err != nil {
 			return err
+		}
+		if m == nil {
+			r.passed++
+			return nil
 		}
 		return r.item("message", row, m)
 	})
+	if err == nil {
+		err = r.states("message")
+	}
 	if bad, ok := errors.AsType[damagedDatabase](err); ok {
 		if err = nil; !r.give(Item{Problem: bad.Error()}, nil) {
 			return errStopped
@@ -486,9 +506,10 @@ func (r *whatsappDB) oldSchema() error {
 	); err != nil {
 		return err
 	}
-	return r.each("messages", "_id", func(row *databaseRows) error {
+	err = r.each("messages", "_id", func(row *databaseRows) error {
 		jid := row.text("key_remote_jid")
 		if jid == "-1" || jid == "" {
+			r.passed++
 			return nil // the placeholder that the table begins with
 		}
 		m := &argus.Message{}
@@ -523,4 +544,8 @@ func (r *whatsappDB) oldSchema() error {
 		}
 		return r.item("messages", row, m)
 	})
+	if err != nil {
+		return err
+	}
+	return r.states("messages")
 }

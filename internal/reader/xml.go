@@ -655,31 +655,43 @@ type xmlReading struct {
 	parse func(*xmlElement) (*argus.Message, error)
 	// enter, if set, is called for the elements around the records.
 	enter func(xmlTag)
-	// found, if set, is called behind each record and at the end of the file.
-	// It returns what there is to say about the completeness of the file.
-	found func(atEnd bool) (problem string)
+	// found, if set, is called behind each record and returns what there is to
+	// say about what is not there. stated, if set instead, returns behind all of
+	// them how many records the file says that it has, or nil.
+	found  func() (problem string)
+	stated func() *argus.Stated
 }
 
 // read yields an item for each record and each stretch that is broken, and for
-// what found has to say.
+// what found and stated have to say.
 func (r *xmlReading) read(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		x := newXMLFile(ctx, in, r.begins)
+		remarks := uint64(0)
 		for {
 			item, atEnd, err := r.next(x)
 			if err != nil {
 				yield(Item{}, err)
 				return
 			}
+			if item.Problem != "" && item.Where.Length == 0 {
+				remarks++
+			}
 			if (item.Message != nil || item.Problem != "") && !yield(item, nil) {
 				return
 			}
-			if r.found != nil && (atEnd || item.Where.Length > 0) {
-				if problem := r.found(atEnd); problem != "" && !yield(x.remark(problem), nil) {
+			if r.found != nil && item.Where.Length > 0 {
+				if problem := r.found(); problem != "" && !yield(x.remark(problem), nil) {
 					return
 				}
 			}
 			if atEnd {
+				if r.stated != nil {
+					if s := r.stated(); s != nil {
+						s.Besides = remarks
+						yield(Item{Stated: s, Where: argus.Where{Record: x.records + 1, Offset: x.at}}, nil)
+					}
+				}
 				return
 			}
 		}

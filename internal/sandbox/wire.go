@@ -147,7 +147,7 @@ func appendEvent(b []byte, e *Event) []byte {
 		b = appendText(b, e.Item.Raw)
 	}
 	if s := e.Item.Stated; s != nil {
-		b = binary.AppendUvarint(appendText(b, s.What), s.Count)
+		b = binary.AppendUvarint(binary.AppendUvarint(appendText(b, s.What), s.Count), s.Besides)
 	}
 	return b
 }
@@ -304,7 +304,7 @@ func (d *decoder) event() (e Event, err error) {
 		e.Item.Problem, e.Item.Raw = d.text(), d.bytes()
 	}
 	if has&hasStated != 0 {
-		e.Item.Stated = &argus.Stated{What: d.text(), Count: d.uint()}
+		e.Item.Stated = &argus.Stated{What: d.text(), Count: d.uint(), Besides: d.uint()}
 	}
 	e.Broke = has&hasBroke != 0
 	if d.bad {

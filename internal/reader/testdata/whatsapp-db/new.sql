@@ -1,7 +1,7 @@
 CREATE TABLE jid (_id INTEGER PRIMARY KEY, user TEXT, server TEXT, raw_string TEXT);
 CREATE TABLE jid_map (lid_row_id INTEGER PRIMARY KEY, jid_row_id INTEGER);
 CREATE TABLE chat (_id INTEGER PRIMARY KEY, jid_row_id INTEGER, subject TEXT);
-CREATE TABLE message (_id INTEGER PRIMARY KEY, chat_row_id INTEGER, from_me INTEGER, key_id TEXT, sender_jid_row_id INTEGER, status INTEGER, timestamp TIMESTAMP, received_timestamp INTEGER, message_type INTEGER, text_data TEXT, starred INTEGER);
+CREATE TABLE message (_id INTEGER PRIMARY KEY AUTOINCREMENT, chat_row_id INTEGER, from_me INTEGER, key_id TEXT, sender_jid_row_id INTEGER, status INTEGER, timestamp TIMESTAMP, received_timestamp INTEGER, message_type INTEGER, text_data TEXT, starred INTEGER);
 CREATE TABLE message_media (message_row_id INTEGER PRIMARY KEY, file_path TEXT, file_size INTEGER, mime_type TEXT, media_caption TEXT, file_hash TEXT);
 CREATE TABLE message_quoted (message_row_id INTEGER PRIMARY KEY, key_id TEXT, text_data TEXT);
 CREATE TABLE message_revoked (message_row_id INTEGER PRIMARY KEY, revoked_key_id TEXT);
@@ -48,3 +48,5 @@ INSERT INTO group_participant_user VALUES (1,2,1,0),(2,2,4,1);
 INSERT INTO call_log VALUES (2,1,1,'CALL2',1613301100000,0,5,5);
 INSERT INTO call_log_participant_v2 VALUES (1,2,1,5),(2,2,4,2);
 INSERT INTO props VALUES (1,'user_push_name','Dee');
+INSERT INTO message (key_id, text_data) VALUES ('3EB0FF', 'was deleted');
+DELETE FROM message WHERE key_id = '3EB0FF';

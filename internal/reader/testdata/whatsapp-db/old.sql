@@ -1,4 +1,4 @@
-CREATE TABLE messages (_id INTEGER PRIMARY KEY, key_remote_jid TEXT, key_from_me INTEGER, key_id TEXT, status INTEGER, data TEXT, timestamp INTEGER, media_url TEXT, media_mime_type TEXT, media_size INTEGER, media_name TEXT, media_caption TEXT, remote_resource TEXT, received_timestamp INTEGER, read_device_timestamp INTEGER, quoted_row_id INTEGER, forwarded INTEGER, media_wa_type TEXT, latitude REAL, longitude REAL);
+CREATE TABLE messages (_id INTEGER PRIMARY KEY AUTOINCREMENT, key_remote_jid TEXT, key_from_me INTEGER, key_id TEXT, status INTEGER, data TEXT, timestamp INTEGER, media_url TEXT, media_mime_type TEXT, media_size INTEGER, media_name TEXT, media_caption TEXT, remote_resource TEXT, received_timestamp INTEGER, read_device_timestamp INTEGER, quoted_row_id INTEGER, forwarded INTEGER, media_wa_type TEXT, latitude REAL, longitude REAL);
 CREATE TABLE messages_quotes (_id INTEGER PRIMARY KEY, key_id TEXT, data TEXT);
 CREATE TABLE group_participants (_id INTEGER PRIMARY KEY, gjid TEXT, jid TEXT, admin INTEGER);
 CREATE TABLE chat_list (_id INTEGER PRIMARY KEY, key_remote_jid TEXT, subject TEXT);
