@@ -194,7 +194,9 @@ func (l *ircLine) body(b []byte) {
 
 // say reads a message. Signs of rank stand before a nick and cannot begin one.
 func (l *ircLine) say(nick, text []byte) {
-	nick = bytes.TrimLeft(nick, " @+%&~!")
+	for len(nick) > 0 && strings.IndexByte(" @+%&~!", nick[0]) >= 0 {
+		nick = nick[1:]
+	}
 	if isNick(nick) {
 		l.kind, l.nick, l.text = ircMessage, nick, text
 	}
@@ -620,7 +622,7 @@ func surveyIRC(ctx context.Context, in Input) (channel string, padded bool, err 
 	lines := newLines(ctx, in.Reader(), in.maxRecord())
 	for lines.next() {
 		joins := !several && bytes.Contains(lines.Text, []byte(" has joined "))
-		if !joins && (padded || !bytes.Contains(lines.Text[:min(len(lines.Text), 64)], []byte("] "))) {
+		if !joins && (padded || !bytes.Contains(behindClock(lines.Text[:min(len(lines.Text), 64)]), []byte("] "))) {
 			continue
 		}
 		p := parseIRC(lines.Text, false)
@@ -637,6 +639,14 @@ func surveyIRC(ctx context.Context, in Input) (channel string, padded bool, err 
 		channel = channelOfName(in.Name)
 	}
 	return channel, padded, lines.err
+}
+
+// behindClock returns a line without the clock in brackets that it begins with.
+func behindClock(b []byte) []byte {
+	if len(b) > 5 && b[0] == '[' && isDigit(b[1]) {
+		return b[bytes.IndexByte(b, ']')+1:]
+	}
+	return b
 }
 
 // channelOfName finds a #channel in a file's name, else takes the name without

@@ -410,7 +410,7 @@ func (m *sheetMessage) accounts() {
 	m.FromName = m.text(fieldFromName)
 	for to != "" {
 		one, rest := to, ""
-		if i := strings.IndexAny(to, ";,|\n"); i >= 0 {
+		if i := accountEnd(to); i >= 0 {
 			one, rest = to[:i], to[i+1:]
 		}
 		if one = argus.CleanName(one); one != "" {
@@ -424,6 +424,16 @@ func (m *sheetMessage) accounts() {
 			m.keep(f)
 		}
 	}
+}
+
+// accountEnd returns where the first of several accounts ends, or -1.
+func accountEnd(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c == ';' || c == ',' || c == '|' || c == '\n' {
+			return i
+		}
+	}
+	return -1
 }
 
 // keep keeps what stands in a field's column and says nothing else here.

@@ -193,6 +193,12 @@ func (c *clockText) bytes(want string) bool {
 
 // marks skips the marks that set the direction of text.
 func (c *clockText) marks() {
+	if c.at < len(c.b) && c.b[c.at] >= 0x80 {
+		c.skipMarks()
+	}
+}
+
+func (c *clockText) skipMarks() {
 	for c.at < len(c.b) && c.b[c.at] >= 0x80 {
 		r, n := utf8.DecodeRune(c.b[c.at:])
 		if !isMark(r) {
@@ -714,6 +720,9 @@ func (r *whatsappReading) account(shown string) (from, name string) {
 // accountOf writes a phone number without what people put between its digits;
 // any other name stays, with plain spaces.
 func accountOf(shown string) string {
+	if shown == "" || shown[0] >= 'a' && shown[0] <= 'z' && !strings.ContainsFunc(shown, unicode.IsSpace) {
+		return shown
+	}
 	number := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" \u00A0\u202F-‑()", r) {
 			return -1
@@ -845,7 +854,7 @@ func readWhatsAppText(m *argus.Message, text string) {
 	placeholder := func(s string) {
 		m.Extra = append(m.Extra, argus.Field{Name: "placeholder", Value: argus.CleanName(s)})
 	}
-	if at := strings.LastIndexByte(text, '<'); at >= 0 && strings.HasSuffix(text, ">") && editedPhrases[phrase(text[at+1:len(text)-1])] {
+	if at := lastOpening(text); at >= 0 && editedPhrases[phrase(text[at+1:len(text)-1])] {
 		m.State |= argus.StateEdited
 		placeholder(text[at:])
 		text = strings.TrimRight(text[:at], " "+leftToRight)
@@ -864,6 +873,14 @@ func readWhatsAppText(m *argus.Message, text string) {
 	m.Attachments = []argus.Attachment{attachment}
 	placeholder(first)
 	m.Text = trimMarks(rest)
+}
+
+// lastOpening returns the place of the last < in a text that ends with >, or -1.
+func lastOpening(text string) int {
+	if !strings.HasSuffix(text, ">") {
+		return -1
+	}
+	return strings.LastIndexByte(text, '<')
 }
 
 // whatsappAttachment reads the line that stands for an attachment.
@@ -898,7 +915,7 @@ func whatsappAttachment(line string) (a argus.Attachment, ok bool) {
 		return a, false
 	}
 	before, last := "", line
-	if at := strings.LastIndex(line, leftToRight); at >= 0 {
+	if at := lastMark(line); at >= 0 {
 		before, last = line[:at], line[at:]
 	}
 	kind, ok := omittedPhrases[phrase(last)]
@@ -907,6 +924,14 @@ func whatsappAttachment(line string) (a argus.Attachment, ok bool) {
 	}
 	name, _, _ := strings.Cut(before, " • ") // plan.pdf • 12 pages document omitted
 	return argus.Attachment{Name: argus.CleanName(name), Type: kind}, true
+}
+
+// lastMark returns the place of the last leftToRight, or -1.
+func lastMark(line string) int {
+	if strings.IndexByte(line, leftToRight[0]) < 0 { // as in most lines, and sooner known
+		return -1
+	}
+	return strings.LastIndex(line, leftToRight)
 }
 
 // isPhoneFile knows the names that WhatsApp gives files: IMG-20200101-WA0001.jpg

@@ -379,9 +379,9 @@ func xmlReference(s string) (r rune, size int) {
 }
 
 func xmlCharacter(s string) (rune, int) {
-	for name, r := range xmlEntities {
-		if strings.HasPrefix(s, name) {
-			return r, len(name)
+	for _, e := range xmlEntities {
+		if strings.HasPrefix(s, e.name) {
+			return e.means, len(e.name)
 		}
 	}
 	digits, base := "", 10
@@ -403,7 +403,10 @@ func xmlCharacter(s string) (rune, int) {
 }
 
 // xmlEntities are those that need no declaration (4.6).
-var xmlEntities = map[string]rune{"&amp;": '&', "&lt;": '<', "&gt;": '>', "&quot;": '"', "&apos;": '\''}
+var xmlEntities = []struct {
+	name  string
+	means rune
+}{{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}}
 
 // xmlFile finds tags and whole elements in a file, with their places, and its
 // way on behind what is broken. It holds one record of at most limit bytes.
