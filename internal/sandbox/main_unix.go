@@ -13,7 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -39,10 +39,11 @@ func mainWith(formats []*reader.Format) {
 type served struct {
 	work
 	conn    *net.UnixConn
-	out     *bufio.Writer
 	answers chan answer
-	events  []byte
-	due     atomic.Bool // events have been waiting for a while
+
+	mu     sync.Mutex
+	out    *bufio.Writer
+	events []byte // that wait
 }
 
 // answer is a frame from the program.
@@ -91,8 +92,10 @@ func serve(formats []*reader.Format) error {
 		return fmt.Errorf("give up what a reader does not need: %w", err)
 	}
 	go func() {
+		// What a reader found is sent even if it finds nothing more. An error
+		// comes back at the next sending.
 		for range time.Tick(time.Second) {
-			s.due.Store(true)
+			_ = s.flush()
 		}
 	}()
 	for a := range s.answers {
@@ -179,6 +182,8 @@ func (s *served) say(kind frameKind, body any) error {
 }
 
 func (s *served) sayRaw(kind frameKind, body []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := s.out.Write(append(appendFrameHead(nil, kind, len(body)), body...)); err != nil {
 		return err
 	}
@@ -196,21 +201,28 @@ func (s *served) begins(f *File) error {
 }
 
 func (s *served) gives(e Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	before := len(s.events)
 	s.events = appendEvent(s.events, &e)
 	if n := len(s.events) - before; n > eventLimit {
 		e.Item = reader.Item{Problem: fmt.Sprintf("the message takes more than %d bytes", eventLimit), Where: e.Item.Where}
 		s.events = appendEvent(s.events[:before:before], &e)
 	}
-	if len(s.events) < frameEventsSize && !s.due.Load() {
+	if len(s.events) < frameEventsSize {
 		return nil
 	}
-	return s.flush()
+	return s.send()
 }
 
 // flush sends the events that are waiting.
 func (s *served) flush() error {
-	s.due.Store(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.send()
+}
+
+func (s *served) send() error {
 	if len(s.events) == 0 {
 		return nil
 	}

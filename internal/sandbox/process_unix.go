@@ -167,11 +167,12 @@ type turn struct {
 	j     job
 	yield func(Event, error) bool
 
-	at     File  // the file in hand
-	begun  bool  // there is one
-	file   *File // it, once its reader is known
-	files  int   // begun in this turn
-	bytes  int64 // of events
+	at     File    // the file in hand
+	begun  bool    // there is one
+	file   *File   // it, once its reader is known
+	got    reached // of it
+	files  int     // begun in this turn
+	bytes  int64   // of events
 	retire bool
 }
 
@@ -236,7 +237,7 @@ func (t *turn) frame(ctx context.Context, kind frameKind, body []byte) (done boo
 		if d.bad {
 			return false, errFrame
 		}
-		t.at, t.file = *f, nil
+		t.at, t.file, t.got = *f, nil, reached{}
 		t.files++
 	case frameEvents:
 		for d := (decoder{left: string(body)}); d.left != ""; {
@@ -247,6 +248,7 @@ func (t *turn) frame(ctx context.Context, kind frameKind, body []byte) (done boo
 			if e.File != nil {
 				t.file = e.File
 			}
+			t.got.add(e.Item)
 			if !t.yield(e, nil) {
 				return false, errStopped
 			}
@@ -331,7 +333,7 @@ func (r *Readers) apart(ctx context.Context, j job, file *os.File, yield func(Ev
 		case broke == "":
 			return
 		}
-		if t.begun && !yield(t.event(broke), nil) {
+		if t.begun && !yield(t.event(t.got.item(broke, t.at.Size)), nil) {
 			return
 		}
 		if !t.begun || broken == mostBroken {
@@ -339,7 +341,7 @@ func (r *Readers) apart(ctx context.Context, j job, file *os.File, yield func(Ev
 				broke = fmt.Sprintf("%d files broke their readers; the rest is not read", broken)
 			}
 			t.at, t.file = File{Name: j.Name, Size: j.Size}, nil
-			yield(t.event(broke), nil)
+			yield(t.event(reader.Item{Problem: broke}), nil)
 			return
 		}
 		j.Skip += t.files
@@ -347,8 +349,8 @@ func (r *Readers) apart(ctx context.Context, j job, file *os.File, yield func(Ev
 }
 
 // event tells what broke the reading of the file in hand.
-func (t *turn) event(broke string) Event {
-	e := Event{Item: reader.Item{Problem: broke}, Broke: true}
+func (t *turn) event(broke reader.Item) Event {
+	e := Event{Item: broke, Broke: true}
 	if t.file == nil { // nobody was told of it yet
 		e.File = &t.at
 	}

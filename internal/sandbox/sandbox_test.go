@@ -74,7 +74,8 @@ func spoiled(name string, do func(in reader.Input, text string) string) *reader.
 				content, _ := io.ReadAll(in.Reader())
 				text := string(content)
 				say := func(s string) bool {
-					return yield(reader.Item{Message: &argus.Message{Service: "test", From: "a", Text: s}}, nil)
+					at := argus.Where{Record: 1, Length: in.Size}
+					return yield(reader.Item{Message: &argus.Message{Service: "test", From: "a", Text: s}, Where: at}, nil)
 				}
 				if !say(text) || strings.HasPrefix(text, "good") {
 					return
@@ -189,13 +190,14 @@ func shown(t *testing.T, r *Readers, of Original) []string {
 // TestBrokenReaders: whatever a reader does, it costs its file. What was read
 // before is there, and so are the files behind.
 func TestBrokenReaders(t *testing.T) {
+	const kept = "; what stands before byte 3 of 3 is kept, and nothing behind it"
 	archive := zipped(t, "1.txt", "good one", "2.txt", "bad", "3.txt", "good three")
 	for name, reason := range map[string]string{
-		"panics":   "the reader broke: index out of range [7]",
+		"panics":   "the reader broke: index out of range [7]" + kept,
 		"dies":     "the reader's process ended: exit status 7",
 		"grows":    "the reader needed more than 128 MiB of memory",
 		"recurses": "the reader broke: it called itself too deeply",
-		"loops":    "the reader gave nothing for 2s and was stopped",
+		"loops":    "the reader gave nothing for 2s and was stopped" + kept,
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Apart: true, Format: name, Silence: 2 * time.Second}
@@ -216,10 +218,11 @@ func TestBrokenReaders(t *testing.T) {
 				"[2.txt " + reader + "]", " bad", " ! " + reason + " (broke)",
 				"[3.txt " + reader + "]", " good three",
 			}
-			if name != "panics" {
-				// What was not sent yet is lost with its process.
+			if !strings.HasSuffix(reason, kept) {
+				// What was found less than a second ago is lost with its process,
+				// and the reason says that nothing is kept.
 				want = slices.Delete(want, 2, 5)
-				want = slices.Insert(want, 2, "[2.txt ] ! "+reason+" (broke)")
+				want = slices.Insert(want, 2, "[2.txt ] ! "+reason+"; nothing of the file is kept (broke)")
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
@@ -229,6 +232,24 @@ func TestBrokenReaders(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What ended a reading says how far it got.
+func TestReached(t *testing.T) {
+	var got reached
+	want := func(reason string, at argus.Where) {
+		t.Helper()
+		if item := got.item("x", 90); item.Problem != reason || item.Where != at {
+			t.Errorf("%q at %+v, want %q at %+v", item.Problem, item.Where, reason, at)
+		}
+	}
+	want("x; nothing of the file is kept", argus.Where{})
+	got.add(reader.Item{Message: new(argus.Message)})
+	want("x; pieces of it that are kept: 1", argus.Where{})
+	got.add(reader.Item{Problem: "y", Where: argus.Where{Record: 2, Offset: 30, Length: 12}})
+	want("x; what stands before byte 42 of 90 is kept, and nothing behind it", argus.Where{Record: 3, Offset: 42})
+	got.add(reader.Item{Stated: &argus.Stated{Count: 9}, Where: argus.Where{Record: 3, Offset: 60}})
+	want("x; what stands before byte 42 of 90 is kept, and nothing behind it", argus.Where{Record: 3, Offset: 42})
 }
 
 func TestBabblingReader(t *testing.T) {
@@ -244,7 +265,7 @@ func TestBabblingReader(t *testing.T) {
 			broke = e.Item.Problem
 		}
 	}
-	if want := "the reader gave more than 8388608 bytes and was stopped"; broke != want || n > 130 {
+	if want := "the reader gave more than 8388608 bytes and was stopped; what stands before byte 3 of 3 is kept, and nothing behind it"; broke != want || n > 130 {
 		t.Errorf("%d events, %q; want %q", n, broke, want)
 	}
 }

@@ -29,6 +29,40 @@ type job struct {
 	Format string `json:",omitempty"`
 }
 
+// reached is how far the reading of a file got.
+type reached struct {
+	items uint64
+	where argus.Where // of the last that has a place
+}
+
+func (r *reached) add(i reader.Item) {
+	if i.Message == nil && i.Problem == "" {
+		return
+	}
+	r.items++
+	if i.Where.Record > 0 || i.Where.Length > 0 {
+		r.where = i.Where
+	}
+}
+
+// item makes an item of what ended the reading of a file of some bytes. It says
+// where, because nothing of what stands behind is kept.
+func (r *reached) item(problem string, size int64) reader.Item {
+	at := argus.Where{Offset: r.where.Offset + r.where.Length}
+	if r.where.Record > 0 {
+		at.Record = r.where.Record + 1
+	}
+	switch {
+	case r.items == 0:
+		problem += "; nothing of the file is kept"
+	case at.Offset > 0:
+		problem += fmt.Sprintf("; what stands before byte %d of %d is kept, and nothing behind it", at.Offset, size)
+	default:
+		problem += fmt.Sprintf("; pieces of it that are kept: %d", r.items)
+	}
+	return reader.Item{Problem: problem, Where: at}
+}
+
 // work does jobs. It is the same in whichever process it runs.
 type work struct {
 	format  string
@@ -79,6 +113,7 @@ func (w *work) do(ctx context.Context, j job, original *os.File) error {
 func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 	at := File{Path: f.Path, Name: f.Input.Name, Problem: f.Problem, Size: f.Input.Size}
 	e := Event{File: &at}
+	var got reached
 	if w.begin != nil {
 		if err := w.begin(&at); err != nil {
 			return err
@@ -93,7 +128,7 @@ func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 			panic(p) // not the reader's
 		}
 		w.retire = true
-		e.Item, e.Broke = reader.Item{Problem: "the reader broke: " + firstLine(fmt.Sprint(p))}, true
+		e.Item, e.Broke = got.item("the reader broke: "+firstLine(fmt.Sprint(p)), at.Size), true
 		err = w.hand(e)
 	}()
 	var format *reader.Format
@@ -125,8 +160,9 @@ func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			item = reader.Item{Problem: "the file cannot be read further: " + err.Error(), Where: item.Where}
+			item = got.item("the file cannot be read further: "+err.Error(), at.Size)
 		}
+		got.add(item)
 		if err := w.hand(Event{Item: item}); err != nil {
 			return err
 		}
