@@ -22,22 +22,33 @@ import (
 //   - An attachment with message_link is a quote, one with a title_link or a
 //     *_url a file.
 //   - tmid is the message that starts the thread.
+//   - A user (of users.json, or under users) is a contact: the account's name and
+//     user name. services is not shown: it holds hashes of passwords and tokens.
 //   - count behind the messages is what the REST interface states of its answer.
 var rocketchatFormat = &Format{
 	Name:    "rocketchat",
 	Version: 1,
-	About:   "Rocket.Chat messages as JSON, from its REST interface or its database",
+	About:   "Rocket.Chat messages and users as JSON, from its REST interface or its database",
 	Checked: "invented examples only",
 	Detect:  detectRocketchat,
 	Read:    readRocketchat,
 }
 
-// detectRocketchat wants a message.
+// detectRocketchat wants a message, or a user.
 func detectRocketchat(s Sample) int {
+	if sure := sureOfRecord(s, "{", 80, beginsRocketchatUser); sure > 0 {
+		return sure
+	}
 	return sureOfRecord(s, "{", 92, func(b []byte) bool { return hasKeys(b, "_id", "rid") && hasKeys(b, "ts", "u") })
 }
 
-func beginsRocketchat(b []byte) bool { return hasKeys(b, "_id", "rid") }
+func beginsRocketchat(b []byte) bool { return hasKeys(b, "_id", "rid") || beginsRocketchatUser(b) }
+
+// beginsRocketchatUser knows a user by what the short form of one in a message
+// has not.
+func beginsRocketchatUser(b []byte) bool {
+	return hasKeys(b, "_id", "username") && (hasKeys(b, "active") || hasKeys(b, "roles") || hasKeys(b, "createdAt"))
+}
 
 // readRocketchat reads the messages of a file.
 func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
@@ -45,7 +56,7 @@ func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		titles := rocketchatRooms(ctx, in)
 		count := ""
 		d := newDocument(in, shape{
-			lists: func(key string) bool { return key == "" || key == "messages" }, begins: beginsRocketchat,
+			lists: func(key string) bool { return key == "" || key == "messages" || key == "users" }, begins: beginsRocketchat,
 			take: func(name, text string) bool {
 				if name == "count" {
 					count = text
@@ -86,7 +97,7 @@ const rocketchatRoomLimit = 1 << 20
 const rocketchatKeyID = 12
 
 func (d *document) rocketchatMessage(options Options, titles map[string]string, raw string) (*argus.Message, error) {
-	kind, text, ciphertext, algorithm := "", "", "", ""
+	kind, text, ciphertext, algorithm, username, name := "", "", "", "", "", ""
 	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
 		case "_id":
@@ -111,6 +122,15 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 				}
 				return err
 			})
+		case "username", "name": // of a user
+			if named, err := jsonString(raw); err == nil && key == "name" {
+				name = named
+			} else if err == nil {
+				username = named
+			}
+			keepMember(m, key, raw)
+		case "services":
+			keep(m, key, fmt.Sprintf("%d bytes, not shown", len(raw)))
 		case "tmid":
 			m.ReplyTo, err = scalarMember(raw)
 		case "editedAt":
@@ -138,6 +158,10 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 	})
 	if err != nil {
 		return nil, err
+	}
+	if username != "" && m.Conversation == "" {
+		contact(m, "user", strings.TrimSpace(name+" "+username), []string{m.ServiceID})
+		return m, m.Valid()
 	}
 	switch locked := cmp.Or(ciphertext, text); {
 	case kind == "e2e" && locked != "":
