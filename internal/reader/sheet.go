@@ -327,7 +327,12 @@ func (c cells) cell(f sheetField) cell {
 }
 
 // text returns what stands in a field's cell, without space around.
-func (c cells) text(f sheetField) string { return argus.CleanName(c.cell(f).text) }
+func (c cells) text(f sheetField) string {
+	if i := c.column[f]; i >= 0 && i < len(c.row) && c.row[i].text != "" {
+		return argus.CleanName(c.row[i].text)
+	}
+	return ""
+}
 
 // message makes a message of a row.
 func (p *sheetPlan) message(row *sheetRow, options Options) (*argus.Message, error) {

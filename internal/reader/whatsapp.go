@@ -724,7 +724,8 @@ func accountOf(shown string) string {
 		return shown
 	}
 	number := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" \u00A0\u202F-‑()", r) {
+		switch r {
+		case ' ', '\u00A0', '\u202F', '-', '‑', '(', ')':
 			return -1
 		}
 		return r
