@@ -128,7 +128,12 @@ const (
 
 // caseName returns a name without its prefix.
 func caseName(key string) string {
-	return key[strings.LastIndexAny(key, ":/#")+1:]
+	for i := len(key) - 1; i >= 0; i-- {
+		if c := key[i]; c == ':' || c == '/' || c == '#' {
+			return key[i+1:]
+		}
+	}
+	return key
 }
 
 // caseValues returns the texts, numbers and references in a value.
@@ -166,6 +171,10 @@ func caseValues(raw string) []string {
 }
 
 func caseValue(raw string) string {
+	if raw[0] == '"' {
+		text, _ := unquoteJSON(raw)
+		return text
+	}
 	if values := caseValues(raw); len(values) > 0 {
 		return values[0]
 	}
@@ -176,7 +185,7 @@ func caseValue(raw string) string {
 // member of the node itself with an empty facet.
 func caseFacets(raw string, set func(facet, key, raw string) error) error {
 	return members(raw, func(key, raw string) error {
-		if caseName(key) != "hasFacet" && caseName(key) != "facets" {
+		if name := caseName(key); name != "hasFacet" && name != "facets" {
 			return set("", key, raw)
 		}
 		facet := func(raw string) error {
