@@ -196,11 +196,10 @@ func (s *service) add(n uint64) {
 
 // sender is what is remembered of an account.
 type sender struct {
-	service  *service
-	name     string
-	numbers  series
-	missing  uint64
-	oneSided uint64
+	service *service
+	name    string
+	numbers series
+	missing uint64
 }
 
 // thread is what is remembered of a conversation.
