@@ -1,0 +1,251 @@
+// Package entity finds identifiers in text: phones, containers, accounts, vessels, plates, coordinates, amounts.
+//
+// It would rather miss one than take something else for one: what has a check
+// digit is verified, and a form that has several readings is none. A finding
+// says that the text has this form there, not that a phone, an account or a
+// plate exists. Whatever was not found is still found as text.
+//
+// Names of places are not found: that takes a gazetteer.
+package entity
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Version names the rules. With others a text has other identifiers, and an
+// index that was built with them is rebuilt.
+//
+// 1: the first.
+const Version = "1"
+
+// An Entity is an identifier at a place of a text.
+type Entity struct {
+	Kind string `json:"kind"`
+	// Normal is the one way in which the identifier is written here, whichever
+	// way the text does: ASCII, but for the sign of a currency and the letters
+	// of a host, and at most MaxNormal bytes. It finds itself ([Normal]), and is not the name of a kind.
+	Normal string `json:"normal"`
+	// Start and End are its bytes [Start, End) in the text.
+	Start int `json:"start"`
+	End   int `json:"end"`
+}
+
+// MaxNormal is the most bytes of a normal form.
+const MaxNormal = 254
+
+// A kind is a kind of identifier.
+type kind struct {
+	name   string
+	anchor anchor
+	// find looks for the identifier that has its anchor at [from, to), in time
+	// that does not depend on the length of the text. normal is empty if there
+	// is none.
+	find func(b []byte, from, to int) (start, end int, normal string)
+	// context is what may be left out where an identifier stands alone.
+	context string
+}
+
+// kinds are all kinds. Of two identifiers that overlap, the one that begins
+// first counts; of those the longest; of those the first in this table.
+var kinds = [...]kind{
+	{"phone", word, phone, ""},
+	{"container", word, container, ""},
+	{"vessel", word, vessel, "IMO "},
+	{"iban", word, iban, ""},
+	{"crypto", word, crypto, ""},
+	{"imei", word, imei, "IMEI "},
+	{"plate", word, plate, ""},
+	{"coordinates", word, coordinates, ""},
+	{"amount", word, amount, ""},
+	{"weight", word, weight, ""},
+	{"email", at, email, ""},
+	{"host", scheme, host, "https://"},
+}
+
+// Kinds are the names of all kinds: lower-case letters.
+func Kinds() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return names
+}
+
+// IsKind says whether a string is the name of a kind.
+func IsKind[S string | []byte](s S) bool {
+	for i := range kinds {
+		if kinds[i].name == string(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// An anchor is what every identifier of a kind has, and most texts have not.
+type anchor uint8
+
+const (
+	word   anchor = iota // letters and digits in a row, at least one digit
+	at                   // @
+	scheme               // ://
+)
+
+// A Finder finds. It reuses its memory; each goroutine needs its own.
+type Finder struct {
+	text  plainText
+	found []Entity
+}
+
+// Find returns the identifiers of a text in order; no two overlap, and each has
+// a character of its own, so that they are never more than its words.
+// The slice is valid until the next call. A text with no digit, @ or :// in it
+// costs one look at each byte.
+func (f *Finder) Find(text string) []Entity {
+	if !candidate(text) {
+		return nil
+	}
+	f.text.read(text)
+	f.found = f.found[:0]
+	b := f.text.bytes
+	for i := 0; i < len(b); i++ {
+		switch c := class[b[i]]; {
+		case c >= classDigit:
+			from, digit := i, false
+			for ; i < len(b) && class[b[i]] >= classDigit; i++ {
+				digit = digit || class[b[i]] == classDigit
+			}
+			if digit {
+				f.try(text, word, from, i)
+			}
+			i--
+		case b[i] == '@':
+			f.try(text, at, i, i+1)
+		case b[i] == ':' && i+2 < len(b) && b[i+1] == '/' && b[i+2] == '/':
+			f.try(text, scheme, i, i+3)
+		}
+	}
+	return f.resolved()
+}
+
+func (f *Finder) try(text string, a anchor, from, to int) {
+	for i := range kinds {
+		if kinds[i].anchor != a {
+			continue
+		}
+		start, end, normal := kinds[i].find(f.text.bytes, from, to)
+		if normal == "" {
+			continue
+		}
+		e := Entity{Kind: kinds[i].name, Normal: normal}
+		e.Start, e.End = f.text.place(text, start, end)
+		if a == scheme {
+			e.Normal = strings.ToLower(text[e.Start:e.End]) // also what is not ASCII
+		}
+		f.found = append(f.found, e)
+	}
+}
+
+// resolved leaves out what overlaps.
+func (f *Finder) resolved() []Entity {
+	if len(f.found) < 2 {
+		return f.found
+	}
+	slices.SortStableFunc(f.found, func(a, b Entity) int { return cmp.Or(a.Start-b.Start, b.End-a.End) })
+	kept, end := f.found[:0], 0
+	for _, e := range f.found {
+		if e.Start >= end {
+			kept = append(kept, e)
+			end = e.End
+		}
+	}
+	return kept
+}
+
+// Find returns the identifiers of a text, as [Finder.Find] does.
+func Find(text string) []Entity { return new(Finder).Find(text) }
+
+// Normal returns the normal form of an identifier that stands alone, in any
+// way that a text could write it. A host, an IMEI and an IMO number do without
+// the https://, IMEI and IMO that they need in a text.
+func Normal(written string) (normal string, ok bool) {
+	written = strings.TrimSpace(written)
+	if len(written) > 2*MaxNormal {
+		return "", false
+	}
+	var f Finder
+	whole := func(text string) bool {
+		found := f.Find(text)
+		if len(found) == 1 && found[0].End == len(text) && found[0].Start <= len(text)-len(written) {
+			normal, ok = found[0].Normal, true
+		}
+		return ok
+	}
+	if whole(written) {
+		return normal, true
+	}
+	for i := range kinds {
+		if kinds[i].context != "" && whole(kinds[i].context+written) {
+			return normal, true
+		}
+	}
+	return "", false
+}
+
+// candidate says whether a text has a byte that may begin an anchor.
+func candidate(text string) bool {
+	i := 0
+	// Eight bytes at a time, as long as they are ASCII. Of those, only the
+	// digits and : lie from 0x30 to 0x3A, and @ is 0x40.
+	for ; i+8 <= len(text); i += 8 {
+		const ones, high = 0x0101010101010101, 0x8080808080808080
+		x := uint64(text[i]) | uint64(text[i+1])<<8 | uint64(text[i+2])<<16 | uint64(text[i+3])<<24 |
+			uint64(text[i+4])<<32 | uint64(text[i+5])<<40 | uint64(text[i+6])<<48 | uint64(text[i+7])<<56
+		digits := (x + (0x80-'0')*ones) &^ (x + (0x80-';')*ones) // high bit: from '0' to before ';'
+		ats := (x ^ '@'*ones) - ones                             // high bit: is '@', or stands before one
+		if (x|digits|ats)&high != 0 && candidateIn(text, i, i+8) {
+			return true
+		}
+	}
+	return candidateIn(text, i, len(text))
+}
+
+func candidateIn(text string, from, to int) bool {
+	for i := from; i < to; i++ {
+		switch first[text[i]] {
+		case 0:
+		case firstColon:
+			if strings.HasPrefix(text[i:], "://") {
+				return true
+			}
+		case firstBeyond:
+			if r, _ := utf8.DecodeRuneInString(text[i:]); digitOf(r) >= 0 || r == '＠' {
+				return true
+			}
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	firstAnchor = 1 + iota
+	firstColon
+	firstBeyond // the first byte of some digits
+)
+
+var first = func() (table [256]uint8) {
+	for c := '0'; c <= '9'; c++ {
+		table[c] = firstAnchor
+	}
+	table['@'] = firstAnchor
+	table[':'] = firstColon
+	for _, r := range zeros {
+		table[string(r)[0]] = firstBeyond
+	}
+	table[string('＠')[0]] = firstBeyond
+	return table
+}()

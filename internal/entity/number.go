@@ -1,0 +1,163 @@
+package entity
+
+import "strings"
+
+// A number as a text writes it.
+type number struct {
+	start, end int
+	// digits are count digits without separators; the last decimals of them are
+	// behind the point.
+	digits          [mostDigits + 6]byte
+	count, decimals int
+	// unclear: three digits behind a single point or comma. They may be
+	// thousands, as digits has them, or decimals.
+	unclear bool
+}
+
+// mostDigits of a number; what has more is none.
+const mostDigits = 15
+
+// numberAt reads the number that begins with the digit at i, with groups of
+// thousands or decimals as Europeans and as the English write them: 1250000,
+// 1.250.000,50, 1,250,000.50, 1 250 000, 1'250'000. It is none if it is part of
+// something longer, such as a date, a time or an address.
+func numberAt(b []byte, i int) (n number, ok bool) {
+	n.start, n.end = i, digitsEnd(b, i)
+	if i > 0 {
+		switch before := i > 1 && isDigit(b[i-2]); b[i-1] {
+		case '.', ',':
+			return n, false
+		case ':', '/', '-', '\'':
+			if before {
+				return n, false
+			}
+		case ' ':
+			if before && n.end-i == 3 && inThousands(b, i-2) {
+				return n, false
+			}
+		}
+	}
+	if n.count = n.end - i; n.count > mostDigits {
+		return n, false
+	}
+	copy(n.digits[:], b[i:n.end])
+	first, groups, thousands := n.count, 1, true
+	var separator, last byte
+	lastSize := 0
+	for n.end+1 < len(b) && isDigit(b[n.end+1]) {
+		c := b[n.end]
+		end := digitsEnd(b, n.end+1)
+		size := end - n.end - 1
+		if c == ' ' && (size != 3 || first > 3 || separator != 0 && separator != ' ' || end < len(b) && class[b[end]] == classGlue) {
+			break
+		}
+		switch c {
+		case ' ', '.', ',', '\'':
+		default:
+			return n, false // 10:30, 2021-02-14
+		}
+		if groups > 1 && last != separator || groups > 1 && lastSize != 3 || n.count+size > mostDigits {
+			return n, false // behind the decimals; a date
+		}
+		if separator == 0 {
+			separator = c
+		}
+		thousands = thousands && c == separator && size == 3
+		n.count += copy(n.digits[n.count:], b[n.end+1:end])
+		groups++
+		last, lastSize, n.end = c, size, end
+	}
+	thousands = thousands && first <= 3
+	switch {
+	case groups == 1:
+	case groups == 2 && (last == '.' || last == ',') && lastSize == 3 && thousands && b[i] != '0':
+		n.unclear = true
+	case thousands && (groups > 2 || last == ' ' || last == '\''):
+	case last == ' ' || last == '\'', groups > 2 && (last == separator || first > 3):
+		return n, false
+	default:
+		n.decimals = lastSize
+	}
+	return n, true
+}
+
+// inThousands says whether the digits that end at i could be the beginning of
+// a number in thousands.
+func inThousands(b []byte, i int) bool {
+	begin := i
+	for begin > 0 && isDigit(b[begin-1]) && i-begin < 3 {
+		begin--
+	}
+	return i-begin < 3 && (begin == 0 || class[b[begin-1]] == classNone)
+}
+
+// times moves the point by so many places, at most 6: 3 for thousands.
+func (n *number) times(places int) {
+	for n.decimals -= places; n.decimals < 0; n.decimals++ {
+		n.digits[n.count] = '0'
+		n.count++
+	}
+}
+
+// normal writes the number without thousands, with a point, and without zeros
+// that say nothing, but with at least so many decimals if it has any, and not
+// three, which would be unclear.
+func (n *number) normal(least int) string {
+	digits := string(n.digits[:n.count])
+	if missing := n.decimals + 1 - len(digits); missing > 0 {
+		digits = strings.Repeat("0", missing) + digits
+	}
+	whole := strings.TrimLeft(digits[:len(digits)-n.decimals], "0")
+	decimals := strings.TrimRight(digits[len(digits)-n.decimals:], "0")
+	if whole == "" {
+		whole = "0"
+	}
+	if decimals == "" {
+		return whole
+	}
+	for len(decimals) < least || len(decimals) == 3 && whole != "0" && len(whole) <= 3 {
+		decimals += "0"
+	}
+	return whole + "." + decimals
+}
+
+// words are looked up in any letters. Most words are not there, which their
+// first letters tell.
+type words[V any] struct {
+	values map[string]V
+	first  [256]bool
+}
+
+func newWords[V any](values map[string]V) *words[V] {
+	w := &words[V]{values: values}
+	for word := range values {
+		w.first[word[0]] = true
+	}
+	return w
+}
+
+func (w *words[V]) get(letters []byte) (value V, known bool) {
+	if len(letters) == 0 || !w.first[lower(letters[0])] {
+		return value, false
+	}
+	value, known = w.values[lowered(letters)]
+	return value, known
+}
+
+// lettersEnd returns where the letters from i on end, at most some.
+func lettersEnd(b []byte, i int) int {
+	begin := i
+	for i < len(b) && i-begin < 16 && isLetter(b[i]) {
+		i++
+	}
+	return i
+}
+
+// lettersBegin returns where the letters that end at i begin, at most some.
+func lettersBegin(b []byte, i int) int {
+	end := i
+	for i > 0 && end-i < 16 && isLetter(b[i-1]) {
+		i--
+	}
+	return i
+}
