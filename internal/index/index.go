@@ -60,7 +60,8 @@ type Request struct {
 	Limit int
 	// After continues behind the last hit of an earlier answer.
 	After *Cursor
-	// Facets names fields to count by: from, in, service, delivery, is, lang.
+	// Facets names fields to count by: from, in, service, delivery, is, lang,
+	// entity (identifiers, not their kinds).
 	Facets []query.FieldName
 	// FacetSize is the most values a facet, most frequent first, then by
 	// name. Default 20.

@@ -3,6 +3,7 @@ package query
 import (
 	"unicode/utf8"
 
+	"github.com/argus-evidence/argus/internal/entity"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -43,8 +44,9 @@ type Analyzer struct {
 	full       bool // the term was cut
 	buf        [MaxTerm + utf8.UTFMax]byte
 
-	whole []byte // see Terms
-	mixed []byte // see oneScript
+	whole  []byte // see Terms
+	finder entity.Finder
+	mixed  []byte // see oneScript
 }
 
 // Reset begins with a new text.

@@ -6,15 +6,16 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/argus-evidence/argus/internal/entity"
 	"golang.org/x/text/unicode/norm"
 )
 
 // AnalysisVersion names the rules that turn text into terms, with the Unicode
-// version of their tables. An index that was built under another one has other
+// version of their tables and the version of the rules for identifiers. An index that was built under another one has other
 // terms and is rebuilt.
 //
-// 1: the first. 2: look-alikes of Latin and Cyrillic in one word.
-const AnalysisVersion = "2 unicode " + unicode.Version + " normalization " + norm.Version
+// 1: the first. 2: look-alikes of Latin and Cyrillic in one word. 3: identifiers.
+const AnalysisVersion = "3 unicode " + unicode.Version + " normalization " + norm.Version + " entity " + entity.Version
 
 // A folded character is what one character of a text becomes: a kind in the
 // high byte, and a character, or for kindSeveral a place in its page's list.

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/entity"
 )
 
 // Match says whether a message matches a query. It is the definition of what a
@@ -100,7 +101,7 @@ func (m *Matcher) match(n Node, c *Candidate) bool {
 		re := m.regexps[n.Expr]
 		return re != nil && re.MatchString(c.doc.Message.Text)
 	case Field:
-		return c.field(n.Name, func(term []byte) bool { return string(term) == n.Value || n.Prefix && hasPrefix(term, n.Value) })
+		return c.field(n.Name, n.accepts)
 	case List:
 		if n.Field != "" {
 			values := m.list(n).values
@@ -128,6 +129,10 @@ func (m *Matcher) find(n Node, l *termList, yield func(first, last int) bool) {
 	default:
 		l.find(n, yield)
 	}
+}
+
+func (n Field) accepts(term []byte) bool {
+	return string(term) == n.Value || n.Prefix && hasPrefix(term, n.Value)
 }
 
 // Contains says whether a known time lies in the range.
@@ -356,7 +361,7 @@ func editDistance(a, b []rune, limit int) int {
 
 // Marks returns the byte ranges [start, end) of a text that make it match, in
 // order, neither overlapping nor touching: each place of each node that
-// looks at the text and is not negated or the first of a Then, whether or not the whole query
+// looks at the text, or at identifiers in it, and is not negated or the first of a Then, whether or not the whole query
 // matches.
 func Marks(n Node, text string) [][2]int { return Compile(n).Marks(text) }
 
@@ -386,6 +391,14 @@ func (m *Matcher) marks(n Node, l *termList, text string, marks [][2]int, positi
 		if re := m.regexps[n.Expr]; positive && re != nil {
 			for _, place := range re.FindAllStringIndex(text, -1) {
 				marks = append(marks, [2]int{place[0], place[1]})
+			}
+		}
+	case Field:
+		if positive && n.Name == Entity {
+			for _, e := range entity.Find(text) {
+				if n.accepts([]byte(e.Kind)) || n.accepts([]byte(e.Normal)) {
+					marks = append(marks, [2]int{e.Start, e.End})
+				}
 			}
 		}
 	default:

@@ -3,6 +3,7 @@ package query
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/entity"
 )
 
 func TestTerms(t *testing.T) {
@@ -34,6 +36,7 @@ func TestTerms(t *testing.T) {
 		Has:      {"attachment", "link", "reply", "forward", "text", "time"},
 		Is:       {"deleted", "system", "differs"},
 		Lang:     {"pt-br", "pt"},
+		Entity:   {"host", "x.nl"},
 	}
 	got := map[FieldName][]string{}
 	for _, name := range Fields {
@@ -271,6 +274,26 @@ func TestMarksProperties(t *testing.T) {
 		case Word, Phrase, Number, Written, Prefix, Part, Fuzzy, Stem, Regexp:
 			if Match(n, d) != (len(marks) > 0) {
 				t.Fatalf("%s matches %q: %v, with marks %v", n, d.Message.Text, Match(n, d), marks)
+			}
+		}
+	})
+}
+
+// Every identifier is found, by its kind and by its normal form as people may
+// write it into a query.
+func TestIdentifiersAreFound(t *testing.T) {
+	pieces := []string{"+44 7700 900123", "0044 7700 900124", "MSCU 123456-6", "nl91abna0417164300", "€50.000,-", "$ 5", "2,5 kilo", "Bob@Example.org", "https://münchen.example/",
+		"51.2217, -4.4025", "XT-347-S", "IMEI 49-015420-323751-8", "IMO9074729", " ", "\n", "x", ".", "\u200f"}
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 8).Draw(t, "text"), rapid.SampledFrom([]string{"", " "}).Draw(t, "between"))
+		d := &Doc{Message: &argus.Message{Text: text}}
+		for _, e := range entity.Find(text) {
+			for _, value := range []string{e.Kind, strconv.Quote(e.Normal), strconv.Quote(e.Normal[:1]) + "*"} {
+				n, err := Parse("entity:"+value, Options{})
+				if err != nil || !Match(n, d) {
+					t.Errorf("%q: entity:%s does not match (%v)", text, value, err)
+				}
+				checkPrinted(t, n)
 			}
 		}
 	})

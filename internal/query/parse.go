@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/entity"
 )
 
 // The limits of a query. One beyond them is a [SyntaxError].
@@ -531,11 +532,29 @@ func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) 
 			return "", p.fail(w.start, w.end, "%q is no language: one is written like nl or pt-BR", w.value)
 		}
 		return cut(tag, MaxTerm), nil
+	case Entity:
+		return p.entity(w)
 	}
 	if exact {
 		return Exact + cut(w.value, MaxTerm-len(Exact)), nil
 	}
 	return string(p.analyzer.foldWhole(w.value)), nil
+}
+
+// entity reads a kind, an identifier written in any way, or the beginning of a
+// normal form.
+func (p *parser) entity(w piece) (string, error) {
+	if w.prefix {
+		return cut(strings.TrimLeft(w.value, Exact), MaxTerm), nil
+	}
+	if kind := strings.ToLower(w.value); entity.IsKind(kind) {
+		return kind, nil
+	}
+	if normal, ok := entity.Normal(w.value); ok {
+		return normal, nil
+	}
+	return "", p.fail(w.start, w.end, "%q is no identifier that would be found in a text, and no kind of them%s", oneLine(cut(w.value, 40)), nearest(w.value, entity.Kinds())).
+		hint(`write one in quotes as a text would: entity:"+44 7700 900123"; entity:+4477* finds those that begin so`)
 }
 
 func (p *parser) known(name FieldName, words []string, w piece) (string, error) {

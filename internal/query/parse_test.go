@@ -139,7 +139,7 @@ func anyQuery() *rapid.Generator[string] {
 	piece := rapid.OneOf(
 		rapid.SampledFrom([]string{
 			"a", "boat", "boat*", "=Boat", `="a, b"`, "=", "boats~en", "boat~xx", "1.250.000", `"1250000"`, "20:21", "0612345678", "*oat*", "*at", "boat~", "boat~2", `"a b"`, `o'neil`, "/a+b/", `/\//`, "(", ")", "(", ")", "-", "NOT", "AND", "OR", "OR",
-			"from:", "from:=", "with:(", "list:", "list:goods", "from:list:goods@", "in:", "lang:pt", "delivery:7", "has:link", "is:locked", "sent:2020..2021", "sent:>2020-02",
+			"from:", "from:=", "with:(", "list:", "list:goods", "from:list:goods@", "in:", "lang:pt", "entity:phone", `entity:"50k euro"`, "entity:+44*", "delivery:7", "has:link", "is:locked", "sent:2020..2021", "sent:>2020-02",
 			"sent:2021-02-14T12:03:11.5", "on:2020-02-29", "->", "->5", "->9:other", "*", "=", `\`, `"`, "“", "東京", "👩‍💻", "é", "السلام", `צה"ל`, "service:Sky", "..", "~1", ":", "Q3XK9A", `"x \" y"`,
 		}),
 		rapid.StringOfN(rapid.SampledFrom(interesting), 1, 3, -1),
@@ -203,7 +203,7 @@ func TestListErrors(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		`hello -test from:alice sent:2019-01-01..2020-12-31`, `(a OR "b c"*) NOT /x\/y/ z~2`, `with:(=Q3XK9A OR "Al \" ice"*)`,
-		`צה"ל 東京* -(-(a))`, `in:=`, "sent:..", "\xff", `delivery:D-7 is:differs lang:pt_BR`, `with:list:goods -list:ice@`,
+		`צה"ל 東京* -(-(a))`, `in:=`, "sent:..", "\xff", `delivery:D-7 is:differs lang:pt_BR`, `with:list:goods -list:ice@`, `entity:(phone OR "50k euro" OR "= +4"*)`,
 	} {
 		f.Add(text)
 	}

@@ -111,6 +111,7 @@ const (
 	Has      FieldName = "has" // attachment, link, reply, forward, text, time
 	Is       FieldName = "is"  // locked, deleted, edited, system, differs
 	Lang     FieldName = "lang"
+	Entity   FieldName = "entity" // an identifier in the text, or a kind of them
 )
 
 func (All) isNode()     {}

@@ -9,7 +9,7 @@ import (
 )
 
 // Fields are the fields that have terms, in the order of their description.
-var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang}
+var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang, Entity}
 
 // The words that has: and is: know.
 var (
@@ -35,8 +35,10 @@ const Exact = "="
 //	delivery        each delivery as D-0007
 //	has, is         words of HasWords and IsWords
 //	lang            the language in lower case, and each shorter form: pt-br, pt
+//	entity          of each identifier in the text (package entity) its kind and
+//	                its normal form
 //
-// All but Exact and delivery are folded as text is; wholes and parts keep
+// All but Exact, delivery and entity are folded as text is; wholes and parts keep
 // their punctuation. A term may come more than once, and is valid until yield
 // returns. The analyzer's text is lost.
 func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) bool {
@@ -75,6 +77,15 @@ func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) b
 		return a.words(IsWords, set, yield)
 	case Lang:
 		return a.lang(m.Lang, yield)
+	case Entity:
+		for _, e := range a.finder.Find(m.Text) {
+			if a.whole = append(a.whole[:0], e.Kind...); !yield(a.whole) {
+				return false
+			}
+			if a.whole = append(a.whole[:0], e.Normal...); !yield(a.whole) {
+				return false
+			}
+		}
 	}
 	return true
 }

@@ -18,6 +18,7 @@ import (
 var fieldByte = map[query.FieldName]byte{
 	query.From: 1, query.To: 2, query.In: 3, query.Service: 4,
 	query.Delivery: 5, query.Has: 6, query.Is: 7, query.Lang: 8,
+	query.Entity: 9,
 }
 
 // Words begin at this byte or above.
@@ -162,6 +163,7 @@ func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 	d.sender, d.conversation = b.group[b.numbers[0]].value, b.group[b.numbers[1]].value
 	d.lang, d.receiver = b.group[b.numbers[2]].value, b.group[b.numbers[3]].value
 	b.all = b.fieldTerms(b.all, &doc, query.Has)
+	b.all = b.fieldTerms(b.all, &doc, query.Entity)
 }
 
 // wantGroup appends the key of a group.

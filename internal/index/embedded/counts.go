@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
 )
@@ -29,7 +30,7 @@ type counts struct {
 }
 
 // facetFields can be counted by.
-var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 
 func newCounts(req index.Request) (*counts, error) {
 	req.FacetSize = cmp.Or(req.FacetSize, 20)
@@ -39,7 +40,7 @@ func newCounts(req index.Request) (*counts, error) {
 	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, pairs: newPairTable(), names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
-			return nil, fmt.Errorf("count by %s: messages are counted by from, in, service, delivery, is and lang", f)
+			return nil, fmt.Errorf("count by %s: messages are counted by from, in, service, delivery, is, lang and entity", f)
 		}
 		c.facets[f] = map[string]*uint64{}
 	}
@@ -67,6 +68,8 @@ func (c *counts) add(q *search, s *segment, docs *roaring.Bitmap) error {
 				service, _ := splitConversationKey(value)
 				addTo(values, service, n)
 			})
+		case query.Entity:
+			err = c.addEntities(q, s, docs, values)
 		default:
 			err = c.addTerms(q, s, field, docs, values)
 		}
@@ -147,6 +150,36 @@ func (c *counts) addTerms(q *search, s *segment, field query.FieldName, docs *ro
 			addTo(counts, []byte(value), n)
 			c.mu.Unlock()
 		}
+	}
+	return nil
+}
+
+// addEntities counts documents by their identifiers, of which there are many,
+// most of them in few documents. Their kinds do not count.
+func (c *counts) addEntities(q *search, s *segment, docs *roaring.Bitmap, counts map[string]*uint64) error {
+	found := map[string]uint64{}
+	wanted := docs.ToDense()
+	var having []uint32
+	low, high := s.terms.prefixed([]byte{fieldByte[query.Entity]})
+	for terms, ordinal := s.terms.from(low), low; ordinal < high && terms.advance(); ordinal++ {
+		if ordinal%patience == 0 && q.ctx.Err() != nil {
+			return q.ctx.Err()
+		}
+		n := uint64(0)
+		having = s.postings(ordinal).appendTo(having[:0])
+		for _, doc := range having {
+			if int(doc/64) < len(wanted) {
+				n += wanted[doc/64] >> (doc % 64) & 1
+			}
+		}
+		if n > 0 && !entity.IsKind(terms.key[1:]) {
+			found[string(terms.key[1:])] = n
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for value, n := range found {
+		addTo(counts, []byte(value), n)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func newSmallCorpus() *corpus { return newCorpus(100, 10) }
 // sampleRequests look at every section of a segment.
 func sampleRequests() []index.Request {
 	words := newSmallCorpus().vocabulary
-	facets := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+	facets := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 	return []index.Request{
 		{Limit: 1000, Facets: facets, FacetSize: 1000, Histogram: index.ByHour},
 		{Query: query.Word{Term: words[0]}, Limit: 1000},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
 )
@@ -193,7 +194,7 @@ func pairs(found []*entry, most int) (list []index.Pair) {
 
 // facetValues are the values that a message counts for: the account, the
 // conversation, the service, each delivery, each word of is:, the language tag
-// in lower case. Empty ones do not count.
+// in lower case, each identifier but not its kind. Empty ones do not count.
 func facetValues(field query.FieldName, e *entry) []string {
 	m := e.doc.Message
 	switch field {
@@ -206,6 +207,8 @@ func facetValues(field query.FieldName, e *entry) []string {
 	case query.Lang:
 		terms := query.Terms(&e.doc, query.Lang)
 		return terms[:min(len(terms), 1)]
+	case query.Entity:
+		return slices.DeleteFunc(query.Terms(&e.doc, field), entity.IsKind)
 	}
 	return query.Terms(&e.doc, field)
 }

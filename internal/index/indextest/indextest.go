@@ -314,7 +314,7 @@ func testScope(t *testing.T, open Open) {
 		for _, q := range []query.Node{nil, query.Word{Term: "hello"}, query.Field{Name: query.From, Value: "mallory"},
 			query.Or{Nodes: []query.Node{query.All{}, query.Word{Term: "hello"}}}, query.Not{Node: query.Word{Term: "absent"}}} {
 			f.check(index.Request{Query: q, Scope: scope, Limit: 9, Histogram: index.ByDay,
-				Facets: []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}})
+				Facets: []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}})
 		}
 	}
 	p := f.checkPage(index.PageRequest{Service: "test", Conversation: "H", Scope: scope, Before: 5, After: 5})
@@ -329,6 +329,7 @@ func testFacets(t *testing.T, open Open) {
 		m := text(fmt.Sprint(i), at(i), "x")
 		m.From = fmt.Sprintf("account %02d", i%30)
 		m.Lang = []string{"", "pt-BR", "nl"}[i%3]
+		m.Text = []string{"call +44 7700 900123 and 004477009001230, no, +447700900123", "50k euro", "x"}[i%3]
 		m.Service = []string{"test", "irc"}[i%2]
 		if i%5 == 0 {
 			m.State = argus.StateDeleted | argus.StateEdited
@@ -340,10 +341,13 @@ func testFacets(t *testing.T, open Open) {
 	}
 	f.put(messages[:20]...)
 	f.put(messages[20:]...)
-	fields := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+	fields := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 	r := f.check(index.Request{Facets: fields})
 	f.expect("default size", len(r.Facets[query.From]), 20)
 	f.expect("languages", r.Facets[query.Lang], []index.Count{{Value: "nl", Count: 20}, {Value: "pt-br", Count: 20}})
+	f.expect("identifiers", r.Facets[query.Entity], []index.Count{{Value: "+447700900123", Count: 20}, {Value: "EUR 50000", Count: 20}})
+	f.expect("identifiers in a scope", f.check(index.Request{Scope: query.Field{Name: query.Entity, Value: "amount"}, Facets: fields}).
+		Facets[query.Entity], []index.Count{{Value: "EUR 50000", Count: 20}})
 	f.expect("conversations", r.Facets[query.In], []index.Count{{Value: "G", Count: 60}})
 	r = f.check(index.Request{Facets: fields, FacetSize: 1})
 	f.expect("size", r.Facets[query.Is], []index.Count{{Value: "deleted", Count: 12}})

@@ -12,7 +12,7 @@ import (
 
 // Few words and values, so that messages share them.
 var (
-	vocabulary    = []string{"the", "boat", "boats", "bout", "Antwerp", "café", "привет", "مرحبا", "東京", "👍", "1000", "1 000", "x-ray", "coast", "at", "6", "12 34", "5678", "0000000", "BOAT", "cafe\u0301", "b\u043eat"}
+	vocabulary    = []string{"the", "boat", "boats", "bout", "Antwerp", "café", "привет", "مرحبا", "東京", "👍", "1000", "1 000", "x-ray", "coast", "at", "6", "12 34", "5678", "0000000", "BOAT", "cafe\u0301", "b\u043eat", "+44 7700 900123", "+447700900124", "MSCU1234566", "50k euro", "a@example.org"}
 	services      = []string{"test", "irc", "sky"}
 	conversations = []string{"G", "g", "Group 2", "", "a|b", "G\x00", "=G"}
 	accounts      = []string{"a", "Q3XK9A", "alice@example.org", "+32 470 00 00 00", "Ä"}
@@ -97,7 +97,7 @@ func randomRequest(r *rapid.T) index.Request {
 		Histogram: rapid.SampledFrom([]index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}).Draw(r, "histogram"),
 		Zone:      rapid.SampledFrom([]*time.Location{nil, time.FixedZone("Kathmandu", 5*3600+45*60), time.FixedZone("", -3600)}).Draw(r, "zone"),
 		Pairs:     rapid.SampledFrom([]int{0, 0, 3, 1000}).Draw(r, "pairs"),
-		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}}).
+		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}, {query.Entity}}).
 			Draw(r, "facets"),
 	}
 	if rapid.IntRange(0, 3).Draw(r, "after") == 0 {
