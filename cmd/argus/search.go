@@ -37,7 +37,8 @@ func (a *app) searchCommand() *cobra.Command {
 		Long: `Find messages, newest first. A query has words, "phrases", prefix*, *part*,
 fuzzy~1, stems~en, =Exact words, list:NAME, one message ->5 after another,
 /regular expressions/, AND OR NOT and parentheses, and the fields from: to:
-with: in: service: delivery: sent: on: has: is: lang:. docs/query.md has it all.
+with: in: service: delivery: sent: on: has: is: lang: entity:. docs/query.md has it
+all.
 
 A time with a question mark is that of a clock whose zone nobody stated.`,
 		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
@@ -82,7 +83,7 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 	flags.BoolVar(&all, "all", false, "print every message that is found, oldest first")
 	flags.IntVar(&req.Limit, "limit", 20, "the most messages to print, up to 1000")
 	flags.StringVar(&req.Next, "next", "", "go on behind an earlier answer: its `token`")
-	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, in, service, delivery, is, lang; may be repeated")
+	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, in, service, delivery, is, lang, entity; may be repeated")
 	flags.StringVar(&histogram, "histogram", "", "count by hour, day, month or year, or by weekhour, the hours of a week")
 	flags.DurationVar(&longest, "max-time", 30*time.Second, "about the longest to search; then the answer says up to where it is whole")
 	flags.StringVar(&zone, "zone", "", "the time `zone` of days in the query and of printed times (default UTC)")

@@ -55,6 +55,16 @@ func (a *app) printShown(s *desk.Shown, trace bool) {
 			a.out.linef("    %s", strings.TrimSuffix(line, "\n"))
 		}
 		a.out.linef("")
+		printed := map[string]bool{}
+		for _, e := range copied.Entities {
+			if !printed[e.Normal] {
+				printed[e.Normal] = true
+				a.out.linef("  %-14s %s", e.Kind, oneLine(e.Normal))
+			}
+		}
+		if len(printed) > 0 {
+			a.out.linef("")
+		}
 		if !trace {
 			a.out.linef("  %s (--trace shows where)", count(uint64(len(copied.Sightings)), "sighting", "sightings"))
 			continue

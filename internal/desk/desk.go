@@ -25,6 +25,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/ledger"
@@ -168,9 +169,11 @@ type Shown struct {
 
 // Copy is what one version of the message says, and its sightings.
 type Copy struct {
-	Version   argus.Version  `json:"version"`
-	Message   *argus.Message `json:"message"`
-	Sightings []Sighting     `json:"sightings"`
+	Version argus.Version  `json:"version"`
+	Message *argus.Message `json:"message"`
+	// Entities are the identifiers in its text, as this version of Argus finds them.
+	Entities  []entity.Entity `json:"entities,omitempty"`
+	Sightings []Sighting      `json:"sightings"`
 }
 
 // Sighting is one place where the copy was found.

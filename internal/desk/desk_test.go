@@ -250,7 +250,7 @@ func ask(t *testing.T, o *office, who Who) map[string]string {
 		}
 		answers[name] = fmt.Sprintf("%s\n%v", data, err)
 	}
-	facets := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+	facets := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 	for _, q := range []string{
 		"", "harbour", "secret*", "price", "twice", "delivery:D-0001", "delivery:D-0002", "-delivery:D-0002", "delivery:D-0003",
 		"twice delivery:D-0002", "harbour OR delivery:D-0002", "-(price delivery:D-0002)", "is:differs", "-is:differs", "in:c2", "from:carol",

@@ -29,7 +29,7 @@ const (
 const MostHits = 1000
 
 // facetFields are the fields that an answer can count by.
-var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 
 var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
@@ -89,7 +90,7 @@ func (d *Desk) resolve(ctx context.Context, p *permit, ref string) ([]storedCopy
 
 // show returns a copy with those of its sightings that may be shown.
 func (d *Desk) show(ctx context.Context, p *permit, c storedCopy, raw bool) (Copy, error) {
-	one := Copy{Version: c.stored().Version, Message: c.stored().Message}
+	one := Copy{Version: c.stored().Version, Message: c.stored().Message, Entities: entity.Find(c.stored().Message.Text)}
 	deliveries := p.seen(c.doc(forever))
 	for _, r := range c.records {
 		if !slices.Contains(deliveries, r.Delivery) {

@@ -61,9 +61,11 @@ export type Sighting = {
   raw?: string
 }
 
+export type Entity = { kind: string; normal: string; start: number; end: number }
+
 export type Shown = {
   ref: string
-  copies: { version: string; message: Message; sightings: Sighting[] }[]
+  copies: { version: string; message: Message; entities?: Entity[]; sightings: Sighting[] }[]
   entry: number
 }
 
