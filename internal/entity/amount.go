@@ -58,7 +58,7 @@ func amount(b []byte, from, to int) (start, end int, normal string) {
 		return 0, 0, ""
 	}
 	n.times(places)
-	if !fine && n.decimals > 2 || n.count > mostDigits {
+	if !fine && n.decimals > 2 {
 		return 0, 0, ""
 	}
 	if end+1 < len(b) && (b[end] == ',' || b[end] == '.') && b[end+1] == '-' && ends(b, end+2) {
@@ -71,7 +71,7 @@ func amount(b []byte, from, to int) (start, end int, normal string) {
 	if fine {
 		least = 0
 	}
-	return before, end, code + " " + n.normal(least)
+	return before, end, n.normal(code+" ", least, "")
 }
 
 // currencyBefore returns where the currency before the digit of a word begins.

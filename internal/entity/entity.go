@@ -10,6 +10,8 @@ package entity
 
 import (
 	"cmp"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -109,22 +111,23 @@ func (f *Finder) Find(text string) []Entity {
 	}
 	f.text.read(text)
 	f.found = f.found[:0]
-	b := f.text.bytes
-	for i := 0; i < len(b); i++ {
-		switch c := class[b[i]]; {
-		case c >= classDigit:
-			from, digit := i, false
-			for ; i < len(b) && class[b[i]] >= classDigit; i++ {
-				digit = digit || class[b[i]] == classDigit
+	b, last := f.text.bytes, 0 // last is the end of the last word
+	for i := anchorAt(b, 0); i < len(b); i = anchorAt(b, i) {
+		from := i
+		switch i++; {
+		case isDigit(b[from]):
+			for from > last && class[b[from-1]] >= classDigit {
+				from--
 			}
-			if digit {
-				f.try(text, word, from, i)
+			for i < len(b) && class[b[i]] >= classDigit {
+				i++
 			}
-			i--
-		case b[i] == '@':
-			f.try(text, at, i, i+1)
-		case b[i] == ':' && i+2 < len(b) && b[i+1] == '/' && b[i+2] == '/':
-			f.try(text, scheme, i, i+3)
+			f.try(text, word, from, i)
+			last = i
+		case b[from] == '@':
+			f.try(text, at, from, i)
+		case i+1 < len(b) && b[i] == '/' && b[i+1] == '/':
+			f.try(text, scheme, from, i+2)
 		}
 	}
 	return f.resolved()
@@ -197,19 +200,39 @@ func Normal(written string) (normal string, ok bool) {
 // candidate says whether a text has a byte that may begin an anchor.
 func candidate(text string) bool {
 	i := 0
-	// Eight bytes at a time, as long as they are ASCII. Of those, only the
-	// digits and : lie from 0x30 to 0x3A, and @ is 0x40.
 	for ; i+8 <= len(text); i += 8 {
-		const ones, high = 0x0101010101010101, 0x8080808080808080
 		x := uint64(text[i]) | uint64(text[i+1])<<8 | uint64(text[i+2])<<16 | uint64(text[i+3])<<24 |
 			uint64(text[i+4])<<32 | uint64(text[i+5])<<40 | uint64(text[i+6])<<48 | uint64(text[i+7])<<56
-		digits := (x + (0x80-'0')*ones) &^ (x + (0x80-';')*ones) // high bit: from '0' to before ';'
-		ats := (x ^ '@'*ones) - ones                             // high bit: is '@', or stands before one
-		if (x|digits|ats)&high != 0 && candidateIn(text, i, i+8) {
+		if (x&highs|anchors(x)) != 0 && candidateIn(text, i, i+8) {
 			return true
 		}
 	}
 	return candidateIn(text, i, len(text))
+}
+
+// highs are the bits that ASCII does not have.
+const highs = 0x8080808080808080
+
+// anchors has the highest bit of each of eight bytes set that is a digit, a :
+// or an @, if all bytes are plain.
+func anchors(x uint64) uint64 {
+	const ones = 0x0101010101010101
+	digits := (x + (0x80-'0')*ones) &^ (x + (0x80-';')*ones) // '0' to '9', and ':' behind them
+	x ^= '@' * ones
+	return (digits | (x-ones)&^x) & highs
+}
+
+// anchorAt returns where the next digit, : or @ stands in plain bytes, or their end.
+func anchorAt(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		if found := anchors(binary.LittleEndian.Uint64(b[i:])); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(b) && first[b[i]] != firstAnchor && first[b[i]] != firstColon {
+		i++
+	}
+	return i
 }
 
 func candidateIn(text string, from, to int) bool {

@@ -164,6 +164,26 @@ func TestDigits(t *testing.T) {
 	}
 }
 
+// TestAnchors: eight bytes at a time say the same as one at a time.
+func TestAnchors(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		b := rapid.SliceOfN(rapid.ByteRange(0, plainSignEnd), 0, 40).Draw(r, "bytes")
+		want := 0
+		for want < len(b) && !isDigit(b[want]) && b[want] != '@' && b[want] != ':' {
+			want++
+		}
+		if got := anchorAt(b, 0); got != want {
+			r.Errorf("%q: %d, want %d", b, got, want)
+		}
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"://", "@", "٣", "＠", "3", ":/"})).Draw(r, "text") +
+			rapid.StringMatching(`[a-zа-я：:/]{0,20}`).Draw(r, "rest")
+		has := strings.Contains(text, "://") || strings.ContainsFunc(text, func(r rune) bool { return r >= '0' && r <= '9' || r == '@' || r == '＠' || digitOf(r) >= 0 })
+		if got := candidate(text); got != has {
+			r.Errorf("%q: %v, want %v", text, got, has)
+		}
+	})
+}
+
 // hostile texts make each kind try as often as it can.
 var hostile = map[string]string{
 	"phones": "+1 2 3 4 5 6 7 8 9 0 ", "plus": "+44 7700900123 ", "bases": strings.Repeat("1", 26) + "A ", "hexadecimal": "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed ",

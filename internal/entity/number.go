@@ -99,10 +99,11 @@ func (n *number) times(places int) {
 	}
 }
 
-// normal writes the number without thousands, with a point, and without zeros
-// that say nothing, but with at least so many decimals if it has any, and not
-// three, which would be unclear.
-func (n *number) normal(least int) string {
+// normal writes the number between what stands before and behind it: without
+// thousands, with a point, and without zeros that say nothing, but with at least so many
+// decimals if it has any, and not three, which would be unclear. It is empty if
+// the number would be too long to be read again.
+func (n *number) normal(before string, least int, behind string) string {
 	digits := string(n.digits[:n.count])
 	if missing := n.decimals + 1 - len(digits); missing > 0 {
 		digits = strings.Repeat("0", missing) + digits
@@ -112,13 +113,16 @@ func (n *number) normal(least int) string {
 	if whole == "" {
 		whole = "0"
 	}
-	if decimals == "" {
-		return whole
-	}
-	for len(decimals) < least || len(decimals) == 3 && whole != "0" && len(whole) <= 3 {
+	for decimals != "" && (len(decimals) < least || len(decimals) == 3 && whole != "0" && len(whole) <= 3) {
 		decimals += "0"
 	}
-	return whole + "." + decimals
+	if len(whole)+len(decimals) > mostDigits {
+		return ""
+	}
+	if decimals != "" {
+		whole += "." + decimals
+	}
+	return before + whole + behind
 }
 
 // words are looked up in any letters. Most words are not there, which their

@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 )
@@ -49,15 +50,18 @@ func digitOf(r rune) int {
 }
 
 func (t *plainText) read(text string) {
-	t.bytes, t.at = t.bytes[:0], t.at[:0]
+	t.bytes, t.at = append(t.bytes[:0], text...), t.at[:0]
 	i := 0
+	for i+8 <= len(text) && binary.LittleEndian.Uint64(t.bytes[i:])&highs == 0 {
+		i += 8
+	}
 	for i < len(text) && text[i] < utf8.RuneSelf {
 		i++
 	}
-	t.bytes = append(t.bytes, text[:i]...)
 	if i == len(text) {
 		return
 	}
+	t.bytes = t.bytes[:i]
 	for at := range i {
 		t.at = append(t.at, int32(at))
 	}

@@ -35,7 +35,7 @@ func weight(b []byte, from, _ int) (start, end int, normal string) {
 	n.times(places)
 	if n.decimals == 0 && n.count > 3 && string(n.digits[n.count-3:n.count]) == "000" {
 		n.count -= 3
-		return n.start, end, n.normal(0) + " kg"
+		return n.start, end, n.normal("", 0, " kg")
 	}
-	return n.start, end, n.normal(0) + " g"
+	return n.start, end, n.normal("", 0, " g")
 }
