@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,7 +61,7 @@ func live(ctx context.Context, dir, store string, o node.Options, seconds int) (
 		if err != nil {
 			return err
 		}
-		batches, err := l.batches(ctx, filepath.Join(dir, "feed"), d)
+		batches, err := l.batches(ctx, o.Store, filepath.Join(dir, "feed"), d)
 		if err != nil {
 			return err
 		}
@@ -81,8 +82,9 @@ func live(ctx context.Context, dir, store string, o node.Options, seconds int) (
 	return l, err
 }
 
-// batches invents what comes in, another feed for each delivery.
-func (l *Live) batches(ctx context.Context, name string, d argus.DeliveryNumber) ([][]*argus.Record, error) {
+// batches invents what comes in, another feed for each delivery, and keeps it
+// as an original.
+func (l *Live) batches(ctx context.Context, s *evidence.Store, name string, d argus.DeliveryNumber) ([][]*argus.Record, error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return nil, err
@@ -91,20 +93,28 @@ func (l *Live) batches(ctx context.Context, name string, d argus.DeliveryNumber)
 	if err := world.Bench(f, 1+uint64(d), l.Messages); err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	hash, size, err := s.PutOriginal(ctx, f)
 	if err != nil {
+		return nil, err
+	}
+	original := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: filepath.Base(name)}}
+	if err := s.Append(ctx, d, []*argus.Record{original}); err != nil {
 		return nil, err
 	}
 	var records []*argus.Record
 	format, _ := reader.ByName("jsonl")
 	now := time.Now()
-	for item, err := range format.Read(ctx, reader.Input{Name: name, Size: info.Size(), File: f}) {
+	for item, err := range format.Read(ctx, reader.Input{Name: name, Size: size, File: f}) {
 		if err != nil {
 			return nil, err
 		}
 		if m := item.Message; m != nil {
 			m.Sent = argus.At(now.Add(time.Duration(len(records))*time.Second/liveRate), "", argus.ZoneStated, argus.Milli)
-			r := &argus.Record{Kind: argus.KindMessage, Message: m}
+			r := &argus.Record{Kind: argus.KindMessage, Message: m, Where: item.Where}
+			r.Where.Original = original.Seq
 			r.ID, r.Version = m.Identity()
 			records = append(records, r)
 		}

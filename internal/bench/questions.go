@@ -256,7 +256,7 @@ func (a *asking) askDesk(ctx context.Context, n *node.Node) error {
 	if err != nil {
 		return err
 	}
-	some, err := n.Desk.Search(ctx, who, desk.SearchRequest{Limit: 1000})
+	some, err := n.Desk.Search(ctx, who, desk.SearchRequest{Query: "sent:..2020", Limit: 1000})
 	if err != nil {
 		return err
 	}
