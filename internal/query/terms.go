@@ -124,7 +124,8 @@ func (a *Analyzer) name(s string, yield func([]byte) bool) bool {
 	}
 	for rest := whole; len(rest) > 0; {
 		part, after, _ := bytes.Cut(rest, []byte(" "))
-		if len(part) < len(whole) && !yield(part) {
+		part = bytes.TrimLeft(part, Exact) // it is not the name of something else, letter for letter
+		if len(part) > 0 && len(part) < len(whole) && !yield(part) {
 			return false
 		}
 		rest = after

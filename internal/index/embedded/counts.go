@@ -348,7 +348,9 @@ type pairSlot struct {
 	pairCount
 }
 
-func newPairTable() *pairTable { return &pairTable{slots: make([]pairSlot, 1024), seed: maphash.MakeSeed()} }
+func newPairTable() *pairTable {
+	return &pairTable{slots: make([]pairSlot, 1024), seed: maphash.MakeSeed()}
+}
 
 func (t *pairTable) add(key pairKey, n pairCount) {
 	slot := t.slot(key)

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"regexp"
@@ -111,8 +112,11 @@ func newHit(s *segment, doc int) index.Hit {
 func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, error) {
 	key := appendConversationKey(nil, req.Service, req.Conversation)
 	page := new(index.Page)
-	before := top{limit: req.Before, after: req.Around}
-	var middle, after []index.Hit
+	type part struct {
+		*segment
+		docs *roaring.Bitmap
+	}
+	var parts []part
 	var mu sync.Mutex
 	_, _, err := ix.each(ctx, visit{query: conversationNode(req.Conversation), scope: req.Scope, found: func(q *search, s *segment, wide *roaring.Bitmap) error {
 		docs, err := q.conversation(s, key, wide)
@@ -121,24 +125,33 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		before.add(s, docs)
-		split := s.docs
-		if req.Around != nil {
-			split = s.before(req.Around)
-		}
-		page.Earlier += docs.CardinalityInRange(0, uint64(split))
-		if split < s.docs && docs.Contains(uint32(split)) {
-			if hit := newHit(s, split); hit.Cursor == *req.Around {
-				middle = append(middle, hit)
-				split++
-			}
-		}
-		page.Later += docs.CardinalityInRange(uint64(split), uint64(s.docs))
-		after = addOldest(after, s, docs, split, req.After)
+		parts = append(parts, part{s, docs})
 		return nil
 	}})
 	if err != nil {
 		return nil, err
+	}
+	// Oldest first, so that few segments have something for the page.
+	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.times.at(0), b.times.at(0)) })
+	var middle, after []index.Hit
+	for _, p := range parts {
+		split := p.segment.docs
+		if req.Around != nil {
+			split = p.before(req.Around)
+		}
+		page.Earlier += p.docs.CardinalityInRange(0, uint64(split))
+		if split < p.segment.docs && p.docs.Contains(uint32(split)) {
+			if hit := newHit(p.segment, split); hit.Cursor == *req.Around {
+				middle = append(middle, hit)
+				split++
+			}
+		}
+		page.Later += p.docs.CardinalityInRange(uint64(split), uint64(p.segment.docs))
+		after = addOldest(after, p.segment, p.docs, split, req.After)
+	}
+	before := top{limit: req.Before, after: req.Around}
+	for _, p := range slices.Backward(parts) {
+		before.add(p.segment, p.docs)
 	}
 	page.Earlier -= uint64(len(before.list))
 	page.Later -= uint64(len(after))
@@ -152,7 +165,11 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 func addOldest(hits []index.Hit, s *segment, docs *roaring.Bitmap, begin, limit int) []index.Hit {
 	n := 0
 	for doc := docs.NextValue(uint32(begin)); doc >= 0 && n < limit; doc = docs.NextValue(uint32(doc + 1)) {
-		hits = append(hits, newHit(s, int(doc)))
+		hit := newHit(s, int(doc))
+		if len(hits) >= limit && compareCursors(&hit.Cursor, &hits[limit-1].Cursor) > 0 {
+			break
+		}
+		hits = append(hits, hit)
 		n++
 	}
 	slices.SortFunc(hits, func(a, b index.Hit) int { return compareCursors(&a.Cursor, &b.Cursor) })
@@ -176,6 +193,16 @@ func (q *search) conversation(s *segment, key []byte, among *roaring.Bitmap) (*r
 	want, found := s.conversations.search(key)
 	if !found {
 		return roaring.New(), nil
+	}
+	// Mostly the segment has no other conversation that begins with this name,
+	// and so none that conversationNode finds besides.
+	name := key[:bytes.Index(key, []byte{0, 0})+2]
+	if first, _ := s.conversations.search(name); first == want && len(name) > 2 && len(name) < query.MaxTerm {
+		list := s.conversations.from(want)
+		list.advance()
+		if !list.advance() || !bytes.HasPrefix(list.key, name) {
+			return among, nil
+		}
 	}
 	var docs []uint32
 	err := q.each(among, func(doc int) error {

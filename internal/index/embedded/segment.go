@@ -315,6 +315,12 @@ func cursorTime(c *index.Cursor) uint64 {
 // before counts the documents that sort before a place.
 func (s *segment) before(place *index.Cursor) int {
 	key := cursorTime(place)
+	if s.docs > 0 && s.times.at(0) > key {
+		return 0
+	}
+	if s.docs > 0 && s.times.at(s.docs-1) < key {
+		return s.docs
+	}
 	return sort.Search(s.docs, func(doc int) bool {
 		if at := s.times.at(doc); at != key {
 			return at > key
