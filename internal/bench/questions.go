@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -216,10 +217,12 @@ func thirtyPercent(ctx context.Context, e engine) (query.Node, error) {
 // fetch reads the messages of hits on all cores, as the desk does.
 func (e engine) fetch(ctx context.Context, hits []index.Hit) (uint64, error) {
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for _, h := range hits {
-		work.Go(func() error {
-			_, err := e.evidence.Get(ctx, h.Seq)
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), len(hits)) {
+		work.Go(func() (err error) {
+			for i := int(next.Add(1)) - 1; i < len(hits) && err == nil; i = int(next.Add(1)) - 1 {
+				_, err = e.evidence.Get(ctx, hits[i].Seq)
+			}
 			return err
 		})
 	}

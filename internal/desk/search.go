@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -227,10 +228,12 @@ func next(c index.Cursor) (string, error) {
 func (d *Desk) hits(ctx context.Context, p *permit, found []index.Hit, position uint64) ([]Hit, error) {
 	hits := make([]*Hit, len(found))
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for i, f := range found {
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), len(found)) {
 		work.Go(func() (err error) {
-			hits[i], err = d.hit(ctx, p, f.Seq, position)
+			for i := int(next.Add(1)) - 1; i < len(found) && err == nil; i = int(next.Add(1)) - 1 {
+				hits[i], err = d.hit(ctx, p, found[i].Seq, position)
+			}
 			return err
 		})
 	}
