@@ -19,7 +19,7 @@ import (
 // not found.
 func crypto(b []byte, from, to int) (start, end int, normal string) {
 	s := b[from:to]
-	if len(s) < 14 || len(s) > 90 || !free(b, from, to) {
+	if len(s) > 90 || !free(b, from, to) {
 		return 0, 0, ""
 	}
 	switch {

@@ -42,6 +42,8 @@ const MaxNormal = 254
 type kind struct {
 	name   string
 	anchor anchor
+	// least is the fewest characters of an anchor.
+	least int
 	// find looks for the identifier that has its anchor at [from, to), in time
 	// that does not depend on the length of the text. normal is empty if there
 	// is none.
@@ -53,18 +55,18 @@ type kind struct {
 // kinds are all kinds. Of two identifiers that overlap, the one that begins
 // first counts; of those the longest; of those the first in this table.
 var kinds = [...]kind{
-	{"phone", word, phone, ""},
-	{"container", word, container, ""},
-	{"vessel", word, vessel, "IMO "},
-	{"iban", word, iban, ""},
-	{"crypto", word, crypto, ""},
-	{"imei", word, imei, "IMEI "},
-	{"plate", word, plate, ""},
-	{"coordinates", word, coordinates, ""},
-	{"amount", word, amount, ""},
-	{"weight", word, weight, ""},
-	{"email", at, email, ""},
-	{"host", scheme, host, "https://"},
+	{"phone", word, 1, phone, ""},
+	{"container", word, 6, container, ""},
+	{"vessel", word, 7, vessel, "IMO "},
+	{"iban", word, 4, iban, ""},
+	{"crypto", word, 14, crypto, ""},
+	{"imei", word, 1, imei, "IMEI "},
+	{"plate", word, 1, plate, ""},
+	{"coordinates", word, 1, coordinates, ""},
+	{"amount", word, 1, amount, ""},
+	{"weight", word, 1, weight, ""},
+	{"email", at, 1, email, ""},
+	{"host", scheme, 1, host, "https://"},
 }
 
 // Kinds are the names of all kinds: lower-case letters.
@@ -135,7 +137,7 @@ func (f *Finder) Find(text string) []Entity {
 
 func (f *Finder) try(text string, a anchor, from, to int) {
 	for i := range kinds {
-		if kinds[i].anchor != a {
+		if kinds[i].anchor != a || to-from < kinds[i].least {
 			continue
 		}
 		start, end, normal := kinds[i].find(f.text.bytes, from, to)
@@ -244,6 +246,9 @@ func candidateIn(text string, from, to int) bool {
 				return true
 			}
 		case firstBeyond:
+			if i+1 == len(text) || !second[text[i+1]] {
+				continue
+			}
 			if r, _ := utf8.DecodeRuneInString(text[i:]); digitOf(r) >= 0 || r == '＠' {
 				return true
 			}
@@ -260,15 +265,23 @@ const (
 	firstBeyond // the first byte of some digits
 )
 
-var first = func() (table [256]uint8) {
+// first says what a first byte may begin, second which bytes come second in
+// digits beyond ASCII.
+var first, second = func() (first [256]uint8, second [256]bool) {
 	for c := '0'; c <= '9'; c++ {
-		table[c] = firstAnchor
+		first[c] = firstAnchor
 	}
-	table['@'] = firstAnchor
-	table[':'] = firstColon
-	for _, r := range zeros {
-		table[string(r)[0]] = firstBeyond
+	first['@'] = firstAnchor
+	first[':'] = firstColon
+	beyond := []rune{'＠'}
+	for _, zero := range zeros {
+		for d := range rune(10) {
+			beyond = append(beyond, zero+d)
+		}
 	}
-	table[string('＠')[0]] = firstBeyond
-	return table
+	for _, r := range beyond {
+		first[string(r)[0]] = firstBeyond
+		second[string(r)[1]] = true
+	}
+	return first, second
 }()

@@ -23,7 +23,7 @@ var ibanLengths = map[[2]byte]int{
 // one word or in groups of four with a space or hyphen between them. Normal
 // form: in one word, in capitals.
 func iban(b []byte, from, to int) (start, end int, normal string) {
-	if to-from < 4 || !isLetter(b[from]) || !isLetter(b[from+1]) || !isDigit(b[from+2]) || !isDigit(b[from+3]) {
+	if !isLetter(b[from]) || !isLetter(b[from+1]) || !isDigit(b[from+2]) || !isDigit(b[from+3]) {
 		return 0, 0, ""
 	}
 	length := ibanLengths[[2]byte{upper(b[from]), upper(b[from+1])}]

@@ -126,26 +126,35 @@ func (n *number) normal(before string, least int, behind string) string {
 }
 
 // words are looked up in any letters. Most words are not there, which their
-// first letters tell.
+// first two letters tell.
 type words[V any] struct {
 	values map[string]V
-	first  [256]bool
+	begin  [1 << 10]bool
 }
 
 func newWords[V any](values map[string]V) *words[V] {
 	w := &words[V]{values: values}
 	for word := range values {
-		w.first[word[0]] = true
+		w.begin[begin([]byte(word))] = true
 	}
 	return w
 }
 
 func (w *words[V]) get(letters []byte) (value V, known bool) {
-	if len(letters) == 0 || !w.first[lower(letters[0])] {
+	if len(letters) == 0 || !w.begin[begin(letters)] {
 		return value, false
 	}
 	value, known = w.values[lowered(letters)]
 	return value, known
+}
+
+// begin numbers the first one or two letters of a word, in any letters.
+func begin(letters []byte) int {
+	first := int(letters[0]&31) << 5
+	if len(letters) > 1 {
+		first |= int(letters[1] & 31)
+	}
+	return first
 }
 
 // lettersEnd returns where the letters from i on end, at most some.
