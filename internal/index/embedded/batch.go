@@ -33,6 +33,12 @@ func appendConversationKey(key []byte, service, conversation string) []byte {
 	return append(append(append(key, conversation...), 0, 0), service...)
 }
 
+// conversationService returns the service of such a key.
+func conversationService(key []byte) []byte {
+	_, service, _ := bytes.Cut(key, []byte{0, 0})
+	return service
+}
+
 // splitConversationKey undoes appendConversationKey.
 func splitConversationKey(key []byte) (service, conversation []byte) {
 	conversation, service, _ = bytes.Cut(key, []byte{0, 0})

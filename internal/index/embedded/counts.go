@@ -65,8 +65,7 @@ func (c *counts) add(q *search, s *segment, docs *roaring.Bitmap) error {
 			})
 		case query.Service:
 			err = c.addColumn(q, &s.conversations, &s.conversation, docs, func(value []byte, n uint64) {
-				service, _ := splitConversationKey(value)
-				addTo(values, service, n)
+				addTo(values, conversationService(value), n)
 			})
 		case query.Entity:
 			err = c.addEntities(q, s, docs, values)
@@ -308,18 +307,20 @@ func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
 	senders, receivers := make([]uint32, s.senders.count), make([]uint32, s.receivers.count)
 	conversations, services := make([]uint32, s.conversations.count), make([]uint32, s.conversations.count)
 	for own := range found.all() {
-		senders[own.from], receivers[own.to], conversations[own.where], services[own.where] = 1, 1, 1, 1
+		senders[own.from], receivers[own.to], services[own.where] = 1, 1, 1
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	whole := func(key []byte) []byte { return key }
 	c.names.number(&s.senders, senders, whole)
 	c.names.number(&s.receivers, receivers, whole)
+	c.names.number(&s.conversations, services, conversationService)
+	for own := range found.all() {
+		if receivers[own.to] == 0 {
+			conversations[own.where] = 1
+		}
+	}
 	c.names.number(&s.conversations, conversations, whole)
-	c.names.number(&s.conversations, services, func(key []byte) []byte {
-		service, _ := splitConversationKey(key)
-		return service
-	})
 	for own, n := range found.all() {
 		key := pairKey{senders[own.from], receivers[own.to], services[own.where]}
 		if key.from == 0 {
