@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,13 +51,17 @@ func live(ctx context.Context, dir, store string, o node.Options, seconds int) (
 	if err != nil {
 		return nil, err
 	}
-	defer n.Close()
+	l := &Live{PerSecond: liveRate, Messages: liveRate * seconds}
+	return l, errors.Join(l.follow(ctx, n, dir), n.Close())
+}
+
+// follow feeds a node, and asks it.
+func (l *Live) follow(ctx context.Context, n *node.Node, dir string) error {
 	who, err := n.Who(ctx, desk.Who{})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	l := &Live{PerSecond: liveRate, Messages: liveRate * seconds}
-	err = n.Ingest(ctx, who, intake.Options{}, func(ctx context.Context, o intake.Options) error {
+	return n.Ingest(ctx, who, intake.Options{}, func(ctx context.Context, o intake.Options) error {
 		d, err := o.Store.Begin(ctx, argus.Opening{Source: "feed", Authority: o.Authority, Actor: o.Actor, Started: time.Now().UnixMicro()})
 		if err != nil {
 			return err
@@ -79,7 +84,6 @@ func live(ctx context.Context, dir, store string, o node.Options, seconds int) (
 		_, err = o.Store.Seal(ctx, d, o.StoreID, o.Signer, time.Now(), "")
 		return err
 	})
-	return l, err
 }
 
 // batches invents what comes in, another feed for each delivery, and keeps it

@@ -89,7 +89,7 @@ func (c *sortedCursor) advance() bool {
 			panic(malformed("a string shares more than the one before has"))
 		}
 	}
-	suffix := 0
+	var suffix int
 	if len(c.rest) > 0 && int(c.rest[0]) < min(0x80, len(c.rest)) { // nearly always
 		suffix, c.rest = int(c.rest[0]), c.rest[1:]
 	} else {
