@@ -43,6 +43,13 @@ func guard(file string, err *error) {
 	}
 }
 
+// read calls a function that reads the segment, and returns what it panics with.
+func (s *segment) read(work func()) (err error) {
+	defer guard(s.name, &err)
+	work()
+	return nil
+}
+
 // damaged gives a decoder's error its place.
 func damaged(file string, offset int64, err error) error {
 	var m malformedError

@@ -118,6 +118,8 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 	}
 	var parts []part
 	var mu sync.Mutex
+	var middle, after []index.Hit
+	before := top{limit: req.Before, after: req.Around}
 	_, _, err := ix.each(ctx, visit{query: conversationNode(req.Conversation), scope: req.Scope, found: func(q *search, s *segment, wide *roaring.Bitmap) error {
 		docs, err := q.conversation(s, key, wide)
 		if err != nil || docs.IsEmpty() {
@@ -127,31 +129,38 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 		defer mu.Unlock()
 		parts = append(parts, part{s, docs})
 		return nil
+	}, last: func() error {
+		// Oldest first, so that few segments have something for the page.
+		slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.times.at(0), b.times.at(0)) })
+		for _, p := range parts {
+			err := p.read(func() {
+				split := p.segment.docs
+				if req.Around != nil {
+					split = p.before(req.Around)
+				}
+				page.Earlier += p.docs.CardinalityInRange(0, uint64(split))
+				if split < p.segment.docs && p.docs.Contains(uint32(split)) {
+					if hit := newHit(p.segment, split); hit.Cursor == *req.Around {
+						middle = append(middle, hit)
+						split++
+					}
+				}
+				page.Later += p.docs.CardinalityInRange(uint64(split), uint64(p.segment.docs))
+				after = addOldest(after, p.segment, p.docs, split, req.After)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		for _, p := range slices.Backward(parts) {
+			if err := p.read(func() { before.add(p.segment, p.docs) }); err != nil {
+				return err
+			}
+		}
+		return nil
 	}})
 	if err != nil {
 		return nil, err
-	}
-	// Oldest first, so that few segments have something for the page.
-	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.times.at(0), b.times.at(0)) })
-	var middle, after []index.Hit
-	for _, p := range parts {
-		split := p.segment.docs
-		if req.Around != nil {
-			split = p.before(req.Around)
-		}
-		page.Earlier += p.docs.CardinalityInRange(0, uint64(split))
-		if split < p.segment.docs && p.docs.Contains(uint32(split)) {
-			if hit := newHit(p.segment, split); hit.Cursor == *req.Around {
-				middle = append(middle, hit)
-				split++
-			}
-		}
-		page.Later += p.docs.CardinalityInRange(uint64(split), uint64(p.segment.docs))
-		after = addOldest(after, p.segment, p.docs, split, req.After)
-	}
-	before := top{limit: req.Before, after: req.Around}
-	for _, p := range slices.Backward(parts) {
-		before.add(p.segment, p.docs)
 	}
 	page.Earlier -= uint64(len(before.list))
 	page.Later -= uint64(len(after))
@@ -163,15 +172,15 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 // addOldest adds documents from begin on to hits, and keeps the first limit,
 // oldest first.
 func addOldest(hits []index.Hit, s *segment, docs *roaring.Bitmap, begin, limit int) []index.Hit {
-	n := 0
-	for doc := docs.NextValue(uint32(begin)); doc >= 0 && n < limit; doc = docs.NextValue(uint32(doc + 1)) {
+	var found []index.Hit
+	for doc := docs.NextValue(uint32(begin)); doc >= 0 && len(found) < limit; doc = docs.NextValue(uint32(doc + 1)) {
 		hit := newHit(s, int(doc))
-		if len(hits) >= limit && compareCursors(&hit.Cursor, &hits[limit-1].Cursor) > 0 {
+		if len(hits) == limit && compareCursors(&hit.Cursor, &hits[limit-1].Cursor) > 0 {
 			break
 		}
-		hits = append(hits, hit)
-		n++
+		found = append(found, hit)
 	}
+	hits = append(hits, found...)
 	slices.SortFunc(hits, func(a, b index.Hit) int { return compareCursors(&a.Cursor, &b.Cursor) })
 	return hits[:min(len(hits), limit)]
 }

@@ -23,6 +23,9 @@ type visit struct {
 	// found is given what matches in each piece, if that is anything, by
 	// several goroutines at once.
 	found func(*search, *segment, *roaring.Bitmap) error
+	// last, if not nil, is called when all pieces are done: the segments that
+	// found was given are still there.
+	last func() error
 }
 
 // A piece is a run of documents of a segment that is evaluated at once.
@@ -98,6 +101,9 @@ func (ix *Index) each(ctx context.Context, v visit) (position uint64, partial *i
 	}
 	list := v.pieces(q.snapshot)
 	err = v.run(q, list)
+	if err == nil && v.last != nil {
+		err = v.last()
+	}
 	var over budgetError
 	if errors.As(err, &over) {
 		return q.snapshot.position, partialAnswer(list, string(over)), nil
