@@ -33,7 +33,7 @@ type Options struct {
 	// same. Default false.
 	Peer bool
 	// Again asks the store that an earlier run left in Dir, and takes nothing
-	// in. Default false.
+	// in; not with Peer. Default false.
 	Again bool
 	// Cold asks each question once with nothing of the store in memory, too,
 	// where the system allows that. Default false.
@@ -98,6 +98,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	o.Messages, o.Rounds = cmp.Or(o.Messages, 1_000_000), cmp.Or(o.Rounds, 50)
 	if o.Say == nil {
 		o.Say = func(string) {}
+	}
+	if o.Again && o.Peer {
+		return nil, errors.New("the peer takes the corpus in beside Argus, and cannot do so again later; leave out one of both")
 	}
 	r := &Report{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Messages: o.Messages}
 	store := filepath.Join(o.Dir, "bench.argus")

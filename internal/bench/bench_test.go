@@ -21,6 +21,9 @@ func TestBench(t *testing.T) {
 			t.Fatalf("ARGUS_BENCH_MESSAGES: %v", err)
 		}
 	}
+	if _, err := Run(t.Context(), Options{Dir: o.Dir, Again: true, Peer: true}); err == nil {
+		t.Error("a peer that has no corpus is measured")
+	}
 	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

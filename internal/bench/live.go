@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/evidence"
@@ -70,15 +72,14 @@ func (l *Live) follow(ctx context.Context, n *node.Node, dir string) error {
 		if err != nil {
 			return err
 		}
-		acks, fed := make(chan acknowledged, len(batches)), make(chan error, 1)
-		go func() {
+		acks := make(chan acknowledged, len(batches))
+		work, both := errgroup.WithContext(ctx)
+		work.Go(func() error {
 			defer close(acks)
-			fed <- l.feed(ctx, o.Store, d, batches, acks)
-		}()
-		if err := l.ask(ctx, n.Desk, who, d, acks); err != nil {
-			return err
-		}
-		if err := <-fed; err != nil {
+			return l.feed(both, o.Store, d, batches, acks)
+		})
+		work.Go(func() error { return l.ask(both, n.Desk, who, d, acks) })
+		if err := work.Wait(); err != nil {
 			return err
 		}
 		_, err = o.Store.Seal(ctx, d, o.StoreID, o.Signer, time.Now(), "")
@@ -176,6 +177,9 @@ func (l *Live) ask(ctx context.Context, d *desk.Desk, who desk.Who, number argus
 			return err
 		}
 		l.Searches += 2
+	}
+	if len(lags) == 0 {
+		return nil // the feed says why
 	}
 	slices.Sort(lags)
 	l.Median, l.P99, l.Most = lags[len(lags)/2], lags[len(lags)*99/100], lags[len(lags)-1]
