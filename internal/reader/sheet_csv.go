@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -98,7 +99,7 @@ func (c *csvFile) next(row *sheetRow) bool {
 	if !ok {
 		return false
 	}
-	*row = sheetRow{cells: row.cells[:0], only: row.only, where: l.where(), problem: l.Problem}
+	row.cells, row.where, row.problem, row.raw = row.cells[:0], l.where(), l.Problem, nil
 	if l.Problem != "" {
 		row.raw = l.raw()
 		return true
@@ -120,6 +121,7 @@ func (c *csvFile) next(row *sheetRow) bool {
 // line.
 func (c *csvFile) quoted(first line, row *sheetRow) bool {
 	first.Text = bytes.Clone(first.Text)
+	c.row.text = first.Text
 	var more []line
 	problem := ""
 	for open := true; open && problem == ""; {
@@ -158,8 +160,9 @@ type csvRow struct {
 	// literalCells is how many cells a row has whose quotes are taken as text;
 	// 0 when they never are.
 	literalCells int
-	text         []byte
-	cells        []span
+	// text is the line, or the lines of a row in a buffer of its own.
+	text  []byte
+	cells []span
 	// open is the beginning of a quoted cell without its end, or -1.
 	open    int
 	doubled bool
@@ -173,17 +176,20 @@ type span struct {
 }
 
 func (r *csvRow) reset() {
-	r.text, r.cells, r.open = r.text[:0], r.cells[:0], -1
+	r.text, r.cells, r.open = nil, r.cells[:0], -1
 }
 
 // add takes the next line. It says that a quote is still open, or what is
 // wrong.
 func (r *csvRow) add(text []byte) (open bool, problem string) {
-	if r.open >= 0 {
+	i := 0
+	if r.open < 0 {
+		r.text = text
+	} else {
 		r.text = append(r.text, '\n')
+		i = len(r.text)
+		r.text = append(r.text, text...)
 	}
-	i := len(r.text)
-	r.text = append(r.text, text...)
 	for {
 		if len(r.cells) >= r.cellLimit {
 			r.open = -1
@@ -244,7 +250,7 @@ func (r *csvRow) literal(text []byte) bool {
 		return false
 	}
 	r.reset()
-	r.text = append(r.text, text...)
+	r.text = text
 	for i := 0; ; {
 		n := bytes.IndexByte(text[i:], r.delimiter)
 		if n < 0 {
@@ -257,18 +263,16 @@ func (r *csvRow) literal(text []byte) bool {
 }
 
 // appendCells makes the cells, whose texts share one copy of the row. Of some
-// columns only, a text is copied unless it is that of the row before.
+// columns only, a text is copied unless it is that of the row before, and the
+// other cells say nothing.
 func (r *csvRow) appendCells(cells []cell, only []bool) []cell {
 	if only != nil {
-		before := cells[:cap(cells)]
-		for i, s := range r.cells[:min(len(r.cells), len(only))] {
-			text := ""
-			if only[i] && i < len(before) && before[i].text == string(r.text[s.start:s.end]) {
-				text = before[i].text
-			} else if only[i] {
-				text = string(r.text[s.start:s.end])
+		n := min(len(r.cells), len(only))
+		cells = slices.Grow(cells, n)[:n]
+		for i, s := range r.cells[:n] {
+			if only[i] && cells[i].text != string(r.text[s.start:s.end]) {
+				cells[i].text = string(r.text[s.start:s.end])
 			}
-			cells = append(cells, cell{text: text})
 		}
 		return cells
 	}
