@@ -32,6 +32,7 @@ var formats = []*Format{
 	emlFormat,
 	mboxFormat,
 	msgFormat,
+	pstFormat,
 	vcardFormat,
 	whatsappdbFormat,
 	imessageFormat,

@@ -97,9 +97,15 @@ func (s *msgSource) ReadAt(b []byte, at int64) (n int, err error) {
 	return n, err
 }
 
-// msgMail is a mail, stream by stream.
+// msgMail is a mail of Outlook, property by property.
 type msgMail struct {
 	letter
+	// charset is that of text of 8 bits, "" where nothing says it; room is how
+	// many bytes of text a mailbox may still add.
+	charset string
+	room    int
+	// names are those of properties, where a number is none.
+	names      map[uint16]string
 	texts      map[uint16]string // properties that are text, by number
 	recipients map[string]map[uint16]string
 	files      map[string]*msgFile
@@ -116,6 +122,7 @@ const (
 	msgSubmitted      = 0x0039
 	msgHeaders        = 0x007D
 	msgSender         = 0x0C1A
+	msgSenderType     = 0x0C1E
 	msgSenderAddress  = 0x0C1F
 	msgDelivered      = 0x0E06
 	msgBody           = 0x1000
@@ -214,19 +221,38 @@ func (p *msgMail) property(into map[uint16]string, number, kind uint16, entry *m
 	isText := kind == msgTypeText || kind == msgTypeText8 || number == msgHTML && kind == msgTypeBinary
 	if !isText {
 		if number == msgRTF {
-			into[number] = "(compressed RTF, not read)"
+			into[number] = unreadRTF
 		}
 		return nil
 	}
-	stored, err := io.ReadAll(io.LimitReader(entry, int64(p.options.maxRecord())))
+	limit := p.options.maxRecord()
+	stored, err := io.ReadAll(io.LimitReader(entry, int64(limit)+1))
 	if err != nil {
 		return err
 	}
-	if kind == msgTypeText {
-		stored = appendUTF16(nil, stored, binary.LittleEndian)
+	if len(stored) > limit {
+		keepExtra(p.Message, "damage", fmt.Sprintf("property %04X is longer than the longest record; it is cut", number))
+		stored = stored[:limit]
 	}
-	into[number] = strings.TrimRight(mailText(stored), "\x00")
+	if kind != msgTypeText {
+		kind = msgTypeText8
+	}
+	into[number], _ = msgTextOf(kind, stored, p.charset)
 	return nil
+}
+
+// unreadRTF stands for a text that is there in a form that is not read.
+const unreadRTF = "(compressed RTF, not read)"
+
+// msgTextOf returns what a property of text says, and whether its type is one.
+func msgTextOf(kind uint16, stored []byte, charset string) (string, bool) {
+	switch kind {
+	case msgTypeText:
+		return strings.TrimRight(string(appendUTF16(nil, stored, binary.LittleEndian)), "\x00"), true
+	case msgTypeText8:
+		return strings.TrimRight(charsetText(stored, charset), "\x00"), true
+	}
+	return "", false
 }
 
 // fixed reads the times, which stand in a table of 16 bytes a property.
@@ -240,19 +266,23 @@ func (p *msgMail) fixed(entry *mscfb.File) error {
 		if tag&0xFFFF != msgTypeTime {
 			continue
 		}
-		ticks := binary.LittleEndian.Uint64(table[at+8:]) // 100 ns since 1601
-		when := argus.Time{Micros: int64(ticks/10) - filetimeToUnixSec*1e6, Precision: argus.Micro}
-		if !when.Plausible() {
-			continue
-		}
-		switch tag >> 16 {
-		case msgSubmitted:
-			p.Sent = when
-		case msgDelivered:
-			p.Received = when
-		}
+		p.when(uint16(tag>>16), binary.LittleEndian.Uint64(table[at+8:]))
 	}
 	return nil
+}
+
+// when takes a property that is a time, in 100 ns since 1601.
+func (p *msgMail) when(number uint16, ticks uint64) {
+	when := argus.Time{Micros: int64(ticks/10) - filetimeToUnixSec*1e6, Precision: argus.Micro}
+	if !when.Plausible() {
+		return
+	}
+	switch number {
+	case msgSubmitted:
+		p.Sent = when
+	case msgDelivered:
+		p.Received = when
+	}
 }
 
 // finish sets what the streams say together. Where the mail came from outside,
@@ -272,7 +302,7 @@ func (p *msgMail) finish() {
 	p.Title = cmp.Or(p.Title, p.texts[msgSubject])
 	p.ServiceID = cmp.Or(p.ServiceID, messageID(p.texts[msgID]))
 	p.ReplyTo = cmp.Or(p.ReplyTo, messageID(p.texts[msgInReplyTo]))
-	if p.From == "" {
+	if p.From == "" && p.texts[msgSenderType] != "UNKNOWN" { // as of what was only written down
 		p.From = strings.ToLower(argus.CleanName(cmp.Or(p.texts[msgSenderSMTP], p.texts[msgSenderAddress], p.texts[msgSender])))
 		p.FromName = argus.CleanName(p.texts[msgSender])
 	}
@@ -303,7 +333,7 @@ func (p *msgMail) finish() {
 		switch number {
 		case msgSubject, msgHeaders, msgSender, msgBody, msgHTML, msgID, msgInReplyTo:
 		default:
-			keepExtra(p.Message, fmt.Sprintf("property %04X", number), p.texts[number])
+			keepExtra(p.Message, cmp.Or(p.names[number], fmt.Sprintf("property %04X", number)), p.texts[number])
 		}
 	}
 }
