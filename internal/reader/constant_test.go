@@ -89,7 +89,7 @@ func constantBytes(t *testing.T) int64 {
 func TestConstantMemory(t *testing.T) {
 	const said = "Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet."
 	size := constantBytes(t)
-	limit := min(192<<20, size/2)
+	limit := min(256<<20, size/2)
 	every := min(size>>13, 10_000) // how many messages lie between two looks at the memory
 	for _, c := range []struct {
 		format            *Format
