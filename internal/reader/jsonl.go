@@ -17,7 +17,7 @@ import (
 // jsonlFormat is described to the key in docs/format/jsonl.md.
 var jsonlFormat = &Format{
 	Name:    "jsonl",
-	Version: 1,
+	Version: 2,
 	About:   "Argus JSON lines, one message a line, as docs/format/jsonl.md describes them",
 	Checked: "lines that Argus wrote itself: every message comes back equal (property test)",
 	Detect:  detectJSONL,
@@ -108,6 +108,9 @@ func (p *lineParser) parse(l *line) (*argus.Message, error) {
 	}
 	if end = jsonSpace(text, end); end < len(text) {
 		return nil, fmt.Errorf("want one object a line, found more behind it at byte %d", end)
+	}
+	if p.Locked != nil && p.Text == "" {
+		p.State |= argus.StateLocked
 	}
 	return p.Message, p.Valid()
 }
