@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -23,7 +24,7 @@ import (
 // msgFormat is described in docs/readers-xml-mail.md.
 var msgFormat = &Format{
 	Name:    "msg",
-	Version: 1,
+	Version: 2,
 	About:   "a mail as Outlook saves it (.msg, MS-OXMSG)",
 	Checked: "by hand, the sample of the library mscfb, 1 of 1 mails with its 2 attachments; invented examples",
 	Detect:  detectMSG,
@@ -100,26 +101,45 @@ func (s *msgSource) ReadAt(b []byte, at int64) (n int, err error) {
 // msgMail is a mail of Outlook, property by property.
 type msgMail struct {
 	letter
-	// charset is that of text of 8 bits, "" where nothing says it; room is how
-	// many bytes of text a mailbox may still add.
-	charset string
-	room    int
-	// names are those of properties, where a number is none.
-	names      map[uint16]string
-	texts      map[uint16]string // properties that are text, by number
-	recipients map[string]map[uint16]string
-	files      map[string]*msgFile
+	texts map[uint16]string // properties that are text, by number
+	// facts are properties that are no text and have no place in a message; names
+	// are those of properties, where a number is none.
+	facts, names map[uint16]string
+	// page says of the page 1013 what it is.
+	page              string
+	recipients, files map[string]*msgPart
 }
 
-type msgFile struct {
-	argus.Attachment
+// newMSGMail begins a mail.
+func newMSGMail(in Input) *msgMail {
+	return &msgMail{
+		letter: letter{Message: &argus.Message{Service: cmp.Or(in.Service, "email")}, options: in.Options},
+		texts:  map[uint16]string{}, facts: map[uint16]string{}, recipients: map[string]*msgPart{}, files: map[string]*msgPart{},
+	}
+}
+
+// msgPart is one of a mail's recipients or attachments.
+type msgPart struct {
 	texts map[uint16]string
+	argus.Attachment
+	kind uint32 // of a recipient: 2 got a copy, 3 a blind copy
+}
+
+// partOf returns the part of a name, a new one if there is none.
+func partOf(parts map[string]*msgPart, name string) *msgPart {
+	if parts[name] == nil {
+		parts[name] = &msgPart{texts: map[uint16]string{}}
+	}
+	return parts[name]
 }
 
 // Properties (MS-OXPROPS).
 const (
 	msgSubject        = 0x0037
 	msgSubmitted      = 0x0039
+	msgFor            = 0x0042
+	msgForType        = 0x0064
+	msgForAddress     = 0x0065
 	msgHeaders        = 0x007D
 	msgSender         = 0x0C1A
 	msgSenderType     = 0x0C1E
@@ -139,6 +159,9 @@ const (
 	msgMediaType      = 0x370E
 	msgSMTPAddress    = 0x39FE
 	msgSenderSMTP     = 0x5D01
+	msgForSMTP        = 0x5D02
+	msgKind           = 0x0C15 // of a recipient
+	msgTypeNumber     = 0x0003
 	msgTypeText8      = 0x001E
 	msgTypeText       = 0x001F
 	msgTypeTime       = 0x0040
@@ -147,7 +170,8 @@ const (
 	msgAttachment     = "__attach_version1.0_#"
 	msgStream         = "__substg1.0_"
 	msgFixed          = "__properties_version1.0"
-	msgFixedHeader    = 32
+	msgFixedHeader    = 32 // of a mail
+	msgPartHeader     = 8  // of a recipient
 	filetimeToUnixSec = 11644473600
 )
 
@@ -159,8 +183,7 @@ func readMSGMail(source io.ReaderAt, in Input) (*argus.Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the compound file: %w", err)
 	}
-	m := &argus.Message{Service: cmp.Or(in.Service, "email")}
-	p := msgMail{letter: letter{Message: m, options: in.Options}, texts: map[uint16]string{}, recipients: map[string]map[uint16]string{}, files: map[string]*msgFile{}}
+	p := newMSGMail(in)
 	for {
 		entry, err := file.Next()
 		if err == io.EOF { //nolint:errorlint // what mscfb returns
@@ -174,7 +197,7 @@ func readMSGMail(source io.ReaderAt, in Input) (*argus.Message, error) {
 		}
 	}
 	p.finish()
-	return m, m.Valid()
+	return p.Message, p.Valid()
 }
 
 // stream takes a stream of the mail, of one of its recipients or of one of its
@@ -184,8 +207,8 @@ func (p *msgMail) stream(entry *mscfb.File) error {
 	if len(entry.Path) > 0 {
 		in = entry.Path[0]
 	}
-	if entry.Name == msgFixed && len(entry.Path) == 0 {
-		return p.fixed(entry)
+	if entry.Name == msgFixed && len(entry.Path) < 2 {
+		return p.fixed(entry, in)
 	}
 	digits, ok := strings.CutPrefix(entry.Name, msgStream)
 	tag, err := hex.DecodeString(digits)
@@ -197,29 +220,23 @@ func (p *msgMail) stream(entry *mscfb.File) error {
 	case in == "":
 		return p.property(p.texts, number, kind, entry)
 	case strings.HasPrefix(in, msgRecipient):
-		if p.recipients[in] == nil {
-			p.recipients[in] = map[uint16]string{}
-		}
-		return p.property(p.recipients[in], number, kind, entry)
+		return p.property(partOf(p.recipients, in).texts, number, kind, entry)
 	case strings.HasPrefix(in, msgAttachment):
-		if p.files[in] == nil {
-			p.files[in] = &msgFile{texts: map[uint16]string{}}
-		}
+		file := partOf(p.files, in)
 		if number == msgData && kind == msgTypeBinary {
 			part := mimePart{body: io.LimitReader(entry, msgLimit)}
 			a, err := part.attachment()
-			p.files[in].Hash, p.files[in].Size = a.Hash, a.Size
+			file.Hash, file.Size = a.Hash, a.Size
 			return err
 		}
-		return p.property(p.files[in].texts, number, kind, entry)
+		return p.property(file.texts, number, kind, entry)
 	}
 	return nil
 }
 
 // property reads a property that is text, or a page as bytes.
 func (p *msgMail) property(into map[uint16]string, number, kind uint16, entry *mscfb.File) error {
-	isText := kind == msgTypeText || kind == msgTypeText8 || number == msgHTML && kind == msgTypeBinary
-	if !isText {
+	if !isMSGText(number, kind) {
 		if number == msgRTF {
 			into[number] = unreadRTF
 		}
@@ -234,39 +251,53 @@ func (p *msgMail) property(into map[uint16]string, number, kind uint16, entry *m
 		keepExtra(p.Message, "damage", fmt.Sprintf("property %04X is longer than the longest record; it is cut", number))
 		stored = stored[:limit]
 	}
-	if kind != msgTypeText {
-		kind = msgTypeText8
-	}
-	into[number], _ = msgTextOf(kind, stored, p.charset)
+	p.text(into, number, kind, stored, "")
 	return nil
 }
 
 // unreadRTF stands for a text that is there in a form that is not read.
 const unreadRTF = "(compressed RTF, not read)"
 
-// msgTextOf returns what a property of text says, and whether its type is one.
-func msgTextOf(kind uint16, stored []byte, charset string) (string, bool) {
-	switch kind {
-	case msgTypeText:
-		return strings.TrimRight(string(appendUTF16(nil, stored, binary.LittleEndian)), "\x00"), true
-	case msgTypeText8:
-		return strings.TrimRight(charsetText(stored, charset), "\x00"), true
-	}
-	return "", false
+// isMSGText says whether a property is text, or the page, which is bytes.
+func isMSGText(number, kind uint16) bool {
+	return kind == msgTypeText || kind == msgTypeText8 || number == msgHTML && kind == msgTypeBinary
 }
 
-// fixed reads the times, which stand in a table of 16 bytes a property.
-func (p *msgMail) fixed(entry *mscfb.File) error {
+// text takes a property that is text; of 8 bits, it is in a charset.
+func (p *msgMail) text(into map[uint16]string, number, kind uint16, stored []byte, charset string) {
+	if number == msgHTML {
+		p.page = fmt.Sprintf("text/html, %d bytes, sha256 %x", len(stored), sha256.Sum256(stored))
+	}
+	var text string
+	if kind == msgTypeText {
+		text = string(appendUTF16(nil, stored, binary.LittleEndian))
+	} else {
+		text = charsetText(stored, charset)
+	}
+	if text = strings.TrimRight(text, "\x00"); text != "" {
+		into[number] = text
+	}
+}
+
+// fixed reads the times of the mail, and of what kind a recipient is, which
+// stand in tables of 16 bytes a property.
+func (p *msgMail) fixed(entry *mscfb.File, in string) error {
 	table, err := io.ReadAll(io.LimitReader(entry, headerLimit))
 	if err != nil {
 		return err
 	}
-	for at := msgFixedHeader; at+16 <= len(table); at += 16 {
-		tag := binary.LittleEndian.Uint32(table[at:])
-		if tag&0xFFFF != msgTypeTime {
-			continue
+	head := msgFixedHeader
+	if in != "" {
+		head = msgPartHeader
+	}
+	for at := head; at+16 <= len(table); at += 16 {
+		number, kind := binary.LittleEndian.Uint16(table[at+2:]), binary.LittleEndian.Uint16(table[at:])
+		switch {
+		case in == "" && kind == msgTypeTime:
+			p.when(number, binary.LittleEndian.Uint64(table[at+8:]))
+		case number == msgKind && kind == msgTypeNumber && strings.HasPrefix(in, msgRecipient):
+			partOf(p.recipients, in).kind = binary.LittleEndian.Uint32(table[at+8:])
 		}
-		p.when(uint16(tag>>16), binary.LittleEndian.Uint64(table[at+8:]))
 	}
 	return nil
 }
@@ -274,19 +305,20 @@ func (p *msgMail) fixed(entry *mscfb.File) error {
 // when takes a property that is a time, in 100 ns since 1601.
 func (p *msgMail) when(number uint16, ticks uint64) {
 	when := argus.Time{Micros: int64(ticks/10) - filetimeToUnixSec*1e6, Precision: argus.Micro}
-	if !when.Plausible() {
-		return
-	}
-	switch number {
-	case msgSubmitted:
+	switch {
+	case !when.Plausible():
+		p.facts[number] = fmt.Sprintf("no time: %d", ticks)
+	case number == msgSubmitted:
 		p.Sent = when
-	case msgDelivered:
+	case number == msgDelivered:
 		p.Received = when
+	default:
+		p.facts[number] = when.String()
 	}
 }
 
-// finish sets what the streams say together. Where the mail came from outside,
-// its header as it was sent goes before everything.
+// finish sets what the properties say together. Where the mail came from
+// outside, its header as it was sent goes before everything.
 func (p *msgMail) finish() {
 	if headers := p.texts[msgHeaders]; headers != "" {
 		h, err := readMailHeader(bufio.NewReaderSize(strings.NewReader(strings.TrimLeft(headers, "\r\n")), 64<<10))
@@ -302,38 +334,81 @@ func (p *msgMail) finish() {
 	p.Title = cmp.Or(p.Title, p.texts[msgSubject])
 	p.ServiceID = cmp.Or(p.ServiceID, messageID(p.texts[msgID]))
 	p.ReplyTo = cmp.Or(p.ReplyTo, messageID(p.texts[msgInReplyTo]))
-	if p.From == "" && p.texts[msgSenderType] != "UNKNOWN" { // as of what was only written down
-		p.From = strings.ToLower(argus.CleanName(cmp.Or(p.texts[msgSenderSMTP], p.texts[msgSenderAddress], p.texts[msgSender])))
-		p.FromName = argus.CleanName(p.texts[msgSender])
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.recipients)) {
-		r := p.recipients[name]
-		account := strings.ToLower(argus.CleanName(cmp.Or(r[msgSMTPAddress], r[msgAddress], r[msgDisplayName])))
-		if account != "" && !slices.Contains(p.To, account) {
-			p.To = append(p.To, account)
-		}
-		keepExtra(p.Message, "recipient", r[msgDisplayName])
-	}
+	p.sender()
+	p.people()
 	for _, name := range slices.Sorted(maps.Keys(p.files)) {
 		f := p.files[name]
 		f.Name, f.Type = cmp.Or(f.texts[msgLongFileName], f.texts[msgFileName], f.texts[msgDisplayName]), f.texts[msgMediaType]
 		p.Attachments = append(p.Attachments, f.Attachment)
+		for _, number := range slices.Sorted(maps.Keys(f.texts)) {
+			if value := f.texts[number]; value != f.Name && number != msgMediaType && number != msgFileName {
+				keepExtra(p.Message, fmt.Sprintf("attachment property %04X", number), f.Name+": "+value)
+			}
+		}
 	}
-	p.Text = withLineFeeds(p.texts[msgBody])
-	if page := p.texts[msgHTML]; p.Text == "" {
-		p.Text = htmlText(page)
+	if p.Text = withLineFeeds(p.texts[msgBody]); p.Text == "" {
+		p.Text, p.page = htmlText(p.texts[msgHTML]), ""
 	}
+	keepExtra(p.Message, "alternative", p.page)
 	if p.Conversation == "" || len(p.texts[msgHeaders]) == 0 {
 		references := strings.Fields(p.texts[msgReferences])
 		if p.Conversation = cmp.Or(p.ReplyTo, p.ServiceID, conversationOf(append([]string{p.From}, p.To...))); len(references) > 0 {
 			p.Conversation = messageID(references[0])
 		}
 	}
-	for _, number := range slices.Sorted(maps.Keys(p.texts)) {
-		switch number {
-		case msgSubject, msgHeaders, msgSender, msgBody, msgHTML, msgID, msgInReplyTo:
-		default:
-			keepExtra(p.Message, cmp.Or(p.names[number], fmt.Sprintf("property %04X", number)), p.texts[number])
+	p.rest()
+}
+
+// sender sets who the mail says it is from, else who sent it for somebody. Of
+// what was only written down, the kind of address is UNKNOWN.
+func (p *msgMail) sender() {
+	for _, of := range []struct{ smtp, address, name, kind uint16 }{
+		{msgForSMTP, msgForAddress, msgFor, msgForType},
+		{msgSenderSMTP, msgSenderAddress, msgSender, msgSenderType},
+	} {
+		if p.From == "" && p.texts[of.kind] != "UNKNOWN" {
+			p.From = strings.ToLower(argus.CleanName(cmp.Or(p.texts[of.smtp], p.texts[of.address], p.texts[of.name])))
+			p.FromName = argus.CleanName(p.texts[of.name])
 		}
+	}
+}
+
+// people adds the recipients, and how each got it.
+func (p *msgMail) people() {
+	for _, name := range slices.Sorted(maps.Keys(p.recipients)) {
+		r := p.recipients[name]
+		shown := argus.CleanName(r.texts[msgDisplayName])
+		account := strings.ToLower(argus.CleanName(cmp.Or(r.texts[msgSMTPAddress], r.texts[msgAddress], shown)))
+		if account == "" || slices.Contains(p.To, account) {
+			continue // as the header has it
+		}
+		p.To = append(p.To, account)
+		if !strings.EqualFold(shown, account) {
+			shown = strings.TrimSpace(shown + " <" + account + ">")
+		}
+		how := "recipient"
+		if r.kind == 2 {
+			how = "Cc"
+		} else if r.kind == 3 {
+			how = "Bcc"
+		}
+		keepExtra(p.Message, how, shown)
+	}
+}
+
+// rest keeps the properties that the message does not say already.
+func (p *msgMail) rest() {
+	said := map[uint16]string{
+		msgHeaders: p.texts[msgHeaders], msgBody: p.texts[msgBody], msgHTML: p.texts[msgHTML], msgSubject: p.Title,
+		msgSender: p.FromName, msgFor: p.FromName, msgSenderAddress: p.From, msgForAddress: p.From, msgSenderSMTP: p.From, msgForSMTP: p.From,
+		msgID: p.ServiceID, msgInReplyTo: p.ReplyTo,
+	}
+	for number, text := range p.texts {
+		if known, ok := said[number]; !ok || !strings.EqualFold(known, strings.Trim(argus.CleanName(text), "<>")) && known != text {
+			p.facts[number] = text
+		}
+	}
+	for _, number := range slices.Sorted(maps.Keys(p.facts)) {
+		keepExtra(p.Message, cmp.Or(p.names[number], fmt.Sprintf("property %04X", number)), p.facts[number])
 	}
 }

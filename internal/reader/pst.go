@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -26,13 +27,13 @@ var pstFormat = &Format{
 }
 
 func detectPST(s Sample) int {
-	if len(s.Head) > 10 && string(s.Head[:4]) == pstMagic && string(s.Head[8:10]) == "SM" {
+	if len(s.Head) > 10 && string(s.Head[:4]) == pstMagic && (string(s.Head[8:10]) == "SM" || string(s.Head[8:10]) == "SO") {
 		return 95
 	}
 	return 0
 }
 
-// Kinds of nodes, and nodes that each mailbox has (MS-PST 2.2.2.1).
+// Nodes that each mailbox has, and kinds of others (MS-PST 2.2.2.1).
 const (
 	pstMail       = 0x04
 	pstAttachment = 0x05
@@ -41,13 +42,31 @@ const (
 	pstRecipients = 0x692
 )
 
+// Properties that only a mailbox has, and types.
+const (
+	pstClass        = 0x001A
+	pstFlags        = 0x0E07
+	pstUnsent       = 0x08 // of the flags
+	pstMethod       = 0x3705
+	pstInside       = 5 // of the methods: the attachment is a message
+	pstCodepage     = 0x3FFD
+	pstPageCodepage = 0x3FDE
+	pstTypeShort    = 0x0002
+	pstTypeTrue     = 0x000B
+	pstTypeObject   = 0x000D
+	pstTypeLong     = 0x0014
+	pstTypeTexts8   = 0x101E
+	pstTypeTexts    = 0x101F
+	pstTypeBinaries = 0x1102
+)
+
 // readPST yields one item for each message, contact and other entry, in the
 // order of their numbers, which are the records, and behind it those that are
 // attached to it.
 func readPST(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		source := &msgSource{ctx: ctx, file: in.File}
-		r := pstReading{in: in, folders: map[uint32]string{}}
+		r := pstReading{in: in, folders: map[uint32]pstFolder{}}
 		found := false
 		give := func(item Item) bool {
 			found = true
@@ -64,7 +83,7 @@ func readPST(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		}
 		r.pstFile = file
 		r.names, err = r.readNames()
-		if err != nil && !give(Item{Problem: fmt.Sprintf("the names of properties: %v", err)}) {
+		if err = r.withDamage(err); err != nil && !give(Item{Problem: fmt.Sprintf("the names of properties: %v", err)}) {
 			return
 		}
 		for node, err := range r.walk() {
@@ -77,9 +96,13 @@ func readPST(ctx context.Context, in Input) iter.Seq2[Item, error] {
 				item := Item{Where: argus.Where{Record: uint64(node.id)}}
 				if n > 0 {
 					item.Where.Record = uint64(node.id)<<20 | uint64(n)
-					item.Message, err = r.message(r.inside[n-1])
+					item.Message, err = r.message(r.inside[n-1], node.id)
 				} else if err == nil {
-					item.Message, err = r.message(node)
+					// Looked for again, so that damage on its pages is this message's.
+					if _, err := r.node(node.id); err != nil {
+						r.remark("%v", err)
+					}
+					item.Message, err = r.message(node, 0)
 				}
 				if err != nil {
 					item.Message, item.Problem = nil, err.Error()
@@ -87,6 +110,7 @@ func readPST(ctx context.Context, in Input) iter.Seq2[Item, error] {
 				if !give(item) {
 					return
 				}
+				r.damage = nil
 			}
 		}
 		if !found {
@@ -101,64 +125,96 @@ type pstReading struct {
 	in Input
 	// names are those of properties from 0x8000 on, whose numbers each mailbox
 	// gives anew.
-	names map[uint16]string
-	// folders are paths, by the folder's number.
-	folders map[uint32]string
+	names   map[uint16]string
+	folders map[uint32]pstFolder
+	// room is how many bytes of properties the message may still have.
+	room int
 	// inside are the messages that are attached to the one that is read, and to
 	// each other; at most mimeParts.
 	inside []pstNode
 }
 
-// pstFolders is how many folders are remembered, and pstDeep how deep they may
-// lie in each other.
+// withDamage adds to an error what was damaged before.
+func (r *pstReading) withDamage(err error) error {
+	if len(r.damage) == 0 {
+		return err
+	}
+	damage := errors.New(strings.ToValidUTF8(strings.Join(r.damage, "; "), "\uFFFD"))
+	if err == nil {
+		return damage
+	}
+	return fmt.Errorf("%w (%w)", err, damage)
+}
+
+// pstFolder is the path of a folder. Guessed says that its charset is.
+type pstFolder struct {
+	path    string
+	guessed bool
+}
+
+// Limits of folders: how many are remembered, how deep they may lie in each
+// other, and how long the name of one is, in bytes.
 const (
-	pstFolders = 4096
-	pstDeep    = 32
+	pstFolders    = 4096
+	pstDeep       = 32
+	pstFolderName = 512
 )
 
 // folder returns the path of a folder, as far as it can be read.
-func (r *pstReading) folder(id uint32, deep int) string {
-	if id == 0 || id == pstTopFolder || deep == pstDeep {
-		return ""
+func (r *pstReading) folder(id uint32, deep int) pstFolder {
+	if id == 0 || id == pstTopFolder {
+		return pstFolder{}
 	}
 	if known, ok := r.folders[id]; ok {
 		return known
 	}
-	path := fmt.Sprintf("folder %#x", id)
+	if deep == pstDeep {
+		return pstFolder{path: "…"}
+	}
+	f := pstFolder{path: fmt.Sprintf("folder %#x", id)}
 	if node, err := r.node(id); err == nil {
 		if heap, err := r.heap(node, pstProperties, r.in.maxRecord()); err == nil {
-			if name := heap.textOf(msgDisplayName); name != "" {
-				path = name
+			if name, guessed := heap.folderName(); name != "" {
+				f = pstFolder{name, guessed}
 			}
 		}
 		if node.parent != id {
-			if above := r.folder(node.parent, deep+1); above != "" {
-				path = above + "/" + path
+			above := r.folder(node.parent, deep+1)
+			if f.guessed = f.guessed || above.guessed; len(above.path) > pstDeep*pstFolderName {
+				above.path = "…"
 			}
+			f.path = strings.TrimPrefix(above.path+"/"+f.path, "/")
 		}
 	}
 	if len(r.folders) < pstFolders {
-		r.folders[id] = path
+		r.folders[id] = f
 	}
-	return path
+	return f
 }
 
-// textOf returns the text of a property, "" if there is none that can be read.
-func (h *pstHeap) textOf(number uint16) string {
+// folderName returns the name in the properties of a folder, "" if it cannot be
+// read, and whether its charset is a guess: a mailbox states none.
+func (h *pstHeap) folderName() (name string, guessed bool) {
 	list, _ := h.properties()
 	for _, p := range list {
-		if p.number == number {
-			stored, _, err := h.value(p.value, headerLimit)
-			if text, ok := msgTextOf(p.kind, stored, ""); ok && err == nil {
-				return argus.CleanName(text)
-			}
+		if p.number != msgDisplayName {
+			continue
+		}
+		stored, _, err := h.value(p.value, pstFolderName)
+		switch {
+		case err != nil:
+		case p.kind == msgTypeText:
+			return argus.CleanName(string(appendUTF16(nil, stored, binary.LittleEndian))), false
+		case p.kind == msgTypeText8:
+			return argus.CleanName(mailText(stored)), !utf8.Valid(stored)
 		}
 	}
-	return ""
+	return "", false
 }
 
-// readNames reads the map of names (MS-PST 2.4.7): lids as "lid 8083", other
-// names as they are.
+// readNames reads the map of names (MS-PST 2.4.7): a number in a set of
+// properties as "lid 8083 (00062004)", which is how the set's GUID begins,
+// other names as they are.
 func (r *pstReading) readNames() (map[uint16]string, error) {
 	node, err := r.node(pstNames)
 	if err != nil {
@@ -169,97 +225,101 @@ func (r *pstReading) readNames() (map[uint16]string, error) {
 		return nil, err
 	}
 	list, err := heap.properties()
-	var entries, text []byte
+	var parts [3][]byte // GUIDs, entries, text
 	for _, p := range list {
-		var e error
-		switch p.number {
-		case 3:
-			entries, _, e = heap.value(p.value, headerLimit)
-		case 4:
-			text, _, e = heap.value(p.value, headerLimit)
+		if p.number < 2 || p.number > 4 {
+			continue
+		}
+		value, cut, e := heap.value(p.value, r.in.maxRecord())
+		if parts[p.number-2] = value; cut {
+			r.remark("the names of properties are longer than the longest record; they are cut")
 		}
 		err = cmp.Or(err, e)
 	}
 	names := map[uint16]string{}
-	for ; len(entries) >= 8; entries = entries[8:] {
+	for entries := parts[1]; len(entries) >= 8; entries = entries[8:] {
 		id, kind, place := binary.LittleEndian.Uint32(entries), binary.LittleEndian.Uint16(entries[4:]), binary.LittleEndian.Uint16(entries[6:])
 		if place >= 0x8000 {
 			continue
 		}
 		if kind&1 == 0 {
-			names[0x8000+place] = fmt.Sprintf("lid %04X", id)
-			continue
-		}
-		if at := int(id); at+4 <= len(text) {
-			if length := int(binary.LittleEndian.Uint32(text[at:])); length <= 512 && length <= len(text)-at-4 {
-				names[0x8000+place] = string(appendUTF16(nil, text[at+4:at+4+length], binary.LittleEndian))
+			names[0x8000+place] = fmt.Sprintf("lid %04X (%s)", id, pstSet(parts[0], int(kind>>1)))
+		} else if text := parts[2]; uint64(id)+4 <= uint64(len(text)) {
+			text = text[id:]
+			if length := binary.LittleEndian.Uint32(text); length <= 512 && int(length) <= len(text)-4 {
+				names[0x8000+place] = string(appendUTF16(nil, text[4:4+length], binary.LittleEndian))
 			}
 		}
 	}
 	return names, err
 }
 
-// Properties that only a mailbox has.
-const (
-	pstClass       = 0x001A
-	pstFlags       = 0x0E07
-	pstUnsent      = 0x08 // of the flags
-	pstMethod      = 0x3705
-	pstInside      = 5 // of the methods: the attachment is a message
-	pstCodepage    = 0x3FFD
-	pstWebCodepage = 0x3FDE
-	pstTypeNumber  = 0x0003
-	pstTypeObject  = 0x000D
-)
+// pstSet is how the GUID of a set of properties begins. The first three
+// numbers are of sets that need none.
+func pstSet(guids []byte, n int) string {
+	if n < 3 || 16*(n-2) > len(guids) {
+		return fmt.Sprintf("set %d", n)
+	}
+	return fmt.Sprintf("%08x", binary.LittleEndian.Uint32(guids[16*(n-3):]))
+}
 
-// message makes a message of a node. What is damaged in it is told in it, if
-// there is enough left.
-func (r *pstReading) message(node pstNode) (*argus.Message, error) {
-	r.damage = r.damage[:0]
+// message makes a message of a node, which may be attached to another. What is
+// damaged in it is told in it, if there is enough left.
+func (r *pstReading) message(node pstNode, to uint32) (*argus.Message, error) {
 	heap, err := r.heap(node, pstProperties, r.in.maxRecord())
 	if err != nil {
-		return nil, err
+		return nil, r.withDamage(err)
 	}
 	list, err := heap.properties()
 	if err != nil {
 		r.remark("the properties end early: %v", err)
 	}
-	m := &argus.Message{Service: cmp.Or(r.in.Service, "email")}
-	p := msgMail{letter: letter{Message: m, options: r.in.Options}, texts: map[uint16]string{}, recipients: map[string]map[uint16]string{}, files: map[string]*msgFile{}}
-	p.names, p.room = r.names, r.in.maxRecord()
+	p := newMSGMail(r.in)
+	p.names, r.room = r.names, r.in.maxRecord()
 	numbers := numbersOf(list)
-	p.charset = codepageName(cmp.Or(numbers[pstCodepage], numbers[pstWebCodepage]))
-	r.texts(heap, list, &p, p.texts)
-	for number, ticks := range r.times(heap, list) {
-		p.when(number, ticks)
-	}
+	charsets := pstCharsets{text: cmp.Or(numbers[pstCodepage], numbers[pstPageCodepage]), page: cmp.Or(numbers[pstPageCodepage], numbers[pstCodepage])}
+	r.texts(heap, list, p, p.texts, charsets)
+	r.facts(heap, list, p, charsets)
 	if subject, ok := strings.CutPrefix(p.texts[msgSubject], "\x01"); ok { // MS-PST 2.5.3.1.1.1
 		_, n := utf8.DecodeRuneInString(subject)
 		p.texts[msgSubject] = subject[n:]
 	}
-	r.recipients(heap, &p)
-	r.files(heap, &p)
-	class := p.texts[pstClass]
-	if strings.EqualFold(class, "IPM.Note") {
+	class := strings.ToLower(p.texts[pstClass])
+	r.recipients(heap, p, charsets)
+	r.files(heap, p, charsets, class)
+	if class == "ipm.note" {
 		delete(p.texts, pstClass)
 	}
-	if node.kind() == pstMail {
-		keepExtra(m, "folder", r.folder(node.parent, 0))
+	if to != 0 {
+		keepExtra(p.Message, "attached to", fmt.Sprintf("%#x", to))
+	} else {
+		folder := r.folder(node.parent, 0)
+		if keepExtra(p.Message, "folder", folder.path); folder.guessed {
+			r.remark("the charset of the folder's name is not known; windows-1252 is assumed")
+		}
 	}
 	p.finish()
-	switch of := strings.ToLower(class); {
-	case strings.HasPrefix(of, "ipm.contact") || strings.HasPrefix(of, "ipm.distlist"):
-		r.contact(&p)
-	case of != "" && !strings.HasPrefix(of, "ipm.note") && !strings.HasPrefix(of, "report.") && !strings.HasPrefix(of, "ipm.schedule.") && !strings.HasPrefix(of, "ipm.post"):
-		happened(m, class, strings.TrimSpace(m.Title+"\n"+m.Text))
-	case m.From == "" && numbers[pstFlags]&pstUnsent != 0:
-		m.From = cmp.Or(r.in.Owner, "owner of "+r.in.Name)
-		keepExtra(m, "draft", "not sent")
+	switch {
+	case isClass(class, "ipm.contact", "ipm.distlist"):
+		r.contact(p)
+	case isClass(class, "ipm.appointment", "ipm.task", "ipm.stickynote", "ipm.activity", "ipm.ole"), p.From == "" && class != "" && !isClass(class, "ipm.note"):
+		happened(p.Message, p.texts[pstClass], strings.TrimSpace(p.Title+"\n"+p.Text))
+	case p.From == "" && numbers[pstFlags]&pstUnsent != 0 && to == 0:
+		p.From = cmp.Or(r.in.Owner, "owner of "+r.in.Name)
+		keepExtra(p.Message, "draft", "not sent")
+	}
+	if err := p.Valid(); err != nil {
+		return nil, r.withDamage(err)
 	}
 	for _, remark := range r.damage {
-		keepExtra(m, "damage", strings.ToValidUTF8(remark, "\uFFFD"))
+		keepExtra(p.Message, "damage", strings.ToValidUTF8(remark, "\uFFFD"))
 	}
-	return m, m.Valid()
+	return p.Message, p.Valid()
+}
+
+// isClass says whether a class is one of some, or one below.
+func isClass(class string, of ...string) bool {
+	return slices.ContainsFunc(of, func(one string) bool { return class == one || strings.HasPrefix(class, one+".") })
 }
 
 // contact makes a message of an entry of the address book, with its accounts.
@@ -270,7 +330,7 @@ func (r *pstReading) contact(p *msgMail) {
 	}
 	for number, name := range r.names {
 		switch name {
-		case "lid 8083", "lid 8093", "lid 80A3", "lid 8062": // three addresses of mail, one of chat
+		case "lid 8083 (00062004)", "lid 8093 (00062004)", "lid 80A3 (00062004)", "lid 8062 (00062004)": // three addresses of mail, one of chat
 			accounts = append(accounts, strings.ToLower(argus.CleanName(p.texts[number])))
 		}
 	}
@@ -280,55 +340,119 @@ func (r *pstReading) contact(p *msgMail) {
 	contact(p.Message, "contact", cmp.Or(p.texts[msgDisplayName], p.texts[msgSubject]), accounts)
 }
 
+// pstCharsets are the code pages of text of 8 bits and of the page.
+type pstCharsets struct{ text, page uint32 }
+
 // texts reads the properties that are text. All of a message together are at
 // most as long as the longest record.
-func (r *pstReading) texts(heap *pstHeap, list []pstProperty, p *msgMail, into map[uint16]string) {
+func (r *pstReading) texts(heap *pstHeap, list []pstProperty, p *msgMail, into map[uint16]string, charsets pstCharsets) {
 	for _, property := range list {
-		page := property.number == msgHTML && property.kind == msgTypeBinary
-		if property.kind != msgTypeText && property.kind != msgTypeText8 && !page {
+		if !isMSGText(property.number, property.kind) {
 			if property.number == msgRTF {
 				into[msgRTF] = unreadRTF
 			}
 			continue
 		}
-		if p.room == 0 {
-			r.remark("the texts of the message are longer than the longest record; the rest of them is not read")
+		stored, ok := r.value(heap, property)
+		if !ok {
 			return
 		}
-		stored, cut, err := heap.value(property.value, p.room)
-		if err != nil {
-			r.remark("property %04X ends early: %v", property.number, err)
-		} else if cut {
-			r.remark("property %04X is longer than the longest record; it is cut", property.number)
+		codepage := charsets.text
+		if property.number == msgHTML {
+			codepage = charsets.page
 		}
-		p.room -= len(stored)
-		if page {
-			property.kind = msgTypeText8
+		charset := codepageName(codepage)
+		if property.kind != msgTypeText && charset == "" && !utf8.Valid(stored) {
+			r.remark("the charset of property %04X is not known (code page %d); windows-1252 is assumed", property.number, codepage)
 		}
-		into[property.number], _ = msgTextOf(property.kind, stored, p.charset)
+		p.text(into, property.number, property.kind, stored, charset)
 	}
 }
 
-// times yields the properties that are times, in the ticks of Windows.
-func (r *pstReading) times(heap *pstHeap, list []pstProperty) iter.Seq2[uint16, uint64] {
-	return func(yield func(uint16, uint64) bool) {
-		for _, property := range list {
-			if property.kind != msgTypeTime {
+// value reads the value of a property. It is false when the message has no room
+// for more.
+func (r *pstReading) value(heap *pstHeap, property pstProperty) (value []byte, ok bool) {
+	if r.room <= 0 {
+		r.remark("the properties of the message are longer than the longest record; the rest of them is not read")
+		return nil, false
+	}
+	value, cut, err := heap.value(property.value, r.room)
+	if err != nil {
+		r.remark("property %04X ends early: %v", property.number, err)
+	} else if cut {
+		r.remark("property %04X is longer than the longest record; it is cut", property.number)
+	}
+	r.room -= len(value) + pstChunk
+	return value, true
+}
+
+// facts reads the other properties: times, numbers, lists of text, and bytes
+// that have a name. Numbers of 0 say as much as none.
+func (r *pstReading) facts(heap *pstHeap, list []pstProperty, p *msgMail, charsets pstCharsets) {
+	for _, property := range list {
+		fact := ""
+		switch property.kind {
+		case pstTypeShort, msgTypeNumber:
+			if property.value != 0 {
+				fact = strconv.Itoa(int(int32(property.value)))
+			}
+		case pstTypeTrue:
+			if property.value&0xFF != 0 {
+				fact = "true"
+			}
+		case msgTypeTime, pstTypeLong, pstTypeTexts, pstTypeTexts8, msgTypeBinary, pstTypeBinaries:
+			if (property.kind == msgTypeBinary || property.kind == pstTypeBinaries) && property.number < 0x8000 {
 				continue
 			}
-			stored, _, err := heap.value(property.value, 8)
-			if err == nil && len(stored) == 8 && !yield(property.number, binary.LittleEndian.Uint64(stored)) {
+			stored, ok := r.value(heap, property)
+			switch {
+			case !ok:
 				return
+			case property.kind == msgTypeTime && len(stored) == 8:
+				p.when(property.number, binary.LittleEndian.Uint64(stored))
+			case property.kind == pstTypeLong && len(stored) == 8:
+				fact = strconv.FormatInt(int64(binary.LittleEndian.Uint64(stored)), 10)
+			case property.kind == pstTypeTexts:
+				fact = pstTexts(stored, func(b []byte) string { return string(appendUTF16(nil, b, binary.LittleEndian)) })
+			case property.kind == pstTypeTexts8:
+				fact = pstTexts(stored, func(b []byte) string { return charsetText(b, codepageName(charsets.text)) })
+			case len(stored) > 0:
+				fact = fmt.Sprintf("%d bytes, sha256 %x", len(stored), sha256.Sum256(stored))
 			}
 		}
+		if fact != "" {
+			p.facts[property.number] = fact
+		}
 	}
+}
+
+// pstTexts reads a list of texts (MS-PST 2.3.3.4.2): how many, where each
+// begins, and the texts; a line each.
+func pstTexts(b []byte, decode func([]byte) string) string {
+	if len(b) < 4 {
+		return ""
+	}
+	places := b[4:]
+	count := binary.LittleEndian.Uint32(b)
+	var lines []string
+	for i := uint32(0); i < count && len(places) >= 4; i++ {
+		from, to := uint64(binary.LittleEndian.Uint32(places)), uint64(len(b))
+		if places = places[4:]; i+1 < count && len(places) >= 4 {
+			to = uint64(binary.LittleEndian.Uint32(places))
+		}
+		if from > to || to > uint64(len(b)) {
+			break
+		}
+		lines = append(lines, decode(b[from:to]))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // numbersOf are the properties that are numbers.
 func numbersOf(list []pstProperty) map[uint16]uint32 {
 	numbers := map[uint16]uint32{}
 	for _, p := range list {
-		if p.kind == pstTypeNumber {
+		if p.kind == msgTypeNumber {
 			numbers[p.number] = p.value
 		}
 	}
@@ -336,22 +460,20 @@ func numbersOf(list []pstProperty) map[uint16]uint32 {
 }
 
 // recipients reads the table of those who got the message.
-func (r *pstReading) recipients(heap *pstHeap, p *msgMail) {
+func (r *pstReading) recipients(heap *pstHeap, p *msgMail, charsets pstCharsets) {
 	node, ok := heap.lower(pstRecipients)
 	if !ok {
 		return
 	}
 	table, err := r.heap(node, pstTable, r.in.maxRecord())
 	if err == nil {
-		n := 0
 		for row, e := range table.rows() {
 			if err = e; err != nil {
 				break
 			}
-			one := map[uint16]string{}
-			r.texts(table, row, p, one)
-			p.recipients[fmt.Sprintf("%08d", n)] = one
-			n++
+			one := partOf(p.recipients, fmt.Sprintf("%08d", len(p.recipients)))
+			one.kind = numbersOf(row)[msgKind]
+			r.texts(table, row, p, one.texts, charsets)
 		}
 	}
 	if err != nil {
@@ -359,8 +481,9 @@ func (r *pstReading) recipients(heap *pstHeap, p *msgMail) {
 	}
 }
 
-// files reads what is attached: hashes of it, nothing is held.
-func (r *pstReading) files(heap *pstHeap, p *msgMail) {
+// files reads what is attached: hashes of it, nothing is held but what is
+// encrypted.
+func (r *pstReading) files(heap *pstHeap, p *msgMail, charsets pstCharsets, class string) {
 	for _, node := range heap.below {
 		if node.kind() != pstAttachment {
 			continue
@@ -369,45 +492,53 @@ func (r *pstReading) files(heap *pstHeap, p *msgMail) {
 			r.remark("the message has more than %d attachments; the rest of them is not read", mimeParts)
 			return
 		}
-		file := &msgFile{texts: map[uint16]string{}}
-		inside, err := r.heap(node, pstProperties, r.in.maxRecord())
-		var list []pstProperty
-		if err == nil {
-			list, err = inside.properties()
-			r.texts(inside, list, p, file.texts)
-		}
-		for _, property := range list {
-			if property.number == msgData && property.kind == msgTypeBinary && err == nil {
-				err = inside.hash(property.value, &file.Attachment)
-			}
-		}
-		if message, ok := inside.message(list); ok {
-			keepExtra(p.Message, "attached message", cmp.Or(file.texts[msgDisplayName], "unnamed"))
-			r.inside = append(r.inside, message)
-		} else {
-			p.files[fmt.Sprintf("%08x", node.id)] = file
-		}
-		if err != nil {
+		if err := r.file(node, p, charsets, class); err != nil {
 			r.remark("attachment %#x is not whole: %v", node.id, err)
 		}
 	}
 }
 
-// message returns the message that an attachment is, if it is one (MS-PST
-// 2.4.6.2.3).
-func (h *pstHeap) message(list []pstProperty) (pstNode, bool) {
-	if numbersOf(list)[pstMethod] != pstInside {
-		return pstNode{}, false
+// file reads one attachment: bytes, a message, or the storage of an object, of
+// which the node below is hashed.
+func (r *pstReading) file(node pstNode, p *msgMail, charsets pstCharsets, class string) error {
+	file := msgPart{texts: map[uint16]string{}}
+	keep := func() { p.files[fmt.Sprintf("%08d", len(p.files))] = &file }
+	heap, err := r.heap(node, pstProperties, r.in.maxRecord())
+	if err != nil {
+		keep()
+		return err
 	}
-	for _, property := range list {
-		if property.number == msgData && property.kind == pstTypeObject {
-			place, _, err := h.value(property.value, 8)
-			if err == nil && len(place) == 8 {
-				return h.lower(binary.LittleEndian.Uint32(place))
-			}
+	list, err := heap.properties()
+	r.texts(heap, list, p, file.texts, charsets)
+	at := slices.IndexFunc(list, func(p pstProperty) bool { return p.number == msgData })
+	if at < 0 {
+		keep()
+		return err
+	}
+	data := list[at].value
+	if list[at].kind == pstTypeObject {
+		place, _, e := heap.value(data, 8)
+		if len(place) < 8 {
+			keep()
+			return cmp.Or(err, e, errors.New("want the number of a node, found none"))
+		}
+		data = binary.LittleEndian.Uint32(place)
+		if inside, ok := heap.lower(data); ok && numbersOf(list)[pstMethod] == pstInside {
+			keepExtra(p.Message, "attached message", cmp.Or(file.texts[msgDisplayName], "unnamed"))
+			r.inside = append(r.inside, inside)
+			return err
 		}
 	}
-	return pstNode{}, false
+	keep()
+	if isClass(class, "ipm.note.smime") && p.Locked == nil {
+		if class == "ipm.note.smime.multipartsigned" {
+			r.remark("what is signed lies in the attachment, which is not taken apart")
+		} else if payload, ok := r.value(heap, pstProperty{number: msgData, value: data}); ok && len(payload) > 0 {
+			p.State |= argus.StateLocked
+			p.Locked = &argus.Locked{Algorithm: "cms", Payload: payload}
+		}
+	}
+	return cmp.Or(err, heap.hash(data, &file.Attachment))
 }
 
 // hash gives an attachment the hash of what a number names.
@@ -426,16 +557,21 @@ func (h *pstHeap) hash(id uint32, a *argus.Attachment) error {
 	return nil
 }
 
-// codepageName is the charset that Windows gives a number, as the WHATWG
-// encoding standard names it, or "".
+// codepages are the charsets that Windows gives numbers, as the WHATWG encoding
+// standard names them, but for those that have a rule.
+var codepages = map[uint32]string{
+	866: "ibm866", 874: "windows-874", 932: "shift_jis", 936: "gbk", 949: "euc-kr", 950: "big5", 10000: "macintosh", 10007: "x-mac-cyrillic", 20127: "us-ascii",
+	20866: "koi8-r", 20932: "euc-jp", 21866: "koi8-u", 38598: "iso-8859-8-i", 50220: "iso-2022-jp", 50221: "iso-2022-jp", 50222: "iso-2022-jp",
+	51932: "euc-jp", 51936: "gbk", 51949: "euc-kr", 54936: "gb18030", 65001: "utf-8",
+}
+
+// codepageName is the charset of a number, or "".
 func codepageName(n uint32) string {
-	names := map[uint32]string{874: "windows-874", 932: "shift_jis", 936: "gbk", 949: "euc-kr", 950: "big5", 20866: "koi8-r", 21866: "koi8-u",
-		50220: "iso-2022-jp", 51932: "euc-jp", 51949: "euc-kr", 54936: "gb18030", 65001: "utf-8"}
 	switch {
 	case n >= 1250 && n <= 1258:
 		return "windows-" + strconv.Itoa(int(n))
 	case n >= 28591 && n <= 28605:
 		return "iso-8859-" + strconv.Itoa(int(n-28590))
 	}
-	return names[n]
+	return codepages[n]
 }

@@ -1,8 +1,8 @@
 package reader
 
 import (
+	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -23,6 +23,9 @@ const (
 	pstPages = 256
 	// pstBelow is how many nodes may lie below one.
 	pstBelow = 1 << 16
+	// pstTimes is how many times its size a file is read at most: parts of it may
+	// be in several messages.
+	pstTimes = 100
 
 	pstBlockTree = 0x80
 	pstNodeTree  = 0x81
@@ -37,24 +40,26 @@ type pstFile struct {
 	// (ANSI).
 	wide bool
 	// coding is how data are written: 0 plainly, 1 permuted, 2 cyclic.
-	coding byte
-	// nodes and blocks are the places of the roots.
-	nodes, blocks int64
+	coding        byte
+	nodes, blocks pstPlace // of the roots
 	pages         map[int64]*pstTreePage
-	// damage is what did not match its checksum since the last begin.
+	// damage is what was not as it should be, and read all the same, since the
+	// last begin.
 	damage []string
-	// left is how many bytes may be read until the next begin.
-	left int64
+	// left is how many bytes may be read until the next begin, and all how many
+	// at all.
+	left, all int64
 }
 
-// begin begins a message. What belongs to one is in the file once, so that more
-// than twice the file is only read where lists name the same pieces again and
-// again.
-func (f *pstFile) begin() { f.damage, f.left = f.damage[:0], 2*f.size+1<<20 }
+// pstPlace is where a page lies that has a number.
+type pstPlace struct {
+	id uint64
+	at int64
+}
 
 // openPST reads the header.
 func openPST(source io.ReaderAt, size int64) (*pstFile, error) {
-	f := &pstFile{source: source, size: size, pages: map[int64]*pstTreePage{}}
+	f := &pstFile{source: source, size: size, pages: map[int64]*pstTreePage{}, all: pstTimes*size + 1<<20}
 	f.begin()
 	head, err := f.read(0, 564)
 	if err != nil {
@@ -66,12 +71,12 @@ func openPST(source io.ReaderAt, size int64) (*pstFile, error) {
 	switch version := binary.LittleEndian.Uint16(head[10:]); version {
 	case 14, 15:
 		f.coding = head[461]
-		f.nodes, f.blocks = int64(binary.LittleEndian.Uint32(head[188:])), int64(binary.LittleEndian.Uint32(head[196:]))
-	case 23:
+		f.nodes, f.blocks = f.place(head[184:]), f.place(head[192:])
+	case 23, 37:
 		f.wide, f.coding = true, head[513]
-		f.nodes, f.blocks = int64(binary.LittleEndian.Uint64(head[224:])), int64(binary.LittleEndian.Uint64(head[240:]))
+		f.nodes, f.blocks = f.place(head[216:]), f.place(head[232:])
 	default:
-		return nil, fmt.Errorf("want a mailbox of version 14, 15 or 23, found %d; one of 36 is a copy that Outlook 2013 and later keep of a server's (OST): export it as PST", version)
+		return nil, fmt.Errorf("want a mailbox of version 14, 15, 23 or 37, found %d; one of 36 is a copy that Outlook 2013 and later keep of a server's (OST): export it as PST", version)
 	}
 	if f.coding > 2 {
 		return nil, fmt.Errorf("want data that are plain, permuted or cyclic (0 to 2), found %#x: protected by Windows (WIP), which needs its key", f.coding)
@@ -79,13 +84,20 @@ func openPST(source io.ReaderAt, size int64) (*pstFile, error) {
 	return f, nil
 }
 
+// begin begins a message. What belongs to one is in the file once, so that more
+// than twice the file is only read where lists name the same pieces again and
+// again.
+func (f *pstFile) begin() { f.damage, f.left = nil, 2*f.size+1<<20 }
+
 // read returns a piece of the file.
 func (f *pstFile) read(at int64, length int) ([]byte, error) {
 	if at < 0 || at > f.size-int64(length) {
 		return nil, fmt.Errorf("want %d bytes at %d, found the end of the file at %d", length, at, f.size)
 	}
-	if f.left -= int64(length); f.left < 0 {
-		return nil, errors.New("want each piece of the file once in a message, found some again and again")
+	f.left -= int64(length)
+	f.all -= int64(length)
+	if f.left < 0 || f.all < 0 {
+		return nil, fmt.Errorf("want each piece of the file once in a message and at most %d times in all, found some again and again", pstTimes)
 	}
 	b := make([]byte, length)
 	if n, err := f.source.ReadAt(b, at); n < length {
@@ -110,10 +122,24 @@ func (f *pstFile) width() int {
 	return 4
 }
 
-// remark keeps what did not match its checksum.
+// place reads a number and a place behind it (BREF).
+func (f *pstFile) place(b []byte) pstPlace {
+	return pstPlace{f.number(b), int64(f.number(b[f.width():]))}
+}
+
+// trailer is how many bytes end a page or a block, and where in them its
+// checksum and its number stand.
+func (f *pstFile) trailer() (size, sum, id int) {
+	if f.wide {
+		return 16, 4, 8
+	}
+	return 12, 8, 4
+}
+
+// remark keeps what was not as it should be, once.
 func (f *pstFile) remark(format string, values ...any) {
-	if len(f.damage) < 16 {
-		f.damage = append(f.damage, fmt.Sprintf(format, values...))
+	if said := fmt.Sprintf(format, values...); len(f.damage) < 16 && !slices.Contains(f.damage, said) {
+		f.damage = append(f.damage, said)
 	}
 }
 
@@ -121,77 +147,102 @@ func (f *pstFile) remark(format string, values ...any) {
 // without its inversions.
 func pstSum(b []byte) uint32 { return ^crc32.Update(^uint32(0), crc32.IEEETable, b) }
 
+// samePST compares numbers of blocks and pages, whose lowest bit says nothing.
+func samePST(a, b uint64) bool { return a&^1 == b&^1 }
+
 // pstTreePage is a page of a B-tree: its entries, in the order of their keys.
 type pstTreePage struct {
+	id      uint64
+	kind    byte
 	level   int
 	entries [][]byte
+	whole   bool // it matches its checksum
 }
 
-// page reads a page of a tree (MS-PST 2.2.2.7.7).
-func (f *pstFile) page(at int64, kind byte) (*pstTreePage, error) {
-	if p := f.pages[at]; p != nil {
-		return p, nil
+// page returns a page of a tree that lies below a level. Each look at one that
+// is damaged says so.
+func (f *pstFile) page(place pstPlace, kind byte, above int) (*pstTreePage, error) {
+	p := f.pages[place.at]
+	if p == nil {
+		var err error
+		if p, err = f.readPage(place.at); err != nil {
+			return nil, fmt.Errorf("page of a tree at %d: %w", place.at, err)
+		}
+		if len(f.pages) >= pstPages {
+			clear(f.pages)
+		}
+		f.pages[place.at] = p
 	}
+	if p.kind != kind || p.level >= above {
+		return nil, fmt.Errorf("page of a tree at %d: want kind %#x below level %d, found %#x at level %d", place.at, kind, above, p.kind, p.level)
+	}
+	if !p.whole {
+		f.remark("the page at %d does not match its checksum", place.at)
+	}
+	if !samePST(p.id, place.id) {
+		f.remark("the page at %d has the number %#x and not %#x", place.at, p.id, place.id)
+	}
+	return p, nil
+}
+
+// readPage reads a page of a tree (MS-PST 2.2.2.7.7).
+func (f *pstFile) readPage(at int64) (*pstTreePage, error) {
 	b, err := f.read(at, pstPage)
 	if err != nil {
-		return nil, fmt.Errorf("page of a tree: %w", err)
+		return nil, err
 	}
-	content, trailer := pstPage-16, 4
-	counts := b[content-8:]
+	size, sum, id := f.trailer()
+	end := b[pstPage-size:]
+	room := pstPage - size - 8
+	counts := b[room:]
 	if !f.wide {
-		content, trailer = pstPage-12, 8
-		counts = b[content-4:]
+		room = pstPage - size - 4
+		counts = b[room:]
 	}
-	if b[content] != kind || b[content+1] != kind {
-		return nil, fmt.Errorf("page of a tree at %d: want one of kind %#x, found %#x", at, kind, b[content])
-	}
-	if sum := pstSum(b[:content]); sum != binary.LittleEndian.Uint32(b[content+trailer:]) {
-		f.remark("the page at %d does not match its checksum", at)
-	}
-	p := &pstTreePage{level: int(counts[3])}
-	count, size := int(counts[0]), int(counts[2])
-	least := 3 * f.width()
-	if p.level == 0 && kind == pstNodeTree {
+	p := &pstTreePage{id: f.number(end[id:]), kind: end[0], level: int(counts[3]), whole: pstSum(b[:pstPage-size]) == binary.LittleEndian.Uint32(end[sum:])}
+	count, each, least := int(counts[0]), int(counts[2]), 3*f.width()
+	if p.level == 0 && p.kind == pstNodeTree {
 		least = 4 * f.width()
 	}
-	if size < least || count*size > content-8 || p.level > pstLevels {
-		return nil, fmt.Errorf("page of a tree at %d: want entries of at least %d bytes that fit, found %d of %d bytes at level %d", at, least, count, size, p.level)
+	if end[0] != end[1] || each < least || count*each > room {
+		return nil, fmt.Errorf("want entries of at least %d bytes that fit, found %d of %d bytes", least, count, each)
 	}
 	for i := range count {
-		p.entries = append(p.entries, b[i*size:(i+1)*size])
+		p.entries = append(p.entries, b[i*each:(i+1)*each])
 	}
-	if len(f.pages) >= pstPages {
-		clear(f.pages)
-	}
-	f.pages[at] = p
 	return p, nil
 }
 
 // find returns the entry of a key in a tree, nil if there is none.
-func (f *pstFile) find(root int64, kind byte, key uint64) ([]byte, error) {
-	for at, above := root, pstLevels+1; ; {
-		p, err := f.page(at, kind)
+func (f *pstFile) find(root pstPlace, kind byte, key uint64) ([]byte, error) {
+	for place, above := root, pstLevels+1; ; {
+		p, err := f.page(place, kind, above)
 		if err != nil {
 			return nil, err
 		}
-		if p.level >= above {
-			return nil, fmt.Errorf("page of a tree at %d: want a level below %d, found %d", at, above, p.level)
-		}
 		var found []byte
 		for _, e := range p.entries {
-			if f.number(e) > key {
+			if f.key(e, kind) > key {
 				break
 			}
 			found = e
 		}
-		if found == nil || p.level == 0 && f.number(found) != key {
+		if found == nil || p.level == 0 && f.key(found, kind) != key {
 			return nil, nil
 		}
 		if p.level == 0 {
 			return found, nil
 		}
-		at, above = int64(f.number(found[2*f.width():])), p.level
+		place, above = f.place(found[f.width():]), p.level
 	}
+}
+
+// key is what an entry of a tree is found by.
+func (f *pstFile) key(e []byte, kind byte) uint64 {
+	if kind == pstNodeTree {
+		return uint64(binary.LittleEndian.Uint32(e))
+	}
+	return f.number(e) &^ 1
 }
 
 // pstNode is a node. Its lowest five bits say of what kind it is.
@@ -205,19 +256,21 @@ type pstNode struct {
 
 func (n pstNode) kind() uint32 { return n.id & 0x1F }
 
+func comparePST(a, b pstNode) int { return cmp.Compare(a.id, b.id) }
+
 func (f *pstFile) nodeOf(e []byte) pstNode {
 	w := f.width()
-	return pstNode{id: uint32(f.number(e)), data: f.number(e[w:]), below: f.number(e[2*w:]), parent: binary.LittleEndian.Uint32(e[3*w:])}
+	return pstNode{id: binary.LittleEndian.Uint32(e), data: f.number(e[w:]), below: f.number(e[2*w:]), parent: binary.LittleEndian.Uint32(e[3*w:])}
 }
 
 // node returns a node by its number.
 func (f *pstFile) node(id uint32) (pstNode, error) {
 	e, err := f.find(f.nodes, pstNodeTree, uint64(id))
+	if err == nil && e == nil {
+		err = fmt.Errorf("want node %#x, found none of that number", id)
+	}
 	if err != nil {
 		return pstNode{}, err
-	}
-	if e == nil {
-		return pstNode{}, fmt.Errorf("want node %#x, found none of that number", id)
 	}
 	return f.nodeOf(e), nil
 }
@@ -226,35 +279,33 @@ func (f *pstFile) node(id uint32) (pstNode, error) {
 // page in place of what it leads to.
 func (f *pstFile) walk() iter.Seq2[pstNode, error] {
 	return func(yield func(pstNode, error) bool) {
-		last := int64(-1)
+		next := uint64(0)
 		left := f.size/pstPage + 1 // no page is in a tree twice
-		var visit func(at int64, above int) bool
-		visit = func(at int64, above int) bool {
+		var visit func(place pstPlace, above int) bool
+		visit = func(place pstPlace, above int) bool {
 			if left--; left < 0 {
-				return yield(pstNode{}, fmt.Errorf("page of a tree at %d: want each page in the tree once, found some more often", at)) && false
+				yield(pstNode{}, fmt.Errorf("page of a tree at %d: want each page in the tree once, found some more often", place.at))
+				return false
 			}
-			p, err := f.page(at, pstNodeTree)
-			if err == nil && p.level >= above {
-				err = fmt.Errorf("page of a tree at %d: want a level below %d, found %d", at, above, p.level)
-			}
+			p, err := f.page(place, pstNodeTree, above)
 			if err != nil {
 				return yield(pstNode{}, err)
 			}
 			for _, e := range p.entries {
 				if p.level > 0 {
-					if !visit(int64(f.number(e[2*f.width():])), p.level) {
+					if !visit(f.place(e[f.width():]), p.level) {
 						return false
 					}
 					continue
 				}
 				n := f.nodeOf(e)
-				if int64(n.id) <= last {
-					if !yield(pstNode{}, fmt.Errorf("want a node behind %#x, found %#x again or too late", last, n.id)) {
+				if uint64(n.id) < next {
+					if !yield(pstNode{}, fmt.Errorf("want node %#x or a later one, found %#x again or too late", next, n.id)) {
 						return false
 					}
 					continue
 				}
-				last = int64(n.id)
+				next = uint64(n.id) + 1
 				if !yield(n, nil) {
 					return false
 				}
@@ -270,26 +321,26 @@ func (f *pstFile) walk() iter.Seq2[pstNode, error] {
 func (f *pstFile) block(id uint64) (b []byte, inside bool, err error) {
 	id &^= 1
 	e, err := f.find(f.blocks, pstBlockTree, id)
+	if err == nil && e == nil {
+		err = fmt.Errorf("want block %#x, found none of that number", id)
+	}
 	if err != nil {
 		return nil, false, err
 	}
-	if e == nil {
-		return nil, false, fmt.Errorf("want block %#x, found none of that number", id)
-	}
 	w := f.width()
 	at, length := int64(f.number(e[w:])), int(binary.LittleEndian.Uint16(e[2*w:]))
-	trailer, sum := 16, 4
-	if !f.wide {
-		trailer, sum = 12, 8
-	}
-	stored := (length + trailer + 63) &^ 63
+	size, sum, number := f.trailer()
+	stored := (length + size + 63) &^ 63
 	b, err = f.read(at, stored)
 	if err != nil {
 		return nil, false, fmt.Errorf("block %#x: %w", id, err)
 	}
-	end := b[stored-trailer:]
+	end := b[stored-size:]
 	if b = b[:length]; pstSum(b) != binary.LittleEndian.Uint32(end[sum:]) || int(binary.LittleEndian.Uint16(end)) != length {
 		f.remark("block %#x does not match its checksum", id)
+	}
+	if own := f.number(end[number:]); !samePST(own, id) {
+		f.remark("where block %#x should be, there is block %#x", id, own)
 	}
 	if inside = id&2 != 0; !inside {
 		f.decode(b, uint32(id))
@@ -301,26 +352,26 @@ func (f *pstFile) block(id uint64) (b []byte, inside bool, err error) {
 // (MS-PST 2.2.2.8.3.2).
 func (f *pstFile) chunks(id uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		left := f.size // no block is in one piece of data twice
+		fail := func(err error) bool {
+			yield(nil, err)
+			return false
+		}
 		var visit func(id uint64, above byte) bool
 		visit = func(id uint64, above byte) bool {
 			b, inside, err := f.block(id)
 			if err != nil {
-				return yield(nil, err) && false
-			}
-			if left -= int64(len(b)) + 1; left < 0 {
-				return yield(nil, fmt.Errorf("block %#x: want each block once, found some more often", id)) && false
+				return fail(err)
 			}
 			if !inside {
 				return yield(b, nil)
 			}
 			if len(b) < 8 || b[0] != 1 || b[1] == 0 || b[1] >= above {
-				return yield(nil, fmt.Errorf("block %#x: want a list of blocks below level %d, found something else", id, above)) && false
+				return fail(fmt.Errorf("block %#x: want a list of blocks below level %d, found something else", id, above))
 			}
 			rest := b[8:]
 			for range binary.LittleEndian.Uint16(b[2:]) {
 				if len(rest) < f.width() {
-					return yield(nil, fmt.Errorf("block %#x: want more numbers of blocks, found the end of the list", id)) && false
+					return fail(fmt.Errorf("block %#x: want more numbers of blocks, found the end of the list", id))
 				}
 				if !visit(f.number(rest), b[1]) {
 					return false
@@ -338,6 +389,9 @@ func (f *pstFile) chunks(id uint64) iter.Seq2[[]byte, error] {
 // below lists the nodes below one, in the order of their numbers
 // (MS-PST 2.2.2.8.3.3).
 func (f *pstFile) below(id uint64) ([]pstNode, error) {
+	if id == 0 {
+		return nil, nil
+	}
 	var nodes []pstNode
 	var visit func(id uint64, above byte) error
 	visit = func(id uint64, above byte) error {
@@ -345,20 +399,16 @@ func (f *pstFile) below(id uint64) ([]pstNode, error) {
 		if err != nil {
 			return err
 		}
-		head := 4
-		if f.wide {
-			head = 8
-		}
-		if !inside || len(b) < head || b[0] != 2 || b[1] >= above {
+		w := f.width()
+		if !inside || len(b) < w || b[0] != 2 || b[1] >= above {
 			return fmt.Errorf("block %#x: want a list of nodes below level %d, found something else", id, above)
 		}
-		w, rest := f.width(), b[head:]
-		size := 3 * w
+		rest, each := b[w:], 3*w
 		if b[1] > 0 {
-			size = 2 * w
+			each = 2 * w
 		}
 		for range binary.LittleEndian.Uint16(b[2:]) {
-			if len(rest) < size || len(nodes) >= pstBelow {
+			if len(rest) < each || len(nodes) >= pstBelow {
 				return fmt.Errorf("block %#x: want a list of at most %d nodes that is whole, found another", id, pstBelow)
 			}
 			if b[1] > 0 {
@@ -366,17 +416,14 @@ func (f *pstFile) below(id uint64) ([]pstNode, error) {
 					return err
 				}
 			} else {
-				nodes = append(nodes, pstNode{id: uint32(f.number(rest)), data: f.number(rest[w:]), below: f.number(rest[2*w:])})
+				nodes = append(nodes, pstNode{id: binary.LittleEndian.Uint32(rest), data: f.number(rest[w:]), below: f.number(rest[2*w:])})
 			}
-			rest = rest[size:]
+			rest = rest[each:]
 		}
 		return nil
 	}
-	if id == 0 {
-		return nil, nil
-	}
 	err := visit(id, 2)
-	slices.SortStableFunc(nodes, func(a, b pstNode) int { return int(int64(a.id) - int64(b.id)) })
+	slices.SortStableFunc(nodes, comparePST)
 	return nodes, err
 }
 

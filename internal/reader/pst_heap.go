@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,12 +18,14 @@ const (
 	pstTreeMark   = 0xB5
 	pstProperties = 0xBC
 	pstTable      = 0x7C
+	// pstChunk is what holding a chunk costs besides its bytes.
+	pstChunk = 64
 )
 
 // pstHeap is the heap of a node.
 type pstHeap struct {
 	file *pstFile
-	// limit is the longest value that is read, and the longest heap, in bytes.
+	// limit is the longest heap and the longest table, in bytes.
 	limit  int
 	chunks [][]byte
 	below  []pstNode
@@ -31,27 +34,33 @@ type pstHeap struct {
 
 // heap reads the heap of a node, which is of a kind.
 func (f *pstFile) heap(n pstNode, kind byte, limit int) (*pstHeap, error) {
-	h := &pstHeap{file: f, limit: limit}
-	size := 0
-	for chunk, err := range f.chunks(n.data) {
-		if err != nil {
-			return nil, err
-		}
-		if size += len(chunk); size > limit {
-			return nil, fmt.Errorf("node %#x: want a heap of at most %d bytes, found a longer one", n.id, limit)
-		}
-		h.chunks = append(h.chunks, chunk)
+	chunks, err := chunksHeld(f.chunks(n.data), limit)
+	if err != nil {
+		return nil, fmt.Errorf("node %#x: %w", n.id, err)
 	}
-	if size < 12 || len(h.chunks[0]) < 12 || h.chunks[0][2] != pstHeapMark || h.chunks[0][3] != kind {
+	if len(chunks) == 0 || len(chunks[0]) < 12 || chunks[0][2] != pstHeapMark || chunks[0][3] != kind {
 		return nil, fmt.Errorf("node %#x: want a heap of kind %#x, found other data", n.id, kind)
 	}
-	h.root = binary.LittleEndian.Uint32(h.chunks[0][4:])
 	below, err := f.below(n.below)
 	if err != nil {
-		return nil, err
+		f.remark("the nodes below %#x end early: %v", n.id, err)
 	}
-	h.below = below
-	return h, nil
+	return &pstHeap{file: f, limit: limit, chunks: chunks, below: below, root: binary.LittleEndian.Uint32(chunks[0][4:])}, nil
+}
+
+// chunksHeld returns all chunks, if they are not larger than a limit.
+func chunksHeld(chunks iter.Seq2[[]byte, error], limit int) (list [][]byte, err error) {
+	size := 0
+	for chunk, err := range chunks {
+		if err != nil {
+			return list, err
+		}
+		if size += len(chunk) + pstChunk; size > limit {
+			return list, fmt.Errorf("want data of at most %d bytes, found more", limit)
+		}
+		list = append(list, chunk)
+	}
+	return list, nil
 }
 
 // item returns a piece of the heap (MS-PST 2.3.1). 0 names an empty one.
@@ -77,7 +86,7 @@ func (h *pstHeap) item(id uint32) ([]byte, error) {
 
 // lower returns a node below by its number.
 func (h *pstHeap) lower(id uint32) (pstNode, bool) {
-	i, found := slices.BinarySearchFunc(h.below, id, func(n pstNode, id uint32) int { return int(int64(n.id) - int64(id)) })
+	i, found := slices.BinarySearchFunc(h.below, pstNode{id: id}, comparePST)
 	if !found {
 		return pstNode{}, false
 	}
@@ -87,16 +96,14 @@ func (h *pstHeap) lower(id uint32) (pstNode, bool) {
 // pieces yields what a number names: a piece of the heap, or the data of a node
 // below.
 func (h *pstHeap) pieces(id uint32) iter.Seq2[[]byte, error] {
-	n, ok := h.lower(id)
-	if ok {
+	if id&0x1F == 0 {
+		return func(yield func([]byte, error) bool) { yield(h.item(id)) }
+	}
+	if n, ok := h.lower(id); ok {
 		return h.file.chunks(n.data)
 	}
 	return func(yield func([]byte, error) bool) {
-		if id&0x1F != 0 {
-			yield(nil, fmt.Errorf("want node %#x below, found none of that number", id))
-			return
-		}
-		yield(h.item(id))
+		yield(nil, fmt.Errorf("want node %#x below, found none of that number", id))
 	}
 }
 
@@ -106,9 +113,10 @@ func (h *pstHeap) value(id uint32, limit int) (value []byte, cut bool, err error
 		if err != nil {
 			return value, false, err
 		}
-		if value = append(value, piece...); len(value) > limit {
-			return value[:limit], true, nil
+		if len(piece) > limit-len(value) {
+			return append(value, piece[:limit-len(value)]...), true, nil
 		}
+		value = append(value, piece...)
 	}
 	return value, false, nil
 }
@@ -117,12 +125,16 @@ func (h *pstHeap) value(id uint32, limit int) (value []byte, cut bool, err error
 // the sizes given (MS-PST 2.3.2).
 func (h *pstHeap) records(id uint32, keySize, size int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
+		fail := func(err error) bool {
+			yield(nil, err)
+			return false
+		}
 		head, err := h.item(id)
 		if err == nil && (len(head) < 8 || head[0] != pstTreeMark || int(head[1]) != keySize || int(head[2]) != size || head[3] > pstLevels) {
 			err = fmt.Errorf("want a tree of keys of %d bytes with %d, found something else", keySize, size)
 		}
 		if err != nil {
-			yield(nil, err)
+			fail(err)
 			return
 		}
 		left := h.limit // no piece is in a tree twice
@@ -133,18 +145,18 @@ func (h *pstHeap) records(id uint32, keySize, size int) iter.Seq2[[]byte, error]
 				err = errors.New("want each piece of a tree once, found some more often")
 			}
 			if err != nil {
-				return yield(nil, err) && false
+				return fail(err)
 			}
 			each := keySize + size
 			if level > 0 {
 				each = keySize + 4
 			}
 			for ; len(piece) >= each; piece = piece[each:] {
-				if level == 0 {
-					if !yield(piece[:each], nil) {
+				if level > 0 {
+					if !visit(binary.LittleEndian.Uint32(piece[keySize:]), level-1) {
 						return false
 					}
-				} else if !visit(binary.LittleEndian.Uint32(piece[keySize:]), level-1) {
+				} else if !yield(piece[:each], nil) {
 					return false
 				}
 			}
@@ -169,7 +181,11 @@ func (h *pstHeap) properties() ([]pstProperty, error) {
 		if err != nil {
 			return list, err
 		}
-		list = append(list, pstProperty{binary.LittleEndian.Uint16(r), binary.LittleEndian.Uint16(r[2:]), binary.LittleEndian.Uint32(r[4:])})
+		p := pstProperty{binary.LittleEndian.Uint16(r), binary.LittleEndian.Uint16(r[2:]), binary.LittleEndian.Uint32(r[4:])}
+		if len(list) > 0 && p.number <= list[len(list)-1].number {
+			return list, fmt.Errorf("want a property behind %04X, found %04X", list[len(list)-1].number, p.number)
+		}
+		list = append(list, p)
 	}
 	return list, nil
 }
@@ -195,26 +211,23 @@ func (h *pstHeap) rows() iter.Seq2[[]pstProperty, error] {
 			yield(nil, err)
 			return
 		}
-		matrix, err := h.matrix(binary.LittleEndian.Uint32(info[14:]))
+		chunks, err := chunksHeld(h.pieces(binary.LittleEndian.Uint32(info[14:])), h.limit)
 		for _, place := range places {
-			if err == nil {
-				var row []byte
-				if row, err = matrix.row(place, size); err == nil {
-					if !yield(cellsOfRow(row, bits, info[22:22+8*int(info[1])]), nil) {
-						return
-					}
-					continue
-				}
+			row := rowAt(chunks, place, size)
+			if row == nil {
+				yield(nil, cmp.Or(err, errors.New("want a row of a table, found the end of its rows")))
+				return
 			}
-			yield(nil, err)
-			return
+			if !yield(cellsOfRow(row, bits, info[22:22+8*int(info[1])]), nil) {
+				return
+			}
 		}
 	}
 }
 
 // places lists where the rows of a table stand among its rows.
-func (h *pstHeap) places(index uint32) ([]int, error) {
-	var places []int
+func (h *pstHeap) places(index uint32) ([]uint32, error) {
+	var places []uint32
 	size := 4
 	if !h.file.wide {
 		size = 2
@@ -227,9 +240,9 @@ func (h *pstHeap) places(index uint32) ([]int, error) {
 			h.file.remark("a table has more than %d rows; the rest of them is not read", mimeParts)
 			break
 		}
-		place := int(binary.LittleEndian.Uint16(r[4:]))
+		place := uint32(binary.LittleEndian.Uint16(r[4:]))
 		if size == 4 {
-			place = int(binary.LittleEndian.Uint32(r[4:]))
+			place = binary.LittleEndian.Uint32(r[4:])
 		}
 		places = append(places, place)
 	}
@@ -237,33 +250,17 @@ func (h *pstHeap) places(index uint32) ([]int, error) {
 	return places, nil
 }
 
-// pstMatrix are the rows of a table, as they are stored: none reaches from one
+// rowAt returns a row of a table, nil if there is none. No row reaches from one
 // chunk into the next.
-type pstMatrix [][]byte
-
-func (h *pstHeap) matrix(id uint32) (m pstMatrix, err error) {
-	size := 0
-	for piece, err := range h.pieces(id) {
-		if err != nil {
-			return m, err
+func rowAt(chunks [][]byte, place uint32, size int) []byte {
+	for _, chunk := range chunks {
+		n := uint32(len(chunk) / size)
+		if place < n {
+			return chunk[int(place)*size:][:size]
 		}
-		if size += len(piece); size > h.limit {
-			return m, fmt.Errorf("want a table of at most %d bytes, found a longer one", h.limit)
-		}
-		m = append(m, piece)
+		place -= n
 	}
-	return m, nil
-}
-
-func (m pstMatrix) row(place, size int) ([]byte, error) {
-	for _, chunk := range m {
-		if n := len(chunk) / size; place >= n {
-			place -= n
-			continue
-		}
-		return chunk[place*size : (place+1)*size], nil
-	}
-	return nil, errors.New("want a row of a table, found the end of its rows")
+	return nil
 }
 
 // cellsOfRow takes a row apart. Bits is where the bits begin that say which cells there

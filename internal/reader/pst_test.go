@@ -19,7 +19,9 @@ type pstWriter struct {
 	pstFile // how wide numbers are, and how data are written
 	// list is how many nodes below stand in a list; readpst of libpst 0.6 reads
 	// one list only.
-	list  int
+	list int
+	// each is how many entries a page of a tree has, 0 for as many as fit.
+	each  int
 	data  []byte
 	held  []pstHeld
 	nodes []pstNode
@@ -252,8 +254,14 @@ func (w *pstWriter) add(n pstNode, parent uint32) {
 
 // tree writes the pages of a tree and returns the place of its root and the
 // number of its page.
-func (w *pstWriter) tree(kind byte, size, each int, entries [][]byte) (at int, id uint64) {
+func (w *pstWriter) tree(kind byte, size int, entries [][]byte) (at int, id uint64) {
 	for level := byte(0); ; level++ {
+		each := w.each
+		if each == 0 && w.wide {
+			each = 488 / size
+		} else if each == 0 {
+			each = 496 / size
+		}
 		var above [][]byte
 		for piece := range slices.Chunk(entries, each) {
 			w.align(pstPage)
@@ -288,7 +296,7 @@ func (w *pstWriter) tree(kind byte, size, each int, entries [][]byte) (at int, i
 	}
 }
 
-// file ends the mailbox and returns it. The trees have pages of five entries.
+// file ends the mailbox and returns it.
 func (w *pstWriter) file() []byte {
 	var nodes, blocks [][]byte
 	slices.SortFunc(w.nodes, func(a, b pstNode) int { return int(a.id) - int(b.id) })
@@ -303,8 +311,8 @@ func (w *pstWriter) file() []byte {
 		e = append(e, 2, 0)
 		blocks = append(blocks, append(e, make([]byte, 3*w.width()-len(e))...))
 	}
-	nodesAt, nodesID := w.tree(pstNodeTree, 4*w.width(), 5, nodes)
-	blocksAt, blocksID := w.tree(pstBlockTree, 3*w.width(), 5, blocks)
+	nodesAt, nodesID := w.tree(pstNodeTree, 4*w.width(), nodes)
+	blocksAt, blocksID := w.tree(pstBlockTree, 3*w.width(), blocks)
 	head := w.data[:564]
 	copy(head, pstMagic)
 	copy(head[8:], "SM")
@@ -334,7 +342,10 @@ func pstTicks(unix int64) []byte {
 // pstExample is a mailbox with one of each: mails from outside and inside, a
 // draft, a contact, an entry in the calendar; one without a sender.
 func pstExample(wide bool, coding byte, list int) []byte {
-	w := &pstWriter{pstFile: pstFile{wide: wide, coding: coding}, list: list, data: make([]byte, 1024)}
+	w := &pstWriter{pstFile: pstFile{wide: wide, coding: coding}, list: list, each: 5, data: make([]byte, 1024)}
+	if coding == 1 {
+		w.each = 0
+	}
 	text := uint16(msgTypeText)
 	if !wide {
 		text = msgTypeText8
@@ -348,7 +359,7 @@ func pstExample(wide bool, coding byte, list int) []byte {
 	// Two lids and a name, of which the second lies at 8 behind "x-one".
 	names := append(binary.LittleEndian.AppendUint32(nil, 10), "x\x00-\x00o\x00n\x00e\x00\x00\x00"...)
 	w.add(w.properties(pstNames, []pstSaid{
-		{1, 3, 251}, {2, msgTypeBinary, make([]byte, 16)},
+		{1, 3, 251}, {2, msgTypeBinary, []byte{4, 0x20, 6, 0, 0, 0, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0, 0x46}},
 		{3, msgTypeBinary, []byte{0x83, 0x80, 0, 0, 6, 0, 0, 0, 0x08, 0x82, 0, 0, 6, 0, 1, 0, 0, 0, 0, 0, 7, 0, 2, 0}},
 		{4, msgTypeBinary, names},
 	}), 0)
@@ -376,7 +387,7 @@ func pstExample(wide bool, coding byte, list int) []byte {
 	w.add(w.properties(0x200044, []pstSaid{
 		said(pstClass, "IPM.Note"), said(msgSubject, "sent"), said(msgHeaders, "Received: from mx\r\nFrom: Bee <bee@x.test>\r\nTo: cee@x.test\r\n"+
 			"Date: Sun, 14 Feb 2021 13:03:11 +0100\r\nMessage-ID: <3@x.test>\r\n\r\n"),
-		{msgHTML, msgTypeBinary, []byte("<p>ni\xF1o</p>")}, {pstWebCodepage, 3, 1252}, {msgRTF, msgTypeBinary, []byte("x")},
+		{msgHTML, msgTypeBinary, []byte("<p>ni\xF1o</p>")}, {pstPageCodepage, 3, 1252}, {msgRTF, msgTypeBinary, []byte("x")},
 	}), 0x8042)
 	w.add(w.properties(0x200064, []pstSaid{said(pstClass, "IPM.Note"), said(msgSubject, "half"), said(msgBody, "nog niet"), {pstFlags, 3, 8}}), 0x8042)
 	w.add(w.properties(0x200084, []pstSaid{said(pstClass, "IPM.Contact"), said(msgDisplayName, "Gijs"), said(0x3A1C, "+31 6 12345678"), said(0x8000, "Gijs@X.test")}), 0x8042)
@@ -417,31 +428,188 @@ func TestGoldenPST(t *testing.T) {
 	}
 }
 
-// TestPSTDamage breaks one thing at a time.
-func TestPSTDamage(t *testing.T) {
-	good := pstExample(true, 0, 4)
-	at := bytes.Index(good, []byte("n\x00o\x00g\x00 \x00n\x00i\x00e\x00t\x00"))
+// pstText is a property of text.
+func pstText(number uint16, text string) pstSaid { return pstSaid{number, msgTypeText, text} }
+
+// pstOf is a mailbox of mails from Anna and Bob, and of whatever else is added.
+func pstOf(wide bool, more func(w *pstWriter)) *pstWriter {
+	w := &pstWriter{pstFile: pstFile{wide: wide}, list: 4, data: make([]byte, 1024)}
+	w.add(w.properties(pstNames, []pstSaid{{3, msgTypeBinary, []byte{0x0D, 0x82, 0, 0, 6, 0, 0, 0}}, {2, msgTypeBinary, []byte{2, 0x20, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}}), 0)
+	for i, from := range []string{"anna@x.test", "bobb@x.test"} {
+		w.mail(i, pstText(msgSubject, from), pstText(msgSenderAddress, from), pstText(msgBody, from))
+	}
+	if more != nil {
+		more(w)
+	}
+	return w
+}
+
+// mail adds a mail; its number is 0x200024 and 0x20 for each before.
+func (w *pstWriter) mail(i int, said ...pstSaid) {
+	w.add(w.properties(uint32(0x200024+0x20*i), append(said, pstText(pstClass, "IPM.Note"))), pstTopFolder)
+}
+
+// told is what a mailbox is read as, one line an item.
+func pstTold(t *testing.T, file []byte) (told []string) {
+	t.Helper()
+	for _, item := range checkReader(t, pstFormat, input("f", file, Options{Owner: "owner"})) {
+		if item.Message == nil {
+			told = append(told, fmt.Sprintf("%#x %s", item.Where.Record, item.Problem))
+			continue
+		}
+		m := item.Message
+		var line strings.Builder
+		line.WriteString(fmt.Sprintf("%#x %s: %s", item.Where.Record, m.From, m.Text))
+		for _, a := range m.Attachments {
+			line.WriteString(fmt.Sprintf(" +%s %d", a.Name, a.Size))
+		}
+		for _, x := range m.Extra {
+			line.WriteString(fmt.Sprintf(" [%s: %s]", x.Name, x.Value))
+		}
+		told = append(told, line.String())
+	}
+	return told
+}
+
+// TestPSTFull reads trees whose pages have no room left.
+func TestPSTFull(t *testing.T) {
+	for _, wide := range []bool{true, false} {
+		file := pstOf(wide, func(w *pstWriter) {
+			for i := range 60 {
+				w.mail(2+i, pstText(msgSenderAddress, "cees@x.test"))
+			}
+		}).file()
+		if told := pstTold(t, file); len(told) != 62 || !strings.HasPrefix(told[61], "0x2007c4 cees@x.test") {
+			t.Errorf("wide %t: %d items, the last %q", wide, len(told), told[len(told)-1])
+		}
+	}
+}
+
+// TestPSTTraps holds each reading to what the mailbox says, and no more.
+func TestPSTTraps(t *testing.T) {
+	draft := func(w *pstWriter) pstNode {
+		return w.properties(0x80A5, []pstSaid{pstText(msgDisplayName, "draft"), {pstMethod, 3, pstInside}, {msgData, pstTypeObject, []byte{0x3F, 0x20, 0, 0, 0, 0, 0, 0}}},
+			w.properties(0x203F, []pstSaid{pstText(pstClass, "IPM.Note"), pstText(msgBody, "somebody's"), {pstFlags, 3, 8}}))
+	}
+	object := func(w *pstWriter) pstNode {
+		return w.properties(0x80C5, []pstSaid{pstText(msgDisplayName, "drawing"), {pstMethod, 3, 6}, {msgData, pstTypeObject, []byte{0x5F, 0x20, 0, 0, 8, 0, 0, 0}}},
+			pstNode{id: 0x205F, data: w.chain([]byte("a drawing"), 100)})
+	}
+	anna := pstText(msgSenderAddress, "anna@x.test")
 	for name, c := range map[string]struct {
-		damage func(b []byte) []byte
+		said  []pstSaid
+		below func(w *pstWriter) pstNode
+		want  string
+	}{
+		"a draft that somebody attached is not the owner's": {[]pstSaid{anna}, draft, "0x20006400001 the message names no sender"},
+		"an object in a mail has a hash":                    {[]pstSaid{anna}, object, "+drawing 9"},
+		"a linked file keeps its address": {[]pstSaid{anna}, func(w *pstWriter) pstNode {
+			return w.properties(0x80E5, []pstSaid{pstText(msgLongFileName, "x.docx"), {pstMethod, 3, 7}, pstText(0x370D, "https://drive.test/x")})
+		}, "+x.docx 0 [attachment property 370D: x.docx: https://drive.test/x]"},
+		"a page and a text have charsets of their own": {[]pstSaid{anna, {msgHTML, msgTypeBinary, []byte("ni\xC3\xB1o")}, {pstCodepage, 3, 1252}, {pstPageCodepage, 3, 65001}}, nil, "anna@x.test: niño"},
+		"code page 866":                           {[]pstSaid{anna, {msgBody, msgTypeText8, []byte("\x8F\xE0\xA8")}, {pstCodepage, 3, 866}}, nil, "anna@x.test: При"},
+		"a code page that is not known":           {[]pstSaid{anna, {msgBody, msgTypeText8, []byte("\x8F")}, {pstCodepage, 3, 437}}, nil, "[damage: the charset of property 1000 is not known (code page 437); windows-1252 is assumed]"},
+		"who a mail is from, and who sent it":     {[]pstSaid{anna, pstText(msgForAddress, "boss@x.test")}, nil, "boss@x.test:  [property 0C1F: anna@x.test]"},
+		"who a mail is from where nobody sent it": {[]pstSaid{anna, pstText(msgSenderType, "UNKNOWN"), pstText(msgForAddress, "boss@x.test")}, nil, "boss@x.test: "},
+		"another subject than in the header":      {[]pstSaid{pstText(msgSubject, "changed"), pstText(msgHeaders, "From: a@x.test\r\nSubject: real\r\n\r\n")}, nil, "a@x.test:  [property 0037: changed]"},
+		"a page beside the text":                  {[]pstSaid{anna, pstText(msgBody, "text"), {msgHTML, msgTypeBinary, []byte("page")}}, nil, "anna@x.test: text [alternative: text/html, 4 bytes, sha256 3660315a"},
+		"a time without a field":                  {[]pstSaid{anna, {0x8006, msgTypeTime, pstTicks(1613300591)}}, nil, "[property 8006: 2021-02-14T11:03:11.000000Z]"},
+		"a time with a name":                      {[]pstSaid{anna, {0x8000, msgTypeTime, pstTicks(1613300591)}}, nil, "[lid 820D (00062002): 2021-02-14T11:03:11.000000Z]"},
+		"a time that is none":                     {[]pstSaid{anna, {msgSubmitted, msgTypeTime, pstTicks(1 << 38)}}, nil, "[property 0039: no time: "},
+		"a time that is lost":                     {[]pstSaid{anna, {msgSubmitted, msgTypeTime, 0x1FDF}}, nil, "[damage: property 0039 ends early: want node 0x1fdf below, found none of that number]"},
+		"a list of texts":                         {[]pstSaid{anna, {0x8006, pstTypeTexts, []byte("\x02\x00\x00\x00\x0C\x00\x00\x00\x0E\x00\x00\x00a\x00b\x00")}}, nil, "[property 8006: a\nb]"},
+		"a sender who is lost":                    {[]pstSaid{{msgSenderAddress, msgTypeText, 0x1FDF}}, nil, "0x200064 the message names no sender (property 0C1F ends early: want node 0x1fdf below"},
+		"a node below with the number of a piece": {[]pstSaid{anna}, func(w *pstWriter) pstNode { return pstNode{id: 3 << 5, data: w.block([]byte("b\x00"), false)} }, "anna@x.test: "},
+		"properties again and again":              {[]pstSaid{anna, {msgBody, msgTypeText, "a"}, {msgBody, msgTypeText, "b"}}, nil, "[damage: the properties end early: want a property behind 1000, found 1000]"},
+		"a chat":                                  {[]pstSaid{anna, pstText(pstClass, "IPM.SkypeTeams.Message"), pstText(msgBody, "at ten")}, nil, "anna@x.test: at ten [property 001A: IPM.SkypeTeams.Message]"},
+		"an encrypted mail is locked, with its hash": {[]pstSaid{anna, pstText(pstClass, "IPM.Note.SMIME")}, func(w *pstWriter) pstNode {
+			return w.properties(0x80E5, []pstSaid{pstText(msgLongFileName, "smime.p7m"), {msgData, msgTypeBinary, []byte("sealed")}})
+		}, "+smime.p7m 6"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := pstOf(true, func(w *pstWriter) {
+				if !slices.ContainsFunc(c.said, func(s pstSaid) bool { return s.number == pstClass }) {
+					c.said = append(c.said, pstText(pstClass, "IPM.Note"))
+				}
+				var below []pstNode
+				if c.below != nil {
+					below = append(below, c.below(w))
+				}
+				w.add(w.properties(0x200064, c.said, below...), pstTopFolder)
+			}).file()
+			if told := strings.Join(pstTold(t, file), "\n"); !strings.Contains(told, c.want) {
+				t.Errorf("want %q, found\n%s", c.want, told)
+			}
+		})
+	}
+}
+
+// TestPSTDamage breaks one thing at a time: what is read all the same says so,
+// and nobody's words become another's without it.
+func TestPSTDamage(t *testing.T) {
+	root := func(b []byte) []byte { return b[binary.LittleEndian.Uint64(b[224:]):] } // of the nodes
+	for name, c := range map[string]struct {
+		damage func(w *pstWriter, b []byte) []byte
 		want   string
 	}{
-		"text":    {func(b []byte) []byte { b[at] = 'N'; return b }, "does not match its checksum"},
-		"cut":     {func(b []byte) []byte { return b[:len(b)-pstPage] }, "found the end of the file"},
-		"short":   {func(b []byte) []byte { return b[:100] }, "found the end of the file"},
-		"version": {func(b []byte) []byte { b[10] = 36; return b }, "export it as PST"},
-		"wip":     {func(b []byte) []byte { b[513] = 0x10; return b }, "protected by Windows"},
+		"text": {func(_ *pstWriter, b []byte) []byte {
+			b[bytes.Index(b, []byte("a\x00n\x00n\x00a"))] = 'A'
+			return b
+		}, "does not match its checksum"},
+		"cut":     {func(_ *pstWriter, b []byte) []byte { return b[:len(b)-pstPage] }, "found the end of the file"},
+		"short":   {func(_ *pstWriter, b []byte) []byte { return b[:100] }, "found the end of the file"},
+		"version": {func(_ *pstWriter, b []byte) []byte { b[10] = 36; return b }, "export it as PST"},
+		"wip":     {func(_ *pstWriter, b []byte) []byte { b[513] = 0x10; return b }, "protected by Windows"},
+		"empty": {func(_ *pstWriter, b []byte) []byte {
+			page := root(b)
+			page[488] = 1
+			binary.LittleEndian.PutUint32(page[500:], pstSum(page[:496]))
+			return b
+		}, "want a message in the mailbox, found none"},
+		"a page of blocks for one of nodes": {func(_ *pstWriter, b []byte) []byte {
+			copy(b[216:232], b[232:248])
+			return b
+		}, "want kind 0x81 below level 9, found 0x80"},
+		"one node with another's data": {func(w *pstWriter, b []byte) []byte {
+			anna := w.put(w.put(nil, 0x200024), w.nodes[1].data)
+			w.put(b[:bytes.LastIndex(b, anna)+8], w.nodes[2].data)
+			return b
+		}, "0x200024 bobb@x.test: bobb@x.test [damage: the page at "},
+		"blocks exchanged": {func(w *pstWriter, b []byte) []byte {
+			a := slices.IndexFunc(w.held, func(h pstHeld) bool { return h.id == w.nodes[1].data })
+			c := slices.IndexFunc(w.held, func(h pstHeld) bool { return h.id == w.nodes[2].data })
+			w.held[a].at, w.held[c].at = w.held[c].at, w.held[a].at
+			return w.file()
+		}, "0x200024 bobb@x.test: bobb@x.test [damage: where block "},
 	} {
-		file := c.damage(bytes.Clone(good))
-		var told strings.Builder
-		told.WriteString(fmt.Sprintf("%+v", checkReader(t, pstFormat, input("f", file, Options{}))))
-		for _, item := range checkReader(t, pstFormat, input("f", file, Options{})) {
-			if item.Message != nil {
-				told.WriteString(fmt.Sprint(item.Message.Extra))
-			}
+		w := pstOf(true, nil)
+		file := bytes.Clone(w.file())
+		if told := strings.Join(pstTold(t, c.damage(w, file)), "\n"); !strings.Contains(told, c.want) {
+			t.Errorf("%s: want %q, found\n%s", name, c.want, told)
 		}
-		if !strings.Contains(told.String(), c.want) {
-			t.Errorf("%s: want %q, found %s", name, c.want, told.String())
+	}
+}
+
+// TestPSTFolders reads folders in each other with a name of 120 KB, of which no
+// path may become longer with each.
+func TestPSTFolders(t *testing.T) {
+	file := pstOf(true, func(w *pstWriter) {
+		name := w.chain([]byte(strings.Repeat("x\x00", 60_000)), 8000)
+		parent := uint32(pstTopFolder)
+		for i := range 200 {
+			id := uint32(0x8022 + 0x20*i)
+			w.add(w.properties(id, []pstSaid{{msgDisplayName, msgTypeText, 0x1FFF}}, pstNode{id: 0x1FFF, data: name}), parent)
+			w.mail(2+i, pstText(msgSenderAddress, "cees@x.test"))
+			w.nodes[len(w.nodes)-1].parent = id
+			parent = id
 		}
+	}).file()
+	longest := 0
+	for _, line := range pstTold(t, file) {
+		longest = max(longest, len(line))
+	}
+	if longest < 200 || longest > 40_000 {
+		t.Errorf("the longest path makes a line of %d bytes", longest)
 	}
 }
 
