@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/maphash"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -43,6 +44,11 @@ type Completeness struct {
 	// steps in the conversation have.
 	Backwards uint64 `json:"steps_against_time"`
 
+	// Replies counts the answers that messages state and that are not there:
+	// Slack and Rocket.Chat say with the message that begins a thread how many
+	// follow. They are compared for a conversation as a whole.
+	Replies uint64 `json:"replies_missing,omitempty"`
+
 	// In are the services, the conversations and then the accounts in which
 	// something is missing, those with most of it first, at most 100 of each; More
 	// counts the others.
@@ -77,6 +83,7 @@ type Gap struct {
 	Only      string `json:"only,omitempty"`
 	OneSided  uint64 `json:"conversations_one_sided,omitempty"`
 	Backwards uint64 `json:"steps_against_time,omitempty"`
+	Replies   uint64 `json:"replies_missing,omitempty"`
 }
 
 // Gaps counts conversations and accounts with something missing.
@@ -93,7 +100,7 @@ const mostName = 256
 
 // size is how much is missing.
 func (g *Gap) size() uint64 {
-	n := g.Missing + g.Unseen + g.OneSided + g.Backwards
+	n := g.Missing + g.Unseen + g.OneSided + g.Backwards + g.Replies
 	if g.Only != "" {
 		n++
 	}
@@ -216,6 +223,8 @@ type thread struct {
 	file     fileKey // in which the last message stood
 	last     Time
 	up, down uint64
+	// stated counts the answers that messages say they have, answers those seen.
+	stated, answers uint64
 }
 
 type fileKey struct {
@@ -268,10 +277,26 @@ func (l *look) add(r *Record, again bool) {
 		for _, to := range m.To {
 			t.heard = t.heard || to != m.From
 		}
+		t.stated += repliesOf(m)
+		if m.ReplyTo != "" && m.State&StateEdited == 0 {
+			t.answers++
+		}
 	}
 	if number {
 		t.numbers.add(m.Sequence)
 	}
+}
+
+// repliesOf is how many answers a message says it has, in the words of Slack
+// and of Rocket.Chat.
+func repliesOf(m *Message) uint64 {
+	for i := range m.Extra {
+		if x := &m.Extra[i]; x.Name == "reply_count" || x.Name == "tcount" {
+			n, _ := strconv.ParseUint(x.Value, 10, 32)
+			return n
+		}
+	}
+	return 0
 }
 
 // service returns what is remembered of a service; nil if there are too many.
@@ -357,6 +382,8 @@ func (l *look) result() Completeness {
 	for _, t := range l.threads {
 		g := Gap{Service: t.service.name, Conversation: t.name, Missing: t.missing, Backwards: min(t.up, t.down)}
 		c.Backwards += g.Backwards
+		g.Replies = t.stated - min(t.stated, t.answers)
+		c.Replies += g.Replies
 		if t.messages > 1 && t.heard && !t.several {
 			c.OneSided++
 			if t.from != nil {

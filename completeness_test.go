@@ -55,6 +55,16 @@ func TestCompleteness(t *testing.T) {
 		m.Sequence, m.ServiceID = uint64(n), fmt.Sprint(from, n)
 		return m
 	}
+	thread := func(word, count string) argus.Message {
+		m := said("A|B", "A", "B", 1)
+		m.Extra = []argus.Field{{Name: word, Value: count}}
+		return m
+	}
+	answer := func(second int) argus.Message {
+		m := said("A|B", "B", "A", second)
+		m.ReplyTo = "1"
+		return m
+	}
 	for _, tt := range []struct {
 		name     string
 		messages []argus.Message
@@ -76,6 +86,10 @@ func TestCompleteness(t *testing.T) {
 			argus.Completeness{Conversations: 2, Accounts: 2, Series: 2, Unseen: 1, In: []argus.Gap{{Service: "sky", Conversation: "x", Unseen: 1, First: 1, Last: 4}}}},
 		{"numbers of each account", []argus.Message{alone("A", 1), alone("A", 2), alone("B", 1), alone("A", 4), alone("B", 2)},
 			argus.Completeness{Accounts: 2, Series: 2, Unseen: 1, In: []argus.Gap{{Service: "sky", Account: "A", Unseen: 1, First: 1, Last: 4}}}},
+		{"answers that are stated", []argus.Message{thread("reply_count", "3"), answer(2), answer(3), answer(3)},
+			argus.Completeness{Conversations: 1, Accounts: 2, Replies: 1, In: []argus.Gap{{Service: "sky", Conversation: "A|B", Replies: 1}}}},
+		{"all answers", []argus.Message{thread("tcount", "1"), answer(2), answer(3)}, argus.Completeness{Conversations: 1, Accounts: 2}},
+		{"a count that is none", []argus.Message{thread("reply_count", "-3"), answer(2)}, argus.Completeness{Conversations: 1, Accounts: 2}},
 		{"time back", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3), said("A|B", "B", "A", 7)},
 			argus.Completeness{Conversations: 1, Accounts: 2, Backwards: 1, In: []argus.Gap{{Service: "sky", Conversation: "A|B", Backwards: 1}}}},
 		{"newest first", []argus.Message{said("A|B", "A", "B", 9), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3)}, argus.Completeness{Conversations: 1, Accounts: 2}},

@@ -50,8 +50,8 @@ none yet.
 
 Below it stands what to ask the source about: attachments that are named and not
 there, running numbers that no message has, conversations in which only one side
-sends, times that go backwards, files that state another number of records than
-was found; and in which conversations and from which accounts, those with most of
+sends, times that go backwards, answers that are stated and not there, files that
+state another number of records than was found; and in which conversations and from which accounts, those with most of
 it first. With --json up to 100 of each are named. None of it is an error.
 
 With --dry-run everything is read and nothing is kept: it says which reader would
@@ -285,6 +285,7 @@ func printCompleteness(o *output, c argus.Completeness) {
 	ask(c.Unseen, "running number is not seen", "running numbers are not seen")
 	ask(c.OneSided, "conversation has one side only", "conversations have one side only")
 	ask(c.Backwards, "step goes against time", "steps go against time")
+	ask(c.Replies, "answer is stated and not there", "answers are stated and not there")
 	ask(c.Differs, "file states another number of records than it has", "files state another number of records than they have")
 	if len(asks) > 0 {
 		o.linef("  to ask about: %s", strings.Join(asks, "; "))
@@ -351,6 +352,9 @@ func gapLine(g argus.Gap) string {
 	}
 	if g.Backwards > 0 {
 		gaps = append(gaps, count(g.Backwards, "step against time", "steps against time"))
+	}
+	if g.Replies > 0 {
+		gaps = append(gaps, count(g.Replies, "stated answer not there", "stated answers not there"))
 	}
 	return oneLine(where) + ": " + strings.Join(gaps, "; ")
 }
