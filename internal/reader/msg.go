@@ -105,8 +105,9 @@ type msgMail struct {
 	// facts are properties that are no text and have no place in a message; names
 	// are those of properties, where a number is none.
 	facts, names map[uint16]string
-	// page says of the page 1013 what it is.
+	// page says of the page 1013 what it is; rtf is the text in Outlook's own form.
 	page              string
+	rtf               []byte
 	recipients, files map[string]*msgPart
 }
 
@@ -237,9 +238,6 @@ func (p *msgMail) stream(entry *mscfb.File) error {
 // property reads a property that is text, or a page as bytes.
 func (p *msgMail) property(into map[uint16]string, number, kind uint16, entry *mscfb.File) error {
 	if !isMSGText(number, kind) {
-		if number == msgRTF {
-			into[number] = unreadRTF
-		}
 		return nil
 	}
 	limit := p.options.maxRecord()
@@ -255,16 +253,17 @@ func (p *msgMail) property(into map[uint16]string, number, kind uint16, entry *m
 	return nil
 }
 
-// unreadRTF stands for a text that is there in a form that is not read.
-const unreadRTF = "(compressed RTF, not read)"
-
-// isMSGText says whether a property is text, or the page, which is bytes.
+// isMSGText says whether a property is text, or the page or RTF, which are bytes.
 func isMSGText(number, kind uint16) bool {
-	return kind == msgTypeText || kind == msgTypeText8 || number == msgHTML && kind == msgTypeBinary
+	return kind == msgTypeText || kind == msgTypeText8 || (number == msgHTML || number == msgRTF) && kind == msgTypeBinary
 }
 
 // text takes a property that is text; of 8 bits, it is in a charset.
 func (p *msgMail) text(into map[uint16]string, number, kind uint16, stored []byte, charset string) {
+	if number == msgRTF {
+		p.rtf = stored
+		return
+	}
 	if number == msgHTML {
 		p.page = fmt.Sprintf("text/html, %d bytes, sha256 %x", len(stored), sha256.Sum256(stored))
 	}
@@ -346,10 +345,7 @@ func (p *msgMail) finish() {
 			}
 		}
 	}
-	if p.Text = withLineFeeds(p.texts[msgBody]); p.Text == "" {
-		p.Text, p.page = htmlText(p.texts[msgHTML]), ""
-	}
-	keepExtra(p.Message, "alternative", p.page)
+	p.said()
 	if p.Conversation == "" || len(p.texts[msgHeaders]) == 0 {
 		references := strings.Fields(p.texts[msgReferences])
 		if p.Conversation = cmp.Or(p.ReplyTo, p.ServiceID, conversationOf(append([]string{p.From}, p.To...))); len(references) > 0 {
@@ -357,6 +353,26 @@ func (p *msgMail) finish() {
 		}
 	}
 	p.rest()
+}
+
+// said sets the text: as it is, else that of the page, else that of the RTF. Of
+// the others it keeps what they are.
+func (p *msgMail) said() {
+	p.Text = withLineFeeds(p.texts[msgBody])
+	if p.Text == "" {
+		p.Text, p.page = htmlText(p.texts[msgHTML]), ""
+	}
+	keepExtra(p.Message, "alternative", p.page)
+	switch {
+	case len(p.rtf) == 0:
+	case p.Text != "":
+		keepExtra(p.Message, "alternative", fmt.Sprintf("compressed RTF, %d bytes, sha256 %x", len(p.rtf), sha256.Sum256(p.rtf)))
+	default:
+		rtf, err := unpackRTF(p.rtf, p.options.maxRecord())
+		if p.Text = rtfText(rtf); err != nil {
+			keepExtra(p.Message, "damage", err.Error())
+		}
+	}
 }
 
 // sender sets who the mail says it is from, else who sent it for somebody. Of

@@ -348,9 +348,6 @@ type pstCharsets struct{ text, page uint32 }
 func (r *pstReading) texts(heap *pstHeap, list []pstProperty, p *msgMail, into map[uint16]string, charsets pstCharsets) {
 	for _, property := range list {
 		if !isMSGText(property.number, property.kind) {
-			if property.number == msgRTF {
-				into[msgRTF] = unreadRTF
-			}
 			continue
 		}
 		stored, ok := r.value(heap, property)
@@ -362,7 +359,7 @@ func (r *pstReading) texts(heap *pstHeap, list []pstProperty, p *msgMail, into m
 			codepage = charsets.page
 		}
 		charset := codepageName(codepage)
-		if property.kind != msgTypeText && charset == "" && !utf8.Valid(stored) {
+		if property.kind != msgTypeText && property.number != msgRTF && charset == "" && !utf8.Valid(stored) {
 			r.remark("the charset of property %04X is not known (code page %d); windows-1252 is assumed", property.number, codepage)
 		}
 		p.text(into, property.number, property.kind, stored, charset)

@@ -387,7 +387,7 @@ func pstExample(wide bool, coding byte, list int) []byte {
 	w.add(w.properties(0x200044, []pstSaid{
 		said(pstClass, "IPM.Note"), said(msgSubject, "sent"), said(msgHeaders, "Received: from mx\r\nFrom: Bee <bee@x.test>\r\nTo: cee@x.test\r\n"+
 			"Date: Sun, 14 Feb 2021 13:03:11 +0100\r\nMessage-ID: <3@x.test>\r\n\r\n"),
-		{msgHTML, msgTypeBinary, []byte("<p>ni\xF1o</p>")}, {pstPageCodepage, 3, 1252}, {msgRTF, msgTypeBinary, []byte("x")},
+		{msgHTML, msgTypeBinary, []byte("<p>ni\xF1o</p>")}, {pstPageCodepage, 3, 1252}, {msgRTF, msgTypeBinary, packRTF(`{\rtf1 ni\'f1o}`)},
 	}), 0x8042)
 	w.add(w.properties(0x200064, []pstSaid{said(pstClass, "IPM.Note"), said(msgSubject, "half"), said(msgBody, "nog niet"), {pstFlags, 3, 8}}), 0x8042)
 	w.add(w.properties(0x200084, []pstSaid{said(pstClass, "IPM.Contact"), said(msgDisplayName, "Gijs"), said(0x3A1C, "+31 6 12345678"), said(0x8000, "Gijs@X.test")}), 0x8042)
@@ -512,6 +512,7 @@ func TestPSTTraps(t *testing.T) {
 		"who a mail is from, and who sent it":     {[]pstSaid{anna, pstText(msgForAddress, "boss@x.test")}, nil, "boss@x.test:  [property 0C1F: anna@x.test]"},
 		"who a mail is from where nobody sent it": {[]pstSaid{anna, pstText(msgSenderType, "UNKNOWN"), pstText(msgForAddress, "boss@x.test")}, nil, "boss@x.test: "},
 		"another subject than in the header":      {[]pstSaid{pstText(msgSubject, "changed"), pstText(msgHeaders, "From: a@x.test\r\nSubject: real\r\n\r\n")}, nil, "a@x.test:  [property 0037: changed]"},
+		"a text in RTF only":                      {[]pstSaid{anna, {msgRTF, msgTypeBinary, packRTF(`{\rtf1 kade 7}`)}}, nil, "anna@x.test: kade 7"},
 		"a page beside the text":                  {[]pstSaid{anna, pstText(msgBody, "text"), {msgHTML, msgTypeBinary, []byte("page")}}, nil, "anna@x.test: text [alternative: text/html, 4 bytes, sha256 3660315a"},
 		"a time without a field":                  {[]pstSaid{anna, {0x8006, msgTypeTime, pstTicks(1613300591)}}, nil, "[property 8006: 2021-02-14T11:03:11.000000Z]"},
 		"a time with a name":                      {[]pstSaid{anna, {0x8000, msgTypeTime, pstTicks(1613300591)}}, nil, "[lid 820D (00062002): 2021-02-14T11:03:11.000000Z]"},
