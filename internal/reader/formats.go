@@ -71,8 +71,8 @@ const (
 	sampleNames   = 1 << 20
 )
 
-// NewSample looks at the beginning of a file and, if it is a zip archive, at
-// the names in it.
+// NewSample looks at the beginning of a file and, if it is an archive, a database
+// or a compound file, at what it says is in it.
 func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
 	head := make([]byte, min(size, HeadSize))
 	if n, err := file.ReadAt(head, 0); n < len(head) {
@@ -81,6 +81,10 @@ func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
 	s := Sample{Name: name, Head: head}
 	if bytes.HasPrefix(head, []byte(sqliteMagic)) {
 		s.Schema = sqliteSchema(head, file, size)
+		return s, nil
+	}
+	if bytes.HasPrefix(head, []byte(cfbMagic)) {
+		s.Schema = cfbDirectory(head, file, size)
 		return s, nil
 	}
 	if !isZip(head) {

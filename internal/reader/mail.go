@@ -19,7 +19,7 @@ import (
 // emlFormat and mboxFormat are described in docs/readers-xml-mail.md.
 var emlFormat = &Format{
 	Name:    "eml",
-	Version: 1,
+	Version: 2,
 	About:   "a mail as it was sent (RFC 5322, MIME)",
 	Checked: "invented examples only",
 	Detect:  detectEML,
@@ -28,7 +28,7 @@ var emlFormat = &Format{
 
 var mboxFormat = &Format{
 	Name:    "mbox",
-	Version: 1,
+	Version: 2,
 	About:   "mails one behind the other, as Unix mail programs, Thunderbird and Google Takeout write them",
 	Checked: "invented examples only",
 	Detect:  detectMbox,
@@ -100,14 +100,12 @@ func postmarkDate(line string) (time.Time, bool) {
 
 func readEML(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		item, err := newMailReading(ctx, in, false).item(0, in.Size)
-		item.Where.Record = 1
-		yield(item, err)
+		newMailReading(ctx, in, false).items(1, 0, in.Size, yield)
 	}
 }
 
-// readMbox yields one item for each mail, and one for what stands before the
-// first.
+// readMbox yields one item for each mail, one for each mail in it, and one for
+// what stands before the first.
 func readMbox(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		f := mboxFile{window: window{src: in.Reader()}}
@@ -121,9 +119,7 @@ func readMbox(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			if length == 0 {
 				return
 			}
-			item, err := mails.item(start, length)
-			item.Where.Record = record
-			if !yield(item, err) || err != nil {
+			if !mails.items(record, start, length, yield) {
 				return
 			}
 		}
@@ -220,24 +216,42 @@ func newMailReading(ctx context.Context, in Input, quoted bool) *mailReading {
 	return r
 }
 
-// item reads the mail at a place.
-func (r *mailReading) item(start, length int64) (Item, error) {
-	item := Item{Where: argus.Where{Offset: start, Length: length}}
+// items yields the mail at a place, and those in it, which have no place of
+// their own: their records are that of the mail and a running number, as those
+// of a mailbox of Outlook are.
+func (r *mailReading) items(record uint64, start, length int64, yield func(Item, error) bool) bool {
+	item := Item{Where: argus.Where{Record: record, Offset: start, Length: length}}
 	piece := io.NewSectionReader(r.in.File, start, length)
-	m, err := r.mail(piece)
-	if bad, ok := errors.AsType[badMail](err); ok {
-		raw := make([]byte, min(length, argus.QuarantineRaw))
-		if n, err := piece.ReadAt(raw, 0); n < len(raw) {
-			return item, fmt.Errorf("read the mail at byte %d: %w", start, err)
-		}
-		item.Problem, item.Raw = bad.Error(), raw
-		return item, nil
+	l, err := r.mail(piece)
+	bad, isBad := errors.AsType[badMail](err)
+	if isBad {
+		item.Problem, item.Raw = bad.Error(), make([]byte, min(length, argus.QuarantineRaw))
+		_, err = piece.ReadAt(item.Raw, 0)
 	}
 	if err != nil {
-		return item, fmt.Errorf("read the mail at byte %d: %w", start, err)
+		yield(item, fmt.Errorf("read the mail at byte %d: %w", start, err))
+		return false
 	}
-	item.Message = m
-	return item, nil
+	if !isBad {
+		item.Message = l.Message
+	}
+	if !yield(item, nil) {
+		return false
+	}
+	return yieldInside(record, l.inside, yield)
+}
+
+// insideShift is by how much the record of a mail is shifted for those in it.
+const insideShift = 20
+
+// yieldInside yields the mails in a mail.
+func yieldInside(record uint64, inside []*argus.Message, yield func(Item, error) bool) bool {
+	for n, m := range inside {
+		if !yield(Item{Message: m, Where: argus.Where{Record: record<<insideShift | uint64(n+1)}}, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // badMail is what is wrong with a mail, as against with the reading of it.
@@ -261,40 +275,47 @@ func (s *mailSource) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-func (f *mailReading) mail(piece io.Reader) (*argus.Message, error) {
+// mail reads a mail. What was found in it before it turned out to be bad is in
+// the letter.
+func (f *mailReading) mail(piece io.Reader) (*letter, error) {
 	source, r := &f.source, f.r
 	source.r = piece
-	m := &argus.Message{Service: cmp.Or(f.in.Service, "email")}
-	l := letter{Message: m, options: f.in.Options}
+	l := newLetter(f.in)
 	if f.from == nil {
 		r.Reset(source)
 	} else {
 		f.from.reset(source)
 		r.Reset(f.from)
 		if err := l.postmark(r); err != nil {
-			return nil, err
+			return l, err
 		}
 	}
-	h, err := readMailHeader(r)
-	if err == nil {
-		l.header(h)
-		w := mimeWalk{visit: l.part}
-		err = w.walk(h, r, 0, false)
-		for _, remark := range w.remarks {
-			keepExtra(m, "damage", strings.ToValidUTF8(remark, "\uFFFD"))
-		}
-	}
+	err := l.read(r, 0)
 	if source.err != nil {
-		return nil, source.err
+		return l, source.err
 	}
 	if err != nil {
-		return nil, badMail{err}
+		return l, badMail{err}
+	}
+	return l, nil
+}
+
+// read reads a header and what follows, which lies in so many parts.
+func (l *letter) read(r *bufio.Reader, depth int) error {
+	h, err := readMailHeader(r)
+	if err != nil {
+		return err
+	}
+	l.header(h)
+	w := mimeWalk{visit: l.part}
+	if err := w.walk(h, r, depth, false); err != nil {
+		return err
+	}
+	for _, remark := range w.remarks {
+		keepExtra(l.Message, "damage", strings.ToValidUTF8(remark, "\uFFFD"))
 	}
 	l.Text = strings.TrimRight(l.Text, "\n")
-	if err := m.Valid(); err != nil {
-		return nil, badMail{err}
-	}
-	return m, nil
+	return l.Valid()
 }
 
 // letter becomes a message.
@@ -303,6 +324,29 @@ type letter struct {
 	options  Options
 	envelope string    // who the postmark says it is from
 	stamped  time.Time // the postmark's time
+	// inside are the mails in it, at most mimeParts; room is how many bytes of
+	// text it and those may still have.
+	inside []*argus.Message
+	room   int
+}
+
+func newLetter(in Input) *letter {
+	return &letter{Message: &argus.Message{Service: cmp.Or(in.Service, "email")}, options: in.Options, room: in.maxRecord()}
+}
+
+// mail reads a mail in the mail. What makes no sense as one is an attachment
+// only.
+func (l *letter) mail(p *mimePart, of io.Reader) error {
+	inner := letter{Message: &argus.Message{Service: l.Service}, options: l.options, room: l.room}
+	err := inner.read(bufio.NewReaderSize(of, 64<<10), p.depth+1)
+	if err == nil {
+		keepExtra(inner.Message, "attached to", l.ServiceID)
+		l.inside = append(append(l.inside, inner.Message), inner.inside...)
+		l.room = inner.room
+	} else {
+		keepExtra(l.Message, "damage", "a mail in the mail: "+strings.ToValidUTF8(err.Error(), "\uFFFD"))
+	}
+	return nil
 }
 
 // postmark reads the line before a mail in an mbox.
@@ -444,6 +488,10 @@ func (l *letter) part(p *mimePart) error {
 		l.State |= argus.StateLocked
 		l.Locked = &argus.Locked{Algorithm: "openpgp"}
 		return nil
+	case p.media == "message/rfc822" && p.depth < mimeDepth && len(l.inside) < mimeParts:
+		a, err := p.attachmentRead(func(of io.Reader) error { return l.mail(p, of) })
+		l.Attachments = append(l.Attachments, a)
+		return err
 	case p.attached || p.name != "" || p.media != "text/plain" && p.media != "text/html":
 		a, err := p.attachment()
 		l.Attachments = append(l.Attachments, a)
@@ -453,7 +501,8 @@ func (l *letter) part(p *mimePart) error {
 		keepExtra(l.Message, "alternative", told)
 		return err
 	}
-	text, cut, err := p.text(l.options.maxRecord() - len(l.Text))
+	text, cut, err := p.text(l.room)
+	l.room -= len(text)
 	if cut {
 		keepExtra(l.Message, "damage", "the text is longer than the longest record; it is cut")
 	}

@@ -168,6 +168,7 @@ type mimePart struct {
 	attached bool
 	// alternative says that another part says the same.
 	alternative bool
+	depth       int
 	// body is decoded. What it was decoded from may be damaged; damaged says
 	// why, when body was read.
 	body    io.Reader
@@ -188,7 +189,7 @@ func (w *mimeWalk) walk(header mimeHeader, body io.Reader, depth int, alternativ
 	kind := cmp.Or(header.Get("Content-Type"), "text/plain")
 	media, params := mediaType(kind)
 	if !strings.HasPrefix(media, "multipart/") || params["boundary"] == "" {
-		return w.leaf(header, media, params, body, alternative)
+		return w.leaf(header, &mimePart{media: media, params: params, alternative: alternative, depth: depth}, body)
 	}
 	if depth == mimeDepth {
 		w.remarks = append(w.remarks, fmt.Sprintf("the parts lie more than %d deep; the deeper ones are not read", mimeDepth))
@@ -217,12 +218,10 @@ func (w *mimeWalk) walk(header mimeHeader, body io.Reader, depth int, alternativ
 	return nil
 }
 
-func (w *mimeWalk) leaf(header mimeHeader, media string, params map[string]string, body io.Reader, alternative bool) error {
-	disposition, dispositionParams := mediaType(header.Get("Content-Disposition"))
-	p := &mimePart{
-		media: media, params: params, alternative: alternative, attached: disposition == "attachment",
-		name: argus.CleanName(words(mailText([]byte(cmp.Or(dispositionParams["filename"], params["name"]))))),
-	}
+func (w *mimeWalk) leaf(header mimeHeader, p *mimePart, body io.Reader) error {
+	disposition, params := mediaType(header.Get("Content-Disposition"))
+	p.attached = disposition == "attachment"
+	p.name = argus.CleanName(words(mailText([]byte(cmp.Or(params["filename"], p.params["name"])))))
 	switch strings.ToLower(strings.TrimSpace(header.Get("Content-Transfer-Encoding"))) {
 	case "base64":
 		body = base64.NewDecoder(base64.StdEncoding, &base64Text{r: body})
@@ -234,7 +233,7 @@ func (w *mimeWalk) leaf(header mimeHeader, media string, params map[string]strin
 		return err
 	}
 	if p.damaged != nil {
-		w.remarks = append(w.remarks, fmt.Sprintf("a part (%s) is damaged: %v", media, p.damaged))
+		w.remarks = append(w.remarks, fmt.Sprintf("a part (%s) is damaged: %v", p.media, p.damaged))
 	}
 	return nil
 }
@@ -291,11 +290,30 @@ func (p *mimePart) text(limit int) (text string, cut bool, err error) {
 
 // attachment hashes a part.
 func (p *mimePart) attachment() (argus.Attachment, error) {
+	return p.attachmentRead(func(io.Reader) error { return nil })
+}
+
+// attachmentRead hashes a part while it is read.
+func (p *mimePart) attachmentRead(read func(io.Reader) error) (argus.Attachment, error) {
+	a := argus.Attachment{Name: p.name, Type: strings.ToValidUTF8(p.media, "\uFFFD")}
 	sum := sha256.New()
-	size, err := io.Copy(sum, p.body)
-	a := argus.Attachment{Name: p.name, Type: strings.ToValidUTF8(p.media, "\uFFFD"), Size: size}
+	var size byteCount
+	body := io.TeeReader(p.body, io.MultiWriter(sum, &size))
+	if err := read(body); err != nil {
+		return a, err
+	}
+	_, err := io.Copy(io.Discard, body)
+	a.Size = int64(size)
 	sum.Sum(a.Hash[:0])
 	return a, err
+}
+
+// byteCount counts what is written.
+type byteCount int64
+
+func (n *byteCount) Write(b []byte) (int, error) {
+	*n += byteCount(len(b))
+	return len(b), nil
 }
 
 // digest writes down what a part is that is not kept beside a message.

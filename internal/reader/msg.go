@@ -38,30 +38,61 @@ const (
 	msgLimit = 256 << 20
 )
 
+// msgMarks are names that only a message has, in UTF-16 as a directory has them.
+var msgMarks = func() (marks [][]byte) {
+	for _, name := range []string{"__substg1.0_", "__properties_version1.0", "__nameid_version1.0", msgRecipient, msgAttachment} {
+		var mark []byte
+		for _, c := range []byte(name) {
+			mark = append(mark, c, 0)
+		}
+		marks = append(marks, mark)
+	}
+	return marks
+}()
+
 // detectMSG wants a compound file with streams that only a message has.
 func detectMSG(s Sample) int {
 	if !bytes.HasPrefix(s.Head, []byte(cfbMagic)) {
 		return 0
 	}
-	var name []byte // in UTF-16
-	for _, c := range []byte("__substg1.0_") {
-		name = append(name, c, 0)
-	}
+	has := func(mark []byte) bool { return bytes.Contains(s.Head, mark) || bytes.Contains(s.Schema, mark) }
 	switch {
-	case bytes.Contains(s.Head, name):
+	case slices.ContainsFunc(msgMarks, has):
 		return 90
 	case strings.HasSuffix(strings.ToLower(s.Name), ".msg"):
-		return 60 // the list of streams may stand far away
+		return 60 // the names that tell may stand far away
 	}
 	return 0
 }
 
-// readMSG yields one item: the mail.
+// cfbDirectory returns the first sector of the directory of a compound file
+// (MS-CFB 2.2), nil if there is none.
+func cfbDirectory(head []byte, file io.ReaderAt, size int64) []byte {
+	if len(head) < 512 {
+		return nil
+	}
+	shift := binary.LittleEndian.Uint16(head[30:])
+	if shift != 9 && shift != 12 {
+		return nil
+	}
+	sector := make([]byte, 1<<shift)
+	at := (int64(binary.LittleEndian.Uint32(head[48:])) + 1) << shift
+	if at > size-int64(len(sector)) {
+		return nil
+	}
+	if n, err := file.ReadAt(sector, at); n < len(sector) {
+		_ = err // whoever reads the file will meet it
+		return nil
+	}
+	return sector
+}
+
+// readMSG yields one item for the mail, and one for each mail in it.
 func readMSG(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		item := Item{Where: argus.Where{Record: 1, Length: in.Size}}
 		source := &msgSource{ctx: ctx, file: in.File}
-		m, err := readMSGMail(source, in)
+		p, err := readMSGMail(source, in)
 		switch {
 		case source.err != nil:
 			yield(Item{}, source.err)
@@ -74,9 +105,11 @@ func readMSG(ctx context.Context, in Input) iter.Seq2[Item, error] {
 				return
 			}
 		default:
-			item.Message = m
+			item.Message = p.Message
 		}
-		yield(item, nil)
+		if yield(item, nil) {
+			yieldInside(1, p.inside, yield)
+		}
 	}
 }
 
@@ -109,13 +142,18 @@ type msgMail struct {
 	page              string
 	rtf               []byte
 	recipients, files map[string]*msgPart
+	// mails are those in it, by the storages of the attachments that they are;
+	// it lies so deep in others.
+	mails map[string]*msgMail
+	deep  int
 }
 
 // newMSGMail begins a mail.
 func newMSGMail(in Input) *msgMail {
 	return &msgMail{
-		letter: letter{Message: &argus.Message{Service: cmp.Or(in.Service, "email")}, options: in.Options},
+		letter: *newLetter(in),
 		texts:  map[uint16]string{}, facts: map[uint16]string{}, recipients: map[string]*msgPart{}, files: map[string]*msgPart{},
+		mails: map[string]*msgMail{},
 	}
 }
 
@@ -172,48 +210,55 @@ const (
 	msgStream         = "__substg1.0_"
 	msgFixed          = "__properties_version1.0"
 	msgFixedHeader    = 32 // of a mail
+	msgInsideHeader   = 24 // of a mail in a mail
 	msgPartHeader     = 8  // of a recipient
+	msgInside         = "__substg1.0_3701000D"
 	filetimeToUnixSec = 11644473600
 )
 
-func readMSGMail(source io.ReaderAt, in Input) (*argus.Message, error) {
+// readMSGMail reads the mail, and those in it, which are good though it may not
+// be.
+func readMSGMail(source io.ReaderAt, in Input) (*msgMail, error) {
+	p := newMSGMail(in)
 	if in.Size > msgLimit {
-		return nil, fmt.Errorf("want a mail of at most %d bytes, found a longer one", msgLimit)
+		return p, fmt.Errorf("want a mail of at most %d bytes, found a longer one", msgLimit)
 	}
 	file, err := mscfb.New(source)
 	if err != nil {
-		return nil, fmt.Errorf("open the compound file: %w", err)
+		return p, fmt.Errorf("open the compound file: %w", err)
 	}
-	p := newMSGMail(in)
 	for {
 		entry, err := file.Next()
 		if err == io.EOF { //nolint:errorlint // what mscfb returns
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the compound file: %w", err)
+			return p, fmt.Errorf("read the compound file: %w", err)
 		}
-		if err := p.stream(entry); err != nil {
-			return nil, fmt.Errorf("read %.60q of the compound file: %w", entry.Name, err)
+		if err := p.stream(entry, entry.Path); err != nil {
+			return p, fmt.Errorf("read %.60q of the compound file: %w", entry.Name, err)
 		}
 	}
 	p.finish()
-	return p.Message, p.Valid()
+	return p, p.Valid()
 }
 
-// stream takes a stream of the mail, of one of its recipients or of one of its
-// attachments. What lies deeper is a mail in the mail.
-func (p *msgMail) stream(entry *mscfb.File) error {
+// stream takes a stream of the mail, of one of its recipients or attachments, or
+// of a mail in it.
+func (p *msgMail) stream(entry *mscfb.File, path []string) error {
 	in := ""
-	if len(entry.Path) > 0 {
-		in = entry.Path[0]
+	if len(path) > 0 {
+		in = path[0]
 	}
-	if entry.Name == msgFixed && len(entry.Path) < 2 {
+	if len(path) > 1 && path[1] == msgInside && strings.HasPrefix(in, msgAttachment) {
+		return p.mailIn(in, entry, path[2:])
+	}
+	if entry.Name == msgFixed && len(path) < 2 {
 		return p.fixed(entry, in)
 	}
 	digits, ok := strings.CutPrefix(entry.Name, msgStream)
 	tag, err := hex.DecodeString(digits)
-	if !ok || err != nil || len(tag) != 4 || len(entry.Path) > 1 || len(p.recipients)+len(p.files) > mimeParts {
+	if !ok || err != nil || len(tag) != 4 || len(path) > 1 || len(p.recipients)+len(p.files) > mimeParts {
 		return nil //nolint:nilerr // another stream
 	}
 	number, kind := binary.BigEndian.Uint16(tag), binary.BigEndian.Uint16(tag[2:])
@@ -233,6 +278,22 @@ func (p *msgMail) stream(entry *mscfb.File) error {
 		return p.property(file.texts, number, kind, entry)
 	}
 	return nil
+}
+
+// mailIn gives a stream to the mail that an attachment is.
+func (p *msgMail) mailIn(attachment string, entry *mscfb.File, path []string) error {
+	inner := p.mails[attachment]
+	if inner == nil {
+		if p.deep == mimeDepth || len(p.mails) == mimeParts {
+			p.facts[msgData] = "mails in mails that are too many or lie too deep are not read"
+			return nil
+		}
+		inner = newMSGMail(Input{Options: p.options})
+		inner.Service, inner.deep = p.Service, p.deep+1
+		p.mails[attachment] = inner
+		partOf(p.files, attachment)
+	}
+	return inner.stream(entry, path)
 }
 
 // property reads a property that is text, or a page as bytes.
@@ -288,6 +349,8 @@ func (p *msgMail) fixed(entry *mscfb.File, in string) error {
 	head := msgFixedHeader
 	if in != "" {
 		head = msgPartHeader
+	} else if p.deep > 0 {
+		head = msgInsideHeader
 	}
 	for at := head; at+16 <= len(table); at += 16 {
 		number, kind := binary.LittleEndian.Uint16(table[at+2:]), binary.LittleEndian.Uint16(table[at:])
@@ -316,7 +379,7 @@ func (p *msgMail) when(number uint16, ticks uint64) {
 	}
 }
 
-// finish sets what the properties say together. Where the mail came from
+// finish sets what the properties and parts say together. Where the mail came from
 // outside, its header as it was sent goes before everything.
 func (p *msgMail) finish() {
 	if headers := p.texts[msgHeaders]; headers != "" {
@@ -337,6 +400,10 @@ func (p *msgMail) finish() {
 	p.people()
 	for _, name := range slices.Sorted(maps.Keys(p.files)) {
 		f := p.files[name]
+		if inner := p.mails[name]; inner != nil {
+			p.attached(f, inner)
+			continue
+		}
 		f.Name, f.Type = cmp.Or(f.texts[msgLongFileName], f.texts[msgFileName], f.texts[msgDisplayName]), f.texts[msgMediaType]
 		p.Attachments = append(p.Attachments, f.Attachment)
 		for _, number := range slices.Sorted(maps.Keys(f.texts)) {
@@ -353,6 +420,18 @@ func (p *msgMail) finish() {
 		}
 	}
 	p.rest()
+}
+
+// attached ends a mail in the mail.
+func (p *msgMail) attached(f *msgPart, inner *msgMail) {
+	keepExtra(p.Message, "attached message", cmp.Or(f.texts[msgDisplayName], "unnamed"))
+	inner.finish()
+	keepExtra(inner.Message, "attached to", p.ServiceID)
+	if err := inner.Valid(); err != nil {
+		keepExtra(p.Message, "damage", "a mail in the mail: "+err.Error())
+		return
+	}
+	p.inside = append(append(p.inside, inner.Message), inner.inside...)
 }
 
 // said sets the text: as it is, else that of the page, else that of the RTF. Of
@@ -399,16 +478,18 @@ func (p *msgMail) people() {
 			continue // as the header has it
 		}
 		p.To = append(p.To, account)
-		if !strings.EqualFold(shown, account) {
-			shown = strings.TrimSpace(shown + " <" + account + ">")
-		}
 		how := "recipient"
 		if r.kind == 2 {
 			how = "Cc"
 		} else if r.kind == 3 {
 			how = "Bcc"
 		}
-		keepExtra(p.Message, how, shown)
+		switch {
+		case shown != "" && !strings.EqualFold(shown, account):
+			keepExtra(p.Message, how, shown+" <"+account+">")
+		case how != "recipient":
+			keepExtra(p.Message, how, account)
+		}
 	}
 }
 

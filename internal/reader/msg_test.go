@@ -133,14 +133,19 @@ func msgText(number, text string) cfbEntry {
 	return cfbEntry{name: msgStream + number + "001F", content: content}
 }
 
+// msgTimes are the properties of a mail that are not text: when it was sent.
+func msgTimes(head int, unix uint64) cfbEntry {
+	times := make([]byte, head+16)
+	binary.LittleEndian.PutUint32(times[head:], msgSubmitted<<16|msgTypeTime)
+	binary.LittleEndian.PutUint64(times[head+8:], (unix+filetimeToUnixSec)*1e7)
+	return cfbEntry{name: msgFixed, content: times}
+}
+
 // msgExample is a mail that was never sent over the internet, so that it has no
 // header.
 func msgExample(more ...cfbEntry) []byte {
-	times := make([]byte, msgFixedHeader+16)
-	binary.LittleEndian.PutUint32(times[msgFixedHeader:], msgSubmitted<<16|msgTypeTime)
-	binary.LittleEndian.PutUint64(times[msgFixedHeader+8:], (1613300591+filetimeToUnixSec)*1e7)
 	return compoundFile(append([]cfbEntry{
-		{name: msgFixed, content: times},
+		msgTimes(msgFixedHeader, 1613300591),
 		msgText("0037", "Loods 🌟"), msgText("0C1A", "Bee"), msgText("5D01", "Bee@X.test"), msgText("1000", "tien uur\r\nbij de loods"),
 		msgText("1035", "<2@x.test>"), msgText("1039", "<0@x.test> <1@x.test>"), msgText("1042", "<1@x.test>"), msgText("0070", "Loods"),
 		{name: msgRecipient + "00000000", inside: []cfbEntry{msgText("3001", "Cee"), msgText("39FE", "cee@x.test")}},
@@ -153,6 +158,11 @@ func TestGoldenMSG(t *testing.T) {
 		"inside": msgExample(),
 		"sent": msgExample(msgText("007D", "Received: from mx\r\nFrom: =?utf-8?q?B=C3=A9e?= <bee@x.test>\r\nTo: cee@x.test, dee@x.test\r\nDate: Sun, 14 Feb 2021 13:03:11 +0100\r\n"+
 			"Message-ID: <2@x.test>\r\nReferences: <0@x.test>\r\n\r\n")),
+		"forward": msgExample(cfbEntry{name: msgAttachment + "00000001", inside: []cfbEntry{msgText("3001", "eerste"), {name: msgInside, inside: []cfbEntry{
+			msgTimes(msgInsideHeader, 1613300000), msgText("0037", "eerste"), msgText("0C1F", "eef@x.test"), msgText("1000", "kade 7"),
+			{name: msgRecipient + "00000000", inside: []cfbEntry{msgText("39FE", "bee@x.test")}},
+			{name: msgAttachment + "00000000", inside: []cfbEntry{msgText("3001", "nobody's"), {name: msgInside, inside: []cfbEntry{msgText("1000", "x")}}}},
+		}}}}),
 		"empty": compoundFile(nil),
 		"cut":   msgExample()[:4096],
 	} {

@@ -95,7 +95,7 @@ func readPST(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			for n := 0; n <= len(r.inside); n++ {
 				item := Item{Where: argus.Where{Record: uint64(node.id)}}
 				if n > 0 {
-					item.Where.Record = uint64(node.id)<<20 | uint64(n)
+					item.Where.Record = uint64(node.id)<<insideShift | uint64(n)
 					item.Message, err = r.message(r.inside[n-1], node.id)
 				} else if err == nil {
 					// Looked for again, so that damage on its pages is this message's.

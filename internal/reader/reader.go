@@ -53,7 +53,7 @@ type Sample struct {
 	// Entries are the names in the file if it is a zip archive.
 	Entries []string
 	// Schema holds the pages with the statements that made its tables if it is an
-	// SQLite database.
+	// SQLite database, and the beginning of its directory if it is a compound file.
 	Schema []byte
 }
 
