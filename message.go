@@ -56,8 +56,8 @@ type Message struct {
 	Extra []Field `cbor:"19,keyasint,omitempty" json:"extra,omitempty"`
 	// Repeat tells apart messages that share every fact of their identity:
 	// the n-th such message in its original, from 0. It is counted where a
-	// source states minutes only and gives no ids, where two equal messages
-	// in one minute are two messages.
+	// source gives no ids and either states minutes only or is a log, which has
+	// each message once: there two equal messages are two.
 	Repeat uint32 `cbor:"20,keyasint,omitempty" json:"repeat,omitempty"`
 }
 

@@ -38,8 +38,9 @@ func (a *app) ingestCommand() *cobra.Command {
 		Use:   "ingest PATH… [-- ARGUMENT…]",
 		Short: "Take in deliveries: files, folders, archives",
 		Long: `Take in each path as one delivery: every file is kept byte for byte, read with
-the reader that recognises its content, and sealed with a signature. Each
-delivery gets a receipt with a balanced account:
+the reader that recognises its content, and sealed with a signature. Archives
+(zip, tar, gzip, bzip2, Zstandard) are looked into. Each delivery gets a receipt
+with a balanced account:
 
   read = stored + sightings of known messages + quarantined
 

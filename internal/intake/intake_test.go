@@ -368,7 +368,7 @@ func TestUnKnownFormat(t *testing.T) {
 }
 
 func TestRepeats(t *testing.T) {
-	p := newRepeats()
+	p := newRepeats("jsonl/2")
 	minute := func() *argus.Message {
 		return &argus.Message{Service: "irc", From: "a", Text: "ok", Sent: argus.Time{Micros: 60e6, Precision: argus.Minute}}
 	}
@@ -388,7 +388,12 @@ func TestRepeats(t *testing.T) {
 	second.Sent.Precision = argus.Second
 	first, _ := p.identity(second)
 	if again, _ := p.identity(second); again != first {
-		t.Error("two equal messages in one second are one message")
+		t.Error("where a message may stand twice, two equal ones in one second are one")
+	}
+	p = newRepeats("irc/2")
+	first, _ = p.identity(second)
+	if again, _ := p.identity(second); again == first || second.Repeat != 1 {
+		t.Error("in a log, two equal messages in one second are two")
 	}
 }
 

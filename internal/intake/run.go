@@ -69,6 +69,7 @@ type holding struct {
 type stranger struct {
 	where argus.Where
 	name  string // key of holdings
+	looks string // like what, or ""
 }
 
 func newIntake(o Options, d argus.DeliveryNumber) *intake {
@@ -372,12 +373,12 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 			return err
 		}
 		where := argus.Where{Original: record.Seq, Path: label(f.Path), Reader: uint8(slices.Index(in.readers, f.Reader) + 1)}
-		*at = reading{where: where, name: f.Name, repeats: newRepeats(), found: f.Problem != ""}
+		*at = reading{where: where, name: f.Name, repeats: newRepeats(f.Reader), found: f.Problem != ""}
 		switch {
 		case f.Problem != "":
 			return in.give(ctx, at, in.record(at, reader.Item{Problem: f.Problem}))
 		case f.Reader == "" && !e.Broke:
-			in.strangers = append(in.strangers, stranger{where, f.Name})
+			in.strangers = append(in.strangers, stranger{where, f.Name, f.Looks})
 			return nil
 		}
 	}
@@ -510,7 +511,11 @@ func (in *intake) settleStrangers(ctx context.Context) error {
 		case in.o.Via != nil:
 			r.Quarantine = &argus.Quarantine{Reason: "the program prints nothing for the file, and no message names it; its bytes are kept"}
 		default:
-			r.Quarantine = &argus.Quarantine{Reason: "no reader recognises the file, and no message names it; its bytes are kept"}
+			reason := "no reader recognises the file, and no message names it; its bytes are kept"
+			if s.looks != "" {
+				reason += "; it looks like " + s.looks
+			}
+			r.Quarantine = &argus.Quarantine{Reason: reason}
 		}
 		if err := in.give(ctx, new(reading), r); err != nil {
 			return err

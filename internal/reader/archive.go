@@ -73,15 +73,19 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// IsArchive says whether a file, of which head are the first 4 bytes or more,
-// may be an archive: Files may yield more than the file itself.
-func IsArchive(head []byte) bool { return isZip(head) }
+// ArchiveHead is how much of a file shows whether it is an archive, in bytes.
+const ArchiveHead = packedHead
+
+// IsArchive says whether a file, of which head is the beginning, may be an
+// archive: Files may yield more than the file itself.
+func IsArchive(head []byte) bool { return packingOf(head) != nil }
 
 // Files walks what an original contains. A plain file yields itself, and so
 // does an archive that a format reads as a whole (a spreadsheet). Another zip
-// archive yields its entries in the order of its directory, and theirs. Of an
-// archive whose directory is missing or broken, as when it was cut off, the
-// entries are found by their own headers.
+// archive yields its entries in the order of its directory, and theirs. Of one
+// whose directory is missing or broken, as when it was cut off, the
+// entries are found by their own headers. A tar archive yields its entries, and a file that
+// is compressed (gzip, bzip2, Zstandard) what it unfolds to.
 //
 // Of an entry that is cut off or damaged, what could be unfolded is yielded
 // after the problem. What is wrong inside is yielded as a File with a Problem: an entry that is
@@ -138,7 +142,8 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 		return err
 	}
 	f := File{Path: path, Input: Input{Name: name, Size: size, File: file, Temp: w.limits.Temp}, Sample: sample}
-	if !isZip(sample.Head) {
+	packed := packingOf(sample.Head)
+	if packed == nil {
 		return w.give(f)
 	}
 	if format, _ := Detect(sample); format != nil {
@@ -147,15 +152,21 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 	if depth == w.limits.Depth {
 		return w.problem(path, "the archive lies in %d others, which is as deep as is looked", depth)
 	}
-	return w.archive(name, path, file, size, depth)
-}
-
-// archive yields what is in a zip archive.
-func (w *walk) archive(name, path string, file io.ReaderAt, size int64, depth int) error {
 	inside := ""
 	if path != "" {
 		inside = path + "!/"
 	}
+	switch {
+	case packed.open != nil:
+		return w.compressed(packed, name, inside, file, size, depth)
+	case packed == tarPacking:
+		return w.tar(name, inside, path, file, size, depth)
+	}
+	return w.archive(name, inside, path, file, size, depth)
+}
+
+// archive yields what is in a zip archive.
+func (w *walk) archive(name, inside, path string, file io.ReaderAt, size int64, depth int) error {
 	directory, err := openZipDirectory(file, size)
 	if err != nil {
 		if err := w.problem(path, "%v; its entries are looked for one by one", err); err != nil {
@@ -242,7 +253,8 @@ func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *z
 // entryError is what is wrong with an entry of an archive.
 type entryError struct {
 	reason string
-	last   bool // nothing behind it is read
+	limit  bool // it unfolds to too much, and nothing of it is read
+	last   bool // nor is anything behind it
 }
 
 func (e *entryError) Error() string { return e.reason }
@@ -294,37 +306,16 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, 
 		}
 	}()
 	sum := crc32.NewIEEE()
-	for {
-		n, readErr := content.Read(w.chunk)
-		sum.Write(w.chunk[:n])
-		if w.unfold -= int64(n); w.unfold < 0 {
-			return nil, &entryError{fmt.Sprintf("the archive unfolds to more than %d bytes; the rest of it is not read", w.limits.Bytes), true}
-		}
-		if err := s.write(w.chunk[:n]); err != nil {
-			return nil, err
-		}
-		if s.size > w.limits.RatioFrom && s.size/w.limits.Ratio > stored.n {
-			return nil, badEntry("the entry unfolds to more than %d times its stored size", w.limits.Ratio)
-		}
-		if errors.Is(readErr, io.EOF) {
-			break
-		}
-		if _, corrupt := errors.AsType[flate.CorruptInputError](readErr); corrupt {
-			bad = cmp.Or(bad, badEntry("the entry is damaged: its compressed bytes make no sense after %d bytes of content", s.size))
-			kept = true
-			return s, bad
-		}
-		if errors.Is(readErr, io.ErrUnexpectedEOF) {
-			bad = cmp.Or(bad, badEntry("the entry is cut off: its compressed bytes end early, after %d bytes of content", s.size))
-			kept = true
-			return s, bad
-		}
-		if readErr != nil {
-			return nil, fmt.Errorf("read an entry of an archive: %w", readErr)
-		}
-		if err := w.ctx.Err(); err != nil {
-			return nil, err
-		}
+	wrong, err := w.pour("entry", s, stored, content, sum)
+	if err != nil {
+		return nil, err
+	}
+	if wrong != nil && wrong.limit {
+		return nil, wrong
+	}
+	if wrong != nil {
+		kept = true
+		return s, cmp.Or(bad, error(wrong))
 	}
 	if bad == nil && entry.streamed {
 		bad = entry.readDescriptor(file, size, stored.n, s.size)
@@ -343,13 +334,15 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, 
 // countingReader counts what was read. As an io.ByteReader it is not read
 // beyond the end of compressed data.
 type countingReader struct {
-	r *bufio.Reader
-	n int64
+	r   *bufio.Reader
+	n   int64
+	err error // why it could not be read further, before its end
 }
 
 func (c *countingReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.n += int64(n)
+	c.failed(err)
 	return n, err
 }
 
@@ -358,7 +351,14 @@ func (c *countingReader) ReadByte() (byte, error) {
 	if err == nil {
 		c.n++
 	}
+	c.failed(err)
 	return b, err
+}
+
+func (c *countingReader) failed(err error) {
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
 }
 
 // TempFile makes a temporary file that nobody else can open. Whoever closes it

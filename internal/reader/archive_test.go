@@ -1,8 +1,10 @@
 package reader
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 )
 
 // zipped makes an archive of names and contents, in turn. A name that begins
@@ -90,6 +93,109 @@ func walked(t testing.TB, name string, file []byte, limits Limits) []string {
 		t.Errorf("the temporary folder holds %d files: %v", len(left), err)
 	}
 	return shown
+}
+
+// tarred makes a tar of names and contents, in turn; a name that ends with @ is
+// a link.
+func tarred(t testing.TB, pairs ...string) string {
+	t.Helper()
+	var file bytes.Buffer
+	w := tar.NewWriter(&file)
+	for i := 0; i < len(pairs); i += 2 {
+		h := &tar.Header{Name: pairs[i], Mode: 0o600, Size: int64(len(pairs[i+1]))}
+		if name, link := strings.CutSuffix(pairs[i], "@"); link {
+			h = &tar.Header{Name: name, Linkname: pairs[i+1], Typeflag: tar.TypeSymlink}
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Size > 0 {
+			if _, err := io.WriteString(w, pairs[i+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.String()
+}
+
+func gzipped(t testing.TB, content string) string {
+	t.Helper()
+	var file bytes.Buffer
+	w := gzip.NewWriter(&file)
+	if _, err := io.WriteString(w, content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.String()
+}
+
+func zstded(t testing.TB, content string) string {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(w.EncodeAll([]byte(content), nil))
+}
+
+// TestFilesPacked walks what is no zip archive.
+func TestFilesPacked(t *testing.T) {
+	chats := tarred(t, "a/", "", "a/one.txt", "alpha", "two.zip", string(zipped(t, "b.txt", "beta")), "link@", "/etc/passwd", "../last", "gamma")
+	inside := []string{"a/one.txt = alpha", "two.zip!/b.txt = beta", "link: the entry is no file of bytes but a link, a device or a file with holes (kind '2'); it is not read", "../last = gamma"}
+	in := func(path string) (list []string) {
+		for _, line := range inside {
+			list = append(list, path+line)
+		}
+		return list
+	}
+	bzipped := "BZh91AY&SY\x19\x93\x9bk\x00\x00\x00\x01\x00 \x00 \x00!\x18F\x82\xeeH\xa7\n\x12\x032sm`"
+	long := gzipped(t, strings.Repeat("\x00", 1<<20))
+	for _, c := range []struct {
+		name, file string
+		limits     Limits
+		want       []string
+	}{
+		{"f.tar", chats, Limits{}, inside},
+		{"f.tgz", gzipped(t, chats), Limits{}, in("f.tar!/")},
+		{"f.tar.gz", gzipped(t, chats), Limits{}, in("f.tar!/")},
+		{"f.json.gz", gzipped(t, "alpha"), Limits{}, []string{"f.json = alpha"}},
+		{"f", gzipped(t, "alpha") + gzipped(t, "beta"), Limits{}, []string{"content = alphabeta"}},
+		{"f.ZST", zstded(t, "alpha"), Limits{}, []string{"f = alpha"}},
+		{"f.bz2", bzipped, Limits{}, []string{"f = a"}},
+		{"f.tar", chats[:512+512+3], Limits{}, []string{"a/one.txt: the entry is cut off: 3 of its 5 bytes are there; what is there is read", "a/one.txt = alp",
+			": the archive is cut off or damaged before byte 1028 (unexpected EOF); the rest of it is not read"}},
+		{"f.tar", tarred(t, "1", "", "2", "", "3", ""), Limits{Entries: 2}, []string{"1 = ", "2 = ", "3: the archive has more than 2 entries; the rest of it is not read"}},
+		{"f.gz", gzipped(t, "alpha, beta, gamma")[:20], Limits{}, []string{"f: the file is cut off: its compressed bytes end early, after 9 bytes of content; what is there is read", "f = alpha, be"}},
+		{"f.gz", "\x1f\x8b\x08\xff", Limits{}, []string{"f: the file is damaged: it does not begin as a compressed one (unexpected EOF)"}},
+		{"f.gz", long, Limits{Ratio: 100, RatioFrom: 1 << 16}, []string{"f: the file unfolds to more than 100 times its stored size"}},
+		{"f.gz", long, Limits{Bytes: 1000}, []string{"f: the archive unfolds to more than 1000 bytes; the rest of it is not read"}},
+		{"f.gz", gzipped(t, gzipped(t, "alpha")), Limits{Depth: 1}, []string{"f: the archive lies in 1 others, which is as deep as is looked"}},
+	} {
+		if diff := cmp.Diff(c.want, walked(t, c.name, []byte(c.file), c.limits)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+func TestLooksLike(t *testing.T) {
+	for name, c := range map[string]struct{ content, want string }{
+		"x.7z": {"7z\xBC\xAF\x27\x1C\x00", "a 7-Zip archive"}, "msgstore.db.crypt15": {"\x9a\x01\x0a\x10", "a backup of WhatsApp, which is encrypted"},
+		"signal-2024.backup": {"\x00\x00\x00\x2e\x0a", "a backup of Signal, which is encrypted"}, "keys.txt": {"-----BEGIN MEGOLM SESSION DATA-----\nA", "keys of Matrix"},
+		"key": {"\xAC\xED\x00\x05ur", "as the key file of WhatsApp"}, "a.json": {"{\"a\":", "JSON in a form"}, "notes": {"hello\n", "text in a form"}, "x": {"\x01\x02\x03\x00\xff", ""},
+	} {
+		sample, err := NewSample(name, strings.NewReader(c.content), int64(len(c.content)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := LooksLike(sample); !strings.Contains(got, c.want) || (c.want == "") != (got == "") {
+			t.Errorf("%s looks like %q, want %q", name, got, c.want)
+		}
+	}
 }
 
 func checksumFlipped(file []byte, content string) []byte {
@@ -188,6 +294,8 @@ func FuzzFiles(f *testing.F) {
 	f.Add(two[:len(two)-30])
 	f.Add(zippedRaw(f, "in.zip", string(two), "c", "gamma"))
 	f.Add([]byte(zip64Of(f, "a", "alpha")))
+	f.Add([]byte(gzipped(f, tarred(f, "a", "alpha", "l@", "b"))))
+	f.Add([]byte(zstded(f, tarred(f, "a", "alpha"))))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		walked(t, "x.zip", file, Limits{Bytes: 1 << 20, Entries: 1000})
 	})

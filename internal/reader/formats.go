@@ -87,8 +87,10 @@ func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
 		s.Schema = cfbDirectory(head, file, size)
 		return s, nil
 	}
-	if !isZip(head) {
+	if packed := packingOf(head); packed == nil {
 		s.Text = SampleText(head)
+		return s, nil
+	} else if !isZip(head) {
 		return s, nil
 	}
 	directory, err := openZipDirectory(file, size)

@@ -46,9 +46,10 @@ import (
 // Service: irc, or Options.Service. Record is the number of the line.
 var ircFormat = &Format{
 	Name:    "irc",
-	Version: 1,
+	Version: 2,
 	About:   "logs of IRC clients: [hh:mm] <nick> text, irssi, WeeChat, ZNC",
 	Checked: "30 days of #Ubuntu, 44,673 lines: 36,196 messages, 350 actions, 6,565 joins, 1,052 parts, 394 renames, 105 modes, 7 topics, 4 kicks, no problem",
+	Log:     true,
 	Detect:  detectIRC,
 	Read:    readIRC,
 }

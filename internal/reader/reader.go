@@ -30,6 +30,10 @@ type Format struct {
 	// OfDevice says that it is what one device has: what its owner sent has the
 	// device's own time and no time of receipt. Default: a service's, or unknown.
 	OfDevice bool
+	// Log says that each message stands in it once, in the order in which they
+	// were written, so that two equal ones in one second are two. Default: the
+	// same message may stand in it again.
+	Log bool
 	// Detect says how surely a file is of this format, from 0 (it is not) to
 	// 100, from its content; the name may only decide between equals.
 	Detect func(Sample) int

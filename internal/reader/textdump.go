@@ -29,9 +29,10 @@ import (
 //     counted apart.
 var textdumpFormat = &Format{
 	Name:    "textdump",
-	Version: 1,
+	Version: 2,
 	About:   "chats as plain text: @user:server, a -> b, [date] nick:, time | From: | To:, and Signal's text export",
 	Checked: "chat-miner's Signal sample, 2 of 2 messages as its target has them; else invented examples",
+	Log:     true,
 	Detect:  detectTextdump,
 	Read:    readTextdump,
 }

@@ -46,6 +46,7 @@ var whatsappFormat = &Format{
 	Version: 1,
 	About:   `WhatsApp text export ("Export chat"), Android and iOS`,
 	Checked: "5 exports in five date layouts from the tests of chat-miner: 30 of 30 messages with a name as in its target, 10 service lines, 5 messages it leaves out",
+	Log:     true,
 	Detect:  detectWhatsApp,
 	Read:    readWhatsApp,
 }

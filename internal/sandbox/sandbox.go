@@ -92,6 +92,8 @@ type File struct {
 	// Reader is the format that reads it, as name/version; none recognises it
 	// if it is empty.
 	Reader string
+	// Looks says what it looks like where none does ([reader.LooksLike]).
+	Looks string
 	// Hash is the SHA-256 of its bytes, where no reader recognises it and
 	// [Readers.Files] was asked.
 	Hash argus.Hash
@@ -125,7 +127,7 @@ func (r *Readers) Read(ctx context.Context, of Original) iter.Seq2[Event, error]
 // each that no reader recognises. Of what is no archive it yields nothing.
 func (r *Readers) Files(ctx context.Context, of Original) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
-		head := make([]byte, 4)
+		head := make([]byte, reader.ArchiveHead)
 		if n, err := of.File.ReadAt(head, 0); err != nil && err != io.EOF {
 			yield(File{}, fmt.Errorf("read the beginning of %q: %w", of.Name, err))
 			return

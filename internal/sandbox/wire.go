@@ -158,6 +158,7 @@ func appendFile(b []byte, f *File) []byte {
 	b = appendText(b, f.Problem)
 	b = binary.AppendVarint(b, f.Size)
 	b = appendText(b, f.Reader)
+	b = appendText(b, f.Looks)
 	return append(b, f.Hash[:]...)
 }
 
@@ -314,7 +315,7 @@ func (d *decoder) event() (e Event, err error) {
 }
 
 func (d *decoder) file() *File {
-	return &File{Path: d.text(), Name: d.text(), Problem: d.text(), Size: d.int(), Reader: d.text(), Hash: d.hash()}
+	return &File{Path: d.text(), Name: d.text(), Problem: d.text(), Size: d.int(), Reader: d.text(), Looks: d.text(), Hash: d.hash()}
 }
 
 func (d *decoder) message(locked bool) *argus.Message {

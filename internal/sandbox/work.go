@@ -138,12 +138,15 @@ func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 		}
 		if format = w.formatOf(j, f.Sample); format != nil {
 			at.Reader = format.String()
-		} else if j.Hash && at.Path != "" {
-			sum := sha256.New()
-			if _, err := io.Copy(sum, f.Input.Reader()); err != nil {
-				return err
+		} else {
+			at.Looks = reader.LooksLike(f.Sample)
+			if j.Hash && at.Path != "" {
+				sum := sha256.New()
+				if _, err := io.Copy(sum, f.Input.Reader()); err != nil {
+					return err
+				}
+				sum.Sum(at.Hash[:0])
 			}
-			sum.Sum(at.Hash[:0])
 		}
 	}
 	if err := w.hand(e); err != nil || format == nil || j.Hash {

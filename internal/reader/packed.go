@@ -1,0 +1,235 @@
+package reader
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Archives that are no zip: tar, and single files that are compressed, as a tar
+// mostly is.
+
+// packing is a way in which files are packed.
+type packing struct {
+	// magic stands at a place in the file.
+	magic string
+	at    int
+	// endings are those of names, each with what it becomes when unpacked.
+	endings [][2]string
+	// open undoes the compression; nil for a zip archive and a tar.
+	open func(io.Reader) (io.ReadCloser, error)
+}
+
+var (
+	tarPacking = &packing{magic: "ustar", at: 257}
+	packings   = []*packing{
+		{magic: zipLocal}, {magic: zipEnd}, tarPacking,
+		{magic: "\x1F\x8B\x08", endings: [][2]string{{".tgz", ".tar"}, {".gz", ""}}, open: func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+		{magic: "BZh", endings: [][2]string{{".tbz2", ".tar"}, {".bz2", ""}}, open: func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
+		{magic: "\x28\xB5\x2F\xFD", endings: [][2]string{{".tzst", ".tar"}, {".zst", ""}}, open: openZstd},
+	}
+)
+
+// zstdWindow is the most that decompressing may take, in bytes.
+const zstdWindow = 128 << 20
+
+func openZstd(r io.Reader) (io.ReadCloser, error) {
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(zstdWindow))
+	if err != nil {
+		return nil, err
+	}
+	return d.IOReadCloser(), nil
+}
+
+// packedHead is how much of a file shows how it is packed, in bytes.
+const packedHead = 512
+
+// packingOf says how a file is packed, nil if it is not.
+func packingOf(head []byte) *packing {
+	for _, p := range packings {
+		if len(head) >= p.at && bytes.HasPrefix(head[p.at:], []byte(p.magic)) {
+			return p
+		}
+	}
+	return nil
+}
+
+// unpacked is the name of what a file unfolds to.
+func (p *packing) unpacked(name string) string {
+	name = path.Base(name)
+	for _, e := range p.endings {
+		if n := len(name) - len(e[0]); n > 0 && strings.EqualFold(name[n:], e[0]) {
+			return name[:n] + e[1]
+		}
+	}
+	return "content"
+}
+
+// compressed yields the file that one unfolds to, or what is in it.
+func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, size int64, depth int) error {
+	w.stored.Reset(io.NewSectionReader(file, 0, size))
+	stored := &countingReader{r: w.stored}
+	s := &spool{temp: w.limits.Temp}
+	defer s.close()
+	inner := p.unpacked(name)
+	content, err := p.open(stored)
+	var bad *entryError
+	if err == nil {
+		defer content.Close()
+		bad, err = w.pour("file", s, stored, content, io.Discard)
+	} else if stored.err == nil {
+		bad, err = &entryError{reason: fmt.Sprintf("the file is damaged: it does not begin as a compressed one (%v)", err)}, nil
+	}
+	switch {
+	case err != nil:
+		return err
+	case bad != nil && (bad.limit || s.size == 0):
+		return w.problem(inside+inner, "%s", bad.reason)
+	case bad != nil:
+		if err := w.problem(inside+inner, "%s; what is there is read", bad.reason); err != nil {
+			return err
+		}
+	}
+	return w.file(name+"!/"+inner, inside+inner, s.reader(), s.size, depth+1)
+}
+
+// pour unfolds into a spool, and besides into a writer that never fails. It
+// says what is wrong with what is unfolded, as against with this machine.
+func (w *walk) pour(what string, s *spool, stored *countingReader, content io.Reader, besides io.Writer) (bad *entryError, _ error) {
+	for {
+		n, err := content.Read(w.chunk)
+		_, _ = besides.Write(w.chunk[:n])
+		if w.unfold -= int64(n); w.unfold < 0 {
+			return &entryError{fmt.Sprintf("the archive unfolds to more than %d bytes; the rest of it is not read", w.limits.Bytes), true, true}, nil
+		}
+		if err := s.write(w.chunk[:n]); err != nil {
+			return nil, err
+		}
+		if s.size > w.limits.RatioFrom && s.size/w.limits.Ratio > stored.n {
+			return &entryError{fmt.Sprintf("the %s unfolds to more than %d times its stored size", what, w.limits.Ratio), true, false}, nil
+		}
+		switch {
+		case err == nil:
+		case stored.err != nil:
+			return nil, fmt.Errorf("unfold an archive: %w", stored.err)
+		case errors.Is(err, io.EOF):
+			return nil, nil
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return &entryError{reason: fmt.Sprintf("the %s is cut off: its compressed bytes end early, after %d bytes of content", what, s.size)}, nil
+		default:
+			return &entryError{reason: fmt.Sprintf("the %s is damaged: its compressed bytes make no sense after %d bytes of content", what, s.size)}, nil
+		}
+		if err := w.ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// tar yields what is in a tar archive; the entries are read where they lie.
+func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, depth int) error {
+	stored := io.NewSectionReader(file, 0, size)
+	archive := tar.NewReader(stored)
+	for {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		at, seekErr := stored.Seek(0, io.SeekCurrent)
+		if err == nil {
+			err = seekErr
+		}
+		if err != nil {
+			return w.problem(path, "the archive is cut off or damaged before byte %d (%v); the rest of it is not read", at, err)
+		}
+		label := entryName([]byte(h.Name))
+		if w.entries++; w.entries > w.limits.Entries {
+			return w.problem(inside+label, "the archive has more than %d entries; the rest of it is not read", w.limits.Entries)
+		}
+		switch {
+		case h.Typeflag == tar.TypeDir || h.Typeflag == tar.TypeXGlobalHeader:
+			continue
+		case h.Typeflag != tar.TypeReg || isSparse(h):
+			err = w.problem(inside+label, "the entry is no file of bytes but a link, a device or a file with holes (kind %q); it is not read", h.Typeflag)
+		default:
+			there := min(h.Size, size-at)
+			if there < h.Size {
+				if err := w.problem(inside+label, "the entry is cut off: %d of its %d bytes are there; what is there is read", there, h.Size); err != nil {
+					return err
+				}
+			}
+			err = w.file(name+"!/"+label, inside+label, io.NewSectionReader(file, at, there), there, depth+1)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// isSparse says whether an entry's bytes are not all in the archive.
+func isSparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return h.Typeflag == tar.TypeGNUSparse
+}
+
+// LooksLike says in words what a file is that no reader recognises, and what to
+// do about it; "" where it does not look like anything.
+func LooksLike(s Sample) string {
+	for _, l := range looks {
+		if len(s.Head) >= l.at && bytes.HasPrefix(s.Head[l.at:], []byte(l.magic)) && (l.ending == "" || strings.Contains(strings.ToLower(path.Base(s.Name)), l.ending)) {
+			return l.words
+		}
+	}
+	if s.Text != nil {
+		return "text in a form that is not known: --format names a reader, --via a program of yours"
+	}
+	return ""
+}
+
+const needsKey = ", which is encrypted and needs a key that is held"
+
+// looks are files that are known and not read.
+var looks = []struct {
+	magic  string
+	at     int
+	ending string // what the name has in it
+	words  string
+}{
+	{"7z\xBC\xAF\x27\x1C", 0, "", "a 7-Zip archive: hand over what is in it, too"},
+	{"Rar!\x1A\x07", 0, "", "a RAR archive: hand over what is in it, too"},
+	{"\xFD7zXZ\x00", 0, "", "a file compressed with xz: hand over what is in it, too"},
+	{"-----BEGIN MEGOLM SESSION DATA-----", 0, "", "keys of Matrix, exported and encrypted with a passphrase"},
+	{"-----BEGIN PGP", 0, "", "a message or key of OpenPGP"},
+	{"\xAC\xED\x00\x05", 0, "", "an object of Java, as the key file of WhatsApp is"},
+	{"", 0, ".crypt", "a backup of WhatsApp" + needsKey},
+	{"\x00\x00", 0, ".backup", "a backup of Signal" + needsKey},
+	{"%PDF", 0, "", "a PDF document"},
+	{"\xFF\xD8\xFF", 0, "", "a picture (JPEG)"},
+	{"\x89PNG", 0, "", "a picture (PNG)"},
+	{"GIF8", 0, "", "a picture (GIF)"},
+	{"WEBP", 8, "", "a picture (WebP)"},
+	{"ftyp", 4, "", "a video or a voice message (MP4)"},
+	{"OggS", 0, "", "a voice message (Ogg)"},
+	{"ID3", 0, "", "sound (MP3)"},
+	{cfbMagic, 0, "", "a document of Office or another compound file"},
+	{sqliteMagic, 0, "", "an SQLite database of no program that is known"},
+	{zipLocal, 0, "", "a zip archive"},
+	{"{", 0, "", "JSON in a form that is not known, or cut off: --format names a reader, --via a program of yours"},
+	{"[", 0, "", "JSON in a form that is not known, or cut off: --format names a reader, --via a program of yours"},
+	{"<!DOCTYPE", 0, "", "XML or HTML with a document type, which is not followed: --format names a reader"},
+	{"<?xml", 0, "", "XML in a form that is not known: --format names a reader, --via a program of yours"},
+}
