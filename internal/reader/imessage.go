@@ -72,7 +72,7 @@ func readIMessageDB(ctx context.Context, in Input, yield func(Item, error) bool)
 		return damagedDatabase{errors.New("want a table of messages and one of handles, found none")}
 	}
 	besides := uint64(0)
-	if problem := logBeside(in); problem != "" {
+	for _, problem := range d.lacks(in) {
 		if besides++; !yield(Item{Problem: problem}, nil) {
 			return errStopped
 		}

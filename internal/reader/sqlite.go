@@ -101,7 +101,7 @@ type database struct {
 // openDatabase opens a database, of which a value may be limit bytes long. The
 // error is a damagedDatabase when it is the database that is wrong.
 func openDatabase(ctx context.Context, file io.ReaderAt, size int64, limit int) (*database, error) {
-	d := &database{ctx: ctx, source: &databaseFile{file: file, size: size}, limit: limit, tables: map[string]bool{}}
+	d := &database{ctx: ctx, source: &databaseFile{file: file, size: databaseSize(file, size)}, limit: limit, tables: map[string]bool{}}
 	name, system, err := vfs.New(d.source)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -312,21 +312,39 @@ next:
 	}
 }
 
-// logBeside says that a database is not all there is.
-func logBeside(in Input) string {
-	if in.Sibling == nil {
-		return ""
+// lacks lists in what way a database is not all there: what was not yet written
+// into it, and what was cut off it.
+func (d *database) lacks(in Input) (problems []string) {
+	if in.Sibling != nil {
+		if _, size, ok := in.Sibling(in.Name + "-wal"); ok && size > 0 {
+			problems = append(problems, "beside the database lies its log of what was not yet written into it (-wal), which is not read")
+		}
 	}
-	if _, size, ok := in.Sibling(in.Name + "-wal"); !ok || size == 0 {
-		return ""
+	if d.source.size > in.Size {
+		problems = append(problems, fmt.Sprintf("the database is cut off: it states %d bytes and has %d", d.source.size, in.Size))
 	}
-	return "beside the database lies its log of what was not yet written into it (-wal), which is not read"
+	return problems
+}
+
+// databaseSize is how large a database says that it is: SQLite reads nothing of
+// one that is smaller, though most of it may be there. Nothing says that it is
+// where the header was written by a program that does not know of it.
+func databaseSize(file io.ReaderAt, size int64) int64 {
+	head := make([]byte, 100)
+	if n, err := file.ReadAt(head, 0); n < len(head) || err != nil || !bytes.Equal(head[24:28], head[92:96]) {
+		return size // whoever reads the file will meet it
+	}
+	page := int64(binary.BigEndian.Uint16(head[16:]))
+	if page == 1 {
+		page = 64 << 10
+	}
+	return max(size, page*int64(binary.BigEndian.Uint32(head[28:])))
 }
 
 // databaseFile is a file system with one file, "db".
 type databaseFile struct {
 	file io.ReaderAt
-	size int64
+	size int64 // behind the end of the file, it has zeros
 	// err is the last error of the file itself.
 	err error
 }
@@ -342,6 +360,10 @@ func (f *databaseFile) ReadAt(b []byte, at int64) (int, error) {
 	n, err := f.file.ReadAt(b, at)
 	if err != nil && err != io.EOF {
 		f.err = fmt.Errorf("read the database at byte %d: %w", at, err)
+	}
+	if err == io.EOF && at+int64(len(b)) <= f.size {
+		clear(b[n:])
+		return len(b), nil
 	}
 	return n, err
 }

@@ -93,7 +93,7 @@ func (r *whatsappDB) read(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if problem := logBeside(r.in); problem != "" {
+	for _, problem := range d.lacks(r.in) {
 		if r.besides++; !r.give(Item{Problem: problem}, nil) {
 			return errStopped
 		}
