@@ -65,6 +65,10 @@ func DirectConversation(a, b string) string {
 	return a + "|" + b
 }
 
+// OwnerOf begins the account of a device's owner whom the source does not name;
+// behind it stands the source.
+const OwnerOf = "owner of "
+
 // CleanName removes what exports add around names and identifiers and nobody
 // typed: surrounding space and the invisible marks that set the direction of
 // text (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, U+FEFF).

@@ -49,6 +49,10 @@ type Completeness struct {
 	// follow. They are compared for a conversation as a whole.
 	Replies uint64 `json:"replies_missing,omitempty"`
 
+	// Unnamed counts the accounts of devices' owners whom the source does not name
+	// ([OwnerOf]).
+	Unnamed uint64 `json:"owners_unnamed,omitempty"`
+
 	// In are the services, the conversations and then the accounts in which
 	// something is missing, those with most of it first, at most 100 of each; More
 	// counts the others.
@@ -319,6 +323,9 @@ func (l *look) sender(key uint64, in *service, name string) *sender {
 	case len(l.accounts) >= mostLooked || in == nil:
 		l.found.AccountsBeyond++
 		return nil
+	}
+	if strings.HasPrefix(name, OwnerOf) {
+		l.found.Unnamed++
 	}
 	a = &sender{service: in, name: beginning(name)}
 	l.accounts[key] = a

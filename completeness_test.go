@@ -90,6 +90,8 @@ func TestCompleteness(t *testing.T) {
 			argus.Completeness{Conversations: 1, Accounts: 2, Replies: 1, In: []argus.Gap{{Service: "sky", Conversation: "A|B", Replies: 1}}}},
 		{"all answers", []argus.Message{thread("tcount", "1"), answer(2), answer(3)}, argus.Completeness{Conversations: 1, Accounts: 2}},
 		{"a count that is none", []argus.Message{thread("reply_count", "-3"), answer(2)}, argus.Completeness{Conversations: 1, Accounts: 2}},
+		{"an owner who is not named", []argus.Message{said("A|B", argus.OwnerOf+"phone", "B", 1), said("A|B", "B", argus.OwnerOf+"phone", 2)},
+			argus.Completeness{Conversations: 1, Accounts: 2, Unnamed: 1}},
 		{"time back", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3), said("A|B", "B", "A", 7)},
 			argus.Completeness{Conversations: 1, Accounts: 2, Backwards: 1, In: []argus.Gap{{Service: "sky", Conversation: "A|B", Backwards: 1}}}},
 		{"newest first", []argus.Message{said("A|B", "A", "B", 9), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3)}, argus.Completeness{Conversations: 1, Accounts: 2}},

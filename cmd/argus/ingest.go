@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,9 @@ import (
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader"
 )
+
+// errNoSource says that there is nothing to take in.
+var errNoSource = errors.New("no such file or folder")
 
 // errIngestStopped says that what is in hand can be resumed.
 var errIngestStopped = errors.New("the delivery is interrupted")
@@ -153,7 +157,9 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		work.Via, work.ReadingNames = via, append(names, record...)
 	}
 	for _, p := range paths {
-		if _, err := os.Stat(p); err != nil {
+		if _, err := os.Stat(p); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("take in %s: %w", p, errNoSource)
+		} else if err != nil {
 			return fmt.Errorf("look at what to take in: %w", err)
 		}
 	}
@@ -302,6 +308,9 @@ func printCompleteness(o *output, c argus.Completeness) {
 		named := argus.Gap{Service: g.Service, Account: g.Account, OneSided: 1} // in the line of the conversation
 		return g.Account != "" && g != named
 	})
+	if c.Unnamed > 0 {
+		o.linef("  %s without its account: name it with --owner, so that it meets what others have of the same messages", count(c.Unnamed, "device's owner is", "devices' owners are"))
+	}
 	if c.BeyondLook > 0 {
 		o.linef("  %s in conversations beyond the first %s, which were not looked at for gaps", count(c.BeyondLook, "message is", "messages are"), group(c.Conversations))
 	}
@@ -469,7 +478,7 @@ func printReceipt(o *output, r *argus.Receipt) {
 	c := r.Counts
 	o.linef("  read %s = stored %s + sightings %s + quarantined %s", group(c.Read), group(c.Stored), group(c.Sightings), group(c.Quarantined))
 	if c.Differing > 0 {
-		o.linef("  %s differ from a message that was known (edited, deleted, other content)", count(c.Differing, "copy", "copies"))
+		o.linef("  %s from a message that was known (edited, deleted, other content)", count(c.Differing, "copy differs", "copies differ"))
 	}
 	if c.Locked > 0 {
 		o.linef("  %s locked: no key is held yet", count(c.Locked, "message is", "messages are"))

@@ -265,7 +265,7 @@ func explain(err error) (code int, hint string) {
 		return exitRefused, `"argus authority list" shows the authorities that name you.`
 	case errors.Is(err, argus.ErrAmbiguous):
 		return exitNotFound, "Give more digits."
-	case errors.Is(err, argus.ErrNotFound):
+	case errors.Is(err, argus.ErrNotFound), errors.Is(err, errNoSource):
 		return exitNotFound, ""
 	case errors.Is(err, argus.ErrLocked):
 		return exitLocked, "Wait for the other argus to end, or stop it."

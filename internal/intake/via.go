@@ -114,7 +114,12 @@ func (v *Via) run(ctx context.Context, of sandbox.Original, out io.Writer) (brok
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	bounded := &boundedWriter{w: out, left: limit, over: stop}
-	said := &lineWriter{say: v.Say}
+	last := ""
+	said := &lineWriter{say: func(line string) {
+		if last = line; v.Say != nil {
+			v.Say(line)
+		}
+	}}
 	c := exec.CommandContext(ctx, v.program, v.args...)
 	c.Stdin, c.Stdout, c.Stderr = of.File, bounded, said
 	c.Env = append(os.Environ(), "ARGUS_FILE="+of.Name, "ARGUS_SIZE="+strconv.FormatInt(of.Size, 10))
@@ -131,7 +136,11 @@ func (v *Via) run(ctx context.Context, of sandbox.Original, out io.Writer) (brok
 	case bounded.left < 0:
 		return fmt.Sprintf("%s printed more than %d bytes and was stopped", filepath.Base(v.program), limit), nil
 	case isExit:
-		return fmt.Sprintf("%s ended with %s", filepath.Base(v.program), exit), nil
+		broke = fmt.Sprintf("%s ended with %s", filepath.Base(v.program), exit)
+		if last != "" {
+			broke += ", its last words " + strconv.Quote(last[:min(len(last), 200)])
+		}
+		return broke, nil
 	case errors.Is(err, exec.ErrWaitDelay):
 		return fmt.Sprintf("%s left a program behind that goes on printing", filepath.Base(v.program)), nil
 	}
@@ -177,7 +186,7 @@ func (l *lineWriter) Write(p []byte) (int, error) {
 }
 
 func (l *lineWriter) end() {
-	if len(l.line) > 0 && l.say != nil {
+	if len(l.line) > 0 {
 		l.say(strings.ToValidUTF8(string(l.line), "\uFFFD"))
 	}
 	l.line = l.line[:0]

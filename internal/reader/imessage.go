@@ -230,7 +230,7 @@ func (r *imessageDB) message(m *argus.Message, row *databaseRows, chat imessageC
 	m.Sent, m.Received, m.Read = appleTime(row.number("date")), appleTime(row.number("date_delivered")), appleTime(row.number("date_read"))
 	other := r.handles[row.number("handle_id")]
 	_, account, _ := strings.Cut(row.text("account"), ":")
-	owner := cmp.Or(r.in.Owner, imessageAccount(row.text("destination_caller_id")), imessageAccount(account), "owner of "+r.in.Name)
+	owner := cmp.Or(r.in.Owner, imessageAccount(row.text("destination_caller_id")), imessageAccount(account), argus.OwnerOf+r.in.Name)
 	if row.number("is_from_me") == 1 {
 		m.From, m.To = owner, others(chat.members, owner)
 		if len(m.To) == 0 && other != "" {

@@ -305,7 +305,7 @@ func (r *pstReading) message(node pstNode, to uint32) (*argus.Message, error) {
 	case isClass(class, "ipm.appointment", "ipm.task", "ipm.stickynote", "ipm.activity", "ipm.ole"), p.From == "" && class != "" && !isClass(class, "ipm.note"):
 		happened(p.Message, p.texts[pstClass], strings.TrimSpace(p.Title+"\n"+p.Text))
 	case p.From == "" && numbers[pstFlags]&pstUnsent != 0 && to == 0:
-		p.From = cmp.Or(r.in.Owner, "owner of "+r.in.Name)
+		p.From = cmp.Or(r.in.Owner, argus.OwnerOf+r.in.Name)
 		keepExtra(p.Message, "draft", "not sent")
 	}
 	if err := p.Valid(); err != nil {

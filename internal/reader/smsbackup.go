@@ -48,7 +48,7 @@ func beginsSMSBackup(tag []byte) bool {
 // stretch that is broken, and the count that the file begins with.
 func readSMSBackup(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		b := smsBackup{options: in.Options, owner: cmp.Or(in.Owner, "owner of "+in.Name)}
+		b := smsBackup{options: in.Options, owner: cmp.Or(in.Owner, argus.OwnerOf+in.Name)}
 		r := xmlReading{
 			isRecord: func(t xmlTag) bool { return beginsSMSBackup(t.raw) },
 			begins:   beginsSMSBackup,
@@ -76,7 +76,7 @@ func (b *smsBackup) enter(t xmlTag) {
 	root := t.element()
 	b.root, b.stated = root.name, root.attr("count")
 	if set := root.attr("backup_set"); set != "" && b.options.Owner == "" {
-		b.owner = "owner of " + set
+		b.owner = argus.OwnerOf + set
 	}
 }
 

@@ -427,7 +427,7 @@ func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error)
 		happened(m, "location", strings.Join(position, ", "))
 		return m, m.Valid()
 	}
-	p.owner(cmp.Or(r.in.Owner, "owner of "+strings.Trim(r.project+"/"+e.attr("extractionId"), "/")))
+	p.owner(cmp.Or(r.in.Owner, argus.OwnerOf+strings.Trim(r.project+"/"+e.attr("extractionId"), "/")))
 	r.place(&p)
 	if kind == "Call" {
 		happened(m, "call", p.said)

@@ -138,7 +138,7 @@ func whatsappOwner(ctx context.Context, in Input) (string, error) {
 			}
 		}
 	}
-	return cmp.Or(in.Owner, owner, "owner of "+in.Name), nil
+	return cmp.Or(in.Owner, owner, argus.OwnerOf+in.Name), nil
 }
 
 // readNames reads the address book that lies beside the database.
