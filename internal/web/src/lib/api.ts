@@ -88,6 +88,35 @@ export type Counts = {
   locked: number
 }
 
+/** Gap is what is missing in one conversation, of one account, or in a service. */
+export type Gap = {
+  service: string
+  conversation?: string
+  account?: string
+  attachments_missing?: number
+  numbers_unseen?: number
+  first_number?: number
+  last_number?: number
+  only?: string
+  conversations_one_sided?: number
+  steps_against_time?: number
+  replies_missing?: number
+}
+
+export type Completeness = {
+  conversations: number
+  attachments_missing: number
+  numbers_unseen: number
+  conversations_one_sided: number
+  steps_against_time: number
+  replies_missing?: number
+  owners_unnamed?: number
+  files_of_another_count: number
+  differing?: { file: string; what: string; stated: number; found: number }[]
+  in?: Gap[]
+  more?: { conversations?: number; accounts?: number }
+}
+
 export type Delivery = {
   delivery: string
   opening: {
@@ -111,6 +140,7 @@ export type Delivery = {
     incomplete?: string
   }
   partial?: boolean
+  completeness?: Completeness
   files?: { original: Original; readers?: string[]; counts: Counts; problems?: Count[] }[]
 }
 
