@@ -126,6 +126,9 @@ func (a *app) printResult(r *desk.SearchResult, who desk.Who, zone *time.Locatio
 		a.out.linef("")
 	}
 	a.out.linef("%s: %s", count(r.Total, "message", "messages"), r.Query)
+	if r.Differing > 0 {
+		a.out.linef("Of these, %s of messages of which copies differ; each copy counts.", count(r.Differing, "is a copy", "are copies"))
+	}
 	if r.Total == 0 {
 		a.out.linef("No record found in what %s covers.", who.Authority)
 	}

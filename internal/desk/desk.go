@@ -129,7 +129,11 @@ type SearchResult struct {
 	// Query is what was understood, printed back in the query language.
 	Query string `json:"query"`
 	Hits  []Hit  `json:"hits"`
-	Total uint64 `json:"total"`
+	// Total counts hits: a message of which copies differ counts once for each copy
+	// that matches. Differing are those of such messages; under an authority with
+	// a scope they are not counted.
+	Total     uint64 `json:"total"`
+	Differing uint64 `json:"differing,omitempty"`
 	// Facets and Histogram hold what was asked for. Under an authority with a
 	// scope, the facet "is" does not have "differs".
 	Facets    map[query.FieldName][]index.Count `json:"facets,omitempty"`

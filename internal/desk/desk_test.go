@@ -403,6 +403,11 @@ func TestSearch(t *testing.T) {
 	if r, err := o.Search(t.Context(), who, SearchRequest{Limit: -1}); err != nil || len(r.Hits) != 0 || r.Total != 8 {
 		t.Errorf("counts only: %+v, %v", r, err)
 	}
+	// Without the facet, which is not shown then.
+	plain, err := o.Search(t.Context(), who, SearchRequest{Query: "price OR twice"})
+	if err != nil || r.Differing != 2 || plain.Differing != 2 || len(plain.Facets) != 0 || len(r.Facets[query.Is]) == 0 {
+		t.Errorf("%d and %d copies that differ, want 2; %v, %v", r.Differing, plain.Differing, plain.Facets, err)
+	}
 }
 
 func TestNonsense(t *testing.T) {

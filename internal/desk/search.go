@@ -186,15 +186,26 @@ func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*Searc
 	if limit > 0 {
 		ask.Limit++ // to know whether there are more
 	}
+	wanted := slices.Contains(ask.Facets, query.Is)
+	if !wanted && p.all {
+		ask.Facets = append(slices.Clip(ask.Facets), query.Is)
+	}
 	found, err := d.parts.Index.Search(ctx, ask)
 	if err != nil {
 		return nil, err
+	}
+	differing := uint64(0)
+	if at := slices.IndexFunc(found.Facets[query.Is], func(c index.Count) bool { return c.Value == "differs" }); at >= 0 && p.all {
+		differing = found.Facets[query.Is][at].Count
+	}
+	if !wanted {
+		delete(found.Facets, query.Is)
 	}
 	if err := d.parts.Evidence.Refresh(); err != nil {
 		return nil, err
 	}
 	result := &SearchResult{
-		Query: asked.String(), Total: found.Total, Facets: found.Facets, Histogram: found.Histogram, Partial: found.Partial,
+		Query: asked.String(), Total: found.Total, Differing: differing, Facets: found.Facets, Histogram: found.Histogram, Partial: found.Partial,
 		Behind: d.parts.Evidence.Last() - min(found.Position, d.parts.Evidence.Last()), Entry: p.entry,
 	}
 	if len(found.Hits) > limit {

@@ -41,6 +41,7 @@ export type SearchResult = {
   query: string
   hits: Hit[] | null
   total: number
+  differing?: number
   facets?: Record<string, Count[] | null>
   histogram?: Count[]
   partial?: { since?: string; why: string }
