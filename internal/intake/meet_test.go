@@ -148,6 +148,72 @@ func TestPhonesAndServerMeet(t *testing.T) {
 	}
 }
 
+// report writes what a report of one side's phone has: texts, or a chat whose
+// messages stand alone again behind it, with a short id or without any. Its clock
+// is skew seconds off, for what was sent and what came.
+func report(all []chat, ofA bool, skew int, kind string) string {
+	party := func(number, role string, owner bool) string {
+		own := ""
+		if owner {
+			own = `<field name="IsPhoneOwner"><value>True</value></field>`
+		}
+		return fmt.Sprintf(`<model type="Party"><field name="Identifier"><value>%s</value></field><field name="Role"><value>%s</value></field>%s</model>`, number, role, own)
+	}
+	var models strings.Builder
+	for i, m := range all {
+		from, to := numberA, numberB
+		if !m.byA {
+			from, to = to, from
+		}
+		folder := map[bool]string{true: "Sent", false: "Inbox"}[m.byA == ofA]
+		parties := `<modelField name="From">` + party(from, "", false) + `</modelField><multiModelField name="To">` + party(to, "", false) + `</multiModelField>`
+		id := ""
+		switch {
+		case kind == "SMS" && folder == "Sent":
+			parties = `<multiModelField name="Parties">` + party(to, "To", false) + `</multiModelField><field name="Folder"><value>Sent</value></field>`
+		case kind == "SMS":
+			parties = `<multiModelField name="Parties">` + party(from, "From", false) + `</multiModelField><field name="Folder"><value>Inbox</value></field>`
+		case kind == "short ids":
+			id = fmt.Sprintf(`<field name="Identifier"><value>3EB0%d</value></field>`, i)
+		}
+		if folder == "Sent" && i%7 == 0 {
+			id += fmt.Sprintf(`<field name="DateDelivered"><value>%s</value></field>`, argus.Time{Micros: (1613300000 + int64(m.second)) * 1e6, Precision: argus.Second})
+		}
+		fmt.Fprintf(&models, `<model type=%q>%s%s<field name="Body"><value>%s</value></field><field name="TimeStamp"><value>%s</value></field></model>`+"\n",
+			map[bool]string{true: "SMS", false: "InstantMessage"}[kind == "SMS"], parties, id, m.text,
+			argus.Time{Micros: (1613300000 + int64(m.second+skew)) * 1e6, Precision: argus.Second})
+	}
+	begin := `<project id="of ` + map[bool]string{true: "A", false: "B"}[ofA] + `" xmlns="http://pa.cellebrite.com/report/2.0"><decodedData>`
+	if kind == "SMS" {
+		return begin + models.String() + `</decodedData></project>`
+	}
+	return begin + `<model type="Chat"><multiModelField name="Participants">` + party(numberA, "", ofA) + party(numberB, "", !ofA) + `</multiModelField><multiModelField name="Messages">` +
+		models.String() + `</multiModelField></model>` + models.String() + `</decodedData></project>`
+}
+
+// TestReportsMeet takes in the reports of both phones of a chat, in both orders.
+func TestReportsMeet(t *testing.T) {
+	all := inventedChat()
+	for _, kind := range []string{"SMS", "no ids", "short ids"} {
+		for _, ofA := range []bool{true, false} {
+			t.Run(fmt.Sprint(kind, ", A first ", ofA), func(t *testing.T) {
+				b := newBench(t)
+				var last argus.Counts
+				for _, of := range []bool{ofA, !ofA} {
+					skew := map[bool]int{true: 0, false: 3}[of]
+					if kind == "SMS" {
+						b.o.Reading.Owner = map[bool]string{true: numberA, false: numberB}[of]
+					}
+					last = b.ingest(t, write(t, t.TempDir(), "report.xml", report(all, of, skew, kind))).Counts
+				}
+				if last.Stored != 0 || last.Quarantined != 0 || last.Sightings < uint64(len(all)) {
+					t.Errorf("the second phone: %+v, want sightings of what the first has", last)
+				}
+			})
+		}
+	}
+}
+
 // TestMeetingsAreStrict has copies that must not meet.
 func TestMeetingsAreStrict(t *testing.T) {
 	sms := func(kind, second int, text string) string {

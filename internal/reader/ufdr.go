@@ -20,7 +20,7 @@ import (
 // ufdrFormat is described in docs/readers-xml-mail.md.
 var ufdrFormat = &Format{
 	Name:     "ufdr",
-	Version:  1,
+	Version:  2,
 	About:    "Cellebrite's report.xml, alone or in a .ufdr archive with its files",
 	Checked:  "invented examples only",
 	OfDevice: true,
@@ -66,6 +66,8 @@ const (
 	ufdrSeen = 1 << 20
 	// ufdrAccounts is how many participants of a chat are taken as accounts.
 	ufdrAccounts = 4096
+	// ufdrOwners is how many accounts are remembered as the device's owner's.
+	ufdrOwners = 256
 	// ufdrTypes is how many types of models are counted that are not read.
 	ufdrTypes = 256
 )
@@ -85,13 +87,36 @@ type ufdrReport struct {
 	// ahead is how many bytes were read ahead, to learn what stands in a chat
 	// behind its messages.
 	ahead int64
-	// seen tells the conversations of messages in group chats, by their places
-	// in conversations.
-	seen          map[[16]byte]uint32
-	conversations []string
+	// seen tells the chats of messages in group chats, by their places in chats.
+	seen  map[[16]byte]uint32
+	chats []ufdrPlace
+	// owners are the accounts of the device's owner, as far as they are known.
+	owners ufdrOwned
 	// other counts the models of types that are not read.
 	other map[string]int
 	said  bool // of them
+}
+
+// ufdrPlace is a chat that messages were seen in; owned says that the device's
+// owner takes part.
+type ufdrPlace struct {
+	conversation string
+	owned        bool
+}
+
+// ufdrOwned are accounts of the device's owner.
+type ufdrOwned map[string]bool
+
+// add remembers who takes part, if the report says that it is the owner.
+func (o ufdrOwned) add(p ufdrAccount) {
+	if p.owner && p.account != "" && len(o) < ufdrOwners {
+		o[strings.Clone(p.account)] = true
+	}
+}
+
+// any says whether one of some accounts is the owner's.
+func (o ufdrOwned) any(accounts []string) bool {
+	return slices.ContainsFunc(accounts, func(a string) bool { return o[a] })
 }
 
 // ufdrChat is what a chat says about its messages.
@@ -101,6 +126,7 @@ type ufdrChat struct {
 	at       int64
 	id       string
 	accounts []string
+	owners   ufdrOwned // of the report
 	// given says that the message was given out once; size is how long the
 	// fields are that were not, in bytes.
 	given bool
@@ -111,7 +137,10 @@ type ufdrChat struct {
 // and for each stretch that is broken.
 func readUFDR(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		r := ufdrReport{xmlFile: newXMLFile(ctx, in, beginsUFDR), in: in, seen: map[[16]byte]uint32{}, other: map[string]int{}}
+		r := ufdrReport{xmlFile: newXMLFile(ctx, in, beginsUFDR), in: in, seen: map[[16]byte]uint32{}, owners: ufdrOwned{}, other: map[string]int{}}
+		if in.Owner != "" {
+			r.owners[in.Owner] = true
+		}
 		for {
 			item, atEnd, err := r.next()
 			if err != nil {
@@ -205,7 +234,7 @@ func (r *ufdrReport) notRead() string {
 
 // begin enters a chat.
 func (r *ufdrReport) begin(tag xmlTag) {
-	r.chat = &ufdrChat{Message: &argus.Message{State: argus.StateSystem}, at: r.at}
+	r.chat = &ufdrChat{Message: &argus.Message{State: argus.StateSystem}, at: r.at, owners: r.owners}
 	r.inChat = r.depth + 1
 	ufdrAttributes(r.chat.Message, tag.element())
 }
@@ -253,7 +282,9 @@ func (c *ufdrChat) part(e *xmlElement) (*argus.Message, error) {
 		c.Service = strings.Clone(strings.ToLower(ufdrValue(e)))
 	case "Participants":
 		for i := range e.inside {
-			if p := ufdrParty(&e.inside[i]); p.account != "" && len(c.accounts) < ufdrAccounts && !slices.Contains(c.accounts, p.account) {
+			p := ufdrParty(&e.inside[i])
+			c.owners.add(p)
+			if p.account != "" && len(c.accounts) < ufdrAccounts && !slices.Contains(c.accounts, p.account) {
 				c.accounts = append(c.accounts, strings.Clone(p.account))
 			}
 		}
@@ -279,7 +310,7 @@ func (r *ufdrReport) readAhead(tag xmlTag) error {
 			return nil
 		}
 		if name := tag.element().attr("name"); x.depth == 0 && tag.kind == xmlOpen && (name == "Participants" || name == "Id") {
-			chat := ufdrChat{Message: new(argus.Message)}
+			chat := ufdrChat{Message: new(argus.Message), owners: r.owners}
 			if _, err := x.item(chat.part); err != nil || x.damages > 0 {
 				return err
 			}
@@ -372,7 +403,10 @@ func ufdrFlatten(m *argus.Message, prefix string, e *xmlElement) {
 }
 
 // ufdrAccount is a Party: who took part, and how.
-type ufdrAccount struct{ account, name, role string }
+type ufdrAccount struct {
+	account, name, role string
+	owner               bool // of the device
+}
 
 func ufdrParty(model *xmlElement) ufdrAccount {
 	var p ufdrAccount
@@ -384,6 +418,8 @@ func ufdrParty(model *xmlElement) ufdrAccount {
 			p.name = argus.CleanName(ufdrValue(e))
 		case "Role":
 			p.role = ufdrValue(e)
+		case "IsPhoneOwner":
+			p.owner = strings.EqualFold(ufdrValue(e), "true")
 		}
 	}
 	if p.account == "" || p.account == p.name {
@@ -406,7 +442,7 @@ func appAccount(shown string) string {
 func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error) {
 	m := &argus.Message{}
 	ufdrAttributes(m, e)
-	p := ufdrMessage{Message: m, kind: kind, chat: r.chat, options: r.in.Options}
+	p := ufdrMessage{Message: m, kind: kind, chat: r.chat, owners: r.owners, options: r.in.Options}
 	p.Service = p.serviceOf(e)
 	for i := range e.inside {
 		if err := p.field(&e.inside[i]); err != nil {
@@ -429,6 +465,7 @@ func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error)
 	}
 	p.owner(cmp.Or(r.in.Owner, argus.OwnerOf+strings.Trim(r.project+"/"+e.attr("extractionId"), "/")))
 	r.place(&p)
+	p.clock()
 	if kind == "Call" {
 		happened(m, "call", p.said)
 	} else if m.From == "" {
@@ -437,25 +474,46 @@ func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error)
 	return m, m.Valid()
 }
 
+// clock says whose clock stamped a message that nothing else names than its
+// second, so that the copies of two devices meet (docs/readers.md): what the owner
+// sent has no time of receipt, and what reached him without one has that of the
+// device. A mail has the time of its sender in every copy.
+func (p *ufdrMessage) clock() {
+	switch {
+	case len(p.ServiceID) >= argus.LongID || p.From == "" || p.kind == "Call" || p.kind == "Email":
+	case p.owners[p.From] || p.folder == "Sent":
+		if p.Received.Known() {
+			keepExtra(p.Message, "DateDelivered", p.Received.Raw)
+			p.Received = argus.Time{}
+		}
+	case (p.toOwner || p.folder == "Inbox") && !p.Received.Known():
+		p.Received = p.Sent
+	}
+}
+
 // place sets the conversation.
 func (r *ufdrReport) place(p *ufdrMessage) {
+	p.toOwner = p.owners.any(p.To)
 	switch m := p.Message; {
 	case r.chat != nil:
+		p.toOwner = p.toOwner || p.owners.any(r.chat.accounts)
 		m.Conversation, m.Title = r.chat.conversation(), r.chat.Title
 		if len(m.To) == 0 {
 			m.To = others(r.chat.accounts, m.From)
 		}
 		if len(r.chat.accounts) != 2 && len(r.seen) < ufdrSeen {
-			if n := len(r.conversations); n == 0 || r.conversations[n-1] != m.Conversation {
-				r.conversations = append(r.conversations, m.Conversation)
+			in := ufdrPlace{m.Conversation, p.toOwner}
+			if n := len(r.chats); n == 0 || r.chats[n-1] != in {
+				r.chats = append(r.chats, in)
 			}
-			r.seen[ufdrKey(m)] = uint32(len(r.conversations) - 1)
+			r.seen[ufdrKey(m)] = uint32(len(r.chats) - 1)
 		}
 	case p.chatID != "":
 		m.Conversation = p.chatID
 	default:
 		if n, ok := r.seen[ufdrKey(m)]; ok {
-			m.Conversation = r.conversations[n]
+			m.Conversation = r.chats[n].conversation
+			p.toOwner = p.toOwner || r.chats[n].owned
 		} else {
 			m.Conversation = conversationOf(append(slices.Clone(m.To), m.From))
 		}
@@ -473,6 +531,8 @@ type ufdrMessage struct {
 	*argus.Message
 	kind     string
 	chat     *ufdrChat
+	owners   ufdrOwned
+	toOwner  bool // the device's owner is among those whom it reached
 	options  Options
 	chatID   string
 	folder   string
@@ -570,6 +630,7 @@ func (p *ufdrMessage) parties(name string, e *xmlElement) {
 			}
 		}
 		party := ufdrParty(model)
+		p.owners.add(party)
 		if party.account == "" {
 			continue
 		}
@@ -594,8 +655,10 @@ func (p *ufdrMessage) owner(owner string) {
 	switch {
 	case p.From == "" && len(p.To) > 0:
 		p.From = owner
+		p.owners.add(ufdrAccount{account: owner, owner: true})
 	case p.From != "" && len(p.To) == 0:
 		p.To = []string{owner}
+		p.owners.add(ufdrAccount{account: owner, owner: true})
 	}
 }
 
