@@ -61,8 +61,8 @@ func beginsUFDR(tag []byte) bool {
 
 // Limits of a report.
 const (
-	// ufdrSeen is how many messages in group chats are remembered, so that the
-	// same one standing alone finds its conversation.
+	// ufdrSeen is how many messages in chats that they do not name themselves are
+	// remembered, so that the same one standing alone finds its conversation.
 	ufdrSeen = 1 << 20
 	// ufdrAccounts is how many participants of a chat are taken as accounts.
 	ufdrAccounts = 4096
@@ -87,7 +87,8 @@ type ufdrReport struct {
 	// ahead is how many bytes were read ahead, to learn what stands in a chat
 	// behind its messages.
 	ahead int64
-	// seen tells the chats of messages in group chats, by their places in chats.
+	// seen tells the chats of messages that do not name them, by their places in
+	// chats.
 	seen  map[[16]byte]uint32
 	chats []ufdrPlace
 	// owners are the accounts of the device's owner, as far as they are known.
@@ -357,10 +358,14 @@ func (c *ufdrChat) conversation() string {
 	return conversationOf(slices.Clone(c.accounts))
 }
 
-// ufdrAttributes keeps what a model's tag says about the decoding.
+// ufdrAttributes keeps what a model's tag says about the decoding. What names the
+// model in the report names nothing in the phone, and is another for each copy of a
+// message: it is in the record that Where points at, and in no field.
 func ufdrAttributes(m *argus.Message, e *xmlElement) {
 	for _, a := range e.attrs {
-		if a.name != "type" {
+		switch a.name {
+		case "type", "id", "source_index":
+		default:
 			keepExtra(m, a.name, a.value)
 		}
 	}
@@ -493,36 +498,34 @@ func (p *ufdrMessage) clock() {
 
 // place sets the conversation.
 func (r *ufdrReport) place(p *ufdrMessage) {
-	p.toOwner = p.owners.any(p.To)
-	switch m := p.Message; {
-	case r.chat != nil:
+	m := p.Message
+	p.toOwner = p.owners.any(m.To)
+	alone := cmp.Or(p.chatID, conversationOf(append(slices.Clone(m.To), m.From)))
+	if r.chat != nil {
 		p.toOwner = p.toOwner || p.owners.any(r.chat.accounts)
 		m.Conversation, m.Title = r.chat.conversation(), r.chat.Title
 		if len(m.To) == 0 {
 			m.To = others(r.chat.accounts, m.From)
 		}
-		if len(r.chat.accounts) != 2 && len(r.seen) < ufdrSeen {
+		if alone != m.Conversation && len(r.seen) < ufdrSeen {
 			in := ufdrPlace{m.Conversation, p.toOwner}
 			if n := len(r.chats); n == 0 || r.chats[n-1] != in {
 				r.chats = append(r.chats, in)
 			}
-			r.seen[ufdrKey(m)] = uint32(len(r.chats) - 1)
+			r.seen[ufdrKey(p)] = uint32(len(r.chats) - 1)
 		}
-	case p.chatID != "":
-		m.Conversation = p.chatID
-	default:
-		if n, ok := r.seen[ufdrKey(m)]; ok {
-			m.Conversation = r.chats[n].conversation
-			p.toOwner = p.toOwner || r.chats[n].owned
-		} else {
-			m.Conversation = conversationOf(append(slices.Clone(m.To), m.From))
-		}
+		return
+	}
+	m.Conversation = alone
+	if n, ok := r.seen[ufdrKey(p)]; ok {
+		m.Conversation = r.chats[n].conversation
+		p.toOwner = p.toOwner || r.chats[n].owned
 	}
 }
 
 // ufdrKey is what the copies of a message in a chat and alone have in common.
-func ufdrKey(m *argus.Message) [16]byte {
-	id, _ := (&argus.Message{Service: m.Service, From: m.From, Sent: m.Sent, ServiceID: m.ServiceID, Text: m.Text, Attachments: m.Attachments}).Identity()
+func ufdrKey(p *ufdrMessage) [16]byte {
+	id, _ := (&argus.Message{Service: p.Service, Conversation: p.chatID, From: p.From, Sent: p.Sent, ServiceID: p.ServiceID, Text: p.Text, Attachments: p.Attachments}).Identity()
 	return id
 }
 

@@ -3,8 +3,11 @@ package reader
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
 )
@@ -25,6 +28,55 @@ func TestUFDRMeets(t *testing.T) {
 	for _, texts := range copies {
 		if len(texts) != 2 {
 			t.Errorf("%q is seen %d times, want 2", texts[0], len(texts))
+		}
+	}
+}
+
+// TestUFDRIds reads messages in a chat of two and alone, which the report names
+// differently, and one of which names its sender only: copies are equal in all
+// that they say.
+func TestUFDRIds(t *testing.T) {
+	party := func(id, number string) string {
+		return `<model type="Party" id="` + id + `"><field name="Identifier"><value>` + number + `</value></field></model>`
+	}
+	message := func(at string) string {
+		one := func(id, second, more string) string {
+			return `<model type="InstantMessage" id="` + id + at + `" source_index="` + at + `" deleted_state="Intact" decoding_confidence="High" extractionId="2">` +
+				`<field name="Source"><value>WhatsApp</value></field><modelField name="From">` + party("f"+at, "+31600000001") + `</modelField>` + more +
+				`<field name="Body"><value>at ten</value></field><field name="TimeStamp"><value>2021-02-14T11:00:0` + second + `Z</value></field>` +
+				`<multiModelField name="Attachments"><model type="Attachment" id="a` + at + `"><field name="Filename"><value>1.jpg</value></field></model></multiModelField></model>`
+		}
+		return one("m", "1", `<multiModelField name="To">`+party("t"+at, "+31600000002")+`</multiModelField>`) + one("n", "2", "") +
+			one("o", "3", `<field name="ChatId"><value>1</value></field>`)
+	}
+	report := `<project xmlns="http://pa.cellebrite.com/report/2.0"><model type="Chat" id="c"><multiModelField name="Participants">` +
+		party("p", "+31600000001") + party("q", "+31600000002") + `</multiModelField><multiModelField name="Messages">` + message("1") +
+		`</multiModelField></model>` + message("2") + `</project>`
+	copies := map[argus.ID][]*argus.Message{}
+	for _, item := range checkReader(t, ufdrFormat, input("report.xml", []byte(report), Options{})) {
+		if m := item.Message; m != nil && m.From != "" {
+			id, _ := m.Identity()
+			copies[id] = append(copies[id], m)
+		}
+	}
+	if len(copies) != 3 {
+		t.Errorf("%d messages, want 3", len(copies))
+	}
+	for _, seen := range copies {
+		if len(seen) != 2 {
+			t.Fatalf("%v is seen %d times, want 2", seen[0].Sent, len(seen))
+		}
+		_, version := seen[0].Identity()
+		if _, other := seen[1].Identity(); other != version {
+			t.Errorf("%v: the copies differ", seen[0].Sent)
+		}
+		if diff := cmp.Diff(seen[0].Extra, seen[1].Extra); diff != "" {
+			t.Errorf("%v: %s", seen[0].Sent, diff)
+		}
+		for _, name := range []string{"deleted_state", "decoding_confidence", "extractionId"} {
+			if !slices.ContainsFunc(seen[0].Extra, func(x argus.Field) bool { return x.Name == name }) {
+				t.Errorf("%v: no %s", seen[0].Sent, name)
+			}
 		}
 	}
 }
