@@ -358,14 +358,15 @@ func (c *ufdrChat) conversation() string {
 	return conversationOf(slices.Clone(c.accounts))
 }
 
-// ufdrAttributes keeps what a model's tag says about the decoding. What names the
-// model in the report names nothing in the phone, and is another for each copy of a
-// message: it is in the record that Where points at, and in no field.
+// ufdrNames says whether an attribute names a model in the report, or its type.
+// The name is of nothing in the phone, and another for each copy of a message: it
+// is in the record that Where points at, and in no field.
+func ufdrNames(attr string) bool { return attr == "type" || attr == "id" || attr == "source_index" }
+
+// ufdrAttributes keeps what a model's tag says about the decoding.
 func ufdrAttributes(m *argus.Message, e *xmlElement) {
 	for _, a := range e.attrs {
-		switch a.name {
-		case "type", "id", "source_index":
-		default:
+		if !ufdrNames(a.name) {
 			keepExtra(m, a.name, a.value)
 		}
 	}
@@ -666,9 +667,16 @@ func (p *ufdrMessage) owner(owner string) {
 }
 
 // attachment reads a file that was sent. Its path in the archive is its name,
-// by which its bytes are found.
+// by which its bytes are found. Its hashes are what the report says: Hash is for
+// bytes that are held. Of several attachments each has its deleted_state, so that
+// it can be told of which one it is.
 func (p *ufdrMessage) attachment(model *xmlElement) {
 	var a argus.Attachment
+	for _, x := range model.attrs {
+		if !ufdrNames(x.name) {
+			keepExtra(p.Message, "Attachment."+x.name, x.value)
+		}
+	}
 	for i := range model.inside {
 		e := &model.inside[i]
 		value := ufdrValue(e)
@@ -684,7 +692,6 @@ func (p *ufdrMessage) attachment(model *xmlElement) {
 			a.Name = value
 		}
 	}
-	keepExtra(p.Message, "Attachment.file_id", model.attr("file_id"))
 	p.Attachments = append(p.Attachments, a)
 }
 

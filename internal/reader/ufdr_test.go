@@ -81,6 +81,30 @@ func TestUFDRIds(t *testing.T) {
 	}
 }
 
+// TestUFDRAttachments keeps what the report says of attachments, apart for each,
+// and takes no hash for that of bytes.
+func TestUFDRAttachments(t *testing.T) {
+	hash := strings.Repeat("ab", 32)
+	report := `<project xmlns="http://pa.cellebrite.com/report/2.0"><model type="SMS" id="1"><multiModelField name="Attachments">` +
+		`<model type="Attachment" id="2" deleted_state="Intact" size="7" sha256="` + hash + `"><field name="Filename"><value>1.jpg</value></field></model>` +
+		`<model type="Attachment" id="3" deleted_state="Deleted" file_id="f"><field name="Filename"><value>2.jpg</value></field>` +
+		`<field name="MD5"><value>00</value></field><field name="SHA256"><value>` + hash + `</value></field><field name="Size"><value>8</value></field></model>` +
+		`</multiModelField></model></project>`
+	items := checkReader(t, ufdrFormat, input("report.xml", []byte(report), Options{}))
+	want := []argus.Field{
+		{Name: "Attachment.deleted_state", Value: "Intact"}, {Name: "Attachment.size", Value: "7"}, {Name: "Attachment.sha256", Value: hash},
+		{Name: "Attachment.Filename", Value: "1.jpg"},
+		{Name: "Attachment.deleted_state", Value: "Deleted"}, {Name: "Attachment.file_id", Value: "f"}, {Name: "Attachment.Filename", Value: "2.jpg"},
+		{Name: "Attachment.MD5", Value: "00"}, {Name: "Attachment.SHA256", Value: hash}, {Name: "Attachment.Size", Value: "8"},
+	}
+	if diff := cmp.Diff(want, items[0].Message.Extra); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]argus.Attachment{{Name: "1.jpg"}, {Name: "2.jpg"}}, items[0].Message.Attachments); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestUFDRArchive walks a .ufdr: the report is read at its exact place, and its
 // attachments have the names of files beside it.
 func TestUFDRArchive(t *testing.T) {
