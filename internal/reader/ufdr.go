@@ -93,7 +93,11 @@ type ufdrReport struct {
 	chats []ufdrPlace
 	// owners are the accounts of the device's owner, as far as they are known.
 	owners ufdrOwned
-	// other counts the models of types that are not read.
+	// within is the list that the place is in, decodedData or taggedFiles; about
+	// counts what the report says of itself.
+	within string
+	about  uint64
+	// other counts the models of types that are not read, and the files.
 	other map[string]int
 	said  bool // of them
 }
@@ -166,6 +170,9 @@ func (r *ufdrReport) next() (Item, bool, error) {
 	}
 	damages := r.damages
 	item, atEnd, err := r.read()
+	if r.damages > damages {
+		r.within = "" // its end may be in the damage
+	}
 	if r.chat == nil || err != nil || item.Problem == "" {
 		return item, atEnd, err
 	}
@@ -196,7 +203,7 @@ func (r *ufdrReport) read() (item Item, atEnd bool, err error) {
 	case tag.kind == xmlNone && len(r.other) > 0 && !r.said:
 		r.said = true
 		return r.remark(r.notRead()), false, nil
-	case tag.kind == xmlNone && r.records == 0 && len(r.other) == 0 && r.at > 0:
+	case tag.kind == xmlNone && r.records == r.about && len(r.other) == 0 && r.at > 0:
 		return r.remark("want records, found a document without any"), true, nil
 	case tag.kind == xmlNone:
 		return r.cutOff(), true, nil
@@ -204,8 +211,22 @@ func (r *ufdrReport) read() (item Item, atEnd bool, err error) {
 		item, err = r.chatPart(tag)
 		return item, false, err
 	case tag.kind == xmlClose:
+		if string(tag.name) == r.within {
+			r.within = ""
+		}
+	case r.within == "" && slices.Contains(ufdrAbout, string(tag.name)):
+		item, err = r.xmlFile.item(r.aboutMessage)
+		if item.Message != nil {
+			r.about++
+		}
+		return item, false, err
 	case string(tag.name) == "project":
 		r.project = tag.element().attr("id")
+		return r.aboutProject(tag), false, nil
+	case tag.kind == xmlOpen && (string(tag.name) == "taggedFiles" || string(tag.name) == "decodedData"):
+		r.within = string(tag.name)
+	case r.within == "taggedFiles" && string(tag.name) == "file":
+		r.other["taggedFiles/file"]++
 	case string(tag.name) == "model":
 		kind := tag.element().attr("type")
 		if slices.Contains(ufdrRecords, kind) {
@@ -224,13 +245,79 @@ func (r *ufdrReport) read() (item Item, atEnd bool, err error) {
 	return item, false, nil
 }
 
+// ufdrAbout are the elements in which a report speaks of itself: the device, each
+// extraction, whose id messages name as extractionId, and the case.
+var ufdrAbout = []string{"metadata", "extractionInfo", "caseInformation"}
+
+// aboutMessage makes a message of the service of what the report says of itself:
+// of attributes, and of the elements inside by their names. Nobody sent it. An id
+// alone says nothing.
+func (r *ufdrReport) aboutMessage(e *xmlElement) (*argus.Message, error) {
+	m := &argus.Message{Service: cmp.Or(r.in.Service, "ufdr"), Conversation: "report", Title: "report"}
+	lines, said := []string{e.attr("section")}, false
+	keep := func(name, value string) {
+		if value != "" {
+			keepExtra(m, name, value)
+			lines, said = append(lines, name+": "+value), said || name != "id"
+		}
+	}
+	for _, a := range e.attrs {
+		if a.name == "section" {
+			keepExtra(m, a.name, a.value)
+		} else if !strings.HasPrefix(a.name, "xmlns") {
+			keep(a.name, a.value)
+		}
+	}
+	for i := range e.inside {
+		field := &e.inside[i]
+		name := cmp.Or(field.attr("name"), field.name)
+		if len(field.inside) > 0 {
+			keep(name, field.raw)
+			continue
+		}
+		keep(name, field.value())
+		for _, a := range field.attrs {
+			if a.name != "name" && a.name != "id" {
+				keepExtra(m, name+"."+a.name, a.value)
+			}
+		}
+	}
+	if !said {
+		return nil, nil
+	}
+	happened(m, e.name, strings.TrimPrefix(strings.Join(lines, "\n"), "\n"))
+	return m, m.Valid()
+}
+
+// aboutProject makes one of the tag around the whole report, and passes it.
+func (r *ufdrReport) aboutProject(tag xmlTag) Item {
+	item := Item{Where: argus.Where{Record: r.records + 1, Offset: r.at, Length: int64(len(tag.raw))}}
+	raw := bytes.Clone(tag.raw)
+	if tag.kind == xmlOpen {
+		raw = append(raw, "</project>"...)
+	}
+	e, err := r.parse(raw)
+	if err == nil {
+		item.Message, err = r.aboutMessage(e)
+	}
+	if err != nil {
+		item.Message, item.Problem, item.Raw = nil, err.Error(), bytes.Clone(tag.raw[:min(len(tag.raw), argus.QuarantineRaw)])
+	}
+	if item.Message != nil || err != nil {
+		r.records++
+		r.about++
+	}
+	r.pass(tag)
+	return item
+}
+
 // notRead says what else the report holds. Models in models count as well.
 func (r *ufdrReport) notRead() string {
 	var list []string
 	for _, kind := range slices.Sorted(maps.Keys(r.other)) {
 		list = append(list, fmt.Sprintf("%d %.40s", r.other[kind], kind))
 	}
-	return "the report holds models that are no communication and are not read: " + strings.ToValidUTF8(strings.Join(list, ", "), "\uFFFD")
+	return "the report holds models and files that are no communication and are not read: " + strings.ToValidUTF8(strings.Join(list, ", "), "\uFFFD")
 }
 
 // begin enters a chat.

@@ -81,6 +81,43 @@ func TestUFDRIds(t *testing.T) {
 	}
 }
 
+// TestUFDRAbout reads what a report says of itself, which joins nobody; metadata
+// of files are none of it, and damage does not make them so.
+func TestUFDRAbout(t *testing.T) {
+	const device = `<metadata section="Device"><item name="IMEI">490154203237518</item></metadata>`
+	const file = `<file path="/a"><metadata section="File"><item name="MD5">00</item></metadata></file>`
+	for name, c := range map[string]struct{ report, want string }{
+		"all": {`<project id="1" name="Phone" xmlns="x"><sourceExtractions><extractionInfo id="0" name="Logical"/></sourceExtractions>` + device +
+			`<taggedFiles>` + file + file + `</taggedFiles><decodedData><model type="SMS"><metadata><item name="a">b</item></metadata></model></decodedData>` +
+			`<caseInformation><field name="Case">7</field></caseInformation></project>`,
+			"project: id: 1\nname: Phone|extractionInfo: id: 0\nname: Logical|metadata: Device\nIMEI: 490154203237518||caseInformation: Case: 7|! 2 taggedFiles/file"},
+		"nothing said":   {`<project id="1" xmlns="x"><metadata section="Device"/><extractionInfo id="0"/></project>`, "! want records"},
+		"nothing else":   {`<project xmlns="x">` + device + `</project>`, "metadata: Device\nIMEI: 490154203237518|! want records"},
+		"broken project": {`<project name=Phone>` + device + `</project>`, "! want a value in quotes|metadata: Device\nIMEI: 490154203237518|! want records"},
+		"broken files": {`<project xmlns="x"><taggedFiles>` + file + `<file path="<">` + file + `</taggedFiles>` + `<model type="SMS"/>` + device + `</project>`,
+			"! found a tag||metadata: Device\nIMEI: 490154203237518|! 1 taggedFiles/file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := strings.Split(c.want, "|")
+			items := checkReader(t, ufdrFormat, input("report.xml", []byte(c.report), Options{}))
+			if len(items) != len(want) {
+				t.Fatalf("%d items, want %d: %+v", len(items), len(want), items)
+			}
+			for i, item := range items {
+				if problem, ok := strings.CutPrefix(want[i], "! "); ok {
+					if !strings.Contains(item.Problem, problem) {
+						t.Errorf("item %d: %q, want %q", i, item.Problem, problem)
+					}
+				} else if m := item.Message; m == nil || m.Text != strings.ReplaceAll(want[i], `\n`, "\n") {
+					t.Errorf("item %d: %+v, want %q", i, m, want[i])
+				} else if m.Text != "" && (m.Conversation != "report" || m.From != "" || len(m.To) > 0 || len(m.Extra) == 0) {
+					t.Errorf("item %d: %+v", i, m)
+				}
+			}
+		})
+	}
+}
+
 // TestUFDRAttachments keeps what the report says of attachments, apart for each,
 // and takes no hash for that of bytes.
 func TestUFDRAttachments(t *testing.T) {
