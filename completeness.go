@@ -41,7 +41,7 @@ type Completeness struct {
 
 	// Backwards counts the steps from one message to the next of the same
 	// conversation in the same file that go against the time order which most
-	// steps in the conversation have.
+	// steps in the conversation have. What the delivery has already is no step.
 	Backwards uint64 `json:"steps_against_time"`
 
 	// Replies counts the answers that messages state and that are not there:
@@ -270,10 +270,10 @@ func (l *look) add(r *Record, again bool) {
 		return
 	}
 	t.missing += missing
-	t.step(m.Sent, fileKey{r.Where.Original, maphash.String(l.seed, r.Where.Path)})
 	if again {
-		return
+		return // no step either: reports show each message of a chat once more
 	}
+	t.step(m.Sent, fileKey{r.Where.Original, maphash.String(l.seed, r.Where.Path)})
 	if m.State&StateSystem == 0 {
 		t.messages++
 		t.several = t.several || t.messages > 1 && fromKey != t.fromKey

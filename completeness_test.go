@@ -94,6 +94,8 @@ func TestCompleteness(t *testing.T) {
 			argus.Completeness{Conversations: 1, Accounts: 2, Unnamed: 1}},
 		{"time back", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3), said("A|B", "B", "A", 7)},
 			argus.Completeness{Conversations: 1, Accounts: 2, Backwards: 1, In: []argus.Gap{{Service: "sky", Conversation: "A|B", Backwards: 1}}}},
+		{"a chat once more", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 5), said("A|B", "A", "B", 1), said("A|B", "B", "A", 5), said("A|B", "A", "B", 7)},
+			argus.Completeness{Conversations: 1, Accounts: 2}},
 		{"newest first", []argus.Message{said("A|B", "A", "B", 9), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3)}, argus.Completeness{Conversations: 1, Accounts: 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
