@@ -19,7 +19,7 @@ import (
 // smsbackupFormat is described in docs/readers-xml-mail.md.
 var smsbackupFormat = &Format{
 	Name:     "smsbackup",
-	Version:  1,
+	Version:  2,
 	About:    "SMS Backup & Restore's XML: SMS, MMS with their parts, calls",
 	Checked:  "invented examples only",
 	OfDevice: true,
@@ -113,12 +113,16 @@ func stated(e *xmlElement, name string) string {
 	return ""
 }
 
+// smsUnsent says of the boxes of Android what is in them and was not sent.
+var smsUnsent = map[string]string{"3": "no: draft", "4": "no: outbox", "5": "no: failed", "6": "no: queued"}
+
 // sms reads a short message. The app copies Android's own table: type 1 was
 // received, 2 sent, 3 is a draft, 4 to 6 did not leave; date is when the phone
 // stored it and date_sent when the service centre took a received one.
 func (b *smsBackup) sms(m *argus.Message, e *xmlElement) error {
 	var err error
 	var centre argus.Time
+	keepExtra(m, "sent", smsUnsent[e.attr("type")])
 	for _, a := range e.attrs {
 		if a.value == "null" {
 			continue
@@ -150,21 +154,22 @@ func (b *smsBackup) sms(m *argus.Message, e *xmlElement) error {
 	} else if centre.Known() {
 		keepExtra(m, "date_sent", e.attr("date_sent"))
 	}
-	b.parties(m, e, received)
+	b.parties(m, e, received, "", nil)
 	return nil
 }
 
 // parties sets who wrote to whom: the phone's owner and the other side, whose
-// numbers stand in address, several with ~ between them.
-func (b *smsBackup) parties(m *argus.Message, e *xmlElement, received bool) {
+// numbers stand in address, several with ~ between them. sender and receivers are
+// those that an mms names besides.
+func (b *smsBackup) parties(m *argus.Message, e *xmlElement, received bool, sender string, receivers []string) {
 	shown := stated(e, "address")
-	var others []string
+	var numbers []string
 	for one := range strings.SplitSeq(shown, "~") {
 		if one = accountOf(argus.CleanName(one)); one != "" {
-			others = append(others, one)
+			numbers = append(numbers, one)
 		}
 	}
-	if strings.Join(others, "~") != shown {
+	if strings.Join(numbers, "~") != shown {
 		keepExtra(m, "address", shown)
 	}
 	name := stated(e, "contact_name")
@@ -172,15 +177,42 @@ func (b *smsBackup) parties(m *argus.Message, e *xmlElement, received bool) {
 		name = ""
 	}
 	m.Title = name
-	switch {
-	case received && len(others) > 0:
-		m.From, m.FromName, m.To = others[0], name, []string{b.owner}
-	case received:
-		m.State |= argus.StateSystem // nobody is named, as for some service messages
-	default:
-		m.From, m.To = b.owner, others
+	m.Conversation = conversationOf(append(slices.Clone(numbers), b.owner))
+	if !received {
+		m.From, m.To = b.owner, others(slices.Concat(numbers, receivers), b.owner)
+		if len(m.To) == 0 && len(numbers) > 0 {
+			m.To = []string{b.owner} // to himself
+		}
+		return
 	}
-	m.Conversation = conversationOf(append(others, b.owner))
+	if m.From = sender; m.From == "" && len(numbers) > 0 {
+		m.From = numbers[0]
+	}
+	if m.From == "" {
+		m.State |= argus.StateSystem // nobody is named, as for some service messages
+		return
+	}
+	if len(numbers) == 1 { // the sender's, maybe in another form; of several, the name is that of all
+		if m.From == numbers[0] {
+			m.FromName = name
+		}
+		numbers = nil
+	}
+	m.To = others(slices.Concat([]string{b.owner}, numbers, b.besides(receivers, append(numbers, m.From))), m.From)
+	if len(m.To) == 0 {
+		m.To = []string{b.owner} // to himself
+	}
+}
+
+// besides returns those of the receivers of an mms that came who are not known.
+// If it is one, and the owner is not among them, it is the owner's own number: the
+// other messages of the file do not have it, so that it stays in Extra.
+func (b *smsBackup) besides(receivers, known []string) []string {
+	more := slices.DeleteFunc(slices.Clone(receivers), func(one string) bool { return slices.Contains(known, one) })
+	if len(more) == 1 && !slices.Contains(receivers, b.owner) {
+		return nil
+	}
+	return more
 }
 
 // conversationOf names the conversation between accounts: two, or a group
@@ -195,6 +227,7 @@ func conversationOf(accounts []string) string {
 func (b *smsBackup) mms(m *argus.Message, e *xmlElement) error {
 	var err error
 	var centre argus.Time
+	keepExtra(m, "sent", smsUnsent[e.attr("msg_box")])
 	for _, a := range e.attrs {
 		if a.value == "null" {
 			continue
@@ -224,30 +257,29 @@ func (b *smsBackup) mms(m *argus.Message, e *xmlElement) error {
 			m.Sent = centre
 		}
 	}
-	b.parties(m, e, received)
-	b.addresses(m, e.child("addrs"))
+	sender, receivers := addresses(m, e.child("addrs"))
+	b.parties(m, e, received, sender, receivers)
 	for i := range e.child("parts").inside {
 		mmsPart(m, &e.child("parts").inside[i])
 	}
 	return nil
 }
 
-// addresses reads who an mms names. The owner's own number is kept as it
-// stands: the other messages of the file do not have it.
-func (b *smsBackup) addresses(m *argus.Message, list *xmlElement) {
+// addresses reads who an mms names, each once.
+func addresses(m *argus.Message, list *xmlElement) (sender string, receivers []string) {
 	for i := range list.inside {
 		e := &list.inside[i]
 		account := accountOf(argus.CleanName(e.attr("address")))
 		keepExtra(m, "addr "+e.attr("type"), e.attr("address"))
-		if account == "" || account == "insert-address-token" || e.attr("type") != "137" {
-			continue
-		}
-		if received := len(m.To) > 0 && m.To[0] == b.owner; received && account != m.From {
-			m.From, m.FromName = account, "" // in a group, one of the others
-		} else if m.From == "" {
-			m.From, m.State = account, m.State&^argus.StateSystem
+		switch {
+		case account == "" || account == "insert-address-token":
+		case e.attr("type") == "137":
+			sender = account
+		case len(receivers) < participantLimit && !slices.Contains(receivers, account):
+			receivers = append(receivers, account)
 		}
 	}
+	return sender, receivers
 }
 
 // mmsPart reads a part: text, or a file as base64.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // shown writes an element so that two can be compared.
@@ -190,6 +192,56 @@ func BenchmarkLibraryXML(b *testing.B) {
 	}
 	if used := (cpuTime() - begun).Seconds(); used > 0 {
 		b.ReportMetric(float64(len(file))*float64(b.N)/1e6/used, "MB/cpu-s")
+	}
+}
+
+// TestSMSBackupGroups reads who sent messages to whom.
+func TestSMSBackupGroups(t *testing.T) {
+	const owner, bo, cy = "+31600000001", "+31600000002", "+31600000003"
+	type parties struct {
+		From, FromName string
+		To             []string
+	}
+	addr := func(kind int, number string) string { return fmt.Sprintf(`<addr address=%q type="%d"/>`, number, kind) }
+	for _, c := range []struct {
+		name, address, contact string
+		box                    int
+		addrs                  string
+		owner                  string
+		want                   parties
+	}{
+		{"a group", bo + "~" + cy, "Bo, Cy", 1, addr(137, bo) + addr(151, owner) + addr(151, cy), owner, parties{bo, "", []string{owner, cy}}},
+		{"the second sends", bo + "~" + cy, "Bo, Cy", 1, addr(137, cy) + addr(151, owner) + addr(151, bo), owner, parties{cy, "", []string{owner, bo}}},
+		{"no owner told", bo + "~" + cy, "Bo, Cy", 1, addr(137, bo) + addr(151, owner) + addr(151, cy), "", parties{bo, "", []string{"owner of s", cy}}},
+		{"no addrs", bo + "~" + cy, "Bo, Cy", 1, "", owner, parties{bo, "", []string{owner, cy}}},
+		{"one address, three addrs", bo, "Bo", 1, addr(137, bo) + addr(151, owner) + addr(130, cy), owner, parties{bo, "Bo", []string{owner, cy}}},
+		{"two", bo, "Bo", 1, addr(137, bo) + addr(151, owner), "", parties{bo, "Bo", []string{"owner of s"}}},
+		{"another form", "0600000002", "Bo", 1, addr(137, bo) + addr(151, owner), owner, parties{bo, "", []string{owner}}},
+		{"sent", bo + "~" + cy, "Bo, Cy", 2, addr(137, "insert-address-token") + addr(151, bo) + addr(151, cy), owner, parties{owner, "", []string{bo, cy}}},
+		{"to himself", owner, "Me", 1, addr(137, owner) + addr(151, owner), owner, parties{owner, "Me", []string{owner}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := fmt.Sprintf(`<smses count="1" backup_set="s"><mms date="1613300591000" msg_box="%d" address=%q contact_name=%q><addrs>%s</addrs></mms></smses>`,
+				c.box, c.address, c.contact, c.addrs)
+			m := checkReader(t, smsbackupFormat, input("f", []byte(file), Options{Owner: c.owner}))[0].Message
+			if diff := cmp.Diff(c.want, parties{m.From, m.FromName, m.To}); diff != "" || m.Title != c.contact {
+				t.Errorf("title %q: %s", m.Title, diff)
+			}
+		})
+	}
+}
+
+// TestSMSBackupUnsent says first of what was not sent that it was not.
+func TestSMSBackupUnsent(t *testing.T) {
+	for box, want := range map[int]string{1: "", 2: "", 3: "no: draft", 4: "no: outbox", 5: "no: failed", 6: "no: queued", 7: ""} {
+		file := fmt.Sprintf(`<smses><sms protocol="1" address="+31600000002" date="1613300591000" type="%d" body="x"/>`+
+			`<mms rr="1" address="+31600000002" date="1613300591000" msg_box="%d"/></smses>`, box, box)
+		for _, item := range checkReader(t, smsbackupFormat, input("f", []byte(file), Options{}))[:2] {
+			x := item.Message.Extra
+			if says := x[0].Name == "sent"; says != (want != "") || says && x[0].Value != want || x[len(x)-1].Value != fmt.Sprint(box) {
+				t.Errorf("%d: %v, want sent %q first and the number last", box, x, want)
+			}
+		}
 	}
 }
 
