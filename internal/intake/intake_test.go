@@ -260,6 +260,33 @@ func TestAttachmentsMeetTheirFiles(t *testing.T) {
 	}
 }
 
+// TestTelegramAttachmentsMeetTheirFiles has the folders of an export of one chat
+// and of an account; a sentence in place of a path is none.
+func TestTelegramAttachmentsMeetTheirFiles(t *testing.T) {
+	const chat = `{"name":"Quay","type":"private_group","id":1,"messages":[
+{"id":1,"type":"message","date_unixtime":"1613304181","from":"A","photo":"%[1]sphotos/p1.jpg","text":""},
+{"id":2,"type":"message","date_unixtime":"1613304182","from":"A","file":"%[1]sfiles/l.bin","file_name":"list.pdf","text":""},
+{"id":3,"type":"message","date_unixtime":"1613304183","from":"A","file":"(File not included. Change data exporting settings to download.)","file_name":"list.pdf","text":""}]}`
+	for folder, export := range map[string]string{"": chat, "chats/chat_1/": `{"about":"Telegram","chats":{"list":[` + chat + `]}}`} {
+		b := newBench(t)
+		source := t.TempDir()
+		for _, name := range []string{"photos/p1.jpg", "files/l.bin"} {
+			if err := os.MkdirAll(filepath.Join(source, filepath.FromSlash(folder+filepath.Dir(name))), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			write(t, source, filepath.FromSlash(folder+name), "\xff\xd8 "+name)
+		}
+		write(t, source, "result.json", fmt.Sprintf(export, folder))
+		r := b.ingest(t, source)
+		if want := (argus.Counts{Read: 3, Stored: 3}); r.Counts != want {
+			t.Errorf("%q: %+v, want %+v: %+v", folder, r.Counts, want, r.Files)
+		}
+		if r.Completeness.Named != 3 || r.Completeness.Missing != 1 {
+			t.Errorf("%q: %+v, want 1 of 3 attachments missing", folder, r.Completeness)
+		}
+	}
+}
+
 func TestInterruptedDeliveryGoesOn(t *testing.T) {
 	source := t.TempDir()
 	for n := range 5 {

@@ -18,7 +18,7 @@ import (
 // telegramFormat is described in docs/format/telegram.md.
 var telegramFormat = &Format{
 	Name:    "telegram",
-	Version: 1,
+	Version: 2,
 	About:   "Telegram Desktop's result.json, of one chat or of an account",
 	Checked: "chat-export-structurer's Telegram samples, 4 of 4 messages as its target has them",
 	Detect:  detectTelegram,
@@ -340,6 +340,7 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 		addExtra(p.Message, key, raw)
 	case "file_name":
 		p.fileName, err = textMember(p.Message, key, raw)
+		addExtra(p.Message, key, raw)
 	case "file_size", "photo_file_size":
 		var n uint64
 		n, err = jsonUint(raw, 63)
@@ -396,14 +397,14 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 	return p.Message, p.Valid()
 }
 
-// attachmentName is the file's own name, or the last part of the path that the
-// export gave it. In place of a path there may be a sentence in parentheses,
-// why the file is not there.
+// attachmentName is the path that the export gave the file, from its own
+// folder. In place of a path there may be a sentence in parentheses, why the
+// file is not there: then it is the file's own name.
 func (p *telegramMessage) attachmentName() string {
-	if p.fileName != "" || strings.HasPrefix(p.file, "(") {
+	if strings.HasPrefix(p.file, "(") {
 		return cmp.Or(p.fileName, p.media, "file")
 	}
-	return path.Base(strings.ReplaceAll(p.file, `\`, "/"))
+	return path.Clean(strings.ReplaceAll(p.file, `\`, "/"))
 }
 
 // joined returns the text of a message: text, or a list of texts and of
