@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ import (
 var telegramFormat = &Format{
 	Name:    "telegram",
 	Version: 2,
-	About:   "Telegram Desktop's result.json, of one chat or of an account",
+	About:   "Telegram Desktop's result.json, of one chat or of an account with its contacts",
 	Checked: "chat-export-structurer's Telegram samples, 4 of 4 messages as its target has them",
 	Detect:  detectTelegram,
 	Read:    readTelegram,
@@ -57,13 +58,18 @@ func beginsMessage(b []byte) bool {
 	})
 }
 
+// beginsContact knows a contact of the address book by what the one that a
+// message carries has not: the date on which it was added.
+func beginsContact(b []byte) bool { return hasKeys(b, "phone_number", "date") }
+
 // beginsTelegram also knows a chat, in whose list reading can go on.
 func beginsTelegram(b []byte) bool {
-	return beginsMessage(b) || hasMember(b, func(key, _ []byte) bool { return string(key) == `"messages"` })
+	return beginsMessage(b) || beginsContact(b) || hasMember(b, func(key, _ []byte) bool { return string(key) == `"messages"` })
 }
 
-// readTelegram yields one item for each object of a list of messages and one
-// for each stretch that is broken; Record counts both.
+// readTelegram yields one item for each object of a list of messages or of
+// contacts, one for what the account says of itself, and one for each stretch
+// that is broken; Record counts all of them.
 func readTelegram(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		f := telegramFile{objects: newObjects(in.Reader(), in.maxRecord(), beginsTelegram), options: in.Options}
@@ -85,7 +91,7 @@ func readTelegram(ctx context.Context, in Input) iter.Seq2[Item, error] {
 }
 
 // telegramFile is where the reading of an export stands: in a list of
-// messages, or in what is around the lists.
+// messages or contacts, or in what is around the lists.
 type telegramFile struct {
 	*objects
 	options Options
@@ -95,18 +101,30 @@ type telegramFile struct {
 	// key is the last key; valued says that its value has not come yet.
 	key    string
 	valued bool
-	inList bool
+	// list is the list that the place is in: listMessages, listContacts, or
+	// empty around them.
+	list string
 	// damaged says that something around the lists may have been lost, so that
 	// around proves nothing any more; ended that the end was reported.
 	damaged, ended bool
 	keys           jsonKeys
 }
 
-type telegramChat struct{ name, kind, id string }
+// telegramChat is an object around the lists. path is the keys that lead to
+// it, list the key of the list that is open in it.
+type telegramChat struct{ name, kind, id, path, list string }
+
+const (
+	listMessages = "messages"
+	listContacts = "contacts"
+)
 
 // aroundLimit is how deep what is around the lists may be nested. Telegram
-// nests to 4.
-const aroundLimit = 16
+// nests to 4. Longer paths than pathLimit are none of its own.
+const (
+	aroundLimit = 16
+	pathLimit   = 64
+)
 
 // next returns the next item, or none at the end of the file.
 func (f *telegramFile) next(ctx context.Context) (Item, error) {
@@ -115,7 +133,7 @@ func (f *telegramFile) next(ctx context.Context) (Item, error) {
 			return Item{}, err
 		}
 		separators := ""
-		if f.inList {
+		if f.list != "" {
 			separators = ","
 		}
 		found, err := f.pass(separators)
@@ -123,20 +141,24 @@ func (f *telegramFile) next(ctx context.Context) (Item, error) {
 			return Item{}, err
 		}
 		switch {
-		case !found && (f.ended || !f.inList && (f.damaged || len(f.around) == 0)):
+		case !found && (f.ended || f.list == "" && (f.damaged || len(f.around) == 0)):
 			return Item{}, nil
 		case !found:
 			f.ended = true
 			return Item{Problem: "want the end of the export, found the end of the file", Where: argus.Where{Offset: f.at}}, nil
-		case !f.inList && f.buf[0] == '{' && f.isMessage():
-			f.inList = true // its list lost its beginning
-		case !f.inList:
+		case f.list == "" && f.buf[0] == '{' && f.valued && f.key == "personal_information":
+			return f.contact(f.key)
+		case f.list == "" && f.buf[0] == '{' && f.isMessage():
+			f.list = listMessages // it lost its beginning
+		case f.list == "":
 			if reason, err := f.step(); reason != "" || err != nil {
 				return f.broken(reason, err)
 			}
 		case f.buf[0] == ']':
 			f.drop(1)
-			f.inList = false
+			f.list = ""
+		case f.list == listContacts:
+			return f.contact("contact")
 		default:
 			return f.message()
 		}
@@ -147,19 +169,26 @@ func (f *telegramFile) isMessage() bool {
 	return f.see(peekSize) == nil && beginsMessage(f.buf)
 }
 
-// broken moves to the next message or chat.
+// broken moves to the next message, contact or chat.
 func (f *telegramFile) broken(reason string, err error) (Item, error) {
 	if err != nil {
 		return Item{}, err
 	}
-	wasInList := f.inList
+	was := f.list
 	item, err := f.resume(reason)
-	f.inList = len(f.buf) > 0 && beginsMessage(f.buf)
-	if wasInList && !f.inList && len(f.around) > 0 {
-		f.around = f.around[:len(f.around)-1] // the chat ended in what broke
+	switch {
+	case len(f.buf) > 0 && beginsMessage(f.buf):
+		f.list = listMessages
+	case len(f.buf) > 0 && beginsContact(f.buf):
+		f.list = listContacts
+	default:
+		f.list = ""
+	}
+	if was != "" && f.list != was && len(f.around) > 0 {
+		f.around = f.around[:len(f.around)-1] // the list, and what it is in, ended in what broke
 	}
 	f.ended = len(f.buf) == 0
-	f.damaged = f.damaged || !wasInList || !f.inList
+	f.damaged = f.damaged || was == "" || f.list != was
 	f.valued = false
 	return item, err
 }
@@ -172,7 +201,7 @@ func (f *telegramFile) step() (reason string, err error) {
 		if len(f.around) == aroundLimit {
 			return fmt.Sprintf("want at most %d levels around messages, found more", aroundLimit), nil
 		}
-		f.around = append(f.around, telegramChat{})
+		f.around = append(f.around, telegramChat{path: f.path()})
 		f.valued = false
 	case '}':
 		if len(f.around) == 0 && !f.damaged {
@@ -181,7 +210,15 @@ func (f *telegramFile) step() (reason string, err error) {
 		f.around = f.around[:max(0, len(f.around)-1)]
 		f.valued = false
 	case '[':
-		f.inList = f.valued && f.key == "messages"
+		if n := len(f.around); n > 0 && f.valued {
+			f.around[n-1].list = f.key
+			if f.key == "list" && f.around[n-1].path == listContacts {
+				f.list = listContacts
+			}
+		}
+		if f.valued && f.key == listMessages {
+			f.list = listMessages
+		}
 		f.valued = false
 	case ':':
 		f.valued = true
@@ -192,6 +229,23 @@ func (f *telegramFile) step() (reason string, err error) {
 	}
 	f.drop(1)
 	return "", nil
+}
+
+// path returns the keys that lead to the object that begins here.
+func (f *telegramFile) path() string {
+	if len(f.around) == 0 {
+		return ""
+	}
+	top := &f.around[len(f.around)-1]
+	key := top.list
+	if f.valued {
+		key = f.key
+	}
+	path := strings.TrimPrefix(top.path+"."+key, ".")
+	if len(path) > pathLimit {
+		path = strings.ToValidUTF8(path[:pathLimit], "") + "…"
+	}
+	return path
 }
 
 // scalar reads a text, number or word: a key, or the value of one.
@@ -213,6 +267,7 @@ func (f *telegramFile) scalar() (reason string, err error) {
 	if raw[0] == '"' && len(raw) == end {
 		text, _ = unquoteJSON(raw)
 	}
+	text = strings.ToValidUTF8(text, "\uFFFD")
 	f.drop(end)
 	if !f.valued {
 		f.key = text
@@ -238,8 +293,72 @@ func (c *telegramChat) set(key, text string) {
 
 // message reads the object that the view begins with.
 func (f *telegramFile) message() (Item, error) {
+	var chat telegramChat
+	if n := len(f.around); n > 0 {
+		chat = f.around[n-1]
+	}
+	if f.damaged {
+		chat.path = ""
+	}
+	return f.object("a message", func(raw string) (*argus.Message, error) {
+		p := telegramMessage{Message: new(argus.Message), chat: chat, options: f.options}
+		if _, err := f.keys.each(raw, 0, p.set); err != nil {
+			return nil, err
+		}
+		p.Service = cmp.Or(f.options.Service, "telegram")
+		return p.finish()
+	})
+}
+
+// contact reads the object that the view begins with: a contact, or what the
+// account says of itself. Its accounts are the id as messages have it, the
+// number and the user name.
+func (f *telegramFile) contact(word string) (Item, error) {
+	f.valued = false
+	return f.object("a contact", func(raw string) (*argus.Message, error) {
+		m := &argus.Message{Service: cmp.Or(f.options.Service, "telegram")}
+		var first, last, id, number, username string
+		err := members(raw, func(key, raw string) (err error) {
+			switch key {
+			case "first_name":
+				first, err = textMember(m, key, raw)
+			case "last_name":
+				last, err = textMember(m, key, raw)
+			case "phone_number":
+				number, err = textMember(m, key, raw)
+			case "username":
+				username, err = textMember(m, key, raw)
+			case "user_id":
+				id, err = scalarMember(raw)
+			}
+			keepMember(m, key, raw)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		var accounts []string
+		if id != "" && id != "0" { // 0: the number is no account's
+			accounts = append(accounts, "user"+id)
+		}
+		for _, account := range []string{accountOf(argus.CleanName(number)), argus.CleanName(username)} {
+			if account != "" {
+				accounts = append(accounts, account)
+			}
+		}
+		name := argus.CleanName(first + " " + last)
+		if name == "" && accounts == nil {
+			return nil, errors.New("want a name or an account, found neither")
+		}
+		contact(m, word, name, accounts)
+		return m, m.Valid()
+	})
+}
+
+// object makes an item of the object that the view begins with.
+func (f *telegramFile) object(what string, parse func(raw string) (*argus.Message, error)) (Item, error) {
 	if f.buf[0] != '{' {
-		return f.broken("want a message, found something else", nil)
+		return f.broken("want "+what+", found something else", nil)
 	}
 	end, broken, err := f.value()
 	if broken != nil || err != nil {
@@ -249,18 +368,7 @@ func (f *telegramFile) message() (Item, error) {
 		}
 		return f.broken(reason, err)
 	}
-	var chat telegramChat
-	if n := len(f.around); n > 0 {
-		chat = f.around[n-1]
-	}
-	return f.record(end, func(raw string) (*argus.Message, error) {
-		p := telegramMessage{Message: new(argus.Message), chat: chat, options: f.options}
-		if _, err := f.keys.each(raw, 0, p.set); err != nil {
-			return nil, err
-		}
-		p.Service = cmp.Or(f.options.Service, "telegram")
-		return p.finish()
-	}), nil
+	return f.record(end, parse), nil
 }
 
 // conversation names a chat as Telegram names the account, group or channel
@@ -289,6 +397,11 @@ type telegramMessage struct {
 	// other.
 	kind, from, fromID, date, file, fileName, mime, media string
 	size                                                  int64
+	// pieces is the list that text was joined from, where it says more than the
+	// text; respaced that the text is not what it says; entities that
+	// text_entities is kept, which says where links lead as well.
+	pieces             string
+	respaced, entities bool
 	// said are the members that tell what a service message is about.
 	said []string
 }
@@ -320,8 +433,9 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 	case "text":
 		p.Text, err = p.joined(raw)
 	case "text_entities":
-		// Says again what text says, but for where its links lead.
-		if strings.Contains(raw, `"href"`) {
+		// Says again what text says, but for where its links lead and whom its
+		// mentions mean.
+		if p.entities = strings.Contains(raw, `"href"`) || strings.Contains(raw, `"user_id"`); p.entities {
 			addExtra(p.Message, key, raw)
 		}
 	case "reply_to_message_id":
@@ -349,6 +463,7 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 		p.mime, err = jsonString(raw)
 	case "media_type":
 		p.media, err = jsonString(raw)
+		addExtra(p.Message, key, raw)
 	default:
 		addExtra(p.Message, key, raw)
 		last := p.Extra[len(p.Extra)-1]
@@ -391,6 +506,10 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 	if !p.Sent.Known() {
 		return nil, errors.New("want date_unixtime or date, found neither")
 	}
+	if p.pieces != "" && (p.respaced || !p.entities) {
+		addExtra(p.Message, "text", p.pieces)
+	}
+	keep(p.Message, strings.TrimPrefix(p.chat.path+".type", "."), p.chat.kind)
 	if p.file != "" {
 		p.Attachments = []argus.Attachment{{Name: p.attachmentName(), Size: p.size, Type: cmp.Or(p.mime, p.media)}}
 	}
@@ -412,7 +531,7 @@ func (p *telegramMessage) attachmentName() string {
 // pieces together are what was written. Two pieces of formatted text with
 // nothing between them, a link behind another, are so in exports that other
 // programs rewrote without the space between: they get it back, and the list
-// is kept.
+// is kept. So it is where pieces have more than text.
 func (p *telegramMessage) joined(raw string) (string, error) {
 	if raw[0] == '"' {
 		text, err := textMember(p.Message, "text", raw)
@@ -433,6 +552,8 @@ func (p *telegramMessage) joined(raw string) (string, error) {
 				piece.kind, err = jsonString(raw)
 			case "text":
 				piece.text, err = textMember(p.Message, "text", raw)
+			default:
+				piece.more = true
 			}
 			return err
 		})
@@ -442,22 +563,25 @@ func (p *telegramMessage) joined(raw string) (string, error) {
 		return "", err
 	}
 	var text strings.Builder
-	spaced := false
 	for i, piece := range pieces {
 		if i > 0 && piece.kind == "link" && pieces[i-1].kind != "" && !touchesSpace(pieces[i-1].text, piece.text) {
 			text.WriteByte(' ')
-			spaced = true
+			p.respaced = true
 		}
 		text.WriteString(piece.text)
 	}
-	if spaced {
-		addExtra(p.Message, "text", raw)
+	if p.respaced || slices.ContainsFunc(pieces, func(piece telegramText) bool { return piece.more }) {
+		p.pieces = raw
 	}
 	return withLineFeeds(text.String()), nil
 }
 
-// telegramText is a piece of a text; kind is empty when it is not formatted.
-type telegramText struct{ kind, text string }
+// telegramText is a piece of a text; kind is empty when it is not formatted,
+// more says that it has other members: where a link leads, whom a mention means.
+type telegramText struct {
+	kind, text string
+	more       bool
+}
 
 func touchesSpace(before, behind string) bool {
 	return strings.TrimRight(before, " \t\n") != before || strings.TrimLeft(behind, " \t\n") != behind
