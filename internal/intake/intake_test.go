@@ -224,7 +224,7 @@ func TestAttachmentsMeetTheirFiles(t *testing.T) {
 	for _, packed := range []bool{false, true} {
 		b := newBench(t)
 		source := t.TempDir()
-		chat := "[14/02/2021, 12:03:01] Ali: <attached: 00001-PHOTO.jpg>\n[14/02/2021, 12:03:02] Ali: <attached: 00002-PHOTO.jpg>\n"
+		chat := "[14/02/2021, 12:03:01] Ali: look \u200e<attached: 00001-PHOTO.jpg>\n[14/02/2021, 12:03:02] Ali: <attached: 00002-PHOTO.jpg>\n"
 		if packed {
 			write(t, source, "WhatsApp Chat - Ali.zip", zipped(t, "_chat.txt", chat, "00001-PHOTO.jpg", "\xff\xd8 a photo", "00003-PHOTO.jpg", "\xff\xd8 another"))
 		} else {

@@ -35,6 +35,8 @@ import (
 //     spaces. Service: whatsapp, or Options.Service.
 //   - A line without "NAME: " is the service's (State system). So are the iOS
 //     notices that stand under the chat's own name.
+//   - "<attached: NAME>" is an attachment, also behind text or on a line below it,
+//     if the mark that WhatsApp writes or a known word says that it is no text.
 //   - "<Media omitted>" and its kind are attachments without bytes, "This message
 //     was deleted" the deleted state, "<This message was edited>" the edited one.
 //     The phrases are known in the languages of the tables below; in others they
@@ -43,7 +45,7 @@ import (
 // Record is the number of the line that a message begins on.
 var whatsappFormat = &Format{
 	Name:    "whatsapp",
-	Version: 1,
+	Version: 2,
 	About:   `WhatsApp text export ("Export chat"), Android and iOS`,
 	Checked: "5 exports in five date layouts from the tests of chat-miner: 30 of 30 messages with a name as in its target, 10 service lines, 5 messages it leaves out",
 	Log:     true,
@@ -647,7 +649,7 @@ func (r *whatsappReading) message() *argus.Message {
 		return m
 	}
 	m.From, m.FromName = r.account(shown)
-	readWhatsAppText(m, text)
+	readWhatsAppText(m, text, notice)
 	return m
 }
 
@@ -851,8 +853,9 @@ func whatsappChat(name, group string) string {
 }
 
 // readWhatsAppText takes the phrases of WhatsApp itself out of a message's
-// text, and says what they say in the message's fields.
-func readWhatsAppText(m *argus.Message, text string) {
+// text, and says what they say in the message's fields. marked says that
+// leftToRight stood in front of it.
+func readWhatsAppText(m *argus.Message, text string, marked bool) {
 	placeholder := func(s string) {
 		m.Extra = append(m.Extra, argus.Field{Name: "placeholder", Value: argus.CleanName(s)})
 	}
@@ -867,14 +870,50 @@ func readWhatsAppText(m *argus.Message, text string) {
 		placeholder(first)
 		return
 	}
-	attachment, known := whatsappAttachment(first)
-	if !known {
+	if attachment, ok := whatsappAttachment(first); ok {
+		m.Attachments = []argus.Attachment{attachment}
+		placeholder(first)
+		m.Text = trimMarks(rest)
+		return
+	}
+	name, start, end := whatsappTag(text, marked)
+	if end == 0 {
 		m.Text = text
 		return
 	}
-	m.Attachments = []argus.Attachment{attachment}
-	placeholder(first)
-	m.Text = trimMarks(rest)
+	m.Attachments = []argus.Attachment{{Name: name}}
+	placeholder(text[start:end])
+	before := strings.TrimRight(text[:start], " \n"+leftToRight)
+	m.Text = strings.TrimLeft(strings.ReplaceAll(before, " • "+leftToRight, " • ")+text[end:], "\n") // Plan.pdf • 3 pages
+}
+
+// whatsappTag finds the first line that ends in the tag of an attachment,
+// <attached: NAME>, as iOS writes it behind a caption: the name, and where the tag
+// is. It is one if leftToRight stands before it, or if its word is known, so that
+// nothing that people write becomes an attachment. marked says that it stands
+// before the text.
+func whatsappTag(text string, marked bool) (name string, start, end int) {
+	for line := range strings.Lines(text) {
+		begin := end
+		end += len(line)
+		line = strings.TrimSuffix(line, "\n")
+		if !strings.HasSuffix(line, ">") {
+			continue
+		}
+		at := strings.LastIndexByte(line, '<')
+		sure := marked && begin+at == 0
+		if mark := strings.LastIndex(line, leftToRight+"<"); mark >= 0 {
+			at, sure = mark+len(leftToRight), true
+		}
+		if at < 0 || len(line)-at > 1024 {
+			continue
+		}
+		word, name, _ := strings.Cut(line[at+1:len(line)-1], ":")
+		if name = argus.CleanName(name); name != "" && (sure || attachedPhrases[phrase(word)]) {
+			return name, begin + at, begin + len(line)
+		}
+	}
+	return "", 0, 0
 }
 
 // lastOpening returns the place of the last < in a text that ends with >, or -1.
