@@ -301,6 +301,7 @@ func FuzzDocuments(f *testing.F) {
 	}
 	f.Add([]byte(`{"rooms":{"join":{"!r":{"timeline":{"events":[{"type":"m.room.encrypted","content":{"ciphertext":"x","session_id":"s"},"sender":"@a"}]}}}}}`))
 	f.Add([]byte(`{"` + strings.Repeat("é", factSize) + `":{"a":"` + strings.Repeat("é", factSize) + `"},"messages":[{"sender_name":"a","timestamp_ms":1}]}`))
+	f.Add([]byte(`[{"type":"message","ts":"1613304191.000200","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"link","url":"x"}]}]}]},{"type":"message","ts":"1613304191.000201","attachments":[{"text":"a"},{"blocks":[{"type":"header","text":{"text":"b"}}]},7]}]`))
 	f.Add([]byte(`{"messages":[{"sender_name":"\u00c3\u00ab","timestamp_ms":1,"photos":[{"uri":"x"}]}],"participants":["a","b"]}`))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		for _, format := range []*Format{facebookFormat, discordFormat, slackFormat, matrixFormat, rocketchatFormat, signalFormat, caseFormat} {

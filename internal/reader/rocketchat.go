@@ -20,14 +20,14 @@ import (
 //   - t names what the service recorded, but for e2e, which is locked: its first
 //     twelve characters are the id of the room's key.
 //   - An attachment with message_link is a quote, one with a title_link or a
-//     *_url a file.
+//     *_url a file. What files are described as is the text where there is none.
 //   - tmid is the message that starts the thread.
 //   - A user (of users.json, or under users) is a contact: the account's name and
 //     user name. services is not shown: it holds hashes of passwords and tokens.
 //   - count behind the messages is what the REST interface states of its answer.
 var rocketchatFormat = &Format{
 	Name:    "rocketchat",
-	Version: 1,
+	Version: 2,
 	About:   "Rocket.Chat messages and users as JSON, from its REST interface or its database",
 	Checked: "invented examples only",
 	Detect:  detectRocketchat,
@@ -97,7 +97,7 @@ const rocketchatRoomLimit = 1 << 20
 const rocketchatKeyID = 12
 
 func (d *document) rocketchatMessage(options Options, titles map[string]string, raw string) (*argus.Message, error) {
-	kind, text, ciphertext, algorithm, username, name := "", "", "", "", "", ""
+	kind, text, described, ciphertext, algorithm, username, name := "", "", "", "", "", "", ""
 	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
 		case "_id":
@@ -138,7 +138,11 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 			addExtra(m, key, raw)
 		case "attachments":
 			keepMember(m, key, raw)
-			err = elements(raw, func(raw string) error { return addRocketchatFile(m, raw) })
+			err = elements(raw, func(raw string) error {
+				description, err := addRocketchatFile(m, raw)
+				described = strings.TrimSpace(described + "\n" + description)
+				return err
+			})
 		case "content":
 			err = members(raw, func(key, raw string) (err error) {
 				switch key {
@@ -168,7 +172,7 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 		m.State |= argus.StateLocked
 		m.Locked = &argus.Locked{KeyID: locked[:min(len(locked), rocketchatKeyID)], Algorithm: cmp.Or(algorithm, "rc.v1.aes-sha2"), Payload: []byte(locked)}
 	case kind == "e2e" || kind == "":
-		m.Text = text
+		m.Text = cmp.Or(text, described)
 	default:
 		happened(m, kind, text)
 		if kind == "rm" {
@@ -223,14 +227,17 @@ func mongoTime(raw string, options Options) (t argus.Time, err error) {
 	return millisMember(raw)
 }
 
-// addRocketchatFile adds a file, or takes note of a quote.
-func addRocketchatFile(m *argus.Message, raw string) error {
+// addRocketchatFile adds a file and returns what it is described as, or takes
+// note of a quote.
+func addRocketchatFile(m *argus.Message, raw string) (description string, err error) {
 	var a argus.Attachment
 	title, link := "", ""
-	err := members(raw, func(key, raw string) (err error) {
+	err = members(raw, func(key, raw string) (err error) {
 		switch key {
 		case "title":
 			title, err = textMember(m, key, raw)
+		case "description":
+			description, err = textOf(m, key, raw)
 		case "title_link", "image_url", "audio_url", "video_url":
 			link, err = textMember(m, key, raw)
 		case "image_type", "audio_type", "video_type":
@@ -246,9 +253,10 @@ func addRocketchatFile(m *argus.Message, raw string) error {
 		}
 		return err
 	})
-	if link != "" {
-		a.Name = cmp.Or(title, path.Base(link))
-		m.Attachments = append(m.Attachments, a)
+	if link == "" {
+		return "", err
 	}
-	return err
+	a.Name = cmp.Or(title, path.Base(link))
+	m.Attachments = append(m.Attachments, a)
+	return description, err
 }

@@ -23,7 +23,8 @@ import (
 //     the id).
 //   - ServiceID and Sent: ts, seconds with six digits behind the point.
 //   - Text: Slack's markup stays (<@U1>, <https://…|…>); only &amp; &lt; &gt; are
-//     undone.
+//     undone. Where there is none it is what blocks say, else what attachments do;
+//     blocks are then kept in Extra.
 //   - FromName: what the message itself shows, else what users.json knows.
 //   - To: the members of a direct conversation, also of one with several.
 //   - A message in a thread answers thread_ts.
@@ -33,7 +34,7 @@ import (
 //     subtype is the service's.
 var slackFormat = &Format{
 	Name:    "slack",
-	Version: 1,
+	Version: 2,
 	About:   "Slack workspace export, a folder a channel and a file a day",
 	Checked: "invented examples only",
 	Detect:  detectSlack,
@@ -156,7 +157,7 @@ func slackProfile(raw string) (string, error) {
 var slackEntities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
 
 func (d *document) slackMessage(options Options, channel slackChannel, names func() map[string]string, raw string) (*argus.Message, error) {
-	subtype, text, thread, bot, botName, target := "", "", "", "", "", ""
+	subtype, text, thread, bot, botName, target, blocks, attached := "", "", "", "", "", "", "", ""
 	m, err := d.begin(cmp.Or(options.Service, "slack"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
 		case "type":
@@ -196,13 +197,21 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 					m.From, err = jsonString(raw)
 				case inner == "text" && key == "message":
 					text, err = textOf(m, key+"."+inner, raw)
+				case inner == "blocks" && key == "message":
+					blocks = raw
+				case inner == "attachments" && key == "message":
+					attached = raw
 				}
 				return err
 			})
 		case "deleted_ts":
 			target, err = scalarMember(raw)
 			addExtra(m, key, raw)
-		case "blocks": // says again what text says
+		case "blocks": // says again what text says, if there is text
+			blocks = raw
+		case "attachments":
+			attached = raw
+			keepMember(m, key, raw)
 		default:
 			keepMember(m, key, raw)
 		}
@@ -214,6 +223,12 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 	var ok bool
 	if m.Sent, ok = slackTime(m.ServiceID); !ok {
 		return nil, fmt.Errorf("ts: want seconds since 1970 with six digits behind a point, found other text")
+	}
+	if text == "" {
+		text = withLineFeeds(cmp.Or(slackBlocks(blocks), slackAttached(attached)))
+		if blocks != "" {
+			keepMember(m, "blocks", blocks)
+		}
 	}
 	switch m.Text = slackEntities.Replace(text); {
 	case subtype == "message_changed":
@@ -242,6 +257,113 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 		m.ReplyTo = thread
 	}
 	return m, m.Valid()
+}
+
+// jsonStrings returns the members of an object that are text.
+func jsonStrings(raw string) map[string]string {
+	texts := map[string]string{}
+	m := jsonMembers[string]{s: raw}
+	for raw[0] == '{' && m.next() {
+		if m.value[0] == '"' {
+			texts[m.key[1:len(m.key)-1]], _ = unquoteJSON(m.value)
+		}
+	}
+	return texts
+}
+
+// slackBlocks returns what the blocks of a message say, a line each: those that
+// hold what is written, not buttons and pictures.
+func slackBlocks(raw string) string {
+	var lines []string
+	list := jsonMembers[string]{s: raw}
+	for strings.HasPrefix(raw, "[") && list.next() {
+		switch jsonStrings(list.value)["type"] {
+		case "rich_text", "section", "header", "context", "markdown":
+			var line strings.Builder
+			writeSlackBlock(&line, list.value, 0)
+			if text := strings.TrimSpace(line.String()); text != "" {
+				lines = append(lines, text)
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// slackBlockDepth is how deep a block is looked into. Slack nests to 5: a block,
+// its elements, a list or section, its elements, a text.
+const slackBlockDepth = 8
+
+// writeSlackBlock writes every text of a block, or of an element in one, in
+// order, and what is no text (a mention, a link) in the markup that text has.
+func writeSlackBlock(out *strings.Builder, raw string, depth int) {
+	if depth > slackBlockDepth {
+		return
+	}
+	apart := func(by string) {
+		if before := out.String(); before != "" && !strings.HasSuffix(before, "\n") && !strings.HasSuffix(before, by) {
+			out.WriteString(by)
+		}
+	}
+	said := jsonStrings(raw)
+	switch kind := said["type"]; kind {
+	case "link":
+		out.WriteString("<" + said["url"])
+		if said["text"] != "" {
+			out.WriteString("|" + said["text"])
+		}
+		out.WriteByte('>')
+	case "user":
+		out.WriteString("<@" + said["user_id"] + ">")
+	case "usergroup":
+		out.WriteString("<!subteam^" + said["usergroup_id"] + ">")
+	case "channel":
+		out.WriteString("<#" + said["channel_id"] + ">")
+	case "broadcast":
+		out.WriteString("<!" + said["range"] + ">")
+	case "emoji":
+		out.WriteString(":" + said["name"] + ":")
+	default:
+		if kind == "mrkdwn" || kind == "plain_text" {
+			apart(" ")
+		} else if strings.HasPrefix(kind, "rich_text_") {
+			apart("\n")
+		}
+		out.WriteString(cmp.Or(said["text"], said["fallback"]))
+		m := jsonMembers[string]{s: raw}
+		for (raw[0] == '{' || raw[0] == '[') && m.next() {
+			writeSlackBlock(out, m.value, depth+1)
+		}
+	}
+}
+
+// slackAttached returns what the attachments of a message say, a line each text:
+// their own, else that of their blocks, else what they are to be shown as where
+// neither can be.
+func slackAttached(raw string) string {
+	var lines []string
+	list := jsonMembers[string]{s: raw}
+	for strings.HasPrefix(raw, "[") && list.next() {
+		said := jsonStrings(list.value)
+		own := len(lines)
+		add := func(text string) {
+			if text != "" {
+				lines = append(lines, text)
+			}
+		}
+		add(said["pretext"])
+		add(said["title"])
+		add(said["text"])
+		m := jsonMembers[string]{s: list.value}
+		for own == len(lines) && list.value[0] == '{' && m.next() {
+			if m.key == `"blocks"` {
+				add(slackBlocks(m.value))
+			}
+		}
+		if own == len(lines) {
+			add(said["fallback"])
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // slackTime reads a ts.
