@@ -294,6 +294,48 @@ func TestRoomsBesideMessages(t *testing.T) {
 	}
 }
 
+// TestSlackLists takes lists of users and channels for what they are, and messages
+// that hold such for messages; a channel names as many members as a message may.
+func TestSlackLists(t *testing.T) {
+	const (
+		user    = `{"id":"U1","name":"a","deleted":false,"profile":{"email":"a@x.test"}}`
+		channel = `{"id":"C1","name":"quay","created":1613290000,"creator":"U1","members":["U1","U2"]}`
+		message = `{"type":"message","user":"U1","ts":"1613304191.000200","text":"x","inside":[` + user + `,` + channel + `]}`
+	)
+	for _, test := range []struct {
+		file string
+		sure int
+		want string
+	}{
+		{`[` + user + `]`, 85, "user: a\nU1\na@x.test"},
+		{`[` + channel + `]`, 85, "channel: quay"},
+		{`[` + message + `]`, 90, "x"},
+		{`[{"id":"U1","name":"a"}]`, 0, "user: a\nU1"},
+		{`[{"id":"7","name":"a","deleted":false,"profile":{},"created":1,"members":[]}]`, 0, ""},
+		{`[{"id":"Unit 7","name":"a","deleted":false,"profile":{},"created":1,"members":[]}]`, 0, ""},
+	} {
+		if sure := detectSlack(Sample{Text: []byte(test.file)}); sure != test.sure {
+			t.Errorf("%s: sure %d, want %d", test.file, sure, test.sure)
+		}
+		got := ""
+		if items := checkReader(t, slackFormat, input("f", []byte(test.file), Options{})); items[0].Message != nil {
+			got = items[0].Message.Text
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.file, got, test.want)
+		}
+	}
+	var ids []string
+	for i := range participantLimit + 2 {
+		ids = append(ids, fmt.Sprintf(`"U%d"`, i))
+	}
+	all := "[" + strings.Join(ids, ",") + "]"
+	m := readAll(t, slackFormat, input("f", []byte(`[{"id":"C1","created":1613290000,"creator":"U0","members":`+all+`}]`), Options{}))[0].Message
+	if len(m.To) != participantLimit || m.To[0] != "U1" || !slices.Equal(m.Extra, []argus.Field{{Name: "members", Value: all}}) {
+		t.Errorf("%d receivers, %+v", len(m.To), m.Extra)
+	}
+}
+
 // FuzzDocuments feeds a file to every format that reads documents.
 func FuzzDocuments(f *testing.F) {
 	for _, file := range documentFiles() {
@@ -302,6 +344,7 @@ func FuzzDocuments(f *testing.F) {
 	f.Add([]byte(`{"rooms":{"join":{"!r":{"timeline":{"events":[{"type":"m.room.encrypted","content":{"ciphertext":"x","session_id":"s"},"sender":"@a"}]}}}}}`))
 	f.Add([]byte(`{"` + strings.Repeat("é", factSize) + `":{"a":"` + strings.Repeat("é", factSize) + `"},"messages":[{"sender_name":"a","timestamp_ms":1}]}`))
 	f.Add([]byte(`[{"type":"message","ts":"1613304191.000200","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"link","url":"x"}]}]}]},{"type":"message","ts":"1613304191.000201","attachments":[{"text":"a"},{"blocks":[{"type":"header","text":{"text":"b"}}]},7]}]`))
+	f.Add([]byte(`[{"id":"U1","name":"a","deleted":true,"profile":{"phone":"+31"}},{"id":"C1","name":"b","created":1613290000,"members":["U1"],"topic":{"value":"x"}},{"id":"C2","created":}]`))
 	f.Add([]byte(`{"messages":[{"sender_name":"\u00c3\u00ab","timestamp_ms":1,"photos":[{"uri":"x"}]}],"participants":["a","b"]}`))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		for _, format := range []*Format{facebookFormat, discordFormat, slackFormat, matrixFormat, rocketchatFormat, signalFormat, caseFormat} {

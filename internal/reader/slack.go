@@ -1,11 +1,13 @@
 package reader
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,19 +34,56 @@ import (
 //     in ReplyTo the message that they are about, and keep what it said before.
 //   - The subtypes of slackSpoken are what people and programs wrote; every other
 //     subtype is the service's.
+//   - A user of users.json is a contact: its names, with id, phone and mail as
+//     accounts. A channel of the other lists is a message of the service in itself:
+//     channel, its name (else its id), topic and purpose, from who created it and
+//     when, to its members.
 var slackFormat = &Format{
 	Name:    "slack",
 	Version: 2,
-	About:   "Slack workspace export, a folder a channel and a file a day",
+	About:   "Slack workspace export, a folder a channel and a file a day, with its lists of users and channels",
 	Checked: "invented examples only",
 	Detect:  detectSlack,
 	Read:    readSlack,
 }
 
-// detectSlack wants a message with Slack's ts.
-func detectSlack(s Sample) int { return sureOfRecord(s, "[", 90, beginsSlack) }
+// detectSlack wants a message with Slack's ts, a user or a channel.
+func detectSlack(s Sample) int {
+	if sure := sureOfRecord(s, "[", 90, beginsSlackMessage); sure > 0 {
+		return sure
+	}
+	return sureOfRecord(s, "[", 85, beginsSlack)
+}
 
 func beginsSlack(b []byte) bool {
+	return beginsSlackMessage(b) || beginsSlackUser(b) || beginsSlackChannel(b)
+}
+
+// beginsSlackUser and beginsSlackChannel know what they begin by its id, whose
+// first letter says what it is of, and by members that are always there.
+func beginsSlackUser(b []byte) bool {
+	return hasSlackID(b, slackUserIDs) && hasKeys(b, "name", "deleted", "profile")
+}
+
+func beginsSlackChannel(b []byte) bool {
+	return hasSlackID(b, slackChannelIDs) && (hasKeys(b, "created", "members") || hasKeys(b, "created", "creator"))
+}
+
+// The first letters of ids: users of this and of other workspaces; channels,
+// closed groups, direct conversations.
+const (
+	slackUserIDs    = "UW"
+	slackChannelIDs = "CGD"
+)
+
+func hasSlackID(b []byte, kinds string) bool {
+	return hasMember(b, func(key, value []byte) bool {
+		return string(key) == `"id"` && len(value) > 3 && strings.IndexByte(kinds, value[1]) >= 0 &&
+			len(bytes.Trim(value[1:len(value)-1], "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")) == 0
+	})
+}
+
+func beginsSlackMessage(b []byte) bool {
 	kind, ts := false, false
 	hasMember(b, func(key, value []byte) bool {
 		switch string(key) {
@@ -64,13 +103,22 @@ var slackSpoken = map[string]bool{
 	"reply_broadcast": true, "slackbot_response": true, "tombstone": true, "document_mention": true, "assistant_app_thread": true,
 }
 
-// readSlack reads one day of one channel.
+// readSlack reads one day of one channel, or a list of users or channels.
 func readSlack(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		channel := slackChannelOf(ctx, in)
 		names := sync.OnceValue(func() map[string]string { return slackNames(ctx, in) })
 		d := newDocument(in, shape{lists: func(key string) bool { return key == "" || key == "messages" }, begins: beginsSlack})
-		d.items(ctx, func(raw string) (*argus.Message, error) { return d.slackMessage(in.Options, channel, names, raw) })(yield)
+		d.items(ctx, func(raw string) (*argus.Message, error) {
+			switch {
+			case beginsSlackMessage(d.buf): // which the record begins
+			case hasSlackID(d.buf, slackUserIDs): // as no message has
+				return d.slackContact(in.Options, raw)
+			case hasSlackID(d.buf, slackChannelIDs):
+				return d.slackChannelMessage(in.Options, raw)
+			}
+			return d.slackMessage(in.Options, channel, names, raw)
+		})(yield)
 	}
 }
 
@@ -152,6 +200,93 @@ func slackProfile(raw string) (string, error) {
 		return err
 	})
 	return argus.CleanName(cmp.Or(shown, real)), err
+}
+
+// slackContact makes a contact of a user.
+func (d *document) slackContact(options Options, raw string) (*argus.Message, error) {
+	var name, real, shown, phone, mail string
+	m, err := d.begin(cmp.Or(options.Service, "slack"), raw, func(m *argus.Message, key, raw string) (err error) {
+		switch key {
+		case "id":
+			m.ServiceID, err = jsonString(raw)
+			return err
+		case "name":
+			name, err = textMember(m, key, raw)
+		case "real_name":
+			var own string
+			own, err = textMember(m, key, raw)
+			real = cmp.Or(own, real)
+		case "profile":
+			profile := jsonStrings(raw)
+			shown, phone, mail = profile["display_name"], profile["phone"], profile["email"]
+			real = cmp.Or(real, profile["real_name"])
+		}
+		keepMember(m, key, raw)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, n := range []string{real, shown, name} {
+		if n != "" && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	accounts := []string{m.ServiceID}
+	for _, account := range []string{accountOf(argus.CleanName(phone)), strings.ToLower(argus.CleanName(mail))} {
+		if account != "" {
+			accounts = append(accounts, account)
+		}
+	}
+	contact(m, "user", strings.Join(names, " "), accounts)
+	return m, m.Valid()
+}
+
+// slackChannelMessage makes a message of what a list says of a channel.
+func (d *document) slackChannelMessage(options Options, raw string) (*argus.Message, error) {
+	var topic, purpose string
+	var in []string
+	m, err := d.begin(cmp.Or(options.Service, "slack"), raw, func(m *argus.Message, key, raw string) (err error) {
+		switch key {
+		case "id":
+			m.ServiceID, err = jsonString(raw)
+		case "name":
+			m.Title, err = textMember(m, key, raw)
+		case "created":
+			if raw != "0" { // nothing is known
+				m.Sent, err = unixMember(raw)
+			}
+		case "creator":
+			m.From, err = jsonString(raw)
+		case "members":
+			if in, err = jsonList(raw, jsonString); len(in) > participantLimit {
+				addExtra(m, key, raw)
+			}
+		case "topic":
+			topic = slackEntities.Replace(jsonStrings(raw)["value"])
+			keepMember(m, key, raw)
+		case "purpose":
+			purpose = slackEntities.Replace(jsonStrings(raw)["value"])
+			keepMember(m, key, raw)
+		default:
+			keepMember(m, key, raw)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.Conversation, m.Title = m.ServiceID, argus.CleanName(m.Title)
+	m.To = others(in, m.From)
+	lines := []string{cmp.Or(m.Title, m.ServiceID)}
+	for _, line := range []string{topic, purpose} {
+		if line != "" {
+			lines = append(lines, withLineFeeds(line))
+		}
+	}
+	happened(m, "channel", strings.Join(lines, "\n"))
+	return m, m.Valid()
 }
 
 var slackEntities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
