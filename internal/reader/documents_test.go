@@ -294,6 +294,33 @@ func TestRoomsBesideMessages(t *testing.T) {
 	}
 }
 
+// TestRocketchatRooms takes rooms and messages for what they are.
+func TestRocketchatRooms(t *testing.T) {
+	const message = `{"_id":"m","rid":"r","msg":"x","ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}}`
+	for _, test := range []struct {
+		file string
+		sure int
+		want string
+	}{
+		{`[{"_id":"r","t":"c","name":"quay","msgs":1,"lastMessage":` + message + `}]`, 80, "room: quay"},
+		{`{"ims":[{"_id":"r","t":"d","usernames":["a","b"],"topic":"ropes"}]}`, 80, "room: r\nropes"},
+		{`[` + message + `]`, 92, "x"},
+		{`[{"_id":"r","t":"c","name":"quay"}]`, 0, "room: quay"},
+		{`[{"_id":"r","t":"text","name":"quay","msgs":1}]`, 0, ""},
+	} {
+		if sure := detectRocketchat(Sample{Text: []byte(test.file)}); sure != test.sure {
+			t.Errorf("%s: sure %d, want %d", test.file, sure, test.sure)
+		}
+		got := ""
+		if items := checkReader(t, rocketchatFormat, input("f", []byte(test.file), Options{})); items[0].Message != nil {
+			got = items[0].Message.Text
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.file, got, test.want)
+		}
+	}
+}
+
 // TestSlackLists takes lists of users and channels for what they are, and messages
 // that hold such for messages; a channel names as many members as a message may.
 func TestSlackLists(t *testing.T) {
@@ -345,6 +372,7 @@ func FuzzDocuments(f *testing.F) {
 	f.Add([]byte(`{"` + strings.Repeat("é", factSize) + `":{"a":"` + strings.Repeat("é", factSize) + `"},"messages":[{"sender_name":"a","timestamp_ms":1}]}`))
 	f.Add([]byte(`[{"type":"message","ts":"1613304191.000200","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"link","url":"x"}]}]}]},{"type":"message","ts":"1613304191.000201","attachments":[{"text":"a"},{"blocks":[{"type":"header","text":{"text":"b"}}]},7]}]`))
 	f.Add([]byte(`[{"id":"U1","name":"a","deleted":true,"profile":{"phone":"+31"}},{"id":"C1","name":"b","created":1613290000,"members":["U1"],"topic":{"value":"x"}},{"id":"C2","created":}]`))
+	f.Add([]byte(`{"update":[{"_id":"r","t":"d","uids":["a","b"],"msgs":1,"u":{"_id":"a"},"topic":"x"},{"_id":"r","t":"c","msgs":,"lastMessage":{"_id":"m","rid":"r"}},{"_id":"m","rid":"r","ts":1613304191000,"u":{"_id":"a"}}]}`))
 	f.Add([]byte(`{"messages":[{"sender_name":"\u00c3\u00ab","timestamp_ms":1,"photos":[{"uri":"x"}]}],"participants":["a","b"]}`))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		for _, format := range []*Format{facebookFormat, discordFormat, slackFormat, matrixFormat, rocketchatFormat, signalFormat, caseFormat} {

@@ -24,25 +24,28 @@ import (
 //   - tmid is the message that starts the thread.
 //   - A user (of users.json, or under users) is a contact: the account's name and
 //     user name. services is not shown: it holds hashes of passwords and tokens.
+//   - A room (of rooms.json, or under update, rooms, channels, groups, ims) is a
+//     message of the service in itself: room, its name (else its id), topic and
+//     description, from who created it and when.
 //   - count behind the messages is what the REST interface states of its answer.
 var rocketchatFormat = &Format{
 	Name:    "rocketchat",
 	Version: 2,
-	About:   "Rocket.Chat messages and users as JSON, from its REST interface or its database",
+	About:   "Rocket.Chat messages, users and rooms as JSON, from its REST interface or its database",
 	Checked: "invented examples only",
 	Detect:  detectRocketchat,
 	Read:    readRocketchat,
 }
 
-// detectRocketchat wants a message, or a user.
+// detectRocketchat wants a message, a user or a room.
 func detectRocketchat(s Sample) int {
-	if sure := sureOfRecord(s, "{", 80, beginsRocketchatUser); sure > 0 {
+	if sure := sureOfRecord(s, "{", 80, func(b []byte) bool { return beginsRocketchatUser(b) || beginsRocketchatRoom(b) }); sure > 0 {
 		return sure
 	}
 	return sureOfRecord(s, "{", 92, func(b []byte) bool { return hasKeys(b, "_id", "rid") && hasKeys(b, "ts", "u") })
 }
 
-func beginsRocketchat(b []byte) bool { return hasKeys(b, "_id", "rid") || beginsRocketchatUser(b) }
+func beginsRocketchatMessage(b []byte) bool { return hasKeys(b, "_id", "rid") }
 
 // beginsRocketchatUser knows a user by what the short form of one in a message
 // has not.
@@ -50,13 +53,48 @@ func beginsRocketchatUser(b []byte) bool {
 	return hasKeys(b, "_id", "username") && (hasKeys(b, "active") || hasKeys(b, "roles") || hasKeys(b, "createdAt"))
 }
 
-// readRocketchat reads the messages of a file.
+// beginsRocketchatRoom knows a room by the letter of its kind and by what it
+// counts or lists.
+func beginsRocketchatRoom(b []byte) bool {
+	room, counts := isRocketchatRoom(b)
+	return room && counts
+}
+
+// isRocketchatRoom tells a room, which is in no room, from a message and a user,
+// and whether it counts or lists what is in it, as those of Rocket.Chat do.
+func isRocketchatRoom(b []byte) (room, counts bool) {
+	id, kind, inside := false, false, false
+	hasMember(b, func(key, value []byte) bool {
+		switch string(key) {
+		case `"_id"`:
+			id = true
+		case `"t"`:
+			kind = len(value) == 3 && strings.IndexByte("cdlpv", value[1]) >= 0
+		case `"msgs"`, `"usersCount"`, `"usernames"`, `"uids"`:
+			counts = true
+		case `"rid"`:
+			inside = true
+		}
+		return inside
+	})
+	return id && kind && !inside, counts
+}
+
+// rocketchatLists are the keys of lists that hold messages, users or rooms.
+var rocketchatLists = map[string]bool{
+	"": true, "messages": true, "users": true, "update": true, "rooms": true, "channels": true, "groups": true, "ims": true,
+}
+
+// readRocketchat reads the messages, users or rooms of a file.
 func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		titles := rocketchatRooms(ctx, in)
-		count := ""
+		count, rooms := "", false // rooms says that the last record was one: it holds a message, its last
 		d := newDocument(in, shape{
-			lists: func(key string) bool { return key == "" || key == "messages" || key == "users" }, begins: beginsRocketchat,
+			lists: func(key string) bool { return rocketchatLists[key] },
+			begins: func(b []byte) bool {
+				return beginsRocketchatUser(b) || beginsRocketchatRoom(b) || !rooms && beginsRocketchatMessage(b)
+			},
 			take: func(name, text string) bool {
 				if name == "count" {
 					count = text
@@ -64,7 +102,12 @@ func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
 				return name == "count"
 			},
 		})
-		d.statedItems(ctx, func(raw string) (*argus.Message, error) { return d.rocketchatMessage(in.Options, titles, raw) }, "count", &count)(yield)
+		d.statedItems(ctx, func(raw string) (*argus.Message, error) {
+			if rooms, _ = isRocketchatRoom(d.buf); rooms { // which the record begins
+				return d.rocketchatRoom(in.Options, raw)
+			}
+			return d.rocketchatMessage(in.Options, titles, raw)
+		}, "count", &count)(yield)
 	}
 }
 
@@ -111,17 +154,7 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 		case "t":
 			kind, err = jsonString(raw)
 		case "u":
-			err = members(raw, func(key, raw string) (err error) {
-				switch key {
-				case "_id":
-					m.From, err = scalarMember(raw)
-				case "username":
-					m.FromName, err = textMember(m, key, raw)
-				default:
-					keepMember(m, "u."+key, raw)
-				}
-				return err
-			})
+			err = rocketchatSender(m, raw)
 		case "username", "name": // of a user
 			if named, err := jsonString(raw); err == nil && key == "name" {
 				name = named
@@ -187,6 +220,67 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 	if other := rocketchatOther(m.Conversation, m.From); other != "" {
 		m.To = []string{other}
 	}
+	return m, m.Valid()
+}
+
+// rocketchatSender reads who wrote a message or created a room.
+func rocketchatSender(m *argus.Message, raw string) error {
+	return members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "_id":
+			m.From, err = scalarMember(raw)
+		case "username":
+			m.FromName, err = textMember(m, key, raw)
+		default:
+			keepMember(m, "u."+key, raw)
+		}
+		return err
+	})
+}
+
+// rocketchatRoom makes a message of what the server says of a room.
+func (d *document) rocketchatRoom(options Options, raw string) (*argus.Message, error) {
+	var name, shown, topic, description string
+	var in []string
+	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
+		switch key {
+		case "_id":
+			m.ServiceID, err = scalarMember(raw)
+			return err
+		case "ts":
+			m.Sent, err = mongoTime(raw, options)
+			return err
+		case "u":
+			return rocketchatSender(m, raw)
+		case "uids":
+			if in, err = jsonList(raw, jsonString); len(in) <= participantLimit {
+				return err
+			}
+		case "name":
+			name, err = textMember(m, key, raw)
+		case "fname":
+			shown, err = textMember(m, key, raw)
+		case "topic":
+			topic, err = textOf(m, key, raw)
+		case "description":
+			description, err = textOf(m, key, raw)
+		}
+		keepMember(m, key, raw)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.Conversation, m.Title = m.ServiceID, argus.CleanName(cmp.Or(shown, name))
+	m.From = cmp.Or(m.From, m.FromName)
+	m.To = others(in, m.From)
+	lines := []string{cmp.Or(m.Title, m.ServiceID)}
+	for _, line := range []string{topic, description} {
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	happened(m, "room", strings.Join(lines, "\n"))
 	return m, m.Valid()
 }
 
