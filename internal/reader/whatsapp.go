@@ -641,7 +641,7 @@ func (r *whatsappReading) message() *argus.Message {
 	notice := strings.HasPrefix(text, leftToRight)
 	text = trimMarks(text)
 	shown := argus.CleanName(name)
-	group := shown == r.chat && !r.names[name]
+	group := notice && shown == r.chat && !r.names[name] && !hasWhatsAppAttachment(text)
 	if shown == "" || notice && (group || isEncryptionNotice(text)) {
 		m.State = argus.StateSystem
 		m.Text = text
@@ -885,6 +885,15 @@ func readWhatsAppText(m *argus.Message, text string, marked bool) {
 	placeholder(text[start:end])
 	before := strings.TrimRight(text[:start], " \n"+leftToRight)
 	m.Text = strings.TrimLeft(strings.ReplaceAll(before, " • "+leftToRight, " • ")+text[end:], "\n") // Plan.pdf • 3 pages
+}
+
+// hasWhatsAppAttachment tells what somebody sent who sends nothing but files from
+// the notices that stand under the chat's own name.
+func hasWhatsAppAttachment(text string) bool {
+	first, _, _ := strings.Cut(text, "\n")
+	_, whole := whatsappAttachment(first)
+	_, _, end := whatsappTag(text, true)
+	return whole || end > 0
 }
 
 // whatsappTag finds the first line that ends in the tag of an attachment,
