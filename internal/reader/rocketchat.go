@@ -252,6 +252,9 @@ func (d *document) rocketchatRoom(options Options, raw string) (*argus.Message, 
 			return err
 		case "u":
 			return rocketchatSender(m, raw)
+		case "joinCode": // what lets people in
+			keep(m, key, fmt.Sprintf("%d bytes, not shown", len(raw)))
+			return nil
 		case "uids":
 			if in, err = jsonList(raw, jsonString); len(in) <= participantLimit {
 				return err
