@@ -24,7 +24,7 @@ import (
 //   - Exceptions that signal-cli prints in place of content are problems.
 var signalFormat = &Format{
 	Name:    "signal",
-	Version: 1,
+	Version: 2,
 	About:   "Signal as signal-cli prints it, in lines of JSON",
 	Checked: "invented examples only",
 	Detect:  detectSignal,
@@ -269,11 +269,13 @@ func (e *signalEnvelope) finish() error {
 		e.Sequence, _ = strconv.ParseUint(e.stamp, 10, 64)
 	}
 	e.Conversation = e.group
-	if to := cmp.Or(e.to, e.account); e.group == "" && to != "" && e.From != "" {
+	to := cmp.Or(e.to, e.account)
+	switch {
+	case e.group != "":
+		keep(e.Message, "account", e.account) // whose device it is of
+	case to != "" && e.From != "" && (to != e.From || e.to != ""): // else the account to itself, about others
 		e.Conversation = argus.DirectConversation(e.From, to)
-		if to != e.From || e.to != "" {
-			e.To = []string{to}
-		}
+		e.To = []string{to}
 	}
 	return e.Valid()
 }
