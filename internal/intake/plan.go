@@ -126,7 +126,9 @@ func (p *planner) put(_ context.Context, records []*argus.Record) error {
 		if m == nil {
 			continue
 		}
-		p.different.add(binary.LittleEndian.Uint64(r.ID[:])) // a hash already
+		if p.different.add(binary.LittleEndian.Uint64(r.ID[:])) { // a hash already
+			r.Of = 1 // a copy; where the first stands is not kept
+		}
 		p.account(m.Service, m.From)
 		for _, to := range m.To {
 			p.account(m.Service, to)
@@ -179,9 +181,11 @@ type distinct struct {
 // is 1/√distinctKept.
 const distinctKept = 1 << 16
 
-func (d *distinct) add(hash uint64) {
-	if _, ok := d.known[hash]; ok || len(d.least) == distinctKept && hash > d.least[0] {
-		return
+// add adds a hash and says whether it is known to have been added before.
+func (d *distinct) add(hash uint64) bool {
+	_, ok := d.known[hash]
+	if ok || len(d.least) == distinctKept && hash > d.least[0] {
+		return ok
 	}
 	if d.known == nil {
 		d.known = map[uint64]struct{}{}
@@ -194,6 +198,7 @@ func (d *distinct) add(hash uint64) {
 		heap.Push(&d.least, hash)
 	}
 	d.known[hash] = struct{}{}
+	return false
 }
 
 func (d *distinct) estimate() Estimate {
