@@ -225,8 +225,10 @@ func (r *mailReading) items(record uint64, start, length int64, yield func(Item,
 	l, err := r.mail(piece)
 	bad, isBad := errors.AsType[badMail](err)
 	if isBad {
-		item.Problem, item.Raw = bad.Error(), make([]byte, min(length, argus.QuarantineRaw))
-		_, err = piece.ReadAt(item.Raw, 0)
+		item.Problem, item.Raw, err = bad.Error(), make([]byte, min(length, argus.QuarantineRaw)), nil
+		if n, readErr := piece.ReadAt(item.Raw, 0); n < len(item.Raw) {
+			err = readErr
+		}
 	}
 	if err != nil {
 		yield(item, fmt.Errorf("read the mail at byte %d: %w", start, err))

@@ -38,6 +38,7 @@ func TestMailBounds(t *testing.T) {
 		"endless line":  {"From: a@x.test\nX: " + strings.Repeat("x", headerLimit+1), "want a header of at most"},
 		"long text":     {"From: a@x.test\n\n" + strings.Repeat("x", 5000), "it is cut"},
 		"bad base64":    {"From: a@x.test\nContent-Transfer-Encoding: base64\n\nAAAA=AAA=", "is damaged"},
+		"no sender":     {"Subject: x\n\nx", "the message names no sender"},
 		"no boundary":   {"From: a@x.test\nContent-Type: multipart/mixed; boundary=zz\n\n--b\n\nx", "end early"},
 	} {
 		items := checkReader(t, emlFormat, input("f", []byte(c.text), Options{MaxRecord: 4096}))
