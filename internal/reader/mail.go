@@ -308,6 +308,14 @@ func (l *letter) read(r *bufio.Reader, depth int) error {
 	if err != nil {
 		return err
 	}
+	for _, f := range h {
+		if depth > 0 { // of the mail itself, the limit of a header is enough
+			l.room -= len(f.Name) + len(f.Value) + fieldSize
+		}
+	}
+	if l.room < 0 {
+		return errors.New("want mails in a mail that are no longer than the longest record, found longer ones")
+	}
 	l.header(h)
 	w := mimeWalk{visit: l.part}
 	if err := w.walk(h, r, depth, false); err != nil {
@@ -326,8 +334,8 @@ type letter struct {
 	options  Options
 	envelope string    // who the postmark says it is from
 	stamped  time.Time // the postmark's time
-	// inside are the mails in it, at most mimeParts; room is how many bytes of
-	// text it and those may still have.
+	// inside are the mails in it, at most mimeParts; room is how many bytes its
+	// text and all of those may still have.
 	inside []*argus.Message
 	room   int
 }
@@ -336,15 +344,18 @@ func newLetter(in Input) *letter {
 	return &letter{Message: &argus.Message{Service: cmp.Or(in.Service, "email")}, options: in.Options, room: in.maxRecord()}
 }
 
+// fieldSize is what holding a field costs besides its text, in bytes.
+const fieldSize = 64
+
 // mail reads a mail in the mail. What makes no sense as one is an attachment
 // only.
 func (l *letter) mail(p *mimePart, of io.Reader) error {
 	inner := letter{Message: &argus.Message{Service: l.Service}, options: l.options, room: l.room}
 	err := inner.read(bufio.NewReaderSize(of, 64<<10), p.depth+1)
+	l.room = max(0, inner.room)
 	if err == nil {
 		keepExtra(inner.Message, "attached to", l.ServiceID)
 		l.inside = append(append(l.inside, inner.Message), inner.inside...)
-		l.room = inner.room
 	} else {
 		keepExtra(l.Message, "damage", "a mail in the mail: "+strings.ToValidUTF8(err.Error(), "\uFFFD"))
 	}

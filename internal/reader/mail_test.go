@@ -39,6 +39,7 @@ func TestMailBounds(t *testing.T) {
 		"long text":     {"From: a@x.test\n\n" + strings.Repeat("x", 5000), "it is cut"},
 		"bad base64":    {"From: a@x.test\nContent-Transfer-Encoding: base64\n\nAAAA=AAA=", "is damaged"},
 		"no sender":     {"Subject: x\n\nx", "the message names no sender"},
+		"long mails":    {head + strings.Repeat("--b\nContent-Type: message/rfc822\n\nFrom: b@x.test\n"+strings.Repeat("X: y\n", 100)+"\nz\n", 3), "no longer than the longest record"},
 		"no boundary":   {"From: a@x.test\nContent-Type: multipart/mixed; boundary=zz\n\n--b\n\nx", "end early"},
 	} {
 		items := checkReader(t, emlFormat, input("f", []byte(c.text), Options{MaxRecord: 4096}))
