@@ -330,8 +330,8 @@ func (in *intake) readOriginal(ctx context.Context, record *argus.Record) error 
 	return in.finish(ctx, &at)
 }
 
-// take notes the files that messages may name: the original itself, or what an
-// archive holds that no reader recognises.
+// take notes the files that messages may name, and readers may look into: the
+// original itself, or what an archive holds.
 func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Original) error {
 	if len(in.holdings) == 0 {
 		// The originals of a folder lie beside each other.
@@ -346,7 +346,7 @@ func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Ori
 		if err != nil {
 			return err
 		}
-		if file.Path == "" || file.Problem != "" || file.Reader != "" {
+		if file.Path == "" || file.Problem != "" || file.Hash == (argus.Hash{}) {
 			continue
 		}
 		in.holdings[file.Name] = &holding{hash: file.Hash, size: file.Size, record: record}

@@ -94,8 +94,9 @@ type File struct {
 	Reader string
 	// Looks says what it looks like where none does ([reader.LooksLike]).
 	Looks string
-	// Hash is the SHA-256 of its bytes, where no reader recognises it and
-	// [Readers.Files] was asked.
+	// Hash is the SHA-256 of its bytes, if [Readers.Files] was asked and the file
+	// is one that others may name: that no reader recognises, or of at most
+	// SiblingLimit.
 	Hash argus.Hash
 }
 
@@ -123,8 +124,8 @@ func (r *Readers) Read(ctx context.Context, of Original) iter.Seq2[Event, error]
 	return r.run(ctx, job{Name: of.Name, Size: of.Size}, of.File)
 }
 
-// Files yields the files in an archive without their items, with the hash of
-// each that no reader recognises. Of what is no archive it yields nothing.
+// Files yields the files in an archive without their items, with the hashes of
+// those that others may name. Of what is no archive it yields nothing.
 func (r *Readers) Files(ctx context.Context, of Original) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		head := make([]byte, reader.ArchiveHead)

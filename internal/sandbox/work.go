@@ -140,13 +140,13 @@ func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 			at.Reader = format.String()
 		} else {
 			at.Looks = reader.LooksLike(f.Sample)
-			if j.Hash && at.Path != "" {
-				sum := sha256.New()
-				if _, err := io.Copy(sum, f.Input.Reader()); err != nil {
-					return err
-				}
-				sum.Sum(at.Hash[:0])
+		}
+		if j.Hash && at.Path != "" && (format == nil || at.Size <= SiblingLimit) {
+			sum := sha256.New()
+			if _, err := io.Copy(sum, f.Input.Reader()); err != nil {
+				return err
 			}
+			sum.Sum(at.Hash[:0])
 		}
 	}
 	if err := w.hand(e); err != nil || format == nil || j.Hash {
