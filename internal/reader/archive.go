@@ -29,6 +29,9 @@ type File struct {
 	// Problem is set.
 	Input  Input
 	Sample Sample
+	// Packed says that it is an archive in another, of which what is in it
+	// follows: nothing is to be read in it as it is.
+	Packed bool
 	// Problem says, in a sentence, why the file at Path cannot be read, or what
 	// is wrong with the archive there. The walk goes on behind it.
 	Problem string
@@ -154,7 +157,10 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 	}
 	inside := ""
 	if path != "" {
-		inside = path + "!/"
+		f.Packed, inside = true, path+"!/"
+		if err := w.give(f); err != nil {
+			return err
+		}
 	}
 	switch {
 	case packed.open != nil:

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -59,7 +60,26 @@ func packingOf(head []byte) *packing {
 			return p
 		}
 	}
+	if isOldTar(head) {
+		return tarPacking
+	}
 	return nil
+}
+
+// isOldTar knows a tar of before 1988 by the checksum of its first header, which
+// counts its own eight bytes as spaces.
+func isOldTar(head []byte) bool {
+	if len(head) < 512 || head[0] == 0 {
+		return false
+	}
+	stated, err := strconv.ParseInt(strings.Trim(string(head[148:156]), " \x00"), 8, 64)
+	sum := int64(8 * ' ')
+	for i, c := range head[:512] {
+		if i < 148 || i >= 156 {
+			sum += int64(c)
+		}
+	}
+	return err == nil && stated == sum
 }
 
 // unpacked is the name of what a file unfolds to.
@@ -98,7 +118,8 @@ func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, siz
 			return err
 		}
 	}
-	return w.file(name+"!/"+inner, inside+inner, s.reader(), s.size, depth+1)
+	// It lies where the compressed file lies: beside what it names.
+	return w.file(path.Join(path.Dir(name), inner), inside+inner, s.reader(), s.size, depth+1)
 }
 
 // pour unfolds into a spool, and besides into a writer that never fails. It
@@ -143,7 +164,7 @@ func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, dept
 		}
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return w.tarEnd(path, file, size)
 		}
 		at, seekErr := stored.Seek(0, io.SeekCurrent)
 		if err == nil {
@@ -152,7 +173,7 @@ func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, dept
 		if err != nil {
 			return w.problem(path, "the archive is cut off or damaged before byte %d (%v); the rest of it is not read", at, err)
 		}
-		label := entryName([]byte(h.Name))
+		label := entryName([]byte(withoutDots(h.Name)))
 		if w.entries++; w.entries > w.limits.Entries {
 			return w.problem(inside+label, "the archive has more than %d entries; the rest of it is not read", w.limits.Entries)
 		}
@@ -174,6 +195,27 @@ func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, dept
 			return err
 		}
 	}
+}
+
+// withoutDots is a name without the ./ that it begins with where a folder was
+// packed from inside.
+func withoutDots(name string) string {
+	for strings.HasPrefix(name, "./") {
+		name = strings.TrimLeft(name[2:], "/")
+	}
+	return name
+}
+
+// tarEnd says if a tar does not end as one does, in blocks of zeros.
+func (w *walk) tarEnd(path string, file io.ReaderAt, size int64) error {
+	end := make([]byte, min(size, 512))
+	if n, err := file.ReadAt(end, size-int64(len(end))); n < len(end) {
+		return fmt.Errorf("read the end of an archive: %w", err)
+	}
+	if len(bytes.Trim(end, "\x00")) > 0 {
+		return w.problem(path, "the archive has no end: it may have been cut off behind its last entry")
+	}
+	return nil
 }
 
 // isSparse says whether an entry's bytes are not all in the archive.

@@ -131,7 +131,7 @@ type slackChannel struct {
 
 func slackChannelOf(ctx context.Context, in Input) slackChannel {
 	folder := path.Base(path.Dir(in.Name))
-	if folder == "." || folder == "/" {
+	if folder == "." || folder == "/" || strings.HasSuffix(folder, "!") { // an archive is no folder
 		folder = ""
 	}
 	for _, list := range []string{"channels.json", "groups.json", "mpims.json", "dms.json"} {

@@ -132,11 +132,14 @@ func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 		err = w.hand(e)
 	}()
 	var format *reader.Format
+	if f.Packed && !j.Hash {
+		return nil
+	}
 	if f.Problem == "" {
 		if bytes.HasPrefix(f.Sample.Head, []byte("SQLite format 3")) {
 			w.retire = true
 		}
-		if format = w.formatOf(j, f.Sample); format != nil {
+		if format = w.formatOf(j, f.Sample); format != nil && !f.Packed {
 			at.Reader = format.String()
 		} else {
 			at.Looks = reader.LooksLike(f.Sample)
