@@ -237,19 +237,17 @@ func (r *mailReading) items(record uint64, start, length int64, yield func(Item,
 	if !isBad {
 		item.Message = l.Message
 	}
-	if !yield(item, nil) {
-		return false
-	}
-	return yieldInside(record, l.inside, yield)
+	return yield(item, nil) && yieldInside(record, l.inside, yield)
 }
 
 // insideShift is by how much the record of a mail is shifted for those in it.
 const insideShift = 20
 
-// yieldInside yields the mails in a mail.
-func yieldInside(record uint64, inside []*argus.Message, yield func(Item, error) bool) bool {
-	for n, m := range inside {
-		if !yield(Item{Message: m, Where: argus.Where{Record: record<<insideShift | uint64(n+1)}}, nil) {
+// yieldInside yields the mails in a mail, and what is wrong with some.
+func yieldInside(record uint64, inside []Item, yield func(Item, error) bool) bool {
+	for n, item := range inside {
+		item.Where = argus.Where{Record: record<<insideShift | uint64(n+1)}
+		if !yield(item, nil) {
 			return false
 		}
 	}
@@ -336,7 +334,7 @@ type letter struct {
 	stamped  time.Time // the postmark's time
 	// inside are the mails in it, at most mimeParts; room is how many bytes its
 	// text and all of those may still have.
-	inside []*argus.Message
+	inside []Item
 	room   int
 }
 
@@ -347,18 +345,21 @@ func newLetter(in Input) *letter {
 // fieldSize is what holding a field costs besides its text, in bytes.
 const fieldSize = 64
 
-// mail reads a mail in the mail. What makes no sense as one is an attachment
-// only.
+// insideItem is a mail in another, or why it is none.
+func insideItem(m *argus.Message, to string, err error) Item {
+	if err != nil {
+		return Item{Problem: "a mail in the mail: " + strings.ToValidUTF8(err.Error(), "\uFFFD")}
+	}
+	keepExtra(m, "attached to", to)
+	return Item{Message: m}
+}
+
+// mail reads a mail in the mail.
 func (l *letter) mail(p *mimePart, of io.Reader) error {
 	inner := letter{Message: &argus.Message{Service: l.Service}, options: l.options, room: l.room}
 	err := inner.read(bufio.NewReaderSize(of, 64<<10), p.depth+1)
 	l.room = max(0, inner.room)
-	if err == nil {
-		keepExtra(inner.Message, "attached to", l.ServiceID)
-		l.inside = append(append(l.inside, inner.Message), inner.inside...)
-	} else {
-		keepExtra(l.Message, "damage", "a mail in the mail: "+strings.ToValidUTF8(err.Error(), "\uFFFD"))
-	}
+	l.inside = append(append(l.inside, insideItem(inner.Message, l.ServiceID, err)), inner.inside...)
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestMboxCuts moves a postmark over the edges of what is in view at once.
@@ -47,9 +49,30 @@ func TestMailBounds(t *testing.T) {
 		if m := items[0].Message; m != nil {
 			said = fmt.Sprint(m.Extra)
 		}
+		if strings.HasPrefix(name, "long mails") {
+			said, items = items[1].Problem, items[:1]
+		}
 		if len(items) != 1 || !strings.Contains(said, c.want) {
 			t.Errorf("%s: %s", name, said)
 		}
+	}
+}
+
+// TestMailsInMails reads a digest, whose parts are mails unless they say otherwise,
+// and one that nobody sent.
+func TestMailsInMails(t *testing.T) {
+	mail := "From: a@x.test\nMessage-ID: <1@x.test>\nContent-Type: multipart/digest; boundary=b\n\n--b\n\nFrom: b@x.test\n\none\n--b\n\nSubject: draft\n\ntwo\n--b\nContent-Type: text/plain\n\nthree\n--b--\n"
+	var got []string
+	for _, item := range checkReader(t, emlFormat, input("f", []byte(mail), Options{})) {
+		if item.Message == nil {
+			got = append(got, fmt.Sprint(item.Where.Record, " ", item.Problem))
+		} else {
+			got = append(got, fmt.Sprint(item.Where.Record, " ", item.Message.From, ": ", item.Message.Text))
+		}
+	}
+	want := []string{"1 a@x.test: three", "1048577 b@x.test: one", "1048578 a mail in the mail: the message names no sender"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -179,6 +179,8 @@ type mimePart struct {
 type mimeWalk struct {
 	visit func(*mimePart) error
 	parts int
+	// digest says that the part is one of mails, unless it says otherwise.
+	digest bool
 	// remarks say what is wrong with how the parts are put together.
 	remarks []string
 }
@@ -186,8 +188,11 @@ type mimeWalk struct {
 // walk visits the parts in a body. The error is that of visit; one of reading
 // is a remark.
 func (w *mimeWalk) walk(header mimeHeader, body io.Reader, depth int, alternative bool) error {
-	kind := cmp.Or(header.Get("Content-Type"), "text/plain")
-	media, params := mediaType(kind)
+	usual := "text/plain"
+	if w.digest {
+		usual = "message/rfc822" // RFC 2046, 5.1.5
+	}
+	media, params := mediaType(cmp.Or(header.Get("Content-Type"), usual))
 	if !strings.HasPrefix(media, "multipart/") || params["boundary"] == "" {
 		return w.leaf(header, &mimePart{media: media, params: params, alternative: alternative, depth: depth}, body)
 	}
@@ -196,8 +201,10 @@ func (w *mimeWalk) walk(header mimeHeader, body io.Reader, depth int, alternativ
 		return nil
 	}
 	r := multipart.NewReader(body, params["boundary"])
-	found := 0
+	found, outer := 0, w.digest
+	defer func() { w.digest = outer }()
 	for {
+		w.digest = media == "multipart/digest"
 		part, err := r.NextRawPart()
 		if err == io.EOF {
 			break

@@ -426,12 +426,7 @@ func (p *msgMail) finish() {
 func (p *msgMail) attached(f *msgPart, inner *msgMail) {
 	keepExtra(p.Message, "attached message", cmp.Or(f.texts[msgDisplayName], "unnamed"))
 	inner.finish()
-	keepExtra(inner.Message, "attached to", p.ServiceID)
-	if err := inner.Valid(); err != nil {
-		keepExtra(p.Message, "damage", "a mail in the mail: "+err.Error())
-		return
-	}
-	p.inside = append(append(p.inside, inner.Message), inner.inside...)
+	p.inside = append(append(p.inside, insideItem(inner.Message, p.ServiceID, inner.Valid())), inner.inside...)
 }
 
 // said sets the text: as it is, else that of the page, else that of the RTF. Of
