@@ -281,8 +281,9 @@ func (l *look) add(r *Record, again bool) {
 		for _, to := range m.To {
 			t.heard = t.heard || to != m.From
 		}
-		t.stated += repliesOf(m)
-		if m.ReplyTo != "" && m.State&StateEdited == 0 {
+		stated, answer := replies(m)
+		t.stated += stated
+		if answer {
 			t.answers++
 		}
 	}
@@ -291,16 +292,20 @@ func (l *look) add(r *Record, again bool) {
 	}
 }
 
-// repliesOf is how many answers a message says it has, in the words of Slack
-// and of Rocket.Chat.
-func repliesOf(m *Message) uint64 {
+// replies is how many answers a message says it has, in the words of Slack and of
+// Rocket.Chat, and whether it is one. With Rocket.Chat an answer to a message of
+// its own choice is a quote; one in a thread has tmid.
+func replies(m *Message) (stated uint64, answer bool) {
+	threaded := m.Service != "rocketchat"
 	for i := range m.Extra {
-		if x := &m.Extra[i]; x.Name == "reply_count" || x.Name == "tcount" {
-			n, _ := strconv.ParseUint(x.Value, 10, 32)
-			return n
+		switch x := &m.Extra[i]; x.Name {
+		case "reply_count", "tcount":
+			stated, _ = strconv.ParseUint(x.Value, 10, 32)
+		case "tmid":
+			threaded = true
 		}
 	}
-	return 0
+	return stated, threaded && m.ReplyTo != "" && m.State&StateEdited == 0
 }
 
 // service returns what is remembered of a service; nil if there are too many.

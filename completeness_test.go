@@ -172,3 +172,18 @@ func TestCompletenessIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestCompletenessAgain reads what an earlier delivery has already, twice: it
+// finds what the first receipt found.
+func TestCompletenessAgain(t *testing.T) {
+	var b argus.Bookkeeper
+	b.Add(&argus.Record{Seq: 100, Kind: argus.KindOpening, Opening: &argus.Opening{}})
+	b.Add(&argus.Record{Seq: 101, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
+	for i, of := range []uint64{10, 11, 10, 11} { // a chat, and its messages alone
+		m := said("A|B", []string{"A", "B"}[of-10], []string{"B", "A"}[of-10], int(of))
+		b.Add(&argus.Record{Seq: uint64(102 + i), Kind: argus.KindSighting, Of: of, Message: &m, Where: argus.Where{Original: 101}})
+	}
+	if diff := cmp.Diff(argus.Completeness{Conversations: 1, Accounts: 2}, b.Receipt(nil).Completeness); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -49,6 +49,26 @@ type Bookkeeper struct {
 	look    look
 	place   map[uint64]int // of the file, by the sequence number of its record
 	reasons []map[string]uint64
+	// now and old are messages of earlier deliveries that this one has, too: the
+	// last generation of mostSeen to twice as many.
+	now, old map[uint64]struct{}
+}
+
+// mostSeen is how many messages of earlier deliveries are remembered.
+const mostSeen = 1 << 18
+
+// again says whether the delivery has had a copy of an earlier one's message.
+func (b *Bookkeeper) again(of uint64) bool {
+	_, now := b.now[of]
+	_, old := b.old[of]
+	if now || old {
+		return true
+	}
+	if b.now == nil || len(b.now) >= mostSeen {
+		b.now, b.old = map[uint64]struct{}{}, b.now
+	}
+	b.now[of] = struct{}{}
+	return false
 }
 
 // Add counts a record.
@@ -68,7 +88,7 @@ func (b *Bookkeeper) Add(r *Record) {
 	}
 	b.receipt.Counts.Add(r)
 	if r.Message != nil {
-		b.look.add(r, r.Of >= max(b.first, 1))
+		b.look.add(r, r.Of >= max(b.first, 1) || r.Of > 0 && b.again(r.Of))
 	}
 	if r.Message != nil || r.Kind == KindQuarantined {
 		b.look.item(r.Where)

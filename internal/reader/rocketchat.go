@@ -166,6 +166,7 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 			keep(m, key, fmt.Sprintf("%d bytes, not shown", len(raw)))
 		case "tmid":
 			m.ReplyTo, err = scalarMember(raw)
+			keepMember(m, key, raw)
 		case "editedAt":
 			m.State |= argus.StateEdited
 			addExtra(m, key, raw)

@@ -91,16 +91,20 @@ func (b *smsBackup) complete() *argus.Stated {
 func (b *smsBackup) message(e *xmlElement) (*argus.Message, error) {
 	m := &argus.Message{Service: cmp.Or(b.options.Service, "sms")}
 	var err error
+	unsent := ""
 	switch e.name {
 	case "sms":
-		err = b.sms(m, e)
+		err, unsent = b.sms(m, e), smsUnsent[e.attr("type")]
 	case "mms":
-		err = b.mms(m, e)
+		err, unsent = b.mms(m, e), smsUnsent[e.attr("msg_box")]
 	default:
 		err = b.call(m, e)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if unsent != "" {
+		happened(m, unsent, m.Text)
 	}
 	return m, m.Valid()
 }
@@ -113,8 +117,10 @@ func stated(e *xmlElement, name string) string {
 	return ""
 }
 
-// smsUnsent says of the boxes of Android what is in them and was not sent.
-var smsUnsent = map[string]string{"3": "no: draft", "4": "no: outbox", "5": "no: failed", "6": "no: queued"}
+// smsUnsent are the words for what is in those boxes of Android from which
+// nothing was sent. That a phone has it is the service's to say: what was sent
+// later, with the same words, is another message.
+var smsUnsent = map[string]string{"3": "draft", "4": "outbox", "5": "failed", "6": "queued"}
 
 // sms reads a short message. The app copies Android's own table: type 1 was
 // received, 2 sent, 3 is a draft, 4 to 6 did not leave; date is when the phone
@@ -122,7 +128,6 @@ var smsUnsent = map[string]string{"3": "no: draft", "4": "no: outbox", "5": "no:
 func (b *smsBackup) sms(m *argus.Message, e *xmlElement) error {
 	var err error
 	var centre argus.Time
-	keepExtra(m, "sent", smsUnsent[e.attr("type")])
 	for _, a := range e.attrs {
 		if a.value == "null" {
 			continue
@@ -227,7 +232,6 @@ func conversationOf(accounts []string) string {
 func (b *smsBackup) mms(m *argus.Message, e *xmlElement) error {
 	var err error
 	var centre argus.Time
-	keepExtra(m, "sent", smsUnsent[e.attr("msg_box")])
 	for _, a := range e.attrs {
 		if a.value == "null" {
 			continue

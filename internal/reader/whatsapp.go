@@ -870,6 +870,12 @@ func readWhatsAppText(m *argus.Message, text string, marked bool) {
 		placeholder(first)
 		return
 	}
+	if caption, kind := whatsappCaption(text); kind != "" {
+		m.Attachments = []argus.Attachment{{Type: kind}}
+		placeholder(text[len(caption):])
+		m.Text = strings.TrimRight(caption, " \n")
+		return
+	}
 	if attachment, ok := whatsappAttachment(first); ok {
 		m.Attachments = []argus.Attachment{attachment}
 		placeholder(first)
@@ -885,6 +891,20 @@ func readWhatsAppText(m *argus.Message, text string, marked bool) {
 	placeholder(text[start:end])
 	before := strings.TrimRight(text[:start], " \n"+leftToRight)
 	m.Text = strings.TrimLeft(strings.ReplaceAll(before, " • "+leftToRight, " • ")+text[end:], "\n") // Plan.pdf • 3 pages
+}
+
+// whatsappCaption cuts a text before "image omitted" and the like, which stand
+// behind what was written with a picture; before a document stands its name. The
+// kind is "" where there is none.
+func whatsappCaption(text string) (caption, kind string) {
+	at := lastMark(text)
+	if at <= 0 || strings.TrimSpace(text[:at]) == "" {
+		return "", ""
+	}
+	if kind = omittedPhrases[phrase(text[at:])]; kind == "document" {
+		return "", ""
+	}
+	return text[:at], kind
 }
 
 // hasWhatsAppAttachment tells what somebody sent who sends nothing but files from

@@ -171,6 +171,28 @@ func TestWhatsAppLimit(t *testing.T) {
 	}
 }
 
+func TestWhatsAppCaptions(t *testing.T) {
+	for text, want := range map[string]string{
+		"bring it to pier 7 \u200eimage omitted":          "bring it to pier 7+image",
+		"bring it\nto pier 7\n\u200evideo omitted":        "bring it\nto pier 7+video",
+		"\u200eimage omitted":                             "+image",
+		"plan.pdf • \u200e2 pages \u200edocument omitted": "+plan.pdfdocument",
+		"image omitted":                                   "+image",
+		"so an image omitted":                             "so an image omitted",
+	} {
+		file := "[15/02/2021, 10:12:00] Piet: " + text + "\n[15/02/2021, 10:12:01] Els: ok\n"
+		m := checkReader(t, whatsappFormat, input("x.txt", []byte(file), Options{}))[0].Message
+		var got strings.Builder
+		got.WriteString(m.Text)
+		for _, a := range m.Attachments {
+			got.WriteString("+" + a.Name + a.Type)
+		}
+		if got.String() != want {
+			t.Errorf("%q: %q, want %q", text, got.String(), want)
+		}
+	}
+}
+
 func FuzzWhatsApp(f *testing.F) {
 	addExamples(f, "testdata/whatsapp/*.txt")
 	f.Fuzz(func(t *testing.T, file []byte) {

@@ -231,17 +231,24 @@ func TestSMSBackupGroups(t *testing.T) {
 	}
 }
 
-// TestSMSBackupUnsent says first of what was not sent that it was not.
+// TestSMSBackupUnsent keeps what was not sent from being taken for a message that
+// was.
 func TestSMSBackupUnsent(t *testing.T) {
-	for box, want := range map[int]string{1: "", 2: "", 3: "no: draft", 4: "no: outbox", 5: "no: failed", 6: "no: queued", 7: ""} {
-		file := fmt.Sprintf(`<smses><sms protocol="1" address="+31600000002" date="1613300591000" type="%d" body="x"/>`+
-			`<mms rr="1" address="+31600000002" date="1613300591000" msg_box="%d"/></smses>`, box, box)
+	ids := map[argus.ID]bool{}
+	for box, want := range map[int]string{1: "x", 2: "x", 3: "draft: x", 4: "outbox: x", 5: "failed: x", 6: "queued: x", 7: "x"} {
+		file := fmt.Sprintf(`<smses><sms address="+31600000002" date="1613300591000" type="%d" body="x"/>`+
+			`<mms address="+31600000003" date="1613300591000" msg_box="%d"><parts><part ct="text/plain" text="x"/></parts></mms></smses>`, box, box)
 		for _, item := range checkReader(t, smsbackupFormat, input("f", []byte(file), Options{}))[:2] {
-			x := item.Message.Extra
-			if says := x[0].Name == "sent"; says != (want != "") || says && x[0].Value != want || x[len(x)-1].Value != fmt.Sprint(box) {
-				t.Errorf("%d: %v, want sent %q first and the number last", box, x, want)
+			m := item.Message
+			if m.Text != want || (m.State&argus.StateSystem != 0) != (want != "x") {
+				t.Errorf("%d: %q %v, want %q", box, m.Text, m.State.Words(), want)
 			}
+			id, _ := m.Identity()
+			ids[id] = true
 		}
+	}
+	if len(ids) != 2*6 { // 2 and 7 are from the owner alike
+		t.Errorf("%d messages, want 12", len(ids))
 	}
 }
 
