@@ -73,6 +73,8 @@ func TestDatabaseDamage(t *testing.T) {
 	good := databaseOf(t, string(readFile(t, "testdata/whatsapp-db/new.sql")))
 	long := databaseOf(t, string(readFile(t, "testdata/whatsapp-db/new.sql"))+"; CREATE TABLE last (x); INSERT INTO last VALUES (zeroblob(100000))")
 	cut := long[:len(long)-50_000]
+	aside := databaseOf(t, string(readFile(t, "testdata/whatsapp-db/new.sql"))+"; CREATE TABLE message_aside (message_row_id INTEGER, x);"+
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 2000) INSERT INTO message_aside SELECT i, zeroblob(50) FROM n")
 	zeroed := bytes.Clone(good)
 	clear(zeroed[4096*4 : 4096*12])
 	for name, c := range map[string]struct {
@@ -82,6 +84,8 @@ func TestDatabaseDamage(t *testing.T) {
 		"cut off":  {good[:4096*6], "damaged"},
 		"its end":  {cut, fmt.Sprintf("the database is cut off: it states %d bytes and has %d", len(long), len(cut))},
 		"the rest": {cut, "ten o'clock"},
+		"a part":   {aside[:len(aside)-100_000], "the table message_aside, of which messages are read without what it says"},
+		"no part":  {aside[:len(aside)-100_000], "ten o'clock"},
 		"zeroed":   {zeroed, "damaged"},
 		"header":   {[]byte(sqliteMagic + "CREATE TABLE jid"), "damaged"},
 		"a view":   {databaseOf(t, `CREATE VIEW messages AS WITH RECURSIVE n(_id) AS (SELECT 1 UNION ALL SELECT _id+1 FROM n) SELECT _id FROM n; CREATE TABLE jid(_id)`), "want a table of messages"},

@@ -18,7 +18,7 @@ import (
 // whatsappdbFormat is described in docs/readers-xml-mail.md.
 var whatsappdbFormat = &Format{
 	Name:     "whatsapp-db",
-	Version:  1,
+	Version:  2,
 	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it",
 	Checked:  "by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; invented examples",
 	OfDevice: true,
@@ -238,7 +238,10 @@ func (r *whatsappDB) newSchema() error {
 		}
 		rows, err := r.table(name, "message_row_id")
 		if err != nil {
-			return r.damage(err)
+			if err := r.lost(name, err); err != nil {
+				return err
+			}
+			continue
 		}
 		defer rows.close()
 		if part := (&whatsappDBPart{table: name, databaseRows: rows, key: "message_row_id", more: rows.next()}); part.more || rows.err != nil {
@@ -251,10 +254,13 @@ func (r *whatsappDB) newSchema() error {
 		rows, err := r.query(`SELECT +a.parent_message_row_id AS message_row_id, +a.from_me AS from_me, +a.sender_jid_row_id AS sender_jid_row_id, +a.timestamp AS timestamp, +x.reaction AS reaction
 			FROM message_add_on a JOIN message_add_on_reaction x ON x.message_add_on_row_id = a._id ORDER BY a.parent_message_row_id`)
 		if err != nil {
-			return r.damage(err)
+			if err := r.lost("message_add_on", err); err != nil {
+				return err
+			}
+		} else {
+			defer rows.close()
+			parts = append(parts, &whatsappDBPart{table: "reaction", databaseRows: rows, key: "message_row_id", more: rows.next()})
 		}
-		defer rows.close()
-		parts = append(parts, &whatsappDBPart{table: "reaction", databaseRows: rows, key: "message_row_id", more: rows.next()})
 	}
 	err = r.each("message", "_id", func(row *databaseRows) error {
 		m, err := r.message(row, parts)
@@ -358,7 +364,10 @@ func (r *whatsappDB) message(row *databaseRows, parts []*whatsappDBPart) (*argus
 			p.more = p.next()
 		}
 		if p.err != nil {
-			return nil, r.damage(p.err)
+			if err := r.lost(p.table, p.err); err != nil {
+				return nil, err
+			}
+			p.databaseRows, p.more = &databaseRows{}, false
 		}
 	}
 	switch row.number("message_type") {
@@ -368,6 +377,20 @@ func (r *whatsappDB) message(row *databaseRows, parts []*whatsappDBPart) (*argus
 		m.State |= argus.StateDeleted
 	}
 	return m, nil
+}
+
+// lost gives out that a table cannot be read, of which the messages are read
+// without what it says.
+func (r *whatsappDB) lost(table string, err error) error {
+	err = r.damage(err)
+	if _, ok := errors.AsType[damagedDatabase](err); !ok {
+		return err
+	}
+	r.besides++
+	if !r.give(Item{Problem: fmt.Sprintf("the table %s, of which messages are read without what it says: %v", strings.ToValidUTF8(table, "\uFFFD"), err)}, nil) {
+		return errStopped
+	}
+	return nil
 }
 
 func millis(n int64) argus.Time {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
 )
 
 // shown writes an element so that two can be compared.
