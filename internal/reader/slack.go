@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/argus-evidence/argus"
 )
@@ -26,7 +27,8 @@ import (
 //   - ServiceID and Sent: ts, seconds with six digits behind the point.
 //   - Text: Slack's markup stays (<@U1>, <https://…|…>); only &amp; &lt; &gt; are
 //     undone. Where there is none it is what blocks say, else what attachments do;
-//     blocks are then kept in Extra.
+//     blocks are then kept in Extra, as where they say more than the text, which
+//     they then follow.
 //   - FromName: what the message itself shows, else what users.json knows.
 //   - To: the members of a direct conversation, also of one with several.
 //   - A message in a thread answers thread_ts.
@@ -364,6 +366,9 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 		if blocks != "" {
 			keepMember(m, "blocks", blocks)
 		}
+	} else if said := slackBesides(text, blocks); said != "" {
+		keepMember(m, "blocks", blocks)
+		text += "\n" + withLineFeeds(said)
 	}
 	switch m.Text = slackEntities.Replace(text); {
 	case subtype == "message_changed":
@@ -422,6 +427,30 @@ func slackBlocks(raw string) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// slackBesides returns what the blocks of a message say that its text does not:
+// programs put a short form into text, and into blocks what is shown. What people
+// write is the same in both, but for marks.
+func slackBesides(text, blocks string) string {
+	if !strings.Contains(blocks, `"section"`) && !strings.Contains(blocks, `"header"`) && !strings.Contains(blocks, `"context"`) && !strings.Contains(blocks, `"markdown"`) {
+		return ""
+	}
+	said := slackBlocks(blocks)
+	if strings.Contains(lettersOf(text), lettersOf(said)) {
+		return ""
+	}
+	return said
+}
+
+// lettersOf leaves the letters and digits of a text.
+func lettersOf(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, text)
 }
 
 // slackBlockDepth is how deep a block is looked into. Slack nests to 5: a block,
