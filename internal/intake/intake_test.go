@@ -264,13 +264,13 @@ func TestAttachmentsMeetTheirFiles(t *testing.T) {
 // and of an account; a sentence in place of a path is none.
 func TestTelegramAttachmentsMeetTheirFiles(t *testing.T) {
 	const chat = `{"name":"Quay","type":"private_group","id":1,"messages":[
-{"id":1,"type":"message","date_unixtime":"1613304181","from":"A","photo":"%[1]sphotos/p1.jpg","text":""},
+{"id":1,"type":"message","date_unixtime":"1613304181","from":"A","photo":"%[1]sphotos/p1.jpg","thumbnail":"%[1]sphotos/p1.jpg_thumb.jpg","text":""},
 {"id":2,"type":"message","date_unixtime":"1613304182","from":"A","file":"%[1]sfiles/l.bin","file_name":"list.pdf","text":""},
 {"id":3,"type":"message","date_unixtime":"1613304183","from":"A","file":"(File not included. Change data exporting settings to download.)","file_name":"list.pdf","text":""}]}`
 	for folder, export := range map[string]string{"": chat, "chats/chat_1/": `{"about":"Telegram","chats":{"list":[` + chat + `]}}`} {
 		b := newBench(t)
 		source := t.TempDir()
-		for _, name := range []string{"photos/p1.jpg", "files/l.bin"} {
+		for _, name := range []string{"photos/p1.jpg", "photos/p1.jpg_thumb.jpg", "files/l.bin"} {
 			if err := os.MkdirAll(filepath.Join(source, filepath.FromSlash(folder+filepath.Dir(name))), 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -281,8 +281,8 @@ func TestTelegramAttachmentsMeetTheirFiles(t *testing.T) {
 		if want := (argus.Counts{Read: 3, Stored: 3}); r.Counts != want {
 			t.Errorf("%q: %+v, want %+v: %+v", folder, r.Counts, want, r.Files)
 		}
-		if r.Completeness.Named != 3 || r.Completeness.Missing != 1 {
-			t.Errorf("%q: %+v, want 1 of 3 attachments missing", folder, r.Completeness)
+		if r.Completeness.Named != 4 || r.Completeness.Missing != 1 {
+			t.Errorf("%q: %+v, want 1 of 4 attachments missing", folder, r.Completeness)
 		}
 	}
 }

@@ -395,8 +395,8 @@ type telegramMessage struct {
 	options Options
 	// kind is message or service; the others are members that depend on each
 	// other.
-	kind, from, fromID, date, file, fileName, mime, media string
-	size                                                  int64
+	kind, from, fromID, date, file, fileName, thumb, mime, media string
+	size                                                         int64
 	// pieces is the list that text was joined from, where it says more than the
 	// text; respaced that the text is not what it says; entities that
 	// text_entities is kept, which says where links lead as well.
@@ -451,6 +451,9 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 		if key == "photo" {
 			p.media = "photo"
 		}
+		addExtra(p.Message, key, raw)
+	case "thumbnail":
+		p.thumb, err = textMember(p.Message, key, raw)
 		addExtra(p.Message, key, raw)
 	case "file_name":
 		p.fileName, err = textMember(p.Message, key, raw)
@@ -513,6 +516,9 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 	if p.file != "" {
 		p.Attachments = []argus.Attachment{{Name: p.attachmentName(), Size: p.size, Type: cmp.Or(p.mime, p.media)}}
 	}
+	if p.thumb != "" && !strings.HasPrefix(p.thumb, "(") { // a picture that came with the file
+		p.Attachments = append(p.Attachments, argus.Attachment{Name: telegramPath(p.thumb), Type: "thumbnail"})
+	}
 	return p.Message, p.Valid()
 }
 
@@ -523,8 +529,11 @@ func (p *telegramMessage) attachmentName() string {
 	if strings.HasPrefix(p.file, "(") {
 		return cmp.Or(p.fileName, p.media, "file")
 	}
-	return path.Clean(strings.ReplaceAll(p.file, `\`, "/"))
+	return telegramPath(p.file)
 }
+
+// telegramPath is a path in an export with forward slashes.
+func telegramPath(file string) string { return path.Clean(strings.ReplaceAll(file, `\`, "/")) }
 
 // joined returns the text of a message: text, or a list of texts and of
 // {type, text}. Telegram cuts a text where its formatting changes, so that the
