@@ -190,6 +190,7 @@ func TestFilesPacked(t *testing.T) {
 		{"f", gzipped(t, "alpha") + gzipped(t, "beta"), Limits{}, []string{"content = alphabeta"}},
 		{"f.ZST", zstded(t, "alpha"), Limits{}, []string{"f = alpha"}},
 		{"f.bz2", bzipped, Limits{}, []string{"f = a"}},
+		{"f.txt", "BZhello", Limits{}, []string{" = BZhello"}},
 		{"f.tar", chats[:512+512+3], Limits{}, []string{"a/one.txt: the entry is cut off: 3 of its 5 bytes are there; what is there is read", "a/one.txt = alp",
 			": the archive is cut off or damaged before byte 1028 (unexpected EOF); the rest of it is not read"}},
 		{"f.tar", tarred(t, "1", "", "2", "", "3", ""), Limits{Entries: 2}, []string{"1 = ", "2 = ", "3: the archive has more than 2 entries; the rest of it is not read"}},

@@ -34,7 +34,7 @@ var (
 	packings   = []*packing{
 		{magic: zipLocal}, {magic: zipEnd}, tarPacking,
 		{magic: "\x1F\x8B\x08", endings: [][2]string{{".tgz", ".tar"}, {".gz", ""}}, open: func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
-		{magic: "BZh", endings: [][2]string{{".tbz2", ".tar"}, {".bz2", ""}}, open: func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
+		{magic: "1AY&SY", at: 4, endings: [][2]string{{".tbz2", ".tar"}, {".bz2", ""}}, open: func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
 		{magic: "\x28\xB5\x2F\xFD", endings: [][2]string{{".tzst", ".tar"}, {".zst", ""}}, open: openZstd},
 	}
 )
