@@ -18,7 +18,7 @@ import (
 // imessageFormat is described in docs/readers-xml-mail.md.
 var imessageFormat = &Format{
 	Name:     "imessage",
-	Version:  1,
+	Version:  2,
 	About:    "iMessage and SMS of Apple's devices (chat.db of a Mac, sms.db of a phone)",
 	Checked:  "invented examples only",
 	OfDevice: true,
@@ -54,6 +54,7 @@ type imessageDB struct {
 	in      Input
 	handles map[int64]string
 	chats   map[int64]imessageChat
+	besides uint64 // items that are no rows
 }
 
 type imessageChat struct {
@@ -71,20 +72,19 @@ func readIMessageDB(ctx context.Context, in Input, yield func(Item, error) bool)
 	if !d.tables["message"] || !d.tables["handle"] {
 		return damagedDatabase{errors.New("want a table of messages and one of handles, found none")}
 	}
-	besides := uint64(0)
+	r := imessageDB{database: d, in: in, handles: map[int64]string{}, chats: map[int64]imessageChat{}}
 	for _, problem := range d.lacks(in) {
-		if besides++; !yield(Item{Problem: problem}, nil) {
+		if r.besides++; !yield(Item{Problem: problem}, nil) {
 			return errStopped
 		}
 	}
-	r := imessageDB{database: d, in: in, handles: map[int64]string{}, chats: map[int64]imessageChat{}}
 	if err := r.learn(); err != nil {
 		return err
 	}
 	if err := r.messages(yield); err != nil {
 		return err
 	}
-	if item, ok := d.stated("message", 0, besides); ok && !yield(item, nil) {
+	if item, ok := d.stated("message", 0, r.besides); ok && !yield(item, nil) {
 		return errStopped
 	}
 	return nil
@@ -133,9 +133,15 @@ func (r *imessageDB) messages(yield func(Item, error) bool) error {
 	} {
 		rows := &databaseRows{}
 		if table := strings.Fields(query[strings.Index(query, "FROM "):])[1]; r.tables[table] && (table != "message_attachment_join" || r.tables["attachment"]) {
-			var err error
-			if rows, err = r.query(query); err != nil {
-				return r.damage(err)
+			asked, err := r.query(query)
+			if err != nil && len(parts) == 0 {
+				return r.damage(err) // nobody knows where anything was written
+			}
+			if err := r.lose(nil, table, err, yield); err != nil {
+				return err
+			}
+			if err == nil {
+				rows = asked
 			}
 		}
 		defer rows.close()
@@ -148,21 +154,22 @@ func (r *imessageDB) messages(yield func(Item, error) bool) error {
 		id := row.number("ROWID")
 		m := &argus.Message{}
 		chat := imessageChat{}
-		err := inChat.to(id, func() { chat = r.chats[inChat.number("chat_id")] })
-		if err == nil { // in the folder of what was deleted not long ago
-			err = removed.to(id, func() {
-				chat = r.chats[removed.number("chat_id")]
-				m.State |= argus.StateDeleted
-				if when := appleTime(removed.number("delete_date")); when.Known() {
-					keepExtra(m, "delete_date", when.String())
-				}
-			})
-		}
-		if err == nil {
-			err = files.to(id, func() { imessageFile(m, files.databaseRows) })
-		}
-		if err != nil {
+		if err := inChat.to(id, func() { chat = r.chats[inChat.number("chat_id")] }); err != nil {
 			return r.damage(err)
+		}
+		err := removed.to(id, func() { // in the folder of what was deleted not long ago
+			chat = r.chats[removed.number("chat_id")]
+			m.State |= argus.StateDeleted
+			if when := appleTime(removed.number("delete_date")); when.Known() {
+				keepExtra(m, "delete_date", when.String())
+			}
+		})
+		if err := r.lose(removed, "chat_recoverable_message_join", err, yield); err != nil {
+			return err
+		}
+		err = files.to(id, func() { imessageFile(m, files.databaseRows) })
+		if err := r.lose(files, "message_attachment_join", err, yield); err != nil {
+			return err
 		}
 		r.message(m, row, chat)
 		item := Item{Message: m, Where: argus.Where{Record: uint64(max(id, 0))}}
@@ -174,6 +181,25 @@ func (r *imessageDB) messages(yield func(Item, error) bool) error {
 		}
 		return nil
 	})
+}
+
+// lose gives out that a table is lost, if it is, and reads no more of it, if it
+// was begun.
+func (r *imessageDB) lose(a *alongside, table string, err error, yield func(Item, error) bool) error {
+	if err == nil {
+		return nil
+	}
+	item, err := r.lost(table, err)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		a.databaseRows, a.more = &databaseRows{}, false
+	}
+	if r.besides++; !yield(item, nil) {
+		return errStopped
+	}
+	return nil
 }
 
 // alongside reads rows that belong to those of another table, in its order.

@@ -171,6 +171,16 @@ func (d *database) damage(err error) error {
 	return damagedDatabase{fmt.Errorf("the database is damaged: %w", err)}
 }
 
+// lost says that a table cannot be read, of which the messages are read without
+// what it says. The error is one of the reading.
+func (d *database) lost(table string, err error) (Item, error) {
+	err = d.damage(err)
+	if _, ok := errors.AsType[damagedDatabase](err); !ok {
+		return Item{}, err
+	}
+	return Item{Problem: fmt.Sprintf("the table %s, of which messages are read without what it says: %v", strings.ToValidUTF8(table, "\uFFFD"), err)}, nil
+}
+
 // query begins a query on a connection of its own.
 func (d *database) query(query string, args ...any) (*databaseRows, error) {
 	connection, err := d.db.Conn(d.ctx)

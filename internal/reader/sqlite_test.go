@@ -107,6 +107,24 @@ func TestDatabaseDamage(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, said.String(), c.want)
 		}
 	}
+	// What lies beside the messages of Apple's database is lost alone, too.
+	apple := databaseOf(t, string(readFile(t, "testdata/imessage/chat.sql"))+"; WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i+1 FROM n WHERE i < 4000)"+
+		" INSERT INTO message_attachment_join (message_id, attachment_id) SELECT i, i FROM n")
+	whole, cutApple := 0, 0
+	var problems strings.Builder
+	for _, item := range checkReader(t, imessageFormat, input("db", apple, Options{})) {
+		if item.Message != nil {
+			whole++
+		}
+	}
+	for _, item := range checkReader(t, imessageFormat, input("db", apple[:len(apple)-8192], Options{})) {
+		if problems.WriteString(item.Problem); item.Message != nil {
+			cutApple++
+		}
+	}
+	if whole == 0 || cutApple != whole || !strings.Contains(problems.String(), "the table message_attachment_join, of which") {
+		t.Errorf("%d of %d messages, %s", cutApple, whole, problems.String())
+	}
 	for _, fail := range []int64{1, 4096 * 3} {
 		in := Input{Name: "db", Size: int64(len(good)), File: repeated{piece: good, size: int64(len(good)), fail: fail}}
 		failed := false

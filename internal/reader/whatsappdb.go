@@ -238,7 +238,7 @@ func (r *whatsappDB) newSchema() error {
 		}
 		rows, err := r.table(name, "message_row_id")
 		if err != nil {
-			if err := r.lost(name, err); err != nil {
+			if err := r.lose(name, err); err != nil {
 				return err
 			}
 			continue
@@ -254,7 +254,7 @@ func (r *whatsappDB) newSchema() error {
 		rows, err := r.query(`SELECT +a.parent_message_row_id AS message_row_id, +a.from_me AS from_me, +a.sender_jid_row_id AS sender_jid_row_id, +a.timestamp AS timestamp, +x.reaction AS reaction
 			FROM message_add_on a JOIN message_add_on_reaction x ON x.message_add_on_row_id = a._id ORDER BY a.parent_message_row_id`)
 		if err != nil {
-			if err := r.lost("message_add_on", err); err != nil {
+			if err := r.lose("message_add_on", err); err != nil {
 				return err
 			}
 		} else {
@@ -364,7 +364,7 @@ func (r *whatsappDB) message(row *databaseRows, parts []*whatsappDBPart) (*argus
 			p.more = p.next()
 		}
 		if p.err != nil {
-			if err := r.lost(p.table, p.err); err != nil {
+			if err := r.lose(p.table, p.err); err != nil {
 				return nil, err
 			}
 			p.databaseRows, p.more = &databaseRows{}, false
@@ -379,15 +379,13 @@ func (r *whatsappDB) message(row *databaseRows, parts []*whatsappDBPart) (*argus
 	return m, nil
 }
 
-// lost gives out that a table cannot be read, of which the messages are read
-// without what it says.
-func (r *whatsappDB) lost(table string, err error) error {
-	err = r.damage(err)
-	if _, ok := errors.AsType[damagedDatabase](err); !ok {
+// lose gives out that a table is lost.
+func (r *whatsappDB) lose(table string, err error) error {
+	item, err := r.lost(table, err)
+	if err != nil {
 		return err
 	}
-	r.besides++
-	if !r.give(Item{Problem: fmt.Sprintf("the table %s, of which messages are read without what it says: %v", strings.ToValidUTF8(table, "\uFFFD"), err)}, nil) {
+	if r.besides++; !r.give(item, nil) {
 		return errStopped
 	}
 	return nil
