@@ -516,7 +516,7 @@ func (l *letter) part(p *mimePart) error {
 		return err
 	}
 	text, cut, err := p.text(l.room)
-	l.room -= len(text)
+	l.room = max(0, l.room-len(text)) // a text may take more than it was stored in
 	if cut {
 		keepExtra(l.Message, "damage", "the text is longer than the longest record; it is cut")
 	}

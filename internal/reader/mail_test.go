@@ -39,6 +39,7 @@ func TestMailBounds(t *testing.T) {
 		"deep parts":    {nested.String() + "\nx", "more than 16 deep"},
 		"endless line":  {"From: a@x.test\nX: " + strings.Repeat("x", headerLimit+1), "want a header of at most"},
 		"long text":     {"From: a@x.test\n\n" + strings.Repeat("x", 5000), "it is cut"},
+		"two texts":     {head + strings.Repeat("--b\nContent-Type: text/plain; charset=iso-8859-1\n\n"+strings.Repeat("\xE9", 4000)+"\n", 2), "it is cut"},
 		"bad base64":    {"From: a@x.test\nContent-Transfer-Encoding: base64\n\nAAAA=AAA=", "is damaged"},
 		"no sender":     {"Subject: x\n\nx", "the message names no sender"},
 		"long mails":    {head + strings.Repeat("--b\nContent-Type: message/rfc822\n\nFrom: b@x.test\n"+strings.Repeat("X: y\n", 100)+"\nz\n", 3), "no longer than the longest record"},
