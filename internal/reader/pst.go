@@ -314,7 +314,7 @@ func (r *pstReading) message(node pstNode, to uint32) (*argus.Message, error) {
 	for _, remark := range r.damage {
 		keepExtra(p.Message, "damage", strings.ToValidUTF8(remark, "\uFFFD"))
 	}
-	return p.Message, p.Valid()
+	return p.Message, nil
 }
 
 // isClass says whether a class is one of some, or one below.

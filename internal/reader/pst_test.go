@@ -519,6 +519,13 @@ func TestPSTTraps(t *testing.T) {
 		"a time that is none":                     {[]pstSaid{anna, {msgSubmitted, msgTypeTime, pstTicks(1 << 38)}}, nil, "[property 0039: no time: "},
 		"a time that is lost":                     {[]pstSaid{anna, {msgSubmitted, msgTypeTime, 0x1FDF}}, nil, "[damage: property 0039 ends early: want node 0x1fdf below, found none of that number]"},
 		"a list of texts":                         {[]pstSaid{anna, {0x8006, pstTypeTexts, []byte("\x02\x00\x00\x00\x0C\x00\x00\x00\x0E\x00\x00\x00a\x00b\x00")}}, nil, "[property 8006: a\nb]"},
+		"a text of which a list names one block again and again": {[]pstSaid{anna, {msgBody, msgTypeText, 0x1FDF}}, func(w *pstWriter) pstNode {
+			block, list := w.block(make([]byte, 8000), false), []byte{1, 1, 0xFF, 0, 0, 0, 0, 0}
+			for range 255 {
+				list = w.put(list, block)
+			}
+			return pstNode{id: 0x1FDF, data: w.block(list, true)}
+		}, "want each piece of the file once in a message"},
 		"a sender who is lost":                    {[]pstSaid{{msgSenderAddress, msgTypeText, 0x1FDF}}, nil, "0x200064 the message names no sender (property 0C1F ends early: want node 0x1fdf below"},
 		"a node below with the number of a piece": {[]pstSaid{anna}, func(w *pstWriter) pstNode { return pstNode{id: 3 << 5, data: w.block([]byte("b\x00"), false)} }, "anna@x.test: "},
 		"properties again and again":              {[]pstSaid{anna, {msgBody, msgTypeText, "a"}, {msgBody, msgTypeText, "b"}}, nil, "[damage: the properties end early: want a property behind 1000, found 1000]"},
