@@ -2,6 +2,7 @@ package reader
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -415,6 +416,18 @@ func happened(m *argus.Message, word, told string) {
 	if told != "" {
 		m.Text += ": " + told
 	}
+}
+
+// room makes a message say what the service knows of a room: its name, else its
+// id, and what it is about, a line each.
+func room(m *argus.Message, word string, about ...string) {
+	lines := []string{cmp.Or(m.Title, m.ServiceID)}
+	for _, line := range about {
+		if line != "" {
+			lines = append(lines, withLineFeeds(line))
+		}
+	}
+	happened(m, word, strings.Join(lines, "\n"))
 }
 
 // compactJSON returns a raw value as Extra keeps it.

@@ -278,13 +278,7 @@ func (d *document) rocketchatRoom(options Options, raw string) (*argus.Message, 
 	m.Conversation, m.Title = m.ServiceID, argus.CleanName(cmp.Or(shown, name))
 	m.From = cmp.Or(m.From, m.FromName)
 	m.To = others(in, m.From)
-	lines := []string{cmp.Or(m.Title, m.ServiceID)}
-	for _, line := range []string{topic, description} {
-		if line != "" {
-			lines = append(lines, line)
-		}
-	}
-	happened(m, "room", strings.Join(lines, "\n"))
+	room(m, "room", topic, description)
 	return m, m.Valid()
 }
 

@@ -281,13 +281,7 @@ func (d *document) slackChannelMessage(options Options, raw string) (*argus.Mess
 	}
 	m.Conversation, m.Title = m.ServiceID, argus.CleanName(m.Title)
 	m.To = others(in, m.From)
-	lines := []string{cmp.Or(m.Title, m.ServiceID)}
-	for _, line := range []string{topic, purpose} {
-		if line != "" {
-			lines = append(lines, withLineFeeds(line))
-		}
-	}
-	happened(m, "channel", strings.Join(lines, "\n"))
+	room(m, "channel", topic, purpose)
 	return m, m.Valid()
 }
 
