@@ -56,8 +56,9 @@ none yet.
 Below it stands what to ask the source about: attachments that are named and not
 there, running numbers that no message has, conversations in which only one side
 sends, times that go backwards, answers that are stated and not there, files that
-state another number of records than was found; and in which conversations and from which accounts, those with most of
-it first. With --json up to 100 of each are named. None of it is an error.
+state another number of records than was found; and in which conversations and
+from which accounts, those with most of it first. With --json up to 100 of each
+are named. None of it is an error.
 
 With --dry-run everything is read and nothing is kept: it says which reader would
 read what, how many messages, accounts and conversations there are, from when to

@@ -257,7 +257,7 @@ var looks = []struct {
 	{"-----BEGIN MEGOLM SESSION DATA-----", 0, "", "keys of Matrix, exported and encrypted with a passphrase"},
 	{"-----BEGIN PGP", 0, "", "a message or key of OpenPGP"},
 	{"\xAC\xED\x00\x05", 0, "", "an object of Java, as the key file of WhatsApp is"},
-	{"", 0, ".crypt", "a backup of WhatsApp" + needsKey},
+	{"", 0, ".crypt1", "a backup of WhatsApp" + needsKey},
 	{"\x00\x00", 0, ".backup", "a backup of Signal" + needsKey},
 	{"%PDF", 0, "", "a PDF document"},
 	{"\xFF\xD8\xFF", 0, "", "a picture (JPEG)"},
