@@ -59,6 +59,17 @@ type Message struct {
 	// source gives no ids and either states minutes only or is a log, which has
 	// each message once: there two equal messages are two.
 	Repeat uint32 `cbor:"20,keyasint,omitempty" json:"repeat,omitempty"`
+	// Type says what the message records. Of any other type than a text, Text
+	// is a readable line that its reader made of Facts.
+	Type  Type   `cbor:"21,keyasint,omitempty" json:"type,omitempty"`
+	Facts *Facts `cbor:"22,keyasint,omitempty" json:"facts,omitempty"`
+	// Edited is when this wording was written, where the source says so of a
+	// message that was changed.
+	Edited Time `cbor:"23,keyasint,omitzero" json:"edited,omitzero"`
+	// AccountReach and ConversationReach say in what From, To and Conversation
+	// are unique ids.
+	AccountReach      Reach `cbor:"24,keyasint,omitempty" json:"account_reach,omitempty"`
+	ConversationReach Reach `cbor:"25,keyasint,omitempty" json:"conversation_reach,omitempty"`
 }
 
 // State is a set of facts about a copy of a message.
@@ -169,8 +180,9 @@ func (h *Hash) UnmarshalText(text []byte) error {
 // ID names a message: the same for each of its copies, in every store. It is
 // a truncated SHA-256 over service, conversation, sender, sent second and the
 // service's own id, or the content and Repeat where the service gives none. Of a
-// message whose id is at least LongID bytes long, the second is left out. It does
-// not depend on container, order, delivery or reader.
+// message whose id is at least LongID bytes long, the second is left out. The
+// content of what has facts is those and not the line that a reader made of them.
+// It does not depend on container, order, delivery or reader.
 type ID [16]byte
 
 // LongID is from how many bytes on a service's own id is taken to name one
@@ -195,17 +207,17 @@ func (id *ID) UnmarshalText(text []byte) error {
 }
 
 // Version tells copies of one message apart by what they say: text, states,
-// attachments, encrypted content. Copies with the same ID and Version are the
-// same message seen again; the same ID with another Version is a copy that
+// attachments, facts, encrypted content. Copies with the same ID and Version are
+// the same message seen again; the same ID with another Version is a copy that
 // differs, and both are kept.
-type Version [8]byte
+type Version [16]byte
 
 func (v Version) String() string { return hex.EncodeToString(v[:]) }
 
 // MarshalText writes the version in hexadecimal.
 func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// UnmarshalText reads 16 hexadecimal digits.
+// UnmarshalText reads 32 hexadecimal digits.
 func (v *Version) UnmarshalText(text []byte) error {
 	if len(text) != 2*len(v) {
 		return fmt.Errorf("parse version: %d digits, want %d", len(text), 2*len(v))
@@ -225,7 +237,8 @@ type Hasher struct {
 // Identity returns the identity of a message.
 func (h *Hasher) Identity(m *Message) (ID, Version) {
 	h.buf = h.buf[:0]
-	h.str("argus message 1")
+	h.str("argus message 2")
+	h.flag(!m.Type.IsMessage())
 	h.str(m.Service)
 	h.str(m.Conversation)
 	h.str(m.From)
@@ -247,7 +260,7 @@ func (h *Hasher) Identity(m *Message) (ID, Version) {
 	copy(id[:], h.digest())
 
 	h.buf = h.buf[:0]
-	h.str("argus version 1")
+	h.str("argus version 2")
 	h.buf = append(h.buf, id[:]...)
 	h.content(m)
 	h.num(uint64(m.State))
@@ -256,8 +269,15 @@ func (h *Hasher) Identity(m *Message) (ID, Version) {
 	return id, version
 }
 
+// content appends what a message says. A reader's line for facts says nothing.
 func (h *Hasher) content(m *Message) {
-	h.str(m.Text)
+	if m.Facts.stated() {
+		h.num(uint64(m.Type) + 1)
+		m.Facts.identity(h)
+	} else {
+		h.num(0)
+		h.str(m.Text)
+	}
 	h.num(uint64(len(m.Attachments)))
 	for i := range m.Attachments {
 		a := &m.Attachments[i]
@@ -281,6 +301,22 @@ func (h *Hasher) content(m *Message) {
 func (h *Hasher) str(s string) {
 	h.num(uint64(len(s)))
 	h.buf = append(h.buf, s...)
+}
+
+// list appends strings with their number.
+func (h *Hasher) list(list []string) {
+	h.num(uint64(len(list)))
+	for _, s := range list {
+		h.str(s)
+	}
+}
+
+func (h *Hasher) flag(b bool) {
+	if b {
+		h.num(1)
+	} else {
+		h.num(0)
+	}
 }
 
 func (h *Hasher) num(n uint64) { h.buf = binary.AppendUvarint(h.buf, n) }
@@ -317,6 +353,12 @@ func (m *Message) Aside() Message {
 	a := *m
 	a.Text = ""
 	a.Locked = nil
+	if m.Facts.stated() {
+		a.Text, a.Facts = m.Text, nil // the line is the reader's, the facts are proved
+		if m.Facts.Replies != 0 {
+			a.Facts = &Facts{Replies: m.Facts.Replies}
+		}
+	}
 	if m.Locked != nil && (m.Locked.KeyID != "" || m.Locked.Algorithm != "") {
 		a.Locked = &Locked{KeyID: m.Locked.KeyID, Algorithm: m.Locked.Algorithm}
 	}
@@ -342,6 +384,10 @@ func (m *Message) size() int {
 	if m.Locked != nil {
 		n += len(m.Locked.KeyID) + len(m.Locked.Algorithm) + len(m.Locked.Payload)
 	}
+	n += len(m.Edited.Raw)
+	for s := range m.Facts.texts {
+		n += 16 + len(s)
+	}
 	return n
 }
 
@@ -356,9 +402,11 @@ func (m *Message) Valid() error {
 		return fmt.Errorf("sent time %s is not between %d and %d", m.Sent, FirstYear, LastYear)
 	case m.State&StateLocked != 0 && m.Locked == nil:
 		return fmt.Errorf("the message is locked and holds no encrypted content")
-	case m.From == "" && m.State&StateSystem == 0:
+	case m.From == "" && m.State&StateSystem == 0 && m.Type.IsTurn():
 		return fmt.Errorf("the message names no sender")
-	case max(len(m.To), len(m.Attachments), len(m.Extra)) > MaxList:
+	case int(m.Type) >= len(TypeWords):
+		return fmt.Errorf("the message is of the type %d, which this version does not know", m.Type)
+	case max(len(m.To), len(m.Attachments), len(m.Extra), m.Facts.longest()) > MaxList:
 		return fmt.Errorf("the message has a list of more than %d", MaxList)
 	case !m.validText():
 		return fmt.Errorf("the message holds text that is not UTF-8")
@@ -383,7 +431,12 @@ func (m *Message) validText() bool {
 			return false
 		}
 	}
-	return validText(m.Service) && validText(m.Conversation) && validText(m.Title) && validText(m.From) && validText(m.FromName) &&
+	for s := range m.Facts.texts {
+		if !validText(s) {
+			return false
+		}
+	}
+	return validText(m.Edited.Raw) && validText(m.Service) && validText(m.Conversation) && validText(m.Title) && validText(m.From) && validText(m.FromName) &&
 		validText(m.ServiceID) && validText(m.Sent.Raw) && validText(m.Received.Raw) && validText(m.Read.Raw) && validText(m.Text) &&
 		validText(m.Lang) && validText(m.ReplyTo) && validText(m.ForwardedFrom) &&
 		(m.Locked == nil || validText(m.Locked.KeyID) && validText(m.Locked.Algorithm))

@@ -18,6 +18,10 @@ type Record struct {
 	// ID and Version name the message, for KindMessage and KindSighting.
 	ID      ID      `cbor:"2,keyasint,omitzero"`
 	Version Version `cbor:"3,keyasint,omitzero"`
+	// Met is, for a KindSighting whose clock was apart from that of the message
+	// that it is of, the id of that message; ID is its own. Version is that of
+	// the message.
+	Met ID `cbor:"11,keyasint,omitzero"`
 	// Message is the message, or for KindSighting what this copy adds to it
 	// ([Message.Aside]).
 	Message *Message `cbor:"4,keyasint,omitempty"`
@@ -34,6 +38,15 @@ type Record struct {
 	Opening  *Opening  `cbor:"9,keyasint,omitempty"`
 	// Stated is what the source says of itself, for KindStated.
 	Stated *Stated `cbor:"10,keyasint,omitempty"`
+}
+
+// MessageID is the id under which the message was first stored that the record
+// is of.
+func (r *Record) MessageID() ID {
+	if r.Met != (ID{}) {
+		return r.Met
+	}
+	return r.ID
 }
 
 // Size is about what a record takes in memory, and encoded: each of its parts

@@ -20,7 +20,21 @@ type Time struct {
 	Raw       string     `cbor:"2,keyasint,omitempty"`
 	Zone      ZoneSource `cbor:"3,keyasint,omitempty"`
 	Precision Precision  `cbor:"4,keyasint,omitempty"`
+	// Clock says whose clock it was.
+	Clock Clock `cbor:"5,keyasint,omitempty"`
 }
+
+// Clock says whose clock stamped a time.
+type Clock uint8
+
+const (
+	// ClockService: the service's, or nobody knows.
+	ClockService Clock = iota
+	// ClockSender: that of the device that the message was sent on.
+	ClockSender
+	// ClockReceiver: that of the device that it was received on.
+	ClockReceiver
+)
 
 // ZoneSource says how the offset from UTC was known.
 type ZoneSource uint8
@@ -50,10 +64,12 @@ const (
 
 var (
 	zoneWords      = [...]string{"stated", "file", "operator", "assumed"}
+	clockWords     = [...]string{"service", "sender", "receiver"}
 	precisionWords = [...]string{"unknown", "day", "minute", "second", "millisecond", "microsecond"}
 )
 
 func (z ZoneSource) String() string { return word(zoneWords[:], uint8(z)) }
+func (c Clock) String() string      { return word(clockWords[:], uint8(c)) }
 func (p Precision) String() string  { return word(precisionWords[:], uint8(p)) }
 
 func word(words []string, i uint8) string {
@@ -157,15 +173,21 @@ type timeJSON struct {
 	UTC  string `json:"utc"`
 	Raw  string `json:"raw,omitempty"`
 	Zone string `json:"zone,omitempty"`
+	// Clock is left out for the service's.
+	Clock string `json:"clock,omitempty"`
 }
 
 // MarshalJSON writes the moment as a string, or as an object where the raw
 // text or the source of the zone has more to say.
 func (t Time) MarshalJSON() ([]byte, error) {
-	if t.Raw == "" && t.Zone == ZoneStated {
+	if t.Raw == "" && t.Zone == ZoneStated && t.Clock == ClockService {
 		return json.Marshal(t.String())
 	}
-	return json.Marshal(timeJSON{t.String(), t.Raw, t.Zone.String()})
+	form := timeJSON{UTC: t.String(), Raw: t.Raw, Zone: t.Zone.String()}
+	if t.Clock != ClockService {
+		form.Clock = t.Clock.String()
+	}
+	return json.Marshal(form)
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -196,6 +218,13 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("parse time: unknown source of a zone %q", form.Zone)
 		}
 		t.Zone = ZoneSource(zone)
+	}
+	if form.Clock != "" {
+		clock := slices.Index(clockWords[:], form.Clock)
+		if clock < 0 {
+			return fmt.Errorf("parse time: unknown clock %q", form.Clock)
+		}
+		t.Clock = Clock(clock)
 	}
 	return nil
 }

@@ -298,7 +298,7 @@ func (s *Store) tryGroup(w *writer, group []*request) error {
 	for _, q := range accepted {
 		w.add(q)
 	}
-	if err := s.ids.add(stage.fresh.entries, stage.next-1); err != nil {
+	if err := s.ids.add(stage.fresh.list, stage.next-1); err != nil {
 		return err
 	}
 	s.publish(accepted, blocks, stage.next-1, active, int64(len(out)))
@@ -382,7 +382,7 @@ func (t *stage) prepare(q *request) error {
 	}
 	of := make([]argus.ID, len(q.records))
 	for i, r := range q.records {
-		of[i] = r.ID
+		of[i] = r.MessageID()
 	}
 	known := t.s.ids.look(of)
 	defer known.end()
@@ -395,8 +395,7 @@ func (t *stage) prepare(q *request) error {
 		if t.failed = t.resolve(r, known, i); t.failed != nil {
 			return t.failed
 		}
-		e, _ := entryOf(r)
-		t.fresh.add(e)
+		t.fresh.entries(r)
 	}
 	if t.openLen == nil {
 		t.openLen = map[argus.DeliveryNumber]uint64{}
@@ -428,7 +427,7 @@ func (t *stage) leaf(q *request) (uint64, error) {
 // resolve makes a message a sighting, or a copy that differs, of a known one:
 // that the store has, at place i of a lookup, or the group.
 func (t *stage) resolve(r *argus.Record, stored *lookup, i int) error {
-	if c := t.w.crowds[r.ID]; c != nil {
+	if c := t.w.crowds[r.MessageID()]; c != nil {
 		t.w.crowded += c.resolve(r)
 		return nil
 	}
@@ -437,7 +436,7 @@ func (t *stage) resolve(r *argus.Record, stored *lookup, i int) error {
 		return err
 	}
 	before := len(known)
-	known = t.fresh.find(known, r.ID)
+	known = t.fresh.find(known, r.MessageID())
 	slices.Reverse(known[before:])
 	if broken == "ids" {
 		known = nil
@@ -448,7 +447,7 @@ func (t *stage) resolve(r *argus.Record, stored *lookup, i int) error {
 	}
 	for _, e := range known {
 		if e.Sighting {
-			continue
+			continue // also one that has this id and is of another message
 		}
 		if r.Of == 0 {
 			r.Of = e.Seq
@@ -494,7 +493,7 @@ func (t *stage) gatherCrowd(r *argus.Record, known []Entry) {
 	if t.w.crowds == nil || t.w.crowded > maxCrowds {
 		t.w.crowds, t.w.crowded = map[argus.ID]*crowd{}, 0
 	}
-	t.w.crowds[r.ID] = c
+	t.w.crowds[r.MessageID()] = c
 	t.w.crowded += len(c.stored) + c.resolve(r)
 }
 

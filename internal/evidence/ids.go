@@ -37,19 +37,26 @@ type ids struct {
 
 // idTable is the entries in memory.
 type idTable struct {
-	latest  map[argus.ID]int32 // place in entries, +1
-	entries []Entry
-	chain   []int32 // the place of the entry before with the same id, +1
-	last    uint64  // the highest record seen, with or without an id
+	latest map[argus.ID]int32 // place in list, +1
+	list   []Entry
+	chain  []int32 // the place of the entry before with the same id, +1
+	last   uint64  // the highest record seen, with or without an id
 }
 
 func newIDTable() *idTable { return &idTable{latest: map[argus.ID]int32{}} }
 
 func (t *idTable) add(e Entry) {
 	t.chain = append(t.chain, t.latest[e.ID])
-	t.entries = append(t.entries, e)
-	t.latest[e.ID] = int32(len(t.entries))
+	t.list = append(t.list, e)
+	t.latest[e.ID] = int32(len(t.list))
 	t.last = e.Seq
+}
+
+// entries adds those of a record.
+func (t *idTable) entries(r *argus.Record) {
+	for e := range entriesOf(r) {
+		t.add(e)
+	}
 }
 
 // find appends the entries of an id, newest first.
@@ -58,7 +65,7 @@ func (t *idTable) find(dst []Entry, id argus.ID) []Entry {
 		return dst
 	}
 	for at := t.latest[id]; at != 0; at = t.chain[at-1] {
-		dst = append(dst, t.entries[at-1])
+		dst = append(dst, t.list[at-1])
 	}
 	return dst
 }
@@ -115,7 +122,7 @@ func (x *ids) clean() error {
 	return x.writeManifest(x.runs)
 }
 
-const idsManifestHead = "argus ids 1\n"
+const idsManifestHead = "argus ids 2\n"
 
 func (x *ids) readManifest() (names []string, err error) {
 	data, err := readFile(x.disk, filepath.Join(x.dir, "manifest"))
@@ -221,7 +228,7 @@ func (x *ids) between(from, to argus.ID, limit int) ([]argus.ID, error) {
 		if t == nil {
 			continue
 		}
-		for _, e := range t.entries {
+		for _, e := range t.list {
 			if bytes.Compare(e.ID[:], from[:]) >= 0 && bytes.Compare(e.ID[:], to[:]) <= 0 {
 				found = append(found, e.ID)
 			}
@@ -255,7 +262,7 @@ func (x *ids) add(entries []Entry, last uint64) error {
 		x.memory.add(e)
 	}
 	x.memory.last = last
-	full := len(x.memory.entries) >= x.limit
+	full := len(x.memory.list) >= x.limit
 	x.mu.Unlock()
 	if !full {
 		return nil
@@ -292,7 +299,7 @@ func (x *ids) wait() error {
 }
 
 func (x *ids) writeOlder() error {
-	entries := slices.Clone(x.older.entries)
+	entries := slices.Clone(x.older.list)
 	slices.SortFunc(entries, compareEntries)
 	r, err := writeRun(x.disk, x.dir, x.next, 0, x.covered+1, x.older.last, uint64(len(entries)), func(yield func(Entry, error) bool) {
 		for _, e := range entries {

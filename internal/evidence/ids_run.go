@@ -23,6 +23,9 @@ type Entry struct {
 	Seq     uint64
 	// Sighting says that the record is a sighting and does not hold the text.
 	Sighting bool
+	// Met says that ID is the sighting's own, and that it is of a message with
+	// another one ([argus.Record.Met]).
+	Met bool
 }
 
 func compareEntries(a, b Entry) int {
@@ -46,9 +49,9 @@ type run struct {
 }
 
 const (
-	runMagic    = "ARGUIDS1"
+	runMagic    = "ARGUIDS2"
 	pageBytes   = 4096
-	entryBytes  = 32
+	entryBytes  = 40
 	pageEntries = (pageBytes - 16) / entryBytes
 	runTrailer  = 64
 	filterBits  = 10 // per entry
@@ -56,6 +59,7 @@ const (
 
 	filterHashes = 6
 	sightingBit  = 1 << 63
+	metBit       = 1 << 62
 )
 
 func prefixOf(id argus.ID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
@@ -175,6 +179,9 @@ func (w *pageWriter) add(e Entry) error {
 	if e.Sighting {
 		seq |= sightingBit
 	}
+	if e.Met {
+		seq |= metBit
+	}
 	w.page = append(w.page, e.ID[:]...)
 	w.page = append(w.page, e.Version[:]...)
 	w.page = binary.LittleEndian.AppendUint64(w.page, seq)
@@ -280,8 +287,8 @@ func (r *run) readPage(page int, buf []byte) ([]byte, error) {
 
 func entryAt(page []byte, i int) Entry {
 	b := page[i*entryBytes:]
-	seq := binary.LittleEndian.Uint64(b[24:])
-	return Entry{argus.ID(b[:16]), argus.Version(b[16:24]), seq &^ sightingBit, seq&sightingBit != 0}
+	seq := binary.LittleEndian.Uint64(b[32:])
+	return Entry{argus.ID(b[:16]), argus.Version(b[16:32]), seq &^ (sightingBit | metBit), seq&sightingBit != 0, seq&metBit != 0}
 }
 
 // between yields the entries whose ids lie in [from, to], in order.

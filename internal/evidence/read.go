@@ -184,7 +184,8 @@ func (s *Store) next(seq uint64, only argus.DeliveryNumber) ([]*argus.Record, er
 }
 
 // Find returns every record that carries a message, in order: the message, the
-// copies that differ, the sightings. None is no error.
+// copies that differ, the sightings. None is no error. An entry that has Met is of
+// another message, which its record names.
 func (s *Store) Find(id argus.ID) ([]Entry, error) {
 	x, err := s.currentIDs()
 	if err != nil {
@@ -253,10 +254,8 @@ func (s *Store) catchUpIDs(x *ids) error {
 		if err != nil {
 			return fmt.Errorf("build ids: %w", err)
 		}
-		if e, ok := entryOf(r); ok {
-			entries = append(entries, e)
-		}
-		if len(entries) == blockRecords {
+		entries = slices.AppendSeq(entries, entriesOf(r))
+		if len(entries) >= blockRecords {
 			if err := x.add(entries, r.Seq); err != nil {
 				return err
 			}
@@ -267,11 +266,18 @@ func (s *Store) catchUpIDs(x *ids) error {
 	return x.add(entries, x.memory.last)
 }
 
-func entryOf(r *argus.Record) (Entry, bool) {
-	if r.Kind != argus.KindMessage && r.Kind != argus.KindSighting {
-		return Entry{}, false
+// entriesOf yields the entries of a record: none, or one for its message, and one
+// for its own id where that is another.
+func entriesOf(r *argus.Record) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		sighting := r.Kind == argus.KindSighting
+		if r.Kind != argus.KindMessage && !sighting || !yield(Entry{r.MessageID(), r.Version, r.Seq, sighting, false}) {
+			return
+		}
+		if r.Met != (argus.ID{}) {
+			yield(Entry{r.ID, r.Version, r.Seq, sighting, true})
+		}
 	}
-	return Entry{r.ID, r.Version, r.Seq, r.Kind == argus.KindSighting}, true
 }
 
 // blockCache keeps the newest used blocks, decompressed, up to a limit.

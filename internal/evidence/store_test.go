@@ -139,7 +139,7 @@ func TestRecordsComeBackAsTheyWentIn(t *testing.T) {
 				for n := 0; n < 3000; n += 101 {
 					id, version := testMessage(n).Identity()
 					found, err := again.Find(id)
-					if want := []Entry{{id, version, uint64(n + 2), false}}; err != nil || !slices.Equal(found, want) {
+					if want := []Entry{{id, version, uint64(n + 2), false, false}}; err != nil || !slices.Equal(found, want) {
 						t.Errorf("find message %d: %v, %v; want %v", n, found, err, want)
 					}
 				}
@@ -171,7 +171,7 @@ func TestASecondCopyIsASighting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Entry{{id, version, 5, false}, {id, version, 22, true}, {id, editedVersion, 24, false}, {id, editedVersion, 25, true}}
+	want := []Entry{{id, version, 5, false, false}, {id, version, 22, true, false}, {id, editedVersion, 24, false, false}, {id, editedVersion, 25, true, false}}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("records of the message differ:\n%s", diff)
 	}

@@ -418,9 +418,11 @@ func (v *verifier) block(name string, at int64, h *blockHead, payload []byte) {
 				v.originals[r.Original.Hash] = claim{r.Original.Size, r.Seq, r.Delivery, r.Original.Path}
 			}
 		}
-		if e, ok := entryOf(r); ok && e.Seq <= v.ids.covered {
-			v.idSum += maphash.Comparable(v.seed, e)
-			v.idCount++
+		for e := range entriesOf(r) {
+			if e.Seq <= v.ids.covered {
+				v.idSum += maphash.Comparable(v.seed, e)
+				v.idCount++
+			}
 		}
 	}
 }

@@ -24,9 +24,9 @@ import (
 // message a delivery has copies at one second only, so that two that are equal
 // stay two.
 //
-// The copy becomes a sighting of that message and keeps its own time. Which clock
-// named the message depends on which copy was taken in first. That the copies are
-// one message does not, but in two cases: equal texts of one sender lie closer
+// The copy becomes a sighting of that message and keeps its own time and its own
+// id. That the copies are one message does not depend on which was taken in
+// first, but in two cases: equal texts of one sender lie closer
 // together than the clocks are apart; or of three clocks only the one between is
 // near enough to both others, and it comes last.
 type meetings struct {
@@ -36,8 +36,6 @@ type meetings struct {
 	// comes into the store at its own pace, is not looked at.
 	first  uint64
 	hasher argus.Hasher
-	// readers are those of each delivery, as its opening lists them.
-	readers map[argus.DeliveryNumber][]string
 	// devices says whether an earlier delivery may have copies of a device. If
 	// not, those of the service have none to meet.
 	devices bool
@@ -55,23 +53,13 @@ const (
 )
 
 func newMeetings(ctx context.Context, store *evidence.Store, d argus.DeliveryNumber, first uint64) (*meetings, error) {
-	p := &meetings{store: store, delivery: d, first: first, readers: map[argus.DeliveryNumber][]string{}, taken: map[argus.ID]int64{}}
+	p := &meetings{store: store, delivery: d, first: first, taken: map[argus.ID]int64{}}
 	deliveries, err := store.Deliveries(ctx)
 	for _, d := range deliveries {
-		p.readers[d.Number] = d.Opening.Readers
 		p.devices = p.devices || d.First < first && (d.Seal == nil || d.Seal.ReadBy == nil || slices.ContainsFunc(d.Seal.ReadBy, ofDevice))
 	}
 	return p, err
 }
-
-// clock is the kind of clock that stamped a copy.
-type clock uint8
-
-const (
-	ofService clock = iota
-	ofSender
-	ofReceiver
-)
 
 // ofDevice says whether a reader, named as in an opening, reads what one device
 // has.
@@ -81,71 +69,63 @@ func ofDevice(name string) bool {
 	return ok && format.OfDevice
 }
 
-// clockOf says which clock stamped what a reader, named as in an opening, found.
+// clockOf says whose clock stamped what a reader, named as in an opening, found.
 // What a device received has the service's time, unless it says no other than
 // that of its receipt.
-func clockOf(name string, m *argus.Message) clock {
+func clockOf(name string, m *argus.Message) argus.Clock {
 	switch {
-	case !ofDevice(name):
-		return ofService
+	case !m.Sent.Known() || !ofDevice(name):
+		return m.Sent.Clock
 	case !m.Received.Known():
-		return ofSender
+		return argus.ClockSender
 	case m.Received.Micros == m.Sent.Micros:
-		return ofReceiver
+		return argus.ClockReceiver
 	}
-	return ofService
+	return argus.ClockService
 }
 
-// clock says which clock stamped a copy of a delivery.
-func (p *meetings) clock(d argus.DeliveryNumber, r *argus.Record) clock {
-	readers := p.readers[d]
-	if n := int(r.Where.Reader); n > 0 && n <= len(readers) {
-		return clockOf(readers[n-1], r.Message)
-	}
-	return ofService
-}
-
-// identity returns the name and version of the message that a copy is of: what
-// it was given, or those of a message that it meets. Where there is no store,
-// there are no meetings.
-func (p *meetings) identity(ctx context.Context, r *argus.Record) (argus.ID, argus.Version, error) {
-	m, id, version := r.Message, r.ID, r.Version
+// meet looks for the message that a copy is of, and notes it in the record. Where
+// there is no store, there are no meetings.
+func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
+	m := r.Message
 	if p == nil || p.first == 1 || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
-		return id, version, nil
+		return nil
 	}
-	if !p.devices && p.clock(p.delivery, r) == ofService {
-		return id, version, nil
+	if !p.devices && m.Sent.Clock == argus.ClockService {
+		return nil
 	}
-	known, err := p.before(id)
+	known, err := p.before(r.ID)
 	if err != nil {
-		return id, version, err
+		return err
 	}
 	if len(known) > 0 {
-		p.take(id, m)
-		return id, version, nil
+		p.take(r.ID, m)
+		return nil
 	}
 	shifted := *m
 	for d := int64(1); d <= meetSeconds; d++ {
 		for _, by := range [...]int64{-d, d} {
 			shifted.Sent.Micros = m.Sent.Micros + by*1e6
-			otherID, otherVersion := p.hasher.Identity(&shifted)
-			met, err := p.meets(ctx, r, otherID, otherVersion)
+			other, version := p.hasher.Identity(&shifted)
+			met, err := p.meets(ctx, r, other, version)
 			if err != nil {
-				return id, version, err
+				return err
 			}
 			if met {
-				p.take(otherID, m)
-				return otherID, otherVersion, nil
+				p.take(other, m)
+				r.Met, r.Version = other, version
+				return nil
 			}
 		}
 	}
-	return id, version, nil
+	return nil
 }
 
-// before returns the copies of a message in earlier deliveries.
+// before returns the copies of a message in earlier deliveries. What has the id
+// and met another message is none.
 func (p *meetings) before(id argus.ID) ([]evidence.Entry, error) {
 	copies, err := p.store.Find(id)
-	return slices.DeleteFunc(copies, func(e evidence.Entry) bool { return e.Seq >= p.first }), err
+	return slices.DeleteFunc(copies, func(e evidence.Entry) bool { return e.Seq >= p.first || e.Met }), err
 }
 
 // meets says whether a copy is of a message.
@@ -171,7 +151,7 @@ func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID,
 			return false, err
 		}
 		stored = stored || !e.Sighting
-		across = across || p.clock(r.Delivery, r) != p.clock(p.delivery, copied)
+		across = across || r.Message.Sent.Clock != copied.Message.Sent.Clock
 	}
 	return stored && across, nil
 }

@@ -123,10 +123,10 @@ func TestPhonesAndServerMeet(t *testing.T) {
 					messages[r.Message.From+" "+r.Message.Text]++
 					fallthrough
 				case argus.KindSighting:
-					if sightings[r.ID] == nil {
-						sightings[r.ID] = map[argus.DeliveryNumber]int{}
+					if sightings[r.MessageID()] == nil {
+						sightings[r.MessageID()] = map[argus.DeliveryNumber]int{}
 					}
-					sightings[r.ID][r.Delivery]++
+					sightings[r.MessageID()][r.Delivery]++
 				}
 			}
 			want := map[string]int{}

@@ -109,7 +109,7 @@ func (in *intake) recall(ctx context.Context) error {
 		case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
 			in.recallItem(piece{r.Where.Original, r.Where.Path}, r.Quarantine != nil && r.Quarantine.Broke)
 			if r.Message != nil {
-				in.meetings.take(r.ID, r.Message)
+				in.meetings.take(r.MessageID(), r.Message)
 			}
 		}
 	}
@@ -390,8 +390,7 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 		r.Quarantine.Broke = true
 	}
 	if r.Kind == argus.KindMessage {
-		var err error
-		if r.ID, r.Version, err = in.meetings.identity(ctx, r); err != nil {
+		if err := in.meetings.meet(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -455,6 +454,9 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 	reason := item.Problem
 	if m := item.Message; m != nil && reason == "" {
 		in.resolve(m, at.name)
+		if at.where.Reader > 0 {
+			m.Sent.Clock = clockOf(in.readers[at.where.Reader-1], m)
+		}
 		if err := m.Valid(); err != nil {
 			reason = err.Error()
 		} else {

@@ -1,0 +1,378 @@
+package argus
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Type says what a message records. Texts, media and polls are what people say
+// and are counted as messages; every other type is counted beside them under its
+// own name.
+type Type uint8
+
+const (
+	// TypeText: words or media that somebody sent, a card or a place included.
+	TypeText Type = iota
+	// TypePoll: a question with answers to choose from.
+	TypePoll
+	// TypeCall: a call by voice or video.
+	TypeCall
+	// TypeContact: an entry of an address book.
+	TypeContact
+	// TypeRoom: what a service knows of a conversation.
+	TypeRoom
+	// TypeMembership: who did what to whom in a conversation: join, leave, add.
+	TypeMembership
+	// TypeReaction: a sign put to a message.
+	TypeReaction
+	// TypeLocation: where a device or an account was.
+	TypeLocation
+	// TypeDevice: what is known of a device, its applications and its owner.
+	TypeDevice
+	// TypeDraft: words that were written and not sent.
+	TypeDraft
+	// TypeNotice: what a service said and no other type has.
+	TypeNotice
+	// TypeNote: a note, a task or a calendar entry.
+	TypeNote
+)
+
+// TypeWords are the words for the types, as the query language (is:call) and
+// JSON use them. The word for texts, media and polls together is [MessageWord].
+var TypeWords = [...]string{
+	"text", "poll", "call", "contact", "room", "membership", "reaction", "location", "device", "draft", "notice", "note",
+}
+
+// MessageWord names the types that are counted as messages.
+const MessageWord = "message"
+
+func (t Type) String() string { return word(TypeWords[:], uint8(t)) }
+
+// IsMessage says whether the type is what people say to each other.
+func (t Type) IsMessage() bool { return t == TypeText || t == TypePoll }
+
+// IsTurn says whether the type is a turn of a conversation: a message or a call.
+func (t Type) IsTurn() bool { return t.IsMessage() || t == TypeCall }
+
+// MarshalText writes the type's word.
+func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads a type's word.
+func (t *Type) UnmarshalText(text []byte) error {
+	one, ok := ParseType(string(text))
+	if !ok {
+		return fmt.Errorf("parse type: unknown word %q", text)
+	}
+	*t = one
+	return nil
+}
+
+// ParseType returns the type that a word names.
+func ParseType(s string) (Type, bool) {
+	for i, w := range TypeWords {
+		if w == s {
+			return Type(i), true
+		}
+	}
+	return 0, false
+}
+
+// Facts are what a message records besides words, in fields. At most one is set,
+// but for a text, which may have a contact and a location that were sent with it.
+type Facts struct {
+	Call       *Call       `cbor:"1,keyasint,omitempty" json:"call,omitempty"`
+	Contact    *Contact    `cbor:"2,keyasint,omitempty" json:"contact,omitempty"`
+	Room       *Room       `cbor:"3,keyasint,omitempty" json:"room,omitempty"`
+	Membership *Membership `cbor:"4,keyasint,omitempty" json:"membership,omitempty"`
+	Reaction   *Reaction   `cbor:"5,keyasint,omitempty" json:"reaction,omitempty"`
+	Location   *Location   `cbor:"6,keyasint,omitempty" json:"location,omitempty"`
+	Device     *Device     `cbor:"7,keyasint,omitempty" json:"device,omitempty"`
+	Poll       *Poll       `cbor:"8,keyasint,omitempty" json:"poll,omitempty"`
+	// Replies counts the answers that the source says a message has; 0 if it
+	// does not say.
+	Replies uint64 `cbor:"9,keyasint,omitempty" json:"replies,omitempty"`
+}
+
+// Call is a call by voice or video. Its sender is who called.
+type Call struct {
+	// Direction is as seen from the device or account that the source is of:
+	// "in", "out", or empty where the source does not say.
+	Direction string `cbor:"1,keyasint,omitempty" json:"direction,omitempty"`
+	// Seconds is how long people spoke, 0 if unknown or not at all.
+	Seconds uint64 `cbor:"2,keyasint,omitempty" json:"seconds,omitempty"`
+	// Answered is "yes" or "no", or empty where the source does not say.
+	Answered string `cbor:"3,keyasint,omitempty" json:"answered,omitempty"`
+	Video    bool   `cbor:"4,keyasint,omitempty" json:"video,omitempty"`
+	// Participants are the accounts in the call, the caller included, where the
+	// source lists them.
+	Participants []string `cbor:"5,keyasint,omitempty" json:"participants,omitempty"`
+}
+
+// Contact is a card or an entry of an address book.
+type Contact struct {
+	Names []string `cbor:"1,keyasint,omitempty" json:"names,omitempty"`
+	// Accounts are identifiers on services: numbers, addresses, handles.
+	Accounts []string `cbor:"2,keyasint,omitempty" json:"accounts,omitempty"`
+}
+
+// Room is a conversation as its service describes it.
+type Room struct {
+	Name    string   `cbor:"1,keyasint,omitempty" json:"name,omitempty"`
+	Topic   string   `cbor:"2,keyasint,omitempty" json:"topic,omitempty"`
+	Members []string `cbor:"3,keyasint,omitempty" json:"members,omitempty"`
+}
+
+// Membership is a change of who is in a conversation. Its sender is who did it.
+type Membership struct {
+	// Action is one of create, join, leave, add, remove, invite, promote,
+	// demote, rename, or the source's own word.
+	Action string `cbor:"1,keyasint" json:"action"`
+	// Members are the accounts that it was done to; empty where the sender did
+	// it to himself.
+	Members []string `cbor:"2,keyasint,omitempty" json:"members,omitempty"`
+	// Name is the new name of a conversation that was renamed.
+	Name string `cbor:"3,keyasint,omitempty" json:"name,omitempty"`
+}
+
+// Reaction is a sign that the sender put to a message.
+type Reaction struct {
+	// To is the ServiceID of the message.
+	To   string `cbor:"1,keyasint,omitempty" json:"to,omitempty"`
+	Sign string `cbor:"2,keyasint,omitempty" json:"sign,omitempty"`
+	// Removed says that the sign was taken away again.
+	Removed bool `cbor:"3,keyasint,omitempty" json:"removed,omitempty"`
+}
+
+// Location is a position in WGS 84.
+type Location struct {
+	// Latitude and Longitude are decimal degrees as the source writes them.
+	Latitude  string `cbor:"1,keyasint,omitempty" json:"latitude,omitempty"`
+	Longitude string `cbor:"2,keyasint,omitempty" json:"longitude,omitempty"`
+	// Accuracy is a radius in metres as the source writes it, or empty.
+	Accuracy string `cbor:"3,keyasint,omitempty" json:"accuracy,omitempty"`
+	// Source says from where it is known, in the source's own word: gps, cell.
+	Source string `cbor:"4,keyasint,omitempty" json:"source,omitempty"`
+	Name   string `cbor:"5,keyasint,omitempty" json:"name,omitempty"`
+}
+
+// Device is what a source says of a device.
+type Device struct {
+	Name  string `cbor:"1,keyasint,omitempty" json:"name,omitempty"`
+	Model string `cbor:"2,keyasint,omitempty" json:"model,omitempty"`
+	// Identifiers are numbers of the device and its cards: IMEI, IMSI, serial.
+	Identifiers []Field `cbor:"3,keyasint,omitempty" json:"identifiers,omitempty"`
+}
+
+// Poll is a question with answers to choose from.
+type Poll struct {
+	Question string   `cbor:"1,keyasint,omitempty" json:"question,omitempty"`
+	Options  []string `cbor:"2,keyasint,omitempty" json:"options,omitempty"`
+}
+
+// identity appends what the facts say, so that no two facts look the same. Each
+// fact begins with its number in the record, and the end is 0.
+func (f *Facts) identity(h *Hasher) {
+	if c := f.Call; c != nil {
+		h.num(1)
+		h.str(c.Direction)
+		h.num(c.Seconds)
+		h.str(c.Answered)
+		h.flag(c.Video)
+		h.list(c.Participants)
+	}
+	if c := f.Contact; c != nil {
+		h.num(2)
+		h.list(c.Names)
+		h.list(c.Accounts)
+	}
+	if r := f.Room; r != nil {
+		h.num(3)
+		h.str(r.Name)
+		h.str(r.Topic)
+		h.list(r.Members)
+	}
+	if m := f.Membership; m != nil {
+		h.num(4)
+		h.str(m.Action)
+		h.list(m.Members)
+		h.str(m.Name)
+	}
+	if r := f.Reaction; r != nil {
+		h.num(5)
+		h.str(r.To)
+		h.str(r.Sign)
+		h.flag(r.Removed)
+	}
+	if l := f.Location; l != nil {
+		h.num(6)
+		for _, s := range []string{l.Latitude, l.Longitude, l.Accuracy, l.Source, l.Name} {
+			h.str(s)
+		}
+	}
+	if d := f.Device; d != nil {
+		h.num(7)
+		h.str(d.Name)
+		h.str(d.Model)
+		h.num(uint64(len(d.Identifiers)))
+		for _, x := range d.Identifiers {
+			h.str(x.Name)
+			h.str(x.Value)
+		}
+	}
+	if p := f.Poll; p != nil {
+		h.num(8)
+		h.str(p.Question)
+		h.list(p.Options)
+	}
+	h.num(0)
+}
+
+// stated says whether the facts say what the message is, beside its replies.
+func (f *Facts) stated() bool {
+	return f != nil && (f.Call != nil || f.Contact != nil || f.Room != nil || f.Membership != nil || f.Reaction != nil ||
+		f.Location != nil || f.Device != nil || f.Poll != nil)
+}
+
+// texts yields every string of the facts.
+func (f *Facts) texts(yield func(string) bool) {
+	if f == nil {
+		return
+	}
+	each := func(lists ...[]string) bool {
+		for _, list := range lists {
+			for _, s := range list {
+				if !yield(s) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	if c := f.Call; c != nil && !each([]string{c.Direction, c.Answered}, c.Participants) {
+		return
+	}
+	if c := f.Contact; c != nil && !each(c.Names, c.Accounts) {
+		return
+	}
+	if r := f.Room; r != nil && !each([]string{r.Name, r.Topic}, r.Members) {
+		return
+	}
+	if m := f.Membership; m != nil && !each([]string{m.Action, m.Name}, m.Members) {
+		return
+	}
+	if r := f.Reaction; r != nil && !each([]string{r.To, r.Sign}) {
+		return
+	}
+	if l := f.Location; l != nil && !each([]string{l.Latitude, l.Longitude, l.Accuracy, l.Source, l.Name}) {
+		return
+	}
+	if d := f.Device; d != nil {
+		if !each([]string{d.Name, d.Model}) {
+			return
+		}
+		for _, x := range d.Identifiers {
+			if !each([]string{x.Name, x.Value}) {
+				return
+			}
+		}
+	}
+	if p := f.Poll; p != nil {
+		each([]string{p.Question}, p.Options)
+	}
+}
+
+// longest is the length of the longest list of the facts.
+func (f *Facts) longest() (n int) {
+	if f == nil {
+		return 0
+	}
+	if f.Call != nil {
+		n = max(n, len(f.Call.Participants))
+	}
+	if f.Contact != nil {
+		n = max(n, len(f.Contact.Names), len(f.Contact.Accounts))
+	}
+	if f.Room != nil {
+		n = max(n, len(f.Room.Members))
+	}
+	if f.Membership != nil {
+		n = max(n, len(f.Membership.Members))
+	}
+	if f.Device != nil {
+		n = max(n, len(f.Device.Identifiers))
+	}
+	if f.Poll != nil {
+		n = max(n, len(f.Poll.Options))
+	}
+	return n
+}
+
+// Reach says in what an id of a source is unique. An id that is unique in less
+// than its service carries a key behind an @, computed from what the export
+// holds: see [Within].
+type Reach uint8
+
+const (
+	// ReachService: the id names one thing in the whole service.
+	ReachService Reach = iota
+	// ReachServer: in one server of the service.
+	ReachServer
+	// ReachExport: in one export, whose ids are its own.
+	ReachExport
+	// ReachFile: in one file.
+	ReachFile
+)
+
+var reachWords = [...]string{"service", "server", "export", "file"}
+
+func (r Reach) String() string { return word(reachWords[:], uint8(r)) }
+
+// MarshalText writes the reach's word.
+func (r Reach) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a reach's word.
+func (r *Reach) UnmarshalText(text []byte) error {
+	for i, w := range reachWords {
+		if w == string(text) {
+			*r = Reach(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("parse reach: unknown word %q", text)
+}
+
+// Within makes an id that is unique in something smaller than its service unique
+// in the service: id@key. The key is computed from what the facts are, which must
+// not be the name of a file or the number of a delivery: the server's or the
+// export's own id, else its participants.
+func Within(id string, facts ...string) string {
+	if id == "" {
+		return ""
+	}
+	return id + "@" + ReachKey(facts...)
+}
+
+// ReachKey is the key of [Within]: 12 hexadecimal digits.
+func ReachKey(facts ...string) string {
+	var h Hasher
+	h.str("argus reach 1")
+	h.list(facts)
+	return fmt.Sprintf("%x", h.digest()[:6])
+}
+
+// TypeSet is a set of types.
+type TypeSet uint32
+
+// Has says whether a type is in the set.
+func (s TypeSet) Has(t Type) bool { return s>>t&1 != 0 }
+
+// MarshalJSON writes the words of the types.
+func (s TypeSet) MarshalJSON() ([]byte, error) {
+	words := []string{}
+	for i, w := range TypeWords {
+		if s.Has(Type(i)) {
+			words = append(words, w)
+		}
+	}
+	return json.Marshal(words)
+}
