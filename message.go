@@ -365,6 +365,29 @@ func (m *Message) Aside() Message {
 	return a
 }
 
+// Join returns what a copy says whose record holds its [Message.Aside] to a stored
+// message: all of it.
+func (m *Message) Join(stored *Message) Message {
+	whole := *m
+	if stored.Facts.stated() {
+		facts := *stored.Facts
+		facts.Replies = 0
+		if m.Facts != nil {
+			facts.Replies = m.Facts.Replies
+		}
+		whole.Facts = &facts
+	} else {
+		whole.Text = stored.Text
+	}
+	if stored.Locked != nil {
+		whole.Locked = &Locked{Payload: stored.Locked.Payload}
+		if m.Locked != nil {
+			whole.Locked.KeyID, whole.Locked.Algorithm = m.Locked.KeyID, m.Locked.Algorithm
+		}
+	}
+	return whole
+}
+
 // MaxList is the most receivers, attachments or extra fields of a message.
 const MaxList = 1 << 20
 

@@ -125,9 +125,9 @@ func (a *app) printResult(r *desk.SearchResult, who desk.Who, zone *time.Locatio
 	if len(r.Hits) > 0 {
 		a.out.linef("")
 	}
-	a.out.linef("%s: %s", count(r.Total, "message", "messages"), r.Query)
+	a.out.linef("%s: %s", counted(r.Messages, r.Beside), r.Query)
 	if r.Differing > 0 {
-		a.out.linef("Of these, %s of messages of which copies differ; each copy counts.", count(r.Differing, "is a copy", "are copies"))
+		a.out.linef("The copies of %s say different things.", count(r.Differing, "message", "messages"))
 	}
 	if r.Total == 0 {
 		a.out.linef("No record found in what %s covers.", who.Authority)
@@ -150,9 +150,32 @@ func (a *app) printResult(r *desk.SearchResult, who desk.Who, zone *time.Locatio
 	return nil
 }
 
+// counted writes how many messages were found, and beside them what is none:
+// 12 messages, 3 calls.
+func counted(messages uint64, beside []argus.Tally) string {
+	parts := []string{count(messages, "message", "messages")}
+	if messages == 0 && len(beside) > 0 {
+		parts = nil
+	}
+	for _, c := range beside {
+		many := c.Value + "s"
+		if c.Value == "membership" {
+			c.Value, many = "membership change", "membership changes"
+		}
+		parts = append(parts, count(c.Count, c.Value, many))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // printAll prints all messages that are found, as they come.
 func (a *app) printAll(ctx context.Context, d *desk.Desk, who desk.Who, req desk.SearchRequest, zone *time.Location) error {
+	messages, types := uint64(0), make([]argus.Tally, len(argus.TypeWords))
 	n, err := d.SearchAll(ctx, who, req, func(h desk.Hit) error {
+		if t := h.Message.Type; t.IsMessage() {
+			messages++
+		} else {
+			types[t] = argus.Tally{Value: t.String(), Count: types[t].Count + 1}
+		}
 		if a.json {
 			return a.out.object("hit", h)
 		}
@@ -165,13 +188,14 @@ func (a *app) printAll(ctx context.Context, d *desk.Desk, who desk.Who, req desk
 	if a.json {
 		return a.out.object("result", map[string]any{"hits": n})
 	}
-	a.out.linef("%s: %s", count(n, "message", "messages"), req.Query)
+	beside := slices.DeleteFunc(types, func(c argus.Tally) bool { return c.Count == 0 })
+	a.out.linef("%s: %s", counted(messages, beside), req.Query)
 	return nil
 }
 
 // partial says how far an answer goes.
 func partial(since time.Time, why string, zone *time.Location) string {
-	whole := "Of no time are all messages counted"
+	whole := "No period is completely counted"
 	if !since.IsZero() {
 		whole = "All messages since " + since.In(zone).Format(time.RFC3339) + " are counted, of older ones perhaps a part"
 	}
@@ -207,7 +231,7 @@ func (a *app) printHit(h desk.Hit, zone *time.Location, here bool) {
 		marker = a.out.bold("▶")
 	}
 	head := fmt.Sprintf("%s  %s  %s  %s", when(m.Sent, zone), oneLine(m.Service), a.out.bold(sender(m)), place(m))
-	a.out.linef("%s%s  %s%s", marker, head, a.out.dim(h.Ref.String()[:16]), states(m, h.Differs))
+	a.out.linef("%s%s  %s%s", marker, head, a.out.dim(h.Ref.String()[:16]), states(h))
 	for line := range strings.Lines(a.text(m, h.Marks)) {
 		a.out.linef("    %s", strings.TrimSuffix(line, "\n"))
 	}
@@ -247,15 +271,23 @@ func place(m *argus.Message) string {
 	return "→ " + oneLine(name)
 }
 
-func states(m *argus.Message, differs bool) string {
-	words := m.State.Words()
-	if differs {
-		words = append(words, "differs")
+// states are the words about a hit: its type if it is no text, its states, and
+// what is known besides of its copies.
+func states(h desk.Hit) string {
+	words := h.Message.State.Words()
+	if h.Message.Type != argus.TypeText {
+		words = append([]string{h.Message.Type.String()}, words...)
+	}
+	if h.AlsoLocked {
+		words = append(words, "also held locked")
+	}
+	if h.Versions > 1 {
+		words = append(words, fmt.Sprintf("%d versions", h.Versions))
 	}
 	if len(words) == 0 {
 		return ""
 	}
-	return "  [" + strings.Join(words, " ") + "]"
+	return "  [" + strings.Join(words, ", ") + "]"
 }
 
 // maxText is how much of one text is printed in a list, in bytes.

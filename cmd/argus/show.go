@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,23 +42,25 @@ and bytes, reader and version, and the raw record as it stands there.`,
 
 func (a *app) printShown(s *desk.Shown, trace bool) {
 	a.out.linef("message %s", a.out.bold(s.Ref.String()))
-	if len(s.Copies) > 1 {
-		a.out.linef("%s that differ are known of it.", count(uint64(len(s.Copies)), "copy", "copies"))
+	a.out.linef("")
+	printFacts(a.out, s.Message)
+	printOtherTimes(a.out, s)
+	if len(s.Versions) > 1 {
+		a.out.linef("")
+		a.out.linef("%s are known of it.", count(uint64(len(s.Versions)), "version", "versions"))
 	}
-	for i, copied := range s.Copies {
-		m := copied.Message
+	for i, v := range s.Versions {
 		a.out.linef("")
-		if len(s.Copies) > 1 {
-			a.out.linef("%s, version %s", a.out.bold(fmt.Sprintf("copy %d", i+1)), copied.Version)
+		if len(s.Versions) > 1 {
+			a.out.linef("%s  %s%s", a.out.bold(fmt.Sprintf("version %d", i+1)), v.Version, states(desk.Hit{Message: v.Message}))
+			a.out.linef("")
 		}
-		printFacts(a.out, m)
-		a.out.linef("")
-		for line := range strings.Lines(plain(first(m.Text, a.text(m, nil)))) {
+		for line := range strings.Lines(plain(first(v.Message.Text, a.text(v.Message, nil)))) {
 			a.out.linef("    %s", strings.TrimSuffix(line, "\n"))
 		}
 		a.out.linef("")
 		printed := map[string]bool{}
-		for _, e := range copied.Entities {
+		for _, e := range v.Entities {
 			if !printed[e.Normal] {
 				printed[e.Normal] = true
 				a.out.linef("  %-14s %s", e.Kind, oneLine(e.Normal))
@@ -66,13 +70,42 @@ func (a *app) printShown(s *desk.Shown, trace bool) {
 			a.out.linef("")
 		}
 		if !trace {
-			a.out.linef("  %s (--trace shows where)", count(uint64(len(copied.Sightings)), "sighting", "sightings"))
+			a.out.linef("  %s (--trace shows where)", count(uint64(len(v.Sightings)), "sighting", "sightings"))
 			continue
 		}
-		for _, sighting := range copied.Sightings {
-			a.printSighting(sighting)
+		for _, sighting := range v.Sightings {
+			a.printSighting(sighting, s.Message)
 		}
 	}
+}
+
+// printOtherTimes prints the sent times of copies that differ from that of the
+// message.
+func printOtherTimes(o *output, s *desk.Shown) {
+	printed := []argus.Time{s.Message.Sent}
+	for _, v := range s.Versions {
+		for _, sighting := range v.Sightings {
+			if sent := sighting.States.Sent; !slices.Contains(printed, sent) {
+				printed = append(printed, sent)
+				o.linef("  %-14s %s", "other copy sent", moment(sent))
+			}
+		}
+	}
+}
+
+// moment writes a time with what is known about it.
+func moment(t argus.Time) string {
+	about := "to the " + t.Precision.String()
+	if t.Known() {
+		about += ", zone " + t.Zone.String()
+	}
+	if t.Clock != argus.ClockService {
+		about += ", clock of the " + t.Clock.String()
+	}
+	if t.Raw != "" {
+		about += fmt.Sprintf(", written %q", t.Raw)
+	}
+	return fmt.Sprintf("%s (%s)", t, about)
 }
 
 // printFacts prints what is known of a message besides its text.
@@ -82,27 +115,23 @@ func printFacts(o *output, m *argus.Message) {
 			o.linef("  %-14s %s", name, oneLine(value))
 		}
 	}
-	moment := func(name string, t argus.Time) {
-		if t == (argus.Time{}) {
-			return
+	at := func(name string, t argus.Time) {
+		if t != (argus.Time{}) {
+			fact(name, moment(t))
 		}
-		about := "to the " + t.Precision.String()
-		if t.Known() {
-			about += ", zone " + t.Zone.String()
-		}
-		if t.Raw != "" {
-			about += fmt.Sprintf(", written %q", t.Raw)
-		}
-		fact(name, fmt.Sprintf("%s (%s)", t, about))
+	}
+	if m.Type != argus.TypeText {
+		fact("type", m.Type.String())
 	}
 	fact("service", m.Service)
 	fact("conversation", m.Conversation)
 	fact("title", m.Title)
 	fact("from", sender(m))
 	fact("to", strings.Join(m.To, ", "))
-	moment("sent", m.Sent)
-	moment("received", m.Received)
-	moment("read", m.Read)
+	at("sent", m.Sent)
+	at("received", m.Received)
+	at("read", m.Read)
+	at("edited", m.Edited)
 	fact("service id", m.ServiceID)
 	if m.Sequence > 0 {
 		fact("sequence", fmt.Sprint(m.Sequence))
@@ -123,11 +152,16 @@ func printFacts(o *output, m *argus.Message) {
 	}
 }
 
-func (a *app) printSighting(s desk.Sighting) {
+// printSighting prints where a copy was found and where it says other things than
+// the message as a whole.
+func (a *app) printSighting(s desk.Sighting, of *argus.Message) {
 	a.printPlace(s)
-	if s.Adds != nil {
+	if own := beyond(*s.States, of); !reflect.DeepEqual(own, argus.Message{}) {
 		a.out.linef("    this copy states:")
-		printFacts(a.out, s.Adds)
+		printFacts(a.out, &own)
+	}
+	if s.RawWithheld {
+		a.out.linef("    raw        not shown: it holds something outside the scope")
 	}
 	if len(s.Raw) > 0 {
 		a.out.linef("    raw")
@@ -150,4 +184,16 @@ func (a *app) printPlace(s desk.Sighting) {
 	}
 	a.out.linef("    at         %s", at)
 	a.out.linef("    reader     %s", first(s.Reader, "none"))
+}
+
+// beyond is what a copy states otherwise than the message as a whole.
+func beyond(m argus.Message, of *argus.Message) argus.Message {
+	own := argus.Message{}
+	for i, at := 0, reflect.ValueOf(&own).Elem(); i < at.NumField(); i++ {
+		if states, whole := reflect.ValueOf(m).Field(i), reflect.ValueOf(*of).Field(i); !states.IsZero() && !reflect.DeepEqual(states.Interface(), whole.Interface()) {
+			at.Field(i).Set(states)
+		}
+	}
+	own.State, own.Attachments, own.Locked, own.Facts, own.Text = 0, nil, nil, nil, "" // content, shown with the version
+	return own
 }

@@ -30,7 +30,7 @@ func TestOracle(t *testing.T) {
 		records := oracleRecords(r)
 		db := oracleDatabase(t, records)
 		defer db.Close()
-		options := embedded.Options{Text: oracleTexts(records), BatchBytes: rapid.SampledFrom([]int{0, 2000}).Draw(r, "batch"), SegmentDocs: 20}
+		options := embedded.Options{Evidence: oracleTexts(records), BatchBytes: rapid.SampledFrom([]int{0, 2000}).Draw(r, "batch"), SegmentDocs: 20}
 		ix, err := embedded.Open(t.TempDir(), options)
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +60,10 @@ func TestOracle(t *testing.T) {
 
 type oracleTexts []*argus.Record
 
-func (o oracleTexts) Get(_ context.Context, seq uint64) (*argus.Record, error) { return o[seq-1], nil }
+func (o oracleTexts) Whole(_ context.Context, seq uint64) (*argus.Record, error) { return o[seq-1], nil }
+
+// Copies is not asked: no message comes twice.
+func (oracleTexts) Copies(context.Context, argus.ID) ([]uint64, error) { return nil, nil }
 
 func oracleRecords(r *rapid.T) []*argus.Record {
 	pick := func(of []string, what string) string { return rapid.SampledFrom(of).Draw(r, what) }
@@ -86,15 +89,15 @@ func oracleDatabase(t *testing.T, records []*argus.Record) *sql.DB {
 		t.Fatal(err)
 	}
 	db.SetMaxOpenConns(1)
-	for statement := range strings.SplitSeq(peerSchema+";\nalter table message add receiver text", ";\n") {
+	for statement := range strings.SplitSeq(peerSchema+";\nalter table message add receiver text;\nalter table message add ref text", ";\n") {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, r := range records {
 		m := r.Message
-		if _, err := db.ExecContext(t.Context(), "insert into message(seq, id, conversation, sender, sent, body, receiver) values(?,?,?,?,?,?,?)",
-			r.Seq, m.ServiceID, m.Conversation, m.From, m.Sent.Micros, m.Text, m.To[0]); err != nil {
+		if _, err := db.ExecContext(t.Context(), "insert into message(seq, id, conversation, sender, sent, body, receiver, ref) values(?,?,?,?,?,?,?,?)",
+			r.Seq, m.ServiceID, m.Conversation, m.From, m.Sent.Micros, m.Text, m.To[0], r.ID.String()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := db.ExecContext(t.Context(), "insert into words(rowid, body) values(?,?)", r.Seq, m.Text); err != nil {
@@ -201,10 +204,10 @@ func oracleSelect(t *testing.T, db *sql.DB, asked, scope question) found {
 		condition = fmt.Sprintf(`(%s) and exists (select 1 from turns f where f.conversation = m.conversation and m.turn - f.turn between 1 and %d and %s and (%s))`,
 			asked.then.second.sql, n.Within, other, strings.ReplaceAll(asked.then.first.sql, "m.", "f."))
 	}
-	hits := fmt.Sprintf(`with turns as (select m.*, row_number() over (partition by conversation order by sent, seq) as turn from message m where %s),
+	hits := fmt.Sprintf(`with turns as (select m.*, row_number() over (partition by conversation order by sent, ref) as turn from message m where %s),
 		hits as (select * from turns m where %s) `, scope.sql, condition)
 	var f found
-	for _, row := range oracleRows(t, db, hits+fmt.Sprintf("select seq, 0 from hits order by sent desc, seq desc limit %d", oracleNewest)) {
+	for _, row := range oracleRows(t, db, hits+fmt.Sprintf("select seq, 0 from hits order by sent desc, ref desc limit %d", oracleNewest)) {
 		var seq uint64
 		if _, err := fmt.Sscan(row.Value, &seq); err != nil {
 			t.Fatal(err)

@@ -62,7 +62,7 @@ func openEngine(store string) (engine, error) {
 	if err != nil {
 		return engine{}, err
 	}
-	ix, err := embedded.Open(filepath.Join(store, "index"), embedded.Options{Text: e, ReadOnly: true})
+	ix, err := embedded.Open(filepath.Join(store, "index"), embedded.Options{Evidence: node.Copies{Store: e}, ReadOnly: true})
 	if err != nil {
 		return engine{}, errors.Join(err, e.Close())
 	}
@@ -273,7 +273,7 @@ func (a *asking) askDesk(ctx context.Context, n *node.Node) error {
 			if err != nil {
 				return 0, err
 			}
-			return uint64(len(shown.Copies)), nil
+			return uint64(len(shown.Versions)), nil
 		}},
 		{"page of a conversation", func(i int) (uint64, error) {
 			page, err := n.Desk.Page(ctx, who, desk.PageRequest{Ref: ref(i).String()})

@@ -7,9 +7,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
-	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/ledger"
-	"github.com/argus-evidence/argus/internal/query"
 )
 
 // Deliveries lists the deliveries of which the scope shows anything, in the
@@ -27,6 +25,7 @@ func (d *Desk) Deliveries(ctx context.Context, who Who) ([]Delivery, error) {
 				return err
 			}
 			if shown != nil {
+				p.limit(shown)
 				list = append(list, *shown)
 			}
 		}
@@ -57,8 +56,11 @@ func (d *Desk) Receipt(ctx context.Context, who Who, n argus.DeliveryNumber) (*D
 			return fmt.Errorf("delivery %s: %w", n, argus.ErrNotFound)
 		}
 		if !shown.Partial && shown.Files == nil {
-			return d.account(ctx, shown)
+			if err := d.account(ctx, shown); err != nil {
+				return err
+			}
 		}
+		p.limit(shown)
 		return nil
 	})
 	if err != nil {
@@ -80,18 +82,37 @@ func (d *Desk) delivery(ctx context.Context, p *permit, delivery evidence.Delive
 	if shown.Seal != nil {
 		shown.Counts = shown.Seal.Counts
 	}
-	if _, all := p.alone(delivery.Number).(query.All); all {
+	if p.whole(delivery.Number) {
 		if shown.Seal == nil {
 			return shown, d.account(ctx, shown) // of an open one, so far
 		}
 		return shown, nil
 	}
-	n, _, err := d.countIn(ctx, p, index.Request{Query: query.All{}}, delivery.Number)
+	n, err := d.countIn(ctx, p, delivery.Number)
 	if err != nil || n == 0 {
 		return nil, err
 	}
 	shown.Seal, shown.Counts, shown.Partial = nil, argus.Counts{}, true
 	return shown, nil
+}
+
+// limit takes out of an account what it tells of other deliveries: how many of the
+// messages were known before.
+func (p *permit) limit(shown *Delivery) {
+	if p.all || shown.Partial {
+		return
+	}
+	limit := func(c *argus.Counts) { *c = argus.Counts{Read: c.Read, Quarantined: c.Quarantined} }
+	limit(&shown.Counts)
+	for i := range shown.Files {
+		limit(&shown.Files[i].Counts)
+	}
+	if shown.Seal != nil {
+		seal := *shown.Seal
+		limit(&seal.Counts)
+		shown.Seal = &seal
+	}
+	shown.Limited = true
 }
 
 // account reads a delivery once and fills in what became of each file.

@@ -7,9 +7,8 @@
 // not exist look the same. The one exception to silence is the refusal itself:
 // an asker without an active authority is told so.
 //
-// A scope is a query on copies of messages, each with all deliveries that it
-// was seen in. That a copy was seen in a delivery is shown, counted and
-// searchable only if the copy would be in the scope with that delivery alone.
+// A scope selects sightings of a message ([query.Matcher.Select]). What the asker
+// sees, searches and counts is the union of those, and nothing tells of the others.
 package desk
 
 import (
@@ -129,13 +128,16 @@ type SearchResult struct {
 	// Query is what was understood, printed back in the query language.
 	Query string `json:"query"`
 	Hits  []Hit  `json:"hits"`
-	// Total counts hits: a message of which copies differ counts once for each copy
-	// that matches. Differing are those of such messages; under an authority with
-	// a scope they are not counted.
-	Total     uint64 `json:"total"`
+	// Total counts everything that was found: Messages, which are texts, media and
+	// polls, and Beside by their types: calls, contacts, rooms and others.
+	Total    uint64        `json:"total"`
+	Messages uint64        `json:"messages"`
+	Beside   []index.Count `json:"beside,omitempty"`
+	// Differing counts those of Total of which copies in the scope say different
+	// things.
 	Differing uint64 `json:"differing,omitempty"`
-	// Facets and Histogram hold what was asked for. Under an authority with a
-	// scope, the facet "is" does not have "differs".
+	// Facets and Histogram hold what was asked for; each message counts once for
+	// each value.
 	Facets    map[query.FieldName][]index.Count `json:"facets,omitempty"`
 	Histogram []index.Count                     `json:"histogram,omitempty"`
 	// Partial says how far the answer goes if it ran out of time.
@@ -151,49 +153,63 @@ type SearchResult struct {
 
 // Hit is a message with the places that made it match.
 type Hit struct {
-	// Ref is what show takes: the message's id.
-	Ref     argus.ID       `json:"ref"`
-	Version argus.Version  `json:"version"`
+	// Ref is what show takes: the lowest id of the message's copies in the scope.
+	Ref argus.ID `json:"ref"`
+	// Version is the one whose content is in Message.
+	Version argus.Version `json:"version"`
+	// Message is the union of the copies in the scope ([query.Doc.Union]).
 	Message *argus.Message `json:"message"`
 	// Marks are the byte ranges [start, end) of Message.Text that matched, in
 	// order, not overlapping.
 	Marks      [][2]int               `json:"marks,omitempty"`
 	Deliveries []argus.DeliveryNumber `json:"deliveries"`
-	// Differs says that there are other copies, in the scope, that say
-	// something else.
-	Differs bool `json:"differs,omitempty"`
+	// Sightings counts the copies in the scope, and Versions what they say: more
+	// than 1 if they differ.
+	Sightings int `json:"sightings"`
+	Versions  int `json:"versions"`
+	// AlsoLocked says that a readable message is also held locked.
+	AlsoLocked bool `json:"also_locked,omitempty"`
 }
 
-// Shown is one message with all copies and where each was found.
+// Shown is one message with its versions and where each was found.
 type Shown struct {
-	Ref    argus.ID `json:"ref"`
-	Copies []Copy   `json:"copies"`
-	Entry  uint64   `json:"entry"`
+	Ref argus.ID `json:"ref"`
+	// Message is the union of the copies in the scope.
+	Message *argus.Message `json:"message"`
+	// Versions are what copies say, the one shown first in front.
+	Versions []Version `json:"versions"`
+	Entry    uint64    `json:"entry"`
 }
 
-// Copy is what one version of the message says, and its sightings.
-type Copy struct {
-	Version argus.Version  `json:"version"`
+// Version is what copies of a message say in the same words, and where they were
+// found.
+type Version struct {
+	Version argus.Version `json:"version"`
+	// Message is the union of the sightings of this version.
 	Message *argus.Message `json:"message"`
 	// Entities are the identifiers in its text, as this version of Argus finds them.
 	Entities  []entity.Entity `json:"entities,omitempty"`
 	Sightings []Sighting      `json:"sightings"`
 }
 
-// Sighting is one place where the copy was found.
+// Sighting is one place where a copy was found.
 type Sighting struct {
-	Seq      uint64               `json:"seq"`
+	Seq uint64 `json:"seq"`
+	// ID is the copy's own.
+	ID       argus.ID             `json:"id,omitzero"`
 	Delivery argus.DeliveryNumber `json:"delivery"`
 	Reader   string               `json:"reader"`
 	Original argus.Original       `json:"original"`
 	Where    argus.Where          `json:"where"`
-	// Adds is what this copy states beyond the stored message; nil for the
-	// stored one.
-	Adds *argus.Message `json:"adds,omitempty"`
+	// States is what this copy says but for its content.
+	States *argus.Message `json:"states,omitempty"`
 	// Raw is the record as it stands in the original, at most its first 64
 	// KiB, when it was asked for and has a place in it: not for formats without
-	// places, and not inside an archive.
+	// places, and not where something outside the scope lies inside it.
 	Raw []byte `json:"raw,omitempty"`
+	// RawWithheld says that something lies inside the record that the asker may
+	// not read.
+	RawWithheld bool `json:"raw_withheld,omitempty"`
 }
 
 // PageRequest asks for a piece of the conversation around a message, or for
@@ -228,6 +244,10 @@ type Delivery struct {
 	// Partial says that the scope does not cover the whole delivery: its seal
 	// and its account, which count everything, are withheld.
 	Partial bool `json:"partial,omitempty"`
+	// Limited says that the scope covers the delivery and not all others: what
+	// tells how much of it they have, too, is withheld, and its counts are of what
+	// was read and quarantined only.
+	Limited bool `json:"limited,omitempty"`
 }
 
 // permit is an act that was allowed and recorded.

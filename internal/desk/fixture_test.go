@@ -110,9 +110,9 @@ func (o *office) deliver(t testing.TB, source string, records ...*argus.Record) 
 	return n
 }
 
-// message makes a record. Day counts from 2021-02-14. Id, if not empty, is the
+// sent makes a record. Day counts from 2021-02-14. Id, if not empty, is the
 // beginning of the message's id, and also its ServiceID.
-func message(id string, day int, from, in, text string) *argus.Record {
+func sent(id string, day int, from, in, text string) *argus.Record {
 	at := time.Date(2021, 2, 14+day, 9, 0, 0, 0, time.UTC)
 	m := &argus.Message{Service: "test", Conversation: in, Title: "about " + in, From: from, ServiceID: id, Text: text, Sent: argus.At(at, "", argus.ZoneStated, argus.Second)}
 	r := &argus.Record{Kind: argus.KindMessage, Message: m}
@@ -189,11 +189,12 @@ type scanned struct {
 	hit index.Hit
 }
 
-// scan returns what matches, oldest first.
-func (s *scanner) scan(ctx context.Context, nodes ...query.Node) ([]scanned, error) {
+// scan returns what matches in a scope, oldest first.
+func (s *scanner) scan(ctx context.Context, n, scope query.Node) ([]scanned, error) {
 	s.reads.Add(1)
-	var docs []*scanned
-	bySeq := map[uint64]*scanned{}
+	var order []argus.ID
+	all, bySeq := map[argus.ID][]query.Sighting{}, map[uint64]*argus.Message{}
+	firsts := map[argus.ID]uint64{}
 	for r, err := range s.store.From(ctx, 1) {
 		if err != nil {
 			return nil, err
@@ -201,35 +202,35 @@ func (s *scanner) scan(ctx context.Context, nodes ...query.Node) ([]scanned, err
 		if r.Seq > s.Position() {
 			break
 		}
+		id, says := r.MessageID(), r.Message
 		switch r.Kind {
 		case argus.KindMessage:
-			m := r.Message
-			d := &scanned{
-				query.Doc{ID: r.ID, Message: m, Deliveries: []argus.DeliveryNumber{r.Delivery}, Differs: r.Of != 0},
-				index.Hit{Seq: r.Seq, Cursor: index.Cursor{Micros: m.Sent.Micros, Known: m.Sent.Known(), Sequence: m.Sequence, Seq: r.Seq}},
-			}
-			docs, bySeq[r.Seq] = append(docs, d), d
-			if r.Of != 0 {
-				bySeq[r.Of].Differs = true
-			}
+			bySeq[r.Seq] = says
 		case argus.KindSighting:
-			if of := bySeq[r.Of]; !slices.Contains(of.Deliveries, r.Delivery) {
-				of.Deliveries = append(of.Deliveries, r.Delivery)
-			}
+			whole := says.Join(bySeq[r.Of])
+			says = &whole
+		default:
+			continue
 		}
+		if all[id] == nil {
+			order, firsts[id] = append(order, id), r.Seq
+		}
+		all[id] = append(all[id], query.Sighting{ID: r.ID, Version: r.Version, Delivery: r.Delivery, Message: says})
 	}
+	covers := query.Compile(scope)
 	var found []scanned
-	for _, d := range docs {
-		if !slices.ContainsFunc(nodes, func(n query.Node) bool { return !query.Match(n, &d.Doc) }) {
-			found = append(found, *d)
+	for _, id := range order {
+		d := query.Doc{Sightings: covers.Select(all[id])}
+		if len(d.Sightings) > 0 && query.Match(n, &d) {
+			found = append(found, scanned{d, index.Hit{Seq: firsts[id], Cursor: index.CursorOf(&d)}})
 		}
 	}
-	slices.SortFunc(found, func(a, b scanned) int { return compare(a.hit.Cursor, b.hit.Cursor) })
+	slices.SortFunc(found, func(a, b scanned) int { return query.Compare(&a.Doc, &b.Doc) })
 	return found, nil
 }
 
 func compare(a, b index.Cursor) int {
-	return cmp.Or(cmp.Compare(a.Micros, b.Micros), cmp.Compare(a.Seq, b.Seq))
+	return cmp.Or(cmp.Compare(a.Micros, b.Micros), cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.ID, b.ID))
 }
 
 func (s *scanner) Search(ctx context.Context, req index.Request) (*index.Result, error) {
@@ -240,12 +241,17 @@ func (s *scanner) Search(ctx context.Context, req index.Request) (*index.Result,
 	if err != nil {
 		return nil, err
 	}
-	result := &index.Result{Total: uint64(len(found)), Position: s.Position(), Facets: map[query.FieldName][]index.Count{}}
+	result := &index.Result{Total: uint64(len(found)), Messages: uint64(len(found)), Position: s.Position(), Facets: map[query.FieldName][]index.Count{}}
+	for i := range found {
+		if found[i].Differs() {
+			result.Differing++
+		}
+	}
 	for _, field := range req.Facets {
 		result.Facets[field] = counts(found, func(d *query.Doc) []string { return query.Terms(d, field) })
 	}
 	if req.Histogram == index.ByDay {
-		result.Histogram = counts(found, func(d *query.Doc) []string { return []string{d.Message.Sent.UTC().Format("2006-01-02")} })
+		result.Histogram = counts(found, func(d *query.Doc) []string { return []string{d.Sent().UTC().Format("2006-01-02")} })
 	}
 	slices.Reverse(found)
 	for _, d := range found {
@@ -292,12 +298,13 @@ func (s *scanner) Page(ctx context.Context, req index.PageRequest) (*index.Page,
 	if s.leak {
 		req.Scope = nil
 	}
-	found, err := s.scan(ctx, req.Scope)
+	found, err := s.scan(ctx, nil, req.Scope)
 	if err != nil {
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(d scanned) bool {
-		return d.Message.Service != req.Service || d.Message.Conversation != req.Conversation
+		m := d.Sightings[0].Message
+		return m.Service != req.Service || m.Conversation != req.Conversation
 	})
 	first, last := len(found)-min(len(found), req.Before), len(found)
 	if req.Around != nil {

@@ -41,14 +41,14 @@ func (d *Desk) page(ctx context.Context, p *permit, req PageRequest) (*Page, err
 		Before: count(req.Before, defaultSide, MostSide), After: count(req.After, defaultSide, MostSide),
 	}
 	if req.Ref != "" {
-		copies, err := d.resolve(ctx, p, req.Ref)
+		m, err := d.resolve(ctx, p, req.Ref)
 		if err != nil {
 			return nil, err
 		}
-		r := copies[0].stored()
-		m := r.Message
-		ask.Service, ask.Conversation = m.Service, m.Conversation
-		ask.Around = &index.Cursor{Micros: m.Sent.Micros, Known: m.Sent.Known(), Sequence: m.Sequence, Seq: r.Seq}
+		lead := m.Lead().Message
+		ask.Service, ask.Conversation = lead.Service, lead.Conversation
+		around := index.CursorOf(&m.Doc)
+		ask.Around = &around
 	}
 	position := d.parts.Index.Position() // the page is of this moment or later
 	found, err := d.parts.Index.Page(ctx, ask)

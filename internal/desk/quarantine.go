@@ -6,7 +6,6 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/ledger"
-	"github.com/argus-evidence/argus/internal/query"
 )
 
 // Piece is something that a reader could not make sense of: where it stands,
@@ -30,7 +29,7 @@ func (d *Desk) Quarantine(ctx context.Context, who Who, n argus.DeliveryNumber, 
 		if err != nil {
 			return err
 		}
-		_, whole := p.alone(n).(query.All)
+		whole := p.whole(n)
 		known := false
 		for _, delivery := range all {
 			known = known || delivery.Number == n

@@ -81,17 +81,13 @@ func (d *Desk) SearchAll(ctx context.Context, who Who, req SearchRequest, found 
 }
 
 func (d *Desk) searchAll(ctx context.Context, p *permit, asked query.Node, found func(Hit) error) (n uint64, err error) {
-	within, err := p.within(asked)
-	if err != nil {
-		return 0, err
-	}
 	position := d.parts.Index.Position() // the stream is of this moment or later
 	if err := d.parts.Evidence.Refresh(); err != nil {
 		return 0, err
 	}
 	marks := query.Compile(asked)
 	seen := 0
-	for hit, err := range d.parts.Index.Stream(ctx, within, p.scope) {
+	for hit, err := range d.parts.Index.Stream(ctx, asked, p.scope) {
 		if err != nil {
 			return n, err
 		}
@@ -177,35 +173,20 @@ func count(asked, usual, most int) int {
 }
 
 func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*SearchResult, error) {
-	asked, limit := ask.Query, ask.Limit
-	var err error
-	if ask.Query, err = p.within(asked); err != nil {
-		return nil, err
-	}
+	limit := ask.Limit
 	ask.Scope = p.scope
 	if limit > 0 {
 		ask.Limit++ // to know whether there are more
-	}
-	wanted := slices.Contains(ask.Facets, query.Is)
-	if !wanted && p.all {
-		ask.Facets = append(slices.Clip(ask.Facets), query.Is)
 	}
 	found, err := d.parts.Index.Search(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
-	differing := uint64(0)
-	if at := slices.IndexFunc(found.Facets[query.Is], func(c index.Count) bool { return c.Value == "differs" }); at >= 0 && p.all {
-		differing = found.Facets[query.Is][at].Count
-	}
-	if !wanted {
-		delete(found.Facets, query.Is)
-	}
 	if err := d.parts.Evidence.Refresh(); err != nil {
 		return nil, err
 	}
 	result := &SearchResult{
-		Query: asked.String(), Total: found.Total, Differing: differing, Facets: found.Facets, Histogram: found.Histogram, Partial: found.Partial,
+		Query: ask.Query.String(), Total: found.Total, Messages: found.Messages, Beside: found.Beside, Differing: found.Differing, Facets: found.Facets, Histogram: found.Histogram, Partial: found.Partial,
 		Behind: d.parts.Evidence.Last() - min(found.Position, d.parts.Evidence.Last()), Entry: p.entry,
 	}
 	if len(found.Hits) > limit {
@@ -217,15 +198,14 @@ func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*Searc
 	if result.Hits, err = d.hits(ctx, p, found.Hits, found.Position); err != nil {
 		return nil, err
 	}
-	marks := query.Compile(asked)
+	marks := query.Compile(ask.Query)
 	for i := range result.Hits {
 		result.Hits[i].Marks = marks.Marks(result.Hits[i].Message.Text)
 	}
-	if p.all {
-		return result, nil
+	if !p.all {
+		result.Behind = min(result.Behind, 1)
 	}
-	result.Behind = min(result.Behind, 1)
-	return result, d.limitFacets(ctx, p, ask, result)
+	return result, nil
 }
 
 func next(c index.Cursor) (string, error) {
@@ -267,73 +247,38 @@ func (d *Desk) hit(ctx context.Context, p *permit, seq, position uint64) (*Hit, 
 	if err != nil {
 		return nil, err
 	}
-	copies, err := d.copies(ctx, r.ID)
+	m, err := d.message(ctx, r.MessageID())
 	if err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(copies, func(c storedCopy) bool { return c.stored().Seq == seq })
-	if at < 0 {
-		return nil, fmt.Errorf("the index names record %d, which is no message: %w", seq, argus.ErrDamaged)
-	}
-	now := copies[at].doc(forever)
-	if !p.covers(now) {
-		if p.covers(copies[at].doc(position)) {
+	s := p.sees(m)
+	if s == nil {
+		if p.sees(m.upTo(position)) != nil {
 			return nil, nil // it left the scope after the index had seen it
 		}
 		return nil, fmt.Errorf("the index gave record %d, which is outside the scope: %w", seq, argus.ErrDamaged)
 	}
-	return &Hit{
-		Ref: r.ID, Version: r.Version, Message: r.Message,
-		Deliveries: p.seen(now), Differs: len(p.covered(copies)) > 1,
-	}, nil
+	hit := s.hit()
+	return &hit, nil
 }
 
-// limitFacets takes out of the facets what they would tell of sightings and
-// copies outside the scope.
-func (d *Desk) limitFacets(ctx context.Context, p *permit, ask index.Request, result *SearchResult) error {
-	facets := result.Facets
-	if counts, ok := facets[query.Is]; ok {
-		facets[query.Is] = slices.DeleteFunc(counts, func(c index.Count) bool { return c.Value == "differs" })
+func (s *seen) hit() Hit {
+	versions := s.Versions()
+	return Hit{
+		Ref: s.ID(), Version: versions[0].Version, Message: s.Union(), Deliveries: s.Deliveries(),
+		Sightings: len(s.Sightings), Versions: len(versions),
+		AlsoLocked: !s.Locked() && slices.ContainsFunc(versions, func(v *query.Sighting) bool { return v.Message.State&argus.StateLocked != 0 }),
 	}
-	if _, ok := facets[query.Delivery]; !ok {
-		return nil
-	}
-	deliveries, err := d.parts.Evidence.Deliveries(ctx)
-	if err != nil {
-		return err
-	}
-	counts := []index.Count{}
-	for _, delivery := range deliveries {
-		n, partial, err := d.countIn(ctx, p, ask, delivery.Number)
-		if err != nil {
-			return err
-		}
-		if partial != nil {
-			result.Partial = cmp.Or(result.Partial, partial)
-		}
-		if n > 0 {
-			counts = append(counts, index.Count{Value: delivery.Number.String(), Count: n})
-		}
-	}
-	slices.SortStableFunc(counts, func(a, b index.Count) int { return cmp.Compare(b.Count, a.Count) })
-	facets[query.Delivery] = counts[:min(len(counts), facetSize)]
-	return nil
 }
 
-const facetSize = 20 // as index.Request.FacetSize has it
-
-// countIn counts the messages that match a query and whose sighting in a
-// delivery may be shown.
-func (d *Desk) countIn(ctx context.Context, p *permit, ask index.Request, in argus.DeliveryNumber) (uint64, *index.Partial, error) {
-	alone := p.alone(in)
-	if isNothing(alone) {
-		return 0, nil, nil
+// countIn counts the messages of which the scope selects a sighting in a delivery.
+func (d *Desk) countIn(ctx context.Context, p *permit, in argus.DeliveryNumber) (uint64, error) {
+	if query.IsNothing(query.For(p.scope, in)) {
+		return 0, nil
 	}
-	found, err := d.parts.Index.Search(ctx, index.Request{
-		Query: and(ask.Query, query.Field{Name: query.Delivery, Value: in.String()}, alone), Scope: p.scope, Budget: ask.Budget,
-	})
+	found, err := d.parts.Index.Search(ctx, index.Request{Query: query.Field{Name: query.Delivery, Value: in.String()}, Scope: p.scope})
 	if err != nil {
-		return 0, nil, err
+		return 0, err
 	}
-	return found.Total, found.Partial, nil
+	return found.Total, nil
 }

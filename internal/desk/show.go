@@ -2,14 +2,15 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
 )
 
 // shortestRef is the shortest piece of a message's id that is looked up.
@@ -20,29 +21,22 @@ const shortestRef = 6
 const mostCandidates = 1000
 
 // Show returns a message with all its copies in the scope and where each was
-// found. A reference is the message's id or at least its first six digits;
-// argus.ErrAmbiguous if several messages in the scope begin so. Raw asks for
+// found. A reference is the id of one of the copies or at least its first six
+// digits; argus.ErrAmbiguous if several messages in the scope begin so. Raw asks for
 // the records as they stand in the originals, too.
 func (d *Desk) Show(ctx context.Context, who Who, ref string, raw bool) (*Shown, error) {
 	act := ledger.Act{Action: ledger.Show, Subject: subject(ref)}
 	if raw {
 		act.Detail = map[string]string{"raw": "yes"}
 	}
-	shown := new(Shown)
+	var shown *Shown
 	err := d.act(ctx, who, act, func(p *permit) error {
-		copies, err := d.resolve(ctx, p, ref)
+		s, err := d.resolve(ctx, p, ref)
 		if err != nil {
 			return err
 		}
-		shown.Ref, shown.Entry = copies[0].stored().ID, p.entry
-		for _, c := range copies {
-			one, err := d.show(ctx, p, c, raw)
-			if err != nil {
-				return err
-			}
-			shown.Copies = append(shown.Copies, one)
-		}
-		return nil
+		shown, err = d.show(ctx, p, s, raw)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -50,67 +44,116 @@ func (d *Desk) Show(ctx context.Context, who Who, ref string, raw bool) (*Shown,
 	return shown, nil
 }
 
-// resolve returns the copies in the scope of the one message that a reference
-// names. Messages outside the scope do not count: they neither make it
-// ambiguous nor change the error.
-func (d *Desk) resolve(ctx context.Context, p *permit, ref string) ([]storedCopy, error) {
-	digits := strings.ToLower(ref)
-	if len(digits) < shortestRef || len(digits) > 2*len(argus.ID{}) || strings.Trim(digits, "0123456789abcdef") != "" {
-		return nil, fmt.Errorf("%w: parse reference %q: want %d to %d hexadecimal digits", ErrRequest, ref, shortestRef, 2*len(argus.ID{}))
-	}
-	if err := d.parts.Evidence.Refresh(); err != nil {
-		return nil, err
-	}
-	ids, err := d.parts.Evidence.FindPrefix(digits, mostCandidates)
-	if err != nil {
-		return nil, err
-	}
-	if len(ids) == mostCandidates {
-		return nil, fmt.Errorf("reference %s: %w: give more digits", digits, argus.ErrAmbiguous)
-	}
-	var found []storedCopy
-	for _, id := range ids {
-		copies, err := d.copies(ctx, id)
-		if err != nil {
-			return nil, err
+// show returns what an asker sees of a message, version by version.
+func (d *Desk) show(ctx context.Context, p *permit, s *seen, raw bool) (*Shown, error) {
+	shown := &Shown{Ref: s.ID(), Message: s.Union(), Entry: p.entry}
+	for _, v := range s.Versions() {
+		one := Version{Version: v.Version}
+		var of query.Doc
+		for i, r := range s.records {
+			copied := s.Sightings[i]
+			if copied.Version != v.Version {
+				continue
+			}
+			of.Sightings = append(of.Sightings, copied)
+			at, err := d.sighting(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			states := copied.Message.Aside()
+			at.ID, at.States = copied.ID, &states
+			if raw {
+				if at.RawWithheld, err = d.holdsOthers(ctx, p, r); err != nil {
+					return nil, err
+				}
+				if !at.RawWithheld {
+					if at.Raw, err = d.raw(ctx, at); err != nil {
+						return nil, err
+					}
+				}
+			}
+			one.Sightings = append(one.Sightings, at)
 		}
-		in := p.covered(copies)
-		if len(in) > 0 && found != nil {
-			return nil, fmt.Errorf("reference %s: %w: give more digits", digits, argus.ErrAmbiguous)
-		}
-		if len(in) > 0 {
-			found = in
-		}
+		one.Message = of.Union()
+		one.Entities = entity.Find(one.Message.Text)
+		shown.Versions = append(shown.Versions, one)
 	}
-	if found == nil {
-		return nil, fmt.Errorf("reference %s: %w", digits, argus.ErrNotFound)
-	}
-	return found, nil
+	return shown, nil
 }
 
-// show returns a copy with those of its sightings that may be shown.
-func (d *Desk) show(ctx context.Context, p *permit, c storedCopy, raw bool) (Copy, error) {
-	one := Copy{Version: c.stored().Version, Message: c.stored().Message, Entities: entity.Find(c.stored().Message.Text)}
-	deliveries := p.seen(c.doc(forever))
-	for _, r := range c.records {
-		if !slices.Contains(deliveries, r.Delivery) {
-			continue
-		}
-		s, err := d.sighting(ctx, r)
-		if err != nil {
-			return one, err
-		}
-		if r.Kind == argus.KindSighting {
-			s.Adds = r.Message
-		}
-		if raw {
-			if s.Raw, err = d.raw(ctx, s); err != nil {
-				return one, err
+// holdsOthers says whether something lies inside a record, as far as it is shown
+// raw, that the asker may not read: a message outside the scope, or a piece that
+// nobody understood.
+func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record) (bool, error) {
+	if p.all || r.Where.Length == 0 {
+		return false, nil
+	}
+	// Readers go through a file in its order: what lies inside a record lies beside
+	// it in the evidence, before it or behind.
+	for _, step := range [...]int64{-1, 1} {
+		for seq := int64(r.Seq) + step; seq > 0; seq += step {
+			other, err := d.parts.Evidence.Get(ctx, uint64(seq))
+			if errors.Is(err, argus.ErrNotFound) {
+				break
+			}
+			if err != nil {
+				return false, err
+			}
+			if other.Delivery != r.Delivery {
+				continue
+			}
+			place := relate(other.Where, r.Where)
+			if place == elsewhere || place == before && step < 0 || place == behind && step > 0 {
+				break
+			}
+			if place != inside {
+				continue
+			}
+			if covered, err := d.covers(ctx, p, other); err != nil || !covered {
+				return true, err
 			}
 		}
-		one.Sightings = append(one.Sightings, s)
 	}
-	return one, nil
+	return false, nil
+}
+
+// relation says how a place lies to that of a record that is shown raw.
+type relation uint8
+
+const (
+	elsewhere relation = iota // in another file
+	nowhere                   // of no place, or around the record
+	before
+	behind // what is shown of it
+	inside
+)
+
+func relate(at, r argus.Where) relation {
+	end := r.Offset + min(r.Length, mostRaw)
+	switch {
+	case at.Original != r.Original || at.Path != r.Path:
+		return elsewhere
+	case at.Length == 0 || at.Offset <= r.Offset && at.Offset+at.Length >= r.Offset+r.Length && at.Length > r.Length:
+		return nowhere
+	case at.Offset+at.Length <= r.Offset:
+		return before
+	case at.Offset >= end:
+		return behind
+	}
+	return inside
+}
+
+// covers says whether the asker may read a record.
+func (d *Desk) covers(ctx context.Context, p *permit, r *argus.Record) (bool, error) {
+	if r.Message == nil {
+		return p.whole(r.Delivery), nil
+	}
+	m, err := d.message(ctx, r.MessageID())
+	if err != nil {
+		return false, err
+	}
+	s := p.sees(m)
+	return s != nil && slices.ContainsFunc(s.records, func(o *argus.Record) bool { return o.Seq == r.Seq }), nil
 }
 
 func (d *Desk) sighting(ctx context.Context, r *argus.Record) (Sighting, error) {

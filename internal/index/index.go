@@ -2,12 +2,16 @@
 //
 // An index follows the evidence: records go in with rising sequence numbers,
 // and what it holds can be thrown away and rebuilt. It decides nothing about
-// who may see what; its caller, the desk, gives a scope with every request,
-// and everything in the answer is inside that scope.
+// who may see what; its caller, the desk, gives a scope with every request.
+//
+// The unit is the message. A scope selects sightings ([query.Matcher.Select]);
+// the union of those of a message is what the query is evaluated on
+// ([query.Match]), and every number counts messages.
 package index
 
 import (
 	"context"
+	"encoding/binary"
 	"iter"
 	"time"
 
@@ -26,9 +30,10 @@ type Index interface {
 	Add(ctx context.Context, records []*argus.Record) error
 	// Flush makes what was added searchable and durable.
 	Flush(ctx context.Context) error
-	// Remove takes the messages of these records away: when it returns they
-	// are in no answer, durably, and what was kept of them goes from the files
-	// in time. An index that is rebuilt has what the evidence has.
+	// Remove takes the copies of these records away, and with each the later
+	// copies that say nothing else: when it returns they are in no answer,
+	// durably, and what was kept of them goes from the files in time. An index
+	// that is rebuilt has what the evidence has.
 	Remove(ctx context.Context, seqs []uint64) error
 	// Search answers a request. With an error there is no answer.
 	Search(ctx context.Context, req Request) (*Result, error)
@@ -44,24 +49,29 @@ type Index interface {
 	Close() error
 }
 
-// Text gives an index the messages back, for what it cannot decide from its
-// own data: an expression over the text as written. The evidence implements it.
-type Text interface {
-	// Get returns the record with the sequence number.
-	Get(ctx context.Context, seq uint64) (*argus.Record, error)
+// Evidence gives an index the messages back: for what it cannot decide from its
+// own data, an expression over the text as written, and when another copy of a
+// message comes.
+type Evidence interface {
+	// Whole returns the record of a copy with everything that the copy says,
+	// content included.
+	Whole(ctx context.Context, seq uint64) (*argus.Record, error)
+	// Copies returns the numbers of the records that carry the message that was
+	// first stored with an id ([argus.Record.MessageID]), in order.
+	Copies(ctx context.Context, id argus.ID) ([]uint64, error)
 }
 
 // Request asks for messages that match both Query and Scope.
 type Request struct {
 	Query query.Node // nil is All
 	Scope query.Node // nil is All
-	// Limit is the most hits, newest first: by (sent time, service sequence,
-	// place in the evidence) descending, messages without a time last. 0 for counts only.
+	// Limit is the most hits, newest first: in the order of [query.Compare]
+	// descending, messages without a time last. 0 for counts only.
 	Limit int
 	// After continues behind the last hit of an earlier answer.
 	After *Cursor
-	// Facets names fields to count by: from, in, service, delivery, is, lang,
-	// entity (identifiers, not their kinds).
+	// Facets names fields to count by: from, in, service, delivery, is (not
+	// is:message), lang, entity (identifiers, not their kinds).
 	Facets []query.FieldName
 	// FacetSize is the most values a facet, most frequent first, then by
 	// name. Default 20.
@@ -103,20 +113,39 @@ type Cursor struct {
 	Micros   int64  `json:"micros"`
 	Known    bool   `json:"known"`
 	Sequence uint64 `json:"sequence"`
-	Seq      uint64 `json:"seq"`
+	// ID is the first eight bytes, big-endian, of the id of the copy that has
+	// the sent time.
+	ID uint64 `json:"id"`
 }
 
-// Hit is a message that was found. Each copy that differs is a hit of its own.
+// CursorOf is the place of a message.
+func CursorOf(d *query.Doc) Cursor {
+	lead := d.Lead()
+	c := Cursor{Sequence: lead.Message.Sequence, ID: binary.BigEndian.Uint64(lead.ID[:8])}
+	if sent := lead.Message.Sent; sent.Known() {
+		c.Micros, c.Known = sent.Micros, true
+	}
+	return c
+}
+
+// Hit is a message that was found.
 type Hit struct {
-	// Seq is its record in the evidence.
+	// Seq is a record in the evidence of a copy of the message, perhaps of one
+	// outside the scope.
 	Seq    uint64
 	Cursor Cursor
 }
 
 // Result is an answer, of one moment of the index.
 type Result struct {
-	Hits  []Hit
-	Total uint64 // exact
+	Hits []Hit
+	// Total counts everything that was found, Messages the texts, media and polls
+	// of it, and Beside the other types by their words, in the order of the types.
+	Total    uint64
+	Messages uint64
+	Beside   []Count
+	// Differing counts those of which copies in the scope say different things.
+	Differing uint64
 	// Facets has the counts of each field asked for. A message with several
 	// values counts for each.
 	Facets map[query.FieldName][]Count
@@ -135,8 +164,8 @@ type Result struct {
 // Count is a value with the number of messages that have it.
 type Count = argus.Tally
 
-// Pair counts the messages that one account wrote to another, or into a
-// conversation where its messages name no receiver or several.
+// Pair counts the messages and calls ([query.Turns]) that one account sent to
+// another, or into a conversation where they name no receiver or several.
 type Pair struct {
 	Service string `json:"service"`
 	From    string `json:"from"`
@@ -181,6 +210,7 @@ type Page struct {
 
 // Stats says what an index holds.
 type Stats struct {
+	// Messages counts them, of whatever type.
 	Messages uint64 `json:"messages"`
 	Bytes    int64  `json:"bytes"`
 	Segments int    `json:"segments"`

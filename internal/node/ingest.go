@@ -189,7 +189,7 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	ix, err := embedded.Open(indexPath(dir), embedded.Options{Text: store, Rebuild: true})
+	ix, err := embedded.Open(indexPath(dir), embedded.Options{Evidence: Copies{Store: store}, Rebuild: true})
 	if err != nil {
 		return 0, errors.Join(err, store.Close())
 	}

@@ -336,12 +336,12 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 func (n *Node) openIndex(ctx context.Context) error {
 	var err error
 	dir := filepath.Join(n.dir, indexDir)
-	n.index, err = embedded.Open(dir, embedded.Options{Text: n.evidence})
+	n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Store: n.evidence}})
 	if errors.Is(err, embedded.ErrOutdated) {
-		n.index, err = embedded.Open(dir, embedded.Options{Text: n.evidence, Rebuild: true})
+		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Store: n.evidence}, Rebuild: true})
 	}
 	if errors.Is(err, argus.ErrLocked) {
-		n.index, err = embedded.Open(dir, embedded.Options{Text: n.evidence, ReadOnly: true})
+		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Store: n.evidence}, ReadOnly: true})
 		return err
 	}
 	if err != nil {

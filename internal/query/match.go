@@ -11,15 +11,16 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 )
 
-// Match says whether a message matches a query. It is the definition of what a
-// query means:
+// Match says whether a message, as its asker sees it, matches a query. It is the
+// definition of what a query means. A condition holds if one of the sightings
+// meets it:
 //
 //   - Word, Phrase, Number, Prefix, Part, Fuzzy and Stem look at the terms of the
-//     message's text ([Analyzer]), Written at the text where it has them, Regexp
-//     at the text itself.
+//     text ([Analyzer]), Written at the text where it has them, Regexp at the text
+//     itself; each inside one version.
 //   - List matches what one of its nodes matches.
 //   - Field looks at the terms of the field ([Terms]).
-//   - Sent never matches a message whose sent time is unknown.
+//   - Sent looks at the one sent time ([Doc.Sent]), and never matches an unknown one.
 //   - Not matches exactly what its node does not: -sent:2020 matches messages
 //     without a time, and a query of negations matches everything else.
 //   - Then needs the messages before it: [MatchAll].
@@ -99,7 +100,7 @@ func (m *Matcher) match(n Node, c *Candidate) bool {
 		return !m.match(n.Node, c)
 	case Regexp:
 		re := m.regexps[n.Expr]
-		return re != nil && re.MatchString(c.doc.Message.Text)
+		return re != nil && slices.ContainsFunc(c.texts, func(l termList) bool { return re.MatchString(l.text) })
 	case Field:
 		return c.field(n.Name, n.accepts)
 	case List:
@@ -108,13 +109,17 @@ func (m *Matcher) match(n Node, c *Candidate) bool {
 			return c.field(n.Field, func(term []byte) bool { return values[string(term)] })
 		}
 	case Sent:
-		return n.contains(c.doc.Message.Sent)
+		return n.contains(c.doc.Sent())
 	case Then:
 		return false // nothing comes before one message alone
 	}
 	found := false
-	m.find(n, &c.terms, func(int, int) bool { found = true; return false })
-	return found
+	for i := range c.texts {
+		if m.find(n, &c.texts[i], func(int, int) bool { found = true; return false }); found {
+			return true
+		}
+	}
+	return false
 }
 
 // find yields each place in a text where a node of its terms matches.
@@ -144,14 +149,18 @@ func (n Sent) contains(t argus.Time) bool {
 // reuses its buffers; each goroutine needs its own.
 type Candidate struct {
 	doc      *Doc
-	terms    termList
+	texts    []termList // of the different texts
 	analyzer Analyzer
 }
 
 // Reset begins with a new message.
 func (c *Candidate) Reset(d *Doc) {
 	c.doc = d
-	c.terms.reset(&c.analyzer, d.Message.Text)
+	c.texts = c.texts[:0]
+	for text := range d.texts {
+		c.texts = slices.Grow(c.texts, 1)[:len(c.texts)+1] // keeps the buffers
+		c.texts[len(c.texts)-1].reset(&c.analyzer, text)
+	}
 }
 
 // field says whether a term of a field is accepted.

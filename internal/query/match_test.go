@@ -17,15 +17,13 @@ import (
 )
 
 func TestTerms(t *testing.T) {
-	d := &Doc{
-		Message: &argus.Message{
-			Service: "sky", Conversation: "Q3XK9A|7B2FAA", Title: "Boat  Trip!", From: "Q3XK9A", FromName: "Álice O'Neil", To: []string{"7B2FAA", "=x"},
-			Sent: argus.At(time.Unix(0, 0), "", argus.ZoneStated, argus.Second), Text: "HTTPS://x.nl", Lang: "pt_BR",
-			State: argus.StateDeleted | argus.StateSystem, ReplyTo: "1", ForwardedFrom: "c", Attachments: []argus.Attachment{{}},
-		},
-		Deliveries: []argus.DeliveryNumber{7, 12},
-		Differs:    true,
+	m := argus.Message{
+		Service: "sky", Conversation: "Q3XK9A|7B2FAA", Title: "Boat  Trip!", From: "Q3XK9A", FromName: "Álice O'Neil", To: []string{"7B2FAA", "=x"},
+		Sent: argus.At(time.Unix(0, 0), "", argus.ZoneStated, argus.Second), Text: "HTTPS://x.nl", Lang: "pt_BR",
+		State: argus.StateDeleted | argus.StateSystem, ReplyTo: "1", ForwardedFrom: "c", Attachments: []argus.Attachment{{}},
 	}
+	d := One(&m, 7, 12)
+	d.Sightings[1].Version[0] = 1
 	want := map[FieldName][]string{
 		From:     {"=Q3XK9A", "q3xk9a", "alice o'neil", "alice", "o'neil", "o", "neil"},
 		To:       {"=7B2FAA", "7b2faa", "==x", "x"},
@@ -34,7 +32,7 @@ func TestTerms(t *testing.T) {
 		Service:  {"sky"},
 		Delivery: {"D-0007", "D-0012"},
 		Has:      {"attachment", "link", "reply", "forward", "text", "time"},
-		Is:       {"deleted", "system", "differs"},
+		Is:       {"deleted", "system", "differs", "message"},
 		Lang:     {"pt-br", "pt"},
 		Entity:   {"host", "x.nl"},
 	}
@@ -46,7 +44,7 @@ func TestTerms(t *testing.T) {
 		t.Errorf("terms (-want +got):\n%s", diff)
 	}
 	for _, name := range Fields {
-		if got := Terms(&Doc{Message: &argus.Message{}}, name); len(got) != 0 {
+		if got := Terms(One(&argus.Message{}), name); len(got) != 0 && name != Is {
 			t.Errorf("an empty message has the terms %q in %s", got, name)
 		}
 	}
@@ -66,18 +64,31 @@ func TestHasLink(t *testing.T) {
 // A short vocabulary, so that queries often hit.
 var vocabulary = []string{"a", "b", "ab", "abc", "abd", "boat", "boats", "boot", "лодка", "лодки", "é", "東", "京", "👍", "1", "12", "234", "567", "345678", "Boats", "e\u0301"}
 
+// anyDoc has one copy or several, of which some are of one version.
 func anyDoc() *rapid.Generator[*Doc] {
 	return rapid.Custom(func(t *rapid.T) *Doc {
-		text := rapid.SliceOfN(rapid.SampledFrom(vocabulary), 0, 8).Draw(t, "text")
-		d := &Doc{Message: &argus.Message{
-			Service: "sky",
-			From:    rapid.SampledFrom([]string{"A", "b c", "ab"}).Draw(t, "from"),
-			To:      rapid.SliceOfN(rapid.SampledFrom([]string{"A", "b c"}), 0, 2).Draw(t, "to"),
-			Text:    strings.Join(text, rapid.SampledFrom([]string{" ", ", "}).Draw(t, "between")),
-			State:   argus.State(rapid.IntRange(0, 15).Draw(t, "state")),
-		}}
-		if rapid.Bool().Draw(t, "known") {
-			d.Message.Sent = argus.At(time.Unix(rapid.Int64Range(0, 10).Draw(t, "sent"), 0), "", argus.ZoneStated, argus.Second)
+		d := &Doc{}
+		for i := range rapid.IntRange(1, 3).Draw(t, "copies") {
+			m := &argus.Message{Service: "sky", From: "A"}
+			if i > 0 && rapid.Bool().Draw(t, "of the same version") {
+				*m = *d.Sightings[0].Message
+			} else {
+				text := rapid.SliceOfN(rapid.SampledFrom(vocabulary), 0, 8).Draw(t, "text")
+				m.Text = strings.Join(text, rapid.SampledFrom([]string{" ", ", "}).Draw(t, "between"))
+				m.State = argus.State(rapid.IntRange(0, 15).Draw(t, "state"))
+			}
+			m.FromName = rapid.SampledFrom([]string{"A", "b c", "ab"}).Draw(t, "name")
+			m.To = rapid.SliceOfN(rapid.SampledFrom([]string{"A", "b c"}), 0, 2).Draw(t, "to")
+			m.Sent = argus.Time{}
+			if rapid.Bool().Draw(t, "known") {
+				m.Sent = argus.Time{
+					Micros:    rapid.Int64Range(0, 10).Draw(t, "sent") * 1e6,
+					Precision: rapid.SampledFrom([]argus.Precision{argus.Minute, argus.Second}).Draw(t, "precision"),
+					Zone:      rapid.SampledFrom([]argus.ZoneSource{argus.ZoneStated, argus.ZoneAssumed}).Draw(t, "zone"),
+				}
+			}
+			id, version := m.Identity()
+			d.Sightings = append(d.Sightings, Sighting{id, version, argus.DeliveryNumber(rapid.IntRange(1, 2).Draw(t, "delivery")), m})
 		}
 		return d
 	})
@@ -140,14 +151,13 @@ func TestMatchEqualsBruteForce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := anyNode(3).Draw(t, "node"), anyDoc().Draw(t, "doc")
 		if got, want := Match(n, d), brute(n, d); got != want {
-			t.Fatalf("%s matches %q of %q: %v, want %v", n, d.Message.Text, d.Message.From, got, want)
+			t.Fatalf("%s matches %+v: %v, want %v", n, d, got, want)
 		}
 	})
 }
 
 // brute says what a query means in the simplest words.
 func brute(n Node, d *Doc) bool {
-	terms := Analyze(d.Message.Text)
 	switch n := n.(type) {
 	case All:
 		return true
@@ -159,6 +169,40 @@ func brute(n Node, d *Doc) bool {
 		return slices.ContainsFunc(n.Nodes, func(n Node) bool { return brute(n, d) })
 	case Not:
 		return !brute(n.Node, d)
+	case Field:
+		return slices.ContainsFunc(Terms(d, n.Name), func(s string) bool {
+			return s == n.Value || n.Prefix && strings.HasPrefix(s, n.Value)
+		})
+	case Sent:
+		at := bruteSent(d)
+		return at.Known() && at.Micros >= n.From.UnixMicro() && at.Micros < n.To.UnixMicro()
+	}
+	return slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return bruteText(n, s.Message.Text) })
+}
+
+// bruteSent filters: the finest, of those the ones with a stated zone, of those the
+// earliest.
+func bruteSent(d *Doc) argus.Time {
+	var times []argus.Time
+	for _, s := range d.Sightings {
+		times = append(times, s.Message.Sent)
+	}
+	for _, better := range []func(a, b argus.Time) bool{
+		func(a, b argus.Time) bool { return a.Precision > b.Precision },
+		func(a, b argus.Time) bool { return a.Zone < b.Zone },
+		func(a, b argus.Time) bool { return a.Micros < b.Micros },
+	} {
+		times = slices.DeleteFunc(slices.Clone(times), func(t argus.Time) bool {
+			return slices.ContainsFunc(times, func(o argus.Time) bool { return better(o, t) })
+		})
+	}
+	return times[0]
+}
+
+// bruteText says whether a node that looks at a text finds it there.
+func bruteText(n Node, text string) bool {
+	terms := Analyze(text)
+	switch n := n.(type) {
 	case Word:
 		return slices.Contains(terms, n.Term)
 	case Prefix:
@@ -182,7 +226,7 @@ func brute(n Node, d *Doc) bool {
 		}
 		return false
 	case Written:
-		text := norm.NFC.String(d.Message.Text)
+		text := norm.NFC.String(text)
 		for i := range len(text) {
 			if strings.HasPrefix(text[i:], n.Text) && slices.ContainsFunc(spans(text), func(s [2]int) bool { return s[0] == i }) &&
 				slices.ContainsFunc(spans(text), func(s [2]int) bool { return s[1] == i+len(n.Text) }) {
@@ -200,14 +244,7 @@ func brute(n Node, d *Doc) bool {
 	case Fuzzy:
 		return slices.ContainsFunc(terms, func(s string) bool { return levenshtein([]rune(s), []rune(n.Term)) <= n.Distance })
 	case Regexp:
-		return regexp.MustCompile(n.Expr).MatchString(d.Message.Text)
-	case Field:
-		return slices.ContainsFunc(Terms(d, n.Name), func(s string) bool {
-			return s == n.Value || n.Prefix && strings.HasPrefix(s, n.Value)
-		})
-	case Sent:
-		at := d.Message.Sent
-		return at.Known() && at.Micros >= n.From.UnixMicro() && at.Micros < n.To.UnixMicro()
+		return regexp.MustCompile(n.Expr).MatchString(text)
 	}
 	panic("unknown node")
 }
@@ -238,7 +275,7 @@ func TestMatchAllEqualsMatch(t *testing.T) {
 		n, docs := anyNode(2).Draw(t, "node"), rapid.SliceOfN(anyDoc(), 0, 5).Draw(t, "docs")
 		for i, matches := range MatchAll(n, docs) {
 			if Match(n, docs[i]) != matches {
-				t.Fatalf("%s matches %q: %v", n, docs[i].Message.Text, matches)
+				t.Fatalf("%s matches %+v: %v", n, docs[i], matches)
 			}
 		}
 	})
@@ -259,21 +296,23 @@ func TestEditDistance(t *testing.T) {
 func TestMarksProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := anyNode(2).Draw(t, "node"), anyDoc().Draw(t, "doc")
-		marks := Marks(n, d.Message.Text)
+		d.Sightings = d.Sightings[:1]
+		text := d.Sightings[0].Message.Text
+		marks := Marks(n, text)
 		end := -1
 		for _, m := range marks {
-			if m[0] <= end || m[1] <= m[0] || m[1] > len(d.Message.Text) {
-				t.Fatalf("marks %v in %q", marks, d.Message.Text)
+			if m[0] <= end || m[1] <= m[0] || m[1] > len(text) {
+				t.Fatalf("marks %v in %q", marks, text)
 			}
 			end = m[1]
 		}
 		if list, ok := n.(List); ok && list.Field == "" && Match(n, d) != (len(marks) > 0) {
-			t.Fatalf("%v matches %q: %v, with marks %v", list.Nodes, d.Message.Text, Match(n, d), marks)
+			t.Fatalf("%v matches %q: %v, with marks %v", list.Nodes, text, Match(n, d), marks)
 		}
 		switch n.(type) {
 		case Word, Phrase, Number, Written, Prefix, Part, Fuzzy, Stem, Regexp:
 			if Match(n, d) != (len(marks) > 0) {
-				t.Fatalf("%s matches %q: %v, with marks %v", n, d.Message.Text, Match(n, d), marks)
+				t.Fatalf("%s matches %q: %v, with marks %v", n, text, Match(n, d), marks)
 			}
 		}
 	})
@@ -286,7 +325,7 @@ func TestIdentifiersAreFound(t *testing.T) {
 		"51.2217, -4.4025", "XT-347-S", "IMEI 49-015420-323751-8", "IMO9074729", " ", "\n", "x", ".", "\u200f"}
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 8).Draw(t, "text"), rapid.SampledFrom([]string{"", " "}).Draw(t, "between"))
-		d := &Doc{Message: &argus.Message{Text: text}}
+		d := One(&argus.Message{Text: text})
 		for _, e := range entity.Find(text) {
 			for _, value := range []string{e.Kind, strconv.Quote(e.Normal), strconv.Quote(e.Normal[:1]) + "*"} {
 				n, err := Parse("entity:"+value, Options{})
@@ -318,7 +357,7 @@ func TestHostileTexts(t *testing.T) {
 			continue
 		}
 		start := time.Now()
-		Match(n, &Doc{Message: &argus.Message{Text: c.text}})
+		Match(n, One(&argus.Message{Text: c.text}))
 		for _, m := range Marks(n, c.text) {
 			if m[1] > len(c.text) {
 				t.Errorf("%s: mark %v", c.name, m)
@@ -350,11 +389,11 @@ func TestMatcherDoesNotAllocate(t *testing.T) {
 }
 
 func benchmarkDoc() *Doc {
-	return &Doc{Message: &argus.Message{
+	return One(&argus.Message{
 		Service: "sky", Conversation: "Q3XK9A|7B2FAA", From: "Q3XK9A", FromName: "Alice", To: []string{"7B2FAA"},
 		Sent: argus.At(time.Unix(1.6e9, 0), "", argus.ZoneStated, argus.Second),
 		Text: "hello the shipment arrives tomorrow at dock 12 bring 50k",
-	}, Deliveries: []argus.DeliveryNumber{1}}
+	}, 1)
 }
 
 func BenchmarkMatch(b *testing.B) {

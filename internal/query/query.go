@@ -9,19 +9,7 @@ package query
 import (
 	"iter"
 	"time"
-
-	"github.com/argus-evidence/argus"
 )
-
-// Doc is a message as a query sees it: with what the evidence knows about it.
-type Doc struct {
-	ID      argus.ID
-	Message *argus.Message
-	// Deliveries are all deliveries in which the message was seen.
-	Deliveries []argus.DeliveryNumber
-	// Differs says that copies of the message say different things (is:differs).
-	Differs bool
-}
 
 // Node is a parsed query: one of And, Or, Not, Word, Phrase, Number,
 // Written, Prefix, Part, Fuzzy, Stem, Regexp, Field, List, Sent, Then and All. String prints it so that parsing the text gives
@@ -109,7 +97,7 @@ const (
 	Service  FieldName = "service"
 	Delivery FieldName = "delivery"
 	Has      FieldName = "has" // attachment, link, reply, forward, text, time
-	Is       FieldName = "is"  // locked, deleted, edited, system, differs
+	Is       FieldName = "is"  // locked, deleted, edited, system, differs, message, call and other types
 	Lang     FieldName = "lang"
 	Entity   FieldName = "entity" // an identifier in the text, or a kind of them
 )

@@ -44,9 +44,9 @@ func check(t *testing.T, s *querytest.Script, c querytest.Case) {
 			t.Errorf("line %d: %q prints %q, which reads as %v (%v)", c.Line, c.Query, n, again, err)
 		}
 	}
-	got := s.Hits(n)
+	got := s.Hits(n, c.Scope)
 	for i := range s.Docs {
-		if !query.HasThen(n) && query.Match(n, &s.Docs[i].Doc) != slices.Contains(got, s.Docs[i].Label) {
+		if query.IsAll(c.Scope) && !query.HasThen(n) && query.Match(n, &s.Docs[i].Doc) != slices.Contains(got, s.Docs[i].Label) {
 			t.Errorf("line %d: Match and MatchAll do not agree on %s", c.Line, s.Docs[i].Label)
 		}
 	}
@@ -56,7 +56,7 @@ func check(t *testing.T, s *querytest.Script, c querytest.Case) {
 	}
 	for label, want := range c.Marks {
 		i := slices.IndexFunc(s.Docs, func(d querytest.Doc) bool { return d.Label == label })
-		text := s.Docs[i].Message.Text
+		text := s.Docs[i].Union().Text
 		pieces := []string{}
 		for _, m := range query.Marks(n, text) {
 			pieces = append(pieces, text[m[0]:m[1]])

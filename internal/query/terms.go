@@ -2,6 +2,7 @@ package query
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,7 +15,14 @@ var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang, E
 // The words that has: and is: know.
 var (
 	HasWords = []string{"attachment", "link", "reply", "forward", "text", "time"}
-	IsWords  = append(argus.StateWords[:len(argus.StateWords):len(argus.StateWords)], "differs")
+	IsWords  = slices.Concat(argus.StateWords[:], []string{"differs", argus.MessageWord}, argus.TypeWords[1:])
+)
+
+// The places in IsWords of what is no state.
+const (
+	isDiffers = len(argus.StateWords) + iota
+	isMessage
+	isType // of a type, less 1: a text has no word but message
 )
 
 // Exact begins the value of a field that is an account or conversation letter
@@ -25,7 +33,8 @@ const Exact = "="
 
 // Terms yields the terms that a message has in a field, until yield returns
 // false, and returns false then. It is the one definition of a field: [Match]
-// compares a value with these terms, and an index indexes them.
+// compares a value with these terms, and an index indexes them. A term of any
+// sighting is one of the message, but for is:locked and is:differs.
 //
 //	from, to, with  of each account: Exact and the account as it is; and of
 //	                the account and, for the sender, of the name shown: the
@@ -33,7 +42,8 @@ const Exact = "="
 //	in              the same of the conversation, and its title
 //	service         the service
 //	delivery        each delivery as D-0007
-//	has, is         words of HasWords and IsWords
+//	has, is         words of HasWords and IsWords: is:locked if no sighting can be
+//	                read, is:differs if two say different things
 //	lang            the language in lower case, and each shorter form: pt-br, pt
 //	entity          of each identifier in the text (package entity) its kind and
 //	                its normal form
@@ -42,7 +52,34 @@ const Exact = "="
 // their punctuation. A term may come more than once, and is valid until yield
 // returns. The analyzer's text is lost.
 func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) bool {
-	m := d.Message
+	switch name {
+	case Has:
+		set := uint(0)
+		for i := range d.Sightings {
+			set |= has(d.Sightings[i].Message)
+		}
+		return a.words(HasWords, set, yield)
+	case Is:
+		return a.words(IsWords, d.is(), yield)
+	case Entity:
+		for text := range d.texts {
+			if !a.entities(text, yield) {
+				return false
+			}
+		}
+		return true
+	}
+	for i := range d.Sightings {
+		if !a.sightingTerms(&d.Sightings[i], name, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// sightingTerms yields the terms of a field that each sighting has for itself.
+func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []byte) bool) bool {
+	m := s.Message
 	switch name {
 	case From:
 		return a.exact(m.From, yield) && a.name(m.From, yield) && a.name(m.FromName, yield)
@@ -52,42 +89,56 @@ func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) b
 				return false
 			}
 		}
-		return true
 	case With:
-		return a.Terms(d, From, yield) && a.Terms(d, To, yield)
+		return a.sightingTerms(s, From, yield) && a.sightingTerms(s, To, yield)
 	case In:
 		return a.exact(m.Conversation, yield) && a.name(m.Conversation, yield) && a.name(m.Title, yield)
 	case Service:
 		whole := a.foldWhole(m.Service)
 		return len(whole) == 0 || yield(whole)
 	case Delivery:
-		for _, n := range d.Deliveries {
-			if a.whole = append(a.whole[:0], n.String()...); !yield(a.whole) {
-				return false
-			}
+		if s.Delivery == 0 {
+			return true
 		}
-		return true
-	case Has:
-		return a.words(HasWords, has(m), yield)
-	case Is:
-		set := uint(m.State)
-		if d.Differs {
-			set |= 1 << len(argus.StateWords)
-		}
-		return a.words(IsWords, set, yield)
+		a.whole = append(a.whole[:0], s.Delivery.String()...)
+		return yield(a.whole)
 	case Lang:
 		return a.lang(m.Lang, yield)
-	case Entity:
-		for _, e := range a.finder.Find(m.Text) {
-			if a.whole = append(a.whole[:0], e.Kind...); !yield(a.whole) {
-				return false
-			}
-			if a.whole = append(a.whole[:0], e.Normal...); !yield(a.whole) {
-				return false
-			}
+	}
+	return true
+}
+
+func (a *Analyzer) entities(text string, yield func(term []byte) bool) bool {
+	for _, e := range a.finder.Find(text) {
+		if a.whole = append(a.whole[:0], e.Kind...); !yield(a.whole) {
+			return false
+		}
+		if a.whole = append(a.whole[:0], e.Normal...); !yield(a.whole) {
+			return false
 		}
 	}
 	return true
+}
+
+// is returns the set of IsWords that are true of the message.
+func (d *Doc) is() (set uint) {
+	for i := range d.Sightings {
+		m := d.Sightings[i].Message
+		set |= uint(m.State &^ argus.StateLocked)
+		if m.Type.IsMessage() {
+			set |= 1 << isMessage
+		}
+		if m.Type != argus.TypeText {
+			set |= 1 << (isType + int(m.Type) - 1)
+		}
+	}
+	if d.Locked() {
+		set |= uint(argus.StateLocked)
+	}
+	if d.Differs() {
+		set |= 1 << isDiffers
+	}
+	return set
 }
 
 // Terms returns the terms that a message has in a field, each once.

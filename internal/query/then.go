@@ -1,8 +1,11 @@
 package query
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/argus-evidence/argus"
 )
 
 // The limits of A ->N B.
@@ -14,22 +17,24 @@ const (
 // MatchAll says of each of some messages whether it matches. It is the
 // definition of what a query with a Then means; for any other it says what
 // [Match] does. The messages are all those inside the scope, oldest first, in
-// the order of hits.
+// the order of hits ([Compare]).
 //
-// The messages of one service and conversation that were sent at a known time
-// are its turns. Messages without a conversation or a time, and those outside
-// the scope, are no turns: they do not match a Then, and are not counted. A
-// turn matches a Then if it matches Second and one of the Within turns before
-// it matches First, is no copy of the same message, and, if Other, was sent by
-// another account; of a turn without a sender nobody knows who it was.
-func MatchAll(n Node, docs []*Doc) []bool {
+// The messages and calls of one service and conversation that were sent at a
+// known time are its turns ([Turns]). Messages without a conversation or a time,
+// and those outside the scope, are no turns: they do not match a Then, and are not
+// counted. A turn matches a Then if it matches Second and one of the Within turns
+// before it matches First and, if Other, was sent by another account; of a turn
+// without a sender nobody knows who it was.
+func MatchAll(n Node, docs []*Doc) []bool { return matchAll(n, docs, Turns(n)) }
+
+func matchAll(n Node, docs []*Doc, types argus.TypeSet) []bool {
 	matches := make([]bool, len(docs))
 	combine := func(nodes []Node, and bool) {
 		for i := range matches {
 			matches[i] = and
 		}
 		for _, inner := range nodes {
-			for i, one := range MatchAll(inner, docs) {
+			for i, one := range matchAll(inner, docs, types) {
 				if one != and {
 					matches[i] = one
 				}
@@ -42,14 +47,15 @@ func MatchAll(n Node, docs []*Doc) []bool {
 	case Or:
 		combine(n.Nodes, false)
 	case Not:
-		for i, one := range MatchAll(n.Node, docs) {
+		for i, one := range matchAll(n.Node, docs, types) {
 			matches[i] = !one
 		}
 	case Then:
-		first, second := MatchAll(n.First, docs), MatchAll(n.Second, docs)
+		first, second := matchAll(n.First, docs, types), matchAll(n.Second, docs, types)
 		turns := map[[2]string][]int{}
 		for i, d := range docs {
-			if m := d.Message; m.Conversation != "" && m.Sent.Known() {
+			if s := d.Lead(); s.Message.Conversation != "" && s.Message.Sent.Known() && d.turn(types) {
+				m := s.Message
 				key := [2]string{m.Service, m.Conversation}
 				turns[key] = append(turns[key], i)
 			}
@@ -74,8 +80,13 @@ func MatchAll(n Node, docs []*Doc) []bool {
 // joins says whether one message may stand for the first node and the other
 // for the second.
 func (n Then) joins(first, second *Doc) bool {
-	a, b := first.Message.From, second.Message.From
-	return first.ID != second.ID && (!n.Other || a != "" && b != "" && a != b)
+	a, b := first.Lead().Message.From, second.Lead().Message.From
+	return !n.Other || a != "" && b != "" && a != b
+}
+
+// turn says whether a sighting is of one of the types.
+func (d *Doc) turn(types argus.TypeSet) bool {
+	return slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return types.Has(s.Message.Type) })
 }
 
 // byOther ends an arrow whose right side another account sent.

@@ -404,7 +404,7 @@ func TestPlotsAreFoundByTheirTruth(t *testing.T) {
 		docs[id.String()] = true
 		plotOf[id.String()] = -1
 		if one.plot >= 0 || len(all)%4 == 0 { // enough to see what else is found
-			all = append(all, query.Doc{ID: id, Message: &one.sent})
+			all = append(all, query.Doc{Sightings: []query.Sighting{{ID: id, Message: &one.sent}}})
 		}
 	}
 	for _, m := range truth["message"] {
@@ -440,7 +440,7 @@ func TestPlotsAreFoundByTheirTruth(t *testing.T) {
 				if !matcher.Match(&candidate) {
 					continue
 				}
-				if plotOf[all[i].ID.String()] == number {
+				if plotOf[all[i].ID().String()] == number {
 					hits++
 				} else {
 					strange++

@@ -61,6 +61,8 @@ type batch struct {
 	conversations, senders, receivers, langs table
 
 	docs []batchDoc
+	// asOf has for each group of copies the record with which it began.
+	asOf []uint64
 	// all holds for each document its words in order, then its field terms.
 	all  []uint32
 	late []lateFacts
@@ -73,7 +75,10 @@ type batch struct {
 }
 
 type batchDoc struct {
-	time, sequence, seq                  uint64
+	time, sequence, seq, id              uint64
+	group                                uint32 // from 1; 0 for a message of which one copy is known
+	version                              uint32 // numbered in the group
+	quality                              uint8
 	conversation, sender, receiver, lang uint32
 	begin, fields, end                   uint32 // places in all
 }
@@ -92,30 +97,41 @@ func (b *batch) reset() {
 	for _, t := range []*table{&b.terms, &b.groups, &b.conversations, &b.senders, &b.receivers, &b.langs} {
 		t.reset()
 	}
-	b.group, b.grouped, b.docs, b.all = b.group[:0], b.grouped[:0], b.docs[:0], b.all[:0]
+	b.group, b.grouped, b.docs, b.all, b.asOf = b.group[:0], b.grouped[:0], b.docs[:0], b.all[:0], b.asOf[:0]
 	b.late, b.size = nil, 0
 }
 
 func (b *batch) empty() bool { return len(b.docs) == 0 && len(b.late) == 0 }
 
-// add takes a record.
-func (b *batch) add(r *argus.Record) {
-	switch r.Kind {
-	case argus.KindSighting:
-		b.late = addLate(b.late, r.Delivery, r.Of)
-		b.size += 8
-	case argus.KindMessage:
-		if r.Of != 0 {
-			b.late = addLate(b.late, factDiffers, r.Of)
-			b.size += 8
+// addFact notes a fact about a document.
+func (b *batch) addFact(fact argus.DeliveryNumber, number uint64) {
+	b.late = addLate(b.late, fact, number)
+	b.size += 8
+}
+
+// addGroup takes the copies of a message that say different things. They are one
+// message as of a record.
+func (b *batch) addGroup(asOf uint64, copies []*argus.Record) {
+	b.asOf = append(b.asOf, asOf)
+	var versions []argus.Version
+	for _, r := range copies {
+		b.addCopy(r)
+		d := &b.docs[len(b.docs)-1]
+		version := slices.Index(versions, r.Version)
+		if version < 0 {
+			version, versions = len(versions), append(versions, r.Version)
 		}
-		b.addMessage(r)
+		d.group, d.version = uint32(len(b.asOf)), uint32(version)
 	}
 }
 
-func (b *batch) addMessage(r *argus.Record) {
+// addCopy takes a copy of a message, with everything that it says.
+func (b *batch) addCopy(r *argus.Record) {
 	m := r.Message
-	d := batchDoc{time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, begin: uint32(len(b.all))}
+	d := batchDoc{
+		time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, id: binary.BigEndian.Uint64(r.ID[:8]),
+		quality: query.Quality(&m.Sent), begin: uint32(len(b.all)),
+	}
 	b.wanted, b.key = b.wanted[:0], b.key[:0]
 	for b.analyzer.Reset(m.Text); b.analyzer.Next(); {
 		b.key = append(b.key, b.analyzer.Term()...)
@@ -144,16 +160,13 @@ var groupFields = [...][]query.FieldName{{query.From}, {query.In, query.Service}
 // addFields appends the field terms of a message and sets its column values.
 func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 	m := r.Message
-	doc := query.Doc{ID: r.ID, Message: m, Deliveries: []argus.DeliveryNumber{r.Delivery}, Differs: r.Of != 0}
+	doc := query.Doc{Sightings: []query.Sighting{{ID: r.ID, Version: r.Version, Delivery: r.Delivery, Message: m}}}
 	b.wanted, b.key = b.wanted[:0], b.key[:0]
 	b.wantGroup(0, m.From, m.FromName)
 	b.wantGroup(1, m.Service, m.Conversation, m.Title)
 	b.wantGroup(2, m.Lang)
 	b.wantGroup(3, m.To...)
-	state := [6]byte{byte(m.State)}
-	if doc.Differs {
-		state[1] = 1
-	}
+	state := [6]byte{byte(m.State), byte(m.Type)}
 	binary.LittleEndian.PutUint32(state[2:], uint32(r.Delivery))
 	b.wantGroup(4, string(state[:]))
 	var added int
@@ -197,15 +210,14 @@ func (b *batch) newGroup(d *query.Doc, i int) termGroup {
 // columnValue returns what the message has in the column of a field.
 func (b *batch) columnValue(d *query.Doc, field query.FieldName) []byte {
 	b.value = b.value[:0]
+	m := d.Sightings[0].Message
 	switch field {
 	case query.From:
-		b.value = append(b.value, d.Message.From...)
+		b.value = append(b.value, m.From...)
 	case query.In:
-		b.value = appendConversationKey(b.value, d.Message.Service, d.Message.Conversation)
+		b.value = appendConversationKey(b.value, m.Service, m.Conversation)
 	case query.To:
-		if len(d.Message.To) == 1 {
-			b.value = append(b.value, d.Message.To[0]...)
-		}
+		b.value = appendReceiver(b.value, m.To)
 	case query.Lang:
 		b.analyzer.Terms(d, query.Lang, func(term []byte) bool {
 			b.value = append(b.value, term...)
@@ -215,9 +227,13 @@ func (b *batch) columnValue(d *query.Doc, field query.FieldName) []byte {
 	return b.value
 }
 
-// fieldTerms appends the terms of a field.
+// fieldTerms appends the terms of a field. That it is a message goes without one:
+// what is none has the term of its type.
 func (b *batch) fieldTerms(to []uint32, d *query.Doc, field query.FieldName) []uint32 {
 	b.analyzer.Terms(d, field, func(term []byte) bool {
+		if field == query.Is && string(term) == argus.MessageWord {
+			return true
+		}
 		b.value = append(append(b.value[:0], fieldByte[field]), term...)
 		number, unknown := b.terms.number(b.value)
 		if unknown {
@@ -268,7 +284,7 @@ func (t *table) order() []uint32 {
 func (b *batch) content() *content {
 	docs := b.docs
 	slices.SortFunc(docs, func(a, b batchDoc) int {
-		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.sequence, b.sequence), cmp.Compare(a.seq, b.seq))
+		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.sequence, b.sequence), cmp.Compare(a.id, b.id), cmp.Compare(a.seq, b.seq))
 	})
 	column := func(v *table, number func(d *batchDoc) uint32) values {
 		list, ordinals := v.sorted()
@@ -280,6 +296,8 @@ func (b *batch) content() *content {
 		time:         func(doc int) uint64 { return docs[doc].time },
 		sequence:     func(doc int) uint64 { return docs[doc].sequence },
 		seq:          func(doc int) uint64 { return docs[doc].seq },
+		id:           func(doc int) uint64 { return docs[doc].id },
+		groups:       b.groupsOf(),
 		conversation: column(&b.conversations, func(d *batchDoc) uint32 { return d.conversation }),
 		sender:       column(&b.senders, func(d *batchDoc) uint32 { return d.sender }),
 		receiver:     column(&b.receivers, func(d *batchDoc) uint32 { return d.receiver }),
@@ -289,6 +307,42 @@ func (b *batch) content() *content {
 		late:         b.late,
 	}
 }
+
+// groupsOf returns the groups by the places of their documents.
+func (b *batch) groupsOf() []group {
+	groups := make([]group, len(b.asOf))
+	for i := range groups {
+		groups[i].asOf = b.asOf[i]
+	}
+	for doc := range b.docs {
+		if d := &b.docs[doc]; d.group > 0 {
+			g := &groups[d.group-1]
+			g.members = append(g.members, member{uint32(doc), d.version, d.quality})
+		}
+	}
+	return groups
+}
+
+// appendReceiver appends what the column of receivers has: the one receiver behind
+// a letter, or the mark of several; nothing for none.
+func appendReceiver(value []byte, to []string) []byte {
+	one := ""
+	for _, account := range to {
+		switch {
+		case account == "" || account == one:
+		case one != "":
+			return append(value, severalReceivers...)
+		default:
+			one = account
+		}
+	}
+	if one == "" {
+		return value
+	}
+	return append(append(value, oneReceiver...), one...)
+}
+
+const severalReceivers, oneReceiver = "*", "="
 
 // inverted yields the documents of each term.
 func (b *batch) inverted(order []uint32) iter.Seq2[[]byte, []uint32] {

@@ -7,8 +7,9 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// A cache keeps sets of documents that are asked for again, within a number of
-// bytes; the one not used for longest goes first. Nobody changes what is in it.
+// A cache keeps sets of documents, and views, that are asked for again, within a
+// number of bytes; the one not used for longest goes first. Nobody changes what is
+// in it.
 type cache struct {
 	mu      sync.Mutex
 	free    int
@@ -20,42 +21,53 @@ type cache struct {
 type cacheKey struct{ segment, what string }
 
 type cacheEntry struct {
-	key  cacheKey
-	docs *roaring.Bitmap
-	size int
+	key   cacheKey
+	value any
+	size  int
 }
 
 func newCache(size int) *cache {
 	return &cache{free: size, entries: map[cacheKey]*list.Element{}}
 }
 
-// get returns the set, computing it if it is not there.
+// get returns a set, computing it if it is not there.
 func (c *cache) get(key cacheKey, compute func() (*roaring.Bitmap, error)) (*roaring.Bitmap, error) {
+	return cached(c, key, func() (*roaring.Bitmap, int, error) {
+		docs, err := compute()
+		if err != nil {
+			return nil, 0, err
+		}
+		// What lies in a mapped file must not outlive the mapping.
+		docs = docs.Clone()
+		return docs, int(docs.GetSizeInBytes()), nil
+	})
+}
+
+// cached returns a value, computing it with its size if it is not there.
+func cached[T any](c *cache, key cacheKey, compute func() (T, int, error)) (T, error) {
 	c.mu.Lock()
 	if e := c.entries[key]; e != nil {
 		c.recent.MoveToFront(e)
 		c.mu.Unlock()
-		return e.Value.(*cacheEntry).docs, nil
+		return e.Value.(*cacheEntry).value.(T), nil
 	}
 	c.mu.Unlock()
-	docs, err := compute()
+	value, size, err := compute()
 	if err != nil {
-		return nil, err
+		return value, err
 	}
-	// What lies in a mapped file must not outlive the mapping.
-	docs = docs.Clone()
-	size := int(docs.GetSizeInBytes()) + len(key.segment) + len(key.what) + 256
+	size += len(key.segment) + len(key.what) + 256
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.entries[key] != nil {
-		return docs, nil
+		return value, nil
 	}
-	c.entries[key] = c.recent.PushFront(&cacheEntry{key, docs, size})
+	c.entries[key] = c.recent.PushFront(&cacheEntry{key, value, size})
 	c.free -= size
 	for c.free < 0 {
 		oldest := c.recent.Remove(c.recent.Back()).(*cacheEntry)
 		delete(c.entries, oldest.key)
 		c.free += oldest.size
 	}
-	return docs, nil
+	return value, nil
 }

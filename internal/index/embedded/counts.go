@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"hash/maphash"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
@@ -25,6 +27,8 @@ type counts struct {
 	mu     sync.Mutex // for what follows
 	facets map[query.FieldName]map[string]*uint64
 	bars   map[int64]uint64 // by the start, in microseconds
+	beside []uint64         // by type, of what is no message
+	differ uint64
 	pairs  *pairTable
 	names  names // of the pairs
 }
@@ -37,7 +41,7 @@ func newCounts(req index.Request) (*counts, error) {
 	if req.Zone == nil {
 		req.Zone = time.UTC
 	}
-	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, pairs: newPairTable(), names: newNames()}
+	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, beside: make([]uint64, len(argus.TypeWords)), pairs: newPairTable(), names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
 			return nil, fmt.Errorf("count by %s: messages are counted by from, in, service, delivery, is, lang and entity", f)
@@ -50,14 +54,16 @@ func newCounts(req index.Request) (*counts, error) {
 	return c, nil
 }
 
-func (c *counts) add(q *search, s *segment, docs *roaring.Bitmap) error {
+func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
+	s := v.segment
+	c.addTypes(v, docs)
 	for field, values := range c.facets {
 		var err error
 		switch field {
 		case query.From:
 			err = c.addColumn(q, &s.senders, &s.sender, docs, func(value []byte, n uint64) { addTo(values, value, n) })
 		case query.Lang:
-			err = c.addColumn(q, &s.langs, &s.lang, docs, func(value []byte, n uint64) { addTo(values, value, n) })
+			err = c.addLangs(q, v, docs, values)
 		case query.In:
 			err = c.addColumn(q, &s.conversations, &s.conversation, docs, func(value []byte, n uint64) {
 				_, conversation := splitConversationKey(value)
@@ -68,9 +74,9 @@ func (c *counts) add(q *search, s *segment, docs *roaring.Bitmap) error {
 				addTo(values, conversationService(value), n)
 			})
 		case query.Entity:
-			err = c.addEntities(q, s, docs, values)
+			err = c.addEntities(q, v, docs, values)
 		default:
-			err = c.addTerms(q, s, field, docs, values)
+			err = c.addTerms(q, v, field, docs, values)
 		}
 		if err != nil {
 			return err
@@ -88,7 +94,7 @@ func (c *counts) add(q *search, s *segment, docs *roaring.Bitmap) error {
 		}
 	}
 	if c.req.Pairs > 0 {
-		return c.addPairs(q, s, docs)
+		return c.addPairs(q, v, docs)
 	}
 	return nil
 }
@@ -125,22 +131,72 @@ func addTo(counts map[string]*uint64, value []byte, n uint64) {
 	counts[string(value)] = &n
 }
 
-// addTerms counts documents by the terms of a field that has few.
-func (c *counts) addTerms(q *search, s *segment, field query.FieldName, docs *roaring.Bitmap, counts map[string]*uint64) error {
-	values := map[string]bool{}
-	low, high := s.terms.prefixed([]byte{fieldByte[field]})
-	for terms := s.terms.from(low); terms.next < high && terms.advance(); {
-		values[string(terms.key[1:])] = true
+// addTypes counts what is no message, and what differs.
+func (c *counts) addTypes(v *view, docs *roaring.Bitmap) {
+	if v.differs != nil {
+		n := docs.AndCardinality(v.differs)
+		c.mu.Lock()
+		c.differ += n
+		c.mu.Unlock()
 	}
-	for _, other := range q.snapshot.segments {
-		for i := range other.late {
-			if late := other.late[i].field(); late.Name == field {
-				values[late.Value] = true
-			}
+	for t, word := range argus.TypeWords {
+		if argus.Type(t).IsMessage() {
+			continue
+		}
+		if n := docs.AndCardinality(v.lift(v.isWord(word))); n > 0 {
+			c.mu.Lock()
+			c.beside[t] += n
+			c.mu.Unlock()
 		}
 	}
-	for value := range values {
-		having, err := q.field(s, query.Field{Name: field, Value: value})
+}
+
+// addLangs counts messages by their languages. Copies of one may have several.
+func (c *counts) addLangs(q *search, v *view, docs *roaring.Bitmap, counts map[string]*uint64) error {
+	single, grouped := docs, roaring.New()
+	if v.groups > 0 {
+		single, grouped = roaring.AndNot(docs, v.segment.grouped), roaring.And(docs, v.segment.grouped)
+	}
+	err := c.addColumn(q, &v.langs, &v.lang, single, func(value []byte, n uint64) { addTo(counts, value, n) })
+	if err != nil || grouped.IsEmpty() {
+		return err
+	}
+	var several []uint64
+	found := map[uint64]uint64{}
+	if err := q.each(grouped, func(doc int) error {
+		several = several[:0]
+		v.eachCopy(doc, func(copied int) {
+			if lang := v.lang.at(copied); !slices.Contains(several, lang) {
+				several = append(several, lang)
+				found[lang]++
+			}
+		})
+		return nil
+	}); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for lang, n := range found {
+		list := v.langs.from(int(lang))
+		list.advance()
+		addTo(counts, list.key, n)
+	}
+	return nil
+}
+
+// addTerms counts messages by the terms of a field that has few.
+func (c *counts) addTerms(q *search, v *view, field query.FieldName, docs *roaring.Bitmap, counts map[string]*uint64) error {
+	var values []string
+	if field == query.Is {
+		values = slices.DeleteFunc(slices.Clone(query.IsWords), func(word string) bool { return word == argus.MessageWord })
+	} else {
+		for _, d := range v.deliveries(q.snapshot) {
+			values = append(values, d.String())
+		}
+	}
+	for _, value := range values {
+		having, err := q.evaluate(v, query.Field{Name: field, Value: value}, nil)
 		if err != nil {
 			return err
 		}
@@ -153,22 +209,30 @@ func (c *counts) addTerms(q *search, s *segment, field query.FieldName, docs *ro
 	return nil
 }
 
-// addEntities counts documents by their identifiers, of which there are many,
-// most of them in few documents. Their kinds do not count.
-func (c *counts) addEntities(q *search, s *segment, docs *roaring.Bitmap, counts map[string]*uint64) error {
+// addEntities counts messages by their identifiers, of which there are many,
+// most of them in few messages. Their kinds do not count.
+func (c *counts) addEntities(q *search, v *view, docs *roaring.Bitmap, counts map[string]*uint64) error {
 	found := map[string]uint64{}
-	wanted := docs.ToDense()
+	wanted := dense(docs.ToDense())
+	counted := make([]int, v.groups) // by group: the ordinal for which it was counted last, from 1
 	var having []uint32
-	low, high := s.terms.prefixed([]byte{fieldByte[query.Entity]})
-	for terms, ordinal := s.terms.from(low), low; ordinal < high && terms.advance(); ordinal++ {
+	low, high := v.terms.prefixed([]byte{fieldByte[query.Entity]})
+	for terms, ordinal := v.terms.from(low), low; ordinal < high && terms.advance(); ordinal++ {
 		if ordinal%patience == 0 && q.ctx.Err() != nil {
 			return q.ctx.Err()
 		}
 		n := uint64(0)
-		having = s.postings(ordinal).appendTo(having[:0])
+		having = v.postings(ordinal).appendTo(having[:0])
 		for _, doc := range having {
-			if int(doc/64) < len(wanted) {
-				n += wanted[doc/64] >> (doc % 64) & 1
+			if g := v.segment.group.at(int(doc)); g > 0 {
+				if v.selected != nil && !v.selected.Contains(doc) || counted[g-1] == ordinal+1 {
+					continue
+				}
+				counted[g-1] = ordinal + 1
+				doc = v.shown[g-1]
+			}
+			if wanted.has(int(doc)) {
+				n++
 			}
 		}
 		if n > 0 && !entity.IsKind(terms.key[1:]) {
@@ -291,11 +355,21 @@ func (p *pairCount) add(o pairCount) {
 const maxValues = 2_000_000
 
 // addPairs counts who wrote to whom: by the segment's own numbers first.
-func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
+func (c *counts) addPairs(q *search, v *view, docs *roaring.Bitmap) error {
+	s := v.segment
+	none, several := s.receiverMarks()
+	nobody := uint64(s.receivers.count) // in the place of both
 	found := newPairTable()
-	err := q.runs(docs, func(docs []uint32) error {
+	err := q.runs(roaring.And(docs, v.lift(s.ofTypes(q.turns))), func(docs []uint32) error {
 		for _, doc := range docs {
-			key := pairKey{uint32(s.sender.at(int(doc))), uint32(s.receiver.at(int(doc))), uint32(s.conversation.at(int(doc)))}
+			receiver := s.receiver.at(int(doc))
+			if s.group.at(int(doc)) > 0 {
+				receiver = v.oneReceiver(int(doc), none, several)
+			}
+			if receiver == none || receiver == several {
+				receiver = nobody
+			}
+			key := pairKey{uint32(s.sender.at(int(doc))), uint32(receiver), uint32(s.conversation.at(int(doc)))}
 			time := s.times.at(int(doc))
 			found.add(key, pairCount{1, time, time})
 		}
@@ -304,16 +378,17 @@ func (c *counts) addPairs(q *search, s *segment, docs *roaring.Bitmap) error {
 	if err != nil {
 		return err
 	}
-	senders, receivers := make([]uint32, s.senders.count), make([]uint32, s.receivers.count)
+	senders, receivers := make([]uint32, s.senders.count), make([]uint32, s.receivers.count+1)
 	conversations, services := make([]uint32, s.conversations.count), make([]uint32, s.conversations.count)
 	for own := range found.all() {
 		senders[own.from], receivers[own.to], services[own.where] = 1, 1, 1
 	}
+	receivers[nobody] = 0
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	whole := func(key []byte) []byte { return key }
 	c.names.number(&s.senders, senders, whole)
-	c.names.number(&s.receivers, receivers, whole)
+	c.names.number(&s.receivers, receivers, func(key []byte) []byte { return bytes.TrimPrefix(key, []byte(oneReceiver)) })
 	c.names.number(&s.conversations, services, conversationService)
 	for own := range found.all() {
 		if receivers[own.to] == 0 {
@@ -404,6 +479,13 @@ func (c *counts) report(result *index.Result) {
 			result.Facets = map[query.FieldName][]index.Count{}
 		}
 		result.Facets[field] = list[:min(len(list), c.req.FacetSize)]
+	}
+	result.Messages, result.Differing = result.Total, c.differ
+	for t, n := range c.beside {
+		if n > 0 {
+			result.Messages -= n
+			result.Beside = append(result.Beside, index.Count{Value: argus.TypeWords[t], Count: n})
+		}
 	}
 	result.Histogram = c.histogram()
 	result.Pairs = c.mostFrequent()

@@ -109,7 +109,7 @@ func TestPowerCuts(t *testing.T) {
 	var flushed, flushing atomic.Uint64
 	cut := &powerCut{t: t, unsynced: map[string]bool{}, done: func() {}}
 	cut.look = func(dir string, spoiled bool) {
-		ix := open(t, dir, Options{Text: records})
+		ix := open(t, dir, Options{Evidence: records})
 		defer ix.Close()
 		position, got, err := answers(ix)
 		if err != nil {
@@ -131,7 +131,7 @@ func TestPowerCuts(t *testing.T) {
 		}
 		expectEqual(t, "after going on", got, answersAt(after))
 	}
-	ix := open(t, t.TempDir(), Options{Text: records, SegmentDocs: 100, Step: cut.step})
+	ix := open(t, t.TempDir(), Options{Evidence: records, SegmentDocs: 100, Step: cut.step})
 	defer ix.Close()
 	for _, n := range stops {
 		flushing.Store(uint64(n))
@@ -153,7 +153,7 @@ func TestFailingSteps(t *testing.T) {
 	for failing := 1; ; failing++ {
 		dir := t.TempDir()
 		steps := 0
-		ix := open(t, dir, Options{Text: records})
+		ix := open(t, dir, Options{Evidence: records})
 		ix.options.Step = func(string, string) error {
 			if steps++; steps == failing {
 				return errDisk
@@ -179,7 +179,7 @@ func TestFailingSteps(t *testing.T) {
 			t.Errorf("after a failed flush: position %d, %v", r, err)
 		}
 		ix.Close()
-		ix = open(t, dir, Options{Text: records})
+		ix = open(t, dir, Options{Evidence: records})
 		if position := ix.Position(); !slices.Contains([]uint64{0, 60}, position) {
 			t.Errorf("position %d", position)
 		}

@@ -20,7 +20,7 @@ import (
 func damagedIndex(t testing.TB) (dir string, records texts) {
 	t.Helper()
 	dir, records = t.TempDir(), sample(260)
-	ix, err := Open(dir, Options{SegmentDocs: 300})
+	ix, err := Open(dir, Options{Evidence: records, SegmentDocs: 300})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestEveryByteCounts(t *testing.T) {
 		rewrite(t, path, whole)
 	}
 	t.Logf("changed %d bytes", tried)
-	ix := open(t, dir, Options{ReadOnly: true, Text: records})
+	ix := open(t, dir, Options{ReadOnly: true, Evidence: records})
 	defer ix.Close()
 	expectClean(t, ix)
 }
@@ -102,7 +102,7 @@ func fileNames(t *testing.T, dir string) (names []string) {
 
 func expectDamage(t *testing.T, dir string, records texts, name, how string) {
 	t.Helper()
-	ix, err := Open(dir, Options{ReadOnly: true, Text: records})
+	ix, err := Open(dir, Options{ReadOnly: true, Evidence: records})
 	if err == nil {
 		defer ix.Close()
 		_, _, _ = answers(ix)
@@ -141,7 +141,7 @@ func TestSegmentsOutOfPlace(t *testing.T) {
 		t.Errorf("swapped segments: %v", err)
 	}
 	swap()
-	ix := open(t, dir, Options{Text: records})
+	ix := open(t, dir, Options{Evidence: records})
 	defer ix.Close()
 	if err := os.Remove(a); err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestMergeRefusesDamage(t *testing.T) {
 			rewrite(t, path, data)
 		}
 	}
-	ix := open(t, dir, Options{})
+	ix := open(t, dir, Options{Evidence: sample(400)})
 	defer ix.Close()
 	var err error
 	for n := len(records); err == nil && n < len(records)+20; n++ {

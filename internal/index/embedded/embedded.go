@@ -26,11 +26,11 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Options of an index. All but Text may be left out.
+// Options of an index. All but Evidence may be left out.
 type Options struct {
-	// Text gives the messages back, for regular expressions. Without it they
-	// are an error.
-	Text index.Text
+	// Evidence gives the messages back, for regular expressions and for further
+	// copies of a message. Without it both are an error.
+	Evidence index.Evidence
 	// ReadOnly opens beside a process that writes. Default false.
 	ReadOnly bool
 	// Rebuild throws away what the index holds. Default false.
@@ -61,6 +61,9 @@ type Index struct {
 	// Of the goroutine that adds.
 	batch *batch
 	added uint64
+	// known are messages of which several copies came, and pending those of them
+	// of which something new is to be written.
+	known, pending map[argus.ID]*known
 
 	// publishing orders the changes of the manifest, and guards broken: why
 	// nothing can be written any more.
@@ -96,7 +99,7 @@ func Open(dir string, options Options) (*Index, error) {
 	if options.Step == nil {
 		options.Step = func(string, string) error { return nil }
 	}
-	ix := &Index{dir: dir, options: options, cache: newCache(options.CacheBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	ix := &Index{known: map[argus.ID]*known{}, pending: map[argus.ID]*known{}, dir: dir, options: options, cache: newCache(options.CacheBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	ix.merged.L = &ix.mu
 	if options.ReadOnly {
 		close(ix.done)
@@ -324,7 +327,14 @@ func (ix *Index) Add(ctx context.Context, records []*argus.Record) error {
 		if r.Kind == argus.KindMessage && r.Message == nil {
 			return fmt.Errorf("add to index: record %d has no message", r.Seq)
 		}
-		ix.batch.add(r)
+		switch {
+		case r.Kind == argus.KindMessage && r.Of == 0:
+			ix.batch.addCopy(r)
+		case r.Kind == argus.KindMessage || r.Kind == argus.KindSighting:
+			if err := ix.addAgain(ctx, r); err != nil {
+				return err
+			}
+		}
 		ix.added = r.Seq
 		if ix.batch.size < ix.options.BatchBytes {
 			continue
@@ -343,23 +353,43 @@ func (ix *Index) Remove(ctx context.Context, seqs []uint64) error {
 		return errReadOnly
 	}
 	for _, seq := range seqs {
-		ix.batch.late = addLate(ix.batch.late, factRemoved, seq)
+		ix.batch.addFact(factRemoved, seq)
 	}
 	return ix.Flush(ctx)
 }
 
-// countGone counts what was removed of each segment.
+// countGone counts what was removed or replaced of each segment, and the messages
+// that are left.
 func (ix *Index) countGone(in *snapshot) error {
 	q := &search{ctx: context.Background(), cache: ix.cache, snapshot: in}
 	for _, s := range in.segments {
-		gone, err := q.removed(s)
-		if err != nil {
-			return err
-		}
-		if gone != nil {
-			s.gone.Store(int64(gone.GetCardinality()))
+		if err := q.countGone(s); err != nil {
+			return damaged(s.name, 0, err)
 		}
 	}
+	return nil
+}
+
+func (q *search) countGone(s *segment) (err error) {
+	defer guard(s.name, &err)
+	v, err := q.view(s, nil, nil)
+	if err != nil {
+		return err
+	}
+	messages, gone := uint64(s.docs), uint64(0)
+	if v.visible != nil {
+		messages = v.visible.GetCardinality()
+	}
+	if v.selected != nil {
+		gone = uint64(s.docs) - v.selected.GetCardinality()
+	}
+	removed, err := q.removed(s)
+	if err != nil {
+		return err
+	}
+	s.messages.Store(messages)
+	s.gone.Store(gone)
+	s.removed.Store(removed != nil && !removed.IsEmpty())
 	return nil
 }
 
@@ -379,9 +409,10 @@ func (ix *Index) Flush(ctx context.Context) error {
 	if err := cmp.Or(ix.whyBroken(), ix.waitForMerges()); err != nil {
 		return fmt.Errorf("flush index: %w", err)
 	}
-	if ix.added == snapshot.position && ix.batch.empty() {
+	if ix.added == snapshot.position && ix.batch.empty() && len(ix.pending) == 0 {
 		return nil
 	}
+	ix.addPending()
 	var written []*segment
 	if !ix.batch.empty() {
 		s, err := ix.write(ix.batch.content())
@@ -481,7 +512,7 @@ func (ix *Index) Stats() index.Stats {
 	}
 	defer snapshot.release()
 	for _, s := range snapshot.segments {
-		stats.Messages += uint64(s.docs) - uint64(s.gone.Load())
+		stats.Messages += s.messages.Load()
 		stats.Bytes += s.size
 	}
 	stats.Segments = len(snapshot.segments)

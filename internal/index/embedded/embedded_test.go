@@ -26,26 +26,47 @@ import (
 
 func TestIndex(t *testing.T) {
 	t.Parallel()
-	indextest.Run(t, func(dir string, text index.Text) (index.Index, error) {
-		return Open(dir, Options{Text: text})
+	indextest.Run(t, func(dir string, evidence index.Evidence) (index.Index, error) {
+		return Open(dir, Options{Evidence: evidence})
 	})
 }
 
 // The same with many small segments, merges all the time, and no cache.
 func TestIndexOfSmallSegments(t *testing.T) {
 	t.Parallel()
-	indextest.Run(t, func(dir string, text index.Text) (index.Index, error) {
-		return Open(dir, Options{Text: text, BatchBytes: 3000, SegmentDocs: 30, CacheBytes: 1})
+	indextest.Run(t, func(dir string, evidence index.Evidence) (index.Index, error) {
+		return Open(dir, Options{Evidence: evidence, BatchBytes: 3000, SegmentDocs: 30, CacheBytes: 1})
 	})
 }
 
 // texts gives records back, numbered from 1.
 type texts []*argus.Record
 
-func (t texts) Get(_ context.Context, seq uint64) (*argus.Record, error) { return t[seq-1], nil }
+// Whole has for a sighting what its message says, but for the receivers, which it
+// states itself, if any.
+func (t texts) Whole(_ context.Context, seq uint64) (*argus.Record, error) {
+	r := *t[seq-1]
+	if r.Kind == argus.KindSighting {
+		m := *t[r.Of-1].Message
+		if r.Message != nil {
+			m.To = r.Message.To
+		}
+		r.Message = &m
+	}
+	return &r, nil
+}
+
+func (t texts) Copies(_ context.Context, id argus.ID) (seqs []uint64, err error) {
+	for _, r := range t {
+		if (r.Kind == argus.KindMessage || r.Kind == argus.KindSighting) && r.MessageID() == id {
+			seqs = append(seqs, r.Seq)
+		}
+	}
+	return seqs, nil
+}
 
 // sample is a number of records of every kind: messages about in the order of
-// time, some seen again, some in copies that differ.
+// time, some seen again, some with other receivers, some in copies that differ.
 func sample(n int) texts {
 	c := newSmallCorpus()
 	var records texts
@@ -56,6 +77,9 @@ func sample(n int) texts {
 		case i%11 == 10:
 			of := messages[i*7%len(messages)]
 			r.Kind, r.Of, r.ID, r.Version = argus.KindSighting, of.Seq, of.ID, of.Version
+			if i%2 == 0 {
+				r.Message = &argus.Message{To: []string{"other receiver"}}
+			}
 		case i%17 == 16:
 			of := messages[i*5%len(messages)]
 			changed := *of.Message
@@ -111,7 +135,7 @@ func answers(ix *Index) (position uint64, all []any, err error) {
 // rebuilt answers from an index of the first records that was built at once.
 func rebuilt(t *testing.T, records texts) []any {
 	t.Helper()
-	ix := open(t, t.TempDir(), Options{Text: records})
+	ix := open(t, t.TempDir(), Options{Evidence: records})
 	defer ix.Close()
 	feed(t, ix, records)
 	_, all, err := answers(ix)
@@ -180,7 +204,7 @@ func TestRebuiltIncrementalMerged(t *testing.T) {
 	for _, batch := range []int{3, 20, 299} {
 		for _, segmentDocs := range []int{20, 200, 1e6} {
 			dir := t.TempDir()
-			ix := open(t, dir, Options{Text: records, SegmentDocs: segmentDocs})
+			ix := open(t, dir, Options{Evidence: records, SegmentDocs: segmentDocs})
 			for end := batch; ; end += batch {
 				feed(t, ix, records[:min(end, len(records))])
 				if end >= len(records) {
@@ -198,7 +222,7 @@ func TestRebuiltIncrementalMerged(t *testing.T) {
 					ix.settle(t)
 				case "merged":
 					ix.Close()
-					ix = open(t, dir, Options{Text: records, SegmentDocs: segmentDocs})
+					ix = open(t, dir, Options{Evidence: records, SegmentDocs: segmentDocs})
 				}
 			}
 			expectClean(t, ix)
@@ -214,13 +238,13 @@ func TestProcesses(t *testing.T) {
 	if ix := open(t, filepath.Join(dir, "none"), Options{ReadOnly: true}); ix.Position() != 0 {
 		t.Errorf("an index that is not there is at position %d", ix.Position())
 	}
-	writer := open(t, dir, Options{Text: records, SegmentDocs: 100})
+	writer := open(t, dir, Options{Evidence: records, SegmentDocs: 100})
 	if _, err := Open(dir, Options{}); !errors.Is(err, argus.ErrLocked) {
 		t.Errorf("a second writer: %v", err)
 	}
 	var readers []*Index
 	for n := 20; n <= len(records); n += 20 {
-		reader := open(t, dir, Options{Text: records, ReadOnly: true})
+		reader := open(t, dir, Options{Evidence: records, ReadOnly: true})
 		readers = append(readers, reader)
 		if err := reader.Add(t.Context(), records[n:]); err == nil {
 			t.Error("a reader added records")
@@ -267,7 +291,7 @@ func TestReadersDuringMerges(t *testing.T) {
 	t.Parallel()
 	records := sample(400)
 	dir := t.TempDir()
-	writer := open(t, dir, Options{SegmentDocs: 60})
+	writer := open(t, dir, Options{Evidence: records, SegmentDocs: 60})
 	defer writer.Close()
 	done := make(chan error)
 	for range 2 {
@@ -282,7 +306,7 @@ func TestReadersDuringMerges(t *testing.T) {
 				if err == nil {
 					want := uint64(0)
 					for _, record := range records[:r.Position] {
-						if record.Kind == argus.KindMessage {
+						if record.Kind == argus.KindMessage && record.Of == 0 {
 							want++
 						}
 					}
@@ -329,7 +353,7 @@ func TestRebuild(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			ix := open(t, dir, Options{})
+			ix := open(t, dir, Options{Evidence: sample(400)})
 			feed(t, ix, records)
 			ix.Close()
 			if err := test.spoil(dir); err != nil {
@@ -344,7 +368,7 @@ func TestRebuild(t *testing.T) {
 					ix.Close()
 				}
 			}
-			ix = open(t, dir, Options{Text: records, Rebuild: true})
+			ix = open(t, dir, Options{Evidence: records, Rebuild: true})
 			defer ix.Close()
 			if ix.Position() != 0 || ix.Stats().Messages != 0 {
 				t.Errorf("the rebuilt index begins at %d with %d messages", ix.Position(), ix.Stats().Messages)
@@ -445,7 +469,7 @@ func TestRemovedLeavesTheFiles(t *testing.T) {
 		records[i] = &secret
 	}
 	dir := t.TempDir()
-	ix := open(t, dir, Options{Text: records})
+	ix := open(t, dir, Options{Evidence: records})
 	feed(t, ix, records[:30])
 	feed(t, ix, records)
 	holds := func() bool {
@@ -474,7 +498,7 @@ func TestRemovedLeavesTheFiles(t *testing.T) {
 	if err := ix.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ix = open(t, dir, Options{Text: records})
+	ix = open(t, dir, Options{Evidence: records})
 	defer ix.Close()
 	r, err := ix.Search(t.Context(), index.Request{Query: query.Word{Term: "secretword"}})
 	if err != nil || r.Total != 0 {
@@ -502,7 +526,7 @@ func TestPowerCutsWhileRemoving(t *testing.T) {
 	var removed atomic.Bool
 	cut := &powerCut{t: t, unsynced: map[string]bool{}, done: func() {}}
 	cut.look = func(dir string, _ bool) {
-		ix := open(t, dir, Options{Text: records})
+		ix := open(t, dir, Options{Evidence: records})
 		defer ix.Close()
 		n := present(ix)
 		if n != 0 && (n != all || removed.Load()) {
@@ -514,7 +538,7 @@ func TestPowerCutsWhileRemoving(t *testing.T) {
 			t.Errorf("%d messages are there, and %d after a merge", n, present(ix))
 		}
 	}
-	ix := open(t, t.TempDir(), Options{Text: records})
+	ix := open(t, t.TempDir(), Options{Evidence: records})
 	defer ix.Close()
 	feed(t, ix, records)
 	ix.settle(t)
@@ -569,7 +593,7 @@ func TestScopesAreToldApart(t *testing.T) {
 // wait for that: they are as large as they get.
 func TestLargeSegmentsDoNotWait(t *testing.T) {
 	records := sample(600)
-	ix := open(t, t.TempDir(), Options{Text: records, SegmentDocs: 8})
+	ix := open(t, t.TempDir(), Options{Evidence: records, SegmentDocs: 8})
 	defer ix.Close()
 	for n := 4; n <= len(records); n += 4 {
 		feed(t, ix, records[:n])

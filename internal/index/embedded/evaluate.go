@@ -27,13 +27,14 @@ import (
 // A search finds the documents of a snapshot that match queries.
 type search struct {
 	ctx      context.Context
-	text     index.Text
+	evidence index.Evidence
 	cache    *cache
 	snapshot *snapshot
 	texts    *atomic.Int64 // how many more texts may be read; nil for any number
 	regexps  map[string]*regexp.Regexp
-	scopeKey string     // names the scope in the cache
-	asked    query.Node // the scope
+	scopeKey string        // names the scope in the cache
+	asked    query.Node    // the scope
+	turns    argus.TypeSet // what follows each other, as the query counts it
 	thens    *thens
 	needed   map[textKey]*roaring.Bitmap // what expressions leave to be read
 }
@@ -81,37 +82,47 @@ func appendNode(to []byte, n query.Node) []byte {
 	return fmt.Appendf(to, "%#v", n)
 }
 
-// scope evaluates a query that probably recurs, on a range of documents or,
-// if within is nil, on all.
-func (q *search) scope(s *segment, n query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
-	var what strings.Builder
-	what.WriteString(q.scopeKey)
-	if within != nil && !within.IsEmpty() {
-		fmt.Fprintf(&what, " %d-%d", within.Minimum(), within.Maximum())
-	}
-	if hasLateField(n) {
-		for _, other := range s.lateSources(q.snapshot, func(argus.DeliveryNumber) bool { return true }) {
-			what.WriteString(" " + other.name)
-		}
-	}
-	return q.cache.get(cacheKey{s.name, what.String()}, func() (*roaring.Bitmap, error) { return q.evaluate(s, n, within) })
-}
-
-// evaluate returns the documents that match n. It is exact for documents in
-// within, all if that is nil; others may be in it or not.
-func (q *search) evaluate(s *segment, n query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+// evaluate returns the visible documents of a view that match n. It is exact for
+// documents in within, all if that is nil; others may be in it or not.
+func (q *search) evaluate(v *view, n query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	if err := q.ctx.Err(); err != nil {
 		return nil, err
 	}
 	switch n := n.(type) {
 	case nil, query.All:
-		return s.all(), nil
+		return v.segment.all(), nil
 	case query.And:
-		return q.and(s, n, within)
+		return q.and(v, n, within)
 	case query.Or:
-		return q.or(s, n.Nodes, within)
+		return q.or(v, n.Nodes, within)
 	case query.Not:
-		return q.and(s, query.And{Nodes: []query.Node{n}}, within)
+		return q.and(v, query.And{Nodes: []query.Node{n}}, within)
+	case query.Sent:
+		return v.sent(n), nil // the visible document has the sent time
+	case query.Then:
+		return q.then(v.segment, n)
+	case query.Field:
+		switch n.Name {
+		case query.Is:
+			return q.is(v, n)
+		case query.Delivery:
+			return q.delivery(v, n)
+		}
+	}
+	docs, err := q.leaf(v.segment, n, v.copies(within))
+	if err != nil {
+		return nil, err
+	}
+	return v.lift(docs), nil
+}
+
+// leaf returns the documents of copies that match a node without others in it. It
+// is exact for documents in within, all if that is nil.
+func (q *search) leaf(s *segment, n query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	if err := q.ctx.Err(); err != nil {
+		return nil, err
+	}
+	switch n := n.(type) {
 	case query.Word:
 		return s.word(n.Term).bitmap(), nil
 	case query.Phrase:
@@ -141,11 +152,12 @@ func (q *search) evaluate(s *segment, n query.Node, within *roaring.Bitmap) (*ro
 		return q.list(s, n, within)
 	case query.Sent:
 		return s.sent(n), nil
-	case query.Then:
-		return q.then(s, n)
 	}
 	return nil, fmt.Errorf("search: no index knows the query node %T", n)
 }
+
+// costOfPlaces is the cost of what looks at the words of documents.
+const costOfPlaces = 4
 
 // cost orders nodes by the work they are: the dear ones look only at what the
 // cheap ones leave.
@@ -164,7 +176,7 @@ func cost(n query.Node) int {
 	case query.Stem:
 		return 3
 	case query.Phrase, query.Number:
-		return 4
+		return costOfPlaces
 	case query.Written:
 		return 5
 	case query.Regexp:
@@ -182,7 +194,7 @@ func dearest(nodes []query.Node) (most int) {
 	return most
 }
 
-func (q *search) and(s *segment, n query.And, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+func (q *search) and(v *view, n query.And, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	nodes := slices.Clone(n.Nodes)
 	slices.SortStableFunc(nodes, func(a, b query.Node) int { return cmp.Compare(cost(a), cost(b)) })
 	docs := within
@@ -191,10 +203,10 @@ func (q *search) and(s *segment, n query.And, within *roaring.Bitmap) (*roaring.
 		if negative {
 			n = not.Node
 			if docs == nil {
-				docs = s.all()
+				docs = v.segment.all()
 			}
 		}
-		one, err := q.evaluate(s, n, docs)
+		one, err := q.evaluate(v, n, docs)
 		switch {
 		case err != nil:
 			return nil, err
@@ -210,27 +222,44 @@ func (q *search) and(s *segment, n query.And, within *roaring.Bitmap) (*roaring.
 		}
 	}
 	if docs == nil {
-		return s.all(), nil
+		return v.segment.all(), nil
 	}
 	return docs, nil
 }
 
-func (q *search) or(s *segment, nodes []query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+func (q *search) or(v *view, nodes []query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	terms, rest := manyTerms(nodes)
 	var sets []*roaring.Bitmap
-	var terms [][]byte
-	for _, n := range nodes {
-		if term := singleTerm(n); term != nil && len(nodes) > fewTerms {
-			terms = append(terms, term)
-			continue
-		}
-		set, err := q.evaluate(s, n, within)
+	for _, n := range rest {
+		set, err := q.evaluate(v, n, within)
 		if err != nil {
 			return nil, err
 		}
 		sets = append(sets, set)
 	}
 	if len(terms) > 0 {
-		slices.SortFunc(terms, bytes.Compare)
+		set, err := q.union(v.segment, v.terms.searchAll(terms))
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, v.lift(set))
+	}
+	return roaring.FastOr(sets...), nil
+}
+
+// anyLeaf returns the documents of copies that match one of some nodes without
+// others in them.
+func (q *search) anyLeaf(s *segment, nodes []query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	terms, rest := manyTerms(nodes)
+	var sets []*roaring.Bitmap
+	for _, n := range rest {
+		set, err := q.leaf(s, n, within)
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
+	}
+	if len(terms) > 0 {
 		set, err := q.union(s, s.terms.searchAll(terms))
 		if err != nil {
 			return nil, err
@@ -238,6 +267,22 @@ func (q *search) or(s *segment, nodes []query.Node, within *roaring.Bitmap) (*ro
 		sets = append(sets, set)
 	}
 	return roaring.FastOr(sets...), nil
+}
+
+// manyTerms takes single terms out of nodes, sorted, if they are worth one union.
+func manyTerms(nodes []query.Node) (terms [][]byte, rest []query.Node) {
+	if len(nodes) <= fewTerms {
+		return nil, nodes
+	}
+	for _, n := range nodes {
+		if term := singleTerm(n); term != nil {
+			terms = append(terms, term)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	slices.SortFunc(terms, bytes.Compare)
+	return terms, rest
 }
 
 // fewTerms are not worth one union.
@@ -273,9 +318,9 @@ func (q *search) list(s *segment, n query.List, within *roaring.Bitmap) (*roarin
 		}
 	}
 	if n.Hash == "" {
-		return q.or(s, nodes, within)
+		return q.anyLeaf(s, nodes, within)
 	}
-	return q.cache.get(cacheKey{s.name, "list " + n.String()}, func() (*roaring.Bitmap, error) { return q.or(s, nodes, nil) })
+	return q.cache.get(cacheKey{s.name, "list " + n.String()}, func() (*roaring.Bitmap, error) { return q.anyLeaf(s, nodes, nil) })
 }
 
 // term returns the postings of a term, none if the segment doesn't have it.
@@ -481,34 +526,150 @@ func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 	})
 }
 
+// field returns the documents of copies that have a term of a field.
 func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {
-	if n.Name == query.With {
+	switch n.Name {
+	case query.With:
 		from, to := n, n
 		from.Name, to.Name = query.From, query.To
-		return q.or(s, []query.Node{from, to}, nil)
+		return q.anyLeaf(s, []query.Node{from, to}, nil)
+	case query.Is:
+		docs := roaring.New()
+		for _, word := range query.IsWords {
+			if n.Value == word || n.Prefix && strings.HasPrefix(word, n.Value) {
+				docs.Or(s.isWord(word))
+			}
+		}
+		return docs, nil
+	case query.Delivery:
+		docs := roaring.New()
+		for _, d := range s.deliveries(q.snapshot) {
+			if namesDelivery(n, d) {
+				one, err := q.seen(s, d)
+				if err != nil {
+					return nil, err
+				}
+				docs.Or(one)
+			}
+		}
+		return docs, nil
 	}
 	first, known := fieldByte[n.Name]
 	if !known {
 		return roaring.New(), nil
 	}
 	term := append([]byte{first}, n.Value...)
-	var docs *roaring.Bitmap
 	if n.Prefix {
-		var err error
-		if docs, err = q.union(s, ordinals(s.terms.prefixed(term))); err != nil {
+		return q.union(s, ordinals(s.terms.prefixed(term)))
+	}
+	return s.term(term).bitmap(), nil
+}
+
+// isWord returns the documents of copies of which a word is true. Of one copy
+// alone, is:differs never is.
+func (s *segment) isWord(word string) *roaring.Bitmap {
+	if word != argus.MessageWord {
+		return s.term(append([]byte{fieldByte[query.Is]}, word...)).bitmap()
+	}
+	docs := s.all()
+	for t, word := range argus.TypeWords {
+		if !argus.Type(t).IsMessage() {
+			docs.AndNot(s.isWord(word))
+		}
+	}
+	return docs
+}
+
+// ofTypes returns the documents of copies of some types.
+func (s *segment) ofTypes(set argus.TypeSet) *roaring.Bitmap {
+	docs := s.all()
+	for t, word := range argus.TypeWords {
+		if !set.Has(argus.Type(t)) {
+			docs.AndNot(s.isWord(word))
+		}
+	}
+	return docs
+}
+
+// is returns the messages of which a word is true.
+func (q *search) is(v *view, n query.Field) (*roaring.Bitmap, error) {
+	docs := roaring.New()
+	for _, word := range query.IsWords {
+		if n.Value != word && (!n.Prefix || !strings.HasPrefix(word, n.Value)) {
+			continue
+		}
+		switch word {
+		case "differs":
+			if v.differs != nil {
+				docs.Or(v.differs)
+			}
+		case argus.StateWords[0]: // locked: no copy can be read
+			docs.Or(v.liftAll(v.isWord(word)))
+		default:
+			docs.Or(v.lift(v.isWord(word)))
+		}
+	}
+	return docs, nil
+}
+
+// delivery returns the messages of which the scope selects a sighting in a
+// delivery.
+func (q *search) delivery(v *view, n query.Field) (*roaring.Bitmap, error) {
+	docs := roaring.New()
+	for _, d := range v.deliveries(q.snapshot) {
+		if !namesDelivery(n, d) {
+			continue
+		}
+		one, err := q.seen(v.segment, d)
+		if err != nil {
 			return nil, err
 		}
-	} else {
-		docs = s.term(term).bitmap()
+		if !isAll(v.scope) && hasField(v.scope, query.Delivery) {
+			covered, err := q.covered(v.segment, query.For(v.scope, d), true, v.copies(one))
+			if err != nil {
+				return nil, err
+			}
+			one = roaring.And(one, covered)
+		}
+		docs.Or(v.lift(one))
 	}
-	if n.Name != query.Delivery && n.Name != query.Is {
-		return docs, nil
+	return docs, nil
+}
+
+// deliveries are those in which documents of the segment were seen, and maybe
+// others.
+func (s *segment) deliveries(in *snapshot) (list []argus.DeliveryNumber) {
+	low, high := s.terms.prefixed([]byte{fieldByte[query.Delivery]})
+	for terms := s.terms.from(low); terms.next < high && terms.advance(); {
+		d, err := argus.ParseDelivery(string(terms.key[1:]))
+		if err != nil {
+			panic(malformed("%q is no delivery", terms.key[1:]))
+		}
+		list = append(list, d)
 	}
-	late, err := q.lateDocs(s, n)
+	for _, other := range in.segments {
+		for i := range other.late {
+			if f := &other.late[i]; f.delivery != factRemoved && f.delivery != factReplaced && f.about(s.firstSeq, s.lastSeq) {
+				list = append(list, f.delivery)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// stored returns the documents whose first copy came in a delivery.
+func (s *segment) stored(d argus.DeliveryNumber) *roaring.Bitmap {
+	return s.term(append([]byte{fieldByte[query.Delivery]}, d.String()...)).bitmap()
+}
+
+// seen returns the documents of which a copy came in a delivery.
+func (q *search) seen(s *segment, d argus.DeliveryNumber) (*roaring.Bitmap, error) {
+	late, err := q.late(s, d.String(), func(other argus.DeliveryNumber) bool { return other == d })
 	if err != nil || late == nil {
-		return docs, err
+		return s.stored(d), err
 	}
-	return roaring.Or(docs, late), nil
+	return roaring.Or(s.stored(d), late), nil
 }
 
 // sent returns a range of documents, since they are in the order of time.
@@ -536,28 +697,15 @@ func ceilMicros(t time.Time) int64 {
 	return micros
 }
 
-// A late fact gives a message a term: its delivery, or is:differs. That it was
-// removed is no term.
-func (f *lateFacts) field() query.Field {
-	switch f.delivery {
-	case factDiffers:
-		return query.Field{Name: query.Is, Value: "differs"}
-	case factRemoved:
-		return query.Field{}
+// hasField says whether a query looks at a field.
+func hasField(n query.Node, name query.FieldName) bool {
+	if n == nil {
+		return false
 	}
-	return query.Field{Name: query.Delivery, Value: f.delivery.String()}
-}
-
-func hasLateField(n query.Node) bool {
-	switch n := n.(type) {
-	case query.And:
-		return slices.ContainsFunc(n.Nodes, hasLateField)
-	case query.Or:
-		return slices.ContainsFunc(n.Nodes, hasLateField)
-	case query.Not:
-		return hasLateField(n.Node)
-	case query.Field:
-		return n.Name == query.Delivery || n.Name == query.Is
+	for one := range query.Each(n) {
+		if f, ok := one.(query.Field); ok && f.Name == name {
+			return true
+		}
 	}
 	return false
 }
@@ -575,24 +723,10 @@ func (s *segment) lateSources(in *snapshot, wanted func(argus.DeliveryNumber) bo
 	return sources
 }
 
-// lateDocs returns the documents that have a field by late facts, nil if there
-// are no such facts.
-func (q *search) lateDocs(s *segment, n query.Field) (*roaring.Bitmap, error) {
-	return q.late(s, n.String(), func(d argus.DeliveryNumber) bool {
-		has := (&lateFacts{delivery: d}).field()
-		return has.Name == n.Name && (has.Value == n.Value || n.Prefix && strings.HasPrefix(has.Value, n.Value))
-	})
-}
-
-// removed returns the documents that were removed, nil if there are none.
-func (q *search) removed(s *segment) (*roaring.Bitmap, error) {
-	return q.late(s, "removed", func(d argus.DeliveryNumber) bool { return d == factRemoved })
-}
-
 // late returns the documents that the wanted late facts are about, nil if
 // there are no such facts.
 func (q *search) late(s *segment, name string, wanted func(argus.DeliveryNumber) bool) (*roaring.Bitmap, error) {
-	sources := s.lateSources(q.snapshot, wanted)
+	sources, asOf := s.lateSources(q.snapshot, wanted), wanted(factReplaced)
 	if len(sources) == 0 || s.docs == 0 {
 		return nil, nil
 	}
@@ -617,6 +751,9 @@ func (q *search) late(s *segment, name string, wanted func(argus.DeliveryNumber)
 				return nil, q.ctx.Err()
 			}
 			seq := s.seqs.at(doc)
+			if asOf {
+				seq = s.asOfDoc(doc)
+			}
 			if at, found := findLate(facts, 0, uint32(seq>>32)); found && facts[at].low.Contains(uint32(seq)) {
 				docs.Add(uint32(doc))
 			}

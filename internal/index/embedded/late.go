@@ -10,20 +10,20 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// lateFacts are facts that came after the messages that they are about: the
-// sequence numbers of messages that were seen again in a delivery, of which a
-// differing copy came, or that were removed. They lie in the segment that was
-// written when they came.
+// lateFacts are facts that came after the documents that they are about: the
+// sequence numbers of copies that were seen again in a delivery or were removed,
+// or as of which documents were written that others took the place of. They lie in
+// the segment that was written when they came.
 type lateFacts struct {
-	delivery argus.DeliveryNumber // or factDiffers, or factRemoved
+	delivery argus.DeliveryNumber // or factReplaced, or factRemoved
 	high     uint32               // upper half of the sequence numbers
 	low      *roaring.Bitmap      // lower halves
 }
 
 // What stands in the place of a delivery in facts that are of none.
 const (
-	factDiffers argus.DeliveryNumber = 0
-	factRemoved argus.DeliveryNumber = math.MaxUint32
+	factReplaced argus.DeliveryNumber = 0
+	factRemoved  argus.DeliveryNumber = math.MaxUint32
 )
 
 // addLate notes a fact about the message with a sequence number.

@@ -19,8 +19,9 @@ const (
 	lockName     = "lock"
 
 	// formatVersion is of the manifest and what it lists. 1 is the first; 2
-	// has the one receiver of a message as a column, and removed messages.
-	formatVersion = 2
+	// has the one receiver of a message as a column, and removed messages; 3 has
+	// ids, and the copies of one message as a group.
+	formatVersion = 3
 
 	// maxManifest bounds the manifest's size in bytes.
 	maxManifest = 16 << 20

@@ -87,8 +87,8 @@ func (ix *Index) Settle(ctx context.Context) error {
 }
 
 // pick chooses segments to merge: eight of about one size, fewer where more
-// would not fit in one segment; else one of which messages were removed; nil
-// if there is nothing to do.
+// would not fit in one segment; else one of which much is gone; nil if there is
+// nothing to do.
 func (ix *Index) pick(segments []*segment) []*segment {
 	levels := map[int][]*segment{}
 	for _, s := range segments {
@@ -114,10 +114,17 @@ func (ix *Index) pick(segments []*segment) []*segment {
 			}
 		}
 	}
-	if i := slices.IndexFunc(segments, func(s *segment) bool { return s.gone.Load() > 0 }); i >= 0 {
+	if i := slices.IndexFunc(segments, (*segment).isStale); i >= 0 {
 		return segments[i : i+1]
 	}
 	return nil
+}
+
+// isStale says whether a segment is rewritten for what is gone from it: at once
+// for what was removed, and for what others took the place of when it is much.
+func (s *segment) isStale() bool {
+	gone := s.gone.Load()
+	return gone > 0 && (s.removed.Load() || gone > uint64(s.docs)/4)
 }
 
 // mergeOnce merges once and says whether there was something to merge.
@@ -147,7 +154,7 @@ func (ix *Index) mergeSegments(q *search, segments []*segment) (one *segment, er
 		if err := s.verify(); err != nil {
 			return nil, err
 		}
-		if gone[i], err = q.removed(s); err != nil {
+		if gone[i], err = q.gone(s); err != nil {
 			return nil, err
 		}
 	}
@@ -210,7 +217,26 @@ func (m *merge) less(i, docI, j, docJ int) bool {
 		return timeA < timeB
 	}
 	cursorA, cursorB := a.cursor(docI), b.cursor(docJ)
-	return compareCursors(&cursorA, &cursorB) < 0
+	return cmp.Or(compareCursors(&cursorA, &cursorB), cmp.Compare(a.seqs.at(docI), b.seqs.at(docJ))) < 0
+}
+
+// groups returns the groups by the places of what is left of their documents.
+func (m *merge) groups() (groups []group) {
+	for i, s := range m.segments {
+		for g := range s.groups {
+			one := group{asOf: s.asOf.at(g)}
+			s.eachMember(g, func(old member) {
+				if place := m.places[i][old.doc]; place != noPlace {
+					old.doc = place
+					one.members = append(one.members, old)
+				}
+			})
+			if len(one.members) > 0 {
+				groups = append(groups, one)
+			}
+		}
+	}
+	return groups
 }
 
 func (m *merge) content() *content {
@@ -223,6 +249,8 @@ func (m *merge) content() *content {
 		time:         m.column(func(s *segment) *column { return &s.times }),
 		sequence:     m.column(func(s *segment) *column { return &s.sequences }),
 		seq:          m.column(func(s *segment) *column { return &s.seqs }),
+		id:           m.column(func(s *segment) *column { return &s.ids }),
+		groups:       m.groups(),
 		conversation: m.values(func(s *segment) (*sorted, *column) { return &s.conversations, &s.conversation }),
 		sender:       m.values(func(s *segment) (*sorted, *column) { return &s.senders, &s.sender }),
 		receiver:     m.values(func(s *segment) (*sorted, *column) { return &s.receivers, &s.receiver }),

@@ -12,7 +12,7 @@ import (
 func BenchmarkNodes(b *testing.B) {
 	var busy time.Duration
 	ix := build(b, b.TempDir(), benchDocs(), &busy)
-	ix.options.Text = texts(nil)
+	ix.options.Evidence = texts(nil)
 	defer ix.Close()
 	ix.settle(b)
 	c := newCorpus(corpusWords, corpusAccounts)

@@ -22,7 +22,7 @@ func (ix *Index) begin(ctx context.Context) (*search, error) {
 		return nil, errClosed
 	}
 	return &search{
-		ctx: ctx, text: ix.options.Text, cache: ix.cache, snapshot: snapshot,
+		ctx: ctx, evidence: ix.options.Evidence, cache: ix.cache, snapshot: snapshot,
 		regexps: map[string]*regexp.Regexp{}, thens: &thens{sweeps: map[string]func() (map[*segment]*roaring.Bitmap, error){}},
 	}, nil
 }
@@ -47,14 +47,14 @@ func (ix *Index) Search(ctx context.Context, req index.Request) (*index.Result, 
 	var mu sync.Mutex // for result and hits
 	result.Position, result.Partial, err = ix.each(ctx, visit{
 		query: req.Query, scope: req.Scope, budget: req.Budget,
-		found: func(q *search, s *segment, docs *roaring.Bitmap) error {
-			if err := counts.add(q, s, docs); err != nil {
+		found: func(q *search, v *view, docs *roaring.Bitmap) error {
+			if err := counts.add(q, v, docs); err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			result.Total += docs.GetCardinality()
-			hits.add(s, docs)
+			hits.add(v.segment, docs)
 			return nil
 		},
 	})
@@ -104,8 +104,7 @@ func previous(docs *roaring.Bitmap, end int) int {
 }
 
 func newHit(s *segment, doc int) index.Hit {
-	c := s.cursor(doc)
-	return index.Hit{Seq: c.Seq, Cursor: c}
+	return index.Hit{Seq: s.seqs.at(doc), Cursor: s.cursor(doc)}
 }
 
 // Page implements [index.Index].
@@ -120,14 +119,14 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 	var mu sync.Mutex
 	var middle, after []index.Hit
 	before := top{limit: req.Before, after: req.Around}
-	_, _, err := ix.each(ctx, visit{query: conversationNode(req.Conversation), scope: req.Scope, found: func(q *search, s *segment, wide *roaring.Bitmap) error {
-		docs, err := q.conversation(s, key, wide)
+	_, _, err := ix.each(ctx, visit{query: conversationNode(req.Conversation), scope: req.Scope, found: func(q *search, v *view, wide *roaring.Bitmap) error {
+		docs, err := q.conversation(v.segment, key, wide)
 		if err != nil || docs.IsEmpty() {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		parts = append(parts, part{s, docs})
+		parts = append(parts, part{v.segment, docs})
 		return nil
 	}, last: func() error {
 		// Oldest first, so that few segments have something for the page.
@@ -139,10 +138,10 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 					split = p.before(req.Around)
 				}
 				page.Earlier += p.docs.CardinalityInRange(0, uint64(split))
-				if split < p.segment.docs && p.docs.Contains(uint32(split)) {
-					if hit := newHit(p.segment, split); hit.Cursor == *req.Around {
-						middle = append(middle, hit)
-						split++
+				// Copies of one message may be at one place.
+				for ; req.Around != nil && split < p.segment.docs && p.cursor(split) == *req.Around; split++ {
+					if p.docs.Contains(uint32(split)) {
+						middle = append(middle, newHit(p.segment, split))
 					}
 				}
 				page.Later += p.docs.CardinalityInRange(uint64(split), uint64(p.segment.docs))
@@ -188,8 +187,7 @@ func addOldest(hits []index.Hit, s *segment, docs *roaring.Bitmap, begin, limit 
 // conversationNode finds all messages of a conversation, and perhaps more: the
 // term may be cut, and leaves out the service.
 func conversationNode(conversation string) query.Node {
-	d := query.Doc{Message: &argus.Message{Conversation: conversation}}
-	for _, term := range query.Terms(&d, query.In) {
+	for _, term := range query.Terms(query.One(&argus.Message{Conversation: conversation}), query.In) {
 		if strings.HasPrefix(term, query.Exact) {
 			return query.Field{Name: query.In, Value: term}
 		}

@@ -18,14 +18,22 @@ import (
 	"github.com/blevesearch/vellum"
 )
 
-// Version 2 of the segment file, see docs/format/index.md.
-const segmentMagic = "argsegm2"
+// Version 3 of the segment file, see docs/format/index.md.
+const segmentMagic = "argsegm3"
 
 // The sections of a segment file, in their order.
 const (
 	sectionTimes         = iota // sort key of the sent time
 	sectionSequences            // the service's sequence
 	sectionSeqs                 // place in the evidence
+	sectionIDs                  // first 8 bytes of the id
+	sectionGrouped              // documents that are in a group, as a bitmap
+	sectionGroup                // of each document, from 1; 0 for none
+	sectionAsOf                 // of each group: the record with which it began
+	sectionMemberPlaces         // of each group: its first member; and the end
+	sectionMembers              // documents of the groups
+	sectionVersions             // of each member: its version, numbered in the group
+	sectionQualities            // of each member: how good its sent time is
 	sectionConversations        // see appendConversationKey
 	sectionConversation         // of each document
 	sectionSenders              // accounts
@@ -73,9 +81,10 @@ type segment struct {
 	obsolete atomic.Bool
 
 	docs int
-	// gone counts the documents that were removed, in segments that the writer
-	// has not rewritten yet.
-	gone atomic.Int64
+	// gone counts the documents that were removed or replaced, in segments that
+	// were not rewritten yet; messages those that can be seen.
+	gone, messages atomic.Uint64
+	removed        atomic.Bool // some were removed, and have to go from the file
 
 	firstSeq, lastSeq uint64 // of its documents, in the evidence
 	firstWord         int    // ordinal of the first term that is a word
@@ -83,6 +92,11 @@ type segment struct {
 	sections [sectionCount]section
 
 	times, sequences, seqs     column
+	ids, group, asOf           column
+	memberPlaces, members      column
+	versions, qualities        column
+	grouped                    *roaring.Bitmap // lies in the mapped file
+	groups                     int
 	conversations, senders     sorted
 	receivers, langs, terms    sorted
 	conversation, sender       column
@@ -181,6 +195,8 @@ func (s *segment) parse() (err error) {
 		count   *int
 	}{
 		{sectionTimes, &s.times, &s.docs}, {sectionSequences, &s.sequences, &s.docs}, {sectionSeqs, &s.seqs, &s.docs},
+		{sectionIDs, &s.ids, &s.docs}, {sectionGroup, &s.group, &s.docs}, {sectionAsOf, &s.asOf, nil}, {sectionMemberPlaces, &s.memberPlaces, nil},
+		{sectionMembers, &s.members, nil}, {sectionVersions, &s.versions, nil}, {sectionQualities, &s.qualities, nil},
 		{sectionConversation, &s.conversation, &s.docs}, {sectionSender, &s.sender, &s.docs}, {sectionReceiver, &s.receiver, &s.docs},
 		{sectionLang, &s.lang, &s.docs},
 		{sectionPlaces, &s.places, &s.terms.count}, {sectionRanks, &s.ranks, nil}, {sectionTokenPlaces, &s.tokenPlaces, nil},
@@ -213,6 +229,9 @@ func (s *segment) parse() (err error) {
 		if s.automaton, err = vellum.Load(data); err != nil {
 			return damaged(s.name, int64(s.sections[sectionAutomaton].offset), malformed("read terms: %v", err))
 		}
+	}
+	if err := s.parseGroups(part(sectionGrouped)); err != nil {
+		return damaged(s.name, int64(s.sections[sectionGrouped].offset), err)
 	}
 	if s.late, err = parseLate(part(sectionLate)); err != nil {
 		return damaged(s.name, int64(s.sections[sectionLate].offset), err)
@@ -289,7 +308,7 @@ func keyMicros(key uint64) int64 { return int64(key ^ 1<<63) }
 
 // cursor returns the place of a document in the order of hits.
 func (s *segment) cursor(doc int) index.Cursor {
-	c := index.Cursor{Sequence: s.sequences.at(doc), Seq: s.seqs.at(doc)}
+	c := index.Cursor{Sequence: s.sequences.at(doc), ID: s.ids.at(doc)}
 	if key := s.times.at(doc); key != 0 {
 		c.Micros, c.Known = keyMicros(key), true
 	}
@@ -301,7 +320,7 @@ func compareCursors(a, b *index.Cursor) int {
 	return cmp.Or(
 		cmp.Compare(cursorTime(a), cursorTime(b)),
 		cmp.Compare(a.Sequence, b.Sequence),
-		cmp.Compare(a.Seq, b.Seq),
+		cmp.Compare(a.ID, b.ID),
 	)
 }
 

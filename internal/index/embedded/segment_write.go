@@ -20,6 +20,8 @@ import (
 type content struct {
 	docs                int
 	time, sequence, seq func(doc int) uint64
+	id                  func(doc int) uint64
+	groups              []group
 	conversation        values
 	sender              values
 	receiver            values
@@ -76,6 +78,8 @@ func (c *content) writeTo(out *output) error {
 	column(c.docs, c.time)
 	column(c.docs, c.sequence)
 	column(c.docs, c.seq)
+	column(c.docs, c.id)
+	c.writeGroups(out)
 	for _, v := range []*values{&c.conversation, &c.sender, &c.receiver, &c.lang} {
 		out.section(func() { v.list.writeTo(out) })
 		column(c.docs, v.of)
@@ -167,6 +171,9 @@ func (c *content) writeFooter(out *output, firstWord int) error {
 			first = seq
 		}
 		first, last = min(first, seq), max(last, seq)
+	}
+	for i := range c.groups { // facts are about these, too
+		last = max(last, c.groups[i].asOf)
 	}
 	var footer []byte
 	for _, n := range []uint64{uint64(c.docs), first, last, uint64(firstWord)} {

@@ -15,7 +15,7 @@ import (
 type source struct {
 	segment *segment
 	docs    roaring.IntPeekable
-	head    index.Cursor
+	head    index.Hit
 }
 
 // Stream implements [index.Index]. A segment is evaluated when the stream gets
@@ -32,6 +32,7 @@ func (ix *Index) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[inde
 			yield(index.Hit{}, err)
 			return
 		}
+		q.turns = query.Turns(n)
 		waiting := q.snapshot.newestFirst()
 		slices.SortStableFunc(waiting, func(a, b *segment) int { return cmp.Compare(a.times.at(0), b.times.at(0)) })
 		var open []*source
@@ -40,7 +41,7 @@ func (ix *Index) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[inde
 				yield(index.Hit{}, ctx.Err())
 				return
 			}
-			for len(waiting) > 0 && (len(open) == 0 || waiting[0].times.at(0) <= cursorTime(&open[0].head)) {
+			for len(waiting) > 0 && (len(open) == 0 || waiting[0].times.at(0) <= cursorTime(&open[0].head.Cursor)) {
 				if open, err = q.openSource(open, waiting[0], n, scope); err != nil {
 					yield(index.Hit{}, err)
 					return
@@ -51,7 +52,7 @@ func (ix *Index) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[inde
 				return
 			}
 			first := open[0]
-			if !yield(index.Hit{Seq: first.head.Seq, Cursor: first.head}, nil) {
+			if !yield(first.head, nil) {
 				return
 			}
 			if open, err = pushSource(open[1:], first); err != nil {
@@ -66,7 +67,7 @@ func (ix *Index) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[inde
 func (q *search) openSource(open []*source, s *segment, n, scope query.Node) (all []*source, err error) {
 	defer func() { err = damaged(s.name, 0, err) }()
 	defer guard(s.name, &err)
-	docs, err := q.matching(&piece{segment: s, end: s.docs}, n, scope)
+	_, docs, err := q.matching(&piece{segment: s, end: s.docs}, n, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func pushSource(open []*source, one *source) (all []*source, err error) {
 	if !one.docs.HasNext() {
 		return open, nil
 	}
-	one.head = one.segment.cursor(int(one.docs.Next()))
-	at, _ := slices.BinarySearchFunc(open, one, func(a, b *source) int { return compareCursors(&a.head, &b.head) })
+	one.head = newHit(one.segment, int(one.docs.Next()))
+	at, _ := slices.BinarySearchFunc(open, one, func(a, b *source) int { return compareCursors(&a.head.Cursor, &b.head.Cursor) })
 	return slices.Insert(open, at, one), nil
 }

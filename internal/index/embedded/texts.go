@@ -86,7 +86,7 @@ func (q *search) written(s *segment, n query.Written, within *roaring.Bitmap) (*
 	matcher := query.Compile(n)
 	var c query.Candidate
 	return q.read(s, n, docs, func(text string) bool {
-		c.Reset(&query.Doc{Message: &argus.Message{Text: text}})
+		c.Reset(query.One(&argus.Message{Text: text}))
 		return matcher.Match(&c)
 	})
 }
@@ -94,8 +94,8 @@ func (q *search) written(s *segment, n query.Written, within *roaring.Bitmap) (*
 // read looks at the texts of documents, in the order in which they lie in the
 // evidence.
 func (q *search) read(s *segment, n query.Node, docs *roaring.Bitmap, matches func(text string) bool) (*roaring.Bitmap, error) {
-	if q.text == nil {
-		return nil, fmt.Errorf("search %s: the index was opened without the texts", n)
+	if q.evidence == nil {
+		return nil, fmt.Errorf("search %s: the index was opened without the evidence", n)
 	}
 	list := docs.ToArray()
 	slices.SortFunc(list, func(a, b uint32) int { return cmp.Compare(s.seqs.at(int(a)), s.seqs.at(int(b))) })
@@ -105,7 +105,7 @@ func (q *search) read(s *segment, n query.Node, docs *roaring.Bitmap, matches fu
 			return nil, errTexts
 		}
 		seq := s.seqs.at(int(doc))
-		r, err := q.text.Get(q.ctx, seq)
+		r, err := q.evidence.Whole(q.ctx, seq)
 		if err != nil {
 			return nil, fmt.Errorf("search %s: read record %d: %w", n, seq, err)
 		}

@@ -15,9 +15,9 @@ type counted struct {
 	reads int
 }
 
-func (c *counted) Get(ctx context.Context, seq uint64) (*argus.Record, error) {
+func (c *counted) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	c.reads++
-	return c.texts.Get(ctx, seq)
+	return c.texts.Whole(ctx, seq)
 }
 
 // Texts are read only where terms do not decide, and no more than allowed.
@@ -36,7 +36,7 @@ func TestTexts(t *testing.T) {
 		records = append(records, r)
 	}
 	text := &counted{texts: records}
-	ix := open(t, t.TempDir(), Options{Text: text})
+	ix := open(t, t.TempDir(), Options{Evidence: text})
 	defer ix.Close()
 	for _, batch := range []texts{records[:30], records[30:70], records[70:]} {
 		if err := ix.Add(t.Context(), batch); err != nil {

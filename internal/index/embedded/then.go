@@ -3,7 +3,6 @@ package embedded
 import (
 	"bytes"
 	"container/heap"
-	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -22,9 +21,6 @@ type thens struct {
 // then returns the documents that match a Then. Conversations lie across
 // segments, so it is evaluated for all segments of the snapshot at once.
 func (q *search) then(s *segment, n query.Then) (*roaring.Bitmap, error) {
-	if q.text == nil {
-		return nil, errors.New("search ->: the index was opened without the texts")
-	}
 	key := fmt.Sprintf("%#v", n)
 	q.thens.mu.Lock()
 	sweep := q.thens.sweeps[key]
@@ -43,10 +39,9 @@ func (q *search) then(s *segment, n query.Then) (*roaring.Bitmap, error) {
 // A turns is what a sweep needs of one segment.
 type turns struct {
 	*segment
-	inside *roaring.Bitmap // in the scope
-	// Of them those that match the first and the second node, and those of
-	// which copies differ.
-	first, second, differs dense
+	inside *roaring.Bitmap // in the scope and a turn
+	// Of them those that match the first and the second node.
+	first, second dense
 	// For each conversation of the segment its number in the sweep, from 1; 0
 	// for one that cannot have hits. The same of each sender, 0 for none.
 	conversations, senders []uint32
@@ -67,10 +62,8 @@ func (d dense) has(doc int) bool { return doc/64 < len(d) && d[doc/64]>>(doc%64)
 
 // earlier is a message of the first node.
 type earlier struct {
-	at      uint32 // counted in its conversation
-	sender  uint32
-	differs bool
-	seq     uint64
+	at     uint32 // counted in its conversation
+	sender uint32
 }
 
 // sweep goes once over the messages in the scope, oldest first, of those
@@ -82,7 +75,7 @@ func (q *search) sweep(n query.Then) (map[*segment]*roaring.Bitmap, error) {
 	all := make([]*turns, len(segments))
 	for i, s := range segments {
 		var err error
-		if all[i], err = q.turns(s, n); err != nil {
+		if all[i], err = q.turnsOf(s, n); err != nil {
 			return nil, damaged(s.name, 0, err)
 		}
 	}
@@ -107,16 +100,10 @@ func (q *search) sweep(n query.Then) (map[*segment]*roaring.Bitmap, error) {
 		messages[number]++
 		if first, second := t.first.has(t.doc), t.second.has(t.doc); first || second {
 			before := &kept[number]
-			this := earlier{messages[number], t.senderOf(t.doc), t.differs.has(t.doc), t.seqs.at(t.doc)}
+			this := earlier{messages[number], t.senderOf(t.doc)}
 			*before = slices.DeleteFunc(*before, func(e earlier) bool { return this.at-e.at > uint32(n.Within) })
-			if second {
-				answers, err := q.answers(n, *before, this)
-				if err != nil {
-					return nil, err
-				}
-				if answers {
-					found[t.segment].Add(uint32(t.doc))
-				}
+			if second && slices.ContainsFunc(*before, func(e earlier) bool { return e.answeredBy(this, n.Other) }) {
+				found[t.segment].Add(uint32(t.doc))
 			}
 			if first {
 				*before = append(*before, this)
@@ -131,20 +118,18 @@ func (q *search) sweep(n query.Then) (map[*segment]*roaring.Bitmap, error) {
 	return found, nil
 }
 
-func (q *search) turns(s *segment, n query.Then) (_ *turns, err error) {
+func (q *search) turnsOf(s *segment, n query.Then) (_ *turns, err error) {
 	defer guard(s.name, &err)
-	t := &turns{segment: s}
-	if t.inside, err = q.inside(&piece{segment: s, end: s.docs}, q.asked); err != nil {
+	v, inside, err := q.inside(&piece{segment: s, end: s.docs}, q.asked)
+	if err != nil {
 		return nil, err
 	}
-	if t.inside == nil {
-		t.inside = s.all()
-	}
+	t := &turns{segment: s, inside: intersect(inside, v.lift(s.ofTypes(q.turns)))}
 	for _, of := range []struct {
 		node query.Node
 		into *dense
-	}{{n.First, &t.first}, {n.Second, &t.second}, {query.Field{Name: query.Is, Value: "differs"}, &t.differs}} {
-		docs, err := q.evaluate(s, of.node, t.inside)
+	}{{n.First, &t.first}, {n.Second, &t.second}} {
+		docs, err := q.evaluate(v, of.node, t.inside)
 		if err != nil {
 			return nil, err
 		}
@@ -208,29 +193,9 @@ func number(all []*turns, n query.Then) (count uint32) {
 	return count
 }
 
-// answers says whether a message of the second node comes after one of the
-// first.
-func (q *search) answers(n query.Then, before []earlier, this earlier) (bool, error) {
-	for _, e := range before {
-		if n.Other && (e.sender == 0 || this.sender == 0 || e.sender == this.sender) {
-			continue
-		}
-		if e.differs && this.differs { // they may be copies of one message
-			one, err := q.text.Get(q.ctx, e.seq)
-			if err != nil {
-				return false, fmt.Errorf("search ->: read record %d: %w", e.seq, err)
-			}
-			other, err := q.text.Get(q.ctx, this.seq)
-			if err != nil {
-				return false, fmt.Errorf("search ->: read record %d: %w", this.seq, err)
-			}
-			if one.ID == other.ID {
-				continue
-			}
-		}
-		return true, nil
-	}
-	return false, nil
+// answeredBy says whether a message of the second node may come after it.
+func (e earlier) answeredBy(this earlier, other bool) bool {
+	return !other || e.sender != 0 && this.sender != 0 && e.sender != this.sender
 }
 
 func (t *turns) senderOf(doc int) uint32 {

@@ -22,7 +22,7 @@ type visit struct {
 	budget       index.Budget
 	// found is given what matches in each piece, if that is anything, by
 	// several goroutines at once.
-	found func(*search, *segment, *roaring.Bitmap) error
+	found func(*search, *view, *roaring.Bitmap) error
 	// last, if not nil, is called when all pieces are done: the segments that
 	// found was given are still there.
 	last func() error
@@ -89,6 +89,7 @@ func (ix *Index) each(ctx context.Context, v visit) (position uint64, partial *i
 	if err := q.nameScope(v.scope); err != nil {
 		return 0, nil, err
 	}
+	q.turns = query.Turns(v.query)
 	if v.budget.Time > 0 {
 		var stop context.CancelFunc
 		over := budgetError(fmt.Sprintf("it would take longer than %s", v.budget.Time))
@@ -147,9 +148,9 @@ func (v *visit) run(q *search, list []*piece) error {
 func (v *visit) one(q *search, p *piece) (err error) {
 	defer func() { err = damaged(p.segment.name, 0, err) }()
 	defer guard(p.segment.name, &err)
-	docs, err := q.matching(p, v.query, v.scope)
+	shown, docs, err := q.matching(p, v.query, v.scope)
 	if err == nil && !docs.IsEmpty() {
-		err = v.found(q, p.segment, docs)
+		err = v.found(q, shown, docs)
 	}
 	p.done = err == nil
 	return err
@@ -179,54 +180,46 @@ func partialAnswer(list []*piece, why string) *index.Partial {
 	return answer
 }
 
-// matching returns the documents of a piece that match a query inside a scope.
-// Nobody may change them.
-func (q *search) matching(p *piece, n, scope query.Node) (*roaring.Bitmap, error) {
-	inside, err := q.inside(p, scope)
+// matching returns what a scope shows of a piece and the documents of it that match
+// a query, one for each message. Nobody may change them.
+func (q *search) matching(p *piece, n, scope query.Node) (*view, *roaring.Bitmap, error) {
+	v, inside, err := q.inside(p, scope)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if inside == nil {
-		return q.evaluate(p.segment, n, nil)
+	if isAll(n) && inside == nil {
+		return v, v.segment.all(), nil
 	}
-	if isAll(n) || inside.IsEmpty() {
-		return inside, nil
+	if isAll(n) || inside != nil && inside.IsEmpty() {
+		return v, inside, nil
 	}
-	docs, err := q.evaluate(p.segment, n, inside)
+	docs, err := q.evaluate(v, n, inside)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return roaring.And(docs, inside), nil
+	return v, intersect(inside, docs), nil
 }
 
-// inside returns the documents of a piece that are inside a scope and were not
-// removed, nil for all of the segment.
-func (q *search) inside(p *piece, scope query.Node) (*roaring.Bitmap, error) {
+// inside returns what a scope shows of a piece, and its visible documents, nil for
+// all of the segment.
+func (q *search) inside(p *piece, scope query.Node) (*view, *roaring.Bitmap, error) {
 	s := p.segment
-	var inside *roaring.Bitmap
+	var piece, within *roaring.Bitmap
 	if p.begin > 0 || p.end < s.docs {
-		inside = roaring.New()
-		inside.AddRange(uint64(p.begin), uint64(p.end))
+		piece = roaring.New()
+		piece.AddRange(uint64(p.begin), uint64(p.end))
 	}
-	if !isAll(scope) {
-		var within *roaring.Bitmap
-		if readsText(scope) {
-			within = inside
-		}
-		covered, err := q.scope(s, scope, within)
-		if err != nil {
-			return nil, err
-		}
-		inside = intersect(inside, covered)
+	if readsText(scope) {
+		within = piece
 	}
-	removed, err := q.removed(s)
-	if err != nil || removed == nil {
-		return inside, err
+	v, err := q.view(s, scope, within)
+	if err != nil {
+		return nil, nil, err
 	}
-	if inside == nil {
-		inside = s.all()
+	if v.visible == nil {
+		return v, piece, nil
 	}
-	return roaring.AndNot(inside, removed), nil
+	return v, intersect(piece, v.visible), nil
 }
 
 // intersect gives what is in both sets, of which the first may be nil for all.

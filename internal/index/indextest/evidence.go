@@ -13,38 +13,54 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // evidence is a list of records, and the slow and simple index over them.
 type evidence struct {
 	records []*argus.Record
+	// whole has for each record the one with everything that the copy says.
+	whole   []*argus.Record
 	entries []*entry
 	removed []uint64
-	fails   error // what Get returns, if not nil
+	fails   error // what Whole returns, if not nil
 }
 
-// An entry is what a query sees of one message record.
+// An entry is a message: the records of its copies, in order.
 type entry struct {
+	seqs []uint64
+	// Of an answer: what its asker sees.
 	hit index.Hit
 	doc query.Doc
 }
 
 func (e *evidence) last() uint64 { return uint64(len(e.records)) }
 
-// Get implements [index.Text].
-func (e *evidence) Get(_ context.Context, seq uint64) (*argus.Record, error) {
+// Whole implements [index.Evidence].
+func (e *evidence) Whole(_ context.Context, seq uint64) (*argus.Record, error) {
 	if e.fails != nil {
 		return nil, e.fails
 	}
 	if seq == 0 || seq > e.last() {
 		return nil, fmt.Errorf("record %d: %w", seq, argus.ErrNotFound)
 	}
-	return e.records[seq-1], nil
+	return e.whole[seq-1], nil
+}
+
+// Copies implements [index.Evidence].
+func (e *evidence) Copies(_ context.Context, id argus.ID) ([]uint64, error) {
+	for _, entry := range e.entries {
+		if e.records[entry.seqs[0]-1].ID == id {
+			return entry.seqs, nil
+		}
+	}
+	return nil, nil
 }
 
 func (e *evidence) append(r *argus.Record) uint64 {
 	r.Seq = e.last() + 1
-	e.records = append(e.records, r)
+	whole := *r
+	e.records, e.whole = append(e.records, r), append(e.whole, &whole)
 	return r.Seq
 }
 
@@ -53,35 +69,66 @@ func (e *evidence) other(kind argus.Kind) {
 	e.append(&argus.Record{Kind: kind, Delivery: 1})
 }
 
-// message appends a message, or a copy that differs from that of a record.
+// message appends a message, or, if of is not 0, a copy of the message of a record.
 func (e *evidence) message(d argus.DeliveryNumber, m argus.Message, of uint64) uint64 {
 	id, version := m.Identity()
-	seq := e.append(&argus.Record{Kind: argus.KindMessage, Delivery: d, ID: id, Version: version, Message: &m, Of: of})
-	e.entries = append(e.entries, &entry{
-		hit: index.Hit{Seq: seq, Cursor: index.Cursor{
-			Micros: m.Sent.Micros, Known: m.Sent.Known(), Sequence: m.Sequence, Seq: seq,
-		}},
-		doc: query.Doc{ID: id, Message: &m, Deliveries: []argus.DeliveryNumber{d}, Differs: of != 0},
-	})
-	if of != 0 {
-		e.entry(of).doc.Differs = true
+	if of == 0 {
+		seq := e.append(&argus.Record{Kind: argus.KindMessage, Delivery: d, ID: id, Version: version, Message: &m})
+		e.entries = append(e.entries, &entry{seqs: []uint64{seq}})
+		return seq
 	}
+	entry := e.entry(of)
+	first := e.records[entry.seqs[0]-1]
+	r := &argus.Record{Kind: argus.KindMessage, Delivery: d, ID: id, Version: version, Message: &m, Of: first.Seq}
+	if id != first.ID { // its clock is apart
+		r.Met, r.Version = first.ID, first.Version
+	}
+	for _, seq := range entry.seqs {
+		if stored := e.records[seq-1]; stored.Kind == argus.KindMessage && stored.Version == r.Version {
+			r.Kind, r.Of = argus.KindSighting, seq
+		}
+	}
+	seq := e.append(r)
+	if r.Kind == argus.KindSighting {
+		aside := m.Aside()
+		r.Message = &aside
+	}
+	entry.seqs = append(entry.seqs, seq)
 	return seq
 }
 
-// sighting appends that the message of a record was seen again.
+// sighting appends that the copy of a record was seen again, in the same words.
 func (e *evidence) sighting(d argus.DeliveryNumber, of uint64) {
-	first := e.records[of-1]
-	aside := first.Message.Aside()
-	doc := &e.entry(of).doc
-	if !slices.Contains(doc.Deliveries, d) {
-		doc.Deliveries = append(doc.Deliveries, d)
-	}
-	e.append(&argus.Record{Kind: argus.KindSighting, Delivery: d, ID: first.ID, Version: first.Version, Message: &aside, Of: of})
+	e.message(d, *e.whole[of-1].Message, of)
 }
 
+// entry returns the message of a record.
 func (e *evidence) entry(seq uint64) *entry {
-	return e.entries[slices.IndexFunc(e.entries, func(e *entry) bool { return e.hit.Seq == seq })]
+	return e.entries[slices.IndexFunc(e.entries, func(e *entry) bool { return slices.Contains(e.seqs, seq) })]
+}
+
+// sightings are the copies of a message that were not removed, nor say the same as
+// one that was before them.
+func (e *evidence) sightings(of *entry) (list []query.Sighting) {
+	for _, seq := range of.seqs {
+		r := e.whole[seq-1]
+		gone := slices.ContainsFunc(e.removed, func(gone uint64) bool {
+			g := e.whole[gone-1]
+			return gone == seq || gone < seq && g.ID == r.ID && g.Version == r.Version && sameStatement(g.Message, r.Message)
+		})
+		if !gone {
+			list = append(list, query.Sighting{ID: r.ID, Version: r.Version, Delivery: r.Delivery, Message: r.Message})
+		}
+	}
+	return list
+}
+
+// sameStatement says whether a query can tell two copies apart: not by the order of
+// their receivers.
+func sameStatement(a, b *argus.Message) bool {
+	x, y := *a, *b
+	x.To, y.To = slices.Compact(slices.Sorted(slices.Values(a.To))), slices.Compact(slices.Sorted(slices.Values(b.To)))
+	return gocmp.Equal(x, y)
 }
 
 // older orders entries as [index.Request] says, oldest first.
@@ -92,33 +139,56 @@ func older(a, b *index.Cursor) int {
 		}
 		return c.Micros
 	}
-	return cmp.Or(cmp.Compare(micros(a), micros(b)), cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.Seq, b.Seq))
+	return cmp.Or(cmp.Compare(micros(a), micros(b)), cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.ID, b.ID))
 }
 
-// matching returns the entries that match a query inside a scope, newest first.
-func (e *evidence) matching(n, scope query.Node) []*entry {
-	list := slices.DeleteFunc(slices.Clone(e.entries), func(entry *entry) bool { return slices.Contains(e.removed, entry.hit.Seq) })
-	slices.SortFunc(list, func(a, b *entry) int { return older(&a.hit.Cursor, &b.hit.Cursor) })
-	for _, n := range []query.Node{scope, n} {
-		var docs []*query.Doc
-		for _, entry := range list {
-			docs = append(docs, &entry.doc)
+// matching returns the messages that match a query inside a scope, newest first.
+func (e *evidence) matching(n, scope query.Node) (found []*entry) {
+	covers := query.Compile(scope)
+	var list []*entry
+	for _, all := range e.entries {
+		if selected := covers.Select(e.sightings(all)); len(selected) > 0 {
+			one := &entry{seqs: all.seqs, doc: query.Doc{Sightings: selected}}
+			one.hit = index.Hit{Seq: all.seqs[0], Cursor: index.CursorOf(&one.doc)}
+			list = append(list, one)
 		}
-		var left []*entry
-		for i, matches := range query.MatchAll(n, docs) {
-			if matches {
-				left = append(left, list[i])
-			}
-		}
-		list = left
 	}
-	slices.Reverse(list)
-	return list
+	slices.SortFunc(list, func(a, b *entry) int { return query.Compare(&a.doc, &b.doc) })
+	var docs []*query.Doc
+	for _, entry := range list {
+		docs = append(docs, &entry.doc)
+	}
+	for i, matches := range query.MatchAll(n, docs) {
+		if matches {
+			found = append(found, list[i])
+		}
+	}
+	slices.Reverse(found)
+	return found
 }
 
 func (e *evidence) search(req index.Request) *index.Result {
 	found := e.matching(req.Query, req.Scope)
 	result := &index.Result{Total: uint64(len(found)), Position: e.last()}
+	for _, entry := range found {
+		if entry.doc.Differs() {
+			result.Differing++
+		}
+	}
+	for t, word := range argus.TypeWords {
+		of := uint64(0)
+		for _, entry := range found {
+			if slices.Contains(query.Terms(&entry.doc, query.Is), word) || t == 0 && slices.Contains(query.Terms(&entry.doc, query.Is), argus.MessageWord) {
+				of++
+			}
+		}
+		switch {
+		case t == 0:
+			result.Messages = of
+		case of > 0 && !argus.Type(t).IsMessage():
+			result.Beside = append(result.Beside, index.Count{Value: word, Count: of})
+		}
+	}
 	for _, entry := range found {
 		if req.After != nil && older(&entry.hit.Cursor, req.After) >= 0 {
 			continue
@@ -136,7 +206,7 @@ func (e *evidence) search(req index.Request) *index.Result {
 		result.Facets[field] = counts[:min(len(counts), cmp.Or(req.FacetSize, 20))]
 	}
 	result.Histogram = histogram(found, req)
-	result.Pairs = pairs(found, req.Pairs)
+	result.Pairs = pairs(found, req.Pairs, query.Turns(req.Query))
 	return result
 }
 
@@ -146,10 +216,11 @@ func histogram(found []*entry, req index.Request) []index.Count {
 	}[req.Histogram]
 	zone := cmp.Or(req.Zone, time.UTC)
 	bars := count(found, func(e *entry) []string {
-		if !e.doc.Message.Sent.Known() || layout == "" {
+		sent := e.doc.Sent()
+		if !sent.Known() || layout == "" {
 			return nil
 		}
-		return []string{e.doc.Message.Sent.UTC().In(zone).Format(layout)}
+		return []string{sent.UTC().In(zone).Format(layout)}
 	})
 	if req.Histogram == index.ByWeekHour {
 		const week = "Mon Tue Wed Thu Fri Sat Sun"
@@ -161,14 +232,15 @@ func histogram(found []*entry, req index.Request) []index.Count {
 }
 
 // pairs counts who wrote to whom, most frequent first.
-func pairs(found []*entry, most int) (list []index.Pair) {
+func pairs(found []*entry, most int, turns argus.TypeSet) (list []index.Pair) {
 	for _, e := range found {
-		m := e.doc.Message
+		m := e.doc.Union()
 		pair := index.Pair{Service: m.Service, From: m.From, Conversation: m.Conversation}
-		if len(m.To) == 1 && m.To[0] != "" {
-			pair.To, pair.Conversation = m.To[0], ""
+		to := slices.DeleteFunc(slices.Sorted(slices.Values(m.To)), func(account string) bool { return account == "" })
+		if to = slices.Compact(to); len(to) == 1 {
+			pair.To, pair.Conversation = to[0], ""
 		}
-		if m.From == "" {
+		if m.From == "" || !slices.ContainsFunc(e.doc.Sightings, func(s query.Sighting) bool { return turns.Has(s.Message.Type) }) {
 			continue
 		}
 		at := slices.IndexFunc(list, func(p index.Pair) bool {
@@ -193,10 +265,11 @@ func pairs(found []*entry, most int) (list []index.Pair) {
 }
 
 // facetValues are the values that a message counts for: the account, the
-// conversation, the service, each delivery, each word of is:, the language tag
-// in lower case, each identifier but not its kind. Empty ones do not count.
-func facetValues(field query.FieldName, e *entry) []string {
-	m := e.doc.Message
+// conversation, the service, each delivery, each word of is: but message, the
+// language tags in lower case, each identifier but not its kind. Empty ones do not
+// count.
+func facetValues(field query.FieldName, e *entry) (values []string) {
+	m := e.doc.Sightings[0].Message
 	switch field {
 	case query.From:
 		return []string{m.From}
@@ -205,8 +278,14 @@ func facetValues(field query.FieldName, e *entry) []string {
 	case query.Service:
 		return []string{m.Service}
 	case query.Lang:
-		terms := query.Terms(&e.doc, query.Lang)
-		return terms[:min(len(terms), 1)]
+		for i := range e.doc.Sightings {
+			terms := query.Terms(&query.Doc{Sightings: e.doc.Sightings[i : i+1]}, query.Lang)
+			values = append(values, terms[:min(len(terms), 1)]...)
+		}
+		slices.Sort(values)
+		return slices.Compact(values)
+	case query.Is:
+		return slices.DeleteFunc(query.Terms(&e.doc, field), func(word string) bool { return word == argus.MessageWord })
 	case query.Entity:
 		return slices.DeleteFunc(query.Terms(&e.doc, field), entity.IsKind)
 	}
@@ -234,7 +313,7 @@ func (e *evidence) page(req index.PageRequest) *index.Page {
 	page := new(index.Page)
 	var before, after, middle []index.Hit
 	for _, entry := range slices.Backward(e.matching(nil, req.Scope)) {
-		if m := entry.doc.Message; m.Service != req.Service || m.Conversation != req.Conversation {
+		if m := entry.doc.Sightings[0].Message; m.Service != req.Service || m.Conversation != req.Conversation {
 			continue
 		}
 		order := -1

@@ -28,19 +28,38 @@ func (e *evidence) randomRecord(r *rapid.T) {
 	switch kind {
 	case 0:
 		e.other(argus.KindQuarantined)
-	case 1, 2:
-		e.sighting(delivery, rapid.SampledFrom(e.entries).Draw(r, "seen again").hit.Seq)
-	case 3:
-		first := e.records[rapid.SampledFrom(e.entries).Draw(r, "first copy").hit.Seq-1]
-		if first.Of != 0 {
-			first = e.records[first.Of-1]
-		}
-		changed := *first.Message
-		changed.Text = randomText(r)
-		e.message(delivery, changed, first.Seq)
+	case 1:
+		of := rapid.SampledFrom(e.entries).Draw(r, "seen again")
+		e.sighting(delivery, rapid.SampledFrom(of.seqs).Draw(r, "copy"))
+	case 2, 3:
+		of := rapid.SampledFrom(e.entries).Draw(r, "copied").seqs[0]
+		e.message(delivery, randomCopy(r, *e.whole[of-1].Message), of)
 	default:
 		e.message(delivery, randomMessage(r, fmt.Sprint(e.last())), 0)
 	}
+}
+
+// randomCopy states other things of a message, or says something else.
+func randomCopy(r *rapid.T, m argus.Message) argus.Message {
+	other := randomMessage(r, m.ServiceID)
+	other.Service, other.Conversation, other.From, other.Type = m.Service, m.Conversation, m.From, m.Type
+	switch {
+	case rapid.Bool().Draw(r, "the same words"):
+		other.Text, other.State, other.Attachments = m.Text, m.State, m.Attachments
+		if m.Sent.Known() && other.Sent.Known() && rapid.Bool().Draw(r, "another clock") {
+			other.Sent.Micros, other.Sent.Precision = m.Sent.Micros+1e6, argus.Milli
+			return other
+		}
+	case rapid.Bool().Draw(r, "the same statement"):
+		text, state := other.Text, other.State
+		other = m
+		other.Text, other.State = text, state
+	}
+	other.Sent.Micros = m.Sent.Micros // it is the same message
+	if !m.Sent.Known() || !other.Sent.Known() {
+		other.Sent = m.Sent
+	}
+	return other
 }
 
 func randomMessage(r *rapid.T, label string) argus.Message {
@@ -56,9 +75,12 @@ func randomMessage(r *rapid.T, label string) argus.Message {
 		Text:         randomText(r),
 		Lang:         rapid.SampledFrom([]string{"", "nl", "pt-BR", "pt_PT"}).Draw(r, "lang"),
 		State:        argus.State(rapid.IntRange(0, 15).Draw(r, "state")),
+		Type:         rapid.SampledFrom([]argus.Type{0, 0, 0, argus.TypePoll, argus.TypeCall, argus.TypeReaction}).Draw(r, "type"),
 	}
 	if rapid.IntRange(0, 5).Draw(r, "time") > 0 {
-		m.Sent = argus.At(randomTime(r), "", argus.ZoneStated, argus.Second)
+		zone := rapid.SampledFrom([]argus.ZoneSource{argus.ZoneStated, argus.ZoneAssumed}).Draw(r, "zone from")
+		m.Sent = argus.At(randomTime(r), "", zone, rapid.SampledFrom([]argus.Precision{argus.Minute, argus.Second}).Draw(r, "precision"))
+		m.Sent.Clock = argus.Clock(rapid.IntRange(0, 2).Draw(r, "clock"))
 	}
 	if rapid.Bool().Draw(r, "attachment") {
 		m.Attachments = []argus.Attachment{{Name: "boat.jpg"}}
@@ -208,9 +230,10 @@ func randomTerm(r *rapid.T) string {
 
 func randomField(r *rapid.T) query.Node {
 	m := randomMessage(r, "")
-	d := query.Doc{Message: &m, Deliveries: []argus.DeliveryNumber{1, 2, 5}, Differs: true}
+	d := query.One(&m, 1, 2, 5)
+	d.Sightings[1].Version[0] = 1
 	name := rapid.SampledFrom(query.Fields).Draw(r, "field")
-	terms := query.Terms(&d, name)
+	terms := query.Terms(d, name)
 	if len(terms) == 0 {
 		return query.Field{Name: name, Value: "none"}
 	}

@@ -19,11 +19,16 @@
 //		attachment a.jpg    one line for each
 //		reply ID            ReplyTo
 //		forward NAME        ForwardedFrom
+//		type call
 //		delivery 7          one line for each, default 1
-//		differs             copies of the message differ
+//		differs             another copy says something else, which no query finds
+//		copy                the lines below it make another copy of the message,
+//	                        which has service, from, in, sent and text of the
+//	                        first as long as no line says otherwise
 //	list NAME               a stored list, with these lines below it:
 //		entry TEXT
 //	zone Europe/Brussels    in which the queries that follow are read
+//	scope TEXT              in which the queries that follow are asked
 //	query TEXT              a query on all messages of the file, with one of
 //		want LABEL …        exactly these match, in any order; may be none
 //		error TEXT          it does not parse, and the message has TEXT
@@ -37,7 +42,6 @@
 package querytest
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,10 +63,19 @@ type Script struct {
 	Cases []Case
 }
 
-// Doc is a message with its label. Labels are unique in a script.
+// Doc is a message with its label and all its sightings. Labels are unique in a
+// script.
 type Doc struct {
 	Label string
 	query.Doc
+	copies []copied
+}
+
+// copied is a copy of a message as the script has it.
+type copied struct {
+	message    argus.Message
+	deliveries []argus.DeliveryNumber
+	differs    bool
 }
 
 // Case is a query with what is expected of it.
@@ -70,6 +83,8 @@ type Case struct {
 	Line    int // in the file
 	Query   string
 	Options query.Options
+	// Scope is what the query is asked in.
+	Scope query.Node
 	// Want are the labels of the messages that match.
 	Want []string
 	// Err, when not empty, is part of the error's message, and the query does
@@ -119,26 +134,27 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Hits are the labels of the messages that match.
-func (s *Script) Hits(n query.Node) (labels []string) {
-	ordered := slices.Clone(s.Docs)
-	slices.SortStableFunc(ordered, func(a, b Doc) int {
-		x, y := a.Message, b.Message
-		if x.Sent.Known() != y.Sent.Known() {
-			if y.Sent.Known() {
-				return -1
-			}
-			return 1
+// Hits are the labels of the messages that match in a scope.
+func (s *Script) Hits(n, scope query.Node) (labels []string) {
+	type one struct {
+		label string
+		doc   query.Doc
+	}
+	var seen []one
+	covers := query.Compile(scope)
+	for _, d := range s.Docs {
+		if selected := covers.Select(d.Sightings); len(selected) > 0 {
+			seen = append(seen, one{d.Label, query.Doc{Sightings: selected}})
 		}
-		return cmp.Or(cmp.Compare(x.Sent.Micros, y.Sent.Micros), cmp.Compare(x.Sequence, y.Sequence))
-	})
+	}
+	slices.SortStableFunc(seen, func(a, b one) int { return query.Compare(&a.doc, &b.doc) })
 	var docs []*query.Doc
-	for i := range ordered {
-		docs = append(docs, &ordered[i].Doc)
+	for i := range seen {
+		docs = append(docs, &seen[i].doc)
 	}
 	for i, matches := range query.MatchAll(n, docs) {
 		if matches {
-			labels = append(labels, ordered[i].Label)
+			labels = append(labels, seen[i].label)
 		}
 	}
 	return labels
@@ -149,6 +165,7 @@ func Parse(name, text string) (*Script, error) {
 	s := &Script{Name: name}
 	labels := map[string]bool{}
 	zone := time.UTC
+	var scope query.Node = query.All{}
 	lists := map[string]*query.WordList{}
 	var list *query.WordList // the one being read
 	find := func(name, hash string) (*query.WordList, error) {
@@ -179,15 +196,17 @@ func Parse(name, text string) (*Script, error) {
 			}
 		case word == "message" && len(s.Cases) == 0 && !labels[arg]:
 			labels[arg] = true
-			s.Docs = append(s.Docs, Doc{arg, query.Doc{Message: &argus.Message{}}})
+			s.Docs = append(s.Docs, Doc{Label: arg, copies: []copied{{}}})
 		case word == "query":
-			s.Cases = append(s.Cases, Case{Line: i + 1, Query: arg, Options: query.Options{Zone: zone, Lists: find}})
+			s.Cases = append(s.Cases, Case{Line: i + 1, Query: arg, Options: query.Options{Zone: zone, Lists: find}, Scope: scope})
 			list = nil
 		case word == "list" && len(s.Cases) == 0:
 			list = &query.WordList{Name: arg}
 			lists[arg] = list
 		case word == "zone":
 			zone, err = time.LoadLocation(arg)
+		case word == "scope":
+			scope, err = query.Parse(arg, query.Options{Zone: zone, Lists: find})
 		default:
 			err = fmt.Errorf("no place for %q here", word)
 		}
@@ -218,8 +237,18 @@ func unquote(arg string) (string, error) {
 }
 
 func (d *Doc) set(word, arg string) (err error) {
-	m := d.Message
+	c := &d.copies[len(d.copies)-1]
+	m := &c.message
 	switch word {
+	case "copy":
+		first := d.copies[0].message
+		d.copies = append(d.copies, copied{message: argus.Message{
+			Service: first.Service, From: first.From, Conversation: first.Conversation, Sent: first.Sent, Text: first.Text,
+		}})
+	case "type":
+		if err := m.Type.UnmarshalText([]byte(arg)); err != nil {
+			return err
+		}
 	case "service":
 		m.Service = arg
 	case "from":
@@ -237,10 +266,10 @@ func (d *Doc) set(word, arg string) (err error) {
 	case "lang":
 		m.Lang = arg
 	case "text":
-		if m.Text != "" {
-			m.Text += "\n"
+		if m.Text != "" && (len(d.copies) == 1 || m.Text != d.copies[0].message.Text) {
+			arg = m.Text + "\n" + arg
 		}
-		m.Text += arg
+		m.Text = arg
 	case "state":
 		one, ok := argus.ParseState(arg)
 		if !ok {
@@ -259,29 +288,48 @@ func (d *Doc) set(word, arg string) (err error) {
 	case "delivery":
 		var n argus.DeliveryNumber
 		n, err = argus.ParseDelivery(arg)
-		d.Deliveries = append(d.Deliveries, n)
+		c.deliveries = append(c.deliveries, n)
 	case "differs":
-		d.Differs = true
+		c.differs = true
 	default:
 		err = fmt.Errorf("a message has no %q", word)
 	}
 	return err
 }
 
-// complete fills in what the script leaves to the defaults.
+// complete fills in what the script leaves to the defaults, and makes the
+// sightings.
 func (d *Doc) complete() {
-	m := d.Message
-	if m.Service == "" {
-		m.Service = "test"
+	for _, c := range d.copies {
+		m := c.message
+		if m.Service == "" {
+			m.Service = "test"
+		}
+		if m.From == "" && m.State&argus.StateSystem == 0 {
+			m.From = "someone"
+		}
+		m.ServiceID = d.Label
+		if c.deliveries == nil {
+			c.deliveries = []argus.DeliveryNumber{1}
+		}
+		for _, n := range c.deliveries {
+			d.see(n, m)
+		}
+		if c.differs {
+			m.Locked = &argus.Locked{Payload: []byte("of a copy that can be read")}
+			d.see(c.deliveries[0], m)
+		}
 	}
-	if m.From == "" && m.State&argus.StateSystem == 0 {
-		m.From = "someone"
+}
+
+// see adds a sighting. A copy that differs only by its time is of the first
+// version.
+func (d *Doc) see(n argus.DeliveryNumber, m argus.Message) {
+	id, version := m.Identity()
+	if len(d.Sightings) > 0 && id != d.Sightings[0].ID {
+		version = d.Sightings[0].Version
 	}
-	if d.Deliveries == nil {
-		d.Deliveries = []argus.DeliveryNumber{1}
-	}
-	m.ServiceID = d.Label
-	d.ID, _ = m.Identity()
+	d.Sightings = append(d.Sightings, query.Sighting{ID: id, Version: version, Delivery: n, Message: &m})
 }
 
 func (c *Case) set(word, arg string, labels map[string]bool) error {

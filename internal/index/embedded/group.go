@@ -1,0 +1,627 @@
+package embedded
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// A document is what one copy of a message says, or several that say the same. The
+// documents of a message that say different things are a group, and lie in one
+// segment: when a copy comes that says something new, the documents of its message
+// are written anew together with it, and a late fact says that the old ones were
+// replaced. So whatever an asker may see of a message is decided in one segment.
+
+// A group has the documents of one message.
+type group struct {
+	// asOf is the record with which the group came to be what it is. A document
+	// without a group is as of its own record.
+	asOf    uint64
+	members []member
+}
+
+type member struct {
+	doc, version uint32
+	quality      uint8
+}
+
+func (c *content) writeGroups(out *output) {
+	grouped := roaring.New()
+	of := make([]uint32, c.docs)
+	places := []uint64{0}
+	var members []member
+	for i, g := range c.groups {
+		for _, m := range g.members {
+			of[m.doc] = uint32(i + 1)
+			grouped.Add(m.doc)
+		}
+		members = append(members, g.members...)
+		places = append(places, uint64(len(members)))
+	}
+	out.section(func() {
+		grouped.RunOptimize()
+		if _, err := grouped.WriteTo(out); err != nil && out.err == nil {
+			out.err = err
+		}
+	})
+	column := func(count int, value func(i int) uint64) {
+		out.section(func() { appendColumn(out, count, value) })
+	}
+	column(c.docs, func(doc int) uint64 { return uint64(of[doc]) })
+	column(len(c.groups), func(i int) uint64 { return c.groups[i].asOf })
+	column(len(places), func(i int) uint64 { return places[i] })
+	column(len(members), func(i int) uint64 { return uint64(members[i].doc) })
+	column(len(members), func(i int) uint64 { return uint64(members[i].version) })
+	column(len(members), func(i int) uint64 { return uint64(members[i].quality) })
+}
+
+// parseGroups reads the set of grouped documents and compares the sizes of the
+// sections about them.
+func (s *segment) parseGroups(grouped []byte) error {
+	s.groups = s.asOf.count
+	s.grouped = roaring.New()
+	if _, err := s.grouped.FromUnsafeBytes(grouped); err != nil {
+		return malformed("read groups: %v", err)
+	}
+	if err := s.grouped.Validate(); err != nil {
+		return malformed("read groups: %v", err)
+	}
+	n := s.members.count
+	switch {
+	case s.memberPlaces.count != s.groups+1 || s.versions.count != n || s.qualities.count != n,
+		s.memberPlaces.at(0) != 0 || s.memberPlaces.at(s.groups) != uint64(n),
+		s.grouped.GetCardinality() != uint64(n) || n > 0 && s.grouped.Maximum() >= uint32(s.docs):
+		return malformed("the groups are of different sizes")
+	}
+	return nil
+}
+
+// group yields the members of a group, from 0.
+func (s *segment) eachMember(group int, yield func(member)) {
+	begin, end := s.memberPlaces.at(group), s.memberPlaces.at(group+1)
+	for i := int(begin); i < int(end); i++ {
+		yield(member{uint32(s.members.at(i)), uint32(s.versions.at(i)), uint8(s.qualities.at(i))})
+	}
+}
+
+// groupOf returns the group of a document that is in one.
+func (s *segment) groupOf(doc uint32) int {
+	n := s.group.at(int(doc))
+	if n == 0 || n > uint64(s.groups) {
+		panic(malformed("document %d is in no group", doc))
+	}
+	return int(n - 1)
+}
+
+// asOfDoc is the record as of which a document was written.
+func (s *segment) asOfDoc(doc int) uint64 {
+	if n := s.group.at(doc); n > 0 {
+		return s.asOf.at(int(n - 1))
+	}
+	return s.seqs.at(doc)
+}
+
+// spread adds to documents the others of their groups.
+func (s *segment) spread(docs *roaring.Bitmap) *roaring.Bitmap {
+	if s.groups == 0 || docs == nil {
+		return docs
+	}
+	in := roaring.And(docs, s.grouped)
+	if in.IsEmpty() {
+		return docs
+	}
+	out, last := docs.Clone(), -1
+	in.Iterate(func(doc uint32) bool {
+		if g := s.groupOf(doc); g != last {
+			s.eachMember(g, func(m member) { out.Add(m.doc) })
+			last = g
+		}
+		return true
+	})
+	return out
+}
+
+// A view is what an asker sees of a segment.
+type view struct {
+	*segment
+	scope query.Node
+	*seenDocs
+}
+
+// seenDocs are the documents of a view. They are kept in the cache, which may
+// outlive a segment's mapping.
+type seenDocs struct {
+	// selected are the documents of which the scope selects a sighting, nil for
+	// all.
+	selected *roaring.Bitmap
+	// visible has one document for each message: of a group the one whose copy
+	// has the sent time. Nil for all.
+	visible *roaring.Bitmap
+	// shown has for each group its visible document, or noPlace.
+	shown []uint32
+	// differs are the visible documents of messages of which copies differ.
+	differs *roaring.Bitmap
+}
+
+// view returns what a scope shows of a segment: of a range of documents or, if
+// within is nil, of all.
+func (q *search) view(s *segment, scope query.Node, within *roaring.Bitmap) (*view, error) {
+	gone, err := q.gone(s)
+	if err != nil {
+		return nil, err
+	}
+	if isAll(scope) && gone == nil && s.groups == 0 {
+		return &view{s, scope, new(seenDocs)}, nil
+	}
+	var what strings.Builder
+	what.WriteString("view " + q.scopeKey)
+	if within != nil && !within.IsEmpty() && !isAll(scope) {
+		fmt.Fprintf(&what, " %d-%d", within.Minimum(), within.Maximum())
+	}
+	for _, other := range s.lateSources(q.snapshot, func(d argus.DeliveryNumber) bool {
+		return d == factRemoved || d == factReplaced || hasField(scope, query.Delivery)
+	}) {
+		what.WriteString(" " + other.name)
+	}
+	docs, err := cached(q.cache, cacheKey{s.name, what.String()}, func() (*seenDocs, int, error) {
+		v := &view{s, scope, new(seenDocs)}
+		if err := q.see(v, within, gone); err != nil {
+			return nil, 0, err
+		}
+		return v.seenDocs, v.own(), nil
+	})
+	return &view{s, scope, docs}, err
+}
+
+// own makes the documents independent of the mapped file and returns their size in
+// bytes.
+func (v *seenDocs) own() (size int) {
+	for _, docs := range []**roaring.Bitmap{&v.selected, &v.visible, &v.differs} {
+		if *docs != nil {
+			*docs = (*docs).Clone()
+			size += int((*docs).GetSizeInBytes())
+		}
+	}
+	return size + 4*len(v.shown)
+}
+
+// see finds the documents of a view.
+func (q *search) see(v *view, within, gone *roaring.Bitmap) (err error) {
+	if !isAll(v.scope) {
+		if v.selected, err = q.selected(v.segment, v.scope, v.spread(within)); err != nil {
+			return err
+		}
+	}
+	if gone != nil {
+		if v.selected == nil {
+			v.selected = v.all()
+		}
+		v.selected = roaring.AndNot(v.selected, gone)
+	}
+	v.visible = v.selected
+	if v.groups > 0 {
+		v.chooseShown()
+	}
+	return nil
+}
+
+// chooseShown finds the one document to show of each group.
+func (v *view) chooseShown() {
+	v.shown, v.differs = make([]uint32, v.groups), roaring.New()
+	var hidden []uint32
+	for g := range v.shown {
+		best, version, differs := member{doc: noPlace}, uint32(0), false
+		v.eachMember(g, func(m member) {
+			if v.selected != nil && !v.selected.Contains(m.doc) {
+				return
+			}
+			switch {
+			case best.doc == noPlace:
+				best, version = m, m.version
+				return
+			case v.better(m, best):
+				m, best = best, m
+			}
+			differs = differs || m.version != version || best.version != version
+			hidden = append(hidden, m.doc)
+		})
+		v.shown[g] = best.doc
+		if differs {
+			v.differs.Add(best.doc)
+		}
+	}
+	if v.visible == nil {
+		v.visible = v.all()
+	}
+	slices.Sort(hidden)
+	v.visible = roaring.AndNot(v.visible, roaring.BitmapOf(hidden...))
+}
+
+// better says whether the sent time of a is that of the message rather than that of
+// b, as [query.Doc.Lead] has it. Of two that are equal in it any will do.
+func (v *view) better(a, b member) bool {
+	x, y := v.cursor(int(a.doc)), v.cursor(int(b.doc))
+	return cmp.Or(cmp.Compare(a.quality, b.quality), compareCursors(&x, &y)) < 0
+}
+
+// eachCopy yields the selected copies of the message that a document stands for.
+func (v *view) eachCopy(doc int, yield func(copied int)) {
+	if v.group.at(doc) == 0 {
+		yield(doc)
+		return
+	}
+	v.eachMember(v.groupOf(uint32(doc)), func(m member) {
+		if v.selected == nil || v.selected.Contains(m.doc) {
+			yield(int(m.doc))
+		}
+	})
+}
+
+// receiverMarks returns the ordinals that the column of receivers has for none and
+// for several; beyond the list where no document has it.
+func (s *segment) receiverMarks() (none, several uint64) {
+	ordinal := func(value string, absent int) uint64 {
+		if at, found := s.receivers.search([]byte(value)); found {
+			return uint64(at)
+		}
+		return uint64(absent)
+	}
+	return ordinal("", s.receivers.count), ordinal(severalReceivers, s.receivers.count+1)
+}
+
+// oneReceiver returns the receiver that the copies of a message name together.
+func (v *view) oneReceiver(doc int, none, several uint64) uint64 {
+	one := none
+	v.eachCopy(doc, func(copied int) {
+		switch r := v.receiver.at(copied); {
+		case r == none || r == one:
+		case one != none:
+			one = several
+		default:
+			one = r
+		}
+	})
+	return one
+}
+
+// lift takes documents of copies for the messages that they are of.
+func (v *view) lift(docs *roaring.Bitmap) *roaring.Bitmap {
+	if v.groups == 0 {
+		return docs
+	}
+	in := roaring.And(docs, v.grouped)
+	if in.IsEmpty() {
+		return docs
+	}
+	out := roaring.AndNot(docs, v.grouped)
+	var shown []uint32
+	in.Iterate(func(doc uint32) bool {
+		if v.selected == nil || v.selected.Contains(doc) {
+			shown = append(shown, v.shown[v.groupOf(doc)])
+		}
+		return true
+	})
+	slices.Sort(shown)
+	out.AddMany(shown)
+	return out
+}
+
+// liftAll takes messages of which all selected copies are among the documents.
+func (v *view) liftAll(docs *roaring.Bitmap) *roaring.Bitmap {
+	if v.groups == 0 {
+		return docs
+	}
+	lifted := v.lift(docs)
+	others := roaring.AndNot(v.grouped, docs)
+	if v.selected != nil {
+		others = roaring.And(others, v.selected)
+	}
+	return roaring.AndNot(lifted, v.lift(others))
+}
+
+// copies returns the selected documents of the messages that documents stand for.
+func (v *view) copies(docs *roaring.Bitmap) *roaring.Bitmap {
+	if docs == nil {
+		return v.selected
+	}
+	all := v.spread(docs)
+	if v.selected != nil && all != docs {
+		all = roaring.And(all, v.selected)
+	}
+	return all
+}
+
+// selected returns the documents of which a scope selects a sighting. It is exact
+// for documents in within, all if that is nil, which has whole groups.
+//
+// A document may have been seen in several deliveries, and each is a sighting: the
+// scope is asked for each delivery that it names, and once for the others.
+func (q *search) selected(s *segment, scope query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	if !hasField(scope, query.Delivery) {
+		return q.covered(s, scope, true, within)
+	}
+	var sets []*roaring.Bitmap
+	covered := func(docs *roaring.Bitmap, d argus.DeliveryNumber) error {
+		one, err := q.covered(s, query.For(scope, d), true, within)
+		if err == nil {
+			sets = append(sets, roaring.And(docs, one))
+		}
+		return err
+	}
+	named := map[argus.DeliveryNumber]bool{}
+	others := s.all()
+	for _, d := range s.deliveries(q.snapshot) {
+		if !namesDelivery(scope, d) {
+			continue
+		}
+		named[d] = true
+		others.AndNot(s.stored(d))
+		docs, err := q.seen(s, d)
+		if err != nil {
+			return nil, err
+		}
+		if err := covered(docs, d); err != nil {
+			return nil, err
+		}
+	}
+	late, err := q.late(s, "other than "+scope.String(), func(d argus.DeliveryNumber) bool {
+		return d != factRemoved && d != factReplaced && !named[d]
+	})
+	if err != nil {
+		return nil, err
+	}
+	if late != nil {
+		others = roaring.Or(others, late)
+	}
+	if err := covered(others, 0); err != nil {
+		return nil, err
+	}
+	return roaring.FastOr(sets...), nil
+}
+
+// namesDelivery says whether a field of a scope accepts a delivery.
+func namesDelivery(scope query.Node, d argus.DeliveryNumber) bool {
+	for n := range query.Each(scope) {
+		if f, ok := n.(query.Field); ok && f.Name == query.Delivery && (f.Value == d.String() || f.Prefix && strings.HasPrefix(d.String(), f.Value)) {
+			return true
+		}
+	}
+	return false
+}
+
+// covered returns the documents whose copies alone meet a scope, or its opposite,
+// as [query.Matcher.Select] has it.
+func (q *search) covered(s *segment, n query.Node, positive bool, within *roaring.Bitmap) (*roaring.Bitmap, error) {
+	list := func(nodes []query.Node, all bool) (*roaring.Bitmap, error) {
+		nodes = slices.Clone(nodes)
+		slices.SortStableFunc(nodes, func(a, b query.Node) int { return cmp.Compare(cost(a), cost(b)) })
+		out := roaring.New()
+		if all {
+			out = s.all()
+		}
+		for _, inner := range nodes {
+			narrow := within
+			if all && cost(inner) >= costOfPlaces {
+				narrow = s.spread(intersect(within, out))
+			}
+			one, err := q.covered(s, inner, positive, narrow)
+			if err != nil {
+				return nil, err
+			}
+			if all {
+				out = roaring.And(out, one)
+			} else {
+				out = roaring.Or(out, one)
+			}
+		}
+		return out, nil
+	}
+	switch n := n.(type) {
+	case nil, query.All:
+		if positive {
+			return s.all(), nil
+		}
+		return roaring.New(), nil
+	case query.And:
+		return list(n.Nodes, positive)
+	case query.Or:
+		return list(n.Nodes, !positive)
+	case query.Not:
+		return q.covered(s, n.Node, !positive, within)
+	}
+	docs, err := q.leaf(s, n, within)
+	if err != nil || positive {
+		return docs, err
+	}
+	if query.ExcludesAll(n) && s.groups > 0 {
+		gone, err := q.gone(s)
+		if err != nil {
+			return nil, err
+		}
+		if gone != nil { // what was removed excludes nothing
+			docs = roaring.AndNot(docs, gone)
+		}
+		docs = s.spread(docs)
+	}
+	return roaring.AndNot(s.all(), docs), nil
+}
+
+// removed returns the documents that were removed, nil if there are none.
+func (q *search) removed(s *segment) (*roaring.Bitmap, error) {
+	return q.late(s, "removed", func(d argus.DeliveryNumber) bool { return d == factRemoved })
+}
+
+// gone returns the documents that were removed or replaced, nil for none.
+func (q *search) gone(s *segment) (*roaring.Bitmap, error) {
+	removed, err := q.removed(s)
+	if err != nil {
+		return nil, err
+	}
+	replaced, err := q.late(s, "replaced", func(d argus.DeliveryNumber) bool { return d == factReplaced })
+	switch {
+	case err != nil || replaced == nil:
+		return removed, err
+	case removed == nil:
+		return replaced, nil
+	}
+	return roaring.Or(removed, replaced), nil
+}
+
+// known is what the index knows of a message with several copies.
+type known struct {
+	// statements has the record of each document by what it says.
+	statements map[[16]byte]uint64
+	asOf       uint64
+	// pending are the copies of a group that is to be written, nil if there is
+	// nothing new.
+	pending []*argus.Record
+}
+
+// mostKnown is how many messages with several copies are remembered.
+const mostKnown = 1 << 16
+
+// addAgain takes another copy of a known message. One that says nothing new is a
+// late fact; with one that says more, its message is written anew.
+func (ix *Index) addAgain(ctx context.Context, r *argus.Record) error {
+	id := r.MessageID()
+	k := ix.known[id]
+	if k == nil {
+		var err error
+		if k, err = ix.recall(ctx, id, r.Seq); err != nil {
+			return err
+		}
+		if len(ix.known) >= mostKnown {
+			for other, k := range ix.known {
+				if k.pending == nil {
+					delete(ix.known, other)
+				}
+			}
+		}
+		ix.known[id] = k
+	}
+	whole, err := ix.whole(ctx, r.Seq)
+	if err != nil {
+		return err
+	}
+	says := statement(whole)
+	if seq, ok := k.statements[says]; ok {
+		ix.batch.addFact(r.Delivery, seq)
+		return nil
+	}
+	if k.pending == nil {
+		if len(k.statements) > 0 {
+			ix.batch.addFact(factReplaced, k.asOf)
+		}
+		for _, seq := range sortedValues(k.statements) {
+			before, err := ix.whole(ctx, seq)
+			if err != nil {
+				return err
+			}
+			ix.pend(k, before)
+		}
+	}
+	ix.pend(k, whole)
+	k.statements[says], k.asOf = r.Seq, r.Seq
+	ix.pending[id] = k
+	return nil
+}
+
+func (ix *Index) whole(ctx context.Context, seq uint64) (*argus.Record, error) {
+	r, err := ix.options.Evidence.Whole(ctx, seq)
+	if err != nil {
+		return nil, fmt.Errorf("add to index: read record %d: %w", seq, err)
+	}
+	return r, nil
+}
+
+func sortedValues(of map[[16]byte]uint64) (list []uint64) {
+	for _, n := range of {
+		list = append(list, n)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// pend adds a copy to a group that is to be written.
+func (ix *Index) pend(k *known, r *argus.Record) {
+	k.pending = append(k.pending, r)
+	ix.batch.size += r.Size()
+}
+
+// addPending puts the groups that are to be written into the batch.
+func (ix *Index) addPending() {
+	for id, k := range ix.pending {
+		ix.batch.addGroup(k.asOf, k.pending)
+		k.pending = nil
+		delete(ix.pending, id)
+	}
+}
+
+// recall reads which documents there are of a message, by its copies before a
+// record.
+func (ix *Index) recall(ctx context.Context, id argus.ID, before uint64) (*known, error) {
+	if ix.options.Evidence == nil {
+		return nil, fmt.Errorf("add to index: record %d is a copy of a message, and the index was opened without the evidence", before)
+	}
+	k := &known{statements: map[[16]byte]uint64{}}
+	copies, err := ix.options.Evidence.Copies(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("add to index: find the copies of message %s: %w", id, err)
+	}
+	for _, seq := range copies {
+		if seq >= before {
+			break
+		}
+		r, err := ix.whole(ctx, seq)
+		if err != nil {
+			return nil, err
+		}
+		says := statement(r)
+		if _, again := k.statements[says]; !again {
+			k.statements[says], k.asOf = seq, seq
+		}
+	}
+	return k, nil
+}
+
+// statement names what a query can ask of a whole copy. Copies of a message with
+// the same are one document.
+func statement(r *argus.Record) (sum [16]byte) {
+	m := r.Message
+	var b []byte
+	str := func(s string) {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	b = append(append(b, r.ID[:]...), r.Version[:]...)
+	for _, s := range []string{m.FromName, m.Title, m.Lang, m.Text} {
+		str(s)
+	}
+	b = append(b, byte(m.State), byte(m.Type), query.Quality(&m.Sent))
+	for _, is := range []bool{m.ReplyTo != "", m.ForwardedFrom != "", len(m.Attachments) > 0, m.Sent.Known()} {
+		if is {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
+	}
+	b = binary.AppendVarint(b, m.Sent.Micros)
+	b = binary.AppendUvarint(b, m.Sequence)
+	to := slices.Clone(m.To)
+	slices.Sort(to)
+	for _, account := range slices.Compact(to) {
+		str(account)
+	}
+	all := sha256.Sum256(b)
+	copy(sum[:], all[:])
+	return sum
+}

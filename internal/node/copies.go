@@ -1,0 +1,38 @@
+package node
+
+import (
+	"context"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence"
+)
+
+// Copies gives an index the evidence as it needs it.
+type Copies struct{ *evidence.Store }
+
+// Whole implements [index.Evidence].
+func (c Copies) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
+	r, err := c.Get(ctx, seq)
+	if err != nil || r.Kind != argus.KindSighting {
+		return r, err
+	}
+	stored, err := c.Get(ctx, r.Of)
+	if err != nil {
+		return nil, err
+	}
+	whole := *r
+	message := r.Message.Join(stored.Message)
+	whole.Message = &message
+	return &whole, nil
+}
+
+// Copies implements [index.Evidence].
+func (c Copies) Copies(_ context.Context, id argus.ID) (seqs []uint64, err error) {
+	entries, err := c.Find(id)
+	for _, e := range entries {
+		if !e.Met { // else it is of another message
+			seqs = append(seqs, e.Seq)
+		}
+	}
+	return seqs, err
+}

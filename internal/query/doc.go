@@ -1,0 +1,234 @@
+package query
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// A Sighting is one copy of a message in one place.
+type Sighting struct {
+	// ID is the copy's own, which differs from that of other copies where
+	// clocks are apart.
+	ID       argus.ID
+	Version  argus.Version
+	Delivery argus.DeliveryNumber
+	// Message is everything that this copy says, content included.
+	Message *argus.Message
+}
+
+// Doc is a message as its asker sees it: the union of the sightings that a scope
+// selects ([Matcher.Select]). It has at least one.
+type Doc struct {
+	Sightings []Sighting
+}
+
+// One is a message of which one copy is known, seen in the deliveries.
+func One(m *argus.Message, in ...argus.DeliveryNumber) *Doc {
+	d := &Doc{Sightings: make([]Sighting, max(1, len(in)))}
+	for i := range d.Sightings {
+		d.Sightings[i].Message = m
+	}
+	for i, n := range in {
+		d.Sightings[i].Delivery = n
+	}
+	return d
+}
+
+// ID is the reference of the message: the lowest of its ids.
+func (d *Doc) ID() argus.ID {
+	least := d.Sightings[0].ID
+	for i := range d.Sightings {
+		if id := d.Sightings[i].ID; bytes.Compare(id[:], least[:]) < 0 {
+			least = id
+		}
+	}
+	return least
+}
+
+// Lead is the sighting that has the sent time of the message: the most precise,
+// then one whose zone is stated, then one of the service's clock, then the earliest.
+func (d *Doc) Lead() *Sighting {
+	lead := &d.Sightings[0]
+	for i := range d.Sightings[1:] {
+		if s := &d.Sightings[i+1]; compareLeads(s, lead) < 0 {
+			lead = s
+		}
+	}
+	return lead
+}
+
+// Sent is the one sent time of the message.
+func (d *Doc) Sent() argus.Time { return d.Lead().Message.Sent }
+
+func compareLeads(a, b *Sighting) int {
+	x, y := &a.Message.Sent, &b.Message.Sent
+	return cmp.Or(
+		cmp.Compare(Quality(x), Quality(y)), cmp.Compare(x.Micros, y.Micros), cmp.Compare(a.Message.Sequence, b.Message.Sequence),
+		bytes.Compare(a.ID[:], b.ID[:]), bytes.Compare(a.Version[:], b.Version[:]))
+}
+
+// Quality ranks sent times of copies of one message, the best lowest: by
+// precision, by where the zone is from, by the clock. It is less than 128.
+func Quality(t *argus.Time) uint8 {
+	return uint8(argus.Micro-min(t.Precision, argus.Micro))<<4 | min(uint8(t.Zone), 3)<<2 | min(uint8(t.Clock), 3)
+}
+
+// First is the sighting whose version is shown first: one that can be read before
+// one that is locked, then the latest stated edit, then the lowest version.
+func (d *Doc) First() *Sighting {
+	first := &d.Sightings[0]
+	for i := range d.Sightings[1:] {
+		if s := &d.Sightings[i+1]; compareVersions(s, first) < 0 {
+			first = s
+		}
+	}
+	return first
+}
+
+func compareVersions(a, b *Sighting) int {
+	locked := func(s *Sighting) int { return int(s.Message.State & argus.StateLocked) }
+	edited := func(s *Sighting) int64 {
+		if !s.Message.Edited.Known() {
+			return 0
+		}
+		return s.Message.Edited.Micros
+	}
+	return cmp.Or(cmp.Compare(locked(a), locked(b)), cmp.Compare(edited(b), edited(a)), bytes.Compare(a.Version[:], b.Version[:]))
+}
+
+// Locked says whether no copy can be read.
+func (d *Doc) Locked() bool {
+	return !slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return s.Message.State&argus.StateLocked == 0 })
+}
+
+// Differs says whether copies say different things.
+func (d *Doc) Differs() bool {
+	return slices.ContainsFunc(d.Sightings[1:], func(s Sighting) bool { return s.Version != d.Sightings[0].Version })
+}
+
+// Deliveries are those of the sightings, in the order of their numbers.
+func (d *Doc) Deliveries() []argus.DeliveryNumber {
+	var list []argus.DeliveryNumber
+	for i := range d.Sightings {
+		list = append(list, d.Sightings[i].Delivery)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Versions returns a sighting of each version, the one shown first in front.
+func (d *Doc) Versions() []*Sighting {
+	var list []*Sighting
+	for i := range d.Sightings {
+		if s := &d.Sightings[i]; !slices.ContainsFunc(list, func(o *Sighting) bool { return o.Version == s.Version }) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, compareVersions)
+	return list
+}
+
+// texts yields the different texts.
+func (d *Doc) texts(yield func(string) bool) {
+	for i := range d.Sightings {
+		text := d.Sightings[i].Message.Text
+		if !slices.ContainsFunc(d.Sightings[:i], func(s Sighting) bool { return s.Message.Text == text }) && !yield(text) {
+			return
+		}
+	}
+}
+
+// Union is the message that is shown: the content of the first version, the sent
+// time of the lead, all receivers, and of every other fact what most sightings
+// state. The order of the sightings does not matter.
+func (d *Doc) Union() *argus.Message {
+	if len(d.Sightings) == 1 {
+		return d.Sightings[0].Message
+	}
+	lead := d.Lead().Message
+	m := *d.First().Message
+	m.Sent, m.Sequence = lead.Sent, lead.Sequence
+	m.State &^= argus.StateDeleted | argus.StateEdited | argus.StateSystem
+	for i := range d.Sightings {
+		m.State |= d.Sightings[i].Message.State &^ argus.StateLocked
+	}
+	m.To = d.union(func(m *argus.Message) []string { return m.To })
+	m.Title = d.most(func(m *argus.Message) string { return m.Title })
+	m.FromName = d.most(func(m *argus.Message) string { return m.FromName })
+	m.Lang = d.most(func(m *argus.Message) string { return m.Lang })
+	m.ReplyTo = d.most(func(m *argus.Message) string { return m.ReplyTo })
+	m.ForwardedFrom = d.most(func(m *argus.Message) string { return m.ForwardedFrom })
+	m.Received = d.best(func(m *argus.Message) argus.Time { return m.Received })
+	m.Read = d.best(func(m *argus.Message) argus.Time { return m.Read })
+	m.Extra = d.extra()
+	return &m
+}
+
+// union returns the strings that a copy has, each once, in order.
+func (d *Doc) union(of func(*argus.Message) []string) (all []string) {
+	for i := range d.Sightings {
+		all = append(all, of(d.Sightings[i].Message)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// most returns the string that most copies state, the least of several.
+func (d *Doc) most(of func(*argus.Message) string) (value string) {
+	counts := map[string]int{}
+	for i := range d.Sightings {
+		if s := of(d.Sightings[i].Message); s != "" {
+			counts[s]++
+		}
+	}
+	for _, s := range slices.Sorted(maps.Keys(counts)) {
+		if value == "" || counts[s] > counts[value] {
+			value = s
+		}
+	}
+	return value
+}
+
+// best returns the best of a time that copies state.
+func (d *Doc) best(of func(*argus.Message) argus.Time) (best argus.Time) {
+	for i := range d.Sightings {
+		t := of(d.Sightings[i].Message)
+		if c := cmp.Or(cmp.Compare(Quality(&t), Quality(&best)), cmp.Compare(t.Micros, best.Micros), strings.Compare(t.Raw, best.Raw)); c < 0 || i == 0 {
+			best = t
+		}
+	}
+	return best
+}
+
+// extra returns the further facts of all copies, each once, by name.
+func (d *Doc) extra() (all []argus.Field) {
+	for i := range d.Sightings {
+		all = append(all, d.Sightings[i].Message.Extra...)
+	}
+	slices.SortFunc(all, func(a, b argus.Field) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Value, b.Value))
+	})
+	return slices.Compact(all)
+}
+
+// Compare orders messages as hits are, oldest first: by sent time, unknown ones
+// first, the service's sequence, and the id of the copy that has the time.
+func Compare(a, b *Doc) int {
+	x, y := a.Lead(), b.Lead()
+	s, t := &x.Message.Sent, &y.Message.Sent
+	known := func(t *argus.Time) int {
+		if t.Known() {
+			return 1
+		}
+		return 0
+	}
+	if c := cmp.Compare(known(s), known(t)); c != 0 || !s.Known() {
+		return cmp.Or(c, cmp.Compare(x.Message.Sequence, y.Message.Sequence), bytes.Compare(x.ID[:], y.ID[:]))
+	}
+	return cmp.Or(cmp.Compare(s.Micros, t.Micros), cmp.Compare(x.Message.Sequence, y.Message.Sequence), bytes.Compare(x.ID[:], y.ID[:]))
+}

@@ -1,0 +1,187 @@
+package query
+
+import (
+	"github.com/argus-evidence/argus"
+)
+
+// Select returns those sightings of a message that a scope covers; together they
+// are the message as its asker sees it. The receiver is the scope, all are all
+// sightings of the message.
+//
+// A scope is matched with each sighting alone. But the accounts, conversations,
+// words and times that it excludes are looked for in all sightings: a message of
+// which one copy names an excluded account is excluded whole. An exclusion by
+// service, delivery, has, is or lang looks at the sighting.
+func (m *Matcher) Select(all []Sighting) []Sighting {
+	if _, everything := m.node.(All); everything || m.node == nil {
+		return all
+	}
+	s := selection{Matcher: m, alone: make([]Candidate, len(all)), docs: make([]Doc, len(all))}
+	for i := range all {
+		s.docs[i].Sightings = all[i : i+1 : i+1]
+		s.alone[i].Reset(&s.docs[i])
+	}
+	var selected []Sighting
+	for i := range all {
+		if s.covers(m.node, i, true) {
+			selected = append(selected, all[i])
+		}
+	}
+	return selected
+}
+
+type selection struct {
+	*Matcher
+	alone []Candidate // each sighting
+	docs  []Doc
+}
+
+// covers says whether a sighting meets a node, or its opposite.
+func (s *selection) covers(n Node, i int, positive bool) bool {
+	list := func(nodes []Node, all bool) bool {
+		for _, inner := range nodes {
+			if s.covers(inner, i, positive) != all {
+				return !all
+			}
+		}
+		return all
+	}
+	switch n := n.(type) {
+	case And:
+		return list(n.Nodes, positive)
+	case Or:
+		return list(n.Nodes, !positive)
+	case Not:
+		return s.covers(n.Node, i, !positive)
+	}
+	if positive {
+		return s.match(n, &s.alone[i])
+	}
+	if !ExcludesAll(n) {
+		return !s.match(n, &s.alone[i])
+	}
+	for j := range s.alone {
+		if s.match(n, &s.alone[j]) {
+			return false
+		}
+	}
+	return true
+}
+
+// ExcludesAll says of a node without others in it whether a scope that excludes
+// it looks for it in all sightings of a message.
+func ExcludesAll(n Node) bool {
+	name := FieldName("")
+	switch n := n.(type) {
+	case nil, All:
+		return false
+	case Field:
+		name = n.Name
+	case List:
+		name = n.Field
+	}
+	switch name {
+	case Service, Delivery, Has, Is, Lang:
+		return false
+	}
+	return true
+}
+
+// For is a scope for the sightings of one delivery: All if it covers them all,
+// Not All if it covers none.
+func For(n Node, d argus.DeliveryNumber) Node {
+	switch n := n.(type) {
+	case nil:
+		return All{}
+	case And:
+		return forAll(n.Nodes, d)
+	case Or: // a OR b is NOT (NOT a AND NOT b)
+		var not []Node
+		for _, inner := range n.Nodes {
+			not = append(not, NotOf(inner))
+		}
+		return NotOf(forAll(not, d))
+	case Not:
+		return NotOf(For(n.Node, d))
+	case Field:
+		if n.Name == Delivery {
+			if n.accepts([]byte(d.String())) {
+				return All{}
+			}
+			return Nothing
+		}
+	}
+	return n
+}
+
+// forAll is For an And.
+func forAll(nodes []Node, d argus.DeliveryNumber) Node {
+	var rest []Node
+	for _, inner := range nodes {
+		inner = For(inner, d)
+		switch {
+		case IsAll(inner):
+		case IsNothing(inner):
+			return Nothing
+		default:
+			rest = append(rest, inner)
+		}
+	}
+	return AndOf(rest...)
+}
+
+// Nothing matches no message.
+var Nothing Node = Not{All{}}
+
+// IsAll says whether a node is All; nil is.
+func IsAll(n Node) bool {
+	_, all := n.(All)
+	return all || n == nil
+}
+
+// IsNothing says whether a node is Nothing.
+func IsNothing(n Node) bool {
+	not, ok := n.(Not)
+	return ok && IsAll(not.Node)
+}
+
+// AndOf matches what all of the nodes match.
+func AndOf(nodes ...Node) Node {
+	switch len(nodes) {
+	case 0:
+		return All{}
+	case 1:
+		return nodes[0]
+	}
+	return And{nodes}
+}
+
+// NotOf matches what a node does not.
+func NotOf(n Node) Node {
+	if not, ok := n.(Not); ok {
+		return not.Node
+	}
+	return Not{n}
+}
+
+// Turns are the types of the messages that follow each other in a conversation, as
+// a query counts them for a Then, for pairs and for what is complete: messages
+// and calls, and the types that the query names (is:reaction).
+func Turns(n Node) (set argus.TypeSet) {
+	for t := range argus.TypeWords {
+		if argus.Type(t).IsTurn() {
+			set |= 1 << t
+		}
+	}
+	if n == nil {
+		return set
+	}
+	for one := range Each(n) {
+		if f, ok := one.(Field); ok && f.Name == Is && !f.Prefix {
+			if t, ok := argus.ParseType(f.Value); ok {
+				set |= 1 << t
+			}
+		}
+	}
+	return set
+}
