@@ -365,6 +365,30 @@ func (m *Message) Aside() Message {
 	return a
 }
 
+// Join returns the message as a copy says it, of what [Message.Aside] gave of the
+// copy and of a message that the copy equals in ID and Version.
+func (m *Message) Join(of *Message) *Message {
+	whole := *m
+	if of.Facts.stated() {
+		facts := *of.Facts
+		facts.Replies = 0
+		if m.Facts != nil {
+			facts.Replies = m.Facts.Replies
+		}
+		whole.Facts = &facts
+	} else {
+		whole.Text = of.Text
+	}
+	if of.Locked != nil {
+		locked := Locked{Payload: of.Locked.Payload}
+		if m.Locked != nil {
+			locked.KeyID, locked.Algorithm = m.Locked.KeyID, m.Locked.Algorithm
+		}
+		whole.Locked = &locked
+	}
+	return &whole
+}
+
 // MaxList is the most receivers, attachments or extra fields of a message.
 const MaxList = 1 << 20
 

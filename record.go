@@ -1,6 +1,7 @@
 package argus
 
 import (
+	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -25,6 +26,9 @@ type Record struct {
 	// Message is the message, or for KindSighting what this copy adds to it
 	// ([Message.Aside]).
 	Message *Message `cbor:"4,keyasint,omitempty"`
+	// Content is, for KindSighting, the salted hash of the content of record Of
+	// (docs/format/segment.md), by which this copy proves it, too. Append sets it.
+	Content Hash `cbor:"12,keyasint,omitzero"`
 	// Of is, for KindSighting, the sequence number of the record that stored
 	// the message; for KindMessage, that of the first copy when this one
 	// differs from it.
@@ -83,6 +87,9 @@ func (r *Record) Valid() error {
 	if err := r.Complete(); err != nil {
 		return err
 	}
+	if r.Kind >= KindSkippable {
+		return fmt.Errorf("a record of kind %s cannot be written by this version", r.Kind)
+	}
 	valid := utf8.ValidString(r.Where.Path)
 	switch {
 	case r.Kind == KindMessage:
@@ -111,7 +118,8 @@ func (r *Record) Valid() error {
 	return nil
 }
 
-// Complete returns why a record is not what its kind says, or nil.
+// Complete returns why a record is not what its kind says, or nil. The error is
+// ErrNewer for a kind that this version must understand and does not know.
 func (r *Record) Complete() error {
 	var missing bool
 	switch r.Kind {
@@ -125,8 +133,13 @@ func (r *Record) Complete() error {
 		missing = r.Quarantine == nil
 	case KindStated:
 		missing = r.Stated == nil
+	case 0:
+		return errors.New("the record has no kind")
 	default:
-		return fmt.Errorf("the record is of kind %s, which this version does not know", r.Kind)
+		if r.Kind >= KindSkippable {
+			return nil
+		}
+		return fmt.Errorf("the record is of kind %s, which this version does not know: %w", r.Kind, ErrNewer)
 	}
 	if missing {
 		return fmt.Errorf("the record of kind %s does not hold what it is of", r.Kind)
@@ -154,6 +167,10 @@ const (
 	// KindStated: a file says how many records it has.
 	KindStated
 )
+
+// KindSkippable is the first of the kinds that an older Argus may skip. A reader
+// of the evidence gets such a record with its kind and nothing else.
+const KindSkippable = 64
 
 var kindWords = [...]string{"none", "opening", "original", "message", "sighting", "quarantined", "attachment", "stated"}
 
