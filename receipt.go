@@ -85,6 +85,7 @@ func (b *Bookkeeper) Add(r *Record) {
 		b.receipt.Files = append(b.receipt.Files, FileAccount{Original: *r.Original})
 		b.reasons = append(b.reasons, nil)
 		return
+	case KindMessage, KindSighting, KindQuarantined, KindAttachment, KindStated:
 	}
 	b.receipt.Counts.Add(r)
 	if r.Message != nil {

@@ -291,6 +291,7 @@ func (c *Counts) Add(r *Record) {
 	case KindQuarantined:
 		c.Read++
 		c.Quarantined++
+	case KindOpening, KindOriginal, KindAttachment, KindStated:
 	}
 }
 

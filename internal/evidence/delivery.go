@@ -73,6 +73,7 @@ func (d *openDelivery) add(r *argus.Record, p *proof) error {
 				s.Last = sent
 			}
 		}
+	case argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
 	}
 	s.Counts.Add(r)
 	d.readers[r.Where.Reader] = true

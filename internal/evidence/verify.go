@@ -501,26 +501,30 @@ func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) stri
 	if first != (r.Kind == argus.KindOpening) {
 		return fmt.Sprintf("a record of kind %s stands where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
 	}
-	switch r.Kind {
-	case argus.KindSighting:
-		if r.Of == 0 || r.Of >= r.Seq {
-			return "the sighting does not say of which message"
-		}
-		if r.Met == r.ID {
-			return "the sighting says that it met itself"
-		}
-		print := v.printOf(r.Of)
-		if print == 0 && v.broken {
-			return "" // the message may be what cannot be read
-		}
-		if print != v.print(r.MessageID(), r.Version, r.Content) {
-			return fmt.Sprintf("the sighting is not of what record %d holds", r.Of)
-		}
-		// Without the service's own id, the id follows from the content, too.
-		if r.Message.ServiceID != "" {
-			if id, _ := hasher.Identity(r.Message); id != r.ID {
-				return fmt.Sprintf("the sighting has the id %s and claims %s", id, r.ID)
-			}
+	if r.Kind == argus.KindSighting {
+		return v.checkSighting(r, hasher)
+	}
+	return ""
+}
+
+func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
+	if r.Of == 0 || r.Of >= r.Seq {
+		return "the sighting does not say of which message"
+	}
+	if r.Met == r.ID {
+		return "the sighting says that it met itself"
+	}
+	print := v.printOf(r.Of)
+	if print == 0 && v.broken {
+		return "" // the message may be what cannot be read
+	}
+	if print != v.print(r.MessageID(), r.Version, r.Content) {
+		return fmt.Sprintf("the sighting is not of what record %d holds", r.Of)
+	}
+	// Without the service's own id, the id follows from the content, too.
+	if r.Message.ServiceID != "" {
+		if id, _ := hasher.Identity(r.Message); id != r.ID {
+			return fmt.Sprintf("the sighting has the id %s and claims %s", id, r.ID)
 		}
 	}
 	return ""
