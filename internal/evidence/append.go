@@ -35,6 +35,7 @@ type writer struct {
 type request struct {
 	delivery argus.DeliveryNumber
 	opening  bool
+	amends   bool
 	records  []*argus.Record
 	err      error
 	done     chan struct{}
@@ -384,6 +385,11 @@ func (t *stage) prepare(q *request) error {
 		if err := r.Valid(); err != nil {
 			return err
 		}
+		if r.Kind == argus.KindOpened {
+			if err := t.cited(r); err != nil {
+				return err
+			}
+		}
 		if r.Kind == argus.KindMessage && r.ID == (argus.ID{}) {
 			r.ID, r.Version = t.hasher.Identity(r.Message)
 		}
@@ -398,6 +404,7 @@ func (t *stage) prepare(q *request) error {
 		r.Seq, r.Delivery = t.next, q.delivery
 		t.next++
 		if r.Kind != argus.KindMessage {
+			t.fresh.entries(r)
 			continue
 		}
 		if t.failed = t.resolve(r, known, i); t.failed != nil {
@@ -424,6 +431,22 @@ func (t *stage) prepare(q *request) error {
 	return nil
 }
 
+// cited returns why an opened record cannot be stored: what it cites has to be
+// there, durably.
+func (t *stage) cited(r *argus.Record) error {
+	if _, err := t.s.commitment(r.Of); err != nil {
+		return fmt.Errorf("look for record %d, which was opened: %w", r.Of, err)
+	}
+	key, err := t.s.Get(context.Background(), r.Opened.Key)
+	if err == nil && key.Kind != argus.KindKey {
+		err = fmt.Errorf("it is of kind %s", key.Kind)
+	}
+	if err != nil {
+		return fmt.Errorf("look for the key %d of an opened record: %w", r.Opened.Key, err)
+	}
+	return nil
+}
+
 // ownKind returns why a record is one that only this package makes.
 func ownKind(q *request, r *argus.Record) error {
 	switch {
@@ -431,7 +454,9 @@ func ownKind(q *request, r *argus.Record) error {
 		return nil
 	case r.Kind == argus.KindOpening, r.Kind == argus.KindSighting:
 		return fmt.Errorf("a record of kind %s is made by the evidence itself", r.Kind)
-	case r.Of != 0 || r.Content != (argus.Hash{}):
+	case r.Kind == argus.KindAmendment && !q.amends:
+		return fmt.Errorf("a record of kind %s is made by Amend", r.Kind)
+	case r.Of != 0 && r.Kind != argus.KindOpened || r.Content != (argus.Hash{}):
 		return fmt.Errorf("the record says of which other record it is, which the evidence finds out itself")
 	}
 	return nil

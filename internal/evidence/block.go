@@ -286,10 +286,12 @@ func (m *maker) makeStatements(p *pending, of func(seq uint64) (argus.Hash, erro
 	m.begin()
 	for i, r := range p.records {
 		var err error
-		if r.Kind == argus.KindSighting {
+		if r.Kind == argus.KindSighting || r.Kind == argus.KindOpened {
 			if r.Content, err = of(r.Of); err != nil {
-				return fmt.Errorf("look for the content of record %d, of which record %d is a sighting: %w", r.Of, r.Seq, err)
+				return fmt.Errorf("look for the content of record %d, which record %d is of: %w", r.Of, r.Seq, err)
 			}
+		}
+		if r.Kind == argus.KindSighting {
 			p.proofs[i].content = r.Content
 		}
 		m.split(r)

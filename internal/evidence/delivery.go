@@ -59,9 +59,8 @@ func (d *openDelivery) add(r *argus.Record, p *proof) error {
 	switch r.Kind {
 	case argus.KindOpening:
 		s.Opening = *r.Opening
-	case argus.KindOriginal:
-		s.Originals++
-		if err := d.originals.Append(rfc6962.DefaultHasher.HashLeaf(p.statement[:]), nil); err != nil {
+	case argus.KindOriginal, argus.KindDerived:
+		if err := d.original(p); err != nil {
 			return err
 		}
 	case argus.KindMessage, argus.KindSighting:
@@ -73,7 +72,8 @@ func (d *openDelivery) add(r *argus.Record, p *proof) error {
 				s.Last = sent
 			}
 		}
-	case argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
+	case argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey, argus.KindOpened,
+		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
 	}
 	s.Counts.Add(r)
 	d.readers[r.Where.Reader] = true
@@ -84,6 +84,12 @@ func (d *openDelivery) add(r *argus.Record, p *proof) error {
 			d.nodes = append(d.nodes, hash...)
 		}
 	})
+}
+
+// original counts an original.
+func (d *openDelivery) original(p *proof) error {
+	d.seal.Originals++
+	return d.originals.Append(rfc6962.DefaultHasher.HashLeaf(p.statement[:]), nil)
 }
 
 // close fills in what the seal says of the whole.

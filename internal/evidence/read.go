@@ -291,7 +291,7 @@ func (s *Store) locateNext(seq uint64, only argus.DeliveryNumber) (at located, o
 	return s.hold(i), true, nil
 }
 
-// Content is what a message record says, without who said it.
+// Content is what a message record, or one of kind opened, says, without who said it.
 type Content struct {
 	Seq         uint64
 	Text        string
@@ -321,8 +321,8 @@ func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, err
 					yield(Content{}, fmt.Errorf("read the content of record %d: %w", ref.first+uint64(i), err))
 					return
 				}
-				if len(c.Raw) > 0 {
-					continue // a quarantined piece
+				if len(c.Raw) > 0 || len(c.Sealed) > 0 {
+					continue // a quarantined piece, a sealed message
 				}
 				if !yield(Content{ref.first + uint64(i), c.Text, c.Facts, c.Attachments, c.Locked}, nil) {
 					return
@@ -462,7 +462,7 @@ func (s *Store) catchUpIDs(x *ids) error {
 func entriesOf(r *argus.Record) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		sighting := r.Kind == argus.KindSighting
-		if r.Kind != argus.KindMessage && !sighting || !yield(Entry{r.MessageID(), r.Version, r.Seq, sighting, false}) {
+		if r.Kind != argus.KindMessage && r.Kind != argus.KindSealed && !sighting || !yield(Entry{r.MessageID(), r.Version, r.Seq, sighting, false}) {
 			return
 		}
 		if r.Met != (argus.ID{}) {

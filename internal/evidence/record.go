@@ -51,10 +51,12 @@ type content struct {
 	Locked      *argus.Locked      `cbor:"4,keyasint,omitempty"`
 	// Raw is the piece that a quarantined record holds.
 	Raw []byte `cbor:"5,keyasint,omitempty"`
+	// Sealed is the ciphertext of a sealed record.
+	Sealed []byte `cbor:"6,keyasint,omitempty"`
 }
 
 func (c *content) empty() bool {
-	return c.Text == "" && c.Facts == nil && len(c.Attachments) == 0 && c.Locked == nil && len(c.Raw) == 0
+	return c.fields() == 0
 }
 
 // A splitter cuts records into statement and content. It reuses its copies, so
@@ -79,6 +81,10 @@ func (p *splitter) split(r *argus.Record) {
 		m.Text, m.Facts, m.Attachments, m.Locked = "", nil, nil, nil
 		p.statement.Message = m
 		p.statement.ID, p.statement.Version = argus.ID{}, argus.Version{}
+	case r.Opened != nil:
+		p.content = content{Text: r.Opened.Text, Facts: r.Opened.Facts, Attachments: r.Opened.Attachments}
+	case r.Sealed != nil:
+		p.content.Sealed = r.Sealed.Ciphertext
 	case r.Quarantine != nil:
 		p.quarantine = *r.Quarantine
 		p.content.Raw, p.quarantine.Raw = p.quarantine.Raw, nil
@@ -88,23 +94,45 @@ func (p *splitter) split(r *argus.Record) {
 
 // join makes a record whole again, with the identity that follows.
 func join(r *argus.Record, c *content, hasher *argus.Hasher) error {
-	switch {
-	case r.Kind == argus.KindMessage:
+	used := content{} // what a record of the kind has
+	switch r.Kind {
+	case argus.KindMessage:
 		m := r.Message
 		if m.Text != "" || m.Facts != nil || len(m.Attachments) > 0 || m.Locked != nil || r.ID != (argus.ID{}) || r.Version != (argus.Version{}) {
 			return fmt.Errorf("%w: the statement of a message holds content", argus.ErrDamaged)
 		}
 		m.Text, m.Facts, m.Attachments, m.Locked = c.Text, c.Facts, c.Attachments, c.Locked
 		r.ID, r.Version = hasher.Identity(m)
-	case r.Kind == argus.KindQuarantined:
+		used = content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}
+	case argus.KindQuarantined:
 		if len(r.Quarantine.Raw) > 0 {
 			return fmt.Errorf("%w: the statement of a quarantined piece holds content", argus.ErrDamaged)
 		}
 		r.Quarantine.Raw = c.Raw
-	case !c.empty():
-		return fmt.Errorf("%w: a record of kind %s has content", argus.ErrDamaged, r.Kind)
+		used.Raw = c.Raw
+	case argus.KindOpened:
+		r.Opened.Text, r.Opened.Facts, r.Opened.Attachments = c.Text, c.Facts, c.Attachments
+		used = content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments}
+	case argus.KindSealed:
+		r.Sealed.Ciphertext = c.Sealed
+		used.Sealed = c.Sealed
+	case argus.KindOpening, argus.KindOriginal, argus.KindSighting, argus.KindAttachment, argus.KindStated, argus.KindKey, argus.KindWithdrawn,
+		argus.KindReleased, argus.KindDestroyed, argus.KindDerived, argus.KindReading, argus.KindAmendment:
+	}
+	if c.fields() != used.fields() {
+		return fmt.Errorf("%w: a record of kind %s has a content that its kind does not have", argus.ErrDamaged, r.Kind)
 	}
 	return nil
+}
+
+// fields says which fields there are, a bit each.
+func (c *content) fields() (set int) {
+	for i, there := range []bool{c.Text != "", c.Facts != nil, len(c.Attachments) > 0, c.Locked != nil, len(c.Raw) > 0, len(c.Sealed) > 0} {
+		if there {
+			set |= 1 << i
+		}
+	}
+	return set
 }
 
 // decodeRecord makes a record of its two parts. The error is ErrNewer for one

@@ -372,7 +372,7 @@ func TestForgedShapes(t *testing.T) {
 		"a key within":               {must(hex.DecodeString("a2010404a1183f01")), nil, argus.ErrNewer},
 		"a content of a newer Argus": {must(hex.DecodeString("a2010304a0")), must(hex.DecodeString("a1183f01")), argus.ErrNewer},
 		"a kind that may be skipped": {must(hex.DecodeString("a2011840183f01")), []byte("anything"), nil},
-		"a key that may be skipped":  {must(hex.DecodeString("a3010304a0184001")), nil, nil},
+		"a key that may be skipped":  {must(hex.DecodeString("a3010304a20163736b79046141184001")), nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signer, keys := testKey(t)

@@ -535,7 +535,7 @@ func FuzzRecord(f *testing.F) {
 	var p splitter
 	batch := testBatch(0, 2)
 	batch = append(batch, &argus.Record{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: "x", Raw: []byte("y")}})
-	for _, r := range batch {
+	for _, r := range append(batch, everyKind(f)...) {
 		p.split(r)
 		f.Add(encode(&p.statement), encode(&p.content))
 	}

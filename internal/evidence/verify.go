@@ -67,7 +67,7 @@ type Verified struct {
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
 	v := &verifier{
 		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
-		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.Hash]claim{}, sealed: map[string]bool{}, seed: maphash.MakeSeed(),
+		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.Hash]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, seed: maphash.MakeSeed(),
 	}
 	var err error
 	if v.codec, err = newCodec(); err != nil {
@@ -110,13 +110,14 @@ type verifier struct {
 	seed       maphash.Seed
 	idSum      uint64 // order-independent hash over the entries that ids covers
 	idCount    uint64
-	// prints are, by the record's number less one, 32 bits of a hash over what a
-	// sighting must agree with, 0 for a record that is no message. The hash is
-	// another one in each run, so that nobody can make a record for it.
-	prints []uint32
+	// prints are, by the record's number less one, what a sighting must agree with,
+	// 0 for a record that is no message.
+	prints []print
 	holes  uint64
-	broken bool // some records could not be read
-	newer  bool // what follows in a segment may be there and cannot be read
+	// heldKeys are the records of kind key.
+	heldKeys map[uint64]bool
+	broken   bool // some records could not be read
+	newer    bool // what follows in a segment may be there and cannot be read
 
 	splitter splitter
 	buffer   bytes.Buffer
@@ -129,10 +130,16 @@ type verifiedDelivery struct {
 	broken    bool
 	places    []place         // of each run of 256 leaves
 	originals map[uint64]bool // sequence numbers of its originals
+	again     []argus.DeliveryNumber
 	// unknown are the records that only a newer Argus understands, skipped those
 	// with parts that it lets others skip.
 	unknown, skipped stretch
 }
+
+// print is 32 bits of a hash over a message's id and version, and of one over the
+// commitment to its content. The hash is another one in each run, so that nobody can
+// make a record for it.
+type print struct{ identity, content uint32 }
 
 // stretch is a number of records.
 type stretch struct{ first, last, count uint64 }
@@ -460,20 +467,24 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 			d.broken = true
 			continue
 		}
-		print := uint32(0)
+		var of print
 		if r.Kind == argus.KindMessage {
-			print = v.print(r.ID, r.Version, p.content)
+			of = v.print(r.ID, r.Version, p.content)
 		}
-		v.remember(r.Seq, print)
+		v.remember(r.Seq, of)
 		v.count(d, r, &p, fail)
 	}
 }
 
 // count adds a record to what the seals and the ids are compared with.
 func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail func(string, ...any)) {
-	if r.Kind == argus.KindOriginal {
+	original := r.Kind == argus.KindOriginal || r.Kind == argus.KindDerived
+	if r.Kind == argus.KindReading {
+		d.again = append(d.again, r.Reading.Of)
+	}
+	if original {
 		d.originals[r.Seq] = true
-	} else if of := r.Where.Original; of != 0 && !d.originals[of] && !d.broken {
+	} else if of := r.Where.Original; of != 0 && !v.names(d, of) && !d.broken {
 		fail("the record names record %d as its original, which is none of delivery %s", of, r.Delivery)
 		d.broken = true
 	}
@@ -483,7 +494,7 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail fu
 	}
 	v.result.Records++
 	v.result.Counts.Add(r)
-	if r.Kind == argus.KindOriginal {
+	if original {
 		if _, known := v.originals[r.Original.Hash]; !known {
 			v.originals[r.Original.Hash] = claim{r.Original.Size, r.Seq, r.Delivery, r.Original.Path}
 		}
@@ -496,13 +507,65 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail fu
 	}
 }
 
+// names says whether a record is an original of a delivery, or of one that it reads
+// again.
+func (v *verifier) names(d *verifiedDelivery, original uint64) bool {
+	if d.originals[original] {
+		return true
+	}
+	return slices.ContainsFunc(d.again, func(n argus.DeliveryNumber) bool {
+		of := v.deliveries[n]
+		return of != nil && (of.originals[original] || of.broken)
+	})
+}
+
 // check returns how a record contradicts itself or another one, or "".
 func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) string {
 	if first != (r.Kind == argus.KindOpening) {
 		return fmt.Sprintf("a record of kind %s stands where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
 	}
-	if r.Kind == argus.KindSighting {
+	switch r.Kind {
+	case argus.KindSighting:
 		return v.checkSighting(r, hasher)
+	case argus.KindOpened:
+		return v.checkOpened(r)
+	case argus.KindKey:
+		v.heldKeys[r.Seq] = true
+	case argus.KindDerived:
+		if !v.originalOf(r.Derived.Parent) {
+			return fmt.Sprintf("the derived original names record %d as the one that it was made of, which is no original", r.Derived.Parent)
+		}
+	case argus.KindOpening, argus.KindOriginal, argus.KindMessage, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed,
+		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
+	}
+	if err := r.Valid(); err != nil && r.Kind < argus.KindSkippable {
+		return err.Error()
+	}
+	return ""
+}
+
+// originalOf says whether a record is an original, of any delivery.
+func (v *verifier) originalOf(seq uint64) bool {
+	for _, d := range v.deliveries {
+		if d.originals[seq] {
+			return true
+		}
+	}
+	return v.broken
+}
+
+func (v *verifier) checkOpened(r *argus.Record) string {
+	if r.Of >= r.Seq {
+		return "the opened record does not say what was opened"
+	}
+	of := v.printOf(r.Of)
+	switch {
+	case of == (print{}) && v.broken:
+		return "" // the message may be what cannot be read
+	case of == (print{}) || of.content != short(v.seed, r.Content):
+		return fmt.Sprintf("the opened record is not of what record %d holds", r.Of)
+	case !v.heldKeys[r.Opened.Key] && !v.broken:
+		return fmt.Sprintf("the opened record names record %d as its key, which is none", r.Opened.Key)
 	}
 	return ""
 }
@@ -514,11 +577,11 @@ func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
 	if r.Met == r.ID {
 		return "the sighting says that it met itself"
 	}
-	print := v.printOf(r.Of)
-	if print == 0 && v.broken {
+	of := v.printOf(r.Of)
+	if of == (print{}) && v.broken {
 		return "" // the message may be what cannot be read
 	}
-	if print != v.print(r.MessageID(), r.Version, r.Content) {
+	if of != v.print(r.MessageID(), r.Version, r.Content) {
 		return fmt.Sprintf("the sighting is not of what record %d holds", r.Of)
 	}
 	// Without the service's own id, the id follows from the content, too.
@@ -530,13 +593,16 @@ func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
 	return ""
 }
 
-// print is what a sighting must agree with, of the message that it is of.
-func (v *verifier) print(id argus.ID, version argus.Version, content argus.Hash) uint32 {
-	return max(1, uint32(maphash.Comparable(v.seed, struct {
+// print returns what a sighting must agree with, of the message that it is of.
+func (v *verifier) print(id argus.ID, version argus.Version, content argus.Hash) print {
+	return print{short(v.seed, struct {
 		id      argus.ID
 		version argus.Version
-		content argus.Hash
-	}{id, version, content})))
+	}{id, version}), short(v.seed, content)}
+}
+
+func short[T comparable](seed maphash.Seed, of T) uint32 {
+	return max(1, uint32(maphash.Comparable(seed, of)))
 }
 
 // maxHoles is the most records that are missing and remembered as missing.
@@ -544,21 +610,21 @@ const maxHoles = 1 << 24
 
 // remember keeps the print of a record, 0 if it is no message. Records come in
 // order; those that cannot be read leave holes.
-func (v *verifier) remember(seq uint64, print uint32) {
+func (v *verifier) remember(seq uint64, of print) {
 	next := uint64(len(v.prints)) + 1
 	if seq < next || seq-next > maxHoles-v.holes {
 		return
 	}
 	v.holes += seq - next
 	for ; next < seq; next++ {
-		v.prints = append(v.prints, 0)
+		v.prints = append(v.prints, print{})
 	}
-	v.prints = append(v.prints, print)
+	v.prints = append(v.prints, of)
 }
 
-func (v *verifier) printOf(seq uint64) uint32 {
+func (v *verifier) printOf(seq uint64) print {
 	if seq > uint64(len(v.prints)) {
-		return 0
+		return print{}
 	}
 	return v.prints[seq-1]
 }
