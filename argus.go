@@ -20,6 +20,9 @@ var (
 	ErrAmbiguous = errors.New("ambiguous reference")
 	// ErrDamaged says that stored bytes are not what was written.
 	ErrDamaged = errors.New("damaged")
+	// ErrNewer says that a newer Argus wrote what was read, in a form that this one
+	// does not know. Nothing is wrong with it.
+	ErrNewer = errors.New("written by a newer Argus")
 	// ErrRefused says that no active authority allows the act.
 	ErrRefused = errors.New("refused")
 	// ErrLocked says that another process is writing to the store.

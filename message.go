@@ -365,27 +365,28 @@ func (m *Message) Aside() Message {
 	return a
 }
 
-// Join returns what a copy says whose record holds its [Message.Aside] to a stored
-// message: all of it.
-func (m *Message) Join(stored *Message) Message {
+// Join returns the message as a copy says it, of what [Message.Aside] gave of the
+// copy and of a message that the copy equals in ID and Version.
+func (m *Message) Join(of *Message) *Message {
 	whole := *m
-	if stored.Facts.stated() {
-		facts := *stored.Facts
+	if of.Facts.stated() {
+		facts := *of.Facts
 		facts.Replies = 0
 		if m.Facts != nil {
 			facts.Replies = m.Facts.Replies
 		}
 		whole.Facts = &facts
 	} else {
-		whole.Text = stored.Text
+		whole.Text = of.Text
 	}
-	if stored.Locked != nil {
-		whole.Locked = &Locked{Payload: stored.Locked.Payload}
+	if of.Locked != nil {
+		locked := Locked{Payload: of.Locked.Payload}
 		if m.Locked != nil {
-			whole.Locked.KeyID, whole.Locked.Algorithm = m.Locked.KeyID, m.Locked.Algorithm
+			locked.KeyID, locked.Algorithm = m.Locked.KeyID, m.Locked.Algorithm
 		}
+		whole.Locked = &locked
 	}
-	return whole
+	return &whole
 }
 
 // MaxList is the most receivers, attachments or extra fields of a message.

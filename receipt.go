@@ -77,7 +77,7 @@ func (b *Bookkeeper) Add(r *Record) {
 	case KindOpening:
 		b.receipt.Delivery, b.receipt.Opening, b.first = r.Delivery, *r.Opening, r.Seq
 		return
-	case KindOriginal:
+	case KindOriginal, KindDerived:
 		if b.place == nil {
 			b.place = map[uint64]int{}
 		}
@@ -85,12 +85,14 @@ func (b *Bookkeeper) Add(r *Record) {
 		b.receipt.Files = append(b.receipt.Files, FileAccount{Original: *r.Original})
 		b.reasons = append(b.reasons, nil)
 		return
+	case KindMessage, KindSighting, KindQuarantined, KindAttachment, KindStated, KindSealed, KindKey, KindOpened,
+		KindWithdrawn, KindReleased, KindDestroyed, KindReading, KindAmendment:
 	}
 	b.receipt.Counts.Add(r)
 	if r.Message != nil {
 		b.look.add(r, r.Of >= max(b.first, 1) || r.Of > 0 && b.again(r.Of))
 	}
-	if r.Message != nil || r.Kind == KindQuarantined {
+	if r.Message != nil || r.Kind == KindQuarantined || r.Kind == KindSealed {
 		b.look.item(r.Where)
 	}
 	at, ok := b.place[r.Where.Original]

@@ -1,9 +1,9 @@
 package argus
 
 import (
+	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 )
 
 // Record is one entry of the evidence. Each delivery is a run of records: the
@@ -15,7 +15,8 @@ type Record struct {
 	Delivery DeliveryNumber `cbor:"-"`
 
 	Kind Kind `cbor:"1,keyasint"`
-	// ID and Version name the message, for KindMessage and KindSighting.
+	// ID and Version name the message, for KindMessage and KindSighting. Those of a
+	// KindSealed are keyed.
 	ID      ID      `cbor:"2,keyasint,omitzero"`
 	Version Version `cbor:"3,keyasint,omitzero"`
 	// Met is, for a KindSighting whose clock was apart from that of the message
@@ -25,19 +26,37 @@ type Record struct {
 	// Message is the message, or for KindSighting what this copy adds to it
 	// ([Message.Aside]).
 	Message *Message `cbor:"4,keyasint,omitempty"`
+	// Content is, for KindSighting and KindOpened, the salted hash of the content of record Of
+	// (docs/format/segment.md), by which this record proves it, too. Append sets it.
+	Content Hash `cbor:"12,keyasint,omitzero"`
 	// Of is, for KindSighting, the sequence number of the record that stored
 	// the message; for KindMessage, that of the first copy when this one
-	// differs from it.
+	// differs from it; for KindOpened, that of the one with the ciphertext.
 	Of uint64 `cbor:"5,keyasint,omitempty"`
 	// Where is the place in the original, for everything a reader produced.
 	Where Where `cbor:"6,keyasint,omitzero"`
 
 	Quarantine *Quarantine `cbor:"7,keyasint,omitempty"`
-	// Original is the file, for KindOriginal and KindAttachment.
+	// Original is the file, for KindOriginal, KindAttachment and KindDerived.
 	Original *Original `cbor:"8,keyasint,omitempty"`
 	Opening  *Opening  `cbor:"9,keyasint,omitempty"`
 	// Stated is what the source says of itself, for KindStated.
 	Stated *Stated `cbor:"10,keyasint,omitempty"`
+
+	Sealed *Sealed `cbor:"13,keyasint,omitempty"`
+	Key    *Key    `cbor:"14,keyasint,omitempty"`
+	Opened *Opened `cbor:"15,keyasint,omitempty"`
+	// Act is for KindWithdrawn, KindReleased and KindDestroyed.
+	Act       *Act       `cbor:"16,keyasint,omitempty"`
+	Derived   *Derived   `cbor:"17,keyasint,omitempty"`
+	Reading   *Reading   `cbor:"18,keyasint,omitempty"`
+	Amendment *Amendment `cbor:"19,keyasint,omitempty"`
+
+	// Gone says what an amendment took away. Of a record without its statement the
+	// Kind is 0, and Was says what it was; one without its content has all the rest
+	// and another ID and Version, which say nothing of the content.
+	Gone Gone `cbor:"-"`
+	Was  Was  `cbor:"-"`
 }
 
 // MessageID is the id under which the message was first stored that the record
@@ -66,7 +85,7 @@ func (r *Record) Size() int {
 		n += len(r.Stated.What)
 	}
 	if o := r.Opening; o != nil {
-		n += len(o.Source) + len(o.Authority) + len(o.Actor) + len(o.Software)
+		n += len(o.Source) + len(o.Place) + len(o.Authority) + len(o.Actor) + len(o.Software)
 		for _, s := range o.Readers {
 			n += 16 + len(s)
 		}
@@ -74,7 +93,19 @@ func (r *Record) Size() int {
 			n += 32 + len(x.Name) + len(x.Value)
 		}
 	}
-	return n
+	if r.Kind < KindSealed {
+		return n
+	}
+	for s := range r.texts() {
+		n += 16 + len(s)
+	}
+	if r.Sealed != nil {
+		n += len(r.Sealed.Ciphertext)
+	}
+	if r.Opened != nil {
+		n += 80 * len(r.Opened.Attachments)
+	}
+	return n + 56*r.longest()
 }
 
 // Valid returns why a record cannot be stored, or nil. Without it, what was
@@ -83,35 +114,30 @@ func (r *Record) Valid() error {
 	if err := r.Complete(); err != nil {
 		return err
 	}
-	valid := utf8.ValidString(r.Where.Path)
-	switch {
-	case r.Kind == KindMessage:
+	if r.Kind >= KindSkippable {
+		return fmt.Errorf("a record of kind %s cannot be written by this version", r.Kind)
+	}
+	if r.Kind == KindMessage {
 		if err := r.Message.Valid(); err != nil {
 			return err
 		}
-	case r.Opening != nil:
-		o := r.Opening
-		valid = valid && utf8.ValidString(o.Source) && utf8.ValidString(o.Authority) && utf8.ValidString(o.Actor) && utf8.ValidString(o.Software)
-		for _, s := range o.Readers {
-			valid = valid && utf8.ValidString(s)
-		}
-		for _, x := range o.Options {
-			valid = valid && utf8.ValidString(x.Name) && utf8.ValidString(x.Value)
-		}
-	case r.Original != nil:
-		valid = valid && utf8.ValidString(r.Original.Path)
-	case r.Quarantine != nil:
-		valid = valid && utf8.ValidString(r.Quarantine.Reason)
-	case r.Stated != nil:
-		valid = valid && utf8.ValidString(r.Stated.What)
 	}
-	if !valid {
-		return fmt.Errorf("the record of kind %s holds text that is not UTF-8", r.Kind)
+	if err := r.sensible(); err != nil {
+		return err
+	}
+	if r.longest() > MaxList {
+		return fmt.Errorf("the record of kind %s has a list of more than %d", r.Kind, MaxList)
+	}
+	for s := range r.texts() {
+		if !validText(s) {
+			return fmt.Errorf("the record of kind %s holds text that is not UTF-8", r.Kind)
+		}
 	}
 	return nil
 }
 
-// Complete returns why a record is not what its kind says, or nil.
+// Complete returns why a record is not what its kind says, or nil. The error is
+// ErrNewer for a kind that this version must understand and does not know.
 func (r *Record) Complete() error {
 	var missing bool
 	switch r.Kind {
@@ -125,8 +151,27 @@ func (r *Record) Complete() error {
 		missing = r.Quarantine == nil
 	case KindStated:
 		missing = r.Stated == nil
+	case KindSealed:
+		missing = r.Sealed == nil
+	case KindKey:
+		missing = r.Key == nil
+	case KindOpened:
+		missing = r.Opened == nil
+	case KindWithdrawn, KindReleased, KindDestroyed:
+		missing = r.Act == nil
+	case KindDerived:
+		missing = r.Original == nil || r.Derived == nil
+	case KindReading:
+		missing = r.Reading == nil
+	case KindAmendment:
+		missing = r.Amendment == nil
+	case 0:
+		return errors.New("the record has no kind")
 	default:
-		return fmt.Errorf("the record is of kind %s, which this version does not know", r.Kind)
+		if r.Kind >= KindSkippable {
+			return nil
+		}
+		return fmt.Errorf("the record is of kind %s, which this version does not know: %w", r.Kind, ErrNewer)
 	}
 	if missing {
 		return fmt.Errorf("the record of kind %s does not hold what it is of", r.Kind)
@@ -153,9 +198,32 @@ const (
 	KindAttachment
 	// KindStated: a file says how many records it has.
 	KindStated
+	// KindSealed: a message was encrypted to recipients before it was stored.
+	KindSealed
+	// KindKey: a key is held.
+	KindKey
+	// KindOpened: a key made this of a ciphertext.
+	KindOpened
+	// KindWithdrawn: records may be shown and counted no more.
+	KindWithdrawn
+	// KindReleased: withdrawn or sealed records may be shown again.
+	KindReleased
+	// KindDestroyed: the bytes of records are gone.
+	KindDestroyed
+	// KindDerived: an original was made of another one.
+	KindDerived
+	// KindReading: the originals of a delivery are read again.
+	KindReading
+	// KindAmendment: stored bytes change.
+	KindAmendment
 )
 
-var kindWords = [...]string{"none", "opening", "original", "message", "sighting", "quarantined", "attachment", "stated"}
+// KindSkippable is the first of the kinds that an older Argus may skip. A reader
+// of the evidence gets such a record with its kind and nothing else.
+const KindSkippable = 64
+
+var kindWords = [...]string{"none", "opening", "original", "message", "sighting", "quarantined", "attachment", "stated",
+	"sealed", "key", "opened", "withdrawn", "released", "destroyed", "derived", "reading", "amendment"}
 
 func (k Kind) String() string { return word(kindWords[:], uint8(k)) }
 
@@ -237,6 +305,38 @@ type Opening struct {
 	Readers []string `cbor:"6,keyasint" json:"readers"`
 	// Options are the reading options by name: timezone, map, format.
 	Options []Field `cbor:"7,keyasint,omitempty" json:"options,omitempty"`
+	// Sort says what the delivery is.
+	Sort OpeningSort `cbor:"9,keyasint,omitempty" json:"sort,omitempty"`
+}
+
+// OpeningSort says what a delivery is.
+type OpeningSort uint8
+
+const (
+	// OpeningHandOver: data was handed over.
+	OpeningHandOver OpeningSort = iota
+	// OpeningAct: an order about what is stored is carried out.
+	OpeningAct
+	// OpeningReading: the originals of another delivery are read again.
+	OpeningReading
+)
+
+var openingWords = [...]string{"hand-over", "act", "reading"}
+
+func (s OpeningSort) String() string { return word(openingWords[:], uint8(s)) }
+
+// MarshalText writes the sort's word.
+func (s OpeningSort) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a sort's word.
+func (s *OpeningSort) UnmarshalText(text []byte) error {
+	for i, w := range openingWords {
+		if w == string(text) {
+			*s = OpeningSort(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("parse the sort of a delivery: unknown word %q", text)
 }
 
 // Counts is the balanced account of a delivery or of one of its files:
@@ -251,6 +351,8 @@ type Counts struct {
 	Differing uint64 `json:"differing"`
 	// Locked counts, among Stored, the messages that cannot be read yet.
 	Locked uint64 `json:"locked"`
+	// Sealed counts, among Stored, the messages that were encrypted to a judge.
+	Sealed uint64 `json:"sealed,omitempty"`
 }
 
 // Balanced says whether nothing was lost.
@@ -258,15 +360,23 @@ func (c Counts) Balanced() bool { return c.Read == c.Stored+c.Sightings+c.Quaran
 
 // Add counts a record.
 func (c *Counts) Add(r *Record) {
-	switch r.Kind {
-	case KindMessage:
+	was := r.Was
+	if r.Gone&GoneStatement == 0 {
+		was = Was{Kind: r.Kind, Differing: r.Kind == KindMessage && r.Of != 0,
+			Locked: r.Kind == KindMessage && r.Message != nil && r.Message.State&StateLocked != 0}
+	}
+	switch was.Kind {
+	case KindMessage, KindSealed:
 		c.Read++
 		c.Stored++
-		if r.Of != 0 {
+		if was.Differing {
 			c.Differing++
 		}
-		if r.Message != nil && r.Message.State&StateLocked != 0 {
+		if was.Locked {
 			c.Locked++
+		}
+		if was.Kind == KindSealed {
+			c.Sealed++
 		}
 	case KindSighting:
 		c.Read++
@@ -274,6 +384,8 @@ func (c *Counts) Add(r *Record) {
 	case KindQuarantined:
 		c.Read++
 		c.Quarantined++
+	case KindOpening, KindOriginal, KindAttachment, KindStated, KindKey, KindOpened, KindWithdrawn, KindReleased, KindDestroyed,
+		KindDerived, KindReading, KindAmendment:
 	}
 }
 

@@ -259,6 +259,8 @@ func explain(err error) (code int, hint string) {
 		return exitError, `Put the files back and resume, or seal it as it is with "argus ingest --abandon".`
 	case errors.Is(err, intake.ErrOtherReaders):
 		return exitError, `Finish it with the Argus that began it, or seal it as it is with "argus ingest --abandon" and hand it over again.`
+	case errors.Is(err, argus.ErrNewer):
+		return exitError, "Use the Argus that wrote it, or a newer one."
 	case errors.Is(err, argus.ErrDamaged):
 		return exitDamaged, `"argus verify" names what is damaged; "argus reindex" rebuilds the index from the evidence.`
 	case errors.Is(err, argus.ErrRefused):

@@ -10,8 +10,12 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/node"
 )
+
+// errNewerFound says that nothing is damaged, and that not everything was checked.
+var errNewerFound = fmt.Errorf("a part of the store was %w and was not checked", argus.ErrNewer)
 
 // errDamageFound says that findings of damage have been printed.
 var errDamageFound = errors.New("the store is damaged")
@@ -30,7 +34,8 @@ Without --key the public key in the store is used: that proves that the store
 agrees with itself. With a key that you received on another way it proves who
 sealed it.
 
-Exit code 0: everything is as it was sealed. 3: something is damaged.`,
+Exit code 0: everything is as it was sealed. 3: something is damaged. 1: a newer
+Argus wrote a part, which this one did not check.`,
 		Args: arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			path := a.storePath()
@@ -53,9 +58,12 @@ Exit code 0: everything is as it was sealed. 3: something is damaged.`,
 }
 
 func (a *app) verify(c *cobra.Command, path, key string) error {
-	damaged := 0
+	damaged, newer := 0, 0
 	report := func(f node.Finding) {
-		if !f.Note {
+		switch {
+		case f.Newer:
+			newer++
+		case !f.Note:
 			damaged++
 		}
 		if a.json {
@@ -89,23 +97,30 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 		if err := a.out.object("verified", struct {
 			Sound  bool `json:"sound"`
 			Damage int  `json:"damage"`
+			Newer  int  `json:"newer,omitempty"`
 			*node.Verified
-		}{damaged == 0, damaged, result}); err != nil {
+		}{damaged+newer == 0, damaged, newer, result}); err != nil {
 			return err
 		}
 	} else {
-		printVerified(a.out, result, damaged, time.Since(started))
+		printVerified(a.out, result, damaged, newer, time.Since(started))
 	}
 	if damaged > 0 {
 		return errDamageFound
+	}
+	if newer > 0 {
+		return errNewerFound
 	}
 	return nil
 }
 
 func printFinding(o *output, f node.Finding) {
 	kind := o.style("31;1", "DAMAGED")
-	if f.Note {
+	switch {
+	case f.Note:
 		kind = "note"
+	case f.Newer:
+		kind = o.style("33;1", "NEWER")
 	}
 	at := f.File
 	if f.Offset >= 0 {
@@ -123,7 +138,7 @@ func printFinding(o *output, f node.Finding) {
 	o.linef("%s  %s: %s", kind, oneLine(at), oneLine(f.Problem))
 }
 
-func printVerified(o *output, v *node.Verified, damaged int, took time.Duration) {
+func printVerified(o *output, v *node.Verified, damaged, newer int, took time.Duration) {
 	c := v.Counts
 	o.linef("store %s: %s in %s of %s sealed, %s, %s of the ledger; %s checked in %s", v.Store,
 		count(v.Records, "record", "records"), group(uint64(v.Sealed)), count(uint64(v.Deliveries), "delivery", "deliveries"),
@@ -131,9 +146,12 @@ func printVerified(o *output, v *node.Verified, damaged int, took time.Duration)
 	o.linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", group(c.Read), group(c.Stored),
 		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "message", "messages"))
 	o.linef("key %s", oneLine(v.Key))
-	if damaged == 0 {
-		o.linef("%s: everything is as it was sealed.", o.style("32;1", "SOUND"))
-	} else {
+	switch {
+	case damaged > 0:
 		o.linef("%s: %s above.", o.style("31;1", "DAMAGED"), count(uint64(damaged), "finding", "findings"))
+	case newer > 0:
+		o.linef("%s: %s above; nothing else is wrong.", o.style("33;1", "NOT CHECKED"), count(uint64(newer), "part", "parts"))
+	default:
+		o.linef("%s: everything is as it was sealed.", o.style("32;1", "SOUND"))
 	}
 }

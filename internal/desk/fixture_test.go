@@ -207,8 +207,7 @@ func (s *scanner) scan(ctx context.Context, n, scope query.Node) ([]scanned, err
 		case argus.KindMessage:
 			bySeq[r.Seq] = says
 		case argus.KindSighting:
-			whole := says.Join(bySeq[r.Of])
-			says = &whole
+			says = says.Join(bySeq[r.Of])
 		default:
 			continue
 		}

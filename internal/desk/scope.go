@@ -44,8 +44,7 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 			if content == nil {
 				return nil, fmt.Errorf("sighting %d is of record %d, which is no copy of message %s: %w", r.Seq, r.Of, id, argus.ErrDamaged)
 			}
-			whole := says.Join(content)
-			says = &whole
+			says = says.Join(content)
 		}
 		m.records = append(m.records, r)
 		m.sightings = append(m.sightings, query.Sighting{ID: r.ID, Version: r.Version, Delivery: r.Delivery, Message: says})

@@ -1,14 +1,15 @@
 package evidence
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sort"
 	"sync"
 
 	"github.com/argus-evidence/argus"
@@ -34,6 +35,7 @@ type writer struct {
 type request struct {
 	delivery argus.DeliveryNumber
 	opening  bool
+	amends   bool
 	records  []*argus.Record
 	err      error
 	done     chan struct{}
@@ -44,15 +46,6 @@ type request struct {
 
 // answer lets the caller of Append go on.
 func (q *request) answer() { q.answered.Do(func() { close(q.done) }) }
-
-// pending is a block that is being made.
-type pending struct {
-	head    blockHead
-	records []*argus.Record
-	bytes   []byte
-	leaves  [][]byte
-	err     error
-}
 
 // groupRecords is the most that one sync covers.
 const groupRecords = 64 << 10
@@ -149,7 +142,8 @@ func (s *Store) stopWriter() error {
 // makes a message that is known already, in all that [argus.Message.Identity]
 // covers, a sighting of it. When it returns nil, the records are durable; when
 // it returns an error, none of them is there, or the process has to open the
-// store again to learn it. Batches that wait at the same time share one sync.
+// store again to learn it. An identity that is set already must be that of the
+// message. Openings and sightings are not taken: Begin and Append make them. Batches that wait at the same time share one sync.
 func (s *Store) Append(ctx context.Context, d argus.DeliveryNumber, records []*argus.Record) error {
 	if len(records) == 0 {
 		return nil
@@ -266,7 +260,7 @@ func (s *Store) tryGroup(w *writer, group []*request) error {
 	if err := s.rotateIfFull(); err != nil {
 		return fmt.Errorf("close segment: %w", err)
 	}
-	active := &s.segments[s.closed]
+	active := s.segments[s.closed]
 	var out []byte
 	var blocks []blockRef
 	for _, q := range accepted {
@@ -283,11 +277,11 @@ func (s *Store) tryGroup(w *writer, group []*request) error {
 		}
 	}
 	s.opt.Failpoint("append.before-write")
-	if _, err := active.f.WriteAt(out, active.size); err != nil {
+	if _, err := active.WriteAt(out, active.size); err != nil {
 		return err
 	}
 	s.opt.Failpoint("append.before-sync")
-	if err := active.f.Sync(); err != nil {
+	if err := active.Sync(); err != nil {
 		return err
 	}
 	s.opt.Failpoint("append.before-acknowledge")
@@ -324,31 +318,43 @@ func (s *Store) acknowledge(seq uint64, offset int64) error {
 const recentBytes = 128 << 20
 
 // publish shows the new records to readers.
-func (s *Store) publish(accepted []*request, blocks []blockRef, last uint64, active *segmentFile, grew int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	active.size += grew
-	s.blocks = append(s.blocks, blocks...)
-	s.last, s.promised = last, last
-	for _, q := range accepted {
-		s.recent = append(s.recent, q.records...)
-		for _, r := range q.records {
-			s.recentBytes += r.Size()
+func (s *Store) publish(accepted []*request, blocks []blockRef, last uint64, active *segment, grew int64) {
+	s.show(func() {
+		active.size += grew
+		s.blocks = append(s.blocks, blocks...)
+		s.last, s.promised = last, last
+		for _, q := range accepted {
+			for i := range q.blocks {
+				s.remember(&q.blocks[i])
+			}
 		}
+		s.forget()
+	})
+}
+
+// remember keeps the records of a block decoded.
+func (s *Store) remember(p *pending) {
+	s.recent = append(s.recent, p.records...)
+	for i, r := range p.records {
+		s.recentBytes += r.Size()
+		s.contents = append(s.contents, p.proofs[i].content)
 	}
-	if len(s.recent) > s.opt.Recent+s.opt.Recent/2 || s.recentBytes > recentBytes {
-		over := max(0, len(s.recent)-s.opt.Recent)
-		for _, r := range s.recent[:over] {
-			s.recentBytes -= r.Size()
-		}
-		for ; s.recentBytes > recentBytes/2; over++ {
-			s.recentBytes -= s.recent[over].Size()
-		}
-		// A new array, so that the old records can go.
-		s.recent = slices.Clone(s.recent[over:])
+}
+
+// forget drops the oldest of too many decoded records.
+func (s *Store) forget() {
+	if len(s.recent) <= s.opt.Recent+s.opt.Recent/2 && s.recentBytes <= recentBytes {
+		return
 	}
-	close(s.grown)
-	s.grown = make(chan struct{})
+	over := max(0, len(s.recent)-s.opt.Recent)
+	for _, r := range s.recent[:over] {
+		s.recentBytes -= r.Size()
+	}
+	for ; s.recentBytes > recentBytes/2; over++ {
+		s.recentBytes -= s.recent[over].Size()
+	}
+	// New arrays, so that the old records can go.
+	s.recent, s.contents = slices.Clone(s.recent[over:]), slices.Clone(s.contents[over:])
 }
 
 // stage gives the records of a group their numbers and finds known messages,
@@ -370,11 +376,19 @@ func (t *stage) prepare(q *request) error {
 		return err
 	}
 	for _, r := range q.records {
+		if err := ownKind(q, r); err != nil {
+			return err
+		}
 		if n := r.Size(); n > MaxRecord {
 			return fmt.Errorf("a record of %d bytes is more than %d", n, MaxRecord)
 		}
 		if err := r.Valid(); err != nil {
 			return err
+		}
+		if r.Kind == argus.KindOpened {
+			if err := t.cited(r); err != nil {
+				return err
+			}
 		}
 		if r.Kind == argus.KindMessage && r.ID == (argus.ID{}) {
 			r.ID, r.Version = t.hasher.Identity(r.Message)
@@ -390,10 +404,16 @@ func (t *stage) prepare(q *request) error {
 		r.Seq, r.Delivery = t.next, q.delivery
 		t.next++
 		if r.Kind != argus.KindMessage {
+			t.fresh.entries(r)
 			continue
 		}
 		if t.failed = t.resolve(r, known, i); t.failed != nil {
 			return t.failed
+		}
+		if r.Kind == argus.KindMessage && r.Met != (argus.ID{}) {
+			// What it was to meet is not there.
+			r.Met, r.Of = argus.ID{}, 0
+			r.ID, r.Version = t.hasher.Identity(r.Message)
 		}
 		t.fresh.entries(r)
 	}
@@ -402,6 +422,43 @@ func (t *stage) prepare(q *request) error {
 	}
 	t.openLen[q.delivery] = leaf + uint64(len(q.records))
 	q.blocks = splitRecords(q, leaf)
+	for i := range q.blocks {
+		if _, err := io.ReadFull(t.s.opt.Random, q.blocks[i].seed[:]); err != nil {
+			t.failed = fmt.Errorf("draw salts: %w", err)
+			return t.failed
+		}
+	}
+	return nil
+}
+
+// cited returns why an opened record cannot be stored: what it cites has to be
+// there, durably.
+func (t *stage) cited(r *argus.Record) error {
+	if _, err := t.s.commitment(r.Of); err != nil {
+		return fmt.Errorf("look for record %d, which was opened: %w", r.Of, err)
+	}
+	key, err := t.s.Get(context.Background(), r.Opened.Key)
+	if err == nil && key.Kind != argus.KindKey {
+		err = fmt.Errorf("it is of kind %s", key.Kind)
+	}
+	if err != nil {
+		return fmt.Errorf("look for the key %d of an opened record: %w", r.Opened.Key, err)
+	}
+	return nil
+}
+
+// ownKind returns why a record is one that only this package makes.
+func ownKind(q *request, r *argus.Record) error {
+	switch {
+	case q.opening:
+		return nil
+	case r.Kind == argus.KindOpening, r.Kind == argus.KindSighting:
+		return fmt.Errorf("a record of kind %s is made by the evidence itself", r.Kind)
+	case r.Kind == argus.KindAmendment && !q.amends:
+		return fmt.Errorf("a record of kind %s is made by Amend", r.Kind)
+	case r.Of != 0 && r.Kind != argus.KindOpened || r.Content != (argus.Hash{}):
+		return fmt.Errorf("the record says of which other record it is, which the evidence finds out itself")
+	}
 	return nil
 }
 
@@ -523,7 +580,7 @@ func splitRecords(q *request, leaf uint64) []pending {
 		})
 		start = end
 	}
-	blocks[len(blocks)-1].head.batchEnd = true
+	blocks[len(blocks)-1].head.flags = flagBatchEnd
 	return blocks
 }
 
@@ -535,6 +592,23 @@ func (s *Store) encode(group []*request) error {
 			all = append(all, &q.blocks[i])
 		}
 	}
+	first := all[0].head.first
+	// of returns the commitment to a content, which is in the group or stored.
+	of := func(seq uint64) (argus.Hash, error) {
+		if seq < first {
+			return s.commitment(seq)
+		}
+		at := sort.Search(len(all), func(i int) bool { return all[i].head.end() > seq })
+		return all[at].proofs[seq-all[at].head.first].content, nil
+	}
+	if err := s.each(all, (*maker).makeContents); err != nil {
+		return err
+	}
+	return s.each(all, func(m *maker, p *pending) error { return m.makeStatements(p, of) })
+}
+
+// each does one step of the making of blocks, on all cores.
+func (s *Store) each(all []*pending, step func(*maker, *pending) error) error {
 	var wg sync.WaitGroup
 	next := make(chan *pending, len(all))
 	for _, p := range all {
@@ -543,9 +617,9 @@ func (s *Store) encode(group []*request) error {
 	close(next)
 	for range min(len(all), runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
-			var body bytes.Buffer
+			m := &maker{codec: s.codec}
 			for p := range next {
-				p.bytes, p.leaves, p.err = s.codec.encodeBlock(&body, &p.head, p.records)
+				p.err = step(m, p)
 			}
 		})
 	}
@@ -562,7 +636,7 @@ func (s *Store) encode(group []*request) error {
 // Any moment of it may be the last: what the manifest does not name yet is
 // dropped when the store is opened again.
 func (s *Store) rotateIfFull() error {
-	active := &s.segments[s.closed]
+	active := s.segments[s.closed]
 	if active.size < s.opt.SegmentBytes {
 		return nil
 	}
@@ -572,10 +646,10 @@ func (s *Store) rotateIfFull() error {
 	}
 	footer := appendFooter(nil, own, active.size)
 	s.opt.Failpoint("rotate.before-table")
-	if _, err := active.f.WriteAt(footer, active.size); err != nil {
+	if _, err := active.WriteAt(footer, active.size); err != nil {
 		return err
 	}
-	if err := active.f.Sync(); err != nil {
+	if err := active.Sync(); err != nil {
 		return err
 	}
 	s.opt.Failpoint("rotate.before-next")
@@ -586,7 +660,7 @@ func (s *Store) rotateIfFull() error {
 	s.opt.Failpoint("rotate.before-manifest")
 	s.mu.Lock()
 	active.size += int64(len(footer))
-	s.segments = append(s.segments, segmentFile{f, s.last + 1, segmentHeader})
+	s.segments = append(s.segments, newSegment(f, s.last+1, segmentHeader))
 	s.closed++
 	s.mu.Unlock()
 	return s.writeManifest()

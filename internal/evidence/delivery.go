@@ -54,14 +54,13 @@ func newOpenDelivery(d argus.DeliveryNumber) *openDelivery {
 }
 
 // add counts a record and its leaf.
-func (d *openDelivery) add(r *argus.Record, leaf []byte) error {
+func (d *openDelivery) add(r *argus.Record, p *proof) error {
 	s := &d.seal
 	switch r.Kind {
 	case argus.KindOpening:
 		s.Opening = *r.Opening
-	case argus.KindOriginal:
-		s.Originals++
-		if err := d.originals.Append(leafHash(r.Original.Hash[:]), nil); err != nil {
+	case argus.KindOriginal, argus.KindDerived:
+		if err := d.original(p); err != nil {
 			return err
 		}
 	case argus.KindMessage, argus.KindSighting:
@@ -73,15 +72,24 @@ func (d *openDelivery) add(r *argus.Record, leaf []byte) error {
 				s.Last = sent
 			}
 		}
+	case argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey, argus.KindOpened,
+		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
 	}
 	s.Counts.Add(r)
 	d.readers[r.Where.Reader] = true
 	d.records++
-	return d.tree.Append(leaf, func(id compact.NodeID, hash []byte) {
+	leaf := p.leaf()
+	return d.tree.Append(leaf[:], func(id compact.NodeID, hash []byte) {
 		if id.Level == treeLevel {
 			d.nodes = append(d.nodes, hash...)
 		}
 	})
+}
+
+// original counts an original.
+func (d *openDelivery) original(p *proof) error {
+	d.seal.Originals++
+	return d.originals.Append(rfc6962.DefaultHasher.HashLeaf(p.statement[:]), nil)
 }
 
 // close fills in what the seal says of the whole.
@@ -119,7 +127,7 @@ func (w *writer) add(q *request) {
 	d := w.deliveries[q.delivery]
 	for _, b := range q.blocks {
 		for i, r := range b.records {
-			if err := d.add(r, b.leaves[i]); err != nil {
+			if err := d.add(r, &b.proofs[i]); err != nil {
 				panic("merkle tree: " + err.Error()) // only a range of the wrong begin can fail
 			}
 		}
@@ -128,6 +136,7 @@ func (w *writer) add(q *request) {
 
 // openDeliveries rebuilds what is known of the deliveries without a seal.
 func (s *Store) openDeliveries(w *writer) error {
+	var hasher argus.Hasher
 	for d := range s.spans() {
 		w.last = max(w.last, d)
 		if _, err := s.readSeal(d); err == nil {
@@ -136,25 +145,34 @@ func (s *Store) openDeliveries(w *writer) error {
 			return err
 		}
 		open := newOpenDelivery(d)
-		for i, b := range s.blocks {
-			if b.delivery != d {
+		for _, ref := range s.blocks {
+			if ref.delivery != d {
 				continue
 			}
-			raw, err := s.readBlock(i)
-			if err != nil {
+			if err := s.reopen(open, ref, &hasher); err != nil {
 				return fmt.Errorf("open delivery %s: %w", d, err)
-			}
-			for _, data := range raw {
-				r, err := decodeRecord(data)
-				if err == nil {
-					err = open.add(r, leafHash(data))
-				}
-				if err != nil {
-					return fmt.Errorf("open delivery %s: %w", d, err)
-				}
 			}
 		}
 		w.deliveries[d] = open
+	}
+	return nil
+}
+
+// reopen adds the records of a block to a delivery.
+func (s *Store) reopen(open *openDelivery, ref blockRef, hasher *argus.Hasher) error {
+	b, err := s.readBlock(ref, s.segments[ref.segment-1])
+	if err != nil {
+		return err
+	}
+	for i := range b.statements {
+		r, err := b.record(i, hasher)
+		if err != nil {
+			return err
+		}
+		p := b.proof(i, r)
+		if err := open.add(r, &p); err != nil {
+			return err
+		}
 	}
 	return nil
 }

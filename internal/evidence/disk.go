@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/argus-evidence/argus"
 )
@@ -33,6 +34,29 @@ type file interface {
 	Sync() error
 	Truncate(size int64) error
 	Stat() (fs.FileInfo, error)
+}
+
+// counted is an open file that several use at a time; the last one to let go
+// closes it. Who opens it uses it.
+type counted struct {
+	file
+	users atomic.Int32
+}
+
+func (c *counted) open(f file) {
+	c.file = f
+	c.users.Store(1)
+}
+
+// hold begins another use. The caller keeps the file from being closed meanwhile:
+// he uses it himself, or holds the lock under which it is let go.
+func (c *counted) hold() { c.users.Add(1) }
+
+func (c *counted) release() error {
+	if c.users.Add(-1) > 0 {
+		return nil
+	}
+	return c.Close()
 }
 
 type osDisk struct{}

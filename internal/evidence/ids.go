@@ -87,7 +87,7 @@ func openIDs(d disk, dir string, limit int) (*ids, error) {
 	for _, name := range names {
 		r, err := openRun(d, dir, name)
 		if err == nil && r.first != x.covered+1 {
-			err = errors.Join(fmt.Errorf("open ids %s: %w: it begins with record %d, want %d", name, argus.ErrDamaged, r.first, x.covered+1), r.f.Close())
+			err = errors.Join(fmt.Errorf("open ids %s: %w: it begins with record %d, want %d", name, argus.ErrDamaged, r.first, x.covered+1), r.f.release())
 		}
 		if err != nil {
 			return x, err
@@ -166,6 +166,9 @@ func checkedText(data []byte, head string) (string, error) {
 	if at < len(head) || !bytes.Equal(sealText(slices.Clip(data[:at])), data) {
 		return "", fmt.Errorf("%w: the file does not match its hash", argus.ErrDamaged)
 	}
+	if version := len(head) - 2; bytes.HasPrefix(data, []byte(head[:version])) && data[version] != head[version] && data[version+1] == '\n' {
+		return "", otherVersion("file", data[version], head[version])
+	}
 	if !bytes.HasPrefix(data, []byte(head)) {
 		return "", fmt.Errorf("%w: want a file that begins with %q", argus.ErrDamaged, strings.TrimSpace(head))
 	}
@@ -179,31 +182,51 @@ func (x *ids) find(id argus.ID) ([]Entry, error) {
 	return l.find(0)
 }
 
-// A lookup looks for several ids. The ids do not change before it ends.
+// A lookup looks for several ids in the runs that there are when it begins. It
+// holds them, and no lock while it reads them.
 type lookup struct {
 	*ids
-	of  []argus.ID
-	may []uint64 // by run, a bit each of the first 64
+	of   []argus.ID
+	runs []*run
+	// older and memory are the tables that the runs do not have yet.
+	older, memory *idTable
+	may           []uint64 // by run, a bit each of the first 64
+}
+
+// hold returns a lookup whose runs stay open until it ends.
+func (x *ids) hold() *lookup {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for _, r := range x.runs {
+		r.f.hold()
+	}
+	return &lookup{ids: x, runs: x.runs, older: x.older, memory: x.memory}
 }
 
 // look asks the filter of one run after the other for all ids: an answer takes
 // as long as memory takes, and it can be asked for several at once.
 func (x *ids) look(of []argus.ID) *lookup {
-	x.mu.RLock()
-	l := &lookup{x, of, make([]uint64, len(of))}
-	for bit, r := range x.runs[:min(64, len(x.runs))] {
+	l := x.hold()
+	l.of, l.may = of, make([]uint64, len(of))
+	for bit, r := range l.runs[:min(64, len(l.runs))] {
 		r.mayHave(of, l.may, bit)
 	}
 	return l
 }
 
-func (l *lookup) end() { l.mu.RUnlock() }
+func (l *lookup) end() {
+	for _, r := range l.runs {
+		_ = r.f.release() // it was only read
+	}
+}
 
 // find returns the entries of an id in the order of their records.
 func (l *lookup) find(i int) ([]Entry, error) {
 	var found []Entry
+	l.mu.RLock()
 	found = l.memory.find(found, l.of[i])
 	found = l.older.find(found, l.of[i])
+	l.mu.RUnlock()
 	for bit, r := range l.runs {
 		if bit < 64 && l.may[i]>>bit&1 == 0 {
 			continue
@@ -221,10 +244,11 @@ func (l *lookup) find(i int) ([]Entry, error) {
 
 // between returns up to limit different ids in [from, to].
 func (x *ids) between(from, to argus.ID, limit int) ([]argus.ID, error) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
+	l := x.hold()
+	defer l.end()
 	var found []argus.ID
-	for _, t := range []*idTable{x.memory, x.older} {
+	x.mu.RLock()
+	for _, t := range []*idTable{l.memory, l.older} {
 		if t == nil {
 			continue
 		}
@@ -234,7 +258,8 @@ func (x *ids) between(from, to argus.ID, limit int) ([]argus.ID, error) {
 			}
 		}
 	}
-	for _, r := range x.runs {
+	x.mu.RUnlock()
+	for _, r := range l.runs {
 		n, last := 0, argus.ID{}
 		for e, err := range r.between(from, to) {
 			if err != nil {
@@ -355,7 +380,7 @@ func (x *ids) replace(runs, drop []*run) error {
 	x.older = nil
 	x.mu.Unlock()
 	for _, r := range drop {
-		if err := errors.Join(r.f.Close(), x.disk.Remove(filepath.Join(x.dir, r.name))); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := errors.Join(r.f.release(), x.disk.Remove(filepath.Join(x.dir, r.name))); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("drop ids %s: %w", r.name, err)
 		}
 	}
@@ -370,7 +395,7 @@ func (x *ids) close(flush bool) error {
 	}
 	err = errors.Join(err, x.wait())
 	for _, r := range x.runs {
-		err = errors.Join(err, r.f.Close())
+		err = errors.Join(err, r.f.release())
 	}
 	return err
 }

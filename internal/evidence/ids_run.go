@@ -39,7 +39,7 @@ func compareEntries(a, b Entry) int {
 // most absent ids that they are absent. docs/format/segment.md has the form.
 type run struct {
 	name   string
-	f      file
+	f      counted
 	level  int
 	count  uint64
 	first  uint64 // sequence numbers that the run covers
@@ -161,7 +161,7 @@ func writeRun(d disk, dir string, number uint64, level int, first, last uint64, 
 	if err := install(d, path+".tmp", path); err != nil {
 		return nil, err
 	}
-	r.f = f
+	r.f.open(f)
 	return r, nil
 }
 
@@ -243,7 +243,7 @@ func openRun(d disk, dir, name string) (_ *run, err error) {
 		return nil, err
 	}
 	if string(trailer[:8]) != runMagic {
-		return nil, fmt.Errorf("%w: this is no run of ids of version 1", argus.ErrDamaged)
+		return nil, fmt.Errorf("%w: this is no run of ids of version 2", argus.ErrDamaged)
 	}
 	u64 := func(at int) uint64 { return binary.LittleEndian.Uint64(trailer[at:]) }
 	pages, words := u64(32), u64(40)
@@ -259,10 +259,11 @@ func openRun(d disk, dir, name string) (_ *run, err error) {
 		return nil, fmt.Errorf("%w: fences and filter do not match their checksum", argus.ErrDamaged)
 	}
 	r := &run{
-		name: name, f: f, count: u64(8), first: u64(16), last: u64(24),
+		name: name, count: u64(8), first: u64(16), last: u64(24),
 		level:  int(binary.LittleEndian.Uint32(trailer[48:])),
 		fences: make([]uint64, pages), filter: make([]uint64, words),
 	}
+	r.f.open(f)
 	for i := range r.fences {
 		r.fences[i] = binary.LittleEndian.Uint64(tail[8*i:])
 	}

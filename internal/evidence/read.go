@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"sort"
@@ -15,31 +16,69 @@ import (
 )
 
 // Get returns a record. The error is ErrNotFound for a number that was never
-// given, ErrDamaged for one whose bytes are not what was written.
+// given, ErrDamaged for one whose bytes are not what was written, ErrNewer for one
+// that this version must understand and does not.
 func (s *Store) Get(ctx context.Context, seq uint64) (*argus.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if r := s.recentAt(seq); r != nil {
+	r := s.recentAt(seq)
+	var at located
+	var err error
+	if r == nil {
+		at, err = s.locate(seq)
+	}
+	s.mu.RUnlock()
+	if r != nil {
 		return r, nil
 	}
-	i, err := s.blockOf(seq)
+	if err == nil {
+		defer at.release()
+		r, err = s.read(at, seq)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read record %d: %w", seq, err)
 	}
-	records, err := s.readBlock(i)
-	if err != nil {
-		return nil, fmt.Errorf("read record %d: %w", seq, err)
-	}
-	b := s.blocks[i]
-	r, err := decodeRecord(records[seq-b.first])
-	if err != nil {
-		return nil, fmt.Errorf("read record %d: %w", seq, err)
-	}
-	r.Seq, r.Delivery = seq, b.delivery
 	return r, nil
+}
+
+func (s *Store) read(at located, seq uint64) (*argus.Record, error) {
+	b, err := s.readBlock(at.blockRef, at.segment)
+	if err != nil {
+		return nil, err
+	}
+	var hasher argus.Hasher
+	r, err := b.record(int(seq-at.first), &hasher)
+	if err != nil {
+		return nil, err
+	}
+	r.Seq, r.Delivery = seq, at.delivery
+	return r, nil
+}
+
+// Whole returns the message as the copy that a record holds says it: of a
+// sighting, what the copy states itself together with the content that it shares.
+// The error is ErrNotFound for a record that is no message.
+func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
+	r, err := s.Get(ctx, seq)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Message == nil:
+		return nil, fmt.Errorf("read the message of record %d: %w: it is of kind %s", seq, argus.ErrNotFound, r.Kind)
+	case r.Kind != argus.KindSighting:
+		return r.Message, nil
+	}
+	of, err := s.Get(ctx, r.Of)
+	if errors.Is(err, argus.ErrNotFound) || err == nil && (of.Kind != argus.KindMessage || of.Version != r.Version) {
+		return nil, fmt.Errorf("read the message of record %d: %w: it is a sighting of record %d, which does not hold its content", seq, argus.ErrDamaged, r.Of)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.Message.Join(of.Message), nil
 }
 
 // recentAt returns a record that is still decoded in memory. The caller holds mu.
@@ -48,6 +87,56 @@ func (s *Store) recentAt(seq uint64) *argus.Record {
 		return nil
 	}
 	return s.recent[seq-s.recent[0].Seq]
+}
+
+// commitment returns the hash of the content of a message record, which its
+// sightings state.
+func (s *Store) commitment(seq uint64) (argus.Hash, error) {
+	s.mu.RLock()
+	if s.recentAt(seq) != nil {
+		defer s.mu.RUnlock()
+		return s.contents[seq-s.recent[0].Seq], nil
+	}
+	at, err := s.locate(seq)
+	s.mu.RUnlock()
+	if err != nil {
+		return argus.Hash{}, err
+	}
+	defer at.release()
+	b, err := s.readBlock(at.blockRef, at.segment)
+	if err != nil {
+		return argus.Hash{}, err
+	}
+	i := int(seq - at.first)
+	if kind := kindOf(b.statements[i]); kind != argus.KindMessage {
+		return argus.Hash{}, fmt.Errorf("%w: it is of kind %s", argus.ErrDamaged, kind)
+	}
+	return b.content(i), nil
+}
+
+// located is a block with its segment, which whoever was given it lets go of.
+type located struct {
+	blockRef
+	segment *segment
+}
+
+func (l *located) release() { _ = l.segment.release() } // it was only read
+
+// locate returns a record's block. The caller holds mu.
+func (s *Store) locate(seq uint64) (located, error) {
+	i, err := s.blockOf(seq)
+	if err != nil {
+		return located{}, err
+	}
+	return s.hold(i), nil
+}
+
+// hold returns block i. The caller holds mu.
+func (s *Store) hold(i int) located {
+	ref := s.blocks[i]
+	seg := s.segments[ref.segment-1]
+	seg.hold()
+	return located{ref, seg}
 }
 
 // blockOf returns the place of a record's block. The caller holds mu.
@@ -62,44 +151,49 @@ func (s *Store) blockOf(seq uint64) (int, error) {
 	return 0, argus.ErrNotFound
 }
 
-// readBlock returns the bytes of a block's records. The caller holds mu.
-func (s *Store) readBlock(i int) ([][]byte, error) {
-	b := s.blocks[i]
-	if records := s.cache.get(b.first); records != nil {
-		return records, nil
+// readBlock returns a block, whose segment the caller holds.
+func (s *Store) readBlock(ref blockRef, seg *segment) (*block, error) {
+	key := cacheKey{seg, ref.first}
+	if b := s.cache.get(key); b != nil {
+		return b, nil
 	}
-	records, err := s.readBlockAt(b)
+	b, err := s.readBlockAt(ref, seg)
 	if err != nil {
 		return nil, fmt.Errorf("%s at offset %d, records %d to %d of delivery %s: %w",
-			segmentName(int(b.segment)), b.offset, b.first, b.end()-1, b.delivery, err)
+			segmentName(int(ref.segment)), ref.offset, ref.first, ref.end()-1, ref.delivery, err)
 	}
-	s.cache.put(b.first, records)
-	return records, nil
+	s.cache.put(key, b)
+	return b, nil
 }
 
-func (s *Store) readBlockAt(b blockRef) ([][]byte, error) {
-	f := s.segments[b.segment-1].f
+func (s *Store) readBlockAt(ref blockRef, f io.ReaderAt) (*block, error) {
 	// One read brings most blocks whole.
 	buf := make([]byte, 32<<10)
-	n, err := f.ReadAt(buf, int64(b.offset))
+	n, err := f.ReadAt(buf, int64(ref.offset))
 	if n < blockHeader {
 		return nil, errors.Join(err, argus.ErrDamaged)
 	}
-	h, err := parseBlockHead(buf[:blockHeader])
+	h, err := headOf(ref, buf)
 	if err != nil {
 		return nil, err
 	}
-	if h.first != b.first || h.count != b.count || h.delivery != b.delivery || h.leaf != b.leaf {
-		return nil, fmt.Errorf("%w: the block is not the one that the table of blocks names", argus.ErrDamaged)
-	}
-	payload := buf[blockHeader:n]
-	if int(h.length) > len(payload) {
-		payload = make([]byte, h.length)
-		if _, err := f.ReadAt(payload, int64(b.offset)+blockHeader); err != nil {
+	body := buf[blockHeader:n]
+	if h.body() > int64(len(body)) {
+		body = make([]byte, h.body())
+		if _, err := f.ReadAt(body, int64(ref.offset)+blockHeader); err != nil {
 			return nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 		}
 	}
-	return s.codec.openBlock(&h, payload[:h.length])
+	return s.codec.openBlock(&h, body[:h.body()])
+}
+
+// headOf reads the header of a block that the table of blocks names.
+func headOf(ref blockRef, b []byte) (blockHead, error) {
+	h, err := parseBlockHead(b)
+	if err == nil && (h.first != ref.first || h.count != ref.count || h.delivery != ref.delivery || h.leaf != ref.leaf) {
+		err = fmt.Errorf("%w: the block is not the one that the table of blocks names", argus.ErrDamaged)
+	}
+	return h, err
 }
 
 // From yields the records from seq to the last one there is when it gets
@@ -145,42 +239,139 @@ func (s *Store) records(ctx context.Context, seq uint64, only argus.DeliveryNumb
 // from seq on; blocks of other deliveries than only are skipped.
 func (s *Store) next(seq uint64, only argus.DeliveryNumber) ([]*argus.Record, error) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
 	if s.recentAt(seq) != nil {
+		defer s.mu.RUnlock()
 		rest := s.recent[seq-s.recent[0].Seq:]
 		return rest[:min(len(rest), 4096)], nil
 	}
-	i, err := s.blockOf(seq)
-	if errors.Is(err, argus.ErrNotFound) {
-		return nil, nil
+	at, ok, err := s.locateNext(seq, only)
+	s.mu.RUnlock()
+	if err != nil || !ok {
+		return nil, err
 	}
+	defer at.release()
+	b, err := s.readBlock(at.blockRef, at.segment)
 	if err != nil {
 		return nil, err
 	}
-	for only != 0 && s.blocks[i].delivery != only {
-		if i++; i == len(s.blocks) {
-			return nil, nil
-		}
-		if s.blocks[i].first != s.blocks[i-1].end() {
-			return nil, s.damage // what is missing may be of this delivery
-		}
-		seq = s.blocks[i].first
-	}
-	b := s.blocks[i]
-	raw, err := s.readBlock(i)
-	if err != nil {
-		return nil, err
-	}
-	batch := make([]*argus.Record, 0, len(raw))
-	for j := seq - b.first; j < uint64(len(raw)); j++ {
-		r, err := decodeRecord(raw[j])
+	var hasher argus.Hasher
+	batch := make([]*argus.Record, 0, len(b.statements))
+	for i := max(seq, at.first) - at.first; i < uint64(len(b.statements)); i++ {
+		r, err := b.record(int(i), &hasher)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("record %d: %w", at.first+i, err)
 		}
-		r.Seq, r.Delivery = b.first+j, b.delivery
+		r.Seq, r.Delivery = at.first+i, at.delivery
 		batch = append(batch, r)
 	}
 	return batch, nil
+}
+
+// locateNext returns the block of a record, or the next one of a delivery. The
+// caller holds mu.
+func (s *Store) locateNext(seq uint64, only argus.DeliveryNumber) (at located, ok bool, err error) {
+	i, err := s.blockOf(seq)
+	if errors.Is(err, argus.ErrNotFound) {
+		return at, false, nil
+	}
+	if err != nil {
+		return at, false, err
+	}
+	for only != 0 && s.blocks[i].delivery != only {
+		if i++; i == len(s.blocks) {
+			if s.last < s.promised {
+				return at, false, s.damage
+			}
+			return at, false, nil
+		}
+		if s.blocks[i].first != s.blocks[i-1].end() {
+			return at, false, s.damage // what is missing may be of this delivery
+		}
+	}
+	return s.hold(i), true, nil
+}
+
+// Content is what a message record, or one of kind opened, says, without who said it.
+type Content struct {
+	Seq         uint64
+	Text        string
+	Facts       *argus.Facts
+	Attachments []argus.Attachment
+	Locked      *argus.Locked
+}
+
+// Contents yields the contents of messages from record seq on, in order, and reads
+// nothing else of them: half of what From reads. Sightings have none of their own.
+// An error ends it.
+func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, error] {
+	return func(yield func(Content, error) bool) {
+		seq = max(seq, 1)
+		for {
+			ref, said, err := s.nextContents(ctx, seq)
+			if err != nil {
+				yield(Content{}, fmt.Errorf("read the contents from record %d on: %w", seq, err))
+				return
+			}
+			for i, data := range said {
+				if at := ref.first + uint64(i); at < seq || len(data) == 0 {
+					continue
+				}
+				var c content
+				if err := decodePart(data, &c); err != nil {
+					yield(Content{}, fmt.Errorf("read the content of record %d: %w", ref.first+uint64(i), err))
+					return
+				}
+				if len(c.Raw) > 0 || len(c.Sealed) > 0 {
+					continue // a quarantined piece, a sealed message
+				}
+				if !yield(Content{ref.first + uint64(i), c.Text, c.Facts, c.Attachments, c.Locked}, nil) {
+					return
+				}
+			}
+			if ref.count == 0 {
+				return
+			}
+			seq = ref.end()
+		}
+	}
+}
+
+// nextContents reads the contents of the block of a record; the block has no
+// records if there is none.
+func (s *Store) nextContents(ctx context.Context, seq uint64) (ref blockRef, said [][]byte, err error) {
+	if err := ctx.Err(); err != nil {
+		return ref, nil, err
+	}
+	s.mu.RLock()
+	at, err := s.locate(seq)
+	s.mu.RUnlock()
+	if errors.Is(err, argus.ErrNotFound) {
+		return ref, nil, nil
+	}
+	if err != nil {
+		return ref, nil, err
+	}
+	defer at.release()
+	if b := s.cache.get(cacheKey{at.segment, at.first}); b != nil {
+		return at.blockRef, b.contents, nil
+	}
+	head := make([]byte, blockHeader)
+	if _, err := at.segment.ReadAt(head, int64(at.offset)); err != nil {
+		return ref, nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+	}
+	h, err := headOf(at.blockRef, head)
+	if err != nil {
+		return ref, nil, err
+	}
+	data := make([]byte, h.contents.length)
+	if _, err := at.segment.ReadAt(data, int64(at.offset)+blockHeader+h.split()); err != nil && len(data) > 0 {
+		return ref, nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+	}
+	if err := h.checkContents(data); err != nil {
+		return ref, nil, err
+	}
+	said, err = s.codec.openContents(&h, data)
+	return at.blockRef, said, err
 }
 
 // Find returns every record that carries a message, in order: the message, the
@@ -271,7 +462,7 @@ func (s *Store) catchUpIDs(x *ids) error {
 func entriesOf(r *argus.Record) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		sighting := r.Kind == argus.KindSighting
-		if r.Kind != argus.KindMessage && !sighting || !yield(Entry{r.MessageID(), r.Version, r.Seq, sighting, false}) {
+		if r.Kind != argus.KindMessage && r.Kind != argus.KindSealed && !sighting || !yield(Entry{r.MessageID(), r.Version, r.Seq, sighting, false}) {
 			return
 		}
 		if r.Met != (argus.ID{}) {
@@ -285,45 +476,48 @@ type blockCache struct {
 	mu    sync.Mutex
 	limit int64
 	size  int64
-	items map[uint64]*list.Element // by first record
-	order list.List                // newest used in front
+	items map[cacheKey]*list.Element
+	order list.List // newest used in front
+}
+
+// cacheKey names a block of one file by its first record.
+type cacheKey struct {
+	segment *segment
+	first   uint64
 }
 
 type cachedBlock struct {
-	first   uint64
-	records [][]byte
-	size    int64
+	key   cacheKey
+	block *block
+	size  int64
 }
 
-func (c *blockCache) get(first uint64) [][]byte {
+func (c *blockCache) get(key cacheKey) *block {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.items[first]
+	e, ok := c.items[key]
 	if !ok {
 		return nil
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(*cachedBlock).records
+	return e.Value.(*cachedBlock).block
 }
 
-func (c *blockCache) put(first uint64, records [][]byte) {
-	size := int64(len(records)) * 24
-	for _, r := range records {
-		size += int64(len(r))
-	}
+func (c *blockCache) put(key cacheKey, b *block) {
+	size := b.size()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.items == nil {
-		c.items = map[uint64]*list.Element{}
+		c.items = map[cacheKey]*list.Element{}
 	}
-	if _, ok := c.items[first]; ok {
+	if _, ok := c.items[key]; ok {
 		return
 	}
-	c.items[first] = c.order.PushFront(&cachedBlock{first, records, size})
+	c.items[key] = c.order.PushFront(&cachedBlock{key, b, size})
 	c.size += size
 	for c.size > c.limit && c.order.Len() > 1 {
 		old := c.order.Remove(c.order.Back()).(*cachedBlock)
-		delete(c.items, old.first)
+		delete(c.items, old.key)
 		c.size -= old.size
 	}
 }

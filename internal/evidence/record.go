@@ -2,29 +2,39 @@ package evidence
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
-	"github.com/transparency-dev/merkle/rfc6962"
 
 	"github.com/argus-evidence/argus"
 )
 
-// A canonical record is a CBOR map in core deterministic encoding (RFC 8949,
-// section 4.2.1) with the integer keys that the root package's types carry.
-// docs/format/segment.md lists them.
+// A record is stored in two parts, each a CBOR map in core deterministic encoding
+// (RFC 8949, section 4.2.1) with integer keys: its content, what somebody said,
+// and its statement, everything else. docs/format/segment.md lists the keys.
 var (
-	recordEncoding = must(cbor.CoreDetEncOptions().UserBufferEncMode())
-	recordDecoding = must(cbor.DecOptions{
-		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
-		MaxNestedLevels:  8,
-		MaxArrayElements: argus.MaxList,
-		MaxMapPairs:      64,
-		IndefLength:      cbor.IndefLengthForbidden,
-		TagsMd:           cbor.TagsForbidden,
-		UTF8:             cbor.UTF8RejectInvalid,
-	}.DecMode())
+	partEncoding = must(cbor.CoreDetEncOptions().UserBufferEncMode())
+	partDecoding = must(decOptions(cbor.ExtraDecErrorUnknownField).DecMode())
+	// anyDecoding looks at a part that has unknown keys.
+	anyDecoding = must(decOptions(cbor.ExtraDecErrorNone).DecMode())
 )
+
+func decOptions(extra cbor.ExtraDecErrorCond) cbor.DecOptions {
+	return cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		MaxNestedLevels:   8,
+		MaxArrayElements:  argus.MaxList,
+		MaxMapPairs:       64,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		UTF8:              cbor.UTF8RejectInvalid,
+		ExtraReturnErrors: extra,
+	}
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -33,20 +43,242 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func encodeRecord(buf *bytes.Buffer, r *argus.Record) error {
-	return recordEncoding.MarshalToBuffer(r, buf)
+// content is the part of a record that somebody said.
+type content struct {
+	Text        string             `cbor:"1,keyasint,omitempty"`
+	Facts       *argus.Facts       `cbor:"2,keyasint,omitempty"`
+	Attachments []argus.Attachment `cbor:"3,keyasint,omitempty"`
+	Locked      *argus.Locked      `cbor:"4,keyasint,omitempty"`
+	// Raw is the piece that a quarantined record holds.
+	Raw []byte `cbor:"5,keyasint,omitempty"`
+	// Sealed is the ciphertext of a sealed record.
+	Sealed []byte `cbor:"6,keyasint,omitempty"`
 }
 
-func decodeRecord(data []byte) (*argus.Record, error) {
+func (c *content) empty() bool {
+	return c.fields() == 0
+}
+
+// A splitter cuts records into statement and content. It reuses its copies, so
+// that each goroutine needs its own.
+type splitter struct {
+	statement argus.Record
+	content   content
+
+	message    argus.Message
+	quarantine argus.Quarantine
+}
+
+// split sets the two parts of a record. The record is not changed. Identities
+// that follow from the two parts are in neither.
+func (p *splitter) split(r *argus.Record) {
+	p.statement, p.content = *r, content{}
+	switch {
+	case r.Kind == argus.KindMessage:
+		p.message = *r.Message
+		m := &p.message
+		p.content = content{Text: m.Text, Facts: m.Facts, Attachments: m.Attachments, Locked: m.Locked}
+		m.Text, m.Facts, m.Attachments, m.Locked = "", nil, nil, nil
+		p.statement.Message = m
+		p.statement.ID, p.statement.Version = argus.ID{}, argus.Version{}
+	case r.Opened != nil:
+		p.content = content{Text: r.Opened.Text, Facts: r.Opened.Facts, Attachments: r.Opened.Attachments}
+	case r.Sealed != nil:
+		p.content.Sealed = r.Sealed.Ciphertext
+	case r.Quarantine != nil:
+		p.quarantine = *r.Quarantine
+		p.content.Raw, p.quarantine.Raw = p.quarantine.Raw, nil
+		p.statement.Quarantine = &p.quarantine
+	}
+}
+
+// join makes a record whole again, with the identity that follows.
+func join(r *argus.Record, c *content, hasher *argus.Hasher) error {
+	used := content{} // what a record of the kind has
+	switch r.Kind {
+	case argus.KindMessage:
+		m := r.Message
+		if m.Text != "" || m.Facts != nil || len(m.Attachments) > 0 || m.Locked != nil || r.ID != (argus.ID{}) || r.Version != (argus.Version{}) {
+			return fmt.Errorf("%w: the statement of a message holds content", argus.ErrDamaged)
+		}
+		m.Text, m.Facts, m.Attachments, m.Locked = c.Text, c.Facts, c.Attachments, c.Locked
+		r.ID, r.Version = hasher.Identity(m)
+		used = content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}
+	case argus.KindQuarantined:
+		if len(r.Quarantine.Raw) > 0 {
+			return fmt.Errorf("%w: the statement of a quarantined piece holds content", argus.ErrDamaged)
+		}
+		r.Quarantine.Raw = c.Raw
+		used.Raw = c.Raw
+	case argus.KindOpened:
+		r.Opened.Text, r.Opened.Facts, r.Opened.Attachments = c.Text, c.Facts, c.Attachments
+		used = content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments}
+	case argus.KindSealed:
+		r.Sealed.Ciphertext = c.Sealed
+		used.Sealed = c.Sealed
+	case argus.KindOpening, argus.KindOriginal, argus.KindSighting, argus.KindAttachment, argus.KindStated, argus.KindKey, argus.KindWithdrawn,
+		argus.KindReleased, argus.KindDestroyed, argus.KindDerived, argus.KindReading, argus.KindAmendment:
+	}
+	if c.fields() != used.fields() {
+		return fmt.Errorf("%w: a record of kind %s has a content that its kind does not have", argus.ErrDamaged, r.Kind)
+	}
+	return nil
+}
+
+// fields says which fields there are, a bit each.
+func (c *content) fields() (set int) {
+	for i, there := range []bool{c.Text != "", c.Facts != nil, len(c.Attachments) > 0, c.Locked != nil, len(c.Raw) > 0, len(c.Sealed) > 0} {
+		if there {
+			set |= 1 << i
+		}
+	}
+	return set
+}
+
+// decodeRecord makes a record of its two parts. The error is ErrNewer for one
+// with keys or of a kind that this version must understand and does not. Of a kind
+// that may be skipped, the record says the kind and nothing else.
+func decodeRecord(statement, said []byte, hasher *argus.Hasher) (*argus.Record, error) {
 	r := new(argus.Record)
-	if err := recordDecoding.Unmarshal(data, r); err != nil {
-		return nil, fmt.Errorf("decode record: %w: %w", argus.ErrDamaged, err)
+	if kind := kindOf(statement); kind >= argus.KindSkippable {
+		r.Kind = kind
+		return r, nil
+	}
+	if err := decodePart(statement, r); err != nil {
+		return nil, fmt.Errorf("decode record: %w", err)
 	}
 	if err := r.Complete(); err != nil {
-		return nil, fmt.Errorf("decode record: %w: %w", argus.ErrDamaged, err)
+		if !errors.Is(err, argus.ErrNewer) {
+			err = fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+		}
+		return nil, fmt.Errorf("decode record: %w", err)
+	}
+	var c content
+	if len(said) > 0 {
+		if err := decodePart(said, &c); err != nil {
+			return nil, fmt.Errorf("decode content: %w", err)
+		}
+	}
+	if err := join(r, &c, hasher); err != nil {
+		return nil, fmt.Errorf("decode record: %w", err)
 	}
 	return r, nil
 }
 
-// leafHash is the hash of a record's leaf in its delivery's Merkle tree.
-func leafHash(record []byte) []byte { return rfc6962.DefaultHasher.HashLeaf(record) }
+// kindOf returns the kind of a statement, which is its first key; 0 if the
+// statement does not begin so.
+func kindOf(statement []byte) argus.Kind {
+	if len(statement) < 3 || statement[0]>>5 != 5 || statement[1] != 1 {
+		return 0
+	}
+	switch v := statement[2]; {
+	case v < 24:
+		return argus.Kind(v)
+	case v == 24 && len(statement) > 3:
+		return argus.Kind(statement[3])
+	}
+	return 0
+}
+
+// firstSkippable is the first map key that an older reader may skip.
+const firstSkippable = 64
+
+func decodePart(data []byte, into any) error {
+	err := partDecoding.Unmarshal(data, into)
+	if err == nil {
+		return nil
+	}
+	if _, unknown := errors.AsType[*cbor.UnknownFieldError](err); !unknown {
+		return fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+	}
+	var tree any
+	if err := anyDecoding.Unmarshal(data, &tree); err != nil {
+		return fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+	}
+	if err := unknownKeys(reflect.TypeOf(into), tree); err != nil {
+		return err
+	}
+	// What is left was decoded, but for what stands behind the unknown keys.
+	if err := anyDecoding.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+	}
+	return nil
+}
+
+// unknownKeys returns ErrNewer for a map with a key that its type does not have
+// and that must be understood.
+func unknownKeys(t reflect.Type, tree any) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch node := tree.(type) {
+	case []any:
+		if t.Kind() != reflect.Slice {
+			return nil
+		}
+		for _, one := range node {
+			if err := unknownKeys(t.Elem(), one); err != nil {
+				return err
+			}
+		}
+	case map[any]any:
+		if t.Kind() != reflect.Struct {
+			return nil
+		}
+		known := map[uint64]reflect.Type{}
+		for f := range t.Fields() {
+			if key, err := strconv.ParseUint(strings.Split(f.Tag.Get("cbor"), ",")[0], 10, 64); err == nil {
+				known[key] = f.Type
+			}
+		}
+		for key, value := range node {
+			number, ok := key.(uint64)
+			if !ok {
+				return fmt.Errorf("%w: a key of a map is no number", argus.ErrDamaged)
+			}
+			if inner, ok := known[number]; ok {
+				if err := unknownKeys(inner, value); err != nil {
+					return err
+				}
+			} else if number < firstSkippable {
+				return fmt.Errorf("%w: it has the key %d, which this version does not know", argus.ErrNewer, number)
+			}
+		}
+	}
+	return nil
+}
+
+// canonical says whether the two parts of a record are the one way to write it. A
+// record with keys that may be skipped cannot be written by this version; then
+// skipped says so.
+func canonical(r *argus.Record, statement, said []byte, p *splitter, body *bytes.Buffer) (same, skipped bool) {
+	if r.Kind >= argus.KindSkippable {
+		return true, true
+	}
+	p.split(r)
+	for _, part := range []struct {
+		data  []byte
+		value any
+		none  bool
+		into  any
+	}{{statement, &p.statement, false, new(argus.Record)}, {said, &p.content, p.content.empty(), new(content)}} {
+		body.Reset()
+		if !part.none {
+			if err := partEncoding.MarshalToBuffer(part.value, body); err != nil {
+				return false, skipped
+			}
+		}
+		if bytes.Equal(part.data, body.Bytes()) {
+			continue
+		}
+		if len(part.data) == 0 {
+			return false, skipped
+		}
+		err := partDecoding.Unmarshal(part.data, part.into)
+		if _, unknown := errors.AsType[*cbor.UnknownFieldError](err); !unknown {
+			return false, skipped
+		}
+		skipped = true
+	}
+	return true, skipped
+}

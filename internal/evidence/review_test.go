@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -233,23 +235,43 @@ func TestVerifyBesideAWriter(t *testing.T) {
 	}
 }
 
-// rawRecords reads all records of a store, as bytes, by delivery.
-func rawRecords(t *testing.T, s *Store) map[argus.DeliveryNumber][][]byte {
+// rawBlock is a block that can be written again elsewhere.
+type rawBlock struct {
+	seed                 seed
+	statements, contents [][]byte
+}
+
+// rawBlocks reads all blocks of a store, by delivery.
+func rawBlocks(t *testing.T, s *Store) map[argus.DeliveryNumber][]rawBlock {
 	t.Helper()
-	all := map[argus.DeliveryNumber][][]byte{}
-	for _, b := range s.blocks {
-		records, err := s.readBlockAt(b)
+	all := map[argus.DeliveryNumber][]rawBlock{}
+	for _, ref := range s.blocks {
+		b, err := s.readBlockAt(ref, s.segments[ref.segment-1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[b.delivery] = append(all[b.delivery], records...)
+		all[ref.delivery] = append(all[ref.delivery], rawBlock{b.seed, b.statements, b.contents})
 	}
 	return all
 }
 
+// rawFrame makes a frame of parts.
+func rawFrame(c *codec, parts [][]byte) ([]byte, frame) {
+	var payload []byte
+	for _, part := range parts {
+		payload = binary.AppendUvarint(payload, uint64(len(part)))
+	}
+	payload = append(payload, bytes.Join(parts, nil)...)
+	if len(payload) == len(parts) {
+		return nil, frame{}
+	}
+	packed := c.enc.EncodeAll(payload, nil)
+	return packed, frame{length: uint32(len(packed)), raw: uint32(len(payload)), crc: checksum(packed)}
+}
+
 // forge writes the first segment of a closed store anew, as somebody would who
 // knows the format: the deliveries in this order, with commit file and no ids.
-func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries map[argus.DeliveryNumber][][]byte) {
+func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries map[argus.DeliveryNumber][]rawBlock) {
 	t.Helper()
 	c, err := newCodec()
 	if err != nil {
@@ -258,19 +280,16 @@ func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries ma
 	out := appendSegmentHeader(nil, 1, 1)
 	next := uint64(1)
 	for _, d := range order {
-		records := deliveries[d]
-		for leaf := 0; leaf < len(records); leaf += blockRecords {
-			part := records[leaf:min(len(records), leaf+blockRecords)]
-			var payload []byte
-			for _, r := range part {
-				payload = binary.AppendUvarint(payload, uint64(len(r)))
-			}
-			payload = append(payload, bytes.Join(part, nil)...)
-			packed := c.enc.EncodeAll(payload, nil)
-			head := blockHead{blockRef: blockRef{first: next, leaf: uint64(leaf), count: uint32(len(part)), delivery: d},
-				batchEnd: true, length: uint32(len(packed)), raw: uint32(len(payload)), crc: checksum(packed)}
-			out = append(head.append(out), packed...)
-			next += uint64(len(part))
+		leaf := uint64(0)
+		for _, b := range deliveries[d] {
+			head := blockHead{blockRef: blockRef{first: next, leaf: leaf, count: uint32(len(b.statements)), delivery: d}, flags: flagBatchEnd, salts: seedBytes}
+			var statements, contents []byte
+			statements, head.statements = rawFrame(c, b.statements)
+			contents, head.contents = rawFrame(c, b.contents)
+			head.statements.crc = checksum(append(b.seed[:], statements...))
+			out = slices.Concat(head.append(out), b.seed[:], statements, contents)
+			next += uint64(len(b.statements))
+			leaf += uint64(len(b.statements))
 		}
 	}
 	slots := make([]byte, 2*commitSlot)
@@ -314,7 +333,7 @@ func TestForgedOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	deliveries := rawRecords(t, s)
+	deliveries := rawBlocks(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -328,24 +347,42 @@ func TestForgedOrder(t *testing.T) {
 	}
 }
 
-// Records that make no sense are damage, for every way of opening.
+// Records that make no sense are damage, and those of a newer Argus are newer, for
+// every way of opening.
 func TestForgedShapes(t *testing.T) {
-	for name, r := range map[string]*argus.Record{
-		"opening": {Kind: argus.KindOpening}, "original": {Kind: argus.KindOriginal}, "message": {Kind: argus.KindMessage},
-		"sighting": {Kind: argus.KindSighting}, "quarantined": {Kind: argus.KindQuarantined}, "attachment": {Kind: argus.KindAttachment}, "none": {}, "later": {Kind: 77},
+	sighting := must(hex.DecodeString("a3010404a0050a")) // kind 4, an empty message, of 10
+	for name, tt := range map[string]struct {
+		statement, content []byte
+		want               error
+	}{
+		"no kind":                    {[]byte{0xa1, 1, 0}, nil, argus.ErrDamaged},
+		"an opening of nothing":      {[]byte{0xa1, 1, 1}, nil, argus.ErrDamaged},
+		"an original of nothing":     {[]byte{0xa1, 1, 2}, nil, argus.ErrDamaged},
+		"a message of nothing":       {[]byte{0xa1, 1, 3}, nil, argus.ErrDamaged},
+		"a sighting of nothing":      {[]byte{0xa1, 1, 4}, nil, argus.ErrDamaged},
+		"a quarantined nothing":      {[]byte{0xa1, 1, 5}, nil, argus.ErrDamaged},
+		"an attachment of nothing":   {[]byte{0xa1, 1, 6}, nil, argus.ErrDamaged},
+		"nothing stated":             {[]byte{0xa1, 1, 7}, nil, argus.ErrDamaged},
+		"a text in a statement":      {must(hex.DecodeString("a2010304a1")), nil, argus.ErrDamaged},
+		"a sighting with content":    {sighting, must(hex.DecodeString("a1016178")), argus.ErrDamaged},
+		"a key twice":                {must(hex.DecodeString("a20103010304a0")), nil, argus.ErrDamaged},
+		"a key that is text":         {must(hex.DecodeString("a301046178f504a0")), nil, argus.ErrDamaged},
+		"a kind of a newer Argus":    {[]byte{0xa1, 1, 0x18, 63}, nil, argus.ErrNewer},
+		"a key of a newer Argus":     {must(hex.DecodeString("a3010404a0183f01")), nil, argus.ErrNewer},
+		"a key within":               {must(hex.DecodeString("a2010404a1183f01")), nil, argus.ErrNewer},
+		"a content of a newer Argus": {must(hex.DecodeString("a2010304a0")), must(hex.DecodeString("a1183f01")), argus.ErrNewer},
+		"a kind that may be skipped": {must(hex.DecodeString("a2011840183f01")), []byte("anything"), nil},
+		"a key that may be skipped":  {must(hex.DecodeString("a3010304a20163736b79046141184001")), nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			signer, keys := testKey(t)
 			s, dir := createTest(t, Options{})
 			begin(t, s)
-			deliveries := rawRecords(t, s)
+			deliveries := rawBlocks(t, s)
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			var body bytes.Buffer
-			if err := encodeRecord(&body, r); err != nil {
-				t.Fatal(err)
-			}
-			deliveries[1] = append(deliveries[1], body.Bytes())
+			deliveries[1] = append(deliveries[1], rawBlock{statements: [][]byte{tt.statement}, contents: [][]byte{tt.content}})
 			forge(t, dir, []argus.DeliveryNumber{1}, deliveries)
 			reader := openTest(t, dir, Options{ReadOnly: true})
 			var book argus.Bookkeeper
@@ -355,17 +392,50 @@ func TestForgedShapes(t *testing.T) {
 					book.Add(r)
 				}
 			}
-			if !errors.Is(err, argus.ErrDamaged) {
-				t.Errorf("reading: %v, want ErrDamaged", err)
+			if !errors.Is(err, tt.want) || errors.Is(err, argus.ErrNewer) && errors.Is(err, argus.ErrDamaged) {
+				t.Errorf("reading: %v, want %v", err, tt.want)
 			}
-			if s, err := Open(dir, Options{}); !errors.Is(err, argus.ErrDamaged) {
-				t.Errorf("opening for writing: %v, want ErrDamaged", err)
-				if err == nil {
-					s.Close()
+			_, err = reader.Get(t.Context(), 2)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("reading it alone: %v, want %v", err, tt.want)
+			}
+			s, err = Open(dir, Options{})
+			if !errors.Is(err, tt.want) {
+				t.Errorf("opening for writing: %v, want %v", err, tt.want)
+			}
+			if err == nil {
+				if _, err := s.Seal(t.Context(), 1, "store", signer, time.Unix(1_700_000_000, 0), ""); err != nil {
+					t.Error(err)
+				}
+				s.Close()
+			}
+			damage, notes, _ := verifyAll(t, dir, keys)
+			newer := slices.ContainsFunc(damage, func(f Finding) bool { return f.Newer })
+			switch {
+			case tt.want == nil:
+				if len(damage) > 0 || len(notes) != 1 || notes[0].First != 2 || !strings.Contains(notes[0].Problem, "newer Argus") {
+					t.Errorf("damage %+v, notes %+v; want a note about record 2", damage, notes)
+				}
+			case errors.Is(tt.want, argus.ErrNewer):
+				if !newer || len(damage) > 1 {
+					t.Errorf("%+v; want only that it was written by a newer Argus", damage)
+				}
+			default:
+				if newer || len(damage) == 0 {
+					t.Errorf("%+v; want damage", damage)
 				}
 			}
 		})
 	}
+}
+
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // What Verify may not pass over in silence.

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,6 +38,9 @@ type Options struct {
 	// Failpoint, if set, is called at named moments of every change, so that
 	// a test can end the process there. Default none.
 	Failpoint func(name string)
+	// Random is where the salts of records come from. Who can foretell it can test
+	// guesses about records that were destroyed. Default crypto/rand.
+	Random io.Reader
 
 	disk disk // default osDisk
 }
@@ -58,6 +62,9 @@ func (o Options) withDefaults() Options {
 	if o.Failpoint == nil {
 		o.Failpoint = func(string) {}
 	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
 	if o.disk == nil {
 		o.disk = osDisk{}
 	}
@@ -74,16 +81,21 @@ type Store struct {
 	codec *codec
 	cache blockCache
 
-	mu          sync.RWMutex  // for what follows
-	segments    []segmentFile // number i+1 at i; the last one is active
-	closed      int           // segments that are complete
-	blocks      []blockRef    // all committed blocks, in order
+	// mu guards the fields below. Nobody holds it while he reads or writes a file:
+	// a reader takes what he needs, holds the segment, and lets go of mu.
+	mu          sync.RWMutex
+	segments    []*segment // number i+1 at i; the last one is active
+	closed      int        // segments that are complete
+	blocks      []blockRef // all committed blocks, in order
 	last        uint64
 	recent      []*argus.Record // the newest committed records, in order
+	contents    []argus.Hash    // the commitments to their contents
 	recentBytes int             // about what they take
 	damage      error           // why records up to promised are not all there
 	promised    uint64          // what the commit file says was acknowledged
 	grown       chan struct{}   // closed when last moves
+
+	refreshing sync.Mutex // one Refresh at a time
 
 	idsMu sync.Mutex // for opening and catching up ids when read-only
 	ids   *ids
@@ -94,10 +106,17 @@ type Store struct {
 	closeErr error
 }
 
-type segmentFile struct {
-	f     file
+// segment is an open segment file.
+type segment struct {
+	counted
 	first uint64
 	size  int64 // committed bytes
+}
+
+func newSegment(f file, first uint64, size int64) *segment {
+	seg := &segment{first: first, size: size}
+	seg.open(f)
+	return seg
 }
 
 // The files of a store.
@@ -110,7 +129,7 @@ const (
 	commitName   = "evidence/commit"
 	lockName     = "evidence/lock"
 
-	manifestHead = "argus evidence 1\n"
+	manifestHead = "argus evidence 2\n"
 	commitSlot   = 32
 )
 
@@ -318,7 +337,7 @@ func (s *Store) closeFiles() error {
 		err = s.ids.close(s.writer != nil && s.writer.failed == nil)
 	}
 	for _, seg := range s.segments {
-		err = errors.Join(err, seg.f.Close())
+		err = errors.Join(err, seg.release())
 	}
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Unlock())
@@ -371,7 +390,7 @@ func (s *Store) loadClosed(number int, m manifestSegment) error {
 	if err != nil {
 		return err
 	}
-	s.segments = append(s.segments, segmentFile{f, m.first, m.size})
+	s.segments = append(s.segments, newSegment(f, m.first, m.size))
 	s.closed = number
 	blocks, err := readFooter(f, uint32(number), size)
 	if err != nil || size != m.size {
@@ -434,7 +453,7 @@ func (s *Store) loadActive(promise commit) error {
 		size = min(size, segmentHeader)
 	}
 	scan := scanSegment(f, number, size, !s.opt.ReadOnly)
-	s.segments = append(s.segments, segmentFile{f, s.last + 1, scan.end})
+	s.segments = append(s.segments, newSegment(f, s.last+1, scan.end))
 	for _, b := range scan.blocks {
 		if b.first != s.last+1 {
 			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", segmentName(number), argus.ErrDamaged, b.first, s.last))
@@ -488,7 +507,7 @@ func scanSegment(f file, number int, size int64, deep bool) (scan segmentScan) {
 	at := int64(segmentHeader)
 	scan.end = at
 	whole := 0
-	var payload []byte
+	var body []byte
 	for at < size {
 		n, err := f.ReadAt(head, at)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -503,9 +522,9 @@ func scanSegment(f file, number int, size int64, deep bool) (scan segmentScan) {
 			err = fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
 		}
 		if err == nil && deep {
-			payload = slices.Grow(payload[:0], int(h.length))[:h.length]
-			if _, err = f.ReadAt(payload, at+blockHeader); err == nil && checksum(payload) != h.crc {
-				err = fmt.Errorf("%w: the block does not match its checksum", argus.ErrDamaged)
+			body = slices.Grow(body[:0], int(h.body()))[:h.body()]
+			if _, err = f.ReadAt(body, at+blockHeader); err == nil {
+				err = h.check(body)
 			}
 		}
 		if err != nil {
@@ -515,7 +534,7 @@ func scanSegment(f file, number int, size int64, deep bool) (scan segmentScan) {
 		h.segment, h.offset = uint32(number), uint32(at)
 		scan.blocks = append(scan.blocks, h.blockRef)
 		at += h.size()
-		if h.batchEnd {
+		if h.batchEnd() {
 			whole, scan.end = len(scan.blocks), at
 		}
 	}
@@ -524,33 +543,27 @@ func scanSegment(f file, number int, size int64, deep bool) (scan segmentScan) {
 	return scan
 }
 
-// extend takes what was added to the segment that was active already. It says
+// extend reads what was added to the segment that was active already. It says
 // false when that is not all there is to it.
-func (s *Store) extend(promise commit) bool {
-	active := &s.segments[s.closed]
+func (s *Store) extend(promise commit) (blocks []blockRef, ok bool) {
+	active := s.segments[s.closed]
 	head := make([]byte, blockHeader)
-	var blocks []blockRef
 	last := s.last
 	at := active.size
 	for at < int64(promise.offset) {
-		if _, err := active.f.ReadAt(head, at); err != nil {
-			return false
+		if _, err := active.ReadAt(head, at); err != nil {
+			return nil, false
 		}
 		h, err := parseBlockHead(head)
 		if err != nil || h.first != last+1 {
-			return false
+			return nil, false
 		}
 		h.segment, h.offset = promise.segment, uint32(at)
 		blocks = append(blocks, h.blockRef)
 		last = h.end() - 1
 		at += h.size()
 	}
-	if at != int64(promise.offset) || last != promise.seq {
-		return false
-	}
-	s.blocks = append(s.blocks, blocks...)
-	s.last, s.promised, active.size = last, last, at
-	return true
+	return blocks, at == int64(promise.offset) && last == promise.seq
 }
 
 // Last is the sequence number of the newest durable record, 0 when empty.
@@ -583,19 +596,23 @@ func (s *Store) Refresh() error {
 	if !s.opt.ReadOnly {
 		return nil
 	}
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
 	promise, err := s.readCommit()
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if promise.seq <= s.promised {
 		return nil
 	}
-	if s.damage == nil && int(promise.segment) == s.closed+1 && s.extend(promise) {
-		close(s.grown)
-		s.grown = make(chan struct{})
-		return nil
+	if s.damage == nil && int(promise.segment) == s.closed+1 {
+		if blocks, ok := s.extend(promise); ok {
+			s.show(func() {
+				s.blocks = append(s.blocks, blocks...)
+				s.last, s.promised, s.segments[s.closed].size = promise.seq, promise.seq, int64(promise.offset)
+			})
+			return nil
+		}
 	}
 	// What is there stays until all of the new is read.
 	fresh := &Store{opt: s.opt, dir: s.dir, disk: s.disk}
@@ -603,12 +620,21 @@ func (s *Store) Refresh() error {
 		return errors.Join(err, fresh.closeFiles())
 	}
 	old := Store{segments: s.segments}
-	s.segments, s.blocks, s.closed, s.last, s.promised, s.damage = fresh.segments, fresh.blocks, fresh.closed, fresh.last, fresh.promised, fresh.damage
+	s.show(func() {
+		s.segments, s.blocks, s.closed, s.last, s.promised, s.damage = fresh.segments, fresh.blocks, fresh.closed, fresh.last, fresh.promised, fresh.damage
+	})
 	s.cache.clear()
-	close(s.grown)
-	s.grown = make(chan struct{})
 	if err := old.closeFiles(); err != nil {
 		return fmt.Errorf("refresh evidence: %w", err)
 	}
 	return nil
+}
+
+// show changes what readers see, and tells those who wait.
+func (s *Store) show(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+	close(s.grown)
+	s.grown = make(chan struct{})
 }

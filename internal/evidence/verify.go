@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -36,6 +37,9 @@ type Finding struct {
 	// Note says that it is worth knowing and no damage: an open delivery, a
 	// file that nothing names.
 	Note bool `json:"note,omitempty"`
+	// Newer says that a newer Argus wrote it: it was not checked, and is no
+	// damage.
+	Newer bool `json:"newer,omitempty"`
 }
 
 // Verified is what Verify has read and found to be as it was sealed.
@@ -63,7 +67,7 @@ type Verified struct {
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
 	v := &verifier{
 		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
-		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.Hash]claim{}, sealed: map[string]bool{}, seed: maphash.MakeSeed(),
+		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.Hash]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, seed: maphash.MakeSeed(),
 	}
 	var err error
 	if v.codec, err = newCodec(); err != nil {
@@ -106,7 +110,17 @@ type verifier struct {
 	seed       maphash.Seed
 	idSum      uint64 // order-independent hash over the entries that ids covers
 	idCount    uint64
-	broken     bool // some records could not be read
+	// prints are, by the record's number less one, what a sighting must agree with,
+	// 0 for a record that is no message.
+	prints []print
+	holes  uint64
+	// heldKeys are the records of kind key.
+	heldKeys map[uint64]bool
+	broken   bool // some records could not be read
+	newer    bool // what follows in a segment may be there and cannot be read
+
+	splitter splitter
+	buffer   bytes.Buffer
 }
 
 // verifiedDelivery is a delivery's state recomputed, with where each part of
@@ -116,6 +130,25 @@ type verifiedDelivery struct {
 	broken    bool
 	places    []place         // of each run of 256 leaves
 	originals map[uint64]bool // sequence numbers of its originals
+	again     []argus.DeliveryNumber
+	// unknown are the records that only a newer Argus understands, skipped those
+	// with parts that it lets others skip.
+	unknown, skipped stretch
+}
+
+// print is 32 bits of a hash over a message's id and version, and of one over the
+// commitment to its content. The hash is another one in each run, so that nobody can
+// make a record for it.
+type print struct{ identity, content uint32 }
+
+// stretch is a number of records.
+type stretch struct{ first, last, count uint64 }
+
+func (s *stretch) add(seq uint64) {
+	if s.count++; s.count == 1 {
+		s.first = seq
+	}
+	s.last = seq
 }
 
 // claim is what a record says of an original.
@@ -136,6 +169,15 @@ func (v *verifier) path(name string) string { return filepath.Join(v.dir, filepa
 
 func (v *verifier) damage(file string, offset int64, format string, args ...any) {
 	v.report(Finding{File: file, Offset: offset, Problem: fmt.Sprintf(format, args...)})
+}
+
+// fault reports an error: damage, or what only a newer Argus reads.
+func (v *verifier) fault(f Finding, err error) {
+	f.Problem = sentence(err)
+	if f.Newer = errors.Is(err, argus.ErrNewer); f.Newer {
+		f.Problem = err.Error() + "; not checked"
+	}
+	v.report(f)
 }
 
 // sentence drops the words that every damage error has.
@@ -163,7 +205,7 @@ func (v *verifier) segments() error {
 	}
 	closed, err := s.readManifest()
 	if err != nil {
-		v.damage(manifestName, -1, "%s", sentence(err))
+		v.fault(Finding{File: manifestName, Offset: -1}, err)
 		closed = v.guessClosed()
 	}
 	for i, m := range closed {
@@ -183,7 +225,7 @@ func (v *verifier) segments() error {
 		return err
 	}
 	v.result.Last = max(v.last, promise.seq)
-	if v.last < promise.seq {
+	if v.last < promise.seq && !v.newer {
 		v.broken = true
 		v.report(Finding{File: segmentName(len(closed) + 1), Offset: -1, First: v.last + 1, Last: promise.seq,
 			Problem: fmt.Sprintf("records %d to %d were acknowledged and are not there", v.last+1, promise.seq)})
@@ -249,6 +291,10 @@ func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
 	}
 	got, first, err := parseSegmentHeader(head[:min(segmentHeader, end)])
 	switch {
+	case errors.Is(err, argus.ErrNewer):
+		v.broken, v.newer = true, true
+		v.fault(Finding{File: name, Offset: 0}, err)
+		return nil
 	case err != nil:
 		v.damage(name, 0, "%s", sentence(err))
 	case got != uint32(number):
@@ -291,7 +337,7 @@ func (v *verifier) table(f file, name string, size int64) (end int64, entries []
 func (v *verifier) blocks(f file, name string, number int, end int64, table []byte) error {
 	at := int64(segmentHeader)
 	head := make([]byte, blockHeader)
-	var payload []byte
+	var body []byte
 	var seen []blockRef
 	for at < end {
 		if err := v.ctx.Err(); err != nil {
@@ -305,6 +351,12 @@ func (v *verifier) blocks(f file, name string, number int, end int64, table []by
 		if err == nil && at+h.size() > end {
 			err = fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
 		}
+		if errors.Is(err, argus.ErrNewer) {
+			v.broken = true
+			v.newer = true
+			v.fault(Finding{File: name, Offset: at}, err)
+			return nil // its length may not be where this version looks for it
+		}
 		if err != nil {
 			v.broken = true
 			next := nextBlock(f, at+1, end)
@@ -314,11 +366,11 @@ func (v *verifier) blocks(f file, name string, number int, end int64, table []by
 		}
 		h.segment, h.offset = uint32(number), uint32(at)
 		seen = append(seen, h.blockRef)
-		payload = slices.Grow(payload[:0], int(h.length))[:h.length]
-		if _, err := f.ReadAt(payload, at+blockHeader); err != nil {
+		body = slices.Grow(body[:0], int(h.body()))[:h.body()]
+		if _, err := f.ReadAt(body, at+blockHeader); err != nil {
 			return err
 		}
-		v.block(name, at, &h, payload)
+		v.block(name, at, &h, body)
 		at += h.size()
 	}
 	if table != nil && !bytes.Equal(table, appendFooter(nil, seen, 0)[:len(seen)*footerEntry]) {
@@ -330,7 +382,7 @@ func (v *verifier) blocks(f file, name string, number int, end int64, table []by
 // nextBlock looks for the next whole block header, or end.
 func nextBlock(f file, at, end int64) int64 {
 	buf := make([]byte, 1<<20)
-	magic := []byte("BLK1")
+	magic := binary.LittleEndian.AppendUint32(nil, blockMagic)
 	for at < end {
 		n, _ := f.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
 		if n < blockHeader {
@@ -358,7 +410,7 @@ func (v *verifier) delivery(d argus.DeliveryNumber) *verifiedDelivery {
 	return v.deliveries[d]
 }
 
-func (v *verifier) block(name string, at int64, h *blockHead, payload []byte) {
+func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 	d := v.delivery(h.delivery)
 	finding := Finding{File: name, Offset: at, First: h.first, Last: h.end() - 1, Delivery: h.delivery}
 	fail := func(format string, args ...any) {
@@ -376,73 +428,205 @@ func (v *verifier) block(name string, at int64, h *blockHead, payload []byte) {
 		fail("the block holds leaf %d of delivery %s, want %d", h.leaf, h.delivery, d.open.records)
 		d.broken = true
 	}
-	records, err := v.codec.openBlock(h, payload)
+	b, err := v.codec.openBlock(h, body)
 	if err != nil {
 		fail("%s", sentence(err))
 		v.broken, d.broken = true, true
 		return
 	}
 	var hasher argus.Hasher
-	for i, data := range records {
+	for i := range b.statements {
 		finding.First = h.first + uint64(i)
 		finding.Last = finding.First
 		if d.open.records%(1<<treeLevel) == 0 {
 			d.places = append(d.places, place{name, at, finding.First})
 		}
-		r, err := decodeRecord(data)
+		r, err := b.record(i, &hasher)
+		if errors.Is(err, argus.ErrNewer) {
+			d.unknown.add(finding.First)
+			v.broken, d.broken = true, true
+			continue
+		}
 		if err != nil {
 			fail("%s", sentence(err))
 			v.broken, d.broken = true, true
 			continue
 		}
 		r.Seq, r.Delivery = finding.First, h.delivery
-		if problem := checkRecord(r, h.leaf+uint64(i) == 0, &hasher); problem != "" {
+		same, skipped := canonical(r, b.statements[i], b.contents[i], &v.splitter, &v.buffer)
+		if skipped {
+			d.skipped.add(r.Seq)
+		}
+		p := b.proof(i, r)
+		problem := "the record is not in its canonical form"
+		if same {
+			problem = v.check(r, h.leaf+uint64(i) == 0, &hasher)
+		}
+		if problem != "" {
 			fail("%s", problem)
 			d.broken = true
 			continue
 		}
-		if r.Kind == argus.KindOriginal {
-			d.originals[r.Seq] = true
-		} else if of := r.Where.Original; of != 0 && !d.originals[of] && !d.broken {
-			fail("the record names record %d as its original, which is none of delivery %s", of, h.delivery)
-			d.broken = true
+		var of print
+		if r.Kind == argus.KindMessage {
+			of = v.print(r.ID, r.Version, p.content)
 		}
-		if err := d.open.add(r, leafHash(data)); err != nil {
-			fail("%v", err)
-			d.broken = true
+		v.remember(r.Seq, of)
+		v.count(d, r, &p, fail)
+	}
+}
+
+// count adds a record to what the seals and the ids are compared with.
+func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail func(string, ...any)) {
+	original := r.Kind == argus.KindOriginal || r.Kind == argus.KindDerived
+	if r.Kind == argus.KindReading {
+		d.again = append(d.again, r.Reading.Of)
+	}
+	if original {
+		d.originals[r.Seq] = true
+	} else if of := r.Where.Original; of != 0 && !v.names(d, of) && !d.broken {
+		fail("the record names record %d as its original, which is none of delivery %s", of, r.Delivery)
+		d.broken = true
+	}
+	if err := d.open.add(r, p); err != nil {
+		fail("%v", err)
+		d.broken = true
+	}
+	v.result.Records++
+	v.result.Counts.Add(r)
+	if original {
+		if _, known := v.originals[r.Original.Hash]; !known {
+			v.originals[r.Original.Hash] = claim{r.Original.Size, r.Seq, r.Delivery, r.Original.Path}
 		}
-		v.result.Records++
-		v.result.Counts.Add(r)
-		if r.Kind == argus.KindOriginal {
-			if _, known := v.originals[r.Original.Hash]; !known {
-				v.originals[r.Original.Hash] = claim{r.Original.Size, r.Seq, r.Delivery, r.Original.Path}
-			}
-		}
-		for e := range entriesOf(r) {
-			if e.Seq <= v.ids.covered {
-				v.idSum += maphash.Comparable(v.seed, e)
-				v.idCount++
-			}
+	}
+	for e := range entriesOf(r) {
+		if e.Seq <= v.ids.covered {
+			v.idSum += maphash.Comparable(v.seed, e)
+			v.idCount++
 		}
 	}
 }
 
-// checkRecord returns how a record contradicts itself, or "".
-func checkRecord(r *argus.Record, first bool, hasher *argus.Hasher) string {
+// names says whether a record is an original of a delivery, or of one that it reads
+// again.
+func (v *verifier) names(d *verifiedDelivery, original uint64) bool {
+	if d.originals[original] {
+		return true
+	}
+	return slices.ContainsFunc(d.again, func(n argus.DeliveryNumber) bool {
+		of := v.deliveries[n]
+		return of != nil && (of.originals[original] || of.broken)
+	})
+}
+
+// check returns how a record contradicts itself or another one, or "".
+func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) string {
 	if first != (r.Kind == argus.KindOpening) {
 		return fmt.Sprintf("a record of kind %s stands where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
 	}
 	switch r.Kind {
-	case argus.KindMessage:
-		if id, version := hasher.Identity(r.Message); id != r.ID || version != r.Version {
-			return fmt.Sprintf("the message's identity is %s/%s and the record claims %s/%s", id, version, r.ID, r.Version)
-		}
 	case argus.KindSighting:
-		if r.Of == 0 || r.Of >= r.Seq {
-			return "the sighting does not say of which message"
+		return v.checkSighting(r, hasher)
+	case argus.KindOpened:
+		return v.checkOpened(r)
+	case argus.KindKey:
+		v.heldKeys[r.Seq] = true
+	case argus.KindDerived:
+		if !v.originalOf(r.Derived.Parent) {
+			return fmt.Sprintf("the derived original names record %d as the one that it was made of, which is no original", r.Derived.Parent)
+		}
+	case argus.KindOpening, argus.KindOriginal, argus.KindMessage, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed,
+		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
+	}
+	if err := r.Valid(); err != nil && r.Kind < argus.KindSkippable {
+		return err.Error()
+	}
+	return ""
+}
+
+// originalOf says whether a record is an original, of any delivery.
+func (v *verifier) originalOf(seq uint64) bool {
+	for _, d := range v.deliveries {
+		if d.originals[seq] {
+			return true
+		}
+	}
+	return v.broken
+}
+
+func (v *verifier) checkOpened(r *argus.Record) string {
+	if r.Of >= r.Seq {
+		return "the opened record does not say what was opened"
+	}
+	of := v.printOf(r.Of)
+	switch {
+	case of == (print{}) && v.broken:
+		return "" // the message may be what cannot be read
+	case of == (print{}) || of.content != short(v.seed, r.Content):
+		return fmt.Sprintf("the opened record is not of what record %d holds", r.Of)
+	case !v.heldKeys[r.Opened.Key] && !v.broken:
+		return fmt.Sprintf("the opened record names record %d as its key, which is none", r.Opened.Key)
+	}
+	return ""
+}
+
+func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
+	if r.Of == 0 || r.Of >= r.Seq {
+		return "the sighting does not say of which message"
+	}
+	if r.Met == r.ID {
+		return "the sighting says that it met itself"
+	}
+	of := v.printOf(r.Of)
+	if of == (print{}) && v.broken {
+		return "" // the message may be what cannot be read
+	}
+	if of != v.print(r.MessageID(), r.Version, r.Content) {
+		return fmt.Sprintf("the sighting is not of what record %d holds", r.Of)
+	}
+	// Without the service's own id, the id follows from the content, too.
+	if r.Message.ServiceID != "" {
+		if id, _ := hasher.Identity(r.Message); id != r.ID {
+			return fmt.Sprintf("the sighting has the id %s and claims %s", id, r.ID)
 		}
 	}
 	return ""
+}
+
+// print returns what a sighting must agree with, of the message that it is of.
+func (v *verifier) print(id argus.ID, version argus.Version, content argus.Hash) print {
+	return print{short(v.seed, struct {
+		id      argus.ID
+		version argus.Version
+	}{id, version}), short(v.seed, content)}
+}
+
+func short[T comparable](seed maphash.Seed, of T) uint32 {
+	return max(1, uint32(maphash.Comparable(seed, of)))
+}
+
+// maxHoles is the most records that are missing and remembered as missing.
+const maxHoles = 1 << 24
+
+// remember keeps the print of a record, 0 if it is no message. Records come in
+// order; those that cannot be read leave holes.
+func (v *verifier) remember(seq uint64, of print) {
+	next := uint64(len(v.prints)) + 1
+	if seq < next || seq-next > maxHoles-v.holes {
+		return
+	}
+	v.holes += seq - next
+	for ; next < seq; next++ {
+		v.prints = append(v.prints, print{})
+	}
+	v.prints = append(v.prints, of)
+}
+
+func (v *verifier) printOf(seq uint64) print {
+	if seq > uint64(len(v.prints)) {
+		return print{}
+	}
+	return v.prints[seq-1]
 }
 
 // checkIDs compares the ids with the records they were made from. They are
@@ -479,6 +663,14 @@ func (v *verifier) seals() error {
 	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
 		d := v.deliveries[number]
 		v.result.Deliveries++
+		if n := d.unknown; n.count > 0 {
+			v.report(Finding{File: evidenceDir, Offset: -1, First: n.first, Last: n.last, Delivery: number, Newer: true,
+				Problem: fmt.Sprintf("%d of the records were %v; the delivery was not checked", n.count, argus.ErrNewer)})
+		}
+		if n := d.skipped; n.count > 0 {
+			v.report(Finding{File: evidenceDir, Offset: -1, First: n.first, Last: n.last, Delivery: number, Note: true,
+				Problem: fmt.Sprintf("%d of the records have parts that were %v and that this one may skip; they are as they were sealed, and what they say was not checked", n.count, argus.ErrNewer)})
+		}
 		name := sealName(number)
 		data, err := readFile(v.disk, v.path(name))
 		if errors.Is(err, argus.ErrDamaged) {

@@ -16,14 +16,9 @@ func (c Copies) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	if err != nil || r.Kind != argus.KindSighting {
 		return r, err
 	}
-	stored, err := c.Get(ctx, r.Of)
-	if err != nil {
-		return nil, err
-	}
 	whole := *r
-	message := r.Message.Join(stored.Message)
-	whole.Message = &message
-	return &whole, nil
+	whole.Message, err = c.Store.Whole(ctx, seq)
+	return &whole, err
 }
 
 // Copies implements [index.Evidence].

@@ -83,18 +83,28 @@ func (o Options) withDefaults() (Options, error) {
 // Info is what a store says of itself, in argus.json.
 type Info struct {
 	// Format is the version of the whole layout.
-	Format  int       `json:"format"`
-	Store   string    `json:"store"`
-	Created time.Time `json:"created"`
+	Format int `json:"format"`
+	// MinReader is the least format that a program must know to read it.
+	MinReader int       `json:"min_reader"`
+	Store     string    `json:"store"`
+	Created   time.Time `json:"created"`
 	// SegmentBytes is the size at which a segment of evidence is closed, 0 for
 	// the default.
 	SegmentBytes int64 `json:"segment_bytes,omitempty"`
 }
 
-// The version of the store's layout.
+// The versions of the store's layout. Who changes it raises storeFormat, and
+// storeMinReader with it if an Argus that knows only the format before could
+// misread the new one.
 //
 // 1: the first.
-const storeFormat = 1
+// 2: records are proved by salted commitments; texts lie apart; min_reader.
+const (
+	storeFormat    = 2
+	storeMinReader = 2
+	// oldestFormat is the first format that is still read.
+	oldestFormat = 2
+)
 
 const (
 	infoName      = "argus.json"
@@ -168,7 +178,7 @@ func create(ctx context.Context, dir string, o Options) error {
 			return err
 		}
 	}
-	info := Info{Format: storeFormat, Store: newStoreID(), Created: o.Now().UTC().Truncate(time.Second), SegmentBytes: o.SegmentBytes}
+	info := Info{Format: storeFormat, MinReader: storeMinReader, Store: newStoreID(), Created: o.Now().UTC().Truncate(time.Second), SegmentBytes: o.SegmentBytes}
 	var k keys
 	var err error
 	if k.private, k.public, err = ledger.NewKey("argus/" + info.Store); err != nil {
@@ -481,8 +491,13 @@ func infoOf(dir string) (Info, error) {
 	if err := json.Unmarshal(data, &info); err != nil {
 		return info, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 	}
-	if info.Format != storeFormat {
-		return info, fmt.Errorf("the format is version %d; this Argus reads version %d", info.Format, storeFormat)
+	switch {
+	case info.Format <= 0 || info.MinReader > info.Format:
+		return info, fmt.Errorf("%w: format %d, which whoever knows format %d can read", argus.ErrDamaged, info.Format, info.MinReader)
+	case info.Format < oldestFormat:
+		return info, fmt.Errorf("the store is of format %d; this Argus reads the formats %d to %d", info.Format, oldestFormat, storeFormat)
+	case info.MinReader > storeFormat:
+		return info, fmt.Errorf("%w: the store is of format %d, this Argus reads up to %d", argus.ErrNewer, info.Format, storeFormat)
 	}
 	return info, nil
 }

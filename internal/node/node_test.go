@@ -183,6 +183,56 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// What a newer Argus wrote is newer and never damaged, and what it made so that
+// this one can read it is read.
+func TestFormatsOfStores(t *testing.T) {
+	for _, tt := range []struct {
+		info string
+		want error // nil: it opens
+		text string
+	}{
+		{`"format": 2, "min_reader": 2`, nil, ""},
+		{`"format": 3, "min_reader": 2`, nil, ""},
+		{`"format": 3, "min_reader": 3`, argus.ErrNewer, "this Argus reads up to 2"},
+		{`"format": 1`, errors.ErrUnsupported, "reads the formats 2 to 2"},
+		{`"format": 0`, argus.ErrDamaged, ""},
+		{`"format": 2, "min_reader": 3`, argus.ErrDamaged, ""},
+	} {
+		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+		makeStore(t, dir, o)
+		name := filepath.Join(dir, infoName)
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const mine = "\"format\": 2,\n  \"min_reader\": 2"
+		if !strings.Contains(string(text), mine) {
+			t.Fatalf("argus.json is %s", text)
+		}
+		if err := os.WriteFile(name, []byte(strings.Replace(string(text), mine, tt.info, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n, err := Open(t.Context(), dir, o)
+		if err == nil {
+			n.Close()
+		}
+		if (err == nil) != (tt.want == nil) || err != nil && !strings.Contains(err.Error(), tt.text) {
+			t.Errorf("%s: %v, want a word about %q", tt.info, err, tt.text)
+		}
+		for _, class := range []error{argus.ErrNewer, argus.ErrDamaged} {
+			if errors.Is(err, class) != errors.Is(tt.want, class) {
+				t.Errorf("%s: %v, want %v", tt.info, err, tt.want)
+			}
+		}
+		if errors.Is(tt.want, argus.ErrNewer) {
+			damage, _, _ := verify(t, dir)
+			if len(damage) != 1 || !damage[0].Newer {
+				t.Errorf("%s: verify says %+v", tt.info, damage)
+			}
+		}
+	}
+}
+
 func TestExpiryCutsIngestToo(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o)

@@ -57,6 +57,10 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 	if errors.Is(err, ErrNoStore) {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
+	if errors.Is(err, argus.ErrNewer) {
+		report(Finding{File: infoName, Offset: -1, Newer: true, Problem: err.Error() + "; nothing was checked"})
+		return result, nil
+	}
 	if err != nil {
 		damage(infoName, "%s", strings.TrimPrefix(err.Error(), argus.ErrDamaged.Error()+": "))
 	}

@@ -14,6 +14,8 @@ import (
 // Node is a parsed query: one of And, Or, Not, Word, Phrase, Number,
 // Written, Prefix, Part, Fuzzy, Stem, Regexp, Field, List, Sent, Then and All. String prints it so that parsing the text gives
 // an equal node. Nodes are not changed after parsing and may be shared.
+//
+//sumtype:decl
 type Node interface {
 	String() string
 	isNode()

@@ -1,0 +1,229 @@
+package evidence
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+)
+
+// testJudge returns a judge and the key of his.
+func testJudge(t testing.TB) (*Judge, age.Identity) {
+	t.Helper()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := ParseJudge("# the judge\n\n" + identity.Recipient().String() + "\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return judge, identity
+}
+
+// filesWith returns the files below a folder that hold some bytes, decompressed
+// where they are blocks.
+func filesWith(t testing.TB, dir string, text string) (names []string) {
+	t.Helper()
+	c, err := newCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		found := bytes.Contains(data, []byte(text))
+		for at := 0; at < len(data); at++ {
+			next := bytes.Index(data[at:], []byte("BLK2"))
+			if next < 0 {
+				break
+			}
+			at += next
+			h, err := parseBlockHead(data[at:])
+			if err != nil || h.size() > int64(len(data)-at) {
+				continue
+			}
+			b, err := c.openBlock(&h, data[at+blockHeader:][:h.body()])
+			if err != nil {
+				continue
+			}
+			for i := range b.statements {
+				found = found || bytes.Contains(b.statements[i], []byte(text)) || bytes.Contains(b.contents[i], []byte(text))
+			}
+		}
+		if found {
+			names = append(names, e.Name())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// everyKind is a record of each kind that a caller gives, but for those that
+// testBatch has. Record 1 is the opening, 2 an original, 3 a locked message.
+func everyKind(t testing.TB) []*argus.Record {
+	judge, _ := testJudge(t)
+	sealed, err := SealRecord(&argus.Record{Kind: argus.KindMessage, Message: testMessage(1)}, "a lawyer", judge, make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := &argus.Original{Size: 3, Path: "derived/a.db"}
+	act := &argus.Act{Order: "Rb 1", Reason: "unlawful", Records: []argus.Span{{First: 3, Last: 3}, {First: 5, Last: 9}}}
+	return []*argus.Record{
+		{Kind: argus.KindKey, Key: &argus.Key{Sort: "session", KeyID: "k1", From: "server", Fingerprint: argus.Hash{1}}, Where: argus.Where{Original: 2, Record: 1}},
+		sealed,
+		{Kind: argus.KindDerived, Original: file, Derived: &argus.Derived{Parent: 2, By: "crypt15/1"}},
+		{Kind: argus.KindWithdrawn, Act: act},
+		{Kind: argus.KindReleased, Act: act},
+		{Kind: argus.KindDestroyed, Act: act},
+		{Kind: argus.KindReading, Reading: &argus.Reading{Of: 1, Reason: "a newer reader"}},
+		{Kind: argus.KindStated, Stated: &argus.Stated{What: "count", Count: 7}},
+		{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: "x", Raw: []byte("y")}},
+		{Kind: argus.KindAttachment, Original: file},
+	}
+}
+
+// Each kind of record comes back as it went in, and verifies.
+func TestEveryKind(t *testing.T) {
+	signer, keys := testKey(t)
+	s, dir := createTest(t, Options{Recent: 1})
+	d, err := s.Begin(t.Context(), argus.Opening{Source: "test", Readers: []string{"test/1"}, Sort: argus.OpeningReading})
+	if err != nil {
+		t.Fatal(err)
+	}
+	locked := &argus.Message{Service: "sky", Conversation: "c", From: "A", State: argus.StateLocked, Locked: &argus.Locked{KeyID: "k1", Payload: []byte("cipher")}}
+	first := []*argus.Record{
+		{Kind: argus.KindOriginal, Original: &argus.Original{Size: 2, Path: "a"}},
+		{Kind: argus.KindMessage, Message: locked, Where: argus.Where{Original: 2}},
+	}
+	all := everyKind(t)
+	if err := errors.Join(s.Append(t.Context(), d, first), s.Append(t.Context(), d, all)); err != nil {
+		t.Fatal(err)
+	}
+	opened := &argus.Record{Kind: argus.KindOpened, Of: 3, Opened: &argus.Opened{Key: 4, By: "unlock/1", Text: "what it says", Attachments: []argus.Attachment{{Name: "a"}}}}
+	if err := s.Append(t.Context(), d, []*argus.Record{opened}); err != nil {
+		t.Fatal(err)
+	}
+	want := append(first, append(all, opened)...)
+	for name, r := range map[string]*argus.Record{
+		"of no message":      {Kind: argus.KindOpened, Of: 2, Opened: &argus.Opened{Key: 4, Text: "x"}},
+		"of what comes":      {Kind: argus.KindOpened, Of: 99, Opened: &argus.Opened{Key: 4, Text: "x"}},
+		"with no key":        {Kind: argus.KindOpened, Of: 3, Opened: &argus.Opened{Key: 3, Text: "x"}},
+		"naming no key":      {Kind: argus.KindOpened, Of: 3, Opened: &argus.Opened{Text: "x"}},
+		"an amendment":       {Kind: argus.KindAmendment, Amendment: &argus.Amendment{Order: "x", Changes: []argus.Change{{Seq: 1}}}},
+		"an act of nothing":  {Kind: argus.KindWithdrawn, Act: &argus.Act{Order: "x"}},
+		"an act by nobody":   {Kind: argus.KindWithdrawn, Act: &argus.Act{Records: []argus.Span{{First: 1, Last: 2}}}},
+		"spans that overlap": {Kind: argus.KindWithdrawn, Act: &argus.Act{Order: "x", Records: []argus.Span{{First: 1, Last: 2}, {First: 2, Last: 3}}}},
+		"sealed to nobody":   {Kind: argus.KindSealed, ID: argus.ID{1}, Version: argus.Version{1}, Sealed: &argus.Sealed{Ciphertext: []byte("x")}},
+		"not UTF-8":          {Kind: argus.KindKey, Key: &argus.Key{From: "\xff"}},
+	} {
+		if err := s.Append(t.Context(), d, []*argus.Record{r}); err == nil {
+			t.Errorf("an opened record or act %s is taken", name)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openTest(t, dir, Options{})
+	for i, r := range collect(t, s, 2) {
+		if diff := cmp.Diff(want[i], r); diff != "" {
+			t.Errorf("record %d differs:\n%s", r.Seq, diff)
+		}
+		if r.Kind == argus.KindSealed {
+			if found, err := s.Find(r.ID); err != nil || len(found) != 1 || found[0].Seq != r.Seq {
+				t.Errorf("the sealed record under its keyed id: %v, %v", found, err)
+			}
+		}
+	}
+	seal, err := s.Seal(t.Context(), d, "store", signer, time.Unix(1_700_000_000, 0), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (argus.Counts{Read: 3, Stored: 2, Quarantined: 1, Locked: 1, Sealed: 1}); seal.Counts != want || seal.Originals != 2 {
+		t.Errorf("the seal says %+v", seal)
+	}
+	damage, _, _ := verifyAll(t, dir, keys)
+	for _, f := range damage {
+		if !strings.Contains(f.Problem, "the original") { // their files were not kept
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// A sealed message can be read with the judge's key, and without it nothing of it:
+// not its text, not its names, no id that a guess would give (a lawyer recognised at
+// intake).
+func TestSealedRecord(t *testing.T) {
+	judge, identity := testJudge(t)
+	_, stranger := testJudge(t)
+	m := &argus.Message{Service: "signal", Conversation: "client-lawyer", From: "+31600000001", To: []string{"+31600000002"}, Text: "between us and the advocate"}
+	key := bytes.Repeat([]byte{7}, 32)
+	r := &argus.Record{Kind: argus.KindMessage, Message: m}
+	one, err := SealRecord(r, "the list of lawyers, version 3", judge, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := SealRecord(r, "the same", judge, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, version := m.Identity()
+	if one.ID != two.ID || one.Version != two.Version || one.ID == id || one.Version == version {
+		t.Errorf("ids %s and %s of a message with the id %s", one.ID, two.ID, id)
+	}
+	s, dir := createTest(t, Options{})
+	d := begin(t, s)
+	if err := s.Append(t.Context(), d, []*argus.Record{one}); err != nil {
+		t.Fatal(err)
+	}
+	signer, keys := testKey(t)
+	if _, err := s.Seal(t.Context(), d, "store", signer, time.Unix(1_700_000_000, 0), ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{m.Text, m.From, m.To[0], m.Conversation, string(id[:]), string(version[:])} {
+		if names := filesWith(t, dir, text); names != nil {
+			t.Errorf("%q is in %v", text, names)
+		}
+	}
+	s = openTest(t, dir, Options{ReadOnly: true})
+	stored := collect(t, s, 2)[0]
+	opened, err := OpenSealed(stored, identity)
+	if err != nil || !cmp.Equal(opened.Message, m) || opened.ID != id {
+		t.Errorf("the judge reads %+v, %v", opened, err)
+	}
+	if _, err := OpenSealed(stored, stranger); err == nil {
+		t.Error("a stranger reads it")
+	}
+	// Without a key every leaf, root and signature verifies.
+	if damage, notes, v := verifyAll(t, dir, keys); len(damage)+len(notes) != 0 || v.Counts.Sealed != 1 {
+		t.Errorf("%+v, damage %+v, notes %+v", v, damage, notes)
+	}
+}
+
+func TestParseJudgeRefuses(t *testing.T) {
+	for _, text := range []string{"", "# nobody\n", "age1nonsense", "ssh-rsa AAAA"} {
+		if _, err := ParseJudge(text); err == nil {
+			t.Errorf("%q names a judge", text)
+		}
+	}
+}

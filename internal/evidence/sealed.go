@@ -1,0 +1,144 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Judge is whoever a sealed or withheld record is encrypted to, one or several keys.
+type Judge struct {
+	recipients []age.Recipient
+	names      []string
+}
+
+// ParseJudge reads public keys as age writes them, one a line. Empty lines and
+// those that begin with # are passed over.
+func ParseJudge(lines string) (*Judge, error) {
+	j := new(Judge)
+	for line := range strings.Lines(lines) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		keys, err := age.ParseRecipients(strings.NewReader(line))
+		if err != nil {
+			return nil, fmt.Errorf("parse the judge's keys: %w", err)
+		}
+		j.recipients = append(j.recipients, keys...)
+		j.names = append(j.names, line)
+	}
+	if len(j.recipients) == 0 {
+		return nil, errors.New("parse the judge's keys: there is none")
+	}
+	return j, nil
+}
+
+// hidden is what is encrypted of a record: its two parts as they are stored in the
+// clear, with the salts by which they are proved where they were stored before.
+type hidden struct {
+	Statement     []byte `cbor:"1,keyasint,omitempty"`
+	StatementSalt []byte `cbor:"2,keyasint,omitempty"`
+	Content       []byte `cbor:"3,keyasint,omitempty"`
+	ContentSalt   []byte `cbor:"4,keyasint,omitempty"`
+}
+
+// encrypt makes an age file.
+func (j *Judge) encrypt(h *hidden) ([]byte, error) {
+	plain, err := partEncoding.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, j.recipients...)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// decrypt reads what encrypt made.
+func decrypt(data []byte, identities []age.Identity) (*hidden, error) {
+	r, err := age.Decrypt(bytes.NewReader(data), identities...)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, 2*maxRecordBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	h := new(hidden)
+	return h, decodePart(plain, h)
+}
+
+// SealRecord makes a record of kind sealed of a message that was not stored yet:
+// encrypted to the judge, with an id and a version that are HMAC-SHA-256 under key,
+// so that copies of one message meet and nobody without the key can test a guess.
+// The place in the original stays readable.
+func SealRecord(r *argus.Record, why string, to *Judge, key []byte) (*argus.Record, error) {
+	if r.Kind != argus.KindMessage || len(key) < sha256.Size {
+		return nil, fmt.Errorf("seal a record: want a message and a key of %d bytes", sha256.Size)
+	}
+	if err := r.Valid(); err != nil {
+		return nil, fmt.Errorf("seal a record: %w", err)
+	}
+	var p splitter
+	p.split(r)
+	statement, err := partEncoding.Marshal(&p.statement)
+	if err != nil {
+		return nil, fmt.Errorf("seal a record: %w", err)
+	}
+	h := hidden{Statement: statement}
+	if !p.content.empty() {
+		if h.Content, err = partEncoding.Marshal(&p.content); err != nil {
+			return nil, fmt.Errorf("seal a record: %w", err)
+		}
+	}
+	ciphertext, err := to.encrypt(&h)
+	if err != nil {
+		return nil, fmt.Errorf("seal a record: %w", err)
+	}
+	id, version := r.Message.Identity()
+	sealed := &argus.Record{Kind: argus.KindSealed, Where: r.Where, Sealed: &argus.Sealed{Why: why, Recipients: to.names, Ciphertext: ciphertext}}
+	copy(sealed.ID[:], keyed(key, id[:]))
+	copy(sealed.Version[:], keyed(key, version[:]))
+	return sealed, nil
+}
+
+func keyed(key, data []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(data)
+	return mac.Sum(nil)
+}
+
+// OpenSealed returns the message record that SealRecord was given.
+func OpenSealed(r *argus.Record, identities ...age.Identity) (*argus.Record, error) {
+	if r.Kind != argus.KindSealed {
+		return nil, fmt.Errorf("open record %d: it is of kind %s, want sealed", r.Seq, r.Kind)
+	}
+	h, err := decrypt(r.Sealed.Ciphertext, identities)
+	if err != nil {
+		return nil, fmt.Errorf("open record %d: %w", r.Seq, err)
+	}
+	var hasher argus.Hasher
+	opened, err := decodeRecord(h.Statement, h.Content, &hasher)
+	if err != nil {
+		return nil, fmt.Errorf("open record %d: %w", r.Seq, err)
+	}
+	opened.Seq, opened.Delivery = r.Seq, r.Delivery
+	return opened, nil
+}
