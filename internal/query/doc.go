@@ -151,8 +151,10 @@ func (d *Doc) Union() *argus.Message {
 		return d.Sightings[0].Message
 	}
 	lead := d.Lead().Message
-	m := *d.First().Message
+	first := d.First()
+	m := *first.Message
 	m.Sent, m.Sequence = lead.Sent, lead.Sequence
+	d.content(&m, first.Version)
 	m.State &^= argus.StateDeleted | argus.StateEdited | argus.StateSystem
 	for i := range d.Sightings {
 		m.State |= d.Sightings[i].Message.State &^ argus.StateLocked
@@ -161,12 +163,63 @@ func (d *Doc) Union() *argus.Message {
 	m.Title = d.most(func(m *argus.Message) string { return m.Title })
 	m.FromName = d.most(func(m *argus.Message) string { return m.FromName })
 	m.Lang = d.most(func(m *argus.Message) string { return m.Lang })
+	m.ServiceID = d.most(func(m *argus.Message) string { return m.ServiceID })
 	m.ReplyTo = d.most(func(m *argus.Message) string { return m.ReplyTo })
 	m.ForwardedFrom = d.most(func(m *argus.Message) string { return m.ForwardedFrom })
 	m.Received = d.best(func(m *argus.Message) argus.Time { return m.Received })
 	m.Read = d.best(func(m *argus.Message) argus.Time { return m.Read })
 	m.Extra = d.extra()
 	return &m
+}
+
+// content makes a message say what the copies of a version do. They are equal in
+// what proves the version; what is said of it besides is from all of them.
+func (d *Doc) content(m *argus.Message, version argus.Version) {
+	of := Doc{slices.DeleteFunc(slices.Clone(d.Sightings), func(s Sighting) bool { return s.Version != version })}
+	m.Text = of.most(func(m *argus.Message) string { return m.Text })
+	m.Edited = of.best(func(m *argus.Message) argus.Time { return m.Edited })
+	m.Attachments = slices.Clone(m.Attachments)
+	for i := range m.Attachments {
+		a := &m.Attachments[i]
+		at := func(field func(a argus.Attachment) string) string {
+			return of.most(func(m *argus.Message) string {
+				if i >= len(m.Attachments) {
+					return ""
+				}
+				return field(m.Attachments[i])
+			})
+		}
+		a.Name = at(func(a argus.Attachment) string { return a.Name })
+		a.Type = at(func(a argus.Attachment) string { return a.Type })
+		for j := range of.Sightings {
+			if all := of.Sightings[j].Message.Attachments; i < len(all) {
+				a.Size = max(a.Size, all[i].Size)
+			}
+		}
+	}
+	if m.Locked != nil {
+		locked := *m.Locked
+		field := func(of func(*argus.Locked) string) func(*argus.Message) string {
+			return func(m *argus.Message) string {
+				if m.Locked == nil {
+					return ""
+				}
+				return of(m.Locked)
+			}
+		}
+		locked.KeyID = of.most(field(func(l *argus.Locked) string { return l.KeyID }))
+		locked.Algorithm = of.most(field(func(l *argus.Locked) string { return l.Algorithm }))
+		m.Locked = &locked
+	}
+	if m.Facts != nil {
+		facts := *m.Facts
+		for i := range of.Sightings {
+			if other := of.Sightings[i].Message.Facts; other != nil {
+				facts.Replies = max(facts.Replies, other.Replies)
+			}
+		}
+		m.Facts = &facts
+	}
 }
 
 // union returns the strings that a copy has, each once, in order.

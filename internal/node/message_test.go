@@ -1,0 +1,442 @@
+package node
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/world"
+)
+
+// inventedDeliveries writes the deliveries of a small invented case and returns
+// their folder.
+func inventedDeliveries(t *testing.T, messages int) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := world.Write(t.Context(), dir, world.Options{Seed: 5, Accounts: 150, Messages: messages, Locked: 33}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// takeIn makes a store of deliveries.
+func takeIn(t *testing.T, o Options, from string, names ...string) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "s")
+	if err := Create(t.Context(), dir, o); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		ingest(t, dir, o, filepath.Join(from, name))
+	}
+	return dir
+}
+
+// desks opens a store for people who ask under the scopes.
+func desks(t *testing.T, dir string, o Options, scopes ...string) (*Node, []desk.Who) {
+	t.Helper()
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	var all []desk.Who
+	for _, scope := range scopes {
+		added, err := n.AddAuthority(t.Context(), "tester", authority.Authority{Basis: "b", GrantedBy: "g", Purpose: "p", Scope: scope})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, desk.Who{Actor: "tester", Authority: added.Number.String(), Purpose: "p"})
+	}
+	return n, all
+}
+
+// heldMessages reads all messages of a store, with all their copies, straight from
+// the evidence.
+func heldMessages(t *testing.T, dir string) (all [][]query.Sighting) {
+	t.Helper()
+	store, err := evidence.Open(dir, evidence.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	place := map[argus.ID]int{}
+	for r, err := range store.From(t.Context(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind != argus.KindMessage && r.Kind != argus.KindSighting {
+			continue
+		}
+		m, err := store.Whole(t.Context(), r.Seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, known := place[r.MessageID()]
+		if !known {
+			at, all = len(all), append(all, nil)
+			place[r.MessageID()] = at
+		}
+		all[at] = append(all[at], query.Sighting{ID: r.ID, Version: r.Version, Delivery: r.Delivery, Message: m})
+	}
+	return all
+}
+
+var (
+	askedQueries = []string{
+		"", "is:locked", "-is:locked", "is:differs", "is:edited OR is:deleted", "has:attachment", "to:*", "-to:*", "from:a*", "de OR het OR the", "-de",
+		"delivery:1", "-delivery:2", "delivery:1 delivery:2", "lang:nl", "service:sky -has:time", "entity:phone OR entity:amount", "morgen ->5 ok", "is:message", "-is:message",
+	}
+	askedScopes = []string{"", "delivery:1", "delivery:2 OR delivery:3", "-delivery:1", "delivery:4 OR delivery:6 OR delivery:8", "-is:locked", "-de", "sent:2020-06.. -delivery:3", "is:locked", "to:*"}
+)
+
+// Every number of an answer is a count of distinct messages, as a walk over the
+// evidence finds them, whatever the scope.
+func TestEveryNumberCountsMessages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes in ten deliveries")
+	}
+	o := testOptions(t)
+	from := inventedDeliveries(t, 2500)
+	names := slices.DeleteFunc(slices.Clone(world.Deliveries[:]), func(name string) bool {
+		_, err := os.Stat(filepath.Join(from, name))
+		return err != nil // a small world has not all of them
+	})
+	dir := takeIn(t, o, from, names...)
+	held := heldMessages(t, dir)
+	copies, several := 0, 0
+	for _, sightings := range held {
+		if copies += len(sightings); len(sightings) > 1 {
+			several++
+		}
+	}
+	if several < len(held)/10 {
+		t.Fatalf("%d of %d messages have several copies, too few to tell", several, len(held))
+	}
+	n, who := desks(t, dir, o, askedScopes...)
+	facets := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang}
+	for i, scope := range askedScopes {
+		covers := query.Compile(parse(t, scope))
+		var seen []*query.Doc
+		for _, sightings := range held {
+			if selected := covers.Select(sightings); len(selected) > 0 {
+				seen = append(seen, &query.Doc{Sightings: selected})
+			}
+		}
+		slices.SortFunc(seen, query.Compare)
+		for _, q := range askedQueries {
+			var want []*query.Doc
+			for at, matches := range query.MatchAll(parse(t, q), seen) {
+				if matches {
+					want = append(want, seen[at])
+				}
+			}
+			slices.Reverse(want)
+			got, err := n.Desk.Search(t.Context(), who[i], desk.SearchRequest{Query: q, Limit: 40, Facets: facets, Histogram: index.ByMonth})
+			if err != nil {
+				t.Fatalf("%q in %q: %v", q, scope, err)
+			}
+			if diff := gocmp.Diff(countsOf(want, facets), answerOf(got)); diff != "" {
+				t.Errorf("%q in %q (-walk over the evidence +answer):\n%s", q, scope, diff)
+			}
+		}
+		checkPages(t, n, who[i], seen)
+	}
+	damage, notes, v := verify(t, dir)
+	if len(damage) > 0 || v.Indexed != uint64(len(held)) {
+		t.Errorf("%d indexed, want %d; %v, %v", v.Indexed, len(held), damage, notes)
+	}
+	t.Logf("%d messages in %d copies, %d of them in several", len(held), copies, several)
+}
+
+func parse(t *testing.T, text string) query.Node {
+	t.Helper()
+	n, err := query.Parse(text, query.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// numbers are what an answer says.
+type numbers struct {
+	Total, Messages, Differing uint64
+	Refs                       []string
+	Facets                     map[query.FieldName]map[string]uint64
+	Months                     map[string]uint64
+}
+
+func answerOf(r *desk.SearchResult) numbers {
+	n := numbers{Total: r.Total, Messages: r.Messages, Differing: r.Differing, Facets: map[query.FieldName]map[string]uint64{}, Months: map[string]uint64{}}
+	for _, h := range r.Hits {
+		n.Refs = append(n.Refs, h.Ref.String())
+	}
+	for field, counts := range r.Facets {
+		n.Facets[field] = map[string]uint64{}
+		for _, c := range counts {
+			n.Facets[field][c.Value] = c.Count
+		}
+	}
+	for _, c := range r.Histogram {
+		n.Months[c.Value] = c.Count
+	}
+	return n
+}
+
+func countsOf(found []*query.Doc, facets []query.FieldName) numbers {
+	n := numbers{Total: uint64(len(found)), Facets: map[query.FieldName]map[string]uint64{}, Months: map[string]uint64{}}
+	for i, d := range found {
+		if i < 40 {
+			n.Refs = append(n.Refs, d.ID().String())
+		}
+		if slices.Contains(query.Terms(d, query.Is), argus.MessageWord) {
+			n.Messages++
+		}
+		if d.Differs() {
+			n.Differing++
+		}
+		if sent := d.Sent(); sent.Known() {
+			n.Months[sent.UTC().Format("2006-01")]++
+		}
+	}
+	for _, field := range facets {
+		all := map[string]uint64{}
+		for _, d := range found {
+			for _, value := range valuesOf(d, field) {
+				all[value]++
+			}
+		}
+		// An answer has the 20 most frequent, then the first by name.
+		list := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return cmp.Or(cmp.Compare(all[b], all[a]), strings.Compare(a, b)) })
+		n.Facets[field] = map[string]uint64{}
+		for _, value := range list[:min(20, len(list))] {
+			n.Facets[field][value] = all[value]
+		}
+	}
+	return n
+}
+
+func valuesOf(d *query.Doc, field query.FieldName) (values []string) {
+	switch field {
+	case query.Is:
+		return slices.DeleteFunc(query.Terms(d, field), func(word string) bool { return word == argus.MessageWord })
+	case query.Delivery:
+		return query.Terms(d, field)
+	}
+	for _, s := range d.Sightings {
+		values = append(values, map[query.FieldName]string{
+			query.From: s.Message.From, query.In: s.Message.Conversation, query.Service: s.Message.Service, query.Lang: strings.ToLower(s.Message.Lang),
+		}[field])
+	}
+	slices.Sort(values)
+	return slices.DeleteFunc(slices.Compact(values), func(s string) bool { return s == "" })
+}
+
+// checkPages compares what a conversation's pages count.
+func checkPages(t *testing.T, n *Node, who desk.Who, seen []*query.Doc) {
+	t.Helper()
+	sizes := map[[2]string]uint64{}
+	for _, d := range seen {
+		m := d.Sightings[0].Message
+		sizes[[2]string{m.Service, m.Conversation}]++
+	}
+	for i, d := range seen {
+		m := d.Sightings[0].Message
+		if i%97 != 0 || m.Conversation == "" {
+			continue
+		}
+		page, err := n.Desk.Page(t.Context(), who, desk.PageRequest{Ref: d.ID().String(), Before: 3, After: 3})
+		if err != nil {
+			t.Fatalf("page around %s under %s: %v", d.ID(), who.Authority, err)
+		}
+		if got, want := page.Earlier+page.Later+uint64(len(page.Hits)), sizes[[2]string{m.Service, m.Conversation}]; got != want {
+			t.Errorf("conversation %s under %s has %d messages on its pages, want %d", m.Conversation, who.Authority, got, want)
+		}
+		if !slices.ContainsFunc(page.Hits, func(h desk.Hit) bool { return h.Ref == d.ID() }) {
+			t.Errorf("the page around %s does not have it", d.ID())
+		}
+	}
+}
+
+// The order in which deliveries came changes no answer.
+func TestOrdersOfThreeDeliveries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes in three deliveries in six orders")
+	}
+	from := inventedDeliveries(t, 1200)
+	names := []string{"server-archive", "phone-of-tilde", "sheet-from-abroad"}
+	var first map[string]string
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		var inOrder []string
+		for _, i := range order {
+			inOrder = append(inOrder, names[i])
+		}
+		o := testOptions(t)
+		answers := allAnswers(t, takeIn(t, o, from, inOrder...), o, order,
+			"", "delivery:1", "delivery:2 OR delivery:3", "-delivery:1", "to:* -delivery:3", "-de")
+		if first == nil {
+			first = answers
+			continue
+		}
+		for _, asked := range slices.Sorted(maps.Keys(first)) {
+			if answers[asked] != first[asked] {
+				t.Fatalf("%s after the order %v:\n%s", asked, order, gocmp.Diff(first[asked], answers[asked]))
+			}
+		}
+	}
+}
+
+// Under a scope, a store answers the same whether it holds what lies outside or not,
+// also where that is other copies of the same messages, which came before.
+func TestWhatLiesOutsideChangesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes in four deliveries")
+	}
+	from := inventedDeliveries(t, 1200)
+	scopes := []string{"delivery:1", "delivery:1 to:*", "delivery:1 -is:locked", "delivery:1 (from:a* OR has:attachment)", "sent:2020.. delivery:1"}
+	o := testOptions(t)
+	without := allAnswers(t, takeIn(t, o, from, "phone-of-tilde"), o, []int{0}, scopes...)
+	o = testOptions(t)
+	with := allAnswers(t, takeIn(t, o, from, "server-archive", "phone-of-tilde", "sheet-from-abroad"), o, []int{1, 0, 2}, scopes...)
+	if len(with) != len(without) {
+		t.Errorf("%d answers with what lies outside, %d without", len(with), len(without))
+	}
+	for _, asked := range slices.Sorted(maps.Keys(without)) {
+		if with[asked] != without[asked] {
+			t.Fatalf("%s (-without +with):\n%s", asked, gocmp.Diff(without[asked], with[asked]))
+		}
+	}
+	// The harness sees a difference where there is one.
+	o = testOptions(t)
+	all := allAnswers(t, takeIn(t, o, from, "server-archive", "phone-of-tilde"), o, []int{1, 0}, "")
+	if all[`"" in ""`] == without[`"" in "delivery:1"`] {
+		t.Error("an authority for everything sees nothing of the other delivery")
+	}
+}
+
+// allAnswers asks under scopes. Deliveries are named by their place in order: the
+// delivery of this store that is number at+1 is called order[at]+1.
+func allAnswers(t *testing.T, dir string, o Options, order []int, scopes ...string) map[string]string {
+	t.Helper()
+	renamed := func(text string) string {
+		for at, i := range order {
+			text = strings.ReplaceAll(text, fmt.Sprintf("delivery:%d", i+1), fmt.Sprintf("delivery:#%d", at+1))
+		}
+		return strings.ReplaceAll(text, "#", "")
+	}
+	var own []string
+	for _, scope := range scopes {
+		own = append(own, renamed(scope))
+	}
+	n, who := desks(t, dir, o, own...)
+	answers := map[string]string{}
+	for i, scope := range scopes {
+		for _, q := range askedQueries {
+			r, err := n.Desk.Search(t.Context(), who[i], desk.SearchRequest{
+				Query: renamed(q), Limit: 1000, Facets: []query.FieldName{query.From, query.In, query.Is, query.Lang, query.Delivery}, Histogram: index.ByDay,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			answers[fmt.Sprintf("%q in %q", q, scope)] = plain(t, r, order)
+			for at, h := range r.Hits {
+				asked := fmt.Sprintf("show %s in %q", h.Ref, scope)
+				if at%120 != 0 || answers[asked] != "" {
+					continue
+				}
+				shown, err := n.Desk.Show(t.Context(), who[i], h.Ref.String(), true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answers[asked] = plain(t, shown, order)
+				page, err := n.Desk.Page(t.Context(), who[i], desk.PageRequest{Ref: h.Ref.String(), Before: 5, After: 5})
+				if err != nil {
+					t.Fatal(err)
+				}
+				answers[fmt.Sprintf("page around %s in %q", h.Ref, scope)] = plain(t, page, order)
+			}
+		}
+		if scope == "" {
+			continue // what was known before is counted then
+		}
+		list, err := n.Desk.Deliveries(t.Context(), who[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers[fmt.Sprintf("deliveries in %q", scope)] = plain(t, list, order)
+		for _, d := range list {
+			receipt, err := n.Desk.Receipt(t.Context(), who[i], d.Delivery)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answers[fmt.Sprintf("receipt of #%d in %q", order[d.Delivery-1]+1, scope)] = plain(t, receipt, order)
+		}
+	}
+	return answers
+}
+
+// plain writes an answer with deliveries renamed and without what is of one store:
+// positions and entries.
+func plain(t *testing.T, answer any, order []int) string {
+	t.Helper()
+	data, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	for at, i := range order {
+		text = strings.ReplaceAll(text, fmt.Sprintf(`"D-%04d"`, at+1), fmt.Sprintf(`"#%d"`, i+1))
+	}
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	data, err = json.MarshalIndent(withoutPositions(v), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func withoutPositions(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range []string{"entry", "seq", "original_seq", "query", "behind", "store", "sealed", "started_us", "root", "originals_root", "authority"} {
+			delete(v, key)
+		}
+		for key, inner := range v {
+			v[key] = withoutPositions(inner)
+		}
+	case []any:
+		for i := range v {
+			v[i] = withoutPositions(v[i])
+		}
+		// What has no order of its own comes in the order of the store.
+		if len(v) > 0 {
+			if _, named := v[0].(string); named {
+				slices.SortFunc(v, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+			} else if m, ok := v[0].(map[string]any); ok && (m["delivery"] != nil || m["value"] != nil) {
+				slices.SortFunc(v, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+			}
+		}
+	}
+	return v
+}
