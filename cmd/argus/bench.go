@@ -65,6 +65,7 @@ the ratio is the result. docs/performance.md has what was measured.`,
 	c.Flags().StringVar(&o.Only, "only", "", "ask only the questions with this `text` in their names")
 	c.Flags().BoolVar(&o.Peer, "peer", false, "measure SQLite FTS5 on the same corpus, too")
 	c.Flags().BoolVar(&o.Again, "again", false, "only ask, the store that an earlier run left in --dir")
+	c.Flags().BoolVar(&o.Overlap, "overlap", false, "measure ten deliveries of which 4 of 10 messages are in two or three, and nothing else")
 	c.Flags().IntVar(&o.LiveSeconds, "live", 0, "for so many `seconds`, search while 5,000 messages a second come in")
 	c.Flags().BoolVar(&o.Cold, "cold", false, "ask with nothing of the store in memory, too (Linux)")
 	c.Flags().StringVar(&o.Dir, "dir", "", "an empty `folder` to work in, which is kept (default a temporary one)")
@@ -74,6 +75,10 @@ the ratio is the result. docs/performance.md has what was measured.`,
 
 func printBench(o *output, r *bench.Report) {
 	o.linef("%d CPUs, %s", r.CPUs, r.Go)
+	if r.Overlap != nil {
+		printOverlap(o, r.Overlap)
+		return
+	}
 	if r.Ingest.Seconds > 0 {
 		o.linef("%s messages, %s of Argus JSON lines\n", group(uint64(r.Messages)), size(r.CorpusBytes))
 		printTaken(o, "Argus", r.Ingest)
@@ -98,6 +103,19 @@ func printBench(o *output, r *bench.Report) {
 			round(l.Median), round(l.P99), round(l.Most))
 		o.linef("while %s searches were answered; the last batch was acknowledged %s after it came.", group(uint64(l.Searches)), round(l.Behind))
 	}
+}
+
+func printOverlap(o *output, r *bench.Overlap) {
+	o.linef("%s copies of %s messages in ten deliveries", group(r.Copies), group(r.Messages))
+	o.linef("took in %.1f CPU s per million messages, %.1f with each message once", r.Overlapping.CPUSeconds*1e6/float64(r.Messages), r.Once.CPUSeconds*1e6/float64(r.Messages))
+	o.linef("index: %.1f bytes a message, %.2f times as many as with each message once", float64(r.IndexBytes)/float64(r.Messages), float64(r.IndexBytes)/float64(r.IndexBytesOnce))
+	o.linef("\n%-26s %10s %10s %7s %10s %12s %12s", "asked", "no scope", "of three", "times", "once", "found", "of three")
+	for _, q := range r.Questions {
+		o.linef("%-26s %10s %10s %7.1f %10s %12s %12s", q.Name, round(q.Median), round(q.InScope), float64(q.InScope)/float64(max(1, q.Median)), round(q.OnceMedian),
+			group(q.Found), group(q.FoundInScope))
+	}
+	name, times := r.Slowest()
+	o.linef("The slowest in the scope, %s, takes %.1f times as long as without it (of what takes less than 20 µs, those count).", name, times)
 }
 
 func printTaken(o *output, name string, t bench.Taken) {

@@ -45,6 +45,9 @@ type Options struct {
 	// Apart has the readers run in a process of their own, as in
 	// intake.Options. Default: in this one.
 	Apart bool
+	// Overlap measures ten deliveries of which 4 of 10 messages are in two or
+	// three, and nothing else. Default false.
+	Overlap bool
 	// LiveSeconds is how long a live feed comes in after the questions, while
 	// somebody searches; it adds a delivery to the store. Default 0: none.
 	LiveSeconds int
@@ -65,6 +68,7 @@ type Report struct {
 	BytesPerMessage map[string]float64 `json:"bytes_per_message"`
 	Questions       []Question         `json:"questions"`
 	Live            *Live              `json:"live,omitempty"`
+	Overlap         *Overlap           `json:"overlap,omitempty"`
 }
 
 // Taken is one way of taking the corpus in, until it is durable and searchable.
@@ -103,6 +107,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, errors.New("the peer takes the corpus in beside Argus, and cannot do so again later; leave out one of both")
 	}
 	r := &Report{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Messages: o.Messages}
+	if o.Overlap {
+		var err error
+		if r.Overlap, err = overlap(ctx, o); err != nil {
+			return nil, fmt.Errorf("measure deliveries that overlap: %w", err)
+		}
+		return r, nil
+	}
 	store := filepath.Join(o.Dir, "bench.argus")
 	nodeOptions := node.Options{KeyDir: filepath.Join(o.Dir, "keys")}
 	if !o.Again {

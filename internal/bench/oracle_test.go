@@ -60,7 +60,9 @@ func TestOracle(t *testing.T) {
 
 type oracleTexts []*argus.Record
 
-func (o oracleTexts) Whole(_ context.Context, seq uint64) (*argus.Record, error) { return o[seq-1], nil }
+func (o oracleTexts) Whole(_ context.Context, seq uint64) (*argus.Record, error) {
+	return o[seq-1], nil
+}
 
 // Copies is not asked: no message comes twice.
 func (oracleTexts) Copies(context.Context, argus.ID) ([]uint64, error) { return nil, nil }

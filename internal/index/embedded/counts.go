@@ -188,15 +188,22 @@ func (c *counts) addLangs(q *search, v *view, docs *roaring.Bitmap, counts map[s
 // addTerms counts messages by the terms of a field that has few.
 func (c *counts) addTerms(q *search, v *view, field query.FieldName, docs *roaring.Bitmap, counts map[string]*uint64) error {
 	var values []string
+	having := func(value string) (*roaring.Bitmap, error) {
+		return q.is(v, query.Field{Name: field, Value: value})
+	}
 	if field == query.Is {
 		values = slices.DeleteFunc(slices.Clone(query.IsWords), func(word string) bool { return word == argus.MessageWord })
 	} else {
 		for _, d := range v.deliveries(q.snapshot) {
 			values = append(values, d.String())
 		}
+		copies := v.copies(docs)
+		having = func(value string) (*roaring.Bitmap, error) {
+			return q.delivery(v, query.Field{Name: field, Value: value}, copies)
+		}
 	}
 	for _, value := range values {
-		having, err := q.evaluate(v, query.Field{Name: field, Value: value}, nil)
+		having, err := having(value)
 		if err != nil {
 			return err
 		}

@@ -106,10 +106,14 @@ func (q *search) evaluate(v *view, n query.Node, within *roaring.Bitmap) (*roari
 		case query.Is:
 			return q.is(v, n)
 		case query.Delivery:
-			return q.delivery(v, n)
+			return q.delivery(v, n, nil)
 		}
 	}
-	docs, err := q.leaf(v.segment, n, v.copies(within))
+	var copies *roaring.Bitmap
+	if cost(n) >= costOfPlaces {
+		copies = v.copies(within)
+	}
+	docs, err := q.leaf(v.segment, n, copies)
 	if err != nil {
 		return nil, err
 	}
@@ -613,8 +617,8 @@ func (q *search) is(v *view, n query.Field) (*roaring.Bitmap, error) {
 }
 
 // delivery returns the messages of which the scope selects a sighting in a
-// delivery.
-func (q *search) delivery(v *view, n query.Field) (*roaring.Bitmap, error) {
+// delivery, of those among some copies, nil for all.
+func (q *search) delivery(v *view, n query.Field, among *roaring.Bitmap) (*roaring.Bitmap, error) {
 	docs := roaring.New()
 	for _, d := range v.deliveries(q.snapshot) {
 		if !namesDelivery(n, d) {
@@ -624,6 +628,7 @@ func (q *search) delivery(v *view, n query.Field) (*roaring.Bitmap, error) {
 		if err != nil {
 			return nil, err
 		}
+		one = intersect(among, one)
 		if !isAll(v.scope) && hasField(v.scope, query.Delivery) {
 			covered, err := q.covered(v.segment, query.For(v.scope, d), true, v.copies(one))
 			if err != nil {

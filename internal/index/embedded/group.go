@@ -119,15 +119,13 @@ func (s *segment) spread(docs *roaring.Bitmap) *roaring.Bitmap {
 	if in.IsEmpty() {
 		return docs
 	}
-	out, last := docs.Clone(), -1
+	var others []uint32
 	in.Iterate(func(doc uint32) bool {
-		if g := s.groupOf(doc); g != last {
-			s.eachMember(g, func(m member) { out.Add(m.doc) })
-			last = g
-		}
+		s.eachMember(s.groupOf(doc), func(m member) { others = append(others, m.doc) })
 		return true
 	})
-	return out
+	slices.Sort(others)
+	return roaring.Or(docs, roaring.BitmapOf(slices.Compact(others)...))
 }
 
 // A view is what an asker sees of a segment.
@@ -302,7 +300,6 @@ func (v *view) lift(docs *roaring.Bitmap) *roaring.Bitmap {
 	if in.IsEmpty() {
 		return docs
 	}
-	out := roaring.AndNot(docs, v.grouped)
 	var shown []uint32
 	in.Iterate(func(doc uint32) bool {
 		if v.selected == nil || v.selected.Contains(doc) {
@@ -311,8 +308,7 @@ func (v *view) lift(docs *roaring.Bitmap) *roaring.Bitmap {
 		return true
 	})
 	slices.Sort(shown)
-	out.AddMany(shown)
-	return out
+	return roaring.Or(roaring.AndNot(docs, v.grouped), roaring.BitmapOf(slices.Compact(shown)...))
 }
 
 // liftAll takes messages of which all selected copies are among the documents.
@@ -330,7 +326,7 @@ func (v *view) liftAll(docs *roaring.Bitmap) *roaring.Bitmap {
 
 // copies returns the selected documents of the messages that documents stand for.
 func (v *view) copies(docs *roaring.Bitmap) *roaring.Bitmap {
-	if docs == nil {
+	if docs == nil || docs == v.visible {
 		return v.selected
 	}
 	all := v.spread(docs)
