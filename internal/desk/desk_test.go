@@ -669,3 +669,100 @@ func benchOffice(b *testing.B) (*office, Who) {
 	o.deliver(b, "bulk", records...)
 	return o, o.grant(b, "-delivery:D-0099")
 }
+
+// A message that two deliveries state differently is, under a scope of one of them,
+// just what that one states; which came first changes nothing.
+func TestOwnCopiesAlone(t *testing.T) {
+	rich := func() *argus.Record {
+		r := sent("bbbbbb02", 1, "bob", "c1", "hello")
+		r.Message.Title, r.Message.FromName, r.Message.To = "SECRET TITLE", "Secret Name", []string{"secret-receiver", "carol"}
+		r.Message.Read, r.Message.ForwardedFrom, r.Message.Lang = r.Message.Sent, "secret forwarder", "nl"
+		r.Message.Extra = []argus.Field{{Name: "imei", Value: "secret imei"}}
+		return r
+	}
+	poor := func() *argus.Record {
+		r := sent("bbbbbb02", 1, "bob", "c1", "hello")
+		r.Message.Title, r.Message.To = "", []string{"carol"}
+		return r
+	}
+	var unions []string
+	for _, richFirst := range []bool{true, false} {
+		o := newOffice(t)
+		own := "delivery:D-0002"
+		if richFirst {
+			o.deliver(t, "a", rich())
+			o.deliver(t, "b", poor())
+		} else {
+			o.deliver(t, "b", poor())
+			o.deliver(t, "a", rich())
+			own = "delivery:D-0001"
+		}
+		who := o.grant(t, own)
+		for q, want := range map[string]uint64{"hello": 1, "to:carol": 1, "from:secret": 0, "to:secret-receiver": 0, "in:secret": 0, "lang:nl": 0, "has:forward": 0, "is:differs": 0} {
+			r, err := o.Search(t.Context(), who, SearchRequest{Query: q, Facets: []query.FieldName{query.Is, query.Lang, query.From}})
+			if err != nil || r.Total != want {
+				t.Errorf("%s under %s: %+v, %v; want %d", q, own, r, err, want)
+			}
+			shown, err := json.Marshal(r)
+			if err != nil || strings.Contains(strings.ToLower(strings.ReplaceAll(string(shown), q, "")), "secret") {
+				t.Errorf("%s under %s tells %s", q, own, shown)
+			}
+		}
+		shown, err := o.Show(t.Context(), who, "bbbbbb02", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, _ := json.Marshal(shown); strings.Contains(strings.ToLower(string(data)), "secret") || len(shown.Versions[0].Sightings) != 1 {
+			t.Errorf("show under %s tells %s", own, data)
+		}
+		all, err := o.Search(t.Context(), o.grant(t, ""), SearchRequest{Query: "hello to:secret-receiver from:secret in:secret lang:nl"})
+		if err != nil || all.Total != 1 || all.Hits[0].Sightings != 2 || all.Hits[0].Versions != 1 {
+			t.Fatalf("all: %+v, %v", all, err)
+		}
+		union, _ := json.Marshal(all.Hits[0].Message)
+		unions = append(unions, string(union))
+	}
+	if unions[0] != unions[1] {
+		t.Errorf("the order of deliveries changes what is shown:\n%s\n%s", unions[0], unions[1])
+	}
+}
+
+// Raw bytes are shown only where nothing outside the scope lies inside them.
+func TestRawHoldsOthers(t *testing.T) {
+	o := newOffice(t)
+	n := o.deliver(t, "mailbox", sent("aaaaaa03", 0, "alice", "c1", "outer with SECRET inside"), sent("bbbbbb03", 0, "boss", "c2", "SECRET"), quarantined("what?"))
+	// The second one lies inside the first, as a mail that is attached to another.
+	records := slices.Collect(func(yield func(*argus.Record) bool) {
+		for r, err := range o.evidence.Records(t.Context(), n) {
+			if err != nil || !yield(r) {
+				return
+			}
+		}
+	})
+	outer, inner := records[2], records[3]
+	inner.Where.Offset, inner.Where.Length = outer.Where.Offset+11, 6 // what the store keeps in memory
+	for scope, want := range map[string]struct {
+		raw      string
+		withheld bool
+	}{
+		"": {"outer with SECRET inside", false}, "from:alice": {"", true}, "from:alice OR from:boss": {"outer with SECRET inside", false},
+	} {
+		shown, err := o.Show(t.Context(), o.grant(t, scope), "aaaaaa03", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := shown.Versions[0].Sightings[0]; string(s.Raw) != want.raw || s.RawWithheld != want.withheld {
+			t.Errorf("scope %q: %q, withheld %t; want %+v", scope, s.Raw, s.RawWithheld, want)
+		}
+	}
+	inner.Where.Offset, inner.Where.Length = outer.Where.Offset, outer.Where.Length+20
+	if shown, err := o.Show(t.Context(), o.grant(t, "from:alice"), "aaaaaa03", true); err != nil || shown.Versions[0].Sightings[0].RawWithheld {
+		t.Errorf("inside a larger record: %+v, %v", shown, err)
+	}
+	piece := records[4]
+	inner.Where.Offset, inner.Where.Length = piece.Where.Offset, piece.Where.Length
+	piece.Where.Offset, piece.Where.Length = outer.Where.Offset+3, 2
+	if shown, err := o.Show(t.Context(), o.grant(t, "from:alice"), "aaaaaa03", true); err != nil || !shown.Versions[0].Sightings[0].RawWithheld {
+		t.Errorf("a quarantined piece inside: %+v, %v", shown, err)
+	}
+}

@@ -88,9 +88,10 @@ func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record) (boo
 	if p.all || r.Where.Length == 0 {
 		return false, nil
 	}
-	// Readers go through a file in its order: what lies inside a record lies beside
-	// it in the evidence, before it or behind.
+	// Readers go through a file about in its order: what lies inside a record lies
+	// near it in the evidence, before it or behind.
 	for _, step := range [...]int64{-1, 1} {
+		beyond := 0
 		for seq := int64(r.Seq) + step; seq > 0; seq += step {
 			other, err := d.parts.Evidence.Get(ctx, uint64(seq))
 			if errors.Is(err, argus.ErrNotFound) {
@@ -103,7 +104,10 @@ func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record) (boo
 				continue
 			}
 			place := relate(other.Where, r.Where)
-			if place == elsewhere || place == before && step < 0 || place == behind && step > 0 {
+			if place == before && step < 0 || place == behind && step > 0 {
+				beyond++
+			}
+			if place == elsewhere || beyond > lookBeyond {
 				break
 			}
 			if place != inside {
@@ -116,6 +120,9 @@ func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record) (boo
 	}
 	return false, nil
 }
+
+// lookBeyond is how many records on either side of a place are looked at.
+const lookBeyond = 1000
 
 // relation says how a place lies to that of a record that is shown raw.
 type relation uint8
