@@ -30,7 +30,7 @@ import (
 //   - Text of an e-mail: its subject, an empty line, its body.
 var caseFormat = &Format{
 	Name:    "case",
-	Version: 1,
+	Version: 2,
 	About:   "CASE/UCO graphs in JSON-LD: messages, e-mails, calls",
 	Checked: "the CASE and UCO example graphs: 10 messages, 5 calls, 24 accounts, 2 refused, 1 graphs without any",
 	Detect:  detectCase,
@@ -318,7 +318,7 @@ var caseKinds = []struct{ word, service string }{{"SMS", "sms"}, {"Email", "emai
 // message makes a message of a node, or nothing of a node that is none.
 func (g *caseGraph) message(raw string) (*argus.Message, error) {
 	m := new(argus.Message)
-	id, kind, from, application, subject, body, call := "", "", "", "", "", "", ""
+	id, kind, from, application, subject, body, call, spoken := "", "", "", "", "", "", "", ""
 	var to []string
 	err := caseFacets(raw, func(facet, key, raw string) (err error) {
 		switch name := caseName(key); {
@@ -357,6 +357,9 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 			m.Read, err = g.time(raw)
 		case name == "callType":
 			call = caseValue(raw)
+		case name == "duration" && strings.HasPrefix(facet, "Call"):
+			spoken = caseValue(raw)
+			keepMember(m, key, raw)
 		case name == "allocationStatus" && strings.EqualFold(caseValue(raw), "deleted"):
 			m.State |= argus.StateDeleted
 			addExtra(m, key, raw)
@@ -399,10 +402,17 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 		m.Text = subject + "\n\n" + body
 	}
 	if isCall {
-		happened(m, "call", call)
+		c := argus.Call{Seconds: clockSeconds(spoken)}
+		if directionOf(call) != 0 {
+			c.Direction = map[int]string{-1: "in", 1: "out"}[directionOf(call)]
+		}
+		if c.Answered = answeredIn(c.Seconds); strings.EqualFold(call, "missed") {
+			c.Answered = "no"
+		}
+		called(m, c, "call", call)
 	}
 	keep(m, "@id", id)
-	return m, m.Valid()
+	return m, valid(m)
 }
 
 // contact makes a contact of an account, unless nothing names it.
@@ -417,9 +427,9 @@ func (g *caseGraph) contact(m *argus.Message, id, application string) (*argus.Me
 		return nil, nil
 	}
 	m.Service = g.service(application, "case")
-	contact(m, "account", t.name, accounts)
+	contact(m, "account", accounts, t.name)
 	keep(m, "@id", id)
-	return m, m.Valid()
+	return m, valid(m)
 }
 
 func (g *caseGraph) time(raw string) (argus.Time, error) {

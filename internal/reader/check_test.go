@@ -52,6 +52,7 @@ func checkReader(t testing.TB, f *Format, in Input) []Item {
 			if err := item.Message.Valid(); err != nil {
 				t.Fatalf("item %d: %v", i, err)
 			}
+			checkType(t, item.Message)
 		case len(item.Raw) > argus.QuarantineRaw:
 			t.Fatalf("item %d holds %d raw bytes", i, len(item.Raw))
 		}
@@ -123,5 +124,28 @@ func checkGolden(t *testing.T, path string, items []Item) {
 	}
 	if diff := cmp.Diff(string(want), text.String()); diff != "" {
 		t.Errorf("%s differs (-want +got):\n%s", path, diff)
+	}
+}
+
+// checkType checks that a message has the facts of its type, and the state of the
+// service where nobody sent it.
+func checkType(t testing.TB, m *argus.Message) {
+	t.Helper()
+	f := m.Facts
+	if f == nil {
+		f = &argus.Facts{}
+	}
+	without := map[argus.Type]bool{
+		argus.TypeCall: f.Call == nil, argus.TypeContact: f.Contact == nil, argus.TypeRoom: f.Room == nil, argus.TypeMembership: f.Membership == nil,
+		argus.TypeReaction: f.Reaction == nil, argus.TypeLocation: f.Location == nil, argus.TypeDevice: f.Device == nil, argus.TypePoll: f.Poll == nil,
+	}
+	if without[m.Type] {
+		t.Errorf("a %s has no facts of its own: %q", m.Type, m.Text)
+	}
+	if m.Type != argus.TypeText && m.Text == "" {
+		t.Errorf("a %s has no readable line", m.Type)
+	}
+	if system := m.State&argus.StateSystem != 0; system != (m.From == "") && (m.Type.IsTurn() || m.Type == argus.TypeReaction) {
+		t.Errorf("a %s from %q: of the service %v", m.Type, m.From, system)
 	}
 }

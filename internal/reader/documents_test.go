@@ -73,7 +73,7 @@ func TestMatrixSamples(t *testing.T) {
 					if m.Locked.KeyID == "" || len(m.Locked.Payload) == 0 || m.From == "" {
 						t.Errorf("%s: %+v", file, m)
 					}
-				case m.State&argus.StateSystem != 0:
+				case !m.Type.IsMessage():
 					system++
 				default:
 					said++
@@ -100,7 +100,7 @@ func TestCaseSamples(t *testing.T) {
 				t.Logf("%s: %s", filepath.Base(file), item.Problem)
 			case m.Conversation == contactsConversation:
 				accounts++
-			case m.State&argus.StateSystem != 0:
+			case m.Type == argus.TypeCall:
 				calls++
 			default:
 				messages++

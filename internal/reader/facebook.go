@@ -6,6 +6,7 @@ import (
 	"iter"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -30,11 +31,12 @@ import (
 //   - photos, videos, audio_files, gifs, files, media and sticker are
 //     attachments; their uri is shortened to the path from the file's folder and
 //     kept whole in Extra.
-//   - A type other than Generic, Share, text, media and link is the service's
-//     (Subscribe, Unsubscribe, Call).
+//   - A Call is a call, from who called; a Subscribe or Unsubscribe is a membership.
+//     Any other type than Generic, Share, text, media and link is the service's.
+//   - A place that is shared is a location beside the text.
 var facebookFormat = &Format{
 	Name:    "facebook",
-	Version: 1,
+	Version: 2,
 	About:   "Facebook and Instagram messages as JSON (message_1.json …)",
 	Checked: "chat-miner's Instagram sample, 2 of 2 messages as its target has them; else invented examples",
 	Detect:  detectFacebook,
@@ -121,6 +123,9 @@ func (t *facebookThread) name(file string) {
 
 func (d *document) facebookMessage(service, folder, raw string, thread *facebookThread) (*argus.Message, error) {
 	kind, content := "", ""
+	var c argus.Call
+	var place argus.Location
+	var users []string
 	m, err := d.begin(service, raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
 		case "sender_name", "senderName":
@@ -139,6 +144,29 @@ func (d *document) facebookMessage(service, folder, raw string, thread *facebook
 		case "photos", "videos", "audio_files", "gifs", "files", "media":
 			keepMember(m, key, raw)
 			err = elements(raw, func(raw string) error { return addFacebookFile(m, strings.TrimSuffix(key, "s"), folder, raw) })
+		case "share":
+			keepMember(m, key, raw)
+			place = argus.Location{
+				Latitude: insideText(raw, "coordinate", "latitude"), Longitude: insideText(raw, "coordinate", "longitude"),
+			}
+			if place != (argus.Location{}) {
+				place.Name = insideText(raw, "name")
+			}
+		case "call_duration":
+			c.Seconds, _ = strconv.ParseUint(raw, 10, 31)
+			keepMember(m, key, raw)
+		case "missed":
+			if raw == "true" {
+				c.Answered = "no"
+			}
+			keepMember(m, key, raw)
+		case "users":
+			for user := range listed(raw) {
+				if name := argus.CleanName(insideText(user, "name")); name != "" {
+					users = append(users, name)
+				}
+			}
+			keepMember(m, key, raw)
 		case "sticker":
 			addExtra(m, key, raw)
 			err = addFacebookFile(m, key, folder, raw)
@@ -156,12 +184,29 @@ func (d *document) facebookMessage(service, folder, raw string, thread *facebook
 		if kind != "Generic" && kind != "text" {
 			keep(m, "type", kind)
 		}
+	case "Call":
+		c.Answered = cmp.Or(c.Answered, answeredIn(c.Seconds))
+		called(m, c, kind, content)
+	case "Subscribe":
+		joined(m, "add", users, kind, content)
+	case "Unsubscribe":
+		facebookLeft(m, users, kind, content)
 	default:
-		happened(m, kind, content)
+		notice(m, kind, content)
 	}
+	sentPlace(m, place)
 	m.Conversation, m.Title, m.To = thread.conversation, thread.title, others(thread.participants, m.From)
 	m.Extra = append(m.Extra, thread.facts...)
-	return m, m.Valid()
+	return m, valid(m)
+}
+
+// facebookLeft makes a message say who left, or whom its sender removed.
+func facebookLeft(m *argus.Message, users []string, kind, content string) {
+	if len(users) == 0 || len(users) == 1 && users[0] == m.From {
+		joined(m, "leave", nil, kind, content)
+		return
+	}
+	joined(m, "remove", users, kind, content)
 }
 
 // addFacebookFile adds an attachment {uri}, named by its path from the folder

@@ -123,4 +123,8 @@ type Item struct {
 	Raw []byte
 	// Where is the place: Record, Offset and Length are the reader's to fill.
 	Where argus.Where
+	// Device names the device whose copy it is, where a file holds those of
+	// several: each is a log of its own, with a clock of its own. Default: one
+	// device, or nobody knows.
+	Device string
 }

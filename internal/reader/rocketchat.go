@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -17,20 +18,21 @@ import (
 //   - Conversation: rid. Title: what rooms.json beside the file calls it. The rid
 //     of a direct conversation is its two users' ids, which gives To.
 //   - From: u._id, FromName u.username.
-//   - t names what the service recorded, but for e2e, which is locked: its first
-//     twelve characters are the id of the room's key.
+//   - t names what the service recorded (who joined, left, was added or removed, new
+//     names, topics, calls), but for e2e, which is locked: its first twelve characters
+//     are the id of the room's key.
 //   - An attachment with message_link is a quote, one with a title_link or a
 //     *_url a file. What files are described as is the text where there is none.
 //   - tmid is the message that starts the thread.
 //   - A user (of users.json, or under users) is a contact: the account's name and
 //     user name. services is not shown: it holds hashes of passwords and tokens.
 //   - A room (of rooms.json, or under update, rooms, channels, groups, ims) is a
-//     message of the service in itself: room, its name (else its id), topic and
+//     room: its name (else its id), topic and
 //     description, from who created it and when.
 //   - count behind the messages is what the REST interface states of its answer.
 var rocketchatFormat = &Format{
 	Name:    "rocketchat",
-	Version: 2,
+	Version: 3,
 	About:   "Rocket.Chat messages, users and rooms as JSON, from its REST interface or its database",
 	Checked: "invented examples only",
 	Detect:  detectRocketchat,
@@ -168,8 +170,17 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 			m.ReplyTo, err = scalarMember(raw)
 			keepMember(m, key, raw)
 		case "editedAt":
-			m.State |= argus.StateEdited
+			at, _ := mongoTime(raw, options)
+			edited(m, at)
 			addExtra(m, key, raw)
+		case "tcount":
+			replied(m, raw)
+			keepMember(m, key, raw)
+		case "location": // GeoJSON: longitude first
+			keepMember(m, key, raw)
+			if point := slices.Collect(listed(inside(raw, "coordinates"))); len(point) >= 2 {
+				sentPlace(m, argus.Location{Longitude: point[0], Latitude: point[1]})
+			}
 		case "attachments":
 			keepMember(m, key, raw)
 			err = elements(raw, func(raw string) error {
@@ -198,8 +209,8 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 		return nil, err
 	}
 	if username != "" && m.Conversation == "" {
-		contact(m, "user", strings.TrimSpace(name+" "+username), []string{m.ServiceID})
-		return m, m.Valid()
+		contact(m, "user", []string{m.ServiceID}, name, username)
+		return m, valid(m)
 	}
 	switch locked := cmp.Or(ciphertext, text); {
 	case kind == "e2e" && locked != "":
@@ -208,10 +219,7 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 	case kind == "e2e" || kind == "":
 		m.Text = cmp.Or(text, described)
 	default:
-		happened(m, kind, text)
-		if kind == "rm" {
-			m.State |= argus.StateDeleted
-		}
+		rocketchatHappened(m, kind, text)
 	}
 	if !m.Sent.Known() {
 		return nil, fmt.Errorf("want ts, found none")
@@ -221,7 +229,45 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 	if other := rocketchatOther(m.Conversation, m.From); other != "" {
 		m.To = []string{other}
 	}
-	return m, m.Valid()
+	return m, valid(m)
+}
+
+// rocketchatHappened makes what the server recorded. Its text is whom or what it is
+// about.
+func rocketchatHappened(m *argus.Message, kind, text string) {
+	switch kind {
+	case "uj", "ujt", "uir": // into a room, a team
+		joined(m, "join", nil, kind, text)
+	case "ul", "ult":
+		joined(m, "leave", nil, kind, text)
+	case "au", "added-user-to-team":
+		joined(m, "add", oneOf(text), kind, text)
+	case "ru", "removed-user-from-team":
+		joined(m, "remove", oneOf(text), kind, text)
+	case "subscription-role-added":
+		joined(m, "promote", oneOf(text), kind, text)
+	case "subscription-role-removed":
+		joined(m, "demote", oneOf(text), kind, text)
+	case "r":
+		renamed(m, text, kind, text)
+	case "room_changed_topic", "room_changed_description":
+		setTopic(m, text, kind, text)
+	case "videoconf", "jitsi_call_started":
+		called(m, argus.Call{Video: true}, kind, text)
+	default:
+		notice(m, kind, text)
+		if kind == "rm" {
+			m.State |= argus.StateDeleted
+		}
+	}
+}
+
+// oneOf returns a list of a text, unless it is empty.
+func oneOf(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
 }
 
 // rocketchatSender reads who wrote a message or created a room.
@@ -278,8 +324,8 @@ func (d *document) rocketchatRoom(options Options, raw string) (*argus.Message, 
 	m.Conversation, m.Title = m.ServiceID, argus.CleanName(cmp.Or(shown, name))
 	m.From = cmp.Or(m.From, m.FromName)
 	m.To = others(in, m.From)
-	room(m, "room", topic, description)
-	return m, m.Valid()
+	room(m, "room", in, topic, description)
+	return m, valid(m)
 }
 
 // rocketchatOther returns the other user of a direct conversation, whose id is

@@ -21,7 +21,7 @@ import (
 // rsmfFormat is described in docs/readers-xml-mail.md.
 var rsmfFormat = &Format{
 	Name:    "rsmf",
-	Version: 1,
+	Version: 2,
 	About:   "Relativity Short Message Format 1.0 and 2.0: a mail with rsmf.zip, or its rsmf_manifest.json",
 	Checked: "invented examples only",
 	Detect:  detectRSMF,
@@ -344,8 +344,8 @@ func (f *rsmfFile) participant(raw string) (*argus.Message, error) {
 		return nil, err
 	}
 	p := f.participants[id]
-	contact(m, "participant", p.name, []string{f.account(id)})
-	return m, m.Valid()
+	contact(m, "participant", []string{f.account(id)}, p.name)
+	return m, valid(m)
 }
 
 func (f *rsmfFile) account(id string) string { return cmp.Or(f.participants[id].account, id) }
@@ -376,7 +376,7 @@ func (f *rsmfFile) event(raw string) (*argus.Message, error) {
 				m.State |= argus.StateDeleted
 			}
 		case "edits":
-			m.State |= argus.StateEdited
+			edited(m, f.lastEdit(raw))
 			addExtra(m, key, raw)
 		case "attachments":
 			m.Attachments, err = jsonList(raw, func(raw string) (argus.Attachment, error) { return f.attachment(m, raw) })
@@ -399,13 +399,26 @@ func (f *rsmfFile) event(raw string) (*argus.Message, error) {
 	for _, id := range others(chat.members, who) {
 		m.To = append(m.To, f.account(id))
 	}
-	if kind != "message" {
-		text := m.Text
-		happened(m, cmp.Or(kind, "event"), text)
-	} else if m.From == "" {
+	switch text := m.Text; {
+	case kind == "join" || kind == "leave":
+		joined(m, kind, nil, kind, text)
+	case kind != "message":
+		notice(m, cmp.Or(kind, "event"), text)
+	case m.From == "":
 		m.State |= argus.StateSystem
 	}
-	return m, m.Valid()
+	return m, valid(m)
+}
+
+// lastEdit returns the latest time in a list of edits.
+func (f *rsmfFile) lastEdit(raw string) (last argus.Time) {
+	list := jsonMembers[string]{s: raw}
+	for strings.HasPrefix(raw, "[") && list.next() {
+		if t, ok := parseISO(insideText(list.value, "timestamp"), f.options); ok && (!last.Known() || t.Micros > last.Micros) {
+			last = t
+		}
+	}
+	return last
 }
 
 // attachment reads a file that an event names. Its id is its name in the

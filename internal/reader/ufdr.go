@@ -20,7 +20,7 @@ import (
 // ufdrFormat is described in docs/readers-xml-mail.md.
 var ufdrFormat = &Format{
 	Name:     "ufdr",
-	Version:  2,
+	Version:  3,
 	About:    "Cellebrite's report.xml, alone or in a .ufdr archive with its files",
 	Checked:  "invented examples only",
 	OfDevice: true,
@@ -249,7 +249,7 @@ func (r *ufdrReport) read() (item Item, atEnd bool, err error) {
 // extraction, whose id messages name as extractionId, and the case.
 var ufdrAbout = []string{"metadata", "extractionInfo", "caseInformation"}
 
-// aboutMessage makes a message of the service of what the report says of itself:
+// aboutMessage makes a record of what the report says of itself, a device or a notice:
 // of attributes, and of the elements inside by their names. Nobody sent it. An id
 // alone says nothing.
 func (r *ufdrReport) aboutMessage(e *xmlElement) (*argus.Message, error) {
@@ -285,9 +285,40 @@ func (r *ufdrReport) aboutMessage(e *xmlElement) (*argus.Message, error) {
 	if !said {
 		return nil, nil
 	}
-	happened(m, e.name, strings.TrimPrefix(strings.Join(lines, "\n"), "\n"))
-	return m, m.Valid()
+	told := strings.TrimPrefix(strings.Join(lines, "\n"), "\n")
+	if device := ufdrDevice(m.Extra); device != nil {
+		happened(m, argus.TypeDevice, argus.Facts{Device: device}, e.name, told)
+	} else {
+		notice(m, e.name, told)
+	}
+	return m, valid(m)
 }
+
+// ufdrDevice returns what a report says of a device among other things, or nil.
+func ufdrDevice(about []argus.Field) *argus.Device {
+	d := &argus.Device{}
+	for _, x := range about {
+		if strings.Contains(x.Name, ".") { // an attribute of a field
+			continue
+		}
+		name := strings.ToLower(strings.Join(strings.Fields(x.Name), ""))
+		switch {
+		case strings.HasSuffix(name, "devicename"):
+			d.Name = cmp.Or(d.Name, x.Value)
+		case strings.HasSuffix(name, "model"):
+			d.Model = cmp.Or(d.Model, x.Value)
+		case slices.ContainsFunc(ufdrIdentifiers, func(word string) bool { return strings.Contains(name, word) }) && len(d.Identifiers) < participantLimit:
+			d.Identifiers = append(d.Identifiers, x)
+		}
+	}
+	if d.Name == "" && d.Model == "" && d.Identifiers == nil {
+		return nil
+	}
+	return d
+}
+
+// ufdrIdentifiers are parts of the names of numbers of devices and their cards.
+var ufdrIdentifiers = []string{"imei", "imsi", "iccid", "msisdn", "serial", "udid", "uniquedeviceid", "macaddress", "androidid"}
 
 // aboutProject makes one of the tag around the whole report, and passes it.
 func (r *ufdrReport) aboutProject(tag xmlTag) Item {
@@ -423,7 +454,7 @@ func (r *ufdrReport) chatItem(end int64) Item {
 	m.Service = cmp.Or(r.in.Service, m.Service, "ufdr")
 	m.Conversation = c.conversation()
 	m.To = others(c.accounts, "")
-	happened(&m, "chat", strings.Join(c.accounts, ", "))
+	happened(&m, argus.TypeRoom, argus.Facts{Room: &argus.Room{Name: m.Title, Members: c.accounts}}, "chat", strings.Join(c.accounts, ", "))
 	r.records++
 	item := Item{Message: &m, Where: argus.Where{Record: r.records, Offset: c.at, Length: end - c.at}}
 	if err := m.Valid(); err != nil {
@@ -543,28 +574,46 @@ func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error)
 		}
 	}
 	if kind == "Contact" || kind == "UserAccount" {
-		contact(m, strings.ToLower(kind), p.name, p.accounts)
-		return m, m.Valid()
+		contact(m, strings.ToLower(kind), p.accounts, p.name)
+		return m, valid(m)
 	}
+	place := ufdrPosition(m.Extra)
 	if kind == "Location" { // where the device was, or something on it says
-		var position []string
-		for _, x := range m.Extra {
-			if x.Name == "Position.Latitude" || x.Name == "Position.Longitude" {
-				position = append(position, x.Value)
-			}
-		}
-		happened(m, "location", strings.Join(position, ", "))
-		return m, m.Valid()
+		position := slices.DeleteFunc([]string{place.Latitude, place.Longitude}, func(s string) bool { return s == "" })
+		place.Name = p.name
+		happened(m, argus.TypeLocation, argus.Facts{Location: &place}, "location", strings.Join(position, ", "))
+		return m, valid(m)
 	}
+	sentPlace(m, place)
 	p.owner(cmp.Or(r.in.Owner, argus.OwnerOf+strings.Trim(r.project+"/"+e.attr("extractionId"), "/")))
 	r.place(&p)
 	p.clock()
 	if kind == "Call" {
-		happened(m, "call", p.said)
+		called(m, p.call, "call", p.said)
 	} else if m.From == "" {
 		m.State |= argus.StateSystem
 	}
-	return m, m.Valid()
+	return m, valid(m)
+}
+
+// ufdrPosition returns the place that the fields of a model state.
+func ufdrPosition(fields []argus.Field) (l argus.Location) {
+	for _, x := range fields {
+		switch x.Name {
+		case "Position.Latitude":
+			l.Latitude = x.Value
+		case "Position.Longitude":
+			l.Longitude = x.Value
+		case "Precision":
+			l.Accuracy = x.Value
+		case "Category", "Type":
+			l.Source = cmp.Or(l.Source, x.Value)
+		}
+	}
+	if l.Latitude == "" && l.Longitude == "" {
+		return argus.Location{}
+	}
+	return l
 }
 
 // clock says whose clock stamped a message that nothing else names than its
@@ -630,6 +679,32 @@ type ufdrMessage struct {
 	name     string   // of a contact
 	accounts []string // of a contact
 	said     string   // about a call
+	call     argus.Call
+}
+
+// ufdrUnanswered are the types and states of calls that nobody took.
+var ufdrUnanswered = []string{"missed", "rejected", "declined", "unanswered", "notanswered", "cancelled", "canceled", "blocked"}
+
+// about takes what a report says about a call.
+func (p *ufdrMessage) about(name, value string) {
+	switch name {
+	case "Type", "Direction", "Status":
+		switch lower := strings.ToLower(strings.Join(strings.Fields(value), "")); {
+		case lower == "incoming":
+			p.call.Direction = "in"
+		case lower == "outgoing":
+			p.call.Direction = "out"
+		case slices.Contains(ufdrUnanswered, lower):
+			p.call.Answered = "no"
+		case lower == "answered" || lower == "established":
+			p.call.Answered = "yes"
+		}
+	case "Duration":
+		p.call.Seconds = clockSeconds(value)
+		p.call.Answered = cmp.Or(p.call.Answered, answeredIn(p.call.Seconds))
+	case "VideoCall":
+		p.call.Video = strings.EqualFold(value, "true")
+	}
 }
 
 // serviceOf returns the app that a model is from.
@@ -688,6 +763,7 @@ func (p *ufdrMessage) field(e *xmlElement) error {
 	case "Type", "Direction", "Duration", "VideoCall":
 		if value := ufdrValue(e); value != "" && p.kind == "Call" {
 			p.said += strings.Repeat("; ", min(len(p.said), 1)) + strings.ToLower(name) + ": " + value
+			p.about(name, value)
 		}
 		fallthrough
 	default:
