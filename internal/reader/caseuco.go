@@ -462,7 +462,7 @@ func (g *caseGraph) parties(m *argus.Message, id, from string, to []string) {
 		all = append(all, account)
 	}
 	slices.Sort(all)
-	if all = slices.Compact(all); len(all) <= 2 {
+	if all = slices.Compact(all); len(all) <= 2 && !isGroupID(thread.identifier) {
 		m.Conversation = strings.Join(all, "|")
 	} else {
 		m.Conversation = cmp.Or(thread.identifier, m.Conversation, strings.Join(all[:min(len(all), participantLimit)], "|"))

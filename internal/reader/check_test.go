@@ -96,6 +96,7 @@ type goldenItem struct {
 	Raw     string         `json:"raw,omitempty"`
 	Stated  *argus.Stated  `json:"stated,omitempty"`
 	Where   argus.Where    `json:"where"`
+	Device  string         `json:"device,omitempty"`
 }
 
 // checkGolden compares items with a golden file, or writes it with -update.
@@ -103,7 +104,7 @@ func checkGolden(t *testing.T, path string, items []Item) {
 	t.Helper()
 	shown := []goldenItem{}
 	for _, i := range items {
-		shown = append(shown, goldenItem{i.Message, i.Problem, string(i.Raw), i.Stated, i.Where})
+		shown = append(shown, goldenItem{i.Message, i.Problem, string(i.Raw), i.Stated, i.Where, i.Device})
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

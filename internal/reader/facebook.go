@@ -24,8 +24,8 @@ import (
 //   - Service: instagram where the file's path says so, else facebook, or
 //     Options.Service. The files themselves do not tell.
 //   - From: the name of the sender, the only identifier there is.
-//   - Conversation: of two participants, their two names, so that both sides'
-//     exports meet; else the last part of thread_path, which all parts share,
+//   - Conversation: of two participants, unless they are those of a group, their two
+//     names, so that both sides' exports meet; else the last part of thread_path, which all parts share,
 //     else the title, else the file's folder.
 //   - Messages have no id; their times have milliseconds.
 //   - photos, videos, audio_files, gifs, files, media and sticker are
@@ -56,6 +56,7 @@ func beginsFacebook(b []byte) bool { return hasKeys(b, "sender_name") || hasKeys
 type facebookThread struct {
 	participants []string
 	title, path  string
+	group        bool
 	facts        []argus.Field
 	conversation string
 }
@@ -102,6 +103,8 @@ func (t *facebookThread) take(name, text string) bool {
 		t.path = text
 		fallthrough
 	default:
+		// Only groups say how people may join them.
+		t.group = t.group || name == "thread_type" && text == "RegularGroup" || strings.HasPrefix(name, "joinable_mode")
 		if len(t.facts) < factLimit {
 			t.facts = append(t.facts, argus.Field{Name: name, Value: strings.ToValidUTF8(text[:min(len(text), factSize)], "")})
 		}
@@ -116,7 +119,7 @@ func (t *facebookThread) name(file string) {
 		folder = ""
 	}
 	t.conversation = cmp.Or(strings.Trim(path.Base("/"+t.path), "/"), t.title, folder)
-	if len(t.participants) == 2 {
+	if len(t.participants) == 2 && !t.group {
 		t.conversation = argus.DirectConversation(t.participants[0], t.participants[1])
 	}
 }

@@ -131,6 +131,7 @@ type ufdrChat struct {
 	at       int64
 	id       string
 	accounts []string
+	group    bool
 	owners   ufdrOwned // of the report
 	// given says that the message was given out once; size is how long the
 	// fields are that were not, in bytes.
@@ -397,6 +398,8 @@ func (c *ufdrChat) part(e *xmlElement) (*argus.Message, error) {
 		c.id = strings.Clone(ufdrValue(e)) // without the record around it
 	case "Name":
 		c.Title = strings.Clone(ufdrValue(e))
+	case "ChatType":
+		c.group = strings.EqualFold(ufdrValue(e), "Group")
 	case "Source":
 		c.Service = strings.Clone(strings.ToLower(ufdrValue(e)))
 	case "Participants":
@@ -428,13 +431,14 @@ func (r *ufdrReport) readAhead(tag xmlTag) error {
 		if tag.problem != "" || tag.kind == xmlNone || tag.kind == xmlClose && x.depth == 0 {
 			return nil
 		}
-		if name := tag.element().attr("name"); x.depth == 0 && tag.kind == xmlOpen && (name == "Participants" || name == "Id") {
+		if name := tag.element().attr("name"); x.depth == 0 && tag.kind == xmlOpen && (name == "Participants" || name == "Id" || name == "ChatType") {
 			chat := ufdrChat{Message: new(argus.Message), owners: r.owners}
 			if _, err := x.item(chat.part); err != nil || x.damages > 0 {
 				return err
 			}
 			r.chat.accounts = append(r.chat.accounts, chat.accounts...)
 			r.chat.id = cmp.Or(r.chat.id, chat.id)
+			r.chat.group = r.chat.group || chat.group
 			continue
 		}
 		x.pass(tag)
@@ -464,10 +468,11 @@ func (r *ufdrReport) chatItem(end int64) Item {
 	return item
 }
 
-// conversation names a chat: by the accounts where there are two, else as the
-// service does.
+// conversation names a chat: by the accounts where there are two, unless they are
+// those who are left of a group, else as the service does.
 func (c *ufdrChat) conversation() string {
-	if len(c.accounts) == 2 {
+	group := (c.group || isGroupID(c.id)) && c.id+c.Title != ""
+	if len(c.accounts) == 2 && !group {
 		return argus.DirectConversation(c.accounts[0], c.accounts[1])
 	}
 	if c.id != "" || c.Title != "" {
@@ -475,6 +480,9 @@ func (c *ufdrChat) conversation() string {
 	}
 	return conversationOf(slices.Clone(c.accounts))
 }
+
+// isGroupID says whether the id of a conversation is WhatsApp's of a group.
+func isGroupID(id string) bool { return strings.HasSuffix(id, "@g.us") }
 
 // ufdrNames says whether an attribute names a model in the report, or its type.
 // The name is of nothing in the phone, and another for each copy of a message: it

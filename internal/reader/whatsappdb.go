@@ -38,8 +38,12 @@ func detectWhatsAppDB(s Sample) int {
 func readWhatsAppDB(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		r := whatsappDB{
-			in: in, give: yield, jids: map[int64]string{}, lids: map[int64]int64{}, chats: map[int64]whatsappDBChat{},
+			in: in, jids: map[int64]string{}, lids: map[int64]int64{}, chats: map[int64]whatsappDBChat{},
 			names: map[string]string{}, members: map[string][]string{}, quoted: map[int64]string{},
+		}
+		r.give = func(item Item, err error) bool {
+			r.given++
+			return yield(item, err)
 		}
 		err := r.read(ctx)
 		if bad, ok := errors.AsType[damagedDatabase](err); ok {
@@ -65,9 +69,9 @@ type whatsappDB struct {
 	names   map[string]string   // of accounts, by jid
 	members map[string][]string // accounts in groups, by the group's jid
 	quoted  map[int64]string    // ids of messages that others quote, of the old schema
-	// passed counts the rows that are placeholders, besides the items before the
-	// messages.
-	passed, besides uint64
+	// given counts the items; of the table in hand rows counts those, and passed the
+	// rows that are placeholders.
+	given, rows, passed uint64
 }
 
 type whatsappDBChat struct{ jid, subject string }
@@ -94,17 +98,26 @@ func (r *whatsappDB) read(ctx context.Context) error {
 		return err
 	}
 	for _, problem := range d.lacks(r.in) {
-		if r.besides++; !r.give(Item{Problem: problem}, nil) {
+		if !r.give(Item{Problem: problem}, nil) {
 			return errStopped
 		}
 	}
-	switch {
-	case d.tables["message"] && d.tables["jid"] && d.tables["chat"]:
-		err = r.newSchema()
-	case d.tables["messages"]:
-		err = r.oldSchema()
-	default:
+	isNew := d.tables["message"] && d.tables["jid"] && d.tables["chat"]
+	if !isNew && !d.tables["messages"] {
 		return damagedDatabase{errors.New("want a table of messages, found none")}
+	}
+	// While WhatsApp moved to the new tables, both had messages, some of them the
+	// same ones: those are sightings of each other, by their keys.
+	if isNew {
+		err = r.newSchema()
+		if bad, ok := errors.AsType[damagedDatabase](err); ok && d.tables["messages"] {
+			if err = nil; !r.give(Item{Problem: bad.Error()}, nil) {
+				return errStopped
+			}
+		}
+	}
+	if err == nil && d.tables["messages"] {
+		err = r.oldSchema()
 	}
 	return err
 }
@@ -187,15 +200,21 @@ func (r *whatsappDB) item(table string, row *databaseRows, m *argus.Message) err
 	if err := valid(m); err != nil {
 		item.Message, item.Problem = nil, fmt.Sprintf("row %d of %s: %v", row.number("_id"), table, err)
 	}
-	if !r.give(item, nil) {
+	if r.rows++; !r.give(item, nil) {
 		return errStopped
 	}
 	return nil
 }
 
-// states gives out how many messages there ever were, behind those that are.
+// states gives out how many messages a table ever had, behind those that it has.
 func (r *whatsappDB) states(table string) error {
-	if item, ok := r.stated(table, r.passed, r.besides); ok && !r.give(item, nil) {
+	item, ok := r.stated(table, r.passed, r.given-r.rows)
+	r.rows, r.passed = 0, 0
+	if !ok {
+		return nil
+	}
+	r.given-- // it is none
+	if !r.give(item, nil) {
 		return errStopped
 	}
 	return nil
@@ -431,7 +450,7 @@ func (r *whatsappDB) lose(table string, err error) error {
 	if err != nil {
 		return err
 	}
-	if r.besides++; !r.give(item, nil) {
+	if !r.give(item, nil) {
 		return errStopped
 	}
 	return nil
@@ -608,6 +627,7 @@ func (r *whatsappDB) oldSchema() error {
 	); err != nil {
 		return err
 	}
+	r.rows, r.passed = 0, 0 // of calls
 	err = r.each("messages", "_id", func(row *databaseRows) error {
 		jid := row.text("key_remote_jid")
 		if jid == "-1" || jid == "" {
@@ -639,6 +659,12 @@ func (r *whatsappDB) oldSchema() error {
 		}
 		if row.text("media_wa_type") == "15" || row.number("edit_version") == 7 {
 			m.State |= argus.StateDeleted
+		}
+		if row.text("media_wa_type") == "5" {
+			sentPlace(m, argus.Location{Latitude: row.text("latitude"), Longitude: row.text("longitude"), Name: row.text("media_name")})
+		}
+		if c := vcardOf(m.Text); row.text("media_wa_type") == "4" && c != nil {
+			sentCard(m, c)
 		}
 		row.keep(m, "", "_id", "key_remote_jid", "key_from_me", "key_id", "data", "timestamp", "remote_resource", "media_size", "media_mime_type")
 		if row.number("status") == 6 {

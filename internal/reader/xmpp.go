@@ -131,6 +131,9 @@ func xmppMessage(m *argus.Message, e *xmlElement, o Options) (*argus.Message, er
 		m.Sent = sent
 	}
 	xmppContent(m, e)
+	if m.State&argus.StateEdited != 0 {
+		m.Edited = m.Sent // the message is the edit
+	}
 	xmppParties(m, e)
 	return m, valid(m)
 }
@@ -219,13 +222,16 @@ func xmppParties(m *argus.Message, e *xmlElement) {
 	room, nick := bareJID(from)
 	receiver, _ := bareJID(to)
 	if e.attr("type") != "groupchat" || isRoom(room) || isRoom(receiver) {
-		setParties(m, from, to)
+		setParties(m, from, to, e.attr("type") == "chat")
 	} else {
 		m.Conversation, m.FromName = room, nick
 		if nick != "" {
 			m.From = room + "/" + nick
 		}
 		keepExtra(m, "to", to)
+		if receiver != "" && receiver != room {
+			m.To = []string{receiver}
+		}
 	}
 	if m.From == "" {
 		m.State |= argus.StateSystem
