@@ -23,7 +23,9 @@ import (
 //     run that does not stays as it is.
 //   - Service: instagram where the file's path says so, else facebook, or
 //     Options.Service. The files themselves do not tell.
-//   - From: the name of the sender, the only identifier there is.
+//   - From: the name of the sender, the only identifier there is. Accounts that were
+//     closed all have one name (facebookClosed): they are told apart by their thread,
+//     which then names the conversation, too.
 //   - Conversation: of two participants, unless they are those of a group, their two
 //     names, so that both sides' exports meet; else the last part of thread_path, which all parts share,
 //     else the title, else the file's folder.
@@ -57,8 +59,11 @@ type facebookThread struct {
 	participants []string
 	title, path  string
 	group        bool
-	facts        []argus.Field
-	conversation string
+	// closed is the name under which a closed account takes part, and closedAs what it
+	// is called here.
+	closed, closedAs string
+	facts            []argus.Field
+	conversation     string
 }
 
 // readFacebook reads a file twice, first for what stands around the messages.
@@ -118,10 +123,33 @@ func (t *facebookThread) name(file string) {
 	if folder == "." || folder == "/" {
 		folder = ""
 	}
-	t.conversation = cmp.Or(strings.Trim(path.Base("/"+t.path), "/"), t.title, folder)
+	id := strings.Trim(path.Base("/"+t.path), "/")
+	t.conversation = cmp.Or(id, t.title, folder)
+	all := slices.Sorted(slices.Values(t.participants))
+	if at := slices.IndexFunc(t.participants, isFacebookClosed); at >= 0 {
+		t.closed = t.participants[at]
+		t.closedAs = argus.Within(t.closed, append(all, id)...)
+		t.participants[at] = t.closedAs
+		if id != "" && !t.group {
+			t.conversation = argus.Within(id, all...)
+			return
+		}
+	}
 	if len(t.participants) == 2 && !t.group {
 		t.conversation = argus.DirectConversation(t.participants[0], t.participants[1])
 	}
+}
+
+// facebookClosed are the names that are shown for accounts that were closed, in the
+// languages that are known.
+var facebookClosed = []string{
+	"facebook user", "instagram user", "facebook-nutzer", "facebook-gebruiker", "utilisateur facebook", "utilisateur de facebook", "usuario de facebook",
+	"utente di facebook", "utente facebook", "usuário do facebook", "utilizador do facebook", "facebook kullanıcısı", "użytkownik facebooka",
+	"пользователь facebook", "facebook-användare", "facebook-bruger", "facebook-bruker", "facebook-käyttäjä",
+}
+
+func isFacebookClosed(name string) bool {
+	return slices.Contains(facebookClosed, strings.ToLower(name))
 }
 
 func (d *document) facebookMessage(service, folder, raw string, thread *facebookThread) (*argus.Message, error) {
@@ -198,6 +226,10 @@ func (d *document) facebookMessage(service, folder, raw string, thread *facebook
 		notice(m, kind, content)
 	}
 	sentPlace(m, place)
+	if m.From == thread.closed && m.From != "" {
+		m.From, m.FromName = thread.closedAs, thread.closed
+	}
+	m.AccountReach, m.ConversationReach = argus.ReachExport, argus.ReachExport
 	m.Conversation, m.Title, m.To = thread.conversation, thread.title, others(thread.participants, m.From)
 	m.Extra = append(m.Extra, thread.facts...)
 	return m, valid(m)

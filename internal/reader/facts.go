@@ -165,6 +165,7 @@ func edited(m *argus.Message, at argus.Time) {
 // valid returns why a message cannot be stored, or nil. What is no text and has
 // no sender, a call of a hidden number, is the service's.
 func valid(m *argus.Message) error {
+	owned(m)
 	if m.From == "" && m.Type != argus.TypeText {
 		m.State |= argus.StateSystem
 	}

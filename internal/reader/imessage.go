@@ -266,7 +266,7 @@ func (r *imessageDB) message(m *argus.Message, row *databaseRows, chat imessageC
 		m.From, m.To = other, append([]string{owner}, others(chat.members, other)...)
 	}
 	if m.Title = chat.title; chat.group {
-		m.Conversation = chat.name
+		m.Conversation, m.ConversationReach = chat.name, argus.ReachExport // each device numbers its groups
 	} else {
 		m.Conversation = argus.DirectConversation(owner, cmp.Or(other, imessageAccount(chat.name)))
 	}

@@ -37,7 +37,9 @@ import (
 //	    it differs. Signs of rank before it (@ + %) are left out, and so is the
 //	    space that some logs put behind each ], where no nick can have one.
 //	  - Conversation: the one channel that joins name, folded too; else the
-//	    #channel in the file's name; else the file's name without date and ending.
+//	    #channel in the file's name; else the file's name without date and ending, or
+//	    the folder's where that is all of the name (NETWORK/WINDOW/2019-09-30.log).
+//	  - Nicks and channels are unique in a network, which no line names.
 //	  - Who joined, left or was kicked is a membership, a topic is of the room; every
 //	    other event is a notice.
 //	  - What the service said (join, part, quit, nick, mode, topic, kick, notice,
@@ -445,6 +447,7 @@ type ircReading struct {
 	messages messages
 	in       Input
 	channel  string
+	reach    argus.Reach // of the conversation
 	padded   bool
 	accounts map[string][2]string // of nicks, folded and as they are, up to maxNames
 	zone     *time.Location
@@ -471,6 +474,9 @@ func readIRC(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		}
 		r := ircReading{in: in, channel: channel, padded: padded, accounts: map[string][2]string{}, clock: -1, day: dayOfName(in.Name)}
 		r.zone, r.zoneFrom = in.zone()
+		if r.reach = argus.ReachServer; channel == "" || strings.IndexByte("#&", channel[0]) < 0 {
+			r.reach = argus.ReachExport // one with whom was talked, or whatever somebody called the log
+		}
 		lines := newLines(ctx, in.Reader(), in.maxRecord())
 		for lines.next() {
 			if lines.Problem == "" && len(bytes.TrimSpace(lines.Text)) == 0 {
@@ -554,6 +560,7 @@ func (r *ircReading) message(p *ircLine) *argus.Message {
 	m := r.messages.next()
 	m.Service, m.Conversation, m.Text = cmp.Or(r.in.Service, "irc"), r.channel, string(p.text)
 	m.From, m.FromName = r.account(trimNick(p.nick))
+	m.AccountReach, m.ConversationReach = argus.ReachServer, r.reach
 	if p.kind == ircEvent {
 		p.record(m)
 	}
@@ -687,10 +694,23 @@ func channelOfName(name string) string {
 		}
 	}
 	stem := strings.TrimSuffix(base, path.Ext(base))
+	window := ""
 	if _, from, to := findDay(stem); to > 0 {
-		stem = strings.Trim(stem[:from]+stem[to:], "-_. ")
+		if stem = strings.Trim(stem[:from]+stem[to:], "-_. "); stem == "" {
+			window = windowOfPath(name)
+		}
 	}
-	return foldNick([]byte(cmp.Or(stem, base)))
+	return foldNick([]byte(cmp.Or(stem, window, base)))
+}
+
+// windowOfPath returns the folder that a file with nothing but a day for a name lies
+// in, as ZNC writes them: NETWORK/WINDOW/YYYY-MM-DD.log; "" if it is a part of a day.
+func windowOfPath(name string) string {
+	window := argus.CleanName(path.Base(path.Dir(name)))
+	if strings.Trim(window, "0123456789-_./") == "" || strings.HasSuffix(window, "!") { // an archive is no folder
+		return ""
+	}
+	return window
 }
 
 // dayOfName returns the one day that a file's name or else its path states.

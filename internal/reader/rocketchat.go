@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/argus-evidence/argus"
 )
@@ -15,7 +16,8 @@ import (
 // rocketchatFormat reads messages of Rocket.Chat as its REST interface and its
 // database give them: in a list, under messages, or one a line.
 //
-//   - Conversation: rid. Title: what rooms.json beside the file calls it. The rid
+//   - Conversation: rid; each server calls its first room GENERAL, so that a short id
+//     gets a key of the server. Title: what rooms.json beside the file calls it. The rid
 //     of a direct conversation is its two users' ids, which gives To.
 //   - From: u._id, FromName u.username.
 //   - t names what the service recorded (who joined, left, was added or removed, new
@@ -91,6 +93,7 @@ var rocketchatLists = map[string]bool{
 func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		titles := rocketchatRooms(ctx, in)
+		ids := rocketchatIDs{server: sync.OnceValue(func() string { return rocketchatServer(ctx, in) })}
 		count, rooms := "", false // rooms says that the last record was one: it holds a message, its last
 		d := newDocument(in, shape{
 			lists: func(key string) bool { return rocketchatLists[key] },
@@ -106,11 +109,67 @@ func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		})
 		d.statedItems(ctx, func(raw string) (*argus.Message, error) {
 			if rooms, _ = isRocketchatRoom(d.buf); rooms { // which the record begins
-				return d.rocketchatRoom(in.Options, raw)
+				return d.rocketchatRoom(in.Options, ids, raw)
 			}
-			return d.rocketchatMessage(in.Options, titles, raw)
+			return d.rocketchatMessage(in.Options, titles, ids, raw)
 		}, "count", &count)(yield)
 	}
+}
+
+// rocketchatIDs makes ids unique. Those that a server draws are so, of users, rooms
+// and messages; those that each server has (GENERAL, rocket.cat) and user names are
+// not, and get a key of the server.
+type rocketchatIDs struct{ server func() string }
+
+func (i rocketchatIDs) account(m *argus.Message, id string) string {
+	if id == "" || len(id) >= argus.LongID {
+		return id
+	}
+	accountsReach(m, argus.ReachServer)
+	return argus.Within(id, i.server())
+}
+
+func (i rocketchatIDs) room(m *argus.Message, id string) string {
+	if id == "" || len(id) >= argus.LongID {
+		return id
+	}
+	m.ConversationReach = argus.ReachServer
+	return argus.Within(id, i.server())
+}
+
+// rocketchatServer names the server of a file by the least of its users' ids: of
+// users.json beside it, else of those who are in the file. An export that has more
+// of them has the same server as long as it has no lesser one.
+func rocketchatServer(ctx context.Context, in Input) (least string) {
+	see := func(id string) {
+		if len(id) >= argus.LongID && (least == "" || id < least) {
+			least = strings.Clone(id)
+		}
+	}
+	for raw := range in.siblingRecords(ctx, "users.json", "_id") {
+		if beginsRocketchatUser([]byte(raw)) {
+			see(insideText(raw, "_id"))
+		}
+	}
+	if least != "" {
+		return least
+	}
+	d := newDocument(in, shape{lists: func(key string) bool { return rocketchatLists[key] }, begins: func(b []byte) bool {
+		return beginsRocketchatUser(b) || beginsRocketchatRoom(b) || beginsRocketchatMessage(b)
+	}})
+	for _, err := range d.items(ctx, func(raw string) (*argus.Message, error) {
+		see(insideText(raw, "u", "_id"))
+		see(insideText(raw, "lastMessage", "u", "_id"))
+		if beginsRocketchatUser([]byte(raw[:min(len(raw), peekSize)])) {
+			see(insideText(raw, "_id"))
+		}
+		return nil, nil
+	}) {
+		if err != nil {
+			break // the reading itself meets it, too
+		}
+	}
+	return least
 }
 
 // rocketchatRooms returns the names of rooms.
@@ -141,7 +200,7 @@ const rocketchatRoomLimit = 1 << 20
 // rocketchatKeyID is how many characters of locked content name its key.
 const rocketchatKeyID = 12
 
-func (d *document) rocketchatMessage(options Options, titles map[string]string, raw string) (*argus.Message, error) {
+func (d *document) rocketchatMessage(options Options, titles map[string]string, ids rocketchatIDs, raw string) (*argus.Message, error) {
 	kind, text, described, ciphertext, algorithm, username, name := "", "", "", "", "", "", ""
 	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
@@ -209,7 +268,7 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 		return nil, err
 	}
 	if username != "" && m.Conversation == "" {
-		contact(m, "user", []string{m.ServiceID}, name, username)
+		contact(m, "user", []string{ids.account(m, m.ServiceID)}, name, username)
 		return m, valid(m)
 	}
 	switch locked := cmp.Or(ciphertext, text); {
@@ -225,10 +284,10 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 		return nil, fmt.Errorf("want ts, found none")
 	}
 	m.Title = titles[m.Conversation]
-	m.From = cmp.Or(m.From, m.FromName)
 	if other := rocketchatOther(m.Conversation, m.From); other != "" {
 		m.To = []string{other}
 	}
+	m.From, m.Conversation = ids.account(m, cmp.Or(m.From, m.FromName)), ids.room(m, m.Conversation)
 	return m, valid(m)
 }
 
@@ -286,7 +345,7 @@ func rocketchatSender(m *argus.Message, raw string) error {
 }
 
 // rocketchatRoom makes a message of what the server says of a room.
-func (d *document) rocketchatRoom(options Options, raw string) (*argus.Message, error) {
+func (d *document) rocketchatRoom(options Options, ids rocketchatIDs, raw string) (*argus.Message, error) {
 	var name, shown, topic, description string
 	var in []string
 	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
@@ -321,9 +380,13 @@ func (d *document) rocketchatRoom(options Options, raw string) (*argus.Message, 
 	if err != nil {
 		return nil, err
 	}
-	m.Conversation, m.Title = m.ServiceID, argus.CleanName(cmp.Or(shown, name))
+	m.Conversation, m.Title = ids.room(m, m.ServiceID), argus.CleanName(cmp.Or(shown, name))
 	m.From = cmp.Or(m.From, m.FromName)
 	m.To = others(in, m.From)
+	m.From = ids.account(m, m.From)
+	for i := range m.To {
+		m.To[i] = ids.account(m, m.To[i])
+	}
 	room(m, "room", in, topic, description)
 	return m, valid(m)
 }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"iter"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -240,8 +241,11 @@ type rsmfFile struct {
 	facts []argus.Field
 	// contacts counts the items that are participants.
 	contacts uint64
+	// key is that of ids of the file: of all participants.
+	key string
 }
 
+// rsmfParticipant is one; account is empty where its id counts in the file only.
 type rsmfParticipant struct{ account, name string }
 
 type rsmfChat struct {
@@ -266,6 +270,12 @@ func (f *rsmfFile) read(ctx context.Context, in Input) iter.Seq2[Item, error] {
 				return
 			}
 		}
+		var all []string
+		for id, p := range f.participants {
+			all = append(all, cmp.Or(p.account, p.name, id))
+		}
+		slices.Sort(all)
+		f.key = argus.ReachKey(all...)
 		second := newDocument(in, shape)
 		second.items(ctx, func(raw string) (*argus.Message, error) {
 			switch list := second.under(lists); list {
@@ -316,7 +326,7 @@ func (f *rsmfFile) learn(list, raw string) error {
 	}
 	switch {
 	case list == "participants" && len(f.participants) < rsmfLists:
-		account = accountOf(argus.CleanName(cmp.Or(account, email, id)))
+		account = accountOf(argus.CleanName(cmp.Or(account, email)))
 		f.participants[strings.Clone(id)] = rsmfParticipant{strings.Clone(account), strings.Clone(argus.CleanName(display))}
 	case list == "conversations" && len(f.chats) < rsmfLists:
 		chat.platform, chat.title = strings.Clone(strings.ToLower(platform)), strings.Clone(argus.CleanName(display))
@@ -344,11 +354,35 @@ func (f *rsmfFile) participant(raw string) (*argus.Message, error) {
 		return nil, err
 	}
 	p := f.participants[id]
-	contact(m, "participant", []string{f.account(id)}, p.name)
+	contact(m, "participant", []string{f.account(m, id)}, p.name)
 	return m, valid(m)
 }
 
-func (f *rsmfFile) account(id string) string { return cmp.Or(f.participants[id].account, id) }
+// account returns the account of a participant: what names it beyond the file, else
+// its id with a key of who takes part.
+func (f *rsmfFile) account(m *argus.Message, id string) string {
+	if account := f.participants[id].account; account != "" || id == "" {
+		return account
+	}
+	accountsReach(m, argus.ReachFile)
+	return id + "@" + f.key
+}
+
+// conversation returns the id of a conversation, with a key of who is in it unless
+// it is long enough to be no number of the file.
+func (f *rsmfFile) conversation(m *argus.Message, id string) string {
+	if id == "" || len(id) >= argus.LongID {
+		return id
+	}
+	m.ConversationReach = argus.ReachFile
+	var members []string
+	for _, member := range f.chats[id].members {
+		p := f.participants[member]
+		members = append(members, cmp.Or(p.account, p.name, member))
+	}
+	slices.Sort(members)
+	return argus.Within(id, members...)
+}
 
 // event makes a message of an event.
 func (f *rsmfFile) event(raw string) (*argus.Message, error) {
@@ -391,13 +425,13 @@ func (f *rsmfFile) event(raw string) (*argus.Message, error) {
 	}
 	chat := f.chats[chatID]
 	m.Service = cmp.Or(f.options.Service, chat.platform, "rsmf")
-	m.Conversation, m.Title = chatID, chat.title
+	m.Conversation, m.Title = f.conversation(m, chatID), chat.title
 	m.Extra = append(m.Extra, chat.facts...)
 	if who != "" {
-		m.From, m.FromName = f.account(who), f.participants[who].name
+		m.From, m.FromName = f.account(m, who), f.participants[who].name
 	}
 	for _, id := range others(chat.members, who) {
-		m.To = append(m.To, f.account(id))
+		m.To = append(m.To, f.account(m, id))
 	}
 	switch text := m.Text; {
 	case kind == "join" || kind == "leave":

@@ -128,6 +128,7 @@ type slackChannel struct {
 	id, title string
 	members   []string
 	direct    bool
+	reach     argus.Reach
 }
 
 func slackChannelOf(ctx context.Context, in Input) slackChannel {
@@ -154,7 +155,11 @@ func slackChannelOf(ctx context.Context, in Input) slackChannel {
 			}
 		}
 	}
-	return slackChannel{id: folder, title: folder}
+	c := slackChannel{id: folder, title: folder}
+	if !hasSlackID([]byte(`{"id":"`+folder+`"}`), slackChannelIDs) {
+		c.reach = argus.ReachExport // a name
+	}
+	return c
 }
 
 // slackNames returns the names of accounts.
@@ -377,11 +382,14 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 		m.State |= argus.StateDeleted
 	}
 	keep(m, "bot_id", bot)
-	m.From = cmp.Or(m.From, bot, botName)
+	if m.From = cmp.Or(m.From, bot); m.From == "" {
+		m.From = botName
+		named(m, m.From)
+	}
 	if m.FromName = cmp.Or(m.FromName, argus.CleanName(botName)); m.FromName == "" {
 		m.FromName = names()[m.From]
 	}
-	m.Conversation, m.Title = channel.id, channel.title
+	m.Conversation, m.Title, m.ConversationReach = channel.id, channel.title, channel.reach
 	if channel.direct {
 		m.To = others(channel.members, m.From)
 	}

@@ -389,6 +389,24 @@ func (c *telegramChat) conversation() string {
 	return strings.TrimSpace(c.kind + " " + c.id)
 }
 
+// telegramAccount returns an account as exports write it since 2021. Before, it was
+// a number: that of a user, or with a kind in the bits above the 32nd.
+func telegramAccount(id string) string {
+	n, err := strconv.ParseUint(id, 10, 64)
+	if err != nil {
+		return id
+	}
+	switch low := strconv.FormatUint(n&(1<<32-1), 10); n >> 32 {
+	case 0:
+		return "user" + low
+	case 1:
+		return "chat" + low
+	case 2:
+		return "channel" + low
+	}
+	return id
+}
+
 // telegramMessage becomes a message member by member.
 type telegramMessage struct {
 	*argus.Message
@@ -484,10 +502,16 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 // finish sets what several members say together.
 func (p *telegramMessage) finish() (*argus.Message, error) {
 	p.Conversation, p.Title = p.chat.conversation(), p.chat.name
-	p.From = p.fromID
+	if p.chat.id == "" || !strings.HasPrefix(p.Conversation, "chat") && !strings.HasPrefix(p.Conversation, "channel") {
+		p.ConversationReach = argus.ReachExport // that with whom its account talks
+	}
+	if p.From = telegramAccount(p.fromID); p.From != p.fromID {
+		keep(p.Message, "from_id", p.fromID)
+	}
 	p.FromName = argus.CleanName(p.from)
 	if p.From == "" {
 		p.From, p.FromName = p.FromName, ""
+		named(p.Message, p.From)
 	}
 	if strings.HasPrefix(p.Conversation, "user") && p.chat.kind == "personal_chat" && p.From != p.Conversation && p.From != "" {
 		p.To = []string{p.Conversation}

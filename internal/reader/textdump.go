@@ -428,9 +428,14 @@ func (r *textReading) flush() bool {
 	} else if m.From = from; to != "" {
 		m.To = []string{to}
 		m.Conversation = argus.DirectConversation(from, to)
+		named(m, from, to)
+		m.ConversationReach = m.AccountReach
 	} else {
 		base := path.Base(r.in.Name)
-		m.Conversation = strings.TrimSuffix(base, path.Ext(base))
+		m.Conversation, m.ConversationReach = strings.TrimSuffix(base, path.Ext(base)), argus.ReachFile
+		if r.layout.name != "matrix" { // whose accounts have their server
+			named(m, from)
+		}
 	}
 	if err := m.Valid(); err != nil {
 		raw := r.head.raw + " " + string(r.body)

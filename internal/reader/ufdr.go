@@ -406,6 +406,9 @@ func (c *ufdrChat) part(e *xmlElement) (*argus.Message, error) {
 		for i := range e.inside {
 			p := ufdrParty(&e.inside[i])
 			c.owners.add(p)
+			if p.named {
+				named(c.Message, p.account)
+			}
 			if p.account != "" && len(c.accounts) < ufdrAccounts && !slices.Contains(c.accounts, p.account) {
 				c.accounts = append(c.accounts, strings.Clone(p.account))
 			}
@@ -457,6 +460,7 @@ func (r *ufdrReport) chatItem(end int64) Item {
 	m := *c.Message
 	m.Service = cmp.Or(r.in.Service, m.Service, "ufdr")
 	m.Conversation = c.conversation()
+	c.reach(&m)
 	m.To = others(c.accounts, "")
 	happened(&m, argus.TypeRoom, argus.Facts{Room: &argus.Room{Name: m.Title, Members: c.accounts}}, "chat", strings.Join(c.accounts, ", "))
 	r.records++
@@ -479,6 +483,16 @@ func (c *ufdrChat) conversation() string {
 		return cmp.Or(c.id, c.Title)
 	}
 	return conversationOf(slices.Clone(c.accounts))
+}
+
+// reach says in what the name of the chat is unique.
+func (c *ufdrChat) reach(m *argus.Message) {
+	switch {
+	case strings.Contains(m.Conversation, "|"):
+		m.ConversationReach = max(m.AccountReach, c.AccountReach)
+	case c.id == "":
+		m.ConversationReach = argus.ReachExport // a name
+	}
 }
 
 // isGroupID says whether the id of a conversation is WhatsApp's of a group.
@@ -537,7 +551,7 @@ func ufdrFlatten(m *argus.Message, prefix string, e *xmlElement) {
 // ufdrAccount is a Party: who took part, and how.
 type ufdrAccount struct {
 	account, name, role string
-	owner               bool // of the device
+	owner, named        bool // of the device; no identifier is known
 }
 
 func ufdrParty(model *xmlElement) ufdrAccount {
@@ -554,7 +568,8 @@ func ufdrParty(model *xmlElement) ufdrAccount {
 			p.owner = strings.EqualFold(ufdrValue(e), "true")
 		}
 	}
-	if p.account == "" || p.account == p.name {
+	p.named = p.account == ""
+	if p.named || p.account == p.name {
 		p.account, p.name = cmp.Or(p.account, p.name), ""
 	}
 	return p
@@ -649,6 +664,7 @@ func (r *ufdrReport) place(p *ufdrMessage) {
 	if r.chat != nil {
 		p.toOwner = p.toOwner || p.owners.any(r.chat.accounts)
 		m.Conversation, m.Title = r.chat.conversation(), r.chat.Title
+		r.chat.reach(m)
 		if len(m.To) == 0 {
 			m.To = others(r.chat.accounts, m.From)
 		}
@@ -808,6 +824,9 @@ func (p *ufdrMessage) parties(name string, e *xmlElement) {
 		p.owners.add(party)
 		if party.account == "" {
 			continue
+		}
+		if party.named {
+			named(p.Message, party.account)
 		}
 		if (name == "From" || party.role == "From") && p.From == "" {
 			p.From, p.FromName = party.account, party.name

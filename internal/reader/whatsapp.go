@@ -625,6 +625,7 @@ func (r *whatsappReading) close() (Item, bool) {
 func (r *whatsappReading) message() *argus.Message {
 	m := r.messages.next()
 	m.Service, m.Conversation, m.Title, m.Sent = cmp.Or(r.in.Service, "whatsapp"), r.chat, r.chat, r.sent
+	m.ConversationReach = argus.ReachExport // a name
 	if r.doubt != "" {
 		m.Extra = append(m.Extra, argus.Field{Name: "date_order", Value: r.doubt})
 	}
@@ -647,6 +648,7 @@ func (r *whatsappReading) message() *argus.Message {
 		return m
 	}
 	m.From, m.FromName = r.account(shown)
+	named(m, m.From)
 	readWhatsAppText(m, text, marked)
 	return m
 }
