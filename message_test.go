@@ -315,28 +315,3 @@ func TestReferences(t *testing.T) {
 		t.Errorf("clean name %q", got)
 	}
 }
-
-func TestReceiptBalances(t *testing.T) {
-	var b argus.Bookkeeper
-	b.Add(&argus.Record{Kind: argus.KindOpening, Delivery: 1, Opening: &argus.Opening{Source: "x", Readers: []string{"jsonl/1", "irc/1"}}})
-	b.Add(&argus.Record{Seq: 2, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
-	where := argus.Where{Original: 2, Reader: 2}
-	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{State: argus.StateLocked}, Where: where})
-	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{}, Of: 3, Where: where})
-	b.Add(&argus.Record{Kind: argus.KindSighting, Where: where})
-	for i := range 30 {
-		b.Add(&argus.Record{Kind: argus.KindQuarantined, Where: where, Quarantine: &argus.Quarantine{Reason: "reason " + string(rune('a'+i))}})
-	}
-	r := b.Receipt(nil)
-	want := argus.Counts{Read: 33, Stored: 2, Sightings: 1, Quarantined: 30, Differing: 1, Locked: 1}
-	if r.Counts != want || !r.Counts.Balanced() || r.Files[0].Counts != want {
-		t.Errorf("counts %+v, of the file %+v; want %+v", r.Counts, r.Files[0].Counts, want)
-	}
-	problems := r.Files[0].Problems
-	if len(problems) != 21 || problems[0] != (argus.Tally{Value: argus.OtherReasons, Count: 10}) || !slices.Equal(r.Files[0].Readers, []string{"irc/1"}) {
-		t.Errorf("problems %v, readers %v", problems, r.Files[0].Readers)
-	}
-	if (argus.Counts{Read: 3, Stored: 1, Sightings: 1}).Balanced() {
-		t.Error("an account that loses a record balances")
-	}
-}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/sandbox"
@@ -24,7 +25,7 @@ type intake struct {
 	o        Options
 	delivery argus.DeliveryNumber
 	readers  []string
-	book     argus.Bookkeeper
+	book     account.Bookkeeper
 
 	mu       sync.Mutex
 	progress Progress
