@@ -114,9 +114,12 @@ func setTopic(m *argus.Message, topic, word, told string) {
 	happened(m, argus.TypeRoom, argus.Facts{Room: &argus.Room{Topic: topic}}, word, told)
 }
 
-// polled makes a message a question with answers, a line each behind the words
-// beside it.
+// polled makes a message a question with answers, if there are any, a line each
+// behind the words beside it.
 func polled(m *argus.Message, question string, options []string) {
+	if strings.TrimSpace(question+strings.Join(options, "")) == "" {
+		return
+	}
 	p := &argus.Poll{Question: question, Options: options}
 	lines := []string{question}
 	for _, option := range options {
