@@ -21,6 +21,8 @@ var factsOfRecords = []struct {
 		`text {"location":{"latitude":"51.9","longitude":"4.5","name":"Quay 4"}} here`},
 	{telegramFormat, "poll", `"type":"message","from":"A","from_id":"user1","text":"","poll":{"question":"When?","closed":false,"total_voters":1,"answers":[{"text":"ten","voters":1,"chosen":true},{"text":"eleven","voters":0}]}`,
 		"poll {\"poll\":{\"question\":\"When?\",\"options\":[\"ten\",\"eleven\"]}} When?\n- ten\n- eleven"},
+	{telegramFormat, "list", `"type":"message","from":"A","from_id":"user1","text":"","todo_list":{"title":"Cargo","answers":[{"text":"count","id":1},{"text":{"text":"load"},"id":2}]}`,
+		"text  Cargo\n- count\n- load"},
 	{telegramFormat, "call", `"type":"service","actor":"A","actor_id":"user1","action":"phone_call","duration_seconds":12,"discard_reason":"hangup","text":""`,
 		`call {"call":{"seconds":12,"answered":"yes"}} phone_call; duration_seconds: 12; discard_reason: hangup`},
 	{telegramFormat, "call that nobody took", `"type":"service","actor":"A","actor_id":"user1","action":"phone_call","discard_reason":"missed","text":""`,
@@ -94,18 +96,22 @@ var factsOfRecords = []struct {
 		`notice  callMessage: {"hangupMessage":{"id":1}}`},
 }
 
-// TestFacts reads one record of each kind and compares its type, facts and text.
-func TestFacts(t *testing.T) {
+// fileOfRecord is a file of a format with one record.
+func fileOfRecord(format *Format, record string) []byte {
 	around := map[*Format][2]string{
 		telegramFormat: {`{"name":"A","type":"personal_chat","id":1,"messages":[{"id":1,"date":"2021-02-14T12:00:00",`, `}]}`},
 		facebookFormat: {`{"participants":[{"name":"A"},{"name":"B"}],"messages":[{`, `}],"title":"B"}`},
 		slackFormat:    {`[{`, `}]`}, discordFormat: {`{"guild":{"id":"1"},"channel":{"id":"2"},"messages":[{`, `}]}`},
 		matrixFormat: {`{"chunk":[{`, `}]}`}, rocketchatFormat: {`{"messages":[{`, `}]}`}, signalFormat: {`{`, `}`},
 	}
+	return []byte(around[format][0] + record + around[format][1])
+}
+
+// TestFacts reads one record of each kind and compares its type, facts and text.
+func TestFacts(t *testing.T) {
 	for _, r := range factsOfRecords {
 		t.Run(r.format.Name+"/"+r.name, func(t *testing.T) {
-			file := around[r.format][0] + r.record + around[r.format][1]
-			items := checkReader(t, r.format, input("f", []byte(file), Options{}))
+			items := checkReader(t, r.format, input("f", fileOfRecord(r.format, r.record), Options{}))
 			if len(items) != 1 || items[0].Message == nil {
 				t.Fatalf("%+v", items)
 			}

@@ -562,16 +562,26 @@ func (p *telegramMessage) carried() {
 		sentPlace(p.Message, argus.Location{Latitude: insideText(at, "latitude"), Longitude: insideText(at, "longitude"),
 			Name: strings.TrimSpace(insideText(p.raw, "place_name") + " " + insideText(p.raw, "address"))})
 	}
-	poll := inside(p.raw, "poll")
-	if poll == "" {
-		return
+	if question, answers := telegramList(inside(p.raw, "poll"), "question"); question != "" || answers != nil {
+		polled(p.Message, question, answers)
 	}
+	if title, things := telegramList(inside(p.raw, "todo_list"), "title"); title != "" || things != nil {
+		lines := append([]string{p.Text, title}, things...)
+		for i := range things {
+			lines[i+2] = "- " + things[i]
+		}
+		p.Text = strings.TrimSpace(strings.Join(lines, "\n"))
+	}
+}
+
+// telegramList reads a heading and what is to choose or to do, each text or an object
+// with a text.
+func telegramList(raw, heading string) (title string, list []string) {
 	words := func(raw, key string) string { return cmp.Or(insideText(raw, key), insideText(raw, key, "text")) }
-	var options []string
-	for answer := range listed(inside(poll, "answers")) {
-		options = append(options, words(answer, "text"))
+	for one := range listed(inside(raw, "answers")) {
+		list = append(list, words(one, "text"))
 	}
-	polled(p.Message, words(poll, "question"), options)
+	return words(raw, heading), list
 }
 
 // happened makes what the service recorded. Members are named as they are shown.
