@@ -145,6 +145,7 @@ type Was struct {
 	Kind      Kind
 	Differing bool
 	Locked    bool
+	Type      Type
 }
 
 // texts yields the strings of a record's parts.

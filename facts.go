@@ -233,6 +233,18 @@ func (f *Facts) stated() bool {
 		f.Location != nil || f.Device != nil || f.Poll != nil)
 }
 
+// fit says whether the facts are those of a type: a text may have a contact and a
+// location, another type what it is of.
+func (f *Facts) fit(t Type) bool {
+	if f == nil {
+		return true
+	}
+	text := t == TypeText
+	return (f.Call == nil || t == TypeCall) && (f.Contact == nil || text || t == TypeContact) && (f.Room == nil || t == TypeRoom) &&
+		(f.Membership == nil || t == TypeMembership) && (f.Reaction == nil || t == TypeReaction) &&
+		(f.Location == nil || text || t == TypeLocation) && (f.Device == nil || t == TypeDevice) && (f.Poll == nil || t == TypePoll)
+}
+
 // texts yields every string of the facts.
 func (f *Facts) texts(yield func(string) bool) {
 	if f == nil {

@@ -181,7 +181,8 @@ func (h *Hash) UnmarshalText(text []byte) error {
 // a truncated SHA-256 over service, conversation, sender, sent second and the
 // service's own id, or the content and Repeat where the service gives none. Of a
 // message whose id is at least LongID bytes long, the second is left out. The
-// content of what has facts is those and not the line that a reader made of them.
+// content of what has facts is those and not the line that a reader made of them;
+// of a text, it is its words, if it has any.
 // It does not depend on container, order, delivery or reader.
 type ID [16]byte
 
@@ -269,14 +270,18 @@ func (h *Hasher) Identity(m *Message) (ID, Version) {
 	return id, version
 }
 
-// content appends what a message says. A reader's line for facts says nothing.
+// content appends what a message says: words, or facts, beside which a reader's
+// line says nothing.
 func (h *Hasher) content(m *Message) {
-	if m.Facts.stated() {
-		h.num(uint64(m.Type) + 1)
-		m.Facts.identity(h)
-	} else {
+	if !m.saysFacts() {
 		h.num(0)
 		h.str(m.Text)
+	} else {
+		h.num(uint64(m.Type) + 1)
+		if m.Type == TypePoll {
+			h.str(m.Text) // somebody's words may be in it
+		}
+		m.Facts.identity(h)
 	}
 	h.num(uint64(len(m.Attachments)))
 	for i := range m.Attachments {
@@ -295,6 +300,13 @@ func (h *Hasher) content(m *Message) {
 	}
 	h.num(1)
 	h.str(string(m.Locked.Payload))
+}
+
+// saysFacts says whether the facts are what a message says, and not the text. Of a
+// text with words they are not: one source may have the place that was sent with
+// them, and another the words alone.
+func (m *Message) saysFacts() bool {
+	return m.Facts.stated() && (m.Type != TypeText || m.Text == "")
 }
 
 // str appends a string so that no two lists of strings look the same.
@@ -353,8 +365,11 @@ func (m *Message) Aside() Message {
 	a := *m
 	a.Text = ""
 	a.Locked = nil
-	if m.Facts.stated() {
-		a.Text, a.Facts = m.Text, nil // the line is the reader's, the facts are proved
+	if m.saysFacts() {
+		a.Facts = nil // they are proved
+		if m.Type != TypePoll {
+			a.Text = m.Text // the line is the reader's
+		}
 		if m.Facts.Replies != 0 {
 			a.Facts = &Facts{Replies: m.Facts.Replies}
 		}
@@ -430,6 +445,10 @@ func (m *Message) Valid() error {
 		return fmt.Errorf("the message names no sender")
 	case int(m.Type) >= len(TypeWords):
 		return fmt.Errorf("the message is of the type %d, which this version does not know", m.Type)
+	case max(int(m.AccountReach), int(m.ConversationReach)) >= len(reachWords):
+		return fmt.Errorf("the message has an id of a reach that this version does not know")
+	case !m.Facts.fit(m.Type):
+		return fmt.Errorf("the message is of the type %s and has facts of another", m.Type)
 	case max(len(m.To), len(m.Attachments), len(m.Extra), m.Facts.longest()) > MaxList:
 		return fmt.Errorf("the message has a list of more than %d", MaxList)
 	case !m.validText():

@@ -178,6 +178,44 @@ func TestIdentityStaysAsItIs(t *testing.T) {
 	}
 }
 
+// Facts take the place of a reader's line; beside somebody's own words they are a
+// statement of this copy. What a copy adds is what its version does not prove.
+func TestFactsAndWords(t *testing.T) {
+	place := &argus.Facts{Location: &argus.Location{Latitude: "51.9"}, Replies: 2}
+	other := &argus.Facts{Location: &argus.Location{Latitude: "51.8"}}
+	poll := &argus.Facts{Poll: &argus.Poll{Question: "when?"}}
+	for name, tt := range map[string]struct {
+		a, b argus.Message
+		same bool
+		// adds is what the first adds to a message that it equals.
+		text  string
+		facts *argus.Facts
+	}{
+		"two lines for one call":         {message(argus.TypeCall, "call: in", &argus.Facts{Call: &argus.Call{Seconds: 5}}), message(argus.TypeCall, "call, 5 s", &argus.Facts{Call: &argus.Call{Seconds: 5}}), true, "call: in", nil},
+		"two calls":                      {message(argus.TypeCall, "call", &argus.Facts{Call: &argus.Call{Seconds: 5}}), message(argus.TypeCall, "call", &argus.Facts{Call: &argus.Call{Seconds: 6}}), false, "call", nil},
+		"words with a place and without": {message(argus.TypeText, "here", place), message(argus.TypeText, "here", nil), true, "", place},
+		"other words with a place":       {message(argus.TypeText, "here", place), message(argus.TypeText, "there", place), false, "", place},
+		"two places without words":       {message(argus.TypeText, "", place), message(argus.TypeText, "", other), false, "", &argus.Facts{Replies: 2}},
+		"a place and nothing":            {message(argus.TypeText, "", other), message(argus.TypeText, "", nil), false, "", nil},
+		"a poll with other words":        {message(argus.TypePoll, "look: when?", poll), message(argus.TypePoll, "when?", poll), false, "", nil},
+		"two notices":                    {message(argus.TypeNotice, "pinned 1", nil), message(argus.TypeNotice, "pinned 2", nil), false, "", nil},
+		"a draft and a text":             {message(argus.TypeDraft, "x", nil), message(argus.TypeText, "x", nil), false, "", nil},
+	} {
+		a, versionA := tt.a.Identity()
+		b, versionB := tt.b.Identity()
+		if (a == b) != tt.same || (versionA == versionB) != tt.same {
+			t.Errorf("%s: one message %v, one version %v, want %v", name, a == b, versionA == versionB, tt.same)
+		}
+		if aside := tt.a.Aside(); aside.Text != tt.text || !cmp.Equal(aside.Facts, tt.facts) {
+			t.Errorf("%s: a copy adds %q %+v", name, aside.Text, aside.Facts)
+		}
+	}
+}
+
+func message(kind argus.Type, text string, facts *argus.Facts) argus.Message {
+	return argus.Message{Service: "sky", From: "A", Type: kind, Text: text, Facts: facts}
+}
+
 func TestMessageJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawMessage(t)
@@ -237,7 +275,16 @@ func TestValid(t *testing.T) {
 			m.Sent = argus.At(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "", 0, argus.Day)
 		},
 		"locked and empty": func(m *argus.Message) { m.State = argus.StateLocked },
-		"not UTF-8":        func(m *argus.Message) { m.Extra = []argus.Field{{Name: "x", Value: "\xff"}} },
+		"facts of another type": func(m *argus.Message) {
+			m.Type, m.Facts = argus.TypeContact, &argus.Facts{Call: &argus.Call{}}
+		},
+		"a text with a call":   func(m *argus.Message) { m.Facts = &argus.Facts{Call: &argus.Call{}} },
+		"a type of the future": func(m *argus.Message) { m.Type = argus.Type(len(argus.TypeWords)) },
+		"a reach of none":      func(m *argus.Message) { m.AccountReach = 4 },
+		"facts not UTF-8": func(m *argus.Message) {
+			m.Facts = &argus.Facts{Contact: &argus.Contact{Names: []string{"\xff"}}}
+		},
+		"not UTF-8": func(m *argus.Message) { m.Extra = []argus.Field{{Name: "x", Value: "\xff"}} },
 	} {
 		m := good()
 		if err := m.Valid(); err != nil {
@@ -266,30 +313,5 @@ func TestReferences(t *testing.T) {
 	}
 	if got := argus.CleanName("\u200e \u202aAli\u202c\ufeff "); got != "Ali" {
 		t.Errorf("clean name %q", got)
-	}
-}
-
-func TestReceiptBalances(t *testing.T) {
-	var b argus.Bookkeeper
-	b.Add(&argus.Record{Kind: argus.KindOpening, Delivery: 1, Opening: &argus.Opening{Source: "x", Readers: []string{"jsonl/1", "irc/1"}}})
-	b.Add(&argus.Record{Seq: 2, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
-	where := argus.Where{Original: 2, Reader: 2}
-	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{State: argus.StateLocked}, Where: where})
-	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{}, Of: 3, Where: where})
-	b.Add(&argus.Record{Kind: argus.KindSighting, Where: where})
-	for i := range 30 {
-		b.Add(&argus.Record{Kind: argus.KindQuarantined, Where: where, Quarantine: &argus.Quarantine{Reason: "reason " + string(rune('a'+i))}})
-	}
-	r := b.Receipt(nil)
-	want := argus.Counts{Read: 33, Stored: 2, Sightings: 1, Quarantined: 30, Differing: 1, Locked: 1}
-	if r.Counts != want || !r.Counts.Balanced() || r.Files[0].Counts != want {
-		t.Errorf("counts %+v, of the file %+v; want %+v", r.Counts, r.Files[0].Counts, want)
-	}
-	problems := r.Files[0].Problems
-	if len(problems) != 21 || problems[0] != (argus.Tally{Value: argus.OtherReasons, Count: 10}) || !slices.Equal(r.Files[0].Readers, []string{"irc/1"}) {
-		t.Errorf("problems %v, readers %v", problems, r.Files[0].Readers)
-	}
-	if (argus.Counts{Read: 3, Stored: 1, Sightings: 1}).Balanced() {
-		t.Error("an account that loses a record balances")
 	}
 }

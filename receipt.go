@@ -1,11 +1,5 @@
 package argus
 
-import (
-	"cmp"
-	"maps"
-	"slices"
-)
-
 // Receipt is the balanced account of one delivery: what was handed over and
 // what became of it.
 type Receipt struct {
@@ -36,123 +30,102 @@ type Tally struct {
 	Count uint64 `json:"count"`
 }
 
-// maxReasons is the most different reasons that are told apart in a file.
-const maxReasons = 20
-
 // OtherReasons stands for the reasons beyond the most that are told apart.
 const OtherReasons = "other reasons"
 
-// Bookkeeper makes a delivery's receipt from its records, given in order.
-type Bookkeeper struct {
-	receipt Receipt
-	first   uint64 // sequence number of the opening
-	look    look
-	place   map[uint64]int // of the file, by the sequence number of its record
-	reasons []map[string]uint64
-	// now and old are messages of earlier deliveries that this one has, too: the
-	// last generation of mostSeen to twice as many.
-	now, old map[uint64]struct{}
+// Completeness is what the records of a delivery say about what is not among
+// them. Each number is a finding to ask the source about, not an error: a
+// message may have been deleted, an export may be meant to hold one side. Messages
+// and calls are looked at; running numbers are of records of every type.
+// (L25)
+type Completeness struct {
+	// Conversations counts those that are looked at, at most 65,536, and
+	// Accounts the accounts that send, as many. BeyondLook counts the messages of
+	// other conversations, AccountsBeyond those of other accounts.
+	Conversations  uint64 `json:"conversations"`
+	Accounts       uint64 `json:"accounts"`
+	BeyondLook     uint64 `json:"messages_beyond_look,omitempty"`
+	AccountsBeyond uint64 `json:"messages_of_accounts_beyond_look,omitempty"`
+
+	// Named counts the attachments that messages name, Missing those of them
+	// whose bytes are not held.
+	Named   uint64 `json:"attachments_named"`
+	Missing uint64 `json:"attachments_missing"`
+
+	// Series counts the running numbers of services, and Unseen the numbers
+	// between the first and the last of each that no message has. A series is one
+	// of which more numbers are seen than not: others run through more than was
+	// handed over. Numbers run through the whole service if they are a series
+	// there and none comes twice, else through conversations, else through what
+	// an account sends.
+	Series uint64 `json:"number_series"`
+	Unseen uint64 `json:"numbers_unseen"`
+
+	// OneSided counts the conversations of two or more messages and calls, with
+	// somebody to hear them, in which only one account speaks.
+	OneSided uint64 `json:"conversations_one_sided"`
+
+	// Backwards counts the steps from one message to the next of the same
+	// conversation in the same file that go against the time order which most
+	// steps in the conversation have. What the delivery has already is no step.
+	Backwards uint64 `json:"steps_against_time"`
+
+	// Replies counts the answers that messages say they have ([Facts.Replies]) and
+	// that are not there.
+	Replies uint64 `json:"replies_missing,omitempty"`
+
+	// Unnamed counts the accounts of devices' owners whom the source does not name
+	// ([OwnerOf]).
+	Unnamed uint64 `json:"owners_unnamed,omitempty"`
+
+	// In are the services, the conversations and then the accounts in which
+	// something is missing, those with most of it first, at most 100 of each; More
+	// counts the others.
+	In   []Gap `json:"in,omitempty"`
+	More Gaps  `json:"more,omitzero"`
+
+	// Stated counts the files that say how many records they have, and Differs
+	// those in which another number was found. Differing are the first of them.
+	Stated    uint64        `json:"files_stating_a_count"`
+	Differs   uint64        `json:"files_of_another_count"`
+	Differing []StatedCount `json:"differing,omitempty"`
 }
 
-// mostSeen is how many messages of earlier deliveries are remembered.
-const mostSeen = 1 << 18
-
-// again says whether the delivery has had a copy of an earlier one's message.
-func (b *Bookkeeper) again(of uint64) bool {
-	_, now := b.now[of]
-	_, old := b.old[of]
-	if now || old {
-		return true
-	}
-	if b.now == nil || len(b.now) >= mostSeen {
-		b.now, b.old = map[uint64]struct{}{}, b.now
-	}
-	b.now[of] = struct{}{}
-	return false
+// Gap is what is missing in one conversation, of what one account sent, or
+// among the numbers of a service.
+type Gap struct {
+	Service string `json:"service"`
+	// Conversation is set for one, Account for one; neither for a service.
+	// Longer names than 256 bytes are cut.
+	Conversation string `json:"conversation,omitempty"`
+	Account      string `json:"account,omitempty"`
+	Missing      uint64 `json:"attachments_missing,omitempty"`
+	// Unseen of the numbers from First to Last are not seen.
+	Unseen uint64 `json:"numbers_unseen,omitempty"`
+	First  uint64 `json:"first_number,omitempty"`
+	Last   uint64 `json:"last_number,omitempty"`
+	// Only is the account that speaks in a conversation of one side. OneSided
+	// counts the conversations in which an account is that.
+	Only      string `json:"only,omitempty"`
+	OneSided  uint64 `json:"conversations_one_sided,omitempty"`
+	Backwards uint64 `json:"steps_against_time,omitempty"`
+	Replies   uint64 `json:"replies_missing,omitempty"`
 }
 
-// Add counts a record.
-func (b *Bookkeeper) Add(r *Record) {
-	switch r.Kind {
-	case KindOpening:
-		b.receipt.Delivery, b.receipt.Opening, b.first = r.Delivery, *r.Opening, r.Seq
-		return
-	case KindOriginal, KindDerived:
-		if b.place == nil {
-			b.place = map[uint64]int{}
-		}
-		b.place[r.Seq] = len(b.receipt.Files)
-		b.receipt.Files = append(b.receipt.Files, FileAccount{Original: *r.Original})
-		b.reasons = append(b.reasons, nil)
-		return
-	case KindMessage, KindSighting, KindQuarantined, KindAttachment, KindStated, KindSealed, KindKey, KindOpened,
-		KindWithdrawn, KindReleased, KindDestroyed, KindReading, KindAmendment:
-	}
-	b.receipt.Counts.Add(r)
-	if r.Message != nil {
-		b.look.add(r, r.Of >= max(b.first, 1) || r.Of > 0 && b.again(r.Of))
-	}
-	if r.Message != nil || r.Kind == KindQuarantined || r.Kind == KindSealed {
-		b.look.item(r.Where)
-	}
-	at, ok := b.place[r.Where.Original]
-	if !ok {
-		return
-	}
-	file := &b.receipt.Files[at]
-	if r.Kind == KindStated {
-		b.look.stated(r.Stated, r.Where, file.Original.Path)
-	}
-	file.Counts.Add(r)
-	if name := b.Reader(r.Where); name != "" && !slices.Contains(file.Readers, name) {
-		file.Readers = append(file.Readers, name)
-	}
-	if r.Kind != KindQuarantined {
-		return
-	}
-	if b.reasons[at] == nil {
-		b.reasons[at] = map[string]uint64{}
-	}
-	reason := r.Quarantine.Reason
-	if _, known := b.reasons[at][reason]; !known && len(b.reasons[at]) >= maxReasons {
-		reason = OtherReasons
-	}
-	b.reasons[at][reason]++
+// Gaps counts conversations and accounts with something missing.
+type Gaps struct {
+	Conversations uint64 `json:"conversations,omitempty"`
+	Accounts      uint64 `json:"accounts,omitempty"`
 }
 
-// Reader names the reader that found a place, "" for none.
-func (b *Bookkeeper) Reader(w Where) string {
-	if i := int(w.Reader) - 1; i >= 0 && i < len(b.receipt.Opening.Readers) {
-		return b.receipt.Opening.Readers[i]
-	}
-	return ""
-}
-
-// Counts is the account so far.
-func (b *Bookkeeper) Counts() Counts { return b.receipt.Counts }
-
-// Receipt returns the account of what was added, with the delivery's seal if
-// there is one.
-func (b *Bookkeeper) Receipt(seal *Seal) *Receipt {
-	receipt := b.receipt
-	receipt.Seal = seal
-	receipt.Completeness = b.look.result()
-	receipt.Files = slices.Clone(b.receipt.Files)
-	for i := range receipt.Files {
-		reasons := b.reasons[i]
-		receipt.Files[i].Problems = slices.SortedFunc(tallies(reasons), func(a, b Tally) int {
-			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
-		})
-	}
-	return &receipt
-}
-
-func tallies(counts map[string]uint64) func(yield func(Tally) bool) {
-	return func(yield func(Tally) bool) {
-		for _, value := range slices.Sorted(maps.Keys(counts)) {
-			if !yield(Tally{value, counts[value]}) {
-				return
-			}
-		}
-	}
+// StatedCount is how many records a source says that it has.
+type StatedCount struct {
+	// File is its path in the delivery, with the path in it if it is an archive.
+	File string `json:"file"`
+	// What is the source's own word for it: "count of smses".
+	What string `json:"what"`
+	// Stated is what it says, Found what was read: messages and quarantined
+	// pieces.
+	Stated uint64 `json:"stated"`
+	Found  uint64 `json:"found"`
 }

@@ -3,6 +3,7 @@ package argus
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 )
 
@@ -353,10 +354,75 @@ type Counts struct {
 	Locked uint64 `json:"locked"`
 	// Sealed counts, among Stored, the messages that were encrypted to a judge.
 	Sealed uint64 `json:"sealed,omitempty"`
+	// Beside counts, among Stored, what is no message ([Type.IsMessage]), by type.
+	Beside TypeCounts `json:"beside,omitzero"`
 }
 
 // Balanced says whether nothing was lost.
 func (c Counts) Balanced() bool { return c.Read == c.Stored+c.Sightings+c.Quarantined }
+
+// Messages counts, among Stored, what people say to each other.
+func (c Counts) Messages() uint64 {
+	n := c.Stored
+	for _, beside := range c.Beside.All() {
+		n -= min(n, beside)
+	}
+	return n
+}
+
+// TypeCounts counts records by type, but for messages.
+type TypeCounts struct {
+	Call       uint64 `json:"call,omitempty"`
+	Contact    uint64 `json:"contact,omitempty"`
+	Room       uint64 `json:"room,omitempty"`
+	Membership uint64 `json:"membership,omitempty"`
+	Reaction   uint64 `json:"reaction,omitempty"`
+	Location   uint64 `json:"location,omitempty"`
+	Device     uint64 `json:"device,omitempty"`
+	Draft      uint64 `json:"draft,omitempty"`
+	Notice     uint64 `json:"notice,omitempty"`
+	Note       uint64 `json:"note,omitempty"`
+}
+
+// of returns the count of a type, nil for a message and for a type that is not
+// known.
+func (c *TypeCounts) of(t Type) *uint64 {
+	switch t {
+	case TypeCall:
+		return &c.Call
+	case TypeContact:
+		return &c.Contact
+	case TypeRoom:
+		return &c.Room
+	case TypeMembership:
+		return &c.Membership
+	case TypeReaction:
+		return &c.Reaction
+	case TypeLocation:
+		return &c.Location
+	case TypeDevice:
+		return &c.Device
+	case TypeDraft:
+		return &c.Draft
+	case TypeNotice:
+		return &c.Notice
+	case TypeNote:
+		return &c.Note
+	case TypeText, TypePoll:
+	}
+	return nil
+}
+
+// All yields the types that were counted, in their order.
+func (c TypeCounts) All() iter.Seq2[Type, uint64] {
+	return func(yield func(Type, uint64) bool) {
+		for t := range Type(len(TypeWords)) {
+			if n := c.of(t); n != nil && *n > 0 && !yield(t, *n) {
+				return
+			}
+		}
+	}
+}
 
 // Add counts a record.
 func (c *Counts) Add(r *Record) {
@@ -364,6 +430,9 @@ func (c *Counts) Add(r *Record) {
 	if r.Gone&GoneStatement == 0 {
 		was = Was{Kind: r.Kind, Differing: r.Kind == KindMessage && r.Of != 0,
 			Locked: r.Kind == KindMessage && r.Message != nil && r.Message.State&StateLocked != 0}
+		if r.Message != nil {
+			was.Type = r.Message.Type
+		}
 	}
 	switch was.Kind {
 	case KindMessage, KindSealed:
@@ -377,6 +446,9 @@ func (c *Counts) Add(r *Record) {
 		}
 		if was.Kind == KindSealed {
 			c.Sealed++
+		}
+		if beside := c.Beside.of(was.Type); beside != nil {
+			*beside++
 		}
 	case KindSighting:
 		c.Read++
@@ -420,6 +492,13 @@ func (s *Seal) Check() error {
 	if !s.Counts.Balanced() {
 		return fmt.Errorf("delivery %s does not balance: read %d, stored %d, sightings %d, quarantined %d",
 			s.Delivery, s.Counts.Read, s.Counts.Stored, s.Counts.Sightings, s.Counts.Quarantined)
+	}
+	left := s.Counts.Stored
+	for kind, n := range s.Counts.Beside.All() {
+		if n > left {
+			return fmt.Errorf("delivery %s stored %d, and more than that are no messages (%s: %d)", s.Delivery, s.Counts.Stored, kind, n)
+		}
+		left -= n
 	}
 	return nil
 }

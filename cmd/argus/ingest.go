@@ -478,6 +478,9 @@ func printReceipt(o *output, r *argus.Receipt) {
 	o.linef("%s  %s", o.bold(r.Delivery.String()), plain(r.Opening.Source))
 	c := r.Counts
 	o.linef("  read %s = stored %s + sightings %s + quarantined %s", group(c.Read), group(c.Stored), group(c.Sightings), group(c.Quarantined))
+	if beside := besideMessages(c.Beside); beside != "" {
+		o.linef("  stored are %s, and beside them %s", count(c.Messages(), "message", "messages"), beside)
+	}
 	if c.Differing > 0 {
 		o.linef("  %s from a message that was known (edited, deleted, other content)", count(c.Differing, "copy differs", "copies differ"))
 	}
@@ -498,6 +501,15 @@ func printReceipt(o *output, r *argus.Receipt) {
 	} else {
 		o.linef("  not sealed: its ingest goes on or was interrupted (argus ingest --resume)")
 	}
+}
+
+// besideMessages lists what is no message, by type.
+func besideMessages(c argus.TypeCounts) string {
+	var list []string
+	for kind, n := range c.All() {
+		list = append(list, count(n, kind.String(), kind.String()+"s"))
+	}
+	return strings.Join(list, ", ")
 }
 
 // printFiles prints what became of each file, or of the first and of those

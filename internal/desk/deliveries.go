@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
@@ -117,7 +118,7 @@ func (p *permit) limit(shown *Delivery) {
 
 // account reads a delivery once and fills in what became of each file.
 func (d *Desk) account(ctx context.Context, shown *Delivery) error {
-	var book argus.Bookkeeper
+	var book account.Bookkeeper
 	for r, err := range d.parts.Evidence.Records(ctx, shown.Delivery) {
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/account"
 )
 
 // What Append takes can be read again, or it does not take it: large fields
@@ -385,7 +386,7 @@ func TestForgedShapes(t *testing.T) {
 			deliveries[1] = append(deliveries[1], rawBlock{statements: [][]byte{tt.statement}, contents: [][]byte{tt.content}})
 			forge(t, dir, []argus.DeliveryNumber{1}, deliveries)
 			reader := openTest(t, dir, Options{ReadOnly: true})
-			var book argus.Bookkeeper
+			var book account.Bookkeeper
 			var err error
 			for r, e := range reader.From(t.Context(), 1) {
 				if err = e; e == nil {

@@ -402,7 +402,7 @@ func TestRepeats(t *testing.T) {
 	seen := map[argus.ID]bool{}
 	for range 5 {
 		m := minute()
-		id, _ := p.identity(m)
+		id, _ := p.identity(m, "")
 		if seen[id] {
 			t.Errorf("repeat %d has the identity of another", m.Repeat)
 		}
@@ -413,14 +413,52 @@ func TestRepeats(t *testing.T) {
 	}
 	second := minute()
 	second.Sent.Precision = argus.Second
-	first, _ := p.identity(second)
-	if again, _ := p.identity(second); again != first {
+	first, _ := p.identity(second, "")
+	if again, _ := p.identity(second, ""); again != first {
 		t.Error("where a message may stand twice, two equal ones in one second are one")
 	}
 	p = newRepeats("irc/2")
-	first, _ = p.identity(second)
-	if again, _ := p.identity(second); again == first || second.Repeat != 1 {
+	first, _ = p.identity(second, "")
+	if again, _ := p.identity(second, ""); again == first || second.Repeat != 1 {
 		t.Error("in a log, two equal messages in one second are two")
+	}
+}
+
+// Where a source states more than the second, equal messages of two moments are
+// two, and those of one moment are one; each receiver and each device counts for
+// itself.
+func TestRepeatsWithinASecond(t *testing.T) {
+	p := newRepeats("jsonl/2")
+	for _, step := range []struct {
+		micros     int64
+		to, device string
+		want       uint32
+	}{
+		{100_000, "b", "", 0}, {900_000, "b", "", 1}, {100_000, "b", "", 0}, {500_000, "b", "", 2}, {900_000, "b", "", 1},
+		{200_000, "c", "", 0}, {950_000, "c", "", 1}, // a room's copies for another member
+		{130_000, "b", "phone 2", 0}, {930_000, "b", "phone 2", 1},
+	} {
+		m := &argus.Message{Service: "irc", From: "a", To: []string{step.to}, Text: "ok", Sent: argus.Time{Micros: 60e6 + step.micros, Precision: argus.Milli}}
+		if p.identity(m, step.device); m.Repeat != step.want {
+			t.Errorf("%+v: repeat %d", step, m.Repeat)
+		}
+	}
+	stated := &argus.Message{Service: "irc", From: "a", Text: "ok", Repeat: 7, Sent: argus.Time{Micros: 60e6, Precision: argus.Minute}}
+	for range 2 {
+		if p.identity(stated, ""); stated.Repeat != 7 {
+			t.Errorf("a stated repeat became %d", stated.Repeat)
+		}
+	}
+}
+
+// What is remembered of repeats is bounded, and does not grow with equal ones.
+func TestRepeatsAreBounded(t *testing.T) {
+	p := newRepeats("irc/3")
+	for n := range 3 * repeatsKept {
+		p.identity(&argus.Message{Service: "irc", From: "a", Text: "ok", Sent: argus.Time{Micros: int64(n%(2*repeatsKept)) * 1e6, Precision: argus.Second}}, "")
+	}
+	if len(p.now)+len(p.old) > 2*repeatsKept {
+		t.Errorf("%d and %d are remembered", len(p.now), len(p.old))
 	}
 }
 

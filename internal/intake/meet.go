@@ -3,11 +3,9 @@ package intake
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
-	"github.com/argus-evidence/argus/internal/reader"
 )
 
 // meetings finds the message that a copy is of when two clocks that are apart
@@ -37,8 +35,9 @@ type meetings struct {
 	first  uint64
 	hasher argus.Hasher
 	// devices says whether an earlier delivery may have copies of a device. If
-	// not, those of the service have none to meet.
-	devices bool
+	// not, those of the service have none to meet. several says whether one may have
+	// files of several devices, whose copies met each other.
+	devices, several bool
 	// taken are the seconds of this delivery's copies of messages that met, or
 	// could; old is the generation before.
 	taken, old map[argus.ID]int64
@@ -56,7 +55,10 @@ func newMeetings(ctx context.Context, store *evidence.Store, d argus.DeliveryNum
 	p := &meetings{store: store, delivery: d, first: first, taken: map[argus.ID]int64{}}
 	deliveries, err := store.Deliveries(ctx)
 	for _, d := range deliveries {
-		p.devices = p.devices || d.First < first && (d.Seal == nil || d.Seal.ReadBy == nil || slices.ContainsFunc(d.Seal.ReadBy, ofDevice))
+		may := func(is func(string) bool) bool {
+			return d.First < first && (d.Seal == nil || d.Seal.ReadBy == nil || slices.ContainsFunc(d.Seal.ReadBy, is))
+		}
+		p.devices, p.several = p.devices || may(ofDevice), p.several || may(ofDevices)
 	}
 	return p, err
 }
@@ -64,9 +66,15 @@ func newMeetings(ctx context.Context, store *evidence.Store, d argus.DeliveryNum
 // ofDevice says whether a reader, named as in an opening, reads what one device
 // has.
 func ofDevice(name string) bool {
-	name, _, _ = strings.Cut(name, "/")
-	format, ok := reader.ByName(name)
+	format, ok := formatOf(name)
 	return ok && format.OfDevice
+}
+
+// ofDevices says whether a reader, named as in an opening, reads what several
+// devices have.
+func ofDevices(name string) bool {
+	format, ok := formatOf(name)
+	return ok && format.Devices
 }
 
 // clockOf says whose clock stamped what a reader, named as in an opening, found.
@@ -91,7 +99,8 @@ func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	if p == nil || p.first == 1 || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
 		return nil
 	}
-	if !p.devices && m.Sent.Clock == argus.ClockService {
+	apart := p.devices || m.Sent.Clock != argus.ClockService
+	if !apart && !p.several {
 		return nil
 	}
 	known, err := p.before(r.ID)
@@ -101,6 +110,9 @@ func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	if len(known) > 0 {
 		p.take(r.ID, m)
 		return nil
+	}
+	if followed, err := p.follow(ctx, r); followed || !apart || err != nil {
+		return err
 	}
 	shifted := *m
 	for d := int64(1); d <= meetSeconds; d++ {
@@ -119,6 +131,39 @@ func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 		}
 	}
 	return nil
+}
+
+// follow notes that a copy is of the message that an equal one, of an earlier
+// delivery and of the same kind of clock, met there.
+func (p *meetings) follow(ctx context.Context, copied *argus.Record) (bool, error) {
+	copies, err := p.store.Find(copied.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range copies[:min(len(copies), meetLook)] {
+		if e.Seq >= p.first || !e.Met {
+			continue
+		}
+		r, err := p.store.Get(ctx, e.Seq)
+		if err != nil {
+			return false, err
+		}
+		of, err := p.store.Get(ctx, r.Of)
+		if err != nil {
+			return false, err
+		}
+		if r.Message.Sent.Clock != copied.Message.Sent.Clock || of.Message == nil {
+			continue
+		}
+		moved := *copied.Message
+		moved.Sent = of.Message.Sent
+		if id, version := p.hasher.Identity(&moved); id == r.Met && version == of.Version {
+			p.take(id, copied.Message)
+			copied.Met, copied.Version = id, version
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // before returns the copies of a message in earlier deliveries. What has the id

@@ -126,7 +126,8 @@ func (p *planner) put(_ context.Context, records []*argus.Record) error {
 		if m == nil {
 			continue
 		}
-		if p.different.add(binary.LittleEndian.Uint64(r.ID[:])) { // a hash already
+		id := r.MessageID()
+		if p.different.add(binary.LittleEndian.Uint64(id[:])) { // a hash already
 			r.Of = 1 // a copy; where the first stands is not kept
 		}
 		p.account(m.Service, m.From)

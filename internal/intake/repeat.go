@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"hash/maphash"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -8,46 +9,100 @@ import (
 )
 
 // repeats tells apart the messages of one file that share every fact of their
-// identity and have no ids. Where the source states minutes only, two equal
-// messages in one minute are two messages, and so are two in a second in a log,
-// which has each message once. Elsewhere two in a second are one that
-// was exported twice: in a chat and alone, of both who were in it.
+// identity and have no ids, by Repeat:
 //
-// It remembers the last generation of repeatsKept to twice as many identities;
-// exports bring equal minutes close together.
+//   - in a log, which has each message once, and where the source states minutes
+//     only, by their place: two equal ones are two;
+//   - elsewhere by their moment within the second, where the source states it: "ok"
+//     at .100 and at .900 are two, and "ok" at .100 that stands there twice, in a
+//     chat and alone, was exported twice.
+//
+// They are counted for each device and for each set of receivers apart: the copies
+// that a room sent to its members, or that two phones have, are of one message.
+//
+// It remembers the last generation of repeatsKept to twice as many; exports bring
+// equal minutes and seconds close together.
 type repeats struct {
 	hasher   argus.Hasher
-	now, old map[argus.ID]uint32
+	seed     maphash.Seed
+	now, old map[repeat]uint32
 	log      bool
 }
 
-const repeatsKept = 1 << 18
+// repeat is what is counted: the messages of an identity, or with a moment which
+// of them is of that moment.
+type repeat struct {
+	id     argus.ID
+	of     uint64 // device and receivers
+	moment int64  // microseconds within the second, countOnly for none
+}
+
+const (
+	repeatsKept = 1 << 18
+	countOnly   = -1
+)
 
 // newRepeats is for a file that a reader reads, as name/version.
 func newRepeats(by string) *repeats {
-	name, _, _ := strings.Cut(by, "/")
-	format, ok := reader.ByName(name)
-	return &repeats{now: map[argus.ID]uint32{}, log: ok && format.Log}
+	format, ok := formatOf(by)
+	return &repeats{seed: maphash.MakeSeed(), now: map[repeat]uint32{}, log: ok && format.Log}
 }
 
-// identity returns the identity of a message, having set its Repeat.
-func (p *repeats) identity(m *argus.Message) (argus.ID, argus.Version) {
+// formatOf returns the format of a reader, named as in an opening.
+func formatOf(name string) (*reader.Format, bool) {
+	name, _, _ = strings.Cut(name, "/")
+	return reader.ByName(name)
+}
+
+// identity returns the identity of a message, having set its Repeat, unless the
+// source stated one.
+func (p *repeats) identity(m *argus.Message, device string) (argus.ID, argus.Version) {
 	id, version := p.hasher.Identity(m)
 	coarse := m.Sent.Precision == argus.Minute || m.Sent.Precision == argus.Day
-	if m.ServiceID != "" || !coarse && !p.log {
+	placed := p.log || coarse
+	if m.ServiceID != "" || m.Repeat > 0 || !placed && m.Sent.Precision <= argus.Second {
 		return id, version
 	}
-	n, ok := p.now[id]
-	if !ok {
-		n = p.old[id]
+	key := repeat{id, p.of(m, device), countOnly}
+	n := p.count(key)
+	if placed {
+		p.set(key, n+1)
+	} else {
+		at := key
+		at.moment = ((m.Sent.Micros % 1e6) + 1e6) % 1e6
+		if before := p.count(at); before > 0 {
+			n = before - 1
+		} else {
+			p.set(key, n+1)
+			p.set(at, n+1)
+		}
 	}
-	if len(p.now) >= repeatsKept {
-		p.now, p.old = map[argus.ID]uint32{}, p.now
-	}
-	p.now[id] = n + 1
 	if n == 0 {
 		return id, version
 	}
 	m.Repeat = n
 	return p.hasher.Identity(m)
+}
+
+// of tells copies apart that do not count together.
+func (p *repeats) of(m *argus.Message, device string) uint64 {
+	sum := maphash.String(p.seed, device)
+	for _, to := range m.To {
+		sum ^= maphash.String(p.seed, to) * 3
+	}
+	return sum
+}
+
+func (p *repeats) count(key repeat) uint32 {
+	if n, ok := p.now[key]; ok {
+		return n
+	}
+	return p.old[key]
+}
+
+func (p *repeats) set(key repeat, n uint32) {
+	if _, ok := p.now[key]; !ok && len(p.now) >= repeatsKept {
+		p.now, p.old = map[repeat]uint32{}, p.now
+	}
+	p.now[key] = n
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/sandbox"
@@ -24,7 +25,7 @@ type intake struct {
 	o        Options
 	delivery argus.DeliveryNumber
 	readers  []string
-	book     argus.Bookkeeper
+	book     account.Bookkeeper
 
 	mu       sync.Mutex
 	progress Progress
@@ -359,6 +360,7 @@ type reading struct {
 	where   argus.Where // of the file in hand, with its reader
 	name    string
 	repeats *repeats
+	devices *devices
 	behind  int64 // what was read of the file, in bytes
 	found   bool  // whether anything was
 	// over says that the rest of the file is passed over: it broke its reader
@@ -373,7 +375,7 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 			return err
 		}
 		where := argus.Where{Original: record.Seq, Path: label(f.Path), Reader: uint8(slices.Index(in.readers, f.Reader) + 1)}
-		*at = reading{where: where, name: f.Name, repeats: newRepeats(f.Reader), found: f.Problem != ""}
+		*at = reading{where: where, name: f.Name, repeats: newRepeats(f.Reader), devices: newDevices(f.Reader), found: f.Problem != ""}
 		switch {
 		case f.Problem != "":
 			return in.give(ctx, at, in.record(at, reader.Item{Problem: f.Problem}))
@@ -390,9 +392,11 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 		r.Quarantine.Broke = true
 	}
 	if r.Kind == argus.KindMessage {
+		id, version := r.ID, r.Version
 		if err := in.meetings.meet(ctx, r); err != nil {
 			return err
 		}
+		at.devices.meet(r, id, version, e.Item.Device)
 	}
 	at.behind, at.found = r.Where.Offset+r.Where.Length, true
 	return in.give(ctx, at, r)
@@ -461,7 +465,7 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 			reason = err.Error()
 		} else {
 			r := &argus.Record{Kind: argus.KindMessage, Message: m, Where: where}
-			r.ID, r.Version = at.repeats.identity(m)
+			r.ID, r.Version = at.repeats.identity(m, item.Device)
 			if n := r.Size(); n <= evidence.MaxRecord {
 				return r
 			}

@@ -209,7 +209,7 @@ func (in *intake) readVia(ctx context.Context, record *argus.Record, of sandbox.
 	if err != nil {
 		return err
 	}
-	at := reading{where: argus.Where{Original: record.Seq, Reader: 1}, name: of.Name, repeats: newRepeats("")}
+	at := reading{where: argus.Where{Original: record.Seq, Reader: 1}, name: of.Name, repeats: newRepeats(""), devices: newDevices("")}
 	if size == 0 && broke == "" {
 		in.strangers = append(in.strangers, stranger{where: at.where, name: of.Name})
 		return nil

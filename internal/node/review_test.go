@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/intake"
@@ -125,7 +126,7 @@ func TestHarmedStoresDoNotPanic(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			var book argus.Bookkeeper
+			var book account.Bookkeeper
 			for r, err := range s.From(t.Context(), 1) {
 				if err == nil {
 					book.Add(r)

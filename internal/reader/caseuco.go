@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ import (
 //   - Text of an e-mail: its subject, an empty line, its body.
 var caseFormat = &Format{
 	Name:    "case",
-	Version: 1,
+	Version: 2,
 	About:   "CASE/UCO graphs in JSON-LD: messages, e-mails, calls",
 	Checked: "the CASE and UCO example graphs: 10 messages, 5 calls, 24 accounts, 2 refused, 1 graphs without any",
 	Detect:  detectCase,
@@ -99,6 +100,7 @@ type caseGraph struct {
 	threads  map[string]string   // message to thread
 	attached map[string][]string // message to files
 	size     int                 // of all three, about
+	key      string              // of accounts that only their nodes name, made when it is asked for
 	options  Options
 }
 
@@ -292,6 +294,24 @@ func (g *caseGraph) account(id string) (account, name string) {
 	return account, argus.CleanName(name)
 }
 
+// accountOf returns the account and the name of a node in a message. What nothing
+// names but its node is known in the file only, and has a key of all nodes unless it
+// is long enough to be no number.
+func (g *caseGraph) accountOf(m *argus.Message, id string) (account, name string) {
+	account, name = g.account(id)
+	if t := g.things[id]; cmp.Or(t.number, t.address, t.identifier, t.login) != "" || account == "" {
+		return account, name
+	}
+	accountsReach(m, argus.ReachFile)
+	if len(account) >= argus.LongID {
+		return account, name
+	}
+	if g.key == "" {
+		g.key = argus.ReachKey(slices.Sorted(maps.Keys(g.things))...)
+	}
+	return account + "@" + g.key, name
+}
+
 // caseServices are the services of applications that are named by a package.
 var caseServices = map[string]string{
 	"com.whatsapp": "whatsapp", "org.telegram.messenger": "telegram", "org.thoughtcrime.securesms": "signal",
@@ -318,7 +338,7 @@ var caseKinds = []struct{ word, service string }{{"SMS", "sms"}, {"Email", "emai
 // message makes a message of a node, or nothing of a node that is none.
 func (g *caseGraph) message(raw string) (*argus.Message, error) {
 	m := new(argus.Message)
-	id, kind, from, application, subject, body, call := "", "", "", "", "", "", ""
+	id, kind, from, application, subject, body, call, spoken := "", "", "", "", "", "", "", ""
 	var to []string
 	err := caseFacets(raw, func(facet, key, raw string) (err error) {
 		switch name := caseName(key); {
@@ -357,6 +377,9 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 			m.Read, err = g.time(raw)
 		case name == "callType":
 			call = caseValue(raw)
+		case name == "duration" && strings.HasPrefix(facet, "Call"):
+			spoken = caseValue(raw)
+			keepMember(m, key, raw)
 		case name == "allocationStatus" && strings.EqualFold(caseValue(raw), "deleted"):
 			m.State |= argus.StateDeleted
 			addExtra(m, key, raw)
@@ -399,10 +422,17 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 		m.Text = subject + "\n\n" + body
 	}
 	if isCall {
-		happened(m, "call", call)
+		c := argus.Call{Seconds: clockSeconds(spoken)}
+		if directionOf(call) != 0 {
+			c.Direction = map[int]string{-1: "in", 1: "out"}[directionOf(call)]
+		}
+		if c.Answered = answeredIn(c.Seconds); strings.EqualFold(call, "missed") {
+			c.Answered = "no"
+		}
+		called(m, c, "call", call)
 	}
 	keep(m, "@id", id)
-	return m, m.Valid()
+	return m, valid(m)
 }
 
 // contact makes a contact of an account, unless nothing names it.
@@ -417,9 +447,9 @@ func (g *caseGraph) contact(m *argus.Message, id, application string) (*argus.Me
 		return nil, nil
 	}
 	m.Service = g.service(application, "case")
-	contact(m, "account", t.name, accounts)
+	contact(m, "account", accounts, t.name)
 	keep(m, "@id", id)
-	return m, m.Valid()
+	return m, valid(m)
 }
 
 func (g *caseGraph) time(raw string) (argus.Time, error) {
@@ -434,11 +464,11 @@ func (g *caseGraph) time(raw string) (argus.Time, error) {
 func (g *caseGraph) parties(m *argus.Message, id, from string, to []string) {
 	var all []string
 	if from != "" { // a call may not tell who called
-		m.From, m.FromName = g.account(from)
+		m.From, m.FromName = g.accountOf(m, from)
 		all = append(all, m.From)
 	}
 	for _, one := range to {
-		account, name := g.account(one)
+		account, name := g.accountOf(m, one)
 		m.To = append(m.To, account)
 		if name != "" {
 			keep(m, "to", account+" "+name)
@@ -448,13 +478,13 @@ func (g *caseGraph) parties(m *argus.Message, id, from string, to []string) {
 	m.Title = argus.CleanName(thread.name)
 	all = append(all, m.To...)
 	for _, p := range thread.participants {
-		account, _ := g.account(p)
+		account, _ := g.accountOf(m, p)
 		all = append(all, account)
 	}
 	slices.Sort(all)
-	if all = slices.Compact(all); len(all) <= 2 {
-		m.Conversation = strings.Join(all, "|")
-	} else {
-		m.Conversation = cmp.Or(thread.identifier, m.Conversation, strings.Join(all[:min(len(all), participantLimit)], "|"))
+	if all = slices.Compact(all); len(all) <= 2 && !isGroupID(thread.identifier) {
+		m.Conversation, m.ConversationReach = strings.Join(all, "|"), m.AccountReach
+	} else if m.Conversation = cmp.Or(thread.identifier, m.Conversation); m.Conversation == "" {
+		m.Conversation, m.ConversationReach = strings.Join(all[:min(len(all), participantLimit)], "|"), m.AccountReach
 	}
 }

@@ -52,6 +52,9 @@ func checkReader(t testing.TB, f *Format, in Input) []Item {
 			if err := item.Message.Valid(); err != nil {
 				t.Fatalf("item %d: %v", i, err)
 			}
+			if f != jsonlFormat { // which says what its lines say
+				checkType(t, item.Message)
+			}
 		case len(item.Raw) > argus.QuarantineRaw:
 			t.Fatalf("item %d holds %d raw bytes", i, len(item.Raw))
 		}
@@ -95,6 +98,7 @@ type goldenItem struct {
 	Raw     string         `json:"raw,omitempty"`
 	Stated  *argus.Stated  `json:"stated,omitempty"`
 	Where   argus.Where    `json:"where"`
+	Device  string         `json:"device,omitempty"`
 }
 
 // checkGolden compares items with a golden file, or writes it with -update.
@@ -102,7 +106,7 @@ func checkGolden(t *testing.T, path string, items []Item) {
 	t.Helper()
 	shown := []goldenItem{}
 	for _, i := range items {
-		shown = append(shown, goldenItem{i.Message, i.Problem, string(i.Raw), i.Stated, i.Where})
+		shown = append(shown, goldenItem{i.Message, i.Problem, string(i.Raw), i.Stated, i.Where, i.Device})
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -123,5 +127,28 @@ func checkGolden(t *testing.T, path string, items []Item) {
 	}
 	if diff := cmp.Diff(string(want), text.String()); diff != "" {
 		t.Errorf("%s differs (-want +got):\n%s", path, diff)
+	}
+}
+
+// checkType checks that a message has the facts of its type, and the state of the
+// service where nobody sent it.
+func checkType(t testing.TB, m *argus.Message) {
+	t.Helper()
+	f := m.Facts
+	if f == nil {
+		f = &argus.Facts{}
+	}
+	without := map[argus.Type]bool{
+		argus.TypeCall: f.Call == nil, argus.TypeContact: f.Contact == nil, argus.TypeRoom: f.Room == nil, argus.TypeMembership: f.Membership == nil,
+		argus.TypeReaction: f.Reaction == nil, argus.TypeLocation: f.Location == nil, argus.TypeDevice: f.Device == nil, argus.TypePoll: f.Poll == nil,
+	}
+	if without[m.Type] {
+		t.Errorf("a %s has no facts of its own: %q", m.Type, m.Text)
+	}
+	if _, has := without[m.Type]; has && m.Text == "" {
+		t.Errorf("a %s has no readable line", m.Type)
+	}
+	if system := m.State&argus.StateSystem != 0; system != (m.From == "") && (m.Type.IsTurn() || m.Type == argus.TypeReaction) {
+		t.Errorf("a %s from %q: of the service %v", m.Type, m.From, system)
 	}
 }

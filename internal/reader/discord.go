@@ -17,8 +17,9 @@ import (
 //
 //   - Conversation: the channel's id. From: the author's id.
 //   - The types Default, Reply, ChatInputCommand and ContextMenuCommand (numbers
-//     0, 19, 20, 23 in old files) are what people wrote; every other type is the
-//     service's.
+//     0, 19, 20, 23 in old files) are what people wrote. A Call is a call; who was
+//     added, removed or joined, and a new name, are memberships; every other type is
+//     the service's.
 //   - Sent: timestamp; where there is none, the time that an id carries.
 //   - A reference is a reply, or with forwardedMessage a forward.
 //   - An attachment is named by the path under which its bytes were saved, or by
@@ -26,7 +27,7 @@ import (
 //   - messageCount at the end of the file is what the file states of itself.
 var discordFormat = &Format{
 	Name:    "discord",
-	Version: 1,
+	Version: 2,
 	About:   "Discord channels as DiscordChatExporter writes them in JSON",
 	Checked: "invented examples only",
 	Detect:  detectDiscord,
@@ -102,7 +103,8 @@ func (d *document) discordMessage(options Options, channel *discordChannel, raw 
 		case "timestamp":
 			m.Sent, err = isoMember(raw, options)
 		case "timestampEdited":
-			m.State |= argus.StateEdited
+			at, _ := isoMember(raw, options)
+			edited(m, at)
 			addExtra(m, key, raw)
 		case "content":
 			content, err = textOf(m, key, raw)
@@ -144,7 +146,7 @@ func (d *document) discordMessage(options Options, channel *discordChannel, raw 
 	}
 	m.Text = cmp.Or(content, forwarded)
 	if !discordSpoken[kind] {
-		happened(m, kind, content)
+		discordHappened(m, kind, content, raw, options)
 	}
 	if m.ForwardedFrom != "" {
 		m.ForwardedFrom, m.ReplyTo = cmp.Or(reference, "?"), ""
@@ -156,7 +158,41 @@ func (d *document) discordMessage(options Options, channel *discordChannel, raw 
 		}
 		keep(m, "sent", "the time in the id")
 	}
-	return m, m.Valid()
+	return m, valid(m)
+}
+
+// discordHappened makes what the service recorded, by the name of its type or by
+// its number in old files. Who was added or removed is mentioned in it.
+func discordHappened(m *argus.Message, kind, content, raw string, options Options) {
+	var mentioned []string
+	for user := range listed(inside(raw, "mentions")) {
+		if id := insideText(user, "id"); id != "" {
+			mentioned = append(mentioned, id)
+		}
+	}
+	switch kind {
+	case "RecipientAdd", "1":
+		joined(m, "add", mentioned, kind, content)
+	case "RecipientRemove", "2":
+		if len(mentioned) == 1 && mentioned[0] == m.From {
+			joined(m, "leave", nil, kind, content)
+			return
+		}
+		joined(m, "remove", mentioned, kind, content)
+	case "GuildMemberJoin", "7":
+		joined(m, "join", nil, kind, content)
+	case "ChannelNameChange", "4":
+		_, name, _ := strings.Cut(content, ": ")
+		renamed(m, strings.TrimSuffix(name, "."), kind, content)
+	case "Call", "3":
+		var c argus.Call
+		if ended, ok := parseISO(insideText(raw, "callEndedTimestamp"), options); ok && ended.Micros > m.Sent.Micros && m.Sent.Known() {
+			c.Seconds = uint64(ended.Micros-m.Sent.Micros) / 1e6
+		}
+		called(m, c, kind, content)
+	default:
+		notice(m, kind, content)
+	}
 }
 
 // snowflakeTime returns when an id was given: its upper 42 bits count

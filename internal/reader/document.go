@@ -2,7 +2,6 @@ package reader
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -406,28 +405,6 @@ func keep(m *argus.Message, name, text string) {
 	if text != "" {
 		m.Extra = append(m.Extra, argus.Field{Name: name, Value: text})
 	}
-}
-
-// happened makes a message say what the service recorded: its word for it, and
-// what it tells about it.
-func happened(m *argus.Message, word, told string) {
-	m.State |= argus.StateSystem
-	m.Text = word
-	if told != "" {
-		m.Text += ": " + told
-	}
-}
-
-// room makes a message say what the service knows of a room: its name, else its
-// id, and what it is about, a line each.
-func room(m *argus.Message, word string, about ...string) {
-	lines := []string{cmp.Or(m.Title, m.ServiceID)}
-	for _, line := range about {
-		if line != "" {
-			lines = append(lines, withLineFeeds(line))
-		}
-	}
-	happened(m, word, strings.Join(lines, "\n"))
 }
 
 // compactJSON returns a raw value as Extra keeps it.

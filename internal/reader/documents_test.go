@@ -73,7 +73,7 @@ func TestMatrixSamples(t *testing.T) {
 					if m.Locked.KeyID == "" || len(m.Locked.Payload) == 0 || m.From == "" {
 						t.Errorf("%s: %+v", file, m)
 					}
-				case m.State&argus.StateSystem != 0:
+				case !m.Type.IsMessage():
 					system++
 				default:
 					said++
@@ -100,7 +100,7 @@ func TestCaseSamples(t *testing.T) {
 				t.Logf("%s: %s", filepath.Base(file), item.Problem)
 			case m.Conversation == contactsConversation:
 				accounts++
-			case m.State&argus.StateSystem != 0:
+			case m.Type == argus.TypeCall:
 				calls++
 			default:
 				messages++
@@ -374,6 +374,11 @@ func FuzzDocuments(f *testing.F) {
 	f.Add([]byte(`[{"id":"U1","name":"a","deleted":true,"profile":{"phone":"+31"}},{"id":"C1","name":"b","created":1613290000,"members":["U1"],"topic":{"value":"x"}},{"id":"C2","created":}]`))
 	f.Add([]byte(`{"update":[{"_id":"r","t":"d","uids":["a","b"],"msgs":1,"u":{"_id":"a"},"topic":"x"},{"_id":"r","t":"c","msgs":,"lastMessage":{"_id":"m","rid":"r"}},{"_id":"m","rid":"r","ts":1613304191000,"u":{"_id":"a"}}]}`))
 	f.Add([]byte(`{"messages":[{"sender_name":"\u00c3\u00ab","timestamp_ms":1,"photos":[{"uri":"x"}]}],"participants":["a","b"]}`))
+	for _, r := range factsOfRecords {
+		if r.format != telegramFormat {
+			f.Add(fileOfRecord(r.format, r.record))
+		}
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		for _, format := range []*Format{facebookFormat, discordFormat, slackFormat, matrixFormat, rocketchatFormat, signalFormat, caseFormat} {
 			checkReader(t, format, input("a/f", file, Options{MaxRecord: 1 << 12}))
@@ -388,6 +393,7 @@ func FuzzTextdump(f *testing.F) {
 	f.Add([]byte("[22.11.21 11:08:01] n:\tt\n"))
 	f.Add([]byte("2021-02-14 12:03 | From: a | To: b | Message: c\n"))
 	f.Add([]byte("[2021-02-14, 12:03] A: b\n"))
+	f.Add([]byte("X found on device 1\nApp conversation about a containing 2 messages\n2021-02-14 12:03 | From: a | To: b | Message: c\n\nY found on device 2\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		checkReader(t, textdumpFormat, input("f", file, Options{MaxRecord: 1 << 10}))
 		textdumpFormat.Detect(Sample{Text: file})

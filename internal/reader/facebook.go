@@ -6,6 +6,7 @@ import (
 	"iter"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -22,19 +23,22 @@ import (
 //     run that does not stays as it is.
 //   - Service: instagram where the file's path says so, else facebook, or
 //     Options.Service. The files themselves do not tell.
-//   - From: the name of the sender, the only identifier there is.
-//   - Conversation: of two participants, their two names, so that both sides'
-//     exports meet; else the last part of thread_path, which all parts share,
+//   - From: the name of the sender, the only identifier there is. Accounts that were
+//     closed all have one name (facebookClosed): they are told apart by their thread,
+//     which then names the conversation, too.
+//   - Conversation: of two participants, unless they are those of a group, their two
+//     names, so that both sides' exports meet; else the last part of thread_path, which all parts share,
 //     else the title, else the file's folder.
 //   - Messages have no id; their times have milliseconds.
 //   - photos, videos, audio_files, gifs, files, media and sticker are
 //     attachments; their uri is shortened to the path from the file's folder and
 //     kept whole in Extra.
-//   - A type other than Generic, Share, text, media and link is the service's
-//     (Subscribe, Unsubscribe, Call).
+//   - A Call is a call, from who called; a Subscribe or Unsubscribe is a membership.
+//     Any other type than Generic, Share, text, media and link is the service's.
+//   - A place that is shared is a location beside the text.
 var facebookFormat = &Format{
 	Name:    "facebook",
-	Version: 1,
+	Version: 2,
 	About:   "Facebook and Instagram messages as JSON (message_1.json …)",
 	Checked: "chat-miner's Instagram sample, 2 of 2 messages as its target has them; else invented examples",
 	Detect:  detectFacebook,
@@ -54,8 +58,12 @@ func beginsFacebook(b []byte) bool { return hasKeys(b, "sender_name") || hasKeys
 type facebookThread struct {
 	participants []string
 	title, path  string
-	facts        []argus.Field
-	conversation string
+	group        bool
+	// closed is the name under which a closed account takes part, and closedAs what it
+	// is called here.
+	closed, closedAs string
+	facts            []argus.Field
+	conversation     string
 }
 
 // readFacebook reads a file twice, first for what stands around the messages.
@@ -100,6 +108,8 @@ func (t *facebookThread) take(name, text string) bool {
 		t.path = text
 		fallthrough
 	default:
+		// Only groups say how people may join them.
+		t.group = t.group || name == "thread_type" && text == "RegularGroup" || strings.HasPrefix(name, "joinable_mode")
 		if len(t.facts) < factLimit {
 			t.facts = append(t.facts, argus.Field{Name: name, Value: strings.ToValidUTF8(text[:min(len(text), factSize)], "")})
 		}
@@ -113,14 +123,40 @@ func (t *facebookThread) name(file string) {
 	if folder == "." || folder == "/" {
 		folder = ""
 	}
-	t.conversation = cmp.Or(strings.Trim(path.Base("/"+t.path), "/"), t.title, folder)
-	if len(t.participants) == 2 {
+	id := strings.Trim(path.Base("/"+t.path), "/")
+	t.conversation = cmp.Or(id, t.title, folder)
+	all := slices.Sorted(slices.Values(t.participants))
+	if at := slices.IndexFunc(t.participants, isFacebookClosed); at >= 0 {
+		t.closed = t.participants[at]
+		t.closedAs = argus.Within(t.closed, append(all, id)...)
+		t.participants[at] = t.closedAs
+		if id != "" && !t.group {
+			t.conversation = argus.Within(id, all...)
+			return
+		}
+	}
+	if len(t.participants) == 2 && !t.group {
 		t.conversation = argus.DirectConversation(t.participants[0], t.participants[1])
 	}
 }
 
+// facebookClosed are the names that are shown for accounts that were closed, in the
+// languages that are known.
+var facebookClosed = []string{
+	"facebook user", "instagram user", "facebook-nutzer", "facebook-gebruiker", "utilisateur facebook", "utilisateur de facebook", "usuario de facebook",
+	"utente di facebook", "utente facebook", "usuário do facebook", "utilizador do facebook", "facebook kullanıcısı", "użytkownik facebooka",
+	"пользователь facebook", "facebook-användare", "facebook-bruger", "facebook-bruker", "facebook-käyttäjä",
+}
+
+func isFacebookClosed(name string) bool {
+	return slices.Contains(facebookClosed, strings.ToLower(name))
+}
+
 func (d *document) facebookMessage(service, folder, raw string, thread *facebookThread) (*argus.Message, error) {
 	kind, content := "", ""
+	var c argus.Call
+	var place argus.Location
+	var users []string
 	m, err := d.begin(service, raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
 		case "sender_name", "senderName":
@@ -139,6 +175,29 @@ func (d *document) facebookMessage(service, folder, raw string, thread *facebook
 		case "photos", "videos", "audio_files", "gifs", "files", "media":
 			keepMember(m, key, raw)
 			err = elements(raw, func(raw string) error { return addFacebookFile(m, strings.TrimSuffix(key, "s"), folder, raw) })
+		case "share":
+			keepMember(m, key, raw)
+			place = argus.Location{
+				Latitude: insideText(raw, "coordinate", "latitude"), Longitude: insideText(raw, "coordinate", "longitude"),
+			}
+			if place != (argus.Location{}) {
+				place.Name = insideText(raw, "name")
+			}
+		case "call_duration":
+			c.Seconds, _ = strconv.ParseUint(raw, 10, 31)
+			keepMember(m, key, raw)
+		case "missed":
+			if raw == "true" {
+				c.Answered = "no"
+			}
+			keepMember(m, key, raw)
+		case "users":
+			for user := range listed(raw) {
+				if name := argus.CleanName(insideText(user, "name")); name != "" {
+					users = append(users, name)
+				}
+			}
+			keepMember(m, key, raw)
 		case "sticker":
 			addExtra(m, key, raw)
 			err = addFacebookFile(m, key, folder, raw)
@@ -156,12 +215,33 @@ func (d *document) facebookMessage(service, folder, raw string, thread *facebook
 		if kind != "Generic" && kind != "text" {
 			keep(m, "type", kind)
 		}
+	case "Call":
+		c.Answered = cmp.Or(c.Answered, answeredIn(c.Seconds))
+		called(m, c, kind, content)
+	case "Subscribe":
+		joined(m, "add", users, kind, content)
+	case "Unsubscribe":
+		facebookLeft(m, users, kind, content)
 	default:
-		happened(m, kind, content)
+		notice(m, kind, content)
 	}
+	sentPlace(m, place)
+	if m.From == thread.closed && m.From != "" {
+		m.From, m.FromName = thread.closedAs, thread.closed
+	}
+	m.AccountReach, m.ConversationReach = argus.ReachExport, argus.ReachExport
 	m.Conversation, m.Title, m.To = thread.conversation, thread.title, others(thread.participants, m.From)
 	m.Extra = append(m.Extra, thread.facts...)
-	return m, m.Valid()
+	return m, valid(m)
+}
+
+// facebookLeft makes a message say who left, or whom its sender removed.
+func facebookLeft(m *argus.Message, users []string, kind, content string) {
+	if len(users) == 0 || len(users) == 1 && users[0] == m.From {
+		joined(m, "leave", nil, kind, content)
+		return
+	}
+	joined(m, "remove", users, kind, content)
 }
 
 // addFacebookFile adds an attachment {uri}, named by its path from the folder

@@ -18,7 +18,7 @@ import (
 // imessageFormat is described in docs/readers-xml-mail.md.
 var imessageFormat = &Format{
 	Name:     "imessage",
-	Version:  2,
+	Version:  3,
 	About:    "iMessage and SMS of Apple's devices (chat.db of a Mac, sms.db of a phone)",
 	Checked:  "invented examples only",
 	OfDevice: true,
@@ -173,7 +173,7 @@ func (r *imessageDB) messages(yield func(Item, error) bool) error {
 		}
 		r.message(m, row, chat)
 		item := Item{Message: m, Where: argus.Where{Record: uint64(max(id, 0))}}
-		if err := m.Valid(); err != nil {
+		if err := valid(m); err != nil {
 			item.Message, item.Problem = nil, fmt.Sprintf("row %d of message: %v", id, err)
 		}
 		if !yield(item, nil) {
@@ -266,12 +266,12 @@ func (r *imessageDB) message(m *argus.Message, row *databaseRows, chat imessageC
 		m.From, m.To = other, append([]string{owner}, others(chat.members, other)...)
 	}
 	if m.Title = chat.title; chat.group {
-		m.Conversation = chat.name
+		m.Conversation, m.ConversationReach = chat.name, argus.ReachExport // each device numbers its groups
 	} else {
 		m.Conversation = argus.DirectConversation(owner, cmp.Or(other, imessageAccount(chat.name)))
 	}
 	if row.number("date_edited") != 0 {
-		m.State |= argus.StateEdited
+		edited(m, appleTime(row.number("date_edited")))
 	}
 	if row.number("date_retracted") != 0 {
 		m.State |= argus.StateDeleted
@@ -329,11 +329,41 @@ func (r *imessageDB) about(m *argus.Message, row *databaseRows) {
 	switch kind := row.number("associated_message_type"); {
 	case kind >= 2000 && kind < 4000:
 		m.ReplyTo = target
-		happened(m, "reaction "+row.text("associated_message_type"), m.Text)
+		sign := cmp.Or(row.text("associated_message_emoji"), imessageSigns[kind%1000])
+		reacted(m, argus.Reaction{To: target, Sign: sign, Removed: kind >= 3000}, "reaction "+row.text("associated_message_type"), m.Text)
 	case row.number("item_type") != 0:
-		happened(m, "item "+row.text("item_type"), cmp.Or(row.text("group_title"), m.Text))
+		r.happened(m, row)
 	case m.From == "":
 		m.State |= argus.StateSystem
+	}
+}
+
+// imessageSigns are the signs that people put to messages, by their number beyond
+// 2000; beyond 3000 it was taken away again.
+var imessageSigns = map[int64]string{0: "loved", 1: "liked", 2: "disliked", 3: "laughed", 4: "emphasized", 5: "questioned"}
+
+// happened makes what the service recorded: who was added (item 1, group_action_type
+// 0) or removed (1), a new name (2), who left (3).
+func (r *imessageDB) happened(m *argus.Message, row *databaseRows) {
+	word, told := "item "+row.text("item_type"), cmp.Or(row.text("group_title"), m.Text)
+	whom := oneOf(r.handles[row.number("other_handle")])
+	switch row.number("item_type") {
+	case 1:
+		action := "add"
+		if row.number("group_action_type") == 1 {
+			action = "remove"
+		}
+		joined(m, action, whom, word, told)
+	case 2:
+		renamed(m, row.text("group_title"), word, told)
+	case 3:
+		if row.number("group_action_type") == 0 {
+			joined(m, "leave", nil, word, told)
+			break
+		}
+		notice(m, word, told) // the picture of the group
+	default:
+		notice(m, word, told)
 	}
 }
 

@@ -37,7 +37,11 @@ import (
 //	    it differs. Signs of rank before it (@ + %) are left out, and so is the
 //	    space that some logs put behind each ], where no nick can have one.
 //	  - Conversation: the one channel that joins name, folded too; else the
-//	    #channel in the file's name; else the file's name without date and ending.
+//	    #channel in the file's name; else the file's name without date and ending, or
+//	    the folder's where that is all of the name (NETWORK/WINDOW/2019-09-30.log).
+//	  - Nicks and channels are unique in a network, which no line names.
+//	  - Who joined, left or was kicked is a membership, a topic is of the room; every
+//	    other event is a notice.
 //	  - What the service said (join, part, quit, nick, mode, topic, kick, notice,
 //	    log) has State system, the line as Text, Extra event, and Extra address
 //	    and reason where they stand there. A new nick is Extra alias. A line
@@ -46,7 +50,7 @@ import (
 // Service: irc, or Options.Service. Record is the number of the line.
 var ircFormat = &Format{
 	Name:    "irc",
-	Version: 2,
+	Version: 3,
 	About:   "logs of IRC clients: [hh:mm] <nick> text, irssi, WeeChat, ZNC",
 	Checked: "30 days of #Ubuntu, 44,673 lines: 36,196 messages, 350 actions, 6,565 joins, 1,052 parts, 394 renames, 105 modes, 7 topics, 4 kicks, no problem",
 	Log:     true,
@@ -73,6 +77,7 @@ type ircLine struct {
 	address []byte
 	reason  []byte
 	channel []byte // of a join
+	whom    []byte // of a kick
 }
 
 type ircKind uint8
@@ -259,14 +264,14 @@ func (l *ircLine) happen(b []byte) bool {
 			_, by, _ := bytes.Cut(rest, []byte(" by "))
 			by, reason, _ := bytes.Cut(by, []byte(" "))
 			l.is("kick", by)
-			l.reason = unwrap(reason)
+			l.reason, l.whom = unwrap(reason), nick
 			return true
 		}
 	}
 	if kicker, rest, ok := bytes.Cut(b, []byte(" has kicked ")); ok && isNick(kicker) {
-		_, reason, _ := bytes.Cut(rest, []byte(" "))
+		whom, reason, _ := bytes.Cut(rest, []byte(" "))
 		l.is("kick", kicker)
-		l.reason = unwrap(reason)
+		l.reason, l.whom = unwrap(reason), whom
 		return true
 	}
 	lower := bytes.ToLower(b[:min(len(b), 32)])
@@ -442,6 +447,7 @@ type ircReading struct {
 	messages messages
 	in       Input
 	channel  string
+	reach    argus.Reach // of the conversation
 	padded   bool
 	accounts map[string][2]string // of nicks, folded and as they are, up to maxNames
 	zone     *time.Location
@@ -468,6 +474,9 @@ func readIRC(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		}
 		r := ircReading{in: in, channel: channel, padded: padded, accounts: map[string][2]string{}, clock: -1, day: dayOfName(in.Name)}
 		r.zone, r.zoneFrom = in.zone()
+		if r.reach = argus.ReachServer; channel == "" || strings.IndexByte("#&", channel[0]) < 0 {
+			r.reach = argus.ReachExport // one with whom was talked, or whatever somebody called the log
+		}
 		lines := newLines(ctx, in.Reader(), in.maxRecord())
 		for lines.next() {
 			if lines.Problem == "" && len(bytes.TrimSpace(lines.Text)) == 0 {
@@ -551,8 +560,9 @@ func (r *ircReading) message(p *ircLine) *argus.Message {
 	m := r.messages.next()
 	m.Service, m.Conversation, m.Text = cmp.Or(r.in.Service, "irc"), r.channel, string(p.text)
 	m.From, m.FromName = r.account(trimNick(p.nick))
+	m.AccountReach, m.ConversationReach = argus.ReachServer, r.reach
 	if p.kind == ircEvent {
-		m.State = argus.StateSystem
+		p.record(m)
 	}
 	if p.event != "" {
 		m.Extra = append(make([]argus.Field, 0, 4), argus.Field{Name: "event", Value: p.event})
@@ -573,6 +583,26 @@ func (r *ircReading) message(p *ircLine) *argus.Message {
 		m.Extra = append(m.Extra, argus.Field{Name: "clock", Value: r.back})
 	}
 	return m
+}
+
+// record gives an event its type and facts; the line stays its text.
+func (p *ircLine) record(m *argus.Message) {
+	switch p.event {
+	case "join":
+		joined(m, "join", nil, m.Text, "")
+	case "part", "quit":
+		joined(m, "leave", nil, m.Text, "")
+	case "kick":
+		joined(m, "remove", []string{foldNick(trimNick(p.whom))}, m.Text, "")
+	case "topic":
+		_, topic, said := strings.Cut(m.Text, " to: ")
+		if !said {
+			_, topic, _ = strings.Cut(m.Text, "] : ")
+		}
+		setTopic(m, topic, m.Text, "")
+	default:
+		notice(m, m.Text, "")
+	}
 }
 
 // account returns the folded nick, and the nick itself where it differs.
@@ -664,10 +694,23 @@ func channelOfName(name string) string {
 		}
 	}
 	stem := strings.TrimSuffix(base, path.Ext(base))
+	window := ""
 	if _, from, to := findDay(stem); to > 0 {
-		stem = strings.Trim(stem[:from]+stem[to:], "-_. ")
+		if stem = strings.Trim(stem[:from]+stem[to:], "-_. "); stem == "" {
+			window = windowOfPath(name)
+		}
 	}
-	return foldNick([]byte(cmp.Or(stem, base)))
+	return foldNick([]byte(cmp.Or(stem, window, base)))
+}
+
+// windowOfPath returns the folder that a file with nothing but a day for a name lies
+// in, as ZNC writes them: NETWORK/WINDOW/YYYY-MM-DD.log; "" if it is a part of a day.
+func windowOfPath(name string) string {
+	window := argus.CleanName(path.Base(path.Dir(name)))
+	if strings.Trim(window, "0123456789-_./") == "" || strings.HasSuffix(window, "!") { // an archive is no folder
+		return ""
+	}
+	return window
 }
 
 // dayOfName returns the one day that a file's name or else its path states.

@@ -13,7 +13,7 @@ import (
 // jabberFormat is described in docs/format/jabber.md.
 var jabberFormat = &Format{
 	Name:    "jabber",
-	Version: 1,
+	Version: 2,
 	About:   "Jabber (XMPP) logs as JSON objects {ts, from, to, body}, one behind the other",
 	Checked: "invented examples only",
 	Detect:  detectJabber,
@@ -132,7 +132,7 @@ func parseJabber(raw string, options Options) (*argus.Message, error) {
 	if found != 3 {
 		return nil, errors.New("want an object with ts, from and body, found one without")
 	}
-	setParties(m, from, to)
+	setParties(m, from, to, false)
 	return m, m.Valid()
 }
 
@@ -149,12 +149,15 @@ func jabberTime(raw string, options Options) (argus.Time, error) {
 }
 
 // setParties sets the accounts and the conversation from two Jabber ids
-// (local@domain/resource, RFC 7622). In a room the resource is who speaks.
-func setParties(m *argus.Message, from, to string) {
+// (local@domain/resource, RFC 7622). In a room the resource is who speaks, and each
+// member gets a copy. What goes to one who is in a room, or is private by its type,
+// is between the two and not said in the room (XEP-0045, 7.5).
+func setParties(m *argus.Message, from, to string, private bool) {
 	sender, resource := bareJID(from)
-	receiver, _ := bareJID(to)
+	receiver, whom := bareJID(to)
+	private = (private && isRoom(sender) || isRoom(receiver) && whom != "") && (resource != "" || !isRoom(sender)) && receiver != ""
 	switch {
-	case isRoom(sender):
+	case isRoom(sender) && !private:
 		m.Conversation = sender
 		m.FromName = resource
 		if resource != "" {
@@ -162,13 +165,23 @@ func setParties(m *argus.Message, from, to string) {
 		} else {
 			m.State |= argus.StateSystem // the room itself says it
 		}
-	case isRoom(receiver):
+		if receiver != "" && receiver != sender {
+			m.To = []string{receiver}
+		}
+	case isRoom(receiver) && !private:
 		m.Conversation, m.From = receiver, sender
 	default:
 		m.From = sender
+		if isRoom(sender) {
+			m.From, m.FromName = sender+"/"+resource, resource
+		}
 		if receiver != "" {
-			m.To = []string{receiver}
-			m.Conversation = argus.DirectConversation(sender, receiver)
+			one := receiver
+			if isRoom(receiver) {
+				one += "/" + whom
+			}
+			m.To = []string{one}
+			m.Conversation = argus.DirectConversation(m.From, one)
 		}
 	}
 	if from != m.From {

@@ -3,6 +3,7 @@ package reader
 import (
 	"bytes"
 	"context"
+	"encoding"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 // jsonlFormat is described to the key in docs/format/jsonl.md.
 var jsonlFormat = &Format{
 	Name:    "jsonl",
-	Version: 2,
+	Version: 3,
 	About:   "Argus JSON lines, one message a line, as docs/format/jsonl.md describes them",
 	Checked: "lines that Argus wrote itself: every message comes back equal (property test)",
 	Detect:  detectJSONL,
@@ -29,7 +30,7 @@ var jsonlFormat = &Format{
 const listLimit = 1 << 16
 
 // detectJSONL wants one line, among the first, that has what every message
-// has: the service, and a sender or a state. The sample may cut it off.
+// has: the service, and a sender, a state or a type. The sample may cut it off.
 func detectJSONL(s Sample) int {
 	n := 0
 	for line := range bytes.Lines(s.Text) {
@@ -48,7 +49,7 @@ func detectJSONL(s Sample) int {
 		m := jsonMembers[string]{s: string(bytes.TrimRight(line, "\r\n")), i: start}
 		for m.next() {
 			service = service || m.key == `"service"`
-			actor = actor || m.key == `"from"` || m.key == `"state"`
+			actor = actor || m.key == `"from"` || m.key == `"state"` || m.key == `"type"`
 		}
 		if service && actor && (m.err == nil || m.err.ends) {
 			return 90
@@ -166,6 +167,16 @@ func (p *lineParser) set(key, raw string) (err error) {
 		var fields []argus.Field
 		fields, err = jsonList(raw, jsonField)
 		p.Extra = append(p.Extra, fields...)
+	case "type":
+		p.Type, err = jsonType(raw)
+	case "facts":
+		p.Facts, err = jsonFacts(raw)
+	case "edited":
+		p.Edited, err = jsonTime(raw)
+	case "account_reach":
+		err = jsonKnown(raw, &p.AccountReach, "service, server, export or file")
+	case "conversation_reach":
+		err = jsonKnown(raw, &p.ConversationReach, "service, server, export or file")
 	case "repeat":
 		var n uint64
 		n, err = jsonUint(raw, 32)
@@ -262,6 +273,104 @@ func jsonState(raw string) (argus.State, error) {
 	return state, nil
 }
 
+func jsonType(raw string) (t argus.Type, err error) {
+	return t, jsonKnown(raw, &t, "one of "+strings.Join(argus.TypeWords[:], ", "))
+}
+
+// jsonKnown reads a word that its type knows.
+func jsonKnown(raw string, to encoding.TextUnmarshaler, want string) error {
+	word, err := jsonString(raw)
+	if err == nil && to.UnmarshalText([]byte(word)) != nil {
+		err = fmt.Errorf("want %s, found another word", want)
+	}
+	return err
+}
+
+// jsonKey is a key of a nested object, and where its value goes.
+type jsonKey struct {
+	name string
+	to   any
+}
+
+// oneOfWords is a text that has to be one of some words.
+type oneOfWords struct {
+	to    *string
+	words []string
+}
+
+// jsonInto reads a nested object with these keys only.
+func jsonInto(raw string, keys ...jsonKey) error {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.name
+	}
+	return jsonObject(raw, names, func(key, raw string) (err error) {
+		switch to := keys[slices.Index(names, key)].to.(type) {
+		case *string:
+			*to, err = jsonString(raw)
+		case oneOfWords:
+			if *to.to, err = jsonString(raw); err == nil && !slices.Contains(to.words, *to.to) {
+				err = fmt.Errorf("want %s, found another word", strings.Join(to.words, " or "))
+			}
+		case *[]string:
+			*to, err = jsonList(raw, jsonString)
+		case *[]argus.Field:
+			*to, err = jsonList(raw, jsonField)
+		case *uint64:
+			*to, err = jsonUint(raw, 64)
+		case *bool:
+			if *to = raw == "true"; raw != "true" && raw != "false" {
+				err = fmt.Errorf("want true or false, found %s", jsonKind(raw))
+			}
+		}
+		return err
+	})
+}
+
+var factKeys = []string{"call", "contact", "room", "membership", "reaction", "location", "device", "poll", "replies"}
+
+// jsonFacts reads facts; none is as much as no member.
+func jsonFacts(raw string) (*argus.Facts, error) {
+	f := new(argus.Facts)
+	err := jsonObject(raw, factKeys, func(key, raw string) (err error) {
+		switch key {
+		case "call":
+			c := new(argus.Call)
+			f.Call, err = c, jsonInto(raw, jsonKey{"direction", oneOfWords{&c.Direction, []string{"in", "out"}}}, jsonKey{"seconds", &c.Seconds},
+				jsonKey{"answered", oneOfWords{&c.Answered, []string{"yes", "no"}}}, jsonKey{"video", &c.Video}, jsonKey{"participants", &c.Participants})
+		case "contact":
+			c := new(argus.Contact)
+			f.Contact, err = c, jsonInto(raw, jsonKey{"names", &c.Names}, jsonKey{"accounts", &c.Accounts})
+		case "room":
+			r := new(argus.Room)
+			f.Room, err = r, jsonInto(raw, jsonKey{"name", &r.Name}, jsonKey{"topic", &r.Topic}, jsonKey{"members", &r.Members})
+		case "membership":
+			m := new(argus.Membership)
+			f.Membership, err = m, jsonInto(raw, jsonKey{"action", &m.Action}, jsonKey{"members", &m.Members}, jsonKey{"name", &m.Name})
+		case "reaction":
+			r := new(argus.Reaction)
+			f.Reaction, err = r, jsonInto(raw, jsonKey{"to", &r.To}, jsonKey{"sign", &r.Sign}, jsonKey{"removed", &r.Removed})
+		case "location":
+			l := new(argus.Location)
+			f.Location, err = l, jsonInto(raw, jsonKey{"latitude", &l.Latitude}, jsonKey{"longitude", &l.Longitude}, jsonKey{"accuracy", &l.Accuracy},
+				jsonKey{"source", &l.Source}, jsonKey{"name", &l.Name})
+		case "device":
+			d := new(argus.Device)
+			f.Device, err = d, jsonInto(raw, jsonKey{"name", &d.Name}, jsonKey{"model", &d.Model}, jsonKey{"identifiers", &d.Identifiers})
+		case "poll":
+			p := new(argus.Poll)
+			f.Poll, err = p, jsonInto(raw, jsonKey{"question", &p.Question}, jsonKey{"options", &p.Options})
+		default:
+			f.Replies, err = jsonUint(raw, 64)
+		}
+		return err
+	})
+	if err != nil || *f == (argus.Facts{}) {
+		return nil, err
+	}
+	return f, nil
+}
+
 var attachmentKeys = []string{"name", "sha256", "size", "type"}
 
 func jsonAttachment(raw string) (a argus.Attachment, err error) {
@@ -324,7 +433,7 @@ func jsonField(raw string) (f argus.Field, err error) {
 
 const wantTime = "want a time like 2021-02-14T12:03:11Z"
 
-var timeKeys = []string{"utc", "raw", "zone"}
+var timeKeys = []string{"utc", "raw", "zone", "clock"}
 
 // jsonTime reads a time as argus.Time.MarshalJSON writes it.
 func jsonTime(raw string) (t argus.Time, err error) {
@@ -336,7 +445,7 @@ func jsonTime(raw string) (t argus.Time, err error) {
 		return t, fmt.Errorf("%s, found %s", wantTime, jsonKind(raw))
 	}
 	var stood string
-	zone := argus.ZoneStated
+	zone, clock := argus.ZoneStated, argus.ClockService
 	err = jsonObject(raw, timeKeys, func(key, raw string) (err error) {
 		switch key {
 		case "utc":
@@ -351,14 +460,29 @@ func jsonTime(raw string) (t argus.Time, err error) {
 			if word, err = jsonString(raw); err == nil {
 				zone, err = parseZoneSource(word)
 			}
+		case "clock":
+			clock, err = jsonClock(raw)
 		}
 		return err
 	})
-	t.Zone = zone
+	t.Zone, t.Clock = zone, clock
 	if stood != "" {
 		t.Raw = stood
 	}
 	return t, err
+}
+
+func jsonClock(raw string) (argus.Clock, error) {
+	word, err := jsonString(raw)
+	if err != nil {
+		return 0, err
+	}
+	for c := argus.ClockService; c <= argus.ClockReceiver; c++ {
+		if c.String() == word {
+			return c, nil
+		}
+	}
+	return 0, errors.New("want service, sender or receiver, found another word")
 }
 
 func parseZoneSource(word string) (argus.ZoneSource, error) {

@@ -64,12 +64,27 @@ func TestJSONLProblems(t *testing.T) {
 		{`{"service":"xmpp","from":"a","sent":"2021-02-14T12:03:11"}`, "sent: want a time like 2021-02-14T12:03:11Z, found other text"},
 		{`{"service":"xmpp","from":"a","sent":"1821-02-14T12:03:11Z"}`, "sent time 1821-02-14T12:03:11Z is not between 1970 and 2200"},
 		{`{"service":"xmpp","from":"a","sent":{"utc":"2021-02-14","zone":"moon"}}`, "sent: zone: want stated, file, operator or assumed, found another word"},
-		{`{"service":"xmpp","from":"a","sent":{"when":"2021-02-14"}}`, "sent: want only the keys utc, raw, zone, found another"},
+		{`{"service":"xmpp","from":"a","sent":{"when":"2021-02-14"}}`, "sent: want only the keys utc, raw, zone, clock, found another"},
 		{`{"service":"xmpp","from":"a","state":["hidden"]}`, "state: entry 1: want one of locked, deleted, edited, system, found another word"},
 		{`{"service":"xmpp","from":"a","state":["locked"]}`, "the message is locked and holds no encrypted content"},
 		{`{"service":"xmpp","from":"a","locked":{"payload":"?"}}`, "locked: payload: want base64 with padding, found other text"},
 		{`{"service":"xmpp","from":"a","attachments":[{"sha256":"00"}]}`, "attachments: entry 1: sha256: want 64 hexadecimal digits, found other text"},
 		{`{"service":"xmpp","from":"a","attachments":[{"size":1,"size":2}]}`, "attachments: entry 1: want size once, found it twice"},
+		{`{"service":"xmpp","from":"a","type":"message"}`, "type: want one of text, poll, call, contact, room, membership, reaction, location, device, draft, notice, note, found another word"},
+		{`{"service":"xmpp","from":"a","type":2}`, "type: want text, found a number"},
+		{`{"service":"xmpp","type":"call"}`, "the message names no sender"},
+		{`{"service":"xmpp","from":"a","facts":{"call":{}}}`, "the message is of the type text and has facts of another"},
+		{`{"service":"xmpp","from":"a","facts":{"card":{}}}`, "facts: want only the keys call, contact, room, membership, reaction, location, device, poll, replies, found another"},
+		{`{"service":"xmpp","from":"a","type":"call","facts":{"call":{"direction":"up"}}}`, "facts: call: direction: want in or out, found another word"},
+		{`{"service":"xmpp","from":"a","type":"call","facts":{"call":{"video":1}}}`, "facts: call: video: want true or false, found a number"},
+		{`{"service":"xmpp","from":"a","type":"call","facts":{"call":{"seconds":-1}}}`, "facts: call: seconds: want a whole number of 64 bits, found a number"},
+		{`{"service":"xmpp","from":"a","type":"call","facts":{"call":{},"call":{}}}`, "facts: want call once, found it twice"},
+		{`{"service":"xmpp","from":"a","type":"room","facts":{"room":{"members":"b"}}}`, "facts: room: members: want a list, found text"},
+		{`{"service":"xmpp","from":"a","type":"device","facts":{"device":{"identifiers":[{"imei":"1"}]}}}`, "facts: device: identifiers: entry 1: want only the keys name, value, found another"},
+		{`{"service":"xmpp","from":"a","account_reach":"world"}`, "account_reach: want service, server, export or file, found another word"},
+		{`{"service":"xmpp","from":"a","conversation_reach":1}`, "conversation_reach: want text, found a number"},
+		{`{"service":"xmpp","from":"a","sent":{"utc":"2021-02-14","clock":"mine"}}`, "sent: clock: want service, sender or receiver, found another word"},
+		{`{"service":"xmpp","from":"a","edited":1613304191}`, "edited: want a time like 2021-02-14T12:03:11Z, found a number"},
 		{`{"service":"xmpp","from":"a","x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`, "want at most 64 levels at byte 96, found something else"},
 	} {
 		items := readText(t, jsonlFormat, "\n"+good+"\n"+test.line+"\r\n"+good, Options{})
@@ -167,6 +182,7 @@ func anyMessage() *rapid.Generator[*argus.Message] {
 		precision := argus.Precision(rapid.IntRange(0, int(argus.Micro)).Draw(t, "precision"))
 		m := argus.Time{Precision: precision, Raw: rapid.OneOf(rapid.Just(""), text).Draw(t, "raw")}
 		m.Zone = argus.ZoneSource(rapid.IntRange(0, int(argus.ZoneAssumed)).Draw(t, "zone"))
+		m.Clock = argus.Clock(rapid.IntRange(0, int(argus.ClockReceiver)).Draw(t, "clock"))
 		unit := [...]int64{0, 86400e6, 60e6, 1e6, 1e3, 1}[precision]
 		if unit != 0 {
 			m.Micros = rapid.Int64Range(0, 7e15/unit).Draw(t, "moment") * unit
@@ -193,6 +209,12 @@ func anyMessage() *rapid.Generator[*argus.Message] {
 			Attachments: some(t, attachment, "attachments"), Extra: some(t, field, "extra"),
 			State:  argus.State(rapid.IntRange(0, 1<<len(argus.StateWords)-1).Draw(t, "state")),
 			Repeat: rapid.Uint32().Draw(t, "repeat"),
+			Type:   argus.Type(rapid.IntRange(0, len(argus.TypeWords)-1).Draw(t, "type")), Edited: moment.Draw(t, "edited"),
+			AccountReach:      argus.Reach(rapid.IntRange(0, int(argus.ReachFile)).Draw(t, "account reach")),
+			ConversationReach: argus.Reach(rapid.IntRange(0, int(argus.ReachFile)).Draw(t, "conversation reach")),
+		}
+		if rapid.Bool().Draw(t, "facts") {
+			m.Facts = anyFacts(t, m.Type, text, field)
 		}
 		if m.State&argus.StateLocked != 0 {
 			m.Locked = &argus.Locked{KeyID: text.Draw(t, "key"), Algorithm: text.Draw(t, "algorithm"),
@@ -200,6 +222,46 @@ func anyMessage() *rapid.Generator[*argus.Message] {
 		}
 		return m
 	})
+}
+
+// anyFacts draws facts that fit a type, nil for none.
+func anyFacts(t *rapid.T, kind argus.Type, text *rapid.Generator[string], field *rapid.Generator[argus.Field]) *argus.Facts {
+	f := &argus.Facts{Replies: rapid.Uint64Range(0, 3).Draw(t, "replies")}
+	one := func(name string) string { return text.Draw(t, name) }
+	list := func(name string) []string { return some(t, text, name) }
+	place := &argus.Location{Latitude: one("latitude"), Longitude: one("longitude"), Accuracy: one("accuracy"), Source: one("source"), Name: one("place")}
+	card := &argus.Contact{Names: list("names"), Accounts: list("accounts")}
+	switch kind {
+	case argus.TypeText:
+		if rapid.Bool().Draw(t, "card") {
+			f.Contact = card
+		}
+		if rapid.Bool().Draw(t, "place") {
+			f.Location = place
+		}
+	case argus.TypePoll:
+		f.Poll = &argus.Poll{Question: one("question"), Options: list("options")}
+	case argus.TypeCall:
+		f.Call = &argus.Call{Direction: rapid.SampledFrom([]string{"", "in", "out"}).Draw(t, "direction"), Seconds: rapid.Uint64().Draw(t, "seconds"),
+			Answered: rapid.SampledFrom([]string{"", "yes", "no"}).Draw(t, "answered"), Video: rapid.Bool().Draw(t, "video"), Participants: list("participants")}
+	case argus.TypeContact:
+		f.Contact = card
+	case argus.TypeRoom:
+		f.Room = &argus.Room{Name: one("room"), Topic: one("topic"), Members: list("members")}
+	case argus.TypeMembership:
+		f.Membership = &argus.Membership{Action: one("action"), Members: list("whom"), Name: one("new name")}
+	case argus.TypeReaction:
+		f.Reaction = &argus.Reaction{To: one("to"), Sign: one("sign"), Removed: rapid.Bool().Draw(t, "removed")}
+	case argus.TypeLocation:
+		f.Location = place
+	case argus.TypeDevice:
+		f.Device = &argus.Device{Name: one("device"), Model: one("model"), Identifiers: some(t, field, "identifiers")}
+	case argus.TypeDraft, argus.TypeNotice, argus.TypeNote:
+	}
+	if *f == (argus.Facts{}) {
+		return nil
+	}
+	return f
 }
 
 // some draws a list; an empty one is nil, as JSON reads it.

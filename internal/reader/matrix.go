@@ -21,6 +21,9 @@ import (
 //   - An edit (m.replace) is a message of its own with the edited state, whose
 //     Text is the new text and whose ReplyTo is the event that it changes. A
 //     redacted event has the deleted state.
+//   - m.reaction is a reaction, a poll's start a poll, m.call.invite a call,
+//     m.room.member a membership, m.room.name a new name, m.room.topic a room. An
+//     m.location has its place beside its words.
 //   - Everything else is the service's: its type, then what it says. Redactions,
 //     reactions, receipts and keyed events name in ReplyTo what they are about.
 //   - content is in Extra as it is where Text does not say all of it.
@@ -28,7 +31,7 @@ import (
 //     problems: a key is no message.
 var matrixFormat = &Format{
 	Name:    "matrix",
-	Version: 1,
+	Version: 2,
 	About:   "Matrix events: exports of rooms, lists of events, sync answers, single events",
 	Checked: "matrix-nio's test data: 12 messages, 3 locked, 63 of the service, 4 refused",
 	Detect:  detectMatrix,
@@ -152,7 +155,10 @@ func (d *document) matrixMessage(options Options, title, raw string) (*argus.Mes
 	if e.redacted {
 		m.State |= argus.StateDeleted
 	}
-	return m, m.Valid()
+	if m.State&argus.StateEdited != 0 {
+		m.Edited = m.Sent // the event is the edit
+	}
+	return m, valid(m)
 }
 
 // carriesKey says whether an event passes keys, or asks for them.
@@ -207,6 +213,7 @@ func (e *matrixEvent) message(m *argus.Message) error {
 	kind, size, named, replaced := "", int64(0), "", ""
 	attached := e.kind == "m.sticker"
 	empty := true
+	var place argus.Location
 	err := members(e.content, func(key, raw string) (err error) {
 		empty = false
 		switch key {
@@ -216,6 +223,9 @@ func (e *matrixEvent) message(m *argus.Message) error {
 			kind, err = jsonString(raw)
 		case "filename":
 			named, err = textMember(m, key, raw)
+		case "geo_uri":
+			place, err = matrixPlace(m, raw)
+			keepMember(m, key, raw)
 		case "url", "file":
 			attached = true
 			keepMember(m, key, raw)
@@ -266,7 +276,23 @@ func (e *matrixEvent) message(m *argus.Message) error {
 		}
 		m.Attachments = []argus.Attachment{file}
 	}
+	sentPlace(m, place)
 	return nil
+}
+
+// matrixPlace reads a geo URI (RFC 5870).
+func matrixPlace(m *argus.Message, raw string) (l argus.Location, err error) {
+	uri, err := textMember(m, "geo_uri", raw)
+	at, parameters, _ := strings.Cut(strings.TrimPrefix(uri, "geo:"), ";")
+	if place := strings.Split(at, ","); len(place) >= 2 {
+		l.Latitude, l.Longitude = place[0], place[1]
+	}
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		if radius, ok := strings.CutPrefix(parameter, "u="); ok {
+			l.Accuracy = radius
+		}
+	}
+	return l, err
 }
 
 // relation takes m.relates_to.
@@ -297,7 +323,7 @@ func (e *matrixEvent) relation(m *argus.Message, raw string) error {
 	}
 	m.ReplyTo = cmp.Or(answered, target)
 	if e.kind == "m.reaction" {
-		happened(m, e.kind, key)
+		reacted(m, argus.Reaction{To: target, Sign: key}, e.kind, key)
 	}
 	return err
 }
@@ -331,7 +357,71 @@ func (e *matrixEvent) other(m *argus.Message) error {
 		return err
 	})
 	if m.Text == "" {
-		happened(m, e.kind, strings.Join(told, "; "))
+		e.happened(m, strings.Join(told, "; "))
 	}
 	return err
+}
+
+// happened gives what the service recorded its type and facts.
+func (e *matrixEvent) happened(m *argus.Message, told string) {
+	switch e.kind {
+	case "m.room.member":
+		e.member(m, told)
+	case "m.room.create":
+		joined(m, "create", nil, e.kind, told)
+	case "m.room.name":
+		renamed(m, insideText(e.content, "name"), e.kind, told)
+	case "m.room.topic":
+		setTopic(m, insideText(e.content, "topic"), e.kind, told)
+	case "m.call.invite":
+		sdp := insideText(e.content, "offer", "sdp")
+		called(m, argus.Call{Video: strings.Contains(sdp, "m=video")}, e.kind, told)
+	case "m.poll.start", "org.matrix.msc3381.poll.start":
+		e.poll(m, told)
+	default:
+		notice(m, e.kind, told)
+	}
+}
+
+// member says who did what to whom: the state key is whom it is about. A change
+// of a name or picture is one of membership to the same again.
+func (e *matrixEvent) member(m *argus.Message, told string) {
+	action := insideText(e.content, "membership")
+	var whom []string
+	if e.stateKey != "" && e.stateKey != m.From {
+		if whom = []string{e.stateKey}; action == "leave" {
+			action = "remove"
+		}
+	}
+	if action == "" {
+		notice(m, e.kind, told)
+		return
+	}
+	joined(m, action, whom, e.kind, told)
+}
+
+// poll reads a question and its answers, in the words of the specification or of
+// the proposal that clients wrote before.
+func (e *matrixEvent) poll(m *argus.Message, told string) {
+	poll := cmp.Or(inside(e.content, "m.poll"), inside(e.content, "org.matrix.msc3381.poll.start"))
+	words := func(raw string) string {
+		if text := cmp.Or(insideText(raw, "m.text"), insideText(raw, "org.matrix.msc1767.text"), insideText(raw, "body")); text != "" {
+			return text
+		}
+		for one := range listed(inside(raw, "m.text")) {
+			return insideText(one, "body")
+		}
+		return ""
+	}
+	var options []string
+	for answer := range listed(inside(poll, "answers")) {
+		options = append(options, words(answer))
+	}
+	question := words(inside(poll, "question"))
+	if question == "" && options == nil {
+		notice(m, e.kind, told)
+		return
+	}
+	addExtra(m, "content", e.content)
+	polled(m, question, options)
 }

@@ -149,6 +149,11 @@ func FuzzTelegram(f *testing.F) {
 	f.Add([]byte(`{"about":"x","chats":{"list":[{"name":"A","type":"personal_chat","id":1,"messages":[{"id":1,"type":"message","date":"2021-02-14T12:00:00","from":"A","from_id":"user1","text":["a",{"type":"link","text":"b"}]},{"id":2,"type":"service","actor":"A","action":"x","date_unixtime":"1613304191"},{"id":`))
 	f.Add([]byte(`{"personal_information":{"user_id":1,"username":"@a"},"contacts":{"list":[{"first_name":"A","phone_number":"+31 6","date":"2020"},{"user_id":0},{"phone_number":"1","date":1,]},"left_chats":{"list":[{"type":"x","messages":[]}]}}`))
 	f.Add([]byte(`{"messages":[{"type":"message","photo":"(File","edited":"x","date":"2021","from":"\ud800","text":"\ud800"}]}]}`))
+	for _, r := range factsOfRecords {
+		if r.format == telegramFormat {
+			f.Add(fileOfRecord(r.format, r.record))
+		}
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		checkReader(t, telegramFormat, input("f", file, Options{MaxRecord: 1 << 12}))
 	})
@@ -164,6 +169,7 @@ func FuzzJabber(f *testing.F) {
 func FuzzJSONL(f *testing.F) {
 	f.Add([]byte(`{"service":"sky","from":"Q3XK9A","sent":"2021-02-14T12:03:11Z","text":"hello"}` + "\n\n{"))
 	f.Add([]byte(`{"service":"sky","from":"a","state":["locked"],"locked":{"payload":"AA=="},"to":["b"],"x":{},"attachments":[{}]}`))
+	f.Add(readFile(f, "testdata/jsonl/types.jsonl"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		in := input("f", file, Options{MaxRecord: 1 << 12})
 		checkCovers(t, in, checkReader(t, jsonlFormat, in))

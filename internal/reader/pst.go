@@ -19,7 +19,7 @@ import (
 // pstFormat is described in docs/readers-xml-mail.md.
 var pstFormat = &Format{
 	Name:    "pst",
-	Version: 1,
+	Version: 2,
 	About:   "a mailbox of Outlook (.pst, MS-PST), ANSI and Unicode",
 	Checked: "by hand, mailboxes from the tests of two libraries: 17 of 17 mails, with the ids and attachments that readpst finds, and 10 entries of other kinds; invented examples that readpst reads, too",
 	Detect:  detectPST,
@@ -302,13 +302,16 @@ func (r *pstReading) message(node pstNode, to uint32) (*argus.Message, error) {
 	switch {
 	case isClass(class, "ipm.contact", "ipm.distlist"):
 		r.contact(p)
-	case isClass(class, "ipm.appointment", "ipm.task", "ipm.stickynote", "ipm.activity", "ipm.ole"), p.From == "" && class != "" && !isClass(class, "ipm.note"):
-		happened(p.Message, p.texts[pstClass], strings.TrimSpace(p.Title+"\n"+p.Text))
+	case isClass(class, "ipm.appointment", "ipm.task", "ipm.stickynote", "ipm.activity"):
+		happened(p.Message, argus.TypeNote, argus.Facts{}, p.texts[pstClass], strings.TrimSpace(p.Title+"\n"+p.Text))
+	case isClass(class, "ipm.ole"), p.From == "" && class != "" && !isClass(class, "ipm.note"):
+		notice(p.Message, p.texts[pstClass], strings.TrimSpace(p.Title+"\n"+p.Text))
 	case p.From == "" && numbers[pstFlags]&pstUnsent != 0 && to == 0:
 		p.From = cmp.Or(r.in.Owner, argus.OwnerOf+r.in.Name)
+		p.Type = argus.TypeDraft
 		keepExtra(p.Message, "draft", "not sent")
 	}
-	if err := p.Valid(); err != nil {
+	if err := valid(p.Message); err != nil {
 		return nil, r.withDamage(err)
 	}
 	for _, remark := range r.damage {
@@ -337,7 +340,7 @@ func (r *pstReading) contact(p *msgMail) {
 	slices.Sort(accounts)
 	accounts = slices.DeleteFunc(slices.Compact(accounts), func(s string) bool { return s == "" })
 	p.From, p.FromName = "", ""
-	contact(p.Message, "contact", cmp.Or(p.texts[msgDisplayName], p.texts[msgSubject]), accounts)
+	contact(p.Message, "contact", accounts, cmp.Or(p.texts[msgDisplayName], p.texts[msgSubject]))
 }
 
 // pstCharsets are the code pages of text of 8 bits and of the page.

@@ -34,6 +34,10 @@ type Format struct {
 	// were written, so that two equal ones in one second are two. Default: the
 	// same message may stand in it again.
 	Log bool
+	// Devices says that a file may hold the copies of several devices, each with a
+	// clock of its own, and that Item.Device names them. Default: one device's, or
+	// nobody knows.
+	Devices bool
 	// Detect says how surely a file is of this format, from 0 (it is not) to
 	// 100, from its content; the name may only decide between equals.
 	Detect func(Sample) int
@@ -123,4 +127,7 @@ type Item struct {
 	Raw []byte
 	// Where is the place: Record, Offset and Length are the reader's to fill.
 	Where argus.Where
+	// Device names the device or account whose copy it is, where a file holds
+	// those of several: each is a log of its own. Default: one, or nobody knows.
+	Device string
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"iter"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/argus-evidence/argus"
 )
@@ -14,23 +16,25 @@ import (
 // rocketchatFormat reads messages of Rocket.Chat as its REST interface and its
 // database give them: in a list, under messages, or one a line.
 //
-//   - Conversation: rid. Title: what rooms.json beside the file calls it. The rid
+//   - Conversation: rid; each server calls its first room GENERAL, so that a short id
+//     gets a key of the server. Title: what rooms.json beside the file calls it. The rid
 //     of a direct conversation is its two users' ids, which gives To.
 //   - From: u._id, FromName u.username.
-//   - t names what the service recorded, but for e2e, which is locked: its first
-//     twelve characters are the id of the room's key.
+//   - t names what the service recorded (who joined, left, was added or removed, new
+//     names, topics, calls), but for e2e, which is locked: its first twelve characters
+//     are the id of the room's key.
 //   - An attachment with message_link is a quote, one with a title_link or a
 //     *_url a file. What files are described as is the text where there is none.
 //   - tmid is the message that starts the thread.
 //   - A user (of users.json, or under users) is a contact: the account's name and
 //     user name. services is not shown: it holds hashes of passwords and tokens.
 //   - A room (of rooms.json, or under update, rooms, channels, groups, ims) is a
-//     message of the service in itself: room, its name (else its id), topic and
+//     room: its name (else its id), topic and
 //     description, from who created it and when.
 //   - count behind the messages is what the REST interface states of its answer.
 var rocketchatFormat = &Format{
 	Name:    "rocketchat",
-	Version: 2,
+	Version: 3,
 	About:   "Rocket.Chat messages, users and rooms as JSON, from its REST interface or its database",
 	Checked: "invented examples only",
 	Detect:  detectRocketchat,
@@ -89,6 +93,7 @@ var rocketchatLists = map[string]bool{
 func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		titles := rocketchatRooms(ctx, in)
+		ids := rocketchatIDs{server: sync.OnceValue(func() string { return rocketchatServer(ctx, in) })}
 		count, rooms := "", false // rooms says that the last record was one: it holds a message, its last
 		d := newDocument(in, shape{
 			lists: func(key string) bool { return rocketchatLists[key] },
@@ -104,11 +109,67 @@ func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		})
 		d.statedItems(ctx, func(raw string) (*argus.Message, error) {
 			if rooms, _ = isRocketchatRoom(d.buf); rooms { // which the record begins
-				return d.rocketchatRoom(in.Options, raw)
+				return d.rocketchatRoom(in.Options, ids, raw)
 			}
-			return d.rocketchatMessage(in.Options, titles, raw)
+			return d.rocketchatMessage(in.Options, titles, ids, raw)
 		}, "count", &count)(yield)
 	}
+}
+
+// rocketchatIDs makes ids unique. Those that a server draws are so, of users, rooms
+// and messages; those that each server has (GENERAL, rocket.cat) and user names are
+// not, and get a key of the server.
+type rocketchatIDs struct{ server func() string }
+
+func (i rocketchatIDs) account(m *argus.Message, id string) string {
+	if id == "" || len(id) >= argus.LongID {
+		return id
+	}
+	accountsReach(m, argus.ReachServer)
+	return argus.Within(id, i.server())
+}
+
+func (i rocketchatIDs) room(m *argus.Message, id string) string {
+	if id == "" || len(id) >= argus.LongID {
+		return id
+	}
+	m.ConversationReach = argus.ReachServer
+	return argus.Within(id, i.server())
+}
+
+// rocketchatServer names the server of a file by the least of its users' ids: of
+// users.json beside it, else of those who are in the file. An export that has more
+// of them has the same server as long as it has no lesser one.
+func rocketchatServer(ctx context.Context, in Input) (least string) {
+	see := func(id string) {
+		if len(id) >= argus.LongID && (least == "" || id < least) {
+			least = strings.Clone(id)
+		}
+	}
+	for raw := range in.siblingRecords(ctx, "users.json", "_id") {
+		if beginsRocketchatUser([]byte(raw)) {
+			see(insideText(raw, "_id"))
+		}
+	}
+	if least != "" {
+		return least
+	}
+	d := newDocument(in, shape{lists: func(key string) bool { return rocketchatLists[key] }, begins: func(b []byte) bool {
+		return beginsRocketchatUser(b) || beginsRocketchatRoom(b) || beginsRocketchatMessage(b)
+	}})
+	for _, err := range d.items(ctx, func(raw string) (*argus.Message, error) {
+		see(insideText(raw, "u", "_id"))
+		see(insideText(raw, "lastMessage", "u", "_id"))
+		if beginsRocketchatUser([]byte(raw[:min(len(raw), peekSize)])) {
+			see(insideText(raw, "_id"))
+		}
+		return nil, nil
+	}) {
+		if err != nil {
+			break // the reading itself meets it, too
+		}
+	}
+	return least
 }
 
 // rocketchatRooms returns the names of rooms.
@@ -139,7 +200,7 @@ const rocketchatRoomLimit = 1 << 20
 // rocketchatKeyID is how many characters of locked content name its key.
 const rocketchatKeyID = 12
 
-func (d *document) rocketchatMessage(options Options, titles map[string]string, raw string) (*argus.Message, error) {
+func (d *document) rocketchatMessage(options Options, titles map[string]string, ids rocketchatIDs, raw string) (*argus.Message, error) {
 	kind, text, described, ciphertext, algorithm, username, name := "", "", "", "", "", "", ""
 	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
@@ -168,8 +229,17 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 			m.ReplyTo, err = scalarMember(raw)
 			keepMember(m, key, raw)
 		case "editedAt":
-			m.State |= argus.StateEdited
+			at, _ := mongoTime(raw, options)
+			edited(m, at)
 			addExtra(m, key, raw)
+		case "tcount":
+			replied(m, raw)
+			keepMember(m, key, raw)
+		case "location": // GeoJSON: longitude first
+			keepMember(m, key, raw)
+			if point := slices.Collect(listed(inside(raw, "coordinates"))); len(point) >= 2 {
+				sentPlace(m, argus.Location{Longitude: point[0], Latitude: point[1]})
+			}
 		case "attachments":
 			keepMember(m, key, raw)
 			err = elements(raw, func(raw string) error {
@@ -198,8 +268,8 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 		return nil, err
 	}
 	if username != "" && m.Conversation == "" {
-		contact(m, "user", strings.TrimSpace(name+" "+username), []string{m.ServiceID})
-		return m, m.Valid()
+		contact(m, "user", []string{ids.account(m, m.ServiceID)}, name, username)
+		return m, valid(m)
 	}
 	switch locked := cmp.Or(ciphertext, text); {
 	case kind == "e2e" && locked != "":
@@ -208,20 +278,55 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 	case kind == "e2e" || kind == "":
 		m.Text = cmp.Or(text, described)
 	default:
-		happened(m, kind, text)
-		if kind == "rm" {
-			m.State |= argus.StateDeleted
-		}
+		rocketchatHappened(m, kind, text)
 	}
 	if !m.Sent.Known() {
 		return nil, fmt.Errorf("want ts, found none")
 	}
 	m.Title = titles[m.Conversation]
-	m.From = cmp.Or(m.From, m.FromName)
 	if other := rocketchatOther(m.Conversation, m.From); other != "" {
 		m.To = []string{other}
 	}
-	return m, m.Valid()
+	m.From, m.Conversation = ids.account(m, cmp.Or(m.From, m.FromName)), ids.room(m, m.Conversation)
+	return m, valid(m)
+}
+
+// rocketchatHappened makes what the server recorded. Its text is whom or what it is
+// about.
+func rocketchatHappened(m *argus.Message, kind, text string) {
+	switch kind {
+	case "uj", "ujt", "uir": // into a room, a team
+		joined(m, "join", nil, kind, text)
+	case "ul", "ult":
+		joined(m, "leave", nil, kind, text)
+	case "au", "added-user-to-team":
+		joined(m, "add", oneOf(text), kind, text)
+	case "ru", "removed-user-from-team":
+		joined(m, "remove", oneOf(text), kind, text)
+	case "subscription-role-added":
+		joined(m, "promote", oneOf(text), kind, text)
+	case "subscription-role-removed":
+		joined(m, "demote", oneOf(text), kind, text)
+	case "r":
+		renamed(m, text, kind, text)
+	case "room_changed_topic", "room_changed_description":
+		setTopic(m, text, kind, text)
+	case "videoconf", "jitsi_call_started":
+		called(m, argus.Call{Video: true}, kind, text)
+	default:
+		notice(m, kind, text)
+		if kind == "rm" {
+			m.State |= argus.StateDeleted
+		}
+	}
+}
+
+// oneOf returns a list of a text, unless it is empty.
+func oneOf(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
 }
 
 // rocketchatSender reads who wrote a message or created a room.
@@ -240,7 +345,7 @@ func rocketchatSender(m *argus.Message, raw string) error {
 }
 
 // rocketchatRoom makes a message of what the server says of a room.
-func (d *document) rocketchatRoom(options Options, raw string) (*argus.Message, error) {
+func (d *document) rocketchatRoom(options Options, ids rocketchatIDs, raw string) (*argus.Message, error) {
 	var name, shown, topic, description string
 	var in []string
 	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
@@ -275,11 +380,15 @@ func (d *document) rocketchatRoom(options Options, raw string) (*argus.Message, 
 	if err != nil {
 		return nil, err
 	}
-	m.Conversation, m.Title = m.ServiceID, argus.CleanName(cmp.Or(shown, name))
+	m.Conversation, m.Title = ids.room(m, m.ServiceID), argus.CleanName(cmp.Or(shown, name))
 	m.From = cmp.Or(m.From, m.FromName)
 	m.To = others(in, m.From)
-	room(m, "room", topic, description)
-	return m, m.Valid()
+	m.From = ids.account(m, m.From)
+	for i := range m.To {
+		m.To[i] = ids.account(m, m.To[i])
+	}
+	room(m, "room", in, topic, description)
+	return m, valid(m)
 }
 
 // rocketchatOther returns the other user of a direct conversation, whose id is

@@ -12,6 +12,7 @@ import (
 	"io"
 	"iter"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,7 @@ import (
 // rsmfFormat is described in docs/readers-xml-mail.md.
 var rsmfFormat = &Format{
 	Name:    "rsmf",
-	Version: 1,
+	Version: 2,
 	About:   "Relativity Short Message Format 1.0 and 2.0: a mail with rsmf.zip, or its rsmf_manifest.json",
 	Checked: "invented examples only",
 	Detect:  detectRSMF,
@@ -240,8 +241,11 @@ type rsmfFile struct {
 	facts []argus.Field
 	// contacts counts the items that are participants.
 	contacts uint64
+	// key is that of ids of the file: of all participants.
+	key string
 }
 
+// rsmfParticipant is one; account is empty where its id counts in the file only.
 type rsmfParticipant struct{ account, name string }
 
 type rsmfChat struct {
@@ -266,6 +270,12 @@ func (f *rsmfFile) read(ctx context.Context, in Input) iter.Seq2[Item, error] {
 				return
 			}
 		}
+		var all []string
+		for id, p := range f.participants {
+			all = append(all, cmp.Or(p.account, p.name, id))
+		}
+		slices.Sort(all)
+		f.key = argus.ReachKey(all...)
 		second := newDocument(in, shape)
 		second.items(ctx, func(raw string) (*argus.Message, error) {
 			switch list := second.under(lists); list {
@@ -316,7 +326,7 @@ func (f *rsmfFile) learn(list, raw string) error {
 	}
 	switch {
 	case list == "participants" && len(f.participants) < rsmfLists:
-		account = accountOf(argus.CleanName(cmp.Or(account, email, id)))
+		account = accountOf(argus.CleanName(cmp.Or(account, email)))
 		f.participants[strings.Clone(id)] = rsmfParticipant{strings.Clone(account), strings.Clone(argus.CleanName(display))}
 	case list == "conversations" && len(f.chats) < rsmfLists:
 		chat.platform, chat.title = strings.Clone(strings.ToLower(platform)), strings.Clone(argus.CleanName(display))
@@ -344,11 +354,35 @@ func (f *rsmfFile) participant(raw string) (*argus.Message, error) {
 		return nil, err
 	}
 	p := f.participants[id]
-	contact(m, "participant", p.name, []string{f.account(id)})
-	return m, m.Valid()
+	contact(m, "participant", []string{f.account(m, id)}, p.name)
+	return m, valid(m)
 }
 
-func (f *rsmfFile) account(id string) string { return cmp.Or(f.participants[id].account, id) }
+// account returns the account of a participant: what names it beyond the file, else
+// its id with a key of who takes part.
+func (f *rsmfFile) account(m *argus.Message, id string) string {
+	if account := f.participants[id].account; account != "" || id == "" {
+		return account
+	}
+	accountsReach(m, argus.ReachFile)
+	return id + "@" + f.key
+}
+
+// conversation returns the id of a conversation, with a key of who is in it unless
+// it is long enough to be no number of the file.
+func (f *rsmfFile) conversation(m *argus.Message, id string) string {
+	if id == "" || len(id) >= argus.LongID {
+		return id
+	}
+	m.ConversationReach = argus.ReachFile
+	var members []string
+	for _, member := range f.chats[id].members {
+		p := f.participants[member]
+		members = append(members, cmp.Or(p.account, p.name, member))
+	}
+	slices.Sort(members)
+	return argus.Within(id, members...)
+}
 
 // event makes a message of an event.
 func (f *rsmfFile) event(raw string) (*argus.Message, error) {
@@ -376,7 +410,7 @@ func (f *rsmfFile) event(raw string) (*argus.Message, error) {
 				m.State |= argus.StateDeleted
 			}
 		case "edits":
-			m.State |= argus.StateEdited
+			edited(m, f.lastEdit(raw))
 			addExtra(m, key, raw)
 		case "attachments":
 			m.Attachments, err = jsonList(raw, func(raw string) (argus.Attachment, error) { return f.attachment(m, raw) })
@@ -391,21 +425,34 @@ func (f *rsmfFile) event(raw string) (*argus.Message, error) {
 	}
 	chat := f.chats[chatID]
 	m.Service = cmp.Or(f.options.Service, chat.platform, "rsmf")
-	m.Conversation, m.Title = chatID, chat.title
+	m.Conversation, m.Title = f.conversation(m, chatID), chat.title
 	m.Extra = append(m.Extra, chat.facts...)
 	if who != "" {
-		m.From, m.FromName = f.account(who), f.participants[who].name
+		m.From, m.FromName = f.account(m, who), f.participants[who].name
 	}
 	for _, id := range others(chat.members, who) {
-		m.To = append(m.To, f.account(id))
+		m.To = append(m.To, f.account(m, id))
 	}
-	if kind != "message" {
-		text := m.Text
-		happened(m, cmp.Or(kind, "event"), text)
-	} else if m.From == "" {
+	switch text := m.Text; {
+	case kind == "join" || kind == "leave":
+		joined(m, kind, nil, kind, text)
+	case kind != "message":
+		notice(m, cmp.Or(kind, "event"), text)
+	case m.From == "":
 		m.State |= argus.StateSystem
 	}
-	return m, m.Valid()
+	return m, valid(m)
+}
+
+// lastEdit returns the latest time in a list of edits.
+func (f *rsmfFile) lastEdit(raw string) (last argus.Time) {
+	list := jsonMembers[string]{s: raw}
+	for strings.HasPrefix(raw, "[") && list.next() {
+		if t, ok := parseISO(insideText(list.value, "timestamp"), f.options); ok && (!last.Known() || t.Micros > last.Micros) {
+			last = t
+		}
+	}
+	return last
 }
 
 // attachment reads a file that an event names. Its id is its name in the

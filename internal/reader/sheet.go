@@ -19,7 +19,7 @@ import (
 // sheetFormat is described in docs/format/sheet.md.
 var sheetFormat = &Format{
 	Name:    "sheet",
-	Version: 1,
+	Version: 2,
 	About:   "sheets of messages (CSV, TSV, XLSX) as crypto-phone services are handed over: EncroChat, Sky ECC and the like",
 	Checked: "invented examples only: no public sample exists",
 	Detect:  detectSheet,
@@ -265,6 +265,8 @@ func (p *sheetPlan) item(n int, row *sheetRow, in Input) (Item, bool) {
 			item.Problem, item.Raw = err.Error(), rowRaw(row)
 		} else {
 			item.Message = m
+			// A row that names whose device it is of is that one's copy.
+			item.Device = cells{row.cells, &p.column}.text(fieldOwner)
 		}
 	}
 	return item, true

@@ -75,10 +75,10 @@ func readShoutbox(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			return nil, err
 		}
 		if m.Text = said; kind != "" {
-			happened(m, kind, said)
+			notice(m, kind, said)
 		}
 		m.Conversation = room
-		return m, m.Valid()
+		return m, valid(m)
 	})
 }
 
@@ -100,7 +100,7 @@ func TestShoutbox(t *testing.T) {
 			Extra: []argus.Field{{Name: "likes", Value: "[8]"}, server}},
 		nil,
 		{Service: "shoutbox", Conversation: "harbour", From: "8", ServiceID: "3", Sent: sent("12:05:00"), Text: "ok", ReplyTo: "1", Extra: []argus.Field{server}},
-		{Service: "shoutbox", Conversation: "harbour", From: "9", ServiceID: "4", Sent: sent("12:06:00"), Text: "joined", State: argus.StateSystem,
+		{Service: "shoutbox", Conversation: "harbour", From: "9", ServiceID: "4", Sent: sent("12:06:00"), Text: "joined", Type: argus.TypeNotice, State: argus.StateSystem,
 			Extra: []argus.Field{server}},
 		nil,
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 
 	"github.com/argus-evidence/argus"
 )
@@ -18,13 +19,14 @@ import (
 //   - ServiceID: the sent time in milliseconds, by which Signal itself names a
 //     message of a sender.
 //   - Conversation: the group's id, else the two accounts.
-//   - Reactions, deletions for everybody, receipts, calls and typing are the
-//     service's; ReplyTo is the ServiceID of the message that they are about. An
-//     edit is a message of its own with the edited state.
+//   - A reaction is one, the offer of a call is a call; deletions for everybody,
+//     receipts and typing are the service's. ReplyTo is the ServiceID of the message
+//     that they are about. An edit is a message of its own with the edited state.
+//   - A card that was sent is a contact beside the text.
 //   - Exceptions that signal-cli prints in place of content are problems.
 var signalFormat = &Format{
 	Name:    "signal",
-	Version: 2,
+	Version: 3,
 	About:   "Signal as signal-cli prints it, in lines of JSON",
 	Checked: "invented examples only",
 	Detect:  detectSignal,
@@ -60,7 +62,7 @@ type signalEnvelope struct {
 	account, to, group, stamp string
 	from                      signalAccount
 	failed                    string
-	content                   bool
+	content, edits            bool
 }
 
 // signalAccount is an account as the members of one object name it.
@@ -111,8 +113,7 @@ func (e *signalEnvelope) envelope(key, raw string) (err error) {
 		e.content = true
 		err = members(raw, e.data)
 	case "editMessage":
-		e.content = true
-		e.State |= argus.StateEdited
+		e.content, e.edits = true, true
 		err = members(raw, func(key, raw string) (err error) {
 			switch key {
 			case "targetSentTimestamp":
@@ -124,9 +125,17 @@ func (e *signalEnvelope) envelope(key, raw string) (err error) {
 		})
 	case "syncMessage":
 		err = members(raw, e.sync)
-	case "receiptMessage", "typingMessage", "callMessage", "storyMessage":
+	case "callMessage":
 		e.content = true
-		happened(e.Message, key, compactJSON(raw))
+		if offer := inside(raw, "offerMessage"); offer != "" {
+			video := strings.Contains(insideText(offer, "type"), "VIDEO")
+			called(e.Message, argus.Call{Direction: "in", Video: video}, key, compactJSON(raw))
+			break
+		}
+		notice(e.Message, key, compactJSON(raw))
+	case "receiptMessage", "typingMessage", "storyMessage":
+		e.content = true
+		notice(e.Message, key, compactJSON(raw))
 	default:
 		keepMember(e.Message, key, raw)
 	}
@@ -138,7 +147,7 @@ func (e *signalEnvelope) sync(key, raw string) error {
 	if key != "sentMessage" {
 		e.content = true
 		if e.Text == "" {
-			happened(e.Message, "syncMessage."+key, compactJSON(raw))
+			notice(e.Message, "syncMessage."+key, compactJSON(raw))
 			return nil
 		}
 		keepMember(e.Message, key, raw)
@@ -173,7 +182,7 @@ func (e *signalEnvelope) data(key, raw string) (err error) {
 	case "timestamp":
 		e.stamp, err = scalarMember(raw)
 	case "message":
-		if m.State&argus.StateSystem == 0 {
+		if m.Type == argus.TypeText {
 			m.Text, err = textOf(m, key, raw)
 		}
 	case "groupInfo":
@@ -185,7 +194,7 @@ func (e *signalEnvelope) data(key, raw string) (err error) {
 				m.Title, err = textMember(m, key, raw)
 			case "type":
 				if raw != `"DELIVER"` {
-					happened(m, "groupInfo", compactJSON(raw))
+					notice(m, "groupInfo", compactJSON(raw))
 				}
 			default:
 				keepMember(m, "groupInfo."+key, raw)
@@ -202,10 +211,16 @@ func (e *signalEnvelope) data(key, raw string) (err error) {
 		if err == nil {
 			err = signalTarget(raw, "targetSentTimestamp", &m.ReplyTo)
 		}
-		happened(m, key, emoji)
+		reacted(m, argus.Reaction{To: m.ReplyTo, Sign: emoji, Removed: inside(raw, "isRemove") == "true"}, key, emoji)
 	case "remoteDelete":
 		err = signalTarget(raw, "timestamp", &m.ReplyTo)
-		happened(m, key, m.ReplyTo)
+		notice(m, key, m.ReplyTo)
+	case "contacts":
+		keepMember(m, key, raw)
+		for one := range listed(raw) {
+			sentCard(m, signalCard(one))
+			break
+		}
 	case "attachments":
 		keepMember(m, key, raw)
 		err = elements(raw, func(raw string) error { return addSignalFile(m, raw) })
@@ -227,6 +242,19 @@ func signalTarget(raw, name string, to *string) error {
 		}
 		return err
 	})
+}
+
+// signalCard reads a card that was sent.
+func signalCard(raw string) *argus.Contact {
+	name := inside(raw, "name")
+	whole := cmp.Or(insideText(name, "display"), insideText(name, "nickname"), strings.TrimSpace(insideText(name, "given")+" "+insideText(name, "family")))
+	var accounts []string
+	for _, list := range []string{"phone", "email"} {
+		for one := range listed(inside(raw, list)) {
+			accounts = append(accounts, accountOf(argus.CleanName(insideText(one, "value"))))
+		}
+	}
+	return card(accounts, whole)
 }
 
 func addSignalFile(m *argus.Message, raw string) error {
@@ -257,14 +285,17 @@ func (e *signalEnvelope) finish() error {
 		return fmt.Errorf("signal-cli could not read the message: %.300q", e.failed)
 	}
 	if !e.content {
-		happened(e.Message, "envelope", "")
+		notice(e.Message, "envelope", "")
 	}
 	var ok bool
 	if e.Sent, ok = parseMillis(e.stamp); !ok {
 		return fmt.Errorf("timestamp: want milliseconds since 1970, found other text or none")
 	}
 	e.From, e.FromName = e.from.id(), argus.CleanName(e.from.name)
-	if e.State&argus.StateSystem == 0 || e.ReplyTo != "" {
+	if e.edits {
+		edited(e.Message, e.Sent)
+	}
+	if e.Type == argus.TypeText || e.ReplyTo != "" {
 		e.ServiceID = e.stamp
 		e.Sequence, _ = strconv.ParseUint(e.stamp, 10, 64)
 	}
@@ -277,5 +308,5 @@ func (e *signalEnvelope) finish() error {
 		e.Conversation = argus.DirectConversation(e.From, to)
 		e.To = []string{to}
 	}
-	return e.Valid()
+	return valid(e.Message)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,12 +36,12 @@ import (
 //   - The subtypes of slackSpoken are what people and programs wrote; every other
 //     subtype is the service's.
 //   - A user of users.json is a contact: its names, with id, phone and mail as
-//     accounts. A channel of the other lists is a message of the service in itself:
+//     accounts. A channel of the other lists is a room:
 //     channel, its name (else its id), topic and purpose, from who created it and
 //     when, to its members.
 var slackFormat = &Format{
 	Name:    "slack",
-	Version: 2,
+	Version: 3,
 	About:   "Slack workspace export, a folder a channel and a file a day, with its lists of users and channels",
 	Checked: "invented examples only",
 	Detect:  detectSlack,
@@ -129,6 +128,7 @@ type slackChannel struct {
 	id, title string
 	members   []string
 	direct    bool
+	reach     argus.Reach
 }
 
 func slackChannelOf(ctx context.Context, in Input) slackChannel {
@@ -155,7 +155,11 @@ func slackChannelOf(ctx context.Context, in Input) slackChannel {
 			}
 		}
 	}
-	return slackChannel{id: folder, title: folder}
+	c := slackChannel{id: folder, title: folder}
+	if !hasSlackID([]byte(`{"id":"`+folder+`"}`), slackChannelIDs) {
+		c.reach = argus.ReachExport // a name
+	}
+	return c
 }
 
 // slackNames returns the names of accounts.
@@ -229,20 +233,14 @@ func (d *document) slackContact(options Options, raw string) (*argus.Message, er
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, n := range []string{real, shown, name} {
-		if n != "" && !slices.Contains(names, n) {
-			names = append(names, n)
-		}
-	}
 	accounts := []string{m.ServiceID}
 	for _, account := range []string{accountOf(argus.CleanName(phone)), strings.ToLower(argus.CleanName(mail))} {
 		if account != "" {
 			accounts = append(accounts, account)
 		}
 	}
-	contact(m, "user", strings.Join(names, " "), accounts)
-	return m, m.Valid()
+	contact(m, "user", accounts, real, shown, name)
+	return m, valid(m)
 }
 
 // slackChannelMessage makes a message of what a list says of a channel.
@@ -281,8 +279,8 @@ func (d *document) slackChannelMessage(options Options, raw string) (*argus.Mess
 	}
 	m.Conversation, m.Title = m.ServiceID, argus.CleanName(m.Title)
 	m.To = others(in, m.From)
-	room(m, "channel", topic, purpose)
-	return m, m.Valid()
+	room(m, "channel", in, topic, purpose)
+	return m, valid(m)
 }
 
 var slackEntities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
@@ -313,8 +311,11 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 		case "text":
 			text, err = textOf(m, key, raw)
 		case "edited":
-			m.State |= argus.StateEdited
+			edited(m, slackEdited(raw))
 			addExtra(m, key, raw)
+		case "reply_count":
+			replied(m, raw)
+			keepMember(m, key, raw)
 		case "files":
 			keepMember(m, key, raw)
 			err = elements(raw, func(raw string) error { return addSlackFile(m, raw) })
@@ -332,6 +333,8 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 					blocks = raw
 				case inner == "attachments" && key == "message":
 					attached = raw
+				case inner == "edited" && key == "message":
+					m.Edited = slackEdited(raw)
 				}
 				return err
 			})
@@ -366,12 +369,12 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 	}
 	switch m.Text = slackEntities.Replace(text); {
 	case subtype == "message_changed":
-		m.State |= argus.StateEdited
+		edited(m, m.Edited)
 		m.ReplyTo = target
 		keep(m, "subtype", subtype)
 	case !slackSpoken[subtype]:
 		m.ReplyTo = target
-		happened(m, subtype, m.Text)
+		slackHappened(m, subtype, raw)
 	default:
 		keep(m, "subtype", subtype)
 	}
@@ -379,18 +382,53 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 		m.State |= argus.StateDeleted
 	}
 	keep(m, "bot_id", bot)
-	m.From = cmp.Or(m.From, bot, botName)
+	if m.From = cmp.Or(m.From, bot); m.From == "" {
+		m.From = botName
+		named(m, m.From)
+	}
 	if m.FromName = cmp.Or(m.FromName, argus.CleanName(botName)); m.FromName == "" {
 		m.FromName = names()[m.From]
 	}
-	m.Conversation, m.Title = channel.id, channel.title
+	m.Conversation, m.Title, m.ConversationReach = channel.id, channel.title, channel.reach
 	if channel.direct {
 		m.To = others(channel.members, m.From)
 	}
 	if thread != "" && thread != m.ServiceID && m.ReplyTo == "" {
 		m.ReplyTo = thread
 	}
-	return m, m.Valid()
+	return m, valid(m)
+}
+
+// slackEdited returns when an edit was made.
+func slackEdited(raw string) argus.Time {
+	t, _ := slackTime(insideText(raw, "ts"))
+	return t
+}
+
+// slackHappened makes what the service recorded. Who joined is the sender, whoever
+// invited him; a huddle is a call.
+func slackHappened(m *argus.Message, subtype, raw string) {
+	switch said := m.Text; subtype {
+	case "channel_join", "group_join":
+		joined(m, "join", nil, subtype, said)
+	case "channel_leave", "group_leave":
+		joined(m, "leave", nil, subtype, said)
+	case "channel_name", "group_name":
+		renamed(m, insideText(raw, "name"), subtype, said)
+	case "channel_topic", "group_topic":
+		setTopic(m, slackEntities.Replace(insideText(raw, "topic")), subtype, said)
+	case "channel_purpose", "group_purpose":
+		setTopic(m, slackEntities.Replace(insideText(raw, "purpose")), subtype, said)
+	case "huddle_thread":
+		c := argus.Call{Participants: textsIn(inside(raw, "room", "participant_history"))}
+		began, _ := strconv.ParseUint(insideText(raw, "room", "date_start"), 10, 40)
+		if ended, _ := strconv.ParseUint(insideText(raw, "room", "date_end"), 10, 40); began > 0 && ended > began {
+			c.Seconds = ended - began
+		}
+		called(m, c, subtype, said)
+	default:
+		notice(m, subtype, said)
+	}
 }
 
 // jsonStrings returns the members of an object that are text.

@@ -19,7 +19,7 @@ import (
 // smsbackupFormat is described in docs/readers-xml-mail.md.
 var smsbackupFormat = &Format{
 	Name:     "smsbackup",
-	Version:  2,
+	Version:  3,
 	About:    "SMS Backup & Restore's XML: SMS, MMS with their parts, calls",
 	Checked:  "invented examples only",
 	OfDevice: true,
@@ -104,9 +104,9 @@ func (b *smsBackup) message(e *xmlElement) (*argus.Message, error) {
 		return nil, err
 	}
 	if unsent != "" {
-		happened(m, unsent, m.Text)
+		happened(m, argus.TypeDraft, argus.Facts{}, unsent, m.Text)
 	}
-	return m, m.Valid()
+	return m, valid(m)
 }
 
 // stated returns an attribute; the app writes the word null for none.
@@ -118,8 +118,7 @@ func stated(e *xmlElement, name string) string {
 }
 
 // smsUnsent are the words for what is in those boxes of Android from which
-// nothing was sent. That a phone has it is the service's to say: what was sent
-// later, with the same words, is another message.
+// nothing was sent: drafts, with the same words as what was sent later.
 var smsUnsent = map[string]string{"3": "draft", "4": "outbox", "5": "failed", "6": "queued"}
 
 // sms reads a short message. The app copies Android's own table: type 1 was
@@ -317,7 +316,10 @@ var smsCallTypes = map[string]string{
 	"1": "incoming", "2": "outgoing", "3": "missed", "4": "voicemail", "5": "rejected", "6": "blocked", "7": "answered elsewhere",
 }
 
-// call reads a call. It is a system message: nobody wrote anything.
+// smsCallAnswers says which of them were answered.
+var smsCallAnswers = map[string]string{"3": "no", "5": "no", "6": "no", "7": "yes"}
+
+// call reads a call.
 func (b *smsBackup) call(m *argus.Message, e *xmlElement) error {
 	sent, err := androidTime(e.attr("date"))
 	if err != nil {
@@ -326,18 +328,26 @@ func (b *smsBackup) call(m *argus.Message, e *xmlElement) error {
 	if !sent.Known() {
 		return errors.New("want a call with its date, found one without")
 	}
-	m.Service, m.Sent, m.State = cmp.Or(b.options.Service, "phone"), sent, argus.StateSystem
+	m.Service, m.Sent = cmp.Or(b.options.Service, "phone"), sent
 	number := accountOf(argus.CleanName(stated(e, "number")))
 	kind := e.attr("type")
+	c := argus.Call{Direction: "in"}
 	m.From, m.To = number, []string{b.owner}
 	if kind == "2" {
-		m.From, m.To = b.owner, []string{number}
+		m.From, m.To, c.Direction = b.owner, []string{number}, "out"
 	}
 	if name := stated(e, "contact_name"); name != "(Unknown)" {
 		m.Title = name
 	}
 	m.Conversation = conversationOf([]string{number, b.owner})
-	m.Text = fmt.Sprintf("call: %s; duration: %s s", cmp.Or(smsCallTypes[kind], "type "+kind), cmp.Or(e.attr("duration"), "?"))
+	if smsCallTypes[kind] == "" {
+		c.Direction = ""
+	}
+	c.Seconds, _ = strconv.ParseUint(e.attr("duration"), 10, 31)
+	if c.Answered = smsCallAnswers[kind]; kind == "1" || kind == "2" {
+		c.Answered = answeredIn(c.Seconds)
+	}
+	called(m, c, "call", fmt.Sprintf("%s; duration: %s s", cmp.Or(smsCallTypes[kind], "type "+kind), cmp.Or(e.attr("duration"), "?")))
 	for _, a := range e.attrs {
 		if a.name != "date" && a.name != "contact_name" && a.value != "null" && !(a.name == "number" && a.value == number) {
 			keepExtra(m, a.name, a.value)

@@ -19,7 +19,7 @@ import (
 // telegramFormat is described in docs/format/telegram.md.
 var telegramFormat = &Format{
 	Name:    "telegram",
-	Version: 2,
+	Version: 3,
 	About:   "Telegram Desktop's result.json, of one chat or of an account with its contacts",
 	Checked: "chat-export-structurer's Telegram samples, 4 of 4 messages as its target has them",
 	Detect:  detectTelegram,
@@ -306,6 +306,7 @@ func (f *telegramFile) message() (Item, error) {
 			return nil, err
 		}
 		p.Service = cmp.Or(f.options.Service, "telegram")
+		p.raw = raw
 		return p.finish()
 	})
 }
@@ -350,8 +351,8 @@ func (f *telegramFile) contact(word string) (Item, error) {
 		if name == "" && accounts == nil {
 			return nil, errors.New("want a name or an account, found neither")
 		}
-		contact(m, word, name, accounts)
-		return m, m.Valid()
+		contact(m, word, accounts, name)
+		return m, valid(m)
 	})
 }
 
@@ -388,9 +389,28 @@ func (c *telegramChat) conversation() string {
 	return strings.TrimSpace(c.kind + " " + c.id)
 }
 
+// telegramAccount returns an account as exports write it since 2021. Before, it was
+// a number: that of a user, or with a kind in the bits above the 32nd.
+func telegramAccount(id string) string {
+	n, err := strconv.ParseUint(id, 10, 64)
+	if err != nil {
+		return id
+	}
+	switch low := strconv.FormatUint(n&(1<<32-1), 10); n >> 32 {
+	case 0:
+		return "user" + low
+	case 1:
+		return "chat" + low
+	case 2:
+		return "channel" + low
+	}
+	return id
+}
+
 // telegramMessage becomes a message member by member.
 type telegramMessage struct {
 	*argus.Message
+	raw     string
 	chat    telegramChat
 	options Options
 	// kind is message or service; the others are members that depend on each
@@ -423,7 +443,11 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 		p.date, err = jsonString(raw)
 	case "edited_unixtime", "edited":
 		if never := strings.Trim(raw, `"`); never != "0" && !strings.HasPrefix(never, "1970-01-0") {
-			p.State |= argus.StateEdited
+			at, problem := unixMember(raw)
+			if problem != nil && !p.Edited.Known() { // a clock without a zone, beside the other
+				at, _ = parseISO(never, p.options)
+			}
+			edited(p.Message, at)
 			addExtra(p.Message, key, raw)
 		}
 	case "from", "actor":
@@ -478,22 +502,28 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 // finish sets what several members say together.
 func (p *telegramMessage) finish() (*argus.Message, error) {
 	p.Conversation, p.Title = p.chat.conversation(), p.chat.name
-	p.From = p.fromID
+	if p.chat.id == "" || !strings.HasPrefix(p.Conversation, "chat") && !strings.HasPrefix(p.Conversation, "channel") {
+		p.ConversationReach = argus.ReachExport // that with whom its account talks
+	}
+	if p.From = telegramAccount(p.fromID); p.From != p.fromID {
+		keep(p.Message, "from_id", p.fromID)
+	}
 	p.FromName = argus.CleanName(p.from)
 	if p.From == "" {
 		p.From, p.FromName = p.FromName, ""
+		named(p.Message, p.From)
 	}
 	if strings.HasPrefix(p.Conversation, "user") && p.chat.kind == "personal_chat" && p.From != p.Conversation && p.From != "" {
 		p.To = []string{p.Conversation}
 	}
 	switch p.kind {
 	case "message":
+		p.carried()
 	case "service":
-		p.State |= argus.StateSystem
 		if p.Text != "" {
 			p.said = append(p.said, p.Text)
 		}
-		p.Text = strings.TrimPrefix(strings.Join(p.said, "; "), "action: ")
+		p.happened(strings.TrimPrefix(strings.Join(p.said, "; "), "action: "))
 	default:
 		return nil, errors.New("type: want message or service, found something else")
 	}
@@ -519,7 +549,73 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 	if p.thumb != "" && !strings.HasPrefix(p.thumb, "(") { // a picture that came with the file
 		p.Attachments = append(p.Attachments, argus.Attachment{Name: telegramPath(p.thumb), Type: "thumbnail"})
 	}
-	return p.Message, p.Valid()
+	return p.Message, valid(p.Message)
+}
+
+// carried reads what a message has beside words: a card, a place, a poll.
+func (p *telegramMessage) carried() {
+	if c := inside(p.raw, "contact_information"); c != "" {
+		name := strings.TrimSpace(insideText(c, "first_name") + " " + insideText(c, "last_name"))
+		sentCard(p.Message, card([]string{accountOf(argus.CleanName(insideText(c, "phone_number")))}, name))
+	}
+	if at := inside(p.raw, "location_information"); at != "" {
+		sentPlace(p.Message, argus.Location{Latitude: insideText(at, "latitude"), Longitude: insideText(at, "longitude"),
+			Name: strings.TrimSpace(insideText(p.raw, "place_name") + " " + insideText(p.raw, "address"))})
+	}
+	if question, answers := telegramList(inside(p.raw, "poll"), "question"); question != "" || answers != nil {
+		polled(p.Message, question, answers)
+	}
+	if title, things := telegramList(inside(p.raw, "todo_list"), "title"); title != "" || things != nil {
+		lines := append([]string{p.Text, title}, things...)
+		for i := range things {
+			lines[i+2] = "- " + things[i]
+		}
+		p.Text = strings.TrimSpace(strings.Join(lines, "\n"))
+	}
+}
+
+// telegramList reads a heading and what is to choose or to do, each text or an object
+// with a text.
+func telegramList(raw, heading string) (title string, list []string) {
+	words := func(raw, key string) string { return cmp.Or(insideText(raw, key), insideText(raw, key, "text")) }
+	for one := range listed(inside(raw, "answers")) {
+		list = append(list, words(one, "text"))
+	}
+	return words(raw, heading), list
+}
+
+// happened makes what the service recorded. Members are named as they are shown.
+func (p *telegramMessage) happened(told string) {
+	m, whom := p.Message, textsIn(inside(p.raw, "members"))
+	switch insideText(p.raw, "action") {
+	case "create_group", "create_channel":
+		x := argus.Membership{Action: "create", Members: whom, Name: argus.CleanName(insideText(p.raw, "title"))}
+		happened(m, argus.TypeMembership, argus.Facts{Membership: &x}, told, "")
+	case "invite_members":
+		joined(m, "add", whom, told, "")
+	case "remove_members":
+		if len(whom) == 1 && argus.CleanName(whom[0]) == cmp.Or(m.FromName, m.From) {
+			joined(m, "leave", nil, told, "")
+			return
+		}
+		joined(m, "remove", whom, told, "")
+	case "join_group_by_link", "join_group_by_request":
+		joined(m, "join", nil, told, "")
+	case "edit_group_title":
+		renamed(m, argus.CleanName(insideText(p.raw, "title")), told, "")
+	case "phone_call", "group_call":
+		c := argus.Call{}
+		c.Seconds, _ = strconv.ParseUint(cmp.Or(insideText(p.raw, "duration_seconds"), insideText(p.raw, "duration")), 10, 31)
+		if c.Answered = answeredIn(c.Seconds); c.Seconds == 0 {
+			switch insideText(p.raw, "discard_reason") {
+			case "missed", "busy":
+				c.Answered = "no"
+			}
+		}
+		called(m, c, told, "")
+	default:
+		notice(m, told, "")
+	}
 }
 
 // attachmentName is the path that the export gave the file, from its own

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,10 @@ import (
 //   - Lines of nothing but - = _ * # ~ are separators. Facts before the first
 //     message ("Device: …") are kept in Extra of every message; App or Service
 //     names the service. Other text there is a problem of its own.
+//   - A report has headings, at its beginning or behind an empty line: "… found on
+//     device D" begins the log of another device (Item.Device), "APP conversation about
+//     A containing N messages …" another conversation, of which it names the service
+//     and states the number of messages. Both are in Extra of what follows.
 //   - From and To: as written; Jabber ids as the jabber format has them.
 //   - Conversation: the two accounts where a message names both, else the file's
 //     name without its ending.
@@ -29,10 +34,11 @@ import (
 //     counted apart.
 var textdumpFormat = &Format{
 	Name:    "textdump",
-	Version: 2,
+	Version: 3,
 	About:   "chats as plain text: @user:server, a -> b, [date] nick:, time | From: | To:, and Signal's text export",
 	Checked: "chat-miner's Signal sample, 2 of 2 messages as its target has them; else invented examples",
 	Log:     true,
+	Devices: true,
 	Detect:  detectTextdump,
 	Read:    readTextdump,
 }
@@ -246,7 +252,9 @@ func readTextdump(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			yield(Item{}, r.lines.err)
 			return
 		}
-		r.flush()
+		if r.flush() {
+			r.state(false)
+		}
 	}
 }
 
@@ -262,20 +270,94 @@ type textReading struct {
 	head     textHead
 	body     []byte
 	where    argus.Where
+
+	// device and chat are the headings that hold here, app the service that chat
+	// names. apart says that the last line was a heading or empty.
+	device, chat, app string
+	apart             bool
+	// stated is the number of messages that chat states, if it does; before counts
+	// the items above it, of all items.
+	stated        string
+	before, items uint64
+}
+
+// give yields an item and counts it.
+func (r *textReading) give(item Item) bool {
+	r.items++
+	item.Device = r.device
+	return r.yield(item, nil)
+}
+
+// heading takes a heading of a report and says whether the line is one.
+func (r *textReading) heading(line string) (is, more bool) {
+	_, device, isDevice := strings.Cut(line, " found on device ")
+	chat, isChat := parseTextChat(line)
+	if !isDevice && !isChat || strings.Contains(line, "|") {
+		return false, true
+	}
+	if !r.flush() || !r.state(isChat) {
+		return true, false
+	}
+	r.chat, r.app, r.stated, r.before = "", "", "", r.items
+	if isDevice {
+		r.device = argus.CleanName(device)
+	} else {
+		r.chat, r.app, r.stated = argus.CleanName(line), chat.app, chat.count
+	}
+	return true, true
+}
+
+// textChat is the heading of a conversation.
+type textChat struct{ app, count string }
+
+// parseTextChat reads APP conversation about A containing N messages between M
+// participants.
+func parseTextChat(line string) (c textChat, ok bool) {
+	app, rest, ok := strings.Cut(line, " conversation about ")
+	at := strings.LastIndex(rest, " containing ")
+	if !ok || at < 0 || len(app) > 40 {
+		return c, false
+	}
+	count, _, ok := strings.Cut(rest[at+len(" containing "):], " message")
+	if _, err := strconv.ParseUint(count, 10, 32); err != nil {
+		return c, false
+	}
+	return textChat{strings.ToLower(argus.CleanName(app)), count}, ok
+}
+
+// state gives out how many messages the conversation that ends here is said to
+// have, and that a device has none, unless one begins here.
+func (r *textReading) state(begins bool) bool {
+	n, err := strconv.ParseUint(r.stated, 10, 32)
+	if err != nil && r.device != "" && r.items == r.before && !begins {
+		return r.give(Item{Problem: "want conversations under the heading of a device, found none", Raw: []byte(r.device[:min(len(r.device), argus.QuarantineRaw)]), Where: r.where})
+	}
+	if err != nil {
+		return true
+	}
+	at := argus.Where{Record: r.where.Record, Offset: r.where.Offset + r.where.Length}
+	return r.yield(Item{Stated: &argus.Stated{What: "messages of a conversation", Count: n, Besides: r.before}, Where: at, Device: r.device}, nil)
 }
 
 // line takes one line and says whether more are wanted.
 func (r *textReading) line(l *line) bool {
 	if l.Problem != "" {
-		return r.flush() && r.yield(l.problem(l.Problem), nil)
+		return r.flush() && r.give(l.problem(l.Problem))
 	}
 	text := string(l.Text)
+	if apart := r.apart || !r.open; apart {
+		if is, more := r.heading(text); is {
+			r.apart, r.where = true, l.where()
+			return more
+		}
+	}
+	r.apart = strings.TrimSpace(text) == ""
 	if h, layout, ok := r.parse(text); ok {
 		if !r.flush() {
 			return false
 		}
 		if !h.sent.Known() {
-			return r.yield(l.problem("want a date and a clock that exist, found other digits"), nil)
+			return r.give(l.problem("want a date and a clock that exist, found other digits"))
 		}
 		r.layout, r.head, r.open, r.where = layout, h, true, l.where()
 		r.body = append(r.body[:0], h.text...)
@@ -283,14 +365,14 @@ func (r *textReading) line(l *line) bool {
 	}
 	switch {
 	case r.open && int(l.Offset+l.Length-r.where.Offset) > r.in.maxRecord():
-		return r.flush() && r.yield(l.problem(fmt.Sprintf("the message goes on beyond %d bytes, the longest record that is read", r.in.maxRecord())), nil)
+		return r.flush() && r.give(l.problem(fmt.Sprintf("the message goes on beyond %d bytes, the longest record that is read", r.in.maxRecord())))
 	case r.open:
 		r.where.Length = l.Offset + l.Length - r.where.Offset
 		r.body = append(append(r.body, '\n'), text...)
 	case strings.TrimSpace(text) == "" || isSeparator(text):
 	case r.layout == nil && r.fact(text):
 	default:
-		return r.yield(l.problem("want the beginning of a message, found other text"), nil)
+		return r.give(l.problem("want the beginning of a message, found other text"))
 	}
 	return true
 }
@@ -337,22 +419,29 @@ func (r *textReading) flush() bool {
 	r.open = false
 	m := r.messages.next()
 	m.Service, m.Sent, m.Extra = r.service(), r.head.sent, r.facts[:len(r.facts):len(r.facts)]
+	keep(m, "device", r.device)
+	keep(m, "heading", r.chat)
 	m.Text = trimBody(string(r.body))
 	from, to := argus.CleanName(r.head.from), argus.CleanName(r.head.to)
 	if strings.Contains(from, "@") && strings.Contains(to, "@") {
-		setParties(m, from, to)
+		setParties(m, from, to, false)
 	} else if m.From = from; to != "" {
 		m.To = []string{to}
 		m.Conversation = argus.DirectConversation(from, to)
+		named(m, from, to)
+		m.ConversationReach = m.AccountReach
 	} else {
 		base := path.Base(r.in.Name)
-		m.Conversation = strings.TrimSuffix(base, path.Ext(base))
+		m.Conversation, m.ConversationReach = strings.TrimSuffix(base, path.Ext(base)), argus.ReachFile
+		if r.layout.name != "matrix" { // whose accounts have their server
+			named(m, from)
+		}
 	}
 	if err := m.Valid(); err != nil {
 		raw := r.head.raw + " " + string(r.body)
-		return r.yield(Item{Problem: err.Error(), Raw: []byte(raw[:min(len(raw), argus.QuarantineRaw)]), Where: r.where}, nil)
+		return r.give(Item{Problem: err.Error(), Raw: []byte(raw[:min(len(raw), argus.QuarantineRaw)]), Where: r.where})
 	}
-	return r.yield(Item{Message: m, Where: r.where}, nil)
+	return r.give(Item{Message: m, Where: r.where})
 }
 
 // trimBody drops the lines before and behind a text that hold nothing. A rule
@@ -383,5 +472,5 @@ func (r *textReading) service() string {
 			named = cmp.Or(named, strings.ToLower(f.Value))
 		}
 	}
-	return cmp.Or(r.in.Service, named, r.layout.service)
+	return cmp.Or(r.in.Service, r.app, named, r.layout.service)
 }

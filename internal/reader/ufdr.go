@@ -20,7 +20,7 @@ import (
 // ufdrFormat is described in docs/readers-xml-mail.md.
 var ufdrFormat = &Format{
 	Name:     "ufdr",
-	Version:  2,
+	Version:  3,
 	About:    "Cellebrite's report.xml, alone or in a .ufdr archive with its files",
 	Checked:  "invented examples only",
 	OfDevice: true,
@@ -131,6 +131,7 @@ type ufdrChat struct {
 	at       int64
 	id       string
 	accounts []string
+	group    bool
 	owners   ufdrOwned // of the report
 	// given says that the message was given out once; size is how long the
 	// fields are that were not, in bytes.
@@ -249,7 +250,7 @@ func (r *ufdrReport) read() (item Item, atEnd bool, err error) {
 // extraction, whose id messages name as extractionId, and the case.
 var ufdrAbout = []string{"metadata", "extractionInfo", "caseInformation"}
 
-// aboutMessage makes a message of the service of what the report says of itself:
+// aboutMessage makes a record of what the report says of itself, a device or a notice:
 // of attributes, and of the elements inside by their names. Nobody sent it. An id
 // alone says nothing.
 func (r *ufdrReport) aboutMessage(e *xmlElement) (*argus.Message, error) {
@@ -285,9 +286,40 @@ func (r *ufdrReport) aboutMessage(e *xmlElement) (*argus.Message, error) {
 	if !said {
 		return nil, nil
 	}
-	happened(m, e.name, strings.TrimPrefix(strings.Join(lines, "\n"), "\n"))
-	return m, m.Valid()
+	told := strings.TrimPrefix(strings.Join(lines, "\n"), "\n")
+	if device := ufdrDevice(m.Extra); device != nil {
+		happened(m, argus.TypeDevice, argus.Facts{Device: device}, e.name, told)
+	} else {
+		notice(m, e.name, told)
+	}
+	return m, valid(m)
 }
+
+// ufdrDevice returns what a report says of a device among other things, or nil.
+func ufdrDevice(about []argus.Field) *argus.Device {
+	d := &argus.Device{}
+	for _, x := range about {
+		if strings.Contains(x.Name, ".") { // an attribute of a field
+			continue
+		}
+		name := strings.ToLower(strings.Join(strings.Fields(x.Name), ""))
+		switch {
+		case strings.HasSuffix(name, "devicename"):
+			d.Name = cmp.Or(d.Name, x.Value)
+		case strings.HasSuffix(name, "model"):
+			d.Model = cmp.Or(d.Model, x.Value)
+		case slices.ContainsFunc(ufdrIdentifiers, func(word string) bool { return strings.Contains(name, word) }) && len(d.Identifiers) < participantLimit:
+			d.Identifiers = append(d.Identifiers, x)
+		}
+	}
+	if d.Name == "" && d.Model == "" && d.Identifiers == nil {
+		return nil
+	}
+	return d
+}
+
+// ufdrIdentifiers are parts of the names of numbers of devices and their cards.
+var ufdrIdentifiers = []string{"imei", "imsi", "iccid", "msisdn", "serial", "udid", "uniquedeviceid", "macaddress", "androidid"}
 
 // aboutProject makes one of the tag around the whole report, and passes it.
 func (r *ufdrReport) aboutProject(tag xmlTag) Item {
@@ -366,12 +398,17 @@ func (c *ufdrChat) part(e *xmlElement) (*argus.Message, error) {
 		c.id = strings.Clone(ufdrValue(e)) // without the record around it
 	case "Name":
 		c.Title = strings.Clone(ufdrValue(e))
+	case "ChatType":
+		c.group = strings.EqualFold(ufdrValue(e), "Group")
 	case "Source":
 		c.Service = strings.Clone(strings.ToLower(ufdrValue(e)))
 	case "Participants":
 		for i := range e.inside {
 			p := ufdrParty(&e.inside[i])
 			c.owners.add(p)
+			if p.named {
+				named(c.Message, p.account)
+			}
 			if p.account != "" && len(c.accounts) < ufdrAccounts && !slices.Contains(c.accounts, p.account) {
 				c.accounts = append(c.accounts, strings.Clone(p.account))
 			}
@@ -397,13 +434,14 @@ func (r *ufdrReport) readAhead(tag xmlTag) error {
 		if tag.problem != "" || tag.kind == xmlNone || tag.kind == xmlClose && x.depth == 0 {
 			return nil
 		}
-		if name := tag.element().attr("name"); x.depth == 0 && tag.kind == xmlOpen && (name == "Participants" || name == "Id") {
+		if name := tag.element().attr("name"); x.depth == 0 && tag.kind == xmlOpen && (name == "Participants" || name == "Id" || name == "ChatType") {
 			chat := ufdrChat{Message: new(argus.Message), owners: r.owners}
 			if _, err := x.item(chat.part); err != nil || x.damages > 0 {
 				return err
 			}
 			r.chat.accounts = append(r.chat.accounts, chat.accounts...)
 			r.chat.id = cmp.Or(r.chat.id, chat.id)
+			r.chat.group = r.chat.group || chat.group
 			continue
 		}
 		x.pass(tag)
@@ -422,8 +460,9 @@ func (r *ufdrReport) chatItem(end int64) Item {
 	m := *c.Message
 	m.Service = cmp.Or(r.in.Service, m.Service, "ufdr")
 	m.Conversation = c.conversation()
+	c.reach(&m)
 	m.To = others(c.accounts, "")
-	happened(&m, "chat", strings.Join(c.accounts, ", "))
+	happened(&m, argus.TypeRoom, argus.Facts{Room: &argus.Room{Name: m.Title, Members: c.accounts}}, "chat", strings.Join(c.accounts, ", "))
 	r.records++
 	item := Item{Message: &m, Where: argus.Where{Record: r.records, Offset: c.at, Length: end - c.at}}
 	if err := m.Valid(); err != nil {
@@ -433,10 +472,11 @@ func (r *ufdrReport) chatItem(end int64) Item {
 	return item
 }
 
-// conversation names a chat: by the accounts where there are two, else as the
-// service does.
+// conversation names a chat: by the accounts where there are two, unless they are
+// those who are left of a group, else as the service does.
 func (c *ufdrChat) conversation() string {
-	if len(c.accounts) == 2 {
+	group := (c.group || isGroupID(c.id)) && c.id+c.Title != ""
+	if len(c.accounts) == 2 && !group {
 		return argus.DirectConversation(c.accounts[0], c.accounts[1])
 	}
 	if c.id != "" || c.Title != "" {
@@ -444,6 +484,19 @@ func (c *ufdrChat) conversation() string {
 	}
 	return conversationOf(slices.Clone(c.accounts))
 }
+
+// reach says in what the name of the chat is unique.
+func (c *ufdrChat) reach(m *argus.Message) {
+	switch {
+	case strings.Contains(m.Conversation, "|"):
+		m.ConversationReach = max(m.AccountReach, c.AccountReach)
+	case c.id == "":
+		m.ConversationReach = argus.ReachExport // a name
+	}
+}
+
+// isGroupID says whether the id of a conversation is WhatsApp's of a group.
+func isGroupID(id string) bool { return strings.HasSuffix(id, "@g.us") }
 
 // ufdrNames says whether an attribute names a model in the report, or its type.
 // The name is of nothing in the phone, and another for each copy of a message: it
@@ -498,7 +551,7 @@ func ufdrFlatten(m *argus.Message, prefix string, e *xmlElement) {
 // ufdrAccount is a Party: who took part, and how.
 type ufdrAccount struct {
 	account, name, role string
-	owner               bool // of the device
+	owner, named        bool // of the device; no identifier is known
 }
 
 func ufdrParty(model *xmlElement) ufdrAccount {
@@ -515,7 +568,8 @@ func ufdrParty(model *xmlElement) ufdrAccount {
 			p.owner = strings.EqualFold(ufdrValue(e), "true")
 		}
 	}
-	if p.account == "" || p.account == p.name {
+	p.named = p.account == ""
+	if p.named || p.account == p.name {
 		p.account, p.name = cmp.Or(p.account, p.name), ""
 	}
 	return p
@@ -543,28 +597,46 @@ func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error)
 		}
 	}
 	if kind == "Contact" || kind == "UserAccount" {
-		contact(m, strings.ToLower(kind), p.name, p.accounts)
-		return m, m.Valid()
+		contact(m, strings.ToLower(kind), p.accounts, p.name)
+		return m, valid(m)
 	}
+	place := ufdrPosition(m.Extra)
 	if kind == "Location" { // where the device was, or something on it says
-		var position []string
-		for _, x := range m.Extra {
-			if x.Name == "Position.Latitude" || x.Name == "Position.Longitude" {
-				position = append(position, x.Value)
-			}
-		}
-		happened(m, "location", strings.Join(position, ", "))
-		return m, m.Valid()
+		position := slices.DeleteFunc([]string{place.Latitude, place.Longitude}, func(s string) bool { return s == "" })
+		place.Name = p.name
+		happened(m, argus.TypeLocation, argus.Facts{Location: &place}, "location", strings.Join(position, ", "))
+		return m, valid(m)
 	}
+	sentPlace(m, place)
 	p.owner(cmp.Or(r.in.Owner, argus.OwnerOf+strings.Trim(r.project+"/"+e.attr("extractionId"), "/")))
 	r.place(&p)
 	p.clock()
 	if kind == "Call" {
-		happened(m, "call", p.said)
+		called(m, p.call, "call", p.said)
 	} else if m.From == "" {
 		m.State |= argus.StateSystem
 	}
-	return m, m.Valid()
+	return m, valid(m)
+}
+
+// ufdrPosition returns the place that the fields of a model state.
+func ufdrPosition(fields []argus.Field) (l argus.Location) {
+	for _, x := range fields {
+		switch x.Name {
+		case "Position.Latitude":
+			l.Latitude = x.Value
+		case "Position.Longitude":
+			l.Longitude = x.Value
+		case "Precision":
+			l.Accuracy = x.Value
+		case "Category", "Type":
+			l.Source = cmp.Or(l.Source, x.Value)
+		}
+	}
+	if l.Latitude == "" && l.Longitude == "" {
+		return argus.Location{}
+	}
+	return l
 }
 
 // clock says whose clock stamped a message that nothing else names than its
@@ -592,6 +664,7 @@ func (r *ufdrReport) place(p *ufdrMessage) {
 	if r.chat != nil {
 		p.toOwner = p.toOwner || p.owners.any(r.chat.accounts)
 		m.Conversation, m.Title = r.chat.conversation(), r.chat.Title
+		r.chat.reach(m)
 		if len(m.To) == 0 {
 			m.To = others(r.chat.accounts, m.From)
 		}
@@ -630,6 +703,32 @@ type ufdrMessage struct {
 	name     string   // of a contact
 	accounts []string // of a contact
 	said     string   // about a call
+	call     argus.Call
+}
+
+// ufdrUnanswered are the types and states of calls that nobody took.
+var ufdrUnanswered = []string{"missed", "rejected", "declined", "unanswered", "notanswered", "cancelled", "canceled", "blocked"}
+
+// about takes what a report says about a call.
+func (p *ufdrMessage) about(name, value string) {
+	switch name {
+	case "Type", "Direction", "Status":
+		switch lower := strings.ToLower(strings.Join(strings.Fields(value), "")); {
+		case lower == "incoming":
+			p.call.Direction = "in"
+		case lower == "outgoing":
+			p.call.Direction = "out"
+		case slices.Contains(ufdrUnanswered, lower):
+			p.call.Answered = "no"
+		case lower == "answered" || lower == "established":
+			p.call.Answered = "yes"
+		}
+	case "Duration":
+		p.call.Seconds = clockSeconds(value)
+		p.call.Answered = cmp.Or(p.call.Answered, answeredIn(p.call.Seconds))
+	case "VideoCall":
+		p.call.Video = strings.EqualFold(value, "true")
+	}
 }
 
 // serviceOf returns the app that a model is from.
@@ -688,6 +787,7 @@ func (p *ufdrMessage) field(e *xmlElement) error {
 	case "Type", "Direction", "Duration", "VideoCall":
 		if value := ufdrValue(e); value != "" && p.kind == "Call" {
 			p.said += strings.Repeat("; ", min(len(p.said), 1)) + strings.ToLower(name) + ": " + value
+			p.about(name, value)
 		}
 		fallthrough
 	default:
@@ -724,6 +824,9 @@ func (p *ufdrMessage) parties(name string, e *xmlElement) {
 		p.owners.add(party)
 		if party.account == "" {
 			continue
+		}
+		if party.named {
+			named(p.Message, party.account)
 		}
 		if (name == "From" || party.role == "From") && p.From == "" {
 			p.From, p.FromName = party.account, party.name

@@ -17,7 +17,7 @@ func TestUFDRMeets(t *testing.T) {
 	file := readFile(t, "testdata/ufdr/report.xml")
 	copies := map[argus.ID][]string{}
 	for _, item := range checkReader(t, ufdrFormat, input("report.xml", file, Options{})) {
-		if m := item.Message; m != nil && m.Service == "whatsapp" && m.State&argus.StateSystem == 0 {
+		if m := item.Message; m != nil && m.Service == "whatsapp" && m.Type.IsMessage() && m.From != "" {
 			id, _ := m.Identity()
 			copies[id] = append(copies[id], m.Text)
 		}

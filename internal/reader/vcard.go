@@ -17,7 +17,7 @@ import (
 // vcardFormat is described in docs/readers-xml-mail.md.
 var vcardFormat = &Format{
 	Name:    "vcard",
-	Version: 1,
+	Version: 2,
 	About:   "contacts as vCards 2.1 (versit), 3.0 (RFC 2426) and 4.0 (RFC 6350), one or many",
 	Checked: "the vCard file of a phone in the public samples, 6 of 6 contacts; invented examples",
 	Detect:  detectVCard,
@@ -30,19 +30,6 @@ func detectVCard(s Sample) int {
 		return 95
 	}
 	return 0
-}
-
-// contactsConversation holds what address books say, as messages of state
-// system: To are the accounts of one contact, so that a search for an account
-// finds its name; nobody sent it, so that it joins nobody to anybody.
-const contactsConversation = "contacts"
-
-// contact makes a message say which accounts an address book has under a name.
-func contact(m *argus.Message, word, name string, accounts []string) {
-	m.Conversation, m.Title = contactsConversation, contactsConversation
-	m.To = accounts
-	lines := append([]string{argus.CleanName(name)}, accounts...)
-	happened(m, word, strings.TrimSpace(strings.Join(lines, "\n")))
 }
 
 // readVCard yields one item for each card, and one for each stretch of lines
@@ -191,8 +178,19 @@ func (r *vcardReading) message() (*argus.Message, error) {
 	if len(r.fields) < 3 { // BEGIN and END
 		return nil, errors.New("want a card with something in it, found an empty one")
 	}
-	contact(m, "contact", cmp.Or(name, parts, organisation), accounts)
+	contact(m, "contact", accounts, cmp.Or(name, parts, organisation))
 	return m, m.Valid()
+}
+
+// vcardOf returns the names and accounts of a card that a message holds, or nil.
+func vcardOf(text string) *argus.Contact {
+	r := vcardReading{limit: extraLimit}
+	for text := range strings.Lines(withLineFeeds(text)) {
+		if item, ok := r.line(&line{Text: []byte(strings.TrimSuffix(text, "\n")), Length: int64(len(text))}); ok && item.Message != nil {
+			return item.Message.Facts.Contact
+		}
+	}
+	return nil
 }
 
 // vcardField is one line of a card: its name without a group, the name with

@@ -33,7 +33,7 @@ import (
 //     creation, else the file's name without its ending.
 //   - From: the name as the exporting phone shows it; a phone number without its
 //     spaces. Service: whatsapp, or Options.Service.
-//   - A line without "NAME: " is the service's (State system). So are the iOS
+//   - A line without "NAME: " is a notice of the service. So are the iOS
 //     notices that stand under the chat's own name.
 //   - "<attached: NAME>" is an attachment, also behind text or on a line below it,
 //     if the mark that WhatsApp writes or a known word says that it is no text.
@@ -45,7 +45,7 @@ import (
 // Record is the number of the line that a message begins on.
 var whatsappFormat = &Format{
 	Name:    "whatsapp",
-	Version: 2,
+	Version: 3,
 	About:   `WhatsApp text export ("Export chat"), Android and iOS`,
 	Checked: "5 exports in five date layouts from the tests of chat-miner: 30 of 30 messages with a name as in its target, 10 service lines, 5 messages it leaves out",
 	Log:     true,
@@ -625,6 +625,7 @@ func (r *whatsappReading) close() (Item, bool) {
 func (r *whatsappReading) message() *argus.Message {
 	m := r.messages.next()
 	m.Service, m.Conversation, m.Title, m.Sent = cmp.Or(r.in.Service, "whatsapp"), r.chat, r.chat, r.sent
+	m.ConversationReach = argus.ReachExport // a name
 	if r.doubt != "" {
 		m.Extra = append(m.Extra, argus.Field{Name: "date_order", Value: r.doubt})
 	}
@@ -634,22 +635,21 @@ func (r *whatsappReading) message() *argus.Message {
 	body := strings.TrimRight(string(r.text[r.head:]), "\n")
 	name, text, ok := r.sender(body)
 	if !ok {
-		m.State = argus.StateSystem
-		m.Text = trimMarks(body)
+		notice(m, trimMarks(body), "")
 		return m
 	}
-	notice := strings.HasPrefix(text, leftToRight)
+	marked := strings.HasPrefix(text, leftToRight)
 	text = trimMarks(text)
 	shown := argus.CleanName(name)
-	group := notice && shown == r.chat && !r.names[name] && !hasWhatsAppAttachment(text)
-	if shown == "" || notice && (group || isEncryptionNotice(text)) {
-		m.State = argus.StateSystem
-		m.Text = text
+	group := marked && shown == r.chat && !r.names[name] && !hasWhatsAppAttachment(text)
+	if shown == "" || marked && (group || isEncryptionNotice(text)) {
+		notice(m, text, "")
 		m.Extra = append(m.Extra, argus.Field{Name: "name", Value: name})
 		return m
 	}
 	m.From, m.FromName = r.account(shown)
-	readWhatsAppText(m, text, notice)
+	named(m, m.From)
+	readWhatsAppText(m, text, marked)
 	return m
 }
 

@@ -18,7 +18,7 @@ import (
 // whatsappdbFormat is described in docs/readers-xml-mail.md.
 var whatsappdbFormat = &Format{
 	Name:     "whatsapp-db",
-	Version:  2,
+	Version:  3,
 	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it",
 	Checked:  "by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; invented examples",
 	OfDevice: true,
@@ -38,8 +38,12 @@ func detectWhatsAppDB(s Sample) int {
 func readWhatsAppDB(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		r := whatsappDB{
-			in: in, give: yield, jids: map[int64]string{}, lids: map[int64]int64{}, chats: map[int64]whatsappDBChat{},
+			in: in, jids: map[int64]string{}, lids: map[int64]int64{}, chats: map[int64]whatsappDBChat{},
 			names: map[string]string{}, members: map[string][]string{}, quoted: map[int64]string{},
+		}
+		r.give = func(item Item, err error) bool {
+			r.given++
+			return yield(item, err)
 		}
 		err := r.read(ctx)
 		if bad, ok := errors.AsType[damagedDatabase](err); ok {
@@ -65,9 +69,9 @@ type whatsappDB struct {
 	names   map[string]string   // of accounts, by jid
 	members map[string][]string // accounts in groups, by the group's jid
 	quoted  map[int64]string    // ids of messages that others quote, of the old schema
-	// passed counts the rows that are placeholders, besides the items before the
-	// messages.
-	passed, besides uint64
+	// given counts the items; of the table in hand rows counts those, and passed the
+	// rows that are placeholders.
+	given, rows, passed uint64
 }
 
 type whatsappDBChat struct{ jid, subject string }
@@ -94,17 +98,26 @@ func (r *whatsappDB) read(ctx context.Context) error {
 		return err
 	}
 	for _, problem := range d.lacks(r.in) {
-		if r.besides++; !r.give(Item{Problem: problem}, nil) {
+		if !r.give(Item{Problem: problem}, nil) {
 			return errStopped
 		}
 	}
-	switch {
-	case d.tables["message"] && d.tables["jid"] && d.tables["chat"]:
-		err = r.newSchema()
-	case d.tables["messages"]:
-		err = r.oldSchema()
-	default:
+	isNew := d.tables["message"] && d.tables["jid"] && d.tables["chat"]
+	if !isNew && !d.tables["messages"] {
 		return damagedDatabase{errors.New("want a table of messages, found none")}
+	}
+	// While WhatsApp moved to the new tables, both had messages, some of them the
+	// same ones: those are sightings of each other, by their keys.
+	if isNew {
+		err = r.newSchema()
+		if bad, ok := errors.AsType[damagedDatabase](err); ok && d.tables["messages"] {
+			if err = nil; !r.give(Item{Problem: bad.Error()}, nil) {
+				return errStopped
+			}
+		}
+	}
+	if err == nil && d.tables["messages"] {
+		err = r.oldSchema()
 	}
 	return err
 }
@@ -184,18 +197,24 @@ func (d *database) each(table, order string, one func(*databaseRows) error) erro
 // item gives out what a row says.
 func (r *whatsappDB) item(table string, row *databaseRows, m *argus.Message) error {
 	item := Item{Message: m, Where: argus.Where{Record: uint64(max(row.number("_id"), 0))}}
-	if err := m.Valid(); err != nil {
+	if err := valid(m); err != nil {
 		item.Message, item.Problem = nil, fmt.Sprintf("row %d of %s: %v", row.number("_id"), table, err)
 	}
-	if !r.give(item, nil) {
+	if r.rows++; !r.give(item, nil) {
 		return errStopped
 	}
 	return nil
 }
 
-// states gives out how many messages there ever were, behind those that are.
+// states gives out how many messages a table ever had, behind those that it has.
 func (r *whatsappDB) states(table string) error {
-	if item, ok := r.stated(table, r.passed, r.besides); ok && !r.give(item, nil) {
+	item, ok := r.stated(table, r.passed, r.given-r.rows)
+	r.rows, r.passed = 0, 0
+	if !ok {
+		return nil
+	}
+	r.given-- // it is none
+	if !r.give(item, nil) {
 		return errStopped
 	}
 	return nil
@@ -284,22 +303,29 @@ func (r *whatsappDB) newSchema() error {
 	if err != nil {
 		return err
 	}
-	called := &alongside{databaseRows: &databaseRows{}, key: "call_log_row_id"}
+	in := &alongside{databaseRows: &databaseRows{}, key: "call_log_row_id"}
 	if r.tables["call_log_participant_v2"] {
-		if called.databaseRows, err = r.table("call_log_participant_v2", "call_log_row_id"); err != nil {
+		if in.databaseRows, err = r.table("call_log_participant_v2", "call_log_row_id"); err != nil {
 			return r.damage(err)
 		}
-		defer called.close()
+		defer in.close()
 	}
 	return r.each("call_log", "_id", func(row *databaseRows) error {
 		m := r.call(row)
-		if err := called.to(row.number("_id"), func() {
-			if who := appAccount(r.jid(called.number("jid_row_id"))); who != m.From && !slices.Contains(m.To, who) && len(m.To) < participantLimit {
+		if err := in.to(row.number("_id"), func() {
+			who := appAccount(r.jid(in.number("jid_row_id")))
+			if who != m.From && !slices.Contains(m.To, who) && len(m.To) < participantLimit {
 				m.To = append(m.To, who)
 			}
-			keepExtra(m, "participant", strings.TrimSpace(appAccount(r.jid(called.number("jid_row_id")))+" "+called.text("call_result")))
+			if c := m.Facts.Call; who != "" && len(c.Participants) < participantLimit {
+				c.Participants = append(c.Participants, who)
+			}
+			keepExtra(m, "participant", strings.TrimSpace(who+" "+in.text("call_result")))
 		}); err != nil {
 			return r.damage(err)
+		}
+		if c := m.Facts.Call; len(c.Participants) > 0 && m.From != "" && !slices.Contains(c.Participants, m.From) {
+			c.Participants = append([]string{m.From}, c.Participants...)
 		}
 		return r.item("call_log", row, m)
 	})
@@ -355,12 +381,13 @@ func (r *whatsappDB) message(row *databaseRows, parts []*whatsappDBPart) (*argus
 		m.Received = millis(row.number("received_timestamp"))
 	}
 	row.keep(m, "", "_id", "chat_row_id", "from_me", "key_id", "text_data", "timestamp")
+	var also whatsappDBParts
 	for _, p := range parts {
 		for p.more && p.number(p.key) < id {
 			p.more = p.next()
 		}
 		for p.more && p.number(p.key) == id {
-			r.part(m, p)
+			r.part(m, p, &also)
 			p.more = p.next()
 		}
 		if p.err != nil {
@@ -372,11 +399,49 @@ func (r *whatsappDB) message(row *databaseRows, parts []*whatsappDBPart) (*argus
 	}
 	switch row.number("message_type") {
 	case 7:
-		happened(m, "system", m.Text)
+		whatsappEvent(m, also.action, also.whom, m.Text)
 	case 15:
 		m.State |= argus.StateDeleted
+	default:
+		if also.poll {
+			question := m.Text
+			m.Text = ""
+			polled(m, question, also.options)
+		}
 	}
 	return m, nil
+}
+
+// whatsappDBParts is what other tables say of a message and no field has.
+type whatsappDBParts struct {
+	action  int64    // of message_system
+	whom    []string // an event is about
+	poll    bool
+	options []string
+}
+
+// whatsappEvents are the numbers that WhatsApp gives to what happens in a group,
+// as far as they are known from public readers of its database.
+var whatsappEvents = map[int64]string{
+	1: "subject", 4: "add", 5: "leave", 6: "picture", 7: "remove", 11: "create", 12: "add", 14: "remove", 18: "key changed", 19: "encrypted", 20: "join",
+}
+
+// whatsappEvent makes what the service recorded in a group, by the number of the
+// event: who left is whom it is about. The sender, where there is one, did it.
+func whatsappEvent(m *argus.Message, event int64, whom []string, text string) {
+	word := whatsappEvents[event]
+	told := word
+	if text != "" {
+		told = strings.TrimPrefix(word+": "+text, ": ")
+	}
+	switch event {
+	case 1:
+		renamed(m, text, "system", told)
+	case 4, 5, 7, 11, 12, 14, 20:
+		joined(m, word, whom, "system", told)
+	default:
+		notice(m, "system", told)
+	}
 }
 
 // lose gives out that a table is lost.
@@ -385,7 +450,7 @@ func (r *whatsappDB) lose(table string, err error) error {
 	if err != nil {
 		return err
 	}
-	if r.besides++; !r.give(item, nil) {
+	if !r.give(item, nil) {
 		return errStopped
 	}
 	return nil
@@ -430,8 +495,36 @@ func (r *whatsappDB) place(m *argus.Message, chat whatsappDBChat, fromMe bool, s
 }
 
 // part adds what another table says of a message.
-func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart) {
+func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart, also *whatsappDBParts) {
 	switch p.table {
+	case "message_system":
+		also.action = p.number("action_type")
+		r.keep(m, p)
+	case "message_system_chat_participant":
+		if who := appAccount(r.jid(p.number("user_jid_row_id"))); who != "" && len(also.whom) < participantLimit {
+			also.whom = append(also.whom, who)
+		}
+		r.keep(m, p)
+	case "message_location":
+		place := argus.Location{Latitude: p.text("latitude"), Longitude: p.text("longitude")}
+		if place != (argus.Location{}) {
+			place.Name = strings.TrimSpace(p.text("place_name") + " " + p.text("place_address"))
+			sentPlace(m, place)
+		}
+		r.keep(m, p)
+	case "message_vcard":
+		if c := vcardOf(p.text("vcard")); c != nil {
+			sentCard(m, c)
+		}
+		r.keep(m, p)
+	case "message_poll":
+		also.poll = true
+		r.keep(m, p)
+	case "message_poll_option":
+		if option := p.text("option_name"); option != "" && len(also.options) < participantLimit {
+			also.poll, also.options = true, append(also.options, option)
+		}
+		r.keep(m, p)
 	case "message_media":
 		m.Attachments = append(m.Attachments, argus.Attachment{
 			Name: cmp.Or(p.text("file_path"), p.text("media_name"), p.text("message_url")), Size: max(0, p.number("file_size")), Type: p.text("mime_type"),
@@ -447,7 +540,7 @@ func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart) {
 		m.State |= argus.StateDeleted
 		r.keep(m, p)
 	case "message_edit_info":
-		m.State |= argus.StateEdited
+		edited(m, millis(p.number("edited_timestamp")))
 		r.keep(m, p)
 	case "message_forwarded":
 		m.ForwardedFrom = "?"
@@ -492,11 +585,18 @@ func (r *whatsappDB) call(row *databaseRows) *argus.Message {
 		m.Conversation = group
 	}
 	m.ServiceID, m.Sent = row.text("call_id"), millis(row.number("timestamp"))
-	direction := "incoming"
+	c, direction := argus.Call{Direction: "in", Video: row.number("video_call") != 0}, "incoming"
 	if fromMe {
-		direction = "outgoing"
+		c.Direction, direction = "out", "outgoing"
 	}
-	happened(m, "call", fmt.Sprintf("%s; duration: %d s; result: %d", direction, row.number("duration"), row.number("call_result")))
+	c.Seconds = uint64(max(row.number("duration"), 0))
+	switch c.Answered = answeredIn(c.Seconds); {
+	case row.number("call_result") == 5:
+		c.Answered = "yes"
+	case c.Seconds == 0 && (row.number("call_result") == 2 || row.number("call_result") == 3):
+		c.Answered = "no"
+	}
+	called(m, c, "call", fmt.Sprintf("%s; duration: %d s; result: %d", direction, row.number("duration"), row.number("call_result")))
 	row.keep(m, "", "_id", "jid_row_id", "from_me", "call_id", "timestamp")
 	return m
 }
@@ -527,6 +627,7 @@ func (r *whatsappDB) oldSchema() error {
 	); err != nil {
 		return err
 	}
+	r.rows, r.passed = 0, 0 // of calls
 	err = r.each("messages", "_id", func(row *databaseRows) error {
 		jid := row.text("key_remote_jid")
 		if jid == "-1" || jid == "" {
@@ -559,9 +660,18 @@ func (r *whatsappDB) oldSchema() error {
 		if row.text("media_wa_type") == "15" || row.number("edit_version") == 7 {
 			m.State |= argus.StateDeleted
 		}
+		if row.text("media_wa_type") == "5" {
+			sentPlace(m, argus.Location{Latitude: row.text("latitude"), Longitude: row.text("longitude"), Name: row.text("media_name")})
+		}
+		if c := vcardOf(m.Text); row.text("media_wa_type") == "4" && c != nil {
+			sentCard(m, c)
+		}
 		row.keep(m, "", "_id", "key_remote_jid", "key_from_me", "key_id", "data", "timestamp", "remote_resource", "media_size", "media_mime_type")
 		if row.number("status") == 6 {
-			happened(m, "system", m.Text)
+			// Who did it is not said: key_from_me is 1 in all of them.
+			whom := oneOf(appAccount(row.text("remote_resource")))
+			m.From, m.FromName, m.To, m.Attachments = "", "", whom, nil
+			whatsappEvent(m, row.number("media_size"), whom, m.Text)
 		}
 		return r.item("messages", row, m)
 	})

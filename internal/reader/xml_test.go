@@ -242,7 +242,7 @@ func TestSMSBackupUnsent(t *testing.T) {
 			`<mms address="+31600000003" date="1613300591000" msg_box="%d"><parts><part ct="text/plain" text="x"/></parts></mms></smses>`, box, box)
 		for _, item := range checkReader(t, smsbackupFormat, input("f", []byte(file), Options{}))[:2] {
 			m := item.Message
-			if m.Text != want || (m.State&argus.StateSystem != 0) != (want != "x") {
+			if m.Text != want || (m.Type == argus.TypeDraft) != (want != "x") {
 				t.Errorf("%d: %q %v, want %q", box, m.Text, m.State.Words(), want)
 			}
 			id, _ := m.Identity()

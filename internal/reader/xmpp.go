@@ -16,7 +16,7 @@ import (
 // xmppFormat is described in docs/readers-xml-mail.md.
 var xmppFormat = &Format{
 	Name:    "xmpp",
-	Version: 1,
+	Version: 2,
 	About:   "XMPP stanzas as XML: archives (XEP-0313), forwarded messages (XEP-0297), a server's data (XEP-0227)",
 	Checked: "invented examples only",
 	Detect:  detectXMPP,
@@ -82,8 +82,8 @@ func rosterItem(m *argus.Message, e *xmlElement) (*argus.Message, error) {
 	for i := range e.inside {
 		keepExtra(m, e.inside[i].name, e.inside[i].value())
 	}
-	contact(m, "contact", e.attr("name"), []string{account})
-	return m, m.Valid()
+	contact(m, "contact", []string{account}, e.attr("name"))
+	return m, valid(m)
 }
 
 // xmppMessage reads a message and what it is wrapped in: the archive's result,
@@ -131,8 +131,11 @@ func xmppMessage(m *argus.Message, e *xmlElement, o Options) (*argus.Message, er
 		m.Sent = sent
 	}
 	xmppContent(m, e)
+	if m.State&argus.StateEdited != 0 {
+		m.Edited = m.Sent // the message is the edit
+	}
 	xmppParties(m, e)
-	return m, m.Valid()
+	return m, valid(m)
 }
 
 // xmppContent reads what is in a message. One without a body says what happened
@@ -178,12 +181,25 @@ func xmppContent(m *argus.Message, e *xmlElement) {
 	if body || m.Locked != nil {
 		return
 	}
-	word, told := "message", ""
-	if len(about) > 0 {
-		word, told = about[0].name, about[0].value()
-		m.ReplyTo = cmp.Or(m.ReplyTo, about[0].attr("id"))
+	if len(about) == 0 {
+		notice(m, "message", "")
+		return
 	}
-	happened(m, word, told)
+	word, told := about[0].name, about[0].value()
+	m.ReplyTo = cmp.Or(m.ReplyTo, about[0].attr("id"))
+	switch word {
+	case "reactions": // XEP-0444: all that the sender has put to a message
+		var signs []string
+		for i := range about[0].inside {
+			signs = append(signs, about[0].inside[i].value())
+		}
+		sign := strings.Join(signs, " ")
+		reacted(m, argus.Reaction{To: about[0].attr("id"), Sign: sign, Removed: sign == ""}, word, told)
+	case "subject":
+		setTopic(m, told, word, told)
+	default:
+		notice(m, word, told)
+	}
 }
 
 // xmppLocked keeps encrypted content: OMEMO (XEP-0384), OpenPGP (XEP-0373,
@@ -206,13 +222,16 @@ func xmppParties(m *argus.Message, e *xmlElement) {
 	room, nick := bareJID(from)
 	receiver, _ := bareJID(to)
 	if e.attr("type") != "groupchat" || isRoom(room) || isRoom(receiver) {
-		setParties(m, from, to)
+		setParties(m, from, to, e.attr("type") == "chat")
 	} else {
 		m.Conversation, m.FromName = room, nick
 		if nick != "" {
 			m.From = room + "/" + nick
 		}
 		keepExtra(m, "to", to)
+		if receiver != "" && receiver != room {
+			m.To = []string{receiver}
+		}
 	}
 	if m.From == "" {
 		m.State |= argus.StateSystem

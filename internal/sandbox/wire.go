@@ -107,6 +107,8 @@ const (
 	hasBroke
 	hasLocked
 	hasStated
+	hasFacts
+	hasDevice
 )
 
 func appendEvent(b []byte, e *Event) []byte {
@@ -120,6 +122,12 @@ func appendEvent(b []byte, e *Event) []byte {
 		if m.Locked != nil {
 			has |= hasLocked
 		}
+		if m.Facts != nil {
+			has |= hasFacts
+		}
+	}
+	if e.Item.Device != "" {
+		has |= hasDevice
 	}
 	if e.Item.Problem != "" {
 		has |= hasProblem
@@ -138,6 +146,9 @@ func appendEvent(b []byte, e *Event) []byte {
 		b = binary.AppendUvarint(b, e.Item.Where.Record)
 		b = binary.AppendVarint(b, e.Item.Where.Offset)
 		b = binary.AppendVarint(b, e.Item.Where.Length)
+	}
+	if has&hasDevice != 0 {
+		b = appendText(b, e.Item.Device)
 	}
 	if m != nil {
 		b = appendMessage(b, m)
@@ -169,20 +180,17 @@ func appendMessage(b []byte, m *argus.Message) []byte {
 	b = appendText(b, m.Title)
 	b = appendText(b, m.From)
 	b = appendText(b, m.FromName)
-	b = binary.AppendUvarint(b, uint64(len(m.To)))
-	for _, to := range m.To {
-		b = appendText(b, to)
-	}
+	b = appendTexts(b, m.To)
 	b = appendText(b, m.ServiceID)
 	b = binary.AppendUvarint(b, m.Sequence)
-	for _, t := range [...]*argus.Time{&m.Sent, &m.Received, &m.Read} {
+	for _, t := range [...]*argus.Time{&m.Sent, &m.Received, &m.Read, &m.Edited} {
 		b = binary.AppendVarint(b, t.Micros)
 		b = appendText(b, t.Raw)
-		b = append(b, byte(t.Zone), byte(t.Precision))
+		b = append(b, byte(t.Zone), byte(t.Precision), byte(t.Clock))
 	}
 	b = appendText(b, m.Text)
 	b = appendText(b, m.Lang)
-	b = append(b, byte(m.State))
+	b = append(b, byte(m.State), byte(m.Type), byte(m.AccountReach), byte(m.ConversationReach))
 	b = appendText(b, m.ReplyTo)
 	b = appendText(b, m.ForwardedFrom)
 	b = binary.AppendUvarint(b, uint64(len(m.Attachments)))
@@ -198,12 +206,86 @@ func appendMessage(b []byte, m *argus.Message) []byte {
 		b = appendText(b, m.Locked.Algorithm)
 		b = appendText(b, m.Locked.Payload)
 	}
-	b = binary.AppendUvarint(b, uint64(len(m.Extra)))
-	for _, x := range m.Extra {
-		b = appendText(b, x.Name)
-		b = appendText(b, x.Value)
+	b = appendFields(b, m.Extra)
+	if m.Facts != nil {
+		b = appendFacts(b, m.Facts)
 	}
 	return binary.AppendUvarint(b, uint64(m.Repeat))
+}
+
+// Which facts there are, in the order in which they are written.
+const (
+	factCall = 1 << iota
+	factContact
+	factRoom
+	factMembership
+	factReaction
+	factLocation
+	factDevice
+	factPoll
+)
+
+func appendFacts(b []byte, f *argus.Facts) []byte {
+	has := byte(0)
+	for i, there := range [...]bool{
+		f.Call != nil, f.Contact != nil, f.Room != nil, f.Membership != nil, f.Reaction != nil, f.Location != nil, f.Device != nil, f.Poll != nil,
+	} {
+		if there {
+			has |= 1 << i
+		}
+	}
+	b = binary.AppendUvarint(append(b, has), f.Replies)
+	if c := f.Call; c != nil {
+		b = binary.AppendUvarint(appendText(b, c.Direction), c.Seconds)
+		b = appendTexts(appendFlag(appendText(b, c.Answered), c.Video), c.Participants)
+	}
+	if c := f.Contact; c != nil {
+		b = appendTexts(appendTexts(b, c.Names), c.Accounts)
+	}
+	if r := f.Room; r != nil {
+		b = appendTexts(appendText(appendText(b, r.Name), r.Topic), r.Members)
+	}
+	if m := f.Membership; m != nil {
+		b = appendText(appendTexts(appendText(b, m.Action), m.Members), m.Name)
+	}
+	if r := f.Reaction; r != nil {
+		b = appendFlag(appendText(appendText(b, r.To), r.Sign), r.Removed)
+	}
+	if l := f.Location; l != nil {
+		for _, s := range [...]string{l.Latitude, l.Longitude, l.Accuracy, l.Source, l.Name} {
+			b = appendText(b, s)
+		}
+	}
+	if d := f.Device; d != nil {
+		b = appendFields(appendText(appendText(b, d.Name), d.Model), d.Identifiers)
+	}
+	if p := f.Poll; p != nil {
+		b = appendTexts(appendText(b, p.Question), p.Options)
+	}
+	return b
+}
+
+func appendFlag(b []byte, flag bool) []byte {
+	if flag {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func appendTexts(b []byte, list []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, s := range list {
+		b = appendText(b, s)
+	}
+	return b
+}
+
+func appendFields(b []byte, list []argus.Field) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, x := range list {
+		b = appendText(appendText(b, x.Name), x.Value)
+	}
+	return b
 }
 
 func appendText[T string | []byte](b []byte, s T) []byte {
@@ -298,8 +380,11 @@ func (d *decoder) event() (e Event, err error) {
 	if has&(hasMessage|hasProblem|hasStated) != 0 {
 		e.Item.Where = argus.Where{Record: d.uint(), Offset: d.int(), Length: d.int()}
 	}
+	if has&hasDevice != 0 {
+		e.Item.Device = d.text()
+	}
 	if has&hasMessage != 0 {
-		e.Item.Message = d.message(has&hasLocked != 0)
+		e.Item.Message = d.message(has&hasLocked != 0, has&hasFacts != 0)
 	}
 	if has&hasProblem != 0 {
 		e.Item.Problem, e.Item.Raw = d.text(), d.bytes()
@@ -318,17 +403,16 @@ func (d *decoder) file() *File {
 	return &File{Path: d.text(), Name: d.text(), Problem: d.text(), Size: d.int(), Reader: d.text(), Looks: d.text(), Hash: d.hash()}
 }
 
-func (d *decoder) message(locked bool) *argus.Message {
+func (d *decoder) message(locked, facts bool) *argus.Message {
 	m := &argus.Message{Service: d.text(), Conversation: d.text(), Title: d.text(), From: d.text(), FromName: d.text()}
-	m.To = list[string](d, 1)
-	for i := range m.To {
-		m.To[i] = d.text()
-	}
+	m.To = d.texts()
 	m.ServiceID, m.Sequence = d.text(), d.uint()
-	for _, t := range [...]*argus.Time{&m.Sent, &m.Received, &m.Read} {
-		*t = argus.Time{Micros: d.int(), Raw: d.text(), Zone: argus.ZoneSource(d.byte()), Precision: argus.Precision(d.byte())}
+	for _, t := range [...]*argus.Time{&m.Sent, &m.Received, &m.Read, &m.Edited} {
+		*t = argus.Time{Micros: d.int(), Raw: d.text(), Zone: argus.ZoneSource(d.byte()), Precision: argus.Precision(d.byte()), Clock: argus.Clock(d.byte())}
 	}
-	m.Text, m.Lang, m.State, m.ReplyTo, m.ForwardedFrom = d.text(), d.text(), argus.State(d.byte()), d.text(), d.text()
+	m.Text, m.Lang, m.State, m.Type = d.text(), d.text(), argus.State(d.byte()), argus.Type(d.byte())
+	m.AccountReach, m.ConversationReach = argus.Reach(d.byte()), argus.Reach(d.byte())
+	m.ReplyTo, m.ForwardedFrom = d.text(), d.text()
 	m.Attachments = list[argus.Attachment](d, len(argus.Hash{})+3)
 	for i := range m.Attachments {
 		m.Attachments[i] = argus.Attachment{Name: d.text(), Hash: d.hash(), Size: d.int(), Type: d.text()}
@@ -336,10 +420,56 @@ func (d *decoder) message(locked bool) *argus.Message {
 	if locked {
 		m.Locked = &argus.Locked{KeyID: d.text(), Algorithm: d.text(), Payload: d.bytes()}
 	}
-	m.Extra = list[argus.Field](d, 2)
-	for i := range m.Extra {
-		m.Extra[i] = argus.Field{Name: d.text(), Value: d.text()}
+	m.Extra = d.fields()
+	if facts {
+		m.Facts = d.facts()
 	}
 	m.Repeat = uint32(d.uint())
 	return m
+}
+
+func (d *decoder) texts() []string {
+	texts := list[string](d, 1)
+	for i := range texts {
+		texts[i] = d.text()
+	}
+	return texts
+}
+
+func (d *decoder) fields() []argus.Field {
+	fields := list[argus.Field](d, 2)
+	for i := range fields {
+		fields[i] = argus.Field{Name: d.text(), Value: d.text()}
+	}
+	return fields
+}
+
+func (d *decoder) facts() *argus.Facts {
+	has := d.byte()
+	f := &argus.Facts{Replies: d.uint()}
+	if has&factCall != 0 {
+		f.Call = &argus.Call{Direction: d.text(), Seconds: d.uint(), Answered: d.text(), Video: d.byte() != 0, Participants: d.texts()}
+	}
+	if has&factContact != 0 {
+		f.Contact = &argus.Contact{Names: d.texts(), Accounts: d.texts()}
+	}
+	if has&factRoom != 0 {
+		f.Room = &argus.Room{Name: d.text(), Topic: d.text(), Members: d.texts()}
+	}
+	if has&factMembership != 0 {
+		f.Membership = &argus.Membership{Action: d.text(), Members: d.texts(), Name: d.text()}
+	}
+	if has&factReaction != 0 {
+		f.Reaction = &argus.Reaction{To: d.text(), Sign: d.text(), Removed: d.byte() != 0}
+	}
+	if has&factLocation != 0 {
+		f.Location = &argus.Location{Latitude: d.text(), Longitude: d.text(), Accuracy: d.text(), Source: d.text(), Name: d.text()}
+	}
+	if has&factDevice != 0 {
+		f.Device = &argus.Device{Name: d.text(), Model: d.text(), Identifiers: d.fields()}
+	}
+	if has&factPoll != 0 {
+		f.Poll = &argus.Poll{Question: d.text(), Options: d.texts()}
+	}
+	return f
 }

@@ -1,7 +1,8 @@
-package argus_test
+package account
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 // book counts messages as records of one delivery. A message that equals one
 // before it is given as its sighting.
 func book(messages ...argus.Message) argus.Completeness {
-	var b argus.Bookkeeper
+	var b Bookkeeper
 	b.Add(&argus.Record{Seq: 100, Kind: argus.KindOpening, Opening: &argus.Opening{}})
 	b.Add(&argus.Record{Seq: 101, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
 	seen := map[argus.ID]uint64{}
@@ -55,14 +56,26 @@ func TestCompleteness(t *testing.T) {
 		m.Sequence, m.ServiceID = uint64(n), fmt.Sprint(from, n)
 		return m
 	}
-	thread := func(word, count string) argus.Message {
+	thread := func(replies uint64) argus.Message {
 		m := said("A|B", "A", "B", 1)
-		m.Extra = []argus.Field{{Name: word, Value: count}}
+		m.Facts = &argus.Facts{Replies: replies}
 		return m
 	}
 	answer := func(second int) argus.Message {
 		m := said("A|B", "B", "A", second)
 		m.ReplyTo = "1"
+		return m
+	}
+	edited := func(m argus.Message) argus.Message {
+		m.State |= argus.StateEdited
+		return m
+	}
+	of := func(kind argus.Type, m argus.Message) argus.Message {
+		m.Type = kind
+		return m
+	}
+	to := func(id string, m argus.Message) argus.Message {
+		m.ReplyTo = id
 		return m
 	}
 	for _, tt := range []struct {
@@ -86,10 +99,16 @@ func TestCompleteness(t *testing.T) {
 			argus.Completeness{Conversations: 2, Accounts: 2, Series: 2, Unseen: 1, In: []argus.Gap{{Service: "sky", Conversation: "x", Unseen: 1, First: 1, Last: 4}}}},
 		{"numbers of each account", []argus.Message{alone("A", 1), alone("A", 2), alone("B", 1), alone("A", 4), alone("B", 2)},
 			argus.Completeness{Accounts: 2, Series: 2, Unseen: 1, In: []argus.Gap{{Service: "sky", Account: "A", Unseen: 1, First: 1, Last: 4}}}},
-		{"answers that are stated", []argus.Message{thread("reply_count", "3"), answer(2), answer(3), answer(3)},
+		{"answers that are stated", []argus.Message{thread(3), answer(2), answer(3), answer(3)},
 			argus.Completeness{Conversations: 1, Accounts: 2, Replies: 1, In: []argus.Gap{{Service: "sky", Conversation: "A|B", Replies: 1}}}},
-		{"all answers", []argus.Message{thread("tcount", "1"), answer(2), answer(3)}, argus.Completeness{Conversations: 1, Accounts: 2}},
-		{"a count that is none", []argus.Message{thread("reply_count", "-3"), answer(2)}, argus.Completeness{Conversations: 1, Accounts: 2}},
+		{"all answers", []argus.Message{thread(1), answer(2), answer(3)}, argus.Completeness{Conversations: 1, Accounts: 2}},
+		{"answers before what they answer", []argus.Message{answer(3), answer(2), thread(2)}, argus.Completeness{Conversations: 1, Accounts: 2}},
+		{"answers to others", []argus.Message{thread(1), edited(answer(2)), of(argus.TypeReaction, answer(3)), to("9", answer(4))},
+			argus.Completeness{Conversations: 1, Accounts: 2, Replies: 1, In: []argus.Gap{{Service: "sky", Conversation: "A|B", Replies: 1}}}},
+		{"a call is an answer", []argus.Message{said("A|B", "A", "B", 1), of(argus.TypeCall, said("A|B", "B", "A", 2))}, argus.Completeness{Conversations: 1, Accounts: 2}},
+		{"what is no turn", []argus.Message{said("A|B", "A", "B", 1), of(argus.TypeMembership, said("A|B", "B", "A", 2)), of(argus.TypeContact, said("contacts", "", "C", 3)), said("A|B", "A", "B", 4)},
+			argus.Completeness{Conversations: 1, Accounts: 1, OneSided: 1, In: []argus.Gap{{Service: "sky", Conversation: "A|B", Only: "A"}, {Service: "sky", Account: "A", OneSided: 1}}}},
+		{"numbers of what is no turn", []argus.Message{numbered(1), of(argus.TypeMembership, numbered(2)), numbered(3), numbered(4)}, argus.Completeness{Conversations: 1, Accounts: 2, Series: 1}},
 		{"an owner who is not named", []argus.Message{said("A|B", argus.OwnerOf+"phone", "B", 1), said("A|B", "B", argus.OwnerOf+"phone", 2)},
 			argus.Completeness{Conversations: 1, Accounts: 2, Unnamed: 1}},
 		{"time back", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 5), said("A|B", "A", "B", 3), said("A|B", "B", "A", 7)},
@@ -109,7 +128,7 @@ func TestCompleteness(t *testing.T) {
 // A file's own count is compared with what was read of it, an archive's entries
 // each for itself.
 func TestStatedCounts(t *testing.T) {
-	var b argus.Bookkeeper
+	var b Bookkeeper
 	add := func(r argus.Record) { b.Add(&r) }
 	add(argus.Record{Seq: 1, Kind: argus.KindOpening, Opening: &argus.Opening{}})
 	add(argus.Record{Seq: 2, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a.zip"}})
@@ -176,7 +195,7 @@ func TestCompletenessIsBounded(t *testing.T) {
 // TestCompletenessAgain reads what an earlier delivery has already, twice: it
 // finds what the first receipt found.
 func TestCompletenessAgain(t *testing.T) {
-	var b argus.Bookkeeper
+	var b Bookkeeper
 	b.Add(&argus.Record{Seq: 100, Kind: argus.KindOpening, Opening: &argus.Opening{}})
 	b.Add(&argus.Record{Seq: 101, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
 	for i, of := range []uint64{10, 11, 10, 11} { // a chat, and its messages alone
@@ -185,5 +204,42 @@ func TestCompletenessAgain(t *testing.T) {
 	}
 	if diff := cmp.Diff(argus.Completeness{Conversations: 1, Accounts: 2}, b.Receipt(nil).Completeness); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestReceiptBalances(t *testing.T) {
+	var b Bookkeeper
+	b.Add(&argus.Record{Kind: argus.KindOpening, Delivery: 1, Opening: &argus.Opening{Source: "x", Readers: []string{"jsonl/1", "irc/1"}}})
+	b.Add(&argus.Record{Seq: 2, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
+	where := argus.Where{Original: 2, Reader: 2}
+	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{State: argus.StateLocked}, Where: where})
+	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{}, Of: 3, Where: where})
+	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{Type: argus.TypeCall}, Where: where})
+	b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{Type: argus.TypePoll}, Where: where})
+	b.Add(&argus.Record{Kind: argus.KindSighting, Where: where})
+	for i := range 30 {
+		b.Add(&argus.Record{Kind: argus.KindQuarantined, Where: where, Quarantine: &argus.Quarantine{Reason: "reason " + string(rune('a'+i))}})
+	}
+	r := b.Receipt(nil)
+	want := argus.Counts{Read: 35, Stored: 4, Sightings: 1, Quarantined: 30, Differing: 1, Locked: 1, Beside: argus.TypeCounts{Call: 1}}
+	if r.Counts != want || !r.Counts.Balanced() || r.Files[0].Counts != want {
+		t.Errorf("counts %+v, of the file %+v; want %+v", r.Counts, r.Files[0].Counts, want)
+	}
+	if n := r.Counts.Messages(); n != 3 {
+		t.Errorf("%d messages, want 3", n)
+	}
+	problems := r.Files[0].Problems
+	if len(problems) != 21 || problems[0] != (argus.Tally{Value: argus.OtherReasons, Count: 10}) || !slices.Equal(r.Files[0].Readers, []string{"irc/1"}) {
+		t.Errorf("problems %v, readers %v", problems, r.Files[0].Readers)
+	}
+	seal := argus.Seal{Counts: want}
+	if err := seal.Check(); err != nil {
+		t.Error(err)
+	}
+	if seal.Counts.Beside.Contact = 4; seal.Check() == nil {
+		t.Error("a seal counts more that are no messages than are stored")
+	}
+	if (argus.Counts{Read: 3, Stored: 1, Sightings: 1}).Balanced() {
+		t.Error("an account that loses a record balances")
 	}
 }

@@ -1,0 +1,373 @@
+package account
+
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// mostDiffering is how many files of another count are named.
+const mostDiffering = 100
+
+// mostGaps is how many conversations, and how many accounts, are named.
+const mostGaps = 100
+
+// mostName is how much of a name is kept, in bytes.
+const mostName = 256
+
+// size is how much is missing.
+func size(g *argus.Gap) uint64 {
+	n := g.Missing + g.Unseen + g.OneSided + g.Backwards + g.Replies
+	if g.Only != "" {
+		n++
+	}
+	return n
+}
+
+// mostLooked is how many conversations and accounts are looked at, mostServices
+// how many services, so that memory stays bounded.
+const (
+	mostLooked   = 1 << 16
+	mostServices = 1 << 10
+)
+
+// look looks at the messages of a delivery for what is not there.
+type look struct {
+	seed     maphash.Seed
+	threads  map[uint64]*thread
+	accounts map[uint64]*sender
+	services map[uint64]*service
+	answered map[uint64]*answered // by conversation and id of what is answered
+	found    argus.Completeness
+
+	piece argus.Where // the file of the last record
+	items uint64      // read of it
+}
+
+// item counts what was read of a file.
+func (l *look) item(at argus.Where) {
+	if at.Original != l.piece.Original || at.Path != l.piece.Path {
+		l.piece, l.items = at, 0
+	}
+	l.items++
+}
+
+// stated compares what a file says with what was read of it before.
+func (l *look) stated(s *argus.Stated, at argus.Where, file string) {
+	l.found.Stated++
+	found := l.items
+	if at.Original != l.piece.Original || at.Path != l.piece.Path {
+		found = 0
+	}
+	found -= min(found, s.Besides)
+	if s.Count == found {
+		return
+	}
+	if l.found.Differs++; l.found.Differs > mostDiffering {
+		return
+	}
+	if at.Path != "" {
+		file += "!/" + at.Path
+	}
+	l.found.Differing = append(l.found.Differing, argus.StatedCount{File: file, What: s.What, Stated: s.Count, Found: found})
+}
+
+// series is what is remembered of running numbers.
+type series struct{ seen, least, most uint64 }
+
+func (s *series) add(n uint64) {
+	if s.seen++; s.seen == 1 {
+		s.least, s.most = n, n
+	}
+	s.least, s.most = min(s.least, n), max(s.most, n)
+}
+
+// unseen is how many numbers are missing, if it is a series.
+func (s *series) unseen() (n uint64, ok bool) {
+	all := s.most - s.least + 1
+	return all - min(s.seen, all), s.seen > 1 && s.seen > all/2
+}
+
+// service is what is remembered of one.
+type service struct {
+	name    string
+	numbers series
+	// twice says that a number came twice. latest remembers some, each in the
+	// place that it hashes to.
+	twice  bool
+	latest [1024]uint64
+	// whole says that the numbers run through all of it.
+	whole bool
+}
+
+func (s *service) add(n uint64) {
+	s.numbers.add(n)
+	at := &s.latest[n*0x9E3779B97F4A7C15>>54]
+	s.twice = s.twice || *at == n
+	*at = n
+}
+
+// sender is what is remembered of an account.
+type sender struct {
+	service *service
+	name    string
+	numbers series
+	missing uint64
+}
+
+// thread is what is remembered of a conversation.
+type thread struct {
+	service  *service
+	name     string
+	messages uint64
+	from     *sender // the only one so far; nil when it is not looked at
+	fromKey  uint64
+	several  bool // more than one sends
+	heard    bool // somebody else is named
+	missing  uint64
+	numbers  series
+	file     fileKey // in which the last message stood
+	last     argus.Time
+	up, down uint64
+}
+
+// answered is what is remembered of a message that is answered, or says so: how many
+// answers it says it has, and how many were seen.
+type answered struct {
+	in           *thread
+	stated, seen uint64
+}
+
+type fileKey struct {
+	original uint64
+	path     uint64
+}
+
+// add looks at a message. again says that the delivery has it already, maybe
+// as another copy. Of what is neither a message nor a call, only the running number
+// counts.
+func (l *look) add(r *argus.Record, again bool) {
+	m := r.Message
+	turn, number := m.Type.IsTurn(), !again && m.Sequence > 0
+	if !turn && !number {
+		return
+	}
+	if l.threads == nil {
+		l.seed, l.threads, l.accounts, l.services = maphash.MakeSeed(), map[uint64]*thread{}, map[uint64]*sender{}, map[uint64]*service{}
+		l.answered = map[uint64]*answered{}
+	}
+	missing := uint64(0)
+	if turn {
+		for i := range m.Attachments {
+			if m.Attachments[i].Missing() {
+				missing++
+			}
+		}
+		l.found.Named += uint64(len(m.Attachments))
+		l.found.Missing += missing
+	}
+	serviceKey := maphash.String(l.seed, m.Service)
+	in := l.service(serviceKey, m.Service)
+	fromKey := serviceKey ^ maphash.String(l.seed, m.From)*5
+	from := l.sender(fromKey, in, m.From)
+	if from != nil {
+		from.missing += missing
+	}
+	if number && in != nil {
+		in.add(m.Sequence)
+	}
+	if number && from != nil {
+		from.numbers.add(m.Sequence)
+	}
+	threadKey := serviceKey ^ maphash.String(l.seed, m.Conversation)*3
+	t := l.thread(threadKey, in, m.Conversation)
+	if t == nil {
+		return
+	}
+	t.missing += missing
+	if number {
+		t.numbers.add(m.Sequence)
+	}
+	if again || !turn {
+		return // no step either: reports show each message of a chat once more
+	}
+	t.step(m.Sent, fileKey{r.Where.Original, maphash.String(l.seed, r.Where.Path)})
+	if m.State&argus.StateSystem != 0 {
+		return
+	}
+	t.messages++
+	t.several = t.several || t.messages > 1 && fromKey != t.fromKey
+	t.from, t.fromKey = from, fromKey
+	for _, to := range m.To {
+		t.heard = t.heard || to != m.From
+	}
+	if m.Facts != nil && m.Facts.Replies > 0 {
+		if a := l.answers(threadKey, t, m.ServiceID); a != nil {
+			a.stated = max(a.stated, m.Facts.Replies)
+		}
+	}
+	if m.ReplyTo != "" && m.State&argus.StateEdited == 0 {
+		if a := l.answers(threadKey, t, m.ReplyTo); a != nil {
+			a.seen++
+		}
+	}
+}
+
+// answers returns what is remembered of the answers to a message; nil for one too
+// many.
+func (l *look) answers(threadKey uint64, in *thread, id string) *answered {
+	key := threadKey ^ maphash.String(l.seed, id)*7
+	a := l.answered[key]
+	if a == nil && len(l.answered) < mostLooked {
+		a = &answered{in: in}
+		l.answered[key] = a
+	}
+	return a
+}
+
+// service returns what is remembered of a service; nil if there are too many.
+func (l *look) service(key uint64, name string) *service {
+	s := l.services[key]
+	if s == nil && len(l.services) < mostServices {
+		s = &service{name: beginning(name)}
+		l.services[key] = s
+	}
+	return s
+}
+
+// sender returns what is remembered of an account; nil where nobody is named,
+// or for one too many.
+func (l *look) sender(key uint64, in *service, name string) *sender {
+	a := l.accounts[key]
+	switch {
+	case a != nil || name == "":
+		return a
+	case len(l.accounts) >= mostLooked || in == nil:
+		l.found.AccountsBeyond++
+		return nil
+	}
+	if strings.HasPrefix(name, argus.OwnerOf) {
+		l.found.Unnamed++
+	}
+	a = &sender{service: in, name: beginning(name)}
+	l.accounts[key] = a
+	return a
+}
+
+// thread returns what is remembered of a conversation; nil where none is named,
+// or for one too many.
+func (l *look) thread(key uint64, in *service, name string) *thread {
+	t := l.threads[key]
+	switch {
+	case t != nil || name == "":
+		return t
+	case len(l.threads) >= mostLooked || in == nil:
+		l.found.BeyondLook++
+		return nil
+	}
+	t = &thread{service: in, name: beginning(name)}
+	l.threads[key] = t
+	return t
+}
+
+// beginning returns a copy of a name, which may be part of a long record, or of
+// its beginning.
+func beginning(name string) string {
+	if len(name) <= mostName {
+		return strings.Clone(name)
+	}
+	return strings.ToValidUTF8(name[:mostName], "") + "…"
+}
+
+// step notes whether time goes on or back in a file.
+func (t *thread) step(sent argus.Time, in fileKey) {
+	if !sent.Known() {
+		return
+	}
+	if t.last.Known() && t.file == in {
+		switch {
+		case sent.Micros > t.last.Micros:
+			t.up++
+		case sent.Micros < t.last.Micros:
+			t.down++
+		}
+	}
+	t.last, t.file = argus.Time{Micros: sent.Micros, Precision: sent.Precision}, in
+}
+
+// result sums up.
+func (l *look) result() argus.Completeness {
+	c := l.found
+	c.Conversations, c.Accounts = uint64(len(l.threads)), uint64(len(l.accounts))
+	var services, conversations, accounts []argus.Gap
+	for _, s := range l.services {
+		_, s.whole = s.numbers.unseen()
+		if s.whole = s.whole && !s.twice; s.whole {
+			services = append(services, gap(&c, argus.Gap{Service: s.name}, &s.numbers))
+		}
+	}
+	unanswered := map[*thread]uint64{}
+	for _, a := range l.answered {
+		if a.stated > a.seen {
+			unanswered[a.in] += a.stated - a.seen
+		}
+	}
+	oneSided := map[*sender]uint64{}
+	within := map[*service]bool{} // those whose numbers run through conversations
+	for _, t := range l.threads {
+		g := argus.Gap{Service: t.service.name, Conversation: t.name, Missing: t.missing, Backwards: min(t.up, t.down)}
+		c.Backwards += g.Backwards
+		g.Replies = unanswered[t]
+		c.Replies += g.Replies
+		if t.messages > 1 && t.heard && !t.several {
+			c.OneSided++
+			if t.from != nil {
+				g.Only = t.from.name
+				oneSided[t.from]++
+			}
+		}
+		if _, ok := t.numbers.unseen(); ok && !t.service.whole {
+			within[t.service] = true
+			g = gap(&c, g, &t.numbers)
+		}
+		conversations = append(conversations, g)
+	}
+	for _, a := range l.accounts {
+		g := argus.Gap{Service: a.service.name, Account: a.name, Missing: a.missing, OneSided: oneSided[a]}
+		if _, ok := a.numbers.unseen(); ok && !a.service.whole && !within[a.service] {
+			g = gap(&c, g, &a.numbers)
+		}
+		accounts = append(accounts, g)
+	}
+	conversations, c.More.Conversations = most(conversations)
+	accounts, c.More.Accounts = most(accounts)
+	services, _ = most(services)
+	c.In = slices.Concat(services, conversations, accounts)
+	return c
+}
+
+// gap adds what is missing in a series.
+func gap(c *argus.Completeness, g argus.Gap, s *series) argus.Gap {
+	c.Series++
+	n, _ := s.unseen()
+	if n > 0 {
+		c.Unseen += n
+		g.Unseen, g.First, g.Last = n, s.least, s.most
+	}
+	return g
+}
+
+// most returns those of some gaps in which most is missing, and how many
+// others there are.
+func most(gaps []argus.Gap) ([]argus.Gap, uint64) {
+	gaps = slices.DeleteFunc(gaps, func(g argus.Gap) bool { return size(&g) == 0 })
+	slices.SortFunc(gaps, func(a, b argus.Gap) int {
+		return cmp.Or(cmp.Compare(size(&b), size(&a)), cmp.Compare(a.Service, b.Service),
+			cmp.Compare(a.Conversation, b.Conversation), cmp.Compare(a.Account, b.Account))
+	})
+	n := min(len(gaps), mostGaps)
+	return slices.Clip(gaps[:n]), uint64(len(gaps) - n)
+}

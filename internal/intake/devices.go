@@ -1,0 +1,107 @@
+package intake
+
+import (
+	"github.com/argus-evidence/argus"
+)
+
+// devices finds the message that a copy is of in a file with the copies of
+// several devices, whose clocks are apart. It does within a file what meetings does
+// between deliveries: a copy is of one that another device has if all is the same
+// but the second, and the seconds are at most meetSeconds apart. The nearest is
+// taken, the earlier of two; and of one message a device has copies at one second
+// only.
+//
+// It remembers the last generation of meetKept to twice as many copies. It is made
+// of the file alone, so that an interrupted reading comes to the same.
+type devices struct {
+	hasher   argus.Hasher
+	numbers  map[string]uint32 // of devices, from 1; those beyond the most share one
+	now, old map[deviceCopy]copied
+}
+
+// deviceCopy is the first copy with an id, or the second at which a device has one.
+type deviceCopy struct {
+	id     argus.ID
+	device uint32 // 0 for the first copy
+}
+
+// copied is a first copy: of which device, what it says under its own id, and the
+// message that it is of. Of a later one it is the second.
+type copied struct {
+	device  uint32
+	version argus.Version
+	id      argus.ID
+	of      argus.Version
+	second  int64
+}
+
+// deviceLimit is how many devices are told apart in a file.
+const deviceLimit = 1 << 12
+
+// newDevices is for a file that a reader reads, as name/version; nil where it has
+// one device only.
+func newDevices(by string) *devices {
+	if !ofDevices(by) {
+		return nil
+	}
+	return &devices{numbers: map[string]uint32{}, now: map[deviceCopy]copied{}}
+}
+
+// meet looks for the message that a copy is of, and notes it in the record, unless
+// it has met one of an earlier delivery. id and version are its own.
+func (d *devices) meet(r *argus.Record, id argus.ID, version argus.Version, device string) {
+	m := r.Message
+	if d == nil || device == "" || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
+		return
+	}
+	number, second := d.number(device), m.Sent.Micros/1e6
+	if _, known := d.find(deviceCopy{id, 0}); known {
+		d.keep(deviceCopy{id, number}, copied{second: second})
+		return
+	}
+	shifted := *m
+	for by := int64(1); r.Met == (argus.ID{}) && by <= meetSeconds; by++ {
+		for _, seconds := range [...]int64{-by, by} {
+			shifted.Sent.Micros = m.Sent.Micros + seconds*1e6
+			other, same := d.hasher.Identity(&shifted)
+			first, known := d.find(deviceCopy{other, 0})
+			if !known || first.device == number || first.version != same {
+				continue
+			}
+			if taken, ok := d.find(deviceCopy{other, number}); ok && taken.second != second {
+				continue
+			}
+			d.keep(deviceCopy{other, number}, copied{second: second})
+			r.Met, r.Version = first.id, first.of
+			return
+		}
+	}
+	d.keep(deviceCopy{id, 0}, copied{device: number, version: version, id: r.MessageID(), of: r.Version})
+}
+
+// number returns the number of a device.
+func (d *devices) number(device string) uint32 {
+	n, ok := d.numbers[device]
+	if !ok {
+		n = uint32(min(len(d.numbers)+1, deviceLimit))
+		if n < deviceLimit {
+			d.numbers[device] = n
+		}
+	}
+	return n
+}
+
+func (d *devices) find(key deviceCopy) (copied, bool) {
+	if c, ok := d.now[key]; ok {
+		return c, true
+	}
+	c, ok := d.old[key]
+	return c, ok
+}
+
+func (d *devices) keep(key deviceCopy, c copied) {
+	if len(d.now) >= meetKept {
+		d.now, d.old = map[deviceCopy]copied{}, d.now
+	}
+	d.now[key] = c
+}

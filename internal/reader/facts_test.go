@@ -1,0 +1,196 @@
+package reader
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+)
+
+// factsOfRecords are records of formats, each with its type, facts and text.
+var factsOfRecords = []struct {
+	format             *Format
+	name, record, want string
+}{
+	{telegramFormat, "card", `"type":"message","from":"A","from_id":"user1","text":"","contact_information":{"first_name":"Eva","last_name":"B","phone_number":"+31600000008"}`,
+		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} `},
+	{telegramFormat, "place", `"type":"message","from":"A","from_id":"user1","text":"here","place_name":"Quay","address":"4","location_information":{"latitude":51.9,"longitude":4.5}`,
+		`text {"location":{"latitude":"51.9","longitude":"4.5","name":"Quay 4"}} here`},
+	{telegramFormat, "poll", `"type":"message","from":"A","from_id":"user1","text":"","poll":{"question":"When?","closed":false,"total_voters":1,"answers":[{"text":"ten","voters":1,"chosen":true},{"text":"eleven","voters":0}]}`,
+		"poll {\"poll\":{\"question\":\"When?\",\"options\":[\"ten\",\"eleven\"]}} When?\n- ten\n- eleven"},
+	{telegramFormat, "list", `"type":"message","from":"A","from_id":"user1","text":"","todo_list":{"title":"Cargo","answers":[{"text":"count","id":1},{"text":{"text":"load"},"id":2}]}`,
+		"text  Cargo\n- count\n- load"},
+	{telegramFormat, "call", `"type":"service","actor":"A","actor_id":"user1","action":"phone_call","duration_seconds":12,"discard_reason":"hangup","text":""`,
+		`call {"call":{"seconds":12,"answered":"yes"}} phone_call; duration_seconds: 12; discard_reason: hangup`},
+	{telegramFormat, "call that nobody took", `"type":"service","actor":"A","actor_id":"user1","action":"phone_call","discard_reason":"missed","text":""`,
+		`call {"call":{"answered":"no"}} phone_call; discard_reason: missed`},
+	{telegramFormat, "added", `"type":"service","actor":"A","actor_id":"user1","action":"invite_members","members":["B",null,"C"],"text":""`,
+		`membership {"membership":{"action":"add","members":["B","C"]}} invite_members; members: ["B",null,"C"]`},
+	{telegramFormat, "left", `"type":"service","actor":"A","actor_id":"user1","action":"remove_members","members":["A"],"text":""`,
+		`membership {"membership":{"action":"leave"}} remove_members; members: ["A"]`},
+	{telegramFormat, "renamed", `"type":"service","actor":"A","actor_id":"user1","action":"edit_group_title","title":"Quay 8","text":""`,
+		`membership {"membership":{"action":"rename","name":"Quay 8"}} edit_group_title; title: Quay 8`},
+	{telegramFormat, "pinned", `"type":"service","actor":"A","actor_id":"user1","action":"pin_message","message_id":3,"text":""`,
+		`notice  pin_message; message_id: 3`},
+
+	{facebookFormat, "left", `"sender_name":"A","timestamp_ms":1600000000000,"content":"A left","type":"Unsubscribe","users":[{"name":"A"}]`,
+		`membership {"membership":{"action":"leave"}} Unsubscribe: A left`},
+	{facebookFormat, "removed", `"sender_name":"A","timestamp_ms":1600000000000,"content":"A removed B","type":"Unsubscribe","users":[{"name":"B"}]`,
+		`membership {"membership":{"action":"remove","members":["B"]}} Unsubscribe: A removed B`},
+	{facebookFormat, "missed", `"sender_name":"A","timestamp_ms":1600000000000,"content":"A called","type":"Call","call_duration":0,"missed":true`,
+		`call {"call":{"answered":"no"}} Call: A called`},
+	{facebookFormat, "place", `"sender_name":"A","timestamp_ms":1600000000000,"type":"Share","share":{"link":"x","name":"Quay","coordinate":{"latitude":51.9,"longitude":4.5}}`,
+		`text {"location":{"latitude":"51.9","longitude":"4.5","name":"Quay"}} `},
+
+	{slackFormat, "huddle", `"type":"message","subtype":"huddle_thread","user":"U1","ts":"1613304200.000000","text":"","room":{"date_start":1613304200,"date_end":1613304261,"participant_history":["U1","U2"]}`,
+		`call {"call":{"seconds":61,"participants":["U1","U2"]}} huddle_thread`},
+	{slackFormat, "renamed", `"type":"message","subtype":"channel_name","user":"U1","ts":"1613304200.000000","text":"renamed","old_name":"a","name":"quay"`,
+		`membership {"membership":{"action":"rename","name":"quay"}} channel_name: renamed`},
+	{slackFormat, "topic", `"type":"message","subtype":"channel_topic","user":"U1","ts":"1613304200.000000","text":"set the topic","topic":"ropes &amp; cranes"`,
+		`room {"room":{"topic":"ropes \u0026 cranes"}} channel_topic: set the topic`},
+	{slackFormat, "topic taken away", `"type":"message","subtype":"channel_topic","user":"U1","ts":"1613304200.000000","text":"cleared","topic":""`,
+		`notice  channel_topic: cleared`},
+	{slackFormat, "left", `"type":"message","subtype":"channel_leave","user":"U1","ts":"1613304200.000000","text":"left"`,
+		`membership {"membership":{"action":"leave"}} channel_leave: left`},
+	{slackFormat, "answers", `"type":"message","user":"U1","ts":"1613304200.000000","text":"x","reply_count":3`, `text {"replies":3} x`},
+
+	{discordFormat, "call", `"id":"1","type":"Call","timestamp":"2021-02-14T12:00:00Z","timestampEdited":null,"callEndedTimestamp":"2021-02-14T12:01:01Z","isPinned":false,"content":"Started a call.","author":{"id":"7"}`,
+		`call {"call":{"seconds":61}} Call: Started a call.`},
+	{discordFormat, "removed", `"id":"1","type":"RecipientRemove","timestamp":"2021-02-14T12:00:00Z","timestampEdited":null,"isPinned":false,"content":"Removed x.","author":{"id":"7"},"mentions":[{"id":"8","name":"x"}]`,
+		`membership {"membership":{"action":"remove","members":["8"]}} RecipientRemove: Removed x.`},
+	{discordFormat, "left", `"id":"1","type":"2","timestamp":"2021-02-14T12:00:00Z","timestampEdited":null,"isPinned":false,"content":"Left the group.","author":{"id":"7"},"mentions":[{"id":"7","name":"x"}]`,
+		`membership {"membership":{"action":"leave"}} 2: Left the group.`},
+	{discordFormat, "renamed", `"id":"1","type":"ChannelNameChange","timestamp":"2021-02-14T12:00:00Z","timestampEdited":null,"isPinned":false,"content":"Changed the channel name: quay","author":{"id":"7"}`,
+		`membership {"membership":{"action":"rename","name":"quay"}} ChannelNameChange: Changed the channel name: quay`},
+
+	{matrixFormat, "poll", `"type":"m.poll.start","room_id":"!r","sender":"@a:x","event_id":"$1","origin_server_ts":1613304200000,"content":{"m.poll":{"question":{"m.text":[{"body":"When?"}]},"answers":[{"m.id":"1","m.text":[{"body":"ten"}]}]}}`,
+		"poll {\"poll\":{\"question\":\"When?\",\"options\":[\"ten\"]}} When?\n- ten"},
+	{matrixFormat, "poll of before", `"type":"org.matrix.msc3381.poll.start","room_id":"!r","sender":"@a:x","event_id":"$1","origin_server_ts":1613304200000,"content":{"org.matrix.msc3381.poll.start":{"question":{"org.matrix.msc1767.text":"When?"},"answers":[{"id":"1","org.matrix.msc1767.text":"ten"}]}}`,
+		"poll {\"poll\":{\"question\":\"When?\",\"options\":[\"ten\"]}} When?\n- ten"},
+	{matrixFormat, "place", `"type":"m.room.message","room_id":"!r","sender":"@a:x","event_id":"$1","origin_server_ts":1613304200000,"content":{"msgtype":"m.location","body":"at the quay","geo_uri":"geo:51.9,4.5;u=35"}`,
+		`text {"location":{"latitude":"51.9","longitude":"4.5","accuracy":"35"}} at the quay`},
+	{matrixFormat, "call", `"type":"m.call.invite","room_id":"!r","sender":"@a:x","event_id":"$1","origin_server_ts":1613304200000,"content":{"call_id":"1","offer":{"type":"offer","sdp":"v=0 m=video 9"}}`,
+		`call {"call":{"video":true}} m.call.invite: call_id: 1; offer: {"type":"offer","sdp":"v=0 m=video 9"}`},
+	{matrixFormat, "removed", `"type":"m.room.member","room_id":"!r","sender":"@a:x","state_key":"@b:x","event_id":"$1","origin_server_ts":1613304200000,"content":{"membership":"leave"}`,
+		`membership {"membership":{"action":"remove","members":["@b:x"]}} m.room.member: @b:x; membership: leave`},
+	{matrixFormat, "renamed", `"type":"m.room.name","room_id":"!r","sender":"@a:x","state_key":"","event_id":"$1","origin_server_ts":1613304200000,"content":{"name":"quay"}`,
+		`membership {"membership":{"action":"rename","name":"quay"}} m.room.name: name: quay`},
+
+	{rocketchatFormat, "promoted", `"_id":"1","rid":"r","t":"subscription-role-added","msg":"bo","role":"owner","ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}`,
+		`membership {"membership":{"action":"promote","members":["bo"]}} subscription-role-added: bo`},
+	{rocketchatFormat, "topic", `"_id":"1","rid":"r","t":"room_changed_topic","msg":"ropes","ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}`,
+		`room {"room":{"topic":"ropes"}} room_changed_topic: ropes`},
+	{rocketchatFormat, "call", `"_id":"1","rid":"r","t":"videoconf","msg":"","ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}`, `call {"call":{"video":true}} videoconf`},
+	{rocketchatFormat, "place", `"_id":"1","rid":"r","msg":"","location":{"type":"Point","coordinates":[4.5,51.9]},"ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}`,
+		`text {"location":{"latitude":"51.9","longitude":"4.5"}} `},
+	{rocketchatFormat, "answers", `"_id":"1","rid":"r","msg":"x","tcount":2,"ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}`, `text {"replies":2} x`},
+
+	{signalFormat, "card", `"envelope":{"source":"+31","timestamp":1613304200000,"dataMessage":{"contacts":[{"name":{"given":"Eva","family":"B"},"phone":[{"value":"+31600000008"}]}]}},"account":"+32"`,
+		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} `},
+	{signalFormat, "reaction taken away", `"envelope":{"source":"+31","timestamp":1613304200000,"dataMessage":{"reaction":{"emoji":"x","targetSentTimestamp":1613304100000,"isRemove":true}}},"account":"+32"`,
+		`reaction {"reaction":{"to":"1613304100000","sign":"x","removed":true}} reaction: x`},
+	{signalFormat, "hang-up", `"envelope":{"source":"+31","timestamp":1613304200000,"callMessage":{"hangupMessage":{"id":1}}},"account":"+32"`,
+		`notice  callMessage: {"hangupMessage":{"id":1}}`},
+}
+
+// fileOfRecord is a file of a format with one record.
+func fileOfRecord(format *Format, record string) []byte {
+	around := map[*Format][2]string{
+		telegramFormat: {`{"name":"A","type":"personal_chat","id":1,"messages":[{"id":1,"date":"2021-02-14T12:00:00",`, `}]}`},
+		facebookFormat: {`{"participants":[{"name":"A"},{"name":"B"}],"messages":[{`, `}],"title":"B"}`},
+		slackFormat:    {`[{`, `}]`}, discordFormat: {`{"guild":{"id":"1"},"channel":{"id":"2"},"messages":[{`, `}]}`},
+		matrixFormat: {`{"chunk":[{`, `}]}`}, rocketchatFormat: {`{"messages":[{`, `}]}`}, signalFormat: {`{`, `}`},
+	}
+	return []byte(around[format][0] + record + around[format][1])
+}
+
+// TestFacts reads one record of each kind and compares its type, facts and text.
+func TestFacts(t *testing.T) {
+	for _, r := range factsOfRecords {
+		t.Run(r.format.Name+"/"+r.name, func(t *testing.T) {
+			items := checkReader(t, r.format, input("f", fileOfRecord(r.format, r.record), Options{}))
+			if len(items) != 1 || items[0].Message == nil {
+				t.Fatalf("%+v", items)
+			}
+			if diff := cmp.Diff(r.want, sayFacts(t, items[0].Message)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// sayFacts writes what a message records.
+func sayFacts(t testing.TB, m *argus.Message) string {
+	t.Helper()
+	facts := []byte{}
+	if m.Facts != nil {
+		var err error
+		if facts, err = json.Marshal(m.Facts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m.Type.String() + " " + string(facts) + " " + m.Text
+}
+
+// TestFactsOfXMPP reads messages without a body.
+func TestFactsOfXMPP(t *testing.T) {
+	for inside, want := range map[string]string{
+		`<reactions id="m-1" xmlns="urn:xmpp:reactions:0"><reaction>a</reaction><reaction>b</reaction></reactions>`: `reaction {"reaction":{"to":"m-1","sign":"a b"}} reactions`,
+		`<reactions id="m-1" xmlns="urn:xmpp:reactions:0"/>`:                                                        `reaction {"reaction":{"to":"m-1","removed":true}} reactions`,
+		`<subject>ropes</subject>`: `room {"room":{"topic":"ropes"}} subject: ropes`,
+		`<subject/>`:               `notice  subject`,
+	} {
+		file := `<message xmlns="jabber:client" from="a@x" to="b@x" id="1">` + inside + `</message>`
+		m := checkReader(t, xmppFormat, input("f", []byte(file), Options{}))[0].Message
+		if got := sayFacts(t, m); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", inside, got, want)
+		}
+	}
+}
+
+// TestFactsOfWhatsAppEvents reads the events of a group, a card and a poll of the
+// database.
+func TestFactsOfWhatsAppEvents(t *testing.T) {
+	old := `CREATE TABLE messages (_id INTEGER PRIMARY KEY, key_remote_jid TEXT, key_from_me INTEGER, key_id TEXT, status INTEGER, data TEXT, timestamp INTEGER, media_size INTEGER, remote_resource TEXT);
+	INSERT INTO messages VALUES (2,'1-1@g.us',1,'a',6,'Quay 7',1600000000000,11,'316@s.whatsapp.net'),(3,'1-1@g.us',1,'b',6,NULL,1600000000000,5,'317@s.whatsapp.net'),
+	(4,'1-1@g.us',1,'c',6,'Quay 8',1600000000000,1,'316@s.whatsapp.net'),(5,'1-1@g.us',1,'d',6,NULL,1600000000000,19,NULL);`
+	var got []string
+	for _, item := range checkReader(t, whatsappdbFormat, input("f", databaseOf(t, old), Options{})) {
+		m := item.Message
+		if m.From != "" || m.State&argus.StateSystem == 0 || len(m.Attachments) > 0 {
+			t.Errorf("%+v", m)
+		}
+		got = append(got, strings.Join(m.To, ",")+" "+sayFacts(t, m))
+	}
+	want := []string{
+		`+316 membership {"membership":{"action":"create","members":["+316"]}} system: create: Quay 7`,
+		`+317 membership {"membership":{"action":"leave","members":["+317"]}} system: leave`,
+		`+316 membership {"membership":{"action":"rename","name":"Quay 8"}} system: subject: Quay 8`,
+		` notice  system: encrypted`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	now := `CREATE TABLE message (_id INTEGER PRIMARY KEY, chat_row_id INTEGER, from_me INTEGER, key_id TEXT, timestamp INTEGER, message_type INTEGER, text_data TEXT);
+	CREATE TABLE jid (_id INTEGER PRIMARY KEY, raw_string TEXT); CREATE TABLE chat (_id INTEGER PRIMARY KEY, jid_row_id INTEGER, subject TEXT);
+	CREATE TABLE message_vcard (_id INTEGER PRIMARY KEY, message_row_id INTEGER, vcard TEXT);
+	CREATE TABLE message_poll_option (_id INTEGER PRIMARY KEY, message_row_id INTEGER, option_name TEXT);
+	INSERT INTO jid VALUES (1,'316@s.whatsapp.net'); INSERT INTO chat VALUES (1,1,NULL);
+	INSERT INTO message VALUES (1,1,0,'a',1600000000000,4,'Eva B'),(2,1,0,'b',1600000000000,66,'When?');
+	INSERT INTO message_vcard VALUES (1,1,'BEGIN:VCARD' || char(10) || 'FN:Eva B' || char(10) || 'TEL:+31600000008' || char(10) || 'END:VCARD');
+	INSERT INTO message_poll_option VALUES (1,2,'ten'),(2,2,'eleven');`
+	got = nil
+	for _, item := range checkReader(t, whatsappdbFormat, input("f", databaseOf(t, now), Options{})) {
+		got = append(got, sayFacts(t, item.Message))
+	}
+	want = []string{
+		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} Eva B`,
+		"poll {\"poll\":{\"question\":\"When?\",\"options\":[\"ten\",\"eleven\"]}} When?\n- ten\n- eleven",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
