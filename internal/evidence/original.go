@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // PutOriginal keeps a file byte for byte and returns its hash and size. When
@@ -55,7 +56,7 @@ func (s *Store) putOriginal(ctx context.Context, r io.Reader) (hash argus.Hash, 
 		err = errors.Join(checkOriginal(ctx, have, hash), have.Close(), s.disk.Remove(temporary), s.disk.SyncDir(filepath.Dir(name)))
 		return hash, size, err
 	}
-	return hash, size, install(s.disk, temporary, name)
+	return hash, size, durable.Install(s.disk, temporary, name)
 }
 
 // checkOriginal says whether a kept file is what its name says.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
 // What Append takes can be read again, or it does not take it: large fields
@@ -500,7 +501,7 @@ func TestPutOriginalAgain(t *testing.T) {
 // power.
 func TestOriginalSurvives(t *testing.T) {
 	for seed := range 20 {
-		d := newPowerDisk(uint64(seed))
+		d := durabletest.New(uint64(seed))
 		dir := t.TempDir()
 		if err := os.Mkdir(filepath.Join(dir, "evidence"), 0o700); err != nil {
 			t.Fatal(err)
@@ -523,7 +524,7 @@ func TestOriginalSurvives(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Close()
-		after := d.cut()
+		after := d.Cut()
 		if _, err := after.OpenFile(name, os.O_RDONLY, 0); err != nil {
 			t.Fatalf("cut %d: an original that was kept is gone: %v", seed, err)
 		}

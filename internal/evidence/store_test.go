@@ -21,6 +21,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
 func testMessage(n int) *argus.Message {
@@ -403,8 +404,10 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 	if err := os.Mkdir(filepath.Join(dir, "evidence"), 0o700); err != nil { // for the lock
 		return err.Error()
 	}
-	d := newPowerDisk(seed)
-	d.lies = lies
+	d := durabletest.New(seed)
+	if lies {
+		d.Lie()
+	}
 	o := Options{disk: d, SegmentBytes: 3 << 10, IDsInMemory: 40, Recent: 16}
 	s, err := Create(dir, o)
 	if err != nil {
@@ -413,9 +416,7 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 	next, acknowledged := 0, 0
 	var delivery argus.DeliveryNumber
 	for round := range 4 {
-		d.mu.Lock()
-		d.left = rng.IntN(120)
-		d.mu.Unlock()
+		d.CutAfter(rng.IntN(120))
 		for {
 			if delivery == 0 {
 				if delivery, err = s.Begin(ctx, argus.Opening{Source: "test"}); err != nil {
@@ -431,7 +432,7 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 			next, acknowledged = to, to
 		}
 		s.Close()
-		d = d.cut()
+		d = d.Cut()
 		o.disk = d
 		if s, err = Open(dir, o); err != nil {
 			return fmt.Sprintf("round %d: %v", round, err)
@@ -549,9 +550,8 @@ func FuzzIDs(f *testing.F) {
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d := newPowerDisk(1)
-		file := &powerFile{now: data}
-		d.names["ids/x.ids"] = file
+		d := durabletest.New(1)
+		d.Put("ids/x.ids", data)
 		r, err := openRun(d, "ids", "x.ids")
 		if err != nil {
 			return
