@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
+	"github.com/argus-evidence/argus/internal/original"
 )
 
 // What Append takes can be read again, or it does not take it: large fields
@@ -296,11 +296,7 @@ func TestForgedOrder(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	for i := range 2 {
 		d := begin(t, s)
-		hash, size, err := s.PutOriginal(t.Context(), strings.NewReader(fmt.Sprint("file ", i)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		original := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: fmt.Sprint(i)}}
+		original := putOriginal(t, s, fmt.Sprint(i), fmt.Sprint("file ", i))
 		if err := s.Append(t.Context(), d, []*argus.Record{original}); err != nil {
 			t.Fatal(err)
 		}
@@ -378,7 +374,11 @@ func TestVerifySeesFiles(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	original := originalName(must(s.sum("the bytes of a file")))
+	data := must(filepath.Glob(filepath.Join(dir, originalsDir, "*", "*.data")))
+	if len(data) != 1 {
+		t.Fatalf("the store has %d originals", len(data))
+	}
+	original := filepath.ToSlash(must(filepath.Rel(dir, data[0])))
 	move := func(dir, from, to string) error {
 		return errors.Join(os.MkdirAll(filepath.Join(dir, filepath.Dir(to)), 0o700), os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)))
 	}
@@ -480,25 +480,52 @@ func TestFailedRefresh(t *testing.T) {
 	}
 }
 
-// The same bytes again are kept: durably, and only if they are what is there.
+// The same bytes again are kept: once, if they can be read, else again.
 func TestPutOriginalAgain(t *testing.T) {
 	s, dir := createTest(t, Options{})
-	hash, _, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes"))
-	if err != nil {
-		t.Fatal(err)
+	first := putOriginal(t, s, "a", "the bytes").Original
+	if again := putOriginal(t, s, "a", "the bytes").Original; *again != *first {
+		t.Errorf("kept again: %+v, first %+v", again, first)
 	}
-	name := filepath.Join(dir, originalName(hash))
+	name := filepath.Join(dir, originalsDir, filepath.FromSlash(original.DataFile(first.File)))
 	if err := errors.Join(os.Chmod(name, 0o600), os.WriteFile(name, []byte("other bytes"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes")); !errors.Is(err, argus.ErrDamaged) {
-		t.Errorf("%v, want ErrDamaged: the bytes were not kept", err)
+	again := putOriginal(t, s, "a", "the bytes").Original
+	f, err := s.OpenOriginal(*again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size())); err != nil || string(got) != "the bytes" {
+		t.Errorf("%q, %v: the bytes were not kept", got, err)
+	}
+	// A record that names another original than the one it means is damage.
+	again.Root[0] ^= 1
+	if _, err := s.OpenOriginal(*again); !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("another root: %v, want ErrDamaged", err)
 	}
 }
 
-// TestOriginalSurvives ends the process between the renaming of an original
-// and the syncing of its folder, takes the same bytes in again, and cuts the
-// power.
+// TestPlainOriginal: a program gets the bytes, and no file is left of them.
+func TestPlainOriginal(t *testing.T) {
+	s, dir := createTest(t, Options{})
+	content := strings.Repeat("the bytes", 20_000)
+	f, err := s.PlainOriginal(t.Context(), *putOriginal(t, s, "a", content).Original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got, err := io.ReadAll(f); err != nil || string(got) != content {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if left := must(filepath.Glob(filepath.Join(dir, originalsDir, "*.tmp"))); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestOriginalSurvives keeps a file, ends the process before its folder is
+// synced, takes the same bytes in again, and cuts the power.
 func TestOriginalSurvives(t *testing.T) {
 	for seed := range 20 {
 		d := durabletest.New(uint64(seed))
@@ -506,36 +533,36 @@ func TestOriginalSurvives(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(dir, "evidence"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Create(dir, Options{disk: d})
+		s, err := Create(dir, Options{disk: lazyDisk{d}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Killed after the rename: the name is there and not durable.
-		hash, _ := s.sum("the bytes")
-		temporary, name := s.path("originals/x.tmp"), s.path(originalName(hash))
-		f, err := d.OpenFile(temporary, os.O_CREATE|os.O_RDWR, 0o600)
-		if err == nil {
-			_, err = f.WriteAt([]byte("the bytes"), 0)
-		}
-		if err = errors.Join(err, f.Sync(), d.Rename(temporary, name)); err != nil {
+		first := putOriginal(t, s, "a", "the bytes").Original
+		s.Close()
+		if s, err = Open(dir, Options{disk: d}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes")); err != nil {
-			t.Fatal(err)
+		if again := putOriginal(t, s, "a", "the bytes").Original; *again != *first {
+			t.Fatalf("kept again: %+v, first %+v", again, first)
 		}
 		s.Close()
 		after := d.Cut()
-		if _, err := after.OpenFile(name, os.O_RDONLY, 0); err != nil {
-			t.Fatalf("cut %d: an original that was kept is gone: %v", seed, err)
+		for _, file := range []string{original.DataFile(first.File), original.TableFile(first.File)} {
+			if _, err := after.OpenFile(s.path(originalsDir+"/"+file), os.O_RDONLY, 0); err != nil {
+				t.Fatalf("cut %d: an original that was kept is gone: %v", seed, err)
+			}
 		}
 	}
 }
 
-func (s *Store) sum(text string) (h argus.Hash, err error) {
-	sum := sha256.New()
-	_, err = io.WriteString(sum, text)
-	sum.Sum(h[:0])
-	return h, err
+// lazyDisk syncs no folder of originals.
+type lazyDisk struct{ disk }
+
+func (d lazyDisk) SyncDir(name string) error {
+	if strings.Contains(name, originalsDir) {
+		return nil
+	}
+	return d.disk.SyncDir(name)
 }
 
 // A reason that is not UTF-8 gives a seal that passes.

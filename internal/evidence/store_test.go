@@ -246,11 +246,7 @@ func TestAppendRefuses(t *testing.T) {
 func fill(t *testing.T, s *Store, signer note.Signer) {
 	t.Helper()
 	d := begin(t, s)
-	hash, size, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes of a file"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	original := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: "a.txt"}}
+	original := putOriginal(t, s, "a.txt", "the bytes of a file")
 	if err := s.Append(t.Context(), d, []*argus.Record{original}); err != nil {
 		t.Fatal(err)
 	}
@@ -277,6 +273,17 @@ func fill(t *testing.T, s *Store, signer note.Signer) {
 	if err := s.Append(t.Context(), begin(t, s), testBatch(600, 700)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// putOriginal keeps a file and makes the record of it.
+func putOriginal(t testing.TB, s *Store, path, content string) *argus.Record {
+	t.Helper()
+	o, err := s.PutOriginal(t.Context(), strings.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Path = path
+	return &argus.Record{Kind: argus.KindOriginal, Original: &o}
 }
 
 func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []Finding, v *Verified) {

@@ -174,6 +174,9 @@ func (t *table) places(group int) ([]place, error) {
 	return list, nil
 }
 
+// Root is the Merkle tree hash (RFC 6962) over its blocks, as its table says.
+func (f *File) Root() argus.Hash { return f.root }
+
 // Size is the number of its bytes.
 func (f *File) Size() int64 { return f.size }
 

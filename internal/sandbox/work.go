@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -27,6 +26,8 @@ type job struct {
 	Hash bool `json:",omitempty"`
 	// Format, if set, reads the original as a whole.
 	Format string `json:",omitempty"`
+	// Kept describes the original if it is kept in blocks.
+	Kept *keptFile `json:",omitempty"`
 }
 
 // reached is how far the reading of a file got.
@@ -84,7 +85,7 @@ type work struct {
 	retire bool
 }
 
-func (w *work) do(ctx context.Context, j job, original *os.File) error {
+func (w *work) do(ctx context.Context, j job, original Content) error {
 	if j.Format != "" {
 		input := reader.Input{Name: j.Name, Size: j.Size, File: original, Temp: w.limits.Temp}
 		return w.file(ctx, j, reader.File{Input: input})
