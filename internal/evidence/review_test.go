@@ -8,9 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"filippo.io/age"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
@@ -616,5 +619,49 @@ func TestHoleInADelivery(t *testing.T) {
 	}
 	if n < 101 && !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("%d of 101 records, and %v", n, err)
+	}
+}
+
+// What a custodian's key hides is proved as it is stored, and Verify says that
+// it is not more. What is withheld is damage while no record orders it.
+func TestVerifyOriginals(t *testing.T) {
+	custodian := must(age.GenerateX25519Identity())
+	recipients := []*age.X25519Recipient{custodian.Recipient()}
+	s, dir := createTest(t, Options{Originals: original.Options{Custodians: recipients}})
+	d := begin(t, s)
+	hidden := putOriginal(t, s, "hidden", "the bytes")
+	if err := s.Append(t.Context(), d, []*argus.Record{hidden}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.OpenOriginal(*hidden.Original); !errors.Is(err, original.ErrNoKey) {
+		t.Errorf("%v, want ErrNoKey", err)
+	}
+	damage, notes, v := verifyAll(t, dir, nil)
+	said := func(list []Finding, file, words string) bool {
+		return slices.ContainsFunc(list, func(f Finding) bool { return f.File == originalsDir+"/"+file && strings.Contains(f.Problem, words) })
+	}
+	table := original.TableFile(hidden.Original.File)
+	if len(damage) != 0 || v.Originals != 1 || !said(notes, table, custodian.Recipient().String()) {
+		t.Errorf("damage %+v, notes %+v, %d originals", damage, notes, v.Originals)
+	}
+	open := must(original.New(s.path(originalsDir), original.Options{Identities: []age.Identity{custodian}}))
+	state := must(open.Withhold(t.Context(), hidden.Original.File, []original.Part{{Offset: 1, Length: 2}}, recipients))
+	if _, notes, _ := verifyAll(t, dir, nil); !slices.ContainsFunc(notes, func(f Finding) bool { return strings.Contains(f.Problem, "a change of the original that was prepared") }) {
+		t.Errorf("a prepared change is passed over: %+v", notes)
+	}
+	if err := open.Commit(t.Context(), hidden.Original.File, state); err != nil {
+		t.Fatal(err)
+	}
+	if damage, _, v := verifyAll(t, dir, nil); len(damage) != 1 || v.Originals != 0 || !said(damage, table, "bytes 1 to 3 of the original are withheld, and no record orders it") {
+		t.Errorf("withheld without an order: %+v", damage)
+	}
+	// A record that claims another file than the one that is there.
+	other := *hidden.Original
+	other.Root[3] ^= 1
+	if err := s.Append(t.Context(), d, []*argus.Record{{Kind: argus.KindOriginal, Original: &other}}); err != nil {
+		t.Fatal(err)
+	}
+	if damage, _, _ := verifyAll(t, dir, nil); !slices.ContainsFunc(damage, func(f Finding) bool { return strings.Contains(f.Problem, "says other things of the original") }) {
+		t.Errorf("two records contradict each other: %+v", damage)
 	}
 }

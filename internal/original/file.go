@@ -16,7 +16,7 @@ import (
 )
 
 // File is an original that is open for reading. Its methods may be called from
-// several goroutines. It holds some 800 KiB at most, whatever its size.
+// several goroutines. It holds some 8 MiB at most, whatever its size.
 type File struct {
 	root    argus.Hash
 	size    int64
@@ -43,8 +43,8 @@ type place struct {
 
 // What is held of a file that is open.
 const (
-	recentBlocks = 8
-	recentGroups = 4
+	recentBlocks = 64 // 4 MiB
+	recentGroups = 64 // 4 MiB with what they take in memory, of 4 GiB of the original
 )
 
 // recent holds the values that were used last.

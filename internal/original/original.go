@@ -79,8 +79,9 @@ type Store struct {
 	encoders sync.Pool // of *zstd.Encoder
 
 	changing sync.Mutex // one change at a time
-	indexing sync.Mutex // for known
+	indexing sync.Mutex // for the fields below
 	known    map[fingerprint]argus.FileName
+	shards   [256]bool // whose names are durable
 }
 
 // New returns the originals in a folder, which exists.

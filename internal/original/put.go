@@ -249,8 +249,11 @@ func (p *putting) install(ctx context.Context, kept *Kept) error {
 	if err := s.disk.MkdirAll(filepath.Dir(data)); err != nil {
 		return err
 	}
-	if err := s.disk.SyncDir(s.dir); err != nil {
-		return err
+	if shard := kept.Name[0]; !s.shards[shard] { // its name is durable
+		if err := s.disk.SyncDir(s.dir); err != nil {
+			return err
+		}
+		s.shards[shard] = true
 	}
 	if err := s.disk.Rename(p.temporary[0], data); err != nil {
 		return fmt.Errorf("put %s in place: %w", DataFile(kept.Name), err)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
@@ -159,5 +160,50 @@ func TestKeptBeside(t *testing.T) {
 	got := shown(t, r, of)
 	if want := fmt.Sprintf(" %d found", 3*mostKept); got[len(got)-1] != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A reader that asks for keys again and again and tells nothing is silent.
+func TestAskingIsSilence(t *testing.T) {
+	s, _ := originals(t)
+	of, _ := kept(t, s, "chat", []byte("bad"))
+	r := New(Options{Apart: true, Format: "asks again", Silence: time.Second})
+	defer r.Close()
+	start := time.Now()
+	got := shown(t, r, of)
+	if last := got[len(got)-1]; !strings.Contains(last, "gave nothing for") || time.Since(start) > 30*time.Second {
+		t.Errorf("after %s: %q", time.Since(start), got)
+	}
+}
+
+// Where the beginning is withheld, the file is a problem and no error: the files
+// beside it are read.
+func TestBeginningWithheld(t *testing.T) {
+	s, _ := originals(t)
+	content := jsonLines(3)
+	_, name := kept(t, s, "chat.jsonl", content)
+	state, err := s.Destroy(t.Context(), name, []original.Part{{Offset: 0, Length: 10}})
+	if err == nil {
+		err = s.Commit(t.Context(), name, state)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, apart := range []bool{false, true} {
+		f, err := s.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		r := New(Options{Apart: apart})
+		defer r.Close()
+		of := Original{Name: "chat.jsonl", Size: int64(len(content)), File: f}
+		for file, err := range r.Files(t.Context(), of) {
+			t.Errorf("apart %t: there is a file %+v, %v", apart, file, err)
+		}
+		got := shown(t, r, of)
+		if len(got) != 1 || !strings.Contains(got[0], "bytes 0 to 10 of the original are destroyed") {
+			t.Errorf("apart %t: %q", apart, got)
+		}
 	}
 }

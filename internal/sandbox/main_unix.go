@@ -254,6 +254,8 @@ type received struct {
 	Content
 	close  func() error
 	closed bool
+	// group asks for the keys of a group of blocks.
+	group func(group int) ([]byte, error)
 }
 
 func (r *received) Close() error { return r.close() }
@@ -275,7 +277,8 @@ func (s *served) content(kept *keptFile, a answer) (Content, error) {
 	if kept.Rest {
 		rest = a.files[1]
 	}
-	f, err := original.Receive(kept.Handed, a.files[0], rest, func(group int) ([]byte, error) { return s.group(r, kept.Number, group) })
+	r.group = func(group int) ([]byte, error) { return s.group(r, kept.Number, group) }
+	f, err := original.Receive(kept.Handed, a.files[0], rest, r.group)
 	if err != nil {
 		return nil, err
 	}

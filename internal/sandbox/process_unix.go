@@ -264,8 +264,9 @@ func (t *turn) do(ctx context.Context, file Content) (broke string, err error) {
 	if output <= 0 {
 		output = 1<<30 + 100*t.j.Size
 	}
+	heard := time.Now()
 	for {
-		if err := t.p.conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
+		if err := t.p.conn.SetReadDeadline(heard.Add(silence)); err != nil {
 			return "", err
 		}
 		var kind frameKind
@@ -281,6 +282,9 @@ func (t *turn) do(ctx context.Context, file Content) (broke string, err error) {
 			}
 			_ = t.p.conn.Close()
 			return t.p.why(o), nil
+		}
+		if kind != frameAskGroup && kind != frameClose { // which only reading takes
+			heard = time.Now()
 		}
 		if t.bytes += int64(len(t.p.frame)); t.bytes > output {
 			t.p.end()

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/original"
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
@@ -135,7 +136,9 @@ func (r *Readers) Read(ctx context.Context, of Original) iter.Seq2[Event, error]
 func (r *Readers) Files(ctx context.Context, of Original) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		head := make([]byte, reader.ArchiveHead)
-		if n, err := of.File.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		n, err := of.File.ReadAt(head, 0)
+		_, gone := errors.AsType[*original.Unreadable](err)
+		if err != nil && !gone && !errors.Is(err, io.EOF) {
 			yield(File{}, fmt.Errorf("read the beginning of %q: %w", of.Name, err))
 			return
 		} else if !reader.IsArchive(head[:n]) {

@@ -56,6 +56,14 @@ var hostile = []*reader.Format{
 	}),
 	spoiled("babbles", nil),
 	spoiled("tries", tries),
+	spoiled("asks again", func(in reader.Input, _ string) string {
+		file, ok := in.File.(*received)
+		for ok {
+			_, err := file.group(0)
+			ok = err == nil
+		}
+		return "nobody answers"
+	}),
 	spoiled("looks beside", func(in reader.Input, _ string) string {
 		found := 0
 		for n := range 3 * mostKept { // more than may be open at once
