@@ -25,7 +25,7 @@ import (
 //
 // Nothing changes until [Store.Commit] gets the hash that is returned. It covers
 // what the original will be: whoever orders a change states it first. When another
-// change is prepared, this one is forgotten.
+// change is prepared, this one is forgotten, unless its making was begun.
 //
 // It needs the key of a judge where a block has bytes that are destroyed, and
 // bytes that are withheld already.
@@ -159,7 +159,7 @@ func (c *changing) begin() (err error) {
 	c.next.at = tableHead
 	if slices.ContainsFunc(c.new.spans, withheld) {
 		if len(c.old.judges) > 0 {
-			if c.judges != nil && !slices.Equal(texts(c.judges), c.old.judges) {
+			if c.judges != nil && !slices.Equal(slices.Sorted(slices.Values(texts(c.judges))), slices.Sorted(slices.Values(c.old.judges))) {
 				return fmt.Errorf("parts of it are withheld for other judges: %s", strings.Join(c.old.judges, ", "))
 			}
 			if c.judges, err = parseRecipients(c.old.judges); err != nil {

@@ -34,7 +34,7 @@ func (s *Store) Commit(ctx context.Context, name argus.FileName, state argus.Has
 func (s *Store) commit(name argus.FileName, state argus.Hash) error {
 	now, f, err := s.openTable(name, tableFile)
 	if err == nil {
-		f.Close()
+		_ = f.Close()
 		if now.state() == state {
 			return s.tidy(name, now.change)
 		}
@@ -178,6 +178,9 @@ func zero(f durable.File, at, n int64) error {
 	return nil
 }
 
+// errBegun says that there is no way back.
+var errBegun = errors.New("a change was begun, and has to be finished with Commit: some keys are in its table only")
+
 // Discard forgets a change that was prepared and not committed.
 func (s *Store) Discard(name argus.FileName) error {
 	s.changing.Lock()
@@ -193,8 +196,43 @@ func (s *Store) discard(name argus.FileName) error {
 	if err != nil {
 		return err
 	}
-	f.Close()
+	defer func() { _ = f.Close() }()
+	if next, of, err := s.openTable(name, nextFile); err == nil {
+		_ = of.Close()
+		if next.state() != now.state() && !now.complete() {
+			return errBegun
+		}
+	}
 	return s.tidy(name, now.change)
+}
+
+// complete says whether a table has all the keys that it should have.
+func (t *table) complete() bool {
+	for n := range t.groups {
+		g, err := t.groupHead(n)
+		if err != nil {
+			return false
+		}
+		b, err := t.raw(g.secrets())
+		if err != nil {
+			return false
+		}
+		for i := range g.count {
+			if t.sealed {
+				break // its checksum is all that can be seen
+			}
+			s, err := parseSecret(b[i*secretSize:])
+			if err != nil || (s == secret{}) != coverOf(t.spans, t.size, g.first+i).touched() {
+				return false
+			}
+		}
+	}
+	if t.sealed {
+		_, err := t.raw(t.secrets)
+		return err == nil
+	}
+	whole, err := t.whole()
+	return err == nil && (whole == argus.Hash{}) == (len(t.spans) > 0) && t.restSecrets() == nil
 }
 
 // clean removes the files of an original that belong to other changes than its

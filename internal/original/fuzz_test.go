@@ -150,3 +150,17 @@ func FuzzGroup(f *testing.F) {
 		_, _ = io.Copy(io.Discard, io.NewSectionReader(r, 0, min(size, 3*BlockSize)))
 	})
 }
+
+// FuzzItems gives any bytes as the keys for the judge.
+func FuzzItems(f *testing.F) {
+	_, _, files := parts(f, Options{})
+	f.Add(files[".judge"])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		i := &items{f: bytes.NewReader(data), at: dataHead}
+		for _, block := range []uint32{0, 1, 1, wholeItem} {
+			if sealed, err := i.find(block); err == nil && !bytes.Contains(data, sealed) {
+				t.Error("keys that are not in the file")
+			}
+		}
+	})
+}

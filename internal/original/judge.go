@@ -84,7 +84,9 @@ func (i *items) find(block uint32) ([]byte, error) {
 			continue
 		}
 		sealed := make([]byte, length)
-		if _, err := i.f.ReadAt(sealed, at); err != nil && !errors.Is(err, io.EOF) {
+		if n, err := i.f.ReadAt(sealed, at); n < len(sealed) && errors.Is(err, io.EOF) {
+			break
+		} else if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
 		i.last, i.item = block, sealed

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -638,6 +639,105 @@ func TestRefusedChanges(t *testing.T) {
 	if _, err := s.Withhold(t.Context(), kept.Name, []Part{{5, 1}}, []*age.X25519Recipient{other.Recipient()}); err == nil {
 		t.Error("an original has two judges who do not know of each other")
 	}
+}
+
+// A change whose making was interrupted is finished and not forgotten: the keys
+// of what takes the place of blocks are in its table only.
+func TestNoWayBack(t *testing.T) {
+	judge, custodian := identity(t), identity(t)
+	judges := []*age.X25519Recipient{judge.Recipient()}
+	for _, o := range []Options{{}, {Custodians: []*age.X25519Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}} {
+		o.Failpoint = func(name string) {
+			if name == "original.forgotten" {
+				panic(name)
+			}
+		}
+		s := newTest(t, o)
+		content := text(2*BlockSize, 1)
+		kept := put(t, s, content)
+		withhold := func(s *Store, at int64) (argus.Hash, error) {
+			return s.Withhold(t.Context(), kept.Name, []Part{{at, 50}}, judges)
+		}
+		state, err := withhold(s, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the change was not interrupted")
+				}
+			}()
+			_ = s.Commit(t.Context(), kept.Name, state)
+		}()
+		o.Failpoint = nil
+		if s, err = New(s.dir, o); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Discard(kept.Name); !errors.Is(err, errBegun) {
+			t.Errorf("the change is forgotten: %v", err)
+		}
+		if _, err := withhold(s, 100); !errors.Is(err, errBegun) {
+			t.Errorf("the change is forgotten for another one: %v", err)
+		}
+		if err := s.Commit(t.Context(), kept.Name, state); err != nil {
+			t.Fatal(err)
+		}
+		m := model{content: content, state: make([]State, len(content))}
+		for i := 10; i < 60; i++ {
+			m.state[i] = Withheld
+		}
+		m.check(t, s, kept.Name)
+		change(t, s, kept.Name, func() (argus.Hash, error) { return s.Release(t.Context(), kept.Name, []Part{{10, 50}}, judge) })
+		m.state = make([]State, len(content))
+		m.check(t, s, kept.Name)
+	}
+}
+
+// TestMemory keeps and reads a file that is larger than what is held of it.
+func TestMemory(t *testing.T) {
+	const size = 160 << 20
+	held := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	s := newTest(t, Options{})
+	before := held()
+	var most int64
+	watch := func(int64) { most = max(most, held()-before) }
+	kept, err := s.Put(t.Context(), &watched{r: io.LimitReader(zeros{}, size), every: 32 << 20, do: watch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most > 16<<20 {
+		t.Errorf("keeping holds %d bytes", most)
+	}
+	most = 0
+	f := open(t, s, kept.Name)
+	if _, err := io.Copy(io.Discard, &watched{r: io.NewSectionReader(f, 0, size), every: 32 << 20, do: watch}); err != nil {
+		t.Fatal(err)
+	}
+	if most > 16<<20 {
+		t.Errorf("reading holds %d bytes", most)
+	}
+}
+
+// watched calls do now and then while it is read.
+type watched struct {
+	r           io.Reader
+	read, every int64
+	do          func(read int64)
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if before := w.read; before/w.every != (before+int64(n))/w.every {
+		w.do(before)
+	}
+	w.read += int64(n)
+	return n, err
 }
 
 // TestPowerCut cuts the power while files are kept and changed.

@@ -205,7 +205,9 @@ func (t *table) readAt(n int, at int64) ([]byte, error) {
 		return nil, t.damage(t.length, "the table ends before its time")
 	}
 	b := make([]byte, n)
-	if _, err := t.r.ReadAt(b, at); err != nil && !errors.Is(err, io.EOF) {
+	if got, err := t.r.ReadAt(b, at); got < n && errors.Is(err, io.EOF) {
+		return nil, t.damage(at+int64(got), "the table ends before its time")
+	} else if got < n {
 		return nil, fmt.Errorf("read %s: %w", t.file, err)
 	}
 	return b, nil
