@@ -1,6 +1,7 @@
 package argus
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -285,6 +286,28 @@ type Original struct {
 	Path string `cbor:"3,keyasint" json:"path"`
 	// Modified is the file's own time stamp, as Unix microseconds, 0 if none.
 	Modified int64 `cbor:"4,keyasint,omitempty" json:"modified_us,omitempty"`
+	// File names the files that keep the bytes, and Root is the Merkle tree hash
+	// (RFC 6962) over their blocks. Zero for an attachment inside an archive.
+	File FileName `cbor:"5,keyasint,omitzero" json:"file,omitzero"`
+	Root Hash     `cbor:"6,keyasint,omitzero" json:"root,omitzero"`
+}
+
+// FileName names the files of an original in a store. It is random: a name that
+// outlives what it names must not tell anything of it.
+type FileName [16]byte
+
+func (n FileName) String() string { return hex.EncodeToString(n[:]) }
+
+// MarshalText writes the name in hexadecimal.
+func (n FileName) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads 32 hexadecimal digits.
+func (n *FileName) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(n) {
+		return fmt.Errorf("parse name of an original: %d digits, want %d", len(text), 2*len(n))
+	}
+	_, err := hex.Decode(n[:], text)
+	return err
 }
 
 // Opening begins a delivery and says under which terms it is taken in.

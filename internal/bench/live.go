@@ -101,18 +101,19 @@ func (l *Live) batches(ctx context.Context, s *evidence.Store, name string, d ar
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	hash, size, err := s.PutOriginal(ctx, f)
+	kept, err := s.PutOriginal(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	original := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: filepath.Base(name)}}
+	kept.Path = filepath.Base(name)
+	original := &argus.Record{Kind: argus.KindOriginal, Original: &kept}
 	if err := s.Append(ctx, d, []*argus.Record{original}); err != nil {
 		return nil, err
 	}
 	var records []*argus.Record
 	format, _ := reader.ByName("jsonl")
 	now := time.Now()
-	for item, err := range format.Read(ctx, reader.Input{Name: name, Size: size, File: f}) {
+	for item, err := range format.Read(ctx, reader.Input{Name: name, Size: kept.Size, File: f}) {
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"sync"
 	"time"
 
@@ -69,7 +68,7 @@ type store interface {
 	FindPrefix(digits string, limit int) ([]argus.ID, error)
 	Deliveries(ctx context.Context) ([]evidence.Delivery, error)
 	Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
-	OpenOriginal(h argus.Hash) (*os.File, error)
+	OpenOriginal(o argus.Original) (*evidence.OriginalFile, error)
 }
 
 // finder is the index as far as the desk needs it.

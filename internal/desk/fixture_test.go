@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,11 +92,12 @@ func (o *office) deliver(t testing.TB, source string, records ...*argus.Record) 
 		r.Where = argus.Where{Reader: 1, Record: uint64(i + 1), Offset: int64(text.Len()), Length: int64(len(line))}
 		text.WriteString(line + "\n")
 	}
-	hash, size, err := o.evidence.PutOriginal(t.Context(), strings.NewReader(text.String()))
+	file, err := o.evidence.PutOriginal(t.Context(), strings.NewReader(text.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	original := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: source + ".txt"}}
+	file.Path = source + ".txt"
+	original := &argus.Record{Kind: argus.KindOriginal, Original: &file}
 	if err := o.evidence.Append(t.Context(), n, []*argus.Record{original}); err != nil {
 		t.Fatal(err)
 	}
@@ -161,9 +161,9 @@ func (s *spyStore) Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq
 	return s.Store.Records(ctx, d)
 }
 
-func (s *spyStore) OpenOriginal(h argus.Hash) (*os.File, error) {
+func (s *spyStore) OpenOriginal(of argus.Original) (*evidence.OriginalFile, error) {
 	s.reads.Add(1)
-	return s.Store.OpenOriginal(h)
+	return s.Store.OpenOriginal(of)
 }
 
 // scanner is an index that matches every message with every request.

@@ -222,12 +222,15 @@ func (d *Desk) raw(ctx context.Context, s Sighting) ([]byte, error) {
 	if s.Where.Length == 0 || s.Where.Path != "" && d.parts.Inside == nil {
 		return nil, nil
 	}
-	f, err := d.parts.Evidence.OpenOriginal(s.Original.Hash)
-	if err != nil {
+	f, err := d.parts.Evidence.OpenOriginal(s.Original)
+	if errors.Is(err, argus.ErrNotFound) {
 		// The file was received, so its absence is damage.
-		return nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+		err = fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 	}
-	defer f.Close()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
 	data := make([]byte, min(s.Where.Length, mostRaw))
 	if s.Where.Path != "" {
 		if err := d.parts.Inside(ctx, s.Original, f, s.Where, data); err != nil {
@@ -236,7 +239,10 @@ func (d *Desk) raw(ctx context.Context, s Sighting) ([]byte, error) {
 		return data, nil
 	}
 	if _, err := io.ReadFull(io.NewSectionReader(f, s.Where.Offset, int64(len(data))), data); err != nil {
-		return nil, fmt.Errorf("read original %s at byte %d: %w: %w", s.Original.Hash, s.Where.Offset, err, argus.ErrDamaged)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
+		}
+		return nil, fmt.Errorf("read original %s at byte %d: %w", s.Original.Hash, s.Where.Offset, err)
 	}
 	return data, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -301,16 +300,4 @@ func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, 
 	s.opt.Failpoint("seal.sealed")
 	delete(w.deliveries, d)
 	return &seal, nil
-}
-
-// originalName is where an original lies, relative to the store.
-func originalName(h argus.Hash) string {
-	name := h.String()
-	return originalsDir + "/" + name[:2] + "/" + name[2:]
-}
-
-// hashOfOriginal is the reverse of originalName.
-func hashOfOriginal(name string) (h argus.Hash, ok bool) {
-	dir, base := filepath.Split(name)
-	return h, h.UnmarshalText([]byte(filepath.Base(dir)+base)) == nil
 }

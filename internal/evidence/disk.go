@@ -4,37 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// disk is where the store's files lie. It exists so that a test can cut the
-// power between any two operations; the product has one, osDisk.
-type disk interface {
-	// OpenFile opens like os.OpenFile.
-	OpenFile(name string, flag int, mode fs.FileMode) (file, error)
-	Rename(from, to string) error
-	Remove(name string) error
-	MkdirAll(name string) error
-	ReadDir(name string) ([]fs.DirEntry, error)
-	// SyncDir makes the names in a directory durable.
-	SyncDir(name string) error
-}
-
-// file is an open file.
-type file interface {
-	io.ReaderAt
-	io.WriterAt
-	io.Closer
-	// Sync makes the content durable.
-	Sync() error
-	Truncate(size int64) error
-	Stat() (fs.FileInfo, error)
-}
+// The disk is durable's, so that a test can cut the power between any two
+// operations.
+type (
+	disk   = durable.Disk
+	file   = durable.File
+	osDisk = durable.OS
+)
 
 // counted is an open file that several use at a time; the last one to let go
 // closes it. Who opens it uses it.
@@ -57,24 +41,6 @@ func (c *counted) release() error {
 		return nil
 	}
 	return c.Close()
-}
-
-type osDisk struct{}
-
-func (osDisk) OpenFile(name string, flag int, mode fs.FileMode) (file, error) {
-	return os.OpenFile(name, flag, mode)
-}
-func (osDisk) Rename(from, to string) error               { return os.Rename(from, to) }
-func (osDisk) Remove(name string) error                   { return os.Remove(name) }
-func (osDisk) MkdirAll(name string) error                 { return os.MkdirAll(name, 0o700) }
-func (osDisk) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
-
-func (osDisk) SyncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // smallFile is the most that readFile reads: the hashes of a delivery of 2^31
@@ -104,25 +70,4 @@ func readFile(d disk, name string) ([]byte, error) {
 
 // writeFile puts a whole file in place durably: after a crash there is the old
 // one or the new one.
-func writeFile(d disk, name string, data []byte) error {
-	temporary := name + ".tmp"
-	f, err := d.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteAt(data, 0); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return install(d, temporary, name)
-}
-
-// install renames a synced file to its name and makes the name durable.
-func install(d disk, temporary, name string) error {
-	if err := d.Rename(temporary, name); err != nil {
-		return fmt.Errorf("put %s in place: %w", filepath.Base(name), err)
-	}
-	return d.SyncDir(filepath.Dir(name))
-}
+func writeFile(d disk, name string, data []byte) error { return durable.Replace(d, name, data) }

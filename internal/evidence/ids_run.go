@@ -14,6 +14,7 @@ import (
 	"sort"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // Entry says that a record carries a message.
@@ -158,7 +159,7 @@ func writeRun(d disk, dir string, number uint64, level int, first, last uint64, 
 	if err := f.Sync(); err != nil {
 		return nil, err
 	}
-	if err := install(d, path+".tmp", path); err != nil {
+	if err := durable.Install(d, path+".tmp", path); err != nil {
 		return nil, err
 	}
 	r.f.open(f)

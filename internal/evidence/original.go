@@ -2,100 +2,84 @@ package evidence
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/original"
 )
 
-// PutOriginal keeps a file byte for byte and returns its hash and size. When
-// it returns, the file is durable; it is never altered after that. The same
-// bytes are kept once.
-func (s *Store) PutOriginal(ctx context.Context, r io.Reader) (argus.Hash, int64, error) {
-	hash, size, err := s.putOriginal(ctx, r)
-	if err != nil {
-		return hash, size, fmt.Errorf("keep original: %w", err)
-	}
-	return hash, size, nil
+// OriginalFile is a kept file that is open for reading.
+type OriginalFile = original.File
+
+func (s *Store) openOriginals() (err error) {
+	o := s.opt.Originals
+	o.Disk, o.Failpoint = s.disk, s.opt.Failpoint
+	s.originals, err = original.New(s.path(originalsDir), o)
+	return err
 }
 
-func (s *Store) putOriginal(ctx context.Context, r io.Reader) (hash argus.Hash, size int64, err error) {
+// PutOriginal keeps a file byte for byte and returns how: all of an original but
+// its path and its time stamp. When it returns, the file is durable; it is
+// never altered after that. The same bytes are kept once.
+func (s *Store) PutOriginal(ctx context.Context, r io.Reader) (argus.Original, error) {
 	if s.writer == nil {
-		return hash, 0, errors.New("the store is open for reading only")
+		return argus.Original{}, errors.New("keep original: the store is open for reading only")
 	}
-	temporary := s.path(fmt.Sprintf("%s/incoming-%d.tmp", originalsDir, s.incoming.Add(1)))
-	f, err := s.disk.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o400)
+	kept, err := s.originals.Put(ctx, r)
 	if err != nil {
-		return hash, 0, err
+		return argus.Original{}, fmt.Errorf("keep original: %w", err)
 	}
-	sum := sha256.New()
-	size, err = io.Copy(io.MultiWriter(sum, &offsetWriter{f: f}), &contextReader{ctx, r})
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return hash, size, errors.Join(err, s.disk.Remove(temporary))
-	}
-	sum.Sum(hash[:0])
-	s.opt.Failpoint("original.before-rename")
-	name := s.path(originalName(hash))
-	if err := s.disk.MkdirAll(filepath.Dir(name)); err != nil {
-		return hash, size, err
-	}
-	if err := s.disk.SyncDir(s.path(originalsDir)); err != nil {
-		return hash, size, err
-	}
-	if have, err := s.disk.OpenFile(name, os.O_RDONLY, 0); err == nil {
-		// A crash may have come between its renaming and its being durable.
-		err = errors.Join(checkOriginal(ctx, have, hash), have.Close(), s.disk.Remove(temporary), s.disk.SyncDir(filepath.Dir(name)))
-		return hash, size, err
-	}
-	return hash, size, install(s.disk, temporary, name)
+	return argus.Original{Hash: kept.Hash, Size: kept.Size, File: kept.Name, Root: kept.Root}, nil
 }
 
-// checkOriginal says whether a kept file is what its name says.
-func checkOriginal(ctx context.Context, f file, want argus.Hash) error {
-	info, err := f.Stat()
+// OpenOriginal opens a kept file for reading. A block that is not what it was
+// is an error when it is read; the whole is checked by Verify.
+func (s *Store) OpenOriginal(o argus.Original) (*OriginalFile, error) {
+	f, err := s.originals.Open(o.File)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, &contextReader{ctx, io.NewSectionReader(f, 0, info.Size())}); err != nil {
-		return err
-	}
-	if argus.Hash(sum.Sum(nil)) != want {
-		return fmt.Errorf("%s: %w: it is held already, and its bytes are not what was received", originalName(want), argus.ErrDamaged)
-	}
-	return nil
-}
-
-// OpenOriginal opens a kept file for reading. Its bytes are not checked
-// against the hash here; Verify does that.
-func (s *Store) OpenOriginal(h argus.Hash) (*os.File, error) {
-	f, err := os.Open(s.path(originalName(h)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open original %s: %w", h, argus.ErrNotFound)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open original: %w", err)
+	if f.Root() != o.Root || f.Size() != o.Size {
+		return nil, errors.Join(fmt.Errorf("open original %s: %w: it is not the one that its record names", o.File, argus.ErrDamaged), f.Close())
 	}
 	return f, nil
 }
 
-type offsetWriter struct {
-	f  file
-	at int64
+// PlainOriginal copies a kept file into a temporary one on the store's disk, for
+// a program that reads nothing else. The file has no name any more: it is gone
+// when it is closed.
+func (s *Store) PlainOriginal(ctx context.Context, o argus.Original) (*os.File, error) {
+	f, err := s.OpenOriginal(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	plain, err := os.CreateTemp(s.path(originalsDir), "incoming-*.tmp")
+	if err != nil {
+		return nil, fmt.Errorf("copy original %s: %w", o.File, err)
+	}
+	os.Remove(plain.Name())
+	_, err = io.Copy(plain, &contextReader{ctx, io.NewSectionReader(f, 0, f.Size())})
+	if err == nil {
+		_, err = plain.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("copy original %s: %w", o.File, err), plain.Close())
+	}
+	return plain, nil
 }
 
-func (w *offsetWriter) Write(p []byte) (int, error) {
-	n, err := w.f.WriteAt(p, w.at)
-	w.at += int64(n)
-	return n, err
+// originalOf says of which original a file of the store is, by its path in it.
+func originalOf(name string) (argus.FileName, bool) {
+	file, ok := strings.CutPrefix(name, originalsDir+"/")
+	if !ok {
+		return argus.FileName{}, false
+	}
+	return original.NameOf(file)
 }
 
 type contextReader struct {

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -15,8 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/account"
+	"github.com/argus-evidence/argus/internal/durable/durabletest"
+	"github.com/argus-evidence/argus/internal/original"
 )
 
 // What Append takes can be read again, or it does not take it: large fields
@@ -315,11 +318,7 @@ func TestForgedOrder(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	for i := range 2 {
 		d := begin(t, s)
-		hash, size, err := s.PutOriginal(t.Context(), strings.NewReader(fmt.Sprint("file ", i)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		original := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: fmt.Sprint(i)}}
+		original := putOriginal(t, s, fmt.Sprint(i), fmt.Sprint("file ", i))
 		if err := s.Append(t.Context(), d, []*argus.Record{original}); err != nil {
 			t.Fatal(err)
 		}
@@ -448,7 +447,11 @@ func TestVerifySeesFiles(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	original := originalName(must(s.sum("the bytes of a file")))
+	data := must(filepath.Glob(filepath.Join(dir, originalsDir, "*", "*.data")))
+	if len(data) != 1 {
+		t.Fatalf("the store has %d originals", len(data))
+	}
+	original := filepath.ToSlash(must(filepath.Rel(dir, data[0])))
 	move := func(dir, from, to string) error {
 		return errors.Join(os.MkdirAll(filepath.Join(dir, filepath.Dir(to)), 0o700), os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)))
 	}
@@ -550,62 +553,89 @@ func TestFailedRefresh(t *testing.T) {
 	}
 }
 
-// The same bytes again are kept: durably, and only if they are what is there.
+// The same bytes again are kept: once, if they can be read, else again.
 func TestPutOriginalAgain(t *testing.T) {
 	s, dir := createTest(t, Options{})
-	hash, _, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes"))
-	if err != nil {
-		t.Fatal(err)
+	first := putOriginal(t, s, "a", "the bytes").Original
+	if again := putOriginal(t, s, "a", "the bytes").Original; *again != *first {
+		t.Errorf("kept again: %+v, first %+v", again, first)
 	}
-	name := filepath.Join(dir, originalName(hash))
+	name := filepath.Join(dir, originalsDir, filepath.FromSlash(original.DataFile(first.File)))
 	if err := errors.Join(os.Chmod(name, 0o600), os.WriteFile(name, []byte("other bytes"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes")); !errors.Is(err, argus.ErrDamaged) {
-		t.Errorf("%v, want ErrDamaged: the bytes were not kept", err)
+	again := putOriginal(t, s, "a", "the bytes").Original
+	f, err := s.OpenOriginal(*again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size())); err != nil || string(got) != "the bytes" {
+		t.Errorf("%q, %v: the bytes were not kept", got, err)
+	}
+	// A record that names another original than the one it means is damage.
+	again.Root[0] ^= 1
+	if _, err := s.OpenOriginal(*again); !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("another root: %v, want ErrDamaged", err)
 	}
 }
 
-// TestOriginalSurvives ends the process between the renaming of an original
-// and the syncing of its folder, takes the same bytes in again, and cuts the
-// power.
+// TestPlainOriginal: a program gets the bytes, and no file is left of them.
+func TestPlainOriginal(t *testing.T) {
+	s, dir := createTest(t, Options{})
+	content := strings.Repeat("the bytes", 20_000)
+	f, err := s.PlainOriginal(t.Context(), *putOriginal(t, s, "a", content).Original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got, err := io.ReadAll(f); err != nil || string(got) != content {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if left := must(filepath.Glob(filepath.Join(dir, originalsDir, "*.tmp"))); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestOriginalSurvives keeps a file, ends the process before its folder is
+// synced, takes the same bytes in again, and cuts the power.
 func TestOriginalSurvives(t *testing.T) {
 	for seed := range 20 {
-		d := newPowerDisk(uint64(seed))
+		d := durabletest.New(uint64(seed))
 		dir := t.TempDir()
 		if err := os.Mkdir(filepath.Join(dir, "evidence"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Create(dir, Options{disk: d})
+		s, err := Create(dir, Options{disk: lazyDisk{d}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Killed after the rename: the name is there and not durable.
-		hash, _ := s.sum("the bytes")
-		temporary, name := s.path("originals/x.tmp"), s.path(originalName(hash))
-		f, err := d.OpenFile(temporary, os.O_CREATE|os.O_RDWR, 0o600)
-		if err == nil {
-			_, err = f.WriteAt([]byte("the bytes"), 0)
-		}
-		if err = errors.Join(err, f.Sync(), d.Rename(temporary, name)); err != nil {
+		first := putOriginal(t, s, "a", "the bytes").Original
+		s.Close()
+		if s, err = Open(dir, Options{disk: d}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes")); err != nil {
-			t.Fatal(err)
+		if again := putOriginal(t, s, "a", "the bytes").Original; *again != *first {
+			t.Fatalf("kept again: %+v, first %+v", again, first)
 		}
 		s.Close()
-		after := d.cut()
-		if _, err := after.OpenFile(name, os.O_RDONLY, 0); err != nil {
-			t.Fatalf("cut %d: an original that was kept is gone: %v", seed, err)
+		after := d.Cut()
+		for _, file := range []string{original.DataFile(first.File), original.TableFile(first.File)} {
+			if _, err := after.OpenFile(s.path(originalsDir+"/"+file), os.O_RDONLY, 0); err != nil {
+				t.Fatalf("cut %d: an original that was kept is gone: %v", seed, err)
+			}
 		}
 	}
 }
 
-func (s *Store) sum(text string) (h argus.Hash, err error) {
-	sum := sha256.New()
-	_, err = io.WriteString(sum, text)
-	sum.Sum(h[:0])
-	return h, err
+// lazyDisk syncs no folder of originals.
+type lazyDisk struct{ disk }
+
+func (d lazyDisk) SyncDir(name string) error {
+	if strings.Contains(name, originalsDir) {
+		return nil
+	}
+	return d.disk.SyncDir(name)
 }
 
 // A reason that is not UTF-8 gives a seal that passes.
@@ -659,5 +689,49 @@ func TestHoleInADelivery(t *testing.T) {
 	}
 	if n < 101 && !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("%d of 101 records, and %v", n, err)
+	}
+}
+
+// What a custodian's key hides is proved as it is stored, and Verify says that
+// it is not more. What is withheld is damage while no record orders it.
+func TestVerifyOriginals(t *testing.T) {
+	custodian := must(age.GenerateX25519Identity())
+	recipients := []*age.X25519Recipient{custodian.Recipient()}
+	s, dir := createTest(t, Options{Originals: original.Options{Custodians: recipients}})
+	d := begin(t, s)
+	hidden := putOriginal(t, s, "hidden", "the bytes")
+	if err := s.Append(t.Context(), d, []*argus.Record{hidden}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.OpenOriginal(*hidden.Original); !errors.Is(err, original.ErrNoKey) {
+		t.Errorf("%v, want ErrNoKey", err)
+	}
+	damage, notes, v := verifyAll(t, dir, nil)
+	said := func(list []Finding, file, words string) bool {
+		return slices.ContainsFunc(list, func(f Finding) bool { return f.File == originalsDir+"/"+file && strings.Contains(f.Problem, words) })
+	}
+	table := original.TableFile(hidden.Original.File)
+	if len(damage) != 0 || v.Originals != 1 || !said(notes, table, custodian.Recipient().String()) {
+		t.Errorf("damage %+v, notes %+v, %d originals", damage, notes, v.Originals)
+	}
+	open := must(original.New(s.path(originalsDir), original.Options{Identities: []age.Identity{custodian}}))
+	state := must(open.Withhold(t.Context(), hidden.Original.File, []original.Part{{Offset: 1, Length: 2}}, recipients))
+	if _, notes, _ := verifyAll(t, dir, nil); !slices.ContainsFunc(notes, func(f Finding) bool { return strings.Contains(f.Problem, "a change of the original that was prepared") }) {
+		t.Errorf("a prepared change is passed over: %+v", notes)
+	}
+	if err := open.Commit(t.Context(), hidden.Original.File, state); err != nil {
+		t.Fatal(err)
+	}
+	if damage, _, v := verifyAll(t, dir, nil); len(damage) != 1 || v.Originals != 0 || !said(damage, table, "bytes 1 to 3 of the original are withheld, and no record orders it") {
+		t.Errorf("withheld without an order: %+v", damage)
+	}
+	// A record that claims another file than the one that is there.
+	other := *hidden.Original
+	other.Root[3] ^= 1
+	if err := s.Append(t.Context(), d, []*argus.Record{{Kind: argus.KindOriginal, Original: &other}}); err != nil {
+		t.Fatal(err)
+	}
+	if damage, _, _ := verifyAll(t, dir, nil); !slices.ContainsFunc(damage, func(f Finding) bool { return strings.Contains(f.Problem, "says other things of the original") }) {
+		t.Errorf("two records contradict each other: %+v", damage)
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/gofrs/flock"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/original"
 )
 
 // Options tune a store. The zero value works.
@@ -35,6 +35,9 @@ type Options struct {
 	// IDsInMemory is how many ids gather in memory before they are written as
 	// a sorted run. Default 262144.
 	IDsInMemory int
+	// Originals say how received files are kept; its Disk and its Failpoint are
+	// those of the store. Default: as they are when it is empty.
+	Originals original.Options
 	// Failpoint, if set, is called at named moments of every change, so that
 	// a test can end the process there. Default none.
 	Failpoint func(name string)
@@ -100,10 +103,10 @@ type Store struct {
 	idsMu sync.Mutex // for opening and catching up ids when read-only
 	ids   *ids
 
-	writer   *writer       // nil when read-only
-	incoming atomic.Uint64 // originals received by this process
-	closing  sync.Once
-	closeErr error
+	originals *original.Store
+	writer    *writer // nil when read-only
+	closing   sync.Once
+	closeErr  error
 }
 
 // segment is an open segment file.
@@ -287,6 +290,9 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	s := &Store{opt: o, dir: dir, disk: o.disk, grown: make(chan struct{})}
 	s.cache.limit = o.CacheBytes
 	if s.codec, err = newCodec(); err != nil {
+		return nil, fmt.Errorf("open evidence: %w", err)
+	}
+	if err := s.openOriginals(); err != nil {
 		return nil, fmt.Errorf("open evidence: %w", err)
 	}
 	defer func() {

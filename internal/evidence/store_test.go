@@ -21,6 +21,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
 func testMessage(n int) *argus.Message {
@@ -255,11 +256,7 @@ func TestAppendRefuses(t *testing.T) {
 func fill(t *testing.T, s *Store, signer note.Signer) {
 	t.Helper()
 	d := begin(t, s)
-	hash, size, err := s.PutOriginal(t.Context(), strings.NewReader("the bytes of a file"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	original := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: "a.txt"}}
+	original := putOriginal(t, s, "a.txt", "the bytes of a file")
 	if err := s.Append(t.Context(), d, []*argus.Record{original}); err != nil {
 		t.Fatal(err)
 	}
@@ -286,6 +283,17 @@ func fill(t *testing.T, s *Store, signer note.Signer) {
 	if err := s.Append(t.Context(), begin(t, s), testBatch(600, 700)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// putOriginal keeps a file and makes the record of it.
+func putOriginal(t testing.TB, s *Store, path, content string) *argus.Record {
+	t.Helper()
+	o, err := s.PutOriginal(t.Context(), strings.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Path = path
+	return &argus.Record{Kind: argus.KindOriginal, Original: &o}
 }
 
 func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []Finding, v *Verified) {
@@ -413,8 +421,10 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 	if err := os.Mkdir(filepath.Join(dir, "evidence"), 0o700); err != nil { // for the lock
 		return err.Error()
 	}
-	d := newPowerDisk(seed)
-	d.lies = lies
+	d := durabletest.New(seed)
+	if lies {
+		d.Lie()
+	}
 	o := Options{disk: d, SegmentBytes: 3 << 10, IDsInMemory: 40, Recent: 16}
 	s, err := Create(dir, o)
 	if err != nil {
@@ -423,9 +433,7 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 	next, acknowledged := 0, 0
 	var delivery argus.DeliveryNumber
 	for round := range 4 {
-		d.mu.Lock()
-		d.left = rng.IntN(120)
-		d.mu.Unlock()
+		d.CutAfter(rng.IntN(120))
 		for {
 			if delivery == 0 {
 				if delivery, err = s.Begin(ctx, argus.Opening{Source: "test"}); err != nil {
@@ -441,7 +449,7 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 			next, acknowledged = to, to
 		}
 		s.Close()
-		d = d.cut()
+		d = d.Cut()
 		o.disk = d
 		if s, err = Open(dir, o); err != nil {
 			return fmt.Sprintf("round %d: %v", round, err)
@@ -582,9 +590,8 @@ func FuzzIDs(f *testing.F) {
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d := newPowerDisk(1)
-		file := &powerFile{now: data}
-		d.names["ids/x.ids"] = file
+		d := durabletest.New(1)
+		d.Put("ids/x.ids", data)
 		r, err := openRun(d, "ids", "x.ids")
 		if err != nil {
 			return

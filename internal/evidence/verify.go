@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/original"
 )
 
 // Finding is something that Verify has to say about a store.
@@ -67,7 +68,7 @@ type Verified struct {
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
 	v := &verifier{
 		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
-		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.Hash]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, seed: maphash.MakeSeed(),
+		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, seed: maphash.MakeSeed(),
 	}
 	var err error
 	if v.codec, err = newCodec(); err != nil {
@@ -102,9 +103,9 @@ type verifier struct {
 
 	last       uint64 // of the records read
 	deliveries map[argus.DeliveryNumber]*verifiedDelivery
-	originals  map[argus.Hash]claim // by the first record of each
-	sealed     map[string]bool      // the seals that were there when it began
-	active     int                  // number of the active segment
+	originals  map[argus.FileName]claim // by the first record of each
+	sealed     map[string]bool          // the seals that were there when it began
+	active     int                      // number of the active segment
 	ids        *ids
 	idsErr     error
 	seed       maphash.Seed
@@ -153,10 +154,14 @@ func (s *stretch) add(seq uint64) {
 
 // claim is what a record says of an original.
 type claim struct {
-	size     int64
+	argus.Original
 	seq      uint64
 	delivery argus.DeliveryNumber
-	path     string // in the delivery
+}
+
+// same says whether another record can be of the same file.
+func (c claim) same(o *argus.Original) bool {
+	return c.Hash == o.Hash && c.Size == o.Size && c.Root == o.Root
 }
 
 type place struct {
@@ -495,8 +500,10 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail fu
 	v.result.Records++
 	v.result.Counts.Add(r)
 	if original {
-		if _, known := v.originals[r.Original.Hash]; !known {
-			v.originals[r.Original.Hash] = claim{r.Original.Size, r.Seq, r.Delivery, r.Original.Path}
+		if c, known := v.originals[r.Original.File]; !known {
+			v.originals[r.Original.File] = claim{*r.Original, r.Seq, r.Delivery}
+		} else if !c.same(r.Original) {
+			fail("the record says other things of the original %s than record %d", r.Original.File, c.seq)
 		}
 	}
 	for e := range entriesOf(r) {
@@ -784,80 +791,96 @@ func (v *verifier) blame(number argus.DeliveryNumber, d *verifiedDelivery, got a
 }
 
 func (v *verifier) checkOriginals() error {
-	missing := maps.Clone(v.originals)
-	root := v.path(originalsDir)
-	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+	store, err := original.New(v.path(originalsDir), original.Options{Disk: v.disk})
+	if err != nil {
+		return err
+	}
+	belong := map[string]bool{}
+	bySeq := func(a, b argus.FileName) int { return cmp.Compare(v.originals[a].seq, v.originals[b].seq) }
+	for _, name := range slices.SortedFunc(maps.Keys(v.originals), bySeq) {
+		files, err := v.original(store, v.originals[name])
+		if err != nil {
 			return err
 		}
-		if err := v.ctx.Err(); err != nil {
+		for _, file := range files {
+			belong[originalsDir+"/"+file] = true
+		}
+	}
+	return filepath.WalkDir(v.path(originalsDir), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
 			return err
 		}
 		rel, err := filepath.Rel(v.dir, path)
 		if err != nil {
 			return err
 		}
-		name := filepath.ToSlash(rel)
-		want, ok := hashOfOriginal(name)
-		if ok && name == originalName(want) && !e.Type().IsRegular() {
-			v.original(want, "the original is not a file: its bytes are not in the store")
-			delete(missing, want)
-			return nil
-		}
-		if !ok || name != originalName(want) {
-			v.report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is none of the originals; an interrupted ingest leaves such files, the next one removes them"})
-			return nil
-		}
-		got, size, err := v.hashFile(path)
-		claimed, known := v.originals[want]
+		f := Finding{File: filepath.ToSlash(rel), Offset: -1, Note: true}
+		of, ok := originalOf(f.File)
+		_, known := v.originals[of]
 		switch {
-		case err != nil:
-			v.original(want, "the original cannot be read: %v", err)
-		case got != want:
-			v.original(want, "the original has the SHA-256 %s, want %s", got, want)
-		case known && claimed.size != size:
-			v.original(want, "the original has %d bytes and its record claims %d", size, claimed.size)
-		case !known:
-			v.report(Finding{File: name, Offset: -1, Note: true, Problem: "no delivery names this original; an interrupted ingest leaves such files"})
+		case belong[f.File]:
+			return nil
+		case !ok:
+			f.Problem = "the file is none of the originals; an interrupted ingest leaves such files, the next one removes them"
+		case known:
+			f.Problem = "the file is of a change of the original that was prepared, or that was interrupted"
 		default:
-			v.result.Originals++
+			f.Problem = "no delivery names this original; an interrupted ingest leaves such files"
 		}
-		delete(missing, want)
+		v.report(f)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	bySeq := func(a, b argus.Hash) int { return cmp.Compare(v.originals[a].seq, v.originals[b].seq) }
-	for _, h := range slices.SortedFunc(maps.Keys(missing), bySeq) {
-		v.original(h, "the original is missing")
-	}
-	return nil
 }
 
-// original reports damage of an original, with the record and the delivery that
-// received it and its name there. Where in the file, a hash cannot tell.
-func (v *verifier) original(h argus.Hash, format string, args ...any) {
-	f := Finding{File: originalName(h), Offset: -1, Problem: fmt.Sprintf(format, args...)}
-	if c, known := v.originals[h]; known {
-		f.First, f.Last, f.Delivery = c.seq, c.seq, c.delivery
-		f.Problem += fmt.Sprintf("; it was received as %q", c.path)
+// original checks one original against its first record, and returns which
+// files it has.
+func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
+	sound := true
+	say := func(file string, at int64, format string, args ...any) {
+		sound = false
+		f := Finding{File: originalsDir + "/" + file, Offset: at, First: c.seq, Last: c.seq, Delivery: c.delivery}
+		f.Problem = fmt.Sprintf(format, args...) + fmt.Sprintf("; it was received as %q", c.Path)
+		v.report(f)
 	}
-	v.report(f)
-}
-
-func (v *verifier) hashFile(path string) (h argus.Hash, size int64, err error) {
-	f, err := os.Open(path)
+	table := original.TableFile(c.File)
+	files := []string{original.DataFile(c.File), table}
+	for _, file := range files {
+		info, err := os.Lstat(v.path(originalsDir + "/" + file))
+		if err == nil && !info.Mode().IsRegular() {
+			say(file, -1, "the original is not a file: its bytes are not in the store")
+			return files, nil
+		}
+	}
+	checked, err := store.Verify(v.ctx, c.File, func(d *original.Damage) { say(d.File, d.Offset, "%s", d.Problem) }, func(n int64) {
+		v.advance(n)
+		v.result.Bytes += n
+	})
 	if err != nil {
-		return h, 0, err
+		return nil, err
 	}
-	defer f.Close()
-	sum := sha256.New()
-	size, err = io.Copy(sum, &contextReader{v.ctx, f})
-	sum.Sum(h[:0])
-	v.advance(size)
-	v.result.Bytes += size
-	return h, size, err
+	if checked == nil {
+		return files, nil // which has been said
+	}
+	if checked.Size != c.Size {
+		say(table, 24, "the original has %d bytes and its record claims %d", checked.Size, c.Size)
+	}
+	if sound && checked.Root != c.Root {
+		say(table, 32, "the original has the root %s and its record claims %s", checked.Root, c.Root)
+	}
+	for _, s := range checked.Spans {
+		say(table, -1, "bytes %d to %d of the original are %s, and no record orders it", s.From, s.To, s.State)
+	}
+	switch {
+	case checked.Hash != (argus.Hash{}) && checked.Hash != c.Hash:
+		say(table, -1, "the original has the SHA-256 %s and its record claims %s", checked.Hash, c.Hash)
+	case checked.Locked != nil:
+		v.report(Finding{File: originalsDir + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery, Note: true,
+			Problem: "the keys of the original are encrypted to " + strings.Join(checked.Locked, ", ") + ": what is stored is proved, and not what it says"})
+	}
+	if sound {
+		v.result.Originals++
+	}
+	return checked.Files, nil
 }
 
 // strays names files that do not belong: a store is all its files.

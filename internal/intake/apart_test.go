@@ -43,8 +43,16 @@ func TestApart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			one := *r
+			if r.Kind == argus.KindOriginal { // how a file is kept differs each time
+				o := *r.Original
+				if o.File == (argus.FileName{}) || o.Root == (argus.Hash{}) {
+					t.Fatalf("record %d does not say where its file is", r.Seq)
+				}
+				o.File, o.Root, one.Original = argus.FileName{}, argus.Hash{}, &o
+			}
 			if r.Kind != argus.KindOpening {
-				all = append(all, *r)
+				all = append(all, one)
 			}
 		}
 		return all
@@ -124,11 +132,12 @@ func TestBrokeIsRememberedOnResume(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(in.originals) == 0 {
-			hash, size, err := b.o.Store.PutOriginal(t.Context(), strings.NewReader("x"))
+			o, err := b.o.Store.PutOriginal(t.Context(), strings.NewReader("x"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			batch := keeping{records: []*argus.Record{{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: "a.zip"}}}}
+			o.Path = "a.zip"
+			batch := keeping{records: []*argus.Record{{Kind: argus.KindOriginal, Original: &o}}}
 			if err := in.recordKept(t.Context(), &batch); err != nil {
 				t.Fatal(err)
 			}

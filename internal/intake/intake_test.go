@@ -161,11 +161,17 @@ func TestBadInput(t *testing.T) {
 			if diff := cmp.Diff(before, tree(t, filepath.Dir(b.dir), b.dir)); diff != "" {
 				t.Errorf("files outside the store changed:\n%s", diff)
 			}
-			kept, err := b.o.Store.OpenOriginal(argus.Hash(sha256.Sum256([]byte(tt.content))))
+			if o := r.Files[0].Original; o.Hash != sha256.Sum256([]byte(tt.content)) {
+				t.Errorf("the record names the SHA-256 %s", o.Hash)
+			}
+			kept, err := b.o.Store.OpenOriginal(r.Files[0].Original)
 			if err != nil {
 				t.Fatalf("the original is not kept: %v", err)
 			}
-			kept.Close()
+			defer kept.Close()
+			if got, err := io.ReadAll(io.NewSectionReader(kept, 0, kept.Size())); err != nil || string(got) != tt.content {
+				t.Errorf("%d bytes are kept of %d, %v", len(got), len(tt.content), err)
+			}
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
 // Plan is what an intake would find, without a store.
@@ -70,7 +71,8 @@ func PlanIngest(ctx context.Context, o Options, path string) (*Plan, error) {
 	p := newPlanner()
 	in.put = p.put
 	places := map[uint64]string{}
-	in.open = func(r *argus.Record) (*os.File, error) { return os.Open(places[r.Seq]) }
+	in.plain = func(_ context.Context, r *argus.Record) (*os.File, error) { return os.Open(places[r.Seq]) }
+	in.open = func(r *argus.Record) (sandbox.Content, error) { return in.plain(ctx, r) }
 	err = in.append(ctx, []*argus.Record{{Kind: argus.KindOpening, Opening: &argus.Opening{Source: path, Readers: in.readers}}})
 	for _, f := range files {
 		// Nothing is kept, and so nothing has a hash yet; its name stands for it.

@@ -39,9 +39,11 @@ type intake struct {
 	reading  *sandbox.Readers
 	batch    *batch
 
-	// put makes records durable and numbers them; open opens a kept file.
-	put  func(ctx context.Context, records []*argus.Record) error
-	open func(*argus.Record) (*os.File, error)
+	// put makes records durable and numbers them; open opens a kept file, and
+	// plain opens it as one that any program can read.
+	put   func(ctx context.Context, records []*argus.Record) error
+	open  func(*argus.Record) (sandbox.Content, error)
+	plain func(context.Context, *argus.Record) (*os.File, error)
 }
 
 // piece is a file of the delivery that is read on its own.
@@ -81,7 +83,10 @@ func newIntake(o Options, d argus.DeliveryNumber) *intake {
 	in.reading = sandbox.New(sandbox.Options{Apart: o.Apart, Format: o.Format, Reading: o.Reading, Limits: o.Limits, Beside: in.beside})
 	in.batch = newBatch(in)
 	in.put = func(ctx context.Context, records []*argus.Record) error { return o.Store.Append(ctx, d, records) }
-	in.open = func(r *argus.Record) (*os.File, error) { return o.Store.OpenOriginal(r.Original.Hash) }
+	in.open = func(r *argus.Record) (sandbox.Content, error) { return o.Store.OpenOriginal(*r.Original) }
+	in.plain = func(ctx context.Context, r *argus.Record) (*os.File, error) {
+		return o.Store.PlainOriginal(ctx, *r.Original)
+	}
 	return in
 }
 
@@ -204,10 +209,11 @@ type keeping struct {
 const keepTogether = 256
 
 func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) error {
-	o := &argus.Original{Path: f.path, Modified: f.modified}
+	var o argus.Original
 	if f.problem == "" {
 		source := &sourceFile{name: f.place}
-		hash, size, err := in.o.Store.PutOriginal(ctx, source)
+		var err error
+		o, err = in.o.Store.PutOriginal(ctx, source)
 		source.close()
 		switch {
 		case source.err != nil:
@@ -215,12 +221,11 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 		case err != nil:
 			return err
 		}
-		o.Hash, o.Size = hash, size
 	}
 	if f.problem != "" {
 		// No bytes can be kept; the account says so in their place.
 		var err error
-		if o.Hash, o.Size, err = in.o.Store.PutOriginal(ctx, strings.NewReader("")); err != nil {
+		if o, err = in.o.Store.PutOriginal(ctx, strings.NewReader("")); err != nil {
 			return err
 		}
 		if batch.problems == nil {
@@ -228,7 +233,8 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 		}
 		batch.problems[len(batch.records)] = label(f.problem)
 	}
-	batch.records = append(batch.records, &argus.Record{Kind: argus.KindOriginal, Original: o})
+	o.Path, o.Modified = f.path, f.modified
+	batch.records = append(batch.records, &argus.Record{Kind: argus.KindOriginal, Original: &o})
 	if len(batch.records) < keepTogether {
 		return nil
 	}
@@ -306,13 +312,13 @@ func (in *intake) readOriginal(ctx context.Context, record *argus.Record) error 
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	of := sandbox.Original{Name: o.Path, Size: o.Size, File: f}
 	if err := in.take(ctx, record, of); err != nil {
 		return err
 	}
 	if in.o.Via != nil {
-		return in.readVia(ctx, record, of)
+		return in.readVia(ctx, record)
 	}
 	var at reading
 	last := time.Now()

@@ -109,7 +109,7 @@ func (v *Via) name() string {
 
 // run gives a file to the program and its output to out. What the program did
 // wrong is told in words; an error is of this machine.
-func (v *Via) run(ctx context.Context, of sandbox.Original, out io.Writer) (broke string, err error) {
+func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io.Writer) (broke string, err error) {
 	limit := cmp.Or(v.Output, 1<<30+100*of.Size)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -121,8 +121,8 @@ func (v *Via) run(ctx context.Context, of sandbox.Original, out io.Writer) (brok
 		}
 	}}
 	c := exec.CommandContext(ctx, v.program, v.args...)
-	c.Stdin, c.Stdout, c.Stderr = of.File, bounded, said
-	c.Env = append(os.Environ(), "ARGUS_FILE="+of.Name, "ARGUS_SIZE="+strconv.FormatInt(of.Size, 10))
+	c.Stdin, c.Stdout, c.Stderr = file, bounded, said
+	c.Env = append(os.Environ(), "ARGUS_FILE="+of.Path, "ARGUS_SIZE="+strconv.FormatInt(of.Size, 10))
 	c.WaitDelay = 5 * time.Second // for those that it started itself
 	if err := c.Start(); err != nil {
 		return "", fmt.Errorf("start %s: %w", v.program, err)
@@ -192,16 +192,27 @@ func (l *lineWriter) end() {
 	l.line = l.line[:0]
 }
 
+// runVia gives an original to the program as a plain file.
+func (in *intake) runVia(ctx context.Context, record *argus.Record, out io.Writer) (broke string, err error) {
+	file, err := in.plain(ctx, record)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	return in.o.Via.run(ctx, record.Original, file, out)
+}
+
 // readVia has the program read an original. The place of a message is the line
 // of the program's output, which is not kept: the same program prints it again.
-func (in *intake) readVia(ctx context.Context, record *argus.Record, of sandbox.Original) error {
+func (in *intake) readVia(ctx context.Context, record *argus.Record) error {
+	of := record.Original
 	out, err := reader.TempFile()
 	if err != nil {
 		return err
 	}
 	defer os.Remove(out.Name())
 	defer out.Close()
-	broke, err := in.o.Via.run(ctx, of, out)
+	broke, err := in.runVia(ctx, record, out)
 	if err != nil || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
 	}
@@ -209,12 +220,12 @@ func (in *intake) readVia(ctx context.Context, record *argus.Record, of sandbox.
 	if err != nil {
 		return err
 	}
-	at := reading{where: argus.Where{Original: record.Seq, Reader: 1}, name: of.Name, repeats: newRepeats(""), devices: newDevices("")}
+	at := reading{where: argus.Where{Original: record.Seq, Reader: 1}, name: of.Path, repeats: newRepeats(""), devices: newDevices("")}
 	if size == 0 && broke == "" {
-		in.strangers = append(in.strangers, stranger{where: at.where, name: of.Name})
+		in.strangers = append(in.strangers, stranger{where: at.where, name: of.Path})
 		return nil
 	}
-	for e, err := range in.reading.Text(ctx, sandbox.Original{Name: of.Name, Size: size, File: out}, "jsonl") {
+	for e, err := range in.reading.Text(ctx, sandbox.Original{Name: of.Path, Size: size, File: out}, "jsonl") {
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -12,12 +13,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/intake"
 )
 
@@ -256,6 +259,37 @@ func TestExpiryCutsIngestToo(t *testing.T) {
 
 const storeV1 = "testdata/store-v1"
 
+var update = flag.Bool("update", false, "write the store in testdata anew, but for its index")
+
+// writeStoreV1 makes the store again. Its index stays: it is older than today's.
+func writeStoreV1(t *testing.T) {
+	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	into := filepath.Join(here, storeV1)
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	o.Now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+	makeStore(t, dir, o, lines(0, 300)+"broken\n", lines(200, 310))
+	t.Chdir(here)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() == indexDir {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(into, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, e.Name()), filepath.Join(into, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // copyStore copies the store of version 1 that testdata holds, with an index of
 // today.
 func copyStore(t testing.TB) string {
@@ -276,6 +310,9 @@ func copyStore(t testing.TB) string {
 // TestStoreOfVersion1 verifies a store as version 1 wrote it (P9). Its index is
 // older than today's: that is worth a word, and it is built again.
 func TestStoreOfVersion1(t *testing.T) {
+	if *update {
+		writeStoreV1(t)
+	}
 	want := argus.Counts{Read: 411, Stored: 310, Sightings: 100, Quarantined: 1}
 	check := func(dir string, wantNotes int, wantIndexed uint64) {
 		t.Helper()
@@ -304,7 +341,8 @@ func TestStoreOfVersion1(t *testing.T) {
 // write FILE TEXT; a negative offset counts from the end), and what has to be
 // said of it: "damage FILE WORDS" or "note FILE WORDS", each at least once,
 // and no damage in files that it does not name. WORDS stand in the problem or
-// say what it touches: "records 2 to 2, delivery D-0001".
+// say what it touches: "records 2 to 2, delivery D-0001". The files of an
+// original are named by its path: {delivery-1.jsonl}.data.
 func TestDamagedStores(t *testing.T) {
 	names, err := filepath.Glob("testdata/damaged/*.txt")
 	if err != nil || len(names) < 15 {
@@ -319,7 +357,7 @@ func TestDamagedStores(t *testing.T) {
 			dir := copyStore(t)
 			type wanted struct{ kind, file, words string }
 			var want []wanted
-			for line := range strings.Lines(string(script)) {
+			for line := range strings.Lines(originalsOf(t, dir).Replace(string(script))) {
 				verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 				switch verb {
 				case "", "#":
@@ -349,6 +387,27 @@ func TestDamagedStores(t *testing.T) {
 			}
 		})
 	}
+}
+
+// originalsOf replaces the names that scripts give to originals.
+func originalsOf(t *testing.T, dir string) *strings.Replacer {
+	t.Helper()
+	s, err := evidence.Open(dir, evidence.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var pairs []string
+	for r, err := range s.From(t.Context(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind == argus.KindOriginal {
+			name := r.Original.File.String()
+			pairs = append(pairs, "{"+r.Original.Path+"}", "originals/"+name[:2]+"/"+name[2:])
+		}
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // touching is a finding's problem and what it touches.

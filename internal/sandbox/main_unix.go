@@ -5,6 +5,7 @@ package sandbox
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/argus-evidence/argus/internal/original"
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
@@ -41,6 +43,7 @@ type served struct {
 	conn    *net.UnixConn
 	answers chan answer
 
+	asking sync.Mutex // one question at a time, and closed of the files
 	mu     sync.Mutex
 	out    *bufio.Writer
 	events []byte // that wait
@@ -48,9 +51,15 @@ type served struct {
 
 // answer is a frame from the program.
 type answer struct {
-	kind frameKind
-	body []byte
-	file *os.File
+	kind  frameKind
+	body  []byte
+	files []*os.File
+}
+
+func (a answer) close() {
+	for _, f := range a.files {
+		f.Close()
+	}
 }
 
 // read reads the answer that is expected.
@@ -125,11 +134,15 @@ func (s *served) job(a answer) error {
 	if err := a.read(frameJob, &j); err != nil {
 		return err
 	}
-	defer a.file.Close()
+	file, err := s.content(j.Kept, a)
+	if err != nil {
+		return err
+	}
 	var end doneFrame
-	if err := s.do(context.Background(), j, a.file); err != nil {
+	if err := s.do(context.Background(), j, file); err != nil {
 		end.Error = err.Error()
 	}
+	_ = file.Close()
 	end.Retire = s.retire
 	return errors.Join(s.flush(), s.say(frameDone, end))
 }
@@ -139,7 +152,7 @@ func (s *served) job(a answer) error {
 func (s *served) receive() {
 	var files []*os.File
 	in := bufio.NewReader(readerFunc(func(b []byte) (int, error) {
-		rights := make([]byte, syscall.CmsgSpace(4))
+		rights := make([]byte, syscall.CmsgSpace(2*4))
 		n, size, _, _, err := s.conn.ReadMsgUnix(b, rights)
 		if n == 0 && err == nil {
 			err = io.EOF
@@ -162,8 +175,8 @@ func (s *served) receive() {
 			os.Exit(0)
 		}
 		a := answer{kind: kind, body: body}
-		if len(files) > 0 && kind != frameHello { // which may have come along with the first file
-			a.file, files = files[0], files[1:]
+		if kind != frameHello { // which may have come along with the first file
+			a.files, files = files, nil
 		}
 		s.answers <- a
 	}
@@ -236,8 +249,79 @@ func (s *served) send() error {
 	return errors.Join(err, s.out.Flush())
 }
 
+// received is a file that came with a frame.
+type received struct {
+	Content
+	close  func() error
+	closed bool
+	// group asks for the keys of a group of blocks.
+	group func(group int) ([]byte, error)
+}
+
+func (r *received) Close() error { return r.close() }
+
+// content makes a file of the descriptors that came with a frame.
+func (s *served) content(kept *keptFile, a answer) (Content, error) {
+	want := 1
+	if kept != nil && kept.Rest {
+		want = 2
+	}
+	if len(a.files) != want {
+		return nil, errFrame
+	}
+	if kept == nil {
+		return a.files[0], nil
+	}
+	r := new(received)
+	var rest io.ReaderAt
+	if kept.Rest {
+		rest = a.files[1]
+	}
+	r.group = func(group int) ([]byte, error) { return s.group(r, kept.Number, group) }
+	f, err := original.Receive(kept.Handed, a.files[0], rest, r.group)
+	if err != nil {
+		return nil, err
+	}
+	r.Content = f
+	r.close = func() error {
+		s.asking.Lock()
+		defer s.asking.Unlock()
+		r.closed = true
+		a.close()
+		return s.sayRaw(frameClose, binary.AppendUvarint(nil, kept.Number))
+	}
+	return r, nil
+}
+
+// group asks for a group of a kept file's blocks.
+func (s *served) group(of *received, number uint64, group int) ([]byte, error) {
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	if of.closed {
+		return nil, os.ErrClosed // whoever reads on is not waited for
+	}
+	a, err := s.exchange(frameAskGroup, binary.AppendUvarint(binary.AppendUvarint(nil, number), uint64(group)))
+	if err != nil {
+		return nil, err
+	}
+	var said groupAnswer
+	if err := a.read(frameGroup, &said); err != nil {
+		return nil, err
+	}
+	if said.Error != "" {
+		return nil, errors.New(said.Error)
+	}
+	return said.Group, nil
+}
+
 // question asks the program something, and waits for its answer.
 func (s *served) question(kind frameKind, body []byte) (answer, error) {
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	return s.exchange(kind, body)
+}
+
+func (s *served) exchange(kind frameKind, body []byte) (answer, error) {
 	if err := errors.Join(s.flush(), s.sayRaw(kind, body)); err != nil {
 		return answer{}, err
 	}
@@ -253,7 +337,14 @@ func (s *served) asks(_ context.Context, name string) (b Beside, ok bool, err er
 	if err := a.read(frameBeside, &said); err != nil {
 		return b, false, err
 	}
-	return Beside{Original: Original{Name: said.Name, Size: said.Size, File: a.file}, Size: said.FileSize}, said.OK, nil
+	if !said.OK {
+		return b, false, nil
+	}
+	file, err := s.content(said.Kept, a)
+	if err != nil {
+		return b, false, err
+	}
+	return Beside{Original: Original{Name: said.Name, Size: said.Size, File: file}, Size: said.FileSize}, true, nil
 }
 
 func (s *served) temp() (*os.File, error) {
@@ -261,5 +352,11 @@ func (s *served) temp() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.file, a.read(frameTemp, new(struct{}))
+	if err := a.read(frameTemp, new(struct{})); err != nil {
+		return nil, err
+	}
+	if len(a.files) != 1 {
+		return nil, errFrame
+	}
+	return a.files[0], nil
 }

@@ -5,7 +5,6 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"os"
 )
 
 // A descriptor cannot be handed to a running process here as it can elsewhere:
@@ -16,7 +15,7 @@ type process struct{}
 
 func (*process) end() {}
 
-func (*Readers) apart(_ context.Context, _ job, _ *os.File, yield func(Event, error) bool) {
+func (*Readers) apart(_ context.Context, _ job, _ Content, yield func(Event, error) bool) {
 	yield(Event{}, errors.ErrUnsupported)
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/argus-evidence/argus/internal/original"
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
@@ -80,7 +82,7 @@ func start(o Options) (*process, error) {
 		defer close(p.ended)
 		p.endErr = p.cmd.Wait()
 	}()
-	if err := p.send(frameHello, settingsOf(o), nil); err != nil {
+	if err := p.send(frameHello, settingsOf(o)); err != nil {
 		p.end()
 		return nil, fmt.Errorf("%w: %s", err, p.why(o))
 	}
@@ -139,8 +141,8 @@ func (p *process) why(o Options) string {
 	return "the reader's process ended"
 }
 
-// send sends a frame, with a file if there is one.
-func (p *process) send(kind frameKind, body any, file *os.File) error {
+// send sends a frame, with files if there are some.
+func (p *process) send(kind frameKind, body any, files ...*os.File) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -149,11 +151,16 @@ func (p *process) send(kind frameKind, body any, file *os.File) error {
 	if err := p.conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
 		return err
 	}
-	if file == nil {
+	if len(files) == 0 {
 		_, err = p.conn.Write(frame)
 		return err
 	}
-	n, _, err := p.conn.WriteMsgUnix(frame, syscall.UnixRights(int(file.Fd())), nil)
+	var descriptors []int
+	for _, f := range files {
+		descriptors = append(descriptors, int(f.Fd()))
+	}
+	n, _, err := p.conn.WriteMsgUnix(frame, syscall.UnixRights(descriptors...), nil)
+	runtime.KeepAlive(files)
 	if err == nil && n < len(frame) {
 		_, err = p.conn.Write(frame[n:])
 	}
@@ -174,12 +181,80 @@ type turn struct {
 	files  int     // begun in this turn
 	bytes  int64   // of events
 	retire bool
+
+	// kept are the files in blocks that the process may ask about, beside those
+	// of them that this turn opened.
+	kept    map[uint64]*original.File
+	besides map[uint64]*original.File
+	handed  uint64
 }
 
-func (t *turn) do(ctx context.Context, file *os.File) (broke string, err error) {
+// mostKept is how many files beside the original a process may have open.
+const mostKept = 16
+
+// hand describes a file for the process, and returns its descriptors.
+func (t *turn) hand(file Content) (*keptFile, []*os.File, error) {
+	switch f := file.(type) {
+	case *os.File:
+		return nil, []*os.File{f}, nil
+	case *original.File:
+		h, data, rest, err := f.Hand()
+		if err != nil {
+			return nil, nil, err
+		}
+		t.handed++
+		if t.kept == nil {
+			t.kept = map[uint64]*original.File{}
+		}
+		t.kept[t.handed] = f
+		k := &keptFile{Number: t.handed, Handed: h, Rest: rest != nil}
+		if k.Rest {
+			return k, []*os.File{data, rest}, nil
+		}
+		return k, []*os.File{data}, nil
+	}
+	return nil, nil, fmt.Errorf("a %T cannot be handed to another process", file)
+}
+
+// close closes what was opened for the process.
+func (t *turn) close(number uint64) {
+	if f := t.besides[number]; f != nil {
+		delete(t.besides, number)
+		delete(t.kept, number)
+		_ = f.Close()
+	}
+}
+
+// group answers with a group of blocks.
+func (t *turn) group(body []byte) error {
+	d := decoder{left: string(body)}
+	number, group := d.uint(), d.uint()
+	f := t.kept[number]
+	if d.bad || f == nil || group > math.MaxInt32 {
+		return errFrame
+	}
+	var answer groupAnswer
+	var err error
+	if answer.Group, err = f.Group(int(group)); err != nil {
+		answer.Error = err.Error()
+	}
+	return gone(t.p.send(frameGroup, answer))
+}
+
+func (t *turn) do(ctx context.Context, file Content) (broke string, err error) {
 	stop := context.AfterFunc(ctx, t.p.kill)
 	defer stop()
-	if err := t.p.send(frameJob, t.j, file); err != nil {
+	defer func() {
+		for number := range t.besides {
+			t.close(number)
+		}
+	}()
+	kept, files, err := t.hand(file)
+	if err != nil {
+		return "", err
+	}
+	t.j.Kept = kept
+	if err := t.p.send(frameJob, t.j, files...); err != nil {
 		t.p.end()
 		return t.p.why(t.r.o), nil
 	}
@@ -189,8 +264,9 @@ func (t *turn) do(ctx context.Context, file *os.File) (broke string, err error) 
 	if output <= 0 {
 		output = 1<<30 + 100*t.j.Size
 	}
+	heard := time.Now()
 	for {
-		if err := t.p.conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
+		if err := t.p.conn.SetReadDeadline(heard.Add(silence)); err != nil {
 			return "", err
 		}
 		var kind frameKind
@@ -206,6 +282,9 @@ func (t *turn) do(ctx context.Context, file *os.File) (broke string, err error) 
 			}
 			_ = t.p.conn.Close()
 			return t.p.why(o), nil
+		}
+		if kind != frameAskGroup && kind != frameClose { // which only reading takes
+			heard = time.Now()
 		}
 		if t.bytes += int64(len(t.p.frame)); t.bytes > output {
 			t.p.end()
@@ -258,12 +337,15 @@ func (t *turn) frame(ctx context.Context, kind frameKind, body []byte) (done boo
 		if err != nil {
 			return false, err
 		}
-		answer := besideAnswer{OK: ok, Name: b.Name, Size: b.Original.Size, FileSize: b.Size}
-		err = t.p.send(frameBeside, answer, b.File)
-		if ok {
-			b.File.Close()
+		if !ok {
+			return false, gone(t.p.send(frameBeside, besideAnswer{}))
 		}
-		return false, gone(err)
+		return false, t.beside(b)
+	case frameAskGroup:
+		return false, t.group(body)
+	case frameClose:
+		d := decoder{left: string(body)}
+		t.close(d.uint())
 	case frameAskTemp:
 		temp := t.r.o.Limits.Temp
 		if temp == nil {
@@ -292,6 +374,27 @@ func (t *turn) frame(ctx context.Context, kind frameKind, body []byte) (done boo
 	return false, nil
 }
 
+// beside hands a file over that lies beside the one that is read.
+func (t *turn) beside(b Beside) error {
+	kept, files, err := t.hand(b.File)
+	if err == nil {
+		answer := besideAnswer{OK: true, Name: b.Name, Size: b.Original.Size, FileSize: b.Size, Kept: kept}
+		err = gone(t.p.send(frameBeside, answer, files...))
+	}
+	f, ok := b.File.(*original.File)
+	if !ok || kept == nil {
+		_ = b.File.Close()
+		return err
+	}
+	if t.besides == nil {
+		t.besides = map[uint64]*original.File{}
+	}
+	if t.besides[kept.Number] = f; len(t.besides) > mostKept {
+		return errFrame
+	}
+	return err
+}
+
 // gone makes of an error in sending to a process none: the next receiving from
 // it tells what happened to it.
 func gone(err error) error {
@@ -307,7 +410,7 @@ const mostBroken = 16
 
 // apart has a job done by a process. Where one breaks, another goes on behind
 // the file that broke it.
-func (r *Readers) apart(ctx context.Context, j job, file *os.File, yield func(Event, error) bool) {
+func (r *Readers) apart(ctx context.Context, j job, file Content, yield func(Event, error) bool) {
 	for broken := 1; ; broken++ {
 		if r.process == nil {
 			var err error

@@ -19,10 +19,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/original"
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
@@ -63,7 +63,14 @@ type Original struct {
 	// Name is its path in the delivery.
 	Name string
 	Size int64
-	File *os.File
+	File Content
+}
+
+// Content is an open file that a process can be handed: an *os.File, or an
+// [original.File], whose descriptors go along and whose keys it asks for.
+type Content interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // Beside is a file that lies in an original, or is one. Its File is closed
@@ -129,7 +136,9 @@ func (r *Readers) Read(ctx context.Context, of Original) iter.Seq2[Event, error]
 func (r *Readers) Files(ctx context.Context, of Original) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		head := make([]byte, reader.ArchiveHead)
-		if n, err := of.File.ReadAt(head, 0); err != nil && err != io.EOF {
+		n, err := of.File.ReadAt(head, 0)
+		_, gone := errors.AsType[*original.Unreadable](err)
+		if err != nil && !gone && !errors.Is(err, io.EOF) {
 			yield(File{}, fmt.Errorf("read the beginning of %q: %w", of.Name, err))
 			return
 		} else if !reader.IsArchive(head[:n]) {
@@ -152,7 +161,7 @@ func (r *Readers) Text(ctx context.Context, of Original, format string) iter.Seq
 	return r.run(ctx, job{Name: of.Name, Size: of.Size, Format: format}, of.File)
 }
 
-func (r *Readers) run(ctx context.Context, j job, file *os.File) iter.Seq2[Event, error] {
+func (r *Readers) run(ctx context.Context, j job, file Content) iter.Seq2[Event, error] {
 	if r.o.Apart && canStart {
 		return func(yield func(Event, error) bool) { r.apart(ctx, j, file, yield) }
 	}

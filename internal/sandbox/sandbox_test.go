@@ -56,6 +56,26 @@ var hostile = []*reader.Format{
 	}),
 	spoiled("babbles", nil),
 	spoiled("tries", tries),
+	spoiled("asks again", func(in reader.Input, _ string) string {
+		file, ok := in.File.(*received)
+		for ok {
+			_, err := file.group(0)
+			ok = err == nil
+		}
+		return "nobody answers"
+	}),
+	spoiled("looks beside", func(in reader.Input, _ string) string {
+		found := 0
+		for n := range 3 * mostKept { // more than may be open at once
+			name := fmt.Sprintf("names-%d", n)
+			f, size, ok := in.Sibling(name)
+			content, err := io.ReadAll(io.NewSectionReader(f, 0, size))
+			if ok && err == nil && string(content) == strings.Repeat(name, 10_000) {
+				found++
+			}
+		}
+		return fmt.Sprintf("%d found", found)
+	}),
 }
 
 func recurse(n int) string {
@@ -128,7 +148,7 @@ func tries(_ reader.Input, text string) string {
 	return "done: " + strings.Join(done, ", ")
 }
 
-func original(t *testing.T, name string, content []byte) Original {
+func handedOver(t *testing.T, name string, content []byte) Original {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, content, 0o600); err != nil {
@@ -206,7 +226,7 @@ func TestBrokenReaders(t *testing.T) {
 			}
 			r := New(o)
 			defer r.Close()
-			got := shown(t, r, original(t, "a.zip", archive))
+			got := shown(t, r, handedOver(t, "a.zip", archive))
 			if name == "grows" {
 				// Where the race detector is without memory first, it ends the
 				// process in its own way.
@@ -227,7 +247,7 @@ func TestBrokenReaders(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
-			if got := shown(t, r, original(t, "b.txt", []byte("good"))); len(got) != 2 {
+			if got := shown(t, r, handedOver(t, "b.txt", []byte("good"))); len(got) != 2 {
 				t.Errorf("the next original: %q", got)
 			}
 		})
@@ -256,7 +276,7 @@ func TestBabblingReader(t *testing.T) {
 	r := New(Options{Apart: true, Format: "babbles", Output: 8 << 20})
 	defer r.Close()
 	n, broke := 0, ""
-	for e, err := range r.Read(t.Context(), original(t, "a.txt", []byte("bad"))) {
+	for e, err := range r.Read(t.Context(), handedOver(t, "a.txt", []byte("bad"))) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +298,7 @@ func TestManyBroken(t *testing.T) {
 	}
 	r := New(Options{Apart: true, Format: "dies"})
 	defer r.Close()
-	got := shown(t, r, original(t, "a.zip", zipped(t, pairs...)))
+	got := shown(t, r, handedOver(t, "a.zip", zipped(t, pairs...)))
 	if want := "[ ] ! 16 files broke their readers; the rest is not read (broke)"; len(got) != 17 || got[16] != want {
 		t.Errorf("%d: %q, want %q at last", len(got), got[len(got)-1], want)
 	}
@@ -292,7 +312,7 @@ func TestLockedDown(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "written")
 	r := New(Options{Apart: true, Format: "tries"})
 	defer r.Close()
-	got := shown(t, r, original(t, "a.txt", []byte(target)))
+	got := shown(t, r, handedOver(t, "a.txt", []byte(target)))
 	if len(got) != 3 || got[2] != " done: " {
 		t.Errorf("%q, want nothing done", got)
 	}
@@ -318,7 +338,7 @@ func TestSameApart(t *testing.T) {
 			continue // a folder
 		}
 		all := func(r *Readers) (events []Event) {
-			for e, err := range r.Read(t.Context(), original(t, filepath.Base(path), content)) {
+			for e, err := range r.Read(t.Context(), handedOver(t, filepath.Base(path), content)) {
 				if err != nil {
 					t.Fatal(path, err)
 				}
@@ -412,7 +432,7 @@ func TestCancel(t *testing.T) {
 	defer r.Close()
 	time.AfterFunc(200*time.Millisecond, cancel)
 	started := time.Now()
-	for _, err := range r.Read(ctx, original(t, "a.txt", []byte("bad"))) {
+	for _, err := range r.Read(ctx, handedOver(t, "a.txt", []byte("bad"))) {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/original"
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
@@ -23,6 +24,7 @@ const (
 	frameJob    frameKind = 'j' // a job, with its file
 	frameBeside frameKind = 'b' // answer to frameAskBeside, with its file
 	frameTemp   frameKind = 't' // answer to frameAskTemp, with its file
+	frameGroup  frameKind = 'g' // answer to frameAskGroup
 )
 
 // And back.
@@ -31,6 +33,8 @@ const (
 	frameEvents    frameKind = 'E' // events
 	frameAskBeside frameKind = 'S' // the name of a file of the delivery
 	frameAskTemp   frameKind = 'T' // a temporary file is wanted
+	frameAskGroup  frameKind = 'G' // a kept file's number, and the number of a group of its blocks
+	frameClose     frameKind = 'C' // the number of a kept file that is not read any more
 	frameDone      frameKind = 'D' // the job is done: whether to retire, and an error
 )
 
@@ -52,6 +56,22 @@ func settingsOf(o Options) settings {
 	return s
 }
 
+// keptFile describes a file that is kept in blocks. Its descriptors come with the
+// frame: its data and, if Rest, what takes the place of blocks.
+type keptFile struct {
+	// Number names it in frameAskGroup and frameClose.
+	Number uint64
+	original.Handed
+	Rest bool
+}
+
+// groupAnswer is a group of a kept file's blocks with their keys, or why there
+// is none.
+type groupAnswer struct {
+	Group []byte
+	Error string
+}
+
 // besideAnswer describes the file that comes with it: the original and, if that
 // is an archive, how large the file in it is.
 type besideAnswer struct {
@@ -59,6 +79,7 @@ type besideAnswer struct {
 	Name     string
 	Size     int64
 	FileSize int64
+	Kept     *keptFile
 }
 
 type doneFrame struct {

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/original"
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
@@ -27,6 +27,8 @@ type job struct {
 	Hash bool `json:",omitempty"`
 	// Format, if set, reads the original as a whole.
 	Format string `json:",omitempty"`
+	// Kept describes the original if it is kept in blocks.
+	Kept *keptFile `json:",omitempty"`
 }
 
 // reached is how far the reading of a file got.
@@ -84,13 +86,17 @@ type work struct {
 	retire bool
 }
 
-func (w *work) do(ctx context.Context, j job, original *os.File) error {
+func (w *work) do(ctx context.Context, j job, file Content) error {
 	if j.Format != "" {
-		input := reader.Input{Name: j.Name, Size: j.Size, File: original, Temp: w.limits.Temp}
+		input := reader.Input{Name: j.Name, Size: j.Size, File: file, Temp: w.limits.Temp}
 		return w.file(ctx, j, reader.File{Input: input})
 	}
 	n := 0
-	for f, err := range reader.Files(ctx, j.Name, original, j.Size, w.limits) {
+	for f, err := range reader.Files(ctx, j.Name, file, j.Size, w.limits) {
+		if _, ok := errors.AsType[*original.Unreadable](err); ok {
+			// Not of this machine: the beginning of the original was taken away.
+			return w.hand(Event{File: &File{Name: j.Name, Size: j.Size, Problem: "the file cannot be read: " + err.Error()}})
+		}
 		if err != nil {
 			return err
 		}

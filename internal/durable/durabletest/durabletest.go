@@ -1,29 +1,32 @@
-package evidence
+// Package durabletest simulates a disk whose power can be cut.
+package durabletest
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// powerDisk is a disk in memory whose power can be cut. What was written and
+// Disk is a disk in memory whose power can be cut. What was written and
 // not synced may then be there, be gone, or be there in part; a name that was
 // not made durable with its directory may be the old or the new one.
-type powerDisk struct {
+type Disk struct {
 	mu    sync.Mutex
 	rng   *rand.Rand
 	names map[string]*powerFile // as a running process sees them
 	kept  map[string]*powerFile // as a cut leaves them at the latest sync
 	dirs  map[string]bool
-	// lies makes every sync do nothing: the broken store of the control.
-	lies bool
+	lies  bool // every sync does nothing
 	// left counts the operations until the power goes; negative is never.
 	left int
 }
@@ -39,16 +42,40 @@ type powerWrite struct {
 	data []byte // nil truncates to at
 }
 
-var errPower = fmt.Errorf("the power is cut")
+// ErrPower is what every operation gives once the power is cut.
+var ErrPower = errors.New("the power is cut")
 
-func newPowerDisk(seed uint64) *powerDisk {
-	return &powerDisk{rng: rand.New(rand.NewPCG(seed, 1)), names: map[string]*powerFile{}, kept: map[string]*powerFile{}, dirs: map[string]bool{}, left: -1}
+// New returns an empty disk whose power stays on.
+func New(seed uint64) *Disk {
+	return &Disk{rng: rand.New(rand.NewPCG(seed, 1)), names: map[string]*powerFile{}, kept: map[string]*powerFile{}, dirs: map[string]bool{}, left: -1}
+}
+
+// CutAfter cuts the power after some more operations.
+func (d *Disk) CutAfter(operations int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.left = operations
+}
+
+// Lie makes every sync do nothing from now on: the broken disk of a control.
+func (d *Disk) Lie() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lies = true
+}
+
+// Put puts a file on the disk that is durable already.
+func (d *Disk) Put(name string, data []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := &powerFile{now: slices.Clone(data), kept: slices.Clone(data)}
+	d.names[name], d.kept[name] = f, f
 }
 
 // step ends the process's view of the disk when the time has come.
-func (d *powerDisk) step() error {
+func (d *Disk) step() error {
 	if d.left == 0 {
-		return errPower
+		return ErrPower
 	}
 	if d.left > 0 {
 		d.left--
@@ -56,11 +83,11 @@ func (d *powerDisk) step() error {
 	return nil
 }
 
-// cut returns the disk as it is found after the power came back.
-func (d *powerDisk) cut() *powerDisk {
+// Cut returns the disk as it is found after the power came back.
+func (d *Disk) Cut() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	after := newPowerDisk(d.rng.Uint64())
+	after := New(d.rng.Uint64())
 	after.dirs = maps.Clone(d.dirs)
 	after.lies = d.lies
 	// A rename that was not synced may have happened or not, each on its own.
@@ -112,13 +139,13 @@ func applyWrite(content []byte, w powerWrite) []byte {
 	return content
 }
 
-func (d *powerDisk) OpenFile(name string, flag int, _ fs.FileMode) (file, error) {
+// OpenFile implements [durable.Disk].
+func (d *Disk) OpenFile(name string, flag int, _ fs.FileMode) (durable.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	const create, truncate = 0x40, 0x200 // os.O_CREATE, os.O_TRUNC
 	f := d.names[name]
 	if f == nil {
-		if flag&create == 0 {
+		if flag&os.O_CREATE == 0 {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 		}
 		if err := d.step(); err != nil {
@@ -126,7 +153,7 @@ func (d *powerDisk) OpenFile(name string, flag int, _ fs.FileMode) (file, error)
 		}
 		f = &powerFile{}
 		d.names[name] = f
-	} else if flag&truncate != 0 && len(f.now) > 0 {
+	} else if flag&os.O_TRUNC != 0 && len(f.now) > 0 {
 		if err := d.step(); err != nil {
 			return nil, err
 		}
@@ -135,7 +162,8 @@ func (d *powerDisk) OpenFile(name string, flag int, _ fs.FileMode) (file, error)
 	return &powerHandle{d, f, name}, nil
 }
 
-func (d *powerDisk) Rename(from, to string) error {
+// Rename implements [durable.Disk].
+func (d *Disk) Rename(from, to string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.step(); err != nil {
@@ -146,7 +174,8 @@ func (d *powerDisk) Rename(from, to string) error {
 	return nil
 }
 
-func (d *powerDisk) Remove(name string) error {
+// Remove implements [durable.Disk].
+func (d *Disk) Remove(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.step(); err != nil {
@@ -156,14 +185,16 @@ func (d *powerDisk) Remove(name string) error {
 	return nil
 }
 
-func (d *powerDisk) MkdirAll(name string) error {
+// MkdirAll implements [durable.Disk].
+func (d *Disk) MkdirAll(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.dirs[name] = true
 	return nil
 }
 
-func (d *powerDisk) ReadDir(dir string) ([]fs.DirEntry, error) {
+// ReadDir implements [durable.Disk].
+func (d *Disk) ReadDir(dir string) ([]fs.DirEntry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var list []fs.DirEntry
@@ -175,7 +206,8 @@ func (d *powerDisk) ReadDir(dir string) ([]fs.DirEntry, error) {
 	return list, nil
 }
 
-func (d *powerDisk) SyncDir(dir string) error {
+// SyncDir implements [durable.Disk].
+func (d *Disk) SyncDir(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.step(); err != nil {
@@ -198,7 +230,7 @@ func (d *powerDisk) SyncDir(dir string) error {
 }
 
 type powerHandle struct {
-	d    *powerDisk
+	d    *Disk
 	f    *powerFile
 	name string
 }

@@ -1,0 +1,352 @@
+package original
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+)
+
+// File is an original that is open for reading. Its methods may be called from
+// several goroutines. It holds some 8 MiB at most, whatever its size.
+type File struct {
+	root    argus.Hash
+	size    int64
+	spans   []Span
+	data    io.ReaderAt
+	rest    io.ReaderAt // nil if nothing takes the place of a block
+	places  func(group int) ([]place, error)
+	decoder *zstd.Decoder
+	closers []io.Closer
+
+	mu     sync.Mutex
+	blocks recent[[]byte]
+	groups recent[[]place]
+}
+
+// place is where a block lies that can be read, and its key.
+type place struct {
+	rest   bool // in the file of the rest
+	there  bool // else there is no key
+	at     int64
+	stored uint32
+	key    [32]byte
+}
+
+// What is held of a file that is open.
+const (
+	recentBlocks = 64 // 4 MiB
+	recentGroups = 64 // 4 MiB with what they take in memory, of 4 GiB of the original
+)
+
+// recent holds the values that were used last.
+type recent[T any] struct {
+	keys   []int // the last one last
+	values []T
+}
+
+func (r *recent[T]) get(key int) (v T, ok bool) {
+	for i := len(r.keys) - 1; i >= 0; i-- {
+		if r.keys[i] == key {
+			v = r.values[i]
+			copy(r.keys[i:], r.keys[i+1:])
+			copy(r.values[i:], r.values[i+1:])
+			r.keys[len(r.keys)-1], r.values[len(r.keys)-1] = key, v
+			return v, true
+		}
+	}
+	return v, false
+}
+
+func (r *recent[T]) put(key int, v T, most int) {
+	if len(r.keys) == most {
+		r.keys, r.values = append(r.keys[:0], r.keys[1:]...), append(r.values[:0], r.values[1:]...)
+	}
+	r.keys, r.values = append(r.keys, key), append(r.values, v)
+}
+
+// Open opens an original. What it reads is what was received, as far as it can
+// be read, and never anything else: a block that is damaged, withheld or
+// destroyed is an error.
+func (s *Store) Open(name argus.FileName) (*File, error) {
+	f, err := s.openFile(name)
+	if errors.Is(err, argus.ErrNotFound) {
+		// A change may have taken the place of a file in between.
+		f, err = s.openFile(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open original %s: %w", name, err)
+	}
+	return f, nil
+}
+
+func (s *Store) openFile(name argus.FileName) (_ *File, err error) {
+	t, closer, err := s.openTable(name, tableFile)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{root: t.root, size: t.size, spans: t.spans, decoder: s.decoder, closers: []io.Closer{closer}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	if f.data, err = s.openBlocks(f, DataFile(name), name, 0); err != nil {
+		return nil, err
+	}
+	if err := t.restSecrets(); err != nil {
+		return nil, err
+	}
+	if len(t.rest) > 0 {
+		if f.rest, err = s.openBlocks(f, fileOf(name, restFile(t.change)), name, t.change); err != nil {
+			return nil, err
+		}
+	}
+	if t.sealed && len(t.groups) > 0 {
+		// Whoever cannot read it learns that at once.
+		if _, err := t.places(0); err != nil {
+			return nil, err
+		}
+	}
+	f.places = t.places
+	return f, nil
+}
+
+// openBlocks opens a file of blocks for f, which closes it.
+func (s *Store) openBlocks(f *File, file string, name argus.FileName, change uint32) (durable.File, error) {
+	opened, err := s.disk.OpenFile(s.path(file), os.O_RDONLY, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", file, argus.ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.closers = append(f.closers, opened)
+	head := make([]byte, dataHead)
+	if _, err := opened.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if !checkHead(head, name, change) {
+		return nil, &Damage{file, 0, "the file does not begin as one of the original's blocks"}
+	}
+	return opened, nil
+}
+
+// places says where the blocks of a group are that can be read.
+func (t *table) places(group int) ([]place, error) {
+	g, err := t.group(group)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := t.opened(g.secrets())
+	if err != nil {
+		return nil, err
+	}
+	list := make([]place, g.count)
+	at := g.data
+	for i := range list {
+		e, err := t.entry(g, i)
+		if err != nil {
+			return list[:i], err
+		}
+		s, err := parseSecret(secrets[i*secretSize:])
+		// A key that is damaged is one block that cannot be read.
+		list[i] = place{there: err == nil && s != secret{}, at: at, stored: e.stored, key: s.key}
+		at += int64(e.stored)
+	}
+	first := sort.Search(len(t.rest), func(i int) bool { return t.rest[i].block >= g.first })
+	for _, r := range t.rest[first:] {
+		if r.block >= g.first+g.count {
+			break
+		}
+		if r.kind == restOpen {
+			list[r.block-g.first] = place{true, true, r.at, r.stored, r.key}
+		}
+	}
+	return list, nil
+}
+
+// Root is the Merkle tree hash (RFC 6962) over its blocks, as its table says.
+func (f *File) Root() argus.Hash { return f.root }
+
+// Size is the number of its bytes.
+func (f *File) Size() int64 { return f.size }
+
+// Close closes its files.
+func (f *File) Close() error {
+	var err error
+	for _, c := range f.closers {
+		err = errors.Join(err, c.Close())
+	}
+	f.closers = nil
+	return err
+}
+
+// ReadAt implements [io.ReaderAt]. A part that is withheld or destroyed is an
+// [Unreadable] error, and the bytes before it are read.
+func (f *File) ReadAt(p []byte, at int64) (int, error) {
+	if at < 0 {
+		return 0, fmt.Errorf("read original: negative offset %d", at)
+	}
+	var end error
+	if int64(len(p)) > f.size-at {
+		p, end = p[:max(0, f.size-at)], io.EOF
+	}
+	first := sort.Search(len(f.spans), func(i int) bool { return f.spans[i].To > at })
+	if first < len(f.spans) && f.spans[first].From < at+int64(len(p)) {
+		p, end = p[:max(0, f.spans[first].From-at)], &Unreadable{f.spans[first]}
+	}
+	n := 0
+	for n < len(p) {
+		block := int((at + int64(n)) / BlockSize)
+		plain, err := f.block(block)
+		if err != nil {
+			return n, fmt.Errorf("read original at byte %d: %w", at+int64(n), err)
+		}
+		n += copy(p[n:], plain[at+int64(n)-int64(block)*BlockSize:])
+	}
+	return n, end
+}
+
+// block returns the plain bytes of a block that nobody changes.
+func (f *File) block(block int) ([]byte, error) {
+	f.mu.Lock()
+	plain, ok := f.blocks.get(block)
+	f.mu.Unlock()
+	if ok {
+		return plain, nil
+	}
+	p, err := f.place(block)
+	if err != nil {
+		return nil, err
+	}
+	if !p.there {
+		return nil, fmt.Errorf("the key of block %d is gone or damaged, and nothing says that the block was withheld or destroyed: %w", block, argus.ErrDamaged)
+	}
+	from := f.data
+	if p.rest {
+		from = f.rest
+	}
+	length := plainLength(f.size, block)
+	if from == nil || !(entry{stored: p.stored}).fits(length) {
+		return nil, fmt.Errorf("block %d cannot be where its table says: %w", block, argus.ErrDamaged)
+	}
+	stored := make([]byte, p.stored)
+	if _, err := from.ReadAt(stored, p.at); errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("the data end before block %d: %w", block, argus.ErrDamaged)
+	} else if err != nil {
+		return nil, err
+	}
+	plain, err = openBlock(f.decoder, block, stored, &secret{key: p.key}, length)
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w: %w", block, err, argus.ErrDamaged)
+	}
+	f.mu.Lock()
+	f.blocks.put(block, plain, recentBlocks)
+	f.mu.Unlock()
+	return plain, nil
+}
+
+func (f *File) place(block int) (place, error) {
+	group, i := block/groupBlocks, block%groupBlocks
+	f.mu.Lock()
+	list, ok := f.groups.get(group)
+	f.mu.Unlock()
+	if !ok {
+		var err error
+		// Of a group with a damaged entry, the blocks before it can be read.
+		if list, err = f.places(group); err != nil {
+			if i < len(list) {
+				return list[i], nil
+			}
+			return place{}, err
+		}
+		f.mu.Lock()
+		f.groups.put(group, list, recentGroups)
+		f.mu.Unlock()
+	}
+	if i >= len(list) {
+		return place{}, fmt.Errorf("block %d is not in its group: %w", block, argus.ErrDamaged)
+	}
+	return list[i], nil
+}
+
+// Handed is what a process needs to read a file whose descriptors it got, and
+// may ask for its groups.
+type Handed struct {
+	Size  int64
+	Spans []Span
+}
+
+// Hand returns what another process needs to read the file: besides this, its
+// files of blocks (rest is nil if there is none), and the groups that it asks
+// for.
+func (f *File) Hand() (h Handed, data, rest *os.File, err error) {
+	data, ok := f.data.(*os.File)
+	if f.rest != nil && ok {
+		rest, ok = f.rest.(*os.File)
+	}
+	if !ok {
+		return h, nil, nil, errors.New("the original is not on a disk of this system: it cannot be handed to another process")
+	}
+	return Handed{f.size, f.spans}, data, rest, nil
+}
+
+const placeSize = 1 + 8 + 4 + 32
+
+// Group returns, for a process that reads the file, where the blocks of a group
+// are, with their keys.
+func (f *File) Group(group int) ([]byte, error) {
+	if group < 0 || group >= groupsOf(f.size) {
+		return nil, fmt.Errorf("there is no group %d", group)
+	}
+	list, err := f.places(group)
+	if err != nil && len(list) == 0 {
+		return nil, err
+	}
+	var b []byte
+	for _, p := range list {
+		kind := byte(0)
+		if p.there {
+			kind |= 1
+		}
+		if p.rest {
+			kind |= 2
+		}
+		b = append(b, kind)
+		b = binary.LittleEndian.AppendUint64(b, uint64(p.at))
+		b = binary.LittleEndian.AppendUint32(b, p.stored)
+		b = append(b, p.key[:]...)
+	}
+	return b, nil
+}
+
+// Receive opens a file in the process that got it. group asks the other one for
+// a group.
+func Receive(h Handed, data, rest io.ReaderAt, group func(int) ([]byte, error)) (*File, error) {
+	decoder, err := newDecoder()
+	if err != nil {
+		return nil, err
+	}
+	return &File{size: h.Size, spans: h.Spans, data: data, rest: rest, decoder: decoder, places: func(n int) ([]place, error) {
+		b, err := group(n)
+		if err != nil {
+			return nil, err
+		}
+		list := make([]place, len(b)/placeSize)
+		for i := range list {
+			p := b[i*placeSize:]
+			list[i] = place{there: p[0]&1 != 0, rest: p[0]&2 != 0, at: int64(binary.LittleEndian.Uint64(p[1:])), stored: binary.LittleEndian.Uint32(p[9:])}
+			copy(list[i].key[:], p[13:])
+		}
+		return list, nil
+	}}, nil
+}

@@ -1,0 +1,96 @@
+package original
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/argus-evidence/argus"
+)
+
+// The file for the judge: a head as that of a file of blocks, and items in the
+// order of their blocks: number of the block (4), length (4), a secret as in a
+// table, encrypted to the judges. The last one is the SHA-256 of the original.
+const (
+	wholeItem = 1<<32 - 1
+	itemHead  = 8
+)
+
+func appendItem(b []byte, block uint32, sealed []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, block)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(sealed)))
+	return append(b, sealed...)
+}
+
+// items reads the file for the judge from its beginning to its end.
+type items struct {
+	f    io.ReaderAt
+	at   int64
+	last uint32 // the block whose item was found, and the item
+	item []byte
+}
+
+func (c *changing) openItems() (*items, error) {
+	if c.old.judge == (argus.Hash{}) {
+		return nil, nil
+	}
+	file := fileOf(c.old.name, judgeFile(c.old.change))
+	f, err := c.s.disk.OpenFile(c.s.path(file), os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Damage{file, -1, "the file is missing"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.files = append(c.files, f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, info.Size())); err != nil {
+		return nil, err
+	}
+	if argus.Hash(sum.Sum(nil)) != c.old.judge {
+		return nil, &Damage{file, 0, "the keys for the judge are not those that the table names"}
+	}
+	return &items{f: f, at: dataHead}, nil
+}
+
+// find returns the item of a block, again if asked; those before it are passed
+// over.
+func (i *items) find(block uint32) ([]byte, error) {
+	if i != nil && i.item != nil && i.last == block {
+		return i.item, nil
+	}
+	head := make([]byte, itemHead)
+	for i != nil {
+		if _, err := i.f.ReadAt(head, i.at); err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		} else if err != nil {
+			break
+		}
+		got, length := binary.LittleEndian.Uint32(head), binary.LittleEndian.Uint32(head[4:])
+		if got > block || length > mostText {
+			break
+		}
+		at := i.at + itemHead
+		i.at = at + int64(length)
+		if got < block {
+			continue
+		}
+		sealed := make([]byte, length)
+		if n, err := i.f.ReadAt(sealed, at); n < len(sealed) && errors.Is(err, io.EOF) {
+			break
+		} else if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		i.last, i.item = block, sealed
+		return sealed, nil
+	}
+	return nil, fmt.Errorf("the judge has no key of block %d: %w", block, argus.ErrDamaged)
+}

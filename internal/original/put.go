@@ -1,0 +1,360 @@
+package original
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+)
+
+// Kept is an original as it was kept.
+type Kept struct {
+	Name argus.FileName
+	// Root is the Merkle tree hash (RFC 6962) over its blocks.
+	Root argus.Hash
+	// Hash is the SHA-256 of its bytes, Size their number.
+	Hash argus.Hash
+	Size int64
+}
+
+// Put keeps what it reads. When it returns, the original is durable. The same
+// bytes are kept once, as long as they can be read as they were received: among
+// the first mostKnown originals whose tables tell their SHA-256.
+//
+// It takes some 4 MiB of memory, whatever the size. An error of reading is
+// returned as it is, wrapped; nothing is kept then.
+func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
+	p := putting{s: s}
+	kept, err := p.put(ctx, r)
+	for _, f := range p.files {
+		err = errors.Join(err, f.Close())
+	}
+	if err == nil {
+		err = p.install(ctx, &kept)
+	}
+	for _, name := range p.temporary {
+		if removed := s.disk.Remove(name); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
+			err = errors.Join(err, removed)
+		}
+	}
+	if err != nil {
+		return Kept{}, err
+	}
+	return kept, nil
+}
+
+// putting is the keeping of one original.
+type putting struct {
+	s           *Store
+	data, table durable.File
+	files       []durable.File // both, as far as they are open
+	temporary   []string       // their names, as long as they are not in their place
+
+	dataAt, tableAt, groupAt int64
+	entries                  []entry // of the group in hand
+	secrets                  []secret
+	buffer                   []byte
+}
+
+func (p *putting) put(ctx context.Context, r io.Reader) (kept Kept, err error) {
+	s := p.s
+	if _, err := io.ReadFull(rand.Reader, kept.Name[:]); err != nil {
+		return kept, err
+	}
+	incoming := s.path(fmt.Sprintf("incoming-%d", s.incoming.Add(1)))
+	if p.data, err = p.create(incoming+dataFile+".tmp", 0o400); err != nil {
+		return kept, err
+	}
+	if p.table, err = p.create(incoming+tableFile+".tmp", 0o600); err != nil {
+		return kept, err
+	}
+	p.tableAt, p.groupAt = tableHead, dataHead
+	p.buffer = blocksHead(dataMagic, kept.Name, 0)
+	whole, leaves := sha256.New(), newTree()
+	plain := make([]byte, together*BlockSize)
+	for first := 0; ; first += together {
+		if err := ctx.Err(); err != nil {
+			return kept, err
+		}
+		n, err := io.ReadFull(r, plain)
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return kept, err
+		}
+		if n == 0 {
+			break
+		}
+		if kept.Size += int64(n); kept.Size > MaxSize {
+			return kept, fmt.Errorf("the file has more than %d bytes, the most that an original may have", int64(MaxSize))
+		}
+		if err := p.seal(first, plain[:n], whole, leaves); err != nil {
+			return kept, err
+		}
+		if n < len(plain) {
+			break
+		}
+	}
+	whole.Sum(kept.Hash[:0])
+	if kept.Root, err = leaves.root(); err != nil {
+		return kept, err
+	}
+	if err := errors.Join(p.flush(), p.group()); err != nil {
+		return kept, err
+	}
+	return kept, p.finish(&kept)
+}
+
+// together is how many blocks are sealed at once.
+const together = 16
+
+// seal seals some blocks, on all cores, and writes them.
+func (p *putting) seal(first int, plain []byte, whole io.Writer, leaves tree) error {
+	var blocks [together]sealedBlock
+	n := (len(plain) + BlockSize - 1) / BlockSize
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			blocks[i] = p.s.seal(first+i, plain[i*BlockSize:min(len(plain), (i+1)*BlockSize)])
+		}
+	}
+	var workers sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) - 1 {
+		workers.Go(work)
+	}
+	_, _ = whole.Write(plain) // of a hash, which never fails
+	work()
+	workers.Wait()
+	for _, b := range blocks[:n] {
+		if b.err != nil {
+			return b.err
+		}
+		if err := leaves.Append(b.entry.leaf(), nil); err != nil {
+			return err
+		}
+		p.buffer = append(p.buffer, b.stored...)
+		p.entries, p.secrets = append(p.entries, b.entry), append(p.secrets, b.secret)
+		if len(p.entries) == groupBlocks {
+			if err := p.group(); err != nil {
+				return err
+			}
+		}
+	}
+	return p.flush()
+}
+
+type sealedBlock struct {
+	stored []byte
+	entry  entry
+	secret secret
+	err    error
+}
+
+func (s *Store) seal(block int, plain []byte) (b sealedBlock) {
+	enc, ok := s.encoders.Get().(*zstd.Encoder)
+	if !ok {
+		if enc, b.err = newEncoder(); b.err != nil {
+			return b
+		}
+	}
+	defer s.encoders.Put(enc)
+	b.stored, b.entry, b.secret, b.err = sealBlock(make([]byte, 0, BlockSize/2), enc, block, plain)
+	return b
+}
+
+func (p *putting) create(name string, mode fs.FileMode) (durable.File, error) {
+	f, err := p.s.disk.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_RDWR, mode)
+	if err == nil {
+		p.files, p.temporary = append(p.files, f), append(p.temporary, name)
+	}
+	return f, err
+}
+
+func (p *putting) flush() error {
+	_, err := p.data.WriteAt(p.buffer, p.dataAt)
+	p.dataAt += int64(len(p.buffer))
+	p.buffer = p.buffer[:0]
+	return err
+}
+
+// group writes the entries and the keys of some blocks. Their data may still be
+// in the buffer.
+func (p *putting) group() error {
+	if len(p.entries) == 0 {
+		return nil
+	}
+	secrets, err := packSecrets(p.secrets, p.s.o.Custodians)
+	if err != nil {
+		return err
+	}
+	b := appendGroup(nil, p.groupAt, p.entries, secrets)
+	_, err = p.table.WriteAt(b, p.tableAt)
+	p.tableAt += int64(len(b))
+	for _, e := range p.entries {
+		p.groupAt += int64(e.stored)
+	}
+	p.entries, p.secrets = p.entries[:0], p.secrets[:0]
+	return err
+}
+
+// finish writes the end and the beginning of the table, and makes both files
+// durable.
+func (p *putting) finish(kept *Kept) error {
+	t := &table{name: kept.Name, size: kept.Size, root: kept.Root, tail: p.tableAt, custodians: texts(p.s.o.Custodians)}
+	t.sealed = len(t.custodians) > 0
+	tail, err := t.appendTail([]secret{{key: kept.Hash}}, p.s.o.Custodians)
+	if err != nil {
+		return err
+	}
+	if _, err := p.table.WriteAt(tail, p.tableAt); err != nil {
+		return err
+	}
+	if _, err := p.table.WriteAt(t.head(), 0); err != nil {
+		return err
+	}
+	return errors.Join(p.data.Sync(), p.table.Sync())
+}
+
+// install puts the files in their place, if the same bytes are not there yet.
+func (p *putting) install(ctx context.Context, kept *Kept) error {
+	s := p.s
+	s.o.Failpoint("original.before-rename")
+	s.indexing.Lock()
+	defer s.indexing.Unlock()
+	if err := s.index(); err != nil {
+		return err
+	}
+	same, err := s.same(ctx, kept)
+	if err != nil {
+		return err
+	}
+	if same != nil {
+		*kept = *same
+		// A crash may have come between its renaming and its being durable.
+		return errors.Join(s.disk.SyncDir(s.dir), s.disk.SyncDir(filepath.Dir(s.path(DataFile(kept.Name)))))
+	}
+	data, table := s.path(DataFile(kept.Name)), s.path(TableFile(kept.Name))
+	if err := s.disk.MkdirAll(filepath.Dir(data)); err != nil {
+		return err
+	}
+	if shard := kept.Name[0]; !s.shards[shard] { // its name is durable
+		if err := s.disk.SyncDir(s.dir); err != nil {
+			return err
+		}
+		s.shards[shard] = true
+	}
+	if err := s.disk.Rename(p.temporary[0], data); err != nil {
+		return fmt.Errorf("put %s in place: %w", DataFile(kept.Name), err)
+	}
+	if err := durable.Install(s.disk, p.temporary[1], table); err != nil {
+		return err
+	}
+	p.temporary = nil
+	s.know(kept.Hash, kept.Name)
+	return nil
+}
+
+// fingerprint is the beginning of a SHA-256. It is kept in memory only.
+type fingerprint [16]byte
+
+// mostKnown is how many originals are known by their SHA-256, at some 64 bytes
+// each. The same bytes as in one beyond them are kept again.
+const mostKnown = 1 << 20
+
+func (s *Store) know(h argus.Hash, name argus.FileName) {
+	if len(s.known) < mostKnown && h != (argus.Hash{}) {
+		s.known[fingerprint(h[:16])] = name
+	}
+}
+
+// index learns which bytes are there, at the first that are put: from the end of
+// each table. A table that cannot be read, or whose keys are encrypted to
+// somebody else, does not tell; Verify says what is wrong with it.
+func (s *Store) index() error {
+	if s.known != nil {
+		return nil
+	}
+	s.known = map[fingerprint]argus.FileName{}
+	for shard := range 256 {
+		names, err := s.inShard(fmt.Sprintf("%02x", shard))
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			t, f, err := s.openTable(name, tableFile)
+			if err != nil {
+				continue
+			}
+			if h, err := t.whole(); err == nil {
+				s.know(h, name)
+			}
+			f.Close()
+		}
+	}
+	return nil
+}
+
+// inShard lists the originals whose names begin with a byte.
+func (s *Store) inShard(shard string) ([]argus.FileName, error) {
+	entries, err := s.disk.ReadDir(filepath.Join(s.dir, shard))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for originals: %w", err)
+	}
+	var names []argus.FileName
+	for _, e := range entries {
+		if name, ok := NameOf(shard + "/" + e.Name()); ok && strings.HasSuffix(e.Name(), tableFile) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// same returns the original that has these bytes already, or nil. It is read
+// whole: bytes that are damaged are not there.
+func (s *Store) same(ctx context.Context, kept *Kept) (*Kept, error) {
+	name, ok := s.known[fingerprint(kept.Hash[:16])]
+	if !ok {
+		return nil, nil
+	}
+	f, err := s.Open(name)
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	defer func() { _ = f.Close() }()
+	sum := sha256.New()
+	_, err = io.Copy(sum, &contextReader{ctx, io.NewSectionReader(f, 0, f.Size())})
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil || argus.Hash(sum.Sum(nil)) != kept.Hash {
+		return nil, nil // it is kept again, and Verify says what is wrong with the other
+	}
+	return &Kept{Name: name, Root: f.root, Hash: kept.Hash, Size: kept.Size}, nil
+}
+
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}

@@ -1,0 +1,178 @@
+package original
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+)
+
+// Part is a part of an original: Length bytes from Offset on.
+type Part struct {
+	Offset, Length int64
+}
+
+// mark returns spans in which some parts have another state; 0 is readable.
+// What is destroyed stays so.
+func mark(spans []Span, size int64, parts []Part, state State) ([]Span, error) {
+	marked := make([]Span, 0, len(parts))
+	for _, p := range parts {
+		if p.Offset < 0 || p.Length <= 0 || p.Offset > size-p.Length {
+			return nil, fmt.Errorf("the part of %d bytes from %d on is no part of %d bytes", p.Length, p.Offset, size)
+		}
+		marked = append(marked, Span{p.Offset, p.Offset + p.Length, state})
+	}
+	slices.SortFunc(marked, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
+	var edges []int64
+	for _, s := range slices.Concat(spans, marked) {
+		edges = append(edges, s.From, s.To)
+	}
+	slices.Sort(edges)
+	edges = slices.Compact(edges)
+	var next []Span
+	last := int64(0) // where the marked parts end that begin before
+	for i, from := range edges[:max(0, len(edges)-1)] {
+		for len(spans) > 0 && spans[0].To <= from {
+			spans = spans[1:]
+		}
+		for len(marked) > 0 && marked[0].From <= from {
+			last, marked = max(last, marked[0].To), marked[1:]
+		}
+		now := State(0)
+		if len(spans) > 0 && spans[0].From <= from {
+			now = spans[0].State
+		}
+		switch {
+		case from >= last:
+		case now == Destroyed && state == 0:
+			return nil, &Unreadable{spans[0]}
+		case now != Destroyed:
+			now = state
+		}
+		if now != 0 {
+			next = append(next, Span{from, edges[i+1], now})
+		}
+	}
+	return join(next), nil
+}
+
+// join makes one of spans that touch and are alike.
+func join(spans []Span) []Span {
+	var joined []Span
+	for _, s := range spans {
+		if n := len(joined); n > 0 && joined[n-1].To == s.From && joined[n-1].State == s.State {
+			joined[n-1].To = s.To
+			continue
+		}
+		joined = append(joined, s)
+	}
+	return joined
+}
+
+// touches says whether a span lies in some bytes, at least in part.
+func touches(spans []Span, from, to int64) bool {
+	first := sort.Search(len(spans), func(i int) bool { return spans[i].To > from })
+	return first < len(spans) && spans[first].From < to
+}
+
+// cover is what became of a block.
+type cover struct {
+	spans     []Span // relative to the block
+	length    int
+	withheld  int // bytes
+	destroyed int
+}
+
+// coverOf clips spans to a block.
+func coverOf(spans []Span, size int64, block int) cover {
+	from := int64(block) * BlockSize
+	c := cover{length: plainLength(size, block)}
+	to := from + int64(c.length)
+	first := sort.Search(len(spans), func(i int) bool { return spans[i].To > from })
+	for _, s := range spans[first:] {
+		if s.From >= to {
+			break
+		}
+		clipped := Span{max(s.From, from) - from, min(s.To, to) - from, s.State}
+		c.spans = append(c.spans, clipped)
+		if n := int(clipped.To - clipped.From); s.State == Withheld {
+			c.withheld += n
+		} else {
+			c.destroyed += n
+		}
+	}
+	return c
+}
+
+// touched says whether something of the block cannot be read.
+func (c cover) touched() bool { return len(c.spans) > 0 }
+
+// open says whether a block takes its place that has what can be read.
+func (c cover) open() bool { return c.touched() && c.withheld+c.destroyed < c.length }
+
+// judge says whether one takes its place that has what the judge can read.
+func (c cover) judge() bool { return c.withheld > 0 && c.destroyed > 0 }
+
+// without sets what cannot be read to zero; for the judge, only what is
+// destroyed.
+func (c cover) without(plain []byte, judge bool) []byte {
+	plain = slices.Clone(plain)
+	for _, s := range c.spans {
+		if !judge || s.State == Destroyed {
+			clear(plain[s.From:s.To])
+		}
+	}
+	return plain
+}
+
+// frees says whether some byte that is withheld here can be read under another
+// cover; for the judge, whether it is not destroyed.
+func (c cover) frees(other cover, judge bool) bool {
+	for _, s := range c.spans {
+		if s.State != Withheld {
+			continue
+		}
+		at := s.From
+		for _, o := range other.spans {
+			if judge && o.State != Destroyed || o.To <= at {
+				continue
+			}
+			if o.From > at {
+				break
+			}
+			at = o.To
+		}
+		if at < s.To {
+			return true
+		}
+	}
+	return false
+}
+
+type wanted struct {
+	block int
+	kind  uint32
+}
+
+// wantedRest lists the blocks that take the place of others. They are at the
+// edges of spans: what lies between is gone as a whole.
+func wantedRest(spans []Span, size int64) []wanted {
+	var list []wanted
+	last := -1
+	for _, s := range spans {
+		for _, b := range [...]int{int(s.From / BlockSize), int((s.To - 1) / BlockSize)} {
+			if b <= last {
+				continue
+			}
+			last = b
+			c := coverOf(spans, size, b)
+			if c.open() {
+				list = append(list, wanted{b, restOpen})
+			}
+			if c.judge() {
+				list = append(list, wanted{b, restJudge})
+			}
+		}
+	}
+	return list
+}

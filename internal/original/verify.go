@@ -1,0 +1,336 @@
+package original
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+)
+
+// Checked is what Verify has found an original to be.
+type Checked struct {
+	Size int64
+	// Root is recomputed from what is stored.
+	Root argus.Hash
+	// Hash is the SHA-256 of its bytes, recomputed; zero if not all of them can
+	// be read.
+	Hash argus.Hash
+	// Spans are the parts that cannot be read, and State is the hash that a
+	// change gave which made it so.
+	Spans []Span
+	State argus.Hash
+	// Locked says whose keys were not there: only what is stored is proved, not
+	// what it says.
+	Locked []string
+	// Files are those of the original, relative to the folder.
+	Files []string
+}
+
+// Verify reads all of an original and compares each byte of its files with what
+// the root covers. It needs no secret for that; with the keys, it proves the
+// bytes that were received, too. It calls report for each place that is not what
+// it was, and advance with the bytes read. An error is about reading itself.
+func (s *Store) Verify(ctx context.Context, name argus.FileName, report func(*Damage), advance func(bytes int64)) (*Checked, error) {
+	v := verifying{ctx: ctx, s: s, report: report, advance: advance, leaves: newTree()}
+	t, f, err := s.openTable(name, tableFile)
+	if errors.Is(err, argus.ErrNotFound) {
+		err = &Damage{TableFile(name), -1, "the table of the original is missing"}
+	}
+	if err != nil {
+		return nil, v.note(err)
+	}
+	defer f.Close()
+	v.t = t
+	advance(t.length)
+	v.checked = Checked{Size: t.size, Spans: t.spans, State: t.state(), Files: []string{TableFile(name), DataFile(name)}}
+	for _, step := range []func() error{v.data, v.rest, v.judge} {
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("verify original %s: %w", name, err)
+		}
+	}
+	return &v.checked, nil
+}
+
+// verifying is the checking of one original.
+type verifying struct {
+	ctx     context.Context
+	s       *Store
+	t       *table
+	report  func(*Damage)
+	advance func(int64)
+	checked Checked
+	leaves  tree
+	buffer  []byte
+}
+
+// note reports an error that is damage, and returns another.
+func (v *verifying) note(err error) error {
+	if d, ok := errors.AsType[*Damage](err); ok {
+		v.report(d)
+		return nil
+	}
+	if errors.Is(err, ErrNoKey) {
+		v.checked.Locked = v.t.custodians
+		return nil
+	}
+	return err
+}
+
+func (v *verifying) damage(file string, at int64, format string, args ...any) {
+	v.report(&Damage{file, at, fmt.Sprintf(format, args...)})
+}
+
+// open opens a file of the original; nil if it is not there, which is reported.
+func (v *verifying) open(file string) (durable.File, int64, error) {
+	f, err := v.s.disk.OpenFile(v.s.path(file), os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		v.damage(file, -1, "the file is missing")
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
+
+// data checks the blocks as they were received.
+func (v *verifying) data() error {
+	t := v.t
+	file := DataFile(t.name)
+	f, size, err := v.open(file)
+	if err != nil || f == nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, dataHead)
+	if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if !checkHead(head, t.name, 0) {
+		v.damage(file, 0, "the file does not begin as the original's data")
+	}
+	v.advance(min(size, dataHead))
+	whole := sha256.New()
+	sound, readable := true, len(t.spans) == 0
+	at := int64(dataHead)
+	for n := range t.groups {
+		ok, plain, err := v.group(n, f, file, &at, whole)
+		if err != nil {
+			return err
+		}
+		sound, readable = sound && ok, readable && plain
+	}
+	if !sound {
+		return nil // what is wrong has been named
+	}
+	if size != at {
+		v.damage(file, min(size, at), "the file has %d bytes, want %d", size, at)
+	}
+	if v.checked.Root, err = v.leaves.root(); err != nil {
+		return err
+	}
+	if v.checked.Root != t.root {
+		v.damage(t.file, 32, "the blocks have the root %s and the table says %s", v.checked.Root, t.root)
+	}
+	want, err := t.whole()
+	if err != nil {
+		return nil // rest reports it
+	}
+	if readable != (want != argus.Hash{}) && len(v.checked.Locked) == 0 {
+		v.damage(t.file, t.secrets.at, "the table has a SHA-256 of the original exactly if all of it can be read, and here it is not so")
+	}
+	if !readable {
+		return nil
+	}
+	if whole.Sum(v.checked.Hash[:0]); v.checked.Hash != want {
+		v.damage(t.file, t.secrets.at, "the original has the SHA-256 %s and the table says %s", v.checked.Hash, want)
+	}
+	return nil
+}
+
+// group checks the blocks of a group. It says whether they are what they were,
+// and whether all of their plain bytes went to whole.
+func (v *verifying) group(n int, f durable.File, file string, at *int64, whole io.Writer) (sound, readable bool, err error) {
+	t := v.t
+	g, err := t.group(n)
+	if err != nil {
+		*at = 0 // where the next blocks are, this group cannot tell
+		return false, false, v.note(err)
+	}
+	if *at == 0 {
+		*at = g.data
+	}
+	if g.data != *at {
+		v.damage(t.file, t.groups[n], "the group says that its blocks begin at offset %d, want %d", g.data, *at)
+		return false, false, nil
+	}
+	sound, readable = true, true
+	secrets, err := t.opened(g.secrets())
+	if err != nil {
+		sound, readable = errors.Is(err, ErrNoKey), false
+		if err := v.note(err); err != nil {
+			return false, false, err
+		}
+	}
+	for i := range g.count {
+		if err := v.ctx.Err(); err != nil {
+			return false, false, err
+		}
+		e, err := t.entry(g, i)
+		if err != nil {
+			*at = 0
+			return false, false, v.note(err)
+		}
+		block := g.first + i
+		stored, err := v.stored(f, file, *at, block, e)
+		if err != nil {
+			return false, false, err
+		}
+		*at += int64(e.stored)
+		if err := v.leaves.Append(e.leaf(), nil); err != nil {
+			return false, false, err
+		}
+		if secrets == nil {
+			sound = sound && stored != nil
+			continue
+		}
+		plain, ok := v.plain(block, stored, e, secrets[i*secretSize:], g.secrets().at+int64(i)*secretSize, coverOf(t.spans, t.size, block).touched())
+		sound = sound && ok && stored != nil
+		readable = readable && plain != nil
+		if plain != nil {
+			_, _ = whole.Write(plain) // of a hash, which never fails
+		}
+	}
+	return sound, readable, nil
+}
+
+// stored reads a block as it is stored and compares its hash; nil if it is not
+// what it was, which is reported.
+func (v *verifying) stored(f durable.File, file string, at int64, block int, e entry) ([]byte, error) {
+	if cap(v.buffer) < int(e.stored) {
+		v.buffer = make([]byte, BlockSize+overhead)
+	}
+	b := v.buffer[:e.stored]
+	if _, err := f.ReadAt(b, at); errors.Is(err, io.EOF) {
+		v.damage(file, at, "the file ends before block %d, or in it", block)
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	v.advance(int64(e.stored))
+	if cipherHash(b) != e.cipher {
+		v.damage(file, at, "the stored bytes of block %d are not those that were sealed", block)
+		return nil, nil
+	}
+	return b, nil
+}
+
+// plain opens a block that is stored as it was, and compares its salted hash.
+// gone says that its key must not be there.
+func (v *verifying) plain(block int, stored []byte, e entry, key []byte, at int64, gone bool) (plain []byte, sound bool) {
+	s, err := parseSecret(key)
+	switch {
+	case err != nil:
+		v.damage(v.t.file, at, "block %d: %v", block, err)
+		return nil, false
+	case gone && s != secret{}:
+		v.damage(v.t.file, at, "the key of block %d is there, and something of the block is withheld or destroyed", block)
+		return nil, false
+	case gone:
+		return nil, true
+	case s == secret{}:
+		v.damage(v.t.file, at, "the key of block %d is gone, and nothing of the block is withheld or destroyed", block)
+		return nil, false
+	case stored == nil:
+		return nil, false
+	}
+	plain, err = openBlock(v.s.decoder, block, stored, &s, plainLength(v.t.size, block))
+	if err != nil {
+		v.damage(v.t.file, at, "block %d: %v", block, err)
+		return nil, false
+	}
+	if commit(s.salt, plain) != e.plain {
+		v.damage(v.t.file, at, "block %d says other bytes than those that were sealed", block)
+		return nil, false
+	}
+	return plain, true
+}
+
+// rest checks the blocks that take the place of others.
+func (v *verifying) rest() error {
+	t := v.t
+	secrets, err := t.opened(t.secrets)
+	if err != nil {
+		if err := v.note(err); err != nil {
+			return err
+		}
+	} else if _, err := parseSecret(secrets); err != nil {
+		v.damage(t.file, t.secrets.at, "the SHA-256 of the original does not match its checksum")
+	}
+	if len(t.rest) == 0 {
+		return nil
+	}
+	file := fileOf(t.name, restFile(t.change))
+	v.checked.Files = append(v.checked.Files, file)
+	f, size, err := v.open(file)
+	if err != nil || f == nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, dataHead)
+	if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if !checkHead(head, t.name, t.change) {
+		v.damage(file, 0, "the file does not begin as one of the original's blocks")
+	}
+	end := int64(dataHead)
+	for i, r := range t.rest {
+		stored, err := v.stored(f, file, r.at, r.block, r.entry)
+		if err != nil {
+			return err
+		}
+		end = r.at + int64(r.stored)
+		if secrets != nil {
+			v.plain(r.block, stored, r.entry, secrets[(1+i)*secretSize:], t.secrets.at+int64(1+i)*secretSize, r.kind == restJudge)
+		}
+	}
+	if size != end {
+		v.damage(file, min(size, end), "the file has %d bytes, want %d", size, end)
+	}
+	return nil
+}
+
+// judge checks the file for the judge, which nobody else can read.
+func (v *verifying) judge() error {
+	t := v.t
+	if t.judge == (argus.Hash{}) {
+		return nil
+	}
+	file := fileOf(t.name, judgeFile(t.change))
+	v.checked.Files = append(v.checked.Files, file)
+	f, size, err := v.open(file)
+	if err != nil || f == nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, &contextReader{v.ctx, io.NewSectionReader(f, 0, size)}); err != nil {
+		return err
+	}
+	v.advance(size)
+	if argus.Hash(sum.Sum(nil)) != t.judge {
+		v.damage(file, 0, "the keys for the judge are not those that the table names")
+	}
+	return nil
+}
