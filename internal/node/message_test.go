@@ -419,7 +419,7 @@ func plain(t *testing.T, answer any, order []int) string {
 func withoutPositions(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		for _, key := range []string{"entry", "seq", "original_seq", "query", "behind", "store", "sealed", "started_us", "root", "originals_root", "authority"} {
+		for _, key := range []string{"entry", "seq", "original_seq", "query", "behind", "store", "sealed", "started_us", "root", "originals_root", "file", "authority"} {
 			delete(v, key)
 		}
 		for key, inner := range v {
