@@ -53,7 +53,8 @@ nothing. Taking the same in again makes no second message. What was interrupted
 goes on with the same command, or with --resume. The store is made if there is
 none yet.
 
-Below it stands what to ask the source about: attachments that are named and not
+Calls, contacts and what else is no message are counted by type below it. Then
+comes what to ask the source about: attachments that are named and not
 there, running numbers that no message has, conversations in which only one side
 sends, times that go backwards, answers that are stated and not there, files that
 state another number of records than was found; and in which conversations and
@@ -258,6 +259,7 @@ func printPlan(o *output, p *intake.Plan) {
 	o.linef("  would read %s = messages %s + quarantined %s", group(p.Read), group(p.Messages), group(p.Quarantined))
 	o.linef("  %s, %s, %s", estimate(p.Different, "different message", "different messages"),
 		estimate(p.Accounts, "account", "accounts"), estimate(p.Conversations, "conversation", "conversations"))
+	printBeside(o, argus.Counts{Stored: p.Messages, Beside: p.Beside})
 	if p.Locked > 0 {
 		o.linef("  %s locked: no key is held yet", count(p.Locked, "message is", "messages are"))
 	}
@@ -478,9 +480,7 @@ func printReceipt(o *output, r *argus.Receipt) {
 	o.linef("%s  %s", o.bold(r.Delivery.String()), plain(r.Opening.Source))
 	c := r.Counts
 	o.linef("  read %s = stored %s + sightings %s + quarantined %s", group(c.Read), group(c.Stored), group(c.Sightings), group(c.Quarantined))
-	if beside := besideMessages(c.Beside); beside != "" {
-		o.linef("  stored are %s, and beside them %s", count(c.Messages(), "message", "messages"), beside)
-	}
+	printBeside(o, c)
 	if c.Differing > 0 {
 		o.linef("  %s from a message that was known (edited, deleted, other content)", count(c.Differing, "copy differs", "copies differ"))
 	}
@@ -503,13 +503,15 @@ func printReceipt(o *output, r *argus.Receipt) {
 	}
 }
 
-// besideMessages lists what is no message, by type.
-func besideMessages(c argus.TypeCounts) string {
+// printBeside prints how many messages there are, and what is none, if anything.
+func printBeside(o *output, c argus.Counts) {
 	var list []string
-	for kind, n := range c.All() {
+	for kind, n := range c.Beside.All() {
 		list = append(list, count(n, kind.String(), kind.String()+"s"))
 	}
-	return strings.Join(list, ", ")
+	if list != nil {
+		o.linef("  %s; beside them %s", count(c.Messages(), "message", "messages"), strings.Join(list, ", "))
+	}
 }
 
 // printFiles prints what became of each file, or of the first and of those

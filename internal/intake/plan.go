@@ -20,11 +20,13 @@ type Plan struct {
 	Source string `json:"source"`
 	// Read = Messages + Quarantined. What of the messages a store has already,
 	// nobody asked.
-	Read        uint64        `json:"read"`
-	Messages    uint64        `json:"messages"`
-	Quarantined uint64        `json:"quarantined"`
-	Locked      uint64        `json:"locked"`
-	Files       []PlannedFile `json:"files"`
+	Read        uint64 `json:"read"`
+	Messages    uint64 `json:"messages"`
+	Quarantined uint64 `json:"quarantined"`
+	Locked      uint64 `json:"locked"`
+	// Beside counts, among Messages, what is none, by type.
+	Beside argus.TypeCounts `json:"beside,omitzero"`
+	Files  []PlannedFile    `json:"files"`
 	// Different counts the messages that differ in their identity.
 	Different     Estimate `json:"different"`
 	Accounts      Estimate `json:"accounts"`
@@ -160,7 +162,7 @@ func (p *planner) account(service, name string) {
 
 func (p *planner) plan(path string, r *argus.Receipt) *Plan {
 	plan := &Plan{
-		Source: path, Read: r.Counts.Read, Messages: r.Counts.Stored, Quarantined: r.Counts.Quarantined, Locked: r.Counts.Locked,
+		Source: path, Read: r.Counts.Read, Messages: r.Counts.Stored, Quarantined: r.Counts.Quarantined, Locked: r.Counts.Locked, Beside: r.Counts.Beside,
 		Different: p.different.estimate(), Accounts: p.accounts.estimate(), Conversations: p.conversations.estimate(),
 		First: p.first, Last: p.last, Completeness: r.Completeness,
 	}

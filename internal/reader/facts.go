@@ -68,7 +68,7 @@ const contactsConversation = "contacts"
 // contact makes a message say which accounts an address book has under names,
 // those that there are.
 func contact(m *argus.Message, word string, accounts []string, names ...string) {
-	m.Conversation, m.Title = contactsConversation, contactsConversation
+	m.Conversation, m.Title, m.ConversationReach = contactsConversation, contactsConversation, argus.ReachExport
 	m.To = accounts
 	c := card(accounts, names...)
 	lines := append([]string{strings.Join(c.Names, " ")}, accounts...)

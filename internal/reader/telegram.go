@@ -392,6 +392,9 @@ func (c *telegramChat) conversation() string {
 // telegramAccount returns an account as exports write it since 2021. Before, it was
 // a number: that of a user, or with a kind in the bits above the 32nd.
 func telegramAccount(id string) string {
+	if id == "" || !isDigit(id[0]) {
+		return id
+	}
 	n, err := strconv.ParseUint(id, 10, 64)
 	if err != nil {
 		return id
@@ -424,6 +427,9 @@ type telegramMessage struct {
 	respaced, entities bool
 	// said are the members that tell what a service message is about.
 	said []string
+	// card, at, placed, poll and list are what came with words, as it stood.
+	card, at, poll, list string
+	placed               []string
 }
 
 // set takes one member.
@@ -492,6 +498,18 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 		p.media, err = jsonString(raw)
 		addExtra(p.Message, key, raw)
 	default:
+		switch key {
+		case "contact_information":
+			p.card = raw
+		case "location_information":
+			p.at = raw
+		case "place_name", "address":
+			p.placed = append(p.placed, raw)
+		case "poll":
+			p.poll = raw
+		case "todo_list":
+			p.list = raw
+		}
 		addExtra(p.Message, key, raw)
 		last := p.Extra[len(p.Extra)-1]
 		p.said = append(p.said, last.Name+": "+last.Value)
@@ -554,18 +572,23 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 
 // carried reads what a message has beside words: a card, a place, a poll.
 func (p *telegramMessage) carried() {
-	if c := inside(p.raw, "contact_information"); c != "" {
-		name := strings.TrimSpace(insideText(c, "first_name") + " " + insideText(c, "last_name"))
-		sentCard(p.Message, card([]string{accountOf(argus.CleanName(insideText(c, "phone_number")))}, name))
+	if p.card != "" {
+		name := strings.TrimSpace(insideText(p.card, "first_name") + " " + insideText(p.card, "last_name"))
+		sentCard(p.Message, card([]string{accountOf(argus.CleanName(insideText(p.card, "phone_number")))}, name))
 	}
-	if at := inside(p.raw, "location_information"); at != "" {
-		sentPlace(p.Message, argus.Location{Latitude: insideText(at, "latitude"), Longitude: insideText(at, "longitude"),
-			Name: strings.TrimSpace(insideText(p.raw, "place_name") + " " + insideText(p.raw, "address"))})
+	if p.at != "" {
+		var name []string
+		for _, raw := range p.placed {
+			if text, err := jsonString(raw); err == nil {
+				name = append(name, text)
+			}
+		}
+		sentPlace(p.Message, argus.Location{Latitude: insideText(p.at, "latitude"), Longitude: insideText(p.at, "longitude"), Name: strings.Join(name, " ")})
 	}
-	if question, answers := telegramList(inside(p.raw, "poll"), "question"); question != "" || answers != nil {
+	if question, answers := telegramList(p.poll, "question"); question != "" || answers != nil {
 		polled(p.Message, question, answers)
 	}
-	if title, things := telegramList(inside(p.raw, "todo_list"), "title"); title != "" || things != nil {
+	if title, things := telegramList(p.list, "title"); title != "" || things != nil {
 		lines := append([]string{p.Text, title}, things...)
 		for i := range things {
 			lines[i+2] = "- " + things[i]

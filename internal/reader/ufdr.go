@@ -254,7 +254,7 @@ var ufdrAbout = []string{"metadata", "extractionInfo", "caseInformation"}
 // of attributes, and of the elements inside by their names. Nobody sent it. An id
 // alone says nothing.
 func (r *ufdrReport) aboutMessage(e *xmlElement) (*argus.Message, error) {
-	m := &argus.Message{Service: cmp.Or(r.in.Service, "ufdr"), Conversation: "report", Title: "report"}
+	m := &argus.Message{Service: cmp.Or(r.in.Service, "ufdr"), Conversation: "report", Title: "report", ConversationReach: argus.ReachExport}
 	lines, said := []string{e.attr("section")}, false
 	keep := func(name, value string) {
 		if value != "" {
