@@ -35,7 +35,8 @@ type Kept struct {
 // bytes are kept once, as long as they can be read as they were received: among
 // the first mostKnown originals whose tables tell their SHA-256.
 //
-// It takes some 4 MiB of memory, whatever the size. An error of reading is
+// The first one looks into each table that is there, some 30 µs each. It takes
+// some 4 MiB of memory, whatever the size of the file. An error of reading is
 // returned as it is, wrapped; nothing is kept then.
 func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	p := putting{s: s}
@@ -224,7 +225,12 @@ func (p *putting) finish(kept *Kept) error {
 	if _, err := p.table.WriteAt(t.head(), 0); err != nil {
 		return err
 	}
-	return errors.Join(p.data.Sync(), p.table.Sync())
+	var data error // a journal takes both at once
+	var both sync.WaitGroup
+	both.Go(func() { data = p.data.Sync() })
+	err = p.table.Sync()
+	both.Wait()
+	return errors.Join(data, err)
 }
 
 // install puts the files in their place, if the same bytes are not there yet.
