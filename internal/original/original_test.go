@@ -20,6 +20,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
@@ -174,12 +175,31 @@ func TestReadAt(t *testing.T) {
 	}
 }
 
+// lastWords is a disk that notes what a file held when it was removed.
+type lastWords struct {
+	durable.OS
+	held map[string][]byte
+}
+
+func (d lastWords) Remove(name string) error {
+	data, err := os.ReadFile(name)
+	d.held[filepath.Ext(strings.TrimSuffix(name, ".tmp"))] = data
+	return errors.Join(err, d.OS.Remove(name))
+}
+
 func TestSameBytesAreKeptOnce(t *testing.T) {
-	s := newTest(t, Options{})
+	d := lastWords{held: map[string][]byte{}}
+	s := newTest(t, Options{Disk: d})
 	content := text(100_000, 1)
 	first := put(t, s, content)
+	if len(d.held) > 0 {
+		t.Errorf("removed: %v", d.held)
+	}
 	if again := put(t, s, content); again != first {
 		t.Errorf("kept again: %+v, first %+v", again, first)
+	}
+	if keys := d.held[tableFile]; len(keys) == 0 || !allZero(keys) || len(d.held[dataFile]) == 0 {
+		t.Errorf("the second copy left %d bytes of keys behind", len(bytes.Trim(keys, "\x00")))
 	}
 	other, err := New(s.dir, Options{}) // which has to learn it from the tables
 	if err != nil {

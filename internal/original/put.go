@@ -36,8 +36,8 @@ type Kept struct {
 // the first mostKnown originals whose tables tell their SHA-256.
 //
 // The first one looks into each table that is there, some 30 µs each. It takes
-// some 4 MiB of memory, whatever the size of the file. An error of reading is
-// returned as it is, wrapped; nothing is kept then.
+// some 4 MiB of memory, whatever the size of the file. After an error of r, which
+// errors.Is finds, nothing is kept.
 func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	p := putting{s: s}
 	kept, err := p.put(ctx, r)
@@ -48,8 +48,11 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
 		err = p.install(ctx, &kept)
 	}
 	for _, name := range p.temporary {
-		if removed := s.disk.Remove(name); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
-			err = errors.Join(err, removed)
+		// What is received twice must not leave keys behind.
+		if strings.HasSuffix(name, tableFile+".tmp") {
+			err = errors.Join(err, s.scrub(name))
+		} else {
+			err = errors.Join(err, s.disk.Remove(name))
 		}
 	}
 	if err != nil {
