@@ -661,6 +661,41 @@ func TestRefusedChanges(t *testing.T) {
 	}
 }
 
+// What is withheld can be destroyed without the judge's key, and without the
+// file that it opens. A change that fails leaves nothing behind.
+func TestDestroyWithheld(t *testing.T) {
+	for _, missing := range []bool{false, true} {
+		s, judge := newTest(t, Options{}), identity(t)
+		m := model{content: text(3*BlockSize, 1), state: make([]State, 3*BlockSize)}
+		kept := put(t, s, m.content)
+		parts := []Part{{100, 50}, {BlockSize, BlockSize + 5}}
+		change(t, s, kept.Name, func() (argus.Hash, error) {
+			return s.Withhold(t.Context(), kept.Name, parts, []*age.X25519Recipient{judge.Recipient()})
+		})
+		if missing {
+			if err := os.Remove(s.path(fileOf(kept.Name, judgeFile(1)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// A part of it needs the judge: the rest stays withheld, in the same block.
+		before, _ := filepath.Glob(filepath.Join(s.dir, "*", "*"))
+		want := map[bool]error{false: ErrNoKey, true: argus.ErrDamaged}[missing]
+		if _, err := s.Destroy(t.Context(), kept.Name, []Part{{100, 10}}); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+		if after, _ := filepath.Glob(filepath.Join(s.dir, "*", "*")); !slices.Equal(before, after) {
+			t.Errorf("left behind: %v, before %v", after, before)
+		}
+		change(t, s, kept.Name, func() (argus.Hash, error) { return s.Destroy(t.Context(), kept.Name, parts) })
+		for _, p := range parts {
+			for i := p.Offset; i < p.Offset+p.Length; i++ {
+				m.state[i] = Destroyed
+			}
+		}
+		m.check(t, s, kept.Name)
+	}
+}
+
 // A change whose making was interrupted is finished and not forgotten: the keys
 // of what takes the place of blocks are in its table only.
 func TestNoWayBack(t *testing.T) {
