@@ -131,6 +131,11 @@ func (c *changing) prepare(name argus.FileName, parts []Part, state State) (h ar
 	}
 	c.new = &table{file: fileOf(name, nextFile), name: name, size: old.size, root: old.root, change: old.change + 1,
 		sealed: old.sealed, custodians: old.custodians, spans: spans}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.tidy(name, old.change)) // of what was begun
+		}
+	}()
 	if err := c.begin(); err != nil {
 		return h, err
 	}
@@ -150,9 +155,7 @@ func (c *changing) begin() (err error) {
 	if c.encoder, err = newEncoder(); err != nil {
 		return err
 	}
-	if c.oldItems, err = c.openItems(); err != nil {
-		return err
-	}
+	c.oldItems = c.openItems()
 	if c.next, err = c.create(nextFile); err != nil {
 		return err
 	}

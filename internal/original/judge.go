@@ -32,11 +32,21 @@ type items struct {
 	at   int64
 	last uint32 // the block whose item was found, and the item
 	item []byte
+	// err says why there are none. It is no error as long as none is wanted: what
+	// is withheld can be destroyed without them.
+	err error
 }
 
-func (c *changing) openItems() (*items, error) {
+func (c *changing) openItems() *items {
+	i := &items{at: dataHead}
+	i.f, i.err = c.openJudge()
+	return i
+}
+
+// openJudge opens the file for the judge.
+func (c *changing) openJudge() (io.ReaderAt, error) {
 	if c.old.judge == (argus.Hash{}) {
-		return nil, nil
+		return nil, fmt.Errorf("nothing is withheld: %w", argus.ErrNotFound)
 	}
 	file := fileOf(c.old.name, judgeFile(c.old.change))
 	f, err := c.s.disk.OpenFile(c.s.path(file), os.O_RDONLY, 0)
@@ -58,17 +68,20 @@ func (c *changing) openItems() (*items, error) {
 	if argus.Hash(sum.Sum(nil)) != c.old.judge {
 		return nil, &Damage{file, 0, "the keys for the judge are not those that the table names"}
 	}
-	return &items{f: f, at: dataHead}, nil
+	return f, nil
 }
 
 // find returns the item of a block, again if asked; those before it are passed
 // over.
 func (i *items) find(block uint32) ([]byte, error) {
-	if i != nil && i.item != nil && i.last == block {
+	if i.err != nil {
+		return nil, i.err
+	}
+	if i.item != nil && i.last == block {
 		return i.item, nil
 	}
 	head := make([]byte, itemHead)
-	for i != nil {
+	for {
 		if _, err := i.f.ReadAt(head, i.at); err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		} else if err != nil {

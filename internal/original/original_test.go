@@ -20,6 +20,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
@@ -174,12 +175,31 @@ func TestReadAt(t *testing.T) {
 	}
 }
 
+// lastWords is a disk that notes what a file held when it was removed.
+type lastWords struct {
+	durable.OS
+	held map[string][]byte
+}
+
+func (d lastWords) Remove(name string) error {
+	data, err := os.ReadFile(name)
+	d.held[filepath.Ext(strings.TrimSuffix(name, ".tmp"))] = data
+	return errors.Join(err, d.OS.Remove(name))
+}
+
 func TestSameBytesAreKeptOnce(t *testing.T) {
-	s := newTest(t, Options{})
+	d := lastWords{held: map[string][]byte{}}
+	s := newTest(t, Options{Disk: d})
 	content := text(100_000, 1)
 	first := put(t, s, content)
+	if len(d.held) > 0 {
+		t.Errorf("removed: %v", d.held)
+	}
 	if again := put(t, s, content); again != first {
 		t.Errorf("kept again: %+v, first %+v", again, first)
+	}
+	if keys := d.held[tableFile]; len(keys) == 0 || !allZero(keys) || len(d.held[dataFile]) == 0 {
+		t.Errorf("the second copy left %d bytes of keys behind", len(bytes.Trim(keys, "\x00")))
 	}
 	other, err := New(s.dir, Options{}) // which has to learn it from the tables
 	if err != nil {
@@ -638,6 +658,41 @@ func TestRefusedChanges(t *testing.T) {
 	other := identity(t)
 	if _, err := s.Withhold(t.Context(), kept.Name, []Part{{5, 1}}, []*age.X25519Recipient{other.Recipient()}); err == nil {
 		t.Error("an original has two judges who do not know of each other")
+	}
+}
+
+// What is withheld can be destroyed without the judge's key, and without the
+// file that it opens. A change that fails leaves nothing behind.
+func TestDestroyWithheld(t *testing.T) {
+	for _, missing := range []bool{false, true} {
+		s, judge := newTest(t, Options{}), identity(t)
+		m := model{content: text(3*BlockSize, 1), state: make([]State, 3*BlockSize)}
+		kept := put(t, s, m.content)
+		parts := []Part{{100, 50}, {BlockSize, BlockSize + 5}}
+		change(t, s, kept.Name, func() (argus.Hash, error) {
+			return s.Withhold(t.Context(), kept.Name, parts, []*age.X25519Recipient{judge.Recipient()})
+		})
+		if missing {
+			if err := os.Remove(s.path(fileOf(kept.Name, judgeFile(1)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// A part of it needs the judge: the rest stays withheld, in the same block.
+		before, _ := filepath.Glob(filepath.Join(s.dir, "*", "*"))
+		want := map[bool]error{false: ErrNoKey, true: argus.ErrDamaged}[missing]
+		if _, err := s.Destroy(t.Context(), kept.Name, []Part{{100, 10}}); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+		if after, _ := filepath.Glob(filepath.Join(s.dir, "*", "*")); !slices.Equal(before, after) {
+			t.Errorf("left behind: %v, before %v", after, before)
+		}
+		change(t, s, kept.Name, func() (argus.Hash, error) { return s.Destroy(t.Context(), kept.Name, parts) })
+		for _, p := range parts {
+			for i := p.Offset; i < p.Offset+p.Length; i++ {
+				m.state[i] = Destroyed
+			}
+		}
+		m.check(t, s, kept.Name)
 	}
 }
 

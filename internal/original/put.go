@@ -35,8 +35,9 @@ type Kept struct {
 // bytes are kept once, as long as they can be read as they were received: among
 // the first mostKnown originals whose tables tell their SHA-256.
 //
-// It takes some 4 MiB of memory, whatever the size. An error of reading is
-// returned as it is, wrapped; nothing is kept then.
+// The first one looks into each table that is there, some 30 µs each. It takes
+// some 4 MiB of memory, whatever the size of the file. After an error of r, which
+// errors.Is finds, nothing is kept.
 func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	p := putting{s: s}
 	kept, err := p.put(ctx, r)
@@ -47,8 +48,11 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
 		err = p.install(ctx, &kept)
 	}
 	for _, name := range p.temporary {
-		if removed := s.disk.Remove(name); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
-			err = errors.Join(err, removed)
+		// What is received twice must not leave keys behind.
+		if strings.HasSuffix(name, tableFile+".tmp") {
+			err = errors.Join(err, s.scrub(name))
+		} else {
+			err = errors.Join(err, s.disk.Remove(name))
 		}
 	}
 	if err != nil {
@@ -224,7 +228,12 @@ func (p *putting) finish(kept *Kept) error {
 	if _, err := p.table.WriteAt(t.head(), 0); err != nil {
 		return err
 	}
-	return errors.Join(p.data.Sync(), p.table.Sync())
+	var data error // a journal takes both at once
+	var both sync.WaitGroup
+	both.Go(func() { data = p.data.Sync() })
+	err = p.table.Sync()
+	both.Wait()
+	return errors.Join(data, err)
 }
 
 // install puts the files in their place, if the same bytes are not there yet.
