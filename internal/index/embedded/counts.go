@@ -139,13 +139,10 @@ func (c *counts) addTypes(v *view, docs *roaring.Bitmap) {
 		c.differ += n
 		c.mu.Unlock()
 	}
-	for t, word := range argus.TypeWords {
-		if argus.Type(t).IsMessage() {
-			continue
-		}
-		if n := docs.AndCardinality(v.lift(v.isWord(word))); n > 0 {
+	for _, b := range v.segment.beside {
+		if n := docs.AndCardinality(v.lift(v.postings(b.ordinal).bitmap())); n > 0 {
 			c.mu.Lock()
-			c.beside[t] += n
+			c.beside[b.of] += n
 			c.mu.Unlock()
 		}
 	}

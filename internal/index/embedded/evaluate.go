@@ -572,24 +572,24 @@ func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {
 // isWord returns the documents of copies of which a word is true. Of one copy
 // alone, is:differs never is.
 func (s *segment) isWord(word string) *roaring.Bitmap {
-	if word != argus.MessageWord {
-		return s.term(append([]byte{fieldByte[query.Is]}, word...)).bitmap()
+	if word == argus.MessageWord {
+		return s.without(func(argus.Type) bool { return true })
 	}
-	docs := s.all()
-	for t, word := range argus.TypeWords {
-		if !argus.Type(t).IsMessage() {
-			docs.AndNot(s.isWord(word))
-		}
-	}
-	return docs
+	return s.term(append([]byte{fieldByte[query.Is]}, word...)).bitmap()
 }
 
-// ofTypes returns the documents of copies of some types.
+// ofTypes returns the documents of copies of some types, among which are messages.
 func (s *segment) ofTypes(set argus.TypeSet) *roaring.Bitmap {
+	return s.without(func(t argus.Type) bool { return !set.Has(t) })
+}
+
+// without returns the documents but those of types that are no messages and left
+// out.
+func (s *segment) without(left func(argus.Type) bool) *roaring.Bitmap {
 	docs := s.all()
-	for t, word := range argus.TypeWords {
-		if !set.Has(argus.Type(t)) {
-			docs.AndNot(s.isWord(word))
+	for _, b := range s.beside {
+		if left(b.of) {
+			docs.AndNot(s.postings(b.ordinal).bitmap())
 		}
 	}
 	return docs

@@ -15,6 +15,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/query"
 	"github.com/blevesearch/vellum"
 )
 
@@ -97,6 +98,7 @@ type segment struct {
 	versions, qualities        column
 	grouped                    *roaring.Bitmap // lies in the mapped file
 	groups                     int
+	beside                     []besideTerm // the types that documents have and that are no message
 	conversations, senders     sorted
 	receivers, langs, terms    sorted
 	conversation, sender       column
@@ -230,6 +232,7 @@ func (s *segment) parse() (err error) {
 			return damaged(s.name, int64(s.sections[sectionAutomaton].offset), malformed("read terms: %v", err))
 		}
 	}
+	s.findTypes()
 	if err := s.parseGroups(part(sectionGrouped)); err != nil {
 		return damaged(s.name, int64(s.sections[sectionGrouped].offset), err)
 	}
@@ -237,6 +240,25 @@ func (s *segment) parse() (err error) {
 		return damaged(s.name, int64(s.sections[sectionLate].offset), err)
 	}
 	return nil
+}
+
+// A besideTerm is the term of a type that is no message.
+type besideTerm struct {
+	of      argus.Type
+	ordinal int
+}
+
+// findTypes notes which types the documents have: in most segments none but
+// messages.
+func (s *segment) findTypes() {
+	for t, word := range argus.TypeWords {
+		if argus.Type(t).IsMessage() {
+			continue
+		}
+		if ordinal, found := s.terms.search(append([]byte{fieldByte[query.Is]}, word...)); found {
+			s.beside = append(s.beside, besideTerm{argus.Type(t), ordinal})
+		}
+	}
 }
 
 // check compares the whole file with its checksums, reading it anew, and
