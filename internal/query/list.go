@@ -159,6 +159,7 @@ func newListSet(n List) *listSet {
 			s.values[entry.Value] = true
 		case Phrase:
 			s.phrases[entry.Terms[0]] = append(s.phrases[entry.Terms[0]], entry)
+		case All, And, Fuzzy, List, Not, Number, Or, Part, Prefix, Regexp, Sent, Stem, Then, Written:
 		}
 	}
 	return s

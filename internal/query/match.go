@@ -64,6 +64,7 @@ func (m *Matcher) compile(n Node) {
 		if len(n.Nodes) > 0 {
 			m.lists[&n.Nodes[0]] = newListSet(n)
 		}
+	case All, And, Field, Fuzzy, Not, Number, Or, Part, Phrase, Prefix, Sent, Stem, Then, Word:
 	}
 }
 
@@ -112,6 +113,7 @@ func (m *Matcher) match(n Node, c *Candidate) bool {
 		return n.contains(c.doc.Sent())
 	case Then:
 		return false // nothing comes before one message alone
+	case Fuzzy, Number, Part, Phrase, Prefix, Stem, Word, Written:
 	}
 	found := false
 	for i := range c.texts {
@@ -219,6 +221,7 @@ func (l *termList) find(n Node, yield func(first, last int) bool) {
 		l.findFuzzy(n, yield)
 	case Phrase:
 		l.findPhrase(n.Terms, yield)
+	case All, And, Field, List, Not, Or, Regexp, Sent, Then, Written:
 	}
 }
 

@@ -176,6 +176,7 @@ func brute(n Node, d *Doc) bool {
 	case Sent:
 		at := bruteSent(d)
 		return at.Known() && at.Micros >= n.From.UnixMicro() && at.Micros < n.To.UnixMicro()
+	case Fuzzy, Number, Part, Phrase, Prefix, Regexp, Stem, Then, Word, Written:
 	}
 	return slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return bruteText(n, s.Message.Text) })
 }
@@ -245,6 +246,7 @@ func bruteText(n Node, text string) bool {
 		return slices.ContainsFunc(terms, func(s string) bool { return levenshtein([]rune(s), []rune(n.Term)) <= n.Distance })
 	case Regexp:
 		return regexp.MustCompile(n.Expr).MatchString(text)
+	case All, And, Field, List, Not, Or, Sent, Then:
 	}
 	panic("unknown node")
 }
@@ -314,6 +316,7 @@ func TestMarksProperties(t *testing.T) {
 			if Match(n, d) != (len(marks) > 0) {
 				t.Fatalf("%s matches %q: %v, with marks %v", n, text, Match(n, d), marks)
 			}
+		case All, And, Field, List, Not, Or, Sent, Then:
 		}
 	})
 }

@@ -89,6 +89,7 @@ func inside(n Node, tight bool) string {
 		if tight {
 			return "(" + n.String() + ")"
 		}
+	case All, Field, Fuzzy, List, Not, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
 	}
 	return n.String()
 }

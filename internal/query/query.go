@@ -141,6 +141,7 @@ func each(n Node, yield func(Node) bool) bool {
 		inner = []Node{n.Node}
 	case Then:
 		inner = []Node{n.First, n.Second}
+	case All, Field, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
 	}
 	for _, n := range inner {
 		if !each(n, yield) {

@@ -53,6 +53,7 @@ func (s *selection) covers(n Node, i int, positive bool) bool {
 		return list(n.Nodes, !positive)
 	case Not:
 		return s.covers(n.Node, i, !positive)
+	case All, Field, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Then, Word, Written:
 	}
 	if positive {
 		return s.match(n, &s.alone[i])
@@ -79,6 +80,7 @@ func ExcludesAll(n Node) bool {
 		name = n.Name
 	case List:
 		name = n.Field
+	case And, Fuzzy, Not, Number, Or, Part, Phrase, Prefix, Regexp, Sent, Stem, Then, Word, Written:
 	}
 	switch name {
 	case Service, Delivery, Has, Is, Lang:
@@ -110,6 +112,7 @@ func For(n Node, d argus.DeliveryNumber) Node {
 			}
 			return Nothing
 		}
+	case All, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Then, Word, Written:
 	}
 	return n
 }

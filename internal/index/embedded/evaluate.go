@@ -78,6 +78,8 @@ func appendNode(to []byte, n query.Node) []byte {
 	case query.Field:
 		to = strconv.AppendQuote(append(to, 'F'), string(n.Name))
 		return strconv.AppendBool(strconv.AppendQuote(to, n.Value), n.Prefix)
+	case query.All, query.Fuzzy, query.List, query.Not, query.Number, query.Part, query.Phrase,
+		query.Prefix, query.Regexp, query.Sent, query.Stem, query.Then, query.Word, query.Written:
 	}
 	return fmt.Appendf(to, "%#v", n)
 }
@@ -108,6 +110,7 @@ func (q *search) evaluate(v *view, n query.Node, within *roaring.Bitmap) (*roari
 		case query.Delivery:
 			return q.delivery(v, n, nil)
 		}
+	case query.Fuzzy, query.List, query.Number, query.Part, query.Phrase, query.Prefix, query.Regexp, query.Stem, query.Word, query.Written:
 	}
 	var copies *roaring.Bitmap
 	if cost(n) >= costOfPlaces {
@@ -156,6 +159,7 @@ func (q *search) leaf(s *segment, n query.Node, within *roaring.Bitmap) (*roarin
 		return q.list(s, n, within)
 	case query.Sent:
 		return s.sent(n), nil
+	case query.All, query.And, query.Not, query.Or, query.Then:
 	}
 	return nil, fmt.Errorf("search: no index knows the query node %T", n)
 }
@@ -187,6 +191,7 @@ func cost(n query.Node) int {
 		return 6
 	case query.Then:
 		return 8
+	case query.All, query.Field, query.Sent, query.Word:
 	}
 	return 0
 }
@@ -304,6 +309,8 @@ func singleTerm(n query.Node) []byte {
 		if known && !n.Prefix && n.Name != query.Delivery && n.Name != query.Is {
 			return append([]byte{first}, n.Value...)
 		}
+	case query.All, query.And, query.Fuzzy, query.List, query.Not, query.Number, query.Or,
+		query.Part, query.Phrase, query.Prefix, query.Regexp, query.Sent, query.Stem, query.Then, query.Written:
 	}
 	return nil
 }

@@ -433,6 +433,8 @@ func (q *search) covered(s *segment, n query.Node, positive bool, within *roarin
 		return list(n.Nodes, !positive)
 	case query.Not:
 		return q.covered(s, n.Node, !positive, within)
+	case query.Field, query.Fuzzy, query.List, query.Number, query.Part, query.Phrase,
+		query.Prefix, query.Regexp, query.Sent, query.Stem, query.Then, query.Word, query.Written:
 	}
 	docs, err := q.leaf(s, n, within)
 	if err != nil || positive {

@@ -73,6 +73,8 @@ func readsText(n query.Node) bool {
 		switch one.(type) {
 		case query.Regexp, query.Written:
 			return true
+		case query.All, query.And, query.Field, query.Fuzzy, query.List, query.Not, query.Number,
+			query.Or, query.Part, query.Phrase, query.Prefix, query.Sent, query.Stem, query.Then, query.Word:
 		}
 	}
 	return false
