@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -84,6 +86,46 @@ func TestDevicesOfAFileMeetAnEarlierDelivery(t *testing.T) {
 	}
 	if _, err := evidence.Verify(t.Context(), b.dir, nil, func(f evidence.Finding) { t.Error(f) }, func(int64) {}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDevicesOfAFileGoOn interrupts the reading of a report of two phones at many
+// places: it comes to the same, by the messages and by which copies met.
+func TestDevicesOfAFileGoOn(t *testing.T) {
+	all := inventedChat()[:60]
+	source := write(t, t.TempDir(), "report.txt", textReport(append(all, chat{9000, true, "ok"}, chat{9000, true, "ok"}), 0, 2))
+	copies := func(b *bench) (list []string) {
+		for r, err := range b.o.Store.From(t.Context(), 1) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Message != nil {
+				list = append(list, fmt.Sprint(r.Kind, r.ID, r.MessageID(), r.Message.Repeat))
+			}
+		}
+		return list
+	}
+	whole := newBench(t)
+	whole.ingest(t, source)
+	stop := errors.New("stop here")
+	for stopAfter := 1; stopAfter < 13; stopAfter += 3 {
+		b := newBench(t)
+		b.o.BatchRecords = 10
+		batches := 0
+		b.o.Pace = func(context.Context) error {
+			if batches++; batches > stopAfter {
+				return stop
+			}
+			return nil
+		}
+		if _, err := Ingest(t.Context(), b.o, source); !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+		b.o.Pace = nil
+		b.ingest(t, source)
+		if diff := cmp.Diff(copies(whole), copies(b)); diff != "" {
+			t.Errorf("interrupted after %d batches: %s", stopAfter, diff)
+		}
 	}
 }
 
