@@ -173,8 +173,7 @@ type Poll struct {
 // fact begins with its number in the record, and the end is 0.
 func (f *Facts) identity(h *Hasher) {
 	if c := f.Call; c != nil {
-		h.num(1)
-		h.str(c.Direction)
+		h.num(1) // and not the direction: each side has another
 		h.num(c.Seconds)
 		h.str(c.Answered)
 		h.flag(c.Video)

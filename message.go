@@ -373,6 +373,9 @@ func (m *Message) Aside() Message {
 		if m.Facts.Replies != 0 {
 			a.Facts = &Facts{Replies: m.Facts.Replies}
 		}
+		if c := m.Facts.Call; c != nil && c.Direction != "" { // the view of one side
+			a.Facts = &Facts{Replies: m.Facts.Replies, Call: &Call{Direction: c.Direction}}
+		}
 	}
 	if m.Locked != nil && (m.Locked.KeyID != "" || m.Locked.Algorithm != "") {
 		a.Locked = &Locked{KeyID: m.Locked.KeyID, Algorithm: m.Locked.Algorithm}
@@ -384,14 +387,23 @@ func (m *Message) Aside() Message {
 // copy and of a message that the copy equals in ID and Version.
 func (m *Message) Join(of *Message) *Message {
 	whole := *m
-	if of.Facts.stated() {
+	if of.saysFacts() {
 		facts := *of.Facts
 		facts.Replies = 0
 		if m.Facts != nil {
 			facts.Replies = m.Facts.Replies
 		}
+		if facts.Call != nil {
+			call := *facts.Call
+			call.Direction = ""
+			if m.Facts != nil && m.Facts.Call != nil {
+				call.Direction = m.Facts.Call.Direction
+			}
+			facts.Call = &call
+		}
 		whole.Facts = &facts
-	} else {
+	}
+	if !of.saysFacts() || of.Type == TypePoll {
 		whole.Text = of.Text
 	}
 	if of.Locked != nil {

@@ -315,3 +315,36 @@ func TestReferences(t *testing.T) {
 		t.Errorf("clean name %q", got)
 	}
 }
+
+// What a copy adds and the message that it equals make the copy again.
+func TestAsideJoins(t *testing.T) {
+	place := &argus.Facts{Location: &argus.Location{Latitude: "51.9"}, Replies: 2}
+	for name, m := range map[string]argus.Message{
+		"words":                  message(argus.TypeText, "x", nil),
+		"words and answers":      message(argus.TypeText, "x", &argus.Facts{Replies: 2}),
+		"words with a place":     message(argus.TypeText, "here", place),
+		"a place without words":  message(argus.TypeText, "", place),
+		"a call":                 message(argus.TypeCall, "call: 5 s", &argus.Facts{Call: &argus.Call{Seconds: 5}}),
+		"a poll":                 message(argus.TypePoll, "look: when?", &argus.Facts{Poll: &argus.Poll{Question: "when?"}, Replies: 1}),
+		"a notice without facts": message(argus.TypeNotice, "pinned", nil),
+	} {
+		aside := m.Aside()
+		if diff := cmp.Diff(&m, aside.Join(&m)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	in, out := message(argus.TypeCall, "call in", &argus.Facts{Call: &argus.Call{Direction: "in", Seconds: 5}}), message(argus.TypeCall, "call out", &argus.Facts{Call: &argus.Call{Direction: "out", Seconds: 5}})
+	inID, inVersion := in.Identity()
+	if id, version := out.Identity(); id != inID || version != inVersion {
+		t.Error("the two sides of a call are two calls")
+	}
+	other := out.Aside()
+	if diff := cmp.Diff(&out, other.Join(&in)); diff != "" {
+		t.Errorf("the other side of a call: %s", diff)
+	}
+	with, without := message(argus.TypeText, "here", place), message(argus.TypeText, "here", nil)
+	aside := without.Aside()
+	if diff := cmp.Diff(&without, aside.Join(&with)); diff != "" {
+		t.Errorf("a copy without the place gets it: %s", diff)
+	}
+}
