@@ -118,9 +118,10 @@ func (r *Record) Valid() error {
 		return fmt.Errorf("a record of kind %s cannot be written by this version", r.Kind)
 	}
 	if r.Kind == KindMessage {
-		if err := r.Message.Valid(); err != nil {
-			return err
+		if !validText(r.Where.Path) {
+			return errors.New("the place of the message is not UTF-8")
 		}
+		return r.Message.Valid()
 	}
 	if err := r.sensible(); err != nil {
 		return err

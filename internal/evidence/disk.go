@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"github.com/gofrs/flock"
+
 	"github.com/argus-evidence/argus"
 )
 
@@ -23,6 +25,9 @@ type disk interface {
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// SyncDir makes the names in a directory durable.
 	SyncDir(name string) error
+	// Lock locks an open file against other processes, shared or exclusive, until
+	// unlock. held is false where another one holds it.
+	Lock(name string, exclusive bool) (unlock func() error, held bool, err error)
 }
 
 // file is an open file.
@@ -41,6 +46,7 @@ type file interface {
 type counted struct {
 	file
 	users atomic.Int32
+	after func() error // what to do once it is closed, or nil
 }
 
 func (c *counted) open(f file) {
@@ -56,7 +62,11 @@ func (c *counted) release() error {
 	if c.users.Add(-1) > 0 {
 		return nil
 	}
-	return c.Close()
+	err := c.Close()
+	if c.after != nil {
+		err = errors.Join(err, c.after())
+	}
+	return err
 }
 
 type osDisk struct{}
@@ -75,6 +85,16 @@ func (osDisk) SyncDir(name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+func (osDisk) Lock(name string, exclusive bool) (func() error, bool, error) {
+	lock := flock.New(name, flock.SetFlag(os.O_RDONLY))
+	try := lock.TryRLock
+	if exclusive {
+		try = lock.TryLock
+	}
+	held, err := try()
+	return lock.Unlock, held, err
 }
 
 // smallFile is the most that readFile reads: the hashes of a delivery of 2^31

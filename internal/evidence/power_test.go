@@ -156,6 +156,10 @@ func (d *powerDisk) Remove(name string) error {
 	return nil
 }
 
+func (d *powerDisk) Lock(string, bool) (func() error, bool, error) {
+	return func() error { return nil }, true, nil
+}
+
 func (d *powerDisk) MkdirAll(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

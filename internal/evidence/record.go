@@ -260,8 +260,7 @@ func canonical(r *argus.Record, statement, said []byte, p *splitter, body *bytes
 		data  []byte
 		value any
 		none  bool
-		into  any
-	}{{statement, &p.statement, false, new(argus.Record)}, {said, &p.content, p.content.empty(), new(content)}} {
+	}{{statement, &p.statement, false}, {said, &p.content, p.content.empty()}} {
 		body.Reset()
 		if !part.none {
 			if err := partEncoding.MarshalToBuffer(part.value, body); err != nil {
@@ -274,7 +273,8 @@ func canonical(r *argus.Record, statement, said []byte, p *splitter, body *bytes
 		if len(part.data) == 0 {
 			return false, skipped
 		}
-		err := partDecoding.Unmarshal(part.data, part.into)
+		into := reflect.New(reflect.TypeOf(part.value).Elem()).Interface()
+		err := partDecoding.Unmarshal(part.data, into)
 		if _, unknown := errors.AsType[*cbor.UnknownFieldError](err); !unknown {
 			return false, skipped
 		}

@@ -293,7 +293,7 @@ func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries ma
 		}
 	}
 	slots := make([]byte, 2*commitSlot)
-	copy(slots[commitSlot:], commit{1, next - 1, 1, uint32(len(out))}.bytes())
+	copy(slots[commitSlot:], commit{counter: 1, seq: next - 1, segment: 1, offset: uint32(len(out))}.bytes())
 	ids := sealText([]byte(idsManifestHead))
 	for name, data := range map[string][]byte{segmentName(1): out, commitName: slots, idsDir + "/manifest": ids} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {

@@ -336,6 +336,10 @@ func TestFlipAnyByte(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, Options{SegmentBytes: 8 << 10, IDsInMemory: 100})
 	fill(t, s, signer)
+	w := &walk{t: t, s: s, dir: dir, signer: signer}
+	w.judge, w.key = testJudge(t)
+	w.amend(w.order(argus.KindWithdrawn, argus.GoneAll|argus.Withheld, 5, 6, 100))
+	w.amend(w.order(argus.KindDestroyed, argus.GoneContent, 7, 8))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +349,7 @@ func TestFlipAnyByte(t *testing.T) {
 			return err
 		}
 		sound, err := os.ReadFile(path)
-		if err != nil {
+		if err != nil || len(sound) == 0 {
 			return err
 		}
 		if err := os.Chmod(path, 0o600); err != nil {
