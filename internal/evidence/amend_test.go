@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -677,6 +678,66 @@ func TestVerifyBesideAnAmendment(t *testing.T) {
 	w.sound()
 	if moments < 12 {
 		t.Errorf("%d moments", moments)
+	}
+}
+
+// Appends, reads and amendments at the same time.
+func TestAmendBesideAppends(t *testing.T) {
+	w := newWalk(t, Options{SegmentBytes: 16 << 10, IDsInMemory: 60, Recent: 50, CacheBytes: 1 << 14})
+	w.deliver(messageBatch(0, 300, secret)...)
+	d := begin(t, w.s)
+	stop := make(chan struct{})
+	var others sync.WaitGroup
+	others.Go(func() {
+		for n := 0; ; n += 10 {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			// Some of what is destroyed meanwhile comes again.
+			batch := append(testBatch(n, n+10), messageBatch(n%290, n%290+5, secret)...)
+			if err := w.s.Append(t.Context(), d, batch); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	others.Go(func() {
+		for n := uint64(0); ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := w.s.Get(t.Context(), 2+n*37%300); err != nil {
+				t.Error(err)
+			}
+			id, _ := secret(int(n * 13 % 300)).Identity()
+			if _, err := w.s.Find(id); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	carried := 0
+	for n := range uint64(15) {
+		// A content whose sightings are open cannot go; its statement can.
+		a := w.order(argus.KindDestroyed, argus.GoneStatement, numbers(2+20*n, 21+20*n)...)
+		if _, err := w.s.Amend(t.Context(), a); err != nil {
+			t.Error(err)
+			continue
+		}
+		carried++
+	}
+	close(stop)
+	others.Wait()
+	if _, err := w.s.Seal(t.Context(), d, "store", w.signer, time.Unix(1_700_000_000, 0), ""); err != nil {
+		t.Fatal(err)
+	}
+	w.reopen()
+	w.sound()
+	if carried != 15 {
+		t.Errorf("%d amendments", carried)
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *Store) startWriter() error {
 	if err := s.disk.MkdirAll(s.path(idsDir)); err != nil {
 		return fmt.Errorf("open ids: %w", err)
 	}
-	if s.ids, err = openIDs(s.disk, s.path(idsDir), s.opt.IDsInMemory); err != nil && !errors.Is(err, argus.ErrDamaged) {
+	if s.ids, err = openIDs(s.disk, s.path(idsDir), s.opt.IDsInMemory); err != nil && !errors.Is(err, argus.ErrDamaged) && !errors.Is(err, errOtherIDs) {
 		// Damaged ids are derived and are built again; a disk that does not
 		// answer is another matter.
 		if !errors.Is(err, os.ErrNotExist) {

@@ -36,6 +36,9 @@ type ids struct {
 	closed  bool
 }
 
+// errOtherIDs says that the ids have to be built again.
+var errOtherIDs = errors.New("another version of Argus wrote the ids")
+
 // errIDsClosed says that an amendment came: the ids have to be opened again.
 var errIDsClosed = errors.New("the ids were closed meanwhile")
 
@@ -134,6 +137,9 @@ func (x *ids) readManifest() (names []string, err error) {
 		return nil, fmt.Errorf("open ids: %w", err)
 	}
 	body, err := checkedText(data, idsManifestHead)
+	if err != nil && !errors.Is(err, argus.ErrDamaged) {
+		return nil, fmt.Errorf("open ids: %w", errOtherIDs)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open ids: manifest: %w", err)
 	}

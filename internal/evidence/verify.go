@@ -756,6 +756,10 @@ func (v *verifier) checkIDs() error {
 		v.damage(idsDir, -1, "%v; delete the folder, the next ingest builds it again", v.idsErr)
 		return nil
 	}
+	if errors.Is(v.idsErr, errOtherIDs) {
+		v.report(Finding{File: idsDir, Offset: -1, Note: true, Problem: v.idsErr.Error() + "; the next ingest builds them again"})
+		return nil
+	}
 	if v.idsErr != nil {
 		return v.idsErr
 	}
