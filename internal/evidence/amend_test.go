@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -849,4 +850,81 @@ func FuzzRewrittenBlock(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHarmedSegmentsDoNotPanic changes bytes of segments with records that are gone,
+// mends the checksums so that the change gets through, and opens, reads and verifies
+// them.
+func TestHarmedSegmentsDoNotPanic(t *testing.T) {
+	rounds := 200
+	if testing.Short() {
+		rounds = 40
+	}
+	w := newWalk(t, Options{SegmentBytes: 4 << 10})
+	w.deliver(append(messageBatch(0, 150, secret), messageBatch(5, 15, secret)...)...)
+	w.amend(w.order(argus.KindWithdrawn, argus.GoneAll|argus.Withheld, numbers(20, 40)...))
+	w.amend(w.order(argus.KindDestroyed, argus.GoneContent, numbers(41, 50)...))
+	if err := w.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(w.dir, evidenceDir, "*.seg"))
+	if err != nil || len(names) < 2 {
+		t.Fatalf("%v, %v", names, err)
+	}
+	for seed := range rounds {
+		rng := rand.New(rand.NewPCG(uint64(seed), 3))
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(w.dir)); err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, evidenceDir, filepath.Base(names[rng.IntN(len(names))]))
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 1 + rng.IntN(3) {
+			at := segmentHeader + rng.IntN(len(data)-segmentHeader)
+			if h, err := parseBlockHead(data[segmentHeader:]); err == nil && rng.IntN(2) == 0 {
+				at = segmentHeader + rng.IntN(blockHeader+int(h.salts)) // header and table
+			}
+			data[at] = byte(rng.IntN(256))
+		}
+		for at := segmentHeader; at+blockHeader <= len(data) && bytes.HasPrefix(data[at:], []byte("BLK2")); {
+			length := func(field int) int {
+				return int(min(uint64(binary.LittleEndian.Uint32(data[at+field:])), uint64(len(data))))
+			}
+			contents := min(at+blockHeader+length(48)+length(8), len(data))
+			end := min(contents+length(16), len(data))
+			binary.LittleEndian.PutUint32(data[at+52:], checksum(data[at+blockHeader:contents]))
+			binary.LittleEndian.PutUint32(data[at+56:], checksum(data[contents:end]))
+			binary.LittleEndian.PutUint32(data[at+60:], checksum(data[at:at+60]))
+			at = end
+		}
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		verifyAll(t, dir, w.keys)
+		for _, readOnly := range []bool{true, false} {
+			s, err := Open(dir, Options{ReadOnly: readOnly})
+			if err != nil {
+				continue
+			}
+			var book argus.Bookkeeper
+			for r, err := range s.From(t.Context(), 1) {
+				if err == nil {
+					book.Add(r)
+					_, _ = s.Whole(t.Context(), r.Seq)
+				}
+			}
+			book.Receipt(nil)
+			for _, err := range s.Contents(t.Context(), 1) {
+				if err != nil {
+					break
+				}
+			}
+			_, _ = s.Deliveries(t.Context())
+			s.Close()
+		}
+		os.RemoveAll(dir)
+	}
 }

@@ -629,6 +629,9 @@ func (s *Store) encode(group []*request) error {
 			return s.commitment(seq)
 		}
 		at := sort.Search(len(all), func(i int) bool { return all[i].head.end() > seq })
+		if at == len(all) {
+			return argus.Hash{}, fmt.Errorf("%w: there is no such record", argus.ErrDamaged)
+		}
 		return all[at].proofs[seq-all[at].head.first].content, nil
 	}
 	if err := s.each(all, (*maker).makeContents); err != nil {

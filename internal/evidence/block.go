@@ -296,7 +296,7 @@ func (m *maker) makeStatements(p *pending, of func(seq uint64) (argus.Hash, erro
 			p.proofs[i].content = r.Content
 		}
 		m.split(r)
-		if p.proofs[i].statement, err = m.part(hashStatement, p.seed.salt(uint64(2*i)), &m.statement); err != nil {
+		if p.proofs[i].statement, err = m.part(hashStatement, p.seed.salt(uint64(2*i)), m.statement); err != nil {
 			return fmt.Errorf("encode record %d: %w", r.Seq, err)
 		}
 	}

@@ -438,16 +438,12 @@ func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 	}
 	if s.opt.ReadOnly {
 		unlock, held, err := s.disk.Lock(s.path(seg.name), false)
-		switch {
-		case errors.Is(err, fs.ErrNotExist), err == nil && !held:
-			err = s.missing(seg.name, number, generation)
-		case err != nil:
-			err = fmt.Errorf("open evidence: lock %s: %w", seg.name, err)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !held {
+			return nil, 0, errors.Join(s.missing(seg.name, number, generation), f.Close())
 		}
-		if err != nil {
-			return nil, 0, errors.Join(err, f.Close())
+		if err == nil { // else the file system has no locks; it can be read all the same
+			seg.after = unlock
 		}
-		seg.after = unlock
 	}
 	info, err := f.Stat()
 	seg.open(f)

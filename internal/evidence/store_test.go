@@ -541,7 +541,7 @@ func FuzzRecord(f *testing.F) {
 	batch = append(batch, &argus.Record{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: "x", Raw: []byte("y")}})
 	for _, r := range append(batch, everyKind(f)...) {
 		p.split(r)
-		f.Add(encode(&p.statement), encode(&p.content))
+		f.Add(encode(p.statement), encode(&p.content))
 	}
 	f.Add([]byte{0xa1, 1, 0x18, 70}, []byte{})
 	f.Add([]byte{0xa2, 1, 7, 0x18, 70, 1}, []byte{0xa1, 0x18, 99, 1})
@@ -552,7 +552,7 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		p.split(r)
-		first, content := encode(&p.statement), []byte(nil)
+		first, content := encode(p.statement), []byte(nil)
 		if !p.content.empty() {
 			content = encode(&p.content)
 		}
