@@ -749,26 +749,42 @@ func TestPowerCutWhileAmending(t *testing.T) {
 	if testing.Short() {
 		cuts = 20
 	}
-	carried := 0
+	carried, finished := 0, 0
 	for seed := range cuts {
-		done, problem := cutAmendment(t, uint64(seed))
+		done, cut, problem := cutAmendment(t, uint64(seed), false)
 		if problem != "" {
 			t.Fatalf("cut %d: %s", seed, problem)
 		}
 		if done {
 			carried++
 		}
+		if done && cut {
+			finished++
+		}
 	}
-	if carried == 0 || carried == cuts {
-		t.Errorf("%d of %d amendments were carried out: the cuts are not where they should be", carried, cuts)
+	if carried == 0 || carried == cuts || finished == 0 {
+		t.Errorf("%d of %d amendments were carried out, %d of them after the cut: the cuts are not where they should be", carried, cuts, finished)
+	}
+	// The control: a disk whose syncs do nothing while the order is carried out must be
+	// found out.
+	found := 0
+	for seed := range 40 {
+		if _, _, problem := cutAmendment(t, uint64(seed), true); problem != "" {
+			found++
+		}
+	}
+	if found == 0 {
+		t.Error("an amendment that does not sync passes this test: it proves nothing")
 	}
 }
 
-func cutAmendment(t *testing.T, seed uint64) (carried bool, problem string) {
+// cutAmendment says whether the amendment was carried out, whether the power went
+// before it was done, and what is wrong.
+func cutAmendment(t *testing.T, seed uint64, lies bool) (carried, cut bool, problem string) {
 	rng := rand.New(rand.NewPCG(seed, 9))
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "evidence"), 0o700); err != nil {
-		return false, err.Error()
+		return false, false, err.Error()
 	}
 	d := newPowerDisk(seed)
 	w := &walk{t: t, dir: dir, o: Options{disk: d, SegmentBytes: 3 << 10, IDsInMemory: 40}}
@@ -776,40 +792,41 @@ func cutAmendment(t *testing.T, seed uint64) (carried bool, problem string) {
 	w.judge, w.key = testJudge(t)
 	s, err := Create(dir, w.o)
 	if err != nil {
-		return false, err.Error()
+		return false, false, err.Error()
 	}
 	w.s = s
 	w.deliver(append(messageBatch(0, 100, secret), messageBatch(5, 8, secret)...)...)
 	seqs := append(numbers(5, 30), numbers(102, 104)...)
 	d.mu.Lock()
-	d.left = rng.IntN(60)
+	d.left, d.lies = rng.IntN(60), lies
 	d.mu.Unlock()
 	_, amended := s.Amend(t.Context(), w.order(argus.KindWithdrawn, argus.GoneAll|argus.Withheld, seqs...))
+	cut = amended != nil
 	s.Close()
 	w.o.disk = d.cut()
 	if s, err = Open(dir, w.o); err != nil {
-		return false, err.Error()
+		return false, false, err.Error()
 	}
 	defer s.Close()
 	_, err = s.readSeal(2)
 	carried = err == nil
-	if amended == nil && !carried {
-		return carried, "an amendment that was carried out is gone"
+	if !cut && !carried {
+		return carried, cut, "an amendment that was carried out is gone"
 	}
 	for r, err := range s.From(t.Context(), 1) {
 		if err != nil {
-			return carried, err.Error()
+			return carried, cut, err.Error()
 		}
 		if r.Delivery == 1 && (r.Gone != 0) != (carried && slices.Contains(seqs, r.Seq)) {
-			return carried, fmt.Sprintf("sealed %v: record %d is gone as %d", carried, r.Seq, r.Gone)
+			return carried, cut, fmt.Sprintf("sealed %v: record %d is gone as %d", carried, r.Seq, r.Gone)
 		}
 	}
 	id, _ := secret(3 + 1).Identity()
 	found, err := s.Find(id)
 	if err != nil || (len(found) == 0) != carried {
-		return carried, fmt.Sprintf("sealed %v: the ids have %v, %v", carried, found, err)
+		return carried, cut, fmt.Sprintf("sealed %v: the ids have %v, %v", carried, found, err)
 	}
-	return carried, ""
+	return carried, cut, ""
 }
 
 func FuzzRewrittenBlock(f *testing.F) {
