@@ -120,9 +120,10 @@ func (r *Record) Valid() error {
 		return fmt.Errorf("a record of kind %s cannot be written by this version", r.Kind)
 	}
 	if r.Kind == KindMessage {
-		if err := r.Message.Valid(); err != nil {
-			return err
+		if !validText(r.Where.Path) {
+			return errors.New("the place of the message is not UTF-8")
 		}
+		return r.Message.Valid()
 	}
 	if err := r.sensible(); err != nil {
 		return err
@@ -453,7 +454,7 @@ func (c *Counts) Add(r *Record) {
 	if r.Gone&GoneStatement == 0 {
 		was = Was{Kind: r.Kind, Differing: r.Kind == KindMessage && r.Of != 0,
 			Locked: r.Kind == KindMessage && r.Message != nil && r.Message.State&StateLocked != 0}
-		if r.Message != nil {
+		if r.Kind == KindMessage && r.Message != nil {
 			was.Type = r.Message.Type
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/gofrs/flock"
 )
 
 // Disk is where files lie. The product has one, [OS].
@@ -23,6 +25,9 @@ type Disk interface {
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// SyncDir makes the names in a directory durable.
 	SyncDir(name string) error
+	// Lock locks an existing file against other processes, shared or exclusive,
+	// until unlock. held is false where another one holds it.
+	Lock(name string, exclusive bool) (unlock func() error, held bool, err error)
 }
 
 // File is an open file.
@@ -67,6 +72,17 @@ func (OS) SyncDir(name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// Lock implements [Disk].
+func (OS) Lock(name string, exclusive bool) (unlock func() error, held bool, err error) {
+	lock := flock.New(name, flock.SetFlag(os.O_RDONLY))
+	try := lock.TryRLock
+	if exclusive {
+		try = lock.TryLock
+	}
+	held, err = try()
+	return lock.Unlock, held, err
 }
 
 // Replace puts a whole file in place: after a crash there is the old one or the

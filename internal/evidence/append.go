@@ -19,6 +19,7 @@ import (
 // active segment; everybody else talks to it through requests.
 type writer struct {
 	requests chan *request
+	calls    chan func()
 	stop     chan struct{}
 	finished chan struct{}
 	commit   commit
@@ -56,6 +57,7 @@ const MaxRecord = maxRecordBytes / 2
 func (s *Store) startWriter() error {
 	w := &writer{
 		requests:   make(chan *request, 64),
+		calls:      make(chan func()),
 		stop:       make(chan struct{}),
 		finished:   make(chan struct{}),
 		deliveries: map[argus.DeliveryNumber]*openDelivery{},
@@ -67,7 +69,7 @@ func (s *Store) startWriter() error {
 	if err := s.disk.MkdirAll(s.path(idsDir)); err != nil {
 		return fmt.Errorf("open ids: %w", err)
 	}
-	if s.ids, err = openIDs(s.disk, s.path(idsDir), s.opt.IDsInMemory); err != nil && !errors.Is(err, argus.ErrDamaged) {
+	if s.ids, err = openIDs(s.disk, s.path(idsDir), s.opt.IDsInMemory); err != nil && !errors.Is(err, argus.ErrDamaged) && !errors.Is(err, errOtherIDs) {
 		// Damaged ids are derived and are built again; a disk that does not
 		// answer is another matter.
 		if !errors.Is(err, os.ErrNotExist) {
@@ -102,6 +104,10 @@ func (s *Store) startWriter() error {
 			s.writer = nil
 			return fmt.Errorf("open evidence: %w", err)
 		}
+	}
+	if err := s.finishAmendments(); err != nil {
+		s.writer = nil
+		return fmt.Errorf("open evidence: finish an amendment: %w", err)
 	}
 	go s.write(w)
 	return nil
@@ -186,12 +192,33 @@ func (s *Store) submit(ctx context.Context, q *request) error {
 	return nil
 }
 
+// call runs a function in the writer's goroutine, between batches. An error is, like
+// one of writing, the end of writing.
+func (s *Store) call(do func() error) error {
+	w := s.writer
+	done := make(chan error, 1)
+	call := func() {
+		if w.failed == nil {
+			w.failed = do()
+		}
+		done <- w.failed
+	}
+	select {
+	case w.calls <- call:
+		return <-done
+	case <-w.finished:
+		return errors.New("the store is closed")
+	}
+}
+
 func (s *Store) write(w *writer) {
 	defer close(w.finished)
 	for {
 		select {
 		case first := <-w.requests:
 			s.writeGroup(w, gather(w, first))
+		case call := <-w.calls:
+			call()
 		case <-w.stop:
 			// What was handed over before is written; nobody hands over more.
 			for {
@@ -301,7 +328,10 @@ func (s *Store) tryGroup(w *writer, group []*request) error {
 
 // acknowledge writes down, durably, up to where the store is promised.
 func (s *Store) acknowledge(seq uint64, offset int64) error {
-	c := commit{s.writer.commit.counter + 1, seq, uint32(s.closed + 1), uint32(offset)}
+	return s.writeCommit(commit{s.writer.commit.counter + 1, seq, uint32(s.closed + 1), uint32(offset), s.writer.commit.rewritings})
+}
+
+func (s *Store) writeCommit(c commit) error {
 	f, err := s.disk.OpenFile(s.path(commitName), os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -599,6 +629,9 @@ func (s *Store) encode(group []*request) error {
 			return s.commitment(seq)
 		}
 		at := sort.Search(len(all), func(i int) bool { return all[i].head.end() > seq })
+		if at == len(all) {
+			return argus.Hash{}, fmt.Errorf("%w: there is no such record", argus.ErrDamaged)
+		}
 		return all[at].proofs[seq-all[at].head.first].content, nil
 	}
 	if err := s.each(all, (*maker).makeContents); err != nil {
@@ -632,14 +665,19 @@ func (s *Store) each(all []*pending, step func(*maker, *pending) error) error {
 	return nil
 }
 
-// rotateIfFull closes the active segment when it is full and begins the next.
-// Any moment of it may be the last: what the manifest does not name yet is
-// dropped when the store is opened again.
+// rotateIfFull closes the active segment when it is full.
 func (s *Store) rotateIfFull() error {
-	active := s.segments[s.closed]
-	if active.size < s.opt.SegmentBytes {
+	if s.segments[s.closed].size < s.opt.SegmentBytes {
 		return nil
 	}
+	return s.rotate()
+}
+
+// rotate closes the active segment and begins the next.
+// Any moment of it may be the last: what the manifest does not name yet is
+// dropped when the store is opened again.
+func (s *Store) rotate() error {
+	active := s.segments[s.closed]
 	var own []blockRef
 	for i := len(s.blocks) - 1; i >= 0 && s.blocks[i].segment == uint32(s.closed+1); i-- {
 		own = s.blocks[i:]
@@ -653,15 +691,15 @@ func (s *Store) rotateIfFull() error {
 		return err
 	}
 	s.opt.Failpoint("rotate.before-next")
-	f, err := s.createSegment(s.closed+2, s.last+1)
+	next, err := s.createSegment(s.closed+2, s.last+1)
 	if err != nil {
 		return err
 	}
 	s.opt.Failpoint("rotate.before-manifest")
 	s.mu.Lock()
 	active.size += int64(len(footer))
-	s.segments = append(s.segments, newSegment(f, s.last+1, segmentHeader))
+	s.segments = append(s.segments, next)
 	s.closed++
 	s.mu.Unlock()
-	return s.writeManifest()
+	return s.writeManifest(s.segments[:s.closed])
 }

@@ -17,7 +17,8 @@ const (
 	blockMagic     = 0x324b4c42 // "BLK2"
 	blockHeader    = 64
 	flagBatchEnd   = 1
-	flagsKnown     = flagBatchEnd
+	flagRewritten  = 2 // a table of its records stands in the place of the seed
+	flagsKnown     = flagBatchEnd | flagRewritten
 	flagsSkippable = ^uint32(firstSkippable - 1)
 	seedBytes      = sha256.Size
 	saltBytes      = 16
@@ -58,8 +59,8 @@ type frame struct {
 type blockHead struct {
 	blockRef
 	flags      uint32
-	salts      uint32 // length of the seed
-	statements frame  // its checksum is over the seed, too
+	salts      uint32 // length of the seed, or of the table of records
+	statements frame  // its checksum is over the seed or the table, too
 	contents   frame  // of length 0 where no record has content
 }
 
@@ -121,7 +122,7 @@ func parseBlockHead(b []byte) (blockHead, error) {
 		return h, fmt.Errorf("%w: the block has the flags %#x, which this version does not know", argus.ErrNewer, h.flags)
 	case h.count == 0 || h.count > maxRecords:
 		return h, fmt.Errorf("%w: the block claims %d records", argus.ErrDamaged, h.count)
-	case h.salts != seedBytes:
+	case h.flags&flagRewritten == 0 && h.salts != seedBytes, h.salts > h.count*maxEntry:
 		return h, fmt.Errorf("%w: the block claims %d bytes of salts", argus.ErrDamaged, h.salts)
 	case max(h.statements.raw, h.statements.length, h.contents.raw, h.contents.length) > maxBlockBytes:
 		return h, fmt.Errorf("%w: the block claims %d and %d bytes, %d and %d decompressed", argus.ErrDamaged,
@@ -295,7 +296,7 @@ func (m *maker) makeStatements(p *pending, of func(seq uint64) (argus.Hash, erro
 			p.proofs[i].content = r.Content
 		}
 		m.split(r)
-		if p.proofs[i].statement, err = m.part(hashStatement, p.seed.salt(uint64(2*i)), &m.statement); err != nil {
+		if p.proofs[i].statement, err = m.part(hashStatement, p.seed.salt(uint64(2*i)), m.statement); err != nil {
 			return fmt.Errorf("encode record %d: %w", r.Seq, err)
 		}
 	}
@@ -316,6 +317,7 @@ func (m *maker) makeStatements(p *pending, of func(seq uint64) (argus.Hash, erro
 // block is a block that was read.
 type block struct {
 	seed       seed
+	entries    []entry // of a rewritten block, which has no seed
 	statements [][]byte
 	contents   [][]byte
 }
@@ -356,8 +358,12 @@ func (c *codec) openBlock(head *blockHead, body []byte) (*block, error) {
 		return nil, err
 	}
 	b := new(block)
-	copy(b.seed[:], body)
 	var err error
+	if head.flags&flagRewritten == 0 {
+		copy(b.seed[:], body)
+	} else if b.entries, err = parseEntries(body[:head.salts], int(head.count)); err != nil {
+		return nil, err
+	}
 	if b.statements, err = c.openFrame(head.statements, body[head.salts:head.split()], int(head.count)); err != nil {
 		return nil, err
 	}
@@ -408,22 +414,102 @@ func splitFrame(raw []byte, count int) ([][]byte, error) {
 
 // record returns record i of the block, but for its number and delivery.
 func (b *block) record(i int, hasher *argus.Hasher) (*argus.Record, error) {
-	return decodeRecord(b.statements[i], b.contents[i], hasher)
+	if b.entries == nil {
+		return decodeRecord(b.statements[i], b.contents[i], hasher)
+	}
+	e := &b.entries[i]
+	said := b.contents[i]
+	if e.gone&argus.GoneContent != 0 {
+		said = nil
+	}
+	if err := b.checkGone(i); err != nil {
+		return nil, err
+	}
+	if e.gone&argus.GoneStatement != 0 {
+		return &argus.Record{Gone: e.gone, Was: e.was}, nil
+	}
+	r, err := decodeRecord(b.statements[i], said, hasher)
+	if err != nil {
+		return nil, err
+	}
+	if r.Gone = e.gone; r.Kind == argus.KindMessage && e.gone&argus.GoneContent != 0 {
+		r.ID, r.Version = e.id, e.version
+	}
+	return r, nil
 }
 
-// proof recomputes what the leaf of record i is made of.
+// checkGone says whether something stands where a part of a record is gone.
+func (b *block) checkGone(i int) error {
+	gone := b.entries[i].gone
+	withheld := gone&argus.Withheld != 0
+	switch {
+	case gone&argus.GoneStatement != 0 && withheld == (len(b.statements[i]) == 0),
+		gone&argus.GoneContent != 0 && (withheld && gone&argus.GoneStatement == 0) == (len(b.contents[i]) == 0):
+		return fmt.Errorf("%w: of a record that is gone as %#x there are %d and %d bytes", argus.ErrDamaged, uint8(gone), len(b.statements[i]), len(b.contents[i]))
+	}
+	return nil
+}
+
+// clear returns the contents that can be read.
+func (b *block) clear() [][]byte {
+	if b.entries == nil {
+		return b.contents
+	}
+	said := make([][]byte, len(b.contents))
+	for i := range said {
+		if b.entries[i].gone&argus.GoneContent == 0 {
+			said[i] = b.contents[i]
+		}
+	}
+	return said
+}
+
+// kind returns the kind of record i, also where its statement is gone.
+func (b *block) kind(i int) argus.Kind {
+	if b.entries != nil && b.entries[i].gone&argus.GoneStatement != 0 {
+		return b.entries[i].was.Kind
+	}
+	return kindOf(b.statements[i])
+}
+
+// proof recomputes what the leaf of record i is made of, as far as it is there.
 func (b *block) proof(i int, r *argus.Record) proof {
-	p := proof{statement: b.salted(2*i, hashStatement, b.statements[i]), content: r.Content}
+	p := proof{content: r.Content}
+	if b.entries != nil && b.entries[i].gone&argus.GoneStatement != 0 {
+		p.statement = b.entries[i].statement
+		p.content = b.content(i)
+		return p
+	}
+	p.statement = b.salted(2*i, hashStatement, b.statements[i])
 	if r.Kind != argus.KindSighting {
 		p.content = b.content(i)
 	}
 	return p
 }
 
-// content is the commitment to the content of record i, which is no sighting.
-func (b *block) content(i int) argus.Hash { return b.salted(2*i+1, hashContent, b.contents[i]) }
+// content is the commitment to the content of record i, which is no sighting with a
+// statement.
+func (b *block) content(i int) argus.Hash {
+	if b.entries != nil && b.entries[i].gone&argus.GoneContent != 0 {
+		return b.entries[i].content
+	}
+	return b.salted(2*i+1, hashContent, b.contents[i])
+}
+
+// salt returns a salt of the block.
+func (b *block) salt(n int) (salt [saltBytes]byte) {
+	switch {
+	case b.entries == nil:
+		return b.seed.salt(uint64(n))
+	case n%2 == 0:
+		copy(salt[:], b.entries[n/2].statement[:])
+	default:
+		copy(salt[:], b.entries[n/2].content[:])
+	}
+	return salt
+}
 
 func (b *block) salted(n int, what byte, data []byte) argus.Hash {
 	var small [1 << 10]byte // most parts are, and cost no memory then
-	return salted(append(small[:saltedSpace], data...), what, b.seed.salt(uint64(n)))
+	return salted(append(small[:saltedSpace], data...), what, b.salt(n))
 }

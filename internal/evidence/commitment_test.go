@@ -153,6 +153,7 @@ func TestNotCanonical(t *testing.T) {
 	for name, tt := range map[string][2]string{
 		"a number written long":      {"a2010304a20163736b79141801", ""},
 		"an empty field":             {"a2010304a20163736b790c60", ""},
+		"what a message met":         {"a3010304a20163736b790461410b5000000000000000000000000000000001", ""},
 		"an empty content":           {"a2010304a10163736b79", "a0"},
 		"keys in another order":      {"a2010304a20461410163736b79", ""},
 		"an attachment that is none": {"a2010304a10163736b79", "a10380"},

@@ -55,7 +55,11 @@ func newOpenDelivery(d argus.DeliveryNumber) *openDelivery {
 // add counts a record and its leaf.
 func (d *openDelivery) add(r *argus.Record, p *proof) error {
 	s := &d.seal
-	switch r.Kind {
+	kind := r.Kind
+	if r.Gone&argus.GoneStatement != 0 {
+		kind = r.Was.Kind
+	}
+	switch kind {
 	case argus.KindOpening:
 		s.Opening = *r.Opening
 	case argus.KindOriginal, argus.KindDerived:
@@ -63,6 +67,9 @@ func (d *openDelivery) add(r *argus.Record, p *proof) error {
 			return err
 		}
 	case argus.KindMessage, argus.KindSighting:
+		if r.Message == nil {
+			break // it is gone
+		}
 		if sent := r.Message.Sent; sent.Known() {
 			if !s.First.Known() || sent.Micros < s.First.Micros {
 				s.First = sent

@@ -25,6 +25,7 @@ type (
 type counted struct {
 	file
 	users atomic.Int32
+	after func() error // what to do once it is closed, or nil
 }
 
 func (c *counted) open(f file) {
@@ -40,7 +41,11 @@ func (c *counted) release() error {
 	if c.users.Add(-1) > 0 {
 		return nil
 	}
-	return c.Close()
+	err := c.Close()
+	if c.after != nil {
+		err = errors.Join(err, c.after())
+	}
+	return err
 }
 
 // smallFile is the most that readFile reads: the hashes of a delivery of 2^31

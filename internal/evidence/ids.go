@@ -25,7 +25,7 @@ type ids struct {
 	// limit is how many entries gather in memory before they go out.
 	limit int
 
-	mu      sync.RWMutex // for runs, memory, older
+	mu      sync.RWMutex // for runs, memory, older, closed
 	runs    []*run       // oldest first
 	memory  *idTable
 	older   *idTable // on its way out, or nil
@@ -33,7 +33,14 @@ type ids struct {
 	next    uint64   // number of the next run file
 	done    chan struct{}
 	failed  error // of the background
+	closed  bool
 }
+
+// errOtherIDs says that the ids have to be built again.
+var errOtherIDs = errors.New("another version of Argus wrote the ids")
+
+// errIDsClosed says that an amendment came: the ids have to be opened again.
+var errIDsClosed = errors.New("the ids were closed meanwhile")
 
 // idTable is the entries in memory.
 type idTable struct {
@@ -130,6 +137,9 @@ func (x *ids) readManifest() (names []string, err error) {
 		return nil, fmt.Errorf("open ids: %w", err)
 	}
 	body, err := checkedText(data, idsManifestHead)
+	if err != nil && !errors.Is(err, argus.ErrDamaged) {
+		return nil, fmt.Errorf("open ids: %w", errOtherIDs)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open ids: manifest: %w", err)
 	}
@@ -191,12 +201,16 @@ type lookup struct {
 	// older and memory are the tables that the runs do not have yet.
 	older, memory *idTable
 	may           []uint64 // by run, a bit each of the first 64
+	gone          bool     // the ids were closed before it began
 }
 
 // hold returns a lookup whose runs stay open until it ends.
 func (x *ids) hold() *lookup {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
+	if x.closed {
+		return &lookup{ids: x, gone: true}
+	}
 	for _, r := range x.runs {
 		r.f.hold()
 	}
@@ -223,6 +237,9 @@ func (l *lookup) end() {
 // find returns the entries of an id in the order of their records.
 func (l *lookup) find(i int) ([]Entry, error) {
 	var found []Entry
+	if l.gone {
+		return nil, errIDsClosed
+	}
 	l.mu.RLock()
 	found = l.memory.find(found, l.of[i])
 	found = l.older.find(found, l.of[i])
@@ -246,6 +263,9 @@ func (l *lookup) find(i int) ([]Entry, error) {
 func (x *ids) between(from, to argus.ID, limit int) ([]argus.ID, error) {
 	l := x.hold()
 	defer l.end()
+	if l.gone {
+		return nil, errIDsClosed
+	}
 	var found []argus.ID
 	x.mu.RLock()
 	for _, t := range []*idTable{l.memory, l.older} {
@@ -368,6 +388,67 @@ func (x *ids) merge() error {
 	}
 }
 
+// amend puts other entries, or none, in the place of those of records that changed.
+// Only one goroutine adds and amends.
+func (x *ids) amend(changed map[uint64]bool, entries []Entry) error {
+	if err := x.spill(); err != nil {
+		return err
+	}
+	if err := x.wait(); err != nil {
+		return err
+	}
+	slices.SortFunc(entries, compareEntries)
+	runs := slices.Clone(x.runs)
+	var old []*run
+	for i, r := range runs {
+		touched := false
+		for seq := range changed {
+			touched = touched || r.first <= seq && seq <= r.last
+		}
+		if !touched {
+			continue
+		}
+		own := slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Seq < r.first || e.Seq > r.last })
+		amended := func(yield func(Entry, error) bool) {
+			rest := own
+			for e, err := range r.all() {
+				for err == nil && len(rest) > 0 && compareEntries(rest[0], e) <= 0 {
+					if !yield(rest[0], nil) {
+						return
+					}
+					rest = rest[1:]
+				}
+				if (err != nil || !changed[e.Seq]) && !yield(e, err) {
+					return
+				}
+			}
+			for _, e := range rest {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+		count := uint64(0)
+		for _, err := range amended {
+			if err != nil {
+				return err
+			}
+			count++
+		}
+		next, err := writeRun(x.disk, x.dir, x.next, r.level, r.first, r.last, count, amended)
+		if err != nil {
+			return err
+		}
+		x.next++
+		runs[i] = next
+		old = append(old, r)
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return x.replace(runs, old)
+}
+
 // replace makes runs the runs, durably, and drops old ones.
 func (x *ids) replace(runs, drop []*run) error {
 	if err := x.writeManifest(runs); err != nil {
@@ -394,6 +475,9 @@ func (x *ids) close(flush bool) error {
 		err = x.spill()
 	}
 	err = errors.Join(err, x.wait())
+	x.mu.Lock()
+	x.closed = true
+	x.mu.Unlock()
 	for _, r := range x.runs {
 		err = errors.Join(err, r.f.release())
 	}

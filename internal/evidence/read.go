@@ -59,7 +59,7 @@ func (s *Store) read(at located, seq uint64) (*argus.Record, error) {
 
 // Whole returns the message as the copy that a record holds says it: of a
 // sighting, what the copy states itself together with the content that it shares.
-// The error is ErrNotFound for a record that is no message.
+// The error is ErrNotFound for a record that is no message, or none any more.
 func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
 	r, err := s.Get(ctx, seq)
 	if err != nil {
@@ -72,13 +72,19 @@ func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
 		return r.Message, nil
 	}
 	of, err := s.Get(ctx, r.Of)
-	if errors.Is(err, argus.ErrNotFound) || err == nil && (of.Kind != argus.KindMessage || of.Version != r.Version) {
-		return nil, fmt.Errorf("read the message of record %d: %w: it is a sighting of record %d, which does not hold its content", seq, argus.ErrDamaged, r.Of)
+	var said *argus.Message
+	switch {
+	case err == nil && of.Kind == argus.KindMessage && of.Gone == 0 && of.Version == r.Version:
+		said = of.Message
+	case err == nil && of.Gone&argus.GoneStatement != 0:
+		said, err = s.said(r.Of)
+	case err == nil || errors.Is(err, argus.ErrNotFound):
+		err = fmt.Errorf("%w: it does not hold the message", argus.ErrDamaged)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the content of record %d in record %d: %w", seq, r.Of, err)
 	}
-	return r.Message.Join(of.Message), nil
+	return r.Message.Join(said), nil
 }
 
 // recentAt returns a record that is still decoded in memory. The caller holds mu.
@@ -108,10 +114,35 @@ func (s *Store) commitment(seq uint64) (argus.Hash, error) {
 		return argus.Hash{}, err
 	}
 	i := int(seq - at.first)
-	if kind := kindOf(b.statements[i]); kind != argus.KindMessage {
+	if kind := b.kind(i); kind != argus.KindMessage {
 		return argus.Hash{}, fmt.Errorf("%w: it is of kind %s", argus.ErrDamaged, kind)
 	}
 	return b.content(i), nil
+}
+
+// said returns a message with nothing but the content of a record whose statement
+// may be gone.
+func (s *Store) said(seq uint64) (*argus.Message, error) {
+	s.mu.RLock()
+	at, err := s.locate(seq)
+	s.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	defer at.release()
+	b, err := s.readBlock(at.blockRef, at.segment)
+	if err != nil {
+		return nil, err
+	}
+	i := int(seq - at.first)
+	if kind := b.kind(i); kind != argus.KindMessage || b.entries != nil && b.entries[i].gone&argus.GoneContent != 0 {
+		return nil, fmt.Errorf("%w: a record of kind %s without a content", argus.ErrDamaged, kind)
+	}
+	var c content
+	if len(b.contents[i]) > 0 {
+		err = decodePart(b.contents[i], &c)
+	}
+	return &argus.Message{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}, err
 }
 
 // located is a block with its segment, which whoever was given it lets go of.
@@ -160,7 +191,7 @@ func (s *Store) readBlock(ref blockRef, seg *segment) (*block, error) {
 	b, err := s.readBlockAt(ref, seg)
 	if err != nil {
 		return nil, fmt.Errorf("%s at offset %d, records %d to %d of delivery %s: %w",
-			segmentName(int(ref.segment)), ref.offset, ref.first, ref.end()-1, ref.delivery, err)
+			seg.name, ref.offset, ref.first, ref.end()-1, ref.delivery, err)
 	}
 	s.cache.put(key, b)
 	return b, nil
@@ -314,7 +345,7 @@ func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, err
 			}
 			for i, data := range said {
 				if at := ref.first + uint64(i); at < seq || len(data) == 0 {
-					continue
+					continue // it has none, or none any more
 				}
 				var c content
 				if err := decodePart(data, &c); err != nil {
@@ -353,7 +384,7 @@ func (s *Store) nextContents(ctx context.Context, seq uint64) (ref blockRef, sai
 	}
 	defer at.release()
 	if b := s.cache.get(cacheKey{at.segment, at.first}); b != nil {
-		return at.blockRef, b.contents, nil
+		return at.blockRef, b.clear(), nil
 	}
 	head := make([]byte, blockHeader)
 	if _, err := at.segment.ReadAt(head, int64(at.offset)); err != nil {
@@ -362,6 +393,13 @@ func (s *Store) nextContents(ctx context.Context, seq uint64) (ref blockRef, sai
 	h, err := headOf(at.blockRef, head)
 	if err != nil {
 		return ref, nil, err
+	}
+	if h.flags&flagRewritten != 0 {
+		b, err := s.readBlock(at.blockRef, at.segment)
+		if err != nil {
+			return ref, nil, err
+		}
+		return at.blockRef, b.clear(), nil
 	}
 	data := make([]byte, h.contents.length)
 	if _, err := at.segment.ReadAt(data, int64(at.offset)+blockHeader+h.split()); err != nil && len(data) > 0 {
@@ -378,11 +416,11 @@ func (s *Store) nextContents(ctx context.Context, seq uint64) (ref blockRef, sai
 // copies that differ, the sightings. None is no error. An entry that has Met is of
 // another message, which its record names.
 func (s *Store) Find(id argus.ID) ([]Entry, error) {
-	x, err := s.currentIDs()
-	if err != nil {
-		return nil, err
-	}
-	found, err := x.find(id)
+	var found []Entry
+	err := s.withIDs(func(x *ids) (err error) {
+		found, err = x.find(id)
+		return err
+	})
 	// A writer may have written ids of records that a reader does not see yet.
 	last := s.Last()
 	return slices.DeleteFunc(found, func(e Entry) bool { return e.Seq > last }), err
@@ -395,11 +433,38 @@ func (s *Store) FindPrefix(digits string, limit int) ([]argus.ID, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := s.currentIDs()
-	if err != nil {
-		return nil, err
+	var found []argus.ID
+	err = s.withIDs(func(x *ids) (err error) {
+		found, err = x.between(from, to, limit)
+		return err
+	})
+	return found, err
+}
+
+// withIDs asks the ids, and once more if an amendment had them opened again.
+func (s *Store) withIDs(ask func(*ids) error) error {
+	for {
+		x, err := s.currentIDs()
+		if err == nil {
+			err = ask(x)
+		}
+		if !errors.Is(err, errIDsClosed) {
+			return err
+		}
 	}
-	return x.between(from, to, limit)
+}
+
+// forgetIDs has a reader open the ids again: those of records that are gone have
+// gone.
+func (s *Store) forgetIDs() error {
+	s.idsMu.Lock()
+	defer s.idsMu.Unlock()
+	if s.ids == nil {
+		return nil
+	}
+	err := s.ids.close(false)
+	s.ids = nil
+	return err
 }
 
 func prefixRange(digits string) (from, to argus.ID, err error) {
@@ -527,4 +592,16 @@ func (c *blockCache) clear() {
 	defer c.mu.Unlock()
 	c.items, c.size = nil, 0
 	c.order.Init()
+}
+
+// drop forgets the blocks of a file.
+func (c *blockCache) drop(seg *segment) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.items {
+		if key.segment == seg {
+			c.size -= c.order.Remove(e).(*cachedBlock).size
+			delete(c.items, key)
+		}
+	}
 }

@@ -107,6 +107,84 @@ func TestIDsFolderMayBeDeleted(t *testing.T) {
 	}
 }
 
+// Ids of another version are built again, and are no damage.
+func TestIDsOfAnotherVersion(t *testing.T) {
+	for _, version := range []string{"1", "3"} {
+		s, dir := createTest(t, Options{})
+		d := begin(t, s)
+		if err := errors.Join(s.Append(t.Context(), d, testBatch(0, 50)), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		other := sealText([]byte("argus ids " + version + "\n00000009.ids\n"))
+		if err := os.WriteFile(filepath.Join(dir, idsDir, "manifest"), other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		damage, notes, _ := verifyAll(t, dir, nil)
+		if len(damage) != 0 || !slices.ContainsFunc(notes, func(f Finding) bool { return f.File == idsDir }) {
+			t.Errorf("version %s: damage %+v, notes %+v", version, damage, notes)
+		}
+		for _, o := range []Options{{ReadOnly: true}, {}} {
+			s := openTest(t, dir, o)
+			id, _ := testMessage(7).Identity()
+			if found, err := s.Find(id); err != nil || len(found) != 1 {
+				t.Errorf("version %s: found %v, %v", version, found, err)
+			}
+		}
+	}
+}
+
+// A segment, a block or a manifest of a newer Argus is newer and not damaged, and a
+// flipped byte is damaged and not newer.
+func TestNewerFiles(t *testing.T) {
+	mend := func(b []byte) { binary.LittleEndian.PutUint32(b[len(b)-4:], checksum(b[:len(b)-4])) }
+	for name, tt := range map[string]struct {
+		file string
+		harm func(data []byte) []byte
+		want error
+	}{
+		"a segment of version 3":        {segmentName(1), func(d []byte) []byte { d[7] = '3'; mend(d[:32]); return d }, argus.ErrNewer},
+		"a segment with a flipped bit":  {segmentName(1), func(d []byte) []byte { d[7] ^= 1; return d }, argus.ErrDamaged},
+		"a block of version 3":          {segmentName(1), func(d []byte) []byte { d[35] = '3'; mend(d[32:96]); return d }, argus.ErrNewer},
+		"a block with a flipped bit":    {segmentName(1), func(d []byte) []byte { d[35] ^= 1; return d }, argus.ErrDamaged},
+		"a block with a flag":           {segmentName(1), func(d []byte) []byte { d[36] |= 32; mend(d[32:96]); return d }, argus.ErrNewer},
+		"a flag that may be skipped":    {segmentName(1), func(d []byte) []byte { d[36] |= 64; mend(d[32:96]); return d }, nil},
+		"a manifest of version 3":       {manifestName, func([]byte) []byte { return sealText([]byte("argus evidence 3\n")) }, argus.ErrNewer},
+		"a manifest with a flipped bit": {manifestName, func(d []byte) []byte { d[15] ^= 1; return d }, argus.ErrDamaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, dir := createTest(t, Options{})
+			d := begin(t, s)
+			if err := errors.Join(s.Append(t.Context(), d, testBatch(0, 50)), s.Close()); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, filepath.FromSlash(tt.file))
+			data, err := os.ReadFile(file)
+			if err == nil {
+				err = os.WriteFile(file, tt.harm(data), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err = Open(dir, Options{ReadOnly: true})
+			if err == nil {
+				defer s.Close()
+				for _, e := range s.From(t.Context(), 1) {
+					err = e
+				}
+			}
+			if !errors.Is(err, tt.want) || tt.want != nil && errors.Is(err, argus.ErrNewer) == errors.Is(err, argus.ErrDamaged) {
+				t.Errorf("reading: %v, want %v", err, tt.want)
+			}
+			damage, _, _ := verifyAll(t, dir, nil)
+			newer := slices.ContainsFunc(damage, func(f Finding) bool { return f.Newer })
+			broken := slices.ContainsFunc(damage, func(f Finding) bool { return !f.Newer })
+			if newer != errors.Is(tt.want, argus.ErrNewer) || broken != errors.Is(tt.want, argus.ErrDamaged) {
+				t.Errorf("verify: %+v", damage)
+			}
+		})
+	}
+}
+
 // A copy of a store that was made while it was written to can hold ids of
 // records that it does not have. No message may be taken for known by them.
 func TestIDsAheadOfTheRecords(t *testing.T) {
@@ -297,7 +375,7 @@ func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries ma
 		}
 	}
 	slots := make([]byte, 2*commitSlot)
-	copy(slots[commitSlot:], commit{1, next - 1, 1, uint32(len(out))}.bytes())
+	copy(slots[commitSlot:], commit{counter: 1, seq: next - 1, segment: 1, offset: uint32(len(out))}.bytes())
 	ids := sealText([]byte(idsManifestHead))
 	for name, data := range map[string][]byte{segmentName(1): out, commitName: slots, idsDir + "/manifest": ids} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {

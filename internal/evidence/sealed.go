@@ -98,7 +98,7 @@ func SealRecord(r *argus.Record, why string, to *Judge, key []byte) (*argus.Reco
 	}
 	var p splitter
 	p.split(r)
-	statement, err := partEncoding.Marshal(&p.statement)
+	statement, err := partEncoding.Marshal(p.statement)
 	if err != nil {
 		return nil, fmt.Errorf("seal a record: %w", err)
 	}

@@ -94,19 +94,27 @@ func TestSlowReads(t *testing.T) {
 	for d.reads.Load() < 5 {
 		time.Sleep(time.Millisecond)
 	}
+	late := 0
 	for n := range 10 {
 		batch := strangers(s, 10_000+100*n, 5) // too few for a run of ids, whose merging reads
 		started := time.Now()
 		if err := s.Append(t.Context(), delivery, batch); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(started); took > 50*time.Millisecond {
+		took := time.Since(started)
+		if took > 250*time.Millisecond {
 			t.Errorf("append %d took %v beside slow readers", n, took)
+		}
+		if took > 50*time.Millisecond {
+			late++ // the disk itself can be busy
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	close(stop)
 	readers.Wait()
+	if late > 2 {
+		t.Errorf("%d of 10 appends took more than 50 ms", late)
+	}
 	if d.reads.Load() < 6 {
 		t.Errorf("the readers read %d times: the test proves nothing", d.reads.Load())
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -96,30 +97,31 @@ type Store struct {
 	recentBytes int             // about what they take
 	damage      error           // why records up to promised are not all there
 	promised    uint64          // what the commit file says was acknowledged
+	rewritings  uint32          // how many amendments the segments show
 	grown       chan struct{}   // closed when last moves
+
+	retired map[string]*segment // replaced and still read in this process
 
 	refreshing sync.Mutex // one Refresh at a time
 
 	idsMu sync.Mutex // for opening and catching up ids when read-only
 	ids   *ids
 
-	originals *original.Store
-	writer    *writer // nil when read-only
-	closing   sync.Once
-	closeErr  error
+	originals  *original.Store
+	amending   sync.Mutex // one Amend at a time
+	unfinished bool       // an amendment is sealed and not carried out
+	writer     *writer    // nil when read-only
+	closing    sync.Once
+	closeErr   error
 }
 
 // segment is an open segment file.
 type segment struct {
 	counted
-	first uint64
-	size  int64 // committed bytes
-}
-
-func newSegment(f file, first uint64, size int64) *segment {
-	seg := &segment{first: first, size: size}
-	seg.open(f)
-	return seg
+	name       string
+	generation int // how often it was rewritten
+	first      uint64
+	size       int64 // committed bytes
 }
 
 // The files of a store.
@@ -136,7 +138,26 @@ const (
 	commitSlot   = 32
 )
 
-func segmentName(number int) string { return fmt.Sprintf("evidence/%08d.seg", number) }
+func segmentName(number int) string { return segmentFile(number, 0) }
+
+// segmentFile is where a segment lies that was rewritten so often.
+func segmentFile(number, generation int) string {
+	if generation == 0 {
+		return fmt.Sprintf("%s/%08d.seg", evidenceDir, number)
+	}
+	return fmt.Sprintf("%s/%08d-%d.seg", evidenceDir, number, generation)
+}
+
+// parseSegmentFile is the reverse of segmentFile, for a name in its folder.
+func parseSegmentFile(base string) (number, generation int, ok bool) {
+	name, _ := strings.CutSuffix(base, ".seg")
+	digits, suffix, rewritten := strings.Cut(name, "-")
+	number, err := strconv.Atoi(digits)
+	if err == nil && rewritten {
+		generation, err = strconv.Atoi(suffix)
+	}
+	return number, generation, err == nil && segmentFile(number, generation) == evidenceDir+"/"+base
+}
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
@@ -152,17 +173,17 @@ func Create(dir string, o Options) (*Store, error) {
 	if _, err := s.disk.OpenFile(s.path(manifestName), os.O_RDONLY, 0); err == nil {
 		return nil, fmt.Errorf("create evidence: %s has evidence already", dir)
 	}
-	f, err := s.createSegment(1, 1)
+	first, err := s.createSegment(1, 1)
 	if err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
-	if err := f.Close(); err != nil {
+	if err := first.release(); err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
 	if err := writeFile(s.disk, s.path(commitName), make([]byte, 2*commitSlot)); err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
-	if err := s.writeManifest(); err != nil {
+	if err := s.writeManifest(nil); err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
 	if err := s.disk.SyncDir(dir); err != nil {
@@ -171,7 +192,7 @@ func Create(dir string, o Options) (*Store, error) {
 	return Open(dir, o)
 }
 
-func (s *Store) createSegment(number int, first uint64) (file, error) {
+func (s *Store) createSegment(number int, first uint64) (*segment, error) {
 	f, err := s.disk.OpenFile(s.path(segmentName(number)), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -183,21 +204,24 @@ func (s *Store) createSegment(number int, first uint64) (file, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return f, nil
+	seg := &segment{name: segmentName(number), first: first, size: segmentHeader}
+	seg.open(f)
+	return seg, nil
 }
 
 // writeManifest names the closed segments; the active one follows them.
-func (s *Store) writeManifest() error {
+func (s *Store) writeManifest(closed []*segment) error {
 	text := []byte(manifestHead)
-	for i, seg := range s.segments[:s.closed] {
-		text = fmt.Appendf(text, "segment %d first %d bytes %d\n", i+1, seg.first, seg.size)
+	for i, seg := range closed {
+		text = fmt.Appendf(text, "segment %d generation %d first %d bytes %d\n", i+1, seg.generation, seg.first, seg.size)
 	}
 	return writeFile(s.disk, s.path(manifestName), sealText(text))
 }
 
 type manifestSegment struct {
-	first uint64
-	size  int64
+	generation int
+	first      uint64
+	size       int64
 }
 
 func (s *Store) readManifest() ([]manifestSegment, error) {
@@ -213,7 +237,7 @@ func (s *Store) readManifest() ([]manifestSegment, error) {
 	for line := range strings.Lines(body) {
 		var number int
 		var m manifestSegment
-		if _, err := fmt.Sscanf(line, "segment %d first %d bytes %d\n", &number, &m.first, &m.size); err != nil || number != len(list)+1 {
+		if _, err := fmt.Sscanf(line, "segment %d generation %d first %d bytes %d\n", &number, &m.generation, &m.first, &m.size); err != nil || number != len(list)+1 {
 			return nil, fmt.Errorf("%w: line %q", argus.ErrDamaged, line)
 		}
 		list = append(list, m)
@@ -228,6 +252,8 @@ type commit struct {
 	seq     uint64
 	segment uint32
 	offset  uint32
+	// rewritings counts the amendments that were carried out.
+	rewritings uint32
 }
 
 func (c commit) bytes() []byte {
@@ -235,7 +261,7 @@ func (c commit) bytes() []byte {
 	b = binary.LittleEndian.AppendUint64(b, c.seq)
 	b = binary.LittleEndian.AppendUint32(b, c.segment)
 	b = binary.LittleEndian.AppendUint32(b, c.offset)
-	b = append(b, make([]byte, 4)...)
+	b = binary.LittleEndian.AppendUint32(b, c.rewritings)
 	return binary.LittleEndian.AppendUint32(b, checksum(b))
 }
 
@@ -256,7 +282,8 @@ func parseCommit(data []byte) (newest commit, torn []int, err error) {
 			torn = append(torn, i)
 			continue
 		}
-		c := commit{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint32(b[16:]), binary.LittleEndian.Uint32(b[20:])}
+		c := commit{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint32(b[16:]),
+			binary.LittleEndian.Uint32(b[20:]), binary.LittleEndian.Uint32(b[24:])}
 		if c.counter > newest.counter {
 			newest = c
 		}
@@ -310,7 +337,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 			return nil, fmt.Errorf("open evidence: the store is %w", argus.ErrLocked)
 		}
 	}
-	if err := s.load(); err != nil {
+	if err := s.loadWhole(); err != nil {
 		return nil, err
 	}
 	if o.ReadOnly {
@@ -351,6 +378,34 @@ func (s *Store) closeFiles() error {
 	return err
 }
 
+// errReplaced says that a file that the manifest named has gone since: an amendment
+// put another one in its place.
+var errReplaced = errors.New("the file was replaced meanwhile")
+
+// loadWhole loads the store as one moment shows it, while another process may be
+// replacing segments.
+func (s *Store) loadWhole() error {
+	for try := 0; ; try++ {
+		err := s.load()
+		if !errors.Is(err, errReplaced) || try == 5 {
+			return err
+		}
+		if err := s.closeSegments(); err != nil {
+			return err
+		}
+	}
+}
+
+// closeSegments lets go of what load opened.
+func (s *Store) closeSegments() error {
+	var err error
+	for _, seg := range s.segments {
+		err = errors.Join(err, seg.release())
+	}
+	s.segments, s.blocks, s.closed, s.last, s.damage = nil, nil, 0, 0, nil
+	return err
+}
+
 // load opens the segments and builds the table of blocks.
 func (s *Store) load() error {
 	// The commit file comes first: what it promises, the rest must hold, and
@@ -363,7 +418,7 @@ func (s *Store) load() error {
 	if err != nil {
 		return fmt.Errorf("open evidence: %s: %w", manifestName, err)
 	}
-	s.promised = promise.seq
+	s.promised, s.rewritings = promise.seq, promise.rewritings
 	for i, m := range closed {
 		if err := s.loadClosed(i+1, m); err != nil {
 			return err
@@ -372,41 +427,64 @@ func (s *Store) load() error {
 	return s.loadActive(promise)
 }
 
-func (s *Store) openSegment(number int) (file, int64, error) {
+// openSegment opens the file of a segment. A reader shares a lock on it, by which a
+// writer knows that it is still being read after it was replaced.
+func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 	flag := os.O_RDWR
 	if s.opt.ReadOnly {
 		flag = os.O_RDONLY
 	}
-	f, err := s.disk.OpenFile(s.path(segmentName(number)), flag, 0)
+	seg := &segment{name: segmentFile(number, generation), generation: generation}
+	f, err := s.disk.OpenFile(s.path(seg.name), flag, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fmt.Errorf("open evidence: %w: %s is missing", argus.ErrDamaged, segmentName(number))
+		return nil, 0, s.missing(seg.name, number, generation)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("open evidence: %w", err)
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
+	if s.opt.ReadOnly {
+		unlock, held, err := s.disk.Lock(s.path(seg.name), false)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !held {
+			return nil, 0, errors.Join(s.missing(seg.name, number, generation), f.Close())
+		}
+		if err == nil { // else the file system has no locks; it can be read all the same
+			seg.after = unlock
+		}
 	}
-	return f, info.Size(), nil
+	info, err := f.Stat()
+	seg.open(f)
+	if err != nil {
+		return nil, 0, errors.Join(err, seg.release())
+	}
+	return seg, info.Size(), nil
+}
+
+// missing is the error about a segment that is not there: damage, or another file
+// is in its place by now.
+func (s *Store) missing(name string, number, generation int) error {
+	if now, err := s.readManifest(); err == nil && number <= len(now) && now[number-1].generation > generation {
+		return fmt.Errorf("open evidence: %s: %w", name, errReplaced)
+	}
+	return fmt.Errorf("open evidence: %w: %s is missing", argus.ErrDamaged, name)
 }
 
 func (s *Store) loadClosed(number int, m manifestSegment) error {
-	f, size, err := s.openSegment(number)
+	seg, size, err := s.openSegment(number, m.generation)
 	if err != nil {
 		return err
 	}
-	s.segments = append(s.segments, newSegment(f, m.first, m.size))
+	seg.first, seg.size = m.first, m.size
+	s.segments = append(s.segments, seg)
 	s.closed = number
-	blocks, err := readFooter(f, uint32(number), size)
+	blocks, err := readFooter(seg, uint32(number), size)
 	if err != nil || size != m.size {
 		// The table is a convenience; the headers of the blocks say the same.
-		scan := scanSegment(f, number, size, false)
+		scan := scanSegment(seg, number, size, false)
 		blocks = scan.blocks
 	}
 	for _, b := range blocks {
 		if b.first != s.last+1 {
-			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", segmentName(number), argus.ErrDamaged, b.first, s.last))
+			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", seg.name, argus.ErrDamaged, b.first, s.last))
 			// What can be found beyond the hole is kept: the table stays sorted.
 			if b.first <= s.last {
 				continue
@@ -449,7 +527,7 @@ func (s *Store) noteDamage(err error) {
 // loadActive reads the segment that is being written to.
 func (s *Store) loadActive(promise commit) error {
 	number := s.closed + 1
-	f, size, err := s.openSegment(number)
+	f, size, err := s.openSegment(number, 0)
 	if err != nil {
 		return err
 	}
@@ -459,7 +537,8 @@ func (s *Store) loadActive(promise commit) error {
 		size = min(size, segmentHeader)
 	}
 	scan := scanSegment(f, number, size, !s.opt.ReadOnly)
-	s.segments = append(s.segments, newSegment(f, s.last+1, scan.end))
+	f.first, f.size = s.last+1, scan.end
+	s.segments = append(s.segments, f)
 	for _, b := range scan.blocks {
 		if b.first != s.last+1 {
 			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", segmentName(number), argus.ErrDamaged, b.first, s.last))
@@ -608,10 +687,10 @@ func (s *Store) Refresh() error {
 	if err != nil {
 		return err
 	}
-	if promise.seq <= s.promised {
+	if promise.seq <= s.promised && promise.rewritings == s.rewritings {
 		return nil
 	}
-	if s.damage == nil && int(promise.segment) == s.closed+1 {
+	if s.damage == nil && promise.rewritings == s.rewritings && int(promise.segment) == s.closed+1 {
 		if blocks, ok := s.extend(promise); ok {
 			s.show(func() {
 				s.blocks = append(s.blocks, blocks...)
@@ -622,15 +701,16 @@ func (s *Store) Refresh() error {
 	}
 	// What is there stays until all of the new is read.
 	fresh := &Store{opt: s.opt, dir: s.dir, disk: s.disk}
-	if err := fresh.load(); err != nil {
+	if err := fresh.loadWhole(); err != nil {
 		return errors.Join(err, fresh.closeFiles())
 	}
 	old := Store{segments: s.segments}
 	s.show(func() {
 		s.segments, s.blocks, s.closed, s.last, s.promised, s.damage = fresh.segments, fresh.blocks, fresh.closed, fresh.last, fresh.promised, fresh.damage
+		s.rewritings = fresh.rewritings
 	})
 	s.cache.clear()
-	if err := old.closeFiles(); err != nil {
+	if err := errors.Join(old.closeFiles(), s.forgetIDs()); err != nil {
 		return fmt.Errorf("refresh evidence: %w", err)
 	}
 	return nil

@@ -68,27 +68,59 @@ type Verified struct {
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
 	v := &verifier{
 		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
-		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, seed: maphash.MakeSeed(),
+		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, lost: map[uint64]bool{}, rewritten: map[uint64]rewritten{}, seed: maphash.MakeSeed(),
 	}
 	var err error
 	if v.codec, err = newCodec(); err != nil {
 		return nil, err
 	}
-	// Another process may be writing. Its seals come before all else: what they
-	// close is there. The ids come next: their runs may be replaced.
-	if entries, err := v.disk.ReadDir(v.path(deliveryDir)); err == nil { // else strays tells
-		for _, e := range entries {
-			v.sealed[deliveryDir+"/"+e.Name()] = true
-		}
-	}
-	v.ids, v.idsErr = openIDs(v.disk, v.path(idsDir), 1)
-	defer func() { _ = v.ids.close(false) }()
-	for _, step := range []func() error{v.segments, v.checkIDs, v.seals, v.checkOriginals, v.strays} {
+	defer v.letGo()
+	v.hold()
+	for _, step := range []func() error{v.segments, v.checkIDs, v.seals, v.amendments, v.checkOriginals, v.strays} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("verify evidence: %w", err)
 		}
 	}
 	return &v.result, nil
+}
+
+// hold takes what the verifier reads as one moment shows it. Another process may be
+// writing. Its seals come before what was acknowledged: what they close is there. The
+// manifest comes before its seals: what an amendment did, a seal says. It comes once
+// more at the end, to be the same; and the files that it names stay open, so that they
+// are not removed. The ids are opened between: their runs may be replaced.
+func (v *verifier) hold() {
+	for range 10 {
+		before, err := readFile(v.disk, v.path(manifestName))
+		if entries, err := v.disk.ReadDir(v.path(deliveryDir)); err == nil { // else strays tells
+			for _, e := range entries {
+				v.sealed[deliveryDir+"/"+e.Name()] = true
+			}
+		}
+		v.ids, v.idsErr = openIDs(v.disk, v.path(idsDir), 1)
+		v.commit, v.commitErr = readFile(v.disk, v.path(commitName))
+		closed, unreadable := (&Store{dir: v.dir, disk: v.disk}).readManifest()
+		for i, m := range closed {
+			name := v.path(segmentFile(i+1, m.generation))
+			if unlock, held, err := v.disk.Lock(name, false); err == nil && held {
+				v.held = append(v.held, unlock)
+			}
+		}
+		after, again := readFile(v.disk, v.path(manifestName))
+		if err != nil || unreadable != nil || again != nil || bytes.Equal(before, after) {
+			return
+		}
+		v.letGo()
+		clear(v.sealed)
+	}
+}
+
+func (v *verifier) letGo() {
+	_ = v.ids.close(false)
+	for _, unlock := range v.held {
+		_ = unlock() // it was only read
+	}
+	v.held = nil
 }
 
 type verifier struct {
@@ -105,6 +137,9 @@ type verifier struct {
 	deliveries map[argus.DeliveryNumber]*verifiedDelivery
 	originals  map[argus.FileName]claim // by the first record of each
 	sealed     map[string]bool          // the seals that were there when it began
+	held       []func() error           // locks on segments
+	commit     []byte                   // the commit file
+	commitErr  error                    // or why it cannot be read
 	active     int                      // number of the active segment
 	ids        *ids
 	idsErr     error
@@ -115,6 +150,12 @@ type verifier struct {
 	// 0 for a record that is no message.
 	prints []print
 	holes  uint64
+	// lost are the messages without their content, rewritten the records of blocks
+	// that were written anew.
+	lost        map[uint64]bool
+	rewritten   map[uint64]rewritten
+	generations []int // of the closed segments
+	waits       bool  // a file of a segment waits for being put in place
 	// heldKeys are the records of kind key.
 	heldKeys map[uint64]bool
 	broken   bool // some records could not be read
@@ -132,6 +173,9 @@ type verifiedDelivery struct {
 	places    []place         // of each run of 256 leaves
 	originals map[uint64]bool // sequence numbers of its originals
 	again     []argus.DeliveryNumber
+	gaps      bool // statements of some of its records are gone
+	changes   []argus.Change
+	sound     bool // its seal is, and it was not given up before its end
 	// unknown are the records that only a newer Argus understands, skipped those
 	// with parts that it lets others skip.
 	unknown, skipped stretch
@@ -194,12 +238,13 @@ func (v *verifier) segments() error {
 	s := &Store{dir: v.dir, disk: v.disk}
 	var promise commit
 	var whole bool // how much was acknowledged is not known: take what is whole
-	if data, err := readFile(v.disk, v.path(commitName)); err != nil {
+	if v.commitErr != nil {
 		whole = true
-		v.damage(commitName, -1, "the file cannot be read: %v", err)
+		v.damage(commitName, -1, "the file cannot be read: %v", v.commitErr)
 	} else {
 		var torn []int
-		promise, torn, err = parseCommit(data)
+		var err error
+		promise, torn, err = parseCommit(v.commit)
 		whole = err != nil || len(torn) > 0
 		for _, slot := range torn {
 			v.damage(commitName, int64(slot)*commitSlot, "slot %d does not match its checksum", slot)
@@ -214,11 +259,17 @@ func (v *verifier) segments() error {
 		closed = v.guessClosed()
 	}
 	for i, m := range closed {
+		v.generations = append(v.generations, m.generation)
 		if err := v.segment(i+1, &m, 0); err != nil {
 			return err
 		}
 	}
 	v.active = len(closed) + 1
+	entries, _ := v.disk.ReadDir(v.path(evidenceDir)) // strays tells of an error
+	for _, e := range entries {
+		number, generation, ok := parseSegmentFile(e.Name())
+		v.waits = v.waits || ok && number > 0 && number <= len(closed) && generation > closed[number-1].generation
+	}
 	end := int64(segmentHeader)
 	if promise.segment == uint32(len(closed)+1) {
 		end = int64(promise.offset)
@@ -238,26 +289,34 @@ func (v *verifier) segments() error {
 	return nil
 }
 
-// guessClosed lists the segments when the manifest is no help: all but the
-// last one there is.
+// guessClosed lists the segments when the manifest is no help: all but the last one
+// there is, each in its newest file.
 func (v *verifier) guessClosed() []manifestSegment {
 	var list []manifestSegment
-	for n := 2; ; n++ {
-		if _, err := os.Stat(v.path(segmentName(n))); err != nil {
-			return list
-		}
-		info, err := os.Stat(v.path(segmentName(n - 1)))
-		if err != nil {
-			return list
-		}
-		list = append(list, manifestSegment{size: info.Size()})
+	entries, err := v.disk.ReadDir(v.path(evidenceDir))
+	if err != nil {
+		return nil
 	}
+	newest := map[int]manifestSegment{}
+	for _, e := range entries {
+		number, generation, ok := parseSegmentFile(e.Name())
+		if info, err := e.Info(); ok && err == nil && generation >= newest[number].generation {
+			newest[number] = manifestSegment{generation: generation, size: info.Size()}
+		}
+	}
+	for n := 1; newest[n+1].size > 0; n++ {
+		list = append(list, newest[n])
+	}
+	return list
 }
 
 // segment reads one segment whole. m is nil for the active one, which counts
 // up to end, or -1: up to its last whole batch.
 func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
 	name := segmentName(number)
+	if m != nil {
+		name = segmentFile(number, m.generation)
+	}
 	f, err := v.disk.OpenFile(v.path(name), os.O_RDONLY, 0)
 	if err != nil {
 		v.broken = true
@@ -458,13 +517,12 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 			continue
 		}
 		r.Seq, r.Delivery = finding.First, h.delivery
-		same, skipped := canonical(r, b.statements[i], b.contents[i], &v.splitter, &v.buffer)
-		if skipped {
-			d.skipped.add(r.Seq)
-		}
 		p := b.proof(i, r)
-		problem := "the record is not in its canonical form"
-		if same {
+		if b.entries != nil {
+			v.note(finding, b, i)
+		}
+		problem := v.form(d, r, b, i)
+		if problem == "" {
 			problem = v.check(r, h.leaf+uint64(i) == 0, &hasher)
 		}
 		if problem != "" {
@@ -472,18 +530,67 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 			d.broken = true
 			continue
 		}
-		var of print
-		if r.Kind == argus.KindMessage {
-			of = v.print(r.ID, r.Version, p.content)
-		}
-		v.remember(r.Seq, of)
+		v.remember(r.Seq, v.printFor(r, &p))
 		v.count(d, r, &p, fail)
 	}
 }
 
+// form says whether the stored parts of a record are the one way to write it.
+func (v *verifier) form(d *verifiedDelivery, r *argus.Record, b *block, i int) string {
+	if r.Gone&argus.GoneStatement != 0 {
+		return ""
+	}
+	said := b.contents[i]
+	if r.Gone&argus.GoneContent != 0 {
+		said = nil
+	}
+	same, skipped := canonical(r, b.statements[i], said, &v.splitter, &v.buffer)
+	if skipped {
+		d.skipped.add(r.Seq)
+	}
+	if !same {
+		return "the record is not in its canonical form"
+	}
+	return ""
+}
+
+// note keeps what a rewritten block says of a record, for the amendments.
+func (v *verifier) note(at Finding, b *block, i int) {
+	now := b.revised(i)
+	v.rewritten[at.First] = rewritten{at, now.gone, now.becomes()}
+}
+
+// rewritten is a record of a block that was written anew.
+type rewritten struct {
+	at      Finding
+	gone    argus.Gone
+	becomes argus.Hash
+}
+
+// printFor is what a sighting of a record must agree with, as far as it is there.
+func (v *verifier) printFor(r *argus.Record, p *proof) print {
+	switch {
+	case r.Kind == argus.KindMessage && r.Gone == 0:
+		return v.print(r.ID, r.Version, p.content)
+	case r.Kind == argus.KindMessage, r.Was.Kind == argus.KindMessage:
+		if r.Gone&argus.GoneContent != 0 {
+			v.lost[r.Seq] = true
+		}
+		return print{content: short(v.seed, p.content)}
+	}
+	return print{}
+}
+
 // count adds a record to what the seals and the ids are compared with.
 func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail func(string, ...any)) {
-	original := r.Kind == argus.KindOriginal || r.Kind == argus.KindDerived
+	kind := r.Kind
+	if r.Gone&argus.GoneStatement != 0 {
+		kind, d.gaps = r.Was.Kind, true
+	}
+	original := kind == argus.KindOriginal || kind == argus.KindDerived
+	if r.Amendment != nil {
+		d.changes = append(d.changes, r.Amendment.Changes...)
+	}
 	if r.Kind == argus.KindReading {
 		d.again = append(d.again, r.Reading.Of)
 	}
@@ -499,7 +606,7 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail fu
 	}
 	v.result.Records++
 	v.result.Counts.Add(r)
-	if original {
+	if original && r.Original != nil {
 		if c, known := v.originals[r.Original.File]; !known {
 			v.originals[r.Original.File] = claim{*r.Original, r.Seq, r.Delivery}
 		} else if !c.same(r.Original) {
@@ -531,6 +638,12 @@ func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) stri
 	if first != (r.Kind == argus.KindOpening) {
 		return fmt.Sprintf("a record of kind %s stands where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
 	}
+	if r.Gone&argus.GoneStatement != 0 {
+		if err := allowed(r.Was.Kind, r.Gone); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
 	switch r.Kind {
 	case argus.KindSighting:
 		return v.checkSighting(r, hasher)
@@ -545,7 +658,7 @@ func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) stri
 	case argus.KindOpening, argus.KindOriginal, argus.KindMessage, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed,
 		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
 	}
-	if err := r.Valid(); err != nil && r.Kind < argus.KindSkippable {
+	if err := r.Valid(); err != nil && r.Kind < argus.KindSkippable && r.Gone == 0 {
 		return err.Error()
 	}
 	return ""
@@ -588,7 +701,14 @@ func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
 	if of == (print{}) && v.broken {
 		return "" // the message may be what cannot be read
 	}
-	if of != v.print(r.MessageID(), r.Version, r.Content) {
+	if v.lost[r.Of] {
+		return fmt.Sprintf("the content that the sighting is of, in record %d, is gone", r.Of)
+	}
+	want := v.print(r.MessageID(), r.Version, r.Content)
+	if of.identity == 0 {
+		want.identity = 0 // that of a record without its statement is not known
+	}
+	if of != want {
 		return fmt.Sprintf("the sighting is not of what record %d holds", r.Of)
 	}
 	// Without the service's own id, the id follows from the content, too.
@@ -643,6 +763,10 @@ func (v *verifier) checkIDs() error {
 		v.damage(idsDir, -1, "%v; delete the folder, the next ingest builds it again", v.idsErr)
 		return nil
 	}
+	if errors.Is(v.idsErr, errOtherIDs) {
+		v.report(Finding{File: idsDir, Offset: -1, Note: true, Problem: v.idsErr.Error() + "; the next ingest builds them again"})
+		return nil
+	}
 	if v.idsErr != nil {
 		return v.idsErr
 	}
@@ -657,7 +781,7 @@ func (v *verifier) checkIDs() error {
 			count++
 		}
 	}
-	if v.broken {
+	if v.broken || v.waits {
 		return nil // they cannot agree with records that cannot be read
 	}
 	if sum != v.idSum || count != v.idCount {
@@ -694,6 +818,35 @@ func (v *verifier) seals() error {
 		}
 		if v.seal(number, d, name, data) {
 			v.result.Sealed++
+			d.sound = d.open.seal.Incomplete == ""
+		}
+	}
+	return nil
+}
+
+// amendments compares what is gone with what sealed amendments say.
+func (v *verifier) amendments() error {
+	latest := map[uint64]argus.Change{}
+	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
+		if d := v.deliveries[number]; d.sound && d.open.seal.Opening.Sort == argus.OpeningAct {
+			for _, c := range d.changes {
+				latest[c.Seq] = c
+			}
+		}
+	}
+	for _, seq := range slices.Sorted(maps.Keys(v.rewritten)) {
+		now := v.rewritten[seq]
+		c, ok := latest[seq]
+		if now.gone != 0 && (!ok || c.Gone != now.gone || c.Becomes != now.becomes) {
+			now.at.Problem = "parts of the record are gone, and no sealed amendment says so"
+			v.report(now.at)
+		}
+	}
+	for _, seq := range slices.Sorted(maps.Keys(latest)) {
+		now, there := v.rewritten[seq]
+		if c := latest[seq]; (now.gone != c.Gone || there && now.becomes != c.Becomes) && !v.broken {
+			v.report(Finding{File: evidenceDir, Offset: -1, First: seq, Last: seq, Note: v.waits,
+				Problem: "the record is not yet what a sealed amendment says; the next opening for writing sees to it"})
 		}
 	}
 	return nil
@@ -739,6 +892,10 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 		v.blame(number, d, want.Root, seal)
 		sound = false
 	}
+	d.open.seal.Incomplete = seal.Incomplete
+	if d.gaps {
+		fillGaps(&want, seal)
+	}
 	want.Store, want.Sealed, want.Incomplete, want.Root = seal.Store, seal.Sealed, seal.Incomplete, seal.Root
 	if seal.ReadBy == nil {
 		want.ReadBy = nil // an older seal, which does not say it
@@ -753,6 +910,22 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 		fail(treeName(number), "the hashes are not those of the records, which match the seal")
 	}
 	return sound
+}
+
+// fillGaps takes from a seal what cannot be recomputed where statements are gone: the
+// earliest and the latest moment may be theirs, and a reader have found them alone.
+func fillGaps(want, seal *argus.Seal) {
+	if s := seal.First; s.Known() && (!want.First.Known() || s.Micros <= want.First.Micros) {
+		want.First = s
+	}
+	if s := seal.Last; s.Known() && (!want.Last.Known() || s.Micros >= want.Last.Micros) {
+		want.Last = s
+	}
+	known := func(name string) bool { return slices.Contains(seal.Opening.Readers, name) }
+	missing := func(name string) bool { return !slices.Contains(seal.ReadBy, name) }
+	if !slices.ContainsFunc(want.ReadBy, missing) && !slices.ContainsFunc(seal.ReadBy, func(name string) bool { return !known(name) }) {
+		want.ReadBy = seal.ReadBy
+	}
 }
 
 // difference returns the first line in which two texts differ.
@@ -893,6 +1066,10 @@ func (v *verifier) strays() error {
 		}
 		for _, e := range entries {
 			name := dir + "/" + e.Name()
+			if number, generation, ok := parseSegmentFile(e.Name()); dir == evidenceDir && ok && number > 0 && number <= len(v.generations) && generation != v.generations[number-1] {
+				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment put another file in its place, or is about to; somebody still reads it, or a crash came between. The next opening for writing removes it"})
+				continue
+			}
 			if !v.belongs(name) {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store, or a crash left it"})
 			}
@@ -909,9 +1086,8 @@ func (v *verifier) belongs(name string) bool {
 	dir, base := filepath.Split(name)
 	switch filepath.Clean(dir) {
 	case evidenceDir:
-		var n int
-		_, err := fmt.Sscanf(base, "%08d.seg", &n)
-		return err == nil && name == segmentName(n) && n <= v.active+1 // a writer may have gone on
+		n, generation, ok := parseSegmentFile(base)
+		return ok && n <= v.active+1 && (generation == 0 || n <= len(v.generations)) // a writer may have gone on
 	case filepath.FromSlash(idsDir):
 		names, err := v.ids.readManifest() // a writer may have gone on
 		return err != nil || slices.Contains(names, base) || slices.ContainsFunc(v.ids.runs, func(r *run) bool { return r.name == base })

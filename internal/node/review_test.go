@@ -144,14 +144,17 @@ func TestHarmedStoresDoNotPanic(t *testing.T) {
 
 // mend makes the checksums of the block headers fit.
 func mend(data []byte) {
-	for at := 32; at+48 <= len(data); {
-		if string(data[at:at+4]) != "BLK1" {
+	for at := 32; at+64 <= len(data); {
+		if string(data[at:at+4]) != "BLK2" {
 			return
 		}
-		length := min(int(binary.LittleEndian.Uint32(data[at+8:])), len(data)-at-48)
-		binary.LittleEndian.PutUint32(data[at+40:], crc(data[at+48:at+48+length]))
-		binary.LittleEndian.PutUint32(data[at+44:], crc(data[at:at+44]))
-		at += 48 + length
+		length := func(field int) int { return min(int(binary.LittleEndian.Uint32(data[at+field:])), len(data)) }
+		contents := min(at+64+length(48)+length(8), len(data))
+		end := min(contents+length(16), len(data))
+		binary.LittleEndian.PutUint32(data[at+52:], crc(data[at+64:contents]))
+		binary.LittleEndian.PutUint32(data[at+56:], crc(data[contents:end]))
+		binary.LittleEndian.PutUint32(data[at+60:], crc(data[at:at+60]))
+		at = end
 	}
 }
 

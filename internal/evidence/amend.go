@@ -1,0 +1,819 @@
+package evidence
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"filippo.io/age"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Amendment is an order that changes what is stored.
+type Amendment struct {
+	// Opening begins the delivery that the amendment is; its Sort is set.
+	Opening argus.Opening
+	// Order names the order: court, number, date.
+	Order string
+	// Acts are the records of kind withdrawn, released or destroyed that say what
+	// the change means.
+	Acts []*argus.Record
+	// Changes says of each record what of it is gone afterwards; 0 is nothing.
+	Changes map[uint64]argus.Gone
+	// Judge is whom withheld parts are encrypted to. Default none: nothing can be
+	// withheld.
+	Judge *Judge
+	// Identities open what is withheld and comes back. Default none.
+	Identities []age.Identity
+
+	// Store, Signer and Now are for the seal, as for Store.Seal.
+	Store  string
+	Signer note.Signer
+	Now    time.Time
+	// Sealed is called when the amendment is sealed, before any byte changes: it
+	// writes the ledger. If it fails nothing changes until the store is opened for
+	// writing again, which carries out what is sealed. Default nothing.
+	Sealed func(ctx context.Context, seal *argus.Seal) error
+}
+
+// Amended is an amendment that was carried out.
+type Amended struct {
+	Seal *argus.Seal
+	// Done says that no earlier file of a segment is left. Otherwise somebody still
+	// reads one, and Settle says when nobody does.
+	Done bool
+}
+
+// Amend changes stored records by an order. The order becomes a delivery of its own,
+// which is sealed first; then the segments with the records are written anew, and
+// their earlier files removed when nobody reads them any more. Records can be changed
+// whose delivery is sealed. A content can go only with all sightings of it, since they
+// state a hash of it. What is gone and not withheld never comes back.
+//
+// An error before the amendment is sealed leaves everything as it was; the delivery
+// may have been begun. After it, the next opening for writing finishes it.
+func (s *Store) Amend(ctx context.Context, a Amendment) (*Amended, error) {
+	if s.writer == nil {
+		return nil, errors.New("amend the evidence: the store is open for reading only")
+	}
+	s.amending.Lock()
+	defer s.amending.Unlock()
+	if s.unfinished {
+		return nil, errors.New("amend the evidence: an earlier amendment is sealed and not carried out; open the store again")
+	}
+	done, err := s.amend(ctx, &a)
+	if err != nil {
+		return done, fmt.Errorf("amend the evidence: %w", err)
+	}
+	return done, nil
+}
+
+func (s *Store) amend(ctx context.Context, a *Amendment) (*Amended, error) {
+	if len(a.Changes) == 0 {
+		return nil, errors.New("the order changes no record")
+	}
+	for _, r := range a.Acts {
+		if r.Act == nil {
+			return nil, fmt.Errorf("a record of kind %s is no act", r.Kind)
+		}
+	}
+	m, err := s.newAmending(a)
+	if err != nil {
+		return nil, err
+	}
+	files, changes, err := m.prepare(ctx)
+	if err == nil {
+		var seal *argus.Seal
+		if seal, err = s.sealAmendment(ctx, a, files, changes); err == nil {
+			return s.carryOut(ctx, a, seal, files, changes)
+		}
+	}
+	for _, f := range files {
+		err = errors.Join(err, f.segment.release(), s.disk.Remove(s.path(f.segment.name)))
+	}
+	return nil, err
+}
+
+// sealAmendment writes and seals the delivery that the amendment is.
+func (s *Store) sealAmendment(ctx context.Context, a *Amendment, files []*prepared, changes []argus.Change) (*argus.Seal, error) {
+	opening := a.Opening
+	opening.Sort = argus.OpeningAct
+	d, err := s.Begin(ctx, opening)
+	if err != nil {
+		return nil, err
+	}
+	records := slices.Clone(a.Acts)
+	const together = 4096
+	for part := range slices.Chunk(changes, together) {
+		records = append(records, &argus.Record{Kind: argus.KindAmendment, Amendment: &argus.Amendment{Order: a.Order, Changes: part}})
+	}
+	first := records[len(a.Acts)].Amendment
+	for _, f := range files {
+		first.Files = append(first.Files, argus.Rewritten{Segment: uint32(f.number), Generation: uint32(f.segment.generation), Hash: f.hash})
+	}
+	if err := s.submit(ctx, &request{delivery: d, records: records, amends: true}); err != nil {
+		return nil, err
+	}
+	s.opt.Failpoint("amend.before-seal")
+	return s.Seal(ctx, d, a.Store, a.Signer, a.Now, "")
+}
+
+// carryOut puts the prepared files in place.
+func (s *Store) carryOut(ctx context.Context, a *Amendment, seal *argus.Seal, files []*prepared, changes []argus.Change) (*Amended, error) {
+	s.opt.Failpoint("amend.sealed")
+	if a.Sealed != nil {
+		if err := a.Sealed(ctx, seal); err != nil {
+			s.unfinished = true
+			for _, f := range files {
+				err = errors.Join(err, f.segment.release())
+			}
+			return &Amended{Seal: seal}, err
+		}
+	}
+	if err := s.call(func() error { return s.replace(files, changes) }); err != nil {
+		s.unfinished = true
+		return &Amended{Seal: seal}, err
+	}
+	done, err := s.Settle()
+	return &Amended{Seal: seal, Done: done}, err
+}
+
+// prepared is a segment that was written anew and is not in place yet.
+type prepared struct {
+	number  int
+	segment *segment
+	blocks  []blockRef
+	hash    argus.Hash // of the file
+}
+
+// amending is an amendment on its way.
+type amending struct {
+	s      *Store
+	a      *Amendment
+	hasher argus.Hasher
+	key    [sha256.Size]byte // of the ids that stand for others; nobody keeps it
+	// segments are the changed records, in order, by segment.
+	segments map[uint32][]uint64
+}
+
+// newAmending closes the active segment if it has to be changed, and looks at each
+// record that is to change.
+func (s *Store) newAmending(a *Amendment) (*amending, error) {
+	m := &amending{s: s, a: a, segments: map[uint32][]uint64{}}
+	if _, err := io.ReadFull(s.opt.Random, m.key[:]); err != nil {
+		return nil, fmt.Errorf("draw a key: %w", err)
+	}
+	sealed := map[argus.DeliveryNumber]bool{}
+	active := false
+	for _, seq := range slices.Sorted(maps.Keys(a.Changes)) {
+		if err := a.Changes[seq].Valid(); err != nil {
+			return nil, err
+		}
+		s.mu.RLock()
+		at, err := s.locate(seq)
+		active = active || err == nil && int(at.blockRef.segment) == s.closed+1
+		s.mu.RUnlock()
+		if err != nil {
+			return nil, fmt.Errorf("record %d: %w", seq, err)
+		}
+		at.release()
+		if !sealed[at.delivery] {
+			if _, err := s.readSeal(at.delivery); err != nil {
+				return nil, fmt.Errorf("record %d is of delivery %s, which is not sealed: %w", seq, at.delivery, err)
+			}
+			sealed[at.delivery] = true
+		}
+		m.segments[at.blockRef.segment] = append(m.segments[at.blockRef.segment], seq)
+	}
+	if active {
+		if err := s.call(s.rotate); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// prepare writes the segments anew, beside those in place.
+func (m *amending) prepare(ctx context.Context) (files []*prepared, changes []argus.Change, err error) {
+	for _, number := range slices.Sorted(maps.Keys(m.segments)) {
+		changed, err := m.segment(ctx, int(number), m.segments[number])
+		if err != nil {
+			return files, nil, fmt.Errorf("segment %d: %w", number, err)
+		}
+		m.s.mu.RLock()
+		generation := m.s.segments[number-1].generation + 1
+		m.s.mu.RUnlock()
+		f, err := m.s.openPrepared(int(number), generation)
+		if err != nil {
+			return files, nil, err
+		}
+		files = append(files, f)
+		changes = append(changes, changed...)
+	}
+	slices.SortFunc(changes, func(a, b argus.Change) int { return cmp.Compare(a.Seq, b.Seq) })
+	m.s.opt.Failpoint("amend.prepared")
+	return files, changes, nil
+}
+
+// segment writes the next file of a segment, durably, and returns what becomes of
+// its records.
+func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (changes []argus.Change, err error) {
+	s := m.s
+	s.mu.RLock()
+	old := s.segments[number-1]
+	old.hold()
+	own := slices.DeleteFunc(slices.Clone(s.blocks), func(b blockRef) bool { return b.segment != uint32(number) })
+	s.mu.RUnlock()
+	defer func() { err = errors.Join(err, old.release()) }()
+	name := s.path(segmentFile(number, old.generation+1))
+	f, err := s.disk.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			err = errors.Join(err, s.disk.Remove(name))
+		}
+	}()
+	if _, err := f.WriteAt(appendSegmentHeader(nil, uint32(number), old.first), 0); err != nil {
+		return nil, err
+	}
+	at := int64(segmentHeader)
+	for i := range own {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n := 0
+		for n < len(seqs) && seqs[n] < own[i].end() {
+			n++
+		}
+		block, changed, err := m.block(ctx, own[i], old, seqs[:n])
+		if err != nil {
+			return nil, err
+		}
+		seqs = seqs[n:]
+		changes = append(changes, changed...)
+		if own[i].offset = uint32(at); at+int64(len(block)) > math.MaxUint32 {
+			return nil, fmt.Errorf("the segment would have more than %d bytes", uint32(math.MaxUint32))
+		}
+		if _, err := f.WriteAt(block, at); err != nil {
+			return nil, err
+		}
+		at += int64(len(block))
+	}
+	if _, err := f.WriteAt(appendFooter(nil, own, at), at); err != nil {
+		return nil, err
+	}
+	if err := f.Sync(); err != nil {
+		return nil, err
+	}
+	return changes, s.disk.SyncDir(s.path(evidenceDir))
+}
+
+// block returns a block as it is to be, and what becomes of the records that change.
+func (m *amending) block(ctx context.Context, ref blockRef, old *segment, seqs []uint64) ([]byte, []argus.Change, error) {
+	head := make([]byte, blockHeader)
+	if _, err := old.ReadAt(head, int64(ref.offset)); err != nil {
+		return nil, nil, err
+	}
+	h, err := headOf(ref, head)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(seqs) == 0 {
+		block := make([]byte, h.size())
+		_, err := old.ReadAt(block, int64(ref.offset))
+		if err == nil {
+			err = h.check(block[blockHeader:])
+		}
+		return block, nil, err
+	}
+	b, err := m.s.readBlockAt(ref, old)
+	if err != nil {
+		return nil, nil, err
+	}
+	records := make([]revised, len(b.statements))
+	for i := range records {
+		records[i] = b.revised(i)
+	}
+	var changes []argus.Change
+	for _, seq := range seqs {
+		i := int(seq - ref.first)
+		r, err := b.record(i, &m.hasher)
+		if err == nil {
+			r.Seq, r.Delivery = seq, ref.delivery
+			err = m.change(ctx, seq, r, &records[i], b.proof(i, r))
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("record %d: %w", seq, err)
+		}
+		changes = append(changes, argus.Change{Seq: seq, Gone: records[i].gone, Becomes: records[i].becomes()})
+	}
+	block, err := m.s.codec.rewrite(h, records)
+	return block, changes, err
+}
+
+// change makes of a record what the order says.
+func (m *amending) change(ctx context.Context, seq uint64, r *argus.Record, v *revised, p proof) error {
+	to := m.a.Changes[seq]
+	if to == v.gone {
+		return fmt.Errorf("it is gone as %#x already", uint8(to))
+	}
+	was := v.was
+	if v.gone&argus.GoneStatement == 0 {
+		was = wasOf(r)
+	}
+	if err := allowed(was.Kind, to); err != nil {
+		return err
+	}
+	whole, err := m.open(v)
+	if err != nil {
+		return err
+	}
+	if v.gone&argus.GoneStatement != 0 && whole.StatementSalt != nil {
+		// The judge's copy says which record it was.
+		if r, err = decodeRecord(whole.Statement, whole.Content, &m.hasher); err != nil {
+			return err
+		}
+	}
+	if err := proves(&whole, r, was.Kind, &p); err != nil {
+		return err
+	}
+	if err := m.shared(ctx, seq, r, was.Kind, v.gone, to); err != nil {
+		return err
+	}
+	next := revised{entry: entry{gone: to}, statement: whole.Statement, content: whole.Content}
+	copy(next.entry.statement[:], whole.StatementSalt)
+	copy(next.entry.content[:], whole.ContentSalt)
+	hide := whole
+	if to&argus.GoneStatement != 0 {
+		next.was, next.statement, next.entry.statement = was, nil, p.statement
+	} else if hide.Statement, hide.StatementSalt = nil, nil; whole.StatementSalt == nil {
+		return errors.New("its statement cannot be read, and so not come back")
+	}
+	if to&argus.GoneContent != 0 {
+		next.content, next.entry.content = nil, p.content
+	} else if hide.Content, hide.ContentSalt = nil, nil; whole.ContentSalt == nil {
+		return errors.New("its content cannot be read, and so not come back")
+	}
+	if to&argus.GoneAll == argus.GoneContent && was.Kind == argus.KindMessage {
+		copy(next.id[:], keyed(m.key[:], r.ID[:]))
+		copy(next.version[:], keyed(m.key[:], r.Version[:]))
+	}
+	if to&argus.Withheld != 0 {
+		if *next.withheld(), err = m.withhold(&hide, to); err != nil {
+			return err
+		}
+	}
+	*v = next
+	return nil
+}
+
+// wasOf is what is kept of a record whose statement goes.
+func wasOf(r *argus.Record) argus.Was {
+	message := r.Kind == argus.KindMessage
+	was := argus.Was{Kind: r.Kind, Differing: message && r.Of != 0, Locked: message && r.Message.State&argus.StateLocked != 0}
+	if message {
+		was.Type = r.Message.Type
+	}
+	return was
+}
+
+// allowed says which parts of a record of a kind can go.
+func allowed(kind argus.Kind, to argus.Gone) error {
+	switch kind {
+	case argus.KindSighting:
+		if all := to & argus.GoneAll; all != 0 && all != argus.GoneAll {
+			return errors.New("a sighting has no content of its own: it goes as a whole")
+		}
+		return nil
+	case argus.KindMessage, argus.KindQuarantined, argus.KindSealed, argus.KindOpened, argus.KindOriginal, argus.KindDerived,
+		argus.KindAttachment, argus.KindStated:
+		return nil
+	case argus.KindOpening, argus.KindKey, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
+	}
+	return fmt.Errorf("a record of kind %s cannot go", kind)
+}
+
+// open returns the parts of a record with their salts, as far as they can be read.
+func (m *amending) open(v *revised) (whole hidden, err error) {
+	if v.gone&argus.Withheld != 0 && len(m.a.Identities) > 0 {
+		h, err := decrypt(*v.withheld(), m.a.Identities)
+		if err != nil {
+			return whole, fmt.Errorf("open what is withheld: %w", err)
+		}
+		whole = *h
+	}
+	if v.gone&argus.GoneStatement == 0 {
+		whole.Statement, whole.StatementSalt = v.statement, v.entry.statement[:saltBytes]
+	}
+	if v.gone&argus.GoneContent == 0 {
+		whole.Content, whole.ContentSalt = v.content, v.entry.content[:saltBytes]
+	}
+	return whole, nil
+}
+
+// proves says whether parts are those that a leaf was made of. r is the record if
+// its statement can be read.
+func proves(h *hidden, r *argus.Record, kind argus.Kind, p *proof) error {
+	part := func(what byte, salt, data []byte) argus.Hash {
+		return salted(append(make([]byte, saltedSpace), data...), what, [saltBytes]byte(salt))
+	}
+	if h.StatementSalt != nil && (len(h.StatementSalt) != saltBytes || part(hashStatement, h.StatementSalt, h.Statement) != p.statement) {
+		return fmt.Errorf("%w: its statement is not what its leaf was made of", argus.ErrDamaged)
+	}
+	content := p.content
+	switch {
+	case h.ContentSalt == nil, kind == argus.KindSighting && h.StatementSalt == nil:
+		return nil
+	case kind == argus.KindSighting:
+		content = r.Content
+	case len(h.ContentSalt) == saltBytes:
+		content = part(hashContent, h.ContentSalt, h.Content)
+	}
+	if len(h.ContentSalt) != saltBytes || content != p.content {
+		return fmt.Errorf("%w: its content is not what its leaf was made of", argus.ErrDamaged)
+	}
+	return nil
+}
+
+// withhold encrypts the parts that go to the judge.
+func (m *amending) withhold(hide *hidden, to argus.Gone) ([]byte, error) {
+	switch {
+	case m.a.Judge == nil:
+		return nil, errors.New("there is no judge to encrypt it to")
+	case to&argus.GoneStatement != 0 && hide.StatementSalt == nil, to&argus.GoneContent != 0 && hide.ContentSalt == nil:
+		return nil, errors.New("it cannot be read, and so not be withheld")
+	}
+	return m.a.Judge.encrypt(hide)
+}
+
+// shared looks at the records that share a content: it can go only with all
+// sightings of it, which state a hash of it, and a sighting comes back only to a
+// content that is there.
+func (m *amending) shared(ctx context.Context, seq uint64, r *argus.Record, kind argus.Kind, from, to argus.Gone) error {
+	goes, comes := to&^from, from&^to
+	switch {
+	case kind == argus.KindMessage && goes&argus.GoneContent != 0:
+		for of, err := range m.sightings(ctx, seq, r) {
+			if err != nil {
+				return err
+			}
+			if m.a.Changes[of]&argus.GoneStatement == 0 {
+				return fmt.Errorf("its content is also that of record %d, which the order does not name", of)
+			}
+		}
+	case kind == argus.KindSighting && comes&argus.GoneStatement != 0:
+		gone, named := m.a.Changes[r.Of]
+		if !named {
+			of, err := m.s.Get(ctx, r.Of)
+			if err != nil {
+				return err
+			}
+			gone = of.Gone
+		}
+		if gone&argus.GoneContent != 0 {
+			return fmt.Errorf("the content that it is of, in record %d, is gone", r.Of)
+		}
+	}
+	return nil
+}
+
+// sightings yields the records that are sightings of a message record. Where its id
+// is gone, all records behind it are looked at.
+func (m *amending) sightings(ctx context.Context, seq uint64, r *argus.Record) iter.Seq2[uint64, error] {
+	return func(yield func(uint64, error) bool) {
+		if r.ID == (argus.ID{}) {
+			for other, err := range m.s.From(ctx, seq+1) {
+				if err != nil || other.Kind == argus.KindSighting && other.Of == seq {
+					if err != nil {
+						yield(0, err)
+						return
+					}
+					if !yield(other.Seq, nil) {
+						return
+					}
+				}
+			}
+			return
+		}
+		found, err := m.s.Find(r.ID)
+		for _, e := range found {
+			if !e.Sighting || e.Met || err != nil {
+				continue
+			}
+			var other *argus.Record
+			if other, err = m.s.Get(ctx, e.Seq); err == nil && other.Of == seq && !yield(e.Seq, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(0, err)
+		}
+	}
+}
+
+// openPrepared opens a segment that was written anew and is not in place yet.
+func (s *Store) openPrepared(number, generation int) (_ *prepared, err error) {
+	p := &prepared{number: number, segment: &segment{name: segmentFile(number, generation), generation: generation}}
+	f, err := s.disk.OpenFile(s.path(p.segment.name), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	p.segment.open(f)
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("%s: %w", p.segment.name, err), p.segment.release())
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	p.segment.size = info.Size()
+	head := make([]byte, segmentHeader)
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return nil, err
+	}
+	if _, p.segment.first, err = parseSegmentHeader(head); err != nil {
+		return nil, err
+	}
+	if p.blocks, err = readFooter(f, uint32(number), info.Size()); err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, info.Size())); err != nil {
+		return nil, err
+	}
+	sum.Sum(p.hash[:0])
+	return p, nil
+}
+
+// replace puts prepared segments in the place of those with the records that
+// changed. Only the writer's goroutine calls it. After a crash at any moment of it,
+// finishAmendments does it again.
+func (s *Store) replace(files []*prepared, changes []argus.Change) error {
+	entries, err := s.entriesIn(files, changes)
+	if err != nil {
+		return err
+	}
+	// The ids come first: they hold hashes of what is to go.
+	changed := map[uint64]bool{}
+	for _, c := range changes {
+		changed[c.Seq] = true
+	}
+	if err := s.ids.amend(changed, entries); err != nil {
+		return err
+	}
+	s.opt.Failpoint("amend.before-manifest")
+	segments := slices.Clone(s.segments)
+	blocks := slices.Clone(s.blocks)
+	for _, f := range files {
+		at := slices.IndexFunc(blocks, func(b blockRef) bool { return b.segment == uint32(f.number) })
+		if at < 0 || len(blocks)-at < len(f.blocks) {
+			return fmt.Errorf("%w: %s has other blocks than the segment in place", argus.ErrDamaged, f.segment.name)
+		}
+		for i, b := range f.blocks {
+			if now := blocks[at+i]; b.first != now.first || b.count != now.count || b.leaf != now.leaf || b.delivery != now.delivery {
+				return fmt.Errorf("%w: %s has other blocks than the segment in place", argus.ErrDamaged, f.segment.name)
+			}
+			blocks[at+i] = b
+		}
+		segments[f.number-1] = f.segment
+	}
+	if err := s.writeManifest(segments[:s.closed]); err != nil {
+		return err
+	}
+	s.opt.Failpoint("amend.before-commit")
+	c := s.writer.commit
+	c.counter++
+	c.rewritings++
+	if err := s.writeCommit(c); err != nil {
+		return err
+	}
+	s.opt.Failpoint("amend.placed")
+	s.writer.crowds, s.writer.crowded = nil, 0
+	return s.retire(files, segments, blocks)
+}
+
+// retire shows the new segments to readers and lets go of the old ones.
+func (s *Store) retire(files []*prepared, segments []*segment, blocks []blockRef) error {
+	var old []*segment
+	s.show(func() {
+		if s.retired == nil {
+			s.retired = map[string]*segment{}
+		}
+		for _, f := range files {
+			gone := s.segments[f.number-1]
+			gone.after = func() error {
+				s.mu.Lock()
+				delete(s.retired, gone.name)
+				s.mu.Unlock()
+				_, err := s.removeOld(gone.name)
+				return err
+			}
+			s.retired[gone.name] = gone
+			old = append(old, gone)
+		}
+		s.segments, s.blocks = segments, blocks
+		s.recent, s.contents, s.recentBytes = nil, nil, 0
+		s.rewritings = s.writer.commit.rewritings
+	})
+	var err error
+	for _, seg := range old {
+		s.cache.drop(seg)
+		err = errors.Join(err, seg.release())
+	}
+	return err
+}
+
+// entriesIn returns the ids of the changed records as they are to be.
+func (s *Store) entriesIn(files []*prepared, changes []argus.Change) ([]Entry, error) {
+	var hasher argus.Hasher
+	var entries []Entry
+	for _, f := range files {
+		for _, ref := range f.blocks {
+			from, to := behind(changes, ref.first), behind(changes, ref.end())
+			own := changes[from:to]
+			if len(own) == 0 {
+				continue
+			}
+			b, err := s.readBlockAt(ref, f.segment)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f.segment.name, err)
+			}
+			for _, c := range own {
+				r, err := b.record(int(c.Seq-ref.first), &hasher)
+				if err != nil {
+					return nil, fmt.Errorf("%s: record %d: %w", f.segment.name, c.Seq, err)
+				}
+				if v := b.revised(int(c.Seq - ref.first)); b.entries == nil || v.gone != c.Gone || v.becomes() != c.Becomes {
+					return nil, fmt.Errorf("%s: %w: record %d is not what the amendment says", f.segment.name, argus.ErrDamaged, c.Seq)
+				}
+				r.Seq = c.Seq
+				entries = slices.AppendSeq(entries, entriesOf(r))
+			}
+		}
+	}
+	return entries, nil
+}
+
+// behind is the place of the first change of a record from seq on.
+func behind(changes []argus.Change, seq uint64) int {
+	at, _ := slices.BinarySearchFunc(changes, seq, func(c argus.Change, seq uint64) int { return cmp.Compare(c.Seq, seq) })
+	return at
+}
+
+// Settle removes the files of segments that were replaced and that nobody reads any
+// more, in this process or another one. done says that none is left.
+func (s *Store) Settle() (done bool, err error) {
+	done = true
+	names, err := s.segmentFiles(func(_, generation, now int) bool { return generation < now })
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		s.mu.RLock()
+		inUse := s.retired[name] != nil
+		s.mu.RUnlock()
+		if inUse {
+			done = false
+			continue
+		}
+		removed, err := s.removeOld(name)
+		if err != nil {
+			return false, err
+		}
+		done = done && removed
+	}
+	return done, nil
+}
+
+// segmentFiles returns the files of closed segments that are not in place, by their
+// generation and that which is.
+func (s *Store) segmentFiles(which func(number, generation, now int) bool) (names []string, err error) {
+	entries, err := s.disk.ReadDir(s.path(evidenceDir))
+	if err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, e := range entries {
+		number, generation, ok := parseSegmentFile(e.Name())
+		if ok && number > 0 && number <= s.closed && which(number, generation, s.segments[number-1].generation) {
+			names = append(names, evidenceDir+"/"+e.Name())
+		}
+	}
+	return names, nil
+}
+
+// removeOld removes a file that was replaced, unless another process reads it.
+func (s *Store) removeOld(name string) (removed bool, err error) {
+	unlock, held, err := s.disk.Lock(s.path(name), true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil || !held {
+		return false, err
+	}
+	err = s.disk.Remove(s.path(name))
+	return err == nil, errors.Join(err, unlock(), s.disk.SyncDir(s.path(evidenceDir)))
+}
+
+// finishAmendments carries out what was sealed before a crash, and removes what was
+// prepared and not sealed.
+func (s *Store) finishAmendments() error {
+	waiting, err := s.segmentFiles(func(_, generation, now int) bool { return generation > now })
+	if err != nil {
+		return err
+	}
+	if len(waiting) > 0 {
+		if err := s.finish(waiting); err != nil {
+			return err
+		}
+	}
+	_, err = s.Settle()
+	return err
+}
+
+func (s *Store) finish(waiting []string) error {
+	orders, err := s.sealedAmendments()
+	if err != nil {
+		return err
+	}
+	for _, o := range orders {
+		var files []*prepared
+		for _, f := range o.files {
+			name := segmentFile(int(f.Segment), int(f.Generation))
+			at := slices.Index(waiting, name)
+			if at < 0 {
+				continue // in place, or replaced again
+			}
+			waiting = slices.Delete(waiting, at, at+1)
+			p, err := s.openPrepared(int(f.Segment), int(f.Generation))
+			if err != nil {
+				return err
+			}
+			if files = append(files, p); p.hash != f.Hash {
+				return fmt.Errorf("%s: %w: it is not the file that the amendment names", name, argus.ErrDamaged)
+			}
+		}
+		if len(files) == 0 {
+			continue
+		}
+		if len(files) != len(o.files) {
+			return fmt.Errorf("%w: %d of the %d files of an amendment wait", argus.ErrDamaged, len(files), len(o.files))
+		}
+		if err := s.replace(files, o.changes); err != nil {
+			return err
+		}
+	}
+	for _, name := range waiting {
+		if err := s.disk.Remove(s.path(name)); err != nil {
+			return err
+		}
+	}
+	return s.disk.SyncDir(s.path(evidenceDir))
+}
+
+// sealedAmendment is what an amendment says, of all its records.
+type sealedAmendment struct {
+	files   []argus.Rewritten
+	changes []argus.Change
+}
+
+func (s *Store) sealedAmendments() (orders []sealedAmendment, err error) {
+	deliveries, err := s.Deliveries(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range deliveries {
+		if d.Opening.Sort != argus.OpeningAct || d.Seal == nil || d.Seal.Incomplete != "" {
+			continue
+		}
+		var o sealedAmendment
+		for r, err := range s.Records(context.Background(), d.Number) {
+			if err != nil {
+				return nil, err
+			}
+			if r.Amendment != nil {
+				o.files = append(o.files, r.Amendment.Files...)
+				o.changes = append(o.changes, r.Amendment.Changes...)
+			}
+		}
+		orders = append(orders, o)
+	}
+	return orders, nil
+}
