@@ -64,6 +64,8 @@ type store interface {
 	Last() uint64
 	Refresh() error
 	Get(ctx context.Context, seq uint64) (*argus.Record, error)
+	// Whole returns the message as the copy of a record says it.
+	Whole(ctx context.Context, seq uint64) (*argus.Message, error)
 	Find(id argus.ID) ([]evidence.Entry, error)
 	FindPrefix(digits string, limit int) ([]argus.ID, error)
 	Deliveries(ctx context.Context) ([]evidence.Delivery, error)

@@ -141,6 +141,11 @@ func (s *spyStore) Get(ctx context.Context, seq uint64) (*argus.Record, error) {
 	return s.Store.Get(ctx, seq)
 }
 
+func (s *spyStore) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
+	s.reads.Add(1)
+	return s.Store.Whole(ctx, seq)
+}
+
 func (s *spyStore) Find(id argus.ID) ([]evidence.Entry, error) {
 	s.reads.Add(1)
 	return s.Store.Find(id)

@@ -24,7 +24,6 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 		return nil, err
 	}
 	m := new(message)
-	stored := map[uint64]*argus.Message{} // by the record that holds the content
 	for _, entry := range entries {
 		if entry.Met {
 			continue // of another message
@@ -36,15 +35,9 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 		if r.MessageID() != id || r.Message == nil {
 			return nil, fmt.Errorf("record %d is not of message %s: %w", r.Seq, id, argus.ErrDamaged)
 		}
-		says := r.Message
-		if r.Kind == argus.KindMessage {
-			stored[r.Seq] = says
-		} else {
-			content := stored[r.Of]
-			if content == nil {
-				return nil, fmt.Errorf("sighting %d is of record %d, which is no copy of message %s: %w", r.Seq, r.Of, id, argus.ErrDamaged)
-			}
-			says = says.Join(content)
+		says, err := d.parts.Evidence.Whole(ctx, r.Seq)
+		if err != nil {
+			return nil, err
 		}
 		m.records = append(m.records, r)
 		m.sightings = append(m.sightings, query.Sighting{ID: r.ID, Version: r.Version, Delivery: r.Delivery, Message: says})
