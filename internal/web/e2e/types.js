@@ -54,6 +54,21 @@ await drive(async () => {
     assert.match(await page.locator('.hits dl').first().textContent(), /name\s*Bob, بوب\s*account\s*U2, \+31612345678/)
   })
 
+  await step('a hit is opened by a click on it, and its text can be selected', async () => {
+    await ask('kilos')
+    const box = await page.locator('.hits .text').first().boundingBox()
+    const y = box.y + box.height / 2
+    await page.mouse.move(box.x + 2, y)
+    await page.mouse.down()
+    await page.mouse.move(box.x + box.width - 2, y, { steps: 5 })
+    await page.mouse.up()
+    assert.match(await page.evaluate(() => String(getSelection())), /kilos at the old dock/)
+    assert.equal(await page.locator(panel).count(), 0)
+    await page.mouse.click(box.x + 2, box.y - 12)
+    await page.waitForSelector(panel)
+    await page.keyboard.press('Escape')
+  })
+
   await step('a message is one bubble, whatever number of copies is held', async () => {
     await openFirst('kilos')
     const bubbles = page.locator(`${panel} .message`)

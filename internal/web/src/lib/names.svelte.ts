@@ -24,6 +24,13 @@ export const forget = () => names.clear()
 /** accountName is what sources call an account of a service, or the account. */
 export const accountName = (service: string, account: string): string => names.get(key('from', service, account)) ?? account
 
+/** claims are the services in which a name has been seen for an id, with the name. */
+export const claims = (kind: 'from' | 'in', services: string[], id: string): [service: string, name: string][] =>
+  services.flatMap((service) => {
+    const name = kind === 'from' ? accountName(service, id) : conversationName(service, id)
+    return name === id || name === id.replaceAll('|', ' · ') ? [] : [[service, name] as [string, string]]
+  })
+
 /** conversationName is its title, or the names of its two accounts. */
 export function conversationName(service: string, conversation: string): string {
   const title = names.get(key('in', service, conversation))
