@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// TestBrowser starts the demo, as the README says, and drives it in Chromium.
+// TestBrowser starts the demo, as the README says, and a store with messages of
+// all types, and drives them in Chromium.
 // It needs Node, the interface's packages (npm ci in internal/web) and a
 // Chromium; $ARGUS_BROWSER set to "required" makes their absence a failure.
 func TestBrowser(t *testing.T) {
@@ -29,9 +30,14 @@ func TestBrowser(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
 		missing("the interface's packages are not installed (npm ci in internal/web): %v", err)
 	}
-	for script, every := range map[string]string{"run.js": "0", "feed.js": "2s"} {
+	keys := t.TempDir()
+	for script, args := range map[string][]string{
+		"run.js":   {"demo", "--keep", t.TempDir(), "--feed", "0"},
+		"feed.js":  {"demo", "--keep", t.TempDir(), "--feed", "2s"},
+		"types.js": {"serve", "--store", typesStore(t, keys), "--keys", keys, "--actor", "ann", "--authority", "A-0001", "--purpose", "test"},
+	} {
 		t.Run(script, func(t *testing.T) {
-			link := startDemo(t, "--feed", every)
+			link := start(t, args...)
 			c := exec.CommandContext(t.Context(), node, "e2e/"+script)
 			c.Dir = web
 			c.Env = append(os.Environ(), "ARGUS_URL="+link)
@@ -47,11 +53,11 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// startDemo builds the command, starts its demo and returns the link. The
-// store has to be up within a minute.
-func startDemo(t *testing.T, flags ...string) string {
+// start builds the command, has it serve and returns the link. The store has to
+// be up within a minute.
+func start(t *testing.T, args ...string) string {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), build(t, ""), append([]string{"demo", "--no-open", "--keep", t.TempDir()}, flags...)...)
+	c := exec.CommandContext(t.Context(), build(t, ""), append(args, "--no-open")...)
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 10 * time.Second
 	c.Stderr = os.Stderr
@@ -65,21 +71,21 @@ func startDemo(t *testing.T, flags ...string) string {
 	}
 	t.Cleanup(func() {
 		if err := c.Cancel(); err != nil {
-			t.Errorf("stop the demo: %v", err)
+			t.Errorf("stop the command: %v", err)
 		}
 		if err := c.Wait(); err != nil {
-			t.Logf("the demo ended: %v", err)
+			t.Logf("the command ended: %v", err)
 		}
 	})
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), "http://") {
 			if took := time.Since(started); took > time.Minute {
-				t.Errorf("the demo was up after %s, want a minute at most", took)
+				t.Errorf("the page was up after %s, want a minute at most", took)
 			}
 			return lines.Text()
 		}
 	}
-	t.Fatal("the demo printed no link")
+	t.Fatal("the command printed no link")
 	return ""
 }

@@ -44,7 +44,7 @@ func TestCLIDocument(t *testing.T) {
 }
 
 // TestREADME holds what the README shows to what is printed: the receipts of the
-// demo, and that of the files in road.txt. When a delivery was sealed, and so
+// demo, what a search in it finds, and the receipt of the files in road.txt. When a delivery was sealed, and so
 // its root, is another one each time.
 func TestREADME(t *testing.T) {
 	name, err := filepath.Abs("../../README.md")
@@ -82,8 +82,15 @@ func TestREADME(t *testing.T) {
 	}
 	_, receipt, _ := strings.Cut(own.String(), "key: keep a copy elsewhere.\n")
 
+	// Once the feed begins, there is more: February stays.
+	asked := "$ argus search 'in:\"Kade 9\" sent:2021-02' --limit 0\n"
+	found := bytes.NewBufferString(asked)
+	if code := run([]string{"search", `in:"Kade 9" sent:2021-02`, "--limit", "0", "--store", "s", "--keys", "k"}, nil, found, found); code != 0 {
+		t.Fatalf("search: %d: %s", code, found.String())
+	}
+
 	now := readme
-	for _, printed := range []string{demo.String(), receipt} {
+	for _, printed := range []string{demo.String(), receipt, found.String()} {
 		head := printed[:len("D-0001  name")]
 		_, rest, _ := strings.Cut(readme, "```\n"+head)
 		end := regexp.MustCompile("(?m)^(Argus serves|```)").FindStringIndex(rest)
@@ -116,15 +123,16 @@ With ` + "`--json`" + ` every line of the standard output is one JSON object, an
 | command | events |
 |---|---|
 | init, ingest | ` + "`created`, `progress`, `receipt`; `plan`" + ` |
-| search | ` + "`hit`, then one `result`, with the number of `hits` that were printed and the `total`" + ` |
-| show, conversation | ` + "`message`, `conversation`" + ` |
-| receipt, quarantine | ` + "`delivery` for each, or the `receipt` of one; `quarantined`" + ` |
+| search | ` + "`hit` for each message, with the number of its `sightings` and `versions`, and `also_locked`; then one `result`, with the number of `hits` that were printed, the `total` of all that was found, the `messages` among it, `beside` them a count for each other type, and how many are `differing`; with `--all` the `hits` alone" + ` |
+| show, conversation | ` + "`message` with its `versions`, each with its `sightings`, and of each of these what it `states`, `raw`, or that this is withheld (`raw_withheld`); `conversation`" + ` |
+| receipt, quarantine | ` + "`delivery` for each, or the `receipt` of one, `partial` or `limited` where a scope leaves only a part of its account; `quarantined`" + ` |
 | verify, ledger | ` + "`finding`, `entry`, then one `verified`" + ` |
 | authority, reindex | ` + "`authority`, `revoked`; `indexed`" + ` |
 | demo, serve | ` + "`receipt`, `serving`" + ` |
 | formats, world, bench | ` + "`format`, `world`, `bench`" + ` |
 
-Times are RFC 3339 in UTC, or microseconds since 1970 where the name ends in _us; hashes and ids hexadecimal; the ` + "`marks`" + ` of a hit bytes
+A message has a ` + "`type` unless it is a text, and its `facts`" + ` in fields. Times are RFC 3339 in UTC, or microseconds
+since 1970 where the name ends in _us; hashes and ids hexadecimal; the ` + "`marks`" + ` of a hit bytes
 of its text. Errors go to the standard error output as text.
 
 ## Exit codes

@@ -468,18 +468,22 @@ func (p *progress) receipt(r *argus.Receipt) error {
 	if p.a.json {
 		return p.a.out.object("receipt", r)
 	}
-	printReceipt(p.a.out, r)
+	printReceipt(p.a.out, r, false)
 	return p.a.out.flush()
 }
 
 // maxFiles is how many files without problems a receipt lists by name.
 const maxFiles = 10
 
-// printReceipt prints what became of a delivery.
-func printReceipt(o *output, r *argus.Receipt) {
+// printReceipt prints what became of a delivery; of one that is limited, what
+// the scope leaves.
+func printReceipt(o *output, r *argus.Receipt, limited bool) {
 	o.linef("%s  %s", o.bold(r.Delivery.String()), plain(r.Opening.Source))
 	c := r.Counts
-	o.linef("  read %s = stored %s + sightings %s + quarantined %s", group(c.Read), group(c.Stored), group(c.Sightings), group(c.Quarantined))
+	o.linef("  %s", account(c, limited))
+	if limited {
+		o.linef("  The authority covers it and not all others: its other counts are withheld.")
+	}
 	printBeside(o, c)
 	if c.Differing > 0 {
 		o.linef("  %s from a message that was known (edited, deleted, other content)", count(c.Differing, "copy differs", "copies differ"))

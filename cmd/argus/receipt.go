@@ -34,7 +34,7 @@ func (a *app) receiptCommand() *cobra.Command {
 						a.printPartial(receipt)
 						return nil
 					}
-					printReceipt(a.out, &receipt.Receipt)
+					printReceipt(a.out, &receipt.Receipt, receipt.Limited)
 					return nil
 				}
 				list, err := d.Deliveries(ctx, who)
@@ -56,8 +56,7 @@ func (a *app) receiptCommand() *cobra.Command {
 					if r.Seal != nil {
 						state = fmt.Sprintf("sealed %s", r.Seal.Sealed.Format(time.RFC3339))
 					}
-					a.out.linef("%s  read %s = stored %s + sightings %s + quarantined %s  %s  %s", r.Delivery, group(r.Counts.Read),
-						group(r.Counts.Stored), group(r.Counts.Sightings), group(r.Counts.Quarantined), state, oneLine(r.Opening.Source))
+					a.out.linef("%s  %s  %s  %s", r.Delivery, account(r.Counts, r.Limited), state, oneLine(r.Opening.Source))
 				}
 				if len(list) == 0 && !a.json {
 					a.out.linef("No deliveries yet: argus ingest PATH")
@@ -66,6 +65,14 @@ func (a *app) receiptCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// account writes the sum of a delivery, or what of it a limited one has.
+func account(c argus.Counts, limited bool) string {
+	if limited {
+		return fmt.Sprintf("read %s, quarantined %s", group(c.Read), group(c.Quarantined))
+	}
+	return fmt.Sprintf("read %s = stored %s + sightings %s + quarantined %s", group(c.Read), group(c.Stored), group(c.Sightings), group(c.Quarantined))
 }
 
 // printPartial says of a delivery what may be said of it under a scope that

@@ -40,6 +40,11 @@ fuzzy~1, stems~en, =Exact words, list:NAME, one message ->5 after another,
 with: in: service: delivery: sent: on: has: is: lang: entity:. docs/query.md has it
 all.
 
+A message counts once, however many copies of it are held, and a query is asked
+of all its copies in your scope together. Calls, contacts, rooms and other types
+are counted beside the messages: "821 messages, 12 calls". is:message, is:call and
+the like ask for one type.
+
 A time with a question mark is that of a clock whose zone nobody stated.`,
 		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
   argus search 'with:Q3XK9A' --all --json > messages.jsonl

@@ -20,7 +20,8 @@ func (a *app) showCommand() *cobra.Command {
 		Short: "Show one message, with every copy and where each was found",
 		Long: `Show one message. REF is its id, or the first digits of it, at least six. --trace
 adds each place where it was found: delivery, original with its SHA-256, record
-and bytes, reader and version, and the raw record as it stands there.`,
+and bytes, reader and version, what that copy states otherwise, and the raw
+record as it stands there, unless it holds something outside your scope.`,
 		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {

@@ -16,11 +16,13 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/query"
 )
@@ -46,12 +48,35 @@ func (f *fake) Search(_ context.Context, who desk.Who, r desk.SearchRequest) (*d
 		return nil, fmt.Errorf("search: %w", err)
 	}
 	hit := desk.Hit{Ref: theID, Message: &argus.Message{Service: "sky", From: "Q3XK9A", Text: "<b>loods</b>"}, Marks: [][2]int{{3, 8}},
-		Deliveries: []argus.DeliveryNumber{7}}
-	return &desk.SearchResult{Query: r.Query, Hits: []desk.Hit{hit}, Total: 1, Entry: 12}, nil
+		Deliveries: []argus.DeliveryNumber{7}, Sightings: 3, Versions: 2, AlsoLocked: true}
+	return &desk.SearchResult{Query: r.Query, Hits: []desk.Hit{hit}, Total: 3, Messages: 1, Differing: 1, Entry: 12,
+		Beside: []argus.Tally{{Value: "call", Count: 2}}, Facets: map[query.FieldName][]argus.Tally{query.Is: {{Value: "call", Count: 2}}},
+		Histogram: []argus.Tally{{Value: "2021-02-14", Count: 3}}, Next: "e30"}, nil
+}
+
+// call has every field that a message can have.
+func call() *argus.Message {
+	at := argus.Time{Micros: 1, Raw: "1", Zone: argus.ZoneAssumed, Precision: argus.Micro, Clock: argus.ClockSender}
+	return &argus.Message{Service: "sky", Conversation: "room", Title: "Room", From: "Q3XK9A", FromName: "Ann", To: []string{"7B2FAA"}, ServiceID: "1", Sequence: 1,
+		Sent: at, Received: at, Read: at, Edited: at, Text: "call", Lang: "nl", State: argus.StateEdited | argus.StateLocked, ReplyTo: "0", ForwardedFrom: "x",
+		Attachments: []argus.Attachment{{Name: "a", Hash: argus.Hash{1}, Size: 1, Type: "b"}}, Locked: &argus.Locked{KeyID: "k", Algorithm: "a", Payload: []byte{1}},
+		Extra: []argus.Field{{Name: "a", Value: "b"}}, Repeat: 1, Type: argus.TypeCall, AccountReach: argus.ReachServer, ConversationReach: argus.ReachFile,
+		Facts: &argus.Facts{Call: &argus.Call{Direction: "in", Seconds: 1, Answered: "yes", Video: true, Participants: []string{"a"}},
+			Contact: &argus.Contact{Names: []string{"a"}, Accounts: []string{"b"}}, Room: &argus.Room{Name: "a", Topic: "b", Members: []string{"c"}},
+			Membership: &argus.Membership{Action: "add", Members: []string{"a"}, Name: "b"}, Reaction: &argus.Reaction{To: "1", Sign: "+", Removed: true},
+			Location: &argus.Location{Latitude: "1", Longitude: "2", Accuracy: "3", Source: "gps", Name: "a"},
+			Device:   &argus.Device{Name: "a", Model: "b", Identifiers: []argus.Field{{Name: "IMEI", Value: "1"}}},
+			Poll:     &argus.Poll{Question: "a", Options: []string{"b"}}, Replies: 1}}
 }
 
 func (f *fake) Show(_ context.Context, who desk.Who, ref string, raw bool) (*desk.Shown, error) {
-	return &desk.Shown{Ref: theID}, f.note(who, "show %s raw %t", ref, raw)
+	version := desk.Version{Version: argus.Version{1}, Message: call(), Entities: []entity.Entity{{Kind: "phone", Normal: "+1"}}}
+	for _, s := range []desk.Sighting{{Raw: []byte("raw")}, {RawWithheld: true}} {
+		s.Seq, s.ID, s.Delivery, s.Reader, s.States = 3, theID, 7, "jsonl/2", call()
+		s.Original, s.Where = argus.Original{Path: "a", Modified: 1}, argus.Where{Original: 2, Path: "b", Record: 1, Offset: 1, Length: 1}
+		version.Sightings = append(version.Sightings, s)
+	}
+	return &desk.Shown{Ref: theID, Message: call(), Versions: []desk.Version{version}, Entry: 1}, f.note(who, "show %s raw %t", ref, raw)
 }
 
 func (f *fake) Page(_ context.Context, who desk.Who, r desk.PageRequest) (*desk.Page, error) {
@@ -63,7 +88,8 @@ func (f *fake) Deliveries(_ context.Context, who desk.Who) ([]desk.Delivery, err
 }
 
 func (f *fake) Receipt(_ context.Context, who desk.Who, n argus.DeliveryNumber) (*desk.Delivery, error) {
-	return &desk.Delivery{Receipt: argus.Receipt{Delivery: n}}, f.note(who, "receipt %s", n)
+	return &desk.Delivery{Receipt: argus.Receipt{Delivery: n, Seal: &argus.Seal{Delivery: n}, Counts: argus.Counts{Read: 3, Quarantined: 1},
+		Files: []argus.FileAccount{{Problems: []argus.Tally{{Value: "a", Count: 1}}}}}, Limited: true}, f.note(who, "receipt %s", n)
 }
 
 func (f *fake) Ledger(_ context.Context, who desk.Who, from uint64, limit int) ([]ledger.Entry, error) {
@@ -269,8 +295,8 @@ func TestAnswers(t *testing.T) {
 		asked, answer      string
 	}{
 		{"POST", "/api/search", `{"query":"loods","limit":5,"zone":"Europe/Amsterdam"}`, nil,
-			`ann/A-0001/test search "loods" limit 5 zone Europe/Amsterdam`, `"text":"<b>loods</b>"},"marks":[[3,8]],"deliveries":["D-0007"]`},
-		{"POST", "/api/search", `{"query":""}`, chosen, `ann/A-0002/onderzoek Kadé 9/b search "" limit 0 zone `, `"total":1`},
+			`ann/A-0001/test search "loods" limit 5 zone Europe/Amsterdam`, `"text":"<b>loods</b>"},"marks":[[3,8]],"deliveries":["D-0007"],"sightings":3,"versions":2,"also_locked":true}],"total":3,"messages":1,"beside":[{"value":"call","count":2}],"differing":1`},
+		{"POST", "/api/search", `{"query":""}`, chosen, `ann/A-0002/onderzoek Kadé 9/b search "" limit 0 zone `, `"total":3`},
 		{"GET", "/api/messages/ab01?raw=true", "", nil, "ann/A-0001/test show ab01 raw true", `"ref":"ab010000`},
 		{"GET", "/api/conversation?ref=ab01&before=50&after=-1", "", nil,
 			"ann/A-0001/test page {Ref:ab01 Service: Conversation: Before:50 After:-1}", `"service":"sky"`},
@@ -379,9 +405,51 @@ func TestOpenAPI(t *testing.T) {
 		t.Errorf("OpenAPI %s with operations %q", doc.OpenAPI, operations)
 	}
 	message := doc.Components.Schemas["Message"].Properties
-	for name, want := range map[string]string{"sent": `"oneOf"`, "state": `"array"`, "text": `"string"`} {
+	for name, want := range map[string]string{"sent": `"clock"`, "state": `"locked"`, "text": `"string"`, "type": `"membership"`, "account_reach": `"export"`} {
 		if !bytes.Contains(message[name], []byte(want)) {
 			t.Errorf("a message's %s is described as %s, want %s", name, message[name], want)
+		}
+	}
+	for of, texts := range descriptions {
+		for name, text := range texts {
+			if !bytes.Contains(doc.Components.Schemas[of].Properties[name], []byte(text)) {
+				t.Errorf("%s.%s is described as %s, want %q in it", of, name, doc.Components.Schemas[of].Properties[name], text)
+			}
+		}
+	}
+}
+
+// Every field of an answer is in the description, in the form that it says.
+func TestAnswersAreAsDescribed(t *testing.T) {
+	described := routes(http.NewServeMux(), &fake{}, Options{}).OpenAPI()
+	s := serve(t, &fake{})
+	c := browser(t, s)
+	get := func(item *huma.PathItem) *huma.Operation { return item.Get }
+	for path, test := range map[string]struct {
+		of, body string
+	}{
+		"/api/search":            {"/api/search", `{"query":"loods"}`},
+		"/api/messages/ab01":     {"/api/messages/{ref}", ""},
+		"/api/conversation":      {"/api/conversation", ""},
+		"/api/deliveries":        {"/api/deliveries", ""},
+		"/api/deliveries/D-0007": {"/api/deliveries/{number}", ""},
+		"/api/ledger":            {"/api/ledger", ""},
+		"/api/session":           {"/api/session", ""},
+	} {
+		method, operation := "GET", get
+		if test.body != "" {
+			method, operation = "POST", func(item *huma.PathItem) *huma.Operation { return item.Post }
+		}
+		status, body := do(t, c, method, s.URL+path, test.body, nil)
+		var answer any
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK {
+			t.Fatalf("%s answered %d, %v: %s", path, status, err, body)
+		}
+		schema := operation(described.Paths[test.of]).Responses["200"].Content["application/json"].Schema
+		var found huma.ValidateResult
+		huma.Validate(described.Components.Schemas, schema, huma.NewPathBuffer([]byte(path), 0), huma.ModeReadFromServer, answer, &found)
+		for _, err := range found.Errors {
+			t.Errorf("%s is not as described: %v", path, err)
 		}
 	}
 }

@@ -59,7 +59,7 @@ type (
 	}
 	messageInput struct {
 		Asker
-		Ref string `path:"ref" doc:"the message's id, or the beginning of it"`
+		Ref string `path:"ref" doc:"the id of one of the message's copies, or the beginning of it"`
 		Raw bool   `query:"raw" doc:"with the record as it stands in the original"`
 	}
 	conversationInput struct {
@@ -90,7 +90,8 @@ type Session struct {
 	Authorities []authority.Authority `json:"authorities"`
 }
 
-func routes(mux *http.ServeMux, d office, o Options) {
+// routes adds the endpoints, and returns what describes them.
+func routes(mux *http.ServeMux, d office, o Options) huma.API {
 	config := huma.DefaultConfig("Argus", "1")
 	config.Info.Description = "Messages and where each was found. Every answer is in the ledger before it leaves."
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
@@ -98,7 +99,9 @@ func routes(mux *http.ServeMux, d office, o Options) {
 	api := humago.New(mux, config)
 	for t, text := range map[reflect.Type]reflect.Type{
 		reflect.TypeFor[argus.Time]():  reflect.TypeFor[anyTime](),
-		reflect.TypeFor[argus.State](): reflect.TypeFor[[]string](),
+		reflect.TypeFor[argus.State](): reflect.TypeFor[anyStates](),
+		reflect.TypeFor[argus.Type]():  reflect.TypeFor[anyType](),
+		reflect.TypeFor[argus.Reach](): reflect.TypeFor[anyReach](),
 	} {
 		api.OpenAPI().Components.Schemas.RegisterTypeAlias(t, text)
 	}
@@ -107,7 +110,7 @@ func routes(mux *http.ServeMux, d office, o Options) {
 		func(ctx context.Context, who desk.Who, in *searchInput) (*desk.SearchResult, error) {
 			return d.Search(ctx, who, in.Body)
 		})
-	add(api, o, "GET", "/api/messages/{ref}", "show", "One message with all copies and where each was found",
+	add(api, o, "GET", "/api/messages/{ref}", "show", "One message: the union of its copies, its versions, and where each copy was found",
 		func(ctx context.Context, who desk.Who, in *messageInput) (*desk.Shown, error) {
 			return d.Show(ctx, who, in.Ref, in.Raw)
 		})
@@ -137,6 +140,8 @@ func routes(mux *http.ServeMux, d office, o Options) {
 			list, err := d.Authorities(ctx, who.Actor)
 			return &Session{Who: who, Store: o.Store, Key: o.Key, Authorities: list}, err
 		})
+	describe(api.OpenAPI().Components.Schemas.Map())
+	return api
 }
 
 // add makes an endpoint of a call of the desk.
@@ -155,22 +160,4 @@ func add[I interface{ asker() Asker }, T any](api huma.API, o Options, method, p
 		}
 		return &Body[T]{answer}, nil
 	})
-}
-
-// anyTime describes argus.Time, which is a string, or an object where the
-// source has more to say.
-type anyTime struct{}
-
-// Schema implements huma.SchemaProvider.
-func (anyTime) Schema(huma.Registry) *huma.Schema {
-	text := &huma.Schema{Type: "string", Description: "UTC, as finely as the source states it, or unknown", Examples: []any{"2021-02-14T12:03:11Z"}}
-	return &huma.Schema{OneOf: []*huma.Schema{text, {
-		Type: "object",
-		Properties: map[string]*huma.Schema{
-			"utc":  text,
-			"raw":  {Type: "string", Description: "as it stood in the source"},
-			"zone": {Type: "string", Description: "where the zone came from", Enum: []any{"stated", "file", "operator", "assumed"}},
-		},
-		Required: []string{"utc"},
-	}}}
 }

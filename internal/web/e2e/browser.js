@@ -1,4 +1,4 @@
-// Opens the interface of a running `argus demo` in Chromium for the scripts
+// Opens the interface of a running `argus demo` or `argus serve` in Chromium for the scripts
 // beside it: ARGUS_URL is the link that it printed. It fails on any error on
 // the console, any violation of the security policy and any request to
 // somewhere else. It is skipped, saying so, where there is no Chromium.
@@ -11,7 +11,7 @@ import { chromium } from 'playwright-core'
 
 export const url = process.env.ARGUS_URL
 if (!url) {
-  console.error('set ARGUS_URL to the link that argus demo prints')
+  console.error('set ARGUS_URL to the link that argus demo or argus serve prints')
   process.exit(2)
 }
 const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome',
@@ -61,9 +61,11 @@ export async function step(name, run) {
   }
 }
 
+/** total is the number of all that was found: messages, and what is counted beside them. */
 export const total = async () => {
   await page.waitForSelector('.columns[aria-busy="false"]')
-  return Number((await page.textContent('.status b')).replaceAll(',', ''))
+  const numbers = await page.locator('.counted b').allTextContents()
+  return numbers.reduce((sum, n) => sum + Number(n.replaceAll(',', '')), 0)
 }
 
 export async function ask(query) {

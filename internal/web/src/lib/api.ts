@@ -1,8 +1,28 @@
 // The answers of the API, as /api/openapi.json describes them.
 
-export type Time = string | { utc: string; raw?: string; zone?: string }
+/** Time says whose clock stamped it, unless it was the service's. */
+export type Time = string | { utc: string; raw?: string; zone?: string; clock?: 'sender' | 'receiver' }
 
 export type Attachment = { name?: string; sha256?: string; size?: number; type?: string }
+
+export type Field = { name: string; value: string }
+
+/** Type is what a message records; a text has none. Texts and polls are counted as messages. */
+export type Type =
+  | 'poll' | 'call' | 'contact' | 'room' | 'membership' | 'reaction' | 'location' | 'device' | 'draft' | 'notice' | 'note'
+
+/** Facts are what a message records besides words. A text may have a contact and a location. */
+export type Facts = {
+  call?: { direction?: string; seconds?: number; answered?: string; video?: boolean; participants?: string[] }
+  contact?: { names?: string[]; accounts?: string[] }
+  room?: { name?: string; topic?: string; members?: string[] }
+  membership?: { action: string; members?: string[]; name?: string }
+  reaction?: { to?: string; sign?: string; removed?: boolean }
+  location?: { latitude?: string; longitude?: string; accuracy?: string; source?: string; name?: string }
+  device?: { name?: string; model?: string; identifiers?: Field[] }
+  poll?: { question?: string; options?: string[] }
+  replies?: number
+}
 
 export type Message = {
   service: string
@@ -16,6 +36,7 @@ export type Message = {
   sent?: Time
   received?: Time
   read?: Time
+  edited?: Time
   text?: string
   lang?: string
   state?: string[]
@@ -23,16 +44,23 @@ export type Message = {
   forwarded_from?: string
   attachments?: Attachment[]
   locked?: { key_id?: string; algorithm?: string; payload?: string }
-  extra?: { name: string; value: string }[]
+  extra?: Field[]
+  type?: Type
+  facts?: Facts
+  account_reach?: string
+  conversation_reach?: string
 }
 
+/** Hit is one message: the union of the copies that the scope covers. */
 export type Hit = {
   ref: string
   version: string
   message: Message
   marks?: [number, number][]
   deliveries: string[]
-  differs?: boolean
+  sightings: number
+  versions: number
+  also_locked?: boolean
 }
 
 export type Count = { value: string; count: number }
@@ -41,6 +69,8 @@ export type SearchResult = {
   query: string
   hits: Hit[] | null
   total: number
+  messages: number
+  beside?: Count[]
   differing?: number
   facets?: Record<string, Count[] | null>
   histogram?: Count[]
@@ -52,23 +82,24 @@ export type SearchResult = {
 
 export type Original = { sha256: string; size: number; path: string; modified_us?: number }
 
+/** Sighting is one copy in one place. What it states is all but its content. */
 export type Sighting = {
   seq: number
+  id?: string
   delivery: string
   reader: string
   original: Original
   where: { path?: string; record?: number; offset?: number; length?: number }
-  adds?: Message
+  states?: Message
   raw?: string
+  raw_withheld?: boolean
 }
 
 export type Entity = { kind: string; normal: string; start: number; end: number }
 
-export type Shown = {
-  ref: string
-  copies: { version: string; message: Message; entities?: Entity[]; sightings: Sighting[] }[]
-  entry: number
-}
+export type Version = { version: string; message: Message; entities?: Entity[]; sightings: Sighting[] }
+
+export type Shown = { ref: string; message: Message; versions: Version[]; entry: number }
 
 export type Page = {
   service: string
@@ -87,6 +118,7 @@ export type Counts = {
   quarantined: number
   differing: number
   locked: number
+  sealed?: number
 }
 
 /** Gap is what is missing in one conversation, of one account, or in a service. */
@@ -127,7 +159,7 @@ export type Delivery = {
     started_us: number
     software: string
     readers: string[]
-    options?: { name: string; value: string }[]
+    options?: Field[]
   }
   seal?: {
     sealed: string
@@ -140,7 +172,11 @@ export type Delivery = {
     last: Time
     incomplete?: string
   }
+  counts: Counts
+  /** The scope covers a part: account and seal are withheld. */
   partial?: boolean
+  /** The scope covers it and not all others: only read and quarantined are counted. */
+  limited?: boolean
   completeness?: Completeness
   files?: { original: Original; readers?: string[]; counts: Counts; problems?: Count[] }[]
 }
@@ -218,7 +254,8 @@ export const api = {
   session: (why: Why) => ask<Session>(why, '/api/session'),
   search: (why: Why, body: object, signal?: AbortSignal) =>
     ask<SearchResult>(why, '/api/search', { method: 'POST', body: JSON.stringify(body), signal: signal ?? null }),
-  show: (why: Why, ref: string) => ask<Shown>(why, `/api/messages/${encodeURIComponent(ref)}?raw=true`),
+  show: (why: Why, ref: string, raw: boolean) =>
+    ask<Shown>(why, `/api/messages/${encodeURIComponent(ref)}?${search({ raw })}`),
   conversation: (why: Why, parameters: Parameters) => ask<Page>(why, `/api/conversation?${search(parameters)}`),
   deliveries: (why: Why) => ask<Delivery[] | null>(why, '/api/deliveries'),
   receipt: (why: Why, number: string) => ask<Delivery>(why, `/api/deliveries/${encodeURIComponent(number)}`),

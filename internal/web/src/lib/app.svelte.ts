@@ -1,13 +1,18 @@
 // What the whole page shares: who asks, what is looked at, and the address.
 
 import { api, Problem, type Session, type Why } from './api'
+import { forget } from './names.svelte'
 import type { Zone } from './time'
+
+export const tabs = ['conversation', 'versions', 'trace'] as const
+
+export type Tab = (typeof tabs)[number]
 
 export type Route = {
   page: 'search' | 'deliveries' | 'ledger'
   q: string
   open: string // the message whose conversation is open
-  tab: 'conversation' | 'trace'
+  tab: Tab
   delivery: string
 }
 
@@ -18,7 +23,7 @@ function read(): Route {
     page: page === 'deliveries' || page === 'ledger' ? page : 'search',
     q: p.get('q') ?? '',
     open: p.get('open') ?? '',
-    tab: p.get('tab') === 'trace' ? 'trace' : 'conversation',
+    tab: tabs.find((t) => t === p.get('tab')) ?? 'conversation',
     delivery: p.get('delivery') ?? '',
   }
 }
@@ -29,7 +34,7 @@ export function address(r: Route): string {
   if (r.page !== 'search') p.set('page', r.page)
   if (r.q) p.set('q', r.q)
   if (r.open) p.set('open', r.open)
-  if (r.open && r.tab === 'trace') p.set('tab', 'trace')
+  if (r.open && r.tab !== 'conversation') p.set('tab', r.tab)
   if (r.delivery) p.set('delivery', r.delivery)
   const text = p.toString()
   return text ? `/?${text}` : '/'
@@ -76,6 +81,7 @@ class App {
   }
 
   ask(why: Why) {
+    if (why.authority !== this.why.authority) forget()
     this.why = why
     sessionStorage.setItem('why', JSON.stringify(why))
   }

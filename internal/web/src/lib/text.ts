@@ -33,9 +33,11 @@ export function fromBase64(text: string): Uint8Array {
 }
 
 /** visible shows what a record hides: control characters, marks of direction. */
-export function visible(bytes: Uint8Array): string {
-  return decoder
-    .decode(bytes)
+export const visible = (bytes: Uint8Array): string => unhidden(decoder.decode(bytes))
+
+/** unhidden is visible for text. */
+export function unhidden(text: string): string {
+  return text
     .replace(/[\u0000-\u0008\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
     .replace(/[\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, (c) => `⟦U+${hex(c.charCodeAt(0), 4)}⟧`)
 }

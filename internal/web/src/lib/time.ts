@@ -29,27 +29,31 @@ function parts(at: Date, zone: Zone): Record<string, string> {
   return Object.fromEntries(format.formatToParts(at).map((p) => [p.type, p.value]))
 }
 
+/** assumed says whether nobody stated the zone of a clock. Such a time is shown as it stood, and not moved. */
+const assumed = (time: Time | undefined): boolean => typeof time === 'object' && time.zone === 'assumed'
+
 /** day and clock write a moment as finely as its source did, and no finer. */
 export function day(time: Time | undefined, zone: Zone): string {
   const text = utc(time)
   if (!text.includes('T')) return text || 'no time'
-  const p = parts(new Date(text), zone)
+  const p = parts(new Date(text), assumed(time) ? 'UTC' : zone)
   return `${p.year}-${p.month}-${p.day}`
 }
 
 export function weekday(time: Time | undefined, zone: Zone): string {
   const text = utc(time)
   if (!text) return ''
-  return parts(new Date(text), text.includes('T') ? zone : 'UTC').weekday ?? ''
+  return parts(new Date(text), text.includes('T') && !assumed(time) ? zone : 'UTC').weekday ?? ''
 }
 
+/** clock ends in a question mark where nobody stated the zone. */
 export function clock(time: Time | undefined, zone: Zone): string {
   const text = utc(time)
   const at = text.indexOf('T')
   if (at < 0) return ''
-  const p = parts(new Date(text), zone)
+  const p = parts(new Date(text), assumed(time) ? 'UTC' : zone)
   const minute = `${p.hour}:${p.minute}`
-  return text[at + 6] === ':' ? `${minute}:${p.second}` : minute
+  return (text[at + 6] === ':' ? `${minute}:${p.second}` : minute) + (assumed(time) ? '?' : '')
 }
 
 const sources: Record<string, string> = {
@@ -59,9 +63,15 @@ const sources: Record<string, string> = {
   assumed: 'nobody said; UTC was assumed',
 }
 
-/** origin says where a time comes from, for those who doubt it. */
-export function origin(time: Time | undefined): string {
+/** source says what the source states of a time, for those who doubt it. */
+export function source(time: Time | undefined): string {
   if (!time) return 'The source states no time.'
   const { utc: text, raw, zone } = typeof time === 'object' ? time : { utc: time, raw: '', zone: '' }
   return `UTC ${text}\nin the source: ${raw || text}\nzone: ${sources[zone || 'stated'] ?? zone}`
 }
+
+/** whose says whose clock it was, if not the service's. */
+export const whose = (time: Time | undefined): string => (typeof time === 'object' && time.clock ? `clock of the ${time.clock}` : '')
+
+/** origin is source, and whose clock it was. */
+export const origin = (time: Time | undefined): string => [source(time), whose(time)].filter(Boolean).join('\n')

@@ -1,0 +1,73 @@
+// What a message records: the words for its type, and its facts as fields.
+
+import type { Count, Facts, Message } from './api'
+import { count, plural } from './text'
+
+// The word for several differs from the type's own where that is no noun for one.
+const nouns: Record<string, [string, string]> = {
+  membership: ['membership change', 'membership changes'],
+}
+
+/** typeWord is the type's word as people say it. */
+export const typeWord = (type: string): string => nouns[type]?.[0] ?? type
+
+export type Counted = { type: string; number: string; words: string }
+
+/** counted has a count for messages, and beside it one for each other type. */
+export function counted(messages: number, beside: Count[] = []): Counted[] {
+  const all = messages || !beside.length ? [{ value: 'message', count: messages }, ...beside] : beside
+  return all.map((c) => ({
+    type: c.value,
+    number: count(c.count),
+    words: plural(c.count, ...(nouns[c.value] ?? [c.value, `${c.value}s`])).slice(count(c.count).length),
+  }))
+}
+
+/** isSaid says whether somebody said it, to whom it stands as a bubble. */
+export const isSaid = (m: Message): boolean =>
+  !!m.from && !m.state?.includes('system') && !['room', 'membership', 'notice', 'reaction'].includes(m.type ?? '')
+
+/** Fact is a field with its values. */
+export type Fact = { name: string; values: string[] }
+
+/** factsOf has the facts of a message in fields, in the words of the interface. */
+export function factsOf(facts: Facts | undefined): Fact[] {
+  if (!facts) return []
+  const { call, contact, room, membership, reaction, location, device, poll, replies } = facts
+  const all: [string, (string | undefined)[] | string | undefined][] = [
+    ['call', call && [call.video ? 'video' : '', { in: 'incoming', out: 'outgoing' }[call.direction ?? ''] ?? call.direction]],
+    ['answered', call?.answered],
+    ['lasted', call?.seconds ? duration(call.seconds) : undefined],
+    ['in the call', call?.participants],
+    ['name', contact?.names],
+    ['account', contact?.accounts],
+    ['room', room?.name],
+    ['topic', room?.topic],
+    ['members', room?.members],
+    ['action', membership?.action],
+    ['members', membership?.members],
+    ['new name', membership?.name],
+    ['sign', reaction?.sign],
+    ['to message', reaction?.to],
+    ['removed', reaction?.removed ? 'yes' : undefined],
+    ['latitude', location?.latitude],
+    ['longitude', location?.longitude],
+    ['accuracy', location?.accuracy ? `${location.accuracy} m` : undefined],
+    ['known from', location?.source],
+    ['place', location?.name],
+    ['device', device?.name],
+    ['model', device?.model],
+    ...(device?.identifiers ?? []).map((x): [string, string] => [x.name, x.value]),
+    ['question', poll?.question],
+    ['answers', poll?.options],
+    ['replies', replies ? `${count(replies)}, as the source counts` : undefined],
+  ]
+  return all
+    .map(([name, value]) => ({ name, values: [value ?? []].flat().filter((v): v is string => !!v) }))
+    .filter((f) => f.values.length)
+}
+
+function duration(seconds: number): string {
+  const parts = [[Math.floor(seconds / 3600), 'h'], [Math.floor((seconds % 3600) / 60), 'min'], [seconds % 60, 's']] as const
+  return parts.filter(([n]) => n).map(([n, unit]) => `${n} ${unit}`).join(' ')
+}
