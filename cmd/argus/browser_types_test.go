@@ -73,11 +73,12 @@ func deliver(ctx context.Context, o intake.Options, source string, records []*ar
 	}
 	// The first record goes around the second, as a mail around one that it holds.
 	records[0].Where.Length += 1 + records[1].Where.Length
-	hash, size, err := o.Store.PutOriginal(ctx, strings.NewReader(text.String()))
+	kept, err := o.Store.PutOriginal(ctx, strings.NewReader(text.String()))
 	if err != nil {
 		return err
 	}
-	original := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Hash: hash, Size: size, Path: source + ".txt"}}
+	kept.Path = source + ".txt"
+	original := &argus.Record{Kind: argus.KindOriginal, Original: &kept}
 	if err := o.Store.Append(ctx, d, []*argus.Record{original}); err != nil {
 		return err
 	}

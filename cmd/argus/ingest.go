@@ -509,12 +509,12 @@ func printReceipt(o *output, r *argus.Receipt, limited bool) {
 
 // printBeside prints how many messages there are, and what is none, if anything.
 func printBeside(o *output, c argus.Counts) {
-	var list []string
+	var beside []argus.Tally
 	for kind, n := range c.Beside.All() {
-		list = append(list, count(n, kind.String(), kind.String()+"s"))
+		beside = append(beside, argus.Tally{Value: kind.String(), Count: n})
 	}
-	if list != nil {
-		o.linef("  %s; beside them %s", count(c.Messages(), "message", "messages"), strings.Join(list, ", "))
+	if beside != nil {
+		o.linef("  %s", counted(c.Messages(), beside))
 	}
 }
 

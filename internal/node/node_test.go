@@ -257,18 +257,18 @@ func TestExpiryCutsIngestToo(t *testing.T) {
 	}
 }
 
-const storeV1 = "testdata/store-v1"
+const storeV2 = "testdata/store-v2"
 
 var update = flag.Bool("update", false, "write the store in testdata anew, but for its index")
 
-// writeStoreV1 makes the store again. Its index stays: it is older than today's.
-func writeStoreV1(t *testing.T) {
+// writeStoreV2 makes the store again. Its index stays: it is older than today's.
+func writeStoreV2(t *testing.T) {
 	t.Helper()
 	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	into := filepath.Join(here, storeV1)
+	into := filepath.Join(here, storeV2)
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	o.Now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 	makeStore(t, dir, o, lines(0, 300)+"broken\n", lines(200, 310))
@@ -290,12 +290,12 @@ func writeStoreV1(t *testing.T) {
 	}
 }
 
-// copyStore copies the store of version 1 that testdata holds, with an index of
+// copyStore copies the store of version 2 that testdata holds, with an index of
 // today.
 func copyStore(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "s")
-	if err := os.CopyFS(dir, os.DirFS(storeV1)); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(storeV2)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(indexPath(dir)); err != nil {
@@ -307,11 +307,11 @@ func copyStore(t testing.TB) string {
 	return dir
 }
 
-// TestStoreOfVersion1 verifies a store as version 1 wrote it (P9). Its index is
+// TestStoreOfVersion2 verifies a store as format 2 was first written (P9). Its index is
 // older than today's: that is worth a word, and it is built again.
-func TestStoreOfVersion1(t *testing.T) {
+func TestStoreOfVersion2(t *testing.T) {
 	if *update {
-		writeStoreV1(t)
+		writeStoreV2(t)
 	}
 	want := argus.Counts{Read: 411, Stored: 310, Sightings: 100, Quarantined: 1}
 	check := func(dir string, wantNotes int, wantIndexed uint64) {
@@ -324,9 +324,9 @@ func TestStoreOfVersion1(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 	}
-	check(storeV1, 1, 0)
+	check(storeV2, 1, 0)
 	dir := filepath.Join(t.TempDir(), "s")
-	if err := os.CopyFS(dir, os.DirFS(storeV1)); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(storeV2)); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := Reindex(t.Context(), dir, testOptions(t)); err != nil || n != 310 {

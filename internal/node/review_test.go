@@ -74,7 +74,7 @@ func TestVerifyBesideAnIngest(t *testing.T) {
 }
 
 // TestHarmedStoresDoNotPanic changes bytes, cuts and swaps in copies of the
-// store of version 1, with the checksums of segments mended now and then so
+// store of format 2, with the checksums of segments mended now and then so
 // that the change gets through, and opens, reads and verifies them.
 func TestHarmedStoresDoNotPanic(t *testing.T) {
 	rounds := 150
