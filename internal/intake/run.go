@@ -117,6 +117,8 @@ func (in *intake) recall(ctx context.Context) error {
 			if r.Message != nil {
 				in.meetings.take(r.MessageID(), r.Message)
 			}
+		case argus.KindSealed, argus.KindKey, argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed,
+			argus.KindDerived, argus.KindReading, argus.KindAmendment: // not of a delivery that is read
 		}
 	}
 	return nil

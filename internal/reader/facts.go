@@ -24,6 +24,7 @@ func happened(m *argus.Message, kind argus.Type, facts argus.Facts, word, told s
 	switch kind {
 	case argus.TypeContact, argus.TypeRoom, argus.TypeMembership, argus.TypeDevice, argus.TypeNotice:
 		m.State |= argus.StateSystem
+	case argus.TypeText, argus.TypePoll, argus.TypeCall, argus.TypeReaction, argus.TypeLocation, argus.TypeDraft, argus.TypeNote:
 	}
 	m.Text = word
 	if told != "" {
