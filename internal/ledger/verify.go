@@ -430,13 +430,14 @@ func (v *verification) treeState() {
 	// An Append that was interrupted before it signed leaves one entry more.
 	ahead, err := parseTreeState(raw)
 	if err == nil && bytes.Equal(raw, ahead.treeState()) && ahead.size == want.size+1 {
-		spans, err := parseBundle(v.files[bundlePath(want.size, ahead.size)], int(want.size%layout.EntryBundleWidth)+1)
-		if err == nil && rootOf(v.edge.add(leafHash(spans[len(spans)-1].data))) == ahead.root {
+		bundle, err := v.content(bundlePath(want.size, ahead.size))
+		spans, parseErr := parseBundle(bundle, int(want.size%layout.EntryBundleWidth)+1)
+		if err == nil && parseErr == nil && rootOf(v.edge.add(leafHash(spans[len(spans)-1].data))) == ahead.root {
 			v.find(Finding{treeStateName, -1, 0, "it is ahead of the checkpoint: an act was interrupted and not acknowledged", false})
 			return
 		}
 	}
-	v.damage(treeStateName, 0, 0, "it is not what the checkpoint says")
+	v.damage(treeStateName, 0, 0, "it is not what the checkpoint says: %s, want %s", raw, want.treeState())
 }
 
 // stray says what a file is that the tree does not need: a shorter copy of a

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/transparency-dev/tessera/api/layout"
 
 	"github.com/argus-evidence/argus"
 )
@@ -382,4 +383,55 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q is decoded and encoded as %q, %v", data, again, err)
 		}
 	})
+}
+
+// An act that was interrupted just before its checkpoint is no damage, also where it
+// would have filled a bundle.
+func TestInterruptedAtTheEdgeOfABundle(t *testing.T) {
+	for _, entries := range []int{5, layout.EntryBundleWidth - 1, layout.EntryBundleWidth} {
+		dir, k, l := newLedger(t)
+		appendActs(t, l, entries-int(mustSize(t, l)))
+		later := filepath.Join(t.TempDir(), "later")
+		if err := os.CopyFS(later, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		next, err := Open(later, k.write())
+		if err != nil {
+			t.Fatal(err)
+		}
+		appendActs(t, next, 1)
+		if err := next.Close(); err != nil {
+			t.Fatal(err)
+		}
+		// Everything is written but the checkpoint, and nothing is removed.
+		err = filepath.WalkDir(later, func(path string, e fs.DirEntry, err error) error {
+			name, _ := filepath.Rel(later, path)
+			if err != nil || e.IsDir() || name == layout.CheckpointPath {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(dir, name), data, 0o600)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := wantClean(t, dir, k.public); n != uint64(entries) {
+			t.Errorf("%d entries, want %d", n, entries)
+		}
+	}
+}
+
+func mustSize(t *testing.T, l *Ledger) uint64 {
+	t.Helper()
+	n, err := l.Size()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
