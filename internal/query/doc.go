@@ -124,8 +124,10 @@ func (d *Doc) Deliveries() []argus.DeliveryNumber {
 // Versions returns a sighting of each version, the one shown first in front.
 func (d *Doc) Versions() []*Sighting {
 	var list []*Sighting
+	seen := map[argus.Version]bool{}
 	for i := range d.Sightings {
-		if s := &d.Sightings[i]; !slices.ContainsFunc(list, func(o *Sighting) bool { return o.Version == s.Version }) {
+		if s := &d.Sightings[i]; !seen[s.Version] {
+			seen[s.Version] = true
 			list = append(list, s)
 		}
 	}
@@ -135,9 +137,18 @@ func (d *Doc) Versions() []*Sighting {
 
 // texts yields the different texts.
 func (d *Doc) texts(yield func(string) bool) {
+	seen := func(int) bool { return false }
+	if len(d.Sightings) > 1 {
+		before := map[string]bool{}
+		seen = func(i int) bool {
+			text := d.Sightings[i].Message.Text
+			again := before[text]
+			before[text] = true
+			return again
+		}
+	}
 	for i := range d.Sightings {
-		text := d.Sightings[i].Message.Text
-		if !slices.ContainsFunc(d.Sightings[:i], func(s Sighting) bool { return s.Message.Text == text }) && !yield(text) {
+		if !seen(i) && !yield(d.Sightings[i].Message.Text) {
 			return
 		}
 	}

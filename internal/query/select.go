@@ -22,8 +22,8 @@ func (m *Matcher) Select(all []Sighting) []Sighting {
 		s.alone[i].Reset(&s.docs[i])
 	}
 	var selected []Sighting
-	for i := range all {
-		if s.covers(m.node, i, true) {
+	for i, covered := range s.covers(m.node, true) {
+		if covered {
 			selected = append(selected, all[i])
 		}
 	}
@@ -36,37 +36,44 @@ type selection struct {
 	docs  []Doc
 }
 
-// covers says whether a sighting meets a node, or its opposite.
-func (s *selection) covers(n Node, i int, positive bool) bool {
-	list := func(nodes []Node, all bool) bool {
+// covers says of each sighting whether it meets a node, or its opposite.
+func (s *selection) covers(n Node, positive bool) []bool {
+	met := make([]bool, len(s.alone))
+	combine := func(nodes []Node, all bool) []bool {
+		for i := range met {
+			met[i] = all
+		}
 		for _, inner := range nodes {
-			if s.covers(inner, i, positive) != all {
-				return !all
+			for i, one := range s.covers(inner, positive) {
+				if one != all {
+					met[i] = one
+				}
 			}
 		}
-		return all
+		return met
 	}
 	switch n := n.(type) {
 	case And:
-		return list(n.Nodes, positive)
+		return combine(n.Nodes, positive)
 	case Or:
-		return list(n.Nodes, !positive)
+		return combine(n.Nodes, !positive)
 	case Not:
-		return s.covers(n.Node, i, !positive)
-	case All, Field, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Then, Word, Written:
+		return s.covers(n.Node, !positive)
+	case nil, All, Field, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Then, Word, Written:
+	}
+	anywhere := false
+	for i := range s.alone {
+		met[i] = s.match(n, &s.alone[i])
+		anywhere = anywhere || met[i]
 	}
 	if positive {
-		return s.match(n, &s.alone[i])
+		return met
 	}
-	if !ExcludesAll(n) {
-		return !s.match(n, &s.alone[i])
+	everywhere := ExcludesAll(n)
+	for i := range met {
+		met[i] = !met[i] && !(anywhere && everywhere)
 	}
-	for j := range s.alone {
-		if s.match(n, &s.alone[j]) {
-			return false
-		}
-	}
-	return true
+	return met
 }
 
 // ExcludesAll says of a node without others in it whether a scope that excludes

@@ -113,15 +113,16 @@ func (b *batch) addFact(fact argus.DeliveryNumber, number uint64) {
 // message as of a record.
 func (b *batch) addGroup(asOf uint64, copies []*argus.Record) {
 	b.asOf = append(b.asOf, asOf)
-	var versions []argus.Version
+	versions := map[argus.Version]uint32{}
 	for _, r := range copies {
 		b.addCopy(r)
 		d := &b.docs[len(b.docs)-1]
-		version := slices.Index(versions, r.Version)
-		if version < 0 {
-			version, versions = len(versions), append(versions, r.Version)
+		version, known := versions[r.Version]
+		if !known {
+			version = uint32(len(versions))
+			versions[r.Version] = version
 		}
-		d.group, d.version = uint32(len(b.asOf)), uint32(version)
+		d.group, d.version = uint32(len(b.asOf)), version
 	}
 }
 
