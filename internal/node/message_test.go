@@ -114,6 +114,7 @@ func TestEveryNumberCountsMessages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes in ten deliveries")
 	}
+	t.Parallel()
 	o := testOptions(t)
 	from := inventedDeliveries(t, 2500)
 	names := slices.DeleteFunc(slices.Clone(world.Deliveries[:]), func(name string) bool {
@@ -281,24 +282,32 @@ func TestOrdersOfThreeDeliveries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes in three deliveries in six orders")
 	}
+	t.Parallel()
 	from := inventedDeliveries(t, 1200)
 	names := []string{"server-archive", "phone-of-tilde", "sheet-from-abroad"}
-	var first map[string]string
-	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
-		var inOrder []string
-		for _, i := range order {
-			inOrder = append(inOrder, names[i])
+	orders := [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+	answers := make([]map[string]string, len(orders))
+	t.Run("orders", func(t *testing.T) {
+		for at, order := range orders {
+			t.Run(fmt.Sprint(order), func(t *testing.T) {
+				t.Parallel()
+				var inOrder []string
+				for _, i := range order {
+					inOrder = append(inOrder, names[i])
+				}
+				o := testOptions(t)
+				answers[at] = allAnswers(t, takeIn(t, o, from, inOrder...), o, order,
+					"", "delivery:1", "delivery:2 OR delivery:3", "-delivery:1", "to:* -delivery:3", "-de")
+			})
 		}
-		o := testOptions(t)
-		answers := allAnswers(t, takeIn(t, o, from, inOrder...), o, order,
-			"", "delivery:1", "delivery:2 OR delivery:3", "-delivery:1", "to:* -delivery:3", "-de")
-		if first == nil {
-			first = answers
-			continue
-		}
-		for _, asked := range slices.Sorted(maps.Keys(first)) {
-			if answers[asked] != first[asked] {
-				t.Fatalf("%s after the order %v:\n%s", asked, order, gocmp.Diff(first[asked], answers[asked]))
+	})
+	if t.Failed() {
+		return
+	}
+	for at, order := range orders {
+		for _, asked := range slices.Sorted(maps.Keys(answers[0])) {
+			if answers[at][asked] != answers[0][asked] {
+				t.Fatalf("%s after the order %v:\n%s", asked, order, gocmp.Diff(answers[0][asked], answers[at][asked]))
 			}
 		}
 	}
@@ -310,6 +319,7 @@ func TestWhatLiesOutsideChangesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes in four deliveries")
 	}
+	t.Parallel()
 	from := inventedDeliveries(t, 1200)
 	scopes := []string{"delivery:1", "delivery:1 to:*", "delivery:1 -is:locked", "delivery:1 (from:a* OR has:attachment)", "sent:2020.. delivery:1"}
 	o := testOptions(t)
