@@ -122,6 +122,7 @@ look. Begin with "argus demo", or with your own files:
 		a.authorityCommand(),
 		a.listCommand(),
 		a.reindexCommand(),
+		a.upgradeCommand(),
 		a.serveCommand(),
 		a.demoCommand(),
 		a.formatsCommand(),
