@@ -88,6 +88,23 @@ func hashOf(data []byte) argus.Hash { return sha256.Sum256(data) }
 // ErrDamaged for an older record that makes no sense, and for one that the new
 // evidence does not give back as it was.
 func Evidence(ctx context.Context, o Options) (*Result, error) {
+	c, err := start(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.convert(ctx); err != nil {
+		return nil, fmt.Errorf("convert the evidence: %w", err)
+	}
+	c.o.Failpoint("upgrade.converted")
+	result, err := c.compare(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("compare the evidence of both formats: %w", err)
+	}
+	return result, nil
+}
+
+// start reads how each delivery begins.
+func start(o Options) (*converter, error) {
 	if o.Progress == nil {
 		o.Progress = func(Step, uint64) {}
 	}
@@ -108,15 +125,7 @@ func Evidence(ctx context.Context, o Options) (*Result, error) {
 		}
 		c.deliveries[d.Number] = &converted{Delivery: d, readers: opening.Opening.Readers}
 	}
-	if err := c.convert(ctx); err != nil {
-		return nil, fmt.Errorf("convert the evidence: %w", err)
-	}
-	o.Failpoint("upgrade.converted")
-	result, err := c.compare(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("compare the evidence of both formats: %w", err)
-	}
-	return result, nil
+	return c, nil
 }
 
 type converter struct {
@@ -126,6 +135,7 @@ type converter struct {
 	deliveries map[argus.DeliveryNumber]*converted
 	hasher     argus.Hasher
 	of         cited
+	changed    func(seq uint64, r *argus.Record) // nil but in tests, which change records
 
 	batch      []*argus.Record
 	batchOf    argus.DeliveryNumber
@@ -216,6 +226,9 @@ func (c *converter) record(ctx context.Context, raw format1.Raw) error {
 	n, err := c.today(ctx, d, r)
 	if err != nil {
 		return err
+	}
+	if c.changed != nil {
+		c.changed(raw.Seq, n)
 	}
 	c.batchOf = raw.Delivery
 	c.batch = append(c.batch, n)

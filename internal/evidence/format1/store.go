@@ -383,24 +383,16 @@ func (s *Store) loadSeals(keys note.Verifiers) error {
 	return err
 }
 
-// Checked is what Check has read.
-type Checked struct {
-	// Originals counts the received files, OriginalBytes what they take.
-	Originals     int
-	OriginalBytes int64
-}
-
 // Check reads everything: the checksum of each block, the root of each sealed
 // delivery and the hashes beside it, the SHA-256 of each original. The error is
 // ErrDamaged, with the place, for the first of them that is not as it was sealed.
-// advance is told the last record that was read.
-func (s *Store) Check(ctx context.Context, advance func(seq uint64)) (*Checked, error) {
-	result := &Checked{}
+// advance is told the last record that was read. It returns the number of originals.
+func (s *Store) Check(ctx context.Context, advance func(seq uint64)) (originals int, err error) {
 	received := map[argus.Hash]bool{}
 	records := map[argus.DeliveryNumber]*tree{}
 	for r, err := range s.Records(ctx, 1) {
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		t := records[r.Delivery]
 		if t == nil {
@@ -408,30 +400,28 @@ func (s *Store) Check(ctx context.Context, advance func(seq uint64)) (*Checked, 
 			records[r.Delivery] = t
 		}
 		if err := t.add(r.Data); err != nil {
-			return nil, err
+			return 0, err
 		}
 		if advance(r.Seq); kindOf(r.Data) != Original {
 			continue
 		}
 		of, err := Decode(r.Data)
 		if err != nil {
-			return nil, fmt.Errorf("record %d: %w", r.Seq, err)
+			return 0, fmt.Errorf("record %d: %w", r.Seq, err)
 		}
 		if h := of.Original.Hash; !received[h] {
 			received[h] = true
 			if err := s.checkOriginal(ctx, of.Original); err != nil {
-				return nil, fmt.Errorf("record %d, delivery %s: %w", r.Seq, r.Delivery, err)
+				return 0, fmt.Errorf("record %d, delivery %s: %w", r.Seq, r.Delivery, err)
 			}
-			result.Originals++
-			result.OriginalBytes += of.Original.Size
 		}
 	}
 	for _, d := range s.Deliveries() {
 		if err := s.checkRoot(&d, records[d.Number]); err != nil {
-			return nil, err
+			return 0, err
 		}
 	}
-	return result, nil
+	return len(received), nil
 }
 
 func (s *Store) checkRoot(d *Delivery, records *tree) error {
