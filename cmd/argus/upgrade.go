@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,7 @@ everything else that uses the store before. The index is built at the first use.
 }
 
 func (a *app) upgrade(c *cobra.Command, path string) error {
+	debug.SetGCPercent(400) // little is held, and most of what is made is gone at once
 	started := time.Now()
 	var tell node.Upgrading
 	tell.Begin = func(need, free int64) {

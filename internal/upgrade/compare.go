@@ -111,17 +111,22 @@ func (c *converter) result(ctx context.Context, fresh *evidence.Store, accounts 
 }
 
 // writer writes records of the new evidence as format 1 would have written them.
+// What it returns is valid until the next record.
 type writer struct {
 	c         *converter
 	new       *evidence.Store
 	hasher    format1.Hasher
 	of        cited // with its identity
 	originals map[argus.FileName]bool
+
+	was     format1.Record // the last one
+	message format1.MessageForm
 }
 
 func (w *writer) record(ctx context.Context, r *argus.Record) (*format1.Record, error) {
 	d := w.c.deliveries[r.Delivery]
-	was := &format1.Record{Kind: format1.Kind(r.Kind), Of: r.Of, Where: fromWhere(r.Where)}
+	was := &w.was
+	*was = format1.Record{Kind: format1.Kind(r.Kind), Of: r.Of, Where: fromWhere(r.Where)}
 	var err error
 	switch r.Kind {
 	case argus.KindOpening:
@@ -132,7 +137,7 @@ func (w *writer) record(ctx context.Context, r *argus.Record) (*format1.Record, 
 	case argus.KindAttachment:
 		was.Original = fromOriginal(r.Original)
 	case argus.KindMessage:
-		if was.Message, err = w.message(d, r, r.Message); err == nil {
+		if was.Message, err = w.say(d, r, &w.message); err == nil {
 			was.ID, was.Version = w.hasher.Identity(was.Message)
 		}
 	case argus.KindSighting:
@@ -150,12 +155,12 @@ func (w *writer) record(ctx context.Context, r *argus.Record) (*format1.Record, 
 	return was, err
 }
 
-// message makes the message of format 1 of a whole one.
-func (w *writer) message(d *converted, r *argus.Record, m *argus.Message) (*format1.MessageForm, error) {
-	if m.Sent.Clock != clockOf(d.reader(r.Where.Reader), m) {
+// say makes the message of format 1 of a record's.
+func (w *writer) say(d *converted, r *argus.Record, into *format1.MessageForm) (*format1.MessageForm, error) {
+	if r.Message.Sent.Clock != clockOf(d.reader(r.Where.Reader), r.Message) {
 		return nil, errors.New("its clock does not follow from its reader")
 	}
-	return fromMessage(m)
+	return into, fromMessage(r.Message, into)
 }
 
 func (w *writer) sighting(ctx context.Context, d *converted, r *argus.Record, was *format1.Record) error {
@@ -167,8 +172,8 @@ func (w *writer) sighting(ctx context.Context, d *converted, r *argus.Record, wa
 		if of.Kind != argus.KindMessage {
 			return fmt.Errorf("it is of record %d, which is no message", r.Of)
 		}
-		m, err := fromMessage(of.Message)
-		if err != nil {
+		m := new(format1.MessageForm)
+		if err := fromMessage(of.Message, m); err != nil {
 			return err
 		}
 		id, version := w.hasher.Identity(m)
@@ -176,7 +181,7 @@ func (w *writer) sighting(ctx context.Context, d *converted, r *argus.Record, wa
 	}
 	was.ID, was.Version = w.of.r.ID, w.of.r.Version
 	var err error
-	was.Message, err = w.message(d, r, r.Message)
+	was.Message, err = w.say(d, r, &w.message)
 	return err
 }
 

@@ -67,12 +67,12 @@ func toMessage(m *format1.MessageForm) *argus.Message {
 
 // fromMessage is the reverse of toMessage. The clock of the sent time, which
 // format 1 did not store, is left to the caller.
-func fromMessage(m *argus.Message) (*format1.MessageForm, error) {
+func fromMessage(m *argus.Message, f *format1.MessageForm) error {
 	if m.Type != 0 || m.Facts != nil || m.Edited != (argus.Time{}) || m.AccountReach != 0 || m.ConversationReach != 0 ||
 		m.Received.Clock != 0 || m.Read.Clock != 0 {
-		return nil, errForeign
+		return errForeign
 	}
-	f := &format1.MessageForm{
+	*f = format1.MessageForm{
 		Service: m.Service, Conversation: m.Conversation, Title: m.Title, From: m.From, FromName: m.FromName, To: m.To, ServiceID: m.ServiceID,
 		Sequence: m.Sequence, Sent: fromTime(m.Sent), Received: fromTime(m.Received), Read: fromTime(m.Read), Text: m.Text, Lang: m.Lang,
 		State: uint8(m.State), ReplyTo: m.ReplyTo, ForwardedFrom: m.ForwardedFrom, Repeat: m.Repeat,
@@ -86,7 +86,7 @@ func fromMessage(m *argus.Message) (*format1.MessageForm, error) {
 	for _, x := range m.Extra {
 		f.Extra = append(f.Extra, format1.FieldForm{Name: x.Name, Value: x.Value})
 	}
-	return f, nil
+	return nil
 }
 
 func toWhere(w format1.WhereForm) argus.Where {

@@ -133,6 +133,7 @@ type converter struct {
 	old        *format1.Store
 	new        *evidence.Store
 	deliveries map[argus.DeliveryNumber]*converted
+	decoder    format1.Decoder
 	hasher     argus.Hasher
 	of         cited
 	changed    func(seq uint64, r *argus.Record) // nil but in tests, which change records
@@ -208,7 +209,7 @@ func (c *converter) goOn(ctx context.Context) error {
 
 func (c *converter) record(ctx context.Context, raw format1.Raw) error {
 	d := c.deliveries[raw.Delivery]
-	r, err := format1.Decode(raw.Data)
+	r, err := c.decoder.Decode(raw.Data)
 	if err != nil {
 		return err
 	}

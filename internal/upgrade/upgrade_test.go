@@ -262,8 +262,8 @@ func TestConversionGoesOn(t *testing.T) {
 func TestMessagesComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := rapid.Make[format1.MessageForm]().Draw(t, "message")
-		back, err := fromMessage(toMessage(&m))
-		if err != nil {
+		back := new(format1.MessageForm)
+		if err := fromMessage(toMessage(&m), back); err != nil {
 			t.Fatal(err)
 		}
 		empty := cmp.Transformer("nil", func(list []string) string { return fmt.Sprintf("%q", list) })

@@ -101,9 +101,9 @@ func TestStoresOfFormat1(t *testing.T) {
 			t.Errorf("%d clocks apart, kinds %v", apart, kinds)
 		}
 		// From the middle on, too.
-		for raw := range s.Records(t.Context(), 100) {
-			if raw.Seq != 100 {
-				t.Errorf("record %d, want 100", raw.Seq)
+		for raw, err := range s.Records(t.Context(), 100) {
+			if err != nil || raw.Seq != 100 {
+				t.Errorf("record %d, want 100: %v", raw.Seq, err)
 			}
 			break
 		}

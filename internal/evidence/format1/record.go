@@ -163,8 +163,22 @@ func must[T any](v T, err error) T {
 func Encode(buf *bytes.Buffer, r *Record) error { return encoding.MarshalToBuffer(r, buf) }
 
 // Decode reads a record. The error is ErrDamaged for what is none.
-func Decode(data []byte) (*Record, error) {
-	r := new(Record)
+func Decode(data []byte) (*Record, error) { return new(Decoder).Decode(data) }
+
+// A Decoder reads records one after the other. What it returns is valid until the
+// next one.
+type Decoder struct {
+	record  Record
+	message MessageForm
+}
+
+// Decode reads a record as [Decode] does.
+func (d *Decoder) Decode(data []byte) (*Record, error) {
+	d.record, d.message = Record{}, MessageForm{}
+	r := &d.record
+	if k := kindOf(data); k == Message || k == Sighting {
+		r.Message = &d.message
+	}
 	if err := decoding.Unmarshal(data, r); err != nil {
 		return nil, fmt.Errorf("decode record: %w: %w", argus.ErrDamaged, err)
 	}
@@ -175,7 +189,7 @@ func Decode(data []byte) (*Record, error) {
 	case Original, Attachment:
 		missing = r.Original == nil
 	case Message, Sighting:
-		missing = r.Message == nil
+		missing = r.Message == nil || r.Message.Service == ""
 	case Quarantined:
 		missing = r.Quarantine == nil
 	case Stated:
