@@ -14,6 +14,11 @@ import (
 	"github.com/argus-evidence/argus/internal/upgrade"
 )
 
+// upgradeError is why an upgrade did not come to its end.
+type upgradeError struct{ error }
+
+func (e upgradeError) Unwrap() error { return e.error }
+
 func (a *app) upgradeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "upgrade [STORE]",
@@ -83,7 +88,7 @@ func (a *app) upgrade(c *cobra.Command, path string) error {
 		fmt.Fprint(a.err, "\r\x1b[K")
 	}
 	if err != nil {
-		return err
+		return upgradeError{err}
 	}
 	if a.json {
 		return a.out.object("upgraded", done)

@@ -454,6 +454,31 @@ func storeV1Copy(t *testing.T) string {
 	return dir
 }
 
+// The new store lies where the older one lay, whichever way it was named.
+func TestUpgradeOfALinkAndOfHere(t *testing.T) {
+	dir, o := copyOlder(t)
+	o.KeyDir, _ = filepath.Abs(o.KeyDir)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skip(err)
+	}
+	done, err := Upgrade(t.Context(), link, "", o, Upgrading{})
+	if err != nil || done.Kept != dir+".format-1" {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if damage, _, v := verify(t, link); len(damage) != 0 || v.Sealed != 5 {
+		t.Errorf("%+v, %+v", v, damage)
+	}
+	dir, _ = copyOlder(t)
+	t.Chdir(dir)
+	if done, err = Upgrade(t.Context(), ".", "", o, Upgrading{}); err != nil || done.Kept != dir+".format-1" {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if damage, _, v := verify(t, dir); len(damage) != 0 || v.Sealed != 5 {
+		t.Errorf("%+v, %+v", v, damage)
+	}
+}
+
 // An upgrade that was interrupted between two renamings is finished.
 func TestUpgradeFinishesTheRenaming(t *testing.T) {
 	for _, names := range [][2]string{

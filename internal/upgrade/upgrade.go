@@ -337,9 +337,11 @@ func (c *converter) sighting(n *argus.Record, r *format1.Record) error {
 		return fmt.Errorf("%w: the sighting is not of what record %d holds", argus.ErrDamaged, r.Of)
 	}
 	n.Kind, n.Message = argus.KindMessage, toMessage(r.Message.Join(of.Message))
-	met := toMessage(of.Message)
+	if was, is := of.Message.Sent, r.Message.Sent; was.Micros == is.Micros && was.Precision == is.Precision {
+		return nil // most are, and then the rest of what makes an id is the same, too
+	}
 	own, _ := c.hasher.Identity(n.Message)
-	if id, version := c.hasher.Identity(met); id != own {
+	if id, version := c.hasher.Identity(toMessage(of.Message)); id != own {
 		n.ID, n.Met, n.Version = own, id, version
 	}
 	return nil
