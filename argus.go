@@ -23,6 +23,9 @@ var (
 	// ErrNewer says that a newer Argus wrote what was read, in a form that this one
 	// does not know. Nothing is wrong with it.
 	ErrNewer = errors.New("written by a newer Argus")
+	// ErrOlder says that an older Argus wrote a store, in a format that has to be
+	// converted before it is used. Nothing is wrong with it.
+	ErrOlder = errors.New("written by an older Argus")
 	// ErrRefused says that no active authority allows the act.
 	ErrRefused = errors.New("refused")
 	// ErrLocked says that another process is writing to the store.

@@ -33,7 +33,7 @@ check_lint() { say go tool -modfile=tools/go.mod golangci-lint run; }
 
 check_deadcode() { silent go tool -modfile=tools/go.mod deadcode -test ./...; }
 
-check_tests() { say go test -race -shuffle=on ./...; }
+check_tests() { say go test -race -shuffle=on -timeout 30m ./...; }
 
 for step in "${@:-${steps[@]}}"; do
   declare -F "check_$step" >/dev/null || { echo "check.sh: there is no step $step; there are: ${steps[*]}" >&2; exit 2; }

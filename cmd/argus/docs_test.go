@@ -127,6 +127,7 @@ With ` + "`--json`" + ` every line of the standard output is one JSON object, an
 | show, conversation | ` + "`message` with its `versions`, each with its `sightings`, and of each of these what it `states`, `raw`, or that this is withheld (`raw_withheld`); `conversation`" + ` |
 | receipt, quarantine | ` + "`delivery` for each, or the `receipt` of one, `partial` or `limited` where a scope leaves only a part of its account; `quarantined`" + ` |
 | verify, ledger | ` + "`finding`, `entry`, then one `verified`" + ` |
+| upgrade | ` + "`upgrading`, `progress`, then one `upgraded`" + ` |
 | authority, reindex | ` + "`authority`, `revoked`; `indexed`" + ` |
 | demo, serve | ` + "`receipt`, `serving`" + ` |
 | formats, world, bench | ` + "`format`, `world`, `bench`" + ` |
@@ -140,7 +141,7 @@ of its text. Errors go to the standard error output as text.
 | code | meaning |
 |---|---|
 | 0 | done, also when a search finds nothing; for verify: everything is as it was sealed |
-| 1 | an error that has no code of its own |
+| 1 | an error that has no code of its own: also a store, or a part of one, that an older or a newer Argus wrote; nothing is wrong with it |
 | 2 | the command or the query was not typed as it should be |
 | 3 | damage was found |
 | 4 | refused: no active authority allows it |

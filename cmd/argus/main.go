@@ -122,6 +122,7 @@ look. Begin with "argus demo", or with your own files:
 		a.authorityCommand(),
 		a.listCommand(),
 		a.reindexCommand(),
+		a.upgradeCommand(),
 		a.serveCommand(),
 		a.demoCommand(),
 		a.formatsCommand(),
@@ -242,7 +243,10 @@ func first(values ...string) string {
 func explain(err error) (code int, hint string) {
 	var usage usageError
 	var syntax *query.SyntaxError
+	var upgrading upgradeError
 	switch {
+	case errors.As(err, &upgrading) && errors.Is(err, argus.ErrDamaged):
+		return exitDamaged, `The store is as it was. "argus verify" of the Argus that wrote it names all that is damaged.`
 	case errors.As(err, &usage):
 		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
 	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest):
@@ -276,6 +280,9 @@ func explain(err error) (code int, hint string) {
 }
 
 func hintInterrupted(err error) string {
+	if _, upgrading := errors.AsType[upgradeError](err); upgrading {
+		return "The store is as it was. Run it again: it goes on from here."
+	}
 	if errors.Is(err, errIngestStopped) {
 		return `What was acknowledged is kept. Go on with "argus ingest --resume".`
 	}

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"errors"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,6 +23,10 @@ func TestMain(m *testing.M) {
 // TestScripts runs the transcripts in testdata/script against the command.
 // "ref NAME" keeps the first message id that the last command printed.
 func TestScripts(t *testing.T) {
+	older, err := filepath.Abs(olderStore)
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -49,6 +54,12 @@ func TestScripts(t *testing.T) {
 					ts.Check(err)
 				}
 				ts.Check(errors.Join(w.Close(), f.Close()))
+			},
+			// older makes the store older.argus, which the last Argus of format 1
+			// wrote, with its key in keys.
+			"older": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Check(os.CopyFS(ts.MkAbs("older.argus"), os.DirFS(older+"/store")))
+				ts.Check(os.CopyFS(ts.MkAbs("keys"), os.DirFS(older+"/keys")))
 			},
 			// damage FILE OFFSET flips a bit of a byte.
 			"damage": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -35,7 +35,8 @@ agrees with itself. With a key that you received on another way it proves who
 sealed it.
 
 Exit code 0: everything is as it was sealed. 3: something is damaged. 1: a newer
-Argus wrote a part, which this one did not check.`,
+Argus wrote a part, which this one did not check, or an older one wrote the
+store, which "argus upgrade" converts.`,
 		Args: arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			path := a.storePath()

@@ -49,14 +49,18 @@ const (
 	ShowList        = "list.show"
 	OpenDelivery    = "ingest.open"
 	SealDelivery    = "ingest.seal"
-	Search          = "search"
-	Show            = "show"
-	Page            = "page"
-	Deliveries      = "deliveries"
-	Receipt         = "receipt"
-	Quarantined     = "quarantine"
-	ReadLedger      = "ledger"
-	Refused         = "refused"
+	// UpgradeSeal: a delivery was sealed anew, in another format.
+	UpgradeSeal = "upgrade.seal"
+	// Upgrade: the store was converted into another format.
+	Upgrade     = "upgrade"
+	Search      = "search"
+	Show        = "show"
+	Page        = "page"
+	Deliveries  = "deliveries"
+	Receipt     = "receipt"
+	Quarantined = "quarantine"
+	ReadLedger  = "ledger"
+	Refused     = "refused"
 )
 
 // Act is what somebody does. A run of invalid UTF-8 is recorded as U+FFFD.

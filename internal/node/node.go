@@ -102,7 +102,8 @@ type Info struct {
 const (
 	storeFormat    = 2
 	storeMinReader = 2
-	// oldestFormat is the first format that is still read.
+	// oldestFormat is the first format that is read as it is. [Upgrade] converts
+	// older ones.
 	oldestFormat = 2
 )
 
@@ -466,7 +467,7 @@ func hashOf(data []byte) string { return argus.Hash(sha256.Sum256(data)).String(
 // readInfo reads what the store says of itself, in order to open it.
 func readInfo(dir string) (Info, error) {
 	info, err := infoOf(dir)
-	if errors.Is(err, ErrNoStore) {
+	if errors.Is(err, ErrNoStore) || errors.Is(err, argus.ErrOlder) {
 		return info, fmt.Errorf("open %s: %w", dir, err)
 	}
 	if err != nil {
@@ -495,7 +496,7 @@ func infoOf(dir string) (Info, error) {
 	case info.Format <= 0 || info.MinReader > info.Format:
 		return info, fmt.Errorf("%w: format %d, which whoever knows format %d can read", argus.ErrDamaged, info.Format, info.MinReader)
 	case info.Format < oldestFormat:
-		return info, fmt.Errorf("the store is of format %d; this Argus reads the formats %d to %d", info.Format, oldestFormat, storeFormat)
+		return info, fmt.Errorf("the store is of format %d, %w; \"argus upgrade %s\" converts it", info.Format, argus.ErrOlder, dir)
 	case info.MinReader > storeFormat:
 		return info, fmt.Errorf("%w: the store is of format %d, this Argus reads up to %d", argus.ErrNewer, info.Format, storeFormat)
 	}

@@ -197,7 +197,7 @@ func TestFormatsOfStores(t *testing.T) {
 		{`"format": 2, "min_reader": 2`, nil, ""},
 		{`"format": 3, "min_reader": 2`, nil, ""},
 		{`"format": 3, "min_reader": 3`, argus.ErrNewer, "this Argus reads up to 2"},
-		{`"format": 1`, errors.ErrUnsupported, "reads the formats 2 to 2"},
+		{`"format": 1`, argus.ErrOlder, "argus upgrade"},
 		{`"format": 0`, argus.ErrDamaged, ""},
 		{`"format": 2, "min_reader": 3`, argus.ErrDamaged, ""},
 	} {
@@ -222,7 +222,7 @@ func TestFormatsOfStores(t *testing.T) {
 		if (err == nil) != (tt.want == nil) || err != nil && !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s: %v, want a word about %q", tt.info, err, tt.text)
 		}
-		for _, class := range []error{argus.ErrNewer, argus.ErrDamaged} {
+		for _, class := range []error{argus.ErrNewer, argus.ErrOlder, argus.ErrDamaged} {
 			if errors.Is(err, class) != errors.Is(tt.want, class) {
 				t.Errorf("%s: %v, want %v", tt.info, err, tt.want)
 			}

@@ -43,7 +43,8 @@ func openForReading(dir string) (*evidence.Store, error) {
 }
 
 // Verify recomputes everything that a store claims from its folder alone,
-// without a secret. key is the public key that the caller trusts; "" takes the
+// without a secret. The error is ErrOlder for a store that has to be upgraded
+// first. key is the public key that the caller trusts; "" takes the
 // one in the store, which proves only that the store agrees with itself.
 func Verify(ctx context.Context, dir, key string, report func(Finding), advance func(bytes int64)) (*Verified, error) {
 	damage := func(file, format string, args ...any) {
@@ -54,7 +55,7 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 		return nil, fmt.Errorf("open %s: %w", dir, ErrNoStore)
 	}
 	info, err := infoOf(dir)
-	if errors.Is(err, ErrNoStore) {
+	if errors.Is(err, ErrNoStore) || errors.Is(err, argus.ErrOlder) {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	if errors.Is(err, argus.ErrNewer) {
@@ -142,6 +143,9 @@ func verifyLedger(ctx context.Context, dir, key string, result *Verified, report
 	if _, err := os.Stat(filepath.Join(dir, listDir)); err == nil || len(said.lists) > 0 {
 		verifyFolder(dir, listDir, "list", ".txt", said.lists, report)
 	}
+	if _, err := os.Stat(filepath.Join(dir, keptDir)); err == nil || len(said.kept) > 0 {
+		verifyFolder(dir, keptDir, "file", "", said.kept, report)
+	}
 	return said, nil
 }
 
@@ -152,6 +156,7 @@ type claims struct {
 	lists       map[string]string // the same
 	seals       map[string]string // delivery to SHA-256 of its first seal
 	again       map[string]string // delivery to SHA-256 of another seal
+	kept        map[string]string // of format 1, by name in its folder to SHA-256
 }
 
 func readClaims(ctx context.Context, dir, key string) (*claims, error) {
@@ -168,7 +173,7 @@ func claimsOf(ctx context.Context, l *ledger.Ledger) (*claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	said := &claims{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}}
+	said := &claims{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}}
 	for e, err := range l.Entries(ctx, 1, int(size)) {
 		if err != nil {
 			return nil, err
@@ -189,6 +194,13 @@ func claimsOf(ctx context.Context, l *ledger.Ledger) (*claims, error) {
 				continue
 			}
 			said.seals[e.Subject] = e.Detail["seal"]
+		case ledger.UpgradeSeal:
+			// A crash can have kept the seal of format 1 out of the ledger.
+			said.kept[e.Subject+".seal"] = first(said.seals[e.Subject], e.Detail["before"])
+			said.seals[e.Subject] = e.Detail["seal"]
+		case ledger.Upgrade:
+			said.kept[infoName] = said.files[infoName]
+			said.files[infoName] = e.Detail[infoName]
 		}
 	}
 	return said, nil
@@ -243,6 +255,9 @@ func verifySeals(said *claims, result *Verified, report func(Finding)) {
 		case result.SealHashes[i].String() != want:
 			f.Problem = fmt.Sprintf("the seal has the SHA-256 %s, the ledger says %s", result.SealHashes[i], want)
 			report(f)
+		case said.kept[number+".seal"] != keptSeal(&seal.Opening):
+			f.Problem = fmt.Sprintf("the seal names another one of format 1, %q, than the ledger, %q", keptSeal(&seal.Opening), said.kept[number+".seal"])
+			report(f)
 		}
 	}
 	for number, hash := range said.again {
@@ -286,7 +301,7 @@ func verifyStrays(dir string, report func(Finding)) error {
 	if err != nil {
 		return err
 	}
-	known := []string{infoName, "keys", ledgerDir, authorityDir, listDir, indexDir, "evidence", "originals", "deliveries"}
+	known := []string{infoName, "keys", ledgerDir, authorityDir, listDir, indexDir, keptDir, "evidence", "originals", "deliveries"}
 	for _, e := range entries {
 		if !slices.Contains(known, e.Name()) {
 			report(Finding{File: e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})

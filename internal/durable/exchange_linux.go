@@ -1,0 +1,22 @@
+package durable
+
+import "golang.org/x/sys/unix"
+
+// Exchange gives two files or folders each the name of the other, at once. Where
+// that is not possible, nothing was done and the error is errors.ErrUnsupported.
+func Exchange(a, b string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
+	if err == unix.ENOSYS || err == unix.EINVAL {
+		return unsupported("exchange", a, err)
+	}
+	return err
+}
+
+// Free is how many bytes there are for files in a folder.
+func Free(dir string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, err
+	}
+	return int64(s.Bavail) * s.Bsize, nil
+}

@@ -1,0 +1,439 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/evidence/format1"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/upgrade"
+)
+
+// keptDir is the folder of an upgraded store with its seals and its argus.json of
+// format 1.
+const keptDir = "format-1"
+
+// Upgraded is what an upgrade did.
+type Upgraded struct {
+	Store string `json:"store"`
+	// Kept is where the store of format 1 is now.
+	Kept string `json:"kept"`
+	// Finished says that an upgrade that was interrupted had done all of it but the
+	// renaming; then nothing more is known.
+	Finished bool `json:"finished,omitempty"`
+	*upgrade.Result
+}
+
+// Upgrading is told how an upgrade goes on. The zero value tells nobody.
+type Upgrading struct {
+	// Begin is told how many bytes the new store takes at most, and how many are
+	// free, -1 if that is not known.
+	Begin func(need, free int64)
+	// Progress is told how many of the records are done, in each of the steps.
+	Progress func(step upgrade.Step, done, total uint64)
+}
+
+// Upgrade converts a store of format 1 into one of today, and proves that the two
+// say the same. It works beside the store, in DIR.upgrading, and is gone on with
+// where it was interrupted; then the store of format 1 is renamed to DIR.format-1,
+// and the new one takes its name. actor is who does it, "" for the user's name.
+//
+// The error is ErrDamaged, and nothing was converted, if the store is not as it
+// was sealed; ErrNoKey without the private key; ErrLocked if another process uses
+// the store.
+func Upgrade(ctx context.Context, dir, actor string, o Options, tell Upgrading) (*Upgraded, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if tell.Begin == nil {
+		tell.Begin = func(int64, int64) {}
+	}
+	if tell.Progress == nil {
+		tell.Progress = func(upgrade.Step, uint64, uint64) {}
+	}
+	// The names beside it are those beside the folder itself.
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	if dir = filepath.Clean(dir); filepath.Base(dir) == "." || filepath.Base(dir) == ".." {
+		if dir, err = filepath.Abs(dir); err != nil {
+			return nil, err
+		}
+	}
+	u := &upgrading{dir: dir, making: dir + ".upgrading", kept: dir + ".format-1", actor: first(actor, ActorName()), o: o, tell: tell}
+	done, err := u.run(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("upgrade %s: %w", dir, err)
+	}
+	return done, nil
+}
+
+type upgrading struct {
+	dir, making, kept string
+	actor             string
+	o                 Options
+	tell              Upgrading
+	info              Info
+	keys              keys
+	old               *format1.Store
+}
+
+func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
+	if done, err := u.finish(); done != nil || err != nil {
+		return done, err
+	}
+	u.info, err = infoOf(u.dir)
+	if err == nil {
+		return nil, fmt.Errorf("the store is of format %d already", u.info.Format)
+	}
+	if !errors.Is(err, argus.ErrOlder) {
+		return nil, err
+	}
+	if there(u.kept) {
+		return nil, fmt.Errorf("%s is there already, and the store of format 1 is to get this name; move it away", u.kept)
+	}
+	if u.keys, err = readKeys(u.dir, u.o.KeyDir, u.info.Store); err != nil {
+		return nil, err
+	}
+	signer, verifier, err := pair(u.keys)
+	if err != nil {
+		return nil, err
+	}
+	if u.old, err = format1.Open(u.dir, note.VerifierList(verifier)); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, u.old.Close()) }()
+	if err := u.space(); err != nil {
+		return nil, err
+	}
+	if err := u.check(ctx); err != nil {
+		return nil, err
+	}
+	u.o.failpoint("upgrade.checked")
+	if err := os.MkdirAll(u.making, 0o700); err != nil {
+		return nil, err
+	}
+	result, err := upgrade.Evidence(ctx, upgrade.Options{
+		Old: u.old, Dir: u.making, Store: u.info.Store, Signer: signer, SegmentBytes: u.info.SegmentBytes, Failpoint: u.o.failpoint, Now: u.o.Now,
+		Progress: func(step upgrade.Step, done uint64) { u.tell.Progress(step, done, u.old.Last()) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	u.o.failpoint("upgrade.compared")
+	if err := u.complete(ctx, result); err != nil {
+		return nil, err
+	}
+	u.o.failpoint("upgrade.complete")
+	if err := u.swap(); err != nil {
+		return nil, err
+	}
+	return &Upgraded{Store: u.info.Store, Kept: u.kept, Result: result}, nil
+}
+
+// finish gives the folders their names if that is all that an upgrade has left
+// undone.
+func (u *upgrading) finish() (*Upgraded, error) {
+	now, errNow := infoOf(u.dir)
+	beside, errBeside := infoOf(u.making)
+	var err error
+	switch {
+	case errNow == nil && errors.Is(errBeside, argus.ErrOlder) && now.Store == beside.Store && !there(u.kept):
+		err = os.Rename(u.making, u.kept)
+	case errors.Is(errNow, ErrNoStore) && errBeside == nil && !there(u.dir):
+		older, errOlder := infoOf(u.kept)
+		if !errors.Is(errOlder, argus.ErrOlder) || older.Store != beside.Store {
+			return nil, nil
+		}
+		now, err = beside, os.Rename(u.making, u.dir)
+	default:
+		return nil, nil
+	}
+	if err = errors.Join(err, syncDir(filepath.Dir(u.dir))); err != nil {
+		return nil, err
+	}
+	return &Upgraded{Store: now.Store, Kept: u.kept, Finished: true}, nil
+}
+
+func there(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// pair returns both halves of the store's key, which must belong together.
+func pair(k keys) (note.Signer, note.Verifier, error) {
+	signer, err := note.NewSigner(k.private)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the private key: %w", err)
+	}
+	verifier, err := note.NewVerifier(k.public)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w: %w", publicKeyName, argus.ErrDamaged, err)
+	}
+	signed, err := note.Sign(&note.Note{Text: "argus upgrade\n"}, signer)
+	if err == nil {
+		_, err = note.Open(signed, note.VerifierList(verifier))
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("the private key is not that of %s: %w", publicKeyName, err)
+	}
+	return signer, verifier, nil
+}
+
+// space looks whether the new store fits beside the old one.
+func (u *upgrading) space() error {
+	var evidence, rest int64
+	err := filepath.WalkDir(u.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(u.dir, path)
+		switch top, _, _ := strings.Cut(filepath.ToSlash(rel), "/"); top {
+		case "evidence":
+			evidence += info.Size()
+		case indexDir:
+		default:
+			rest += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// Measured: 0.9 times the evidence where there are messages only, 1.5 times where
+	// there are sightings only. An original that does not get smaller grows by 1 byte
+	// in 500.
+	need := 2*evidence + rest + rest/100 + 1<<20
+	free, err := durable.Free(filepath.Dir(u.dir))
+	if err != nil {
+		free = -1 // not known here
+	}
+	u.tell.Begin(need, free)
+	if free >= 0 && free+taken(u.making) < need {
+		return fmt.Errorf("it needs up to %d bytes of free disk beside the store, and %d are free", need, free)
+	}
+	return nil
+}
+
+// taken is what the files of a folder take, as far as that is known.
+func taken(dir string) (size int64) {
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			if info, err := e.Info(); err == nil {
+				size += info.Size()
+			}
+		}
+		return nil
+	})
+	return size
+}
+
+// check reads the store of format 1, all of it but what is derived.
+func (u *upgrading) check(ctx context.Context) error {
+	var damage error
+	report := func(f Finding) {
+		if !f.Note && damage == nil {
+			damage = fmt.Errorf("%s: %w: %s", f.File, argus.ErrDamaged, f.Problem)
+		}
+	}
+	said, err := verifyLedger(ctx, u.dir, u.keys.public, &Verified{}, report)
+	if err = errors.Join(err, damage); err != nil {
+		return err
+	}
+	for _, d := range u.old.Deliveries() {
+		number, name := d.Number.String(), format1.SealName(d.Number)
+		want, known := said.seals[number]
+		delete(said.seals, number)
+		switch {
+		case said.again[number] != "":
+			return fmt.Errorf("%s: %w: the ledger says that the delivery was sealed twice", name, argus.ErrDamaged)
+		case d.Seal == nil && known:
+			return fmt.Errorf("%s: %w: the ledger says that the delivery was sealed, and its seal is missing", name, argus.ErrDamaged)
+		case d.Seal == nil:
+		case d.Seal.Store != u.info.Store:
+			return fmt.Errorf("%s: %w: the seal is of another store, %s", name, argus.ErrDamaged, d.Seal.Store)
+		case known && hashOf(d.Seal.File) != want:
+			return fmt.Errorf("%s: %w: the seal has the SHA-256 %s, the ledger says %s", name, argus.ErrDamaged, hashOf(d.Seal.File), want)
+		}
+	}
+	for number := range said.seals {
+		return fmt.Errorf("deliveries: %w: the ledger says that %s was sealed, and it is not there", argus.ErrDamaged, number)
+	}
+	_, err = u.old.Check(ctx, func(seq uint64) {
+		if seq%(1<<12) == 0 || seq == u.old.Last() {
+			u.tell.Progress(upgrade.Checking, seq, u.old.Last())
+		}
+	})
+	return err
+}
+
+// complete makes a store of the converted evidence: with everything else of the
+// store of format 1, and the upgrade in the ledger.
+func (u *upgrading) complete(ctx context.Context, result *upgrade.Result) error {
+	for _, name := range []string{"keys", authorityDir, listDir, ledgerDir} {
+		into := filepath.Join(u.making, name)
+		if err := os.RemoveAll(into); err != nil {
+			return err
+		}
+		if err := copyFolder(filepath.Join(u.dir, name), into); err != nil {
+			return err
+		}
+	}
+	before, err := os.ReadFile(filepath.Join(u.dir, infoName))
+	if err != nil {
+		return err
+	}
+	if err := u.keep(before); err != nil {
+		return err
+	}
+	now := u.info
+	now.Format, now.MinReader = storeFormat, storeMinReader
+	text, err := json.MarshalIndent(now, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	if err := durable.Replace(durable.OS{}, filepath.Join(u.making, infoName), text); err != nil {
+		return err
+	}
+	u.o.failpoint("upgrade.before-ledger")
+	if err := u.record(ctx, result, before, text); err != nil {
+		return err
+	}
+	for _, name := range []string{keptDir, "originals", "deliveries", "evidence", "."} {
+		if err := syncDir(filepath.Join(u.making, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep puts the seals and the argus.json of format 1 into the new store.
+func (u *upgrading) keep(info []byte) error {
+	into := filepath.Join(u.making, keptDir)
+	if err := os.RemoveAll(into); err != nil {
+		return err
+	}
+	if err := os.Mkdir(into, 0o700); err != nil {
+		return err
+	}
+	err := durable.Replace(durable.OS{}, filepath.Join(into, infoName), info)
+	for _, d := range u.old.Deliveries() {
+		if d.Seal != nil && err == nil {
+			err = durable.Replace(durable.OS{}, filepath.Join(into, d.Number.String()+".seal"), d.Seal.File)
+		}
+	}
+	return err
+}
+
+// record writes the acts of the upgrade behind a copy of the ledger.
+func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, now []byte) (err error) {
+	dir := filepath.Join(u.making, ledgerDir)
+	copied, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+	if err != nil {
+		return err
+	}
+	l, err := ledger.Open(dir, ledger.Options{PublicKey: u.keys.public, PrivateKey: u.keys.private, Now: u.o.Now})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	for _, d := range result.Deliveries {
+		if d.Seal == (argus.Hash{}) {
+			continue // open: the next ingest goes on with it or seals it
+		}
+		if _, err := l.Append(ctx, ledger.Act{Actor: u.actor, Action: ledger.UpgradeSeal, Subject: d.Number.String(), Detail: map[string]string{
+			"seal": d.Seal.String(), "before": d.Before.String(), "root_before": d.Root.String(), "records": number(d.Records),
+		}}); err != nil {
+			return err
+		}
+	}
+	if _, err := l.Append(ctx, ledger.Act{Actor: u.actor, Action: ledger.Upgrade, Subject: "format " + strconv.Itoa(storeFormat), Detail: map[string]string{
+		infoName: hashOf(now), "before": hashOf(before), "software": u.o.Software, "same": result.Same.String(), "records": number(result.Records),
+		"messages": number(result.Messages), "sightings": number(result.Sightings), "quarantined": number(result.Quarantined),
+	}}); err != nil {
+		return err
+	}
+	// Who only reads records it, too, and no lock of the evidence keeps him out.
+	if last, err := os.ReadFile(filepath.Join(u.dir, ledgerDir, "checkpoint")); err != nil || !bytes.Equal(last, copied) {
+		return errors.Join(errors.New("somebody used the store meanwhile; stop who does, and upgrade again: it goes on from here"), err)
+	}
+	return nil
+}
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// swap gives the new store the name of the old one, where it can be done at once.
+func (u *upgrading) swap() error {
+	if err := syncDir(filepath.Dir(u.dir)); err != nil {
+		return err
+	}
+	err := durable.Exchange(u.making, u.dir)
+	switch {
+	case err == nil:
+		u.o.failpoint("upgrade.swapped")
+		err = os.Rename(u.making, u.kept)
+	case errors.Is(err, errors.ErrUnsupported):
+		if err = os.Rename(u.dir, u.kept); err == nil {
+			u.o.failpoint("upgrade.between")
+			err = os.Rename(u.making, u.dir)
+		}
+	}
+	return errors.Join(err, syncDir(filepath.Dir(u.dir)))
+}
+
+// copyFolder copies a folder of regular files durably, byte for byte. One that is
+// not there is not copied.
+func copyFolder(from, into string) error {
+	if !there(from) {
+		return nil
+	}
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		name := filepath.Join(into, rel)
+		if e.IsDir() {
+			return os.MkdirAll(name, 0o700)
+		}
+		if !e.Type().IsRegular() {
+			return fmt.Errorf("copy %s: it is no regular file", path)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return writeOnce(name, data)
+	})
+}
+
+// keptSeal is the SHA-256 of the seal of format 1 that an opening names.
+func keptSeal(o *argus.Opening) string {
+	for _, x := range o.Options {
+		if x.Name == upgrade.SealOption {
+			return x.Value
+		}
+	}
+	return ""
+}
