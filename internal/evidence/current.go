@@ -110,6 +110,9 @@ func (c *Current) Know(newest argus.DeliveryNumber) error {
 	return nil
 }
 
+// Known returns the newest reading that counts, as Know was told.
+func (c *Current) Known() argus.DeliveryNumber { return c.counts.Load().newest }
+
 // Without returns the store without the records of a delivery, whoever read them.
 func (c *Current) Without(d argus.DeliveryNumber) (*Current, error) {
 	without, err := NewCurrent(c.Store)

@@ -186,6 +186,9 @@ func TestReadingsTakeTheirPlace(t *testing.T) {
 	if sealed != 4 {
 		t.Errorf("the first reading has %d records, want 4", sealed)
 	}
+	if w.c.Known() != 5 {
+		t.Errorf("the newest reading that counts is %s", w.c.Known())
+	}
 	list, err := w.c.Deliveries(t.Context())
 	if err != nil {
 		t.Fatal(err)
