@@ -9,6 +9,11 @@ type Receipt struct {
 	Files    []FileAccount  `json:"files"`
 	// Completeness is what is not among the messages.
 	Completeness Completeness `json:"completeness"`
+	// Reads is the delivery whose originals this one reads again, 0 for none.
+	Reads DeliveryNumber `json:"reads,omitempty"`
+	// ReadAgainBy is the newest reading that took the place of this one in every
+	// answer. The account and the seal stay those of this one.
+	ReadAgainBy DeliveryNumber `json:"read_again_by,omitempty"`
 	// Seal is nil while the delivery is open.
 	Seal *Seal `json:"seal,omitempty"`
 }

@@ -54,6 +54,10 @@ type Record struct {
 	Reading   *Reading   `cbor:"18,keyasint,omitempty"`
 	Amendment *Amendment `cbor:"19,keyasint,omitempty"`
 
+	// ReadIn is the delivery that the record was read in, where that read the
+	// originals of Delivery again and the record counts there; 0 else.
+	ReadIn DeliveryNumber `cbor:"-"`
+
 	// Gone says what an amendment took away. Of a record without its statement the
 	// Kind is 0, and Was says what it was; one without its content has all the rest
 	// and another ID and Version, which say nothing of the content.

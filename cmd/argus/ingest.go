@@ -96,12 +96,8 @@ with its SHA-256.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error { return a.ingest(c, f, args) },
 	}
+	f.readingFlags(c)
 	flags := c.Flags()
-	flags.StringVar(&f.format, "format", "", "read with this `format` instead of recognising it (argus formats lists them)")
-	flags.StringVar(&f.timezone, "timezone", "", "the `zone` of clocks that state none, such as Europe/Amsterdam (default UTC, marked as assumed)")
-	flags.StringVar(&f.service, "service", "", "the `name` of the service where the data does not tell it")
-	flags.StringVar(&f.owner, "owner", "", "the `account` of the device that was exported, where the data does not tell it")
-	flags.StringArrayVar(&f.columns, "map", nil, "for sheets: `field=header`, may be repeated (docs/format/sheet.md lists the fields)")
 	flags.StringVar(&f.via, "via", "", "have this `program` read each file and print Argus JSON lines")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be read, and keep nothing")
 	flags.BoolVar(&f.resume, "resume", false, "finish what was interrupted")
@@ -109,6 +105,16 @@ with its SHA-256.`,
 	flags.IntVar(&f.batch, "batch", 4096, "the most records that are made durable at once")
 	flags.StringVar(&f.reason, "reason", "abandoned by the operator", "with --abandon: why, for the seal")
 	return c
+}
+
+// readingFlags adds the flags that change what is read.
+func (f *ingestFlags) readingFlags(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.format, "format", "", "read with this `format` instead of recognising it (argus formats lists them)")
+	flags.StringVar(&f.timezone, "timezone", "", "the `zone` of clocks that state none, such as Europe/Amsterdam (default UTC, marked as assumed)")
+	flags.StringVar(&f.service, "service", "", "the `name` of the service where the data does not tell it")
+	flags.StringVar(&f.owner, "owner", "", "the `account` of the device that was exported, where the data does not tell it")
+	flags.StringArrayVar(&f.columns, "map", nil, "for sheets: `field=header`, may be repeated (docs/format/sheet.md lists the fields)")
 }
 
 // splitAtDash tells what stands before -- from what stands behind it.
@@ -201,9 +207,9 @@ func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths
 	err = n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error {
 		switch {
 		case f.resume:
-			return a.several(progress, "There is nothing to resume.", func() ([]*argus.Receipt, error) { return intake.Resume(ctx, o) })
+			return a.several(ctx, o, progress, "There is nothing to resume.", func() ([]*argus.Receipt, error) { return intake.Resume(ctx, o) })
 		case f.abandon:
-			return a.several(progress, "There is nothing to abandon.", func() ([]*argus.Receipt, error) { return intake.Abandon(ctx, o, f.reason) })
+			return a.several(ctx, o, progress, "There is nothing to abandon.", func() ([]*argus.Receipt, error) { return intake.Abandon(ctx, o, f.reason) })
 		}
 		for _, p := range paths {
 			receipt, err := intake.Ingest(ctx, o, p)
@@ -372,10 +378,10 @@ func gapLine(g argus.Gap) string {
 	return oneLine(where) + ": " + strings.Join(gaps, "; ")
 }
 
-func (a *app) several(p *progress, none string, work func() ([]*argus.Receipt, error)) error {
+func (a *app) several(ctx context.Context, o intake.Options, p *progress, none string, work func() ([]*argus.Receipt, error)) error {
 	receipts, err := work()
 	for _, r := range receipts {
-		err = errors.Join(err, p.receipt(r))
+		err = errors.Join(err, p.receiptOf(ctx, o, r))
 	}
 	if len(receipts) == 0 && err == nil && !a.json {
 		a.out.linef("%s", none)
@@ -479,6 +485,7 @@ const maxFiles = 10
 // the scope leaves.
 func printReceipt(o *output, r *argus.Receipt, limited bool) {
 	o.linef("%s  %s", o.bold(r.Delivery.String()), plain(r.Opening.Source))
+	printReadings(o, r)
 	c := r.Counts
 	o.linef("  %s", account(c, limited))
 	if limited {
@@ -504,6 +511,16 @@ func printReceipt(o *output, r *argus.Receipt, limited bool) {
 		}
 	} else {
 		o.linef("  not sealed: its ingest goes on or was interrupted (argus ingest --resume)")
+	}
+}
+
+// printReadings says what a delivery reads again, and which one took its place.
+func printReadings(o *output, r *argus.Receipt) {
+	if r.Reads != 0 {
+		o.linef("  reads the originals of %s again; its messages come under that number", r.Reads)
+	}
+	if r.ReadAgainBy != 0 {
+		o.linef("  read again by %s, which counts instead; the account below is as it was sealed", r.ReadAgainBy)
 	}
 }
 

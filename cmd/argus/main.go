@@ -112,6 +112,7 @@ look. Begin with "argus demo", or with your own files:
 	root.AddCommand(
 		a.initCommand(),
 		a.ingestCommand(),
+		a.rereadCommand(),
 		a.searchCommand(),
 		a.showCommand(),
 		a.conversationCommand(),

@@ -56,6 +56,12 @@ func (a *app) receiptCommand() *cobra.Command {
 					if r.Seal != nil {
 						state = fmt.Sprintf("sealed %s", r.Seal.Sealed.Format(time.RFC3339))
 					}
+					if r.Reads != 0 {
+						state += fmt.Sprintf(", reads %s again", r.Reads)
+					}
+					if r.ReadAgainBy != 0 {
+						state += fmt.Sprintf(", read again by %s", r.ReadAgainBy)
+					}
 					a.out.linef("%s  %s  %s  %s", r.Delivery, account(r.Counts, r.Limited), state, oneLine(r.Opening.Source))
 				}
 				if len(list) == 0 && !a.json {

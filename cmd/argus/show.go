@@ -173,7 +173,11 @@ func (a *app) printSighting(s desk.Sighting, of *argus.Message) {
 }
 
 func (a *app) printPlace(s desk.Sighting) {
-	a.out.linef("  found as record %d of the evidence, in delivery %s", s.Seq, s.Delivery)
+	read := ""
+	if s.ReadIn != 0 {
+		read = ", read again in " + s.ReadIn.String()
+	}
+	a.out.linef("  found as record %d of the evidence, in delivery %s%s", s.Seq, s.Delivery, read)
 	a.out.linef("    original   %s", oneLine(s.Original.Path))
 	a.out.linef("    SHA-256    %s (%s)", s.Original.Hash, size(s.Original.Size))
 	if s.Where.Path != "" {

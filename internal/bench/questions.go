@@ -62,7 +62,11 @@ func openEngine(store string) (engine, error) {
 	if err != nil {
 		return engine{}, err
 	}
-	ix, err := embedded.Open(filepath.Join(store, "index"), embedded.Options{Evidence: node.Copies{Store: e}, ReadOnly: true})
+	current, err := evidence.NewCurrent(e)
+	if err != nil {
+		return engine{}, errors.Join(err, e.Close())
+	}
+	ix, err := embedded.Open(filepath.Join(store, "index"), embedded.Options{Evidence: node.Copies{Current: current}, ReadOnly: true})
 	if err != nil {
 		return engine{}, errors.Join(err, e.Close())
 	}

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -79,17 +80,20 @@ func (d *Desk) deliveries(ctx context.Context) ([]evidence.Delivery, error) {
 
 // delivery returns what may be shown of a delivery, nil for nothing.
 func (d *Desk) delivery(ctx context.Context, p *permit, delivery evidence.Delivery) (*Delivery, error) {
-	shown := &Delivery{Receipt: argus.Receipt{Delivery: delivery.Number, Opening: delivery.Opening, Seal: delivery.Seal}}
+	shown := &Delivery{Receipt: argus.Receipt{Delivery: delivery.Number, Opening: delivery.Opening, Seal: delivery.Seal,
+		Reads: delivery.Reads, ReadAgainBy: delivery.ReadAgain}}
 	if shown.Seal != nil {
 		shown.Counts = shown.Seal.Counts
 	}
-	if p.whole(delivery.Number) {
+	// A reading is as much in a scope as what it reads; its messages are found there.
+	of := cmp.Or(delivery.Reads, delivery.Number)
+	if p.whole(of) {
 		if shown.Seal == nil {
 			return shown, d.account(ctx, shown) // of an open one, so far
 		}
 		return shown, nil
 	}
-	n, err := d.countIn(ctx, p, delivery.Number)
+	n, err := d.countIn(ctx, p, of)
 	if err != nil || n == 0 {
 		return nil, err
 	}
@@ -119,7 +123,17 @@ func (p *permit) limit(shown *Delivery) {
 // account reads a delivery once and fills in what became of each file.
 func (d *Desk) account(ctx context.Context, shown *Delivery) error {
 	var book account.Bookkeeper
-	for r, err := range d.parts.Evidence.Records(ctx, shown.Delivery) {
+	if shown.Reads != 0 { // whose originals it reads
+		for r, err := range d.parts.Evidence.AsSealed(ctx, shown.Reads) {
+			if err != nil {
+				return err
+			}
+			if r.Kind == argus.KindOriginal {
+				book.Add(r)
+			}
+		}
+	}
+	for r, err := range d.parts.Evidence.AsSealed(ctx, shown.Delivery) {
 		if err != nil {
 			return err
 		}
@@ -128,6 +142,8 @@ func (d *Desk) account(ctx context.Context, shown *Delivery) error {
 	if shown.Seal != nil && shown.Seal.Counts != book.Counts() {
 		return fmt.Errorf("the records of delivery %s give the account %+v, its seal says %+v: %w", shown.Delivery, book.Counts(), shown.Seal.Counts, argus.ErrDamaged)
 	}
+	reads, again := shown.Reads, shown.ReadAgainBy
 	shown.Receipt = *book.Receipt(shown.Seal)
+	shown.Reads, shown.ReadAgainBy = reads, again
 	return nil
 }

@@ -69,7 +69,12 @@ type store interface {
 	Find(id argus.ID) ([]evidence.Entry, error)
 	FindPrefix(digits string, limit int) ([]argus.ID, error)
 	Deliveries(ctx context.Context) ([]evidence.Delivery, error)
+	// Records yields what counts as the records of a delivery, AsSealed those that
+	// it was sealed with, whoever read it again.
 	Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
+	AsSealed(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
+	// Known is the newest second reading that counts.
+	Known() argus.DeliveryNumber
 	OpenOriginal(o argus.Original) (*evidence.OriginalFile, error)
 }
 
@@ -199,6 +204,9 @@ type Sighting struct {
 	// ID is the copy's own.
 	ID       argus.ID             `json:"id,omitzero"`
 	Delivery argus.DeliveryNumber `json:"delivery"`
+	// ReadIn is the delivery that read the original of Delivery again and found the
+	// copy, 0 for none.
+	ReadIn   argus.DeliveryNumber `json:"read_in,omitempty"`
 	Reader   string               `json:"reader"`
 	Original argus.Original       `json:"original"`
 	Where    argus.Where          `json:"where"`
@@ -259,6 +267,7 @@ type permit struct {
 	matcher   *query.Matcher
 	entry     uint64
 	request   authority.Request // to be decided again
+	readings  argus.DeliveryNumber
 }
 
 // act decides, records, and only then calls read. It decides again before it
@@ -279,7 +288,8 @@ func (d *Desk) act(ctx context.Context, who Who, act ledger.Act, read func(*perm
 		return err
 	}
 	_, all := decision.Scope.(query.All)
-	err = read(&permit{decision.Authority, decision.Scope, all, query.Compile(decision.Scope), entry.Seq, request})
+	readings := d.parts.Evidence.Known()
+	err = read(&permit{decision.Authority, decision.Scope, all, query.Compile(decision.Scope), entry.Seq, request, readings})
 	if err != nil {
 		return fmt.Errorf("%s: %w", act.Action, err)
 	}

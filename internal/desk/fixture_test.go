@@ -166,6 +166,13 @@ func (s *spyStore) Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq
 	return s.Store.Records(ctx, d)
 }
 
+func (s *spyStore) AsSealed(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error] {
+	s.reads.Add(1)
+	return s.Store.Records(ctx, d)
+}
+
+func (s *spyStore) Known() argus.DeliveryNumber { return 0 }
+
 func (s *spyStore) OpenOriginal(of argus.Original) (*evidence.OriginalFile, error) {
 	s.reads.Add(1)
 	return s.Store.OpenOriginal(of)

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -20,7 +21,8 @@ const MostPieces = 1000
 
 // Quarantine returns the quarantined pieces of a delivery behind the record
 // after, in order, at most limit (default 50) of them. A piece is no message
-// and in no scope: who may not see the whole delivery sees none of them.
+// and in no scope: who may not see the whole delivery sees none of them. Of a delivery
+// that was read again, the pieces are those of the newest reading.
 func (d *Desk) Quarantine(ctx context.Context, who Who, n argus.DeliveryNumber, after uint64, limit int) ([]Piece, error) {
 	var pieces []Piece
 	limit = count(limit, 50, MostPieces)
@@ -29,10 +31,11 @@ func (d *Desk) Quarantine(ctx context.Context, who Who, n argus.DeliveryNumber, 
 		if err != nil {
 			return err
 		}
-		whole := p.whole(n)
-		known := false
+		whole, known := p.whole(n), false
 		for _, delivery := range all {
-			known = known || delivery.Number == n
+			if delivery.Number == n {
+				whole, known = p.whole(cmp.Or(delivery.Reads, n)), true
+			}
 		}
 		if !whole || !known {
 			return fmt.Errorf("delivery %s: %w", n, argus.ErrNotFound)

@@ -32,6 +32,9 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 		if err != nil {
 			return nil, err
 		}
+		if r.Kind == 0 {
+			continue // a newer reading has taken its place since
+		}
 		if r.MessageID() != id || r.Message == nil {
 			return nil, fmt.Errorf("record %d is not of message %s: %w", r.Seq, id, argus.ErrDamaged)
 		}

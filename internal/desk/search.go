@@ -247,13 +247,16 @@ func (d *Desk) hit(ctx context.Context, p *permit, seq, position uint64) (*Hit, 
 	if err != nil {
 		return nil, err
 	}
+	if r.Kind == 0 {
+		return nil, nil // a newer reading has taken its place since the index had seen it
+	}
 	m, err := d.message(ctx, r.MessageID())
 	if err != nil {
 		return nil, err
 	}
 	s := p.sees(m)
 	if s == nil {
-		if p.sees(m.upTo(position)) != nil {
+		if p.sees(m.upTo(position)) != nil || d.parts.Evidence.Known() != p.readings {
 			return nil, nil // it left the scope after the index had seen it
 		}
 		return nil, fmt.Errorf("the index gave record %d, which is outside the scope: %w", seq, argus.ErrDamaged)

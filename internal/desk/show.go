@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -175,7 +176,7 @@ func (d *Desk) sighting(ctx context.Context, r *argus.Record) (Sighting, error) 
 	if err != nil {
 		return Sighting{}, err
 	}
-	return Sighting{Seq: r.Seq, Delivery: r.Delivery, Reader: reader, Original: *original.Original, Where: r.Where}, nil
+	return Sighting{Seq: r.Seq, Delivery: r.Delivery, ReadIn: r.ReadIn, Reader: reader, Original: *original.Original, Where: r.Where}, nil
 }
 
 // reader names the reader that produced a record, or is empty for none.
@@ -183,13 +184,14 @@ func (d *Desk) reader(ctx context.Context, r *argus.Record) (string, error) {
 	if r.Where.Reader == 0 {
 		return "", nil
 	}
-	opening, err := d.opening(ctx, r.Delivery)
+	in := cmp.Or(r.ReadIn, r.Delivery)
+	opening, err := d.opening(ctx, in)
 	if err != nil {
 		return "", err
 	}
 	if int(r.Where.Reader) > len(opening.Readers) {
 		return "", fmt.Errorf("record %d names reader %d, and delivery %s had %d: %w",
-			r.Seq, r.Where.Reader, r.Delivery, len(opening.Readers), argus.ErrDamaged)
+			r.Seq, r.Where.Reader, in, len(opening.Readers), argus.ErrDamaged)
 	}
 	return opening.Readers[r.Where.Reader-1], nil
 }

@@ -104,7 +104,7 @@ func everyKind(t testing.TB) []*argus.Record {
 func TestEveryKind(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, Options{Recent: 1})
-	d, err := s.Begin(t.Context(), argus.Opening{Source: "test", Readers: []string{"test/1"}, Sort: argus.OpeningReading})
+	d, err := s.Begin(t.Context(), argus.Opening{Source: "test", Readers: []string{"test/1"}})
 	if err != nil {
 		t.Fatal(err)
 	}

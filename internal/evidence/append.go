@@ -157,9 +157,10 @@ func (s *Store) Append(ctx context.Context, d argus.DeliveryNumber, records []*a
 	return s.submit(ctx, &request{delivery: d, records: records})
 }
 
-// Begin opens a new delivery and returns its number.
-func (s *Store) Begin(ctx context.Context, o argus.Opening) (argus.DeliveryNumber, error) {
-	q := &request{opening: true, records: []*argus.Record{{Kind: argus.KindOpening, Opening: &o}}}
+// Begin opens a new delivery and returns its number. It becomes durable together with
+// the records that belong to its opening.
+func (s *Store) Begin(ctx context.Context, o argus.Opening, with ...*argus.Record) (argus.DeliveryNumber, error) {
+	q := &request{opening: true, records: append([]*argus.Record{{Kind: argus.KindOpening, Opening: &o}}, with...)}
 	err := s.submit(ctx, q)
 	return q.delivery, err
 }
@@ -480,7 +481,7 @@ func (t *stage) cited(r *argus.Record) error {
 // ownKind returns why a record is one that only this package makes.
 func ownKind(q *request, r *argus.Record) error {
 	switch {
-	case q.opening:
+	case q.opening && r.Kind == argus.KindOpening:
 		return nil
 	case r.Kind == argus.KindOpening, r.Kind == argus.KindSighting:
 		return fmt.Errorf("a record of kind %s is made by the evidence itself", r.Kind)

@@ -27,6 +27,9 @@ type Delivery struct {
 	Records uint64
 	// Seal is nil while the delivery is open.
 	Seal *argus.Seal
+	// Reads is the delivery that this one reads again, and ReadAgain the newest
+	// reading that took the place of this one; 0 for none. [Current] knows them.
+	Reads, ReadAgain argus.DeliveryNumber
 }
 
 func sealName(d argus.DeliveryNumber) string { return deliveryDir + "/" + d.String() + ".seal" }

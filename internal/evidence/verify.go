@@ -594,6 +594,10 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail fu
 	if r.Kind == argus.KindReading {
 		d.again = append(d.again, r.Reading.Of)
 	}
+	if problem := v.readsAgain(d, r); problem != "" && !d.broken {
+		fail("%s", problem)
+		d.broken = true
+	}
 	if original {
 		d.originals[r.Seq] = true
 	} else if of := r.Where.Original; of != 0 && !v.names(d, of) && !d.broken {
@@ -619,6 +623,22 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail fu
 			v.idCount++
 		}
 	}
+}
+
+// readsAgain returns how the second record of a reading says wrongly what is read
+// again, or "". Answers follow that record.
+func (v *verifier) readsAgain(d *verifiedDelivery, r *argus.Record) string {
+	if d.open.records != 1 || d.open.seal.Opening.Sort != argus.OpeningReading {
+		return ""
+	}
+	if r.Kind != argus.KindReading {
+		return fmt.Sprintf("delivery %s is a reading, and its second record does not say of what", r.Delivery)
+	}
+	of := v.deliveries[r.Reading.Of]
+	if r.Reading.Of < r.Delivery && (of == nil && v.broken || of != nil && (of.broken || of.open.seal.Opening.Sort != argus.OpeningReading)) {
+		return ""
+	}
+	return fmt.Sprintf("delivery %s says that it reads delivery %s again, which was not handed over before", r.Delivery, r.Reading.Of)
 }
 
 // names says whether a record is an original of a delivery, or of one that it reads
@@ -819,6 +839,10 @@ func (v *verifier) seals() error {
 		if v.seal(number, d, name, data) {
 			v.result.Sealed++
 			d.sound = d.open.seal.Incomplete == ""
+		}
+		if d.sound && d.open.seal.Opening.Sort == argus.OpeningReading && len(d.again) > 0 {
+			v.report(Finding{File: sealName(d.again[0]), Offset: -1, Delivery: d.again[0], Note: true,
+				Problem: fmt.Sprintf("delivery %s was read again by %s: what that one says counts, and this one is kept as it was sealed", d.again[0], number)})
 		}
 	}
 	return nil

@@ -40,6 +40,9 @@ type Options struct {
 
 	// Actor takes the delivery in, under Authority.
 	Actor, Authority string
+	// Covers says whether the authority lets all of a delivery be seen: to read it
+	// again tells what is in it. Default: it does.
+	Covers func(d argus.DeliveryNumber) bool
 	// Software names this Argus.
 	Software string
 	// Format is the name of the only format to use. Default: detected.
@@ -81,6 +84,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Covers == nil {
+		o.Covers = func(argus.DeliveryNumber) bool { return true }
 	}
 	return o
 }
@@ -147,7 +153,7 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 		return nil, err
 	}
 	for _, d := range open {
-		if d.Opening.Place == place && slices.Equal(d.Opening.Options, o.settings()) {
+		if d.Opening.Sort == argus.OpeningHandOver && d.Opening.Place == place && slices.Equal(d.Opening.Options, o.settings()) {
 			return resume(ctx, o, d, files)
 		}
 	}
@@ -167,7 +173,7 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	if err := in.recall(ctx); err != nil {
 		return nil, err
 	}
-	if err := o.Record(ctx, "ingest.open", number, []argus.Field{{Name: "source", Value: path}}); err != nil {
+	if err := in.say(ctx, "ingest.open", path); err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
 	return in.run(ctx, files)
@@ -183,9 +189,11 @@ func Resume(ctx context.Context, o Options) ([]*argus.Receipt, error) {
 	}
 	var receipts []*argus.Receipt
 	for _, d := range open {
-		files, err := walk(d.Opening.Place, o.StorePath)
-		if err != nil {
-			return receipts, fmt.Errorf("resume %s: %w", d.Number, err)
+		var files []foundFile
+		if d.Opening.Sort != argus.OpeningReading { // else they are kept already
+			if files, err = walk(d.Opening.Place, o.StorePath); err != nil {
+				return receipts, fmt.Errorf("resume %s: %w", d.Number, err)
+			}
 		}
 		as, err := o.as(d.Opening.Options)
 		if err != nil {
@@ -208,7 +216,10 @@ func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFi
 	if err := in.recall(ctx); err != nil {
 		return nil, err
 	}
-	if err := o.Record(ctx, "ingest.resume", d.Number, []argus.Field{{Name: "source", Value: d.Opening.Source}}); err != nil {
+	if in.again != 0 && !o.Covers(in.again) {
+		return nil, fmt.Errorf("resume %s: read %s again: %w", d.Number, in.again, argus.ErrNotFound)
+	}
+	if err := in.say(ctx, "ingest.resume", d.Opening.Source); err != nil {
 		return nil, fmt.Errorf("resume %s: %w", d.Number, err)
 	}
 	return in.run(ctx, files)

@@ -28,7 +28,7 @@ import (
 // together than the clocks are apart; or of three clocks only the one between is
 // near enough to both others, and it comes last.
 type meetings struct {
-	store    *evidence.Store
+	store    *evidence.Current
 	delivery argus.DeliveryNumber
 	// first is the record that opens this delivery: what it holds itself, which
 	// comes into the store at its own pace, is not looked at.
@@ -51,7 +51,7 @@ const (
 	meetKept = 1 << 18
 )
 
-func newMeetings(ctx context.Context, store *evidence.Store, d argus.DeliveryNumber, first uint64) (*meetings, error) {
+func newMeetings(ctx context.Context, store *evidence.Current, d argus.DeliveryNumber, first uint64) (*meetings, error) {
 	p := &meetings{store: store, delivery: d, first: first, taken: map[argus.ID]int64{}}
 	deliveries, err := store.Deliveries(ctx)
 	for _, d := range deliveries {
@@ -148,7 +148,7 @@ func (p *meetings) follow(ctx context.Context, copied *argus.Record) (bool, erro
 		if err != nil {
 			return false, err
 		}
-		of, err := p.store.Get(ctx, r.Of)
+		of, err := p.store.Store.Get(ctx, r.Of) // a newer reading may be in its place
 		if err != nil {
 			return false, err
 		}
@@ -194,6 +194,13 @@ func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID,
 		r, err := p.store.Get(ctx, e.Seq)
 		if err != nil {
 			return false, err
+		}
+		if e.Sighting && !stored { // a newer reading may be in the place of the record that it is of
+			of, err := p.store.Store.Get(ctx, r.Of)
+			if err != nil {
+				return false, err
+			}
+			stored = of.Kind == argus.KindMessage
 		}
 		stored = stored || !e.Sighting
 		across = across || r.Message.Sent.Clock != copied.Message.Sent.Clock

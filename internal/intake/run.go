@@ -35,6 +35,12 @@ type intake struct {
 	holdings  map[string]*holding // files that a message may name, by path
 	strangers []stranger          // files that no reader recognised
 
+	// again is the delivery whose originals are read again, 0 for none, and unread its
+	// empty files by the number of their records, with why they are not to be read.
+	again  argus.DeliveryNumber
+	unread map[uint64]string
+
+	view     *evidence.Current // set by recall
 	meetings *meetings
 	reading  *sandbox.Readers
 	batch    *batch
@@ -78,7 +84,7 @@ type stranger struct {
 func newIntake(o Options, d argus.DeliveryNumber) *intake {
 	in := &intake{
 		o: o, delivery: d, readers: o.readerNames(), progress: Progress{Delivery: d},
-		done: map[piece][]stretch{}, holdings: map[string]*holding{},
+		done: map[piece][]stretch{}, holdings: map[string]*holding{}, unread: map[uint64]string{},
 	}
 	in.reading = sandbox.New(sandbox.Options{Apart: o.Apart, Format: o.Format, Reading: o.Reading, Limits: o.Limits, Beside: in.beside})
 	in.batch = newBatch(in)
@@ -99,7 +105,10 @@ func (in *intake) advance(change func(p *Progress)) {
 }
 
 // recall learns from the evidence what was done before an interruption.
-func (in *intake) recall(ctx context.Context) error {
+func (in *intake) recall(ctx context.Context) (err error) {
+	if in.view, err = evidence.NewCurrent(in.o.Store); err != nil {
+		return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
+	}
 	for r, err := range in.o.Store.Records(ctx, in.delivery) {
 		if err != nil {
 			return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
@@ -107,7 +116,7 @@ func (in *intake) recall(ctx context.Context) error {
 		in.book.Add(r)
 		switch r.Kind {
 		case argus.KindOpening:
-			if in.meetings, err = newMeetings(ctx, in.o.Store, in.delivery, r.Seq); err != nil {
+			if in.meetings, err = newMeetings(ctx, in.view, in.delivery, r.Seq); err != nil {
 				return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
 			}
 		case argus.KindOriginal:
@@ -117,8 +126,12 @@ func (in *intake) recall(ctx context.Context) error {
 			if r.Message != nil {
 				in.meetings.take(r.MessageID(), r.Message)
 			}
+		case argus.KindReading:
+			if err := in.recallReading(ctx, r); err != nil {
+				return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
+			}
 		case argus.KindSealed, argus.KindKey, argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed,
-			argus.KindDerived, argus.KindReading, argus.KindAmendment: // not of a delivery that is read
+			argus.KindDerived, argus.KindAmendment: // not of a delivery that is read
 		}
 	}
 	return nil
@@ -142,7 +155,11 @@ func (in *intake) run(ctx context.Context, files []foundFile) (*argus.Receipt, e
 	fail := func(err error) (*argus.Receipt, error) {
 		return nil, fmt.Errorf("ingest %s: %w", in.delivery, errors.Join(err, in.batch.stop()))
 	}
-	if err := in.keep(ctx, files); err != nil {
+	keep := func() error { return in.keep(ctx, files) }
+	if in.again != 0 {
+		keep = func() error { return in.carry(ctx) }
+	}
+	if err := keep(); err != nil {
 		return fail(err)
 	}
 	in.advance(func(p *Progress) {
@@ -547,7 +564,18 @@ func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, 
 	if err := RecordSeal(ctx, in.o, seal); err != nil {
 		return nil, err
 	}
-	return in.book.Receipt(seal), nil
+	receipt := in.book.Receipt(seal)
+	receipt.Reads = in.again
+	return receipt, nil
+}
+
+// say writes to the ledger that a delivery begins or goes on.
+func (in *intake) say(ctx context.Context, action, source string) error {
+	details := []argus.Field{{Name: "source", Value: source}}
+	if in.again != 0 {
+		details = append(details, argus.Field{Name: "reads", Value: in.again.String()})
+	}
+	return in.o.Record(ctx, action, in.delivery, details)
 }
 
 // RecordSeal writes a seal to the ledger. A crash right after sealing can keep

@@ -8,7 +8,7 @@ import (
 )
 
 // Copies gives an index the evidence as it needs it.
-type Copies struct{ *evidence.Store }
+type Copies struct{ *evidence.Current }
 
 // Whole implements [index.Evidence].
 func (c Copies) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
@@ -17,7 +17,7 @@ func (c Copies) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 		return r, err
 	}
 	whole := *r
-	whole.Message, err = c.Store.Whole(ctx, seq)
+	whole.Message, err = c.Current.Whole(ctx, seq)
 	return &whole, err
 }
 

@@ -12,10 +12,12 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/follow"
 	"github.com/argus-evidence/argus/internal/index/embedded"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
 )
 
 // maxLag is how many records the evidence may be ahead of the index while a
@@ -30,9 +32,11 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	if err != nil {
 		return fmt.Errorf("read the private key: %w", err)
 	}
-	if _, err := n.authorities.Decide(authority.Request{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: "ingest"}, n.o.Now()); err != nil {
+	decision, err := n.authorities.Decide(authority.Request{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: "ingest"}, n.o.Now())
+	if err != nil {
 		return err
 	}
+	o.Covers = func(d argus.DeliveryNumber) bool { return query.IsAll(query.For(decision.Scope, d)) }
 	o.Store, o.StorePath, o.StoreID, o.Signer = n.evidence, n.dir, n.Info.Store, signer
 	o.Actor, o.Authority, o.Software, o.Now = who.Actor, who.Authority, n.o.Software, n.o.Now
 	o.Record = func(ctx context.Context, action string, d argus.DeliveryNumber, details []argus.Field) error {
@@ -58,7 +62,7 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		err := follow.Run(following, n.evidence, f, nil, follow.Options{Poll: 10 * time.Millisecond})
+		err := follow.Run(following, n.current, f, nil, follow.Options{Poll: 10 * time.Millisecond})
 		if following.Err() == nil {
 			cancel(err) // the work ends with it
 		}
@@ -77,6 +81,13 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 		return err
 	}
 	if err := n.index.Flush(ctx); err != nil {
+		return err
+	}
+	n.o.failpoint("reread.before-index")
+	if err := n.adopt(); err != nil {
+		return err
+	}
+	if err := n.catchUp(ctx); err != nil {
 		return err
 	}
 	return n.index.Settle(ctx)
@@ -189,10 +200,17 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	ix, err := embedded.Open(indexPath(dir), embedded.Options{Evidence: Copies{Store: store}, Rebuild: true})
+	current, err := evidence.NewCurrent(store)
 	if err != nil {
 		return 0, errors.Join(err, store.Close())
 	}
-	err = follow.CatchUp(ctx, store, ix, o.Catching)
+	ix, err := embedded.Open(indexPath(dir), embedded.Options{Evidence: Copies{Current: current}, Rebuild: true})
+	if err != nil {
+		return 0, errors.Join(err, store.Close())
+	}
+	n := Node{o: o, evidence: store, current: current, index: ix}
+	if err = n.adopt(); err == nil {
+		err = n.catchUp(ctx)
+	}
 	return ix.Stats().Messages, errors.Join(err, ix.Close(), store.Close())
 }

@@ -126,6 +126,7 @@ type Node struct {
 	o           Options
 	keys        keys
 	evidence    *evidence.Store
+	current     *evidence.Current // the same, for index and desk
 	index       *embedded.Index
 	follows     bool // this process keeps the index
 	ledger      *ledger.Ledger
@@ -329,6 +330,9 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if n.current, err = evidence.NewCurrent(n.evidence); err != nil {
+		return nil, err
+	}
 	if err := n.openIndex(ctx); err != nil {
 		return nil, err
 	}
@@ -336,7 +340,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if err := n.evidence.Refresh(); err != nil {
 		return nil, err
 	}
-	n.Desk = desk.New(desk.Parts{Evidence: n.evidence, Index: n.index, Ledger: n.ledger, Authorities: n.authorities,
+	n.Desk = desk.New(desk.Parts{Evidence: n.current, Index: n.index, Ledger: n.ledger, Authorities: n.authorities,
 		Inside: inside, Lists: n.lists.Find, Now: o.Now})
 	return n, nil
 }
@@ -347,29 +351,51 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 func (n *Node) openIndex(ctx context.Context) error {
 	var err error
 	dir := filepath.Join(n.dir, indexDir)
-	n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Store: n.evidence}})
+	n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Current: n.current}})
 	if errors.Is(err, embedded.ErrOutdated) {
-		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Store: n.evidence}, Rebuild: true})
+		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Current: n.current}, Rebuild: true})
 	}
 	if errors.Is(err, argus.ErrLocked) {
-		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Store: n.evidence}, ReadOnly: true})
-		return err
+		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Current: n.current}, ReadOnly: true})
+		if err != nil {
+			return err
+		}
+		return n.current.Know(n.index.Readings())
 	}
 	if err != nil {
 		return err
 	}
 	n.follows = true
+	if err := n.adopt(); err != nil {
+		return err
+	}
 	if n.o.Write {
 		return nil // the delivery brings it along
 	}
 	return n.catchUp(ctx)
 }
 
+// adopt has the newest complete readings count, and begins the index anew if it was
+// made without one of them. A crash at any moment leaves this to the next who opens the
+// index.
+func (n *Node) adopt() error {
+	newest, err := n.current.Newest()
+	if err != nil {
+		return err
+	}
+	if n.index.Readings() != newest {
+		if err := n.index.Begin(newest); err != nil {
+			return err
+		}
+	}
+	return n.current.Know(newest)
+}
+
 func (n *Node) catchUp(ctx context.Context) error {
 	if n.index.Position() >= n.evidence.Last() {
 		return nil
 	}
-	return follow.CatchUp(ctx, n.evidence, n.index, n.o.Catching)
+	return follow.CatchUp(ctx, n.current, n.index, n.o.Catching)
 }
 
 // Close ends the use of the store.
@@ -405,7 +431,13 @@ func (n *Node) Follow(ctx context.Context) error {
 			if err := n.index.Refresh(); err != nil {
 				return err
 			}
+			if err := n.current.Know(n.index.Readings()); err != nil {
+				return err
+			}
 			continue
+		}
+		if err := n.adopt(); err != nil {
+			return err
 		}
 		if err := n.catchUp(ctx); err != nil && ctx.Err() == nil {
 			return err

@@ -214,7 +214,7 @@ func FuzzSegment(f *testing.F) {
 			return
 		}
 		s.refs.Store(2) // never closed: there is no file
-		ix := &Index{current: newSnapshot([]*segment{s}, 1), cache: newCache(1 << 20)}
+		ix := &Index{current: newSnapshot([]*segment{s}, 1, 0), cache: newCache(1 << 20)}
 		for _, req := range sampleRequests() {
 			req.Query = withoutRegexps(req.Query)
 			_, _ = ix.Search(t.Context(), req)

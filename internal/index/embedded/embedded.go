@@ -85,6 +85,7 @@ type Index struct {
 type snapshot struct {
 	segments []*segment
 	position uint64
+	readings argus.DeliveryNumber
 	refs     atomic.Int32
 }
 
@@ -160,7 +161,7 @@ func (ix *Index) clear() error {
 		}
 	}
 	ix.next.Store(empty.Next)
-	ix.current = newSnapshot(nil, 0)
+	ix.current = newSnapshot(nil, 0, 0)
 	return writeManifest(ix.dir, empty, ix.options.Step)
 }
 
@@ -196,7 +197,7 @@ func (ix *Index) load() error {
 
 func openSnapshot(dir string, m *manifest, old *snapshot) (*snapshot, error) {
 	var segments []*segment
-	opened := newSnapshot(nil, 0) // holds what is opened until the end
+	opened := newSnapshot(nil, 0, 0) // holds what is opened until the end
 	defer opened.release()
 	for _, entry := range m.Segments {
 		if s := old.find(entry.Name); s != nil {
@@ -213,7 +214,7 @@ func openSnapshot(dir string, m *manifest, old *snapshot) (*snapshot, error) {
 		}
 		segments = append(segments, s)
 	}
-	return newSnapshot(segments, m.Position), nil
+	return newSnapshot(segments, m.Position, m.Readings), nil
 }
 
 // removeLeftovers removes what a crash left, which no manifest lists.
@@ -241,8 +242,8 @@ func (ix *Index) removeLeftovers() error {
 	return nil
 }
 
-func newSnapshot(segments []*segment, position uint64) *snapshot {
-	s := &snapshot{segments: segments, position: position}
+func newSnapshot(segments []*segment, position uint64, readings argus.DeliveryNumber) *snapshot {
+	s := &snapshot{segments: segments, position: position, readings: readings}
 	s.refs.Store(1)
 	for _, seg := range segments {
 		seg.refs.Add(1)
@@ -313,6 +314,32 @@ func (ix *Index) Position() uint64 {
 	}
 	defer s.release()
 	return s.position
+}
+
+// Readings is what the index was begun with.
+func (ix *Index) Readings() argus.DeliveryNumber {
+	s := ix.acquire()
+	if s == nil {
+		return 0
+	}
+	defer s.release()
+	return s.readings
+}
+
+// Begin throws away what the index holds, durably and at once, to follow the evidence
+// from its first record as it is with these readings. It is called by the goroutine
+// that adds.
+func (ix *Index) Begin(readings argus.DeliveryNumber) error {
+	if ix.options.ReadOnly {
+		return errReadOnly
+	}
+	ix.batch, ix.added = newBatch(), 0
+	clear(ix.known)
+	clear(ix.pending)
+	if err := ix.put(func(*snapshot) *snapshot { return newSnapshot(nil, 0, readings) }); err != nil {
+		return fmt.Errorf("begin index: %w", err)
+	}
+	return nil
 }
 
 // Add implements [index.Index].
@@ -456,6 +483,13 @@ func (ix *Index) write(c *content) (*segment, error) {
 // it as it is. Where the manifest may or may not have been replaced, nothing
 // can be written until the index is opened again.
 func (ix *Index) publish(position uint64, change func([]*segment) []*segment) error {
+	return ix.put(func(old *snapshot) *snapshot {
+		return newSnapshot(change(slices.Clone(old.segments)), cmp.Or(position, old.position), old.readings)
+	})
+}
+
+// put makes what follows on the current snapshot durable and visible.
+func (ix *Index) put(follows func(old *snapshot) *snapshot) error {
 	ix.publishing.Lock()
 	defer ix.publishing.Unlock()
 	if ix.broken != nil {
@@ -466,7 +500,7 @@ func (ix *Index) publish(position uint64, change func([]*segment) []*segment) er
 		return errClosed
 	}
 	defer old.release()
-	next := newSnapshot(change(slices.Clone(old.segments)), cmp.Or(position, old.position))
+	next := follows(old)
 	err := ix.countGone(next)
 	if err == nil {
 		err = ix.writeManifest(next)
@@ -486,7 +520,7 @@ func (ix *Index) publish(position uint64, change func([]*segment) []*segment) er
 }
 
 func (ix *Index) writeManifest(s *snapshot) error {
-	m := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion, Position: s.position, Next: ix.next.Load()}
+	m := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion, Position: s.position, Readings: s.readings, Next: ix.next.Load()}
 	for _, seg := range s.segments {
 		m.Segments = append(m.Segments, segmentEntry{seg.name, seg.size, seg.sum})
 	}
@@ -571,7 +605,7 @@ func (ix *Index) checkManifest() error {
 }
 
 func (m *manifest) equal(other *manifest) bool {
-	return m.Position == other.Position && m.Next == other.Next && slices.Equal(m.Segments, other.Segments)
+	return m.Position == other.Position && m.Readings == other.Readings && m.Next == other.Next && slices.Equal(m.Segments, other.Segments)
 }
 
 // Close ends the merges and gives the files back, those that a search still

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 
+	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/query"
 )
 
@@ -38,6 +39,8 @@ type manifest struct {
 	Analysis string `json:"analysis"`
 	// Position is the last record of the evidence that the segments hold.
 	Position uint64 `json:"position"`
+	// Readings is the newest reading that the evidence counted when it was followed.
+	Readings argus.DeliveryNumber `json:"readings,omitempty"`
 	// Next is the number of the next segment file.
 	Next     uint64         `json:"next"`
 	Segments []segmentEntry `json:"segments"`

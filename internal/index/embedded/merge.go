@@ -142,6 +142,10 @@ func (ix *Index) mergeOnce(ctx context.Context) (bool, error) {
 	}
 	defer one.release()
 	return true, ix.publish(0, func(segments []*segment) []*segment {
+		if !slices.Contains(segments, chosen[0]) {
+			one.obsolete.Store(true)
+			return segments // the index was begun anew meanwhile
+		}
 		segments = slices.DeleteFunc(segments, func(s *segment) bool { return slices.Contains(chosen, s) })
 		return append(segments, one)
 	})

@@ -1,0 +1,347 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Current is a store as its newest readings show it. Where a delivery was read again,
+// the records of the newest complete reading take the place of its own: they come under
+// its number, and those of the older readings come as records of no kind. So do those
+// of a reading that is not sealed, or was given up before its end. Openings and
+// originals stay as they are.
+//
+// Which readings count is decided by [Current.Know] alone, so that what is derived from
+// the evidence changes over at a moment of its own choosing. Everything that Current
+// does not redefine is the store as it was sealed.
+type Current struct {
+	*Store
+
+	mu     sync.RWMutex
+	looked uint64 // up to which record openings were looked at
+	// reads says of each reading what it reads; of one that names no delivery that was
+	// handed over before, 0.
+	reads map[argus.DeliveryNumber]argus.DeliveryNumber
+	any   atomic.Bool // reads has something
+
+	counts atomic.Pointer[counting]
+}
+
+// counting is which readings count.
+type counting struct {
+	newest argus.DeliveryNumber
+	by     map[argus.DeliveryNumber]argus.DeliveryNumber // the newest reading of a delivery
+}
+
+// NewCurrent returns a store as its readings up to [Current.Newest] show it.
+func NewCurrent(s *Store) (*Current, error) {
+	c := &Current{Store: s, reads: map[argus.DeliveryNumber]argus.DeliveryNumber{}}
+	c.counts.Store(&counting{by: map[argus.DeliveryNumber]argus.DeliveryNumber{}})
+	newest, err := c.Newest()
+	if err == nil {
+		err = c.Know(newest)
+	}
+	return c, err
+}
+
+// Newest returns the newest reading that is sealed and complete, 0 for none.
+func (c *Current) Newest() (argus.DeliveryNumber, error) {
+	if err := c.look(); err != nil {
+		return 0, err
+	}
+	c.mu.RLock()
+	numbers := slices.Sorted(maps.Keys(c.reads))
+	c.mu.RUnlock()
+	for _, d := range slices.Backward(numbers) {
+		if of, _ := c.readsAgain(d); of == 0 {
+			continue
+		}
+		if complete, err := c.complete(d); err != nil || complete {
+			return d, err
+		}
+	}
+	return 0, nil
+}
+
+// complete says whether a delivery is sealed and was not given up.
+func (c *Current) complete(d argus.DeliveryNumber) (bool, error) {
+	seal, err := c.readSeal(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && seal.Incomplete == "", err
+}
+
+// Know makes the complete readings count that have a number up to newest.
+func (c *Current) Know(newest argus.DeliveryNumber) error {
+	if c.counts.Load().newest == newest {
+		return nil
+	}
+	if err := c.look(); err != nil {
+		return err
+	}
+	next := &counting{newest, map[argus.DeliveryNumber]argus.DeliveryNumber{}}
+	c.mu.RLock()
+	reads := maps.Clone(c.reads)
+	c.mu.RUnlock()
+	for _, d := range slices.Sorted(maps.Keys(reads)) {
+		if d > newest || reads[d] == 0 {
+			continue
+		}
+		complete, err := c.complete(d)
+		if err != nil {
+			return err
+		}
+		if complete {
+			next.by[reads[d]] = d
+		}
+	}
+	c.counts.Store(next)
+	return nil
+}
+
+// Known returns the newest reading that counts, as Know was told.
+func (c *Current) Known() argus.DeliveryNumber { return c.counts.Load().newest }
+
+// Without returns the store without the records of a delivery, whoever read them.
+func (c *Current) Without(d argus.DeliveryNumber) (*Current, error) {
+	without, err := NewCurrent(c.Store)
+	if err != nil {
+		return nil, err
+	}
+	without.any.Store(true)
+	without.counts.Load().by[d] = 1<<32 - 1 // there is no such reading
+	return without, nil
+}
+
+// look learns which of the new deliveries are readings.
+func (c *Current) look() error {
+	last := c.Last()
+	c.mu.RLock()
+	looked := c.looked
+	c.mu.RUnlock()
+	if looked >= last {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, b := range c.openings(c.looked) {
+		first := b.first
+		r, err := c.Store.Get(context.Background(), first)
+		if err != nil {
+			// The seal repeats the opening: damage to one that is no reading concerns
+			// nothing else.
+			if seal, sealErr := c.readSeal(b.delivery); sealErr == nil && seal.Opening.Sort != argus.OpeningReading {
+				continue
+			}
+			return fmt.Errorf("look for readings: %w", err)
+		}
+		if r.Opening == nil || r.Opening.Sort != argus.OpeningReading {
+			continue
+		}
+		of, err := c.Store.Get(context.Background(), first+1)
+		if err != nil && !errors.Is(err, argus.ErrNotFound) {
+			return fmt.Errorf("look for readings: %w", err)
+		}
+		c.reads[r.Delivery] = 0
+		if err == nil && of.Reading != nil && of.Delivery == r.Delivery && of.Reading.Of < r.Delivery {
+			if _, again := c.reads[of.Reading.Of]; !again {
+				c.reads[r.Delivery] = of.Reading.Of
+			}
+		}
+		c.any.Store(true)
+	}
+	c.looked = last
+	return nil
+}
+
+// openings returns the blocks behind record seq with which deliveries begin.
+func (s *Store) openings(seq uint64) (list []blockRef) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	from := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].first > seq })
+	for _, b := range s.blocks[from:] {
+		if b.leaf == 0 {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// readsAgain returns the delivery that another one reads again, if it is a reading.
+func (c *Current) readsAgain(d argus.DeliveryNumber) (of argus.DeliveryNumber, is bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	of, is = c.reads[d]
+	return of, is
+}
+
+// under returns the number that the records of a delivery come under, 0 if they are
+// in no answer.
+func (c *Current) under(d argus.DeliveryNumber) (argus.DeliveryNumber, error) {
+	if err := c.look(); err != nil {
+		return 0, err
+	}
+	if !c.any.Load() {
+		return d, nil
+	}
+	by := c.counts.Load().by
+	of, is := c.readsAgain(d)
+	switch {
+	case !is && by[d] == 0:
+		return d, nil
+	case is && of != 0 && by[of] == d:
+		return of, nil
+	}
+	return 0, nil
+}
+
+// read says whether a record is what a reader made of an original.
+func read(k argus.Kind) bool {
+	switch k {
+	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindOpened:
+		return true
+	case argus.KindOpening, argus.KindOriginal, argus.KindKey, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindDerived,
+		argus.KindReading, argus.KindAmendment:
+	}
+	return false
+}
+
+// show returns a record as it counts.
+func (c *Current) show(r *argus.Record) (*argus.Record, error) {
+	under, err := c.under(r.Delivery)
+	switch {
+	case err != nil:
+		return nil, err
+	case under == r.Delivery || !read(r.Kind):
+		return r, nil
+	case under == 0:
+		return &argus.Record{Seq: r.Seq, Delivery: r.Delivery}, nil
+	}
+	shown := *r
+	shown.Delivery, shown.ReadIn = under, r.Delivery
+	return &shown, nil
+}
+
+// Get returns a record as it counts.
+func (c *Current) Get(ctx context.Context, seq uint64) (*argus.Record, error) {
+	r, err := c.Store.Get(ctx, seq)
+	if err != nil {
+		return nil, err
+	}
+	return c.show(r)
+}
+
+// Whole is [Store.Whole] for a record that counts; for others the error is ErrNotFound.
+func (c *Current) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
+	r, err := c.Get(ctx, seq)
+	if err != nil {
+		return nil, err
+	}
+	if r.Kind == 0 {
+		return nil, fmt.Errorf("read the message of record %d: %w: a newer reading is in its place", seq, argus.ErrNotFound)
+	}
+	return c.Store.Whole(ctx, seq)
+}
+
+// From yields the records as they count, each under its own number in the evidence.
+func (c *Current) From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record, error] {
+	return c.shown(c.Store.From(ctx, seq))
+}
+
+// Records yields what counts as the records of a delivery: of one that was read again,
+// those of the newest reading. It is asked by the number of the delivery, or of any of
+// its readings.
+func (c *Current) Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error] {
+	if err := c.look(); err != nil {
+		return func(yield func(*argus.Record, error) bool) { yield(nil, err) }
+	}
+	if of, is := c.readsAgain(d); is {
+		d = of
+	}
+	if by := c.counts.Load().by[d]; by != 0 {
+		d = by
+	}
+	return c.shown(c.Store.Records(ctx, d))
+}
+
+func (c *Current) shown(records iter.Seq2[*argus.Record, error]) iter.Seq2[*argus.Record, error] {
+	return func(yield func(*argus.Record, error) bool) {
+		for r, err := range records {
+			if err == nil {
+				r, err = c.show(r)
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// AsSealed yields the records of a delivery as it was sealed, whoever read it again.
+func (c *Current) AsSealed(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error] {
+	return c.Store.Records(ctx, d)
+}
+
+// Find is [Store.Find] for the records that count.
+func (c *Current) Find(id argus.ID) ([]Entry, error) {
+	found, err := c.Store.Find(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.look(); err != nil || !c.any.Load() {
+		return found, err
+	}
+	var failed error
+	found = slices.DeleteFunc(found, func(e Entry) bool {
+		d, err := c.deliveryOf(e.Seq)
+		if err == nil {
+			d, err = c.under(d)
+		}
+		failed = errors.Join(failed, err)
+		return d == 0
+	})
+	return found, failed
+}
+
+// deliveryOf returns the delivery of a record.
+func (s *Store) deliveryOf(seq uint64) (argus.DeliveryNumber, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	i, err := s.blockOf(seq)
+	if err != nil {
+		return 0, fmt.Errorf("find the delivery of record %d: %w", seq, err)
+	}
+	return s.blocks[i].delivery, nil
+}
+
+// Deliveries returns all deliveries in the order of their numbers, with what reads
+// what again.
+func (c *Current) Deliveries(ctx context.Context) ([]Delivery, error) {
+	list, err := c.Store.Deliveries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.look(); err != nil {
+		return nil, err
+	}
+	by := c.counts.Load().by
+	for i := range list {
+		d := &list[i]
+		d.Reads, _ = c.readsAgain(d.Number)
+		if d.ReadAgain = by[d.Number]; d.Reads != 0 && by[d.Reads] > d.Number {
+			d.ReadAgain = by[d.Reads]
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,186 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence"
+)
+
+// The errors of a second reading that a caller may ask for.
+var (
+	// ErrNotSealed says that a delivery cannot be read again before it is sealed.
+	ErrNotSealed = errors.New("the delivery is not sealed")
+	// ErrNotHandedOver says that a delivery has no originals of its own.
+	ErrNotHandedOver = errors.New("the delivery was not handed over")
+	// ErrGone says that an order took records of a delivery away, which a second reading
+	// would bring back.
+	ErrGone = errors.New("records of the delivery are gone by an order, and reading it again would bring them back")
+)
+
+// Reread reads the kept originals of a sealed delivery again, as a delivery of its own,
+// and seals it. Settings of o take the place of those that the delivery was first read
+// with. A reading of the same delivery with the same settings that was interrupted goes
+// on.
+func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason string) (*argus.Receipt, error) {
+	o = o.withDefaults()
+	if !o.Covers(n) {
+		return nil, fmt.Errorf("read %s again: %w", n, argus.ErrNotFound)
+	}
+	of, err := handedOver(ctx, o.Store, n)
+	if err != nil {
+		return nil, fmt.Errorf("read %s again: %w", n, err)
+	}
+	if o, err = o.as(settingsOver(of.Opening.Options, o.settings())); err != nil {
+		return nil, fmt.Errorf("read %s again: %w", n, err)
+	}
+	open, err := unfinished(ctx, o.Store)
+	if err != nil {
+		return nil, err
+	}
+	if len(open) > 0 {
+		d := open[0]
+		in := newIntake(o, d.Number)
+		if err := in.recall(ctx); err != nil {
+			return nil, err
+		}
+		if in.again != n || !slices.Equal(d.Opening.Options, o.settings()) {
+			return nil, fmt.Errorf("read %s again: %w: %s of %s", n, ErrUnfinished, d.Number, d.Opening.Source)
+		}
+		return resume(ctx, o, d, nil)
+	}
+	opening := argus.Opening{
+		Source: of.Opening.Source, Place: of.Opening.Place, Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
+		Software: o.Software, Readers: o.readerNames(), Options: o.settings(), Sort: argus.OpeningReading,
+	}
+	if err := noneGone(ctx, o.Store, n); err != nil {
+		return nil, fmt.Errorf("read %s again: %w", n, err)
+	}
+	number, err := o.Store.Begin(ctx, opening, &argus.Record{Kind: argus.KindReading, Reading: &argus.Reading{Of: n, Reason: reason}})
+	if err != nil {
+		return nil, fmt.Errorf("read %s again: %w", n, err)
+	}
+	in := newIntake(o, number)
+	if err := in.recall(ctx); err != nil {
+		return nil, err
+	}
+	if err := in.say(ctx, "ingest.open", opening.Source); err != nil {
+		return nil, fmt.Errorf("read %s again: %w", n, err)
+	}
+	return in.run(ctx, nil)
+}
+
+// handedOver finds a delivery that can be read again.
+func handedOver(ctx context.Context, s *evidence.Store, n argus.DeliveryNumber) (of evidence.Delivery, err error) {
+	list, err := s.Deliveries(ctx)
+	if err != nil {
+		return of, err
+	}
+	at := slices.IndexFunc(list, func(d evidence.Delivery) bool { return d.Number == n })
+	switch {
+	case at < 0:
+		return of, argus.ErrNotFound
+	case list[at].Opening.Sort != argus.OpeningHandOver:
+		return of, fmt.Errorf("%w: %s is of sort %s", ErrNotHandedOver, n, list[at].Opening.Sort)
+	case list[at].Seal == nil:
+		return of, ErrNotSealed
+	}
+	return list[at], nil
+}
+
+// settingsOver returns settings in which the newer ones take the place of the older
+// ones of the same name; a format that of a program.
+func settingsOver(older, newer []argus.Field) []argus.Field {
+	replaced := func(name string) bool {
+		return slices.ContainsFunc(newer, func(f argus.Field) bool {
+			return f.Name == name || f.Name == "format" && strings.HasPrefix(name, "via")
+		})
+	}
+	var list []argus.Field
+	for _, f := range slices.Concat(newer, older) {
+		if len(list) < len(newer) || !replaced(f.Name) {
+			list = append(list, f)
+		}
+	}
+	// The format comes first, and a program last ([Options.settings]).
+	rank := func(f argus.Field) int {
+		switch {
+		case f.Name == "format":
+			return 0
+		case strings.HasPrefix(f.Name, "via"):
+			return 2
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(a, b argus.Field) int { return rank(a) - rank(b) })
+	return list
+}
+
+// noneGone returns ErrGone if an order took records of a delivery away.
+func noneGone(ctx context.Context, s *evidence.Store, n argus.DeliveryNumber) error {
+	for r, err := range s.Records(ctx, n) {
+		if err != nil {
+			return err
+		}
+		if r.Gone != 0 {
+			return ErrGone
+		}
+	}
+	return nil
+}
+
+// recallReading learns which originals a reading reads.
+func (in *intake) recallReading(ctx context.Context, reading *argus.Record) error {
+	in.again = reading.Reading.Of
+	view, err := in.view.Without(in.again)
+	if err != nil {
+		return err
+	}
+	if in.meetings, err = newMeetings(ctx, view, in.delivery, reading.Seq-1); err != nil {
+		return err
+	}
+	for r, err := range in.o.Store.Records(ctx, in.again) {
+		if err != nil {
+			return err
+		}
+		switch r.Kind {
+		case argus.KindOriginal:
+			in.book.Add(r)
+			in.originals = append(in.originals, r)
+			if r.Original.Size == 0 {
+				in.unread[r.Seq] = ""
+			}
+		case argus.KindQuarantined:
+			// A file that could not be read when it was handed over is kept empty.
+			if why, empty := in.unread[r.Where.Original]; empty && why == "" && r.Where == (argus.Where{Original: r.Where.Original}) {
+				in.unread[r.Where.Original] = r.Quarantine.Reason
+			}
+		case argus.KindOpening, argus.KindMessage, argus.KindSighting, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey,
+			argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindDerived, argus.KindReading, argus.KindAmendment:
+		}
+	}
+	return nil
+}
+
+// carry says again of the files that could not be read when they were handed over why
+// not: nothing of them is kept.
+func (in *intake) carry(ctx context.Context) error {
+	var problems []*argus.Record
+	for _, r := range in.originals {
+		p := piece{r.Seq, ""}
+		if why := in.unread[r.Seq]; why != "" && len(in.done[p]) == 0 {
+			in.recallItem(p, false)
+			problems = append(problems, &argus.Record{Kind: argus.KindQuarantined, Where: argus.Where{Original: r.Seq}, Quarantine: &argus.Quarantine{Reason: why}})
+		}
+	}
+	for part := range slices.Chunk(problems, keepTogether) {
+		if err := in.append(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
