@@ -28,12 +28,12 @@ import (
 // differs, something locked, quarantined pieces, a file's own count, an archive
 // with an attachment, a list, two authorities, and a delivery that was
 // interrupted.
-const olderStore = "testdata/upgrade/store"
+const upgradable = "testdata/upgrade/store"
 
 func copyOlder(t testing.TB) (dir string, o Options) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "s")
-	if err := os.CopyFS(dir, os.DirFS(olderStore)); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(upgradable)); err != nil {
 		t.Fatal(err)
 	}
 	return dir, Options{KeyDir: "testdata/upgrade/keys", Software: "argus test"}
