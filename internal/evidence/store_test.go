@@ -794,7 +794,7 @@ func BenchmarkIDs(b *testing.B) {
 		entries := make([]Entry, 0, 4096)
 		for n := 1; n <= count; n++ {
 			sum := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, uint64(n)))
-			e := Entry{ID: argus.ID(sum[:16]), Version: argus.Version(sum[16:24]), Seq: uint64(n)}
+			e := Entry{ID: argus.ID(sum[:16]), Version: argus.Version(sum[16:]), Seq: uint64(n)}
 			if found, err := x.find(e.ID); err != nil || len(found) != 0 {
 				b.Fatalf("a new id is known: %v, %v", found, err)
 			}

@@ -92,9 +92,14 @@ func handedOver(ctx context.Context, s *evidence.Store, n argus.DeliveryNumber) 
 	return list[at], nil
 }
 
+// fromUpgrade is how the name of an option begins that an upgrade gave a delivery, and
+// that is no setting.
+const fromUpgrade = "format-"
+
 // settingsOver returns settings in which the newer ones take the place of the older
 // ones of the same name; a format that of a program.
 func settingsOver(older, newer []argus.Field) []argus.Field {
+	older = slices.DeleteFunc(slices.Clone(older), func(f argus.Field) bool { return strings.HasPrefix(f.Name, fromUpgrade) })
 	replaced := func(name string) bool {
 		return slices.ContainsFunc(newer, func(f argus.Field) bool {
 			return f.Name == name || f.Name == "format" && strings.HasPrefix(name, "via")

@@ -113,6 +113,15 @@ func TestUpgrade(t *testing.T) {
 	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err == nil || !strings.Contains(err.Error(), "format 2 already") {
 		t.Errorf("upgraded twice: %v", err)
 	}
+	// Today's readers find what those of format 1 did not: each can be read again.
+	for d := range argus.DeliveryNumber(5) {
+		if receipt, diff := reread(t, dir, o, d+1); receipt.Reads != d+1 || diff.Same+diff.New+diff.Changed == 0 {
+			t.Errorf("the reading of D-000%d: %+v, %+v", d+1, receipt, diff)
+		}
+	}
+	if damage, _, _ := verify(t, dir); len(damage) != 0 {
+		t.Errorf("after each was read again: %+v", damage)
+	}
 }
 
 // abandon seals what was interrupted.
