@@ -18,18 +18,18 @@ func (a *app) rereadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reread DELIVERY",
 		Short: "Read the originals of a delivery again with today's readers",
-		Long: `Read what was handed over once more, from the originals that the store keeps,
-with the readers of this Argus and the options of the first time, unless flags
-say otherwise. It becomes a delivery of its own, which is sealed. From then on
-what it says takes the place of what the delivery said, in every answer and under
-the delivery's own number. The first reading stays as it was sealed, can be
-proved, and counts no more.
+		Long: `Read a delivery once more, from the originals that the store keeps, with the
+readers of this Argus and the options of the first time, unless flags say
+otherwise. The reading becomes a delivery of its own, which is sealed. From then
+on it takes the place of the first one, in every answer and under the delivery's
+own number. The first reading stays as it was sealed, can be proved, and counts no
+more.
 
 Nothing is overwritten, so there is a difference to look at: what is new, gone
 and changed, by reader and by conversation, those with most of it first, and the
 reasons of what is quarantined. Messages and what else has an id count once each.
 
-What was interrupted goes on with the same command, or with "argus ingest
+An interrupted reading goes on with the same command, or with "argus ingest
 --resume"; until it is sealed the delivery counts as before. A delivery of which
 an order took records away cannot be read again.`,
 		Example: `  argus reread D-0003

@@ -24,7 +24,7 @@ func (a *app) upgradeCommand() *cobra.Command {
 		Use:   "upgrade [STORE]",
 		Short: "Convert a store of an older format, and prove that it says the same",
 		Long: `Convert a store that an older Argus wrote into the format of today. The older
-store is checked first: what is damaged stops the upgrade. Then a new store is
+store is checked first: damage stops the upgrade. Then a new store is
 made beside it, in STORE.upgrading, with the same id and key: each record keeps
 its number, each delivery is sealed anew and its old seal kept, and the ledger
 goes on with the upgrade in it. It needs the private key, and about as much free

@@ -842,7 +842,7 @@ func (v *verifier) seals() error {
 		}
 		if d.sound && d.open.seal.Opening.Sort == argus.OpeningReading && len(d.again) > 0 {
 			v.report(Finding{File: sealName(d.again[0]), Offset: -1, Delivery: d.again[0], Note: true,
-				Problem: fmt.Sprintf("delivery %s was read again by %s: what that one says counts, and this one is kept as it was sealed", d.again[0], number)})
+				Problem: fmt.Sprintf("delivery %s was read again by %s: the newer reading counts, and this one is kept as it was sealed", d.again[0], number)})
 		}
 	}
 	return nil
