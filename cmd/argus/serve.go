@@ -240,7 +240,7 @@ func (a *app) makeDemo(ctx context.Context, deliveries, store string, o node.Opt
 		return errors.Join(err, n.Close())
 	}
 	err = n.Ingest(ctx, who, intake.Options{Apart: true}, func(ctx context.Context, o intake.Options) error {
-		for _, name := range world.Deliveries {
+		for _, name := range world.Written(deliveries) {
 			receipt, err := intake.Ingest(ctx, o, filepath.Join(deliveries, name))
 			if err != nil {
 				return err

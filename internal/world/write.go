@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -40,6 +41,15 @@ import (
 //   - usb-stick: an export that ends in the middle, and a file that is no chat.
 var Deliveries = []string{"server-archive", "live-feed", "phone-of-a-courier", "jabber-server",
 	"harbour-channel", "sheet-from-abroad", "encrochat-sheets", "phone-of-tilde", "phone-of-wielen", "usb-stick"}
+
+// Written returns those of [Deliveries] that lie below dir: a small world has not all
+// of them.
+func Written(dir string) []string {
+	return slices.DeleteFunc(slices.Clone(Deliveries), func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return errors.Is(err, fs.ErrNotExist)
+	})
+}
 
 // FeedFolder is the folder beside them with the last days of a world, if it was
 // asked for some: a file for every few hours, by time, as a live feed that is
