@@ -127,6 +127,7 @@ look. Begin with "argus demo", or with your own files:
 		a.serveCommand(),
 		a.demoCommand(),
 		a.formatsCommand(),
+		a.validateCommand(),
 		a.worldCommand(),
 		a.benchCommand(),
 	)

@@ -1,0 +1,68 @@
+package node
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus/internal/ledger"
+)
+
+// ValidationKey is the key pair that records of a validation are signed with.
+type ValidationKey struct {
+	Signer note.Signer
+	// Public is for those who check a signature.
+	Public string
+	// Path is the file of the private key; that of the public key ends in .pub.
+	Path string
+	// Made says that it was not there before.
+	Made bool
+}
+
+// OpenValidationKey reads the pair, or makes it in the folder of private keys.
+func OpenValidationKey(o Options) (*ValidationKey, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	k := &ValidationKey{Path: filepath.Join(o.KeyDir, "validation.key")}
+	public := filepath.Join(o.KeyDir, "validation.pub")
+	private, err := os.ReadFile(k.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		private, err = makeValidationKey(k.Path, public)
+		k.Made = true
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(public)
+	if err != nil {
+		return nil, err
+	}
+	k.Public = strings.TrimSpace(string(text))
+	k.Signer, _, err = pair(keys{strings.TrimSpace(string(private)), k.Public})
+	return k, err
+}
+
+// makeValidationKey writes the public key first: without the private one the next
+// run begins anew.
+func makeValidationKey(path, public string) ([]byte, error) {
+	text, of, err := ledger.NewKey("argus/validation")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(public); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := writeOnce(public, []byte(of+"\n")); err != nil {
+		return nil, err
+	}
+	return []byte(text), writeOnce(path, []byte(text+"\n"))
+}

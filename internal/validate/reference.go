@@ -1,0 +1,18 @@
+package validate
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed all:reference
+var reference embed.FS
+
+// BuiltIn are the references that belong to Argus. All that is in them is invented.
+func BuiltIn() Set {
+	files, err := fs.Sub(reference, "reference")
+	if err != nil {
+		panic("the built-in references are not there: " + err.Error())
+	}
+	return Set{Name: "built-in", Files: files}
+}

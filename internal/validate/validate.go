@@ -1,0 +1,437 @@
+// Package validate runs reference files whose results are known, and says of each
+// reader what came out.
+//
+// It is for a laboratory that has to show that its tool does what it claims
+// (ISO/IEC 17025:2017, 7.2 and 7.7; SWGDE, Minimum Requirements for Testing Tools
+// used in Digital and Multimedia Forensics). It hands the files to the program as a
+// user does, on the command line, and asks it as a user does, so that all of it is
+// tested and not its readers alone. docs/format/validation.md has the form of a
+// reference and of the record.
+package validate
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+)
+
+// The two entries of a reference's folder.
+const (
+	expectedName = "expected.json"
+	inputName    = "input"
+)
+
+// Options of a run.
+type Options struct {
+	// Program is the argus that is tested.
+	Program string
+	// Software names its version.
+	Software string
+	// Formats are those that it reads, with their versions.
+	Formats []Format
+	// Temp is where stores are made and removed. Default the system's.
+	Temp string
+	// Timeout bounds each call of the program. Default ten minutes.
+	Timeout time.Duration
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// Progress is told each result as it comes. Default none.
+	Progress func(Result)
+}
+
+// Format is a reader, and what its references showed.
+type Format struct {
+	Format  string `json:"format"`
+	Version int    `json:"version"`
+	// Passed, Failed and Known count the references that this reader read
+	// something of; Known are those that fail by a known error.
+	Passed int `json:"passed"`
+	Failed int `json:"failed"`
+	Known  int `json:"known_errors"`
+}
+
+// Tested says whether any reference has a finding about the reader.
+func (f Format) Tested() bool { return f.Passed+f.Failed+f.Known > 0 }
+
+// Set is references that lie in one folder.
+type Set struct {
+	// Name says whose they are.
+	Name  string
+	Files fs.FS
+}
+
+// Outcome is what a reference showed.
+type Outcome string
+
+const (
+	// Passed: everything that is expected came out.
+	Passed Outcome = "passed"
+	// Failed: something else came out.
+	Failed Outcome = "failed"
+	// KnownError: it failed, and the reference says by which error of this version.
+	KnownError Outcome = "known error"
+	// NotTested: the reference asks a person to look, or expects nothing.
+	NotTested Outcome = "not tested"
+)
+
+// Result is what came out of one reference.
+type Result struct {
+	Set       string  `json:"set"`
+	Reference string  `json:"reference"`
+	Outcome   Outcome `json:"outcome"`
+	// Readers are those that found something in the files, as name/version.
+	Readers []string `json:"readers,omitempty"`
+	Input   []File   `json:"input"`
+	// Expected is the SHA-256 of expected.json.
+	Expected argus.Hash `json:"expected_sha256"`
+	// Differences say in words what did not come out.
+	Differences []string `json:"differences,omitempty"`
+	// Remark is the known error, or what a person has to look at.
+	Remark string `json:"remark,omitempty"`
+	Millis int64  `json:"ms"`
+}
+
+// File is an input by its hash.
+type File struct {
+	Path   string     `json:"path"`
+	Size   int64      `json:"size"`
+	SHA256 argus.Hash `json:"sha256"`
+}
+
+// Record is what a validation found.
+type Record struct {
+	Software  string    `json:"software"`
+	System    string    `json:"system"`
+	Began     time.Time `json:"began"`
+	Ended     time.Time `json:"ended"`
+	Passed    int       `json:"passed"`
+	Failed    int       `json:"failed"`
+	Known     int       `json:"known_errors"`
+	NotTested int       `json:"not_tested"`
+	Formats   []Format  `json:"formats"`
+	Results   []Result  `json:"results"`
+}
+
+// Run tests the program with all references of the sets, in the order of their
+// names. The error is about the run itself: that files could not be read or the
+// program not started. A reference that cannot be understood has failed.
+func Run(ctx context.Context, sets []Set, system string, o Options) (*Record, error) {
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Minute)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Progress == nil {
+		o.Progress = func(Result) {}
+	}
+	record := &Record{Software: o.Software, System: system, Began: o.Now().UTC().Truncate(time.Second), Formats: slices.Clone(o.Formats)}
+	for _, set := range sets {
+		names, err := references(set.Files)
+		if err != nil {
+			return nil, fmt.Errorf("look for references in %s: %w", set.Name, err)
+		}
+		for _, name := range names {
+			result, err := o.reference(ctx, set, name)
+			if err != nil {
+				return nil, fmt.Errorf("test %s of %s: %w", name, set.Name, err)
+			}
+			record.add(result)
+			o.Progress(result)
+		}
+	}
+	if len(record.Results) == 0 {
+		return nil, fmt.Errorf("there is no reference: a folder with %s and a folder %s", expectedName, inputName)
+	}
+	record.Ended = o.Now().UTC().Truncate(time.Second)
+	return record, nil
+}
+
+// references names the folders that have an expected.json, "." for that of the set.
+func references(files fs.FS) (names []string, err error) {
+	err = fs.WalkDir(files, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() {
+			return err
+		}
+		if _, err := fs.Stat(files, join(name, expectedName)); err == nil {
+			names = append(names, name)
+			return fs.SkipDir
+		}
+		return nil
+	})
+	return names, err
+}
+
+func join(dir, name string) string {
+	if dir == "." {
+		return name
+	}
+	return dir + "/" + name
+}
+
+func (r *Record) add(result Result) {
+	r.Results = append(r.Results, result)
+	count := func(f *Format) {}
+	switch result.Outcome {
+	case Passed:
+		r.Passed++
+		count = func(f *Format) { f.Passed++ }
+	case Failed:
+		r.Failed++
+		count = func(f *Format) { f.Failed++ }
+	case KnownError:
+		r.Known++
+		count = func(f *Format) { f.Known++ }
+	case NotTested:
+		r.NotTested++
+	}
+	for _, reader := range result.Readers {
+		name, _, _ := strings.Cut(reader, "/")
+		if i := slices.IndexFunc(r.Formats, func(f Format) bool { return f.Format == name }); i >= 0 {
+			count(&r.Formats[i])
+		}
+	}
+}
+
+// reference tests the program with one reference.
+func (o *Options) reference(ctx context.Context, set Set, name string) (Result, error) {
+	result := Result{Set: set.Name, Reference: name}
+	if name == "." {
+		result.Reference = set.Name
+	}
+	began := o.Now()
+	text, err := fs.ReadFile(set.Files, join(name, expectedName))
+	if err != nil {
+		return result, err
+	}
+	result.Expected = sha256.Sum256(text)
+	folder, err := os.MkdirTemp(o.Temp, "argus-validate-")
+	if err != nil {
+		return result, err
+	}
+	defer os.RemoveAll(folder)
+	// Some formats name a conversation by its file, so the delivery has one name.
+	input := filepath.Join(folder, "in")
+	if result.Input, err = copyInput(set.Files, join(name, inputName), input); err != nil {
+		return result, err
+	}
+	want, err := parseExpected(text)
+	switch {
+	case err != nil:
+		result.Differences = []string{fmt.Sprintf("%s: %s", expectedName, err)}
+	case want.empty():
+		result.Outcome, result.Remark = NotTested, cmp.Or(want.Manual, "the reference expects nothing")
+		return result, nil
+	default:
+		result.Readers, result.Differences, err = o.test(ctx, folder, input, want)
+		if err != nil {
+			return result, err
+		}
+	}
+	result.judge(want)
+	result.Millis = o.Now().Sub(began).Milliseconds()
+	return result, nil
+}
+
+// judge says what the differences mean.
+func (r *Result) judge(want *expected) {
+	switch {
+	case len(r.Differences) > 0 && want != nil && want.KnownError != "":
+		r.Outcome, r.Remark = KnownError, want.KnownError
+	case len(r.Differences) > 0:
+		r.Outcome = Failed
+	case want.Manual != "":
+		r.Outcome, r.Remark = NotTested, want.Manual
+	default:
+		r.Outcome = Passed
+		if want.KnownError != "" {
+			r.Remark = "the known error does not show: " + want.KnownError
+		}
+	}
+}
+
+// copyInput writes the files of a reference into a folder, with their hashes.
+func copyInput(files fs.FS, from, into string) (list []File, err error) {
+	err = fs.WalkDir(files, from, func(name string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel := strings.TrimPrefix(strings.TrimPrefix(name, from), "/")
+		target := filepath.Join(into, filepath.FromSlash(rel))
+		if e.IsDir() {
+			return os.MkdirAll(target, 0o700)
+		}
+		file, err := copyFile(files, name, target)
+		file.Path = rel
+		list = append(list, file)
+		return err
+	})
+	return list, err
+}
+
+func copyFile(files fs.FS, name, target string) (file File, err error) {
+	in, err := files.Open(name)
+	if err != nil {
+		return file, err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return file, err
+	}
+	sum := sha256.New()
+	file.Size, err = io.Copy(io.MultiWriter(out, sum), in)
+	sum.Sum(file.SHA256[:0])
+	return file, errors.Join(err, out.Close())
+}
+
+// test takes the input in, asks for everything, and compares.
+func (o *Options) test(ctx context.Context, folder, input string, want *expected) (readers, differences []string, err error) {
+	p := &program{o: o, folder: folder}
+	events, err := p.events(ctx, slices.Concat([]string{"ingest"}, want.Options, []string{input}))
+	if err != nil {
+		return nil, nil, err
+	}
+	var receipt struct {
+		Seal struct {
+			ReadBy []string `json:"read_by"`
+		}
+		Counts       map[string]any
+		Completeness map[string]any
+	}
+	at := slices.IndexFunc(events, func(e event) bool { return e.Event == "receipt" })
+	if at < 0 {
+		return nil, []string{"there is no receipt: " + p.said}, nil
+	}
+	if err := unmarshal(events[at].line, &receipt); err != nil {
+		return nil, nil, fmt.Errorf("understand the receipt: %w", err)
+	}
+	found, err := p.messages(ctx, []string{"search", "--all", "--", ""})
+	if err != nil {
+		return nil, nil, err
+	}
+	differences = want.compare(found)
+	differences = append(differences, numbers("account", want.Account, receipt.Counts)...)
+	differences = append(differences, numbers("completeness", want.Completeness, receipt.Completeness)...)
+	for _, ask := range want.Asks {
+		bad, err := p.ask(ctx, ask)
+		if err != nil {
+			return nil, nil, err
+		}
+		differences = append(differences, bad...)
+	}
+	return receipt.Seal.ReadBy, differences, nil
+}
+
+// program is the argus that is tested, with a store of its own.
+type program struct {
+	o      *Options
+	folder string
+	said   string // the first line that the last call wrote to standard error
+}
+
+// outputBytes is the most that a call of the program may print.
+const outputBytes = 256 << 20
+
+// call runs the program. An exit code other than 0 is no error.
+func (p *program) call(ctx context.Context, args []string) (out, errOut string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
+	defer cancel()
+	c := exec.CommandContext(ctx, p.o.Program, args...)
+	c.Args[0] = "argus"
+	c.Dir = p.folder
+	c.Env = []string{
+		"HOME=" + p.folder, "XDG_CONFIG_HOME=" + filepath.Join(p.folder, "config"), "TMPDIR=" + p.folder, "PATH=" + os.Getenv("PATH"), "TZ=UTC",
+		"ARGUS_KEYS=" + filepath.Join(p.folder, "keys"), "ARGUS_STORE=" + filepath.Join(p.folder, "case"), "ARGUS_ACTOR=validation", "ARGUS_PURPOSE=validation",
+	}
+	var o, e limited
+	c.Stdout, c.Stderr = &o, &e
+	err = c.Run()
+	p.said, _, _ = strings.Cut(strings.TrimSpace(e.String()), "\n")
+	if _, exited := errors.AsType[*exec.ExitError](err); exited && ctx.Err() == nil {
+		err = nil
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("argus %s took more than %s", strings.Join(args, " "), p.o.Timeout)
+	}
+	return o.String(), e.String(), err
+}
+
+// limited takes the first bytes of an output.
+type limited struct{ bytes.Buffer }
+
+func (l *limited) Write(b []byte) (int, error) {
+	if l.Len()+len(b) > outputBytes {
+		return 0, fmt.Errorf("more than %d bytes were printed", outputBytes)
+	}
+	return l.Buffer.Write(b)
+}
+
+// event is a line of JSON that the program printed.
+type event struct {
+	Event string `json:"event"`
+	line  []byte
+}
+
+func (p *program) events(ctx context.Context, args []string) (list []event, err error) {
+	out, _, err := p.call(ctx, append([]string{"--json"}, args...))
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(out) {
+		e := event{line: []byte(line)}
+		if err := json.Unmarshal(e.line, &e); err != nil {
+			return nil, fmt.Errorf("argus %s printed a line that is no JSON: %w", args[0], err)
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+// message is a message as the program prints it.
+type message = map[string]any
+
+// messages returns the messages of a search.
+func (p *program) messages(ctx context.Context, args []string) (list []message, err error) {
+	events, err := p.events(ctx, args)
+	for _, e := range events {
+		if e.Event != "hit" {
+			continue
+		}
+		var hit struct{ Message message }
+		if err := unmarshal(e.line, &hit); err != nil {
+			return nil, err
+		}
+		list = append(list, hit.Message)
+	}
+	return list, err
+}
+
+func unmarshal(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	return d.Decode(v)
+}
+
+// numbers compares counts by their names.
+func numbers(of string, want map[string]int64, got map[string]any) (bad []string) {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if !equal(got[name], want[name]) {
+			bad = append(bad, fmt.Sprintf("%s: %s is %s, want %d", of, name, short(got[name]), want[name]))
+		}
+	}
+	return bad
+}
