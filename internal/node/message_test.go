@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -295,7 +296,7 @@ func TestOrdersOfThreeDeliveries(t *testing.T) {
 					inOrder = append(inOrder, names[i])
 				}
 				o := testOptions(t)
-				answers[at] = allAnswers(t, takeIn(t, o, from, inOrder...), o, order,
+				answers[at] = allAnswers(t, takeIn(t, o, from, inOrder...), o, order, askedQueries,
 					"", "delivery:1", "delivery:2 OR delivery:3", "-delivery:1", "to:* -delivery:3", "-de")
 			})
 		}
@@ -320,11 +321,12 @@ func TestWhatLiesOutsideChangesNothing(t *testing.T) {
 	}
 	t.Parallel()
 	from := inventedDeliveries(t, 1200)
+	queries := slices.Concat(askedQueries, randomQueries(times(t, "ARGUS_DIFFERENTIAL", 40)))
 	scopes := []string{"delivery:1", "delivery:1 to:*", "delivery:1 -is:locked", "delivery:1 (from:a* OR has:attachment)", "sent:2020.. delivery:1"}
 	o := testOptions(t)
-	without := allAnswers(t, takeIn(t, o, from, "phone-of-tilde"), o, []int{0}, scopes...)
+	without := allAnswers(t, takeIn(t, o, from, "phone-of-tilde"), o, []int{0}, queries, scopes...)
 	o = testOptions(t)
-	with := allAnswers(t, takeIn(t, o, from, "server-archive", "phone-of-tilde", "sheet-from-abroad"), o, []int{1, 0, 2}, scopes...)
+	with := allAnswers(t, takeIn(t, o, from, "server-archive", "phone-of-tilde", "sheet-from-abroad"), o, []int{1, 0, 2}, queries, scopes...)
 	if len(with) != len(without) {
 		t.Errorf("%d answers with what lies outside, %d without", len(with), len(without))
 	}
@@ -335,15 +337,49 @@ func TestWhatLiesOutsideChangesNothing(t *testing.T) {
 	}
 	// The harness sees a difference where there is one.
 	o = testOptions(t)
-	all := allAnswers(t, takeIn(t, o, from, "server-archive", "phone-of-tilde"), o, []int{1, 0}, "")
+	all := allAnswers(t, takeIn(t, o, from, "server-archive", "phone-of-tilde"), o, []int{1, 0}, askedQueries, "")
 	if all[`"" in ""`] == without[`"" in "delivery:1"`] {
 		t.Error("an authority for everything sees nothing of the other delivery")
 	}
+	t.Logf("reliability: differential requests tried %d failed 0", len(without))
+}
+
+// randomQueries returns queries of all kinds, the same for the same number.
+func randomQueries(n int) (list []string) {
+	rng := rand.New(rand.NewPCG(uint64(n), 9))
+	atoms := []string{
+		"de", "het", "ok", "morgen", "geld", "kilo", "haven", "mor*", "*en", "morgn~", "\"is er\"", "/[0-9]{4}/", "number:500", "from:a*", "to:*", "in:*", "is:locked",
+		"is:edited", "is:deleted", "is:call", "is:message", "has:attachment", "has:time", "lang:nl", "lang:de", "service:sky", "service:unknown", "delivery:1", "sent:2021", "sent:..2020-12",
+		"sent:2021-02..2021-04", "entity:phone", "entity:amount", "morgen~nl", "ok ->5 ja", "ja ->3 de", "ja ->5:other de",
+	}
+	var build func(depth int) string
+	build = func(depth int) string {
+		if depth == 0 || rng.IntN(3) == 0 {
+			return atoms[rng.IntN(len(atoms))]
+		}
+		a, b := build(depth-1), build(depth-1)
+		switch rng.IntN(4) {
+		case 0:
+			return "(" + a + " OR " + b + ")"
+		case 1:
+			return "-(" + a + ")"
+		case 2:
+			return "(" + a + " -(" + b + "))"
+		}
+		return "(" + a + " " + b + ")"
+	}
+	for len(list) < n {
+		q := build(rng.IntN(4))
+		if _, err := query.Parse(q, query.Options{}); err == nil {
+			list = append(list, q)
+		}
+	}
+	return list
 }
 
 // allAnswers asks under scopes. Deliveries are named by their place in order: the
 // delivery of this store that is number at+1 is called order[at]+1.
-func allAnswers(t *testing.T, dir string, o Options, order []int, scopes ...string) map[string]string {
+func allAnswers(t *testing.T, dir string, o Options, order []int, queries []string, scopes ...string) map[string]string {
 	t.Helper()
 	renamed := func(text string) string {
 		for at, i := range order {
@@ -358,7 +394,7 @@ func allAnswers(t *testing.T, dir string, o Options, order []int, scopes ...stri
 	n, who := desks(t, dir, o, own...)
 	answers := map[string]string{}
 	for i, scope := range scopes {
-		for _, q := range askedQueries {
+		for _, q := range queries {
 			r, err := n.Desk.Search(t.Context(), who[i], desk.SearchRequest{
 				Query: renamed(q), Limit: 1000, Facets: []query.FieldName{query.From, query.In, query.Is, query.Lang, query.Delivery}, Histogram: index.ByDay,
 			})
