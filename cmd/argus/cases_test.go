@@ -20,6 +20,9 @@ const casesDir = "../../../shared/cases"
 // TestCases runs the references beside the project. Those that testdata/cases-open.txt
 // names do not come out yet, and each of them has to be taken off when it does.
 func TestCases(t *testing.T) {
+	if underRace {
+		t.Skip("runs the command as a process; once, without -race, is enough")
+	}
 	if _, err := os.Stat(casesDir); err != nil {
 		t.Skip("needs references beside the project: ", err)
 	}

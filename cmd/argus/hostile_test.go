@@ -34,8 +34,8 @@ const (
 // the store, and the store verifies. $ARGUS_HOSTILE says how many, by default each kind
 // once; number n is always the same file.
 func TestHostileFiles(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the real binary; not with -short")
+	if testing.Short() || underRace {
+		t.Skip("builds the real binary; not with -short, nor with -race")
 	}
 	binary := build(t, "")
 	seeds := samples(t)
@@ -73,6 +73,9 @@ func TestHostileFiles(t *testing.T) {
 		if err := os.RemoveAll(h.dir); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if slowest < 10*time.Millisecond || largest < 16<<20 {
+		t.Errorf("%s and %d bytes at most: this test measures nothing", slowest, largest)
 	}
 	t.Logf("reliability: hostile files tried %d failed %d (slowest %s, largest %d MB; %d kinds: %s)",
 		files, failed, slowest.Round(time.Millisecond), largest>>20, len(kinds), strings.Join(names, ", "))

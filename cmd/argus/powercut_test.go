@@ -26,8 +26,8 @@ import (
 // The control: a build that does not sync what it acknowledges must be found out.
 func TestPowerCutOfADisk(t *testing.T) {
 	cuts := number(t, "ARGUS_POWER_CUTS", 4)
-	if testing.Short() {
-		t.Skip("builds the real binary and cuts its power; not with -short")
+	if testing.Short() || underRace {
+		t.Skip("builds the real binary and cuts its power; not with -short, nor with -race")
 	}
 	if err := tryDisk(t.TempDir()); err != nil {
 		t.Skip("needs a disk of its own, and so root, ext4 and a loop device: ", err)
