@@ -3,6 +3,7 @@ package argus
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Type says what a message records. Texts, media and polls are what people say
@@ -170,30 +171,31 @@ type Poll struct {
 }
 
 // identity appends what the facts say, so that no two facts look the same. Each
-// fact begins with its number in the record, and the end is 0.
+// fact begins with its number in the record, and the end is 0. The order in which a
+// source lists people, and zeros at the end of a position, say nothing.
 func (f *Facts) identity(h *Hasher) {
 	if c := f.Call; c != nil {
 		h.num(1) // and not the direction: each side has another
 		h.num(c.Seconds)
 		h.str(c.Answered)
 		h.flag(c.Video)
-		h.list(c.Participants)
+		h.set(c.Participants)
 	}
 	if c := f.Contact; c != nil {
 		h.num(2)
-		h.list(c.Names)
-		h.list(c.Accounts)
+		h.set(c.Names)
+		h.set(c.Accounts)
 	}
 	if r := f.Room; r != nil {
 		h.num(3)
 		h.str(r.Name)
 		h.str(r.Topic)
-		h.list(r.Members)
+		h.set(r.Members)
 	}
 	if m := f.Membership; m != nil {
 		h.num(4)
 		h.str(m.Action)
-		h.list(m.Members)
+		h.set(m.Members)
 		h.str(m.Name)
 	}
 	if r := f.Reaction; r != nil {
@@ -204,7 +206,7 @@ func (f *Facts) identity(h *Hasher) {
 	}
 	if l := f.Location; l != nil {
 		h.num(6)
-		for _, s := range []string{l.Latitude, l.Longitude, l.Accuracy, l.Source, l.Name} {
+		for _, s := range []string{decimal(l.Latitude), decimal(l.Longitude), decimal(l.Accuracy), l.Source, l.Name} {
 			h.str(s)
 		}
 	}
@@ -226,6 +228,18 @@ func (f *Facts) identity(h *Hasher) {
 	h.num(0)
 }
 
+// decimal is a number as it is written shortest: 51.10 and 51.1 are one.
+func decimal(s string) string {
+	whole, fraction, ok := strings.Cut(s, ".")
+	if !ok || strings.Trim(fraction, "0123456789") != "" {
+		return s
+	}
+	if fraction = strings.TrimRight(fraction, "0"); fraction == "" {
+		return whole
+	}
+	return whole + "." + fraction
+}
+
 // stated says whether the facts say what the message is, beside its replies.
 func (f *Facts) stated() bool {
 	return f != nil && (f.Call != nil || f.Contact != nil || f.Room != nil || f.Membership != nil || f.Reaction != nil ||
@@ -242,6 +256,34 @@ func (f *Facts) fit(t Type) bool {
 	return (f.Call == nil || t == TypeCall) && (f.Contact == nil || text || t == TypeContact) && (f.Room == nil || t == TypeRoom) &&
 		(f.Membership == nil || t == TypeMembership) && (f.Reaction == nil || t == TypeReaction) &&
 		(f.Location == nil || text || t == TypeLocation) && (f.Device == nil || t == TypeDevice) && (f.Poll == nil || t == TypePoll)
+}
+
+// Accounts yields the accounts that the facts name: who took part in a call, who is
+// on a card, in a room or in a change of its members.
+func (f *Facts) Accounts(yield func(string) bool) {
+	if f == nil {
+		return
+	}
+	var lists [][]string
+	if f.Call != nil {
+		lists = append(lists, f.Call.Participants)
+	}
+	if f.Contact != nil {
+		lists = append(lists, f.Contact.Accounts)
+	}
+	if f.Room != nil {
+		lists = append(lists, f.Room.Members)
+	}
+	if f.Membership != nil {
+		lists = append(lists, f.Membership.Members)
+	}
+	for _, list := range lists {
+		for _, account := range list {
+			if !yield(account) {
+				return
+			}
+		}
+	}
 }
 
 // texts yields every string of the facts.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -321,6 +322,14 @@ func (h *Hasher) list(list []string) {
 	for _, s := range list {
 		h.str(s)
 	}
+}
+
+// set appends strings whose order says nothing.
+func (h *Hasher) set(list []string) {
+	if !slices.IsSorted(list) {
+		list = slices.Sorted(slices.Values(list))
+	}
+	h.list(list)
 }
 
 func (h *Hasher) flag(b bool) {

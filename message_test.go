@@ -69,6 +69,42 @@ func TestIdentityIsOfTheMessageNotOfItsCopy(t *testing.T) {
 	})
 }
 
+// The order in which a source lists people says nothing, nor do zeros at the end of a
+// position; who they are and where does.
+func TestIdentityOfFacts(t *testing.T) {
+	of := func(f argus.Facts) argus.Version {
+		m := argus.Message{Service: "sky", From: "a", Type: argus.TypeCall, Facts: &f}
+		if f.Location != nil {
+			m.Type = argus.TypeLocation
+		}
+		_, version := m.Identity()
+		return version
+	}
+	call := func(who ...string) argus.Facts { return argus.Facts{Call: &argus.Call{Participants: who}} }
+	at := func(latitude string) argus.Facts { return argus.Facts{Location: &argus.Location{Latitude: latitude, Longitude: "4.5"}} }
+	for _, tt := range []struct {
+		one, other argus.Facts
+		same       bool
+	}{
+		{call("a", "b"), call("b", "a"), true},
+		{call("a", "b"), call("a", "c"), false},
+		{call("a", "b"), call("a", "b", "b"), false},
+		{at("51.10"), at("51.1"), true},
+		{at("51.0"), at("51"), true},
+		{at("51.10"), at("51.01"), false},
+		{at("5.1e0"), at("5.1e00"), false},
+	} {
+		if same := of(tt.one) == of(tt.other); same != tt.same {
+			t.Errorf("%+v and %+v: the same %t, want %t", tt.one, tt.other, same, tt.same)
+		}
+	}
+	f := call("b", "a")
+	of(f)
+	if f.Call.Participants[0] != "b" {
+		t.Error("the facts were changed")
+	}
+}
+
 // What makes it another message, or another content, is told apart.
 func TestIdentityTellsApart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

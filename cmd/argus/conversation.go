@@ -41,13 +41,13 @@ func (a *app) conversationCommand() *cobra.Command {
 				}
 				a.out.linef("%s  %s", oneLine(page.Service), a.out.bold(oneLine(first(page.Title, page.Conversation))))
 				if page.Earlier > 0 {
-					a.out.linef("  … %s", count(page.Earlier, "earlier message", "earlier messages"))
+					a.out.linef("  … %s", count(page.Earlier, "earlier item", "earlier items"))
 				}
 				for _, h := range page.Hits {
 					a.printHit(h, where, strings.HasPrefix(h.Ref.String(), strings.ToLower(args[0])))
 				}
 				if page.Later > 0 {
-					a.out.linef("  … %s", count(page.Later, "later message", "later messages"))
+					a.out.linef("  … %s", count(page.Later, "later item", "later items"))
 				}
 				return nil
 			})

@@ -132,7 +132,7 @@ func (a *app) printResult(r *desk.SearchResult, who desk.Who, zone *time.Locatio
 	}
 	a.out.linef("%s: %s", counted(r.Messages, r.Beside), r.Query)
 	if r.Differing > 0 {
-		a.out.linef("The copies of %s say different things.", count(r.Differing, "message", "messages"))
+		a.out.linef("The copies of %s say different things.", of(r, r.Differing))
 	}
 	if r.Total == 0 {
 		a.out.linef("No record found in what %s covers.", who.Authority)
@@ -226,6 +226,15 @@ func printCounts(o *output, title string, counts []argus.Tally) {
 	for _, c := range counts {
 		o.linef("  %10s  %s %s", group(c.Count), strings.Repeat("▪", int(1+c.Count*20/max(most, 1))), oneLine(c.Value))
 	}
+}
+
+// of names a number of what an answer counts: messages, or items where calls, contacts
+// and the like are among them.
+func of(r *desk.SearchResult, n uint64) string {
+	if len(r.Beside) > 0 {
+		return count(n, "item", "items")
+	}
+	return count(n, "message", "messages")
 }
 
 // printHit prints a message: one line about it, then its text.

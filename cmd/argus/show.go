@@ -148,9 +148,72 @@ func printFacts(o *output, m *argus.Message) {
 		}
 		fact("attachment", fmt.Sprintf("%s (%s)", at.Name, about))
 	}
+	if m.Facts != nil {
+		printRecorded(fact, m.Facts)
+	}
 	for _, x := range m.Extra {
 		fact(oneLine(x.Name), x.Value)
 	}
+}
+
+// printRecorded prints what a message records in fields.
+func printRecorded(fact func(name, value string), f *argus.Facts) {
+	list := func(name string, values []string) { fact(name, strings.Join(values, ", ")) }
+	number := func(name string, n uint64, unit string) {
+		if n > 0 {
+			fact(name, fmt.Sprintf("%d%s", n, unit))
+		}
+	}
+	if c := f.Call; c != nil {
+		fact("direction", c.Direction)
+		fact("answered", c.Answered)
+		number("spoken", c.Seconds, " s")
+		if c.Video {
+			fact("video", "yes")
+		}
+		list("participants", c.Participants)
+	}
+	if c := f.Contact; c != nil {
+		list("names", c.Names)
+		list("accounts", c.Accounts)
+	}
+	if r := f.Room; r != nil {
+		fact("room", r.Name)
+		fact("topic", r.Topic)
+		list("members", r.Members)
+	}
+	if m := f.Membership; m != nil {
+		fact("action", m.Action)
+		list("members", m.Members)
+		fact("new name", m.Name)
+	}
+	if r := f.Reaction; r != nil {
+		fact("reaction to", r.To)
+		fact("sign", r.Sign)
+		if r.Removed {
+			fact("removed", "yes")
+		}
+	}
+	if l := f.Location; l != nil {
+		fact("position", strings.Trim(l.Latitude+", "+l.Longitude, ", "))
+		if l.Accuracy != "" {
+			fact("accuracy", l.Accuracy+" m")
+		}
+		fact("position from", l.Source)
+		fact("place", l.Name)
+	}
+	if d := f.Device; d != nil {
+		fact("device", d.Name)
+		fact("model", d.Model)
+		for _, x := range d.Identifiers {
+			fact(oneLine(x.Name), x.Value)
+		}
+	}
+	if p := f.Poll; p != nil {
+		fact("question", p.Question)
+		list("options", p.Options)
+	}
+	number("replies", f.Replies, "")
 }
 
 // printSighting prints where a copy was found and where it says other things than

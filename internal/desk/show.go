@@ -93,6 +93,9 @@ func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record) (boo
 	// near it in the evidence, before it or behind.
 	for _, step := range [...]int64{-1, 1} {
 		beyond := 0
+		// A reader that finds something inside a record and knows no place for it, as a
+		// mail in a mail, yields it right behind the record.
+		follows := step > 0
 		for seq := int64(r.Seq) + step; seq > 0; seq += step {
 			other, err := d.parts.Evidence.Get(ctx, uint64(seq))
 			if errors.Is(err, argus.ErrNotFound) {
@@ -105,6 +108,9 @@ func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record) (boo
 				continue
 			}
 			place := relate(other.Where, r.Where)
+			if follows = follows && other.Where.Length == 0; follows && place == nowhere && (other.Message != nil || other.Quarantine != nil) {
+				place = inside
+			}
 			if place == before && step < 0 || place == behind && step > 0 {
 				beyond++
 			}

@@ -193,7 +193,11 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := readInfo(dir); err != nil {
+	info, err := readInfo(dir)
+	if err == nil {
+		err = info.writable()
+	}
+	if err != nil {
 		return 0, err
 	}
 	store, err := openForReading(dir)

@@ -305,6 +305,11 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if n.Info, err = readInfo(dir); err != nil {
 		return nil, err
 	}
+	if o.Write {
+		if err := n.Info.writable(); err != nil {
+			return nil, fmt.Errorf("open %s: %w", dir, err)
+		}
+	}
 	if n.keys, err = readKeys(dir, o.KeyDir, n.Info.Store); err != nil {
 		return nil, err
 	}
@@ -506,6 +511,14 @@ func readInfo(dir string) (Info, error) {
 		return info, fmt.Errorf("open store: %s: %w", infoName, err)
 	}
 	return info, nil
+}
+
+// writable returns why this Argus may not write into a store that it can read.
+func (i *Info) writable() error {
+	if i.Format > storeFormat {
+		return fmt.Errorf("%w: the store is of format %d; this Argus can read it and writes up to %d", argus.ErrNewer, i.Format, storeFormat)
+	}
+	return nil
 }
 
 func infoOf(dir string) (Info, error) {

@@ -222,6 +222,18 @@ func TestFormatsOfStores(t *testing.T) {
 		if (err == nil) != (tt.want == nil) || err != nil && !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s: %v, want a word about %q", tt.info, err, tt.text)
 		}
+		if tt.want == nil {
+			writer := o
+			writer.Write = true
+			n, err := Open(t.Context(), dir, writer)
+			if err == nil {
+				n.Close()
+			}
+			_, again := Reindex(t.Context(), dir, o)
+			if newer := strings.Contains(tt.info, "3"); newer != errors.Is(err, argus.ErrNewer) || newer != errors.Is(again, argus.ErrNewer) {
+				t.Errorf("%s, to write: %v; to reindex: %v", tt.info, err, again)
+			}
+		}
 		for _, class := range []error{argus.ErrNewer, argus.ErrOlder, argus.ErrDamaged} {
 			if errors.Is(err, class) != errors.Is(tt.want, class) {
 				t.Errorf("%s: %v, want %v", tt.info, err, tt.want)

@@ -73,9 +73,17 @@ func compareLeads(a, b *Sighting) int {
 }
 
 // Quality ranks sent times of copies of one message, the best lowest: by
-// precision, by where the zone is from, by the clock. It is less than 128.
+// precision, whether the value states its zone, whether the clock is the service's.
+// It is less than 128.
 func Quality(t *argus.Time) uint8 {
-	return uint8(argus.Micro-min(t.Precision, argus.Micro))<<4 | min(uint8(t.Zone), 3)<<2 | min(uint8(t.Clock), 3)
+	quality := uint8(argus.Micro-min(t.Precision, argus.Micro)) << 2
+	if t.Zone != argus.ZoneStated {
+		quality |= 2
+	}
+	if t.Clock != argus.ClockService {
+		quality |= 1
+	}
+	return quality
 }
 
 // First is the sighting whose version is shown first: one that can be read before
@@ -123,16 +131,18 @@ func (d *Doc) Deliveries() []argus.DeliveryNumber {
 
 // Versions returns a sighting of each version, the one shown first in front.
 func (d *Doc) Versions() []*Sighting {
-	var list []*Sighting
-	seen := map[argus.Version]bool{}
+	list := make([]*Sighting, 0, len(d.Sightings))
 	for i := range d.Sightings {
-		if s := &d.Sightings[i]; !seen[s.Version] {
-			seen[s.Version] = true
-			list = append(list, s)
-		}
+		list = append(list, &d.Sightings[i])
 	}
-	slices.SortFunc(list, compareVersions)
-	return list
+	// A version comes where the copy of it comes that makes it come first.
+	slices.SortStableFunc(list, compareVersions)
+	seen := map[argus.Version]bool{}
+	return slices.DeleteFunc(list, func(s *Sighting) bool {
+		again := seen[s.Version]
+		seen[s.Version] = true
+		return again
+	})
 }
 
 // texts yields the different texts.
@@ -229,8 +239,29 @@ func (d *Doc) content(m *argus.Message, version argus.Version) {
 				facts.Replies = max(facts.Replies, other.Replies)
 			}
 		}
+		if facts.Call != nil {
+			call := *facts.Call
+			call.Direction = of.direction()
+			facts.Call = &call
+		}
 		m.Facts = &facts
 	}
+}
+
+// direction is that of a call where all copies that state one agree: the two sides of
+// a call see it from two sides.
+func (d *Doc) direction() (direction string) {
+	for i := range d.Sightings {
+		f := d.Sightings[i].Message.Facts
+		if f == nil || f.Call == nil || f.Call.Direction == "" {
+			continue
+		}
+		if direction != "" && direction != f.Call.Direction {
+			return ""
+		}
+		direction = f.Call.Direction
+	}
+	return direction
 }
 
 // union returns the strings that a copy has, each once, in order.

@@ -182,7 +182,7 @@ func brute(n Node, d *Doc) bool {
 }
 
 // bruteSent filters: the finest, of those the ones with a stated zone, of those the
-// earliest.
+// ones of the service's clock, of those the earliest.
 func bruteSent(d *Doc) argus.Time {
 	var times []argus.Time
 	for _, s := range d.Sightings {
@@ -190,7 +190,8 @@ func bruteSent(d *Doc) argus.Time {
 	}
 	for _, better := range []func(a, b argus.Time) bool{
 		func(a, b argus.Time) bool { return a.Precision > b.Precision },
-		func(a, b argus.Time) bool { return a.Zone < b.Zone },
+		func(a, b argus.Time) bool { return a.Zone == argus.ZoneStated && b.Zone != argus.ZoneStated },
+		func(a, b argus.Time) bool { return a.Clock == argus.ClockService && b.Clock != argus.ClockService },
 		func(a, b argus.Time) bool { return a.Micros < b.Micros },
 	} {
 		times = slices.DeleteFunc(slices.Clone(times), func(t argus.Time) bool {

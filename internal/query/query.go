@@ -94,7 +94,7 @@ type FieldName string
 const (
 	From     FieldName = "from"
 	To       FieldName = "to"
-	With     FieldName = "with" // from or to
+	With     FieldName = "with" // from or to, or an account that facts name
 	In       FieldName = "in"
 	Service  FieldName = "service"
 	Delivery FieldName = "delivery"
@@ -103,6 +103,13 @@ const (
 	Lang     FieldName = "lang"
 	Entity   FieldName = "entity" // an identifier in the text, or a kind of them
 )
+
+// Named is the part of With that is neither From nor To: the accounts that the facts
+// of a message name. No query is written with it.
+const Named FieldName = "named"
+
+// WithFields are the fields that With is made of.
+var WithFields = []FieldName{From, To, Named}
 
 func (All) isNode()     {}
 func (And) isNode()     {}
@@ -131,24 +138,28 @@ func each(n Node, yield func(Node) bool) bool {
 	if !yield(n) {
 		return false
 	}
-	var inner []Node
-	switch n := n.(type) {
-	case And:
-		inner = n.Nodes
-	case Or:
-		inner = n.Nodes
-	case Not:
-		inner = []Node{n.Node}
-	case Then:
-		inner = []Node{n.First, n.Second}
-	case All, Field, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
-	}
-	for _, n := range inner {
+	for _, n := range children(n) {
 		if !each(n, yield) {
 			return false
 		}
 	}
 	return true
+}
+
+// children are the nodes directly in a node; a list has none.
+func children(n Node) []Node {
+	switch n := n.(type) {
+	case And:
+		return n.Nodes
+	case Or:
+		return n.Nodes
+	case Not:
+		return []Node{n.Node}
+	case Then:
+		return []Node{n.First, n.Second}
+	case nil, All, Field, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
+	}
+	return nil
 }
 
 // HasThen says whether a message alone does not decide whether it matches.

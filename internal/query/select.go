@@ -176,22 +176,30 @@ func NotOf(n Node) Node {
 
 // Turns are the types of the messages that follow each other in a conversation, as
 // a query counts them for a Then, for pairs and for what is complete: messages
-// and calls, and the types that the query names (is:reaction).
+// and calls, and the types that the query asks for (is:reaction, not -is:reaction).
 func Turns(n Node) (set argus.TypeSet) {
 	for t := range argus.TypeWords {
 		if argus.Type(t).IsTurn() {
 			set |= 1 << t
 		}
 	}
-	if n == nil {
-		return set
-	}
-	for one := range Each(n) {
-		if f, ok := one.(Field); ok && f.Name == Is && !f.Prefix {
-			if t, ok := argus.ParseType(f.Value); ok {
-				set |= 1 << t
-			}
+	return set | named(n, true)
+}
+
+// named are the types that a query asks for: one that it excludes is not.
+func named(n Node, positive bool) (set argus.TypeSet) {
+	switch n := n.(type) {
+	case Not:
+		return named(n.Node, !positive)
+	case Field:
+		if t, ok := argus.ParseType(n.Value); ok && positive && n.Name == Is && !n.Prefix {
+			set |= 1 << t
 		}
+	case And, Or, Then:
+		for _, inner := range children(n) {
+			set |= named(inner, positive)
+		}
+	case nil, All, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
 	}
 	return set
 }

@@ -38,7 +38,9 @@ const Exact = "="
 //
 //	from, to, with  of each account: Exact and the account as it is; and of
 //	                the account and, for the sender, of the name shown: the
-//	                whole, each part between spaces, and each word
+//	                whole, each part between spaces, and each word; with has those
+//	                of the accounts that facts name, too: who took part in a call,
+//	                is on a card, in a room, or in a change of its members
 //	in              the same of the conversation, and its title
 //	service         the service
 //	delivery        each delivery as D-0007
@@ -90,7 +92,13 @@ func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []
 			}
 		}
 	case With:
-		return a.sightingTerms(s, From, yield) && a.sightingTerms(s, To, yield)
+		return !slices.ContainsFunc(WithFields, func(name FieldName) bool { return !a.sightingTerms(s, name, yield) })
+	case Named:
+		for account := range m.Facts.Accounts {
+			if !a.exact(account, yield) || !a.name(account, yield) {
+				return false
+			}
+		}
 	case In:
 		return a.exact(m.Conversation, yield) && a.name(m.Conversation, yield) && a.name(m.Title, yield)
 	case Service:

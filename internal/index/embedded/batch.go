@@ -14,11 +14,11 @@ import (
 
 // The terms of a field begin with a byte of their own, so that one dictionary
 // holds all terms. No word begins with a control character. With has no terms
-// in the index: it is From or To.
+// in the index: it is one of its WithFields.
 var fieldByte = map[query.FieldName]byte{
 	query.From: 1, query.To: 2, query.In: 3, query.Service: 4,
 	query.Delivery: 5, query.Has: 6, query.Is: 7, query.Lang: 8,
-	query.Entity: 9,
+	query.Entity: 9, query.Named: 10,
 }
 
 // Words begin at this byte or above.
@@ -184,6 +184,7 @@ func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 	d.lang, d.receiver = b.group[b.numbers[2]].value, b.group[b.numbers[3]].value
 	b.all = b.fieldTerms(b.all, &doc, query.Has)
 	b.all = b.fieldTerms(b.all, &doc, query.Entity)
+	b.all = b.fieldTerms(b.all, &doc, query.Named)
 }
 
 // wantGroup appends the key of a group.

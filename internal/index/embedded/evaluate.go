@@ -322,9 +322,7 @@ func (q *search) list(s *segment, n query.List, within *roaring.Bitmap) (*roarin
 		nodes = nil
 		for _, entry := range n.Nodes {
 			if f, ok := entry.(query.Field); ok {
-				from, to := f, f
-				from.Name, to.Name = query.From, query.To
-				nodes = append(nodes, from, to)
+				nodes = append(nodes, with(f)...)
 			}
 		}
 	}
@@ -537,13 +535,20 @@ func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 	})
 }
 
+// with are the fields that a value of With may be in.
+func with(n query.Field) (nodes []query.Node) {
+	for _, name := range query.WithFields {
+		n.Name = name
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
 // field returns the documents of copies that have a term of a field.
 func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {
 	switch n.Name {
 	case query.With:
-		from, to := n, n
-		from.Name, to.Name = query.From, query.To
-		return q.anyLeaf(s, []query.Node{from, to}, nil)
+		return q.anyLeaf(s, with(n), nil)
 	case query.Is:
 		docs := roaring.New()
 		for _, word := range query.IsWords {

@@ -45,7 +45,7 @@ func randomCopy(r *rapid.T, m argus.Message) argus.Message {
 	other.Service, other.Conversation, other.From, other.Type = m.Service, m.Conversation, m.From, m.Type
 	switch {
 	case rapid.Bool().Draw(r, "the same words"):
-		other.Text, other.State, other.Attachments = m.Text, m.State, m.Attachments
+		other.Text, other.State, other.Attachments, other.Facts = m.Text, m.State, m.Attachments, m.Facts
 		if m.Sent.Known() && other.Sent.Known() && rapid.Bool().Draw(r, "another clock") {
 			other.Sent.Micros, other.Sent.Precision = m.Sent.Micros+1e6, argus.Milli
 			return other
@@ -76,6 +76,9 @@ func randomMessage(r *rapid.T, label string) argus.Message {
 		Lang:         rapid.SampledFrom([]string{"", "nl", "pt-BR", "pt_PT"}).Draw(r, "lang"),
 		State:        argus.State(rapid.IntRange(0, 15).Draw(r, "state")),
 		Type:         rapid.SampledFrom([]argus.Type{0, 0, 0, argus.TypePoll, argus.TypeCall, argus.TypeReaction}).Draw(r, "type"),
+	}
+	if m.Type == argus.TypeCall {
+		m.Facts = &argus.Facts{Call: &argus.Call{Participants: rapid.SliceOfN(rapid.SampledFrom(accounts), 0, 2).Draw(r, "participants")}}
 	}
 	if rapid.IntRange(0, 5).Draw(r, "time") > 0 {
 		zone := rapid.SampledFrom([]argus.ZoneSource{argus.ZoneStated, argus.ZoneAssumed}).Draw(r, "zone from")

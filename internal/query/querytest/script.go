@@ -20,6 +20,7 @@
 //		reply ID            ReplyTo
 //		forward NAME        ForwardedFrom
 //		type call
+//		takes LAWYER        part in the call, one line for each
 //		delivery 7          one line for each, default 1
 //		differs             another copy says something else, which no query finds
 //		copy                the lines below it make another copy of the message,
@@ -283,6 +284,11 @@ func (d *Doc) set(word, arg string) (err error) {
 		m.Attachments = append(m.Attachments, argus.Attachment{Name: arg})
 	case "reply":
 		m.ReplyTo = arg
+	case "takes":
+		if m.Facts == nil {
+			m.Facts = &argus.Facts{Call: &argus.Call{}}
+		}
+		m.Facts.Call.Participants = append(m.Facts.Call.Participants, arg)
 	case "forward":
 		m.ForwardedFrom = arg
 	case "delivery":
