@@ -95,6 +95,16 @@ type Amendment struct {
 	Changes []Change `cbor:"2,keyasint" json:"changes"`
 	// Files are the files of segments that the changes are in.
 	Files []Rewritten `cbor:"3,keyasint,omitempty" json:"files,omitempty"`
+	// Originals are the received files of which parts change.
+	Originals []OriginalChange `cbor:"4,keyasint,omitempty" json:"originals,omitempty"`
+}
+
+// OriginalChange says what becomes of a received file.
+type OriginalChange struct {
+	File FileName `cbor:"1,keyasint" json:"file"`
+	// Becomes is the hash of which parts can be read, and of what takes the place of
+	// the others (docs/format/original.md).
+	Becomes Hash `cbor:"2,keyasint" json:"becomes"`
 }
 
 // Change says what becomes of a record.
@@ -219,7 +229,7 @@ func (r *Record) sensible() error {
 		return errors.New("the reading does not name a delivery")
 	case r.Act != nil && r.Act.Order == "", r.Amendment != nil && r.Amendment.Order == "":
 		return errors.New("the record names no order")
-	case r.Act != nil && len(r.Act.Records) == 0, r.Amendment != nil && len(r.Amendment.Changes) == 0:
+	case r.Act != nil && len(r.Act.Records) == 0, r.Amendment != nil && len(r.Amendment.Changes)+len(r.Amendment.Originals) == 0:
 		return errors.New("the record names no records")
 	}
 	if r.Act != nil {
@@ -252,7 +262,7 @@ func (r *Record) longest() (n int) {
 		n = len(r.Act.Records)
 	}
 	if r.Amendment != nil {
-		n = max(n, len(r.Amendment.Changes), len(r.Amendment.Files))
+		n = max(n, len(r.Amendment.Changes), len(r.Amendment.Files), len(r.Amendment.Originals))
 	}
 	if r.Sealed != nil {
 		n = max(n, len(r.Sealed.Recipients))

@@ -32,6 +32,8 @@ type Amendment struct {
 	Acts []*argus.Record
 	// Changes says of each record what of it is gone afterwards; 0 is nothing.
 	Changes map[uint64]argus.Gone
+	// Originals says of received files which of their bytes are gone afterwards.
+	Originals []OriginalOrder
 	// Judge is whom withheld parts are encrypted to. Default none: nothing can be
 	// withheld.
 	Judge *Judge
@@ -46,6 +48,16 @@ type Amendment struct {
 	// writes the ledger. If it fails nothing changes until the store is opened for
 	// writing again, which carries out what is sealed. Default nothing.
 	Sealed func(ctx context.Context, seal *argus.Seal) error
+}
+
+// OriginalOrder says what becomes of parts of a received file.
+type OriginalOrder struct {
+	// Seq is the sequence number of a record that received it.
+	Seq   uint64
+	Parts []OriginalPart
+	// Gone is GoneContent for what is destroyed, with Withheld for what only the
+	// judge can read, and 0 for what everybody can read again.
+	Gone argus.Gone
 }
 
 // Amended is an amendment that was carried out.
@@ -81,7 +93,7 @@ func (s *Store) Amend(ctx context.Context, a Amendment) (*Amended, error) {
 }
 
 func (s *Store) amend(ctx context.Context, a *Amendment) (*Amended, error) {
-	if len(a.Changes) == 0 {
+	if len(a.Changes)+len(a.Originals) == 0 {
 		return nil, errors.New("the order changes no record")
 	}
 	for _, r := range a.Acts {
@@ -94,20 +106,62 @@ func (s *Store) amend(ctx context.Context, a *Amendment) (*Amended, error) {
 		return nil, err
 	}
 	files, changes, err := m.prepare(ctx)
+	var originals []argus.OriginalChange
+	if err == nil {
+		originals, err = s.prepareOriginals(ctx, a)
+	}
 	if err == nil {
 		var seal *argus.Seal
-		if seal, err = s.sealAmendment(ctx, a, files, changes); err == nil {
-			return s.carryOut(ctx, a, seal, files, changes)
+		if seal, err = s.sealAmendment(ctx, a, files, changes, originals); err == nil {
+			return s.carryOut(ctx, a, seal, files, changes, originals)
 		}
 	}
 	for _, f := range files {
 		err = errors.Join(err, f.segment.release(), s.disk.Remove(s.path(f.segment.name)))
 	}
+	for _, o := range originals {
+		err = errors.Join(err, s.originals.Discard(o.File))
+	}
 	return nil, err
 }
 
+// prepareOriginals prepares what becomes of received files, beside what they are. With
+// an error, it returns those that were prepared.
+func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []argus.OriginalChange, err error) {
+	for _, o := range a.Originals {
+		r, err := s.Get(ctx, o.Seq)
+		if err == nil && r.Kind != argus.KindOriginal {
+			err = fmt.Errorf("it is of kind %s", r.Kind)
+		}
+		if err != nil {
+			return changes, fmt.Errorf("look for the original of record %d: %w", o.Seq, err)
+		}
+		file := r.Original.File
+		if slices.ContainsFunc(changes, func(c argus.OriginalChange) bool { return c.File == file }) {
+			return changes, fmt.Errorf("the original of record %d is named twice", o.Seq)
+		}
+		var becomes argus.Hash
+		switch o.Gone {
+		case 0:
+			becomes, err = s.originals.Release(ctx, file, o.Parts, a.Identities...)
+		case argus.GoneContent:
+			becomes, err = s.originals.Destroy(ctx, file, o.Parts, a.Identities...)
+		case argus.GoneContent | argus.Withheld:
+			becomes, err = s.originals.Withhold(ctx, file, o.Parts, a.Judge.x25519(), a.Identities...)
+		default:
+			err = fmt.Errorf("parts of an original cannot be gone as %#x", uint8(o.Gone))
+		}
+		if err != nil {
+			return changes, fmt.Errorf("the original of record %d: %w", o.Seq, err)
+		}
+		changes = append(changes, argus.OriginalChange{File: file, Becomes: becomes})
+	}
+	s.opt.Failpoint("amend.originals-prepared")
+	return changes, nil
+}
+
 // sealAmendment writes and seals the delivery that the amendment is.
-func (s *Store) sealAmendment(ctx context.Context, a *Amendment, files []*prepared, changes []argus.Change) (*argus.Seal, error) {
+func (s *Store) sealAmendment(ctx context.Context, a *Amendment, files []*prepared, changes []argus.Change, originals []argus.OriginalChange) (*argus.Seal, error) {
 	opening := a.Opening
 	opening.Sort = argus.OpeningAct
 	d, err := s.Begin(ctx, opening)
@@ -119,7 +173,11 @@ func (s *Store) sealAmendment(ctx context.Context, a *Amendment, files []*prepar
 	for part := range slices.Chunk(changes, together) {
 		records = append(records, &argus.Record{Kind: argus.KindAmendment, Amendment: &argus.Amendment{Order: a.Order, Changes: part}})
 	}
+	if len(changes) == 0 {
+		records = append(records, &argus.Record{Kind: argus.KindAmendment, Amendment: &argus.Amendment{Order: a.Order}})
+	}
 	first := records[len(a.Acts)].Amendment
+	first.Originals = originals
 	for _, f := range files {
 		first.Files = append(first.Files, argus.Rewritten{Segment: uint32(f.number), Generation: uint32(f.segment.generation), Hash: f.hash})
 	}
@@ -131,7 +189,7 @@ func (s *Store) sealAmendment(ctx context.Context, a *Amendment, files []*prepar
 }
 
 // carryOut puts the prepared files in place.
-func (s *Store) carryOut(ctx context.Context, a *Amendment, seal *argus.Seal, files []*prepared, changes []argus.Change) (*Amended, error) {
+func (s *Store) carryOut(ctx context.Context, a *Amendment, seal *argus.Seal, files []*prepared, changes []argus.Change, originals []argus.OriginalChange) (*Amended, error) {
 	s.opt.Failpoint("amend.sealed")
 	if a.Sealed != nil {
 		if err := a.Sealed(ctx, seal); err != nil {
@@ -142,12 +200,26 @@ func (s *Store) carryOut(ctx context.Context, a *Amendment, seal *argus.Seal, fi
 			return &Amended{Seal: seal}, err
 		}
 	}
-	if err := s.call(func() error { return s.replace(files, changes) }); err != nil {
+	err := s.commitOriginals(ctx, originals)
+	if err == nil && len(files) > 0 {
+		err = s.call(func() error { return s.replace(files, changes) })
+	}
+	if err != nil {
 		s.unfinished = true
 		return &Amended{Seal: seal}, err
 	}
 	done, err := s.Settle()
 	return &Amended{Seal: seal, Done: done}, err
+}
+
+// commitOriginals makes what was prepared of received files what they are.
+func (s *Store) commitOriginals(ctx context.Context, changes []argus.OriginalChange) error {
+	for _, c := range changes {
+		if err := s.originals.Commit(ctx, c.File, c.Becomes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // prepared is a segment that was written anew and is not in place yet.
@@ -739,8 +811,22 @@ func (s *Store) finishAmendments() error {
 	if err != nil {
 		return err
 	}
+	orders, err := s.sealedAmendments()
+	if err != nil {
+		return err
+	}
+	for _, o := range orders {
+		for _, c := range o.originals {
+			// One that waits is that of the latest order about the file.
+			if state, waits := s.originals.Prepared(c.File); waits && state == c.Becomes {
+				if err := s.originals.Commit(context.Background(), c.File, c.Becomes); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	if len(waiting) > 0 {
-		if err := s.finish(waiting); err != nil {
+		if err := s.finish(waiting, orders); err != nil {
 			return err
 		}
 	}
@@ -748,11 +834,7 @@ func (s *Store) finishAmendments() error {
 	return err
 }
 
-func (s *Store) finish(waiting []string) error {
-	orders, err := s.sealedAmendments()
-	if err != nil {
-		return err
-	}
+func (s *Store) finish(waiting []string, orders []sealedAmendment) error {
 	for _, o := range orders {
 		var files []*prepared
 		for _, f := range o.files {
@@ -790,8 +872,9 @@ func (s *Store) finish(waiting []string) error {
 
 // sealedAmendment is what an amendment says, of all its records.
 type sealedAmendment struct {
-	files   []argus.Rewritten
-	changes []argus.Change
+	files     []argus.Rewritten
+	changes   []argus.Change
+	originals []argus.OriginalChange
 }
 
 func (s *Store) sealedAmendments() (orders []sealedAmendment, err error) {
@@ -811,6 +894,7 @@ func (s *Store) sealedAmendments() (orders []sealedAmendment, err error) {
 			if r.Amendment != nil {
 				o.files = append(o.files, r.Amendment.Files...)
 				o.changes = append(o.changes, r.Amendment.Changes...)
+				o.originals = append(o.originals, r.Amendment.Originals...)
 			}
 		}
 		orders = append(orders, o)

@@ -15,6 +15,9 @@ import (
 // OriginalFile is a kept file that is open for reading.
 type OriginalFile = original.File
 
+// OriginalPart is a run of bytes of one.
+type OriginalPart = original.Part
+
 func (s *Store) openOriginals() (err error) {
 	o := s.opt.Originals
 	o.Disk, o.Failpoint = s.disk, s.opt.Failpoint

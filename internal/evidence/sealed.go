@@ -42,6 +42,19 @@ func ParseJudge(lines string) (*Judge, error) {
 	return j, nil
 }
 
+// x25519 are the judge's keys that parts of originals can be encrypted to.
+func (j *Judge) x25519() (keys []*age.X25519Recipient) {
+	if j == nil {
+		return nil
+	}
+	for _, r := range j.recipients {
+		if key, ok := r.(*age.X25519Recipient); ok {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // hidden is what is encrypted of a record: its two parts as they are stored in the
 // clear, with the salts by which they are proved where they were stored before.
 type hidden struct {

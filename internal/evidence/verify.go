@@ -68,7 +68,7 @@ type Verified struct {
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
 	v := &verifier{
 		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
-		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, lost: map[uint64]bool{}, rewritten: map[uint64]rewritten{}, seed: maphash.MakeSeed(),
+		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, lost: map[uint64]bool{}, rewritten: map[uint64]rewritten{}, becomes: map[argus.FileName]argus.Hash{}, seed: maphash.MakeSeed(),
 	}
 	var err error
 	if v.codec, err = newCodec(); err != nil {
@@ -153,6 +153,7 @@ type verifier struct {
 	// lost are the messages without their content, rewritten the records of blocks
 	// that were written anew.
 	lost        map[uint64]bool
+	becomes     map[argus.FileName]argus.Hash // what the latest order makes of an original
 	rewritten   map[uint64]rewritten
 	generations []int // of the closed segments
 	waits       bool  // a file of a segment waits for being put in place
@@ -175,6 +176,7 @@ type verifiedDelivery struct {
 	again     []argus.DeliveryNumber
 	gaps      bool // statements of some of its records are gone
 	changes   []argus.Change
+	become    []argus.OriginalChange
 	sound     bool // its seal is, and it was not given up before its end
 	// unknown are the records that only a newer Argus understands, skipped those
 	// with parts that it lets others skip.
@@ -590,6 +592,7 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail fu
 	original := kind == argus.KindOriginal || kind == argus.KindDerived
 	if r.Amendment != nil {
 		d.changes = append(d.changes, r.Amendment.Changes...)
+		d.become = append(d.become, r.Amendment.Originals...)
 	}
 	if r.Kind == argus.KindReading {
 		d.again = append(d.again, r.Reading.Of)
@@ -856,6 +859,9 @@ func (v *verifier) amendments() error {
 			for _, c := range d.changes {
 				latest[c.Seq] = c
 			}
+			for _, c := range d.become {
+				v.becomes[c.File] = c.Becomes
+			}
 		}
 	}
 	for _, seq := range slices.Sorted(maps.Keys(v.rewritten)) {
@@ -1064,8 +1070,19 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	if sound && checked.Root != c.Root {
 		say(table, 32, "the original has the root %s and its record claims %s", checked.Root, c.Root)
 	}
-	for _, s := range checked.Spans {
-		say(table, -1, "bytes %d to %d of the original are %s, and no record orders it", s.From, s.To, s.State)
+	switch becomes, ordered := v.becomes[c.File]; {
+	case ordered && checked.State == becomes:
+	case ordered:
+		f := Finding{File: originalsDir + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery}
+		f.Problem = "the original is not what a sealed amendment says"
+		if state, waits := store.Prepared(c.File); waits && state == becomes {
+			f.Note, f.Problem = true, "the original is not yet what a sealed amendment says; the next opening for writing sees to it"
+		}
+		v.report(f)
+	default:
+		for _, s := range checked.Spans {
+			say(table, -1, "bytes %d to %d of the original are %s, and no record orders it", s.From, s.To, s.State)
+		}
 	}
 	switch {
 	case checked.Hash != (argus.Hash{}) && checked.Hash != c.Hash:

@@ -65,6 +65,16 @@ func (s *Store) commit(name argus.FileName, state argus.Hash) error {
 	return s.tidy(name, next.change)
 }
 
+// Prepared returns the hash of the change of an original that waits for its Commit.
+func (s *Store) Prepared(name argus.FileName) (state argus.Hash, waits bool) {
+	next, f, err := s.openTable(name, nextFile)
+	if err != nil {
+		return state, false
+	}
+	_ = f.Close()
+	return next.state(), true
+}
+
 // replace puts a copy of a file in place. The file stays until the copy is
 // durable: a crash may leave the one or the other.
 func (s *Store) replace(file string, from io.ReaderAt, size int64) error {
