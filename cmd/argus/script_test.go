@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 			// wrote, with its key in keys.
 			"older": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(os.CopyFS(ts.MkAbs("older.argus"), os.DirFS(older+"/store")))
-				ts.Check(os.CopyFS(ts.MkAbs("keys"), os.DirFS(older+"/keys")))
+				ts.Check(copyKeys(ts.MkAbs("keys")))
 			},
 			// damage FILE OFFSET flips a bit of a byte.
 			"damage": func(ts *testscript.TestScript, _ bool, args []string) {

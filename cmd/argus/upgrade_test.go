@@ -15,6 +15,20 @@ import (
 
 const olderStore = "../../internal/node/testdata/upgrade"
 
+// copyKeys makes a folder with the key of the older store, which others may read
+// in a checkout.
+func copyKeys(dir string) error {
+	const name = "4b4141f0518f0ddf.key"
+	key, err := os.ReadFile(olderStore + "/keys/" + name)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name), key, 0o600)
+}
+
 // TestUpgradeSurvivesKills kills the real binary with SIGKILL at each named moment
 // of an upgrade. At each of them one whole store has the name, and the next upgrade
 // gives what an undisturbed one gives.
@@ -23,8 +37,12 @@ func TestUpgradeSurvivesKills(t *testing.T) {
 		t.Skip("builds and kills the real binary; not with -short")
 	}
 	binary := build(t, "")
+	keys := t.TempDir()
+	if err := copyKeys(keys); err != nil {
+		t.Fatal(err)
+	}
 	upgrade := func(dir, crash string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), binary, "upgrade", filepath.Join(dir, "s"), "--keys", olderStore+"/keys")
+		cmd := exec.CommandContext(t.Context(), binary, "upgrade", filepath.Join(dir, "s"), "--keys", keys)
 		cmd.Env = append(os.Environ(), "ARGUS_ACTOR=crash", "ARGUS_CRASH_AT="+crash)
 		out, err := cmd.CombinedOutput()
 		return string(out), err

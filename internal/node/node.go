@@ -12,10 +12,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -37,6 +39,8 @@ var (
 	// ErrNoKey says that the store's private key is not where it was looked
 	// for. Without it no act can be recorded, and so none can be done.
 	ErrNoKey = errors.New("the private key of the store is not there")
+	// ErrOpenKey says that others than its owner may read or write the private key.
+	ErrOpenKey = errors.New("others can use the private key of the store")
 )
 
 // Options say how a node works. The zero value works.
@@ -555,7 +559,7 @@ func readKeys(dir, keyDir, store string) (keys, error) {
 		return k, fmt.Errorf("open store: %w", err)
 	}
 	name := keyPath(keyDir, store)
-	private, err := os.ReadFile(name)
+	private, err := readPrivate(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return k, fmt.Errorf("open store: %w: %s", ErrNoKey, name)
 	}
@@ -563,6 +567,24 @@ func readKeys(dir, keyDir, store string) (keys, error) {
 		return k, fmt.Errorf("open store: %w", err)
 	}
 	return keys{private: strings.TrimSpace(string(private)), public: strings.TrimSpace(string(public))}, nil
+}
+
+// readPrivate reads a file that must be its owner's alone, as ssh has it.
+func readPrivate(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// On Windows the mode tells nothing of who may read.
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("%w: its mode is %04o; make sure that nobody has a copy, then run \"chmod 600 %s\"", ErrOpenKey, mode, name)
+	}
+	return io.ReadAll(f)
 }
 
 // writeOnce writes a file that does not exist yet, durably.

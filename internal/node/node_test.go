@@ -170,6 +170,23 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(t.Context(), dir, other); !errors.Is(err, ErrNoKey) {
 		t.Errorf("no key: %v", err)
 	}
+	info, err := readInfo(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []os.FileMode{0o644, 0o640, 0o604, 0o620, 0o601} {
+		name := keyPath(o.KeyDir, info.Store)
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(t.Context(), dir, o)
+		if want := fmt.Sprintf("its mode is %04o; make sure that nobody has a copy, then run \"chmod 600 %s\"", mode, name); !errors.Is(err, ErrOpenKey) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("a key of mode %04o: %v", mode, err)
+		}
+		if err := os.Chmod(name, 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
 	n, err := Open(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)

@@ -51,7 +51,7 @@ type Upgrading struct {
 // and the new one takes its name. actor is who does it, "" for the user's name.
 //
 // The error is ErrDamaged, and nothing was converted, if the store is not as it
-// was sealed; ErrNoKey without the private key; ErrLocked if another process uses
+// was sealed; ErrNoKey without the private key, ErrOpenKey if others can use it; ErrLocked if another process uses
 // the store.
 func Upgrade(ctx context.Context, dir, actor string, o Options, tell Upgrading) (*Upgraded, error) {
 	o, err := o.withDefaults()

@@ -36,7 +36,15 @@ func copyOlder(t testing.TB) (dir string, o Options) {
 	if err := os.CopyFS(dir, os.DirFS(upgradable)); err != nil {
 		t.Fatal(err)
 	}
-	return dir, Options{KeyDir: "testdata/upgrade/keys", Software: "argus test"}
+	// In a checkout others may read the key.
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := os.CopyFS(keys, os.DirFS("testdata/upgrade/keys")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(keys, "4b4141f0518f0ddf.key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, Options{KeyDir: keys, Software: "argus test"}
 }
 
 // contents returns the files of a folder by name.
@@ -199,6 +207,16 @@ func TestUpgradeRefuses(t *testing.T) {
 	_, err := Upgrade(t.Context(), dir, "", Options{KeyDir: t.TempDir()}, Upgrading{})
 	if !errors.Is(err, ErrNoKey) {
 		t.Errorf("without the key: %v", err)
+	}
+	key := keyPath(o.KeyDir, "4b4141f0518f0ddf")
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); !errors.Is(err, ErrOpenKey) {
+		t.Errorf("a key that others can read: %v", err)
+	}
+	if err := os.Chmod(key, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	foreign := t.TempDir()
 	private, _, err := ledger.NewKey("argus/4b4141f0518f0ddf")
