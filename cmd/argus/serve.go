@@ -36,7 +36,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Search in the browser, on this machine only",
 		Long: `Serve the store to a browser on this machine. The link that is printed works once
-and for one browser; nothing is reachable from other machines.`,
+and for one browser; nothing is reachable from other machines. With a terminal, the
+browser is opened, by a file that only you can read and that is removed then.`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			n, who, err := a.open(c.Context())
@@ -62,7 +63,8 @@ func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string
 		return fmt.Errorf("listen: %w; choose another port with --port", err)
 	}
 	token := node.NewToken()
-	link := fmt.Sprintf("http://%s/?token=%s", listener.Addr(), token)
+	// Behind the #, it is not sent with the request for the page.
+	link := fmt.Sprintf("http://%s/#token=%s", listener.Addr(), token)
 	if a.json {
 		err = a.out.object("serving", map[string]any{"url": link})
 	} else {
@@ -74,11 +76,16 @@ func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	session := node.Session{Who: who, Store: name, Token: token}
 	if !f.noOpen && a.out.width > 0 {
-		openBrowser(ctx, link)
+		if page, err := linkPage(link); err == nil {
+			session.Opened = func() { os.Remove(page) }
+			defer session.Opened()
+			openBrowser(ctx, page)
+		}
 	}
 	if beside == nil {
-		return n.Serve(ctx, listener, who, name, token)
+		return n.Serve(ctx, listener, session)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
@@ -89,13 +96,35 @@ func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string
 		}
 		done <- err
 	}()
-	err = n.Serve(ctx, listener, who, name, token)
+	err = n.Serve(ctx, listener, session)
 	stop()
 	return errors.Join(err, <-done)
 }
 
-// openBrowser tries to; the link is printed in any case.
-func openBrowser(ctx context.Context, link string) {
+// linkPage makes a file that leads to the link, which nobody else can read: the
+// arguments of a program can be read by every user of the machine. The caller
+// removes it.
+func linkPage(link string) (string, error) {
+	// A browser that is confined, as in a snap, sees its own /tmp only.
+	dir, _ := os.UserHomeDir()
+	f, err := os.CreateTemp(dir, "argus-*.html")
+	if err != nil {
+		f, err = os.CreateTemp("", "argus-*.html")
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = fmt.Fprintf(f, `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0;url=%[1]s"><title>Argus</title><p><a href="%[1]s">Open Argus</a></p></html>
+`, link)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// openBrowser tries to open a page; the link is printed in any case.
+func openBrowser(ctx context.Context, page string) {
 	command := map[string][]string{
 		"darwin":  {"open"},
 		"windows": {"rundll32", "url.dll,FileProtocolHandler"},
@@ -103,7 +132,7 @@ func openBrowser(ctx context.Context, link string) {
 	if command == nil {
 		command = []string{"xdg-open"}
 	}
-	c := exec.CommandContext(ctx, command[0], append(command[1:], link)...)
+	c := exec.CommandContext(ctx, command[0], append(command[1:], page)...)
 	if c.Start() == nil {
 		go func() { _ = c.Wait() }() // only to leave no zombie
 	}

@@ -2,7 +2,7 @@
 //
 // Each answer comes from the desk, asked as the actor of a session, under the
 // authority and for the purpose that the request names. Without a session
-// there is no answer, not even the interface's files. Text in answers is
+// there are the interface's files and nothing else. Text in answers is
 // evidence, as it was found: whoever shows it escapes it.
 package api
 
@@ -39,9 +39,12 @@ type Options struct {
 	// Key is the public key of the store's seals, as a C2SP note verifier key,
 	// to be shown with receipts. Default none.
 	Key string
-	// Token opens the one session: whoever asks for /?token=TOKEN first has
-	// it. [NewToken] makes one. Without a token there is no session.
+	// Token opens the one session: whoever brings it first has it. The page
+	// finds it in its address, behind #token=. [NewToken] makes one. Without a
+	// token there is no session.
 	Token string
+	// Opened is called when the token has been used. Default nothing.
+	Opened func()
 	// Web holds the interface's files with index.html. Default none.
 	Web fs.FS
 	// Log is told why a request could not be answered. Default nobody.
@@ -56,13 +59,20 @@ func New(d office, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	mux := http.NewServeMux()
-	routes(mux, d, o)
-	if o.Web != nil {
-		mux.Handle("/", http.FileServerFS(o.Web))
+	if o.Opened == nil {
+		o.Opened = func() {}
 	}
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+	api := http.NewServeMux()
+	routes(api, d, o)
+	api.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, &Problem{Status: http.StatusNotFound, Title: "No such endpoint", Detail: "see /api/openapi.json for those there are"})
 	})
-	return secured(newDoor(o.Token).guard(mux))
+	mux := http.NewServeMux()
+	mux.Handle("/api/", newDoor(o).guard(api))
+	if o.Web != nil {
+		// For anybody: a browser opens a page without headers of ours, and there
+		// is no evidence in the files.
+		mux.Handle("/", http.FileServerFS(o.Web))
+	}
+	return secured(mux)
 }

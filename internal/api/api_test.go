@@ -9,9 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -112,18 +112,23 @@ func serve(t *testing.T, f *fake) *httptest.Server {
 	return s
 }
 
-// browser opens the link, as whoever got it would.
+// browser opens the link, as the page does, and sends the session that it gets.
 func browser(t *testing.T, s *httptest.Server) *http.Client {
 	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
+	status, body := do(t, s.Client(), "POST", s.URL+"/api/open", "", http.Header{"X-Argus-Token": {"sesame"}})
+	var opened struct{ Session string }
+	if err := json.Unmarshal([]byte(body), &opened); err != nil || status != http.StatusOK {
+		t.Fatalf("opening answered %d, %v: %s", status, err, body)
 	}
-	c := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if status, body := do(t, c, "GET", s.URL+"/?token=sesame", "", nil); status != http.StatusOK {
-		t.Fatalf("opening the link answered %d: %s", status, body)
-	}
-	return c
+	return &http.Client{Transport: holder{opened.Session}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// holder sends a session with each request.
+type holder struct{ session string }
+
+func (h holder) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set("X-Argus-Session", h.session)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func do(t *testing.T, c *http.Client, method, target, body string, header http.Header) (int, string) {
@@ -153,26 +158,47 @@ func do(t *testing.T, c *http.Client, method, target, body string, header http.H
 	return res.StatusCode, string(text)
 }
 
-var everything = []string{"/", "/argus.js", "/api/session", "/api/deliveries", "/api/deliveries/7", "/api/ledger",
-	"/api/messages/ab01", "/api/conversation?ref=ab01", "/api/openapi.json", "/api/nothing", "/nothing"}
+var (
+	files      = []string{"/", "/argus.js"}
+	everything = append([]string{"/api/session", "/api/deliveries", "/api/deliveries/7", "/api/ledger", "/api/messages/ab01",
+		"/api/conversation?ref=ab01", "/api/openapi.json", "/api/open", "/api/nothing", "/api/", "/nothing"}, files...)
+)
 
+// Without the session there are the interface's files, and nothing else
+// whatever is sent along.
 func TestRefusedWithoutSession(t *testing.T) {
 	f := &fake{}
 	s := serve(t, f)
+	session := browser(t, s).Transport.(holder).session //nolint:forcetypeassert // browser made it
 	for _, path := range everything {
-		if status, body := do(t, s.Client(), "GET", s.URL+path, "", nil); status != http.StatusUnauthorized || !strings.Contains(body, "link that the argus command printed") {
+		want := http.StatusUnauthorized
+		switch {
+		case slices.Contains(files, path):
+			want = http.StatusOK
+		case path == "/nothing":
+			want = http.StatusNotFound
+		}
+		status, body := do(t, s.Client(), "GET", s.URL+path, "", nil)
+		if status != want || want == http.StatusUnauthorized && !strings.Contains(body, "link that the argus command printed") {
 			t.Errorf("GET %s answered %d: %s", path, status, body)
 		}
 	}
-	for _, cookie := range []string{"", "sesame", strings.Repeat("A", 26)} {
-		header := http.Header{"Cookie": {"argus-" + port(s) + "=" + cookie}}
-		if status, _ := do(t, s.Client(), "POST", s.URL+"/api/search", `{"query":""}`, header); status != http.StatusUnauthorized {
-			t.Errorf("with the cookie %q, a search answered %d", cookie, status)
-		}
-	}
-	for _, target := range []string{"/?token=", "/?token=sesam", "/argus.js?token=sesame", "/api/session?token=sesame"} {
-		if status, _ := do(t, s.Client(), "GET", s.URL+target, "", nil); status != http.StatusUnauthorized {
-			t.Errorf("GET %s answered %d", target, status)
+	for name, header := range map[string]http.Header{
+		"nothing":           nil,
+		"a cookie":          {"Cookie": {"argus-" + port(s) + "=" + session + "; session=" + session + "; X-Argus-Session=" + session}},
+		"the token":         {"X-Argus-Session": {"sesame"}},
+		"the used token":    {"X-Argus-Token": {"sesame"}},
+		"an empty session":  {"X-Argus-Session": {""}},
+		"a guess":           {"X-Argus-Session": {strings.Repeat("A", len(session))}},
+		"half of it":        {"X-Argus-Session": {session[:13]}},
+		"more than it":      {"X-Argus-Session": {session + "A"}},
+		"an authorization":  {"Authorization": {"Bearer " + session}},
+		"another's purpose": {"X-Argus-Purpose": {session}},
+	} {
+		for _, target := range []string{"/api/search", "/api/search?session=" + session, "/api/open", "/api/open?token=sesame"} {
+			if status, _ := do(t, s.Client(), "POST", s.URL+target, `{"query":""}`, header); status != http.StatusUnauthorized {
+				t.Errorf("with %s, POST %s answered %d", name, target, status)
+			}
 		}
 	}
 	if len(f.asked) > 0 {
@@ -186,31 +212,54 @@ func port(s *httptest.Server) string {
 }
 
 func TestTokenOpensOnce(t *testing.T) {
-	s := serve(t, &fake{})
+	f := &fake{}
+	s := serve(t, f)
+	for name, header := range map[string]http.Header{
+		"nothing":      nil,
+		"an empty one": {"X-Argus-Token": {""}},
+		"half of it":   {"X-Argus-Token": {"sesam"}},
+		"another page": {"X-Argus-Token": {"sesame"}, "Origin": {"http://127.0.0.1:1"}},
+		"same site":    {"X-Argus-Token": {"sesame"}, "Sec-Fetch-Site": {"same-site"}},
+	} {
+		if status, body := do(t, s.Client(), "POST", s.URL+"/api/open", "", header); status < 400 || strings.Contains(body, `"session"`) {
+			t.Errorf("with %s, it opened: %d", name, status)
+		}
+	}
+	if status, _ := do(t, s.Client(), "GET", s.URL+"/api/open", "", http.Header{"X-Argus-Token": {"sesame"}}); status != http.StatusUnauthorized {
+		t.Errorf("GET opened: %d", status)
+	}
 	first := browser(t, s)
-	if status, _ := do(t, s.Client(), "GET", s.URL+"/?token=sesame", "", nil); status != http.StatusUnauthorized {
-		t.Errorf("the link worked twice: %d", status)
+	for name, c := range map[string]*http.Client{"another": s.Client(), "who has the session": first} {
+		if status, _ := do(t, c, "POST", s.URL+"/api/open", "", http.Header{"X-Argus-Token": {"sesame"}}); status != http.StatusUnauthorized {
+			t.Errorf("the token worked twice, the second time for %s: %d", name, status)
+		}
 	}
-	if status, _ := do(t, first, "GET", s.URL+"/?token=sesame", "", nil); status != http.StatusOK {
-		t.Errorf("in the browser that has the session, the link answered %d", status)
-	}
-	u, _ := url.Parse(s.URL)
-	if cookies := first.Jar.Cookies(u); len(cookies) != 1 || strings.Contains(cookies[0].Value, "sesame") {
-		t.Errorf("cookies %v, want one that is not the token", cookies)
+	if status, _ := do(t, first, "POST", s.URL+"/api/search", `{"query":""}`, nil); status != http.StatusOK || len(f.asked) != 1 {
+		t.Errorf("the session was given, and answers %d", status)
 	}
 }
 
-func TestCookieStaysWithTheBrowser(t *testing.T) {
+// A cookie would go to every port of this machine.
+func TestNoCookie(t *testing.T) {
 	s := serve(t, &fake{})
-	res, err := s.Client().Get(s.URL + "/?token=sesame")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	cookie := res.Header.Get("Set-Cookie")
-	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
-		if !strings.Contains(cookie, want) {
-			t.Errorf("cookie %q lacks %s", cookie, want)
+	stranger := s.Client()
+	for _, c := range []*http.Client{stranger, browser(t, s)} {
+		for _, path := range append([]string{"/?token=sesame"}, everything...) {
+			for _, method := range []string{"GET", "POST"} {
+				r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("X-Argus-Token", "sesame")
+				res, err := c.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				if cookie := res.Header.Values("Set-Cookie"); len(cookie) > 0 {
+					t.Errorf("%s %s sets %q", method, path, cookie)
+				}
+			}
 		}
 	}
 }
@@ -218,7 +267,7 @@ func TestCookieStaysWithTheBrowser(t *testing.T) {
 func TestNoTokenNoSession(t *testing.T) {
 	s := httptest.NewServer(New(&fake{}, Options{}))
 	defer s.Close()
-	if status, _ := do(t, s.Client(), "GET", s.URL+"/?token=", "", nil); status != http.StatusUnauthorized {
+	if status, _ := do(t, s.Client(), "POST", s.URL+"/api/open", "", http.Header{"X-Argus-Token": {""}}); status != http.StatusUnauthorized {
 		t.Errorf("without a token there was a session: %d", status)
 	}
 }

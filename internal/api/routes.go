@@ -96,6 +96,9 @@ func routes(mux *http.ServeMux, d office, o Options) huma.API {
 	config.Info.Description = "Messages and where each was found. Every answer is in the ledger before it leaves."
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
 	config.CreateHooks = nil // no $schema in answers
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"session": {Type: "apiKey", In: "header", Name: sessionHeader,
+		Description: "what POST " + openPath + " answers to the token of the link, in " + tokenHeader + ", once"}}
+	config.Security = []map[string][]string{{"session": {}}}
 	api := humago.New(mux, config)
 	for t, text := range map[reflect.Type]reflect.Type{
 		reflect.TypeFor[argus.Time]():  reflect.TypeFor[anyTime](),

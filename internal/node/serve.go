@@ -13,10 +13,20 @@ import (
 // NewToken makes a token that cannot be guessed, for Serve.
 func NewToken() string { return api.NewToken() }
 
+// Session is what one browser is served.
+type Session struct {
+	Who desk.Who
+	// Store is what the interface calls the store.
+	Store string
+	// Token opens the session; [NewToken] makes it.
+	Token string
+	// Opened, if set, is called when the token has been used.
+	Opened func()
+}
+
 // Serve answers the one browser that brings the token first, until the context
-// ends, and follows what other processes take in. name is what the interface
-// calls the store.
-func (n *Node) Serve(ctx context.Context, l net.Listener, who desk.Who, name, token string) error {
+// ends, and follows what other processes take in.
+func (n *Node) Serve(ctx context.Context, l net.Listener, s Session) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	following := make(chan error, 1)
 	go func() {
@@ -24,7 +34,7 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, who desk.Who, name, to
 		stop(err)
 		following <- err
 	}()
-	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Who: who, Store: name, Key: n.keys.public, Token: token, Web: web.Files()}))
+	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Who: s.Who, Store: s.Store, Key: n.keys.public, Token: s.Token, Opened: s.Opened, Web: web.Files()}))
 	stop(nil)
 	return errors.Join(err, <-following)
 }

@@ -44,10 +44,10 @@ await page.addInitScript(() => {
   })
 })
 
-export async function shot(name) {
+export async function shot(name, of = page) {
   if (!shots) return
-  await page.waitForTimeout(250)
-  await page.screenshot({ path: join(shots, `${name}.png`) })
+  await of.waitForTimeout(250)
+  await of.screenshot({ path: join(shots, `${name}.png`) })
 }
 
 export async function step(name, run) {

@@ -1,6 +1,6 @@
 // Looks at a running `argus demo --feed 2s` while messages arrive:
 //
-//   ARGUS_URL='http://127.0.0.1:PORT/?token=…' node e2e/feed.js
+//   ARGUS_URL='http://127.0.0.1:PORT/#token=…' node e2e/feed.js
 import assert from 'node:assert/strict'
 
 import { ask, drive, page, shot, step, total, url } from './browser.js'

@@ -226,8 +226,27 @@ export class Problem extends Error {
 
 export type Why = { authority: string; purpose: string }
 
+const nobody: Why = { authority: '', purpose: '' }
+
+/** The secret of the session. What is stored belongs to scheme, host and port, so no other page of this machine sees it. */
+const kept = 'session'
+
+/** enter trades the token in the address, if there is one, for the session. */
+export async function enter(): Promise<void> {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token')
+  if (!token) return
+  history.replaceState(null, '', location.pathname + location.search)
+  try {
+    const { session } = await ask<{ session: string }>(nobody, '/api/open', { method: 'POST', headers: { 'X-Argus-Token': token } })
+    localStorage.setItem(kept, session)
+  } catch (err) {
+    // The token was used. If it was in this browser, the session is here.
+    if (!(err instanceof Problem && err.status === 401 && localStorage.getItem(kept))) throw err
+  }
+}
+
 async function ask<T>(why: Why, path: string, init: RequestInit = {}): Promise<T> {
-  const headers: Record<string, string> = {}
+  const headers: Record<string, string> = { 'X-Argus-Session': localStorage.getItem(kept) ?? '', ...(init.headers as Record<string, string>) }
   if (why.authority) headers['X-Argus-Authority'] = encodeURIComponent(why.authority)
   if (why.purpose) headers['X-Argus-Purpose'] = encodeURIComponent(why.purpose)
   if (init.body) headers['Content-Type'] = 'application/json'
@@ -251,7 +270,7 @@ function search(parameters: Parameters): string {
 }
 
 export const api = {
-  session: (why: Why) => ask<Session>(why, '/api/session'),
+  session: () => ask<Session>(nobody, '/api/session'),
   search: (why: Why, body: object, signal?: AbortSignal) =>
     ask<SearchResult>(why, '/api/search', { method: 'POST', body: JSON.stringify(body), signal: signal ?? null }),
   show: (why: Why, ref: string, raw: boolean) =>

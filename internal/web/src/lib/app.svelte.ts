@@ -1,6 +1,6 @@
 // What the whole page shares: who asks, what is looked at, and the address.
 
-import { api, Problem, type Session, type Why } from './api'
+import { api, enter, Problem, type Session, type Why } from './api'
 import { forget } from './names.svelte'
 import type { Zone } from './time'
 
@@ -50,12 +50,16 @@ class App {
 
   constructor() {
     addEventListener('popstate', () => Object.assign(this.route, read()))
+    // The link, opened where the page is open already, changes nothing else.
+    addEventListener('hashchange', () => location.hash && void this.begin())
   }
 
   async begin() {
+    this.problem = null
     try {
+      await enter()
       const kept = JSON.parse(sessionStorage.getItem('why') ?? '{}') as Partial<Why>
-      const session = await api.session({ authority: '', purpose: '' })
+      const session = await api.session()
       const known = session.authorities?.some((a) => a.authority === kept.authority)
       this.why = {
         authority: (known && kept.authority) || session.who.authority,
