@@ -38,8 +38,11 @@ func lockDown(memory int64) error {
 	failed, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
 		uintptr(unsafe.Pointer(&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})))
 	runtime.KeepAlive(program)
-	if errno != 0 || failed != 0 {
-		return fmt.Errorf("set a seccomp filter: %w (thread %d)", errno, failed)
+	switch {
+	case errno != 0:
+		return fmt.Errorf("set a seccomp filter: %w", errno)
+	case failed != 0:
+		return fmt.Errorf("set a seccomp filter: thread %d cannot take it", failed)
 	}
 	return nil
 }
@@ -101,32 +104,78 @@ func becomeNobody() error {
 var allowed = slices.Concat([]uint32{
 	unix.SYS_READ, unix.SYS_PREAD64, unix.SYS_WRITE, unix.SYS_PWRITE64, unix.SYS_WRITEV, unix.SYS_CLOSE, unix.SYS_LSEEK,
 	unix.SYS_FSTAT, unix.SYS_FTRUNCATE, unix.SYS_RECVMSG, unix.SYS_SENDMSG,
-	unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_PWAIT, unix.SYS_EVENTFD2, unix.SYS_EPOLL_CREATE1, unix.SYS_FCNTL,
-	unix.SYS_MUNMAP, unix.SYS_MADVISE, unix.SYS_MINCORE, unix.SYS_BRK,
-	unix.SYS_FUTEX, unix.SYS_SCHED_YIELD, unix.SYS_SCHED_GETAFFINITY, unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP,
+	unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_PWAIT, unix.SYS_EVENTFD2, unix.SYS_EPOLL_CREATE1,
+	unix.SYS_MUNMAP, unix.SYS_BRK,
+	unix.SYS_FUTEX, unix.SYS_SCHED_YIELD, unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP,
 	unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_GETRANDOM, unix.SYS_RESTART_SYSCALL,
-	unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK, unix.SYS_TGKILL,
+	unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK,
 	unix.SYS_GETPID, unix.SYS_GETTID, unix.SYS_GETUID, unix.SYS_GETEUID, unix.SYS_UNAME, unix.SYS_SYSINFO,
 	unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
 }, allowedHere)
 
-// filter is a program for the kernel (seccomp(2), BPF): a call of another
-// architecture ends the process; memory is not made executable; a new thread
-// is one of this process; what is not allowed is refused with EPERM.
-func filter() []unix.SockFilter {
+// checked are system calls that are allowed with some arguments only: a signal
+// goes to a thread of this process, a new thread is one of it, a descriptor's
+// flags are read and no owner is named for its signals, and memory is this
+// process's alone, is never run, and counts as data, which RLIMIT_DATA bounds.
+func checked() []checkedCall {
 	const (
-		load = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-		same = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-		some = unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K
-		give = unix.BPF_RET | unix.BPF_K
-
-		number = 0 // offsets in struct seccomp_data
-		arch   = 4
-		arg0   = 16 // the lower half, on both architectures
-		arg2   = arg0 + 2*8
-
-		refuse = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+		thread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD | unix.CLONE_SYSVSEM |
+			unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID | unix.CLONE_DETACHED
+		memory = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_FIXED | unix.MAP_NORESERVE | unix.MAP_STACK
 	)
+	return []checkedCall{
+		{unix.SYS_TGKILL, oneOf(0, uint32(os.Getpid()))},
+		{unix.SYS_SCHED_GETAFFINITY, oneOf(0, 0)},
+		{unix.SYS_FCNTL, oneOf(1, unix.F_GETFL)},
+		{unix.SYS_MADVISE, oneOf(2, unix.MADV_DONTNEED, unix.MADV_FREE, unix.MADV_HUGEPAGE, unix.MADV_NOHUGEPAGE, unix.MADV_DONTDUMP, unix.MADV_COLLAPSE)},
+		{unix.SYS_MMAP, slices.Concat(within(2, unix.PROT_READ|unix.PROT_WRITE), within(3, memory))},
+		{unix.SYS_MPROTECT, within(2, unix.PROT_READ|unix.PROT_WRITE)},
+		{unix.SYS_CLONE, slices.Concat(within(0, thread), has(0, unix.CLONE_THREAD))},
+	}
+}
+
+// checkedCall is a system call and the program that refuses it for its arguments.
+type checkedCall struct {
+	call   uint32
+	refuse []unix.SockFilter
+}
+
+const (
+	load = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+	same = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+	some = unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K
+	give = unix.BPF_RET | unix.BPF_K
+
+	refused = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+)
+
+// argument loads the lower half of an argument, on both architectures. The
+// kernel looks at no more of those that are checked.
+func argument(n uint32) unix.SockFilter { return unix.SockFilter{Code: load, K: 16 + 8*n} }
+
+// oneOf refuses an argument that is none of some values.
+func oneOf(n uint32, values ...uint32) []unix.SockFilter {
+	p := []unix.SockFilter{argument(n)}
+	for i, v := range values {
+		p = append(p, unix.SockFilter{Code: same, K: v, Jt: uint8(len(values) - i)})
+	}
+	return append(p, unix.SockFilter{Code: give, K: refused})
+}
+
+// within refuses an argument that has a bit besides some.
+func within(n, bits uint32) []unix.SockFilter {
+	return []unix.SockFilter{argument(n), {Code: some, K: ^bits, Jf: 1}, {Code: give, K: refused}}
+}
+
+// has refuses an argument that has none of some bits.
+func has(n, bits uint32) []unix.SockFilter {
+	return []unix.SockFilter{argument(n), {Code: some, K: bits, Jt: 1}, {Code: give, K: refused}}
+}
+
+// filter is a program for the kernel (seccomp(2), BPF): a call of another
+// architecture ends the process; what is not allowed is refused with EPERM.
+func filter() []unix.SockFilter {
+	const number, arch = 0, 4 // offsets in struct seccomp_data
 	p := []unix.SockFilter{
 		{Code: load, K: arch},
 		{Code: same, K: auditArch, Jt: 1},
@@ -136,20 +185,13 @@ func filter() []unix.SockFilter {
 	for _, call := range allowed {
 		p = append(p, unix.SockFilter{Code: same, K: call, Jf: 1}, unix.SockFilter{Code: give, K: unix.SECCOMP_RET_ALLOW})
 	}
-	for _, call := range []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT} {
-		p = append(p, unix.SockFilter{Code: same, K: call, Jf: 4},
-			unix.SockFilter{Code: load, K: arg2},
-			unix.SockFilter{Code: some, K: unix.PROT_EXEC, Jf: 1},
-			unix.SockFilter{Code: give, K: refuse},
-			unix.SockFilter{Code: give, K: unix.SECCOMP_RET_ALLOW})
+	for _, c := range checked() {
+		p = append(p, unix.SockFilter{Code: same, K: c.call, Jf: uint8(len(c.refuse) + 1)})
+		p = append(append(p, c.refuse...), unix.SockFilter{Code: give, K: unix.SECCOMP_RET_ALLOW})
 	}
-	return append(p, unix.SockFilter{Code: same, K: unix.SYS_CLONE, Jf: 4},
-		unix.SockFilter{Code: load, K: arg0},
-		unix.SockFilter{Code: some, K: unix.CLONE_THREAD, Jf: 1},
-		unix.SockFilter{Code: give, K: unix.SECCOMP_RET_ALLOW},
-		unix.SockFilter{Code: give, K: refuse},
+	return append(p,
 		// The C library tries clone3 first, and asks for ENOSYS.
 		unix.SockFilter{Code: same, K: unix.SYS_CLONE3, Jf: 1},
 		unix.SockFilter{Code: give, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
-		unix.SockFilter{Code: give, K: refuse})
+		unix.SockFilter{Code: give, K: refused})
 }

@@ -56,6 +56,7 @@ var hostile = []*reader.Format{
 	}),
 	spoiled("babbles", nil),
 	spoiled("tries", tries),
+	spoiled("reaches", reaches),
 	spoiled("asks again", func(in reader.Input, _ string) string {
 		file, ok := in.File.(*received)
 		for ok {
@@ -230,7 +231,9 @@ func TestBrokenReaders(t *testing.T) {
 			if name == "grows" {
 				// Where the race detector is without memory first, it ends the
 				// process in its own way.
-				got[2] = strings.Replace(got[2], "the reader's process ended: exit status 66", reason, 1)
+				for i := range got {
+					got[i] = strings.Replace(got[i], "the reader's process ended: exit status 66", reason, 1)
+				}
 			}
 			reader := name + "/1"
 			want := []string{
@@ -238,7 +241,10 @@ func TestBrokenReaders(t *testing.T) {
 				"[2.txt " + reader + "]", " bad", " ! " + reason + " (broke)",
 				"[3.txt " + reader + "]", " good three",
 			}
-			if !strings.HasSuffix(reason, kept) {
+			if !strings.HasSuffix(reason, kept) && len(got) == len(want) {
+				// It took more than a second to break, on a busy machine.
+				want[4] = " ! " + reason + kept + " (broke)"
+			} else if !strings.HasSuffix(reason, kept) {
 				// What was found less than a second ago is lost with its process,
 				// and the reason says that nothing is kept.
 				want = slices.Delete(want, 2, 5)
