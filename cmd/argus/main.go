@@ -259,6 +259,8 @@ func explain(err error) (code int, hint string) {
 		return exitError, `Name it with --store or $ARGUS_STORE, or make one with "argus init" or "argus ingest PATH".`
 	case errors.Is(err, node.ErrNoKey):
 		return exitError, "Name the folder that holds it with --keys or $ARGUS_KEYS. It is where the store was made, and is not part of the store."
+	case errors.Is(err, sandbox.ErrNotHeld):
+		return exitError, "Nothing was read. Where readers run, in SECURITY.md, says what Argus asks of the system; a container has to allow seccomp."
 	case errors.Is(err, intake.ErrUnfinished):
 		return exitError, `Finish it with "argus ingest --resume", or seal it as it is with "argus ingest --abandon".`
 	case errors.Is(err, intake.ErrOtherFiles):

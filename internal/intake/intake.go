@@ -22,6 +22,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
 // Options say into what, for whom and how a delivery is read.
@@ -165,6 +166,9 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 		Source: path, Place: label(place), Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
 		Software: o.Software, Readers: o.readerNames(), Options: o.settings(),
 	}
+	if err := o.canRead(); err != nil {
+		return nil, fmt.Errorf("ingest %s: %w", path, err)
+	}
 	number, err := o.Store.Begin(ctx, opening)
 	if err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
@@ -177,6 +181,14 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
 	return in.run(ctx, files)
+}
+
+// canRead says why the readers cannot run on this machine, if so, before anything
+// begins for which they would be needed.
+func (o Options) canRead() error {
+	r := sandbox.New(sandbox.Options{Apart: o.Apart})
+	defer r.Close()
+	return r.Start()
 }
 
 // Resume finishes every interrupted delivery from the path and with the reading

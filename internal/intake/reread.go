@@ -60,6 +60,9 @@ func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason strin
 	if err := noneGone(ctx, o.Store, n); err != nil {
 		return nil, fmt.Errorf("read %s again: %w", n, err)
 	}
+	if err := o.canRead(); err != nil {
+		return nil, fmt.Errorf("read %s again: %w", n, err)
+	}
 	number, err := o.Store.Begin(ctx, opening, &argus.Record{Kind: argus.KindReading, Reading: &argus.Reading{Of: n, Reason: reason}})
 	if err != nil {
 		return nil, fmt.Errorf("read %s again: %w", n, err)

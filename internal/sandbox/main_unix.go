@@ -95,10 +95,13 @@ func serve(formats []*reader.Format) error {
 		return err
 	}
 	debug.SetMemoryLimit(set.Memory / 4 * 3)
-	debug.SetGCPercent(800) // most of what a reader makes is gone at once, and little is held
+	debug.SetGCPercent(800)                  // most of what a reader makes is gone at once, and little is held
 	debug.SetMaxStack(64 << 20)
 	if err := lockDown(set.Memory); err != nil {
 		return fmt.Errorf("give up what a reader does not need: %w", err)
+	}
+	if err := s.sayRaw(frameReady, nil); err != nil {
+		return err
 	}
 	go func() {
 		// What a reader found is sent even if it finds nothing more. An error

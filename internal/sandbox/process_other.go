@@ -13,6 +13,8 @@ const canStart = false
 
 type process struct{}
 
+func start(Options) (*process, error) { return nil, errors.ErrUnsupported }
+
 func (*process) end() {}
 
 func (*Readers) apart(_ context.Context, _ job, _ Content, yield func(Event, error) bool) {

@@ -74,7 +74,9 @@ func start(o Options) (*process, error) {
 	p.cmd.Dir = "/"
 	p.cmd.Stderr = &p.said
 	p.cmd.ExtraFiles = []*os.File{ends[1]}
-	if err := p.cmd.Start(); err != nil {
+	err = p.cmd.Start()
+	ends[1].Close() // only its end closes it now
+	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -82,11 +84,29 @@ func start(o Options) (*process, error) {
 		defer close(p.ended)
 		p.endErr = p.cmd.Wait()
 	}()
-	if err := p.send(frameHello, settingsOf(o)); err != nil {
+	if err := p.greet(o); err != nil {
 		p.end()
-		return nil, fmt.Errorf("%w: %s", err, p.why(o))
+		if said := firstLine(p.said.String()); said != "" {
+			err = errors.New(strings.TrimPrefix(said, "argus: "))
+		}
+		return nil, err
 	}
 	return p, nil
+}
+
+// greet tells the process how to read, and waits until the kernel holds it.
+func (p *process) greet(o Options) error {
+	if err := p.send(frameHello, settingsOf(o)); err != nil {
+		return err
+	}
+	if err := p.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	kind, _, err := readFrame(p.in, nil)
+	if err == nil && kind != frameReady {
+		err = errFrame
+	}
+	return err
 }
 
 // socketPair makes two connected sockets, of which a child inherits only what
@@ -412,12 +432,9 @@ const mostBroken = 16
 // the file that broke it.
 func (r *Readers) apart(ctx context.Context, j job, file Content, yield func(Event, error) bool) {
 	for broken := 1; ; broken++ {
-		if r.process == nil {
-			var err error
-			if r.process, err = start(r.o); err != nil {
-				yield(Event{}, fmt.Errorf("start a process for the readers: %w", err))
-				return
-			}
+		if err := r.Start(); err != nil {
+			yield(Event{}, err)
+			return
 		}
 		t := turn{r: r, p: r.process, j: j, yield: yield}
 		broke, err := t.do(ctx, file)

@@ -117,6 +117,25 @@ type Readers struct {
 // New makes readers. The caller closes them.
 func New(o Options) *Readers { return &Readers{o: o.withDefaults()} }
 
+// ErrNotHeld says that no process could be started that runs readers and is held
+// to it. Nothing was read.
+var ErrNotHeld = errors.New("no process for the readers can be started and held")
+
+// Start starts the process that waits for the first file, and returns once the
+// system holds it to nothing but computing. Reading does so by itself; who calls it
+// before he begins anything learns in time that it cannot be done (ErrNotHeld).
+func (r *Readers) Start() error {
+	if !r.o.Apart || !canStart || r.process != nil {
+		return nil
+	}
+	p, err := start(r.o)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotHeld, err)
+	}
+	r.process = p
+	return nil
+}
+
 // Close ends the process, if there is one.
 func (r *Readers) Close() {
 	if r.process != nil {

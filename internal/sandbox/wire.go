@@ -29,6 +29,7 @@ const (
 
 // And back.
 const (
+	frameReady     frameKind = 'R' // what a reader does not need is given up; nothing
 	frameBegin     frameKind = 'B' // a File, before its content is looked at; nothing, when it was read
 	frameEvents    frameKind = 'E' // events
 	frameAskBeside frameKind = 'S' // the name of a file of the delivery
