@@ -98,6 +98,7 @@ type lineScanner struct {
 	file    io.Reader
 	max     int
 	buf     []byte // buf[start:] is read and not yet given out
+	room    int    // the least to read at once, in bytes
 	start   int
 	eof     bool
 	charset charset
@@ -107,9 +108,15 @@ type lineScanner struct {
 
 const readSize = 256 << 10
 
-// newLines cuts r into lines of at most limit bytes.
+// newLines cuts r into lines of at most limit bytes. An archive may hold a
+// million short files, each of which several formats look at: what is known to
+// be short gets a small buffer.
 func newLines(ctx context.Context, r io.Reader, limit int) *lineScanner {
-	return &lineScanner{ctx: ctx, file: r, max: max(limit, 2), end: '\n', buf: make([]byte, 0, readSize)}
+	size := int64(readSize)
+	if sized, ok := r.(interface{ Size() int64 }); ok {
+		size = min(size, 2*sized.Size()+64)
+	}
+	return &lineScanner{ctx: ctx, file: r, max: max(limit, 2), end: '\n', buf: make([]byte, 0, size), room: int(size / 4)}
 }
 
 // next moves to the next line and says whether there is one.
@@ -219,11 +226,11 @@ func (s *lineScanner) fill() bool {
 	if s.err = s.ctx.Err(); s.err != nil {
 		return false
 	}
-	if s.start > 0 && (s.start == len(s.buf) || cap(s.buf)-len(s.buf) < readSize/4) {
+	if s.start > 0 && (s.start == len(s.buf) || cap(s.buf)-len(s.buf) < s.room) {
 		s.buf = s.buf[:copy(s.buf, s.buf[s.start:])]
 		s.start = 0
 	}
-	if cap(s.buf)-len(s.buf) < readSize/4 {
+	if cap(s.buf)-len(s.buf) < s.room {
 		grown := make([]byte, len(s.buf), 2*cap(s.buf))
 		copy(grown, s.buf)
 		s.buf = grown

@@ -94,7 +94,7 @@ func serve(formats []*reader.Format) error {
 	if err := s.take(set); err != nil {
 		return err
 	}
-	debug.SetMemoryLimit(set.Memory / 4 * 3)
+	debug.SetMemoryLimit(set.Memory / 8 * 3) // what is held may go above it, garbage does not
 	debug.SetGCPercent(800)                  // most of what a reader makes is gone at once, and little is held
 	debug.SetMaxStack(64 << 20)
 	if err := lockDown(set.Memory); err != nil {
