@@ -20,6 +20,11 @@ await drive(async () => {
     assert.ok((await page.locator('.hits > li.fresh').count()) > 0)
     assert.equal(await page.evaluate(() => window.sameDocument), true)
     await shot('feed')
+    const desk = page.viewportSize()
+    await page.setViewportSize({ width: 390, height: 844 })
+    await shot('feed-phone')
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0, 'it is too wide for a phone')
+    await page.setViewportSize(desk)
   })
 
   await step('it can be searched, and leads to a delivery of its own', async () => {

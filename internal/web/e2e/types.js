@@ -150,6 +150,18 @@ await drive(async () => {
     assert.equal((await page.locator('.hits .clock').first().textContent()).trim(), '12:20?')
   })
 
+  await step('an attachment is named, and nothing of it is loaded or led to', async () => {
+    await openFirst('has:attachment')
+    const bubble = page.locator(`${panel} [aria-current]`)
+    assert.match(await bubble.textContent(), /dock\.jpg/)
+    assert.equal(await bubble.locator('img, object, iframe, a[href*="dock"], a[download]').count(), 0)
+    await shot('types-attachment')
+    await page.setViewportSize({ width: 390, height: 844 })
+    await shot('types-attachment-phone')
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await page.keyboard.press('Escape')
+  })
+
   await step('a name that was seen under another authority is forgotten', async () => {
     const to = async () => (await page.locator('.hits .to').first().textContent()).trim()
     await ask('القديم')
