@@ -39,8 +39,8 @@ var (
 	// ErrNoKey says that the store's private key is not where it was looked
 	// for. Without it no act can be recorded, and so none can be done.
 	ErrNoKey = errors.New("the private key of the store is not there")
-	// ErrOpenKey says that others than its owner may read or write the private key.
-	ErrOpenKey = errors.New("others can use the private key of the store")
+	// ErrOpenKey says that others than its owner may read or write a private key.
+	ErrOpenKey = errors.New("others can use the private key")
 )
 
 // Options say how a node works. The zero value works.

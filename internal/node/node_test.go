@@ -187,6 +187,16 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	validation, err := OpenValidationKey(o)
+	if err == nil {
+		err = os.Chmod(validation.Path, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenValidationKey(o); !errors.Is(err, ErrOpenKey) {
+		t.Errorf("a validation key of mode 0644: %v", err)
+	}
 	n, err := Open(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)

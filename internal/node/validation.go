@@ -31,7 +31,7 @@ func OpenValidationKey(o Options) (*ValidationKey, error) {
 	}
 	k := &ValidationKey{Path: filepath.Join(o.KeyDir, "validation.key")}
 	public := filepath.Join(o.KeyDir, "validation.pub")
-	private, err := os.ReadFile(k.Path)
+	private, err := readPrivate(k.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		private, err = makeValidationKey(k.Path, public)
 		k.Made = true
