@@ -15,6 +15,9 @@ import (
 // TestNothingBeginsWithoutSeccomp: where the kernel does not hold the readers, the
 // commands that need them fail before a delivery is opened, and say why.
 func TestNothingBeginsWithoutSeccomp(t *testing.T) {
+	if testing.Short() || underRace {
+		t.Skip("builds the real binary; not with -short, nor with -race")
+	}
 	dir := t.TempDir()
 	binary := build(t, "")
 	argus := func(run func(*exec.Cmd) error, args ...string) (string, error) {
