@@ -16,6 +16,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
@@ -569,9 +570,19 @@ func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, 
 	return receipt, nil
 }
 
+// opened writes to the ledger that a delivery begins. It comes behind the records of
+// the opening, which it names, and before any other.
+func (in *intake) opened(ctx context.Context, source string) error {
+	with, err := in.o.Store.Begun(in.delivery)
+	if err != nil {
+		return err
+	}
+	return in.say(ctx, ledger.OpenDelivery, source, argus.Field{Name: "opening", Value: with.Root.String()})
+}
+
 // say writes to the ledger that a delivery begins or goes on.
-func (in *intake) say(ctx context.Context, action, source string) error {
-	details := []argus.Field{{Name: "source", Value: source}}
+func (in *intake) say(ctx context.Context, action, source string, details ...argus.Field) error {
+	details = append(details, argus.Field{Name: "source", Value: source})
 	if in.again != 0 {
 		details = append(details, argus.Field{Name: "reads", Value: in.again.String()})
 	}
@@ -585,7 +596,7 @@ func RecordSeal(ctx context.Context, o Options, seal *argus.Seal) error {
 	if err != nil {
 		return err
 	}
-	err = o.Record(ctx, "ingest.seal", seal.Delivery, []argus.Field{
+	err = o.Record(ctx, ledger.SealDelivery, seal.Delivery, []argus.Field{
 		{Name: "root", Value: seal.Root.String()},
 		{Name: "seal", Value: argus.Hash(sha256.Sum256(text)).String()},
 		{Name: "read", Value: fmt.Sprint(seal.Counts.Read)},

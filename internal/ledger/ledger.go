@@ -127,7 +127,7 @@ type Entry struct {
 	Act
 	// Envelope is the salted hash over the words of the act, which the log holds in
 	// their place; zero for an entry of form 1, which holds the words themselves.
-	Envelope argus.Hash `json:"envelope,omitzero"`
+	Envelope argus.Hash `json:"-"`
 	// Destroyed says that the envelope is gone: of the act there is what the log
 	// holds, and no more.
 	Destroyed bool `json:"destroyed,omitempty"`

@@ -34,7 +34,7 @@ func TestClockSetBack(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	report := verify(t, dir, k.public)
-	if report.Damaged() || len(report.Findings) != 1 || report.Findings[0].Entry != 3 || !strings.Contains(report.Findings[0].Problem, "time goes back") {
+	if report.Damaged() || len(report.Findings) != 1 || report.Findings[0].Entry != 3 || !strings.Contains(report.Findings[0].Problem, "a clock was behind") {
 		t.Errorf("verify: %+v", report)
 	}
 	clock = at(11)

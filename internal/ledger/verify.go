@@ -401,13 +401,13 @@ func (v *verification) aside() {
 		v.find(Finding{file, -1, entry, fmt.Sprintf(format, args...), false})
 	}
 	if n := v.report.Words; n > 0 {
-		note("tile/entries", 0, "%d entries were recorded by an earlier version and hold what was asked for in clear: it cannot be destroyed", n)
+		note("tile/entries", 0, "entries of an earlier version: %d. They hold what was asked for in clear, and it cannot be destroyed", n)
 	}
 	if n := v.report.Destroyed; n > 0 {
-		note(envelopeDir, 0, "the envelopes of %d entries are destroyed: who asked for what can no longer be read", n)
+		note(envelopeDir, 0, "destroyed envelopes: %d. Of their acts the ledger proves that, when and under which authority they were done, and no more", n)
 	}
 	if n := v.backs; n > 0 {
-		note("tile/entries", v.back, "here the time goes back: the clock was behind the entry before, at %d entries in all; argus ledger correct corrects a time that was too late", n)
+		note("tile/entries", v.back, "here a clock was behind the entry before (entries: %d). argus ledger correct corrects the time of an entry that was too late", n)
 	}
 }
 
