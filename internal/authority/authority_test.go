@@ -307,3 +307,46 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	}
 }
+
+// Wider are those that leave a new one without effect, and no others.
+func TestWider(t *testing.T) {
+	s := newStore(t)
+	scoped := func(scope string, until time.Time, actors ...string) *Authority {
+		a := own()
+		a.Scope, a.Until, a.Actors = scope, until, actors
+		return add(t, s, a)
+	}
+	later := now.Add(2 * time.Hour)
+	all := scoped("", time.Time{})
+	past := own()
+	past.From, past.Until, past.Actors = now.Add(-time.Hour), now, []string{"bob"}
+	add(t, s, past)
+	revoked := scoped("", time.Time{}, "bob")
+	if err := s.Revoke(revoked.Number, "judge", "over", now, nothing); err != nil {
+		t.Fatal(err)
+	}
+	year := scoped("sent:2021", time.Time{}, "bob", "eve")
+	scoped("sent:2020", time.Time{}, "bob")
+	scoped("", time.Time{}, "eve")
+	same := scoped("sent:2021-02", later, "bob")
+	for _, tt := range []struct {
+		than *Authority
+		want []Number
+	}{
+		{scoped("sent:2021-02 delivery:D-0001", later, "bob"), []Number{all.Number, year.Number, same.Number}},
+		{scoped("sent:2021-02", later, "bob"), []Number{all.Number, year.Number}},
+		{scoped("sent:2021-02", now.Add(time.Hour), "bob"), []Number{all.Number, year.Number, same.Number}},
+		{scoped("", time.Time{}, "bob"), nil},
+	} {
+		list, err := s.Wider(tt.than, now)
+		var got []Number
+		for _, a := range list {
+			if a.Number < 8 {
+				got = append(got, a.Number)
+			}
+		}
+		if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
+			t.Errorf("than %q until %v: %v %s", tt.than.Scope, tt.than.Until, err, diff)
+		}
+	}
+}

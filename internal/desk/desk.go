@@ -112,6 +112,9 @@ type Who struct {
 // weekhour for the hours of a week.
 type Interval = index.Interval
 
+// Entry is an act that the ledger has.
+type Entry = ledger.Entry
+
 // SearchRequest asks for messages.
 type SearchRequest struct {
 	Query string `json:"query"`

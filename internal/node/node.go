@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -303,6 +304,16 @@ func addAuthority(s *authority.Store, l *ledger.Ledger, record recorded, o Optio
 	})
 }
 
+// WiderAuthorities returns the authorities that leave another one without effect
+// ([authority.Store.Wider]).
+func (n *Node) WiderAuthorities(than *authority.Authority) ([]authority.Authority, error) {
+	now, err := n.ledger.Now()
+	if err != nil {
+		return nil, err
+	}
+	return n.authorities.Wider(than, now)
+}
+
 // record writes the entry of a change, between the moments of its two crashes.
 func (o Options) record(record recorded, act ledger.Act) error {
 	o.failpoint("change.ready")
@@ -534,7 +545,7 @@ func (n *Node) Follow(ctx context.Context) error {
 }
 
 // Who completes who asks: the user's own name, the only authority that names
-// the actor, and the authority's purpose.
+// the actor and has not ended, and the authority's purpose.
 func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
 	who.Actor = first(who.Actor, ActorName())
 	list, err := n.Desk.Authorities(ctx, who.Actor)
@@ -542,13 +553,23 @@ func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
 		return who, err
 	}
 	if who.Authority == "" {
-		switch len(list) {
+		now, err := n.ledger.Now()
+		if err != nil {
+			return who, err
+		}
+		open := slices.DeleteFunc(slices.Clone(list), func(a authority.Authority) bool {
+			return a.Revoked != nil || !a.Until.IsZero() && !now.Before(a.Until)
+		})
+		if len(open) == 0 {
+			open = list // why it is at an end is told when it is used
+		}
+		switch len(open) {
 		case 0:
 			return who, fmt.Errorf("%w: no authority names %s", argus.ErrRefused, who.Actor)
 		case 1:
-			who.Authority = list[0].Number.String()
+			who.Authority = open[0].Number.String()
 		default:
-			return who, fmt.Errorf("%w: %d authorities name %s; say under which one you ask with --authority", argus.ErrRefused, len(list), who.Actor)
+			return who, fmt.Errorf("%w: %d authorities name %s; say under which one you ask with --authority", argus.ErrRefused, len(open), who.Actor)
 		}
 	}
 	for _, a := range list {
