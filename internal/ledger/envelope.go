@@ -183,10 +183,10 @@ func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	made := errors.Is(err, fs.ErrNotExist)
 	if made {
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 			return err
 		}
-		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the envelope of entry %d: %w", seq, err)
