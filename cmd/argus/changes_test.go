@@ -15,8 +15,8 @@ import (
 // entry of each change of authorities and lists. Nothing is damage then, and the next
 // opening of the store completes what has its entry, and undoes what has none.
 func TestChangesSurviveKills(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds and kills the real binary; not with -short")
+	if testing.Short() || underRace {
+		t.Skip("builds and kills the real binary; not with -short, nor with -race")
 	}
 	binary := build(t, "")
 	words := filepath.Join(t.TempDir(), "goods.txt")

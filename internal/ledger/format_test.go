@@ -79,6 +79,26 @@ func TestFormatVersions(t *testing.T) {
 	}
 }
 
+// The examples of docs/format/ledger.md are of each other.
+func TestDocumentExample(t *testing.T) {
+	document, err := os.ReadFile("../../docs/format/ledger.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("```json\n(.*)\n```").FindAllSubmatch(document, -1)
+	if len(examples) != 2 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	e, err := decode(examples[0][1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, ok := parseEnvelope(examples[1][1], 0)
+	if err := e.open(map[uint64]envelope{of.entry: of}); err != nil || !ok || e.Actor != "anna" || e.Subject != "from:bob -test" {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
 // TestDocumentNamesEveryAct compares the list of acts with docs/format/ledger.md.
 func TestDocumentNamesEveryAct(t *testing.T) {
 	source, err := os.ReadFile("ledger.go")

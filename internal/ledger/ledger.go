@@ -83,7 +83,7 @@ var (
 		AddAuthority, RevokeAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
 	}
 	plainDetails = []string{
-		"argus.json", "keys/store.pub", "sha256", "opening", "reads", "read", "seal", "root", "before", "root_before", "records", "same",
+		"argus.json", "keys/store.pub", "sha256", "opening", "reads", "read", "seal", "root", "before", "root_before", "records", "same", "completed",
 		"messages", "sightings", "quarantined",
 	}
 )

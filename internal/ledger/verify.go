@@ -35,6 +35,9 @@ type Finding struct {
 	// Damage says that the ledger is not what was signed. Otherwise the file
 	// is only named as no part of the ledger.
 	Damage bool `json:"damage"`
+	// Newer says that a newer Argus wrote the entry, and those behind it: they were
+	// not read, and are no damage.
+	Newer bool `json:"newer,omitempty"`
 }
 
 func (f Finding) String() string {
@@ -110,11 +113,12 @@ type verification struct {
 	// last is the time of the last entry, back the first one whose time is before
 	// that of the entry before it, or whose clock was, and backs counts them.
 	last        time.Time
+	newer       bool // a newer Argus wrote some of the entries
 	back, backs uint64
 }
 
 func (v *verification) damage(file string, offset int64, entry uint64, format string, args ...any) {
-	v.find(Finding{file, offset, entry, fmt.Sprintf(format, args...), true})
+	v.find(Finding{File: file, Offset: offset, Entry: entry, Problem: fmt.Sprintf(format, args...), Damage: true})
 }
 
 func (v *verification) find(f Finding) {
@@ -345,6 +349,12 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 		seq := first + uint64(i) + 1
 		e, err := decode(s.data)
 		switch {
+		case errors.Is(err, argus.ErrNewer):
+			if !v.newer {
+				v.find(Finding{File: bundle, Offset: int64(s.offset), Entry: seq, Problem: err.Error() + "; it and those behind it were not read", Newer: true})
+			}
+			v.newer = true
+			continue
 		case err != nil:
 			v.damage(bundle, int64(s.offset), seq, "%v", err)
 			continue
@@ -390,7 +400,7 @@ func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 		return nil
 	}
 	if at < len(raw) {
-		v.find(Finding{name, int64(at), 0, "behind this byte it is no part of the ledger: left by an act that was interrupted and not acknowledged, or is under way", false})
+		v.find(Finding{File: name, Offset: int64(at), Problem: "behind this byte it is no part of the ledger: left by an act that was interrupted and not acknowledged, or is under way"})
 	}
 	return held
 }
@@ -398,7 +408,7 @@ func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 // aside says what is worth knowing of the entries, and is no damage.
 func (v *verification) aside() {
 	note := func(file string, entry uint64, format string, args ...any) {
-		v.find(Finding{file, -1, entry, fmt.Sprintf(format, args...), false})
+		v.find(Finding{File: file, Offset: -1, Entry: entry, Problem: fmt.Sprintf(format, args...)})
 	}
 	if n := v.report.Words; n > 0 {
 		note("tile/entries", 0, "entries of an earlier version: %d. They hold what was asked for in clear, and it cannot be destroyed", n)
@@ -525,7 +535,7 @@ func (v *verification) treeState() {
 		bundle, err := v.content(bundlePath(want.size, ahead.size))
 		spans, parseErr := parseBundle(bundle, int(want.size%layout.EntryBundleWidth)+1)
 		if err == nil && parseErr == nil && rootOf(v.edge.add(leafHash(spans[len(spans)-1].data))) == ahead.root {
-			v.find(Finding{treeStateName, -1, 0, "it is ahead of the checkpoint: an act was interrupted and not acknowledged", false})
+			v.find(Finding{File: treeStateName, Offset: -1, Problem: "it is ahead of the checkpoint: an act was interrupted and not acknowledged"})
 			return
 		}
 	}
@@ -542,11 +552,11 @@ func (v *verification) stray(name string) {
 	case ok && width < layout.TileWidth && end <= nodesAt(max(level, 0), size):
 		v.shorter(name, width, level, index)
 	case ok && end == nodesAt(max(level, 0), size+1), name == envelopePath(size+1):
-		v.find(Finding{name, -1, 0, "no part of the ledger: left by an act that was interrupted and not acknowledged", false})
+		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: left by an act that was interrupted and not acknowledged"})
 	case temporaryName.MatchString(name):
-		v.find(Finding{name, -1, 0, "no part of the ledger: a temporary file of an interrupted act", false})
+		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: a temporary file of an interrupted act"})
 	default:
-		v.find(Finding{name, -1, 0, "no part of the ledger: unknown file", false})
+		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: unknown file"})
 	}
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/transparency-dev/tessera"
 	"github.com/transparency-dev/tessera/api/layout"
 
 	"github.com/argus-evidence/argus"
@@ -357,6 +359,39 @@ func TestReadDamaged(t *testing.T) {
 			t.Errorf("%s removed: no error", name)
 		}
 		write(t, dir, name, good)
+	}
+}
+
+// What a newer Argus recorded is newer and never damage.
+func TestNewerEntry(t *testing.T) {
+	dir, k, l := newLedger(t)
+	appendActs(t, l, 2)
+	for seq := range uint64(2) {
+		data := fmt.Appendf(nil, `{"v":3,"seq":%d,"what":"nobody knows yet"}`, seq+3)
+		last, err := l.head()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := l.recover(last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.appender.Add(t.Context(), tessera.NewEntry(data))(); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.publish(head{seq + 3, rootOf(tree.add(leafHash(data)))}); err != nil {
+			t.Fatal(err)
+		}
+		l.prune(last.size)
+	}
+	report := verify(t, dir, k.public)
+	if report.Damaged() || len(report.Findings) != 1 || !report.Findings[0].Newer || report.Findings[0].Entry != 3 {
+		t.Errorf("%+v", report)
+	}
+	for _, err := range l.Entries(t.Context(), 3, 0) {
+		if !errors.Is(err, argus.ErrNewer) || errors.Is(err, argus.ErrDamaged) {
+			t.Errorf("%v, want ErrNewer", err)
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ func (n *Node) settleOpenings(ctx context.Context) error {
 		if acts.opened {
 			continue
 		}
-		details := []argus.Field{{Name: "opening", Value: with.Root.String()}, {Name: "source", Value: d.Opening.Source}}
+		details := []argus.Field{{Name: "opening", Value: with.Root.String()}, {Name: "completed", Value: "true"}, {Name: "source", Value: d.Opening.Source}}
 		if err := n.recorder(opener(&d.Opening))(ctx, ledger.OpenDelivery, d.Number, details); err != nil {
 			return err
 		}

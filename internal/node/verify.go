@@ -252,9 +252,11 @@ func verifyFolder(dir string, f, now folder, report func(Finding)) {
 		say(false, f.name, "the folder cannot be read: %v", err)
 		return
 	}
+	unnamed := maps.Clone(f.unnamed)
 	for _, e := range entries {
 		name := f.name + "/" + e.Name()
 		data, err := os.ReadFile(filepath.Join(path, e.Name()))
+		delete(unnamed, hashOf(data))
 		want, known := now.files[e.Name()]
 		made, waits := strings.CutPrefix(e.Name(), durable.Prepared)
 		switch {
@@ -273,6 +275,9 @@ func verifyFolder(dir string, f, now folder, report func(Finding)) {
 		case hashOf(data) != want:
 			say(false, name, "the %s has the SHA-256 %s, the ledger says %s", f.what, hashOf(data), want)
 		}
+	}
+	for hash := range unnamed {
+		say(true, f.name, "the ledger knows a %s with the SHA-256 %s, whose name is destroyed with its envelope, and no file is it", f.what, hash)
 	}
 	for name, hash := range f.files {
 		file := f.name + "/" + name
@@ -468,7 +473,7 @@ func VerifyLedger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 		if f.Entry > 0 {
 			problem = fmt.Sprintf("entry %d: %s", f.Entry, problem)
 		}
-		report.Findings = append(report.Findings, Finding{File: ledgerDir + "/" + f.File, Offset: f.Offset, Problem: problem, Note: !f.Damage})
+		report.Findings = append(report.Findings, Finding{File: ledgerDir + "/" + f.File, Offset: f.Offset, Problem: problem, Note: !f.Damage && !f.Newer, Newer: f.Newer})
 	}
 	return report, nil
 }
