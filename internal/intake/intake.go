@@ -175,7 +175,7 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	if err := in.recall(ctx); err != nil {
 		return nil, err
 	}
-	if err := in.opened(ctx, path); err != nil {
+	if err := RecordOpening(ctx, o, number, in.about(path)...); err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
 	return in.run(ctx, files)
@@ -221,7 +221,7 @@ func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFi
 	if in.again != 0 && !o.Covers(in.again) {
 		return nil, fmt.Errorf("resume %s: read %s again: %w", d.Number, in.again, argus.ErrNotFound)
 	}
-	if err := in.say(ctx, ledger.ResumeDelivery, d.Opening.Source); err != nil {
+	if err := o.Record(ctx, ledger.ResumeDelivery, d.Number, in.about(d.Opening.Source)); err != nil {
 		return nil, fmt.Errorf("resume %s: %w", d.Number, err)
 	}
 	return in.run(ctx, files)
@@ -240,7 +240,7 @@ func Abandon(ctx context.Context, o Options, reason string) ([]*argus.Receipt, e
 		if err := in.recall(ctx); err != nil {
 			return receipts, err
 		}
-		if err := in.o.Record(ctx, ledger.AbandonDelivery, d.Number, []argus.Field{{Name: "reason", Value: reason}}); err != nil {
+		if err := o.Record(ctx, ledger.AbandonDelivery, d.Number, []argus.Field{{Name: "reason", Value: reason}}); err != nil {
 			return receipts, fmt.Errorf("abandon %s: %w", d.Number, err)
 		}
 		receipt, err := in.seal(ctx, reason)

@@ -570,23 +570,23 @@ func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, 
 	return receipt, nil
 }
 
-// opened writes to the ledger that a delivery begins. It comes behind the records of
-// the opening, which it names, and before any other.
-func (in *intake) opened(ctx context.Context, source string) error {
-	with, err := in.o.Store.Begun(in.delivery)
-	if err != nil {
-		return err
-	}
-	return in.say(ctx, ledger.OpenDelivery, source, argus.Field{Name: "opening", Value: with.Root.String()})
-}
-
-// say writes to the ledger that a delivery begins or goes on.
-func (in *intake) say(ctx context.Context, action, source string, details ...argus.Field) error {
-	details = append(details, argus.Field{Name: "source", Value: source})
+// about is what the ledger says of a delivery that begins or goes on.
+func (in *intake) about(source string) []argus.Field {
+	details := []argus.Field{{Name: "source", Value: source}}
 	if in.again != 0 {
 		details = append(details, argus.Field{Name: "reads", Value: in.again.String()})
 	}
-	return in.o.Record(ctx, action, in.delivery, details)
+	return details
+}
+
+// RecordOpening writes to the ledger that an open delivery begins. It comes behind the
+// records of the opening, which it names, and before any other.
+func RecordOpening(ctx context.Context, o Options, d argus.DeliveryNumber, details ...argus.Field) error {
+	with, err := o.Store.Begun(d)
+	if err != nil {
+		return err
+	}
+	return o.Record(ctx, ledger.OpenDelivery, d, append(details, argus.Field{Name: "opening", Value: with.Root.String()}))
 }
 
 // RecordSeal writes a seal to the ledger. A crash right after sealing can keep

@@ -89,7 +89,7 @@ func olderStore(t testing.TB, o Options, source, second string, change func(n in
 		if err != nil {
 			return err
 		}
-		if err := recordOpening(ctx, o, d); err != nil {
+		if err := intake.RecordOpening(ctx, o, d); err != nil {
 			return err
 		}
 		f, err := os.Open(source)
@@ -378,7 +378,7 @@ func TestRereadBringsNothingBack(t *testing.T) {
 			Opening: argus.Opening{Source: "order", Authority: "A-0001", Actor: "judge"}, Order: "Rb 1",
 			Acts:    []*argus.Record{{Kind: argus.KindDestroyed, Act: &argus.Act{Order: "Rb 1", Records: []argus.Span{{First: 3, Last: 3}}}}},
 			Changes: map[uint64]argus.Gone{3: argus.GoneAll}, Store: o.StoreID, Signer: o.Signer, Now: o.Now(),
-			Begun:  func(ctx context.Context, d argus.DeliveryNumber) error { return recordOpening(ctx, o, d) },
+			Begun:  func(ctx context.Context, d argus.DeliveryNumber) error { return intake.RecordOpening(ctx, o, d) },
 			Sealed: func(ctx context.Context, seal *argus.Seal) error { return intake.RecordSeal(ctx, o, seal) },
 		})
 		if err != nil {
@@ -390,13 +390,4 @@ func TestRereadBringsNothingBack(t *testing.T) {
 	if !errors.Is(err, intake.ErrGone) {
 		t.Errorf("reading it again: %v, want ErrGone", err)
 	}
-}
-
-// recordOpening writes to the ledger what a delivery was opened with, as the intake does.
-func recordOpening(ctx context.Context, o intake.Options, d argus.DeliveryNumber) error {
-	with, err := o.Store.Opened(d)
-	if err != nil {
-		return err
-	}
-	return o.Record(ctx, "ingest.open", d, []argus.Field{{Name: "opening", Value: with.Root.String()}})
 }

@@ -39,7 +39,7 @@ func (n *Node) settle(ctx context.Context) error {
 	if err != nil || acts.seal {
 		return err
 	}
-	return intake.RecordSeal(ctx, intake.Options{Store: n.evidence, Record: n.recorder(opener(&seal.Opening))}, seal)
+	return intake.RecordSeal(ctx, n.intakeOf(&seal.Opening), seal)
 }
 
 // otherLedger says that the ledger is not the one that a seal was made over.
@@ -48,7 +48,10 @@ func otherLedger(seal *argus.Seal) string {
 		seal.Delivery, seal.Ledger.Entries, seal.Ledger.Root)
 }
 
-func opener(o *argus.Opening) desk.Who { return desk.Who{Actor: o.Actor, Authority: o.Authority} }
+// intakeOf is what records for the one who opened a delivery.
+func (n *Node) intakeOf(o *argus.Opening) intake.Options {
+	return intake.Options{Store: n.evidence, Record: n.recorder(desk.Who{Actor: o.Actor, Authority: o.Authority})}
+}
 
 // settleOpenings sees to it that each open delivery is in the ledger as it was
 // opened: a crash can have kept that out, and then nothing follows the records of the
@@ -80,8 +83,9 @@ func (n *Node) settleOpenings(ctx context.Context) error {
 		if acts.opened {
 			continue
 		}
-		details := []argus.Field{{Name: "opening", Value: with.Root.String()}, {Name: "completed", Value: "true"}, {Name: "source", Value: d.Opening.Source}}
-		if err := n.recorder(opener(&d.Opening))(ctx, ledger.OpenDelivery, d.Number, details); err != nil {
+		err = intake.RecordOpening(ctx, n.intakeOf(&d.Opening), d.Number,
+			argus.Field{Name: "completed", Value: "true"}, argus.Field{Name: "source", Value: d.Opening.Source})
+		if err != nil {
 			return err
 		}
 	}
