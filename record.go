@@ -513,6 +513,16 @@ type Seal struct {
 	Last  Time `json:"last"`
 	// Incomplete says why the delivery was closed before its end, if it was.
 	Incomplete string `json:"incomplete,omitempty"`
+	// Ledger is what the ledger was when the seal was made; zero in seals that do
+	// not say it.
+	Ledger LedgerHead `json:"ledger,omitzero"`
+}
+
+// LedgerHead is the ledger at a moment: how many entries it has, and the Merkle tree
+// hash (RFC 6962) over them.
+type LedgerHead struct {
+	Entries uint64 `json:"entries"`
+	Root    Hash   `json:"root"`
 }
 
 // Check returns why a seal contradicts itself, or nil.

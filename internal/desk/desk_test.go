@@ -124,32 +124,41 @@ func TestRefused(t *testing.T) {
 }
 
 // Access ends in the second in which the authority ends, also for an act that
-// has begun before.
+// has begun before, and does not begin again when the clock is set back.
 func TestExpiry(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
-	who := o.grantAs(t, authority.Authority{Until: start.Add(10 * time.Second)})
-	for act, do := range everything(o, who) {
-		o.now = start.Add(10*time.Second - 1)
+	end := start
+	for act := range everything(o, Who{}) {
+		end = end.Add(time.Hour)
+		who := o.grantAs(t, authority.Authority{Until: end})
+		do := everything(o, who)[act]
+		o.now = end.Add(-time.Minute)
 		if answer, err := do(t.Context()); err != nil || empty(answer) {
 			t.Errorf("%s in the last moment: %v, %v", act, answer, err)
 		}
-		o.now = start.Add(10 * time.Second)
-		if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) {
-			t.Errorf("%s after it: %v, %v", act, answer, err)
-		}
 		asked := 0
-		o.parts.Now = func() time.Time { // the first look is in time, the second is not
+		o.parts.Ledger = clockedLedger{o.ledger, func() time.Time { // the first look is in time, the second is not
 			asked++
-			return start.Add(10*time.Second - 2 + time.Duration(asked))
-		}
+			return end.Add(time.Duration(asked - 2))
+		}}
 		if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) || asked != 2 {
 			t.Errorf("%s over the end: %v, %v, %d looks at the clock", act, answer, err, asked)
 		}
-		o.parts.Now = func() time.Time { return o.now }
+		o.parts.Ledger = o.ledger
+		for _, o.now = range []time.Time{end, end.Add(-time.Minute), start} {
+			if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) {
+				t.Errorf("%s after it, with a clock at %v: %v, %v", act, o.now, answer, err)
+			}
+		}
 	}
-	o.now = start
-	if _, err := o.parts.Authorities.Revoke(1, "judge", "order 5", start); err != nil {
+	o.now = end
+	who := o.grant(t, "")
+	number, err := authority.ParseNumber(who.Authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.parts.Authorities.Revoke(number, "judge", "order 5", start, func(argus.Hash) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	for act, do := range everything(o, who) {
@@ -158,6 +167,14 @@ func TestExpiry(t *testing.T) {
 		}
 	}
 }
+
+// clockedLedger has another clock for authorities.
+type clockedLedger struct {
+	recorder
+	now func() time.Time
+}
+
+func (c clockedLedger) Now() (time.Time, error) { return c.now(), nil }
 
 // brokenLedger fails, or waits until ctx is done.
 type brokenLedger struct{ waits bool }
@@ -171,6 +188,8 @@ func (b brokenLedger) Append(ctx context.Context, _ ledger.Act) (ledger.Entry, e
 	}
 	return ledger.Entry{}, errDisk
 }
+
+func (b brokenLedger) Now() (time.Time, error) { return start, nil }
 
 func (b brokenLedger) Entries(context.Context, uint64, int) iter.Seq2[ledger.Entry, error] {
 	return func(func(ledger.Entry, error) bool) { panic("the ledger is read before the act is in it") }
@@ -643,6 +662,8 @@ func TestSearchAllEndsWithTheAuthority(t *testing.T) {
 
 // forgetful records nothing.
 type forgetful struct{ recorder }
+
+func (forgetful) Now() (time.Time, error) { return start, nil }
 
 func (forgetful) Append(context.Context, ledger.Act) (ledger.Entry, error) {
 	return ledger.Entry{}, nil

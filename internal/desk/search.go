@@ -92,7 +92,7 @@ func (d *Desk) searchAll(ctx context.Context, p *permit, asked query.Node, found
 			return n, err
 		}
 		if seen++; seen%decideEvery == 0 {
-			if _, err := d.parts.Authorities.Decide(p.request, d.parts.Now()); err != nil {
+			if _, err := d.decide(p.request); err != nil {
 				return n, err
 			}
 		}
@@ -262,7 +262,26 @@ func (d *Desk) hit(ctx context.Context, p *permit, seq, position uint64) (*Hit, 
 		return nil, fmt.Errorf("the index gave record %d, which is outside the scope: %w", seq, argus.ErrDamaged)
 	}
 	hit := s.hit()
+	for _, n := range hit.Deliveries {
+		if sealed, err := d.isSealed(n); err != nil {
+			return nil, err
+		} else if !sealed {
+			hit.Unsealed = append(hit.Unsealed, n)
+		}
+	}
 	return &hit, nil
+}
+
+// isSealed says whether a delivery has a seal; what is sealed stays so.
+func (d *Desk) isSealed(n argus.DeliveryNumber) (bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sealed[n] {
+		return true, nil
+	}
+	sealed, err := d.parts.Evidence.Sealed(n)
+	d.sealed[n] = sealed
+	return sealed, err
 }
 
 func (s *seen) hit() Hit {

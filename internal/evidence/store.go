@@ -42,6 +42,9 @@ type Options struct {
 	// Failpoint, if set, is called at named moments of every change, so that
 	// a test can end the process there. Default none.
 	Failpoint func(name string)
+	// Ledger, if set, says what the ledger is; each seal holds it. Default: seals hold
+	// none.
+	Ledger func() (argus.LedgerHead, error)
 	// Random is where the salts of records come from. Who can foretell it can test
 	// guesses about records that were destroyed. Default crypto/rand.
 	Random io.Reader

@@ -57,6 +57,8 @@ type Verified struct {
 	// SHA-256 of their files.
 	Seals      []argus.Seal `json:"-"`
 	SealHashes []argus.Hash `json:"-"`
+	// Begun is what each delivery was opened with.
+	Begun map[argus.DeliveryNumber]Begun `json:"-"`
 }
 
 // Verify recomputes everything that the evidence of a store claims, from its
@@ -74,6 +76,7 @@ func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Fi
 	if v.codec, err = newCodec(); err != nil {
 		return nil, err
 	}
+	v.result.Begun = map[argus.DeliveryNumber]Begun{}
 	defer v.letGo()
 	v.hold()
 	for _, step := range []func() error{v.segments, v.checkIDs, v.seals, v.amendments, v.checkOriginals, v.strays} {
@@ -817,6 +820,9 @@ func (v *verifier) seals() error {
 	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
 		d := v.deliveries[number]
 		v.result.Deliveries++
+		if !d.broken { // else what is wrong has been named
+			v.result.Begun[number] = d.open.begun()
+		}
 		if n := d.unknown; n.count > 0 {
 			v.report(Finding{File: evidenceDir, Offset: -1, First: n.first, Last: n.last, Delivery: number, Newer: true,
 				Problem: fmt.Sprintf("%d of the records were %v; the delivery was not checked", n.count, argus.ErrNewer)})
@@ -926,7 +932,7 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	if d.gaps {
 		fillGaps(&want, seal)
 	}
-	want.Store, want.Sealed, want.Incomplete, want.Root = seal.Store, seal.Sealed, seal.Incomplete, seal.Root
+	want.Store, want.Sealed, want.Incomplete, want.Root, want.Ledger = seal.Store, seal.Sealed, seal.Incomplete, seal.Root, seal.Ledger
 	if seal.ReadBy == nil {
 		want.ReadBy = nil // an older seal, which does not say it
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
@@ -569,13 +570,23 @@ func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, 
 	return receipt, nil
 }
 
-// say writes to the ledger that a delivery begins or goes on.
-func (in *intake) say(ctx context.Context, action, source string) error {
+// about is what the ledger says of a delivery that begins or goes on.
+func (in *intake) about(source string) []argus.Field {
 	details := []argus.Field{{Name: "source", Value: source}}
 	if in.again != 0 {
 		details = append(details, argus.Field{Name: "reads", Value: in.again.String()})
 	}
-	return in.o.Record(ctx, action, in.delivery, details)
+	return details
+}
+
+// RecordOpening writes to the ledger that an open delivery begins. It comes behind the
+// records of the opening, which it names, and before any other.
+func RecordOpening(ctx context.Context, o Options, d argus.DeliveryNumber, details ...argus.Field) error {
+	with, err := o.Store.Begun(d)
+	if err != nil {
+		return err
+	}
+	return o.Record(ctx, ledger.OpenDelivery, d, append(details, argus.Field{Name: "opening", Value: with.Root.String()}))
 }
 
 // RecordSeal writes a seal to the ledger. A crash right after sealing can keep
@@ -585,7 +596,7 @@ func RecordSeal(ctx context.Context, o Options, seal *argus.Seal) error {
 	if err != nil {
 		return err
 	}
-	err = o.Record(ctx, "ingest.seal", seal.Delivery, []argus.Field{
+	err = o.Record(ctx, ledger.SealDelivery, seal.Delivery, []argus.Field{
 		{Name: "root", Value: seal.Root.String()},
 		{Name: "seal", Value: argus.Hash(sha256.Sum256(text)).String()},
 		{Name: "read", Value: fmt.Sprint(seal.Counts.Read)},
