@@ -311,7 +311,7 @@ func TestVerifyBesideAWriter(t *testing.T) {
 		if _, err := s.Seal(t.Context(), d, "store", signer, time.Unix(1_700_000_000, 0), ""); err != nil {
 			t.Error(err)
 		}
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,11 +63,15 @@ type Verified struct {
 // files alone: checksums, canonical records and their identities, each
 // delivery's Merkle tree, counts and seal, each original's hash, the ids. keys
 // are those that seals may be signed with; nil leaves signatures unchecked. It
-// calls report for each finding and advance with the bytes read. The error is
-// about reading itself, not about what was found.
-func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
+// calls report for each finding, advance with the bytes read and each, which may be nil,
+// for each record that nothing is wrong with by itself, in order. The error is about
+// reading itself, not about what was found.
+func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64), each func(*argus.Record)) (*Verified, error) {
+	if each == nil {
+		each = func(*argus.Record) {}
+	}
 	v := &verifier{
-		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
+		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance, each: each,
 		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, lost: map[uint64]bool{}, rewritten: map[uint64]rewritten{}, becomes: map[argus.FileName]argus.Hash{}, seed: maphash.MakeSeed(),
 	}
 	var err error
@@ -131,6 +135,7 @@ type verifier struct {
 	keys    note.Verifiers
 	report  func(Finding)
 	advance func(int64)
+	each    func(*argus.Record)
 	result  Verified
 
 	last       uint64 // of the records read
@@ -534,6 +539,7 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 		}
 		v.remember(r.Seq, v.printFor(r, &p))
 		v.count(d, r, &p, fail)
+		v.each(r)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
-	"github.com/argus-evidence/argus/internal/index/embedded"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
@@ -93,14 +91,13 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 			return nil, err
 		}
 	}
-	if err := verifyIndex(ctx, dir, result, report); err != nil {
+	index := new(indexCheck)
+	if err := index.begin(ctx, dir, result, report); err != nil {
 		return nil, err
 	}
-	if result.Verified, err = evidence.Verify(ctx, dir, verifiers, report, advance); err != nil {
+	result.Verified, err = evidence.Verify(ctx, dir, verifiers, index.listen(report), advance, func(r *argus.Record) { index.follow(ctx, r) })
+	if err := errors.Join(err, index.end(result, report)); err != nil {
 		return nil, err
-	}
-	if result.IndexedTo > result.Last {
-		damage(indexDir, "the index has seen records up to %d, and there are %d; argus reindex builds it again", result.IndexedTo, result.Last)
 	}
 	if said != nil {
 		verifySeals(said, result, report)
@@ -271,30 +268,6 @@ func verifySeals(said *claims, result *Verified, report func(Finding)) {
 	}
 }
 
-// verifyIndex reads the index. It is derived: what is wrong with it is mended
-// by building it again.
-func verifyIndex(ctx context.Context, dir string, result *Verified, report func(Finding)) error {
-	if _, err := os.Stat(indexPath(dir)); errors.Is(err, fs.ErrNotExist) {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "there is no index yet"})
-		return nil
-	}
-	ix, err := embedded.Open(indexPath(dir), embedded.Options{ReadOnly: true})
-	if errors.Is(err, embedded.ErrOutdated) {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is built again when the store is opened"})
-		return nil
-	}
-	if err != nil {
-		report(indexFinding(err))
-		return nil
-	}
-	defer func() { _ = ix.Close() }()
-	for err := range ix.Check(ctx) {
-		report(indexFinding(err))
-	}
-	result.Indexed, result.IndexedTo = ix.Stats().Messages, ix.Position()
-	return ctx.Err()
-}
-
 // verifyStrays names what lies in the store and is no part of it.
 func verifyStrays(dir string, report func(Finding)) error {
 	entries, err := os.ReadDir(dir)
@@ -319,14 +292,6 @@ func verifyStrays(dir string, report func(Finding)) error {
 		}
 	}
 	return err
-}
-
-func indexFinding(err error) Finding {
-	f := Finding{File: indexDir, Offset: -1, Problem: err.Error()}
-	if d, ok := errors.AsType[*embedded.Damage](err); ok {
-		f.File, f.Offset, f.Problem = indexDir+"/"+d.File, d.Offset, d.Reason+"; argus reindex builds the index again"
-	}
-	return f
 }
 
 // LedgerReport is what checking the ledger alone gives.

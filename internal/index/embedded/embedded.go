@@ -60,10 +60,7 @@ type Index struct {
 
 	// Of the goroutine that adds.
 	batch *batch
-	added uint64
-	// known are messages of which several copies came, and pending those of them
-	// of which something new is to be written.
-	known, pending map[argus.ID]*known
+	builder
 
 	// publishing orders the changes of the manifest, and guards broken: why
 	// nothing can be written any more.
@@ -100,7 +97,7 @@ func Open(dir string, options Options) (*Index, error) {
 	if options.Step == nil {
 		options.Step = func(string, string) error { return nil }
 	}
-	ix := &Index{known: map[argus.ID]*known{}, pending: map[argus.ID]*known{}, dir: dir, options: options, cache: newCache(options.CacheBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	ix := &Index{dir: dir, options: options, cache: newCache(options.CacheBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	ix.merged.L = &ix.mu
 	if options.ReadOnly {
 		close(ix.done)
@@ -142,8 +139,15 @@ func (ix *Index) openWriter() (err error) {
 	if err != nil {
 		return err
 	}
-	ix.batch, ix.added = newBatch(), ix.current.position
+	ix.start(ix.current.position)
 	return ix.removeLeftovers()
+}
+
+// start begins to add behind a record.
+func (ix *Index) start(position uint64) {
+	ix.batch = newBatch()
+	ix.builder = newBuilder(ix.options.Evidence, ix.batch)
+	ix.added = position
 }
 
 // clear begins with an empty index, whatever is there.
@@ -333,9 +337,7 @@ func (ix *Index) Begin(readings argus.DeliveryNumber) error {
 	if ix.options.ReadOnly {
 		return errReadOnly
 	}
-	ix.batch, ix.added = newBatch(), 0
-	clear(ix.known)
-	clear(ix.pending)
+	ix.start(0)
 	if err := ix.put(func(*snapshot) *snapshot { return newSnapshot(nil, 0, readings) }); err != nil {
 		return fmt.Errorf("begin index: %w", err)
 	}
@@ -348,22 +350,10 @@ func (ix *Index) Add(ctx context.Context, records []*argus.Record) error {
 		return errReadOnly
 	}
 	for _, r := range records {
-		if r.Seq != ix.added+1 {
-			return fmt.Errorf("add to index: record %d does not follow record %d", r.Seq, ix.added)
+		if err := ix.add(ctx, r); err != nil {
+			return fmt.Errorf("add to index: %w", err)
 		}
-		if r.Kind == argus.KindMessage && r.Message == nil {
-			return fmt.Errorf("add to index: record %d has no message", r.Seq)
-		}
-		switch {
-		case r.Kind == argus.KindMessage && r.Of == 0:
-			ix.batch.addCopy(r)
-		case r.Kind == argus.KindMessage || r.Kind == argus.KindSighting:
-			if err := ix.addAgain(ctx, r); err != nil {
-				return err
-			}
-		}
-		ix.added = r.Seq
-		if ix.batch.size < ix.options.BatchBytes {
+		if ix.batch.size+ix.held < ix.options.BatchBytes {
 			continue
 		}
 		if err := ix.Flush(ctx); err != nil {
@@ -398,7 +388,7 @@ func (ix *Index) countGone(in *snapshot) error {
 }
 
 func (q *search) countGone(s *segment) (err error) {
-	defer guard(s.name, &err)
+	defer guard(s.name, &err, s)
 	v, err := q.view(s, nil, nil)
 	if err != nil {
 		return err
