@@ -30,9 +30,20 @@ type Verified struct {
 	// record that it has seen.
 	Indexed   uint64 `json:"indexed"`
 	IndexedTo uint64 `json:"indexed_to"`
-	// Key is the public key that seals and ledger were checked with.
-	Key string `json:"key"`
+	// Key is the public key that seals and ledger were checked with, and KeyFrom where
+	// it came from.
+	Key     string `json:"key"`
+	KeyFrom string `json:"key_from,omitempty"`
 }
+
+// Where the public key of a check came from.
+const (
+	KeyGiven  = "given"
+	KeyStored = "store"
+)
+
+// ErrKey says that what was given as a public key is none.
+var ErrKey = errors.New("what was given is no public key of a store")
 
 func indexPath(dir string) string { return filepath.Join(dir, indexDir) }
 
@@ -68,10 +79,11 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 	if err != nil {
 		damage(publicKeyName, "the public key cannot be read: %v", err)
 	}
+	result.KeyFrom = KeyGiven
 	if key == "" {
-		key = strings.TrimSpace(string(stored))
+		key, result.KeyFrom = strings.TrimSpace(string(stored)), KeyStored
 	} else if _, err := note.NewVerifier(key); err != nil {
-		return nil, fmt.Errorf("verify: what was given is no public key of a store: %w", err)
+		return nil, fmt.Errorf("verify: %w: %w", ErrKey, err)
 	} else if strings.TrimSpace(string(stored)) != key {
 		damage(publicKeyName, "the key in the store is not the one that was given")
 	}
