@@ -1117,12 +1117,27 @@ func (v *verifier) strays() error {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment put another file in its place, or is about to; somebody still reads it, or a crash came between. The next opening for writing removes it"})
 				continue
 			}
+			if v.foreign(name, e) {
+				v.damage(name, -1, foreignSegment)
+				continue
+			}
 			if !v.belongs(name) {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store, or a crash left it"})
 			}
 		}
 	}
 	return nil
+}
+
+// foreign says whether a file has the name of the next segment and holds records. A
+// writer may have gone on, but the manifest comes before records.
+func (v *verifier) foreign(name string, e fs.DirEntry) bool {
+	info, err := e.Info()
+	if err != nil || info.Size() <= segmentHeader || name != segmentName(v.active+1) {
+		return false
+	}
+	closed, err := (&Store{dir: v.dir, disk: v.disk}).readManifest()
+	return err == nil && len(closed) < v.active
 }
 
 func (v *verifier) belongs(name string) bool {

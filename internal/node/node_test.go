@@ -404,6 +404,67 @@ func TestDamagedStores(t *testing.T) {
 	}
 }
 
+// An ingest refuses a segment that nobody knows with the words of verify.
+func TestCopiedSegment(t *testing.T) {
+	dir := copyStore(t)
+	if err := harm(dir, "copy", "evidence/00000001.seg evidence/00000005.seg"); err != nil {
+		t.Fatal(err)
+	}
+	damage, _, _ := verify(t, dir)
+	if len(damage) != 1 || damage[0].File != "evidence/00000005.seg" {
+		t.Fatalf("%+v", damage)
+	}
+	_, err := evidence.Open(dir, evidence.Options{})
+	if !errors.Is(err, argus.ErrDamaged) || !strings.Contains(err.Error(), "evidence/00000005.seg: "+damage[0].Problem) {
+		t.Errorf("verify says %q, and opening %v", damage[0].Problem, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "evidence", "00000005.seg")); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := evidence.Open(dir, evidence.Options{}); err != nil || s.Close() != nil {
+		t.Errorf("after the remedy: %v", err)
+	}
+}
+
+// The index of another store has good checksums. Verify makes everything once more from
+// the evidence, and one that is only behind is sound.
+func TestIndexOfAnotherStore(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 300))
+	rolledBack := t.TempDir()
+	if err := os.CopyFS(rolledBack, os.DirFS(indexPath(dir))); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "more.jsonl")
+	if err := os.WriteFile(file, []byte(lines(200, 400)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ingest(t, dir, o, file)
+	other := filepath.Join(t.TempDir(), "other")
+	makeStore(t, other, o, strings.ReplaceAll(lines(0, 300), "message 123", "harmless 99"), lines(200, 400))
+	for _, test := range []struct {
+		index string
+		sound bool
+	}{{indexPath(other), false}, {rolledBack, true}} {
+		if err := os.RemoveAll(indexPath(dir)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(indexPath(dir), os.DirFS(test.index)); err != nil {
+			t.Fatal(err)
+		}
+		damage, notes, _ := verify(t, dir)
+		if test.sound {
+			if len(damage)+len(notes) > 0 {
+				t.Errorf("an index that is behind: %+v, %+v", damage, notes)
+			}
+			continue
+		}
+		if len(damage) == 0 || damage[0].File != indexDir || !strings.Contains(damage[0].Problem, "argus reindex") {
+			t.Errorf("the index of another store: %+v, %+v", damage, notes)
+		}
+	}
+}
+
 // originalsOf replaces the names that scripts give to originals.
 func originalsOf(t *testing.T, dir string) *strings.Replacer {
 	t.Helper()
@@ -473,6 +534,8 @@ func harm(dir, verb, rest string) error {
 		data = append(data, argument...)
 	case "remove":
 		return os.Remove(path)
+	case "copy":
+		return os.WriteFile(filepath.Join(dir, filepath.FromSlash(argument)), data, 0o600)
 	case "swap":
 		other := filepath.Join(dir, filepath.FromSlash(argument))
 		second, err := os.ReadFile(other)
