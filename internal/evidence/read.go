@@ -510,6 +510,11 @@ func (s *Store) catchUpIDs(x *ids) error {
 		if err != nil {
 			return fmt.Errorf("build ids: %w", err)
 		}
+		if r.Seq%blockRecords == 0 {
+			if err := s.opt.Stop(); err != nil {
+				return fmt.Errorf("build ids: %w", err)
+			}
+		}
 		entries = slices.AppendSeq(entries, entriesOf(r))
 		if len(entries) >= blockRecords {
 			if err := x.add(entries, r.Seq); err != nil {

@@ -813,3 +813,96 @@ func TestVerifyOriginals(t *testing.T) {
 		t.Errorf("two records contradict each other: %+v", damage)
 	}
 }
+
+// A run of ids whose filter or pages were changed, with good checksums, does not find
+// what is in it. Verify says so.
+func TestForgedIDs(t *testing.T) {
+	s, dir := createTest(t, Options{IDsInMemory: 1000})
+	d := begin(t, s)
+	if err := errors.Join(s.Append(t.Context(), d, testBatch(0, 300)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, idsDir, "*.ids"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	whole, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := openRun(osDisk{}, filepath.Dir(names[0]), filepath.Base(names[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := len(r.fences)
+	if err := r.f.release(); err != nil {
+		t.Fatal(err)
+	}
+	trailer := len(whole) - runTrailer
+	for name, change := range map[string]func(b []byte){
+		"nothing":          func([]byte) {},
+		"filter":           func(b []byte) { clear(b[pages*(pageBytes+8) : trailer]) },
+		"fence":            func(b []byte) { b[pages*pageBytes+8+7]++ },
+		"count":            func(b []byte) { b[trailer+8]++ },
+		"records it has":   func(b []byte) { b[trailer+24]++ },
+		"order of entries": func(b []byte) { slices.Reverse(b[:2*entryBytes]) },
+		"record of an entry": func(b []byte) {
+			b[32]++
+		},
+	} {
+		forged := bytes.Clone(whole)
+		change(forged)
+		for page := range pages {
+			b := forged[page*pageBytes:][:pageBytes]
+			binary.LittleEndian.PutUint32(b[pageBytes-4:], checksum(b[:pageBytes-4]))
+		}
+		tail := forged[pages*pageBytes:]
+		binary.LittleEndian.PutUint32(tail[len(tail)-4:], checksum(tail[:len(tail)-4]))
+		if err := os.WriteFile(names[0], forged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var found []Finding
+		if _, err := Verify(t.Context(), dir, nil, func(f Finding) {
+			if !f.Note {
+				found = append(found, f)
+			}
+		}, func(int64) {}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if name == "nothing" != (len(found) == 0) || len(found) > 0 && !strings.HasPrefix(found[0].File, idsDir) {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// The building of ids, which takes minutes where there are many, can be ended, and is
+// begun again by the next who needs them.
+func TestStopBuildingIDs(t *testing.T) {
+	s, dir := createTest(t, Options{})
+	d := begin(t, s)
+	if err := errors.Join(s.Append(t.Context(), d, testBatch(0, 1000)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Join(dir, idsDir)), os.Mkdir(filepath.Join(dir, idsDir), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	asked, stopped := 0, errors.New("stopped")
+	stop := func() error {
+		if asked++; asked%5 == 0 {
+			return stopped
+		}
+		return nil
+	}
+	if _, err := Open(dir, Options{Stop: stop}); !errors.Is(err, stopped) || asked != 5 {
+		t.Errorf("opening ended with %v after %d questions", err, asked)
+	}
+	reader := openTest(t, dir, Options{ReadOnly: true, Stop: stop})
+	id, _ := testMessage(900).Identity()
+	if _, err := reader.Find(id); !errors.Is(err, stopped) {
+		t.Errorf("finding ended with %v", err)
+	}
+	s = openTest(t, dir, Options{})
+	if found, err := s.Find(id); err != nil || len(found) != 1 {
+		t.Errorf("built again: %v, %v", found, err)
+	}
+}

@@ -801,7 +801,7 @@ func (v *verifier) checkIDs() error {
 	}
 	var sum, count uint64
 	for _, r := range v.ids.runs {
-		for e, err := range r.all() {
+		for e, err := range r.check() {
 			if err != nil {
 				v.damage(idsDir+"/"+r.name, -1, "%v; delete the folder %s, the next ingest builds it again", err, idsDir)
 				return nil
@@ -812,6 +812,10 @@ func (v *verifier) checkIDs() error {
 	}
 	if v.broken || v.waits {
 		return nil // they cannot agree with records that cannot be read
+	}
+	if v.ids.covered > v.result.Last {
+		v.damage(idsDir, -1, "the ids say that they cover the records up to %d, and there are %d; delete the folder, the next ingest builds it again", v.ids.covered, v.result.Last)
+		return nil
 	}
 	if sum != v.idSum || count != v.idCount {
 		v.damage(idsDir, -1, "the ids do not name the messages that are there (%d entries, want %d); delete the folder, the next ingest builds it again", count, v.idCount)

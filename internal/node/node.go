@@ -296,7 +296,8 @@ func Exists(dir string) bool {
 	return err == nil
 }
 
-// Open opens a store, and brings its index up to date if nobody else does.
+// Open opens a store, and brings its index up to date if nobody else does. The end of
+// the context also ends the building of the ids, when somebody needs them later.
 func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
@@ -330,7 +331,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	}
 	n.authorities.Lists = n.lists.Find
 	n.evidence, err = evidence.Open(dir, evidence.Options{
-		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 17, Failpoint: o.Failpoint,
+		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 17, Failpoint: o.Failpoint, Stop: ctx.Err,
 	})
 	if err != nil {
 		return nil, err
