@@ -113,6 +113,9 @@ type Store struct {
 	idsMu sync.Mutex // for opening and catching up ids when read-only
 	ids   *ids
 
+	chainMu sync.Mutex
+	chain   []argus.Hash // over the roots of the deliveries up to each; see roots
+
 	originals  *original.Store
 	amending   sync.Mutex // one Amend at a time
 	unfinished bool       // an amendment is sealed and not carried out

@@ -459,9 +459,56 @@ func TestIndexOfAnotherStore(t *testing.T) {
 			}
 			continue
 		}
-		if len(damage) == 0 || damage[0].File != indexDir || !strings.Contains(damage[0].Problem, "argus reindex") {
+		if len(damage) != 2 || damage[0].File != "index/manifest" || damage[1].File != indexDir || damage[1].First == 0 || !strings.Contains(damage[1].Problem, "argus reindex") {
 			t.Errorf("the index of another store: %+v, %+v", damage, notes)
 		}
+		if n, err := Open(t.Context(), dir, o); !errors.Is(err, evidence.ErrOther) || !strings.Contains(err.Error(), "argus reindex") {
+			t.Errorf("the index of another store was opened: %v, %v", n, err)
+		}
+		if _, err := Reindex(t.Context(), dir, o); err != nil {
+			t.Fatal(err)
+		}
+		if r := search(t, dir, o, "crates"); r.Total != 400 {
+			t.Errorf("after argus reindex: %d messages", r.Total)
+		}
+	}
+}
+
+// A mark names one evidence and no other.
+func TestIndexNamesItsEvidence(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 100), lines(50, 150))
+	s, err := evidence.Open(dir, evidence.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mark, err := s.Mark(s.Last())
+	if err != nil || !strings.HasPrefix(mark, "D-0002 ") {
+		t.Fatal(mark, err)
+	}
+	earlier, err := s.Mark(60)
+	if err != nil || !strings.HasPrefix(earlier, "D-0001 ") {
+		t.Fatal(earlier, err)
+	}
+	if err := errors.Join(s.Marked(s.Last(), mark), s.Marked(60, earlier)); err != nil {
+		t.Error(err)
+	}
+	changed := strings.Fields(mark)
+	for i, other := range []string{"D-0001", strings.Repeat("0", 64), strings.Repeat("0", 64)} {
+		forged := slices.Clone(changed)
+		forged[i] = other
+		if err := s.Marked(s.Last(), strings.Join(forged, " ")); !errors.Is(err, evidence.ErrOther) {
+			t.Errorf("%v: %v", forged, err)
+		}
+	}
+	for _, bad := range []string{"", "D-0002", "x y z"} {
+		if err := s.Marked(s.Last(), bad); !errors.Is(err, evidence.ErrOther) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if err := s.Marked(s.Last()+1, mark); !errors.Is(err, evidence.ErrOther) {
+		t.Errorf("beyond the end: %v", err)
 	}
 }
 

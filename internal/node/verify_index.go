@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
@@ -19,6 +20,7 @@ type indexCheck struct {
 	store      *evidence.Store
 	current    *evidence.Current
 	stopped    error // why the evidence could not be followed
+	other      error // why the index is not of this evidence
 	damaged    bool  // the evidence, or a part of it is newer
 }
 
@@ -54,6 +56,9 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	}
 	if x.store, x.stopped = openForReading(dir); x.stopped != nil {
 		return nil
+	}
+	if position, mark := ix.Mark(); position > 0 {
+		x.other = x.store.Marked(position, mark)
 	}
 	if x.current, x.stopped = evidence.NewCurrent(x.store); x.stopped == nil {
 		x.stopped = x.current.Know(x.comparison.Readings())
@@ -102,6 +107,9 @@ func (x *indexCheck) end(result *Verified, report func(Finding)) error {
 	if x.stopped != nil && x.damaged {
 		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "the index was not compared with the evidence, which is not whole: " + x.stopped.Error()})
 		return nil
+	}
+	if errors.Is(x.other, evidence.ErrOther) && !x.damaged {
+		report(Finding{File: indexDir + "/manifest", Offset: -1, Problem: strings.TrimPrefix(x.other.Error(), argus.ErrDamaged.Error()+": ") + "; argus reindex builds the index again"})
 	}
 	for _, d := range differences {
 		report(indexFinding(d))

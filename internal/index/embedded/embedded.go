@@ -43,6 +43,8 @@ type Options struct {
 	// CacheBytes bounds the memory for scopes and late facts that recur.
 	// Default 64 MiB.
 	CacheBytes int
+	// Mark names the evidence up to a record; the manifest keeps it. Default none.
+	Mark func(seq uint64) (string, error)
 	// Step, if set, is called before each change of a file, with what will be
 	// done. Its error stops the work, as a crash would. Default none.
 	Step func(op, path string) error
@@ -83,6 +85,7 @@ type snapshot struct {
 	segments []*segment
 	position uint64
 	readings argus.DeliveryNumber
+	mark     string // of the evidence up to position
 	refs     atomic.Int32
 }
 
@@ -218,7 +221,9 @@ func openSnapshot(dir string, m *manifest, old *snapshot) (*snapshot, error) {
 		}
 		segments = append(segments, s)
 	}
-	return newSnapshot(segments, m.Position, m.Readings), nil
+	next := newSnapshot(segments, m.Position, m.Readings)
+	next.mark = m.Evidence
+	return next, nil
 }
 
 // removeLeftovers removes what a crash left, which no manifest lists.
@@ -328,6 +333,16 @@ func (ix *Index) Readings() argus.DeliveryNumber {
 	}
 	defer s.release()
 	return s.readings
+}
+
+// Mark returns the position, and what Options.Mark named it.
+func (ix *Index) Mark() (position uint64, mark string) {
+	s := ix.acquire()
+	if s == nil {
+		return 0, ""
+	}
+	defer s.release()
+	return s.position, s.mark
 }
 
 // Begin throws away what the index holds, durably and at once, to follow the evidence
@@ -491,7 +506,7 @@ func (ix *Index) put(follows func(old *snapshot) *snapshot) error {
 	}
 	defer old.release()
 	next := follows(old)
-	err := ix.countGone(next)
+	err := cmp.Or(ix.setMark(next, old), ix.countGone(next))
 	if err == nil {
 		err = ix.writeManifest(next)
 	}
@@ -509,8 +524,18 @@ func (ix *Index) put(follows func(old *snapshot) *snapshot) error {
 	return nil
 }
 
+// setMark names the evidence that a snapshot is of.
+func (ix *Index) setMark(next, old *snapshot) (err error) {
+	if next.position == old.position {
+		next.mark = old.mark
+	} else if ix.options.Mark != nil && next.position > 0 {
+		next.mark, err = ix.options.Mark(next.position)
+	}
+	return err
+}
+
 func (ix *Index) writeManifest(s *snapshot) error {
-	m := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion, Position: s.position, Readings: s.readings, Next: ix.next.Load()}
+	m := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion, Position: s.position, Readings: s.readings, Evidence: s.mark, Next: ix.next.Load()}
 	for _, seg := range s.segments {
 		m.Segments = append(m.Segments, segmentEntry{seg.name, seg.size, seg.sum})
 	}
