@@ -251,7 +251,7 @@ func (c *Current) Whole(ctx context.Context, seq uint64) (*argus.Message, error)
 	if r.Kind == 0 {
 		return nil, fmt.Errorf("read the message of record %d: %w: a newer reading is in its place", seq, argus.ErrNotFound)
 	}
-	return c.Store.Whole(ctx, seq)
+	return c.Store.WholeOf(ctx, r)
 }
 
 // From yields the records as they count, each under its own number in the evidence.

@@ -19,9 +19,10 @@ type indexCheck struct {
 	comparison *embedded.Comparison // nil if there is nothing to compare
 	store      *evidence.Store
 	current    *evidence.Current
-	stopped    error // why the evidence could not be followed
-	other      error // why the index is not of this evidence
-	damaged    bool  // the evidence, or a part of it is newer
+	now        *argus.Record // which is followed
+	stopped    error         // why the evidence could not be followed
+	other      error         // why the index is not of this evidence
+	damaged    bool          // the evidence, or a part of it is newer
 }
 
 // begin checks the index by itself. It comes before the evidence is verified, so that
@@ -62,7 +63,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	}
 	if x.current, x.stopped = evidence.NewCurrent(x.store); x.stopped == nil {
 		x.stopped = x.current.Know(x.comparison.Readings())
-		x.comparison.Follow(Copies{x.current})
+		x.comparison.Follow(x)
 	}
 	return nil
 }
@@ -80,9 +81,22 @@ func (x *indexCheck) follow(ctx context.Context, r *argus.Record) {
 	if x.comparison == nil || x.stopped != nil {
 		return
 	}
-	if r, x.stopped = x.current.Show(r); x.stopped == nil {
-		x.stopped = x.comparison.Add(ctx, r)
+	if x.now, x.stopped = x.current.Show(r); x.stopped == nil {
+		x.stopped = x.comparison.Add(ctx, x.now)
 	}
+}
+
+// Whole implements [index.Evidence]: mostly it is asked for the record that is followed.
+func (x *indexCheck) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
+	if x.now.Seq == seq {
+		return Copies{x.current}.wholeOf(ctx, x.now)
+	}
+	return Copies{x.current}.Whole(ctx, seq)
+}
+
+// Copies implements [index.Evidence].
+func (x *indexCheck) Copies(ctx context.Context, id argus.ID) ([]uint64, error) {
+	return Copies{x.current}.Copies(ctx, id)
 }
 
 // end says how the index differs from the evidence.

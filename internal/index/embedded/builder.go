@@ -126,9 +126,14 @@ func (b *builder) addAgain(ctx context.Context, r *argus.Record) error {
 // sees notes that a document was seen in a delivery, and says whether that is new.
 func (k *known) sees(in argus.DeliveryNumber, seq uint64) bool {
 	fact := seenIn{in, seq}
-	known := k.seen[fact]
+	if k.seen[fact] {
+		return false
+	}
+	if k.seen == nil {
+		k.seen = map[seenIn]bool{}
+	}
 	k.seen[fact] = true
-	return !known
+	return true
 }
 
 // rewrite takes the documents of a message back, to write them anew.
@@ -185,7 +190,7 @@ func (b *builder) recall(ctx context.Context, id argus.ID, before uint64) (*know
 	if b.evidence == nil {
 		return nil, fmt.Errorf("record %d is a copy of a message, and the index was opened without the evidence", before)
 	}
-	k := &known{statements: map[[16]byte]uint64{}, seen: map[seenIn]bool{}}
+	k := &known{statements: map[[16]byte]uint64{}}
 	copies, err := b.evidence.Copies(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("find the copies of message %s: %w", id, err)

@@ -76,13 +76,13 @@ func (p *printer) print(r *argus.Record) print {
 		}
 	}
 	doc := query.Doc{Sightings: []query.Sighting{{ID: r.ID, Version: r.Version, Delivery: r.Delivery, Message: m}}}
-	columns := [...]*uint64{&one.sender, &one.conversation, &one.lang, &one.receiver}
-	for i := range groupFields {
+	var values [len(groupFields)]uint64
+	for i := range values {
 		g := p.group(&doc, r, i)
-		if one.terms += g.terms; i < len(columns) {
-			*columns[i] = g.value
-		}
+		one.terms += g.terms
+		values[i] = g.value
 	}
+	one.sender, one.conversation, one.lang, one.receiver = values[0], values[1], values[2], values[3]
 	one.terms += p.terms(&doc, query.Has, query.Entity)
 	return one
 }
