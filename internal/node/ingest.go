@@ -200,7 +200,7 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	store, err := openForReading(dir)
+	store, err := openForReading(ctx, dir)
 	if err != nil {
 		return 0, err
 	}

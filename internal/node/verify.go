@@ -47,8 +47,8 @@ var ErrKey = errors.New("what was given is no public key of a store")
 
 func indexPath(dir string) string { return filepath.Join(dir, indexDir) }
 
-func openForReading(dir string) (*evidence.Store, error) {
-	return evidence.Open(dir, evidence.Options{ReadOnly: true})
+func openForReading(ctx context.Context, dir string) (*evidence.Store, error) {
+	return evidence.Open(dir, evidence.Options{ReadOnly: true, Stop: ctx.Err})
 }
 
 // Verify recomputes everything that a store claims from its folder alone,

@@ -55,7 +55,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	if err != nil || x.comparison == nil {
 		return err
 	}
-	if x.store, x.stopped = openForReading(dir); x.stopped != nil {
+	if x.store, x.stopped = openForReading(ctx, dir); x.stopped != nil {
 		return nil
 	}
 	if position, mark := ix.Mark(); position > 0 {

@@ -158,6 +158,9 @@ func (b *batch) addCopy(r *argus.Record) {
 // message. What has a column of values comes first, in the order of columns.
 var groupFields = [...][]query.FieldName{{query.From}, {query.In, query.Service}, {query.Lang}, {query.To}, {query.Delivery, query.Is}}
 
+// ownFields are those whose terms seldom serve another message.
+var ownFields = [...]query.FieldName{query.Has, query.Entity, query.Named}
+
 // addFields appends the field terms of a message and sets its column values.
 func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 	m := r.Message
@@ -179,9 +182,9 @@ func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 	}
 	d.sender, d.conversation = b.group[b.numbers[0]].value, b.group[b.numbers[1]].value
 	d.lang, d.receiver = b.group[b.numbers[2]].value, b.group[b.numbers[3]].value
-	b.all = b.fieldTerms(b.all, &doc, query.Has)
-	b.all = b.fieldTerms(b.all, &doc, query.Entity)
-	b.all = b.fieldTerms(b.all, &doc, query.Named)
+	for _, f := range ownFields {
+		b.all = b.fieldTerms(b.all, &doc, f)
+	}
 }
 
 // appendGroupKey appends what the terms of a group of fields follow from.

@@ -160,7 +160,10 @@ func (c *comparison) snapshot(q *search) iter.Seq[error] {
 // segment adds what a segment says, and compares its bytes with what Argus writes.
 func (c *comparison) segment(q *search, s *segment) (err error) {
 	defer guard(s.name, &err, s)
-	if err := cmp.Or(s.verify(), s.valid(c.position)); err != nil {
+	if err := s.verify(); err != nil {
+		return err
+	}
+	if err := s.valid(c.position); err != nil {
 		return err
 	}
 	gone, err := q.gone(s)

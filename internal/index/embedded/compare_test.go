@@ -84,6 +84,30 @@ func TestCompareEqual(t *testing.T) {
 	})
 }
 
+// A message with terms in every field compares as equal.
+func TestCompareEveryField(t *testing.T) {
+	m := &argus.Message{
+		Service: "sky", Conversation: "c1", Title: "the docks", From: "a", FromName: "Baron", To: []string{"b", "c"}, Lang: "pt-BR", Text: "call +32 470 12 34 56",
+		ReplyTo: "x", Attachments: []argus.Attachment{{Name: "a.jpg"}}, Type: argus.TypeCall, State: argus.StateDeleted,
+		Facts: &argus.Facts{Call: &argus.Call{Participants: []string{"a", "d"}}},
+	}
+	r := &argus.Record{Seq: 1, Delivery: 1, Kind: argus.KindMessage, Message: m}
+	r.ID, r.Version = m.Identity()
+	records := texts{r}
+	dir := t.TempDir()
+	ix := open(t, dir, Options{Evidence: records})
+	feed(t, ix, records)
+	for name, first := range fieldByte {
+		if low, high := ix.current.segments[0].terms.prefixed([]byte{first}); low == high {
+			t.Errorf("the message has no term in %s", name)
+		}
+	}
+	ix.Close()
+	if found := compare(t, dir, records, 0); found != nil {
+		t.Error(found)
+	}
+}
+
 // forge writes each segment anew, with good checksums, after change.
 func forge(t testing.TB, dir string, change func(*content)) {
 	t.Helper()

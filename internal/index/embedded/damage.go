@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -46,7 +45,14 @@ func guard(file string, err *error, segments ...*segment) {
 		return
 	}
 	for _, s := range segments {
-		if damage := cmp.Or(s.verify(), s.valid(math.MaxUint64), s.validAutomaton()); damage != nil {
+		damage := s.verify()
+		if damage == nil {
+			damage = s.valid(math.MaxUint64)
+		}
+		if damage == nil {
+			damage = s.validAutomaton()
+		}
+		if damage != nil {
 			*err = damaged(s.name, 0, damage)
 			return
 		}

@@ -83,7 +83,7 @@ func (p *printer) print(r *argus.Record) print {
 		values[i] = g.value
 	}
 	one.sender, one.conversation, one.lang, one.receiver = values[0], values[1], values[2], values[3]
-	one.terms += p.terms(&doc, query.Has, query.Entity)
+	one.terms += p.terms(&doc, ownFields[:]...)
 	return one
 }
 
