@@ -352,6 +352,76 @@ func TestIndexThatLeaks(t *testing.T) {
 	}
 }
 
+// What the index gives is matched again with what was asked. An index of other messages is
+// found out, and the error says how to mend it.
+func TestIndexOfOtherMessages(t *testing.T) {
+	o := newOffice(t)
+	o.deliver(t, "a.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour"), sent("aaaaaa02", 1, "eve", "c2", "the castle"), sent("aaaaaa03", 1, "eve", "c1", "yes"))
+	who := o.grant(t, "")
+	from := o.parts.Index.(*scanner)
+	all := func(query string) error {
+		_, err := o.SearchAll(t.Context(), who, SearchRequest{Query: query}, func(Hit) error { return nil })
+		return err
+	}
+	for name, forged := range map[string]func(*index.Cursor, *uint64){
+		"another record":  func(_ *index.Cursor, seq *uint64) { *seq = 3 + (*seq-2)%3 },
+		"another time":    func(c *index.Cursor, _ *uint64) { c.Micros++ },
+		"no time":         func(c *index.Cursor, _ *uint64) { c.Known = false },
+		"another number":  func(c *index.Cursor, _ *uint64) { c.Sequence++ },
+		"another copy":    func(c *index.Cursor, _ *uint64) { c.ID++ },
+		"nothing changed": nil,
+	} {
+		from.forged = nil
+		if forged != nil {
+			from.forged = func(h *index.Hit) { forged(&h.Cursor, &h.Seq) }
+		}
+		for _, query := range []string{"harbour", "-castle from:bob", "from:=bob OR sent:1999"} {
+			r, err := o.Search(t.Context(), who, SearchRequest{Query: query})
+			for _, err := range []error{err, all(query)} {
+				if (err == nil) != (forged == nil) || err != nil && (!errors.Is(err, argus.ErrDamaged) || !strings.Contains(err.Error(), "argus reindex")) {
+					t.Errorf("%s: %s: %v", name, query, err)
+				}
+			}
+			if (r == nil) != (forged != nil) {
+				t.Errorf("%s: %s: %+v", name, query, r)
+			}
+		}
+		if _, err := o.Page(t.Context(), who, PageRequest{Service: "test", Conversation: "c2"}); (err == nil) != (forged == nil) {
+			t.Errorf("%s: page: %v", name, err)
+		}
+	}
+}
+
+// Of what comes after what, the message that is found is the second.
+func TestMatchingOneOfAnExchange(t *testing.T) {
+	yes := query.One(&argus.Message{Text: "yes"})
+	for text, want := range map[string]bool{
+		"harbour -> yes": true, "harbour -> no": false, "yes (harbour -> yes)": true, "no (harbour -> yes)": false,
+		"-(harbour -> yes)": true, "-(harbour -> yes) no": false, "(harbour -> no) OR yes": true,
+	} {
+		n, err := query.Parse(text, query.Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if matching(n)(yes) != want {
+			t.Errorf("%s: matches: %v", text, !want)
+		}
+	}
+}
+
+// A message that does not match any more, because of a copy that the index has not seen,
+// is no error.
+func TestCopyBehindTheIndex(t *testing.T) {
+	o := newOffice(t)
+	o.deliver(t, "a.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour"))
+	o.parts.Index.(*scanner).until = o.evidence.Last()
+	o.deliver(t, "b.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour and the castle"))
+	r, err := o.Search(t.Context(), o.grant(t, ""), SearchRequest{Query: "-castle"})
+	if err != nil || len(r.Hits) != 1 || r.Behind == 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // A message that left the scope behind the index is left out.
 func TestIndexBehind(t *testing.T) {
 	o := newOffice(t)

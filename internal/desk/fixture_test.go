@@ -187,6 +187,8 @@ type scanner struct {
 	until uint64
 	// leak lets it forget the scope.
 	leak bool
+	// forged, if not nil, changes what it gives.
+	forged func(*index.Hit)
 }
 
 func (s *scanner) Position() uint64 {
@@ -237,6 +239,11 @@ func (s *scanner) scan(ctx context.Context, n, scope query.Node) ([]scanned, err
 		}
 	}
 	slices.SortFunc(found, func(a, b scanned) int { return query.Compare(&a.Doc, &b.Doc) })
+	for i := range found {
+		if s.forged != nil {
+			s.forged(&found[i].hit)
+		}
+	}
 	return found, nil
 }
 

@@ -65,11 +65,15 @@ type Verified struct {
 // files alone: checksums, canonical records and their identities, each
 // delivery's Merkle tree, counts and seal, each original's hash, the ids. keys
 // are those that seals may be signed with; nil leaves signatures unchecked. It
-// calls report for each finding and advance with the bytes read. The error is
-// about reading itself, not about what was found.
-func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
+// calls report for each finding, advance with the bytes read and each, which may be nil,
+// for each record that nothing is wrong with by itself, in order. The error is about
+// reading itself, not about what was found.
+func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64), each func(*argus.Record)) (*Verified, error) {
+	if each == nil {
+		each = func(*argus.Record) {}
+	}
 	v := &verifier{
-		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
+		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance, each: each,
 		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, lost: map[uint64]bool{}, rewritten: map[uint64]rewritten{}, becomes: map[argus.FileName]argus.Hash{}, seed: maphash.MakeSeed(),
 	}
 	var err error
@@ -134,6 +138,7 @@ type verifier struct {
 	keys    note.Verifiers
 	report  func(Finding)
 	advance func(int64)
+	each    func(*argus.Record)
 	result  Verified
 
 	last       uint64 // of the records read
@@ -537,6 +542,7 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 		}
 		v.remember(r.Seq, v.printFor(r, &p))
 		v.count(d, r, &p, fail)
+		v.each(r)
 	}
 }
 
@@ -798,7 +804,7 @@ func (v *verifier) checkIDs() error {
 	}
 	var sum, count uint64
 	for _, r := range v.ids.runs {
-		for e, err := range r.all() {
+		for e, err := range r.check() {
 			if err != nil {
 				v.damage(idsDir+"/"+r.name, -1, "%v; delete the folder %s, the next ingest builds it again", err, idsDir)
 				return nil
@@ -809,6 +815,10 @@ func (v *verifier) checkIDs() error {
 	}
 	if v.broken || v.waits {
 		return nil // they cannot agree with records that cannot be read
+	}
+	if v.ids.covered > v.result.Last {
+		v.damage(idsDir, -1, "the ids say that they cover the records up to %d, and there are %d; delete the folder, the next ingest builds it again", v.ids.covered, v.result.Last)
+		return nil
 	}
 	if sum != v.idSum || count != v.idCount {
 		v.damage(idsDir, -1, "the ids do not name the messages that are there (%d entries, want %d); delete the folder, the next ingest builds it again", count, v.idCount)
@@ -1117,12 +1127,27 @@ func (v *verifier) strays() error {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment put another file in its place, or is about to; somebody still reads it, or a crash came between. The next opening for writing removes it"})
 				continue
 			}
+			if v.foreign(name, e) {
+				v.damage(name, -1, foreignSegment)
+				continue
+			}
 			if !v.belongs(name) {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store, or a crash left it"})
 			}
 		}
 	}
 	return nil
+}
+
+// foreign says whether a file has the name of the next segment and holds records. A
+// writer may have gone on, but the manifest comes before records.
+func (v *verifier) foreign(name string, e fs.DirEntry) bool {
+	info, err := e.Info()
+	if err != nil || info.Size() <= segmentHeader || name != segmentName(v.active+1) {
+		return false
+	}
+	closed, err := (&Store{dir: v.dir, disk: v.disk}).readManifest()
+	return err == nil && len(closed) < v.active
 }
 
 func (v *verifier) belongs(name string) bool {

@@ -137,7 +137,7 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	store, err := openForReading(dir)
+	store, err := openForReading(ctx, dir)
 	if err != nil {
 		return 0, err
 	}
@@ -145,7 +145,7 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	if err != nil {
 		return 0, errors.Join(err, store.Close())
 	}
-	ix, err := embedded.Open(indexPath(dir), embedded.Options{Evidence: Copies{Current: current}, Rebuild: true})
+	ix, err := embedded.Open(indexPath(dir), embedded.Options{Evidence: Copies{Current: current}, Mark: store.Mark, Rebuild: true})
 	if err != nil {
 		return 0, errors.Join(err, store.Close())
 	}

@@ -384,7 +384,8 @@ func Exists(dir string) bool {
 	return err == nil
 }
 
-// Open opens a store, and brings its index up to date if nobody else does.
+// Open opens a store, and brings its index up to date if nobody else does. The end of
+// the context also ends the building of the ids, when somebody needs them later.
 func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
@@ -425,7 +426,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 		}
 	}
 	n.evidence, err = evidence.Open(dir, evidence.Options{
-		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 17, Failpoint: o.Failpoint, Ledger: n.ledger.Head,
+		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 17, Failpoint: o.Failpoint, Ledger: n.ledger.Head, Stop: ctx.Err,
 	})
 	if err != nil {
 		return nil, err
@@ -439,10 +440,6 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if err := n.openIndex(ctx); err != nil {
 		return nil, err
 	}
-	// The index of another process may know records that came meanwhile.
-	if err := n.evidence.Refresh(); err != nil {
-		return nil, err
-	}
 	n.Desk = desk.New(desk.Parts{Evidence: n.current, Index: n.index, Ledger: n.ledger, Authorities: n.authorities,
 		Inside: inside, Lists: n.lists.Find})
 	return n, nil
@@ -454,13 +451,18 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 func (n *Node) openIndex(ctx context.Context) error {
 	var err error
 	dir := filepath.Join(n.dir, indexDir)
-	n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Current: n.current}})
+	o := embedded.Options{Evidence: Copies{Current: n.current}, Mark: n.evidence.Mark}
+	n.index, err = embedded.Open(dir, o)
 	if errors.Is(err, embedded.ErrOutdated) {
-		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Current: n.current}, Rebuild: true})
+		o.Rebuild = true
+		n.index, err = embedded.Open(dir, o)
 	}
 	if errors.Is(err, argus.ErrLocked) {
-		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Current: n.current}, ReadOnly: true})
-		if err != nil {
+		o.ReadOnly, o.Rebuild = true, false
+		if n.index, err = embedded.Open(dir, o); err != nil {
+			return err
+		}
+		if err := n.checkMark(); err != nil {
 			return err
 		}
 		return n.current.Know(n.index.Readings())
@@ -472,10 +474,30 @@ func (n *Node) openIndex(ctx context.Context) error {
 	if err := n.adopt(); err != nil {
 		return err
 	}
+	if err := n.checkMark(); err != nil {
+		return err
+	}
 	if n.o.Write {
 		return nil // the delivery brings it along
 	}
 	return n.catchUp(ctx)
+}
+
+// checkMark refuses an index that was built from other evidence. Where the evidence
+// cannot be read, whoever needs that part learns it.
+func (n *Node) checkMark() error {
+	// The index may know records that came meanwhile.
+	if err := n.evidence.Refresh(); err != nil {
+		return err
+	}
+	position, mark := n.index.Mark()
+	if position == 0 {
+		return nil
+	}
+	if err := n.evidence.Marked(position, mark); errors.Is(err, evidence.ErrOther) {
+		return fmt.Errorf("open index: %w; `argus reindex` rebuilds it from this evidence", err)
+	}
+	return nil
 }
 
 // adopt has the newest complete readings count, and begins the index anew if it was

@@ -16,7 +16,6 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/evidence"
-	"github.com/argus-evidence/argus/internal/index/embedded"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
@@ -33,14 +32,25 @@ type Verified struct {
 	// record that it has seen.
 	Indexed   uint64 `json:"indexed"`
 	IndexedTo uint64 `json:"indexed_to"`
-	// Key is the public key that seals and ledger were checked with.
-	Key string `json:"key"`
+	// Key is the public key that seals and ledger were checked with, and KeyFrom where
+	// it came from.
+	Key     string `json:"key"`
+	KeyFrom string `json:"key_from,omitempty"`
 }
+
+// Where the public key of a check came from.
+const (
+	KeyGiven  = "given"
+	KeyStored = "store"
+)
+
+// ErrKey says that what was given as a public key is none.
+var ErrKey = errors.New("what was given is no public key of a store")
 
 func indexPath(dir string) string { return filepath.Join(dir, indexDir) }
 
-func openForReading(dir string) (*evidence.Store, error) {
-	return evidence.Open(dir, evidence.Options{ReadOnly: true})
+func openForReading(ctx context.Context, dir string) (*evidence.Store, error) {
+	return evidence.Open(dir, evidence.Options{ReadOnly: true, Stop: ctx.Err})
 }
 
 // Verify recomputes everything that a store claims from its folder alone,
@@ -71,10 +81,11 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 	if err != nil {
 		damage(publicKeyName, "the public key cannot be read: %v", err)
 	}
+	result.KeyFrom = KeyGiven
 	if key == "" {
-		key = strings.TrimSpace(string(stored))
+		key, result.KeyFrom = strings.TrimSpace(string(stored)), KeyStored
 	} else if _, err := note.NewVerifier(key); err != nil {
-		return nil, fmt.Errorf("verify: what was given is no public key of a store: %w", err)
+		return nil, fmt.Errorf("verify: %w: %w", ErrKey, err)
 	} else if strings.TrimSpace(string(stored)) != key {
 		damage(publicKeyName, "the key in the store is not the one that was given")
 	}
@@ -95,14 +106,13 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 			return nil, err
 		}
 	}
-	if err := verifyIndex(ctx, dir, result, report); err != nil {
+	index := new(indexCheck)
+	if err := index.begin(ctx, dir, result, report); err != nil {
 		return nil, err
 	}
-	if result.Verified, err = evidence.Verify(ctx, dir, verifiers, report, advance); err != nil {
+	result.Verified, err = evidence.Verify(ctx, dir, verifiers, index.listen(report), advance, func(r *argus.Record) { index.follow(ctx, r) })
+	if err := errors.Join(err, index.end(result, report)); err != nil {
 		return nil, err
-	}
-	if result.IndexedTo > result.Last {
-		damage(indexDir, "the index has seen records up to %d, and there are %d; argus reindex builds it again", result.IndexedTo, result.Last)
 	}
 	if said != nil {
 		if err := verifyDeliveries(ctx, dir, key, said, result, report); err != nil {
@@ -384,30 +394,6 @@ func verifyOpenings(now *claims, result *Verified, report func(Finding)) {
 	}
 }
 
-// verifyIndex reads the index. It is derived: what is wrong with it is mended
-// by building it again.
-func verifyIndex(ctx context.Context, dir string, result *Verified, report func(Finding)) error {
-	if _, err := os.Stat(indexPath(dir)); errors.Is(err, fs.ErrNotExist) {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "there is no index yet"})
-		return nil
-	}
-	ix, err := embedded.Open(indexPath(dir), embedded.Options{ReadOnly: true})
-	if errors.Is(err, embedded.ErrOutdated) {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is built again when the store is opened"})
-		return nil
-	}
-	if err != nil {
-		report(indexFinding(err))
-		return nil
-	}
-	defer func() { _ = ix.Close() }()
-	for err := range ix.Check(ctx) {
-		report(indexFinding(err))
-	}
-	result.Indexed, result.IndexedTo = ix.Stats().Messages, ix.Position()
-	return ctx.Err()
-}
-
 // verifyStrays names what lies in the store and is no part of it.
 func verifyStrays(dir string, report func(Finding)) error {
 	entries, err := os.ReadDir(dir)
@@ -432,14 +418,6 @@ func verifyStrays(dir string, report func(Finding)) error {
 		}
 	}
 	return err
-}
-
-func indexFinding(err error) Finding {
-	f := Finding{File: indexDir, Offset: -1, Problem: err.Error()}
-	if d, ok := errors.AsType[*embedded.Damage](err); ok {
-		f.File, f.Offset, f.Problem = indexDir+"/"+d.File, d.Offset, d.Reason+"; argus reindex builds the index again"
-	}
-	return f
 }
 
 // LedgerReport is what checking the ledger alone gives.
