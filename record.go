@@ -504,6 +504,8 @@ type Seal struct {
 	// ReadBy names the readers that found what was counted, as name/version in
 	// the order of Opening.Readers; nil in seals that do not say it.
 	ReadBy []string `json:"read_by,omitempty"`
+	// DeviceClocks says that the clock of a device stamped some of the messages.
+	DeviceClocks bool `json:"device_clocks,omitempty"`
 	// Originals counts the files; OriginalsRoot is the Merkle tree hash over
 	// their SHA-256, in the order of their records.
 	Originals     uint64 `json:"originals"`

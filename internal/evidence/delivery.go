@@ -114,6 +114,7 @@ func (d *openDelivery) add(r *argus.Record, p *proof) error {
 			if !s.Last.Known() || sent.Micros > s.Last.Micros {
 				s.Last = sent
 			}
+			s.DeviceClocks = s.DeviceClocks || sent.Clock != argus.ClockService
 		}
 	case argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey, argus.KindOpened,
 		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:

@@ -946,6 +946,9 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	if seal.ReadBy == nil {
 		want.ReadBy = nil // an older seal, which does not say it
 	}
+	if !seal.DeviceClocks {
+		want.DeviceClocks = false // as above; nothing but a saving of work depends on it
+	}
 	wantText, err := sealNoteText(&want)
 	if err != nil || wantText != text {
 		fail(name, "the seal says other things than the records: %s", difference(text, wantText))
@@ -967,6 +970,7 @@ func fillGaps(want, seal *argus.Seal) {
 	if s := seal.Last; s.Known() && (!want.Last.Known() || s.Micros >= want.Last.Micros) {
 		want.Last = s
 	}
+	want.DeviceClocks = want.DeviceClocks || seal.DeviceClocks
 	known := func(name string) bool { return slices.Contains(seal.Opening.Readers, name) }
 	missing := func(name string) bool { return !slices.Contains(seal.ReadBy, name) }
 	if !slices.ContainsFunc(want.ReadBy, missing) && !slices.ContainsFunc(seal.ReadBy, func(name string) bool { return !known(name) }) {
