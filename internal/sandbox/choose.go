@@ -97,10 +97,25 @@ func (r *reading) take() error {
 }
 
 func (r *reading) item(item reader.Item) error {
-	if item.Message != nil {
-		item.Message.Extra = append(item.Message.Extra, r.note...)
+	if m := item.Message; m != nil {
+		zeroIsNoTime(m)
+		m.Extra = append(m.Extra, r.note...)
 	}
 	return r.hand(Event{Item: item})
+}
+
+// zeroIsNoTime takes the moment 0, which programs write where they have no time, out of
+// the times of a message.
+func zeroIsNoTime(m *argus.Message) {
+	for _, t := range [...]struct {
+		name string
+		time *argus.Time
+	}{{"sent", &m.Sent}, {"received", &m.Received}, {"read", &m.Read}, {"edited", &m.Edited}} {
+		if t.time.Known() && t.time.Micros == 0 {
+			m.Extra = append(m.Extra, argus.Unread(t.name, t.time.Raw+" is no time"))
+			*t.time = argus.Time{}
+		}
+	}
 }
 
 // read gives what a format finds in a file, once it is taken: it is with the first

@@ -107,3 +107,17 @@ func TestChoose(t *testing.T) {
 		}
 	}
 }
+
+// TestZeroIsNoTime reads the moment 0, in which program ever it stands.
+func TestZeroIsNoTime(t *testing.T) {
+	zero := argus.Time{Raw: "0", Precision: argus.Second}
+	m := &argus.Message{Service: "x", From: "a", Sent: zero, Read: zero, Received: argus.Time{Micros: 1, Precision: argus.Micro}}
+	r := reading{work: &work{give: func(Event) error { return nil }}}
+	if err := r.item(reader.Item{Message: m}); err != nil {
+		t.Fatal(err)
+	}
+	want := []argus.Field{argus.Unread("sent", "0 is no time"), argus.Unread("read", "0 is no time")}
+	if diff := cmp.Diff(want, m.Extra); diff != "" || m.Sent.Known() || m.Read.Known() || !m.Received.Known() {
+		t.Errorf("%+v %s", m, diff)
+	}
+}
