@@ -2,10 +2,13 @@ package intake
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus/internal/reader"
 )
 
 // TestFilesBesideSuggestTheReader reads a file that no reader recognises as those of
@@ -56,4 +59,23 @@ func TestFilesBesideSuggestTheReader(t *testing.T) {
 		twice := append(slices.Clone(files), "logs/b.jsonl", strings.ReplaceAll(torn, "torn", "cut"))
 		check(t, write(t, t.TempDir(), "a.zip", zipped(t, twice...)), "cut off", "one", "torn off", "two")
 	})
+}
+
+// TestEveryFormatAccountsForAFile has each format read what it can make nothing of: a
+// file that holds lines, objects or nothing is a message or a problem, never silence.
+func TestEveryFormatAccountsForAFile(t *testing.T) {
+	for _, f := range reader.Formats() {
+		b := newBench(t)
+		b.o.Format = f.Name
+		source := t.TempDir()
+		files := []string{"nothing that anybody knows\n\nat all\n", `{"a":[{"b":1}]}`, "[]", "<a><b/></a>", "a,b\n1,2\n", ""}
+		for i, content := range files {
+			write(t, source, strconv.Itoa(i)+".txt", content)
+		}
+		for _, file := range b.ingest(t, source).Files {
+			if file.Counts.Read == 0 {
+				t.Errorf("%s says nothing of %s", f.Name, file.Original.Path)
+			}
+		}
+	}
 }
