@@ -22,6 +22,7 @@ var formats = []*Format{
 	caseFormat,
 	jabberFormat,
 	whatsappFormat,
+	lineFormat,
 	ircFormat,
 	textdumpFormat,
 	sheetFormat,
