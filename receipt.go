@@ -27,6 +27,10 @@ type FileAccount struct {
 	Counts  Counts   `json:"counts"`
 	// Problems counts the quarantined pieces by reason, most frequent first.
 	Problems []Tally `json:"problems,omitempty"`
+	// Remarks counts the messages of which a reader could not understand a field, or
+	// assumed something that the source does not state: "not understood: to
+	// (sheet/4)", "assumed: hour (irc/4)". Most frequent first.
+	Remarks []Tally `json:"remarks,omitempty"`
 }
 
 // Tally is a word with how often it was counted.
@@ -35,7 +39,7 @@ type Tally struct {
 	Count uint64 `json:"count"`
 }
 
-// OtherReasons stands for the reasons beyond the most that are told apart.
+// OtherReasons stands for the reasons and remarks beyond the most that are told apart.
 const OtherReasons = "other reasons"
 
 // Completeness is what the records of a delivery say about what is not among

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -276,7 +278,7 @@ func printPlan(o *output, p *intake.Plan) {
 	files := make([]argus.FileAccount, len(p.Files))
 	for i, f := range p.Files {
 		files[i] = argus.FileAccount{Original: argus.Original{Path: f.Path, Size: f.Size}, Readers: f.Readers,
-			Counts: argus.Counts{Read: f.Messages + f.Quarantined}, Problems: f.Problems}
+			Counts: argus.Counts{Read: f.Messages + f.Quarantined}, Problems: f.Problems, Remarks: f.Remarks}
 	}
 	printFiles(o, files)
 }
@@ -538,10 +540,13 @@ func printBeside(o *output, c argus.Counts) {
 // printFiles prints what became of each file, or of the first and of those
 // with problems.
 func printFiles(o *output, files []argus.FileAccount) {
-	quiet := 0
+	quiet, unseen := 0, map[string]uint64{}
 	for _, f := range files {
 		if len(f.Problems) == 0 {
 			if quiet++; quiet > maxFiles {
+				for _, r := range f.Remarks {
+					unseen[r.Value] += r.Count
+				}
 				continue
 			}
 		}
@@ -549,6 +554,9 @@ func printFiles(o *output, files []argus.FileAccount) {
 	}
 	if quiet > maxFiles {
 		o.linef("  … and %s without problems", count(uint64(quiet-maxFiles), "file", "files"))
+		for _, value := range slices.Sorted(maps.Keys(unseen)) {
+			o.linef("    of %s: %s", count(unseen[value], "message", "messages"), oneLine(value))
+		}
 	}
 }
 
@@ -560,5 +568,8 @@ func printFile(o *output, f argus.FileAccount) {
 	o.linef("  %s  %s", oneLine(f.Original.Path), o.dim(fmt.Sprintf("%s, %s, %s read", size(f.Original.Size), readers, group(f.Counts.Read))))
 	for _, p := range f.Problems {
 		o.linef("    quarantined %s: %s", group(p.Count), oneLine(p.Value))
+	}
+	for _, p := range f.Remarks {
+		o.linef("    of %s: %s", count(p.Count, "message", "messages"), oneLine(p.Value))
 	}
 }

@@ -8,13 +8,13 @@ package account
 
 import (
 	"cmp"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/argus-evidence/argus"
 )
 
-// maxReasons is the most different reasons that are told apart in a file.
+// maxReasons is the most different reasons, and remarks, that are told apart in a file.
 const maxReasons = 20
 
 // Bookkeeper makes a delivery's receipt from its records, given in order.
@@ -24,6 +24,7 @@ type Bookkeeper struct {
 	look    look
 	place   map[uint64]int // of the file, by the sequence number of its record
 	reasons []map[string]uint64
+	remarks []map[string]uint64
 	// now and old are messages of earlier deliveries that this one has, too: the
 	// last generation of mostSeen to twice as many.
 	now, old map[uint64]struct{}
@@ -58,7 +59,7 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		}
 		b.place[r.Seq] = len(b.receipt.Files)
 		b.receipt.Files = append(b.receipt.Files, argus.FileAccount{Original: *r.Original})
-		b.reasons = append(b.reasons, nil)
+		b.reasons, b.remarks = append(b.reasons, nil), append(b.remarks, nil)
 		return
 	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey,
 		argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
@@ -79,20 +80,33 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		b.look.stated(r.Stated, r.Where, file.Original.Path)
 	}
 	file.Counts.Add(r)
-	if name := b.Reader(r.Where); name != "" && !slices.Contains(file.Readers, name) {
+	name := b.Reader(r.Where)
+	if name != "" && !slices.Contains(file.Readers, name) {
 		file.Readers = append(file.Readers, name)
 	}
-	if r.Kind != argus.KindQuarantined {
+	if r.Kind == argus.KindQuarantined {
+		count(&b.reasons[at], r.Quarantine.Reason)
+	}
+	if r.Message == nil {
 		return
 	}
-	if b.reasons[at] == nil {
-		b.reasons[at] = map[string]uint64{}
+	for _, x := range r.Message.Extra {
+		if x.Name == argus.ExtraUnread || x.Name == argus.ExtraAssumed {
+			field, _, _ := strings.Cut(x.Value, ": ")
+			count(&b.remarks[at], x.Name+": "+field[:min(len(field), 64)]+" ("+name+")")
+		}
 	}
-	reason := r.Quarantine.Reason
-	if _, known := b.reasons[at][reason]; !known && len(b.reasons[at]) >= maxReasons {
-		reason = argus.OtherReasons
+}
+
+// count counts a reason or a remark.
+func count(counts *map[string]uint64, what string) {
+	if *counts == nil {
+		*counts = map[string]uint64{}
 	}
-	b.reasons[at][reason]++
+	if _, known := (*counts)[what]; !known && len(*counts) >= maxReasons {
+		what = argus.OtherReasons
+	}
+	(*counts)[what]++
 }
 
 // Reader names the reader that found a place, "" for none.
@@ -114,19 +128,19 @@ func (b *Bookkeeper) Receipt(seal *argus.Seal) *argus.Receipt {
 	receipt.Completeness = b.look.result()
 	receipt.Files = slices.Clone(b.receipt.Files)
 	for i := range receipt.Files {
-		receipt.Files[i].Problems = slices.SortedFunc(tallies(b.reasons[i]), func(a, b argus.Tally) int {
-			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
-		})
+		receipt.Files[i].Problems, receipt.Files[i].Remarks = tallies(b.reasons[i]), tallies(b.remarks[i])
 	}
 	return &receipt
 }
 
-func tallies(counts map[string]uint64) func(yield func(argus.Tally) bool) {
-	return func(yield func(argus.Tally) bool) {
-		for _, value := range slices.Sorted(maps.Keys(counts)) {
-			if !yield(argus.Tally{Value: value, Count: counts[value]}) {
-				return
-			}
-		}
+// tallies lists what was counted, most frequent first.
+func tallies(counts map[string]uint64) []argus.Tally {
+	var list []argus.Tally
+	for value, n := range counts {
+		list = append(list, argus.Tally{Value: value, Count: n})
 	}
+	slices.SortFunc(list, func(a, b argus.Tally) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
+	})
+	return list
 }

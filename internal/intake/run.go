@@ -35,6 +35,7 @@ type intake struct {
 	done      map[piece][]stretch // items that are in the evidence already, when resuming
 	holdings  map[string]*holding // files that a message may name, by path
 	strangers []stranger          // files that no reader recognised
+	kinds     kinds               // which readers found messages beside them
 
 	// again is the delivery whose originals are read again, 0 for none, and unread its
 	// empty files by the number of their records, with why they are not to be read.
@@ -73,13 +74,6 @@ type holding struct {
 	used bool
 	// record is the original that it is, or is in.
 	record *argus.Record
-}
-
-// stranger is a file that no reader recognised.
-type stranger struct {
-	where argus.Where
-	name  string // key of holdings
-	looks string // like what, or ""
 }
 
 func newIntake(o Options, d argus.DeliveryNumber) *intake {
@@ -389,6 +383,7 @@ type reading struct {
 	devices *devices
 	behind  int64 // what was read of the file, in bytes
 	found   bool  // whether anything was
+	said    bool  // whether a message was
 	// over says that the rest of the file is passed over: it broke its reader
 	// before an interruption.
 	over bool
@@ -418,6 +413,10 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 		r.Quarantine.Broke = true
 	}
 	if r.Kind == argus.KindMessage {
+		if !at.said && at.where.Reader > 0 {
+			at.said = true
+			in.kinds.add(at.name, in.readers[at.where.Reader-1])
+		}
 		id, version := r.ID, r.Version
 		if err := in.meetings.meet(ctx, r); err != nil {
 			return err
@@ -524,36 +523,6 @@ func (in *intake) resolve(m *argus.Message, name string) {
 		h.used = true
 		a.Hash, a.Size = h.hash, h.size
 	}
-}
-
-// settleStrangers accounts for the files that no reader recognised: those that
-// a message named are attachments, the others are quarantined.
-func (in *intake) settleStrangers(ctx context.Context) error {
-	for _, s := range in.strangers {
-		h := in.holdings[s.name]
-		if h != nil && h.used && s.where.Path == "" {
-			continue // its original is the record
-		}
-		r := &argus.Record{Kind: argus.KindQuarantined, Where: s.where}
-		switch {
-		case h != nil && h.used:
-			r.Kind, r.Original = argus.KindAttachment, &argus.Original{Hash: h.hash, Size: h.size, Path: s.where.Path}
-		case h != nil && h.size == 0:
-			r.Quarantine = &argus.Quarantine{Reason: "the file is empty"}
-		case in.o.Via != nil:
-			r.Quarantine = &argus.Quarantine{Reason: "the program prints nothing for the file, and no message names it; its bytes are kept"}
-		default:
-			reason := "no reader recognises the file, and no message names it; its bytes are kept"
-			if s.looks != "" {
-				reason += "; it looks like " + s.looks
-			}
-			r.Quarantine = &argus.Quarantine{Reason: reason}
-		}
-		if err := in.give(ctx, new(reading), r); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, error) {
