@@ -61,9 +61,11 @@ type Index struct {
 	// Of the goroutine that adds.
 	batch *batch
 	added uint64
-	// known are messages of which several copies came, and pending those of them
-	// of which something new is to be written.
-	known, pending map[argus.ID]*known
+	// known are messages of which several copies came, with the generation before, and
+	// pending those of which something new is to be written. again is what their
+	// documents took that were written before.
+	known, knownOld, pending map[argus.ID]*known
+	again                    int
 
 	// publishing orders the changes of the manifest, and guards broken: why
 	// nothing can be written any more.
@@ -335,7 +337,9 @@ func (ix *Index) Begin(readings argus.DeliveryNumber) error {
 	}
 	ix.batch, ix.added = newBatch(), 0
 	clear(ix.known)
+	clear(ix.knownOld)
 	clear(ix.pending)
+	ix.again = 0
 	if err := ix.put(func(*snapshot) *snapshot { return newSnapshot(nil, 0, readings) }); err != nil {
 		return fmt.Errorf("begin index: %w", err)
 	}
@@ -363,7 +367,7 @@ func (ix *Index) Add(ctx context.Context, records []*argus.Record) error {
 			}
 		}
 		ix.added = r.Seq
-		if ix.batch.size < ix.options.BatchBytes {
+		if !ix.full() {
 			continue
 		}
 		if err := ix.Flush(ctx); err != nil {
@@ -439,23 +443,27 @@ func (ix *Index) Flush(ctx context.Context) error {
 	if ix.added == snapshot.position && ix.batch.empty() && len(ix.pending) == 0 {
 		return nil
 	}
-	ix.addPending()
-	var written []*segment
-	if !ix.batch.empty() {
-		s, err := ix.write(ix.batch.content())
-		if err != nil {
-			return fmt.Errorf("flush index: %w", err)
-		}
+	written, err := ix.writeAdded(ctx)
+	for _, s := range written {
 		defer s.release()
-		written = append(written, s)
 	}
-	err := ix.publish(ix.added, func(segments []*segment) []*segment { return append(segments, written...) })
+	if err == nil {
+		err = ix.publish(ix.added, func(segments []*segment) []*segment { return append(segments, written...) })
+	} else {
+		ix.breaks(err)
+	}
 	if err != nil {
 		return fmt.Errorf("flush index: %w", err)
 	}
-	ix.batch.reset()
 	ix.wakeMerger()
 	return nil
+}
+
+// breaks notes why nothing can be written until the index is opened again.
+func (ix *Index) breaks(err error) {
+	ix.publishing.Lock()
+	defer ix.publishing.Unlock()
+	ix.broken = cmp.Or(ix.broken, fmt.Errorf("an earlier change did not complete: %w", err))
 }
 
 func (ix *Index) whyBroken() error {

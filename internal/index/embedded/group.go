@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -119,13 +120,18 @@ func (s *segment) spread(docs *roaring.Bitmap) *roaring.Bitmap {
 	if in.IsEmpty() {
 		return docs
 	}
-	var others []uint32
+	groups := roaring.New() // each once, however many of its members are among the documents
 	in.Iterate(func(doc uint32) bool {
-		s.eachMember(s.groupOf(doc), func(m member) { others = append(others, m.doc) })
+		groups.Add(uint32(s.groupOf(doc)))
+		return true
+	})
+	var others []uint32
+	groups.Iterate(func(group uint32) bool {
+		s.eachMember(int(group), func(m member) { others = append(others, m.doc) })
 		return true
 	})
 	slices.Sort(others)
-	return roaring.Or(docs, roaring.BitmapOf(slices.Compact(others)...))
+	return roaring.Or(docs, roaring.BitmapOf(others...))
 }
 
 // A view is what an asker sees of a segment.
@@ -479,32 +485,25 @@ type known struct {
 	// statements has the record of each document by what it says.
 	statements map[[16]byte]uint64
 	asOf       uint64
-	// pending are the copies of a group that is to be written, nil if there is
-	// nothing new.
-	pending []*argus.Record
+	bytes      int // what the records of the documents take
 }
 
-// mostKnown is how many messages with several copies are remembered.
+// says notes that there is a document of a record.
+func (k *known) says(statement [16]byte, r *argus.Record) {
+	k.statements[statement], k.asOf = r.Seq, r.Seq
+	k.bytes += r.Size()
+}
+
+// mostKnown is how many messages with several copies a generation of known has, and
+// how many of them may wait to be written.
 const mostKnown = 1 << 16
 
 // addAgain takes another copy of a known message. One that says nothing new is a
 // late fact; with one that says more, its message is written anew.
 func (ix *Index) addAgain(ctx context.Context, r *argus.Record) error {
-	id := r.MessageID()
-	k := ix.known[id]
-	if k == nil {
-		var err error
-		if k, err = ix.recall(ctx, id, r.Seq); err != nil {
-			return err
-		}
-		if len(ix.known) >= mostKnown {
-			for other, k := range ix.known {
-				if k.pending == nil {
-					delete(ix.known, other)
-				}
-			}
-		}
-		ix.known[id] = k
+	k, err := ix.know(ctx, r)
+	if err != nil {
+		return err
 	}
 	whole, err := ix.whole(ctx, r.Seq)
 	if err != nil {
@@ -515,22 +514,42 @@ func (ix *Index) addAgain(ctx context.Context, r *argus.Record) error {
 		ix.batch.addFact(r.Delivery, seq)
 		return nil
 	}
-	if k.pending == nil {
+	if id := r.MessageID(); ix.pending[id] == nil {
 		if len(k.statements) > 0 {
 			ix.batch.addFact(factReplaced, k.asOf)
 		}
-		for _, seq := range sortedValues(k.statements) {
-			before, err := ix.whole(ctx, seq)
-			if err != nil {
-				return err
-			}
-			ix.pend(k, before)
+		ix.again += k.bytes
+		ix.pending[id] = k
+	}
+	k.says(says, whole)
+	ix.batch.size += whole.Size()
+	return nil
+}
+
+// full says whether it is time to write what was added. A message that is written anew
+// is written with all its documents, so the more there are of those, the more new ones
+// have to come before.
+func (ix *Index) full() bool {
+	return ix.batch.size >= max(ix.options.BatchBytes, ix.again) || len(ix.pending) >= mostKnown
+}
+
+// know returns what is known of the message of a copy, before it.
+func (ix *Index) know(ctx context.Context, r *argus.Record) (*known, error) {
+	id := r.MessageID()
+	for _, of := range [...]map[argus.ID]*known{ix.pending, ix.known, ix.knownOld} {
+		if k := of[id]; k != nil {
+			return k, nil
 		}
 	}
-	ix.pend(k, whole)
-	k.statements[says], k.asOf = r.Seq, r.Seq
-	ix.pending[id] = k
-	return nil
+	k, err := ix.recall(ctx, id, r.Seq)
+	if err != nil {
+		return nil, err
+	}
+	if len(ix.known) >= mostKnown {
+		ix.known, ix.knownOld = map[argus.ID]*known{}, ix.known
+	}
+	ix.known[id] = k
+	return k, nil
 }
 
 func (ix *Index) whole(ctx context.Context, seq uint64) (*argus.Record, error) {
@@ -541,27 +560,39 @@ func (ix *Index) whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	return r, nil
 }
 
-func sortedValues(of map[[16]byte]uint64) (list []uint64) {
-	for _, n := range of {
-		list = append(list, n)
+// writeAdded writes segments of what was added, and of the groups that are pending.
+// If it fails, what was added is lost.
+func (ix *Index) writeAdded(ctx context.Context) (written []*segment, err error) {
+	write := func() error {
+		if ix.batch.empty() {
+			return nil
+		}
+		s, err := ix.write(ix.batch.content())
+		if err == nil {
+			written = append(written, s)
+			ix.batch.reset()
+		}
+		return err
 	}
-	slices.Sort(list)
-	return list
-}
-
-// pend adds a copy to a group that is to be written.
-func (ix *Index) pend(k *known, r *argus.Record) {
-	k.pending = append(k.pending, r)
-	ix.batch.size += r.Size()
-}
-
-// addPending puts the groups that are to be written into the batch.
-func (ix *Index) addPending() {
 	for id, k := range ix.pending {
-		ix.batch.addGroup(k.asOf, k.pending)
-		k.pending = nil
+		var copies []*argus.Record
+		for _, seq := range slices.Sorted(maps.Values(k.statements)) {
+			r, err := ix.whole(ctx, seq)
+			if err != nil {
+				return written, err
+			}
+			copies = append(copies, r)
+		}
+		ix.batch.addGroup(k.asOf, copies)
 		delete(ix.pending, id)
+		if ix.batch.size >= ix.options.BatchBytes {
+			if err := write(); err != nil {
+				return written, err
+			}
+		}
 	}
+	ix.again = 0
+	return written, write()
 }
 
 // recall reads which documents there are of a message, by its copies before a
@@ -585,7 +616,7 @@ func (ix *Index) recall(ctx context.Context, id argus.ID, before uint64) (*known
 		}
 		says := statement(r)
 		if _, again := k.statements[says]; !again {
-			k.statements[says], k.asOf = seq, seq
+			k.says(says, r)
 		}
 	}
 	return k, nil
