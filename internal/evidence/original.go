@@ -29,14 +29,40 @@ func (s *Store) openOriginals() (err error) {
 // its path and its time stamp. When it returns, the file is durable; it is
 // never altered after that. The same bytes are kept once.
 func (s *Store) PutOriginal(ctx context.Context, r io.Reader) (argus.Original, error) {
-	if s.writer == nil {
-		return argus.Original{}, errors.New("keep original: the store is open for reading only")
+	b, err := s.OriginalBatch()
+	if err != nil {
+		return argus.Original{}, err
 	}
-	kept, err := s.originals.Put(ctx, r)
+	o, err := b.Put(ctx, r)
+	return o, errors.Join(err, b.Commit())
+}
+
+// OriginalBatch keeps files together, which is faster by far for many small ones.
+type OriginalBatch struct{ batch *original.Batch }
+
+// OriginalBatch begins a batch. Commit has to be called, after an error too.
+func (s *Store) OriginalBatch() (*OriginalBatch, error) {
+	if s.writer == nil {
+		return nil, errors.New("keep original: the store is open for reading only")
+	}
+	return &OriginalBatch{s.originals.Batch()}, nil
+}
+
+// Put is [Store.PutOriginal], but for being durable: it is when Commit has returned.
+func (b *OriginalBatch) Put(ctx context.Context, r io.Reader) (argus.Original, error) {
+	kept, err := b.batch.Put(ctx, r)
 	if err != nil {
 		return argus.Original{}, fmt.Errorf("keep original: %w", err)
 	}
 	return argus.Original{Hash: kept.Hash, Size: kept.Size, File: kept.Name, Root: kept.Root}, nil
+}
+
+// Commit makes durable what was put.
+func (b *OriginalBatch) Commit() error {
+	if err := b.batch.Commit(); err != nil {
+		return fmt.Errorf("keep originals: %w", err)
+	}
+	return nil
 }
 
 // OpenOriginal opens a kept file for reading. A block that is not what it was

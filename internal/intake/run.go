@@ -199,40 +199,60 @@ func (in *intake) keep(ctx context.Context, files []foundFile) error {
 			p.Total += f.size
 		}
 	})
-	var batch keeping
+	originals, err := in.o.Store.OriginalBatch()
+	if err != nil {
+		return err
+	}
+	err = in.keepAll(ctx, files, kept, &keeping{originals: originals})
+	return errors.Join(err, originals.Commit())
+}
+
+func (in *intake) keepAll(ctx context.Context, files []foundFile, kept map[string][]*argus.Original, batch *keeping) error {
 	for _, f := range files {
 		if before := kept[f.path]; len(before) > 0 {
 			if o := before[0]; o.Modified != f.modified || o.Size != f.size && o.Size > 0 {
 				return fmt.Errorf("%w: %s has changed since", ErrOtherFiles, f.path)
 			}
 			kept[f.path] = before[1:]
-		} else if err := in.keepFile(ctx, f, &batch); err != nil {
+			in.advance(func(p *Progress) { p.Bytes += f.size })
+			continue
+		}
+		if err := in.keepFile(ctx, f, batch); err != nil {
 			return err
 		}
-		in.advance(func(p *Progress) {
-			p.File = f.path
-			p.Bytes += f.size
-		})
+		if len(batch.records) < keepTogether && batch.bytes < keepBytes {
+			continue
+		}
+		if err := in.recordKept(ctx, batch); err != nil {
+			return err
+		}
 	}
-	return in.recordKept(ctx, &batch)
+	return in.recordKept(ctx, batch)
 }
 
-// keeping is the files that are kept and not yet recorded, and why some of
-// them could not be read, by their place.
+// keeping is the files that are kept and not yet durable and recorded, and why some
+// of them could not be read, by their place.
 type keeping struct {
-	records  []*argus.Record
-	problems map[int]string
+	originals *evidence.OriginalBatch
+	records   []*argus.Record
+	problems  map[int]string
+	bytes     int64  // of the files as they were found
+	last      string // path
 }
 
-// keepTogether is how many files one batch of records speaks of.
-const keepTogether = 256
+// keepTogether is how many files one batch of records speaks of, unless they have
+// keepBytes before.
+const (
+	keepTogether = 256
+	keepBytes    = 64 << 20
+)
 
 func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) error {
 	var o argus.Original
 	if f.problem == "" {
 		source := &sourceFile{name: f.place}
 		var err error
-		o, err = in.o.Store.PutOriginal(ctx, source)
+		o, err = batch.originals.Put(ctx, source)
 		source.close()
 		switch {
 		case source.err != nil:
@@ -244,7 +264,7 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 	if f.problem != "" {
 		// No bytes can be kept; the account says so in their place.
 		var err error
-		if o, err = in.o.Store.PutOriginal(ctx, strings.NewReader("")); err != nil {
+		if o, err = batch.originals.Put(ctx, strings.NewReader("")); err != nil {
 			return err
 		}
 		if batch.problems == nil {
@@ -254,14 +274,16 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 	}
 	o.Path, o.Modified = f.path, f.modified
 	batch.records = append(batch.records, &argus.Record{Kind: argus.KindOriginal, Original: &o})
-	if len(batch.records) < keepTogether {
-		return nil
-	}
-	return in.recordKept(ctx, batch)
+	batch.bytes += f.size
+	batch.last = f.path
+	return nil
 }
 
-// recordKept makes durable which files are kept.
+// recordKept makes durable the files and which they are.
 func (in *intake) recordKept(ctx context.Context, batch *keeping) error {
+	if err := batch.originals.Commit(); err != nil {
+		return err
+	}
 	if err := in.append(ctx, batch.records); err != nil {
 		return err
 	}
@@ -274,7 +296,11 @@ func (in *intake) recordKept(ctx context.Context, batch *keeping) error {
 				Where: argus.Where{Original: r.Seq}, Quarantine: &argus.Quarantine{Reason: why}})
 		}
 	}
-	*batch = keeping{}
+	in.advance(func(p *Progress) {
+		p.File = batch.last
+		p.Bytes += batch.bytes
+	})
+	*batch = keeping{originals: batch.originals}
 	return in.append(ctx, problems)
 }
 
