@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/original"
 )
 
@@ -87,11 +88,10 @@ func (s *Store) PlainOriginal(ctx context.Context, o argus.Original) (*os.File, 
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	plain, err := os.CreateTemp(s.path(originalsDir), "incoming-*.tmp")
+	plain, err := s.TempFile()
 	if err != nil {
 		return nil, fmt.Errorf("copy original %s: %w", o.File, err)
 	}
-	os.Remove(plain.Name())
 	_, err = io.Copy(plain, &contextReader{ctx, io.NewSectionReader(f, 0, f.Size())})
 	if err == nil {
 		_, err = plain.Seek(0, io.SeekStart)
@@ -101,6 +101,22 @@ func (s *Store) PlainOriginal(ctx context.Context, o argus.Original) (*os.File, 
 	}
 	return plain, nil
 }
+
+// TempFile makes a temporary file on the store's disk, which holds what the store
+// does and nothing less guarded. It has no name any more where the system allows it,
+// and is removed when the store is opened again elsewhere.
+func (s *Store) TempFile() (*os.File, error) {
+	f, err := os.CreateTemp(s.path(originalsDir), "incoming-*.tmp")
+	if err != nil {
+		return nil, fmt.Errorf("make a temporary file: %w", err)
+	}
+	os.Remove(f.Name())
+	return f, nil
+}
+
+// Free returns how many bytes the disk of the store has room for, or
+// errors.ErrUnsupported where that cannot be known.
+func (s *Store) Free() (int64, error) { return durable.Free(s.dir) }
 
 // originalOf says of which original a file of the store is, by its path in it.
 func originalOf(name string) (argus.FileName, bool) {

@@ -39,6 +39,9 @@ type intake struct {
 	// empty files by the number of their records, with why they are not to be read.
 	again  argus.DeliveryNumber
 	unread map[uint64]string
+	// changed are those of its originals that changed while they were copied, with how,
+	// as far as this reading does not say so yet.
+	changed map[uint64]string
 
 	view     *evidence.Current // set by recall
 	meetings *meetings
@@ -84,8 +87,12 @@ type stranger struct {
 func newIntake(o Options, d argus.DeliveryNumber) *intake {
 	in := &intake{
 		o: o, delivery: d, readers: o.readerNames(), progress: Progress{Delivery: d},
-		done: map[piece][]stretch{}, holdings: map[string]*holding{}, unread: map[uint64]string{},
+		done: map[piece][]stretch{}, holdings: map[string]*holding{}, unread: map[uint64]string{}, changed: map[uint64]string{},
 	}
+	if o.Limits.Temp == nil && o.Store != nil {
+		o.Limits.Temp = o.Store.TempFile
+	}
+	in.o = o
 	in.reading = sandbox.New(sandbox.Options{Apart: o.Apart, Format: o.Format, Reading: o.Reading, Limits: o.Limits, Beside: in.beside})
 	in.batch = newBatch(in)
 	in.put = func(ctx context.Context, records []*argus.Record) error { return o.Store.Append(ctx, d, records) }
@@ -122,6 +129,10 @@ func (in *intake) recall(ctx context.Context) (err error) {
 		case argus.KindOriginal:
 			in.originals = append(in.originals, r)
 		case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
+			if saysChanged(r) {
+				delete(in.changed, r.Where.Original)
+				continue
+			}
 			in.recallItem(piece{r.Where.Original, r.Where.Path}, r.Quarantine != nil && r.Quarantine.Broke)
 			if r.Message != nil {
 				in.meetings.take(r.MessageID(), r.Message)
@@ -253,12 +264,14 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 		source := &sourceFile{name: f.place}
 		var err error
 		o, err = batch.originals.Put(ctx, source)
-		source.close()
+		changed := source.close(o.Size)
 		switch {
 		case source.err != nil:
 			f.problem = fmt.Sprintf("the file cannot be read: %v", source.err)
 		case err != nil:
 			return err
+		case changed != "":
+			batch.problem(changed)
 		}
 	}
 	if f.problem != "" {
@@ -267,16 +280,21 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 		if o, err = batch.originals.Put(ctx, strings.NewReader("")); err != nil {
 			return err
 		}
-		if batch.problems == nil {
-			batch.problems = map[int]string{}
-		}
-		batch.problems[len(batch.records)] = label(f.problem)
+		batch.problem(label(f.problem))
 	}
 	o.Path, o.Modified = f.path, f.modified
 	batch.records = append(batch.records, &argus.Record{Kind: argus.KindOriginal, Original: &o})
 	batch.bytes += f.size
 	batch.last = f.path
 	return nil
+}
+
+// problem says what is wrong with the file whose record comes next.
+func (k *keeping) problem(why string) {
+	if k.problems == nil {
+		k.problems = map[int]string{}
+	}
+	k.problems[len(k.records)] = why
 }
 
 // recordKept makes durable the files and which they are.
@@ -291,9 +309,11 @@ func (in *intake) recordKept(ctx context.Context, batch *keeping) error {
 	var problems []*argus.Record
 	for i, r := range batch.records {
 		if why, bad := batch.problems[i]; bad {
-			in.recallItem(piece{r.Seq, ""}, false)
-			problems = append(problems, &argus.Record{Kind: argus.KindQuarantined,
-				Where: argus.Where{Original: r.Seq}, Quarantine: &argus.Quarantine{Reason: why}})
+			problem := &argus.Record{Kind: argus.KindQuarantined, Where: argus.Where{Original: r.Seq}, Quarantine: &argus.Quarantine{Reason: why}}
+			if !saysChanged(problem) {
+				in.recallItem(piece{r.Seq, ""}, false)
+			}
+			problems = append(problems, problem)
 		}
 	}
 	in.advance(func(p *Progress) {
@@ -322,16 +342,19 @@ func (in *intake) append(ctx context.Context, records []*argus.Record) error {
 // sourceFile reads a file of the delivery and keeps what went wrong with it
 // apart from what may go wrong with the store.
 type sourceFile struct {
-	name string
-	f    *os.File
-	err  error
+	name   string
+	f      *os.File
+	before os.FileInfo
+	err    error
 }
 
 func (s *sourceFile) Read(p []byte) (n int, err error) {
 	if s.f == nil {
-		if s.f, err = os.Open(s.name); err != nil {
-			s.err = err
-			return 0, err
+		if s.f, s.err = os.Open(s.name); s.err == nil {
+			s.before, s.err = s.f.Stat()
+		}
+		if s.err != nil {
+			return 0, s.err
 		}
 	}
 	n, err = s.f.Read(p)
@@ -341,10 +364,37 @@ func (s *sourceFile) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-func (s *sourceFile) close() {
-	if s.f != nil {
-		s.f.Close()
+// changedWhileCopied begins the reason of a record that says so, which is no piece of
+// what is read.
+const changedWhileCopied = "the file changed while it was copied, and its bytes may be of different moments"
+
+func saysChanged(r *argus.Record) bool {
+	return r.Where.Reader == 0 && r.Quarantine != nil && strings.HasPrefix(r.Quarantine.Reason, changedWhileCopied)
+}
+
+// close ends the reading, and says so if the file has changed since it was opened.
+func (s *sourceFile) close(copied int64) (changed string) {
+	if s.f == nil {
+		return ""
 	}
+	defer s.f.Close()
+	if s.err != nil {
+		return ""
+	}
+	after, err := s.f.Stat()
+	now, nowErr := os.Stat(s.name)
+	tell := func(i os.FileInfo) string {
+		return fmt.Sprintf("%d bytes of %s", i.Size(), i.ModTime().UTC().Format(time.RFC3339Nano))
+	}
+	switch {
+	case err != nil || nowErr != nil:
+		return label(fmt.Sprintf("%s: it cannot be looked at any more: %v", changedWhileCopied, errors.Join(err, nowErr)))
+	case !os.SameFile(after, now):
+		return changedWhileCopied + ": there is another file of its name now"
+	case after.Size() != copied || after.Size() != s.before.Size() || !after.ModTime().Equal(s.before.ModTime()):
+		return fmt.Sprintf("%s: it had %s before, and %s after %d bytes were copied", changedWhileCopied, tell(s.before), tell(after), copied)
+	}
+	return ""
 }
 
 // readOriginal reads everything in one kept file.
