@@ -313,12 +313,15 @@ func verifyStrays(dir string, report func(Finding)) error {
 		}
 	}
 	entries, err = os.ReadDir(filepath.Join(dir, "keys"))
+	if err != nil {
+		report(Finding{File: "keys", Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
+	}
 	for _, e := range entries {
 		if e.Name() != filepath.Base(publicKeyName) {
 			report(Finding{File: "keys/" + e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})
 		}
 	}
-	return err
+	return nil
 }
 
 func indexFinding(err error) Finding {
@@ -350,7 +353,15 @@ func VerifyLedger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 		}
 		key = strings.TrimSpace(string(stored))
 	}
-	checked, err := ledger.Verify(ctx, filepath.Join(dir, ledgerDir), key)
+	return verifyLedgerIn(ctx, filepath.Join(dir, ledgerDir), key, ledgerDir)
+}
+
+// verifyLedgerIn checks the ledger in a folder, which findings call by a name.
+func verifyLedgerIn(ctx context.Context, dir, key, name string) (*LedgerReport, error) {
+	if _, err := os.ReadDir(dir); err != nil {
+		return &LedgerReport{Findings: []Finding{{File: name, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)}}}, nil
+	}
+	checked, err := ledger.Verify(ctx, dir, key)
 	if err != nil {
 		return nil, err
 	}
@@ -360,7 +371,7 @@ func VerifyLedger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 		if f.Entry > 0 {
 			problem = fmt.Sprintf("entry %d: %s", f.Entry, problem)
 		}
-		report.Findings = append(report.Findings, Finding{File: ledgerDir + "/" + f.File, Offset: f.Offset, Problem: problem, Note: !f.Damage})
+		report.Findings = append(report.Findings, Finding{File: name + "/" + f.File, Offset: f.Offset, Problem: problem, Note: !f.Damage})
 	}
 	return report, nil
 }
