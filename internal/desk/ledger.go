@@ -7,6 +7,9 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
+// Entry is an act that was recorded.
+type Entry = ledger.Entry
+
 // Ledger returns up to limit entries (0: all) from a sequence number on, in
 // order; from 0 means the last ones, of which this act is the very last. Under
 // an authority with a scope, they are those of that authority only.
@@ -14,7 +17,7 @@ func (d *Desk) Ledger(ctx context.Context, who Who, from uint64, limit int) ([]l
 	var entries []ledger.Entry
 	last := from == 0 && limit > 0
 	err := d.act(ctx, who, ledger.Act{Action: ledger.ReadLedger}, func(p *permit) error {
-		if last && p.all && p.entry > uint64(limit) {
+		if last && p.all && p.entry > uint64(limit) && !d.parts.Beside() {
 			from = p.entry - uint64(limit) + 1
 		}
 		for e, err := range d.parts.Ledger.Entries(ctx, from, 0) {

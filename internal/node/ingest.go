@@ -45,7 +45,7 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 		for _, f := range details {
 			act.Detail[f.Name] = f.Value
 		}
-		_, err := n.ledger.Append(ctx, act)
+		_, err := n.ledger.Ledger.Append(ctx, act)
 		return err
 	}
 	if err := n.recordLastSeal(ctx, o); err != nil {
