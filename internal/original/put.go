@@ -102,6 +102,9 @@ func (b *Batch) same(ctx context.Context, kept *Kept) (*Kept, error) {
 // Commit makes durable what was put, and puts it in place. After an error, some of it
 // may be there.
 func (b *Batch) Commit() error {
+	if len(b.waiting)+len(b.dirs) == 0 {
+		return nil
+	}
 	var files []durable.File
 	for _, p := range b.waiting {
 		files = append(files, p.files...)
