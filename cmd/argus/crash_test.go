@@ -29,8 +29,7 @@ import (
 var failpoints = map[string]int{
 	"append.before-write": 12, "append.before-sync": 12, "append.before-acknowledge": 12, "append.acknowledged": 12,
 	"rotate.before-table": 2, "rotate.before-next": 2, "rotate.before-manifest": 2,
-	"original.before-rename": 5,
-	"seal.before-tree":       1, "seal.before-seal": 1, "seal.sealed": 1,
+	"original.before-rename": 1, "seal.before-tree": 1, "seal.before-seal": 1, "seal.sealed": 1,
 	"ledger.ingest.open": 1, "ledger.ingest.seal": 1,
 }
 

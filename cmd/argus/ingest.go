@@ -167,6 +167,9 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		work.Via, work.ReadingNames = via, append(names, record...)
 	}
 	for _, p := range paths {
+		if err := intake.KnownPath(p); err != nil && !f.dryRun {
+			return err
+		}
 		if _, err := os.Stat(p); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("take in %s: %w", p, errNoSource)
 		} else if err != nil {

@@ -21,31 +21,22 @@ func (a *app) ledgerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ledger",
 		Short: "List the acts that were recorded, and check that none was changed",
-		Args:  arguments(0, 0),
+		Long: `List the acts that were recorded, and check that none was changed.
+
+What you do with a store that cannot be written, since it is on write-protected
+media or its disk is full, is in a ledger of your own (--reader), with a key of
+your own. Its acts are listed below those of the store, marked with "own".`,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := between(c, "limit", limit, 1, math.MaxInt); err != nil {
 				return err
 			}
-			err := a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
-				entries, err := d.Ledger(ctx, who, from, limit)
-				if err != nil {
-					return err
-				}
-				for _, e := range entries {
-					if a.json {
-						if err := a.out.object("entry", e); err != nil {
-							return err
-						}
-						continue
-					}
-					a.printEntry(e)
-				}
-				return nil
-			})
+			n, who, err := a.open(c.Context())
 			if err != nil {
 				return err
 			}
-			return a.checkLedger(c.Context())
+			err = a.listLedger(c.Context(), n, who, from, limit)
+			return errors.Join(err, n.Close())
 		},
 	}
 	c.Flags().Uint64Var(&from, "from", 0, "the first entry to list (default the last --limit ones)")
@@ -54,8 +45,8 @@ func (a *app) ledgerCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) printEntry(e desk.Entry) {
-	head := fmt.Sprintf("%6d  %s  %-16s ", e.Seq, e.Time.Format(time.RFC3339), e.Action)
+func (a *app) printEntry(mark string, e desk.Entry) {
+	head := fmt.Sprintf("%s%6d  %s  %-16s ", mark, e.Seq, e.Time.Format(time.RFC3339), e.Action)
 	if e.Destroyed {
 		a.out.linef("%s%s  %s  (envelope destroyed)", head, e.Authority, oneLine(e.Subject))
 		return
@@ -108,14 +99,52 @@ again. The correction is an entry itself; the wrong one stays as it is.`,
 	return c
 }
 
-// checkLedger verifies the ledger and says so.
-func (a *app) checkLedger(ctx context.Context) error {
+func (a *app) listLedger(ctx context.Context, n *node.Node, who desk.Who, from uint64, limit int) error {
+	entries, err := n.Desk.Ledger(ctx, who, from, limit)
+	if err != nil {
+		return err
+	}
+	if err := a.printEntries("", "entry", entries); err != nil {
+		return err
+	}
 	report, err := node.VerifyLedger(ctx, a.storePath(), "")
 	if err != nil {
 		return err
 	}
+	err = a.printLedgerReport("verified", report)
+	own, ownReport, besideErr := n.Beside(ctx, limit)
+	if besideErr != nil || own == nil {
+		return errors.Join(err, besideErr)
+	}
+	if !a.json {
+		a.out.linef("Your own acts, beside the store, in %s, key %s:", oneLine(own.Dir), oneLine(own.Key))
+	}
+	if err := a.printEntries("own ", "own_entry", own.Entries); err != nil {
+		return err
+	}
+	if ownErr := a.printLedgerReport("own_verified", ownReport); ownErr != nil {
+		return ownErr
+	}
+	return err
+}
+
+func (a *app) printEntries(mark, name string, entries []desk.Entry) error {
+	for _, e := range entries {
+		if a.json {
+			if err := a.out.object(name, e); err != nil {
+				return err
+			}
+			continue
+		}
+		a.printEntry(mark, e)
+	}
+	return nil
+}
+
+// printLedgerReport says whether a ledger is what was signed.
+func (a *app) printLedgerReport(name string, report *node.LedgerReport) error {
 	if a.json {
-		if err := a.out.object("verified", report); err != nil {
+		if err := a.out.object(name, report); err != nil {
 			return err
 		}
 	} else {

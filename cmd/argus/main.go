@@ -76,6 +76,7 @@ type app struct {
 	store     string
 	json      bool
 	keys      string
+	reader    string
 	actor     string
 	authority string
 	purpose   string
@@ -106,6 +107,7 @@ look. Begin with "argus demo", or with your own files:
 	flags.StringVar(&a.store, "store", "", "the store's `folder` (default $ARGUS_STORE, then ./case.argus)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object a line")
 	flags.StringVar(&a.keys, "keys", "", "the `folder` with the store's private key (default $ARGUS_KEYS, then argus/keys in your configuration folder)")
+	flags.StringVar(&a.reader, "reader", "", "the `folder` for your own ledger of stores that cannot be written (default $ARGUS_READER, then argus/reader in your configuration folder)")
 	flags.StringVar(&a.actor, "actor", "", "who asks, for the ledger (default $ARGUS_ACTOR, then your user name)")
 	flags.StringVar(&a.authority, "authority", "", "the `number` of the authority that you act under (default the only one that names you)")
 	flags.StringVar(&a.purpose, "purpose", "", "what for, for the ledger (default $ARGUS_PURPOSE, then the authority's purpose)")
@@ -211,7 +213,8 @@ func (a *app) storePath() string {
 }
 
 func (a *app) nodeOptions() node.Options {
-	return node.Options{KeyDir: a.keys, Software: software(), Failpoint: failpoint()}
+	return node.Options{KeyDir: a.keys, ReaderDir: a.reader, Software: software(), Failpoint: failpoint(),
+		Note: func(sentence string) { fmt.Fprintln(a.err, "argus: "+plain(sentence)) }}
 }
 
 // open opens the store for reading, and says who reads.
@@ -261,6 +264,8 @@ func explain(err error) (code int, hint string) {
 		return exitError, "Name the folder that holds it with --keys or $ARGUS_KEYS. It is where the store was made, and is not part of the store."
 	case errors.Is(err, sandbox.ErrNotHeld):
 		return exitError, "Nothing was read. Where readers run, in SECURITY.md, says what Argus asks of the system; a container has to allow seccomp."
+	case errors.Is(err, node.ErrWriteProtected):
+		return exitError, "It can be searched, shown and verified. Copy it to a disk that can be written, with its key, to change it."
 	case errors.Is(err, intake.ErrUnfinished):
 		return exitError, `Finish it with "argus ingest --resume", or seal it as it is with "argus ingest --abandon".`
 	case errors.Is(err, intake.ErrOtherFiles):

@@ -46,9 +46,12 @@ type Desk struct {
 
 // Parts are what a desk joins. All without a default are required.
 type Parts struct {
-	Evidence    store
-	Index       finder
-	Ledger      recorder
+	Evidence store
+	Index    finder
+	Ledger   recorder
+	// Beside says that acts are recorded in another ledger than the one that is
+	// read. Default: they are not.
+	Beside      func() bool
 	Authorities *authority.Store
 	// Inside reads bytes of a file that lies inside an original that is an
 	// archive. Default none: such records are not shown raw.
@@ -98,6 +101,9 @@ type recorder interface {
 
 // New returns a desk. It owns none of its parts.
 func New(parts Parts) *Desk {
+	if parts.Beside == nil {
+		parts.Beside = func() bool { return false }
+	}
 	return &Desk{parts: parts, openings: map[argus.DeliveryNumber]argus.Opening{}, sealed: map[argus.DeliveryNumber]bool{}}
 }
 

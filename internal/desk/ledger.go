@@ -14,7 +14,7 @@ func (d *Desk) Ledger(ctx context.Context, who Who, from uint64, limit int) ([]l
 	var entries []ledger.Entry
 	last := from == 0 && limit > 0
 	err := d.act(ctx, who, ledger.Act{Action: ledger.ReadLedger}, func(p *permit) error {
-		if last && p.all && p.entry > uint64(limit) {
+		if last && p.all && p.entry > uint64(limit) && !d.parts.Beside() {
 			from = p.entry - uint64(limit) + 1
 		}
 		for e, err := range d.parts.Ledger.Entries(ctx, from, 0) {

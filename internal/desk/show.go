@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/entity"
@@ -48,14 +47,16 @@ func (d *Desk) Show(ctx context.Context, who Who, ref string, raw bool) (*Shown,
 // show returns what an asker sees of a message, version by version.
 func (d *Desk) show(ctx context.Context, p *permit, s *seen, raw bool) (*Shown, error) {
 	shown := &Shown{Ref: s.ID(), Message: s.Union(), Entry: p.entry}
+	copies := map[argus.Version][]int{}
+	for i := range s.Sightings {
+		copies[s.Sightings[i].Version] = append(copies[s.Sightings[i].Version], i)
+	}
+	may := readable{}
 	for _, v := range s.Versions() {
 		one := Version{Version: v.Version}
 		var of query.Doc
-		for i, r := range s.records {
-			copied := s.Sightings[i]
-			if copied.Version != v.Version {
-				continue
-			}
+		for _, i := range copies[v.Version] {
+			r, copied := s.records[i], s.Sightings[i]
 			of.Sightings = append(of.Sightings, copied)
 			at, err := d.sighting(ctx, r)
 			if err != nil {
@@ -64,7 +65,7 @@ func (d *Desk) show(ctx context.Context, p *permit, s *seen, raw bool) (*Shown, 
 			states := copied.Message.Aside()
 			at.ID, at.States = copied.ID, &states
 			if raw {
-				if at.RawWithheld, err = d.holdsOthers(ctx, p, r); err != nil {
+				if at.RawWithheld, err = d.holdsOthers(ctx, p, r, may); err != nil {
 					return nil, err
 				}
 				if !at.RawWithheld {
@@ -85,7 +86,7 @@ func (d *Desk) show(ctx context.Context, p *permit, s *seen, raw bool) (*Shown, 
 // holdsOthers says whether something lies inside a record, as far as it is shown
 // raw, that the asker may not read: a message outside the scope, or a piece that
 // nobody understood.
-func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record) (bool, error) {
+func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record, may readable) (bool, error) {
 	if p.all || r.Where.Length == 0 {
 		return false, nil
 	}
@@ -120,7 +121,7 @@ func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record) (boo
 			if place != inside {
 				continue
 			}
-			if covered, err := d.covers(ctx, p, other); err != nil || !covered {
+			if covered, err := d.covers(ctx, p, other, may); err != nil || !covered {
 				return true, err
 			}
 		}
@@ -157,17 +158,29 @@ func relate(at, r argus.Where) relation {
 	return inside
 }
 
+// readable are the copies that the asker may read, by their message: as far as they
+// were looked for, each message once.
+type readable map[argus.ID]map[uint64]bool
+
 // covers says whether the asker may read a record.
-func (d *Desk) covers(ctx context.Context, p *permit, r *argus.Record) (bool, error) {
+func (d *Desk) covers(ctx context.Context, p *permit, r *argus.Record, may readable) (bool, error) {
 	if r.Message == nil {
 		return p.whole(r.Delivery), nil
 	}
-	m, err := d.message(ctx, r.MessageID())
-	if err != nil {
-		return false, err
+	id := r.MessageID()
+	if may[id] == nil {
+		m, err := d.message(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		may[id] = map[uint64]bool{}
+		if s := p.sees(m); s != nil {
+			for _, o := range s.records {
+				may[id][o.Seq] = true
+			}
+		}
 	}
-	s := p.sees(m)
-	return s != nil && slices.ContainsFunc(s.records, func(o *argus.Record) bool { return o.Seq == r.Seq }), nil
+	return may[id][r.Seq], nil
 }
 
 func (d *Desk) sighting(ctx context.Context, r *argus.Record) (Sighting, error) {

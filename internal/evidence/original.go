@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/original"
 )
 
@@ -29,14 +30,40 @@ func (s *Store) openOriginals() (err error) {
 // its path and its time stamp. When it returns, the file is durable; it is
 // never altered after that. The same bytes are kept once.
 func (s *Store) PutOriginal(ctx context.Context, r io.Reader) (argus.Original, error) {
-	if s.writer == nil {
-		return argus.Original{}, errors.New("keep original: the store is open for reading only")
+	b, err := s.OriginalBatch()
+	if err != nil {
+		return argus.Original{}, err
 	}
-	kept, err := s.originals.Put(ctx, r)
+	o, err := b.Put(ctx, r)
+	return o, errors.Join(err, b.Commit())
+}
+
+// OriginalBatch keeps files together, which is faster by far for many small ones.
+type OriginalBatch struct{ batch *original.Batch }
+
+// OriginalBatch begins a batch. Commit has to be called, after an error too.
+func (s *Store) OriginalBatch() (*OriginalBatch, error) {
+	if s.writer == nil {
+		return nil, errors.New("keep original: the store is open for reading only")
+	}
+	return &OriginalBatch{s.originals.Batch()}, nil
+}
+
+// Put is [Store.PutOriginal], but for being durable: it is when Commit has returned.
+func (b *OriginalBatch) Put(ctx context.Context, r io.Reader) (argus.Original, error) {
+	kept, err := b.batch.Put(ctx, r)
 	if err != nil {
 		return argus.Original{}, fmt.Errorf("keep original: %w", err)
 	}
 	return argus.Original{Hash: kept.Hash, Size: kept.Size, File: kept.Name, Root: kept.Root}, nil
+}
+
+// Commit makes durable what was put.
+func (b *OriginalBatch) Commit() error {
+	if err := b.batch.Commit(); err != nil {
+		return fmt.Errorf("keep originals: %w", err)
+	}
+	return nil
 }
 
 // OpenOriginal opens a kept file for reading. A block that is not what it was
@@ -61,11 +88,10 @@ func (s *Store) PlainOriginal(ctx context.Context, o argus.Original) (*os.File, 
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	plain, err := os.CreateTemp(s.path(originalsDir), "incoming-*.tmp")
+	plain, err := s.TempFile()
 	if err != nil {
 		return nil, fmt.Errorf("copy original %s: %w", o.File, err)
 	}
-	os.Remove(plain.Name())
 	_, err = io.Copy(plain, &contextReader{ctx, io.NewSectionReader(f, 0, f.Size())})
 	if err == nil {
 		_, err = plain.Seek(0, io.SeekStart)
@@ -75,6 +101,22 @@ func (s *Store) PlainOriginal(ctx context.Context, o argus.Original) (*os.File, 
 	}
 	return plain, nil
 }
+
+// TempFile makes a temporary file on the store's disk, which holds what the store
+// does and nothing less guarded. It has no name any more where the system allows it,
+// and is removed when the store is opened again elsewhere.
+func (s *Store) TempFile() (*os.File, error) {
+	f, err := os.CreateTemp(s.path(originalsDir), "incoming-*.tmp")
+	if err != nil {
+		return nil, fmt.Errorf("make a temporary file: %w", err)
+	}
+	os.Remove(f.Name())
+	return f, nil
+}
+
+// Free returns how many bytes the disk of the store has room for, or
+// errors.ErrUnsupported where that cannot be known.
+func (s *Store) Free() (int64, error) { return durable.Free(s.dir) }
 
 // originalOf says of which original a file of the store is, by its path in it.
 func originalOf(name string) (argus.FileName, bool) {

@@ -800,7 +800,8 @@ func (v *verifier) checkIDs() error {
 		return nil
 	}
 	if v.idsErr != nil {
-		return v.idsErr
+		v.damage(idsDir, -1, "the ids cannot be read: %v", v.idsErr)
+		return nil
 	}
 	var sum, count uint64
 	for _, r := range v.ids.runs {
@@ -1018,6 +1019,10 @@ func (v *verifier) checkOriginals() error {
 	if err != nil {
 		return err
 	}
+	if info, err := os.Stat(v.path(originalsDir)); err == nil && !info.IsDir() {
+		v.damage(originalsDir, -1, "there is a file in the place of the folder")
+		return nil
+	}
 	belong := map[string]bool{}
 	bySeq := func(a, b argus.FileName) int { return cmp.Compare(v.originals[a].seq, v.originals[b].seq) }
 	for _, name := range slices.SortedFunc(maps.Keys(v.originals), bySeq) {
@@ -1030,8 +1035,13 @@ func (v *verifier) checkOriginals() error {
 		}
 	}
 	return filepath.WalkDir(v.path(originalsDir), func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
+		if err != nil {
+			dir, relErr := filepath.Rel(v.dir, path)
+			v.damage(filepath.ToSlash(dir), -1, "the folder cannot be read: %v", err)
+			return relErr
+		}
+		if e.IsDir() {
+			return nil
 		}
 		rel, err := filepath.Rel(v.dir, path)
 		if err != nil {

@@ -137,7 +137,11 @@ func TestBrokeIsRememberedOnResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			o.Path = "a.zip"
-			batch := keeping{records: []*argus.Record{{Kind: argus.KindOriginal, Original: &o}}}
+			none, err := b.o.Store.OriginalBatch()
+			if err != nil {
+				t.Fatal(err)
+			}
+			batch := keeping{originals: none, records: []*argus.Record{{Kind: argus.KindOriginal, Original: &o}}}
 			if err := in.recordKept(t.Context(), &batch); err != nil {
 				t.Fatal(err)
 			}

@@ -131,10 +131,10 @@ func Compare(ctx context.Context, s *evidence.Store, now argus.DeliveryNumber) (
 		}
 	}
 	rand.Read(c.key[:])
-	if err := c.open(int(min(mostParts, 1+records/partRecords))); err != nil {
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.open(s, int(min(mostParts, 1+records/partRecords))); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
 	for _, d := range [...]argus.DeliveryNumber{c.d.Then, now} {
 		for r, err := range s.Records(ctx, d) {
 			if err == nil {
@@ -165,7 +165,6 @@ type comparison struct {
 	d Difference
 	// key is in all hashes, so that no file that is left over tells of a message.
 	key     [16]byte
-	dir     string
 	parts   []partFile
 	readers [2][]string
 
@@ -194,14 +193,11 @@ type told struct {
 
 const toldBytes = 34
 
-func (c *comparison) open(parts int) (err error) {
-	if c.dir, err = os.MkdirTemp("", "argus-compare-"); err != nil {
-		return err
-	}
+func (c *comparison) open(s *evidence.Store, parts int) error {
 	for range parts {
-		f, err := os.CreateTemp(c.dir, "part")
+		f, err := s.TempFile()
 		if err != nil {
-			return errors.Join(err, c.close())
+			return err
 		}
 		c.parts = append(c.parts, partFile{f, bufio.NewWriterSize(f, 16<<10)})
 	}
@@ -213,7 +209,7 @@ func (c *comparison) close() error {
 	for _, p := range c.parts {
 		err = errors.Join(err, p.f.Close())
 	}
-	return errors.Join(err, os.RemoveAll(c.dir))
+	return err
 }
 
 // add takes a record of the reading then (0) or now (1).

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -118,6 +119,8 @@ var (
 	ErrOtherFiles = errors.New("the files are not those that the delivery was begun with")
 	// ErrOtherReaders says that a delivery was begun with other readers.
 	ErrOtherReaders = errors.New("the delivery was begun with other readers")
+	// ErrNoRoom says that what is handed over may not fit on the disk.
+	ErrNoRoom = errors.New("the disk of the store has too little room")
 )
 
 // readerNames lists the readers that a delivery may use, as its record keeps
@@ -140,8 +143,8 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	if err := KnownFormat(o.Format); err != nil {
 		return nil, err
 	}
-	if !utf8.ValidString(path) {
-		return nil, fmt.Errorf("ingest %q: the path is not UTF-8 and could not be recorded; take in a folder above it", path)
+	if err := KnownPath(path); err != nil {
+		return nil, err
 	}
 	place, err := filepath.Abs(path)
 	if err != nil {
@@ -163,6 +166,9 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	if len(open) > 0 {
 		d := open[0]
 		return nil, fmt.Errorf("ingest %s: %w: %s of %s", path, ErrUnfinished, d.Number, d.Opening.Source)
+	}
+	if err := room(o.Store, files); err != nil {
+		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
 	opening := argus.Opening{
 		Source: path, Place: label(place), Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
@@ -270,6 +276,38 @@ func unfinished(ctx context.Context, s *evidence.Store) ([]evidence.Delivery, er
 		return nil, fmt.Errorf("look for unfinished deliveries: %w", err)
 	}
 	return slices.DeleteFunc(list, func(d evidence.Delivery) bool { return d.Seal != nil }), nil
+}
+
+// room returns ErrNoRoom if files have more bytes than the disk has free. They may take
+// less, as blocks are compressed, but nobody knows before, and a disk that is full ends a
+// delivery in its middle.
+func room(s *evidence.Store, files []foundFile) error {
+	free, err := s.Free()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look how much room there is: %w", err)
+	}
+	need := int64(0)
+	for _, f := range files {
+		if need += f.size; need < 0 {
+			need = math.MaxInt64
+			break
+		}
+	}
+	if need > free {
+		return fmt.Errorf("%w: %d bytes are needed, %d are free", ErrNoRoom, need, free)
+	}
+	return nil
+}
+
+// KnownPath returns an error if a path could not be recorded.
+func KnownPath(path string) error {
+	if !utf8.ValidString(path) {
+		return fmt.Errorf("ingest %q: the path is not UTF-8 and could not be recorded; take in a folder above it", path)
+	}
+	return nil
 }
 
 // KnownFormat returns an error that lists the formats if name is none of them;

@@ -41,18 +41,27 @@ type meetings struct {
 	// taken are the seconds of this delivery's copies of messages that met, or
 	// could; old is the generation before.
 	taken, old map[argus.ID]int64
+	// looked are the copies in earlier deliveries of the messages that were looked
+	// for, which this delivery does not change; lookedOld is the generation before.
+	looked, lookedOld map[argus.ID]earlier
+	held              int // ids and copies in looked
 }
+
+// earlier is what earlier deliveries have of an id: some copies of its message, and
+// some that met another message.
+type earlier struct{ of, met []evidence.Entry }
 
 const (
 	meetSeconds = 5
 	// meetLook is how many copies of a message are looked at.
 	meetLook = 16
-	// meetKept is how many messages a generation of taken has.
+	// meetKept is how many messages a generation of taken has, and how many ids and
+	// copies one of looked.
 	meetKept = 1 << 18
 )
 
 func newMeetings(ctx context.Context, store *evidence.Current, d argus.DeliveryNumber, first uint64) (*meetings, error) {
-	p := &meetings{store: store, delivery: d, first: first, taken: map[argus.ID]int64{}}
+	p := &meetings{store: store, delivery: d, first: first, taken: map[argus.ID]int64{}, looked: map[argus.ID]earlier{}}
 	deliveries, err := store.Deliveries(ctx)
 	for _, d := range deliveries {
 		may := func(is func(string) bool) bool {
@@ -107,11 +116,11 @@ func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	if err != nil {
 		return err
 	}
-	if len(known) > 0 {
+	if len(known.of) > 0 {
 		p.take(r.ID, m)
 		return nil
 	}
-	if followed, err := p.follow(ctx, r); followed || !apart || err != nil {
+	if followed, err := p.follow(ctx, r, known.met); followed || !apart || err != nil {
 		return err
 	}
 	shifted := *m
@@ -135,15 +144,8 @@ func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 
 // follow notes that a copy is of the message that an equal one, of an earlier
 // delivery and of the same kind of clock, met there.
-func (p *meetings) follow(ctx context.Context, copied *argus.Record) (bool, error) {
-	copies, err := p.store.Find(copied.ID)
-	if err != nil {
-		return false, err
-	}
-	for _, e := range copies[:min(len(copies), meetLook)] {
-		if e.Seq >= p.first || !e.Met {
-			continue
-		}
+func (p *meetings) follow(ctx context.Context, copied *argus.Record, met []evidence.Entry) (bool, error) {
+	for _, e := range met {
 		r, err := p.store.Get(ctx, e.Seq)
 		if err != nil {
 			return false, err
@@ -166,17 +168,43 @@ func (p *meetings) follow(ctx context.Context, copied *argus.Record) (bool, erro
 	return false, nil
 }
 
-// before returns the copies of a message in earlier deliveries. What has the id
-// and met another message is none.
-func (p *meetings) before(id argus.ID) ([]evidence.Entry, error) {
-	copies, err := p.store.Find(id)
-	return slices.DeleteFunc(copies, func(e evidence.Entry) bool { return e.Seq >= p.first || e.Met }), err
+// before returns what earlier deliveries have of an id, the first meetLook of each
+// sort. A message may come many times: its copies are gone through once.
+func (p *meetings) before(id argus.ID) (earlier, error) {
+	if known, ok := p.looked[id]; ok {
+		return known, nil
+	}
+	known, ok := p.lookedOld[id]
+	if !ok {
+		copies, err := p.store.Find(id)
+		if err != nil {
+			return known, err
+		}
+		for _, e := range copies {
+			if list := known.list(e.Met); e.Seq < p.first && len(*list) < meetLook {
+				*list = append(*list, e)
+			}
+		}
+	}
+	if p.held >= meetKept {
+		p.looked, p.lookedOld, p.held = map[argus.ID]earlier{}, p.looked, 0
+	}
+	p.looked[id] = known
+	p.held += 1 + len(known.of) + len(known.met)
+	return known, nil
+}
+
+func (e *earlier) list(met bool) *[]evidence.Entry {
+	if met {
+		return &e.met
+	}
+	return &e.of
 }
 
 // meets says whether a copy is of a message.
 func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID, version argus.Version) (bool, error) {
-	copies, err := p.before(id)
-	if err != nil || len(copies) == 0 {
+	known, err := p.before(id)
+	if err != nil || len(known.of) == 0 {
 		return false, err
 	}
 	at, ok := p.taken[id]
@@ -187,7 +215,7 @@ func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID,
 		return false, nil
 	}
 	stored, across := false, false
-	for _, e := range copies[:min(len(copies), meetLook)] {
+	for _, e := range known.of {
 		if e.Version != version {
 			continue
 		}

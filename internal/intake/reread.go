@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -163,6 +164,10 @@ func (in *intake) recallReading(ctx context.Context, reading *argus.Record) erro
 				in.unread[r.Seq] = ""
 			}
 		case argus.KindQuarantined:
+			if saysChanged(r) {
+				in.changed[r.Where.Original] = r.Quarantine.Reason
+				continue
+			}
 			// A file that could not be read when it was handed over is kept empty.
 			if why, empty := in.unread[r.Where.Original]; empty && why == "" && r.Where == (argus.Where{Original: r.Where.Original}) {
 				in.unread[r.Where.Original] = r.Quarantine.Reason
@@ -175,7 +180,7 @@ func (in *intake) recallReading(ctx context.Context, reading *argus.Record) erro
 }
 
 // carry says again of the files that could not be read when they were handed over why
-// not: nothing of them is kept.
+// not, since nothing of them is kept, and of those that changed meanwhile, how.
 func (in *intake) carry(ctx context.Context) error {
 	var problems []*argus.Record
 	for _, r := range in.originals {
@@ -184,6 +189,9 @@ func (in *intake) carry(ctx context.Context) error {
 			in.recallItem(p, false)
 			problems = append(problems, &argus.Record{Kind: argus.KindQuarantined, Where: argus.Where{Original: r.Seq}, Quarantine: &argus.Quarantine{Reason: why}})
 		}
+	}
+	for _, seq := range slices.Sorted(maps.Keys(in.changed)) {
+		problems = append(problems, &argus.Record{Kind: argus.KindQuarantined, Where: argus.Where{Original: seq}, Quarantine: &argus.Quarantine{Reason: in.changed[seq]}})
 	}
 	for part := range slices.Chunk(problems, keepTogether) {
 		if err := in.append(ctx, part); err != nil {

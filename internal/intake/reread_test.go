@@ -228,9 +228,10 @@ func TestDifferenceIsOfSets(t *testing.T) {
 	var want *Difference
 	for _, parts := range []int{1, 2, 13} {
 		for _, backwards := range []bool{false, true} {
+			b := newBench(t)
 			c := &comparison{files: map[piece]uint32{}, told: map[[2]string]uint32{}, reasons: map[string]*ReasonChange{}, pairs: map[[2]string]*Changes{}}
 			c.readers = [2][]string{{"jsonl/1"}, {"jsonl/2"}}
-			if err := c.open(parts); err != nil {
+			if err := c.open(b.o.Store, parts); err != nil {
 				t.Fatal(err)
 			}
 			for side, list := range [][]*argus.Record{then, now} {
@@ -252,8 +253,8 @@ func TestDifferenceIsOfSets(t *testing.T) {
 			if err := c.close(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := os.Stat(c.dir); !os.IsNotExist(err) {
-				t.Errorf("the temporary files are left: %v", err)
+			if left, err := filepath.Glob(filepath.Join(b.dir, "originals", "*")); len(left) > 0 || err != nil {
+				t.Errorf("the temporary files are left: %v, %v", left, err)
 			}
 			got := c.result()
 			if want == nil {

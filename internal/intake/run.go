@@ -41,6 +41,9 @@ type intake struct {
 	// empty files by the number of their records, with why they are not to be read.
 	again  argus.DeliveryNumber
 	unread map[uint64]string
+	// changed are those of its originals that changed while they were copied, with how,
+	// as far as this reading does not say so yet.
+	changed map[uint64]string
 
 	view     *evidence.Current // set by recall
 	meetings *meetings
@@ -79,8 +82,12 @@ type holding struct {
 func newIntake(o Options, d argus.DeliveryNumber) *intake {
 	in := &intake{
 		o: o, delivery: d, readers: o.readerNames(), progress: Progress{Delivery: d},
-		done: map[piece][]stretch{}, holdings: map[string]*holding{}, unread: map[uint64]string{},
+		done: map[piece][]stretch{}, holdings: map[string]*holding{}, unread: map[uint64]string{}, changed: map[uint64]string{},
 	}
+	if o.Limits.Temp == nil && o.Store != nil {
+		o.Limits.Temp = o.Store.TempFile
+	}
+	in.o = o
 	in.reading = sandbox.New(sandbox.Options{Apart: o.Apart, Format: o.Format, Reading: o.Reading, Limits: o.Limits, Beside: in.beside})
 	in.batch = newBatch(in)
 	in.put = func(ctx context.Context, records []*argus.Record) error { return o.Store.Append(ctx, d, records) }
@@ -117,6 +124,10 @@ func (in *intake) recall(ctx context.Context) (err error) {
 		case argus.KindOriginal:
 			in.originals = append(in.originals, r)
 		case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
+			if saysChanged(r) {
+				delete(in.changed, r.Where.Original)
+				continue
+			}
 			in.recallItem(piece{r.Where.Original, r.Where.Path}, r.Quarantine != nil && r.Quarantine.Broke)
 			if r.Message != nil {
 				in.meetings.take(r.MessageID(), r.Message)
@@ -194,69 +205,98 @@ func (in *intake) keep(ctx context.Context, files []foundFile) error {
 			p.Total += f.size
 		}
 	})
-	var batch keeping
+	originals, err := in.o.Store.OriginalBatch()
+	if err != nil {
+		return err
+	}
+	err = in.keepAll(ctx, files, kept, &keeping{originals: originals})
+	return errors.Join(err, originals.Commit())
+}
+
+func (in *intake) keepAll(ctx context.Context, files []foundFile, kept map[string][]*argus.Original, batch *keeping) error {
 	for _, f := range files {
 		if before := kept[f.path]; len(before) > 0 {
 			if o := before[0]; o.Modified != f.modified || o.Size != f.size && o.Size > 0 {
 				return fmt.Errorf("%w: %s has changed since", ErrOtherFiles, f.path)
 			}
 			kept[f.path] = before[1:]
-		} else if err := in.keepFile(ctx, f, &batch); err != nil {
+			in.advance(func(p *Progress) { p.Bytes += f.size })
+			continue
+		}
+		if err := in.keepFile(ctx, f, batch); err != nil {
 			return err
 		}
-		in.advance(func(p *Progress) {
-			p.File = f.path
-			p.Bytes += f.size
-		})
+		if len(batch.records) < keepTogether && batch.bytes < keepBytes {
+			continue
+		}
+		if err := in.recordKept(ctx, batch); err != nil {
+			return err
+		}
 	}
-	return in.recordKept(ctx, &batch)
+	return in.recordKept(ctx, batch)
 }
 
-// keeping is the files that are kept and not yet recorded, and why some of
-// them could not be read, by their place.
+// keeping is the files that are kept and not yet durable and recorded, and why some
+// of them could not be read, by their place.
 type keeping struct {
-	records  []*argus.Record
-	problems map[int]string
+	originals *evidence.OriginalBatch
+	records   []*argus.Record
+	problems  map[int]string
+	bytes     int64  // of the files as they were found
+	last      string // path
 }
 
-// keepTogether is how many files one batch of records speaks of.
-const keepTogether = 256
+// keepTogether is how many files one batch of records speaks of, unless they have
+// keepBytes before.
+const (
+	keepTogether = 256
+	keepBytes    = 64 << 20
+)
 
 func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) error {
 	var o argus.Original
 	if f.problem == "" {
 		source := &sourceFile{name: f.place}
 		var err error
-		o, err = in.o.Store.PutOriginal(ctx, source)
-		source.close()
+		o, err = batch.originals.Put(ctx, source)
+		changed := source.close(o.Size)
 		switch {
 		case source.err != nil:
 			f.problem = fmt.Sprintf("the file cannot be read: %v", source.err)
 		case err != nil:
 			return err
+		case changed != "":
+			batch.problem(changed)
 		}
 	}
 	if f.problem != "" {
 		// No bytes can be kept; the account says so in their place.
 		var err error
-		if o, err = in.o.Store.PutOriginal(ctx, strings.NewReader("")); err != nil {
+		if o, err = batch.originals.Put(ctx, strings.NewReader("")); err != nil {
 			return err
 		}
-		if batch.problems == nil {
-			batch.problems = map[int]string{}
-		}
-		batch.problems[len(batch.records)] = label(f.problem)
+		batch.problem(label(f.problem))
 	}
 	o.Path, o.Modified = f.path, f.modified
 	batch.records = append(batch.records, &argus.Record{Kind: argus.KindOriginal, Original: &o})
-	if len(batch.records) < keepTogether {
-		return nil
-	}
-	return in.recordKept(ctx, batch)
+	batch.bytes += f.size
+	batch.last = f.path
+	return nil
 }
 
-// recordKept makes durable which files are kept.
+// problem says what is wrong with the file whose record comes next.
+func (k *keeping) problem(why string) {
+	if k.problems == nil {
+		k.problems = map[int]string{}
+	}
+	k.problems[len(k.records)] = why
+}
+
+// recordKept makes durable the files and which they are.
 func (in *intake) recordKept(ctx context.Context, batch *keeping) error {
+	if err := batch.originals.Commit(); err != nil {
+		return err
+	}
 	if err := in.append(ctx, batch.records); err != nil {
 		return err
 	}
@@ -264,12 +304,18 @@ func (in *intake) recordKept(ctx context.Context, batch *keeping) error {
 	var problems []*argus.Record
 	for i, r := range batch.records {
 		if why, bad := batch.problems[i]; bad {
-			in.recallItem(piece{r.Seq, ""}, false)
-			problems = append(problems, &argus.Record{Kind: argus.KindQuarantined,
-				Where: argus.Where{Original: r.Seq}, Quarantine: &argus.Quarantine{Reason: why}})
+			problem := &argus.Record{Kind: argus.KindQuarantined, Where: argus.Where{Original: r.Seq}, Quarantine: &argus.Quarantine{Reason: why}}
+			if !saysChanged(problem) {
+				in.recallItem(piece{r.Seq, ""}, false)
+			}
+			problems = append(problems, problem)
 		}
 	}
-	*batch = keeping{}
+	in.advance(func(p *Progress) {
+		p.File = batch.last
+		p.Bytes += batch.bytes
+	})
+	*batch = keeping{originals: batch.originals}
 	return in.append(ctx, problems)
 }
 
@@ -291,16 +337,19 @@ func (in *intake) append(ctx context.Context, records []*argus.Record) error {
 // sourceFile reads a file of the delivery and keeps what went wrong with it
 // apart from what may go wrong with the store.
 type sourceFile struct {
-	name string
-	f    *os.File
-	err  error
+	name   string
+	f      *os.File
+	before os.FileInfo
+	err    error
 }
 
 func (s *sourceFile) Read(p []byte) (n int, err error) {
 	if s.f == nil {
-		if s.f, err = os.Open(s.name); err != nil {
-			s.err = err
-			return 0, err
+		if s.f, s.err = os.Open(s.name); s.err == nil {
+			s.before, s.err = s.f.Stat()
+		}
+		if s.err != nil {
+			return 0, s.err
 		}
 	}
 	n, err = s.f.Read(p)
@@ -310,10 +359,37 @@ func (s *sourceFile) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-func (s *sourceFile) close() {
-	if s.f != nil {
-		s.f.Close()
+// changedWhileCopied begins the reason of a record that says so, which is no piece of
+// what is read.
+const changedWhileCopied = "the file changed while it was copied, and its bytes may be of different moments"
+
+func saysChanged(r *argus.Record) bool {
+	return r.Where.Reader == 0 && r.Quarantine != nil && strings.HasPrefix(r.Quarantine.Reason, changedWhileCopied)
+}
+
+// close ends the reading, and says so if the file has changed since it was opened.
+func (s *sourceFile) close(copied int64) (changed string) {
+	if s.f == nil {
+		return ""
 	}
+	defer s.f.Close()
+	if s.err != nil {
+		return ""
+	}
+	after, err := s.f.Stat()
+	now, nowErr := os.Stat(s.name)
+	tell := func(i os.FileInfo) string {
+		return fmt.Sprintf("%d bytes of %s", i.Size(), i.ModTime().UTC().Format(time.RFC3339Nano))
+	}
+	switch {
+	case err != nil || nowErr != nil:
+		return label(fmt.Sprintf("%s: it cannot be looked at any more: %v", changedWhileCopied, errors.Join(err, nowErr)))
+	case !os.SameFile(after, now):
+		return changedWhileCopied + ": there is another file of its name now"
+	case after.Size() != copied || after.Size() != s.before.Size() || !after.ModTime().Equal(s.before.ModTime()):
+		return fmt.Sprintf("%s: it had %s before, and %s after %d bytes were copied", changedWhileCopied, tell(s.before), tell(after), copied)
+	}
+	return ""
 }
 
 // readOriginal reads everything in one kept file.

@@ -206,7 +206,11 @@ func (in *intake) runVia(ctx context.Context, record *argus.Record, out io.Write
 // of the program's output, which is not kept: the same program prints it again.
 func (in *intake) readVia(ctx context.Context, record *argus.Record) error {
 	of := record.Original
-	out, err := reader.TempFile()
+	temp := in.o.Limits.Temp
+	if temp == nil {
+		temp = reader.TempFile
+	}
+	out, err := temp()
 	if err != nil {
 		return err
 	}

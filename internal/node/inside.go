@@ -10,8 +10,8 @@ import (
 
 // inside reads the bytes of a record from a file inside an archive, walking
 // the archive as the intake did.
-func inside(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error {
-	for f, err := range reader.Files(ctx, original.Path, file, original.Size, reader.Limits{}) {
+func (n *Node) inside(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error {
+	for f, err := range reader.Files(ctx, original.Path, file, original.Size, reader.Limits{Temp: n.temp}) {
 		if err != nil {
 			return err
 		}

@@ -50,6 +50,13 @@ type Options struct {
 	// KeyDir is the folder of private keys. Default $ARGUS_KEYS, then
 	// argus/keys in the user's configuration folder.
 	KeyDir string
+	// ReaderDir is the folder of what a reader keeps of stores that cannot be
+	// written: his ledgers, their keys, indexes. Default $ARGUS_READER, then
+	// argus/reader in the user's configuration folder.
+	ReaderDir string
+	// Note is told, in a sentence, what does not work as it does elsewhere. Default:
+	// nobody is.
+	Note func(sentence string)
 	// Software names this Argus in seals.
 	Software string
 	// Write opens the evidence for a delivery.
@@ -76,12 +83,22 @@ func (o Options) withDefaults() (Options, error) {
 	if o.KeyDir == "" {
 		o.KeyDir = os.Getenv("ARGUS_KEYS")
 	}
-	if o.KeyDir == "" {
-		config, err := os.UserConfigDir()
-		if err != nil {
-			return o, fmt.Errorf("look for the private key: %w; name its folder with --keys or $ARGUS_KEYS", err)
-		}
-		o.KeyDir = filepath.Join(config, "argus", "keys")
+	if o.ReaderDir == "" {
+		o.ReaderDir = os.Getenv("ARGUS_READER")
+	}
+	if o.Note == nil {
+		o.Note = func(string) {}
+	}
+	if o.KeyDir != "" && o.ReaderDir != "" {
+		return o, nil
+	}
+	config, err := os.UserConfigDir()
+	if err != nil && o.KeyDir == "" {
+		return o, fmt.Errorf("look for the private key: %w; name its folder with --keys or $ARGUS_KEYS", err)
+	}
+	o.KeyDir = first(o.KeyDir, filepath.Join(config, "argus", "keys"))
+	if err == nil { // else whoever needs it says so
+		o.ReaderDir = first(o.ReaderDir, filepath.Join(config, "argus", "reader"))
 	}
 	return o, nil
 }
@@ -135,7 +152,8 @@ type Node struct {
 	current     *evidence.Current // the same, for index and desk
 	index       *embedded.Index
 	follows     bool // this process keeps the index
-	ledger      *ledger.Ledger
+	protected   bool // nothing can be written into the store
+	ledger      *recorder
 	authorities *authority.Store
 	lists       *wordlist.Store
 }
@@ -276,7 +294,7 @@ func (n *Node) settleFiles(ctx context.Context) error {
 	if err != nil || !some {
 		return err
 	}
-	said, err := claimsOf(ctx, n.ledger)
+	said, err := claimsOf(ctx, n.ledger.Ledger)
 	if err != nil {
 		return err
 	}
@@ -290,8 +308,11 @@ func (n *Node) settleFiles(ctx context.Context) error {
 
 // AddAuthority adds an authority; who adds it administers and does not read.
 func (n *Node) AddAuthority(ctx context.Context, actor string, a authority.Authority) (added *authority.Authority, err error) {
+	if n.protected {
+		return nil, fmt.Errorf("add authority: %w", ErrWriteProtected)
+	}
 	err = n.change(ctx, func(record recorded) error {
-		added, err = addAuthority(n.authorities, n.ledger, record, n.o, first(actor, ActorName()), a)
+		added, err = addAuthority(n.authorities, n.ledger.Ledger, record, n.o, first(actor, ActorName()), a)
 		return err
 	})
 	return added, err
@@ -331,6 +352,9 @@ func (o Options) record(record recorded, act ledger.Act) error {
 // RevokeAuthority ends an authority at once.
 func (n *Node) RevokeAuthority(ctx context.Context, actor string, number authority.Number, reason string) error {
 	actor = first(actor, ActorName())
+	if n.protected {
+		return fmt.Errorf("revoke authority: %w", ErrWriteProtected)
+	}
 	return n.change(ctx, func(record recorded) error {
 		now, err := n.ledger.Now()
 		if err != nil {
@@ -346,6 +370,9 @@ func (n *Node) RevokeAuthority(ctx context.Context, actor string, number authori
 // AddList keeps a list of words or accounts for queries to name; known says
 // that it was there already.
 func (n *Node) AddList(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
+	if n.protected {
+		return v, false, fmt.Errorf("add list: %w", ErrWriteProtected)
+	}
 	err = n.change(ctx, func(record recorded) error {
 		v, known, err = n.lists.Add(name, data, func(v wordlist.Version) error {
 			return n.o.record(record, ledger.Act{Actor: first(actor, ActorName()), Action: ledger.AddList, Subject: v.File(),
@@ -359,6 +386,9 @@ func (n *Node) AddList(ctx context.Context, actor, name string, data []byte) (v 
 // CorrectTime records that the time of an entry of the ledger was wrong
 // ([ledger.Ledger.Correct]).
 func (n *Node) CorrectTime(ctx context.Context, actor string, entry uint64, reason string) (ledger.Entry, error) {
+	if n.protected {
+		return ledger.Entry{}, fmt.Errorf("correct the ledger: %w", ErrWriteProtected)
+	}
 	return n.ledger.Correct(ctx, first(actor, ActorName()), entry, reason)
 }
 
@@ -399,7 +429,10 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 			return nil, fmt.Errorf("open %s: %w", dir, err)
 		}
 	}
-	if n.keys, err = readKeys(dir, o.KeyDir, n.Info.Store); err != nil {
+	if n.protected = isProtected(dir); n.protected && o.Write {
+		return nil, fmt.Errorf("open %s: %w", dir, ErrWriteProtected)
+	}
+	if n.keys, err = readKeys(dir, o.KeyDir, n.Info.Store, n.protected); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -407,20 +440,28 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	n.ledger, err = ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: n.keys.public, PrivateKey: n.keys.private, Now: o.Now})
+	n.ledger = &recorder{protected: n.protected, beside: &besideLedger{dir: besideDir(o, n.Info.Store), from: dir, o: ledger.Options{Now: o.Now}}}
+	n.ledger.tell = func() {
+		n.note("Nothing can be recorded in the store. The act is in the reader's own ledger: " + filepath.Join(n.ledger.beside.dir, ledgerDir) + ".")
+	}
+	n.ledger.Ledger, err = ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: n.keys.public, PrivateKey: n.keys.private, Now: o.Now})
 	if err != nil {
 		return nil, err
 	}
 	if n.authorities, err = authority.Open(filepath.Join(dir, authorityDir)); err != nil {
 		return nil, err
 	}
-	if n.lists, err = wordlist.Open(filepath.Join(dir, listDir)); err != nil {
+	lists := filepath.Join(dir, listDir)
+	if _, err := os.Stat(lists); n.protected && errors.Is(err, fs.ErrNotExist) {
+		lists = filepath.Join(besideDir(o, n.Info.Store), listDir) // which has none
+	}
+	if n.lists, err = wordlist.Open(lists); err != nil {
 		return nil, err
 	}
 	n.authorities.Lists = n.lists.Find
 	if some, err := n.unsettled(); err != nil {
 		return nil, err
-	} else if some {
+	} else if some && !n.protected {
 		if err := n.change(ctx, func(recorded) error { return nil }); err != nil {
 			return nil, fmt.Errorf("open store: %w", err)
 		}
@@ -437,20 +478,25 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if n.current, err = evidence.NewCurrent(n.evidence); err != nil {
 		return nil, err
 	}
-	if err := n.openIndex(ctx); err != nil {
+	openIndex := n.openIndex
+	if n.protected {
+		openIndex = n.openProtectedIndex
+	}
+	if err := openIndex(ctx); err != nil {
 		return nil, err
 	}
-	n.Desk = desk.New(desk.Parts{Evidence: n.current, Index: n.index, Ledger: n.ledger, Authorities: n.authorities,
-		Inside: inside, Lists: n.lists.Find})
+	n.Desk = desk.New(desk.Parts{Evidence: n.current, Index: n.index, Ledger: n.ledger, Beside: n.ledger.isBeside, Authorities: n.authorities,
+		Inside: n.inside, Lists: n.lists.Find})
 	return n, nil
 }
 
 // openIndex opens the index to keep it, or beside the process that does. An
 // index of another version is built again; a damaged one is an error, since
 // rebuilding it here would hide the damage.
-func (n *Node) openIndex(ctx context.Context) error {
+func (n *Node) openIndex(ctx context.Context) error { return n.openIndexIn(ctx, indexPath(n.dir)) }
+
+func (n *Node) openIndexIn(ctx context.Context, dir string) error {
 	var err error
-	dir := filepath.Join(n.dir, indexDir)
 	o := embedded.Options{Evidence: Copies{Current: n.current}, Mark: n.evidence.Mark}
 	n.index, err = embedded.Open(dir, o)
 	if errors.Is(err, embedded.ErrOutdated) {
@@ -471,16 +517,25 @@ func (n *Node) openIndex(ctx context.Context) error {
 		return err
 	}
 	n.follows = true
-	if err := n.adopt(); err != nil {
+	if err = n.adopt(); err == nil {
+		err = n.checkMark()
+	}
+	if err == nil && !n.o.Write { // else the delivery brings it along
+		err = n.catchUp(ctx)
+	}
+	return n.withoutRoom(err)
+}
+
+func (n *Node) note(sentence string) { n.o.Note(sentence) }
+
+// withoutRoom goes on with the index as it is where the disk has no room for a newer one.
+func (n *Node) withoutRoom(err error) error {
+	if !durable.NoRoom(err) || n.o.Write {
 		return err
 	}
-	if err := n.checkMark(); err != nil {
-		return err
-	}
-	if n.o.Write {
-		return nil // the delivery brings it along
-	}
-	return n.catchUp(ctx)
+	n.follows = false
+	n.note(fmt.Sprintf("The disk is full: the index ends at record %d of %d, and what comes after it is in no answer. Make room and ask again.", n.index.Position(), n.evidence.Last()))
+	return n.current.Know(n.index.Readings())
 }
 
 // checkMark refuses an index that was built from other evidence. Where the evidence
@@ -533,7 +588,10 @@ func (n *Node) Close() error {
 		err = errors.Join(err, n.evidence.Close())
 	}
 	if n.ledger != nil {
-		err = errors.Join(err, n.ledger.Close())
+		err = errors.Join(err, n.ledger.beside.Close())
+		if n.ledger.Ledger != nil {
+			err = errors.Join(err, n.ledger.Close())
+		}
 	}
 	return err
 }
@@ -561,10 +619,11 @@ func (n *Node) Follow(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := n.adopt(); err != nil {
-			return err
+		err := n.adopt()
+		if err == nil {
+			err = n.catchUp(ctx)
 		}
-		if err := n.catchUp(ctx); err != nil && ctx.Err() == nil {
+		if err := n.withoutRoom(err); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
@@ -678,11 +737,15 @@ func infoOf(dir string) (Info, error) {
 	return info, nil
 }
 
-func readKeys(dir, keyDir, store string) (keys, error) {
+// readKeys reads the keys of a store; of one that nothing is recorded in, the public one.
+func readKeys(dir, keyDir, store string, protected bool) (keys, error) {
 	var k keys
 	public, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(publicKeyName)))
 	if err != nil {
 		return k, fmt.Errorf("open store: %w", err)
+	}
+	if protected {
+		return keys{public: strings.TrimSpace(string(public))}, nil
 	}
 	name := keyPath(keyDir, store)
 	private, err := readPrivate(name)

@@ -152,7 +152,7 @@ func (n *Node) recorder(who desk.Who) func(context.Context, string, argus.Delive
 		for _, f := range details {
 			act.Detail[f.Name] = f.Value
 		}
-		_, err := n.ledger.Append(ctx, act)
+		_, err := n.ledger.Ledger.Append(ctx, act)
 		return err
 	}
 }

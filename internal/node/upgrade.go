@@ -105,7 +105,7 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 	if there(u.kept) {
 		return nil, fmt.Errorf("%s is there already, and the store of format 1 is to get this name; move it away", u.kept)
 	}
-	if u.keys, err = readKeys(u.dir, u.o.KeyDir, u.info.Store); err != nil {
+	if u.keys, err = readKeys(u.dir, u.o.KeyDir, u.info.Store, false); err != nil {
 		return nil, err
 	}
 	signer, verifier, err := pair(u.keys)

@@ -111,7 +111,7 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 		return nil, err
 	}
 	result.Verified, err = evidence.Verify(ctx, dir, verifiers, index.listen(report), advance, func(r *argus.Record) { index.follow(ctx, r) })
-	if err := errors.Join(err, index.end(result, report)); err != nil {
+	if err := errors.Join(err, index.end(ctx, result, report)); err != nil {
 		return nil, err
 	}
 	if said != nil {
@@ -412,12 +412,15 @@ func verifyStrays(dir string, report func(Finding)) error {
 		}
 	}
 	entries, err = os.ReadDir(filepath.Join(dir, "keys"))
+	if err != nil {
+		report(Finding{File: "keys", Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
+	}
 	for _, e := range entries {
 		if e.Name() != filepath.Base(publicKeyName) {
 			report(Finding{File: "keys/" + e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})
 		}
 	}
-	return err
+	return nil
 }
 
 // LedgerReport is what checking the ledger alone gives.
@@ -441,7 +444,15 @@ func VerifyLedger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 		}
 		key = strings.TrimSpace(string(stored))
 	}
-	checked, err := ledger.Verify(ctx, filepath.Join(dir, ledgerDir), key)
+	return verifyLedgerIn(ctx, filepath.Join(dir, ledgerDir), key, ledgerDir)
+}
+
+// verifyLedgerIn checks the ledger in a folder, which findings call by a name.
+func verifyLedgerIn(ctx context.Context, dir, key, name string) (*LedgerReport, error) {
+	if _, err := os.ReadDir(dir); err != nil {
+		return &LedgerReport{Findings: []Finding{{File: name, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)}}}, nil
+	}
+	checked, err := ledger.Verify(ctx, dir, key)
 	if err != nil {
 		return nil, err
 	}
@@ -451,7 +462,7 @@ func VerifyLedger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 		if f.Entry > 0 {
 			problem = fmt.Sprintf("entry %d: %s", f.Entry, problem)
 		}
-		report.Findings = append(report.Findings, Finding{File: ledgerDir + "/" + f.File, Offset: f.Offset, Problem: problem, Note: !f.Damage && !f.Newer, Newer: f.Newer})
+		report.Findings = append(report.Findings, Finding{File: name + "/" + f.File, Offset: f.Offset, Problem: problem, Note: !f.Damage && !f.Newer, Newer: f.Newer})
 	}
 	return report, nil
 }

@@ -100,8 +100,12 @@ func (x *indexCheck) Copies(ctx context.Context, id argus.ID) ([]uint64, error) 
 }
 
 // end says how the index differs from the evidence.
-func (x *indexCheck) end(result *Verified, report func(Finding)) error {
+func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Finding)) error {
 	var err error
+	var differences []*embedded.Differs
+	if x.comparison != nil && x.stopped == nil && result.Verified != nil && result.IndexedTo <= result.Last {
+		differences, x.stopped = x.comparison.Differences(ctx)
+	}
 	if x.store != nil {
 		err = x.store.Close()
 	}
@@ -113,10 +117,6 @@ func (x *indexCheck) end(result *Verified, report func(Finding)) error {
 		return nil
 	case x.comparison == nil:
 		return nil
-	}
-	var differences []*embedded.Differs
-	if x.stopped == nil {
-		differences, x.stopped = x.comparison.Differences()
 	}
 	if x.stopped != nil && x.damaged {
 		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "the index was not compared with the evidence, which is not whole: " + x.stopped.Error()})

@@ -329,10 +329,14 @@ func (f *File) Group(group int) ([]byte, error) {
 	return b, nil
 }
 
+// receiving is the decoder of all that is received: it keeps nothing between two
+// blocks, and costs more than a small file.
+var receiving = sync.OnceValues(newDecoder)
+
 // Receive opens a file in the process that got it. group asks the other one for
 // a group.
 func Receive(h Handed, data, rest io.ReaderAt, group func(int) ([]byte, error)) (*File, error) {
-	decoder, err := newDecoder()
+	decoder, err := receiving()
 	if err != nil {
 		return nil, err
 	}

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,26 +41,105 @@ type Kept struct {
 // some 4 MiB of memory, whatever the size of the file. After an error of r, which
 // errors.Is finds, nothing is kept.
 func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
-	p := putting{s: s}
+	b := s.Batch()
+	kept, err := b.Put(ctx, r)
+	return kept, errors.Join(err, b.Commit())
+}
+
+// Batch keeps originals together: the disk is asked once to make many durable, since
+// it takes as long for one as for many. Each waits with two open files.
+type Batch struct {
+	s       *Store
+	plain   []byte // reused
+	waiting []*putting
+	own     map[argus.Hash]Kept // of those that wait
+	dirs    map[string]bool     // whose names have to be durable
+}
+
+// Batch begins a batch. What is put is durable when Commit has returned, which has to
+// be called, after an error too: it removes what is not kept.
+func (s *Store) Batch() *Batch {
+	return &Batch{s: s, plain: make([]byte, together*BlockSize), own: map[argus.Hash]Kept{}, dirs: map[string]bool{}}
+}
+
+// Put is [Store.Put], but for being durable.
+func (b *Batch) Put(ctx context.Context, r io.Reader) (Kept, error) {
+	p := &putting{s: b.s, plain: b.plain}
 	kept, err := p.put(ctx, r)
-	for _, f := range p.files {
+	var same *Kept
+	if err == nil {
+		same, err = b.same(ctx, &kept)
+	}
+	if err != nil || same != nil {
+		if err = errors.Join(err, p.discard()); err != nil {
+			return Kept{}, err
+		}
+		return *same, nil
+	}
+	p.kept = kept
+	b.waiting, b.own[kept.Hash] = append(b.waiting, p), kept
+	return kept, nil
+}
+
+// same returns the original that has these bytes already, or nil.
+func (b *Batch) same(ctx context.Context, kept *Kept) (*Kept, error) {
+	if own, ok := b.own[kept.Hash]; ok {
+		return &own, nil
+	}
+	b.s.indexing.Lock()
+	defer b.s.indexing.Unlock()
+	if err := b.s.index(); err != nil {
+		return nil, err
+	}
+	same, err := b.s.same(ctx, kept)
+	if same != nil {
+		// A crash may have come between its renaming and its being durable.
+		b.dirs[b.s.dir], b.dirs[b.s.shard(same.Name)] = true, true
+	}
+	return same, err
+}
+
+// Commit makes durable what was put, and puts it in place. After an error, some of it
+// may be there.
+func (b *Batch) Commit() error {
+	if len(b.waiting)+len(b.dirs) == 0 {
+		return nil
+	}
+	var files []durable.File
+	for _, p := range b.waiting {
+		files = append(files, p.files...)
+	}
+	err := each(files, durable.File.Sync)
+	for _, f := range files {
 		err = errors.Join(err, f.Close())
 	}
 	if err == nil {
-		err = p.install(ctx, &kept)
+		err = b.install()
 	}
-	for _, name := range p.temporary {
-		// What is received twice must not leave keys behind.
-		if strings.HasSuffix(name, tableFile+".tmp") {
-			err = errors.Join(err, s.scrub(name))
-		} else {
-			err = errors.Join(err, s.disk.Remove(name))
-		}
+	for _, p := range b.waiting {
+		p.files = nil
+		err = errors.Join(err, p.discard())
 	}
-	if err != nil {
-		return Kept{}, err
+	b.waiting, b.own, b.dirs = nil, map[argus.Hash]Kept{}, map[string]bool{}
+	return err
+}
+
+// each does something with all of a list, many at a time: what waits for the disk at
+// the same time, one write of its journal makes durable.
+func each[T any](list []T, do func(T) error) error {
+	const most = 64
+	errs := make([]error, len(list))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(most, len(list)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+				errs[i] = do(list[i])
+			}
+		})
 	}
-	return kept, nil
+	workers.Wait()
+	return errors.Join(errs...)
 }
 
 // putting is the keeping of one original.
@@ -67,11 +148,31 @@ type putting struct {
 	data, table durable.File
 	files       []durable.File // both, as far as they are open
 	temporary   []string       // their names, as long as they are not in their place
+	kept        Kept
 
 	dataAt, tableAt, groupAt int64
 	entries                  []entry // of the group in hand
 	secrets                  []secret
 	buffer                   []byte
+	plain                    []byte // what was read last
+}
+
+// discard closes and removes what is not in its place.
+func (p *putting) discard() error {
+	var err error
+	for _, f := range p.files {
+		err = errors.Join(err, f.Close())
+	}
+	for _, name := range p.temporary {
+		// What is received twice must not leave keys behind.
+		if strings.HasSuffix(name, tableFile+".tmp") {
+			err = errors.Join(err, p.s.scrub(name))
+		} else {
+			err = errors.Join(err, p.s.disk.Remove(name))
+		}
+	}
+	p.files, p.temporary = nil, nil
+	return err
 }
 
 func (p *putting) put(ctx context.Context, r io.Reader) (kept Kept, err error) {
@@ -89,7 +190,7 @@ func (p *putting) put(ctx context.Context, r io.Reader) (kept Kept, err error) {
 	p.tableAt, p.groupAt = tableHead, dataHead
 	p.buffer = blocksHead(dataMagic, kept.Name, 0)
 	whole, leaves := sha256.New(), newTree()
-	plain := make([]byte, together*BlockSize)
+	plain := p.plain
 	for first := 0; ; first += together {
 		if err := ctx.Err(); err != nil {
 			return kept, err
@@ -213,8 +314,7 @@ func (p *putting) group() error {
 	return err
 }
 
-// finish writes the end and the beginning of the table, and makes both files
-// durable.
+// finish writes the end and the beginning of the table.
 func (p *putting) finish(kept *Kept) error {
 	t := &table{name: kept.Name, size: kept.Size, root: kept.Root, tail: p.tableAt, custodians: texts(p.s.o.Custodians)}
 	t.sealed = len(t.custodians) > 0
@@ -225,55 +325,54 @@ func (p *putting) finish(kept *Kept) error {
 	if _, err := p.table.WriteAt(tail, p.tableAt); err != nil {
 		return err
 	}
-	if _, err := p.table.WriteAt(t.head(), 0); err != nil {
-		return err
-	}
-	var data error // a journal takes both at once
-	var both sync.WaitGroup
-	both.Go(func() { data = p.data.Sync() })
-	err = p.table.Sync()
-	both.Wait()
-	return errors.Join(data, err)
+	_, err = p.table.WriteAt(t.head(), 0)
+	return err
 }
 
-// install puts the files in their place, if the same bytes are not there yet.
-func (p *putting) install(ctx context.Context, kept *Kept) error {
-	s := p.s
+// install puts the files in their place.
+func (b *Batch) install() error {
+	s := b.s
 	s.o.Failpoint("original.before-rename")
 	s.indexing.Lock()
 	defer s.indexing.Unlock()
-	if err := s.index(); err != nil {
-		return err
+	fresh := map[byte]bool{} // shards whose names are not durable yet
+	for _, p := range b.waiting {
+		if shard := p.kept.Name[0]; !s.shards[shard] {
+			if err := s.disk.MkdirAll(s.shard(p.kept.Name)); err != nil {
+				return err
+			}
+			fresh[shard] = true
+		}
 	}
-	same, err := s.same(ctx, kept)
-	if err != nil {
-		return err
-	}
-	if same != nil {
-		*kept = *same
-		// A crash may have come between its renaming and its being durable.
-		return errors.Join(s.disk.SyncDir(s.dir), s.disk.SyncDir(filepath.Dir(s.path(DataFile(kept.Name)))))
-	}
-	data, table := s.path(DataFile(kept.Name)), s.path(TableFile(kept.Name))
-	if err := s.disk.MkdirAll(filepath.Dir(data)); err != nil {
-		return err
-	}
-	if shard := kept.Name[0]; !s.shards[shard] { // its name is durable
+	if len(fresh) > 0 {
 		if err := s.disk.SyncDir(s.dir); err != nil {
 			return err
 		}
+	}
+	for shard := range fresh {
 		s.shards[shard] = true
 	}
-	if err := s.disk.Rename(p.temporary[0], data); err != nil {
-		return fmt.Errorf("put %s in place: %w", DataFile(kept.Name), err)
+	for _, p := range b.waiting {
+		for _, end := range [...]string{dataFile, tableFile} {
+			name := fileOf(p.kept.Name, end)
+			if err := s.disk.Rename(p.temporary[0], s.path(name)); err != nil {
+				return fmt.Errorf("put %s in place: %w", name, err)
+			}
+			p.temporary = p.temporary[1:]
+		}
+		b.dirs[s.shard(p.kept.Name)] = true
 	}
-	if err := durable.Install(s.disk, p.temporary[1], table); err != nil {
+	if err := each(slices.Sorted(maps.Keys(b.dirs)), s.disk.SyncDir); err != nil {
 		return err
 	}
-	p.temporary = nil
-	s.know(kept.Hash, kept.Name)
+	for _, p := range b.waiting {
+		s.know(p.kept.Hash, p.kept.Name)
+	}
 	return nil
 }
+
+// shard is the folder of an original's files.
+func (s *Store) shard(name argus.FileName) string { return filepath.Dir(s.path(DataFile(name))) }
 
 // fingerprint is the beginning of a SHA-256. It is kept in memory only.
 type fingerprint [16]byte

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/argus-evidence/argus"
@@ -17,10 +18,12 @@ type builder struct {
 	evidence index.Evidence
 	to       documents
 	added    uint64 // the last record
-	held     int    // about what is pending takes, in bytes
-	// known are messages of which several copies came, and pending those of them
-	// of which something new is to be written.
-	known, pending map[argus.ID]*known
+	// known are messages of which several copies came, with the generation before, and
+	// pending those of which something new is to be written.
+	known, knownOld, pending map[argus.ID]*known
+	// held is about what is new of the pending takes, in bytes, and again what their
+	// documents take that were written before.
+	held, again int
 	// replaced, if set, is told of documents that others take the place of: as of
 	// which record they are, and their copies.
 	replaced func(asOf uint64, copies []*argus.Record)
@@ -46,11 +49,15 @@ type known struct {
 	// statements has the record of each document by what it says.
 	statements map[[16]byte]uint64
 	asOf       uint64
+	bytes      int // what the records of the documents take
 	// seen are the late facts that there are of the documents.
 	seen map[seenIn]bool
-	// pending are the copies of a group that is to be written, nil if there is
-	// nothing new.
-	pending []*argus.Record
+}
+
+// says notes that there is a document of a record.
+func (k *known) says(statement [16]byte, r *argus.Record) {
+	k.statements[statement], k.asOf = r.Seq, r.Seq
+	k.bytes += r.Size()
 }
 
 // seenIn says that a document was seen again in a delivery.
@@ -59,7 +66,8 @@ type seenIn struct {
 	seq      uint64
 }
 
-// mostKnown is how many messages with several copies are remembered.
+// mostKnown is how many messages with several copies a generation of known has, and
+// how many of them may wait to be written.
 const mostKnown = 1 << 16
 
 // add takes the record that follows.
@@ -85,21 +93,9 @@ func (b *builder) add(ctx context.Context, r *argus.Record) error {
 // addAgain takes another copy of a known message. One that says nothing new is a
 // late fact; with one that says more, its message is written anew.
 func (b *builder) addAgain(ctx context.Context, r *argus.Record) error {
-	id := r.MessageID()
-	k := b.known[id]
-	if k == nil {
-		var err error
-		if k, err = b.recall(ctx, id, r.Seq); err != nil {
-			return err
-		}
-		if len(b.known) >= mostKnown {
-			for other, k := range b.known {
-				if k.pending == nil {
-					delete(b.known, other)
-				}
-			}
-		}
-		b.known[id] = k
+	k, err := b.know(ctx, r)
+	if err != nil {
+		return err
 	}
 	whole, err := b.whole(ctx, r.Seq)
 	if err != nil {
@@ -112,15 +108,57 @@ func (b *builder) addAgain(ctx context.Context, r *argus.Record) error {
 		}
 		return nil
 	}
-	if k.pending == nil && len(k.statements) > 0 {
-		if err := b.rewrite(ctx, k); err != nil {
-			return err
+	if id := r.MessageID(); b.pending[id] == nil {
+		if len(k.statements) > 0 {
+			if err := b.replace(ctx, k); err != nil {
+				return err
+			}
+		}
+		b.pending[id] = k
+	}
+	k.says(says, whole)
+	b.held += whole.Size()
+	return nil
+}
+
+// know returns what is known of the message of a copy, before it.
+func (b *builder) know(ctx context.Context, r *argus.Record) (*known, error) {
+	id := r.MessageID()
+	for _, of := range [...]map[argus.ID]*known{b.pending, b.known, b.knownOld} {
+		if k := of[id]; k != nil {
+			return k, nil
 		}
 	}
-	b.pend(k, whole)
-	k.statements[says], k.asOf = r.Seq, r.Seq
-	b.pending[id] = k
-	return nil
+	k, err := b.recall(ctx, id, r.Seq)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.known) >= mostKnown {
+		b.known, b.knownOld = map[argus.ID]*known{}, b.known
+	}
+	b.known[id] = k
+	return k, nil
+}
+
+// replace says of the documents of a message that others take their place.
+func (b *builder) replace(ctx context.Context, k *known) error {
+	b.to.addFact(factReplaced, k.asOf)
+	b.again += k.bytes
+	if b.replaced == nil {
+		return nil
+	}
+	copies, err := b.copies(ctx, k)
+	if err == nil {
+		b.replaced(k.asOf, copies)
+	}
+	return err
+}
+
+// full says whether it is time to write what was added: size bytes beside what is
+// pending. A message that is written anew is written with all its documents, so the
+// more there are of those, the more new ones have to come before.
+func (b *builder) full(size, most int) bool {
+	return size+b.held >= max(most, b.again) || len(b.pending) >= mostKnown
 }
 
 // sees notes that a document was seen in a delivery, and says whether that is new.
@@ -136,22 +174,6 @@ func (k *known) sees(in argus.DeliveryNumber, seq uint64) bool {
 	return true
 }
 
-// rewrite takes the documents of a message back, to write them anew.
-func (b *builder) rewrite(ctx context.Context, k *known) error {
-	b.to.addFact(factReplaced, k.asOf)
-	for _, seq := range sortedValues(k.statements) {
-		before, err := b.whole(ctx, seq)
-		if err != nil {
-			return err
-		}
-		b.pend(k, before)
-	}
-	if b.replaced != nil {
-		b.replaced(k.asOf, k.pending)
-	}
-	return nil
-}
-
 func (b *builder) whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	r, err := b.evidence.Whole(ctx, seq)
 	if err != nil {
@@ -160,28 +182,33 @@ func (b *builder) whole(ctx context.Context, seq uint64) (*argus.Record, error) 
 	return r, nil
 }
 
-func sortedValues(of map[[16]byte]uint64) (list []uint64) {
-	for _, n := range of {
-		list = append(list, n)
+// copies reads the records of the documents of a message, in order.
+func (b *builder) copies(ctx context.Context, k *known) (list []*argus.Record, err error) {
+	for _, seq := range slices.Sorted(maps.Values(k.statements)) {
+		r, err := b.whole(ctx, seq)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
 	}
-	slices.Sort(list)
-	return list
+	return list, nil
 }
 
-// pend adds a copy to a group that is to be written.
-func (b *builder) pend(k *known, r *argus.Record) {
-	k.pending = append(k.pending, r)
-	b.held += r.Size()
-}
-
-// addPending adds the groups that are to be written.
-func (b *builder) addPending() {
-	b.held = 0
+// addPending adds the groups that are to be written, and calls added after each.
+func (b *builder) addPending(ctx context.Context, added func() error) error {
 	for id, k := range b.pending {
-		b.to.addGroup(k.asOf, k.pending)
-		k.pending = nil
+		copies, err := b.copies(ctx, k)
+		if err != nil {
+			return err
+		}
+		b.to.addGroup(k.asOf, copies)
 		delete(b.pending, id)
+		if err := added(); err != nil {
+			return err
+		}
 	}
+	b.held, b.again = 0, 0
+	return nil
 }
 
 // recall reads which documents there are of a message, by its copies before a
@@ -208,7 +235,7 @@ func (b *builder) recall(ctx context.Context, id argus.ID, before uint64) (*know
 			k.sees(r.Delivery, first)
 			continue
 		}
-		k.statements[says], k.asOf = seq, seq
+		k.says(says, r)
 	}
 	return k, nil
 }
@@ -236,10 +263,13 @@ func statement(r *argus.Record) (sum [16]byte) {
 	}
 	b = binary.AppendVarint(b, m.Sent.Micros)
 	b = binary.AppendUvarint(b, m.Sequence)
-	to := slices.Clone(m.To)
-	slices.Sort(to)
-	for _, account := range slices.Compact(to) {
-		str(account)
+	for _, accounts := range [][]string{slices.Clone(m.To), slices.Collect(m.Facts.Accounts)} {
+		slices.Sort(accounts)
+		accounts = slices.Compact(accounts)
+		b = binary.AppendUvarint(b, uint64(len(accounts)))
+		for _, account := range accounts {
+			str(account)
+		}
 	}
 	all := sha256.Sum256(b)
 	copy(sum[:], all[:])

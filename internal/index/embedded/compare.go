@@ -86,19 +86,29 @@ func (c *Comparison) Add(ctx context.Context, r *argus.Record) error {
 	if err := c.builder.add(ctx, r); err != nil {
 		return fmt.Errorf("compare the index: %w", err)
 	}
-	if c.held >= c.most {
-		c.addPending()
+	if c.full(0, c.most) {
+		return c.settle(ctx)
+	}
+	return nil
+}
+
+// settle counts the groups that are pending.
+func (c *Comparison) settle(ctx context.Context) error {
+	if err := c.addPending(ctx, ctx.Err); err != nil {
+		return fmt.Errorf("compare the index: %w", err)
 	}
 	return nil
 }
 
 // Differences says where the index says something else than the records, which have all
 // been added.
-func (c *Comparison) Differences() ([]*Differs, error) {
+func (c *Comparison) Differences(ctx context.Context) ([]*Differs, error) {
 	if c.added != c.position {
 		return nil, fmt.Errorf("compare the index: it has seen record %d, and the evidence ends at %d", c.position, c.added)
 	}
-	c.addPending()
+	if err := c.settle(ctx); err != nil {
+		return nil, err
+	}
 	var list []*Differs
 	for i := 0; i < len(c.sums); i++ {
 		begin := i

@@ -45,7 +45,7 @@ func comparing(t testing.TB, ix *Index, records texts) (found []error) {
 			t.Fatal(err)
 		}
 	}
-	differences, err := c.Differences()
+	differences, err := c.Differences(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -368,7 +368,7 @@ func (ix *Index) Add(ctx context.Context, records []*argus.Record) error {
 		if err := ix.add(ctx, r); err != nil {
 			return fmt.Errorf("add to index: %w", err)
 		}
-		if ix.batch.size+ix.held < ix.options.BatchBytes {
+		if !ix.full(ix.batch.size, ix.options.BatchBytes) {
 			continue
 		}
 		if err := ix.Flush(ctx); err != nil {
@@ -444,23 +444,53 @@ func (ix *Index) Flush(ctx context.Context) error {
 	if ix.added == snapshot.position && ix.batch.empty() && len(ix.pending) == 0 {
 		return nil
 	}
-	ix.addPending()
-	var written []*segment
-	if !ix.batch.empty() {
-		s, err := ix.write(ix.batch.content())
-		if err != nil {
-			return fmt.Errorf("flush index: %w", err)
-		}
+	written, err := ix.writeAdded(ctx)
+	for _, s := range written {
 		defer s.release()
-		written = append(written, s)
 	}
-	err := ix.publish(ix.added, func(segments []*segment) []*segment { return append(segments, written...) })
+	if err == nil {
+		err = ix.publish(ix.added, func(segments []*segment) []*segment { return append(segments, written...) })
+	} else {
+		ix.breaks(err)
+	}
 	if err != nil {
 		return fmt.Errorf("flush index: %w", err)
 	}
-	ix.batch.reset()
 	ix.wakeMerger()
 	return nil
+}
+
+// writeAdded writes segments of what was added, and of the groups that are pending.
+// If it fails, what was added is lost.
+func (ix *Index) writeAdded(ctx context.Context) (written []*segment, err error) {
+	write := func() error {
+		if ix.batch.empty() {
+			return nil
+		}
+		s, err := ix.write(ix.batch.content())
+		if err == nil {
+			written = append(written, s)
+			ix.batch.reset()
+		}
+		return err
+	}
+	err = ix.addPending(ctx, func() error {
+		if ix.batch.size < ix.options.BatchBytes {
+			return nil
+		}
+		return write()
+	})
+	if err == nil {
+		err = write()
+	}
+	return written, err
+}
+
+// breaks notes why nothing can be written until the index is opened again.
+func (ix *Index) breaks(err error) {
+	ix.publishing.Lock()
+	defer ix.publishing.Unlock()
+	ix.broken = cmp.Or(ix.broken, fmt.Errorf("an earlier change did not complete: %w", err))
 }
 
 func (ix *Index) whyBroken() error {

@@ -113,13 +113,18 @@ func (s *segment) spread(docs *roaring.Bitmap) *roaring.Bitmap {
 	if in.IsEmpty() {
 		return docs
 	}
-	var others []uint32
+	groups := roaring.New() // each once, however many of its members are among the documents
 	in.Iterate(func(doc uint32) bool {
-		s.eachMember(s.groupOf(doc), func(m member) { others = append(others, m.doc) })
+		groups.Add(uint32(s.groupOf(doc)))
+		return true
+	})
+	var others []uint32
+	groups.Iterate(func(group uint32) bool {
+		s.eachMember(int(group), func(m member) { others = append(others, m.doc) })
 		return true
 	})
 	slices.Sort(others)
-	return roaring.Or(docs, roaring.BitmapOf(slices.Compact(others)...))
+	return roaring.Or(docs, roaring.BitmapOf(others...))
 }
 
 // A view is what an asker sees of a segment.

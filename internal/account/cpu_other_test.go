@@ -1,0 +1,12 @@
+//go:build !unix
+
+package account
+
+import "time"
+
+// cpuSeconds returns how long something takes.
+func cpuSeconds(work func()) float64 {
+	begun := time.Now()
+	work()
+	return time.Since(begun).Seconds()
+}
