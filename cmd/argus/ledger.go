@@ -90,7 +90,7 @@ again. The correction is an entry itself; the wrong one stays as it is.`,
 				if a.json {
 					return a.out.object("entry", e)
 				}
-				a.printEntry(e)
+				a.printEntry("", e)
 				return nil
 			})
 		},

@@ -72,6 +72,9 @@ const (
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
 	Correct = "ledger.correct"
 	Refused = "refused"
+	// OpenStore stands in a reader's own ledger: a store, which cannot be written, is
+	// read from now on as it is.
+	OpenStore = "store.open"
 )
 
 // The log itself holds of an act what argus verify compares with other files, and

@@ -39,9 +39,6 @@ const (
 	checkpointName = "checkpoint"
 )
 
-// openStore is the act that names the state of a store that is read from now on.
-const openStore = "store.open"
-
 // besideDir is where a reader's files for a store are. Copies of one store have the same
 // id, and the same place.
 func besideDir(o Options, store string) string {
@@ -135,14 +132,14 @@ func (b *besideLedger) name(ctx context.Context, l *ledger.Ledger, actor string)
 		if err != nil {
 			return err
 		}
-		if e.Action == openStore {
+		if e.Action == ledger.OpenStore {
 			named = e.Detail[checkpointName]
 		}
 	}
 	if named == string(checkpoint) {
 		return nil
 	}
-	_, err = l.Append(ctx, ledger.Act{Actor: actor, Action: openStore, Subject: filepath.Base(b.dir), Detail: map[string]string{checkpointName: string(checkpoint)}})
+	_, err = l.Append(ctx, ledger.Act{Actor: actor, Action: ledger.OpenStore, Subject: filepath.Base(b.dir), Detail: map[string]string{checkpointName: string(checkpoint)}})
 	return err
 }
 

@@ -116,7 +116,7 @@ func TestLedgerForkedAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := readKeys(dir, o.KeyDir, info.Store)
+	k, err := readKeys(dir, o.KeyDir, info.Store, false)
 	if err != nil {
 		t.Fatal(err)
 	}
