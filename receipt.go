@@ -35,6 +35,11 @@ type Tally struct {
 	Count uint64 `json:"count"`
 }
 
+// NotUnderstood begins the name of an extra field that keeps what a reader found in a
+// field of the source and could not make sense of; the field's name follows. Receipts
+// count them.
+const NotUnderstood = "not understood: "
+
 // OtherReasons stands for the reasons beyond the most that are told apart.
 const OtherReasons = "other reasons"
 
