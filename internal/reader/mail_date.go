@@ -49,14 +49,17 @@ type mailDate struct {
 	perhaps bool
 }
 
+// dateSpace are the characters between the words of a date.
+const dateSpace = " \t,;\u00A0\u202F"
+
 // dateWord returns the first word of a date, without the brackets of a comment.
 func dateWord(s string) (word string, comment bool, rest string) {
-	s = strings.TrimLeft(s, " \t,;")
+	s = strings.TrimLeft(s, dateSpace)
 	if s != "" && s[0] == '(' {
 		word, rest, _ = strings.Cut(s[1:], ")")
 		return " " + word, true, rest
 	}
-	end := strings.IndexAny(s, " \t,;(")
+	end := strings.IndexAny(s, dateSpace+"(")
 	if end < 0 {
 		end = len(s)
 	}
