@@ -32,6 +32,9 @@ type FileAccount struct {
 // Tally is a word with how often it was counted.
 type Tally struct {
 	Value string `json:"value"`
+	// Name is what an account or a conversation is called where it was looked for and
+	// is not its id.
+	Name  string `json:"name,omitempty"`
 	Count uint64 `json:"count"`
 }
 
