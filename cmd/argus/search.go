@@ -240,7 +240,6 @@ func sortedFacets(facets map[query.FieldName][]argus.Tally) []query.FieldName {
 	return names
 }
 
-
 // of names a number of what an answer counts: messages, or items where calls, contacts
 // and the like are among them.
 func of(r *desk.SearchResult, n uint64) string {

@@ -8,8 +8,8 @@ package account
 
 import (
 	"cmp"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/argus-evidence/argus"
 )
@@ -23,7 +23,9 @@ type Bookkeeper struct {
 	first   uint64 // sequence number of the opening
 	look    look
 	place   map[uint64]int // of the file, by the sequence number of its record
-	reasons []map[string]uint64
+	// reasons has for each file the quarantined pieces by reason, unclear the fields
+	// that were not understood.
+	reasons, unclear []map[string]*reason
 	// now and old are messages of earlier deliveries that this one has, too: the
 	// last generation of mostSeen to twice as many.
 	now, old map[uint64]struct{}
@@ -58,7 +60,7 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		}
 		b.place[r.Seq] = len(b.receipt.Files)
 		b.receipt.Files = append(b.receipt.Files, argus.FileAccount{Original: *r.Original})
-		b.reasons = append(b.reasons, nil)
+		b.reasons, b.unclear = append(b.reasons, nil), append(b.unclear, nil)
 		return
 	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey,
 		argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
@@ -79,20 +81,71 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		b.look.stated(r.Stated, r.Where, file.Original.Path)
 	}
 	file.Counts.Add(r)
-	if name := b.Reader(r.Where); name != "" && !slices.Contains(file.Readers, name) {
-		file.Readers = append(file.Readers, name)
+	by := b.Reader(r.Where)
+	if by != "" && !slices.Contains(file.Readers, by) {
+		file.Readers = append(file.Readers, by)
 	}
-	if r.Kind != argus.KindQuarantined {
-		return
+	if r.Message != nil {
+		for i := range r.Message.Extra {
+			if field, ok := strings.CutPrefix(r.Message.Extra[i].Name, argus.NotUnderstood); ok {
+				tally(&b.unclear[at], field, field, by)
+			}
+		}
 	}
-	if b.reasons[at] == nil {
-		b.reasons[at] = map[string]uint64{}
+	if r.Kind == argus.KindQuarantined {
+		tally(&b.reasons[at], reasonKind(r.Quarantine.Reason), r.Quarantine.Reason, by)
 	}
-	reason := r.Quarantine.Reason
-	if _, known := b.reasons[at][reason]; !known && len(b.reasons[at]) >= maxReasons {
-		reason = argus.OtherReasons
+}
+
+// reason is why pieces were quarantined: in the words of the first, whether others
+// said the same, and by which readers.
+type reason struct {
+	words   string
+	same    bool
+	readers []string
+	count   uint64
+}
+
+// tally counts a reason of a kind.
+func tally(reasons *map[string]*reason, kind, words, reader string) {
+	if *reasons == nil {
+		*reasons = map[string]*reason{}
 	}
-	b.reasons[at][reason]++
+	one := (*reasons)[kind]
+	if one == nil && len(*reasons) >= maxReasons {
+		kind, words = argus.OtherReasons, argus.OtherReasons
+		one = (*reasons)[kind]
+	}
+	if one == nil {
+		one = &reason{words: words, same: true}
+		(*reasons)[kind] = one
+	}
+	one.same = one.same && one.words == words
+	if reader != "" && !slices.Contains(one.readers, reader) {
+		one.readers = append(one.readers, reader)
+	}
+	one.count++
+}
+
+// reasonKind is a reason with … for its numbers and what it quotes, so that pieces that
+// are broken in the same way at other places are told once.
+func reasonKind(words string) string {
+	var out strings.Builder
+	for i := 0; i < len(words); i++ {
+		switch c := words[i]; {
+		case c == '"' && strings.IndexByte(words[i+1:], '"') >= 0:
+			i += 1 + strings.IndexByte(words[i+1:], '"')
+			out.WriteString(`"…"`)
+		case '0' <= c && c <= '9':
+			for i+1 < len(words) && '0' <= words[i+1] && words[i+1] <= '9' {
+				i++
+			}
+			out.WriteString("…")
+		default:
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
 }
 
 // Reader names the reader that found a place, "" for none.
@@ -114,19 +167,22 @@ func (b *Bookkeeper) Receipt(seal *argus.Seal) *argus.Receipt {
 	receipt.Completeness = b.look.result()
 	receipt.Files = slices.Clone(b.receipt.Files)
 	for i := range receipt.Files {
-		receipt.Files[i].Problems = slices.SortedFunc(tallies(b.reasons[i]), func(a, b argus.Tally) int {
-			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
-		})
+		receipt.Files[i].Problems, receipt.Files[i].NotUnderstood = tallies(b.reasons[i]), tallies(b.unclear[i])
 	}
 	return &receipt
 }
 
-func tallies(counts map[string]uint64) func(yield func(argus.Tally) bool) {
-	return func(yield func(argus.Tally) bool) {
-		for _, value := range slices.Sorted(maps.Keys(counts)) {
-			if !yield(argus.Tally{Value: value, Count: counts[value]}) {
-				return
-			}
+// tallies are the reasons of a file, most frequent first.
+func tallies(reasons map[string]*reason) (list []argus.Reason) {
+	for kind, reason := range reasons {
+		one := argus.Reason{Value: kind, Reader: strings.Join(reason.readers, " "), Count: reason.count}
+		if reason.same {
+			one.Value = reason.words
 		}
+		list = append(list, one)
 	}
+	slices.SortFunc(list, func(a, b argus.Reason) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
+	})
+	return list
 }

@@ -118,8 +118,8 @@ type SearchRequest struct {
 	// counts only.
 	Limit int `json:"limit,omitempty"`
 	// Next continues an earlier answer: its Next, unchanged.
-	Next      string            `json:"next,omitempty"`
-	Facets    []query.FieldName `json:"facets,omitempty"`
+	Next   string            `json:"next,omitempty"`
+	Facets []query.FieldName `json:"facets,omitempty"`
 	// FacetSize is the most values a facet, most frequent first; below 0 all of them.
 	// Default 20.
 	FacetSize int            `json:"facet_size,omitempty"`

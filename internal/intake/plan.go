@@ -44,10 +44,12 @@ type PlannedFile struct {
 	Size int64  `json:"size"`
 	// Readers are those that would read it: several for an archive, none for a
 	// file that no reader recognises.
-	Readers     []string      `json:"readers,omitempty"`
-	Messages    uint64        `json:"messages"`
-	Quarantined uint64        `json:"quarantined"`
-	Problems    []argus.Tally `json:"problems,omitempty"`
+	Readers     []string       `json:"readers,omitempty"`
+	Messages    uint64         `json:"messages"`
+	Quarantined uint64         `json:"quarantined"`
+	Problems    []argus.Reason `json:"problems,omitempty"`
+	// NotUnderstood is as in a receipt.
+	NotUnderstood []argus.Reason `json:"not_understood,omitempty"`
 }
 
 // Estimate is a number of different things, counted in bounded memory.
@@ -169,7 +171,7 @@ func (p *planner) plan(path string, r *argus.Receipt) *Plan {
 	for _, f := range r.Files {
 		plan.Files = append(plan.Files, PlannedFile{
 			Path: f.Original.Path, Size: f.Original.Size, Readers: f.Readers,
-			Messages: f.Counts.Stored, Quarantined: f.Counts.Quarantined, Problems: f.Problems,
+			Messages: f.Counts.Stored, Quarantined: f.Counts.Quarantined, Problems: f.Problems, NotUnderstood: f.NotUnderstood,
 		})
 	}
 	return plan

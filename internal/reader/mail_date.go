@@ -13,7 +13,7 @@ import (
 // written in its place for thirty years: the forms of asctime and ISO 8601, names of
 // days and months in several languages, zones as names, as GMT+0200 or in brackets,
 // or none. The order of a day and a month that both stand as numbers has to be
-// certain. A clock without a zone that is known is of the operator's.
+// certain, or that of the countries of the case. A clock without a zone that is known is of the operator's.
 func mailTime(value string, o Options) (argus.Time, bool) {
 	d := mailDate{half: -1}
 	for rest := value; ; {
@@ -32,6 +32,15 @@ func mailTime(value string, o Options) (argus.Time, bool) {
 			return argus.Time{}, false
 		}
 	}
+	if d.open {
+		switch o.order() {
+		case orderMonthFirst:
+			d.day, d.month = d.month, d.day
+		case orderDayFirst:
+		case orderAssumed, orderMixed:
+			return argus.Time{}, false
+		}
+	}
 	return d.time(value, o)
 }
 
@@ -44,6 +53,7 @@ type mailDate struct {
 	precision argus.Precision // of the clock; Unknown before there is one
 	zone      *time.Location
 	exact     bool // the zone stands as an offset
+	open      bool // day and month may be the other way round
 	// perhaps says that the month may be the name of a day, for a Tuesday is a mar,
 	// too.
 	perhaps bool
@@ -140,7 +150,7 @@ func (d *mailDate) date(s string) bool {
 	case at.order() == orderMonthFirst:
 		d.day, d.month = at.b, at.a
 	default:
-		return false
+		d.day, d.month, d.open = at.a, at.b, true
 	}
 	d.year = at.year
 	return true

@@ -621,7 +621,11 @@ func (m *sheetMessage) time(f sheetField, stood string) (argus.Time, error) {
 			zone, source = m.plan.zones[column], argus.ZoneFile
 		}
 	}
-	return sheetTime(stood, m.plan.order, zone, source, m.plan.from1904)
+	order := m.plan.order
+	if order == orderAssumed {
+		order = m.options.order()
+	}
+	return sheetTime(stood, order, zone, source, m.plan.from1904)
 }
 
 // lock sets what is encrypted. A row that also has the text was opened by
@@ -676,7 +680,11 @@ func (m *sheetMessage) others() {
 	}
 	if m.plan.order == orderAssumed && m.Sent.Raw != "" && !beginsWithYear(m.Sent.Raw) {
 		if d, ok := splitDate(m.Sent.Raw); ok && !d.yearFirst && !d.named && d.separator != '.' && d.a != d.b {
-			m.extra("date_order", "assumed: day first")
+			order := "day first"
+			if m.options.order() == orderMonthFirst {
+				order = "month first, as in " + strings.Join(m.options.Countries, ",")
+			}
+			m.extra("date_order", "assumed: "+order)
 		}
 	}
 }

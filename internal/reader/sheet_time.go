@@ -3,6 +3,7 @@ package reader
 import (
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,22 @@ func (o sheetOrder) with(seen sheetOrder) sheetOrder {
 	}
 	return orderMixed
 }
+
+// order is that of the countries of the case, if they have one.
+func (o Options) order() sheetOrder {
+	order := orderAssumed
+	for _, country := range o.Countries {
+		seen := orderDayFirst
+		if slices.Contains(monthFirst, country) {
+			seen = orderMonthFirst
+		}
+		order = order.with(seen)
+	}
+	return order
+}
+
+// monthFirst are the countries that write 12/31 (Unicode CLDR); Canada writes both.
+var monthFirst = []string{"US", "PH", "PW", "FM", "MH", "GU", "AS", "MP", "PR", "VI", "UM"}
 
 // sheetDate is a date that stands as three numbers, before it is known which
 // is which.
