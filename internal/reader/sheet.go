@@ -86,6 +86,10 @@ type sheetPlan struct {
 	// EncroChat named itself by.
 	accounts, pins, mixed, handles, encro int
 	from1904                              bool
+	// is is the service, once the sheet has been looked through; assumed says that its
+	// accounts alone tell.
+	is      string
+	assumed bool
 	// people are who writes in a chat without a header, at most participantLimit.
 	people []string
 }
@@ -212,7 +216,7 @@ func (p *sheetPlan) look(cells []cell) {
 			p.accounts++
 			if isPIN(account) {
 				p.pins++
-				if digits := strings.Trim(account, "0123456789"); digits != "" && len(strings.Map(notDigit, account)) < len(account) {
+				if isMixed(account) {
 					p.mixed++
 				}
 			} else if at := strings.IndexByte(account, '@'); at > 0 {
@@ -322,11 +326,15 @@ func rowRaw(row *sheetRow) []byte {
 	return raw
 }
 
-func notDigit(r rune) rune {
-	if '0' <= r && r <= '9' {
-		return -1
+// isMixed says whether a PIN has digits and letters.
+func isMixed(pin string) bool {
+	digits := 0
+	for i := range len(pin) {
+		if isDigit(pin[i]) {
+			digits++
+		}
 	}
-	return r
+	return digits > 0 && digits < len(pin)
 }
 
 func isBlank(cells []cell) bool {
@@ -385,8 +393,10 @@ func (p *sheetPlan) message(row *sheetRow, name string, options Options) (*argus
 		m.extra("sheet", row.name)
 	}
 	if m.Service = cmp.Or(strings.ToLower(m.text(fieldService)), options.Service); m.Service == "" {
-		var assumed bool
-		if m.Service, assumed = p.service(); assumed {
+		if p.is == "" {
+			p.is, p.assumed = p.service()
+		}
+		if m.Service = p.is; p.assumed {
 			m.extra("service assumed", "by the form of most accounts")
 		}
 	}
@@ -443,6 +453,9 @@ func (p *sheetPlan) fits(row *sheetRow) error {
 }
 
 func (m *sheetMessage) extra(name, value string) {
+	if m.Extra == nil {
+		m.Extra = make([]argus.Field, 0, 4)
+	}
 	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
 }
 
