@@ -31,7 +31,7 @@ func (o sheetOrder) with(seen sheetOrder) sheetOrder {
 	return orderMixed
 }
 
-// order is that of the countries of the case, if they have one.
+// order is that of the countries of the case, if they agree on one.
 func (o Options) order() sheetOrder {
 	order := orderAssumed
 	for _, country := range o.Countries {
@@ -40,6 +40,9 @@ func (o Options) order() sheetOrder {
 			seen = orderMonthFirst
 		}
 		order = order.with(seen)
+	}
+	if order == orderMixed {
+		return orderAssumed
 	}
 	return order
 }
