@@ -185,8 +185,10 @@ type mboxFile struct {
 }
 
 // next returns the place of the next mail, or a length of 0 at the end. What
-// lies before the first postmark is a piece as well, but for empty lines.
+// lies before the first postmark is a piece as well; empty lines there are part of the
+// first mail.
 func (f *mboxFile) next(ctx context.Context) (start, length int64, err error) {
+	at := 1
 	if f.at == 0 && len(f.buf) == 0 {
 		if err := f.more(); err != nil {
 			return 0, 0, err
@@ -194,10 +196,10 @@ func (f *mboxFile) next(ctx context.Context) (start, length int64, err error) {
 		if f.eol = "\n"; endsWithCR(f.buf) {
 			f.eol = "\r"
 		}
-		f.drop(len(f.buf) - len(bytes.TrimLeft(f.buf, "\r\n")))
+		at += len(f.buf) - len(bytes.TrimLeft(f.buf, "\r\n"))
 	}
 	start = f.at
-	for at := 1; ; {
+	for {
 		if err := ctx.Err(); err != nil {
 			return 0, 0, err
 		}
@@ -370,6 +372,12 @@ func (f *mailReading) mail(piece io.Reader) (*letter, error) {
 		_, _ = r.Discard(len(mark)) // it is in view
 	}
 	if f.from != nil {
+		for {
+			if next, _ := r.Peek(1); len(next) == 0 || next[0] != '\n' && next[0] != '\r' {
+				break
+			}
+			_, _ = r.Discard(1) // it is in view
+		}
 		if err := l.postmark(r); err != nil {
 			return l, err
 		}

@@ -276,7 +276,7 @@ func TestStreams(t *testing.T) {
 }
 
 func FuzzEML(f *testing.F) {
-	for _, name := range []string{"mixed.eml", "html.eml", "locked.eml", "damaged.eml"} {
+	for _, name := range []string{"mixed.eml", "html.eml", "locked.eml", "damaged.eml", "odd.eml", "old-mac.eml"} {
 		f.Add(readFile(f, "testdata/eml/"+name))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -286,7 +286,10 @@ func FuzzEML(f *testing.F) {
 
 // FuzzMbox also checks that the items tile the file.
 func FuzzMbox(f *testing.F) {
-	f.Add(readFile(f, "testdata/mbox/takeout.mbox"))
+	for _, name := range []string{"takeout.mbox", "bare.mbox", "no-date.mbox", "old-mac.mbox"} {
+		f.Add(readFile(f, "testdata/mbox/"+name))
+	}
+	f.Add([]byte("\n0"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		end := int64(0)
 		for _, item := range checkReader(t, mboxFormat, input("f", file, Options{MaxRecord: 1 << 12})) {
