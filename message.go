@@ -161,6 +161,22 @@ type Field struct {
 	Value string `cbor:"2,keyasint" json:"value"`
 }
 
+// Names of Extra that the receipt of a delivery counts, by reader and field: what a
+// reader could not understand of a message and left out of its fields, and what it
+// had to assume. The value is the field, ": ", and what the source has or why.
+const (
+	ExtraUnread  = "not understood"
+	ExtraAssumed = "assumed"
+)
+
+// Unread makes the Extra of a field, such as "to" or "date", that a reader could not
+// understand, with what the source has there.
+func Unread(field, raw string) Field { return Field{ExtraUnread, field + ": " + raw} }
+
+// Assumed makes the Extra of something that the source does not state, such as
+// "service" or "hour", with what was assumed.
+func Assumed(field, what string) Field { return Field{ExtraAssumed, field + ": " + what} }
+
 // Hash is a SHA-256.
 type Hash [sha256.Size]byte
 

@@ -28,13 +28,13 @@ type FileAccount struct {
 	// Problems counts the quarantined pieces by reason, most frequent first. Reasons that
 	// differ in numbers and quoted text alone are one, with … in their place.
 	Problems []Reason `json:"problems,omitempty"`
-	// NotUnderstood counts the messages in which a field of the source made no sense, by
-	// the field ([NotUnderstood]); what stood there is kept in the message.
-	NotUnderstood []Reason `json:"not_understood,omitempty"`
+	// Remarks counts the messages of which a reader could not understand a field, or
+	// assumed something that the source does not state: "not understood: to
+	// (sheet/4)", "assumed: hour (irc/4)". Most frequent first.
+	Remarks []Tally `json:"remarks,omitempty"`
 }
 
-// Reason is why pieces were quarantined, or what was not understood in messages, with how
-// many there are.
+// Reason is why pieces were quarantined, with how many there are.
 type Reason struct {
 	Value string `json:"value"`
 	// Reader is the one that said so, as name/version, or several with spaces between;
@@ -52,17 +52,12 @@ type Tally struct {
 	Count uint64 `json:"count"`
 }
 
-// NotUnderstood begins the name of an extra field that keeps what a reader found in a
-// field of the source and could not make sense of; the field's name follows. Receipts
-// count them.
-const NotUnderstood = "not understood: "
-
 // NationalNumber is the name of the extra fields that intake adds for the telephone
 // numbers in national form in a message's text, where the operator said in which countries
 // the case is: "+31612345678 in NL: 06-12345678".
 const NationalNumber = "national number"
 
-// OtherReasons stands for the reasons beyond the most that are told apart.
+// OtherReasons stands for the reasons and remarks beyond the most that are told apart.
 const OtherReasons = "other reasons"
 
 // Completeness is what the records of a delivery say about what is not among

@@ -504,6 +504,8 @@ type Seal struct {
 	// ReadBy names the readers that found what was counted, as name/version in
 	// the order of Opening.Readers; nil in seals that do not say it.
 	ReadBy []string `json:"read_by,omitempty"`
+	// DeviceClocks says that the clock of a device stamped some of the messages.
+	DeviceClocks bool `json:"device_clocks,omitempty"`
 	// Originals counts the files; OriginalsRoot is the Merkle tree hash over
 	// their SHA-256, in the order of their records.
 	Originals     uint64 `json:"originals"`
@@ -513,6 +515,16 @@ type Seal struct {
 	Last  Time `json:"last"`
 	// Incomplete says why the delivery was closed before its end, if it was.
 	Incomplete string `json:"incomplete,omitempty"`
+	// Ledger is what the ledger was when the seal was made; zero in seals that do
+	// not say it.
+	Ledger LedgerHead `json:"ledger,omitzero"`
+}
+
+// LedgerHead is the ledger at a moment: how many entries it has, and the Merkle tree
+// hash (RFC 6962) over them.
+type LedgerHead struct {
+	Entries uint64 `json:"entries"`
+	Root    Hash   `json:"root"`
 }
 
 // Check returns why a seal contradicts itself, or nil.

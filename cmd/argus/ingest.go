@@ -283,7 +283,7 @@ func printPlan(o *output, p *intake.Plan) {
 	files := make([]argus.FileAccount, len(p.Files))
 	for i, f := range p.Files {
 		files[i] = argus.FileAccount{Original: argus.Original{Path: f.Path, Size: f.Size}, Readers: f.Readers,
-			Counts: argus.Counts{Read: f.Messages + f.Quarantined}, Problems: f.Problems, NotUnderstood: f.NotUnderstood}
+			Counts: argus.Counts{Read: f.Messages + f.Quarantined}, Problems: f.Problems, Remarks: f.Remarks}
 	}
 	printFiles(o, files)
 }
@@ -564,7 +564,12 @@ func printFiles(o *output, files []argus.FileAccount) {
 		o.linef("  … and %s", count(uint64(len(files)-maxFiles), "file", "files"))
 	}
 	printReasons(o, files, func(n uint64) string { return "quarantined " + group(n) }, func(f argus.FileAccount) []argus.Reason { return f.Problems })
-	printReasons(o, files, func(n uint64) string { return "kept and not understood in " + count(n, "message", "messages") }, func(f argus.FileAccount) []argus.Reason { return f.NotUnderstood })
+	printReasons(o, files, func(n uint64) string { return "of " + count(n, "message", "messages") }, func(f argus.FileAccount) (list []argus.Reason) {
+		for _, r := range f.Remarks {
+			list = append(list, argus.Reason{Value: r.Value, Count: r.Count})
+		}
+		return list
+	})
 }
 
 // printReasons prints reasons by reader, most frequent first.

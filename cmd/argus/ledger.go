@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,11 +38,7 @@ func (a *app) ledgerCommand() *cobra.Command {
 						}
 						continue
 					}
-					purpose := ""
-					if e.Purpose != "" {
-						purpose = " for " + oneLine(e.Purpose)
-					}
-					a.out.linef("%6d  %s  %-16s %s %s%s  %s", e.Seq, e.Time.Format(time.RFC3339), e.Action, oneLine(e.Actor), e.Authority, purpose, oneLine(e.Subject))
+					a.printEntry(e)
 				}
 				return nil
 			})
@@ -50,6 +50,61 @@ func (a *app) ledgerCommand() *cobra.Command {
 	}
 	c.Flags().Uint64Var(&from, "from", 0, "the first entry to list (default the last --limit ones)")
 	c.Flags().IntVar(&limit, "limit", 50, "the most entries to list")
+	c.AddCommand(a.ledgerCorrect())
+	return c
+}
+
+func (a *app) printEntry(e desk.Entry) {
+	head := fmt.Sprintf("%6d  %s  %-16s ", e.Seq, e.Time.Format(time.RFC3339), e.Action)
+	if e.Destroyed {
+		a.out.linef("%s%s  %s  (envelope destroyed)", head, e.Authority, oneLine(e.Subject))
+		return
+	}
+	purpose := ""
+	if e.Purpose != "" {
+		purpose = " for " + oneLine(e.Purpose)
+	}
+	clock := ""
+	if !e.Clock.IsZero() {
+		clock = "  (by a clock at " + e.Clock.Format(time.RFC3339) + ")"
+	}
+	a.out.linef("%s%s %s%s  %s%s", head, oneLine(e.Actor), e.Authority, purpose, oneLine(e.Subject), clock)
+}
+
+func (a *app) ledgerCorrect() *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use:   "correct ENTRY",
+		Short: "Correct the time of an entry that a clock which was ahead has written",
+		Long: `Correct the time of an entry that a clock which was ahead has written. Whether an
+authority has begun or ended is decided at the later of the clock and the last
+entry, so that nothing comes back when a clock is set back; an entry with a time
+too late would hold that time. Name the first such entry, when the clock is right
+again. The correction is an entry itself; the wrong one stays as it is.`,
+		Example: "  argus ledger correct 17 --reason 'the clock of the machine was a year ahead'",
+		Args:    arguments(1, 1),
+		RunE: func(c *cobra.Command, args []string) error {
+			number, err := strconv.ParseUint(args[0], 10, 64)
+			if err == nil && reason == "" {
+				err = errors.New("say why: --reason")
+			}
+			if err != nil {
+				return usageError{err, c.CommandPath()}
+			}
+			return a.administer(c, func(ctx context.Context, n *node.Node) error {
+				e, err := n.CorrectTime(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), number, reason)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.out.object("entry", e)
+				}
+				a.printEntry(e)
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why")
 	return c
 }
 

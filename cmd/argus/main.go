@@ -251,7 +251,7 @@ func explain(err error) (code int, hint string) {
 		return exitDamaged, `The store is as it was. "argus verify" of the Argus that wrote it names all that is damaged.`
 	case errors.As(err, &usage):
 		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
-	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest):
+	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, node.ErrKey):
 		return exitUsage, ""
 	case errors.Is(err, errDamageFound):
 		return exitDamaged, ""

@@ -310,6 +310,9 @@ func states(h desk.Hit) string {
 	if h.Versions > 1 {
 		words = append(words, fmt.Sprintf("%d versions", h.Versions))
 	}
+	for _, n := range h.Unsealed {
+		words = append(words, n.String()+" is not sealed")
+	}
 	if len(words) == 0 {
 		return ""
 	}

@@ -240,6 +240,9 @@ func (a *app) printPlace(s desk.Sighting) {
 	if s.ReadIn != 0 {
 		read = ", read again in " + s.ReadIn.String()
 	}
+	if s.Unsealed {
+		read += ", which is not sealed"
+	}
 	a.out.linef("  found as record %d of the evidence, in delivery %s%s", s.Seq, s.Delivery, read)
 	a.out.linef("    original   %s", oneLine(s.Original.Path))
 	a.out.linef("    SHA-256    %s (%s)", s.Original.Hash, size(s.Original.Size))

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,9 +117,13 @@ func printAuthority(o *output, one authority.Authority) {
 func (a *app) authorityAdd() *cobra.Command {
 	var one authority.Authority
 	var from, until string
+	var endWider bool
 	c := &cobra.Command{
 		Use:   "add",
 		Short: "Add an authority",
+		Long: `Add an authority. It narrows nothing as long as a wider one that names the same
+people is in force, such as A-0001, which "argus init" makes: each such one is
+named, and can be ended with --end-wider or, on a terminal, by an answer.`,
 		Example: `  argus authority add --basis 'Warrant 21/2207' --granted-by 'Examining judge B.' --for 'trafficking, case Argus' \
     --scope 'delivery:D-0001 sent:2021-02-14..2021-03-09' --until 2027-01-01T00:00:00Z --for-actor analyst1`,
 		Args: arguments(0, 0),
@@ -143,14 +150,19 @@ func (a *app) authorityAdd() *cobra.Command {
 					return err
 				}
 				if a.json {
-					return a.out.object("authority", added)
+					err = a.out.object("authority", added)
+				} else {
+					printAuthority(a.out, *added)
 				}
-				printAuthority(a.out, *added)
-				return nil
+				if err != nil {
+					return err
+				}
+				return a.wider(ctx, c, n, added, endWider)
 			})
 		},
 	}
 	flags := c.Flags()
+	flags.BoolVar(&endWider, "end-wider", false, "end the wider authorities that name the same people, for all whom they name")
 	flags.StringVar(&one.Title, "title", "", "a short name")
 	flags.StringVar(&one.Basis, "basis", "", "the legal basis: a law and article, a warrant")
 	flags.StringVar(&one.GrantedBy, "granted-by", "", "who granted it")
@@ -160,6 +172,74 @@ func (a *app) authorityAdd() *cobra.Command {
 	flags.StringVar(&from, "from", "", "the first second of access (default now)")
 	flags.StringVar(&until, "until", "", "the first second without access (default no end)")
 	return c
+}
+
+// wider names the authorities that leave a new one without effect, and ends them if
+// that is wanted.
+func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *authority.Authority, end bool) error {
+	list, err := n.WiderAuthorities(added)
+	if err != nil {
+		return err
+	}
+	for _, w := range list {
+		if a.json {
+			err = a.out.object("wider", w)
+		} else {
+			a.out.linef("%s is wider and stays in force: %s can use it instead.", w.Number, oneLine(sharedActors(added, &w)))
+			a.out.linef("  It covers %s, for %s.", oneLine(first(w.Scope, "everything in the store")), oneLine(everyone(w.Actors)))
+			err = a.out.flush()
+		}
+		if err != nil {
+			return err
+		}
+		if !end && !a.agrees(c, fmt.Sprintf("End %s now, for all whom it names? [y/N] ", w.Number)) {
+			if !a.json {
+				a.out.linef("  \"argus authority revoke %s --reason …\" ends it.", w.Number)
+			}
+			continue
+		}
+		if err := n.RevokeAuthority(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), w.Number, added.Number.String()+" takes its place"); err != nil {
+			return err
+		}
+		if err := a.revoked(w.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func everyone(actors []string) string {
+	if len(actors) == 0 {
+		return "every actor of this store"
+	}
+	return strings.Join(actors, ", ")
+}
+
+// sharedActors are those whom two authorities name.
+func sharedActors(a, b *authority.Authority) string {
+	if len(a.Actors) == 0 {
+		return everyone(b.Actors)
+	}
+	return everyone(slices.DeleteFunc(slices.Clone(a.Actors), func(actor string) bool { return !b.Names(actor) }))
+}
+
+// agrees asks on a terminal, and takes everything but a yes for a no.
+func (a *app) agrees(c *cobra.Command, question string) bool {
+	in, ok := c.InOrStdin().(*os.File)
+	if !ok || a.json || !term.IsTerminal(int(in.Fd())) {
+		return false
+	}
+	fmt.Fprint(a.err, question)
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	return err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
+}
+
+func (a *app) revoked(number authority.Number) error {
+	if a.json {
+		return a.out.object("revoked", map[string]any{"authority": number})
+	}
+	a.out.linef("Revoked %s.", number)
+	return nil
 }
 
 func (a *app) authorityRevoke() *cobra.Command {
@@ -180,11 +260,7 @@ func (a *app) authorityRevoke() *cobra.Command {
 				if err := n.RevokeAuthority(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), number, reason); err != nil {
 					return err
 				}
-				if a.json {
-					return a.out.object("revoked", map[string]any{"authority": number})
-				}
-				a.out.linef("Revoked %s.", number)
-				return nil
+				return a.revoked(number)
 			})
 		},
 	}

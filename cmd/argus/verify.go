@@ -32,7 +32,10 @@ secret is needed. Each finding names file, offset, records and delivery.
 
 Without --key the public key in the store is used: that proves that the store
 agrees with itself. With a key that you received on another way it proves who
-sealed it.
+sealed it. The answer says which key it was, and where it came from.
+
+The index is compared with the evidence: every term, account, conversation, time
+and group of copies is made once more from the records.
 
 Exit code 0: everything is as it was sealed. 3: something is damaged. 1: a newer
 Argus wrote a part, which this one did not check, or an older one wrote the
@@ -44,12 +47,15 @@ store, which "argus upgrade" converts.`,
 				path = args[0]
 			}
 			key := ""
-			if keyFile != "" {
+			if c.Flags().Changed("key") {
 				data, err := os.ReadFile(keyFile)
 				if err != nil {
 					return fmt.Errorf("read the public key: %w", err)
 				}
-				key = strings.TrimSpace(string(data))
+				// Without a key the store's own would be taken.
+				if key = strings.TrimSpace(string(data)); key == "" {
+					return usageError{fmt.Errorf("read the public key: %w: %s is empty", node.ErrKey, keyFile), c.CommandPath()}
+				}
 			}
 			return a.verify(c, path, key)
 		},
@@ -146,7 +152,11 @@ func printVerified(o *output, v *node.Verified, damaged, newer int, took time.Du
 		count(uint64(v.Originals), "original", "originals"), count(v.Entries, "entry", "entries"), size(v.Bytes), took.Round(time.Millisecond))
 	o.linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", group(c.Read), group(c.Stored),
 		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "message", "messages"))
-	o.linef("key %s", oneLine(v.Key))
+	from := "given with --key"
+	if v.KeyFrom == node.KeyStored {
+		from = "taken from the store itself, so that this proves only that the store agrees with itself"
+	}
+	o.linef("key %s, %s", oneLine(v.Key), from)
 	switch {
 	case damaged > 0:
 		o.linef("%s: %s above.", o.style("31;1", "DAMAGED"), count(uint64(damaged), "finding", "findings"))

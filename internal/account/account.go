@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// maxReasons is the most different reasons that are told apart in a file.
+// maxReasons is the most different reasons, and remarks, that are told apart in a file.
 const maxReasons = 20
 
 // Bookkeeper makes a delivery's receipt from its records, given in order.
@@ -23,9 +23,9 @@ type Bookkeeper struct {
 	first   uint64 // sequence number of the opening
 	look    look
 	place   map[uint64]int // of the file, by the sequence number of its record
-	// reasons has for each file the quarantined pieces by reason, unclear the fields
-	// that were not understood.
-	reasons, unclear []map[string]*reason
+	// reasons has for each file the quarantined pieces by reason, remarks the messages by
+	// what was not understood or assumed.
+	reasons, remarks []map[string]*reason
 	// now and old are messages of earlier deliveries that this one has, too: the
 	// last generation of mostSeen to twice as many.
 	now, old map[uint64]struct{}
@@ -60,7 +60,7 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		}
 		b.place[r.Seq] = len(b.receipt.Files)
 		b.receipt.Files = append(b.receipt.Files, argus.FileAccount{Original: *r.Original})
-		b.reasons, b.unclear = append(b.reasons, nil), append(b.unclear, nil)
+		b.reasons, b.remarks = append(b.reasons, nil), append(b.remarks, nil)
 		return
 	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey,
 		argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
@@ -86,9 +86,11 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		file.Readers = append(file.Readers, by)
 	}
 	if r.Message != nil {
-		for i := range r.Message.Extra {
-			if field, ok := strings.CutPrefix(r.Message.Extra[i].Name, argus.NotUnderstood); ok {
-				tally(&b.unclear[at], field, field, by)
+		for _, x := range r.Message.Extra {
+			if x.Name == argus.ExtraUnread || x.Name == argus.ExtraAssumed {
+				field, _, _ := strings.Cut(x.Value, ": ")
+				what := x.Name + ": " + field[:min(len(field), 64)] + " (" + by + ")"
+				tally(&b.remarks[at], what, what, by)
 			}
 		}
 	}
@@ -167,7 +169,10 @@ func (b *Bookkeeper) Receipt(seal *argus.Seal) *argus.Receipt {
 	receipt.Completeness = b.look.result()
 	receipt.Files = slices.Clone(b.receipt.Files)
 	for i := range receipt.Files {
-		receipt.Files[i].Problems, receipt.Files[i].NotUnderstood = tallies(b.reasons[i]), tallies(b.unclear[i])
+		receipt.Files[i].Problems = tallies(b.reasons[i])
+		for _, r := range tallies(b.remarks[i]) {
+			receipt.Files[i].Remarks = append(receipt.Files[i].Remarks, argus.Tally{Value: r.Value, Count: r.Count})
+		}
 	}
 	return &receipt
 }

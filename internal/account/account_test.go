@@ -229,11 +229,11 @@ func TestReasons(t *testing.T) {
 	bad(2, "at most 65536 bytes")
 	bad(0, "an open \" quote")
 	for i, field := range []string{"Date", "Date", "To", "postmark"} {
-		name := argus.NotUnderstood + field
+		name := argus.ExtraUnread
 		if field == "postmark" {
 			name = field
 		}
-		b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{From: fmt.Sprint(i), Extra: []argus.Field{{Name: name, Value: "x"}}}, Where: argus.Where{Original: 2, Reader: 2}})
+		b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{From: fmt.Sprint(i), Extra: []argus.Field{{Name: name, Value: field + ": x"}}}, Where: argus.Where{Original: 2, Reader: 2}})
 	}
 	f := b.Receipt(nil).Files[0]
 	want := []argus.Reason{
@@ -244,8 +244,8 @@ func TestReasons(t *testing.T) {
 	if diff := cmp.Diff(want, f.Problems); diff != "" {
 		t.Error(diff)
 	}
-	want = []argus.Reason{{Value: "Date", Reader: "eml/1", Count: 2}, {Value: "To", Reader: "eml/1", Count: 1}}
-	if diff := cmp.Diff(want, f.NotUnderstood); diff != "" {
+	remarks := []argus.Tally{{Value: "not understood: Date (eml/1)", Count: 2}, {Value: "not understood: To (eml/1)", Count: 1}}
+	if diff := cmp.Diff(remarks, f.Remarks); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -284,5 +284,33 @@ func TestReceiptBalances(t *testing.T) {
 	}
 	if (argus.Counts{Read: 3, Stored: 1, Sightings: 1}).Balanced() {
 		t.Error("an account that loses a record balances")
+	}
+}
+
+// TestRemarks counts what readers could not understand and what they assumed, by
+// field and reader, in bounded memory.
+func TestRemarks(t *testing.T) {
+	var b Bookkeeper
+	b.Add(&argus.Record{Seq: 1, Kind: argus.KindOpening, Opening: &argus.Opening{Readers: []string{"sheet/4", "irc/4"}}})
+	b.Add(&argus.Record{Seq: 2, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
+	seq := uint64(3)
+	add := func(reader uint8, extra ...argus.Field) {
+		m := said("A|B", "A", "B", int(seq))
+		m.Extra = extra
+		b.Add(&argus.Record{Seq: seq, Kind: argus.KindMessage, Message: &m, Where: argus.Where{Original: 2, Reader: reader}})
+		seq++
+	}
+	add(1, argus.Unread("to", "##"), argus.Assumed("hour", "the first of two"), argus.Field{Name: "other", Value: "to: x"})
+	add(1, argus.Unread("to", "?"))
+	add(2, argus.Unread("to", "?: ?"))
+	want := []argus.Tally{{Value: "not understood: to (sheet/4)", Count: 2}, {Value: "assumed: hour (sheet/4)", Count: 1}, {Value: "not understood: to (irc/4)", Count: 1}}
+	if diff := cmp.Diff(want, b.Receipt(nil).Files[0].Remarks); diff != "" {
+		t.Error(diff)
+	}
+	for i := range 2 * maxReasons {
+		add(1, argus.Unread(fmt.Sprint(i), "x"))
+	}
+	if remarks := b.Receipt(nil).Files[0].Remarks; len(remarks) != maxReasons+1 || remarks[0] != (argus.Tally{Value: argus.OtherReasons, Count: maxReasons + 3}) {
+		t.Errorf("%+v", remarks)
 	}
 }

@@ -143,6 +143,34 @@ func (s *Store) scope(a *Authority) (query.Node, error) {
 	}})
 }
 
+// Wider returns those authorities that leave an authority without effect: which are
+// not at an end, let one of its actors reach all that it covers, and cover more or last
+// longer.
+func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
+	narrow, err := s.scope(than)
+	if err != nil {
+		return nil, fmt.Errorf("read the scope of authority %s: %w", than.Number, err)
+	}
+	list, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	shares := func(a *Authority) bool {
+		return len(a.Actors) == 0 || len(than.Actors) == 0 || slices.ContainsFunc(than.Actors, a.Names)
+	}
+	return slices.DeleteFunc(list, func(a Authority) bool {
+		if a.Number == than.Number || a.Revoked != nil || !a.Until.IsZero() && !now.Before(a.Until) || !shares(&a) {
+			return true
+		}
+		scope, err := s.scope(&a)
+		if err != nil || !query.Covers(scope, narrow) {
+			return true // one whose scope cannot be read gives no access
+		}
+		lasts := !than.Until.IsZero() && (a.Until.IsZero() || a.Until.After(than.Until))
+		return query.Covers(narrow, scope) && !lasts
+	}), nil
+}
+
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +21,10 @@ func own() Authority {
 	return Authority{Title: "own", Basis: "own data", GrantedBy: "anna", Purpose: "find my notes"}
 }
 
+// nowhere and nothing record a change nowhere.
+func nowhere(Number, argus.Hash) error { return nil }
+func nothing(argus.Hash) error         { return nil }
+
 func newStore(t testing.TB) *Store {
 	t.Helper()
 	s, err := Open(filepath.Join(t.TempDir(), "authorities"))
@@ -33,7 +36,7 @@ func newStore(t testing.TB) *Store {
 
 func add(t testing.TB, s *Store, a Authority) *Authority {
 	t.Helper()
-	added, _, err := s.Add(a, now)
+	added, err := s.Add(a, now, nowhere)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +51,7 @@ func TestRefused(t *testing.T) {
 	limited.Until = now.Add(2 * time.Hour)
 	add(t, s, limited) // A-0001
 	ended := add(t, s, own())
-	if _, err := s.Revoke(ended.Number, "judge", "order 17 was lifted", now); err != nil {
+	if err := s.Revoke(ended.Number, "judge", "order 17 was lifted", now, nothing); err != nil {
 		t.Fatal(err)
 	}
 	anna := Request{Actor: "anna", Authority: "A-0001", Purpose: "the case", Action: "search"}
@@ -119,7 +122,7 @@ func TestScope(t *testing.T) {
 	// A scope that no longer parses is a refusal, not everything.
 	broken := *added
 	broken.Scope, broken.Number = `"open`, 2
-	if _, err := s.write("A-0002.json", broken); err != nil {
+	if err := s.write("A-0002.json", broken, nothing); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Decide(Request{"anna", "A-0002", "p", "show"}, now); !errors.Is(err, argus.ErrRefused) {
@@ -140,21 +143,21 @@ func TestAddRefusesNonsense(t *testing.T) {
 	} {
 		a := own()
 		change(&a)
-		if _, _, err := s.Add(a, now); err == nil {
+		if _, err := s.Add(a, now, nowhere); err == nil {
 			t.Errorf("%s: it is kept", name)
 		}
 	}
-	if _, err := s.Revoke(1, "judge", "because", now); !errors.Is(err, argus.ErrNotFound) {
+	if err := s.Revoke(1, "judge", "because", now, nothing); !errors.Is(err, argus.ErrNotFound) {
 		t.Errorf("revoke nothing: %v", err)
 	}
 	added := add(t, s, own())
-	if _, err := s.Revoke(added.Number, "judge", "", now); err == nil {
+	if err := s.Revoke(added.Number, "judge", "", now, nothing); err == nil {
 		t.Error("revoke without a reason")
 	}
-	if _, err := s.Revoke(added.Number, "judge", "because", now); err != nil {
+	if err := s.Revoke(added.Number, "judge", "because", now, nothing); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Revoke(added.Number, "judge", "again", now); !errors.Is(err, fs.ErrExist) {
+	if err := s.Revoke(added.Number, "judge", "again", now, nothing); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("revoke twice: %v", err)
 	}
 }
@@ -172,7 +175,7 @@ func TestAddAndList(t *testing.T) {
 		t.Error(diff)
 	}
 	second := add(t, s, own())
-	if _, err := s.Revoke(2, "judge", "over", now); err != nil {
+	if err := s.Revoke(2, "judge", "over", now, nothing); err != nil {
 		t.Fatal(err)
 	}
 	second.Revoked = &Revocation{2, "judge", "over", seconds(now)}
@@ -192,25 +195,6 @@ func TestAddAndList(t *testing.T) {
 	hashes, err := s.Hashes()
 	if err != nil || len(hashes) != 3 {
 		t.Errorf("%d hashes, %v", len(hashes), err)
-	}
-}
-
-// Numbers are given once, by however many at the same time.
-func TestAddAtTheSameTime(t *testing.T) {
-	s := newStore(t)
-	const all = 20
-	var wg sync.WaitGroup
-	for range all {
-		wg.Go(func() {
-			if _, _, err := s.Add(own(), now); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	list, err := s.List()
-	if err != nil || len(list) != all {
-		t.Errorf("%d authorities, %v", len(list), err)
 	}
 }
 
@@ -249,7 +233,7 @@ func TestDamage(t *testing.T) {
 	for range 3 {
 		add(t, s, own())
 	}
-	if _, err := s.Revoke(2, "judge", "over", now); err != nil {
+	if err := s.Revoke(2, "judge", "over", now, nothing); err != nil {
 		t.Fatal(err)
 	}
 	file := func(name string) string { return filepath.Join(s.dir, name) }
@@ -320,6 +304,49 @@ func BenchmarkDecide(b *testing.B) {
 	for b.Loop() {
 		if _, err := s.Decide(Request{"anna", "A-0001", "p", "show"}, now); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// Wider are those that leave a new one without effect, and no others.
+func TestWider(t *testing.T) {
+	s := newStore(t)
+	scoped := func(scope string, until time.Time, actors ...string) *Authority {
+		a := own()
+		a.Scope, a.Until, a.Actors = scope, until, actors
+		return add(t, s, a)
+	}
+	later := now.Add(2 * time.Hour)
+	all := scoped("", time.Time{})
+	past := own()
+	past.From, past.Until, past.Actors = now.Add(-time.Hour), now, []string{"bob"}
+	add(t, s, past)
+	revoked := scoped("", time.Time{}, "bob")
+	if err := s.Revoke(revoked.Number, "judge", "over", now, nothing); err != nil {
+		t.Fatal(err)
+	}
+	year := scoped("sent:2021", time.Time{}, "bob", "eve")
+	scoped("sent:2020", time.Time{}, "bob")
+	scoped("", time.Time{}, "eve")
+	same := scoped("sent:2021-02", later, "bob")
+	for _, tt := range []struct {
+		than *Authority
+		want []Number
+	}{
+		{scoped("sent:2021-02 delivery:D-0001", later, "bob"), []Number{all.Number, year.Number, same.Number}},
+		{scoped("sent:2021-02", later, "bob"), []Number{all.Number, year.Number}},
+		{scoped("sent:2021-02", now.Add(time.Hour), "bob"), []Number{all.Number, year.Number, same.Number}},
+		{scoped("", time.Time{}, "bob"), nil},
+	} {
+		list, err := s.Wider(tt.than, now)
+		var got []Number
+		for _, a := range list {
+			if a.Number < 8 {
+				got = append(got, a.Number)
+			}
+		}
+		if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
+			t.Errorf("than %q until %v: %v %s", tt.than.Scope, tt.than.Until, err, diff)
 		}
 	}
 }

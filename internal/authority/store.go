@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/query"
 )
 
@@ -41,10 +42,12 @@ const (
 	longest       = query.MaxQuery*6 + 1<<20 // a scope in which each byte is escaped, and the rest
 )
 
-// Add keeps a new authority under the next number and returns it with the
-// SHA-256 of its file, which belongs in the ledger. Times are cut to seconds,
-// in UTC. It is durable when Add returns.
-func (s *Store) Add(a Authority, now time.Time) (*Authority, argus.Hash, error) {
+// Add keeps a new authority under the next number and returns it. record writes it to
+// the ledger, with the SHA-256 of its file: between the two, the authority is ready and
+// not in force. If record fails it may come into force when the store is settled. Times
+// are cut to seconds, in UTC. It is durable when Add returns. Nobody else adds or
+// revokes meanwhile.
+func (s *Store) Add(a Authority, now time.Time, record func(Number, argus.Hash) error) (*Authority, error) {
 	a.Revoked = nil
 	a.Created = seconds(now)
 	if a.From.IsZero() {
@@ -52,51 +55,44 @@ func (s *Store) Add(a Authority, now time.Time) (*Authority, argus.Hash, error) 
 	}
 	a.From, a.Until = seconds(a.From), seconds(a.Until)
 	if err := cmp.Or(a.valid(), s.pin(&a)); err != nil {
-		return nil, argus.Hash{}, fmt.Errorf("add authority: %w", err)
+		return nil, fmt.Errorf("add authority: %w", err)
 	}
-	for {
-		last, err := s.last()
-		if err != nil {
-			return nil, argus.Hash{}, fmt.Errorf("add authority: %w", err)
-		}
-		a.Number = last + 1
-		data, err := s.write(a.Number.String()+suffix, a)
-		if errors.Is(err, fs.ErrExist) {
-			continue // another process was quicker
-		}
-		if err != nil {
-			return nil, argus.Hash{}, fmt.Errorf("add authority: %w", err)
-		}
-		return &a, sha256.Sum256(data), nil
-	}
-}
-
-// Revoke ends an authority and returns the SHA-256 of the file that says so,
-// which belongs in the ledger. It counts from when Revoke returns.
-func (s *Store) Revoke(n Number, by, reason string, now time.Time) (argus.Hash, error) {
-	hash, err := s.revoke(Revocation{n, by, reason, seconds(now)})
+	last, err := s.last()
 	if err != nil {
-		return hash, fmt.Errorf("revoke authority %s: %w", n, err)
+		return nil, fmt.Errorf("add authority: %w", err)
 	}
-	return hash, nil
+	a.Number = last + 1
+	err = s.write(a.Number.String()+suffix, a, func(hash argus.Hash) error { return record(a.Number, hash) })
+	if err != nil {
+		return nil, fmt.Errorf("add authority: %w", err)
+	}
+	return &a, nil
 }
 
-func (s *Store) revoke(r Revocation) (argus.Hash, error) {
+// Revoke ends an authority. record writes that to the ledger, as for Add. It counts
+// from when Revoke returns.
+func (s *Store) Revoke(n Number, by, reason string, now time.Time, record func(argus.Hash) error) error {
+	if err := s.revoke(Revocation{n, by, reason, seconds(now)}, record); err != nil {
+		return fmt.Errorf("revoke authority %s: %w", n, err)
+	}
+	return nil
+}
+
+func (s *Store) revoke(r Revocation, record func(argus.Hash) error) error {
 	if blank(r.By) || blank(r.Reason) {
-		return argus.Hash{}, errors.New("say who revokes it, and why")
+		return errors.New("say who revokes it, and why")
 	}
 	r.By, r.Reason = strings.ToValidUTF8(r.By, "\ufffd"), strings.ToValidUTF8(r.Reason, "\ufffd")
 	a, err := s.get(r.Number)
 	switch {
 	case err != nil:
-		return argus.Hash{}, err
+		return err
 	case a == nil:
-		return argus.Hash{}, argus.ErrNotFound
+		return argus.ErrNotFound
 	case a.Revoked != nil:
-		return argus.Hash{}, fmt.Errorf("it was revoked at %s: %w", stamp(a.Revoked.At), fs.ErrExist)
+		return fmt.Errorf("it was revoked at %s: %w", stamp(a.Revoked.At), fs.ErrExist)
 	}
-	data, err := s.write(r.Number.String()+revokedSuffix, r)
-	return sha256.Sum256(data), err
+	return s.write(r.Number.String()+revokedSuffix, r, record)
 }
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
@@ -137,7 +133,7 @@ func (s *Store) Hashes() (map[string]argus.Hash, error) {
 	}
 	hashes := map[string]argus.Hash{}
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), temporary) {
+		if strings.HasPrefix(entry.Name(), durable.Prepared) {
 			continue
 		}
 		data, err := s.read(entry.Name())
@@ -247,33 +243,13 @@ func (s *Store) read(name string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-const temporary = ".new-"
-
-// write makes a new file, durably and as a whole; fs.ErrExist if there is one
-// of that name.
-func (s *Store) write(name string, v any) ([]byte, error) {
+// write makes a new file, durably and as a whole, which record writes to the ledger.
+func (s *Store) write(name string, v any, record func(argus.Hash) error) error {
 	data, err := encode(v)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f, err := os.CreateTemp(s.dir, temporary)
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o444), f.Sync(), f.Close()); err != nil {
-		return nil, err
-	}
-	// A link, unlike a rename, does not take the place of a file.
-	if err := os.Link(f.Name(), filepath.Join(s.dir, name)); err != nil {
-		return nil, err
-	}
-	dir, err := os.Open(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	return data, errors.Join(dir.Sync(), dir.Close())
+	return durable.Record(filepath.Join(s.dir, name), data, func() error { return record(sha256.Sum256(data)) })
 }
 
 // For lists those of a list that name an actor.

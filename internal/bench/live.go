@@ -68,6 +68,9 @@ func (l *Live) follow(ctx context.Context, n *node.Node, dir string) error {
 		if err != nil {
 			return err
 		}
+		if err := intake.RecordOpening(ctx, o, d); err != nil {
+			return err
+		}
 		batches, err := l.batches(ctx, o.Store, filepath.Join(dir, "feed"), d)
 		if err != nil {
 			return err
@@ -82,8 +85,11 @@ func (l *Live) follow(ctx context.Context, n *node.Node, dir string) error {
 		if err := work.Wait(); err != nil {
 			return err
 		}
-		_, err = o.Store.Seal(ctx, d, o.StoreID, o.Signer, time.Now(), "")
-		return err
+		seal, err := o.Store.Seal(ctx, d, o.StoreID, o.Signer, time.Now(), "")
+		if err != nil {
+			return err
+		}
+		return intake.RecordSeal(ctx, o, seal)
 	})
 }
 

@@ -110,7 +110,7 @@ func (d *Desk) shownName(ctx context.Context, p *permit, asked query.Node, of qu
 		if err != nil {
 			return "", err
 		}
-		hits, err := d.hits(ctx, p, found.Hits, position)
+		hits, err := d.hits(ctx, p, found.Hits, position, matching(n))
 		if err != nil {
 			return "", err
 		}

@@ -101,8 +101,8 @@ func (d *Desk) delivery(ctx context.Context, p *permit, delivery evidence.Delive
 	return shown, nil
 }
 
-// limit takes out of an account what it tells of other deliveries: how many of the
-// messages were known before.
+// limit takes out of an account what it tells of others: how many of the messages were
+// known before, and how many acts there are.
 func (p *permit) limit(shown *Delivery) {
 	if p.all || shown.Partial {
 		return
@@ -115,6 +115,7 @@ func (p *permit) limit(shown *Delivery) {
 	if shown.Seal != nil {
 		seal := *shown.Seal
 		limit(&seal.Counts)
+		seal.Ledger = argus.LedgerHead{} // it counts the acts of all
 		shown.Seal = &seal
 	}
 	shown.Limited = true

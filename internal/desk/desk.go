@@ -41,6 +41,7 @@ type Desk struct {
 	parts    Parts
 	mu       sync.Mutex
 	openings map[argus.DeliveryNumber]argus.Opening // once read, they do not change
+	sealed   map[argus.DeliveryNumber]bool          // the same: those with a seal
 }
 
 // Parts are what a desk joins. All without a default are required.
@@ -55,8 +56,6 @@ type Parts struct {
 	// Lists finds the lists that queries name, as in query.Options. Default:
 	// there are none.
 	Lists func(name, hash string) (*query.WordList, error)
-	// Now is the clock by which authorities begin and end. Default time.Now.
-	Now func() time.Time
 }
 
 // store is the evidence as far as the desk needs it.
@@ -69,6 +68,8 @@ type store interface {
 	Find(id argus.ID) ([]evidence.Entry, error)
 	FindPrefix(digits string, limit int) ([]argus.ID, error)
 	Deliveries(ctx context.Context) ([]evidence.Delivery, error)
+	// Sealed says whether a delivery has a seal.
+	Sealed(d argus.DeliveryNumber) (bool, error)
 	// Records yields what counts as the records of a delivery, AsSealed those that
 	// it was sealed with, whoever read it again.
 	Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
@@ -88,16 +89,16 @@ type finder interface {
 
 // recorder is the ledger. What Append returned without an error is durable.
 type recorder interface {
+	// Now is when authorities begin and end: the later of the clock and the last
+	// entry, so that a clock that is set back brings none back.
+	Now() (time.Time, error)
 	Append(ctx context.Context, act ledger.Act) (ledger.Entry, error)
 	Entries(ctx context.Context, from uint64, limit int) iter.Seq2[ledger.Entry, error]
 }
 
 // New returns a desk. It owns none of its parts.
 func New(parts Parts) *Desk {
-	if parts.Now == nil {
-		parts.Now = time.Now
-	}
-	return &Desk{parts: parts, openings: map[argus.DeliveryNumber]argus.Opening{}}
+	return &Desk{parts: parts, openings: map[argus.DeliveryNumber]argus.Opening{}, sealed: map[argus.DeliveryNumber]bool{}}
 }
 
 // Who asks, on which legal basis, and what for.
@@ -110,6 +111,9 @@ type Who struct {
 // Interval is the width of a histogram's bars: hour, day, month or year, or
 // weekhour for the hours of a week.
 type Interval = index.Interval
+
+// Entry is an act that the ledger has.
+type Entry = ledger.Entry
 
 // SearchRequest asks for messages.
 type SearchRequest struct {
@@ -190,6 +194,9 @@ type Hit struct {
 	// order, not overlapping.
 	Marks      [][2]int               `json:"marks,omitempty"`
 	Deliveries []argus.DeliveryNumber `json:"deliveries"`
+	// Unsealed are those of Deliveries that are not sealed: nothing is signed yet of
+	// what they say.
+	Unsealed []argus.DeliveryNumber `json:"unsealed,omitempty"`
 	// Sightings counts the copies in the scope, and Versions what they say: more
 	// than 1 if they differ.
 	Sightings int `json:"sightings"`
@@ -225,6 +232,8 @@ type Sighting struct {
 	// ID is the copy's own.
 	ID       argus.ID             `json:"id,omitzero"`
 	Delivery argus.DeliveryNumber `json:"delivery"`
+	// Unsealed says that the delivery is not sealed: nothing of it is signed yet.
+	Unsealed bool `json:"unsealed,omitempty"`
 	// ReadIn is the delivery that read the original of Delivery again and found the
 	// copy, 0 for none.
 	ReadIn   argus.DeliveryNumber `json:"read_in,omitempty"`
@@ -296,7 +305,7 @@ type permit struct {
 func (d *Desk) act(ctx context.Context, who Who, act ledger.Act, read func(*permit) error) error {
 	act.Actor, act.Authority, act.Purpose = who.Actor, who.Authority, who.Purpose
 	request := authority.Request{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: act.Action}
-	decision, err := d.parts.Authorities.Decide(request, d.parts.Now())
+	decision, err := d.decide(request)
 	if errors.Is(err, argus.ErrRefused) {
 		return errors.Join(err, d.recordRefusal(ctx, act, err))
 	}
@@ -314,10 +323,18 @@ func (d *Desk) act(ctx context.Context, who Who, act ledger.Act, read func(*perm
 	if err != nil {
 		return fmt.Errorf("%s: %w", act.Action, err)
 	}
-	if _, err := d.parts.Authorities.Decide(request, d.parts.Now()); err != nil {
+	if _, err := d.decide(request); err != nil {
 		return errors.Join(err, d.recordRefusal(ctx, act, err))
 	}
 	return nil
+}
+
+func (d *Desk) decide(request authority.Request) (*authority.Decision, error) {
+	now, err := d.parts.Ledger.Now()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", request.Action, err)
+	}
+	return d.parts.Authorities.Decide(request, now)
 }
 
 func (d *Desk) recordRefusal(ctx context.Context, act ledger.Act, why error) error {

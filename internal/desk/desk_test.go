@@ -124,32 +124,41 @@ func TestRefused(t *testing.T) {
 }
 
 // Access ends in the second in which the authority ends, also for an act that
-// has begun before.
+// has begun before, and does not begin again when the clock is set back.
 func TestExpiry(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
-	who := o.grantAs(t, authority.Authority{Until: start.Add(10 * time.Second)})
-	for act, do := range everything(o, who) {
-		o.now = start.Add(10*time.Second - 1)
+	end := start
+	for act := range everything(o, Who{}) {
+		end = end.Add(time.Hour)
+		who := o.grantAs(t, authority.Authority{Until: end})
+		do := everything(o, who)[act]
+		o.now = end.Add(-time.Minute)
 		if answer, err := do(t.Context()); err != nil || empty(answer) {
 			t.Errorf("%s in the last moment: %v, %v", act, answer, err)
 		}
-		o.now = start.Add(10 * time.Second)
-		if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) {
-			t.Errorf("%s after it: %v, %v", act, answer, err)
-		}
 		asked := 0
-		o.parts.Now = func() time.Time { // the first look is in time, the second is not
+		o.parts.Ledger = clockedLedger{o.ledger, func() time.Time { // the first look is in time, the second is not
 			asked++
-			return start.Add(10*time.Second - 2 + time.Duration(asked))
-		}
+			return end.Add(time.Duration(asked - 2))
+		}}
 		if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) || asked != 2 {
 			t.Errorf("%s over the end: %v, %v, %d looks at the clock", act, answer, err, asked)
 		}
-		o.parts.Now = func() time.Time { return o.now }
+		o.parts.Ledger = o.ledger
+		for _, o.now = range []time.Time{end, end.Add(-time.Minute), start} {
+			if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) {
+				t.Errorf("%s after it, with a clock at %v: %v, %v", act, o.now, answer, err)
+			}
+		}
 	}
-	o.now = start
-	if _, err := o.parts.Authorities.Revoke(1, "judge", "order 5", start); err != nil {
+	o.now = end
+	who := o.grant(t, "")
+	number, err := authority.ParseNumber(who.Authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.parts.Authorities.Revoke(number, "judge", "order 5", start, func(argus.Hash) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	for act, do := range everything(o, who) {
@@ -158,6 +167,14 @@ func TestExpiry(t *testing.T) {
 		}
 	}
 }
+
+// clockedLedger has another clock for authorities.
+type clockedLedger struct {
+	recorder
+	now func() time.Time
+}
+
+func (c clockedLedger) Now() (time.Time, error) { return c.now(), nil }
 
 // brokenLedger fails, or waits until ctx is done.
 type brokenLedger struct{ waits bool }
@@ -171,6 +188,8 @@ func (b brokenLedger) Append(ctx context.Context, _ ledger.Act) (ledger.Entry, e
 	}
 	return ledger.Entry{}, errDisk
 }
+
+func (b brokenLedger) Now() (time.Time, error) { return start, nil }
 
 func (b brokenLedger) Entries(context.Context, uint64, int) iter.Seq2[ledger.Entry, error] {
 	return func(func(ledger.Entry, error) bool) { panic("the ledger is read before the act is in it") }
@@ -330,6 +349,76 @@ func TestIndexThatLeaks(t *testing.T) {
 	}
 	if r, err := o.Page(t.Context(), who, PageRequest{Ref: "aaaaaa01"}); r != nil || !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("page: %v, %v", r, err)
+	}
+}
+
+// What the index gives is matched again with what was asked. An index of other messages is
+// found out, and the error says how to mend it.
+func TestIndexOfOtherMessages(t *testing.T) {
+	o := newOffice(t)
+	o.deliver(t, "a.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour"), sent("aaaaaa02", 1, "eve", "c2", "the castle"), sent("aaaaaa03", 1, "eve", "c1", "yes"))
+	who := o.grant(t, "")
+	from := o.parts.Index.(*scanner)
+	all := func(query string) error {
+		_, err := o.SearchAll(t.Context(), who, SearchRequest{Query: query}, func(Hit) error { return nil })
+		return err
+	}
+	for name, forged := range map[string]func(*index.Cursor, *uint64){
+		"another record":  func(_ *index.Cursor, seq *uint64) { *seq = 3 + (*seq-2)%3 },
+		"another time":    func(c *index.Cursor, _ *uint64) { c.Micros++ },
+		"no time":         func(c *index.Cursor, _ *uint64) { c.Known = false },
+		"another number":  func(c *index.Cursor, _ *uint64) { c.Sequence++ },
+		"another copy":    func(c *index.Cursor, _ *uint64) { c.ID++ },
+		"nothing changed": nil,
+	} {
+		from.forged = nil
+		if forged != nil {
+			from.forged = func(h *index.Hit) { forged(&h.Cursor, &h.Seq) }
+		}
+		for _, query := range []string{"harbour", "-castle from:bob", "from:=bob OR sent:1999"} {
+			r, err := o.Search(t.Context(), who, SearchRequest{Query: query})
+			for _, err := range []error{err, all(query)} {
+				if (err == nil) != (forged == nil) || err != nil && (!errors.Is(err, argus.ErrDamaged) || !strings.Contains(err.Error(), "argus reindex")) {
+					t.Errorf("%s: %s: %v", name, query, err)
+				}
+			}
+			if (r == nil) != (forged != nil) {
+				t.Errorf("%s: %s: %+v", name, query, r)
+			}
+		}
+		if _, err := o.Page(t.Context(), who, PageRequest{Service: "test", Conversation: "c2"}); (err == nil) != (forged == nil) {
+			t.Errorf("%s: page: %v", name, err)
+		}
+	}
+}
+
+// Of what comes after what, the message that is found is the second.
+func TestMatchingOneOfAnExchange(t *testing.T) {
+	yes := query.One(&argus.Message{Text: "yes"})
+	for text, want := range map[string]bool{
+		"harbour -> yes": true, "harbour -> no": false, "yes (harbour -> yes)": true, "no (harbour -> yes)": false,
+		"-(harbour -> yes)": true, "-(harbour -> yes) no": false, "(harbour -> no) OR yes": true,
+	} {
+		n, err := query.Parse(text, query.Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if matching(n)(yes) != want {
+			t.Errorf("%s: matches: %v", text, !want)
+		}
+	}
+}
+
+// A message that does not match any more, because of a copy that the index has not seen,
+// is no error.
+func TestCopyBehindTheIndex(t *testing.T) {
+	o := newOffice(t)
+	o.deliver(t, "a.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour"))
+	o.parts.Index.(*scanner).until = o.evidence.Last()
+	o.deliver(t, "b.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour and the castle"))
+	r, err := o.Search(t.Context(), o.grant(t, ""), SearchRequest{Query: "-castle"})
+	if err != nil || len(r.Hits) != 1 || r.Behind == 0 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
@@ -643,6 +732,8 @@ func TestSearchAllEndsWithTheAuthority(t *testing.T) {
 
 // forgetful records nothing.
 type forgetful struct{ recorder }
+
+func (forgetful) Now() (time.Time, error) { return start, nil }
 
 func (forgetful) Append(context.Context, ledger.Act) (ledger.Entry, error) {
 	return ledger.Entry{}, nil

@@ -56,7 +56,7 @@ func newOffice(t testing.TB) *office {
 		t.Fatal(err)
 	}
 	spy := &spyStore{o.evidence, &o.reads}
-	o.Desk = New(Parts{Evidence: spy, Index: &scanner{store: o.evidence, reads: &o.reads}, Ledger: o.ledger, Authorities: authorities, Now: clock})
+	o.Desk = New(Parts{Evidence: spy, Index: &scanner{store: o.evidence, reads: &o.reads}, Ledger: o.ledger, Authorities: authorities})
 	return o
 }
 
@@ -69,7 +69,7 @@ func (o *office) grant(t testing.TB, scope string) Who {
 func (o *office) grantAs(t testing.TB, a authority.Authority) Who {
 	t.Helper()
 	a.Basis, a.GrantedBy, a.Purpose = "own data", "anna", "tests"
-	added, _, err := o.parts.Authorities.Add(a, start)
+	added, err := o.parts.Authorities.Add(a, start, func(authority.Number, argus.Hash) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,6 +187,8 @@ type scanner struct {
 	until uint64
 	// leak lets it forget the scope.
 	leak bool
+	// forged, if not nil, changes what it gives.
+	forged func(*index.Hit)
 }
 
 func (s *scanner) Position() uint64 {
@@ -237,6 +239,11 @@ func (s *scanner) scan(ctx context.Context, n, scope query.Node) ([]scanned, err
 		}
 	}
 	slices.SortFunc(found, func(a, b scanned) int { return query.Compare(&a.Doc, &b.Doc) })
+	for i := range found {
+		if s.forged != nil {
+			s.forged(&found[i].hit)
+		}
+	}
 	return found, nil
 }
 

@@ -3,10 +3,12 @@ package desk
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
 )
 
 const defaultSide = 20
@@ -62,7 +64,12 @@ func (d *Desk) page(ctx context.Context, p *permit, req PageRequest) (*Page, err
 		Service: ask.Service, Conversation: ask.Conversation,
 		Earlier: found.Earlier, Later: found.Later, Entry: p.entry,
 	}
-	if page.Hits, err = d.hits(ctx, p, found.Hits, position); err != nil {
+	inside := func(m *query.Doc) bool {
+		return slices.ContainsFunc(m.Sightings, func(s query.Sighting) bool {
+			return s.Message.Service == ask.Service && s.Message.Conversation == ask.Conversation
+		})
+	}
+	if page.Hits, err = d.hits(ctx, p, found.Hits, position, inside); err != nil {
 		return nil, err
 	}
 	if len(page.Hits) == 0 {

@@ -48,14 +48,8 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 	return m, nil
 }
 
-// upTo is the message as it was when the evidence ended with a record.
-func (m *message) upTo(seq uint64) *message {
-	n := 0
-	for n < len(m.records) && m.records[n].Seq <= seq {
-		n++
-	}
-	return &message{m.records[:n], m.sightings[:n]}
-}
+// first is the message as it was when n of its copies were there.
+func (m *message) first(n int) *message { return &message{m.records[:n], m.sightings[:n]} }
 
 // seen is a message as an asker sees it: the copies that the scope selects. Nil if
 // there are none.

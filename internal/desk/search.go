@@ -86,18 +86,18 @@ func (d *Desk) searchAll(ctx context.Context, p *permit, asked query.Node, found
 	if err := d.parts.Evidence.Refresh(); err != nil {
 		return 0, err
 	}
-	marks := query.Compile(asked)
+	marks, matches := query.Compile(asked), matching(asked)
 	seen := 0
 	for hit, err := range d.parts.Index.Stream(ctx, asked, p.scope) {
 		if err != nil {
 			return n, err
 		}
 		if seen++; seen%decideEvery == 0 {
-			if _, err := d.parts.Authorities.Decide(p.request, d.parts.Now()); err != nil {
+			if _, err := d.decide(p.request); err != nil {
 				return n, err
 			}
 		}
-		hits, err := d.hits(ctx, p, []index.Hit{hit}, position)
+		hits, err := d.hits(ctx, p, []index.Hit{hit}, position, matches)
 		if err != nil {
 			return n, err
 		}
@@ -208,7 +208,7 @@ func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*Searc
 			return nil, err
 		}
 	}
-	if result.Hits, err = d.hits(ctx, p, found.Hits, found.Position); err != nil {
+	if result.Hits, err = d.hits(ctx, p, found.Hits, found.Position, matching(ask.Query)); err != nil {
 		return nil, err
 	}
 	marks := query.Compile(ask.Query)
@@ -226,17 +226,53 @@ func next(c index.Cursor) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(data), err
 }
 
-// hits reads what the index found, as of a position in the evidence, and
-// checks it against the scope again. What people ask for lies scattered over
-// the evidence, so all cores read.
-func (d *Desk) hits(ctx context.Context, p *permit, found []index.Hit, position uint64) ([]Hit, error) {
+// matching says whether a message, as its asker sees it, matches a query. Of what comes
+// after what, it looks at the second only, and not where the query excludes it.
+func matching(asked query.Node) func(*query.Doc) bool {
+	m := query.Compile(alone(asked))
+	return func(d *query.Doc) bool {
+		var c query.Candidate
+		c.Reset(d)
+		return m.Match(&c)
+	}
+}
+
+// alone is what a query asks of one message without those before it.
+func alone(n query.Node) query.Node {
+	switch n := n.(type) {
+	case query.And:
+		return query.And{Nodes: allAlone(n.Nodes)}
+	case query.Or:
+		return query.Or{Nodes: allAlone(n.Nodes)}
+	case query.Then:
+		return alone(n.Second)
+	case nil, query.All, query.Field, query.Fuzzy, query.List, query.Not, query.Number, query.Part, query.Phrase,
+		query.Prefix, query.Regexp, query.Sent, query.Stem, query.Word, query.Written:
+	}
+	if n != nil && query.HasThen(n) {
+		return query.All{}
+	}
+	return n
+}
+
+func allAlone(nodes []query.Node) (list []query.Node) {
+	for _, n := range nodes {
+		list = append(list, alone(n))
+	}
+	return list
+}
+
+// hits reads what the index found, as of a position in the evidence, and checks it
+// again: against the scope, and whether it is what was asked for. What people ask for
+// lies scattered over the evidence, so all cores read.
+func (d *Desk) hits(ctx context.Context, p *permit, found []index.Hit, position uint64, asked func(*query.Doc) bool) ([]Hit, error) {
 	hits := make([]*Hit, len(found))
 	work, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
 	for range min(runtime.GOMAXPROCS(0), len(found)) {
 		work.Go(func() (err error) {
 			for i := int(next.Add(1)) - 1; i < len(found) && err == nil; i = int(next.Add(1)) - 1 {
-				hits[i], err = d.hit(ctx, p, found[i].Seq, position)
+				hits[i], err = d.hit(ctx, p, found[i], position, asked)
 			}
 			return err
 		})
@@ -254,9 +290,10 @@ func (d *Desk) hits(ctx context.Context, p *permit, found []index.Hit, position 
 }
 
 // hit reads one message that the index found, nil if it is not in the scope
-// any more.
-func (d *Desk) hit(ctx context.Context, p *permit, seq, position uint64) (*Hit, error) {
-	r, err := d.get(ctx, seq)
+// any more. One that no moment since the index's has in the scope, as it was asked for
+// and in this place, is an error: the index is not of this evidence.
+func (d *Desk) hit(ctx context.Context, p *permit, found index.Hit, position uint64, asked func(*query.Doc) bool) (*Hit, error) {
+	r, err := d.get(ctx, found.Seq)
 	if err != nil {
 		return nil, err
 	}
@@ -267,15 +304,54 @@ func (d *Desk) hit(ctx context.Context, p *permit, seq, position uint64) (*Hit, 
 	if err != nil {
 		return nil, err
 	}
-	s := p.sees(m)
-	if s == nil {
-		if p.sees(m.upTo(position)) != nil || d.parts.Evidence.Known() != p.readings {
-			return nil, nil // it left the scope after the index had seen it
+	now := p.sees(m)
+	right, covered := false, false
+	for n := len(m.records); n > 0 && !right; n-- {
+		s := now
+		if n < len(m.records) {
+			if m.records[n].Seq <= position {
+				break // before the moment of the index
+			}
+			s = p.sees(m.first(n))
 		}
-		return nil, fmt.Errorf("the index gave record %d, which is outside the scope: %w", seq, argus.ErrDamaged)
+		covered = covered || s != nil
+		right = s != nil && found.Cursor == index.CursorOf(&s.Doc) && asked(&s.Doc)
 	}
-	hit := s.hit()
+	switch {
+	case right, d.parts.Evidence.Known() != p.readings:
+	case !covered:
+		return nil, wrongIndex(found.Seq, "is outside the scope")
+	default:
+		return nil, wrongIndex(found.Seq, "is not what was asked for, or not at its place")
+	}
+	if now == nil {
+		return nil, nil // it left the scope after the index had seen it
+	}
+	hit := now.hit()
+	for _, n := range hit.Deliveries {
+		if sealed, err := d.isSealed(n); err != nil {
+			return nil, err
+		} else if !sealed {
+			hit.Unsealed = append(hit.Unsealed, n)
+		}
+	}
 	return &hit, nil
+}
+
+// isSealed says whether a delivery has a seal; what is sealed stays so.
+func (d *Desk) isSealed(n argus.DeliveryNumber) (bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sealed[n] {
+		return true, nil
+	}
+	sealed, err := d.parts.Evidence.Sealed(n)
+	d.sealed[n] = sealed
+	return sealed, err
+}
+
+func wrongIndex(seq uint64, how string) error {
+	return fmt.Errorf("the index gave record %d, which %s: %w: the index is not of this evidence; `argus reindex` rebuilds it from the evidence", seq, how, argus.ErrDamaged)
 }
 
 func (s *seen) hit() Hit {

@@ -182,7 +182,11 @@ func (d *Desk) sighting(ctx context.Context, r *argus.Record) (Sighting, error) 
 	if err != nil {
 		return Sighting{}, err
 	}
-	return Sighting{Seq: r.Seq, Delivery: r.Delivery, ReadIn: r.ReadIn, Reader: reader, Original: *original.Original, Where: r.Where}, nil
+	sealed, err := d.isSealed(r.Delivery)
+	if err != nil {
+		return Sighting{}, err
+	}
+	return Sighting{Seq: r.Seq, Delivery: r.Delivery, Unsealed: !sealed, ReadIn: r.ReadIn, Reader: reader, Original: *original.Original, Where: r.Where}, nil
 }
 
 // reader names the reader that produced a record, or is empty for none.

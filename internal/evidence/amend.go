@@ -44,6 +44,9 @@ type Amendment struct {
 	Store  string
 	Signer note.Signer
 	Now    time.Time
+	// Begun is called when the amendment's delivery is opened, before it has a further
+	// record: it is for the ledger. An error ends it.
+	Begun func(ctx context.Context, d argus.DeliveryNumber) error
 	// Sealed is called when the amendment is sealed, before any byte changes: it
 	// writes the ledger. If it fails nothing changes until the store is opened for
 	// writing again, which carries out what is sealed. Default nothing.
@@ -167,6 +170,11 @@ func (s *Store) sealAmendment(ctx context.Context, a *Amendment, files []*prepar
 	d, err := s.Begin(ctx, opening)
 	if err != nil {
 		return nil, err
+	}
+	if a.Begun != nil {
+		if err := a.Begun(ctx, d); err != nil {
+			return nil, err
+		}
 	}
 	records := slices.Clone(a.Acts)
 	const together = 4096

@@ -730,7 +730,7 @@ func TestVerifyBesideAnAmendment(t *testing.T) {
 				amended = true
 				w.amend(w.order(argus.KindWithdrawn, argus.GoneAll|argus.Withheld, numbers(5+100*n, 50+100*n)...))
 			}
-		})
+		}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -113,6 +113,11 @@ func (s *Store) startWriter() error {
 	return nil
 }
 
+// foreignSegment says what is wrong with a segment behind the last one that holds
+// records.
+const foreignSegment = "the segment holds records, and the manifest does not know it: Argus names a segment there before it writes records to it. " +
+	"Nothing of the store is in it; move the file away"
+
 // removeTemporary removes files that a crash left half written.
 func (s *Store) removeTemporary() error {
 	for _, dir := range []string{evidenceDir, deliveryDir, originalsDir} {
@@ -127,7 +132,7 @@ func (s *Store) removeTemporary() error {
 				continue
 			}
 			if info, err := e.Info(); next && err == nil && info.Size() > segmentHeader {
-				return fmt.Errorf("open evidence: %w: %s/%s holds records and the manifest does not know it", argus.ErrDamaged, dir, name)
+				return fmt.Errorf("open evidence: %w: %s/%s: %s", argus.ErrDamaged, dir, name, foreignSegment)
 			}
 			if err := s.disk.Remove(filepath.Join(s.path(dir), name)); err != nil {
 				return fmt.Errorf("open evidence: remove what a crash left: %w", err)

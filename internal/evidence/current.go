@@ -217,8 +217,8 @@ func read(k argus.Kind) bool {
 	return false
 }
 
-// show returns a record as it counts.
-func (c *Current) show(r *argus.Record) (*argus.Record, error) {
+// Show returns a record of the store as it counts.
+func (c *Current) Show(r *argus.Record) (*argus.Record, error) {
 	under, err := c.under(r.Delivery)
 	switch {
 	case err != nil:
@@ -239,7 +239,7 @@ func (c *Current) Get(ctx context.Context, seq uint64) (*argus.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.show(r)
+	return c.Show(r)
 }
 
 // Whole is [Store.Whole] for a record that counts; for others the error is ErrNotFound.
@@ -251,7 +251,7 @@ func (c *Current) Whole(ctx context.Context, seq uint64) (*argus.Message, error)
 	if r.Kind == 0 {
 		return nil, fmt.Errorf("read the message of record %d: %w: a newer reading is in its place", seq, argus.ErrNotFound)
 	}
-	return c.Store.Whole(ctx, seq)
+	return c.Store.WholeOf(ctx, r)
 }
 
 // From yields the records as they count, each under its own number in the evidence.
@@ -279,7 +279,7 @@ func (c *Current) shown(records iter.Seq2[*argus.Record, error]) iter.Seq2[*argu
 	return func(yield func(*argus.Record, error) bool) {
 		for r, err := range records {
 			if err == nil {
-				r, err = c.show(r)
+				r, err = c.Show(r)
 			}
 			if !yield(r, err) || err != nil {
 				return

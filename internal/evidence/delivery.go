@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +47,40 @@ type openDelivery struct {
 	tree      *compact.Range
 	nodes     []byte // hashes of treeLevel, in order
 	originals *compact.Range
-	readers   [256]bool // which found something, by their place from 1
+	readers   [256]bool     // which found something, by their place from 1
+	roots     [2]argus.Hash // over the first record, and over the first two
+}
+
+// Begun is what a delivery was opened with.
+type Begun struct {
+	// Root is the Merkle tree hash, as in a seal, over the records of its opening:
+	// the first one, and of a reading the second one, which says of what.
+	Root argus.Hash
+	// More says that further records follow.
+	More bool
+}
+
+func (d *openDelivery) begun() Begun {
+	n := 1
+	if d.seal.Opening.Sort == argus.OpeningReading {
+		n = 2
+	}
+	return Begun{d.roots[n-1], d.records > uint64(n)}
+}
+
+// Begun returns what an open delivery was opened with; argus.ErrNotFound if none of
+// that number is open.
+func (s *Store) Begun(d argus.DeliveryNumber) (Begun, error) {
+	if s.writer == nil {
+		return Begun{}, fmt.Errorf("look at delivery %s: the store is open for reading only", d)
+	}
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	open := s.writer.deliveries[d]
+	if open == nil {
+		return Begun{}, fmt.Errorf("look at delivery %s: %w", d, argus.ErrNotFound)
+	}
+	return open.begun(), nil
 }
 
 var trees = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
@@ -80,6 +114,7 @@ func (d *openDelivery) add(r *argus.Record, p *proof) error {
 			if !s.Last.Known() || sent.Micros > s.Last.Micros {
 				s.Last = sent
 			}
+			s.DeviceClocks = s.DeviceClocks || sent.Clock != argus.ClockService
 		}
 	case argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey, argus.KindOpened,
 		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
@@ -88,11 +123,17 @@ func (d *openDelivery) add(r *argus.Record, p *proof) error {
 	d.readers[r.Where.Reader] = true
 	d.records++
 	leaf := p.leaf()
-	return d.tree.Append(leaf[:], func(id compact.NodeID, hash []byte) {
+	err := d.tree.Append(leaf[:], func(id compact.NodeID, hash []byte) {
 		if id.Level == treeLevel {
 			d.nodes = append(d.nodes, hash...)
 		}
 	})
+	if err != nil || d.records > uint64(len(d.roots)) {
+		return err
+	}
+	root, err := d.tree.GetRootHash(nil)
+	copy(d.roots[d.records-1][:], root)
+	return err
 }
 
 // original counts an original.
@@ -225,6 +266,26 @@ func (s *Store) Deliveries(ctx context.Context) ([]Delivery, error) {
 	return list, nil
 }
 
+// LastSeal returns the seal of the last delivery that has one, nil if none has.
+func (s *Store) LastSeal() (*argus.Seal, error) {
+	for _, d := range slices.Backward(slices.Sorted(maps.Keys(s.spans()))) {
+		seal, err := s.readSeal(d)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return seal, err
+		}
+	}
+	return nil, nil
+}
+
+// Sealed says whether a delivery has a seal.
+func (s *Store) Sealed(d argus.DeliveryNumber) (bool, error) {
+	_, err := s.SealText(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // SealText returns a delivery's seal as it was signed.
 func (s *Store) SealText(d argus.DeliveryNumber) ([]byte, error) {
 	data, err := readFile(s.disk, s.path(sealName(d)))
@@ -291,6 +352,13 @@ func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, 
 	}
 	seal := open.seal
 	seal.Store, seal.Sealed, seal.Incomplete = store, now.UTC().Truncate(time.Second), strings.ToValidUTF8(incomplete, "\uFFFD")
+	if s.opt.Ledger != nil {
+		head, err := s.opt.Ledger()
+		if err != nil {
+			return nil, fmt.Errorf("seal delivery %s: read the ledger: %w", d, err)
+		}
+		seal.Ledger = head
+	}
 	text, err := sealNoteText(&seal)
 	if err != nil {
 		return nil, fmt.Errorf("seal delivery %s: %w", d, err)

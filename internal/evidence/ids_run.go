@@ -73,6 +73,11 @@ func filterBlock(filter []uint64, id *argus.ID) (words *[filterWords]uint64, pla
 	return (*[filterWords]uint64)(filter[block*filterWords:]), binary.BigEndian.Uint64(id[8:])
 }
 
+// newFilter is an empty filter for a number of entries.
+func newFilter(count uint64) []uint64 {
+	return make([]uint64, max(1, (count*filterBits+511)/512)*filterWords)
+}
+
 func addToFilter(filter []uint64, id argus.ID) {
 	words, h := filterBlock(filter, &id)
 	for range filterHashes {
@@ -99,7 +104,7 @@ func (r *run) mayHave(of []argus.ID, may []uint64, bit int) {
 func writeRun(d disk, dir string, number uint64, level int, first, last uint64, count uint64, entries iter.Seq2[Entry, error]) (_ *run, err error) {
 	r := &run{
 		name: fmt.Sprintf("%08d.ids", number), level: level, first: first, last: last, count: count,
-		filter: make([]uint64, max(1, (count*filterBits+511)/512)*filterWords),
+		filter: newFilter(count),
 	}
 	path := filepath.Join(dir, r.name)
 	f, err := d.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
@@ -320,6 +325,49 @@ func (r *run) between(from, to argus.ID) iter.Seq2[Entry, error] {
 					return
 				}
 			}
+		}
+	}
+}
+
+// check yields every entry, and an error where the run would not find one of them: by its
+// order, the beginnings of the pages, or the filter.
+func (r *run) check() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		damaged := func(what string) { yield(Entry{}, fmt.Errorf("read ids %s: %w: %s", r.name, argus.ErrDamaged, what)) }
+		if len(r.filter) != len(newFilter(min(r.count, uint64(len(r.fences))*pageEntries))) {
+			damaged("the filter is not of the size for the entries")
+			return
+		}
+		filter := make([]uint64, len(r.filter))
+		var count uint64
+		var last Entry
+		var buf []byte
+		for page, fence := range r.fences {
+			entries, err := r.readPage(page, buf)
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			buf = entries
+			n := len(entries) / entryBytes
+			if n == 0 || n < pageEntries && page < len(r.fences)-1 || prefixOf(entryAt(entries, 0).ID) != fence {
+				damaged(fmt.Sprintf("page at offset %d does not begin as the fences say", page*pageBytes))
+				return
+			}
+			for i := range n {
+				e := entryAt(entries, i)
+				if count++; count > 1 && compareEntries(last, e) > 0 || e.Seq < r.first || e.Seq > r.last {
+					damaged(fmt.Sprintf("an entry in the page at offset %d is out of place", page*pageBytes))
+					return
+				}
+				addToFilter(filter, e.ID)
+				if last = e; !yield(e, nil) {
+					return
+				}
+			}
+		}
+		if count != r.count || !slices.Equal(filter, r.filter) {
+			damaged("the filter does not know the entries")
 		}
 	}
 }

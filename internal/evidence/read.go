@@ -65,9 +65,14 @@ func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.WholeOf(ctx, r)
+}
+
+// WholeOf is Whole for a record that the caller has already.
+func (s *Store) WholeOf(ctx context.Context, r *argus.Record) (*argus.Message, error) {
 	switch {
 	case r.Message == nil:
-		return nil, fmt.Errorf("read the message of record %d: %w: it is of kind %s", seq, argus.ErrNotFound, r.Kind)
+		return nil, fmt.Errorf("read the message of record %d: %w: it is of kind %s", r.Seq, argus.ErrNotFound, r.Kind)
 	case r.Kind != argus.KindSighting:
 		return r.Message, nil
 	}
@@ -82,7 +87,7 @@ func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
 		err = fmt.Errorf("%w: it does not hold the message", argus.ErrDamaged)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the content of record %d in record %d: %w", seq, r.Of, err)
+		return nil, fmt.Errorf("read the content of record %d in record %d: %w", r.Seq, r.Of, err)
 	}
 	return r.Message.Join(said), nil
 }
@@ -509,6 +514,11 @@ func (s *Store) catchUpIDs(x *ids) error {
 	for r, err := range s.From(context.Background(), x.memory.last+1) {
 		if err != nil {
 			return fmt.Errorf("build ids: %w", err)
+		}
+		if r.Seq%blockRecords == 0 {
+			if err := s.opt.Stop(); err != nil {
+				return fmt.Errorf("build ids: %w", err)
+			}
 		}
 		entries = slices.AppendSeq(entries, entriesOf(r))
 		if len(entries) >= blockRecords {

@@ -311,7 +311,7 @@ func TestVerifyBesideAWriter(t *testing.T) {
 		if _, err := s.Seal(t.Context(), d, "store", signer, time.Unix(1_700_000_000, 0), ""); err != nil {
 			t.Error(err)
 		}
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -811,5 +811,200 @@ func TestVerifyOriginals(t *testing.T) {
 	}
 	if damage, _, _ := verifyAll(t, dir, nil); !slices.ContainsFunc(damage, func(f Finding) bool { return strings.Contains(f.Problem, "says other things of the original") }) {
 		t.Errorf("two records contradict each other: %+v", damage)
+	}
+}
+
+// A run of ids whose filter or pages were changed, with good checksums, does not find
+// what is in it. Verify says so.
+func TestForgedIDs(t *testing.T) {
+	s, dir := createTest(t, Options{IDsInMemory: 1000})
+	d := begin(t, s)
+	if err := errors.Join(s.Append(t.Context(), d, testBatch(0, 300)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, idsDir, "*.ids"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	whole, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := openRun(osDisk{}, filepath.Dir(names[0]), filepath.Base(names[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := len(r.fences)
+	if err := r.f.release(); err != nil {
+		t.Fatal(err)
+	}
+	trailer := len(whole) - runTrailer
+	for name, change := range map[string]func(b []byte){
+		"nothing":          func([]byte) {},
+		"filter":           func(b []byte) { clear(b[pages*(pageBytes+8) : trailer]) },
+		"fence":            func(b []byte) { b[pages*pageBytes+8+7]++ },
+		"count":            func(b []byte) { b[trailer+8]++ },
+		"records it has":   func(b []byte) { b[trailer+24]++ },
+		"order of entries": func(b []byte) { slices.Reverse(b[:2*entryBytes]) },
+		"record of an entry": func(b []byte) {
+			b[32]++
+		},
+	} {
+		forged := bytes.Clone(whole)
+		change(forged)
+		for page := range pages {
+			b := forged[page*pageBytes:][:pageBytes]
+			binary.LittleEndian.PutUint32(b[pageBytes-4:], checksum(b[:pageBytes-4]))
+		}
+		tail := forged[pages*pageBytes:]
+		binary.LittleEndian.PutUint32(tail[len(tail)-4:], checksum(tail[:len(tail)-4]))
+		if err := os.WriteFile(names[0], forged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var found []Finding
+		if _, err := Verify(t.Context(), dir, nil, func(f Finding) {
+			if !f.Note {
+				found = append(found, f)
+			}
+		}, func(int64) {}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if name == "nothing" != (len(found) == 0) || len(found) > 0 && !strings.HasPrefix(found[0].File, idsDir) {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// The building of ids, which takes minutes where there are many, can be ended, and is
+// begun again by the next who needs them.
+func TestStopBuildingIDs(t *testing.T) {
+	s, dir := createTest(t, Options{})
+	d := begin(t, s)
+	if err := errors.Join(s.Append(t.Context(), d, testBatch(0, 1000)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Join(dir, idsDir)), os.Mkdir(filepath.Join(dir, idsDir), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	asked, stopped := 0, errors.New("stopped")
+	stop := func() error {
+		if asked++; asked%5 == 0 {
+			return stopped
+		}
+		return nil
+	}
+	if _, err := Open(dir, Options{Stop: stop}); !errors.Is(err, stopped) || asked != 5 {
+		t.Errorf("opening ended with %v after %d questions", err, asked)
+	}
+	reader := openTest(t, dir, Options{ReadOnly: true, Stop: stop})
+	id, _ := testMessage(900).Identity()
+	if _, err := reader.Find(id); !errors.Is(err, stopped) {
+		t.Errorf("finding ended with %v", err)
+	}
+	s = openTest(t, dir, Options{})
+	if found, err := s.Find(id); err != nil || len(found) != 1 {
+		t.Errorf("built again: %v, %v", found, err)
+	}
+}
+
+// A record that nobody sealed yet, written by somebody who knows the format: checksums
+// fit, and what it says is not what Argus writes. Verify says what is wrong with it.
+func TestRecordsThatArgusDoesNotWrite(t *testing.T) {
+	encode := func(r *argus.Record) []byte {
+		var p splitter
+		var b bytes.Buffer
+		p.split(r)
+		if err := partEncoding.MarshalToBuffer(p.statement, &b); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	for _, test := range []struct {
+		name, want string
+		change     func(r *argus.Record) []byte // the statement of the last record, a sighting
+	}{
+		{"nothing", "", encode},
+		{"a sighting of an opening", "not of what record 1 holds", func(r *argus.Record) []byte { r.Of = 1; return encode(r) }},
+		{"a sighting of another message", "not of what record 2 holds", func(r *argus.Record) []byte { r.Of = 2; return encode(r) }},
+		{"a sighting of itself", "does not say of which message", func(r *argus.Record) []byte { r.Of = r.Seq; return encode(r) }},
+		{"a sighting of what comes", "does not say of which message", func(r *argus.Record) []byte { r.Of = 99; return encode(r) }},
+		{"another id", "not of what record", func(r *argus.Record) []byte { r.ID[0]++; return encode(r) }},
+		{"another version", "not of what record", func(r *argus.Record) []byte { r.Version[0]++; return encode(r) }},
+		{"another content", "not of what record", func(r *argus.Record) []byte { r.Content[0]++; return encode(r) }},
+		{"a number that is longer than it needs to be", "canonical", func(r *argus.Record) []byte {
+			b := encode(r)
+			if b[0] != 0xa0|b[0]&0x1f || b[1] > 23 {
+				t.Fatalf("%x is no map with a small first key", b[:2])
+			}
+			return slices.Concat(b[:1], []byte{0x18, b[1]}, b[2:])
+		}},
+		{"a part that this version skips", "may skip", func(r *argus.Record) []byte {
+			b := encode(r)
+			b[0]++
+			return append(b, 0x18, 99, 1)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, dir := createTest(t, Options{})
+			d := begin(t, s)
+			if err := errors.Join(s.Append(t.Context(), d, testBatch(0, 10)), s.Append(t.Context(), d, testBatch(3, 4))); err != nil {
+				t.Fatal(err)
+			}
+			victim := s.blocks[len(s.blocks)-1]
+			b, err := s.readBlockAt(victim, s.segments[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			var hasher argus.Hasher
+			r, err := b.record(0, &hasher)
+			if err != nil || r.Kind != argus.KindSighting {
+				t.Fatal(r, err)
+			}
+			r.Seq = victim.first
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			name := filepath.Join(dir, segmentName(1))
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, err := parseBlockHead(data[victim.offset:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			block := append(make([]byte, blockHeader), b.seed[:]...)
+			if block, head.statements, err = s.codec.makeFrame(block, [][]byte{test.change(r)}); err != nil {
+				t.Fatal(err)
+			}
+			head.statements.crc = checksum(block[blockHeader:])
+			head.append(block[:0])
+			if err := os.WriteFile(name, append(data[:victim.offset:victim.offset], block...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			slots, err := os.ReadFile(filepath.Join(dir, commitName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			promise, _, err := parseCommit(slots)
+			if err != nil {
+				t.Fatal(err)
+			}
+			promise.offset = victim.offset + uint32(len(block))
+			copy(slots[promise.counter%2*commitSlot:], promise.bytes())
+			if err := os.WriteFile(filepath.Join(dir, commitName), slots, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			damage, notes, _ := verifyAll(t, dir, nil)
+			if test.name == "nothing" {
+				if len(damage) > 0 {
+					t.Errorf("%+v", damage)
+				}
+				return
+			}
+			if !slices.ContainsFunc(append(damage, notes...), func(f Finding) bool { return f.First == r.Seq && strings.Contains(f.Problem, test.want) }) {
+				t.Errorf("not named: %+v", damage)
+			}
+		})
 	}
 }

@@ -39,9 +39,15 @@ type Options struct {
 	// Originals say how received files are kept; its Disk and its Failpoint are
 	// those of the store. Default: as they are when it is empty.
 	Originals original.Options
+	// Stop is asked again and again while the ids are built, which may take minutes;
+	// its error ends that, and is returned. Default never.
+	Stop func() error
 	// Failpoint, if set, is called at named moments of every change, so that
 	// a test can end the process there. Default none.
 	Failpoint func(name string)
+	// Ledger, if set, says what the ledger is; each seal holds it. Default: seals hold
+	// none.
+	Ledger func() (argus.LedgerHead, error)
 	// Random is where the salts of records come from. Who can foretell it can test
 	// guesses about records that were destroyed. Default crypto/rand.
 	Random io.Reader
@@ -65,6 +71,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Failpoint == nil {
 		o.Failpoint = func(string) {}
+	}
+	if o.Stop == nil {
+		o.Stop = func() error { return nil }
 	}
 	if o.Random == nil {
 		o.Random = rand.Reader
@@ -106,6 +115,9 @@ type Store struct {
 
 	idsMu sync.Mutex // for opening and catching up ids when read-only
 	ids   *ids
+
+	chainMu sync.Mutex
+	chain   []argus.Hash // over the roots of the deliveries up to each; see roots
 
 	originals  *original.Store
 	amending   sync.Mutex // one Amend at a time

@@ -304,7 +304,7 @@ func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []F
 		} else {
 			damage = append(damage, f)
 		}
-	}, func(int64) {})
+	}, func(int64) {}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

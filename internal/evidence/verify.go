@@ -57,23 +57,30 @@ type Verified struct {
 	// SHA-256 of their files.
 	Seals      []argus.Seal `json:"-"`
 	SealHashes []argus.Hash `json:"-"`
+	// Begun is what each delivery was opened with.
+	Begun map[argus.DeliveryNumber]Begun `json:"-"`
 }
 
 // Verify recomputes everything that the evidence of a store claims, from its
 // files alone: checksums, canonical records and their identities, each
 // delivery's Merkle tree, counts and seal, each original's hash, the ids. keys
 // are those that seals may be signed with; nil leaves signatures unchecked. It
-// calls report for each finding and advance with the bytes read. The error is
-// about reading itself, not about what was found.
-func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64)) (*Verified, error) {
+// calls report for each finding, advance with the bytes read and each, which may be nil,
+// for each record that nothing is wrong with by itself, in order. The error is about
+// reading itself, not about what was found.
+func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64), each func(*argus.Record)) (*Verified, error) {
+	if each == nil {
+		each = func(*argus.Record) {}
+	}
 	v := &verifier{
-		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance,
+		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance, each: each,
 		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, lost: map[uint64]bool{}, rewritten: map[uint64]rewritten{}, becomes: map[argus.FileName]argus.Hash{}, seed: maphash.MakeSeed(),
 	}
 	var err error
 	if v.codec, err = newCodec(); err != nil {
 		return nil, err
 	}
+	v.result.Begun = map[argus.DeliveryNumber]Begun{}
 	defer v.letGo()
 	v.hold()
 	for _, step := range []func() error{v.segments, v.checkIDs, v.seals, v.amendments, v.checkOriginals, v.strays} {
@@ -131,6 +138,7 @@ type verifier struct {
 	keys    note.Verifiers
 	report  func(Finding)
 	advance func(int64)
+	each    func(*argus.Record)
 	result  Verified
 
 	last       uint64 // of the records read
@@ -534,6 +542,7 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 		}
 		v.remember(r.Seq, v.printFor(r, &p))
 		v.count(d, r, &p, fail)
+		v.each(r)
 	}
 }
 
@@ -795,7 +804,7 @@ func (v *verifier) checkIDs() error {
 	}
 	var sum, count uint64
 	for _, r := range v.ids.runs {
-		for e, err := range r.all() {
+		for e, err := range r.check() {
 			if err != nil {
 				v.damage(idsDir+"/"+r.name, -1, "%v; delete the folder %s, the next ingest builds it again", err, idsDir)
 				return nil
@@ -807,6 +816,10 @@ func (v *verifier) checkIDs() error {
 	if v.broken || v.waits {
 		return nil // they cannot agree with records that cannot be read
 	}
+	if v.ids.covered > v.result.Last {
+		v.damage(idsDir, -1, "the ids say that they cover the records up to %d, and there are %d; delete the folder, the next ingest builds it again", v.ids.covered, v.result.Last)
+		return nil
+	}
 	if sum != v.idSum || count != v.idCount {
 		v.damage(idsDir, -1, "the ids do not name the messages that are there (%d entries, want %d); delete the folder, the next ingest builds it again", count, v.idCount)
 	}
@@ -817,6 +830,9 @@ func (v *verifier) seals() error {
 	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
 		d := v.deliveries[number]
 		v.result.Deliveries++
+		if !d.broken { // else what is wrong has been named
+			v.result.Begun[number] = d.open.begun()
+		}
 		if n := d.unknown; n.count > 0 {
 			v.report(Finding{File: evidenceDir, Offset: -1, First: n.first, Last: n.last, Delivery: number, Newer: true,
 				Problem: fmt.Sprintf("%d of the records were %v; the delivery was not checked", n.count, argus.ErrNewer)})
@@ -926,9 +942,12 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	if d.gaps {
 		fillGaps(&want, seal)
 	}
-	want.Store, want.Sealed, want.Incomplete, want.Root = seal.Store, seal.Sealed, seal.Incomplete, seal.Root
+	want.Store, want.Sealed, want.Incomplete, want.Root, want.Ledger = seal.Store, seal.Sealed, seal.Incomplete, seal.Root, seal.Ledger
 	if seal.ReadBy == nil {
 		want.ReadBy = nil // an older seal, which does not say it
+	}
+	if !seal.DeviceClocks {
+		want.DeviceClocks = false // as above; nothing but a saving of work depends on it
 	}
 	wantText, err := sealNoteText(&want)
 	if err != nil || wantText != text {
@@ -951,6 +970,7 @@ func fillGaps(want, seal *argus.Seal) {
 	if s := seal.Last; s.Known() && (!want.Last.Known() || s.Micros >= want.Last.Micros) {
 		want.Last = s
 	}
+	want.DeviceClocks = want.DeviceClocks || seal.DeviceClocks
 	known := func(name string) bool { return slices.Contains(seal.Opening.Readers, name) }
 	missing := func(name string) bool { return !slices.Contains(seal.ReadBy, name) }
 	if !slices.ContainsFunc(want.ReadBy, missing) && !slices.ContainsFunc(seal.ReadBy, func(name string) bool { return !known(name) }) {
@@ -1111,12 +1131,27 @@ func (v *verifier) strays() error {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment put another file in its place, or is about to; somebody still reads it, or a crash came between. The next opening for writing removes it"})
 				continue
 			}
+			if v.foreign(name, e) {
+				v.damage(name, -1, foreignSegment)
+				continue
+			}
 			if !v.belongs(name) {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store, or a crash left it"})
 			}
 		}
 	}
 	return nil
+}
+
+// foreign says whether a file has the name of the next segment and holds records. A
+// writer may have gone on, but the manifest comes before records.
+func (v *verifier) foreign(name string, e fs.DirEntry) bool {
+	info, err := e.Info()
+	if err != nil || info.Size() <= segmentHeader || name != segmentName(v.active+1) {
+		return false
+	}
+	closed, err := (&Store{dir: v.dir, disk: v.disk}).readManifest()
+	return err == nil && len(closed) < v.active
 }
 
 func (v *verifier) belongs(name string) bool {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
@@ -36,7 +37,8 @@ type Options struct {
 	// Signer signs seals.
 	Signer note.Signer
 	// Record writes an act of the intake to the ledger, durably: its action
-	// (ingest.open, ingest.resume, ingest.seal), the delivery, and details.
+	// (ledger.OpenDelivery, ResumeDelivery, AbandonDelivery or SealDelivery), the
+	// delivery, and details.
 	Record func(ctx context.Context, action string, d argus.DeliveryNumber, details []argus.Field) error
 
 	// Actor takes the delivery in, under Authority.
@@ -177,7 +179,7 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	if err := in.recall(ctx); err != nil {
 		return nil, err
 	}
-	if err := in.say(ctx, "ingest.open", path); err != nil {
+	if err := RecordOpening(ctx, o, number, in.about(path)...); err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
 	return in.run(ctx, files)
@@ -231,7 +233,7 @@ func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFi
 	if in.again != 0 && !o.Covers(in.again) {
 		return nil, fmt.Errorf("resume %s: read %s again: %w", d.Number, in.again, argus.ErrNotFound)
 	}
-	if err := in.say(ctx, "ingest.resume", d.Opening.Source); err != nil {
+	if err := o.Record(ctx, ledger.ResumeDelivery, d.Number, in.about(d.Opening.Source)); err != nil {
 		return nil, fmt.Errorf("resume %s: %w", d.Number, err)
 	}
 	return in.run(ctx, files)
@@ -249,6 +251,9 @@ func Abandon(ctx context.Context, o Options, reason string) ([]*argus.Receipt, e
 		in := newIntake(o, d.Number)
 		if err := in.recall(ctx); err != nil {
 			return receipts, err
+		}
+		if err := o.Record(ctx, ledger.AbandonDelivery, d.Number, []argus.Field{{Name: "reason", Value: reason}}); err != nil {
+			return receipts, fmt.Errorf("abandon %s: %w", d.Number, err)
 		}
 		receipt, err := in.seal(ctx, reason)
 		if err != nil {

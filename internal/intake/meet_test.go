@@ -136,7 +136,7 @@ func TestPhonesAndServerMeet(t *testing.T) {
 			if diff := cmp.Diff(want, messages); diff != "" {
 				t.Error(diff)
 			}
-			if _, err := evidence.Verify(t.Context(), b.dir, nil, func(f evidence.Finding) { t.Error(f) }, func(int64) {}); err != nil {
+			if _, err := evidence.Verify(t.Context(), b.dir, nil, func(f evidence.Finding) { t.Error(f) }, func(int64) {}, nil); err != nil {
 				t.Error(err)
 			}
 			for id, in := range sightings {

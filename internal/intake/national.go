@@ -51,7 +51,7 @@ func addNationalNumbers(m *argus.Message, countries []string) {
 			}
 		}
 		if tries <= 0 {
-			m.Extra = append(m.Extra, argus.Field{Name: argus.NotUnderstood + "national numbers", Value: fmt.Sprintf("not looked for behind byte %d", run[0])})
+			m.Extra = append(m.Extra, argus.Field{Name: argus.ExtraUnread, Value: fmt.Sprintf("national numbers: not looked for behind byte %d", run[0])})
 			return
 		}
 	}

@@ -56,7 +56,7 @@ func TestNationalNumbers(t *testing.T) {
 	// A text of digits alone costs no more than its tries.
 	m := &argus.Message{Text: strings.Repeat("06 12 34 56 7, ", 1<<14)}
 	addNationalNumbers(m, []string{"NL", "BE"})
-	if last := m.Extra[len(m.Extra)-1]; last.Name != argus.NotUnderstood+"national numbers" {
+	if last := m.Extra[len(m.Extra)-1]; last.Name != argus.ExtraUnread {
 		t.Errorf("%v", last)
 	}
 }

@@ -48,8 +48,7 @@ type PlannedFile struct {
 	Messages    uint64         `json:"messages"`
 	Quarantined uint64         `json:"quarantined"`
 	Problems    []argus.Reason `json:"problems,omitempty"`
-	// NotUnderstood is as in a receipt.
-	NotUnderstood []argus.Reason `json:"not_understood,omitempty"`
+	Remarks     []argus.Tally  `json:"remarks,omitempty"`
 }
 
 // Estimate is a number of different things, counted in bounded memory.
@@ -171,7 +170,7 @@ func (p *planner) plan(path string, r *argus.Receipt) *Plan {
 	for _, f := range r.Files {
 		plan.Files = append(plan.Files, PlannedFile{
 			Path: f.Original.Path, Size: f.Original.Size, Readers: f.Readers,
-			Messages: f.Counts.Stored, Quarantined: f.Counts.Quarantined, Problems: f.Problems, NotUnderstood: f.NotUnderstood,
+			Messages: f.Counts.Stored, Quarantined: f.Counts.Quarantined, Problems: f.Problems, Remarks: f.Remarks,
 		})
 	}
 	return plan

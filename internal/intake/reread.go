@@ -71,7 +71,7 @@ func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason strin
 	if err := in.recall(ctx); err != nil {
 		return nil, err
 	}
-	if err := in.say(ctx, "ingest.open", opening.Source); err != nil {
+	if err := RecordOpening(ctx, o, number, in.about(opening.Source)...); err != nil {
 		return nil, fmt.Errorf("read %s again: %w", n, err)
 	}
 	return in.run(ctx, nil)

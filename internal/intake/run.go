@@ -16,6 +16,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
@@ -34,6 +35,7 @@ type intake struct {
 	done      map[piece][]stretch // items that are in the evidence already, when resuming
 	holdings  map[string]*holding // files that a message may name, by path
 	strangers []stranger          // files that no reader recognised
+	kinds     kinds               // which readers found messages beside them
 
 	// again is the delivery whose originals are read again, 0 for none, and unread its
 	// empty files by the number of their records, with why they are not to be read.
@@ -72,13 +74,6 @@ type holding struct {
 	used bool
 	// record is the original that it is, or is in.
 	record *argus.Record
-}
-
-// stranger is a file that no reader recognised.
-type stranger struct {
-	where argus.Where
-	name  string // key of holdings
-	looks string // like what, or ""
 }
 
 func newIntake(o Options, d argus.DeliveryNumber) *intake {
@@ -388,6 +383,7 @@ type reading struct {
 	devices *devices
 	behind  int64 // what was read of the file, in bytes
 	found   bool  // whether anything was
+	said    bool  // whether a message was
 	// over says that the rest of the file is passed over: it broke its reader
 	// before an interruption.
 	over bool
@@ -417,6 +413,10 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 		r.Quarantine.Broke = true
 	}
 	if r.Kind == argus.KindMessage {
+		if !at.said && at.where.Reader > 0 {
+			at.said = true
+			in.kinds.add(at.name, in.readers[at.where.Reader-1])
+		}
 		id, version := r.ID, r.Version
 		if err := in.meetings.meet(ctx, r); err != nil {
 			return err
@@ -526,36 +526,6 @@ func (in *intake) resolve(m *argus.Message, name string) {
 	}
 }
 
-// settleStrangers accounts for the files that no reader recognised: those that
-// a message named are attachments, the others are quarantined.
-func (in *intake) settleStrangers(ctx context.Context) error {
-	for _, s := range in.strangers {
-		h := in.holdings[s.name]
-		if h != nil && h.used && s.where.Path == "" {
-			continue // its original is the record
-		}
-		r := &argus.Record{Kind: argus.KindQuarantined, Where: s.where}
-		switch {
-		case h != nil && h.used:
-			r.Kind, r.Original = argus.KindAttachment, &argus.Original{Hash: h.hash, Size: h.size, Path: s.where.Path}
-		case h != nil && h.size == 0:
-			r.Quarantine = &argus.Quarantine{Reason: "the file is empty"}
-		case in.o.Via != nil:
-			r.Quarantine = &argus.Quarantine{Reason: "the program prints nothing for the file, and no message names it; its bytes are kept"}
-		default:
-			reason := "no reader recognises the file, and no message names it; its bytes are kept"
-			if s.looks != "" {
-				reason += "; it looks like " + s.looks
-			}
-			r.Quarantine = &argus.Quarantine{Reason: reason}
-		}
-		if err := in.give(ctx, new(reading), r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, error) {
 	in.advance(func(p *Progress) { p.Phase = "sealing" })
 	seal, err := in.o.Store.Seal(ctx, in.delivery, in.o.StoreID, in.o.Signer, in.o.Now(), incomplete)
@@ -570,13 +540,23 @@ func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, 
 	return receipt, nil
 }
 
-// say writes to the ledger that a delivery begins or goes on.
-func (in *intake) say(ctx context.Context, action, source string) error {
+// about is what the ledger says of a delivery that begins or goes on.
+func (in *intake) about(source string) []argus.Field {
 	details := []argus.Field{{Name: "source", Value: source}}
 	if in.again != 0 {
 		details = append(details, argus.Field{Name: "reads", Value: in.again.String()})
 	}
-	return in.o.Record(ctx, action, in.delivery, details)
+	return details
+}
+
+// RecordOpening writes to the ledger that an open delivery begins. It comes behind the
+// records of the opening, which it names, and before any other.
+func RecordOpening(ctx context.Context, o Options, d argus.DeliveryNumber, details ...argus.Field) error {
+	with, err := o.Store.Begun(d)
+	if err != nil {
+		return err
+	}
+	return o.Record(ctx, ledger.OpenDelivery, d, append(details, argus.Field{Name: "opening", Value: with.Root.String()}))
 }
 
 // RecordSeal writes a seal to the ledger. A crash right after sealing can keep
@@ -586,7 +566,7 @@ func RecordSeal(ctx context.Context, o Options, seal *argus.Seal) error {
 	if err != nil {
 		return err
 	}
-	err = o.Record(ctx, "ingest.seal", seal.Delivery, []argus.Field{
+	err = o.Record(ctx, ledger.SealDelivery, seal.Delivery, []argus.Field{
 		{Name: "root", Value: seal.Root.String()},
 		{Name: "seal", Value: argus.Hash(sha256.Sum256(text)).String()},
 		{Name: "read", Value: fmt.Sprint(seal.Counts.Read)},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -29,13 +30,77 @@ func (l *Ledger) Append(ctx context.Context, act Act) (Entry, error) {
 	return entry, nil
 }
 
-func (l *Ledger) append(ctx context.Context, act Act) (Entry, error) {
+func (l *Ledger) append(ctx context.Context, act Act) (entry Entry, err error) {
+	err = l.Hold(ctx, func(record func(Act) (Entry, error)) error {
+		entry, err = record(act)
+		return err
+	})
+	return entry, err
+}
+
+// Hold keeps everybody else from appending while work goes on. Work appends with
+// record, as [Ledger.Append] does, and with nothing else. argus.ErrLocked without
+// a word of work: another process held the ledger for too long, and nothing was
+// done.
+func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, error)) error) error {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return work(func(act Act) (Entry, error) {
+		last, err := l.last()
+		if err != nil {
+			return Entry{}, err
+		}
+		return l.record(ctx, act, last)
+	})
+}
+
+// Correct records that the time of an entry was wrong, since the clock was ahead:
+// from here on the time goes on from the entry before it. The error is
+// argus.ErrNotFound if there is no such entry, and says why it cannot be corrected
+// if the clock is not behind it, or if it was corrected before.
+func (l *Ledger) Correct(ctx context.Context, actor string, seq uint64, reason string) (Entry, error) {
+	entry, err := l.correct(ctx, Act{Actor: actor, Action: Correct, Subject: strconv.FormatUint(seq, 10), Detail: map[string]string{"reason": reason}}, seq)
+	if err != nil {
+		return Entry{}, fmt.Errorf("correct the time of entry %d: %w", seq, err)
+	}
+	return entry, nil
+}
+
+func (l *Ledger) correct(ctx context.Context, act Act, seq uint64) (Entry, error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return Entry{}, err
 	}
 	defer unlock()
+	var before, of time.Time
+	for e, err := range l.Sealed(ctx, max(seq, 2)-1, 0) {
+		switch {
+		case err != nil:
+			return Entry{}, err
+		case e.Seq < seq:
+			before = e.Time
+		case e.Seq == seq:
+			of = e.Time
+		case e.Action == Correct:
+			return Entry{}, fmt.Errorf("entry %d is a correction already, and counts for all entries before it", e.Seq)
+		}
+	}
+	switch now := l.now(); {
+	case seq == 0 || of.IsZero():
+		return Entry{}, argus.ErrNotFound
+	case !now.Before(of):
+		return Entry{}, fmt.Errorf("the clock, at %s, is not behind it", now.UTC().Format(time.RFC3339))
+	case !before.Before(of):
+		return Entry{}, fmt.Errorf("the entry before it has the same time; name the first entry with a wrong one")
+	}
+	return l.record(ctx, act, before)
+}
 
+// record appends an act, under the lock, whose time is not before another.
+func (l *Ledger) record(ctx context.Context, act Act, earliest time.Time) (Entry, error) {
 	last, err := l.head()
 	if err != nil {
 		return Entry{}, err
@@ -44,17 +109,25 @@ func (l *Ledger) append(ctx context.Context, act Act) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	entry := Entry{last.size + 1, l.now().UTC().Truncate(time.Microsecond), act.clean()}
-	data, err := entry.encode()
+	entry := Entry{Seq: last.size + 1, Time: l.now().UTC().Truncate(time.Microsecond), Act: act.clean()}
+	if entry.Time.Before(earliest) {
+		entry.Time, entry.Clock = earliest, entry.Time
+	}
+	data, envelope, err := entry.seal()
 	if err != nil {
 		return Entry{}, err
 	}
 	if err := l.start(); err != nil {
 		return Entry{}, err
 	}
+	// The envelope reaches the disk while Tessera writes the entry, and both before
+	// the checkpoint.
+	kept := make(chan error, 1)
+	go func() { kept <- l.keepEnvelope(entry.Seq, envelope) }()
 	// The future resolves when Tessera has written and synced the entry, the
 	// tiles and its state.
-	if _, err := l.appender.Add(context.WithoutCancel(ctx), tessera.NewEntry(data))(); err != nil {
+	_, err = l.appender.Add(context.WithoutCancel(ctx), tessera.NewEntry(data))()
+	if err = errors.Join(err, <-kept); err != nil {
 		return Entry{}, err
 	}
 	written, err := l.readTreeState()
@@ -68,6 +141,7 @@ func (l *Ledger) append(ctx context.Context, act Act) (Entry, error) {
 	if err := l.publish(next); err != nil {
 		return Entry{}, err
 	}
+	l.known.set(next.size, entry.Time)
 	l.prune(last.size)
 	return entry, nil
 }
@@ -82,7 +156,7 @@ func (l *Ledger) recover(last head) (edge, error) {
 	if state.size < last.size || state.size == last.size && state.root != last.root {
 		return nil, fmt.Errorf("%s is not of the last checkpoint: %w", treeStateName, argus.ErrDamaged)
 	}
-	tree, err := l.readEdge(last.size)
+	tree, err := l.readEdge(last.size, last.size)
 	if err != nil {
 		return nil, err
 	}
@@ -95,10 +169,12 @@ func (l *Ledger) recover(last head) (edge, error) {
 	return tree, nil
 }
 
-func (l *Ledger) readEdge(size uint64) (edge, error) {
+// readEdge reads the right edge that the tree had with a number of entries, from
+// the tiles of the size that it has.
+func (l *Ledger) readEdge(entries, size uint64) (edge, error) {
 	var tree edge
-	for level := 0; nodesAt(level, size) > 0; level++ {
-		n := nodesAt(level, size)
+	for level := 0; nodesAt(level, entries) > 0; level++ {
+		n := nodesAt(level, entries)
 		if n%layout.TileWidth == 0 {
 			tree = append(tree, nil)
 			continue
@@ -106,15 +182,16 @@ func (l *Ledger) readEdge(size uint64) (edge, error) {
 		path := tilePath(level, n, size)
 		raw, err := os.ReadFile(filepath.Join(l.dir, path))
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s is missing: %w", path, argus.ErrDamaged)
+			return nil, fmt.Errorf("%s is missing: %w: %w", path, err, argus.ErrDamaged)
 		} else if err != nil {
 			return nil, err
 		}
-		nodes, ok := parseTile(raw, int(n%layout.TileWidth))
+		count := int(min(nodesAt(level, size)-n+n%layout.TileWidth, layout.TileWidth))
+		nodes, ok := parseTile(raw, count)
 		if !ok {
 			return nil, fmt.Errorf("%s has %d bytes: %w", path, len(raw), argus.ErrDamaged)
 		}
-		tree = append(tree, nodes)
+		tree = append(tree, nodes[:n%layout.TileWidth])
 	}
 	return tree, nil
 }

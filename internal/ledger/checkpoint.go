@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/transparency-dev/tessera/api/layout"
 	"golang.org/x/mod/sumdb/note"
@@ -28,7 +31,48 @@ func (l *Ledger) head() (head, error) {
 	if err != nil {
 		return head{}, err
 	}
-	return openCheckpoint(raw, l.verifier)
+	if h, ok := l.known.is(raw); ok {
+		return h, nil
+	}
+	h, err := openCheckpoint(raw, l.verifier)
+	if err == nil {
+		l.known.verified(raw, h)
+	}
+	return h, err
+}
+
+// known is what was learnt last, so that neither a signature is verified twice nor
+// the last entry read twice.
+type known struct {
+	mu   sync.Mutex
+	raw  []byte // the checkpoint that was verified
+	head head
+	size uint64 // number of the entry with time
+	time time.Time
+}
+
+func (k *known) is(raw []byte) (head, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.head, k.raw != nil && bytes.Equal(k.raw, raw)
+}
+
+func (k *known) verified(raw []byte, h head) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.raw, k.head = raw, h
+}
+
+func (k *known) set(size uint64, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.size, k.time = size, at
+}
+
+func (k *known) get(size uint64) (time.Time, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.time, k.size == size && size > 0
 }
 
 // openCheckpoint verifies a checkpoint. It accepts exactly the bytes that
@@ -110,7 +154,11 @@ func replaceFile(path string, data []byte) error {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(name string) error {
+	dir, err := os.Open(name)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,10 @@
 // replaced as a whole by an older copy: for that, somebody outside keeps a
 // checkpoint.
 //
+// An entry holds no word of anybody's: it holds a salted hash over them, and the
+// words lie beside the log in an envelope, which can be destroyed
+// while the log still proves that, when and under which authority an act was done.
+//
 // docs/format/ledger.md gives the files to the byte.
 package ledger
 
@@ -28,6 +32,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +53,10 @@ const (
 	AddList         = "list.add"
 	ShowList        = "list.show"
 	OpenDelivery    = "ingest.open"
+	// ResumeDelivery: a delivery that was interrupted goes on.
+	ResumeDelivery = "ingest.resume"
+	// AbandonDelivery: a delivery that was interrupted is sealed as it is.
+	AbandonDelivery = "ingest.abandon"
 	SealDelivery    = "ingest.seal"
 	// UpgradeSeal: a delivery was sealed anew, in another format.
 	UpgradeSeal = "upgrade.seal"
@@ -60,7 +69,23 @@ const (
 	Receipt     = "receipt"
 	Quarantined = "quarantine"
 	ReadLedger  = "ledger"
-	Refused     = "refused"
+	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
+	Correct = "ledger.correct"
+	Refused = "refused"
+)
+
+// The log itself holds of an act what argus verify compares with other files, and
+// nothing that a person wrote: for the acts of plainSubjects the subject, which is
+// a number, and of all acts the details of plainDetails, which are hashes and
+// numbers. The envelope holds everything else.
+var (
+	plainSubjects = []string{
+		AddAuthority, RevokeAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
+	}
+	plainDetails = []string{
+		"argus.json", "keys/store.pub", "sha256", "opening", "reads", "read", "seal", "root", "before", "root_before", "records", "same", "completed",
+		"messages", "sightings", "quarantined",
+	}
 )
 
 // Act is what somebody does. A run of invalid UTF-8 is recorded as U+FFFD.
@@ -94,56 +119,124 @@ func (a Act) clean() Act {
 type Entry struct {
 	// Seq counts from 1 without a gap.
 	Seq uint64 `json:"seq"`
-	// Time is when it was recorded, in UTC and whole microseconds, by the
-	// clock of the machine that wrote it.
+	// Time is when it was recorded, in UTC and whole microseconds: by the clock of
+	// the machine that wrote it, or the time of the entry before if that is later.
 	Time time.Time `json:"time"`
+	// Clock is that clock's time if Time is later; else it is zero.
+	Clock time.Time `json:"clock,omitzero"`
 	Act
+	// Envelope is the salted hash over the words of the act, which the log holds in
+	// their place; zero for an entry of form 1, which holds the words themselves.
+	Envelope argus.Hash `json:"-"`
+	// Destroyed says that the envelope is gone: of the act there is what the log
+	// holds, and no more.
+	Destroyed bool `json:"destroyed,omitempty"`
 }
 
-// MaxEntry is the longest encoded entry, in bytes. Append refuses longer ones.
+// MaxEntry is the longest encoded entry, and the longest line of an envelope, in
+// bytes. Append refuses longer ones.
 const MaxEntry = tessera.DefaultEntrySizeLimit
 
 // formatVersion stands in each entry.
 //
-// 1: the first.
-const formatVersion = 1
+// 1: the first; it held the words of the act.
+// 2: the words lie in an envelope; clock.
+const formatVersion = 2
 
+// encodedEntry is an entry as the log holds it.
 type encodedEntry struct {
-	Version int `json:"v"`
-	Entry
+	Version int       `json:"v"`
+	Seq     uint64    `json:"seq"`
+	Time    time.Time `json:"time"`
+	Clock   time.Time `json:"clock,omitzero"`
+	// Actor and Purpose are there in form 1 only.
+	Actor     *string           `json:"actor,omitempty"`
+	Authority string            `json:"authority,omitempty"`
+	Purpose   string            `json:"purpose,omitempty"`
+	Action    string            `json:"action"`
+	Subject   string            `json:"subject,omitempty"`
+	Detail    map[string]string `json:"detail,omitempty"`
+	Envelope  argus.Hash        `json:"envelope,omitzero"`
 }
 
-func (e Entry) encode() ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(encodedEntry{formatVersion, e}); err != nil {
+// seal puts the words of an entry into an envelope, and returns the envelope with
+// the entry as the log holds it, encoded.
+func (e *Entry) seal() (data, envelope []byte, err error) {
+	plain, words := e.Act.split()
+	if e.Envelope, envelope, err = newEnvelope(e.Seq, words); err != nil {
+		return nil, nil, fmt.Errorf("encode entry %d: %w", e.Seq, err)
+	}
+	data, err = encodedEntry{Version: formatVersion, Seq: e.Seq, Time: e.Time, Clock: e.Clock, Authority: plain.Authority, Action: plain.Action,
+		Subject: plain.Subject, Detail: plain.Detail, Envelope: e.Envelope}.encode()
+	return data, envelope, err
+}
+
+// split parts an act into what the log holds and what the envelope holds.
+func (a Act) split() (plain Act, w words) {
+	plain = Act{Authority: a.Authority, Action: a.Action}
+	w = words{Actor: a.Actor, Purpose: a.Purpose}
+	if slices.Contains(plainSubjects, a.Action) {
+		plain.Subject = a.Subject
+	} else {
+		w.Subject = a.Subject
+	}
+	for name, value := range a.Detail {
+		into := &w.Detail
+		if slices.Contains(plainDetails, name) {
+			into = &plain.Detail
+		}
+		if *into == nil {
+			*into = map[string]string{}
+		}
+		(*into)[name] = value
+	}
+	return plain, w
+}
+
+func (e encodedEntry) encode() ([]byte, error) {
+	data, err := canonical(e)
+	if err != nil {
 		return nil, fmt.Errorf("encode entry %d: %w", e.Seq, err)
 	}
-	data := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 	if len(data) > MaxEntry {
 		return nil, fmt.Errorf("encode entry %d: it has %d bytes, at most %d fit", e.Seq, len(data), MaxEntry)
 	}
 	return data, nil
 }
 
-// decode reads what encode wrote, and nothing else: each entry has one form.
+// canonical is the one form of a value.
+func canonical(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
+}
+
+// decode reads what encode wrote, and nothing else: each entry has one form. The
+// envelope is not opened.
 func decode(data []byte) (Entry, error) {
 	var e encodedEntry
 	if err := json.Unmarshal(data, &e); err != nil {
-		return Entry{}, fmt.Errorf("decode entry: %w", err)
+		return Entry{}, fmt.Errorf("decode entry: %w: %w", err, argus.ErrDamaged)
 	}
-	if e.Version != formatVersion {
-		return Entry{}, fmt.Errorf("decode entry: format version %d, this Argus reads %d", e.Version, formatVersion)
+	if e.Version > formatVersion {
+		return Entry{}, fmt.Errorf("decode entry: form %d, this Argus reads up to %d: %w", e.Version, formatVersion, argus.ErrNewer)
 	}
 	again, err := e.encode()
 	if err != nil {
 		return Entry{}, err
 	}
-	if !bytes.Equal(again, data) {
-		return Entry{}, fmt.Errorf("decode entry %d: it is not in its canonical form", e.Seq)
+	old := e.Version == 1 && e.Actor != nil && e.Clock.IsZero() && e.Envelope == (argus.Hash{})
+	now := e.Version == 2 && e.Actor == nil && e.Purpose == "" && e.Envelope != (argus.Hash{})
+	if !bytes.Equal(again, data) || !old && !now {
+		return Entry{}, fmt.Errorf("decode entry %d: it is not in its canonical form: %w", e.Seq, argus.ErrDamaged)
 	}
-	return e.Entry, nil
+	act := Act{Authority: e.Authority, Purpose: e.Purpose, Action: e.Action, Subject: e.Subject, Detail: e.Detail}
+	if old {
+		act.Actor = *e.Actor
+	}
+	return Entry{Seq: e.Seq, Time: e.Time, Clock: e.Clock, Act: act, Envelope: e.Envelope}, nil
 }
 
 // Options say how a ledger is opened.
@@ -167,10 +260,13 @@ type Ledger struct {
 	now      func() time.Time
 	wait     time.Duration
 
-	turn     chan struct{} // held by the one that appends
-	lockFile *os.File
-	appender *tessera.Appender
-	stop     context.CancelFunc
+	known known
+	// envelopesEnd belongs to the one that appends.
+	envelopesEnd ends
+	turn         chan struct{} // held by the one that appends
+	lockFile     *os.File
+	appender     *tessera.Appender
+	stop         context.CancelFunc
 }
 
 // NewKey makes an Ed25519 key pair in the form of C2SP signed notes. The name

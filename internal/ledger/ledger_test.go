@@ -186,11 +186,11 @@ func TestAppendAndRead(t *testing.T) {
 		Actor: "anna", Authority: "A-0001", Purpose: "find <the> \"drop\" & more\u2028", Action: Search,
 		Subject: "from:bob наркотик", Detail: map[string]string{"b": "2", "a": "1"},
 	}
-	want := Entry{1, time.Date(2026, 2, 3, 3, 5, 6, 7000, time.UTC), act}
 	got, err := l.Append(t.Context(), act)
 	if err != nil {
 		t.Fatal(err)
 	}
+	want := Entry{Seq: 1, Time: time.Date(2026, 2, 3, 3, 5, 6, 7000, time.UTC), Act: act, Envelope: got.Envelope}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -253,10 +253,10 @@ func TestReadPieces(t *testing.T) {
 func TestFiles(t *testing.T) {
 	dir, _, l := newLedger(t)
 	appendActs(t, l, 3)
-	common := []string{".state/publish.lock", ".state/treeState", ".state/treeState.lock", ".state/version", "checkpoint", "lock"}
+	common := []string{".state/publish.lock", ".state/treeState", ".state/treeState.lock", ".state/version", "checkpoint"}
 	for dir, tiles := range map[string][]string{
-		dir:                             {"tile/0/000.p/3", "tile/entries/000.p/3"},
-		filepath.Join("testdata", "v1"): {"tile/0/000", "tile/0/001.p/2", "tile/1/000.p/1", "tile/entries/000", "tile/entries/001.p/2"},
+		dir:                             {"envelopes/000", "lock", "tile/0/000.p/3", "tile/entries/000.p/3"},
+		filepath.Join("testdata", "v1"): {"lock", "tile/0/000", "tile/0/001.p/2", "tile/1/000.p/1", "tile/entries/000", "tile/entries/001.p/2"},
 	} {
 		if diff := cmp.Diff(slices.Concat(common, tiles), files(t, dir)); diff != "" {
 			t.Errorf("%s: %s", dir, diff)

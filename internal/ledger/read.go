@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/transparency-dev/tessera/api/layout"
 
@@ -16,11 +17,37 @@ import (
 )
 
 // Entries yields up to limit entries (0: all) from a sequence number on (0 is
-// taken as 1), in order, as far as the checkpoint of this moment covers them.
-// Each is compared with the tree's leaf; that the leaves are those that were
-// signed is for [Verify] to say. An error ends it; argus.ErrDamaged means that
-// stored bytes have changed.
+// taken as 1), in order, as far as the checkpoint of this moment covers them, with
+// what their envelopes hold. Each is compared with the tree's leaf, and each
+// envelope with its entry; that the leaves are those that were signed is for
+// [Verify] to say. An error ends it; argus.ErrDamaged means that stored bytes have
+// changed.
 func (l *Ledger) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		var held map[uint64]envelope
+		var of uint64 // the entries of which bundle held is of, from 1
+		for e, err := range l.Sealed(ctx, from, limit) {
+			if n := (e.Seq + layout.EntryBundleWidth - 1) / layout.EntryBundleWidth; err == nil && n != of {
+				of = n
+				held, err = l.envelopes(e.Seq)
+			}
+			if err == nil {
+				err = e.open(held)
+			}
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Sealed yields entries as Entries does, and opens no envelope: there is what the
+// log itself holds.
+func (l *Ledger) Sealed(ctx context.Context, from uint64, limit int) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		size, err := l.Size()
 		if err != nil {
@@ -40,7 +67,7 @@ func (l *Ledger) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[
 				yield(Entry{}, fmt.Errorf("read the ledger: %w", err))
 				return
 			}
-			for _, e := range entries[(from-1)%layout.EntryBundleWidth:] {
+			for _, e := range entries {
 				if from > size {
 					return
 				}
@@ -53,7 +80,65 @@ func (l *Ledger) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[
 	}
 }
 
-// bundle reads the bundle that holds entry n, counted from 0.
+// last is the time of the last entry, zero if there is none.
+func (l *Ledger) last() (time.Time, error) {
+	size, err := l.Size()
+	if err != nil || size == 0 {
+		return time.Time{}, err
+	}
+	if at, ok := l.known.get(size); ok {
+		return at, nil
+	}
+	entries, err := l.bundle(size - 1) // and what was appended meanwhile
+	if err != nil {
+		return time.Time{}, err
+	}
+	e := entries[len(entries)-1]
+	l.known.set(e.Seq, e.Time)
+	return e.Time, nil
+}
+
+// Now is the later of the clock and the time of the last entry: a clock that was
+// set back does not bring back what has ended.
+func (l *Ledger) Now() (time.Time, error) {
+	now := l.now()
+	at, err := l.last()
+	if err != nil {
+		return now, fmt.Errorf("read the time of the last entry of the ledger: %w", err)
+	}
+	if at.After(now) {
+		now = at
+	}
+	return now, nil
+}
+
+// Head is how many entries there are, and the root over them.
+func (l *Ledger) Head() (argus.LedgerHead, error) {
+	h, err := l.head()
+	return argus.LedgerHead{Entries: h.size, Root: h.root}, err
+}
+
+// Extends says whether the ledger had a head once: whether the root over its first
+// entries is that one.
+func (l *Ledger) Extends(of argus.LedgerHead) (bool, error) {
+	for tried := uint64(0); ; {
+		size, err := l.Size()
+		if err != nil || of.Entries > size {
+			return false, err
+		}
+		tree, err := l.readEdge(of.Entries, size)
+		if err == nil {
+			return rootOf(tree) == of.Root, nil
+		}
+		// Partial tiles go when longer ones have come.
+		if !errors.Is(err, fs.ErrNotExist) || tried == size {
+			return false, fmt.Errorf("read the ledger: %w", err)
+		}
+		tried = size
+	}
+}
+
+// bundle reads the entries from n on, counted from 0, of the bundle that holds it.
 func (l *Ledger) bundle(n uint64) ([]Entry, error) {
 	for tried := uint64(0); ; {
 		size, err := l.Size()
@@ -93,18 +178,20 @@ func (l *Ledger) bundleAt(n, size uint64) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w: %w", path, err, argus.ErrDamaged)
 	}
-	entries := make([]Entry, count)
-	for i, span := range spans {
-		seq := first + uint64(i) + 1
+	var entries []Entry
+	for i := int(n - first); i < count; i++ {
+		seq, span := first+uint64(i)+1, spans[i]
 		if leafHash(span.data) != leaves[i] {
 			return nil, fmt.Errorf("read entry %d in %s at byte %d: it is not what was recorded: %w", seq, path, span.offset, argus.ErrDamaged)
 		}
-		if entries[i], err = decode(span.data); err != nil {
-			return nil, fmt.Errorf("read %s at byte %d: %w: %w", path, span.offset, err, argus.ErrDamaged)
+		e, err := decode(span.data)
+		if err != nil {
+			return nil, fmt.Errorf("read %s at byte %d: %w", path, span.offset, err)
 		}
-		if entries[i].Seq != seq {
-			return nil, fmt.Errorf("read %s at byte %d: entry %d says that it is number %d: %w", path, span.offset, seq, entries[i].Seq, argus.ErrDamaged)
+		if e.Seq != seq {
+			return nil, fmt.Errorf("read %s at byte %d: entry %d says that it is number %d: %w", path, span.offset, seq, e.Seq, argus.ErrDamaged)
 		}
+		entries = append(entries, e)
 	}
 	return entries, nil
 }

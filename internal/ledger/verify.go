@@ -35,6 +35,9 @@ type Finding struct {
 	// Damage says that the ledger is not what was signed. Otherwise the file
 	// is only named as no part of the ledger.
 	Damage bool `json:"damage"`
+	// Newer says that a newer Argus wrote the entry, and those behind it: they were
+	// not read, and are no damage.
+	Newer bool `json:"newer,omitempty"`
 }
 
 func (f Finding) String() string {
@@ -54,6 +57,10 @@ type Report struct {
 	// they are proven when there is no damage.
 	Entries uint64     `json:"entries"`
 	Root    argus.Hash `json:"root"`
+	// Destroyed counts the entries whose envelopes are gone, Words those of form 1,
+	// which hold their words themselves.
+	Destroyed uint64 `json:"destroyed,omitempty"`
+	Words     uint64 `json:"words,omitempty"`
 	// Findings has at most MaxFindings.
 	Findings []Finding `json:"findings,omitempty"`
 }
@@ -68,7 +75,8 @@ func (r *Report) Damaged() bool {
 
 // Verify recomputes a ledger from its directory and public key: entries, their
 // numbers, leaves, tiles, root, checkpoint, and what Tessera keeps beside them.
-// Each file is either proven to the byte or named. It changes nothing, needs
+// Each file is either proven to the byte or named; an envelope that is gone is
+// counted. It changes nothing, needs
 // no right to write, and may run while others append: it holds the lock only
 // while it looks at what they could change. An error means that it could not
 // look, and says nothing about the ledger.
@@ -84,6 +92,7 @@ func Verify(ctx context.Context, dir, publicKey string) (*Report, error) {
 	if h, ok := v.checkpoint(verifier); ok {
 		v.report.Entries, v.report.Root = h.size, h.root
 		v.tree()
+		v.aside()
 	}
 	v.rest()
 	if err := ctx.Err(); err != nil {
@@ -101,10 +110,15 @@ type verification struct {
 	files map[string][]byte
 	seen  map[string]bool // those that something was said about
 	edge  edge            // as recomputed
+	// last is the time of the last entry, back the first one whose time is before
+	// that of the entry before it, or whose clock was, and backs counts them.
+	last        time.Time
+	newer       bool // a newer Argus wrote some of the entries
+	back, backs uint64
 }
 
 func (v *verification) damage(file string, offset int64, entry uint64, format string, args ...any) {
-	v.find(Finding{file, offset, entry, fmt.Sprintf(format, args...), true})
+	v.find(Finding{File: file, Offset: offset, Entry: entry, Problem: fmt.Sprintf(format, args...), Damage: true})
 }
 
 func (v *verification) find(f Finding) {
@@ -126,7 +140,7 @@ func (v *verification) snapshot() error {
 		return err
 	}
 	v.files, v.seen = map[string][]byte{}, map[string]bool{}
-	return fs.WalkDir(os.DirFS(v.dir), ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(v.dir), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -135,11 +149,32 @@ func (v *verification) snapshot() error {
 			return nil
 		}
 		v.files[name] = nil
-		if width, _, _, ok := parsePath(name); !ok || width != layout.TileWidth {
+		if width, _, _, ok := parsePath(name); (!ok || width != layout.TileWidth) && !strings.HasPrefix(name, envelopeDir+"/") {
 			v.files[name], err = readBounded(filepath.Join(v.dir, name))
 		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	// The last envelopes grow; the others can only go.
+	h, err := parseTreeState(v.files[treeStateName])
+	if err != nil || h.size == 0 {
+		return nil // which is told below
+	}
+	for _, seq := range []uint64{h.size, max(h.size, 2) - 1} {
+		if name := envelopePath(seq); v.has(name) {
+			if v.files[name], err = readBounded(filepath.Join(v.dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (v *verification) has(name string) bool {
+	_, ok := v.files[name]
+	return ok
 }
 
 // longest is more than any file of a ledger has: a bundle of longest entries.
@@ -306,16 +341,83 @@ func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m m
 	return nil, m, true
 }
 
-// acts checks what stands in entries whose bytes are as they were recorded.
+// acts checks what stands in entries whose bytes are as they were recorded, and
+// their envelopes.
 func (v *verification) acts(bundle string, first uint64, spans []span) {
+	held := v.envelopes(first + 1)
 	for i, s := range spans {
 		seq := first + uint64(i) + 1
 		e, err := decode(s.data)
-		if err != nil {
+		switch {
+		case errors.Is(err, argus.ErrNewer):
+			if !v.newer {
+				v.find(Finding{File: bundle, Offset: int64(s.offset), Entry: seq, Problem: err.Error() + "; it and those behind it were not read", Newer: true})
+			}
+			v.newer = true
+			continue
+		case err != nil:
 			v.damage(bundle, int64(s.offset), seq, "%v", err)
-		} else if e.Seq != seq {
+			continue
+		case e.Seq != seq:
 			v.damage(bundle, int64(s.offset), seq, "it says that it is number %d", e.Seq)
 		}
+		if e.Time.Before(v.last) && e.Action != Correct || !e.Clock.IsZero() {
+			if v.backs++; v.backs == 1 {
+				v.back = seq
+			}
+		}
+		v.last = e.Time
+		switch {
+		case e.Envelope == (argus.Hash{}):
+			v.report.Words++
+		case held == nil:
+			// Its file was reported.
+		default:
+			if err := e.open(held); err != nil {
+				v.damage(envelopePath(seq), int64(held[seq].offset), seq, "the envelope is not the one that was recorded")
+			}
+			if e.Destroyed {
+				v.report.Destroyed++
+			}
+		}
+	}
+}
+
+// envelopes reads the file with the envelope of an entry; nil if it is damaged, which
+// was reported.
+func (v *verification) envelopes(seq uint64) map[uint64]envelope {
+	name := envelopePath(seq)
+	if !v.has(name) {
+		return map[uint64]envelope{}
+	}
+	raw, ok := v.take(name, 0)
+	if !ok {
+		return nil
+	}
+	held, at, err := parseEnvelopes(raw, v.report.Entries)
+	if err != nil {
+		v.damage(name, int64(at), 0, "%v", err)
+		return nil
+	}
+	if at < len(raw) {
+		v.find(Finding{File: name, Offset: int64(at), Problem: "behind this byte it is no part of the ledger: left by an act that was interrupted and not acknowledged, or is under way"})
+	}
+	return held
+}
+
+// aside says what is worth knowing of the entries, and is no damage.
+func (v *verification) aside() {
+	note := func(file string, entry uint64, format string, args ...any) {
+		v.find(Finding{File: file, Offset: -1, Entry: entry, Problem: fmt.Sprintf(format, args...)})
+	}
+	if n := v.report.Words; n > 0 {
+		note("tile/entries", 0, "entries of an earlier version: %d. They hold what was asked for in clear, and it cannot be destroyed", n)
+	}
+	if n := v.report.Destroyed; n > 0 {
+		note(envelopeDir, 0, "destroyed envelopes: %d. Of their acts the ledger proves that, when and under which authority they were done, and no more", n)
+	}
+	if n := v.backs; n > 0 {
+		note("tile/entries", v.back, "here a clock was behind the entry before (entries: %d). argus ledger correct corrects the time of an entry that was too late", n)
 	}
 }
 
@@ -433,7 +535,7 @@ func (v *verification) treeState() {
 		bundle, err := v.content(bundlePath(want.size, ahead.size))
 		spans, parseErr := parseBundle(bundle, int(want.size%layout.EntryBundleWidth)+1)
 		if err == nil && parseErr == nil && rootOf(v.edge.add(leafHash(spans[len(spans)-1].data))) == ahead.root {
-			v.find(Finding{treeStateName, -1, 0, "it is ahead of the checkpoint: an act was interrupted and not acknowledged", false})
+			v.find(Finding{File: treeStateName, Offset: -1, Problem: "it is ahead of the checkpoint: an act was interrupted and not acknowledged"})
 			return
 		}
 	}
@@ -449,12 +551,12 @@ func (v *verification) stray(name string) {
 	switch {
 	case ok && width < layout.TileWidth && end <= nodesAt(max(level, 0), size):
 		v.shorter(name, width, level, index)
-	case ok && end == nodesAt(max(level, 0), size+1):
-		v.find(Finding{name, -1, 0, "no part of the ledger: left by an act that was interrupted and not acknowledged", false})
+	case ok && end == nodesAt(max(level, 0), size+1), name == envelopePath(size+1):
+		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: left by an act that was interrupted and not acknowledged"})
 	case temporaryName.MatchString(name):
-		v.find(Finding{name, -1, 0, "no part of the ledger: a temporary file of an interrupted act", false})
+		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: a temporary file of an interrupted act"})
 	default:
-		v.find(Finding{name, -1, 0, "no part of the ledger: unknown file", false})
+		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: unknown file"})
 	}
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/transparency-dev/tessera"
 	"github.com/transparency-dev/tessera/api/layout"
 
 	"github.com/argus-evidence/argus"
@@ -79,6 +81,7 @@ func TestFlippedByte(t *testing.T) {
 	appendActs(t, l, 3)
 	flipBytes(t, dir, k.public, 1)
 	flipBytes(t, copyDir(t, filepath.Join("testdata", "v1")), testdataKeys.public, 331)
+	flipBytes(t, copyDir(t, filepath.Join("testdata", "v2")), testdataKeys.public, 331)
 }
 
 func flipBytes(t *testing.T, dir, public string, step int) {
@@ -112,10 +115,18 @@ func flipBytes(t *testing.T, dir, public string, step int) {
 }
 
 func TestMissingShortAndLongFiles(t *testing.T) {
-	dir, k := copyDir(t, filepath.Join("testdata", "v1")), testdataKeys
+	for _, version := range []string{"v1", "v2"} {
+		missingShortAndLong(t, copyDir(t, filepath.Join("testdata", version)), testdataKeys)
+	}
+}
+
+func missingShortAndLong(t *testing.T, dir string, k keys) {
 	for _, name := range files(t, dir) {
 		good := read(t, dir, name)
-		if len(good) > 0 {
+		if strings.HasPrefix(name, envelopeDir) {
+			write(t, dir, name, good[:len(good)-1])
+			damageIn(t, verify(t, dir, k.public), name+" cut", name)
+		} else if len(good) > 0 {
 			if err := os.Remove(filepath.Join(dir, name)); err != nil {
 				t.Fatal(err)
 			}
@@ -204,7 +215,7 @@ func TestForgery(t *testing.T) {
 		for _, name := range []string{"tile/0/000.p/5", "tile/entries/000.p/5"} {
 			write(t, dir, name, read(t, l.dir, name))
 		}
-		if report := verify(t, dir, k.public); report.Damaged() || len(report.Findings) != 3 {
+		if report := verify(t, dir, k.public); report.Damaged() || len(report.Findings) != 4 {
 			t.Errorf("verify: %+v", report)
 		}
 		e, err := forged.Append(t.Context(), Act{Actor: "anna", Action: Show})
@@ -351,6 +362,39 @@ func TestReadDamaged(t *testing.T) {
 	}
 }
 
+// What a newer Argus recorded is newer and never damage.
+func TestNewerEntry(t *testing.T) {
+	dir, k, l := newLedger(t)
+	appendActs(t, l, 2)
+	for seq := range uint64(2) {
+		data := fmt.Appendf(nil, `{"v":3,"seq":%d,"what":"nobody knows yet"}`, seq+3)
+		last, err := l.head()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := l.recover(last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.appender.Add(t.Context(), tessera.NewEntry(data))(); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.publish(head{seq + 3, rootOf(tree.add(leafHash(data)))}); err != nil {
+			t.Fatal(err)
+		}
+		l.prune(last.size)
+	}
+	report := verify(t, dir, k.public)
+	if report.Damaged() || len(report.Findings) != 1 || !report.Findings[0].Newer || report.Findings[0].Entry != 3 {
+		t.Errorf("%+v", report)
+	}
+	for _, err := range l.Entries(t.Context(), 3, 0) {
+		if !errors.Is(err, argus.ErrNewer) || errors.Is(err, argus.ErrDamaged) {
+			t.Errorf("%v, want ErrNewer", err)
+		}
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	_, k, l := newLedger(f)
 	appendActs(f, l, 2)
@@ -366,19 +410,28 @@ func FuzzVerify(f *testing.F) {
 		}
 		dir := copyDir(t, l.dir)
 		write(t, dir, name, data)
-		damageIn(t, verify(t, dir, k.public), name, name)
+		report := verify(t, dir, k.public)
+		if strings.HasPrefix(name, envelopeDir) && !report.Damaged() && len(report.Findings) > 0 {
+			return // it was destroyed in part, or something follows
+		}
+		damageIn(t, report, name, name)
 	})
 }
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1,"seq":1,"time":"2026-01-02T03:04:05Z","actor":"a","action":"show"}`))
 	f.Add([]byte(`{"v":1,"seq":1,"time":"2026-01-02T03:04:05.000001Z","actor":"a","action":"show","detail":{"a":"b"}}`))
+	f.Add([]byte(`{"v":2,"seq":1,"time":"2026-01-02T03:04:05Z","clock":"2025-01-02T03:04:05Z","action":"show","detail":{"a":"b"},"envelope":"` + strings.Repeat("0a", 32) + `"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := decode(data)
 		if err != nil {
 			return
 		}
-		again, err := e.encode()
+		form := encodedEntry{2, e.Seq, e.Time, e.Clock, nil, e.Authority, e.Purpose, e.Action, e.Subject, e.Detail, e.Envelope}
+		if e.Envelope == (argus.Hash{}) {
+			form.Version, form.Actor = 1, &e.Actor
+		}
+		again, err := form.encode()
 		if err != nil || string(again) != string(data) {
 			t.Errorf("%q is decoded and encoded as %q, %v", data, again, err)
 		}

@@ -13,11 +13,18 @@ type Copies struct{ *evidence.Current }
 // Whole implements [index.Evidence].
 func (c Copies) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	r, err := c.Get(ctx, seq)
-	if err != nil || r.Kind != argus.KindSighting {
-		return r, err
+	if err != nil {
+		return nil, err
+	}
+	return c.wholeOf(ctx, r)
+}
+
+func (c Copies) wholeOf(ctx context.Context, r *argus.Record) (_ *argus.Record, err error) {
+	if r.Kind != argus.KindSighting {
+		return r, nil
 	}
 	whole := *r
-	whole.Message, err = c.Current.Whole(ctx, seq)
+	whole.Message, err = c.WholeOf(ctx, r)
 	return &whole, err
 }
 

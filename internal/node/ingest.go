@@ -16,7 +16,6 @@ import (
 	"github.com/argus-evidence/argus/internal/follow"
 	"github.com/argus-evidence/argus/internal/index/embedded"
 	"github.com/argus-evidence/argus/internal/intake"
-	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/query"
 )
 
@@ -32,25 +31,18 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	if err != nil {
 		return fmt.Errorf("read the private key: %w", err)
 	}
-	decision, err := n.authorities.Decide(authority.Request{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: "ingest"}, n.o.Now())
+	now, err := n.ledger.Now()
+	if err != nil {
+		return err
+	}
+	decision, err := n.authorities.Decide(authority.Request{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: "ingest"}, now)
 	if err != nil {
 		return err
 	}
 	o.Covers = func(d argus.DeliveryNumber) bool { return query.IsAll(query.For(decision.Scope, d)) }
 	o.Store, o.StorePath, o.StoreID, o.Signer = n.evidence, n.dir, n.Info.Store, signer
 	o.Actor, o.Authority, o.Software, o.Now = who.Actor, who.Authority, n.o.Software, n.o.Now
-	o.Record = func(ctx context.Context, action string, d argus.DeliveryNumber, details []argus.Field) error {
-		n.o.failpoint("ledger." + action)
-		act := ledger.Act{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: action, Subject: d.String(), Detail: map[string]string{}}
-		for _, f := range details {
-			act.Detail[f.Name] = f.Value
-		}
-		_, err := n.ledger.Append(ctx, act)
-		return err
-	}
-	if err := n.recordLastSeal(ctx, o); err != nil {
-		return err
-	}
+	o.Record = n.recorder(who)
 	if !n.follows {
 		return work(ctx, o)
 	}
@@ -132,61 +124,6 @@ func (p *pacedIndex) wait(ctx context.Context, seq uint64) error {
 	return nil
 }
 
-// recordLastSeal sees to it that the newest seal is in the ledger: a crash
-// right after sealing can have kept it out. A delivery without a seal that the
-// ledger has sealed is damaged: it must not be taken for an interrupted one.
-func (n *Node) recordLastSeal(ctx context.Context, o intake.Options) error {
-	list, err := n.evidence.Deliveries(ctx)
-	if err != nil {
-		return err
-	}
-	var seal *argus.Seal
-	for _, d := range list {
-		if d.Seal != nil {
-			seal = d.Seal
-			continue
-		}
-		if recorded, err := n.sealRecorded(ctx, d.Number); err != nil {
-			return err
-		} else if recorded {
-			return fmt.Errorf("look for unfinished deliveries: %w: %s was sealed, and its seal is missing", argus.ErrDamaged, d.Number)
-		}
-	}
-	if seal == nil {
-		return nil
-	}
-	recorded, err := n.sealRecorded(ctx, seal.Delivery)
-	if err != nil || recorded {
-		return err
-	}
-	return intake.RecordSeal(ctx, o, seal)
-}
-
-// sealRecorded looks for a delivery's seal in the ledger, from its end.
-func (n *Node) sealRecorded(ctx context.Context, d argus.DeliveryNumber) (bool, error) {
-	size, err := n.ledger.Size()
-	if err != nil {
-		return false, err
-	}
-	const step = 1000
-	for end := int(size); end > 0; end -= step {
-		begun := false
-		for e, err := range n.ledger.Entries(ctx, uint64(max(1, end-step+1)), min(step, end)) {
-			if err != nil {
-				return false, err
-			}
-			if e.Subject == d.String() && e.Action == ledger.SealDelivery {
-				return true, nil
-			}
-			begun = begun || e.Subject == d.String() && e.Action == ledger.OpenDelivery
-		}
-		if begun {
-			return false, nil
-		}
-	}
-	return false, nil
-}
-
 // Reindex throws the index away and builds it from the evidence.
 func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	o, err := o.withDefaults()
@@ -200,7 +137,7 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	store, err := openForReading(dir)
+	store, err := openForReading(ctx, dir)
 	if err != nil {
 		return 0, err
 	}
@@ -208,7 +145,7 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	if err != nil {
 		return 0, errors.Join(err, store.Close())
 	}
-	ix, err := embedded.Open(indexPath(dir), embedded.Options{Evidence: Copies{Current: current}, Rebuild: true})
+	ix, err := embedded.Open(indexPath(dir), embedded.Options{Evidence: Copies{Current: current}, Mark: store.Mark, Rebuild: true})
 	if err != nil {
 		return 0, errors.Join(err, store.Close())
 	}

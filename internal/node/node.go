@@ -18,12 +18,14 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/follow"
 	"github.com/argus-evidence/argus/internal/index/embedded"
@@ -234,48 +236,130 @@ func begin(ctx context.Context, dir string, l *ledger.Ledger, o Options, k keys,
 	if err != nil {
 		return err
 	}
-	_, err = addAuthority(ctx, store, l, actor, authority.Authority{
-		Title: "Own data", Basis: "The holder's own data", GrantedBy: actor, Purpose: "reading own data",
-	}, o.Now())
+	return l.Hold(ctx, func(record recorded) error {
+		_, err := addAuthority(store, l, record, o, actor, authority.Authority{
+			Title: "Own data", Basis: "The holder's own data", GrantedBy: actor, Purpose: "reading own data",
+		})
+		return err
+	})
+}
+
+// recorded writes an act to the ledger that is held.
+type recorded = func(ledger.Act) (ledger.Entry, error)
+
+// change changes files that the ledger names. Each has its entry before it is in
+// place, nobody else changes any meanwhile, and what an earlier change was interrupted
+// in is finished first. argus.ErrLocked: the ledger is busy, and nothing was done.
+func (n *Node) change(ctx context.Context, work func(record recorded) error) error {
+	return n.ledger.Hold(ctx, func(record recorded) error {
+		if err := n.settleFiles(ctx); err != nil {
+			return err
+		}
+		return work(record)
+	})
+}
+
+// unsettled says whether a change of files was interrupted, or is under way.
+func (n *Node) unsettled() (bool, error) {
+	for _, dir := range []string{authorityDir, listDir} {
+		if some, err := durable.Unsettled(filepath.Join(n.dir, dir)); some || err != nil {
+			return some, err
+		}
+	}
+	return false, nil
+}
+
+// settleFiles puts the files in place that the ledger has and removes those that it
+// has not: a crash came between.
+func (n *Node) settleFiles(ctx context.Context) error {
+	some, err := n.unsettled()
+	if err != nil || !some {
+		return err
+	}
+	said, err := claimsOf(ctx, n.ledger)
+	if err != nil {
+		return err
+	}
+	for _, f := range said.folders() {
+		err = errors.Join(err, durable.SettleRecords(filepath.Join(n.dir, f.name), func(name string, data []byte) bool {
+			return f.files[name] == hashOf(data)
+		}))
+	}
 	return err
 }
 
 // AddAuthority adds an authority; who adds it administers and does not read.
-func (n *Node) AddAuthority(ctx context.Context, actor string, a authority.Authority) (*authority.Authority, error) {
-	return addAuthority(ctx, n.authorities, n.ledger, first(actor, ActorName()), a, n.o.Now())
+func (n *Node) AddAuthority(ctx context.Context, actor string, a authority.Authority) (added *authority.Authority, err error) {
+	err = n.change(ctx, func(record recorded) error {
+		added, err = addAuthority(n.authorities, n.ledger, record, n.o, first(actor, ActorName()), a)
+		return err
+	})
+	return added, err
 }
 
-func addAuthority(ctx context.Context, s *authority.Store, l *ledger.Ledger, actor string, a authority.Authority, now time.Time) (*authority.Authority, error) {
-	added, hash, err := s.Add(a, now)
+func addAuthority(s *authority.Store, l *ledger.Ledger, record recorded, o Options, actor string, a authority.Authority) (*authority.Authority, error) {
+	now, err := l.Now()
 	if err != nil {
 		return nil, err
 	}
-	_, err = l.Append(ctx, ledger.Act{Actor: actor, Action: ledger.AddAuthority, Subject: added.Number.String(),
-		Detail: map[string]string{"sha256": hash.String()}})
-	return added, err
+	return s.Add(a, now, func(number authority.Number, file argus.Hash) error {
+		return o.record(record, ledger.Act{Actor: actor, Action: ledger.AddAuthority, Subject: number.String(),
+			Detail: map[string]string{"sha256": file.String()}})
+	})
+}
+
+// WiderAuthorities returns the authorities that leave another one without effect
+// ([authority.Store.Wider]).
+func (n *Node) WiderAuthorities(than *authority.Authority) ([]authority.Authority, error) {
+	now, err := n.ledger.Now()
+	if err != nil {
+		return nil, err
+	}
+	return n.authorities.Wider(than, now)
+}
+
+// record writes the entry of a change, between the moments of its two crashes.
+func (o Options) record(record recorded, act ledger.Act) error {
+	o.failpoint("change.ready")
+	_, err := record(act)
+	if err == nil {
+		o.failpoint("change.recorded")
+	}
+	return err
 }
 
 // RevokeAuthority ends an authority at once.
 func (n *Node) RevokeAuthority(ctx context.Context, actor string, number authority.Number, reason string) error {
 	actor = first(actor, ActorName())
-	hash, err := n.authorities.Revoke(number, actor, reason, n.o.Now())
-	if err != nil {
-		return err
-	}
-	_, err = n.ledger.Append(ctx, ledger.Act{Actor: actor, Action: ledger.RevokeAuthority, Subject: number.String(),
-		Detail: map[string]string{"sha256": hash.String()}})
-	return err
+	return n.change(ctx, func(record recorded) error {
+		now, err := n.ledger.Now()
+		if err != nil {
+			return err
+		}
+		return n.authorities.Revoke(number, actor, reason, now, func(file argus.Hash) error {
+			return n.o.record(record, ledger.Act{Actor: actor, Action: ledger.RevokeAuthority, Subject: number.String(),
+				Detail: map[string]string{"sha256": file.String()}})
+		})
+	})
 }
 
 // AddList keeps a list of words or accounts for queries to name; known says
 // that it was there already.
 func (n *Node) AddList(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
-	if v, known, err = n.lists.Add(name, data); err != nil || known {
-		return v, known, err
-	}
-	_, err = n.ledger.Append(ctx, ledger.Act{Actor: first(actor, ActorName()), Action: ledger.AddList, Subject: v.File(),
-		Detail: map[string]string{"sha256": v.Hash}})
-	return v, false, err
+	err = n.change(ctx, func(record recorded) error {
+		v, known, err = n.lists.Add(name, data, func(v wordlist.Version) error {
+			return n.o.record(record, ledger.Act{Actor: first(actor, ActorName()), Action: ledger.AddList, Subject: v.File(),
+				Detail: map[string]string{"sha256": v.Hash}})
+		})
+		return err
+	})
+	return v, known, err
+}
+
+// CorrectTime records that the time of an entry of the ledger was wrong
+// ([ledger.Ledger.Correct]).
+func (n *Node) CorrectTime(ctx context.Context, actor string, entry uint64, reason string) (ledger.Entry, error) {
+	return n.ledger.Correct(ctx, first(actor, ActorName()), entry, reason)
 }
 
 // Lists returns all versions of all lists.
@@ -300,7 +384,8 @@ func Exists(dir string) bool {
 	return err == nil
 }
 
-// Open opens a store, and brings its index up to date if nobody else does.
+// Open opens a store, and brings its index up to date if nobody else does. The end of
+// the context also ends the building of the ids, when somebody needs them later.
 func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
@@ -333,11 +418,21 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 		return nil, err
 	}
 	n.authorities.Lists = n.lists.Find
+	if some, err := n.unsettled(); err != nil {
+		return nil, err
+	} else if some {
+		if err := n.change(ctx, func(recorded) error { return nil }); err != nil {
+			return nil, fmt.Errorf("open store: %w", err)
+		}
+	}
 	n.evidence, err = evidence.Open(dir, evidence.Options{
-		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 17, Failpoint: o.Failpoint,
+		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 17, Failpoint: o.Failpoint, Ledger: n.ledger.Head, Stop: ctx.Err,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if err := n.settle(ctx); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if n.current, err = evidence.NewCurrent(n.evidence); err != nil {
 		return nil, err
@@ -345,12 +440,8 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if err := n.openIndex(ctx); err != nil {
 		return nil, err
 	}
-	// The index of another process may know records that came meanwhile.
-	if err := n.evidence.Refresh(); err != nil {
-		return nil, err
-	}
 	n.Desk = desk.New(desk.Parts{Evidence: n.current, Index: n.index, Ledger: n.ledger, Authorities: n.authorities,
-		Inside: inside, Lists: n.lists.Find, Now: o.Now})
+		Inside: inside, Lists: n.lists.Find})
 	return n, nil
 }
 
@@ -360,13 +451,18 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 func (n *Node) openIndex(ctx context.Context) error {
 	var err error
 	dir := filepath.Join(n.dir, indexDir)
-	n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Current: n.current}})
+	o := embedded.Options{Evidence: Copies{Current: n.current}, Mark: n.evidence.Mark}
+	n.index, err = embedded.Open(dir, o)
 	if errors.Is(err, embedded.ErrOutdated) {
-		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Current: n.current}, Rebuild: true})
+		o.Rebuild = true
+		n.index, err = embedded.Open(dir, o)
 	}
 	if errors.Is(err, argus.ErrLocked) {
-		n.index, err = embedded.Open(dir, embedded.Options{Evidence: Copies{Current: n.current}, ReadOnly: true})
-		if err != nil {
+		o.ReadOnly, o.Rebuild = true, false
+		if n.index, err = embedded.Open(dir, o); err != nil {
+			return err
+		}
+		if err := n.checkMark(); err != nil {
 			return err
 		}
 		return n.current.Know(n.index.Readings())
@@ -378,10 +474,30 @@ func (n *Node) openIndex(ctx context.Context) error {
 	if err := n.adopt(); err != nil {
 		return err
 	}
+	if err := n.checkMark(); err != nil {
+		return err
+	}
 	if n.o.Write {
 		return nil // the delivery brings it along
 	}
 	return n.catchUp(ctx)
+}
+
+// checkMark refuses an index that was built from other evidence. Where the evidence
+// cannot be read, whoever needs that part learns it.
+func (n *Node) checkMark() error {
+	// The index may know records that came meanwhile.
+	if err := n.evidence.Refresh(); err != nil {
+		return err
+	}
+	position, mark := n.index.Mark()
+	if position == 0 {
+		return nil
+	}
+	if err := n.evidence.Marked(position, mark); errors.Is(err, evidence.ErrOther) {
+		return fmt.Errorf("open index: %w; `argus reindex` rebuilds it from this evidence", err)
+	}
+	return nil
 }
 
 // adopt has the newest complete readings count, and begins the index anew if it was
@@ -455,7 +571,7 @@ func (n *Node) Follow(ctx context.Context) error {
 }
 
 // Who completes who asks: the user's own name, the only authority that names
-// the actor, and the authority's purpose.
+// the actor and has not ended, and the authority's purpose.
 func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
 	who.Actor = first(who.Actor, ActorName())
 	list, err := n.Desk.Authorities(ctx, who.Actor)
@@ -463,13 +579,23 @@ func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
 		return who, err
 	}
 	if who.Authority == "" {
-		switch len(list) {
+		now, err := n.ledger.Now()
+		if err != nil {
+			return who, err
+		}
+		open := slices.DeleteFunc(slices.Clone(list), func(a authority.Authority) bool {
+			return a.Revoked != nil || !a.Until.IsZero() && !now.Before(a.Until)
+		})
+		if len(open) == 0 {
+			open = list // why it is at an end is told when it is used
+		}
+		switch len(open) {
 		case 0:
 			return who, fmt.Errorf("%w: no authority names %s", argus.ErrRefused, who.Actor)
 		case 1:
-			who.Authority = list[0].Number.String()
+			who.Authority = open[0].Number.String()
 		default:
-			return who, fmt.Errorf("%w: %d authorities name %s; say under which one you ask with --authority", argus.ErrRefused, len(list), who.Actor)
+			return who, fmt.Errorf("%w: %d authorities name %s; say under which one you ask with --authority", argus.ErrRefused, len(open), who.Actor)
 		}
 	}
 	for _, a := range list {

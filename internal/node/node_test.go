@@ -300,7 +300,8 @@ const storeV2 = "testdata/store-v2"
 
 var update = flag.Bool("update", false, "write the store in testdata anew, but for its index")
 
-// writeStoreV2 makes the store again. Its index stays: it is older than today's.
+// writeStoreV2 makes the store again. Its index stays: it is older than today's. So is
+// its ledger, which then has to be made by the Argus of before.
 func writeStoreV2(t *testing.T) {
 	t.Helper()
 	here, err := os.Getwd()
@@ -363,7 +364,8 @@ func TestStoreOfVersion2(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 	}
-	check(storeV2, 1, 0)
+	// One of the notes is that its ledger holds words.
+	check(storeV2, 2, 0)
 	dir := filepath.Join(t.TempDir(), "s")
 	if err := os.CopyFS(dir, os.DirFS(storeV2)); err != nil {
 		t.Fatal(err)
@@ -371,7 +373,7 @@ func TestStoreOfVersion2(t *testing.T) {
 	if n, err := Reindex(t.Context(), dir, testOptions(t)); err != nil || n != 310 {
 		t.Fatalf("reindexed %d messages: %v", n, err)
 	}
-	check(dir, 0, 310)
+	check(dir, 1, 310)
 }
 
 // TestDamagedStores goes through the library of damages in testdata/damaged.
@@ -428,6 +430,114 @@ func TestDamagedStores(t *testing.T) {
 	}
 	if !t.Failed() {
 		t.Logf("reliability: tamperings tried %d failed 0", len(names))
+	}
+}
+
+// An ingest refuses a segment that nobody knows with the words of verify.
+func TestCopiedSegment(t *testing.T) {
+	dir := copyStore(t)
+	if err := harm(dir, "copy", "evidence/00000001.seg evidence/00000005.seg"); err != nil {
+		t.Fatal(err)
+	}
+	damage, _, _ := verify(t, dir)
+	if len(damage) != 1 || damage[0].File != "evidence/00000005.seg" {
+		t.Fatalf("%+v", damage)
+	}
+	_, err := evidence.Open(dir, evidence.Options{})
+	if !errors.Is(err, argus.ErrDamaged) || !strings.Contains(err.Error(), "evidence/00000005.seg: "+damage[0].Problem) {
+		t.Errorf("verify says %q, and opening %v", damage[0].Problem, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "evidence", "00000005.seg")); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := evidence.Open(dir, evidence.Options{}); err != nil || s.Close() != nil {
+		t.Errorf("after the remedy: %v", err)
+	}
+}
+
+// The index of another store has good checksums. Verify makes everything once more from
+// the evidence, and one that is only behind is sound.
+func TestIndexOfAnotherStore(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 300))
+	rolledBack := t.TempDir()
+	if err := os.CopyFS(rolledBack, os.DirFS(indexPath(dir))); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "more.jsonl")
+	if err := os.WriteFile(file, []byte(lines(200, 400)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ingest(t, dir, o, file)
+	other := filepath.Join(t.TempDir(), "other")
+	makeStore(t, other, o, strings.ReplaceAll(lines(0, 300), "message 123", "harmless 99"), lines(200, 400))
+	for _, test := range []struct {
+		index string
+		sound bool
+	}{{indexPath(other), false}, {rolledBack, true}} {
+		if err := os.RemoveAll(indexPath(dir)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(indexPath(dir), os.DirFS(test.index)); err != nil {
+			t.Fatal(err)
+		}
+		damage, notes, _ := verify(t, dir)
+		if test.sound {
+			if len(damage)+len(notes) > 0 {
+				t.Errorf("an index that is behind: %+v, %+v", damage, notes)
+			}
+			continue
+		}
+		if len(damage) != 2 || damage[0].File != "index/manifest" || damage[1].File != indexDir || damage[1].First == 0 || !strings.Contains(damage[1].Problem, "argus reindex") {
+			t.Errorf("the index of another store: %+v, %+v", damage, notes)
+		}
+		if n, err := Open(t.Context(), dir, o); !errors.Is(err, evidence.ErrOther) || !strings.Contains(err.Error(), "argus reindex") {
+			t.Errorf("the index of another store was opened: %v, %v", n, err)
+		}
+		if _, err := Reindex(t.Context(), dir, o); err != nil {
+			t.Fatal(err)
+		}
+		if r := search(t, dir, o, "crates"); r.Total != 400 {
+			t.Errorf("after argus reindex: %d messages", r.Total)
+		}
+	}
+}
+
+// A mark names one evidence and no other.
+func TestIndexNamesItsEvidence(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 100), lines(50, 150))
+	s, err := evidence.Open(dir, evidence.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mark, err := s.Mark(s.Last())
+	if err != nil || !strings.HasPrefix(mark, "D-0002 ") {
+		t.Fatal(mark, err)
+	}
+	earlier, err := s.Mark(60)
+	if err != nil || !strings.HasPrefix(earlier, "D-0001 ") {
+		t.Fatal(earlier, err)
+	}
+	if err := errors.Join(s.Marked(s.Last(), mark), s.Marked(60, earlier)); err != nil {
+		t.Error(err)
+	}
+	changed := strings.Fields(mark)
+	for i, other := range []string{"D-0001", strings.Repeat("0", 64), strings.Repeat("0", 64)} {
+		forged := slices.Clone(changed)
+		forged[i] = other
+		if err := s.Marked(s.Last(), strings.Join(forged, " ")); !errors.Is(err, evidence.ErrOther) {
+			t.Errorf("%v: %v", forged, err)
+		}
+	}
+	for _, bad := range []string{"", "D-0002", "x y z"} {
+		if err := s.Marked(s.Last(), bad); !errors.Is(err, evidence.ErrOther) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if err := s.Marked(s.Last()+1, mark); !errors.Is(err, evidence.ErrOther) {
+		t.Errorf("beyond the end: %v", err)
 	}
 }
 
@@ -500,6 +610,8 @@ func harm(dir, verb, rest string) error {
 		data = append(data, argument...)
 	case "remove":
 		return os.Remove(path)
+	case "copy":
+		return os.WriteFile(filepath.Join(dir, filepath.FromSlash(argument)), data, 0o600)
 	case "swap":
 		other := filepath.Join(dir, filepath.FromSlash(argument))
 		second, err := os.ReadFile(other)

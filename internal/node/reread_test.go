@@ -89,6 +89,9 @@ func olderStore(t testing.TB, o Options, source, second string, change func(n in
 		if err != nil {
 			return err
 		}
+		if err := intake.RecordOpening(ctx, o, d); err != nil {
+			return err
+		}
 		f, err := os.Open(source)
 		if err != nil {
 			return err
@@ -375,6 +378,7 @@ func TestRereadBringsNothingBack(t *testing.T) {
 			Opening: argus.Opening{Source: "order", Authority: "A-0001", Actor: "judge"}, Order: "Rb 1",
 			Acts:    []*argus.Record{{Kind: argus.KindDestroyed, Act: &argus.Act{Order: "Rb 1", Records: []argus.Span{{First: 3, Last: 3}}}}},
 			Changes: map[uint64]argus.Gone{3: argus.GoneAll}, Store: o.StoreID, Signer: o.Signer, Now: o.Now(),
+			Begun:  func(ctx context.Context, d argus.DeliveryNumber) error { return intake.RecordOpening(ctx, o, d) },
 			Sealed: func(ctx context.Context, seal *argus.Seal) error { return intake.RecordSeal(ctx, o, seal) },
 		})
 		if err != nil {

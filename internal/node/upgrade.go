@@ -254,6 +254,11 @@ func (u *upgrading) check(ctx context.Context) error {
 		}
 	}
 	said, err := verifyLedger(ctx, u.dir, u.keys.public, &Verified{}, report)
+	if said != nil {
+		for _, f := range said.folders() {
+			verifyFolder(u.dir, f, f, report)
+		}
+	}
 	if err = errors.Join(err, damage); err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func TestUpgrade(t *testing.T) {
 		t.Error("format-1 does not hold what was there")
 	}
 	damage, notes, v := verify(t, dir)
-	if len(damage) != 0 || len(notes) != 2 || v.Sealed != 5 || v.Deliveries != 6 || v.Originals != 7 {
+	if len(damage) != 0 || len(notes) != 3 || v.Sealed != 5 || v.Deliveries != 6 || v.Originals != 7 {
 		t.Errorf("%+v, damage %+v, notes %+v", v, damage, notes)
 	}
 	if r := search(t, dir, o, "harbour"); r.Total != 1 {

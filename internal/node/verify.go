@@ -14,8 +14,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/evidence"
-	"github.com/argus-evidence/argus/internal/index/embedded"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
@@ -32,14 +32,25 @@ type Verified struct {
 	// record that it has seen.
 	Indexed   uint64 `json:"indexed"`
 	IndexedTo uint64 `json:"indexed_to"`
-	// Key is the public key that seals and ledger were checked with.
-	Key string `json:"key"`
+	// Key is the public key that seals and ledger were checked with, and KeyFrom where
+	// it came from.
+	Key     string `json:"key"`
+	KeyFrom string `json:"key_from,omitempty"`
 }
+
+// Where the public key of a check came from.
+const (
+	KeyGiven  = "given"
+	KeyStored = "store"
+)
+
+// ErrKey says that what was given as a public key is none.
+var ErrKey = errors.New("what was given is no public key of a store")
 
 func indexPath(dir string) string { return filepath.Join(dir, indexDir) }
 
-func openForReading(dir string) (*evidence.Store, error) {
-	return evidence.Open(dir, evidence.Options{ReadOnly: true})
+func openForReading(ctx context.Context, dir string) (*evidence.Store, error) {
+	return evidence.Open(dir, evidence.Options{ReadOnly: true, Stop: ctx.Err})
 }
 
 // Verify recomputes everything that a store claims from its folder alone,
@@ -70,10 +81,11 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 	if err != nil {
 		damage(publicKeyName, "the public key cannot be read: %v", err)
 	}
+	result.KeyFrom = KeyGiven
 	if key == "" {
-		key = strings.TrimSpace(string(stored))
+		key, result.KeyFrom = strings.TrimSpace(string(stored)), KeyStored
 	} else if _, err := note.NewVerifier(key); err != nil {
-		return nil, fmt.Errorf("verify: what was given is no public key of a store: %w", err)
+		return nil, fmt.Errorf("verify: %w: %w", ErrKey, err)
 	} else if strings.TrimSpace(string(stored)) != key {
 		damage(publicKeyName, "the key in the store is not the one that was given")
 	}
@@ -86,24 +98,26 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 		verifiers = note.VerifierList(verifier)
 	}
 	// Another process may be writing: what is derived comes first and the
-	// evidence last, so that it holds all that the others speak of.
+	// evidence last, so that it holds all that the others speak of. The ledger is
+	// asked once more behind it: then it speaks of all that was there.
 	var said *claims
 	if verifier != nil {
 		if said, err = verifyLedger(ctx, dir, key, result, report); err != nil {
 			return nil, err
 		}
 	}
-	if err := verifyIndex(ctx, dir, result, report); err != nil {
+	index := new(indexCheck)
+	if err := index.begin(ctx, dir, result, report); err != nil {
 		return nil, err
 	}
-	if result.Verified, err = evidence.Verify(ctx, dir, verifiers, report, advance); err != nil {
+	result.Verified, err = evidence.Verify(ctx, dir, verifiers, index.listen(report), advance, func(r *argus.Record) { index.follow(ctx, r) })
+	if err := errors.Join(err, index.end(result, report)); err != nil {
 		return nil, err
-	}
-	if result.IndexedTo > result.Last {
-		damage(indexDir, "the index has seen records up to %d, and there are %d; argus reindex builds it again", result.IndexedTo, result.Last)
 	}
 	if said != nil {
-		verifySeals(said, result, report)
+		if err := verifyDeliveries(ctx, dir, key, said, result, report); err != nil {
+			return nil, err
+		}
 	}
 	return result, verifyStrays(dir, report)
 }
@@ -111,6 +125,10 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 // verifyLedger checks the ledger, and with it what it says of other files. It
 // returns what it says, or nil if it is not to be relied on.
 func verifyLedger(ctx context.Context, dir, key string, result *Verified, report func(Finding)) (*claims, error) {
+	if !there(filepath.Join(dir, ledgerDir)) {
+		report(Finding{File: ledgerDir, Offset: -1, Problem: "the folder is missing: nothing says what was done with the store"})
+		return nil, nil
+	}
 	checked, err := VerifyLedger(ctx, dir, key)
 	if err != nil {
 		return nil, err
@@ -139,13 +157,6 @@ func verifyLedger(ctx context.Context, dir, key string, result *Verified, report
 			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the file is not what the ledger says: %s, want %s", got, said.files[name])})
 		}
 	}
-	verifyFolder(dir, authorityDir, "authority", ".json", said.authorities, report)
-	if _, err := os.Stat(filepath.Join(dir, listDir)); err == nil || len(said.lists) > 0 {
-		verifyFolder(dir, listDir, "list", ".txt", said.lists, report)
-	}
-	if _, err := os.Stat(filepath.Join(dir, keptDir)); err == nil || len(said.kept) > 0 {
-		verifyFolder(dir, keptDir, "file", "", said.kept, report)
-	}
 	return said, nil
 }
 
@@ -157,6 +168,9 @@ type claims struct {
 	seals       map[string]string // delivery to SHA-256 of its first seal
 	again       map[string]string // delivery to SHA-256 of another seal
 	kept        map[string]string // of format 1, by name in its folder to SHA-256
+	deliveries  map[string]*acts
+	// unnamed are the SHA-256 of lists whose names are destroyed.
+	unnamed map[string]bool
 }
 
 func readClaims(ctx context.Context, dir, key string) (*claims, error) {
@@ -169,14 +183,17 @@ func readClaims(ctx context.Context, dir, key string) (*claims, error) {
 }
 
 func claimsOf(ctx context.Context, l *ledger.Ledger) (*claims, error) {
-	size, err := l.Size()
-	if err != nil {
-		return nil, err
-	}
-	said := &claims{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}}
-	for e, err := range l.Entries(ctx, 1, int(size)) {
+	said := &claims{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{},
+		map[string]*acts{}, map[string]bool{}}
+	for e, err := range l.Sealed(ctx, 1, 0) {
 		if err != nil {
 			return nil, err
+		}
+		if d, err := argus.ParseDelivery(e.Subject); err == nil {
+			if said.deliveries[e.Subject] == nil {
+				said.deliveries[e.Subject] = &acts{number: d}
+			}
+			said.deliveries[e.Subject].add(&e)
 		}
 		switch e.Action {
 		case ledger.Init:
@@ -186,7 +203,16 @@ func claimsOf(ctx context.Context, l *ledger.Ledger) (*claims, error) {
 		case ledger.RevokeAuthority:
 			said.authorities[e.Subject+".revoked.json"] = e.Detail["sha256"]
 		case ledger.AddList:
-			said.lists[e.Subject] = e.Detail["sha256"]
+			for named, err := range l.Entries(ctx, e.Seq, 1) {
+				if err != nil {
+					return nil, err
+				}
+				if named.Destroyed {
+					said.unnamed[e.Detail["sha256"]] = true
+				} else {
+					said.lists[named.Subject] = e.Detail["sha256"]
+				}
+			}
 		case ledger.SealDelivery:
 			// A crash can bring the same seal twice.
 			if before, ok := said.seals[e.Subject]; ok && before != e.Detail["seal"] {
@@ -206,47 +232,121 @@ func claimsOf(ctx context.Context, l *ledger.Ledger) (*claims, error) {
 	return said, nil
 }
 
+// folders are those whose files the ledger names.
+func (c *claims) folders() []folder {
+	return []folder{
+		{authorityDir, "authority", ".json", c.authorities, nil},
+		{listDir, "list", ".txt", c.lists, c.unnamed},
+		{keptDir, "file", "", c.kept, nil},
+	}
+}
+
+type folder struct {
+	name, what, suffix string
+	files              map[string]string // name to SHA-256
+	unnamed            map[string]bool   // SHA-256
+}
+
 // verifyFolder compares the files of a folder with what the ledger said when
-// they were added.
-func verifyFolder(dir, folder, what, suffix string, said map[string]string, report func(Finding)) {
-	there := map[string]bool{}
-	entries, err := os.ReadDir(filepath.Join(dir, folder))
+// they were added, before the files were read (f) and after it (now).
+func verifyFolder(dir string, f, now folder, report func(Finding)) {
+	path := filepath.Join(dir, f.name)
+	if f.name != authorityDir && len(f.files)+len(f.unnamed) == 0 && !there(path) {
+		return // it is made when it is needed
+	}
+	say := func(note bool, file, format string, args ...any) {
+		report(Finding{File: file, Offset: -1, Note: note, Problem: fmt.Sprintf(format, args...)})
+	}
+	entries, err := os.ReadDir(path)
 	if err != nil {
-		report(Finding{File: folder, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
+		say(false, f.name, "the folder cannot be read: %v", err)
 		return
 	}
+	unnamed := maps.Clone(f.unnamed)
 	for _, e := range entries {
-		there[e.Name()] = true
-		name := folder + "/" + e.Name()
-		data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
-		want, known := said[e.Name()]
+		name := f.name + "/" + e.Name()
+		data, err := os.ReadFile(filepath.Join(path, e.Name()))
+		delete(unnamed, hashOf(data))
+		want, known := now.files[e.Name()]
+		made, waits := strings.CutPrefix(e.Name(), durable.Prepared)
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && waits:
+			// It has got its name meanwhile.
 		case err != nil:
-			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the %s cannot be read: %v", what, err)})
-		case !known && strings.HasSuffix(e.Name(), suffix):
-			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the ledger does not know this %s: it was not added by Argus, or a crash came between", what)})
+			say(false, name, "the %s cannot be read: %v", f.what, err)
+		case waits && now.files[made] == hashOf(data):
+			// It is told with the name that it is to have.
+		case !known && now.unnamed[hashOf(data)]:
+			say(true, name, "the ledger knows the %s, and the envelope with its name is destroyed", f.what)
+		case !known && !waits && strings.HasSuffix(e.Name(), f.suffix):
+			say(false, name, "the ledger does not know this %s: it was not added by Argus, or a crash came between", f.what)
 		case !known:
-			report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store, or a crash left it"})
+			say(true, name, "the file is not part of the store, or a crash left it")
 		case hashOf(data) != want:
-			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the %s has the SHA-256 %s, the ledger says %s", what, hashOf(data), want)})
+			say(false, name, "the %s has the SHA-256 %s, the ledger says %s", f.what, hashOf(data), want)
 		}
 	}
-	for name := range said {
-		if !there[name] {
-			report(Finding{File: folder + "/" + name, Offset: -1, Problem: fmt.Sprintf("the %s is missing; the ledger says that it was added", what)})
+	for hash := range unnamed {
+		say(true, f.name, "the ledger knows a %s with the SHA-256 %s, whose name is destroyed with its envelope, and no file is it", f.what, hash)
+	}
+	for name, hash := range f.files {
+		file := f.name + "/" + name
+		if there(filepath.Join(path, name)) {
+			continue
+		}
+		if data, err := os.ReadFile(filepath.Join(path, durable.Prepared+name)); err == nil && hashOf(data) == hash {
+			say(true, file, "the ledger has the %s, and it is not in place: a crash came between; the next opening of the store completes it", f.what)
+			continue
+		}
+		if !there(filepath.Join(path, name)) { // a name may have been given between
+			say(false, file, "the %s is missing; the ledger says that it was added", f.what)
 		}
 	}
 }
 
-func verifySeals(said *claims, result *Verified, report func(Finding)) {
-	there := map[string]bool{}
+// verifyDeliveries holds evidence and ledger to each other. said is what the ledger
+// said before the evidence was read.
+func verifyDeliveries(ctx context.Context, dir, key string, said *claims, result *Verified, report func(Finding)) error {
+	l, err := ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: key})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }() // it was only read
+	now, err := claimsOf(ctx, l)
+	if err != nil {
+		return err
+	}
+	for i, f := range said.folders() {
+		verifyFolder(dir, f, now.folders()[i], report)
+	}
+	for i := range result.Seals {
+		seal := &result.Seals[i]
+		if seal.Ledger == (argus.LedgerHead{}) {
+			continue
+		}
+		if ok, err := l.Extends(seal.Ledger); err != nil {
+			return err
+		} else if !ok {
+			report(Finding{File: ledgerDir, Offset: -1, Delivery: seal.Delivery, Problem: otherLedger(seal)})
+		}
+	}
+	verifySeals(said, now, result, report)
+	verifyOpenings(now, result, report)
+	return nil
+}
+
+func verifySeals(said, now *claims, result *Verified, report func(Finding)) {
+	sealed := map[string]bool{}
 	for i, seal := range result.Seals {
 		number := seal.Delivery.String()
-		there[number] = true
+		sealed[number] = true
 		f := Finding{File: "deliveries/" + number + ".seal", Offset: -1, Delivery: seal.Delivery}
-		switch want, known := said.seals[number]; {
+		switch want, known := now.seals[number]; {
 		case seal.Store != result.Store && result.Store != "": // else that has been said
 			f.Problem = fmt.Sprintf("the seal is of another store, %s", seal.Store)
+			report(f)
+		case !known && i < len(result.Seals)-1:
+			f.Problem = "the ledger does not have this seal, and no crash keeps it out that long: it was cut back, or Argus did not make the seal"
 			report(f)
 		case !known:
 			f.Note = true
@@ -255,8 +355,8 @@ func verifySeals(said *claims, result *Verified, report func(Finding)) {
 		case result.SealHashes[i].String() != want:
 			f.Problem = fmt.Sprintf("the seal has the SHA-256 %s, the ledger says %s", result.SealHashes[i], want)
 			report(f)
-		case said.kept[number+".seal"] != keptSeal(&seal.Opening):
-			f.Problem = fmt.Sprintf("the seal names another one of format 1, %q, than the ledger, %q", keptSeal(&seal.Opening), said.kept[number+".seal"])
+		case now.kept[number+".seal"] != keptSeal(&seal.Opening):
+			f.Problem = fmt.Sprintf("the seal names another one of format 1, %q, than the ledger, %q", keptSeal(&seal.Opening), now.kept[number+".seal"])
 			report(f)
 		}
 	}
@@ -265,34 +365,33 @@ func verifySeals(said *claims, result *Verified, report func(Finding)) {
 			Problem: fmt.Sprintf("the ledger says that the delivery was sealed twice, first with %s and then with %s", said.seals[number], hash)})
 	}
 	for number := range said.seals {
-		if !there[number] {
+		if !sealed[number] {
 			report(Finding{File: "deliveries/" + number + ".seal", Offset: -1, Problem: "the ledger says that the delivery was sealed, and there is no sound seal of it"})
 		}
 	}
 }
 
-// verifyIndex reads the index. It is derived: what is wrong with it is mended
-// by building it again.
-func verifyIndex(ctx context.Context, dir string, result *Verified, report func(Finding)) error {
-	if _, err := os.Stat(indexPath(dir)); errors.Is(err, fs.ErrNotExist) {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "there is no index yet"})
-		return nil
+// verifyOpenings holds the openings of deliveries to the ledger.
+func verifyOpenings(now *claims, result *Verified, report func(Finding)) {
+	for _, d := range slices.Sorted(maps.Keys(result.Begun)) {
+		with, of := result.Begun[d], now.deliveries[d.String()]
+		if of == nil {
+			of = &acts{number: d}
+		}
+		f := Finding{File: ledgerDir, Offset: -1, Delivery: d}
+		at := slices.IndexFunc(result.Seals, func(s argus.Seal) bool { return s.Delivery == d })
+		switch f.Problem = of.contradict(with); {
+		case f.Problem != "":
+		case of.opened:
+			continue
+		case at >= 0 && result.Seals[at].Ledger != (argus.LedgerHead{}):
+			f.Problem = fmt.Sprintf("delivery %s is sealed, and the ledger does not have its opening: it was cut back or replaced", d)
+		default:
+			f.Note = true
+			f.Problem = fmt.Sprintf("the ledger does not have the opening of delivery %s: a crash came between; the next ingest records it", d)
+		}
+		report(f)
 	}
-	ix, err := embedded.Open(indexPath(dir), embedded.Options{ReadOnly: true})
-	if errors.Is(err, embedded.ErrOutdated) {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is built again when the store is opened"})
-		return nil
-	}
-	if err != nil {
-		report(indexFinding(err))
-		return nil
-	}
-	defer func() { _ = ix.Close() }()
-	for err := range ix.Check(ctx) {
-		report(indexFinding(err))
-	}
-	result.Indexed, result.IndexedTo = ix.Stats().Messages, ix.Position()
-	return ctx.Err()
 }
 
 // verifyStrays names what lies in the store and is no part of it.
@@ -319,14 +418,6 @@ func verifyStrays(dir string, report func(Finding)) error {
 		}
 	}
 	return err
-}
-
-func indexFinding(err error) Finding {
-	f := Finding{File: indexDir, Offset: -1, Problem: err.Error()}
-	if d, ok := errors.AsType[*embedded.Damage](err); ok {
-		f.File, f.Offset, f.Problem = indexDir+"/"+d.File, d.Offset, d.Reason+"; argus reindex builds the index again"
-	}
-	return f
 }
 
 // LedgerReport is what checking the ledger alone gives.
@@ -360,7 +451,7 @@ func VerifyLedger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 		if f.Entry > 0 {
 			problem = fmt.Sprintf("entry %d: %s", f.Entry, problem)
 		}
-		report.Findings = append(report.Findings, Finding{File: ledgerDir + "/" + f.File, Offset: f.Offset, Problem: problem, Note: !f.Damage})
+		report.Findings = append(report.Findings, Finding{File: ledgerDir + "/" + f.File, Offset: f.Offset, Problem: problem, Note: !f.Damage && !f.Newer, Newer: f.Newer})
 	}
 	return report, nil
 }

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/argus-evidence/argus"
 )
 
@@ -202,4 +204,28 @@ func named(n Node, positive bool) (set argus.TypeSet) {
 	case nil, All, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
 	}
 	return set
+}
+
+// Covers says that a scope surely covers all that another one does. False means that
+// it does not, or that it cannot be told from how the two are written.
+func Covers(scope, other Node) bool {
+	if IsAll(scope) || !IsAll(other) && scope.String() == other.String() {
+		return true
+	}
+	covered := func(n Node) bool { return Covers(scope, n) }
+	if or, ok := other.(Or); ok {
+		return !slices.ContainsFunc(or.Nodes, func(n Node) bool { return !covered(n) })
+	}
+	if and, ok := scope.(And); ok {
+		return !slices.ContainsFunc(and.Nodes, func(n Node) bool { return !Covers(n, other) })
+	}
+	if and, ok := other.(And); ok && slices.ContainsFunc(and.Nodes, covered) {
+		return true
+	}
+	if or, ok := scope.(Or); ok {
+		return slices.ContainsFunc(or.Nodes, func(n Node) bool { return Covers(n, other) })
+	}
+	a, ok := scope.(Sent)
+	b, both := other.(Sent)
+	return ok && both && (a.From.IsZero() || !b.From.IsZero() && !b.From.Before(a.From)) && (a.To.IsZero() || !b.To.IsZero() && !b.To.After(a.To))
 }

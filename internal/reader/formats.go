@@ -2,6 +2,7 @@ package reader
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -21,6 +22,7 @@ var formats = []*Format{
 	caseFormat,
 	jabberFormat,
 	whatsappFormat,
+	lineFormat,
 	ircFormat,
 	textdumpFormat,
 	sheetFormat,
@@ -51,17 +53,33 @@ func ByName(name string) (*Format, bool) {
 	return nil, false
 }
 
-// Detect returns the format that is surest of a file and how sure it is, from
-// 1 to 100; nil and 0 when none recognises it.
-func Detect(s Sample) (*Format, int) {
-	var best *Format
-	sure := 0
+// Claim is a format that recognises a file.
+type Claim struct {
+	Format *Format
+	// Sure says how surely, from 1 to 100.
+	Sure int
+}
+
+// Claims returns the formats that recognise a file, the surest first, those that are
+// equally sure in the order of the table.
+func Claims(s Sample) []Claim {
+	var claims []Claim
 	for _, f := range formats {
-		if n := f.Detect(s); n > sure {
-			best, sure = f, n
+		if n := f.Detect(s); n > 0 {
+			claims = append(claims, Claim{f, n})
 		}
 	}
-	return best, sure
+	slices.SortStableFunc(claims, func(a, b Claim) int { return cmp.Compare(b.Sure, a.Sure) })
+	return claims
+}
+
+// Detect returns the format that is surest of a file and how sure it is; nil and 0
+// when none recognises it.
+func Detect(s Sample) (*Format, int) {
+	if claims := Claims(s); len(claims) > 0 {
+		return claims[0].Format, claims[0].Sure
+	}
+	return nil, 0
 }
 
 // sampleEntries and sampleNames are how many names of an archive, and how many

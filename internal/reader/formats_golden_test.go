@@ -12,7 +12,7 @@ import (
 // compares with its golden file; each is one trap.
 func TestGoldenRecords(t *testing.T) {
 	for _, format := range []*Format{jsonlFormat, telegramFormat, jabberFormat, sheetFormat, facebookFormat, discordFormat, slackFormat, matrixFormat, rocketchatFormat,
-		signalFormat, textdumpFormat, caseFormat, smsbackupFormat, ufdrFormat, xmppFormat, etsiFormat, rsmfFormat, emlFormat, mboxFormat, vcardFormat} {
+		signalFormat, textdumpFormat, lineFormat, caseFormat, smsbackupFormat, ufdrFormat, xmppFormat, etsiFormat, rsmfFormat, emlFormat, mboxFormat, vcardFormat} {
 		files, err := filepath.Glob(filepath.Join("testdata", format.Name, "*"))
 		if err != nil {
 			t.Fatal(err)

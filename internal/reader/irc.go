@@ -18,14 +18,20 @@ import (
 //
 //		[hh:mm] <nick> text           [hh:mm:ss] too, and [YYYY-MM-DD hh:mm:ss]
 //		hh:mm < nick> text            irssi
-//		YYYY-MM-DD hh:mm:ss<TAB>nick<TAB>text   WeeChat
+//		hh:mm:ss< nick> text          irssi too
+//		YYYY-MM-DD hh:mm:ss<TAB>nick<TAB>text   WeeChat; since 2025 hh:mm:ss.ffffffZ, in UTC
+//		Mon DD hh:mm:ss <nick><TAB>text         HexChat
+//		YYYY-MM-DDThh:mm:ss  <nick> text        Limnoria
 //		[hh:mm]  * nick does          an action: Text is what stands behind the nick
 //		=== nick [user@host]  has joined #channel    also -!-, ***, --> <-- --
-//		--- Day changed Sat Feb 11 2006
+//		--- Day changed Sat Feb 11 2006         also Log opened, Log closed; eggdrop's --- Sat Feb 11 2006
+//		**** BEGIN LOGGING AT Mon Sep 30 23:58:44 2019      HexChat
+//		Session Start: Mon Sep 30 23:58:44 2019             mIRC; Session Ident: #channel
 //
 //	  - Day: of the line itself, else of the last day line, else of the file's name
 //	    (2004-12-25, 20041225, or a path 2004/12/25), if that names exactly one.
-//	    Lines before any known day are one problem.
+//	    Lines before any known day are one problem. A month and day without a year have
+//	    that of the line before, or the next where December has passed.
 //	  - Clock: as written. Where it runs back by more than an hour and no line names
 //	    a new day, the messages from there on say so in Extra clock, and keep the
 //	    day and hour as written: a new day, a clock of 12 hours without a.m. and
@@ -38,7 +44,8 @@ import (
 //	    space that some logs put behind each ], where no nick can have one.
 //	  - Conversation: the one channel that joins name, folded too; else the
 //	    #channel in the file's name; else the file's name without date and ending, or
-//	    the folder's where that is all of the name (NETWORK/WINDOW/2019-09-30.log).
+//	    the folder's where that is all of the name (NETWORK/WINDOW/2019-09-30.log);
+//	    without such a folder the file's name, with the key of its first line.
 //	  - Nicks and channels are unique in a network, which no line names.
 //	  - Who joined, left or was kicked is a membership, a topic is of the room; every
 //	    other event is a notice.
@@ -50,9 +57,9 @@ import (
 // Service: irc, or Options.Service. Record is the number of the line.
 var ircFormat = &Format{
 	Name:    "irc",
-	Version: 3,
-	About:   "logs of IRC clients: [hh:mm] <nick> text, irssi, WeeChat, ZNC",
-	Checked: "30 days of #Ubuntu, 44,673 lines: 36,196 messages, 350 actions, 6,565 joins, 1,052 parts, 394 renames, 105 modes, 7 topics, 4 kicks, no problem",
+	Version: 4,
+	About:   "logs of IRC clients: [hh:mm] <nick> text, irssi, WeeChat, ZNC, HexChat, mIRC, Limnoria, eggdrop",
+	Checked: "30 days of #Ubuntu, 44,673 lines: 36,196 messages, 350 actions, 6,565 joins, 1,052 parts, 394 renames, 105 modes, 7 topics, 4 kicks, no problem; WeeChat, HexChat, mIRC, ZNC, Limnoria and eggdrop on invented lines in their layouts",
 	Log:     true,
 	Detect:  detectIRC,
 	Read:    readIRC,
@@ -63,7 +70,11 @@ type ircLine struct {
 	// day is as stated by the line, zero if it states none; clock counts
 	// seconds from midnight, -1 if there is none.
 	day       time.Time
+	yearless  bool // day is of the year 4, for want of its own
 	clock     int
+	micros    int  // of the second
+	offset    int  // seconds east of UTC, if stated
+	zoned     bool // it is
 	precision argus.Precision
 	raw       []byte // date and clock as written
 	bad       string // what is wrong with date or clock
@@ -101,18 +112,69 @@ func parseIRC(b []byte, padded bool) ircLine {
 			return l
 		}
 		rest = bytes.TrimPrefix(b[end+1:], []byte(" "))
-	case len(b) > 19 && b[4] == '-' && b[19] == '\t' && l.stamp(b[:19]):
-		l.weechat(b[20:])
-		return l
-	case len(b) > 5 && isDigit(b[0]):
-		end := bytes.IndexByte(b[:min(len(b), 20)], ' ')
-		if end < 0 || !l.stamp(b[:end]) {
+	case len(b) > 19 && isDigit(b[0]) && b[4] == '-':
+		end := stampEnd(b, len("2006-01-02 "))
+		if end == len(b) || !l.stamp(b[:end]) {
 			return l
 		}
-		rest = b[end+1:]
+		if b[end] == '\t' {
+			l.weechat(b[end+1:])
+			return l
+		}
+		rest = bytes.TrimPrefix(b[end+1:], []byte(" "))
+	case len(b) > 5 && isDigit(b[0]):
+		end := stampEnd(b, 0)
+		if end == len(b) || !l.stamp(b[:end]) {
+			return l
+		}
+		if rest = b[end:]; b[end] == ' ' {
+			rest = b[end+1:]
+		}
+	case len(b) > 16 && b[3] == ' ' && b[6] == ' ' && isDigit(b[5]) && isDigit(b[7]):
+		return l.hexchat(b)
+	case len(b) > 16 && (b[0] == 'S' || b[0] == '*') && l.session(b):
+		return l
 	}
 	l.body(rest)
 	return l
+}
+
+// stampEnd returns where the digits and signs of date and clock end, behind from.
+func stampEnd(b []byte, from int) int {
+	end := from
+	for end < len(b) && (isDigit(b[end]) || strings.IndexByte(":.-+TZ", b[end]) >= 0) {
+		end++
+	}
+	return end
+}
+
+// hexchat reads Mon DD hh:mm:ss and what follows.
+func (l *ircLine) hexchat(b []byte) ircLine {
+	day, err := time.Parse("Jan _2 2006", string(b[:6])+" 0004") // a leap year
+	if end := stampEnd(b, 7); err == nil && end < len(b) && b[end] == ' ' && l.stamp(b[7:end]) {
+		l.day, l.yearless, l.raw = day, true, b[:end]
+		l.body(bytes.Replace(b[end+1:], []byte{'\t'}, []byte{' '}, 1))
+	}
+	return *l
+}
+
+// session reads the lines in which HexChat and mIRC say when a log begins and ends,
+// and of whom it is, and says whether the line is one.
+func (l *ircLine) session(b []byte) bool {
+	if window, ok := bytes.CutPrefix(b, []byte("Session Ident: ")); ok {
+		l.kind, l.text, l.event = ircEvent, b, "log"
+		if strings.IndexByte("#&", window[0]) >= 0 {
+			l.channel, _, _ = bytes.Cut(window, []byte(" "))
+		}
+		return true
+	}
+	for _, words := range []string{"**** BEGIN LOGGING AT ", "**** ENDING LOGGING AT ", "Session Start: ", "Session Time: ", "Session Close: "} {
+		if date, ok := bytes.CutPrefix(b, []byte(words)); ok {
+			l.logDate(b, date)
+			return true
+		}
+	}
+	return false
 }
 
 func isDigit(b byte) bool { return b-'0' < 10 }
@@ -133,16 +195,20 @@ func (l *ircLine) stamp(b []byte) bool {
 		}
 		b = b[11:]
 	}
+	if len(b) > 8 && b[2] == ':' {
+		b = l.zoneOf(l.fraction(b[8:]), b)
+	}
 	if len(b) != 5 && len(b) != 8 || b[2] != ':' {
 		return false
 	}
 	hour, minute, second := decimal(b[:2]), decimal(b[3:5]), 0
-	l.precision = argus.Minute
-	if len(b) == 8 {
+	if len(b) == 5 {
+		l.precision = argus.Minute
+	} else {
 		if b[5] != ':' {
 			return false
 		}
-		second, l.precision = decimal(b[6:8]), argus.Second
+		second, l.precision = decimal(b[6:8]), max(l.precision, argus.Second)
 	}
 	if hour < 0 || minute < 0 || second < 0 {
 		return false
@@ -152,6 +218,36 @@ func (l *ircLine) stamp(b []byte) bool {
 	}
 	l.clock, l.raw = hour*3600+minute*60+second, raw
 	return true
+}
+
+// fraction reads .ffffff behind a clock and returns what is behind it.
+func (l *ircLine) fraction(b []byte) (rest []byte) {
+	if len(b) < 2 || b[0] != '.' || !isDigit(b[1]) {
+		return b
+	}
+	unit := 100_000
+	for b = b[1:]; len(b) > 0 && isDigit(b[0]); b, unit = b[1:], unit/10 {
+		l.micros += int(b[0]-'0') * unit
+	}
+	l.precision = argus.Micro
+	return b
+}
+
+// zoneOf reads Z or +01:00 behind a clock, and returns the clock, all of it if there is
+// something else.
+func (l *ircLine) zoneOf(rest, b []byte) []byte {
+	switch {
+	case len(rest) == 1 && rest[0] == 'Z':
+		l.zoned = true
+	case len(rest) == 6 && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':' && decimal(rest[1:3]) >= 0 && decimal(rest[4:]) >= 0:
+		l.zoned, l.offset = true, decimal(rest[1:3])*3600+decimal(rest[4:])*60
+		if rest[0] == '-' {
+			l.offset = -l.offset
+		}
+	case len(rest) > 0:
+		return b
+	}
+	return b[:8]
 }
 
 // decimal reads digits, -1 if there is anything else.
@@ -174,7 +270,9 @@ func (l *ircLine) body(b []byte) {
 			l.say(b[1:end], b[min(end+2, len(b)):])
 		}
 	case bytes.HasPrefix(b, []byte("* ")) || bytes.HasPrefix(b, []byte(" * ")):
-		l.act(b[bytes.IndexByte(b, '*')+2:])
+		if rest := b[bytes.IndexByte(b, '*')+2:]; !l.talking(rest) && !l.starred(rest) {
+			l.act(rest)
+		}
 	case bytes.HasPrefix(b, []byte("-!- ")):
 		l.kind, l.text, l.event = ircEvent, b[4:], "notice"
 		l.happen(b[4:])
@@ -186,7 +284,10 @@ func (l *ircLine) body(b []byte) {
 		if !l.happen(b[4:]) {
 			l.act(b[4:])
 		}
-	case bytes.HasPrefix(b, []byte("--- ")) && l.clock < 0:
+	case bytes.HasPrefix(b, []byte("--> ")) || bytes.HasPrefix(b, []byte("<-- ")):
+		l.kind, l.text, l.event = ircEvent, b[4:], "notice"
+		l.happen(b[4:])
+	case bytes.HasPrefix(b, []byte("--- ")):
 		l.dayLine(b[4:])
 	case len(b) > 3 && b[0] == '-' && b[1] != '-' && bytes.IndexByte(b[1:], '-') > 0 && l.clock >= 0:
 		end := 1 + bytes.Index(b[1:], []byte("- "))
@@ -196,6 +297,53 @@ func (l *ircLine) body(b []byte) {
 		nick, _, _ := bytes.Cut(b[1:end], []byte(":")) // -nick:#channel- text
 		l.kind, l.nick, l.text, l.event = ircEvent, nick, b[end+2:], "notice"
 	}
+}
+
+// starred reads what mIRC and HexChat say happened, which begins as an action does. An
+// address, or the whole of the line, tells it from one: anybody may say of himself that
+// he has quit.
+func (l *ircLine) starred(b []byte) bool {
+	l.text = b
+	if old, alias, ok := bytes.Cut(b, []byte(" is now known as ")); ok && isNick(old) && isNick(alias) {
+		l.is("nick", old)
+		l.alias = alias
+		return true
+	}
+	if nick, _, ok := bytes.Cut(b, []byte(" sets mode: ")); ok && isNick(nick) {
+		l.is("mode", nick)
+		return true
+	}
+	nick, rest, _ := bytes.Cut(b, []byte(" ("))
+	address, rest, ok := bytes.Cut(rest, []byte(") "))
+	if !ok || !isNick(nick) || bytes.IndexByte(address, '@') < 0 {
+		return false
+	}
+	for _, e := range [...]struct{ words, event string }{{"has joined", "join"}, {"has left", "part"}, {"has quit", "quit"}, {"Quit", "quit"}} {
+		if behind, ok := bytes.CutPrefix(rest, []byte(e.words)); ok {
+			l.is(e.event, nick)
+			l.address = address
+			channel, reason, _ := bytes.Cut(bytes.TrimSpace(behind), []byte(" "))
+			if len(channel) == 0 || strings.IndexByte("#&", channel[0]) < 0 {
+				channel, reason = nil, behind
+			}
+			if l.reason = unwrap(reason); e.event == "join" {
+				l.channel = channel
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// talking reads what mIRC and HexChat write as a window opens.
+func (l *ircLine) talking(b []byte) bool {
+	for _, words := range []string{"Now talking on ", "Now talking in "} {
+		if channel, ok := bytes.CutPrefix(b, []byte(words)); ok && len(channel) > 0 && strings.IndexByte("#&", channel[0]) >= 0 {
+			l.kind, l.text, l.event, l.channel = ircEvent, b, "log", channel
+			return true
+		}
+	}
+	return false
 }
 
 // say reads a message. Signs of rank stand before a nick and cannot begin one.
@@ -305,9 +453,9 @@ func (l *ircLine) is(event string, nick []byte) {
 // cutAddress splits "nick [user@host]" and "nick (user@host)".
 func cutAddress(b []byte) (nick, address []byte, ok bool) {
 	b = bytes.TrimSpace(b)
-	for _, open := range []string{" [", " ("} {
+	for _, open := range []string{" [", " (", " <"} {
 		if at := bytes.Index(b, []byte(open)); at > 0 && bytes.IndexByte(b[at:], '@') > 0 {
-			return b[:at], bytes.TrimRight(b[at+2:], ")]"), isNick(b[:at])
+			return b[:at], bytes.TrimRight(b[at+2:], ")]>"), isNick(b[:at])
 		}
 	}
 	return b, nil, isNick(b)
@@ -387,24 +535,30 @@ func (l *ircLine) weechat(b []byte) {
 // dayLine reads what irssi writes when it begins, ends or passes midnight.
 func (l *ircLine) dayLine(b []byte) {
 	for _, words := range []string{"Day changed ", "Log opened ", "Log closed "} {
-		date, ok := bytes.CutPrefix(b, []byte(words))
-		if !ok {
-			continue
-		}
-		l.kind, l.text, l.event, l.raw = ircEvent, b, "log", date
-		at, err := time.Parse("Mon Jan 02 15:04:05 2006", string(date))
-		if err == nil {
-			l.clock, l.precision = at.Hour()*3600+at.Minute()*60+at.Second(), argus.Second
-		} else {
-			at, err = time.Parse("Mon Jan 02 2006", string(date))
-		}
-		if err != nil || at.Year() < argus.FirstYear || at.Year() > argus.LastYear {
-			l.bad = fmt.Sprintf("want a date like Sat Feb 11 2006 and found %q", date[:min(len(date), 64)])
+		if date, ok := bytes.CutPrefix(b, []byte(words)); ok {
+			l.logDate(b, date)
 			return
 		}
-		l.day = at.Truncate(24 * time.Hour)
+	}
+	if _, err := time.Parse("Mon Jan _2 2006", string(b)); err == nil { // eggdrop
+		l.logDate(b, b)
+	}
+}
+
+// logDate takes the day, and the clock if there is one, from a line of the client's.
+func (l *ircLine) logDate(text, date []byte) {
+	l.kind, l.text, l.event, l.raw = ircEvent, text, "log", date
+	at, err := time.Parse("Mon Jan _2 15:04:05 2006", string(date))
+	if err == nil {
+		l.clock, l.precision = at.Hour()*3600+at.Minute()*60+at.Second(), argus.Second
+	} else {
+		at, err = time.Parse("Mon Jan _2 2006", string(date))
+	}
+	if err != nil || at.Year() < argus.FirstYear || at.Year() > argus.LastYear {
+		l.bad = fmt.Sprintf("want a date like Sat Feb 11 2006 and found %q", date[:min(len(date), 64)])
 		return
 	}
+	l.day = at.Truncate(24 * time.Hour)
 }
 
 func detectIRC(s Sample) int {
@@ -452,6 +606,7 @@ type ircReading struct {
 	accounts map[string][2]string // of nicks, folded and as they are, up to maxNames
 	zone     *time.Location
 	zoneFrom argus.ZoneSource
+	hours    logHours
 
 	day       time.Time // zero while it is not known
 	clock     int       // seconds from midnight of the last line that has one, -1 before
@@ -467,7 +622,7 @@ type ircReading struct {
 
 func readIRC(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		channel, padded, err := surveyIRC(ctx, in)
+		channel, begins, padded, err := surveyIRC(ctx, in)
 		if err != nil {
 			yield(Item{}, err)
 			return
@@ -476,6 +631,9 @@ func readIRC(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		r.zone, r.zoneFrom = in.zone()
 		if r.reach = argus.ReachServer; channel == "" || strings.IndexByte("#&", channel[0]) < 0 {
 			r.reach = argus.ReachExport // one with whom was talked, or whatever somebody called the log
+		}
+		if r.channel == "" { // a file's name with nothing but a day
+			r.channel, r.reach = logConversation(argus.CleanName(path.Base(in.Name)), begins), argus.ReachFile
 		}
 		lines := newLines(ctx, in.Reader(), in.maxRecord())
 		for lines.next() {
@@ -516,6 +674,16 @@ func (r *ircReading) line(l *line) (Item, bool) {
 			r.day, r.clock = time.Time{}, -1
 		}
 		return l.problem(p.bad), true
+	}
+	if p.yearless {
+		if r.day.IsZero() {
+			r.addUndated(l)
+			return Item{}, false
+		}
+		p.day = time.Date(r.day.Year(), p.day.Month(), p.day.Day(), 0, 0, 0, 0, time.UTC)
+		if p.day.Month() < r.day.Month() {
+			p.day = p.day.AddDate(1, 0, 0)
+		}
 	}
 	if !p.day.IsZero() {
 		if p.day != r.day {
@@ -576,6 +744,9 @@ func (r *ircReading) message(p *ircLine) *argus.Message {
 		}
 	}
 	m.Sent = r.sent(p)
+	if doubt, ok := r.hours.settle(&m.Sent, r.zone, r.clock/3600, r.clock/60%60); ok {
+		m.Extra = append(m.Extra, doubt)
+	}
 	if p.clock < 0 && r.clock >= 0 {
 		m.Extra = append(m.Extra, argus.Field{Name: "clock", Value: "of the line before"})
 	}
@@ -639,20 +810,27 @@ func (r *ircReading) sent(p *ircLine) argus.Time {
 		at := time.Date(r.day.Year(), r.day.Month(), r.day.Day(), 0, 0, 0, 0, time.UTC)
 		return argus.At(at, string(p.raw), r.zoneFrom, argus.Day)
 	}
-	at := r.day.Add(time.Duration(r.clock) * time.Second)
+	at := r.day.Add(time.Duration(r.clock)*time.Second + time.Duration(p.micros)*time.Microsecond)
+	if p.zoned {
+		return argus.At(at.Add(-time.Duration(p.offset)*time.Second), r.raw, argus.ZoneStated, r.precision)
+	}
 	if r.zone != time.UTC {
-		at = time.Date(r.day.Year(), r.day.Month(), r.day.Day(), 0, 0, r.clock, 0, r.zone)
+		at = time.Date(r.day.Year(), r.day.Month(), r.day.Day(), 0, 0, r.clock, p.micros*1000, r.zone)
 	}
 	return argus.At(at, r.raw, r.zoneFrom, r.precision)
 }
 
-// surveyIRC names the conversation, as ircFormat documents, and finds out
-// whether the log has a space behind each ].
-func surveyIRC(ctx context.Context, in Input) (channel string, padded bool, err error) {
+// surveyIRC names the conversation, as ircFormat documents, "" where the file's name
+// is all, returns how the file begins and finds out whether the log has a space behind
+// each ].
+func surveyIRC(ctx context.Context, in Input) (channel, begins string, padded bool, err error) {
 	several := false
 	lines := newLines(ctx, in.Reader(), in.maxRecord())
 	for lines.next() {
-		joins := !several && bytes.Contains(lines.Text, []byte(" has joined "))
+		if begins == "" {
+			begins = string(bytes.TrimSpace(lines.Text[:min(len(lines.Text), factSize)]))
+		}
+		joins := !several && (bytes.Contains(lines.Text, []byte(" has joined ")) || bytes.Contains(lines.Text, []byte("Now talking ")) || bytes.HasPrefix(lines.Text, []byte("Session Ident")))
 		if !joins && (padded || !bytes.Contains(behindClock(lines.Text[:min(len(lines.Text), 64)]), []byte("] "))) {
 			continue
 		}
@@ -669,7 +847,7 @@ func surveyIRC(ctx context.Context, in Input) (channel string, padded bool, err 
 	if several || channel == "" {
 		channel = channelOfName(in.Name)
 	}
-	return channel, padded, lines.err
+	return channel, begins, padded, lines.err
 }
 
 // behindClock returns a line without the clock in brackets that it begins with.
@@ -681,7 +859,7 @@ func behindClock(b []byte) []byte {
 }
 
 // channelOfName finds a #channel in a file's name, else takes the name without
-// date and ending.
+// date and ending, or the folder's; "" if there is nothing but a date.
 func channelOfName(name string) string {
 	base := argus.CleanName(path.Base(name))
 	if at := strings.IndexByte(base, '#'); at >= 0 {
@@ -700,7 +878,7 @@ func channelOfName(name string) string {
 			window = windowOfPath(name)
 		}
 	}
-	return foldNick([]byte(cmp.Or(stem, window, base)))
+	return foldNick([]byte(cmp.Or(stem, window)))
 }
 
 // windowOfPath returns the folder that a file with nothing but a day for a name lies

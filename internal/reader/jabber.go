@@ -1,11 +1,14 @@
 package reader
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/argus-evidence/argus"
 )
@@ -13,33 +16,41 @@ import (
 // jabberFormat is described in docs/format/jabber.md.
 var jabberFormat = &Format{
 	Name:    "jabber",
-	Version: 2,
+	Version: 3,
 	About:   "Jabber (XMPP) logs as JSON objects {ts, from, to, body}, one behind the other",
-	Checked: "invented examples only",
+	Checked: "invented examples only, broken as public dumps are",
 	Detect:  detectJabber,
 	Read:    readJabber,
 }
 
-// detectJabber wants an object with all of ts, from and body.
+// detectJabber wants an object with all of ts, from and body, or one that can be
+// mended to it.
 func detectJabber(s Sample) int {
 	text := s.Text
-	for range 20 {
-		start := strings.IndexByte(string(text[:min(len(text), peekSize)]), '{')
+	for range 2000 { // of what begins like an object: texts hold source code, too
+		start := bytes.IndexByte(text, '{')
 		if start < 0 {
 			return 0
 		}
 		text = text[start:]
+		if !beginsJabber(text) {
+			text = text[1:]
+			continue
+		}
 		found := 0
 		m := jsonMembers[[]byte]{s: text}
 		for m.next() {
-			switch string(m.key) {
-			case `"ts"`, `"from"`, `"body"`:
+			switch {
+			case isKey(m.key, "ts"), isKey(m.key, "from"), isKey(m.key, "body"):
 				found++
-			case `"service"`:
+			case string(m.key) == `"service"`:
 				return 0
 			}
 		}
 		if found == 3 && m.err == nil {
+			return 85
+		}
+		if _, ok := mendJabber(string(text[:jabberPiece(text)])); ok {
 			return 85
 		}
 		text = text[1:]
@@ -47,12 +58,100 @@ func detectJabber(s Sample) int {
 	return 0
 }
 
+// isKey compares a key in its quotes, whatever its case.
+func isKey(key []byte, name string) bool {
+	return len(key) == len(name)+2 && strings.EqualFold(string(key[1:len(key)-1]), name)
+}
+
 // beginsJabber looks for one of the keys that every record has.
 func beginsJabber(b []byte) bool {
 	return hasMember(b, func(key, _ []byte) bool {
-		k := string(key)
-		return k == `"ts"` || k == `"from"` || k == `"body"`
+		return isKey(key, "ts") || isKey(key, "from") || isKey(key, "body")
 	})
+}
+
+// jabberPiece returns where the record that begins the bytes ends, if that is where
+// the next one begins, or the end.
+func jabberPiece(b []byte) int {
+	for at := 1; at < len(b); at++ {
+		next := bytes.IndexByte(b[at:], '{')
+		if next < 0 {
+			break
+		}
+		if at += next; beginsJabber(b[at:]) {
+			return at
+		}
+	}
+	return len(b)
+}
+
+// mendSize is how much of a broken record is looked at to mend it, in bytes.
+const mendSize = 64 << 10
+
+// mendJabber makes JSON of a record that is broken in a way that leaves one reading:
+// the four keys in their order, without a comma between, or with line ends in the
+// body. Quotes in the body would leave several.
+func mendJabber(raw string) (mended string, ok bool) {
+	rest, ok := strings.CutPrefix(strings.TrimRight(raw, " \t\r\n,]"), "{")
+	if !ok {
+		return "", false
+	}
+	rest = strings.TrimRight(strings.TrimSuffix(rest, "}"), " \t\r\n,")
+	space := func() { rest = strings.TrimLeft(rest, " \t\r\n") }
+	var out strings.Builder
+	for i, key := range [...]string{"ts", "from", "to", "body"} {
+		if space(); i > 0 {
+			rest = strings.TrimPrefix(rest, ",")
+			space()
+		}
+		if len(rest) < len(key)+2 || !isKey([]byte(rest[:len(key)+2]), key) {
+			return "", false
+		}
+		rest = rest[len(key)+2:]
+		space()
+		if rest, ok = strings.CutPrefix(rest, ":"); !ok {
+			return "", false
+		}
+		space()
+		if rest, ok = strings.CutPrefix(rest, `"`); !ok {
+			return "", false
+		}
+		var value string
+		if key == "body" {
+			if value, ok = strings.CutSuffix(rest, `"`); !ok {
+				return "", false
+			}
+		} else if value, rest, ok = strings.Cut(rest, `"`); !ok {
+			return "", false
+		}
+		if value, ok = escapeControls(value); !ok {
+			return "", false
+		}
+		out.WriteString(`{,,,`[i:i+1] + `"` + key + `":"` + value + `"`)
+	}
+	return out.String() + "}", true
+}
+
+// escapeControls writes control characters as JSON wants them, and says false of a text
+// with a quotation mark that is not escaped.
+func escapeControls(s string) (string, bool) {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return "", false
+		case c == '\\' && i+1 < len(s):
+			out.WriteString(s[i : i+2])
+			i++
+		case c == '\\':
+			return "", false
+		case c < ' ':
+			fmt.Fprintf(&out, `\u%04x`, c)
+		default:
+			out.WriteByte(c)
+		}
+	}
+	return out.String(), true
 }
 
 // readJabber yields one item for each object and one for each stretch that is
@@ -94,9 +193,35 @@ func nextJabber(ctx context.Context, o *objects, options Options) (Item, error) 
 		return Item{}, err
 	}
 	if broken != nil {
+		if item, ok, err := mendNext(o, broken.Error(), options); ok || err != nil {
+			return item, err
+		}
 		return o.resume(broken.Error())
 	}
 	return o.record(end, func(raw string) (*argus.Message, error) { return parseJabber(raw, options) }), nil
+}
+
+// mendNext makes a message of the broken record in view, if it can be mended.
+func mendNext(o *objects, reason string, options Options) (Item, bool, error) {
+	if err := o.see(mendSize); err != nil {
+		return Item{}, false, err
+	}
+	end := jabberPiece(o.buf[:min(len(o.buf), mendSize)])
+	if end == mendSize { // its end is not in view
+		return Item{}, false, nil
+	}
+	mended, ok := mendJabber(string(o.buf[:end]))
+	if !ok || !utf8.ValidString(mended) {
+		return Item{}, false, nil
+	}
+	m, err := parseJabber(mended, options)
+	if err != nil {
+		return Item{}, false, nil //nolint:nilerr // it stays a problem, with the first reason
+	}
+	m.Extra = append(m.Extra, argus.Assumed("record", "mended, as its keys leave one reading: "+reason))
+	item := Item{Message: m, Where: argus.Where{Offset: o.at, Length: int64(end)}}
+	o.drop(end)
+	return item, true, nil
 }
 
 // parseJabber makes a message of one object.
@@ -106,7 +231,13 @@ func parseJabber(raw string, options Options) (*argus.Message, error) {
 	found := 0
 	var keys jsonKeys
 	_, err := keys.each(raw, 0, func(key, raw string) (err error) {
-		switch key {
+		name := key
+		if lower := strings.ToLower(key); lower == "ts" || lower == "from" || lower == "to" || lower == "body" {
+			if name = lower; name != key {
+				m.Extra = append(m.Extra, argus.Assumed("key", key+", taken for "+name))
+			}
+		}
+		switch name {
 		case "ts":
 			found++
 			m.Sent, err = jabberTime(raw, options)

@@ -524,7 +524,7 @@ func (l *letter) thread(references string) {
 		return
 	}
 	if l.Conversation = derivedConversation(l.Title, l.From, l.first); l.Conversation != "" {
-		keepExtra(l.Message, "conversation assumed", "by subject, sender and first receiver")
+		keepExtra(l.Message, argus.ExtraAssumed, "conversation: by subject, sender and first receiver")
 		return
 	}
 	l.Conversation = cmp.Or(l.ServiceID, conversationOf(append([]string{l.From}, l.To...)))
@@ -609,7 +609,7 @@ func (l *letter) part(p *mimePart) error {
 	} else if l.utf7 && !isUTF7(charset) && strings.Contains(text, "+") {
 		if decoded, ok := utf7Text([]byte(text)); ok && strings.IndexFunc(decoded, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
 			text = decoded
-			keepExtra(l.Message, "charset assumed", "UTF-7, as in the header")
+			keepExtra(l.Message, argus.ExtraAssumed, "charset: UTF-7, as in the header")
 		}
 	}
 	l.room = max(0, l.room-len(text)) // a text may take more than it was stored in

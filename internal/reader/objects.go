@@ -183,7 +183,7 @@ func keepField(m *argus.Message, name, value string) {
 // notUnderstood keeps what stood in a field and made no sense there. The receipt counts
 // it by field and reader.
 func notUnderstood(m *argus.Message, field, stood string) {
-	keepField(m, argus.NotUnderstood+field, stood)
+	keepField(m, argus.ExtraUnread, field+": "+stood)
 }
 
 // withoutSpace returns JSON without the white space between its tokens.

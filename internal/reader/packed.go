@@ -232,6 +232,9 @@ func isSparse(h *tar.Header) bool {
 // do about it; "" where it does not look like anything.
 func LooksLike(s Sample) string {
 	for _, l := range looks {
+		if strings.HasPrefix(l.words, "JSON") && !looksLikeJSON(s.Text) {
+			continue
+		}
 		if len(s.Head) >= l.at && bytes.HasPrefix(s.Head[l.at:], []byte(l.magic)) && (l.ending == "" || strings.Contains(strings.ToLower(path.Base(s.Name)), l.ending)) {
 			return l.words
 		}
@@ -240,6 +243,23 @@ func LooksLike(s Sample) string {
 		return "text in a form that is not known: --format names a reader, --via a program of yours"
 	}
 	return ""
+}
+
+// looksLikeJSON says whether a text begins as an object or a list of JSON does, and not
+// only with its bracket.
+func looksLikeJSON(text []byte) bool {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return false
+	}
+	inside := bytes.TrimLeft(text[1:], " \t\r\n")
+	switch {
+	case len(inside) == 0:
+		return true
+	case text[0] == '{':
+		return inside[0] == '"' || inside[0] == '}'
+	}
+	return bytes.IndexByte([]byte("{[\"]"), inside[0]) >= 0
 }
 
 const needsKey = ", which is encrypted and needs a key that is held"

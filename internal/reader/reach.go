@@ -41,3 +41,8 @@ func owned(m *argus.Message) {
 		m.ConversationReach = max(m.ConversationReach, argus.ReachExport)
 	}
 }
+
+// logConversation names the conversation of a log of which nothing tells more than what
+// somebody called it: with the key of its first message, so that logs of one name stay
+// apart and copies of one log meet.
+func logConversation(name, first string) string { return argus.Within(name, first) }

@@ -397,7 +397,7 @@ func (p *sheetPlan) message(row *sheetRow, name string, options Options) (*argus
 			p.is, p.assumed = p.service()
 		}
 		if m.Service = p.is; p.assumed {
-			m.extra("service assumed", "by the form of most accounts")
+			m.extra(argus.ExtraAssumed, "service: by the form of most accounts")
 		}
 	}
 	m.accounts()

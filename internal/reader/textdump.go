@@ -28,15 +28,20 @@ import (
 //     and states the number of messages. Both are in Extra of what follows.
 //   - From and To: as written; Jabber ids as the jabber format has them.
 //   - Conversation: the two accounts where a message names both, else the file's
-//     name without its ending.
+//     name without its ending, with the key of the first message.
+//   - Service: Options.Service, else what the file says, else matrix for @user:server,
+//     and, as assumed, xmpp between a@b and c@d and signal in the layout of its export;
+//     else unknown.
+//   - A line that begins with a date and a clock in the form of the message above it,
+//     and is none in the file's layout, is a problem, never text of that message.
 //   - Day before month where a date has two digits for each.
 //   - Messages have no id: equal ones within the precision of the clock are
 //     counted apart.
 var textdumpFormat = &Format{
 	Name:    "textdump",
-	Version: 3,
+	Version: 4,
 	About:   "chats as plain text: @user:server, a -> b, [date] nick:, time | From: | To:, and Signal's text export",
-	Checked: "chat-miner's Signal sample, 2 of 2 messages as its target has them; else invented examples",
+	Checked: "chat-miner's Signal sample, 2 of 2 messages as its target has them; else invented examples in layouts of public dumps",
 	Log:     true,
 	Devices: true,
 	Detect:  detectTextdump,
@@ -53,7 +58,7 @@ type textHead struct {
 // textLayout is how one kind of dump begins its messages.
 type textLayout struct {
 	name string
-	// service is what the layout proves, or the default where it proves none.
+	// service is what the layout proves, "" for none.
 	service string
 	parse   func(line string, o Options) (textHead, bool)
 }
@@ -61,17 +66,17 @@ type textLayout struct {
 // textLayouts are tried in this order.
 var textLayouts = []textLayout{
 	{"matrix", "matrix", parseBracketUser},
-	{"arrow", "xmpp", parseArrow},
-	{"signal", "signal", parseSignalText},
-	{"nick", "text", parseNickTab},
-	{"fields", "text", parseFields},
+	{"arrow", "", parseArrow},
+	{"signal", "", parseSignalText},
+	{"nick", "", parseNickTab},
+	{"fields", "", parseFields},
 }
 
 // detectTextdump wants messages in one layout: two of them, or one that the
-// file begins with.
+// file begins with, however many lines it has.
 func detectTextdump(s Sample) int {
 	for _, layout := range textLayouts {
-		found, lines := 0, 0
+		found, lines, first := 0, 0, false
 		for line := range bytes.Lines(s.Text) {
 			if lines++; lines > 200 || len(line) > extraLimit {
 				break
@@ -80,10 +85,11 @@ func detectTextdump(s Sample) int {
 				lines--
 			} else if h, ok := layout.parse(strings.TrimRight(string(line), "\r\n"), Options{}); ok && h.sent.Known() {
 				found++
+				first = first || lines == 1
 			}
 		}
-		if found > 1 || found == 1 && lines <= 3 {
-			return 85
+		if found > 1 || found == 1 && (lines <= 3 || first) {
+			return 90
 		}
 	}
 	return 0
@@ -268,6 +274,10 @@ type textReading struct {
 	facts    []argus.Field
 	open     bool
 	head     textHead
+	assumed  []argus.Field // of the open message
+	hours    logHours
+	begins   string // the file's first message
+	log      string // the conversation, where the file's name is all that names it
 	body     []byte
 	where    argus.Where
 
@@ -361,7 +371,14 @@ func (r *textReading) line(l *line) bool {
 		}
 		r.layout, r.head, r.open, r.where = layout, h, true, l.where()
 		r.body = append(r.body[:0], h.text...)
+		r.assume()
+		if r.begins == "" {
+			r.begins = h.raw + " " + h.from + " " + h.text[:min(len(h.text), factSize)]
+		}
 		return true
+	}
+	if r.layout != nil && r.head.raw != "" && isAlike(text, r.head.raw) {
+		return r.flush() && r.give(l.problem("want a message behind date and clock, found a line in another layout"))
 	}
 	switch {
 	case r.open && int(l.Offset+l.Length-r.where.Offset) > r.in.maxRecord():
@@ -375,6 +392,43 @@ func (r *textReading) line(l *line) bool {
 		return r.give(l.problem("want the beginning of a message, found other text"))
 	}
 	return true
+}
+
+// isAlike says whether a line begins with a date and a clock in the form of another.
+func isAlike(line, stamp string) bool {
+	line = strings.TrimPrefix(line, "[")
+	if len(line) < len(stamp) || !isStamp(stamp) {
+		return false
+	}
+	for i := range len(stamp) {
+		if isDigit(stamp[i]) != isDigit(line[i]) || !isDigit(stamp[i]) && stamp[i] != line[i] {
+			return false
+		}
+	}
+	return len(line) == len(stamp) || !isDigit(line[len(stamp)])
+}
+
+// assume takes down what is assumed of the time of the message that begins.
+func (r *textReading) assume() {
+	r.assumed = r.assumed[:0]
+	if zone, _ := r.in.zone(); zone != time.UTC {
+		hour, minute := clockIn(r.head.raw)
+		if doubt, ok := r.hours.settle(&r.head.sent, zone, hour, minute); ok {
+			r.assumed = append(r.assumed, doubt)
+		}
+	}
+	if year := r.head.raw[:max(strings.IndexAny(r.head.raw, " T"), 0)]; strings.Count(year, ".") == 2 && len(year)-strings.LastIndexByte(year, '.') == 3 {
+		r.assumed = append(r.assumed, argus.Assumed("year", "of two digits, taken as of 1969 to 2068"))
+	}
+}
+
+// clockIn finds the hour and the minute in a date with a clock of two digits each.
+func clockIn(raw string) (hour, minute int) {
+	at := strings.IndexByte(raw, ':')
+	if at < 2 || at+3 > len(raw) {
+		return 0, 0
+	}
+	return decimal([]byte(raw[at-2 : at])), decimal([]byte(raw[at+1 : at+3]))
 }
 
 // parse reads a line in the file's layout, or in any before it is known.
@@ -418,7 +472,12 @@ func (r *textReading) flush() bool {
 	}
 	r.open = false
 	m := r.messages.next()
-	m.Service, m.Sent, m.Extra = r.service(), r.head.sent, r.facts[:len(r.facts):len(r.facts)]
+	m.Sent, m.Extra = r.head.sent, r.facts[:len(r.facts):len(r.facts)]
+	m.Service = r.service()
+	if m.Service == "" {
+		m.Service = r.assumedService()
+	}
+	m.Extra = append(m.Extra, r.assumed...)
 	keep(m, "device", r.device)
 	keep(m, "heading", r.chat)
 	m.Text = trimBody(string(r.body))
@@ -432,7 +491,11 @@ func (r *textReading) flush() bool {
 		m.ConversationReach = m.AccountReach
 	} else {
 		base := path.Base(r.in.Name)
-		m.Conversation, m.ConversationReach = strings.TrimSuffix(base, path.Ext(base)), argus.ReachFile
+		m.Title = strings.TrimSuffix(base, path.Ext(base))
+		if r.log == "" {
+			r.log = logConversation(m.Title, r.begins)
+		}
+		m.Conversation, m.ConversationReach = r.log, argus.ReachFile
 		if r.layout.name != "matrix" { // whose accounts have their server
 			named(m, from)
 		}
@@ -473,4 +536,19 @@ func (r *textReading) service() string {
 		}
 	}
 	return cmp.Or(r.in.Service, r.app, named, r.layout.service)
+}
+
+// assumedService names a service that nothing proves, and says so.
+func (r *textReading) assumedService() string {
+	service, why := "unknown", ""
+	switch {
+	case r.layout.name == "signal":
+		service, why = "signal", "signal, from the layout"
+	case r.layout.name == "arrow" && strings.Contains(r.head.from, "@") && strings.Contains(r.head.to, "@"):
+		service, why = "xmpp", "xmpp, from accounts of the form user@server"
+	}
+	if why != "" {
+		r.assumed = append(r.assumed, argus.Assumed("service", why))
+	}
+	return service
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/argus-evidence/argus"
 )
@@ -30,11 +29,24 @@ import (
 //   - Conversation: the export names no id. It is the name of the chat as the
 //     file's name states it ("WhatsApp Chat with X.txt", also of the archive or
 //     folder around "_chat.txt"), else the group's name in the line of its
-//     creation, else the file's name without its ending.
+//     creation, else the file's name with the key of the first message.
 //   - From: the name as the exporting phone shows it; a phone number without its
-//     spaces. Service: whatsapp, or Options.Service.
-//   - A line without "NAME: " is a notice of the service. So are the iOS
-//     notices that stand under the chat's own name.
+//     spaces. "NAME:text" without a space is a message, too, if the name is one
+//     word, or stands there twice.
+//   - Service: Options.Service, else whatsapp if the file's name is that of an export
+//     of WhatsApp, or it has what only WhatsApp writes: its notices and placeholders,
+//     the marks of iPhones. Element's export has the same layout; its file's name
+//     tells it (matrix). Else unknown.
+//   - A line without "NAME: " is a notice of the service. So is, in brackets, what
+//     begins with the mark that iPhones put before WhatsApp's own words, in any
+//     language, unless the mark stands before the line, too, as before media.
+//   - Years of the Buddhist, Persian and Japanese calendars are converted, and a message
+//     says so. Those of the Islamic one are a problem: its days are not the same
+//     everywhere.
+//   - A line with date and clock in the layout of the file, which cannot be read (a day
+//     that does not exist, a word that nobody knows), is a problem of its own, never
+//     text of the message above it.
+//   - An hour that the zone has twice is told by the order of the lines.
 //   - "<attached: NAME>" is an attachment, also behind text or on a line below it,
 //     if the mark that WhatsApp writes or a known word says that it is no text.
 //   - "<Media omitted>" and its kind are attachments without bytes, "This message
@@ -45,289 +57,12 @@ import (
 // Record is the number of the line that a message begins on.
 var whatsappFormat = &Format{
 	Name:    "whatsapp",
-	Version: 3,
+	Version: 4,
 	About:   `WhatsApp text export ("Export chat"), Android and iOS`,
-	Checked: "5 exports in five date layouts from the tests of chat-miner: 30 of 30 messages with a name as in its target, 10 service lines, 5 messages it leaves out",
+	Checked: "5 exports in five date layouts from the tests of chat-miner: 30 of 30 messages with a name as in its target, 10 service lines, 5 messages it leaves out; 476 public exports of the tests of whats_json, in 17 languages and 3 calendars, of phones of 2010 to 2023: each is read, 647,067 messages and notices, 33 problems, which scanned pages and lines above the first message are; the texts were looked at in part",
 	Log:     true,
 	Detect:  detectWhatsApp,
 	Read:    readWhatsApp,
-}
-
-// whatsappLayout is what is equal in all messages of one export.
-type whatsappLayout struct {
-	bracket, comma, seconds bool
-	yearFirst               bool
-	longYear                bool // of four digits
-	separator               byte // of the date: / . -
-}
-
-// whatsappHead is the beginning of a message, before its name. Its slices
-// belong to the line.
-type whatsappHead struct {
-	whatsappLayout
-	date                 [3]int // as written, not yet in order
-	hour, minute, second int
-	period               byte   // of a 12-hour clock: 'a', 'p', 0 none, '?' unknown word
-	word                 []byte // the unknown word
-	raw                  []byte // date and time as written
-	rest                 []byte // what follows
-}
-
-// clockWords are the words around a clock, in lower case without dots and
-// spaces: a.m., p.m., or no more than a joining word. Source: Unicode CLDR, day
-// periods; joining words from the layouts of its date-time patterns.
-var clockWords = map[string]byte{
-	"am": 'a', "pm": 'p', "a": 'a', "p": 'p',
-	"vorm": 'a', "nachm": 'p', "voorm": 'a', "de": 'a', "du": 'p',
-	"πμ": 'a', "μμ": 'p', "öö": 'a', "ös": 'p', "dop": 'a', "odp": 'p', "odpo": 'p', "ap": 'a', "ip": 'p',
-	"fm": 'a', "em": 'p', "sa": 'a', "ch": 'p', "pg": 'a', "ptg": 'p', "pd": 'a', "md": 'p',
-	"ص": 'a', "م": 'p', "قظ": 'a', "بظ": 'p', "पूर्वाह्न": 'a', "अपराह्न": 'p',
-	"上午": 'a', "凌晨": 'a', "清晨": 'a', "早上": 'a', "下午": 'p', "晚上": 'p',
-	"오전": 'a', "오후": 'p', "午前": 'a', "午後": 'p',
-	"à": '-', "às": '-', "alas": '-', "klo": '-', "kl": '-', "um": '-', "ore": '-', "в": '-', "at": '-',
-}
-
-// parseWhatsAppHead reads the beginning of a message. The clock's fields are
-// not yet checked.
-func parseWhatsAppHead(text []byte) (h whatsappHead, ok bool) {
-	if len(text) < len("1/1/19 1:11") || text[0] > '9' && text[0] != '[' && text[0] < 0x80 {
-		return h, false
-	}
-	c := clockText{text, 0}
-	c.marks()
-	if h.bracket = c.byte('['); h.bracket {
-		c.marks()
-	}
-	start := c.at
-	if !c.date(&h) {
-		return h, false
-	}
-	h.comma = c.byte(',') || c.bytes("،")
-	if !c.spaces() && !h.comma {
-		return h, false
-	}
-	if word := c.word(); len(word) > 0 {
-		period := clockWord(word)
-		if period == 0 {
-			return h, false
-		}
-		if period != '-' {
-			h.period = period
-		}
-	}
-	if !c.clock(&h) {
-		return h, false
-	}
-	end := c.at
-	tail := text[end:min(len(text), end+40)]
-	stop, size := bytes.IndexByte(tail, ']'), 1
-	if !h.bracket {
-		stop, size = dash(tail)
-	}
-	if stop < 0 {
-		return h, false
-	}
-	if word := bytes.TrimRightFunc(tail[:stop], isSpaceOrMark); len(word) > 0 {
-		if bytes.ContainsAny(word, "0123456789:") {
-			return h, false
-		}
-		if h.period = clockWord(word); h.period == 0 || h.period == '-' {
-			h.period, h.word = '?', bytes.TrimLeftFunc(word, isSpaceOrMark)
-		}
-		end += len(word)
-	}
-	h.raw = text[start:end]
-	h.rest = text[c.at+stop+size:]
-	if h.bracket && len(h.rest) > 0 {
-		if h.rest[0] != ' ' {
-			return h, false
-		}
-		h.rest = h.rest[1:]
-	}
-	return h, true
-}
-
-// dash finds the dash between clock and name, and how long it is.
-func dash(b []byte) (at, size int) {
-	for _, d := range []string{" - ", " – ", "\u00A0- "} {
-		if at := bytes.Index(b, []byte(d)); at >= 0 {
-			return at, len(d)
-		}
-	}
-	return -1, 0
-}
-
-func isSpaceOrMark(r rune) bool { return unicode.IsSpace(r) || isMark(r) }
-
-// isMark knows the marks that set the direction of text.
-func isMark(r rune) bool { return r == 0xFEFF || unicode.Is(unicode.Bidi_Control, r) }
-
-// clockWord looks up a word as people and phones write it: "a. m.", "PM".
-func clockWord(word []byte) byte {
-	return clockWords[strings.Map(func(r rune) rune {
-		if r == '.' || isSpaceOrMark(r) {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, string(word))]
-}
-
-// clockText is a place in a line that holds a date and a clock.
-type clockText struct {
-	b  []byte
-	at int
-}
-
-func (c *clockText) byte(want byte) bool {
-	if c.at < len(c.b) && c.b[c.at] == want {
-		c.at++
-		return true
-	}
-	return false
-}
-
-func (c *clockText) bytes(want string) bool {
-	if bytes.HasPrefix(c.b[c.at:], []byte(want)) {
-		c.at += len(want)
-		return true
-	}
-	return false
-}
-
-// marks skips the marks that set the direction of text.
-func (c *clockText) marks() {
-	if c.at < len(c.b) && c.b[c.at] >= 0x80 {
-		c.skipMarks()
-	}
-}
-
-func (c *clockText) skipMarks() {
-	for c.at < len(c.b) && c.b[c.at] >= 0x80 {
-		r, n := utf8.DecodeRune(c.b[c.at:])
-		if !isMark(r) {
-			return
-		}
-		c.at += n
-	}
-}
-
-// spaces skips white space of any kind, and marks, and says if there was any.
-func (c *clockText) spaces() bool {
-	start := c.at
-	for c.marks(); c.at < len(c.b); c.marks() {
-		n := 1
-		if c.b[c.at] != ' ' {
-			var r rune
-			if r, n = utf8.DecodeRune(c.b[c.at:]); r < 0x80 || !unicode.IsSpace(r) {
-				break
-			}
-		}
-		c.at += n
-	}
-	return c.at > start
-}
-
-// number reads a number of at most limit digits, in any of the digits that
-// phones write.
-func (c *clockText) number(limit int) (n, digits int) {
-	for c.at < len(c.b) {
-		if d := c.b[c.at] - '0'; d < 10 {
-			n = 10*n + int(d)
-			c.at++
-		} else if c.b[c.at] < 0x80 {
-			break
-		} else {
-			r, size := utf8.DecodeRune(c.b[c.at:])
-			zero := digitZero(r)
-			if zero == 0 {
-				break
-			}
-			n = 10*n + int(r-zero)
-			c.at += size
-		}
-		if digits++; digits > limit {
-			return 0, 0
-		}
-	}
-	return n, digits
-}
-
-func digitZero(r rune) rune {
-	for _, zero := range []rune{0x660, 0x6F0, 0x966, 0x9E6} { // Arabic, Persian, Hindi, Bengali
-		if r >= zero && r < zero+10 {
-			return zero
-		}
-	}
-	return 0
-}
-
-func (c *clockText) date(h *whatsappHead) bool {
-	var digits [3]int
-	for i := range h.date {
-		h.date[i], digits[i] = c.number(4)
-		c.marks()
-		if digits[i] == 0 || c.at == len(c.b) {
-			return false
-		}
-		if i == 2 {
-			break
-		}
-		separator := c.b[c.at]
-		if separator != '/' && separator != '.' && separator != '-' || i == 1 && separator != h.separator {
-			return false
-		}
-		h.separator = separator
-		c.at++
-		c.marks()
-		if separator == '.' {
-			c.byte(' ')
-		}
-	}
-	h.yearFirst = digits[0] == 4
-	h.longYear = h.yearFirst || digits[2] == 4
-	if h.separator == '.' {
-		c.byte('.') // 2019. 1. 20.
-	}
-	if h.yearFirst {
-		return digits[1] <= 2 && digits[2] <= 2
-	}
-	return digits[0] <= 2 && digits[1] <= 2 && (digits[2] == 2 || digits[2] == 4)
-}
-
-func (c *clockText) clock(h *whatsappHead) bool {
-	var digits int
-	if h.hour, digits = c.number(2); digits == 0 {
-		return false
-	}
-	separator := byte(':')
-	if !c.byte(separator) {
-		if separator = '.'; !c.byte(separator) {
-			return false
-		}
-	}
-	if h.minute, digits = c.number(2); digits != 2 {
-		return false
-	}
-	if c.byte(separator) {
-		h.seconds = true
-		if h.second, digits = c.number(2); digits != 2 {
-			return false
-		}
-	}
-	return true
-}
-
-// word returns what stands before the clock's first digit, at most 24 bytes.
-func (c *clockText) word() []byte {
-	start := c.at
-	for c.at < len(c.b) && c.at-start < 24 {
-		r, n := utf8.DecodeRune(c.b[c.at:])
-		if r >= '0' && r <= '9' || digitZero(r) != 0 {
-			return bytes.TrimSpace(c.b[start:c.at])
-		}
-		c.at += n
-	}
-	return nil
 }
 
 // dateOrder is the order of the three numbers of a date, as indices of year,
@@ -340,14 +75,21 @@ type dateOrder struct {
 // dateOrders are tried in this order of preference.
 var dateOrders = [...]dateOrder{{"day-first", 2, 1, 0}, {"month-first", 2, 0, 1}, {"year-first", 0, 1, 2}}
 
-// of returns the parts of a date. Years of two digits are of this century:
-// WhatsApp began in 2009.
-func (o *dateOrder) of(h *whatsappHead) (year, month, day int) {
+// of returns a date, the calendar that it is written in and whether there is such a
+// day. Years of two digits are of this century: WhatsApp began in 2009.
+func (o *dateOrder) of(h *whatsappHead) (year, month, day int, calendar string, ok bool) {
 	year, month, day = h.date[o.year], h.date[o.month], h.date[o.day]
-	if !h.longYear {
+	switch {
+	case h.era == 'R':
+		return 2018 + year, month, day, "Japanese (Reiwa)", validDate(2018+year, month, day)
+	case h.era == 'H':
+		return 1988 + year, month, day, "Japanese (Heisei)", validDate(1988+year, month, day)
+	case !h.longYear:
 		year += 2000
+	case year == 0:
+		return 0, month, day, "", validDate(2000, month, day)
 	}
-	return year, month, day
+	return calendarDate(year, month, day)
 }
 
 func validDate(year, month, day int) bool {
@@ -359,18 +101,23 @@ func validDate(year, month, day int) bool {
 type whatsappSurvey struct {
 	layout         whatsappLayout // of the first head
 	heads, senders int            // lines of the layout; those that name a sender
-	orders         [len(dateOrders)]struct{ impossible, back, last int }
+	orders         [len(dateOrders)]struct{ impossible, back, first, last int }
 	// names are those of senders, up to maxNames, and whether they wrote
 	// anything but what begins with a mark, as the notices of iOS do.
 	names map[string]bool
-	group string // the group's name in the line of its creation
-	first bool   // the first line that is not blank is a head
+	// short counts names with text at once behind their colon, of which nobody knows
+	// before the end of the file whether they are names.
+	short  map[string]int
+	group  string // the group's name in the line of its creation
+	first  bool   // the first line that is not blank is a head
+	proven bool   // it has what only WhatsApp writes
+	begins string // the beginning of the first message
 }
 
 const maxNames = 4096
 
 func surveyWhatsApp(lines *lineScanner) (whatsappSurvey, error) {
-	s := whatsappSurvey{names: map[string]bool{}}
+	s := whatsappSurvey{names: map[string]bool{}, short: map[string]int{}}
 	blank := true
 	for lines.next() {
 		h, ok := parseWhatsAppHead(lines.Text)
@@ -385,8 +132,12 @@ func surveyWhatsApp(lines *lineScanner) (whatsappSurvey, error) {
 }
 
 func (s *whatsappSurvey) add(h *whatsappHead) {
+	if h.stray {
+		return
+	}
 	if s.heads == 0 {
 		s.layout = h.whatsappLayout
+		s.begins = string(h.raw) + " " + string(h.rest[:min(len(h.rest), factSize)])
 	}
 	if h.whatsappLayout != s.layout {
 		return
@@ -394,8 +145,8 @@ func (s *whatsappSurvey) add(h *whatsappHead) {
 	s.heads++
 	for i := range dateOrders {
 		o := &s.orders[i]
-		year, month, day := dateOrders[i].of(h)
-		if !validDate(year, month, day) {
+		year, month, day, _, ok := dateOrders[i].of(h)
+		if !ok {
 			o.impossible++
 			continue
 		}
@@ -403,16 +154,64 @@ func (s *whatsappSurvey) add(h *whatsappHead) {
 		if moment < o.last {
 			o.back++
 		}
-		o.last = moment
+		if o.last = moment; o.first == 0 {
+			o.first = moment
+		}
 	}
 	if at := bytes.Index(h.rest, []byte(": ")); at >= 0 && plausibleName(h.rest[:at]) {
 		s.senders++
 		if name := h.rest[:at]; len(s.names) < maxNames && !s.names[string(name)] {
 			s.names[string(name)] = !bytes.HasPrefix(h.rest[at+2:], []byte(leftToRight))
 		}
-	} else if s.group == "" {
+		s.proven = s.proven || provesWhatsApp(h, h.rest[at+2:])
+		return
+	} else if name, ok := shortSender(h.rest); ok {
+		s.senders++
+		if len(s.short) < maxNames || s.short[string(name)] > 0 {
+			s.short[string(name)]++
+		}
+		return
+	}
+	if s.group == "" {
 		s.group = createdGroup(h.rest)
 	}
+	s.proven = s.proven || s.group != "" || isEncryptionNotice(string(h.rest))
+}
+
+// shortSender returns the name of NAME:text, which may as well be the words of a notice: not where
+// a clock or an address stands.
+func shortSender(rest []byte) (name []byte, ok bool) {
+	at := bytes.IndexByte(rest, ':')
+	if at <= 0 || at == len(rest)-1 || rest[at+1] == ' ' || rest[at+1] == '/' || !plausibleName(rest[:at]) {
+		return nil, false
+	}
+	return rest[:at], !isDigit(rest[at-1]) || rest[0] == '+' || isDigit(rest[0])
+}
+
+// provesWhatsApp says whether a text is one that WhatsApp writes and people do not:
+// marks of iPhones, a file, what stands for what was left out or deleted.
+func provesWhatsApp(h *whatsappHead, text []byte) bool {
+	if len(text) == 0 || len(text) > 1024 {
+		return false
+	}
+	if h.bracket && markedText(text) {
+		return true
+	}
+	switch last := text[len(text)-1]; {
+	case text[0] == '<' && last == '>':
+		_, ok := whatsappAttachment(string(text))
+		return ok
+	case last == ')':
+		name, word, ok := cutLast(text, " (")
+		return ok && (filePhrases[phrase(string(word[:len(word)-1]))] || isPhoneFile(string(name)))
+	}
+	return false
+}
+
+// markedText says whether a text begins with a mark as iPhones write before whatever
+// WhatsApp says itself: of the direction of its language.
+func markedText[T string | []byte](text T) bool {
+	return len(text) > 2 && text[0] == leftToRight[0] && text[1] == leftToRight[1] && (text[2] == leftToRight[2] || text[2] == rightToLeft[2])
 }
 
 // order decides on the order of dates, and says what it rests on if no date
@@ -432,6 +231,11 @@ func (s *whatsappSurvey) order() (order *dateOrder, doubt string) {
 	}
 	if !s.layout.longYear && better(2, best) {
 		return &dateOrders[2], "year-first, from the order of the messages"
+	}
+	// A chat of a few days of one month would be one of the same day in many years.
+	span := func(i int) int { return s.orders[i].last - s.orders[i].first }
+	if first := &s.orders[2]; !s.layout.longYear && !better(best, 2) && first.impossible == 0 && span(2) >= 0 && span(best) > 12*31 && span(best) > 6*span(2) {
+		return &dateOrders[2], "assumed year-first: the other orders spread the messages over years"
 	}
 	order = &dateOrders[best]
 	switch {
@@ -466,21 +270,27 @@ func detectWhatsApp(s Sample) int {
 type whatsappReading struct {
 	messages messages
 	in       Input
-	names    map[string]bool
+	whatsappSurvey
 	accounts map[string]string // of names, up to maxNames
-	order    *dateOrder
+	dates    *dateOrder
 	doubt    string
+	service  string
 	chat     string
+	title    string
+	reach    argus.Reach
 	zone     *time.Location
 	zoneFrom argus.ZoneSource
+	hours    logHours
 
 	open    bool
 	where   argus.Where
 	problem string
 	sent    argus.Time
-	text    []byte // its lines; of a problem, their beginning
-	head    int    // how much of text is date and clock
-	guessed bool   // a line was taken as Windows-1252
+	assumed []argus.Field // of the time
+	marked  bool          // a mark stands before the line
+	text    []byte        // its lines; of a problem, their beginning
+	head    int           // how much of text is date and clock
+	guessed bool          // a line was taken as Windows-1252
 }
 
 func readWhatsApp(ctx context.Context, in Input) iter.Seq2[Item, error] {
@@ -490,9 +300,10 @@ func readWhatsApp(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			yield(Item{}, err)
 			return
 		}
-		r := whatsappReading{in: in, names: survey.names, accounts: map[string]string{}, chat: whatsappChat(in.Name, survey.group)}
+		r := whatsappReading{in: in, whatsappSurvey: survey, accounts: map[string]string{}}
 		r.zone, r.zoneFrom = in.zone()
-		r.order, r.doubt = survey.order()
+		r.dates, r.doubt = survey.order()
+		r.place()
 
 		orphan := "the line stands before the first message; want DATE, TIME - NAME: text or [DATE, TIME] NAME: text"
 		lines := newLines(ctx, in.Reader(), in.maxRecord())
@@ -508,7 +319,7 @@ func readWhatsApp(ctx context.Context, in Input) iter.Seq2[Item, error] {
 				continue
 			}
 			h, ok := parseWhatsAppHead(lines.Text)
-			if !ok || h.whatsappLayout != survey.layout {
+			if !ok || h.whatsappLayout != r.layout {
 				r.add(&lines.line, orphan)
 				continue
 			}
@@ -526,6 +337,22 @@ func readWhatsApp(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	}
 }
 
+// place names the service and the conversation, as whatsappFormat documents.
+func (r *whatsappReading) place() {
+	title, by, shown := whatsappChat(r.in.Name)
+	if !shown && r.group != "" {
+		title, shown = r.group, true
+	}
+	r.chat, r.title, r.reach = title, title, argus.ReachExport // a name
+	if !shown {
+		r.chat, r.reach = logConversation(title, r.begins), argus.ReachFile
+	}
+	if by == "" && r.proven {
+		by = "whatsapp"
+	}
+	r.service = cmp.Or(r.in.Service, by, "unknown")
+}
+
 // zone returns the zone of clocks that name none, and who said so.
 func (o Options) zone() (*time.Location, argus.ZoneSource) {
 	if o.Zone == nil {
@@ -538,15 +365,29 @@ func (o Options) zone() (*time.Location, argus.ZoneSource) {
 func (r *whatsappReading) begin(l *line, h *whatsappHead) {
 	r.open, r.where = true, l.where()
 	r.guessed = l.Charset == charsetWindows1252
+	r.marked = markedText(l.Text)
 	r.text, r.head = append(r.text[:0], l.Text...), len(l.Text)-len(h.rest)
 	r.sent, r.problem = r.moment(h)
 }
 
 // moment reads the date and the clock.
 func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string) {
-	year, month, day := r.order.of(h)
-	if !validDate(year, month, day) {
-		return argus.Time{}, fmt.Sprintf("want a date, %s, and found %q", r.order.name, h.raw)
+	r.assumed = r.assumed[:0]
+	year, month, day, calendar, ok := r.dates.of(h)
+	if calendar == "Islamic" {
+		return argus.Time{}, fmt.Sprintf("want a date of the Gregorian, Buddhist, Persian or Japanese calendar, and found the Islamic one, whose days depend on the country: %q", h.raw)
+	}
+	if !ok {
+		return argus.Time{}, fmt.Sprintf("want a date, %s, and found %q", r.dates.name, h.raw)
+	}
+	if calendar != "" {
+		r.assumed = append(r.assumed, argus.Assumed("calendar", calendar+", from the year"))
+	}
+	if !h.longYear && r.service != "whatsapp" {
+		r.assumed = append(r.assumed, argus.Assumed("year", "of two digits, taken as of this century"))
+	}
+	if h.stray && h.period != '?' {
+		return argus.Time{}, fmt.Sprintf("want a dash between clock and name, and found %q without one", h.raw)
 	}
 	hour := h.hour
 	switch h.period {
@@ -562,6 +403,21 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 		if hour < 12 {
 			hour += 12
 		}
+	case 'n': // 11 in the morning to 4 in the afternoon
+		if hour < 5 {
+			hour += 12
+		}
+	case 'm':
+		if hour == 12 {
+			hour = 0
+		}
+	case 'e':
+		if hour == 12 {
+			return argus.Time{}, fmt.Sprintf("want an hour whose day is certain and found %q", h.raw)
+		}
+		if hour > 3 && hour < 12 {
+			hour += 12
+		}
 	}
 	if hour > 23 || h.minute > 59 || h.second > 59 {
 		return argus.Time{}, fmt.Sprintf("want a time of day and found %q", h.raw)
@@ -573,11 +429,18 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 	if r.sent.Raw != string(h.raw) {
 		r.sent.Raw = string(h.raw)
 	}
+	if year == 0 {
+		r.assumed = append(r.assumed, argus.Unread("year", string(h.raw)))
+		return argus.Time{}, ""
+	}
 	sent := argus.Time{Raw: r.sent.Raw, Zone: r.zoneFrom, Precision: precision}
 	if seconds, _ := utcSeconds(year, month, day, hour, h.minute, h.second); r.zone == time.UTC {
 		sent.Micros = seconds * 1e6
 	} else {
 		sent.Micros = time.Date(year, time.Month(month), day, hour, h.minute, h.second, 0, r.zone).UnixMicro()
+	}
+	if hours, doubt := r.hours.settle(&sent, r.zone, hour, h.minute); doubt {
+		r.assumed = append(r.assumed, hours)
 	}
 	if !sent.Plausible() {
 		return argus.Time{}, fmt.Sprintf("want a date between %d and %d and found %q", argus.FirstYear, argus.LastYear, h.raw)
@@ -624,8 +487,9 @@ func (r *whatsappReading) close() (Item, bool) {
 // message makes a message of what was gathered.
 func (r *whatsappReading) message() *argus.Message {
 	m := r.messages.next()
-	m.Service, m.Conversation, m.Title, m.Sent = cmp.Or(r.in.Service, "whatsapp"), r.chat, r.chat, r.sent
-	m.ConversationReach = argus.ReachExport // a name
+	m.Service, m.Conversation, m.Title, m.Sent = r.service, r.chat, r.title, r.sent
+	m.ConversationReach = r.reach
+	m.Extra = append(m.Extra, r.assumed...)
 	if r.doubt != "" {
 		m.Extra = append(m.Extra, argus.Field{Name: "date_order", Value: r.doubt})
 	}
@@ -638,13 +502,15 @@ func (r *whatsappReading) message() *argus.Message {
 		notice(m, trimMarks(body), "")
 		return m
 	}
-	marked := strings.HasPrefix(text, leftToRight)
+	marked := markedText(text)
 	text = trimMarks(text)
 	shown := argus.CleanName(name)
-	group := marked && shown == r.chat && !r.names[name] && !hasWhatsAppAttachment(text)
-	if shown == "" || marked && (group || isEncryptionNotice(text)) {
+	if said, known := r.saysWhatsApp(shown, name, text, marked); said || shown == "" {
 		notice(m, text, "")
 		m.Extra = append(m.Extra, argus.Field{Name: "name", Value: name})
+		if !known && shown != "" {
+			m.Extra = append(m.Extra, argus.Assumed("sender", "WhatsApp itself, whose mark the text begins with"))
+		}
 		return m
 	}
 	m.From, m.FromName = r.account(shown)
@@ -653,10 +519,32 @@ func (r *whatsappReading) message() *argus.Message {
 	return m
 }
 
+// saysWhatsApp says whether a text under a name is WhatsApp's own: iPhones put a mark
+// before it. One that stands before the line, too, is of what somebody sent, and so
+// is a place; known says that it is certain.
+func (r *whatsappReading) saysWhatsApp(shown, name, text string, marked bool) (said, known bool) {
+	switch {
+	case !marked || r.marked && !isEncryptionNotice(text):
+		return false, false
+	case isEncryptionNotice(text), shown == r.title && !r.names[name] && !hasWhatsAppAttachment(text):
+		return true, true
+	case !r.layout.bracket || len(r.text)-r.head > 1024:
+		return false, false
+	}
+	first, _, _ := strings.Cut(text, "\n")
+	if deletedPhrases[phrase(first)] || hasWhatsAppAttachment(text) || strings.Contains(first, "https://maps.") {
+		return false, false
+	}
+	return true, false
+}
+
 // guessedCharset is the Extra of a message whose stored bytes are not UTF-8.
 var guessedCharset = argus.Field{Name: "charset", Value: "windows-1252 assumed: the bytes are not valid UTF-8"}
 
-const leftToRight = "\u200E"
+const (
+	leftToRight = "\u200E"
+	rightToLeft = "\u200F"
+)
 
 // trimMarks removes the direction marks that the export puts in front.
 func trimMarks(s string) string {
@@ -678,7 +566,10 @@ func (r *whatsappReading) sender(body string) (name, text string, ok bool) {
 		return "", "", false
 	}
 	_, known := r.names[first[:at]]
-	if !known && (at < len(first)-1 || !plausibleName(first[:at])) {
+	_, short := shortSender([]byte(first))
+	// What is no name of the file's stands there once, and in several words.
+	short = short && (r.short[first[:at]] > 1 || strings.IndexByte(first[:at], ' ') < 0)
+	if !known && !short && (at < len(first)-1 || !plausibleName(first[:at])) {
 		return "", "", false
 	}
 	return body[:at], body[at+1:], true
@@ -744,55 +635,6 @@ func accountOf(shown string) string {
 	}, shown)
 }
 
-// The phrases that WhatsApp itself writes into exports, in lower case, without
-// direction marks and full stop. English, German, Dutch, French, Spanish,
-// Portuguese, Italian, Turkish, Russian, Polish.
-var (
-	deletedPhrases = phrases("this message was deleted", "you deleted this message",
-		"diese nachricht wurde gelöscht", "du hast diese nachricht gelöscht",
-		"dit bericht is verwijderd", "je hebt dit bericht verwijderd", "u hebt dit bericht verwijderd",
-		"ce message a été supprimé", "vous avez supprimé ce message",
-		"se eliminó este mensaje", "este mensaje fue eliminado", "eliminaste este mensaje",
-		"mensagem apagada", "esta mensagem foi apagada", "você apagou esta mensagem", "essa mensagem foi apagada",
-		"questo messaggio è stato eliminato", "hai eliminato questo messaggio",
-		"bu mesaj silindi", "bu mesajı sildiniz",
-		"данное сообщение удалено", "вы удалили данное сообщение",
-		"ta wiadomość została usunięta", "usunięto tę wiadomość")
-	editedPhrases = phrases("this message was edited", "diese nachricht wurde bearbeitet", "dit bericht is bewerkt",
-		"ce message a été modifié", "se editó este mensaje", "mensagem editada", "esta mensagem foi editada",
-		"questo messaggio è stato modificato", "bu mesaj düzenlendi", "сообщение изменено", "wiadomość została zmieniona")
-	// omittedPhrases name what was left out, by kind where they tell it.
-	omittedPhrases = map[string]string{
-		"media omitted": "", "medien ausgeschlossen": "", "medien weggelassen": "", "media weggelaten": "",
-		"médias omis": "", "fichier omis": "", "multimedia omitido": "", "archivo omitido": "", "mídia oculta": "",
-		"arquivo de mídia oculto": "", "ficheiro não revelado": "", "media omessi": "", "media omesso": "",
-		"medya dahil edilmedi": "", "без медиафайлов": "", "файл пропущен": "", "pominięto multimedia": "",
-		"image omitted": "image", "video omitted": "video", "audio omitted": "audio", "gif omitted": "gif",
-		"sticker omitted": "sticker", "document omitted": "document", "contact card omitted": "contact", "video note omitted": "video",
-		"bild weggelassen": "image", "video weggelassen": "video", "audio weggelassen": "audio", "gif weggelassen": "gif",
-		"sticker weggelassen": "sticker", "dokument weggelassen": "document", "kontaktkarte ausgelassen": "contact",
-		"afbeelding weggelaten": "image", "video weggelaten": "video", "audio weggelaten": "audio", "gif weggelaten": "gif",
-		"sticker weggelaten": "sticker", "document weggelaten": "document",
-		"image absente": "image", "vidéo absente": "video", "audio omis": "audio", "sticker omis": "sticker", "document omis": "document",
-		"imagen omitida": "image", "video omitido": "video", "audio omitido": "audio", "sticker omitido": "sticker", "documento omitido": "document",
-		"imagem ocultada": "image", "vídeo omitido": "video", "áudio ocultado": "audio",
-		"immagine omessa": "image", "video omesso": "video", "audio omesso": "audio", "documento omesso": "document",
-	}
-	attachedPhrases = phrases("attached", "anhang", "bijgevoegd", "bijlage", "pièce jointe", "fichier joint", "adjunto",
-		"anexado", "allegato", "ekli", "вложение", "прикреплено", "załączono")
-	filePhrases = phrases("file attached", "datei angehängt", "bestand bijgevoegd", "fichier joint", "archivo adjunto",
-		"arquivo anexado", "ficheiro anexado", "file allegato", "dosya ekli", "файл добавлен", "plik załączony")
-	createdPhrases = []string{"created group", "created the group", "hat die gruppe", "heeft de groep", "heeft groep",
-		"a créé le groupe", "creó el grupo", "criou o grupo", "ha creato il gruppo", "grubunu oluşturdu",
-		"создал(-а) группу", "создал(а) группу", "создал группу", "utworzył(a) grupę"}
-	encryptionPhrases = []string{"end-to-end encrypted", "ende-zu-ende-verschlüsselt", "end-to-end versleuteld",
-		"chiffrés de bout en bout", "cifrados de extremo a extremo", "criptografia de ponta a ponta",
-		"crittografati end-to-end", "uçtan uca şifreli", "сквозным шифрованием", "szyfrowane end-to-end"}
-	chatPrefixes = []string{"whatsapp chat with ", "whatsapp chat - ", "whatsapp-chat mit ", "whatsapp chat mit ", "whatsapp-chat met ",
-		"whatsapp chat met ", "discussion whatsapp avec ", "chat de whatsapp con ", "conversa do whatsapp com ",
-		"chat whatsapp con ", "chat do whatsapp com ", "whatsapp sohbeti - ", "чат whatsapp с ", "czat whatsapp z "}
-)
-
 func phrases(list ...string) map[string]bool {
 	set := make(map[string]bool, len(list))
 	for _, p := range list {
@@ -831,12 +673,17 @@ func createdGroup(notice []byte) string {
 	return ""
 }
 
-// whatsappChat names the conversation, as whatsappFormat documents.
-func whatsappChat(name, group string) string {
-	name = strings.ReplaceAll(name, "!/", "/")
+// whatsappChat names the conversation after the file, and which service's program
+// names its files so, "" for none; shown says that the name is the chat's as that
+// program shows it, and not one that anybody may have given.
+func whatsappChat(name string) (chat, service string, shown bool) {
+	name = strings.ReplaceAll(strings.ReplaceAll(name, "!/", "/"), "\u00A0", " ")
 	base := path.Base(name)
-	if strings.HasPrefix(base, "_chat") && path.Dir(name) != "." {
-		base = path.Base(path.Dir(name))
+	if strings.HasPrefix(base, "_chat") {
+		service = "whatsapp"
+		if path.Dir(name) != "." {
+			base = path.Base(path.Dir(name))
+		}
 	}
 	for _, ending := range []string{".txt", ".zip"} {
 		if len(base) > len(ending) && strings.EqualFold(base[len(base)-len(ending):], ending) {
@@ -846,10 +693,15 @@ func whatsappChat(name, group string) string {
 	base = argus.CleanName(base)
 	for _, prefix := range chatPrefixes {
 		if len(base) > len(prefix) && strings.EqualFold(base[:len(prefix)], prefix) {
-			return argus.CleanName(base[len(prefix):])
+			return argus.CleanName(base[len(prefix):]), "whatsapp", true
 		}
 	}
-	return cmp.Or(group, base)
+	if room, ok := strings.CutPrefix(base, "Element - "); ok {
+		if room, ok = strings.CutSuffix(room, " - Chat Export"); ok {
+			return room, "matrix", true
+		}
+	}
+	return base, service, false
 }
 
 // readWhatsAppText takes the phrases of WhatsApp itself out of a message's
@@ -972,6 +824,10 @@ func whatsappAttachment(line string) (a argus.Attachment, ok bool) {
 			return argus.Attachment{Name: name}, true
 		}
 		return a, false
+	}
+	if name, word, ok := strings.Cut(line, " <"); ok && strings.HasSuffix(word, ">") { // of iPhones before 2016
+		word = strings.TrimSuffix(word, ">")
+		return argus.Attachment{Name: argus.CleanName(name)}, strings.Contains(name, ".") && (markedText(word) || attachedPhrases[phrase(word)])
 	}
 	if inner, ok := strings.CutSuffix(line, ")"); ok {
 		at := strings.LastIndex(inner, " (")

@@ -116,17 +116,21 @@ func TestWhatsAppShared(t *testing.T) {
 }
 
 func TestWhatsAppChat(t *testing.T) {
-	for _, c := range []struct{ name, group, want string }{
-		{"WhatsApp Chat with Ana.txt", "Team", "Ana"},
-		{"phone/WhatsApp-Chat mit Ana B..txt", "", "Ana B."},
-		{"in/WhatsApp Chat - Team.zip!/_chat.txt", "", "Team"},
-		{"in/Team X/_chat.txt", "", "Team X"},
-		{"_chat.txt", "", "_chat"},
-		{"_chat.txt", "Team", "Team"},
-		{"a/export.txt", "", "export"},
+	for _, c := range []struct {
+		name, chat, service string
+		shown               bool
+	}{
+		{"WhatsApp Chat with Ana.txt", "Ana", "whatsapp", true},
+		{"phone/WhatsApp-Chat mit Ana B..txt", "Ana B.", "whatsapp", true},
+		{"Chat WhatsApp s\u00a0uživatelem Ana.txt", "Ana", "whatsapp", true},
+		{"in/WhatsApp Chat - Team.zip!/_chat.txt", "Team", "whatsapp", true},
+		{"in/Team X/_chat.txt", "Team X", "whatsapp", false},
+		{"_chat.txt", "_chat", "whatsapp", false},
+		{"Element - Quay - Chat Export.txt", "Quay", "matrix", true},
+		{"a/export.txt", "export", "", false},
 	} {
-		if got := whatsappChat(c.name, c.group); got != c.want {
-			t.Errorf("chat of %q, %q: %q, want %q", c.name, c.group, got, c.want)
+		if chat, service, shown := whatsappChat(c.name); chat != c.chat || service != c.service || shown != c.shown {
+			t.Errorf("chat of %q: %q of %q, shown %v", c.name, chat, service, shown)
 		}
 	}
 }

@@ -180,6 +180,13 @@ func (r *Readers) Text(ctx context.Context, of Original, format string) iter.Seq
 	return r.run(ctx, job{Name: of.Name, Size: of.Size, Format: format}, of.File)
 }
 
+// Suggested yields the files in an original that formats names, each by the format
+// that reads those beside it, with their items; a file in which that format finds no
+// message has no Reader, as in Read.
+func (r *Readers) Suggested(ctx context.Context, of Original, formats map[string]string) iter.Seq2[Event, error] {
+	return r.run(ctx, job{Name: of.Name, Size: of.Size, Beside: formats}, of.File)
+}
+
 func (r *Readers) run(ctx context.Context, j job, file Content) iter.Seq2[Event, error] {
 	if r.o.Apart && canStart {
 		return func(yield func(Event, error) bool) { r.apart(ctx, j, file, yield) }

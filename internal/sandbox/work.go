@@ -27,6 +27,9 @@ type job struct {
 	Hash bool `json:",omitempty"`
 	// Format, if set, reads the original as a whole.
 	Format string `json:",omitempty"`
+	// Beside, if set, names the files that are read, by their path in the original,
+	// and the format that reads those beside each.
+	Beside map[string]string `json:",omitempty"`
 	// Kept describes the original if it is kept in blocks.
 	Kept *keptFile `json:",omitempty"`
 }
@@ -100,6 +103,9 @@ func (w *work) do(ctx context.Context, j job, file Content) error {
 		if err != nil {
 			return err
 		}
+		if j.Beside != nil && (j.Beside[f.Path] == "" || f.Packed || f.Problem != "") {
+			continue
+		}
 		if n++; n <= j.Skip {
 			continue
 		}
@@ -137,20 +143,20 @@ func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 		e.Item, e.Broke = got.item("the reader broke: "+firstLine(fmt.Sprint(p)), at.Size), true
 		err = w.hand(e)
 	}()
-	var format *reader.Format
 	if f.Packed && !j.Hash {
 		return nil
 	}
+	var claims []reader.Claim
 	if f.Problem == "" {
 		if bytes.HasPrefix(f.Sample.Head, []byte("SQLite format 3")) {
 			w.retire = true
 		}
-		if format = w.formatOf(j, f.Sample); format != nil && !f.Packed {
-			at.Reader = format.String()
+		if claims = w.claims(j, f); len(claims) > 0 && !f.Packed {
+			at.Reader = claims[0].Format.String()
 		} else {
 			at.Looks = reader.LooksLike(f.Sample)
 		}
-		if j.Hash && at.Path != "" && (format == nil || at.Size <= SiblingLimit) {
+		if j.Hash && at.Path != "" && (len(claims) == 0 || at.Size <= SiblingLimit) {
 			sum := sha256.New()
 			if _, err := io.Copy(sum, f.Input.Reader()); err != nil {
 				return err
@@ -158,28 +164,12 @@ func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 			sum.Sum(at.Hash[:0])
 		}
 	}
-	if err := w.hand(e); err != nil || format == nil || j.Hash {
-		return err
+	if len(claims) == 0 || j.Hash {
+		return w.hand(e)
 	}
-	e.File = nil
 	f.Input.Options = w.reading
 	f.Input.Sibling = func(name string) (io.ReaderAt, int64, bool) { return w.sibling(ctx, name) }
-	for item, err := range format.Read(ctx, f.Input) {
-		if w.fault != nil {
-			return w.fault
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			item = got.item("the file cannot be read further: "+err.Error(), at.Size)
-		}
-		got.add(item)
-		if err := w.hand(Event{Item: item}); err != nil {
-			return err
-		}
-	}
-	return w.fault
+	return w.choose(ctx, f.Input, claims, j.Beside != nil, &e, &got)
 }
 
 func (w *work) hand(e Event) error {
@@ -195,17 +185,21 @@ func firstLine(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// formatOf returns the format that reads a file. A format that the operator
-// names is not forced on what is no text.
-func (w *work) formatOf(j job, sample reader.Sample) *reader.Format {
-	if j.Format != "" {
-		return w.byName(j.Format)
+// claims returns the formats that may read a file, the first to be tried first. A
+// format that the operator names is not forced on what is no text, and one that
+// reads the files beside it is tried on what no other recognises.
+func (w *work) claims(j job, f reader.File) []reader.Claim {
+	name, beside := j.Format, j.Beside[f.Path]
+	if name == "" && beside != "" {
+		name = beside
 	}
-	if forced := w.byName(w.format); forced != nil && (sample.Text != nil || forced.Detect(sample) > 0) {
-		return forced
+	if forced := w.byName(name); forced != nil {
+		return []reader.Claim{{Format: forced}}
 	}
-	format, _ := reader.Detect(sample)
-	return format
+	if forced := w.byName(w.format); forced != nil && (f.Sample.Text != nil || forced.Detect(f.Sample) > 0) {
+		return []reader.Claim{{Format: forced}}
+	}
+	return reader.Claims(f.Sample)
 }
 
 func (w *work) byName(name string) *reader.Format {

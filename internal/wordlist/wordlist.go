@@ -6,9 +6,7 @@
 package wordlist
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/query"
 )
 
@@ -41,10 +40,7 @@ type Version struct {
 // File is the name of the version's file.
 func (v Version) File() string { return fmt.Sprintf("%s.%d.%s%s", v.Name, v.Version, v.Hash, suffix) }
 
-const (
-	suffix    = ".txt"
-	temporary = ".new-"
-)
+const suffix = ".txt"
 
 // parseFile is false for a file that is no version of a list.
 func parseFile(name string) (v Version, ok bool) {
@@ -57,35 +53,31 @@ func parseFile(name string) (v Version, ok bool) {
 	return v, err == nil && number > 0 && v.File() == name
 }
 
-// Add keeps a list and returns it. If the last version of that name is the
-// same, it is that one, and known is true. It is durable when Add returns.
-func (s *Store) Add(name string, data []byte) (v Version, known bool, err error) {
+// Add keeps a list and returns it. record writes it to the ledger: between the two, the
+// version is ready and not there. If record fails it may be there when the store is
+// settled. If the last version of that name is the same, it is that one, and known is
+// true. It is durable when Add returns. Nobody else adds meanwhile.
+func (s *Store) Add(name string, data []byte, record func(Version) error) (v Version, known bool, err error) {
 	list, err := query.ParseList(name, data)
 	if err != nil {
 		return v, false, err
 	}
-	for {
-		versions, err := s.versions(name)
-		if err != nil {
-			return v, false, fmt.Errorf("add list %s: %w", name, err)
-		}
-		v = Version{name, 1, list.Hash}
-		if len(versions) > 0 {
-			last := versions[len(versions)-1]
-			if last.Hash == list.Hash {
-				return last, true, nil
-			}
-			v.Version = last.Version + 1
-		}
-		err = s.write(v.File(), data)
-		if errors.Is(err, fs.ErrExist) {
-			continue // another process was quicker
-		}
-		if err != nil {
-			return v, false, fmt.Errorf("add list %s: %w", name, err)
-		}
-		return v, false, nil
+	versions, err := s.versions(name)
+	if err != nil {
+		return v, false, fmt.Errorf("add list %s: %w", name, err)
 	}
+	v = Version{name, 1, list.Hash}
+	if len(versions) > 0 {
+		last := versions[len(versions)-1]
+		if last.Hash == list.Hash {
+			return last, true, nil
+		}
+		v.Version = last.Version + 1
+	}
+	if err := durable.Record(filepath.Join(s.dir, v.File()), data, func() error { return record(v) }); err != nil {
+		return v, false, fmt.Errorf("add list %s: %w", name, err)
+	}
+	return v, false, nil
 }
 
 // Find returns the version of a list with a hash, or its last one if hash is
@@ -143,27 +135,4 @@ func (s *Store) versions(name string) ([]Version, error) {
 		return a.Version - b.Version
 	})
 	return versions, nil
-}
-
-// write makes a new file, durably and as a whole; fs.ErrExist if there is one
-// of that name.
-func (s *Store) write(name string, data []byte) error {
-	f, err := os.CreateTemp(s.dir, temporary)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o444), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	// A link, unlike a rename, does not take the place of a file.
-	if err := os.Link(f.Name(), filepath.Join(s.dir, name)); err != nil {
-		return err
-	}
-	dir, err := os.Open(s.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

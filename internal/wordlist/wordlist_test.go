@@ -21,9 +21,11 @@ func open(t *testing.T) *Store {
 	return s
 }
 
+func nowhere(Version) error { return nil }
+
 func add(t *testing.T, s *Store, name, text string) Version {
 	t.Helper()
-	v, _, err := s.Add(name, []byte(text))
+	v, _, err := s.Add(name, []byte(text), nowhere)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,7 @@ func TestVersions(t *testing.T) {
 	first := add(t, s, "goods", "snow\n\n  white horse \n")
 	other := add(t, s, "places", "dock")
 	second := add(t, s, "goods", "snow\r\nice\r\n")
-	if again, known, err := s.Add("goods", []byte("snow\r\nice\r\n")); err != nil || !known || again != second {
+	if again, known, err := s.Add("goods", []byte("snow\r\nice\r\n"), nowhere); err != nil || !known || again != second {
 		t.Errorf("the same again: %v, %v, %v", again, known, err)
 	}
 	if third := add(t, s, "goods", "snow\n\n  white horse \n"); third.Version != 3 || third.Hash != first.Hash {
@@ -69,7 +71,7 @@ func TestRefused(t *testing.T) {
 		{"a", "", "is empty"}, {"a", " \n\n", "is empty"}, {"a", "\xff", "not UTF-8"}, {"a", "boat\n?!\n", "line 2 has no letter"},
 		{"a", strings.Repeat("a\n", 10_001), "more than 10000 entries"}, {"a", strings.Repeat("a", 4<<20+1), "longer than"},
 	} {
-		if _, _, err := s.Add(c.name, []byte(c.text)); err == nil || !strings.Contains(err.Error(), c.err) {
+		if _, _, err := s.Add(c.name, []byte(c.text), nowhere); err == nil || !strings.Contains(err.Error(), c.err) {
 			t.Errorf("add %.70q: %v, want an error with %q", c.name, err, c.err)
 		}
 	}

@@ -158,18 +158,18 @@ func (b *batch) addCopy(r *argus.Record) {
 // message. What has a column of values comes first, in the order of columns.
 var groupFields = [...][]query.FieldName{{query.From}, {query.In, query.Service}, {query.Lang}, {query.To}, {query.Delivery, query.Is}}
 
+// ownFields are those whose terms seldom serve another message.
+var ownFields = [...]query.FieldName{query.Has, query.Entity, query.Named}
+
 // addFields appends the field terms of a message and sets its column values.
 func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 	m := r.Message
 	doc := query.Doc{Sightings: []query.Sighting{{ID: r.ID, Version: r.Version, Delivery: r.Delivery, Message: m}}}
 	b.wanted, b.key = b.wanted[:0], b.key[:0]
-	b.wantGroup(0, m.From, m.FromName)
-	b.wantGroup(1, m.Service, m.Conversation, m.Title)
-	b.wantGroup(2, m.Lang)
-	b.wantGroup(3, m.To...)
-	state := [6]byte{byte(m.State), byte(m.Type)}
-	binary.LittleEndian.PutUint32(state[2:], uint32(r.Delivery))
-	b.wantGroup(4, string(state[:]))
+	for i := range groupFields {
+		b.key = appendGroupKey(b.key, i, r)
+		b.wanted = b.groups.want(b.wanted, b.key)
+	}
 	var added int
 	b.numbers, added = b.groups.numbers(b.numbers[:0], b.wanted, b.key)
 	b.size += added
@@ -182,19 +182,35 @@ func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 	}
 	d.sender, d.conversation = b.group[b.numbers[0]].value, b.group[b.numbers[1]].value
 	d.lang, d.receiver = b.group[b.numbers[2]].value, b.group[b.numbers[3]].value
-	b.all = b.fieldTerms(b.all, &doc, query.Has)
-	b.all = b.fieldTerms(b.all, &doc, query.Entity)
-	b.all = b.fieldTerms(b.all, &doc, query.Named)
+	for _, f := range ownFields {
+		b.all = b.fieldTerms(b.all, &doc, f)
+	}
 }
 
-// wantGroup appends the key of a group.
-func (b *batch) wantGroup(group byte, parts ...string) {
-	b.key = append(b.key, group)
-	for _, p := range parts {
-		b.key = binary.AppendUvarint(b.key, uint64(len(p)))
-		b.key = append(b.key, p...)
+// appendGroupKey appends what the terms of a group of fields follow from.
+func appendGroupKey(key []byte, group int, r *argus.Record) []byte {
+	m := r.Message
+	key = append(key, byte(group))
+	str := func(parts ...string) {
+		for _, p := range parts {
+			key = binary.AppendUvarint(key, uint64(len(p)))
+			key = append(key, p...)
+		}
 	}
-	b.wanted = b.groups.want(b.wanted, b.key)
+	switch groupFields[group][0] {
+	case query.From:
+		str(m.From, m.FromName)
+	case query.In:
+		str(m.Service, m.Conversation, m.Title)
+	case query.Lang:
+		str(m.Lang)
+	case query.To:
+		str(m.To...)
+	case query.Delivery:
+		key = append(key, byte(m.State), byte(m.Type))
+		key = binary.LittleEndian.AppendUint32(key, uint32(r.Delivery))
+	}
+	return key
 }
 
 func (b *batch) newGroup(d *query.Doc, i int) termGroup {
@@ -204,45 +220,54 @@ func (b *batch) newGroup(d *query.Doc, i int) termGroup {
 	}
 	g.end = uint32(len(b.grouped))
 	if columns := []*table{&b.senders, &b.conversations, &b.langs, &b.receivers}; i < len(columns) {
-		g.value, _ = columns[i].number(b.columnValue(d, groupFields[i][0]))
+		b.value = appendColumnValue(b.value[:0], &b.analyzer, d, groupFields[i][0])
+		g.value, _ = columns[i].number(b.value)
 	}
 	return g
 }
 
-// columnValue returns what the message has in the column of a field.
-func (b *batch) columnValue(d *query.Doc, field query.FieldName) []byte {
-	b.value = b.value[:0]
+// appendColumnValue appends what the message has in the column of a field.
+func appendColumnValue(value []byte, a *query.Analyzer, d *query.Doc, field query.FieldName) []byte {
 	m := d.Sightings[0].Message
 	switch field {
 	case query.From:
-		b.value = append(b.value, m.From...)
+		value = append(value, m.From...)
 	case query.In:
-		b.value = appendConversationKey(b.value, m.Service, m.Conversation)
+		value = appendConversationKey(value, m.Service, m.Conversation)
 	case query.To:
-		b.value = appendReceiver(b.value, m.To)
+		value = appendReceiver(value, m.To)
 	case query.Lang:
-		b.analyzer.Terms(d, query.Lang, func(term []byte) bool {
-			b.value = append(b.value, term...)
+		a.Terms(d, query.Lang, func(term []byte) bool {
+			value = append(value, term...)
 			return false // the first is the whole tag
 		})
 	}
-	return b.value
+	return value
 }
 
-// fieldTerms appends the terms of a field. That it is a message goes without one:
-// what is none has the term of its type.
-func (b *batch) fieldTerms(to []uint32, d *query.Doc, field query.FieldName) []uint32 {
-	b.analyzer.Terms(d, field, func(term []byte) bool {
+// eachFieldTerm gives the terms of a field, as they are in the index, to each. That it
+// is a message goes without one: what is none has the term of its type. It returns value,
+// which it uses.
+func eachFieldTerm(value []byte, a *query.Analyzer, d *query.Doc, field query.FieldName, each func(term []byte)) []byte {
+	a.Terms(d, field, func(term []byte) bool {
 		if field == query.Is && string(term) == argus.MessageWord {
 			return true
 		}
-		b.value = append(append(b.value[:0], fieldByte[field]), term...)
-		number, unknown := b.terms.number(b.value)
+		value = append(append(value[:0], fieldByte[field]), term...)
+		each(value)
+		return true
+	})
+	return value
+}
+
+// fieldTerms appends the terms of a field.
+func (b *batch) fieldTerms(to []uint32, d *query.Doc, field query.FieldName) []uint32 {
+	b.value = eachFieldTerm(b.value, &b.analyzer, d, field, func(term []byte) {
+		number, unknown := b.terms.number(term)
 		if unknown {
-			b.size += len(term) + 64
+			b.size += len(term) + 63
 		}
 		to = append(to, number)
-		return true
 	})
 	return to
 }

@@ -233,7 +233,7 @@ func withoutRegexps(n query.Node) query.Node {
 
 // mergeContentOf writes the merge of a segment with itself, to nowhere.
 func mergeContentOf(t *testing.T, s *segment) (n uint64, err error) {
-	defer guard(s.name, &err)
+	defer guard(s.name, &err, s)
 	out := newOutput(discard{})
 	err = newMerge(t.Context(), []*segment{s, s}, make([]*roaring.Bitmap, 2)).content().writeTo(out)
 	return out.written, err

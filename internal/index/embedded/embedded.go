@@ -43,6 +43,8 @@ type Options struct {
 	// CacheBytes bounds the memory for scopes and late facts that recur.
 	// Default 64 MiB.
 	CacheBytes int
+	// Mark names the evidence up to a record; the manifest keeps it. Default none.
+	Mark func(seq uint64) (string, error)
 	// Step, if set, is called before each change of a file, with what will be
 	// done. Its error stops the work, as a crash would. Default none.
 	Step func(op, path string) error
@@ -60,10 +62,7 @@ type Index struct {
 
 	// Of the goroutine that adds.
 	batch *batch
-	added uint64
-	// known are messages of which several copies came, and pending those of them
-	// of which something new is to be written.
-	known, pending map[argus.ID]*known
+	builder
 
 	// publishing orders the changes of the manifest, and guards broken: why
 	// nothing can be written any more.
@@ -86,6 +85,7 @@ type snapshot struct {
 	segments []*segment
 	position uint64
 	readings argus.DeliveryNumber
+	mark     string // of the evidence up to position
 	refs     atomic.Int32
 }
 
@@ -100,7 +100,7 @@ func Open(dir string, options Options) (*Index, error) {
 	if options.Step == nil {
 		options.Step = func(string, string) error { return nil }
 	}
-	ix := &Index{known: map[argus.ID]*known{}, pending: map[argus.ID]*known{}, dir: dir, options: options, cache: newCache(options.CacheBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	ix := &Index{dir: dir, options: options, cache: newCache(options.CacheBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	ix.merged.L = &ix.mu
 	if options.ReadOnly {
 		close(ix.done)
@@ -142,8 +142,15 @@ func (ix *Index) openWriter() (err error) {
 	if err != nil {
 		return err
 	}
-	ix.batch, ix.added = newBatch(), ix.current.position
+	ix.start(ix.current.position)
 	return ix.removeLeftovers()
+}
+
+// start begins to add behind a record.
+func (ix *Index) start(position uint64) {
+	ix.batch = newBatch()
+	ix.builder = newBuilder(ix.options.Evidence, ix.batch)
+	ix.added = position
 }
 
 // clear begins with an empty index, whatever is there.
@@ -214,7 +221,9 @@ func openSnapshot(dir string, m *manifest, old *snapshot) (*snapshot, error) {
 		}
 		segments = append(segments, s)
 	}
-	return newSnapshot(segments, m.Position, m.Readings), nil
+	next := newSnapshot(segments, m.Position, m.Readings)
+	next.mark = m.Evidence
+	return next, nil
 }
 
 // removeLeftovers removes what a crash left, which no manifest lists.
@@ -326,6 +335,16 @@ func (ix *Index) Readings() argus.DeliveryNumber {
 	return s.readings
 }
 
+// Mark returns the position, and what Options.Mark named it.
+func (ix *Index) Mark() (position uint64, mark string) {
+	s := ix.acquire()
+	if s == nil {
+		return 0, ""
+	}
+	defer s.release()
+	return s.position, s.mark
+}
+
 // Begin throws away what the index holds, durably and at once, to follow the evidence
 // from its first record as it is with these readings. It is called by the goroutine
 // that adds.
@@ -333,9 +352,7 @@ func (ix *Index) Begin(readings argus.DeliveryNumber) error {
 	if ix.options.ReadOnly {
 		return errReadOnly
 	}
-	ix.batch, ix.added = newBatch(), 0
-	clear(ix.known)
-	clear(ix.pending)
+	ix.start(0)
 	if err := ix.put(func(*snapshot) *snapshot { return newSnapshot(nil, 0, readings) }); err != nil {
 		return fmt.Errorf("begin index: %w", err)
 	}
@@ -348,22 +365,10 @@ func (ix *Index) Add(ctx context.Context, records []*argus.Record) error {
 		return errReadOnly
 	}
 	for _, r := range records {
-		if r.Seq != ix.added+1 {
-			return fmt.Errorf("add to index: record %d does not follow record %d", r.Seq, ix.added)
+		if err := ix.add(ctx, r); err != nil {
+			return fmt.Errorf("add to index: %w", err)
 		}
-		if r.Kind == argus.KindMessage && r.Message == nil {
-			return fmt.Errorf("add to index: record %d has no message", r.Seq)
-		}
-		switch {
-		case r.Kind == argus.KindMessage && r.Of == 0:
-			ix.batch.addCopy(r)
-		case r.Kind == argus.KindMessage || r.Kind == argus.KindSighting:
-			if err := ix.addAgain(ctx, r); err != nil {
-				return err
-			}
-		}
-		ix.added = r.Seq
-		if ix.batch.size < ix.options.BatchBytes {
+		if ix.batch.size+ix.held < ix.options.BatchBytes {
 			continue
 		}
 		if err := ix.Flush(ctx); err != nil {
@@ -398,7 +403,7 @@ func (ix *Index) countGone(in *snapshot) error {
 }
 
 func (q *search) countGone(s *segment) (err error) {
-	defer guard(s.name, &err)
+	defer guard(s.name, &err, s)
 	v, err := q.view(s, nil, nil)
 	if err != nil {
 		return err
@@ -501,7 +506,7 @@ func (ix *Index) put(follows func(old *snapshot) *snapshot) error {
 	}
 	defer old.release()
 	next := follows(old)
-	err := ix.countGone(next)
+	err := cmp.Or(ix.setMark(next, old), ix.countGone(next))
 	if err == nil {
 		err = ix.writeManifest(next)
 	}
@@ -519,8 +524,18 @@ func (ix *Index) put(follows func(old *snapshot) *snapshot) error {
 	return nil
 }
 
+// setMark names the evidence that a snapshot is of.
+func (ix *Index) setMark(next, old *snapshot) (err error) {
+	if next.position == old.position {
+		next.mark = old.mark
+	} else if ix.options.Mark != nil && next.position > 0 {
+		next.mark, err = ix.options.Mark(next.position)
+	}
+	return err
+}
+
 func (ix *Index) writeManifest(s *snapshot) error {
-	m := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion, Position: s.position, Readings: s.readings, Next: ix.next.Load()}
+	m := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion, Position: s.position, Readings: s.readings, Evidence: s.mark, Next: ix.next.Load()}
 	for _, seg := range s.segments {
 		m.Segments = append(m.Segments, segmentEntry{seg.name, seg.size, seg.sum})
 	}

@@ -2,9 +2,6 @@ package embedded
 
 import (
 	"cmp"
-	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,11 +66,8 @@ func (c *content) writeGroups(out *output) {
 func (s *segment) parseGroups(grouped []byte) error {
 	s.groups = s.asOf.count
 	s.grouped = roaring.New()
-	if _, err := s.grouped.FromUnsafeBytes(grouped); err != nil {
-		return malformed("read groups: %v", err)
-	}
-	if err := s.grouped.Validate(); err != nil {
-		return malformed("read groups: %v", err)
+	if err := readBitmap("read groups", s.grouped, grouped); err != nil {
+		return err
 	}
 	n := s.members.count
 	switch {
@@ -472,154 +466,4 @@ func (q *search) gone(s *segment) (*roaring.Bitmap, error) {
 		return replaced, nil
 	}
 	return roaring.Or(removed, replaced), nil
-}
-
-// known is what the index knows of a message with several copies.
-type known struct {
-	// statements has the record of each document by what it says.
-	statements map[[16]byte]uint64
-	asOf       uint64
-	// pending are the copies of a group that is to be written, nil if there is
-	// nothing new.
-	pending []*argus.Record
-}
-
-// mostKnown is how many messages with several copies are remembered.
-const mostKnown = 1 << 16
-
-// addAgain takes another copy of a known message. One that says nothing new is a
-// late fact; with one that says more, its message is written anew.
-func (ix *Index) addAgain(ctx context.Context, r *argus.Record) error {
-	id := r.MessageID()
-	k := ix.known[id]
-	if k == nil {
-		var err error
-		if k, err = ix.recall(ctx, id, r.Seq); err != nil {
-			return err
-		}
-		if len(ix.known) >= mostKnown {
-			for other, k := range ix.known {
-				if k.pending == nil {
-					delete(ix.known, other)
-				}
-			}
-		}
-		ix.known[id] = k
-	}
-	whole, err := ix.whole(ctx, r.Seq)
-	if err != nil {
-		return err
-	}
-	says := statement(whole)
-	if seq, ok := k.statements[says]; ok {
-		ix.batch.addFact(r.Delivery, seq)
-		return nil
-	}
-	if k.pending == nil {
-		if len(k.statements) > 0 {
-			ix.batch.addFact(factReplaced, k.asOf)
-		}
-		for _, seq := range sortedValues(k.statements) {
-			before, err := ix.whole(ctx, seq)
-			if err != nil {
-				return err
-			}
-			ix.pend(k, before)
-		}
-	}
-	ix.pend(k, whole)
-	k.statements[says], k.asOf = r.Seq, r.Seq
-	ix.pending[id] = k
-	return nil
-}
-
-func (ix *Index) whole(ctx context.Context, seq uint64) (*argus.Record, error) {
-	r, err := ix.options.Evidence.Whole(ctx, seq)
-	if err != nil {
-		return nil, fmt.Errorf("add to index: read record %d: %w", seq, err)
-	}
-	return r, nil
-}
-
-func sortedValues(of map[[16]byte]uint64) (list []uint64) {
-	for _, n := range of {
-		list = append(list, n)
-	}
-	slices.Sort(list)
-	return list
-}
-
-// pend adds a copy to a group that is to be written.
-func (ix *Index) pend(k *known, r *argus.Record) {
-	k.pending = append(k.pending, r)
-	ix.batch.size += r.Size()
-}
-
-// addPending puts the groups that are to be written into the batch.
-func (ix *Index) addPending() {
-	for id, k := range ix.pending {
-		ix.batch.addGroup(k.asOf, k.pending)
-		k.pending = nil
-		delete(ix.pending, id)
-	}
-}
-
-// recall reads which documents there are of a message, by its copies before a
-// record.
-func (ix *Index) recall(ctx context.Context, id argus.ID, before uint64) (*known, error) {
-	if ix.options.Evidence == nil {
-		return nil, fmt.Errorf("add to index: record %d is a copy of a message, and the index was opened without the evidence", before)
-	}
-	k := &known{statements: map[[16]byte]uint64{}}
-	copies, err := ix.options.Evidence.Copies(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("add to index: find the copies of message %s: %w", id, err)
-	}
-	for _, seq := range copies {
-		if seq >= before {
-			break
-		}
-		r, err := ix.whole(ctx, seq)
-		if err != nil {
-			return nil, err
-		}
-		says := statement(r)
-		if _, again := k.statements[says]; !again {
-			k.statements[says], k.asOf = seq, seq
-		}
-	}
-	return k, nil
-}
-
-// statement names what a query can ask of a whole copy. Copies of a message with
-// the same are one document.
-func statement(r *argus.Record) (sum [16]byte) {
-	m := r.Message
-	var b []byte
-	str := func(s string) {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
-	}
-	b = append(append(b, r.ID[:]...), r.Version[:]...)
-	for _, s := range []string{m.FromName, m.Title, m.Lang, m.Text} {
-		str(s)
-	}
-	b = append(b, byte(m.State), byte(m.Type), query.Quality(&m.Sent))
-	for _, is := range []bool{m.ReplyTo != "", m.ForwardedFrom != "", len(m.Attachments) > 0, m.Sent.Known()} {
-		if is {
-			b = append(b, 1)
-		} else {
-			b = append(b, 0)
-		}
-	}
-	b = binary.AppendVarint(b, m.Sent.Micros)
-	b = binary.AppendUvarint(b, m.Sequence)
-	to := slices.Clone(m.To)
-	slices.Sort(to)
-	for _, account := range slices.Compact(to) {
-		str(account)
-	}
-	all := sha256.Sum256(b)
-	copy(sum[:], all[:])
-	return sum
 }

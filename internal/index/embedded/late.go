@@ -83,9 +83,8 @@ func parseLate(data []byte) ([]lateFacts, error) {
 		if size > uint64(len(data)) {
 			return nil, malformed("late facts are cut off")
 		}
-		_, err := f.low.FromUnsafeBytes(data[:size])
-		if err = cmp.Or(err, f.low.Validate()); err != nil {
-			return nil, malformed("read late facts: %v", err)
+		if err := readBitmap("read late facts", f.low, data[:size]); err != nil {
+			return nil, err
 		}
 		late, data = append(late, f), data[size:]
 	}

@@ -21,8 +21,9 @@ const (
 
 	// formatVersion is of the manifest and what it lists. 1 is the first; 2
 	// has the one receiver of a message as a column, and removed messages; 3 has
-	// ids, and the copies of one message as a group.
-	formatVersion = 3
+	// ids, and the copies of one message as a group; 4 names the evidence that it is
+	// of, and has the segments of 3.
+	formatVersion = 4
 
 	// maxManifest bounds the manifest's size in bytes.
 	maxManifest = 16 << 20
@@ -41,6 +42,8 @@ type manifest struct {
 	Position uint64 `json:"position"`
 	// Readings is the newest reading that the evidence counted when it was followed.
 	Readings argus.DeliveryNumber `json:"readings,omitempty"`
+	// Evidence names the evidence up to Position.
+	Evidence string `json:"evidence,omitempty"`
 	// Next is the number of the next segment file.
 	Next     uint64         `json:"next"`
 	Segments []segmentEntry `json:"segments"`

@@ -152,7 +152,7 @@ func (ix *Index) mergeOnce(ctx context.Context) (bool, error) {
 }
 
 func (ix *Index) mergeSegments(q *search, segments []*segment) (one *segment, err error) {
-	defer guard(segments[0].name, &err)
+	defer guard(segments[0].name, &err, segments...)
 	gone := make([]*roaring.Bitmap, len(segments))
 	for i, s := range segments {
 		if err := s.verify(); err != nil {

@@ -60,6 +60,9 @@ func (s *segment) postings(ordinal int) postings {
 	if place&1 != 0 {
 		return postings{count: 1, one: uint32(place >> 1)}
 	}
+	if place>>1 > uint64(len(s.postingsData)) {
+		panic(malformed("the postings of a term are not there"))
+	}
 	data := s.postingsData[place>>1:]
 	count, size := binary.Uvarint(data)
 	if size <= 0 || count > uint64(s.docs) {

@@ -228,8 +228,12 @@ func (s *segment) parse() (err error) {
 		return malformed("the sections are of different sizes")
 	}
 	if data := part(sectionAutomaton); len(data) > 0 {
-		if s.automaton, err = vellum.Load(data); err != nil {
-			return damaged(s.name, int64(s.sections[sectionAutomaton].offset), malformed("read terms: %v", err))
+		err = decode("read terms", func() (err error) {
+			s.automaton, err = vellum.Load(data)
+			return err
+		})
+		if err != nil {
+			return damaged(s.name, int64(s.sections[sectionAutomaton].offset), err)
 		}
 	}
 	s.findTypes()

@@ -66,7 +66,7 @@ func (ix *Index) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[inde
 // openSource evaluates a segment and puts it among the open ones.
 func (q *search) openSource(open []*source, s *segment, n, scope query.Node) (all []*source, err error) {
 	defer func() { err = damaged(s.name, 0, err) }()
-	defer guard(s.name, &err)
+	defer guard(s.name, &err, s)
 	_, docs, err := q.matching(&piece{segment: s, end: s.docs}, n, scope)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (q *search) openSource(open []*source, s *segment, n, scope query.Node) (al
 // pushSource moves a source to its next document and puts it where that
 // belongs among others, oldest first; one that has no more is left out.
 func pushSource(open []*source, one *source) (all []*source, err error) {
-	defer guard(one.segment.name, &err)
+	defer guard(one.segment.name, &err, one.segment)
 	if !one.docs.HasNext() {
 		return open, nil
 	}

@@ -42,6 +42,30 @@ func (w *sortedWriter) add(s []byte) {
 	w.count++
 }
 
+// all yields the strings.
+func (w *sortedWriter) all() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		var s []byte
+		rest := w.data
+		number := func() uint64 {
+			n, size := binary.Uvarint(rest)
+			rest = rest[size:]
+			return n
+		}
+		for i := range w.count {
+			shared := uint64(0)
+			if i%blockSize > 0 {
+				shared = number()
+			}
+			n := number()
+			s = append(s[:shared], rest[:n]...)
+			if rest = rest[n:]; !yield(s) {
+				return
+			}
+		}
+	}
+}
+
 func (w *sortedWriter) writeTo(out *output) {
 	out.uint64(uint64(w.count))
 	appendColumn(out, len(w.blocks), func(i int) uint64 { return w.blocks[i] })
@@ -83,7 +107,7 @@ func (c *sortedCursor) advance() bool {
 	}
 	c.shared = 0
 	if c.next%blockSize == 0 {
-		c.rest = c.list.data[c.list.blocks.at(c.next/blockSize):]
+		c.rest = c.list.block(c.next / blockSize)
 	} else {
 		if c.shared = c.number(); c.shared > len(c.key) {
 			panic(malformed("a string shares more than the one before has"))
@@ -156,9 +180,18 @@ func (s *sorted) search(key []byte) (int, bool) {
 	return c.next, false
 }
 
+// block returns a block and what is behind it.
+func (s *sorted) block(n int) []byte {
+	at := s.blocks.at(n)
+	if at > uint64(len(s.data)) {
+		panic(malformed("a block of strings is not there"))
+	}
+	return s.data[at:]
+}
+
 // head returns the first string of a block.
 func (s *sorted) head(block int) []byte {
-	c := sortedCursor{rest: s.data[s.blocks.at(block):]}
+	c := sortedCursor{rest: s.block(block)}
 	n := c.length()
 	return c.rest[:n]
 }

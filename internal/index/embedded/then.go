@@ -119,7 +119,7 @@ func (q *search) sweep(n query.Then) (map[*segment]*roaring.Bitmap, error) {
 }
 
 func (q *search) turnsOf(s *segment, n query.Then) (_ *turns, err error) {
-	defer guard(s.name, &err)
+	defer guard(s.name, &err, s)
 	v, inside, err := q.inside(&piece{segment: s, end: s.docs}, q.asked)
 	if err != nil {
 		return nil, err

@@ -149,7 +149,7 @@ func (v *visit) run(q *search, list []*piece) error {
 
 func (v *visit) one(q *search, p *piece) (err error) {
 	defer func() { err = damaged(p.segment.name, 0, err) }()
-	defer guard(p.segment.name, &err)
+	defer guard(p.segment.name, &err, p.segment)
 	shown, docs, err := q.matching(p, v.query, v.scope)
 	if err == nil && !docs.IsEmpty() {
 		err = v.found(q, shown, docs)

@@ -1,0 +1,77 @@
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A file and its record are both there in the end, or neither, wherever it was
+// interrupted.
+func TestRecord(t *testing.T) {
+	stop := errors.New("stop")
+	for _, tt := range []struct {
+		name     string
+		record   error
+		recorded bool // what the other place says when it is settled
+		after    func(t *testing.T, name string)
+		want     bool
+	}{
+		{"done", nil, true, nil, true},
+		{"before its record", stop, false, nil, false},
+		{"behind its record", stop, true, nil, true},
+		{"before the other name went", nil, true, func(t *testing.T, name string) {
+			if err := os.Link(name, readyName(name)); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"cut while it was made", stop, false, func(t *testing.T, name string) {
+			if err := errors.Join(os.Chmod(readyName(name), 0o600), os.Truncate(readyName(name), 1)); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "a")
+			err := Record(name, []byte("text"), func() error {
+				if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("the file is in place before its record: %v", err)
+				}
+				if some, err := Unsettled(filepath.Dir(name)); !some || err != nil {
+					t.Errorf("unsettled: %v, %v", some, err)
+				}
+				return tt.record
+			})
+			if !errors.Is(err, tt.record) {
+				t.Fatalf("%v, want %v", err, tt.record)
+			}
+			if tt.after != nil {
+				tt.after(t, name)
+			}
+			for range 2 {
+				err = SettleRecords(filepath.Dir(name), func(of string, data []byte) bool {
+					return of == "a" && string(data) == "text" && tt.recorded
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			entries, err := os.ReadDir(filepath.Dir(name))
+			if err != nil || len(entries) > 1 || (len(entries) == 1) != tt.want || tt.want && entries[0].Name() != "a" {
+				t.Errorf("%v, %v", entries, err)
+			}
+			if !tt.want {
+				return
+			}
+			if data, err := os.ReadFile(name); err != nil || string(data) != "text" {
+				t.Errorf("%q, %v", data, err)
+			}
+			err = Record(name, []byte("other"), func() error { t.Error("recorded"); return nil })
+			if !errors.Is(err, fs.ErrExist) {
+				t.Errorf("over another file: %v", err)
+			}
+		})
+	}
+}

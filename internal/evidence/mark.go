@@ -1,0 +1,104 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/argus-evidence/argus"
+)
+
+// ErrOther says that something was derived from other evidence. It is an
+// [argus.ErrDamaged].
+var ErrOther = fmt.Errorf("%w: it is of other evidence", argus.ErrDamaged)
+
+// Mark names the evidence up to a record, for what is derived from it: the last delivery
+// up to which all are sealed, a hash over their roots, and the leaf of the record in the
+// tree of its delivery. A leaf is salted, so no other evidence has it, and evidence that
+// has it has every record before it, too. It tells evidence that was mixed up from
+// evidence that fits; it proves nothing of what is derived.
+func (s *Store) Mark(seq uint64) (string, error) {
+	d, leaf, err := s.leaf(seq)
+	if err != nil {
+		return "", fmt.Errorf("mark the evidence at record %d: %w", seq, err)
+	}
+	sealed, roots, _ := s.roots(d) // up to a seal that is damaged
+	return fmt.Sprintf("%s %s %s", sealed, roots, leaf), nil
+}
+
+// Marked returns [ErrOther] if this is not the evidence that a mark was made of. Any other
+// error is about reading the evidence.
+func (s *Store) Marked(seq uint64, mark string) error {
+	if last := s.Last(); seq > last {
+		return fmt.Errorf("%w: it has seen record %d, and there are %d", ErrOther, seq, last)
+	}
+	var sealed, roots, leaf string
+	if _, err := fmt.Sscanf(mark, "%s %s %s", &sealed, &roots, &leaf); err != nil {
+		return fmt.Errorf("%w: it does not say of which", ErrOther)
+	}
+	_, want, err := s.leaf(seq)
+	if err != nil {
+		return fmt.Errorf("look for record %d: %w", seq, err)
+	}
+	number, err := argus.ParseDelivery(sealed)
+	if err != nil && sealed != argus.DeliveryNumber(0).String() {
+		return fmt.Errorf("%w: it does not say of which", ErrOther)
+	}
+	until, all, err := s.roots(number)
+	switch {
+	case err != nil:
+		return err
+	case until == number && roots != all.String(): // else a seal is missing
+		return fmt.Errorf("%w: the deliveries up to %s have other roots", ErrOther, sealed)
+	case leaf != want.String():
+		return fmt.Errorf("%w: record %d is another one", ErrOther, seq)
+	}
+	return nil
+}
+
+// leaf returns the delivery of a record and its leaf there.
+func (s *Store) leaf(seq uint64) (argus.DeliveryNumber, argus.Hash, error) {
+	s.mu.RLock()
+	at, err := s.locate(seq)
+	s.mu.RUnlock()
+	if err != nil {
+		return 0, argus.Hash{}, err
+	}
+	defer at.release()
+	b, err := s.readBlock(at.blockRef, at.segment)
+	if err != nil {
+		return 0, argus.Hash{}, err
+	}
+	var hasher argus.Hasher
+	i := int(seq - at.first)
+	r, err := b.record(i, &hasher)
+	if err != nil {
+		return 0, argus.Hash{}, err
+	}
+	p := b.proof(i, r)
+	return at.delivery, p.leaf(), nil
+}
+
+// roots returns the last delivery up to most up to which all are sealed, and the hash over
+// their roots: that of the deliveries before it, and its root, hashed.
+func (s *Store) roots(most argus.DeliveryNumber) (argus.DeliveryNumber, argus.Hash, error) {
+	s.chainMu.Lock()
+	defer s.chainMu.Unlock()
+	if s.chain == nil {
+		s.chain = []argus.Hash{{}}
+	}
+	for n := argus.DeliveryNumber(len(s.chain)); n <= most; n++ {
+		seal, err := s.readSeal(n)
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return n - 1, s.chain[n-1], err
+		}
+		before := s.chain[n-1]
+		s.chain = append(s.chain, sha256.Sum256(append(before[:], seal.Root[:]...)))
+	}
+	n := min(int(most), len(s.chain)-1)
+	return argus.DeliveryNumber(n), s.chain[n], nil
+}

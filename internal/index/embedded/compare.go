@@ -1,0 +1,347 @@
+package embedded
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/index"
+)
+
+// Differs says that the index does not hold what the evidence says. It is an
+// [argus.ErrDamaged]. Nothing is lost by it: the index is derived.
+type Differs struct {
+	// First and Last are the records among which the difference lies.
+	First, Last uint64
+}
+
+func (d *Differs) Error() string {
+	return fmt.Sprintf("the index does not say of records %d to %d what the evidence says; `argus reindex` rebuilds it from the evidence", d.First, d.Last)
+}
+
+func (d *Differs) Unwrap() error { return argus.ErrDamaged }
+
+// Compare begins to compare the index with the evidence: everything that it answers from
+// is made once more, by the rules that made it. Compare itself reads the index, as [Index.Check]
+// does, and says for each file that is not as Argus writes it a [Damage] to report; then
+// there is nothing to compare, and the comparison is nil.
+//
+// It needs 16 bytes of memory for each document of a segment, 8 for each of its words,
+// and from then on 8 for each 256 records, and Options.BatchBytes at most for messages
+// whose copies differ.
+func (ix *Index) Compare(ctx context.Context, report func(error)) (*Comparison, error) {
+	snapshot := ix.acquire()
+	if snapshot == nil {
+		return nil, errClosed
+	}
+	defer snapshot.release()
+	c := &comparison{seed: maphash.MakeSeed(), position: snapshot.position, sums: make([]uint64, snapshot.position/comparedRun+1)}
+	c.odd = maphash.Comparable(c.seed, 0) | 1
+	sound := true
+	for err := range c.snapshot(&search{ctx: ctx, cache: ix.cache, snapshot: snapshot}) {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("compare the index: %w", ctx.Err())
+		}
+		sound = false
+		report(err)
+	}
+	if !sound {
+		return nil, nil
+	}
+	b := newBuilder(nil, newPrinter(c, less))
+	b.replaced = newPrinter(c, more).addGroup // documents that others took the place of
+	return &Comparison{comparison: c, builder: b, most: ix.options.BatchBytes, readings: snapshot.readings}, nil
+}
+
+// A Comparison is of an index with the evidence.
+type Comparison struct {
+	*comparison
+	builder
+	most     int
+	readings argus.DeliveryNumber
+}
+
+// Readings is what the index was begun with: the evidence has to come as it is with it.
+func (c *Comparison) Readings() argus.DeliveryNumber { return c.readings }
+
+// Follow says where further copies of messages are found.
+func (c *Comparison) Follow(evidence index.Evidence) { c.builder.evidence = evidence }
+
+// Add takes the records that the index followed, one after the other from record 1 on.
+// Those that it has not seen yet do not count.
+func (c *Comparison) Add(ctx context.Context, r *argus.Record) error {
+	if c.added == c.position {
+		return nil
+	}
+	if err := c.builder.add(ctx, r); err != nil {
+		return fmt.Errorf("compare the index: %w", err)
+	}
+	if c.held >= c.most {
+		c.addPending()
+	}
+	return nil
+}
+
+// Differences says where the index says something else than the records, which have all
+// been added.
+func (c *Comparison) Differences() ([]*Differs, error) {
+	if c.added != c.position {
+		return nil, fmt.Errorf("compare the index: it has seen record %d, and the evidence ends at %d", c.position, c.added)
+	}
+	c.addPending()
+	var list []*Differs
+	for i := 0; i < len(c.sums); i++ {
+		begin := i
+		for i < len(c.sums) && c.sums[i] != 0 {
+			i++
+		}
+		if i > begin {
+			list = append(list, &Differs{max(1, uint64(begin)*comparedRun), min(uint64(i)*comparedRun-1, c.position)})
+		}
+	}
+	return list, nil
+}
+
+// The signs of what the index says, and of what the evidence says.
+const (
+	more uint64 = 1
+	less uint64 = math.MaxUint64 // -1
+)
+
+// comparedRun is how many records share a sum.
+const comparedRun = 256
+
+// A comparison adds up hashes of what the index says of each record, and takes away
+// those of what the evidence says of it. The order in which either comes does not
+// matter, so each is read once, as it lies. The hash is another one in each run, so
+// nobody can make an index for it.
+type comparison struct {
+	seed     maphash.Seed
+	odd      uint64 // a multiplier of this run
+	position uint64
+	sums     []uint64 // of each run of records
+}
+
+func (c *comparison) count(seq, hash uint64) { c.sums[seq/comparedRun] += hash }
+
+// then returns the hash of a text from that of its words up to one.
+func (c *comparison) then(sum, word uint64) uint64 {
+	high, low := bits.Mul64(sum^word, c.odd)
+	return high ^ low
+}
+
+// snapshot adds what the segments say, and yields what is wrong with them.
+func (c *comparison) snapshot(q *search) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		var late []lateFacts
+		for _, s := range q.snapshot.segments {
+			if err := c.segment(q, s); err != nil {
+				if !yield(damaged(s.name, 0, err)) {
+					return
+				}
+				continue
+			}
+			late = mergeLate(late, s.late)
+		}
+		c.late(late)
+	}
+}
+
+// segment adds what a segment says, and compares its bytes with what Argus writes.
+func (c *comparison) segment(q *search, s *segment) (err error) {
+	defer guard(s.name, &err, s)
+	if err := s.verify(); err != nil {
+		return err
+	}
+	if err := s.valid(c.position); err != nil {
+		return err
+	}
+	gone, err := q.gone(s)
+	if err != nil {
+		return err
+	}
+	content := newMerge(q.ctx, []*segment{s}, make([]*roaring.Bitmap, 1)).content()
+	content.automaton = s.automaton != nil
+	read := c.read(content)
+	same := &sameBytes{want: s.data}
+	if err := content.writeTo(newOutput(same)); err != nil {
+		return err
+	}
+	if at := same.difference(); at >= 0 {
+		return &Damage{s.name, at, "Argus would write something else here for what the segment says"}
+	}
+	read.documents(func(doc int) bool { return gone == nil || !gone.Contains(uint32(doc)) })
+	return nil
+}
+
+// sameBytes compares what is written to it.
+type sameBytes struct {
+	want []byte // the rest
+	at   int64
+	bad  bool
+}
+
+func (s *sameBytes) Write(p []byte) (int, error) {
+	n := min(len(p), len(s.want))
+	if !s.bad && bytes.Equal(p, s.want[:n]) && n == len(p) {
+		s.at, s.want = s.at+int64(n), s.want[n:]
+		return len(p), nil
+	}
+	for !s.bad && len(s.want) > 0 && len(p) > 0 && s.want[0] == p[0] {
+		s.at, s.want, p = s.at+1, s.want[1:], p[1:]
+	}
+	s.bad = true
+	return len(p), nil
+}
+
+// difference is the place of the first difference, -1 for none.
+func (s *sameBytes) difference() int64 {
+	if s.bad || len(s.want) > 0 {
+		return s.at
+	}
+	return -1
+}
+
+// late adds that documents were seen again. What was replaced shows in
+// the documents, and so does what was removed, of which the other facts have stayed.
+func (c *comparison) late(late []lateFacts) {
+	for _, f := range late {
+		if f.delivery == factReplaced || f.delivery == factRemoved {
+			continue
+		}
+		low := f.low
+		if at, found := findLate(late, factRemoved, f.high); found {
+			low = roaring.AndNot(low, late[at].low)
+		}
+		for n := low.Iterator(); n.HasNext(); {
+			seq := uint64(f.high)<<32 | uint64(n.Next())
+			c.count(seq, maphash.Comparable(c.seed, seenIn{f.delivery, seq}))
+		}
+	}
+}
+
+// A reading is what a content says, hashed while somebody goes through it.
+type reading struct {
+	*comparison
+	*content
+	words []uint64 // hash of each word, by its ordinal, then by its rank
+	terms []uint64 // sum over the terms of each document
+	said  []uint64 // hash over its words, in their order
+}
+
+// read makes a content such that the one who goes through its terms and then its words
+// hashes them.
+func (c *comparison) read(of *content) *reading {
+	r := &reading{comparison: c, content: of, terms: make([]uint64, of.docs), said: make([]uint64, of.docs)}
+	terms, words := of.terms, of.words
+	of.terms = func(yield func([]byte, []uint32) bool) {
+		for term, docs := range terms {
+			hash := maphash.Bytes(c.seed, term)
+			if term[0] >= fieldEnd {
+				r.words = append(r.words, hash)
+			}
+			for _, doc := range docs {
+				r.terms[doc] += hash
+			}
+			if !yield(term, docs) {
+				return
+			}
+		}
+	}
+	of.words = func(ranks []uint32) func([]byte, int) []byte {
+		byRank := make([]uint64, len(ranks))
+		for word, rank := range ranks {
+			byRank[rank] = r.words[word]
+		}
+		next := words(ranks)
+		return func(dst []byte, doc int) []byte {
+			begin := len(dst)
+			dst = next(dst, doc)
+			sum := c.odd
+			for rest := dst[begin:]; len(rest) > 0; {
+				rank, size := binary.Uvarint(rest)
+				rest = rest[size:]
+				sum = c.then(sum, byRank[rank])
+			}
+			r.said[doc] = sum
+			return dst
+		}
+	}
+	return r
+}
+
+// print is what is compared of a document. Values and terms are hashes of them.
+type print struct {
+	time, sequence, seq, id              uint64
+	conversation, sender, receiver, lang uint64
+	terms, said                          uint64
+	asOf                                 uint64
+	// Of a message of which copies say different things: how many documents it has,
+	// and version and quality of this one.
+	members int
+	version uint32
+	quality uint8
+}
+
+// documents adds the documents that count.
+func (r *reading) documents(counts func(doc int) bool) {
+	conversations, senders := r.hashes(&r.conversation), r.hashes(&r.sender)
+	receivers, langs := r.hashes(&r.receiver), r.hashes(&r.lang)
+	grouped := r.grouped(counts)
+	for doc := range r.docs {
+		if !counts(doc) {
+			continue
+		}
+		p := print{asOf: r.seq(doc)}
+		if g, ok := grouped[uint32(doc)]; ok {
+			p = g
+		}
+		p.time, p.sequence, p.seq, p.id = r.time(doc), r.sequence(doc), r.seq(doc), r.id(doc)
+		p.conversation, p.sender = conversations[r.conversation.of(doc)], senders[r.sender.of(doc)]
+		p.receiver, p.lang = receivers[r.receiver.of(doc)], langs[r.lang.of(doc)]
+		p.terms, p.said = r.terms[doc], r.said[doc]
+		r.count(p.seq, maphash.Comparable(r.seed, p))
+	}
+}
+
+// hashes returns the hash of each value.
+func (r *reading) hashes(v *values) (list []uint64) {
+	for value := range v.list.all() {
+		list = append(list, maphash.Bytes(r.seed, value))
+	}
+	return list
+}
+
+// grouped returns what is compared of the groups. It does not depend on how versions are
+// numbered, and a group of one is a document by itself.
+func (r *reading) grouped(counts func(doc int) bool) map[uint32]print {
+	all := map[uint32]print{}
+	for _, g := range r.groups {
+		g.members = slices.DeleteFunc(g.members, func(m member) bool { return !counts(int(m.doc)) })
+		slices.SortFunc(g.members, func(a, b member) int { return cmp.Compare(r.seq(int(a.doc)), r.seq(int(b.doc))) })
+		versions := map[uint32]uint32{}
+		for _, m := range g.members {
+			version, known := versions[m.version]
+			if !known {
+				version = uint32(len(versions))
+				versions[m.version] = version
+			}
+			p := print{asOf: g.asOf}
+			if len(g.members) > 1 {
+				p.members, p.version, p.quality = len(g.members), version, m.quality
+			}
+			all[m.doc] = p
+		}
+	}
+	return all
+}

@@ -1,0 +1,247 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/transparency-dev/tessera/api/layout"
+
+	"github.com/argus-evidence/argus"
+)
+
+// envelopeDir is the folder of the envelopes.
+const envelopeDir = "envelopes"
+
+// envelopePath names the file with the envelope of an entry: one for each bundle of
+// entries.
+func envelopePath(seq uint64) string {
+	return envelopeDir + "/" + strings.TrimPrefix(layout.EntriesPath((seq-1)/layout.EntryBundleWidth, 0), "tile/entries/")
+}
+
+// words are what an envelope holds of an act: what people wrote.
+type words struct {
+	Actor   string            `json:"actor"`
+	Purpose string            `json:"purpose,omitempty"`
+	Subject string            `json:"subject,omitempty"`
+	Detail  map[string]string `json:"detail,omitempty"`
+}
+
+// envelope is one line of a file of envelopes.
+type envelope struct {
+	entry  uint64
+	salt   [saltSize]byte
+	text   []byte // of words
+	offset int    // of the line
+}
+
+// saltSize is in bytes. The salt keeps those who have the entry alone from trying
+// which words it is of.
+const saltSize = 16
+
+func (e envelope) hash() argus.Hash {
+	return sha256.Sum256(append(e.salt[:], e.text...))
+}
+
+func (e envelope) line() []byte {
+	return fmt.Appendf(nil, "{\"entry\":%d,\"salt\":\"%x\",\"text\":%s}\n", e.entry, e.salt, e.text)
+}
+
+// newEnvelope returns the hash that goes into an entry, and the line of its envelope.
+func newEnvelope(seq uint64, w words) (argus.Hash, []byte, error) {
+	text, err := canonical(w)
+	if err != nil {
+		return argus.Hash{}, nil, err
+	}
+	e := envelope{entry: seq, text: text}
+	rand.Read(e.salt[:])
+	line := e.line()
+	if len(line) > MaxEntry {
+		return argus.Hash{}, nil, fmt.Errorf("its envelope has %d bytes, at most %d fit", len(line), MaxEntry)
+	}
+	return e.hash(), line, nil
+}
+
+// open fills in what the envelope of an entry holds.
+func (e *Entry) open(held map[uint64]envelope) error {
+	if e.Envelope == (argus.Hash{}) {
+		return nil
+	}
+	of, ok := held[e.Seq]
+	if !ok {
+		for _, of = range held { // whose number may have been changed
+			if of.hash() == e.Envelope {
+				ok = true
+				break
+			}
+		}
+	}
+	if !ok {
+		e.Destroyed = true
+		return nil
+	}
+	var w words
+	if of.entry != e.Seq || of.hash() != e.Envelope || json.Unmarshal(of.text, &w) != nil {
+		return fmt.Errorf("read %s at byte %d: the envelope is not that of entry %d: %w", envelopePath(e.Seq), of.offset, e.Seq, argus.ErrDamaged)
+	}
+	e.Actor, e.Purpose = w.Actor, w.Purpose
+	if w.Subject != "" {
+		e.Subject = w.Subject
+	}
+	for name, value := range w.Detail {
+		if e.Detail == nil {
+			e.Detail = map[string]string{}
+		}
+		e.Detail[name] = value
+	}
+	return nil
+}
+
+// envelopes reads the file with the envelope of an entry. Those that are not in it
+// were destroyed.
+func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
+	size, err := l.Size()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := readBounded(filepath.Join(l.dir, envelopePath(seq)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	held, at, err := parseEnvelopes(raw, size)
+	if err != nil {
+		return nil, fmt.Errorf("read %s at byte %d: %w: %w", envelopePath(seq), at, err, argus.ErrDamaged)
+	}
+	return held, nil
+}
+
+// parseEnvelopes reads the envelopes that there are, and returns where those of the
+// first size entries of the ledger end, or the line that is wrong. A line of spaces is
+// an envelope that was destroyed. What follows the end belongs to acts that are under
+// way or were interrupted.
+func parseEnvelopes(raw []byte, size uint64) (held map[uint64]envelope, end int, err error) {
+	held = map[uint64]envelope{}
+	last := uint64(0)
+	for at := 0; at < len(raw); {
+		line, _, whole := bytes.Cut(raw[at:], []byte("\n"))
+		next := at + len(line) + 1
+		e, ok := parseEnvelope(line, at)
+		switch {
+		case whole && len(bytes.Trim(line, " ")) == 0:
+		case !whole:
+			begin := fmt.Appendf(nil, "{\"entry\":%d,", max(size, last)+1)
+			if n := min(len(line), len(begin)); !bytes.Equal(line[:n], begin[:n]) {
+				return held, at, errors.New("the line is no envelope")
+			}
+			return held, end, nil
+		case !ok:
+			return held, at, errors.New("the line is no envelope")
+		case e.entry <= last:
+			return held, at, fmt.Errorf("the envelope of entry %d follows that of entry %d", e.entry, last)
+		default:
+			held[e.entry], last = e, e.entry
+		}
+		if at = next; last <= size {
+			end = next
+		}
+	}
+	return held, end, nil
+}
+
+// parseEnvelope reads what line wrote, without its end, and nothing else.
+func parseEnvelope(line []byte, offset int) (e envelope, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte(`{"entry":`))
+	number, rest, _ := bytes.Cut(rest, []byte(`,"salt":"`))
+	salt, text, _ := bytes.Cut(rest, []byte(`","text":`))
+	if !ok || len(salt) != 2*saltSize || len(text) == 0 {
+		return e, false
+	}
+	e = envelope{text: text[:len(text)-1], offset: offset}
+	_, notHex := hex.Decode(e.salt[:], salt)
+	var err error
+	e.entry, err = strconv.ParseUint(string(number), 10, 64)
+	return e, err == nil && notHex == nil && bytes.Equal(e.line(), append(line[:len(line):len(line)], '\n'))
+}
+
+// keepEnvelope makes an envelope durable, behind those of the entries before it: what
+// an interrupted act left there goes.
+func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
+	name := filepath.Join(l.dir, envelopePath(seq))
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	made := errors.Is(err, fs.ErrNotExist)
+	if made {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return err
+		}
+		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the envelope of entry %d: %w", seq, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	at, err := l.endOfEnvelopes(f, seq)
+	if err != nil {
+		return fmt.Errorf("keep the envelope of entry %d: %s: %w", seq, envelopePath(seq), err)
+	}
+	if err := f.Truncate(at); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(line, at); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if made {
+		// Each folder on the way may be new.
+		for dir := filepath.Dir(name); len(dir) >= len(l.dir); dir = filepath.Dir(dir) {
+			if err := syncDir(dir); err != nil {
+				return err
+			}
+		}
+	}
+	l.envelopesEnd = ends{seq, at + int64(len(line))}
+	return nil
+}
+
+// ends is where the envelope of an entry ends in its file.
+type ends struct {
+	seq uint64
+	at  int64
+}
+
+// endOfEnvelopes finds where the envelope of an entry goes.
+func (l *Ledger) endOfEnvelopes(f *os.File, seq uint64) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if l.envelopesEnd == (ends{seq - 1, info.Size()}) {
+		return info.Size(), nil
+	}
+	if info.Size() > longest {
+		return 0, fmt.Errorf("it has %d bytes: %w", info.Size(), argus.ErrDamaged)
+	}
+	raw, err := io.ReadAll(f)
+	if err != nil {
+		return 0, err
+	}
+	_, end, err := parseEnvelopes(raw, seq-1)
+	if err != nil {
+		return 0, fmt.Errorf("at byte %d: %w: %w", end, err, argus.ErrDamaged)
+	}
+	return int64(end), nil
+}

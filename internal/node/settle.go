@@ -1,0 +1,158 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/ledger"
+)
+
+// settle holds ledger and evidence to each other, and completes what a crash has
+// left between the two. argus.ErrDamaged: no crash leaves what is there.
+func (n *Node) settle(ctx context.Context) error {
+	seal, err := n.evidence.LastSeal()
+	if err != nil {
+		return err
+	}
+	if seal != nil && seal.Ledger != (argus.LedgerHead{}) {
+		if ok, err := n.ledger.Extends(seal.Ledger); err != nil {
+			return err
+		} else if !ok {
+			return fmt.Errorf("%w: %s", argus.ErrDamaged, otherLedger(seal))
+		}
+	}
+	if !n.o.Write {
+		return nil
+	}
+	if err := n.settleOpenings(ctx); err != nil {
+		return err
+	}
+	if seal == nil {
+		return nil
+	}
+	// A crash right after sealing can have kept the seal out of the ledger.
+	acts, err := n.actsOf(ctx, seal.Delivery)
+	if err != nil || acts.seal {
+		return err
+	}
+	return intake.RecordSeal(ctx, n.intakeOf(&seal.Opening), seal)
+}
+
+// otherLedger says that the ledger is not the one that a seal was made over.
+func otherLedger(seal *argus.Seal) string {
+	return fmt.Sprintf("when delivery %s was sealed, the ledger had %d entries with the root %s, and this one never had: it was cut back or replaced",
+		seal.Delivery, seal.Ledger.Entries, seal.Ledger.Root)
+}
+
+// intakeOf is what records for the one who opened a delivery.
+func (n *Node) intakeOf(o *argus.Opening) intake.Options {
+	return intake.Options{Store: n.evidence, Record: n.recorder(desk.Who{Actor: o.Actor, Authority: o.Authority})}
+}
+
+// settleOpenings sees to it that each open delivery is in the ledger as it was
+// opened: a crash can have kept that out, and then nothing follows the records of the
+// opening. A delivery without a seal that the ledger has sealed must not be taken for
+// an interrupted one.
+func (n *Node) settleOpenings(ctx context.Context) error {
+	list, err := n.evidence.Deliveries(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		if d.Seal != nil {
+			continue
+		}
+		with, err := n.evidence.Begun(d.Number)
+		if err != nil {
+			return err
+		}
+		acts, err := n.actsOf(ctx, d.Number)
+		if err != nil {
+			return err
+		}
+		if acts.seal {
+			return fmt.Errorf("look for unfinished deliveries: %w: %s was sealed, and its seal is missing", argus.ErrDamaged, d.Number)
+		}
+		if problem := acts.contradict(with); problem != "" {
+			return fmt.Errorf("look for unfinished deliveries: %w: %s", argus.ErrDamaged, problem)
+		}
+		if acts.opened {
+			continue
+		}
+		err = intake.RecordOpening(ctx, n.intakeOf(&d.Opening), d.Number,
+			argus.Field{Name: "completed", Value: "true"}, argus.Field{Name: "source", Value: d.Opening.Source})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acts are what the ledger says of a delivery.
+type acts struct {
+	number       argus.DeliveryNumber
+	opened, seal bool
+	opening      string // root over the records of its opening; "" in older entries
+}
+
+func (a *acts) add(e *ledger.Entry) {
+	switch e.Action {
+	case ledger.OpenDelivery:
+		a.opened, a.opening = true, e.Detail["opening"]
+	case ledger.ResumeDelivery:
+		// Before openings were in the ledger with their hash, one that a crash had kept
+		// out stayed out.
+		a.opened = a.opened || e.Envelope == (argus.Hash{})
+	case ledger.SealDelivery, ledger.UpgradeSeal:
+		a.seal = true
+	}
+}
+
+// contradict returns how a delivery cannot be what the ledger says, or "".
+func (a *acts) contradict(with evidence.Begun) string {
+	switch {
+	case !a.opened && with.More:
+		return fmt.Sprintf("delivery %s has records and the ledger does not have its opening: Argus did not take it in, or the ledger was cut back", a.number)
+	case a.opening != "" && a.opening != with.Root.String():
+		return fmt.Sprintf("the opening of delivery %s has the root %s, the ledger says %s", a.number, with.Root, a.opening)
+	}
+	return ""
+}
+
+// actsOf looks for the acts of a delivery in the ledger, from its end.
+func (n *Node) actsOf(ctx context.Context, d argus.DeliveryNumber) (*acts, error) {
+	of := &acts{number: d}
+	size, err := n.ledger.Size()
+	if err != nil {
+		return nil, err
+	}
+	const step = 1000
+	for end := int(size); end > 0 && !of.opened; end -= step {
+		for e, err := range n.ledger.Sealed(ctx, uint64(max(1, end-step+1)), min(step, end)) {
+			if err != nil {
+				return nil, err
+			}
+			if e.Subject == d.String() {
+				of.add(&e)
+			}
+		}
+	}
+	return of, nil
+}
+
+// recorder writes the acts of a delivery for somebody.
+func (n *Node) recorder(who desk.Who) func(context.Context, string, argus.DeliveryNumber, []argus.Field) error {
+	return func(ctx context.Context, action string, d argus.DeliveryNumber, details []argus.Field) error {
+		n.o.failpoint("ledger." + action)
+		act := ledger.Act{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: action, Subject: d.String(), Detail: map[string]string{}}
+		for _, f := range details {
+			act.Detail[f.Name] = f.Value
+		}
+		_, err := n.ledger.Append(ctx, act)
+		return err
+	}
+}

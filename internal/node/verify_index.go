@@ -1,0 +1,143 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/index/embedded"
+)
+
+// An indexCheck checks the index, and compares it with the evidence while that is
+// verified. The index is derived: what is wrong with it is mended by building it again.
+type indexCheck struct {
+	comparison *embedded.Comparison // nil if there is nothing to compare
+	store      *evidence.Store
+	current    *evidence.Current
+	now        *argus.Record // which is followed
+	stopped    error         // why the evidence could not be followed
+	other      error         // why the index is not of this evidence
+	damaged    bool          // the evidence, or a part of it is newer
+}
+
+// begin checks the index by itself. It comes before the evidence is verified, so that
+// this has all that the index has seen.
+func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, report func(Finding)) (err error) {
+	if _, err := os.Stat(indexPath(dir)); errors.Is(err, fs.ErrNotExist) {
+		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "there is no index yet"})
+		return nil
+	}
+	ix, err := embedded.Open(indexPath(dir), embedded.Options{ReadOnly: true})
+	if errors.Is(err, embedded.ErrOutdated) {
+		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is built again when the store is opened"})
+		return nil
+	}
+	if err != nil {
+		report(indexFinding(err))
+		return nil
+	}
+	defer func() { err = errors.Join(err, ix.Close()) }()
+	sound := true
+	for err := range ix.Check(ctx) {
+		sound = false
+		report(indexFinding(err))
+	}
+	result.Indexed, result.IndexedTo = ix.Stats().Messages, ix.Position()
+	if err := ctx.Err(); err != nil || !sound {
+		return err
+	}
+	x.comparison, err = ix.Compare(ctx, func(err error) { report(indexFinding(err)) })
+	if err != nil || x.comparison == nil {
+		return err
+	}
+	if x.store, x.stopped = openForReading(ctx, dir); x.stopped != nil {
+		return nil
+	}
+	if position, mark := ix.Mark(); position > 0 {
+		x.other = x.store.Marked(position, mark)
+	}
+	if x.current, x.stopped = evidence.NewCurrent(x.store); x.stopped == nil {
+		x.stopped = x.current.Know(x.comparison.Readings())
+		x.comparison.Follow(x)
+	}
+	return nil
+}
+
+// listen passes the findings of the evidence on.
+func (x *indexCheck) listen(report func(Finding)) func(Finding) {
+	return func(f Finding) {
+		x.damaged = x.damaged || !f.Note
+		report(f)
+	}
+}
+
+// follow takes a record of the evidence that nothing is wrong with.
+func (x *indexCheck) follow(ctx context.Context, r *argus.Record) {
+	if x.comparison == nil || x.stopped != nil {
+		return
+	}
+	if x.now, x.stopped = x.current.Show(r); x.stopped == nil {
+		x.stopped = x.comparison.Add(ctx, x.now)
+	}
+}
+
+// Whole implements [index.Evidence]: mostly it is asked for the record that is followed.
+func (x *indexCheck) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
+	if x.now.Seq == seq {
+		return Copies{x.current}.wholeOf(ctx, x.now)
+	}
+	return Copies{x.current}.Whole(ctx, seq)
+}
+
+// Copies implements [index.Evidence].
+func (x *indexCheck) Copies(ctx context.Context, id argus.ID) ([]uint64, error) {
+	return Copies{x.current}.Copies(ctx, id)
+}
+
+// end says how the index differs from the evidence.
+func (x *indexCheck) end(result *Verified, report func(Finding)) error {
+	var err error
+	if x.store != nil {
+		err = x.store.Close()
+	}
+	switch {
+	case err != nil || result.Verified == nil:
+		return err
+	case result.IndexedTo > result.Last:
+		report(Finding{File: indexDir, Offset: -1, Problem: fmt.Sprintf("the index has seen records up to %d, and there are %d; argus reindex builds it again", result.IndexedTo, result.Last)})
+		return nil
+	case x.comparison == nil:
+		return nil
+	}
+	var differences []*embedded.Differs
+	if x.stopped == nil {
+		differences, x.stopped = x.comparison.Differences()
+	}
+	if x.stopped != nil && x.damaged {
+		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "the index was not compared with the evidence, which is not whole: " + x.stopped.Error()})
+		return nil
+	}
+	if errors.Is(x.other, evidence.ErrOther) && !x.damaged {
+		report(Finding{File: indexDir + "/manifest", Offset: -1, Problem: strings.TrimPrefix(x.other.Error(), argus.ErrDamaged.Error()+": ") + "; argus reindex builds the index again"})
+	}
+	for _, d := range differences {
+		report(indexFinding(d))
+	}
+	return x.stopped
+}
+
+func indexFinding(err error) Finding {
+	f := Finding{File: indexDir, Offset: -1, Problem: err.Error()}
+	if d, ok := errors.AsType[*embedded.Damage](err); ok {
+		f.File, f.Offset, f.Problem = indexDir+"/"+d.File, d.Offset, d.Reason+"; argus reindex builds the index again"
+	}
+	if d, ok := errors.AsType[*embedded.Differs](err); ok {
+		f.First, f.Last, f.Problem = d.First, d.Last, "the index does not say of these records what the evidence says; argus reindex builds it again"
+	}
+	return f
+}

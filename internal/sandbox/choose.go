@@ -1,0 +1,163 @@
+package sandbox
+
+import (
+	"context"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+const (
+	// mostHeld is how many problems are held back until it is decided who reads a
+	// file; a reader that finds a message behind more of them begins again.
+	mostHeld = 256
+	// mostSuggested is how many problems may stand before the first message that a
+	// format finds which is only that of the files beside.
+	mostSuggested = 8
+)
+
+// choose reads a file with the first of its claims that finds a message in it: one
+// that finds nothing but problems hands the file to the next. If none finds a
+// message, the first with a problem has the file, and a file that only those beside it
+// suggest is of no format.
+func (w *work) choose(ctx context.Context, in reader.Input, claims []reader.Claim, suggested bool, e *Event, got *reached) error {
+	file, first := e.File, -1
+	for i, c := range claims {
+		if len(claims) == 1 && !suggested {
+			break
+		}
+		file.Reader = c.Format.String()
+		r := reading{work: w, e: e, got: got, note: noteOf(claims, i), most: -1}
+		if suggested {
+			r.most = mostSuggested
+		}
+		if err := r.read(ctx, in, c.Format); err != nil || r.taken {
+			return err
+		}
+		if first < 0 && r.problems > 0 {
+			first = i
+		}
+	}
+	if suggested {
+		file.Reader = ""
+		return w.hand(*e)
+	}
+	format := claims[max(first, 0)].Format
+	file.Reader = format.String()
+	r := reading{work: w, e: e, got: got}
+	if err := r.take(); err != nil {
+		return err
+	}
+	return r.read(ctx, in, format)
+}
+
+// noteOf is what the messages of a file say if another format is as sure of it, nil
+// if none is.
+func noteOf(claims []reader.Claim, taken int) []argus.Field {
+	var others []string
+	for i, c := range claims {
+		if i != taken && c.Sure == claims[taken].Sure {
+			others = append(others, c.Format.Name)
+		}
+	}
+	if others == nil {
+		return nil
+	}
+	return []argus.Field{argus.Assumed("format", claims[taken].Format.Name+"; as sure of the file: "+strings.Join(others, ", "))}
+}
+
+// reading is the reading of a file by one format.
+type reading struct {
+	*work
+	e    *Event // its File is nil when it was given
+	got  *reached
+	note []argus.Field // for each message
+	most int           // problems before the first message, -1 for any number
+
+	taken    bool // the format has the file
+	problems int  // before it had
+	held     []reader.Item
+}
+
+// take gives the file and what was held back.
+func (r *reading) take() error {
+	r.taken = true
+	if err := r.hand(*r.e); err != nil {
+		return err
+	}
+	r.e.File = nil
+	for _, item := range r.held {
+		if err := r.item(item); err != nil {
+			return err
+		}
+	}
+	r.held = nil
+	return nil
+}
+
+func (r *reading) item(item reader.Item) error {
+	if m := item.Message; m != nil {
+		zeroIsNoTime(m)
+		m.Extra = append(m.Extra, r.note...)
+	}
+	return r.hand(Event{Item: item})
+}
+
+// zeroIsNoTime takes the moment 0, which programs write where they have no time, out of
+// the times of a message.
+func zeroIsNoTime(m *argus.Message) {
+	for _, t := range [...]struct {
+		name string
+		time *argus.Time
+	}{{"sent", &m.Sent}, {"received", &m.Received}, {"read", &m.Read}, {"edited", &m.Edited}} {
+		if t.time.Known() && t.time.Micros == 0 {
+			m.Extra = append(m.Extra, argus.Unread(t.name, t.time.Raw+" is no time"))
+			*t.time = argus.Time{}
+		}
+	}
+}
+
+// read gives what a format finds in a file, once it is taken: it is with the first
+// message.
+func (r *reading) read(ctx context.Context, in reader.Input, format *reader.Format) error {
+	*r.got = reached{}
+	for item, err := range format.Read(ctx, in) {
+		if r.fault != nil {
+			return r.fault
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			item = r.got.item("the file cannot be read further: "+err.Error(), in.Size)
+		}
+		r.got.add(item)
+		switch {
+		case r.taken:
+			err = r.item(item)
+		case item.Message == nil:
+			if r.problems++; r.problems == r.most+1 && r.most >= 0 {
+				return nil
+			}
+			if r.problems <= mostHeld {
+				r.held = append(r.held, item)
+			}
+			continue
+		case r.problems > mostHeld:
+			r.held = nil // not all
+			if err = r.take(); err == nil {
+				err = r.read(ctx, in, format)
+			}
+			return err
+		default:
+			if err = r.take(); err == nil {
+				err = r.item(item)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return r.fault
+}
