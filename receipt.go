@@ -25,19 +25,37 @@ type FileAccount struct {
 	// archive, none for a file that no reader recognised.
 	Readers []string `json:"readers,omitempty"`
 	Counts  Counts   `json:"counts"`
-	// Problems counts the quarantined pieces by reason, most frequent first.
-	Problems []Tally `json:"problems,omitempty"`
+	// Problems counts the quarantined pieces by reason, most frequent first. Reasons that
+	// differ in numbers and quoted text alone are one, with … in their place.
+	Problems []Reason `json:"problems,omitempty"`
 	// Remarks counts the messages of which a reader could not understand a field, or
 	// assumed something that the source does not state: "not understood: to
 	// (sheet/4)", "assumed: hour (irc/4)". Most frequent first.
 	Remarks []Tally `json:"remarks,omitempty"`
 }
 
+// Reason is why pieces were quarantined, with how many there are.
+type Reason struct {
+	Value string `json:"value"`
+	// Reader is the one that said so, as name/version, or several with spaces between;
+	// empty where no reader recognised a file.
+	Reader string `json:"reader,omitempty"`
+	Count  uint64 `json:"count"`
+}
+
 // Tally is a word with how often it was counted.
 type Tally struct {
 	Value string `json:"value"`
+	// Name is what an account or a conversation is called where it was looked for and
+	// is not its id.
+	Name  string `json:"name,omitempty"`
 	Count uint64 `json:"count"`
 }
+
+// NationalNumber is the name of the extra fields that intake adds for the telephone
+// numbers in national form in a message's text, where the operator said in which countries
+// the case is: "+31612345678 in NL: 06-12345678".
+const NationalNumber = "national number"
 
 // OtherReasons stands for the reasons and remarks beyond the most that are told apart.
 const OtherReasons = "other reasons"
@@ -108,7 +126,11 @@ type Gap struct {
 	// Longer names than 256 bytes are cut.
 	Conversation string `json:"conversation,omitempty"`
 	Account      string `json:"account,omitempty"`
-	Missing      uint64 `json:"attachments_missing,omitempty"`
+	// Name is the title of the conversation or the name of the account, if messages
+	// show one; OnlyName is the name of Only.
+	Name     string `json:"name,omitempty"`
+	OnlyName string `json:"only_name,omitempty"`
+	Missing  uint64 `json:"attachments_missing,omitempty"`
 	// Unseen of the numbers from First to Last are not seen.
 	Unseen uint64 `json:"numbers_unseen,omitempty"`
 	First  uint64 `json:"first_number,omitempty"`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,12 +31,12 @@ var errNoSource = errors.New("no such file or folder")
 var errIngestStopped = errors.New("the delivery is interrupted")
 
 type ingestFlags struct {
-	format, timezone, service, owner string
-	columns                          []string
-	via                              string
-	resume, abandon, dryRun          bool
-	reason                           string
-	batch                            int
+	format, timezone, service, owner, country string
+	columns                                   []string
+	via                                       string
+	resume, abandon, dryRun                   bool
+	reason                                    string
+	batch                                     int
 }
 
 func (a *app) ingestCommand() *cobra.Command {
@@ -87,7 +88,7 @@ with its SHA-256.`,
 				return errors.New("--dry-run begins nothing that could be resumed")
 			case f.resume && f.abandon:
 				return errors.New("--resume and --abandon exclude each other")
-			case (f.resume || f.abandon) && (f.format != "" || f.timezone != "" || f.service != "" || f.owner != "" || f.via != "" || len(f.columns) > 0):
+			case (f.resume || f.abandon) && (f.format != "" || f.timezone != "" || f.service != "" || f.owner != "" || f.country != "" || f.via != "" || len(f.columns) > 0):
 				return errors.New("--resume and --abandon take no reading options: the delivery has its own")
 			case (f.resume || f.abandon) && len(args) > 0:
 				return errors.New("--resume and --abandon take no path: the delivery has its own")
@@ -116,6 +117,7 @@ func (f *ingestFlags) readingFlags(c *cobra.Command) {
 	flags.StringVar(&f.timezone, "timezone", "", "the `zone` of clocks that state none, such as Europe/Amsterdam (default UTC, marked as assumed)")
 	flags.StringVar(&f.service, "service", "", "the `name` of the service where the data does not tell it")
 	flags.StringVar(&f.owner, "owner", "", "the `account` of the device that was exported, where the data does not tell it")
+	flags.StringVar(&f.country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and dates like 3/4/2021 where nothing else decides")
 	flags.StringArrayVar(&f.columns, "map", nil, "for sheets: `field=header`, may be repeated (docs/format/sheet.md lists the fields)")
 }
 
@@ -138,6 +140,9 @@ func (f ingestFlags) reading() (reader.Options, []argus.Field, error) {
 	}
 	if f.owner != "" {
 		names = append(names, argus.Field{Name: "owner", Value: f.owner})
+	}
+	if f.country != "" {
+		names = append(names, argus.Field{Name: "country", Value: strings.ToUpper(f.country)})
 	}
 	for _, column := range f.columns {
 		names = append(names, argus.Field{Name: "map", Value: column})
@@ -319,8 +324,8 @@ func printCompleteness(o *output, c argus.Completeness) {
 	}
 	printGaps(o, c, "conversation", "conversations", c.More.Conversations, func(g argus.Gap) bool { return g.Account == "" })
 	printGaps(o, c, "account", "accounts", c.More.Accounts, func(g argus.Gap) bool {
-		named := argus.Gap{Service: g.Service, Account: g.Account, OneSided: 1} // in the line of the conversation
-		return g.Account != "" && g != named
+		told := argus.Gap{Service: g.Service, Account: g.Account, Name: g.Name, OneSided: 1} // in the line of the conversation
+		return g.Account != "" && g != told
 	})
 	if c.Unnamed > 0 {
 		o.linef("  %s without its account: name it with --owner, so that it meets what others have of the same messages", count(c.Unnamed, "device's owner is", "devices' owners are"))
@@ -357,9 +362,9 @@ func gapLine(g argus.Gap) string {
 	where := g.Service
 	switch {
 	case g.Conversation != "":
-		where += " in " + g.Conversation
+		where += " in " + named(g.Conversation, g.Name)
 	case g.Account != "":
-		where += " from " + g.Account
+		where += " from " + named(g.Account, g.Name)
 	}
 	var gaps []string
 	if g.Missing > 0 {
@@ -369,7 +374,7 @@ func gapLine(g argus.Gap) string {
 		gaps = append(gaps, fmt.Sprintf("%s of the numbers %d to %d not seen", group(g.Unseen), g.First, g.Last))
 	}
 	if g.Only != "" {
-		gaps = append(gaps, "only "+oneLine(g.Only)+" sends")
+		gaps = append(gaps, "only "+named(g.Only, g.OnlyName)+" sends")
 	}
 	if g.OneSided > 0 {
 		gaps = append(gaps, "the only one who sends in "+count(g.OneSided, "conversation", "conversations"))
@@ -483,7 +488,7 @@ func (p *progress) receipt(r *argus.Receipt) error {
 	return p.a.out.flush()
 }
 
-// maxFiles is how many files without problems a receipt lists by name.
+// maxFiles is how many files a receipt lists by name, in all and beneath each reason.
 const maxFiles = 10
 
 // printReceipt prints what became of a delivery; of one that is limited, what
@@ -491,6 +496,7 @@ const maxFiles = 10
 func printReceipt(o *output, r *argus.Receipt, limited bool) {
 	o.linef("%s  %s", o.bold(r.Delivery.String()), plain(r.Opening.Source))
 	printReadings(o, r)
+	printOptions(o, r.Opening.Options)
 	c := r.Counts
 	o.linef("  %s", account(c, limited))
 	if limited {
@@ -529,6 +535,17 @@ func printReadings(o *output, r *argus.Receipt) {
 	}
 }
 
+// printOptions says what the operator said about a delivery.
+func printOptions(o *output, options []argus.Field) {
+	var said []string
+	for _, x := range options {
+		said = append(said, x.Name+" "+x.Value)
+	}
+	if said != nil {
+		o.linef("  read with %s", oneLine(strings.Join(said, ", ")))
+	}
+}
+
 // printBeside prints how many messages there are, and what is none, if anything.
 func printBeside(o *output, c argus.Counts) {
 	var beside []argus.Tally
@@ -540,39 +557,50 @@ func printBeside(o *output, c argus.Counts) {
 	}
 }
 
-// printFiles prints what became of each file, or of the first and of those
-// with problems.
+// printFiles prints the first files, and why pieces of any were quarantined or fields not
+// understood: each reason once, with the files beneath in which it is most frequent.
 func printFiles(o *output, files []argus.FileAccount) {
-	quiet, unseen := 0, map[string]uint64{}
-	for _, f := range files {
-		if len(f.Problems) == 0 {
-			if quiet++; quiet > maxFiles {
-				for _, r := range f.Remarks {
-					unseen[r.Value] += r.Count
-				}
-				continue
-			}
-		}
-		printFile(o, f)
+	for _, f := range files[:min(len(files), maxFiles)] {
+		o.linef("  %s  %s", oneLine(f.Original.Path), o.dim(fmt.Sprintf("%s, %s, %s read", size(f.Original.Size), first(strings.Join(f.Readers, " "), "no reader"), group(f.Counts.Read))))
 	}
-	if quiet > maxFiles {
-		o.linef("  … and %s without problems", count(uint64(quiet-maxFiles), "file", "files"))
-		for _, value := range slices.Sorted(maps.Keys(unseen)) {
-			o.linef("    of %s: %s", count(unseen[value], "message", "messages"), oneLine(value))
-		}
+	if len(files) > maxFiles {
+		o.linef("  … and %s", count(uint64(len(files)-maxFiles), "file", "files"))
 	}
+	printReasons(o, files, func(n uint64) string { return "quarantined " + group(n) }, func(f argus.FileAccount) []argus.Reason { return f.Problems })
+	printReasons(o, files, func(n uint64) string { return "of " + count(n, "message", "messages") }, func(f argus.FileAccount) (list []argus.Reason) {
+		for _, r := range f.Remarks {
+			list = append(list, argus.Reason{Value: r.Value, Count: r.Count})
+		}
+		return list
+	})
 }
 
-func printFile(o *output, f argus.FileAccount) {
-	readers := strings.Join(f.Readers, " ")
-	if readers == "" {
-		readers = "no reader"
+// printReasons prints reasons by reader, most frequent first.
+func printReasons(o *output, files []argus.FileAccount, so func(n uint64) string, of func(argus.FileAccount) []argus.Reason) {
+	type key struct{ reader, reason string }
+	in := map[key][]argus.Tally{} // the files
+	total := map[key]uint64{}
+	for _, f := range files {
+		for _, p := range of(f) {
+			k := key{p.Reader, p.Value}
+			in[k] = append(in[k], argus.Tally{Value: f.Original.Path, Count: p.Count})
+			total[k] += p.Count
+		}
 	}
-	o.linef("  %s  %s", oneLine(f.Original.Path), o.dim(fmt.Sprintf("%s, %s, %s read", size(f.Original.Size), readers, group(f.Counts.Read))))
-	for _, p := range f.Problems {
-		o.linef("    quarantined %s: %s", group(p.Count), oneLine(p.Value))
-	}
-	for _, p := range f.Remarks {
-		o.linef("    of %s: %s", count(p.Count, "message", "messages"), oneLine(p.Value))
+	for _, k := range slices.SortedFunc(maps.Keys(in), func(a, b key) int {
+		return cmp.Or(cmp.Compare(total[b], total[a]), strings.Compare(a.reader, b.reader), strings.Compare(a.reason, b.reason))
+	}) {
+		by := ", by " + k.reader
+		if k.reader == "" {
+			by = ""
+		}
+		o.linef("  %s%s: %s", so(total[k]), by, oneLine(k.reason))
+		slices.SortStableFunc(in[k], func(a, b argus.Tally) int { return cmp.Compare(b.Count, a.Count) })
+		for _, f := range in[k][:min(len(in[k]), maxFiles)] {
+			o.linef("    %s  %s", oneLine(f.Value), group(f.Count))
+		}
+		if more := len(in[k]) - maxFiles; more > 0 {
+			o.linef("    … and %s", count(uint64(more), "file", "files"))
+		}
 	}
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
+// pairsFacet asks for who wrote to whom.
+const pairsFacet = "pairs"
+
 // reads runs a command that reads through the desk.
 func (a *app) reads(c *cobra.Command, work func(ctx context.Context, d *desk.Desk, who desk.Who) error) error {
 	n, who, err := a.open(c.Context())
@@ -30,7 +33,7 @@ func (a *app) searchCommand() *cobra.Command {
 	var facets []string
 	var histogram, zone string
 	var longest time.Duration
-	var all bool
+	var all, asCSV bool
 	c := &cobra.Command{
 		Use:   "search QUERY",
 		Short: "Find messages, newest first",
@@ -45,10 +48,17 @@ of all its copies in your scope together. Calls, contacts, rooms and other types
 are counted beside the messages: "821 messages, 12 calls". is:message, is:call and
 the like ask for one type.
 
-A time with a question mark is that of a clock whose zone nobody stated.`,
+A time with a question mark is that of a clock whose zone nobody stated.
+
+--facet counts by a field; --facet pairs counts who wrote to whom, with the first and
+the last time. The screen has the 20 most frequent values, --json and --csv have all,
+the 200 most frequent accounts and conversations with the name that messages show. A
+histogram has the days without a message, too. In CSV, a cell that a spreadsheet
+would take for a formula begins with a quote.`,
 		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
   argus search 'with:Q3XK9A' --all --json > messages.jsonl
-  argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0`,
+  argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0
+  argus search 'in:harbour' --facet pairs --csv > pairs.csv`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := between(c, "limit", req.Limit, 0, desk.MostHits); err != nil {
@@ -56,8 +66,13 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 			}
 			req.Query = strings.Join(args, " ")
 			for _, f := range facets {
+				if f == pairsFacet {
+					req.Pairs = -1
+					continue
+				}
 				req.Facets = append(req.Facets, query.FieldName(f))
 			}
+			req.FacetSize = -1
 			req.Histogram = desk.Interval(histogram)
 			where, err := time.LoadLocation(cmp.Or(zone, "UTC"))
 			if err != nil {
@@ -72,6 +87,12 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 			if all && (req.Next != "" || len(facets) > 0 || histogram != "" || c.Flags().Changed("limit")) {
 				return usageError{errors.New("--all prints every message and nothing else: leave out --limit, --next, --facet and --histogram"), c.CommandPath()}
 			}
+			if counted := len(facets) + min(len(histogram), 1); asCSV && (all || a.json || counted != 1) {
+				return usageError{errors.New("--csv prints one --facet or one --histogram: leave out --all and --json"), c.CommandPath()}
+			}
+			if asCSV {
+				req.Limit = none(0)
+			}
 			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
 				if all {
 					return a.printAll(ctx, d, who, req, where)
@@ -79,6 +100,9 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 				result, err := d.Search(ctx, who, req)
 				if err != nil {
 					return err
+				}
+				if asCSV {
+					return a.printCSV(result, req, where)
 				}
 				return a.printResult(result, who, where)
 			})
@@ -88,7 +112,8 @@ A time with a question mark is that of a clock whose zone nobody stated.`,
 	flags.BoolVar(&all, "all", false, "print every message that is found, oldest first")
 	flags.IntVar(&req.Limit, "limit", 20, "the most messages to print, up to 1000")
 	flags.StringVar(&req.Next, "next", "", "go on behind an earlier answer: its `token`")
-	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, in, service, delivery, is, lang, entity; may be repeated")
+	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, to, in, service, delivery, is, lang, entity, or pairs; may be repeated")
+	flags.BoolVar(&asCSV, "csv", false, "print the counts of one facet, or the histogram, as CSV")
 	flags.StringVar(&histogram, "histogram", "", "count by hour, day, month or year, or by weekhour, the hours of a week")
 	flags.DurationVar(&longest, "max-time", 30*time.Second, "about the longest to search; then the answer says up to where it is whole")
 	flags.StringVar(&zone, "zone", "", "the time `zone` of days in the query and of printed times (default UTC)")
@@ -140,9 +165,8 @@ func (a *app) printResult(r *desk.SearchResult, who desk.Who, zone *time.Locatio
 	for _, name := range sortedFacets(r.Facets) {
 		printCounts(a.out, string(name), r.Facets[name])
 	}
-	if len(r.Histogram) > 0 {
-		printCounts(a.out, "sent", r.Histogram)
-	}
+	a.printPairs(r.Pairs, zone)
+	printHistogram(a.out, r)
 	if r.Partial != nil {
 		a.out.linef("%s", partial(r.Partial.Since, r.Partial.Why, zone))
 	}
@@ -214,18 +238,6 @@ func sortedFacets(facets map[query.FieldName][]argus.Tally) []query.FieldName {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// printCounts prints values with bars.
-func printCounts(o *output, title string, counts []argus.Tally) {
-	o.linef("\n%s", o.bold(title))
-	var most uint64
-	for _, c := range counts {
-		most = max(most, c.Count)
-	}
-	for _, c := range counts {
-		o.linef("  %10s  %s %s", group(c.Count), strings.Repeat("▪", int(1+c.Count*20/max(most, 1))), oneLine(c.Value))
-	}
 }
 
 // of names a number of what an answer counts: messages, or items where calls, contacts

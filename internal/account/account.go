@@ -23,8 +23,9 @@ type Bookkeeper struct {
 	first   uint64 // sequence number of the opening
 	look    look
 	place   map[uint64]int // of the file, by the sequence number of its record
-	reasons []map[string]uint64
-	remarks []map[string]uint64
+	// reasons has for each file the quarantined pieces by reason, remarks the messages by
+	// what was not understood or assumed.
+	reasons, remarks []map[string]*reason
 	// now and old are messages of earlier deliveries that this one has, too: the
 	// last generation of mostSeen to twice as many.
 	now, old map[uint64]struct{}
@@ -80,33 +81,73 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		b.look.stated(r.Stated, r.Where, file.Original.Path)
 	}
 	file.Counts.Add(r)
-	name := b.Reader(r.Where)
-	if name != "" && !slices.Contains(file.Readers, name) {
-		file.Readers = append(file.Readers, name)
+	by := b.Reader(r.Where)
+	if by != "" && !slices.Contains(file.Readers, by) {
+		file.Readers = append(file.Readers, by)
+	}
+	if r.Message != nil {
+		for _, x := range r.Message.Extra {
+			if x.Name == argus.ExtraUnread || x.Name == argus.ExtraAssumed {
+				field, _, _ := strings.Cut(x.Value, ": ")
+				what := x.Name + ": " + field[:min(len(field), 64)] + " (" + by + ")"
+				tally(&b.remarks[at], what, what, by)
+			}
+		}
 	}
 	if r.Kind == argus.KindQuarantined {
-		count(&b.reasons[at], r.Quarantine.Reason)
-	}
-	if r.Message == nil {
-		return
-	}
-	for _, x := range r.Message.Extra {
-		if x.Name == argus.ExtraUnread || x.Name == argus.ExtraAssumed {
-			field, _, _ := strings.Cut(x.Value, ": ")
-			count(&b.remarks[at], x.Name+": "+field[:min(len(field), 64)]+" ("+name+")")
-		}
+		tally(&b.reasons[at], reasonKind(r.Quarantine.Reason), r.Quarantine.Reason, by)
 	}
 }
 
-// count counts a reason or a remark.
-func count(counts *map[string]uint64, what string) {
-	if *counts == nil {
-		*counts = map[string]uint64{}
+// reason is why pieces were quarantined: in the words of the first, whether others
+// said the same, and by which readers.
+type reason struct {
+	words   string
+	same    bool
+	readers []string
+	count   uint64
+}
+
+// tally counts a reason of a kind.
+func tally(reasons *map[string]*reason, kind, words, reader string) {
+	if *reasons == nil {
+		*reasons = map[string]*reason{}
 	}
-	if _, known := (*counts)[what]; !known && len(*counts) >= maxReasons {
-		what = argus.OtherReasons
+	one := (*reasons)[kind]
+	if one == nil && len(*reasons) >= maxReasons {
+		kind, words = argus.OtherReasons, argus.OtherReasons
+		one = (*reasons)[kind]
 	}
-	(*counts)[what]++
+	if one == nil {
+		one = &reason{words: words, same: true}
+		(*reasons)[kind] = one
+	}
+	one.same = one.same && one.words == words
+	if reader != "" && !slices.Contains(one.readers, reader) {
+		one.readers = append(one.readers, reader)
+	}
+	one.count++
+}
+
+// reasonKind is a reason with … for its numbers and what it quotes, so that pieces that
+// are broken in the same way at other places are told once.
+func reasonKind(words string) string {
+	var out strings.Builder
+	for i := 0; i < len(words); i++ {
+		switch c := words[i]; {
+		case c == '"' && strings.IndexByte(words[i+1:], '"') >= 0:
+			i += 1 + strings.IndexByte(words[i+1:], '"')
+			out.WriteString(`"…"`)
+		case '0' <= c && c <= '9':
+			for i+1 < len(words) && '0' <= words[i+1] && words[i+1] <= '9' {
+				i++
+			}
+			out.WriteString("…")
+		default:
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
 }
 
 // Reader names the reader that found a place, "" for none.
@@ -128,18 +169,24 @@ func (b *Bookkeeper) Receipt(seal *argus.Seal) *argus.Receipt {
 	receipt.Completeness = b.look.result()
 	receipt.Files = slices.Clone(b.receipt.Files)
 	for i := range receipt.Files {
-		receipt.Files[i].Problems, receipt.Files[i].Remarks = tallies(b.reasons[i]), tallies(b.remarks[i])
+		receipt.Files[i].Problems = tallies(b.reasons[i])
+		for _, r := range tallies(b.remarks[i]) {
+			receipt.Files[i].Remarks = append(receipt.Files[i].Remarks, argus.Tally{Value: r.Value, Count: r.Count})
+		}
 	}
 	return &receipt
 }
 
-// tallies lists what was counted, most frequent first.
-func tallies(counts map[string]uint64) []argus.Tally {
-	var list []argus.Tally
-	for value, n := range counts {
-		list = append(list, argus.Tally{Value: value, Count: n})
+// tallies are the reasons of a file, most frequent first.
+func tallies(reasons map[string]*reason) (list []argus.Reason) {
+	for kind, reason := range reasons {
+		one := argus.Reason{Value: kind, Reader: strings.Join(reason.readers, " "), Count: reason.count}
+		if reason.same {
+			one.Value = reason.words
+		}
+		list = append(list, one)
 	}
-	slices.SortFunc(list, func(a, b argus.Tally) int {
+	slices.SortFunc(list, func(a, b argus.Reason) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
 	})
 	return list

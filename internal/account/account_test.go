@@ -70,6 +70,10 @@ func TestCompleteness(t *testing.T) {
 		m.State |= argus.StateEdited
 		return m
 	}
+	called := func(m argus.Message, name, title string) argus.Message {
+		m.FromName, m.Title = name, title
+		return m
+	}
 	of := func(kind argus.Type, m argus.Message) argus.Message {
 		m.Type = kind
 		return m
@@ -87,6 +91,8 @@ func TestCompleteness(t *testing.T) {
 		{"both sides", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "B", "A", 2)}, argus.Completeness{Conversations: 1, Accounts: 2}},
 		{"one side", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "A", "B", 2)}, argus.Completeness{Conversations: 1, Accounts: 1, OneSided: 1,
 			In: []argus.Gap{{Service: "sky", Conversation: "A|B", Only: "A"}, {Service: "sky", Account: "A", OneSided: 1}}}},
+		{"one side with names", []argus.Message{called(said("A|B", "A", "B", 1), "", ""), called(said("A|B", "A", "B", 2), "Ann", "quay")}, argus.Completeness{Conversations: 1, Accounts: 1, OneSided: 1,
+			In: []argus.Gap{{Service: "sky", Conversation: "A|B", Name: "quay", Only: "A", OnlyName: "Ann"}, {Service: "sky", Account: "A", Name: "Ann", OneSided: 1}}}},
 		{"one message is no side", []argus.Message{said("A|B", "A", "B", 1)}, argus.Completeness{Conversations: 1, Accounts: 1}},
 		{"one message twice", []argus.Message{said("A|B", "A", "B", 1), said("A|B", "A", "B", 1)}, argus.Completeness{Conversations: 1, Accounts: 1}},
 		{"attachments", []argus.Message{photo}, argus.Completeness{Conversations: 1, Accounts: 1, Named: 2, Missing: 1,
@@ -207,6 +213,43 @@ func TestCompletenessAgain(t *testing.T) {
 	}
 }
 
+// Pieces that are broken in the same way at other places are one reason, and a field
+// that was not understood is counted by the reader.
+func TestReasons(t *testing.T) {
+	var b Bookkeeper
+	b.Add(&argus.Record{Kind: argus.KindOpening, Delivery: 1, Opening: &argus.Opening{Readers: []string{"jabber/1", "eml/1"}}})
+	b.Add(&argus.Record{Seq: 2, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
+	bad := func(reader uint8, reason string) {
+		b.Add(&argus.Record{Kind: argus.KindQuarantined, Where: argus.Where{Original: 2, Reader: reader}, Quarantine: &argus.Quarantine{Reason: reason}})
+	}
+	bad(1, "want a comma at byte 7, found \"x\"")
+	bad(1, "want a comma at byte 1234, found \"\"")
+	bad(2, "want a comma at byte 7, found \"x\"")
+	bad(2, "at most 65536 bytes")
+	bad(2, "at most 65536 bytes")
+	bad(0, "an open \" quote")
+	for i, field := range []string{"Date", "Date", "To", "postmark"} {
+		name := argus.ExtraUnread
+		if field == "postmark" {
+			name = field
+		}
+		b.Add(&argus.Record{Kind: argus.KindMessage, Message: &argus.Message{From: fmt.Sprint(i), Extra: []argus.Field{{Name: name, Value: field + ": x"}}}, Where: argus.Where{Original: 2, Reader: 2}})
+	}
+	f := b.Receipt(nil).Files[0]
+	want := []argus.Reason{
+		{Value: "want a comma at byte …, found \"…\"", Reader: "jabber/1 eml/1", Count: 3},
+		{Value: "at most 65536 bytes", Reader: "eml/1", Count: 2},
+		{Value: "an open \" quote", Count: 1},
+	}
+	if diff := cmp.Diff(want, f.Problems); diff != "" {
+		t.Error(diff)
+	}
+	remarks := []argus.Tally{{Value: "not understood: Date (eml/1)", Count: 2}, {Value: "not understood: To (eml/1)", Count: 1}}
+	if diff := cmp.Diff(remarks, f.Remarks); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestReceiptBalances(t *testing.T) {
 	var b Bookkeeper
 	b.Add(&argus.Record{Kind: argus.KindOpening, Delivery: 1, Opening: &argus.Opening{Source: "x", Readers: []string{"jsonl/1", "irc/1"}}})
@@ -229,7 +272,7 @@ func TestReceiptBalances(t *testing.T) {
 		t.Errorf("%d messages, want 3", n)
 	}
 	problems := r.Files[0].Problems
-	if len(problems) != 21 || problems[0] != (argus.Tally{Value: argus.OtherReasons, Count: 10}) || !slices.Equal(r.Files[0].Readers, []string{"irc/1"}) {
+	if len(problems) != 21 || problems[0] != (argus.Reason{Value: argus.OtherReasons, Reader: "irc/1", Count: 10}) || !slices.Equal(r.Files[0].Readers, []string{"irc/1"}) {
 		t.Errorf("problems %v, readers %v", problems, r.Files[0].Readers)
 	}
 	seal := argus.Seal{Counts: want}

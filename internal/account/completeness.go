@@ -114,6 +114,7 @@ func (s *service) add(n uint64) {
 type sender struct {
 	service *service
 	name    string
+	shown   string // what messages call it
 	numbers series
 	missing uint64
 }
@@ -122,6 +123,7 @@ type sender struct {
 type thread struct {
 	service  *service
 	name     string
+	title    string
 	messages uint64
 	from     *sender // the only one so far; nil when it is not looked at
 	fromKey  uint64
@@ -175,6 +177,9 @@ func (l *look) add(r *argus.Record, again bool) {
 	from := l.sender(fromKey, in, m.From)
 	if from != nil {
 		from.missing += missing
+		if from.shown == "" && m.FromName != m.From {
+			from.shown = beginning(m.FromName)
+		}
 	}
 	if number && in != nil {
 		in.add(m.Sequence)
@@ -188,6 +193,9 @@ func (l *look) add(r *argus.Record, again bool) {
 		return
 	}
 	t.missing += missing
+	if t.title == "" && m.Title != m.Conversation {
+		t.title = beginning(m.Title)
+	}
 	if number {
 		t.numbers.add(m.Sequence)
 	}
@@ -318,14 +326,14 @@ func (l *look) result() argus.Completeness {
 	oneSided := map[*sender]uint64{}
 	within := map[*service]bool{} // those whose numbers run through conversations
 	for _, t := range l.threads {
-		g := argus.Gap{Service: t.service.name, Conversation: t.name, Missing: t.missing, Backwards: min(t.up, t.down)}
+		g := argus.Gap{Service: t.service.name, Conversation: t.name, Name: t.title, Missing: t.missing, Backwards: min(t.up, t.down)}
 		c.Backwards += g.Backwards
 		g.Replies = unanswered[t]
 		c.Replies += g.Replies
 		if t.messages > 1 && t.heard && !t.several {
 			c.OneSided++
 			if t.from != nil {
-				g.Only = t.from.name
+				g.Only, g.OnlyName = t.from.name, t.from.shown
 				oneSided[t.from]++
 			}
 		}
@@ -336,7 +344,7 @@ func (l *look) result() argus.Completeness {
 		conversations = append(conversations, g)
 	}
 	for _, a := range l.accounts {
-		g := argus.Gap{Service: a.service.name, Account: a.name, Missing: a.missing, OneSided: oneSided[a]}
+		g := argus.Gap{Service: a.service.name, Account: a.name, Name: a.shown, Missing: a.missing, OneSided: oneSided[a]}
 		if _, ok := a.numbers.unseen(); ok && !a.service.whole && !within[a.service] {
 			g = gap(&c, g, &a.numbers)
 		}

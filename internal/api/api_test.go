@@ -89,7 +89,7 @@ func (f *fake) Deliveries(_ context.Context, who desk.Who) ([]desk.Delivery, err
 
 func (f *fake) Receipt(_ context.Context, who desk.Who, n argus.DeliveryNumber) (*desk.Delivery, error) {
 	return &desk.Delivery{Receipt: argus.Receipt{Delivery: n, Seal: &argus.Seal{Delivery: n}, Counts: argus.Counts{Read: 3, Quarantined: 1},
-		Files: []argus.FileAccount{{Problems: []argus.Tally{{Value: "a", Count: 1}}}}}, Limited: true}, f.note(who, "receipt %s", n)
+		Files: []argus.FileAccount{{Problems: []argus.Reason{{Value: "a", Count: 1}}}}}, Limited: true}, f.note(who, "receipt %s", n)
 }
 
 func (f *fake) Ledger(_ context.Context, who desk.Who, from uint64, limit int) ([]ledger.Entry, error) {

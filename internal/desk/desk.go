@@ -128,9 +128,15 @@ type SearchRequest struct {
 	// counts only.
 	Limit int `json:"limit,omitempty"`
 	// Next continues an earlier answer: its Next, unchanged.
-	Next      string            `json:"next,omitempty"`
-	Facets    []query.FieldName `json:"facets,omitempty"`
-	Histogram index.Interval    `json:"histogram,omitempty"`
+	Next   string            `json:"next,omitempty"`
+	Facets []query.FieldName `json:"facets,omitempty"`
+	// FacetSize is the most values a facet, most frequent first; below 0 all of them.
+	// Default 20.
+	FacetSize int            `json:"facet_size,omitempty"`
+	Histogram index.Interval `json:"histogram,omitempty"`
+	// Pairs is the most pairs to count, of who wrote to whom; below 0 all of them.
+	// Default 0.
+	Pairs int `json:"pairs,omitempty"`
 	// Zone reads the days of sent: and on:, and is where the bars of the
 	// histogram begin (IANA name). Default UTC.
 	Zone string `json:"zone,omitempty"`
@@ -153,9 +159,16 @@ type SearchResult struct {
 	// things.
 	Differing uint64 `json:"differing,omitempty"`
 	// Facets and Histogram hold what was asked for; each message counts once for
-	// each value.
-	Facets    map[query.FieldName][]index.Count `json:"facets,omitempty"`
-	Histogram []index.Count                     `json:"histogram,omitempty"`
+	// each value. The most frequent accounts and conversations ([namedValues]) have the
+	// name that a message in the scope shows.
+	Facets map[query.FieldName][]index.Count `json:"facets,omitempty"`
+	// Histogram has the bars between the first and the last, those without a message
+	// with 0; of weekhour, or if Sparse, those with messages only.
+	Histogram []index.Count `json:"histogram,omitempty"`
+	// Sparse says that the empty bars are left out, because there are too many.
+	Sparse bool `json:"histogram_sparse,omitempty"`
+	// Pairs has who wrote to whom, most frequent first.
+	Pairs []Pair `json:"pairs,omitempty"`
 	// Partial says how far the answer goes if it ran out of time.
 	Partial *index.Partial `json:"partial,omitempty"`
 	// Next asks for the hits behind these; empty when there are none.
@@ -165,6 +178,14 @@ type SearchResult struct {
 	Behind uint64 `json:"behind"`
 	// Entry is the ledger entry of this act.
 	Entry uint64 `json:"entry"`
+}
+
+// Pair is who wrote to whom, with their names as in Facets.
+type Pair struct {
+	index.Pair
+	FromName string `json:"from_name,omitempty"`
+	// ToName is the name of the receiver, or of the conversation.
+	ToName string `json:"to_name,omitempty"`
 }
 
 // Hit is a message with the places that made it match.

@@ -603,7 +603,7 @@ func TestReceipt(t *testing.T) {
 	if want := (argus.Counts{Read: 7, Stored: 4, Quarantined: 3}); f.Counts != want || !slices.Equal(f.Readers, []string{"lines/1"}) || f.Original.Path != "phone.txt" {
 		t.Errorf("%+v", f)
 	}
-	if diff := cmp.Diff([]index.Count{{Value: "a date was expected", Count: 2}, {Value: "it is cut", Count: 1}}, f.Problems); diff != "" {
+	if diff := cmp.Diff([]argus.Reason{{Value: "a date was expected", Reader: "lines/1", Count: 2}, {Value: "it is cut", Reader: "lines/1", Count: 1}}, f.Problems); diff != "" {
 		t.Error(diff)
 	}
 	part := o.grant(t, "in:c1")

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ const (
 const MostHits = 1000
 
 // facetFields are the fields that an answer can count by.
-var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
+var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 
 var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}
 
@@ -157,11 +158,19 @@ func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 			return ask, fmt.Errorf("%w: no facet %q; there are %q", ErrRequest, field, facetFields)
 		}
 	}
-	ask.Facets = req.Facets
+	ask.Facets, ask.FacetSize, ask.Pairs = req.Facets, allOf(req.FacetSize), allOf(req.Pairs)
 	if !slices.Contains(intervals, req.Histogram) {
 		return ask, fmt.Errorf("%w: no histogram by %q; there are %q", ErrRequest, req.Histogram, intervals[1:])
 	}
 	return ask, nil
+}
+
+// allOf is a number of values that was asked for: below 0 all of them.
+func allOf(asked int) int {
+	if asked < 0 {
+		return math.MaxInt
+	}
+	return asked
 }
 
 // count is a number that was asked for, with its default and the most.
@@ -186,8 +195,12 @@ func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*Searc
 		return nil, err
 	}
 	result := &SearchResult{
-		Query: ask.Query.String(), Total: found.Total, Messages: found.Messages, Beside: found.Beside, Differing: found.Differing, Facets: found.Facets, Histogram: found.Histogram, Partial: found.Partial,
+		Query: ask.Query.String(), Total: found.Total, Messages: found.Messages, Beside: found.Beside, Differing: found.Differing, Facets: found.Facets, Partial: found.Partial,
 		Behind: d.parts.Evidence.Last() - min(found.Position, d.parts.Evidence.Last()), Entry: p.entry,
+	}
+	result.Histogram, result.Sparse = withSilence(found.Histogram, ask.Histogram, ask.Zone)
+	if err := d.names(ctx, p, ask, found, result); err != nil {
+		return nil, err
 	}
 	if len(found.Hits) > limit {
 		found.Hits = found.Hits[:limit]

@@ -77,7 +77,7 @@ func (d *Desk) show(ctx context.Context, p *permit, s *seen, raw bool) (*Shown, 
 			one.Sightings = append(one.Sightings, at)
 		}
 		one.Message = of.Union()
-		one.Entities = entity.Find(one.Message.Text)
+		one.Entities = append(entity.Find(one.Message.Text), query.NationalNumbers(one.Message, one.Message.Text)...)
 		shown.Versions = append(shown.Versions, one)
 	}
 	return shown, nil

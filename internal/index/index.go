@@ -70,7 +70,7 @@ type Request struct {
 	Limit int
 	// After continues behind the last hit of an earlier answer.
 	After *Cursor
-	// Facets names fields to count by: from, in, service, delivery, is (not
+	// Facets names fields to count by: from, to, in, service, delivery, is (not
 	// is:message), lang, entity (identifiers, not their kinds).
 	Facets []query.FieldName
 	// FacetSize is the most values a facet, most frequent first, then by

@@ -360,6 +360,12 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 			o.Service = s.Value
 		case "owner":
 			o.Owner = s.Value
+		case "country":
+			list, err := countries(s.Value)
+			if err != nil {
+				return o, err
+			}
+			o.Countries = list
 		case "map":
 			field, header, ok := strings.Cut(s.Value, "=")
 			if !ok || field == "" || header == "" {

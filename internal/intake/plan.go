@@ -44,11 +44,11 @@ type PlannedFile struct {
 	Size int64  `json:"size"`
 	// Readers are those that would read it: several for an archive, none for a
 	// file that no reader recognises.
-	Readers     []string      `json:"readers,omitempty"`
-	Messages    uint64        `json:"messages"`
-	Quarantined uint64        `json:"quarantined"`
-	Problems    []argus.Tally `json:"problems,omitempty"`
-	Remarks     []argus.Tally `json:"remarks,omitempty"`
+	Readers     []string       `json:"readers,omitempty"`
+	Messages    uint64         `json:"messages"`
+	Quarantined uint64         `json:"quarantined"`
+	Problems    []argus.Reason `json:"problems,omitempty"`
+	Remarks     []argus.Tally  `json:"remarks,omitempty"`
 }
 
 // Estimate is a number of different things, counted in bounded memory.

@@ -558,6 +558,7 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 	where.Record, where.Offset, where.Length = item.Where.Record, item.Where.Offset, item.Where.Length
 	reason := item.Problem
 	if m := item.Message; m != nil && reason == "" {
+		addNationalNumbers(m, in.o.Reading.Countries)
 		in.resolve(m, at.name)
 		if at.where.Reader > 0 {
 			m.Sent.Clock = clockOf(in.readers[at.where.Reader-1], m)

@@ -15,7 +15,7 @@ import (
 // terms and is rebuilt.
 //
 // 1: the first. 2: look-alikes of Latin and Cyrillic in one word. 3: identifiers.
-const AnalysisVersion = "5 unicode " + unicode.Version + " normalization " + norm.Version + " entity " + entity.Version
+const AnalysisVersion = "6 unicode " + unicode.Version + " normalization " + norm.Version + " entity " + entity.Version
 
 // A folded character is what one character of a text becomes: a kind in the
 // high byte, and a character, or for kindSeveral a place in its page's list.

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/entity"
 )
 
 // Fields are the fields that have terms, in the order of their description.
@@ -47,8 +48,9 @@ const Exact = "="
 //	has, is         words of HasWords and IsWords: is:locked if no sighting can be
 //	                read, is:differs if two say different things
 //	lang            the language in lower case, and each shorter form: pt-br, pt
-//	entity          of each identifier in the text (package entity) its kind and
-//	                its normal form
+//	entity          of each identifier in the text (package entity), and of each
+//	                telephone number in national form that intake found, its
+//	                kind and its normal form
 //
 // All but Exact, delivery and entity are folded as text is; wholes and parts keep
 // their punctuation. A term may come more than once, and is valid until yield
@@ -67,6 +69,13 @@ func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) b
 		for text := range d.texts {
 			if !a.entities(text, yield) {
 				return false
+			}
+		}
+		for i := range d.Sightings {
+			for _, e := range NationalNumbers(d.Sightings[i].Message, "") {
+				if !yield(append(a.whole[:0], e.Kind...)) || !yield(append(a.whole[:0], e.Normal...)) {
+					return false
+				}
 			}
 		}
 		return true
@@ -114,6 +123,25 @@ func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []
 		return a.lang(m.Lang, yield)
 	}
 	return true
+}
+
+// NationalNumbers are the telephone numbers in national form that intake found in a
+// message ([argus.NationalNumber]), each where it first stands in text.
+func NationalNumbers(m *argus.Message, text string) (found []entity.Entity) {
+	for i := range m.Extra {
+		if m.Extra[i].Name != argus.NationalNumber {
+			continue
+		}
+		written, rest, _ := strings.Cut(m.Extra[i].Value, " in ")
+		normal, ok := entity.Normal(written)
+		if !ok || normal != written || normal[0] != '+' {
+			continue // a field of that name in the source
+		}
+		_, shown, _ := strings.Cut(rest, ": ")
+		start := max(0, strings.Index(text, shown))
+		found = append(found, entity.Entity{Kind: "phone", Normal: normal, Start: start, End: min(start+len(shown), len(text))})
+	}
+	return found
 }
 
 func (a *Analyzer) entities(text string, yield func(term []byte) bool) bool {

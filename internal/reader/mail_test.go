@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -42,7 +43,7 @@ func TestMailBounds(t *testing.T) {
 		"two texts":     {head + strings.Repeat("--b\nContent-Type: text/plain; charset=iso-8859-1\n\n"+strings.Repeat("\xE9", 4000)+"\n", 2), "it is cut"},
 		"bad base64":    {"From: a@x.test\nContent-Transfer-Encoding: base64\n\nAAAA=AAA=", "is damaged"},
 		"no sender":     {"Subject: x\n\nx", "the message names no sender"},
-		"long mails":    {head + strings.Repeat("--b\nContent-Type: message/rfc822\n\nFrom: b@x.test\n"+strings.Repeat("X: y\n", 100)+"\nz\n", 3), "no longer than the longest record"},
+		"long mails":    {head + strings.Repeat("--b\nContent-Type: message/rfc822\n\nFrom: b@x.test\n"+strings.Repeat("X: y\n", 100)+"\nz\n", 3), "a mail in the mail: want a header of at most"},
 		"no boundary":   {"From: a@x.test\nContent-Type: multipart/mixed; boundary=zz\n\n--b\n\nx", "end early"},
 	} {
 		items := checkReader(t, emlFormat, input("f", []byte(c.text), Options{MaxRecord: 4096}))
@@ -75,6 +76,113 @@ func TestMailsInMails(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestMailAddresses takes lists apart that do not follow the rules.
+func TestMailAddresses(t *testing.T) {
+	for raw, want := range map[string]string{
+		"a@x.test, b@x.test":                                       "<a@x.test> <b@x.test>",
+		"a@x.test; b@x.test;":                                      "<a@x.test> <b@x.test>",
+		"a@x.test b@x.test":                                        "<a@x.test> <b@x.test>",
+		"<a@x.test> <b@x.test>":                                    "<a@x.test> <b@x.test>",
+		"Ann <a@x.test> Bo <b@x.test>":                             "Ann<a@x.test> Bo<b@x.test>",
+		`Ann <a@x.test>; "Semi; Name" <b@x.test>`:                  "Ann<a@x.test> Semi; Name<b@x.test>",
+		`"open <a@x.test>, b@x.test`:                               "open<a@x.test> <b@x.test>",
+		"Crew: a@x.test, b@x.test;, Cas <c@x.test>":                "<a@x.test> <b@x.test> Cas<c@x.test>",
+		"Crew: a@x.test; b@x.test":                                 "<a@x.test> <b@x.test>",
+		"undisclosed-recipients:;":                                 "",
+		"Undisclosed recipients:;, a@x.test":                       "<a@x.test>",
+		"a@x.test (Ann, of the harbour); b@x.test":                 "Ann, of the harbour<a@x.test> <b@x.test>",
+		"Jansen, Jan <j@x.test>":                                   "Jan<j@x.test> ?Jansen",
+		"'a@x.test'; \"'Ann'\" <b@x.test>":                         "<a@x.test> Ann<b@x.test>",
+		"=?utf-8?Q?G=C3=B6tz_=3Cg@x.test=3E?=":                     "Götz<g@x.test>",
+		`"=?UTF-8?B?UmVuw6k=?=" <r@x.test>`:                        "René<r@x.test>",
+		"Ann <mailto:a@x.test>; mailto:b@x.test":                   "Ann<a@x.test> <b@x.test>",
+		"Everybody; <Undisclosed Recipients>; a@x.test":            "<a@x.test> ?Everybody ?<Undisclosed Recipients>",
+		"Ann <>; b@x.test":                                         "<b@x.test> ?Ann <>",
+		"\"a\\\"b\" <a@x.test>; \"x":                               "a\"b<a@x.test> ?\"x",
+		strings.Repeat("(", 1000) + "a@x.test":                     "?" + strings.Repeat("(", 1000) + "a@x.test",
+		"a@x.test, a@x.test" + strings.Repeat(";", 1000) + "b@x.y": "<a@x.test> <a@x.test> <b@x.y>",
+	} {
+		var got []string
+		list, others := mailAddresses(raw)
+		for _, a := range list {
+			got = append(got, a.Name+"<"+a.Address+">")
+		}
+		for _, one := range others {
+			got = append(got, "?"+one)
+		}
+		if got := strings.Join(got, " "); got != want {
+			t.Errorf("%.80q: %q, want %q", raw, got, want)
+		}
+	}
+}
+
+// FuzzMailAddresses wants addresses, and nothing of the list lost.
+func FuzzMailAddresses(f *testing.F) {
+	for _, raw := range []string{`Ann <a@x.test>; "Semi; Name" <b@x.test>`, "Crew: a@x.test, b@x.test;", "=?utf-8?Q?G=C3=B6tz_=3Cg@x.test=3E?=", "a@x (b", `"\`} {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		list, _ := mailAddresses(raw)
+		for _, a := range list {
+			if !strings.Contains(a.Address, "@") {
+				t.Errorf("%q: %q", raw, a.Address)
+			}
+		}
+	})
+}
+
+func TestPlainSubject(t *testing.T) {
+	for subject, want := range map[string]string{
+		"RE: Gas contract":                    "gas contract",
+		"Re[2]: Gas  contract ":               "gas contract",
+		"AW: Re (3): FWD: Gas contract":       "gas contract",
+		"[crew] ***SPAM*** Antw: [x] plan":    "plan",
+		"回复：plan":                             "plan",
+		"SV: VS: Odp: Ynt: Rép: plan":         "plan",
+		"re plan: it":                         "re plan: it",
+		"Remark: it":                          "remark: it",
+		"Re: Re:":                             "",
+		"[" + strings.Repeat("x", 60) + "] y": "[" + strings.Repeat("x", 60) + "] y",
+		"***":                                 "***",
+	} {
+		if got := plainSubject(subject); got != want {
+			t.Errorf("%q: %q, want %q", subject, got, want)
+		}
+	}
+	pair := derivedConversation("Plan", "a@x", "b@x")
+	for _, other := range []struct {
+		subject, from, to string
+		same              bool
+	}{{"re: plan", "b@x", "a@x", true}, {"plan b", "a@x", "b@x", false}, {"plan", "a@x", "c@x", false}} {
+		if got := derivedConversation(other.subject, other.from, other.to); (got == pair) != other.same {
+			t.Errorf("%v: %s beside %s", other, got, pair)
+		}
+	}
+	if derivedConversation("Re:", "a@x", "b@x") != "" || derivedConversation("x", "a@x", "") != "" {
+		t.Error("derived from nothing")
+	}
+}
+
+func TestUTF7(t *testing.T) {
+	for stored, want := range map[string]string{
+		"K+APY-ln +- 1": "Köln + 1", "+ANw-bergabe": "Übergabe", "+IKw": "€", "+2D3eAA-!": "😀!", "Hi Mom +Jjo--!": "Hi Mom ☺-!", "plain": "plain",
+		"1 + 1": "", "+": "", "+A-": "", "\xE9": "", "a+b": "", "+ANz-": "",
+	} {
+		if got, ok := utf7Text([]byte(stored)); got != want || ok != (want != "") {
+			t.Errorf("%q: %q, %t", stored, got, ok)
+		}
+	}
+}
+
+func FuzzUTF7(f *testing.F) {
+	f.Add([]byte("K+APY-ln +- 1"))
+	f.Fuzz(func(t *testing.T, stored []byte) {
+		if text, ok := utf7Text(stored); ok && (!utf8.ValidString(text) || len(text) > 3*len(stored)) {
+			t.Errorf("%q: %q", stored, text)
+		}
+	})
 }
 
 func TestHTMLText(t *testing.T) {
@@ -168,7 +276,7 @@ func TestStreams(t *testing.T) {
 }
 
 func FuzzEML(f *testing.F) {
-	for _, name := range []string{"mixed.eml", "html.eml", "locked.eml", "damaged.eml"} {
+	for _, name := range []string{"mixed.eml", "html.eml", "locked.eml", "damaged.eml", "odd.eml", "old-mac.eml"} {
 		f.Add(readFile(f, "testdata/eml/"+name))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -178,7 +286,10 @@ func FuzzEML(f *testing.F) {
 
 // FuzzMbox also checks that the items tile the file.
 func FuzzMbox(f *testing.F) {
-	f.Add(readFile(f, "testdata/mbox/takeout.mbox"))
+	for _, name := range []string{"takeout.mbox", "bare.mbox", "no-date.mbox", "old-mac.mbox"} {
+		f.Add(readFile(f, "testdata/mbox/"+name))
+	}
+	f.Add([]byte("\n0"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		end := int64(0)
 		for _, item := range checkReader(t, mboxFormat, input("f", file, Options{MaxRecord: 1 << 12})) {

@@ -27,7 +27,8 @@ import (
 
 // Limits of a mail.
 const (
-	// headerLimit is the longest header of a mail, in bytes.
+	// headerLimit is the longest header that is looked at to recognise a mail, in bytes.
+	// Of a mail that is read, it is the longest record.
 	headerLimit = 1 << 20
 	// mimeDepth is how deep parts may lie in each other.
 	mimeDepth = 16
@@ -48,34 +49,59 @@ func (h mailHeader) Get(name string) string {
 	return ""
 }
 
-// readMailHeader reads a header and the empty line behind it. A line that is
-// no field is kept with an empty name.
-func readMailHeader(r *bufio.Reader) (mailHeader, error) {
+// readMailHeader reads a header of at most limit bytes and the empty line behind it. A
+// line that is no field is kept with an empty name. Empty lines before it are left out,
+// and so is one in it: behind fields that tell of the way only, and before one that
+// mails begin with.
+func readMailHeader(r *bufio.Reader, limit int) (mailHeader, error) {
 	var h mailHeader
+	var long []byte
 	for size := 0; ; {
 		line, err := r.ReadSlice('\n')
-		long := errors.Is(err, bufio.ErrBufferFull)
-		if size += len(line); long || size > headerLimit {
-			return h, fmt.Errorf("want a header of at most %d bytes in lines of at most %d, found a longer one", headerLimit, r.Size())
+		if size += len(line); size > limit {
+			return h, fmt.Errorf("want a header of at most %d bytes, found a longer one", limit)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			long = append(long, line...)
+			continue
 		}
 		if err != nil && err != io.EOF {
 			return h, err
 		}
+		if long != nil {
+			line, long = append(long, line...), nil
+		}
 		text := mailText(bytes.TrimRight(line, "\r\n"))
-		switch name, value, ok := strings.Cut(text, ":"); {
+		name, value, ok := strings.Cut(text, ":")
+		name = strings.TrimRight(name, " \t") // RFC 5322, 4.5
+		switch {
+		case text == "" && err == nil && (len(h) == 0 || h.goesOn(r)):
 		case text == "":
 			return h, nil
 		case (text[0] == ' ' || text[0] == '\t') && len(h) > 0:
 			h[len(h)-1].Value += " " + strings.TrimSpace(text)
 		case ok && isFieldName(name):
 			h = append(h, argus.Field{Name: name, Value: strings.TrimSpace(value)})
+			size += fieldSize
 		default:
 			h = append(h, argus.Field{Value: text})
+			size += fieldSize
 		}
 		if err == io.EOF {
 			return h, nil
 		}
 	}
+}
+
+// goesOn says whether a header goes on behind an empty line.
+func (h mailHeader) goesOn(r *bufio.Reader) bool {
+	for _, name := range []string{"From", "To", "Date", "Subject", "Message-ID"} {
+		if h.Get(name) != "" {
+			return false
+		}
+	}
+	next, _ := r.Peek(80) // at an error, it is what there is
+	return beginsMail(next)
 }
 
 func isFieldName(s string) bool {
@@ -106,6 +132,17 @@ func words(s string) string {
 var wordDecoder = mime.WordDecoder{CharsetReader: charsetReader}
 
 func charsetReader(name string, r io.Reader) (io.Reader, error) {
+	if isUTF7(name) {
+		stored, err := io.ReadAll(r)
+		if err != nil {
+			return nil, err
+		}
+		text, ok := utf7Text(stored)
+		if !ok {
+			return nil, errors.New("want UTF-7, found other text")
+		}
+		return strings.NewReader(text), nil
+	}
 	charset, err := htmlindex.Get(name)
 	if err != nil {
 		return nil, fmt.Errorf("find the charset %.40q: %w", name, err)
@@ -116,6 +153,11 @@ func charsetReader(name string, r io.Reader) (io.Reader, error) {
 // charsetText decodes text in a charset; one that is not known, or does not
 // fit, is taken as UTF-8 or Windows-1252.
 func charsetText(b []byte, name string) string {
+	if isUTF7(name) {
+		if text, ok := utf7Text(b); ok {
+			return text
+		}
+	}
 	if name != "" && !strings.EqualFold(name, "us-ascii") {
 		if charset, err := htmlindex.Get(name); err == nil {
 			if decoded, err := charset.NewDecoder().Bytes(b); err == nil && utf8.Valid(decoded) {
@@ -124,6 +166,15 @@ func charsetText(b []byte, name string) string {
 		}
 	}
 	return mailText(b)
+}
+
+// knownCharset says whether charsetText knows a charset by its name.
+func knownCharset(name string) bool {
+	if strings.EqualFold(name, "us-ascii") || isUTF7(name) {
+		return true
+	}
+	_, err := htmlindex.Get(name)
+	return err == nil
 }
 
 // mediaText returns the text that content of a media type is, if it is any.

@@ -383,7 +383,7 @@ func (p *msgMail) when(number uint16, ticks uint64) {
 // outside, its header as it was sent goes before everything.
 func (p *msgMail) finish() {
 	if headers := p.texts[msgHeaders]; headers != "" {
-		h, err := readMailHeader(bufio.NewReaderSize(strings.NewReader(strings.TrimLeft(headers, "\r\n")), 64<<10))
+		h, err := readMailHeader(bufio.NewReader(strings.NewReader(headers)), p.options.maxRecord())
 		if err != nil {
 			keepExtra(p.Message, "damage", err.Error())
 		}
@@ -413,11 +413,8 @@ func (p *msgMail) finish() {
 		}
 	}
 	p.said()
-	if p.Conversation == "" || len(p.texts[msgHeaders]) == 0 {
-		references := strings.Fields(p.texts[msgReferences])
-		if p.Conversation = cmp.Or(p.ReplyTo, p.ServiceID, conversationOf(append([]string{p.From}, p.To...))); len(references) > 0 {
-			p.Conversation = messageID(references[0])
-		}
+	if p.texts[msgHeaders] == "" {
+		p.thread(p.texts[msgReferences])
 	}
 	p.rest()
 }
@@ -478,6 +475,8 @@ func (p *msgMail) people() {
 			how = "Cc"
 		} else if r.kind == 3 {
 			how = "Bcc"
+		} else if p.first == "" {
+			p.first = account
 		}
 		switch {
 		case shown != "" && !strings.EqualFold(shown, account):

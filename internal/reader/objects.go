@@ -180,6 +180,12 @@ func keepField(m *argus.Message, name, value string) {
 	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
 }
 
+// notUnderstood keeps what stood in a field and made no sense there. The receipt counts
+// it by field and reader.
+func notUnderstood(m *argus.Message, field, stood string) {
+	keepField(m, argus.ExtraUnread, field+": "+stood)
+}
+
 // withoutSpace returns JSON without the white space between its tokens.
 func withoutSpace(raw string) string {
 	space := 0

@@ -105,6 +105,10 @@ type Options struct {
 	// Owner names the account of the device that an export was made on, for
 	// formats that do not tell it. Default: each format documents its own.
 	Owner string
+	// Countries are those of the case by their codes (ISO 3166): they decide the order of
+	// day and month where a sheet or a mail leaves it open. Default: day first in sheets,
+	// and no time in mails.
+	Countries []string
 	// MaxRecord is the longest record that is read, in bytes; a longer one is
 	// a problem. Default 16 MiB.
 	MaxRecord int

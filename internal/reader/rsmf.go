@@ -45,7 +45,7 @@ func detectRSMF(s Sample) int {
 	if sure := detectRSMFManifest(s); sure > 0 {
 		return sure
 	}
-	h, err := readMailHeader(bufio.NewReaderSize(bytes.NewReader(s.Text), 64<<10))
+	h, err := sampleHeader(s.Text)
 	if err != nil || h.Get("X-RSMF-Version") == "" {
 		return 0
 	}
@@ -136,7 +136,7 @@ func readRSMFMail(ctx context.Context, in Input, yield func(Item, error) bool) e
 func rsmfContent(ctx context.Context, in Input) (*spool, []argus.Field, error) {
 	source := &mailSource{ctx: ctx, r: in.Reader()}
 	r := bufio.NewReaderSize(source, 256<<10)
-	h, err := readMailHeader(r)
+	h, err := readMailHeader(r, in.maxRecord())
 	if source.err != nil {
 		return nil, nil, source.err
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"iter"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,9 +20,9 @@ import (
 // sheetFormat is described in docs/format/sheet.md.
 var sheetFormat = &Format{
 	Name:    "sheet",
-	Version: 2,
-	About:   "sheets of messages (CSV, TSV, XLSX) as crypto-phone services are handed over: EncroChat, Sky ECC and the like",
-	Checked: "invented examples only: no public sample exists",
+	Version: 3,
+	About:   "sheets of messages (CSV, TSV, XLSX): of crypto-phone services, of reviews, returns of Snapchat, exports of DiscordChatExporter and Viber",
+	Checked: "invented examples only, in layouts of public programs; of crypto-phone services no public sample exists",
 	Detect:  detectSheet,
 	Read:    readSheet,
 }
@@ -53,6 +54,9 @@ func sniffSheet(text []byte, mapped map[string]string) (delimiter byte, header *
 				break
 			}
 			h := newSheetHeader(row.cells, words, mapped)
+			if h == nil && n == 1 {
+				h = chatLog(row.cells)
+			}
 			if h == nil {
 				continue
 			}
@@ -78,8 +82,16 @@ type sheetPlan struct {
 	order sheetOrder
 	// accounts counts what stands in the columns of accounts, pins and handles
 	// how many of those look like one.
-	accounts, pins, handles int
-	from1904                bool
+	// mixed are the pins with letters and digits, encro the handles of a domain that
+	// EncroChat named itself by.
+	accounts, pins, mixed, handles, encro int
+	from1904                              bool
+	// is is the service, once the sheet has been looked through; assumed says that its
+	// accounts alone tell.
+	is      string
+	assumed bool
+	// people are who writes in a chat without a header, at most participantLimit.
+	people []string
 }
 
 // readSheet reads the file twice: what a date like 3/4/2021 means, and what an
@@ -157,6 +169,12 @@ func survey(rows iter.Seq2[*sheetRow, error], mapped map[string]string) ([]*shee
 			p.look(row.cells)
 		} else if n < headerRows {
 			p.sheetHeader, p.at, p.from1904 = newSheetHeader(row.cells, words, mapped), n, row.from1904
+			if p.sheetHeader == nil && n == 0 && mapped == nil {
+				if p.sheetHeader = chatLog(row.cells); p.sheetHeader != nil {
+					p.at = -1
+					p.look(row.cells)
+				}
+			}
 			row.only = p.looksAt()
 		}
 		n++
@@ -198,8 +216,17 @@ func (p *sheetPlan) look(cells []cell) {
 			p.accounts++
 			if isPIN(account) {
 				p.pins++
-			} else if strings.IndexByte(account, '@') > 0 {
+				if isMixed(account) {
+					p.mixed++
+				}
+			} else if at := strings.IndexByte(account, '@'); at > 0 {
 				p.handles++
+				if strings.Contains(strings.ToLower(account[at:]), "encro") {
+					p.encro++
+				}
+			}
+			if p.log && len(p.people) < participantLimit && !slices.Contains(p.people, accountOf(account)) {
+				p.people = append(p.people, accountOf(account))
 			}
 		}
 	}
@@ -209,16 +236,25 @@ func (p *sheetPlan) look(cells []cell) {
 // what, at the first look.
 func beginsWithYear(s string) bool { return len(s) > 4 && s[4] == '-' && digitsEnd(s, 0) == 4 }
 
-// service names the service by what most of its accounts look like.
-func (p *sheetPlan) service() string {
+// service names the service by the header of a program or by what most of its accounts
+// look like, which assumed says; unknown if neither tells.
+func (p *sheetPlan) service() (name string, assumed bool) {
 	switch {
-	case p.havePINs():
-		return "sky"
-	case p.handles*2 > p.accounts:
-		return "encrochat"
+	case slices.Equal(p.names, discordHeader):
+		return "discord", false
+	case p.havePINs() && p.mixed*2 > p.pins:
+		return "sky", true
+	case p.handles*2 > p.accounts && p.encro*2 > p.handles:
+		return "encrochat", true
 	}
-	return "cryptophone"
+	return "unknown", false
 }
+
+// discordHeader is what DiscordChatExporter writes.
+var discordHeader = []string{"AuthorID", "Author", "Date", "Content", "Attachments", "Reactions"}
+
+// discordFile finds the channel in the name of its file: Guild - channel [901].csv.
+var discordFile = regexp.MustCompile(`([^/]*) \[(\d+)\]\.csv$`)
 
 func (p *sheetPlan) havePINs() bool { return p.pins*2 > p.accounts }
 
@@ -260,7 +296,7 @@ func (p *sheetPlan) item(n int, row *sheetRow, in Input) (Item, bool) {
 	case n == p.at || p.isHeader(row.cells) || isBlank(row.cells):
 		return item, false
 	default:
-		m, err := p.message(row, in.Options)
+		m, err := p.message(row, in.Name, in.Options)
 		if err != nil {
 			item.Problem, item.Raw = err.Error(), rowRaw(row)
 		} else {
@@ -288,6 +324,17 @@ func rowRaw(row *sheetRow) []byte {
 		}
 	}
 	return raw
+}
+
+// isMixed says whether a PIN has digits and letters.
+func isMixed(pin string) bool {
+	digits := 0
+	for i := range len(pin) {
+		if isDigit(pin[i]) {
+			digits++
+		}
+	}
+	return digits > 0 && digits < len(pin)
 }
 
 func isBlank(cells []cell) bool {
@@ -337,7 +384,7 @@ func (c cells) text(f sheetField) string {
 }
 
 // message makes a message of a row.
-func (p *sheetPlan) message(row *sheetRow, options Options) (*argus.Message, error) {
+func (p *sheetPlan) message(row *sheetRow, name string, options Options) (*argus.Message, error) {
 	if err := p.fits(row); err != nil {
 		return nil, err
 	}
@@ -345,10 +392,27 @@ func (p *sheetPlan) message(row *sheetRow, options Options) (*argus.Message, err
 	if row.name != "" {
 		m.extra("sheet", row.name)
 	}
-	m.Service = cmp.Or(strings.ToLower(m.text(fieldService)), options.Service, p.service())
+	if m.Service = cmp.Or(strings.ToLower(m.text(fieldService)), options.Service); m.Service == "" {
+		if p.is == "" {
+			p.is, p.assumed = p.service()
+		}
+		if m.Service = p.is; p.assumed {
+			m.extra(argus.ExtraAssumed, "service: by the form of most accounts")
+		}
+	}
 	m.accounts()
+	if word := m.text(fieldDirection); m.From == "" && word != "" && directionOf(word) == 0 {
+		return nil, fmt.Errorf("want a word that says in or out, found %.40q", word)
+	}
 	m.Title = m.text(fieldTitle)
 	m.Conversation = m.text(fieldConversation)
+	if p.log {
+		m.chat()
+	} else if m.Service == "discord" && m.Conversation == "" {
+		if at := discordFile.FindStringSubmatch(name); at != nil {
+			m.Title, m.Conversation = at[1], at[2]
+		}
+	}
 	if m.Conversation == "" && len(m.To) == 1 && m.From != "" {
 		m.Conversation = argus.DirectConversation(m.From, m.To[0])
 	}
@@ -389,6 +453,9 @@ func (p *sheetPlan) fits(row *sheetRow) error {
 }
 
 func (m *sheetMessage) extra(name, value string) {
+	if m.Extra == nil {
+		m.Extra = make([]argus.Field, 0, 4)
+	}
 	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
 }
 
@@ -425,13 +492,32 @@ func (m *sheetMessage) accounts() {
 		}
 		to = rest
 	}
-	m.keep(fieldDirection)
+	if word := m.text(fieldDirection); word != "" && directionOf(word) == 0 {
+		notUnderstood(m.Message, m.plan.names[m.column[fieldDirection]], word)
+	} else {
+		m.keep(fieldDirection)
+	}
 	for _, f := range []sheetField{fieldOwner, fieldContact} {
 		if account := m.text(f); account != from && account != receivers {
 			m.keep(f)
 		}
 	}
 }
+
+// chat sets what a chat without a header tells of a message beyond its own row: who is in
+// it. The owner of the phone is called me, with his own number beside it.
+func (m *sheetMessage) chat() {
+	if slices.Contains(ownerWords, strings.ToLower(m.FromName)) {
+		m.extra("name", m.FromName)
+		m.FromName = ""
+	}
+	m.From = accountOf(m.From)
+	m.To = others(m.plan.people, m.From)
+	m.Conversation = conversationOf(slices.Clone(m.plan.people))
+}
+
+// ownerWords are how apps call the owner of the phone in what they export.
+var ownerWords = []string{"me", "you", "ik", "ich", "moi", "yo", "io", "eu", "ja", "ben", "я", "أنا"}
 
 // accountEnd returns where the first of several accounts ends, or -1.
 func accountEnd(s string) int {
@@ -458,9 +544,11 @@ func directionOf(word string) int {
 		return 0
 	}
 	switch accents.Replace(strings.ToLower(word)) {
-	case "in", "incoming", "inbound", "received", "inkomend", "ontvangen", "entrant", "recu", "eingehend", "empfangen", "entrante", "recibido", "in entrata", "ricevuto":
+	case "in", "incoming", "inbound", "received", "inkomend", "binnenkomend", "ontvangen", "entrant", "recu", "eingehend", "eingang", "ein", "empfangen", "entrante", "entrada", "recibido", "recibida", "in entrata", "entrata", "ricevuto",
+		"recebido", "recebida", "gelen", "przychodzace", "przychodzaca", "otrzymane", "prijate", "mottagen", "modtaget", "входящее", "входящий", "входящие", "rx", "recv", "incoming message":
 		return -1
-	case "out", "outgoing", "outbound", "sent", "uitgaand", "verzonden", "sortant", "envoye", "ausgehend", "gesendet", "saliente", "enviado", "in uscita", "inviato":
+	case "out", "outgoing", "outbound", "sent", "uit", "uitgaand", "verzonden", "verstuurd", "gestuurd", "sortant", "envoye", "emis", "ausgehend", "ausgang", "aus", "gesendet", "saliente", "salida", "enviado", "enviada", "in uscita", "uscita", "inviato",
+		"saida", "giden", "wychodzace", "wychodzaca", "wyslane", "odeslane", "skickat", "sendt", "исходящее", "исходящий", "исходящие", "tx", "outgoing message":
 		return 1
 	}
 	return 0
@@ -521,17 +609,22 @@ func (m *sheetMessage) times() (err error) {
 	if m.Sent, err = m.time(sent, stood); err != nil {
 		return fmt.Errorf("sent: %w", err)
 	}
-	if stood := m.text(fieldReceived); stood != "" {
-		if m.Received, err = m.time(fieldReceived, stood); err != nil {
-			return fmt.Errorf("received: %w", err)
-		}
-	}
-	if stood := m.text(fieldRead); stood != "" {
-		if m.Read, err = m.time(fieldRead, stood); err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-	}
+	m.Received, m.Read = m.further(fieldReceived), m.further(fieldRead)
 	return nil
+}
+
+// further reads a time that a message may be without; 0 says that there is none.
+func (m *sheetMessage) further(f sheetField) argus.Time {
+	stood := m.text(f)
+	if strings.Trim(stood, "0.-") == "" {
+		return argus.Time{}
+	}
+	t, err := m.time(f, stood)
+	if err != nil {
+		notUnderstood(m.Message, m.plan.names[m.column[f]], stood)
+		return argus.Time{}
+	}
+	return t
 }
 
 func (m *sheetMessage) time(f sheetField, stood string) (argus.Time, error) {
@@ -541,7 +634,11 @@ func (m *sheetMessage) time(f sheetField, stood string) (argus.Time, error) {
 			zone, source = m.plan.zones[column], argus.ZoneFile
 		}
 	}
-	return sheetTime(stood, m.plan.order, zone, source, m.plan.from1904)
+	order := m.plan.order
+	if order == orderAssumed {
+		order = m.options.order()
+	}
+	return sheetTime(stood, order, zone, source, m.plan.from1904)
 }
 
 // lock sets what is encrypted. A row that also has the text was opened by
@@ -596,7 +693,11 @@ func (m *sheetMessage) others() {
 	}
 	if m.plan.order == orderAssumed && m.Sent.Raw != "" && !beginsWithYear(m.Sent.Raw) {
 		if d, ok := splitDate(m.Sent.Raw); ok && !d.yearFirst && !d.named && d.separator != '.' && d.a != d.b {
-			m.extra("date_order", "assumed: day first")
+			order := "day first"
+			if m.options.order() == orderMonthFirst {
+				order = "month first, as in " + strings.Join(m.options.Countries, ",")
+			}
+			m.extra("date_order", "assumed: "+order)
 		}
 	}
 }

@@ -271,7 +271,7 @@ func (r *csvRow) appendCells(cells []cell, only []bool) []cell {
 		cells = slices.Grow(cells, n)[:n]
 		for i, s := range r.cells[:n] {
 			if only[i] && cells[i].text != string(r.text[s.start:s.end]) {
-				cells[i].text = string(r.text[s.start:s.end])
+				cells[i].text = plainCell(string(r.text[s.start:s.end]))
 			}
 		}
 		return cells
@@ -282,7 +282,21 @@ func (r *csvRow) appendCells(cells []cell, only []bool) []cell {
 		if s.doubled {
 			value = strings.ReplaceAll(value, `""`, `"`)
 		}
+		value = plainCell(value)
 		cells = append(cells, cell{text: value})
 	}
 	return cells
+}
+
+// plainCell returns the text in ="…", as programs write it so that a spreadsheet makes no
+// number of it.
+func plainCell(s string) string {
+	if len(s) < len(`=""`) || s[0] != '=' || s[1] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	inside := s[2 : len(s)-1]
+	if plain := strings.ReplaceAll(inside, `""`, ""); strings.Contains(plain, `"`) {
+		return s
+	}
+	return strings.ReplaceAll(inside, `""`, `"`)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/argus-evidence/argus"
 )
 
 // sheetField is what a column of a sheet holds.
@@ -55,9 +57,9 @@ var sheetWords = [sheetFields]struct {
 	fieldTo:           {"to", "{to},{to} {who},{who} {to}"},
 	fieldOwner:        {"owner", "owner,owner {who},{who} owner,own {who},user,account,device,device {who},pin,target,target {who},eigenaar,toestel,proprietaire,titulaire,eigentumer,besitzer,gerat,propietario,titular,proprietario"},
 	fieldContact:      {"contact", "contact,contact {who},partner,partner {who},peer,other party,correspondent,contactpersoon,interlocuteur,kontakt,gesprachspartner,contacto,interlocutor,contatto,interlocutore"},
-	fieldDirection:    {"direction", "direction,in out,richting,sens,richtung,direccion,sentido,direzione"},
+	fieldDirection:    {"direction", "direction,in out,in uit,richting,sens,richtung,direccion,sentido,direzione,direcao,yon,kierunek"},
 	fieldID:           {"id", "message id,messageid,msg id,msgid,id message,bericht id,berichtid,id du message,nachrichten id,nachricht id,id mensaje,id del mensaje,id messaggio,id del messaggio,uuid,guid"},
-	fieldReplyTo:      {"reply_to", "reply to,in reply to,reply to id,antwoord op,en reponse a,antwort auf,respuesta a,risposta a"},
+	fieldReplyTo:      {"reply_to", "reply to,in reply to,reply to id,reply to message id,in reply to id,antwoord op,en reponse a,antwort auf,respuesta a,risposta a"},
 	fieldSent: {"sent", "sent,sent time,time sent,sent at,sent on,date sent,sent date,timestamp,time stamp,date time,datetime,date and time,message time,created,created at," +
 		"verzonden,verzonden op,verzendtijd,tijdstip,tijdstempel,datum en tijd,datum tijd,envoye,envoye le,date d envoi,heure d envoi,horodatage,date et heure,date heure," +
 		"gesendet,gesendet am,sendezeit,zeitstempel,datum und uhrzeit,datum uhrzeit,datum zeit,enviado,enviado el,fecha de envio,fecha y hora,fecha hora,marca de tiempo,inviato,inviato il,data invio,data di invio,data e ora,data ora"},
@@ -80,7 +82,7 @@ var sheetParts = map[string]string{
 	"thread": "chat,group,thread,room,channel,conversation,gesprek,groep,groupe,gruppe,gruppen,chat group,group chat,grupo,gruppo,conversacion,conversazione,konversation",
 	"from":   "from,sender,author,sent by,van,afzender,verzender,verzonden door,de,expediteur,emetteur,auteur,von,absender,remitente,emisor,autor,mittente,da,autore",
 	"to":     "to,recipient,recipients,receiver,sent to,aan,naar,ontvanger,a,destinataire,recepteur,an,empfanger,destinatario,para,receptor,ricevente",
-	"who":    "pin,id,handle,account,user,username,user id,number,nr,no,address,adres,nummer,numero,compte,konto,cuenta,gebruiker,benutzer,usuario,utente",
+	"who":    "pin,id,handle,account,user,username,user name,user id,number,nr,no,address,email,e mail,mail,email address,e mail address,mail address,phone,phone number,mobile,jid,adres,e mailadres,telefoonnummer,telefonnummer,benutzername,nummer,numero,compte,konto,cuenta,gebruiker,benutzer,usuario,utente",
 	"name":   "name,nickname,nick,alias,display name,naam,bijnaam,nom,surnom,pseudo,spitzname,nombre,apodo,nome,soprannome",
 }
 
@@ -99,6 +101,9 @@ func addPhrase(headers map[string]sheetField, phrase string, field sheetField) {
 	before, behind, found := strings.Cut(phrase, "{")
 	if !found {
 		headers[phrase] = field
+		if joined := strings.ReplaceAll(phrase, " ", ""); headers[joined] == fieldOther {
+			headers[joined] = field // SENDEREMAIL
+		}
 		return
 	}
 	part, behind, _ := strings.Cut(behind, "}")
@@ -159,6 +164,8 @@ type sheetHeader struct {
 	fields []sheetField
 	zones  []*time.Location
 	column [sheetFields]int
+	// log says that the sheet has no header and is one chat ([chatLog]).
+	log bool
 }
 
 // has says whether there is a column of any of the fields.
@@ -185,10 +192,10 @@ func newSheetHeader(cells []cell, words map[string]sheetField, mapped map[string
 	for i, c := range cells {
 		name := strings.TrimSpace(c.text)
 		field := words[plainHeader(name)]
-		if mapped := slices.Index(h.column[:], i); mapped >= 0 {
-			field = sheetField(mapped)
+		if at := slices.Index(h.column[:], i); at >= 0 {
+			field = sheetField(at)
 		} else if field != fieldOther && h.column[field] >= 0 {
-			field = fieldOther
+			field = h.another(field, name, mapped)
 		}
 		if field != fieldOther {
 			h.column[field] = i
@@ -204,6 +211,58 @@ func newSheetHeader(cells []cell, words map[string]sheetField, mapped map[string
 	if !h.has(fieldSent, fieldDate, fieldTime) || !h.has(fieldFrom, fieldContact) && !(h.has(fieldOwner) && h.has(fieldTo)) ||
 		!h.has(fieldText, fieldPayload) {
 		return nil
+	}
+	return h
+}
+
+// another says what a further column of a field holds. Of two senders, or receivers, a
+// plain one (Author) is a name beside one that says what identifies them (AuthorID).
+func (h *sheetHeader) another(field sheetField, name string, mapped map[string]string) sheetField {
+	first := h.column[field]
+	if field != fieldFrom && field != fieldTo || first >= len(h.names) || mapped[sheetWords[field].name] != "" {
+		return fieldOther
+	}
+	plain := strings.Split(sheetParts[sheetWords[field].name], ",")
+	isPlain := func(name string) bool { return slices.Contains(plain, plainHeader(name)) }
+	named := fieldOther
+	if field == fieldFrom && h.column[fieldFromName] < 0 {
+		named = fieldFromName
+	}
+	switch {
+	case isPlain(name) && !isPlain(h.names[first]):
+		return named
+	case isPlain(name) || !isPlain(h.names[first]):
+		return fieldOther
+	}
+	h.fields[first] = named
+	if named != fieldOther {
+		h.column[named] = first
+	}
+	h.column[field] = -1
+	return field
+}
+
+// chatLog is the header of a sheet without one that is a chat as an app mails it: date,
+// clock, name, number and text. It is nil if a row has other cells.
+func chatLog(cells []cell) *sheetHeader {
+	if len(cells) != 5 {
+		return nil
+	}
+	number := accountOf(argus.CleanName(cells[3].text))
+	if _, ok := splitDate(cells[0].text); !ok || len(number) < 7 || strings.Trim(number, "+0123456789") != "" {
+		return nil
+	}
+	if clock, ok := parseClock(cells[1].text); !ok || clock.precision == argus.Day {
+		return nil
+	}
+	h := &sheetHeader{zones: make([]*time.Location, len(cells)), log: true}
+	for f := range h.column {
+		h.column[f] = -1
+	}
+	for i, f := range []sheetField{fieldDate, fieldTime, fieldFromName, fieldFrom, fieldText} {
+		h.column[f] = i
+		h.fields = append(h.fields, f)
+		h.names = append(h.names, sheetWords[f].name)
 	}
 	return h
 }

@@ -3,6 +3,7 @@ package reader
 import (
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,25 @@ func (o sheetOrder) with(seen sheetOrder) sheetOrder {
 	}
 	return orderMixed
 }
+
+// order is that of the countries of the case, if they agree on one.
+func (o Options) order() sheetOrder {
+	order := orderAssumed
+	for _, country := range o.Countries {
+		seen := orderDayFirst
+		if slices.Contains(monthFirst, country) {
+			seen = orderMonthFirst
+		}
+		order = order.with(seen)
+	}
+	if order == orderMixed {
+		return orderAssumed
+	}
+	return order
+}
+
+// monthFirst are the countries that write 12/31 (Unicode CLDR); Canada writes both.
+var monthFirst = []string{"US", "PH", "PW", "FM", "MH", "GU", "AS", "MP", "PR", "VI", "UM"}
 
 // sheetDate is a date that stands as three numbers, before it is known which
 // is which.
@@ -112,8 +132,8 @@ var errSheetTime = errors.New("want a date and a clock, found other text")
 
 // sheetTime reads a time as sheets hold it: ISO 8601; a date in the sheet's
 // order with a clock behind it; a number, which is days since the end of 1899
-// as spreadsheets count them, or Unix time in seconds, milli- or microseconds
-// if it is of that size. A clock without a zone is of zone.
+// as spreadsheets count them, or Unix time in seconds, milli-, micro- or nanoseconds,
+// or micro- or tenths of microseconds since 1601, if it is of that size. A clock without a zone is of zone.
 func sheetTime(s string, order sheetOrder, zone *time.Location, source argus.ZoneSource, from1904 bool) (argus.Time, error) {
 	if len(s) >= len("2006-01-02") && s[4] == '-' {
 		if t, ok := parseISO(s, Options{Zone: zone}); ok {
@@ -127,7 +147,7 @@ func sheetTime(s string, order sheetOrder, zone *time.Location, source argus.Zon
 	if !ok {
 		number, err := strconv.ParseFloat(s, 64)
 		if err != nil {
-			return argus.Time{}, errSheetTime
+			return wordTime(s, zone, source)
 		}
 		return serialTime(s, number, zone, source, from1904)
 	}
@@ -145,6 +165,9 @@ func sheetTime(s string, order sheetOrder, zone *time.Location, source argus.Zon
 	}
 	c, ok := parseClock(d.clock)
 	if !ok {
+		if d.yearFirst || d.named {
+			return wordTime(s, zone, source)
+		}
 		return argus.Time{}, errSheetTime
 	}
 	if c.zone != nil {
@@ -155,6 +178,18 @@ func sheetTime(s string, order sheetOrder, zone *time.Location, source argus.Zon
 		return argus.Time{}, errors.New("want a day that exists, found one that does not")
 	}
 	return argus.At(at, s, source, c.precision), nil
+}
+
+// wordTime reads a time as programs print it: Sep 13, 2020, 2:26 PM; Sun Sep 13 14:27:00 UTC 2020.
+func wordTime(s string, zone *time.Location, source argus.ZoneSource) (argus.Time, error) {
+	t, ok := mailTime(s, Options{Zone: zone})
+	if !ok {
+		return argus.Time{}, errSheetTime
+	}
+	if t.Zone != argus.ZoneStated {
+		t.Zone = source
+	}
+	return t, nil
 }
 
 // serialTime reads a number as a time.
@@ -182,8 +217,28 @@ func serialTime(s string, number float64, zone *time.Location, source argus.Zone
 		return unixTime(s, 1e3, argus.Milli)
 	case number >= 1e14 && number < 7e15:
 		return unixTime(s, 1, argus.Micro)
+	case number > to1970*1e6 && number < 2e16:
+		return sinceTime(s, 1, to1970*1e6)
+	case number > to1970*1e7 && number < 2e17:
+		return sinceTime(s, 10, to1970*1e7)
+	case number >= 1e18 && number < 7e18:
+		return sinceTime(s, 1000, 0)
 	}
 	return argus.Time{}, errors.New("want a date, found a number that is none")
+}
+
+// to1970 is how many seconds there are from 1601, from which Windows and browsers count,
+// to 1970.
+const to1970 = 11644473600
+
+// sinceTime reads a whole number of parts of a microsecond since another moment than
+// 1970.
+func sinceTime(s string, parts, to1970 int64) (argus.Time, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return argus.Time{}, errors.New("want a time as a whole number, found another number")
+	}
+	return argus.Time{Micros: (n - to1970) / parts, Precision: argus.Micro}, nil
 }
 
 func unixTime(s string, unit int64, precision argus.Precision) (argus.Time, error) {

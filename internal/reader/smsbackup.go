@@ -19,7 +19,7 @@ import (
 // smsbackupFormat is described in docs/readers-xml-mail.md.
 var smsbackupFormat = &Format{
 	Name:     "smsbackup",
-	Version:  3,
+	Version:  4,
 	About:    "SMS Backup & Restore's XML: SMS, MMS with their parts, calls",
 	Checked:  "invented examples only",
 	OfDevice: true,
@@ -146,7 +146,7 @@ func (b *smsBackup) sms(m *argus.Message, e *xmlElement) error {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
 	}
-	if !m.Sent.Known() {
+	if stated(e, "date") == "" {
 		return errors.New("want an sms with its date, found one without")
 	}
 	received := e.attr("type") == "1"
@@ -169,7 +169,7 @@ func (b *smsBackup) parties(m *argus.Message, e *xmlElement, received bool, send
 	shown := stated(e, "address")
 	var numbers []string
 	for one := range strings.SplitSeq(shown, "~") {
-		if one = accountOf(argus.CleanName(one)); one != "" {
+		if one = phoneAccount(one); one != "" {
 			numbers = append(numbers, one)
 		}
 	}
@@ -206,6 +206,22 @@ func (b *smsBackup) parties(m *argus.Message, e *xmlElement, received bool, send
 	if len(m.To) == 0 {
 		m.To = []string{b.owner} // to himself
 	}
+}
+
+// phoneAccount is a number, in whichever form, without what people put between its
+// digits, and anything else as it stands: the name of a sender, an address of a mail.
+func phoneAccount(shown string) string {
+	shown = argus.CleanName(shown)
+	number := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" \u00A0\u202F-‑()./", r) {
+			return -1
+		}
+		return r
+	}, shown)
+	if digits := strings.TrimPrefix(number, "+"); digits != "" && strings.Trim(digits, "0123456789*#") == "" {
+		return number
+	}
+	return accountOf(shown)
 }
 
 // besides returns those of the receivers of an mms that came who are not known.
@@ -250,7 +266,7 @@ func (b *smsBackup) mms(m *argus.Message, e *xmlElement) error {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
 	}
-	if !m.Sent.Known() {
+	if stated(e, "date") == "" {
 		return errors.New("want an mms with its date, found one without")
 	}
 	received := e.attr("msg_box") == "1"
@@ -272,7 +288,7 @@ func (b *smsBackup) mms(m *argus.Message, e *xmlElement) error {
 func addresses(m *argus.Message, list *xmlElement) (sender string, receivers []string) {
 	for i := range list.inside {
 		e := &list.inside[i]
-		account := accountOf(argus.CleanName(e.attr("address")))
+		account := phoneAccount(e.attr("address"))
 		keepExtra(m, "addr "+e.attr("type"), e.attr("address"))
 		switch {
 		case account == "" || account == "insert-address-token":
@@ -329,7 +345,7 @@ func (b *smsBackup) call(m *argus.Message, e *xmlElement) error {
 		return errors.New("want a call with its date, found one without")
 	}
 	m.Service, m.Sent = cmp.Or(b.options.Service, "phone"), sent
-	number := accountOf(argus.CleanName(stated(e, "number")))
+	number := phoneAccount(stated(e, "number"))
 	kind := e.attr("type")
 	c := argus.Call{Direction: "in"}
 	m.From, m.To = number, []string{b.owner}

@@ -34,7 +34,7 @@ type counts struct {
 }
 
 // facetFields can be counted by.
-var facetFields = []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
+var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 
 func newCounts(req index.Request) (*counts, error) {
 	req.FacetSize = cmp.Or(req.FacetSize, 20)
@@ -44,7 +44,7 @@ func newCounts(req index.Request) (*counts, error) {
 	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, beside: make([]uint64, len(argus.TypeWords)), pairs: newPairTable(), names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
-			return nil, fmt.Errorf("count by %s: messages are counted by from, in, service, delivery, is, lang and entity", f)
+			return nil, fmt.Errorf("count by %s: messages are counted by from, to, in, service, delivery, is, lang and entity", f)
 		}
 		c.facets[f] = map[string]*uint64{}
 	}
@@ -74,7 +74,11 @@ func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
 				addTo(values, conversationService(value), n)
 			})
 		case query.Entity:
-			err = c.addEntities(q, v, docs, values)
+			// Their kinds do not count.
+			err = c.addPostings(q, v, docs, values, []byte{fieldByte[field]}, func(term []byte) bool { return !entity.IsKind(term) })
+		case query.To:
+			prefix := append([]byte{fieldByte[field]}, query.Exact...)
+			err = c.addPostings(q, v, docs, values, prefix, func([]byte) bool { return true })
 		default:
 			err = c.addTerms(q, v, field, docs, values)
 		}
@@ -213,14 +217,14 @@ func (c *counts) addTerms(q *search, v *view, field query.FieldName, docs *roari
 	return nil
 }
 
-// addEntities counts messages by their identifiers, of which there are many,
-// most of them in few messages. Their kinds do not count.
-func (c *counts) addEntities(q *search, v *view, docs *roaring.Bitmap, counts map[string]*uint64) error {
+// addPostings counts messages by the terms with a prefix that count, of which there are
+// many, most of them in few messages.
+func (c *counts) addPostings(q *search, v *view, docs *roaring.Bitmap, counts map[string]*uint64, prefix []byte, count func(term []byte) bool) error {
 	found := map[string]uint64{}
 	wanted := dense(docs.ToDense())
 	counted := make([]int, v.groups) // by group: the ordinal for which it was counted last, from 1
 	var having []uint32
-	low, high := v.terms.prefixed([]byte{fieldByte[query.Entity]})
+	low, high := v.terms.prefixed(prefix)
 	for terms, ordinal := v.terms.from(low), low; ordinal < high && terms.advance(); ordinal++ {
 		if ordinal%patience == 0 && q.ctx.Err() != nil {
 			return q.ctx.Err()
@@ -239,8 +243,8 @@ func (c *counts) addEntities(q *search, v *view, docs *roaring.Bitmap, counts ma
 				n++
 			}
 		}
-		if n > 0 && !entity.IsKind(terms.key[1:]) {
-			found[string(terms.key[1:])] = n
+		if term := terms.key[len(prefix):]; n > 0 && count(term) {
+			found[string(term)] = n
 		}
 	}
 	c.mu.Lock()

@@ -264,7 +264,7 @@ func pairs(found []*entry, most int, turns argus.TypeSet) (list []index.Pair) {
 	return list[:min(len(list), most)]
 }
 
-// facetValues are the values that a message counts for: the account, the
+// facetValues are the values that a message counts for: the account, each receiver, the
 // conversation, the service, each delivery, each word of is: but message, the
 // language tags in lower case, each identifier but not its kind. Empty ones do not
 // count.
@@ -273,6 +273,9 @@ func facetValues(field query.FieldName, e *entry) (values []string) {
 	switch field {
 	case query.From:
 		return []string{m.From}
+	case query.To:
+		values = slices.Sorted(slices.Values(e.doc.Union().To))
+		return slices.Compact(values)
 	case query.In:
 		return []string{m.Conversation}
 	case query.Service:

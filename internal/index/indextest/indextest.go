@@ -329,7 +329,7 @@ func testScope(t *testing.T, open Open) {
 		for _, q := range []query.Node{nil, query.Word{Term: "hello"}, query.Field{Name: query.From, Value: "mallory"},
 			query.Or{Nodes: []query.Node{query.All{}, query.Word{Term: "hello"}}}, query.Not{Node: query.Word{Term: "absent"}}} {
 			f.check(index.Request{Query: q, Scope: scope, Limit: 9, Histogram: index.ByDay,
-				Facets: []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}})
+				Facets: []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}})
 		}
 	}
 	p := f.checkPage(index.PageRequest{Service: "test", Conversation: "H", Scope: scope, Before: 5, After: 5})

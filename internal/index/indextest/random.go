@@ -122,7 +122,7 @@ func randomRequest(r *rapid.T) index.Request {
 		Histogram: rapid.SampledFrom([]index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}).Draw(r, "histogram"),
 		Zone:      rapid.SampledFrom([]*time.Location{nil, time.FixedZone("Kathmandu", 5*3600+45*60), time.FixedZone("", -3600)}).Draw(r, "zone"),
 		Pairs:     rapid.SampledFrom([]int{0, 0, 3, 1000}).Draw(r, "pairs"),
-		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}, {query.Entity}}).
+		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}, {query.Entity}, {query.To}}).
 			Draw(r, "facets"),
 	}
 	if rapid.IntRange(0, 3).Draw(r, "after") == 0 {

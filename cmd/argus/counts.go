@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
+)
+
+// mostValues is how many values of a facet are printed for people.
+const mostValues = 20
+
+// printCounts prints the most frequent values with bars.
+func printCounts(o *output, title string, counts []argus.Tally) {
+	o.linef("\n%s", o.bold(title))
+	most := mostOf(counts)
+	for _, c := range counts[:min(len(counts), mostValues)] {
+		printBar(o, c.Count, most, named(c.Value, c.Name))
+	}
+	printMore(o, len(counts), "value", "values")
+}
+
+func printMore(o *output, n int, one, many string) {
+	if n > mostValues {
+		o.linef("  … and %s more (--json or --csv for all)", count(uint64(n-mostValues), one, many))
+	}
+}
+
+func mostOf(counts []argus.Tally) (most uint64) {
+	for _, c := range counts {
+		most = max(most, c.Count)
+	}
+	return most
+}
+
+func printBar(o *output, n, most uint64, value string) {
+	bar := 0
+	if n > 0 {
+		bar = int(1 + n*20/max(most, 1))
+	}
+	o.linef("  %10s  %s %s", group(n), strings.Repeat("▪", bar), value)
+}
+
+// named writes an id with its name, if it has another.
+func named(id, name string) string {
+	if name == "" || name == id {
+		return oneLine(id)
+	}
+	return oneLine(name + " (" + id + ")")
+}
+
+// longSilence is from how many empty bars on they are printed as one line.
+const longSilence = 4
+
+// printHistogram prints the bars, oldest first, and how long nothing was sent.
+func printHistogram(o *output, r *desk.SearchResult) {
+	bars := r.Histogram
+	if len(bars) == 0 {
+		return
+	}
+	o.linef("\n%s", o.bold("sent"))
+	most := mostOf(bars)
+	for i := 0; i < len(bars); {
+		silent := i
+		for silent < len(bars) && bars[silent].Count == 0 {
+			silent++
+		}
+		if silent-i >= longSilence {
+			o.linef("  %10s  from %s to %s (%s)", "nothing", bars[i].Value, bars[silent-1].Value, count(uint64(silent-i), "bar", "bars"))
+			i = silent
+			continue
+		}
+		printBar(o, bars[i].Count, most, bars[i].Value)
+		i++
+	}
+	if r.Sparse {
+		o.linef("  Bars without a message are left out: there are too many.")
+	}
+}
+
+// printPairs prints the most frequent pairs.
+func (a *app) printPairs(pairs []desk.Pair, zone *time.Location) {
+	if len(pairs) == 0 {
+		return
+	}
+	a.out.linef("\n%s", a.out.bold("pairs"))
+	for _, p := range pairs[:min(len(pairs), mostValues)] {
+		to := p.To
+		if to == "" {
+			to = p.Conversation
+		}
+		span := ""
+		if !p.First.IsZero() {
+			span = fmt.Sprintf("  %s to %s", p.First.In(zone).Format(time.DateOnly), p.Last.In(zone).Format(time.DateOnly))
+		}
+		a.out.linef("  %10s  %s -> %s%s", group(p.Count), named(p.From, p.FromName), named(to, p.ToName), a.out.dim(span))
+	}
+	printMore(a.out, len(pairs), "pair", "pairs")
+}
+
+// printCSV prints what was counted as a sheet (RFC 4180).
+func (a *app) printCSV(r *desk.SearchResult, req desk.SearchRequest, zone *time.Location) error {
+	w := csv.NewWriter(a.out)
+	var rows [][]string
+	switch {
+	case req.Histogram != "":
+		rows = append(rows, []string{"sent", "count"})
+		for _, c := range r.Histogram {
+			rows = append(rows, []string{c.Value, strconv.FormatUint(c.Count, 10)})
+		}
+	case req.Pairs != 0:
+		rows = append(rows, []string{"service", "from", "from_name", "to", "conversation", "to_name", "count", "first", "last"})
+		for _, p := range r.Pairs {
+			rows = append(rows, []string{p.Service, p.From, p.FromName, p.To, p.Conversation, p.ToName, strconv.FormatUint(p.Count, 10), csvTime(p.First, zone), csvTime(p.Last, zone)})
+		}
+	default:
+		for field, counts := range r.Facets {
+			rows = append(rows, []string{string(field), "name", "count"})
+			for _, c := range counts {
+				rows = append(rows, []string{c.Value, c.Name, strconv.FormatUint(c.Count, 10)})
+			}
+		}
+	}
+	for _, row := range rows {
+		for i := range row {
+			row[i] = plainCell(row[i])
+		}
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return err
+	}
+	if r.Partial != nil {
+		fmt.Fprintln(a.err, partial(r.Partial.Since, r.Partial.Why, zone))
+	}
+	return a.out.flush()
+}
+
+func csvTime(t time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(zone).Format(time.RFC3339)
+}
+
+// plainCell keeps a spreadsheet from taking a cell for a formula.
+func plainCell(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}

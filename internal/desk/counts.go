@@ -1,0 +1,130 @@
+package desk
+
+import (
+	"context"
+	"time"
+
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// mostBars is the most bars of a histogram that has those without a message.
+const mostBars = 1 << 19
+
+// withSilence puts in the bars of which there is no message, between the first and the
+// last. sparse says that they would be too many.
+func withSilence(bars []index.Count, by index.Interval, zone *time.Location) (all []index.Count, sparse bool) {
+	var layout string
+	var next func(time.Time) time.Time
+	switch by {
+	case index.ByHour:
+		layout, next = "2006-01-02T15", func(t time.Time) time.Time { return t.Add(time.Hour) }
+	case index.ByDay:
+		layout, next = "2006-01-02", func(t time.Time) time.Time { return t.AddDate(0, 0, 1) }
+	case index.ByMonth:
+		layout, next = "2006-01", func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
+	case index.ByYear:
+		layout, next = "2006", func(t time.Time) time.Time { return t.AddDate(1, 0, 0) }
+	case index.ByWeekHour, "":
+		return bars, false
+	}
+	if len(bars) == 0 {
+		return bars, false
+	}
+	if by != index.ByHour {
+		zone = time.UTC // days are days; in a zone, some have no midnight
+	}
+	at, err := time.ParseInLocation(layout, bars[0].Value, zone)
+	if err != nil {
+		return bars, true
+	}
+	for rest := bars; len(rest) > 0; at = next(at) {
+		name := at.Format(layout)
+		switch {
+		case len(all) == mostBars:
+			return bars, true
+		case name >= rest[0].Value:
+			all, rest = append(all, rest[0]), rest[1:]
+		case len(all) == 0 || name > all[len(all)-1].Value: // an hour may come twice
+			all = append(all, index.Count{Value: name})
+		}
+	}
+	return all, false
+}
+
+// namedValues is how many values of a facet, and how many accounts and conversations of
+// pairs, get their names.
+const namedValues = 200
+
+// names looks for the names of the accounts and conversations that were counted: each as
+// the newest messages in the scope show it, first among those that were found.
+func (d *Desk) names(ctx context.Context, p *permit, ask index.Request, found *index.Result, result *SearchResult) error {
+	known := map[query.Field]string{}
+	name := func(field query.FieldName, value string) (string, error) {
+		if field == query.To {
+			field = query.From // a message names its sender
+		}
+		of := query.Field{Name: field, Value: query.Exact + value}
+		if name, ok := known[of]; ok || value == "" || len(known) >= 2*namedValues {
+			return name, nil
+		}
+		shown, err := d.shownName(ctx, p, ask.Query, of, value, found.Position)
+		known[of] = shown
+		return shown, err
+	}
+	var err error
+	for _, field := range []query.FieldName{query.From, query.To, query.In} {
+		for i, c := range result.Facets[field][:min(len(result.Facets[field]), namedValues)] {
+			if result.Facets[field][i].Name, err = name(field, c.Value); err != nil {
+				return err
+			}
+		}
+	}
+	for i, pair := range found.Pairs {
+		one := Pair{Pair: pair}
+		if i < namedValues {
+			if one.FromName, err = name(query.From, pair.From); err != nil {
+				return err
+			}
+			field, value := query.To, pair.To
+			if value == "" {
+				field, value = query.In, pair.Conversation
+			}
+			if one.ToName, err = name(field, value); err != nil {
+				return err
+			}
+		}
+		result.Pairs = append(result.Pairs, one)
+	}
+	return nil
+}
+
+// lookedForName is how many messages are looked at for a name.
+const lookedForName = 3
+
+// shownName is the name of an account or a conversation in the newest of the messages
+// that were found, else in the newest in the scope; empty if they show none but its id.
+func (d *Desk) shownName(ctx context.Context, p *permit, asked query.Node, of query.Field, id string, position uint64) (string, error) {
+	for _, n := range []query.Node{query.And{Nodes: []query.Node{asked, of}}, of} {
+		found, err := d.parts.Index.Search(ctx, index.Request{Query: n, Scope: p.scope, Limit: lookedForName})
+		if err != nil {
+			return "", err
+		}
+		hits, err := d.hits(ctx, p, found.Hits, position, matching(n))
+		if err != nil {
+			return "", err
+		}
+		for _, h := range hits {
+			name := h.Message.FromName
+			if of.Name == query.In {
+				name = h.Message.Title
+			} else if h.Message.From != id {
+				continue
+			}
+			if name != "" && name != id {
+				return name, nil
+			}
+		}
+	}
+	return "", nil
+}

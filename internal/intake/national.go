@@ -1,0 +1,148 @@
+package intake
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/nyaruka/phonenumbers"
+
+	"github.com/argus-evidence/argus"
+)
+
+// nationalTries is how often a text is asked for a number, for it is hostile and each
+// try takes 0.1 ms.
+const nationalTries = 512
+
+// countries reads a list of countries by their codes (ISO 3166): NL,BE.
+func countries(list string) ([]string, error) {
+	var found []string
+	for one := range strings.SplitSeq(list, ",") {
+		one = strings.ToUpper(strings.TrimSpace(one))
+		if !phonenumbers.GetSupportedRegions()[one] {
+			return nil, fmt.Errorf("country %q: want codes of two letters like NL or NL,BE", list)
+		}
+		found = append(found, one)
+	}
+	return found, nil
+}
+
+// addNationalNumbers keeps the telephone numbers that stand in a text in the form of one
+// of the countries of the case, as [argus.NationalNumber]. A number counts if it is one
+// in a single country, begins with the 0 that is dialled inside it or is written in the
+// groups of that country, and no digit or letter touches it.
+func addNationalNumbers(m *argus.Message, countries []string) {
+	if len(countries) == 0 {
+		return
+	}
+	tries := nationalTries
+	var known []string
+	for _, run := range nationalRun.FindAllStringIndex(m.Text, -1) {
+		if touched(m.Text, run[0], run[1]) || dateInNumber.MatchString(m.Text[run[0]:run[1]]) {
+			continue
+		}
+		for _, one := range nationalIn(m.Text[run[0]:run[1]], countries, &tries) {
+			if !slices.Contains(known, one) {
+				known = append(known, one)
+				m.Extra = append(m.Extra, argus.Field{Name: argus.NationalNumber, Value: one})
+			}
+		}
+		if tries <= 0 {
+			m.Extra = append(m.Extra, argus.Field{Name: argus.ExtraUnread, Value: fmt.Sprintf("national numbers: not looked for behind byte %d", run[0])})
+			return
+		}
+	}
+}
+
+var (
+	// nationalRun are digits in groups, of a length that numbers may have.
+	nationalRun = regexp.MustCompile(`\(?[0-9](?:[ \x{00A0}().\-/‑–]{0,2}[0-9]){6,19}`)
+	// dateInNumber is a date, which in some countries looks like the beginning of a number.
+	dateInNumber = regexp.MustCompile(`\b[0-9]{1,2}[-./ ][0-9]{1,2}[-./ ](?:19|20)[0-9]{2}\b|\b(?:19|20)[0-9]{2}[-./][0-9]{1,2}[-./][0-9]{1,2}\b`)
+	digitGroup   = regexp.MustCompile(`[0-9]+`)
+)
+
+// touched says whether a run of digits is part of something larger: a word, a longer
+// number, an amount, a clock, or a number in international form.
+func touched(text string, start, end int) bool {
+	before, _ := utf8.DecodeLastRuneInString(text[:start])
+	if unicode.IsLetter(before) || unicode.IsDigit(before) || strings.ContainsRune("+.,-/_#=@", before) && start > 0 {
+		return true
+	}
+	after, size := utf8.DecodeRuneInString(text[end:])
+	behind, _ := utf8.DecodeRuneInString(text[end+size:])
+	return unicode.IsLetter(after) || unicode.IsDigit(after) || after == '_' || after == '@' || strings.ContainsRune(",.:-/", after) && unicode.IsDigit(behind)
+}
+
+// nationalIn returns the numbers in a run of digits, from the longest on. Groups before
+// and behind one may be something else, if there is a space between.
+func nationalIn(run string, countries []string, tries *int) (found []string) {
+	groups := digitGroup.FindAllStringIndex(run, -1)
+	for from := 0; from < len(groups); from++ {
+		for to := len(groups); to > from; to-- {
+			shown := run[groups[from][0]:groups[to-1][1]]
+			if from > 0 && !spaced(run[groups[from-1][1]:groups[from][0]]) || to < len(groups) && !spaced(run[groups[to-1][1]:groups[to][0]]) ||
+				strings.HasPrefix(shown, "0.") {
+				continue
+			}
+			if digits := len(strings.Map(digitsOnly, shown)); digits < 7 || digits > 15 {
+				continue
+			}
+			if *tries--; *tries <= 0 {
+				return found
+			}
+			if number := national(shown, groups[from:to], run, countries); number != "" {
+				found = append(found, number)
+				from = to - 1 // go on behind it
+				break
+			}
+		}
+	}
+	return found
+}
+
+func spaced(between string) bool { return strings.ContainsAny(between, " \u00A0") }
+
+func digitsOnly(r rune) rune {
+	if '0' <= r && r <= '9' {
+		return r
+	}
+	return -1
+}
+
+// national returns a number as [argus.NationalNumber] has it, empty if it is one in none
+// or in several countries.
+func national(shown string, groups [][]int, run string, countries []string) string {
+	if strings.HasPrefix(shown, "00") {
+		return "" // international form
+	}
+	found := ""
+	for _, country := range countries {
+		number, err := phonenumbers.Parse(shown, country)
+		if err != nil || !phonenumbers.IsValidNumberForRegion(number, country) {
+			continue
+		}
+		if !strings.HasPrefix(shown, "0") && !grouped(groups, run, phonenumbers.Format(number, phonenumbers.NATIONAL)) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = phonenumbers.Format(number, phonenumbers.E164) + " in " + country + ": " + shown
+	}
+	return found
+}
+
+// grouped says whether digits stand in the groups of a number in national form, perhaps
+// behind the prefix that is dialled before it.
+func grouped(groups [][]int, run, national string) bool {
+	var have []string
+	for _, g := range groups {
+		have = append(have, run[g[0]:g[1]])
+	}
+	want := digitGroup.FindAllString(national, -1)
+	return len(want) > 1 && (slices.Equal(have, want) || len(have) == len(want)+1 && len(have[0]) == 1 && slices.Equal(have[1:], want))
+}
