@@ -27,7 +27,7 @@ import (
 //   - messageCount at the end of the file is what the file states of itself.
 var discordFormat = &Format{
 	Name:    "discord",
-	Version: 2,
+	Version: 3,
 	About:   "Discord channels as DiscordChatExporter writes them in JSON",
 	Checked: "invented examples only",
 	Detect:  detectDiscord,
@@ -102,6 +102,7 @@ func (d *document) discordMessage(options Options, channel *discordChannel, raw 
 			kind, err = scalarMember(raw)
 		case "timestamp":
 			m.Sent, err = isoMember(raw, options)
+			atZero(m, key, raw, m.Sent)
 		case "timestampEdited":
 			at, _ := isoMember(raw, options)
 			edited(m, at)

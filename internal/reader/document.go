@@ -420,6 +420,14 @@ func textOf(m *argus.Message, key, raw string) (string, error) {
 	return withLineFeeds(text), err
 }
 
+// atZero keeps a time of 0, which programs write where they have none: it is no
+// time, as millisMember, unixMember and isoMember say.
+func atZero(m *argus.Message, key, raw string, t argus.Time) {
+	if !t.Known() {
+		addExtra(m, key, raw)
+	}
+}
+
 // millisMember reads milliseconds since 1970, as a number or as text of one.
 func millisMember(raw string) (argus.Time, error) {
 	text, err := scalarMember(raw)
@@ -427,9 +435,17 @@ func millisMember(raw string) (argus.Time, error) {
 		return argus.Time{}, err
 	}
 	if t, ok := parseMillis(text); ok {
-		return t, nil
+		return unlessZero(t), nil
 	}
 	return argus.Time{}, fmt.Errorf("want milliseconds since 1970, found another number or text")
+}
+
+// unlessZero returns no time for the moment 0.
+func unlessZero(t argus.Time) argus.Time {
+	if t.Micros == 0 {
+		return argus.Time{}
+	}
+	return t
 }
 
 // parseMillis reads milliseconds since 1970.
@@ -453,7 +469,7 @@ func isoMember(raw string, o Options) (argus.Time, error) {
 	if !ok {
 		return t, fmt.Errorf("want a time like 2021-02-14T12:03:11Z, found other text")
 	}
-	return t, nil
+	return unlessZero(t), nil
 }
 
 // others returns the participants of a conversation but one, at most

@@ -31,7 +31,7 @@ import (
 //     problems: a key is no message.
 var matrixFormat = &Format{
 	Name:    "matrix",
-	Version: 2,
+	Version: 3,
 	About:   "Matrix events: exports of rooms, lists of events, sync answers, single events",
 	Checked: "matrix-nio's test data: 12 messages, 3 locked, 63 of the service, 4 refused",
 	Detect:  detectMatrix,
@@ -117,6 +117,7 @@ func (d *document) matrixMessage(options Options, title, raw string) (*argus.Mes
 			m.Conversation, err = textMember(m, key, raw)
 		case "origin_server_ts":
 			m.Sent, err = millisMember(raw)
+			atZero(m, key, raw, m.Sent)
 		case "state_key":
 			e.stateKey, err = textMember(m, key, raw)
 		case "redacts":

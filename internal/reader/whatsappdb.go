@@ -18,7 +18,7 @@ import (
 // whatsappdbFormat is described in docs/readers-xml-mail.md.
 var whatsappdbFormat = &Format{
 	Name:     "whatsapp-db",
-	Version:  3,
+	Version:  4,
 	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it",
 	Checked:  "by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; invented examples",
 	OfDevice: true,
@@ -513,9 +513,7 @@ func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart, also *whatsappDBP
 		}
 		r.keep(m, p)
 	case "message_vcard":
-		if c := vcardOf(p.text("vcard")); c != nil {
-			sentCard(m, c)
-		}
+		sentVCard(m, p.text("vcard"))
 		r.keep(m, p)
 	case "message_poll":
 		also.poll = true
@@ -647,7 +645,8 @@ func (r *whatsappDB) oldSchema() error {
 		} else {
 			m.Text = withLineFeeds(row.text("data"))
 		}
-		if name := cmp.Or(row.text("media_name"), row.text("media_url")); name != "" || row.number("media_size") > 0 {
+		kind := row.text("media_wa_type")
+		if name := cmp.Or(row.text("media_name"), row.text("media_url")); (name != "" || row.number("media_size") > 0) && kind != "4" && kind != "5" {
 			m.Attachments = []argus.Attachment{{Name: name, Size: max(0, row.number("media_size")), Type: row.text("media_mime_type")}}
 			if m.Text == "" {
 				m.Text = withLineFeeds(row.text("media_caption"))
@@ -657,14 +656,18 @@ func (r *whatsappDB) oldSchema() error {
 		if row.number("forwarded") > 0 {
 			m.ForwardedFrom = "?"
 		}
-		if row.text("media_wa_type") == "15" || row.number("edit_version") == 7 {
+		if kind == "15" || row.number("edit_version") == 7 {
 			m.State |= argus.StateDeleted
 		}
-		if row.text("media_wa_type") == "5" {
+		if kind == "5" {
 			sentPlace(m, argus.Location{Latitude: row.text("latitude"), Longitude: row.text("longitude"), Name: row.text("media_name")})
 		}
-		if c := vcardOf(m.Text); row.text("media_wa_type") == "4" && c != nil {
-			sentCard(m, c)
+		if card := m.Text; kind == "4" {
+			if m.Text = ""; sentVCard(m, card) {
+				keepExtra(m, "data", card)
+			} else {
+				m.Text = card
+			}
 		}
 		row.keep(m, "", "_id", "key_remote_jid", "key_from_me", "key_id", "data", "timestamp", "remote_resource", "media_size", "media_mime_type")
 		if row.number("status") == 6 {
