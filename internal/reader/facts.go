@@ -85,7 +85,7 @@ func card(accounts []string, names ...string) *argus.Contact {
 		}
 	}
 	for _, account := range accounts {
-		if account != "" {
+		if account != "" && !slices.Contains(c.Accounts, account) {
 			c.Accounts = append(c.Accounts, account)
 		}
 	}
