@@ -35,6 +35,7 @@ var formats = []*Format{
 	pstFormat,
 	vcardFormat,
 	whatsappdbFormat,
+	whatsappiosFormat,
 	imessageFormat,
 }
 

@@ -38,7 +38,7 @@ func databaseOf(t testing.TB, script string) []byte {
 // TestGoldenDatabases makes a database of each script in testdata, reads it and
 // compares with its golden file.
 func TestGoldenDatabases(t *testing.T) {
-	for _, format := range []*Format{whatsappdbFormat, imessageFormat} {
+	for _, format := range []*Format{whatsappdbFormat, whatsappiosFormat, imessageFormat} {
 		scripts, err := filepath.Glob(filepath.Join("testdata", format.Name, "*.sql"))
 		if err != nil || len(scripts) == 0 {
 			t.Fatalf("no scripts for %s: %v", format.Name, err)
@@ -143,7 +143,7 @@ func TestDatabaseMutations(t *testing.T) {
 	for _, c := range []struct {
 		format *Format
 		script string
-	}{{whatsappdbFormat, "whatsapp-db/new.sql"}, {whatsappdbFormat, "whatsapp-db/old.sql"}, {imessageFormat, "imessage/chat.sql"}} {
+	}{{whatsappdbFormat, "whatsapp-db/new.sql"}, {whatsappdbFormat, "whatsapp-db/old.sql"}, {imessageFormat, "imessage/chat.sql"}, {whatsappiosFormat, "whatsapp-ios/chat.sql"}} {
 		good := databaseOf(t, string(readFile(t, "testdata/"+c.script)))
 		random := rand.New(rand.NewPCG(1, 2))
 		for range mutations {

@@ -38,7 +38,7 @@ func detectTelegram(s Sample) int {
 			if n < 0 {
 				break
 			}
-			if i += n; beginsMessage(s.Text[i:]) {
+			if i += n; beginsMessage(s.Text[i:]) && (hasKeys(s.Text[i:], "date") || hasKeys(s.Text[i:], "date_unixtime")) {
 				return 95
 			}
 		}

@@ -19,7 +19,7 @@ import (
 var whatsappdbFormat = &Format{
 	Name:     "whatsapp-db",
 	Version:  4,
-	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it",
+	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it; wa.db, its address book",
 	Checked:  "by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; invented examples",
 	OfDevice: true,
 	Detect:   detectWhatsAppDB,
@@ -27,7 +27,7 @@ var whatsappdbFormat = &Format{
 }
 
 func detectWhatsAppDB(s Sample) int {
-	if isSQLite(s, "key_remote_jid", "CREATE TABLE jid", "CREATE TABLE message_media") {
+	if isSQLite(s, "key_remote_jid", "CREATE TABLE jid", "CREATE TABLE message_media", "CREATE TABLE wa_contacts") {
 		return 95
 	}
 	return 0
@@ -103,6 +103,15 @@ func (r *whatsappDB) read(ctx context.Context) error {
 		}
 	}
 	isNew := d.tables["message"] && d.tables["jid"] && d.tables["chat"]
+	if d.tables["wa_contacts"] {
+		if err := r.each("wa_contacts", "_id", func(row *databaseRows) error { return r.item("wa_contacts", row, r.contact(row)) }); err != nil {
+			return err
+		}
+		if !isNew && !d.tables["messages"] {
+			return nil // the address book alone
+		}
+		r.rows = 0
+	}
 	if !isNew && !d.tables["messages"] {
 		return damagedDatabase{errors.New("want a table of messages, found none")}
 	}
@@ -174,6 +183,28 @@ func (r *whatsappDB) readNames(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// contact reads an entry of the address book: an account, or a group.
+func (r *whatsappDB) contact(row *databaseRows) *argus.Message {
+	jid := row.text("jid")
+	m := &argus.Message{Service: cmp.Or(r.in.Service, "whatsapp")}
+	row.keep(m, "", "_id", "jid")
+	names := []string{row.text("display_name"), row.text("wa_name"), strings.TrimSpace(row.text("given_name") + " " + row.text("family_name")), row.text("nickname")}
+	if isGroupID(jid) {
+		m.Conversation, m.Title = jid, argus.CleanName(names[0])
+		room(m, "group", nil)
+		return m
+	}
+	var accounts []string
+	for _, account := range []string{appAccount(jid), accountOf(argus.CleanName(row.text("number")))} {
+		if account != "" && !slices.Contains(accounts, account) {
+			accounts = append(accounts, account)
+		}
+	}
+	contact(m, "contact", accounts, names...)
+	alsoSaid(m, row.text("status"))
+	return m
 }
 
 // each calls one for each row of a table.
