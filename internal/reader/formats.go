@@ -39,6 +39,7 @@ var formats = []*Format{
 	whatsappdbFormat,
 	whatsappiosFormat,
 	imessageFormat,
+	jsonrecordsFormat, // of no known program, and so the last
 }
 
 // Formats lists every format that can be read, in the order of preference.

@@ -12,7 +12,7 @@ import (
 // compares with its golden file; each is one trap.
 func TestGoldenRecords(t *testing.T) {
 	for _, format := range []*Format{jsonlFormat, telegramFormat, telegramhtmlFormat, jabberFormat, sheetFormat, facebookFormat, discordFormat, slackFormat, matrixFormat, rocketchatFormat,
-		signalFormat, signalbackupFormat, textdumpFormat, caseFormat, smsbackupFormat, ufdrFormat, xmppFormat, etsiFormat, rsmfFormat, emlFormat, mboxFormat, vcardFormat} {
+		signalFormat, signalbackupFormat, textdumpFormat, caseFormat, smsbackupFormat, ufdrFormat, xmppFormat, etsiFormat, rsmfFormat, emlFormat, mboxFormat, vcardFormat, jsonrecordsFormat} {
 		files, err := filepath.Glob(filepath.Join("testdata", format.Name, "*"))
 		if err != nil {
 			t.Fatal(err)

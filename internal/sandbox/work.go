@@ -204,6 +204,7 @@ func (w *work) formatOf(j job, sample reader.Sample) *reader.Format {
 	if forced := w.byName(w.format); forced != nil && (sample.Text != nil || forced.Detect(sample) > 0) {
 		return forced
 	}
+	sample.Map = w.reading.Map
 	format, _ := reader.Detect(sample)
 	return format
 }
