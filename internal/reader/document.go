@@ -168,17 +168,29 @@ func (d *document) message(parse func(string) (*argus.Message, error)) (Item, er
 		return Item{}, err
 	}
 	if broken != nil {
+		item, ok, err := d.mend(parse)
+		if ok {
+			d.recorded()
+		}
+		if ok || err != nil {
+			return item, err
+		}
 		return d.broken(broken.Error(), nil)
 	}
-	d.listed = true
-	if n := len(d.open); n > 0 {
-		d.open[n-1].valued, d.open[n-1].records = false, true
-	}
+	d.recorded()
 	if parse == nil {
 		d.drop(end)
 		return Item{Where: argus.Where{Length: int64(end)}}, nil
 	}
 	return d.record(end, parse), nil
+}
+
+// recorded says that there is a record in the place.
+func (d *document) recorded() {
+	d.listed = true
+	if n := len(d.open); n > 0 {
+		d.open[n-1].valued, d.open[n-1].records = false, true
+	}
 }
 
 // broken moves to the next record.

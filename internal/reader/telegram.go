@@ -363,12 +363,14 @@ func (f *telegramFile) object(what string, parse func(raw string) (*argus.Messag
 		return f.broken("want "+what+", found something else", nil)
 	}
 	end, broken, err := f.value()
-	if broken != nil || err != nil {
-		reason := ""
-		if broken != nil {
-			reason = broken.Error()
+	if err != nil {
+		return Item{}, err
+	}
+	if broken != nil {
+		if item, ok, err := f.mend(parse); ok || err != nil {
+			return item, err
 		}
-		return f.broken(reason, err)
+		return f.broken(broken.Error(), nil)
 	}
 	return f.record(end, parse), nil
 }
