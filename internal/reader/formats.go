@@ -15,6 +15,8 @@ var formats = []*Format{
 	telegramhtmlFormat,
 	facebookFormat,
 	discordFormat,
+	discordpackageFormat,
+	skypeFormat,
 	slackFormat,
 	matrixFormat,
 	rocketchatFormat,

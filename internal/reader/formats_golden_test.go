@@ -11,7 +11,7 @@ import (
 // TestGoldenRecords reads every file in testdata of the formats of records and
 // compares with its golden file; each is one trap.
 func TestGoldenRecords(t *testing.T) {
-	for _, format := range []*Format{jsonlFormat, telegramFormat, telegramhtmlFormat, jabberFormat, sheetFormat, facebookFormat, discordFormat, slackFormat, matrixFormat, rocketchatFormat,
+	for _, format := range []*Format{jsonlFormat, telegramFormat, telegramhtmlFormat, jabberFormat, sheetFormat, facebookFormat, discordFormat, discordpackageFormat, skypeFormat, slackFormat, matrixFormat, rocketchatFormat,
 		signalFormat, signalbackupFormat, textdumpFormat, caseFormat, smsbackupFormat, ufdrFormat, xmppFormat, etsiFormat, rsmfFormat, emlFormat, mboxFormat, vcardFormat, jsonrecordsFormat} {
 		files, err := filepath.Glob(filepath.Join("testdata", format.Name, "*"))
 		if err != nil {

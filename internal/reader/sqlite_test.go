@@ -186,6 +186,29 @@ func TestBothPhones(t *testing.T) {
 	}
 }
 
+// TestWhatsAppDBShared reads a database of a phone, which has the tables of both
+// ages.
+func TestWhatsAppDBShared(t *testing.T) {
+	for _, file := range shared(t, "whatsapp-backups/msgstore.db") {
+		messages, states := 0, 0
+		for _, item := range checkReader(t, whatsappdbFormat, input("msgstore.db", readFile(t, file), Options{})) {
+			switch {
+			case item.Problem != "":
+				t.Error(item.Problem)
+			case item.Stated != nil:
+				states++
+			case item.Message.ServiceID == "" || len(item.Message.Attachments) != 1:
+				t.Errorf("%+v", item.Message)
+			default:
+				messages++
+			}
+		}
+		if messages != 9 || states != 2 {
+			t.Errorf("%d messages and %d numbers of them, want 9 and 2", messages, states)
+		}
+	}
+}
+
 // TestWhatsAppOwner finds the account of the phone in the settings of the app.
 func TestWhatsAppOwner(t *testing.T) {
 	const settings = `<?xml version='1.0' encoding='utf-8' standalone='yes' ?>

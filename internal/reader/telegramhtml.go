@@ -61,8 +61,8 @@ type telegramPage struct {
 	day argus.Time
 }
 
-// telegramPageDepth is how deep a message may be nested. Telegram nests to 8.
-const telegramPageDepth = 32
+// telegramPageDepth is how deep a page may be nested: as golang.org/x/net/html has it.
+const telegramPageDepth = 512
 
 // readTelegramHTML yields one item for each message, and one for each that is broken.
 func readTelegramHTML(ctx context.Context, in Input) iter.Seq2[Item, error] {

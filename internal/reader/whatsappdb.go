@@ -20,7 +20,7 @@ var whatsappdbFormat = &Format{
 	Name:     "whatsapp-db",
 	Version:  4,
 	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it; wa.db, its address book",
-	Checked:  "by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; invented examples",
+	Checked:  "a phone's database with the tables of both ages, 9 of 9 messages, all of them WhatsApp's own; by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; else invented examples",
 	OfDevice: true,
 	Detect:   detectWhatsAppDB,
 	Read:     readWhatsAppDB,
