@@ -51,10 +51,10 @@ func beginsDiscordChannel(b []byte) bool {
 
 // discordPackage is what lies beside the messages of a channel.
 type discordPackage struct {
-	options                     Options
-	account, name               string
-	conversation, title, server string
-	other                       string
+	options             Options
+	account, name       string
+	conversation, title string
+	other               string // side of a direct conversation
 }
 
 // readDiscordPackage reads one channel.

@@ -3,6 +3,7 @@ package reader
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -37,10 +38,8 @@ type mender struct {
 }
 
 func (m *mender) done(what string) {
-	for _, d := range m.did {
-		if d == what {
-			return
-		}
+	if slices.Contains(m.did, what) {
+		return
 	}
 	m.did = append(m.did, what)
 }

@@ -328,7 +328,7 @@ func (r *whatsappIOS) states() error {
 	}
 	rows, err := r.query(`SELECT Z_MAX FROM Z_PRIMARYKEY WHERE Z_NAME = 'WAMessage'`)
 	if err != nil {
-		return nil //nolint:nilerr // of another form: what is damaged shows in the tables
+		return nil // of another form: what is damaged shows in the tables
 	}
 	defer rows.close()
 	if !rows.next() || rows.number("Z_MAX") < 0 {
@@ -364,7 +364,7 @@ func protoFields(b []byte) iter.Seq2[uint64, []byte] {
 				return
 			}
 			b = b[n:]
-			size := uint64(0)
+			var size uint64
 			switch tag & 7 {
 			case 0:
 				if _, n = binary.Uvarint(b); n <= 0 {
