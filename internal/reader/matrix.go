@@ -7,6 +7,8 @@ import (
 	"iter"
 	"strings"
 
+	"golang.org/x/net/html"
+
 	"github.com/argus-evidence/argus"
 )
 
@@ -268,6 +270,17 @@ func (e *matrixEvent) message(m *argus.Message) error {
 	}
 	if kind != "" && kind != "m.text" {
 		keep(m, "msgtype", kind)
+	}
+	if strings.Contains(e.content, "href=") && !attached {
+		formatted := insideText(e.content, "formatted_body")
+		if replaced != "" {
+			formatted = insideText(e.content, "m.new_content", "formatted_body")
+		}
+		if tree, err := html.Parse(strings.NewReader(formatted)); err == nil {
+			var links []string
+			shownText(tree, &links)
+			alsoSaid(m, links...) // where words lead that show something else
+		}
 	}
 	if attached {
 		// Without a name of its own, a file's body is its name and not a text.

@@ -27,7 +27,7 @@ import (
 //   - Text: Slack's markup stays (<@U1>, <https://…|…>); only &amp; &lt; &gt; are
 //     undone. Where there is none it is what blocks say, else what attachments do;
 //     blocks are then kept in Extra, as where they say more than the text, which
-//     they then follow.
+//     they then follow. Attachments follow it, too, unless they quote a message.
 //   - FromName: what the message itself shows, else what users.json knows.
 //   - To: the members of a direct conversation, also of one with several.
 //   - A message in a thread answers thread_ts.
@@ -454,6 +454,14 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 	} else if said := slackBesides(text, blocks); said != "" {
 		keepMember(m, "blocks", blocks)
 		text += "\n" + withLineFeeds(said)
+	}
+	for one := range listed(attached) { // what programs write, and what is shown of a link
+		if insideText(one, "author_id") != "" {
+			continue // another message, quoted
+		}
+		if said := strings.TrimSpace(withLineFeeds(slackAttached("[" + one + "]"))); said != "" && !strings.Contains(text, said) {
+			text += "\n" + said
+		}
 	}
 	switch m.Text = slackEntities.Replace(text); {
 	case subtype == "message_changed":
