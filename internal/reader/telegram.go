@@ -73,6 +73,8 @@ func beginsTelegram(b []byte) bool {
 func readTelegram(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		f := telegramFile{objects: newObjects(in.Reader(), in.maxRecord(), beginsTelegram), options: in.Options}
+		f.open = new(telegramMessage)
+		f.keys.twice = f.open.again
 		for record := uint64(1); ; record++ {
 			item, err := f.next(ctx)
 			if err != nil {
@@ -108,6 +110,7 @@ type telegramFile struct {
 	// around proves nothing any more; ended that the end was reported.
 	damaged, ended bool
 	keys           jsonKeys
+	open           *telegramMessage // the one that is read
 }
 
 // telegramChat is an object around the lists. path is the keys that lead to
@@ -301,8 +304,8 @@ func (f *telegramFile) message() (Item, error) {
 		chat.path = ""
 	}
 	return f.object("a message", func(raw string) (*argus.Message, error) {
-		p := telegramMessage{Message: new(argus.Message), chat: chat, options: f.options}
-		f.keys.twice = p.again
+		p := f.open
+		*p = telegramMessage{Message: new(argus.Message), chat: chat, options: f.options}
 		if _, err := f.keys.each(raw, 0, p.set); err != nil {
 			return nil, err
 		}
@@ -477,11 +480,11 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 	case "text_entities":
 		// Says again what text says, but for where its links lead and whom its
 		// mentions mean.
-		for piece := range listed(raw) {
-			p.leads(insideText(piece, "href"), insideText(piece, "user_id"))
-		}
 		if p.entities = strings.Contains(raw, `"href"`) || strings.Contains(raw, `"user_id"`); p.entities {
 			addExtra(p.Message, key, raw)
+			for piece := range listed(raw) {
+				p.leads(insideText(piece, "href"), insideText(piece, "user_id"))
+			}
 		}
 	case "reply_to_message_id":
 		p.ReplyTo, err = scalarMember(raw)
