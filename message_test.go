@@ -81,7 +81,9 @@ func TestIdentityOfFacts(t *testing.T) {
 		return version
 	}
 	call := func(who ...string) argus.Facts { return argus.Facts{Call: &argus.Call{Participants: who}} }
-	at := func(latitude string) argus.Facts { return argus.Facts{Location: &argus.Location{Latitude: latitude, Longitude: "4.5"}} }
+	at := func(latitude string) argus.Facts {
+		return argus.Facts{Location: &argus.Location{Latitude: latitude, Longitude: "4.5"}}
+	}
 	for _, tt := range []struct {
 		one, other argus.Facts
 		same       bool

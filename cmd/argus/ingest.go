@@ -118,7 +118,7 @@ func (f *ingestFlags) readingFlags(c *cobra.Command) {
 	flags.StringVar(&f.service, "service", "", "the `name` of the service where the data does not tell it")
 	flags.StringVar(&f.owner, "owner", "", "the `account` of the device that was exported, where the data does not tell it")
 	flags.StringVar(&f.country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and dates like 3/4/2021 where nothing else decides")
-	flags.StringArrayVar(&f.columns, "map", nil, "for sheets: `field=header`, may be repeated (docs/format/sheet.md lists the fields)")
+	flags.StringArrayVar(&f.columns, "map", nil, "for sheets, and JSON of no known program: `field=header`, may be repeated (docs/format/sheet.md lists the fields)")
 }
 
 // splitAtDash tells what stands before -- from what stands behind it.

@@ -210,7 +210,7 @@ func TestLooksLike(t *testing.T) {
 	for name, c := range map[string]struct{ content, want string }{
 		"x.7z": {"7z\xBC\xAF\x27\x1C\x00", "a 7-Zip archive"}, "msgstore.db.crypt15": {"\x9a\x01\x0a\x10", "a backup of WhatsApp, which is encrypted"},
 		"signal-2024.backup": {"\x00\x00\x00\x2e\x0a", "a backup of Signal, which is encrypted"}, "keys.txt": {"-----BEGIN MEGOLM SESSION DATA-----\nA", "keys of Matrix"},
-		"key": {"\xAC\xED\x00\x05ur", "as the key file of WhatsApp"}, "a.json": {"{\"a\":", "JSON in a form"}, "notes": {"hello\n", "text in a form"}, "x": {"\x01\x02\x03\x00\xff", ""},
+		"key": {"\xAC\xED\x00\x05ur", "as the key file of WhatsApp"}, "a.json": {"{\"a\":", "JSON in a form"}, "load.dat": {"\xEF\xBB\xBF\xC3\xBEDOCID\xC3\xBE", "a load file of Concordance"}, "notes": {"hello\n", "text in a form"}, "x": {"\x01\x02\x03\x00\xff", ""},
 	} {
 		sample, err := NewSample(name, strings.NewReader(c.content), int64(len(c.content)))
 		if err != nil {

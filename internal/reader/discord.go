@@ -21,13 +21,14 @@ import (
 //     added, removed or joined, and a new name, are memberships; every other type is
 //     the service's.
 //   - Sent: timestamp; where there is none, the time that an id carries.
+//   - The words and addresses of embeds are lines of the text.
 //   - A reference is a reply, or with forwardedMessage a forward.
 //   - An attachment is named by the path under which its bytes were saved, or by
 //     its own name where they were not.
 //   - messageCount at the end of the file is what the file states of itself.
 var discordFormat = &Format{
 	Name:    "discord",
-	Version: 2,
+	Version: 3,
 	About:   "Discord channels as DiscordChatExporter writes them in JSON",
 	Checked: "invented examples only",
 	Detect:  detectDiscord,
@@ -93,6 +94,7 @@ var discordSpoken = map[string]bool{
 
 func (d *document) discordMessage(options Options, channel *discordChannel, raw string) (*argus.Message, error) {
 	kind, content, reference, forwarded := "", "", "", ""
+	var embedded []string
 	m, err := d.begin(cmp.Or(options.Service, "discord"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
 		case "id":
@@ -102,6 +104,7 @@ func (d *document) discordMessage(options Options, channel *discordChannel, raw 
 			kind, err = scalarMember(raw)
 		case "timestamp":
 			m.Sent, err = isoMember(raw, options)
+			atZero(m, key, raw, m.Sent)
 		case "timestampEdited":
 			at, _ := isoMember(raw, options)
 			edited(m, at)
@@ -124,6 +127,14 @@ func (d *document) discordMessage(options Options, channel *discordChannel, raw 
 				}
 				return err
 			})
+		case "embeds": // what programs write, and what the service shows of a link
+			keepMember(m, key, raw)
+			for one := range listed(raw) {
+				embedded = append(embedded, insideText(one, "author", "name"), insideText(one, "title"), insideText(one, "url"), insideText(one, "description"))
+				for field := range listed(inside(one, "fields")) {
+					embedded = append(embedded, insideText(field, "name"), insideText(field, "value"))
+				}
+			}
 		case "forwardedMessage":
 			addExtra(m, key, raw)
 			err = members(raw, func(key, raw string) (err error) {
@@ -147,6 +158,8 @@ func (d *document) discordMessage(options Options, channel *discordChannel, raw 
 	m.Text = cmp.Or(content, forwarded)
 	if !discordSpoken[kind] {
 		discordHappened(m, kind, content, raw, options)
+	} else {
+		alsoSaid(m, embedded...)
 	}
 	if m.ForwardedFrom != "" {
 		m.ForwardedFrom, m.ReplyTo = cmp.Or(reference, "?"), ""

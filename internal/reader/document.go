@@ -168,17 +168,29 @@ func (d *document) message(parse func(string) (*argus.Message, error)) (Item, er
 		return Item{}, err
 	}
 	if broken != nil {
+		item, ok, err := d.mend(parse)
+		if ok {
+			d.recorded()
+		}
+		if ok || err != nil {
+			return item, err
+		}
 		return d.broken(broken.Error(), nil)
 	}
-	d.listed = true
-	if n := len(d.open); n > 0 {
-		d.open[n-1].valued, d.open[n-1].records = false, true
-	}
+	d.recorded()
 	if parse == nil {
 		d.drop(end)
 		return Item{Where: argus.Where{Length: int64(end)}}, nil
 	}
 	return d.record(end, parse), nil
+}
+
+// recorded says that there is a record in the place.
+func (d *document) recorded() {
+	d.listed = true
+	if n := len(d.open); n > 0 {
+		d.open[n-1].valued, d.open[n-1].records = false, true
+	}
 }
 
 // broken moves to the next record.
@@ -420,6 +432,14 @@ func textOf(m *argus.Message, key, raw string) (string, error) {
 	return withLineFeeds(text), err
 }
 
+// atZero keeps a time of 0, which programs write where they have none: it is no
+// time, as millisMember, unixMember and isoMember say.
+func atZero(m *argus.Message, key, raw string, t argus.Time) {
+	if !t.Known() {
+		addExtra(m, key, raw)
+	}
+}
+
 // millisMember reads milliseconds since 1970, as a number or as text of one.
 func millisMember(raw string) (argus.Time, error) {
 	text, err := scalarMember(raw)
@@ -427,9 +447,17 @@ func millisMember(raw string) (argus.Time, error) {
 		return argus.Time{}, err
 	}
 	if t, ok := parseMillis(text); ok {
-		return t, nil
+		return unlessZero(t), nil
 	}
 	return argus.Time{}, fmt.Errorf("want milliseconds since 1970, found another number or text")
+}
+
+// unlessZero returns no time for the moment 0.
+func unlessZero(t argus.Time) argus.Time {
+	if t.Micros == 0 {
+		return argus.Time{}
+	}
+	return t
 }
 
 // parseMillis reads milliseconds since 1970.
@@ -453,7 +481,7 @@ func isoMember(raw string, o Options) (argus.Time, error) {
 	if !ok {
 		return t, fmt.Errorf("want a time like 2021-02-14T12:03:11Z, found other text")
 	}
-	return t, nil
+	return unlessZero(t), nil
 }
 
 // others returns the participants of a conversation but one, at most

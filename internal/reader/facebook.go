@@ -38,7 +38,7 @@ import (
 //   - A place that is shared is a location beside the text.
 var facebookFormat = &Format{
 	Name:    "facebook",
-	Version: 2,
+	Version: 3,
 	About:   "Facebook and Instagram messages as JSON (message_1.json …)",
 	Checked: "chat-miner's Instagram sample, 2 of 2 messages as its target has them; else invented examples",
 	Detect:  detectFacebook,
@@ -156,7 +156,7 @@ func (d *document) facebookMessage(service, folder, raw string, thread *facebook
 	kind, content := "", ""
 	var c argus.Call
 	var place argus.Location
-	var users []string
+	var users, shared []string
 	m, err := d.begin(service, raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
 		case "sender_name", "senderName":
@@ -164,6 +164,7 @@ func (d *document) facebookMessage(service, folder, raw string, thread *facebook
 			m.From = argus.CleanName(m.From)
 		case "timestamp_ms", "timestamp":
 			m.Sent, err = millisMember(raw)
+			atZero(m, key, raw, m.Sent)
 		case "content", "text":
 			content, err = textOf(m, key, raw)
 		case "type":
@@ -183,6 +184,7 @@ func (d *document) facebookMessage(service, folder, raw string, thread *facebook
 			if place != (argus.Location{}) {
 				place.Name = insideText(raw, "name")
 			}
+			shared = []string{insideText(raw, "share_text"), insideText(raw, "link")}
 		case "call_duration":
 			c.Seconds, _ = strconv.ParseUint(raw, 10, 31)
 			keepMember(m, key, raw)
@@ -226,6 +228,7 @@ func (d *document) facebookMessage(service, folder, raw string, thread *facebook
 		notice(m, kind, content)
 	}
 	sentPlace(m, place)
+	alsoSaid(m, shared...)
 	if m.From == thread.closed && m.From != "" {
 		m.From, m.FromName = thread.closedAs, thread.closed
 	}

@@ -85,7 +85,7 @@ func card(accounts []string, names ...string) *argus.Contact {
 		}
 	}
 	for _, account := range accounts {
-		if account != "" {
+		if account != "" && !slices.Contains(c.Accounts, account) {
 			c.Accounts = append(c.Accounts, account)
 		}
 	}
@@ -130,17 +130,37 @@ func polled(m *argus.Message, question string, options []string) {
 	happened(m, argus.TypePoll, argus.Facts{Poll: p}, text, "")
 }
 
-// sentCard adds a card that was sent with a message.
-func sentCard(m *argus.Message, c *argus.Contact) {
-	if len(c.Names)+len(c.Accounts) > 0 && m.Type == argus.TypeText {
-		factsOf(m).Contact = c
+// alsoSaid adds to the text of a message, a line each, what it says beside its
+// words: a search looks into the text.
+func alsoSaid(m *argus.Message, lines ...string) {
+	for _, line := range lines {
+		if line = strings.TrimSpace(withLineFeeds(line)); line != "" && !strings.Contains(m.Text, line) {
+			m.Text = strings.TrimPrefix(m.Text+"\n"+line, "\n")
+		}
 	}
 }
 
-// sentPlace adds a place that was sent with a message.
+// sentCard adds a card that was sent with a message: its names, and its accounts
+// as they were written, by default as they are.
+func sentCard(m *argus.Message, c *argus.Contact, written ...string) {
+	if c == nil || len(c.Names)+len(c.Accounts) == 0 || m.Type != argus.TypeText {
+		return
+	}
+	if f := factsOf(m); f.Contact == nil {
+		f.Contact = c
+	}
+	if written == nil {
+		written = c.Accounts
+	}
+	alsoSaid(m, append(slices.Clone(c.Names), written...)...)
+}
+
+// sentPlace adds a place that was sent with a message: its name is in the text, and
+// its position is what has no words.
 func sentPlace(m *argus.Message, l argus.Location) {
 	if l != (argus.Location{}) && m.Type == argus.TypeText {
 		factsOf(m).Location = &l
+		alsoSaid(m, l.Name)
 	}
 }
 
@@ -242,14 +262,17 @@ func inside(raw string, keys ...string) string {
 }
 
 // insideText returns the text, number or word of a member as text.
-func insideText(raw string, keys ...string) string {
-	switch value := inside(raw, keys...); {
-	case value == "", value[0] == '{', value[0] == '[':
+func insideText(raw string, keys ...string) string { return scalarText(inside(raw, keys...)) }
+
+// scalarText returns a text, number or word as text, "" for anything else.
+func scalarText(raw string) string {
+	switch {
+	case raw == "", raw == "null", raw[0] == '{', raw[0] == '[':
 		return ""
-	case value[0] == '"':
-		text, _ := unquoteJSON(value)
+	case raw[0] == '"':
+		text, _ := unquoteJSON(raw)
 		return text
 	default:
-		return value
+		return raw
 	}
 }

@@ -2,6 +2,7 @@ package reader
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,9 +17,19 @@ var factsOfRecords = []struct {
 	name, record, want string
 }{
 	{telegramFormat, "card", `"type":"message","from":"A","from_id":"user1","text":"","contact_information":{"first_name":"Eva","last_name":"B","phone_number":"+31600000008"}`,
-		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} `},
+		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} Eva B` + "\n+31600000008"},
 	{telegramFormat, "place", `"type":"message","from":"A","from_id":"user1","text":"here","place_name":"Quay","address":"4","location_information":{"latitude":51.9,"longitude":4.5}`,
-		`text {"location":{"latitude":"51.9","longitude":"4.5","name":"Quay 4"}} here`},
+		`text {"location":{"latitude":"51.9","longitude":"4.5","name":"Quay 4"}} here` + "\nQuay 4"},
+	{telegramFormat, "gift", `"type":"service","actor":"A","actor_id":"user1","action":"send_star_gift","text":"good luck","text":""`,
+		`notice  send_star_gift; good luck`},
+	{telegramFormat, "gift written the other way round", `"type":"service","actor":"A","actor_id":"user1","action":"send_star_gift","text":"","text":"good luck"`,
+		`notice  send_star_gift; good luck`},
+	{telegramFormat, "buttons", `"type":"message","from":"A","from_id":"user1","text":"press","inline_bot_buttons":[[{"type":"url","text":"List","data":"https://x.example"},{"type":"callback","text":"No","data":"bm8="}]]`,
+		"text  press\nList\nhttps://x.example\nNo"},
+	{telegramFormat, "links", `"type":"message","from":"A","from_id":"user1","text":["see ",{"type":"text_link","text":"this","href":"https://x.example"},{"type":"mention_name","text":"Bo","user_id":7}],"text_entities":[{"type":"text_link","text":"this","href":"https://x.example"}]`,
+		"text  see thisBo\nhttps://x.example\nuser7"},
+	{telegramFormat, "game", `"type":"message","from":"A","from_id":"user1","text":"","game_title":"Boats","game_description":"sink them","invoice_information":{"title":"Rope","description":"ten metres","amount":1}`,
+		"text  Boats\nsink them\nRope\nten metres"},
 	{telegramFormat, "poll", `"type":"message","from":"A","from_id":"user1","text":"","poll":{"question":"When?","closed":false,"total_voters":1,"answers":[{"text":"ten","voters":1,"chosen":true},{"text":"eleven","voters":0}]}`,
 		"poll {\"poll\":{\"question\":\"When?\",\"options\":[\"ten\",\"eleven\"]}} When?\n- ten\n- eleven"},
 	{telegramFormat, "list", `"type":"message","from":"A","from_id":"user1","text":"","todo_list":{"title":"Cargo","answers":[{"text":"count","id":1},{"text":{"text":"load"},"id":2}]}`,
@@ -43,7 +54,9 @@ var factsOfRecords = []struct {
 	{facebookFormat, "missed", `"sender_name":"A","timestamp_ms":1600000000000,"content":"A called","type":"Call","call_duration":0,"missed":true`,
 		`call {"call":{"answered":"no"}} Call: A called`},
 	{facebookFormat, "place", `"sender_name":"A","timestamp_ms":1600000000000,"type":"Share","share":{"link":"x","name":"Quay","coordinate":{"latitude":51.9,"longitude":4.5}}`,
-		`text {"location":{"latitude":"51.9","longitude":"4.5","name":"Quay"}} `},
+		`text {"location":{"latitude":"51.9","longitude":"4.5","name":"Quay"}} Quay` + "\nx"},
+	{facebookFormat, "link", `"sender_name":"A","timestamp_ms":1600000000000,"content":"see https://x.example/a","share":{"link":"https://x.example/a","share_text":"the plan"}`,
+		"text  see https://x.example/a\nthe plan"},
 
 	{slackFormat, "huddle", `"type":"message","subtype":"huddle_thread","user":"U1","ts":"1613304200.000000","text":"","room":{"date_start":1613304200,"date_end":1613304261,"participant_history":["U1","U2"]}`,
 		`call {"call":{"seconds":61,"participants":["U1","U2"]}} huddle_thread`},
@@ -88,8 +101,16 @@ var factsOfRecords = []struct {
 		`text {"location":{"latitude":"51.9","longitude":"4.5"}} `},
 	{rocketchatFormat, "answers", `"_id":"1","rid":"r","msg":"x","tcount":2,"ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}`, `text {"replies":2} x`},
 
+	{rocketchatFormat, "words of a program", `"_id":"1","rid":"r","msg":"build","attachments":[{"title":"Run 7","text":"it failed","fields":[{"title":"Step","value":"rope"}]},{"text":"quoted","message_link":"https://x.example/?msg=9"}],"ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}`,
+		"text  build\nRun 7\nit failed\nStep\nrope"},
+	{rocketchatFormat, "no time", `"_id":"1","rid":"r","msg":"x","ts":0,"u":{"_id":"a"}`, "text  x"},
+	{discordFormat, "embed", `"id":"800000000000000000","type":"Default","timestamp":"2021-02-14T12:00:00Z","timestampEdited":null,"isPinned":false,"content":"see","embeds":[{"title":"The plan","url":"https://x.example","description":"for friday","fields":[{"name":"Who","value":"Bo"}]}],"author":{"id":"7"}`,
+		"text  see\nThe plan\nhttps://x.example\nfor friday\nWho\nBo"},
+	{slackFormat, "words of a program", `"type":"message","user":"U1","ts":"1613304200.000000","text":"build","attachments":[{"title":"Run 7","text":"it failed"}]`, "text  build\nRun 7\nit failed"},
+	{matrixFormat, "link behind words", `"type":"m.room.message","room_id":"!r","sender":"@a:x","event_id":"$1","origin_server_ts":1613304200000,"content":{"msgtype":"m.text","body":"read this","format":"org.matrix.custom.html","formatted_body":"read <a href=\"https://hidden.example/y\">this</a>"}`,
+		"text  read this\nhttps://hidden.example/y"},
 	{signalFormat, "card", `"envelope":{"source":"+31","timestamp":1613304200000,"dataMessage":{"contacts":[{"name":{"given":"Eva","family":"B"},"phone":[{"value":"+31600000008"}]}]}},"account":"+32"`,
-		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} `},
+		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} Eva B` + "\n+31600000008"},
 	{signalFormat, "reaction taken away", `"envelope":{"source":"+31","timestamp":1613304200000,"dataMessage":{"reaction":{"emoji":"x","targetSentTimestamp":1613304100000,"isRemove":true}}},"account":"+32"`,
 		`reaction {"reaction":{"to":"1613304100000","sign":"x","removed":true}} reaction: x`},
 	{signalFormat, "hang-up", `"envelope":{"source":"+31","timestamp":1613304200000,"callMessage":{"hangupMessage":{"id":1}}},"account":"+32"`,
@@ -154,6 +175,22 @@ func TestFactsOfXMPP(t *testing.T) {
 // TestFactsOfWhatsAppEvents reads the events of a group, a card and a poll of the
 // database.
 func TestFactsOfWhatsAppEvents(t *testing.T) {
+	cards := `CREATE TABLE messages (_id INTEGER PRIMARY KEY, key_remote_jid TEXT, key_from_me INTEGER, key_id TEXT, status INTEGER, data TEXT, timestamp INTEGER, media_wa_type TEXT, media_name TEXT, latitude REAL, longitude REAL);
+	INSERT INTO messages VALUES (2,'316@s.whatsapp.net',0,'a',0,'BEGIN:VCARD' || char(10) || 'FN:Eva B' || char(10) || 'TEL:+31 6 00000008' || char(10) || 'END:VCARD',1600000000000,'4','Eva B',0,0),
+	(3,'316@s.whatsapp.net',0,'b',0,NULL,1600000000000,'5','Quay 7' || char(10) || 'Dock road',51.9,4.5),(4,'316@s.whatsapp.net',0,'c',0,'no card',1600000000000,'4',NULL,0,0);`
+	var said []string
+	for _, item := range checkReader(t, whatsappdbFormat, input("f", databaseOf(t, cards), Options{})) {
+		if said = append(said, sayFacts(t, item.Message)); len(item.Message.Attachments) > 0 {
+			t.Errorf("a card or a place is a file: %+v", item.Message)
+		}
+	}
+	if diff := cmp.Diff([]string{
+		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} Eva B` + "\n+31 6 00000008",
+		`text {"location":{"latitude":"51.9","longitude":"4.5","name":"Quay 7\nDock road"}} ` + "Quay 7\nDock road",
+		`text  no card`,
+	}, said); diff != "" {
+		t.Error(diff)
+	}
 	old := `CREATE TABLE messages (_id INTEGER PRIMARY KEY, key_remote_jid TEXT, key_from_me INTEGER, key_id TEXT, status INTEGER, data TEXT, timestamp INTEGER, media_size INTEGER, remote_resource TEXT);
 	INSERT INTO messages VALUES (2,'1-1@g.us',1,'a',6,'Quay 7',1600000000000,11,'316@s.whatsapp.net'),(3,'1-1@g.us',1,'b',6,NULL,1600000000000,5,'317@s.whatsapp.net'),
 	(4,'1-1@g.us',1,'c',6,'Quay 8',1600000000000,1,'316@s.whatsapp.net'),(5,'1-1@g.us',1,'d',6,NULL,1600000000000,19,NULL);`
@@ -187,10 +224,43 @@ func TestFactsOfWhatsAppEvents(t *testing.T) {
 		got = append(got, sayFacts(t, item.Message))
 	}
 	want = []string{
-		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} Eva B`,
+		`text {"contact":{"names":["Eva B"],"accounts":["+31600000008"]}} Eva B` + "\n+31600000008",
 		"poll {\"poll\":{\"question\":\"When?\",\"options\":[\"ten\",\"eleven\"]}} When?\n- ten\n- eleven",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestZeroIsNoTime reads records with 0 where their time belongs: they have none, and
+// the 0 is kept as it stood.
+func TestZeroIsNoTime(t *testing.T) {
+	for _, c := range []struct {
+		format              *Format
+		record, name, value string
+	}{
+		{telegramFormat, `"type":"message","date_unixtime":"0","from":"A","from_id":"user1","text":"x"`, "date_unixtime", "0"},
+		{facebookFormat, `"sender_name":"A","timestamp_ms":0,"content":"x"`, "timestamp_ms", "0"},
+		{matrixFormat, `"type":"m.room.message","room_id":"!r","sender":"@a:x","event_id":"$1","origin_server_ts":0,"content":{"msgtype":"m.text","body":"x"}`, "origin_server_ts", "0"},
+		{signalFormat, `"envelope":{"source":"+31","timestamp":0,"dataMessage":{"message":"x"}},"account":"+32"`, "timestamp", "0"},
+	} {
+		file := strings.Replace(string(fileOfRecord(c.format, c.record)), `"date":"2021-02-14T12:00:00"`, `"date":"1970-01-01T01:00:00"`, 1)
+		m := saying(t, c.format, input("f", []byte(file), Options{}), "x")
+		if m.Sent.Known() || !slices.Contains(m.Extra, argus.Field{Name: c.name, Value: c.value}) {
+			t.Errorf("%s: sent %s, %v", c.format, m.Sent, m.Extra)
+		}
+	}
+}
+
+// TestTelegramAnswerElsewhere reads answers to messages of another chat, whose
+// numbers mean nothing in this one, and of this one.
+func TestTelegramAnswerElsewhere(t *testing.T) {
+	for peer, want := range map[string]string{"channel777": "", "user1": "5"} {
+		record := `"type":"message","from":"A","from_id":"user1","reply_to_message_id":5,"reply_to_peer_id":"` + peer + `","text":"x"`
+		m := saying(t, telegramFormat, input("f", fileOfRecord(telegramFormat, record), Options{}), "x")
+		if m.ReplyTo != want || !slices.Contains(m.Extra, argus.Field{Name: "reply_to_peer_id", Value: peer}) ||
+			slices.Contains(m.Extra, argus.Field{Name: "reply_to_message_id", Value: "5"}) != (want == "") {
+			t.Errorf("%s: %q %v", peer, m.ReplyTo, m.Extra)
+		}
 	}
 }

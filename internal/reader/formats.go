@@ -13,12 +13,16 @@ import (
 var formats = []*Format{
 	jsonlFormat,
 	telegramFormat,
+	telegramhtmlFormat,
 	facebookFormat,
 	discordFormat,
+	discordpackageFormat,
+	skypeFormat,
 	slackFormat,
 	matrixFormat,
 	rocketchatFormat,
 	signalFormat,
+	signalbackupFormat,
 	caseFormat,
 	jabberFormat,
 	whatsappFormat,
@@ -37,7 +41,9 @@ var formats = []*Format{
 	pstFormat,
 	vcardFormat,
 	whatsappdbFormat,
+	whatsappiosFormat,
 	imessageFormat,
+	jsonrecordsFormat, // of no known program, and so the last
 }
 
 // Formats lists every format that can be read, in the order of preference.

@@ -11,8 +11,8 @@ import (
 // TestGoldenRecords reads every file in testdata of the formats of records and
 // compares with its golden file; each is one trap.
 func TestGoldenRecords(t *testing.T) {
-	for _, format := range []*Format{jsonlFormat, telegramFormat, jabberFormat, sheetFormat, facebookFormat, discordFormat, slackFormat, matrixFormat, rocketchatFormat,
-		signalFormat, textdumpFormat, lineFormat, caseFormat, smsbackupFormat, ufdrFormat, xmppFormat, etsiFormat, rsmfFormat, emlFormat, mboxFormat, vcardFormat} {
+	for _, format := range []*Format{jsonlFormat, telegramFormat, telegramhtmlFormat, jabberFormat, sheetFormat, facebookFormat, discordFormat, discordpackageFormat, skypeFormat, slackFormat, matrixFormat, rocketchatFormat,
+		signalFormat, signalbackupFormat, textdumpFormat, lineFormat, caseFormat, smsbackupFormat, ufdrFormat, xmppFormat, etsiFormat, rsmfFormat, emlFormat, mboxFormat, vcardFormat, jsonrecordsFormat} {
 		files, err := filepath.Glob(filepath.Join("testdata", format.Name, "*"))
 		if err != nil {
 			t.Fatal(err)

@@ -43,6 +43,7 @@ func FuzzDatabase(f *testing.F) {
 		{whatsappdbFormat, databaseOf(f, string(readFile(f, "testdata/whatsapp-db/new.sql")))},
 		{whatsappdbFormat, databaseOf(f, string(readFile(f, "testdata/whatsapp-db/old.sql")))},
 		{imessageFormat, databaseOf(f, string(readFile(f, "testdata/imessage/chat.sql")))},
+		{whatsappiosFormat, databaseOf(f, string(readFile(f, "testdata/whatsapp-ios/chat.sql")))},
 	}
 	for which := range scripts {
 		f.Add(uint8(which), []byte{}, uint16(1<<16-1))

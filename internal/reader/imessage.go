@@ -18,7 +18,7 @@ import (
 // imessageFormat is described in docs/readers-xml-mail.md.
 var imessageFormat = &Format{
 	Name:     "imessage",
-	Version:  3,
+	Version:  4,
 	About:    "iMessage and SMS of Apple's devices (chat.db of a Mac, sms.db of a phone)",
 	Checked:  "invented examples only",
 	OfDevice: true,
@@ -290,16 +290,25 @@ func imessageHistory(m *argus.Message, row *databaseRows) {
 	top, _ := readPlist(stored) // what cannot be read stays as it is
 	info, _ := top.(map[string]any)
 	edited, _ := info["ec"].(map[string]any)
-	for _, part := range slices.Sorted(maps.Keys(edited)) {
+	parts := slices.SortedFunc(maps.Keys(edited), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	var last []string
+	for _, part := range parts {
 		versions, _ := edited[part].([]any)
 		for i, one := range versions {
 			version, _ := one.(map[string]any)
 			body, _ := version["t"].([]byte)
-			keepExtra(m, fmt.Sprintf("edit %s.%d", part, i), strings.TrimSpace(plistTime(version["d"]).String()+" "+withLineFeeds(typedStreamText(body))))
+			text := withLineFeeds(typedStreamText(body))
+			keepExtra(m, fmt.Sprintf("edit %s.%d", part, i), strings.TrimSpace(plistTime(version["d"]).String()+" "+text))
 			if i > 0 {
 				m.State |= argus.StateEdited
 			}
+			if i == len(versions)-1 {
+				last = append(last, text)
+			}
 		}
+	}
+	if unsent, _ := info["rp"].([]any); m.Text == "" && len(unsent) == 0 {
+		m.Text = strings.Join(last, "\n") // the columns of an edited message may be empty
 	}
 	if unsent, _ := info["rp"].([]any); len(unsent) > 0 {
 		m.State |= argus.StateDeleted

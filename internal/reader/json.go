@@ -280,7 +280,11 @@ const keyLimit = 256
 
 // jsonKeys walks records and finds keys that stand there twice, of which
 // programs that read JSON take one or the other.
-type jsonKeys struct{ seen []string }
+type jsonKeys struct {
+	seen []string
+	// twice takes a key that stands there again. Default: it is an error.
+	twice func(key, raw string) error
+}
 
 // each calls set for each member of the object that begins at text[i], with
 // its key and the raw text of its value, and returns the end of the object.
@@ -293,7 +297,13 @@ func (k *jsonKeys) each(text string, i int, set func(key, raw string) error) (in
 			return m.i, errors.New("want Unicode in a key, found half of a surrogate pair")
 		}
 		if slices.Contains(k.seen, key) {
-			return m.i, errors.New("want each key once, found one twice")
+			if k.twice == nil {
+				return m.i, errors.New("want each key once, found one twice")
+			}
+			if err := k.twice(key, m.value); err != nil {
+				return m.i, fmt.Errorf("%s: %w", key, err)
+			}
+			continue
 		}
 		if len(k.seen) == keyLimit {
 			return m.i, fmt.Errorf("want at most %d keys, found more", keyLimit)

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"strings"
 
+	"golang.org/x/net/html"
+
 	"github.com/argus-evidence/argus"
 )
 
@@ -31,7 +33,7 @@ import (
 //     problems: a key is no message.
 var matrixFormat = &Format{
 	Name:    "matrix",
-	Version: 2,
+	Version: 3,
 	About:   "Matrix events: exports of rooms, lists of events, sync answers, single events",
 	Checked: "matrix-nio's test data: 12 messages, 3 locked, 63 of the service, 4 refused",
 	Detect:  detectMatrix,
@@ -117,6 +119,7 @@ func (d *document) matrixMessage(options Options, title, raw string) (*argus.Mes
 			m.Conversation, err = textMember(m, key, raw)
 		case "origin_server_ts":
 			m.Sent, err = millisMember(raw)
+			atZero(m, key, raw, m.Sent)
 		case "state_key":
 			e.stateKey, err = textMember(m, key, raw)
 		case "redacts":
@@ -267,6 +270,17 @@ func (e *matrixEvent) message(m *argus.Message) error {
 	}
 	if kind != "" && kind != "m.text" {
 		keep(m, "msgtype", kind)
+	}
+	if strings.Contains(e.content, "href=") && !attached {
+		formatted := insideText(e.content, "formatted_body")
+		if replaced != "" {
+			formatted = insideText(e.content, "m.new_content", "formatted_body")
+		}
+		if tree, err := html.Parse(strings.NewReader(formatted)); err == nil {
+			var links []string
+			shownText(tree, &links)
+			alsoSaid(m, links...) // where words lead that show something else
+		}
 	}
 	if attached {
 		// Without a name of its own, a file's body is its name and not a text.

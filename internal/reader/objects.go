@@ -24,6 +24,8 @@ type objects struct {
 	// asked only when something broke: what is inside a broken record must not
 	// be taken for one.
 	begins func([]byte) bool
+	// mending is how many bytes were looked at to mend what is broken.
+	mending int64
 }
 
 func newObjects(file io.Reader, limit int, begins func([]byte) bool) *objects {

@@ -145,6 +145,15 @@ func TestJabberZones(t *testing.T) {
 	}
 }
 
+func FuzzTelegramHTML(f *testing.F) {
+	f.Add(readFile(f, "testdata/telegram-html/messages2.html"))
+	f.Add([]byte(`<div class="page_header"><div class="text">A</div></div><div class="message default" id="message1"><div class="body"><div class="date" title="01.02.2021 10:00:00"></div><div class="from_name">B</div><div class="text">x</div>`))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		checkReader(t, telegramhtmlFormat, input("f", file, Options{MaxRecord: 1 << 12}))
+		telegramhtmlFormat.Detect(Sample{Text: file})
+	})
+}
+
 func FuzzTelegram(f *testing.F) {
 	f.Add([]byte(`{"about":"x","chats":{"list":[{"name":"A","type":"personal_chat","id":1,"messages":[{"id":1,"type":"message","date":"2021-02-14T12:00:00","from":"A","from_id":"user1","text":["a",{"type":"link","text":"b"}]},{"id":2,"type":"service","actor":"A","action":"x","date_unixtime":"1613304191"},{"id":`))
 	f.Add([]byte(`{"personal_information":{"user_id":1,"username":"@a"},"contacts":{"list":[{"first_name":"A","phone_number":"+31 6","date":"2020"},{"user_id":0},{"phone_number":"1","date":1,]},"left_chats":{"list":[{"type":"x","messages":[]}]}}`))

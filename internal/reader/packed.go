@@ -262,6 +262,8 @@ func looksLikeJSON(text []byte) bool {
 	return bytes.IndexByte([]byte("{[\"]"), inside[0]) >= 0
 }
 
+const concordance = "a load file of Concordance, which is not read yet: have its mails handed over as EML or PST, or its table as CSV"
+
 const needsKey = ", which is encrypted and needs a key that is held"
 
 // looks are files that are known and not read.
@@ -279,6 +281,9 @@ var looks = []struct {
 	{"\xAC\xED\x00\x05", 0, "", "an object of Java, as the key file of WhatsApp is"},
 	{"", 0, ".crypt1", "a backup of WhatsApp" + needsKey},
 	{"\x00\x00", 0, ".backup", "a backup of Signal" + needsKey},
+	{"\xEF\xBB\xBF\xC3\xBE", 0, "", concordance},
+	{"\xC3\xBE", 0, ".dat", concordance},
+	{"\xFE", 0, ".dat", concordance},
 	{"%PDF", 0, "", "a PDF document"},
 	{"\xFF\xD8\xFF", 0, "", "a picture (JPEG)"},
 	{"\x89PNG", 0, "", "a picture (PNG)"},

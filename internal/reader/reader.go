@@ -63,6 +63,8 @@ type Sample struct {
 	// Schema holds the pages with the statements that made its tables if it is an
 	// SQLite database, and the beginning of its directory if it is a compound file.
 	Schema []byte
+	// Map is that of [Options]: it can make a file one that is recognised.
+	Map map[string]string
 }
 
 // HeadSize is how much of a file is looked at to detect its format, in bytes.

@@ -24,7 +24,8 @@ import (
 //     names, topics, calls), but for e2e, which is locked: its first twelve characters
 //     are the id of the room's key.
 //   - An attachment with message_link is a quote, one with a title_link or a
-//     *_url a file. What files are described as is the text where there is none.
+//     *_url a file. What files are described as, and the
+//     words of any other attachment, are lines of the text.
 //   - tmid is the message that starts the thread.
 //   - A user (of users.json, or under users) is a contact: the account's name and
 //     user name. services is not shown: it holds hashes of passwords and tokens.
@@ -34,7 +35,7 @@ import (
 //   - count behind the messages is what the REST interface states of its answer.
 var rocketchatFormat = &Format{
 	Name:    "rocketchat",
-	Version: 3,
+	Version: 4,
 	About:   "Rocket.Chat messages, users and rooms as JSON, from its REST interface or its database",
 	Checked: "invented examples only",
 	Detect:  detectRocketchat,
@@ -202,6 +203,7 @@ const rocketchatKeyID = 12
 
 func (d *document) rocketchatMessage(options Options, titles map[string]string, ids rocketchatIDs, raw string) (*argus.Message, error) {
 	kind, text, described, ciphertext, algorithm, username, name := "", "", "", "", "", "", ""
+	noTime := false
 	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
 		case "_id":
@@ -212,6 +214,8 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 			text, err = textOf(m, key, raw)
 		case "ts":
 			m.Sent, err = mongoTime(raw, options)
+			noTime = !m.Sent.Known()
+			atZero(m, key, raw, m.Sent)
 		case "t":
 			kind, err = jsonString(raw)
 		case "u":
@@ -276,11 +280,12 @@ func (d *document) rocketchatMessage(options Options, titles map[string]string, 
 		m.State |= argus.StateLocked
 		m.Locked = &argus.Locked{KeyID: locked[:min(len(locked), rocketchatKeyID)], Algorithm: cmp.Or(algorithm, "rc.v1.aes-sha2"), Payload: []byte(locked)}
 	case kind == "e2e" || kind == "":
-		m.Text = cmp.Or(text, described)
+		m.Text = text
+		alsoSaid(m, described)
 	default:
 		rocketchatHappened(m, kind, text)
 	}
-	if !m.Sent.Known() {
+	if !m.Sent.Known() && !noTime {
 		return nil, fmt.Errorf("want ts, found none")
 	}
 	m.Title = titles[m.Conversation]
@@ -432,7 +437,8 @@ func mongoTime(raw string, options Options) (t argus.Time, err error) {
 // note of a quote.
 func addRocketchatFile(m *argus.Message, raw string) (description string, err error) {
 	var a argus.Attachment
-	title, link := "", ""
+	title, link, quotes := "", "", false
+	var said []string
 	err = members(raw, func(key, raw string) (err error) {
 		switch key {
 		case "title":
@@ -445,7 +451,14 @@ func addRocketchatFile(m *argus.Message, raw string) (description string, err er
 			a.Type, err = jsonString(raw)
 		case "image_size", "audio_size", "video_size":
 			a.Size, err = sizeMember(raw)
+		case "text", "pretext", "author_name":
+			said = append(said, withLineFeeds(scalarText(raw)))
+		case "fields":
+			for field := range listed(raw) {
+				said = append(said, insideText(field, "title"), insideText(field, "value"))
+			}
 		case "message_link":
+			quotes = true
 			var quoted string
 			quoted, err = jsonString(raw)
 			if _, id, ok := strings.Cut(quoted, "?msg="); ok && m.ReplyTo == "" {
@@ -455,7 +468,10 @@ func addRocketchatFile(m *argus.Message, raw string) (description string, err er
 		return err
 	})
 	if link == "" {
-		return "", err
+		if !quotes { // what a program writes
+			description = strings.TrimSpace(strings.Join(append([]string{title}, said...), "\n") + "\n" + description)
+		}
+		return description, err
 	}
 	a.Name = cmp.Or(title, path.Base(link))
 	m.Attachments = append(m.Attachments, a)

@@ -22,7 +22,7 @@ import (
 // rsmfFormat is described in docs/readers-xml-mail.md.
 var rsmfFormat = &Format{
 	Name:    "rsmf",
-	Version: 2,
+	Version: 3,
 	About:   "Relativity Short Message Format 1.0 and 2.0: a mail with rsmf.zip, or its rsmf_manifest.json",
 	Checked: "invented examples only",
 	Detect:  detectRSMF,
@@ -405,6 +405,7 @@ func (f *rsmfFile) event(raw string) (*argus.Message, error) {
 			m.ReplyTo, err = jsonString(raw)
 		case "timestamp":
 			m.Sent, err = isoMember(raw, f.options)
+			atZero(m, key, raw, m.Sent)
 		case "deleted":
 			if raw == "true" {
 				m.State |= argus.StateDeleted

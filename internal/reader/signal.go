@@ -26,7 +26,7 @@ import (
 //   - Exceptions that signal-cli prints in place of content are problems.
 var signalFormat = &Format{
 	Name:    "signal",
-	Version: 3,
+	Version: 4,
 	About:   "Signal as signal-cli prints it, in lines of JSON",
 	Checked: "invented examples only",
 	Detect:  detectSignal,
@@ -291,11 +291,14 @@ func (e *signalEnvelope) finish() error {
 	if e.Sent, ok = parseMillis(e.stamp); !ok {
 		return fmt.Errorf("timestamp: want milliseconds since 1970, found other text or none")
 	}
+	if e.Sent = unlessZero(e.Sent); !e.Sent.Known() {
+		keep(e.Message, "timestamp", e.stamp)
+	}
 	e.From, e.FromName = e.from.id(), argus.CleanName(e.from.name)
 	if e.edits {
 		edited(e.Message, e.Sent)
 	}
-	if e.Type == argus.TypeText || e.ReplyTo != "" {
+	if e.Sent.Known() && (e.Type == argus.TypeText || e.ReplyTo != "") {
 		e.ServiceID = e.stamp
 		e.Sequence, _ = strconv.ParseUint(e.stamp, 10, 64)
 	}

@@ -27,7 +27,7 @@ import (
 //   - Text: Slack's markup stays (<@U1>, <https://…|…>); only &amp; &lt; &gt; are
 //     undone. Where there is none it is what blocks say, else what attachments do;
 //     blocks are then kept in Extra, as where they say more than the text, which
-//     they then follow.
+//     they then follow. Attachments follow it, too, unless they quote a message.
 //   - FromName: what the message itself shows, else what users.json knows.
 //   - To: the members of a direct conversation, also of one with several.
 //   - A message in a thread answers thread_ts.
@@ -35,14 +35,16 @@ import (
 //     in ReplyTo the message that they are about, and keep what it said before.
 //   - The subtypes of slackSpoken are what people and programs wrote; every other
 //     subtype is the service's.
+//   - slackdump writes a file a channel, with channel_id behind the messages, and the
+//     answers to a message inside of it (slackdump_thread_replies): each is a message.
 //   - A user of users.json is a contact: its names, with id, phone and mail as
 //     accounts. A channel of the other lists is a room:
 //     channel, its name (else its id), topic and purpose, from who created it and
 //     when, to its members.
 var slackFormat = &Format{
 	Name:    "slack",
-	Version: 3,
-	About:   "Slack workspace export, a folder a channel and a file a day, with its lists of users and channels",
+	Version: 4,
+	About:   "Slack workspace export, a folder a channel and a file a day, with its lists of users and channels; slackdump's file a channel",
 	Checked: "invented examples only",
 	Detect:  detectSlack,
 	Read:    readSlack,
@@ -109,8 +111,22 @@ func readSlack(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		channel := slackChannelOf(ctx, in)
 		names := sync.OnceValue(func() map[string]string { return slackNames(ctx, in) })
-		d := newDocument(in, shape{lists: func(key string) bool { return key == "" || key == "messages" }, begins: beginsSlack})
-		d.items(ctx, func(raw string) (*argus.Message, error) {
+		s := shape{lists: func(key string) bool { return key == "" || key == "messages" }, begins: beginsSlack}
+		if begins := make([]byte, 1); in.Size > 0 {
+			if _, err := in.File.ReadAt(begins, 0); err == nil && begins[0] == '{' { // slackdump's: the channel stands behind its messages
+				s.take = channel.take
+				for _, err := range newDocument(in, s).items(ctx, nil) {
+					if err != nil {
+						yield(Item{}, err)
+						return
+					}
+				}
+			}
+		}
+		d := newDocument(in, s)
+		replies, records := "", uint64(0)
+		for item, err := range d.items(ctx, func(raw string) (*argus.Message, error) {
+			replies = ""
 			switch {
 			case beginsSlackMessage(d.buf): // which the record begins
 			case hasSlackID(d.buf, slackUserIDs): // as no message has
@@ -118,9 +134,80 @@ func readSlack(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			case hasSlackID(d.buf, slackChannelIDs):
 				return d.slackChannelMessage(in.Options, raw)
 			}
-			return d.slackMessage(in.Options, channel, names, raw)
-		})(yield)
+			m, err := d.slackMessage(in.Options, channel, names, raw)
+			if strings.Contains(raw, slackReplies) {
+				replies = raw
+			}
+			return m, err
+		}) {
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+			records++
+			item.Where.Record = records
+			answers := d.slackAnswers(in.Options, channel, names, replies, &item)
+			if !yield(item, nil) {
+				return
+			}
+			for _, answer := range answers {
+				records++
+				answer.Where.Record = records
+				if !yield(answer, nil) {
+					return
+				}
+			}
+		}
 	}
+}
+
+// slackReplies is the member under which slackdump keeps the answers to a message.
+const slackReplies = `"slackdump_thread_replies"`
+
+// slackAnswers reads the answers in a message of slackdump's, each at its own place:
+// that of the message ends before them.
+func (d *document) slackAnswers(options Options, channel slackChannel, names func() map[string]string, raw string, item *Item) (answers []Item) {
+	if raw == "" {
+		return nil
+	}
+	m := jsonMembers[string]{s: raw}
+	at := item.Where.Offset
+	for m.next() {
+		if m.key != slackReplies || m.value[0] != '[' {
+			continue
+		}
+		begin := m.i - len(m.value)
+		item.Where.Length = int64(begin)
+		list := jsonMembers[string]{s: m.value}
+		for list.next() {
+			answer := Item{Where: argus.Where{Offset: at + int64(begin+list.i-len(list.value)), Length: int64(len(list.value))}}
+			var err error
+			if list.value[0] != '{' {
+				err = fmt.Errorf("want an object, found %s", jsonKind(list.value))
+			} else {
+				answer.Message, err = d.slackMessage(options, channel, names, list.value)
+			}
+			if err != nil {
+				answer.Message, answer.Problem, answer.Raw = nil, err.Error(), []byte(list.value[:min(len(list.value), argus.QuarantineRaw)])
+			}
+			answers = append(answers, answer)
+		}
+		break
+	}
+	return answers
+}
+
+// take takes what a file of slackdump's says of its channel.
+func (c *slackChannel) take(name, text string) bool {
+	switch name {
+	case "channel_id":
+		c.id, c.reach = text, argus.ReachService
+	case "name":
+		c.title = argus.CleanName(text)
+	default:
+		return false
+	}
+	return true
 }
 
 // slackChannel is what the files beside the folders say of a folder.
@@ -341,6 +428,7 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 		case "deleted_ts":
 			target, err = scalarMember(raw)
 			addExtra(m, key, raw)
+		case "slackdump_thread_replies": // are messages
 		case "blocks": // says again what text says, if there is text
 			blocks = raw
 		case "attachments":
@@ -366,6 +454,14 @@ func (d *document) slackMessage(options Options, channel slackChannel, names fun
 	} else if said := slackBesides(text, blocks); said != "" {
 		keepMember(m, "blocks", blocks)
 		text += "\n" + withLineFeeds(said)
+	}
+	for one := range listed(attached) { // what programs write, and what is shown of a link
+		if insideText(one, "author_id") != "" {
+			continue // another message, quoted
+		}
+		if said := strings.TrimSpace(withLineFeeds(slackAttached("[" + one + "]"))); said != "" && !strings.Contains(text, said) {
+			text += "\n" + said
+		}
 	}
 	switch m.Text = slackEntities.Replace(text); {
 	case subtype == "message_changed":

@@ -38,7 +38,7 @@ func databaseOf(t testing.TB, script string) []byte {
 // TestGoldenDatabases makes a database of each script in testdata, reads it and
 // compares with its golden file.
 func TestGoldenDatabases(t *testing.T) {
-	for _, format := range []*Format{whatsappdbFormat, imessageFormat} {
+	for _, format := range []*Format{whatsappdbFormat, whatsappiosFormat, imessageFormat} {
 		scripts, err := filepath.Glob(filepath.Join("testdata", format.Name, "*.sql"))
 		if err != nil || len(scripts) == 0 {
 			t.Fatalf("no scripts for %s: %v", format.Name, err)
@@ -143,7 +143,7 @@ func TestDatabaseMutations(t *testing.T) {
 	for _, c := range []struct {
 		format *Format
 		script string
-	}{{whatsappdbFormat, "whatsapp-db/new.sql"}, {whatsappdbFormat, "whatsapp-db/old.sql"}, {imessageFormat, "imessage/chat.sql"}} {
+	}{{whatsappdbFormat, "whatsapp-db/new.sql"}, {whatsappdbFormat, "whatsapp-db/old.sql"}, {imessageFormat, "imessage/chat.sql"}, {whatsappiosFormat, "whatsapp-ios/chat.sql"}} {
 		good := databaseOf(t, string(readFile(t, "testdata/"+c.script)))
 		random := rand.New(rand.NewPCG(1, 2))
 		for range mutations {
@@ -183,6 +183,29 @@ func TestBothPhones(t *testing.T) {
 	one, other := phone("31600000001", "31612345678", "0110", 0), phone("31612345678", "31600000001", "1001", 95_000)
 	if diff := cmp.Diff(one, other); diff != "" || len(one) != 4 {
 		t.Errorf("%d messages: %s", len(one), diff)
+	}
+}
+
+// TestWhatsAppDBShared reads a database of a phone, which has the tables of both
+// ages.
+func TestWhatsAppDBShared(t *testing.T) {
+	for _, file := range shared(t, "whatsapp-backups/msgstore.db") {
+		messages, states := 0, 0
+		for _, item := range checkReader(t, whatsappdbFormat, input("msgstore.db", readFile(t, file), Options{})) {
+			switch {
+			case item.Problem != "":
+				t.Error(item.Problem)
+			case item.Stated != nil:
+				states++
+			case item.Message.ServiceID == "" || len(item.Message.Attachments) != 1:
+				t.Errorf("%+v", item.Message)
+			default:
+				messages++
+			}
+		}
+		if messages != 9 || states != 2 {
+			t.Errorf("%d messages and %d numbers of them, want 9 and 2", messages, states)
+		}
 	}
 }
 

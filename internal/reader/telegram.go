@@ -19,7 +19,7 @@ import (
 // telegramFormat is described in docs/format/telegram.md.
 var telegramFormat = &Format{
 	Name:    "telegram",
-	Version: 3,
+	Version: 4,
 	About:   "Telegram Desktop's result.json, of one chat or of an account with its contacts",
 	Checked: "chat-export-structurer's Telegram samples, 4 of 4 messages as its target has them",
 	Detect:  detectTelegram,
@@ -38,7 +38,7 @@ func detectTelegram(s Sample) int {
 			if n < 0 {
 				break
 			}
-			if i += n; beginsMessage(s.Text[i:]) {
+			if i += n; beginsMessage(s.Text[i:]) && (hasKeys(s.Text[i:], "date") || hasKeys(s.Text[i:], "date_unixtime")) {
 				return 95
 			}
 		}
@@ -73,6 +73,8 @@ func beginsTelegram(b []byte) bool {
 func readTelegram(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		f := telegramFile{objects: newObjects(in.Reader(), in.maxRecord(), beginsTelegram), options: in.Options}
+		f.open = new(telegramMessage)
+		f.keys.twice = f.open.again
 		for record := uint64(1); ; record++ {
 			item, err := f.next(ctx)
 			if err != nil {
@@ -108,6 +110,7 @@ type telegramFile struct {
 	// around proves nothing any more; ended that the end was reported.
 	damaged, ended bool
 	keys           jsonKeys
+	open           *telegramMessage // the one that is read
 }
 
 // telegramChat is an object around the lists. path is the keys that lead to
@@ -301,7 +304,8 @@ func (f *telegramFile) message() (Item, error) {
 		chat.path = ""
 	}
 	return f.object("a message", func(raw string) (*argus.Message, error) {
-		p := telegramMessage{Message: new(argus.Message), chat: chat, options: f.options}
+		p := f.open
+		*p = telegramMessage{Message: new(argus.Message), chat: chat, options: f.options}
 		if _, err := f.keys.each(raw, 0, p.set); err != nil {
 			return nil, err
 		}
@@ -362,12 +366,14 @@ func (f *telegramFile) object(what string, parse func(raw string) (*argus.Messag
 		return f.broken("want "+what+", found something else", nil)
 	}
 	end, broken, err := f.value()
-	if broken != nil || err != nil {
-		reason := ""
-		if broken != nil {
-			reason = broken.Error()
+	if err != nil {
+		return Item{}, err
+	}
+	if broken != nil {
+		if item, ok, err := f.mend(parse); ok || err != nil {
+			return item, err
 		}
-		return f.broken(reason, err)
+		return f.broken(broken.Error(), nil)
 	}
 	return f.record(end, parse), nil
 }
@@ -418,13 +424,19 @@ type telegramMessage struct {
 	options Options
 	// kind is message or service; the others are members that depend on each
 	// other.
-	kind, from, fromID, date, file, fileName, thumb, mime, media string
-	size                                                         int64
+	kind, from, fromID, date, file, fileName, thumb, mime, media, peer string
+	size                                                               int64
 	// pieces is the list that text was joined from, where it says more than the
 	// text; respaced that the text is not what it says; entities that
 	// text_entities is kept, which says where links lead as well.
 	pieces             string
 	respaced, entities bool
+	// text is the member as it stood.
+	text string
+	// atZero says that the time is stated as 0, which is none.
+	atZero bool
+	// shown are the words of buttons and the addresses of links, which text lacks.
+	shown []string
 	// said are the members that tell what a service message is about.
 	said []string
 	// card, at, placed, poll and list are what came with words, as it stood.
@@ -445,6 +457,8 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 		p.kind, err = jsonString(raw)
 	case "date_unixtime":
 		p.Sent, err = unixMember(raw)
+		p.atZero = !p.Sent.Known()
+		atZero(p.Message, key, raw, p.Sent)
 	case "date":
 		p.date, err = jsonString(raw)
 	case "edited_unixtime", "edited":
@@ -461,15 +475,25 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 	case "from_id", "actor_id":
 		p.fromID, err = scalarMember(raw)
 	case "text":
+		p.text = raw
 		p.Text, err = p.joined(raw)
 	case "text_entities":
 		// Says again what text says, but for where its links lead and whom its
 		// mentions mean.
 		if p.entities = strings.Contains(raw, `"href"`) || strings.Contains(raw, `"user_id"`); p.entities {
 			addExtra(p.Message, key, raw)
+			for piece := range listed(raw) {
+				p.leads(insideText(piece, "href"), insideText(piece, "user_id"))
+			}
 		}
 	case "reply_to_message_id":
 		p.ReplyTo, err = scalarMember(raw)
+	case "reply_to_peer_id":
+		p.peer, err = scalarMember(raw)
+		addExtra(p.Message, key, raw)
+	case "inline_bot_buttons":
+		p.buttons(raw)
+		addExtra(p.Message, key, raw)
 	case "forwarded_from":
 		if raw == "null" {
 			addExtra(p.Message, key, raw)
@@ -509,12 +533,51 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 			p.poll = raw
 		case "todo_list":
 			p.list = raw
+		case "game_title", "game_description":
+			p.shown = append(p.shown, scalarText(raw))
+		case "invoice_information":
+			p.shown = append(p.shown, insideText(raw, "title"), insideText(raw, "description"))
 		}
 		addExtra(p.Message, key, raw)
 		last := p.Extra[len(p.Extra)-1]
 		p.said = append(p.said, last.Name+": "+last.Value)
 	}
 	return err
+}
+
+// again takes a member that stands in a message a second time: Telegram Desktop
+// writes the words of a gift so, and none behind them.
+func (p *telegramMessage) again(key, raw string) error {
+	if key != "text" || p.text != `""` && raw != `""` {
+		return errors.New("want each key once, found one twice")
+	}
+	addExtra(p.Message, key, p.text)
+	addExtra(p.Message, key, raw)
+	second, err := p.joined(raw)
+	p.Text += second // one of them is empty
+	return err
+}
+
+// leads takes where words lead that show something else: an address, or an account
+// without a user name.
+func (p *telegramMessage) leads(href, user string) {
+	p.shown = append(p.shown, href)
+	if user != "" {
+		p.shown = append(p.shown, telegramAccount(user))
+	}
+}
+
+// buttons takes what stands on the buttons below a message and the addresses that
+// they open: a list of rows.
+func (p *telegramMessage) buttons(raw string) {
+	for row := range listed(raw) {
+		for button := range listed(row) {
+			p.shown = append(p.shown, insideText(button, "text"))
+			if address := insideText(button, "data"); strings.Contains(insideText(button, "type"), "url") {
+				p.shown = append(p.shown, address)
+			}
+		}
+	}
 }
 
 // finish sets what several members say together.
@@ -534,8 +597,13 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 	if strings.HasPrefix(p.Conversation, "user") && p.chat.kind == "personal_chat" && p.From != p.Conversation && p.From != "" {
 		p.To = []string{p.Conversation}
 	}
+	if p.peer != "" && telegramAccount(p.peer) != p.Conversation {
+		keep(p.Message, "reply_to_message_id", p.ReplyTo)
+		p.ReplyTo = "" // it is a number of another chat
+	}
 	switch p.kind {
 	case "message":
+		alsoSaid(p.Message, p.shown...)
 		p.carried()
 	case "service":
 		if p.Text != "" {
@@ -545,7 +613,7 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 	default:
 		return nil, errors.New("type: want message or service, found something else")
 	}
-	if p.date != "" && p.Sent.Known() {
+	if p.date != "" && (p.Sent.Known() || p.atZero || strings.HasPrefix(p.date, "1970-01-01T")) {
 		p.Extra = append(p.Extra, argus.Field{Name: "date", Value: p.date})
 	} else if p.date != "" {
 		sent, ok := parseISO(p.date, p.options)
@@ -554,7 +622,7 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 		}
 		p.Sent = sent
 	}
-	if !p.Sent.Known() {
+	if !p.Sent.Known() && !p.atZero && p.date == "" {
 		return nil, errors.New("want date_unixtime or date, found neither")
 	}
 	if p.pieces != "" && (p.respaced || !p.entities) {
@@ -680,6 +748,12 @@ func (p *telegramMessage) joined(raw string) (string, error) {
 				piece.kind, err = jsonString(raw)
 			case "text":
 				piece.text, err = textMember(p.Message, "text", raw)
+			case "href":
+				p.leads(scalarText(raw), "")
+				piece.more = true
+			case "user_id":
+				p.leads("", scalarText(raw))
+				piece.more = true
 			default:
 				piece.more = true
 			}
@@ -731,7 +805,7 @@ func unixMember(raw string) (argus.Time, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if t := argus.At(time.Unix(n, 0), "", argus.ZoneStated, argus.Second); err == nil && n < 1<<40 && t.Plausible() {
-		return t, nil
+		return unlessZero(t), nil
 	}
 	return argus.Time{}, errors.New("want seconds since 1970, found another number or text")
 }

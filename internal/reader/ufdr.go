@@ -20,9 +20,9 @@ import (
 // ufdrFormat is described in docs/readers-xml-mail.md.
 var ufdrFormat = &Format{
 	Name:     "ufdr",
-	Version:  3,
+	Version:  4,
 	About:    "Cellebrite's report.xml, alone or in a .ufdr archive with its files",
-	Checked:  "invented examples only",
+	Checked:  "a chat and two accounts as IPED keeps them of real reports, 11 of 11 messages with their 6 files, and 2 of 2; whole reports: invented examples only",
 	OfDevice: true,
 	Detect:   detectUFDR,
 	Read:     readUFDR,
@@ -33,6 +33,8 @@ const ufdrNamespace = "http://pa.cellebrite.com/report/2.0"
 func detectUFDR(s Sample) int {
 	root := xmlRoot(s)
 	switch {
+	case (root.name == "model" || root.name == "modelType") && root.attr("type") != "" && bytes.Contains(s.Text, []byte("<field name=")):
+		return 80 // a part of a report, without what is around it
 	case root.name != "project":
 		return 0
 	case root.attr("xmlns") == ufdrNamespace:
@@ -133,6 +135,7 @@ type ufdrChat struct {
 	accounts []string
 	group    bool
 	owners   ufdrOwned // of the report
+	owner    string    // of the device, where the report gives no account of his
 	// given says that the message was given out once; size is how long the
 	// fields are that were not, in bytes.
 	given bool
@@ -354,7 +357,7 @@ func (r *ufdrReport) notRead() string {
 
 // begin enters a chat.
 func (r *ufdrReport) begin(tag xmlTag) {
-	r.chat = &ufdrChat{Message: &argus.Message{State: argus.StateSystem}, at: r.at, owners: r.owners}
+	r.chat = &ufdrChat{Message: &argus.Message{State: argus.StateSystem}, at: r.at, owners: r.owners, owner: strings.Clone(r.ownerOf(tag.element()))}
 	r.inChat = r.depth + 1
 	ufdrAttributes(r.chat.Message, tag.element())
 }
@@ -405,6 +408,9 @@ func (c *ufdrChat) part(e *xmlElement) (*argus.Message, error) {
 	case "Participants":
 		for i := range e.inside {
 			p := ufdrParty(&e.inside[i])
+			if p.account == "" && p.owner {
+				p.account = c.owner
+			}
 			c.owners.add(p)
 			if p.named {
 				named(c.Message, p.account)
@@ -435,7 +441,7 @@ func (r *ufdrReport) readAhead(tag xmlTag) error {
 			return nil
 		}
 		if name := tag.element().attr("name"); x.depth == 0 && tag.kind == xmlOpen && (name == "Participants" || name == "Id" || name == "ChatType") {
-			chat := ufdrChat{Message: new(argus.Message), owners: r.owners}
+			chat := ufdrChat{Message: new(argus.Message), owners: r.owners, owner: r.chat.owner}
 			if _, err := x.item(chat.part); err != nil || x.damages > 0 {
 				return err
 			}
@@ -510,7 +516,7 @@ func ufdrAttributes(m *argus.Message, e *xmlElement) {
 			keepExtra(m, a.name, a.value)
 		}
 	}
-	if e.attr("deleted_state") == "Deleted" {
+	if state := e.attr("deleted_state"); state == "Deleted" || state == "Trash" {
 		m.State |= argus.StateDeleted
 	}
 }
@@ -552,7 +558,11 @@ func ufdrFlatten(m *argus.Message, prefix string, e *xmlElement) {
 type ufdrAccount struct {
 	account, name, role string
 	owner, named        bool // of the device; no identifier is known
+	system              bool // no account: a notice of the service
 }
+
+// isUFDRSystem says whether a party is how Cellebrite names the sender of notices.
+func isUFDRSystem(name string) bool { return strings.EqualFold(name, "System Message") }
 
 func ufdrParty(model *xmlElement) ufdrAccount {
 	var p ufdrAccount
@@ -567,6 +577,9 @@ func ufdrParty(model *xmlElement) ufdrAccount {
 		case "IsPhoneOwner":
 			p.owner = strings.EqualFold(ufdrValue(e), "true")
 		}
+	}
+	if isUFDRSystem(p.account) || p.account == "" && isUFDRSystem(p.name) {
+		return ufdrAccount{system: true}
 	}
 	p.named = p.account == ""
 	if p.named || p.account == p.name {
@@ -585,11 +598,17 @@ func appAccount(shown string) string {
 	return accountOf(shown)
 }
 
+// ownerOf is what the owner of a device is called where the report gives no account
+// of his.
+func (r *ufdrReport) ownerOf(e *xmlElement) string {
+	return cmp.Or(r.in.Owner, argus.OwnerOf+strings.Trim(r.project+"/"+e.attr("extractionId"), "/"))
+}
+
 // message makes a message of a model.
 func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error) {
 	m := &argus.Message{}
 	ufdrAttributes(m, e)
-	p := ufdrMessage{Message: m, kind: kind, chat: r.chat, owners: r.owners, options: r.in.Options}
+	p := ufdrMessage{Message: m, kind: kind, chat: r.chat, owners: r.owners, options: r.in.Options, ownerAccount: r.ownerOf(e)}
 	p.Service = p.serviceOf(e)
 	for i := range e.inside {
 		if err := p.field(&e.inside[i]); err != nil {
@@ -607,13 +626,17 @@ func (r *ufdrReport) message(kind string, e *xmlElement) (*argus.Message, error)
 		happened(m, argus.TypeLocation, argus.Facts{Location: &place}, "location", strings.Join(position, ", "))
 		return m, valid(m)
 	}
+	p.passOn()
 	sentPlace(m, place)
-	p.owner(cmp.Or(r.in.Owner, argus.OwnerOf+strings.Trim(r.project+"/"+e.attr("extractionId"), "/")))
+	p.owner()
 	r.place(&p)
 	p.clock()
-	if kind == "Call" {
+	switch {
+	case kind == "Call":
 		called(m, p.call, "call", p.said)
-	} else if m.From == "" {
+	case p.system:
+		p.happened()
+	case m.From == "":
 		m.State |= argus.StateSystem
 	}
 	return m, valid(m)
@@ -704,6 +727,175 @@ type ufdrMessage struct {
 	accounts []string // of a contact
 	said     string   // about a call
 	call     argus.Call
+	// ownerAccount is what the device's owner is called without an account.
+	ownerAccount string
+	// system says that the service wrote it; activity is what it says happened.
+	system   bool
+	activity *xmlElement
+	// embedded is the message that this one passes on or quotes; quotes that it
+	// does not pass it on.
+	embedded *xmlElement
+	quotes   bool
+}
+
+// passOn reads the message inside of another. One that was forwarded has nothing of
+// its own: its words and files are those of the message inside.
+func (p *ufdrMessage) passOn() {
+	if p.embedded == nil {
+		return
+	}
+	if p.quotes {
+		p.ReplyTo = cmp.Or(p.ReplyTo, ufdrField(p.embedded, "Identifier"))
+	}
+	if p.ForwardedFrom == "" || p.Text != "" || len(p.Attachments) > 0 {
+		return
+	}
+	for i := range p.embedded.inside {
+		switch e := &p.embedded.inside[i]; e.attr("name") {
+		case "Body":
+			p.Text = ufdrText(e)
+		case "Attachments", "Attachment":
+			p.attachments(e)
+		case "From":
+			for j := range e.inside {
+				if from := ufdrParty(&e.inside[j]); from.account != "" && p.ForwardedFrom == "?" {
+					p.ForwardedFrom = from.account
+				}
+			}
+		}
+	}
+}
+
+// attachments reads the files of a field, which may be <empty/>.
+func (p *ufdrMessage) attachments(e *xmlElement) {
+	for i := range e.inside {
+		if e.inside[i].name == "model" {
+			p.attachment(&e.inside[i])
+		}
+	}
+}
+
+// ufdrActions are Cellebrite's words for who did what in a conversation.
+var ufdrActions = map[string]string{
+	"ParticipantJoined": "join", "ParticipantLeft": "leave", "ParticipantAdded": "add", "ParticipantRemoved": "remove", "ParticipantInvited": "invite",
+}
+
+// happened makes a notice of the service, or what it records of the members of a
+// conversation: who joined or left did it himself.
+func (p *ufdrMessage) happened() {
+	m := p.Message
+	m.From, m.FromName = "", ""
+	var action string
+	var whom []string
+	for i := range p.activities() {
+		model := &p.activity.inside[i]
+		for j := range model.inside {
+			switch f := &model.inside[j]; f.attr("name") {
+			case "Action":
+				action = cmp.Or(action, ufdrActions[ufdrValue(f)])
+			case "Participant", "Participants":
+				for k := range f.inside {
+					if who := ufdrParty(&f.inside[k]); who.account != "" && len(whom) < participantLimit {
+						whom = append(whom, strings.Clone(who.account))
+					}
+				}
+			}
+		}
+	}
+	text := strings.TrimSpace(m.Text)
+	if action == "" {
+		happened(m, argus.TypeNotice, argus.Facts{}, cmp.Or(text, "notice"), "")
+		return
+	}
+	if (action == "join" || action == "leave") && len(whom) == 1 {
+		m.From, whom = whom[0], nil
+		m.To = others(m.To, m.From)
+	}
+	joined(m, action, whom, cmp.Or(text, action), "")
+}
+
+// activities is how many changes a notice lists.
+func (p *ufdrMessage) activities() int {
+	if p.activity == nil {
+		return 0
+	}
+	return len(p.activity.inside)
+}
+
+// extraData reads what a message is about: which one it answers or passes on.
+func (p *ufdrMessage) extraData(e *xmlElement) {
+	for i := range e.inside {
+		model := &e.inside[i]
+		var label, id string
+		for j := range model.inside {
+			switch f := &model.inside[j]; f.attr("name") {
+			case "Label":
+				label = ufdrValue(f)
+			case "OriginalMessageID":
+				id = cmp.Or(ufdrValue(f), id)
+			case "InstantMessage":
+				for k := range f.inside {
+					id = cmp.Or(id, ufdrField(&f.inside[k], "Identifier"))
+				}
+			case "OriginalSender":
+				for k := range f.inside {
+					from := ufdrParty(&f.inside[k])
+					p.ForwardedFrom = cmp.Or(from.account, p.ForwardedFrom)
+				}
+			}
+		}
+		kind := model.attr("type")
+		p.label(label)
+		if kind == "ReplyMessageData" || kind == "QuotedMessageData" && label != "Forwarded" {
+			p.ReplyTo, p.quotes = cmp.Or(p.ReplyTo, id), true
+		}
+	}
+}
+
+// ufdrField returns the value of a field of a model.
+func ufdrField(model *xmlElement, name string) string {
+	for i := range model.inside {
+		if model.inside[i].attr("name") == name {
+			return ufdrValue(&model.inside[i])
+		}
+	}
+	return ""
+}
+
+// label takes a word that Cellebrite puts to messages.
+func (p *ufdrMessage) label(word string) {
+	switch word {
+	case "System":
+		p.system = true
+	case "Forwarded":
+		p.ForwardedFrom = cmp.Or(p.ForwardedFrom, "?")
+	case "Edited":
+		p.State |= argus.StateEdited
+	}
+}
+
+// sharedContact adds a card that was sent.
+func (p *ufdrMessage) sharedContact(model *xmlElement) {
+	var accounts, written []string
+	for i := range model.inside {
+		if model.inside[i].attr("name") != "Entries" {
+			continue
+		}
+		for j := range model.inside[i].inside {
+			entry := &model.inside[i].inside[j]
+			if value := ufdrField(entry, "Value"); value != "" && isUFDRAccount(entry) && len(accounts) < participantLimit {
+				accounts, written = append(accounts, appAccount(value)), append(written, value)
+			}
+		}
+	}
+	sentCard(p.Message, card(accounts, ufdrField(model, "Name")), written...)
+}
+
+// isUFDRAccount says whether an entry of a contact is an account, and not another
+// name or a picture.
+func isUFDRAccount(entry *xmlElement) bool {
+	category := strings.ToLower(ufdrField(entry, "Category"))
+	return entry.attr("type") != "ProfilePicture" && category != "additional name" && category != "display name" && category != "full name"
 }
 
 // ufdrUnanswered are the types and states of calls that nobody took.
@@ -773,9 +965,29 @@ func (p *ufdrMessage) field(e *xmlElement) error {
 	case "From", "To", "Cc", "Bcc", "Parties", "Party":
 		p.parties(name, e)
 	case "Attachments", "Attachment":
+		p.attachments(e)
+	case "MessageExtraData":
+		p.extraData(e)
+		ufdrFlatten(p.Message, "", e)
+	case "ActivityLog":
+		p.activity = e
+		ufdrFlatten(p.Message, "", e)
+	case "SharedContacts":
 		for i := range e.inside {
-			p.attachment(&e.inside[i])
+			p.sharedContact(&e.inside[i])
 		}
+		ufdrFlatten(p.Message, "", e)
+	case "EmbeddedInstantMessage":
+		if len(e.inside) == 0 || p.embedded != nil && p.embedded.attr("id") == e.inside[0].attr("id") {
+			break // reports list it twice
+		}
+		if p.embedded == nil {
+			p.embedded = &e.inside[0]
+		}
+		ufdrFlatten(p.Message, "", e)
+	case "Label":
+		p.label(ufdrValue(e))
+		ufdrFlatten(p.Message, "", e)
 	case "Name":
 		p.name = ufdrValue(e)
 		keepExtra(p.Message, name, p.name)
@@ -821,6 +1033,12 @@ func (p *ufdrMessage) parties(name string, e *xmlElement) {
 			}
 		}
 		party := ufdrParty(model)
+		if party.system && (name == "From" || party.role == "From") {
+			p.system = true
+		}
+		if party.account == "" && party.owner {
+			party.account = p.ownerAccount
+		}
 		p.owners.add(party)
 		if party.account == "" {
 			continue
@@ -842,7 +1060,8 @@ func (p *ufdrMessage) parties(name string, e *xmlElement) {
 
 // owner puts the device's owner where a text or a call names the other side
 // only.
-func (p *ufdrMessage) owner(owner string) {
+func (p *ufdrMessage) owner() {
+	owner := p.ownerAccount
 	if p.kind == "InstantMessage" || p.kind == "Email" {
 		return
 	}
@@ -900,7 +1119,7 @@ func (p *ufdrMessage) entries(e *xmlElement) {
 			}
 		}
 		keepExtra(p.Message, cmp.Or(e.inside[i].attr("type"), "Entry")+strings.TrimRight(" "+category, " "), value)
-		if value != "" {
+		if value != "" && isUFDRAccount(&e.inside[i]) {
 			p.accounts = append(p.accounts, appAccount(value))
 		}
 	}

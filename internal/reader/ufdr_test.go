@@ -239,6 +239,7 @@ func TestUFDRTime(t *testing.T) {
 
 func FuzzUFDR(f *testing.F) {
 	f.Add(readFile(f, "testdata/ufdr/report.xml"))
+	f.Add(readFile(f, "testdata/ufdr/chat-alone.xml"))
 	f.Add([]byte(`<project xmlns="x"><model type="Chat" id="1"><multiModelField name="Messages"><model type="InstantMessage"><field name="Body"><value>x</value></field></model></multiModelField><field name="Id"><value>g</value></field><multiModelField name="Participants"><model><field name="Identifier"><value>1@s.whatsapp.net</value></field></model></multiModelField></model><model type="Call"/><model type="Chat">`))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		checkReader(t, ufdrFormat, input("f", file, Options{MaxRecord: 1 << 12}))
@@ -257,4 +258,37 @@ func BenchmarkUFDR(b *testing.B) {
 </model>
 `
 	benchmark(b, ufdrFormat, []byte(`<project xmlns="http://pa.cellebrite.com/report/2.0"><decodedData>`+strings.Repeat(one, 5_000)+"</decodedData></project>"), 5_000)
+}
+
+// TestUFDRShared reads a chat and accounts as a program that reads reports keeps them:
+// every message with its id, and no file that is not named.
+func TestUFDRShared(t *testing.T) {
+	for _, file := range shared(t, "ufdr/ufed-model-chat.xml") {
+		said := map[string]*argus.Message{}
+		files := 0
+		for _, item := range checkReader(t, ufdrFormat, input("chat.xml", readFile(t, file), Options{})) {
+			if item.Message == nil {
+				t.Fatal(item.Problem)
+			}
+			if item.Message.ServiceID != "" {
+				said[item.Message.ServiceID], files = item.Message, files+len(item.Message.Attachments)
+			}
+		}
+		if len(said) != 11 || files != 6 {
+			t.Errorf("%d messages with %d files, want 11 with 6", len(said), files)
+		}
+		if m := said["1654984910:14434"]; m == nil || m.ReplyTo != "1654984910:14433" {
+			t.Errorf("the answer: %+v", m)
+		}
+		if m := said["1919334790:6586"]; m == nil || m.Type != argus.TypeMembership || m.State&argus.StateSystem == 0 {
+			t.Errorf("the notice: %+v", m)
+		}
+	}
+	for _, file := range shared(t, "ufdr/ufed-model-useraccount.xml") {
+		for _, item := range checkReader(t, ufdrFormat, input("accounts.xml", readFile(t, file), Options{})) {
+			if item.Message == nil || item.Message.Type != argus.TypeContact || len(item.Message.To) != 1 {
+				t.Errorf("want an account with one identifier: %+v", item)
+			}
+		}
+	}
 }

@@ -64,6 +64,8 @@ type vcardReading struct {
 	fields []string
 	size   int
 	raw    []byte
+	// written are the accounts of the last card as they stood.
+	written []string
 	// problem is why the card cannot be read.
 	problem string
 }
@@ -149,6 +151,11 @@ func (r *vcardReading) message() (*argus.Message, error) {
 	m := &argus.Message{Service: cmp.Or(r.options.Service, "vcard")}
 	var name, parts, organisation string
 	var accounts []string
+	r.written = []string{}
+	add := func(written string, write func(string) string) {
+		written = argus.CleanName(written)
+		accounts, r.written = append(accounts, write(written)), append(r.written, written)
+	}
 	for _, line := range r.fields {
 		f, ok := vcardFieldOf(line)
 		if !ok {
@@ -167,11 +174,11 @@ func (r *vcardReading) message() (*argus.Message, error) {
 		case "UID":
 			m.ServiceID = f.value
 		case "TEL":
-			accounts = append(accounts, accountOf(argus.CleanName(strings.TrimPrefix(f.value, "tel:"))))
+			add(strings.TrimPrefix(f.value, "tel:"), accountOf)
 		case "EMAIL":
-			accounts = append(accounts, strings.ToLower(argus.CleanName(f.value)))
+			add(f.value, strings.ToLower)
 		case "IMPP", "X-JABBER", "X-SIP", "X-SKYPE", "X-SKYPE-USERNAME", "X-ICQ", "X-AIM", "X-MSN", "X-QQ", "X-TELEGRAM", "X-SIGNAL", "X-WHATSAPP":
-			accounts = append(accounts, argus.CleanName(f.value))
+			add(f.value, strings.Clone)
 		}
 		keepExtra(m, f.title, f.value)
 	}
@@ -182,15 +189,17 @@ func (r *vcardReading) message() (*argus.Message, error) {
 	return m, m.Valid()
 }
 
-// vcardOf returns the names and accounts of a card that a message holds, or nil.
-func vcardOf(text string) *argus.Contact {
+// sentVCard adds a card that a message holds as its text, and says whether it is
+// one: its accounts are in the text as they were written.
+func sentVCard(m *argus.Message, text string) bool {
 	r := vcardReading{limit: extraLimit}
 	for text := range strings.Lines(withLineFeeds(text)) {
 		if item, ok := r.line(&line{Text: []byte(strings.TrimSuffix(text, "\n")), Length: int64(len(text))}); ok && item.Message != nil {
-			return item.Message.Facts.Contact
+			sentCard(m, item.Message.Facts.Contact, r.written...)
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // vcardField is one line of a card: its name without a group, the name with

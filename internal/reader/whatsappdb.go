@@ -18,16 +18,16 @@ import (
 // whatsappdbFormat is described in docs/readers-xml-mail.md.
 var whatsappdbFormat = &Format{
 	Name:     "whatsapp-db",
-	Version:  3,
-	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it",
-	Checked:  "by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; invented examples",
+	Version:  4,
+	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it; wa.db, its address book",
+	Checked:  "a phone's database with the tables of both ages, 9 of 9 messages, all of them WhatsApp's own; by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; else invented examples",
 	OfDevice: true,
 	Detect:   detectWhatsAppDB,
 	Read:     readWhatsAppDB,
 }
 
 func detectWhatsAppDB(s Sample) int {
-	if isSQLite(s, "key_remote_jid", "CREATE TABLE jid", "CREATE TABLE message_media") {
+	if isSQLite(s, "key_remote_jid", "CREATE TABLE jid", "CREATE TABLE message_media", "CREATE TABLE wa_contacts") {
 		return 95
 	}
 	return 0
@@ -103,6 +103,15 @@ func (r *whatsappDB) read(ctx context.Context) error {
 		}
 	}
 	isNew := d.tables["message"] && d.tables["jid"] && d.tables["chat"]
+	if d.tables["wa_contacts"] {
+		if err := r.each("wa_contacts", "_id", func(row *databaseRows) error { return r.item("wa_contacts", row, r.contact(row)) }); err != nil {
+			return err
+		}
+		if !isNew && !d.tables["messages"] {
+			return nil // the address book alone
+		}
+		r.rows = 0
+	}
 	if !isNew && !d.tables["messages"] {
 		return damagedDatabase{errors.New("want a table of messages, found none")}
 	}
@@ -174,6 +183,28 @@ func (r *whatsappDB) readNames(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// contact reads an entry of the address book: an account, or a group.
+func (r *whatsappDB) contact(row *databaseRows) *argus.Message {
+	jid := row.text("jid")
+	m := &argus.Message{Service: cmp.Or(r.in.Service, "whatsapp")}
+	row.keep(m, "", "_id", "jid")
+	names := []string{row.text("display_name"), row.text("wa_name"), strings.TrimSpace(row.text("given_name") + " " + row.text("family_name")), row.text("nickname")}
+	if isGroupID(jid) {
+		m.Conversation, m.Title = jid, argus.CleanName(names[0])
+		room(m, "group", nil)
+		return m
+	}
+	var accounts []string
+	for _, account := range []string{appAccount(jid), accountOf(argus.CleanName(row.text("number")))} {
+		if account != "" && !slices.Contains(accounts, account) {
+			accounts = append(accounts, account)
+		}
+	}
+	contact(m, "contact", accounts, names...)
+	alsoSaid(m, row.text("status"))
+	return m
 }
 
 // each calls one for each row of a table.
@@ -513,9 +544,7 @@ func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart, also *whatsappDBP
 		}
 		r.keep(m, p)
 	case "message_vcard":
-		if c := vcardOf(p.text("vcard")); c != nil {
-			sentCard(m, c)
-		}
+		sentVCard(m, p.text("vcard"))
 		r.keep(m, p)
 	case "message_poll":
 		also.poll = true
@@ -647,7 +676,8 @@ func (r *whatsappDB) oldSchema() error {
 		} else {
 			m.Text = withLineFeeds(row.text("data"))
 		}
-		if name := cmp.Or(row.text("media_name"), row.text("media_url")); name != "" || row.number("media_size") > 0 {
+		kind := row.text("media_wa_type")
+		if name := cmp.Or(row.text("media_name"), row.text("media_url")); (name != "" || row.number("media_size") > 0) && kind != "4" && kind != "5" {
 			m.Attachments = []argus.Attachment{{Name: name, Size: max(0, row.number("media_size")), Type: row.text("media_mime_type")}}
 			if m.Text == "" {
 				m.Text = withLineFeeds(row.text("media_caption"))
@@ -657,14 +687,18 @@ func (r *whatsappDB) oldSchema() error {
 		if row.number("forwarded") > 0 {
 			m.ForwardedFrom = "?"
 		}
-		if row.text("media_wa_type") == "15" || row.number("edit_version") == 7 {
+		if kind == "15" || row.number("edit_version") == 7 {
 			m.State |= argus.StateDeleted
 		}
-		if row.text("media_wa_type") == "5" {
+		if kind == "5" {
 			sentPlace(m, argus.Location{Latitude: row.text("latitude"), Longitude: row.text("longitude"), Name: row.text("media_name")})
 		}
-		if c := vcardOf(m.Text); row.text("media_wa_type") == "4" && c != nil {
-			sentCard(m, c)
+		if card := m.Text; kind == "4" {
+			if m.Text = ""; sentVCard(m, card) {
+				keepExtra(m, "data", card)
+			} else {
+				m.Text = card
+			}
 		}
 		row.keep(m, "", "_id", "key_remote_jid", "key_from_me", "key_id", "data", "timestamp", "remote_resource", "media_size", "media_mime_type")
 		if row.number("status") == 6 {

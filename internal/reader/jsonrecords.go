@@ -1,0 +1,197 @@
+package reader
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/argus-evidence/argus"
+)
+
+// jsonrecordsFormat reads JSON of no known program: a list of objects, each of which
+// has a sender, a time and a text. Their members are known by the words of sheets
+// (docs/format/sheet.md), or --map names them: from=party.
+//
+//   - It is taken where nothing else recognises the file, and no record is guessed: an
+//     object of the list without a sender is a problem.
+//   - A member around the list that has the word of a field is that of each record in
+//     it, if it comes before them: chat_id beside messages.
+//   - Times are those of sheets. An empty one, null or 0 is none.
+//   - Accounts and conversations are unique in their export, as far as anybody knows.
+//   - Service: a member, else Options.Service, else json.
+var jsonrecordsFormat = &Format{
+	Name:    "json",
+	Version: 1,
+	About:   "JSON of any program that is a list of objects with sender, time and text, whose members --map names",
+	Checked: "invented examples only",
+	Detect:  func(s Sample) int { return detectJSONRecords(s) },
+	Read:    readJSONRecords,
+}
+
+// jsonFields tells the field of a member by its name.
+type jsonFields map[string]string
+
+// of returns the field of a member: the one that the operator says, else the one that
+// a sheet would take it for.
+func (f jsonFields) of(key string) sheetField {
+	for name, member := range f {
+		if strings.EqualFold(strings.TrimSpace(member), key) {
+			return sheetField(max(0, slices.IndexFunc(sheetWords[:], func(w struct{ name, words string }) bool { return w.name == name })))
+		}
+	}
+	field := sheetHeaders()[plainHeader(apartAtCapitals(key))]
+	if _, named := f[sheetWords[field].name]; named {
+		return fieldOther // another member is
+	}
+	return field
+}
+
+// apartAtCapitals writes senderName as sender Name.
+func apartAtCapitals(key string) string {
+	var out strings.Builder
+	lower := false
+	for _, r := range key[:min(len(key), 80)] {
+		if unicode.IsUpper(r) && lower {
+			out.WriteByte(' ')
+		}
+		lower = unicode.IsLower(r)
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+// begins says whether an object has a sender, a time and a text.
+func (f jsonFields) begins(b []byte) bool {
+	var has [sheetFields]bool
+	return hasMember(b, func(key, _ []byte) bool {
+		has[f.of(string(key[1:len(key)-1]))] = true
+		return has[fieldText] && (has[fieldFrom] || has[fieldFromName] || has[fieldContact]) && (has[fieldSent] || has[fieldDate] || has[fieldTime])
+	})
+}
+
+func detectJSONRecords(s Sample) int { return sureOfRecord(s, "[", 10, jsonFields(s.Map).begins) }
+
+// readJSONRecords finds the list with the first record in it, and reads all of it and
+// of every list under the same key.
+func readJSONRecords(ctx context.Context, in Input) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		if err := checkMap(in.Map); err != nil {
+			yield(Item{}, err)
+			return
+		}
+		fields := jsonFields(in.Map)
+		list, found := "", false
+		look := newDocument(in, shape{lists: func(string) bool { return false }, begins: fields.begins})
+		for item, err := range look.items(ctx, func(string) (*argus.Message, error) { return &argus.Message{}, nil }) {
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+			if n := len(look.open); item.Message != nil && n > 0 && look.open[n-1].list {
+				list, found = look.open[n-1].key, true
+				break
+			}
+		}
+		s := shape{lists: func(key string) bool { return found && key == list }, begins: fields.begins, many: true}
+		d := newDocument(in, s)
+		d.items(ctx, func(raw string) (*argus.Message, error) { return d.jsonRecord(in.Options, fields, raw) })(yield)
+	}
+}
+
+// jsonRecord reads one object.
+func (d *document) jsonRecord(options Options, fields jsonFields, raw string) (*argus.Message, error) {
+	var said [sheetFields]string
+	taken := map[sheetField]bool{}
+	m, err := d.begin("", raw, func(m *argus.Message, key, raw string) (err error) {
+		field := fields.of(key)
+		if field == fieldOther || taken[field] {
+			keepMember(m, key, raw)
+			return nil
+		}
+		taken[field] = true
+		switch {
+		case field == fieldText:
+			said[field], err = textOf(m, key, raw)
+		case raw[0] == '{' && (field == fieldFrom || field == fieldContact):
+			id := cmp.Or(insideText(raw, "id"), insideText(raw, "username"))
+			said[fieldFromName] = insideText(raw, "name")
+			said[field] = cmp.Or(id, said[fieldFromName])
+			keepMember(m, key, raw)
+		case raw[0] == '[' && (field == fieldTo || field == fieldAttachment):
+			said[field] = strings.Join(textsIn(raw), "\n")
+			keepMember(m, key, raw)
+		case raw[0] == '{' || raw[0] == '[':
+			keepMember(m, key, raw)
+		default:
+			said[field] = scalarText(raw)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, fact := range d.facts { // around the list
+		key := fact.Name[strings.LastIndexByte(fact.Name, '.')+1:]
+		if field := fields.of(key); field != fieldOther && said[field] == "" {
+			said[field] = fact.Value
+		}
+	}
+	m.Service = cmp.Or(options.Service, strings.ToLower(argus.CleanName(said[fieldService])), "json")
+	m.Conversation, m.Title = argus.CleanName(said[fieldConversation]), argus.CleanName(said[fieldTitle])
+	m.ServiceID, m.ReplyTo, m.Text = said[fieldID], said[fieldReplyTo], said[fieldText]
+	m.From, m.FromName = accountOf(argus.CleanName(cmp.Or(said[fieldFrom], said[fieldContact]))), argus.CleanName(said[fieldFromName])
+	if m.From == "" {
+		m.From, m.FromName = m.FromName, ""
+	}
+	for to := range strings.FieldsFuncSeq(said[fieldTo], func(r rune) bool { return strings.ContainsRune(";,|\n", r) }) {
+		if to = accountOf(argus.CleanName(to)); to != "" && len(m.To) < participantLimit {
+			m.To = append(m.To, to)
+		}
+	}
+	if m.Conversation == "" && len(m.To) == 1 && m.From != "" {
+		m.Conversation = argus.DirectConversation(m.From, m.To[0])
+	}
+	for name := range strings.FieldsFuncSeq(said[fieldAttachment], func(r rune) bool { return r == '\n' }) {
+		m.Attachments = append(m.Attachments, argus.Attachment{Name: path.Clean(strings.ReplaceAll(name, `\`, "/"))})
+	}
+	switch said[fieldDeleted] {
+	case "", "0", "false", "no":
+	default:
+		m.State |= argus.StateDeleted
+	}
+	sent := cmp.Or(said[fieldSent], strings.TrimSpace(said[fieldDate]+" "+said[fieldTime]))
+	for _, t := range []struct {
+		to   *argus.Time
+		said string
+	}{{&m.Sent, sent}, {&m.Received, said[fieldReceived]}, {&m.Read, said[fieldRead]}} {
+		if *t.to, err = jsonRecordTime(t.said, options); err != nil {
+			return nil, err
+		}
+	}
+	if d, ok := splitDate(m.Sent.Raw); ok && !d.yearFirst && !d.named && d.separator != '.' && d.a != d.b {
+		keep(m, "date_order", "assumed: day first")
+	}
+	m.AccountReach, m.ConversationReach = argus.ReachExport, argus.ReachExport
+	return m, valid(m)
+}
+
+// jsonRecordTime reads a time as sheets write them; "" and 0 are none.
+func jsonRecordTime(s string, o Options) (argus.Time, error) {
+	if s = strings.TrimSpace(s); s == "" || strings.Trim(s, "0.") == "" {
+		return argus.Time{}, nil
+	}
+	if t, ok := parseISO(s, o); ok {
+		return t, nil
+	}
+	zone, source := o.zone()
+	t, err := sheetTime(s, orderAssumed, zone, source, false)
+	if err != nil {
+		return t, errors.New("time: " + err.Error())
+	}
+	return t, nil
+}
