@@ -85,9 +85,6 @@ func jabberPiece(b []byte) int {
 	return len(b)
 }
 
-// mendSize is how much of a broken record is looked at to mend it, in bytes.
-const mendSize = 64 << 10
-
 // mendJabber makes JSON of a record that is broken in a way that leaves one reading:
 // the four keys in their order, without a comma between, or with line ends in the
 // body. Quotes in the body would leave several.
