@@ -197,7 +197,9 @@ func answerOf(r *desk.SearchResult) numbers {
 		}
 	}
 	for _, c := range r.Histogram {
-		n.Months[c.Value] = c.Count
+		if c.Count > 0 { // the bars between have none
+			n.Months[c.Value] = c.Count
+		}
 	}
 	return n
 }
