@@ -67,7 +67,8 @@ func newMeetings(ctx context.Context, store *evidence.Current, d argus.DeliveryN
 		may := func(is func(string) bool) bool {
 			return d.First < first && (d.Seal == nil || d.Seal.ReadBy == nil || slices.ContainsFunc(d.Seal.ReadBy, is))
 		}
-		p.devices, p.several = p.devices || may(ofDevice), p.several || may(ofDevices)
+		p.devices = p.devices || may(ofDevice) || d.First < first && d.Seal != nil && d.Seal.DeviceClocks
+		p.several = p.several || may(ofDevices)
 	}
 	return p, err
 }

@@ -1,11 +1,14 @@
 package intake
 
 import (
+	"cmp"
 	"hash/maphash"
+	"slices"
 	"strings"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
 // repeats tells apart the messages of one file that share every fact of their
@@ -14,8 +17,9 @@ import (
 //   - in a log, which has each message once, and where the source states minutes
 //     only, by their place: two equal ones are two;
 //   - elsewhere by their moment within the second, where the source states it: "ok"
-//     at .100 and at .900 are two, and "ok" at .100 that stands there twice, in a
-//     chat and alone, was exported twice.
+//     at .100 and at .900 are the first and the second, whichever stands first in the
+//     file, and "ok" at .100 that stands there twice, in a chat and alone, was
+//     exported twice.
 //
 // They are counted for each device and for each set of receivers apart: the copies
 // that a room sent to its members, or that two phones have, are of one message.
@@ -82,6 +86,45 @@ func (p *repeats) identity(m *argus.Message, device string) (argus.ID, argus.Ver
 	}
 	m.Repeat = n
 	return p.hasher.Identity(m)
+}
+
+// second holds back what a file has of one second, one behind the other: which of equal
+// messages is the first, their moments say, and a file may have the newest first.
+type second struct {
+	held  []sandbox.Event
+	at    int64 // the second
+	bytes int
+}
+
+// The most that is held back of a second; what is beyond is counted as it comes.
+const (
+	secondItems = 1 << 10
+	secondBytes = 4 << 20
+)
+
+// takes holds an item back if its place depends on others of its second.
+func (s *second) takes(p *repeats, e sandbox.Event) bool {
+	m := e.Item.Message
+	if m == nil || e.Broke || e.Item.Problem != "" || p.log || m.ServiceID != "" || m.Repeat > 0 || m.Sent.Precision <= argus.Second {
+		return false
+	}
+	at := m.Sent.Micros / 1e6
+	if len(s.held) > 0 && (at != s.at || len(s.held) == secondItems || s.bytes > secondBytes) {
+		return false
+	}
+	s.held, s.at, s.bytes = append(s.held, e), at, s.bytes+len(m.Text)
+	return true
+}
+
+// inOrder counts messages in the order of their moments, so that each has its number
+// before it comes.
+func (p *repeats) inOrder(items []sandbox.Event) {
+	for _, e := range slices.SortedStableFunc(slices.Values(items), func(a, b sandbox.Event) int {
+		return cmp.Compare(a.Item.Message.Sent.Micros, b.Item.Message.Sent.Micros)
+	}) {
+		m := *e.Item.Message
+		p.identity(&m, e.Item.Device)
+	}
 }
 
 // of tells copies apart that do not count together.

@@ -456,6 +456,7 @@ type reading struct {
 	where   argus.Where // of the file in hand, with its reader
 	name    string
 	repeats *repeats
+	second  second
 	devices *devices
 	behind  int64 // what was read of the file, in bytes
 	found   bool  // whether anything was
@@ -484,6 +485,38 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 	if i := e.Item; i.Message == nil && i.Problem == "" && i.Stated == nil && !e.Broke {
 		return nil // a file begins, and nothing else
 	}
+	if at.second.takes(at.repeats, e) {
+		return nil
+	}
+	if err := in.release(ctx, at); err != nil {
+		return err
+	}
+	if at.second.takes(at.repeats, e) {
+		return nil
+	}
+	return in.item(ctx, at, e)
+}
+
+// release goes on with the items that were held back.
+func (in *intake) release(ctx context.Context, at *reading) error {
+	held := at.second.held
+	if len(held) > 1 {
+		for _, e := range held {
+			in.resolve(e.Item.Message, at.name)
+		}
+		at.repeats.inOrder(held)
+	}
+	at.second = second{}
+	for _, e := range held {
+		if err := in.item(ctx, at, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// item takes one thing that was found in a file.
+func (in *intake) item(ctx context.Context, at *reading, e sandbox.Event) error {
 	r := in.record(at, e.Item)
 	if e.Broke {
 		r.Quarantine.Broke = true
@@ -505,6 +538,9 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 
 // finish ends a file. One without a record is a problem, too.
 func (in *intake) finish(ctx context.Context, at *reading) error {
+	if err := in.release(ctx, at); err != nil {
+		return err
+	}
 	if at.where.Reader == 0 || at.found {
 		return nil
 	}

@@ -239,7 +239,7 @@ func (in *intake) readVia(ctx context.Context, record *argus.Record) error {
 		}
 	}
 	if broke == "" {
-		return nil
+		return in.release(ctx, &at)
 	}
 	return in.read(ctx, &at, record, sandbox.Event{Item: reader.Item{Problem: broke}, Broke: true})
 }
