@@ -546,14 +546,15 @@ func printOptions(o *output, options []argus.Field) {
 	}
 }
 
-// printBeside prints how many messages there are, and what is none, if anything.
+// printBeside prints how many of the stored copies are of messages, and of what is
+// none, if anything.
 func printBeside(o *output, c argus.Counts) {
 	var beside []argus.Tally
 	for kind, n := range c.Beside.All() {
 		beside = append(beside, argus.Tally{Value: kind.String(), Count: n})
 	}
 	if beside != nil {
-		o.linef("  %s", counted(c.Messages(), beside))
+		o.linef("  stored copies of %s", counted(c.Messages(), beside))
 	}
 }
 

@@ -35,6 +35,9 @@ func (a *app) receiptCommand() *cobra.Command {
 						return nil
 					}
 					printReceipt(a.out, &receipt.Receipt, receipt.Limited)
+					if h := receipt.Holds; h != nil {
+						a.out.linef("  it holds %s, however many copies of each", counted(h.Messages, h.Beside))
+					}
 					return nil
 				}
 				list, err := d.Deliveries(ctx, who)

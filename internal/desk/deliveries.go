@@ -63,7 +63,14 @@ func (d *Desk) Receipt(ctx context.Context, who Who, n argus.DeliveryNumber) (*D
 			}
 		}
 		p.limit(shown)
-		return nil
+		if shown.Partial {
+			return nil
+		}
+		found, err := d.in(ctx, p, cmp.Or(shown.Reads, n))
+		if err == nil {
+			shown.Holds = &Holding{found.Messages, found.Beside}
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -293,6 +293,15 @@ type Delivery struct {
 	// tells how much of it they have, too, is withheld, and its counts are of what
 	// was read and quarantined only.
 	Limited bool `json:"limited,omitempty"`
+	// Holds counts the messages that it has copies of, where the receipt is asked for
+	// and the scope covers it: those of the account are copies.
+	Holds *Holding `json:"holds,omitempty"`
+}
+
+// Holding counts messages, each once, and what is none beside them.
+type Holding struct {
+	Messages uint64        `json:"messages"`
+	Beside   []index.Count `json:"beside,omitempty"`
 }
 
 // permit is an act that was allowed and recorded.

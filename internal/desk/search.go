@@ -368,9 +368,14 @@ func (d *Desk) countIn(ctx context.Context, p *permit, in argus.DeliveryNumber) 
 	if query.IsNothing(query.For(p.scope, in)) {
 		return 0, nil
 	}
-	found, err := d.parts.Index.Search(ctx, index.Request{Query: query.Field{Name: query.Delivery, Value: in.String()}, Scope: p.scope})
+	found, err := d.in(ctx, p, in)
 	if err != nil {
 		return 0, err
 	}
 	return found.Total, nil
+}
+
+// in counts what of a delivery is in the scope.
+func (d *Desk) in(ctx context.Context, p *permit, in argus.DeliveryNumber) (*index.Result, error) {
+	return d.parts.Index.Search(ctx, index.Request{Query: query.Field{Name: query.Delivery, Value: in.String()}, Scope: p.scope})
 }
