@@ -58,6 +58,31 @@ func TestCases(t *testing.T) {
 	t.Logf("%d passed, %d open, %d not tested", record.Passed, record.Failed, record.NotTested)
 }
 
+// TestBuiltInReferences: each format has a reference, and all of them pass.
+func TestBuiltInReferences(t *testing.T) {
+	if underRace {
+		t.Skip("runs the command as a process; once, without -race, is enough")
+	}
+	if testing.Short() {
+		t.Skip("makes a store for each reference; not with -short")
+	}
+	record, err := validate.Run(t.Context(), []validate.Set{validate.BuiltIn()}, "", validate.Options{Program: program(t), Formats: formatsToTest()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range record.Results {
+		if r.Outcome != validate.Passed {
+			t.Errorf("%s: %s\n\t%s", r.Reference, r.Outcome, strings.Join(r.Differences, "\n\t"))
+		}
+	}
+	for _, f := range record.Formats {
+		if !f.Tested() {
+			t.Errorf("%s/%d has no reference", f.Format, f.Version)
+		}
+	}
+	t.Logf("%d references", len(record.Results))
+}
+
 // program is this test's binary under the name of the command, which makes it one.
 func program(t *testing.T) string {
 	t.Helper()

@@ -263,7 +263,7 @@ func sameAttachments(m message, want any) bool {
 	var names []any
 	for _, a := range list {
 		f, _ := a.(map[string]any)
-		names = append(names, f["name"])
+		names = append(names, stringOf(f["name"])) // which may have none
 	}
 	return equal(names, listOf(want))
 }
