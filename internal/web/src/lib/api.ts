@@ -58,6 +58,7 @@ export type Hit = {
   message: Message
   marks?: [number, number][]
   deliveries: string[]
+  unsealed?: string[]
   sightings: number
   versions: number
   also_locked?: boolean
@@ -152,6 +153,7 @@ export type Completeness = {
 
 export type Delivery = {
   delivery: string
+  holds?: { messages: number; beside?: Count[] }
   opening: {
     source: string
     authority: string
@@ -190,6 +192,7 @@ export type Entry = {
   action: string
   subject?: string
   detail?: Record<string, string>
+  destroyed?: boolean
 }
 
 export type Session = {
