@@ -601,6 +601,7 @@ type ircReading struct {
 	messages messages
 	in       Input
 	channel  string
+	title    string      // of a log whose conversation has no name
 	reach    argus.Reach // of the conversation
 	padded   bool
 	accounts map[string][2]string // of nicks, folded and as they are, up to maxNames
@@ -633,7 +634,7 @@ func readIRC(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			r.reach = argus.ReachExport // one with whom was talked, or whatever somebody called the log
 		}
 		if r.channel == "" { // a file's name with nothing but a day
-			r.channel, r.reach = logConversation(argus.CleanName(path.Base(in.Name)), begins), argus.ReachFile
+			r.channel, r.title, r.reach = logConversation(begins), argus.CleanName(path.Base(in.Name)), argus.ReachFile
 		}
 		lines := newLines(ctx, in.Reader(), in.maxRecord())
 		for lines.next() {
@@ -726,7 +727,7 @@ func (r *ircReading) closeUndated() (Item, bool) {
 // message makes a message of a line whose day is known.
 func (r *ircReading) message(p *ircLine) *argus.Message {
 	m := r.messages.next()
-	m.Service, m.Conversation, m.Text = cmp.Or(r.in.Service, "irc"), r.channel, string(p.text)
+	m.Service, m.Conversation, m.Title, m.Text = cmp.Or(r.in.Service, "irc"), r.channel, r.title, string(p.text)
 	m.From, m.FromName = r.account(trimNick(p.nick))
 	m.AccountReach, m.ConversationReach = argus.ReachServer, r.reach
 	if p.kind == ircEvent {

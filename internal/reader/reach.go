@@ -43,6 +43,11 @@ func owned(m *argus.Message) {
 }
 
 // logConversation names the conversation of a log of which nothing tells more than what
-// somebody called it: with the key of its first message, so that logs of one name stay
-// apart and copies of one log meet.
-func logConversation(name, first string) string { return argus.Within(name, first) }
+// somebody called it: by its first message, so that logs of one name stay apart and
+// copies of one log meet, whatever each is called.
+func logConversation(first string) string { return argus.Within("log", first) }
+
+// isCounter says whether an id looks like a running number, which every export has.
+func isCounter(id string) bool {
+	return id != "" && len(id) <= 6 && strings.Trim(id, "0123456789") == ""
+}

@@ -78,8 +78,10 @@ type sheetPlan struct {
 	messages messages
 	*sheetHeader
 	// at is the place of the header among the rows.
-	at    int
-	order sheetOrder
+	at int
+	// begins is the first message, which keys ids that are running numbers.
+	begins string
+	order  sheetOrder
 	// accounts counts what stands in the columns of accounts, pins and handles
 	// how many of those look like one.
 	// mixed are the pins with letters and digits, encro the handles of a domain that
@@ -412,6 +414,13 @@ func (p *sheetPlan) message(row *sheetRow, name string, options Options) (*argus
 		if at := discordFile.FindStringSubmatch(name); at != nil {
 			m.Title, m.Conversation = at[1], at[2]
 		}
+	}
+	if isCounter(m.Conversation) && m.Service != "discord" {
+		if p.begins == "" {
+			p.begins = string(rowRaw(row))
+		}
+		m.Title = cmp.Or(m.Title, m.Conversation)
+		m.Conversation, m.ConversationReach = argus.Within(m.Conversation, p.begins), argus.ReachExport
 	}
 	if m.Conversation == "" && len(m.To) == 1 && m.From != "" {
 		m.Conversation = argus.DirectConversation(m.From, m.To[0])

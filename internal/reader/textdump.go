@@ -493,7 +493,7 @@ func (r *textReading) flush() bool {
 		base := path.Base(r.in.Name)
 		m.Title = strings.TrimSuffix(base, path.Ext(base))
 		if r.log == "" {
-			r.log = logConversation(m.Title, r.begins)
+			r.log = logConversation(r.begins)
 		}
 		m.Conversation, m.ConversationReach = r.log, argus.ReachFile
 		if r.layout.name != "matrix" { // whose accounts have their server

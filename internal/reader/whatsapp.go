@@ -345,7 +345,7 @@ func (r *whatsappReading) place() {
 	}
 	r.chat, r.title, r.reach = title, title, argus.ReachExport // a name
 	if !shown {
-		r.chat, r.reach = logConversation(title, r.begins), argus.ReachFile
+		r.chat, r.reach = logConversation(r.begins), argus.ReachFile
 	}
 	if by == "" && r.proven {
 		by = "whatsapp"

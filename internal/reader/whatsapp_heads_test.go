@@ -153,13 +153,13 @@ func TestWhatsAppService(t *testing.T) {
 	for _, c := range []struct{ name, file, service, conversation string }{
 		{"WhatsApp Chat with Ana.txt", said, "whatsapp", "Ana"},
 		{"Element - Quay - Chat Export.txt", said, "matrix", "Quay"},
-		{"x.txt", said, "unknown", logConversation("x", "14/02/2021, 12:03 Ana: x")},
-		{"x.txt", said + "14/02/2021, 12:04 - Ana: <Media omitted>\n", "whatsapp", logConversation("x", "14/02/2021, 12:03 Ana: x")},
-		{"x.txt", said + "14/02/2021, 12:04 - Ana: IMG-20210214-WA0001.jpg (file attached)\n", "whatsapp", logConversation("x", "14/02/2021, 12:03 Ana: x")},
-		{"x.txt", said + "14/02/2021, 12:04 - Ana: <b>bold</b>\n", "unknown", logConversation("x", "14/02/2021, 12:03 Ana: x")},
-		{"x.txt", said + "14/02/2021, 12:04 - Messages are end-to-end encrypted.\n", "whatsapp", logConversation("x", "14/02/2021, 12:03 Ana: x")},
+		{"x.txt", said, "unknown", logConversation("14/02/2021, 12:03 Ana: x")},
+		{"x.txt", said + "14/02/2021, 12:04 - Ana: <Media omitted>\n", "whatsapp", logConversation("14/02/2021, 12:03 Ana: x")},
+		{"x.txt", said + "14/02/2021, 12:04 - Ana: IMG-20210214-WA0001.jpg (file attached)\n", "whatsapp", logConversation("14/02/2021, 12:03 Ana: x")},
+		{"x.txt", said + "14/02/2021, 12:04 - Ana: <b>bold</b>\n", "unknown", logConversation("14/02/2021, 12:03 Ana: x")},
+		{"x.txt", said + "14/02/2021, 12:04 - Messages are end-to-end encrypted.\n", "whatsapp", logConversation("14/02/2021, 12:03 Ana: x")},
 		{"x.txt", said + "14/02/2021, 12:04 - Ana created group \"Team\"\n", "whatsapp", "Team"},
-		{"x.txt", "[1/23/2016 10:57:57 AM] Ana: x\n", "unknown", logConversation("x", "1/23/2016 10:57:57 AM Ana: x")},
+		{"x.txt", "[1/23/2016 10:57:57 AM] Ana: x\n", "unknown", logConversation("1/23/2016 10:57:57 AM Ana: x")},
 	} {
 		m := saying(t, whatsappFormat, input(c.name, []byte(c.file), Options{}), "x")
 		if m.Service != c.service || m.Conversation != c.conversation {
