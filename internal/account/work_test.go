@@ -62,12 +62,16 @@ func TestManyCopiesAreLinearWork(t *testing.T) {
 	for name, change := range record {
 		t.Run(name, func(t *testing.T) {
 			const few = 10_000
-			once, ten := work(few, change), work(10*few, change)
-			t.Logf("%d records: %.2f ms, %d: %.2f ms", few, once*1e3, 10*few, ten*1e3)
-			// Below some milliseconds the clock and the caches say more than the work.
-			if ten > 12*max(once, 0.005) {
-				t.Errorf("ten times the records take %.1f times the time", ten/once)
+			ratio := math.Inf(1)
+			for range 3 { // a machine that is busy with other things makes it larger, never smaller
+				once, ten := work(few, change), work(10*few, change)
+				t.Logf("%d records: %.2f ms, %d: %.2f ms", few, once*1e3, 10*few, ten*1e3)
+				// Below some milliseconds the clock and the caches say more than the work.
+				if ratio = min(ratio, ten/max(once, 0.005)); ratio <= 12 {
+					return
+				}
 			}
+			t.Errorf("ten times the records take %.1f times the time", ratio)
 		})
 	}
 }
