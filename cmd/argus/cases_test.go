@@ -11,6 +11,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/validate"
 )
 
@@ -66,7 +67,7 @@ func TestBuiltInReferences(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes a store for each reference; not with -short")
 	}
-	record, err := validate.Run(t.Context(), []validate.Set{validate.BuiltIn()}, "", validate.Options{Program: program(t), Formats: formatsToTest()})
+	record, err := validate.Run(t.Context(), []validate.Set{validate.BuiltIn(reader.Examples)}, "", validate.Options{Program: program(t), Formats: formatsToTest()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ Exit code 0: nothing failed. 1: something failed.`,
 func (a *app) validate(c *cobra.Command, folders []string, f validateFlags) error {
 	var sets []validate.Set
 	if !f.without {
-		sets = append(sets, validate.BuiltIn())
+		sets = append(sets, validate.BuiltIn(reader.Examples))
 	}
 	for _, folder := range folders {
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() {

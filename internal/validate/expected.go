@@ -24,6 +24,9 @@ type expected struct {
 	Manual     string `json:"manual"`
 	KnownError string `json:"known_error"`
 
+	// Example names the file that is handed over in place of a folder input: one of
+	// [Set.Examples].
+	Example      string           `json:"example"`
 	Options      []string         `json:"options"`
 	Messages     []wanted         `json:"messages"`
 	Others       bool             `json:"others"`

@@ -8,11 +8,12 @@ import (
 //go:embed all:reference
 var reference embed.FS
 
-// BuiltIn are the references that belong to Argus. All that is in them is invented.
-func BuiltIn() Set {
+// BuiltIn are the references that belong to Argus, most of them of examples that the
+// readers are tested with. All that is in them is invented.
+func BuiltIn(examples fs.FS) Set {
 	files, err := fs.Sub(reference, "reference")
 	if err != nil {
 		panic("the built-in references are not there: " + err.Error())
 	}
-	return Set{Name: "built-in", Files: files}
+	return Set{Name: "built-in", Files: files, Examples: examples}
 }

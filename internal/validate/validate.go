@@ -22,6 +22,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -73,6 +74,9 @@ type Set struct {
 	// Name says whose they are.
 	Name  string
 	Files fs.FS
+	// Examples has the files that references name under "examples" in place of a folder
+	// input. Default none.
+	Examples fs.FS
 }
 
 // Outcome is what a reference showed.
@@ -225,10 +229,15 @@ func (o *Options) reference(ctx context.Context, set Set, name string) (Result, 
 	defer os.RemoveAll(folder)
 	// Some formats name a conversation by its file, so the delivery has one name.
 	input := filepath.Join(folder, "in")
-	if result.Input, err = copyInput(set.Files, join(name, inputName), input); err != nil {
-		return result, err
-	}
 	want, err := parseExpected(text)
+	if err == nil && want.Example != "" && set.Examples == nil {
+		err = errors.New("only built-in references have examples")
+	}
+	files, copying := set.input(name, want, input)
+	if copying != nil {
+		return result, copying
+	}
+	result.Input = files
 	switch {
 	case err != nil:
 		result.Differences = []string{fmt.Sprintf("%s: %s", expectedName, err)}
@@ -263,7 +272,20 @@ func (r *Result) judge(want *expected) {
 	}
 }
 
-// copyInput writes the files of a reference into a folder, with their hashes.
+// input writes what a reference hands over into a folder.
+func (s Set) input(name string, want *expected, into string) ([]File, error) {
+	if want == nil || want.Example == "" || s.Examples == nil {
+		return copyInput(s.Files, join(name, inputName), into)
+	}
+	if err := os.Mkdir(into, 0o700); err != nil {
+		return nil, err
+	}
+	file, err := copyFile(s.Examples, want.Example, filepath.Join(into, path.Base(want.Example)))
+	file.Path = path.Base(want.Example)
+	return []File{file}, err
+}
+
+// copyInput writes the files of a folder into another one, with their hashes.
 func copyInput(files fs.FS, from, into string) (list []File, err error) {
 	err = fs.WalkDir(files, from, func(name string, e fs.DirEntry, err error) error {
 		if err != nil {

@@ -149,7 +149,7 @@ func TestRecord(t *testing.T) {
 // The built-in references can be understood, each expects something, and all that
 // they name is there.
 func TestBuiltIn(t *testing.T) {
-	set := BuiltIn()
+	set := BuiltIn(nil)
 	names, err := references(set.Files)
 	if err != nil || len(names) == 0 {
 		t.Fatal(names, err)
