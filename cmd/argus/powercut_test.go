@@ -19,7 +19,7 @@ import (
 
 // TestPowerCutOfADisk takes the power from the real binary on a file system of its
 // own, at random moments: the image of the disk is copied while the process stands
-// still, without what was not written yet. What was acknowledged is there, the store
+// still, without what was not written yet. All that was acknowledged is there, the store
 // verifies, and the delivery ends as an undisturbed one. $ARGUS_POWER_CUTS says how
 // often, default 4. It needs root, ext4 and a loop device.
 //

@@ -27,11 +27,11 @@ more.
 
 Nothing is overwritten, so there is a difference to look at: what is new, gone
 and changed, by reader and by conversation, those with most of it first, and the
-reasons of what is quarantined. Messages and what else has an id count once each.
+reasons of what is quarantined. Messages, and everything that has an id, count once each.
 
 An interrupted reading goes on with the same command, or with "argus ingest
---resume"; until it is sealed the delivery counts as before. A delivery of which
-an order took records away cannot be read again.`,
+--resume"; until it is sealed the delivery counts as before. A delivery that
+lost records by an order cannot be read again.`,
 		Example: `  argus reread D-0003
   argus reread D-0003 --timezone Europe/Brussels --reason 'the phone was set to local time'`,
 		Args: arguments(1, 1),

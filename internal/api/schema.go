@@ -73,7 +73,7 @@ var descriptions = map[string]map[string]string{
 		"total":            "all that was found, each message once, however many copies of it are held",
 		"messages":         "of total, the texts, media and polls",
 		"beside":           "of total, the other types by their words: call, contact, room, membership, reaction, location, device, draft, notice, note",
-		"differing":        "of total, those of which copies in the scope say different things",
+		"differing":        "the messages of total whose copies in the scope differ",
 		"facets":           "a message counts once for each of its values; the most frequent accounts and conversations have the names that messages show",
 		"histogram":        "oldest first, from the first to the last bar; those without a message have 0",
 		"histogram_sparse": "the bars without a message are left out: there are too many",

@@ -35,7 +35,7 @@ func (s *Store) Marked(seq uint64, mark string) error {
 	}
 	var sealed, roots, leaf string
 	if _, err := fmt.Sscanf(mark, "%s %s %s", &sealed, &roots, &leaf); err != nil {
-		return fmt.Errorf("%w: it does not say of which", ErrOther)
+		return fmt.Errorf("%w: it does not name its evidence", ErrOther)
 	}
 	_, want, err := s.leaf(seq)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Store) Marked(seq uint64, mark string) error {
 	}
 	number, err := argus.ParseDelivery(sealed)
 	if err != nil && sealed != argus.DeliveryNumber(0).String() {
-		return fmt.Errorf("%w: it does not say of which", ErrOther)
+		return fmt.Errorf("%w: it does not name its evidence", ErrOther)
 	}
 	until, all, err := s.roots(number)
 	switch {

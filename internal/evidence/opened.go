@@ -9,7 +9,7 @@ import (
 
 // Opened yields the opened records that count, in order: an order that withdraws or
 // destroys one takes it away, and so does one about its key; a later order that
-// releases the same gives it back. What was locked and has no such record is locked.
+// releases the same gives it back. A message that was locked and has no such record stays locked.
 // It reads the evidence twice, and holds the orders in memory.
 func (s *Store) Opened(ctx context.Context) iter.Seq2[*argus.Record, error] {
 	return func(yield func(*argus.Record, error) bool) {
