@@ -23,16 +23,17 @@ func (a *app) upgradeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "upgrade [STORE]",
 		Short: "Convert a store of an older format, and prove that it says the same",
-		Long: `Convert a store that an older Argus wrote into the format of today. The older
-store is checked first: damage stops the upgrade. Then a new store is
-made beside it, in STORE.upgrading, with the same id and key: each record keeps
+		Long: `Convert a store that an older Argus wrote into the format of today. A new
+store is made beside it, in STORE.upgrading, with the same id and key: each record keeps
 its number, each delivery is sealed anew and its old seal kept, and the ledger
 goes on with the upgrade in it. It needs the private key, and about as much free
 disk as the store has.
 
 No message changes, and that is proved: each record is read again from the new
 store and written as the older format would have written it, and that must be
-the older record, byte for byte. A difference stops the upgrade.
+the older record, byte for byte. A difference stops the upgrade, and so does
+damage: all of the older store is compared with its seals on the way. Then it
+stays as it is.
 
 At the end the older store is called STORE.format-1, and the new one takes its
 name. Interrupted, it goes on where it was: run it again. Stop "argus serve" and

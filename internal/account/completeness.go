@@ -41,7 +41,12 @@ type look struct {
 	accounts map[uint64]*sender
 	services map[uint64]*service
 	answered map[uint64]*answered // by conversation and id of what is answered
-	found    argus.Completeness
+	last     struct {             // the service of the last message
+		name string
+		key  uint64
+		in   *service
+	}
+	found argus.Completeness
 
 	piece argus.Where // the file of the last record
 	items uint64      // read of it
@@ -171,8 +176,7 @@ func (l *look) add(r *argus.Record, again bool) {
 		l.found.Named += uint64(len(m.Attachments))
 		l.found.Missing += missing
 	}
-	serviceKey := maphash.String(l.seed, m.Service)
-	in := l.service(serviceKey, m.Service)
+	serviceKey, in := l.service(m.Service)
 	fromKey := serviceKey ^ maphash.String(l.seed, m.From)*5
 	from := l.sender(fromKey, in, m.From)
 	if from != nil {
@@ -236,14 +240,20 @@ func (l *look) answers(threadKey uint64, in *thread, id string) *answered {
 	return a
 }
 
-// service returns what is remembered of a service; nil if there are too many.
-func (l *look) service(key uint64, name string) *service {
-	s := l.services[key]
-	if s == nil && len(l.services) < mostServices {
-		s = &service{name: beginning(name)}
-		l.services[key] = s
+// service returns the key of a service and what is remembered of it, nil if there are
+// too many.
+func (l *look) service(name string) (key uint64, in *service) {
+	if l.last.in != nil && l.last.name == name {
+		return l.last.key, l.last.in // as of most messages
 	}
-	return s
+	key = maphash.String(l.seed, name)
+	in = l.services[key]
+	if in == nil && len(l.services) < mostServices {
+		in = &service{name: beginning(name)}
+		l.services[key] = in
+	}
+	l.last.name, l.last.key, l.last.in = name, key, in
+	return key, in
 }
 
 // sender returns what is remembered of an account; nil where nobody is named,

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -207,25 +206,23 @@ type maker struct {
 	*codec
 	splitter
 	body, payload []byte
-	buffer        bytes.Buffer
 }
 
 // part encodes a part of a record and returns its hash, its encoding appended to
 // the body.
-func (m *maker) part(what byte, salt [saltBytes]byte, value any) (argus.Hash, error) {
-	m.buffer.Reset()
-	m.buffer.Write(make([]byte, saltedSpace))
-	if value != nil {
-		if err := partEncoding.MarshalToBuffer(value, &m.buffer); err != nil {
-			return argus.Hash{}, err
-		}
+func (m *maker) part(what byte, salt [saltBytes]byte, encode func(*splitter, []byte) ([]byte, error)) (argus.Hash, error) {
+	start := len(m.body)
+	b, err := encode(&m.splitter, append(m.body, make([]byte, saltedSpace)...))
+	if err != nil {
+		return argus.Hash{}, err
 	}
-	n := m.buffer.Len() - saltedSpace
+	n := len(b) - start - saltedSpace
 	if n > maxRecordBytes {
 		return argus.Hash{}, fmt.Errorf("%d bytes are more than %d", n, maxRecordBytes)
 	}
-	hash := salted(m.buffer.Bytes(), what, salt)
-	m.body = append(m.body, m.buffer.Bytes()[saltedSpace:]...)
+	hash := salted(b[start:], what, salt)
+	copy(b[start:], b[start+saltedSpace:])
+	m.body = b[:start+n]
 	m.payload = binary.AppendUvarint(m.payload, uint64(n))
 	return hash, nil
 }
@@ -242,7 +239,7 @@ func (m *maker) frame(b []byte) ([]byte, frame, error) {
 	b = m.enc.EncodeAll(m.payload, b)
 	f := frame{length: uint32(len(b) - start), raw: uint32(len(m.payload))}
 	if cap(m.payload) > 4*blockBytes {
-		m.body, m.payload, m.buffer = nil, nil, bytes.Buffer{}
+		m.body, m.payload = nil, nil
 	}
 	return b, f, nil
 }
@@ -261,12 +258,9 @@ func (m *maker) makeContents(p *pending) error {
 			continue
 		}
 		m.split(r)
-		var value any
-		if !m.content.empty() {
-			value, said = &m.content, true
-		}
+		said = said || !m.content.empty()
 		var err error
-		if p.proofs[i].content, err = m.part(hashContent, p.seed.salt(uint64(2*i+1)), value); err != nil {
+		if p.proofs[i].content, err = m.part(hashContent, p.seed.salt(uint64(2*i+1)), (*splitter).appendContent); err != nil {
 			return fmt.Errorf("encode the content of record %d: %w", r.Seq, err)
 		}
 	}
@@ -296,7 +290,7 @@ func (m *maker) makeStatements(p *pending, of func(seq uint64) (argus.Hash, erro
 			p.proofs[i].content = r.Content
 		}
 		m.split(r)
-		if p.proofs[i].statement, err = m.part(hashStatement, p.seed.salt(uint64(2*i)), m.statement); err != nil {
+		if p.proofs[i].statement, err = m.part(hashStatement, p.seed.salt(uint64(2*i)), (*splitter).appendStatement); err != nil {
 			return fmt.Errorf("encode record %d: %w", r.Seq, err)
 		}
 	}

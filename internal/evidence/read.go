@@ -144,9 +144,7 @@ func (s *Store) said(seq uint64) (*argus.Message, error) {
 		return nil, fmt.Errorf("%w: a record of kind %s without a content", argus.ErrDamaged, kind)
 	}
 	var c content
-	if len(b.contents[i]) > 0 {
-		err = decodePart(b.contents[i], &c)
-	}
+	err = decodeContent(b.contents[i], &c)
 	return &argus.Message{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}, err
 }
 
@@ -353,7 +351,7 @@ func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, err
 					continue // it has none, or none any more
 				}
 				var c content
-				if err := decodePart(data, &c); err != nil {
+				if err := decodeContent(data, &c); err != nil {
 					yield(Content{}, fmt.Errorf("read the content of record %d: %w", ref.first+uint64(i), err))
 					return
 				}

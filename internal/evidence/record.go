@@ -11,6 +11,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/corecbor"
 )
 
 // A record is stored in two parts, each a CBOR map in core deterministic encoding
@@ -62,22 +63,13 @@ func (c *content) empty() bool {
 // A splitter cuts records into statement and content. It reuses its copies, so
 // that each goroutine needs its own.
 type splitter struct {
-	statement any // encodes as the statement
-	content   content
+	record  argus.Record // encodes as the statement
+	content content
 
-	record     argus.Record
-	said       saying
 	message    argus.Message
 	quarantine argus.Quarantine
-}
-
-// saying is the statement of a message record. It encodes as the record does, in less
-// time: most of its fields are other kinds'.
-type saying struct {
-	Kind    argus.Kind     `cbor:"1,keyasint"`
-	Message *argus.Message `cbor:"4,keyasint,omitempty"`
-	Of      uint64         `cbor:"5,keyasint,omitempty"`
-	Where   argus.Where    `cbor:"6,keyasint,omitzero"`
+	encoder    corecbor.Encoder
+	body       []byte
 }
 
 // split sets the two parts of a record. The record is not changed. Identities
@@ -89,12 +81,10 @@ func (p *splitter) split(r *argus.Record) {
 		m := &p.message
 		p.content = content{Text: m.Text, Facts: m.Facts, Attachments: m.Attachments, Locked: m.Locked}
 		m.Text, m.Facts, m.Attachments, m.Locked = "", nil, nil, nil
-		p.said = saying{r.Kind, m, r.Of, r.Where}
-		p.statement = &p.said
+		p.record = argus.Record{Kind: r.Kind, Message: m, Of: r.Of, Where: r.Where}
 		return
 	}
 	p.record = *r
-	p.statement = &p.record
 	switch {
 	case r.Opened != nil:
 		p.content = content{Text: r.Opened.Text, Facts: r.Opened.Facts, Attachments: r.Opened.Attachments}
@@ -105,6 +95,36 @@ func (p *splitter) split(r *argus.Record) {
 		p.content.Raw, p.quarantine.Raw = p.quarantine.Raw, nil
 		p.record.Quarantine = &p.quarantine
 	}
+}
+
+// appendStatement appends the statement of the record that was split last.
+func (p *splitter) appendStatement(b []byte) ([]byte, error) {
+	if !plain(&p.record) {
+		return appendAny(b, &p.record)
+	}
+	p.encoder.Buf = b
+	putRecord(&p.encoder, &p.record)
+	return p.encoder.Buf, nil
+}
+
+// appendContent appends the content of the record that was split last, if it has
+// one.
+func (p *splitter) appendContent(b []byte) ([]byte, error) {
+	switch {
+	case p.content.empty():
+		return b, nil
+	case p.content.Facts != nil:
+		return appendAny(b, &p.content)
+	}
+	p.encoder.Buf = b
+	putContent(&p.encoder, &p.content)
+	return p.encoder.Buf, nil
+}
+
+func appendAny(b []byte, part any) ([]byte, error) {
+	buf := bytes.NewBuffer(b)
+	err := partEncoding.MarshalToBuffer(part, buf)
+	return buf.Bytes(), err
 }
 
 // join makes a record whole again, with the identity that follows.
@@ -154,13 +174,15 @@ func (c *content) fields() (set int) {
 // with keys or of a kind that this version must understand and does not. Of a kind
 // that may be skipped, the record says the kind and nothing else.
 func decodeRecord(statement, said []byte, hasher *argus.Hasher) (*argus.Record, error) {
-	r := new(argus.Record)
 	if kind := kindOf(statement); kind >= argus.KindSkippable {
-		r.Kind = kind
-		return r, nil
+		return &argus.Record{Kind: kind}, nil
 	}
-	if err := decodePart(statement, r); err != nil {
-		return nil, fmt.Errorf("decode record: %w", err)
+	r := new(argus.Record)
+	if !getRecord(statement, r) {
+		*r = argus.Record{}
+		if err := decodePart(statement, r); err != nil {
+			return nil, fmt.Errorf("decode record: %w", err)
+		}
 	}
 	if err := r.Complete(); err != nil {
 		if !errors.Is(err, argus.ErrNewer) {
@@ -169,15 +191,24 @@ func decodeRecord(statement, said []byte, hasher *argus.Hasher) (*argus.Record, 
 		return nil, fmt.Errorf("decode record: %w", err)
 	}
 	var c content
-	if len(said) > 0 {
-		if err := decodePart(said, &c); err != nil {
-			return nil, fmt.Errorf("decode content: %w", err)
-		}
+	if err := decodeContent(said, &c); err != nil {
+		return nil, fmt.Errorf("decode content: %w", err)
 	}
 	if err := join(r, &c, hasher); err != nil {
 		return nil, fmt.Errorf("decode record: %w", err)
 	}
 	return r, nil
+}
+
+// decodeContent reads the content of a record, of which there may be none.
+func decodeContent(said []byte, c *content) error {
+	if len(said) == 0 || getContent(said, c) {
+		return nil
+	}
+	var whole content
+	err := decodePart(said, &whole)
+	*c = whole
+	return err
 }
 
 // kindOf returns the kind of a statement, which is its first key; 0 if the
@@ -266,30 +297,27 @@ func unknownKeys(t reflect.Type, tree any) error {
 // canonical says whether the two parts of a record are the one way to write it. A
 // record with keys that may be skipped cannot be written by this version; then
 // skipped says so.
-func canonical(r *argus.Record, statement, said []byte, p *splitter, body *bytes.Buffer) (same, skipped bool) {
+func canonical(r *argus.Record, statement, said []byte, p *splitter) (same, skipped bool) {
 	if r.Kind >= argus.KindSkippable {
 		return true, true
 	}
 	p.split(r)
 	for _, part := range []struct {
-		data  []byte
-		value any
-		none  bool
-		into  reflect.Type
-	}{{statement, p.statement, false, reflect.TypeFor[argus.Record]()}, {said, &p.content, p.content.empty(), reflect.TypeFor[content]()}} {
-		body.Reset()
-		if !part.none {
-			if err := partEncoding.MarshalToBuffer(part.value, body); err != nil {
-				return false, skipped
-			}
+		data   []byte
+		append func([]byte) ([]byte, error)
+		into   reflect.Type
+	}{{statement, p.appendStatement, reflect.TypeFor[argus.Record]()}, {said, p.appendContent, reflect.TypeFor[content]()}} {
+		var err error
+		if p.body, err = part.append(p.body[:0]); err != nil {
+			return false, skipped
 		}
-		if bytes.Equal(part.data, body.Bytes()) {
+		if bytes.Equal(part.data, p.body) {
 			continue
 		}
 		if len(part.data) == 0 {
 			return false, skipped
 		}
-		err := partDecoding.Unmarshal(part.data, reflect.New(part.into).Interface())
+		err = partDecoding.Unmarshal(part.data, reflect.New(part.into).Interface())
 		if _, unknown := errors.AsType[*cbor.UnknownFieldError](err); !unknown {
 			return false, skipped
 		}

@@ -914,7 +914,7 @@ func TestRecordsThatArgusDoesNotWrite(t *testing.T) {
 		var p splitter
 		var b bytes.Buffer
 		p.split(r)
-		if err := partEncoding.MarshalToBuffer(p.statement, &b); err != nil {
+		if err := partEncoding.MarshalToBuffer(&p.record, &b); err != nil {
 			t.Fatal(err)
 		}
 		return b.Bytes()

@@ -111,15 +111,13 @@ func SealRecord(r *argus.Record, why string, to *Judge, key []byte) (*argus.Reco
 	}
 	var p splitter
 	p.split(r)
-	statement, err := partEncoding.Marshal(p.statement)
-	if err != nil {
+	var h hidden
+	var err error
+	if h.Statement, err = p.appendStatement(nil); err != nil {
 		return nil, fmt.Errorf("seal a record: %w", err)
 	}
-	h := hidden{Statement: statement}
-	if !p.content.empty() {
-		if h.Content, err = partEncoding.Marshal(&p.content); err != nil {
-			return nil, fmt.Errorf("seal a record: %w", err)
-		}
+	if h.Content, err = p.appendContent(nil); err != nil {
+		return nil, fmt.Errorf("seal a record: %w", err)
 	}
 	ciphertext, err := to.encrypt(&h)
 	if err != nil {

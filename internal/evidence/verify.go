@@ -171,7 +171,6 @@ type verifier struct {
 	newer    bool // what follows in a segment may be there and cannot be read
 
 	splitter splitter
-	buffer   bytes.Buffer
 }
 
 // verifiedDelivery is a delivery's state recomputed, with where each part of
@@ -555,7 +554,7 @@ func (v *verifier) form(d *verifiedDelivery, r *argus.Record, b *block, i int) s
 	if r.Gone&argus.GoneContent != 0 {
 		said = nil
 	}
-	same, skipped := canonical(r, b.statements[i], said, &v.splitter, &v.buffer)
+	same, skipped := canonical(r, b.statements[i], said, &v.splitter)
 	if skipped {
 		d.skipped.add(r.Seq)
 	}

@@ -206,7 +206,11 @@ func appendMessage(b []byte, m *argus.Message) []byte {
 	b = appendText(b, m.ServiceID)
 	b = binary.AppendUvarint(b, m.Sequence)
 	for _, t := range [...]*argus.Time{&m.Sent, &m.Received, &m.Read, &m.Edited} {
-		b = binary.AppendVarint(b, t.Micros)
+		if *t == (argus.Time{}) {
+			b = append(b, 0)
+			continue
+		}
+		b = binary.AppendVarint(append(b, 1), t.Micros)
 		b = appendText(b, t.Raw)
 		b = append(b, byte(t.Zone), byte(t.Precision), byte(t.Clock))
 	}
@@ -430,6 +434,9 @@ func (d *decoder) message(locked, facts bool) *argus.Message {
 	m.To = d.texts()
 	m.ServiceID, m.Sequence = d.text(), d.uint()
 	for _, t := range [...]*argus.Time{&m.Sent, &m.Received, &m.Read, &m.Edited} {
+		if d.byte() == 0 {
+			continue
+		}
 		*t = argus.Time{Micros: d.int(), Raw: d.text(), Zone: argus.ZoneSource(d.byte()), Precision: argus.Precision(d.byte()), Clock: argus.Clock(d.byte())}
 	}
 	m.Text, m.Lang, m.State, m.Type = d.text(), d.text(), argus.State(d.byte()), argus.Type(d.byte())

@@ -26,7 +26,7 @@ func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 	accounts := map[argus.DeliveryNumber]*format1.Account{}
 	next, stop := iter.Pull2(fresh.From(ctx, 1))
 	defer stop()
-	var buf bytes.Buffer
+	var again []byte
 	for raw, err := range c.old.Records(ctx, 1) {
 		if err != nil {
 			return nil, err
@@ -45,11 +45,10 @@ func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 		if err != nil {
 			return nil, differs(err)
 		}
-		buf.Reset()
-		if err := format1.Encode(&buf, was); err != nil {
+		if again, err = format1.Append(again[:0], was); err != nil {
 			return nil, differs(err)
 		}
-		if !bytes.Equal(buf.Bytes(), raw.Data) {
+		if !bytes.Equal(again, raw.Data) {
 			return nil, differs("it is another one")
 		}
 		account := accounts[raw.Delivery]
@@ -57,7 +56,7 @@ func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 			account = format1.NewAccount(raw.Delivery)
 			accounts[raw.Delivery] = account
 		}
-		if err := account.Add(was, buf.Bytes()); err != nil {
+		if err := account.Add(was, again); err != nil {
 			return nil, err
 		}
 		if raw.Seq%batchRecords == 0 {
@@ -89,8 +88,8 @@ func (c *converter) result(ctx context.Context, fresh *evidence.Store, accounts 
 			return nil, fmt.Errorf("%w: one of the seals of delivery %s is missing", argus.ErrDamaged, n.Number)
 		}
 		if d.Seal != nil {
-			if err := account.Sealed(d.Seal); err != nil {
-				return nil, fmt.Errorf("%s: %w: %w", format1.SealName(d.Number), argus.ErrDamaged, err)
+			if err := c.old.CheckSealed(&d.Delivery, account); err != nil {
+				return nil, err
 			}
 			file, err := fresh.SealText(n.Number)
 			if err != nil {

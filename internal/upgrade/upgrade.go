@@ -26,7 +26,7 @@ import (
 
 // Options say what is converted, and into what.
 type Options struct {
-	// Old is the evidence of the store, which [format1.Store.Check] has found sound.
+	// Old is the evidence of the store. It may be damaged.
 	Old *format1.Store
 	// Dir is the folder of the new store, which exists. What an interrupted
 	// conversion has left there is gone on with.
@@ -50,8 +50,6 @@ type Options struct {
 type Step string
 
 const (
-	// Checking: the older store is read, and must be as it was sealed.
-	Checking Step = "checked"
 	// Converting: the records are written.
 	Converting Step = "converted"
 	// Comparing: the records are read again and compared.
@@ -85,8 +83,8 @@ type Delivery struct {
 func hashOf(data []byte) argus.Hash { return sha256.Sum256(data) }
 
 // Evidence converts the evidence of a store and compares the two. The error is
-// ErrDamaged for an older record that makes no sense, and for one that the new
-// evidence does not give back as it was.
+// ErrDamaged if the older evidence is not as it was sealed, or the new evidence does
+// not give back an older record as it was. Then the contents of o.Dir are worthless.
 func Evidence(ctx context.Context, o Options) (*Result, error) {
 	c, err := start(o)
 	if err != nil {

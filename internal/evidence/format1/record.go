@@ -7,6 +7,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/corecbor"
 )
 
 // Kind says what a record is.
@@ -159,8 +160,17 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// Encode writes a record in the one way that format 1 has for it.
-func Encode(buf *bytes.Buffer, r *Record) error { return encoding.MarshalToBuffer(r, buf) }
+// Append appends a record to b, in the one way that format 1 has to write it.
+func Append(b []byte, r *Record) ([]byte, error) {
+	if plain(r) {
+		e := corecbor.Encoder{Buf: b}
+		putRecord(&e, r)
+		return e.Buf, nil
+	}
+	buf := bytes.NewBuffer(b)
+	err := encoding.MarshalToBuffer(r, buf)
+	return buf.Bytes(), err
+}
 
 // Decode reads a record. The error is ErrDamaged for what is none.
 func Decode(data []byte) (*Record, error) { return new(Decoder).Decode(data) }
@@ -176,11 +186,11 @@ type Decoder struct {
 func (d *Decoder) Decode(data []byte) (*Record, error) {
 	d.record, d.message = Record{}, MessageForm{}
 	r := &d.record
-	if k := kindOf(data); k == Message || k == Sighting {
-		r.Message = &d.message
-	}
-	if err := decoding.Unmarshal(data, r); err != nil {
-		return nil, fmt.Errorf("decode record: %w: %w", argus.ErrDamaged, err)
+	if !getRecord(data, r, &d.message) {
+		d.record, d.message = Record{}, MessageForm{}
+		if err := decoding.Unmarshal(data, r); err != nil {
+			return nil, fmt.Errorf("decode record: %w: %w", argus.ErrDamaged, err)
+		}
 	}
 	var missing bool
 	switch r.Kind {
@@ -201,13 +211,4 @@ func (d *Decoder) Decode(data []byte) (*Record, error) {
 		return nil, fmt.Errorf("decode record: %w: the record of kind %d does not hold what it is of", argus.ErrDamaged, r.Kind)
 	}
 	return r, nil
-}
-
-// kindOf returns the kind of a record's bytes, which is its first key; 0 if they
-// do not begin so.
-func kindOf(data []byte) Kind {
-	if len(data) < 3 || data[0]>>5 != 5 || data[1] != 1 || data[2] >= 24 {
-		return 0
-	}
-	return Kind(data[2])
 }

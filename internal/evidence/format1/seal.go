@@ -110,7 +110,7 @@ func NewAccount(d argus.DeliveryNumber) *Account {
 	return &Account{seal: Seal{Delivery: d}, tree: newTree(), originals: newTree()}
 }
 
-// Add counts a record. data is how [Encode] writes it.
+// Add counts a record. data is how [Append] writes it.
 func (a *Account) Add(r *Record, data []byte) error {
 	s := &a.seal
 	switch r.Kind {
@@ -165,8 +165,8 @@ func (a *Account) Root() (argus.Hash, error) { return a.tree.root() }
 // Counts is what was counted so far.
 func (a *Account) Counts() Counts { return a.seal.Counts }
 
-// Sealed returns why a seal is not, word for word, that of the records, or nil.
-func (a *Account) Sealed(seal *Seal) error {
+// sealed returns why a seal is not, word for word, that of the records.
+func (a *Account) sealed(seal *Seal) error {
 	want := a.seal
 	var err error
 	if want.Root, err = a.tree.root(); err != nil {

@@ -383,52 +383,10 @@ func (s *Store) loadSeals(keys note.Verifiers) error {
 	return err
 }
 
-// Check reads everything: the checksum of each block, the root of each sealed
-// delivery and the hashes beside it, the SHA-256 of each original. The error is
-// ErrDamaged, with the place, for the first of them that is not as it was sealed.
-// advance is told the last record that was read. It returns the number of originals.
-func (s *Store) Check(ctx context.Context, advance func(seq uint64)) (originals int, err error) {
-	received := map[argus.Hash]bool{}
-	records := map[argus.DeliveryNumber]*tree{}
-	for r, err := range s.Records(ctx, 1) {
-		if err != nil {
-			return 0, err
-		}
-		t := records[r.Delivery]
-		if t == nil {
-			t = newTree()
-			records[r.Delivery] = t
-		}
-		if err := t.add(r.Data); err != nil {
-			return 0, err
-		}
-		if advance(r.Seq); kindOf(r.Data) != Original {
-			continue
-		}
-		of, err := Decode(r.Data)
-		if err != nil {
-			return 0, fmt.Errorf("record %d: %w", r.Seq, err)
-		}
-		if h := of.Original.Hash; !received[h] {
-			received[h] = true
-			if err := s.checkOriginal(ctx, of.Original); err != nil {
-				return 0, fmt.Errorf("record %d, delivery %s: %w", r.Seq, r.Delivery, err)
-			}
-		}
-	}
-	for _, d := range s.Deliveries() {
-		if err := s.checkRoot(&d, records[d.Number]); err != nil {
-			return 0, err
-		}
-	}
-	return len(received), nil
-}
-
-func (s *Store) checkRoot(d *Delivery, records *tree) error {
-	if d.Seal == nil {
-		return nil
-	}
-	root, err := records.root()
+// CheckSealed returns why a sealed delivery is not as it was sealed, of the account of
+// all its records. The error is ErrDamaged.
+func (s *Store) CheckSealed(d *Delivery, a *Account) error {
+	root, err := a.Root()
 	if err != nil {
 		return err
 	}
@@ -436,32 +394,16 @@ func (s *Store) checkRoot(d *Delivery, records *tree) error {
 		return fmt.Errorf("%s: %w: the records %d to %d of delivery %s have the root %s and were sealed with %s", SealName(d.Number), argus.ErrDamaged,
 			d.First, d.First+d.Records-1, d.Number, root, d.Seal.Root)
 	}
+	if err := a.sealed(d.Seal); err != nil {
+		return fmt.Errorf("%s: %w: %w", SealName(d.Number), argus.ErrDamaged, err)
+	}
 	name := "deliveries/" + d.Number.String() + ".tree"
 	nodes, err := os.ReadFile(s.path(name))
 	if err != nil {
 		return s.missing(name, err)
 	}
-	if !bytes.Equal(nodes, records.nodes) {
+	if !bytes.Equal(nodes, a.tree.nodes) {
 		return fmt.Errorf("%s: %w: the hashes are not those of the records, which match the seal", name, argus.ErrDamaged)
-	}
-	return nil
-}
-
-func (s *Store) checkOriginal(ctx context.Context, o *OriginalForm) error {
-	name := OriginalName(o.Hash)
-	f, err := s.OpenOriginal(o.Hash)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	size, err := io.Copy(sum, contextReader{ctx, f})
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if got := argus.Hash(sum.Sum(nil)); got != o.Hash || size != o.Size {
-		return fmt.Errorf("%s: %w: the original has %d bytes with the SHA-256 %s, want %d and %s; it was received as %q", name, argus.ErrDamaged,
-			size, got, o.Size, o.Hash, o.Path)
 	}
 	return nil
 }
@@ -477,18 +419,6 @@ func (s *Store) OpenOriginal(h argus.Hash) (*os.File, error) {
 		return nil, fmt.Errorf("%s: %w: the original is not a file", name, argus.ErrDamaged)
 	}
 	return os.Open(s.path(name))
-}
-
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
 
 // Records yields the records from seq on, in order, each block checked against its
