@@ -10,8 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 results=${ARGUS_RELIABILITY:-reliability.tsv}
-names=(kills power-cuts flips tamperings differential hostile)
-declare -A usual=([kills]=500 [power-cuts]=75 [flips]=40 [tamperings]=1 [differential]=400 [hostile]=250)
+names=(kills power-cuts disk-full flips tamperings differential hostile)
+declare -A usual=([kills]=500 [power-cuts]=75 [disk-full]=50 [flips]=40 [tamperings]=1 [differential]=400 [hostile]=250)
 
 # part runs one test, as often as said, and notes what it says of itself.
 part() {
@@ -19,6 +19,7 @@ part() {
   case $name in
     kills) package=./cmd/argus test='^TestCrash$' variable=ARGUS_CRASH_KILLS ;;
     power-cuts) package=./cmd/argus test='^TestPowerCutOfADisk$' variable=ARGUS_POWER_CUTS ;;
+    disk-full) package=./cmd/argus test='^TestDiskFullDuringIngest$' variable=ARGUS_DISK_FULL ;;
     flips) package=./internal/node test='^TestFlipAnyByteOfAStore$' variable=ARGUS_FLIPS ;;
     tamperings) package=./internal/node test='^TestDamagedStores$' variable=ARGUS_TAMPERINGS ;;
     differential) package=./internal/node test='^TestWhatLiesOutsideChangesNothing$' variable=ARGUS_DIFFERENTIAL ;;

@@ -17,6 +17,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/query"
@@ -266,6 +267,8 @@ func explain(err error) (code int, hint string) {
 		return exitError, "Nothing was read. Where readers run, in SECURITY.md, says what Argus asks of the system; a container has to allow seccomp."
 	case errors.Is(err, node.ErrWriteProtected):
 		return exitError, "It can be searched, shown and verified. Copy it to a disk that can be written, with its key, to change it."
+	case durable.NoRoom(err):
+		return exitError, `The disk is full. What was acknowledged is kept: make room and run it again; an interrupted ingest goes on with "argus ingest --resume".`
 	case errors.Is(err, intake.ErrUnfinished):
 		return exitError, `Finish it with "argus ingest --resume", or seal it as it is with "argus ingest --abandon".`
 	case errors.Is(err, intake.ErrOtherFiles):
