@@ -261,6 +261,16 @@ func (f *Facts) fit(t Type) bool {
 // Accounts yields the accounts that the facts name: who took part in a call, who is
 // on a card, in a room or in a change of its members.
 func (f *Facts) Accounts(yield func(string) bool) {
+	for account := range f.AccountFields {
+		if !yield(*account) {
+			return
+		}
+	}
+}
+
+// AccountFields yields where the accounts are that Accounts yields, for readers that
+// make them unique.
+func (f *Facts) AccountFields(yield func(*string) bool) {
 	if f == nil {
 		return
 	}
@@ -278,8 +288,8 @@ func (f *Facts) Accounts(yield func(string) bool) {
 		lists = append(lists, f.Membership.Members)
 	}
 	for _, list := range lists {
-		for _, account := range list {
-			if !yield(account) {
+		for i := range list {
+			if !yield(&list[i]) {
 				return
 			}
 		}

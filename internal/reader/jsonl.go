@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/argus-evidence/argus"
 )
@@ -18,9 +19,9 @@ import (
 // jsonlFormat is described to the key in docs/format/jsonl.md.
 var jsonlFormat = &Format{
 	Name:    "jsonl",
-	Version: 3,
+	Version: 4,
 	About:   "Argus JSON lines, one message a line, as docs/format/jsonl.md describes them",
-	Checked: "lines that Argus wrote itself: every message comes back equal (property test)",
+	Checked: "lines that Argus wrote itself: every message comes back equal, but for the keys of ids that need one (property test)",
 	Detect:  detectJSONL,
 	Read:    readJSONL,
 }
@@ -64,6 +65,7 @@ func readJSONL(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		lines := newLines(ctx, in.Reader(), in.maxRecord())
 		var parser lineParser
+		export := sync.OnceValue(func() string { return keyOfLines(ctx, in) })
 		for lines.next() {
 			var item Item
 			if lines.Problem != "" {
@@ -73,6 +75,7 @@ func readJSONL(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			} else if m, err := parser.parse(&lines.line); err != nil {
 				item = lines.problem(err.Error())
 			} else {
+				keyed(m, parser.within, export)
 				item = Item{Message: m, Where: lines.where()}
 			}
 			if !yield(item, nil) {
@@ -85,10 +88,29 @@ func readJSONL(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	}
 }
 
+// keyOfLines computes the key of a file whose lines do not say within what their ids
+// are unique.
+func keyOfLines(ctx context.Context, in Input) string {
+	lines := newLines(ctx, in.Reader(), in.maxRecord())
+	var parser lineParser
+	var facts exportFacts
+	for lines.next() {
+		if lines.Problem != "" || jsonSpace(lines.Text, 0) == len(lines.Text) {
+			continue
+		}
+		if m, err := parser.parse(&lines.line); err == nil {
+			facts.add(m)
+		}
+	}
+	return facts.key() // an error ends the reading itself, too
+}
+
 // lineParser makes messages of lines.
 type lineParser struct {
 	*argus.Message
-	keys jsonKeys
+	// within is the own id of the server or export in which the line's ids are unique.
+	within string
+	keys   jsonKeys
 }
 
 // parse makes a message of a line that is not blank. The message's strings
@@ -102,7 +124,7 @@ func (p *lineParser) parse(l *line) (*argus.Message, error) {
 	if text[start] != '{' {
 		return nil, errors.New("want a JSON object, found something else")
 	}
-	p.Message = new(argus.Message)
+	p.Message, p.within = new(argus.Message), ""
 	end, err := p.keys.each(text, start, p.set)
 	if err != nil {
 		return nil, err
@@ -177,6 +199,9 @@ func (p *lineParser) set(key, raw string) (err error) {
 		err = jsonKnown(raw, &p.AccountReach, "service, server, export or file")
 	case "conversation_reach":
 		err = jsonKnown(raw, &p.ConversationReach, "service, server, export or file")
+	case "within":
+		p.within, err = jsonString(raw)
+		p.Extra = append(p.Extra, argus.Field{Name: key, Value: raw})
 	case "repeat":
 		var n uint64
 		n, err = jsonUint(raw, 32)

@@ -157,7 +157,8 @@ func TestParseUTC(t *testing.T) {
 	})
 }
 
-// TestJSONLReadsEveryMessage writes any message and reads it back.
+// TestJSONLReadsEveryMessage writes any message and reads it back: what comes is the
+// message, with keys in the ids that are unique in less than the service.
 func TestJSONLReadsEveryMessage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := anyMessage().Draw(t, "message")
@@ -169,6 +170,9 @@ func TestJSONLReadsEveryMessage(t *testing.T) {
 		if len(items) != 1 || items[0].Problem != "" {
 			t.Fatalf("%s: %+v", line, items)
 		}
+		var facts exportFacts
+		facts.add(want)
+		keyed(want, "", facts.key)
 		if diff := cmp.Diff(want, items[0].Message); diff != "" {
 			t.Fatalf("%s: %s", line, diff)
 		}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/argus-evidence/argus"
@@ -22,11 +23,14 @@ import (
 //   - A member around the list that has the word of a field is that of each record in
 //     it, if it comes before them: chat_id beside messages.
 //   - Times are those of sheets. An empty one, null or 0 is none.
-//   - Accounts and conversations are unique in their export, as far as anybody knows.
+//   - Accounts and conversations but numbers, addresses and long ids are unique in their
+//     export, as far as anybody knows, and carry its key: of its own id (a member around
+//     the list or of the record whose name is one of jsonExportIDs), else of who takes
+//     part in it.
 //   - Service: a member, else Options.Service, else json.
 var jsonrecordsFormat = &Format{
 	Name:    "json",
-	Version: 1,
+	Version: 2,
 	About:   "JSON of any program that is a list of objects with sender, time and text, whose members --map names",
 	Checked: "invented examples only",
 	Detect:  func(s Sample) int { return detectJSONRecords(s) },
@@ -99,15 +103,58 @@ func readJSONRecords(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		}
 		s := shape{lists: func(key string) bool { return found && key == list }, begins: fields.begins, many: true}
 		d := newDocument(in, s)
-		d.items(ctx, func(raw string) (*argus.Message, error) { return d.jsonRecord(in.Options, fields, raw) })(yield)
+		export := sync.OnceValue(func() string { return keyOfJSON(ctx, in, s, fields) })
+		d.items(ctx, func(raw string) (*argus.Message, error) {
+			m, own, err := d.jsonRecord(in.Options, fields, raw)
+			if err == nil {
+				keyed(m, own, export)
+			}
+			return m, err
+		})(yield)
 	}
 }
 
-// jsonRecord reads one object.
-func (d *document) jsonRecord(options Options, fields jsonFields, raw string) (*argus.Message, error) {
+// jsonExportIDs are the members that name the server or export in which ids are
+// unique, as plainHeader writes them.
+var jsonExportIDs = map[string]bool{
+	"export id": true, "backup id": true, "archive id": true, "server id": true, "workspace id": true, "team id": true, "guild id": true, "instance id": true,
+}
+
+// isExportID says whether a fact is the id of an export or a server.
+func isExportID(name string) bool {
+	return jsonExportIDs[plainHeader(apartAtCapitals(name[strings.LastIndexByte(name, '.')+1:]))]
+}
+
+// keyOfJSON computes the key of a file.
+func keyOfJSON(ctx context.Context, in Input, s shape, fields jsonFields) string {
+	var facts exportFacts
+	s.take = func(name, text string) bool {
+		if facts.own == "" && isExportID(name) {
+			facts.own = text
+		}
+		return false
+	}
+	d := newDocument(in, s)
+	for item, err := range d.items(ctx, func(raw string) (*argus.Message, error) {
+		m, _, err := d.jsonRecord(in.Options, fields, raw)
+		return m, err
+	}) {
+		if err != nil {
+			break // the reading itself meets it, too
+		}
+		if item.Message != nil {
+			facts.add(item.Message)
+		}
+	}
+	return facts.key()
+}
+
+// jsonRecord reads one object: a message, whose ids have no key yet, and the own id of
+// its export if the record or what is around it has one.
+func (d *document) jsonRecord(options Options, fields jsonFields, raw string) (m *argus.Message, own string, err error) {
 	var said [sheetFields]string
 	taken := map[sheetField]bool{}
-	m, err := d.begin("", raw, func(m *argus.Message, key, raw string) (err error) {
+	m, err = d.begin("", raw, func(m *argus.Message, key, raw string) (err error) {
 		field := fields.of(key)
 		if field == fieldOther || taken[field] {
 			keepMember(m, key, raw)
@@ -133,7 +180,7 @@ func (d *document) jsonRecord(options Options, fields jsonFields, raw string) (*
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	for _, fact := range d.facts { // around the list
 		key := fact.Name[strings.LastIndexByte(fact.Name, '.')+1:]
@@ -170,14 +217,25 @@ func (d *document) jsonRecord(options Options, fields jsonFields, raw string) (*
 		said string
 	}{{&m.Sent, sent}, {&m.Received, said[fieldReceived]}, {&m.Read, said[fieldRead]}} {
 		if *t.to, err = jsonRecordTime(t.said, options); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	if d, ok := splitDate(m.Sent.Raw); ok && !d.yearFirst && !d.named && d.separator != '.' && d.a != d.b {
 		keep(m, "date_order", "assumed: day first")
 	}
-	m.AccountReach, m.ConversationReach = argus.ReachExport, argus.ReachExport
-	return m, valid(m)
+	local := func(id string) bool { return id != "" && !isWorldwide(id) }
+	if local(m.From) || slices.ContainsFunc(m.To, local) {
+		m.AccountReach = argus.ReachExport
+	}
+	if slices.ContainsFunc(strings.Split(m.Conversation, "|"), local) {
+		m.ConversationReach = argus.ReachExport
+	}
+	for _, field := range m.Extra {
+		if own == "" && isExportID(field.Name) {
+			own = field.Value
+		}
+	}
+	return m, own, valid(m)
 }
 
 // jsonRecordTime reads a time as sheets write them; "" and 0 are none.

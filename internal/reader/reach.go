@@ -2,6 +2,7 @@ package reader
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -46,6 +47,95 @@ func owned(m *argus.Message) {
 // somebody called it: by its first message, so that logs of one name stay apart and
 // copies of one log meet, whatever each is called.
 func logConversation(first string) string { return argus.Within("log", first) }
+
+// keyed puts a key into each id of a message that is unique in less than its service
+// and does not tell it: accounts if they have such a reach, and so the conversation. The
+// key is that of the export's own id if the message tells it.
+func keyed(m *argus.Message, own string, key func() string) {
+	if own != "" {
+		key = func() string { return argus.ReachKey(own) }
+	}
+	put := func(id *string) {
+		if *id != "" && !isWorldwide(*id) {
+			*id += "@" + key()
+		}
+	}
+	if m.AccountReach != argus.ReachService {
+		put(&m.From)
+		for i := range m.To {
+			put(&m.To[i])
+		}
+		for account := range m.Facts.AccountFields {
+			put(account)
+		}
+	}
+	if m.ConversationReach != argus.ReachService {
+		parts := strings.Split(m.Conversation, "|") // the accounts in it, if there are several
+		for i := range parts {
+			put(&parts[i])
+		}
+		slices.Sort(parts)
+		m.Conversation = strings.Join(parts, "|")
+	}
+}
+
+// isWorldwide says whether an id is no other's: a telephone number, an address, which is
+// also the form of an id with a key, or at least 16 hexadecimal digits.
+func isWorldwide(id string) bool {
+	drawn := len(id) >= argus.LongID && strings.Trim(id, "0123456789abcdefABCDEF-") == ""
+	return drawn || isNumber(id) || isAddress(id)
+}
+
+// exportFacts are those from which the key of an export is computed.
+type exportFacts struct {
+	// own is the export's own id.
+	own string
+	// participants are the least of the keys of those who take part.
+	participants []string
+	// known counts those that an address or a name tells from others.
+	known int
+	// first is the first message.
+	first []string
+}
+
+// exportParticipants is how many participants count for a key.
+const exportParticipants = 1024
+
+// add takes a message, with ids as they stand in the export.
+func (f *exportFacts) add(m *argus.Message) {
+	if f.first == nil {
+		f.first = []string{strconv.FormatInt(m.Sent.Micros, 10), strings.Clone(m.Text)}
+	}
+	f.participant(m.From, m.FromName)
+	for _, to := range m.To {
+		f.participant(to, "")
+	}
+}
+
+func (f *exportFacts) participant(account, name string) {
+	key := argus.ReachKey(account, name)
+	i, found := slices.BinarySearch(f.participants, key)
+	if found || account == "" || i == exportParticipants {
+		return
+	}
+	f.participants = slices.Insert(f.participants, i, key)
+	f.participants = f.participants[:min(len(f.participants), exportParticipants)]
+	if name != "" || isWorldwide(account) {
+		f.known++
+	}
+}
+
+// key is that of the export's own id, else of who takes part. Where those are numbers
+// and words that any export has, the first message counts, too.
+func (f *exportFacts) key() string {
+	switch {
+	case f.own != "":
+		return argus.ReachKey(f.own)
+	case f.known < 2:
+		return argus.ReachKey(append(f.first, f.participants...)...)
+	}
+	return argus.ReachKey(f.participants...)
+}
 
 // isCounter says whether an id looks like a running number, which every export has.
 func isCounter(id string) bool {

@@ -152,3 +152,103 @@ func TestTelegramIdsOfBefore(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// TestLocalIDs reads exports whose ids other exports have, too: those of one export meet,
+// whatever the file is called, and those of two stay apart.
+func TestLocalIDs(t *testing.T) {
+	const line = `{"service":"shed","conversation":"general","from":"1","to":["2"],"sent":"2021-02-14T12:00:00Z","text":"x","account_reach":"export","conversation_reach":"server"%s}` + "\n"
+	const record = `{"from":"1","to":"2","chat":"general","time":"2021-02-14T12:00:00Z","text":"x"%s}`
+	for _, c := range []struct {
+		format *Format
+		// export makes a file in which somebody says x: with members of that record, and
+		// other senders behind it.
+		export func(member string, more ...string) string
+		own    string
+	}{
+		{jsonlFormat, func(member string, more ...string) string {
+			var s strings.Builder
+			fmt.Fprintf(&s, line, member)
+			for _, from := range more {
+				s.WriteString(`{"service":"shed","conversation":"general","from":"` + from + `","from_name":"n` + from + `","text":"y","account_reach":"export","conversation_reach":"server"}` + "\n")
+			}
+			return s.String()
+		}, "within"},
+		{jsonrecordsFormat, func(member string, more ...string) string {
+			var s strings.Builder
+			fmt.Fprintf(&s, record, member)
+			for _, from := range more {
+				s.WriteString(`,{"from":"` + from + `","from_name":"n` + from + `","chat":"general","time":"2021-02-14T12:01:00Z","text":"y"}`)
+			}
+			return `{"messages":[` + s.String() + `]}`
+		}, "server_id"},
+	} {
+		read := func(name, file string) *argus.Message {
+			return saying(t, c.format, input(name, []byte(file), Options{}), "x")
+		}
+		own := func(id string) string { return fmt.Sprintf(`,"%s":"%s"`, c.own, id) }
+		one := read("general.json", c.export("", "3", "4"))
+		if key := one.From[1:]; len(key) != 13 || key[0] != '@' || one.To[0] != "2"+key || one.Conversation != "general"+key || one.AccountReach != argus.ReachExport {
+			t.Errorf("%s: %+v", c.format.Name, one)
+		}
+		weak := read("f", c.export(""))
+		for _, pair := range []struct {
+			about       string
+			first, next *argus.Message
+			meet        bool
+		}{
+			{"another name of the file", one, read("1/other.json", c.export("", "3", "4")), true},
+			{"another order", one, read("f", c.export("", "4", "3")), true},
+			{"others take part", one, read("f", c.export("", "3", "5")), false},
+			{"numbers alone, of one export", weak, read("g", c.export("")), true},
+			{"numbers alone, of two exports", weak, read("f", strings.Replace(c.export(""), "12:00:00", "12:00:01", 1)), false},
+			{"its own id, and more of it", read("f", c.export(own("a"), "3", "4")), read("f", c.export(own("a"))), true},
+			{"another's own id", read("f", c.export(own("a"), "3", "4")), read("f", c.export(own("b"), "3", "4")), false},
+		} {
+			meet := pair.first.From == pair.next.From && pair.first.Conversation == pair.next.Conversation
+			apart := pair.first.From != pair.next.From && pair.first.Conversation != pair.next.Conversation
+			if pair.meet && !meet || !pair.meet && !apart {
+				t.Errorf("%s: %s: %s in %s, %s in %s", c.format.Name, pair.about, pair.first.From, pair.first.Conversation, pair.next.From, pair.next.Conversation)
+			}
+		}
+	}
+	behind := func(id string) *argus.Message {
+		return saying(t, jsonrecordsFormat, input("f", []byte(`{"messages":[`+fmt.Sprintf(record, "")+`],"info":{"exportId":"`+id+`"}}`), Options{}), "x")
+	}
+	if behind("a").From == behind("b").From {
+		t.Error("an export's id behind its records does not count")
+	}
+}
+
+// TestWorldwideIDs reads ids that need no key, alone and beside one that does.
+func TestWorldwideIDs(t *testing.T) {
+	read := func(from, to string) *argus.Message {
+		return saying(t, jsonrecordsFormat, input("f", []byte(`[{"from":"`+from+`","to":"`+to+`","time":"2021-02-14T12:00:00Z","text":"x"}]`), Options{}), "x")
+	}
+	for _, to := range []string{"+31600000001", "vera@x.test", "8e1f1b9c-0c57-4c5e-9d2b-5a9f3e3a7c11", "2@0123456789ab"} {
+		m := read("rik@x.test", to)
+		if m.AccountReach != argus.ReachService || m.ConversationReach != argus.ReachService || m.To[0] != to || m.Conversation != argus.DirectConversation("rik@x.test", to) {
+			t.Errorf("%+v", m)
+		}
+	}
+	m := read("rik@x.test", "10")
+	if !strings.HasPrefix(m.To[0], "10@") || m.From != "rik@x.test" || m.Conversation != argus.DirectConversation(m.From, m.To[0]) || m.AccountReach != argus.ReachExport {
+		t.Errorf("%+v", m)
+	}
+	if m = read("1", "10"); m.Conversation != argus.DirectConversation(m.From, m.To[0]) {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestKeyOfManyParticipants computes the key of an export with more participants than
+// count: it does not depend on their order.
+func TestKeyOfManyParticipants(t *testing.T) {
+	var up, down exportFacts
+	const n = 3 * exportParticipants
+	for i := range n {
+		up.participant(fmt.Sprint(i), "n")
+		down.participant(fmt.Sprint(n-1-i), "n")
+	}
+	if len(up.participants) != exportParticipants || up.key() != down.key() {
+		t.Errorf("%d participants, %s and %s", len(up.participants), up.key(), down.key())
+	}
+}

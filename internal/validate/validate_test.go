@@ -29,7 +29,7 @@ func parsedMessage(t *testing.T, text string) message {
 	return m
 }
 
-const shown = `{"service":"sky","from":"a","from_name":"Anna","to":["b","c"],"sent":{"utc":"2021-02-14T12:03:11.25Z","zone":"file"},"text":"hello <b>",
+const shown = `{"service":"sky","conversation":"1@0123456789ab","from":"a","from_name":"Anna","to":["b","c"],"sent":{"utc":"2021-02-14T12:03:11.25Z","zone":"file"},"text":"hello <b>",
 "state":["edited","locked"],"attachments":[{"name":"x.jpg"},{"name":"y"}],"extra":[{"name":"date_order","value":"dmy"}]}`
 
 func TestFits(t *testing.T) {
@@ -48,6 +48,7 @@ func TestFits(t *testing.T) {
 		{`{"attachments":2}`, true}, {`{"attachments":1}`, false}, {`{"attachments":["x.jpg","y"]}`, true}, {`{"attachments":["y"]}`, false},
 		{`{"title":""}`, true}, {`{"title":null}`, true}, {`{"title":"x"}`, false}, {`{"from_not":"a"}`, false}, {`{"from_not":"b"}`, true},
 		{`{"extra_none":true}`, true},
+		{`{"conversation":"1@0123456789ab"}`, true}, {`{"conversation":"1"}`, true}, {`{"conversation":"2"}`, false}, {`{"conversation":"1@0123456789ac"}`, false},
 	} {
 		if got := fits(parsedMessage(t, shown), parsed(t, test.want)); got != test.fits {
 			t.Errorf("%s: %t, want %t", test.want, got, test.fits)
