@@ -1,9 +1,11 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -64,6 +66,7 @@ func (p *permit) sees(m *message) *seen {
 	}
 	s := &seen{query.Doc{Sightings: m.sightings}, m.records}
 	if p.all {
+		s.nameVersions()
 		return s
 	}
 	if s.Sightings = p.matcher.Select(m.sightings); len(s.Sightings) == 0 {
@@ -77,7 +80,32 @@ func (p *permit) sees(m *message) *seen {
 			at++
 		}
 	}
+	s.nameVersions()
 	return s
+}
+
+// nameVersions names each version by what its copies say under their own ids, the
+// lowest of them. Of copies that met by their clocks the records have the version under
+// the id of the one that came first, which may lie outside.
+func (s *seen) nameVersions() {
+	if !slices.ContainsFunc(s.records, func(r *argus.Record) bool { return r.Met != argus.ID{} }) {
+		return
+	}
+	s.Sightings = slices.Clone(s.Sightings)
+	names := map[argus.Version]argus.Version{}
+	var hasher argus.Hasher
+	for i, r := range s.records {
+		id, own := hasher.Identity(s.Sightings[i].Message)
+		if id != r.ID { // parts of it are gone
+			own = r.Version
+		}
+		if name, known := names[r.Version]; !known || bytes.Compare(own[:], name[:]) < 0 {
+			names[r.Version] = own
+		}
+	}
+	for i := range s.Sightings {
+		s.Sightings[i].Version = names[s.Sightings[i].Version]
+	}
 }
 
 // get reads a record that has to be there: its absence is damage.

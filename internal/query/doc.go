@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -69,7 +70,12 @@ func compareLeads(a, b *Sighting) int {
 	x, y := &a.Message.Sent, &b.Message.Sent
 	return cmp.Or(
 		cmp.Compare(Quality(x), Quality(y)), cmp.Compare(x.Micros, y.Micros), cmp.Compare(a.Message.Sequence, b.Message.Sequence),
-		bytes.Compare(a.ID[:], b.ID[:]), bytes.Compare(a.Version[:], b.Version[:]))
+		bytes.Compare(a.ID[:], b.ID[:]), bytes.Compare(a.Version[:], b.Version[:]), compareSources(x, y))
+}
+
+// compareSources orders times that are equal by where they are from.
+func compareSources(x, y *argus.Time) int {
+	return cmp.Or(cmp.Compare(x.Zone, y.Zone), cmp.Compare(x.Clock, y.Clock), strings.Compare(x.Raw, y.Raw))
 }
 
 // Quality ranks sent times of copies of one message, the best lowest: by
@@ -179,6 +185,8 @@ func (d *Doc) Union() *argus.Message {
 	m.State &^= argus.StateDeleted | argus.StateEdited | argus.StateSystem
 	for i := range d.Sightings {
 		m.State |= d.Sightings[i].Message.State &^ argus.StateLocked
+		m.AccountReach = max(m.AccountReach, d.Sightings[i].Message.AccountReach)
+		m.ConversationReach = max(m.ConversationReach, d.Sightings[i].Message.ConversationReach)
 	}
 	m.To = d.union(func(m *argus.Message) []string { return m.To })
 	m.Title = d.most(func(m *argus.Message) string { return m.Title })
@@ -232,6 +240,10 @@ func (d *Doc) content(m *argus.Message, version argus.Version) {
 		locked.Algorithm = of.most(field(func(l *argus.Locked) string { return l.Algorithm }))
 		m.Locked = &locked
 	}
+	m.Facts = cmp.Or(of.facts(), m.Facts)
+	for i := range of.Sightings {
+		m.Facts = cmp.Or(m.Facts, of.Sightings[i].Message.Facts) // which say nothing but how many answered
+	}
 	if m.Facts != nil {
 		facts := *m.Facts
 		for i := range of.Sightings {
@@ -246,6 +258,33 @@ func (d *Doc) content(m *argus.Message, version argus.Version) {
 		}
 		m.Facts = &facts
 	}
+}
+
+// facts are those that most copies state: a card or a place that was sent with words is
+// not in each copy of them, and two sources may list people in different orders.
+func (d *Doc) facts() *argus.Facts {
+	stated := map[string]*argus.Facts{}
+	most := d.most(func(m *argus.Message) string {
+		if m.Facts == nil {
+			return ""
+		}
+		f := *m.Facts
+		f.Replies = 0
+		if f.Call != nil {
+			call := *f.Call
+			call.Direction, f.Call = "", &call
+		}
+		if f == (argus.Facts{}) {
+			return ""
+		}
+		key, err := json.Marshal(f)
+		if err != nil {
+			return ""
+		}
+		stated[string(key)] = m.Facts
+		return string(key)
+	})
+	return stated[most]
 }
 
 // direction is that of a call where all copies that state one agree: the two sides of
@@ -293,7 +332,7 @@ func (d *Doc) most(of func(*argus.Message) string) (value string) {
 func (d *Doc) best(of func(*argus.Message) argus.Time) (best argus.Time) {
 	for i := range d.Sightings {
 		t := of(d.Sightings[i].Message)
-		if c := cmp.Or(cmp.Compare(Quality(&t), Quality(&best)), cmp.Compare(t.Micros, best.Micros), strings.Compare(t.Raw, best.Raw)); c < 0 || i == 0 {
+		if c := cmp.Or(cmp.Compare(Quality(&t), Quality(&best)), cmp.Compare(t.Micros, best.Micros), compareSources(&t, &best)); c < 0 || i == 0 {
 			best = t
 		}
 	}

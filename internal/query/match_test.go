@@ -1,6 +1,8 @@
 package query
 
 import (
+	"bytes"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strconv"
@@ -427,5 +429,39 @@ func BenchmarkTerms(b *testing.B) {
 		for _, name := range Fields {
 			a.Terms(d, name, func(term []byte) bool { n += len(term); return true })
 		}
+	}
+}
+
+// What is shown of a message does not depend on the order of its copies, where they
+// state times, facts and reaches that rank alike, either.
+func TestUnionInAnyOrder(t *testing.T) {
+	at := func(zone argus.ZoneSource, raw string) argus.Time {
+		return argus.Time{Micros: 1613300400e6, Precision: argus.Second, Zone: zone, Raw: raw}
+	}
+	card := &argus.Facts{Contact: &argus.Contact{Names: []string{"Carl"}}}
+	copies := []*argus.Message{
+		{Text: "x", Sent: at(argus.ZoneFile, ""), Read: at(argus.ZoneAssumed, "")},
+		{Text: "x", Sent: at(argus.ZoneAssumed, ""), Read: at(argus.ZoneFile, ""), Facts: card},
+		{Text: "x", Sent: at(argus.ZoneFile, "12:00"), AccountReach: argus.ReachExport, Facts: &argus.Facts{Replies: 2}},
+	}
+	var first []byte
+	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		var d Doc
+		for _, i := range order {
+			d.Sightings = append(d.Sightings, Sighting{Message: copies[i]})
+		}
+		shown, err := json.Marshal(d.Union())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = shown
+		}
+		if !bytes.Equal(shown, first) {
+			t.Errorf("in the order %v:\n%s\n%s", order, shown, first)
+		}
+	}
+	if m := (&Doc{Sightings: []Sighting{{Message: copies[0]}, {Message: copies[1]}, {Message: copies[2]}}}).Union(); m.Facts.Contact == nil || m.Facts.Replies != 2 || m.AccountReach != argus.ReachExport || m.Sent.Zone != argus.ZoneFile {
+		t.Errorf("%+v", m)
 	}
 }
