@@ -112,6 +112,13 @@ func (p *pacedIndex) Add(ctx context.Context, records []*argus.Record) error {
 	return nil
 }
 
+// Flush goes on when the following ends meanwhile, as it does when all was taken in: a
+// flush that is broken off loses what was added, and the delivery would end with an
+// error after its seal.
+func (p *pacedIndex) Flush(ctx context.Context) error {
+	return p.Index.Flush(context.WithoutCancel(ctx))
+}
+
 // wait returns when the index was fed up to seq.
 func (p *pacedIndex) wait(ctx context.Context, seq uint64) error {
 	for p.added.Load() < seq {

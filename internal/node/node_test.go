@@ -51,16 +51,18 @@ func makeStore(t testing.TB, dir string, o Options, deliveries ...string) {
 func ingest(t testing.TB, dir string, o Options, source string) *argus.Receipt {
 	t.Helper()
 	o.Write = true
-	n, err := Open(t.Context(), dir, o)
+	ctx, cancel := context.WithCancel(t.Context()) // which ends what the log does in the background
+	defer cancel()
+	n, err := Open(ctx, dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	who, err := n.Who(t.Context(), desk.Who{Actor: "tester"})
+	who, err := n.Who(ctx, desk.Who{Actor: "tester"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var receipt *argus.Receipt
-	err = n.Ingest(t.Context(), who, intake.Options{BatchRecords: 50}, func(ctx context.Context, o intake.Options) error {
+	err = n.Ingest(ctx, who, intake.Options{BatchRecords: 50}, func(ctx context.Context, o intake.Options) error {
 		receipt, err = intake.Ingest(ctx, o, source)
 		return err
 	})
@@ -726,5 +728,41 @@ func TestVerifyWithAKeyOfOnesOwn(t *testing.T) {
 		if sound != (damage == 0) {
 			t.Errorf("key %s: %d findings", key, damage)
 		}
+	}
+}
+
+// The end of the following, which comes when a delivery was taken in, breaks no flush
+// off.
+func TestFlushOutlivesFollowing(t *testing.T) {
+	o := testOptions(t)
+	dir := filepath.Join(t.TempDir(), "s")
+	makeStore(t, dir, o, lines(0, 20))
+	o.Write = true
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if err := n.index.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.openIndexIn(t.Context(), filepath.Join(t.TempDir(), "index")); err != nil {
+		t.Fatal(err)
+	}
+	f := &pacedIndex{Index: n.index, moved: make(chan struct{}, 1)}
+	var records []*argus.Record
+	for r, err := range n.current.From(t.Context(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, r)
+	}
+	if err := f.Add(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	following, stop := context.WithCancel(t.Context())
+	stop()
+	if err := f.Flush(following); err != nil || f.Position() != n.evidence.Last() {
+		t.Errorf("at record %d of %d: %v", f.Position(), n.evidence.Last(), err)
 	}
 }
