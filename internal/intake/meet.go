@@ -24,9 +24,12 @@ import (
 //
 // The copy becomes a sighting of that message and keeps its own time and its own
 // id. That the copies are one message does not depend on which was taken in
-// first, but in two cases: equal texts of one sender lie closer
+// first, but in three cases: equal texts of one sender lie closer
 // together than the clocks are apart; or of three clocks only the one between is
-// near enough to both others, and it comes last.
+// near enough to both others, and it comes last; or copies under one clock are of
+// several versions, as edited texts with a short id of the service are: those that came
+// before the copy of the other clock meet with it, others may stay apart, and the two
+// messages then share an id.
 type meetings struct {
 	store    *evidence.Current
 	delivery argus.DeliveryNumber
