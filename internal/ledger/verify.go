@@ -118,7 +118,8 @@ type verification struct {
 	// last is the time of the last entry, back the first one whose time is before
 	// that of the entry before it, or whose clock was, and backs counts them.
 	last        time.Time
-	newer       bool // a newer Argus wrote some of the entries
+	newer       bool   // a newer Argus wrote some of the entries
+	read        uint64 // how many entries make sense
 	back, backs uint64
 	gone        []uint64 // the entries whose envelopes are gone, rising
 	orders      []order  // to destroy envelopes
@@ -392,6 +393,7 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 		if o, ok := orderOf(&e); ok {
 			v.orders = append(v.orders, o)
 		}
+		v.read++
 	}
 }
 
@@ -410,6 +412,13 @@ func (v *verification) interrupted() {
 	v.find(Finding{File: destroyingName, Offset: -1, Problem: "the destroying of envelopes, of entries " + v.going.text + ", was interrupted or is under way; the next opening of the store completes it if its order is in the ledger"})
 }
 
+// behind says whether more entries were written than the checkpoint covers, and one that
+// was interrupted.
+func (v *verification) behind() bool {
+	state, err := parseTreeState(v.files[treeStateName])
+	return err == nil && state.size > v.report.Entries+1
+}
+
 // destroyed holds the envelopes that are gone and the orders to destroy some to each
 // other.
 func (v *verification) destroyed() {
@@ -423,7 +432,7 @@ func (v *verification) destroyed() {
 		switch n := len(missing) - 1; {
 		case orderedBy(v.orders, seq) > 0 || orderedBy(since, seq) > 0:
 			v.report.Destroyed++
-		case v.newer: // which could be of an order
+		case v.read < v.report.Entries || v.behind(): // the others could be of an order
 		case n >= 0 && missing[n].Last+1 == seq && envelopePath(missing[n].First) == envelopePath(seq):
 			missing[n].Last = seq
 		default:
@@ -433,7 +442,7 @@ func (v *verification) destroyed() {
 	for _, s := range missing {
 		v.damage(envelopePath(s.First), -1, s.First, "envelopes that are missing, and that no order in the ledger destroyed: those of entries %d to %d", s.First, s.Last)
 	}
-	if v.newer || v.report.Damaged() {
+	if v.read < v.report.Entries || v.report.Damaged() {
 		return // some envelopes were not looked at
 	}
 	for _, o := range v.orders {
@@ -606,6 +615,10 @@ func (v *verification) treeState() {
 	}
 	// An Append that was interrupted before it signed leaves one entry more.
 	ahead, err := parseTreeState(raw)
+	if err == nil && bytes.Equal(raw, ahead.treeState()) && ahead.size > want.size+1 {
+		v.damage(layout.CheckpointPath, -1, 0, "it covers %d entries, and %d were written: an earlier copy took its place", want.size, ahead.size)
+		return
+	}
 	if err == nil && bytes.Equal(raw, ahead.treeState()) && ahead.size == want.size+1 {
 		bundle, err := v.content(bundlePath(want.size, ahead.size))
 		spans, parseErr := parseBundle(bundle, int(want.size%layout.EntryBundleWidth)+1)

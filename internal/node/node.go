@@ -207,7 +207,7 @@ func create(ctx context.Context, dir string, o Options) error {
 	info := Info{Format: storeFormat, MinReader: storeMinReader, Store: newStoreID(), Created: o.Now().UTC().Truncate(time.Second), SegmentBytes: o.SegmentBytes}
 	var k keys
 	var err error
-	if k.private, k.public, err = ledger.NewKey("argus/" + info.Store); err != nil {
+	if k.private, k.public, err = ledger.NewKey(keyName(info.Store)); err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(info, "", "  ")
@@ -693,6 +693,9 @@ func ActorName() string {
 	}
 	return "unknown"
 }
+
+// keyName is the name of the key of a store.
+func keyName(store string) string { return "argus/" + store }
 
 func newStoreID() string {
 	var b [8]byte
