@@ -152,9 +152,9 @@ func TestDestroySurvivesCrashes(t *testing.T) {
 				t.Errorf("%s: %+v", moment, r)
 			}
 			readAll(t, l, 0, 0)
-			next := l
 			if open {
-				if next, err = Open(dir, k.write()); err != nil {
+				next, err := Open(dir, k.write())
+				if err != nil {
 					t.Fatal(err)
 				}
 				defer next.Close()
