@@ -21,14 +21,14 @@ part() {
     power-cuts) package=./cmd/argus test='^TestPowerCutOfADisk$' variable=ARGUS_POWER_CUTS ;;
     disk-full) package=./cmd/argus test='^TestDiskFullDuringIngest$' variable=ARGUS_DISK_FULL ;;
     flips) package=./internal/node test='^TestFlipAnyByteOfAStore$' variable=ARGUS_FLIPS ;;
-    tamperings) package=./internal/node test='^TestDamagedStores$' variable=ARGUS_TAMPERINGS ;;
+    tamperings) package=./internal/node test='^Test(DamagedStores|Tampering)$' variable=ARGUS_TAMPERINGS ;;
     differential) package=./internal/node test='^TestWhatLiesOutsideChangesNothing$' variable=ARGUS_DIFFERENTIAL ;;
     orders) package=./internal/node test='^TestOrdersOfThreeDeliveries$' variable=ARGUS_ORDERS ;;
     hostile) package=./cmd/argus test='^TestHostileFiles$' variable=ARGUS_HOSTILE ;;
   esac
   printf '== %s %s\n' "$name" "$count"
   out=$(env "$variable=$count" go test "$package" -run "$test" -count=1 -v -timeout 10h 2>&1) || status=$?
-  line=$(grep -oE 'reliability: .* tried [0-9]+ failed [0-9]+' <<<"$out" | head -n 1) || line=''
+  line=$(grep -oE 'reliability: .* tried [0-9]+ failed [0-9]+' <<<"$out" | awk '{ name = $2; tried += $4; failed += $6 } END { if (name) print "reliability:", name, "tried", tried, "failed", failed }') || line=''
   if [[ $status != 0 || -z $line ]]; then
     printf '%s\n' "$out" | tail -n 40
     [[ -n $line ]] || line="reliability: $name tried $count failed 1"

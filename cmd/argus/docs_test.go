@@ -126,7 +126,7 @@ With ` + "`--json`" + ` every line of the standard output is one JSON object, an
 | search | ` + "`hit` for each message, with the number of its `sightings` and `versions`, `also_locked`, and those of its deliveries that are `unsealed`; then one `result`, with the number of `hits` that were printed, the `total` of all that was found, the `messages` among it, `beside` them a count for each other type, and how many are `differing`; with `--all` the `hits` alone" + ` |
 | show, conversation | ` + "`message` with its `versions`, each with its `sightings`, and of each of these what it `states`, `raw`, whether its delivery is `unsealed`, or that this is withheld (`raw_withheld`); `conversation`" + ` |
 | receipt, quarantine | ` + "`delivery` for each, or the `receipt` of one, `partial` or `limited` where a scope leaves only a part of its account; `quarantined`" + ` |
-| verify, ledger | ` + "`finding`, `entry`, with `destroyed` where its envelope is gone, then one `verified`" + ` |
+| verify, ledger | ` + "`finding`, `entry`, with `destroyed` where its envelope is gone and `destroyed_by`, the entry with the order, then one `verified`" + ` |
 | upgrade | ` + "`upgrading`, `progress`, then one `upgraded`" + ` |
 | authority, reindex | ` + "`authority`, `wider` for each that is wider than the new one, `revoked`; `indexed`" + ` |
 | demo, serve | ` + "`receipt`, `serving`" + ` |

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
@@ -269,5 +270,57 @@ func TestPathIsNotUTF8(t *testing.T) {
 	}
 	if _, err := os.Stat(store); !os.IsNotExist(err) {
 		t.Errorf("a store was made: %v", err)
+	}
+}
+
+// A dry run unfolds large entries on the disk of the store, whether there is one or not,
+// and nowhere else; it leaves nothing there, and says so if it cannot.
+func TestDryRunStaysOnTheDiskOfTheStore(t *testing.T) {
+	surroundings(t)
+	archive := filepath.Join(t.TempDir(), "phone.zip")
+	err := writeZip(archive, func(w *zip.Writer) error { return zipEntry(w, "chat.jsonl", strings.NewReader(lines(0, 50_000))) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "there-is-no-such-folder"))
+	case1 := filepath.Join(t.TempDir(), "cases", "2026", "case.argus")
+	dry := func(store string, want int) (out, errOut string) {
+		t.Helper()
+		code, out, errOut := told(t, "--store", store, "ingest", "--dry-run", archive)
+		if code != want {
+			t.Fatalf("exit code %d, want %d\n%s%s", code, want, out, errOut)
+		}
+		return out, errOut
+	}
+	left := func(dir string) {
+		t.Helper()
+		names, err := filepath.Glob(filepath.Join(dir, "*.tmp"))
+		if err != nil || len(names) > 0 {
+			t.Errorf("left in %s: %v, %v", dir, names, err)
+		}
+	}
+	if out, _ := dry(case1, 0); !strings.Contains(out, "messages 50,000") {
+		t.Error(out)
+	}
+	root := filepath.Dir(filepath.Dir(filepath.Dir(case1)))
+	if entries, err := os.ReadDir(root); err != nil || len(entries) > 0 {
+		t.Errorf("beside the place of the store: %v, %v", entries, err)
+	}
+	tells(t, "--store", case1, "init")
+	before := sumOf(t, case1)
+	dry(case1, 0)
+	left(filepath.Join(case1, "originals"))
+	if sumOf(t, case1) != before {
+		t.Error("a dry run changed the store")
+	}
+	if _, errOut := dry(filepath.Join(fileOf(t, "file", "x"), "case.argus"), 1); !strings.Contains(errOut, "temporary file on the disk of the store") || !strings.Contains(errOut, "--store") {
+		t.Errorf("where there is no folder: %s", errOut)
+	}
+	mounted(t, filepath.Dir(case1), "--bind", filepath.Dir(case1))
+	if out, err := exec.CommandContext(t.Context(), "mount", "-o", "remount,ro,bind", filepath.Dir(case1)).CombinedOutput(); err != nil {
+		t.Skipf("nothing can be mounted read-only here: %v: %s", err, out)
+	}
+	if _, errOut := dry(case1, 1); !strings.Contains(errOut, "read-only file system") || !strings.Contains(errOut, "written nowhere else") {
+		t.Errorf("on write-protected media: %s", errOut)
 	}
 }

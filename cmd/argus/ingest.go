@@ -66,7 +66,8 @@ are named. None of it is an error.
 
 With --dry-run everything is read and nothing is kept: it says which reader would
 read what, how many messages, accounts and conversations there are, from when to
-when, and what would be quarantined and why. No store is needed and none is made.
+when, and what would be quarantined and why. No store is needed and none is made;
+large entries of archives are unfolded on the disk of --store while they are read.
 
 With --via a program of yours reads each file: it gets the file on its standard
 input and prints Argus JSON lines (docs/readers.md). What stands behind -- are
@@ -182,6 +183,7 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		}
 	}
 	if f.dryRun {
+		work.Limits.Temp = node.TempBeside(a.storePath())
 		return a.dryRun(c.Context(), work, paths)
 	}
 	path := a.storePath()

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,14 +42,18 @@ your own. Its acts are listed below those of the store, marked with "own".`,
 	}
 	c.Flags().Uint64Var(&from, "from", 0, "the first entry to list (default the last --limit ones)")
 	c.Flags().IntVar(&limit, "limit", 50, "the most entries to list")
-	c.AddCommand(a.ledgerCorrect())
+	c.AddCommand(a.ledgerCorrect(), a.ledgerDestroy())
 	return c
 }
 
 func (a *app) printEntry(mark string, e desk.Entry) {
 	head := fmt.Sprintf("%s%6d  %s  %-16s ", mark, e.Seq, e.Time.Format(time.RFC3339), e.Action)
 	if e.Destroyed {
-		a.out.linef("%s%s  %s  (envelope destroyed)", head, e.Authority, oneLine(e.Subject))
+		why := "words missing, and no order destroyed them"
+		if e.DestroyedBy > 0 {
+			why = fmt.Sprintf("words destroyed by order, entry %d", e.DestroyedBy)
+		}
+		a.out.linef("%s%s  %s  (%s)", head, e.Authority, oneLine(e.Subject), why)
 		return
 	}
 	purpose := ""
@@ -96,6 +101,50 @@ again. The correction is an entry itself; the wrong one stays as it is.`,
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why")
+	return c
+}
+
+func (a *app) ledgerDestroy() *cobra.Command {
+	var order string
+	c := &cobra.Command{
+		Use:   "destroy ENTRY ...",
+		Short: "Destroy the words of entries, by an order",
+		Long: `Destroy the words of entries, by an order: who acted, what for, what was asked. Name
+entries by their numbers, or runs of them such as 7-9. The log still proves that,
+when and under which authority each act was done.
+
+The act is recorded first: which entries, and in an envelope of its own who does it
+and the words of the order. Then the words are overwritten for good; a crash between
+is made good by the next command that opens the store. argus verify accepts words that
+are missing only where the ledger has such an order. Copies and backups of the store
+keep the words: SECURITY.md says what else.
+
+It needs no authority, as adding one needs none: whoever holds the private key of the
+store can do it, and the ledger has it.`,
+		Example: "  argus ledger destroy 12 17-20 --order 'court of first instance, order 31/2026'",
+		Args:    arguments(1, math.MaxInt),
+		RunE: func(c *cobra.Command, args []string) error {
+			entries, err := node.ParseEntries(strings.Join(args, ","))
+			if err == nil && order == "" {
+				err = errors.New("say by whose order: --order")
+			}
+			if err != nil {
+				return usageError{err, c.CommandPath()}
+			}
+			return a.administer(c, func(ctx context.Context, n *node.Node) error {
+				e, err := n.DestroyWords(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), entries, order)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.out.object("entry", e)
+				}
+				a.printEntry("", e)
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&order, "order", "", "whose order, in words")
 	return c
 }
 

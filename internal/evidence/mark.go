@@ -15,9 +15,10 @@ var ErrOther = fmt.Errorf("%w: it is of other evidence", argus.ErrDamaged)
 
 // Mark names the evidence up to a record, for what is derived from it: the last delivery
 // up to which all are sealed, a hash over their roots, and the leaf of the record in the
-// tree of its delivery. A leaf is salted, so no other evidence has it, and evidence that
-// has it has every record before it, too. It tells evidence that was mixed up from
-// evidence that fits; it proves nothing of what is derived.
+// tree of its delivery. A leaf is salted at random and the records are one log, so
+// evidence that has it has every record before it, too. It tells evidence that was mixed
+// up from evidence that fits; it proves nothing of what is derived, and nothing against
+// somebody who writes earlier records anew, who can write a mark, too.
 func (s *Store) Mark(seq uint64) (string, error) {
 	d, leaf, err := s.leaf(seq)
 	if err != nil {

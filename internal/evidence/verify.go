@@ -266,6 +266,9 @@ func (v *verifier) segments() error {
 	if err != nil {
 		v.fault(Finding{File: manifestName, Offset: -1}, err)
 		closed = v.guessClosed()
+	} else if n := len(closed) + 1; int(promise.segment) > n && !whole {
+		v.damage(manifestName, -1, "records of segment %d are acknowledged, and the manifest knows segments up to %d: an earlier copy took its place", promise.segment, n)
+		closed = v.guessClosed()
 	}
 	for i, m := range closed {
 		v.generations = append(v.generations, m.generation)
@@ -337,6 +340,11 @@ func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
 	if err != nil {
 		return err
 	}
+	if !info.Mode().IsRegular() {
+		v.broken = true
+		v.damage(name, -1, "the segment is no file")
+		return nil
+	}
 	size := info.Size()
 	v.advance(size)
 	v.result.Bytes += size
@@ -353,6 +361,9 @@ func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
 	} else if size < end {
 		v.broken = true
 		v.damage(name, size, "the segment ends here, it was acknowledged up to offset %d", end)
+	} else if size > end && v.overlooked(f, number, end, size) {
+		v.damage(commitName, -1, "the file does not acknowledge records that are sealed: an earlier copy took its place")
+		end = scanSegment(f, number, size, false).end
 	} else if size > end {
 		v.report(Finding{File: name, Offset: end, Note: true, Problem: fmt.Sprintf("%d bytes behind the last acknowledged record; the next writer checks or drops them", size-end)})
 	}
@@ -373,10 +384,28 @@ func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
 	case got != uint32(number):
 		v.broken = true
 		v.damage(name, 8, "the segment says that it is number %d", got)
+		return nil
 	case first != v.last+1 && !v.broken:
 		v.damage(name, 12, "the segment begins with record %d, want %d", first, v.last+1)
 	}
 	return v.blocks(f, name, number, end, table)
+}
+
+// overlooked says whether records behind the end of the active segment are sealed: a
+// seal is made when all is acknowledged.
+func (v *verifier) overlooked(f file, number int, end, size int64) bool {
+	for _, b := range scanSegment(f, number, size, false).blocks {
+		name := sealName(b.delivery)
+		if int64(b.offset) < end || !v.sealed[name] {
+			continue
+		}
+		data, err := readFile(v.disk, v.path(name))
+		text, _, _ := strings.Cut(string(data), "\n\n")
+		if seal, parseErr := parseSeal(text); err == nil && parseErr == nil && b.leaf+uint64(b.count) <= seal.Records {
+			return true
+		}
+	}
+	return false
 }
 
 // table checks the table of blocks of a closed segment and returns where it
@@ -498,7 +527,9 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 	}
 	v.last = h.end() - 1
 	if h.leaf != d.open.records && !d.broken {
-		fail("the block holds leaf %d of delivery %s, want %d", h.leaf, h.delivery, d.open.records)
+		if !v.broken { // as above
+			fail("the block holds leaf %d of delivery %s, want %d", h.leaf, h.delivery, d.open.records)
+		}
 		d.broken = true
 	}
 	b, err := v.codec.openBlock(h, body)
@@ -853,7 +884,8 @@ func (v *verifier) seals() error {
 			continue
 		}
 		if err != nil {
-			return err
+			v.damage(name, -1, "the seal cannot be read: %v", err)
+			continue
 		}
 		if v.seal(number, d, name, data) {
 			v.result.Sealed++

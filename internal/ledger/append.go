@@ -48,6 +48,9 @@ func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, er
 		return err
 	}
 	defer unlock()
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
 	return work(func(act Act) (Entry, error) {
 		last, err := l.last()
 		if err != nil {
@@ -75,6 +78,9 @@ func (l *Ledger) correct(ctx context.Context, act Act, seq uint64) (Entry, error
 		return Entry{}, err
 	}
 	defer unlock()
+	if err := l.settle(ctx); err != nil {
+		return Entry{}, err
+	}
 	var before, of time.Time
 	for e, err := range l.Sealed(ctx, max(seq, 2)-1, 0) {
 		switch {

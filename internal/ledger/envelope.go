@@ -114,27 +114,39 @@ func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := readBounded(filepath.Join(l.dir, envelopePath(seq)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	var going []Span // which may be overwritten in part
+	for {
+		raw, err := readBounded(filepath.Join(l.dir, envelopePath(seq)))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the ledger: %w", err)
+		}
+		held, at, err := parseEnvelopes(raw, size, going)
+		if err == nil {
+			return held, nil
+		}
+		if going != nil {
+			return nil, fmt.Errorf("read %s at byte %d: %w: %w", envelopePath(seq), at, err, argus.ErrDamaged)
+		}
+		d, notRead := l.destroying()
+		if notRead != nil {
+			return nil, notRead
+		}
+		// If none is being destroyed any more, the file is whole by now.
+		going = append([]Span{}, d.spans...)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the ledger: %w", err)
-	}
-	held, at, err := parseEnvelopes(raw, size)
-	if err != nil {
-		return nil, fmt.Errorf("read %s at byte %d: %w: %w", envelopePath(seq), at, err, argus.ErrDamaged)
-	}
-	return held, nil
 }
 
 // parseEnvelopes reads the envelopes that there are, and returns where those of the
 // first size entries of the ledger end, or the line that is wrong. A line of spaces is
-// an envelope that was destroyed. What follows the end belongs to acts that are under
-// way or were interrupted.
-func parseEnvelopes(raw []byte, size uint64) (held map[uint64]envelope, end int, err error) {
+// an envelope that was destroyed; so is one that is no envelope, where that of an entry
+// in going would be: it is being overwritten. What follows the end belongs to acts that are under way or
+// were interrupted.
+func parseEnvelopes(raw []byte, size uint64, going []Span) (held map[uint64]envelope, end int, err error) {
 	held = map[uint64]envelope{}
-	last := uint64(0)
+	last, torn := uint64(0), false
 	for at := 0; at < len(raw); {
 		line, _, whole := bytes.Cut(raw[at:], []byte("\n"))
 		next := at + len(line) + 1
@@ -147,12 +159,16 @@ func parseEnvelopes(raw []byte, size uint64) (held map[uint64]envelope, end int,
 				return held, at, errors.New("the line is no envelope")
 			}
 			return held, end, nil
+		case !ok && have(going, last+1, size):
+			torn = true
 		case !ok:
 			return held, at, errors.New("the line is no envelope")
 		case e.entry <= last:
 			return held, at, fmt.Errorf("the envelope of entry %d follows that of entry %d", e.entry, last)
+		case torn && !have(going, last+1, e.entry-1):
+			return held, at, fmt.Errorf("before the envelope of entry %d is a line that is none", e.entry)
 		default:
-			held[e.entry], last = e, e.entry
+			held[e.entry], last, torn = e, e.entry, false
 		}
 		if at = next; last <= size {
 			end = next
@@ -239,7 +255,7 @@ func (l *Ledger) endOfEnvelopes(f *os.File, seq uint64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, end, err := parseEnvelopes(raw, seq-1)
+	_, end, err := parseEnvelopes(raw, seq-1, nil)
 	if err != nil {
 		return 0, fmt.Errorf("at byte %d: %w: %w", end, err, argus.ErrDamaged)
 	}

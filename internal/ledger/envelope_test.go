@@ -49,54 +49,6 @@ func TestTheLogHoldsNoWords(t *testing.T) {
 	}
 }
 
-// destroy overwrites an envelope with spaces, as docs/format/ledger.md says.
-func destroy(t testing.TB, dir string, seq uint64) {
-	t.Helper()
-	data := read(t, dir, envelopePath(seq))
-	held, _, err := parseEnvelopes(data, 1<<60)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := held[seq]
-	copy(data[e.offset:], bytes.Repeat([]byte(" "), len(e.line())-1))
-	write(t, dir, envelopePath(seq), data)
-}
-
-// An envelope that is destroyed takes its words along and is counted; everything
-// else goes on.
-func TestEnvelopeDestroyed(t *testing.T) {
-	dir, k, l := newLedger(t)
-	appendActs(t, l, 5)
-	for _, seq := range []uint64{2, 5} {
-		destroy(t, dir, seq)
-	}
-	check := func(destroyed uint64, gone ...uint64) {
-		t.Helper()
-		report := verify(t, dir, k.public)
-		if report.Damaged() || report.Destroyed != destroyed || len(report.Findings) != 1 || !strings.Contains(report.Findings[0].Problem, "destroyed") {
-			t.Errorf("verify: %+v", report)
-		}
-		for _, e := range readAll(t, l, 0, 0) {
-			want := false
-			for _, seq := range gone {
-				want = want || e.Seq == seq
-			}
-			if e.Destroyed != want || (e.Actor == "") != want || e.Authority != "A-0001" || e.Action != Search {
-				t.Errorf("%+v, destroyed: want %v", e, want)
-			}
-		}
-	}
-	check(2, 2, 5)
-	appendActs(t, l, 1)
-	check(2, 2, 5)
-	if err := os.RemoveAll(filepath.Join(dir, envelopeDir)); err != nil {
-		t.Fatal(err)
-	}
-	check(6, 1, 2, 3, 4, 5, 6)
-	appendActs(t, l, 1)
-	check(6, 1, 2, 3, 4, 5, 6)
-}
-
 // An envelope that is changed is damage and is never taken for a destroyed one.
 func TestEnvelopeChanged(t *testing.T) {
 	dir, k, l := newLedger(t)
@@ -186,7 +138,7 @@ func FuzzEnvelopes(f *testing.F) {
 	f.Add(line, uint64(1))
 	f.Add(append(line, "      \n{\"entry\":2"...), uint64(1))
 	f.Fuzz(func(t *testing.T, raw []byte, size uint64) {
-		held, end, _ := parseEnvelopes(raw, size)
+		held, end, _ := parseEnvelopes(raw, size, nil)
 		if end > len(raw) {
 			t.Fatalf("they end at %d of %d", end, len(raw))
 		}

@@ -71,6 +71,8 @@ const (
 	ReadLedger  = "ledger"
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
 	Correct = "ledger.correct"
+	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).
+	Destroy = "ledger.destroy"
 	Refused = "refused"
 	// OpenStore stands in a reader's own ledger: a store, which cannot be written, is
 	// read from now on as it is.
@@ -84,6 +86,7 @@ const (
 var (
 	plainSubjects = []string{
 		AddAuthority, RevokeAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
+		Destroy,
 	}
 	plainDetails = []string{
 		"argus.json", "keys/store.pub", "sha256", "opening", "reads", "read", "seal", "root", "before", "root_before", "records", "same", "completed",
@@ -132,8 +135,9 @@ type Entry struct {
 	// their place; zero for an entry of form 1, which holds the words themselves.
 	Envelope argus.Hash `json:"-"`
 	// Destroyed says that the envelope is gone: of the act there is what the log
-	// holds, and no more.
-	Destroyed bool `json:"destroyed,omitempty"`
+	// holds, and no more. DestroyedBy is the entry that ordered it; 0 is damage.
+	Destroyed   bool   `json:"destroyed,omitempty"`
+	DestroyedBy uint64 `json:"destroyed_by,omitempty"`
 }
 
 // MaxEntry is the longest encoded entry, and the longest line of an envelope, in
@@ -252,6 +256,8 @@ type Options struct {
 	Now func() time.Time
 	// Wait is how long Append waits for another process. Default 30 s.
 	Wait time.Duration
+	// Failpoint ends the process at named moments, in tests. Default: nothing does.
+	Failpoint func(name string)
 }
 
 // Ledger is an open ledger. Its methods may be called at the same time, and
@@ -270,6 +276,11 @@ type Ledger struct {
 	lockFile     *os.File
 	appender     *tessera.Appender
 	stop         context.CancelFunc
+
+	failpoint func(name string)
+	ordering  sync.Mutex // for the fields below
+	orders    []order    // to destroy envelopes, among the entries up to ordersTo
+	ordersTo  uint64
 }
 
 // NewKey makes an Ed25519 key pair in the form of C2SP signed notes. The name
@@ -335,13 +346,22 @@ func Open(dir string, o Options) (*Ledger, error) {
 	if _, err := l.head(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), l.Close())
 	}
+	if _, err := os.Stat(filepath.Join(dir, destroyingName)); err == nil && l.signer != nil {
+		// Whoever holds the lock finishes it.
+		if err := l.Hold(context.Background(), func(func(Act) (Entry, error)) error { return nil }); err != nil {
+			return nil, errors.Join(fmt.Errorf("open ledger: %w", err), l.Close())
+		}
+	}
 	return l, nil
 }
 
 func open(dir string, o Options) (*Ledger, error) {
-	l := &Ledger{dir: dir, now: o.Now, wait: o.Wait, turn: make(chan struct{}, 1)}
+	l := &Ledger{dir: dir, now: o.Now, wait: o.Wait, failpoint: o.Failpoint, turn: make(chan struct{}, 1)}
 	if l.now == nil {
 		l.now = time.Now
+	}
+	if l.failpoint == nil {
+		l.failpoint = func(string) {}
 	}
 	if l.wait == 0 {
 		l.wait = 30 * time.Second

@@ -34,6 +34,11 @@ func (l *Ledger) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[
 			if err == nil {
 				err = e.open(held)
 			}
+			if err == nil && e.Destroyed {
+				var orders []order
+				orders, err = l.ordersNow(ctx)
+				e.DestroyedBy = orderedBy(orders, e.Seq)
+			}
 			if err != nil {
 				yield(Entry{}, err)
 				return

@@ -57,8 +57,8 @@ type Report struct {
 	// they are proven when there is no damage.
 	Entries uint64     `json:"entries"`
 	Root    argus.Hash `json:"root"`
-	// Destroyed counts the entries whose envelopes are gone, Words those of form 1,
-	// which hold their words themselves.
+	// Destroyed counts the entries whose envelopes an order destroyed, Words those of
+	// form 1, which hold their words themselves.
 	Destroyed uint64 `json:"destroyed,omitempty"`
 	Words     uint64 `json:"words,omitempty"`
 	// Findings has at most MaxFindings.
@@ -75,8 +75,8 @@ func (r *Report) Damaged() bool {
 
 // Verify recomputes a ledger from its directory and public key: entries, their
 // numbers, leaves, tiles, root, checkpoint, and what Tessera keeps beside them.
-// Each file is either proven to the byte or named; an envelope that is gone is
-// counted. It changes nothing, needs
+// Each file is either proven to the byte or named; an envelope that an order
+// destroyed is counted, and one that is gone without is damage. It changes nothing, needs
 // no right to write, and may run while others append: it holds the lock only
 // while it looks at what they could change. An error means that it could not
 // look, and says nothing about the ledger.
@@ -89,9 +89,14 @@ func Verify(ctx context.Context, dir, publicKey string) (*Report, error) {
 	if err := v.snapshot(); err != nil {
 		return nil, fmt.Errorf("verify ledger: %w", err)
 	}
+	if v.live, err = Open(dir, Options{PublicKey: publicKey}); err != nil {
+		v.live = nil // it is told below why
+	}
 	if h, ok := v.checkpoint(verifier); ok {
 		v.report.Entries, v.report.Root = h.size, h.root
+		v.interrupted()
 		v.tree()
+		v.destroyed()
 		v.aside()
 	}
 	v.rest()
@@ -113,8 +118,13 @@ type verification struct {
 	// last is the time of the last entry, back the first one whose time is before
 	// that of the entry before it, or whose clock was, and backs counts them.
 	last        time.Time
-	newer       bool // a newer Argus wrote some of the entries
+	newer       bool   // a newer Argus wrote some of the entries
+	read        uint64 // how many entries make sense
 	back, backs uint64
+	gone        []uint64 // the entries whose envelopes are gone, rising
+	orders      []order  // to destroy envelopes
+	going       destroying
+	live        *Ledger // as it is now, to see what was done since; nil if it cannot be opened
 }
 
 func (v *verification) damage(file string, offset int64, entry uint64, format string, args ...any) {
@@ -149,7 +159,7 @@ func (v *verification) snapshot() error {
 			return nil
 		}
 		v.files[name] = nil
-		if width, _, _, ok := parsePath(name); (!ok || width != layout.TileWidth) && !strings.HasPrefix(name, envelopeDir+"/") {
+		if width, _, _, ok := parsePath(name); (!ok || width != layout.TileWidth) && (!strings.HasPrefix(name, envelopeDir+"/") || name == destroyingName) {
 			v.files[name], err = readBounded(filepath.Join(v.dir, name))
 		}
 		return err
@@ -377,7 +387,75 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 				v.damage(envelopePath(seq), int64(held[seq].offset), seq, "the envelope is not the one that was recorded")
 			}
 			if e.Destroyed {
-				v.report.Destroyed++
+				v.gone = append(v.gone, seq)
+			}
+		}
+		if o, ok := orderOf(&e); ok {
+			v.orders = append(v.orders, o)
+		}
+		v.read++
+	}
+}
+
+// interrupted reads which envelopes are being destroyed, or were when a crash came.
+func (v *verification) interrupted() {
+	raw, ok := v.files[destroyingName]
+	if !ok {
+		return
+	}
+	v.seen[destroyingName] = true
+	var err error
+	if v.going, err = parseDestroying(raw); err != nil {
+		v.damage(destroyingName, -1, 0, "%v", err)
+		return
+	}
+	v.find(Finding{File: destroyingName, Offset: -1, Problem: "the destroying of envelopes, of entries " + v.going.text + ", was interrupted or is under way; the next opening of the store completes it if its order is in the ledger"})
+}
+
+// behind says whether more entries were written than the checkpoint covers, and one that
+// was interrupted.
+func (v *verification) behind() bool {
+	state, err := parseTreeState(v.files[treeStateName])
+	return err == nil && state.size > v.report.Entries+1
+}
+
+// destroyed holds the envelopes that are gone and the orders to destroy some to each
+// other.
+func (v *verification) destroyed() {
+	var since []order
+	if v.live != nil && len(v.gone) > 0 {
+		v.live.ordersTo = v.report.Entries
+		since, _ = v.live.ordersNow(v.ctx) // an order that cannot be read destroyed nothing
+	}
+	var missing []Span
+	for _, seq := range v.gone {
+		switch n := len(missing) - 1; {
+		case orderedBy(v.orders, seq) > 0 || orderedBy(since, seq) > 0:
+			v.report.Destroyed++
+		case v.read < v.report.Entries || v.behind(): // the others could be of an order
+		case n >= 0 && missing[n].Last+1 == seq && envelopePath(missing[n].First) == envelopePath(seq):
+			missing[n].Last = seq
+		default:
+			missing = append(missing, Span{seq, seq})
+		}
+	}
+	for _, s := range missing {
+		v.damage(envelopePath(s.First), -1, s.First, "envelopes that are missing, and that no order in the ledger destroyed: those of entries %d to %d", s.First, s.Last)
+	}
+	if v.read < v.report.Entries || v.report.Damaged() {
+		return // some envelopes were not looked at
+	}
+	for _, o := range v.orders {
+		for _, s := range o.spans {
+			// There are envelopes of all entries of the span, as the order said.
+			at, _ := slices.BinarySearch(v.gone, s.First)
+			for seq := s.First; seq <= s.Last; seq++ {
+				if at < len(v.gone) && v.gone[at] == seq {
+					at++
+				} else if !have(v.going.spans, seq, seq) {
+					v.damage(envelopePath(seq), -1, seq, "the envelope is there, and entry %d says that it was destroyed: an earlier copy took its place", o.entry)
+					break
+				}
 			}
 		}
 	}
@@ -394,7 +472,13 @@ func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 	if !ok {
 		return nil
 	}
-	held, at, err := parseEnvelopes(raw, v.report.Entries)
+	held, at, err := parseEnvelopes(raw, v.report.Entries, v.going.spans)
+	if err != nil && v.files[name] == nil && v.live != nil {
+		// Some may be overwritten at this moment.
+		if now, err := v.live.envelopes(seq); err == nil {
+			return now
+		}
+	}
 	if err != nil {
 		v.damage(name, int64(at), 0, "%v", err)
 		return nil
@@ -414,7 +498,7 @@ func (v *verification) aside() {
 		note("tile/entries", 0, "entries of an earlier version: %d. They hold what was asked for in clear, and it cannot be destroyed", n)
 	}
 	if n := v.report.Destroyed; n > 0 {
-		note(envelopeDir, 0, "destroyed envelopes: %d. Of their acts the ledger proves that, when and under which authority they were done, and no more", n)
+		note(envelopeDir, 0, "envelopes destroyed by order: %d. Of their acts the ledger proves that, when and under which authority they were done, and no more", n)
 	}
 	if n := v.backs; n > 0 {
 		note("tile/entries", v.back, "here a clock was behind the entry before (entries: %d). argus ledger correct corrects the time of an entry that was too late", n)
@@ -531,6 +615,10 @@ func (v *verification) treeState() {
 	}
 	// An Append that was interrupted before it signed leaves one entry more.
 	ahead, err := parseTreeState(raw)
+	if err == nil && bytes.Equal(raw, ahead.treeState()) && ahead.size > want.size+1 {
+		v.damage(layout.CheckpointPath, -1, 0, "it covers %d entries, and %d were written: an earlier copy took its place", want.size, ahead.size)
+		return
+	}
 	if err == nil && bytes.Equal(raw, ahead.treeState()) && ahead.size == want.size+1 {
 		bundle, err := v.content(bundlePath(want.size, ahead.size))
 		spans, parseErr := parseBundle(bundle, int(want.size%layout.EntryBundleWidth)+1)
@@ -582,7 +670,7 @@ func (v *verification) shorter(name string, width, level int, index uint64) {
 
 // temporaryName matches files that Tessera (a name with a random number behind
 // it) and replaceFile (temporary) write before they rename them.
-var temporaryName = regexp.MustCompile(`^(checkpoint(\.new-)?\d+|\.state/[a-zA-Z]+(\.new-)?\d+|tile/(.*/)?\d{4,})$`)
+var temporaryName = regexp.MustCompile(`^(checkpoint(\.new-)?\d+|\.state/[a-zA-Z]+(\.new-)?\d+|envelopes/destroying\.new-\d+|tile/(.*/)?\d{4,})$`)
 
 // parsePath reads the path of a tile or, with level -1, of a bundle. Width is
 // the number of its nodes or entries.

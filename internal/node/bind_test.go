@@ -303,7 +303,8 @@ func TestAbandonIsAnAct(t *testing.T) {
 	wantSound(t, dir, "abandoned")
 }
 
-// An envelope that was changed is damage, one that was destroyed a note.
+// An envelope that was changed is damage, and so is one that is missing; one that an
+// order destroyed is a note.
 func TestEnvelopesOfAStore(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -323,11 +324,64 @@ func TestEnvelopesOfAStore(t *testing.T) {
 	wantDamage(t, dir, "changed", "envelope is not the one that was recorded")
 	whole := bytes.SplitAfter(good, []byte("\n"))
 	put(bytes.Join(whole[:len(whole)-2], nil))
-	wantSound(t, dir, "one destroyed", "destroyed envelopes: 1.")
+	wantDamage(t, dir, "one missing", "no order in the ledger destroyed: those of entries 5 to 5")
+	put(good)
+	destroyWords(t, dir, o, 5, 5)
+	wantSound(t, dir, "one destroyed", "envelopes destroyed by order: 1.")
+	destroyWords(t, dir, o, 1, 4)
+	wantSound(t, dir, "more destroyed", "envelopes destroyed by order: 5.")
 	if err := os.RemoveAll(filepath.Dir(name)); err != nil {
 		t.Fatal(err)
 	}
-	wantSound(t, dir, "all destroyed", "destroyed envelopes: 5.")
+	wantDamage(t, dir, "without the orders' words", "those of entries 6 to 7")
+}
+
+func destroyWords(t *testing.T, dir string, o Options, from, to uint64) {
+	t.Helper()
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = n.DestroyWords(t.Context(), "registrar", []ledger.Span{{First: from, Last: to}}, "order of the court 12/2026")
+	if err := errors.Join(err, n.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The destroying of words that is interrupted at any moment is done as a whole or not at
+// all, from the next opening on; meanwhile verify has no damage.
+func TestDestroyingWordsIsWhole(t *testing.T) {
+	for moment, completed := range map[string]bool{"destroy.ready": false, "destroy.recorded": true, "destroy.between": true} {
+		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+		makeStore(t, dir, o, lines(0, 10))
+		until(t, stopAt(o, moment), dir, func(n *Node) {
+			_, _ = n.DestroyWords(t.Context(), "registrar", []ledger.Span{{First: 2, Last: 3}}, "order 12/2026")
+		})
+		damage, notes, _ := verify(t, dir)
+		if len(damage) > 0 || !slices.ContainsFunc(notes, func(f Finding) bool { return strings.Contains(f.Problem, "was interrupted") }) {
+			t.Errorf("%s: damage %+v, notes %+v", moment, damage, notes)
+		}
+		n, err := Open(t.Context(), dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for e, err := range n.ledger.Entries(t.Context(), 1, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := completed && (e.Seq == 2 || e.Seq == 3); e.Destroyed != want || want && e.DestroyedBy != 5 {
+				t.Errorf("%s: %+v", moment, e)
+			}
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if completed {
+			wantSound(t, dir, moment, "envelopes destroyed by order: 2.")
+		} else {
+			wantSound(t, dir, moment)
+		}
+	}
 }
 
 // A list whose name in the ledger is destroyed is still held to its content.
@@ -339,9 +393,10 @@ func TestListWithoutItsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	v, _, err := n.AddList(t.Context(), "anna", "goods", []byte("snow\n"))
-	if err := errors.Join(err, n.Close(), os.RemoveAll(filepath.Join(dir, ledgerDir, "envelopes"))); err != nil {
+	if err := errors.Join(err, n.Close()); err != nil {
 		t.Fatal(err)
 	}
+	destroyWords(t, dir, o, 5, 5)
 	wantSound(t, dir, "without envelopes", "destroyed", "the envelope with its name is destroyed")
 	file := filepath.Join(dir, listDir, v.File())
 	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, []byte("ice\n"), 0o600)); err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -161,4 +163,25 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 		err = n.catchUp(ctx)
 	}
 	return ix.Stats().Messages, errors.Join(err, ix.Close(), store.Close())
+}
+
+// TempBeside makes the temporary files of a reading that takes nothing in, on the disk of
+// the store that is at a path, or would be made there: they hold the evidence in clear. A
+// file has no name any more where the system allows it.
+func TempBeside(store string) func() (*os.File, error) {
+	return func() (*os.File, error) {
+		dir := filepath.Join(store, "originals")
+		if !Exists(store) {
+			dir = filepath.Dir(filepath.Clean(store))
+			for !there(dir) && filepath.Dir(dir) != dir { // folders on the way are made with the store
+				dir = filepath.Dir(dir)
+			}
+		}
+		f, err := os.CreateTemp(dir, "incoming-*.tmp")
+		if err != nil {
+			return nil, fmt.Errorf("make a temporary file on the disk of the store: %w; what is unfolded is written nowhere else: name a store on a disk that can be written with --store", err)
+		}
+		os.Remove(f.Name())
+		return f, nil
+	}
 }

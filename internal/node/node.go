@@ -207,7 +207,7 @@ func create(ctx context.Context, dir string, o Options) error {
 	info := Info{Format: storeFormat, MinReader: storeMinReader, Store: newStoreID(), Created: o.Now().UTC().Truncate(time.Second), SegmentBytes: o.SegmentBytes}
 	var k keys
 	var err error
-	if k.private, k.public, err = ledger.NewKey("argus/" + info.Store); err != nil {
+	if k.private, k.public, err = ledger.NewKey(keyName(info.Store)); err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(info, "", "  ")
@@ -392,6 +392,18 @@ func (n *Node) CorrectTime(ctx context.Context, actor string, entry uint64, reas
 	return n.ledger.Correct(ctx, first(actor, ActorName()), entry, reason)
 }
 
+// DestroyWords destroys the words of entries of the ledger, by an order that is
+// recorded before ([ledger.Ledger.Destroy]).
+func (n *Node) DestroyWords(ctx context.Context, actor string, entries []ledger.Span, order string) (ledger.Entry, error) {
+	if n.protected {
+		return ledger.Entry{}, fmt.Errorf("destroy words of the ledger: %w", ErrWriteProtected)
+	}
+	return n.ledger.Destroy(ctx, first(actor, ActorName()), entries, order)
+}
+
+// ParseEntries reads numbers of entries of the ledger, and runs of them: "3,7-9".
+func ParseEntries(text string) ([]ledger.Span, error) { return ledger.ParseSpans(text) }
+
 // Lists returns all versions of all lists.
 func (n *Node) Lists() ([]wordlist.Version, error) { return n.lists.List() }
 
@@ -444,7 +456,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	n.ledger.tell = func() {
 		n.note("Nothing can be recorded in the store. The act is in the reader's own ledger: " + filepath.Join(n.ledger.beside.dir, ledgerDir) + ".")
 	}
-	n.ledger.Ledger, err = ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: n.keys.public, PrivateKey: n.keys.private, Now: o.Now})
+	n.ledger.Ledger, err = ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: n.keys.public, PrivateKey: n.keys.private, Now: o.Now, Failpoint: o.Failpoint})
 	if err != nil {
 		return nil, err
 	}
@@ -681,6 +693,9 @@ func ActorName() string {
 	}
 	return "unknown"
 }
+
+// keyName is the name of the key of a store.
+func keyName(store string) string { return "argus/" + store }
 
 func newStoreID() string {
 	var b [8]byte

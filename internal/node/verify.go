@@ -105,6 +105,10 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 		if said, err = verifyLedger(ctx, dir, key, result, report); err != nil {
 			return nil, err
 		}
+		// Else the ledger has said which of the two is another one.
+		if name := keyName(info.Store); said == nil && result.KeyFrom == KeyStored && info.Store != "" && verifier.Name() != name {
+			damage(publicKeyName, "the public key is that of %s, and the store is %s", verifier.Name(), name)
+		}
 	}
 	index := new(indexCheck)
 	if err := index.begin(ctx, dir, result, report); err != nil {
@@ -406,8 +410,14 @@ func verifyStrays(dir string, report func(Finding)) error {
 			report(Finding{File: e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})
 		}
 	}
-	for _, name := range []string{"evidence/lock", indexDir + "/lock"} {
-		if at, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err == nil && at.Size() > 0 {
+	for _, name := range []string{"evidence/lock", indexDir + "/lock", ledgerDir + "/lock"} {
+		at, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && there(filepath.Dir(filepath.Join(dir, filepath.FromSlash(name)))):
+			report(Finding{File: name, Offset: -1, Note: true, Problem: "the lock, an empty file, is missing; it is made anew when it is needed"})
+		case err == nil && at.IsDir():
+			report(Finding{File: name, Offset: -1, Problem: "a lock is an empty file, and this is a folder"})
+		case err == nil && at.Mode().IsRegular() && at.Size() > 0 && name != ledgerDir+"/lock": // which the ledger tells of
 			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, this one has the size %d", at.Size())})
 		}
 	}
@@ -420,7 +430,31 @@ func verifyStrays(dir string, report func(Finding)) error {
 			report(Finding{File: "keys/" + e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})
 		}
 	}
-	return nil
+	return verifyLinks(dir, report)
+}
+
+// verifyLinks names links and whatever else is neither a file nor a folder: who copies the
+// store does not have what they lead to. The ledger tells of its own.
+func verifyLinks(dir string, report func(Finding)) error {
+	return fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && name != ".": // it went meanwhile
+			return nil
+		case err != nil:
+			return err
+		case name == ledgerDir:
+			return fs.SkipDir
+		case d.Type().IsRegular() || d.IsDir():
+			return nil
+		}
+		at, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name)))
+		if err == nil && at.IsDir() {
+			report(Finding{File: name, Offset: -1, Note: true, Problem: "a link to a folder: who copies the store does not have what is in it"})
+		} else {
+			report(Finding{File: name, Offset: -1, Problem: "it is no regular file: who copies the store does not have what it leads to"})
+		}
+		return nil
+	})
 }
 
 // LedgerReport is what checking the ledger alone gives.

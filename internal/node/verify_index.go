@@ -42,6 +42,13 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 		return nil
 	}
 	defer func() { err = errors.Join(err, ix.Close()) }()
+	strays, err := ix.Strays()
+	if err != nil {
+		return err
+	}
+	for _, name := range strays {
+		report(Finding{File: indexDir + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file: it does not count; a crash left it, it is being written, or an earlier manifest took the place of a later one"})
+	}
 	sound := true
 	for err := range ix.Check(ctx) {
 		sound = false

@@ -256,27 +256,34 @@ func (f *File) block(block int) ([]byte, error) {
 }
 
 func (f *File) place(block int) (place, error) {
-	group, i := block/groupBlocks, block%groupBlocks
+	i := block % groupBlocks
+	// Of a group with a damaged entry, the blocks before it can be read.
+	list, err := f.group(block / groupBlocks)
+	switch {
+	case i < len(list):
+		return list[i], nil
+	case err == nil:
+		err = fmt.Errorf("block %d is not in its group: %w", block, argus.ErrDamaged)
+	}
+	return place{}, err
+}
+
+// group says where the blocks of a group are, those before a damaged one with the
+// error.
+func (f *File) group(n int) ([]place, error) {
 	f.mu.Lock()
-	list, ok := f.groups.get(group)
+	list, ok := f.groups.get(n)
 	f.mu.Unlock()
-	if !ok {
-		var err error
-		// Of a group with a damaged entry, the blocks before it can be read.
-		if list, err = f.places(group); err != nil {
-			if i < len(list) {
-				return list[i], nil
-			}
-			return place{}, err
-		}
+	if ok {
+		return list, nil
+	}
+	list, err := f.places(n)
+	if err == nil {
 		f.mu.Lock()
-		f.groups.put(group, list, recentGroups)
+		f.groups.put(n, list, recentGroups)
 		f.mu.Unlock()
 	}
-	if i >= len(list) {
-		return place{}, fmt.Errorf("block %d is not in its group: %w", block, argus.ErrDamaged)
-	}
-	return list[i], nil
+	return list, err
 }
 
 // Handed is what a process needs to read a file whose descriptors it got, and
@@ -284,6 +291,9 @@ func (f *File) place(block int) (place, error) {
 type Handed struct {
 	Size  int64
 	Spans []Span
+	// First is the first group, as [File.Group] gives it, of a file that has no other
+	// one: whoever gets the file begins with it. Absent where it is damaged.
+	First []byte `json:",omitempty"`
 }
 
 // Hand returns what another process needs to read the file: besides this, its
@@ -297,7 +307,13 @@ func (f *File) Hand() (h Handed, data, rest *os.File, err error) {
 	if !ok {
 		return h, nil, nil, errors.New("the original is not on a disk of this system: it cannot be handed to another process")
 	}
-	return Handed{f.size, f.spans}, data, rest, nil
+	h = Handed{Size: f.size, Spans: f.spans}
+	if groupsOf(f.size) == 1 {
+		if h.First, err = f.Group(0); err != nil {
+			h.First = nil // who asks for it learns why
+		}
+	}
+	return h, data, rest, nil
 }
 
 const placeSize = 1 + 8 + 4 + 32
@@ -308,11 +324,11 @@ func (f *File) Group(group int) ([]byte, error) {
 	if group < 0 || group >= groupsOf(f.size) {
 		return nil, fmt.Errorf("there is no group %d", group)
 	}
-	list, err := f.places(group)
+	list, err := f.group(group)
 	if err != nil && len(list) == 0 {
 		return nil, err
 	}
-	var b []byte
+	b := make([]byte, 0, len(list)*placeSize)
 	for _, p := range list {
 		kind := byte(0)
 		if p.there {
@@ -340,10 +356,12 @@ func Receive(h Handed, data, rest io.ReaderAt, group func(int) ([]byte, error)) 
 	if err != nil {
 		return nil, err
 	}
-	return &File{size: h.Size, spans: h.Spans, data: data, rest: rest, decoder: decoder, places: func(n int) ([]place, error) {
-		b, err := group(n)
-		if err != nil {
-			return nil, err
+	return &File{size: h.Size, spans: h.Spans, data: data, rest: rest, decoder: decoder, places: func(n int) (_ []place, err error) {
+		b := h.First
+		if n > 0 || b == nil {
+			if b, err = group(n); err != nil {
+				return nil, err
+			}
 		}
 		list := make([]place, len(b)/placeSize)
 		for i := range list {

@@ -47,9 +47,11 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
 }
 
 // Batch keeps originals together: the disk is asked once to make many durable, since
-// it takes as long for one as for many. Each waits with two open files.
+// it takes as long for one as for many. They lie in one folder, whose names are made
+// durable once. Each waits with two open files.
 type Batch struct {
 	s       *Store
+	shard   byte   // the first of all names
 	plain   []byte // reused
 	waiting []*putting
 	own     map[argus.Hash]Kept // of those that wait
@@ -59,13 +61,22 @@ type Batch struct {
 // Batch begins a batch. What is put is durable when Commit has returned, which has to
 // be called, after an error too: it removes what is not kept.
 func (s *Store) Batch() *Batch {
-	return &Batch{s: s, plain: make([]byte, together*BlockSize), own: map[argus.Hash]Kept{}, dirs: map[string]bool{}}
+	b := &Batch{s: s, plain: make([]byte, together*BlockSize)}
+	b.begin()
+	return b
+}
+
+func (b *Batch) begin() {
+	b.waiting, b.own, b.dirs = nil, map[argus.Hash]Kept{}, map[string]bool{}
+	var shard [1]byte
+	rand.Read(shard[:])
+	b.shard = shard[0]
 }
 
 // Put is [Store.Put], but for being durable.
 func (b *Batch) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	p := &putting{s: b.s, plain: b.plain}
-	kept, err := p.put(ctx, r)
+	kept, err := p.put(ctx, r, b.shard)
 	var same *Kept
 	if err == nil {
 		same, err = b.same(ctx, &kept)
@@ -120,7 +131,7 @@ func (b *Batch) Commit() error {
 		p.files = nil
 		err = errors.Join(err, p.discard())
 	}
-	b.waiting, b.own, b.dirs = nil, map[argus.Hash]Kept{}, map[string]bool{}
+	b.begin()
 	return err
 }
 
@@ -175,11 +186,10 @@ func (p *putting) discard() error {
 	return err
 }
 
-func (p *putting) put(ctx context.Context, r io.Reader) (kept Kept, err error) {
+func (p *putting) put(ctx context.Context, r io.Reader, shard byte) (kept Kept, err error) {
 	s := p.s
-	if _, err := io.ReadFull(rand.Reader, kept.Name[:]); err != nil {
-		return kept, err
-	}
+	rand.Read(kept.Name[:])
+	kept.Name[0] = shard
 	incoming := s.path(fmt.Sprintf("incoming-%d", s.incoming.Add(1)))
 	if p.data, err = p.create(incoming+dataFile+".tmp", 0o400); err != nil {
 		return kept, err
@@ -335,22 +345,11 @@ func (b *Batch) install() error {
 	s.o.Failpoint("original.before-rename")
 	s.indexing.Lock()
 	defer s.indexing.Unlock()
-	fresh := map[byte]bool{} // shards whose names are not durable yet
-	for _, p := range b.waiting {
-		if shard := p.kept.Name[0]; !s.shards[shard] {
-			if err := s.disk.MkdirAll(s.shard(p.kept.Name)); err != nil {
-				return err
-			}
-			fresh[shard] = true
-		}
-	}
-	if len(fresh) > 0 {
-		if err := s.disk.SyncDir(s.dir); err != nil {
+	if len(b.waiting) > 0 && !s.shards[b.shard] {
+		if err := errors.Join(s.disk.MkdirAll(s.shard(b.waiting[0].kept.Name)), s.disk.SyncDir(s.dir)); err != nil {
 			return err
 		}
-	}
-	for shard := range fresh {
-		s.shards[shard] = true
+		s.shards[b.shard] = true
 	}
 	for _, p := range b.waiting {
 		for _, end := range [...]string{dataFile, tableFile} {

@@ -147,7 +147,7 @@ func (s *served) job(a answer) error {
 	}
 	_ = file.Close()
 	end.Retire = s.retire
-	return errors.Join(s.flush(), s.say(frameDone, end))
+	return s.say(frameDone, end)
 }
 
 // receive takes what the program sends, until it is gone: then this process
@@ -197,13 +197,22 @@ func (s *served) say(kind frameKind, body any) error {
 	return s.sayRaw(kind, text)
 }
 
+// sayRaw sends a frame, and before it what is waiting.
 func (s *served) sayRaw(kind frameKind, body []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.out.Write(append(appendFrameHead(nil, kind, len(body)), body...)); err != nil {
-		return err
+	return errors.Join(s.put(kind, body), s.out.Flush())
+}
+
+// put leaves a frame to what is sent next, behind the events that are waiting.
+func (s *served) put(kind frameKind, body []byte) error {
+	if events := s.taken(); len(events) > 0 {
+		_, _ = s.out.Write(appendFrameHead(nil, frameEvents, len(events)))
+		_, _ = s.out.Write(events)
 	}
-	return s.out.Flush()
+	_, _ = s.out.Write(appendFrameHead(nil, kind, len(body)))
+	_, err := s.out.Write(body) // which keeps the error of those before it
+	return err
 }
 
 // begins tells the program which file is next, so that it knows which one broke
@@ -213,7 +222,7 @@ func (s *served) begins(f *File) error {
 	if f != nil {
 		body = appendFile(nil, f)
 	}
-	return errors.Join(s.flush(), s.sayRaw(frameBegin, body))
+	return s.sayRaw(frameBegin, body)
 }
 
 func (s *served) gives(e Event) error {
@@ -239,17 +248,20 @@ func (s *served) flush() error {
 }
 
 func (s *served) send() error {
-	if len(s.events) == 0 {
+	events := s.taken()
+	if len(events) == 0 {
 		return nil
 	}
-	_, err := s.out.Write(appendFrameHead(nil, frameEvents, len(s.events)))
-	if err == nil {
-		_, err = s.out.Write(s.events)
-	}
+	return errors.Join(s.put(frameEvents, events), s.out.Flush())
+}
+
+// taken are the events that are waiting, up to the next one.
+func (s *served) taken() []byte {
+	events := s.events
 	if s.events = s.events[:0]; cap(s.events) > 4*frameEventsSize {
 		s.events = nil
 	}
-	return errors.Join(err, s.out.Flush())
+	return events
 }
 
 // received is a file that came with a frame.
@@ -291,7 +303,9 @@ func (s *served) content(kept *keptFile, a answer) (Content, error) {
 		defer s.asking.Unlock()
 		r.closed = true
 		a.close()
-		return s.sayRaw(frameClose, binary.AppendUvarint(nil, kept.Number))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.put(frameClose, binary.AppendUvarint(nil, kept.Number)) // it has time
 	}
 	return r, nil
 }
@@ -325,7 +339,7 @@ func (s *served) question(kind frameKind, body []byte) (answer, error) {
 }
 
 func (s *served) exchange(kind frameKind, body []byte) (answer, error) {
-	if err := errors.Join(s.flush(), s.sayRaw(kind, body)); err != nil {
+	if err := s.sayRaw(kind, body); err != nil {
 		return answer{}, err
 	}
 	return <-s.answers, nil

@@ -187,7 +187,11 @@ func (ix *Index) load() error {
 			if again, againErr := readManifest(ix.dir); againErr != nil || !m.equal(again) {
 				continue
 			}
-			return fmt.Errorf("open index: %w", &Damage{manifestName, 0, err.Error()})
+			missing := manifestName
+			if path, ok := errors.AsType[*fs.PathError](err); ok {
+				missing = filepath.Base(path.Path)
+			}
+			return fmt.Errorf("open index: %w", &Damage{missing, 0, "the manifest lists the segment, and it is missing"})
 		}
 		if err != nil {
 			return fmt.Errorf("open index: %w", err)
@@ -621,6 +625,27 @@ func (ix *Index) Check(ctx context.Context) iter.Seq[error] {
 			}
 		}
 	}
+}
+
+// Strays returns the files in the index's folder that are no part of it: those that the
+// manifest does not list.
+func (ix *Index) Strays() ([]string, error) {
+	entries, err := os.ReadDir(ix.dir)
+	if err != nil {
+		return nil, fmt.Errorf("look through the index: %w", err)
+	}
+	snapshot := ix.acquire()
+	if snapshot == nil {
+		return nil, errClosed
+	}
+	defer snapshot.release()
+	var strays []string
+	for _, e := range entries {
+		if name := e.Name(); name != manifestName && name != lockName && snapshot.find(name) == nil {
+			strays = append(strays, name)
+		}
+	}
+	return strays, nil
 }
 
 // checkManifest reads the manifest and looks whether what it lists is there.

@@ -193,6 +193,7 @@ export type Entry = {
   subject?: string
   detail?: Record<string, string>
   destroyed?: boolean
+  destroyed_by?: number
 }
 
 export type Session = {

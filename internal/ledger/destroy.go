@@ -1,0 +1,287 @@
+package ledger
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/transparency-dev/tessera/api/layout"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Span is a run of entries by their numbers, both ends included.
+type Span struct{ First, Last uint64 }
+
+// ParseSpans reads the numbers of entries as the subject of a [Destroy] act has them:
+// "3,7-9", rising, from 1.
+func ParseSpans(text string) ([]Span, error) {
+	var spans []Span
+	for part := range strings.SplitSeq(text, ",") {
+		from, to, more := strings.Cut(part, "-")
+		if !more {
+			to = from
+		}
+		first, err := strconv.ParseUint(from, 10, 64)
+		last, err2 := strconv.ParseUint(to, 10, 64)
+		if err != nil || err2 != nil || first == 0 || last < first {
+			return nil, fmt.Errorf("%q is neither the number of an entry nor a run of them, such as 7-9", part)
+		}
+		spans = append(spans, Span{first, last})
+	}
+	return spans, nil
+}
+
+// formatSpans is the one form of some entries; it sorts and joins them.
+func formatSpans(spans []Span) (sorted []Span, text string) {
+	spans = slices.SortedFunc(slices.Values(spans), func(a, b Span) int { return cmp.Compare(a.First, b.First) })
+	var parts []string
+	for _, s := range spans {
+		if n := len(sorted) - 1; n >= 0 && s.First-1 <= sorted[n].Last {
+			sorted[n].Last = max(sorted[n].Last, s.Last)
+			continue
+		}
+		sorted = append(sorted, s)
+	}
+	for _, s := range sorted {
+		part := strconv.FormatUint(s.First, 10)
+		if s.Last > s.First {
+			part += "-" + strconv.FormatUint(s.Last, 10)
+		}
+		parts = append(parts, part)
+	}
+	return sorted, strings.Join(parts, ",")
+}
+
+// have says whether there is an entry from a first to a last one in some spans.
+func have(spans []Span, first, last uint64) bool {
+	return slices.ContainsFunc(spans, func(s Span) bool { return s.First <= last && first <= s.Last })
+}
+
+// order is an act that destroyed the envelopes of some entries before it.
+type order struct {
+	entry uint64
+	spans []Span
+}
+
+// orderOf returns the order that an entry is, if it is one. One that nobody can make
+// sense of orders nothing.
+func orderOf(e *Entry) (o order, ok bool) {
+	if e.Action != Destroy {
+		return o, false
+	}
+	spans, err := ParseSpans(e.Subject)
+	if err != nil {
+		return o, false
+	}
+	for i := range spans {
+		spans[i].Last = min(spans[i].Last, e.Seq-1)
+	}
+	return order{e.Seq, spans}, true
+}
+
+// orderedBy returns the entry of the first order to destroy an envelope; 0 for none.
+func orderedBy(orders []order, seq uint64) uint64 {
+	for _, o := range orders {
+		if have(o.spans, seq, seq) {
+			return o.entry
+		}
+	}
+	return 0
+}
+
+// ordersNow returns all orders of the ledger. Each entry is read once.
+func (l *Ledger) ordersNow(ctx context.Context) ([]order, error) {
+	l.ordering.Lock()
+	defer l.ordering.Unlock()
+	for e, err := range l.Sealed(ctx, l.ordersTo+1, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if o, ok := orderOf(&e); ok {
+			l.orders = append(l.orders, o)
+		}
+		l.ordersTo = e.Seq
+	}
+	return l.orders, nil
+}
+
+// Destroy destroys the words of entries by somebody's order, durably: their
+// envelopes are overwritten. The act comes first, with the numbers of the entries in the
+// log and the order's words in an envelope of its own. What a crash interrupts there is
+// finished by whoever opens the ledger next, or appends to it. The error is
+// argus.ErrNotFound if there is no such entry, and says which one has no envelope that
+// could be destroyed.
+func (l *Ledger) Destroy(ctx context.Context, actor string, spans []Span, words string) (Entry, error) {
+	spans, text := formatSpans(spans)
+	entry, err := l.destroy(ctx, Act{Actor: actor, Action: Destroy, Subject: text, Detail: map[string]string{"order": words}}, spans)
+	if err != nil {
+		return Entry{}, fmt.Errorf("destroy the words of entries %s: %w", text, err)
+	}
+	return entry, nil
+}
+
+func (l *Ledger) destroy(ctx context.Context, act Act, spans []Span) (entry Entry, err error) {
+	if len(spans) == 0 || spans[0].First == 0 {
+		return Entry{}, argus.ErrNotFound
+	}
+	err = l.Hold(ctx, func(record func(Act) (Entry, error)) error {
+		size, err := l.Size()
+		if err != nil {
+			return err
+		}
+		if spans[len(spans)-1].Last > size {
+			return fmt.Errorf("entry %d: %w", spans[len(spans)-1].Last, argus.ErrNotFound)
+		}
+		for _, s := range spans {
+			for e, err := range l.Entries(ctx, s.First, int(s.Last-s.First+1)) {
+				switch {
+				case err != nil:
+					return err
+				case e.Envelope == argus.Hash{}:
+					return fmt.Errorf("entry %d is of an earlier version and holds its words itself: they cannot be destroyed", e.Seq)
+				case e.Destroyed:
+					return fmt.Errorf("the words of entry %d are gone already", e.Seq)
+				}
+			}
+		}
+		// Whoever opens the ledger sees by this file that there may be something to finish.
+		mark := fmt.Appendf(nil, "%d %s\n", size, act.Subject)
+		if err := replaceFile(filepath.Join(l.dir, destroyingName), mark); err != nil {
+			return err
+		}
+		l.failpoint("destroy.ready")
+		if entry, err = record(act); err != nil {
+			return err // the next who looks sees whether it is in the ledger
+		}
+		l.failpoint("destroy.recorded")
+		return l.settle(ctx)
+	})
+	return entry, err
+}
+
+// destroyingName is the file that is there while envelopes are destroyed: the number of
+// entries before the act, and its subject.
+const destroyingName = envelopeDir + "/destroying"
+
+// destroying is what that file says.
+type destroying struct {
+	size  uint64
+	text  string
+	spans []Span
+}
+
+func parseDestroying(raw []byte) (d destroying, err error) {
+	size, text, _ := strings.Cut(strings.TrimSuffix(string(raw), "\n"), " ")
+	if d.size, err = strconv.ParseUint(size, 10, 63); err == nil {
+		d.spans, err = ParseSpans(text)
+	}
+	if d.text = text; err == nil && string(raw) != fmt.Sprintf("%d %s\n", d.size, text) {
+		err = errors.New("it is not in its canonical form")
+	}
+	if err != nil {
+		return destroying{}, fmt.Errorf("read %s: %w: %w", destroyingName, err, argus.ErrDamaged)
+	}
+	return d, nil
+}
+
+// destroying reads which envelopes are being destroyed; none is no error.
+func (l *Ledger) destroying() (destroying, error) {
+	raw, err := readBounded(filepath.Join(l.dir, destroyingName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return destroying{}, nil
+	}
+	if err != nil {
+		return destroying{}, err
+	}
+	return parseDestroying(raw)
+}
+
+// settle finishes, under the lock, the destroying that was interrupted, if its act is in
+// the ledger; if it is not, it was not acknowledged and nothing was destroyed.
+func (l *Ledger) settle(ctx context.Context) error {
+	d, err := l.destroying()
+	if err != nil || d.spans == nil {
+		return err
+	}
+	ordered := false
+	for e, err := range l.Sealed(ctx, d.size+1, 0) {
+		if err != nil {
+			return err
+		}
+		ordered = ordered || e.Action == Destroy && e.Subject == d.text
+	}
+	if ordered {
+		for at := range bundlesOf(d.spans) {
+			if err := l.overwrite(at, d.spans); err != nil {
+				return err
+			}
+			l.failpoint("destroy.between")
+		}
+	}
+	if err := os.Remove(filepath.Join(l.dir, destroyingName)); err != nil {
+		return err
+	}
+	return syncDir(filepath.Join(l.dir, envelopeDir))
+}
+
+// bundlesOf yields the first entry that is in some spans of each file of envelopes.
+func bundlesOf(spans []Span) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		next := uint64(0) // the first bundle that was not yielded
+		for _, s := range spans {
+			for n := max(next, (s.First-1)/layout.EntryBundleWidth); n <= (s.Last-1)/layout.EntryBundleWidth; n++ {
+				if next = n + 1; !yield(n*layout.EntryBundleWidth + 1) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// overwrite overwrites the envelopes of some entries in the file with that of an entry.
+// What an earlier attempt has overwritten in part is finished.
+func (l *Ledger) overwrite(seq uint64, spans []Span) (err error) {
+	name := envelopePath(seq)
+	f, err := os.OpenFile(filepath.Join(l.dir, name), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // Verify says so
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	raw, err := readBounded(filepath.Join(l.dir, name))
+	if err != nil {
+		return err
+	}
+	size, err := l.Size()
+	if err != nil {
+		return err
+	}
+	_, at, err := parseEnvelopes(raw, size, spans)
+	if err != nil {
+		return fmt.Errorf("read %s at byte %d: %w: %w", name, at, err, argus.ErrDamaged)
+	}
+	at = 0
+	for line := range bytes.Lines(raw) {
+		words, whole := bytes.CutSuffix(line, []byte("\n"))
+		e, ok := parseEnvelope(words, at)
+		if whole && (!ok || have(spans, e.entry, e.entry)) {
+			if _, err := f.WriteAt(bytes.Repeat([]byte(" "), len(words)), int64(at)); err != nil {
+				return err
+			}
+		}
+		at += len(line)
+	}
+	return f.Sync()
+}
