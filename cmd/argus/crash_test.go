@@ -222,6 +222,8 @@ func (c *crasher) disturb(ctx context.Context, cmd *exec.Cmd, try int) (acknowle
 		after = time.Duration(c.rng.Int64N(int64(c.duration) + 1))
 		c.last = "after " + after.String()
 	}
+	var said strings.Builder
+	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, err
@@ -240,7 +242,7 @@ func (c *crasher) disturb(ctx context.Context, cmd *exec.Cmd, try int) (acknowle
 		return acknowledged, nil
 	}
 	if err != nil {
-		return acknowledged, fmt.Errorf("an ingest that was not killed failed: %w", err)
+		return acknowledged, fmt.Errorf("an ingest that was not killed failed: %w: %s", err, said.String())
 	}
 	return acknowledged, nil
 }
