@@ -125,10 +125,8 @@ func (s *Store) pin(a *Authority) error {
 	if query.HasThen(n) {
 		return errors.New("its scope: what comes after what (->) depends on the scope, and cannot be a part of it")
 	}
-	for one := range query.Each(n) {
-		if _, ok := one.(query.List); ok {
-			a.Scope = n.String()
-		}
+	if query.Any(n, func(n query.Node) bool { _, list := n.(query.List); return list }) {
+		a.Scope = n.String()
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ const lookedForName = 3
 // shownName is the name of an account or a conversation in the newest of the messages
 // that were found, else in the newest in the scope; empty if they show none but its id.
 func (d *Desk) shownName(ctx context.Context, p *permit, asked query.Node, of query.Field, id string, position uint64) (string, error) {
-	for _, n := range []query.Node{query.And{Nodes: []query.Node{asked, of}}, of} {
+	for _, n := range []query.Node{query.AndOf(asked, of), of} {
 		found, err := d.parts.Index.Search(ctx, index.Request{Query: n, Scope: p.scope, Limit: lookedForName})
 		if err != nil {
 			return "", err

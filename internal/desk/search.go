@@ -226,40 +226,15 @@ func next(c index.Cursor) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(data), err
 }
 
-// matching says whether a message, as its asker sees it, matches a query. Of what comes
-// after what, it looks at the second only, and not where the query excludes it.
+// matching says whether a message, as its asker sees it, matches a query, as far as it
+// can be told without the messages before it.
 func matching(asked query.Node) func(*query.Doc) bool {
-	m := query.Compile(alone(asked))
+	m := query.Compile(query.Alone(asked))
 	return func(d *query.Doc) bool {
 		var c query.Candidate
 		c.Reset(d)
 		return m.Match(&c)
 	}
-}
-
-// alone is what a query asks of one message without those before it.
-func alone(n query.Node) query.Node {
-	switch n := n.(type) {
-	case query.And:
-		return query.And{Nodes: allAlone(n.Nodes)}
-	case query.Or:
-		return query.Or{Nodes: allAlone(n.Nodes)}
-	case query.Then:
-		return alone(n.Second)
-	case nil, query.All, query.Field, query.Fuzzy, query.List, query.Not, query.Number, query.Part, query.Phrase,
-		query.Prefix, query.Regexp, query.Sent, query.Stem, query.Word, query.Written:
-	}
-	if n != nil && query.HasThen(n) {
-		return query.All{}
-	}
-	return n
-}
-
-func allAlone(nodes []query.Node) (list []query.Node) {
-	for _, n := range nodes {
-		list = append(list, alone(n))
-	}
-	return list
 }
 
 // hits reads what the index found, as of a position in the evidence, and checks it

@@ -6,10 +6,7 @@
 // agree by construction.
 package query
 
-import (
-	"iter"
-	"time"
-)
+import "time"
 
 // Node is a parsed query: one of And, Or, Not, Word, Phrase, Number,
 // Written, Prefix, Part, Fuzzy, Stem, Regexp, Field, List, Sent, Then and All. String prints it so that parsing the text gives
@@ -128,46 +125,3 @@ func (Field) isNode()   {}
 func (List) isNode()    {}
 func (Sent) isNode()    {}
 func (Then) isNode()    {}
-
-// Each yields a query and all nodes in it; of a list, the list.
-func Each(n Node) iter.Seq[Node] {
-	return func(yield func(Node) bool) { each(n, yield) }
-}
-
-func each(n Node, yield func(Node) bool) bool {
-	if !yield(n) {
-		return false
-	}
-	for _, n := range children(n) {
-		if !each(n, yield) {
-			return false
-		}
-	}
-	return true
-}
-
-// children are the nodes directly in a node; a list has none.
-func children(n Node) []Node {
-	switch n := n.(type) {
-	case And:
-		return n.Nodes
-	case Or:
-		return n.Nodes
-	case Not:
-		return []Node{n.Node}
-	case Then:
-		return []Node{n.First, n.Second}
-	case nil, All, Field, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
-	}
-	return nil
-}
-
-// HasThen says whether a message alone does not decide whether it matches.
-func HasThen(n Node) bool {
-	for one := range Each(n) {
-		if _, then := one.(Then); then {
-			return true
-		}
-	}
-	return false
-}

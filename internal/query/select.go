@@ -101,79 +101,15 @@ func ExcludesAll(n Node) bool {
 // For is a scope for the sightings of one delivery: All if it covers them all,
 // Not All if it covers none.
 func For(n Node, d argus.DeliveryNumber) Node {
-	switch n := n.(type) {
-	case nil:
-		return All{}
-	case And:
-		return forAll(n.Nodes, d)
-	case Or: // a OR b is NOT (NOT a AND NOT b)
-		var not []Node
-		for _, inner := range n.Nodes {
-			not = append(not, NotOf(inner))
-		}
-		return NotOf(forAll(not, d))
-	case Not:
-		return NotOf(For(n.Node, d))
-	case Field:
-		if n.Name == Delivery {
-			if n.accepts([]byte(d.String())) {
+	return simplify(n, func(n Node) Node {
+		if f, ok := n.(Field); ok && f.Name == Delivery {
+			if f.accepts([]byte(d.String())) {
 				return All{}
 			}
 			return Nothing
 		}
-	case All, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Then, Word, Written:
-	}
-	return n
-}
-
-// forAll is For an And.
-func forAll(nodes []Node, d argus.DeliveryNumber) Node {
-	var rest []Node
-	for _, inner := range nodes {
-		inner = For(inner, d)
-		switch {
-		case IsAll(inner):
-		case IsNothing(inner):
-			return Nothing
-		default:
-			rest = append(rest, inner)
-		}
-	}
-	return AndOf(rest...)
-}
-
-// Nothing matches no message.
-var Nothing Node = Not{All{}}
-
-// IsAll says whether a node is All; nil is.
-func IsAll(n Node) bool {
-	_, all := n.(All)
-	return all || n == nil
-}
-
-// IsNothing says whether a node is Nothing.
-func IsNothing(n Node) bool {
-	not, ok := n.(Not)
-	return ok && IsAll(not.Node)
-}
-
-// AndOf matches what all of the nodes match.
-func AndOf(nodes ...Node) Node {
-	switch len(nodes) {
-	case 0:
-		return All{}
-	case 1:
-		return nodes[0]
-	}
-	return And{nodes}
-}
-
-// NotOf matches what a node does not.
-func NotOf(n Node) Node {
-	if not, ok := n.(Not); ok {
-		return not.Node
-	}
-	return Not{n}
+		return n
+	})
 }
 
 // Turns are the types of the messages that follow each other in a conversation, as
@@ -198,7 +134,7 @@ func named(n Node, positive bool) (set argus.TypeSet) {
 			set |= 1 << t
 		}
 	case And, Or, Then:
-		for _, inner := range children(n) {
+		for _, inner := range Children(n) {
 			set |= named(inner, positive)
 		}
 	case nil, All, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:

@@ -77,6 +77,21 @@ func matchAll(n Node, docs []*Doc, types argus.TypeSet) []bool {
 	return matches
 }
 
+// Alone is what a query asks of one message when nobody looks at those before it: of
+// a Then its second node, and nothing where the query excludes a Then.
+func Alone(n Node) Node {
+	switch n := n.(type) {
+	case Then:
+		return Alone(n.Second)
+	case Not:
+		if HasThen(n) {
+			return All{}
+		}
+	case nil, All, And, Field, Fuzzy, List, Number, Or, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
+	}
+	return mapInner(n, Alone)
+}
+
 // joins says whether one message may stand for the first node and the other
 // for the second.
 func (n Then) joins(first, second *Doc) bool {

@@ -43,18 +43,13 @@ type search struct {
 // whether the answer is still wanted.
 const patience = 1024
 
-func isAll(n query.Node) bool {
-	_, all := n.(query.All)
-	return all || n == nil
-}
-
 // nameScope gives a scope its name in the cache.
 func (q *search) nameScope(n query.Node) error {
 	if query.HasThen(n) {
 		return errors.New("search: what comes after what depends on the scope, and cannot be a part of it")
 	}
 	q.asked = n
-	if !isAll(n) {
+	if !query.IsAll(n) {
 		q.scopeKey = fmt.Sprintf("scope %x", sha256.Sum256(appendNode(nil, n)))
 	}
 	return nil
@@ -63,22 +58,17 @@ func (q *search) nameScope(n query.Node) error {
 // appendNode writes a node such that, unlike String, it tells apart any two,
 // parsed or made. A scope may have thousands.
 func appendNode(to []byte, n query.Node) []byte {
-	list := func(kind byte, nodes []query.Node) []byte {
-		to = append(to, kind)
-		for _, inner := range nodes {
+	switch n := n.(type) {
+	case query.And, query.Or, query.Not:
+		to = fmt.Appendf(to, "%T(", n)
+		for _, inner := range query.Children(n) {
 			to = appendNode(to, inner)
 		}
 		return append(to, ')')
-	}
-	switch n := n.(type) {
-	case query.And:
-		return list('&', n.Nodes)
-	case query.Or:
-		return list('|', n.Nodes)
 	case query.Field:
 		to = strconv.AppendQuote(append(to, 'F'), string(n.Name))
 		return strconv.AppendBool(strconv.AppendQuote(to, n.Value), n.Prefix)
-	case query.All, query.Fuzzy, query.List, query.Not, query.Number, query.Part, query.Phrase,
+	case query.All, query.Fuzzy, query.List, query.Number, query.Part, query.Phrase,
 		query.Prefix, query.Regexp, query.Sent, query.Stem, query.Then, query.Word, query.Written:
 	}
 	return fmt.Appendf(to, "%#v", n)
@@ -171,10 +161,6 @@ const costOfPlaces = 4
 // cheap ones leave.
 func cost(n query.Node) int {
 	switch n := n.(type) {
-	case query.And:
-		return dearest(n.Nodes)
-	case query.Or:
-		return dearest(n.Nodes)
 	case query.List:
 		return dearest(n.Nodes)
 	case query.Not:
@@ -191,9 +177,9 @@ func cost(n query.Node) int {
 		return 6
 	case query.Then:
 		return 8
-	case query.All, query.Field, query.Sent, query.Word:
+	case query.All, query.And, query.Field, query.Or, query.Sent, query.Word:
 	}
-	return 0
+	return dearest(query.Children(n))
 }
 
 func dearest(nodes []query.Node) (most int) {
@@ -641,7 +627,7 @@ func (q *search) delivery(v *view, n query.Field, among *roaring.Bitmap) (*roari
 			return nil, err
 		}
 		one = intersect(among, one)
-		if !isAll(v.scope) && hasField(v.scope, query.Delivery) {
+		if !query.IsAll(v.scope) && hasField(v.scope, query.Delivery) {
 			covered, err := q.covered(v.segment, query.For(v.scope, d), true, v.copies(one))
 			if err != nil {
 				return nil, err
@@ -716,15 +702,10 @@ func ceilMicros(t time.Time) int64 {
 
 // hasField says whether a query looks at a field.
 func hasField(n query.Node, name query.FieldName) bool {
-	if n == nil {
-		return false
-	}
-	for one := range query.Each(n) {
-		if f, ok := one.(query.Field); ok && f.Name == name {
-			return true
-		}
-	}
-	return false
+	return query.Any(n, func(n query.Node) bool {
+		f, ok := n.(query.Field)
+		return ok && f.Name == name
+	})
 }
 
 // lateSources returns the segments that hold late facts about documents of s.

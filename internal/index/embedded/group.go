@@ -156,12 +156,12 @@ func (q *search) view(s *segment, scope query.Node, within *roaring.Bitmap) (*vi
 	if err != nil {
 		return nil, err
 	}
-	if isAll(scope) && gone == nil && s.groups == 0 {
+	if query.IsAll(scope) && gone == nil && s.groups == 0 {
 		return &view{s, scope, new(seenDocs)}, nil
 	}
 	var what strings.Builder
 	what.WriteString("view " + q.scopeKey)
-	if within != nil && !within.IsEmpty() && !isAll(scope) {
+	if within != nil && !within.IsEmpty() && !query.IsAll(scope) {
 		fmt.Fprintf(&what, " %d-%d", within.Minimum(), within.Maximum())
 	}
 	for _, other := range s.lateSources(q.snapshot, func(d argus.DeliveryNumber) bool {
@@ -193,7 +193,7 @@ func (v *seenDocs) own() (size int) {
 
 // see finds the documents of a view.
 func (q *search) see(v *view, within, gone *roaring.Bitmap) (err error) {
-	if !isAll(v.scope) {
+	if !query.IsAll(v.scope) {
 		if v.selected, err = q.selected(v.segment, v.scope, v.spread(within)); err != nil {
 			return err
 		}
@@ -385,12 +385,10 @@ func (q *search) selected(s *segment, scope query.Node, within *roaring.Bitmap) 
 
 // namesDelivery says whether a field of a scope accepts a delivery.
 func namesDelivery(scope query.Node, d argus.DeliveryNumber) bool {
-	for n := range query.Each(scope) {
-		if f, ok := n.(query.Field); ok && f.Name == query.Delivery && (f.Value == d.String() || f.Prefix && strings.HasPrefix(d.String(), f.Value)) {
-			return true
-		}
-	}
-	return false
+	return query.Any(scope, func(n query.Node) bool {
+		f, ok := n.(query.Field)
+		return ok && f.Name == query.Delivery && (f.Value == d.String() || f.Prefix && strings.HasPrefix(d.String(), f.Value))
+	})
 }
 
 // covered returns the documents whose copies alone meet a scope, or its opposite,

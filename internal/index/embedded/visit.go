@@ -66,18 +66,15 @@ func (v *visit) pieces(in *snapshot) (list []*piece) {
 
 // readsText says whether a query needs the texts of messages.
 func readsText(n query.Node) bool {
-	if n == nil {
-		return false
-	}
-	for one := range query.Each(n) {
-		switch one.(type) {
+	return query.Any(n, func(n query.Node) bool {
+		switch n.(type) {
 		case query.Regexp, query.Written:
 			return true
-		case query.All, query.And, query.Field, query.Fuzzy, query.List, query.Not, query.Number,
+		case nil, query.All, query.And, query.Field, query.Fuzzy, query.List, query.Not, query.Number,
 			query.Or, query.Part, query.Phrase, query.Prefix, query.Sent, query.Stem, query.Then, query.Word:
 		}
-	}
-	return false
+		return false
+	})
 }
 
 // each visits the current snapshot and returns its position. What the budget
@@ -189,10 +186,10 @@ func (q *search) matching(p *piece, n, scope query.Node) (*view, *roaring.Bitmap
 	if err != nil {
 		return nil, nil, err
 	}
-	if isAll(n) && inside == nil {
+	if query.IsAll(n) && inside == nil {
 		return v, v.segment.all(), nil
 	}
-	if isAll(n) || inside != nil && inside.IsEmpty() {
+	if query.IsAll(n) || inside != nil && inside.IsEmpty() {
 		return v, inside, nil
 	}
 	docs, err := q.evaluate(v, n, inside)

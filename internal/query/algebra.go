@@ -1,0 +1,184 @@
+package query
+
+import "iter"
+
+// inner returns the nodes directly in a node, and what makes such a node of
+// others; nil if there are none. A list is one node: its entries are none of these.
+func inner(n Node) ([]Node, func([]Node) Node) {
+	switch n := n.(type) {
+	case And:
+		return n.Nodes, func(nodes []Node) Node { return And{nodes} }
+	case Or:
+		return n.Nodes, func(nodes []Node) Node { return Or{nodes} }
+	case Not:
+		return []Node{n.Node}, func(nodes []Node) Node { return Not{nodes[0]} }
+	case Then:
+		return []Node{n.First, n.Second}, func(nodes []Node) Node { return Then{nodes[0], nodes[1], n.Within, n.Other} }
+	case nil, All, Field, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
+	}
+	return nil, nil
+}
+
+// Children are the nodes directly in a node, in order. A list has none.
+func Children(n Node) []Node {
+	nodes, _ := inner(n)
+	return nodes
+}
+
+// Each yields a query and all nodes in it, outer ones first; of a list, the list.
+func Each(n Node) iter.Seq[Node] {
+	return func(yield func(Node) bool) { each(n, yield) }
+}
+
+func each(n Node, yield func(Node) bool) bool {
+	if !yield(n) {
+		return false
+	}
+	for _, n := range Children(n) {
+		if !each(n, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// Any says whether a query is or has in it a node of some sort.
+func Any(n Node, sort func(Node) bool) bool {
+	for one := range Each(n) {
+		if sort(one) {
+			return true
+		}
+	}
+	return false
+}
+
+// HasThen says whether a message alone does not decide whether it matches.
+func HasThen(n Node) bool {
+	return Any(n, func(n Node) bool { _, then := n.(Then); return then })
+}
+
+// Map returns a query in which each node is what change makes of it. Inner nodes
+// are changed first: change is given a node with those that it has then. The query
+// itself is not changed.
+func Map(n Node, change func(Node) Node) Node {
+	return change(mapInner(n, func(n Node) Node { return Map(n, change) }))
+}
+
+// mapInner returns a node in which the nodes directly in it are what change makes
+// of them.
+func mapInner(n Node, change func(Node) Node) Node {
+	nodes, of := inner(n)
+	if len(nodes) == 0 {
+		return n
+	}
+	changed := make([]Node, len(nodes))
+	for i, n := range nodes {
+		changed[i] = change(n)
+	}
+	return of(changed)
+}
+
+// Simplify returns a shorter query that means the same, also as a scope: All and
+// Nothing are in no other node, an And in no And, an Or in no Or and a Not in no
+// Not. Nil becomes All.
+func Simplify(n Node) Node {
+	simple := simplify(n, func(n Node) Node { return n })
+	// The types that a query names are among the turns of each Then in it.
+	if HasThen(simple) && Turns(simple) != Turns(n) {
+		return n
+	}
+	return simple
+}
+
+// simplify simplifies a query in which each node without others in it is what change
+// makes of it.
+func simplify(n Node, change func(Node) Node) Node {
+	return Map(n, func(n Node) Node {
+		switch n := n.(type) {
+		case nil:
+			return All{}
+		case And:
+			return AndOf(n.Nodes...)
+		case Or:
+			return OrOf(n.Nodes...)
+		case Not:
+			return NotOf(n.Node)
+		case Then:
+			if IsNothing(n.First) || IsNothing(n.Second) {
+				return Nothing
+			}
+			return n
+		case All, Field, Fuzzy, List, Number, Part, Phrase, Prefix, Regexp, Sent, Stem, Word, Written:
+		}
+		return change(n)
+	})
+}
+
+// Nothing matches no message.
+var Nothing Node = Not{All{}}
+
+// IsAll says whether a node is All; nil is.
+func IsAll(n Node) bool {
+	_, all := n.(All)
+	return all || n == nil
+}
+
+// IsNothing says whether a node is Nothing.
+func IsNothing(n Node) bool {
+	not, ok := n.(Not)
+	return ok && IsAll(not.Node)
+}
+
+// AndOf matches what all of the nodes match: All without any, Nothing if one of them
+// is, and no And in an And.
+func AndOf(nodes ...Node) Node {
+	var rest []Node
+	for _, n := range nodes {
+		switch and, ok := n.(And); {
+		case IsNothing(n):
+			return Nothing
+		case ok:
+			rest = append(rest, and.Nodes...)
+		case !IsAll(n):
+			rest = append(rest, n)
+		}
+	}
+	switch len(rest) {
+	case 0:
+		return All{}
+	case 1:
+		return rest[0]
+	}
+	return And{rest}
+}
+
+// OrOf matches what one of the nodes matches: Nothing without any, All if one of them
+// is, and no Or in an Or.
+func OrOf(nodes ...Node) Node {
+	var rest []Node
+	for _, n := range nodes {
+		switch or, ok := n.(Or); {
+		case IsAll(n):
+			return All{}
+		case ok:
+			rest = append(rest, or.Nodes...)
+		case !IsNothing(n):
+			rest = append(rest, n)
+		}
+	}
+	switch len(rest) {
+	case 0:
+		return Nothing
+	case 1:
+		return rest[0]
+	}
+	return Or{rest}
+}
+
+// NotOf matches what a node does not.
+func NotOf(n Node) Node {
+	if not, ok := n.(Not); ok {
+		return not.Node
+	}
+	return Not{n}
+}
