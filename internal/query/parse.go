@@ -41,6 +41,12 @@ type Options struct {
 // [Options.Lists] that is not argus.ErrNotFound. The result is in
 // canonical form: no And directly in an And, no Or in an Or, no Not in a Not.
 func Parse(text string, opts Options) (Node, error) {
+	n, _, err := parse(text, opts)
+	return n, err
+}
+
+// parse also returns what the query demands, as it is written.
+func parse(text string, opts Options) (Node, []demand, error) {
 	p := parser{text: text, zone: opts.Zone, find: opts.Lists}
 	if p.zone == nil {
 		p.zone = time.UTC
@@ -51,9 +57,17 @@ func Parse(text string, opts Options) (Node, error) {
 		if errors.As(err, &e) {
 			e.Query = text
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	return n, nil
+	if _, and := n.(And); !and && len(p.outermost) > 1 { // alternatives, or one after another
+		first, last := p.outermost[0], p.outermost[len(p.outermost)-1]
+		return n, []demand{{n, text[first.start:last.end], true}}, nil
+	}
+	var demands []demand
+	for _, o := range p.outermost {
+		demands = append(demands, demand{o.node, text[o.start:o.end], false})
+	}
+	return n, demands, nil
 }
 
 // The grammar. A keyword is in capitals and ends at a space, parenthesis or
@@ -74,14 +88,23 @@ type parser struct {
 	zone *time.Location
 	find func(name, hash string) (*WordList, error)
 
-	field    FieldName // of the value or group being read
-	depth    int
-	operator string // read last, without its right side
+	field FieldName // of the value or group being read
+	depth int
+	// outermost are the operands that lie in no parentheses, and in no negation but
+	// their own.
+	outermost []operand
+	operator  string // read last, without its right side
 	operatorAt,
 	operatorEnd int
 
 	terms, fuzzy, parts, stems, lists, thens, regexpSize int
 	analyzer                                             Analyzer
+}
+
+// An operand is a node with its place in the query, in bytes.
+type operand struct {
+	node       Node
+	start, end int
 }
 
 func (p *parser) query() (Node, error) {
@@ -134,9 +157,14 @@ func (p *parser) or() (Node, error) {
 func (p *parser) and() (Node, error) {
 	var nodes []Node
 	for {
+		p.space()
+		start := p.pos
 		n, err := p.not()
 		if err != nil {
 			return nil, err
+		}
+		if p.depth == 0 {
+			p.outermost = append(p.outermost, operand{n, start, p.pos})
 		}
 		if inner, ok := n.(And); ok {
 			nodes = append(nodes, inner.Nodes...)
@@ -466,7 +494,7 @@ func (p *parser) fieldValue(written string) (Node, error) {
 // value reads one value of the field.
 func (p *parser) value() (Node, error) {
 	name, start := p.field, p.pos
-	named := slices.Contains([]FieldName{From, To, With, In}, name)
+	named := isNamed(name)
 	if rest := p.text[start:]; named && len(rest) >= len(listValue) && strings.EqualFold(rest[:len(listValue)], listValue) {
 		p.pos += len(listValue)
 		return p.list(start)

@@ -1,0 +1,199 @@
+package query
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Value is one that a facet counts: of From, To, With and In an account or a
+// conversation, letter for letter.
+type Value struct {
+	Field FieldName `json:"field"`
+	Value string    `json:"value"`
+}
+
+// node finds the messages that the facet counted under the value.
+func (v Value) node() (Node, error) {
+	f := Field{v.Field, v.Value, false}
+	if isNamed(v.Field) {
+		f.Value = Exact + v.Value
+	}
+	n, err := Parse(f.String(), Options{})
+	if read, ok := n.(Field); err != nil || !ok || read.Name != v.Field || read.Prefix {
+		return nil, fmt.Errorf("%q is no value of a field %q", cut(v.Value, 80), cut(string(v.Field), 80))
+	}
+	return n, nil
+}
+
+// isNamed says whether the values of a field are names that can be given letter for
+// letter.
+func isNamed(name FieldName) bool { return slices.Contains([]FieldName{From, To, With, In}, name) }
+
+// valueOf is the value that a node finds, if it is of a facet.
+func valueOf(n Node) (Value, bool) {
+	f, ok := n.(Field)
+	if !ok || f.Prefix {
+		return Value{}, false
+	}
+	value, exact := strings.CutPrefix(f.Value, Exact)
+	if isNamed(f.Name) {
+		return Value{f.Name, value}, exact
+	}
+	return Value{f.Name, f.Value}, true
+}
+
+// Narrowed are the values that every message of a query has, and those that none has, as
+// far as the query says so by itself.
+type Narrowed struct {
+	And []Value `json:"and,omitempty"`
+	Not []Value `json:"not,omitempty"`
+}
+
+// NarrowedTo returns what a query is narrowed to.
+func NarrowedTo(n Node) (to Narrowed) {
+	for _, n := range demands(n) {
+		if v, ok := valueOf(n); ok {
+			to.And = append(to.And, v)
+		} else if not, ok := n.(Not); ok {
+			if v, ok := valueOf(not.Node); ok {
+				to.Not = append(to.Not, v)
+			}
+		}
+	}
+	return to
+}
+
+// demands are the nodes that all have to match for a query to match.
+func demands(n Node) []Node {
+	if and, ok := n.(And); ok {
+		return and.Nodes
+	}
+	return []Node{n}
+}
+
+// A Period is a time between two dates, as the language writes them; the second one is
+// in it to its end. Either may be empty.
+type Period struct {
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+}
+
+func (p Period) String() string {
+	if p.From == p.To {
+		return "sent:" + p.From
+	}
+	return "sent:" + p.From + ".." + p.To
+}
+
+// A Change narrows a query, or widens it again.
+type Change struct {
+	// And is what every message has to have, and Not what none may have. Whichever
+	// was asked for before of the same value is taken out.
+	And []Value `json:"and,omitempty"`
+	Not []Value `json:"not,omitempty"`
+	// Drop is what does not matter any more.
+	Drop []Value `json:"drop,omitempty"`
+	// Sent takes the place of the dates that all messages have to be of; a period
+	// without dates takes them out. Nil leaves them.
+	Sent *Period `json:"sent,omitempty"`
+}
+
+// Apply changes the text of a query. What stays of it stays as it was written. The
+// error is a [*SyntaxError] if the text is no query, or would be too long or too deep;
+// another one if a value or a date is none.
+func (c Change) Apply(text string, o Options) (string, error) {
+	e, err := c.read(o)
+	if err != nil {
+		return "", err
+	}
+	_, written, err := parse(text, o)
+	if err != nil {
+		return "", err
+	}
+	var kept []demand
+	for _, d := range written {
+		nodes := demands(d.node)
+		if IsAll(d.node) {
+			continue
+		}
+		if !slices.ContainsFunc(nodes, e.takesOut) {
+			kept = append(kept, d)
+			continue
+		}
+		for _, n := range nodes { // those between parentheses, one by one
+			if !e.takesOut(n) {
+				kept = append(kept, demand{node: n, text: inside(n, true)})
+			}
+		}
+	}
+	kept = append(kept, e.added...)
+	texts := make([]string, len(kept))
+	for i, d := range kept {
+		texts[i] = d.text
+		if d.loose && len(kept) > 1 {
+			texts[i] = "(" + d.text + ")"
+		}
+	}
+	changed := strings.Join(texts, " ")
+	_, err = Parse(changed, o)
+	return changed, err
+}
+
+// An edit is a change that was read.
+type edit struct {
+	added []demand
+	out   []Node // what is taken out
+	times bool   // so are all times
+}
+
+func (c Change) read(o Options) (e edit, err error) {
+	for _, set := range []struct {
+		values    []Value
+		adds, not bool
+	}{{c.And, true, false}, {c.Not, true, true}, {c.Drop, false, false}} {
+		for _, v := range set.values {
+			n, err := v.node()
+			if err != nil {
+				return e, err
+			}
+			e.out = append(e.out, n, NotOf(n))
+			if set.not {
+				n = NotOf(n)
+			}
+			if set.adds {
+				e.added = append(e.added, demand{node: n, text: n.String()})
+			}
+		}
+	}
+	if e.times = c.Sent != nil; !e.times || *c.Sent == (Period{}) {
+		return e, nil
+	}
+	n, err := Parse(c.Sent.String(), o)
+	if _, sent := n.(Sent); err != nil || !sent {
+		return e, fmt.Errorf("%q is no period", cut(c.Sent.String(), 80))
+	}
+	e.added = append(e.added, demand{node: n, text: c.Sent.String()})
+	return e, nil
+}
+
+// takesOut says whether a demand goes, or is added anew.
+func (e edit) takesOut(n Node) bool { return slices.Contains(e.out, n) || e.times && isTime(n) }
+
+// isTime says whether a node asks for one time or several, and for nothing else.
+func isTime(n Node) bool {
+	if or, ok := n.(Or); ok {
+		return !slices.ContainsFunc(or.Nodes, func(n Node) bool { return !isTime(n) })
+	}
+	_, sent := n.(Sent)
+	return sent
+}
+
+// A demand is a part of a query that has to match for the query to match, as it is
+// written.
+type demand struct {
+	node Node
+	text string
+	// loose says that it needs parentheses beside others.
+	loose bool
+}
