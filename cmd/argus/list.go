@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/query"
 )
@@ -76,8 +77,8 @@ func (a *app) listShow() *cobra.Command {
 		Args:  arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, hash, _ := strings.Cut(strings.TrimPrefix(args[0], "list:"), "@")
-			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				list, err := n.ShowList(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), name, hash)
+			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
+				list, err := d.List(ctx, who, name, hash)
 				if err != nil {
 					return err
 				}

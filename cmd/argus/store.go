@@ -108,6 +108,9 @@ func printAuthority(o *output, one authority.Authority) {
 	o.linef("  basis    %s, granted by %s", oneLine(one.Basis), oneLine(one.GrantedBy))
 	o.linef("  purpose  %s", oneLine(one.Purpose))
 	o.linef("  scope    %s", oneLine(first(one.Scope, "everything in the store")))
+	if len(one.Acts) > 0 {
+		o.linef("  acts     %s", oneLine(strings.Join(one.Acts, ", ")))
+	}
 	o.linef("  from     %s until %s", one.From.Format(time.RFC3339), until)
 	if one.Revoked != nil {
 		o.linef("  revoked  %s by %s: %s", one.Revoked.At.Format(time.RFC3339), oneLine(one.Revoked.By), oneLine(one.Revoked.Reason))
@@ -169,6 +172,7 @@ named, and can be ended with --end-wider or, on a terminal, by an answer.`,
 	flags.StringVar(&one.Purpose, "for", "", "the purpose that it was granted for")
 	flags.StringVar(&one.Scope, "scope", "", "what it covers, as a query (default everything)")
 	flags.StringSliceVar(&one.Actors, "for-actor", nil, "who may use it; may be repeated (default every actor of this store)")
+	flags.StringSliceVar(&one.Acts, "act", nil, "what it allows: "+strings.Join(authority.Acts, ", ")+"; may be repeated (default all)")
 	flags.StringVar(&from, "from", "", "the first second of access (default now)")
 	flags.StringVar(&until, "until", "", "the first second without access (default no end)")
 	return c

@@ -64,6 +64,8 @@ type Authority struct {
 	GrantedBy string `json:"granted_by"`
 	// Actors are those who may use it. Default: every actor of this store.
 	Actors []string `json:"actors,omitempty"`
+	// Acts are those that it allows, of [Acts]. Default: all of them.
+	Acts []string `json:"acts,omitempty"`
 	// Purpose is what it was granted for.
 	Purpose string `json:"purpose"`
 	// Scope is what it covers, in the query language, its days in UTC, its
@@ -88,6 +90,13 @@ type Revocation struct {
 	At     time.Time `json:"at"`
 }
 
+// Acts are the acts that an authority decides about, by the names that the ledger has
+// for them; ingest is to take in a delivery.
+var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quarantine", "ledger", "list.show", "ingest"}
+
+// Allows says whether the authority allows an act at all.
+func (a *Authority) Allows(act string) bool { return len(a.Acts) == 0 || slices.Contains(a.Acts, act) }
+
 // Names says whether an actor may use the authority at all.
 func (a *Authority) Names(actor string) bool {
 	return len(a.Actors) == 0 || slices.Contains(a.Actors, actor)
@@ -109,6 +118,8 @@ func (a *Authority) valid() error {
 		return fmt.Errorf("it names no purpose")
 	case slices.ContainsFunc(a.Actors, blank):
 		return fmt.Errorf("one of its actors has no name")
+	case slices.ContainsFunc(a.Acts, func(act string) bool { return !slices.Contains(Acts, act) }):
+		return fmt.Errorf("it allows %q; the acts are %s", a.Acts, strings.Join(Acts, ", "))
 	case !a.Until.IsZero() && !a.Until.After(a.From):
 		return fmt.Errorf("it ends at %s, before it begins at %s", stamp(a.Until), stamp(a.From))
 	}
@@ -142,8 +153,8 @@ func (s *Store) scope(a *Authority) (query.Node, error) {
 }
 
 // Wider returns those authorities that leave an authority without effect: which are
-// not at an end, let one of its actors reach all that it covers, and cover more or last
-// longer.
+// not at an end, let one of its actors reach all that it covers by one of its acts, and
+// cover or allow more or last longer.
 func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 	narrow, err := s.scope(than)
 	if err != nil {
@@ -154,7 +165,8 @@ func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 		return nil, err
 	}
 	shares := func(a *Authority) bool {
-		return len(a.Actors) == 0 || len(than.Actors) == 0 || slices.ContainsFunc(than.Actors, a.Names)
+		return (len(a.Actors) == 0 || len(than.Actors) == 0 || slices.ContainsFunc(than.Actors, a.Names)) &&
+			(len(than.Acts) == 0 || slices.ContainsFunc(than.Acts, a.Allows))
 	}
 	return slices.DeleteFunc(list, func(a Authority) bool {
 		if a.Number == than.Number || a.Revoked != nil || !a.Until.IsZero() && !now.Before(a.Until) || !shares(&a) {
@@ -165,7 +177,8 @@ func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 			return true // one whose scope cannot be read gives no access
 		}
 		lasts := !than.Until.IsZero() && (a.Until.IsZero() || a.Until.After(than.Until))
-		return query.Covers(narrow, scope) && !lasts
+		allows := slices.ContainsFunc(Acts, func(act string) bool { return a.Allows(act) && !than.Allows(act) })
+		return query.Covers(narrow, scope) && !lasts && !allows
 	}), nil
 }
 
@@ -223,6 +236,8 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 		return refused("authority %s begins at %s; ask again then", number, stamp(a.From))
 	case !a.Until.IsZero() && !now.Before(a.Until):
 		return refused("authority %s ended at %s; ask for a new one", number, stamp(a.Until))
+	case !a.Allows(r.Action):
+		return refused("authority %s does not allow it, only %s", number, strings.Join(a.Acts, ", "))
 	case blank(r.Purpose):
 		return refused("no purpose is named; say what for you ask")
 	}

@@ -140,6 +140,7 @@ func TestAddRefusesNonsense(t *testing.T) {
 		"ends first":   func(a *Authority) { a.From = now; a.Until = now },
 		"bad scope":    func(a *Authority) { a.Scope = "(" },
 		"not in UTF-8": func(a *Authority) { a.Title = "a\xff" },
+		"unknown act":  func(a *Authority) { a.Acts = []string{"search", "serch"} },
 	} {
 		a := own()
 		change(&a)
@@ -224,6 +225,34 @@ func TestFormat(t *testing.T) {
 	}
 	if a.Number != 1 || a.Actors[0] != "anna" || r.Number != 1 || a.valid() != nil {
 		t.Errorf("%+v, %+v", a, r)
+	}
+}
+
+// An authority that names acts allows these alone; one without a name of any allows all.
+func TestActs(t *testing.T) {
+	s := newStore(t)
+	some := own()
+	some.Acts = []string{"search", "show"}
+	all, limited := add(t, s, own()), add(t, s, some)
+	for _, act := range append([]string{"unheard of"}, Acts...) {
+		for number, want := range map[Number]bool{all.Number: true, limited.Number: act == "search" || act == "show"} {
+			d, err := s.Decide(Request{Actor: "anna", Authority: number.String(), Purpose: "the case", Action: act}, now)
+			if (err == nil) != want || (d != nil) != want || err != nil && (!errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "does not allow it, only search, show")) {
+				t.Errorf("%s under %s: %+v, %v", act, number, d, err)
+			}
+		}
+	}
+	// No file can say that no act is allowed, and be read as one that allows all.
+	name := filepath.Join(s.dir, "A-0002.json")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(strings.Replace(string(data), "[\n    \"search\",\n    \"show\"\n  ]", "[]", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(2); !errors.Is(err, argus.ErrDamaged) {
+		t.Errorf("no acts: %v", err)
 	}
 }
 
@@ -347,6 +376,32 @@ func TestWider(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
 			t.Errorf("than %q until %v: %v %s", tt.than.Scope, tt.than.Until, err, diff)
+		}
+	}
+}
+
+// One that allows other acts, or more, leaves a narrower one without effect; one that
+// allows fewer of the same, or none of them, does not.
+func TestWiderActs(t *testing.T) {
+	for _, tt := range []struct {
+		than, other []string
+		want        bool
+	}{
+		{nil, nil, false},
+		{[]string{"search"}, nil, true},
+		{[]string{"search"}, []string{"search"}, false},
+		{[]string{"search"}, []string{"show", "search"}, true},
+		{[]string{"search", "show"}, []string{"search"}, false},
+		{[]string{"search"}, []string{"show"}, false},
+		{nil, []string{"search"}, false},
+	} {
+		s := newStore(t)
+		other, than := own(), own()
+		other.Acts, than.Acts = tt.other, tt.than
+		add(t, s, other)
+		list, err := s.Wider(add(t, s, than), now)
+		if err != nil || (len(list) == 1) != tt.want {
+			t.Errorf("%v beside %v: %v, %v", tt.other, tt.than, list, err)
 		}
 	}
 }

@@ -58,7 +58,7 @@ const namedValues = 200
 
 // names looks for the names of the accounts and conversations that were counted: each as
 // the newest messages in the scope show it, first among those that were found.
-func (d *Desk) names(ctx context.Context, p *permit, ask index.Request, found *index.Result, result *SearchResult) error {
+func (p *Permit) names(ctx context.Context, ask index.Request, found *index.Result, result *SearchResult) error {
 	known := map[query.Field]string{}
 	name := func(field query.FieldName, value string) (string, error) {
 		if field == query.To {
@@ -68,7 +68,7 @@ func (d *Desk) names(ctx context.Context, p *permit, ask index.Request, found *i
 		if name, ok := known[of]; ok || value == "" || len(known) >= 2*namedValues {
 			return name, nil
 		}
-		shown, err := d.shownName(ctx, p, ask.Query, of, value, found.Position)
+		shown, err := p.shownName(ctx, ask.Query, of, value, found.Position)
 		known[of] = shown
 		return shown, err
 	}
@@ -104,13 +104,13 @@ const lookedForName = 3
 
 // shownName is the name of an account or a conversation in the newest of the messages
 // that were found, else in the newest in the scope; empty if they show none but its id.
-func (d *Desk) shownName(ctx context.Context, p *permit, asked query.Node, of query.Field, id string, position uint64) (string, error) {
+func (p *Permit) shownName(ctx context.Context, asked query.Node, of query.Field, id string, position uint64) (string, error) {
 	for _, n := range []query.Node{query.AndOf(asked, of), of} {
-		found, err := d.parts.Index.Search(ctx, index.Request{Query: n, Scope: p.scope, Limit: lookedForName})
+		found, err := p.desk.parts.Index.Search(ctx, index.Request{Query: n, Scope: p.scope, Limit: lookedForName})
 		if err != nil {
 			return "", err
 		}
-		hits, err := d.hits(ctx, p, found.Hits, position, matching(n))
+		hits, err := p.hits(ctx, found.Hits, position, matching(n))
 		if err != nil {
 			return "", err
 		}

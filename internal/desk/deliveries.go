@@ -15,66 +15,69 @@ import (
 // Deliveries lists the deliveries of which the scope shows anything, in the
 // order of their numbers.
 func (d *Desk) Deliveries(ctx context.Context, who Who) ([]Delivery, error) {
-	var list []Delivery
-	err := d.act(ctx, who, ledger.Act{Action: ledger.Deliveries}, func(p *permit) error {
-		all, err := d.deliveries(ctx)
+	return answer(ctx, d, who, ledger.Act{Action: ledger.Deliveries}, func(p *Permit) ([]Delivery, error) { return p.Deliveries(ctx) })
+}
+
+// Deliveries lists the deliveries, as [Desk.Deliveries] does.
+func (p *Permit) Deliveries(ctx context.Context) ([]Delivery, error) {
+	return within(p, func() (list []Delivery, err error) {
+		all, err := p.desk.deliveries(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, delivery := range all {
-			shown, err := d.delivery(ctx, p, delivery)
+			shown, err := p.delivery(ctx, delivery)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if shown != nil {
 				p.limit(shown)
 				list = append(list, *shown)
 			}
 		}
-		return nil
+		return list, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return list, nil
 }
 
 // Receipt returns a delivery with the account of each of its files. If the
 // scope covers only a part of it, there is no account.
 func (d *Desk) Receipt(ctx context.Context, who Who, n argus.DeliveryNumber) (*Delivery, error) {
-	var shown *Delivery
-	err := d.act(ctx, who, ledger.Act{Action: ledger.Receipt, Subject: n.String()}, func(p *permit) error {
-		all, err := d.deliveries(ctx)
-		if err != nil {
-			return err
-		}
-		at := slices.IndexFunc(all, func(delivery evidence.Delivery) bool { return delivery.Number == n })
-		if at >= 0 {
-			if shown, err = d.delivery(ctx, p, all[at]); err != nil {
-				return err
-			}
-		}
-		if shown == nil {
-			return fmt.Errorf("delivery %s: %w", n, argus.ErrNotFound)
-		}
-		if !shown.Partial && shown.Files == nil {
-			if err := d.account(ctx, shown); err != nil {
-				return err
-			}
-		}
-		p.limit(shown)
-		if shown.Partial {
-			return nil
-		}
-		found, err := d.in(ctx, p, cmp.Or(shown.Reads, n))
-		if err == nil {
-			shown.Holds = &Holding{found.Messages, found.Beside}
-		}
-		return err
-	})
+	return answer(ctx, d, who, ledger.Act{Action: ledger.Receipt, Subject: n.String()}, func(p *Permit) (*Delivery, error) { return p.Receipt(ctx, n) })
+}
+
+// Receipt returns a delivery, as [Desk.Receipt] does.
+func (p *Permit) Receipt(ctx context.Context, n argus.DeliveryNumber) (*Delivery, error) {
+	return within(p, func() (*Delivery, error) { return p.receipt(ctx, n) })
+}
+
+func (p *Permit) receipt(ctx context.Context, n argus.DeliveryNumber) (shown *Delivery, err error) {
+	all, err := p.desk.deliveries(ctx)
 	if err != nil {
 		return nil, err
 	}
+	at := slices.IndexFunc(all, func(delivery evidence.Delivery) bool { return delivery.Number == n })
+	if at >= 0 {
+		if shown, err = p.delivery(ctx, all[at]); err != nil {
+			return nil, err
+		}
+	}
+	if shown == nil {
+		return nil, fmt.Errorf("delivery %s: %w", n, argus.ErrNotFound)
+	}
+	if !shown.Partial && shown.Files == nil {
+		if err := p.desk.account(ctx, shown); err != nil {
+			return nil, err
+		}
+	}
+	p.limit(shown)
+	if shown.Partial {
+		return shown, nil
+	}
+	found, err := p.in(ctx, cmp.Or(shown.Reads, n))
+	if err != nil {
+		return nil, err
+	}
+	shown.Holds = &Holding{found.Messages, found.Beside}
 	return shown, nil
 }
 
@@ -86,7 +89,7 @@ func (d *Desk) deliveries(ctx context.Context) ([]evidence.Delivery, error) {
 }
 
 // delivery returns what may be shown of a delivery, nil for nothing.
-func (d *Desk) delivery(ctx context.Context, p *permit, delivery evidence.Delivery) (*Delivery, error) {
+func (p *Permit) delivery(ctx context.Context, delivery evidence.Delivery) (*Delivery, error) {
 	shown := &Delivery{Receipt: argus.Receipt{Delivery: delivery.Number, Opening: delivery.Opening, Seal: delivery.Seal,
 		Reads: delivery.Reads, ReadAgainBy: delivery.ReadAgain}}
 	if shown.Seal != nil {
@@ -96,11 +99,11 @@ func (d *Desk) delivery(ctx context.Context, p *permit, delivery evidence.Delive
 	of := cmp.Or(delivery.Reads, delivery.Number)
 	if p.whole(of) {
 		if shown.Seal == nil {
-			return shown, d.account(ctx, shown) // of an open one, so far
+			return shown, p.desk.account(ctx, shown) // of an open one, so far
 		}
 		return shown, nil
 	}
-	n, err := d.countIn(ctx, p, of)
+	n, err := p.countIn(ctx, of)
 	if err != nil || n == 0 {
 		return nil, err
 	}
@@ -110,7 +113,7 @@ func (d *Desk) delivery(ctx context.Context, p *permit, delivery evidence.Delive
 
 // limit takes out of an account what it tells of others: how many of the messages were
 // known before, and how many acts there are.
-func (p *permit) limit(shown *Delivery) {
+func (p *Permit) limit(shown *Delivery) {
 	if p.all || shown.Partial {
 		return
 	}

@@ -171,6 +171,8 @@ type SearchResult struct {
 	Pairs []Pair `json:"pairs,omitempty"`
 	// Partial says how far the answer goes if it ran out of time.
 	Partial *index.Partial `json:"partial,omitempty"`
+	// Narrowed is what the query demands and excludes as a whole.
+	Narrowed query.Narrowed `json:"narrowed,omitzero"`
 	// Next asks for the hits behind these; empty when there are none.
 	Next string `json:"next,omitempty"`
 	// Behind counts the records of the evidence that the index has not seen.
@@ -178,6 +180,20 @@ type SearchResult struct {
 	Behind uint64 `json:"behind"`
 	// Entry is the ledger entry of this act.
 	Entry uint64 `json:"entry"`
+}
+
+// ChangeRequest asks for a query that is narrowed or widened.
+type ChangeRequest struct {
+	Query string `json:"query"`
+	// Zone reads the days of sent: and on: (IANA name). Default UTC.
+	Zone string `json:"zone,omitempty"`
+	query.Change
+}
+
+// Changed is a query that was changed, and what it demands and excludes as a whole.
+type Changed struct {
+	Query    string         `json:"query"`
+	Narrowed query.Narrowed `json:"narrowed,omitzero"`
 }
 
 // Pair is who wrote to whom, with their names as in Facets.
@@ -302,61 +318,6 @@ type Delivery struct {
 type Holding struct {
 	Messages uint64        `json:"messages"`
 	Beside   []index.Count `json:"beside,omitempty"`
-}
-
-// permit is an act that was allowed and recorded.
-type permit struct {
-	authority *authority.Authority
-	scope     query.Node
-	all       bool // the scope is everything
-	matcher   *query.Matcher
-	entry     uint64
-	request   authority.Request // to be decided again
-	readings  argus.DeliveryNumber
-}
-
-// act decides, records, and only then calls read. It decides again before it
-// returns, so that nothing leaves after the authority has ended.
-func (d *Desk) act(ctx context.Context, who Who, act ledger.Act, read func(*permit) error) error {
-	act.Actor, act.Authority, act.Purpose = who.Actor, who.Authority, who.Purpose
-	request := authority.Request{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: act.Action}
-	decision, err := d.decide(request)
-	if errors.Is(err, argus.ErrRefused) {
-		return errors.Join(err, d.recordRefusal(ctx, act, err))
-	}
-	if err != nil {
-		return err
-	}
-	act.Authority = decision.Authority.Number.String()
-	entry, err := d.parts.Ledger.Append(ctx, act)
-	if err != nil {
-		return err
-	}
-	_, all := decision.Scope.(query.All)
-	readings := d.parts.Evidence.Known()
-	err = read(&permit{decision.Authority, decision.Scope, all, query.Compile(decision.Scope), entry.Seq, request, readings})
-	if err != nil {
-		return fmt.Errorf("%s: %w", act.Action, err)
-	}
-	if _, err := d.decide(request); err != nil {
-		return errors.Join(err, d.recordRefusal(ctx, act, err))
-	}
-	return nil
-}
-
-func (d *Desk) decide(request authority.Request) (*authority.Decision, error) {
-	now, err := d.parts.Ledger.Now()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", request.Action, err)
-	}
-	return d.parts.Authorities.Decide(request, now)
-}
-
-func (d *Desk) recordRefusal(ctx context.Context, act ledger.Act, why error) error {
-	act.Detail = map[string]string{"action": act.Action, "reason": why.Error()}
-	act.Action = ledger.Refused
-	_, err := d.parts.Ledger.Append(ctx, act)
-	return err
 }
 
 // longestSubject is the longest query that the ledger keeps as it was written,

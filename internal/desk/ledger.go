@@ -11,15 +11,19 @@ import (
 // order; from 0 means the last ones, of which this act is the very last. Under
 // an authority with a scope, they are those of that authority only.
 func (d *Desk) Ledger(ctx context.Context, who Who, from uint64, limit int) ([]ledger.Entry, error) {
-	var entries []ledger.Entry
-	last := from == 0 && limit > 0
-	err := d.act(ctx, who, ledger.Act{Action: ledger.ReadLedger}, func(p *permit) error {
-		if last && p.all && p.entry > uint64(limit) && !d.parts.Beside() {
+	return answer(ctx, d, who, ledger.Act{Action: ledger.ReadLedger}, func(p *Permit) ([]ledger.Entry, error) { return p.Ledger(ctx, from, limit) })
+}
+
+// Ledger returns entries, as [Desk.Ledger] does.
+func (p *Permit) Ledger(ctx context.Context, from uint64, limit int) ([]ledger.Entry, error) {
+	return within(p, func() (entries []ledger.Entry, err error) {
+		last := from == 0 && limit > 0
+		if last && p.all && p.entry > uint64(limit) && !p.desk.parts.Beside() {
 			from = p.entry - uint64(limit) + 1
 		}
-		for e, err := range d.parts.Ledger.Entries(ctx, from, 0) {
+		for e, err := range p.desk.parts.Ledger.Entries(ctx, from, 0) {
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if p.all || e.Authority == p.authority.Number.String() {
 				entries = append(entries, e)
@@ -31,12 +35,8 @@ func (d *Desk) Ledger(ctx context.Context, who Who, from uint64, limit int) ([]l
 				break
 			}
 		}
-		return nil
+		return entries, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return entries, nil
 }
 
 // Authorities lists the authorities that name an actor, also those that have

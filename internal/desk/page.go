@@ -19,31 +19,41 @@ const MostSide = 500
 // Page returns a piece of a conversation, oldest first. A conversation of
 // which nothing is in the scope is argus.ErrNotFound.
 func (d *Desk) Page(ctx context.Context, who Who, req PageRequest) (*Page, error) {
-	if req.Ref == "" && req.Service == "" {
-		return nil, fmt.Errorf("%w: name a message, or a service and a conversation", ErrRequest)
+	if err := req.valid(); err != nil {
+		return nil, err
 	}
 	act := ledger.Act{Action: ledger.Page, Subject: subject(req.Ref)}
 	if req.Ref == "" {
 		act.Detail = map[string]string{"service": subject(req.Service), "conversation": subject(req.Conversation)}
 	}
-	var page *Page
-	err := d.act(ctx, who, act, func(p *permit) (err error) {
-		page, err = d.page(ctx, p, req)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return page, nil
+	return answer(ctx, d, who, act, func(p *Permit) (*Page, error) { return p.page(ctx, req) })
 }
 
-func (d *Desk) page(ctx context.Context, p *permit, req PageRequest) (*Page, error) {
+// Page returns a piece of a conversation, as [Desk.Page] does.
+func (p *Permit) Page(ctx context.Context, req PageRequest) (*Page, error) {
+	return within(p, func() (*Page, error) {
+		if err := req.valid(); err != nil {
+			return nil, err
+		}
+		return p.page(ctx, req)
+	})
+}
+
+// valid returns why a request asks for nothing, or nil.
+func (r PageRequest) valid() error {
+	if r.Ref == "" && r.Service == "" {
+		return fmt.Errorf("%w: name a message, or a service and a conversation", ErrRequest)
+	}
+	return nil
+}
+
+func (p *Permit) page(ctx context.Context, req PageRequest) (*Page, error) {
 	ask := index.PageRequest{
 		Service: req.Service, Conversation: req.Conversation, Scope: p.scope,
 		Before: count(req.Before, defaultSide, MostSide), After: count(req.After, defaultSide, MostSide),
 	}
 	if req.Ref != "" {
-		m, err := d.resolve(ctx, p, req.Ref)
+		m, err := p.resolve(ctx, req.Ref)
 		if err != nil {
 			return nil, err
 		}
@@ -52,12 +62,12 @@ func (d *Desk) page(ctx context.Context, p *permit, req PageRequest) (*Page, err
 		around := index.CursorOf(&m.Doc)
 		ask.Around = &around
 	}
-	position := d.parts.Index.Position() // the page is of this moment or later
-	found, err := d.parts.Index.Page(ctx, ask)
+	position := p.desk.parts.Index.Position() // the page is of this moment or later
+	found, err := p.desk.parts.Index.Page(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.parts.Evidence.Refresh(); err != nil {
+	if err := p.desk.parts.Evidence.Refresh(); err != nil {
 		return nil, err
 	}
 	page := &Page{
@@ -69,7 +79,7 @@ func (d *Desk) page(ctx context.Context, p *permit, req PageRequest) (*Page, err
 			return s.Message.Service == ask.Service && s.Message.Conversation == ask.Conversation
 		})
 	}
-	if page.Hits, err = d.hits(ctx, p, found.Hits, position, inside); err != nil {
+	if page.Hits, err = p.hits(ctx, found.Hits, position, inside); err != nil {
 		return nil, err
 	}
 	if len(page.Hits) == 0 {

@@ -60,7 +60,7 @@ type seen struct {
 	records []*argus.Record // of the sightings, in their order
 }
 
-func (p *permit) sees(m *message) *seen {
+func (p *Permit) sees(m *message) *seen {
 	if len(m.sightings) == 0 {
 		return nil
 	}
@@ -118,20 +118,20 @@ func (d *Desk) get(ctx context.Context, seq uint64) (*argus.Record, error) {
 }
 
 // whole says whether the scope covers everything in a delivery.
-func (p *permit) whole(n argus.DeliveryNumber) bool { return query.IsAll(query.For(p.scope, n)) }
+func (p *Permit) whole(n argus.DeliveryNumber) bool { return query.IsAll(query.For(p.scope, n)) }
 
 // resolve returns the one message in the scope that a reference names. Messages
 // outside the scope, and copies outside it, do not count: they neither make it
 // ambiguous nor change the error.
-func (d *Desk) resolve(ctx context.Context, p *permit, ref string) (*seen, error) {
+func (p *Permit) resolve(ctx context.Context, ref string) (*seen, error) {
 	digits := strings.ToLower(ref)
 	if len(digits) < shortestRef || len(digits) > 2*len(argus.ID{}) || strings.Trim(digits, "0123456789abcdef") != "" {
 		return nil, fmt.Errorf("%w: parse reference %q: want %d to %d hexadecimal digits", ErrRequest, ref, shortestRef, 2*len(argus.ID{}))
 	}
-	if err := d.parts.Evidence.Refresh(); err != nil {
+	if err := p.desk.parts.Evidence.Refresh(); err != nil {
 		return nil, err
 	}
-	ids, err := d.parts.Evidence.FindPrefix(digits, mostCandidates)
+	ids, err := p.desk.parts.Evidence.FindPrefix(digits, mostCandidates)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (d *Desk) resolve(ctx context.Context, p *permit, ref string) (*seen, error
 	var found *seen
 	looked := map[argus.ID]bool{}
 	for _, id := range ids {
-		of, err := d.messagesOf(ctx, id)
+		of, err := p.desk.messagesOf(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (d *Desk) resolve(ctx context.Context, p *permit, ref string) (*seen, error
 				continue
 			}
 			looked[id] = true
-			m, err := d.message(ctx, id)
+			m, err := p.desk.message(ctx, id)
 			if err != nil {
 				return nil, err
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -38,19 +39,22 @@ var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, i
 // Search finds messages, newest first. A query that does not parse is a
 // *query.SyntaxError; it is no act and not in the ledger.
 func (d *Desk) Search(ctx context.Context, who Who, req SearchRequest) (*SearchResult, error) {
-	ask, err := d.parseSearch(req)
+	asked, err := d.parseSearch(req)
 	if err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}
-	var result *SearchResult
-	err = d.act(ctx, who, searchAct(req, ask.Query), func(p *permit) (err error) {
-		result, err = d.search(ctx, p, ask)
-		return err
+	return answer(ctx, d, who, searchAct(req, asked.Query), func(p *Permit) (*SearchResult, error) { return p.search(ctx, asked) })
+}
+
+// Search finds messages, as [Desk.Search] does.
+func (p *Permit) Search(ctx context.Context, req SearchRequest) (*SearchResult, error) {
+	return within(p, func() (*SearchResult, error) {
+		asked, err := p.desk.parseSearch(req)
+		if err != nil {
+			return nil, err
+		}
+		return p.search(ctx, asked)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return result, nil
 }
 
 func searchAct(req SearchRequest, asked query.Node) ledger.Act {
@@ -68,40 +72,54 @@ func searchAct(req SearchRequest, asked query.Node) ledger.Act {
 // authority is asked again on the way, so that its end cuts the answer off. It
 // returns how many there were.
 func (d *Desk) SearchAll(ctx context.Context, who Who, req SearchRequest, found func(Hit) error) (n uint64, err error) {
-	ask, err := d.parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
+	asked, err := d.parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
 	if err != nil {
 		return 0, fmt.Errorf("search: %w", err)
 	}
-	act := searchAct(req, ask.Query)
+	act := searchAct(req, asked.Query)
 	act.Detail["all"] = "true"
-	err = d.act(ctx, who, act, func(p *permit) error {
-		n, err = d.searchAll(ctx, p, ask.Query, found)
+	err = d.Act(ctx, who, act, func(p *Permit) error {
+		n, err = p.searchAll(ctx, asked.Query, found)
 		return err
 	})
 	return n, err
 }
 
-func (d *Desk) searchAll(ctx context.Context, p *permit, asked query.Node, found func(Hit) error) (n uint64, err error) {
-	position := d.parts.Index.Position() // the stream is of this moment or later
-	if err := d.parts.Evidence.Refresh(); err != nil {
+// SearchAll gives each message to found, as [Desk.SearchAll] does.
+func (p *Permit) SearchAll(ctx context.Context, req SearchRequest, found func(Hit) error) (n uint64, err error) {
+	return within(p, func() (uint64, error) {
+		asked, err := p.desk.parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
+		if err != nil {
+			return 0, err
+		}
+		return p.searchAll(ctx, asked.Query, found)
+	})
+}
+
+func (p *Permit) searchAll(ctx context.Context, asked query.Node, found func(Hit) error) (n uint64, err error) {
+	position := p.desk.parts.Index.Position() // the stream is of this moment or later
+	if err := p.desk.parts.Evidence.Refresh(); err != nil {
 		return 0, err
 	}
 	marks, matches := query.Compile(asked), matching(asked)
 	seen := 0
-	for hit, err := range d.parts.Index.Stream(ctx, asked, p.scope) {
+	for hit, err := range p.desk.parts.Index.Stream(ctx, asked, p.scope) {
 		if err != nil {
 			return n, err
 		}
 		if seen++; seen%decideEvery == 0 {
-			if _, err := d.decide(p.request); err != nil {
+			if err := p.Still(ctx); err != nil {
 				return n, err
 			}
 		}
-		hits, err := d.hits(ctx, p, []index.Hit{hit}, position, matches)
+		hits, err := p.hits(ctx, []index.Hit{hit}, position, matches)
 		if err != nil {
 			return n, err
 		}
 		for _, h := range hits {
+			if p.over.Load() {
+				return n, ErrOver
+			}
 			h.Marks = marks.Marks(h.Message.Text)
 			if err := found(h); err != nil {
 				return n, err
@@ -131,17 +149,17 @@ func lists(n query.Node) string {
 // parseSearch makes the request for the index, all but the scope.
 func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 	ask := index.Request{Limit: count(req.Limit, defaultHits, MostHits), Histogram: req.Histogram}
-	zone, err := time.LoadLocation(req.Zone)
+	o, err := d.reading(req.Zone)
 	if err != nil {
-		return ask, fmt.Errorf("%w: unknown time zone %q", ErrRequest, req.Zone)
+		return ask, err
 	}
-	ask.Zone = zone
+	ask.Zone = o.Zone
 	seconds := min(cmp.Or(req.MaxSeconds, defaultSeconds), mostSeconds)
 	if seconds < 0 {
 		return ask, fmt.Errorf("%w: max_seconds is %v", ErrRequest, req.MaxSeconds)
 	}
 	ask.Budget.Time = time.Duration(seconds * float64(time.Second))
-	if ask.Query, err = query.Parse(req.Query, query.Options{Zone: zone, Lists: d.parts.Lists}); err != nil {
+	if ask.Query, err = query.Parse(req.Query, o); err != nil {
 		return ask, err
 	}
 	if req.Next != "" {
@@ -165,6 +183,32 @@ func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 	return ask, nil
 }
 
+// reading is how queries are read in a time zone.
+func (d *Desk) reading(zone string) (query.Options, error) {
+	at, err := time.LoadLocation(zone)
+	if err != nil {
+		return query.Options{}, fmt.Errorf("%w: unknown time zone %q", ErrRequest, zone)
+	}
+	return query.Options{Zone: at, Lists: d.parts.Lists}, nil
+}
+
+// Change returns the text of a query that is narrowed or widened. It reads nothing and
+// is no act.
+func (d *Desk) Change(req ChangeRequest) (*Changed, error) {
+	o, err := d.reading(req.Zone)
+	if err != nil {
+		return nil, err
+	}
+	text, n, err := req.Apply(req.Query, o)
+	if errors.Is(err, query.ErrChange) {
+		err = fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Changed{text, query.NarrowedTo(n)}, nil
+}
+
 // allOf is a number of values that was asked for: below 0 all of them.
 func allOf(asked int) int {
 	if asked < 0 {
@@ -181,25 +225,25 @@ func count(asked, usual, most int) int {
 	return max(0, min(asked, most))
 }
 
-func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*SearchResult, error) {
+func (p *Permit) search(ctx context.Context, ask index.Request) (*SearchResult, error) {
 	limit := ask.Limit
 	ask.Scope = p.scope
 	if limit > 0 {
 		ask.Limit++ // to know whether there are more
 	}
-	found, err := d.parts.Index.Search(ctx, ask)
+	found, err := p.desk.parts.Index.Search(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.parts.Evidence.Refresh(); err != nil {
+	if err := p.desk.parts.Evidence.Refresh(); err != nil {
 		return nil, err
 	}
 	result := &SearchResult{
-		Query: ask.Query.String(), Total: found.Total, Messages: found.Messages, Beside: found.Beside, Differing: found.Differing, Facets: found.Facets, Partial: found.Partial,
-		Behind: d.parts.Evidence.Last() - min(found.Position, d.parts.Evidence.Last()), Entry: p.entry,
+		Query: ask.Query.String(), Narrowed: query.NarrowedTo(ask.Query), Total: found.Total, Messages: found.Messages, Beside: found.Beside, Differing: found.Differing, Facets: found.Facets, Partial: found.Partial,
+		Behind: p.desk.parts.Evidence.Last() - min(found.Position, p.desk.parts.Evidence.Last()), Entry: p.entry,
 	}
 	result.Histogram, result.Sparse = withSilence(found.Histogram, ask.Histogram, ask.Zone)
-	if err := d.names(ctx, p, ask, found, result); err != nil {
+	if err := p.names(ctx, ask, found, result); err != nil {
 		return nil, err
 	}
 	if len(found.Hits) > limit {
@@ -208,7 +252,7 @@ func (d *Desk) search(ctx context.Context, p *permit, ask index.Request) (*Searc
 			return nil, err
 		}
 	}
-	if result.Hits, err = d.hits(ctx, p, found.Hits, found.Position, matching(ask.Query)); err != nil {
+	if result.Hits, err = p.hits(ctx, found.Hits, found.Position, matching(ask.Query)); err != nil {
 		return nil, err
 	}
 	marks := query.Compile(ask.Query)
@@ -240,14 +284,14 @@ func matching(asked query.Node) func(*query.Doc) bool {
 // hits reads what the index found, as of a position in the evidence, and checks it
 // again: against the scope, and whether it is what was asked for. What people ask for
 // lies scattered over the evidence, so all cores read.
-func (d *Desk) hits(ctx context.Context, p *permit, found []index.Hit, position uint64, asked func(*query.Doc) bool) ([]Hit, error) {
+func (p *Permit) hits(ctx context.Context, found []index.Hit, position uint64, asked func(*query.Doc) bool) ([]Hit, error) {
 	hits := make([]*Hit, len(found))
 	work, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
 	for range min(runtime.GOMAXPROCS(0), len(found)) {
 		work.Go(func() (err error) {
 			for i := int(next.Add(1)) - 1; i < len(found) && err == nil; i = int(next.Add(1)) - 1 {
-				hits[i], err = d.hit(ctx, p, found[i], position, asked)
+				hits[i], err = p.hit(ctx, found[i], position, asked)
 			}
 			return err
 		})
@@ -267,15 +311,15 @@ func (d *Desk) hits(ctx context.Context, p *permit, found []index.Hit, position 
 // hit reads one message that the index found, nil if it is not in the scope
 // any more. One that no moment since the index's has in the scope, as it was asked for
 // and in this place, is an error: the index is not of this evidence.
-func (d *Desk) hit(ctx context.Context, p *permit, found index.Hit, position uint64, asked func(*query.Doc) bool) (*Hit, error) {
-	r, err := d.get(ctx, found.Seq)
+func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, asked func(*query.Doc) bool) (*Hit, error) {
+	r, err := p.desk.get(ctx, found.Seq)
 	if err != nil {
 		return nil, err
 	}
 	if r.Kind == 0 {
 		return nil, nil // a newer reading has taken its place since the index had seen it
 	}
-	m, err := d.message(ctx, r.MessageID())
+	m, err := p.desk.message(ctx, r.MessageID())
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +337,7 @@ func (d *Desk) hit(ctx context.Context, p *permit, found index.Hit, position uin
 		right = s != nil && found.Cursor == index.CursorOf(&s.Doc) && asked(&s.Doc)
 	}
 	switch {
-	case right, d.parts.Evidence.Known() != p.readings:
+	case right, p.desk.parts.Evidence.Known() != p.readings:
 	case !covered:
 		return nil, wrongIndex(found.Seq, "is outside the scope")
 	default:
@@ -304,7 +348,7 @@ func (d *Desk) hit(ctx context.Context, p *permit, found index.Hit, position uin
 	}
 	hit := now.hit()
 	for _, n := range hit.Deliveries {
-		if sealed, err := d.isSealed(n); err != nil {
+		if sealed, err := p.desk.isSealed(n); err != nil {
 			return nil, err
 		} else if !sealed {
 			hit.Unsealed = append(hit.Unsealed, n)
@@ -339,11 +383,11 @@ func (s *seen) hit() Hit {
 }
 
 // countIn counts the messages of which the scope selects a sighting in a delivery.
-func (d *Desk) countIn(ctx context.Context, p *permit, in argus.DeliveryNumber) (uint64, error) {
+func (p *Permit) countIn(ctx context.Context, in argus.DeliveryNumber) (uint64, error) {
 	if query.IsNothing(query.For(p.scope, in)) {
 		return 0, nil
 	}
-	found, err := d.in(ctx, p, in)
+	found, err := p.in(ctx, in)
 	if err != nil {
 		return 0, err
 	}
@@ -351,6 +395,6 @@ func (d *Desk) countIn(ctx context.Context, p *permit, in argus.DeliveryNumber) 
 }
 
 // in counts what of a delivery is in the scope.
-func (d *Desk) in(ctx context.Context, p *permit, in argus.DeliveryNumber) (*index.Result, error) {
-	return d.parts.Index.Search(ctx, index.Request{Query: query.Field{Name: query.Delivery, Value: in.String()}, Scope: p.scope})
+func (p *Permit) in(ctx context.Context, in argus.DeliveryNumber) (*index.Result, error) {
+	return p.desk.parts.Index.Search(ctx, index.Request{Query: query.Field{Name: query.Delivery, Value: in.String()}, Scope: p.scope})
 }

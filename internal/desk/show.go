@@ -29,23 +29,22 @@ func (d *Desk) Show(ctx context.Context, who Who, ref string, raw bool) (*Shown,
 	if raw {
 		act.Detail = map[string]string{"raw": "yes"}
 	}
-	var shown *Shown
-	err := d.act(ctx, who, act, func(p *permit) error {
-		s, err := d.resolve(ctx, p, ref)
+	return answer(ctx, d, who, act, func(p *Permit) (*Shown, error) { return p.Show(ctx, ref, raw) })
+}
+
+// Show returns a message, as [Desk.Show] does.
+func (p *Permit) Show(ctx context.Context, ref string, raw bool) (*Shown, error) {
+	return within(p, func() (*Shown, error) {
+		s, err := p.resolve(ctx, ref)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		shown, err = d.show(ctx, p, s, raw)
-		return err
+		return p.show(ctx, s, raw)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return shown, nil
 }
 
 // show returns what an asker sees of a message, version by version.
-func (d *Desk) show(ctx context.Context, p *permit, s *seen, raw bool) (*Shown, error) {
+func (p *Permit) show(ctx context.Context, s *seen, raw bool) (*Shown, error) {
 	shown := &Shown{Ref: s.ID(), Message: s.Union(), Entry: p.entry}
 	copies := map[argus.Version][]int{}
 	for i := range s.Sightings {
@@ -58,18 +57,18 @@ func (d *Desk) show(ctx context.Context, p *permit, s *seen, raw bool) (*Shown, 
 		for _, i := range copies[v.Version] {
 			r, copied := s.records[i], s.Sightings[i]
 			of.Sightings = append(of.Sightings, copied)
-			at, err := d.sighting(ctx, r)
+			at, err := p.desk.sighting(ctx, r)
 			if err != nil {
 				return nil, err
 			}
 			states := copied.Message.Aside()
 			at.ID, at.States = copied.ID, &states
 			if raw {
-				if at.RawWithheld, err = d.holdsOthers(ctx, p, r, may); err != nil {
+				if at.RawWithheld, err = p.holdsOthers(ctx, r, may); err != nil {
 					return nil, err
 				}
 				if !at.RawWithheld {
-					if at.Raw, err = d.raw(ctx, at); err != nil {
+					if at.Raw, err = p.desk.raw(ctx, at); err != nil {
 						return nil, err
 					}
 				}
@@ -86,7 +85,7 @@ func (d *Desk) show(ctx context.Context, p *permit, s *seen, raw bool) (*Shown, 
 // holdsOthers says whether something lies inside a record, as far as it is shown
 // raw, that the asker may not read: a message outside the scope, or a piece that
 // nobody understood.
-func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record, may readable) (bool, error) {
+func (p *Permit) holdsOthers(ctx context.Context, r *argus.Record, may readable) (bool, error) {
 	if p.all || r.Where.Length == 0 {
 		return false, nil
 	}
@@ -98,7 +97,7 @@ func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record, may 
 		// mail in a mail, yields it right behind the record.
 		follows := step > 0
 		for seq := int64(r.Seq) + step; seq > 0; seq += step {
-			other, err := d.parts.Evidence.Get(ctx, uint64(seq))
+			other, err := p.desk.parts.Evidence.Get(ctx, uint64(seq))
 			if errors.Is(err, argus.ErrNotFound) {
 				break
 			}
@@ -121,7 +120,7 @@ func (d *Desk) holdsOthers(ctx context.Context, p *permit, r *argus.Record, may 
 			if place != inside {
 				continue
 			}
-			if covered, err := d.covers(ctx, p, other, may); err != nil || !covered {
+			if covered, err := p.covers(ctx, other, may); err != nil || !covered {
 				return true, err
 			}
 		}
@@ -163,13 +162,13 @@ func relate(at, r argus.Where) relation {
 type readable map[argus.ID]map[uint64]bool
 
 // covers says whether the asker may read a record.
-func (d *Desk) covers(ctx context.Context, p *permit, r *argus.Record, may readable) (bool, error) {
+func (p *Permit) covers(ctx context.Context, r *argus.Record, may readable) (bool, error) {
 	if r.Message == nil {
 		return p.whole(r.Delivery), nil
 	}
 	id := r.MessageID()
 	if may[id] == nil {
-		m, err := d.message(ctx, id)
+		m, err := p.desk.message(ctx, id)
 		if err != nil {
 			return false, err
 		}

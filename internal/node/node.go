@@ -30,7 +30,6 @@ import (
 	"github.com/argus-evidence/argus/internal/follow"
 	"github.com/argus-evidence/argus/internal/index/embedded"
 	"github.com/argus-evidence/argus/internal/ledger"
-	"github.com/argus-evidence/argus/internal/query"
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
@@ -406,19 +405,6 @@ func ParseEntries(text string) ([]ledger.Span, error) { return ledger.ParseSpans
 
 // Lists returns all versions of all lists.
 func (n *Node) Lists() ([]wordlist.Version, error) { return n.lists.List() }
-
-// ShowList returns the version of a list with a hash, or its last one if hash
-// is "". A list may say as much as messages do, whose lawyers are whose for
-// instance, so the ledger has who looked.
-func (n *Node) ShowList(ctx context.Context, actor, name, hash string) (*query.WordList, error) {
-	list, err := n.lists.Find(name, hash)
-	if err != nil {
-		return nil, err
-	}
-	_, err = n.ledger.Append(ctx, ledger.Act{Actor: first(actor, ActorName()), Action: ledger.ShowList, Subject: list.Name,
-		Detail: map[string]string{"sha256": list.Hash}})
-	return list, err
-}
 
 // Exists says whether there is a store at a path.
 func Exists(dir string) bool {

@@ -1,10 +1,14 @@
 package query
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
+
+// ErrChange says that a value or a date of a [Change] is none.
+var ErrChange = errors.New("the query cannot be changed so")
 
 // A Value is one that a facet counts: of From, To, With and In an account or a
 // conversation, letter for letter.
@@ -21,7 +25,7 @@ func (v Value) node() (Node, error) {
 	}
 	n, err := Parse(f.String(), Options{})
 	if read, ok := n.(Field); err != nil || !ok || read.Name != v.Field || read.Prefix {
-		return nil, fmt.Errorf("%q is no value of a field %q", cut(v.Value, 80), cut(string(v.Field), 80))
+		return nil, fmt.Errorf("%w: %q is no value of a field %q", ErrChange, cut(v.Value, 80), cut(string(v.Field), 80))
 	}
 	return n, nil
 }
@@ -99,17 +103,17 @@ type Change struct {
 	Sent *Period `json:"sent,omitempty"`
 }
 
-// Apply changes the text of a query. What stays of it stays as it was written. The
-// error is a [*SyntaxError] if the text is no query, or would be too long or too deep;
-// another one if a value or a date is none.
-func (c Change) Apply(text string, o Options) (string, error) {
+// Apply changes the text of a query, and returns the new one with what it reads as.
+// What stays of it stays as it was written. The error is [ErrChange], or one of [Parse]:
+// the text is no query, or would be too long or too deep.
+func (c Change) Apply(text string, o Options) (string, Node, error) {
 	e, err := c.read(o)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	_, written, err := parse(text, o)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	var kept []demand
 	for _, d := range written {
@@ -136,8 +140,11 @@ func (c Change) Apply(text string, o Options) (string, error) {
 		}
 	}
 	changed := strings.Join(texts, " ")
-	_, err = Parse(changed, o)
-	return changed, err
+	n, err := Parse(changed, o)
+	if err != nil {
+		return "", nil, err
+	}
+	return changed, n, nil
 }
 
 // An edit is a change that was read.
@@ -171,7 +178,7 @@ func (c Change) read(o Options) (e edit, err error) {
 	}
 	n, err := Parse(c.Sent.String(), o)
 	if _, sent := n.(Sent); err != nil || !sent {
-		return e, fmt.Errorf("%q is no period", cut(c.Sent.String(), 80))
+		return e, fmt.Errorf("%w: %q is no period", ErrChange, cut(c.Sent.String(), 80))
 	}
 	e.added = append(e.added, demand{node: n, text: c.Sent.String()})
 	return e, nil

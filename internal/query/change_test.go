@@ -57,7 +57,7 @@ func TestChange(t *testing.T) {
 		{"an escaped space at the end", `a OR b\ `, Change{And: from("a")}, `(a OR b\ ) from:=a`},
 		{"a backslash at the end", `boat\\`, Change{And: from("a")}, `boat\\ from:=a`},
 	} {
-		got, err := c.change.Apply(c.text, Options{Lists: anyList})
+		got, _, err := c.change.Apply(c.text, Options{Lists: anyList})
 		if err != nil || got != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.name, got, err, c.want)
 		}
@@ -72,7 +72,7 @@ func TestChangeRefuses(t *testing.T) {
 		"a OR " + strings.Repeat("(", MaxDepth) + "a" + strings.Repeat(")", MaxDepth): {And: []Value{{From, "a"}}},
 		strings.Repeat("a ", MaxTerms): {And: []Value{{From, "a"}}},
 	} {
-		if got, err := c.Apply(text, Options{}); !errors.As(err, &syntax) {
+		if got, n, err := c.Apply(text, Options{}); !errors.As(err, &syntax) || got != "" || n != nil {
 			t.Errorf("%.40q: %.40q, %v", text, got, err)
 		}
 	}
@@ -82,7 +82,7 @@ func TestChangeRefuses(t *testing.T) {
 		"no date": {Sent: &Period{"yesterday", ""}}, "a date that is more": {Sent: &Period{"2021 OR sent:2020", "2021"}}, "backwards": {Sent: &Period{"2021", "2020"}},
 		"two conditions": {Sent: &Period{"2021", "2022 boat"}},
 	} {
-		if got, err := c.Apply("boat", Options{}); err == nil || got != "" || errors.As(err, &syntax) {
+		if got, n, err := c.Apply("boat", Options{}); !errors.Is(err, ErrChange) || got != "" || n != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -118,13 +118,12 @@ func TestChangeProperties(t *testing.T) {
 		if rapid.Bool().Draw(t, "period") {
 			c.Sent = &Period{"2021-02-14", rapid.SampledFrom([]string{"", "2021-02-14", "2021-03"}).Draw(t, "end")}
 		}
-		changed, err := c.Apply(text, o)
+		changed, after, err := c.Apply(text, o)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		after, err := Parse(changed, o)
-		if err != nil {
-			t.Fatalf("%q became %q: %v", text, changed, err)
+		if again, err := Parse(changed, o); err != nil || !cmp.Equal(again, after) {
+			t.Fatalf("%q became %q, which reads as %v (%v), not as %v", text, changed, again, err, after)
 		}
 		node := func(v Value) Node {
 			n, err := v.node()
@@ -159,7 +158,7 @@ func TestChangeProperties(t *testing.T) {
 		if got, want := meaning(after), meaning(AndOf(want...)); !cmp.Equal(got, want) {
 			t.Fatalf("%q became %q: %q, want %q", text, changed, got, want)
 		}
-		if again, err := c.Apply(changed, o); err != nil || meaningOf(again, o) != meaningOf(changed, o) {
+		if again, _, err := c.Apply(changed, o); err != nil || meaningOf(again, o) != meaningOf(changed, o) {
 			t.Fatalf("%q became %q, and that %q (%v)", text, changed, again, err)
 		}
 		now := NarrowedTo(after)

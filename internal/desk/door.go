@@ -1,0 +1,248 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// ErrOver says that a permit is used after its act has ended.
+var ErrOver = errors.New("the act has ended, and its permit with it")
+
+// Permit is an act that was allowed and recorded. It reads inside one scope, and is
+// good until the act ends: then its methods return ErrOver, and no data. They may be
+// called at the same time.
+type Permit struct {
+	desk      *Desk
+	authority *authority.Authority
+	scope     query.Node
+	all       bool // the scope is everything
+	matcher   *query.Matcher
+	entry     uint64
+	request   authority.Request // to be decided again
+	readings  argus.DeliveryNumber
+	over      atomic.Bool
+}
+
+// Act decides, records, and only then calls read, with a permit that is good until read
+// returns. It decides again before it returns, so that nothing leaves after the
+// authority has ended: with an error, whatever read has found must not leave.
+func (d *Desk) Act(ctx context.Context, who Who, act ledger.Act, read func(*Permit) error) error {
+	act = who.does(act)
+	decision, err := d.allow(ctx, &act)
+	if err != nil {
+		return err
+	}
+	entry, err := d.parts.Ledger.Append(ctx, act)
+	if err != nil {
+		return err
+	}
+	return d.read(ctx, act, decision, entry.Seq, read)
+}
+
+// does is an act of who asks.
+func (w Who) does(act ledger.Act) ledger.Act {
+	act.Actor, act.Authority, act.Purpose = w.Actor, w.Authority, w.Purpose
+	return act
+}
+
+// allow decides whether an act is allowed, and names its authority as the ledger does.
+func (d *Desk) allow(ctx context.Context, act *ledger.Act) (*authority.Decision, error) {
+	decision, err := d.decide(requestOf(*act))
+	if err != nil {
+		return nil, d.refused(ctx, *act, err)
+	}
+	act.Authority = decision.Authority.Number.String()
+	return decision, nil
+}
+
+// read calls read with a permit for an act that was allowed and recorded.
+func (d *Desk) read(ctx context.Context, act ledger.Act, decision *authority.Decision, entry uint64, read func(*Permit) error) error {
+	p := &Permit{
+		desk: d, authority: decision.Authority, scope: decision.Scope, all: query.IsAll(decision.Scope), matcher: query.Compile(decision.Scope),
+		entry: entry, request: requestOf(act), readings: d.parts.Evidence.Known(),
+	}
+	err := func() error {
+		defer p.over.Store(true)
+		return read(p)
+	}()
+	if err == nil {
+		_, err = d.decide(p.request)
+	} else if !errors.Is(err, argus.ErrRefused) {
+		err = fmt.Errorf("%s: %w", act.Action, err)
+	}
+	return d.refused(ctx, act, err)
+}
+
+func requestOf(act ledger.Act) authority.Request {
+	return authority.Request{Actor: act.Actor, Authority: act.Authority, Purpose: act.Purpose, Action: act.Action}
+}
+
+func (d *Desk) decide(request authority.Request) (*authority.Decision, error) {
+	now, err := d.parts.Ledger.Now()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", request.Action, err)
+	}
+	return d.parts.Authorities.Decide(request, now)
+}
+
+// refused returns an error, and records it if it is a refusal.
+func (d *Desk) refused(ctx context.Context, act ledger.Act, err error) error {
+	if !errors.Is(err, argus.ErrRefused) {
+		return err
+	}
+	act.Detail = map[string]string{"action": act.Action, "reason": err.Error()}
+	act.Action = ledger.Refused
+	_, failed := d.parts.Ledger.Append(ctx, act)
+	return errors.Join(err, failed)
+}
+
+// Still asks whether the act would be allowed now. Who reads for long asks now and
+// then, and ends with its error.
+func (p *Permit) Still(ctx context.Context) error {
+	if p.over.Load() {
+		return ErrOver
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err := p.desk.decide(p.request)
+	return err
+}
+
+// within reads while a permit is good. An answer that comes later is none.
+func within[T any](p *Permit, read func() (T, error)) (got T, err error) {
+	var none T
+	if p.over.Load() {
+		return none, ErrOver
+	}
+	if got, err = read(); err == nil && p.over.Load() {
+		err = ErrOver
+	}
+	if err != nil {
+		return none, err
+	}
+	return got, nil
+}
+
+// answer acts for one answer. With an error there is none.
+func answer[T any](ctx context.Context, d *Desk, who Who, act ledger.Act, read func(*Permit) (T, error)) (got T, err error) {
+	err = d.Act(ctx, who, act, func(p *Permit) error {
+		got, err = read(p)
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return got, nil
+}
+
+// Standing is an act of somebody who is not there while it goes on, as what a watch
+// does. It reads in batches, and is decided anew before each of them.
+type Standing struct {
+	desk  *Desk
+	act   ledger.Act
+	since uint64 // the entry of its beginning
+	over  atomic.Bool
+}
+
+// Found is a result of a standing act.
+type Found struct {
+	// Subject and Detail are what the ledger says of it.
+	Subject string
+	Detail  map[string]string
+	// Leave gives it away. It is called when the ledger has the result as an entry.
+	Leave func(Entry) error
+}
+
+// Stand begins a standing act, and ends it when work returns. Its beginning is in the
+// ledger before work is called, and its end when Stand returns: the entries have the
+// detail standing, which is begins, found or ends, and since, the number of the entry
+// of the beginning.
+func (d *Desk) Stand(ctx context.Context, who Who, act ledger.Act, work func(*Standing) error) error {
+	s := &Standing{desk: d, act: who.does(act)}
+	if _, err := d.allow(ctx, &s.act); err != nil {
+		return err
+	}
+	entry, err := s.record(ctx, "begins", s.act.Subject, s.act.Detail)
+	if err != nil {
+		return err
+	}
+	s.since = entry.Seq
+	err = func() error {
+		defer s.over.Store(true)
+		return work(s)
+	}()
+	end := map[string]string{}
+	if err != nil {
+		end["reason"] = err.Error()
+	}
+	// Whoever ended it, the ledger has the end.
+	_, failed := s.record(context.WithoutCancel(ctx), "ends", s.act.Subject, end)
+	return errors.Join(err, failed)
+}
+
+// Batch decides anew, and calls read with a permit that is good until read returns. Each
+// result is recorded before it leaves, and none leaves after the authority has ended.
+// What read returns with an error does not leave. A refusal ends the standing act: after
+// it, and after Stand has returned, Batch returns ErrOver.
+func (s *Standing) Batch(ctx context.Context, read func(*Permit) ([]Found, error)) error {
+	if s.over.Load() {
+		return ErrOver
+	}
+	err := s.batch(ctx, read)
+	if errors.Is(err, argus.ErrRefused) {
+		s.over.Store(true)
+	}
+	return err
+}
+
+func (s *Standing) batch(ctx context.Context, read func(*Permit) ([]Found, error)) error {
+	act := s.act
+	decision, err := s.desk.allow(ctx, &act)
+	if err != nil {
+		return err
+	}
+	var found []Found
+	err = s.desk.read(ctx, act, decision, s.since, func(p *Permit) (err error) {
+		found, err = read(p)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if _, err := s.desk.allow(ctx, &act); err != nil {
+			return err
+		}
+		entry, err := s.record(ctx, "found", f.Subject, f.Detail)
+		if err != nil {
+			return err
+		}
+		if err := f.Leave(entry); err != nil {
+			return fmt.Errorf("%s: %w", act.Action, err)
+		}
+	}
+	return nil
+}
+
+// record appends what becomes of a standing act.
+func (s *Standing) record(ctx context.Context, becomes, subject string, detail map[string]string) (Entry, error) {
+	act := s.act
+	act.Subject, act.Detail = subject, map[string]string{}
+	maps.Copy(act.Detail, detail)
+	act.Detail["standing"] = becomes
+	if s.since != 0 {
+		act.Detail["since"] = strconv.FormatUint(s.since, 10)
+	}
+	return s.desk.parts.Ledger.Append(ctx, act)
+}

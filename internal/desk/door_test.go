@@ -1,0 +1,448 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// A way is a way out: a call of a method that reads.
+type way struct {
+	name, method string
+	action       string // as the ledger has it
+	do           func(context.Context) (any, error)
+}
+
+// calls has each method of a Permit that reads, with what it is given behind the
+// context.
+var calls = []struct {
+	name, method, action string
+	args                 []any
+}{
+	{"search", "Search", ledger.Search, []any{SearchRequest{Query: "harbour", Facets: []query.FieldName{query.From}, Histogram: index.ByDay, Pairs: -1}}},
+	{"search for all", "SearchAll", ledger.Search, []any{SearchRequest{Query: "harbour"}}},
+	{"show", "Show", ledger.Show, []any{"aaaaaa01", true}},
+	{"page", "Page", ledger.Page, []any{PageRequest{Ref: "aaaaaa01"}}},
+	{"page of a conversation", "Page", ledger.Page, []any{PageRequest{Service: "test", Conversation: "c1"}}},
+	{"deliveries", "Deliveries", ledger.Deliveries, nil},
+	{"receipt", "Receipt", ledger.Receipt, []any{argus.DeliveryNumber(1)}},
+	{"quarantine", "Quarantine", ledger.Quarantined, []any{argus.DeliveryNumber(1), uint64(0), 0}},
+	{"ledger", "Ledger", ledger.ReadLedger, []any{uint64(0), 0}},
+	{"list", "List", ledger.ShowList, []any{"goods", ""}},
+}
+
+// everything has each way out three times: at the desk, by a permit, and by a standing
+// one.
+func everything(o *office, who Who) (list []way) {
+	for _, c := range calls {
+		read := func(ctx context.Context, p *Permit) (any, error) {
+			return call(p, c.method, append([]any{ctx}, c.args...))
+		}
+		list = append(list, way{c.name, c.method, c.action, func(ctx context.Context) (any, error) {
+			return call(o.Desk, c.method, append([]any{ctx, who}, c.args...))
+		}}, way{c.name + " in an act", c.method, "blueprint", func(ctx context.Context) (got any, err error) {
+			var found any
+			err = o.Act(ctx, who, ledger.Act{Action: "blueprint"}, func(p *Permit) (err error) {
+				found, err = read(ctx, p)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			return found, nil
+		}}, way{c.name + " while standing", c.method, "watch", func(ctx context.Context) (got any, err error) {
+			err = o.Stand(ctx, who, ledger.Act{Action: "watch", Subject: "harbour"}, func(s *Standing) error {
+				return s.Batch(ctx, func(p *Permit) ([]Found, error) {
+					found, err := read(ctx, p)
+					return []Found{{Subject: c.name, Leave: func(Entry) error { got = found; return nil }}}, err
+				})
+			})
+			return got, err
+		}})
+	}
+	return list
+}
+
+// call calls a method. A function that it wants last is given hits, which are the answer
+// then.
+func call(of any, method string, args []any) (any, error) {
+	m := reflect.ValueOf(of).MethodByName(method)
+	var in []reflect.Value
+	for _, arg := range args {
+		in = append(in, reflect.ValueOf(arg))
+	}
+	var hits []Hit
+	if m.Type().NumIn() > len(in) {
+		in = append(in, reflect.ValueOf(func(h Hit) error { hits = append(hits, h); return nil }))
+	}
+	out := m.Call(in)
+	err, _ := out[1].Interface().(error)
+	if len(in) == len(args) {
+		if out[0].IsZero() {
+			return nil, err
+		}
+		return out[0].Interface(), err
+	}
+	if n := out[0].Uint(); err == nil && n != uint64(len(hits)) {
+		err = fmt.Errorf("%d hits, and it says %d", len(hits), n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return hits, nil
+}
+
+// Whatever a desk, a permit or a standing act lets out is in calls, and so in the tests
+// of refusal, expiry, of the ledger that comes first, and of what lies outside.
+func TestEveryWayOut(t *testing.T) {
+	// These read nothing of the case: they act, ask again, or say what there is to ask
+	// under and how.
+	none := map[reflect.Type][]string{
+		reflect.TypeFor[*Desk]():     {"Act", "Authorities", "Change", "Stand"},
+		reflect.TypeFor[*Permit]():   {"Still"},
+		reflect.TypeFor[*Standing](): {"Batch"},
+	}
+	called := map[string]bool{}
+	for _, c := range calls {
+		called[c.method] = true
+	}
+	for of, not := range none {
+		for m := range of.Methods() {
+			if of == reflect.TypeFor[*Standing]() || !called[m.Name] {
+				if !slices.Contains(not, m.Name) {
+					t.Errorf("%s.%s is tried by no test of ways out", of, m.Name)
+				}
+			}
+		}
+	}
+	// A desk and a permit have the same, but that the desk wants to know who asks.
+	for method := range called {
+		at, by := methodType(t, reflect.TypeFor[*Desk](), method), methodType(t, reflect.TypeFor[*Permit](), method)
+		if len(at) < 2 || at[1] != "desk.Who" || !slices.Equal(slices.Delete(at, 1, 2), by) {
+			t.Errorf("%s: %q at the desk, %q by a permit", method, at, by)
+		}
+	}
+	// Each act of the desk is one that an authority can name.
+	for _, c := range calls {
+		if !slices.Contains(authority.Acts, c.action) {
+			t.Errorf("no authority can allow %s alone", c.action)
+		}
+	}
+}
+
+// methodType are the types of what a method takes and returns.
+func methodType(t *testing.T, of reflect.Type, name string) (types []string) {
+	m, ok := of.MethodByName(name)
+	if !ok {
+		t.Errorf("%s has no %s", of, name)
+		return nil
+	}
+	for i := 1; i < m.Type.NumIn(); i++ {
+		types = append(types, m.Type.In(i).String())
+	}
+	for i := range m.Type.NumOut() {
+		types = append(types, m.Type.Out(i).String())
+	}
+	return types
+}
+
+// An authority for one act lets nothing else out.
+func TestAuthorityForOneAct(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	for _, allowed := range []string{ledger.Search, ledger.ShowList} {
+		who := o.grantAs(t, authority.Authority{Acts: []string{allowed}})
+		for _, way := range everything(o, who) {
+			o.reads.Store(0)
+			got, err := way.do(t.Context())
+			if way.action == allowed {
+				if err != nil || empty(got) {
+					t.Errorf("%s under an authority for %s: %v, %v", way.name, allowed, got, err)
+				}
+			} else if !errors.Is(err, argus.ErrRefused) || !empty(got) || o.reads.Load() != 0 {
+				t.Errorf("%s under an authority for %s: %v, %v, %d reads", way.name, allowed, got, err, o.reads.Load())
+			}
+		}
+	}
+}
+
+// A permit that is kept is worth nothing.
+func TestPermitAfterItsAct(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	who := o.grant(t, "")
+	var kept []*Permit
+	if err := o.Act(t.Context(), who, ledger.Act{Action: "blueprint"}, func(p *Permit) error {
+		kept = append(kept, p)
+		return p.Still(t.Context())
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Act(t.Context(), who, ledger.Act{Action: "blueprint"}, func(p *Permit) error { kept = append(kept, p); return errDisk }); !errors.Is(err, errDisk) {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = o.Act(t.Context(), who, ledger.Act{Action: "blueprint"}, func(p *Permit) error { kept = append(kept, p); panic("a mistake") })
+	}()
+	var standing *Standing
+	if err := o.Stand(t.Context(), who, ledger.Act{Action: "watch"}, func(s *Standing) error {
+		standing = s
+		if err := s.Batch(t.Context(), func(p *Permit) ([]Found, error) { kept = append(kept, p); return nil, nil }); err != nil {
+			return err
+		}
+		return kept[3].Still(t.Context())
+	}); !errors.Is(err, ErrOver) {
+		t.Errorf("the permit of a batch, in the standing act: %v", err)
+	}
+	o.reads.Store(0)
+	before := len(entries(t, o))
+	for i, p := range kept {
+		for _, c := range calls {
+			if got, err := call(p, c.method, append([]any{t.Context()}, c.args...)); !errors.Is(err, ErrOver) || !empty(got) {
+				t.Errorf("permit %d, %s: %v, %v", i, c.name, got, err)
+			}
+		}
+		if err := p.Still(t.Context()); !errors.Is(err, ErrOver) {
+			t.Errorf("permit %d is still good: %v", i, err)
+		}
+	}
+	if err := standing.Batch(t.Context(), func(*Permit) ([]Found, error) { t.Error("a batch after the end"); return nil, nil }); !errors.Is(err, ErrOver) {
+		t.Error(err)
+	}
+	if n := o.reads.Load(); n != 0 || len(kept) != 4 || len(entries(t, o)) != before {
+		t.Errorf("%d permits, %d reads, and %d entries", len(kept), n, len(entries(t, o))-before)
+	}
+}
+
+// What is read while the act ends does not leave either.
+func TestActEndsWhileItIsUsed(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	who := o.grant(t, "")
+	begun, ended := make(chan struct{}), make(chan struct{})
+	streamed := make(chan error)
+	n := 0
+	err := o.Act(t.Context(), who, ledger.Act{Action: "blueprint"}, func(p *Permit) error {
+		go func() {
+			_, err := p.SearchAll(t.Context(), SearchRequest{}, func(Hit) error {
+				if n++; n == 1 {
+					close(begun)
+					<-ended
+				}
+				return nil
+			})
+			streamed <- err
+		}()
+		<-begun
+		return nil
+	})
+	close(ended)
+	if streamErr := <-streamed; err != nil || !errors.Is(streamErr, ErrOver) || n != 1 {
+		t.Errorf("%v; %v after %d messages", err, streamErr, n)
+	}
+	if err := o.Act(t.Context(), who, ledger.Act{Action: "blueprint"}, func(p *Permit) error {
+		got, err := within(p, func() (int, error) { p.over.Store(true); return 1, nil })
+		if got != 0 || !errors.Is(err, ErrOver) {
+			t.Errorf("%d, %v", got, err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Who asks whether the act is still allowed learns the end of the authority, and the
+// ledger has that it was refused.
+func TestStill(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	who := o.grantAs(t, authority.Authority{Until: start.Add(time.Hour)})
+	err := o.Act(t.Context(), who, ledger.Act{Action: "blueprint"}, func(p *Permit) error {
+		if err := p.Still(t.Context()); err != nil {
+			t.Errorf("in time: %v", err)
+		}
+		o.now = start.Add(time.Hour)
+		return p.Still(t.Context())
+	})
+	if all := entries(t, o); !errors.Is(err, argus.ErrRefused) || all[len(all)-1].Action != ledger.Refused || all[len(all)-1].Detail["action"] != "blueprint" {
+		t.Errorf("%v; %+v", err, all)
+	}
+}
+
+// watch finds the harbour in so many batches. It returns what left.
+func watch(ctx context.Context, o *office, who Who, batches int, between func(batch int)) (left []string, err error) {
+	err = o.Stand(ctx, who, ledger.Act{Action: "watch", Subject: "harbour", Detail: map[string]string{"zone": "UTC"}}, func(s *Standing) error {
+		for i := range batches {
+			between(i)
+			err := s.Batch(ctx, func(p *Permit) (found []Found, err error) {
+				_, err = p.SearchAll(ctx, SearchRequest{Query: "harbour"}, func(h Hit) error {
+					found = append(found, Found{h.Ref.String()[:8], map[string]string{"batch": fmt.Sprint(i), "since": "0"}, func(e Entry) error {
+						left = append(left, fmt.Sprintf("%s by entry %d", e.Subject, e.Seq))
+						return nil
+					}})
+					return nil
+				})
+				return found, err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return left, err
+}
+
+// A standing act is in the ledger with its beginning, each of its results, and its end.
+func TestStanding(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	second(t, o)
+	who := o.grant(t, "")
+	left, err := watch(t.Context(), o, who, 2, func(int) {})
+	want := []string{"aaaaaa01 by entry 2", "aaaaaa02 by entry 3", "aaaaaa01 by entry 4", "aaaaaa02 by entry 5"}
+	if diff := cmp.Diff(want, left); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	said := []string{
+		`watch A-0001 harbour {"standing":"begins","zone":"UTC"}`,
+		`watch A-0001 aaaaaa01 {"batch":"0","since":"1","standing":"found"}`,
+		`watch A-0001 aaaaaa02 {"batch":"0","since":"1","standing":"found"}`,
+		`watch A-0001 aaaaaa01 {"batch":"1","since":"1","standing":"found"}`,
+		`watch A-0001 aaaaaa02 {"batch":"1","since":"1","standing":"found"}`,
+		`watch A-0001 harbour {"since":"1","standing":"ends"}`,
+	}
+	if diff := cmp.Diff(said, lines(t, o, 0)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// lines are entries of the ledger behind so many.
+func lines(t *testing.T, o *office, behind int) (list []string) {
+	for _, e := range entries(t, o)[behind:] {
+		detail, err := json.Marshal(e.Detail)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, fmt.Sprintf("%s %s %s %s", e.Action, e.Authority, e.Subject, detail))
+	}
+	return list
+}
+
+// Each batch is decided anew; what ends the authority ends the standing act, and the
+// ledger says so.
+func TestStandingEndsWithItsAuthority(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *office){
+		"its time": func(_ *testing.T, o *office) { o.now = start.Add(time.Hour) },
+		"revoked": func(t *testing.T, o *office) {
+			if err := o.parts.Authorities.Revoke(1, "judge", "order 5", start, func(argus.Hash) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t)
+			first(t, o)
+			who := o.grantAs(t, authority.Authority{Until: start.Add(time.Hour)})
+			left, err := watch(t.Context(), o, who, 3, func(batch int) {
+				if batch == 1 {
+					end(t, o)
+				}
+				o.reads.Store(0)
+			})
+			if !errors.Is(err, argus.ErrRefused) || len(left) != 1 || o.reads.Load() != 0 {
+				t.Errorf("%v, %v, %d reads", left, err, o.reads.Load())
+			}
+			got := lines(t, o, 2)
+			if len(got) != 2 || !strings.HasPrefix(got[0], "refused A-0001 harbour") || !strings.Contains(got[1], `"standing":"ends"`) || !strings.Contains(got[1], "refused") {
+				t.Errorf("the ledger has %q", got)
+			}
+		})
+	}
+}
+
+// An authority that ends while a batch reads, or between two of its results, lets
+// nothing more out; nor does a ledger that cannot take a result. The standing act does
+// not go on when the refusal is ignored.
+func TestStandingResultsStay(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	second(t, o)
+	end := start.Add(time.Hour)
+	for looks, want := range map[int]int{2: 0, 3: 0, 4: 1, 5: 2} { // at the authority, in time
+		who := o.grantAs(t, authority.Authority{Until: end})
+		asked := 0
+		o.parts.Ledger = clockedLedger{o.ledger, func() time.Time {
+			if asked++; asked > looks {
+				return end
+			}
+			return start
+		}}
+		left, err := watch(t.Context(), o, who, 1, func(int) {})
+		o.parts.Ledger = o.ledger
+		if len(left) != want || (err == nil) != (looks == 5) || err != nil && !errors.Is(err, argus.ErrRefused) {
+			t.Errorf("the authority ends behind look %d: %v, %v", looks, left, err)
+		}
+	}
+	who := o.grant(t, "")
+	for after, want := range map[int]int{1: 0, 2: 1, 3: 2} {
+		o.parts.Ledger = &fullLedger{o.ledger, after}
+		left, err := watch(t.Context(), o, who, 1, func(int) {})
+		o.parts.Ledger = o.ledger
+		if len(left) != want || !errors.Is(err, errDisk) {
+			t.Errorf("a ledger that takes %d entries: %v, %v", after, left, err)
+		}
+	}
+	who = o.grantAs(t, authority.Authority{Until: end})
+	if err := o.Stand(t.Context(), who, ledger.Act{Action: "watch"}, func(s *Standing) error {
+		o.now = end
+		nothing := func(*Permit) ([]Found, error) { t.Error("a batch after the end"); return nil, nil }
+		if err := s.Batch(t.Context(), nothing); !errors.Is(err, argus.ErrRefused) {
+			t.Error(err)
+		}
+		if err := s.Batch(t.Context(), nothing); !errors.Is(err, ErrOver) {
+			t.Error(err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	before := len(entries(t, o))
+	who = o.grant(t, "")
+	if _, err := watch(ctx, o, who, 1, func(int) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if got := lines(t, o, before); len(got) != 2 || !strings.Contains(got[1], `"standing":"ends"`) {
+		t.Errorf("the end of one that was interrupted: %q", got)
+	}
+}
+
+// fullLedger takes so many entries.
+type fullLedger struct {
+	recorder
+	left int
+}
+
+func (l *fullLedger) Append(ctx context.Context, act ledger.Act) (ledger.Entry, error) {
+	if l.left == 0 {
+		return ledger.Entry{}, errDisk
+	}
+	l.left--
+	return l.recorder.Append(ctx, act)
+}
