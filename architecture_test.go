@@ -32,6 +32,7 @@ type design struct {
 	purpose map[string]string
 	may     map[string][]string
 	doors   map[string][]string
+	calls   map[string][]string // desk.Act
 }
 
 // unit is a package as it is in the tree.
@@ -45,7 +46,11 @@ type source struct {
 	test    bool
 	imports []string
 	inits   bool
+	selects []selection
 }
+
+// selection is x.Name, with the import that x is, if it is one.
+type selection struct{ of, name string }
 
 // breaches returns a sentence for each place where the tree is not as designed.
 func breaches(tree fs.FS) []string {
@@ -64,6 +69,9 @@ func breaches(tree fs.FS) []string {
 	used := map[string]bool{} // "module door"
 	for _, name := range slices.Sorted(maps.Keys(units)) {
 		checkUnit(d, name, units[name], used, say)
+	}
+	for _, call := range slices.Sorted(maps.Keys(d.calls)) {
+		checkCall(d, call, units, say)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.purpose)) {
 		if units[name] == nil {
@@ -97,12 +105,56 @@ func checkUnit(d design, name string, u *unit, used map[string]bool, say func(st
 			say("%s has an init function", f.path)
 		}
 		for _, imported := range f.imports {
-			checkImport(d, name, f, imported, used, say)
+			checkImport(d, name, outside(name, u), f, imported, used, say)
 		}
 	}
 }
 
-func checkImport(d design, name string, f source, imported string, used map[string]bool, say func(string, ...any)) {
+// checkCall holds who calls a method of a package, pkg.Method, to the table. It looks at
+// the packages that can have a value with that method: those that import the package, or
+// one that does.
+func checkCall(d design, call string, units map[string]*unit, say func(string, ...any)) {
+	of, method, _ := strings.Cut(call, ".")
+	reaches := map[string]bool{of: true}
+	for changed := true; changed; {
+		changed = false
+		for name, u := range units {
+			if !reaches[name] && slices.ContainsFunc(u.imported(), func(target string) bool { return reaches[target] }) {
+				reaches[name], changed = true, true
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(units)) {
+		calls := false
+		for _, f := range units[name].files {
+			if !reaches[name] || f.test || !slices.ContainsFunc(f.selects, func(s selection) bool {
+				return s.name == method && (s.of == "" || s.of == of)
+			}) {
+				continue
+			}
+			if calls = true; !slices.Contains(d.calls[call], name) {
+				say("%s calls %s, which is for %s", f.path, call, strings.Join(d.calls[call], ", "))
+			}
+		}
+		if !calls && slices.Contains(d.calls[call], name) {
+			say("package %s may call %s, and does not", name, call)
+		}
+	}
+}
+
+// imported are the packages of ours that a package imports outside of tests.
+func (u *unit) imported() (names []string) {
+	for _, f := range u.files {
+		for _, imported := range f.imports {
+			if target, ours := strings.CutPrefix(imported, modulePath+"/"); ours && !f.test {
+				names = append(names, unitName(target))
+			}
+		}
+	}
+	return names
+}
+
+func checkImport(d design, name string, outside bool, f source, imported string, used map[string]bool, say func(string, ...any)) {
 	if imported == "C" {
 		say("%s uses cgo", f.path)
 		return
@@ -117,7 +169,7 @@ func checkImport(d design, name string, f source, imported string, used map[stri
 		say("%s imports %s: the root package depends on the standard library only", f.path, imported)
 	case inside:
 		target := unitName(strings.TrimPrefix(strings.TrimPrefix(imported, modulePath), "/"))
-		if sideDoor(name, target) {
+		if outside && (target == "evidence" || target == "index" || strings.HasPrefix(target, "index/")) {
 			say("%s imports %s past the desk", f.path, target)
 		} else if d.purpose[name] != "" && !slices.Contains(d.may[name], target) {
 			say("%s imports %s, which the row of %s does not allow", f.path, target, name)
@@ -145,10 +197,11 @@ func checkModule(d design, name string, f source, imported string, used map[stri
 	}
 }
 
-// sideDoor holds whatever the table says: what answers a person asks the desk.
-func sideDoor(name, target string) bool {
-	outside := name == "api" || strings.HasPrefix(name, "cmd/")
-	return outside && (target == "evidence" || target == "index" || strings.HasPrefix(target, "index/"))
+// outside says whether a package has to ask the desk, whatever the table says: it
+// answers people, or has a desk or a permit. Node puts the desk together, and bench
+// measures what lies behind it.
+func outside(name string, u *unit) bool {
+	return name == "api" || strings.HasPrefix(name, "cmd/") || name != "node" && name != "bench" && slices.Contains(u.imported(), "desk")
 }
 
 // sentence returns a package's purpose: the first sentence of its comment
@@ -174,9 +227,12 @@ func unitName(folder string) string {
 }
 
 func readDesign(text string) design {
-	d := design{map[string]string{}, map[string][]string{}, map[string][]string{}}
+	d := design{map[string]string{}, map[string][]string{}, map[string][]string{}, map[string][]string{}}
 	for row := range tableRows(text, "| package | purpose | may import |") {
 		d.purpose[row[0]], d.may[row[0]] = row[1], list(row[2])
+	}
+	for row := range tableRows(text, "| call | packages | what for |") {
+		d.calls[row[0]] = list(row[1])
 	}
 	for row := range tableRows(text, "| module | doors | what for |") {
 		d.doors[row[0]] = list(row[1])
@@ -258,6 +314,23 @@ func (u *unit) read(tree fs.FS, name string) error {
 		}
 		s.imports = append(s.imports, imported)
 	}
+	names := map[string]string{}
+	for i, spec := range file.Imports {
+		names[path.Base(s.imports[i])] = unitName(strings.TrimPrefix(s.imports[i], modulePath+"/"))
+		if spec.Name != nil {
+			names[spec.Name.Name] = names[path.Base(s.imports[i])]
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if x, ok := n.(*ast.SelectorExpr); ok {
+			of, _ := x.X.(*ast.Ident)
+			if of == nil {
+				of = new(ast.Ident)
+			}
+			s.selects = append(s.selects, selection{names[of.Name], x.Sel.Name})
+		}
+		return true
+	})
 	for _, decl := range file.Decls {
 		f, ok := decl.(*ast.FuncDecl)
 		s.inits = s.inits || ok && f.Recv == nil && f.Name.Name == "init"
@@ -275,9 +348,17 @@ func TestArchitectureFails(t *testing.T) {
 | api | the desk over HTTP | argus, desk, index |
 | desk | the one way out | argus, evidence |
 | evidence | keeps records | argus |
+| graph | draws | argus, desk, evidence, ledger |
+| ledger | records | argus |
+| node | wires | desk, evidence |
 | index | finds | argus |
 | index/indextest | tests an index | argus, index |
 | cmd/argus | the command line | desk |
+
+| call | packages | what for |
+|---|---|---|
+| desk.Act | desk | acts |
+| desk.Stand | - | standing acts |
 
 | module | doors | what for |
 |---|---|---|
@@ -290,7 +371,11 @@ func TestArchitectureFails(t *testing.T) {
 		"argus_test.go":                       "package argus_test\nimport (\"example.org/cmp\"; \"github.com/argus-evidence/argus/internal/evidence\")",
 		"cmd/argus/main.go":                   "// Command argus is the command line.\npackage main\nimport \"github.com/argus-evidence/argus/internal/desk\"",
 		"internal/api/api.go":                 "// Package api is the desk over HTTP.\npackage api\nimport \"github.com/argus-evidence/argus\"",
-		"internal/desk/desk.go":               "// Package desk is the one way out.\npackage desk\nfunc (d Desk) init() {}\ntype Desk struct{}",
+		"internal/desk/desk.go":               "// Package desk is the one way out.\npackage desk\nfunc (d Desk) init() { d.Act() }\ntype Desk struct{}",
+		"internal/graph/graph.go":             "// Package graph draws.\npackage graph\nimport (\"github.com/argus-evidence/argus/internal/desk\"; \"github.com/argus-evidence/argus/internal/ledger\")\nvar a = ledger.Act{}",
+		"internal/graph/graph_test.go":        "package graph\nimport \"github.com/argus-evidence/argus/internal/evidence\"\nvar a = d.Stand()",
+		"internal/ledger/ledger.go":           "// Package ledger records.\npackage ledger\nvar a = e.Act",
+		"internal/node/node.go":               "// Package node wires.\npackage node\nimport (\"github.com/argus-evidence/argus/internal/desk\"; \"github.com/argus-evidence/argus/internal/evidence\")",
 		"internal/evidence/evidence.go":       "// Package evidence keeps records.\npackage evidence\nimport \"example.org/cbor/v2\"",
 		"internal/evidence/e_test.go":         "package evidence\nimport \"example.org/cmp/sub\"",
 		"internal/index/index.go":             "// Package index finds.\npackage index",
@@ -336,6 +421,26 @@ func TestArchitectureFails(t *testing.T) {
 		"command past the desk": {
 			"cmd/argus/more.go", "package main\nimport \"github.com/argus-evidence/argus/internal/evidence\"",
 			"cmd/argus/more.go imports evidence past the desk",
+		},
+		"evidence beside a permit, though the row allows it": {
+			"internal/graph/more.go", "package graph\nimport \"github.com/argus-evidence/argus/internal/evidence\"",
+			"internal/graph/more.go imports evidence past the desk",
+		},
+		"an act in a package that may not act": {
+			"internal/graph/more.go", "package graph\nfunc f() { desk.Act() }",
+			"internal/graph/more.go calls desk.Act, which is for desk",
+		},
+		"an act by a desk that somebody else holds": {
+			"cmd/argus/more.go", "package main\nfunc f() { n.Desk.Act() }",
+			"cmd/argus/more.go calls desk.Act, which is for desk",
+		},
+		"an act that is called elsewhere": {
+			"internal/node/more.go", "package node\nvar f = n.Desk.Stand",
+			"internal/node/more.go calls desk.Stand, which is for ",
+		},
+		"an act that is not called": {
+			"internal/desk/desk.go", "// Package desk is the one way out.\npackage desk",
+			"package desk may call desk.Act, and does not",
 		},
 		"root imports a package": {
 			"more.go", "package argus\nimport \"github.com/argus-evidence/argus/internal/index\"",

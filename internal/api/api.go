@@ -21,6 +21,7 @@ import (
 // office is what of a desk is served.
 type office interface {
 	Search(context.Context, desk.Who, desk.SearchRequest) (*desk.SearchResult, error)
+	Change(desk.ChangeRequest) (*desk.Changed, error)
 	Show(ctx context.Context, who desk.Who, ref string, raw bool) (*desk.Shown, error)
 	Page(context.Context, desk.Who, desk.PageRequest) (*desk.Page, error)
 	Deliveries(context.Context, desk.Who) ([]desk.Delivery, error)

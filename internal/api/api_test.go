@@ -54,6 +54,8 @@ func (f *fake) Search(_ context.Context, who desk.Who, r desk.SearchRequest) (*d
 		Histogram: []argus.Tally{{Value: "2021-02-14", Count: 3}}, Next: "e30"}, nil
 }
 
+func (f *fake) Change(r desk.ChangeRequest) (*desk.Changed, error) { return new(desk.Desk).Change(r) }
+
 // call has every field that a message can have.
 func call() *argus.Message {
 	at := argus.Time{Micros: 1, Raw: "1", Zone: argus.ZoneAssumed, Precision: argus.Micro, Clock: argus.ClockSender}
@@ -195,7 +197,7 @@ func TestRefusedWithoutSession(t *testing.T) {
 		"an authorization":  {"Authorization": {"Bearer " + session}},
 		"another's purpose": {"X-Argus-Purpose": {session}},
 	} {
-		for _, target := range []string{"/api/search", "/api/search?session=" + session, "/api/open", "/api/open?token=sesame"} {
+		for _, target := range []string{"/api/search", "/api/query", "/api/search?session=" + session, "/api/open", "/api/open?token=sesame"} {
 			if status, _ := do(t, s.Client(), "POST", s.URL+target, `{"query":""}`, header); status != http.StatusUnauthorized {
 				t.Errorf("with %s, POST %s answered %d", name, target, status)
 			}
@@ -346,6 +348,8 @@ func TestAnswers(t *testing.T) {
 		{"POST", "/api/search", `{"query":"loods","limit":5,"zone":"Europe/Amsterdam"}`, nil,
 			`ann/A-0001/test search "loods" limit 5 zone Europe/Amsterdam`, `"text":"<b>loods</b>"},"marks":[[3,8]],"deliveries":["D-0007"],"sightings":3,"versions":2,"also_locked":true}],"total":3,"messages":1,"beside":[{"value":"call","count":2}],"differing":1`},
 		{"POST", "/api/search", `{"query":""}`, chosen, `ann/A-0002/onderzoek Kadé 9/b search "" limit 0 zone `, `"total":3`},
+		{"POST", "/api/query", `{"query":"Kade OR loods","zone":"Europe/Amsterdam","and":[{"field":"in","value":"Kade \"9\""}],"not":[{"field":"from","value":"Q3XK9A"}],"sent":{"from":"2021-02-14"}}`, nil,
+			"", `{"query":"(Kade OR loods) in:=\"Kade \\\"9\\\"\" -from:=Q3XK9A sent:2021-02-14..","narrowed":{"and":[{"field":"in","value":"Kade \"9\""}],"not":[{"field":"from","value":"Q3XK9A"}]}}`},
 		{"GET", "/api/messages/ab01?raw=true", "", nil, "ann/A-0001/test show ab01 raw true", `"ref":"ab010000`},
 		{"GET", "/api/conversation?ref=ab01&before=50&after=-1", "", nil,
 			"ann/A-0001/test page {Ref:ab01 Service: Conversation: Before:50 After:-1}", `"service":"sky"`},
@@ -414,6 +418,10 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "/api/search", `{"query":1}`, 422},
 		{"POST", "/api/search", `{"query":"x","colour":1}`, 422},
 		{"POST", "/api/search", `{"query":"` + strings.Repeat("x", maxBody) + `"}`, 413},
+		{"POST", "/api/query", `{"query":"(x"}`, 422},
+		{"POST", "/api/query", `{"query":"x","zone":"Mars/Base"}`, 422},
+		{"POST", "/api/query", `{"query":"x","and":[{"field":"colour","value":"red"}]}`, 422},
+		{"POST", "/api/query", `{"query":"x","sent":{"from":"2021 OR sent:2020"}}`, 422},
 		{"GET", "/api/deliveries/x", "", 404},
 		{"GET", "/api/conversation?before=501&ref=ab01", "", 422},
 		{"GET", "/api/ledger?limit=-1", "", 422},
@@ -450,7 +458,7 @@ func TestOpenAPI(t *testing.T) {
 			operations = append(operations, operation.OperationID)
 		}
 	}
-	if doc.OpenAPI != "3.1.0" || len(operations) != 7 {
+	if doc.OpenAPI != "3.1.0" || len(operations) != 8 {
 		t.Errorf("OpenAPI %s with operations %q", doc.OpenAPI, operations)
 	}
 	message := doc.Components.Schemas["Message"].Properties
@@ -478,6 +486,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		of, body string
 	}{
 		"/api/search":            {"/api/search", `{"query":"loods"}`},
+		"/api/query":             {"/api/query", `{"query":"loods","and":[{"field":"from","value":"a"}],"not":[{"field":"is","value":"call"}]}`},
 		"/api/messages/ab01":     {"/api/messages/{ref}", ""},
 		"/api/conversation":      {"/api/conversation", ""},
 		"/api/deliveries":        {"/api/deliveries", ""},

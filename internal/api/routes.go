@@ -57,6 +57,10 @@ type (
 		Asker
 		Body desk.SearchRequest
 	}
+	changeInput struct {
+		Asker
+		Body desk.ChangeRequest
+	}
 	messageInput struct {
 		Asker
 		Ref string `path:"ref" doc:"the id of one of the message's copies, or the beginning of it"`
@@ -112,6 +116,10 @@ func routes(mux *http.ServeMux, d office, o Options) huma.API {
 	add(api, o, "POST", "/api/search", "search", "Find messages, newest first",
 		func(ctx context.Context, who desk.Who, in *searchInput) (*desk.SearchResult, error) {
 			return d.Search(ctx, who, in.Body)
+		})
+	add(api, o, "POST", "/api/query", "change", "The text of a query that is narrowed or widened; no search",
+		func(_ context.Context, _ desk.Who, in *changeInput) (*desk.Changed, error) {
+			return d.Change(in.Body)
 		})
 	add(api, o, "GET", "/api/messages/{ref}", "show", "One message: the union of its copies, its versions, and where each copy was found",
 		func(ctx context.Context, who desk.Who, in *messageInput) (*desk.Shown, error) {

@@ -78,9 +78,32 @@ var descriptions = map[string]map[string]string{
 		"histogram":        "oldest first, from the first to the last bar; those without a message have 0",
 		"histogram_sparse": "the bars without a message are left out: there are too many",
 		"pairs":            "who wrote to whom, most frequent first; to several receivers, into which conversation",
+		"narrowed":         "what the query demands and excludes as a whole",
 		"next":             "asks for the hits behind these; it tells nothing of what lies outside the scope",
 		"behind":           "records that the index has not seen; under a scope, 1 stands for any number",
 		"entry":            "the entry of this act in the ledger",
+	},
+	"ChangeRequest": {
+		"zone": "where the days of the query begin, as an IANA name; default UTC",
+		"and":  "what every message has to have",
+		"not":  "what no message may have",
+		"drop": "what does not matter any more",
+		"sent": "a period in place of those that the query names as a whole; without dates, none",
+	},
+	"Changed": {
+		"query": "what was left stays as it was written",
+	},
+	"Narrowed": {
+		"and": "the values that every message of the query has to have",
+		"not": "the values that none of them may have",
+	},
+	"Value": {
+		"field": "as in the query language; the facets have from, to, in, service, delivery, is, lang, entity",
+		"value": "as a facet counts it: an account or conversation letter for letter",
+	},
+	"Period": {
+		"from": "a date as the query language writes it; empty for an open beginning",
+		"to":   "a date, which is in the period to its end; empty for an open end",
 	},
 	"Hit": {
 		"ref":         "the lowest id of the message's copies in the scope",

@@ -145,6 +145,35 @@ await drive(async () => {
     assert.equal(await total(), all)
   })
 
+  await step('a value can be left out, of a query with alternatives', async () => {
+    await ask('loods OR poort')
+    const all = await total()
+    const row = page.locator('aside section', { hasText: 'Sender' }).locator('li').first()
+    const count = Number((await row.locator('.count').textContent()).replace(/\D/g, ''))
+    await row.hover()
+    await row.locator('button.without').click()
+    await page.waitForURL(/-from/)
+    await page.waitForTimeout(50)
+    assert.match(await page.inputValue('#query'), /^\(loods OR poort\) -from:=/)
+    assert.equal(await total(), all - count)
+    await page.locator('aside section', { hasText: 'Without' }).locator('button').click()
+    await page.waitForTimeout(200)
+    assert.equal(await total(), all)
+  })
+
+  await step('a facet counts what narrowing to it finds', async () => {
+    await ask('loods OR poort')
+    for (const title of ['Sender', 'Conversation', 'Identifier']) {
+      const row = page.locator('aside section', { hasText: title }).locator('li').first()
+      const count = Number((await row.locator('.count').textContent()).replace(/\D/g, ''))
+      await row.locator('button.narrow').click()
+      await page.waitForFunction((a) => document.querySelector('#query').value !== a, 'loods OR poort')
+      await page.waitForTimeout(200)
+      assert.equal(await total(), count, `${title}: ${await page.inputValue('#query')}`)
+      await ask('loods OR poort')
+    }
+  })
+
   await step('the histogram narrows the time', async () => {
     const box = await page.locator('figure svg').first().boundingBox()
     await page.mouse.move(box.x + box.width * 0.3, box.y + 40)

@@ -66,8 +66,18 @@ export type Hit = {
 
 export type Count = { value: string; count: number }
 
+/** Value is one that a facet counts. */
+export type Value = { field: string; value: string }
+
+/** Narrowed is what every message of a query has to have, and what none may have. */
+export type Narrowed = { and?: Value[]; not?: Value[] }
+
+/** Change narrows a query or widens it. The period takes the place of the one it names. */
+export type Change = { and?: Value[]; not?: Value[]; drop?: Value[]; sent?: { from?: string; to?: string } }
+
 export type SearchResult = {
   query: string
+  narrowed?: Narrowed
   hits: Hit[] | null
   total: number
   messages: number
@@ -209,6 +219,7 @@ export type Authority = {
   basis: string
   granted_by: string
   purpose: string
+  acts?: string[]
   scope?: string
   until?: string
   revoked?: { reason: string }
@@ -277,6 +288,8 @@ export const api = {
   session: () => ask<Session>(nobody, '/api/session'),
   search: (why: Why, body: object, signal?: AbortSignal) =>
     ask<SearchResult>(why, '/api/search', { method: 'POST', body: JSON.stringify(body), signal: signal ?? null }),
+  change: (query: string, zone: string, change: Change) =>
+    ask<{ query: string; narrowed?: Narrowed }>(nobody, '/api/query', { method: 'POST', body: JSON.stringify({ query, zone, ...change }) }),
   show: (why: Why, ref: string, raw: boolean) =>
     ask<Shown>(why, `/api/messages/${encodeURIComponent(ref)}?${search({ raw })}`),
   conversation: (why: Why, parameters: Parameters) => ask<Page>(why, `/api/conversation?${search(parameters)}`),
