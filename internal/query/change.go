@@ -10,6 +10,9 @@ import (
 // ErrChange says that a value or a date of a [Change] is none.
 var ErrChange = errors.New("the query cannot be changed so")
 
+// MaxChange is the most values of a [Change].
+const MaxChange = 100
+
 // A Value is one that a facet counts: of From, To, With and In an account or a
 // conversation, letter for letter.
 type Value struct {
@@ -155,6 +158,9 @@ type edit struct {
 }
 
 func (c Change) read(o Options) (e edit, err error) {
+	if n := len(c.And) + len(c.Not) + len(c.Drop); n > MaxChange {
+		return e, fmt.Errorf("%w: there are %d values, at most %d", ErrChange, n, MaxChange)
+	}
 	for _, set := range []struct {
 		values    []Value
 		adds, not bool

@@ -80,6 +80,7 @@ func TestChangeRefuses(t *testing.T) {
 		"no field": {And: []Value{{"text", "a"}}}, "no delivery": {Not: []Value{{Delivery, "a"}}}, "no state": {And: []Value{{Is, "lost"}}}, "empty": {And: []Value{{Service, ""}}},
 		"a field that is more": {And: []Value{{"from:x OR to", "a"}}}, "dates as a field": {And: []Value{{sentField, "2021"}}},
 		"no date": {Sent: &Period{"yesterday", ""}}, "a date that is more": {Sent: &Period{"2021 OR sent:2020", "2021"}}, "backwards": {Sent: &Period{"2021", "2020"}},
+		"too many":       {And: slices.Repeat([]Value{{From, "a"}}, MaxChange), Drop: []Value{{From, "a"}}},
 		"two conditions": {Sent: &Period{"2021", "2022 boat"}},
 	} {
 		if got, n, err := c.Apply("boat", Options{}); !errors.Is(err, ErrChange) || got != "" || n != nil {
@@ -165,6 +166,29 @@ func TestChangeProperties(t *testing.T) {
 		for _, v := range c.And {
 			if got, _ := valueOf(node(v)); !slices.Contains(now.And, got) {
 				t.Fatalf("%q became %q, which is narrowed to %v and not to %v", text, changed, now, v)
+			}
+		}
+	})
+}
+
+func FuzzChange(f *testing.F) {
+	f.Add(`(a OR "b c") -from:=x sent:2020`, "from", "x) OR (y", "2021", "2021-02")
+	f.Add("a -> b\\ ", "in", "\u202e\"\\", "", "")
+	f.Fuzz(func(t *testing.T, text, field, value, from, to string) {
+		v := []Value{{FieldName(field), value}}
+		for _, c := range []Change{{And: v, Sent: &Period{from, to}}, {Not: v}, {Drop: v}} {
+			changed, n, err := c.Apply(text, Options{Lists: anyList})
+			if err != nil {
+				if changed != "" || n != nil {
+					t.Fatalf("%q, %v with the error %v", changed, n, err)
+				}
+				continue
+			}
+			if again, err := Parse(changed, Options{Lists: anyList}); err != nil || !cmp.Equal(again, n) {
+				t.Fatalf("%q became %q, which reads as %v (%v), not as %v", text, changed, again, err, n)
+			}
+			if twice, m, err := c.Apply(changed, Options{Lists: anyList}); err != nil || !slices.Equal(meaning(m), meaning(n)) {
+				t.Fatalf("%q became %q, and that %q (%v)", text, changed, twice, err)
 			}
 		}
 	})
