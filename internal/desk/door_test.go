@@ -154,8 +154,8 @@ func methodType(t *testing.T, of reflect.Type, name string) (types []string) {
 	for i := 1; i < m.Type.NumIn(); i++ {
 		types = append(types, m.Type.In(i).String())
 	}
-	for i := range m.Type.NumOut() {
-		types = append(types, m.Type.Out(i).String())
+	for out := range m.Type.Outs() {
+		types = append(types, out.String())
 	}
 	return types
 }

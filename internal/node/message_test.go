@@ -431,7 +431,7 @@ func checkCursors(t *testing.T, n *Node, who desk.Who, q string) {
 }
 
 // plain writes an answer with deliveries renamed and without what is of one store:
-// positions and entries.
+// positions and entries, and what repeats the query.
 func plain(t *testing.T, answer any, order []int) string {
 	t.Helper()
 	data, err := json.Marshal(answer)
@@ -456,7 +456,7 @@ func plain(t *testing.T, answer any, order []int) string {
 func withoutPositions(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		for _, key := range []string{"entry", "seq", "original_seq", "query", "behind", "store", "sealed", "started_us", "root", "originals_root", "file", "authority"} {
+		for _, key := range []string{"entry", "seq", "original_seq", "query", "narrowed", "behind", "store", "sealed", "started_us", "root", "originals_root", "file", "authority"} {
 			delete(v, key)
 		}
 		for key, inner := range v {

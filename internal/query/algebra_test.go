@@ -65,6 +65,21 @@ func TestSimplifyKeepsMatch(t *testing.T) {
 	})
 }
 
+func TestSimplify(t *testing.T) {
+	for text, want := range map[string]string{
+		"a": "a", "a * b": "a b", "a -*": "-*", "a OR *": "*", "a OR -*": "a", "-* OR -*": "-*", "-(-* b)": "*", "-(a OR -(b OR *))": "-a",
+		"a -> *": "a ->1 *", "* -> a": "* ->1 a", "a -> -*": "-*", "-* -> a": "-*", "x OR (a -> -*)": "x", "-(a -> -*)": "*", "(* OR is:reaction) (a -> b)": "(* OR is:reaction) (a ->1 b)",
+	} {
+		n, err := Parse(text, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Simplify(n).String(); got != want {
+			t.Errorf("%s simplified is %s, want %s", text, got, want)
+		}
+	}
+}
+
 // A scope that was simplified selects the same copies.
 func TestSimplifyKeepsSelect(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
