@@ -7,6 +7,10 @@
 // not exist look the same. The one exception to silence is the refusal itself:
 // an asker without an active authority is told so.
 //
+// What reads is a [Permit], which an act gets from [Desk.Act] and loses when it ends.
+// The desk's own methods are acts with one question; what is built on the desk acts
+// itself, or stands ([Desk.Stand]), and has its permit and nothing else.
+//
 // A scope selects sightings of a message ([query.Matcher.Select]). What the asker
 // sees, searches and counts is the union of those, and nothing tells of the others.
 package desk

@@ -87,13 +87,14 @@ func (d *Desk) SearchAll(ctx context.Context, who Who, req SearchRequest, found 
 
 // SearchAll gives each message to found, as [Desk.SearchAll] does.
 func (p *Permit) SearchAll(ctx context.Context, req SearchRequest, found func(Hit) error) (n uint64, err error) {
-	return within(p, func() (uint64, error) {
-		asked, err := p.desk.parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
-		if err != nil {
-			return 0, err
-		}
-		return p.searchAll(ctx, asked.Query, found)
-	})
+	if p.over.Load() {
+		return 0, ErrOver
+	}
+	asked, err := p.desk.parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
+	if err != nil {
+		return 0, err
+	}
+	return p.searchAll(ctx, asked.Query, found)
 }
 
 func (p *Permit) searchAll(ctx context.Context, asked query.Node, found func(Hit) error) (n uint64, err error) {
