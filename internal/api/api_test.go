@@ -375,8 +375,8 @@ func TestProblems(t *testing.T) {
 		"refused":     {fmt.Errorf("search: %w: no purpose", argus.ErrRefused), Problem{Status: 403, Title: "Refused", Detail: "search: refused: no purpose"}},
 		"not found":   {fmt.Errorf("show: %w", argus.ErrNotFound), Problem{Status: 404, Title: "No record found", Detail: "show: no record found"}},
 		"ambiguous":   {argus.ErrAmbiguous, Problem{Status: 409, Title: "Ambiguous reference", Detail: "ambiguous reference"}},
-		"damaged":     {fmt.Errorf("read segment 3: %w", argus.ErrDamaged), Problem{Status: 500, Title: "Damaged", Detail: "stored bytes are not what was written: run argus verify"}},
-		"our secrets": {errors.New("open /home/ann/case: denied"), Problem{Status: 500, Title: "Not answered", Detail: "the log of the argus command says why"}},
+		"damaged":     {fmt.Errorf("read segment 3: %w", argus.ErrDamaged), Problem{Status: 500, Title: "Damaged", Detail: "stored bytes have changed; run argus verify"}},
+		"our secrets": {errors.New("open /home/ann/case: denied"), Problem{Status: 500, Title: "Internal error", Detail: "the argus command printed the cause"}},
 	} {
 		s := serve(t, &fake{err: test.err})
 		status, body := do(t, browser(t, s), "POST", s.URL+"/api/search", `{"query":"x"}`, nil)
@@ -450,7 +450,7 @@ func TestOpenAPI(t *testing.T) {
 			operations = append(operations, operation.OperationID)
 		}
 	}
-	if doc.OpenAPI != "3.1.0" || len(operations) != 7 {
+	if doc.OpenAPI != "3.1.0" || len(operations) != 8 {
 		t.Errorf("OpenAPI %s with operations %q", doc.OpenAPI, operations)
 	}
 	message := doc.Components.Schemas["Message"].Properties

@@ -1,6 +1,6 @@
-// Changing a query's text by what is clicked.
+// Changes of a query's text by clicks.
 
-/** term writes a field and a value that an index counted. */
+/** term formats a field and a counted value as a term of a query. */
 export function term(field: string, value: string): string {
   const exact = value.startsWith('=') ? '=' : ''
   let v = value.slice(exact.length)
@@ -10,17 +10,17 @@ export function term(field: string, value: string): string {
   return `${field}:${exact}${v}`
 }
 
-/** has says whether a query holds a term as it stands. */
+/** has reports whether a query contains a term literally. */
 export const has = (query: string, t: string): boolean => ` ${query} `.includes(` ${t} `)
 
-/** toggle adds a term to a query, or takes it away again. */
+/** toggle adds a term to a query, or removes it. */
 export function toggle(query: string, t: string): string {
   if (has(query, t)) return ` ${query} `.replace(` ${t} `, ' ').trim()
   const alternatives = /\bOR\b/.test(query)
   return `${alternatives ? `(${query})` : query.trim()} ${t}`.trim()
 }
 
-/** between narrows a query to a time, in place of the one it names. */
+/** between sets the time of a query, in place of an earlier one. */
 export function between(query: string, from: string, to: string): string {
   const range = `sent:${from}..${to}`
   const old = /(^|\s)(sent|on):[^\s()]+/
