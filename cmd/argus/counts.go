@@ -53,7 +53,7 @@ func named(id, name string) string {
 	return oneLine(name + " (" + id + ")")
 }
 
-// longSilence is the number of empty bars from which on one line stands for all of them.
+// longSilence is the least number of empty bars that are printed as one line.
 const longSilence = 4
 
 // printHistogram prints the bars, oldest first, and long silences as one line.

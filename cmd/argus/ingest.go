@@ -112,7 +112,7 @@ func (f *ingestFlags) readingFlags(c *cobra.Command) {
 	flags.StringArrayVar(&f.columns, "map", nil, "for sheets and unknown JSON: `field=header`; may be repeated (docs/format/sheet.md lists the fields)")
 }
 
-// splitAtDash tells what stands before -- from what stands behind it.
+// splitAtDash splits the arguments at --.
 func splitAtDash(c *cobra.Command, args []string) (before, behind []string) {
 	if at := c.ArgsLenAtDash(); at >= 0 {
 		return args[:at], args[at:]

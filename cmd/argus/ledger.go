@@ -171,7 +171,7 @@ func (a *app) listLedger(ctx context.Context, n *node.Node, who desk.Who, from u
 	return err
 }
 
-// ownLedger says where the reader's own ledger is.
+// ownLedger names the folder and the key of the reader's own ledger.
 type ownLedger struct {
 	Dir string `json:"dir"`
 	Key string `json:"key"`

@@ -70,7 +70,7 @@ func (a *app) watched() bool {
 	return ok && !a.json && term.IsTerminal(int(f.Fd()))
 }
 
-// clearLine is the terminal's order to write the line anew.
+// clearLine makes a terminal clear the current line.
 const clearLine = "\r\x1b[K"
 
 // complain prints an error that does not stop the command.

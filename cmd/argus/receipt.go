@@ -94,7 +94,7 @@ func account(c argus.Counts, limited bool) string {
 	return fmt.Sprintf("read %s = stored %s + sightings %s + quarantined %s", group(c.Read), group(c.Stored), group(c.Sightings), group(c.Quarantined))
 }
 
-// printPartial prints a delivery of which the scope covers a part.
+// printPartial prints a delivery that the scope covers only in part.
 func printPartial(o *output, d *desk.Delivery) {
 	o.linef("%s  %s", o.bold(d.Delivery.String()), oneLine(d.Opening.Source))
 	o.linef("  The authority covers only a part of it: its account and its seal are withheld.")

@@ -51,7 +51,7 @@ wrote a part, which was not checked, or an older Argus wrote the store, which
 				if err != nil {
 					return fmt.Errorf("read the public key: %w", err)
 				}
-				// An empty key would stand for the key in the store.
+				// An empty key would mean the key in the store.
 				if key = strings.TrimSpace(string(data)); key == "" {
 					return usageError{fmt.Errorf("read the public key: %w: %s is empty", node.ErrKey, keyFile), c.CommandPath()}
 				}

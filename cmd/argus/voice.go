@@ -21,15 +21,16 @@ import (
 //     a sentence. Rows of a list, headings and flags do not.
 //   - An error says in lower case which act failed, on which object, and why:
 //     "read the list: permission denied". A hint below it names the next step.
-//   - A flag's help is a noun phrase and ends with its default.
+//   - The help of a flag is a noun phrase that ends with the default; the help of a
+//     switch is an imperative.
 //   - Numbers have commas and a noun: "2,311 messages". Times are UTC unless
 //     the user chose a zone.
 //   - Text from the evidence passes through oneLine or plain.
 //   - A sentence says no more than the records show: "No record found in the
 //     scope of A-0001", never "there was no contact".
 //
-// Text and JSON are made of one value by [say], so that they cannot state
-// different things.
+// [say] makes text and JSON of the same value, so that they cannot state different
+// things.
 
 // voice prints the answers of a command: text for people or, with --json,
 // objects for programs. Tests ask for both.

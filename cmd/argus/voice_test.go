@@ -20,8 +20,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// spoken are the examples of TestOneVoice, in the order in which they run in one
-// store: a command with its arguments. Every command that prints answers has one.
+// spoken lists the examples of TestOneVoice, commands with their arguments, in the
+// order in which they run. Every command that prints answers has one.
 var spoken = [][]string{
 	{"init"},
 	{"ingest", "--dry-run", "chats", "copies"},
@@ -61,7 +61,7 @@ var spoken = [][]string{
 	{"bench", "--messages", "200", "--rounds", "1"},
 }
 
-// silent are the commands that print no answers of their own, with the reason.
+// silent lists the commands without an example, with the reason.
 var silent = map[string]string{
 	"argus serve":            "runs until it is stopped; TestBrowser reads its link",
 	"argus demo":             "is serve with an invented case; TestREADME prints its receipts",
@@ -72,9 +72,9 @@ var silent = map[string]string{
 	"argus __completeNoDesc": "answers a shell",
 }
 
-// TestOneVoice runs an example of every command, takes its answer as text and as
-// objects, and looks for each number, time, hash and name of the text in the
-// objects.
+// TestOneVoice runs an example of every command, takes its answer both as text and as
+// objects, and looks for each word of the text that has a digit in the objects:
+// numbers, times, hashes, ids.
 func TestOneVoice(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("runs every command; once, without -race, is enough")
@@ -195,8 +195,7 @@ func both(t *testing.T, args []string) (text, objects, command string, err error
 	return people.String(), programs.String(), c.CommandPath(), err
 }
 
-// facts returns the values of objects in each of the forms in which text shows
-// them.
+// facts returns the values of objects, in every form in which text shows them.
 func facts(t *testing.T, objects string) map[string]bool {
 	t.Helper()
 	seen := map[string]bool{"SHA-256": true, "p99": true, "FTS5": true} // words
@@ -269,7 +268,7 @@ func facts(t *testing.T, objects string) map[string]bool {
 	return seen
 }
 
-// words are the words of a text that have a digit.
+// words returns the words of a text that have a digit.
 func words(text string) (list []string) {
 	for _, word := range regexp.MustCompile(`[^\s()\[\]@▶]+( (?:KB|MB|GB)\b)?`).FindAllString(text, -1) {
 		if word = strings.Trim(word, `",;:.?+=`); strings.ContainsFunc(word, unicode.IsDigit) {
@@ -290,7 +289,7 @@ func unstated(text string, facts map[string]bool) (missing []string) {
 		}
 	}
 	for _, word := range words(text) {
-		// A longer word may be a piece of a fact, such as the first digits of an id.
+		// A longer word may be a part of a fact, such as the first digits of an id.
 		if !known[word] && (len(word) < 8 || !strings.Contains(all.String(), word)) {
 			missing = append(missing, word)
 		}
@@ -298,7 +297,7 @@ func unstated(text string, facts map[string]bool) (missing []string) {
 	return missing
 }
 
-// TestOneVoiceFails shows that a number which only the text has is found.
+// TestOneVoiceFails shows that the check finds a number that only the text has.
 func TestOneVoiceFails(t *testing.T) {
 	known := facts(t, `{"event":"receipt","read":1234,"files":[1,2,3],"sealed":"2026-11-30T16:26:04Z","size":2500}`+"\n")
 	for text, want := range map[string]string{

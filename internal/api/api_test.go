@@ -27,7 +27,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// fake is a desk with one message. It notes who asked what.
+// fake is a desk with one message. It notes each request and its asker.
 type fake struct {
 	asked []string
 	err   error
@@ -112,7 +112,7 @@ func serve(t *testing.T, f *fake) *httptest.Server {
 	return s
 }
 
-// browser opens the link, as the page does, and sends the session that it gets.
+// browser opens the link, as the page does, and returns a client with the session.
 func browser(t *testing.T, s *httptest.Server) *http.Client {
 	t.Helper()
 	status, body := do(t, s.Client(), "POST", s.URL+"/api/open", "", http.Header{"X-Argus-Token": {"sesame"}})
@@ -164,8 +164,8 @@ var (
 		"/api/conversation?ref=ab01", "/api/openapi.json", "/api/open", "/api/nothing", "/api/", "/nothing"}, files...)
 )
 
-// Without the session there are the interface's files, and nothing else
-// whatever is sent along.
+// TestRefusedWithoutSession: without the session there are the interface's files only,
+// with any cookie, header or token.
 func TestRefusedWithoutSession(t *testing.T) {
 	f := &fake{}
 	s := serve(t, f)
@@ -235,11 +235,11 @@ func TestTokenOpensOnce(t *testing.T) {
 		}
 	}
 	if status, _ := do(t, first, "POST", s.URL+"/api/search", `{"query":""}`, nil); status != http.StatusOK || len(f.asked) != 1 {
-		t.Errorf("the session was given, and answers %d", status)
+		t.Errorf("the session answers %d", status)
 	}
 }
 
-// A cookie would go to every port of this machine.
+// TestNoCookie: a browser would send a cookie to every port of this machine.
 func TestNoCookie(t *testing.T) {
 	s := serve(t, &fake{})
 	stranger := s.Client()
@@ -321,7 +321,7 @@ func TestHeaders(t *testing.T) {
 			"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if path == "/nothing" && name == "Cache-Control" {
-				continue // net/http takes it off where there is no file
+				continue // net/http removes it if there is no file
 			}
 			if got := res.Header.Get(name); !strings.HasPrefix(got, want) {
 				t.Errorf("GET %s: %s is %q, want %q", path, name, got, want)
@@ -468,7 +468,8 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// Every field of an answer is in the description, in the form that it says.
+// TestAnswersAreAsDescribed validates the answer of each endpoint against its
+// description.
 func TestAnswersAreAsDescribed(t *testing.T) {
 	described := routes(http.NewServeMux(), &fake{}, Options{}).OpenAPI()
 	s := serve(t, &fake{})

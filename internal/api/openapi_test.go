@@ -46,9 +46,9 @@ func TestOpenAPIFile(t *testing.T) {
 	}
 }
 
-// TestDescriptionFitsTheTypes fills every field of each answer, and holds the
-// answer to its description: each field is described in its form, and no field
-// is described that no answer has.
+// TestDescriptionFitsTheTypes fills every field of each answer and validates the answer
+// against its description. The description must have each field in its form, and no
+// field that answers lack.
 func TestDescriptionFitsTheTypes(t *testing.T) {
 	described := routes(http.NewServeMux(), &fake{}, Options{}).OpenAPI()
 	for name, answer := range map[string]reflect.Value{
@@ -82,7 +82,7 @@ func TestDescriptionFitsTheTypes(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		for _, missing := range absent(schemas, schema, v, name) {
-			t.Errorf("%s is described, and no answer has it", missing)
+			t.Errorf("%s is described, but no answer has it", missing)
 		}
 	}
 }
