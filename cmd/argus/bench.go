@@ -20,7 +20,7 @@ func (a *app) benchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure ingest and search on this machine",
-		Long: `Write a corpus of invented messages, ingest it as any delivery is, ask the index and
+		Long: `Write a corpus of invented messages, ingest it like any delivery, ask the index and
 the desk typical questions, and print the times. Machines differ and are noisy: --peer
 measures SQLite FTS5 on the same corpus in the same run, and the ratio is the result.
 docs/performance.md lists measured results.`,

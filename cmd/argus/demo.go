@@ -25,8 +25,8 @@ func (a *app) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Take in an invented case and open it in the browser",
-		Long: `Make an invented case of 20,000 messages, a third of its archive locked, ingest it as
-any delivery is, and serve it to a browser on this machine. A live feed of two more
+		Long: `Make an invented case of 20,000 messages, a third of its archive locked, ingest it
+like any delivery, and serve it to a browser on this machine. A live feed of two more
 weeks continues while you look: each delivery of it brings four hours. "Follow" in the
 page shows new messages.
 
@@ -49,7 +49,7 @@ keeps it, and the feed continues there the next time.`,
 	}
 	f.add(c)
 	c.Flags().StringVar(&keep, "keep", "", "work in this `folder` and keep it (default a temporary one)")
-	c.Flags().IntVar(&messages, "messages", 20_000, "about this `number` of messages")
+	c.Flags().IntVar(&messages, "messages", 20_000, "the approximate `number` of messages")
 	c.Flags().Uint64Var(&seed, "seed", 1, "the `number` that everything is derived from")
 	c.Flags().DurationVar(&every, "feed", 10*time.Second, "the `time` between two deliveries of the live feed; 0 for no feed")
 	return c

@@ -127,7 +127,7 @@ made of the same values, so they state the same facts; only the text shortens lo
 | init | ` + "`created`" + ` |
 | ingest | ` + "`created` if a store was made, `progress`, then one `receipt` for each delivery; after --resume of a rereading also `difference`; with --dry-run `plan` for each path" + ` |
 | reread | ` + "`progress`, `receipt`, `difference`" + ` |
-| search | ` + "`hit` for each message, then one `result`, with the number of `hits` that were printed, the `total` of everything found, the `messages` among it, the counts of other types in `beside`, and the number of messages whose copies are `differing`" + ` |
+| search | ` + "`hit` for each message, then one `result`, with the number of `hits` that were printed, the `total` of everything found, the `messages` among it, the counts of other types in `beside`, and the number of messages whose copies are `differing`; with --all only `query`, `hits`, `messages` and `beside`" + ` |
 | show | ` + "`message` with its `versions`, each with its `sightings`; a sighting has the statements of the copy in `states`, and with --trace its `raw` bytes, or `raw_withheld`" + ` |
 | conversation | ` + "`conversation`" + ` |
 | receipt | ` + "`delivery` for each, or the `receipt` of one; `partial` or `limited` if the scope covers only a part of its account" + ` |

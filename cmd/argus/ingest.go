@@ -44,7 +44,7 @@ gets a receipt with a balanced account:
   read = stored + sightings of known messages + quarantined
 
 A piece that no reader understands is quarantined with the reason; reading
-continues behind it. Ingesting the same files again makes no second message. An
+continues after it. Ingesting the same files again makes no second message. An
 interrupted ingest continues with the same command, or with --resume. If there is no
 store, one is made.
 

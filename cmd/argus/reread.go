@@ -25,7 +25,7 @@ sealed delivery of its own. From then on it takes the place of the first reading
 every answer, under the number of the first. The first reading stays sealed and can
 still be proved, but no longer counts.
 
-The answer compares the two readings: new, missing and changed messages by reader
+The answer compares the two readings: new, gone and changed messages by reader
 and by conversation, those with most changes first, and the reasons for quarantined
 pieces. Each message, and everything else with an id, counts once.
 

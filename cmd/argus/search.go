@@ -107,7 +107,7 @@ would run as a formula begins with a quote.`,
 	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, to, in, service, delivery, is, lang, entity, or pairs; may be repeated")
 	flags.BoolVar(&asCSV, "csv", false, "print the counts of one facet, or the histogram, as CSV")
 	flags.StringVar(&histogram, "histogram", "", "count by `interval`: hour, day, month or year, or weekhour for the hours of a week")
-	flags.DurationVar(&longest, "max-time", 30*time.Second, "about the longest `time` to search; a partial answer states its limits")
+	flags.DurationVar(&longest, "max-time", 30*time.Second, "the approximate longest `time` to search; a partial answer states its limits")
 	flags.StringVar(&zone, "zone", "", "the time `zone` of dates in the query and of printed times (default UTC)")
 	return c
 }

@@ -61,7 +61,7 @@ measurements.`,
 	flags.Uint64Var(&f.options.Seed, "seed", 1, "the `number` that everything is derived from")
 	flags.StringVar(&f.preset, "preset", "demo", "the size: "+strings.Join(slices.Sorted(maps.Keys(world.Presets)), ", "))
 	flags.StringVar(&f.form, "as", "deliveries", "the `form`: deliveries, jsonl or bench")
-	flags.IntVar(&f.options.Messages, "messages", 0, "about this `number` of messages (default the preset's)")
+	flags.IntVar(&f.options.Messages, "messages", 0, "the approximate `number` of messages (default the preset's)")
 	flags.IntVar(&f.options.Accounts, "accounts", 0, "the `number` of accounts (default the preset's)")
 	flags.IntVar(&f.options.Days, "days", 0, "the `number` of days (default the preset's)")
 	flags.IntVar(&f.options.Locked, "locked", 0, "the `percentage` of keys that were not handed over (default the preset's)")
