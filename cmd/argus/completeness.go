@@ -18,7 +18,7 @@ func printCompleteness(o *output, c argus.Completeness) {
 	ask(c.Missing, "attachment is named but missing", "attachments are named but missing")
 	ask(c.Unseen, "running number is missing", "running numbers are missing")
 	ask(c.OneSided, "conversation has one side only", "conversations have one side only")
-	ask(c.Backwards, "step goes against time", "steps go against time")
+	ask(c.Backwards, "step goes back in time", "steps go back in time")
 	ask(c.Replies, "reply is stated but missing", "replies are stated but missing")
 	ask(c.Differs, "file states another number of records than it has", "files state another number of records than they have")
 	if len(asks) > 0 {
@@ -87,7 +87,7 @@ func gapLine(g argus.Gap) string {
 		gaps = append(gaps, "the only sender in "+count(g.OneSided, "conversation", "conversations"))
 	}
 	if g.Backwards > 0 {
-		gaps = append(gaps, count(g.Backwards, "step against time", "steps against time"))
+		gaps = append(gaps, count(g.Backwards, "step back in time", "steps back in time"))
 	}
 	if g.Replies > 0 {
 		gaps = append(gaps, count(g.Replies, "stated reply missing", "stated replies missing"))

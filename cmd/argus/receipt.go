@@ -50,7 +50,7 @@ func (a *app) sayDeliveries(ctx context.Context, d *desk.Desk, who desk.Who) err
 		}
 	}
 	if len(list) == 0 {
-		a.out.aside("No deliveries yet. Take one in with \"argus ingest PATH\".")
+		a.out.aside("No deliveries yet. Ingest one with \"argus ingest PATH\".")
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func printAccount(o *output, d *desk.Delivery) {
 	}
 	printReceipt(o, &d.Receipt, d.Limited)
 	if h := d.Holds; h != nil {
-		o.linef("  it holds %s, however many copies of each", counted(h.Messages, h.Beside))
+		o.linef("  it holds %s; each counts once", counted(h.Messages, h.Beside))
 	}
 }
 
