@@ -95,7 +95,7 @@ func TestUpgradeSurvivesKills(t *testing.T) {
 			}
 		}
 		if _, err := os.Stat(filepath.Join(dir, "s.format-1")); err != nil {
-			if out, err := upgrade(dir, ""); err != nil || !strings.Contains(out, "The store of format 1 is in") {
+			if out, err := upgrade(dir, ""); err != nil || !strings.Contains(out, "The older store is in") {
 				t.Fatalf("after %s: %v\n%s", name, err, out)
 			}
 		}
