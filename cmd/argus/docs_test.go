@@ -133,7 +133,7 @@ made of the same values, so they state the same facts; only the text shortens lo
 | receipt | ` + "`delivery` for each, or the `receipt` of one; `partial` or `limited` if the scope covers only a part of its account" + ` |
 | quarantine | ` + "`quarantined` for each piece" + ` |
 | verify | ` + "`finding` for each, then one `verified`" + ` |
-| ledger | ` + "`entry` for each, `destroyed` if its envelope is, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts beside the store" + ` |
+| ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts beside the store" + ` |
 | authority | ` + "`authority`; `wider` for each authority that is wider than a new one; `revoked`" + ` |
 | list | ` + "`list`" + ` |
 | reindex | ` + "`indexed`" + ` |

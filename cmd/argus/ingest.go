@@ -58,7 +58,7 @@ that have most of them. --json names up to 100 of each. None of these is an erro
 --dry-run reads everything and keeps nothing. It reports which reader would read
 each file, the number of messages, accounts and conversations, the first and the last
 time, and the pieces that would be quarantined, with reasons. It neither needs nor
-makes a store.
+makes a store, but unpacks large entries of archives on the disk of --store.
 
 --via has a program of yours read each file: it gets the file on its standard input
 and prints Argus JSON lines (docs/readers.md). Arguments after -- are passed to it.

@@ -48,7 +48,11 @@ key of your own. They are listed below the acts of the store, marked "own".`,
 func printEntry(o *output, mark string, e desk.Entry) {
 	head := fmt.Sprintf("%s%6d  %s  %-16s ", mark, e.Seq, e.Time.Format(time.RFC3339), e.Action)
 	if e.Destroyed {
-		o.linef("%s%s  %s  (envelope destroyed)", head, e.Authority, oneLine(e.Subject))
+		why := "words missing, and no order destroyed them"
+		if e.DestroyedBy > 0 {
+			why = fmt.Sprintf("words destroyed by order, entry %d", e.DestroyedBy)
+		}
+		o.linef("%s%s  %s  (%s)", head, e.Authority, oneLine(e.Subject), why)
 		return
 	}
 	purpose := ""
@@ -101,42 +105,38 @@ func (a *app) ledgerDestroy() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "destroy ENTRY ...",
 		Short: "Destroy the words of entries, by an order",
-		Long: `Destroy the words of entries, by an order: who acted, what for, what was asked. Name
-entries by their numbers, or runs of them such as 7-9. The log still proves that,
-when and under which authority each act was done.
+		Long: `Destroy the words of entries, by an order: the actor, the purpose and the subject of
+each act. Name entries by their numbers, or by ranges such as 7-9. The log still
+proves each act, its time and its authority.
 
-The act is recorded first: which entries, and in an envelope of its own who does it
-and the words of the order. Then the words are overwritten for good; a crash between
-is made good by the next command that opens the store. argus verify accepts words that
-are missing only where the ledger has such an order. Copies and backups of the store
-keep the words: SECURITY.md says what else.
+Argus first records the act: the numbers of the entries and, in an envelope of its
+own, the actor and the words of the order. Then it overwrites the words for good; after
+a crash in between, the next command that opens the store completes it. argus verify
+accepts missing words only if the ledger has such an order. Copies and backups of the
+store keep the words; SECURITY.md lists other traces.
 
-It needs no authority, as adding one needs none: whoever holds the private key of the
-store can do it, and the ledger has it.`,
+The command needs no authority, like authority add: anyone who holds the private key of
+the store can run it, and the ledger records it.`,
 		Example: "  argus ledger destroy 12 17-20 --order 'court of first instance, order 31/2026'",
 		Args:    arguments(1, math.MaxInt),
 		RunE: func(c *cobra.Command, args []string) error {
 			entries, err := node.ParseEntries(strings.Join(args, ","))
 			if err == nil && order == "" {
-				err = errors.New("say by whose order: --order")
+				err = errors.New("missing --order")
 			}
 			if err != nil {
 				return usageError{err, c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				e, err := n.DestroyWords(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), entries, order)
+				e, err := n.DestroyWords(ctx, a.actorName(), entries, order)
 				if err != nil {
 					return err
 				}
-				if a.json {
-					return a.out.object("entry", e)
-				}
-				a.printEntry("", e)
-				return nil
+				return say(a.out, "entry", e, func(o *output, e desk.Entry) { printEntry(o, "", e) })
 			})
 		},
 	}
-	c.Flags().StringVar(&order, "order", "", "whose order, in words")
+	c.Flags().StringVar(&order, "order", "", "the `order` in words, with the court that gave it")
 	return c
 }
 

@@ -264,6 +264,8 @@ export interface components {
             /** Format: date-time */
             clock?: string;
             destroyed?: boolean;
+            /** Format: int64 */
+            destroyed_by?: number;
             detail?: {
                 [key: string]: string;
             };
