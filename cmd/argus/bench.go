@@ -19,11 +19,11 @@ func (a *app) benchCommand() *cobra.Command {
 	var profile string
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure this machine: taking messages in, and asking",
-		Long: `Write a corpus of invented messages, take it in through the ordinary road, ask
-the index and the desk what people ask, and print what it took. Machines differ
-and are noisy: --peer gives the same corpus to SQLite FTS5 in the same run, and
-the ratio is the result. docs/performance.md has what was measured.`,
+		Short: "Measure ingest and search on this machine",
+		Long: `Write a corpus of invented messages, ingest it like any delivery, ask the index and
+the desk typical questions, and print the times. Machines differ and are noisy: --peer
+measures SQLite FTS5 on the same corpus in the same run, and the ratio is the result.
+docs/performance.md lists measured results.`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			temporary := o.Dir == ""
@@ -47,29 +47,25 @@ the ratio is the result. docs/performance.md has what was measured.`,
 				defer pprof.StopCPUProfile()
 			}
 			started := time.Now()
-			o.Say = func(what string) { fmt.Fprintf(a.err, "%6.1f s  %s\n", time.Since(started).Seconds(), what) }
+			o.Say = func(step string) { fmt.Fprintf(a.err, "%6.1f s  %s\n", time.Since(started).Seconds(), step) }
 			o.Apart = true
 			report, err := bench.Run(c.Context(), o)
 			if err != nil {
 				return errors.Join(errors.New("measure"), err)
 			}
-			if a.json {
-				return a.out.object("bench", report)
-			}
-			printBench(a.out, report)
-			return nil
+			return say(a.out, "bench", report, printBench)
 		},
 	}
-	c.Flags().IntVar(&o.Messages, "messages", 1_000_000, "how many")
-	c.Flags().IntVar(&o.Rounds, "rounds", 50, "how often each question is asked")
-	c.Flags().StringVar(&o.Only, "only", "", "ask only the questions with this `text` in their names")
-	c.Flags().BoolVar(&o.Peer, "peer", false, "measure SQLite FTS5 on the same corpus, too")
-	c.Flags().BoolVar(&o.Again, "again", false, "only ask, the store that an earlier run left in --dir")
-	c.Flags().BoolVar(&o.Overlap, "overlap", false, "measure ten deliveries of which 4 of 10 messages are in two or three, and nothing else")
-	c.Flags().IntVar(&o.LiveSeconds, "live", 0, "for so many `seconds`, search while 5,000 messages a second come in")
-	c.Flags().BoolVar(&o.Cold, "cold", false, "ask with nothing of the store in memory, too (Linux)")
-	c.Flags().StringVar(&o.Dir, "dir", "", "an empty `folder` to work in, which is kept (default a temporary one)")
-	c.Flags().StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
+	c.Flags().IntVar(&o.Messages, "messages", 1_000_000, "the `number` of messages")
+	c.Flags().IntVar(&o.Rounds, "rounds", 50, "the `number` of times that each question is asked")
+	c.Flags().StringVar(&o.Only, "only", "", "ask only the questions whose names contain this `text`")
+	c.Flags().BoolVar(&o.Peer, "peer", false, "measure SQLite FTS5 on the same corpus as well")
+	c.Flags().BoolVar(&o.Again, "again", false, "ask the store that an earlier run left in --dir, without ingesting")
+	c.Flags().BoolVar(&o.Overlap, "overlap", false, "measure only this: ten deliveries, with four of ten messages in two or three of them")
+	c.Flags().IntVar(&o.LiveSeconds, "live", 0, "search for this many `seconds` while 5,000 messages a second come in")
+	c.Flags().BoolVar(&o.Cold, "cold", false, "ask also with nothing of the store in memory (Linux)")
+	c.Flags().StringVar(&o.Dir, "dir", "", "an empty `folder` to work in and keep (default a temporary one)")
+	c.Flags().StringVar(&profile, "cpuprofile", "", "the `file` for a CPU profile (default none)")
 	return c
 }
 
@@ -99,9 +95,9 @@ func printBench(o *output, r *bench.Report) {
 		o.linef("%-5s %-26s %10s %10s %10s %10s %12s", q.Of, q.Name, round(q.Median), round(q.P99), round(q.Cold), round(q.Peer), group(q.Found))
 	}
 	if l := r.Live; l != nil {
-		o.linef("\n%s messages came in at %s a second; an acknowledged one was found after %s (median), %s (p99), %s (most),", group(uint64(l.Messages)), group(uint64(l.PerSecond)),
+		o.linef("\n%s messages came in at %s a second; an acknowledged message was found after %s (median), %s (p99), %s (most),", group(uint64(l.Messages)), group(uint64(l.PerSecond)),
 			round(l.Median), round(l.P99), round(l.Most))
-		o.linef("while %s searches were answered; the last batch was acknowledged %s after it came.", group(uint64(l.Searches)), round(l.Behind))
+		o.linef("while %s searches were answered; the last batch was acknowledged %s after it arrived.", group(uint64(l.Searches)), round(l.Behind))
 	}
 }
 
@@ -115,7 +111,7 @@ func printOverlap(o *output, r *bench.Overlap) {
 			group(q.Found), group(q.FoundInScope))
 	}
 	name, times := r.Slowest()
-	o.linef("The slowest in the scope, %s, takes %.1f times as long as without it (of what takes less than 20 µs, those count).", name, times)
+	o.linef("The slowest question in the scope, %s, takes %.1f times as long as without it (times below 20 µs count as 20 µs).", name, times)
 }
 
 func printTaken(o *output, name string, t bench.Taken) {
@@ -123,7 +119,7 @@ func printTaken(o *output, name string, t bench.Taken) {
 		t.CPUSeconds*1e6/(t.PerSecond*t.Seconds), size(t.PeakBytes), size(t.DiskBytes), t.DiskPerByte)
 }
 
-// round is a duration to be read, - for one that was not measured.
+// round formats a duration, - if it was not measured.
 func round(d time.Duration) string {
 	if d == 0 {
 		return "-"

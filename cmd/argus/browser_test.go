@@ -11,8 +11,7 @@ import (
 )
 
 // TestBrowser starts the demo, as the README says, and a store with messages of
-// all types, and drives them in Chromium.
-// It needs Node, the interface's packages (npm ci in internal/web) and a
+// all types, and drives both in Chromium. It needs Node, the interface's packages (npm ci in internal/web) and a
 // Chromium; $ARGUS_BROWSER set to "required" makes their absence a failure.
 func TestBrowser(t *testing.T) {
 	missing := t.Skipf
@@ -53,8 +52,8 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// start builds the command, has it serve and returns the link. The store has to
-// be up within a minute.
+// start builds the command, starts its server and returns the link. The server must
+// be ready within a minute.
 func start(t *testing.T, args ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), build(t, ""), append(args, "--no-open")...)
@@ -81,7 +80,7 @@ func start(t *testing.T, args ...string) string {
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), "http://") {
 			if took := time.Since(started); took > time.Minute {
-				t.Errorf("the page was up after %s, want a minute at most", took)
+				t.Errorf("the page was ready after %s, want a minute at most", took)
 			}
 			return lines.Text()
 		}

@@ -15,9 +15,9 @@ import (
 	"github.com/argus-evidence/argus/internal/node"
 )
 
-// typesStore makes a store with a message of each type, messages of which copies
-// differ, and two authorities beside that for everything: A-0002 for one
-// delivery as a whole, and A-0003 for one account. It returns its folder.
+// typesStore makes a store with a message of each type and with messages whose
+// copies differ. Two authorities join the one for everything: A-0002 for one whole
+// delivery, and A-0003 for one account. It returns the store's folder.
 func typesStore(t *testing.T, keys string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "types.argus")
@@ -56,7 +56,7 @@ func typesStore(t *testing.T, keys string) string {
 	return dir
 }
 
-// deliver takes in one file with a line for each record, and seals it.
+// deliver ingests one file with a line for each record, and seals the delivery.
 func deliver(ctx context.Context, o intake.Options, source string, records []*argus.Record) error {
 	d, err := o.Store.Begin(ctx, argus.Opening{Source: source, Authority: o.Authority, Actor: o.Actor, Started: time.Now().UnixMicro(), Readers: []string{"lines/1"}})
 	if err != nil {
@@ -71,7 +71,7 @@ func deliver(ctx context.Context, o intake.Options, source string, records []*ar
 		r.Where = argus.Where{Reader: 1, Record: uint64(i + 1), Offset: int64(text.Len()), Length: int64(len(line))}
 		text.WriteString(line + "\n")
 	}
-	// The first record goes around the second, as a mail around one that it holds.
+	// The first record encloses the second, as a mail encloses an attached mail.
 	records[0].Where.Length += 1 + records[1].Where.Length
 	kept, err := o.Store.PutOriginal(ctx, strings.NewReader(text.String()))
 	if err != nil {
@@ -92,8 +92,8 @@ func deliver(ctx context.Context, o intake.Options, source string, records []*ar
 	return err
 }
 
-// record makes one of a message that is sent in the conversation "docks" some
-// minutes after noon.
+// record makes the record of a message in the conversation "docks", sent some minutes
+// after noon.
 func record(minute int, m argus.Message) *argus.Record {
 	m.Service, m.Conversation = "sky", "docks"
 	if !m.Sent.Known() {
@@ -121,7 +121,7 @@ func typesOnPhone() []*argus.Record {
 	}
 	edited := record(0, argus.Message{From: "U1", FromName: "Ann", To: []string{"U2", "U3"}, ServiceID: "m-1", State: argus.StateEdited,
 		Text: "nine kilos at the old dock, bring the blue van", Title: "The docks"})
-	// The phone's clock is three seconds behind the service's: the copies meet.
+	// The phone's clock is three seconds behind the service's; the copies are still one message.
 	met := record(3, argus.Message{From: "U2", To: []string{"U1"}, ServiceID: "m-4", Text: "said once, the same everywhere",
 		Sent: argus.Time{Micros: time.Date(2021, 2, 14, 12, 2, 57, 0, time.UTC).UnixMicro(), Precision: argus.Second, Clock: argus.ClockSender}})
 	met.Met, met.Version = typesOnServer()[3].ID, typesOnServer()[3].Version

@@ -15,17 +15,17 @@ import (
 	"github.com/argus-evidence/argus/internal/validate"
 )
 
-// casesDir has references in layouts of real files, beside the project.
+// casesDir holds references in the layouts of real files, outside the project.
 const casesDir = "../../../shared/cases"
 
-// TestCases runs the references beside the project. Those that testdata/cases-open.txt
-// names do not come out yet, and each of them has to be taken off when it does.
+// TestCases runs the references outside the project. testdata/cases-open.txt lists
+// those that fail; a reference that passes must leave the list.
 func TestCases(t *testing.T) {
 	if underRace {
 		t.Skip("runs the command as a process; once, without -race, is enough")
 	}
 	if _, err := os.Stat(casesDir); err != nil {
-		t.Skip("needs references beside the project: ", err)
+		t.Skip("needs references outside the project: ", err)
 	}
 	list, err := os.ReadFile("testdata/cases-open.txt")
 	if err != nil {
@@ -50,16 +50,16 @@ func TestCases(t *testing.T) {
 		case r.Outcome == validate.Failed && !known:
 			t.Errorf("%s:\n\t%s", r.Reference, strings.Join(r.Differences, "\n\t"))
 		case r.Outcome == validate.Passed && known:
-			t.Errorf("%s comes out: take it off the list", r.Reference)
+			t.Errorf("%s passes: remove it from the list", r.Reference)
 		}
 	}
 	if len(open) > 0 {
-		t.Errorf("the list names what is not there: %s", open)
+		t.Errorf("the list names missing references: %s", open)
 	}
 	t.Logf("%d passed, %d open, %d not tested", record.Passed, record.Failed, record.NotTested)
 }
 
-// TestBuiltInReferences: each format has a reference, and all of them pass.
+// TestBuiltInReferences runs the built-in references: each format has one, and all pass.
 func TestBuiltInReferences(t *testing.T) {
 	if underRace {
 		t.Skip("runs the command as a process; once, without -race, is enough")
@@ -84,7 +84,7 @@ func TestBuiltInReferences(t *testing.T) {
 	t.Logf("%d references", len(record.Results))
 }
 
-// program is this test's binary under the name of the command, which makes it one.
+// program returns this test's binary, which TestMain turns into the command.
 func program(t *testing.T) string {
 	t.Helper()
 	name, err := os.Executable()
@@ -116,7 +116,7 @@ func withDatabases(t *testing.T, dir string) string {
 		}
 		ending := ".db"
 		if filepath.Base(base) == "ChatStorage" {
-			ending = ".sqlite" // the name that the iPhone gives it
+			ending = ".sqlite" // its name on an iPhone
 		}
 		return makeDatabase(base+ending, string(data))
 	})

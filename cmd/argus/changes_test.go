@@ -11,9 +11,9 @@ import (
 	"github.com/argus-evidence/argus/internal/node"
 )
 
-// TestChangesSurviveKills kills the real binary with SIGKILL on both sides of the
-// entry of each change of authorities and lists. Nothing is damage then, and the next
-// opening of the store completes what has its entry, and undoes what has none.
+// TestChangesSurviveKills kills the real binary with SIGKILL before and after the
+// entry of each change of authorities and lists. The store is not damaged then; the
+// next opening completes a change with an entry, and undoes one without.
 func TestChangesSurviveKills(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("builds and kills the real binary; not with -short, nor with -race")

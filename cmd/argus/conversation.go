@@ -36,25 +36,27 @@ func (a *app) conversationCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if a.json {
-					return a.out.object("conversation", page)
-				}
-				a.out.linef("%s  %s", oneLine(page.Service), a.out.bold(oneLine(first(page.Title, page.Conversation))))
-				if page.Earlier > 0 {
-					a.out.linef("  … %s", count(page.Earlier, "earlier item", "earlier items"))
-				}
-				for _, h := range page.Hits {
-					a.printHit(h, where, strings.HasPrefix(h.Ref.String(), strings.ToLower(args[0])))
-				}
-				if page.Later > 0 {
-					a.out.linef("  … %s", count(page.Later, "later item", "later items"))
-				}
-				return nil
+				return say(a.out, "conversation", page, func(o *output, p *desk.Page) { printPage(o, p, where, args[0]) })
 			})
 		},
 	}
-	c.Flags().IntVar(&req.Before, "before", 10, "the most messages before it, up to 500")
-	c.Flags().IntVar(&req.After, "after", 10, "the most messages after it, up to 500")
+	c.Flags().IntVar(&req.Before, "before", 10, "the most messages to print before it, up to 500")
+	c.Flags().IntVar(&req.After, "after", 10, "the most messages to print after it, up to 500")
 	c.Flags().StringVar(&zone, "zone", "", "the time `zone` of printed times (default UTC)")
 	return c
+}
+
+// printPage prints a piece of a conversation, with a mark at the message that was
+// asked for.
+func printPage(o *output, p *desk.Page, zone *time.Location, ref string) {
+	o.linef("%s  %s", oneLine(p.Service), o.bold(oneLine(cmp.Or(p.Title, p.Conversation))))
+	if p.Earlier > 0 {
+		o.linef("  … %s", count(p.Earlier, "earlier item", "earlier items"))
+	}
+	for _, h := range p.Hits {
+		printHit(o, h, zone, strings.HasPrefix(h.Ref.String(), strings.ToLower(ref)))
+	}
+	if p.Later > 0 {
+		o.linef("  … %s", count(p.Later, "later item", "later items"))
+	}
 }

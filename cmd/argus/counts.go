@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus/internal/desk"
 )
 
-// mostValues is how many values of a facet are printed for people.
+// mostValues is the most values of a facet that the text shows.
 const mostValues = 20
 
 // printCounts prints the most frequent values with bars.
@@ -26,7 +26,7 @@ func printCounts(o *output, title string, counts []argus.Tally) {
 
 func printMore(o *output, n int, one, many string) {
 	if n > mostValues {
-		o.linef("  … and %s more (--json or --csv for all)", count(uint64(n-mostValues), one, many))
+		o.linef("  … and %s more (use --json or --csv for all)", count(uint64(n-mostValues), one, many))
 	}
 }
 
@@ -45,7 +45,7 @@ func printBar(o *output, n, most uint64, value string) {
 	o.linef("  %10s  %s %s", group(n), strings.Repeat("▪", bar), value)
 }
 
-// named writes an id with its name, if it has another.
+// named formats an id with its name if the two differ.
 func named(id, name string) string {
 	if name == "" || name == id {
 		return oneLine(id)
@@ -53,10 +53,10 @@ func named(id, name string) string {
 	return oneLine(name + " (" + id + ")")
 }
 
-// longSilence is from how many empty bars on they are printed as one line.
+// longSilence is the least number of empty bars that are printed as one line.
 const longSilence = 4
 
-// printHistogram prints the bars, oldest first, and how long nothing was sent.
+// printHistogram prints the bars, oldest first, and long silences as one line.
 func printHistogram(o *output, r *desk.SearchResult) {
 	bars := r.Histogram
 	if len(bars) == 0 {
@@ -78,16 +78,16 @@ func printHistogram(o *output, r *desk.SearchResult) {
 		i++
 	}
 	if r.Sparse {
-		o.linef("  Bars without a message are left out: there are too many.")
+		o.linef("  Empty bars are left out because there are too many.")
 	}
 }
 
 // printPairs prints the most frequent pairs.
-func (a *app) printPairs(pairs []desk.Pair, zone *time.Location) {
+func printPairs(o *output, pairs []desk.Pair, zone *time.Location) {
 	if len(pairs) == 0 {
 		return
 	}
-	a.out.linef("\n%s", a.out.bold("pairs"))
+	o.linef("\n%s", o.bold("pairs"))
 	for _, p := range pairs[:min(len(pairs), mostValues)] {
 		to := p.To
 		if to == "" {
@@ -97,14 +97,14 @@ func (a *app) printPairs(pairs []desk.Pair, zone *time.Location) {
 		if !p.First.IsZero() {
 			span = fmt.Sprintf("  %s to %s", p.First.In(zone).Format(time.DateOnly), p.Last.In(zone).Format(time.DateOnly))
 		}
-		a.out.linef("  %10s  %s -> %s%s", group(p.Count), named(p.From, p.FromName), named(to, p.ToName), a.out.dim(span))
+		o.linef("  %10s  %s -> %s%s", group(p.Count), named(p.From, p.FromName), named(to, p.ToName), o.dim(span))
 	}
-	printMore(a.out, len(pairs), "pair", "pairs")
+	printMore(o, len(pairs), "pair", "pairs")
 }
 
-// printCSV prints what was counted as a sheet (RFC 4180).
+// printCSV prints the counts as a sheet (RFC 4180).
 func (a *app) printCSV(r *desk.SearchResult, req desk.SearchRequest, zone *time.Location) error {
-	w := csv.NewWriter(a.out)
+	w := csv.NewWriter(a.out.text)
 	var rows [][]string
 	switch {
 	case req.Histogram != "":
@@ -136,7 +136,7 @@ func (a *app) printCSV(r *desk.SearchResult, req desk.SearchRequest, zone *time.
 	if r.Partial != nil {
 		fmt.Fprintln(a.err, partial(r.Partial.Since, r.Partial.Why, zone))
 	}
-	return a.out.flush()
+	return nil
 }
 
 func csvTime(t time.Time, zone *time.Location) string {
@@ -146,7 +146,7 @@ func csvTime(t time.Time, zone *time.Location) string {
 	return t.In(zone).Format(time.RFC3339)
 }
 
-// plainCell keeps a spreadsheet from taking a cell for a formula.
+// plainCell keeps a spreadsheet from running a cell as a formula.
 func plainCell(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		return "'" + s

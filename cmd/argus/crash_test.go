@@ -24,8 +24,8 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// failpoints are the named moments of an ingest at which the crash test kills
-// it, with how often each is reached at least.
+// failpoints are the named moments at which the crash test kills an ingest, with the
+// least number of times that each is reached.
 var failpoints = map[string]int{
 	"append.before-write": 12, "append.before-sync": 12, "append.before-acknowledge": 12, "append.acknowledged": 12,
 	"rotate.before-table": 2, "rotate.before-next": 2, "rotate.before-manifest": 2,
@@ -33,12 +33,12 @@ var failpoints = map[string]int{
 	"ledger.ingest.open": 1, "ledger.ingest.seal": 1,
 }
 
-// TestCrash kills the real binary with SIGKILL, at random moments and at named
-// ones, and resumes until the delivery is sealed: no acknowledged message is
-// lost, none is there twice, the store verifies, and the end is what an
-// undisturbed ingest gives. $ARGUS_CRASH_KILLS says how often, default 12.
+// TestCrash kills the real binary with SIGKILL, at random and at named moments, and
+// resumes until the delivery is sealed. No acknowledged message is lost, none is
+// stored twice, the store verifies, and the result equals that of an undisturbed
+// ingest. $ARGUS_CRASH_KILLS is the number of kills, default 12.
 //
-// The control: builds that break a promise on purpose must be found out.
+// As a control, the test must fail builds that break a promise on purpose.
 func TestCrash(t *testing.T) {
 	kills := number(t, "ARGUS_CRASH_KILLS", 12)
 	if testing.Short() {
@@ -83,7 +83,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// number is what an environment variable says, which makes a test longer.
+// number returns the number in an environment variable, which makes a test longer.
 func number(t *testing.T, name string, otherwise int) int {
 	t.Helper()
 	text := os.Getenv(name)
@@ -97,7 +97,7 @@ func number(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// lastAcknowledged is the last record that an ingest said to be durable.
+// lastAcknowledged returns the last record that an ingest acknowledged as durable.
 func lastAcknowledged(out io.Reader) (seq uint64) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 16<<20)
@@ -105,15 +105,15 @@ func lastAcknowledged(out io.Reader) (seq uint64) {
 		var event struct {
 			Acknowledged uint64 `json:"acknowledged"`
 		}
-		if json.Unmarshal(lines.Bytes(), &event) == nil { // the last line may be cut
+		if json.Unmarshal(lines.Bytes(), &event) == nil { // the last line may be truncated
 			seq = max(seq, event.Acknowledged)
 		}
 	}
 	return seq
 }
 
-// build builds the command; promise names what it breaks on purpose, "" for
-// nothing.
+// build builds the command. promise names the promise that the build breaks on
+// purpose, if any.
 func build(t *testing.T, promise string) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "argus")
@@ -168,7 +168,7 @@ func (c *crasher) undisturbed(ctx context.Context, dir string) (map[string]int, 
 	return messages, err
 }
 
-// round takes one delivery in, killing it on the way, and says what is wrong.
+// round ingests one delivery, with kills on the way, and describes every defect.
 func (c *crasher) round(ctx context.Context, dir string) (problem string, err error) {
 	c.rounds++
 	if err := c.init(ctx, dir); err != nil {
@@ -189,7 +189,7 @@ func (c *crasher) round(ctx context.Context, dir string) (problem string, err er
 			return problem, err
 		}
 	}
-	// One more act, which records a seal that a crash kept out of the ledger.
+	// One more act records a seal that a crash kept out of the ledger.
 	if err := c.run(ctx, dir, "ingest", "--resume"); err != nil {
 		return "", err
 	}
@@ -203,7 +203,7 @@ func (c *crasher) round(ctx context.Context, dir string) (problem string, err er
 	return c.check(ctx, dir, 0)
 }
 
-// disturb runs an ingest, kills it unless it ends before, and returns the last
+// disturb runs an ingest, kills it unless it ends earlier, and returns the last
 // record that it acknowledged.
 func (c *crasher) disturb(ctx context.Context, cmd *exec.Cmd, try int) (acknowledged uint64, err error) {
 	after := time.Duration(-1)
@@ -232,7 +232,7 @@ func (c *crasher) disturb(ctx context.Context, cmd *exec.Cmd, try int) (acknowle
 		return 0, err
 	}
 	if after >= 0 {
-		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // it may have ended before
+		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // it may have ended already
 		defer timer.Stop()
 	}
 	acknowledged = lastAcknowledged(out)
@@ -247,7 +247,7 @@ func (c *crasher) disturb(ctx context.Context, cmd *exec.Cmd, try int) (acknowle
 	return acknowledged, nil
 }
 
-// sealed says whether the delivery is finished.
+// sealed reports whether the delivery is finished.
 func (c *crasher) sealed(ctx context.Context, dir string) (bool, error) {
 	s, err := evidence.Open(filepath.Join(dir, "s"), evidence.Options{ReadOnly: true})
 	if err != nil {
@@ -258,7 +258,7 @@ func (c *crasher) sealed(ctx context.Context, dir string) (bool, error) {
 	return len(list) > 0 && list[len(list)-1].Seal != nil, err
 }
 
-// check verifies the store and says what is wrong with it.
+// check verifies the store and describes every defect.
 func (c *crasher) check(ctx context.Context, dir string, acknowledged uint64) (string, error) {
 	var damage []string
 	_, err := node.Verify(ctx, filepath.Join(dir, "s"), "", func(f node.Finding) {
@@ -287,7 +287,7 @@ func (c *crasher) check(ctx context.Context, dir string, acknowledged uint64) (s
 	return "", nil
 }
 
-// messages counts how often each message is stored, by id and version.
+// messages counts the stored copies of each message, by id and version.
 func (c *crasher) messages(ctx context.Context, dir string) (map[string]int, uint64, error) {
 	s, err := evidence.Open(filepath.Join(dir, "s"), evidence.Options{ReadOnly: true})
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -10,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/spf13/cobra"
 
@@ -19,11 +20,11 @@ import (
 
 var update = flag.Bool("update", false, "write the expected files anew")
 
-// TestCLIDocument holds docs/cli.md to what --help says.
+// TestCLIDocument compares docs/cli.md with the output of --help.
 func TestCLIDocument(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString(cliHead)
-	a := &app{out: newOutput(&b), err: &b}
+	a := &app{out: newVoice(&b), err: &b}
 	root := a.root()
 	root.InitDefaultHelpCmd()
 	writeCommand(&b, root)
@@ -38,14 +39,14 @@ func TestCLIDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("docs/cli.md is not what --help says; go test ./cmd/argus -run TestCLIDocument -update:\n%s", diff)
+	if diff := gocmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("docs/cli.md differs from --help; run go test ./cmd/argus -run TestCLIDocument -update:\n%s", diff)
 	}
 }
 
-// TestREADME holds what the README shows to what is printed: the receipts of the
-// demo, what a search in it finds, and the receipt of the files in road.txt. When a delivery was sealed, and so
-// its root, is another one each time.
+// TestREADME compares the output that the README shows with the real output: the
+// receipts of the demo, a search in it, and the receipt of the files in road.txt.
+// Times and roots of seals differ from run to run and are left out.
 func TestREADME(t *testing.T) {
 	name, err := filepath.Abs("../../README.md")
 	if err != nil {
@@ -59,7 +60,7 @@ func TestREADME(t *testing.T) {
 
 	var demo bytes.Buffer
 	dir := t.TempDir()
-	a := &app{out: newOutput(&demo), err: &demo}
+	a := &app{out: newVoice(&demo), err: &demo}
 	if err := a.makeDemo(t.Context(), filepath.Join(dir, "deliveries"), filepath.Join(dir, "s"), node.Options{KeyDir: filepath.Join(dir, "k")}, demoWorld(1, 20_000)); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestREADME(t *testing.T) {
 	}
 	_, receipt, _ := strings.Cut(own.String(), "key: keep a copy elsewhere.\n")
 
-	// Once the feed begins, there is more: February stays.
+	// The live feed adds messages of later months; February stays the same.
 	asked := "$ argus search 'in:\"Kade 9\" sent:2021-02' --limit 0\n"
 	found := bytes.NewBufferString(asked)
 	if code := run([]string{"search", `in:"Kade 9" sent:2021-02`, "--limit", "0", "--store", "s", "--keys", "k"}, nil, found, found); code != 0 {
@@ -105,47 +106,57 @@ func TestREADME(t *testing.T) {
 		}
 	}
 	varying := regexp.MustCompile(`sealed [^ ]+, root [0-9a-f]+`)
-	if diff := cmp.Diff(varying.ReplaceAllString(readme, ""), varying.ReplaceAllString(now, "")); diff != "" && !*update {
-		t.Errorf("the README does not show what is printed; go test ./cmd/argus -run TestREADME -update:\n%s", diff)
+	if diff := gocmp.Diff(varying.ReplaceAllString(readme, ""), varying.ReplaceAllString(now, "")); diff != "" && !*update {
+		t.Errorf("the README differs from the real output; run go test ./cmd/argus -run TestREADME -update:\n%s", diff)
 	}
 }
 
 const cliHead = `# The command line
 
-What ` + "`argus COMMAND --help`" + ` says, in one file; a test holds the two together.
+This file holds the output of ` + "`argus COMMAND --help`" + ` for every command; a test compares the two.
 
 `
 
 const cliTail = `## JSON
 
-With ` + "`--json`" + ` every line of the standard output is one JSON object, and its ` + "`event`" + ` says what it is:
+With ` + "`--json`" + ` every line of the standard output is one JSON object, and its ` + "`event`" + ` names its kind. Text and objects are
+made of the same values, so they state the same facts; only the text shortens long lists.
 
 | command | events |
 |---|---|
-| init, ingest, reread | ` + "`created`, `progress`, `receipt`, `difference`; `plan`" + ` |
-| search | ` + "`hit` for each message, with the number of its `sightings` and `versions`, `also_locked`, and those of its deliveries that are `unsealed`; then one `result`, with the number of `hits` that were printed, the `total` of all that was found, the `messages` among it, `beside` them a count for each other type, and how many are `differing`; with `--all` the `hits` alone" + ` |
-| show, conversation | ` + "`message` with its `versions`, each with its `sightings`, and of each of these what it `states`, `raw`, whether its delivery is `unsealed`, or that this is withheld (`raw_withheld`); `conversation`" + ` |
-| receipt, quarantine | ` + "`delivery` for each, or the `receipt` of one, `partial` or `limited` where a scope leaves only a part of its account; `quarantined`" + ` |
-| verify, ledger | ` + "`finding`, `entry`, with `destroyed` where its envelope is gone and `destroyed_by`, the entry with the order, then one `verified`" + ` |
+| init | ` + "`created`" + ` |
+| ingest | ` + "`created` if a store was made, `progress`, then one `receipt` for each delivery; after --resume of a rereading also `difference`; with --dry-run `plan` for each path" + ` |
+| reread | ` + "`progress`, `receipt`, `difference`" + ` |
+| search | ` + "`hit` for each message, then one `result`, with the number of `hits` that were printed, the `total` of everything found, the `messages` among it, the counts of other types in `beside`, and the number of messages whose copies are `differing`; with --all only `query`, `hits`, `messages` and `beside`" + ` |
+| show | ` + "`message` with its `versions`, each with its `sightings`; a sighting has the statements of the copy in `states`, and with --trace its `raw` bytes, or `raw_withheld`" + ` |
+| conversation | ` + "`conversation`" + ` |
+| receipt | ` + "`delivery` for each, or the `receipt` of one; `partial` or `limited` if the scope covers only a part of its account" + ` |
+| quarantine | ` + "`quarantined` for each piece" + ` |
+| verify | ` + "`finding` for each, then one `verified`" + ` |
+| ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts beside the store" + ` |
+| authority | ` + "`authority`; `wider` for each authority that is wider than a new one; `revoked`" + ` |
+| list | ` + "`list`" + ` |
+| reindex | ` + "`indexed`" + ` |
 | upgrade | ` + "`upgrading`, `progress`, then one `upgraded`" + ` |
-| authority, reindex | ` + "`authority`, `wider` for each that is wider than the new one, `revoked`; `indexed`" + ` |
-| demo, serve | ` + "`receipt`, `serving`" + ` |
-| formats, world, bench | ` + "`format`, `world`, `bench`" + ` |
+| serve, demo | ` + "`receipt` for each delivery of the demo, `serving`" + ` |
+| formats | ` + "`format` for each" + ` |
+| validate | ` + "`reference` for each, then one `validation`; `record` with --out, `checked` with --check" + ` |
+| world, bench | ` + "`world`, `bench`" + ` |
 
-A message has a ` + "`type` unless it is a text, and its `facts`" + ` in fields. Times are RFC 3339 in UTC, or microseconds
-since 1970 where the name ends in _us; hashes and ids hexadecimal; the ` + "`marks`" + ` of a hit bytes
-of its text. Errors go to the standard error output as text.
+A message has a ` + "`type` unless it is a text, and its `facts`" + ` in fields. Times are RFC 3339 in UTC, or microseconds since 1970
+if the name ends in _us; hashes and ids are hexadecimal; the ` + "`marks`" + ` of a hit are byte offsets in its text. Errors are
+printed to the standard error output, as text.
 
 ## Exit codes
 
 | code | meaning |
 |---|---|
-| 0 | done, also when a search finds nothing; for verify: everything is as it was sealed |
-| 1 | an error that has no code of its own: also a store, or a part of one, that an older or a newer Argus wrote; nothing is wrong with it |
-| 2 | the command or the query was not typed as it should be |
+| 0 | success, also if a search finds nothing; for verify: everything is as it was sealed |
+| 1 | an error without a code of its own, such as a store that an older or a newer Argus wrote |
+| 2 | a mistake in the command line or the query |
 | 3 | damage was found |
 | 4 | refused: no active authority allows it |
-| 5 | what was named is not there, or the reference names several |
+| 5 | the named thing was not found, or the reference names several |
 | 6 | another argus is using the store |
 | 130 | interrupted |
 `
@@ -154,7 +165,7 @@ func writeCommand(b *bytes.Buffer, c *cobra.Command) {
 	if c.Hidden || c.Name() == "help" {
 		return
 	}
-	fmt.Fprintf(b, "## %s\n\n%s\n\n", c.CommandPath(), strings.TrimSpace(first(c.Long, c.Short)))
+	fmt.Fprintf(b, "## %s\n\n%s\n\n", c.CommandPath(), strings.TrimSpace(cmp.Or(c.Long, c.Short)))
 	if c.Runnable() {
 		fmt.Fprintf(b, "    %s\n\n", c.UseLine())
 	}

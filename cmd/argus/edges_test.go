@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// told runs the command and returns its exit code and what it prints.
+// told runs the command and returns its exit code and its output.
 func told(t *testing.T, args ...string) (code int, out, errOut string) {
 	t.Helper()
 	var o, e bytes.Buffer
@@ -33,7 +33,7 @@ func tells(t *testing.T, args ...string) (out, errOut string) {
 	return out, errOut
 }
 
-// surroundings keeps keys and the reader's files out of the way.
+// surroundings puts keys and the reader's files into temporary folders.
 func surroundings(t *testing.T) {
 	t.Helper()
 	t.Setenv("ARGUS_KEYS", filepath.Join(t.TempDir(), "keys"))
@@ -41,7 +41,7 @@ func surroundings(t *testing.T) {
 	t.Setenv("ARGUS_ACTOR", "analyst")
 }
 
-// mounted mounts something until the test ends, or skips it.
+// mounted mounts a file system until the test ends, or skips the test.
 func mounted(t *testing.T, at string, args ...string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "mount", append(args, at)...).CombinedOutput()
@@ -72,7 +72,7 @@ func fileOf(t *testing.T, name, content string) string {
 	return name
 }
 
-// sumOf is a hash over all files of a folder.
+// sumOf returns a hash over all files of a folder.
 func sumOf(t *testing.T, dir string) [32]byte {
 	t.Helper()
 	h := sha256.New()
@@ -90,8 +90,8 @@ func sumOf(t *testing.T, dir string) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// TestWriteProtectedStore reads a store that cannot be written, without its key: what is
-// done is in a ledger of the reader's own, which names the store, and nothing in the
+// TestWriteProtectedStore reads a store that cannot be written, without its key. The
+// acts are in a ledger of the reader's own, which names the store, and nothing in the
 // store changes.
 func TestWriteProtectedStore(t *testing.T) {
 	protect := map[string]func(t *testing.T, store string){
@@ -181,8 +181,8 @@ func TestWriteProtectedStore(t *testing.T) {
 	}
 }
 
-// TestFullDisk fills the disk of a store whose index has not seen all of it: what is
-// indexed is searched, the rest is said, and with room again all of it is found.
+// TestFullDisk fills the disk of a store whose index is behind. A search covers the
+// indexed part and reports the rest; with free space again, it finds everything.
 func TestFullDisk(t *testing.T) {
 	surroundings(t)
 	disk := t.TempDir()
@@ -232,7 +232,7 @@ func TestFullDisk(t *testing.T) {
 	tells(t, "verify", store)
 }
 
-// fill writes until the disk is full, and leaves some KiB.
+// fill writes until only a few KiB of the disk are free.
 func fill(t *testing.T, name string, room int) {
 	t.Helper()
 	f, err := os.Create(name)
@@ -256,7 +256,7 @@ func fill(t *testing.T, name string, room int) {
 	}
 }
 
-// TestPathIsNotUTF8 names such a path: no store is made for it.
+// TestPathIsNotUTF8 ingests such a path: it is refused, and no store is made.
 func TestPathIsNotUTF8(t *testing.T) {
 	surroundings(t)
 	dir := t.TempDir()

@@ -25,14 +25,14 @@ import (
 // The bounds of one hostile file.
 const (
 	hostileTime  = 60 * time.Second
-	hostileBytes = 512 << 20 // resident, of the largest process
+	hostileBytes = 512 << 20 // resident memory of the largest process
 )
 
-// TestHostileFiles hands over files that want to break a reader: what is cut, flipped,
-// repeated or glued together of files that readers know, bombs, nests, names. For each
-// the command ends within its bounds, the account balances, nothing is written beside
-// the store, and the store verifies. $ARGUS_HOSTILE says how many, by default each kind
-// once; number n is always the same file.
+// TestHostileFiles ingests files made to break a reader: known files that are cut,
+// changed, repeated or joined, bombs, deep nesting and odd names. For each file the
+// command ends within its bounds, the account balances, nothing is written outside the
+// store, and the store verifies. $ARGUS_HOSTILE is the number of files, by default one
+// of each kind; file n is always the same.
 func TestHostileFiles(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("builds the real binary; not with -short, nor with -race")
@@ -83,7 +83,7 @@ func TestHostileFiles(t *testing.T) {
 
 type hostile struct{ binary, dir string }
 
-// takeIn hands a folder over and says what is wrong with what follows.
+// takeIn ingests a folder and describes every defect of the result.
 func (h *hostile) takeIn(t *testing.T, in string) (took time.Duration, memory int64, problem string) {
 	t.Helper()
 	out, took, memory, err := h.run(t, "ingest", in)
@@ -111,7 +111,7 @@ func (h *hostile) takeIn(t *testing.T, in string) (took time.Duration, memory in
 			return took, memory, e.Name() + " was written beside the store"
 		}
 	}
-	// It is refused, or it is in the store: both leave a store that is sound.
+	// The folder was refused or ingested; in both cases the store is sound.
 	if _, statErr := os.Stat(filepath.Join(h.dir, "s")); statErr == nil {
 		if out, _, _, verifyErr := h.run(t, "verify"); verifyErr != nil {
 			return took, memory, fmt.Sprintf("verify: %v\n%s", verifyErr, out)
@@ -134,7 +134,7 @@ func (h *hostile) run(t *testing.T, args ...string) (out []byte, took time.Durat
 	out, err = c.Output()
 	took = time.Since(began)
 	if usage, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		memory = usage.Maxrss << 10 // of the process or of a reader that it waited for, whichever is larger
+		memory = usage.Maxrss << 10 // of the process or of its largest reader
 	}
 	if err != nil && (errOut.Len() == 0 || strings.Contains(errOut.String(), "panic: ")) {
 		t.Errorf("argus %v: %v, and the reason is %q", args, err, errOut.String())
@@ -142,7 +142,7 @@ func (h *hostile) run(t *testing.T, args ...string) (out []byte, took time.Durat
 	return out, took, memory, err
 }
 
-// samples are the files that readers are tested with.
+// samples returns the test files of the readers.
 func samples(t *testing.T) (list [][]byte) {
 	t.Helper()
 	err := filepath.WalkDir("../../internal/reader/testdata", func(name string, e fs.DirEntry, err error) error {
@@ -168,7 +168,7 @@ type hostileKind struct {
 
 func hostileKinds(samples [][]byte) []hostileKind {
 	pick := func(rng *rand.Rand) []byte { return slices.Clone(samples[rng.IntN(len(samples))]) }
-	// put writes one file, under a name of many formats.
+	// put writes one file, under a name of one of many formats.
 	endings := []string{"txt", "json", "jsonl", "xml", "csv", "log", "eml", "mbox", "html", "db", "bin", "zip"}
 	put := func(rng *rand.Rand, dir string, data []byte) error {
 		return os.WriteFile(filepath.Join(dir, "f."+endings[rng.IntN(len(endings))]), data, 0o600)

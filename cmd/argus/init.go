@@ -13,9 +13,9 @@ func (a *app) initCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make an empty store",
-		Long: `Make an empty store, with a key pair for its seals and its ledger, and with one
+		Long: `Make an empty store with a key pair for its seals and its ledger, and with one
 authority, A-0001, that covers everything in it: your own data. The private key
-stays outside the store.`,
+is kept outside the store.`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			path := a.storePath()
@@ -27,22 +27,26 @@ stays outside the store.`,
 			return a.created(c, path)
 		},
 	}
-	c.Flags().Int64Var(&segment, "segment-bytes", 0, "the size at which a file of evidence is closed, up to 1 GiB (default 256 MiB)")
+	c.Flags().Int64Var(&segment, "segment-bytes", 0, "the size in `bytes` at which a file of evidence is closed, up to 1 GiB (default 256 MiB)")
 	return c
 }
 
-// created tells that a store was made, and where its private key is.
+// created is the answer when a store was made.
+type created struct {
+	Path       string `json:"path"`
+	Store      string `json:"store"`
+	PrivateKey string `json:"private_key"`
+}
+
+// created reports a new store, and the place of its private key.
 func (a *app) created(c *cobra.Command, path string) error {
 	n, err := node.Open(c.Context(), path, a.nodeOptions())
 	if err != nil {
 		return err
 	}
-	if a.json {
-		err = a.out.object("created", map[string]any{"path": path, "store": n.Info.Store, "private_key": n.PrivateKeyPath()})
-	} else {
-		a.out.linef("Made the store %s in %s.", n.Info.Store, path)
-		a.out.linef("Its private key is %s: keep a copy elsewhere.", n.PrivateKeyPath())
-		err = a.out.flush()
-	}
+	err = say(a.out, "created", created{path, n.Info.Store, n.PrivateKeyPath()}, func(o *output, s created) {
+		o.linef("Made the store %s in %s.", s.Store, s.Path)
+		o.linef("Its private key is %s: keep a copy elsewhere.", s.PrivateKey)
+	})
 	return errors.Join(err, n.Close())
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -21,12 +20,12 @@ func (a *app) ledgerCommand() *cobra.Command {
 	var limit int
 	c := &cobra.Command{
 		Use:   "ledger",
-		Short: "List the acts that were recorded, and check that none was changed",
-		Long: `List the acts that were recorded, and check that none was changed.
+		Short: "List the recorded acts, and check that none was changed",
+		Long: `List the recorded acts, and check that none was changed.
 
-What you do with a store that cannot be written, since it is on write-protected
-media or its disk is full, is in a ledger of your own (--reader), with a key of
-your own. Its acts are listed below those of the store, marked with "own".`,
+If the store cannot be written, because its media are write-protected or its disk
+is full, Argus records your acts in a ledger of your own (--reader), signed with a
+key of your own. They are listed below the acts of the store, marked "own".`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := between(c, "limit", limit, 1, math.MaxInt); err != nil {
@@ -40,20 +39,20 @@ your own. Its acts are listed below those of the store, marked with "own".`,
 			return errors.Join(err, n.Close())
 		},
 	}
-	c.Flags().Uint64Var(&from, "from", 0, "the first entry to list (default the last --limit ones)")
+	c.Flags().Uint64Var(&from, "from", 0, "the number of the first entry to list (default the last --limit entries)")
 	c.Flags().IntVar(&limit, "limit", 50, "the most entries to list")
 	c.AddCommand(a.ledgerCorrect(), a.ledgerDestroy())
 	return c
 }
 
-func (a *app) printEntry(mark string, e desk.Entry) {
+func printEntry(o *output, mark string, e desk.Entry) {
 	head := fmt.Sprintf("%s%6d  %s  %-16s ", mark, e.Seq, e.Time.Format(time.RFC3339), e.Action)
 	if e.Destroyed {
 		why := "words missing, and no order destroyed them"
 		if e.DestroyedBy > 0 {
 			why = fmt.Sprintf("words destroyed by order, entry %d", e.DestroyedBy)
 		}
-		a.out.linef("%s%s  %s  (%s)", head, e.Authority, oneLine(e.Subject), why)
+		o.linef("%s%s  %s  (%s)", head, e.Authority, oneLine(e.Subject), why)
 		return
 	}
 	purpose := ""
@@ -64,43 +63,40 @@ func (a *app) printEntry(mark string, e desk.Entry) {
 	if !e.Clock.IsZero() {
 		clock = "  (by a clock at " + e.Clock.Format(time.RFC3339) + ")"
 	}
-	a.out.linef("%s%s %s%s  %s%s", head, oneLine(e.Actor), e.Authority, purpose, oneLine(e.Subject), clock)
+	o.linef("%s%s %s%s  %s%s", head, oneLine(e.Actor), e.Authority, purpose, oneLine(e.Subject), clock)
 }
 
 func (a *app) ledgerCorrect() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
 		Use:   "correct ENTRY",
-		Short: "Correct the time of an entry that a clock which was ahead has written",
-		Long: `Correct the time of an entry that a clock which was ahead has written. Whether an
-authority has begun or ended is decided at the later of the clock and the last
-entry, so that nothing comes back when a clock is set back; an entry with a time
-too late would hold that time. Name the first such entry, when the clock is right
-again. The correction is an entry itself; the wrong one stays as it is.`,
+		Short: "Correct the time of an entry written while the clock was ahead",
+		Long: `Correct the time of an entry written while the clock was ahead. Argus decides
+whether an authority is in force at the later of two times: the clock and the last
+entry. So an ended authority does not return when somebody sets the clock back,
+but an entry from the future would end authorities too early. Name the first such
+entry once the clock is right again. The correction is a new entry; the wrong one
+is not changed.`,
 		Example: "  argus ledger correct 17 --reason 'the clock of the machine was a year ahead'",
 		Args:    arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			number, err := strconv.ParseUint(args[0], 10, 64)
 			if err == nil && reason == "" {
-				err = errors.New("say why: --reason")
+				err = errors.New("missing --reason")
 			}
 			if err != nil {
 				return usageError{err, c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				e, err := n.CorrectTime(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), number, reason)
+				e, err := n.CorrectTime(ctx, a.actorName(), number, reason)
 				if err != nil {
 					return err
 				}
-				if a.json {
-					return a.out.object("entry", e)
-				}
-				a.printEntry("", e)
-				return nil
+				return say(a.out, "entry", e, func(o *output, e desk.Entry) { printEntry(o, "", e) })
 			})
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&reason, "reason", "", "the `reason`, recorded in the ledger")
 	return c
 }
 
@@ -109,42 +105,38 @@ func (a *app) ledgerDestroy() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "destroy ENTRY ...",
 		Short: "Destroy the words of entries, by an order",
-		Long: `Destroy the words of entries, by an order: who acted, what for, what was asked. Name
-entries by their numbers, or runs of them such as 7-9. The log still proves that,
-when and under which authority each act was done.
+		Long: `Destroy the words of entries, by an order: the actor, the purpose and the subject of
+each act. Name entries by their numbers, or by ranges such as 7-9. The log still
+proves each act, its time and its authority.
 
-The act is recorded first: which entries, and in an envelope of its own who does it
-and the words of the order. Then the words are overwritten for good; a crash between
-is made good by the next command that opens the store. argus verify accepts words that
-are missing only where the ledger has such an order. Copies and backups of the store
-keep the words: SECURITY.md says what else.
+Argus first records the act: the numbers of the entries and, in an envelope of its
+own, the actor and the words of the order. Then it overwrites the words for good; after
+a crash in between, the next command that opens the store completes it. argus verify
+accepts missing words only if the ledger has such an order. Copies and backups of the
+store keep the words; SECURITY.md lists other traces.
 
-It needs no authority, as adding one needs none: whoever holds the private key of the
-store can do it, and the ledger has it.`,
+The command needs no authority, like authority add: anyone who holds the private key of
+the store can run it, and the ledger records it.`,
 		Example: "  argus ledger destroy 12 17-20 --order 'court of first instance, order 31/2026'",
 		Args:    arguments(1, math.MaxInt),
 		RunE: func(c *cobra.Command, args []string) error {
 			entries, err := node.ParseEntries(strings.Join(args, ","))
 			if err == nil && order == "" {
-				err = errors.New("say by whose order: --order")
+				err = errors.New("missing --order")
 			}
 			if err != nil {
 				return usageError{err, c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				e, err := n.DestroyWords(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), entries, order)
+				e, err := n.DestroyWords(ctx, a.actorName(), entries, order)
 				if err != nil {
 					return err
 				}
-				if a.json {
-					return a.out.object("entry", e)
-				}
-				a.printEntry("", e)
-				return nil
+				return say(a.out, "entry", e, func(o *output, e desk.Entry) { printEntry(o, "", e) })
 			})
 		},
 	}
-	c.Flags().StringVar(&order, "order", "", "whose order, in words")
+	c.Flags().StringVar(&order, "order", "", "the `order` in words, with the court that gave it")
 	return c
 }
 
@@ -153,59 +145,59 @@ func (a *app) listLedger(ctx context.Context, n *node.Node, who desk.Who, from u
 	if err != nil {
 		return err
 	}
-	if err := a.printEntries("", "entry", entries); err != nil {
+	if err := a.sayEntries("", "entry", entries); err != nil {
 		return err
 	}
 	report, err := node.VerifyLedger(ctx, a.storePath(), "")
 	if err != nil {
 		return err
 	}
-	err = a.printLedgerReport("verified", report)
+	err = a.sayLedgerReport("verified", report)
 	own, ownReport, besideErr := n.Beside(ctx, limit)
 	if besideErr != nil || own == nil {
 		return errors.Join(err, besideErr)
 	}
-	if !a.json {
-		a.out.linef("Your own acts, beside the store, in %s, key %s:", oneLine(own.Dir), oneLine(own.Key))
+	if ownErr := say(a.out, "own_ledger", ownLedger{own.Dir, own.Key}, func(o *output, l ownLedger) {
+		o.linef("Your own acts, beside the store, in %s, key %s:", oneLine(l.Dir), oneLine(l.Key))
+	}); ownErr != nil {
+		return ownErr
 	}
-	if err := a.printEntries("own ", "own_entry", own.Entries); err != nil {
+	if err := a.sayEntries("own ", "own_entry", own.Entries); err != nil {
 		return err
 	}
-	if ownErr := a.printLedgerReport("own_verified", ownReport); ownErr != nil {
+	if ownErr := a.sayLedgerReport("own_verified", ownReport); ownErr != nil {
 		return ownErr
 	}
 	return err
 }
 
-func (a *app) printEntries(mark, name string, entries []desk.Entry) error {
+// ownLedger names the folder and the key of the reader's own ledger.
+type ownLedger struct {
+	Dir string `json:"dir"`
+	Key string `json:"key"`
+}
+
+func (a *app) sayEntries(mark, event string, entries []desk.Entry) error {
 	for _, e := range entries {
-		if a.json {
-			if err := a.out.object(name, e); err != nil {
-				return err
-			}
-			continue
+		if err := say(a.out, event, e, func(o *output, e desk.Entry) { printEntry(o, mark, e) }); err != nil {
+			return err
 		}
-		a.printEntry(mark, e)
 	}
 	return nil
 }
 
-// printLedgerReport says whether a ledger is what was signed.
-func (a *app) printLedgerReport(name string, report *node.LedgerReport) error {
-	if a.json {
-		if err := a.out.object(name, report); err != nil {
-			return err
+// sayLedgerReport reports whether a ledger is as it was signed.
+func (a *app) sayLedgerReport(event string, report *node.LedgerReport) error {
+	err := say(a.out, event, report, func(o *output, r *node.LedgerReport) {
+		for _, f := range r.Findings {
+			printFinding(o, f)
 		}
-	} else {
-		for _, f := range report.Findings {
-			printFinding(a.out, f)
+		if r.Sound() {
+			o.linef("Verified: %s, root %s.", count(r.Entries, "entry", "entries"), r.Root)
 		}
-		if report.Sound() {
-			a.out.linef("Verified: %s, root %s.", count(report.Entries, "entry", "entries"), report.Root)
-		}
-	}
-	if !report.Sound() {
+	})
+	if err == nil && !report.Sound() {
 		return errDamageFound
 	}
-	return nil
+	return err
 }

@@ -18,22 +18,45 @@ import (
 func (a *app) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "Lists of words or accounts that queries name: add, show, ls",
-		Long: `A list is a file with a word, phrase or account a line, up to 10,000 of them, kept
-byte for byte. list:NAME in a query finds messages with one of them in the text,
-from:list:NAME (to:, with:, in:) those of the accounts; = before an account makes
-it letter for letter. A changed list is a new version. The ledger says which
-version a search used, by its SHA-256, and a scope keeps the version that it was
-granted with.`,
+		Short: "Add or show lists of words or accounts for queries",
+		Long: `A list is a file with one word, phrase or account per line, up to 10,000 lines. The
+store keeps it byte for byte. In a query, list:NAME finds messages whose text
+contains an entry, and from:list:NAME (to:, with:, in:) finds the messages of the
+accounts; = before an account demands the exact spelling. A changed list is a new
+version. The ledger names the version that a search used by its SHA-256, and a
+scope keeps the version that it was granted with.`,
 	}
 	c.AddCommand(a.listAdd(), a.listShow(), a.listLs())
 	return c
 }
 
+// listed is one version of a list.
+type listed struct {
+	Name    string `json:"list"`
+	Version int    `json:"version"`
+	Hash    string `json:"sha256"`
+	Known   bool   `json:"known,omitempty"` // it was added before
+}
+
+func printListed(o *output, l listed) {
+	was := ""
+	if l.Known {
+		was = ", unchanged"
+	}
+	o.linef("list:%s@%s  version %d%s", l.Name, l.Hash, l.Version, was)
+}
+
+// shownList is a version of a list with its entries.
+type shownList struct {
+	Name    string   `json:"list"`
+	Hash    string   `json:"sha256"`
+	Entries []string `json:"entries"`
+}
+
 func (a *app) listAdd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "add NAME FILE",
-		Short:   "Keep a list, or a new version of it",
+		Short:   "Add a list, or a new version of one",
 		Example: "  argus list add goods goods.txt\n  argus search list:goods",
 		Args:    arguments(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -42,25 +65,17 @@ func (a *app) listAdd() *cobra.Command {
 				return err
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				added, known, err := n.AddList(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), args[0], data)
+				list, known, err := n.AddList(ctx, a.actorName(), args[0], data)
 				if err != nil {
 					return err
 				}
-				if a.json {
-					return a.out.object("list", added)
-				}
-				was := ""
-				if known {
-					was = ", as it was"
-				}
-				a.out.linef("list:%s@%s  version %d%s", added.Name, added.Hash, added.Version, was)
-				return nil
+				return say(a.out, "list", listed{list.Name, list.Version, list.Hash, known}, printListed)
 			})
 		},
 	}
 }
 
-// readList reads a file, and no more of it than a list may have.
+// readList reads a file, at most one byte more than a list may have.
 func readList(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -82,13 +97,11 @@ func (a *app) listShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if a.json {
-					return a.out.object("list", map[string]any{"list": list.Name, "sha256": list.Hash, "entries": list.Entries})
-				}
-				for _, entry := range list.Entries {
-					a.out.linef("%s", oneLine(entry))
-				}
-				return nil
+				return say(a.out, "list", shownList{list.Name, list.Hash, list.Entries}, func(o *output, l shownList) {
+					for _, entry := range l.Entries {
+						o.linef("%s", oneLine(entry))
+					}
+				})
 			})
 		},
 	}
@@ -97,7 +110,7 @@ func (a *app) listShow() *cobra.Command {
 func (a *app) listLs() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
-		Short: "List the lists with all their versions",
+		Short: "List all lists and their versions",
 		Args:  arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.administer(c, func(_ context.Context, n *node.Node) error {
@@ -106,14 +119,10 @@ func (a *app) listLs() *cobra.Command {
 					return err
 				}
 				for _, v := range versions {
-					if a.json {
-						err = errors.Join(err, a.out.object("list", v))
-						continue
-					}
-					a.out.linef("list:%s@%s  version %d", v.Name, v.Hash, v.Version)
+					err = errors.Join(err, say(a.out, "list", listed{v.Name, v.Version, v.Hash, false}, printListed))
 				}
-				if len(versions) == 0 && !a.json {
-					a.out.linef("There is no list yet.")
+				if len(versions) == 0 {
+					a.out.aside("No list has been added.")
 				}
 				return err
 			})

@@ -2,54 +2,17 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"strings"
+	"time"
 	"unicode"
-
-	"golang.org/x/term"
 )
 
-// output is where answers go. What went wrong in writing is told by flush, as
+// output is the text that people read. A failed write is reported by Flush, as
 // with a bufio.Writer.
 type output struct {
 	*bufio.Writer
 	color bool
-	width int // of the terminal, 0 if it is none
-}
-
-func newOutput(w io.Writer) *output {
-	o := &output{Writer: bufio.NewWriter(w)}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		o.color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-		o.width, _, _ = term.GetSize(int(f.Fd()))
-	}
-	return o
-}
-
-func (o *output) flush() error { return o.Flush() }
-
-// object prints one line of JSON, at once: an object that begins with its kind.
-func (o *output) object(event string, v any) error {
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return err
-	}
-	rest, ok := bytes.CutPrefix(line.Bytes(), []byte("{"))
-	if !ok {
-		return fmt.Errorf("print %s: want an object, found %T", event, v)
-	}
-	comma := ","
-	if rest[0] == '}' {
-		comma = ""
-	}
-	fmt.Fprintf(o, `{"event":%q%s%s`, event, comma, rest)
-	return o.Flush()
 }
 
 func (o *output) linef(format string, args ...any) {
@@ -66,8 +29,9 @@ func (o *output) style(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-// plain makes evidence safe to print on a terminal: control characters and
-// marks that turn the direction of text become visible, new lines stay.
+// plain makes evidence safe to print on a terminal: it replaces control
+// characters and marks that change the direction of text, and keeps new lines
+// and tabs.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -80,12 +44,12 @@ func plain(s string) string {
 	}, s)
 }
 
-// oneLine is plain text without line ends.
+// oneLine returns plain text with line ends and tabs made visible.
 func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(plain(s), func(r rune) bool { return r == '\n' || r == '\t' }), " ⏎ ")
 }
 
-// count writes a number with its noun: 1 message, 2,311 messages.
+// count formats a number with its noun: 1 message, 2,311 messages.
 func count(n uint64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -93,7 +57,7 @@ func count(n uint64, one, many string) string {
 	return group(n) + " " + many
 }
 
-// group writes a number with commas between thousands.
+// group formats a number with commas between thousands.
 func group(n uint64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -102,7 +66,7 @@ func group(n uint64) string {
 	return s
 }
 
-// size writes a number of bytes.
+// size formats a number of bytes.
 func size(n int64) string {
 	units := []string{"B", "KB", "MB", "GB", "TB"}
 	f, i := float64(n), 0
@@ -113,4 +77,9 @@ func size(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	return fmt.Sprintf("%.1f %s", f, units[i])
+}
+
+// seconds formats how long an act took.
+func seconds(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(time.Millisecond).String()
 }

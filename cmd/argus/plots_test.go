@@ -14,10 +14,9 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// TestPlotsAreFound takes an invented case in through the ordinary road and
-// looks for each of its plots as an analyst would who knows the truth: each
-// query of the truth finds messages of its plot and few others. What was said
-// on the days that the archive lacks may be said nowhere else.
+// TestPlotsAreFound ingests an invented case and looks for each of its plots as an
+// analyst would who knows the truth: each query of the truth finds messages of its
+// plot and few others. Messages of the days that the archive lacks may be missing.
 func TestPlotsAreFound(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "case")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -87,7 +86,7 @@ type truePlot struct {
 	lacking bool // some of its messages were not handed over
 }
 
-// readPlots reads from a truth file the plots and, by their ids, their messages.
+// readPlots reads the plots of a truth file and, by plot, the ids of their messages.
 func readPlots(t *testing.T, name string) (plots []truePlot, plotOf map[string]int) {
 	t.Helper()
 	f, err := os.Open(name)

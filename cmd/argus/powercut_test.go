@@ -17,13 +17,13 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// TestPowerCutOfADisk takes the power from the real binary on a file system of its
-// own, at random moments: the image of the disk is copied while the process stands
-// still, without what was not written yet. All that was acknowledged is there, the store
-// verifies, and the delivery ends as an undisturbed one. $ARGUS_POWER_CUTS says how
-// often, default 4. It needs root, ext4 and a loop device.
+// TestPowerCutOfADisk cuts the power of the real binary on a file system of its own, at
+// random moments: the test copies the image of the disk while the process is stopped,
+// without the writes that have not reached it. Everything acknowledged is there, the
+// store verifies, and the delivery ends like an undisturbed one. $ARGUS_POWER_CUTS is
+// the number of cuts, default 4. The test needs root, ext4 and a loop device.
 //
-// The control: a build that does not sync what it acknowledges must be found out.
+// As a control, the test must fail a build that acknowledges without syncing.
 func TestPowerCutOfADisk(t *testing.T) {
 	cuts := number(t, "ARGUS_POWER_CUTS", 4)
 	if testing.Short() || underRace {
@@ -94,7 +94,7 @@ func (d *disk) mount() error {
 	return command("mount", "-o", "loop", d.image, d.at)
 }
 
-// unmount waits for those who still end.
+// unmount waits for processes that are still ending.
 func (d *disk) unmount() (err error) {
 	for range 100 {
 		if err = command("umount", d.at); err == nil {
@@ -112,8 +112,8 @@ func command(name string, args ...string) error {
 	return nil
 }
 
-// cutPower takes a delivery in, cuts the power on the way, and says what is wrong
-// with what the disk has then.
+// cutPower ingests a delivery, cuts the power on the way, and describes every defect of
+// the disk afterwards.
 func (c *crasher) cutPower(t *testing.T) string {
 	t.Helper()
 	fail := func(err error) {
@@ -134,7 +134,7 @@ func (c *crasher) cutPower(t *testing.T) string {
 	after := time.Duration(c.rng.Int64N(int64(c.duration)*3/2 + 1))
 	c.last = "after " + after.String()
 	time.Sleep(after)
-	_ = cmd.Process.Signal(syscall.SIGSTOP) // it may have ended before
+	_ = cmd.Process.Signal(syscall.SIGSTOP) // it may have ended already
 	cut := &disk{image: filepath.Join(t.TempDir(), "image"), at: filepath.Join(t.TempDir(), "disk")}
 	fail(command("cp", "--sparse=always", d.image, cut.image))
 	_ = cmd.Process.Kill()
@@ -153,7 +153,7 @@ func (c *crasher) cutPower(t *testing.T) string {
 	return problem
 }
 
-// finish ends a delivery that was interrupted and compares it.
+// finish completes an interrupted delivery and compares it.
 func (c *crasher) finish(t *testing.T, dir string) (string, error) {
 	sealed, err := c.sealed(t.Context(), dir)
 	if err == nil && !sealed {

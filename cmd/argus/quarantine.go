@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +14,7 @@ func (a *app) quarantineCommand() *cobra.Command {
 	var limit int
 	c := &cobra.Command{
 		Use:   "quarantine DELIVERY",
-		Short: "Show what no reader could make sense of, and where it stands",
+		Short: "Show the pieces that no reader understood, and where each was found",
 		Args:  arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			number, err := argus.ParseDelivery(args[0])
@@ -30,37 +29,31 @@ func (a *app) quarantineCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printPieces(pieces, limit)
+				return a.sayPieces(pieces, limit)
 			})
 		},
 	}
-	c.Flags().Uint64Var(&after, "after", 0, "go on behind this `record`")
+	c.Flags().Uint64Var(&after, "after", 0, "continue after this `record`")
 	c.Flags().IntVar(&limit, "limit", 50, "the most pieces to print, up to 1000")
 	return c
 }
 
-func (a *app) printPieces(pieces []desk.Piece, limit int) error {
+func (a *app) sayPieces(pieces []desk.Piece, limit int) error {
 	for _, p := range pieces {
-		if a.json {
-			if err := a.out.object("quarantined", p); err != nil {
-				return err
-			}
-			continue
+		err := say(a.out, "quarantined", p, func(o *output, p desk.Piece) {
+			o.linef("%s", o.bold(oneLine(p.Reason)))
+			printPlace(o, p.Sighting)
+			printRaw(o, p.Raw)
+		})
+		if err != nil {
+			return err
 		}
-		a.out.linef("%s", a.out.bold(oneLine(p.Reason)))
-		a.printPlace(p.Sighting)
-		for line := range strings.Lines(plain(strings.ToValidUTF8(string(p.Raw), "\uFFFD"))) {
-			a.out.linef("      │ %s", strings.TrimRight(line, "\r\n"))
-		}
-	}
-	if a.json {
-		return nil
 	}
 	if len(pieces) == 0 {
-		a.out.linef("Nothing is quarantined here.")
+		a.out.aside("Nothing is quarantined here.")
 	}
 	if len(pieces) == limit {
-		a.out.linef("More: --after %d", pieces[len(pieces)-1].Seq)
+		a.out.aside("More: --after %d", pieces[len(pieces)-1].Seq)
 	}
 	return nil
 }

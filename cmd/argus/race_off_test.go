@@ -2,6 +2,6 @@
 
 package main
 
-// underRace says that the race detector is on. Tests of the real binary, which is built
-// without it, have nothing new to say then.
+// underRace reports whether the race detector is on. It does not see into the real
+// binary, so tests of the binary skip.
 const underRace = false

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,20 +19,19 @@ func (a *app) rereadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reread DELIVERY",
 		Short: "Read the originals of a delivery again with today's readers",
-		Long: `Read a delivery once more, from the originals that the store keeps, with the
-readers of this Argus and the options of the first time, unless flags say
-otherwise. The reading becomes a delivery of its own, which is sealed. From then
-on it takes the place of the first one, in every answer and under the delivery's
-own number. The first reading stays as it was sealed, can be proved, and counts no
-more.
+		Long: `Read the kept originals of a delivery again, with the readers of this Argus and
+the options of the first reading, unless flags change them. The new reading becomes a
+sealed delivery of its own. From then on it takes the place of the first reading in
+every answer, under the number of the first. The first reading stays sealed and can
+still be proved, but no longer counts.
 
-Nothing is overwritten, so there is a difference to look at: what is new, gone
-and changed, by reader and by conversation, those with most of it first, and the
-reasons of what is quarantined. Messages, and everything that has an id, count once each.
+The answer compares the two readings: new, gone and changed messages by reader
+and by conversation, those with most changes first, and the reasons for quarantined
+pieces. Each message, and everything else with an id, counts once.
 
-An interrupted reading goes on with the same command, or with "argus ingest
---resume"; until it is sealed the delivery counts as before. A delivery that
-lost records by an order cannot be read again.`,
+An interrupted reading continues with the same command, or with "argus ingest
+--resume"; until it is sealed, the first reading counts. A delivery that lost
+records by an order cannot be read again.`,
 		Example: `  argus reread D-0003
   argus reread D-0003 --timezone Europe/Brussels --reason 'the phone was set to local time'`,
 		Args: arguments(1, 1),
@@ -45,7 +45,7 @@ lost records by an order cannot be read again.`,
 	}
 	f.readingFlags(c)
 	c.Flags().IntVar(&f.batch, "batch", 4096, "the most records that are made durable at once")
-	c.Flags().StringVar(&f.reason, "reason", "", "why it is read again, for the record")
+	c.Flags().StringVar(&f.reason, "reason", "", "the `reason`, recorded in the opening")
 	return c
 }
 
@@ -88,27 +88,23 @@ func (a *app) rereadIn(ctx context.Context, n *node.Node, f ingestFlags, number 
 	return err
 }
 
-// receiptOf prints a receipt, and for a complete reading what it says otherwise.
+// receiptOf prints a receipt and, after a complete rereading, the differences.
 func (p *progress) receiptOf(ctx context.Context, o intake.Options, r *argus.Receipt) error {
-	if err := p.receipt(r); err != nil || r.Reads == 0 || r.Seal.Incomplete != "" {
+	if err := p.say(r); err != nil || r.Reads == 0 || r.Seal.Incomplete != "" {
 		return err
 	}
 	d, err := intake.Compare(ctx, o.Store, r.Delivery)
 	if err != nil {
 		return err
 	}
-	if p.a.json {
-		return p.a.out.object("difference", d)
-	}
-	printDifference(p.a.out, d)
-	return p.a.out.flush()
+	return say(p.a.out, "difference", d, printDifference)
 }
 
 func printDifference(o *output, d *intake.Difference) {
 	o.linef("%s  reads %s again and takes the place of %s in every answer", o.bold(d.Now.String()), d.Of, d.Then)
 	o.linef("  the same %s, new %s, gone %s, changed %s", group(d.Same), group(d.New), group(d.Gone), group(d.Changed))
 	for _, r := range d.Readers {
-		o.linef("  by %s → %s: %s", oneLine(first(r.Then, "nobody")), oneLine(first(r.Now, "nobody")), changes(r.Changes))
+		o.linef("  by %s → %s: %s", oneLine(cmp.Or(r.Then, "nobody")), oneLine(cmp.Or(r.Now, "nobody")), changes(r.Changes))
 	}
 	for _, c := range d.Conversations[:min(len(d.Conversations), maxFiles)] {
 		o.linef("    %s: %s", oneLine(c.Service+" in "+c.Conversation), changes(c.Changes))
@@ -117,7 +113,7 @@ func printDifference(o *output, d *intake.Difference) {
 		o.linef("    … and %s", count(more, "conversation", "conversations"))
 	}
 	if d.Beyond != (intake.Changes{}) {
-		o.linef("    … and beyond those that are told apart: %s", changes(d.Beyond))
+		o.linef("    … and in further conversations: %s", changes(d.Beyond))
 	}
 	for _, q := range d.Quarantined {
 		o.linef("  quarantined then %s, now %s: %s", group(q.Then), group(q.Now), oneLine(q.Reason))

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestNothingBeginsWithoutSeccomp: where the kernel does not hold the readers, the
-// commands that need them fail before a delivery is opened, and say why.
+// TestNothingBeginsWithoutSeccomp: if the kernel cannot confine the readers, the
+// commands that need readers fail before they open a delivery, and state the cause.
 func TestNothingBeginsWithoutSeccomp(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("builds the real binary; not with -short, nor with -race")
@@ -54,13 +54,13 @@ func TestNothingBeginsWithoutSeccomp(t *testing.T) {
 	}
 }
 
-// withoutSeccomp runs a command for which the kernel knows no seccomp(2).
+// withoutSeccomp runs a command on a kernel that refuses seccomp(2).
 func withoutSeccomp(c *exec.Cmd) error {
 	ended := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocks: the thread ends with its filter
+		runtime.LockOSThread() // without unlocking: the thread ends, and its filter with it
 		program := []unix.SockFilter{
-			{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call
+			{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // number of the system call
 			{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_SECCOMP, Jf: 1},
 			{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
 			{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the transcripts in testdata/script against the command.
-// "ref NAME" keeps the first message id that the last command printed.
+// "ref NAME" sets NAME to the first message id that the last command printed.
 func TestScripts(t *testing.T) {
 	older, err := filepath.Abs(olderStore)
 	if err != nil {
@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 				}
 				ts.Setenv(args[0], found)
 			},
-			// zip ARCHIVE NAME FILE… packs files under names.
+			// zip ARCHIVE NAME FILE… packs each file under its name.
 			"zip": func(ts *testscript.TestScript, _ bool, args []string) {
 				f, err := os.Create(ts.MkAbs(args[0]))
 				ts.Check(err)
@@ -55,8 +55,8 @@ func TestScripts(t *testing.T) {
 				}
 				ts.Check(errors.Join(w.Close(), f.Close()))
 			},
-			// older makes the store older.argus, which the last Argus of format 1
-			// wrote, with its key in keys.
+			// older makes a copy of a store of format 1, older.argus, with its key in
+			// keys.
 			"older": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(os.CopyFS(ts.MkAbs("older.argus"), os.DirFS(older+"/store")))
 				ts.Check(copyKeys(ts.MkAbs("keys")))
@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 				data[at] ^= 4
 				ts.Check(os.WriteFile(name, data, 0o600))
 			},
-			// holes FILE COUNT appends so many bytes of NUL.
+			// holes FILE COUNT appends COUNT NUL bytes.
 			"holes": func(ts *testscript.TestScript, _ bool, args []string) {
 				count, err := strconv.Atoi(args[1])
 				ts.Check(err)
@@ -80,7 +80,7 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Check(os.WriteFile(name, append(data, make([]byte, count)...), 0o600))
 			},
-			// exits CODE COMMAND… wants that exit code.
+			// exits CODE COMMAND… checks the exit code.
 			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
 				err := ts.Exec(args[1], args[2:]...)
 				got := "exit status 0"

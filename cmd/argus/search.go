@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,17 +17,8 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// pairsFacet asks for who wrote to whom.
+// pairsFacet is the --facet that counts pairs of sender and receiver.
 const pairsFacet = "pairs"
-
-// reads runs a command that reads through the desk.
-func (a *app) reads(c *cobra.Command, work func(ctx context.Context, d *desk.Desk, who desk.Who) error) error {
-	n, who, err := a.open(c.Context())
-	if err != nil {
-		return err
-	}
-	return errors.Join(work(c.Context(), n.Desk, who), n.Close())
-}
 
 func (a *app) searchCommand() *cobra.Command {
 	var req desk.SearchRequest
@@ -37,24 +29,24 @@ func (a *app) searchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "search QUERY",
 		Short: "Find messages, newest first",
-		Long: `Find messages, newest first. A query has words, "phrases", prefix*, *part*,
-fuzzy~1, stems~en, =Exact words, list:NAME, one message ->5 after another,
-/regular expressions/, AND OR NOT and parentheses, and the fields from: to:
-with: in: service: delivery: sent: on: has: is: lang: entity:. docs/query.md has it
-all.
+		Long: `Find messages, newest first. A query consists of words, "phrases", prefix*,
+*part*, fuzzy~1, stems~en, =Exact words, list:NAME, one message ->5 after another,
+/regular expressions/, AND OR NOT, parentheses, and the fields from: to: with: in:
+service: delivery: sent: on: has: is: lang: entity:. docs/query.md describes it in
+full.
 
-A message counts once, however many copies of it are held, and a query is asked
-of all its copies in your scope together. Calls, contacts, rooms and other types
-are counted beside the messages: "821 messages, 12 calls". is:message, is:call and
-the like ask for one type.
+A message counts once, even if the store holds several copies of it, and a query
+looks at all of its copies in your scope together. Calls, contacts, rooms and other
+types are counted separately: "821 messages, 12 calls". Use is:message, is:call and
+so on to find one type.
 
-A time with a question mark is that of a clock whose zone nobody stated.
+A question mark after a time marks a clock whose zone is unknown.
 
---facet counts by a field; --facet pairs counts who wrote to whom, with the first and
-the last time. The screen has the 20 most frequent values, --json and --csv have all,
-the 200 most frequent accounts and conversations with the name that messages show. A
-histogram has the days without a message, too. In CSV, a cell that a spreadsheet
-would take for a formula begins with a quote.`,
+--facet counts by a field; --facet pairs counts messages by sender and receiver and
+gives the first and the last time. The text shows the 20 most frequent values;
+--json and --csv list all of them, with names for the 200 most frequent accounts and
+conversations. A histogram includes empty days. In CSV, a cell that a spreadsheet
+would run as a formula begins with a quote.`,
 		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
   argus search 'with:Q3XK9A' --all --json > messages.jsonl
   argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0
@@ -80,22 +72,22 @@ would take for a formula begins with a quote.`,
 			}
 			req.Zone = zone
 			if longest <= 0 {
-				return usageError{fmt.Errorf("--max-time %s: want a time like 5m", longest), c.CommandPath()}
+				return usageError{fmt.Errorf("--max-time %s: want a duration like 5m", longest), c.CommandPath()}
 			}
 			req.MaxSeconds = longest.Seconds()
 			req.Limit = none(req.Limit)
 			if all && (req.Next != "" || len(facets) > 0 || histogram != "" || c.Flags().Changed("limit")) {
-				return usageError{errors.New("--all prints every message and nothing else: leave out --limit, --next, --facet and --histogram"), c.CommandPath()}
+				return usageError{errors.New("--all prints messages only: leave out --limit, --next, --facet and --histogram"), c.CommandPath()}
 			}
 			if counted := len(facets) + min(len(histogram), 1); asCSV && (all || a.json || counted != 1) {
-				return usageError{errors.New("--csv prints one --facet or one --histogram: leave out --all and --json"), c.CommandPath()}
+				return usageError{errors.New("--csv prints exactly one --facet or --histogram: leave out --all and --json"), c.CommandPath()}
 			}
 			if asCSV {
 				req.Limit = none(0)
 			}
 			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
 				if all {
-					return a.printAll(ctx, d, who, req, where)
+					return a.sayAll(ctx, d, who, req, where)
 				}
 				result, err := d.Search(ctx, who, req)
 				if err != nil {
@@ -104,82 +96,66 @@ would take for a formula begins with a quote.`,
 				if asCSV {
 					return a.printCSV(result, req, where)
 				}
-				return a.printResult(result, who, where)
+				return a.sayResult(result, who, where)
 			})
 		},
 	}
 	flags := c.Flags()
-	flags.BoolVar(&all, "all", false, "print every message that is found, oldest first")
+	flags.BoolVar(&all, "all", false, "print every message found, oldest first")
 	flags.IntVar(&req.Limit, "limit", 20, "the most messages to print, up to 1000")
-	flags.StringVar(&req.Next, "next", "", "go on behind an earlier answer: its `token`")
+	flags.StringVar(&req.Next, "next", "", "continue after an earlier answer: the `token` it printed")
 	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, to, in, service, delivery, is, lang, entity, or pairs; may be repeated")
 	flags.BoolVar(&asCSV, "csv", false, "print the counts of one facet, or the histogram, as CSV")
-	flags.StringVar(&histogram, "histogram", "", "count by hour, day, month or year, or by weekhour, the hours of a week")
-	flags.DurationVar(&longest, "max-time", 30*time.Second, "about the longest to search; then the answer says up to where it is whole")
-	flags.StringVar(&zone, "zone", "", "the time `zone` of days in the query and of printed times (default UTC)")
+	flags.StringVar(&histogram, "histogram", "", "count by `interval`: hour, day, month or year, or weekhour for the hours of a week")
+	flags.DurationVar(&longest, "max-time", 30*time.Second, "the approximate longest `time` to search; a partial answer states its limits")
+	flags.StringVar(&zone, "zone", "", "the time `zone` of dates in the query and of printed times (default UTC)")
 	return c
 }
 
-// between wants the number of a flag from least to most.
-func between(c *cobra.Command, flag string, number, least, most int) error {
-	if number < least || number > most {
-		return usageError{fmt.Errorf("--%s %d: want a number from %d to %d", flag, number, least, most), c.CommandPath()}
-	}
-	return nil
+// answer is the result of a search after its hits.
+type answer struct {
+	*desk.SearchResult
+	Authority string `json:"authority"`
+	Hits      int    `json:"hits"` // in place of the hits, which were printed before
 }
 
-// none makes 0, which a request reads as its default, the number that it reads
-// as 0.
-func none(n int) int {
-	if n == 0 {
-		return -1
-	}
-	return n
-}
-
-func (a *app) printResult(r *desk.SearchResult, who desk.Who, zone *time.Location) error {
-	if a.json {
-		for _, h := range r.Hits {
-			if err := a.out.object("hit", h); err != nil {
-				return err
-			}
-		}
-		return a.out.object("result", struct {
-			*desk.SearchResult
-			Hits int `json:"hits"` // in place of those that have been printed
-		}{r, len(r.Hits)})
-	}
+func (a *app) sayResult(r *desk.SearchResult, who desk.Who, zone *time.Location) error {
 	for _, h := range r.Hits {
-		a.printHit(h, zone, false)
+		if err := say(a.out, "hit", h, func(o *output, h desk.Hit) { printHit(o, h, zone, false) }); err != nil {
+			return err
+		}
 	}
 	if len(r.Hits) > 0 {
-		a.out.linef("")
+		a.out.aside("")
 	}
-	a.out.linef("%s: %s", counted(r.Messages, r.Beside), r.Query)
-	if r.Differing > 0 {
-		a.out.linef("The copies of %s say different things.", of(r, r.Differing))
-	}
-	if r.Total == 0 {
-		a.out.linef("No record found in what %s covers.", who.Authority)
-	}
-	for _, name := range sortedFacets(r.Facets) {
-		printCounts(a.out, string(name), r.Facets[name])
-	}
-	a.printPairs(r.Pairs, zone)
-	printHistogram(a.out, r)
-	if r.Partial != nil {
-		a.out.linef("%s", partial(r.Partial.Since, r.Partial.Why, zone))
-	}
-	if r.Next != "" {
-		a.out.linef("More: --next %s", r.Next)
-	}
-	if r.Behind > 0 {
-		a.out.linef("The index is %s behind the evidence; what is missing will be found when it has caught up.", count(r.Behind, "record", "records"))
-	}
-	return nil
+	return say(a.out, "result", answer{r, who.Authority, len(r.Hits)}, func(o *output, r answer) { printAnswer(o, r, zone) })
 }
 
-// counted writes how many messages were found, and beside them what is none:
+func printAnswer(o *output, r answer, zone *time.Location) {
+	o.linef("%s: %s", counted(r.Messages, r.Beside), r.Query)
+	if r.Differing > 0 {
+		o.linef("The copies of %s differ.", of(r.SearchResult, r.Differing))
+	}
+	if r.Total == 0 {
+		o.linef("No record found in the scope of %s.", r.Authority)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Facets)) {
+		printCounts(o, string(name), r.Facets[name])
+	}
+	printPairs(o, r.Pairs, zone)
+	printHistogram(o, r.SearchResult)
+	if r.Partial != nil {
+		o.linef("%s", partial(r.Partial.Since, r.Partial.Why, zone))
+	}
+	if r.Next != "" {
+		o.linef("More: --next %s", r.Next)
+	}
+	if r.Behind > 0 {
+		o.linef("The index is %s behind the evidence; those records can be found once it has caught up.", count(r.Behind, "record", "records"))
+	}
+}
+
+// counted formats the number of messages, then the numbers of other types:
 // 12 messages, 3 calls.
 func counted(messages uint64, beside []argus.Tally) string {
 	parts := []string{count(messages, "message", "messages")}
@@ -196,153 +172,52 @@ func counted(messages uint64, beside []argus.Tally) string {
 	return strings.Join(parts, ", ")
 }
 
-// printAll prints all messages that are found, as they come.
-func (a *app) printAll(ctx context.Context, d *desk.Desk, who desk.Who, req desk.SearchRequest, zone *time.Location) error {
-	messages, types := uint64(0), make([]argus.Tally, len(argus.TypeWords))
-	n, err := d.SearchAll(ctx, who, req, func(h desk.Hit) error {
+// allFound is the answer of search --all after its hits.
+type allFound struct {
+	Query    string        `json:"query"`
+	Hits     uint64        `json:"hits"`
+	Messages uint64        `json:"messages"`
+	Beside   []argus.Tally `json:"beside,omitempty"`
+}
+
+// sayAll prints each message as it is found.
+func (a *app) sayAll(ctx context.Context, d *desk.Desk, who desk.Who, req desk.SearchRequest, zone *time.Location) error {
+	all := allFound{Query: req.Query}
+	types := make([]uint64, len(argus.TypeWords))
+	_, err := d.SearchAll(ctx, who, req, func(h desk.Hit) error {
+		all.Hits++
 		if t := h.Message.Type; t.IsMessage() {
-			messages++
+			all.Messages++
 		} else {
-			types[t] = argus.Tally{Value: t.String(), Count: types[t].Count + 1}
+			types[t]++
 		}
-		if a.json {
-			return a.out.object("hit", h)
-		}
-		a.printHit(h, zone, false)
-		return nil
+		return say(a.out, "hit", h, func(o *output, h desk.Hit) { printHit(o, h, zone, false) })
 	})
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return a.out.object("result", map[string]any{"hits": n})
+	for t, n := range types {
+		if n > 0 {
+			all.Beside = append(all.Beside, argus.Tally{Value: argus.Type(t).String(), Count: n})
+		}
 	}
-	beside := slices.DeleteFunc(types, func(c argus.Tally) bool { return c.Count == 0 })
-	a.out.linef("%s: %s", counted(messages, beside), req.Query)
-	return nil
+	return say(a.out, "result", all, func(o *output, r allFound) { o.linef("%s: %s", counted(r.Messages, r.Beside), r.Query) })
 }
 
-// partial says how far an answer goes.
+// partial states the limits of an answer.
 func partial(since time.Time, why string, zone *time.Location) string {
 	whole := "No period is completely counted"
 	if !since.IsZero() {
-		whole = "All messages since " + since.In(zone).Format(time.RFC3339) + " are counted, of older ones perhaps a part"
+		whole = "All messages since " + since.In(zone).Format(time.RFC3339) + " are counted; older ones may be missing"
 	}
 	return fmt.Sprintf("This answer is partial: %s. %s. Narrow the query, or raise --max-time.", why, whole)
 }
 
-func sortedFacets(facets map[query.FieldName][]argus.Tally) []query.FieldName {
-	var names []query.FieldName
-	for name := range facets {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// of names a number of what an answer counts: messages, or items where calls, contacts
-// and the like are among them.
+// of formats a number of messages, or of items if the answer counts calls,
+// contacts and the like too.
 func of(r *desk.SearchResult, n uint64) string {
 	if len(r.Beside) > 0 {
 		return count(n, "item", "items")
 	}
 	return count(n, "message", "messages")
-}
-
-// printHit prints a message: one line about it, then its text.
-func (a *app) printHit(h desk.Hit, zone *time.Location, here bool) {
-	m := h.Message
-	marker := " "
-	if here {
-		marker = a.out.bold("▶")
-	}
-	head := fmt.Sprintf("%s  %s  %s  %s", when(m.Sent, zone), oneLine(m.Service), a.out.bold(sender(m)), place(m))
-	a.out.linef("%s%s  %s%s", marker, head, a.out.dim(h.Ref.String()[:16]), states(h))
-	for line := range strings.Lines(a.text(m, h.Marks)) {
-		a.out.linef("    %s", strings.TrimSuffix(line, "\n"))
-	}
-	for _, at := range m.Attachments {
-		held := ""
-		if at.Missing() {
-			held = ", missing"
-		}
-		a.out.linef("    [%s%s]", oneLine(first(at.Name, "attachment")), held)
-	}
-}
-
-// when writes a time in a zone. A clock whose zone nobody stated is written as
-// it stood, with a question mark, and not moved.
-func when(t argus.Time, zone *time.Location) string {
-	if t.Known() && t.Zone == argus.ZoneAssumed {
-		return strings.TrimSuffix(t.String(), "Z") + "?"
-	}
-	return t.In(zone)
-}
-
-func sender(m *argus.Message) string {
-	switch {
-	case m.From == "":
-		return oneLine(m.Service)
-	case m.FromName != "" && m.FromName != m.From:
-		return oneLine(m.FromName + " (" + m.From + ")")
-	}
-	return oneLine(m.From)
-}
-
-func place(m *argus.Message) string {
-	name := first(m.Title, m.Conversation)
-	if name == "" {
-		return ""
-	}
-	return "→ " + oneLine(name)
-}
-
-// states are the words about a hit: its type if it is no text, its states, and
-// what is known besides of its copies.
-func states(h desk.Hit) string {
-	words := h.Message.State.Words()
-	if h.Message.Type != argus.TypeText {
-		words = append([]string{h.Message.Type.String()}, words...)
-	}
-	if h.AlsoLocked {
-		words = append(words, "also held locked")
-	}
-	if h.Versions > 1 {
-		words = append(words, fmt.Sprintf("%d versions", h.Versions))
-	}
-	for _, n := range h.Unsealed {
-		words = append(words, n.String()+" is not sealed")
-	}
-	if len(words) == 0 {
-		return ""
-	}
-	return "  [" + strings.Join(words, ", ") + "]"
-}
-
-// maxText is how much of one text is printed in a list, in bytes.
-const maxText = 2000
-
-// text is what a message says, with what matched in bold on a terminal.
-func (a *app) text(m *argus.Message, marks [][2]int) string {
-	text := m.Text
-	if text == "" && m.State&argus.StateLocked != 0 {
-		return oneLine(fmt.Sprintf("(locked: %s of %s, key %s)", size(int64(len(m.Locked.Payload))),
-			first(m.Locked.Algorithm, "an unnamed cipher"), first(m.Locked.KeyID, "not named")))
-	}
-	more := ""
-	if len(text) > maxText {
-		text, more = strings.ToValidUTF8(text[:maxText], ""), fmt.Sprintf("\n… %s more (argus show)", size(int64(len(m.Text)-maxText)))
-	}
-	var b strings.Builder
-	at := 0
-	for _, mark := range marks {
-		if mark[0] < at || mark[1] > len(text) {
-			break
-		}
-		b.WriteString(plain(text[at:mark[0]]))
-		b.WriteString(a.out.bold(plain(text[mark[0]:mark[1]])))
-		at = mark[1]
-	}
-	b.WriteString(plain(text[at:]))
-	return b.String() + more
 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLinkIsInNoProcessList serves to a terminal with a browser that copies the
-// page it is opened on, and looks at the arguments of all processes meanwhile.
+// TestLinkIsInNoProcessList serves to a terminal, with a browser that copies the page
+// it opens, and reads the arguments of all processes meanwhile.
 func TestLinkIsInNoProcessList(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("builds the real binary; not with -short, nor with -race")

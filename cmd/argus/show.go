@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -17,11 +18,11 @@ func (a *app) showCommand() *cobra.Command {
 	var trace bool
 	c := &cobra.Command{
 		Use:   "show REF",
-		Short: "Show one message, with every copy and where each was found",
-		Long: `Show one message. REF is its id, or the first digits of it, at least six. --trace
-adds each place where it was found: delivery, original with its SHA-256, record
-and bytes, reader and version, what that copy states otherwise, and the raw
-record as it stands there, unless it holds something outside your scope.`,
+		Short: "Show one message, its copies and where each copy was found",
+		Long: `Show one message. REF is its id, or at least the first six digits of it. --trace
+adds each place where the message was found: delivery, original with its SHA-256,
+record and bytes, reader and version, the statements in which that copy differs,
+and the raw record, unless it holds something outside your scope.`,
 		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.reads(c, func(ctx context.Context, d *desk.Desk, who desk.Who) error {
@@ -29,11 +30,7 @@ record as it stands there, unless it holds something outside your scope.`,
 				if err != nil {
 					return err
 				}
-				if a.json {
-					return a.out.object("message", shown)
-				}
-				a.printShown(shown, trace)
-				return nil
+				return say(a.out, "message", shown, func(o *output, s *desk.Shown) { printShown(o, s, trace) })
 			})
 		},
 	}
@@ -41,47 +38,47 @@ record as it stands there, unless it holds something outside your scope.`,
 	return c
 }
 
-func (a *app) printShown(s *desk.Shown, trace bool) {
-	a.out.linef("message %s", a.out.bold(s.Ref.String()))
-	a.out.linef("")
-	printFacts(a.out, s.Message)
-	printOtherTimes(a.out, s)
+func printShown(o *output, s *desk.Shown, trace bool) {
+	o.linef("message %s", o.bold(s.Ref.String()))
+	o.linef("")
+	printFacts(o, s.Message)
+	printOtherTimes(o, s)
 	if len(s.Versions) > 1 {
-		a.out.linef("")
-		a.out.linef("%s are known of it.", count(uint64(len(s.Versions)), "version", "versions"))
+		o.linef("")
+		o.linef("It has %s.", count(uint64(len(s.Versions)), "version", "versions"))
 	}
 	for i, v := range s.Versions {
-		a.out.linef("")
+		o.linef("")
 		if len(s.Versions) > 1 {
-			a.out.linef("%s  %s%s", a.out.bold(fmt.Sprintf("version %d", i+1)), v.Version, states(desk.Hit{Message: v.Message}))
-			a.out.linef("")
+			o.linef("%s  %s%s", o.bold(fmt.Sprintf("version %d", i+1)), v.Version, states(desk.Hit{Message: v.Message}))
+			o.linef("")
 		}
-		for line := range strings.Lines(plain(first(v.Message.Text, a.text(v.Message, nil)))) {
-			a.out.linef("    %s", strings.TrimSuffix(line, "\n"))
+		for line := range strings.Lines(plain(cmp.Or(v.Message.Text, text(o, v.Message, nil)))) {
+			o.linef("    %s", strings.TrimSuffix(line, "\n"))
 		}
-		a.out.linef("")
+		o.linef("")
 		printed := map[string]bool{}
 		for _, e := range v.Entities {
 			if !printed[e.Normal] {
 				printed[e.Normal] = true
-				a.out.linef("  %-14s %s", e.Kind, oneLine(e.Normal))
+				o.linef("  %-14s %s", e.Kind, oneLine(e.Normal))
 			}
 		}
 		if len(printed) > 0 {
-			a.out.linef("")
+			o.linef("")
 		}
 		if !trace {
-			a.out.linef("  %s (--trace shows where)", count(uint64(len(v.Sightings)), "sighting", "sightings"))
+			o.linef("  %s (--trace shows where)", count(uint64(len(v.Sightings)), "sighting", "sightings"))
 			continue
 		}
 		for _, sighting := range v.Sightings {
-			a.printSighting(sighting, s.Message)
+			printSighting(o, sighting, s.Message)
 		}
 	}
 }
 
-// printOtherTimes prints the sent times of copies that differ from that of the
-// message.
+// printOtherTimes prints the sent times of copies that differ from the sent time
+// of the message.
 func printOtherTimes(o *output, s *desk.Shown) {
 	printed := []argus.Time{s.Message.Sent}
 	for _, v := range s.Versions {
@@ -94,7 +91,7 @@ func printOtherTimes(o *output, s *desk.Shown) {
 	}
 }
 
-// moment writes a time with what is known about it.
+// moment formats a time with its precision, zone and clock.
 func moment(t argus.Time) string {
 	about := "to the " + t.Precision.String()
 	if t.Known() {
@@ -109,7 +106,7 @@ func moment(t argus.Time) string {
 	return fmt.Sprintf("%s (%s)", t, about)
 }
 
-// printFacts prints what is known of a message besides its text.
+// printFacts prints the fields of a message except its text.
 func printFacts(o *output, m *argus.Message) {
 	fact := func(name, value string) {
 		if value != "" {
@@ -156,7 +153,7 @@ func printFacts(o *output, m *argus.Message) {
 	}
 }
 
-// printRecorded prints what a message records in fields.
+// printRecorded prints the facts that a message records, such as a call.
 func printRecorded(fact func(name, value string), f *argus.Facts) {
 	list := func(name string, values []string) { fact(name, strings.Join(values, ", ")) }
 	number := func(name string, n uint64, unit string) {
@@ -216,26 +213,31 @@ func printRecorded(fact func(name, value string), f *argus.Facts) {
 	number("replies", f.Replies, "")
 }
 
-// printSighting prints where a copy was found and where it says other things than
-// the message as a whole.
-func (a *app) printSighting(s desk.Sighting, of *argus.Message) {
-	a.printPlace(s)
+// printSighting prints the place of a copy and the statements in which it differs
+// from the message as a whole.
+func printSighting(o *output, s desk.Sighting, of *argus.Message) {
+	printPlace(o, s)
 	if own := beyond(*s.States, of); !reflect.DeepEqual(own, argus.Message{}) {
-		a.out.linef("    this copy states:")
-		printFacts(a.out, &own)
+		o.linef("    this copy states:")
+		printFacts(o, &own)
 	}
 	if s.RawWithheld {
-		a.out.linef("    raw        not shown: it holds something outside the scope")
+		o.linef("    raw        withheld: it holds something outside the scope")
 	}
 	if len(s.Raw) > 0 {
-		a.out.linef("    raw")
-		for line := range strings.Lines(plain(strings.ToValidUTF8(string(s.Raw), "\uFFFD"))) {
-			a.out.linef("      │ %s", strings.TrimRight(line, "\r\n"))
-		}
+		o.linef("    raw")
+		printRaw(o, s.Raw)
 	}
 }
 
-func (a *app) printPlace(s desk.Sighting) {
+// printRaw prints bytes of an original as text.
+func printRaw(o *output, raw []byte) {
+	for line := range strings.Lines(plain(strings.ToValidUTF8(string(raw), "\uFFFD"))) {
+		o.linef("      │ %s", strings.TrimRight(line, "\r\n"))
+	}
+}
+
+func printPlace(o *output, s desk.Sighting) {
 	read := ""
 	if s.ReadIn != 0 {
 		read = ", read again in " + s.ReadIn.String()
@@ -243,21 +245,21 @@ func (a *app) printPlace(s desk.Sighting) {
 	if s.Unsealed {
 		read += ", which is not sealed"
 	}
-	a.out.linef("  found as record %d of the evidence, in delivery %s%s", s.Seq, s.Delivery, read)
-	a.out.linef("    original   %s", oneLine(s.Original.Path))
-	a.out.linef("    SHA-256    %s (%s)", s.Original.Hash, size(s.Original.Size))
+	o.linef("  found as record %d of the evidence, in delivery %s%s", s.Seq, s.Delivery, read)
+	o.linef("    original   %s", oneLine(s.Original.Path))
+	o.linef("    SHA-256    %s (%s)", s.Original.Hash, size(s.Original.Size))
 	if s.Where.Path != "" {
-		a.out.linef("    in it      %s", oneLine(s.Where.Path))
+		o.linef("    in it      %s", oneLine(s.Where.Path))
 	}
 	at := fmt.Sprintf("record %d", s.Where.Record)
 	if s.Where.Length > 0 {
 		at += fmt.Sprintf(", bytes %d to %d", s.Where.Offset, s.Where.Offset+s.Where.Length)
 	}
-	a.out.linef("    at         %s", at)
-	a.out.linef("    reader     %s", first(s.Reader, "none"))
+	o.linef("    at         %s", at)
+	o.linef("    reader     %s", cmp.Or(s.Reader, "none"))
 }
 
-// beyond is what a copy states otherwise than the message as a whole.
+// beyond returns the statements in which a copy differs from the message as a whole.
 func beyond(m argus.Message, of *argus.Message) argus.Message {
 	own := argus.Message{}
 	for i, at := 0, reflect.ValueOf(&own).Elem(); i < at.NumField(); i++ {
@@ -265,6 +267,6 @@ func beyond(m argus.Message, of *argus.Message) argus.Message {
 			at.Field(i).Set(states)
 		}
 	}
-	own.State, own.Attachments, own.Locked, own.Facts, own.Text = 0, nil, nil, nil, "" // content, shown with the version
+	own.State, own.Attachments, own.Locked, own.Facts, own.Text = 0, nil, nil, nil, "" // these are content, which the version shows
 	return own
 }

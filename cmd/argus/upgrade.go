@@ -2,19 +2,17 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/upgrade"
 )
 
-// upgradeError is why an upgrade did not come to its end.
+// upgradeError is the error of an upgrade that did not complete.
 type upgradeError struct{ error }
 
 func (e upgradeError) Unwrap() error { return e.error }
@@ -22,22 +20,21 @@ func (e upgradeError) Unwrap() error { return e.error }
 func (a *app) upgradeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "upgrade [STORE]",
-		Short: "Convert a store of an older format, and prove that it says the same",
-		Long: `Convert a store that an older Argus wrote into the format of today. A new
-store is made beside it, in STORE.upgrading, with the same id and key: each record keeps
-its number, each delivery is sealed anew and its old seal kept, and the ledger
-goes on with the upgrade in it. It needs the private key, and about as much free
-disk as the store has.
+		Short: "Convert a store of an older format, and prove that nothing changed",
+		Long: `Convert a store that an older Argus wrote to the current format. Argus makes a new
+store beside it, in STORE.upgrading, with the same id and key: each record keeps its number, each
+delivery is sealed anew and keeps its old seal, and the ledger continues with the
+upgrade as an entry. The upgrade needs the private key, and about as much free disk
+space as the store occupies.
 
-No message changes, and that is proved: each record is read again from the new
-store and written as the older format would have written it, and that must be
-the older record, byte for byte. A difference stops the upgrade, and so does
-damage: all of the older store is compared with its seals on the way. Then it
-stays as it is.
+No message changes, and the upgrade proves it: it reads each record again from the
+new store and encodes it in the older format. The result must equal the older record,
+byte for byte. A difference stops the upgrade, and so does damage: Argus compares the
+whole older store with its seals on the way. The older store is not changed.
 
-At the end the older store is called STORE.format-1, and the new one takes its
-name. Interrupted, it goes on where it was: run it again. Stop "argus serve" and
-everything else that uses the store before. The index is built at the first use.`,
+At the end the older store is renamed to STORE.format-1, and the new one takes its
+name. An interrupted upgrade continues when you run it again. Stop "argus serve" and
+everything else that uses the store first. The first use builds the index.`,
 		Args: arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			path := a.storePath()
@@ -50,76 +47,66 @@ everything else that uses the store before. The index is built at the first use.
 }
 
 func (a *app) upgrade(c *cobra.Command, path string) error {
-	debug.SetGCPercent(400) // little is held, and most of what is made is gone at once
-	started := time.Now()
+	debug.SetGCPercent(400) // the live heap is small, and almost every allocation is garbage at once
+	started, watched := time.Now(), a.watched()
 	var tell node.Upgrading
 	tell.Begin = func(need, free int64) {
-		switch {
-		case a.json:
-			a.report("upgrading", map[string]any{"need_bytes": need, "free_bytes": free})
-		case free < 0:
-			a.out.linef("Needs up to %s of free disk beside the store.", size(need))
-		default:
-			a.out.linef("Needs up to %s of free disk beside the store, and %s are free.", size(need), size(free))
-		}
-		if err := a.out.flush(); err != nil {
-			fmt.Fprintln(a.err, "argus: "+err.Error())
-		}
+		a.complain(say(a.out, "upgrading", room{need, free}, func(o *output, r room) {
+			if r.Free < 0 {
+				o.linef("The upgrade needs up to %s of free disk space beside the store.", size(r.Need))
+				return
+			}
+			o.linef("The upgrade needs up to %s of free disk space beside the store; %s are free.", size(r.Need), size(r.Free))
+		}))
 	}
 	var shown time.Time
 	var in upgrade.Step
-	terminal := false
-	if f, ok := a.err.(*os.File); ok {
-		terminal = term.IsTerminal(int(f.Fd())) && !a.json
-	}
 	tell.Progress = func(step upgrade.Step, done, total uint64) {
 		if step == in && done < total && time.Since(shown) < 200*time.Millisecond {
 			return
 		}
 		shown, in = time.Now(), step
-		switch {
-		case a.json:
-			a.report("progress", map[string]any{"step": step, "records": done, "total": total})
-		case terminal:
-			fmt.Fprintf(a.err, "\r\x1b[K%s of %s records %s", group(done), group(total), step)
+		if watched {
+			fmt.Fprintf(a.err, clearLine+"%s of %s records %s", group(done), group(total), step)
 		}
+		a.complain(a.out.progress("progress", map[string]any{"step": step, "records": done, "total": total}))
 	}
-	done, err := node.Upgrade(c.Context(), path, first(a.actor, os.Getenv("ARGUS_ACTOR")), a.nodeOptions(), tell)
-	if terminal {
-		fmt.Fprint(a.err, "\r\x1b[K")
+	done, err := node.Upgrade(c.Context(), path, a.actorName(), a.nodeOptions(), tell)
+	if watched {
+		fmt.Fprint(a.err, clearLine)
 	}
 	if err != nil {
 		return upgradeError{err}
 	}
-	if a.json {
-		return a.out.object("upgraded", done)
-	}
-	a.printUpgraded(done, time.Since(started))
-	return nil
+	return say(a.out, "upgraded", upgraded{done, time.Since(started).Seconds()}, printUpgraded)
 }
 
-// report prints an event on the way. That it cannot is no reason to stop.
-func (a *app) report(event string, v any) {
-	if err := a.out.object(event, v); err != nil {
-		fmt.Fprintln(a.err, "argus: "+err.Error())
-	}
+// room is the disk space of an upgrade, in bytes.
+type room struct {
+	Need int64 `json:"need_bytes"`
+	Free int64 `json:"free_bytes"` // -1 if it is unknown
 }
 
-func (a *app) printUpgraded(done *node.Upgraded, took time.Duration) {
-	o := a.out
+// upgraded is the answer of an upgrade.
+type upgraded struct {
+	*node.Upgraded
+	Seconds float64 `json:"seconds"`
+}
+
+func printUpgraded(o *output, done upgraded) {
 	if done.Finished {
-		o.linef("The upgrade of store %s had been done; its folders have their names now.", done.Store)
+		o.linef("The store %s was upgraded before; its folders are renamed now.", done.Store)
 	} else {
 		for _, d := range done.Deliveries {
 			state := "sealed anew"
 			if d.Seal == (argus.Hash{}) {
 				state = "still open"
 			}
-			o.linef("%s  %s, none differs; root before %s; %s", d.Number, count(d.Records, "record", "records"), d.Root, state)
+			o.linef("%s  %s, none differs; old root %s; %s", d.Number, count(d.Records, "record", "records"), d.Root, state)
 		}
-		o.linef("Upgraded store %s in %s: stored %s + sightings %s + quarantined %s, %s, none differs.", done.Store, took.Round(time.Millisecond),
+		o.linef("Upgraded store %s in %s: stored %s + sightings %s + quarantined %s, %s, none differs.", done.Store, seconds(done.Seconds),
 			group(done.Messages), group(done.Sightings), group(done.Quarantined), count(done.Records, "record", "records"))
-		o.linef("The roots before, as they follow from the new store, have together the SHA-256 %s.", done.Same)
+		o.linef("SHA-256 of all old roots, computed from the new store: %s.", done.Same)
 	}
-	o.linef(`The store of format 1 is in %s. "argus verify" checks the new one.`, done.Kept)
+	o.linef(`The older store is in %s. "argus verify" checks the new one.`, done.Kept)
 }

@@ -15,8 +15,8 @@ import (
 
 const olderStore = "../../internal/node/testdata/upgrade"
 
-// copyKeys makes a folder with the key of the older store, which others may read
-// in a checkout.
+// copyKeys makes a folder with the key of the older store. In a checkout others may
+// read the key, so Argus would refuse it there.
 func copyKeys(dir string) error {
 	const name = "4b4141f0518f0ddf.key"
 	key, err := os.ReadFile(olderStore + "/keys/" + name)
@@ -29,9 +29,9 @@ func copyKeys(dir string) error {
 	return os.WriteFile(filepath.Join(dir, name), key, 0o600)
 }
 
-// TestUpgradeSurvivesKills kills the real binary with SIGKILL at each named moment
-// of an upgrade. At each of them one whole store has the name, and the next upgrade
-// gives what an undisturbed one gives.
+// TestUpgradeSurvivesKills kills the real binary with SIGKILL at each named moment of
+// an upgrade. At each moment one whole store has the name, and the next upgrade has
+// the same result as an undisturbed one.
 func TestUpgradeSurvivesKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and kills the real binary; not with -short")
@@ -51,7 +51,7 @@ func TestUpgradeSurvivesKills(t *testing.T) {
 		exit, ok := errors.AsType[*exec.ExitError](err)
 		return ok && exit.ExitCode() == -1
 	}
-	// one says what whole store has the name.
+	// one names the whole store that has the name.
 	one := func(dir string) string {
 		damage := ""
 		v, err := node.Verify(t.Context(), filepath.Join(dir, "s"), "", func(f node.Finding) {
@@ -88,14 +88,14 @@ func TestUpgradeSurvivesKills(t *testing.T) {
 				if n == 1 {
 					t.Fatalf("%s: it was not reached: %v\n%s", crash, err, out)
 				}
-				break // what came before is done
+				break // the steps before are done
 			}
 			if got := one(dir); got != "format 1" && (got != upgraded || name != "upgrade.swapped") {
 				t.Fatalf("killed at %s: %s", crash, got)
 			}
 		}
 		if _, err := os.Stat(filepath.Join(dir, "s.format-1")); err != nil {
-			if out, err := upgrade(dir, ""); err != nil || !strings.Contains(out, "The store of format 1 is in") {
+			if out, err := upgrade(dir, ""); err != nil || !strings.Contains(out, "The older store is in") {
 				t.Fatalf("after %s: %v\n%s", name, err, out)
 			}
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/argus-evidence/argus/internal/validate"
 )
 
-// errValidation says that the results have been printed, and that not all are good.
-var errValidation = errors.New("a reference did not come out as expected")
+// errValidation is the error after failed results have been printed.
+var errValidation = errors.New("a reference failed")
 
 type validateFlags struct {
 	out, check, key string
@@ -29,18 +29,18 @@ func (a *app) validateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate [FOLDER...]",
 		Short: "Test this Argus with reference files whose results are known",
-		Long: `Take in reference files, each in a store of its own, and compare what comes out
-with what is expected: those that are built into Argus, and those of a laboratory
-in the folders. A reference is a folder with expected.json and a folder input;
-docs/format/validation.md has its form.
+		Long: `Take in reference files, each into a store of its own, and compare the results with
+the expected ones. The references are those built into Argus, and a laboratory's own
+in the folders. A reference is a folder with expected.json and a folder named input;
+docs/format/validation.md describes it.
 
-For each format it prints the version of the reader and how many references
-passed, failed, or fail by a known error of this version. A format without a
-reference is "not tested". Known errors are stated in the references.
+For each format, Argus prints the version of the reader and the numbers of references
+that passed, that failed, and that fail by a known error of this version, which the
+reference states. A format without a reference is "not tested".
 
---out writes the record, signed: the software, the system, each input by its
-SHA-256, each result. The key is made at the first use, in the folder of private
-keys. --check reads a record and checks its signature with the key in --key.
+--out writes a signed record: the software, the system, each input by its SHA-256,
+each result. The first use makes the key, in the folder of private keys. --check reads
+a record and checks its signature with the key in --key.
 
 Exit code 0: nothing failed. 1: something failed.`,
 		Example: `  argus validate
@@ -50,21 +50,21 @@ Exit code 0: nothing failed. 1: something failed.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case f.check != "" && (len(args) > 0 || f.out != "" || f.without || f.key == ""):
-				return usageError{errors.New("--check wants --key, and nothing more"), c.CommandPath()}
+				return usageError{errors.New("--check needs --key, and takes neither folders nor --out and --without-built-in"), c.CommandPath()}
 			case f.check != "":
 				return a.checkValidation(f)
 			case f.key != "":
-				return usageError{errors.New("--key goes with --check"), c.CommandPath()}
+				return usageError{errors.New("--key needs --check"), c.CommandPath()}
 			case f.without && len(args) == 0:
-				return usageError{errors.New("without the built-in references a folder is needed"), c.CommandPath()}
+				return usageError{errors.New("--without-built-in needs a folder"), c.CommandPath()}
 			}
 			return a.validate(c, args, f)
 		},
 	}
-	c.Flags().StringVar(&f.out, "out", "", "write the signed record to this `file`, which must not exist")
-	c.Flags().BoolVar(&f.without, "without-built-in", false, "test with the references in the folders only")
-	c.Flags().StringVar(&f.check, "check", "", "check the signature of this record, a `file`, and show it")
-	c.Flags().StringVar(&f.key, "key", "", "the `file` with the public key that the record has to be signed with")
+	c.Flags().StringVar(&f.out, "out", "", "write the signed record to this new `file`")
+	c.Flags().BoolVar(&f.without, "without-built-in", false, "leave out the references that are built into Argus")
+	c.Flags().StringVar(&f.check, "check", "", "check the signature of the record in this `file`, and show the record")
+	c.Flags().StringVar(&f.key, "key", "", "the `file` with the public key of the record's signature")
 	return c
 }
 
@@ -75,14 +75,14 @@ func (a *app) validate(c *cobra.Command, folders []string, f validateFlags) erro
 	}
 	for _, folder := range folders {
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-			return errors.Join(fmt.Errorf("%s is no folder", folder), err)
+			return errors.Join(fmt.Errorf("%s is not a folder", folder), err)
 		}
 		sets = append(sets, validate.Set{Name: filepath.Base(filepath.Clean(folder)), Files: os.DirFS(folder)})
 	}
 	var key *node.ValidationKey
 	if f.out != "" {
 		if _, err := os.Lstat(f.out); !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(fmt.Errorf("%s is there already", f.out), err)
+			return errors.Join(fmt.Errorf("%s exists already", f.out), err)
 		}
 		var err error
 		if key, err = node.OpenValidationKey(a.nodeOptions()); err != nil {
@@ -99,7 +99,7 @@ func (a *app) validate(c *cobra.Command, folders []string, f validateFlags) erro
 	if err != nil {
 		return err
 	}
-	if err := a.printRecord(record); err != nil {
+	if err := a.sayRecord(record); err != nil {
 		return err
 	}
 	if key != nil {
@@ -121,51 +121,52 @@ func formatsToTest() (list []validate.Format) {
 }
 
 // validated prints a result as it comes.
-func (a *app) validated(r validate.Result) {
-	if a.json {
-		if err := a.out.object("reference", r); err != nil {
-			fmt.Fprintln(a.err, "argus: "+err.Error())
-		}
-		return
-	}
+func (a *app) validated(r validate.Result) { a.complain(say(a.out, "reference", r, printReference)) }
+
+func printReference(o *output, r validate.Result) {
 	outcome := string(r.Outcome)
 	switch r.Outcome {
 	case validate.Passed:
-		outcome = a.out.style("32;1", outcome)
+		outcome = o.style("32;1", outcome)
 	case validate.Failed:
-		outcome = a.out.style("31;1", outcome)
+		outcome = o.style("31;1", outcome)
 	case validate.KnownError, validate.NotTested:
 	}
-	a.out.linef("%s  %s: %s", outcome, oneLine(r.Set+"/"+r.Reference), strings.Join(r.Readers, ", "))
+	o.linef("%s  %s: %s", outcome, oneLine(r.Set+"/"+r.Reference), strings.Join(r.Readers, ", "))
 	for _, d := range r.Differences {
-		a.out.linef("        %s", oneLine(d))
+		o.linef("        %s", oneLine(d))
 	}
 	if r.Remark != "" {
-		a.out.linef("        %s", oneLine(r.Remark))
-	}
-	if err := a.out.flush(); err != nil {
-		fmt.Fprintln(a.err, "argus: "+err.Error())
+		o.linef("        %s", oneLine(r.Remark))
 	}
 }
 
-func (a *app) printRecord(r *validate.Record) error {
-	if a.json {
-		short := *r
-		short.Results = nil // each was printed
-		return a.out.object("validation", short)
-	}
-	a.out.linef("")
-	a.out.linef("%s on %s, %s", oneLine(r.Software), r.System, r.Began.Format("2006-01-02 15:04Z"))
+func (a *app) sayRecord(r *validate.Record) error {
+	short := *r
+	short.Results = nil // each was printed before
+	return say(a.out, "validation", &short, printRecord)
+}
+
+func printRecord(o *output, r *validate.Record) {
+	o.linef("")
+	o.linef("%s on %s, %s", oneLine(r.Software), r.System, r.Began.Format("2006-01-02 15:04Z"))
 	for _, f := range r.Formats {
 		if !f.Tested() {
-			a.out.linef("  %-16s not tested", fmt.Sprintf("%s/%d", f.Format, f.Version))
+			o.linef("  %-16s not tested", fmt.Sprintf("%s/%d", f.Format, f.Version))
 			continue
 		}
-		a.out.linef("  %-16s %d passed, %d failed, %s", fmt.Sprintf("%s/%d", f.Format, f.Version), f.Passed, f.Failed, count(uint64(f.Known), "known error", "known errors"))
+		o.linef("  %-16s %d passed, %d failed, %s", fmt.Sprintf("%s/%d", f.Format, f.Version), f.Passed, f.Failed, count(uint64(f.Known), "known error", "known errors"))
 	}
-	a.out.linef("%s: %d passed, %d failed, %s, %d not tested", count(uint64(len(r.Results)), "reference", "references"), r.Passed, r.Failed,
+	o.linef("%s: %d passed, %d failed, %s, %d not tested", count(uint64(r.Passed+r.Failed+r.Known+r.NotTested), "reference", "references"), r.Passed, r.Failed,
 		count(uint64(r.Known), "known error", "known errors"), r.NotTested)
-	return a.out.flush()
+}
+
+// signedRecord names a record on disk and its signature.
+type signedRecord struct {
+	Path    string `json:"path"`
+	Key     string `json:"key"`
+	MadeKey bool   `json:"made_key"`
+	KeyPath string `json:"key_path"`
 }
 
 func (a *app) writeRecord(r *validate.Record, key *node.ValidationKey, name string) error {
@@ -181,14 +182,12 @@ func (a *app) writeRecord(r *validate.Record, key *node.ValidationKey, name stri
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if a.json {
-		return a.out.object("record", map[string]any{"path": name, "key": key.Public, "made_key": key.Made})
-	}
-	if key.Made {
-		a.out.linef("The key %s was made: keep a copy elsewhere.", key.Path)
-	}
-	a.out.linef("The record is in %s, signed with %s.", name, oneLine(key.Public))
-	return a.out.flush()
+	return say(a.out, "record", signedRecord{name, key.Public, key.Made, key.Path}, func(o *output, r signedRecord) {
+		if r.MadeKey {
+			o.linef("Made the key %s: keep a copy elsewhere.", r.KeyPath)
+		}
+		o.linef("The record is in %s, signed with %s.", r.Path, oneLine(r.Key))
+	})
 }
 
 func (a *app) checkValidation(f validateFlags) error {
@@ -207,17 +206,21 @@ func (a *app) checkValidation(f validateFlags) error {
 	for _, r := range record.Results {
 		a.validated(r)
 	}
-	if err := a.printRecord(record); err != nil {
+	if err := a.sayRecord(record); err != nil {
 		return err
 	}
-	if a.json {
-		return nil
-	}
-	a.out.linef("The signature is that of %s.", oneLine(key))
-	return a.out.flush()
+	return say(a.out, "checked", checkedRecord{f.check, key}, func(o *output, c checkedRecord) {
+		o.linef("The record is signed by %s.", oneLine(c.Key))
+	})
 }
 
-// readPublicKey reads a file with a public key, which may not be empty.
+// checkedRecord names a record whose signature is good, and its key.
+type checkedRecord struct {
+	Path string `json:"path"`
+	Key  string `json:"key"`
+}
+
+// readPublicKey reads a file with a public key; an empty file is an error.
 func readPublicKey(name string) (string, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -225,7 +228,7 @@ func readPublicKey(name string) (string, error) {
 	}
 	key := strings.TrimSpace(string(data))
 	if key == "" {
-		return "", fmt.Errorf("read the public key: %s has none", name)
+		return "", fmt.Errorf("read the public key: %s is empty", name)
 	}
 	return key, nil
 }

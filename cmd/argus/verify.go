@@ -8,38 +8,37 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/node"
 )
 
-// errNewerFound says that nothing is damaged, and that not everything was checked.
+// errNewerFound is the error of a store without damage that was not checked completely.
 var errNewerFound = fmt.Errorf("a part of the store was %w and was not checked", argus.ErrNewer)
 
-// errDamageFound says that findings of damage have been printed.
+// errDamageFound is the error after findings of damage have been printed.
 var errDamageFound = errors.New("the store is damaged")
 
 func (a *app) verifyCommand() *cobra.Command {
 	var keyFile string
 	c := &cobra.Command{
 		Use:   "verify [STORE]",
-		Short: "Recompute everything that a store claims, and name what was changed",
-		Long: `Recompute from the store's folder alone everything that it claims: the hashes of
-originals, every record and its identity, the Merkle tree, counts and signature
-of each delivery, the ledger, the authorities, the index. No server and no
-secret is needed. Each finding names file, offset, records and delivery.
+		Short: "Recompute every claim of a store, and list all damage",
+		Long: `Recompute every claim of a store from its folder alone: the hashes of originals,
+every record and its identity, the Merkle tree, counts and signature of each
+delivery, the ledger, the authorities and the index. No server and no secret is
+needed. Each finding names file, offset, records and delivery.
 
-Without --key the public key in the store is used: that proves that the store
-agrees with itself. With a key that you received on another way it proves who
-sealed it. The answer says which key it was, and where it came from.
+Without --key, Argus uses the public key in the store, which proves only that the
+store agrees with itself. A key that you received by a separate channel proves who
+sealed the store. The answer names the key and its source.
 
-The index is compared with the evidence: every term, account, conversation, time
-and group of copies is made once more from the records.
+The index is compared with the evidence: Argus derives every term, account,
+conversation, time and group of copies from the records again.
 
-Exit code 0: everything is as it was sealed. 3: something is damaged. 1: a newer
-Argus wrote a part, which this one did not check, or an older one wrote the
-store, which "argus upgrade" converts.`,
+Exit code 0: the store is as it was sealed. 3: damage was found. 1: a newer Argus
+wrote a part, which was not checked, or an older Argus wrote the store, which
+"argus upgrade" converts.`,
 		Args: arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			path := a.storePath()
@@ -52,7 +51,7 @@ store, which "argus upgrade" converts.`,
 				if err != nil {
 					return fmt.Errorf("read the public key: %w", err)
 				}
-				// Without a key the store's own would be taken.
+				// An empty key would mean the key in the store.
 				if key = strings.TrimSpace(string(data)); key == "" {
 					return usageError{fmt.Errorf("read the public key: %w: %s is empty", node.ErrKey, keyFile), c.CommandPath()}
 				}
@@ -73,44 +72,25 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 		case !f.Note:
 			damaged++
 		}
-		if a.json {
-			if err := a.out.object("finding", f); err != nil {
-				fmt.Fprintln(a.err, "argus: "+err.Error())
-			}
-			return
-		}
-		printFinding(a.out, f)
+		a.complain(say(a.out, "finding", f, printFinding))
 	}
-	started := time.Now()
+	started, watched := time.Now(), a.watched()
 	var read int64
 	shown := time.Now()
-	terminal := false
-	if f, ok := a.err.(*os.File); ok {
-		terminal = term.IsTerminal(int(f.Fd())) && !a.json
-	}
 	result, err := node.Verify(c.Context(), path, key, report, func(n int64) {
-		if read += n; terminal && time.Since(shown) > 200*time.Millisecond {
+		if read += n; watched && time.Since(shown) > 200*time.Millisecond {
 			shown = time.Now()
-			fmt.Fprintf(a.err, "\r\x1b[K%s checked", size(read))
+			fmt.Fprintf(a.err, clearLine+"%s checked", size(read))
 		}
 	})
-	if terminal {
-		fmt.Fprint(a.err, "\r\x1b[K")
+	if watched {
+		fmt.Fprint(a.err, clearLine)
 	}
 	if err != nil {
 		return err
 	}
-	if a.json {
-		if err := a.out.object("verified", struct {
-			Sound  bool `json:"sound"`
-			Damage int  `json:"damage"`
-			Newer  int  `json:"newer,omitempty"`
-			*node.Verified
-		}{damaged+newer == 0, damaged, newer, result}); err != nil {
-			return err
-		}
-	} else {
-		printVerified(a.out, result, damaged, newer, time.Since(started))
+	if err := say(a.out, "verified", verified{damaged+newer == 0, damaged, newer, time.Since(started).Seconds(), result}, printVerified); err != nil {
+		return err
 	}
 	if damaged > 0 {
 		return errDamageFound
@@ -145,23 +125,32 @@ func printFinding(o *output, f node.Finding) {
 	o.linef("%s  %s: %s", kind, oneLine(at), oneLine(f.Problem))
 }
 
-func printVerified(o *output, v *node.Verified, damaged, newer int, took time.Duration) {
+// verified is the answer of verify after its findings.
+type verified struct {
+	Sound   bool    `json:"sound"`
+	Damage  int     `json:"damage"`
+	Newer   int     `json:"newer,omitempty"`
+	Seconds float64 `json:"seconds"`
+	*node.Verified
+}
+
+func printVerified(o *output, v verified) {
 	c := v.Counts
 	o.linef("store %s: %s in %s of %s sealed, %s, %s of the ledger; %s checked in %s", v.Store,
 		count(v.Records, "record", "records"), group(uint64(v.Sealed)), count(uint64(v.Deliveries), "delivery", "deliveries"),
-		count(uint64(v.Originals), "original", "originals"), count(v.Entries, "entry", "entries"), size(v.Bytes), took.Round(time.Millisecond))
+		count(uint64(v.Originals), "original", "originals"), count(v.Entries, "entry", "entries"), size(v.Bytes), seconds(v.Seconds))
 	o.linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", group(c.Read), group(c.Stored),
 		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "message", "messages"))
 	from := "given with --key"
 	if v.KeyFrom == node.KeyStored {
-		from = "taken from the store itself, so that this proves only that the store agrees with itself"
+		from = "taken from the store itself, so this proves only that the store agrees with itself"
 	}
 	o.linef("key %s, %s", oneLine(v.Key), from)
 	switch {
-	case damaged > 0:
-		o.linef("%s: %s above.", o.style("31;1", "DAMAGED"), count(uint64(damaged), "finding", "findings"))
-	case newer > 0:
-		o.linef("%s: %s above; nothing else is wrong.", o.style("33;1", "NOT CHECKED"), count(uint64(newer), "part", "parts"))
+	case v.Damage > 0:
+		o.linef("%s: %s above.", o.style("31;1", "DAMAGED"), count(uint64(v.Damage), "finding", "findings"))
+	case v.Newer > 0:
+		o.linef("%s: %s above; no damage was found.", o.style("33;1", "NOT CHECKED"), count(uint64(v.Newer), "part", "parts"))
 	default:
 		o.linef("%s: everything is as it was sealed.", o.style("32;1", "SOUND"))
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// worldFlags say how large a world is and in which form it is written.
+// worldFlags give the size of a world and the form that it is written in.
 type worldFlags struct {
 	options world.Options
 	preset  string
@@ -31,21 +31,21 @@ func (a *app) worldCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "world FOLDER",
 		Short: "Write an invented case to try things on",
-		Long: `Invent a phone service, those who use it and the crime among them, and write what
-they say into a folder, with what is true of it in a file beside the folder
-(docs/format/truth.md). The same options give the same bytes on any machine.
-Nobody and nothing in it exists.
+		Long: `Invent a phone service, its users and the crime among them. Argus writes their
+messages into a folder, and the truth about the case into a file beside the folder
+(docs/format/truth.md). The same options give the same bytes on any machine. All
+people and events are invented.
 
-Presets are demo (200 accounts, 20,000 messages), encrochat (60,000 accounts, 20
-million messages in three months) and skyecc (70,000 accounts, 11,000 of them in
-one country, 80 million messages over two years). The other flags change what the
-preset says.
+The presets are demo (200 accounts, 20,000 messages), encrochat (60,000 accounts, 20
+million messages in three months) and skyecc (70,000 accounts, 11,000 of them in one
+country, 80 million messages over two years). The other flags change the preset.
 
-Written as deliveries it is an archive partly locked, a live feed, phones, a room,
-a channel, sheets, and a damaged stick, with copies of the same messages in
-several of them; with --feed, the last days lie apart, to be handed over one after
-the other. Written as jsonl it is one file of Argus JSON lines, and so it is
-as bench, which has no meaning and many more different words, for measurements.`,
+Written as deliveries, the case is a partly locked archive, a live feed, phones, a
+room, a channel, sheets and a damaged stick, and several of them hold copies of the
+same messages. With --feed, the last days are kept apart, to be ingested one after
+the other. Written as jsonl, it is one file of Argus JSON lines. Written as bench, it
+is one such file without meaning and with many more different words, for
+measurements.`,
 		Example: `  argus world case
   argus world large --preset skyecc --as jsonl`,
 		Args: arguments(1, 1),
@@ -58,19 +58,19 @@ as bench, which has no meaning and many more different words, for measurements.`
 		},
 	}
 	flags := c.Flags()
-	flags.Uint64Var(&f.options.Seed, "seed", 1, "what everything follows from")
-	flags.StringVar(&f.preset, "preset", "demo", "how large: "+strings.Join(slices.Sorted(maps.Keys(world.Presets)), ", "))
-	flags.StringVar(&f.form, "as", "deliveries", "deliveries, jsonl or bench")
-	flags.IntVar(&f.options.Messages, "messages", 0, "about how many messages (default the preset's)")
-	flags.IntVar(&f.options.Accounts, "accounts", 0, "how many accounts (default the preset's)")
-	flags.IntVar(&f.options.Days, "days", 0, "how many days (default the preset's)")
-	flags.IntVar(&f.options.Locked, "locked", 0, "how many of 100 keys were not handed over (default the preset's)")
-	flags.IntVar(&f.options.Feed, "feed", 0, "how many of the last days go into the folder feed instead, a file for each four hours")
-	flags.StringVar(&f.truth, "truth", "", "the `file` for what is true (default FOLDER.truth.jsonl)")
+	flags.Uint64Var(&f.options.Seed, "seed", 1, "the `number` that everything is derived from")
+	flags.StringVar(&f.preset, "preset", "demo", "the size: "+strings.Join(slices.Sorted(maps.Keys(world.Presets)), ", "))
+	flags.StringVar(&f.form, "as", "deliveries", "the `form`: deliveries, jsonl or bench")
+	flags.IntVar(&f.options.Messages, "messages", 0, "the approximate `number` of messages (default the preset's)")
+	flags.IntVar(&f.options.Accounts, "accounts", 0, "the `number` of accounts (default the preset's)")
+	flags.IntVar(&f.options.Days, "days", 0, "the `number` of days (default the preset's)")
+	flags.IntVar(&f.options.Locked, "locked", 0, "the `percentage` of keys that were not handed over (default the preset's)")
+	flags.IntVar(&f.options.Feed, "feed", 0, "the `number` of last days that are written into the folder feed, one file for each four hours")
+	flags.StringVar(&f.truth, "truth", "", "the `file` for the truth about the case (default FOLDER.truth.jsonl)")
 	return c
 }
 
-// resolve is the preset with what the flags change.
+// resolve returns the preset with the changes of the flags.
 func (f *worldFlags) resolve(c *cobra.Command) (world.Options, error) {
 	o, ok := world.Presets[f.preset]
 	if !ok {
@@ -90,31 +90,47 @@ func (f *worldFlags) resolve(c *cobra.Command) (world.Options, error) {
 }
 
 func (a *app) world(ctx context.Context, dir string, o world.Options, f worldFlags) error {
+	done := written{Folder: dir}
+	var err error
 	if f.form == "bench" {
-		return into(filepath.Join(dir, "messages.jsonl"), func(w io.Writer) error { return world.Bench(w, o.Seed, o.Messages) })
+		err = into(filepath.Join(dir, "messages.jsonl"), func(w io.Writer) error { return world.Bench(w, o.Seed, o.Messages) })
+	} else {
+		done.Truth = cmp.Or(f.truth, filepath.Clean(dir)+".truth.jsonl")
+		err = writeWorld(ctx, done, o, f.form)
 	}
+	if err != nil {
+		return err
+	}
+	return say(a.out, "world", done, func(o *output, w written) {
+		if w.Truth == "" {
+			o.linef("Wrote %s.", w.Folder)
+			return
+		}
+		o.linef("Wrote %s, and the truth about it to %s.", w.Folder, w.Truth)
+	})
+}
+
+// written names the folder of an invented case, and the file with the truth
+// about it, empty if there is none.
+type written struct {
+	Folder string `json:"folder"`
+	Truth  string `json:"truth,omitempty"`
+}
+
+func writeWorld(ctx context.Context, to written, o world.Options, form string) error {
 	w, err := world.New(o)
 	if err != nil {
 		return err
 	}
-	truth := cmp.Or(f.truth, filepath.Clean(dir)+".truth.jsonl")
-	err = into(truth, func(truth io.Writer) error {
-		if f.form == "jsonl" {
-			return into(filepath.Join(dir, "messages.jsonl"), func(out io.Writer) error { return w.WriteLines(ctx, out, truth) })
+	return into(to.Truth, func(truth io.Writer) error {
+		if form == "jsonl" {
+			return into(filepath.Join(to.Folder, "messages.jsonl"), func(out io.Writer) error { return w.WriteLines(ctx, out, truth) })
 		}
-		return w.WriteDeliveries(ctx, dir, truth)
+		return w.WriteDeliveries(ctx, to.Folder, truth)
 	})
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.out.object("world", map[string]any{"folder": dir, "truth": truth})
-	}
-	a.out.linef("Wrote %s; what is true of it is in %s.", dir, truth)
-	return nil
 }
 
-// into writes a file, whose folder is made if it is missing.
+// into writes a file, and makes its folder if there is none.
 func into(name string, write func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("make the folder: %w", err)

@@ -1,9 +1,8 @@
 // Package account makes the receipt of a delivery from its records: the account
-// that has to balance, and what is not among them.
+// that must balance, and the gaps in them.
 //
-// A receipt depends on the records of its delivery alone, given in their order, and
-// is made in bounded memory. It judges nothing: what is missing is a finding to ask
-// the source about.
+// A receipt depends only on the records of its delivery, in their order, and is made
+// in bounded memory. It does not judge: a gap is a question for the source.
 package account
 
 import (
@@ -14,27 +13,28 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// maxReasons is the most different reasons, and remarks, that are told apart in a file.
+// maxReasons is the most different reasons, and remarks, of one file.
 const maxReasons = 20
 
-// Bookkeeper makes a delivery's receipt from its records, given in order.
+// Bookkeeper makes the receipt of a delivery from its records, given in order.
 type Bookkeeper struct {
 	receipt argus.Receipt
 	first   uint64 // sequence number of the opening
 	look    look
 	place   map[uint64]int // of the file, by the sequence number of its record
-	// reasons has for each file the quarantined pieces by reason, remarks the messages by
-	// what was not understood or assumed.
+	// reasons counts the quarantined pieces of each file by reason, remarks the messages
+	// with a field that was not understood or was assumed.
 	reasons, remarks []map[string]*reason
-	// now and old are messages of earlier deliveries that this one has, too: the
-	// last generation of mostSeen to twice as many.
+	// now and old are the messages of earlier deliveries that this one has as well: the
+	// last mostSeen to twice as many.
 	now, old map[uint64]struct{}
 }
 
-// mostSeen is how many messages of earlier deliveries are remembered.
+// mostSeen is the least number of messages of earlier deliveries that are remembered.
 const mostSeen = 1 << 18
 
-// again says whether the delivery has had a copy of an earlier one's message.
+// again reports whether the delivery had a copy of this message of an earlier delivery
+// before.
 func (b *Bookkeeper) again(of uint64) bool {
 	_, now := b.now[of]
 	_, old := b.old[of]
@@ -99,8 +99,8 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 	}
 }
 
-// reason is why pieces were quarantined: in the words of the first, whether others
-// said the same, and by which readers.
+// reason is the reason of quarantined pieces: the words of the first piece, whether
+// other pieces had the same words, and the readers.
 type reason struct {
 	words   string
 	same    bool
@@ -108,7 +108,7 @@ type reason struct {
 	count   uint64
 }
 
-// tally counts a reason of a kind.
+// tally counts a reason under its kind.
 func tally(reasons *map[string]*reason, kind, words, reader string) {
 	if *reasons == nil {
 		*reasons = map[string]*reason{}
@@ -129,8 +129,8 @@ func tally(reasons *map[string]*reason, kind, words, reader string) {
 	one.count++
 }
 
-// reasonKind is a reason with … for its numbers and what it quotes, so that pieces that
-// are broken in the same way at other places are told once.
+// reasonKind returns a reason with … for its numbers and quoted text, so that pieces
+// with the same defect at different places count together.
 func reasonKind(words string) string {
 	var out strings.Builder
 	for i := 0; i < len(words); i++ {
@@ -150,7 +150,7 @@ func reasonKind(words string) string {
 	return out.String()
 }
 
-// Reader names the reader that found a place, "" for none.
+// Reader names the reader that found a place, empty if there is none.
 func (b *Bookkeeper) Reader(w argus.Where) string {
 	if i := int(w.Reader) - 1; i >= 0 && i < len(b.receipt.Opening.Readers) {
 		return b.receipt.Opening.Readers[i]
@@ -158,10 +158,10 @@ func (b *Bookkeeper) Reader(w argus.Where) string {
 	return ""
 }
 
-// Counts is the account so far.
+// Counts returns the account so far.
 func (b *Bookkeeper) Counts() argus.Counts { return b.receipt.Counts }
 
-// Receipt returns the account of what was added, with the delivery's seal if
+// Receipt returns the account of the added records, with the delivery's seal if
 // there is one.
 func (b *Bookkeeper) Receipt(seal *argus.Seal) *argus.Receipt {
 	receipt := b.receipt
@@ -177,7 +177,7 @@ func (b *Bookkeeper) Receipt(seal *argus.Seal) *argus.Receipt {
 	return &receipt
 }
 
-// tallies are the reasons of a file, most frequent first.
+// tallies returns the reasons of a file, most frequent first.
 func tallies(reasons map[string]*reason) (list []argus.Reason) {
 	for kind, reason := range reasons {
 		one := argus.Reason{Value: kind, Reader: strings.Join(reason.readers, " "), Count: reason.count}

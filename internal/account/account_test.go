@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// book counts messages as records of one delivery. A message that equals one
-// before it is given as its sighting.
+// book counts messages as records of one delivery. A message that equals an earlier
+// one becomes its sighting.
 func book(messages ...argus.Message) argus.Completeness {
 	var b Bookkeeper
 	b.Add(&argus.Record{Seq: 100, Kind: argus.KindOpening, Opening: &argus.Opening{}})
@@ -131,8 +131,8 @@ func TestCompleteness(t *testing.T) {
 	}
 }
 
-// A file's own count is compared with what was read of it, an archive's entries
-// each for itself.
+// A file's own count is compared with the records read from it; each entry of an
+// archive has its own.
 func TestStatedCounts(t *testing.T) {
 	var b Bookkeeper
 	add := func(r argus.Record) { b.Add(&r) }
@@ -168,8 +168,7 @@ func TestStatedCounts(t *testing.T) {
 	}
 }
 
-// More conversations and accounts than are looked at, or named, cost no more
-// memory, and are told.
+// Conversations and accounts beyond the limits cost no memory, and are counted.
 func TestCompletenessIsBounded(t *testing.T) {
 	var messages []argus.Message
 	for i := range 1<<16 + 10 {
@@ -198,8 +197,8 @@ func TestCompletenessIsBounded(t *testing.T) {
 	}
 }
 
-// TestCompletenessAgain reads what an earlier delivery has already, twice: it
-// finds what the first receipt found.
+// TestCompletenessAgain reads a delivery of known messages twice: the receipt has the
+// same gaps as the first one.
 func TestCompletenessAgain(t *testing.T) {
 	var b Bookkeeper
 	b.Add(&argus.Record{Seq: 100, Kind: argus.KindOpening, Opening: &argus.Opening{}})
@@ -213,8 +212,8 @@ func TestCompletenessAgain(t *testing.T) {
 	}
 }
 
-// Pieces that are broken in the same way at other places are one reason, and a field
-// that was not understood is counted by the reader.
+// Pieces with the same defect at different places have one reason, and a field that was
+// not understood counts for its reader.
 func TestReasons(t *testing.T) {
 	var b Bookkeeper
 	b.Add(&argus.Record{Kind: argus.KindOpening, Delivery: 1, Opening: &argus.Opening{Readers: []string{"jabber/1", "eml/1"}}})
@@ -287,8 +286,8 @@ func TestReceiptBalances(t *testing.T) {
 	}
 }
 
-// TestRemarks counts what readers could not understand and what they assumed, by
-// field and reader, in bounded memory.
+// TestRemarks counts the fields that readers did not understand or assumed, by field
+// and reader, in bounded memory.
 func TestRemarks(t *testing.T) {
 	var b Bookkeeper
 	b.Add(&argus.Record{Seq: 1, Kind: argus.KindOpening, Opening: &argus.Opening{Readers: []string{"sheet/4", "irc/4"}}})

@@ -9,16 +9,16 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// mostDiffering is how many files of another count are named.
+// mostDiffering is the most files with another count that are named.
 const mostDiffering = 100
 
-// mostGaps is how many conversations, and how many accounts, are named.
+// mostGaps is the most conversations, and the most accounts, that are named.
 const mostGaps = 100
 
-// mostName is how much of a name is kept, in bytes.
+// mostName is the most of a name that is kept, in bytes.
 const mostName = 256
 
-// size is how much is missing.
+// size weighs a gap.
 func size(g *argus.Gap) uint64 {
 	n := g.Missing + g.Unseen + g.OneSided + g.Backwards + g.Replies
 	if g.Only != "" {
@@ -27,20 +27,20 @@ func size(g *argus.Gap) uint64 {
 	return n
 }
 
-// mostLooked is how many conversations and accounts are looked at, mostServices
-// how many services, so that memory stays bounded.
+// mostLooked is the most conversations and accounts that are checked, mostServices
+// the most services. They bound the memory.
 const (
 	mostLooked   = 1 << 16
 	mostServices = 1 << 10
 )
 
-// look looks at the messages of a delivery for what is not there.
+// look finds the gaps in the messages of a delivery.
 type look struct {
 	seed     maphash.Seed
 	threads  map[uint64]*thread
 	accounts map[uint64]*sender
 	services map[uint64]*service
-	answered map[uint64]*answered // by conversation and id of what is answered
+	answered map[uint64]*answered // by conversation and id of the message replied to
 	last     struct {             // the service of the last message
 		name string
 		key  uint64
@@ -49,10 +49,10 @@ type look struct {
 	found argus.Completeness
 
 	piece argus.Where // the file of the last record
-	items uint64      // read of it
+	items uint64      // records read from it
 }
 
-// item counts what was read of a file.
+// item counts an item read from a file.
 func (l *look) item(at argus.Where) {
 	if at.Original != l.piece.Original || at.Path != l.piece.Path {
 		l.piece, l.items = at, 0
@@ -60,7 +60,7 @@ func (l *look) item(at argus.Where) {
 	l.items++
 }
 
-// stated compares what a file says with what was read of it before.
+// stated compares a number that a file states with the items read from it so far.
 func (l *look) stated(s *argus.Stated, at argus.Where, file string) {
 	l.found.Stated++
 	found := l.items
@@ -80,7 +80,7 @@ func (l *look) stated(s *argus.Stated, at argus.Where, file string) {
 	l.found.Differing = append(l.found.Differing, argus.StatedCount{File: file, What: s.What, Stated: s.Count, Found: found})
 }
 
-// series is what is remembered of running numbers.
+// series remembers running numbers.
 type series struct{ seen, least, most uint64 }
 
 func (s *series) add(n uint64) {
@@ -90,21 +90,21 @@ func (s *series) add(n uint64) {
 	s.least, s.most = min(s.least, n), max(s.most, n)
 }
 
-// unseen is how many numbers are missing, if it is a series.
+// unseen returns the number of missing numbers, if this is a series.
 func (s *series) unseen() (n uint64, ok bool) {
 	all := s.most - s.least + 1
 	return all - min(s.seen, all), s.seen > 1 && s.seen > all/2
 }
 
-// service is what is remembered of one.
+// service remembers a service.
 type service struct {
 	name    string
 	numbers series
-	// twice says that a number came twice. latest remembers some, each in the
-	// place that it hashes to.
+	// twice is set once a number came twice. latest remembers some numbers, each at the
+	// place of its hash.
 	twice  bool
 	latest [1024]uint64
-	// whole says that the numbers run through all of it.
+	// whole is set if the numbers run through the whole service.
 	whole bool
 }
 
@@ -115,34 +115,33 @@ func (s *service) add(n uint64) {
 	*at = n
 }
 
-// sender is what is remembered of an account.
+// sender remembers an account.
 type sender struct {
 	service *service
 	name    string
-	shown   string // what messages call it
+	shown   string // its name in messages
 	numbers series
 	missing uint64
 }
 
-// thread is what is remembered of a conversation.
+// thread remembers a conversation.
 type thread struct {
 	service  *service
 	name     string
 	title    string
 	messages uint64
-	from     *sender // the only one so far; nil when it is not looked at
+	from     *sender // the only sender so far; nil if it is not checked
 	fromKey  uint64
-	several  bool // more than one sends
-	heard    bool // somebody else is named
+	several  bool // more than one account sends
+	heard    bool // another account is named
 	missing  uint64
 	numbers  series
-	file     fileKey // in which the last message stood
+	file     fileKey // file of the last message
 	last     argus.Time
 	up, down uint64
 }
 
-// answered is what is remembered of a message that is answered, or says so: how many
-// answers it says it has, and how many were seen.
+// answered remembers a message with replies: their stated and their seen number.
 type answered struct {
 	in           *thread
 	stated, seen uint64
@@ -153,9 +152,8 @@ type fileKey struct {
 	path     uint64
 }
 
-// add looks at a message. again says that the delivery has it already, maybe
-// as another copy. Of what is neither a message nor a call, only the running number
-// counts.
+// add checks a message. again is set if the delivery has a copy of it already. Of an
+// item that is neither a message nor a call, only the running number counts.
 func (l *look) add(r *argus.Record, again bool) {
 	m := r.Message
 	turn, number := m.Type.IsTurn(), !again && m.Sequence > 0
@@ -204,7 +202,7 @@ func (l *look) add(r *argus.Record, again bool) {
 		t.numbers.add(m.Sequence)
 	}
 	if again || !turn {
-		return // no step either: reports show each message of a chat once more
+		return // not a step: reports show each message of a chat again
 	}
 	t.step(m.Sent, fileKey{r.Where.Original, maphash.String(l.seed, r.Where.Path)})
 	if m.State&argus.StateSystem != 0 {
@@ -228,8 +226,7 @@ func (l *look) add(r *argus.Record, again bool) {
 	}
 }
 
-// answers returns what is remembered of the answers to a message; nil for one too
-// many.
+// answers returns the memory of the replies to a message, nil beyond the limit.
 func (l *look) answers(threadKey uint64, in *thread, id string) *answered {
 	key := threadKey ^ maphash.String(l.seed, id)*7
 	a := l.answered[key]
@@ -240,8 +237,7 @@ func (l *look) answers(threadKey uint64, in *thread, id string) *answered {
 	return a
 }
 
-// service returns the key of a service and what is remembered of it, nil if there are
-// too many.
+// service returns the key and the memory of a service, nil beyond the limit.
 func (l *look) service(name string) (key uint64, in *service) {
 	if l.last.in != nil && l.last.name == name {
 		return l.last.key, l.last.in // as of most messages
@@ -256,8 +252,8 @@ func (l *look) service(name string) (key uint64, in *service) {
 	return key, in
 }
 
-// sender returns what is remembered of an account; nil where nobody is named,
-// or for one too many.
+// sender returns the memory of an account, nil if no account is named or beyond the
+// limit.
 func (l *look) sender(key uint64, in *service, name string) *sender {
 	a := l.accounts[key]
 	switch {
@@ -275,8 +271,8 @@ func (l *look) sender(key uint64, in *service, name string) *sender {
 	return a
 }
 
-// thread returns what is remembered of a conversation; nil where none is named,
-// or for one too many.
+// thread returns the memory of a conversation, nil if none is named or beyond the
+// limit.
 func (l *look) thread(key uint64, in *service, name string) *thread {
 	t := l.threads[key]
 	switch {
@@ -291,8 +287,8 @@ func (l *look) thread(key uint64, in *service, name string) *thread {
 	return t
 }
 
-// beginning returns a copy of a name, which may be part of a long record, or of
-// its beginning.
+// beginning returns a copy of a name, cut to mostName: the name may be part of a long
+// record.
 func beginning(name string) string {
 	if len(name) <= mostName {
 		return strings.Clone(name)
@@ -300,7 +296,7 @@ func beginning(name string) string {
 	return strings.ToValidUTF8(name[:mostName], "") + "…"
 }
 
-// step notes whether time goes on or back in a file.
+// step counts a step back in time within a file.
 func (t *thread) step(sent argus.Time, in fileKey) {
 	if !sent.Known() {
 		return
@@ -316,7 +312,7 @@ func (t *thread) step(sent argus.Time, in fileKey) {
 	t.last, t.file = argus.Time{Micros: sent.Micros, Precision: sent.Precision}, in
 }
 
-// result sums up.
+// result sums everything up.
 func (l *look) result() argus.Completeness {
 	c := l.found
 	c.Conversations, c.Accounts = uint64(len(l.threads)), uint64(len(l.accounts))
@@ -334,7 +330,7 @@ func (l *look) result() argus.Completeness {
 		}
 	}
 	oneSided := map[*sender]uint64{}
-	within := map[*service]bool{} // those whose numbers run through conversations
+	within := map[*service]bool{} // services whose numbers run through conversations
 	for _, t := range l.threads {
 		g := argus.Gap{Service: t.service.name, Conversation: t.name, Name: t.title, Missing: t.missing, Backwards: min(t.up, t.down)}
 		c.Backwards += g.Backwards
@@ -367,7 +363,7 @@ func (l *look) result() argus.Completeness {
 	return c
 }
 
-// gap adds what is missing in a series.
+// gap adds the missing numbers of a series.
 func gap(c *argus.Completeness, g argus.Gap, s *series) argus.Gap {
 	c.Series++
 	n, _ := s.unseen()
@@ -378,8 +374,7 @@ func gap(c *argus.Completeness, g argus.Gap, s *series) argus.Gap {
 	return g
 }
 
-// most returns those of some gaps in which most is missing, and how many
-// others there are.
+// most returns the largest gaps, and the number of the others.
 func most(gaps []argus.Gap) ([]argus.Gap, uint64) {
 	gaps = slices.DeleteFunc(gaps, func(g argus.Gap) bool { return size(&g) == 0 })
 	slices.SortFunc(gaps, func(a, b argus.Gap) int {

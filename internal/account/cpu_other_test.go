@@ -4,7 +4,7 @@ package account
 
 import "time"
 
-// cpuSeconds returns how long something takes.
+// cpuSeconds returns the duration of work.
 func cpuSeconds(work func()) float64 {
 	begun := time.Now()
 	work()

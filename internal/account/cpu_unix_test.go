@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// cpuSeconds returns how long the processor works on something.
+// cpuSeconds returns the processor time of work.
 func cpuSeconds(work func()) float64 {
 	runtime.GC()
 	used := func() float64 {

@@ -8,9 +8,9 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// TestManyCopiesAreLinearWork counts a delivery of many copies, differing and equal,
-// of one conversation and of many, in one file and in many, with many reasons: a receipt
-// of ten times the records takes no more than twelve times the time of the processor.
+// TestManyCopiesAreLinearWork counts deliveries with many different and equal copies, in
+// one or many conversations and files, with many reasons: a receipt of ten times as many
+// records takes at most twelve times the processor time.
 func TestManyCopiesAreLinearWork(t *testing.T) {
 	record := map[string]func(i int, r *argus.Record){
 		"one message": func(int, *argus.Record) {},
@@ -44,7 +44,7 @@ func TestManyCopiesAreLinearWork(t *testing.T) {
 			change(i, records[i])
 		}
 		least := math.Inf(1)
-		for range 5 { // the least of some is what was not disturbed
+		for range 5 { // the smallest of several is the undisturbed one
 			least = min(least, cpuSeconds(func() {
 				var b Bookkeeper
 				b.Add(&argus.Record{Seq: 1, Kind: argus.KindOpening, Opening: &argus.Opening{}})
@@ -63,10 +63,10 @@ func TestManyCopiesAreLinearWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const few = 10_000
 			ratio := math.Inf(1)
-			for range 3 { // a machine that is busy with other things makes it larger, never smaller
+			for range 3 { // other work on the machine makes it larger, never smaller
 				once, ten := work(few, change), work(10*few, change)
 				t.Logf("%d records: %.2f ms, %d: %.2f ms", few, once*1e3, 10*few, ten*1e3)
-				// Below some milliseconds the clock and the caches say more than the work.
+				// Below a few milliseconds, the clock and the caches outweigh the work.
 				if ratio = min(ratio, ten/max(once, 0.005)); ratio <= 12 {
 					return
 				}

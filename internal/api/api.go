@@ -1,9 +1,9 @@
 // Package api is the desk over HTTP.
 //
-// Each answer comes from the desk, asked as the actor of a session, under the
-// authority and for the purpose that the request names. Without a session
-// there are the interface's files and nothing else. Text in answers is
-// evidence, as it was found: whoever shows it escapes it.
+// Each answer comes from the desk, which is asked as the actor of a session, under
+// the authority and for the purpose that the request names. Without a session the
+// server answers with the interface's files only. Text in answers is evidence, as
+// it was found: the client must escape it.
 package api
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// office is what of a desk is served.
+// office lists the methods of a desk that are served.
 type office interface {
 	Search(context.Context, desk.Who, desk.SearchRequest) (*desk.SearchResult, error)
 	Change(desk.ChangeRequest) (*desk.Changed, error)
@@ -30,32 +30,31 @@ type office interface {
 	Authorities(ctx context.Context, actor string) ([]authority.Authority, error)
 }
 
-// Options say for whom the desk is served.
+// Options configure the server and its one session.
 type Options struct {
-	// Who is the one person who asks: the actor of the session, with the
-	// authority and purpose of requests that name none.
+	// Who is the actor of the session, with the authority and the purpose of
+	// requests that name none.
 	Who desk.Who
-	// Store is how the interface calls the store.
+	// Store is the name that the interface shows for the store.
 	Store string
-	// Key is the public key of the store's seals, as a C2SP note verifier key,
-	// to be shown with receipts. Default none.
+	// Key is the public key of the store's seals, as a C2SP note verifier key.
+	// The interface shows it with receipts. Default none.
 	Key string
-	// Token opens the one session: whoever brings it first has it. The page
-	// finds it in its address, behind #token=. [NewToken] makes one. Without a
-	// token there is no session.
+	// Token opens the session for the first client that sends it. The page finds
+	// it in its address, after #token=. [NewToken] makes one. Default no session.
 	Token string
-	// Opened is called when the token has been used. Default nothing.
+	// Opened is called once the token has been used. Default no call.
 	Opened func()
-	// Web holds the interface's files with index.html. Default none.
+	// Web holds the interface's files, index.html among them. Default none.
 	Web fs.FS
-	// Log is told why a request could not be answered. Default nobody.
+	// Log receives the causes of requests that could not be answered. Default discarded.
 	Log *slog.Logger
 }
 
-// New returns the handler of everything: the API below /api/, described in
-// /api/openapi.json, and the interface. It answers requests that name this
-// machine (127.0.0.1, localhost or [::1]) and the port they came in by, and
-// no others, so that no name on the internet can be made to lead here.
+// New returns the handler of the API below /api/, which /api/openapi.json
+// describes, and of the interface. It answers only requests for this machine
+// (127.0.0.1, localhost or [::1]) and its own port, so that no host name on the
+// internet can be pointed at it.
 func New(d office, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -66,13 +65,13 @@ func New(d office, o Options) http.Handler {
 	api := http.NewServeMux()
 	routes(api, d, o)
 	api.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, &Problem{Status: http.StatusNotFound, Title: "No such endpoint", Detail: "see /api/openapi.json for those there are"})
+		writeProblem(w, &Problem{Status: http.StatusNotFound, Title: "No such endpoint", Detail: "/api/openapi.json lists the endpoints"})
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/api/", newDoor(o).guard(api))
 	if o.Web != nil {
-		// For anybody: a browser opens a page without headers of ours, and there
-		// is no evidence in the files.
+		// These need no session: a browser opens a page without our headers, and
+		// the files hold no evidence.
 		mux.Handle("/", http.FileServerFS(o.Web))
 	}
 	return secured(mux)

@@ -27,7 +27,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// fake is a desk with one message. It notes who asked what.
+// fake is a desk with one message. It notes each request and its asker.
 type fake struct {
 	asked []string
 	err   error
@@ -114,7 +114,7 @@ func serve(t *testing.T, f *fake) *httptest.Server {
 	return s
 }
 
-// browser opens the link, as the page does, and sends the session that it gets.
+// browser opens the link, as the page does, and returns a client with the session.
 func browser(t *testing.T, s *httptest.Server) *http.Client {
 	t.Helper()
 	status, body := do(t, s.Client(), "POST", s.URL+"/api/open", "", http.Header{"X-Argus-Token": {"sesame"}})
@@ -166,8 +166,8 @@ var (
 		"/api/conversation?ref=ab01", "/api/openapi.json", "/api/open", "/api/nothing", "/api/", "/nothing"}, files...)
 )
 
-// Without the session there are the interface's files, and nothing else
-// whatever is sent along.
+// TestRefusedWithoutSession: without the session there are the interface's files only,
+// with any cookie, header or token.
 func TestRefusedWithoutSession(t *testing.T) {
 	f := &fake{}
 	s := serve(t, f)
@@ -237,11 +237,11 @@ func TestTokenOpensOnce(t *testing.T) {
 		}
 	}
 	if status, _ := do(t, first, "POST", s.URL+"/api/search", `{"query":""}`, nil); status != http.StatusOK || len(f.asked) != 1 {
-		t.Errorf("the session was given, and answers %d", status)
+		t.Errorf("the session answers %d", status)
 	}
 }
 
-// A cookie would go to every port of this machine.
+// TestNoCookie: a browser would send a cookie to every port of this machine.
 func TestNoCookie(t *testing.T) {
 	s := serve(t, &fake{})
 	stranger := s.Client()
@@ -323,7 +323,7 @@ func TestHeaders(t *testing.T) {
 			"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if path == "/nothing" && name == "Cache-Control" {
-				continue // net/http takes it off where there is no file
+				continue // net/http removes it if there is no file
 			}
 			if got := res.Header.Get(name); !strings.HasPrefix(got, want) {
 				t.Errorf("GET %s: %s is %q, want %q", path, name, got, want)
@@ -379,8 +379,8 @@ func TestProblems(t *testing.T) {
 		"refused":     {fmt.Errorf("search: %w: no purpose", argus.ErrRefused), Problem{Status: 403, Title: "Refused", Detail: "search: refused: no purpose"}},
 		"not found":   {fmt.Errorf("show: %w", argus.ErrNotFound), Problem{Status: 404, Title: "No record found", Detail: "show: no record found"}},
 		"ambiguous":   {argus.ErrAmbiguous, Problem{Status: 409, Title: "Ambiguous reference", Detail: "ambiguous reference"}},
-		"damaged":     {fmt.Errorf("read segment 3: %w", argus.ErrDamaged), Problem{Status: 500, Title: "Damaged", Detail: "stored bytes are not what was written: run argus verify"}},
-		"our secrets": {errors.New("open /home/ann/case: denied"), Problem{Status: 500, Title: "Not answered", Detail: "the log of the argus command says why"}},
+		"damaged":     {fmt.Errorf("read segment 3: %w", argus.ErrDamaged), Problem{Status: 500, Title: "Damaged", Detail: "stored bytes have changed; run argus verify"}},
+		"our secrets": {errors.New("open /home/ann/case: denied"), Problem{Status: 500, Title: "Internal error", Detail: "the argus command printed the cause"}},
 	} {
 		s := serve(t, &fake{err: test.err})
 		status, body := do(t, browser(t, s), "POST", s.URL+"/api/search", `{"query":"x"}`, nil)
@@ -458,7 +458,7 @@ func TestOpenAPI(t *testing.T) {
 			operations = append(operations, operation.OperationID)
 		}
 	}
-	if doc.OpenAPI != "3.1.0" || len(operations) != 8 {
+	if doc.OpenAPI != "3.1.0" || len(operations) != 9 {
 		t.Errorf("OpenAPI %s with operations %q", doc.OpenAPI, operations)
 	}
 	message := doc.Components.Schemas["Message"].Properties
@@ -476,7 +476,8 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// Every field of an answer is in the description, in the form that it says.
+// TestAnswersAreAsDescribed validates the answer of each endpoint against its
+// description.
 func TestAnswersAreAsDescribed(t *testing.T) {
 	described := routes(http.NewServeMux(), &fake{}, Options{}).OpenAPI()
 	s := serve(t, &fake{})

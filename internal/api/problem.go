@@ -12,30 +12,30 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Problem is an error as RFC 9457 has it.
+// Problem is an error in the form of RFC 9457.
 type Problem struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`
 	Detail string `json:"detail,omitempty"`
-	// Place is set when a query does not parse.
+	// Place is set if a query does not parse.
 	Place *Place `json:"place,omitempty"`
 }
 
-// Place is the part of a query that a problem speaks of, in bytes of its
-// UTF-8; Length is 0 at its end.
+// Place is the part of a query that a problem is about, in bytes of its UTF-8.
+// Length is 0 at the end of the query.
 type Place struct {
 	Offset int    `json:"offset"`
 	Length int    `json:"length"`
 	Hint   string `json:"hint,omitempty"`
 }
 
-// Error and the methods below make a Problem an answer.
+// Error and the methods below make a Problem an answer of huma.
 func (p *Problem) Error() string { return p.Detail }
 
-// GetStatus is the HTTP status.
+// GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType is RFC 9457's.
+// ContentType returns the media type of RFC 9457.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
 func writeProblem(w http.ResponseWriter, p *Problem) {
@@ -44,8 +44,8 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 	_ = json.NewEncoder(w).Encode(p)
 }
 
-// problem says to the asker what the desk's error means. What is not the
-// asker's business goes to the log.
+// problem translates an error of the desk for the asker. Errors that are not the
+// asker's business go to the log.
 func problem(ctx context.Context, log *slog.Logger, err error) *Problem {
 	var syntax *query.SyntaxError
 	switch {
@@ -61,12 +61,12 @@ func problem(ctx context.Context, log *slog.Logger, err error) *Problem {
 	case errors.Is(err, argus.ErrAmbiguous):
 		return &Problem{Status: http.StatusConflict, Title: "Ambiguous reference", Detail: err.Error()}
 	case ctx.Err() != nil:
-		return &Problem{Status: http.StatusServiceUnavailable, Title: "Too slow", Detail: "the answer was not ready in time"}
+		return &Problem{Status: http.StatusServiceUnavailable, Title: "Timeout", Detail: "the answer was not ready in time"}
 	}
-	log.ErrorContext(ctx, "request not answered", "error", err)
+	log.ErrorContext(ctx, "answer request", "error", err)
 	if errors.Is(err, argus.ErrDamaged) {
 		return &Problem{Status: http.StatusInternalServerError, Title: "Damaged",
-			Detail: "stored bytes are not what was written: run argus verify"}
+			Detail: "stored bytes have changed; run argus verify"}
 	}
-	return &Problem{Status: http.StatusInternalServerError, Title: "Not answered", Detail: "the log of the argus command says why"}
+	return &Problem{Status: http.StatusInternalServerError, Title: "Internal error", Detail: "the argus command printed the cause"}
 }

@@ -23,11 +23,12 @@ const (
 	patient = time.Minute
 )
 
-// Asker is what each request says about why it asks. Both are UTF-8 in
-// percent-encoding, as a header cannot hold all of it.
+// Asker holds the headers in which each request states its authority and purpose.
+// Both are UTF-8 in percent-encoding, because a header cannot hold every
+// character.
 type Asker struct {
-	Authority string `header:"X-Argus-Authority" doc:"number of the authority, A-0001; default the session's"`
-	Purpose   string `header:"X-Argus-Purpose" doc:"what for, percent-encoded; default the session's"`
+	Authority string `header:"X-Argus-Authority" doc:"number of the authority, such as A-0001; default the session's"`
+	Purpose   string `header:"X-Argus-Purpose" doc:"purpose, percent-encoded; default the session's"`
 }
 
 func (a Asker) who(session desk.Who) (desk.Who, error) {
@@ -37,7 +38,7 @@ func (a Asker) who(session desk.Who) (desk.Who, error) {
 	}{{a.Authority, &session.Authority}, {a.Purpose, &session.Purpose}} {
 		text, err := url.PathUnescape(f.said)
 		if err != nil {
-			return session, &Problem{Status: http.StatusBadRequest, Title: "Bad header", Detail: "authority and purpose are percent-encoded"}
+			return session, &Problem{Status: http.StatusBadRequest, Title: "Bad header", Detail: "authority and purpose must be percent-encoded"}
 		}
 		if text != "" {
 			*f.of = text
@@ -63,16 +64,16 @@ type (
 	}
 	messageInput struct {
 		Asker
-		Ref string `path:"ref" doc:"the id of one of the message's copies, or the beginning of it"`
-		Raw bool   `query:"raw" doc:"with the record as it stands in the original"`
+		Ref string `path:"ref" doc:"id of one copy of the message, or its first digits"`
+		Raw bool   `query:"raw" doc:"include the raw records of the originals"`
 	}
 	conversationInput struct {
 		Asker
-		Ref          string `query:"ref" doc:"the message in the middle"`
-		Service      string `query:"service" doc:"with conversation: the end of it"`
+		Ref          string `query:"ref" doc:"id of the message in the middle"`
+		Service      string `query:"service" doc:"with conversation: asks for its end"`
 		Conversation string `query:"conversation"`
-		Before       int    `query:"before" minimum:"-1" maximum:"500" doc:"0 for 20, -1 for none"`
-		After        int    `query:"after" minimum:"-1" maximum:"500" doc:"0 for 20, -1 for none"`
+		Before       int    `query:"before" minimum:"-1" maximum:"500" doc:"most messages; 0 for 20, -1 for none"`
+		After        int    `query:"after" minimum:"-1" maximum:"500" doc:"most messages; 0 for 20, -1 for none"`
 	}
 	deliveryInput struct {
 		Asker
@@ -80,13 +81,13 @@ type (
 	}
 	ledgerInput struct {
 		Asker
-		From  uint64 `query:"from" doc:"number of the first entry; 0 for the last ones"`
+		From  uint64 `query:"from" doc:"number of the first entry; 0 for the newest entries"`
 		Limit int    `query:"limit" minimum:"0" maximum:"1000" default:"100"`
 	}
 	sessionInput struct{ Asker }
 )
 
-// Session is who asks, and under what he may ask.
+// Session names the asker and the authorities that name him.
 type Session struct {
 	Who         desk.Who              `json:"who"`
 	Store       string                `json:"store"`
@@ -94,14 +95,19 @@ type Session struct {
 	Authorities []authority.Authority `json:"authorities"`
 }
 
-// routes adds the endpoints, and returns what describes them.
+// Opened is the answer to the token of the link.
+type Opened struct {
+	Session string `json:"session" doc:"secret of the session, for the header X-Argus-Session"`
+}
+
+// routes adds the endpoints, and returns their description.
 func routes(mux *http.ServeMux, d office, o Options) huma.API {
 	config := huma.DefaultConfig("Argus", "1")
-	config.Info.Description = "Messages and where each was found. Every answer is in the ledger before it leaves."
+	config.Info.Description = "Messages, and the places where each was found. The ledger records every answer before it leaves."
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
 	config.CreateHooks = nil // no $schema in answers
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"session": {Type: "apiKey", In: "header", Name: sessionHeader,
-		Description: "what POST " + openPath + " answers to the token of the link, in " + tokenHeader + ", once"}}
+		Description: "secret that POST " + openPath + " returns once, for the token of the link in " + tokenHeader}}
 	config.Security = []map[string][]string{{"session": {}}}
 	api := humago.New(mux, config)
 	for t, text := range map[reflect.Type]reflect.Type{
@@ -121,7 +127,7 @@ func routes(mux *http.ServeMux, d office, o Options) huma.API {
 		func(_ context.Context, _ desk.Who, in *changeInput) (*desk.Changed, error) {
 			return d.Change(in.Body)
 		})
-	add(api, o, "GET", "/api/messages/{ref}", "show", "One message: the union of its copies, its versions, and where each copy was found",
+	add(api, o, "GET", "/api/messages/{ref}", "show", "One message: the union of its copies, its versions, and the place of each copy",
 		func(ctx context.Context, who desk.Who, in *messageInput) (*desk.Shown, error) {
 			return d.Show(ctx, who, in.Ref, in.Raw)
 		})
@@ -146,16 +152,16 @@ func routes(mux *http.ServeMux, d office, o Options) huma.API {
 		func(ctx context.Context, who desk.Who, in *ledgerInput) ([]ledger.Entry, error) {
 			return d.Ledger(ctx, who, in.From, in.Limit)
 		})
-	add(api, o, "GET", "/api/session", "session", "Who asks, and the authorities to ask under",
+	add(api, o, "GET", "/api/session", "session", "The asker, and the authorities that name him",
 		func(ctx context.Context, who desk.Who, _ *sessionInput) (*Session, error) {
 			list, err := d.Authorities(ctx, who.Actor)
 			return &Session{Who: who, Store: o.Store, Key: o.Key, Authorities: list}, err
 		})
-	describe(api.OpenAPI().Components.Schemas.Map())
+	describe(api.OpenAPI())
 	return api
 }
 
-// add makes an endpoint of a call of the desk.
+// add registers an endpoint that asks the desk.
 func add[I interface{ asker() Asker }, T any](api huma.API, o Options, method, path, id, about string, ask func(context.Context, desk.Who, *I) (T, error)) {
 	operation := huma.Operation{OperationID: id, Method: method, Path: path, Summary: about, MaxBodyBytes: maxBody}
 	huma.Register(api, operation, func(ctx context.Context, in *I) (*Body[T], error) {

@@ -2,13 +2,15 @@ package api
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/argus-evidence/argus"
 )
 
-// What the types of package argus look like that write themselves as text.
+// These describe the types of package argus that encode themselves.
 type (
 	anyTime   struct{}
 	anyStates struct{}
@@ -16,17 +18,17 @@ type (
 	anyReach  struct{}
 )
 
-// Schema implements huma.SchemaProvider. A time is a string, or an object where
-// the source has more to say.
+// Schema implements huma.SchemaProvider. A time is a string, or an object if the
+// source states more about it.
 func (anyTime) Schema(huma.Registry) *huma.Schema {
-	text := &huma.Schema{Type: "string", Description: "UTC, as finely as the source states it, or unknown", Examples: []any{"2021-02-14T12:03:11Z"}}
+	text := &huma.Schema{Type: "string", Description: "UTC, in the precision of the source, or unknown", Examples: []any{"2021-02-14T12:03:11Z"}}
 	return &huma.Schema{OneOf: []*huma.Schema{text, {
 		Type: "object",
 		Properties: map[string]*huma.Schema{
 			"utc":   text,
-			"raw":   {Type: "string", Description: "as it stood in the source"},
-			"zone":  {Type: "string", Description: "where the zone came from", Enum: []any{"stated", "file", "operator", "assumed"}},
-			"clock": {Type: "string", Description: "whose clock it was, if not the service's", Enum: []any{"sender", "receiver"}},
+			"raw":   {Type: "string", Description: "text of the source"},
+			"zone":  {Type: "string", Description: "origin of the zone", Enum: []any{"stated", "file", "operator", "assumed"}},
+			"clock": {Type: "string", Description: "owner of the clock, if it is not the service's", Enum: []any{"sender", "receiver"}},
 		},
 		Required: []string{"utc"},
 	}}}
@@ -39,13 +41,13 @@ func (anyStates) Schema(huma.Registry) *huma.Schema {
 
 // Schema implements huma.SchemaProvider.
 func (anyType) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: "string", Enum: words(argus.TypeWords[:]), Description: "what the message records; not there for a text"}
+	return &huma.Schema{Type: "string", Enum: words(argus.TypeWords[:]), Description: "kind of message; absent for a text"}
 }
 
 // Schema implements huma.SchemaProvider.
 func (anyReach) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: "string", Enum: []any{argus.ReachService.String(), argus.ReachServer.String(), argus.ReachExport.String(), argus.ReachFile.String()},
-		Description: "in what the id is unique; not there for the whole service"}
+		Description: "extent in which the id is unique; absent if that is the whole service"}
 }
 
 func words(list []string) (all []any) {
@@ -55,43 +57,42 @@ func words(list []string) (all []any) {
 	return all
 }
 
-// descriptions are those of fields that their names do not explain, by schema and
-// property.
+// descriptions explain fields whose names do not, by schema and property.
 var descriptions = map[string]map[string]string{
 	"SearchRequest": {
-		"limit":       "the most hits, at most 1000; 0 for 20, -1 for counts only",
+		"limit":       "most hits, up to 1000; 0 for 20, -1 for counts only",
 		"next":        "the next of an earlier answer, unchanged",
 		"facets":      "fields to count by: from, to, in, service, delivery, is, lang, entity",
-		"facet_size":  "the most values a facet, most frequent first; 0 for 20, -1 for all",
-		"pairs":       "the most pairs of who wrote to whom; -1 for all",
-		"histogram":   "the width of its bars: hour, day, month or year, or weekhour for the hours of a week",
-		"zone":        "where the days of the query and the bars begin, as an IANA name; default UTC",
-		"max_seconds": "about the longest to search; 0 for 30",
+		"facet_size":  "most values of a facet, most frequent first; 0 for 20, -1 for all",
+		"pairs":       "most pairs of sender and receiver; -1 for all",
+		"histogram":   "width of the bars: hour, day, month or year, or weekhour for the hours of a week",
+		"zone":        "IANA name of the time zone of dates in the query and of the bars; default UTC",
+		"max_seconds": "longest time to search, approximately; 0 for 30",
 	},
 	"SearchResult": {
-		"query":            "what was understood, printed back in the query language",
-		"total":            "all that was found, each message once, however many copies of it are held",
-		"messages":         "of total, the texts, media and polls",
-		"beside":           "of total, the other types by their words: call, contact, room, membership, reaction, location, device, draft, notice, note",
-		"differing":        "the messages of total whose copies in the scope differ",
+		"query":            "the query as understood, printed in the query language",
+		"total":            "all items found; each counts once, even if the store holds several copies",
+		"messages":         "part of total: the texts, media and polls",
+		"beside":           "part of total: the other types by their words: call, contact, room, membership, reaction, location, device, draft, notice, note",
+		"differing":        "messages of total whose copies in the scope differ",
 		"facets":           "a message counts once for each of its values; the most frequent accounts and conversations have the names that messages show",
-		"histogram":        "oldest first, from the first to the last bar; those without a message have 0",
-		"histogram_sparse": "the bars without a message are left out: there are too many",
-		"pairs":            "who wrote to whom, most frequent first; to several receivers, into which conversation",
-		"narrowed":         "what the query demands and excludes as a whole",
-		"next":             "asks for the hits behind these; it tells nothing of what lies outside the scope",
-		"behind":           "records that the index has not seen; under a scope, 1 stands for any number",
-		"entry":            "the entry of this act in the ledger",
+		"histogram":        "oldest first, from the first bar to the last; empty bars have 0",
+		"histogram_sparse": "empty bars are left out because there are too many",
+		"pairs":            "pairs of sender and receiver, most frequent first; a message to several receivers counts for its conversation",
+		"narrowed":         "values that the query demands and excludes as a whole",
+		"next":             "token for the next hits; it reveals nothing outside the scope",
+		"behind":           "records that the index has not seen; under a scope, 1 means one or more",
+		"entry":            "number of this act in the ledger",
 	},
 	"ChangeRequest": {
 		"zone": "where the days of the query begin, as an IANA name; default UTC",
-		"and":  "what every message has to have",
-		"not":  "what no message may have",
-		"drop": "what does not matter any more",
+		"and":  "values that every message must have",
+		"not":  "values that no message may have",
+		"drop": "values that the query no longer demands or excludes",
 		"sent": "a period in place of those that the query names as a whole; without dates, none",
 	},
 	"Changed": {
-		"query": "what was left stays as it was written",
+		"query": "the new text; unchanged parts keep their spelling",
 	},
 	"Narrowed": {
 		"and": "the values that every message of the query has to have",
@@ -106,49 +107,85 @@ var descriptions = map[string]map[string]string{
 		"to":   "a date, which is in the period to its end; empty for an open end",
 	},
 	"Hit": {
-		"ref":         "the lowest id of the message's copies in the scope",
-		"version":     "the version whose content is in message",
-		"message":     "the union of the copies in the scope",
-		"marks":       "byte ranges [start, end) of the message's text, in UTF-8, that matched",
-		"sightings":   "the copies in the scope",
-		"versions":    "how many different things they say; more than 1 if they differ",
-		"also_locked": "a message that can be read is also held locked",
+		"ref":         "lowest id of the message's copies in the scope",
+		"version":     "version whose content is in message",
+		"message":     "union of the copies in the scope",
+		"marks":       "byte ranges [start, end) of the matches in the message's text, in UTF-8",
+		"sightings":   "number of copies in the scope",
+		"versions":    "number of different versions of the copies",
+		"also_locked": "a readable message is also held locked",
 	},
 	"Shown": {
-		"message":  "the union of the copies in the scope",
-		"versions": "the different things that copies say, the one shown first in front",
+		"message":  "union of the copies in the scope",
+		"versions": "different versions of the copies, the one shown first in front",
 	},
 	"Version": {
-		"message":  "the union of the sightings of this version",
-		"entities": "the identifiers in its text; start and end are bytes of it",
+		"message":  "union of the sightings of this version",
+		"entities": "identifiers in its text; start and end are byte offsets",
 	},
 	"Sighting": {
-		"seq":          "its position in the whole evidence",
-		"id":           "the copy's own id, which differs where clocks are apart",
-		"states":       "what this copy says but for its content",
-		"raw":          "the record as it stands in the original, at most its first 64 KiB",
-		"raw_withheld": "the record is not shown raw: something outside the scope lies inside it",
+		"seq":          "position in the whole evidence",
+		"id":           "the copy's own id, which differs if clocks differ",
+		"states":       "statements of this copy, without its content",
+		"raw":          "raw record of the original, at most its first 64 KiB",
+		"raw_withheld": "the raw record is withheld because it holds something outside the scope",
 	},
 	"Where": {
-		"original_seq": "the position of the original's record in the whole evidence",
-		"record":       "the number of the record in its file, from 1",
+		"original_seq": "position of the original's record in the whole evidence",
+		"record":       "number of the record in its file, from 1",
 		"offset":       "in bytes of the file",
 		"length":       "in bytes",
 	},
 	"Page": {
 		"hits":    "oldest first",
-		"earlier": "how many messages of any type, inside the scope, come before these",
-		"later":   "how many come behind",
+		"earlier": "number of messages of any type before these, inside the scope",
+		"later":   "number of messages after these",
 	},
 	"Delivery": {
-		"partial": "the scope covers only a part of it: its seal and its counts are withheld",
-		"limited": "the scope covers it and not all others: of its counts only read and quarantined are given, for the others tell of other deliveries",
+		"partial": "the scope covers only a part of the delivery: its seal and its counts are withheld",
+		"limited": "the scope covers this delivery but not all others: only the counts read and quarantined are given, because the others reveal other deliveries",
 	},
 }
 
-// describe puts the descriptions where they belong. It panics if a name is not
-// there any more.
-func describe(schemas map[string]*huma.Schema) {
+// describe completes the description that huma derives from the types. It panics
+// if a described field does not exist.
+func describe(api *huma.OpenAPI) {
+	registry := api.Components.Schemas
+	opened := registry.Schema(reflect.TypeFor[Opened](), true, "Opened")
+	problem := registry.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	schemas := registry.Map()
+	// The validation of a request adds fields of its own to a problem.
+	schemas["Problem"].AdditionalProperties = true
+	content := func(mediaType string, of *huma.Schema) map[string]*huma.MediaType {
+		return map[string]*huma.MediaType{mediaType: {Schema: of}}
+	}
+	// The door answers this request, before any endpoint.
+	api.AddOperation(&huma.Operation{
+		OperationID: "open", Method: "POST", Path: openPath, Summary: "Open the session, once", Security: []map[string][]string{},
+		Parameters: []*huma.Param{{Name: tokenHeader, In: "header", Required: true, Description: "token of the link", Schema: &huma.Schema{Type: "string"}}},
+		Responses: map[string]*huma.Response{
+			"200":     {Description: "OK", Content: content("application/json", opened)},
+			"default": {},
+		},
+	})
+	for _, path := range api.Paths {
+		for _, operation := range []*huma.Operation{path.Get, path.Post} {
+			if operation != nil {
+				operation.Responses["default"] = &huma.Response{Description: "Problem", Content: content((*Problem).ContentType(nil, ""), problem)}
+			}
+		}
+	}
+	delete(schemas, "ErrorModel") // huma's form of a problem
+	delete(schemas, "ErrorDetail")
+	for _, schema := range schemas {
+		for name, property := range schema.Properties {
+			// Encoding leaves an empty list out, unless the field is required.
+			if property.Type == "array" && !slices.Contains(schema.Required, name) {
+				property.Nullable = false
+				property.Items.Nullable = false
+			}
+		}
+	}
 	for of, texts := range descriptions {
 		for name, text := range texts {
 			if schemas[of] == nil || schemas[of].Properties[name] == nil {

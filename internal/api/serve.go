@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Serve answers requests on the listener until the context ends, then lets
-// those under way finish for up to five seconds.
+// Serve answers requests on the listener until the context ends. It then gives
+// requests under way five seconds to finish.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{
 		Handler:           h,

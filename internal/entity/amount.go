@@ -1,37 +1,38 @@
 package entity
 
-// currencies are words for currencies, in any letters.
+// currencies are words for currencies, in any case.
 var currencies = newWords(map[string]string{
 	"eur": "EUR", "euro": "EUR", "euros": "EUR", "usd": "USD", "gbp": "GBP", "chf": "CHF",
 	"dollar": "$", "dollars": "$", "btc": "BTC", "bitcoin": "BTC", "bitcoins": "BTC", "usdt": "USDT", "usdc": "USDC",
 })
 
-// currencyCodes are codes (ISO 4217) that count in capitals only. Those that
-// are words, as ALL, MAD and TOP are, are left out; TL stands for TRY.
+// currencyCodes are codes (ISO 4217) that count in capitals only, without
+// those that are words, such as ALL, MAD and TOP; TL means TRY.
 var currencyCodes = map[string]bool{
 	"AED": true, "AUD": true, "BGN": true, "BRL": true, "CAD": true, "CNY": true, "CZK": true, "DKK": true, "HKD": true,
 	"HUF": true, "ILS": true, "INR": true, "JPY": true, "KRW": true, "MXN": true, "NOK": true, "NZD": true, "PLN": true,
 	"RSD": true, "RUB": true, "SAR": true, "SEK": true, "SGD": true, "TL": true, "UAH": true, "ZAR": true,
 }
 
-// dollars are what stands before a $ to say whose.
+// dollars are the prefixes of a $ that name its country.
 var dollars = map[string]string{"US": "USD", "A": "AUD", "AU": "AUD", "C": "CAD", "CA": "CAD", "HK": "HKD", "NZ": "NZD", "R": "BRL"}
 
-// signCodes are what the signs mean, in their order. A $ is the dollar of many
-// countries and ¥ two currencies: they stay as they are.
+// signCodes are the codes of the signs, in their order. A $ is the dollar of many
+// countries, and ¥ is two currencies: they are not translated.
 var signCodes = [plainSignEnd - plainSign]string{"EUR", "GBP", "¥", "TL", "RUB", "UAH", "BTC", "INR", "ILS", "KRW"}
 
-// multiples are words behind a number, with the zeros they stand for.
+// multiples are words after a number, with the zeros that they add.
 var multiples = newWords(map[string]int{
 	"k": 3, "thousand": 3, "duizend": 3, "tausend": 3, "mille": 3,
 	"m": 6, "mln": 6, "mio": 6, "million": 6, "millions": 6, "miljoen": 6, "millionen": 6, "millones": 6,
 })
 
 // amount finds amounts of money: a number with the sign, the code or the name of a
-// currency before or behind it, and perhaps thousand or million, short or long:
-// €50.000, EUR 50 000, 50k euro, 1,5 mln euro. Three digits behind a point or a
-// comma are thousands there, since money has two decimals at most; of what has
-// more, such an amount is none. Normal form: code and number, EUR 50000, EUR 12.50.
+// currency before or after it, and optionally thousand or million, short or long:
+// €50.000, EUR 50 000, 50k euro, 1,5 mln euro. Three digits after a point or a comma
+// are thousands, because money has at most two decimals; in a currency with more
+// decimals such an amount is ambiguous and not found. Normal form: code and number,
+// EUR 50000, EUR 12.50.
 func amount(b []byte, from, to int) (start, end int, normal string) {
 	digit := from
 	for digit < to && !isDigit(b[digit]) {
@@ -48,7 +49,7 @@ func amount(b []byte, from, to int) (start, end int, normal string) {
 	places, multiple := multipleAt(b, n.end, code != "")
 	after, codeBehind := currencyAt(b, multiple)
 	if codeBehind != "" && (code == "" || before > 1 && (digitAt(b, before-1) || b[before-1] == ' ' && digitAt(b, before-2))) {
-		code, before = codeBehind, digit // the one before is of another number
+		code, before = codeBehind, digit // the currency before belongs to another number
 		end = after
 	} else if end = multiple; code == "" {
 		return 0, 0, ""
@@ -123,8 +124,8 @@ func currencyWord(letters []byte) string {
 	return code
 }
 
-// multipleAt reads a multiple at i; short ones with a space before them only if
-// no currency stood before the number.
+// multipleAt reads a multiple at i. A short multiple after a space counts only if no
+// currency precedes the number.
 func multipleAt(b []byte, i int, currency bool) (places, end int) {
 	begin := i
 	if begin < len(b) && b[begin] == ' ' {

@@ -2,7 +2,7 @@ package entity
 
 // container finds the numbers of freight containers (ISO 6346:2022): three
 // letters of the owner, U, J or Z, six digits and a check digit, in one word;
-// or in capitals with a space or hyphen behind the letters or before the check
+// or in capitals with a space or hyphen after the letters or before the check
 // digit. Normal form: MSCU1234566.
 func container(b []byte, from, to int) (start, end int, normal string) {
 	switch n := to - from; {
@@ -38,8 +38,8 @@ func containerAt(b []byte, start int) (_, end int, normal string) {
 	return start, i, string(number[:])
 }
 
-// containerCheck is the check digit (ISO 6346, annex A): letters are worth 10
-// and more, without the multiples of 11; each place twice the one before.
+// containerCheck returns the check digit (ISO 6346, annex A): letters count from 10,
+// without the multiples of 11; each place weighs twice the place before.
 func containerCheck(number []byte) byte {
 	sum := 0
 	for i, c := range number {

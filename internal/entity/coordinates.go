@@ -6,8 +6,8 @@ import (
 )
 
 // coordinates finds a latitude and a longitude in degrees (WGS 84 or another
-// datum: the text does not say), each with four decimals or more, and a comma
-// between them or N or S and E or W behind them, as maps print them. Normal
+// datum: the text does not state it), each with at least four decimals, and a comma
+// between them or N or S and E or W after them, as maps print them. Normal
 // form: five decimals, about a metre: 51.22170,4.40250.
 func coordinates(b []byte, from, to int) (start, end int, normal string) {
 	if to-from > 2 || !isDigit(b[from]) || to == len(b) || b[to] != '.' {
@@ -38,8 +38,8 @@ func coordinates(b []byte, from, to int) (start, end int, normal string) {
 	return start, end, latitude + "," + longitude
 }
 
-// degrees reads a number of degrees, and a letter that says the side; end is 0
-// if there is none.
+// degrees reads a number of degrees, and the letter of its side; end is 0 if there is
+// no number.
 func degrees(b []byte, i int, most float64, positive, negative byte) (normal string, end int, turned bool) {
 	begin := i
 	if i < len(b) && b[i] == '-' {

@@ -11,12 +11,12 @@ import (
 
 // crypto finds addresses of crypto-currencies that have a checksum: of Bitcoin
 // and Litecoin (Base58Check; Bech32 and Bech32m, BIP 173 and 350; their test
-// networks too), Tron (Base58Check), and Ethereum and what is built like it (0x and 40
-// hexadecimal digits; EIP-55 where capitals and small letters are mixed).
+// networks too), Tron (Base58Check), and Ethereum and similar chains (0x and 40
+// hexadecimal digits; EIP-55 if capitals and small letters are mixed).
 // Normal form: Base58 as it is, Bech32 in lower case, 0x with the capitals of EIP-55.
 //
-// One Base58Check address in a hundred that begins with a letter, or less, has no digit; it is
-// not found.
+// At most one in a hundred Base58Check addresses that begin with a letter has no digit;
+// it is not found.
 func crypto(b []byte, from, to int) (start, end int, normal string) {
 	s := b[from:to]
 	if len(s) > 90 || !free(b, from, to) {
@@ -57,7 +57,7 @@ func ethereum(digits []byte) string {
 
 const base58Digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
-// The version bytes of addresses, and with what addresses of 20 bytes begin then.
+// The version bytes of addresses, and the beginnings of addresses of 20 bytes.
 const (
 	base58Versions = "\x00\x05\x30\x32\x41\x6F\xC4"
 	base58Begin    = "13LMTmn2"
@@ -86,7 +86,7 @@ func base58(s []byte) string {
 			return ""
 		}
 	}
-	// One 1 for each zero in front, and no more.
+	// There is exactly one 1 for each leading zero.
 	ones := len(s) - len(bytes.TrimLeft(s, "1"))
 	if zero := len(number) - len(bytes.TrimLeft(number[:], "\x00")); ones != zero || bytes.IndexByte([]byte(base58Versions), number[0]) < 0 {
 		return ""
@@ -100,7 +100,7 @@ func base58(s []byte) string {
 
 const bech32Digits = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
-// bech32Names are the human-readable parts that are known.
+// bech32Names are the known human-readable parts.
 var bech32Names = [...]string{"bc1", "ltc1", "tb1", "tltc1"}
 
 func bech32(s []byte) string {
@@ -158,7 +158,7 @@ func bech32Sum(name string, values []byte) uint32 {
 	return sum
 }
 
-// witness says whether five-bit values are a witness program (BIP 141).
+// witness reports whether five-bit values are a witness program (BIP 141).
 func witness(version byte, values []byte) bool {
 	bits := 5 * len(values)
 	size, rest := bits/8, bits%8

@@ -1,8 +1,8 @@
 package entity
 
-// email finds addresses of the form of e-mail (RFC 5321, without quotes and
-// comments), which accounts of Jabber have, too. Normal form: in lower case,
-// which in theory joins addresses that a server may tell apart.
+// email finds addresses in the form of e-mail (RFC 5321, without quotes and comments),
+// which Jabber accounts also have. Normal form: lower case, which in theory joins
+// addresses that a server may distinguish.
 func email(b []byte, from, to int) (start, end int, normal string) {
 	start = from
 	for start > 0 && from-start < 64 && isLocal(b[start-1]) {
@@ -19,7 +19,7 @@ func email(b []byte, from, to int) (start, end int, normal string) {
 			return 0, 0, ""
 		}
 	}
-	user := start // of a link, as in https://user:password@example.org
+	user := start // part of a link, as in https://user:password@example.org
 	for user > 0 && from-user < 2*64 && isAuthority(b[user-1]) {
 		user--
 	}
@@ -39,7 +39,7 @@ func isLocal(c byte) bool {
 
 // domainEnd returns where the domain name that begins at i ends (RFC 1035,
 // section 2.3.1): labels of letters, digits and hyphens, at least two, the
-// last one not of digits only. It is i if there is none, or if a letter beyond ASCII stands in it.
+// last one not of digits only. It is i if there is none, or if it contains a letter beyond ASCII.
 func domainEnd(b []byte, i int) int {
 	begin, label, end, labels := i, i, i, 0
 	for ; i <= len(b) && i-begin <= 253; i++ {

@@ -1,11 +1,11 @@
 // Package entity finds identifiers in text: phones, containers, accounts, vessels, plates, coordinates, amounts.
 //
-// It would rather miss one than take something else for one: what has a check
-// digit is verified, and a form that has several readings is none. A finding
-// says that the text has this form there, not that a phone, an account or a
-// plate exists. Whatever was not found is still found as text.
+// It prefers a missed identifier to a wrong one: check digits are verified, and
+// ambiguous forms are not identifiers. A finding says that the text has this form at
+// this place, not that a phone, an account or a plate exists. Anything not found here can
+// still be found as text.
 //
-// Names of places are not found: that takes a gazetteer.
+// Names of places are not found, because that needs a gazetteer.
 package entity
 
 import (
@@ -17,8 +17,8 @@ import (
 	"unicode/utf8"
 )
 
-// Version names the rules. With others a text has other identifiers, and an
-// index that was built with them is rebuilt.
+// Version names the rules. Different rules find different identifiers, so an index
+// that was built with another version is rebuilt.
 //
 // 1: the first.
 const Version = "1"
@@ -26,9 +26,9 @@ const Version = "1"
 // An Entity is an identifier at a place of a text.
 type Entity struct {
 	Kind string `json:"kind"`
-	// Normal is the one way in which the identifier is written here, whichever
-	// way the text does: ASCII, but for the sign of a currency and the letters
-	// of a host, and at most MaxNormal bytes. It finds itself ([Normal]), and is not the name of a kind.
+	// Normal is the normal form, the same for every spelling in a text: ASCII, except for
+	// the sign of a currency and the letters of a host, and at most MaxNormal bytes. It
+	// finds itself ([Normal]), and is not the name of a kind.
 	Normal string `json:"normal"`
 	// Start and End are its bytes [Start, End) in the text.
 	Start int `json:"start"`
@@ -38,22 +38,22 @@ type Entity struct {
 // MaxNormal is the most bytes of a normal form.
 const MaxNormal = 254
 
-// A kind is a kind of identifier.
+// A kind is one kind of identifiers.
 type kind struct {
 	name   string
 	anchor anchor
-	// least is the fewest characters of an anchor.
+	// least is the smallest length of an anchor, in characters.
 	least int
 	// find looks for the identifier that has its anchor at [from, to), in time
 	// that does not depend on the length of the text. normal is empty if there
 	// is none.
 	find func(b []byte, from, to int) (start, end int, normal string)
-	// context is what may be left out where an identifier stands alone.
+	// context is the part that an identifier on its own may lack.
 	context string
 }
 
-// kinds are all kinds. Of two identifiers that overlap, the one that begins
-// first counts; of those the longest; of those the first in this table.
+// kinds lists all kinds. If two identifiers overlap, the one that begins first counts;
+// if both begin at the same place, the longer one; then the first in this table.
 var kinds = [...]kind{
 	{"phone", word, 1, phone, ""},
 	{"container", word, 6, container, ""},
@@ -69,7 +69,7 @@ var kinds = [...]kind{
 	{"host", scheme, 1, host, "https://"},
 }
 
-// Kinds are the names of all kinds: lower-case letters.
+// Kinds returns the names of all kinds, in lower-case letters.
 func Kinds() []string {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
@@ -78,7 +78,7 @@ func Kinds() []string {
 	return names
 }
 
-// IsKind says whether a string is the name of a kind.
+// IsKind reports whether a string is the name of a kind.
 func IsKind[S string | []byte](s S) bool {
 	for i := range kinds {
 		if kinds[i].name == string(s) {
@@ -88,7 +88,7 @@ func IsKind[S string | []byte](s S) bool {
 	return false
 }
 
-// An anchor is what every identifier of a kind has, and most texts have not.
+// An anchor is a piece that every identifier of a kind has, and most texts lack.
 type anchor uint8
 
 const (
@@ -97,16 +97,15 @@ const (
 	scheme               // ://
 )
 
-// A Finder finds. It reuses its memory; each goroutine needs its own.
+// A Finder finds identifiers. It reuses its memory; each goroutine needs its own.
 type Finder struct {
 	text  plainText
 	found []Entity
 }
 
-// Find returns the identifiers of a text in order; no two overlap, and each has
-// a character of its own, so that they are never more than its words.
-// The slice is valid until the next call. A text with no digit, @ or :// in it
-// costs one look at each byte.
+// Find returns the identifiers of a text in order. No two overlap, so there are never
+// more identifiers than words. The slice is valid until the next call. A text without
+// a digit, @ or :// costs one look at each byte.
 func (f *Finder) Find(text string) []Entity {
 	if !candidate(text) {
 		return nil
@@ -147,13 +146,13 @@ func (f *Finder) try(text string, a anchor, from, to int) {
 		e := Entity{Kind: kinds[i].name, Normal: normal}
 		e.Start, e.End = f.text.place(text, start, end)
 		if a == scheme {
-			e.Normal = strings.ToLower(text[e.Start:e.End]) // also what is not ASCII
+			e.Normal = strings.ToLower(text[e.Start:e.End]) // and everything beyond ASCII
 		}
 		f.found = append(f.found, e)
 	}
 }
 
-// resolved leaves out what overlaps.
+// resolved removes overlapping identifiers.
 func (f *Finder) resolved() []Entity {
 	if len(f.found) < 2 {
 		return f.found
@@ -172,9 +171,9 @@ func (f *Finder) resolved() []Entity {
 // Find returns the identifiers of a text, as [Finder.Find] does.
 func Find(text string) []Entity { return new(Finder).Find(text) }
 
-// Normal returns the normal form of an identifier that stands alone, in any
-// way that a text could write it. A host, an IMEI and an IMO number do without
-// the https://, IMEI and IMO that they need in a text.
+// Normal returns the normal form of an identifier on its own, in any spelling that a
+// text could use. A host, an IMEI and an IMO number may lack the https://, IMEI and IMO
+// that they need in a text.
 func Normal(written string) (normal string, ok bool) {
 	written = strings.TrimSpace(written)
 	if len(written) > 2*MaxNormal {
@@ -199,7 +198,7 @@ func Normal(written string) (normal string, ok bool) {
 	return "", false
 }
 
-// candidate says whether a text has a byte that may begin an anchor.
+// candidate reports whether a text has a byte that may begin an anchor.
 func candidate(text string) bool {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
@@ -212,19 +211,19 @@ func candidate(text string) bool {
 	return candidateIn(text, i, len(text))
 }
 
-// highs are the bits that ASCII does not have.
+// highs are the bits that no ASCII byte has.
 const highs = 0x8080808080808080
 
-// anchors has the highest bit of each of eight bytes set that is a digit, a :
-// or an @, if all bytes are plain.
+// anchors sets the highest bit of each of eight bytes that is a digit, a : or an @, if
+// all bytes are plain.
 func anchors(x uint64) uint64 {
 	const ones = 0x0101010101010101
-	digits := (x + (0x80-'0')*ones) &^ (x + (0x80-';')*ones) // '0' to '9', and ':' behind them
+	digits := (x + (0x80-'0')*ones) &^ (x + (0x80-';')*ones) // '0' to '9', and ':' after them
 	x ^= '@' * ones
 	return (digits | (x-ones)&^x) & highs
 }
 
-// anchorAt returns where the next digit, : or @ stands in plain bytes, or their end.
+// anchorAt returns the place of the next digit, : or @ in plain bytes, or their end.
 func anchorAt(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		if found := anchors(binary.LittleEndian.Uint64(b[i:])); found != 0 {
@@ -265,8 +264,7 @@ const (
 	firstBeyond // the first byte of some digits
 )
 
-// first says what a first byte may begin, second which bytes come second in
-// digits beyond ASCII.
+// first classifies first bytes; second marks the second bytes of digits beyond ASCII.
 var first, second = func() (first [256]uint8, second [256]bool) {
 	for c := '0'; c <= '9'; c++ {
 		first[c] = firstAnchor

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// scene is a text of testdata/find.txt with the lines that follow it.
+// scene is a text of testdata/find.txt with the lines after it.
 type scene struct {
 	text string
 	want []string
@@ -32,7 +32,7 @@ func scenes(t testing.TB) (list []scene) {
 	return list
 }
 
-// describe writes an identifier as testdata/find.txt does.
+// describe formats an identifier as in testdata/find.txt.
 func describe(text string, e Entity) string {
 	if written := text[e.Start:e.End]; written != e.Normal {
 		return e.Kind + " " + written + " = " + e.Normal
@@ -71,7 +71,7 @@ func TestNormal(t *testing.T) {
 	}
 }
 
-// check holds what is found in a text to what this package says of it.
+// check verifies the package's promises for the identifiers of a text.
 func check(t interface{ Errorf(string, ...any) }, text string, found []Entity) {
 	end := 0
 	for _, e := range found {
@@ -94,7 +94,7 @@ func check(t interface{ Errorf(string, ...any) }, text string, found []Entity) {
 	}
 }
 
-// pieces make texts that are nearly identifiers.
+// pieces form texts that are almost identifiers.
 var pieces = []string{
 	" ", "  ", ",", ".", "-", "/", ":", "://", "@", "+", "00", "(0)", "'", "\n", "_", "\u200f", "\u00a0", "é", "ф", "\xff", "٣", "５", "€", "$", "°", "k", "kg", "g", "m", "mln", "euro",
 	"EUR", "US", "IMO", "IMEI", "http", "https", "example.org", "a", "MSCU", "NL91", "ABNA", "0417", "1643", "XT", "JKL", "S", "bc1q", "0x",
@@ -117,12 +117,12 @@ func TestFindAnything(t *testing.T) {
 	})
 }
 
-// TestFindBetween: what stands around an identifier, a space away, does not change it.
+// TestFindBetween: text around an identifier, a space away, does not change it.
 func TestFindBetween(t *testing.T) {
 	var examples []string
 	for _, s := range scenes(t) {
 		for _, e := range Find(s.text) {
-			if e.Kind != "amount" && e.Kind != "weight" { // 50 euro 20: there, what stands around it matters
+			if e.Kind != "amount" && e.Kind != "weight" { // 50 euro 20: here the surrounding text matters
 				examples = append(examples, s.text[e.Start:e.End])
 			}
 		}
@@ -150,7 +150,7 @@ func FuzzFind(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { check(t, text, Find(text)) })
 }
 
-// TestDigits: the zeros are those of Unicode.
+// TestDigits compares the zeros with Unicode's.
 func TestDigits(t *testing.T) {
 	for _, zero := range zeros {
 		for d := range rune(10) {
@@ -164,7 +164,7 @@ func TestDigits(t *testing.T) {
 	}
 }
 
-// TestAnchors: eight bytes at a time say the same as one at a time.
+// TestAnchors: eight bytes at a time give the same result as one at a time.
 func TestAnchors(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		b := rapid.SliceOfN(rapid.ByteRange(0, plainSignEnd), 0, 40).Draw(r, "bytes")
@@ -184,7 +184,7 @@ func TestAnchors(t *testing.T) {
 	})
 }
 
-// hostile texts make each kind try as often as it can.
+// hostile texts make each kind try as often as possible.
 var hostile = map[string]string{
 	"phones": "+1 2 3 4 5 6 7 8 9 0 ", "plus": "+44 7700900123 ", "bases": strings.Repeat("1", 26) + "A ", "hexadecimal": "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed ",
 	"at": "@", "addresses": "a@a.", "local": strings.Repeat("a", 63) + "@", "links": "https://", "one word": "a1", "digits": "1 ", "digit": "7", "points": "1.", "groups": "123 ", "money": "1 EUR ",

@@ -1,7 +1,7 @@
 package entity
 
-// ibanLengths has how many characters the account numbers of a country have
-// (SWIFT IBAN Registry, release 99).
+// ibanLengths is the length of the account numbers of each country (SWIFT IBAN
+// Registry, release 99).
 var ibanLengths = map[[2]byte]int{
 	{'A', 'D'}: 24, {'A', 'E'}: 23, {'A', 'L'}: 28, {'A', 'T'}: 20, {'A', 'Z'}: 28, {'B', 'A'}: 20, {'B', 'E'}: 16,
 	{'B', 'G'}: 22, {'B', 'H'}: 22, {'B', 'I'}: 27, {'B', 'R'}: 29, {'B', 'Y'}: 28, {'C', 'H'}: 21, {'C', 'R'}: 22,
@@ -19,7 +19,7 @@ var ibanLengths = map[[2]byte]int{
 }
 
 // iban finds international bank account numbers (ISO 13616-1): of the length
-// that the country has, with the check digits right (ISO 7064, mod 97-10), in
+// of the country, with correct check digits (ISO 7064, mod 97-10), in
 // one word or in groups of four with a space or hyphen between them. Normal
 // form: in one word, in capitals.
 func iban(b []byte, from, to int) (start, end int, normal string) {

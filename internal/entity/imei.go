@@ -2,8 +2,8 @@ package entity
 
 import "bytes"
 
-// imei finds the numbers of handsets (3GPP TS 23.003, annex B): fifteen digits
-// of which the last is a check digit (Luhn), also with spaces, hyphens or slashes
+// imei finds the numbers of handsets (3GPP TS 23.003, annex B): fifteen digits, the
+// last one a check digit (Luhn), also with spaces, hyphens or slashes
 // between them, and IMEI at most 16 characters before. Normal form: IMEI
 // 490154203237518.
 func imei(b []byte, from, to int) (start, end int, normal string) {
@@ -33,7 +33,7 @@ func imei(b []byte, from, to int) (start, end int, normal string) {
 			continue
 		}
 		between := b[start+4 : from]
-		if len(between) > 0 && isDigit(between[0]) { // IMEI2 of a handset with two
+		if len(between) > 0 && isDigit(between[0]) { // the second IMEI of a handset
 			between = between[1:]
 		}
 		if bytes.ContainsAny(between, "0123456789\n;,") {
@@ -44,8 +44,8 @@ func imei(b []byte, from, to int) (start, end int, normal string) {
 	return 0, 0, ""
 }
 
-// luhn says whether the last digit is the check digit of those before it
-// (ISO/IEC 7812-1, annex B).
+// luhn reports whether the last digit is the check digit of the others (ISO/IEC 7812-1,
+// annex B).
 func luhn(digits []byte) bool {
 	sum := 0
 	for i, c := range digits {

@@ -2,24 +2,24 @@ package entity
 
 import "strings"
 
-// A number as a text writes it.
+// A number is a number as written in a text.
 type number struct {
 	start, end int
-	// digits are count digits without separators; the last decimals of them are
-	// behind the point.
+	// digits holds count digits without separators; the last ones, decimals, come after
+	// the point.
 	digits          [mostDigits + 6]byte
 	count, decimals int
-	// unclear: three digits behind a single point or comma. They may be
-	// thousands, as digits has them, or decimals.
+	// unclear is set for three digits after a single point or comma. They may be
+	// thousands, as in digits, or decimals.
 	unclear bool
 }
 
-// mostDigits of a number; what has more is none.
+// mostDigits is the most digits of a number.
 const mostDigits = 15
 
 // numberAt reads the number that begins with the digit at i, with groups of
-// thousands or decimals as Europeans and as the English write them: 1250000,
-// 1.250.000,50, 1,250,000.50, 1 250 000, 1'250'000. It is none if it is part of
+// thousands or decimals in continental or in English style: 1250000,
+// 1.250.000,50, 1,250,000.50, 1 250 000, 1'250'000. ok is false if the digits are part of
 // something longer, such as a date, a time or an address.
 func numberAt(b []byte, i int) (n number, ok bool) {
 	n.start, n.end = i, digitsEnd(b, i)
@@ -57,7 +57,7 @@ func numberAt(b []byte, i int) (n number, ok bool) {
 			return n, false // 10:30, 2021-02-14
 		}
 		if groups > 1 && last != separator || groups > 1 && lastSize != 3 || n.count+size > mostDigits {
-			return n, false // behind the decimals; a date
+			return n, false // after the decimals; a date
 		}
 		if separator == 0 {
 			separator = c
@@ -81,8 +81,8 @@ func numberAt(b []byte, i int) (n number, ok bool) {
 	return n, true
 }
 
-// inThousands says whether the digits that end at i could be the beginning of
-// a number in thousands.
+// inThousands reports whether the digits that end at i could begin a number in
+// thousands.
 func inThousands(b []byte, i int) bool {
 	begin := i
 	for begin > 0 && isDigit(b[begin-1]) && i-begin < 3 {
@@ -91,7 +91,7 @@ func inThousands(b []byte, i int) bool {
 	return i-begin < 3 && (begin == 0 || class[b[begin-1]] == classNone)
 }
 
-// times moves the point by so many places, at most 6: 3 for thousands.
+// times moves the point by a number of places, at most 6: 3 for thousands.
 func (n *number) times(places int) {
 	for n.decimals -= places; n.decimals < 0; n.decimals++ {
 		n.digits[n.count] = '0'
@@ -99,10 +99,10 @@ func (n *number) times(places int) {
 	}
 }
 
-// normal writes the number between what stands before and behind it: without
-// thousands, with a point, and without zeros that say nothing, but with at least so many
-// decimals if it has any, and not three, which would be unclear. It is empty if
-// the number would be too long to be read again.
+// normal formats the number between a prefix and a suffix: without separators of
+// thousands, with a point, and without superfluous zeros, but with at least the given
+// number of decimals if it has any, and not with three, which would be unclear. It is
+// empty if the number would be too long to be read again.
 func (n *number) normal(before string, least int, behind string) string {
 	digits := string(n.digits[:n.count])
 	if missing := n.decimals + 1 - len(digits); missing > 0 {
@@ -125,8 +125,7 @@ func (n *number) normal(before string, least int, behind string) string {
 	return before + whole + behind
 }
 
-// words are looked up in any letters. Most words are not there, which their
-// first two letters tell.
+// words are looked up in any case. The first two letters rule out most words.
 type words[V any] struct {
 	values map[string]V
 	begin  [1 << 10]bool
@@ -148,7 +147,7 @@ func (w *words[V]) get(letters []byte) (value V, known bool) {
 	return value, known
 }
 
-// begin numbers the first one or two letters of a word, in any letters.
+// begin numbers the first one or two letters of a word, in any case.
 func begin(letters []byte) int {
 	first := int(letters[0]&31) << 5
 	if len(letters) > 1 {
@@ -157,7 +156,7 @@ func begin(letters []byte) int {
 	return first
 }
 
-// lettersEnd returns where the letters from i on end, at most some.
+// lettersEnd returns the end of the letters from i on, up to a limit.
 func lettersEnd(b []byte, i int) int {
 	begin := i
 	for i < len(b) && i-begin < 16 && isLetter(b[i]) {
@@ -166,7 +165,7 @@ func lettersEnd(b []byte, i int) int {
 	return i
 }
 
-// lettersBegin returns where the letters that end at i begin, at most some.
+// lettersBegin returns the beginning of the letters that end at i, up to a limit.
 func lettersBegin(b []byte, i int) int {
 	end := i
 	for i > 0 && end-i < 16 && isLetter(b[i-1]) {

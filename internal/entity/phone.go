@@ -3,14 +3,14 @@ package entity
 import "slices"
 
 // phone finds telephone numbers in international form (ITU-T E.164): + or 00,
-// the code of a country, and as many digits as numbers have there, with spaces, hyphens, points, slashes
-// and parentheses between them. Behind 00 the number has at least eight digits after the
-// code. Normal form: +32470123456. A 0 that is dialled inside the country only is left out:
-// +44 (0)20, +31 06.
+// the code of a country, and as many digits as its numbers have, with spaces, hyphens, points, slashes
+// and parentheses between them. After 00 the number has at least eight digits
+// after the code. Normal form: +32470123456, without a 0 that is dialled only inside the
+// country: +44 (0)20, +31 06.
 //
-// Plans change and new ranges are given out, so that a number counts by its
-// length, whether or not it was given out. A number in national form could be
-// of any country and is none.
+// Plans change and new ranges are assigned, so a number counts by its length, whether or
+// not it was assigned. A number in national form could be of any country and is not
+// found.
 func phone(b []byte, from, _ int) (start, end int, normal string) {
 	if !isDigit(b[from]) {
 		return 0, 0, ""
@@ -31,7 +31,7 @@ func phone(b []byte, from, _ int) (start, end int, normal string) {
 		start > 1 && (b[start-1] == '.' || b[start-1] == ',' || b[start-1] == '-' || b[start-1] == '/') && isDigit(b[start-2]) {
 		return 0, 0, ""
 	}
-	// The digits, and for each group of them where it ends.
+	// The digits, and the end of each group of them.
 	var digits [18]byte
 	count, first := 0, true
 	for i := from; ; {
@@ -43,7 +43,7 @@ func phone(b []byte, from, _ int) (start, end int, normal string) {
 		if number := international(digits[:count], least); number != "" && ends(b, group) {
 			end, normal = group, number
 			if first && count >= 10 {
-				break // +32470123456 10: one long group that is a number is the number
+				break // +32470123456 10: one long group that is a number by itself is the number
 			}
 		}
 		first = false
@@ -66,8 +66,8 @@ func phone(b []byte, from, _ int) (start, end int, normal string) {
 
 var phoneBetween = []byte(" -.()/")
 
-// international returns the number of a country code and what follows, or
-// nothing if the country has no numbers so long.
+// international returns the number made of a country code and the digits after it, or
+// nothing if the country has no numbers of this length.
 func international(digits []byte, least int) string {
 	for size := 1; size <= 3 && size < len(digits); size++ {
 		code := 0

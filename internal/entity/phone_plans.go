@@ -1,8 +1,7 @@
 package entity
 
-// phonePlans has for the code of each country or service (ITU-T E.164) a bit
-// for each number of digits that a number may have behind it, and phoneZero if
-// one may begin with 0. TestPhonePlans writes it, with -update, from the
+// phonePlans has, for the code of each country or service (ITU-T E.164), a bit for each
+// number of digits that may follow it, and phoneZero if these may begin with 0. TestPhonePlans writes it, with -update, from the
 // metadata of libphonenumber.
 var phonePlans = [1000]uint32{
 	1:   0x480,

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write phone_plans.go from the metadata of libphonenumber")
 
-// TestPhonePlans holds the table to the metadata of libphonenumber.
+// TestPhonePlans compares the table with the metadata of libphonenumber.
 func TestPhonePlans(t *testing.T) {
 	all, err := phonenumbers.MetadataCollection()
 	if err != nil {
@@ -35,9 +35,8 @@ func TestPhonePlans(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString(`package entity
 
-// phonePlans has for the code of each country or service (ITU-T E.164) a bit
-// for each number of digits that a number may have behind it, and phoneZero if
-// one may begin with 0. TestPhonePlans writes it, with -update, from the
+// phonePlans has, for the code of each country or service (ITU-T E.164), a bit for each
+// number of digits that may follow it, and phoneZero if these may begin with 0. TestPhonePlans writes it, with -update, from the
 // metadata of libphonenumber.
 var phonePlans = [1000]uint32{
 `)
@@ -66,8 +65,8 @@ var phonePlans = [1000]uint32{
 	}
 }
 
-// TestPhoneAgainstLibrary: the normal form is what libphonenumber makes of
-// numbers that it holds valid.
+// TestPhoneAgainstLibrary: the normal form equals libphonenumber's, for numbers that it
+// considers valid.
 func TestPhoneAgainstLibrary(t *testing.T) {
 	n := 0
 	for region := range phonenumbers.GetSupportedRegions() {

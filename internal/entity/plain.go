@@ -6,20 +6,20 @@ import (
 	"unicode/utf8"
 )
 
-// A plainText is a text with one byte for each character, so that a kind reads
-// bytes only: digits of all scripts, full-width forms, dashes and spaces as
-// ASCII has them, some signs as below, and without marks, and without what
-// directs the writing or cannot be seen.
+// A plainText is a text with one byte for each character, so that a kind reads bytes
+// only: digits of all scripts, full-width forms, dashes and spaces become ASCII, some
+// signs the bytes below; combining marks, marks of direction and invisible characters
+// are removed.
 type plainText struct {
 	bytes []byte
-	// at has where each byte comes from; empty if all are where they were.
+	// at has the origin of each byte; empty if none has moved.
 	at []int32
 }
 
-// What stands for characters beyond ASCII.
+// The bytes for characters beyond ASCII.
 const (
 	plainLetter  = 0x80 + iota // any letter
-	plainOther                 // anything else
+	plainOther                 // any other character
 	plainDegree                // °
 	plainSign                  // the first of signs
 	plainSignEnd = plainSign + 10
@@ -28,8 +28,8 @@ const (
 // signs are signs of currencies.
 var signs = [plainSignEnd - plainSign]rune{'€', '£', '¥', '₺', '₽', '₴', '₿', '₹', '₪', '₩'}
 
-// zeros are the zeros of the scripts in which people count; nine more digits
-// follow each (Unicode, General_Category Nd).
+// zeros are the zeros of the scripts with decimal digits; nine more digits follow
+// each (Unicode, General_Category Nd).
 var zeros = [...]rune{
 	0x660, 0x6F0, // Arabic
 	0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, // Indic scripts
@@ -83,7 +83,7 @@ func (t *plainText) read(text string) {
 	}
 }
 
-// plainOf is 0 for what is left out.
+// plainOf is 0 for characters that are removed.
 func plainOf(r rune) byte {
 	if d := digitOf(r); d >= 0 {
 		return '0' + byte(d)
@@ -110,7 +110,7 @@ func plainOf(r rune) byte {
 	return plainOther
 }
 
-// place returns the bytes of the text from which plain ones come.
+// place returns the bytes of the text behind plain bytes.
 func (t *plainText) place(text string, start, end int) (int, int) {
 	if len(t.at) == 0 {
 		return start, end
@@ -120,7 +120,7 @@ func (t *plainText) place(text string, start, end int) (int, int) {
 	return int(t.at[start]), last + size
 }
 
-// class says what a plain byte is. Letters and digits of words come last.
+// class classifies a plain byte. Letters and digits of words come last.
 var class = func() (table [256]uint8) {
 	for c := range table {
 		switch {
@@ -139,7 +139,7 @@ var class = func() (table [256]uint8) {
 
 const (
 	classNone  = iota
-	classGlue  // no identifier begins or ends beside it
+	classGlue  // no identifier begins or ends next to it
 	classDigit // from here on: in words
 	classUpper
 	classLower
@@ -148,16 +148,16 @@ const (
 func isDigit(c byte) bool  { return class[c] == classDigit }
 func isLetter(c byte) bool { return class[c] >= classUpper }
 
-// begins says whether what stands from i on is no part of a longer word, ends
-// whether what stands before i is none, free both.
+// begins reports whether an identifier may begin at i, ends whether one may end at i,
+// free both.
 func begins(b []byte, i int) bool        { return i == 0 || class[b[i-1]] == classNone }
 func ends(b []byte, i int) bool          { return i == len(b) || class[b[i]] == classNone }
 func free(b []byte, start, end int) bool { return begins(b, start) && ends(b, end) }
 
-// digitAt says whether a digit stands at i, which may be outside.
+// digitAt reports whether there is a digit at i, which may be outside.
 func digitAt(b []byte, i int) bool { return i >= 0 && i < len(b) && isDigit(b[i]) }
 
-// digitsEnd returns where the digits from i on end.
+// digitsEnd returns the end of the digits from i on.
 func digitsEnd(b []byte, i int) int {
 	for i < len(b) && isDigit(b[i]) {
 		i++

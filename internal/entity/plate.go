@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// plateForms are number plates that cannot easily be something else: 9 is a
-// digit, A a letter; other letters are themselves.
+// plateForms are the forms of number plates that are hard to mistake: 9 means a digit, A
+// a letter; other letters mean themselves.
 var plateForms = [...]string{
-	// Dutch sidecodes 3 to 14 (RDW), of cars since 1978. The older ones, AA-99-99
-	// and 99-99-AA, are dates and part numbers too often.
+	// Dutch sidecodes 3 to 14 (RDW), of cars since 1978. The older forms, AA-99-99
+	// and 99-99-AA, are too often dates and part numbers.
 	"99-AA-99", "AA-99-AA", "AA-AA-99", "99-AA-AA", "99-AAA-9", "9-AAA-99",
 	"AA-999-A", "A-999-AA", "AAA-99-A", "9-AA-999", "999-AA-9",
 	// Dutch light commercial vehicles, tractors, and electric scooters.
@@ -18,15 +18,15 @@ var plateForms = [...]string{
 	"9-ABB-999",
 }
 
-// plateLetters are those of Dutch plates; Belgian ones have all.
+// plateLetters are the letters of Dutch plates; Belgian plates use all.
 const plateLetters = "BDFGHJKLMNPRSTVWXYZ"
 
-// platesRefused are letters that Dutch plates do not have.
+// platesRefused are combinations of letters that Dutch plates do not use.
 var platesRefused = [...]string{"GVD", "KKK", "KVT", "LPF", "NSB", "PKK", "PSV", "PVV", "SD", "SGP", "SS", "TBS", "VVD"}
 
 // plate finds number plates of Dutch and Belgian form, in capitals and with
-// their hyphens. Normal form: as written. That a form is that of a country
-// does not say that the plate is from there.
+// their hyphens. Normal form: as written. A country's form does not
+// prove that the plate is from there.
 func plate(b []byte, from, to int) (start, end int, normal string) {
 	start = from
 	for start > 0 && from-start < 7 && (class[b[start-1]] >= classDigit || b[start-1] == '-') {

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// Real data lies beside the project and is no part of it.
+// Real data is kept outside the project.
 const shared = "../../../shared/data/entities"
 
-// differs are examples of which this package says something else, and why.
+// differs are examples with a different result here, and the reason.
 var differs = map[string]string{
 	"02192d74d0cb94344c9569c2e77901573d8d7903c3ebec3a957724895dca52c6b4": "a public key has no checksum",
 	"03b0bd634234abbb1ba1e986e884185c61cf43e001f9137f23c2c409273eb16e65": "a public key has no checksum",
@@ -44,16 +44,16 @@ func TestSharedAddressesAndPlates(t *testing.T) {
 	}
 }
 
-// TestSharedFindings: all that others find is found at the same place, but for
+// TestSharedFindings: everything that others find is found at the same place, except
 // phone numbers in national form.
 func TestSharedFindings(t *testing.T) {
 	for _, c := range []struct {
 		file, kind  string
-		least, more int // found where they do; found where they do not
+		least, more int // found by both; found only here
 	}{
 		// More: capitals and small letters mixed.
 		{"iban.jsonl", "iban", 158, 1}, {"crypto.jsonl", "crypto", 7, 0}, {"email.jsonl", "email", 7, 0},
-		// More: a number of the right length that was not given out.
+		// More: a number of the right length that was not assigned.
 		{"phone.jsonl", "phone", 13, 1},
 		{"ph_mobile_number.jsonl", "phone", 6, 0}, {"tr_phone_number.jsonl", "phone", 6, 0},
 	} {

@@ -1,7 +1,7 @@
 package entity
 
 // vessel finds the numbers of ships (IMO Resolution A.1117(30)): IMO in
-// capitals and seven digits, of which the last is a check digit. Normal form:
+// capitals and seven digits, the last one a check digit. Normal form:
 // IMO 9074729.
 func vessel(b []byte, from, to int) (start, end int, normal string) {
 	digits := from

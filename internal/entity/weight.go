@@ -1,6 +1,6 @@
 package entity
 
-// units have the place of the point of each in grams.
+// units has the place of the point of each unit in grams.
 var units = newWords(map[string]int{
 	"kg": 3, "kgs": 3, "kilo": 3, "kilos": 3, "kilogram": 3, "kilograms": 3, "kilogramm": 3, "kilogramme": 3,
 	"kilogrammes": 3, "kilogramo": 3, "kilogramos": 3,
@@ -9,9 +9,9 @@ var units = newWords(map[string]int{
 })
 
 // weight finds a number with kg or kilo, g or gram, tonne (1,000 kg), or the words
-// for them in a few languages. Normal form: whole kilograms, else grams: 50 kg,
-// 2500 g. A ton is none: it may be short, long, or 100,000 euro. Nor is
-// 1.250 kg, which is one kilogram in one country and a thousand in another.
+// for them in a few languages. Normal form: whole kilograms, or grams: 50 kg,
+// 2500 g. A ton is not found: it may be short, long, or 100,000 euro. Neither is
+// 1.250 kg, which is about one kilogram in one country and a thousand in another.
 func weight(b []byte, from, _ int) (start, end int, normal string) {
 	if !isDigit(b[from]) || !begins(b, from) {
 		return 0, 0, ""
@@ -30,7 +30,7 @@ func weight(b []byte, from, _ int) (start, end int, normal string) {
 		return 0, 0, ""
 	}
 	if end == unit+1 && (b[unit] == 'G' || unit == n.end && n.count == 1) {
-		return 0, 0, "" // 4G, and what people make of it
+		return 0, 0, "" // 4G, and its variants
 	}
 	n.times(places)
 	if n.decimals == 0 && n.count > 3 && string(n.digits[n.count-3:n.count]) == "000" {

@@ -1,9 +1,8 @@
 // Package follow feeds the evidence, in order, to whatever is derived from it.
 //
-// A follower keeps the position up to which it has followed together with its
-// own data, so that after a crash it goes on where it was, and sees no record
-// twice and none not at all. It can be thrown away and rebuilt from position 0,
-// and must then be equal.
+// A follower stores its position with its own data. After a crash it continues from
+// there, and sees every record exactly once. It can be deleted and rebuilt from
+// position 0, and must then be equal.
 package follow
 
 import (
@@ -16,9 +15,9 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Source is the evidence, as far as it is read in order.
+// Source is the evidence, read in order.
 type Source interface {
-	// Last is the sequence number of the last durable record, 0 for none.
+	// Last returns the sequence number of the last durable record, 0 if there is none.
 	Last() uint64
 	// From yields the records from seq to Last, in order and without a gap,
 	// until the first error.
@@ -27,10 +26,10 @@ type Source interface {
 
 // Follower is derived from the evidence.
 type Follower interface {
-	// Position is the last record that a crash would not undo.
+	// Position returns the last record that a crash would not undo.
 	Position() uint64
-	// Add takes the records that follow the last one added. It may keep the
-	// records, and not the slice.
+	// Add takes the records after the last one added. It may keep the records, but not
+	// the slice.
 	Add(ctx context.Context, records []*argus.Record) error
 	// Flush moves Position to the last record added.
 	Flush(ctx context.Context) error
@@ -40,31 +39,30 @@ type Follower interface {
 type Options struct {
 	// Batch is the most records of one Add. Default 1,000.
 	Batch int
-	// FlushEvery is the least time between two flushes, and about the longest
-	// that a record waits for one. Default 500 ms.
+	// FlushEvery is the shortest time between two flushes, and approximately the longest
+	// wait of a record for one. Default 500 ms.
 	FlushEvery time.Duration
-	// BulkRecords is how many records within FlushEvery make a bulk, such as an
-	// archive that is read: they wait up to BulkEvery, so that the follower
-	// writes fewer and larger pieces. Default 8,192.
+	// BulkRecords is the number of records within FlushEvery that make a bulk, such as
+	// an archive: they wait up to BulkEvery, so that the follower writes fewer and larger
+	// pieces. Default 8,192.
 	BulkRecords int
 	// BulkEvery is FlushEvery of a bulk. Default 5 s.
 	BulkEvery time.Duration
-	// FlushRecords flushes after so many records, however fast they come.
-	// Default 1,000,000.
+	// FlushRecords is the most records between two flushes, at any speed. Default
+	// 1,000,000.
 	FlushRecords int
-	// Poll is how often Last is asked when nobody notifies. Default 250 ms.
+	// Poll is the time between two looks at Last if nobody notifies. Default 250 ms.
 	Poll time.Duration
 }
 
-// A run is one follower on its way through the source. It begins where the
-// follower's data ends.
+// A run feeds one follower from the source. It begins where the follower's data ends.
 type run struct {
 	source   Source
 	follower Follower
 	options  Options
 	progress func(position, last uint64)
 
-	position uint64 // of what was added
+	position uint64 // last record added
 	pending  int    // records added since the last flush
 	flushed  time.Time
 	batch    []*argus.Record
@@ -80,10 +78,10 @@ func newRun(source Source, follower Follower, o Options, progress func(position,
 	return &run{source: source, follower: follower, options: o, progress: progress, position: follower.Position()}
 }
 
-// CatchUp feeds the follower until it has everything that the source has, and
-// flushes it. If progress is not nil, it is told how far the follower is after
-// each batch. It flushes after every million records and at the end only, and
-// returns the first error, which names the record.
+// CatchUp feeds the follower until it has every record of the source, and flushes it.
+// progress, unless it is nil, gets the position after each batch. CatchUp flushes after
+// every million records and at the end. It returns the first error, which names the
+// record.
 func CatchUp(ctx context.Context, source Source, follower Follower, progress func(position, last uint64)) error {
 	r := newRun(source, follower, Options{FlushEvery: 1 << 62}, progress)
 	for r.position < source.Last() {
@@ -98,10 +96,10 @@ func CatchUp(ctx context.Context, source Source, follower Follower, progress fun
 	return r.flush(ctx)
 }
 
-// Run follows the source until ctx ends, whose error it then returns, or
-// something goes wrong; the error names the record. It looks for more when
-// notify gives something, or if notify is nil from time to time. What was not
-// flushed when it returns will be fed again by the next run.
+// Run follows the source until ctx ends, and then returns the error of ctx, or until an
+// error, which names the record. It looks for more records when notify yields, or from
+// time to time if notify is nil. The next run feeds again the records that were not
+// flushed when Run returned.
 func Run(ctx context.Context, source Source, follower Follower, notify <-chan struct{}, o Options) error {
 	r := newRun(source, follower, o, nil)
 	for {
@@ -118,7 +116,7 @@ func Run(ctx context.Context, source Source, follower Follower, notify <-chan st
 				if err := r.flush(ctx); err != nil {
 					return err
 				}
-				continue // more may have come meanwhile
+				continue // more records may have come meanwhile
 			}
 			if wait < 0 || left < wait {
 				wait = left
@@ -130,8 +128,8 @@ func Run(ctx context.Context, source Source, follower Follower, notify <-chan st
 	}
 }
 
-// sleep waits until notify gives something, the time is over unless it is
-// negative, or ctx ends.
+// sleep waits until notify yields, the time is over, or ctx ends. A negative time never
+// ends.
 func sleep(ctx context.Context, notify <-chan struct{}, wait time.Duration) error {
 	var over <-chan time.Time
 	if wait >= 0 {
@@ -148,7 +146,7 @@ func sleep(ctx context.Context, notify <-chan struct{}, wait time.Duration) erro
 	return nil
 }
 
-// feed gives the follower what the source has now.
+// feed gives the follower the records that the source has now.
 func (r *run) feed(ctx context.Context) error {
 	if r.position >= r.source.Last() {
 		return ctx.Err()
@@ -172,7 +170,7 @@ func (r *run) feed(ctx context.Context) error {
 	return r.add(ctx)
 }
 
-// add gives the batch to the follower, and flushes it when it is time.
+// add gives the batch to the follower, and flushes the follower if it is time.
 func (r *run) add(ctx context.Context) error {
 	if len(r.batch) == 0 {
 		return nil
@@ -197,7 +195,7 @@ func (r *run) add(ctx context.Context) error {
 	return nil
 }
 
-// untilFlush is how long the pending records may still wait.
+// untilFlush returns the time that the pending records may still wait.
 func (r *run) untilFlush() time.Duration {
 	wait := r.options.FlushEvery
 	if r.pending >= r.options.BulkRecords {

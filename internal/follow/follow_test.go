@@ -21,7 +21,7 @@ type evidence struct {
 	mu      sync.Mutex
 	last    uint64
 	damaged uint64
-	skips   uint64 // left out by mistake
+	skips   uint64 // skipped by mistake
 }
 
 var errRead = errors.New("the disk is on fire")
@@ -59,8 +59,8 @@ func (e *evidence) From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record
 	}
 }
 
-// list follows by keeping the sequence numbers. What was not flushed is lost
-// in a crash.
+// list is a follower that keeps the sequence numbers. A crash loses the numbers that
+// were not flushed.
 type list struct {
 	mu             sync.Mutex
 	added, durable []uint64
@@ -162,7 +162,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// However often it crashes, a follower ends with every record once.
+// After any number of crashes, a follower has every record once.
 func TestCrashes(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		n := rapid.Uint64Range(1, 200).Draw(r, "records")
@@ -186,8 +186,8 @@ func TestCrashes(t *testing.T) {
 	})
 }
 
-// A record waits half a second at most, and a flush comes twice a second at
-// most, however the records come.
+// A record waits at most half a second, and a flush comes at most twice a second, at any
+// rate of records.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, follower := &evidence{last: 10}, &list{}
@@ -224,7 +224,7 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// A bulk is flushed every five seconds, and its end is not left waiting.
+// A bulk is flushed every five seconds, and its end does not wait.
 func TestBulk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, follower := &evidence{}, &list{}
@@ -255,7 +255,7 @@ func TestBulk(t *testing.T) {
 	})
 }
 
-// Without a channel it looks for itself; an error ends it.
+// Without a channel a run polls; an error ends it.
 func TestRunPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, follower := &evidence{}, &list{}

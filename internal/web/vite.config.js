@@ -1,8 +1,8 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vite'
 
-// The output is committed, so it has to be the same wherever it is built:
-// plain names, no source maps, nothing of the machine in it.
+// The output is committed, so every machine must build the same bytes: with plain
+// names, without source maps and without paths of the machine.
 export default defineConfig({
   plugins: [svelte({ compilerOptions: { cssHash: ({ css, hash }) => `s-${hash(css)}` } })],
   build: {

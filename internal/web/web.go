@@ -1,8 +1,8 @@
 // Package web is the built user interface, embedded.
 //
-// Its sources are the Svelte files beside it; `npm ci && npm run build` makes
-// dist from them, byte for byte the same everywhere. It is committed so that
-// Go alone builds Argus.
+// Its sources are the Svelte files in this folder. `npm ci && npm run build` makes
+// dist from them, byte for byte the same on every machine. The folder dist is
+// committed, so that Go alone builds Argus.
 package web
 
 import (

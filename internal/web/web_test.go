@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The page's security policy lets nothing inline through, and evidence must
-// never become markup.
+// TestNothingInline: the page's security policy forbids inline code, and evidence
+// must never become markup.
 func TestNothingInline(t *testing.T) {
 	index, err := fs.ReadFile(Files(), "index.html")
 	if err != nil {
@@ -20,7 +20,7 @@ func TestNothingInline(t *testing.T) {
 	}
 	for _, name := range regexp.MustCompile(`(?:src|href)="/([^"]+)"`).FindAllSubmatch(index, -1) {
 		if _, err := fs.Stat(Files(), string(name[1])); err != nil {
-			t.Errorf("index.html asks for a file that is not there: %v", err)
+			t.Errorf("index.html names a missing file: %v", err)
 		}
 	}
 	err = fs.WalkDir(os.DirFS("src"), ".", func(name string, d fs.DirEntry, err error) error {
@@ -40,8 +40,8 @@ func TestNothingInline(t *testing.T) {
 	}
 }
 
-// The built files tell nothing of the machine and lead nowhere. Svelte's
-// messages name its own site; nothing opens it.
+// TestBuiltFiles: the built files hold no path of the machine and no address of
+// another site. Svelte's messages name its own site, which nothing opens.
 func TestBuiltFiles(t *testing.T) {
 	urls := regexp.MustCompile(`https?://[^"'` + "`" + `)\s\\]+`)
 	paths := regexp.MustCompile(`/(?:home|root|work|tmp|Users)/|node_modules|sourceMappingURL`)

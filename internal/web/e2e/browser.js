@@ -1,7 +1,7 @@
-// Opens the interface of a running `argus demo` or `argus serve` in Chromium for the scripts
-// beside it: ARGUS_URL is the link that it printed. It fails on any error on
-// the console, any violation of the security policy and any request to
-// somewhere else. It is skipped, saying so, where there is no Chromium.
+// Opens the interface of a running `argus demo` or `argus serve` in Chromium, for the
+// scripts in this folder. ARGUS_URL is the printed link. A run fails on any error on
+// the console, any violation of the security policy and any request to another
+// server. Without Chromium it is skipped, and says so.
 // ARGUS_SHOTS names a folder for pictures of each step.
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync } from 'node:fs'

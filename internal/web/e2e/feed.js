@@ -9,7 +9,7 @@ await drive(async () => {
   await page.goto(url)
   const newest = () => page.locator('.hits .when a').first().getAttribute('href')
 
-  await step('what arrives is shown without a reload', async () => {
+  await step('new messages are shown without a reload', async () => {
     const before = await total()
     const first = await newest()
     await page.evaluate(() => (window.sameDocument = true))

@@ -2,7 +2,7 @@
 //
 //   ARGUS_URL='http://127.0.0.1:PORT/#token=…' npm run e2e
 //
-// It fails on what a user would notice, and on what browser.js says.
+// It fails on defects that a user would notice, and on everything that browser.js checks.
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 
@@ -37,7 +37,7 @@ await drive(async () => {
     const second = await page.context().newPage()
     await second.goto(`${origin}/?q=Molenpad`)
     await second.waitForSelector('.hits > li')
-    await second.goto(url) // the same document: only what is behind the # differs
+    await second.goto(url) // the same document: only the part after # differs
     await second.waitForURL(`${origin}/`)
     await second.goto('about:blank')
     await second.goto(url)
@@ -59,7 +59,7 @@ await drive(async () => {
     })
     await new Promise((ready) => neighbour.listen(0, '127.0.0.1', ready))
     const there = await page.context().newPage()
-    // As the report had it: opened, and reloaded by a page that leads there.
+    // As in the reported attack, the page is opened and then reloaded.
     await there.goto(`http://127.0.0.1:${neighbour.address().port}/`)
     await there.reload()
     const got = await there.evaluate(async (origin) => {
@@ -103,7 +103,7 @@ await drive(async () => {
     for (const headers of sent) assert.ok(!/cookie/.test(headers) && !headers.includes(secret), headers)
     for (const other of page.context().pages()) if (other !== page) await other.close()
     neighbour.close()
-    // Without the header, whatever is sent is refused.
+    // Without the header, every request is refused.
     for (const headers of [{}, { Cookie: `session=${secret}` }, { Authorization: `Bearer ${secret}` }]) {
       const replay = await fetch(`${origin}/api/search`, { method: 'POST', body: '{"query":"*"}', headers: { 'Content-Type': 'application/json', ...headers } })
       assert.equal(replay.status, 401)
@@ -122,7 +122,7 @@ await drive(async () => {
     assert.ok((await total()) <= n)
   })
 
-  await step('what is wrong in a query is pointed at', async () => {
+  await step('a mistake in a query is pointed at', async () => {
     expected.push(/422/)
     await ask('loods is:lost')
     await page.waitForSelector('#wrong')
@@ -308,7 +308,7 @@ await drive(async () => {
     await page.keyboard.press('Escape')
   })
 
-  await step('what is locked is counted and said to be locked', async () => {
+  await step('locked messages are counted, and marked as locked', async () => {
     await ask('is:locked')
     assert.ok((await total()) > 0)
     assert.match(await page.locator('.hits > li').first().textContent(), /encrypted/)
@@ -326,7 +326,7 @@ await drive(async () => {
     await page.locator('ol > li a').last().click()
     await page.waitForSelector('text=the account balances')
     assert.match(await page.textContent('main'), /no reader recognises the file/)
-    assert.match(await page.textContent('.asks'), /attachments? (is|are) named and not there|one side only|nothing is missing/)
+    assert.match(await page.textContent('.asks'), /attachments? (is|are) named but missing|one side only|show no gaps/)
     await shot('receipt')
   })
 
@@ -342,7 +342,7 @@ await drive(async () => {
     await page.click('button.why')
     await page.fill('#asking input', 'onderzoek Kadé 9 🔎')
     await shot('asking')
-    await page.click('text=Ask under these')
+    await page.click('text=Use these')
     await page.waitForFunction(() => document.querySelector('tbody')?.textContent.includes('onderzoek Kadé 9 🔎'))
   })
 

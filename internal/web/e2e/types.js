@@ -1,5 +1,5 @@
-// Drives the interface of a store with messages of all types, of which some are
-// held in copies that differ, and with three authorities (typesStore in
+// Drives the interface of a store with messages of all types, some of them held in
+// copies that differ, and with three authorities (typesStore in
 // cmd/argus/browser_types_test.go).
 import assert from 'node:assert/strict'
 
@@ -16,16 +16,16 @@ await drive(async () => {
   const under = async (authority) => {
     await page.click('button.why')
     await page.selectOption('#asking select', authority)
-    await page.click('text=Ask under these')
+    await page.click('text=Use these')
     await page.waitForFunction((a) => document.querySelector('button.why b').textContent === a, authority)
   }
 
-  await step('messages are counted, and all else beside them under its name', async () => {
+  await step('messages are counted, and every other type separately', async () => {
     await page.goto(url)
     await page.waitForURL(`${origin}/`)
     assert.equal(await total(), 18)
     assert.equal(await line(), '7 messages, 2 calls, 1 contact, 1 room, 1 membership change, 1 reaction, 1 location, 1 device, 1 draft, 1 notice, 1 note ' +
-      'in what A-0001 covers · the copies of 3 say different things, show them')
+      'in the scope of A-0001 · the copies of 3 differ, show them')
     await shot('types')
   })
 
@@ -41,7 +41,7 @@ await drive(async () => {
     await page.waitForTimeout(50)
     assert.equal(await total(), 18)
     await ask('is:message')
-    assert.equal(await line(), '7 messages found · the copies of 3 say different things, show them')
+    assert.equal(await line(), '7 messages found · the copies of 3 differ, show them')
   })
 
   await step('a type has its label, and its facts in fields', async () => {
@@ -69,7 +69,7 @@ await drive(async () => {
     await page.keyboard.press('Escape')
   })
 
-  await step('a message is one bubble, whatever number of copies is held', async () => {
+  await step('a message is one bubble, even if there are several copies', async () => {
     await openFirst('kilos')
     const bubbles = page.locator(`${panel} .message`)
     for (const [text, note] of [['kilos', '2 versions'], ['tomorrow at ten', 'also held locked · 2 versions'], ['said once', null]]) {
@@ -85,7 +85,7 @@ await drive(async () => {
   })
 
   const columns = page.locator('.versions .columns > li')
-  await step('versions lie side by side, what differs is marked, each has its sightings', async () => {
+  await step('versions are side by side, differences are marked, each has its sightings', async () => {
     await page.locator(`${panel} .message`, { hasText: 'kilos' }).locator('a[href*="tab=versions"]').click()
     await columns.first().waitFor()
     assert.equal(await columns.count(), 2)
@@ -95,11 +95,11 @@ await drive(async () => {
     assert.match(await columns.nth(0).locator('ul').textContent(), /D-0001\s+server\.txt/)
     assert.match(await columns.nth(1).locator('ul').textContent(), /D-0002\s+phone of Ann\.txt/)
     const [a, b] = [await columns.nth(0).boundingBox(), await columns.nth(1).boundingBox()]
-    assert.ok(a.y === b.y && b.x >= a.x + a.width, 'they do not lie side by side')
+    assert.ok(a.y === b.y && b.x >= a.x + a.width, 'they are not side by side')
     await shot('types-versions')
     await page.setViewportSize({ width: 390, height: 844 })
     const [c, d] = [await columns.nth(0).boundingBox(), await columns.nth(1).boundingBox()]
-    assert.ok(c.x === d.x && d.y >= c.y + c.height, 'they do not lie below each other')
+    assert.ok(c.x === d.x && d.y >= c.y + c.height, 'they are not below each other')
     await shot('types-versions-phone')
     await page.setViewportSize({ width: 1280, height: 800 })
     await page.keyboard.press('Escape')
@@ -122,7 +122,7 @@ await drive(async () => {
     await page.keyboard.press('Escape')
   })
 
-  await step('the trace says what a copy states otherwise', async () => {
+  await step('the trace shows the statements in which a copy differs', async () => {
     await ask('kilos')
     await page.locator('.hits .when a').first().focus()
     await page.keyboard.press('t')
@@ -137,20 +137,20 @@ await drive(async () => {
     await page.keyboard.press('t')
     await page.waitForSelector('.trace article')
     assert.match(await page.textContent('.trace section'), /Other copy sent\s*2021-02-14 12:02:57, clock of the sender/)
-    assert.match(await page.textContent('.trace'), /2 times, always saying the same/)
+    assert.match(await page.textContent('.trace'), /2 times, always the same/)
     assert.match(await page.textContent('.trace article'), /this copy's own id [0-9a-f]{32}/)
     await shot('types-trace')
     await page.keyboard.press('Escape')
   })
 
-  await step('markup stays text, and a clock that nobody vouched for has its mark', async () => {
+  await step('markup stays text, and a clock of unknown zone has its mark', async () => {
     await ask('clock vouched')
     assert.equal(await page.locator('.hits .text b').count(), 0)
     assert.match(await page.locator('.hits .text').first().textContent(), /<b>by a clock<\/b>/)
     assert.equal((await page.locator('.hits .clock').first().textContent()).trim(), '12:20?')
   })
 
-  await step('an attachment is named, and nothing of it is loaded or led to', async () => {
+  await step('an attachment is named, but neither loaded nor linked', async () => {
     await openFirst('has:attachment')
     const bubble = page.locator(`${panel} [aria-current]`)
     assert.match(await bubble.textContent(), /dock\.jpg/)
@@ -172,11 +172,11 @@ await drive(async () => {
     assert.equal(await to(), 'U2', 'no message of U2 is in the scope')
   })
 
-  await step('bytes of what lies outside the scope are not shown', async () => {
+  await step('bytes outside the scope are not shown', async () => {
     await openFirst('five')
     await page.keyboard.press('t')
     await page.waitForSelector('.trace article')
-    assert.match(await page.locator('.trace article').first().textContent(), /raw not shown: it holds something outside the scope/)
+    assert.match(await page.locator('.trace article').first().textContent(), /raw record withheld: it holds something outside the scope/)
     assert.doesNotMatch(await page.textContent('.trace'), /tomorrow at ten/)
     await shot('types-withheld')
     await page.keyboard.press('Escape')
@@ -192,7 +192,7 @@ await drive(async () => {
     await page.click('ol > li a')
     await page.waitForSelector('.account')
     const receipt = await page.textContent('main')
-    assert.match(receipt, /Its other counts are withheld/)
+    assert.match(receipt, /The other counts are withheld/)
     assert.doesNotMatch(receipt, /stored|sightings|balances/i)
     await shot('types-limited-receipt')
   })

@@ -1,4 +1,4 @@
-// What the whole page shares: who asks, what is looked at, and the address.
+// The state of the whole page: the asker, the route and the address.
 
 import { api, enter, Problem, type Session, type Why } from './api'
 import { forget } from './names.svelte'
@@ -28,7 +28,7 @@ function read(): Route {
   }
 }
 
-/** address writes a route as the address that leads to it. */
+/** address formats a route as an address. */
 export function address(r: Route): string {
   const p = new URLSearchParams()
   if (r.page !== 'search') p.set('page', r.page)
@@ -50,7 +50,7 @@ class App {
 
   constructor() {
     addEventListener('popstate', () => Object.assign(this.route, read()))
-    // The link, opened where the page is open already, changes nothing else.
+    // Opening the link in an open page changes only the hash.
     addEventListener('hashchange', () => location.hash && void this.begin())
   }
 
@@ -71,15 +71,15 @@ class App {
     }
   }
 
-  /** go changes what is looked at; the browser's back button undoes it. */
+  /** go changes the route; the browser's back button undoes it. */
   go(change: Partial<Route>) {
-    // Field by field, so that only what looks at a changed one asks again.
+    // Field by field, so that only the effects of changed fields run again.
     Object.assign(this.route, change)
     const next = address(this.route)
     if (next !== location.pathname + location.search) history.pushState(null, '', next)
   }
 
-  /** to is the address of a change, for links. */
+  /** to returns the address of a change, for links. */
   to(change: Partial<Route>): string {
     return address({ ...this.route, ...change })
   }
@@ -99,10 +99,10 @@ class App {
 export const app = new App()
 
 export function asProblem(err: unknown): Problem {
-  return err instanceof Problem ? err : new Problem(0, 'The page made a mistake', String(err))
+  return err instanceof Problem ? err : new Problem(0, 'Error in the page', String(err))
 }
 
-/** follow makes a link change the route here instead of loading the page. */
+/** follow makes a link change the route without loading the page. */
 export function follow(change: Partial<Route>) {
   return (event: MouseEvent) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return

@@ -1,14 +1,14 @@
-// Where two texts differ, word by word.
+// The differences between two texts, word by word.
 
 import type { Segment } from './text'
 
-// A longer walk is not worth its time: what lies between the texts' common ends
-// is marked as a whole.
+// A longer comparison is not worth its time: everything between the common ends of
+// the texts is marked.
 const mostSteps = 4_000_000
 
 const pieces = (text: string): string[] => text.match(/[\p{L}\p{M}\p{N}]+|\s+|[^]/gu) ?? []
 
-/** differ cuts two texts into pieces; marked are those that the other does not have there. */
+/** differ cuts two texts into pieces and marks those that the other text lacks at this place. */
 export function differ(a: string, b: string): [Segment[], Segment[]] {
   const [x, y] = [pieces(a), pieces(b)]
   let start = 0
@@ -19,7 +19,7 @@ export function differ(a: string, b: string): [Segment[], Segment[]] {
   return [marked(x, start, inX), marked(y, start, inY)]
 }
 
-/** common says of each piece of two lists whether it is in their longest common subsequence. */
+/** common reports, for each piece of two lists, whether it is in their longest common subsequence. */
 function common(x: string[], y: string[]): [boolean[], boolean[]] {
   const [inX, inY] = [new Array<boolean>(x.length).fill(false), new Array<boolean>(y.length).fill(false)]
   if (x.length * y.length > mostSteps) return [inX, inY]
@@ -39,7 +39,7 @@ function common(x: string[], y: string[]): [boolean[], boolean[]] {
   return [inX, inY]
 }
 
-/** marked joins pieces to segments. Those from start on that are not the same are marked, and the spaces between them. */
+/** marked joins pieces to segments. From start on, different pieces are marked, and the spaces between them. */
 function marked(all: string[], start: number, same: boolean[]): Segment[] {
   const out: Segment[] = []
   const differs = (i: number) => same[i - start] === false

@@ -1,4 +1,4 @@
-// Text of evidence: cut by bytes, made visible, never markup.
+// Text of evidence: cut at byte offsets, made visible, never turned into markup.
 
 export type Segment = { text: string; marked: boolean }
 
@@ -27,15 +27,15 @@ export function place(query: string, offset: number, length: number): [string, s
   return [cut(0, offset), cut(offset, offset + length), cut(offset + length)]
 }
 
-/** fromBase64 returns the bytes behind a []byte of the API. */
+/** fromBase64 decodes a []byte of the API. */
 export function fromBase64(text: string): Uint8Array {
   return Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 }
 
-/** visible shows what a record hides: control characters, marks of direction. */
+/** visible shows hidden characters: control characters and marks of direction. */
 export const visible = (bytes: Uint8Array): string => unhidden(decoder.decode(bytes))
 
-/** unhidden is visible for text. */
+/** unhidden does the same for text. */
 export function unhidden(text: string): string {
   return text
     .replace(/[\u0000-\u0008\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
@@ -70,7 +70,7 @@ export function size(bytes: number): string {
   return `${(bytes / (1 << 30)).toFixed(1)} GiB`
 }
 
-/** tint numbers an account's colour, the same each time. */
+/** tint returns the number of an account's colour, always the same. */
 export function tint(account: string): number {
   let sum = 0
   for (const c of account) sum = (sum * 31 + c.codePointAt(0)!) >>> 0

@@ -1,4 +1,4 @@
-// Times as their source stated them, in UTC or in the reader's zone.
+// Times in the precision of their source, in UTC or in the zone of the person who reads.
 
 import type { Time } from './api'
 
@@ -8,7 +8,7 @@ export const localZone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UT
 
 export const zoneName = (zone: Zone): string => (zone === 'UTC' ? 'UTC' : localZone)
 
-/** utc returns the moment in UTC; empty when it is unknown. */
+/** utc returns the time in UTC, empty if it is unknown. */
 export function utc(time: Time | undefined): string {
   const text = typeof time === 'object' ? time.utc : (time ?? '')
   return text === 'unknown' ? '' : text
@@ -29,10 +29,10 @@ function parts(at: Date, zone: Zone): Record<string, string> {
   return Object.fromEntries(format.formatToParts(at).map((p) => [p.type, p.value]))
 }
 
-/** assumed says whether nobody stated the zone of a clock. Such a time is shown as it stood, and not moved. */
+/** assumed reports whether the zone of a clock is unknown. Such a time is not moved to another zone. */
 const assumed = (time: Time | undefined): boolean => typeof time === 'object' && time.zone === 'assumed'
 
-/** day and clock write a moment as finely as its source did, and no finer. */
+/** day and clock format a time in the precision of its source. */
 export function day(time: Time | undefined, zone: Zone): string {
   const text = utc(time)
   if (!text.includes('T')) return text || 'no time'
@@ -46,7 +46,7 @@ export function weekday(time: Time | undefined, zone: Zone): string {
   return parts(new Date(text), text.includes('T') && !assumed(time) ? zone : 'UTC').weekday ?? ''
 }
 
-/** clock ends in a question mark where nobody stated the zone. */
+/** clock ends with a question mark if the zone is unknown. */
 export function clock(time: Time | undefined, zone: Zone): string {
   const text = utc(time)
   const at = text.indexOf('T')
@@ -57,21 +57,21 @@ export function clock(time: Time | undefined, zone: Zone): string {
 }
 
 const sources: Record<string, string> = {
-  stated: 'the value itself says so',
-  file: 'another place of the file says so',
-  operator: 'stated by whoever took it in',
-  assumed: 'nobody said; UTC was assumed',
+  stated: 'stated with the time',
+  file: 'stated elsewhere in the file',
+  operator: 'stated by the person who ingested it',
+  assumed: 'unknown, UTC is assumed',
 }
 
-/** source says what the source states of a time, for those who doubt it. */
+/** source describes how the source states a time. */
 export function source(time: Time | undefined): string {
   if (!time) return 'The source states no time.'
   const { utc: text, raw, zone } = typeof time === 'object' ? time : { utc: time, raw: '', zone: '' }
   return `UTC ${text}\nin the source: ${raw || text}\nzone: ${sources[zone || 'stated'] ?? zone}`
 }
 
-/** whose says whose clock it was, if not the service's. */
+/** whose names the owner of the clock, unless it is the service. */
 export const whose = (time: Time | undefined): string => (typeof time === 'object' && time.clock ? `clock of the ${time.clock}` : '')
 
-/** origin is source, and whose clock it was. */
+/** origin joins source and whose. */
 export const origin = (time: Time | undefined): string => [source(time), whose(time)].filter(Boolean).join('\n')

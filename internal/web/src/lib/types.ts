@@ -1,20 +1,20 @@
-// What a message records: the words for its type, and its facts as fields.
+// The words for the type of a message, and its facts as fields.
 
-import type { Count, Facts, Message } from './api'
+import type { Facts, Message, Tally } from './api'
 import { count, plural } from './text'
 
-// The word for several differs from the type's own where that is no noun for one.
+// The words for one and for several, if the type's word cannot be counted.
 const nouns: Record<string, [string, string]> = {
   membership: ['membership change', 'membership changes'],
 }
 
-/** typeWord is the type's word as people say it. */
+/** typeWord returns the word for a type. */
 export const typeWord = (type: string): string => nouns[type]?.[0] ?? type
 
 export type Counted = { type: string; number: string; words: string }
 
-/** counted has a count for messages, and beside it one for each other type. */
-export function counted(messages: number, beside: Count[] = []): Counted[] {
+/** counted lists the number of messages, then the number of each other type. */
+export function counted(messages: number, beside: Tally[] = []): Counted[] {
   const all = messages || !beside.length ? [{ value: 'message', count: messages }, ...beside] : beside
   return all.map((c) => ({
     type: c.value,
@@ -23,14 +23,14 @@ export function counted(messages: number, beside: Count[] = []): Counted[] {
   }))
 }
 
-/** isSaid says whether somebody said it, to whom it stands as a bubble. */
+/** isSaid reports whether a person said the message, so that it is shown as a bubble. */
 export const isSaid = (m: Message): boolean =>
   !!m.from && !m.state?.includes('system') && !['room', 'membership', 'notice', 'reaction'].includes(m.type ?? '')
 
 /** Fact is a field with its values. */
 export type Fact = { name: string; values: string[] }
 
-/** factsOf has the facts of a message in fields, in the words of the interface. */
+/** factsOf returns the facts of a message as fields, in the words of the interface. */
 export function factsOf(facts: Facts | undefined): Fact[] {
   if (!facts) return []
   const { call, contact, room, membership, reaction, location, device, poll, replies } = facts
@@ -53,7 +53,7 @@ export function factsOf(facts: Facts | undefined): Fact[] {
     ['latitude', location?.latitude],
     ['longitude', location?.longitude],
     ['accuracy', location?.accuracy ? `${location.accuracy} m` : undefined],
-    ['known from', location?.source],
+    ['source', location?.source],
     ['place', location?.name],
     ['device', device?.name],
     ['model', device?.model],

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// printCompleteness prints the gaps that the messages show.
+func printCompleteness(o *output, c argus.Completeness) {
+	var asks []string
+	ask := func(n uint64, one, many string) {
+		if n > 0 {
+			asks = append(asks, count(n, one, many))
+		}
+	}
+	ask(c.Missing, "attachment is named but missing", "attachments are named but missing")
+	ask(c.Unseen, "running number is missing", "running numbers are missing")
+	ask(c.OneSided, "conversation has one side only", "conversations have one side only")
+	ask(c.Backwards, "step goes back in time", "steps go back in time")
+	ask(c.Replies, "reply is stated but missing", "replies are stated but missing")
+	ask(c.Differs, "file states another number of records than it has", "files state another number of records than they have")
+	if len(asks) > 0 {
+		o.linef("  to ask about: %s", strings.Join(asks, "; "))
+	}
+	for _, s := range c.Differing[:min(len(c.Differing), maxFiles)] {
+		o.linef("    %s states %s = %s, found %s", oneLine(s.File), oneLine(s.What), group(s.Stated), group(s.Found))
+	}
+	if more := c.Differs - uint64(min(len(c.Differing), maxFiles)); more > 0 {
+		o.linef("    … and %s", count(more, "file", "files"))
+	}
+	printGaps(o, c, "conversation", "conversations", c.More.Conversations, func(g argus.Gap) bool { return g.Account == "" })
+	printGaps(o, c, "account", "accounts", c.More.Accounts, func(g argus.Gap) bool {
+		told := argus.Gap{Service: g.Service, Account: g.Account, Name: g.Name, OneSided: 1} // the line of the conversation says so
+		return g.Account != "" && g != told
+	})
+	if c.Unnamed > 0 {
+		o.linef("  %s without a known account: name it with --owner, so that Argus can match its messages with other copies", count(c.Unnamed, "device's owner is", "devices' owners are"))
+	}
+	if c.BeyondLook > 0 {
+		o.linef("  %s in conversations beyond the first %s, which were not checked for gaps", count(c.BeyondLook, "message is", "messages are"), group(c.Conversations))
+	}
+	if c.AccountsBeyond > 0 {
+		o.linef("  %s from accounts beyond the first %s, which were not checked for gaps", count(c.AccountsBeyond, "message is", "messages are"), group(c.Accounts))
+	}
+}
+
+// printGaps prints the first conversations or accounts with gaps.
+func printGaps(o *output, c argus.Completeness, one, many string, more uint64, is func(argus.Gap) bool) {
+	shown := 0
+	for _, g := range c.In {
+		if !is(g) {
+			continue
+		}
+		if shown++; shown > maxFiles {
+			more++
+			continue
+		}
+		o.linef("    %s", gapLine(g))
+	}
+	if more > 0 {
+		o.linef("    … and %s", count(more, one, many))
+	}
+}
+
+// gapLine names a place and its gaps.
+func gapLine(g argus.Gap) string {
+	where := g.Service
+	switch {
+	case g.Conversation != "":
+		where += " in " + named(g.Conversation, g.Name)
+	case g.Account != "":
+		where += " from " + named(g.Account, g.Name)
+	}
+	var gaps []string
+	if g.Missing > 0 {
+		gaps = append(gaps, count(g.Missing, "attachment missing", "attachments missing"))
+	}
+	if g.Unseen > 0 {
+		gaps = append(gaps, fmt.Sprintf("%s of the numbers %d to %d missing", group(g.Unseen), g.First, g.Last))
+	}
+	if g.Only != "" {
+		gaps = append(gaps, "only "+named(g.Only, g.OnlyName)+" sends")
+	}
+	if g.OneSided > 0 {
+		gaps = append(gaps, "the only sender in "+count(g.OneSided, "conversation", "conversations"))
+	}
+	if g.Backwards > 0 {
+		gaps = append(gaps, count(g.Backwards, "step back in time", "steps back in time"))
+	}
+	if g.Replies > 0 {
+		gaps = append(gaps, count(g.Replies, "stated reply missing", "stated replies missing"))
+	}
+	return oneLine(where) + ": " + strings.Join(gaps, "; ")
+}

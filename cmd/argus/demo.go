@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/world"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var f serveFlags
+	var keep string
+	var messages int
+	var seed uint64
+	var every time.Duration
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Take in an invented case and open it in the browser",
+		Long: `Make an invented case of 20,000 messages, a third of its archive locked, ingest it
+like any delivery, and serve it to a browser on this machine. A live feed of two more
+weeks continues while you look: each delivery of it brings four hours. "Follow" in the
+page shows new messages.
+
+Everything is kept in a temporary folder that is removed at the end. --keep FOLDER
+keeps it, and the feed continues there the next time.`,
+		Args: arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			dir := keep
+			if dir == "" {
+				var err error
+				if dir, err = os.MkdirTemp("", "argus-demo-"); err != nil {
+					return fmt.Errorf("make a folder for the demo: %w", err)
+				}
+				defer os.RemoveAll(dir)
+			} else if err := os.MkdirAll(dir, 0o700); err != nil {
+				return fmt.Errorf("make a folder for the demo: %w", err)
+			}
+			return a.demo(c.Context(), dir, demoWorld(seed, messages), every, f)
+		},
+	}
+	f.add(c)
+	c.Flags().StringVar(&keep, "keep", "", "work in this `folder` and keep it (default a temporary one)")
+	c.Flags().IntVar(&messages, "messages", 20_000, "the approximate `number` of messages")
+	c.Flags().Uint64Var(&seed, "seed", 1, "the `number` that everything is derived from")
+	c.Flags().DurationVar(&every, "feed", 10*time.Second, "the `time` between two deliveries of the live feed; 0 for no feed")
+	return c
+}
+
+// demoFeed is the number of days at the end of the case that the live feed delivers.
+const demoFeed = 14
+
+func demoWorld(seed uint64, messages int) world.Options {
+	o := world.Presets["demo"]
+	o.Seed, o.Messages, o.Feed = seed, messages, demoFeed
+	return o
+}
+
+func (a *app) demo(ctx context.Context, dir string, w world.Options, every time.Duration, f serveFlags) error {
+	deliveries := filepath.Join(dir, "deliveries")
+	store := filepath.Join(dir, "demo.argus")
+	o := a.nodeOptions()
+	o.KeyDir = filepath.Join(dir, "keys")
+	if !node.Exists(store) {
+		if err := a.makeDemo(ctx, deliveries, store, o, w); err != nil {
+			return err
+		}
+	}
+	n, err := node.Open(ctx, store, o)
+	if err != nil {
+		return err
+	}
+	who, err := a.who(ctx, n)
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
+	var feed func(context.Context) error
+	if every > 0 {
+		feed = func(ctx context.Context) error {
+			return a.feed(ctx, filepath.Join(deliveries, world.FeedFolder), store, o, every)
+		}
+	}
+	return errors.Join(a.serve(ctx, n, who, "the invented case", f, feed), n.Close())
+}
+
+// feed ingests the files of a folder, one at a time as if each had just arrived,
+// like another argus beside the server. It removes each file from the folder once
+// the store keeps it, so that a stopped feed continues with the next file.
+func (a *app) feed(ctx context.Context, dir, store string, o node.Options, every time.Duration) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("read the folder of the live feed: %w", err)
+	}
+	o.Write = true
+	n, err := node.Open(ctx, store, o)
+	if err != nil {
+		return err
+	}
+	who, err := a.who(ctx, n)
+	for i := 0; err == nil && i < len(files); i++ {
+		select {
+		case <-ctx.Done():
+			return n.Close()
+		case <-time.After(every):
+		}
+		name := filepath.Join(dir, files[i].Name())
+		err = n.Ingest(ctx, who, intake.Options{}, func(ctx context.Context, o intake.Options) error {
+			receipt, err := intake.Ingest(ctx, o, name)
+			if err != nil {
+				return err
+			}
+			return errors.Join(a.demoReceipt(receipt), os.Remove(name))
+		})
+	}
+	if ctx.Err() != nil {
+		err = nil // the next start finishes an open delivery
+	}
+	return errors.Join(err, n.Close())
+}
+
+func (a *app) makeDemo(ctx context.Context, deliveries, store string, o node.Options, w world.Options) error {
+	if err := os.MkdirAll(deliveries, 0o700); err != nil {
+		return fmt.Errorf("make a folder for the demo: %w", err)
+	}
+	if err := world.Write(ctx, deliveries, w); err != nil {
+		return err
+	}
+	if err := node.Create(ctx, store, o); err != nil {
+		return err
+	}
+	o.Write = true
+	n, err := node.Open(ctx, store, o)
+	if err != nil {
+		return err
+	}
+	who, err := a.who(ctx, n)
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
+	err = n.Ingest(ctx, who, intake.Options{Apart: true}, func(ctx context.Context, o intake.Options) error {
+		for _, name := range world.Written(deliveries) {
+			receipt, err := intake.Ingest(ctx, o, filepath.Join(deliveries, name))
+			if err != nil {
+				return err
+			}
+			if err := a.demoReceipt(receipt); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errors.Join(err, n.Close())
+}
+
+// demoReceipt prints the receipt of a delivery in one line.
+func (a *app) demoReceipt(r *argus.Receipt) error {
+	return say(a.out, "receipt", r, func(o *output, r *argus.Receipt) {
+		o.linef("%s  %-20s %s", r.Delivery, oneLine(filepath.Base(r.Opening.Source)), account(r.Counts, false))
+	})
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/sandbox"
+)
+
+// The exit codes, as docs/cli.md lists them.
+const (
+	exitError       = 1
+	exitUsage       = 2
+	exitDamaged     = 3
+	exitRefused     = 4
+	exitNotFound    = 5
+	exitLocked      = 6
+	exitInterrupted = 130
+)
+
+// explain returns the exit code of an error and a hint at the next step, which
+// is empty if there is none.
+func explain(err error) (code int, hint string) {
+	var usage usageError
+	var syntax *query.SyntaxError
+	var upgrading upgradeError
+	switch {
+	case errors.As(err, &upgrading) && errors.Is(err, argus.ErrDamaged):
+		return exitDamaged, `The store is unchanged. Run "argus verify" of the Argus that wrote it for a list of all damage.`
+	case errors.As(err, &usage):
+		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
+	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, node.ErrKey):
+		return exitUsage, ""
+	case errors.Is(err, errDamageFound):
+		return exitDamaged, ""
+	case errors.Is(err, node.ErrNoStore):
+		return exitError, `Name the store with --store or $ARGUS_STORE, or make one with "argus init" or "argus ingest PATH".`
+	case errors.Is(err, node.ErrNoKey):
+		return exitError, "Name the folder that holds the key with --keys or $ARGUS_KEYS. The key is not part of the store; it stayed on the machine that made the store."
+	case errors.Is(err, sandbox.ErrNotHeld):
+		return exitError, `Nothing was read. See "Where readers run" in SECURITY.md for the system calls that Argus needs; a container must allow seccomp.`
+	case errors.Is(err, node.ErrWriteProtected):
+		return exitError, "The store can be searched, shown and verified. To change it, copy it to a writable disk, and its key with it."
+	case durable.NoRoom(err):
+		return exitError, `The disk is full. Everything acknowledged is kept: make room and run the command again; an interrupted ingest continues with "argus ingest --resume".`
+	case errors.Is(err, intake.ErrUnfinished):
+		return exitError, `Finish it with "argus ingest --resume", or seal it as it is with "argus ingest --abandon".`
+	case errors.Is(err, intake.ErrOtherFiles):
+		return exitError, `Put the files back and resume, or seal the delivery as it is with "argus ingest --abandon".`
+	case errors.Is(err, intake.ErrOtherReaders):
+		return exitError, `Finish the delivery with the Argus that began it, or seal it as it is with "argus ingest --abandon" and ingest it again.`
+	case errors.Is(err, argus.ErrNewer):
+		return exitError, "Use the Argus that wrote it, or a newer one."
+	case errors.Is(err, argus.ErrDamaged):
+		return exitDamaged, `"argus verify" lists the damage; "argus reindex" rebuilds the index from the evidence.`
+	case errors.Is(err, argus.ErrRefused):
+		return exitRefused, `"argus authority list" shows the authorities that name you.`
+	case errors.Is(err, argus.ErrAmbiguous):
+		return exitNotFound, "Give more digits."
+	case errors.Is(err, argus.ErrNotFound), errors.Is(err, errNoSource):
+		return exitNotFound, ""
+	case errors.Is(err, argus.ErrLocked):
+		return exitLocked, "Wait for the other argus to end, or stop it."
+	}
+	return exitError, ""
+}
+
+func hintInterrupted(err error) string {
+	if _, upgrading := errors.AsType[upgradeError](err); upgrading {
+		return "The store is unchanged. Run the command again to continue."
+	}
+	if errors.Is(err, errIngestStopped) {
+		return `Everything acknowledged is kept. Continue with "argus ingest --resume".`
+	}
+	return ""
+}
+
+// message returns the text of an error for people, empty if everything was
+// printed before.
+func message(err error) string {
+	var syntax *query.SyntaxError
+	if errors.As(err, &syntax) {
+		text := "the query cannot be understood: " + syntax.Message + "\n" + indent(syntax.Show())
+		if syntax.Hint != "" {
+			text += "\n  " + syntax.Hint
+		}
+		return text
+	}
+	if errors.Is(err, errDamageFound) {
+		return "" // the findings have been printed
+	}
+	return err.Error()
+}
+
+func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ") }

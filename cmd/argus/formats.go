@@ -1,0 +1,37 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus/internal/reader"
+)
+
+// format is a row of the table of formats.
+type format struct {
+	Format  string `json:"format"`
+	Version int    `json:"version"`
+	About   string `json:"about"`
+	Checked string `json:"checked"`
+}
+
+func (a *app) formatsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "formats",
+		Short: "List the formats that Argus reads, and the data each reader was checked on",
+		Args:  arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			for _, f := range reader.Formats() {
+				err := say(a.out, "format", format{f.Name, f.Version, f.About, f.Checked}, func(o *output, f format) {
+					o.linef("%s  %s", o.bold(f.Format+"/"+strconv.Itoa(f.Version)), f.About)
+					o.linef("  checked on: %s", f.Checked)
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}

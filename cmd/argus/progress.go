@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/intake"
+)
+
+// progress shows the progress of an intake: as a bar on a terminal, and as
+// objects with --json.
+type progress struct {
+	a      *app
+	bars   *mpb.Progress
+	bar    *mpb.Bar
+	latest atomic.Pointer[intake.Progress]
+}
+
+func (a *app) newProgress() *progress {
+	p := &progress{a: a}
+	p.latest.Store(&intake.Progress{})
+	if a.watched() {
+		p.bars = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(40), mpb.WithAutoRefresh())
+	}
+	return p
+}
+
+func (p *progress) show(now intake.Progress) {
+	before := p.latest.Swap(&now)
+	if now.Delivery != before.Delivery || now.Phase != before.Phase {
+		p.next(now)
+	}
+	if p.bar != nil {
+		p.bar.SetCurrent(now.Bytes)
+	}
+	if now.Acknowledged != before.Acknowledged {
+		p.a.complain(p.a.out.progress("progress", now))
+	}
+}
+
+// next begins the bar of a new phase.
+func (p *progress) next(now intake.Progress) {
+	p.end()
+	if p.bars == nil || now.Total == 0 || now.Phase == "sealing" {
+		return
+	}
+	started, base := time.Now(), now.Counts.Read
+	p.bar = p.bars.New(now.Total, mpb.BarStyle(),
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(
+			decor.Name(fmt.Sprintf("%s %s ", now.Delivery, now.Phase)),
+			decor.CountersKiloByte("% .1f / % .1f"),
+		),
+		mpb.AppendDecorators(
+			decor.Percentage(),
+			decor.Any(func(decor.Statistics) string {
+				if now.Phase != "reading" {
+					return ""
+				}
+				rate := float64(p.latest.Load().Counts.Read-base) / max(time.Since(started).Seconds(), 0.001)
+				return fmt.Sprintf("  %s messages/s", group(uint64(rate)))
+			}),
+			decor.Any(func(s decor.Statistics) string {
+				if s.Current == 0 || s.Current >= s.Total {
+					return ""
+				}
+				left := time.Duration(float64(time.Since(started)) * float64(s.Total-s.Current) / float64(s.Current))
+				return fmt.Sprintf("  %s left", left.Round(time.Second))
+			}),
+		))
+}
+
+func (p *progress) end() {
+	if p.bar != nil {
+		p.bar.Abort(true)
+		p.bar.Wait()
+		p.bar = nil
+	}
+}
+
+func (p *progress) close() {
+	p.end()
+	if p.bars != nil {
+		p.bars.Shutdown()
+	}
+}
+
+// say ends the bar and prints the receipt of the delivery.
+func (p *progress) say(r *argus.Receipt) error {
+	p.end()
+	return say(p.a.out, "receipt", r, func(o *output, r *argus.Receipt) { printReceipt(o, r, false) })
+}

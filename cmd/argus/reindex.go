@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus/internal/node"
+)
+
+// indexed is the answer of reindex.
+type indexed struct {
+	Messages uint64  `json:"messages"`
+	Seconds  float64 `json:"seconds"`
+}
+
+func (a *app) reindexCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reindex",
+		Short: "Delete the index and rebuild it from the evidence",
+		Args:  arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			o := a.nodeOptions()
+			o.Catching = a.catching("indexed")
+			started := time.Now()
+			messages, err := node.Reindex(c.Context(), a.storePath(), o)
+			if err != nil {
+				return err
+			}
+			return say(a.out, "indexed", indexed{messages, time.Since(started).Seconds()}, func(o *output, i indexed) {
+				o.linef("Indexed %s in %s.", count(i.Messages, "message", "messages"), seconds(i.Seconds))
+			})
+		},
+	}
+}
+
+// catching returns a function that shows on a terminal how far the index is, or
+// nil if nobody watches.
+func (a *app) catching(word string) func(done, total uint64) {
+	if !a.watched() {
+		return nil
+	}
+	var shown time.Time
+	return func(done, total uint64) {
+		if done < total && time.Since(shown) < 200*time.Millisecond {
+			return
+		}
+		shown = time.Now()
+		fmt.Fprintf(a.err, clearLine+"%s of %s records %s", group(done), group(total), word)
+		if done >= total {
+			fmt.Fprint(a.err, clearLine)
+		}
+	}
+}
