@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // Delivery is one hand-over, open or sealed.
@@ -368,11 +369,11 @@ func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, 
 		return nil, fmt.Errorf("seal delivery %s: sign: %w", d, err)
 	}
 	s.opt.Failpoint("seal.before-tree")
-	if err := writeFile(s.disk, s.path(treeName(d)), open.nodes); err != nil {
+	if err := durable.Replace(s.disk, s.path(treeName(d)), open.nodes); err != nil {
 		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
 	}
 	s.opt.Failpoint("seal.before-seal")
-	if err := writeFile(s.disk, s.path(sealName(d)), signed); err != nil {
+	if err := durable.Replace(s.disk, s.path(sealName(d)), signed); err != nil {
 		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
 	}
 	s.opt.Failpoint("seal.sealed")

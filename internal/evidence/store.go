@@ -18,6 +18,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/original"
 )
 
@@ -192,7 +193,7 @@ func Create(dir string, o Options) (*Store, error) {
 	if err := first.release(); err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
-	if err := writeFile(s.disk, s.path(commitName), make([]byte, 2*commitSlot)); err != nil {
+	if err := durable.Replace(s.disk, s.path(commitName), make([]byte, 2*commitSlot)); err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
 	if err := s.writeManifest(nil); err != nil {
@@ -227,7 +228,7 @@ func (s *Store) writeManifest(closed []*segment) error {
 	for i, seg := range closed {
 		text = fmt.Appendf(text, "segment %d generation %d first %d bytes %d\n", i+1, seg.generation, seg.first, seg.size)
 	}
-	return writeFile(s.disk, s.path(manifestName), sealText(text))
+	return durable.Replace(s.disk, s.path(manifestName), sealText(text))
 }
 
 type manifestSegment struct {

@@ -279,7 +279,7 @@ func (n *Node) change(ctx context.Context, work func(record recorded) error) err
 // unsettled says whether a change of files was interrupted, or is under way.
 func (n *Node) unsettled() (bool, error) {
 	for _, dir := range []string{authorityDir, listDir} {
-		if some, err := durable.Unsettled(filepath.Join(n.dir, dir)); some || err != nil {
+		if some, err := durable.Unsettled(durable.OS{}, filepath.Join(n.dir, dir)); some || err != nil {
 			return some, err
 		}
 	}
@@ -298,7 +298,7 @@ func (n *Node) settleFiles(ctx context.Context) error {
 		return err
 	}
 	for _, f := range said.folders() {
-		err = errors.Join(err, durable.SettleRecords(filepath.Join(n.dir, f.name), func(name string, data []byte) bool {
+		err = errors.Join(err, durable.SettleRecords(durable.OS{}, filepath.Join(n.dir, f.name), func(name string, data []byte) bool {
 			return f.files[name] == hashOf(data)
 		}))
 	}
