@@ -14,6 +14,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
 	"github.com/blevesearch/vellum"
@@ -74,9 +75,12 @@ type segment struct {
 	name string
 	size int64
 	sum  uint32 // of the footer: names the content, for the manifest
-	file *os.File
+	file durable.File
 	data []byte // the mapped file
-	refs atomic.Int32
+	// unmap gives data back, and remove the file.
+	unmap  func()
+	remove func() error
+	refs   atomic.Int32
 	// obsolete says that no manifest lists it any more, and that the last
 	// reader removes it; the writer's segments only.
 	obsolete atomic.Bool
@@ -112,8 +116,9 @@ type segment struct {
 
 // openSegment maps a segment file and reads its directory. The sections are
 // not compared with their checksums; Check and merge do that.
-func openSegment(dir, name string) (*segment, error) {
-	f, err := os.Open(filepath.Join(dir, name))
+func openSegment(d durable.Disk, dir, name string) (*segment, error) {
+	path := filepath.Join(dir, name)
+	f, err := d.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
@@ -122,12 +127,12 @@ func openSegment(dir, name string) (*segment, error) {
 		f.Close()
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
-	s := &segment{name: name, file: f, size: info.Size()}
+	s := &segment{name: name, file: f, size: info.Size(), remove: func() error { return d.Remove(path) }}
 	if s.size < int64(len(segmentMagic)+footerSize+trailerSize) || s.size > maxSegmentBytes {
 		f.Close()
 		return nil, &Damage{name, 0, fmt.Sprintf("no segment has %d bytes", s.size)}
 	}
-	if s.data, err = mapFile(f, int(s.size)); err != nil {
+	if s.data, s.unmap, err = mapFile(f, int(s.size)); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("map segment %s: %w", name, err)
 	}
@@ -139,8 +144,14 @@ func openSegment(dir, name string) (*segment, error) {
 	return s, nil
 }
 
+func readWhole(f durable.File, size int) (data []byte, unmap func(), err error) {
+	data = make([]byte, size)
+	_, err = io.ReadFull(io.NewSectionReader(f, 0, int64(size)), data)
+	return data, func() {}, err
+}
+
 func (s *segment) close() {
-	unmapFile(s.data)
+	s.unmap()
 	s.file.Close()
 }
 
