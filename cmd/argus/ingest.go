@@ -20,6 +20,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader"
 )
@@ -187,7 +188,7 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		return a.dryRun(c.Context(), work, paths)
 	}
 	path := a.storePath()
-	if !node.Exists(path) && len(paths) > 0 {
+	if !layout.Exists(path) && len(paths) > 0 {
 		if err := node.Create(c.Context(), path, a.nodeOptions()); err != nil {
 			return err
 		}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/verify"
+	"github.com/argus-evidence/argus/internal/admin"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
@@ -88,7 +90,7 @@ again. The correction is an entry itself; the wrong one stays as it is.`,
 				return usageError{err, c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				e, err := n.CorrectTime(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), number, reason)
+				e, err := n.Admin.CorrectTime(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), number, reason)
 				if err != nil {
 					return err
 				}
@@ -124,7 +126,7 @@ store can do it, and the ledger has it.`,
 		Example: "  argus ledger destroy 12 17-20 --order 'court of first instance, order 31/2026'",
 		Args:    arguments(1, math.MaxInt),
 		RunE: func(c *cobra.Command, args []string) error {
-			entries, err := node.ParseEntries(strings.Join(args, ","))
+			entries, err := admin.ParseEntries(strings.Join(args, ","))
 			if err == nil && order == "" {
 				err = errors.New("say by whose order: --order")
 			}
@@ -132,7 +134,7 @@ store can do it, and the ledger has it.`,
 				return usageError{err, c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				e, err := n.DestroyWords(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), entries, order)
+				e, err := n.Admin.DestroyWords(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), entries, order)
 				if err != nil {
 					return err
 				}
@@ -156,7 +158,7 @@ func (a *app) listLedger(ctx context.Context, n *node.Node, who desk.Who, from u
 	if err := a.printEntries("", "entry", entries); err != nil {
 		return err
 	}
-	report, err := node.VerifyLedger(ctx, a.storePath(), "")
+	report, err := verify.Ledger(ctx, a.storePath(), "")
 	if err != nil {
 		return err
 	}
@@ -191,7 +193,7 @@ func (a *app) printEntries(mark, name string, entries []desk.Entry) error {
 }
 
 // printLedgerReport says whether a ledger is what was signed.
-func (a *app) printLedgerReport(name string, report *node.LedgerReport) error {
+func (a *app) printLedgerReport(name string, report *verify.LedgerReport) error {
 	if a.json {
 		if err := a.out.object(name, report); err != nil {
 			return err

@@ -42,7 +42,7 @@ func (a *app) listAdd() *cobra.Command {
 				return err
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				added, known, err := n.AddList(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), args[0], data)
+				added, known, err := n.Admin.AddList(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), args[0], data)
 				if err != nil {
 					return err
 				}
@@ -101,7 +101,7 @@ func (a *app) listLs() *cobra.Command {
 		Args:  arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.administer(c, func(_ context.Context, n *node.Node) error {
-				versions, err := n.Lists()
+				versions, err := n.Admin.Lists()
 				if err != nil {
 					return err
 				}

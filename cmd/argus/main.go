@@ -16,12 +16,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/query"
 	"github.com/argus-evidence/argus/internal/sandbox"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 func main() {
@@ -255,17 +258,17 @@ func explain(err error) (code int, hint string) {
 		return exitDamaged, `The store is as it was. "argus verify" of the Argus that wrote it names all that is damaged.`
 	case errors.As(err, &usage):
 		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
-	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, node.ErrKey):
+	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, verify.ErrKey):
 		return exitUsage, ""
 	case errors.Is(err, errDamageFound):
 		return exitDamaged, ""
-	case errors.Is(err, node.ErrNoStore):
+	case errors.Is(err, layout.ErrNoStore):
 		return exitError, `Name it with --store or $ARGUS_STORE, or make one with "argus init" or "argus ingest PATH".`
-	case errors.Is(err, node.ErrNoKey):
+	case errors.Is(err, admin.ErrNoKey):
 		return exitError, "Name the folder that holds it with --keys or $ARGUS_KEYS. It is where the store was made, and is not part of the store."
 	case errors.Is(err, sandbox.ErrNotHeld):
 		return exitError, "Nothing was read. Where readers run, in SECURITY.md, says what Argus asks of the system; a container has to allow seccomp."
-	case errors.Is(err, node.ErrWriteProtected):
+	case errors.Is(err, admin.ErrWriteProtected):
 		return exitError, "It can be searched, shown and verified. Copy it to a disk that can be written, with its key, to change it."
 	case durable.NoRoom(err):
 		return exitError, `The disk is full. What was acknowledged is kept: make room and run it again; an interrupted ingest goes on with "argus ingest --resume".`

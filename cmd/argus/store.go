@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader"
@@ -83,7 +84,7 @@ func (a *app) authorityList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := n.Desk.Authorities(c.Context(), first(a.actor, os.Getenv("ARGUS_ACTOR"), node.ActorName()))
+			list, err := n.Desk.Authorities(c.Context(), first(a.actor, os.Getenv("ARGUS_ACTOR"), admin.ActorName()))
 			for _, one := range list {
 				if a.json {
 					err = errors.Join(err, a.out.object("authority", one))
@@ -148,7 +149,7 @@ named, and can be ended with --end-wider or, on a terminal, by an answer.`,
 				return usageError{errors.New("say on which legal basis, granted by whom and for what: --basis, --granted-by, --for"), c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				added, err := n.AddAuthority(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), one)
+				added, err := n.Admin.AddAuthority(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), one)
 				if err != nil {
 					return err
 				}
@@ -181,7 +182,7 @@ named, and can be ended with --end-wider or, on a terminal, by an answer.`,
 // wider names the authorities that leave a new one without effect, and ends them if
 // that is wanted.
 func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *authority.Authority, end bool) error {
-	list, err := n.WiderAuthorities(added)
+	list, err := n.Admin.WiderAuthorities(added)
 	if err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *
 			}
 			continue
 		}
-		if err := n.RevokeAuthority(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), w.Number, added.Number.String()+" takes its place"); err != nil {
+		if err := n.Admin.RevokeAuthority(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), w.Number, added.Number.String()+" takes its place"); err != nil {
 			return err
 		}
 		if err := a.revoked(w.Number); err != nil {
@@ -261,7 +262,7 @@ func (a *app) authorityRevoke() *cobra.Command {
 				return usageError{err, c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				if err := n.RevokeAuthority(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), number, reason); err != nil {
+				if err := n.Admin.RevokeAuthority(ctx, first(a.actor, os.Getenv("ARGUS_ACTOR")), number, reason); err != nil {
 					return err
 				}
 				return a.revoked(number)

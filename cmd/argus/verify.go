@@ -12,6 +12,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // errNewerFound says that nothing is damaged, and that not everything was checked.
@@ -54,7 +55,7 @@ store, which "argus upgrade" converts.`,
 				}
 				// Without a key the store's own would be taken.
 				if key = strings.TrimSpace(string(data)); key == "" {
-					return usageError{fmt.Errorf("read the public key: %w: %s is empty", node.ErrKey, keyFile), c.CommandPath()}
+					return usageError{fmt.Errorf("read the public key: %w: %s is empty", verify.ErrKey, keyFile), c.CommandPath()}
 				}
 			}
 			return a.verify(c, path, key)
@@ -66,7 +67,7 @@ store, which "argus upgrade" converts.`,
 
 func (a *app) verify(c *cobra.Command, path, key string) error {
 	damaged, newer := 0, 0
-	report := func(f node.Finding) {
+	report := func(f verify.Finding) {
 		switch {
 		case f.Newer:
 			newer++
@@ -105,7 +106,7 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 			Sound  bool `json:"sound"`
 			Damage int  `json:"damage"`
 			Newer  int  `json:"newer,omitempty"`
-			*node.Verified
+			*verify.Verified
 		}{damaged+newer == 0, damaged, newer, result}); err != nil {
 			return err
 		}
@@ -121,7 +122,7 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 	return nil
 }
 
-func printFinding(o *output, f node.Finding) {
+func printFinding(o *output, f verify.Finding) {
 	kind := o.style("31;1", "DAMAGED")
 	switch {
 	case f.Note:
@@ -145,7 +146,7 @@ func printFinding(o *output, f node.Finding) {
 	o.linef("%s  %s: %s", kind, oneLine(at), oneLine(f.Problem))
 }
 
-func printVerified(o *output, v *node.Verified, damaged, newer int, took time.Duration) {
+func printVerified(o *output, v *verify.Verified, damaged, newer int, took time.Duration) {
 	c := v.Counts
 	o.linef("store %s: %s in %s of %s sealed, %s, %s of the ledger; %s checked in %s", v.Store,
 		count(v.Records, "record", "records"), group(uint64(v.Sealed)), count(uint64(v.Deliveries), "delivery", "deliveries"),
@@ -153,7 +154,7 @@ func printVerified(o *output, v *node.Verified, damaged, newer int, took time.Du
 	o.linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", group(c.Read), group(c.Stored),
 		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "message", "messages"))
 	from := "given with --key"
-	if v.KeyFrom == node.KeyStored {
+	if v.KeyFrom == verify.KeyStored {
 		from = "taken from the store itself, so that this proves only that the store agrees with itself"
 	}
 	o.linef("key %s, %s", oneLine(v.Key), from)

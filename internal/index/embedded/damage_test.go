@@ -113,7 +113,7 @@ func expectDamage(t *testing.T, dir string, records texts, name, how string) {
 			}
 		}
 	}
-	var damage *Damage
+	var damage *index.Damage
 	if !errors.As(err, &damage) || !errors.Is(err, argus.ErrDamaged) {
 		t.Fatalf("%s, %s: not found, but %v", name, how, err)
 	}

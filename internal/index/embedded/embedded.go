@@ -92,7 +92,7 @@ type snapshot struct {
 
 // Open opens the index in a directory, and makes it if there is none. It
 // returns [argus.ErrLocked] if another process writes, an [argus.ErrDamaged]
-// if files are not what was written, and [ErrOutdated] if they are of another
+// if files are not what was written, and [index.ErrOutdated] if they are of another
 // version. The last two are mended by Rebuild.
 func Open(dir string, options Options) (*Index, error) {
 	options.BatchBytes = cmp.Or(options.BatchBytes, 96<<20)
@@ -208,7 +208,7 @@ func (ix *Index) load() error {
 			if path, ok := errors.AsType[*fs.PathError](err); ok {
 				missing = filepath.Base(path.Path)
 			}
-			return fmt.Errorf("open index: %w", &Damage{missing, 0, "the manifest lists the segment, and it is missing"})
+			return fmt.Errorf("open index: %w", damageOf(missing, 0, "the manifest lists the segment, and it is missing"))
 		}
 		if err != nil {
 			return fmt.Errorf("open index: %w", err)
@@ -238,7 +238,7 @@ func openSnapshot(d durable.Disk, dir string, m *manifest, old *snapshot) (*snap
 		}
 		opened.segments = append(opened.segments, s)
 		if s.size != entry.Size || s.sum != entry.Sum {
-			return nil, &Damage{entry.Name, 0, "not the segment that the manifest lists"}
+			return nil, damageOf(entry.Name, 0, "not the segment that the manifest lists")
 		}
 		segments = append(segments, s)
 	}
@@ -342,7 +342,7 @@ func (ix *Index) Position() uint64 {
 	return s.position
 }
 
-// Readings is what the index was begun with.
+// Readings implements [index.Index].
 func (ix *Index) Readings() argus.DeliveryNumber {
 	s := ix.acquire()
 	if s == nil {
@@ -352,7 +352,7 @@ func (ix *Index) Readings() argus.DeliveryNumber {
 	return s.readings
 }
 
-// Mark returns the position, and what Options.Mark named it.
+// Mark implements [index.Index].
 func (ix *Index) Mark() (position uint64, mark string) {
 	s := ix.acquire()
 	if s == nil {
@@ -589,7 +589,7 @@ func (ix *Index) writeManifest(s *snapshot) error {
 	return writeManifest(ix.disk, ix.dir, m)
 }
 
-// Refresh makes what another process flushed searchable.
+// Refresh implements [index.Index].
 func (ix *Index) Refresh() error {
 	if !ix.options.ReadOnly {
 		return nil
@@ -615,7 +615,7 @@ func (ix *Index) Stats() index.Stats {
 	return stats
 }
 
-// Check implements [index.Index]. It yields a [Damage] for every part that is
+// Check implements [index.Index]. It yields a [index.Damage] for every part that is
 // not what was written.
 func (ix *Index) Check(ctx context.Context) iter.Seq[error] {
 	return func(yield func(error) bool) {
@@ -640,10 +640,9 @@ func (ix *Index) Check(ctx context.Context) iter.Seq[error] {
 	}
 }
 
-// Strays returns the files in the index's folder that are no part of it: those that the
-// manifest does not list.
+// Strays implements [index.Index].
 func (ix *Index) Strays() ([]string, error) {
-	entries, err := os.ReadDir(ix.dir)
+	entries, err := ix.disk.ReadDir(ix.dir)
 	if err != nil {
 		return nil, fmt.Errorf("look through the index: %w", err)
 	}
@@ -683,7 +682,7 @@ func (ix *Index) checkManifest() error {
 		if again, err := readManifest(ix.disk, ix.dir); err == nil && !m.equal(again) {
 			continue
 		}
-		return &Damage{missing, 0, "the manifest lists another segment"}
+		return damageOf(missing, 0, "the manifest lists another segment")
 	}
 }
 

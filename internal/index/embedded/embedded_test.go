@@ -26,17 +26,31 @@ import (
 
 func TestIndex(t *testing.T) {
 	t.Parallel()
-	indextest.Run(t, func(dir string, evidence index.Evidence) (index.Index, error) {
-		return Open(dir, Options{Evidence: evidence})
-	})
+	indextest.Run(t, opened(Options{}), outdate)
 }
 
 // The same with many small segments, merges all the time, and no cache.
 func TestIndexOfSmallSegments(t *testing.T) {
 	t.Parallel()
-	indextest.Run(t, func(dir string, evidence index.Evidence) (index.Index, error) {
-		return Open(dir, Options{Evidence: evidence, BatchBytes: 3000, SegmentDocs: 30, CacheBytes: 1})
-	})
+	indextest.Run(t, opened(Options{BatchBytes: 3000, SegmentDocs: 30, CacheBytes: 1}), outdate)
+}
+
+// opened opens indexes with some options of this package.
+func opened(own Options) index.Open {
+	return func(dir string, o index.Options) (index.Index, error) {
+		own := own
+		own.Evidence, own.Mark, own.ReadOnly, own.Rebuild = o.Evidence, o.Mark, o.ReadOnly, o.Rebuild
+		ix, err := Open(dir, own)
+		if err != nil {
+			return nil, err
+		}
+		return ix, nil
+	}
+}
+
+// outdate makes an index one of another analysis.
+func outdate(dir string) error {
+	return writeManifest(durable.OS{}, dir, &manifest{Version: formatVersion, Analysis: "0"})
 }
 
 // texts gives records back, numbered from 1.
@@ -346,10 +360,10 @@ func TestRebuild(t *testing.T) {
 		{"empty segment", func(dir string) error { return os.WriteFile(filepath.Join(dir, segmentName(0)), nil, 0o600) }, argus.ErrDamaged},
 		{"another version", func(dir string) error {
 			return writeManifest(durable.OS{}, dir, &manifest{Version: formatVersion + 1, Analysis: query.AnalysisVersion})
-		}, ErrOutdated},
+		}, index.ErrOutdated},
 		{"another analysis", func(dir string) error {
-			return writeManifest(durable.OS{}, dir, &manifest{Version: formatVersion, Analysis: "0"})
-		}, ErrOutdated},
+			return outdate(dir)
+		}, index.ErrOutdated},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()

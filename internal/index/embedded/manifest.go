@@ -13,6 +13,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
 )
 
@@ -29,10 +30,6 @@ const (
 	// maxManifest bounds the manifest's size in bytes.
 	maxManifest = 16 << 20
 )
-
-// ErrOutdated says that an index was written by another version of Argus,
-// which has other files or another text analysis.
-var ErrOutdated = errors.New("written by another version of Argus; `argus reindex` rebuilds the index from the evidence")
 
 // A manifest says what an index consists of. It is replaced as a whole, and
 // what it doesn't list doesn't count.
@@ -84,7 +81,7 @@ func parseManifest(data []byte) (*manifest, error) {
 		return nil, malformed("read manifest: %v", err)
 	}
 	if m.Version != formatVersion || m.Analysis != query.AnalysisVersion {
-		return nil, ErrOutdated
+		return nil, index.ErrOutdated
 	}
 	for _, s := range m.Segments {
 		if !isSegmentName(s.Name) {
@@ -101,11 +98,11 @@ func readManifest(d durable.Disk, dir string) (*manifest, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if entries, _ := d.ReadDir(dir); slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return isSegmentName(e.Name()) }) {
-			return nil, &Damage{manifestName, 0, "the manifest is missing"}
+			return nil, damageOf(manifestName, 0, "the manifest is missing")
 		}
 		return &manifest{Version: formatVersion, Analysis: query.AnalysisVersion}, nil
 	case errors.Is(err, durable.ErrUnfit):
-		return nil, &Damage{manifestName, 0, "the manifest is too large"}
+		return nil, damageOf(manifestName, 0, "the manifest is too large")
 	case err != nil:
 		return nil, fmt.Errorf("open index: %w", err)
 	}

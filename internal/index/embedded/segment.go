@@ -130,7 +130,7 @@ func openSegment(d durable.Disk, dir, name string) (*segment, error) {
 	s := &segment{name: name, file: f, size: info.Size(), remove: func() error { return d.Remove(path) }}
 	if s.size < int64(len(segmentMagic)+footerSize+trailerSize) || s.size > maxSegmentBytes {
 		f.Close()
-		return nil, &Damage{name, 0, fmt.Sprintf("no segment has %d bytes", s.size)}
+		return nil, damageOf(name, 0, fmt.Sprintf("no segment has %d bytes", s.size))
 	}
 	if s.data, s.unmap, err = mapFile(f, int(s.size)); err != nil {
 		f.Close()
@@ -160,11 +160,11 @@ func (s *segment) parseFooter(tail []byte) error {
 	footer, trailer := tail[:footerSize], tail[footerSize:]
 	at := s.size - int64(len(tail))
 	if string(trailer[8:]) != segmentMagic || binary.LittleEndian.Uint32(trailer[4:]) != 0 {
-		return &Damage{s.name, at + footerSize, "the end of a segment is missing"}
+		return damageOf(s.name, at+footerSize, "the end of a segment is missing")
 	}
 	s.sum = crc32.Checksum(footer, castagnoli)
 	if s.sum != binary.LittleEndian.Uint32(trailer) {
-		return &Damage{s.name, at, "the directory of the segment is not what was written"}
+		return damageOf(s.name, at, "the directory of the segment is not what was written")
 	}
 	docs, firstWord := binary.LittleEndian.Uint64(footer), binary.LittleEndian.Uint64(footer[24:])
 	if docs > maxDocs || firstWord > maxDocs {
@@ -284,7 +284,7 @@ func (s *segment) check(yield func(error) bool) bool {
 		return yield(fmt.Errorf("check segment %s: %w", s.name, err))
 	}
 	if whole.Size() != s.size {
-		return yield(&Damage{s.name, min(whole.Size(), s.size), fmt.Sprintf("the file has %d bytes, not %d", whole.Size(), s.size)})
+		return yield(damageOf(s.name, min(whole.Size(), s.size), fmt.Sprintf("the file has %d bytes, not %d", whole.Size(), s.size)))
 	}
 	head := make([]byte, len(segmentMagic))
 	tail := make([]byte, footerSize+trailerSize)
@@ -294,7 +294,7 @@ func (s *segment) check(yield func(error) bool) bool {
 	if _, err := s.file.ReadAt(tail, s.size-int64(len(tail))); err != nil {
 		return yield(fmt.Errorf("check segment %s: %w", s.name, err))
 	}
-	if string(head) != segmentMagic && !yield(&Damage{s.name, 0, "not a segment of this version"}) {
+	if string(head) != segmentMagic && !yield(damageOf(s.name, 0, "not a segment of this version")) {
 		return false
 	}
 	fresh := segment{name: s.name, size: s.size}
@@ -311,7 +311,7 @@ func (s *segment) check(yield func(error) bool) bool {
 		if _, err := io.CopyBuffer(onlyWriter{sum}, from, buf); err != nil {
 			return yield(fmt.Errorf("check segment %s: %w", s.name, err))
 		}
-		if sum.Sum32() != c.sum && !yield(&Damage{s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i)}) {
+		if sum.Sum32() != c.sum && !yield(damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i))) {
 			return false
 		}
 	}
@@ -325,7 +325,7 @@ type onlyWriter struct{ io.Writer }
 func (s *segment) verify() error {
 	for i, c := range s.sections {
 		if crc32.Checksum(s.data[c.offset:c.offset+c.length+pad(c.length)], castagnoli) != c.sum {
-			return &Damage{s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i)}
+			return damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i))
 		}
 	}
 	return nil
