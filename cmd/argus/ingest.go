@@ -53,9 +53,12 @@ with a balanced account:
   read = stored + sightings of known messages + quarantined
 
 What no reader can make sense of is quarantined with the reason and stops
-nothing. Taking the same in again makes no second message. What was interrupted
-goes on with the same command, or with --resume. The store is made if there is
-none yet.
+nothing. Taking the same in again makes no second message. The store is made if
+there is none yet.
+
+What was interrupted goes on with the same command, or with --resume. It keeps no
+other delivery from being taken in. If several were interrupted, --resume and
+--abandon need the numbers of those that are meant.
 
 Calls, contacts and what else is no message are counted by type below it. Then
 comes what to ask the source about: attachments that are named and not
@@ -78,6 +81,7 @@ with its SHA-256.`,
   argus ingest --timezone Europe/Brussels 'WhatsApp Chat with Ali.txt'
   argus ingest --map from=Afzender --map text=Bericht sheet.xlsx
   argus ingest --dry-run --json phone/
+  argus ingest --resume D-0007
   argus ingest --via ./old-dump.py old-server/ -- --codepage 850`,
 		Args: func(c *cobra.Command, args []string) error {
 			args, behind := splitAtDash(c, args)
@@ -92,9 +96,10 @@ with its SHA-256.`,
 				return errors.New("--resume and --abandon exclude each other")
 			case (f.resume || f.abandon) && (f.format != "" || f.timezone != "" || f.service != "" || f.owner != "" || f.country != "" || f.via != "" || len(f.columns) > 0):
 				return errors.New("--resume and --abandon take no reading options: the delivery has its own")
-			case (f.resume || f.abandon) && len(args) > 0:
-				return errors.New("--resume and --abandon take no path: the delivery has its own")
-			case !f.resume && !f.abandon && len(args) == 0:
+			case f.resume || f.abandon:
+				_, err := deliveriesOf(args)
+				return err
+			case len(args) == 0:
 				return errors.New("name a file or folder to take in")
 			}
 			return nil
@@ -105,8 +110,8 @@ with its SHA-256.`,
 	flags := c.Flags()
 	flags.StringVar(&f.via, "via", "", "have this `program` read each file and print Argus JSON lines")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be read, and keep nothing")
-	flags.BoolVar(&f.resume, "resume", false, "finish what was interrupted")
-	flags.BoolVar(&f.abandon, "abandon", false, "seal what was interrupted as it is, marked incomplete")
+	flags.BoolVar(&f.resume, "resume", false, "finish what was interrupted: the deliveries that are named, or the only one")
+	flags.BoolVar(&f.abandon, "abandon", false, "seal what was interrupted as it is, marked incomplete: the deliveries that are named, or the only one")
 	flags.IntVar(&f.batch, "batch", 4096, "the most records that are made durable at once")
 	flags.StringVar(&f.reason, "reason", "abandoned by the operator", "with --abandon: why, for the seal")
 	return c
@@ -121,6 +126,19 @@ func (f *ingestFlags) readingFlags(c *cobra.Command) {
 	flags.StringVar(&f.owner, "owner", "", "the `account` of the device that was exported, where the data does not tell it")
 	flags.StringVar(&f.country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and dates like 3/4/2021 where nothing else decides")
 	flags.StringArrayVar(&f.columns, "map", nil, "for sheets, and JSON of no known program: `field=header`, may be repeated (docs/format/sheet.md lists the fields)")
+}
+
+// deliveriesOf reads the numbers of deliveries, with which --resume and --abandon say
+// which ones are meant.
+func deliveriesOf(args []string) (which []argus.DeliveryNumber, err error) {
+	for _, arg := range args {
+		d, err := argus.ParseDelivery(arg)
+		if err != nil {
+			return nil, fmt.Errorf("--resume and --abandon take numbers of deliveries, such as D-0007: %w", err)
+		}
+		which = append(which, d)
+	}
+	return which, nil
 }
 
 // splitAtDash tells what stands before -- from what stands behind it.
@@ -165,6 +183,13 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		return usageError{err, c.CommandPath()}
 	}
 	paths, behind := splitAtDash(c, paths)
+	var which []argus.DeliveryNumber
+	if f.resume || f.abandon {
+		if which, err = deliveriesOf(paths); err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		paths = nil
+	}
 	work := intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
 	if f.via != "" {
 		via, record, err := intake.NewVia(f.via, behind)
@@ -202,11 +227,11 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	err = a.ingestInto(c.Context(), n, f, paths, work)
+	err = a.ingestInto(c.Context(), n, f, paths, which, work)
 	return errors.Join(err, n.Close())
 }
 
-func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths []string, o intake.Options) error {
+func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths []string, which []argus.DeliveryNumber, o intake.Options) error {
 	who, err := a.who(ctx, n)
 	if err != nil {
 		return err
@@ -220,9 +245,9 @@ func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths
 	err = n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error {
 		switch {
 		case f.resume:
-			return a.several(ctx, o, progress, "There is nothing to resume.", func() ([]*argus.Receipt, error) { return intake.Resume(ctx, o) })
+			return a.several(ctx, o, progress, "There is nothing to resume.", func() ([]*argus.Receipt, error) { return intake.Resume(ctx, o, which...) })
 		case f.abandon:
-			return a.several(ctx, o, progress, "There is nothing to abandon.", func() ([]*argus.Receipt, error) { return intake.Abandon(ctx, o, f.reason) })
+			return a.several(ctx, o, progress, "There is nothing to abandon.", func() ([]*argus.Receipt, error) { return intake.Abandon(ctx, o, f.reason, which...) })
 		}
 		for _, p := range paths {
 			receipt, err := intake.Ingest(ctx, o, p)
@@ -233,10 +258,19 @@ func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths
 				return err
 			}
 		}
-		return nil
+		return a.noteUnfinished(ctx, o)
 	})
 	if err != nil && ctx.Err() != nil {
 		return errIngestStopped
+	}
+	return err
+}
+
+// noteUnfinished names the deliveries that were interrupted.
+func (a *app) noteUnfinished(ctx context.Context, o intake.Options) error {
+	list, err := intake.Unfinished(ctx, o)
+	for _, d := range list {
+		a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" goes on with it.", d.Number, oneLine(d.Opening.Source), d.Number))
 	}
 	return err
 }

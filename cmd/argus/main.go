@@ -218,8 +218,11 @@ func (a *app) storePath() string {
 
 func (a *app) nodeOptions() node.Options {
 	return node.Options{KeyDir: a.keys, ReaderDir: a.reader, Software: software(), Failpoint: failpoint(),
-		Note: func(sentence string) { fmt.Fprintln(a.err, "argus: "+plain(sentence)) }}
+		Note: a.note}
 }
+
+// note tells people something beside the answer.
+func (a *app) note(sentence string) { fmt.Fprintln(a.err, "argus: "+plain(sentence)) }
 
 // open opens the store for reading, and says who reads.
 func (a *app) open(ctx context.Context) (*node.Node, desk.Who, error) {
@@ -273,7 +276,11 @@ func explain(err error) (code int, hint string) {
 	case durable.NoRoom(err):
 		return exitError, `The disk is full. What was acknowledged is kept: make room and run it again; an interrupted ingest goes on with "argus ingest --resume".`
 	case errors.Is(err, intake.ErrUnfinished):
-		return exitError, `Finish it with "argus ingest --resume", or seal it as it is with "argus ingest --abandon".`
+		return exitError, `Finish it with "argus ingest --resume NUMBER", or seal it as it is with "argus ingest --abandon NUMBER".`
+	case errors.Is(err, intake.ErrSeveral):
+		return exitUsage, `Name the ones that are meant: "argus ingest --resume NUMBER…".`
+	case errors.Is(err, intake.ErrInHand):
+		return exitLocked, "Wait for it to end, or stop it."
 	case errors.Is(err, intake.ErrOtherFiles):
 		return exitError, `Put the files back and resume, or seal it as it is with "argus ingest --abandon".`
 	case errors.Is(err, intake.ErrOtherReaders):
