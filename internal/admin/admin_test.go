@@ -173,8 +173,8 @@ func TestSettle(t *testing.T) {
 		})
 		crash := func(change func()) {
 			defer func() {
-				if p := recover(); p != stop {
-					t.Errorf("%s: %v", point, p)
+				if err, ok := recover().(error); !ok || !errors.Is(err, stop) {
+					t.Errorf("%s: %v", point, err)
 				}
 			}()
 			change()

@@ -182,7 +182,7 @@ func (r *feedingRun) feed() error {
 		case q := <-r.asked:
 			asked = &q
 			stop()
-			<-done
+			_ = <-done // what failed fails in the next run, too
 		}
 		over := r.ctx.Err() != nil
 		if asked == nil && !over {
