@@ -155,16 +155,16 @@ func (f *feeding) join(ctx context.Context) *feedingRun {
 }
 
 // leave ends the use. The last one to leave waits for the end of it.
-func (f *feeding) leave() error {
+func (f *feeding) leave() (last bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.users--; f.users > 0 {
-		return nil
+		return false, nil
 	}
 	f.run.stop(nil)
-	err := <-f.run.ended
+	err = <-f.run.ended
 	f.run = nil
-	return err
+	return true, err
 }
 
 // feed runs the followers until the context ends. What was added is flushed whenever
@@ -264,15 +264,21 @@ func newPaced(f follower) *paced {
 	return &paced{follower: f, added: f.Position(), moved: make(chan struct{})}
 }
 
-// Add implements [follow.Follower].
+// Add implements [follow.Follower]. It goes on, as Flush does, when the following ends
+// meanwhile: what is broken off in a flush is lost to the follower.
 func (p *paced) Add(ctx context.Context, records []*argus.Record) error {
-	if err := p.follower.Add(ctx, records); err != nil {
+	if err := p.follower.Add(context.WithoutCancel(ctx), records); err != nil {
 		return err
 	}
 	if len(records) > 0 {
 		p.reached(records[len(records)-1].Seq)
 	}
 	return nil
+}
+
+// Flush implements [follow.Follower].
+func (p *paced) Flush(ctx context.Context) error {
+	return p.follower.Flush(context.WithoutCancel(ctx))
 }
 
 func (p *paced) reached(seq uint64) {

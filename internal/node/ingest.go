@@ -47,7 +47,8 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	}
 	run := n.feeding.join(ctx)
 	err = n.followed(ctx, run, o, work)
-	if err := errors.Join(err, n.feeding.leave()); err != nil {
+	last, flushErr := n.feeding.leave()
+	if err := errors.Join(err, flushErr); err != nil || !last {
 		return err
 	}
 	return n.each(func(f follower) error { return f.Settle(ctx) })

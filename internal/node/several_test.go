@@ -490,3 +490,31 @@ func TestInterleavedReadings(t *testing.T) {
 		}
 	}
 }
+
+// The end of the following, which comes at the end of each delivery, breaks off neither
+// what is added nor a flush.
+func TestFlushOutlivesFollowing(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 20))
+	n, _ := openToWrite(t, dir, o)
+	defer n.Close()
+	if err := n.index.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.keepIndex(t.Context(), filepath.Join(t.TempDir(), "index")); err != nil {
+		t.Fatal(err)
+	}
+	var records []*argus.Record
+	for r, err := range n.current.From(t.Context(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, r)
+	}
+	following, stop := context.WithCancel(t.Context())
+	stop()
+	p := newPaced(n.followers[0])
+	if err := errors.Join(p.Add(following, records), p.Flush(following)); err != nil || p.Position() != n.evidence.Last() {
+		t.Errorf("at record %d of %d: %v", p.Position(), n.evidence.Last(), err)
+	}
+}
