@@ -4,6 +4,8 @@ import (
 	"archive/zip"
 	"context"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"net"
@@ -322,3 +324,109 @@ type failing struct {
 func (f *failing) Position() uint64                           { return 0 }
 func (f *failing) Add(context.Context, []*argus.Record) error { return f.err }
 func (f *failing) Flush(context.Context) error                { return nil }
+
+// An index of another version is built again by who keeps it, and by a reader of a store
+// that cannot be written among his own files; verify says so.
+func TestOutdatedIndex(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 50))
+	manifest := layout.File(dir, layout.IndexManifest)
+	outdate := func() {
+		data, err := os.ReadFile(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, _, _ := strings.Cut(string(data), "\n")
+		line = strings.Replace(line, `"analysis":"`, `"analysis":"another `, 1) + "\n"
+		sum := crc32.Checksum([]byte(line), crc32.MakeTable(crc32.Castagnoli))
+		if err := os.WriteFile(manifest, fmt.Appendf(nil, "%scrc32c %08x\n", line, sum), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outdate()
+	if damage, notes, _ := verified(t, dir); len(damage) != 0 || len(notes) != 1 || !strings.Contains(notes[0].Problem, "another version of Argus") {
+		t.Errorf("damage %+v, notes %+v", damage, notes)
+	}
+	if found := search(t, dir, o, "crates"); found.Total != 50 {
+		t.Errorf("found %d", found.Total)
+	}
+	wantClean(t, dir)
+	outdate()
+	protect(t, dir)
+	o.ReaderDir = filepath.Join(t.TempDir(), "reader")
+	if found := search(t, dir, o, "crates"); found.Total != 50 {
+		t.Errorf("protected: found %d", found.Total)
+	}
+}
+
+// Reindex builds an index of what there is, and writes into no store that it may not.
+func TestReindex(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 50))
+	if n, err := Reindex(t.Context(), dir, o); n != 50 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	wantClean(t, dir)
+	n, _ := openToWrite(t, dir, o) // which keeps the index
+	if _, err := Reindex(t.Context(), dir, o); !errors.Is(err, argus.ErrLocked) {
+		t.Errorf("while somebody keeps it: %v", err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := layout.ReadInfo(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info.Format++
+	text, err := info.Encode()
+	if err == nil {
+		err = os.WriteFile(layout.File(dir, layout.Info), text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Reindex(t.Context(), dir, o); !errors.Is(err, argus.ErrNewer) {
+		t.Errorf("a newer store: %v", err)
+	}
+	if _, err := Reindex(t.Context(), filepath.Join(dir, "nowhere"), o); !errors.Is(err, layout.ErrNoStore) {
+		t.Errorf("no store: %v", err)
+	}
+}
+
+// Who completes who asks, as far as there is one answer.
+func TestWho(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o)
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	own := desk.Who{Actor: admin.ActorName(), Authority: "A-0001", Purpose: "reading own data"}
+	if who, err := n.Who(t.Context(), desk.Who{}); err != nil || who != own {
+		t.Errorf("%+v, %v", who, err)
+	}
+	if who, err := n.Who(t.Context(), desk.Who{Actor: "zoe", Purpose: "another"}); err != nil || who != (desk.Who{Actor: "zoe", Authority: "A-0001", Purpose: "another"}) {
+		t.Errorf("%+v, %v", who, err)
+	}
+	limited := authority.Authority{Title: "t", Basis: "b", GrantedBy: "g", Purpose: "p", Actors: []string{"zoe"}}
+	if _, err := n.Admin.AddAuthority(t.Context(), "", limited); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Who(t.Context(), desk.Who{Actor: "zoe"}); !errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "2 authorities") {
+		t.Errorf("two of them: %v", err)
+	}
+	if who, err := n.Who(t.Context(), desk.Who{Actor: "zoe", Authority: "A-0002"}); err != nil || who.Purpose != "p" {
+		t.Errorf("named: %+v, %v", who, err)
+	}
+	if err := n.Admin.RevokeAuthority(t.Context(), "", 1, "over"); err != nil {
+		t.Fatal(err)
+	}
+	if who, err := n.Who(t.Context(), desk.Who{Actor: "zoe"}); err != nil || who.Authority != "A-0002" {
+		t.Errorf("the one in force: %+v, %v", who, err)
+	}
+	if who, err := n.Who(t.Context(), desk.Who{Actor: "bert"}); err != nil || who.Authority != "A-0001" {
+		t.Errorf("the one that has ended: %+v, %v", who, err)
+	}
+}
