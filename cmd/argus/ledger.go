@@ -12,10 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/verify"
-	"github.com/argus-evidence/argus/internal/admin"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
