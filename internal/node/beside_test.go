@@ -95,6 +95,9 @@ func TestProtectedStore(t *testing.T) {
 		if _, err := n.Admin.AddAuthority(t.Context(), "", authority.Authority{}); !errors.Is(err, admin.ErrWriteProtected) {
 			t.Errorf("administer: %v", err)
 		}
+		if !n.ledger.isBeside() {
+			t.Error("its ledger is not beside")
+		}
 		f, err := n.temp()
 		if err != nil {
 			t.Fatal(err)
@@ -124,6 +127,16 @@ func TestNothingBeside(t *testing.T) {
 	defer n.Close()
 	if own, report, err := n.Beside(t.Context(), 10); own != nil || report != nil || err != nil {
 		t.Errorf("%+v, %+v, %v", own, report, err)
+	}
+	f, err := n.temp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Dir(f.Name()) != layout.File(dir, layout.Originals) || n.ledger.isBeside() {
+		t.Errorf("a temporary file is %s, the ledger is beside: %v", f.Name(), n.ledger.isBeside())
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
 	}
 	if n.PrivateKeyPath() != layout.PrivateKey(o.KeyDir, n.Info.Store) {
 		t.Errorf("its key is in %s", n.PrivateKeyPath())
@@ -428,5 +441,88 @@ func TestWho(t *testing.T) {
 	}
 	if who, err := n.Who(t.Context(), desk.Who{Actor: "bert"}); err != nil || who.Authority != "A-0001" {
 		t.Errorf("the one that has ended: %+v, %v", who, err)
+	}
+}
+
+// The temporary files of a reading that takes nothing in lie on the disk of the store, or
+// where it would be made.
+func TestTempBeside(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	for _, made := range []bool{false, true} {
+		within := filepath.Dir(dir)
+		if made {
+			makeStore(t, dir, o)
+			within = layout.File(dir, layout.Originals)
+		}
+		for _, store := range []string{dir, filepath.Join(within, "a", "b")} {
+			f, err := TempBeside(store)()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteString("x"); err != nil || filepath.Dir(f.Name()) != within || layout.There(f.Name()) {
+				t.Errorf("%s: %s, %v", store, f.Name(), err)
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	protect(t, dir)
+	if f, err := TempBeside(dir)(); err == nil || !strings.Contains(err.Error(), "--store") {
+		t.Errorf("where nothing can be written: %v, %v", f, err)
+	}
+}
+
+// Who is too far ahead of a follower waits for it, or for the end of the work.
+func TestPace(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 20))
+	n, _ := openToWrite(t, dir, o)
+	defer n.Close()
+	p := newPaced(n.followers[0])
+	last := p.Position()
+	r := &feedingRun{n: n, paced: []*paced{p}}
+	ctx, stop := context.WithCancelCause(t.Context())
+	waited := make(chan error, 2)
+	go func() { waited <- r.wait(t.Context(), last+5) }()
+	go func() { waited <- r.wait(ctx, last+100) }()
+	p.reached(last + 4)
+	p.reached(last + 5)
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+	why := errors.New("the end")
+	stop(why)
+	if err := <-waited; !errors.Is(err, why) {
+		t.Errorf("the end: %v", err)
+	}
+	if err := r.wait(t.Context(), last); err != nil {
+		t.Error(err)
+	}
+}
+
+// Of a folder only regular files are copied, and one that is not there is not copied.
+func TestCopyFolder(t *testing.T) {
+	from, into := t.TempDir(), filepath.Join(t.TempDir(), "into")
+	if err := copyFolder(filepath.Join(from, "nowhere"), into); err != nil || layout.There(into) {
+		t.Errorf("nothing: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(from, "a"), []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyFolder(from, into); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(into, "a")); err != nil || string(text) != "text" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if err := copyFolder(from, into); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over files: %v", err)
+	}
+	if err := os.Symlink("a", filepath.Join(from, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyFolder(from, filepath.Join(t.TempDir(), "again")); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("a link: %v", err)
 	}
 }
