@@ -18,6 +18,8 @@ import (
 type Hands struct {
 	mu   sync.Mutex
 	held map[argus.DeliveryNumber]bool
+	// unopened are those that were begun and whose opening is not in the ledger.
+	unopened map[argus.DeliveryNumber]bool
 
 	// sealing orders seals: each is in the ledger before the next one is made. So the
 	// ledger that a seal names has all seals before it, and a crash can keep the newest
@@ -37,6 +39,33 @@ func (h *Hands) take(d argus.DeliveryNumber) bool {
 	}
 	h.held[d] = true
 	return true
+}
+
+// begun takes a delivery in hand that was begun just now. The caller holds mu.
+func (h *Hands) begun(d argus.DeliveryNumber) {
+	h.take(d)
+	if h.unopened == nil {
+		h.unopened = map[argus.DeliveryNumber]bool{}
+	}
+	h.unopened[d] = true
+}
+
+// recordOpening writes to the ledger that a delivery begins, unless that was done. It
+// goes on when ctx ends: nothing else may follow the opening before.
+func (o Options) recordOpening(ctx context.Context, d argus.DeliveryNumber, details ...argus.Field) error {
+	o.Hands.mu.Lock()
+	unopened := o.Hands.unopened[d]
+	o.Hands.mu.Unlock()
+	if !unopened {
+		return nil
+	}
+	if err := RecordOpening(context.WithoutCancel(ctx), o, d, details...); err != nil {
+		return err
+	}
+	o.Hands.mu.Lock()
+	defer o.Hands.mu.Unlock()
+	delete(o.Hands.unopened, d)
+	return nil
 }
 
 func (h *Hands) leave(d argus.DeliveryNumber) {

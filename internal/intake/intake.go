@@ -171,7 +171,7 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	if err := in.recall(ctx); err != nil {
 		return nil, err
 	}
-	if err := RecordOpening(ctx, o, d.Number, in.about(path)...); err != nil {
+	if err := o.recordOpening(ctx, d.Number, in.about(path)...); err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
 	return in.run(ctx, files)
@@ -204,7 +204,7 @@ func (o Options) begin(ctx context.Context, path, place string, files []foundFil
 		Software: o.Software, Readers: o.readerNames(), Options: o.settings(),
 	})
 	if err == nil {
-		o.Hands.take(d.Number)
+		o.Hands.begun(d.Number)
 	}
 	return d, true, err
 }
@@ -271,6 +271,9 @@ func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFi
 	if in.again != 0 && !o.Covers(in.again) {
 		return nil, fmt.Errorf("resume %s: read %s again: %w", d.Number, in.again, argus.ErrNotFound)
 	}
+	if err := o.recordOpening(ctx, d.Number, in.about(d.Opening.Source)...); err != nil {
+		return nil, fmt.Errorf("resume %s: %w", d.Number, err)
+	}
 	if err := o.Record(ctx, ledger.ResumeDelivery, d.Number, in.about(d.Opening.Source)); err != nil {
 		return nil, fmt.Errorf("resume %s: %w", d.Number, err)
 	}
@@ -284,6 +287,9 @@ func Abandon(ctx context.Context, o Options, reason string, which ...argus.Deliv
 		in := newIntake(o, d.Number)
 		if err := in.recall(ctx); err != nil {
 			return nil, err
+		}
+		if err := o.recordOpening(ctx, d.Number, in.about(d.Opening.Source)...); err != nil {
+			return nil, fmt.Errorf("abandon %s: %w", d.Number, err)
 		}
 		if err := o.Record(ctx, ledger.AbandonDelivery, d.Number, []argus.Field{{Name: "reason", Value: reason}}); err != nil {
 			return nil, fmt.Errorf("abandon %s: %w", d.Number, err)

@@ -51,7 +51,7 @@ func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason strin
 	if err := in.recall(ctx); err != nil {
 		return nil, err
 	}
-	if err := RecordOpening(ctx, o, d.Number, in.about(of.Opening.Source)...); err != nil {
+	if err := o.recordOpening(ctx, d.Number, in.about(of.Opening.Source)...); err != nil {
 		return nil, fmt.Errorf("read %s again: %w", n, err)
 	}
 	return in.run(ctx, nil)
@@ -95,7 +95,7 @@ func (o Options) beginReading(ctx context.Context, of evidence.Delivery, reason 
 		Software: o.Software, Readers: o.readerNames(), Options: o.settings(), Sort: argus.OpeningReading,
 	}, &argus.Record{Kind: argus.KindReading, Reading: &argus.Reading{Of: of.Number, Reason: reason}})
 	if err == nil {
-		o.Hands.take(d.Number)
+		o.Hands.begun(d.Number)
 	}
 	return d, true, err
 }

@@ -518,3 +518,35 @@ func TestFlushOutlivesFollowing(t *testing.T) {
 		t.Errorf("at record %d of %d: %v", p.Position(), n.evidence.Last(), err)
 	}
 }
+
+// An opening that could not be recorded is recorded before the delivery goes on in the
+// same process.
+func TestOpeningIsRecordedLater(t *testing.T) {
+	for _, abandon := range []bool{false, true} {
+		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+		makeStore(t, dir, o)
+		n, who := openToWrite(t, dir, o)
+		full, path := errors.New("the ledger is busy"), source(t, "a.jsonl", lines(0, 50))
+		err := n.Ingest(t.Context(), who, intake.Options{}, func(ctx context.Context, o intake.Options) error {
+			o.Record = func(context.Context, string, argus.DeliveryNumber, []argus.Field) error { return full }
+			_, err := intake.Ingest(ctx, o, path)
+			return err
+		})
+		if !errors.Is(err, full) {
+			t.Fatal(err)
+		}
+		err = n.Ingest(t.Context(), who, intake.Options{}, func(ctx context.Context, o intake.Options) (err error) {
+			if abandon {
+				_, err = intake.Abandon(ctx, o, "enough")
+			} else {
+				_, err = intake.Resume(ctx, o, 1)
+			}
+			return err
+		})
+		if err := errors.Join(err, n.Close()); err != nil {
+			t.Fatal(err)
+		}
+		sealsInOrder(t, dir, o, 1)
+		wantClean(t, dir)
+	}
+}
