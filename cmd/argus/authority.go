@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/node"
 )
@@ -43,7 +44,7 @@ func (a *app) authorityList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := n.Desk.Authorities(c.Context(), cmp.Or(a.actorName(), node.ActorName()))
+			list, err := n.Desk.Authorities(c.Context(), cmp.Or(a.actorName(), admin.ActorName()))
 			for _, one := range list {
 				err = errors.Join(err, say(a.out, "authority", &one, printAuthority))
 			}
@@ -104,7 +105,7 @@ wider ones; --end-wider revokes them, and so does your answer on a terminal.`,
 				return usageError{errors.New("an authority needs --basis, --granted-by and --for"), c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				added, err := n.AddAuthority(ctx, a.actorName(), one)
+				added, err := n.Admin.AddAuthority(ctx, a.actorName(), one)
 				if err != nil {
 					return err
 				}
@@ -132,7 +133,7 @@ wider ones; --end-wider revokes them, and so does your answer on a terminal.`,
 // wider lists the authorities that leave a new one without effect, and revokes
 // those that the user wants to end.
 func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *authority.Authority, end bool) error {
-	list, err := n.WiderAuthorities(added)
+	list, err := n.Admin.WiderAuthorities(added)
 	if err != nil {
 		return err
 	}
@@ -187,7 +188,7 @@ type revocation struct {
 }
 
 func (a *app) revoke(ctx context.Context, n *node.Node, number authority.Number, reason string) error {
-	if err := n.RevokeAuthority(ctx, a.actorName(), number, reason); err != nil {
+	if err := n.Admin.RevokeAuthority(ctx, a.actorName(), number, reason); err != nil {
 		return err
 	}
 	return say(a.out, "revoked", revocation{number}, func(o *output, r revocation) { o.linef("Revoked %s.", r.Authority) })

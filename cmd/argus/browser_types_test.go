@@ -49,7 +49,7 @@ func typesStore(t *testing.T, keys string) string {
 	}
 	for _, scope := range []string{"delivery:D-0002", "from:=U1"} {
 		a := authority.Authority{Title: scope, Basis: "Warrant 1", GrantedBy: "a judge", Purpose: "test", Scope: scope}
-		if _, err := n.AddAuthority(t.Context(), who.Actor, a); err != nil {
+		if _, err := n.Admin.AddAuthority(t.Context(), who.Actor, a); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // TestChangesSurviveKills kills the real binary with SIGKILL before and after the
@@ -51,7 +52,7 @@ func TestChangesSurviveKills(t *testing.T) {
 			sound := func(when string, wantNotes int) {
 				t.Helper()
 				notes := 0
-				_, err := node.Verify(t.Context(), filepath.Join(dir, "s"), "", func(f node.Finding) {
+				_, err := node.Verify(t.Context(), filepath.Join(dir, "s"), "", func(f verify.Finding) {
 					if notes++; !f.Note {
 						t.Errorf("%s, %s: %s: %s", what, when, f.File, f.Problem)
 					}

@@ -21,6 +21,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/verify"
 	"github.com/argus-evidence/argus/internal/world"
 )
 
@@ -261,7 +262,7 @@ func (c *crasher) sealed(ctx context.Context, dir string) (bool, error) {
 // check verifies the store and describes every defect.
 func (c *crasher) check(ctx context.Context, dir string, acknowledged uint64) (string, error) {
 	var damage []string
-	_, err := node.Verify(ctx, filepath.Join(dir, "s"), "", func(f node.Finding) {
+	_, err := node.Verify(ctx, filepath.Join(dir, "s"), "", func(f verify.Finding) {
 		if !f.Note {
 			damage = append(damage, fmt.Sprintf("%+v", f))
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/world"
 )
@@ -69,7 +70,7 @@ func (a *app) demo(ctx context.Context, dir string, w world.Options, every time.
 	store := filepath.Join(dir, "demo.argus")
 	o := a.nodeOptions()
 	o.KeyDir = filepath.Join(dir, "keys")
-	if !node.Exists(store) {
+	if !layout.Exists(store) {
 		if err := a.makeDemo(ctx, deliveries, store, o, w); err != nil {
 			return err
 		}

@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/intake"
-	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/query"
 	"github.com/argus-evidence/argus/internal/sandbox"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // The exit codes, as docs/cli.md lists them.
@@ -36,22 +38,26 @@ func explain(err error) (code int, hint string) {
 		return exitDamaged, `The store is unchanged. Run "argus verify" of the Argus that wrote it for a list of all damage.`
 	case errors.As(err, &usage):
 		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
-	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, node.ErrKey):
+	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, verify.ErrKey):
 		return exitUsage, ""
 	case errors.Is(err, errDamageFound):
 		return exitDamaged, ""
-	case errors.Is(err, node.ErrNoStore):
+	case errors.Is(err, layout.ErrNoStore):
 		return exitError, `Name the store with --store or $ARGUS_STORE, or make one with "argus init" or "argus ingest PATH".`
-	case errors.Is(err, node.ErrNoKey):
+	case errors.Is(err, admin.ErrNoKey):
 		return exitError, "Name the folder that holds the key with --keys or $ARGUS_KEYS. The key is not part of the store; it stayed on the machine that made the store."
 	case errors.Is(err, sandbox.ErrNotHeld):
 		return exitError, `Nothing was read. See "Where readers run" in SECURITY.md for the system calls that Argus needs; a container must allow seccomp.`
-	case errors.Is(err, node.ErrWriteProtected):
+	case errors.Is(err, admin.ErrWriteProtected):
 		return exitError, "The store can be searched, shown and verified. To change it, copy it to a writable disk, and its key with it."
 	case durable.NoRoom(err):
 		return exitError, `The disk is full. Everything acknowledged is kept: make room and run the command again; an interrupted ingest continues with "argus ingest --resume".`
 	case errors.Is(err, intake.ErrUnfinished):
-		return exitError, `Finish it with "argus ingest --resume", or seal it as it is with "argus ingest --abandon".`
+		return exitError, `Finish it with "argus ingest --resume NUMBER", or seal it as it is with "argus ingest --abandon NUMBER".`
+	case errors.Is(err, intake.ErrSeveral):
+		return exitUsage, `Name the deliveries: "argus ingest --resume NUMBER…".`
+	case errors.Is(err, intake.ErrInHand):
+		return exitLocked, "Wait for it to end, or stop it."
 	case errors.Is(err, intake.ErrOtherFiles):
 		return exitError, `Put the files back and resume, or seal the delivery as it is with "argus ingest --abandon".`
 	case errors.Is(err, intake.ErrOtherReaders):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader"
 )
@@ -44,9 +45,12 @@ gets a receipt with a balanced account:
   read = stored + sightings of known messages + quarantined
 
 A piece that no reader understands is quarantined with the reason; reading
-continues after it. Ingesting the same files again makes no second message. An
-interrupted ingest continues with the same command, or with --resume. If there is no
+continues after it. Ingesting the same files again makes no second message. If there is no
 store, one is made.
+
+An interrupted ingest continues with the same command, or with --resume. It does not
+block other deliveries. If several are unfinished, --resume and --abandon need
+their numbers.
 
 Calls, contacts and other types are counted separately below the account. The
 receipt then lists questions for the source: attachments that are named but missing,
@@ -67,6 +71,7 @@ The originals are kept as usual, and the seal names the program with its SHA-256
   argus ingest --timezone Europe/Brussels 'WhatsApp Chat with Ali.txt'
   argus ingest --map from=Afzender --map text=Bericht sheet.xlsx
   argus ingest --dry-run --json phone/
+  argus ingest --resume D-0007
   argus ingest --via ./old-dump.py old-server/ -- --codepage 850`,
 		Args: func(c *cobra.Command, args []string) error {
 			args, behind := splitAtDash(c, args)
@@ -81,9 +86,10 @@ The originals are kept as usual, and the seal names the program with its SHA-256
 				return errors.New("--resume and --abandon exclude each other")
 			case (f.resume || f.abandon) && (f.format != "" || f.timezone != "" || f.service != "" || f.owner != "" || f.country != "" || f.via != "" || len(f.columns) > 0):
 				return errors.New("--resume and --abandon take no reading options: the delivery keeps its own")
-			case (f.resume || f.abandon) && len(args) > 0:
-				return errors.New("--resume and --abandon take no path: the delivery keeps its own")
-			case !f.resume && !f.abandon && len(args) == 0:
+			case f.resume || f.abandon:
+				_, err := deliveriesOf(args)
+				return err
+			case len(args) == 0:
 				return errors.New("missing argument: name a file or folder to ingest")
 			}
 			return nil
@@ -94,8 +100,8 @@ The originals are kept as usual, and the seal names the program with its SHA-256
 	flags := c.Flags()
 	flags.StringVar(&f.via, "via", "", "have this `program` read each file and print Argus JSON lines")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "report how each file would be read, and keep nothing")
-	flags.BoolVar(&f.resume, "resume", false, "finish an interrupted delivery")
-	flags.BoolVar(&f.abandon, "abandon", false, "seal an interrupted delivery as it is, marked incomplete")
+	flags.BoolVar(&f.resume, "resume", false, "finish the interrupted deliveries that are named, or the only one")
+	flags.BoolVar(&f.abandon, "abandon", false, "seal the interrupted deliveries that are named, or the only one, as they are, marked incomplete")
 	flags.IntVar(&f.batch, "batch", 4096, "the most records that are made durable at once")
 	flags.StringVar(&f.reason, "reason", "abandoned by the operator", "with --abandon: the `reason`, stated in the seal")
 	return c
@@ -110,6 +116,18 @@ func (f *ingestFlags) readingFlags(c *cobra.Command) {
 	flags.StringVar(&f.owner, "owner", "", "the `account` of the exported device, where the data does not state it")
 	flags.StringVar(&f.country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and for dates like 3/4/2021 whose order the data leaves open")
 	flags.StringArrayVar(&f.columns, "map", nil, "for sheets and unknown JSON: `field=header`; may be repeated (docs/format/sheet.md lists the fields)")
+}
+
+// deliveriesOf parses the delivery numbers after --resume and --abandon.
+func deliveriesOf(args []string) (which []argus.DeliveryNumber, err error) {
+	for _, arg := range args {
+		d, err := argus.ParseDelivery(arg)
+		if err != nil {
+			return nil, fmt.Errorf("--resume and --abandon take delivery numbers, such as D-0007: %w", err)
+		}
+		which = append(which, d)
+	}
+	return which, nil
 }
 
 // splitAtDash splits the arguments at --.
@@ -154,6 +172,13 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		return usageError{err, c.CommandPath()}
 	}
 	paths, behind := splitAtDash(c, paths)
+	var which []argus.DeliveryNumber
+	if f.resume || f.abandon {
+		if which, err = deliveriesOf(paths); err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		paths = nil
+	}
 	work := intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
 	if f.via != "" {
 		via, record, err := intake.NewVia(f.via, behind)
@@ -177,7 +202,7 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		return a.dryRun(c.Context(), work, paths)
 	}
 	path := a.storePath()
-	if !node.Exists(path) && len(paths) > 0 {
+	if !layout.Exists(path) && len(paths) > 0 {
 		if err := node.Create(c.Context(), path, a.nodeOptions()); err != nil {
 			return err
 		}
@@ -191,11 +216,11 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	err = a.ingestInto(c.Context(), n, f, paths, work)
+	err = a.ingestInto(c.Context(), n, f, paths, which, work)
 	return errors.Join(err, n.Close())
 }
 
-func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths []string, o intake.Options) error {
+func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths []string, which []argus.DeliveryNumber, o intake.Options) error {
 	who, err := a.who(ctx, n)
 	if err != nil {
 		return err
@@ -209,9 +234,9 @@ func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths
 	err = n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error {
 		switch {
 		case f.resume:
-			return a.several(ctx, o, progress, "There is no delivery to resume.", func() ([]*argus.Receipt, error) { return intake.Resume(ctx, o) })
+			return a.several(ctx, o, progress, "There is no delivery to resume.", func() ([]*argus.Receipt, error) { return intake.Resume(ctx, o, which...) })
 		case f.abandon:
-			return a.several(ctx, o, progress, "There is no delivery to abandon.", func() ([]*argus.Receipt, error) { return intake.Abandon(ctx, o, f.reason) })
+			return a.several(ctx, o, progress, "There is no delivery to abandon.", func() ([]*argus.Receipt, error) { return intake.Abandon(ctx, o, f.reason, which...) })
 		}
 		for _, p := range paths {
 			receipt, err := intake.Ingest(ctx, o, p)
@@ -222,10 +247,19 @@ func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths
 				return err
 			}
 		}
-		return nil
+		return a.noteUnfinished(ctx, o)
 	})
 	if err != nil && ctx.Err() != nil {
 		return errIngestStopped
+	}
+	return err
+}
+
+// noteUnfinished names the interrupted deliveries.
+func (a *app) noteUnfinished(ctx context.Context, o intake.Options) error {
+	list, err := intake.Unfinished(ctx, o)
+	for _, d := range list {
+		a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" goes on with it.", d.Number, oneLine(d.Opening.Source), d.Number))
 	}
 	return err
 }

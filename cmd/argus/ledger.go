@@ -11,8 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
@@ -88,7 +90,7 @@ is not changed.`,
 				return usageError{err, c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				e, err := n.CorrectTime(ctx, a.actorName(), number, reason)
+				e, err := n.Admin.CorrectTime(ctx, a.actorName(), number, reason)
 				if err != nil {
 					return err
 				}
@@ -120,7 +122,7 @@ the store can run it, and the ledger records it.`,
 		Example: "  argus ledger destroy 12 17-20 --order 'court of first instance, order 31/2026'",
 		Args:    arguments(1, math.MaxInt),
 		RunE: func(c *cobra.Command, args []string) error {
-			entries, err := node.ParseEntries(strings.Join(args, ","))
+			entries, err := admin.ParseEntries(strings.Join(args, ","))
 			if err == nil && order == "" {
 				err = errors.New("missing --order")
 			}
@@ -128,7 +130,7 @@ the store can run it, and the ledger records it.`,
 				return usageError{err, c.CommandPath()}
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				e, err := n.DestroyWords(ctx, a.actorName(), entries, order)
+				e, err := n.Admin.DestroyWords(ctx, a.actorName(), entries, order)
 				if err != nil {
 					return err
 				}
@@ -148,7 +150,7 @@ func (a *app) listLedger(ctx context.Context, n *node.Node, who desk.Who, from u
 	if err := a.sayEntries("", "entry", entries); err != nil {
 		return err
 	}
-	report, err := node.VerifyLedger(ctx, a.storePath(), "")
+	report, err := verify.Ledger(ctx, a.storePath(), "")
 	if err != nil {
 		return err
 	}
@@ -187,8 +189,8 @@ func (a *app) sayEntries(mark, event string, entries []desk.Entry) error {
 }
 
 // sayLedgerReport reports whether a ledger is as it was signed.
-func (a *app) sayLedgerReport(event string, report *node.LedgerReport) error {
-	err := say(a.out, event, report, func(o *output, r *node.LedgerReport) {
+func (a *app) sayLedgerReport(event string, report *verify.LedgerReport) error {
+	err := say(a.out, event, report, func(o *output, r *verify.LedgerReport) {
 		for _, f := range r.Findings {
 			printFinding(o, f)
 		}

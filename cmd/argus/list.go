@@ -65,7 +65,7 @@ func (a *app) listAdd() *cobra.Command {
 				return err
 			}
 			return a.administer(c, func(ctx context.Context, n *node.Node) error {
-				list, known, err := n.AddList(ctx, a.actorName(), args[0], data)
+				list, known, err := n.Admin.AddList(ctx, a.actorName(), args[0], data)
 				if err != nil {
 					return err
 				}
@@ -114,7 +114,7 @@ func (a *app) listLs() *cobra.Command {
 		Args:  arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.administer(c, func(_ context.Context, n *node.Node) error {
-				versions, err := n.Lists()
+				versions, err := n.Admin.Lists()
 				if err != nil {
 					return err
 				}

@@ -24,8 +24,11 @@ func (a *app) actorName() string { return cmp.Or(a.actor, os.Getenv("ARGUS_ACTOR
 
 func (a *app) nodeOptions() node.Options {
 	return node.Options{KeyDir: a.keys, ReaderDir: a.reader, Software: software(), Failpoint: failpoint(),
-		Note: func(sentence string) { fmt.Fprintln(a.err, "argus: "+plain(sentence)) }}
+		Note: a.note}
 }
+
+// note prints a sentence for people beside the answer.
+func (a *app) note(sentence string) { fmt.Fprintln(a.err, "argus: "+plain(sentence)) }
 
 // open opens the store for reading, and returns who reads.
 func (a *app) open(ctx context.Context) (*node.Node, desk.Who, error) {

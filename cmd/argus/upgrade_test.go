@@ -11,6 +11,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 const olderStore = "../../internal/node/testdata/upgrade"
@@ -54,7 +55,7 @@ func TestUpgradeSurvivesKills(t *testing.T) {
 	// one names the whole store that has the name.
 	one := func(dir string) string {
 		damage := ""
-		v, err := node.Verify(t.Context(), filepath.Join(dir, "s"), "", func(f node.Finding) {
+		v, err := node.Verify(t.Context(), filepath.Join(dir, "s"), "", func(f verify.Finding) {
 			if !f.Note {
 				damage += f.File + ": " + f.Problem + "\n"
 			}

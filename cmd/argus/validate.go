@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/validate"
 )
@@ -79,13 +80,13 @@ func (a *app) validate(c *cobra.Command, folders []string, f validateFlags) erro
 		}
 		sets = append(sets, validate.Set{Name: filepath.Base(filepath.Clean(folder)), Files: os.DirFS(folder)})
 	}
-	var key *node.ValidationKey
+	var key *admin.ValidationKey
 	if f.out != "" {
 		if _, err := os.Lstat(f.out); !errors.Is(err, fs.ErrNotExist) {
 			return errors.Join(fmt.Errorf("%s exists already", f.out), err)
 		}
 		var err error
-		if key, err = node.OpenValidationKey(a.nodeOptions()); err != nil {
+		if key, err = admin.OpenValidationKey(a.keys); err != nil {
 			return err
 		}
 	}
@@ -169,17 +170,12 @@ type signedRecord struct {
 	KeyPath string `json:"key_path"`
 }
 
-func (a *app) writeRecord(r *validate.Record, key *node.ValidationKey, name string) error {
+func (a *app) writeRecord(r *validate.Record, key *admin.ValidationKey, name string) error {
 	text, err := r.Sign(key.Signer)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := durable.WriteNew(durable.OS{}, name, text); err != nil {
 		return err
 	}
 	return say(a.out, "record", signedRecord{name, key.Public, key.Made, key.Path}, func(o *output, r signedRecord) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // errNewerFound is the error of a store without damage that was not checked completely.
@@ -53,7 +54,7 @@ wrote a part, which was not checked, or an older Argus wrote the store, which
 				}
 				// An empty key would mean the key in the store.
 				if key = strings.TrimSpace(string(data)); key == "" {
-					return usageError{fmt.Errorf("read the public key: %w: %s is empty", node.ErrKey, keyFile), c.CommandPath()}
+					return usageError{fmt.Errorf("read the public key: %w: %s is empty", verify.ErrKey, keyFile), c.CommandPath()}
 				}
 			}
 			return a.verify(c, path, key)
@@ -65,7 +66,7 @@ wrote a part, which was not checked, or an older Argus wrote the store, which
 
 func (a *app) verify(c *cobra.Command, path, key string) error {
 	damaged, newer := 0, 0
-	report := func(f node.Finding) {
+	report := func(f verify.Finding) {
 		switch {
 		case f.Newer:
 			newer++
@@ -101,7 +102,7 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 	return nil
 }
 
-func printFinding(o *output, f node.Finding) {
+func printFinding(o *output, f verify.Finding) {
 	kind := o.style("31;1", "DAMAGED")
 	switch {
 	case f.Note:
@@ -131,7 +132,7 @@ type verified struct {
 	Damage  int     `json:"damage"`
 	Newer   int     `json:"newer,omitempty"`
 	Seconds float64 `json:"seconds"`
-	*node.Verified
+	*verify.Verified
 }
 
 func printVerified(o *output, v verified) {
@@ -142,7 +143,7 @@ func printVerified(o *output, v verified) {
 	o.linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", group(c.Read), group(c.Stored),
 		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "message", "messages"))
 	from := "given with --key"
-	if v.KeyFrom == node.KeyStored {
+	if v.KeyFrom == verify.KeyStored {
 		from = "taken from the store itself, so this proves only that the store agrees with itself"
 	}
 	o.linef("key %s, %s", oneLine(v.Key), from)

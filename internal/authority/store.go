@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,18 +21,21 @@ import (
 // Store is a directory of authorities. It keeps nothing in memory; any number
 // of processes may use one directory.
 type Store struct {
-	dir string
+	disk durable.Disk
+	dir  string
 	// Lists finds the lists that scopes name, as in query.Options. Set it
 	// before anything else is called. Default: there are none.
 	Lists func(name, hash string) (*query.WordList, error)
 }
 
 // Open opens a directory of authorities and makes it if it is missing.
-func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func Open(dir string) (*Store, error) { return openOn(durable.OS{}, dir) }
+
+func openOn(d durable.Disk, dir string) (*Store, error) {
+	if err := d.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("open authorities: %w", err)
 	}
-	return &Store{dir: dir}, nil
+	return &Store{disk: d, dir: dir}, nil
 }
 
 const (
@@ -127,7 +129,7 @@ func (s *Store) List() ([]Authority, error) {
 // Hashes returns the SHA-256 of each file by its name, to be compared with
 // what the ledger recorded. Temporary files are left out.
 func (s *Store) Hashes() (map[string]argus.Hash, error) {
-	entries, err := os.ReadDir(s.dir)
+	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("read authorities: %w", err)
 	}
@@ -148,7 +150,7 @@ func (s *Store) Hashes() (map[string]argus.Hash, error) {
 // last is the highest number that is taken, by an authority or, should its
 // file be lost, by its revocation.
 func (s *Store) last() (Number, error) {
-	entries, err := os.ReadDir(s.dir)
+	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
 		return 0, err
 	}
@@ -232,15 +234,11 @@ func encode(v any) ([]byte, error) {
 }
 
 func (s *Store) read(name string) ([]byte, error) {
-	path := filepath.Join(s.dir, name)
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
+	data, err := durable.ReadFile(s.disk, filepath.Join(s.dir, name), longest)
+	if errors.Is(err, durable.ErrUnfit) {
+		err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
 	}
-	if !info.Mode().IsRegular() || info.Size() > longest {
-		return nil, fmt.Errorf("%s is not a file of at most %d bytes: %w", name, longest, argus.ErrDamaged)
-	}
-	return os.ReadFile(path)
+	return data, err
 }
 
 // write makes a new file, durably and as a whole, which record writes to the ledger.
@@ -249,7 +247,7 @@ func (s *Store) write(name string, v any, record func(argus.Hash) error) error {
 	if err != nil {
 		return err
 	}
-	return durable.Record(filepath.Join(s.dir, name), data, func() error { return record(sha256.Sum256(data)) })
+	return durable.Record(s.disk, filepath.Join(s.dir, name), data, func() error { return record(sha256.Sum256(data)) })
 }
 
 // For lists those of a list that name an actor.

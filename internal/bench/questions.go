@@ -66,7 +66,7 @@ func openEngine(store string) (engine, error) {
 	if err != nil {
 		return engine{}, errors.Join(err, e.Close())
 	}
-	ix, err := embedded.Open(filepath.Join(store, "index"), embedded.Options{Evidence: node.Copies{Current: current}, ReadOnly: true})
+	ix, err := embedded.Open(filepath.Join(store, "index"), embedded.Options{Evidence: evidence.Copies{Current: current}, ReadOnly: true})
 	if err != nil {
 		return engine{}, errors.Join(err, e.Close())
 	}

@@ -5,6 +5,7 @@
 package durable
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,10 @@ type Disk interface {
 	// OpenFile opens like os.OpenFile.
 	OpenFile(name string, flag int, mode fs.FileMode) (File, error)
 	Rename(from, to string) error
+	// Link gives a file a second name. The error is fs.ErrExist if that is taken.
+	Link(from, to string) error
 	Remove(name string) error
+	Stat(name string) (fs.FileInfo, error)
 	MkdirAll(name string) error
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// SyncDir makes the names in a directory durable.
@@ -56,6 +60,12 @@ func (OS) OpenFile(name string, flag int, mode fs.FileMode) (File, error) {
 // Rename implements [Disk].
 func (OS) Rename(from, to string) error { return os.Rename(from, to) }
 
+// Link implements [Disk].
+func (OS) Link(from, to string) error { return os.Link(from, to) }
+
+// Stat implements [Disk].
+func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+
 // Remove implements [Disk].
 func (OS) Remove(name string) error { return os.Remove(name) }
 
@@ -89,23 +99,68 @@ func (OS) Lock(name string, exclusive bool) (unlock func() error, held bool, err
 // new one.
 func Replace(d Disk, name string, data []byte) error {
 	temporary := name + ".tmp"
-	f, err := d.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteAt(data, 0); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := write(d, temporary, os.O_TRUNC, 0o600, data); err != nil {
 		return err
 	}
 	return Install(d, temporary, name)
 }
 
-// Install renames a synced file to its name and makes the name durable.
+// WriteNew makes a file that is not there yet. After a crash it is there whole, or not
+// at all; of several processes that make it at the same time, one does. The error is
+// fs.ErrExist if there is a file of that name.
+func WriteNew(d Disk, name string, data []byte) error {
+	temporary := name + "." + rand.Text() + ".tmp"
+	if err := write(d, temporary, os.O_EXCL, 0o600, data); err != nil {
+		return err
+	}
+	err := d.Link(temporary, name)
+	if err := errors.Join(err, d.Remove(temporary)); err != nil {
+		return err
+	}
+	return d.SyncDir(filepath.Dir(name))
+}
+
+// write writes a file and makes its content durable. If it fails, the file is removed.
+func write(d Disk, name string, flag int, mode fs.FileMode, data []byte) error {
+	f, err := d.OpenFile(name, os.O_CREATE|os.O_RDWR|flag, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, d.Remove(name))
+	}
+	return nil
+}
+
+// Install renames what is synced to its name and makes the name durable.
 func Install(d Disk, temporary, name string) error {
 	if err := d.Rename(temporary, name); err != nil {
 		return fmt.Errorf("put %s in place: %w", filepath.Base(name), err)
 	}
 	return d.SyncDir(filepath.Dir(name))
+}
+
+// ErrUnfit says that a name is not that of a regular file of the size that was wanted.
+var ErrUnfit = errors.New("it is no regular file of the right size")
+
+// ReadFile reads a file of at most so many bytes. The error is [ErrUnfit] if it is
+// larger, or no regular file.
+func ReadFile(d Disk, name string, most int64) ([]byte, error) {
+	info, err := d.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > most {
+		return nil, fmt.Errorf("%s has %d bytes and the mode %s, want at most %d bytes: %w", filepath.Base(name), info.Size(), info.Mode(), most, ErrUnfit)
+	}
+	f, err := d.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, most))
+	return data, errors.Join(err, f.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -18,29 +19,28 @@ const Prepared = ".new-"
 // is fs.ErrExist if there is a file of that name. Nobody else does this in the folder
 // meanwhile. What a crash leaves is for [SettleRecords]; so is a file whose record
 // fails, since it may have been written all the same.
-func Record(name string, data []byte, record func() error) error {
-	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("make %s: %w", filepath.Base(name), errors.Join(err, fs.ErrExist))
+func Record(d Disk, name string, data []byte, record func() error) error {
+	entries, err := d.ReadDir(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == filepath.Base(name) }) {
+		return fmt.Errorf("make %s: %w", filepath.Base(name), fs.ErrExist)
 	}
 	ready := readyName(name)
-	if err := os.Remove(ready); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.Remove(ready); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := os.OpenFile(ready, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o400)
-	if err != nil {
+	if err := write(d, ready, os.O_EXCL, 0o400, data); err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = OS{}.SyncDir(filepath.Dir(name))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(ready))
+	if err := d.SyncDir(filepath.Dir(name)); err != nil {
+		return errors.Join(err, d.Remove(ready))
 	}
 	if err := record(); err != nil {
 		return err
 	}
-	return place(name)
+	return place(d, name)
 }
 
 func readyName(name string) string {
@@ -49,25 +49,25 @@ func readyName(name string) string {
 
 // place gives a file that is ready its name. A link, unlike a rename, does not take
 // the place of a file.
-func place(name string) error {
-	if err := os.Link(readyName(name), name); err != nil && !errors.Is(err, fs.ErrExist) {
+func place(d Disk, name string) error {
+	if err := d.Link(readyName(name), name); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := (OS{}).SyncDir(filepath.Dir(name)); err != nil {
+	if err := d.SyncDir(filepath.Dir(name)); err != nil {
 		return err
 	}
-	return os.Remove(readyName(name))
+	return d.Remove(readyName(name))
 }
 
 // Unsettled says whether a folder has files that Record has made ready and not put
 // in place, be it because somebody is at it.
-func Unsettled(dir string) (bool, error) {
-	names, err := filesReady(dir)
+func Unsettled(d Disk, dir string) (bool, error) {
+	names, err := filesReady(d, dir)
 	return len(names) > 0, err
 }
 
-func filesReady(dir string) (names []string, err error) {
-	entries, err := os.ReadDir(dir)
+func filesReady(d Disk, dir string) (names []string, err error) {
+	entries, err := d.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -79,24 +79,27 @@ func filesReady(dir string) (names []string, err error) {
 	return names, nil
 }
 
+// maxRecord is the most bytes of a file that SettleRecords reads.
+const maxRecord = 1 << 30
+
 // SettleRecords finishes what Record was interrupted in: it puts the files in place
 // of which recorded says that there is a record, and removes the others. Nobody else
 // makes files in the folder meanwhile.
-func SettleRecords(dir string, recorded func(name string, data []byte) bool) error {
-	names, err := filesReady(dir)
+func SettleRecords(d Disk, dir string, recorded func(name string, data []byte) bool) error {
+	names, err := filesReady(d, dir)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
 		path := filepath.Join(dir, name)
-		data, err := os.ReadFile(readyName(path))
+		data, err := ReadFile(d, readyName(path), maxRecord)
 		if err != nil {
 			return err
 		}
 		if recorded(name, data) {
-			err = place(path)
+			err = place(d, path)
 		} else {
-			err = os.Remove(readyName(path))
+			err = d.Remove(readyName(path))
 		}
 		if err != nil {
 			return fmt.Errorf("finish what was interrupted: %s: %w", name, err)

@@ -35,11 +35,11 @@ func TestRecord(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			name := filepath.Join(t.TempDir(), "a")
-			err := Record(name, []byte("text"), func() error {
+			err := Record(OS{}, name, []byte("text"), func() error {
 				if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("the file is in place before its record: %v", err)
 				}
-				if some, err := Unsettled(filepath.Dir(name)); !some || err != nil {
+				if some, err := Unsettled(OS{}, filepath.Dir(name)); !some || err != nil {
 					t.Errorf("unsettled: %v, %v", some, err)
 				}
 				return tt.record
@@ -51,7 +51,7 @@ func TestRecord(t *testing.T) {
 				tt.after(t, name)
 			}
 			for range 2 {
-				err = SettleRecords(filepath.Dir(name), func(of string, data []byte) bool {
+				err = SettleRecords(OS{}, filepath.Dir(name), func(of string, data []byte) bool {
 					return of == "a" && string(data) == "text" && tt.recorded
 				})
 				if err != nil {
@@ -68,7 +68,7 @@ func TestRecord(t *testing.T) {
 			if data, err := os.ReadFile(name); err != nil || string(data) != "text" {
 				t.Errorf("%q, %v", data, err)
 			}
-			err = Record(name, []byte("other"), func() error { t.Error("recorded"); return nil })
+			err = Record(OS{}, name, []byte("other"), func() error { t.Error("recorded"); return nil })
 			if !errors.Is(err, fs.ErrExist) {
 				t.Errorf("over another file: %v", err)
 			}

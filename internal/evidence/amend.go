@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/layout"
 )
 
 // Amendment is an order that changes what is stored.
@@ -317,7 +318,7 @@ func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (chan
 	own := slices.DeleteFunc(slices.Clone(s.blocks), func(b blockRef) bool { return b.segment != uint32(number) })
 	s.mu.RUnlock()
 	defer func() { err = errors.Join(err, old.release()) }()
-	name := s.path(segmentFile(number, old.generation+1))
+	name := s.path(layout.Segment(number, old.generation+1))
 	f, err := s.disk.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -607,7 +608,7 @@ func (m *amending) sightings(ctx context.Context, seq uint64, r *argus.Record) i
 
 // openPrepared opens a segment that was written anew and is not in place yet.
 func (s *Store) openPrepared(number, generation int) (_ *prepared, err error) {
-	p := &prepared{number: number, segment: &segment{name: segmentFile(number, generation), generation: generation}}
+	p := &prepared{number: number, segment: &segment{name: layout.Segment(number, generation), generation: generation}}
 	f, err := s.disk.OpenFile(s.path(p.segment.name), os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -791,7 +792,7 @@ func (s *Store) segmentFiles(which func(number, generation, now int) bool) (name
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, e := range entries {
-		number, generation, ok := parseSegmentFile(e.Name())
+		number, generation, ok := layout.ParseSegment(e.Name())
 		if ok && number > 0 && number <= s.closed && which(number, generation, s.segments[number-1].generation) {
 			names = append(names, evidenceDir+"/"+e.Name())
 		}
@@ -846,7 +847,7 @@ func (s *Store) finish(waiting []string, orders []sealedAmendment) error {
 	for _, o := range orders {
 		var files []*prepared
 		for _, f := range o.files {
-			name := segmentFile(int(f.Segment), int(f.Generation))
+			name := layout.Segment(int(f.Segment), int(f.Generation))
 			at := slices.Index(waiting, name)
 			if at < 0 {
 				continue // in place, or replaced again

@@ -22,6 +22,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
+	"github.com/argus-evidence/argus/internal/layout"
 )
 
 // secret is a message that a test makes go. Its parts are words that nothing else has.
@@ -462,7 +463,7 @@ func TestWalkStub(t *testing.T) {
 	}
 	w.sound()
 	for name, harm := range map[string]func(dir string) error{
-		"without the seal of the amendment": func(dir string) error { return os.Remove(filepath.Join(dir, sealName(2))) },
+		"without the seal of the amendment": func(dir string) error { return os.Remove(filepath.Join(dir, layout.Seal(2))) },
 		"without what is withheld": func(dir string) error {
 			return change(dir, func(b *block, records []revised) {
 				records[1].gone, records[1].statement = argus.GoneAll, nil
@@ -497,7 +498,7 @@ func TestWalkStub(t *testing.T) {
 
 // change rewrites the first block of the rewritten segment 1 of a store.
 func change(dir string, how func(b *block, records []revised)) error {
-	name := filepath.Join(dir, segmentFile(1, 1))
+	name := filepath.Join(dir, layout.Segment(1, 1))
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return err
@@ -694,7 +695,7 @@ func TestVerifyAfterACrashedAmendment(t *testing.T) {
 		t.Fatal(err)
 	}
 	manifest := fmt.Appendf([]byte(manifestHead), "segment 1 generation 0 first 1 bytes %d\n", len(earlier))
-	err = errors.Join(os.Remove(filepath.Join(w.dir, segmentFile(1, 1))), os.RemoveAll(filepath.Join(w.dir, idsDir)),
+	err = errors.Join(os.Remove(filepath.Join(w.dir, layout.Segment(1, 1))), os.RemoveAll(filepath.Join(w.dir, idsDir)),
 		os.WriteFile(filepath.Join(w.dir, segmentName(1)), earlier, 0o600), os.WriteFile(filepath.Join(w.dir, manifestName), sealText(manifest), 0o600))
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -32,20 +31,22 @@ type Current struct {
 	// reads says of each reading what it reads; of one that names no delivery that was
 	// handed over before, 0.
 	reads map[argus.DeliveryNumber]argus.DeliveryNumber
-	any   atomic.Bool // reads has something
+	any   atomic.Bool                          // reads has something
+	seals map[argus.DeliveryNumber]*argus.Seal // of readings, as far as they were read
 
 	counts atomic.Pointer[counting]
 }
 
-// counting is which readings count.
+// counting is which readings count: the complete ones that were sealed up to newest.
 type counting struct {
 	newest argus.DeliveryNumber
+	there  bool                                          // else this process has not seen newest yet
 	by     map[argus.DeliveryNumber]argus.DeliveryNumber // the newest reading of a delivery
 }
 
 // NewCurrent returns a store as its readings up to [Current.Newest] show it.
 func NewCurrent(s *Store) (*Current, error) {
-	c := &Current{Store: s, reads: map[argus.DeliveryNumber]argus.DeliveryNumber{}}
+	c := &Current{Store: s, reads: map[argus.DeliveryNumber]argus.DeliveryNumber{}, seals: map[argus.DeliveryNumber]*argus.Seal{}}
 	c.counts.Store(&counting{by: map[argus.DeliveryNumber]argus.DeliveryNumber{}})
 	newest, err := c.Newest()
 	if err == nil {
@@ -54,57 +55,57 @@ func NewCurrent(s *Store) (*Current, error) {
 	return c, err
 }
 
-// Newest returns the newest reading that is sealed and complete, 0 for none.
+// Newest returns the complete reading that was sealed last, 0 for none.
 func (c *Current) Newest() (argus.DeliveryNumber, error) {
-	if err := c.look(); err != nil {
+	list, err := c.complete()
+	if err != nil || len(list) == 0 {
 		return 0, err
 	}
-	c.mu.RLock()
-	numbers := slices.Sorted(maps.Keys(c.reads))
-	c.mu.RUnlock()
-	for _, d := range slices.Backward(numbers) {
-		if of, _ := c.readsAgain(d); of == 0 {
+	return list[len(list)-1].Delivery, nil
+}
+
+// complete returns the seals of the readings that were not given up, as they were made.
+func (c *Current) complete() (list []*argus.Seal, err error) {
+	if err := c.look(); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for d, of := range c.reads {
+		if of == 0 {
 			continue
 		}
-		if complete, err := c.complete(d); err != nil || complete {
-			return d, err
+		seal := c.seals[d]
+		if seal == nil {
+			if seal, err = c.readSeal(d); errors.Is(err, fs.ErrNotExist) {
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+			c.seals[d] = seal
+		}
+		if seal.Incomplete == "" {
+			list = append(list, seal)
 		}
 	}
-	return 0, nil
+	slices.SortFunc(list, CompareSeals)
+	return list, nil
 }
 
-// complete says whether a delivery is sealed and was not given up.
-func (c *Current) complete(d argus.DeliveryNumber) (bool, error) {
-	seal, err := c.readSeal(d)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && seal.Incomplete == "", err
-}
-
-// Know makes the complete readings count that have a number up to newest.
+// Know makes the complete readings count that were sealed up to newest.
 func (c *Current) Know(newest argus.DeliveryNumber) error {
-	if c.counts.Load().newest == newest {
+	if now := c.counts.Load(); now.newest == newest && now.there {
 		return nil
 	}
-	if err := c.look(); err != nil {
+	list, err := c.complete()
+	if err != nil {
 		return err
 	}
-	next := &counting{newest, map[argus.DeliveryNumber]argus.DeliveryNumber{}}
-	c.mu.RLock()
-	reads := maps.Clone(c.reads)
-	c.mu.RUnlock()
-	for _, d := range slices.Sorted(maps.Keys(reads)) {
-		if d > newest || reads[d] == 0 {
-			continue
-		}
-		complete, err := c.complete(d)
-		if err != nil {
-			return err
-		}
-		if complete {
-			next.by[reads[d]] = d
-		}
+	end := slices.IndexFunc(list, func(s *argus.Seal) bool { return s.Delivery == newest })
+	next := &counting{newest, end >= 0 || newest == 0, map[argus.DeliveryNumber]argus.DeliveryNumber{}}
+	for _, seal := range list[:end+1] {
+		of, _ := c.readsAgain(seal.Delivery)
+		next.by[of] = seal.Delivery
 	}
 	c.counts.Store(next)
 	return nil

@@ -1,12 +1,12 @@
 package evidence
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +16,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/layout"
 )
 
 // Delivery is one hand-over, open or sealed.
@@ -33,19 +35,12 @@ type Delivery struct {
 	Reads, ReadAgain argus.DeliveryNumber
 }
 
-func sealName(d argus.DeliveryNumber) string { return deliveryDir + "/" + d.String() + ".seal" }
-func treeName(d argus.DeliveryNumber) string { return deliveryDir + "/" + d.String() + ".tree" }
-
-// The hashes that a tree file keeps are those over full runs of 256 records,
-// so that a changed record can be found without keeping a hash of each.
-const treeLevel = 8
-
 // openDelivery gathers what a seal says.
 type openDelivery struct {
 	seal      argus.Seal
 	records   uint64
 	tree      *compact.Range
-	nodes     []byte // hashes of treeLevel, in order
+	nodes     []byte // hashes of layout.TreeLevel, in order
 	originals *compact.Range
 	readers   [256]bool     // which found something, by their place from 1
 	roots     [2]argus.Hash // over the first record, and over the first two
@@ -124,7 +119,7 @@ func (d *openDelivery) add(r *argus.Record, p *proof) error {
 	d.records++
 	leaf := p.leaf()
 	err := d.tree.Append(leaf[:], func(id compact.NodeID, hash []byte) {
-		if id.Level == treeLevel {
+		if id.Level == layout.TreeLevel {
 			d.nodes = append(d.nodes, hash...)
 		}
 	})
@@ -266,15 +261,28 @@ func (s *Store) Deliveries(ctx context.Context) ([]Delivery, error) {
 	return list, nil
 }
 
-// LastSeal returns the seal of the last delivery that has one, nil if none has.
-func (s *Store) LastSeal() (*argus.Seal, error) {
-	for _, d := range slices.Backward(slices.Sorted(maps.Keys(s.spans()))) {
+// LastSeal returns the seal that was made last, nil if there is none.
+func (s *Store) LastSeal() (last *argus.Seal, err error) {
+	for d := range s.spans() {
 		seal, err := s.readSeal(d)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return seal, err
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if last == nil || CompareSeals(last, seal) < 0 {
+			last = seal
 		}
 	}
-	return nil, nil
+	return last, nil
+}
+
+// CompareSeals orders seals as they were made: each is in the ledger before the next one
+// is made, so that the ledger which they name grows. Those of before that are in the order
+// of their deliveries, which were sealed one after the other.
+func CompareSeals(a, b *argus.Seal) int {
+	return cmp.Or(cmp.Compare(a.Ledger.Entries, b.Ledger.Entries), cmp.Compare(a.Delivery, b.Delivery))
 }
 
 // Sealed says whether a delivery has a seal.
@@ -288,7 +296,7 @@ func (s *Store) Sealed(d argus.DeliveryNumber) (bool, error) {
 
 // SealText returns a delivery's seal as it was signed.
 func (s *Store) SealText(d argus.DeliveryNumber) ([]byte, error) {
-	data, err := readFile(s.disk, s.path(sealName(d)))
+	data, err := readFile(s.disk, s.path(layout.Seal(d)))
 	if err != nil {
 		return nil, fmt.Errorf("read seal: %w", err)
 	}
@@ -302,7 +310,7 @@ func (s *Store) readSeal(d argus.DeliveryNumber) (*argus.Seal, error) {
 	}
 	seal, err := parseSeal(string(data))
 	if err != nil {
-		return nil, fmt.Errorf("read seal %s: %w", sealName(d), err)
+		return nil, fmt.Errorf("read seal %s: %w", layout.Seal(d), err)
 	}
 	return seal, nil
 }
@@ -368,11 +376,11 @@ func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, 
 		return nil, fmt.Errorf("seal delivery %s: sign: %w", d, err)
 	}
 	s.opt.Failpoint("seal.before-tree")
-	if err := writeFile(s.disk, s.path(treeName(d)), open.nodes); err != nil {
+	if err := durable.Replace(s.disk, s.path(layout.Tree(d)), open.nodes); err != nil {
 		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
 	}
 	s.opt.Failpoint("seal.before-seal")
-	if err := writeFile(s.disk, s.path(sealName(d)), signed); err != nil {
+	if err := durable.Replace(s.disk, s.path(layout.Seal(d)), signed); err != nil {
 		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
 	}
 	s.opt.Failpoint("seal.sealed")

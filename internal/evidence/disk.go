@@ -3,9 +3,6 @@ package evidence
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 
 	"github.com/argus-evidence/argus"
@@ -54,25 +51,9 @@ const smallFile = 256 << 20
 
 // readFile reads a whole small file. A larger one is damage.
 func readFile(d disk, name string) ([]byte, error) {
-	f, err := d.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
+	data, err := durable.ReadFile(d, name, smallFile)
+	if errors.Is(err, durable.ErrUnfit) {
+		return nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > smallFile {
-		return nil, fmt.Errorf("%w: %s has %d bytes, want at most %d", argus.ErrDamaged, filepath.Base(name), info.Size(), smallFile)
-	}
-	data := make([]byte, info.Size())
-	if _, err := f.ReadAt(data, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return data, nil
+	return data, err
 }
-
-// writeFile puts a whole file in place durably: after a crash there is the old
-// one or the new one.
-func writeFile(d disk, name string, data []byte) error { return durable.Replace(d, name, data) }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // ids finds the records that carry a message. It is derived from the segments:
@@ -159,7 +160,7 @@ func (x *ids) writeManifest(runs []*run) error {
 	for _, r := range runs {
 		fmt.Fprintln(&b, r.name)
 	}
-	if err := writeFile(x.disk, filepath.Join(x.dir, "manifest"), sealText(b.Bytes())); err != nil {
+	if err := durable.Replace(x.disk, filepath.Join(x.dir, "manifest"), sealText(b.Bytes())); err != nil {
 		return fmt.Errorf("write ids: %w", err)
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/original"
 )
 
@@ -580,7 +581,7 @@ func TestAbsurdSizes(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{commitName, manifestName, idsDir + "/manifest", sealName(1), treeName(1)} {
+	for _, name := range []string{commitName, manifestName, idsDir + "/manifest", layout.Seal(1), layout.Tree(1)} {
 		copied := t.TempDir()
 		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 			t.Fatal(err)

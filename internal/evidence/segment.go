@@ -6,13 +6,14 @@ import (
 	"hash/crc32"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/layout"
 )
 
 // The form of a segment; docs/format/segment.md has it to the byte.
 const (
 	segmentMagic  = "ARGUSEG2"
 	footerMagic   = 0x31544f46 // "FOT1"
-	segmentHeader = 32
+	segmentHeader = layout.SegmentHeader
 	footerTrailer = 16
 	footerEntry   = 32
 )

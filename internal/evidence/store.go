@@ -11,13 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/original"
 )
 
@@ -138,38 +139,19 @@ type segment struct {
 
 // The files of a store.
 const (
-	evidenceDir  = "evidence"
-	idsDir       = "evidence/ids"
-	deliveryDir  = "deliveries"
-	originalsDir = "originals"
-	manifestName = "evidence/manifest"
-	commitName   = "evidence/commit"
-	lockName     = "evidence/lock"
+	evidenceDir  = layout.Evidence
+	idsDir       = layout.IDs
+	deliveryDir  = layout.Deliveries
+	originalsDir = layout.Originals
+	manifestName = layout.EvidenceManifest
+	commitName   = layout.Commit
+	lockName     = layout.EvidenceLock
 
 	manifestHead = "argus evidence 2\n"
-	commitSlot   = 32
+	commitSlot   = layout.CommitSlot
 )
 
-func segmentName(number int) string { return segmentFile(number, 0) }
-
-// segmentFile is where a segment lies that was rewritten so often.
-func segmentFile(number, generation int) string {
-	if generation == 0 {
-		return fmt.Sprintf("%s/%08d.seg", evidenceDir, number)
-	}
-	return fmt.Sprintf("%s/%08d-%d.seg", evidenceDir, number, generation)
-}
-
-// parseSegmentFile is the reverse of segmentFile, for a name in its folder.
-func parseSegmentFile(base string) (number, generation int, ok bool) {
-	name, _ := strings.CutSuffix(base, ".seg")
-	digits, suffix, rewritten := strings.Cut(name, "-")
-	number, err := strconv.Atoi(digits)
-	if err == nil && rewritten {
-		generation, err = strconv.Atoi(suffix)
-	}
-	return number, generation, err == nil && segmentFile(number, generation) == evidenceDir+"/"+base
-}
+func segmentName(number int) string { return layout.Segment(number, 0) }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
@@ -192,7 +174,7 @@ func Create(dir string, o Options) (*Store, error) {
 	if err := first.release(); err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
-	if err := writeFile(s.disk, s.path(commitName), make([]byte, 2*commitSlot)); err != nil {
+	if err := durable.Replace(s.disk, s.path(commitName), make([]byte, 2*commitSlot)); err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
 	if err := s.writeManifest(nil); err != nil {
@@ -227,7 +209,7 @@ func (s *Store) writeManifest(closed []*segment) error {
 	for i, seg := range closed {
 		text = fmt.Appendf(text, "segment %d generation %d first %d bytes %d\n", i+1, seg.generation, seg.first, seg.size)
 	}
-	return writeFile(s.disk, s.path(manifestName), sealText(text))
+	return durable.Replace(s.disk, s.path(manifestName), sealText(text))
 }
 
 type manifestSegment struct {
@@ -446,7 +428,7 @@ func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 	if s.opt.ReadOnly {
 		flag = os.O_RDONLY
 	}
-	seg := &segment{name: segmentFile(number, generation), generation: generation}
+	seg := &segment{name: layout.Segment(number, generation), generation: generation}
 	f, err := s.disk.OpenFile(s.path(seg.name), flag, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, s.missing(seg.name, number, generation)

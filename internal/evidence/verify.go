@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/original"
 )
 
@@ -108,7 +109,7 @@ func (v *verifier) hold() {
 		v.commit, v.commitErr = readFile(v.disk, v.path(commitName))
 		closed, unreadable := (&Store{dir: v.dir, disk: v.disk}).readManifest()
 		for i, m := range closed {
-			name := v.path(segmentFile(i+1, m.generation))
+			name := v.path(layout.Segment(i+1, m.generation))
 			if unlock, held, err := v.disk.Lock(name, false); err == nil && held {
 				v.held = append(v.held, unlock)
 			}
@@ -279,7 +280,7 @@ func (v *verifier) segments() error {
 	v.active = len(closed) + 1
 	entries, _ := v.disk.ReadDir(v.path(evidenceDir)) // strays tells of an error
 	for _, e := range entries {
-		number, generation, ok := parseSegmentFile(e.Name())
+		number, generation, ok := layout.ParseSegment(e.Name())
 		v.waits = v.waits || ok && number > 0 && number <= len(closed) && generation > closed[number-1].generation
 	}
 	end := int64(segmentHeader)
@@ -311,7 +312,7 @@ func (v *verifier) guessClosed() []manifestSegment {
 	}
 	newest := map[int]manifestSegment{}
 	for _, e := range entries {
-		number, generation, ok := parseSegmentFile(e.Name())
+		number, generation, ok := layout.ParseSegment(e.Name())
 		if info, err := e.Info(); ok && err == nil && generation >= newest[number].generation {
 			newest[number] = manifestSegment{generation: generation, size: info.Size()}
 		}
@@ -327,7 +328,7 @@ func (v *verifier) guessClosed() []manifestSegment {
 func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
 	name := segmentName(number)
 	if m != nil {
-		name = segmentFile(number, m.generation)
+		name = layout.Segment(number, m.generation)
 	}
 	f, err := v.disk.OpenFile(v.path(name), os.O_RDONLY, 0)
 	if err != nil {
@@ -395,7 +396,7 @@ func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
 // seal is made when all is acknowledged.
 func (v *verifier) overlooked(f file, number int, end, size int64) bool {
 	for _, b := range scanSegment(f, number, size, false).blocks {
-		name := sealName(b.delivery)
+		name := layout.Seal(b.delivery)
 		if int64(b.offset) < end || !v.sealed[name] {
 			continue
 		}
@@ -542,7 +543,7 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 	for i := range b.statements {
 		finding.First = h.first + uint64(i)
 		finding.Last = finding.First
-		if d.open.records%(1<<treeLevel) == 0 {
+		if d.open.records%layout.TreeRun == 0 {
 			d.places = append(d.places, place{name, at, finding.First})
 		}
 		r, err := b.record(i, &hasher)
@@ -872,7 +873,7 @@ func (v *verifier) seals() error {
 			v.report(Finding{File: evidenceDir, Offset: -1, First: n.first, Last: n.last, Delivery: number, Note: true,
 				Problem: fmt.Sprintf("%d of the records have parts that were %v and that this one may skip; they are as they were sealed, and what they say was not checked", n.count, argus.ErrNewer)})
 		}
-		name := sealName(number)
+		name := layout.Seal(number)
 		data, err := readFile(v.disk, v.path(name))
 		if errors.Is(err, argus.ErrDamaged) {
 			v.damage(name, -1, "%s", sentence(err))
@@ -892,7 +893,7 @@ func (v *verifier) seals() error {
 			d.sound = d.open.seal.Incomplete == ""
 		}
 		if d.sound && d.open.seal.Opening.Sort == argus.OpeningReading && len(d.again) > 0 {
-			v.report(Finding{File: sealName(d.again[0]), Offset: -1, Delivery: d.again[0], Note: true,
+			v.report(Finding{File: layout.Seal(d.again[0]), Offset: -1, Delivery: d.again[0], Note: true,
 				Problem: fmt.Sprintf("delivery %s was read again by %s: the newer reading counts, and this one is kept as it was sealed", d.again[0], number)})
 		}
 	}
@@ -985,10 +986,10 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	if err != nil || wantText != text {
 		fail(name, "the seal says other things than the records: %s", difference(text, wantText))
 	}
-	if tree, err := readFile(v.disk, v.path(treeName(number))); err != nil {
-		fail(treeName(number), "the hashes of the delivery cannot be read: %v", err)
+	if tree, err := readFile(v.disk, v.path(layout.Tree(number))); err != nil {
+		fail(layout.Tree(number), "the hashes of the delivery cannot be read: %v", err)
 	} else if sound && !bytes.Equal(tree, d.open.nodes) {
-		fail(treeName(number), "the hashes are not those of the records, which match the seal")
+		fail(layout.Tree(number), "the hashes are not those of the records, which match the seal")
 	}
 	return sound
 }
@@ -1024,22 +1025,22 @@ func difference(got, want string) string {
 // blame names the first run of 256 records that is not what was sealed, with
 // the help of the tree file, which must itself match the seal.
 func (v *verifier) blame(number argus.DeliveryNumber, d *verifiedDelivery, got argus.Hash, seal *argus.Seal) {
-	f := Finding{File: sealName(number), Offset: -1, Delivery: number,
+	f := Finding{File: layout.Seal(number), Offset: -1, Delivery: number,
 		Problem: fmt.Sprintf("the records of delivery %s have the root %s and were sealed with %s", number, got, seal.Root)}
-	tree, err := readFile(v.disk, v.path(treeName(number)))
+	tree, err := readFile(v.disk, v.path(layout.Tree(number)))
 	if err == nil && d.open.records == seal.Records && len(tree) == len(d.open.nodes) {
 		for i := 0; i < len(tree); i += sha256.Size {
 			if bytes.Equal(tree[i:i+sha256.Size], d.open.nodes[i:i+sha256.Size]) {
 				continue
 			}
 			at := d.places[i/sha256.Size]
-			f.File, f.Offset, f.First, f.Last = at.file, at.offset, at.record, at.record+(1<<treeLevel)-1
+			f.File, f.Offset, f.First, f.Last = at.file, at.offset, at.record, at.record+layout.TreeRun-1
 			break
 		}
 		if rest := len(tree) / sha256.Size; f.First == 0 && rest < len(d.places) {
 			at := d.places[rest]
 			f.File, f.Offset, f.First = at.file, at.offset, at.record
-			f.Last = at.record + d.open.records - uint64(rest)<<treeLevel - 1
+			f.Last = at.record + d.open.records - uint64(rest)<<layout.TreeLevel - 1
 		}
 	}
 	v.report(f)
@@ -1168,7 +1169,7 @@ func (v *verifier) strays() error {
 		}
 		for _, e := range entries {
 			name := dir + "/" + e.Name()
-			if number, generation, ok := parseSegmentFile(e.Name()); dir == evidenceDir && ok && number > 0 && number <= len(v.generations) && generation != v.generations[number-1] {
+			if number, generation, ok := layout.ParseSegment(e.Name()); dir == evidenceDir && ok && number > 0 && number <= len(v.generations) && generation != v.generations[number-1] {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment put another file in its place, or is about to; somebody still reads it, or a crash came between. The next opening for writing removes it"})
 				continue
 			}
@@ -1203,12 +1204,12 @@ func (v *verifier) belongs(name string) bool {
 	dir, base := filepath.Split(name)
 	switch filepath.Clean(dir) {
 	case evidenceDir:
-		n, generation, ok := parseSegmentFile(base)
+		n, generation, ok := layout.ParseSegment(base)
 		return ok && n <= v.active+1 && (generation == 0 || n <= len(v.generations)) // a writer may have gone on
 	case filepath.FromSlash(idsDir):
 		names, err := v.ids.readManifest() // a writer may have gone on
 		return err != nil || slices.Contains(names, base) || slices.ContainsFunc(v.ids.runs, func(r *run) bool { return r.name == base })
 	}
 	number, err := argus.ParseDelivery(strings.TrimSuffix(base, filepath.Ext(base)))
-	return err == nil && v.deliveries[number] != nil && (name == sealName(number) || name == treeName(number))
+	return err == nil && v.deliveries[number] != nil && (name == layout.Seal(number) || name == layout.Tree(number))
 }

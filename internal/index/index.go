@@ -12,6 +12,8 @@ package index
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"iter"
 	"time"
 
@@ -19,12 +21,48 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
+// ErrOutdated says that an index was written by another version of Argus,
+// which has other files or another text analysis.
+var ErrOutdated = errors.New("written by another version of Argus; `argus reindex` rebuilds the index from the evidence")
+
+// Open opens the index in a directory, and makes it if there is none and it is
+// not to be read only. It returns [argus.ErrLocked] if another process writes, an
+// [argus.ErrDamaged] if files are not what was written, and [ErrOutdated] if they are
+// of another version. Rebuild mends the last two.
+type Open func(dir string, o Options) (Index, error)
+
+// Options of an index. All but Evidence may be left out.
+type Options struct {
+	// Evidence gives the messages back, for regular expressions and for further
+	// copies of a message. Without it both are an error.
+	Evidence Evidence
+	// Mark names the evidence up to a record; the index keeps it. Default none.
+	Mark func(seq uint64) (string, error)
+	// ReadOnly opens beside a process that writes. Default false.
+	ReadOnly bool
+	// Rebuild throws away what the index holds. Default false.
+	Rebuild bool
+}
+
 // Index finds messages. The suite in index/indextest holds each implementation
-// to this text. All methods may be called at the same time; Add, Remove and
-// Flush by one goroutine only.
+// to this text. All methods may be called at the same time; Add, Remove, Begin and
+// Flush by one goroutine only. Of an index that is read only they are errors.
 type Index interface {
 	// Position is the sequence number of the last record that is searchable.
 	Position() uint64
+	// Mark returns the position, and what Options.Mark named it.
+	Mark() (position uint64, mark string)
+	// Readings is what the index was begun with, 0 for nothing.
+	Readings() argus.DeliveryNumber
+	// Begin throws away what the index holds, durably and at once, to follow the evidence
+	// from its first record as it is with these readings.
+	Begin(readings argus.DeliveryNumber) error
+	// Refresh makes searchable what another process flushed. For the one that
+	// writes it does nothing.
+	Refresh() error
+	// Settle returns when nothing is left to be tidied up behind what was flushed, or
+	// reports what went wrong in that.
+	Settle(ctx context.Context) error
 	// Add takes records in order, beginning right after the last one given.
 	// They need not be searchable or durable before Flush.
 	Add(ctx context.Context, records []*argus.Record) error
@@ -44,10 +82,59 @@ type Index interface {
 	Page(ctx context.Context, req PageRequest) (*Page, error)
 	// Stats says what the index holds.
 	Stats() Stats
-	// Check reads everything that is stored and yields what is damaged.
+	// Check reads everything that is stored and yields what is damaged, each as
+	// [Damage].
 	Check(ctx context.Context) iter.Seq[error]
+	// Strays returns the files in the index's folder that are no part of it.
+	Strays() ([]string, error)
+	// Compare begins to compare the index with the evidence: everything that it
+	// answers from is made once more. Compare itself reports each file that is not as
+	// this index writes it as [Damage]; then there is nothing to compare, and the
+	// comparison is nil.
+	Compare(ctx context.Context, report func(error)) (Comparison, error)
 	Close() error
 }
+
+// Comparison is of an index with the evidence. One goroutine uses it.
+type Comparison interface {
+	// Readings is what the index was begun with: the evidence has to come as it is with it.
+	Readings() argus.DeliveryNumber
+	// Follow says where further copies of messages are found.
+	Follow(evidence Evidence)
+	// Add takes the records that the index followed, one after the other from record 1
+	// on. Those that it has not seen yet do not count.
+	Add(ctx context.Context, r *argus.Record) error
+	// Differences returns of which records the index says something else.
+	Differences(ctx context.Context) ([]*Differs, error)
+}
+
+// Damage says that bytes of the index are not what was written. It is an
+// [argus.ErrDamaged]. Nothing is lost by it: the index is derived.
+type Damage struct {
+	File   string // inside the index
+	Offset int64  // of the file, or of the section that is damaged
+	Reason string
+}
+
+func (d *Damage) Error() string {
+	return fmt.Sprintf("index file %s is damaged at byte %d: %s; `argus reindex` rebuilds the index from the evidence",
+		d.File, d.Offset, d.Reason)
+}
+
+func (d *Damage) Unwrap() error { return argus.ErrDamaged }
+
+// Differs says that the index does not hold what the evidence says. It is an
+// [argus.ErrDamaged]. Nothing is lost by it: the index is derived.
+type Differs struct {
+	// First and Last are the records among which the difference lies.
+	First, Last uint64
+}
+
+func (d *Differs) Error() string {
+	return fmt.Sprintf("the index does not say of records %d to %d what the evidence says; `argus reindex` rebuilds it from the evidence", d.First, d.Last)
+}
+
+func (d *Differs) Unwrap() error { return argus.ErrDamaged }
 
 // Evidence gives an index the messages back: for what it cannot decide from its
 // own data, an expression over the text as written, and when another copy of a

@@ -42,7 +42,7 @@ func TestTooLargeForTheDisk(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if open, err := unfinished(t.Context(), b.o.Store); len(open) > 0 || err != nil || len(b.acts) > 0 {
+	if open, err := open(t.Context(), b.o.Store); len(open) > 0 || err != nil || len(b.acts) > 0 {
 		t.Errorf("open are %v, %v; acts %v", open, err, b.acts)
 	}
 	b.ingest(t, write(t, t.TempDir(), "small.jsonl", line(1, "hello")))
@@ -129,7 +129,7 @@ func begun(t *testing.T, b *bench) argus.DeliveryNumber {
 // resumeKept reads what an interrupted delivery has kept.
 func resumeKept(t *testing.T, b *bench) (*argus.Receipt, error) {
 	t.Helper()
-	open, err := unfinished(t.Context(), b.o.Store)
+	open, err := open(t.Context(), b.o.Store)
 	if err != nil {
 		t.Fatal(err)
 	}

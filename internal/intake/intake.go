@@ -71,6 +71,9 @@ type Options struct {
 	Progress func(Progress)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+	// Hands says what is in hand. All who take in through the store at the same
+	// time have the same. Default: nobody else does.
+	Hands *Hands
 }
 
 func (o Options) withDefaults() Options {
@@ -88,6 +91,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Hands == nil {
+		o.Hands = new(Hands)
 	}
 	if o.Covers == nil {
 		o.Covers = func(argus.DeliveryNumber) bool { return true }
@@ -112,8 +118,6 @@ type Progress struct {
 
 // The errors that a caller may ask for.
 var (
-	// ErrUnfinished says that another delivery was interrupted.
-	ErrUnfinished = errors.New("a delivery is unfinished")
 	// ErrOtherFiles says that where an interrupted delivery lay there are other
 	// files now.
 	ErrOtherFiles = errors.New("the files are not those that the delivery was begun with")
@@ -137,7 +141,8 @@ func (o Options) readerNames() []string {
 }
 
 // Ingest takes in what lies at path, a file or a folder, as one delivery, and
-// seals it. If the same path was interrupted before, it goes on there.
+// seals it. If the same path was interrupted before, it goes on there. Other deliveries
+// may be open, and taken in at the same time.
 func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error) {
 	o = o.withDefaults()
 	if err := KnownFormat(o.Format); err != nil {
@@ -154,41 +159,54 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	if err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
-	open, err := unfinished(ctx, o.Store)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range open {
-		if d.Opening.Sort == argus.OpeningHandOver && d.Opening.Place == place && slices.Equal(d.Opening.Options, o.settings()) {
-			return resume(ctx, o, d, files)
-		}
-	}
-	if len(open) > 0 {
-		d := open[0]
-		return nil, fmt.Errorf("ingest %s: %w: %s of %s", path, ErrUnfinished, d.Number, d.Opening.Source)
-	}
-	if err := room(o.Store, files); err != nil {
-		return nil, fmt.Errorf("ingest %s: %w", path, err)
-	}
-	opening := argus.Opening{
-		Source: path, Place: label(place), Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
-		Software: o.Software, Readers: o.readerNames(), Options: o.settings(),
-	}
-	if err := o.canRead(); err != nil {
-		return nil, fmt.Errorf("ingest %s: %w", path, err)
-	}
-	number, err := o.Store.Begin(ctx, opening)
+	d, begun, err := o.begin(ctx, path, place, files)
 	if err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
-	in := newIntake(o, number)
+	defer o.Hands.leave(d.Number)
+	if !begun {
+		return resume(ctx, o, d, files)
+	}
+	in := newIntake(o, d.Number)
 	if err := in.recall(ctx); err != nil {
 		return nil, err
 	}
-	if err := RecordOpening(ctx, o, number, in.about(path)...); err != nil {
+	if err := o.recordOpening(ctx, d.Number, in.about(path)...); err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
 	return in.run(ctx, files)
+}
+
+// begin takes in hand the delivery of a path that was interrupted, or begins one.
+func (o Options) begin(ctx context.Context, path, place string, files []foundFile) (d evidence.Delivery, begun bool, err error) {
+	o.Hands.mu.Lock()
+	defer o.Hands.mu.Unlock()
+	list, err := open(ctx, o.Store)
+	if err != nil {
+		return d, false, err
+	}
+	for _, d := range list {
+		if d.Opening.Sort == argus.OpeningHandOver && d.Opening.Place == place && slices.Equal(d.Opening.Options, o.settings()) {
+			if !o.Hands.take(d.Number) {
+				return d, false, fmt.Errorf("%w: %s", ErrInHand, d.Number)
+			}
+			return d, false, nil
+		}
+	}
+	if err := room(o.Store, files); err != nil {
+		return d, false, err
+	}
+	if err := o.canRead(); err != nil {
+		return d, false, err
+	}
+	d.Number, err = o.Store.Begin(ctx, argus.Opening{
+		Source: path, Place: label(place), Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
+		Software: o.Software, Readers: o.readerNames(), Options: o.settings(),
+	})
+	if err == nil {
+		o.Hands.begun(d.Number)
+	}
+	return d, true, err
 }
 
 // canRead says why the readers cannot run on this machine, if so, before anything
@@ -199,27 +217,41 @@ func (o Options) canRead() error {
 	return r.Start()
 }
 
-// Resume finishes every interrupted delivery from the path and with the reading
-// options that it was begun with.
-func Resume(ctx context.Context, o Options) ([]*argus.Receipt, error) {
-	o = o.withDefaults()
-	open, err := unfinished(ctx, o.Store)
-	if err != nil {
-		return nil, err
-	}
-	var receipts []*argus.Receipt
-	for _, d := range open {
+// Resume finishes the deliveries that are named, or the only one that was interrupted,
+// each from the path and with the reading options that it was begun with. The error is
+// [ErrSeveral] if several were interrupted and none is named, [ErrInHand] if somebody is at
+// one, and argus.ErrNotFound if one is not open. There are no receipts if there is nothing
+// to finish.
+func Resume(ctx context.Context, o Options, which ...argus.DeliveryNumber) ([]*argus.Receipt, error) {
+	return o.finish(ctx, which, func(o Options, d evidence.Delivery) (*argus.Receipt, error) {
 		var files []foundFile
 		if d.Opening.Sort != argus.OpeningReading { // else they are kept already
+			var err error
 			if files, err = walk(d.Opening.Place, o.StorePath); err != nil {
-				return receipts, fmt.Errorf("resume %s: %w", d.Number, err)
+				return nil, fmt.Errorf("resume %s: %w", d.Number, err)
 			}
 		}
 		as, err := o.as(d.Opening.Options)
 		if err != nil {
-			return receipts, fmt.Errorf("resume %s: %w", d.Number, err)
+			return nil, fmt.Errorf("resume %s: %w", d.Number, err)
 		}
-		receipt, err := resume(ctx, as, d, files)
+		return resume(ctx, as, d, files)
+	})
+}
+
+// finish does something with each of the deliveries that are named, or the only one that
+// was interrupted, until the first error.
+func (o Options) finish(ctx context.Context, which []argus.DeliveryNumber, do func(Options, evidence.Delivery) (*argus.Receipt, error)) (receipts []*argus.Receipt, err error) {
+	o = o.withDefaults()
+	list, err := o.takeNamed(ctx, which)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range list {
+		defer o.Hands.leave(d.Number)
+	}
+	for _, d := range list {
+		receipt, err := do(o, d)
 		if err != nil {
 			return receipts, err
 		}
@@ -239,43 +271,31 @@ func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFi
 	if in.again != 0 && !o.Covers(in.again) {
 		return nil, fmt.Errorf("resume %s: read %s again: %w", d.Number, in.again, argus.ErrNotFound)
 	}
+	if err := o.recordOpening(ctx, d.Number, in.about(d.Opening.Source)...); err != nil {
+		return nil, fmt.Errorf("resume %s: %w", d.Number, err)
+	}
 	if err := o.Record(ctx, ledger.ResumeDelivery, d.Number, in.about(d.Opening.Source)); err != nil {
 		return nil, fmt.Errorf("resume %s: %w", d.Number, err)
 	}
 	return in.run(ctx, files)
 }
 
-// Abandon seals every interrupted delivery as it is, marked incomplete.
-func Abandon(ctx context.Context, o Options, reason string) ([]*argus.Receipt, error) {
-	o = o.withDefaults()
-	open, err := unfinished(ctx, o.Store)
-	if err != nil {
-		return nil, err
-	}
-	var receipts []*argus.Receipt
-	for _, d := range open {
+// Abandon seals deliveries as they are, marked incomplete. Which ones, and the errors, are
+// those of [Resume].
+func Abandon(ctx context.Context, o Options, reason string, which ...argus.DeliveryNumber) ([]*argus.Receipt, error) {
+	return o.finish(ctx, which, func(o Options, d evidence.Delivery) (*argus.Receipt, error) {
 		in := newIntake(o, d.Number)
 		if err := in.recall(ctx); err != nil {
-			return receipts, err
+			return nil, err
+		}
+		if err := o.recordOpening(ctx, d.Number, in.about(d.Opening.Source)...); err != nil {
+			return nil, fmt.Errorf("abandon %s: %w", d.Number, err)
 		}
 		if err := o.Record(ctx, ledger.AbandonDelivery, d.Number, []argus.Field{{Name: "reason", Value: reason}}); err != nil {
-			return receipts, fmt.Errorf("abandon %s: %w", d.Number, err)
+			return nil, fmt.Errorf("abandon %s: %w", d.Number, err)
 		}
-		receipt, err := in.seal(ctx, reason)
-		if err != nil {
-			return receipts, err
-		}
-		receipts = append(receipts, receipt)
-	}
-	return receipts, nil
-}
-
-func unfinished(ctx context.Context, s *evidence.Store) ([]evidence.Delivery, error) {
-	list, err := s.Deliveries(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("look for unfinished deliveries: %w", err)
-	}
-	return slices.DeleteFunc(list, func(d evidence.Delivery) bool { return d.Seal != nil }), nil
+		return in.seal(ctx, reason)
+	})
 }
 
 // room returns ErrNoRoom if files have more bytes than the disk has free. They may take

@@ -22,6 +22,10 @@ import (
 // message a delivery has copies at one second only, so that two that are equal
 // stay two.
 //
+// Of a delivery that is open at the same time, the copies are looked at that are there
+// when the message is first looked for; two that come at one moment may stay two, until
+// one of the deliveries is read again.
+//
 // The copy becomes a sighting of that message and keeps its own time and its own
 // id. That the copies are one message does not depend on which was taken in
 // first, but in three cases: equal texts of one sender lie closer
@@ -33,9 +37,11 @@ import (
 type meetings struct {
 	store    *evidence.Current
 	delivery argus.DeliveryNumber
-	// first is the record that opens this delivery: what it holds itself, which
-	// comes into the store at its own pace, is not looked at.
+	// first is the record that opens this delivery. What it holds itself, which
+	// comes into the store at its own pace, is not looked at; others that are open may
+	// have records behind it.
 	first  uint64
+	alone  bool // there is no other delivery
 	hasher argus.Hasher
 	// devices says whether an earlier delivery may have copies of a device. If
 	// not, those of the service have none to meet. several says whether one may have
@@ -44,13 +50,13 @@ type meetings struct {
 	// taken are the seconds of this delivery's copies of messages that met, or
 	// could; old is the generation before.
 	taken, old map[argus.ID]int64
-	// looked are the copies in earlier deliveries of the messages that were looked
+	// looked are the copies in other deliveries of the messages that were looked
 	// for, which this delivery does not change; lookedOld is the generation before.
 	looked, lookedOld map[argus.ID]earlier
 	held              int // ids and copies in looked
 }
 
-// earlier is what earlier deliveries have of an id: some copies of its message, and
+// earlier is what other deliveries have of an id: some copies of its message, and
 // some that met another message.
 type earlier struct{ of, met []evidence.Entry }
 
@@ -64,13 +70,17 @@ const (
 )
 
 func newMeetings(ctx context.Context, store *evidence.Current, d argus.DeliveryNumber, first uint64) (*meetings, error) {
-	p := &meetings{store: store, delivery: d, first: first, taken: map[argus.ID]int64{}, looked: map[argus.ID]earlier{}}
+	p := &meetings{store: store, delivery: d, first: first, alone: true, taken: map[argus.ID]int64{}, looked: map[argus.ID]earlier{}}
 	deliveries, err := store.Deliveries(ctx)
 	for _, d := range deliveries {
 		may := func(is func(string) bool) bool {
-			return d.First < first && (d.Seal == nil || d.Seal.ReadBy == nil || slices.ContainsFunc(d.Seal.ReadBy, is))
+			return d.Seal == nil || d.Seal.ReadBy == nil || slices.ContainsFunc(d.Seal.ReadBy, is)
 		}
-		p.devices = p.devices || may(ofDevice) || d.First < first && d.Seal != nil && d.Seal.DeviceClocks
+		if d.Number == p.delivery {
+			continue
+		}
+		p.alone = false
+		p.devices = p.devices || may(ofDevice) || d.Seal != nil && d.Seal.DeviceClocks
 		p.several = p.several || may(ofDevices)
 	}
 	return p, err
@@ -109,14 +119,14 @@ func clockOf(name string, m *argus.Message) argus.Clock {
 // there is no store, there are no meetings.
 func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	m := r.Message
-	if p == nil || p.first == 1 || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
+	if p == nil || p.alone || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
 		return nil
 	}
 	apart := p.devices || m.Sent.Clock != argus.ClockService
 	if !apart && !p.several {
 		return nil
 	}
-	known, err := p.before(r.ID)
+	known, err := p.before(ctx, r.ID)
 	if err != nil {
 		return err
 	}
@@ -172,9 +182,9 @@ func (p *meetings) follow(ctx context.Context, copied *argus.Record, met []evide
 	return false, nil
 }
 
-// before returns what earlier deliveries have of an id, the first meetLook of each
+// before returns what other deliveries have of an id, the first meetLook of each
 // sort. A message may come many times: its copies are gone through once.
-func (p *meetings) before(id argus.ID) (earlier, error) {
+func (p *meetings) before(ctx context.Context, id argus.ID) (earlier, error) {
 	if known, ok := p.looked[id]; ok {
 		return known, nil
 	}
@@ -185,9 +195,20 @@ func (p *meetings) before(id argus.ID) (earlier, error) {
 			return known, err
 		}
 		for _, e := range copies {
-			if list := known.list(e.Met); e.Seq < p.first && len(*list) < meetLook {
-				*list = append(*list, e)
+			list := known.list(e.Met)
+			if len(*list) >= meetLook {
+				continue
 			}
+			if e.Seq >= p.first {
+				r, err := p.store.Store.Get(ctx, e.Seq)
+				if err != nil {
+					return known, err
+				}
+				if r.Delivery == p.delivery {
+					continue
+				}
+			}
+			*list = append(*list, e)
 		}
 	}
 	if p.held >= meetKept {
@@ -207,7 +228,7 @@ func (e *earlier) list(met bool) *[]evidence.Entry {
 
 // meets says whether a copy is of a message.
 func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID, version argus.Version) (bool, error) {
-	known, err := p.before(id)
+	known, err := p.before(ctx, id)
 	if err != nil || len(known.of) == 0 {
 		return false, err
 	}

@@ -39,43 +39,65 @@ func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason strin
 	if o, err = o.as(settingsOver(of.Opening.Options, o.settings())); err != nil {
 		return nil, fmt.Errorf("read %s again: %w", n, err)
 	}
-	open, err := unfinished(ctx, o.Store)
+	d, begun, err := o.beginReading(ctx, of, reason)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read %s again: %w", n, err)
 	}
-	if len(open) > 0 {
-		d := open[0]
-		in := newIntake(o, d.Number)
-		if err := in.recall(ctx); err != nil {
-			return nil, err
-		}
-		if in.again != n || !slices.Equal(d.Opening.Options, o.settings()) {
-			return nil, fmt.Errorf("read %s again: %w: %s of %s", n, ErrUnfinished, d.Number, d.Opening.Source)
-		}
+	defer o.Hands.leave(d.Number)
+	if !begun {
 		return resume(ctx, o, d, nil)
 	}
-	opening := argus.Opening{
-		Source: of.Opening.Source, Place: of.Opening.Place, Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
-		Software: o.Software, Readers: o.readerNames(), Options: o.settings(), Sort: argus.OpeningReading,
-	}
-	if err := noneGone(ctx, o.Store, n); err != nil {
-		return nil, fmt.Errorf("read %s again: %w", n, err)
-	}
-	if err := o.canRead(); err != nil {
-		return nil, fmt.Errorf("read %s again: %w", n, err)
-	}
-	number, err := o.Store.Begin(ctx, opening, &argus.Record{Kind: argus.KindReading, Reading: &argus.Reading{Of: n, Reason: reason}})
-	if err != nil {
-		return nil, fmt.Errorf("read %s again: %w", n, err)
-	}
-	in := newIntake(o, number)
+	in := newIntake(o, d.Number)
 	if err := in.recall(ctx); err != nil {
 		return nil, err
 	}
-	if err := RecordOpening(ctx, o, number, in.about(opening.Source)...); err != nil {
+	if err := o.recordOpening(ctx, d.Number, in.about(of.Opening.Source)...); err != nil {
 		return nil, fmt.Errorf("read %s again: %w", n, err)
 	}
 	return in.run(ctx, nil)
+}
+
+// beginReading takes in hand the reading of a delivery that was interrupted, or begins
+// one. A delivery has one open reading at most, so that the newest one counts.
+func (o Options) beginReading(ctx context.Context, of evidence.Delivery, reason string) (d evidence.Delivery, begun bool, err error) {
+	o.Hands.mu.Lock()
+	defer o.Hands.mu.Unlock()
+	list, err := open(ctx, o.Store)
+	if err != nil {
+		return d, false, err
+	}
+	for _, d := range list {
+		if d.Opening.Sort != argus.OpeningReading {
+			continue
+		}
+		reads, err := o.Store.Get(ctx, d.First+1)
+		switch {
+		case err != nil:
+			return d, false, err
+		case reads.Reading == nil || reads.Reading.Of != of.Number:
+		case o.Hands.held[d.Number]:
+			return d, false, fmt.Errorf("%w: %s", ErrInHand, d.Number)
+		case !slices.Equal(d.Opening.Options, o.settings()):
+			return d, false, fmt.Errorf("%w: %s reads it with other settings", ErrUnfinished, d.Number)
+		default:
+			o.Hands.take(d.Number)
+			return d, false, nil
+		}
+	}
+	if err := noneGone(ctx, o.Store, of.Number); err != nil {
+		return d, false, err
+	}
+	if err := o.canRead(); err != nil {
+		return d, false, err
+	}
+	d.Number, err = o.Store.Begin(ctx, argus.Opening{
+		Source: of.Opening.Source, Place: of.Opening.Place, Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
+		Software: o.Software, Readers: o.readerNames(), Options: o.settings(), Sort: argus.OpeningReading,
+	}, &argus.Record{Kind: argus.KindReading, Reading: &argus.Reading{Of: of.Number, Reason: reason}})
+	if err == nil {
+		o.Hands.begun(d.Number)
+	}
+	return d, true, err
 }
 
 // handedOver finds a delivery that can be read again.

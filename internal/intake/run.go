@@ -640,11 +640,12 @@ func (in *intake) resolve(m *argus.Message, name string) {
 
 func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, error) {
 	in.advance(func(p *Progress) { p.Phase = "sealing" })
-	seal, err := in.o.Store.Seal(ctx, in.delivery, in.o.StoreID, in.o.Signer, in.o.Now(), incomplete)
+	seal, err := in.o.Hands.seal(
+		func() (*argus.Seal, error) {
+			return in.o.Store.Seal(ctx, in.delivery, in.o.StoreID, in.o.Signer, in.o.Now(), incomplete)
+		},
+		func(seal *argus.Seal) error { return RecordSeal(context.WithoutCancel(ctx), in.o, seal) })
 	if err != nil {
-		return nil, err
-	}
-	if err := RecordSeal(ctx, in.o, seal); err != nil {
 		return nil, err
 	}
 	receipt := in.book.Receipt(seal)

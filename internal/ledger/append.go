@@ -14,6 +14,7 @@ import (
 	"github.com/transparency-dev/tessera/api/layout"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // Append records an act. On return the entry is durable and covered by a
@@ -170,7 +171,7 @@ func (l *Ledger) recover(last head) (edge, error) {
 		return nil, fmt.Errorf("the tiles are not of the last checkpoint: %w", argus.ErrDamaged)
 	}
 	if state != last {
-		return tree, replaceFile(filepath.Join(l.dir, treeStateName), last.treeState())
+		return tree, durable.Replace(l.disk, filepath.Join(l.dir, treeStateName), last.treeState())
 	}
 	return tree, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // head is what a checkpoint says: how many entries there are, and the root of
@@ -27,7 +29,10 @@ type head struct {
 
 // head reads and verifies the signed checkpoint.
 func (l *Ledger) head() (head, error) {
-	raw, err := os.ReadFile(filepath.Join(l.dir, layout.CheckpointPath))
+	raw, err := durable.ReadFile(l.disk, filepath.Join(l.dir, layout.CheckpointPath), longest)
+	if errors.Is(err, durable.ErrUnfit) {
+		err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
+	}
 	if err != nil {
 		return head{}, err
 	}
@@ -128,48 +133,12 @@ func (l *Ledger) publish(h head) error {
 	if err != nil {
 		return fmt.Errorf("sign the checkpoint: %w", err)
 	}
-	return replaceFile(filepath.Join(l.dir, layout.CheckpointPath), signed)
-}
-
-// replaceFile puts a file in place as a whole, durably.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+temporary)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // finds nothing once it was renamed
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(name string) error {
-	dir, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return durable.Replace(l.disk, filepath.Join(l.dir, layout.CheckpointPath), signed)
 }
 
 // Files beside the tiles and the checkpoint.
 const (
 	lockName      = "lock"
-	temporary     = ".new-*"
 	treeStateName = ".state/treeState"
 )
 

@@ -17,6 +17,7 @@ import (
 	"github.com/transparency-dev/tessera/api/layout"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // Span is a run of entries by their numbers, both ends included.
@@ -156,7 +157,7 @@ func (l *Ledger) destroy(ctx context.Context, act Act, spans []Span) (entry Entr
 		}
 		// Whoever opens the ledger sees by this file that there may be something to finish.
 		mark := fmt.Appendf(nil, "%d %s\n", size, act.Subject)
-		if err := replaceFile(filepath.Join(l.dir, destroyingName), mark); err != nil {
+		if err := durable.Replace(l.disk, filepath.Join(l.dir, destroyingName), mark); err != nil {
 			return err
 		}
 		l.failpoint("destroy.ready")
@@ -228,10 +229,10 @@ func (l *Ledger) settle(ctx context.Context) error {
 			l.failpoint("destroy.between")
 		}
 	}
-	if err := os.Remove(filepath.Join(l.dir, destroyingName)); err != nil {
+	if err := l.disk.Remove(filepath.Join(l.dir, destroyingName)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Join(l.dir, envelopeDir))
+	return l.disk.SyncDir(filepath.Join(l.dir, envelopeDir))
 }
 
 // bundlesOf yields the first entry that is in some spans of each file of envelopes.
@@ -252,7 +253,7 @@ func bundlesOf(spans []Span) iter.Seq[uint64] {
 // What an earlier attempt has overwritten in part is finished.
 func (l *Ledger) overwrite(seq uint64, spans []Span) (err error) {
 	name := envelopePath(seq)
-	f, err := os.OpenFile(filepath.Join(l.dir, name), os.O_RDWR, 0)
+	f, err := l.disk.OpenFile(filepath.Join(l.dir, name), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // Verify says so
 	}
@@ -268,7 +269,7 @@ func (l *Ledger) overwrite(seq uint64, spans []Span) (err error) {
 	if err != nil {
 		return err
 	}
-	_, at, err := parseEnvelopes(raw, size, spans)
+	_, at, err := parseEnvelopes(raw, firstOf(seq), size, spans)
 	if err != nil {
 		return fmt.Errorf("read %s at byte %d: %w: %w", name, at, err, argus.ErrDamaged)
 	}

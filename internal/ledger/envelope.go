@@ -18,6 +18,7 @@ import (
 	"github.com/transparency-dev/tessera/api/layout"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // envelopeDir is the folder of the envelopes.
@@ -28,6 +29,9 @@ const envelopeDir = "envelopes"
 func envelopePath(seq uint64) string {
 	return envelopeDir + "/" + strings.TrimPrefix(layout.EntriesPath((seq-1)/layout.EntryBundleWidth, 0), "tile/entries/")
 }
+
+// firstOf is the first entry whose envelope is in the file with that of another one.
+func firstOf(seq uint64) uint64 { return (seq-1)/layout.EntryBundleWidth*layout.EntryBundleWidth + 1 }
 
 // words are what an envelope holds of an act: what people wrote.
 type words struct {
@@ -116,14 +120,14 @@ func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 	}
 	var going []Span // which may be overwritten in part
 	for {
-		raw, err := readBounded(filepath.Join(l.dir, envelopePath(seq)))
+		raw, err := durable.ReadFile(l.disk, filepath.Join(l.dir, envelopePath(seq)), longest)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the ledger: %w", err)
 		}
-		held, at, err := parseEnvelopes(raw, size, going)
+		held, at, err := parseEnvelopes(raw, firstOf(seq), size, going)
 		if err == nil {
 			return held, nil
 		}
@@ -139,29 +143,26 @@ func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 	}
 }
 
-// parseEnvelopes reads the envelopes that there are, and returns where those of the
-// first size entries of the ledger end, or the line that is wrong. A line of spaces is
-// an envelope that was destroyed; so is one that is no envelope, where that of an entry
-// in going would be: it is being overwritten. What follows the end belongs to acts that are under way or
-// were interrupted.
-func parseEnvelopes(raw []byte, size uint64, going []Span) (held map[uint64]envelope, end int, err error) {
+// parseEnvelopes reads the envelopes that there are in a file, whose first one is of
+// entry first, and returns where those of the first size entries of the ledger end, or
+// the line that is wrong. A line of spaces is an envelope that was destroyed; so is one
+// that is no envelope, where that of an entry in going would be: it is being overwritten.
+// What follows the end belongs to acts that are under way or were interrupted.
+func parseEnvelopes(raw []byte, first, size uint64, going []Span) (held map[uint64]envelope, end int, err error) {
 	held = map[uint64]envelope{}
-	last, torn := uint64(0), false
+	last, torn := first-1, false // at least: each line is of a later entry than the one before
 	for at := 0; at < len(raw); {
 		line, _, whole := bytes.Cut(raw[at:], []byte("\n"))
 		next := at + len(line) + 1
 		e, ok := parseEnvelope(line, at)
 		switch {
 		case whole && len(bytes.Trim(line, " ")) == 0:
-		case !whole:
-			begin := fmt.Appendf(nil, "{\"entry\":%d,", max(size, last)+1)
-			if n := min(len(line), len(begin)); !bytes.Equal(line[:n], begin[:n]) {
-				return held, at, errors.New("the line is no envelope")
-			}
+			last++
+		case (!whole || !ok && last >= size) && interrupted(line, max(size, last)+1, whole):
 			return held, end, nil
-		case !ok && have(going, last+1, size):
+		case whole && !ok && have(going, last+1, size):
 			torn = true
-		case !ok:
+		case !whole || !ok:
 			return held, at, errors.New("the line is no envelope")
 		case e.entry <= last:
 			return held, at, fmt.Errorf("the envelope of entry %d follows that of entry %d", e.entry, last)
@@ -175,6 +176,17 @@ func parseEnvelopes(raw []byte, size uint64, going []Span) (held map[uint64]enve
 		}
 	}
 	return held, end, nil
+}
+
+// interrupted says whether a line can be what an interrupted act left of the envelope of an
+// entry: where a power cut kept the length of a file, bytes that were not written are zero.
+func interrupted(line []byte, seq uint64, whole bool) bool {
+	for i, b := range fmt.Appendf(nil, "{\"entry\":%d,", seq) {
+		if i < len(line) && line[i] != b && line[i] != 0 {
+			return false
+		}
+	}
+	return !whole || bytes.IndexByte(line, 0) >= 0
 }
 
 // parseEnvelope reads what line wrote, without its end, and nothing else.
@@ -196,13 +208,13 @@ func parseEnvelope(line []byte, offset int) (e envelope, ok bool) {
 // an interrupted act left there goes.
 func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
 	name := filepath.Join(l.dir, envelopePath(seq))
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	f, err := l.disk.OpenFile(name, os.O_RDWR, 0)
 	made := errors.Is(err, fs.ErrNotExist)
 	if made {
-		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		if err := l.disk.MkdirAll(filepath.Dir(name)); err != nil {
 			return err
 		}
-		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err = l.disk.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the envelope of entry %d: %w", seq, err)
@@ -224,7 +236,7 @@ func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
 	if made {
 		// Each folder on the way may be new.
 		for dir := filepath.Dir(name); len(dir) >= len(l.dir); dir = filepath.Dir(dir) {
-			if err := syncDir(dir); err != nil {
+			if err := l.disk.SyncDir(dir); err != nil {
 				return err
 			}
 		}
@@ -240,7 +252,7 @@ type ends struct {
 }
 
 // endOfEnvelopes finds where the envelope of an entry goes.
-func (l *Ledger) endOfEnvelopes(f *os.File, seq uint64) (int64, error) {
+func (l *Ledger) endOfEnvelopes(f durable.File, seq uint64) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
@@ -251,11 +263,11 @@ func (l *Ledger) endOfEnvelopes(f *os.File, seq uint64) (int64, error) {
 	if info.Size() > longest {
 		return 0, fmt.Errorf("it has %d bytes: %w", info.Size(), argus.ErrDamaged)
 	}
-	raw, err := io.ReadAll(f)
+	raw, err := io.ReadAll(io.NewSectionReader(f, 0, info.Size()))
 	if err != nil {
 		return 0, err
 	}
-	_, end, err := parseEnvelopes(raw, seq-1, nil)
+	_, end, err := parseEnvelopes(raw, firstOf(seq), seq-1, nil)
 	if err != nil {
 		return 0, fmt.Errorf("at byte %d: %w: %w", end, err, argus.ErrDamaged)
 	}

@@ -138,7 +138,7 @@ func FuzzEnvelopes(f *testing.F) {
 	f.Add(line, uint64(1))
 	f.Add(append(line, "      \n{\"entry\":2"...), uint64(1))
 	f.Fuzz(func(t *testing.T, raw []byte, size uint64) {
-		held, end, _ := parseEnvelopes(raw, size, nil)
+		held, end, _ := parseEnvelopes(raw, 1, size, nil)
 		if end > len(raw) {
 			t.Fatalf("they end at %d of %d", end, len(raw))
 		}

@@ -43,6 +43,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // The acts that are recorded.
@@ -264,6 +265,7 @@ type Options struct {
 // any number of processes may append to one directory.
 type Ledger struct {
 	dir      string
+	disk     durable.Disk // of checkpoint and envelopes
 	verifier note.Verifier
 	signer   note.Signer
 	now      func() time.Time
@@ -356,7 +358,7 @@ func Open(dir string, o Options) (*Ledger, error) {
 }
 
 func open(dir string, o Options) (*Ledger, error) {
-	l := &Ledger{dir: dir, now: o.Now, wait: o.Wait, failpoint: o.Failpoint, turn: make(chan struct{}, 1)}
+	l := &Ledger{dir: dir, disk: durable.OS{}, now: o.Now, wait: o.Wait, failpoint: o.Failpoint, turn: make(chan struct{}, 1)}
 	if l.now == nil {
 		l.now = time.Now
 	}

@@ -472,7 +472,7 @@ func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 	if !ok {
 		return nil
 	}
-	held, at, err := parseEnvelopes(raw, v.report.Entries, v.going.spans)
+	held, at, err := parseEnvelopes(raw, firstOf(seq), v.report.Entries, v.going.spans)
 	if err != nil && v.files[name] == nil && v.live != nil {
 		// Some may be overwritten at this moment.
 		if now, err := v.live.envelopes(seq); err == nil {
@@ -669,8 +669,8 @@ func (v *verification) shorter(name string, width, level int, index uint64) {
 }
 
 // temporaryName matches files that Tessera (a name with a random number behind
-// it) and replaceFile (temporary) write before they rename them.
-var temporaryName = regexp.MustCompile(`^(checkpoint(\.new-)?\d+|\.state/[a-zA-Z]+(\.new-)?\d+|envelopes/destroying\.new-\d+|tile/(.*/)?\d{4,})$`)
+// it), and durable as of today and before, write before they rename them.
+var temporaryName = regexp.MustCompile(`^(checkpoint(\.tmp|(\.new-)?\d+)|\.state/[a-zA-Z]+(\.tmp|(\.new-)?\d+)|envelopes/destroying(\.tmp|\.new-\d+)|tile/(.*/)?\d{4,})$`)
 
 // parsePath reads the path of a tile or, with level -1, of a bundle. Width is
 // the number of its nodes or entries.

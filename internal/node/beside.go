@@ -2,23 +2,20 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/durable"
-	"github.com/argus-evidence/argus/internal/index/embedded"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/verify"
 )
-
-// ErrWriteProtected says that nothing can be recorded in a store.
-var ErrWriteProtected = errors.New("the store is write-protected")
 
 // A store whose ledger cannot be written, since it is on write-protected media or its
 // disk is full, is read all the same: the acts go into a ledger of the reader's own,
@@ -33,11 +30,8 @@ type besideLedger struct {
 	ledger *ledger.Ledger // nil until it is needed
 }
 
-// The files of a reader for a store.
-const (
-	readerKeyName  = "reader.key"
-	checkpointName = "checkpoint"
-)
+// openedCheckpoint is the detail of the acts that have the store's checkpoint.
+const openedCheckpoint = "checkpoint"
 
 // besideDir is where a reader's files for a store are. Copies of one store have the same
 // id, and the same place.
@@ -60,13 +54,13 @@ func (b *besideLedger) Append(ctx context.Context, act ledger.Act) (ledger.Entry
 }
 
 func (b *besideLedger) open(ctx context.Context, actor string) (_ *ledger.Ledger, err error) {
-	k, err := b.keys()
+	k, err := admin.MakeReaderKeys(b.dir)
 	if err != nil {
 		return nil, err
 	}
 	o := b.o
-	o.PublicKey, o.PrivateKey = k.public, k.private
-	dir := filepath.Join(b.dir, ledgerDir)
+	o.PublicKey, o.PrivateKey = k.Public, k.Private
+	dir := layout.File(b.dir, layout.Ledger)
 	l, err := ledger.Open(dir, o)
 	if errors.Is(err, fs.ErrNotExist) {
 		if l, err = ledger.Create(dir, o); errors.Is(err, fs.ErrExist) {
@@ -82,44 +76,10 @@ func (b *besideLedger) open(ctx context.Context, actor string) (_ *ledger.Ledger
 	return l, nil
 }
 
-// keys reads the reader's keys, or makes them.
-func (b *besideLedger) keys() (keys, error) {
-	k, err := readerKeys(b.dir)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return k, err
-	}
-	if k.private, k.public, err = ledger.NewKey("argus/" + filepath.Base(b.dir) + "/reader"); err != nil {
-		return k, err
-	}
-	if err := os.MkdirAll(b.dir, 0o700); err != nil {
-		return k, err
-	}
-	// Whole or not at all, and the first of two processes stays.
-	temporary := filepath.Join(b.dir, fmt.Sprintf("%s.%d.tmp", readerKeyName, os.Getpid()))
-	err = writeOnce(temporary, []byte(k.private+"\n"+k.public+"\n"))
-	if err == nil {
-		err = os.Link(temporary, filepath.Join(b.dir, readerKeyName))
-	}
-	_ = os.Remove(temporary)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return k, err
-	}
-	if err := syncDir(b.dir); err != nil {
-		return k, err
-	}
-	return readerKeys(b.dir)
-}
-
-func readerKeys(dir string) (keys, error) {
-	data, err := os.ReadFile(filepath.Join(dir, readerKeyName))
-	private, public, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
-	return keys{private: private, public: public}, err
-}
-
 // name has the ledger name the state of the store, unless one of the last entries does.
 func (b *besideLedger) name(ctx context.Context, l *ledger.Ledger, actor string) error {
 	const last = 1000
-	checkpoint, err := os.ReadFile(filepath.Join(b.from, ledgerDir, checkpointName))
+	checkpoint, err := os.ReadFile(layout.File(b.from, layout.Checkpoint))
 	if err != nil {
 		return err
 	}
@@ -133,13 +93,13 @@ func (b *besideLedger) name(ctx context.Context, l *ledger.Ledger, actor string)
 			return err
 		}
 		if e.Action == ledger.OpenStore {
-			named = e.Detail[checkpointName]
+			named = e.Detail[openedCheckpoint]
 		}
 	}
 	if named == string(checkpoint) {
 		return nil
 	}
-	_, err = l.Append(ctx, ledger.Act{Actor: actor, Action: ledger.OpenStore, Subject: filepath.Base(b.dir), Detail: map[string]string{checkpointName: string(checkpoint)}})
+	_, err = l.Append(ctx, ledger.Act{Actor: actor, Action: ledger.OpenStore, Subject: filepath.Base(b.dir), Detail: map[string]string{openedCheckpoint: string(checkpoint)}})
 	return err
 }
 
@@ -180,8 +140,8 @@ func (r *recorder) Append(ctx context.Context, act ledger.Act) (ledger.Entry, er
 
 // isProtected says whether the ledger of a store cannot be written by this process.
 func isProtected(dir string) bool {
-	for _, name := range []string{ledgerDir, ledgerDir + "/lock", ledgerDir + "/" + checkpointName} {
-		if durable.WriteProtected(filepath.Join(dir, filepath.FromSlash(name))) {
+	for _, name := range []string{layout.Ledger, layout.LedgerLock, layout.Checkpoint} {
+		if durable.WriteProtected(layout.File(dir, name)) {
 			return true
 		}
 	}
@@ -198,17 +158,17 @@ type BesideLedger struct {
 
 // Beside returns the last acts that this reader recorded beside the store, and what
 // checking them gives; nil if there are none. They are the reader's own: no authority is asked.
-func (n *Node) Beside(ctx context.Context, limit int) (*BesideLedger, *LedgerReport, error) {
+func (n *Node) Beside(ctx context.Context, limit int) (*BesideLedger, *verify.LedgerReport, error) {
 	dir := besideDir(n.o, n.Info.Store)
-	k, err := readerKeys(dir)
+	k, err := admin.ReaderKeys(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the ledger beside the store: %w", err)
 	}
-	b := &BesideLedger{Dir: filepath.Join(dir, ledgerDir), Key: k.public}
-	report, err := verifyLedgerIn(ctx, b.Dir, b.Key, b.Dir)
+	b := &BesideLedger{Dir: layout.File(dir, layout.Ledger), Key: k.Public}
+	report, err := verify.LedgerIn(ctx, b.Dir, b.Key, b.Dir)
 	if err != nil || !report.Sound() {
 		return b, report, err
 	}
@@ -240,42 +200,4 @@ func (n *Node) temp() (*os.File, error) {
 		os.Remove(f.Name())
 	}
 	return f, err
-}
-
-// openProtectedIndex opens the index of a write-protected store. If there is none, or it
-// has not seen all of the evidence, one is made among the reader's own files.
-func (n *Node) openProtectedIndex(ctx context.Context) error {
-	var err error
-	n.index, err = embedded.Open(indexPath(n.dir), embedded.Options{Evidence: Copies{Current: n.current}, ReadOnly: true})
-	if err != nil && !errors.Is(err, embedded.ErrOutdated) {
-		return err
-	}
-	if err == nil {
-		if err := n.checkMark(); err != nil {
-			return err
-		}
-	}
-	newest, newestErr := n.current.Newest()
-	if newestErr != nil {
-		return newestErr
-	}
-	if err == nil && n.index.Position() >= n.evidence.Last() && n.index.Readings() == newest {
-		return n.current.Know(newest)
-	}
-	if err == nil {
-		if err := n.index.Close(); err != nil {
-			return err
-		}
-	}
-	// Another state of the store, or another copy, has another index.
-	checkpoint, err := os.ReadFile(filepath.Join(n.dir, ledgerDir, checkpointName))
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(besideDir(n.o, n.Info.Store), fmt.Sprintf("index-%x", sha256.Sum256(checkpoint)))
-	n.note("The index of the store has not seen all that is in the store, and cannot be written. Another one is in " + dir + ".")
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return err
-	}
-	return n.openIndexIn(ctx, dir)
 }

@@ -13,11 +13,14 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // copyOf copies a folder of a store and returns what puts it back.
@@ -37,15 +40,15 @@ func copyOf(t *testing.T, dir, name string) (back func()) {
 
 func wantDamage(t *testing.T, dir, what, words string) {
 	t.Helper()
-	damage, _, _ := verify(t, dir)
-	if !slices.ContainsFunc(damage, func(f Finding) bool { return strings.Contains(f.Problem, words) }) {
+	damage, _, _ := verified(t, dir)
+	if !slices.ContainsFunc(damage, func(f verify.Finding) bool { return strings.Contains(f.Problem, words) }) {
 		t.Errorf("%s: %+v, want damage with %q", what, damage, words)
 	}
 }
 
 func wantSound(t *testing.T, dir, what string, notes ...string) {
 	t.Helper()
-	damage, got, _ := verify(t, dir)
+	damage, got, _ := verified(t, dir)
 	if len(damage) > 0 || len(got) != len(notes) {
 		t.Errorf("%s: damage %+v, notes %+v, want notes %q", what, damage, got, notes)
 		return
@@ -84,7 +87,7 @@ func TestLedgerRolledBackAlone(t *testing.T) {
 	} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 		makeStore(t, dir, o, lines(0, 100))
-		back := copyOf(t, dir, ledgerDir)
+		back := copyOf(t, dir, layout.Ledger)
 		if err := os.WriteFile("more.jsonl", []byte(lines(100, 200)), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -105,22 +108,22 @@ func TestLedgerRolledBackAlone(t *testing.T) {
 func TestLedgerForkedAlone(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
-	back := copyOf(t, dir, ledgerDir)
+	back := copyOf(t, dir, layout.Ledger)
 	if err := os.WriteFile("more.jsonl", []byte(lines(100, 200)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ingest(t, dir, o, "more.jsonl")
 	back()
 	// Whoever has the key writes other acts, as many and more.
-	info, err := readInfo(dir)
+	info, err := readInfo(dir, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := readKeys(dir, o.KeyDir, info.Store, false)
+	k, err := admin.ReadKeys(dir, o.KeyDir, info.Store, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: k.public, PrivateKey: k.private})
+	l, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: k.Public, PrivateKey: k.Private})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +312,7 @@ func TestEnvelopesOfAStore(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
 	search(t, dir, o, "crates")
-	name := filepath.Join(dir, ledgerDir, "envelopes", "000")
+	name := filepath.Join(dir, layout.Ledger, "envelopes", "000")
 	good, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -342,7 +345,7 @@ func destroyWords(t *testing.T, dir string, o Options, from, to uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = n.DestroyWords(t.Context(), "registrar", []ledger.Span{{First: from, Last: to}}, "order of the court 12/2026")
+	_, err = n.Admin.DestroyWords(t.Context(), "registrar", []ledger.Span{{First: from, Last: to}}, "order of the court 12/2026")
 	if err := errors.Join(err, n.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -355,10 +358,10 @@ func TestDestroyingWordsIsWhole(t *testing.T) {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 		makeStore(t, dir, o, lines(0, 10))
 		until(t, stopAt(o, moment), dir, func(n *Node) {
-			_, _ = n.DestroyWords(t.Context(), "registrar", []ledger.Span{{First: 2, Last: 3}}, "order 12/2026")
+			_, _ = n.Admin.DestroyWords(t.Context(), "registrar", []ledger.Span{{First: 2, Last: 3}}, "order 12/2026")
 		})
-		damage, notes, _ := verify(t, dir)
-		if len(damage) > 0 || !slices.ContainsFunc(notes, func(f Finding) bool { return strings.Contains(f.Problem, "was interrupted") }) {
+		damage, notes, _ := verified(t, dir)
+		if len(damage) > 0 || !slices.ContainsFunc(notes, func(f verify.Finding) bool { return strings.Contains(f.Problem, "was interrupted") }) {
 			t.Errorf("%s: damage %+v, notes %+v", moment, damage, notes)
 		}
 		n, err := Open(t.Context(), dir, o)
@@ -392,13 +395,13 @@ func TestListWithoutItsName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, _, err := n.AddList(t.Context(), "anna", "goods", []byte("snow\n"))
+	v, _, err := n.Admin.AddList(t.Context(), "anna", "goods", []byte("snow\n"))
 	if err := errors.Join(err, n.Close()); err != nil {
 		t.Fatal(err)
 	}
 	destroyWords(t, dir, o, 5, 5)
 	wantSound(t, dir, "without envelopes", "destroyed", "the envelope with its name is destroyed")
-	file := filepath.Join(dir, listDir, v.File())
+	file := filepath.Join(dir, layout.Lists, v.File())
 	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, []byte("ice\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -419,7 +422,7 @@ func TestAuthorityWhileTheLedgerIsBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	other, err := ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: n.keys.public, PrivateKey: n.keys.private})
+	other, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: n.keys.Public, PrivateKey: n.keys.Private})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,21 +444,21 @@ func TestAuthorityWhileTheLedgerIsBusy(t *testing.T) {
 		if err != nil || len(list) != 1 || list[0].Revoked != nil {
 			t.Errorf("%s: there is %+v, %v", what, list, err)
 		}
-		if lists, err := n.Lists(); err != nil || len(lists) > 0 {
+		if lists, err := n.Admin.Lists(); err != nil || len(lists) > 0 {
 			t.Errorf("%s: there is %+v, %v", what, lists, err)
 		}
 		wantSound(t, dir, what)
 	}
 	busy("add", func(ctx context.Context) error {
-		_, err := n.AddAuthority(ctx, "admin", grant())
+		_, err := n.Admin.AddAuthority(ctx, "admin", grant())
 		return err
 	})
-	busy("revoke", func(ctx context.Context) error { return n.RevokeAuthority(ctx, "admin", 1, "over") })
+	busy("revoke", func(ctx context.Context) error { return n.Admin.RevokeAuthority(ctx, "admin", 1, "over") })
 	busy("list", func(ctx context.Context) error {
-		_, _, err := n.AddList(ctx, "admin", "goods", []byte("snow\n"))
+		_, _, err := n.Admin.AddList(ctx, "admin", "goods", []byte("snow\n"))
 		return err
 	})
-	if a, err := n.AddAuthority(t.Context(), "admin", grant()); err != nil || a.Number != 2 {
+	if a, err := n.Admin.AddAuthority(t.Context(), "admin", grant()); err != nil || a.Number != 2 {
 		t.Errorf("again: %+v, %v", a, err)
 	}
 	wantSound(t, dir, "again")
@@ -469,16 +472,16 @@ func TestChangesAreWhole(t *testing.T) {
 		done func(n *Node) bool
 	}{
 		"authority": {
-			func(n *Node) error { _, err := n.AddAuthority(t.Context(), "admin", grant("anna")); return err },
+			func(n *Node) error { _, err := n.Admin.AddAuthority(t.Context(), "admin", grant("anna")); return err },
 			func(n *Node) bool { a, err := n.authorities.Get(2); return err == nil && a.Actors[0] == "anna" },
 		},
 		"revocation": {
-			func(n *Node) error { return n.RevokeAuthority(t.Context(), "admin", 1, "over") },
+			func(n *Node) error { return n.Admin.RevokeAuthority(t.Context(), "admin", 1, "over") },
 			func(n *Node) bool { a, err := n.authorities.Get(1); return err == nil && a.Revoked != nil },
 		},
 		"list": {
 			func(n *Node) error {
-				_, _, err := n.AddList(t.Context(), "admin", "goods", []byte("snow\n"))
+				_, _, err := n.Admin.AddList(t.Context(), "admin", "goods", []byte("snow\n"))
 				return err
 			},
 			func(n *Node) bool { _, err := n.lists.Find("goods", ""); return err == nil },
@@ -488,7 +491,7 @@ func TestChangesAreWhole(t *testing.T) {
 			dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 			makeStore(t, dir, o)
 			until(t, stopAt(o, moment), dir, func(n *Node) { _ = change.do(n) })
-			if damage, notes, _ := verify(t, dir); len(damage) > 0 || len(notes) != 1 {
+			if damage, notes, _ := verified(t, dir); len(damage) > 0 || len(notes) != 1 {
 				t.Errorf("%s, %s: damage %+v, notes %+v", what, moment, damage, notes)
 			}
 			n, err := Open(t.Context(), dir, o)
@@ -506,7 +509,7 @@ func TestChangesAreWhole(t *testing.T) {
 			if err := n.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if damage, notes, _ := verify(t, dir); len(damage)+len(notes) > 0 {
+			if damage, notes, _ := verified(t, dir); len(damage)+len(notes) > 0 {
 				t.Errorf("%s, %s: damage %+v, notes %+v", what, moment, damage, notes)
 			}
 		}
@@ -523,7 +526,7 @@ func TestAuthoritiesAtTheSameTime(t *testing.T) {
 		go func() {
 			n, err := Open(t.Context(), dir, o)
 			for i := 0; i < each && err == nil; i++ {
-				_, err = n.AddAuthority(t.Context(), "admin", grant())
+				_, err = n.Admin.AddAuthority(t.Context(), "admin", grant())
 			}
 			if n != nil {
 				err = errors.Join(err, n.Close())
@@ -536,7 +539,7 @@ func TestAuthoritiesAtTheSameTime(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if damage, _, v := verify(t, dir); len(damage) > 0 || v.Entries != 2+processes*each {
+	if damage, _, v := verified(t, dir); len(damage) > 0 || v.Entries != 2+processes*each {
 		t.Errorf("%d entries, %+v", v.Entries, damage)
 	}
 }
@@ -557,7 +560,7 @@ func TestClockOfAuthorities(t *testing.T) {
 	defer n.Close()
 	a := grant()
 	a.Until = day(5)
-	if _, err := n.AddAuthority(t.Context(), "admin", a); err != nil {
+	if _, err := n.Admin.AddAuthority(t.Context(), "admin", a); err != nil {
 		t.Fatal(err)
 	}
 	who := desk.Who{Actor: "anna", Authority: "A-0002", Purpose: "x"}
@@ -589,7 +592,7 @@ func TestClockOfAuthorities(t *testing.T) {
 			wrong = e.Seq
 		}
 	}
-	if _, err := n.CorrectTime(t.Context(), "admin", wrong, "the clock was ahead"); err != nil {
+	if _, err := n.Admin.CorrectTime(t.Context(), "admin", wrong, "the clock was ahead"); err != nil {
 		t.Fatal(err)
 	}
 	ask(nil)

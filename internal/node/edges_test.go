@@ -1,6 +1,7 @@
 package node
 
 import (
+	"github.com/argus-evidence/argus/internal/verify"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +44,7 @@ func TestMissingFolders(t *testing.T) {
 				t.Fatal(err)
 			}
 			var damaged []string
-			result, err := Verify(t.Context(), dir, "", func(f Finding) {
+			result, err := Verify(t.Context(), dir, "", func(f verify.Finding) {
 				if !f.Note {
 					damaged = append(damaged, f.File)
 				}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
@@ -250,7 +251,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 		})
 	}
 	same := func(text string) string { return text }
-	name := keyName(storeID(t, s.now))
+	name := layout.KeyName(storeID(t, s.now))
 	foreign, _, err := ledger.NewKey(name)
 	if err != nil {
 		t.Fatal(err)
@@ -353,7 +354,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 
 func storeID(t *testing.T, dir string) string {
 	t.Helper()
-	info, err := infoOf(dir)
+	info, err := layout.ReadInfo(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

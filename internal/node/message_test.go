@@ -60,7 +60,7 @@ func desks(t *testing.T, dir string, o Options, scopes ...string) (*Node, []desk
 	})
 	var all []desk.Who
 	for _, scope := range scopes {
-		added, err := n.AddAuthority(t.Context(), "tester", authority.Authority{Basis: "b", GrantedBy: "g", Purpose: "p", Scope: scope})
+		added, err := n.Admin.AddAuthority(t.Context(), "tester", authority.Authority{Basis: "b", GrantedBy: "g", Purpose: "p", Scope: scope})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestEveryNumberCountsMessages(t *testing.T) {
 		}
 		checkPages(t, n, who[i], seen)
 	}
-	damage, notes, v := verify(t, dir)
+	damage, notes, v := verified(t, dir)
 	if len(damage) > 0 || v.Indexed != uint64(len(held)) {
 		t.Errorf("%d indexed, want %d; %v, %v", v.Indexed, len(held), damage, notes)
 	}

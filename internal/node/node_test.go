@@ -18,10 +18,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 func testOptions(t testing.TB) Options {
@@ -81,9 +84,9 @@ func lines(from, to int) string {
 	return b.String()
 }
 
-func verify(t testing.TB, dir string) (damage, notes []Finding, v *Verified) {
+func verified(t testing.TB, dir string) (damage, notes []verify.Finding, v *verify.Verified) {
 	t.Helper()
-	v, err := Verify(t.Context(), dir, "", func(f Finding) {
+	v, err := Verify(t.Context(), dir, "", func(f verify.Finding) {
 		if f.Note {
 			notes = append(notes, f)
 		} else {
@@ -124,7 +127,7 @@ func TestFromAFileToAnAnswer(t *testing.T) {
 	if r := search(t, dir, o, "delivery:D-0002"); r.Total != 200 {
 		t.Errorf("delivery 2 has %d messages, want 200", r.Total)
 	}
-	damage, notes, v := verify(t, dir)
+	damage, notes, v := verified(t, dir)
 	if len(damage)+len(notes) != 0 || v.Sealed != 2 || v.Indexed != 400 || v.Counts.Sightings != 100 {
 		t.Errorf("%+v, damage %+v, notes %+v", v, damage, notes)
 	}
@@ -160,7 +163,7 @@ func TestMissingIndexIsBuilt(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
-	if _, err := Open(t.Context(), dir, o); !errors.Is(err, ErrNoStore) {
+	if _, err := Open(t.Context(), dir, o); !errors.Is(err, layout.ErrNoStore) {
 		t.Errorf("no store: %v", err)
 	}
 	makeStore(t, dir, o)
@@ -169,34 +172,34 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	other := o
 	other.KeyDir = t.TempDir()
-	if _, err := Open(t.Context(), dir, other); !errors.Is(err, ErrNoKey) {
+	if _, err := Open(t.Context(), dir, other); !errors.Is(err, admin.ErrNoKey) {
 		t.Errorf("no key: %v", err)
 	}
-	info, err := readInfo(dir)
+	info, err := readInfo(dir, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, mode := range []os.FileMode{0o644, 0o640, 0o604, 0o620, 0o601} {
-		name := keyPath(o.KeyDir, info.Store)
+		name := layout.PrivateKey(o.KeyDir, info.Store)
 		if err := os.Chmod(name, mode); err != nil {
 			t.Fatal(err)
 		}
 		_, err := Open(t.Context(), dir, o)
-		if want := fmt.Sprintf("its mode is %04o; make sure that nobody has a copy, then run \"chmod 600 %s\"", mode, name); !errors.Is(err, ErrOpenKey) || !strings.HasSuffix(err.Error(), want) {
+		if want := fmt.Sprintf("its mode is %04o; make sure that nobody has a copy, then run \"chmod 600 %s\"", mode, name); !errors.Is(err, admin.ErrOpenKey) || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("a key of mode %04o: %v", mode, err)
 		}
 		if err := os.Chmod(name, 0o400); err != nil {
 			t.Fatal(err)
 		}
 	}
-	validation, err := OpenValidationKey(o)
+	validation, err := admin.OpenValidationKey(o.KeyDir)
 	if err == nil {
 		err = os.Chmod(validation.Path, 0o644)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenValidationKey(o); !errors.Is(err, ErrOpenKey) {
+	if _, err := admin.OpenValidationKey(o.KeyDir); !errors.Is(err, admin.ErrOpenKey) {
 		t.Errorf("a validation key of mode 0644: %v", err)
 	}
 	n, err := Open(t.Context(), dir, o)
@@ -204,7 +207,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	if _, err := n.AddAuthority(t.Context(), "admin", authority.Authority{Basis: "warrant", GrantedBy: "judge", Purpose: "x", Actors: []string{"judge"}}); err != nil {
+	if _, err := n.Admin.AddAuthority(t.Context(), "admin", authority.Authority{Basis: "warrant", GrantedBy: "judge", Purpose: "x", Actors: []string{"judge"}}); err != nil {
 		t.Fatal(err)
 	}
 	if who, err := n.Who(t.Context(), desk.Who{Actor: "tester"}); err != nil || who.Authority != "A-0001" || who.Purpose == "" {
@@ -232,7 +235,7 @@ func TestFormatsOfStores(t *testing.T) {
 	} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 		makeStore(t, dir, o)
-		name := filepath.Join(dir, infoName)
+		name := filepath.Join(dir, layout.Info)
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -269,7 +272,7 @@ func TestFormatsOfStores(t *testing.T) {
 			}
 		}
 		if errors.Is(tt.want, argus.ErrNewer) {
-			damage, _, _ := verify(t, dir)
+			damage, _, _ := verified(t, dir)
 			if len(damage) != 1 || !damage[0].Newer {
 				t.Errorf("%s: verify says %+v", tt.info, damage)
 			}
@@ -286,7 +289,7 @@ func TestExpiryCutsIngestToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	if err := n.RevokeAuthority(t.Context(), "admin", 1, "over"); err != nil {
+	if err := n.Admin.RevokeAuthority(t.Context(), "admin", 1, "over"); err != nil {
 		t.Fatal(err)
 	}
 	err = n.Ingest(t.Context(), desk.Who{Actor: "tester", Authority: "A-0001", Purpose: "x"}, intake.Options{}, func(context.Context, intake.Options) error {
@@ -320,7 +323,7 @@ func writeStoreV2(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Name() == indexDir {
+		if e.Name() == layout.Index {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(into, e.Name())); err != nil {
@@ -340,7 +343,7 @@ func copyStore(t testing.TB) string {
 	if err := os.CopyFS(dir, os.DirFS(storeV2)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(indexPath(dir)); err != nil {
+	if err := os.RemoveAll(layout.File(dir, layout.Index)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Reindex(t.Context(), dir, testOptions(t)); err != nil {
@@ -358,7 +361,7 @@ func TestStoreOfVersion2(t *testing.T) {
 	want := argus.Counts{Read: 411, Stored: 310, Sightings: 100, Quarantined: 1}
 	check := func(dir string, wantNotes int, wantIndexed uint64) {
 		t.Helper()
-		damage, notes, v := verify(t, dir)
+		damage, notes, v := verified(t, dir)
 		if len(damage) != 0 || len(notes) != wantNotes {
 			t.Errorf("damage %+v, notes %+v", damage, notes)
 		}
@@ -413,13 +416,13 @@ func TestDamagedStores(t *testing.T) {
 					}
 				}
 			}
-			damage, notes, _ := verify(t, dir)
+			damage, notes, _ := verified(t, dir)
 			for _, w := range want {
 				findings := damage
 				if w.kind == "note" {
 					findings = notes
 				}
-				if !slices.ContainsFunc(findings, func(f Finding) bool { return f.File == w.file && strings.Contains(touching(f), w.words) }) {
+				if !slices.ContainsFunc(findings, func(f verify.Finding) bool { return f.File == w.file && strings.Contains(touching(f), w.words) }) {
 					t.Errorf("no %s of %s with %q in damage %+v, notes %+v", w.kind, w.file, w.words, damage, notes)
 				}
 			}
@@ -441,7 +444,7 @@ func TestCopiedSegment(t *testing.T) {
 	if err := harm(dir, "copy", "evidence/00000001.seg evidence/00000005.seg"); err != nil {
 		t.Fatal(err)
 	}
-	damage, _, _ := verify(t, dir)
+	damage, _, _ := verified(t, dir)
 	if len(damage) != 1 || damage[0].File != "evidence/00000005.seg" {
 		t.Fatalf("%+v", damage)
 	}
@@ -463,7 +466,7 @@ func TestIndexOfAnotherStore(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 300))
 	rolledBack := t.TempDir()
-	if err := os.CopyFS(rolledBack, os.DirFS(indexPath(dir))); err != nil {
+	if err := os.CopyFS(rolledBack, os.DirFS(layout.File(dir, layout.Index))); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "more.jsonl")
@@ -476,21 +479,21 @@ func TestIndexOfAnotherStore(t *testing.T) {
 	for _, test := range []struct {
 		index string
 		sound bool
-	}{{indexPath(other), false}, {rolledBack, true}} {
-		if err := os.RemoveAll(indexPath(dir)); err != nil {
+	}{{layout.File(other, layout.Index), false}, {rolledBack, true}} {
+		if err := os.RemoveAll(layout.File(dir, layout.Index)); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.CopyFS(indexPath(dir), os.DirFS(test.index)); err != nil {
+		if err := os.CopyFS(layout.File(dir, layout.Index), os.DirFS(test.index)); err != nil {
 			t.Fatal(err)
 		}
-		damage, notes, _ := verify(t, dir)
+		damage, notes, _ := verified(t, dir)
 		if test.sound {
 			if len(damage)+len(notes) > 0 {
 				t.Errorf("an index that is behind: %+v, %+v", damage, notes)
 			}
 			continue
 		}
-		if len(damage) != 2 || damage[0].File != "index/manifest" || damage[1].File != indexDir || damage[1].First == 0 || !strings.Contains(damage[1].Problem, "argus reindex") {
+		if len(damage) != 2 || damage[0].File != "index/manifest" || damage[1].File != layout.Index || damage[1].First == 0 || !strings.Contains(damage[1].Problem, "argus reindex") {
 			t.Errorf("the index of another store: %+v, %+v", damage, notes)
 		}
 		if n, err := Open(t.Context(), dir, o); !errors.Is(err, evidence.ErrOther) || !strings.Contains(err.Error(), "argus reindex") {
@@ -565,7 +568,7 @@ func originalsOf(t *testing.T, dir string) *strings.Replacer {
 }
 
 // touching is a finding's problem and what it touches.
-func touching(f Finding) string {
+func touching(f verify.Finding) string {
 	return fmt.Sprintf("%s; records %d to %d, delivery %s", f.Problem, f.First, f.Last, f.Delivery)
 }
 
@@ -670,8 +673,8 @@ func TestFlipAnyByteOfAStore(t *testing.T) {
 			if err := os.WriteFile(path, bad, 0o600); err != nil {
 				return err
 			}
-			damage, _, _ := verify(t, dir)
-			if !slices.ContainsFunc(damage, func(f Finding) bool { return strings.HasPrefix(name, f.File) }) {
+			damage, _, _ := verified(t, dir)
+			if !slices.ContainsFunc(damage, func(f verify.Finding) bool { return strings.HasPrefix(name, f.File) }) {
 				t.Errorf("%s: a flip at %d is not found, or not named: %+v", name, at, damage)
 			}
 		}
@@ -680,7 +683,7 @@ func TestFlipAnyByteOfAStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if damage, _, _ := verify(t, dir); len(damage) != 0 {
+	if damage, _, _ := verified(t, dir); len(damage) != 0 {
 		t.Errorf("after mending everything: %+v", damage)
 	}
 	if !t.Failed() {
@@ -718,7 +721,7 @@ func TestVerifyWithAKeyOfOnesOwn(t *testing.T) {
 	}
 	for key, sound := range map[string]bool{strings.TrimSpace(string(stored)): true, strings.TrimSpace(string(foreign)): false} {
 		damage := 0
-		if _, err := Verify(t.Context(), dir, key, func(f Finding) {
+		if _, err := Verify(t.Context(), dir, key, func(f verify.Finding) {
 			if !f.Note {
 				damage++
 			}
@@ -728,41 +731,5 @@ func TestVerifyWithAKeyOfOnesOwn(t *testing.T) {
 		if sound != (damage == 0) {
 			t.Errorf("key %s: %d findings", key, damage)
 		}
-	}
-}
-
-// The end of the following, which comes when a delivery was taken in, breaks no flush
-// off.
-func TestFlushOutlivesFollowing(t *testing.T) {
-	o := testOptions(t)
-	dir := filepath.Join(t.TempDir(), "s")
-	makeStore(t, dir, o, lines(0, 20))
-	o.Write = true
-	n, err := Open(t.Context(), dir, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
-	if err := n.index.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.openIndexIn(t.Context(), filepath.Join(t.TempDir(), "index")); err != nil {
-		t.Fatal(err)
-	}
-	f := &pacedIndex{Index: n.index, moved: make(chan struct{}, 1)}
-	var records []*argus.Record
-	for r, err := range n.current.From(t.Context(), 1) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		records = append(records, r)
-	}
-	if err := f.Add(t.Context(), records); err != nil {
-		t.Fatal(err)
-	}
-	following, stop := context.WithCancel(t.Context())
-	stop()
-	if err := f.Flush(following); err != nil || f.Position() != n.evidence.Last() {
-		t.Errorf("at record %d of %d: %v", f.Position(), n.evidence.Last(), err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // writing gives an intake into a store to work.
@@ -208,11 +209,11 @@ func TestReread(t *testing.T) {
 		if d := cmp.Diff(answers(t, fresh, o), answers(t, dir, o)); d != "" {
 			t.Errorf("%s, the answers differ from those of a fresh store (-fresh +read again):\n%s", when, d)
 		}
-		damage, notes, _ := verify(t, dir)
+		damage, notes, _ := verified(t, dir)
 		if len(damage) > 0 {
 			t.Errorf("%s: %v", when, damage)
 		}
-		if !slices.ContainsFunc(notes, func(f Finding) bool { return strings.Contains(f.Problem, "D-0001 was read again by D-0003") }) {
+		if !slices.ContainsFunc(notes, func(f verify.Finding) bool { return strings.Contains(f.Problem, "D-0001 was read again by D-0003") }) {
 			t.Errorf("%s, verify does not say that D-0001 was read again: %v", when, notes)
 		}
 		if now, err := os.ReadFile(filepath.Join(dir, "deliveries/D-0001.seal")); err != nil || !bytes.Equal(now, seal) {
@@ -274,7 +275,7 @@ func TestRereadOfTheInventedCase(t *testing.T) {
 			t.Errorf("with %s read again, the answers differ (-before +after):\n%s", names[i], d)
 		}
 	}
-	if damage, _, _ := verify(t, dir); len(damage) > 0 {
+	if damage, _, _ := verified(t, dir); len(damage) > 0 {
 		t.Errorf("%v", damage)
 	}
 }

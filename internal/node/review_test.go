@@ -14,6 +14,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // A delivery that was sealed stays sealed, also when somebody removes the seal.
@@ -27,7 +28,7 @@ func TestSealedStaysSealed(t *testing.T) {
 	if n, err := Open(t.Context(), dir, o); !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("opened for writing, to resume a sealed delivery: %v, %v, want ErrDamaged", n, err)
 	}
-	if damage, _, _ := verify(t, dir); len(damage) == 0 {
+	if damage, _, _ := verified(t, dir); len(damage) == 0 {
 		t.Error("a delivery that was sealed and has no seal passes")
 	}
 }
@@ -40,7 +41,7 @@ func TestVerifyBesideAnIngest(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := false
-	_, err := Verify(t.Context(), dir, "", func(f Finding) {
+	_, err := Verify(t.Context(), dir, "", func(f verify.Finding) {
 		if !f.Note {
 			t.Errorf("%+v", f)
 		}
@@ -100,7 +101,7 @@ func TestHarmedStoresDoNotPanic(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := Verify(t.Context(), dir, "", func(Finding) {}, func(int64) {}); err != nil {
+		if _, err := Verify(t.Context(), dir, "", func(verify.Finding) {}, func(int64) {}); err != nil {
 			t.Logf("seed %d: %v", seed, err)
 		}
 		for _, readOnly := range []bool{true, false} {

@@ -34,7 +34,7 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, s Session) error {
 		stop(err)
 		following <- err
 	}()
-	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Who: s.Who, Store: s.Store, Key: n.keys.public, Token: s.Token, Opened: s.Opened, Web: web.Files()}))
+	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Who: s.Who, Store: s.Store, Key: n.keys.Public, Token: s.Token, Opened: s.Opened, Web: web.Files()}))
 	stop(nil)
 	return errors.Join(err, <-following)
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/claims"
 	"github.com/argus-evidence/argus/internal/desk"
-	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
@@ -22,7 +22,7 @@ func (n *Node) settle(ctx context.Context) error {
 		if ok, err := n.ledger.Extends(seal.Ledger); err != nil {
 			return err
 		} else if !ok {
-			return fmt.Errorf("%w: %s", argus.ErrDamaged, otherLedger(seal))
+			return fmt.Errorf("%w: %s", argus.ErrDamaged, claims.OtherLedger(seal))
 		}
 	}
 	if !n.o.Write {
@@ -36,16 +36,10 @@ func (n *Node) settle(ctx context.Context) error {
 	}
 	// A crash right after sealing can have kept the seal out of the ledger.
 	acts, err := n.actsOf(ctx, seal.Delivery)
-	if err != nil || acts.seal {
+	if err != nil || acts.Sealed {
 		return err
 	}
 	return intake.RecordSeal(ctx, n.intakeOf(&seal.Opening), seal)
-}
-
-// otherLedger says that the ledger is not the one that a seal was made over.
-func otherLedger(seal *argus.Seal) string {
-	return fmt.Sprintf("when delivery %s was sealed, the ledger had %d entries with the root %s, and this one never had: it was cut back or replaced",
-		seal.Delivery, seal.Ledger.Entries, seal.Ledger.Root)
 }
 
 // intakeOf is what records for the one who opened a delivery.
@@ -74,13 +68,13 @@ func (n *Node) settleOpenings(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if acts.seal {
+		if acts.Sealed {
 			return fmt.Errorf("look for unfinished deliveries: %w: %s was sealed, and its seal is missing", argus.ErrDamaged, d.Number)
 		}
-		if problem := acts.contradict(with); problem != "" {
+		if problem := acts.Contradict(with); problem != "" {
 			return fmt.Errorf("look for unfinished deliveries: %w: %s", argus.ErrDamaged, problem)
 		}
-		if acts.opened {
+		if acts.Opened {
 			continue
 		}
 		err = intake.RecordOpening(ctx, n.intakeOf(&d.Opening), d.Number,
@@ -92,52 +86,21 @@ func (n *Node) settleOpenings(ctx context.Context) error {
 	return nil
 }
 
-// acts are what the ledger says of a delivery.
-type acts struct {
-	number       argus.DeliveryNumber
-	opened, seal bool
-	opening      string // root over the records of its opening; "" in older entries
-}
-
-func (a *acts) add(e *ledger.Entry) {
-	switch e.Action {
-	case ledger.OpenDelivery:
-		a.opened, a.opening = true, e.Detail["opening"]
-	case ledger.ResumeDelivery:
-		// Before openings were in the ledger with their hash, one that a crash had kept
-		// out stayed out.
-		a.opened = a.opened || e.Envelope == (argus.Hash{})
-	case ledger.SealDelivery, ledger.UpgradeSeal:
-		a.seal = true
-	}
-}
-
-// contradict returns how a delivery cannot be what the ledger says, or "".
-func (a *acts) contradict(with evidence.Begun) string {
-	switch {
-	case !a.opened && with.More:
-		return fmt.Sprintf("delivery %s has records and the ledger does not have its opening: Argus did not take it in, or the ledger was cut back", a.number)
-	case a.opening != "" && a.opening != with.Root.String():
-		return fmt.Sprintf("the opening of delivery %s has the root %s, the ledger says %s", a.number, with.Root, a.opening)
-	}
-	return ""
-}
-
 // actsOf looks for the acts of a delivery in the ledger, from its end.
-func (n *Node) actsOf(ctx context.Context, d argus.DeliveryNumber) (*acts, error) {
-	of := &acts{number: d}
+func (n *Node) actsOf(ctx context.Context, d argus.DeliveryNumber) (*claims.Delivery, error) {
+	of := &claims.Delivery{Number: d}
 	size, err := n.ledger.Size()
 	if err != nil {
 		return nil, err
 	}
 	const step = 1000
-	for end := int(size); end > 0 && !of.opened; end -= step {
+	for end := int(size); end > 0 && !of.Opened; end -= step {
 		for e, err := range n.ledger.Sealed(ctx, uint64(max(1, end-step+1)), min(step, end)) {
 			if err != nil {
 				return nil, err
 			}
 			if e.Subject == d.String() {
-				of.add(&e)
+				of.Add(&e)
 			}
 		}
 	}

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // states is a store with a file of each kind, an earlier state of it, and another store
@@ -47,13 +49,13 @@ func makeStates(t *testing.T) (s states) {
 		}
 		list := func(text string) func(n *Node) error {
 			return func(n *Node) error {
-				_, _, err := n.AddList(t.Context(), "admin", "goods", []byte(words.Replace(text)))
+				_, _, err := n.Admin.AddList(t.Context(), "admin", "goods", []byte(words.Replace(text)))
 				return err
 			}
 		}
 		must(Create(t.Context(), dir, o))
 		change(func(n *Node) error {
-			_, err := n.AddAuthority(t.Context(), "admin", grant(words.Replace("anna")))
+			_, err := n.Admin.AddAuthority(t.Context(), "admin", grant(words.Replace("anna")))
 			for i := 0; i < 250 && err == nil; i++ {
 				_, err = n.ledger.Append(t.Context(), ledger.Act{Actor: "anna", Authority: "A-0001", Action: ledger.Search, Subject: words.Replace(fmt.Sprint("crates ", i))})
 			}
@@ -66,12 +68,12 @@ func makeStates(t *testing.T) (s states) {
 		take("delivery-2.jsonl", lines(200, 420))
 		change(list("snow\nice\n"))
 		change(func(n *Node) error {
-			_, err := n.DestroyWords(t.Context(), "admin", []ledger.Span{{First: 5, Last: 6}}, words.Replace("the court, for anna"))
-			return errors.Join(err, n.RevokeAuthority(t.Context(), "admin", 2, words.Replace("over for anna")))
+			_, err := n.Admin.DestroyWords(t.Context(), "admin", []ledger.Span{{First: 5, Last: 6}}, words.Replace("the court, for anna"))
+			return errors.Join(err, n.Admin.RevokeAuthority(t.Context(), "admin", 2, words.Replace("over for anna")))
 		})
 		search(t, dir, o, "crates")
 	}
-	private, err := os.ReadFile(keyPath(o.KeyDir, storeID(t, s.now)))
+	private, err := os.ReadFile(layout.PrivateKey(o.KeyDir, storeID(t, s.now)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,8 +230,8 @@ var exceptions = map[string][]string{
 // no damage in other files.
 func check(t *testing.T, dir, what string, want []string) {
 	t.Helper()
-	var damage, notes []Finding
-	_, err := Verify(t.Context(), dir, "", func(f Finding) {
+	var damage, notes []verify.Finding
+	_, err := Verify(t.Context(), dir, "", func(f verify.Finding) {
 		if f.Note {
 			notes = append(notes, f)
 		} else {
@@ -240,7 +242,7 @@ func check(t *testing.T, dir, what string, want []string) {
 		t.Errorf("%s: verify ends with an error: %v", what, err)
 		return
 	}
-	matches := func(want string, f Finding) bool {
+	matches := func(want string, f verify.Finding) bool {
 		_, rest, _ := strings.Cut(want, " ")
 		file, words, _ := strings.Cut(rest, " ")
 		derived := (f.File == "evidence/ids" || f.File == "index") && strings.HasPrefix(file, f.File+"/")
@@ -254,7 +256,7 @@ func check(t *testing.T, dir, what string, want []string) {
 		if strings.HasPrefix(w, "note ") {
 			findings = notes
 		}
-		if !slices.ContainsFunc(findings, func(f Finding) bool { return matches(w, f) }) {
+		if !slices.ContainsFunc(findings, func(f verify.Finding) bool { return matches(w, f) }) {
 			t.Errorf("%s: no %s in damage %+v, notes %+v", what, w, damage, notes)
 		}
 	}

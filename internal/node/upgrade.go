@@ -2,8 +2,8 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,15 +15,15 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/claims"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/evidence/format1"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/upgrade"
+	"github.com/argus-evidence/argus/internal/verify"
 )
-
-// keptDir is the folder of an upgraded store with its seals and its argus.json of
-// format 1.
-const keptDir = "format-1"
 
 // Upgraded is what an upgrade did.
 type Upgraded struct {
@@ -73,7 +73,7 @@ func Upgrade(ctx context.Context, dir, actor string, o Options, tell Upgrading) 
 			return nil, err
 		}
 	}
-	u := &upgrading{dir: dir, making: dir + ".upgrading", kept: dir + ".format-1", actor: first(actor, ActorName()), o: o, tell: tell}
+	u := &upgrading{dir: dir, making: dir + ".upgrading", kept: dir + ".format-1", actor: cmp.Or(actor, admin.ActorName()), o: o, tell: tell}
 	done, err := u.run(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("upgrade %s: %w", dir, err)
@@ -86,8 +86,8 @@ type upgrading struct {
 	actor             string
 	o                 Options
 	tell              Upgrading
-	info              Info
-	keys              keys
+	info              layout.StoreInfo
+	keys              admin.Keys
 	old               *format1.Store
 }
 
@@ -95,20 +95,20 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 	if done, err := u.finish(); done != nil || err != nil {
 		return done, err
 	}
-	u.info, err = infoOf(u.dir)
+	u.info, err = layout.ReadInfo(u.dir)
 	if err == nil {
 		return nil, fmt.Errorf("the store is of format %d already", u.info.Format)
 	}
 	if !errors.Is(err, argus.ErrOlder) {
 		return nil, err
 	}
-	if there(u.kept) {
+	if layout.There(u.kept) {
 		return nil, fmt.Errorf("%s is there already, and the store of format 1 is to get this name; move it away", u.kept)
 	}
-	if u.keys, err = readKeys(u.dir, u.o.KeyDir, u.info.Store, false); err != nil {
+	if u.keys, err = admin.ReadKeys(u.dir, u.o.KeyDir, u.info.Store, false); err != nil {
 		return nil, err
 	}
-	signer, verifier, err := pair(u.keys)
+	signer, verifier, err := u.keys.Pair()
 	if err != nil {
 		return nil, err
 	}
@@ -150,14 +150,14 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 // finish gives the folders their names if that is all that an upgrade has left
 // undone.
 func (u *upgrading) finish() (*Upgraded, error) {
-	now, errNow := infoOf(u.dir)
-	beside, errBeside := infoOf(u.making)
+	now, errNow := layout.ReadInfo(u.dir)
+	beside, errBeside := layout.ReadInfo(u.making)
 	var err error
 	switch {
-	case errNow == nil && errors.Is(errBeside, argus.ErrOlder) && now.Store == beside.Store && !there(u.kept):
+	case errNow == nil && errors.Is(errBeside, argus.ErrOlder) && now.Store == beside.Store && !layout.There(u.kept):
 		err = os.Rename(u.making, u.kept)
-	case errors.Is(errNow, ErrNoStore) && errBeside == nil && !there(u.dir):
-		older, errOlder := infoOf(u.kept)
+	case errors.Is(errNow, layout.ErrNoStore) && errBeside == nil && !layout.There(u.dir):
+		older, errOlder := layout.ReadInfo(u.kept)
 		if !errors.Is(errOlder, argus.ErrOlder) || older.Store != beside.Store {
 			return nil, nil
 		}
@@ -165,35 +165,10 @@ func (u *upgrading) finish() (*Upgraded, error) {
 	default:
 		return nil, nil
 	}
-	if err = errors.Join(err, syncDir(filepath.Dir(u.dir))); err != nil {
+	if err = errors.Join(err, durable.OS{}.SyncDir(filepath.Dir(u.dir))); err != nil {
 		return nil, err
 	}
 	return &Upgraded{Store: now.Store, Kept: u.kept, Finished: true}, nil
-}
-
-func there(name string) bool {
-	_, err := os.Lstat(name)
-	return err == nil
-}
-
-// pair returns both halves of the store's key, which must belong together.
-func pair(k keys) (note.Signer, note.Verifier, error) {
-	signer, err := note.NewSigner(k.private)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the private key: %w", err)
-	}
-	verifier, err := note.NewVerifier(k.public)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w: %w", publicKeyName, argus.ErrDamaged, err)
-	}
-	signed, err := note.Sign(&note.Note{Text: "argus upgrade\n"}, signer)
-	if err == nil {
-		_, err = note.Open(signed, note.VerifierList(verifier))
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("the private key is not that of %s: %w", publicKeyName, err)
-	}
-	return signer, verifier, nil
 }
 
 // space looks whether the new store fits beside the old one.
@@ -209,9 +184,9 @@ func (u *upgrading) space() error {
 		}
 		rel, err := filepath.Rel(u.dir, path)
 		switch top, _, _ := strings.Cut(filepath.ToSlash(rel), "/"); top {
-		case "evidence":
+		case layout.Evidence:
 			evidence += info.Size()
-		case indexDir:
+		case layout.Index:
 		default:
 			rest += info.Size()
 		}
@@ -252,15 +227,15 @@ func taken(dir string) (size int64) {
 // are checked while they are converted and compared.
 func (u *upgrading) check(ctx context.Context) error {
 	var damage error
-	report := func(f Finding) {
+	report := func(f verify.Finding) {
 		if !f.Note && damage == nil {
 			damage = fmt.Errorf("%s: %w: %s", f.File, argus.ErrDamaged, f.Problem)
 		}
 	}
-	said, err := verifyLedger(ctx, u.dir, u.keys.public, &Verified{}, report)
+	said, err := verify.LedgerAndFiles(ctx, u.dir, u.keys.Public, &verify.Verified{}, report)
 	if said != nil {
-		for _, f := range said.folders() {
-			verifyFolder(u.dir, f, f, report)
+		for _, f := range said.Folders() {
+			verify.Folder(u.dir, f, f, report)
 		}
 	}
 	if err = errors.Join(err, damage); err != nil {
@@ -268,21 +243,21 @@ func (u *upgrading) check(ctx context.Context) error {
 	}
 	for _, d := range u.old.Deliveries() {
 		number, name := d.Number.String(), format1.SealName(d.Number)
-		want, known := said.seals[number]
-		delete(said.seals, number)
+		want, known := said.Seals[number]
+		delete(said.Seals, number)
 		switch {
-		case said.again[number] != "":
+		case said.Again[number] != "":
 			return fmt.Errorf("%s: %w: the ledger says that the delivery was sealed twice", name, argus.ErrDamaged)
 		case d.Seal == nil && known:
 			return fmt.Errorf("%s: %w: the ledger says that the delivery was sealed, and its seal is missing", name, argus.ErrDamaged)
 		case d.Seal == nil:
 		case d.Seal.Store != u.info.Store:
 			return fmt.Errorf("%s: %w: the seal is of another store, %s", name, argus.ErrDamaged, d.Seal.Store)
-		case known && hashOf(d.Seal.File) != want:
-			return fmt.Errorf("%s: %w: the seal has the SHA-256 %s, the ledger says %s", name, argus.ErrDamaged, hashOf(d.Seal.File), want)
+		case known && claims.Hash(d.Seal.File) != want:
+			return fmt.Errorf("%s: %w: the seal has the SHA-256 %s, the ledger says %s", name, argus.ErrDamaged, claims.Hash(d.Seal.File), want)
 		}
 	}
-	for number := range said.seals {
+	for number := range said.Seals {
 		return fmt.Errorf("deliveries: %w: the ledger says that %s was sealed, and it is not there", argus.ErrDamaged, number)
 	}
 	return nil
@@ -291,7 +266,7 @@ func (u *upgrading) check(ctx context.Context) error {
 // complete makes a store of the converted evidence: with everything else of the
 // store of format 1, and the upgrade in the ledger.
 func (u *upgrading) complete(ctx context.Context, result *upgrade.Result) error {
-	for _, name := range []string{"keys", authorityDir, listDir, ledgerDir} {
+	for _, name := range []string{layout.Keys, layout.Authorities, layout.Lists, layout.Ledger} {
 		into := filepath.Join(u.making, name)
 		if err := os.RemoveAll(into); err != nil {
 			return err
@@ -300,7 +275,7 @@ func (u *upgrading) complete(ctx context.Context, result *upgrade.Result) error 
 			return err
 		}
 	}
-	before, err := os.ReadFile(filepath.Join(u.dir, infoName))
+	before, err := os.ReadFile(filepath.Join(u.dir, layout.Info))
 	if err != nil {
 		return err
 	}
@@ -308,21 +283,20 @@ func (u *upgrading) complete(ctx context.Context, result *upgrade.Result) error 
 		return err
 	}
 	now := u.info
-	now.Format, now.MinReader = storeFormat, storeMinReader
-	text, err := json.MarshalIndent(now, "", "  ")
+	now.Format, now.MinReader = layout.Format, layout.MinReader
+	text, err := now.Encode()
 	if err != nil {
 		return err
 	}
-	text = append(text, '\n')
-	if err := durable.Replace(durable.OS{}, filepath.Join(u.making, infoName), text); err != nil {
+	if err := durable.Replace(durable.OS{}, filepath.Join(u.making, layout.Info), text); err != nil {
 		return err
 	}
 	u.o.failpoint("upgrade.before-ledger")
 	if err := u.record(ctx, result, before, text); err != nil {
 		return err
 	}
-	for _, name := range []string{keptDir, "originals", "deliveries", "evidence", "."} {
-		if err := syncDir(filepath.Join(u.making, name)); err != nil {
+	for _, name := range []string{layout.Kept, layout.Originals, layout.Deliveries, layout.Evidence, "."} {
+		if err := (durable.OS{}).SyncDir(filepath.Join(u.making, name)); err != nil {
 			return err
 		}
 	}
@@ -331,17 +305,17 @@ func (u *upgrading) complete(ctx context.Context, result *upgrade.Result) error 
 
 // keep puts the seals and the argus.json of format 1 into the new store.
 func (u *upgrading) keep(info []byte) error {
-	into := filepath.Join(u.making, keptDir)
+	into := filepath.Join(u.making, layout.Kept)
 	if err := os.RemoveAll(into); err != nil {
 		return err
 	}
 	if err := os.Mkdir(into, 0o700); err != nil {
 		return err
 	}
-	err := durable.Replace(durable.OS{}, filepath.Join(into, infoName), info)
+	err := durable.Replace(durable.OS{}, filepath.Join(into, layout.Info), info)
 	for _, d := range u.old.Deliveries() {
 		if d.Seal != nil && err == nil {
-			err = durable.Replace(durable.OS{}, filepath.Join(into, d.Number.String()+".seal"), d.Seal.File)
+			err = durable.Replace(durable.OS{}, layout.File(u.making, layout.KeptSeal(d.Number)), d.Seal.File)
 		}
 	}
 	return err
@@ -349,12 +323,12 @@ func (u *upgrading) keep(info []byte) error {
 
 // record writes the acts of the upgrade behind a copy of the ledger.
 func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, now []byte) (err error) {
-	dir := filepath.Join(u.making, ledgerDir)
-	copied, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+	dir := layout.File(u.making, layout.Ledger)
+	copied, err := os.ReadFile(layout.File(u.making, layout.Checkpoint))
 	if err != nil {
 		return err
 	}
-	l, err := ledger.Open(dir, ledger.Options{PublicKey: u.keys.public, PrivateKey: u.keys.private, Now: u.o.Now})
+	l, err := ledger.Open(dir, ledger.Options{PublicKey: u.keys.Public, PrivateKey: u.keys.Private, Now: u.o.Now})
 	if err != nil {
 		return err
 	}
@@ -369,14 +343,14 @@ func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, 
 			return err
 		}
 	}
-	if _, err := l.Append(ctx, ledger.Act{Actor: u.actor, Action: ledger.Upgrade, Subject: "format " + strconv.Itoa(storeFormat), Detail: map[string]string{
-		infoName: hashOf(now), "before": hashOf(before), "software": u.o.Software, "same": result.Same.String(), "records": number(result.Records),
+	if _, err := l.Append(ctx, ledger.Act{Actor: u.actor, Action: ledger.Upgrade, Subject: "format " + strconv.Itoa(layout.Format), Detail: map[string]string{
+		layout.Info: claims.Hash(now), "before": claims.Hash(before), "software": u.o.Software, "same": result.Same.String(), "records": number(result.Records),
 		"messages": number(result.Messages), "sightings": number(result.Sightings), "quarantined": number(result.Quarantined),
 	}}); err != nil {
 		return err
 	}
 	// Who only reads records it, too, and no lock of the evidence keeps him out.
-	if last, err := os.ReadFile(filepath.Join(u.dir, ledgerDir, "checkpoint")); err != nil || !bytes.Equal(last, copied) {
+	if last, err := os.ReadFile(layout.File(u.dir, layout.Checkpoint)); err != nil || !bytes.Equal(last, copied) {
 		return errors.Join(errors.New("somebody used the store meanwhile; stop who does, and upgrade again: it goes on from here"), err)
 	}
 	return nil
@@ -386,7 +360,7 @@ func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // swap gives the new store the name of the old one, where it can be done at once.
 func (u *upgrading) swap() error {
-	if err := syncDir(filepath.Dir(u.dir)); err != nil {
+	if err := (durable.OS{}).SyncDir(filepath.Dir(u.dir)); err != nil {
 		return err
 	}
 	err := durable.Exchange(u.making, u.dir)
@@ -400,13 +374,13 @@ func (u *upgrading) swap() error {
 			err = os.Rename(u.making, u.dir)
 		}
 	}
-	return errors.Join(err, syncDir(filepath.Dir(u.dir)))
+	return errors.Join(err, durable.OS{}.SyncDir(filepath.Dir(u.dir)))
 }
 
 // copyFolder copies a folder of regular files durably, byte for byte. One that is
 // not there is not copied.
 func copyFolder(from, into string) error {
-	if !there(from) {
+	if !layout.There(from) {
 		return nil
 	}
 	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
@@ -428,16 +402,6 @@ func copyFolder(from, into string) error {
 		if err != nil {
 			return err
 		}
-		return writeOnce(name, data)
+		return durable.WriteNew(durable.OS{}, name, data)
 	})
-}
-
-// keptSeal is the SHA-256 of the seal of format 1 that an opening names.
-func keptSeal(o *argus.Opening) string {
-	for _, x := range o.Options {
-		if x.Name == upgrade.SealOption {
-			return x.Value
-		}
-	}
-	return ""
 }

@@ -15,12 +15,16 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/claims"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/evidence/format1"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/upgrade"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // The store of testdata/upgrade was written by the last Argus of format 1, with
@@ -72,7 +76,7 @@ func TestUpgrade(t *testing.T) {
 	if _, err := Open(t.Context(), dir, o); !errors.Is(err, argus.ErrOlder) || !strings.Contains(err.Error(), "argus upgrade "+dir) {
 		t.Errorf("open: %v", err)
 	}
-	if _, err := Verify(t.Context(), dir, "", func(f Finding) { t.Errorf("verify says %+v", f) }, func(int64) {}); !errors.Is(err, argus.ErrOlder) || errors.Is(err, argus.ErrDamaged) {
+	if _, err := Verify(t.Context(), dir, "", func(f verify.Finding) { t.Errorf("verify says %+v", f) }, func(int64) {}); !errors.Is(err, argus.ErrOlder) || errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("verify: %v", err)
 	}
 	steps := map[upgrade.Step]uint64{}
@@ -104,7 +108,7 @@ func TestUpgrade(t *testing.T) {
 	if after["format-1/argus.json"] != before["argus.json"] || after["format-1/D-0003.seal"] != before["deliveries/D-0003.seal"] || after["format-1/D-0006.seal"] != "" {
 		t.Error("format-1 does not hold what was there")
 	}
-	damage, notes, v := verify(t, dir)
+	damage, notes, v := verified(t, dir)
 	if len(damage) != 0 || len(notes) != 3 || v.Sealed != 5 || v.Deliveries != 6 || v.Originals != 7 {
 		t.Errorf("%+v, damage %+v, notes %+v", v, damage, notes)
 	}
@@ -114,7 +118,7 @@ func TestUpgrade(t *testing.T) {
 	if r := abandon(t, dir, o); r.Delivery != 6 || r.Counts.Stored != 30 {
 		t.Errorf("abandoned: %+v", r)
 	}
-	damage, _, v = verify(t, dir)
+	damage, _, v = verified(t, dir)
 	if len(damage) != 0 || v.Sealed != 6 {
 		t.Errorf("after the interrupted delivery was closed: %+v, %+v", v, damage)
 	}
@@ -127,7 +131,7 @@ func TestUpgrade(t *testing.T) {
 			t.Errorf("the reading of D-000%d: %+v, %+v", d+1, receipt, diff)
 		}
 	}
-	if damage, _, _ := verify(t, dir); len(damage) != 0 {
+	if damage, _, _ := verified(t, dir); len(damage) != 0 {
 		t.Errorf("after each was read again: %+v", damage)
 	}
 }
@@ -179,7 +183,7 @@ func TestUpgradeStopsAtDamage(t *testing.T) {
 			if _, err := os.Stat(sound + ".upgrading"); err == nil {
 				t.Errorf("%s at %d: something converted was left", name, at)
 			}
-			if !errors.Is(err, argus.ErrDamaged) && name != infoName && name != publicKeyName {
+			if !errors.Is(err, argus.ErrDamaged) && name != layout.Info && name != layout.PublicKey {
 				t.Errorf("%s at %d: %v", name, at, err)
 			}
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -205,14 +209,14 @@ func TestUpgradeStopsAtDamage(t *testing.T) {
 func TestUpgradeRefuses(t *testing.T) {
 	dir, o := copyOlder(t)
 	_, err := Upgrade(t.Context(), dir, "", Options{KeyDir: t.TempDir()}, Upgrading{})
-	if !errors.Is(err, ErrNoKey) {
+	if !errors.Is(err, admin.ErrNoKey) {
 		t.Errorf("without the key: %v", err)
 	}
-	key := keyPath(o.KeyDir, "4b4141f0518f0ddf")
+	key := layout.PrivateKey(o.KeyDir, "4b4141f0518f0ddf")
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); !errors.Is(err, ErrOpenKey) {
+	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); !errors.Is(err, admin.ErrOpenKey) {
 		t.Errorf("a key that others can read: %v", err)
 	}
 	if err := os.Chmod(key, 0o600); err != nil {
@@ -245,14 +249,14 @@ func TestUpgradeRefuses(t *testing.T) {
 	if _, err = Upgrade(t.Context(), dir, "", o, Upgrading{}); err == nil || !strings.Contains(err.Error(), "move it away") {
 		t.Errorf("the name is taken: %v", err)
 	}
-	if _, err = Upgrade(t.Context(), filepath.Join(dir, "no"), "", o, Upgrading{}); !errors.Is(err, ErrNoStore) {
+	if _, err = Upgrade(t.Context(), filepath.Join(dir, "no"), "", o, Upgrading{}); !errors.Is(err, layout.ErrNoStore) {
 		t.Errorf("no store: %v", err)
 	}
 }
 
 func verifierOf(t testing.TB, dir string) note.Verifiers {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(publicKeyName)))
+	text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(layout.PublicKey)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,12 +274,12 @@ func TestUpgradeBesideAReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(publicKeyName)))
+	public, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(layout.PublicKey)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	read := func() {
-		l, err := ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: strings.TrimSpace(string(public)), PrivateKey: strings.TrimSpace(string(key))})
+		l, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: strings.TrimSpace(string(public)), PrivateKey: strings.TrimSpace(string(key))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +300,7 @@ func TestUpgradeBesideAReader(t *testing.T) {
 	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err != nil {
 		t.Fatal(err)
 	}
-	damage, _, v := verify(t, dir)
+	damage, _, v := verified(t, dir)
 	if len(damage) != 0 || v.Entries != 17+1+6 {
 		t.Errorf("%d entries, %+v", v.Entries, damage)
 	}
@@ -322,7 +326,7 @@ func TestKeptOfFormat1IsVerified(t *testing.T) {
 				t.Fatal(err)
 			}
 			damaged := false
-			_, err := Verify(t.Context(), dir, "", func(f Finding) { damaged = damaged || !f.Note }, func(int64) {})
+			_, err := Verify(t.Context(), dir, "", func(f verify.Finding) { damaged = damaged || !f.Note }, func(int64) {})
 			if err != nil || !damaged {
 				t.Errorf("%s was changed, and verify says nothing: %v", name, err)
 			}
@@ -334,7 +338,7 @@ func TestKeptOfFormat1IsVerified(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "format-1", "D-0009.seal"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if damage, _, _ := verify(t, dir); len(damage) != 1 {
+	if damage, _, _ := verified(t, dir); len(damage) != 1 {
 		t.Errorf("a seal was put there: %+v", damage)
 	}
 }
@@ -348,7 +352,7 @@ func rekey(t *testing.T, from string) (dir string, o Options) {
 	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 		t.Fatal(err)
 	}
-	info, err := infoOf(dir)
+	info, err := layout.ReadInfo(dir)
 	if !errors.Is(err, argus.ErrOlder) {
 		t.Fatal(err)
 	}
@@ -357,11 +361,11 @@ func rekey(t *testing.T, from string) (dir string, o Options) {
 		t.Fatal(err)
 	}
 	o = Options{KeyDir: t.TempDir(), Software: "argus test"}
-	old, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(publicKeyName)))
+	old, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(layout.PublicKey)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := ledger.Open(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: strings.TrimSpace(string(old))})
+	l, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: strings.TrimSpace(string(old))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +384,7 @@ func rekey(t *testing.T, from string) (dir string, o Options) {
 		detail := maps.Clone(acts[i].Detail)
 		switch acts[i].Action {
 		case ledger.Init:
-			detail[publicKeyName] = public
+			detail[layout.PublicKey] = public
 		case ledger.SealDelivery:
 			name := filepath.Join(dir, "deliveries", acts[i].Subject+".seal")
 			signed, err := os.ReadFile(name)
@@ -394,19 +398,19 @@ func rekey(t *testing.T, from string) (dir string, o Options) {
 			if err = errors.Join(err, os.WriteFile(name, signed, 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			detail["seal"] = hashOf(signed)
+			detail["seal"] = claims.Hash(signed)
 		}
 		acts[i].Detail = detail
 	}
-	for name, text := range map[string]string{keyPath(o.KeyDir, info.Store): private, filepath.Join(dir, "keys", "store.pub"): public} {
+	for name, text := range map[string]string{layout.PrivateKey(o.KeyDir, info.Store): private, filepath.Join(dir, "keys", "store.pub"): public} {
 		if err := os.WriteFile(name, []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(l.Close(), os.RemoveAll(filepath.Join(dir, ledgerDir))); err != nil {
+	if err := errors.Join(l.Close(), os.RemoveAll(layout.File(dir, layout.Ledger))); err != nil {
 		t.Fatal(err)
 	}
-	l, err = ledger.Create(filepath.Join(dir, ledgerDir), ledger.Options{PublicKey: public, PrivateKey: private})
+	l, err = ledger.Create(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: public, PrivateKey: private})
 	for _, act := range acts {
 		if err == nil {
 			_, err = l.Append(t.Context(), act)
@@ -428,7 +432,7 @@ func TestUpgradeOfStoreV1(t *testing.T) {
 	if done.Messages != 310 || done.Sightings != 100 || done.Quarantined != 1 {
 		t.Errorf("%+v", done.Result)
 	}
-	damage, _, v := verify(t, dir)
+	damage, _, v := verified(t, dir)
 	if want := (argus.Counts{Read: 411, Stored: 310, Sightings: 100, Quarantined: 1}); len(damage) != 0 || v.Counts != want || v.Sealed != 2 || v.Originals != 2 {
 		t.Errorf("%+v, damage %+v", v, damage)
 	}
@@ -496,7 +500,7 @@ func TestUpgradeOfALinkAndOfHere(t *testing.T) {
 	if err != nil || done.Kept != dir+".format-1" {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	if damage, _, v := verify(t, link); len(damage) != 0 || v.Sealed != 5 {
+	if damage, _, v := verified(t, link); len(damage) != 0 || v.Sealed != 5 {
 		t.Errorf("%+v, %+v", v, damage)
 	}
 	dir, _ = copyOlder(t)
@@ -504,7 +508,7 @@ func TestUpgradeOfALinkAndOfHere(t *testing.T) {
 	if done, err = Upgrade(t.Context(), ".", "", o, Upgrading{}); err != nil || done.Kept != dir+".format-1" {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	if damage, _, v := verify(t, dir); len(damage) != 0 || v.Sealed != 5 {
+	if damage, _, v := verified(t, dir); len(damage) != 0 || v.Sealed != 5 {
 		t.Errorf("%+v, %+v", v, damage)
 	}
 }
@@ -527,7 +531,7 @@ func TestUpgradeFinishesTheRenaming(t *testing.T) {
 		if err != nil || !done.Finished || done.Kept != dir+".format-1" {
 			t.Fatalf("%+v, %v", done, err)
 		}
-		if damage, _, v := verify(t, dir); len(damage) != 0 || v.Sealed != 5 {
+		if damage, _, v := verified(t, dir); len(damage) != 0 || v.Sealed != 5 {
 			t.Errorf("%+v, %+v", v, damage)
 		}
 		if diff := cmp.Diff(before, contents(t, done.Kept)); diff != "" {

@@ -132,3 +132,13 @@ func fromOpening(o *argus.Opening, seal *format1.Seal) (*format1.OpeningForm, er
 	}
 	return f, nil
 }
+
+// KeptSeal is the SHA-256 of the seal of format 1 that an opening names.
+func KeptSeal(o *argus.Opening) string {
+	for _, x := range o.Options {
+		if x.Name == SealOption {
+			return x.Value
+		}
+	}
+	return ""
+}

@@ -6,8 +6,8 @@
 package wordlist
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,14 +20,19 @@ import (
 
 // Store is a directory of lists. It keeps nothing in memory; any number of
 // processes may use one directory.
-type Store struct{ dir string }
+type Store struct {
+	disk durable.Disk
+	dir  string
+}
 
 // Open opens a directory of lists and makes it if it is missing.
-func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func Open(dir string) (*Store, error) { return openOn(durable.OS{}, dir) }
+
+func openOn(d durable.Disk, dir string) (*Store, error) {
+	if err := d.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("open lists: %w", err)
 	}
-	return &Store{dir}, nil
+	return &Store{d, dir}, nil
 }
 
 // Version is one version of a list.
@@ -74,7 +79,7 @@ func (s *Store) Add(name string, data []byte, record func(Version) error) (v Ver
 		}
 		v.Version = last.Version + 1
 	}
-	if err := durable.Record(filepath.Join(s.dir, v.File()), data, func() error { return record(v) }); err != nil {
+	if err := durable.Record(s.disk, filepath.Join(s.dir, v.File()), data, func() error { return record(v) }); err != nil {
 		return v, false, fmt.Errorf("add list %s: %w", name, err)
 	}
 	return v, false, nil
@@ -91,7 +96,10 @@ func (s *Store) Find(name, hash string) (*query.WordList, error) {
 		if hash != "" && v.Hash != hash {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(s.dir, v.File()))
+		data, err := durable.ReadFile(s.disk, filepath.Join(s.dir, v.File()), query.MaxListBytes)
+		if errors.Is(err, durable.ErrUnfit) {
+			err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read list %s: %w", name, err)
 		}
@@ -118,7 +126,7 @@ func (s *Store) List() ([]Version, error) {
 
 // versions returns those of a name, all if it is "".
 func (s *Store) versions(name string) ([]Version, error) {
-	entries, err := os.ReadDir(s.dir)
+	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
 		return nil, err
 	}

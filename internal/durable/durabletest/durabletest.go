@@ -3,6 +3,7 @@ package durabletest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -70,6 +71,40 @@ func (d *Disk) Put(name string, data []byte) {
 	defer d.mu.Unlock()
 	f := &powerFile{now: slices.Clone(data), kept: slices.Clone(data)}
 	d.names[name], d.kept[name] = f, f
+}
+
+// Alive says whether the power is on.
+func (d *Disk) Alive() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.left != 0
+}
+
+// EachCut runs work on new disks, each with the power cut one operation later than on the
+// one before, until work ends with the power on; and all of that for a number of seeds.
+// Work stops at its first error and returns a check, which gets what is left of the disk.
+// EachCut returns how many cuts there were, and the first error of a check. lie is for the
+// control: no sync does anything.
+func EachCut(seeds int, lie bool, work func(*Disk) (check func(after *Disk) error)) (cuts int, err error) {
+	for seed := range seeds {
+		for operations := 0; ; operations++ {
+			d := New(uint64(seed)<<32 | uint64(operations))
+			if lie {
+				d.Lie()
+			}
+			d.CutAfter(operations)
+			check := work(d)
+			whole := d.Alive()
+			if err := check(d.Cut()); err != nil {
+				return cuts, fmt.Errorf("seed %d, cut after %d operations: %w", seed, operations, err)
+			}
+			if whole {
+				break
+			}
+			cuts++
+		}
+	}
+	return cuts, nil
 }
 
 // step ends the process's view of the disk when the time has come.
@@ -144,6 +179,9 @@ func (d *Disk) OpenFile(name string, flag int, _ fs.FileMode) (durable.File, err
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.names[name]
+	if f != nil && flag&os.O_EXCL != 0 {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrExist}
+	}
 	if f == nil {
 		if flag&os.O_CREATE == 0 {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
@@ -169,9 +207,40 @@ func (d *Disk) Rename(from, to string) error {
 	if err := d.step(); err != nil {
 		return err
 	}
+	if d.names[from] == nil {
+		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
+	}
 	d.names[to] = d.names[from]
 	delete(d.names, from)
 	return nil
+}
+
+// Link implements [durable.Disk].
+func (d *Disk) Link(from, to string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.step(); err != nil {
+		return err
+	}
+	if d.names[from] == nil {
+		return &fs.PathError{Op: "link", Path: from, Err: fs.ErrNotExist}
+	}
+	if d.names[to] != nil {
+		return &fs.PathError{Op: "link", Path: to, Err: fs.ErrExist}
+	}
+	d.names[to] = d.names[from]
+	return nil
+}
+
+// Stat implements [durable.Disk], of files.
+func (d *Disk) Stat(name string) (fs.FileInfo, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.names[name]
+	if f == nil {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	}
+	return powerInfo{filepath.Base(name), int64(len(f.now))}, nil
 }
 
 // Remove implements [durable.Disk].
@@ -180,6 +249,9 @@ func (d *Disk) Remove(name string) error {
 	defer d.mu.Unlock()
 	if err := d.step(); err != nil {
 		return err
+	}
+	if d.names[name] == nil {
+		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
 	}
 	delete(d.names, name)
 	return nil

@@ -18,28 +18,15 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 )
 
-// Differs says that the index does not hold what the evidence says. It is an
-// [argus.ErrDamaged]. Nothing is lost by it: the index is derived.
-type Differs struct {
-	// First and Last are the records among which the difference lies.
-	First, Last uint64
-}
-
-func (d *Differs) Error() string {
-	return fmt.Sprintf("the index does not say of records %d to %d what the evidence says; `argus reindex` rebuilds it from the evidence", d.First, d.Last)
-}
-
-func (d *Differs) Unwrap() error { return argus.ErrDamaged }
-
 // Compare begins to compare the index with the evidence: everything that it answers from
 // is made once more, by the rules that made it. Compare itself reads the index, as [Index.Check]
-// does, and says for each file that is not as Argus writes it a [Damage] to report; then
+// does, and says for each file that is not as Argus writes it an [index.Damage] to report; then
 // there is nothing to compare, and the comparison is nil.
 //
 // It needs 16 bytes of memory for each document of a segment, 8 for each of its words,
 // and from then on 8 for each 256 records, and Options.BatchBytes at most for messages
 // whose copies differ.
-func (ix *Index) Compare(ctx context.Context, report func(error)) (*Comparison, error) {
+func (ix *Index) Compare(ctx context.Context, report func(error)) (index.Comparison, error) {
 	snapshot := ix.acquire()
 	if snapshot == nil {
 		return nil, errClosed
@@ -60,26 +47,25 @@ func (ix *Index) Compare(ctx context.Context, report func(error)) (*Comparison, 
 	}
 	b := newBuilder(nil, newPrinter(c, less))
 	b.replaced = newPrinter(c, more).addGroup // documents that others took the place of
-	return &Comparison{comparison: c, builder: b, most: ix.options.BatchBytes, readings: snapshot.readings}, nil
+	return &compared{comparison: c, builder: b, most: ix.options.BatchBytes, readings: snapshot.readings}, nil
 }
 
-// A Comparison is of an index with the evidence.
-type Comparison struct {
+// A compared is an [index.Comparison].
+type compared struct {
 	*comparison
 	builder
 	most     int
 	readings argus.DeliveryNumber
 }
 
-// Readings is what the index was begun with: the evidence has to come as it is with it.
-func (c *Comparison) Readings() argus.DeliveryNumber { return c.readings }
+// Readings implements [index.Comparison].
+func (c *compared) Readings() argus.DeliveryNumber { return c.readings }
 
-// Follow says where further copies of messages are found.
-func (c *Comparison) Follow(evidence index.Evidence) { c.builder.evidence = evidence }
+// Follow implements [index.Comparison].
+func (c *compared) Follow(evidence index.Evidence) { c.builder.evidence = evidence }
 
-// Add takes the records that the index followed, one after the other from record 1 on.
-// Those that it has not seen yet do not count.
-func (c *Comparison) Add(ctx context.Context, r *argus.Record) error {
+// Add implements [index.Comparison].
+func (c *compared) Add(ctx context.Context, r *argus.Record) error {
 	if c.added == c.position {
 		return nil
 	}
@@ -93,7 +79,7 @@ func (c *Comparison) Add(ctx context.Context, r *argus.Record) error {
 }
 
 // settle counts the groups that are pending.
-func (c *Comparison) settle(ctx context.Context) error {
+func (c *compared) settle(ctx context.Context) error {
 	if err := c.addPending(ctx, ctx.Err); err != nil {
 		return fmt.Errorf("compare the index: %w", err)
 	}
@@ -102,21 +88,21 @@ func (c *Comparison) settle(ctx context.Context) error {
 
 // Differences says where the index says something else than the records, which have all
 // been added.
-func (c *Comparison) Differences(ctx context.Context) ([]*Differs, error) {
+func (c *compared) Differences(ctx context.Context) ([]*index.Differs, error) {
 	if c.added != c.position {
 		return nil, fmt.Errorf("compare the index: it has seen record %d, and the evidence ends at %d", c.position, c.added)
 	}
 	if err := c.settle(ctx); err != nil {
 		return nil, err
 	}
-	var list []*Differs
+	var list []*index.Differs
 	for i := 0; i < len(c.sums); i++ {
 		begin := i
 		for i < len(c.sums) && c.sums[i] != 0 {
 			i++
 		}
 		if i > begin {
-			list = append(list, &Differs{max(1, uint64(begin)*comparedRun), min(uint64(i)*comparedRun-1, c.position)})
+			list = append(list, &index.Differs{First: max(1, uint64(begin)*comparedRun), Last: min(uint64(i)*comparedRun-1, c.position)})
 		}
 	}
 	return list, nil
@@ -188,7 +174,7 @@ func (c *comparison) segment(q *search, s *segment) (err error) {
 		return err
 	}
 	if at := same.difference(); at >= 0 {
-		return &Damage{s.name, at, "Argus would write something else here for what the segment says"}
+		return damageOf(s.name, at, "Argus would write something else here for what the segment says")
 	}
 	read.documents(func(doc int) bool { return gone == nil || !gone.Contains(uint32(doc)) })
 	return nil

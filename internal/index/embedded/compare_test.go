@@ -15,6 +15,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
@@ -111,12 +112,12 @@ func TestCompareEveryField(t *testing.T) {
 // forge writes each segment anew, with good checksums, after change.
 func forge(t testing.TB, dir string, change func(*content)) {
 	t.Helper()
-	m, err := readManifest(dir)
+	m, err := readManifest(durable.OS{}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, entry := range m.Segments {
-		old, err := openSegment(dir, entry.Name)
+		old, err := openSegment(durable.OS{}, dir, entry.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +322,7 @@ func TestForgedIndexIsFound(t *testing.T) {
 				feed(t, ix, records[:n])
 			}
 			ix.Close()
-			m, err := readManifest(dir)
+			m, err := readManifest(durable.OS{}, dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -353,7 +354,7 @@ func TestForgedCountsAreFound(t *testing.T) {
 	ix := open(t, dir, Options{Evidence: records})
 	feed(t, ix, records)
 	ix.Close()
-	m, err := readManifest(dir)
+	m, err := readManifest(durable.OS{}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +417,7 @@ func FuzzCompare(f *testing.F) {
 	if err := errors.Join(err, ix.Close()); err != nil {
 		f.Fatal(err)
 	}
-	m, err := readManifest(dir)
+	m, err := readManifest(durable.OS{}, dir)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -2,100 +2,24 @@ package embedded
 
 import (
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"fmt"
 	"slices"
-	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
-
-// A power cut is what a directory holds before one change of a file, and what
-// in it was not yet durable.
-type powerCut struct {
-	t *testing.T
-	// unsynced are the files that were written and not synced.
-	unsynced map[string]bool
-	// done notes what the step before has done.
-	done func()
-	cuts int
-	// look is given a copy of the directory for each way in which the power
-	// may have been cut.
-	look func(dir string, spoiled bool)
-}
-
-// step is the index's Step: it cuts the power before the step is done.
-func (p *powerCut) step(op, path string) error {
-	p.done()
-	p.done = func() {}
-	switch name := filepath.Base(path); op {
-	case "create":
-		p.unsynced[name] = true
-	case "sync":
-		p.done = func() { delete(p.unsynced, name) }
-	case "rename":
-		p.done = func() {
-			if p.unsynced[name+".tmp"] {
-				p.unsynced[name] = true
-			}
-		}
-	}
-	p.cuts++
-	dir := filepath.Dir(path)
-	if op == "syncdir" {
-		dir = path
-	}
-	for i, spoil := range []func([]byte) []byte{
-		func(data []byte) []byte { return data },
-		func(data []byte) []byte { return data[:len(data)/2] },
-		func(data []byte) []byte { return make([]byte, len(data)) },
-	} {
-		copied := p.t.TempDir()
-		for name, data := range readDir(p.t, dir) {
-			if p.unsynced[name] {
-				data = spoil(data)
-			}
-			if err := os.WriteFile(filepath.Join(copied, name), data, 0o600); err != nil {
-				p.t.Fatal(err)
-			}
-		}
-		p.look(copied, i > 0)
-		os.RemoveAll(copied)
-		if len(p.unsynced) == 0 {
-			break
-		}
-	}
-	return nil
-}
-
-func readDir(t *testing.T, dir string) map[string][]byte {
-	t.Helper()
-	files := map[string][]byte{}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed by the last reader of a segment
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[e.Name()] = data
-	}
-	return files
-}
 
 // After a power cut at any moment the index opens, has what was flushed, and
 // becomes what it would have been.
 func TestPowerCuts(t *testing.T) {
 	t.Parallel()
-	records := sample(250)
-	stops := []int{5, 10, 15, 20, 25, 30, 35, 50, 80, 120, 160, 200, 240}
+	records := sample(160)
+	stops := []int{5, 10, 15, 20, 25, 30, 50, 120, 160}
 	if testing.Short() {
-		stops = stops[:8]
+		stops = stops[:6]
 	}
 	want := map[uint64][]any{}
 	answersAt := func(position uint64) []any {
@@ -104,82 +28,92 @@ func TestPowerCuts(t *testing.T) {
 		}
 		return want[position]
 	}
-	// Both are read by the goroutine that merges, too, which may begin before
-	// the flush is noted as done.
-	var flushed, flushing atomic.Uint64
-	cut := &powerCut{t: t, unsynced: map[string]bool{}, done: func() {}}
-	cut.look = func(dir string, spoiled bool) {
-		ix := open(t, dir, Options{Evidence: records})
-		defer ix.Close()
-		position, got, err := answers(ix)
+	same := func(ix *Index, position uint64) error {
+		_, got, err := answers(ix)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		before, after := flushed.Load(), flushing.Load()
-		if position != before && position != after {
-			t.Fatalf("position %d, want %d or %d", position, before, after)
+		if diff := cmp.Diff(answersAt(position), got, cmpopts.EquateEmpty()); diff != "" {
+			return fmt.Errorf("answers at record %d (-want +got):\n%s", position, diff)
 		}
-		expectEqual(t, "after a power cut", got, answersAt(position))
-		ix.settle(t)
-		expectClean(t, ix)
-		if spoiled {
-			return
+		for err := range ix.Check(t.Context()) {
+			return err
 		}
-		feed(t, ix, records[:after])
-		if _, got, err = answers(ix); err != nil {
-			t.Fatal(err)
-		}
-		expectEqual(t, "after going on", got, answersAt(after))
+		return nil
 	}
-	ix := open(t, t.TempDir(), Options{Evidence: records, SegmentDocs: 100, Step: cut.step})
-	defer ix.Close()
-	for _, n := range stops {
-		flushing.Store(uint64(n))
-		feed(t, ix, records[:n])
-		flushed.Store(uint64(n))
-		ix.settle(t)
+	work := func(d *durabletest.Disk) func(*durabletest.Disk) error {
+		flushed, flushing := uint64(0), uint64(0)
+		ix, err := Open("index", Options{Evidence: records, SegmentDocs: 100, Disk: d})
+		for i := 0; i < len(stops) && err == nil; i++ {
+			flushing = uint64(stops[i])
+			err = ix.Add(t.Context(), records[flushed:flushing])
+			if err == nil {
+				err = ix.Flush(t.Context())
+			}
+			if err == nil {
+				flushed = flushing
+				err = ix.Settle(t.Context())
+			}
+		}
+		if ix != nil {
+			ix.Close()
+		}
+		return func(after *durabletest.Disk) error {
+			ix, err := Open("index", Options{Evidence: records, Disk: after})
+			if err != nil {
+				return err
+			}
+			defer ix.Close()
+			position := ix.Position()
+			if position != flushed && position != flushing {
+				return fmt.Errorf("position %d, want %d or %d", position, flushed, flushing)
+			}
+			if err := same(ix, position); err != nil {
+				return err
+			}
+			feed(t, ix, records[:max(flushing, position)])
+			ix.settle(t)
+			expectClean(t, ix)
+			return same(ix, ix.Position())
+		}
 	}
-	t.Logf("cut the power %d times", cut.cuts)
-	if cut.cuts < 8*len(stops) {
-		t.Errorf("%d cuts in %d flushes: steps are missing", cut.cuts, len(stops))
+	cuts, err := durabletest.EachCut(1, false, work)
+	t.Logf("cut the power %d times", cuts)
+	if err != nil || cuts < 8*len(stops) {
+		t.Errorf("%d cuts in %d flushes: %v", cuts, len(stops), err)
+	}
+	if _, err := durabletest.EachCut(1, true, work); err == nil {
+		t.Error("a disk that lies broke nothing")
 	}
 }
 
-// A step that fails leaves an index that says so, and answers as before; it is
+// A disk that fails leaves an index that says so, and answers as before; it is
 // whole when it is opened again.
-func TestFailingSteps(t *testing.T) {
+func TestFailingDisk(t *testing.T) {
 	records := sample(60)
-	errDisk := errors.New("the disk is full")
-	for failing := 1; ; failing++ {
-		dir := t.TempDir()
-		steps := 0
-		ix := open(t, dir, Options{Evidence: records})
-		ix.options.Step = func(string, string) error {
-			if steps++; steps == failing {
-				return errDisk
-			}
-			return nil
-		}
-		feed(t, ix, nil)
+	for failing := 0; ; failing++ {
+		d := durabletest.New(uint64(failing))
+		ix := open(t, "index", Options{Evidence: records, Disk: d})
+		d.CutAfter(failing)
 		err := ix.Add(t.Context(), records)
 		if err == nil {
 			err = ix.Flush(t.Context())
 		}
-		if steps < failing {
+		if err == nil {
 			ix.Close()
 			if failing < 7 {
-				t.Errorf("only %d steps", failing)
+				t.Errorf("only %d operations", failing)
 			}
 			return
 		}
-		if !errors.Is(err, errDisk) {
-			t.Fatalf("step %d failed, and flush says %v", failing, err)
+		if !errors.Is(err, durabletest.ErrPower) {
+			t.Fatalf("operation %d failed, and flush says %v", failing, err)
 		}
 		if r, _, err := answers(ix); err != nil || r != 0 {
 			t.Errorf("after a failed flush: position %d, %v", r, err)
 		}
 		ix.Close()
-		ix = open(t, dir, Options{Evidence: records})
+		ix = open(t, "index", Options{Evidence: records, Disk: d.Cut()})
 		if position := ix.Position(); !slices.Contains([]uint64{0, 60}, position) {
 			t.Errorf("position %d", position)
 		}
@@ -188,8 +122,69 @@ func TestFailingSteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		expectEqual(t, "after a failed step", got, rebuilt(t, records))
+		expectEqual(t, "after a failed operation", got, rebuilt(t, records))
 		expectClean(t, ix)
 		ix.Close()
+	}
+}
+
+// After a power cut while messages are removed and their segment is written
+// anew, an index has them all or none of them.
+func TestPowerCutsWhileRemoving(t *testing.T) {
+	t.Parallel()
+	records := sample(60)
+	gone := []uint64{3, 17, 44}
+	present := func(ix *Index) (n int) {
+		for hit, err := range ix.Stream(t.Context(), nil, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(gone, hit.Seq) {
+				n++
+			}
+		}
+		return n
+	}
+	work := func(d *durabletest.Disk) func(*durabletest.Disk) error {
+		all, removed := -1, false
+		ix, err := Open("index", Options{Evidence: records, Disk: d})
+		if err == nil {
+			err = ix.Add(t.Context(), records)
+		}
+		if err == nil {
+			err = ix.Flush(t.Context())
+		}
+		if err == nil {
+			if all = present(ix); all == 0 {
+				t.Fatal("none of the records is a message")
+			}
+			if err = ix.Remove(t.Context(), gone); err == nil {
+				removed = true
+				_ = ix.Settle(t.Context()) // the cut may come then
+			}
+		}
+		if ix != nil {
+			ix.Close()
+		}
+		return func(after *durabletest.Disk) error {
+			ix, err := Open("index", Options{Evidence: records, Disk: after})
+			if err != nil {
+				return err
+			}
+			defer ix.Close()
+			n := present(ix)
+			if all >= 0 && n != 0 && (n != all || removed) {
+				return fmt.Errorf("%d of %d messages are there after a cut", n, all)
+			}
+			ix.settle(t)
+			expectClean(t, ix)
+			if now := present(ix); now != n {
+				return fmt.Errorf("%d messages are there, and %d after a merge", n, now)
+			}
+			return nil
+		}
+	}
+	if cuts, err := durabletest.EachCut(1, false, work); err != nil || cuts < 20 {
+		t.Errorf("%d cuts: %v", cuts, err)
 	}
 }

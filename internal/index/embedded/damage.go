@@ -5,23 +5,12 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/index"
 )
 
-// Damage says that bytes of the index are not what was written. It is an
-// [argus.ErrDamaged]. Nothing is lost by it: the index is derived.
-type Damage struct {
-	File   string // inside the index
-	Offset int64  // of the file, or of the section that is damaged
-	Reason string
+func damageOf(file string, offset int64, reason string) *index.Damage {
+	return &index.Damage{File: file, Offset: offset, Reason: reason}
 }
-
-func (d *Damage) Error() string {
-	return fmt.Sprintf("index file %s is damaged at byte %d: %s; `argus reindex` rebuilds the index from the evidence",
-		d.File, d.Offset, d.Reason)
-}
-
-func (d *Damage) Unwrap() error { return argus.ErrDamaged }
 
 // A malformedError is what a decoder found wrong, before the file is known.
 type malformedError string
@@ -41,7 +30,7 @@ func guard(file string, err *error, segments ...*segment) {
 		return
 	}
 	if m, ok := p.(malformedError); ok {
-		*err = &Damage{file, 0, m.Error()}
+		*err = damageOf(file, 0, m.Error())
 		return
 	}
 	for _, s := range segments {
@@ -84,7 +73,7 @@ func (s *segment) read(work func()) (err error) {
 func damaged(file string, offset int64, err error) error {
 	var m malformedError
 	if errors.As(err, &m) {
-		return &Damage{file, offset, m.Error()}
+		return damageOf(file, offset, m.Error())
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -112,7 +113,7 @@ func expectDamage(t *testing.T, dir string, records texts, name, how string) {
 			}
 		}
 	}
-	var damage *Damage
+	var damage *index.Damage
 	if !errors.As(err, &damage) || !errors.Is(err, argus.ErrDamaged) {
 		t.Fatalf("%s, %s: not found, but %v", name, how, err)
 	}
@@ -268,4 +269,24 @@ func FuzzManifest(f *testing.F) {
 			}
 		}
 	})
+}
+
+func readDir(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed by the last reader of a segment
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = data
+	}
+	return files
 }

@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
 )
@@ -45,9 +46,8 @@ type Options struct {
 	CacheBytes int
 	// Mark names the evidence up to a record; the manifest keeps it. Default none.
 	Mark func(seq uint64) (string, error)
-	// Step, if set, is called before each change of a file, with what will be
-	// done. Its error stops the work, as a crash would. Default none.
-	Step func(op, path string) error
+	// Disk is where the files are. Default [durable.OS].
+	Disk durable.Disk
 }
 
 // segmentBytes is the most bytes of segments that are merged.
@@ -57,7 +57,8 @@ const segmentBytes = 1 << 30
 type Index struct {
 	dir     string
 	options Options
-	lock    *os.File // nil if read-only
+	disk    durable.Disk
+	unlock  func() error // nil if read-only
 	cache   *cache
 
 	// Of the goroutine that adds.
@@ -91,16 +92,16 @@ type snapshot struct {
 
 // Open opens the index in a directory, and makes it if there is none. It
 // returns [argus.ErrLocked] if another process writes, an [argus.ErrDamaged]
-// if files are not what was written, and [ErrOutdated] if they are of another
+// if files are not what was written, and [index.ErrOutdated] if they are of another
 // version. The last two are mended by Rebuild.
 func Open(dir string, options Options) (*Index, error) {
 	options.BatchBytes = cmp.Or(options.BatchBytes, 96<<20)
 	options.SegmentDocs = cmp.Or(options.SegmentDocs, 2_000_000)
 	options.CacheBytes = cmp.Or(options.CacheBytes, 64<<20)
-	if options.Step == nil {
-		options.Step = func(string, string) error { return nil }
+	if options.Disk == nil {
+		options.Disk = durable.OS{}
 	}
-	ix := &Index{dir: dir, options: options, cache: newCache(options.CacheBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	ix := &Index{dir: dir, options: options, disk: options.Disk, cache: newCache(options.CacheBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	ix.merged.L = &ix.mu
 	if options.ReadOnly {
 		close(ix.done)
@@ -111,8 +112,8 @@ func Open(dir string, options Options) (*Index, error) {
 		return ix, nil
 	}
 	if err := ix.openWriter(); err != nil {
-		if ix.lock != nil {
-			ix.lock.Close()
+		if ix.unlock != nil {
+			err = errors.Join(err, ix.unlock())
 		}
 		return nil, err
 	}
@@ -124,14 +125,7 @@ func Open(dir string, options Options) (*Index, error) {
 }
 
 func (ix *Index) openWriter() (err error) {
-	if err := os.MkdirAll(ix.dir, 0o700); err != nil {
-		return fmt.Errorf("open index: %w", err)
-	}
-	ix.lock, err = os.OpenFile(filepath.Join(ix.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("open index: %w", err)
-	}
-	if err := lockFile(ix.lock); err != nil {
+	if err := ix.lock(); err != nil {
 		return fmt.Errorf("open index %s: %w", ix.dir, err)
 	}
 	if ix.options.Rebuild {
@@ -146,6 +140,29 @@ func (ix *Index) openWriter() (err error) {
 	return ix.removeLeftovers()
 }
 
+// lock makes this process the only writer, until Close.
+func (ix *Index) lock() error {
+	if err := ix.disk.MkdirAll(ix.dir); err != nil {
+		return err
+	}
+	path := filepath.Join(ix.dir, lockName)
+	f, err := ix.disk.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	unlock, held, err := ix.disk.Lock(path, true)
+	if err == nil && !held {
+		err = argus.ErrLocked
+	}
+	if err == nil {
+		ix.unlock = unlock
+	}
+	return err
+}
+
 // start begins to add behind a record.
 func (ix *Index) start(position uint64) {
 	ix.batch = newBatch()
@@ -157,41 +174,41 @@ func (ix *Index) start(position uint64) {
 func (ix *Index) clear() error {
 	empty := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion}
 	// Numbers go on, so that a reader never takes a new segment for an old one.
-	names, err := filepath.Glob(filepath.Join(ix.dir, "*.seg"))
+	entries, err := ix.disk.ReadDir(ix.dir)
 	if err != nil {
 		return fmt.Errorf("rebuild index: %w", err)
 	}
-	for _, name := range names {
+	for _, e := range entries {
 		var number uint64
-		if _, err := fmt.Sscanf(filepath.Base(name), "%d.seg", &number); err == nil {
+		if _, err := fmt.Sscanf(e.Name(), "%d.seg", &number); err == nil {
 			empty.Next = max(empty.Next, number+1)
 		}
 	}
 	ix.next.Store(empty.Next)
 	ix.current = newSnapshot(nil, 0, 0)
-	return writeManifest(ix.dir, empty, ix.options.Step)
+	return writeManifest(ix.disk, ix.dir, empty)
 }
 
 // load opens what the manifest lists. A process that writes may replace the
 // manifest and remove segments meanwhile; then it is read again.
 func (ix *Index) load() error {
 	for {
-		m, err := readManifest(ix.dir)
+		m, err := readManifest(ix.disk, ix.dir)
 		if err != nil {
 			return err
 		}
 		old := ix.acquire()
-		snapshot, err := openSnapshot(ix.dir, m, old)
+		snapshot, err := openSnapshot(ix.disk, ix.dir, m, old)
 		old.release()
 		if errors.Is(err, fs.ErrNotExist) {
-			if again, againErr := readManifest(ix.dir); againErr != nil || !m.equal(again) {
+			if again, againErr := readManifest(ix.disk, ix.dir); againErr != nil || !m.equal(again) {
 				continue
 			}
 			missing := manifestName
 			if path, ok := errors.AsType[*fs.PathError](err); ok {
 				missing = filepath.Base(path.Path)
 			}
-			return fmt.Errorf("open index: %w", &Damage{missing, 0, "the manifest lists the segment, and it is missing"})
+			return fmt.Errorf("open index: %w", damageOf(missing, 0, "the manifest lists the segment, and it is missing"))
 		}
 		if err != nil {
 			return fmt.Errorf("open index: %w", err)
@@ -206,7 +223,7 @@ func (ix *Index) load() error {
 	}
 }
 
-func openSnapshot(dir string, m *manifest, old *snapshot) (*snapshot, error) {
+func openSnapshot(d durable.Disk, dir string, m *manifest, old *snapshot) (*snapshot, error) {
 	var segments []*segment
 	opened := newSnapshot(nil, 0, 0) // holds what is opened until the end
 	defer opened.release()
@@ -215,13 +232,13 @@ func openSnapshot(dir string, m *manifest, old *snapshot) (*snapshot, error) {
 			segments = append(segments, s)
 			continue
 		}
-		s, err := openSegment(dir, entry.Name)
+		s, err := openSegment(d, dir, entry.Name)
 		if err != nil {
 			return nil, err
 		}
 		opened.segments = append(opened.segments, s)
 		if s.size != entry.Size || s.sum != entry.Sum {
-			return nil, &Damage{entry.Name, 0, "not the segment that the manifest lists"}
+			return nil, damageOf(entry.Name, 0, "not the segment that the manifest lists")
 		}
 		segments = append(segments, s)
 	}
@@ -232,7 +249,7 @@ func openSnapshot(dir string, m *manifest, old *snapshot) (*snapshot, error) {
 
 // removeLeftovers removes what a crash left, which no manifest lists.
 func (ix *Index) removeLeftovers() error {
-	entries, err := os.ReadDir(ix.dir)
+	entries, err := ix.disk.ReadDir(ix.dir)
 	if err != nil {
 		return fmt.Errorf("open index: %w", err)
 	}
@@ -241,15 +258,11 @@ func (ix *Index) removeLeftovers() error {
 		if !leftover {
 			continue
 		}
-		path := filepath.Join(ix.dir, e.Name())
-		if err := ix.options.Step("remove", path); err != nil {
-			return err
-		}
-		if err := os.Remove(path); err != nil {
+		if err := ix.disk.Remove(filepath.Join(ix.dir, e.Name())); err != nil {
 			return fmt.Errorf("open index: %w", err)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(ix.dir, manifestName)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := ix.disk.Stat(filepath.Join(ix.dir, manifestName)); errors.Is(err, fs.ErrNotExist) {
 		return ix.writeManifest(ix.current)
 	}
 	return nil
@@ -291,7 +304,7 @@ func (s *segment) release() {
 	}
 	s.close()
 	if s.obsolete.Load() {
-		os.Remove(s.file.Name()) // or else as a leftover, when it is opened again
+		_ = s.remove() // or else as a leftover, when it is opened again
 	}
 }
 
@@ -329,7 +342,7 @@ func (ix *Index) Position() uint64 {
 	return s.position
 }
 
-// Readings is what the index was begun with.
+// Readings implements [index.Index].
 func (ix *Index) Readings() argus.DeliveryNumber {
 	s := ix.acquire()
 	if s == nil {
@@ -339,7 +352,7 @@ func (ix *Index) Readings() argus.DeliveryNumber {
 	return s.readings
 }
 
-// Mark returns the position, and what Options.Mark named it.
+// Mark implements [index.Index].
 func (ix *Index) Mark() (position uint64, mark string) {
 	s := ix.acquire()
 	if s == nil {
@@ -506,13 +519,13 @@ func (ix *Index) whyBroken() error {
 // write writes a segment and opens it.
 func (ix *Index) write(c *content) (*segment, error) {
 	name := segmentName(ix.next.Add(1) - 1)
-	err := writeSegment(ix.dir, name, c, ix.options.Step)
+	err := writeSegment(ix.disk, ix.dir, name, c)
 	var s *segment
 	if err == nil {
-		s, err = openSegment(ix.dir, name)
+		s, err = openSegment(ix.disk, ix.dir, name)
 	}
 	if err != nil {
-		os.Remove(filepath.Join(ix.dir, name))
+		_ = ix.disk.Remove(filepath.Join(ix.dir, name)) // or else as a leftover, when the index is opened again
 		return nil, err
 	}
 	return s, nil
@@ -573,10 +586,10 @@ func (ix *Index) writeManifest(s *snapshot) error {
 	for _, seg := range s.segments {
 		m.Segments = append(m.Segments, segmentEntry{seg.name, seg.size, seg.sum})
 	}
-	return writeManifest(ix.dir, m, ix.options.Step)
+	return writeManifest(ix.disk, ix.dir, m)
 }
 
-// Refresh makes what another process flushed searchable.
+// Refresh implements [index.Index].
 func (ix *Index) Refresh() error {
 	if !ix.options.ReadOnly {
 		return nil
@@ -602,7 +615,7 @@ func (ix *Index) Stats() index.Stats {
 	return stats
 }
 
-// Check implements [index.Index]. It yields a [Damage] for every part that is
+// Check implements [index.Index]. It yields a [index.Damage] for every part that is
 // not what was written.
 func (ix *Index) Check(ctx context.Context) iter.Seq[error] {
 	return func(yield func(error) bool) {
@@ -627,10 +640,9 @@ func (ix *Index) Check(ctx context.Context) iter.Seq[error] {
 	}
 }
 
-// Strays returns the files in the index's folder that are no part of it: those that the
-// manifest does not list.
+// Strays implements [index.Index].
 func (ix *Index) Strays() ([]string, error) {
-	entries, err := os.ReadDir(ix.dir)
+	entries, err := ix.disk.ReadDir(ix.dir)
 	if err != nil {
 		return nil, fmt.Errorf("look through the index: %w", err)
 	}
@@ -653,13 +665,13 @@ func (ix *Index) checkManifest() error {
 	ix.publishing.Lock()
 	defer ix.publishing.Unlock()
 	for {
-		m, err := readManifest(ix.dir)
+		m, err := readManifest(ix.disk, ix.dir)
 		if err != nil {
 			return err
 		}
 		missing := ""
 		for _, entry := range m.Segments {
-			if info, err := os.Stat(filepath.Join(ix.dir, entry.Name)); err != nil || info.Size() != entry.Size {
+			if info, err := ix.disk.Stat(filepath.Join(ix.dir, entry.Name)); err != nil || info.Size() != entry.Size {
 				missing = entry.Name
 			}
 		}
@@ -667,10 +679,10 @@ func (ix *Index) checkManifest() error {
 			return nil
 		}
 		// Another process may have replaced it meanwhile.
-		if again, err := readManifest(ix.dir); err == nil && !m.equal(again) {
+		if again, err := readManifest(ix.disk, ix.dir); err == nil && !m.equal(again) {
 			continue
 		}
-		return &Damage{missing, 0, "the manifest lists another segment"}
+		return damageOf(missing, 0, "the manifest lists another segment")
 	}
 }
 
@@ -685,10 +697,10 @@ func (ix *Index) Close() error {
 	<-ix.done
 	ix.replace(nil)
 	ix.merged.Broadcast()
-	if ix.lock == nil {
+	if ix.unlock == nil {
 		return nil
 	}
-	if err := ix.lock.Close(); err != nil {
+	if err := ix.unlock(); err != nil {
 		return fmt.Errorf("close index: %w", err)
 	}
 	return nil

@@ -11,11 +11,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/index/indextest"
 	"github.com/argus-evidence/argus/internal/query"
@@ -26,17 +26,31 @@ import (
 
 func TestIndex(t *testing.T) {
 	t.Parallel()
-	indextest.Run(t, func(dir string, evidence index.Evidence) (index.Index, error) {
-		return Open(dir, Options{Evidence: evidence})
-	})
+	indextest.Run(t, opened(Options{}), outdate)
 }
 
 // The same with many small segments, merges all the time, and no cache.
 func TestIndexOfSmallSegments(t *testing.T) {
 	t.Parallel()
-	indextest.Run(t, func(dir string, evidence index.Evidence) (index.Index, error) {
-		return Open(dir, Options{Evidence: evidence, BatchBytes: 3000, SegmentDocs: 30, CacheBytes: 1})
-	})
+	indextest.Run(t, opened(Options{BatchBytes: 3000, SegmentDocs: 30, CacheBytes: 1}), outdate)
+}
+
+// opened opens indexes with some options of this package.
+func opened(own Options) index.Open {
+	return func(dir string, o index.Options) (index.Index, error) {
+		own := own
+		own.Evidence, own.Mark, own.ReadOnly, own.Rebuild = o.Evidence, o.Mark, o.ReadOnly, o.Rebuild
+		ix, err := Open(dir, own)
+		if err != nil {
+			return nil, err
+		}
+		return ix, nil
+	}
+}
+
+// outdate makes an index one of another analysis.
+func outdate(dir string) error {
+	return writeManifest(durable.OS{}, dir, &manifest{Version: formatVersion, Analysis: "0"})
 }
 
 // texts gives records back, numbered from 1.
@@ -181,7 +195,7 @@ func expectClean(t *testing.T, ix *Index) {
 	}
 	want := ix.Stats().Segments + 2
 	for patience := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		files, err := os.ReadDir(ix.dir)
+		files, err := ix.disk.ReadDir(ix.dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -345,11 +359,11 @@ func TestRebuild(t *testing.T) {
 		{"no segment", func(dir string) error { return os.Remove(filepath.Join(dir, segmentName(0))) }, argus.ErrDamaged},
 		{"empty segment", func(dir string) error { return os.WriteFile(filepath.Join(dir, segmentName(0)), nil, 0o600) }, argus.ErrDamaged},
 		{"another version", func(dir string) error {
-			return writeManifest(dir, &manifest{Version: formatVersion + 1, Analysis: query.AnalysisVersion}, noStep)
-		}, ErrOutdated},
+			return writeManifest(durable.OS{}, dir, &manifest{Version: formatVersion + 1, Analysis: query.AnalysisVersion})
+		}, index.ErrOutdated},
 		{"another analysis", func(dir string) error {
-			return writeManifest(dir, &manifest{Version: formatVersion, Analysis: "0"}, noStep)
-		}, ErrOutdated},
+			return outdate(dir)
+		}, index.ErrOutdated},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -383,8 +397,6 @@ func TestRebuild(t *testing.T) {
 		})
 	}
 }
-
-func noStep(string, string) error { return nil }
 
 // A phrase is found where its numbers stand whole and one after the other.
 func TestHasVarints(t *testing.T) {
@@ -503,56 +515,6 @@ func TestRemovedLeavesTheFiles(t *testing.T) {
 	r, err := ix.Search(t.Context(), index.Request{Query: query.Word{Term: "secretword"}})
 	if err != nil || r.Total != 0 {
 		t.Errorf("found %+v, %v", r, err)
-	}
-}
-
-// After a power cut while messages are removed and their segment is written
-// anew, an index has them all or none of them.
-func TestPowerCutsWhileRemoving(t *testing.T) {
-	records := sample(60)
-	gone := []uint64{3, 17, 44}
-	present := func(ix *Index) (n int) {
-		for hit, err := range ix.Stream(t.Context(), nil, nil) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if slices.Contains(gone, hit.Seq) {
-				n++
-			}
-		}
-		return n
-	}
-	all := -1
-	var removed atomic.Bool
-	cut := &powerCut{t: t, unsynced: map[string]bool{}, done: func() {}}
-	cut.look = func(dir string, _ bool) {
-		ix := open(t, dir, Options{Evidence: records})
-		defer ix.Close()
-		n := present(ix)
-		if n != 0 && (n != all || removed.Load()) {
-			t.Errorf("%d of %d messages are there after a cut", n, all)
-		}
-		ix.settle(t)
-		expectClean(t, ix)
-		if present(ix) != n {
-			t.Errorf("%d messages are there, and %d after a merge", n, present(ix))
-		}
-	}
-	ix := open(t, t.TempDir(), Options{Evidence: records})
-	defer ix.Close()
-	feed(t, ix, records)
-	ix.settle(t)
-	if all = present(ix); all == 0 {
-		t.Fatal("none of the records is a message")
-	}
-	ix.options.Step = cut.step
-	if err := ix.Remove(t.Context(), gone); err != nil {
-		t.Fatal(err)
-	}
-	removed.Store(true)
-	ix.settle(t)
-	if cut.cuts < 10 || present(ix) != 0 {
-		t.Errorf("%d cuts, %d messages left", cut.cuts, present(ix))
 	}
 }
 

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
 )
 
@@ -28,10 +30,6 @@ const (
 	// maxManifest bounds the manifest's size in bytes.
 	maxManifest = 16 << 20
 )
-
-// ErrOutdated says that an index was written by another version of Argus,
-// which has other files or another text analysis.
-var ErrOutdated = errors.New("written by another version of Argus; `argus reindex` rebuilds the index from the evidence")
 
 // A manifest says what an index consists of. It is replaced as a whole, and
 // what it doesn't list doesn't count.
@@ -83,7 +81,7 @@ func parseManifest(data []byte) (*manifest, error) {
 		return nil, malformed("read manifest: %v", err)
 	}
 	if m.Version != formatVersion || m.Analysis != query.AnalysisVersion {
-		return nil, ErrOutdated
+		return nil, index.ErrOutdated
 	}
 	for _, s := range m.Segments {
 		if !isSegmentName(s.Name) {
@@ -95,27 +93,17 @@ func parseManifest(data []byte) (*manifest, error) {
 
 // readManifest returns the manifest of an index, an empty one if there is none
 // yet: the writer makes it before the first segment.
-func readManifest(dir string) (*manifest, error) {
-	f, err := os.Open(filepath.Join(dir, manifestName))
-	if errors.Is(err, fs.ErrNotExist) {
-		if segments, _ := filepath.Glob(filepath.Join(dir, "*.seg")); len(segments) > 0 {
-			return nil, &Damage{manifestName, 0, "the manifest is missing"}
+func readManifest(d durable.Disk, dir string) (*manifest, error) {
+	data, err := durable.ReadFile(d, filepath.Join(dir, manifestName), maxManifest)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if entries, _ := d.ReadDir(dir); slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return isSegmentName(e.Name()) }) {
+			return nil, damageOf(manifestName, 0, "the manifest is missing")
 		}
 		return &manifest{Version: formatVersion, Analysis: query.AnalysisVersion}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open index: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("open index: %w", err)
-	}
-	if info.Size() > maxManifest {
-		return nil, &Damage{manifestName, 0, "the manifest is too large"}
-	}
-	data := make([]byte, info.Size())
-	if _, err := f.ReadAt(data, 0); err != nil && len(data) > 0 {
+	case errors.Is(err, durable.ErrUnfit):
+		return nil, damageOf(manifestName, 0, "the manifest is too large")
+	case err != nil:
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	m, err := parseManifest(data)
@@ -127,52 +115,16 @@ func readManifest(dir string) (*manifest, error) {
 
 // writeManifest replaces the manifest durably, together with the names of the
 // segments that were written before it.
-func writeManifest(dir string, m *manifest, step func(op, path string) error) error {
+func writeManifest(d durable.Disk, dir string, m *manifest) error {
 	data, err := m.encode()
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, manifestName)
-	temporary := path + ".tmp"
-	if err := step("create", temporary); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("write manifest: %w", err)
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		if err = step("sync", temporary); err == nil {
-			err = f.Sync()
-		}
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write manifest: %w", err)
-	}
-	if err := syncDir(dir, step); err != nil {
-		return err
-	}
-	if err := step("rename", path); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return fmt.Errorf("write manifest: %w", err)
-	}
-	return syncDir(dir, step)
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string, step func(op, path string) error) error {
-	if err := step("syncdir", dir); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
+	if err := d.SyncDir(dir); err != nil {
 		return fmt.Errorf("sync index: %w", err)
 	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync index: %w", err)
+	if err := durable.Replace(d, filepath.Join(dir, manifestName), data); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
 	}
 	return nil
 }

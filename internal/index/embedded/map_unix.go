@@ -3,28 +3,20 @@
 package embedded
 
 import (
-	"errors"
 	"os"
 	"syscall"
 
-	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
-func mapFile(f *os.File, size int) ([]byte, error) {
-	return syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_SHARED)
-}
-
-func unmapFile(data []byte) {
-	if data != nil {
-		_ = syscall.Munmap(data) // nothing can be done about it
+// mapFile maps a file of the operating system, and reads any other one.
+func mapFile(f durable.File, size int) (data []byte, unmap func(), err error) {
+	file, ok := f.(*os.File)
+	if !ok {
+		return readWhole(f, size)
 	}
-}
-
-// lockFile makes this process the only writer until the file is closed.
-func lockFile(f *os.File) error {
-	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return argus.ErrLocked
+	if data, err = syscall.Mmap(int(file.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_SHARED); err != nil {
+		return nil, nil, err
 	}
-	return err
+	return data, func() { _ = syscall.Munmap(data) }, nil // nothing can be done about an error
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
 	"github.com/blevesearch/vellum"
@@ -74,9 +75,12 @@ type segment struct {
 	name string
 	size int64
 	sum  uint32 // of the footer: names the content, for the manifest
-	file *os.File
+	file durable.File
 	data []byte // the mapped file
-	refs atomic.Int32
+	// unmap gives data back, and remove the file.
+	unmap  func()
+	remove func() error
+	refs   atomic.Int32
 	// obsolete says that no manifest lists it any more, and that the last
 	// reader removes it; the writer's segments only.
 	obsolete atomic.Bool
@@ -112,8 +116,9 @@ type segment struct {
 
 // openSegment maps a segment file and reads its directory. The sections are
 // not compared with their checksums; Check and merge do that.
-func openSegment(dir, name string) (*segment, error) {
-	f, err := os.Open(filepath.Join(dir, name))
+func openSegment(d durable.Disk, dir, name string) (*segment, error) {
+	path := filepath.Join(dir, name)
+	f, err := d.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
@@ -122,12 +127,12 @@ func openSegment(dir, name string) (*segment, error) {
 		f.Close()
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
-	s := &segment{name: name, file: f, size: info.Size()}
+	s := &segment{name: name, file: f, size: info.Size(), remove: func() error { return d.Remove(path) }}
 	if s.size < int64(len(segmentMagic)+footerSize+trailerSize) || s.size > maxSegmentBytes {
 		f.Close()
-		return nil, &Damage{name, 0, fmt.Sprintf("no segment has %d bytes", s.size)}
+		return nil, damageOf(name, 0, fmt.Sprintf("no segment has %d bytes", s.size))
 	}
-	if s.data, err = mapFile(f, int(s.size)); err != nil {
+	if s.data, s.unmap, err = mapFile(f, int(s.size)); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("map segment %s: %w", name, err)
 	}
@@ -139,8 +144,14 @@ func openSegment(dir, name string) (*segment, error) {
 	return s, nil
 }
 
+func readWhole(f durable.File, size int) (data []byte, unmap func(), err error) {
+	data = make([]byte, size)
+	_, err = io.ReadFull(io.NewSectionReader(f, 0, int64(size)), data)
+	return data, func() {}, err
+}
+
 func (s *segment) close() {
-	unmapFile(s.data)
+	s.unmap()
 	s.file.Close()
 }
 
@@ -149,11 +160,11 @@ func (s *segment) parseFooter(tail []byte) error {
 	footer, trailer := tail[:footerSize], tail[footerSize:]
 	at := s.size - int64(len(tail))
 	if string(trailer[8:]) != segmentMagic || binary.LittleEndian.Uint32(trailer[4:]) != 0 {
-		return &Damage{s.name, at + footerSize, "the end of a segment is missing"}
+		return damageOf(s.name, at+footerSize, "the end of a segment is missing")
 	}
 	s.sum = crc32.Checksum(footer, castagnoli)
 	if s.sum != binary.LittleEndian.Uint32(trailer) {
-		return &Damage{s.name, at, "the directory of the segment is not what was written"}
+		return damageOf(s.name, at, "the directory of the segment is not what was written")
 	}
 	docs, firstWord := binary.LittleEndian.Uint64(footer), binary.LittleEndian.Uint64(footer[24:])
 	if docs > maxDocs || firstWord > maxDocs {
@@ -273,7 +284,7 @@ func (s *segment) check(yield func(error) bool) bool {
 		return yield(fmt.Errorf("check segment %s: %w", s.name, err))
 	}
 	if whole.Size() != s.size {
-		return yield(&Damage{s.name, min(whole.Size(), s.size), fmt.Sprintf("the file has %d bytes, not %d", whole.Size(), s.size)})
+		return yield(damageOf(s.name, min(whole.Size(), s.size), fmt.Sprintf("the file has %d bytes, not %d", whole.Size(), s.size)))
 	}
 	head := make([]byte, len(segmentMagic))
 	tail := make([]byte, footerSize+trailerSize)
@@ -283,7 +294,7 @@ func (s *segment) check(yield func(error) bool) bool {
 	if _, err := s.file.ReadAt(tail, s.size-int64(len(tail))); err != nil {
 		return yield(fmt.Errorf("check segment %s: %w", s.name, err))
 	}
-	if string(head) != segmentMagic && !yield(&Damage{s.name, 0, "not a segment of this version"}) {
+	if string(head) != segmentMagic && !yield(damageOf(s.name, 0, "not a segment of this version")) {
 		return false
 	}
 	fresh := segment{name: s.name, size: s.size}
@@ -300,7 +311,7 @@ func (s *segment) check(yield func(error) bool) bool {
 		if _, err := io.CopyBuffer(onlyWriter{sum}, from, buf); err != nil {
 			return yield(fmt.Errorf("check segment %s: %w", s.name, err))
 		}
-		if sum.Sum32() != c.sum && !yield(&Damage{s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i)}) {
+		if sum.Sum32() != c.sum && !yield(damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i))) {
 			return false
 		}
 	}
@@ -314,7 +325,7 @@ type onlyWriter struct{ io.Writer }
 func (s *segment) verify() error {
 	for i, c := range s.sections {
 		if crc32.Checksum(s.data[c.offset:c.offset+c.length+pad(c.length)], castagnoli) != c.sum {
-			return &Damage{s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i)}
+			return damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i))
 		}
 	}
 	return nil

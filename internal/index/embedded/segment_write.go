@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/vellum"
+
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // content is what a segment is written from: a batch, or segments that are
@@ -43,12 +46,8 @@ type values struct {
 
 // writeSegment writes a segment file and makes its content durable; its name
 // becomes durable with the directory.
-func writeSegment(dir, name string, c *content, step func(op, path string) error) (err error) {
-	path := filepath.Join(dir, name)
-	if err := step("create", path); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+func writeSegment(d durable.Disk, dir, name string, c *content) (err error) {
+	f, err := d.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("write segment: %w", err)
 	}
@@ -57,12 +56,9 @@ func writeSegment(dir, name string, c *content, step func(op, path string) error
 			err = fmt.Errorf("write segment: %w", closeErr)
 		}
 	}()
-	out := newOutput(f)
+	out := newOutput(io.NewOffsetWriter(f, 0))
 	if err := c.writeTo(out); err != nil {
 		return fmt.Errorf("write segment %s: %w", name, err)
-	}
-	if err := step("sync", path); err != nil {
-		return err
 	}
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("write segment: %w", err)

@@ -22,18 +22,21 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Open opens the index that a directory of the test's own stands for, and
-// makes it if there is none; it is called again for the same directory after
-// the index was closed. The evidence has the records that are added.
-type Open func(dir string, text index.Evidence) (index.Index, error)
-
-// Run runs the suite.
-func Run(t *testing.T, open Open) {
+// Run runs the suite. Each directory that open gets is one of the test's own. outdate
+// makes the index in a directory, which nobody has open, one of another version.
+func Run(t *testing.T, open index.Open, outdate func(dir string) error) {
+	t.Run("Outdated", func(t *testing.T) { testOutdated(t, open, outdate) })
 	for _, test := range []struct {
 		name string
-		run  func(t *testing.T, open Open)
+		run  func(t *testing.T, open index.Open)
 	}{
 		{"Empty", testEmpty},
+		{"Begin", testBegin},
+		{"Beside", testBeside},
+		{"Rebuild", testRebuild},
+		{"Mark", testMark},
+		{"Strays", testStrays},
+		{"Compare", testCompare},
 		{"Position", testPosition},
 		{"Order", testOrder},
 		{"Sightings", testSightings},
@@ -60,20 +63,20 @@ func Run(t *testing.T, open Open) {
 // A fixture is an index with the evidence that it follows.
 type fixture struct {
 	t     testing.TB
-	open  Open
+	open  index.Open
 	dir   string
 	index index.Index
 	evidence
 }
 
-func newFixture(t testing.TB, dir string, open Open) *fixture {
+func newFixture(t testing.TB, dir string, open index.Open) *fixture {
 	t.Helper()
 	f := &fixture{t: t, open: open, dir: dir}
 	f.reopen()
 	return f
 }
 
-func setUp(t *testing.T, open Open) *fixture {
+func setUp(t *testing.T, open index.Open) *fixture {
 	f := newFixture(t, t.TempDir(), open)
 	t.Cleanup(f.close)
 	return f
@@ -93,7 +96,7 @@ func (f *fixture) reopen() {
 	f.t.Helper()
 	f.close()
 	var err error
-	if f.index, err = f.open(f.dir, &f.evidence); err != nil {
+	if f.index, err = f.open(f.dir, index.Options{Evidence: &f.evidence, Mark: mark}); err != nil {
 		f.t.Fatalf("open: %v", err)
 	}
 }
@@ -189,7 +192,7 @@ func text(label string, sent argus.Time, words string) argus.Message {
 	return argus.Message{Service: "test", Conversation: "G", From: "a", ServiceID: label, Sent: sent, Text: words}
 }
 
-func testEmpty(t *testing.T, open Open) {
+func testEmpty(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.check(index.Request{Limit: 10, Facets: []query.FieldName{query.From}, Histogram: index.ByDay})
 	f.checkPage(index.PageRequest{Service: "test", Conversation: "G", Before: 5, After: 5})
@@ -203,7 +206,7 @@ func testEmpty(t *testing.T, open Open) {
 
 // What was flushed is there, also after the index was opened again; what was
 // not is given again from Position on.
-func testPosition(t *testing.T, open Open) {
+func testPosition(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.other(argus.KindOpening)
 	f.other(argus.KindOriginal)
@@ -232,7 +235,7 @@ func testPosition(t *testing.T, open Open) {
 // Newest first by time, the service's sequence, place in the evidence; unknown
 // times last.
 // Messages that come late take their place.
-func testOrder(t *testing.T, open Open) {
+func testOrder(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	second := text("second", at(5), "x")
 	second.Sequence = 2
@@ -258,7 +261,7 @@ func testOrder(t *testing.T, open Open) {
 }
 
 // A message is found by each delivery in which it was seen.
-func testSightings(t *testing.T, open Open) {
+func testSightings(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	first := f.message(1, text("1", at(1), "one"), 0)
 	f.sighting(2, first) // before the first flush
@@ -295,7 +298,7 @@ func (f *fixture) in(d argus.DeliveryNumber) []string {
 
 // Copies of a message that differ are one hit, which has the words of both and is
 // is:differs.
-func testDifferingCopies(t *testing.T, open Open) {
+func testDifferingCopies(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(text("1", at(1), "meet at five"), text("2", at(2), "yes"))
 	f.expect("before", f.check(index.Request{Query: query.Field{Name: query.Is, Value: "differs"}}).Total, uint64(0))
@@ -319,7 +322,7 @@ func testDifferingCopies(t *testing.T, open Open) {
 }
 
 // Nothing outside the scope is in any part of an answer.
-func testScope(t *testing.T, open Open) {
+func testScope(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	secret := text("secret", at(2), "hello")
 	secret.From, secret.Conversation = "mallory", "H"
@@ -337,7 +340,7 @@ func testScope(t *testing.T, open Open) {
 	f.expect("hits in an empty scope", f.check(index.Request{Scope: query.Not{Node: query.All{}}, Limit: 9}).Total, uint64(0))
 }
 
-func testFacets(t *testing.T, open Open) {
+func testFacets(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	var messages []argus.Message
 	for i := range 60 {
@@ -368,7 +371,7 @@ func testFacets(t *testing.T, open Open) {
 	f.expect("size", r.Facets[query.Is], []index.Count{{Value: "deleted", Count: 12}})
 }
 
-func testHistogram(t *testing.T, open Open) {
+func testHistogram(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	var messages []argus.Message
 	for i, sent := range []string{
@@ -394,7 +397,7 @@ func testHistogram(t *testing.T, open Open) {
 
 // What comes after what is counted among the messages in the scope, across
 // whatever an index is made of.
-func testTurns(t *testing.T, open Open) {
+func testTurns(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	for i := range 20 {
 		m := text(fmt.Sprint(i), at(i), []string{"ask", "filler", "filler", "answer"}[i%4])
@@ -425,7 +428,7 @@ func testTurns(t *testing.T, open Open) {
 	}
 }
 
-func testPage(t *testing.T, open Open) {
+func testPage(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	var all []string
 	for round := range 3 {
@@ -455,7 +458,7 @@ func testPage(t *testing.T, open Open) {
 
 // Who wrote to whom: an account where the message names one, else the
 // conversation.
-func testPairs(t *testing.T, open Open) {
+func testPairs(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	direct, group, system := text("1", at(1), "x"), text("2", at(2), "x"), text("3", at(3), "x")
 	direct.To, group.To = []string{"b"}, []string{"b", "c"}
@@ -490,7 +493,7 @@ func (f *fixture) checkStream(n, scope query.Node) {
 
 // A stream has everything, oldest first, and messages that came late in their
 // place.
-func testStream(t *testing.T, open Open) {
+func testStream(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	for batch := range 5 {
 		var messages []argus.Message
@@ -519,7 +522,7 @@ func testStream(t *testing.T, open Open) {
 }
 
 // What was removed is in no answer any more, also when it is opened again.
-func testRemoved(t *testing.T, open Open) {
+func testRemoved(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(text("1", at(1), "one secret"), text("2", at(2), "two"), text("3", at(3), "three"))
 	f.sighting(2, 1)
@@ -551,7 +554,7 @@ func (f *fixture) remove(seqs ...uint64) {
 }
 
 // An answer that runs out of its budget says up to where it is whole, and is.
-func testBudget(t *testing.T, open Open) {
+func testBudget(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	const size = 400
 	for batch := range 3 {
@@ -592,7 +595,7 @@ func testBudget(t *testing.T, open Open) {
 	}
 }
 
-func testCancelled(t *testing.T, open Open) {
+func testCancelled(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(text("1", at(1), "one two"), text("2", at(2), "two one"))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -610,7 +613,7 @@ func testCancelled(t *testing.T, open Open) {
 	}
 }
 
-func testRefused(t *testing.T, open Open) {
+func testRefused(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(text("1", at(1), "one"))
 	f.message(1, text("2", at(2), "two"), 0)
@@ -634,7 +637,7 @@ func testRefused(t *testing.T, open Open) {
 
 // A search while messages come in answers for one moment: all records up to
 // its position, and none after it.
-func testConcurrent(t *testing.T, open Open) {
+func testConcurrent(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	const batches, size = 30, 7
 	done := make(chan error)
@@ -664,7 +667,7 @@ func testConcurrent(t *testing.T, open Open) {
 }
 
 // The query scripts, whose messages came in one batch, and one by one.
-func testScripts(t *testing.T, open Open) {
+func testScripts(t *testing.T, open index.Open) {
 	for _, script := range querytest.Scripts(t) {
 		t.Run(script.Name, func(t *testing.T) {
 			for _, batch := range []int{1 << 20, 3} {
@@ -711,7 +714,7 @@ func (f *fixture) checkCase(c querytest.Case) {
 }
 
 // Random records in random batches, then random requests.
-func testRandom(t *testing.T, open Open) {
+func testRandom(t *testing.T, open index.Open) {
 	rapid.Check(t, func(r *rapid.T) {
 		f := newFixture(t, t.TempDir(), open)
 		defer f.close()

@@ -1,4 +1,4 @@
-package node
+package admin
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
@@ -23,14 +24,15 @@ type ValidationKey struct {
 	Made bool
 }
 
-// OpenValidationKey reads the pair, or makes it in the folder of private keys.
-func OpenValidationKey(o Options) (*ValidationKey, error) {
-	o, err := o.withDefaults()
+// OpenValidationKey reads the pair, or makes it in the folder of private keys
+// ([KeyDir]).
+func OpenValidationKey(keyDir string) (*ValidationKey, error) {
+	keyDir, err := KeyDir(keyDir)
 	if err != nil {
 		return nil, err
 	}
-	k := &ValidationKey{Path: filepath.Join(o.KeyDir, "validation.key")}
-	public := filepath.Join(o.KeyDir, "validation.pub")
+	k := &ValidationKey{Path: filepath.Join(keyDir, "validation.key")}
+	public := filepath.Join(keyDir, "validation.pub")
 	private, err := readPrivate(k.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		private, err = makeValidationKey(k.Path, public)
@@ -44,7 +46,7 @@ func OpenValidationKey(o Options) (*ValidationKey, error) {
 		return nil, err
 	}
 	k.Public = strings.TrimSpace(string(text))
-	k.Signer, _, err = pair(keys{strings.TrimSpace(string(private)), k.Public})
+	k.Signer, _, err = Keys{strings.TrimSpace(string(private)), k.Public}.Pair()
 	return k, err
 }
 
@@ -61,8 +63,8 @@ func makeValidationKey(path, public string) ([]byte, error) {
 	if err := os.Remove(public); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if err := writeOnce(public, []byte(of+"\n")); err != nil {
+	if err := durable.WriteNew(durable.OS{}, public, []byte(of+"\n")); err != nil {
 		return nil, err
 	}
-	return []byte(text), writeOnce(path, []byte(text+"\n"))
+	return []byte(text), durable.WriteNew(durable.OS{}, path, []byte(text+"\n"))
 }

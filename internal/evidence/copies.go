@@ -1,25 +1,25 @@
-package node
+package evidence
 
 import (
 	"context"
 
 	"github.com/argus-evidence/argus"
-	"github.com/argus-evidence/argus/internal/evidence"
 )
 
 // Copies gives an index the evidence as it needs it.
-type Copies struct{ *evidence.Current }
+type Copies struct{ *Current }
 
-// Whole implements [index.Evidence].
+// Whole returns the record of a copy with everything that the copy says.
 func (c Copies) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	r, err := c.Get(ctx, seq)
 	if err != nil {
 		return nil, err
 	}
-	return c.wholeOf(ctx, r)
+	return c.Fill(ctx, r)
 }
 
-func (c Copies) wholeOf(ctx context.Context, r *argus.Record) (_ *argus.Record, err error) {
+// Fill is [Copies.Whole] of a record that was read already.
+func (c Copies) Fill(ctx context.Context, r *argus.Record) (_ *argus.Record, err error) {
 	if r.Kind != argus.KindSighting {
 		return r, nil
 	}
@@ -28,7 +28,8 @@ func (c Copies) wholeOf(ctx context.Context, r *argus.Record) (_ *argus.Record, 
 	return &whole, err
 }
 
-// Copies implements [index.Evidence].
+// Copies returns the numbers of the records that carry the message that was first stored
+// with an id, in order.
 func (c Copies) Copies(_ context.Context, id argus.ID) (seqs []uint64, err error) {
 	entries, err := c.Find(id)
 	for _, e := range entries {

@@ -1,4 +1,4 @@
-package node
+package verify
 
 import (
 	"context"
@@ -10,13 +10,15 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
-	"github.com/argus-evidence/argus/internal/index/embedded"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/layout"
 )
 
 // An indexCheck checks the index, and compares it with the evidence while that is
 // verified. The index is derived: what is wrong with it is mended by building it again.
 type indexCheck struct {
-	comparison *embedded.Comparison // nil if there is nothing to compare
+	open       index.Open
+	comparison index.Comparison // nil if there is nothing to compare
 	store      *evidence.Store
 	current    *evidence.Current
 	now        *argus.Record // which is followed
@@ -28,13 +30,13 @@ type indexCheck struct {
 // begin checks the index by itself. It comes before the evidence is verified, so that
 // this has all that the index has seen.
 func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, report func(Finding)) (err error) {
-	if _, err := os.Stat(indexPath(dir)); errors.Is(err, fs.ErrNotExist) {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "there is no index yet"})
+	if _, err := os.Stat(layout.File(dir, layout.Index)); errors.Is(err, fs.ErrNotExist) {
+		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "there is no index yet"})
 		return nil
 	}
-	ix, err := embedded.Open(indexPath(dir), embedded.Options{ReadOnly: true})
-	if errors.Is(err, embedded.ErrOutdated) {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is built again when the store is opened"})
+	ix, err := x.open(layout.File(dir, layout.Index), index.Options{ReadOnly: true})
+	if errors.Is(err, index.ErrOutdated) {
+		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is built again when the store is opened"})
 		return nil
 	}
 	if err != nil {
@@ -47,7 +49,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 		return err
 	}
 	for _, name := range strays {
-		report(Finding{File: indexDir + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file: it does not count; a crash left it, it is being written, or an earlier manifest took the place of a later one"})
+		report(Finding{File: layout.Index + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file: it does not count; a crash left it, it is being written, or an earlier manifest took the place of a later one"})
 	}
 	sound := true
 	for err := range ix.Check(ctx) {
@@ -62,7 +64,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	if err != nil || x.comparison == nil {
 		return err
 	}
-	if x.store, x.stopped = openForReading(ctx, dir); x.stopped != nil {
+	if x.store, x.stopped = evidence.Open(dir, evidence.Options{ReadOnly: true, Stop: ctx.Err}); x.stopped != nil {
 		return nil
 	}
 	if position, mark := ix.Mark(); position > 0 {
@@ -96,20 +98,20 @@ func (x *indexCheck) follow(ctx context.Context, r *argus.Record) {
 // Whole implements [index.Evidence]: mostly it is asked for the record that is followed.
 func (x *indexCheck) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	if x.now.Seq == seq {
-		return Copies{x.current}.wholeOf(ctx, x.now)
+		return evidence.Copies{Current: x.current}.Fill(ctx, x.now)
 	}
-	return Copies{x.current}.Whole(ctx, seq)
+	return evidence.Copies{Current: x.current}.Whole(ctx, seq)
 }
 
 // Copies implements [index.Evidence].
 func (x *indexCheck) Copies(ctx context.Context, id argus.ID) ([]uint64, error) {
-	return Copies{x.current}.Copies(ctx, id)
+	return evidence.Copies{Current: x.current}.Copies(ctx, id)
 }
 
 // end says how the index differs from the evidence.
 func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Finding)) error {
 	var err error
-	var differences []*embedded.Differs
+	var differences []*index.Differs
 	if x.comparison != nil && x.stopped == nil && result.Verified != nil && result.IndexedTo <= result.Last {
 		differences, x.stopped = x.comparison.Differences(ctx)
 	}
@@ -120,17 +122,17 @@ func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Find
 	case err != nil || result.Verified == nil:
 		return err
 	case result.IndexedTo > result.Last:
-		report(Finding{File: indexDir, Offset: -1, Problem: fmt.Sprintf("the index has seen records up to %d, and there are %d; argus reindex builds it again", result.IndexedTo, result.Last)})
+		report(Finding{File: layout.Index, Offset: -1, Problem: fmt.Sprintf("the index has seen records up to %d, and there are %d; argus reindex builds it again", result.IndexedTo, result.Last)})
 		return nil
 	case x.comparison == nil:
 		return nil
 	}
 	if x.stopped != nil && x.damaged {
-		report(Finding{File: indexDir, Offset: -1, Note: true, Problem: "the index was not compared with the evidence, which is not whole: " + x.stopped.Error()})
+		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "the index was not compared with the evidence, which is not whole: " + x.stopped.Error()})
 		return nil
 	}
 	if errors.Is(x.other, evidence.ErrOther) && !x.damaged {
-		report(Finding{File: indexDir + "/manifest", Offset: -1, Problem: strings.TrimPrefix(x.other.Error(), argus.ErrDamaged.Error()+": ") + "; argus reindex builds the index again"})
+		report(Finding{File: layout.IndexManifest, Offset: -1, Problem: strings.TrimPrefix(x.other.Error(), argus.ErrDamaged.Error()+": ") + "; argus reindex builds the index again"})
 	}
 	for _, d := range differences {
 		report(indexFinding(d))
@@ -139,11 +141,11 @@ func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Find
 }
 
 func indexFinding(err error) Finding {
-	f := Finding{File: indexDir, Offset: -1, Problem: err.Error()}
-	if d, ok := errors.AsType[*embedded.Damage](err); ok {
-		f.File, f.Offset, f.Problem = indexDir+"/"+d.File, d.Offset, d.Reason+"; argus reindex builds the index again"
+	f := Finding{File: layout.Index, Offset: -1, Problem: err.Error()}
+	if d, ok := errors.AsType[*index.Damage](err); ok {
+		f.File, f.Offset, f.Problem = layout.Index+"/"+d.File, d.Offset, d.Reason+"; argus reindex builds the index again"
 	}
-	if d, ok := errors.AsType[*embedded.Differs](err); ok {
+	if d, ok := errors.AsType[*index.Differs](err); ok {
 		f.First, f.Last, f.Problem = d.First, d.Last, "the index does not say of these records what the evidence says; argus reindex builds it again"
 	}
 	return f

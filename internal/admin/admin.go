@@ -1,0 +1,203 @@
+// Package admin keeps a store's authorities, lists and keys, each change in the ledger
+// first.
+//
+// Who administers does not read: no data leaves through it.
+package admin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/claims"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/wordlist"
+)
+
+// ErrWriteProtected says that nothing can be recorded in a store.
+var ErrWriteProtected = errors.New("the store is write-protected")
+
+// Options say of which store an Admin is. All but the last two are needed.
+type Options struct {
+	// Dir is the store's folder.
+	Dir         string
+	Ledger      *ledger.Ledger
+	Authorities *authority.Store
+	Lists       *wordlist.Store
+	// Protected says that nothing can be written into the store. Default false.
+	Protected bool
+	// Failpoint ends the process at named moments, in tests.
+	Failpoint func(name string)
+}
+
+// Admin changes a store's authorities and lists, and corrects its ledger's time. Its
+// methods may be called at the same time, in any number of processes. They return
+// [ErrWriteProtected] if nothing can be written, and argus.ErrLocked, with nothing done, if
+// another process held the ledger for too long. An actor of "" is the user of the process.
+type Admin struct{ o Options }
+
+// New returns the Admin of a store.
+func New(o Options) *Admin {
+	if o.Failpoint == nil {
+		o.Failpoint = func(string) {}
+	}
+	return &Admin{o}
+}
+
+// recorded writes an act to the ledger that is held.
+type recorded = func(ledger.Act) (ledger.Entry, error)
+
+// change changes files that the ledger names. Each has its entry before it is in
+// place, nobody else changes any meanwhile, and what an earlier change was interrupted
+// in is finished first.
+func (a *Admin) change(ctx context.Context, what string, work func(record recorded) error) error {
+	if a.o.Protected {
+		return fmt.Errorf("%s: %w", what, ErrWriteProtected)
+	}
+	return a.o.Ledger.Hold(ctx, func(record recorded) error {
+		if err := a.settleFiles(ctx); err != nil {
+			return err
+		}
+		return work(func(act ledger.Act) (ledger.Entry, error) {
+			a.o.Failpoint("change.ready")
+			e, err := record(act)
+			if err == nil {
+				a.o.Failpoint("change.recorded")
+			}
+			return e, err
+		})
+	})
+}
+
+// Settle finishes the changes of files that were interrupted.
+func (a *Admin) Settle(ctx context.Context) error {
+	some, err := a.unsettled()
+	if err != nil || !some || a.o.Protected {
+		return err
+	}
+	return a.change(ctx, "settle", func(recorded) error { return nil })
+}
+
+// unsettled says whether a change of files was interrupted, or is under way.
+func (a *Admin) unsettled() (bool, error) {
+	for _, dir := range []string{layout.Authorities, layout.Lists} {
+		if some, err := durable.Unsettled(durable.OS{}, layout.File(a.o.Dir, dir)); some || err != nil {
+			return some, err
+		}
+	}
+	return false, nil
+}
+
+// settleFiles puts the files in place that the ledger has and removes those that it
+// has not: a crash came between.
+func (a *Admin) settleFiles(ctx context.Context) error {
+	some, err := a.unsettled()
+	if err != nil || !some {
+		return err
+	}
+	said, err := claims.Of(ctx, a.o.Ledger)
+	if err != nil {
+		return err
+	}
+	for _, f := range said.Folders() {
+		err = errors.Join(err, durable.SettleRecords(durable.OS{}, layout.File(a.o.Dir, f.Name), func(name string, data []byte) bool {
+			return f.Files[name] == claims.Hash(data)
+		}))
+	}
+	return err
+}
+
+// AddAuthority adds an authority.
+func (a *Admin) AddAuthority(ctx context.Context, actor string, one authority.Authority) (added *authority.Authority, err error) {
+	err = a.change(ctx, "add authority", func(record recorded) error {
+		now, err := a.o.Ledger.Now()
+		if err != nil {
+			return err
+		}
+		added, err = a.o.Authorities.Add(one, now, func(number authority.Number, file argus.Hash) error {
+			_, err := record(ledger.Act{Actor: cmp.Or(actor, ActorName()), Action: ledger.AddAuthority, Subject: number.String(),
+				Detail: map[string]string{"sha256": file.String()}})
+			return err
+		})
+		return err
+	})
+	return added, err
+}
+
+// WiderAuthorities returns the authorities that leave another one without effect
+// ([authority.Store.Wider]).
+func (a *Admin) WiderAuthorities(than *authority.Authority) ([]authority.Authority, error) {
+	now, err := a.o.Ledger.Now()
+	if err != nil {
+		return nil, err
+	}
+	return a.o.Authorities.Wider(than, now)
+}
+
+// RevokeAuthority ends an authority at once.
+func (a *Admin) RevokeAuthority(ctx context.Context, actor string, number authority.Number, reason string) error {
+	actor = cmp.Or(actor, ActorName())
+	return a.change(ctx, "revoke authority", func(record recorded) error {
+		now, err := a.o.Ledger.Now()
+		if err != nil {
+			return err
+		}
+		return a.o.Authorities.Revoke(number, actor, reason, now, func(file argus.Hash) error {
+			_, err := record(ledger.Act{Actor: actor, Action: ledger.RevokeAuthority, Subject: number.String(),
+				Detail: map[string]string{"sha256": file.String()}})
+			return err
+		})
+	})
+}
+
+// AddList keeps a list of words or accounts for queries to name; known says
+// that it was there already.
+func (a *Admin) AddList(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
+	err = a.change(ctx, "add list", func(record recorded) error {
+		v, known, err = a.o.Lists.Add(name, data, func(v wordlist.Version) error {
+			_, err := record(ledger.Act{Actor: cmp.Or(actor, ActorName()), Action: ledger.AddList, Subject: v.File(),
+				Detail: map[string]string{"sha256": v.Hash}})
+			return err
+		})
+		return err
+	})
+	return v, known, err
+}
+
+// Lists returns all versions of all lists.
+func (a *Admin) Lists() ([]wordlist.Version, error) { return a.o.Lists.List() }
+
+// CorrectTime records that the time of an entry of the ledger was wrong
+// ([ledger.Ledger.Correct]).
+func (a *Admin) CorrectTime(ctx context.Context, actor string, entry uint64, reason string) (ledger.Entry, error) {
+	if a.o.Protected {
+		return ledger.Entry{}, fmt.Errorf("correct the ledger: %w", ErrWriteProtected)
+	}
+	return a.o.Ledger.Correct(ctx, cmp.Or(actor, ActorName()), entry, reason)
+}
+
+// DestroyWords destroys the words of entries of the ledger, by an order that is
+// recorded before ([ledger.Ledger.Destroy]).
+func (a *Admin) DestroyWords(ctx context.Context, actor string, entries []ledger.Span, order string) (ledger.Entry, error) {
+	if a.o.Protected {
+		return ledger.Entry{}, fmt.Errorf("destroy words of the ledger: %w", ErrWriteProtected)
+	}
+	return a.o.Ledger.Destroy(ctx, cmp.Or(actor, ActorName()), entries, order)
+}
+
+// ParseEntries reads numbers of entries of the ledger, and runs of them: "3,7-9".
+func ParseEntries(text string) ([]ledger.Span, error) { return ledger.ParseSpans(text) }
+
+// ActorName is the name of the user who runs this process.
+func ActorName() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "unknown"
+}

@@ -1,0 +1,211 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/claims"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/wordlist"
+)
+
+// newAdmin makes what an Admin works on, without the rest of a store.
+func newAdmin(t *testing.T, change func(*Options)) (*Admin, Keys) {
+	t.Helper()
+	dir := t.TempDir()
+	k, err := MakeKeys(dir, filepath.Join(t.TempDir(), "keys"), "0123")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Create(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: k.Public, PrivateKey: k.Private, Wait: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	o := Options{Dir: dir, Ledger: l}
+	if o.Authorities, err = authority.Open(layout.File(dir, layout.Authorities)); err != nil {
+		t.Fatal(err)
+	}
+	if o.Lists, err = wordlist.Open(layout.File(dir, layout.Lists)); err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(&o)
+	}
+	return New(o), k
+}
+
+func one(scope string) authority.Authority {
+	return authority.Authority{Title: "one", Basis: "warrant", GrantedBy: "court", Purpose: "test", Scope: scope, Actors: []string{"anna"}}
+}
+
+// acts are the actions in a ledger, in order, with their subjects.
+func acts(t *testing.T, a *Admin) (list []string) {
+	t.Helper()
+	for e, err := range a.o.Ledger.Entries(t.Context(), 1, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, e.Action+" "+e.Subject+" by "+e.Actor)
+	}
+	return list
+}
+
+// Each change is in the ledger, with who made it.
+func TestChanges(t *testing.T) {
+	a, _ := newAdmin(t, nil)
+	first, err := a.AddAuthority(t.Context(), "zoe", one(""))
+	if err != nil || first.Number != 1 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	second, err := a.AddAuthority(t.Context(), "", one("delivery:D-0001"))
+	if err != nil || second.Number != 2 {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	wider, err := a.WiderAuthorities(second)
+	if err != nil || len(wider) != 1 || wider[0].Number != 1 {
+		t.Errorf("wider: %+v, %v", wider, err)
+	}
+	if err := a.RevokeAuthority(t.Context(), "zoe", 1, "the other takes its place"); err != nil {
+		t.Error(err)
+	}
+	if err := a.RevokeAuthority(t.Context(), "zoe", 1, "again"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("twice: %v", err)
+	}
+	if err := a.RevokeAuthority(t.Context(), "zoe", 9, "no such"); !errors.Is(err, argus.ErrNotFound) {
+		t.Errorf("none: %v", err)
+	}
+	v, known, err := a.AddList(t.Context(), "", "goods", []byte("snow\n"))
+	if err != nil || known || v.Version != 1 {
+		t.Errorf("%+v, %v, %v", v, known, err)
+	}
+	if again, known, err := a.AddList(t.Context(), "", "goods", []byte("snow\n")); err != nil || !known || again != v {
+		t.Errorf("the same again: %+v, %v, %v", again, known, err)
+	}
+	if _, _, err := a.AddList(t.Context(), "", "No Name", nil); err == nil {
+		t.Error("a list of no name is added")
+	}
+	if list, err := a.Lists(); err != nil || len(list) != 1 || list[0] != v {
+		t.Errorf("%+v, %v", list, err)
+	}
+	want := strings.Join([]string{"authority.add A-0001 by zoe", "authority.add A-0002 by " + ActorName(), "authority.revoke A-0001 by zoe",
+		"list.add " + v.File() + " by " + ActorName()}, "\n")
+	if got := strings.Join(acts(t, a), "\n"); got != want {
+		t.Errorf("the ledger has\n%s\nwant\n%s", got, want)
+	}
+	said, err := claims.Of(t.Context(), a.o.Ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes, err := a.o.Authorities.Hashes()
+	if err != nil || len(hashes) != 3 {
+		t.Fatalf("%v, %v", hashes, err)
+	}
+	for name, hash := range hashes {
+		if said.Authorities[name] != hash.String() {
+			t.Errorf("the ledger has another %s", name)
+		}
+	}
+}
+
+// Nothing changes where nothing can be written, or while the ledger is busy.
+func TestRefused(t *testing.T) {
+	for name, want := range map[string]error{"protected": ErrWriteProtected, "busy": argus.ErrLocked} {
+		a, k := newAdmin(t, func(o *Options) { o.Protected = name == "protected" })
+		if name == "busy" {
+			other, err := ledger.Open(layout.File(a.o.Dir, layout.Ledger), ledger.Options{PublicKey: k.Public, PrivateKey: k.Private})
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, free := make(chan bool), make(chan bool)
+			var all sync.WaitGroup
+			all.Go(func() {
+				err := other.Hold(context.Background(), func(func(ledger.Act) (ledger.Entry, error)) error {
+					close(held)
+					<-free
+					return nil
+				})
+				if err := errors.Join(err, other.Close()); err != nil {
+					t.Error(err)
+				}
+			})
+			<-held
+			defer all.Wait()
+			defer close(free)
+		}
+		_, added := a.AddAuthority(t.Context(), "", one(""))
+		_, _, listed := a.AddList(t.Context(), "", "goods", []byte("snow"))
+		_, corrected := a.CorrectTime(t.Context(), "", 1, "x")
+		for what, err := range map[string]error{"add": added, "list": listed, "correct": corrected, "revoke": a.RevokeAuthority(t.Context(), "", 1, "x")} {
+			if !errors.Is(err, want) {
+				t.Errorf("%s, %s: %v, want %v", name, what, err, want)
+			}
+		}
+		for _, dir := range []string{layout.Authorities, layout.Lists} {
+			if entries, err := os.ReadDir(layout.File(a.o.Dir, dir)); err != nil || len(entries) != 0 {
+				t.Errorf("%s: %v, %v", name, entries, err)
+			}
+		}
+	}
+}
+
+// A change that a crash interrupted is undone if the ledger does not have it, and finished
+// if it has.
+func TestSettle(t *testing.T) {
+	for _, point := range []string{"change.ready", "change.recorded"} {
+		stop := errors.New(point)
+		a, _ := newAdmin(t, func(o *Options) {
+			o.Failpoint = func(name string) {
+				if name == point {
+					panic(stop)
+				}
+			}
+		})
+		crash := func(change func()) {
+			defer func() {
+				if err, ok := recover().(error); !ok || !errors.Is(err, stop) {
+					t.Errorf("%s: %v", point, err)
+				}
+			}()
+			change()
+		}
+		crash(func() { _, _ = a.AddAuthority(t.Context(), "zoe", one("")) })
+		crash(func() { _, _, _ = a.AddList(t.Context(), "zoe", "goods", []byte("snow")) })
+		a.o.Failpoint = func(string) {}
+		for range 2 {
+			if err := a.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		authorities, err := a.o.Authorities.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lists, err := a.Lists()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]int{"change.ready": 0, "change.recorded": 1}[point]
+		if len(authorities) != want || len(lists) != want || len(acts(t, a)) != 2*want {
+			t.Errorf("%s: %v, %v, %v", point, authorities, lists, acts(t, a))
+		}
+	}
+}
+
+// CorrectTime asks the ledger.
+func TestCorrectTime(t *testing.T) {
+	a, _ := newAdmin(t, nil)
+	if _, err := a.CorrectTime(t.Context(), "zoe", 7, "x"); !errors.Is(err, argus.ErrNotFound) {
+		t.Errorf("an entry that is not there: %v", err)
+	}
+}

@@ -1,0 +1,156 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/ledger"
+)
+
+// The errors of keys that callers may ask for.
+var (
+	// ErrNoKey says that the store's private key is not where it was looked
+	// for. Without it no act can be recorded, and so none can be done.
+	ErrNoKey = errors.New("the private key of the store is not there")
+	// ErrOpenKey says that others than its owner may read or write a private key.
+	ErrOpenKey = errors.New("others can use the private key")
+)
+
+// KeyDir is the folder of private keys: the one that is given, $ARGUS_KEYS, or
+// argus/keys in the user's configuration folder.
+func KeyDir(given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	if dir := os.Getenv("ARGUS_KEYS"); dir != "" {
+		return dir, nil
+	}
+	config, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("look for the private key: %w; name its folder with --keys or $ARGUS_KEYS", err)
+	}
+	return filepath.Join(config, "argus", "keys"), nil
+}
+
+// Keys are the key pair of a store, as signed notes have it.
+type Keys struct{ Private, Public string }
+
+// MakeKeys makes the pair of a new store: the private key in the folder of private keys,
+// which is made if there is none, the public one in the folder of the store.
+func MakeKeys(dir, keyDir, store string) (k Keys, err error) {
+	if k.Private, k.Public, err = ledger.NewKey(layout.KeyName(store)); err != nil {
+		return k, err
+	}
+	public := layout.File(dir, layout.PublicKey)
+	for _, d := range []string{keyDir, filepath.Dir(public)} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return k, err
+		}
+	}
+	if err := durable.WriteNew(durable.OS{}, layout.PrivateKey(keyDir, store), []byte(k.Private+"\n")); err != nil {
+		return k, err
+	}
+	return k, durable.WriteNew(durable.OS{}, public, []byte(k.Public+"\n"))
+}
+
+// ReadKeys reads the keys of a store; of one that nothing is recorded in, the public one.
+func ReadKeys(dir, keyDir, store string, protected bool) (Keys, error) {
+	var k Keys
+	public, err := os.ReadFile(layout.File(dir, layout.PublicKey))
+	if err != nil {
+		return k, fmt.Errorf("open store: %w", err)
+	}
+	if protected {
+		return Keys{Public: strings.TrimSpace(string(public))}, nil
+	}
+	name := layout.PrivateKey(keyDir, store)
+	private, err := readPrivate(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return k, fmt.Errorf("open store: %w: %s", ErrNoKey, name)
+	}
+	if err != nil {
+		return k, fmt.Errorf("open store: %w", err)
+	}
+	return Keys{Private: strings.TrimSpace(string(private)), Public: strings.TrimSpace(string(public))}, nil
+}
+
+// readPrivate reads a file that must be its owner's alone, as ssh has it.
+func readPrivate(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// On Windows the mode tells nothing of who may read.
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("%w: its mode is %04o; make sure that nobody has a copy, then run \"chmod 600 %s\"", ErrOpenKey, mode, name)
+	}
+	return io.ReadAll(f)
+}
+
+// Pair returns both halves, which must belong together.
+func (k Keys) Pair() (note.Signer, note.Verifier, error) {
+	signer, err := note.NewSigner(k.Private)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the private key: %w", err)
+	}
+	verifier, err := note.NewVerifier(k.Public)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w: %w", layout.PublicKey, argus.ErrDamaged, err)
+	}
+	signed, err := note.Sign(&note.Note{Text: "argus upgrade\n"}, signer)
+	if err == nil {
+		_, err = note.Open(signed, note.VerifierList(verifier))
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("the private key is not that of %s: %w", layout.PublicKey, err)
+	}
+	return signer, verifier, nil
+}
+
+// readerKey is the file of a reader's pair: the private key in the first line, the
+// public one in the second.
+const readerKey = "reader.key"
+
+// ReaderKeys reads the pair that a reader has for a store, in a folder of his own. The error
+// is fs.ErrNotExist if there is none.
+func ReaderKeys(dir string) (Keys, error) {
+	data, err := os.ReadFile(filepath.Join(dir, readerKey))
+	private, public, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
+	return Keys{Private: private, Public: public}, err
+}
+
+// MakeReaderKeys is ReaderKeys, and makes the pair and the folder if there is none. Of
+// two processes the first one makes it.
+func MakeReaderKeys(dir string) (Keys, error) {
+	k, err := ReaderKeys(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return k, err
+	}
+	if k.Private, k.Public, err = ledger.NewKey("argus/" + filepath.Base(dir) + "/reader"); err != nil {
+		return k, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return k, err
+	}
+	err = durable.WriteNew(durable.OS{}, filepath.Join(dir, readerKey), []byte(k.Private+"\n"+k.Public+"\n"))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return k, err
+	}
+	return ReaderKeys(dir)
+}

@@ -1,0 +1,164 @@
+// Package claims reads from the ledger what it says of everything else in a store.
+package claims
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/ledger"
+)
+
+// Claims are what the ledger says of files outside it, as SHA-256 by the name in their
+// folder.
+type Claims struct {
+	// Files has argus.json by its hash, the public key by its text.
+	Files       map[string]string
+	Authorities map[string]string
+	Lists       map[string]string
+	// Unnamed has the SHA-256 of lists whose names are destroyed.
+	Unnamed map[string]bool
+	// Kept has what is left of a store of format 1.
+	Kept map[string]string
+	// Seals has the first seal of a delivery, by its number, and Again another one.
+	Seals, Again map[string]string
+	Deliveries   map[string]*Delivery
+}
+
+// Read reads the claims of the ledger of the store in a folder.
+func Read(ctx context.Context, dir, key string) (*Claims, error) {
+	l, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: key})
+	if err != nil {
+		return nil, err
+	}
+	said, err := Of(ctx, l)
+	return said, errors.Join(err, l.Close())
+}
+
+// Of reads the claims of a ledger.
+func Of(ctx context.Context, l *ledger.Ledger) (*Claims, error) {
+	said := &Claims{Files: map[string]string{}, Authorities: map[string]string{}, Lists: map[string]string{}, Unnamed: map[string]bool{},
+		Kept: map[string]string{}, Seals: map[string]string{}, Again: map[string]string{}, Deliveries: map[string]*Delivery{}}
+	for e, err := range l.Sealed(ctx, 1, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if err := said.add(ctx, l, &e); err != nil {
+			return nil, err
+		}
+	}
+	return said, nil
+}
+
+func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) error {
+	if d, err := argus.ParseDelivery(e.Subject); err == nil {
+		if c.Deliveries[e.Subject] == nil {
+			c.Deliveries[e.Subject] = &Delivery{Number: d}
+		}
+		c.Deliveries[e.Subject].Add(e)
+	}
+	switch e.Action {
+	case ledger.Init:
+		maps.Copy(c.Files, e.Detail)
+	case ledger.AddAuthority:
+		c.Authorities[layout.Authority(e.Subject)] = e.Detail["sha256"]
+	case ledger.RevokeAuthority:
+		c.Authorities[layout.Revocation(e.Subject)] = e.Detail["sha256"]
+	case ledger.AddList:
+		for named, err := range l.Entries(ctx, e.Seq, 1) {
+			if err != nil {
+				return err
+			}
+			if named.Destroyed {
+				c.Unnamed[e.Detail["sha256"]] = true
+			} else {
+				c.Lists[named.Subject] = e.Detail["sha256"]
+			}
+		}
+	case ledger.SealDelivery:
+		// A crash can bring the same seal twice.
+		if before, ok := c.Seals[e.Subject]; ok && before != e.Detail["seal"] {
+			c.Again[e.Subject] = e.Detail["seal"]
+			return nil
+		}
+		c.Seals[e.Subject] = e.Detail["seal"]
+	case ledger.UpgradeSeal:
+		// A crash can have kept the seal of format 1 out of the ledger.
+		before, ok := c.Seals[e.Subject]
+		if !ok {
+			before = e.Detail["before"]
+		}
+		c.Kept[e.Subject+".seal"] = before
+		c.Seals[e.Subject] = e.Detail["seal"]
+	case ledger.Upgrade:
+		c.Kept[layout.Info] = c.Files[layout.Info]
+		c.Files[layout.Info] = e.Detail[layout.Info]
+	}
+	return nil
+}
+
+// Hash is the SHA-256 of a file as the ledger has it.
+func Hash(data []byte) string { return argus.Hash(sha256.Sum256(data)).String() }
+
+// Folder is one whose files the ledger names.
+type Folder struct {
+	Name   string // in the store
+	What   string // what a file of it is called
+	Suffix string
+	Files  map[string]string // name to SHA-256
+	// Unnamed has the SHA-256 of files whose names are destroyed.
+	Unnamed map[string]bool
+}
+
+// Folders are those whose files the ledger names, always in the same order.
+func (c *Claims) Folders() []Folder {
+	return []Folder{
+		{layout.Authorities, "authority", ".json", c.Authorities, nil},
+		{layout.Lists, "list", ".txt", c.Lists, c.Unnamed},
+		{layout.Kept, "file", "", c.Kept, nil},
+	}
+}
+
+// Delivery is what the ledger says of a delivery.
+type Delivery struct {
+	Number         argus.DeliveryNumber
+	Opened, Sealed bool
+	// Opening is the root over the records of its opening; "" in older entries.
+	Opening string
+}
+
+// Add takes an entry whose subject is the delivery.
+func (d *Delivery) Add(e *ledger.Entry) {
+	switch e.Action {
+	case ledger.OpenDelivery:
+		d.Opened, d.Opening = true, e.Detail["opening"]
+	case ledger.ResumeDelivery:
+		// Before openings were in the ledger with their hash, one that a crash had kept
+		// out stayed out.
+		d.Opened = d.Opened || e.Envelope == (argus.Hash{})
+	case ledger.SealDelivery, ledger.UpgradeSeal:
+		d.Sealed = true
+	}
+}
+
+// Contradict returns how a delivery cannot be what the ledger says, or "".
+func (d *Delivery) Contradict(with evidence.Begun) string {
+	switch {
+	case !d.Opened && with.More:
+		return fmt.Sprintf("delivery %s has records and the ledger does not have its opening: Argus did not take it in, or the ledger was cut back", d.Number)
+	case d.Opening != "" && d.Opening != with.Root.String():
+		return fmt.Sprintf("the opening of delivery %s has the root %s, the ledger says %s", d.Number, with.Root, d.Opening)
+	}
+	return ""
+}
+
+// OtherLedger says that the ledger is not the one that a seal was made over.
+func OtherLedger(seal *argus.Seal) string {
+	return fmt.Sprintf("when delivery %s was sealed, the ledger had %d entries with the root %s, and this one never had: it was cut back or replaced",
+		seal.Delivery, seal.Ledger.Entries, seal.Ledger.Root)
+}

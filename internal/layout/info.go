@@ -1,0 +1,101 @@
+package layout
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+)
+
+// ErrNoStore says that there is no store at the path.
+var ErrNoStore = errors.New("there is no store")
+
+// StoreInfo is what a store says of itself, in argus.json.
+type StoreInfo struct {
+	// Format is the version of the whole layout.
+	Format int `json:"format"`
+	// MinReader is the least format that a program must know to read it.
+	MinReader int       `json:"min_reader"`
+	Store     string    `json:"store"`
+	Created   time.Time `json:"created"`
+	// SegmentBytes is the size at which a segment of evidence is closed, 0 for
+	// the default.
+	SegmentBytes int64 `json:"segment_bytes,omitempty"`
+}
+
+// The versions of the store's layout. Who changes it raises Format, and MinReader with
+// it if an Argus that knows only the format before could misread the new one.
+//
+// 1: the first.
+// 2: records are proved by salted commitments; texts lie apart; min_reader.
+const (
+	Format    = 2
+	MinReader = 2
+	// OldestFormat is the first format that is read as it is. An upgrade converts
+	// older ones.
+	OldestFormat = 2
+)
+
+// Encode returns the bytes of argus.json.
+func (i *StoreInfo) Encode() ([]byte, error) {
+	text, err := json.MarshalIndent(i, "", "  ")
+	return append(text, '\n'), err
+}
+
+// Writable returns why this Argus may not write into a store that it can read.
+func (i *StoreInfo) Writable() error {
+	if i.Format > Format {
+		return fmt.Errorf("%w: the store is of format %d; this Argus can read it and writes up to %d", argus.ErrNewer, i.Format, Format)
+	}
+	return nil
+}
+
+// maxInfo is the most bytes of an argus.json.
+const maxInfo = 1 << 20
+
+// ReadInfo reads the argus.json of the store in a folder. The error is [ErrNoStore] if
+// there is no store, argus.ErrDamaged if the file is not one that Argus writes,
+// argus.ErrOlder, with the info, if the store has to be upgraded first, and
+// argus.ErrNewer if this Argus cannot read it.
+func ReadInfo(dir string) (StoreInfo, error) { return readInfo(durable.OS{}, dir) }
+
+func readInfo(d durable.Disk, dir string) (StoreInfo, error) {
+	var info StoreInfo
+	data, err := durable.ReadFile(d, File(dir, Info), maxInfo)
+	if errors.Is(err, fs.ErrNotExist) {
+		// A store is made whole or not at all: what has a ledger had this file.
+		if _, err := d.Stat(File(dir, Ledger)); err == nil {
+			return info, fmt.Errorf("%w: the file is missing", argus.ErrDamaged)
+		}
+		return info, ErrNoStore
+	}
+	if errors.Is(err, durable.ErrUnfit) {
+		return info, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+	}
+	if err != nil {
+		return info, err
+	}
+	if err := json.Unmarshal(data, &info); err != nil {
+		return info, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+	}
+	switch {
+	case info.Format <= 0 || info.MinReader > info.Format:
+		return info, fmt.Errorf("%w: format %d, which whoever knows format %d can read", argus.ErrDamaged, info.Format, info.MinReader)
+	case info.Format < OldestFormat:
+		return info, fmt.Errorf("the store is of format %d, %w; \"argus upgrade %s\" converts it", info.Format, argus.ErrOlder, dir)
+	case info.MinReader > Format:
+		return info, fmt.Errorf("%w: the store is of format %d, this Argus reads up to %d", argus.ErrNewer, info.Format, Format)
+	}
+	return info, nil
+}
+
+// Exists says whether there is a store at a path.
+func Exists(dir string) bool {
+	_, err := os.Stat(File(dir, Info))
+	return err == nil
+}

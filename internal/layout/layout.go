@@ -1,0 +1,124 @@
+// Package layout says where everything in a store is, and of which version the store
+// is.
+//
+// Whoever writes, reads or verifies a file of a store asks here for its name. Names are
+// relative to the store's folder, with slashes; [File] makes them paths.
+package layout
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+)
+
+// The parts of a store.
+const (
+	Info        = "argus.json"
+	Keys        = "keys"
+	PublicKey   = Keys + "/store.pub"
+	Ledger      = "ledger"
+	Authorities = "authorities"
+	Lists       = "lists"
+	Index       = "index"
+	Evidence    = "evidence"
+	Originals   = "originals"
+	Deliveries  = "deliveries"
+	// Kept is the folder of an upgraded store with its seals and its argus.json of
+	// format 1.
+	Kept = "format-1"
+)
+
+// Files of the parts.
+const (
+	Checkpoint       = Ledger + "/checkpoint"
+	LedgerLock       = Ledger + "/lock"
+	IndexLock        = Index + "/lock"
+	IndexManifest    = Index + "/manifest"
+	IDs              = Evidence + "/ids"
+	EvidenceManifest = Evidence + "/manifest"
+	Commit           = Evidence + "/commit"
+	EvidenceLock     = Evidence + "/lock"
+)
+
+// Parts lists all that lies in a store's folder itself.
+func Parts() []string {
+	return []string{Info, Keys, Ledger, Authorities, Lists, Index, Kept, Evidence, Originals, Deliveries}
+}
+
+// Locks lists the files by which processes keep each other out. They are empty.
+func Locks() []string { return []string{EvidenceLock, IndexLock, LedgerLock} }
+
+// File is the path of a file of the store in a folder.
+func File(dir, name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+
+// There says whether there is a file or folder of a name.
+func There(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// KeyName is the name of a store's key, with which its seals and its ledger are signed.
+func KeyName(store string) string { return "argus/" + store }
+
+// PrivateKey is the file of the private key of a store in the folder of private keys.
+func PrivateKey(keyDir, store string) string {
+	return filepath.Join(keyDir, filepath.Base(store)+".key")
+}
+
+// Seal is the file of a delivery's seal.
+func Seal(d argus.DeliveryNumber) string { return Deliveries + "/" + d.String() + ".seal" }
+
+// KeptSeal is the file of the seal that a delivery had before its store was upgraded.
+func KeptSeal(d argus.DeliveryNumber) string { return Kept + "/" + d.String() + ".seal" }
+
+// Tree is the file of the hashes in a delivery's Merkle tree that are over full runs of
+// [TreeRun] records.
+func Tree(d argus.DeliveryNumber) string { return Deliveries + "/" + d.String() + ".tree" }
+
+// TreeLevel is the level in the Merkle tree of the hashes in a [Tree], and TreeRun over
+// how many records each of them is.
+const (
+	TreeLevel = 8
+	TreeRun   = 1 << TreeLevel
+)
+
+// Sizes in bytes.
+const (
+	// SegmentHeader is that of the header of a segment.
+	SegmentHeader = 32
+	// CommitSlot is that of each of the two slots of [Commit].
+	CommitSlot = 32
+)
+
+// Segment is the file of a segment of evidence: the first one, or what an amendment
+// wrote in its place.
+func Segment(number, generation int) string {
+	if generation == 0 {
+		return fmt.Sprintf("%s/%08d.seg", Evidence, number)
+	}
+	return fmt.Sprintf("%s/%08d-%d.seg", Evidence, number, generation)
+}
+
+// ParseSegment reads the name of a file in the folder of evidence. ok is false if
+// it is not that of a segment.
+func ParseSegment(base string) (number, generation int, ok bool) {
+	name, _ := strings.CutSuffix(base, ".seg")
+	digits, suffix, rewritten := strings.Cut(name, "-")
+	number, err := strconv.Atoi(digits)
+	if err == nil && rewritten {
+		generation, err = strconv.Atoi(suffix)
+	}
+	return number, generation, err == nil && path.Base(Segment(number, generation)) == base
+}
+
+// Authority is the base name of the file of an authority, and Revocation of the one that
+// ends it.
+func Authority(number string) string { return number + ".json" }
+
+// Revocation is the base name of the file that ends an authority.
+func Revocation(number string) string { return number + ".revoked.json" }

@@ -1,0 +1,306 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/follow"
+)
+
+// follower is derived from the evidence as its newest readings show it. The name is for
+// people. Those that a node keeps are in Node.followers; each holds the others up when it
+// fails.
+type follower struct {
+	name string
+	derived
+}
+
+type derived interface {
+	follow.Follower
+	// Readings and Begin are those of index.Index, and so is Settle.
+	Readings() argus.DeliveryNumber
+	Begin(readings argus.DeliveryNumber) error
+	Settle(ctx context.Context) error
+}
+
+// each does something with every follower, until the first error.
+func (n *Node) each(do func(f follower) error) error {
+	for _, f := range n.followers {
+		if err := do(f); err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// adopt has the newest complete readings count, and begins anew each follower that was
+// made without one of them. A crash at any moment leaves this to the next who opens the
+// store.
+func (n *Node) adopt() error {
+	newest, err := n.current.Newest()
+	if err != nil {
+		return err
+	}
+	err = n.each(func(f follower) error {
+		if f.Readings() == newest {
+			return nil
+		}
+		return f.Begin(newest)
+	})
+	if err != nil {
+		return err
+	}
+	return n.current.Know(newest)
+}
+
+// catchUp brings each follower to the end of the evidence.
+func (n *Node) catchUp(ctx context.Context) error {
+	return n.each(func(f follower) error {
+		if f.Position() >= n.evidence.Last() {
+			return nil
+		}
+		return follow.CatchUp(ctx, n.current, f, n.o.Catching)
+	})
+}
+
+// Follow keeps a node that reads up to date with what other processes take
+// in, until the context ends.
+func (n *Node) Follow(ctx context.Context) error {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := n.evidence.Refresh(); err != nil {
+			return err
+		}
+		if n.followers == nil {
+			if err := n.index.Refresh(); err != nil {
+				return err
+			}
+			if err := n.current.Know(n.index.Readings()); err != nil {
+				return err
+			}
+			continue
+		}
+		err := n.feeding.alone(func() error {
+			if err := n.adopt(); err != nil {
+				return err
+			}
+			return n.catchUp(ctx)
+		})
+		if err := n.withoutRoom(err); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+}
+
+// A feeding is the goroutine that feeds the followers while deliveries are taken in,
+// however many at a time. It is the one that adds.
+type feeding struct {
+	n *Node
+
+	mu    sync.Mutex
+	users int
+	run   *feedingRun // nil while nobody takes in
+}
+
+type feedingRun struct {
+	n     *Node
+	paced []*paced
+	// ctx ends, with the cause, when a follower fails, and when nobody needs it any more.
+	ctx   context.Context
+	stop  context.CancelCauseFunc
+	asked chan question
+	ended chan error // how the last flush went
+}
+
+// A question is work for the goroutine that adds, between two runs.
+type question struct {
+	work func() error
+	done chan error
+}
+
+// alone does something that adds, unless somebody takes in.
+func (f *feeding) alone(do func() error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.users > 0 {
+		return nil
+	}
+	return do()
+}
+
+// join begins the use of the followers, until leave.
+func (f *feeding) join(ctx context.Context) *feedingRun {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.users++; f.users == 1 {
+		r := &feedingRun{n: f.n, asked: make(chan question), ended: make(chan error, 1)}
+		// Who began it may end before the others do.
+		r.ctx, r.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+		for _, of := range f.n.followers {
+			r.paced = append(r.paced, newPaced(of))
+		}
+		f.run = r
+		go func() { r.ended <- r.feed() }()
+	}
+	return f.run
+}
+
+// leave ends the use. The last one to leave waits for the end of it.
+func (f *feeding) leave() (last bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.users--; f.users > 0 {
+		return false, nil
+	}
+	f.run.stop(nil)
+	err = <-f.run.ended
+	f.run = nil
+	return true, err
+}
+
+// feed runs the followers until the context ends. What was added is flushed whenever
+// they stop.
+func (r *feedingRun) feed() error {
+	for {
+		ctx, stop := context.WithCancel(r.ctx)
+		done := make(chan error, 1)
+		go func() { done <- r.follow(ctx) }()
+		var asked *question
+		var err error
+		select {
+		case err = <-done:
+			stop()
+		case q := <-r.asked:
+			asked = &q
+			stop()
+			_ = <-done // what failed fails in the next run, too
+		}
+		over := r.ctx.Err() != nil
+		if asked == nil && !over {
+			r.stop(err) // those who take in end with it
+		}
+		if err := r.flush(); err != nil {
+			r.stop(err)
+			if asked != nil {
+				asked.done <- err
+			}
+			return err
+		}
+		if asked == nil {
+			return nil
+		}
+		err = asked.work()
+		if flushErr := r.flush(); err == nil {
+			err = flushErr
+		}
+		for _, p := range r.paced {
+			p.reached(p.Position())
+		}
+		asked.done <- err
+	}
+}
+
+// follow runs all followers until the context ends or one of them fails.
+func (r *feedingRun) follow(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var all sync.WaitGroup
+	for _, p := range r.paced {
+		all.Go(func() {
+			err := follow.Run(ctx, r.n.current, p, nil, follow.Options{Poll: 10 * time.Millisecond})
+			if ctx.Err() == nil {
+				stop(fmt.Errorf("%s: %w", p.name, err))
+			}
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+func (r *feedingRun) flush() error {
+	return r.n.each(func(f follower) error { return f.Flush(context.WithoutCancel(r.ctx)) })
+}
+
+// between has the goroutine that adds do some work while the followers do not run.
+func (r *feedingRun) between(work func() error) error {
+	q := question{work, make(chan error, 1)}
+	select {
+	case r.asked <- q:
+		return <-q.done
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
+}
+
+// wait returns when all followers were fed up to a record.
+func (r *feedingRun) wait(ctx context.Context, seq uint64) error {
+	for _, p := range r.paced {
+		if err := p.wait(ctx, seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// paced tells how far a follower was fed.
+type paced struct {
+	follower
+
+	mu    sync.Mutex
+	added uint64
+	moved chan struct{} // closed when added has changed
+}
+
+func newPaced(f follower) *paced {
+	return &paced{follower: f, added: f.Position(), moved: make(chan struct{})}
+}
+
+// Add implements [follow.Follower]. It goes on, as Flush does, when the following ends
+// meanwhile: what is broken off in a flush is lost to the follower.
+func (p *paced) Add(ctx context.Context, records []*argus.Record) error {
+	if err := p.follower.Add(context.WithoutCancel(ctx), records); err != nil {
+		return err
+	}
+	if len(records) > 0 {
+		p.reached(records[len(records)-1].Seq)
+	}
+	return nil
+}
+
+// Flush implements [follow.Follower].
+func (p *paced) Flush(ctx context.Context) error {
+	return p.follower.Flush(context.WithoutCancel(ctx))
+}
+
+func (p *paced) reached(seq uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.added = seq
+	close(p.moved)
+	p.moved = make(chan struct{})
+}
+
+func (p *paced) wait(ctx context.Context, seq uint64) error {
+	for {
+		p.mu.Lock()
+		added, moved := p.added, p.moved
+		p.mu.Unlock()
+		if added >= seq {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/index/embedded"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/verify"
+)
+
+// openIndex opens the index that this Argus uses; another one is another case here.
+func openIndex(dir string, o index.Options) (index.Index, error) {
+	ix, err := embedded.Open(dir, embedded.Options{Evidence: o.Evidence, Mark: o.Mark, ReadOnly: o.ReadOnly, Rebuild: o.Rebuild})
+	if err != nil {
+		return nil, err
+	}
+	return ix, nil
+}
+
+// keepIndex opens the index in a folder to keep it, or beside the process that does. An
+// index of another version is built again; a damaged one is an error, since
+// rebuilding it here would hide the damage.
+func (n *Node) keepIndex(ctx context.Context, dir string) error {
+	var err error
+	o := index.Options{Evidence: evidence.Copies{Current: n.current}, Mark: n.evidence.Mark}
+	n.index, err = openIndex(dir, o)
+	if errors.Is(err, index.ErrOutdated) {
+		o.Rebuild = true
+		n.index, err = openIndex(dir, o)
+	}
+	if errors.Is(err, argus.ErrLocked) {
+		o.ReadOnly, o.Rebuild = true, false
+		if n.index, err = openIndex(dir, o); err != nil {
+			return err
+		}
+		if err := n.checkMark(); err != nil {
+			return err
+		}
+		return n.current.Know(n.index.Readings())
+	}
+	if err != nil {
+		return err
+	}
+	n.followers = []follower{{"index", n.index}}
+	if err = n.adopt(); err == nil {
+		err = n.checkMark()
+	}
+	if err == nil && !n.o.Write { // else the delivery brings it along
+		err = n.catchUp(ctx)
+	}
+	return n.withoutRoom(err)
+}
+
+// openProtectedIndex opens the index of a write-protected store. If there is none, or it
+// has not seen all of the evidence, one is made among the reader's own files.
+func (n *Node) openProtectedIndex(ctx context.Context) error {
+	var err error
+	n.index, err = openIndex(layout.File(n.dir, layout.Index), index.Options{Evidence: evidence.Copies{Current: n.current}, ReadOnly: true})
+	if err != nil && !errors.Is(err, index.ErrOutdated) {
+		return err
+	}
+	if err == nil {
+		if err := n.checkMark(); err != nil {
+			return err
+		}
+	}
+	newest, newestErr := n.current.Newest()
+	if newestErr != nil {
+		return newestErr
+	}
+	if err == nil && n.index.Position() >= n.evidence.Last() && n.index.Readings() == newest {
+		return n.current.Know(newest)
+	}
+	if err == nil {
+		if err := n.index.Close(); err != nil {
+			return err
+		}
+	}
+	// Another state of the store, or another copy, has another index.
+	checkpoint, err := os.ReadFile(layout.File(n.dir, layout.Checkpoint))
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(besideDir(n.o, n.Info.Store), fmt.Sprintf("index-%x", sha256.Sum256(checkpoint)))
+	n.note("The index of the store has not seen all that is in the store, and cannot be written. Another one is in " + dir + ".")
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return err
+	}
+	return n.keepIndex(ctx, dir)
+}
+
+// withoutRoom goes on with the index as it is where the disk has no room for a newer one.
+func (n *Node) withoutRoom(err error) error {
+	if !durable.NoRoom(err) || n.o.Write {
+		return err
+	}
+	n.followers = nil
+	n.note(fmt.Sprintf("The disk is full: the index ends at record %d of %d, and what comes after it is in no answer. Make room and ask again.", n.index.Position(), n.evidence.Last()))
+	return n.current.Know(n.index.Readings())
+}
+
+// checkMark refuses an index that was built from other evidence. Where the evidence
+// cannot be read, whoever needs that part learns it.
+func (n *Node) checkMark() error {
+	// The index may know records that came meanwhile.
+	if err := n.evidence.Refresh(); err != nil {
+		return err
+	}
+	position, mark := n.index.Mark()
+	if position == 0 {
+		return nil
+	}
+	if err := n.evidence.Marked(position, mark); errors.Is(err, evidence.ErrOther) {
+		return fmt.Errorf("open index: %w; `argus reindex` rebuilds it from this evidence", err)
+	}
+	return nil
+}
+
+// Reindex throws the index away and builds it from the evidence. It returns how many
+// messages there are in it.
+func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := readInfo(dir, true); err != nil {
+		return 0, err
+	}
+	store, err := evidence.Open(dir, evidence.Options{ReadOnly: true, Stop: ctx.Err})
+	if err != nil {
+		return 0, err
+	}
+	n := Node{o: o, evidence: store}
+	messages, err := n.reindex(ctx, layout.File(dir, layout.Index))
+	return messages, errors.Join(err, n.Close())
+}
+
+func (n *Node) reindex(ctx context.Context, dir string) (uint64, error) {
+	var err error
+	if n.current, err = evidence.NewCurrent(n.evidence); err != nil {
+		return 0, err
+	}
+	n.index, err = openIndex(dir, index.Options{Evidence: evidence.Copies{Current: n.current}, Mark: n.evidence.Mark, Rebuild: true})
+	if err != nil {
+		return 0, err
+	}
+	n.followers = []follower{{"index", n.index}}
+	if err = n.adopt(); err == nil {
+		err = n.catchUp(ctx)
+	}
+	return n.index.Stats().Messages, err
+}
+
+// Verify recomputes everything that a store claims from its folder alone ([verify.Store]),
+// with the index that this Argus uses.
+func Verify(ctx context.Context, dir, key string, report func(verify.Finding), advance func(bytes int64)) (*verify.Verified, error) {
+	return verify.Store(ctx, dir, verify.Options{Key: key, OpenIndex: openIndex, Report: report, Advance: advance})
+}

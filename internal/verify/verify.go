@@ -1,0 +1,431 @@
+// Package verify recomputes everything that a store claims from its folder alone,
+// without a server and without a secret.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/claims"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/index"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/upgrade"
+)
+
+// Finding is something that Verify has to say about a store.
+type Finding = evidence.Finding
+
+// Verified is what Verify has read.
+type Verified struct {
+	Store string `json:"store"`
+	*evidence.Verified
+	// Entries counts the entries of the ledger.
+	Entries uint64 `json:"ledger_entries"`
+	// Indexed counts the messages in the index, and IndexedTo is the last
+	// record that it has seen.
+	Indexed   uint64 `json:"indexed"`
+	IndexedTo uint64 `json:"indexed_to"`
+	// Key is the public key that seals and ledger were checked with, and KeyFrom where
+	// it came from.
+	Key     string `json:"key"`
+	KeyFrom string `json:"key_from,omitempty"`
+}
+
+// Where the public key of a check came from.
+const (
+	KeyGiven  = "given"
+	KeyStored = "store"
+)
+
+// ErrKey says that what was given as a public key is none.
+var ErrKey = errors.New("what was given is no public key of a store")
+
+// Options of a verification.
+type Options struct {
+	// Key is the public key that the caller trusts; "" takes the one in the store,
+	// which proves only that the store agrees with itself.
+	Key string
+	// OpenIndex opens the index.
+	OpenIndex index.Open
+	// Report is told each finding, and Advance how many bytes more were read.
+	Report  func(Finding)
+	Advance func(bytes int64)
+}
+
+// Store recomputes everything that the store in a folder claims. The error is
+// ErrOlder for a store that has to be upgraded first, and [ErrKey] for a key that is none.
+func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
+	report, key := o.Report, o.Key
+	damage := func(file, format string, args ...any) {
+		report(Finding{File: file, Offset: -1, Problem: fmt.Sprintf(format, args...)})
+	}
+	result := &Verified{Verified: &evidence.Verified{}}
+	if at, err := os.Stat(dir); err == nil && !at.IsDir() {
+		return nil, fmt.Errorf("open %s: %w", dir, layout.ErrNoStore)
+	}
+	info, err := layout.ReadInfo(dir)
+	if errors.Is(err, layout.ErrNoStore) || errors.Is(err, argus.ErrOlder) {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	if errors.Is(err, argus.ErrNewer) {
+		report(Finding{File: layout.Info, Offset: -1, Newer: true, Problem: err.Error() + "; nothing was checked"})
+		return result, nil
+	}
+	if err != nil {
+		damage(layout.Info, "%s", strings.TrimPrefix(err.Error(), argus.ErrDamaged.Error()+": "))
+	}
+	result.Store = info.Store
+	stored, err := os.ReadFile(layout.File(dir, layout.PublicKey))
+	if err != nil {
+		damage(layout.PublicKey, "the public key cannot be read: %v", err)
+	}
+	result.KeyFrom = KeyGiven
+	if key == "" {
+		key, result.KeyFrom = strings.TrimSpace(string(stored)), KeyStored
+	} else if _, err := note.NewVerifier(key); err != nil {
+		return nil, fmt.Errorf("verify: %w: %w", ErrKey, err)
+	} else if strings.TrimSpace(string(stored)) != key {
+		damage(layout.PublicKey, "the key in the store is not the one that was given")
+	}
+	result.Key = key
+	var verifiers note.Verifiers
+	verifier, err := note.NewVerifier(key)
+	if err != nil {
+		damage(layout.PublicKey, "the public key makes no sense: %v", err)
+	} else {
+		verifiers = note.VerifierList(verifier)
+	}
+	// Another process may be writing: what is derived comes first and the
+	// evidence last, so that it holds all that the others speak of. The ledger is
+	// asked once more behind it: then it speaks of all that was there.
+	var said *claims.Claims
+	if verifier != nil {
+		if said, err = LedgerAndFiles(ctx, dir, key, result, report); err != nil {
+			return nil, err
+		}
+		// Else the ledger has said which of the two is another one.
+		if name := layout.KeyName(info.Store); said == nil && result.KeyFrom == KeyStored && info.Store != "" && verifier.Name() != name {
+			damage(layout.PublicKey, "the public key is that of %s, and the store is %s", verifier.Name(), name)
+		}
+	}
+	index := &indexCheck{open: o.OpenIndex}
+	if err := index.begin(ctx, dir, result, report); err != nil {
+		return nil, err
+	}
+	result.Verified, err = evidence.Verify(ctx, dir, verifiers, index.listen(report), o.Advance, func(r *argus.Record) { index.follow(ctx, r) })
+	if err := errors.Join(err, index.end(ctx, result, report)); err != nil {
+		return nil, err
+	}
+	if said != nil {
+		if err := verifyDeliveries(ctx, dir, key, said, result, report); err != nil {
+			return nil, err
+		}
+	}
+	return result, verifyStrays(dir, report)
+}
+
+// LedgerAndFiles checks the ledger, and with it what it says of other files. It
+// returns what it says, or nil if it is not to be relied on.
+func LedgerAndFiles(ctx context.Context, dir, key string, result *Verified, report func(Finding)) (*claims.Claims, error) {
+	if !layout.There(layout.File(dir, layout.Ledger)) {
+		report(Finding{File: layout.Ledger, Offset: -1, Problem: "the folder is missing: nothing says what was done with the store"})
+		return nil, nil
+	}
+	checked, err := Ledger(ctx, dir, key)
+	if err != nil {
+		return nil, err
+	}
+	result.Entries = checked.Entries
+	for _, f := range checked.Findings {
+		report(f)
+	}
+	if !checked.Sound() {
+		return nil, nil
+	}
+	said, err := claims.Read(ctx, dir, key)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{layout.Info, layout.PublicKey} {
+		data, err := os.ReadFile(layout.File(dir, name))
+		got := claims.Hash(data)
+		if name == layout.PublicKey {
+			got = strings.TrimSpace(string(data))
+			if want := said.Files[name] + "\n"; err == nil && string(data) != want {
+				got = "another text"
+			}
+		}
+		if err != nil || got != said.Files[name] {
+			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the file is not what the ledger says: %s, want %s", got, said.Files[name])})
+		}
+	}
+	return said, nil
+}
+
+// Folder compares the files of a folder with what the ledger said when
+// they were added, before the files were read (f) and after it (now).
+func Folder(dir string, f, now claims.Folder, report func(Finding)) {
+	path := filepath.Join(dir, f.Name)
+	if f.Name != layout.Authorities && len(f.Files)+len(f.Unnamed) == 0 && !layout.There(path) {
+		return // it is made when it is needed
+	}
+	say := func(note bool, file, format string, args ...any) {
+		report(Finding{File: file, Offset: -1, Note: note, Problem: fmt.Sprintf(format, args...)})
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		say(false, f.Name, "the folder cannot be read: %v", err)
+		return
+	}
+	unnamed := maps.Clone(f.Unnamed)
+	for _, e := range entries {
+		name := f.Name + "/" + e.Name()
+		data, err := os.ReadFile(filepath.Join(path, e.Name()))
+		delete(unnamed, claims.Hash(data))
+		want, known := now.Files[e.Name()]
+		made, waits := strings.CutPrefix(e.Name(), durable.Prepared)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && waits:
+			// It has got its name meanwhile.
+		case err != nil:
+			say(false, name, "the %s cannot be read: %v", f.What, err)
+		case waits && now.Files[made] == claims.Hash(data):
+			// It is told with the name that it is to have.
+		case !known && now.Unnamed[claims.Hash(data)]:
+			say(true, name, "the ledger knows the %s, and the envelope with its name is destroyed", f.What)
+		case !known && !waits && strings.HasSuffix(e.Name(), f.Suffix):
+			say(false, name, "the ledger does not know this %s: it was not added by Argus, or a crash came between", f.What)
+		case !known:
+			say(true, name, "the file is not part of the store, or a crash left it")
+		case claims.Hash(data) != want:
+			say(false, name, "the %s has the SHA-256 %s, the ledger says %s", f.What, claims.Hash(data), want)
+		}
+	}
+	for hash := range unnamed {
+		say(true, f.Name, "the ledger knows a %s with the SHA-256 %s, whose name is destroyed with its envelope, and no file is it", f.What, hash)
+	}
+	for name, hash := range f.Files {
+		file := f.Name + "/" + name
+		if layout.There(filepath.Join(path, name)) {
+			continue
+		}
+		if data, err := os.ReadFile(filepath.Join(path, durable.Prepared+name)); err == nil && claims.Hash(data) == hash {
+			say(true, file, "the ledger has the %s, and it is not in place: a crash came between; the next opening of the store completes it", f.What)
+			continue
+		}
+		if !layout.There(filepath.Join(path, name)) { // a name may have been given between
+			say(false, file, "the %s is missing; the ledger says that it was added", f.What)
+		}
+	}
+}
+
+// verifyDeliveries holds evidence and ledger to each other. said is what the ledger
+// said before the evidence was read.
+func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims, result *Verified, report func(Finding)) error {
+	l, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: key})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }() // it was only read
+	now, err := claims.Of(ctx, l)
+	if err != nil {
+		return err
+	}
+	for i, f := range said.Folders() {
+		Folder(dir, f, now.Folders()[i], report)
+	}
+	for i := range result.Seals {
+		seal := &result.Seals[i]
+		if seal.Ledger == (argus.LedgerHead{}) {
+			continue
+		}
+		if ok, err := l.Extends(seal.Ledger); err != nil {
+			return err
+		} else if !ok {
+			report(Finding{File: layout.Ledger, Offset: -1, Delivery: seal.Delivery, Problem: claims.OtherLedger(seal)})
+		}
+	}
+	verifySeals(said, now, result, report)
+	verifyOpenings(now, result, report)
+	return nil
+}
+
+func verifySeals(said, now *claims.Claims, result *Verified, report func(Finding)) {
+	sealed := map[string]bool{}
+	var newest *argus.Seal
+	for i := range result.Seals {
+		if newest == nil || evidence.CompareSeals(newest, &result.Seals[i]) < 0 {
+			newest = &result.Seals[i]
+		}
+	}
+	for i, seal := range result.Seals {
+		number := seal.Delivery.String()
+		sealed[number] = true
+		f := Finding{File: layout.Seal(seal.Delivery), Offset: -1, Delivery: seal.Delivery}
+		switch want, known := now.Seals[number]; {
+		case seal.Store != result.Store && result.Store != "": // else that has been said
+			f.Problem = fmt.Sprintf("the seal is of another store, %s", seal.Store)
+			report(f)
+		case !known && evidence.CompareSeals(&result.Seals[i], newest) < 0:
+			f.Problem = "the ledger does not have this seal, and no crash keeps it out that long: it was cut back, or Argus did not make the seal"
+			report(f)
+		case !known:
+			f.Note = true
+			f.Problem = "the ledger does not have this seal yet: a crash came between; the next ingest records it"
+			report(f)
+		case result.SealHashes[i].String() != want:
+			f.Problem = fmt.Sprintf("the seal has the SHA-256 %s, the ledger says %s", result.SealHashes[i], want)
+			report(f)
+		case now.Kept[number+".seal"] != upgrade.KeptSeal(&seal.Opening):
+			f.Problem = fmt.Sprintf("the seal names another one of format 1, %q, than the ledger, %q", upgrade.KeptSeal(&seal.Opening), now.Kept[number+".seal"])
+			report(f)
+		}
+	}
+	for number, hash := range said.Again {
+		report(Finding{File: "deliveries/" + number + ".seal", Offset: -1,
+			Problem: fmt.Sprintf("the ledger says that the delivery was sealed twice, first with %s and then with %s", said.Seals[number], hash)})
+	}
+	for number := range said.Seals {
+		if !sealed[number] {
+			report(Finding{File: "deliveries/" + number + ".seal", Offset: -1, Problem: "the ledger says that the delivery was sealed, and there is no sound seal of it"})
+		}
+	}
+}
+
+// verifyOpenings holds the openings of deliveries to the ledger.
+func verifyOpenings(now *claims.Claims, result *Verified, report func(Finding)) {
+	for _, d := range slices.Sorted(maps.Keys(result.Begun)) {
+		with, of := result.Begun[d], now.Deliveries[d.String()]
+		if of == nil {
+			of = &claims.Delivery{Number: d}
+		}
+		f := Finding{File: layout.Ledger, Offset: -1, Delivery: d}
+		at := slices.IndexFunc(result.Seals, func(s argus.Seal) bool { return s.Delivery == d })
+		switch f.Problem = of.Contradict(with); {
+		case f.Problem != "":
+		case of.Opened:
+			continue
+		case at >= 0 && result.Seals[at].Ledger != (argus.LedgerHead{}):
+			f.Problem = fmt.Sprintf("delivery %s is sealed, and the ledger does not have its opening: it was cut back or replaced", d)
+		default:
+			f.Note = true
+			f.Problem = fmt.Sprintf("the ledger does not have the opening of delivery %s: a crash came between; the next ingest records it", d)
+		}
+		report(f)
+	}
+}
+
+// verifyStrays names what lies in the store and is no part of it.
+func verifyStrays(dir string, report func(Finding)) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !slices.Contains(layout.Parts(), e.Name()) {
+			report(Finding{File: e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})
+		}
+	}
+	for _, name := range layout.Locks() {
+		at, err := os.Lstat(layout.File(dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && layout.There(filepath.Dir(layout.File(dir, name))):
+			report(Finding{File: name, Offset: -1, Note: true, Problem: "the lock, an empty file, is missing; it is made anew when it is needed"})
+		case err == nil && at.IsDir():
+			report(Finding{File: name, Offset: -1, Problem: "a lock is an empty file, and this is a folder"})
+		case err == nil && at.Mode().IsRegular() && at.Size() > 0 && name != layout.LedgerLock: // which the ledger tells of
+			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, this one has the size %d", at.Size())})
+		}
+	}
+	entries, err = os.ReadDir(layout.File(dir, layout.Keys))
+	if err != nil {
+		report(Finding{File: layout.Keys, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
+	}
+	for _, e := range entries {
+		if e.Name() != filepath.Base(layout.PublicKey) {
+			report(Finding{File: layout.Keys + "/" + e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})
+		}
+	}
+	return verifyLinks(dir, report)
+}
+
+// verifyLinks names links and whatever else is neither a file nor a folder: who copies the
+// store does not have what they lead to. The ledger tells of its own.
+func verifyLinks(dir string, report func(Finding)) error {
+	return fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && name != ".": // it went meanwhile
+			return nil
+		case err != nil:
+			return err
+		case name == layout.Ledger:
+			return fs.SkipDir
+		case d.Type().IsRegular() || d.IsDir():
+			return nil
+		}
+		at, err := os.Stat(layout.File(dir, name))
+		if err == nil && at.IsDir() {
+			report(Finding{File: name, Offset: -1, Note: true, Problem: "a link to a folder: who copies the store does not have what is in it"})
+		} else {
+			report(Finding{File: name, Offset: -1, Problem: "it is no regular file: who copies the store does not have what it leads to"})
+		}
+		return nil
+	})
+}
+
+// LedgerReport is what checking the ledger alone gives.
+type LedgerReport struct {
+	Entries  uint64     `json:"entries"`
+	Root     argus.Hash `json:"root"`
+	Findings []Finding  `json:"findings,omitempty"`
+}
+
+// Sound says whether the ledger is what was signed.
+func (r *LedgerReport) Sound() bool {
+	return !slices.ContainsFunc(r.Findings, func(f Finding) bool { return !f.Note })
+}
+
+// Ledger checks a store's ledger. key is as in [Options].
+func Ledger(ctx context.Context, dir, key string) (*LedgerReport, error) {
+	if key == "" {
+		stored, err := os.ReadFile(layout.File(dir, layout.PublicKey))
+		if err != nil {
+			return nil, fmt.Errorf("verify ledger: %w", err)
+		}
+		key = strings.TrimSpace(string(stored))
+	}
+	return LedgerIn(ctx, layout.File(dir, layout.Ledger), key, layout.Ledger)
+}
+
+// LedgerIn checks the ledger in a folder, which findings call by a name.
+func LedgerIn(ctx context.Context, dir, key, name string) (*LedgerReport, error) {
+	if _, err := os.ReadDir(dir); err != nil {
+		return &LedgerReport{Findings: []Finding{{File: name, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)}}}, nil
+	}
+	checked, err := ledger.Verify(ctx, dir, key)
+	if err != nil {
+		return nil, err
+	}
+	report := &LedgerReport{Entries: checked.Entries, Root: checked.Root}
+	for _, f := range checked.Findings {
+		problem := f.Problem
+		if f.Entry > 0 {
+			problem = fmt.Sprintf("entry %d: %s", f.Entry, problem)
+		}
+		report.Findings = append(report.Findings, Finding{File: name + "/" + f.File, Offset: f.Offset, Problem: problem, Note: !f.Damage && !f.Newer, Newer: f.Newer})
+	}
+	return report, nil
+}
