@@ -2,13 +2,8 @@ package evidence
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 
-	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
@@ -25,7 +20,7 @@ type (
 type counted struct {
 	file
 	users atomic.Int32
-	after func() error // what to do once it is closed, or nil
+	after func() error // called when the file is closed; nil if there is nothing to do
 }
 
 func (c *counted) open(f file) {
@@ -47,32 +42,3 @@ func (c *counted) release() error {
 	}
 	return err
 }
-
-// smallFile is the most that readFile reads: the hashes of a delivery of 2^31
-// records.
-const smallFile = 256 << 20
-
-// readFile reads a whole small file. A larger one is damage.
-func readFile(d disk, name string) ([]byte, error) {
-	f, err := d.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > smallFile {
-		return nil, fmt.Errorf("%w: %s has %d bytes, want at most %d", argus.ErrDamaged, filepath.Base(name), info.Size(), smallFile)
-	}
-	data := make([]byte, info.Size())
-	if _, err := f.ReadAt(data, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return data, nil
-}
-
-// writeFile puts a whole file in place durably: after a crash there is the old
-// one or the new one.
-func writeFile(d disk, name string, data []byte) error { return durable.Replace(d, name, data) }

@@ -16,16 +16,17 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/evidence"
+	evidencecheck "github.com/argus-evidence/argus/internal/evidence/check"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
 // Finding is something that Verify has to say about a store.
-type Finding = evidence.Finding
+type Finding = evidencecheck.Finding
 
 // Verified is what Verify has read.
 type Verified struct {
 	Store string `json:"store"`
-	*evidence.Verified
+	*evidencecheck.Verified
 	// Entries counts the entries of the ledger.
 	Entries uint64 `json:"ledger_entries"`
 	// Indexed counts the messages in the index, and IndexedTo is the last
@@ -61,7 +62,7 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 	damage := func(file, format string, args ...any) {
 		report(Finding{File: file, Offset: -1, Problem: fmt.Sprintf(format, args...)})
 	}
-	result := &Verified{Verified: &evidence.Verified{}}
+	result := &Verified{Verified: &evidencecheck.Verified{}}
 	if at, err := os.Stat(dir); err == nil && !at.IsDir() {
 		return nil, fmt.Errorf("open %s: %w", dir, ErrNoStore)
 	}
@@ -114,7 +115,7 @@ func Verify(ctx context.Context, dir, key string, report func(Finding), advance 
 	if err := index.begin(ctx, dir, result, report); err != nil {
 		return nil, err
 	}
-	result.Verified, err = evidence.Verify(ctx, dir, verifiers, index.listen(report), advance, func(r *argus.Record) { index.follow(ctx, r) })
+	result.Verified, err = evidencecheck.Verify(ctx, dir, verifiers, index.listen(report), advance, func(r *argus.Record) { index.follow(ctx, r) })
 	if err := errors.Join(err, index.end(ctx, result, report)); err != nil {
 		return nil, err
 	}
