@@ -169,7 +169,7 @@ func checkImport(d design, name string, outside bool, f source, imported string,
 		say("%s imports %s: the root package depends on the standard library only", f.path, imported)
 	case inside:
 		target := unitName(strings.TrimPrefix(strings.TrimPrefix(imported, modulePath), "/"))
-		if outside && (target == "evidence" || target == "index" || strings.HasPrefix(target, "index/")) {
+		if part, _, _ := strings.Cut(target, "/"); outside && (part == "evidence" || part == "index") {
 			say("%s imports %s past the desk", f.path, target)
 		} else if d.purpose[name] != "" && !slices.Contains(d.may[name], target) {
 			say("%s imports %s, which the row of %s does not allow", f.path, target, name)
@@ -441,6 +441,10 @@ func TestArchitectureFails(t *testing.T) {
 		"an act that is not called": {
 			"internal/desk/desk.go", "// Package desk is the one way out.\npackage desk",
 			"package desk may call desk.Act, and does not",
+		},
+		"command past the desk, to the form of the evidence": {
+			"cmd/argus/more.go", "package main\nimport \"github.com/argus-evidence/argus/internal/evidence/form\"",
+			"cmd/argus/more.go imports evidence/form past the desk",
 		},
 		"root imports a package": {
 			"more.go", "package argus\nimport \"github.com/argus-evidence/argus/internal/index\"",

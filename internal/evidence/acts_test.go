@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence/evidencetest"
+	"github.com/argus-evidence/argus/internal/evidence/form"
 )
 
 // testJudge returns a judge and the key of his.
@@ -34,7 +36,7 @@ func testJudge(t testing.TB) (*Judge, age.Identity) {
 // where they are blocks.
 func filesWith(t testing.TB, dir string, text string) (names []string) {
 	t.Helper()
-	c, err := newCodec()
+	c, err := form.NewCodec()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,16 +55,17 @@ func filesWith(t testing.TB, dir string, text string) (names []string) {
 				break
 			}
 			at += next
-			h, err := parseBlockHead(data[at:])
-			if err != nil || h.size() > int64(len(data)-at) {
+			h, err := form.ParseHead(data[at:])
+			if err != nil || h.Size() > int64(len(data)-at) {
 				continue
 			}
-			b, err := c.openBlock(&h, data[at+blockHeader:][:h.body()])
+			b, err := c.Open(&h, data[at+form.HeadSize:][:h.Body()])
 			if err != nil {
 				continue
 			}
-			for i := range b.statements {
-				found = found || bytes.Contains(b.statements[i], []byte(text)) || bytes.Contains(b.contents[i], []byte(text))
+			for i := range b.Len() {
+				stored := b.Revised(i)
+				found = found || bytes.Contains(stored.Statement, []byte(text)) || bytes.Contains(stored.Content, []byte(text))
 			}
 		}
 		if found {
@@ -74,30 +77,6 @@ func filesWith(t testing.TB, dir string, text string) (names []string) {
 		t.Fatal(err)
 	}
 	return names
-}
-
-// everyKind is a record of each kind that a caller gives, but for those that
-// testBatch has. Record 1 is the opening, 2 an original, 3 a locked message.
-func everyKind(t testing.TB) []*argus.Record {
-	judge, _ := testJudge(t)
-	sealed, err := SealRecord(&argus.Record{Kind: argus.KindMessage, Message: testMessage(1)}, "a lawyer", judge, make([]byte, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := &argus.Original{Size: 3, Path: "derived/a.db"}
-	act := &argus.Act{Order: "Rb 1", Reason: "unlawful", Records: []argus.Span{{First: 3, Last: 3}, {First: 5, Last: 9}}}
-	return []*argus.Record{
-		{Kind: argus.KindKey, Key: &argus.Key{Sort: "session", KeyID: "k1", From: "server", Fingerprint: argus.Hash{1}}, Where: argus.Where{Original: 2, Record: 1}},
-		sealed,
-		{Kind: argus.KindDerived, Original: file, Derived: &argus.Derived{Parent: 2, By: "crypt15/1"}},
-		{Kind: argus.KindWithdrawn, Act: act},
-		{Kind: argus.KindReleased, Act: act},
-		{Kind: argus.KindDestroyed, Act: act},
-		{Kind: argus.KindReading, Reading: &argus.Reading{Of: 1, Reason: "a newer reader"}},
-		{Kind: argus.KindStated, Stated: &argus.Stated{What: "count", Count: 7}},
-		{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: "x", Raw: []byte("y")}},
-		{Kind: argus.KindAttachment, Original: file},
-	}
 }
 
 // Each kind of record comes back as it went in, and verifies.
@@ -113,7 +92,12 @@ func TestEveryKind(t *testing.T) {
 		{Kind: argus.KindOriginal, Original: &argus.Original{Size: 2, Path: "a"}},
 		{Kind: argus.KindMessage, Message: locked, Where: argus.Where{Original: 2}},
 	}
-	all := everyKind(t)
+	judge, _ := testJudge(t)
+	sealed, err := SealRecord(&argus.Record{Kind: argus.KindMessage, Message: testMessage(1)}, "a lawyer", judge, make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := evidencetest.EveryKind(sealed)
 	if err := errors.Join(s.Append(t.Context(), d, first), s.Append(t.Context(), d, all)); err != nil {
 		t.Fatal(err)
 	}

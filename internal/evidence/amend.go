@@ -19,26 +19,28 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence/form"
+	"github.com/argus-evidence/argus/internal/evidence/ids"
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// Amendment is an order that changes what is stored.
+// Amendment is an order that changes stored records.
 type Amendment struct {
 	// Opening begins the delivery that the amendment is; its Sort is set.
 	Opening argus.Opening
 	// Order names the order: court, number, date.
 	Order string
-	// Acts are the records of kind withdrawn, released or destroyed that say what
-	// the change means.
+	// Acts are the records of kind withdrawn, released or destroyed that state the
+	// meaning of the change.
 	Acts []*argus.Record
-	// Changes says of each record what of it is gone afterwards; 0 is nothing.
+	// Changes gives the parts of each record that are gone afterwards; 0 is none.
 	Changes map[uint64]argus.Gone
 	// Originals says of received files which of their bytes are gone afterwards.
 	Originals []OriginalOrder
 	// Judge is whom withheld parts are encrypted to. Default none: nothing can be
 	// withheld.
 	Judge *Judge
-	// Identities open what is withheld and comes back. Default none.
+	// Identities open withheld parts that come back. Default none.
 	Identities []age.Identity
 
 	// Store, Signer and Now are for the seal, as for Store.Seal.
@@ -50,17 +52,17 @@ type Amendment struct {
 	Begun func(ctx context.Context, d argus.DeliveryNumber) error
 	// Sealed is called when the amendment is sealed, before any byte changes: it
 	// writes the ledger. If it fails nothing changes until the store is opened for
-	// writing again, which carries out what is sealed. Default nothing.
+	// writing again, which carries out the sealed order. Default nothing.
 	Sealed func(ctx context.Context, seal *argus.Seal) error
 }
 
-// OriginalOrder says what becomes of parts of a received file.
+// OriginalOrder changes parts of a received file.
 type OriginalOrder struct {
 	// Seq is the sequence number of a record that received it.
 	Seq   uint64
 	Parts []OriginalPart
-	// Gone is GoneContent for what is destroyed, with Withheld for what only the
-	// judge can read, and 0 for what everybody can read again.
+	// Gone is GoneContent for parts that are destroyed, with Withheld for parts that only
+	// the judge can read, and 0 for parts that everybody can read again.
 	Gone argus.Gone
 }
 
@@ -76,7 +78,7 @@ type Amended struct {
 // which is sealed first; then the segments with the records are written anew, and
 // their earlier files removed when nobody reads them any more. Records can be changed
 // whose delivery is sealed. A content can go only with all sightings of it, since they
-// state a hash of it. What is gone and not withheld never comes back.
+// state a hash of it. A part that is gone and not withheld never comes back.
 //
 // An error before the amendment is sealed leaves everything as it was; the delivery
 // may have been begun. After it, the next opening for writing finishes it.
@@ -129,7 +131,7 @@ func (s *Store) amend(ctx context.Context, a *Amendment) (*Amended, error) {
 	return nil, err
 }
 
-// prepareOriginals prepares what becomes of received files, beside what they are. With
+// prepareOriginals prepares the changes of received files, beside the files. With
 // an error, it returns those that were prepared.
 func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []argus.OriginalChange, err error) {
 	for _, o := range a.Originals {
@@ -221,7 +223,7 @@ func (s *Store) carryOut(ctx context.Context, a *Amendment, seal *argus.Seal, fi
 	return &Amended{Seal: seal, Done: done}, err
 }
 
-// commitOriginals makes what was prepared of received files what they are.
+// commitOriginals puts the prepared changes of received files in place.
 func (s *Store) commitOriginals(ctx context.Context, changes []argus.OriginalChange) error {
 	for _, c := range changes {
 		if err := s.originals.Commit(ctx, c.File, c.Becomes); err != nil {
@@ -235,7 +237,7 @@ func (s *Store) commitOriginals(ctx context.Context, changes []argus.OriginalCha
 type prepared struct {
 	number  int
 	segment *segment
-	blocks  []blockRef
+	blocks  []form.Ref
 	hash    argus.Hash // of the file
 }
 
@@ -244,7 +246,7 @@ type amending struct {
 	s      *Store
 	a      *Amendment
 	hasher argus.Hasher
-	key    [sha256.Size]byte // of the ids that stand for others; nobody keeps it
+	key    [sha256.Size]byte // of the ids that replace others; nobody keeps it
 	// segments are the changed records, in order, by segment.
 	segments map[uint32][]uint64
 }
@@ -264,19 +266,19 @@ func (s *Store) newAmending(a *Amendment) (*amending, error) {
 		}
 		s.mu.RLock()
 		at, err := s.locate(seq)
-		active = active || err == nil && int(at.blockRef.segment) == s.closed+1
+		active = active || err == nil && int(at.Ref.Segment) == s.closed+1
 		s.mu.RUnlock()
 		if err != nil {
 			return nil, fmt.Errorf("record %d: %w", seq, err)
 		}
 		at.release()
-		if !sealed[at.delivery] {
-			if _, err := s.readSeal(at.delivery); err != nil {
-				return nil, fmt.Errorf("record %d is of delivery %s, which is not sealed: %w", seq, at.delivery, err)
+		if !sealed[at.Delivery] {
+			if _, err := s.readSeal(at.Delivery); err != nil {
+				return nil, fmt.Errorf("record %d is of delivery %s, which is not sealed: %w", seq, at.Delivery, err)
 			}
-			sealed[at.delivery] = true
+			sealed[at.Delivery] = true
 		}
-		m.segments[at.blockRef.segment] = append(m.segments[at.blockRef.segment], seq)
+		m.segments[at.Ref.Segment] = append(m.segments[at.Ref.Segment], seq)
 	}
 	if active {
 		if err := s.call(s.rotate); err != nil {
@@ -308,14 +310,14 @@ func (m *amending) prepare(ctx context.Context) (files []*prepared, changes []ar
 	return files, changes, nil
 }
 
-// segment writes the next file of a segment, durably, and returns what becomes of
-// its records.
+// segment writes the next file of a segment, durably, and returns the changes of its
+// records.
 func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (changes []argus.Change, err error) {
 	s := m.s
 	s.mu.RLock()
 	old := s.segments[number-1]
 	old.hold()
-	own := slices.DeleteFunc(slices.Clone(s.blocks), func(b blockRef) bool { return b.segment != uint32(number) })
+	own := slices.DeleteFunc(slices.Clone(s.blocks), func(b form.Ref) bool { return b.Segment != uint32(number) })
 	s.mu.RUnlock()
 	defer func() { err = errors.Join(err, old.release()) }()
 	name := s.path(layout.Segment(number, old.generation+1))
@@ -328,16 +330,16 @@ func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (chan
 			err = errors.Join(err, s.disk.Remove(name))
 		}
 	}()
-	if _, err := f.WriteAt(appendSegmentHeader(nil, uint32(number), old.first), 0); err != nil {
+	if _, err := f.WriteAt(form.AppendHeader(nil, uint32(number), old.first), 0); err != nil {
 		return nil, err
 	}
-	at := int64(segmentHeader)
+	at := int64(form.HeaderSize)
 	for i := range own {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		n := 0
-		for n < len(seqs) && seqs[n] < own[i].end() {
+		for n < len(seqs) && seqs[n] < own[i].End() {
 			n++
 		}
 		block, changed, err := m.block(ctx, own[i], old, seqs[:n])
@@ -346,7 +348,7 @@ func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (chan
 		}
 		seqs = seqs[n:]
 		changes = append(changes, changed...)
-		if own[i].offset = uint32(at); at+int64(len(block)) > math.MaxUint32 {
+		if own[i].Offset = uint32(at); at+int64(len(block)) > math.MaxUint32 {
 			return nil, fmt.Errorf("the segment would have more than %d bytes", uint32(math.MaxUint32))
 		}
 		if _, err := f.WriteAt(block, at); err != nil {
@@ -354,7 +356,7 @@ func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (chan
 		}
 		at += int64(len(block))
 	}
-	if _, err := f.WriteAt(appendFooter(nil, own, at), at); err != nil {
+	if _, err := f.WriteAt(form.AppendTable(nil, own, at), at); err != nil {
 		return nil, err
 	}
 	if err := f.Sync(); err != nil {
@@ -363,98 +365,88 @@ func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (chan
 	return changes, s.disk.SyncDir(s.path(evidenceDir))
 }
 
-// block returns a block as it is to be, and what becomes of the records that change.
-func (m *amending) block(ctx context.Context, ref blockRef, old *segment, seqs []uint64) ([]byte, []argus.Change, error) {
-	head := make([]byte, blockHeader)
-	if _, err := old.ReadAt(head, int64(ref.offset)); err != nil {
+// block returns the new block and the changes of its records.
+func (m *amending) block(ctx context.Context, ref form.Ref, old *segment, seqs []uint64) ([]byte, []argus.Change, error) {
+	head := make([]byte, form.HeadSize)
+	if _, err := old.ReadAt(head, int64(ref.Offset)); err != nil {
 		return nil, nil, err
 	}
-	h, err := headOf(ref, head)
+	h, err := ref.Head(head)
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(seqs) == 0 {
-		block := make([]byte, h.size())
-		_, err := old.ReadAt(block, int64(ref.offset))
+		block := make([]byte, h.Size())
+		_, err := old.ReadAt(block, int64(ref.Offset))
 		if err == nil {
-			err = h.check(block[blockHeader:])
+			err = h.Check(block[form.HeadSize:])
 		}
 		return block, nil, err
 	}
-	b, err := m.s.readBlockAt(ref, old)
+	b, err := m.s.codec.Read(old, ref)
 	if err != nil {
 		return nil, nil, err
 	}
-	records := make([]revised, len(b.statements))
+	records := make([]form.Revised, b.Len())
 	for i := range records {
-		records[i] = b.revised(i)
+		records[i] = b.Revised(i)
 	}
 	var changes []argus.Change
 	for _, seq := range seqs {
-		i := int(seq - ref.first)
-		r, err := b.record(i, &m.hasher)
+		i := int(seq - ref.First)
+		r, err := b.Record(i, &m.hasher)
 		if err == nil {
-			r.Seq, r.Delivery = seq, ref.delivery
-			err = m.change(ctx, seq, r, &records[i], b.proof(i, r))
+			r.Seq, r.Delivery = seq, ref.Delivery
+			err = m.change(ctx, seq, r, &records[i], b.Proof(i, r))
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("record %d: %w", seq, err)
 		}
-		changes = append(changes, argus.Change{Seq: seq, Gone: records[i].gone, Becomes: records[i].becomes()})
+		changes = append(changes, argus.Change{Seq: seq, Gone: records[i].Gone, Becomes: records[i].Becomes()})
 	}
-	block, err := m.s.codec.rewrite(h, records)
+	block, err := m.s.codec.Rewrite(h, records)
 	return block, changes, err
 }
 
-// change makes of a record what the order says.
-func (m *amending) change(ctx context.Context, seq uint64, r *argus.Record, v *revised, p proof) error {
+// change changes a record as the order says.
+func (m *amending) change(ctx context.Context, seq uint64, r *argus.Record, v *form.Revised, p form.Proof) error {
 	to := m.a.Changes[seq]
-	if to == v.gone {
+	if to == v.Gone {
 		return fmt.Errorf("it is gone as %#x already", uint8(to))
 	}
-	was := v.was
-	if v.gone&argus.GoneStatement == 0 {
+	was := v.Was
+	if v.Gone&argus.GoneStatement == 0 {
 		was = wasOf(r)
 	}
-	if err := allowed(was.Kind, to); err != nil {
+	if err := form.CanGo(was.Kind, to); err != nil {
 		return err
 	}
 	whole, err := m.open(v)
 	if err != nil {
 		return err
 	}
-	if v.gone&argus.GoneStatement != 0 && whole.StatementSalt != nil {
+	if v.Gone&argus.GoneStatement != 0 && whole.StatementSalt != nil {
 		// The judge's copy says which record it was.
-		if r, err = decodeRecord(whole.Statement, whole.Content, &m.hasher); err != nil {
+		if r, err = whole.Record(&m.hasher); err != nil {
 			return err
 		}
 	}
-	if err := proves(&whole, r, was.Kind, &p); err != nil {
+	if err := whole.Prove(r, was.Kind, &p); err != nil {
 		return err
 	}
-	if err := m.shared(ctx, seq, r, was.Kind, v.gone, to); err != nil {
+	if err := m.shared(ctx, seq, r, was.Kind, v.Gone, to); err != nil {
 		return err
 	}
-	next := revised{entry: entry{gone: to}, statement: whole.Statement, content: whole.Content}
-	copy(next.entry.statement[:], whole.StatementSalt)
-	copy(next.entry.content[:], whole.ContentSalt)
-	hide := whole
-	if to&argus.GoneStatement != 0 {
-		next.was, next.statement, next.entry.statement = was, nil, p.statement
-	} else if hide.Statement, hide.StatementSalt = nil, nil; whole.StatementSalt == nil {
-		return errors.New("its statement cannot be read, and so not come back")
-	}
-	if to&argus.GoneContent != 0 {
-		next.content, next.entry.content = nil, p.content
-	} else if hide.Content, hide.ContentSalt = nil, nil; whole.ContentSalt == nil {
-		return errors.New("its content cannot be read, and so not come back")
+	next, hide, err := whole.Revise(to, was, &p)
+	if err != nil {
+		return err
 	}
 	if to&argus.GoneAll == argus.GoneContent && was.Kind == argus.KindMessage {
-		copy(next.id[:], keyed(m.key[:], r.ID[:]))
-		copy(next.version[:], keyed(m.key[:], r.Version[:]))
+		copy(next.ID[:], keyed(m.key[:], r.ID[:]))
+		copy(next.Version[:], keyed(m.key[:], r.Version[:]))
 	}
 	if to&argus.Withheld != 0 {
-		if *next.withheld(), err = m.withhold(&hide, to); err != nil {
+		if *next.Withheld(), err = m.withhold(&hide, to); err != nil {
 			return err
 		}
 	}
@@ -462,7 +454,7 @@ func (m *amending) change(ctx context.Context, seq uint64, r *argus.Record, v *r
 	return nil
 }
 
-// wasOf is what is kept of a record whose statement goes.
+// wasOf describes a record whose statement goes.
 func wasOf(r *argus.Record) argus.Was {
 	message := r.Kind == argus.KindMessage
 	was := argus.Was{Kind: r.Kind, Differing: message && r.Of != 0, Locked: message && r.Message.State&argus.StateLocked != 0}
@@ -472,66 +464,19 @@ func wasOf(r *argus.Record) argus.Was {
 	return was
 }
 
-// allowed says which parts of a record of a kind can go.
-func allowed(kind argus.Kind, to argus.Gone) error {
-	switch kind {
-	case argus.KindSighting:
-		if all := to & argus.GoneAll; all != 0 && all != argus.GoneAll {
-			return errors.New("a sighting has no content of its own: it goes as a whole")
-		}
-		return nil
-	case argus.KindMessage, argus.KindQuarantined, argus.KindSealed, argus.KindOpened, argus.KindOriginal, argus.KindDerived,
-		argus.KindAttachment, argus.KindStated:
-		return nil
-	case argus.KindOpening, argus.KindKey, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
-	}
-	return fmt.Errorf("a record of kind %s cannot go", kind)
-}
-
 // open returns the parts of a record with their salts, as far as they can be read.
-func (m *amending) open(v *revised) (whole hidden, err error) {
-	if v.gone&argus.Withheld != 0 && len(m.a.Identities) > 0 {
-		h, err := decrypt(*v.withheld(), m.a.Identities)
-		if err != nil {
+func (m *amending) open(v *form.Revised) (whole form.Hidden, err error) {
+	if v.Gone&argus.Withheld != 0 && len(m.a.Identities) > 0 {
+		if whole, err = decrypt(*v.Withheld(), m.a.Identities); err != nil {
 			return whole, fmt.Errorf("open what is withheld: %w", err)
 		}
-		whole = *h
 	}
-	if v.gone&argus.GoneStatement == 0 {
-		whole.Statement, whole.StatementSalt = v.statement, v.entry.statement[:saltBytes]
-	}
-	if v.gone&argus.GoneContent == 0 {
-		whole.Content, whole.ContentSalt = v.content, v.entry.content[:saltBytes]
-	}
+	whole.Add(v)
 	return whole, nil
 }
 
-// proves says whether parts are those that a leaf was made of. r is the record if
-// its statement can be read.
-func proves(h *hidden, r *argus.Record, kind argus.Kind, p *proof) error {
-	part := func(what byte, salt, data []byte) argus.Hash {
-		return salted(append(make([]byte, saltedSpace), data...), what, [saltBytes]byte(salt))
-	}
-	if h.StatementSalt != nil && (len(h.StatementSalt) != saltBytes || part(hashStatement, h.StatementSalt, h.Statement) != p.statement) {
-		return fmt.Errorf("%w: its statement is not what its leaf was made of", argus.ErrDamaged)
-	}
-	content := p.content
-	switch {
-	case h.ContentSalt == nil, kind == argus.KindSighting && h.StatementSalt == nil:
-		return nil
-	case kind == argus.KindSighting:
-		content = r.Content
-	case len(h.ContentSalt) == saltBytes:
-		content = part(hashContent, h.ContentSalt, h.Content)
-	}
-	if len(h.ContentSalt) != saltBytes || content != p.content {
-		return fmt.Errorf("%w: its content is not what its leaf was made of", argus.ErrDamaged)
-	}
-	return nil
-}
-
 // withhold encrypts the parts that go to the judge.
-func (m *amending) withhold(hide *hidden, to argus.Gone) ([]byte, error) {
+func (m *amending) withhold(hide *form.Hidden, to argus.Gone) ([]byte, error) {
 	switch {
 	case m.a.Judge == nil:
 		return nil, errors.New("there is no judge to encrypt it to")
@@ -624,14 +569,14 @@ func (s *Store) openPrepared(number, generation int) (_ *prepared, err error) {
 		return nil, err
 	}
 	p.segment.size = info.Size()
-	head := make([]byte, segmentHeader)
+	head := make([]byte, form.HeaderSize)
 	if _, err := f.ReadAt(head, 0); err != nil {
 		return nil, err
 	}
-	if _, p.segment.first, err = parseSegmentHeader(head); err != nil {
+	if _, p.segment.first, err = form.ParseHeader(head); err != nil {
 		return nil, err
 	}
-	if p.blocks, err = readFooter(f, uint32(number), info.Size()); err != nil {
+	if p.blocks, err = form.ReadTable(f, uint32(number), info.Size()); err != nil {
 		return nil, err
 	}
 	sum := sha256.New()
@@ -650,24 +595,24 @@ func (s *Store) replace(files []*prepared, changes []argus.Change) error {
 	if err != nil {
 		return err
 	}
-	// The ids come first: they hold hashes of what is to go.
+	// The ids come first: they hold hashes of the parts that go.
 	changed := map[uint64]bool{}
 	for _, c := range changes {
 		changed[c.Seq] = true
 	}
-	if err := s.ids.amend(changed, entries); err != nil {
+	if err := s.ids.Amend(changed, entries); err != nil {
 		return err
 	}
 	s.opt.Failpoint("amend.before-manifest")
 	segments := slices.Clone(s.segments)
 	blocks := slices.Clone(s.blocks)
 	for _, f := range files {
-		at := slices.IndexFunc(blocks, func(b blockRef) bool { return b.segment == uint32(f.number) })
+		at := slices.IndexFunc(blocks, func(b form.Ref) bool { return b.Segment == uint32(f.number) })
 		if at < 0 || len(blocks)-at < len(f.blocks) {
 			return fmt.Errorf("%w: %s has other blocks than the segment in place", argus.ErrDamaged, f.segment.name)
 		}
 		for i, b := range f.blocks {
-			if now := blocks[at+i]; b.first != now.first || b.count != now.count || b.leaf != now.leaf || b.delivery != now.delivery {
+			if now := blocks[at+i]; b.First != now.First || b.Count != now.Count || b.Leaf != now.Leaf || b.Delivery != now.Delivery {
 				return fmt.Errorf("%w: %s has other blocks than the segment in place", argus.ErrDamaged, f.segment.name)
 			}
 			blocks[at+i] = b
@@ -679,8 +624,8 @@ func (s *Store) replace(files []*prepared, changes []argus.Change) error {
 	}
 	s.opt.Failpoint("amend.before-commit")
 	c := s.writer.commit
-	c.counter++
-	c.rewritings++
+	c.Counter++
+	c.Rewritings++
 	if err := s.writeCommit(c); err != nil {
 		return err
 	}
@@ -690,7 +635,7 @@ func (s *Store) replace(files []*prepared, changes []argus.Change) error {
 }
 
 // retire shows the new segments to readers and lets go of the old ones.
-func (s *Store) retire(files []*prepared, segments []*segment, blocks []blockRef) error {
+func (s *Store) retire(files []*prepared, segments []*segment, blocks []form.Ref) error {
 	var old []*segment
 	s.show(func() {
 		if s.retired == nil {
@@ -710,7 +655,7 @@ func (s *Store) retire(files []*prepared, segments []*segment, blocks []blockRef
 		}
 		s.segments, s.blocks = segments, blocks
 		s.recent, s.contents, s.recentBytes = nil, nil, 0
-		s.rewritings = s.writer.commit.rewritings
+		s.rewritings = s.writer.commit.Rewritings
 	})
 	var err error
 	for _, seg := range old {
@@ -726,25 +671,25 @@ func (s *Store) entriesIn(files []*prepared, changes []argus.Change) ([]Entry, e
 	var entries []Entry
 	for _, f := range files {
 		for _, ref := range f.blocks {
-			from, to := behind(changes, ref.first), behind(changes, ref.end())
+			from, to := behind(changes, ref.First), behind(changes, ref.End())
 			own := changes[from:to]
 			if len(own) == 0 {
 				continue
 			}
-			b, err := s.readBlockAt(ref, f.segment)
+			b, err := s.codec.Read(f.segment, ref)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.segment.name, err)
 			}
 			for _, c := range own {
-				r, err := b.record(int(c.Seq-ref.first), &hasher)
+				r, err := b.Record(int(c.Seq-ref.First), &hasher)
 				if err != nil {
 					return nil, fmt.Errorf("%s: record %d: %w", f.segment.name, c.Seq, err)
 				}
-				if v := b.revised(int(c.Seq - ref.first)); b.entries == nil || v.gone != c.Gone || v.becomes() != c.Becomes {
+				if v := b.Revised(int(c.Seq - ref.First)); !b.Rewritten() || v.Gone != c.Gone || v.Becomes() != c.Becomes {
 					return nil, fmt.Errorf("%s: %w: record %d is not what the amendment says", f.segment.name, argus.ErrDamaged, c.Seq)
 				}
 				r.Seq = c.Seq
-				entries = slices.AppendSeq(entries, entriesOf(r))
+				entries = slices.AppendSeq(entries, ids.Of(r))
 			}
 		}
 	}
@@ -813,8 +758,8 @@ func (s *Store) removeOld(name string) (removed bool, err error) {
 	return err == nil, errors.Join(err, unlock(), s.disk.SyncDir(s.path(evidenceDir)))
 }
 
-// finishAmendments carries out what was sealed before a crash, and removes what was
-// prepared and not sealed.
+// finishAmendments carries out the orders that were sealed before a crash, and removes the
+// files that were prepared for others.
 func (s *Store) finishAmendments() error {
 	waiting, err := s.segmentFiles(func(_, generation, now int) bool { return generation > now })
 	if err != nil {
@@ -879,7 +824,7 @@ func (s *Store) finish(waiting []string, orders []sealedAmendment) error {
 	return s.disk.SyncDir(s.path(evidenceDir))
 }
 
-// sealedAmendment is what an amendment says, of all its records.
+// sealedAmendment has the parts of all records of an amendment.
 type sealedAmendment struct {
 	files     []argus.Rewritten
 	changes   []argus.Change

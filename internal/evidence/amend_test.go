@@ -22,6 +22,8 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/account"
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
+	"github.com/argus-evidence/argus/internal/evidence/check"
+	"github.com/argus-evidence/argus/internal/evidence/form"
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
@@ -110,10 +112,10 @@ func (w *walk) reopen() {
 }
 
 // sound wants a store that verifies without any key but the seals' public one.
-func (w *walk) sound() *Verified {
+func (w *walk) sound() *check.Verified {
 	w.t.Helper()
 	damage, notes, v := verifyAll(w.t, w.dir, w.keys)
-	notes = slices.DeleteFunc(notes, func(f Finding) bool { return strings.HasPrefix(f.File, idsDir) })
+	notes = slices.DeleteFunc(notes, func(f check.Finding) bool { return strings.HasPrefix(f.File, idsDir) })
 	if len(damage)+len(notes) != 0 {
 		w.t.Errorf("damage %+v, notes %+v", damage, notes)
 	}
@@ -465,22 +467,21 @@ func TestWalkStub(t *testing.T) {
 	for name, harm := range map[string]func(dir string) error{
 		"without the seal of the amendment": func(dir string) error { return os.Remove(filepath.Join(dir, layout.Seal(2))) },
 		"without what is withheld": func(dir string) error {
-			return change(dir, func(b *block, records []revised) {
-				records[1].gone, records[1].statement = argus.GoneAll, nil
+			return change(dir, func(b *form.Block, records []form.Revised) {
+				records[1].Gone, records[1].Statement = argus.GoneAll, nil
 			})
 		},
 		"with another ciphertext": func(dir string) error {
-			return change(dir, func(b *block, records []revised) { records[1].statement[100] ^= 1 })
+			return change(dir, func(b *form.Block, records []form.Revised) { records[1].Statement[100] ^= 1 })
 		},
 		"and another one": func(dir string) error {
-			return change(dir, func(b *block, records []revised) {
-				r := &records[3]
-				r.entry = entry{gone: argus.GoneAll, was: argus.Was{Kind: argus.KindMessage}, statement: b.proof(3, &argus.Record{Kind: argus.KindMessage}).statement, content: b.content(3)}
-				r.statement, r.content = nil, nil
+			return change(dir, func(b *form.Block, records []form.Revised) {
+				proof := b.Proof(3, &argus.Record{Kind: argus.KindMessage})
+				records[3], _, _ = new(form.Hidden).Revise(argus.GoneAll, argus.Was{Kind: argus.KindMessage}, &proof)
 			})
 		},
 		"that is a sighting now": func(dir string) error {
-			return change(dir, func(b *block, records []revised) { records[1].was.Kind = argus.KindSighting })
+			return change(dir, func(b *form.Block, records []form.Revised) { records[1].Was.Kind = argus.KindSighting })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -489,7 +490,7 @@ func TestWalkStub(t *testing.T) {
 				t.Fatal(err)
 			}
 			damage, _, _ := verifyAll(t, dir, w.keys)
-			if !slices.ContainsFunc(damage, func(f Finding) bool { return f.First > 0 && f.First <= 5 }) {
+			if !slices.ContainsFunc(damage, func(f check.Finding) bool { return f.First > 0 && f.First <= 5 }) {
 				t.Errorf("%+v", damage)
 			}
 		})
@@ -497,40 +498,40 @@ func TestWalkStub(t *testing.T) {
 }
 
 // change rewrites the first block of the rewritten segment 1 of a store.
-func change(dir string, how func(b *block, records []revised)) error {
+func change(dir string, how func(b *form.Block, records []form.Revised)) error {
 	name := filepath.Join(dir, layout.Segment(1, 1))
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	c, err := newCodec()
+	c, err := form.NewCodec()
 	if err != nil {
 		return err
 	}
-	out := slices.Clone(data[:segmentHeader])
-	var blocks []blockRef
-	for at := segmentHeader; bytes.HasPrefix(data[at:], []byte("BLK2")); {
-		h, err := parseBlockHead(data[at:])
+	out := slices.Clone(data[:form.HeaderSize])
+	var blocks []form.Ref
+	for at := form.HeaderSize; bytes.HasPrefix(data[at:], []byte("BLK2")); {
+		h, err := form.ParseHead(data[at:])
 		if err != nil {
 			return err
 		}
-		ref := h.blockRef
-		ref.offset = uint32(len(out))
+		ref := h.Ref
+		ref.Offset = uint32(len(out))
 		blocks = append(blocks, ref)
-		size := int(h.size())
-		if h.flags&flagRewritten == 0 {
+		size := int(h.Size())
+		if !h.Rewritten() {
 			out = append(out, data[at:at+size]...)
 		} else {
-			b, err := c.openBlock(&h, data[at+blockHeader:at+size])
+			b, err := c.Open(&h, data[at+form.HeadSize:at+size])
 			if err != nil {
 				return err
 			}
-			records := make([]revised, len(b.statements))
+			records := make([]form.Revised, b.Len())
 			for i := range records {
-				records[i] = b.revised(i)
+				records[i] = b.Revised(i)
 			}
 			how(b, records)
-			block, err := c.rewrite(h, records)
+			block, err := c.Rewrite(h, records)
 			if err != nil {
 				return err
 			}
@@ -538,9 +539,9 @@ func change(dir string, how func(b *block, records []revised)) error {
 		}
 		at += size
 	}
-	out = appendFooter(out, blocks, int64(len(out)))
-	manifest := fmt.Appendf([]byte(manifestHead), "segment 1 generation 1 first 1 bytes %d\n", len(out))
-	return errors.Join(os.WriteFile(name, out, 0o600), os.WriteFile(filepath.Join(dir, manifestName), sealText(manifest), 0o600))
+	out = form.AppendTable(out, blocks, int64(len(out)))
+	manifest := form.Manifest([]form.Closed{{Generation: 1, First: 1, Size: int64(len(out))}})
+	return errors.Join(os.WriteFile(name, out, 0o600), os.WriteFile(filepath.Join(dir, manifestName), manifest, 0o600))
 }
 
 // A process that has the earlier file open reads on, and the amendment says that it
@@ -560,7 +561,7 @@ func TestReadersOfAReplacedFile(t *testing.T) {
 		t.Errorf("the reader lost what it had open: %v", err)
 	}
 	damage, notes, _ := verifyAll(t, w.dir, w.keys)
-	if len(damage) != 0 || !slices.ContainsFunc(notes, func(f Finding) bool { return f.File == segmentName(1) }) {
+	if len(damage) != 0 || !slices.ContainsFunc(notes, func(f check.Finding) bool { return f.File == segmentName(1) }) {
 		t.Errorf("damage %+v, notes %+v; want a note about the earlier file", damage, notes)
 	}
 	if err := reader.Refresh(); err != nil {
@@ -654,7 +655,7 @@ func TestCrashWhileAmending(t *testing.T) {
 			t.Error(err)
 		}
 		damage, notes, _ := verifyAll(t, at, w.keys)
-		notes = slices.DeleteFunc(notes, func(f Finding) bool {
+		notes = slices.DeleteFunc(notes, func(f check.Finding) bool {
 			return f.Delivery == 2 || !sealed && strings.Contains(f.Problem, "a change of the original that was prepared")
 		})
 		if len(damage)+len(notes) != 0 {
@@ -680,7 +681,7 @@ func TestVerifyAfterACrashedAmendment(t *testing.T) {
 		t.Fatal("another amendment was begun before the first was carried out")
 	}
 	damage, notes, _ := verifyAll(t, w.dir, w.keys)
-	if len(damage) != 0 || !slices.ContainsFunc(notes, func(f Finding) bool { return f.First == 7 }) {
+	if len(damage) != 0 || !slices.ContainsFunc(notes, func(f check.Finding) bool { return f.First == 7 }) {
 		t.Errorf("damage %+v, notes %+v", damage, notes)
 	}
 	earlier, err := os.ReadFile(filepath.Join(w.dir, segmentName(1)))
@@ -694,14 +695,14 @@ func TestVerifyAfterACrashedAmendment(t *testing.T) {
 	if err := w.s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	manifest := fmt.Appendf([]byte(manifestHead), "segment 1 generation 0 first 1 bytes %d\n", len(earlier))
+	manifest := form.Manifest([]form.Closed{{First: 1, Size: int64(len(earlier))}})
 	err = errors.Join(os.Remove(filepath.Join(w.dir, layout.Segment(1, 1))), os.RemoveAll(filepath.Join(w.dir, idsDir)),
-		os.WriteFile(filepath.Join(w.dir, segmentName(1)), earlier, 0o600), os.WriteFile(filepath.Join(w.dir, manifestName), sealText(manifest), 0o600))
+		os.WriteFile(filepath.Join(w.dir, segmentName(1)), earlier, 0o600), os.WriteFile(filepath.Join(w.dir, manifestName), manifest, 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}
 	damage, _, _ = verifyAll(t, w.dir, w.keys)
-	if !slices.ContainsFunc(damage, func(f Finding) bool { return f.First == 7 }) {
+	if !slices.ContainsFunc(damage, func(f check.Finding) bool { return f.First == 7 }) {
 		t.Errorf("a destroyed record is back, and verify says %+v", damage)
 	}
 }
@@ -722,7 +723,7 @@ func TestVerifyBesideAnAmendment(t *testing.T) {
 	w.deliver(messageBatch(0, 400, secret)...)
 	for n := range uint64(3) {
 		amended := false
-		_, err := Verify(t.Context(), w.dir, w.keys, func(f Finding) {
+		_, err := check.Verify(t.Context(), w.dir, w.keys, func(f check.Finding) {
 			if !f.Note {
 				t.Errorf("%+v", f)
 			}
@@ -893,46 +894,6 @@ func cutAmendment(t *testing.T, seed uint64, lies bool) (carried, cut bool, prob
 	return carried, cut, ""
 }
 
-func FuzzRewrittenBlock(f *testing.F) {
-	c, err := newCodec()
-	if err != nil {
-		f.Fatal(err)
-	}
-	records := []revised{
-		{entry: entry{statement: argus.Hash{1}, content: argus.Hash{2}}, statement: []byte{0xa1, 1, 1}},
-		{entry: entry{gone: argus.GoneAll, was: argus.Was{Kind: argus.KindMessage, Locked: true}}},
-		{entry: entry{gone: argus.GoneAll | argus.Withheld, was: argus.Was{Kind: argus.KindSighting}}, statement: []byte("age")},
-		{entry: entry{gone: argus.GoneContent, id: argus.ID{1}}, statement: []byte{0xa2, 1, 3, 4, 0xa0}},
-	}
-	block, err := c.rewrite(blockHead{blockRef: blockRef{first: 1, count: uint32(len(records)), delivery: 1}}, records)
-	if err != nil {
-		f.Fatal(err)
-	}
-	h, err := parseBlockHead(block)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(block[blockHeader:][:h.salts], len(records))
-	f.Fuzz(func(t *testing.T, table []byte, count int) {
-		entries, err := parseEntries(table, min(max(count, 0), maxRecords))
-		if err != nil {
-			return
-		}
-		var again []byte
-		for i := range entries {
-			again = entries[i].append(again)
-		}
-		if !bytes.Equal(again, table) {
-			// Flags from 64 on may be skipped and are not written again.
-			for i := range table {
-				if i < len(again) && again[i] != table[i] && table[i]&0x3f != again[i] {
-					t.Fatalf("%x is read and written as %x", table, again)
-				}
-			}
-		}
-	})
-}
-
 // TestHarmedSegmentsDoNotPanic changes bytes of segments with records that are gone,
 // mends the checksums so that the change gets through, and opens, reads and verifies
 // them.
@@ -964,21 +925,21 @@ func TestHarmedSegmentsDoNotPanic(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 1 + rng.IntN(3) {
-			at := segmentHeader + rng.IntN(len(data)-segmentHeader)
-			if h, err := parseBlockHead(data[segmentHeader:]); err == nil && rng.IntN(2) == 0 {
-				at = segmentHeader + rng.IntN(blockHeader+int(h.salts)) // header and table
+			at := form.HeaderSize + rng.IntN(len(data)-form.HeaderSize)
+			if _, err := form.ParseHead(data[form.HeaderSize:]); err == nil && rng.IntN(2) == 0 {
+				at = form.HeaderSize + rng.IntN(form.HeadSize+int(binary.LittleEndian.Uint32(data[form.HeaderSize+48:]))) // header and table
 			}
 			data[at] = byte(rng.IntN(256))
 		}
-		for at := segmentHeader; at+blockHeader <= len(data) && bytes.HasPrefix(data[at:], []byte("BLK2")); {
+		for at := form.HeaderSize; at+form.HeadSize <= len(data) && bytes.HasPrefix(data[at:], []byte("BLK2")); {
 			length := func(field int) int {
 				return int(min(uint64(binary.LittleEndian.Uint32(data[at+field:])), uint64(len(data))))
 			}
-			contents := min(at+blockHeader+length(48)+length(8), len(data))
+			contents := min(at+form.HeadSize+length(48)+length(8), len(data))
 			end := min(contents+length(16), len(data))
-			binary.LittleEndian.PutUint32(data[at+52:], checksum(data[at+blockHeader:contents]))
-			binary.LittleEndian.PutUint32(data[at+56:], checksum(data[contents:end]))
-			binary.LittleEndian.PutUint32(data[at+60:], checksum(data[at:at+60]))
+			binary.LittleEndian.PutUint32(data[at+52:], crc(data[at+form.HeadSize:contents]))
+			binary.LittleEndian.PutUint32(data[at+56:], crc(data[contents:end]))
+			binary.LittleEndian.PutUint32(data[at+60:], crc(data[at:at+60]))
 			at = end
 		}
 		if err := os.WriteFile(name, data, 0o600); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,22 +12,25 @@ import (
 	"sync"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence/form"
+	"github.com/argus-evidence/argus/internal/evidence/ids"
+	"github.com/argus-evidence/argus/internal/evidence/sealing"
 )
 
-// writer is what only a store opened for writing has. Its goroutine owns the
-// active segment; everybody else talks to it through requests.
+// writer is the part of a store that only writing needs. Its goroutine owns the
+// active segment; other goroutines send it requests.
 type writer struct {
 	requests chan *request
 	calls    chan func()
 	stop     chan struct{}
 	finished chan struct{}
-	commit   commit
+	commit   form.Commit
 	failed   error // the first write that went wrong; nothing is written after it
 	crowds   map[argus.ID]*crowd
 	crowded  int // versions in crowds
 
 	mu         sync.Mutex // for deliveries
-	deliveries map[argus.DeliveryNumber]*openDelivery
+	deliveries map[argus.DeliveryNumber]*sealing.Draft
 	last       argus.DeliveryNumber
 }
 
@@ -42,7 +44,7 @@ type request struct {
 	done     chan struct{}
 	answered sync.Once
 
-	blocks []pending
+	blocks []form.Pending
 }
 
 // answer lets the caller of Append go on.
@@ -52,7 +54,7 @@ func (q *request) answer() { q.answered.Do(func() { close(q.done) }) }
 const groupRecords = 64 << 10
 
 // MaxRecord is the most that a record may take, as [argus.Record.Size] counts.
-const MaxRecord = maxRecordBytes / 2
+const MaxRecord = form.MaxPart / 2
 
 func (s *Store) startWriter() error {
 	w := &writer{
@@ -60,7 +62,7 @@ func (s *Store) startWriter() error {
 		calls:      make(chan func()),
 		stop:       make(chan struct{}),
 		finished:   make(chan struct{}),
-		deliveries: map[argus.DeliveryNumber]*openDelivery{},
+		deliveries: map[argus.DeliveryNumber]*sealing.Draft{},
 	}
 	var err error
 	if w.commit, err = s.readCommit(); err != nil {
@@ -69,23 +71,23 @@ func (s *Store) startWriter() error {
 	if err := s.disk.MkdirAll(s.path(idsDir)); err != nil {
 		return fmt.Errorf("open ids: %w", err)
 	}
-	if s.ids, err = openIDs(s.disk, s.path(idsDir), s.opt.IDsInMemory); err != nil && !errors.Is(err, argus.ErrDamaged) && !errors.Is(err, errOtherIDs) {
+	if s.ids, err = ids.Open(s.disk, s.path(idsDir), s.opt.IDsInMemory); err != nil && !errors.Is(err, argus.ErrDamaged) && !errors.Is(err, ids.ErrOther) {
 		// Damaged ids are derived and are built again; a disk that does not
 		// answer is another matter.
 		if !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	if s.ids.covered > s.last {
+	if s.ids.Covered() > s.last {
 		// A copy made of a store in use can have newer ids than records.
 		// Messages must not be taken for known by them.
-		err := s.ids.close(false)
-		s.ids = newIDs(s.disk, s.path(idsDir), s.opt.IDsInMemory)
+		err := s.ids.Close(false)
+		s.ids = ids.New(s.disk, s.path(idsDir), s.opt.IDsInMemory)
 		if err != nil {
 			return fmt.Errorf("open ids: %w", err)
 		}
 	}
-	if err := s.ids.clean(); err != nil {
+	if err := s.ids.Clean(); err != nil {
 		return fmt.Errorf("open ids: %w", err)
 	}
 	if err := s.catchUpIDs(s.ids); err != nil {
@@ -98,7 +100,7 @@ func (s *Store) startWriter() error {
 		return err
 	}
 	s.writer = w
-	if w.commit.seq != s.last {
+	if w.commit.Seq != s.last {
 		// Whole batches that were written and not yet acknowledged stay.
 		if err := s.acknowledge(s.last, s.segments[s.closed].size); err != nil {
 			s.writer = nil
@@ -113,11 +115,6 @@ func (s *Store) startWriter() error {
 	return nil
 }
 
-// foreignSegment says what is wrong with a segment behind the last one that holds
-// records.
-const foreignSegment = "the segment holds records, and the manifest does not know it: Argus names a segment there before it writes records to it. " +
-	"Nothing of the store is in it; move the file away"
-
 // removeTemporary removes files that a crash left half written.
 func (s *Store) removeTemporary() error {
 	for _, dir := range []string{evidenceDir, deliveryDir, originalsDir} {
@@ -131,8 +128,8 @@ func (s *Store) removeTemporary() error {
 			if filepath.Ext(name) != ".tmp" && !next {
 				continue
 			}
-			if info, err := e.Info(); next && err == nil && info.Size() > segmentHeader {
-				return fmt.Errorf("open evidence: %w: %s/%s: %s", argus.ErrDamaged, dir, name, foreignSegment)
+			if info, err := e.Info(); next && err == nil && info.Size() > form.HeaderSize {
+				return fmt.Errorf("open evidence: %w: %s/%s: %s", argus.ErrDamaged, dir, name, form.Unnamed)
 			}
 			if err := s.disk.Remove(filepath.Join(s.path(dir), name)); err != nil {
 				return fmt.Errorf("open evidence: remove what a crash left: %w", err)
@@ -226,7 +223,7 @@ func (s *Store) write(w *writer) {
 		case call := <-w.calls:
 			call()
 		case <-w.stop:
-			// What was handed over before is written; nobody hands over more.
+			// Batches that were handed over before are written; nobody hands over more.
 			for {
 				select {
 				case q := <-w.requests:
@@ -239,7 +236,7 @@ func (s *Store) write(w *writer) {
 	}
 }
 
-// gather takes what waits behind the first request, up to groupRecords.
+// gather takes the requests that wait behind the first one, up to groupRecords.
 func gather(w *writer, first *request) []*request {
 	group, n := []*request{first}, len(first.records)
 	for n < groupRecords {
@@ -274,7 +271,7 @@ func (s *Store) writeGroup(w *writer, group []*request) {
 // tryGroup returns an error only when writing itself went wrong; a batch that
 // cannot be accepted gets its own error and the others go on.
 func (s *Store) tryGroup(w *writer, group []*request) error {
-	stage := stage{s: s, w: w, next: s.last + 1, fresh: newIDTable()}
+	stage := stage{s: s, w: w, next: s.last + 1, fresh: ids.NewTable()}
 	var accepted []*request
 	for _, q := range group {
 		if q.err = stage.prepare(q); q.err == nil {
@@ -295,13 +292,13 @@ func (s *Store) tryGroup(w *writer, group []*request) error {
 	}
 	active := s.segments[s.closed]
 	var out []byte
-	var blocks []blockRef
+	var blocks []form.Ref
 	for _, q := range accepted {
 		for i := range q.blocks {
 			b := &q.blocks[i]
-			b.head.segment, b.head.offset = uint32(s.closed+1), uint32(active.size+int64(len(out)))
-			out = append(out, b.bytes...)
-			blocks = append(blocks, b.head.blockRef)
+			b.Segment, b.Offset = uint32(s.closed+1), uint32(active.size+int64(len(out)))
+			out = append(out, b.Bytes...)
+			blocks = append(blocks, b.Ref)
 		}
 	}
 	if broken == "ack" {
@@ -327,7 +324,7 @@ func (s *Store) tryGroup(w *writer, group []*request) error {
 	for _, q := range accepted {
 		w.add(q)
 	}
-	if err := s.ids.add(stage.fresh.list, stage.next-1); err != nil {
+	if err := s.ids.Add(stage.fresh.All(), stage.next-1); err != nil {
 		return err
 	}
 	s.publish(accepted, blocks, stage.next-1, active, int64(len(out)))
@@ -336,15 +333,19 @@ func (s *Store) tryGroup(w *writer, group []*request) error {
 
 // acknowledge writes down, durably, up to where the store is promised.
 func (s *Store) acknowledge(seq uint64, offset int64) error {
-	return s.writeCommit(commit{s.writer.commit.counter + 1, seq, uint32(s.closed + 1), uint32(offset), s.writer.commit.rewritings})
+	c := s.writer.commit
+	c.Counter++
+	c.Seq, c.Segment, c.Offset = seq, uint32(s.closed+1), uint32(offset)
+	return s.writeCommit(c)
 }
 
-func (s *Store) writeCommit(c commit) error {
+func (s *Store) writeCommit(c form.Commit) error {
 	f, err := s.disk.OpenFile(s.path(commitName), os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(c.bytes(), int64(c.counter%2)*commitSlot)
+	slot, at := c.Slot()
+	_, err = f.WriteAt(slot, at)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
@@ -356,7 +357,7 @@ func (s *Store) writeCommit(c commit) error {
 const recentBytes = 128 << 20
 
 // publish shows the new records to readers.
-func (s *Store) publish(accepted []*request, blocks []blockRef, last uint64, active *segment, grew int64) {
+func (s *Store) publish(accepted []*request, blocks []form.Ref, last uint64, active *segment, grew int64) {
 	s.show(func() {
 		active.size += grew
 		s.blocks = append(s.blocks, blocks...)
@@ -371,11 +372,11 @@ func (s *Store) publish(accepted []*request, blocks []blockRef, last uint64, act
 }
 
 // remember keeps the records of a block decoded.
-func (s *Store) remember(p *pending) {
-	s.recent = append(s.recent, p.records...)
-	for i, r := range p.records {
+func (s *Store) remember(p *form.Pending) {
+	s.recent = append(s.recent, p.Records...)
+	for i, r := range p.Records {
 		s.recentBytes += r.Size()
-		s.contents = append(s.contents, p.proofs[i].content)
+		s.contents = append(s.contents, p.Proofs[i].Content)
 	}
 }
 
@@ -401,7 +402,7 @@ type stage struct {
 	s       *Store
 	w       *writer
 	next    uint64
-	fresh   *idTable // the group's own messages
+	fresh   *ids.Table // the group's own messages
 	hasher  argus.Hasher
 	openLen map[argus.DeliveryNumber]uint64 // leaves so far, with those of the group
 	begun   argus.DeliveryNumber
@@ -436,41 +437,35 @@ func (t *stage) prepare(q *request) error {
 	for i, r := range q.records {
 		of[i] = r.MessageID()
 	}
-	known := t.s.ids.look(of)
-	defer known.end()
+	known := t.s.ids.Look(of)
+	defer known.End()
 	for i, r := range q.records {
 		r.Seq, r.Delivery = t.next, q.delivery
 		t.next++
 		if r.Kind != argus.KindMessage {
-			t.fresh.entries(r)
+			t.fresh.Add(r)
 			continue
 		}
 		if t.failed = t.resolve(r, known, i); t.failed != nil {
 			return t.failed
 		}
 		if r.Kind == argus.KindMessage && r.Met != (argus.ID{}) {
-			// What it was to meet is not there.
+			// The message that it was to meet is not there.
 			r.Met, r.Of = argus.ID{}, 0
 			r.ID, r.Version = t.hasher.Identity(r.Message)
 		}
-		t.fresh.entries(r)
+		t.fresh.Add(r)
 	}
 	if t.openLen == nil {
 		t.openLen = map[argus.DeliveryNumber]uint64{}
 	}
 	t.openLen[q.delivery] = leaf + uint64(len(q.records))
-	q.blocks = splitRecords(q, leaf)
-	for i := range q.blocks {
-		if _, err := io.ReadFull(t.s.opt.Random, q.blocks[i].seed[:]); err != nil {
-			t.failed = fmt.Errorf("draw salts: %w", err)
-			return t.failed
-		}
-	}
-	return nil
+	q.blocks, t.failed = form.Split(q.records, q.delivery, leaf, t.s.opt.Random)
+	return t.failed
 }
 
-// cited returns why an opened record cannot be stored: what it cites has to be
-// there, durably.
+// cited returns why an opened record cannot be stored: the records that it cites have
+// to be there, durably.
 func (t *stage) cited(r *argus.Record) error {
 	if _, err := t.s.commitment(r.Of); err != nil {
 		return fmt.Errorf("look for record %d, which was opened: %w", r.Of, err)
@@ -516,22 +511,22 @@ func (t *stage) leaf(q *request) (uint64, error) {
 	if d == nil {
 		return 0, fmt.Errorf("delivery %s is not open", q.delivery)
 	}
-	return d.records, nil
+	return d.Seal.Records, nil
 }
 
 // resolve makes a message a sighting, or a copy that differs, of a known one:
 // that the store has, at place i of a lookup, or the group.
-func (t *stage) resolve(r *argus.Record, stored *lookup, i int) error {
+func (t *stage) resolve(r *argus.Record, stored *ids.Lookup, i int) error {
 	if c := t.w.crowds[r.MessageID()]; c != nil {
 		t.w.crowded += c.resolve(r)
 		return nil
 	}
-	known, err := stored.find(i)
+	known, err := stored.Find(i)
 	if err != nil {
 		return err
 	}
 	before := len(known)
-	known = t.fresh.find(known, r.MessageID())
+	known = t.fresh.Find(known, r.MessageID())
 	slices.Reverse(known[before:])
 	if broken == "ids" {
 		known = nil
@@ -560,8 +555,8 @@ func makeSighting(r *argus.Record, of uint64) {
 	r.Kind, r.Of, r.Message = argus.KindSighting, of, &aside
 }
 
-// A crowd is what is known of a message of which there are many copies, so that
-// one more costs no walk over all of them.
+// A crowd has the versions of a message with many copies, so that one more costs no walk
+// over all of them.
 type crowd struct {
 	first  uint64                   // sequence number of the first copy
 	stored map[argus.Version]uint64 // and of the first of each version
@@ -572,7 +567,7 @@ const (
 	maxCrowds = 4 << 20 // versions in all crowds; beyond it they are gathered again
 )
 
-func (t *stage) gatherCrowd(r *argus.Record, known []Entry) {
+func (t *stage) gatherCrowd(r *argus.Record, known []ids.Entry) {
 	c := &crowd{stored: map[argus.Version]uint64{}}
 	for _, e := range known {
 		if e.Sighting {
@@ -592,7 +587,7 @@ func (t *stage) gatherCrowd(r *argus.Record, known []Entry) {
 	t.w.crowded += len(c.stored) + c.resolve(r)
 }
 
-// resolve does what stage.resolve does, and returns how many versions it added.
+// resolve does the work of stage.resolve, and returns the number of versions that it added.
 func (c *crowd) resolve(r *argus.Record) int {
 	if seq, ok := c.stored[r.Version]; ok {
 		makeSighting(r, seq)
@@ -603,71 +598,53 @@ func (c *crowd) resolve(r *argus.Record) int {
 	return 1
 }
 
-// splitRecords cuts a batch into blocks.
-func splitRecords(q *request, leaf uint64) []pending {
-	var blocks []pending
-	for start := 0; start < len(q.records); {
-		end, size := start, 0
-		for end < len(q.records) && end-start < blockRecords && size < blockBytes {
-			size += q.records[end].Size()
-			end++
-		}
-		blocks = append(blocks, pending{
-			head:    blockHead{blockRef: blockRef{first: q.records[start].Seq, leaf: leaf + uint64(start), delivery: q.delivery}},
-			records: q.records[start:end],
-		})
-		start = end
-	}
-	blocks[len(blocks)-1].head.flags = flagBatchEnd
-	return blocks
-}
-
 // encode makes the blocks of all requests, on all cores.
 func (s *Store) encode(group []*request) error {
-	var all []*pending
+	var all []*form.Pending
 	for _, q := range group {
 		for i := range q.blocks {
 			all = append(all, &q.blocks[i])
 		}
 	}
-	first := all[0].head.first
+	first := all[0].First
 	// of returns the commitment to a content, which is in the group or stored.
 	of := func(seq uint64) (argus.Hash, error) {
 		if seq < first {
 			return s.commitment(seq)
 		}
-		at := sort.Search(len(all), func(i int) bool { return all[i].head.end() > seq })
+		at := sort.Search(len(all), func(i int) bool { return all[i].End() > seq })
 		if at == len(all) {
 			return argus.Hash{}, fmt.Errorf("%w: there is no such record", argus.ErrDamaged)
 		}
-		return all[at].proofs[seq-all[at].head.first].content, nil
+		return all[at].Proofs[seq-all[at].First].Content, nil
 	}
-	if err := s.each(all, (*maker).makeContents); err != nil {
+	if err := s.each(all, (*form.Maker).Contents); err != nil {
 		return err
 	}
-	return s.each(all, func(m *maker, p *pending) error { return m.makeStatements(p, of) })
+	return s.each(all, func(m *form.Maker, p *form.Pending) error { return m.Statements(p, of) })
 }
 
 // each does one step of the making of blocks, on all cores.
-func (s *Store) each(all []*pending, step func(*maker, *pending) error) error {
+func (s *Store) each(all []*form.Pending, step func(*form.Maker, *form.Pending) error) error {
 	var wg sync.WaitGroup
-	next := make(chan *pending, len(all))
-	for _, p := range all {
-		next <- p
+	next := make(chan int, len(all))
+	for i := range all {
+		next <- i
 	}
 	close(next)
+	errs := make([]error, len(all))
 	for range min(len(all), runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
-			m := &maker{codec: s.codec}
-			for p := range next {
-				p.err = step(m, p)
+			m := s.codec.Maker()
+			for i := range next {
+				errs[i] = step(m, all[i])
 			}
 		})
 	}
 	wg.Wait()
-	for _, p := range all {
-		if p.err != nil {
-			return p.err
+	for _, err := range errs {
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -682,15 +659,15 @@ func (s *Store) rotateIfFull() error {
 }
 
 // rotate closes the active segment and begins the next.
-// Any moment of it may be the last: what the manifest does not name yet is
-// dropped when the store is opened again.
+// A crash may end it at any moment: a segment that the manifest does not name
+// yet is dropped when the store is opened again.
 func (s *Store) rotate() error {
 	active := s.segments[s.closed]
-	var own []blockRef
-	for i := len(s.blocks) - 1; i >= 0 && s.blocks[i].segment == uint32(s.closed+1); i-- {
+	var own []form.Ref
+	for i := len(s.blocks) - 1; i >= 0 && s.blocks[i].Segment == uint32(s.closed+1); i-- {
 		own = s.blocks[i:]
 	}
-	footer := appendFooter(nil, own, active.size)
+	footer := form.AppendTable(nil, own, active.size)
 	s.opt.Failpoint("rotate.before-table")
 	if _, err := active.WriteAt(footer, active.size); err != nil {
 		return err

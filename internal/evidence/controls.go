@@ -6,5 +6,5 @@ package evidence
 //
 //	ids  known messages are taken for new ones
 //	ack  Append returns before anything is written
-//	sync Append returns before what is written is durable
+//	sync Append returns before the records are durable
 var broken string

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence/form"
 )
 
 // Current is a store as its newest readings show it. Where a delivery was read again,
@@ -20,7 +21,7 @@ import (
 // of a reading that is not sealed, or was given up before its end. Openings and
 // originals stay as they are.
 //
-// Which readings count is decided by [Current.Know] alone, so that what is derived from
+// Which readings count is decided by [Current.Know] alone, so that whatever follows
 // the evidence changes over at a moment of its own choosing. Everything that Current
 // does not redefine is the store as it was sealed.
 type Current struct {
@@ -28,7 +29,7 @@ type Current struct {
 
 	mu     sync.RWMutex
 	looked uint64 // up to which record openings were looked at
-	// reads says of each reading what it reads; of one that names no delivery that was
+	// reads gives the delivery that each reading reads; for one that names no delivery that was
 	// handed over before, 0.
 	reads map[argus.DeliveryNumber]argus.DeliveryNumber
 	any   atomic.Bool                          // reads has something
@@ -137,12 +138,12 @@ func (c *Current) look() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, b := range c.openings(c.looked) {
-		first := b.first
+		first := b.First
 		r, err := c.Store.Get(context.Background(), first)
 		if err != nil {
 			// The seal repeats the opening: damage to one that is no reading concerns
 			// nothing else.
-			if seal, sealErr := c.readSeal(b.delivery); sealErr == nil && seal.Opening.Sort != argus.OpeningReading {
+			if seal, sealErr := c.readSeal(b.Delivery); sealErr == nil && seal.Opening.Sort != argus.OpeningReading {
 				continue
 			}
 			return fmt.Errorf("look for readings: %w", err)
@@ -167,12 +168,12 @@ func (c *Current) look() error {
 }
 
 // openings returns the blocks behind record seq with which deliveries begin.
-func (s *Store) openings(seq uint64) (list []blockRef) {
+func (s *Store) openings(seq uint64) (list []form.Ref) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	from := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].first > seq })
+	from := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].First > seq })
 	for _, b := range s.blocks[from:] {
-		if b.leaf == 0 {
+		if b.Leaf == 0 {
 			list = append(list, b)
 		}
 	}
@@ -207,7 +208,7 @@ func (c *Current) under(d argus.DeliveryNumber) (argus.DeliveryNumber, error) {
 	return 0, nil
 }
 
-// read says whether a record is what a reader made of an original.
+// read says whether a reader made the record from an original.
 func read(k argus.Kind) bool {
 	switch k {
 	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindOpened:
@@ -260,7 +261,7 @@ func (c *Current) From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record,
 	return c.shown(c.Store.From(ctx, seq))
 }
 
-// Records yields what counts as the records of a delivery: of one that was read again,
+// Records yields the records of a delivery that count: of one that was read again,
 // those of the newest reading. It is asked by the number of the delivery, or of any of
 // its readings.
 func (c *Current) Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error] {
@@ -323,11 +324,11 @@ func (s *Store) deliveryOf(seq uint64) (argus.DeliveryNumber, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find the delivery of record %d: %w", seq, err)
 	}
-	return s.blocks[i].delivery, nil
+	return s.blocks[i].Delivery, nil
 }
 
-// Deliveries returns all deliveries in the order of their numbers, with what reads
-// what again.
+// Deliveries returns all deliveries in the order of their numbers, each with the delivery
+// that it reads or that reads it again.
 func (c *Current) Deliveries(ctx context.Context) ([]Delivery, error) {
 	list, err := c.Store.Deliveries(ctx)
 	if err != nil {

@@ -3,7 +3,6 @@ package evidence
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,12 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/transparency-dev/merkle/compact"
-	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/evidence/form"
+	"github.com/argus-evidence/argus/internal/evidence/sealing"
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
@@ -35,35 +34,10 @@ type Delivery struct {
 	Reads, ReadAgain argus.DeliveryNumber
 }
 
-// openDelivery gathers what a seal says.
-type openDelivery struct {
-	seal      argus.Seal
-	records   uint64
-	tree      *compact.Range
-	nodes     []byte // hashes of layout.TreeLevel, in order
-	originals *compact.Range
-	readers   [256]bool     // which found something, by their place from 1
-	roots     [2]argus.Hash // over the first record, and over the first two
-}
+// Begun is the opening of a delivery.
+type Begun = sealing.Begun
 
-// Begun is what a delivery was opened with.
-type Begun struct {
-	// Root is the Merkle tree hash, as in a seal, over the records of its opening:
-	// the first one, and of a reading the second one, which says of what.
-	Root argus.Hash
-	// More says that further records follow.
-	More bool
-}
-
-func (d *openDelivery) begun() Begun {
-	n := 1
-	if d.seal.Opening.Sort == argus.OpeningReading {
-		n = 2
-	}
-	return Begun{d.roots[n-1], d.records > uint64(n)}
-}
-
-// Begun returns what an open delivery was opened with; argus.ErrNotFound if none of
+// Begun returns the opening of an open delivery. The error is argus.ErrNotFound if none of
 // that number is open.
 func (s *Store) Begun(d argus.DeliveryNumber) (Begun, error) {
 	if s.writer == nil {
@@ -75,90 +49,7 @@ func (s *Store) Begun(d argus.DeliveryNumber) (Begun, error) {
 	if open == nil {
 		return Begun{}, fmt.Errorf("look at delivery %s: %w", d, argus.ErrNotFound)
 	}
-	return open.begun(), nil
-}
-
-var trees = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
-
-func newOpenDelivery(d argus.DeliveryNumber) *openDelivery {
-	return &openDelivery{seal: argus.Seal{Delivery: d}, tree: trees.NewEmptyRange(0), originals: trees.NewEmptyRange(0)}
-}
-
-// add counts a record and its leaf.
-func (d *openDelivery) add(r *argus.Record, p *proof) error {
-	s := &d.seal
-	kind := r.Kind
-	if r.Gone&argus.GoneStatement != 0 {
-		kind = r.Was.Kind
-	}
-	switch kind {
-	case argus.KindOpening:
-		s.Opening = *r.Opening
-	case argus.KindOriginal, argus.KindDerived:
-		if err := d.original(p); err != nil {
-			return err
-		}
-	case argus.KindMessage, argus.KindSighting:
-		if r.Message == nil {
-			break // it is gone
-		}
-		if sent := r.Message.Sent; sent.Known() {
-			if !s.First.Known() || sent.Micros < s.First.Micros {
-				s.First = sent
-			}
-			if !s.Last.Known() || sent.Micros > s.Last.Micros {
-				s.Last = sent
-			}
-			s.DeviceClocks = s.DeviceClocks || sent.Clock != argus.ClockService
-		}
-	case argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey, argus.KindOpened,
-		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
-	}
-	s.Counts.Add(r)
-	d.readers[r.Where.Reader] = true
-	d.records++
-	leaf := p.leaf()
-	err := d.tree.Append(leaf[:], func(id compact.NodeID, hash []byte) {
-		if id.Level == layout.TreeLevel {
-			d.nodes = append(d.nodes, hash...)
-		}
-	})
-	if err != nil || d.records > uint64(len(d.roots)) {
-		return err
-	}
-	root, err := d.tree.GetRootHash(nil)
-	copy(d.roots[d.records-1][:], root)
-	return err
-}
-
-// original counts an original.
-func (d *openDelivery) original(p *proof) error {
-	d.seal.Originals++
-	return d.originals.Append(rfc6962.DefaultHasher.HashLeaf(p.statement[:]), nil)
-}
-
-// close fills in what the seal says of the whole.
-func (d *openDelivery) close() error {
-	d.seal.Records = d.records
-	d.seal.ReadBy = nil
-	for i, name := range d.seal.Opening.Readers {
-		if i+1 < len(d.readers) && d.readers[i+1] {
-			d.seal.ReadBy = append(d.seal.ReadBy, name)
-		}
-	}
-	root, err := d.tree.GetRootHash(nil)
-	if err != nil {
-		return err
-	}
-	copy(d.seal.Root[:], root)
-	if d.seal.Originals == 0 {
-		copy(d.seal.OriginalsRoot[:], rfc6962.DefaultHasher.EmptyRoot())
-	} else if root, err = d.originals.GetRootHash(nil); err != nil {
-		return err
-	} else {
-		copy(d.seal.OriginalsRoot[:], root)
-	}
-	return d.seal.Check()
+	return open.Begun(), nil
 }
 
 // add counts the records of a batch that has become durable.
@@ -166,20 +57,21 @@ func (w *writer) add(q *request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if q.opening {
-		w.deliveries[q.delivery] = newOpenDelivery(q.delivery)
+		w.deliveries[q.delivery] = sealing.New(q.delivery)
 		w.last = q.delivery
 	}
 	d := w.deliveries[q.delivery]
 	for _, b := range q.blocks {
-		for i, r := range b.records {
-			if err := d.add(r, &b.proofs[i]); err != nil {
+		for i, r := range b.Records {
+			p := &b.Proofs[i]
+			if err := d.Add(r, p.Leaf(), p.Statement); err != nil {
 				panic("merkle tree: " + err.Error()) // only a range of the wrong begin can fail
 			}
 		}
 	}
 }
 
-// openDeliveries rebuilds what is known of the deliveries without a seal.
+// openDeliveries rebuilds the drafts of the deliveries without a seal.
 func (s *Store) openDeliveries(w *writer) error {
 	var hasher argus.Hasher
 	for d := range s.spans() {
@@ -189,9 +81,9 @@ func (s *Store) openDeliveries(w *writer) error {
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		open := newOpenDelivery(d)
+		open := sealing.New(d)
 		for _, ref := range s.blocks {
-			if ref.delivery != d {
+			if ref.Delivery != d {
 				continue
 			}
 			if err := s.reopen(open, ref, &hasher); err != nil {
@@ -204,18 +96,18 @@ func (s *Store) openDeliveries(w *writer) error {
 }
 
 // reopen adds the records of a block to a delivery.
-func (s *Store) reopen(open *openDelivery, ref blockRef, hasher *argus.Hasher) error {
-	b, err := s.readBlock(ref, s.segments[ref.segment-1])
+func (s *Store) reopen(open *sealing.Draft, ref form.Ref, hasher *argus.Hasher) error {
+	b, err := s.readBlock(ref, s.segments[ref.Segment-1])
 	if err != nil {
 		return err
 	}
-	for i := range b.statements {
-		r, err := b.record(i, hasher)
+	for i := range b.Len() {
+		r, err := b.Record(i, hasher)
 		if err != nil {
 			return err
 		}
-		p := b.proof(i, r)
-		if err := open.add(r, &p); err != nil {
+		p := b.Proof(i, r)
+		if err := open.Add(r, p.Leaf(), p.Statement); err != nil {
 			return err
 		}
 	}
@@ -230,12 +122,12 @@ func (s *Store) spans() map[argus.DeliveryNumber]span {
 	defer s.mu.RUnlock()
 	spans := map[argus.DeliveryNumber]span{}
 	for _, b := range s.blocks {
-		at, ok := spans[b.delivery]
+		at, ok := spans[b.Delivery]
 		if !ok {
-			at.first = b.first
+			at.first = b.First
 		}
-		at.records += uint64(b.count)
-		spans[b.delivery] = at
+		at.records += uint64(b.Count)
+		spans[b.Delivery] = at
 	}
 	return spans
 }
@@ -296,7 +188,7 @@ func (s *Store) Sealed(d argus.DeliveryNumber) (bool, error) {
 
 // SealText returns a delivery's seal as it was signed.
 func (s *Store) SealText(d argus.DeliveryNumber) ([]byte, error) {
-	data, err := readFile(s.disk, s.path(layout.Seal(d)))
+	data, err := layout.Read(s.disk, s.dir, layout.Seal(d))
 	if err != nil {
 		return nil, fmt.Errorf("read seal: %w", err)
 	}
@@ -308,34 +200,11 @@ func (s *Store) readSeal(d argus.DeliveryNumber) (*argus.Seal, error) {
 	if err != nil {
 		return nil, err
 	}
-	seal, err := parseSeal(string(data))
+	seal, err := sealing.Parse(string(data))
 	if err != nil {
 		return nil, fmt.Errorf("read seal %s: %w", layout.Seal(d), err)
 	}
 	return seal, nil
-}
-
-const sealHead = "argus-seal/v1\n"
-
-// parseSeal reads a seal's text without looking at its signature.
-func parseSeal(text string) (*argus.Seal, error) {
-	body, ok := strings.CutPrefix(text, sealHead)
-	if !ok {
-		return nil, fmt.Errorf("%w: want %q in the first line", argus.ErrDamaged, strings.TrimSpace(sealHead))
-	}
-	seal := new(argus.Seal)
-	if err := json.NewDecoder(strings.NewReader(body)).Decode(seal); err != nil {
-		return nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
-	}
-	return seal, nil
-}
-
-func sealNoteText(seal *argus.Seal) (string, error) {
-	body, err := json.MarshalIndent(seal, "", "  ")
-	if err != nil {
-		return "", err
-	}
-	return sealHead + string(body) + "\n", nil
 }
 
 // Seal closes a delivery: nothing can be added to it, and a change of anything
@@ -355,10 +224,10 @@ func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, 
 	if open == nil {
 		return nil, fmt.Errorf("seal delivery %s: it is not open", d)
 	}
-	if err := open.close(); err != nil {
+	if err := open.Close(); err != nil {
 		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
 	}
-	seal := open.seal
+	seal := open.Seal
 	seal.Store, seal.Sealed, seal.Incomplete = store, now.UTC().Truncate(time.Second), strings.ToValidUTF8(incomplete, "\uFFFD")
 	if s.opt.Ledger != nil {
 		head, err := s.opt.Ledger()
@@ -367,7 +236,7 @@ func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, 
 		}
 		seal.Ledger = head
 	}
-	text, err := sealNoteText(&seal)
+	text, err := sealing.Text(&seal)
 	if err != nil {
 		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
 	}
@@ -376,7 +245,7 @@ func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, 
 		return nil, fmt.Errorf("seal delivery %s: sign: %w", d, err)
 	}
 	s.opt.Failpoint("seal.before-tree")
-	if err := durable.Replace(s.disk, s.path(layout.Tree(d)), open.nodes); err != nil {
+	if err := durable.Replace(s.disk, s.path(layout.Tree(d)), open.Nodes); err != nil {
 		return nil, fmt.Errorf("seal delivery %s: %w", d, err)
 	}
 	s.opt.Failpoint("seal.before-seal")

@@ -2,10 +2,8 @@ package evidence
 
 import (
 	"errors"
-	"fmt"
 	"sync/atomic"
 
-	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
@@ -22,7 +20,7 @@ type (
 type counted struct {
 	file
 	users atomic.Int32
-	after func() error // what to do once it is closed, or nil
+	after func() error // called when the file is closed; nil if there is nothing to do
 }
 
 func (c *counted) open(f file) {
@@ -43,17 +41,4 @@ func (c *counted) release() error {
 		err = errors.Join(err, c.after())
 	}
 	return err
-}
-
-// smallFile is the most that readFile reads: the hashes of a delivery of 2^31
-// records.
-const smallFile = 256 << 20
-
-// readFile reads a whole small file. A larger one is damage.
-func readFile(d disk, name string) ([]byte, error) {
-	data, err := durable.ReadFile(d, name, smallFile)
-	if errors.Is(err, durable.ErrUnfit) {
-		return nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
-	}
-	return data, err
 }

@@ -1,21 +1,23 @@
 // Package evidence keeps messages, sightings and deliveries in append-only
 // sealed segments.
 //
-// It is the one truth of a store: everything else follows it and can be
-// rebuilt from it. What Append acknowledged survives a crash and a power cut;
+// It is the one truth of a store: all other data follow it and can be rebuilt
+// from it. Records that Append acknowledged survive a crash and a power cut;
 // the records of one Append are all there or none is. A message that is
-// already known is not stored again but recorded as a sighting. What was
-// stored changes by an order only, which is itself stored, sealed and checked.
+// already known is not stored again but recorded as a sighting. Stored records
+// change by an order only, which is itself stored, sealed and checked.
 //
 // One process writes; any number read at the same time and see whole batches.
 // docs/format/record.md has the model, docs/format/segment.md and
-// docs/format/seal.md the files to the byte.
+// docs/format/seal.md the files to the byte. Package form below this one reads
+// and writes their form, ids finds messages, sealing makes seals, and check
+// verifies all of it without this package.
 //
 // # Record, statement, content
 //
-// A record is stored in two parts: its content, what somebody said, and its
-// statement, everything else. A leaf of its delivery's tree covers a salted hash
-// of each. So a part can go, and what is left still proves that it was sealed.
+// A record is stored in two parts: its content is the words that somebody said,
+// and its statement is the rest. A leaf of its delivery's tree covers a salted hash
+// of each. So one part can go, and the other one still proves that it was sealed.
 //
 // # Block and segment
 //
@@ -25,9 +27,9 @@
 //
 // # Amendment
 //
-// An order is a delivery of its own. Its records say what becomes of others; then
+// An order is a delivery of its own. Its records change others; then
 // their segments are written anew. A block that was written anew has a table of its
-// records in the place of the seed: what is gone of each, and its salts or hashes.
+// records instead of the seed: the parts of each that are gone, and its salts or hashes.
 //
 // # Ids
 //

@@ -50,7 +50,7 @@ func (s *Store) Marked(seq uint64, mark string) error {
 	switch {
 	case err != nil:
 		return err
-	case until == number && roots != all.String(): // else a seal is missing
+	case until == number && roots != all.String(): // with another until, a seal is missing
 		return fmt.Errorf("%w: the deliveries up to %s have other roots", ErrOther, sealed)
 	case leaf != want.String():
 		return fmt.Errorf("%w: record %d is another one", ErrOther, seq)
@@ -67,18 +67,18 @@ func (s *Store) leaf(seq uint64) (argus.DeliveryNumber, argus.Hash, error) {
 		return 0, argus.Hash{}, err
 	}
 	defer at.release()
-	b, err := s.readBlock(at.blockRef, at.segment)
+	b, err := s.readBlock(at.Ref, at.segment)
 	if err != nil {
 		return 0, argus.Hash{}, err
 	}
 	var hasher argus.Hasher
-	i := int(seq - at.first)
-	r, err := b.record(i, &hasher)
+	i := int(seq - at.First)
+	r, err := b.Record(i, &hasher)
 	if err != nil {
 		return 0, argus.Hash{}, err
 	}
-	p := b.proof(i, r)
-	return at.delivery, p.leaf(), nil
+	p := b.Proof(i, r)
+	return at.Delivery, p.Leaf(), nil
 }
 
 // roots returns the last delivery up to most up to which all are sealed, and the hash over

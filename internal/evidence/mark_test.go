@@ -23,7 +23,11 @@ func TestMarkTellsForksApart(t *testing.T) {
 		}
 	}
 	a, dir := createTest(t, Options{})
-	fill(t, a, signer)
+	sealed := begin(t, a)
+	must(a.Append(t.Context(), sealed, testBatch(0, 600)))
+	_, err := a.Seal(t.Context(), sealed, "store", signer, time.Unix(1_700_000_000, 0), "")
+	must(err)
+	must(a.Append(t.Context(), begin(t, a), testBatch(600, 700)))
 	first, second := begin(t, a), begin(t, a)
 	must(a.Append(t.Context(), first, testBatch(1000, 1100)))
 	must(a.Append(t.Context(), second, testBatch(1100, 1200)))

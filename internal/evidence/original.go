@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
@@ -58,7 +57,7 @@ func (b *OriginalBatch) Put(ctx context.Context, r io.Reader) (argus.Original, e
 	return argus.Original{Hash: kept.Hash, Size: kept.Size, File: kept.Name, Root: kept.Root}, nil
 }
 
-// Commit makes durable what was put.
+// Commit makes the files of the batch durable.
 func (b *OriginalBatch) Commit() error {
 	if err := b.batch.Commit(); err != nil {
 		return fmt.Errorf("keep originals: %w", err)
@@ -66,7 +65,7 @@ func (b *OriginalBatch) Commit() error {
 	return nil
 }
 
-// OpenOriginal opens a kept file for reading. A block that is not what it was
+// OpenOriginal opens a kept file for reading. A block whose bytes have changed
 // is an error when it is read; the whole is checked by Verify.
 func (s *Store) OpenOriginal(o argus.Original) (*OriginalFile, error) {
 	f, err := s.originals.Open(o.File)
@@ -102,8 +101,8 @@ func (s *Store) PlainOriginal(ctx context.Context, o argus.Original) (*os.File, 
 	return plain, nil
 }
 
-// TempFile makes a temporary file on the store's disk, which holds what the store
-// does and nothing less guarded. It has no name any more where the system allows it,
+// TempFile makes a temporary file on the store's disk, which is guarded as the store
+// is. It has no name any more where the system allows it,
 // and is removed when the store is opened again elsewhere.
 func (s *Store) TempFile() (*os.File, error) {
 	f, err := os.CreateTemp(s.path(originalsDir), "incoming-*.tmp")
@@ -117,15 +116,6 @@ func (s *Store) TempFile() (*os.File, error) {
 // Free returns how many bytes the disk of the store has room for, or
 // errors.ErrUnsupported where that cannot be known.
 func (s *Store) Free() (int64, error) { return durable.Free(s.dir) }
-
-// originalOf says of which original a file of the store is, by its path in it.
-func originalOf(name string) (argus.FileName, bool) {
-	file, ok := strings.CutPrefix(name, originalsDir+"/")
-	if !ok {
-		return argus.FileName{}, false
-	}
-	return original.NameOf(file)
-}
 
 type contextReader struct {
 	ctx context.Context

@@ -6,17 +6,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"sort"
 	"sync"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence/form"
+	"github.com/argus-evidence/argus/internal/evidence/ids"
 )
 
 // Get returns a record. The error is ErrNotFound for a number that was never
-// given, ErrDamaged for one whose bytes are not what was written, ErrNewer for one
+// given, ErrDamaged for one whose bytes have changed, ErrNewer for one
 // that this version must understand and does not.
 func (s *Store) Get(ctx context.Context, seq uint64) (*argus.Record, error) {
 	if err := ctx.Err(); err != nil {
@@ -44,21 +45,21 @@ func (s *Store) Get(ctx context.Context, seq uint64) (*argus.Record, error) {
 }
 
 func (s *Store) read(at located, seq uint64) (*argus.Record, error) {
-	b, err := s.readBlock(at.blockRef, at.segment)
+	b, err := s.readBlock(at.Ref, at.segment)
 	if err != nil {
 		return nil, err
 	}
 	var hasher argus.Hasher
-	r, err := b.record(int(seq-at.first), &hasher)
+	r, err := b.Record(int(seq-at.First), &hasher)
 	if err != nil {
 		return nil, err
 	}
-	r.Seq, r.Delivery = seq, at.delivery
+	r.Seq, r.Delivery = seq, at.Delivery
 	return r, nil
 }
 
 // Whole returns the message as the copy that a record holds says it: of a
-// sighting, what the copy states itself together with the content that it shares.
+// sighting, its own statement together with the content that it shares.
 // The error is ErrNotFound for a record that is no message, or none any more.
 func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
 	r, err := s.Get(ctx, seq)
@@ -114,15 +115,15 @@ func (s *Store) commitment(seq uint64) (argus.Hash, error) {
 		return argus.Hash{}, err
 	}
 	defer at.release()
-	b, err := s.readBlock(at.blockRef, at.segment)
+	b, err := s.readBlock(at.Ref, at.segment)
 	if err != nil {
 		return argus.Hash{}, err
 	}
-	i := int(seq - at.first)
-	if kind := b.kind(i); kind != argus.KindMessage {
+	i := int(seq - at.First)
+	if kind := b.Kind(i); kind != argus.KindMessage {
 		return argus.Hash{}, fmt.Errorf("%w: it is of kind %s", argus.ErrDamaged, kind)
 	}
-	return b.content(i), nil
+	return b.Commitment(i), nil
 }
 
 // said returns a message with nothing but the content of a record whose statement
@@ -135,22 +136,22 @@ func (s *Store) said(seq uint64) (*argus.Message, error) {
 		return nil, err
 	}
 	defer at.release()
-	b, err := s.readBlock(at.blockRef, at.segment)
+	b, err := s.readBlock(at.Ref, at.segment)
 	if err != nil {
 		return nil, err
 	}
-	i := int(seq - at.first)
-	if kind := b.kind(i); kind != argus.KindMessage || b.entries != nil && b.entries[i].gone&argus.GoneContent != 0 {
+	i := int(seq - at.First)
+	if kind := b.Kind(i); kind != argus.KindMessage || b.Gone(i)&argus.GoneContent != 0 {
 		return nil, fmt.Errorf("%w: a record of kind %s without a content", argus.ErrDamaged, kind)
 	}
-	var c content
-	err = decodeContent(b.contents[i], &c)
+	var c form.Content
+	err = form.DecodeContent(b.Contents()[i], &c)
 	return &argus.Message{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}, err
 }
 
 // located is a block with its segment, which whoever was given it lets go of.
 type located struct {
-	blockRef
+	form.Ref
 	segment *segment
 }
 
@@ -168,16 +169,16 @@ func (s *Store) locate(seq uint64) (located, error) {
 // hold returns block i. The caller holds mu.
 func (s *Store) hold(i int) located {
 	ref := s.blocks[i]
-	seg := s.segments[ref.segment-1]
+	seg := s.segments[ref.Segment-1]
 	seg.hold()
 	return located{ref, seg}
 }
 
 // blockOf returns the place of a record's block. The caller holds mu.
 func (s *Store) blockOf(seq uint64) (int, error) {
-	i := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].end() > seq })
+	i := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].End() > seq })
 	switch {
-	case i < len(s.blocks) && s.blocks[i].first <= seq && seq > 0:
+	case i < len(s.blocks) && s.blocks[i].First <= seq && seq > 0:
 		return i, nil
 	case s.damage != nil && seq > 0 && (seq <= s.promised || i < len(s.blocks)):
 		return 0, s.damage
@@ -186,48 +187,18 @@ func (s *Store) blockOf(seq uint64) (int, error) {
 }
 
 // readBlock returns a block, whose segment the caller holds.
-func (s *Store) readBlock(ref blockRef, seg *segment) (*block, error) {
-	key := cacheKey{seg, ref.first}
+func (s *Store) readBlock(ref form.Ref, seg *segment) (*form.Block, error) {
+	key := cacheKey{seg, ref.First}
 	if b := s.cache.get(key); b != nil {
 		return b, nil
 	}
-	b, err := s.readBlockAt(ref, seg)
+	b, err := s.codec.Read(seg, ref)
 	if err != nil {
 		return nil, fmt.Errorf("%s at offset %d, records %d to %d of delivery %s: %w",
-			seg.name, ref.offset, ref.first, ref.end()-1, ref.delivery, err)
+			seg.name, ref.Offset, ref.First, ref.End()-1, ref.Delivery, err)
 	}
 	s.cache.put(key, b)
 	return b, nil
-}
-
-func (s *Store) readBlockAt(ref blockRef, f io.ReaderAt) (*block, error) {
-	// One read brings most blocks whole.
-	buf := make([]byte, 32<<10)
-	n, err := f.ReadAt(buf, int64(ref.offset))
-	if n < blockHeader {
-		return nil, errors.Join(err, argus.ErrDamaged)
-	}
-	h, err := headOf(ref, buf)
-	if err != nil {
-		return nil, err
-	}
-	body := buf[blockHeader:n]
-	if h.body() > int64(len(body)) {
-		body = make([]byte, h.body())
-		if _, err := f.ReadAt(body, int64(ref.offset)+blockHeader); err != nil {
-			return nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
-		}
-	}
-	return s.codec.openBlock(&h, body[:h.body()])
-}
-
-// headOf reads the header of a block that the table of blocks names.
-func headOf(ref blockRef, b []byte) (blockHead, error) {
-	h, err := parseBlockHead(b)
-	if err == nil && (h.first != ref.first || h.count != ref.count || h.delivery != ref.delivery || h.leaf != ref.leaf) {
-		err = fmt.Errorf("%w: the block is not the one that the table of blocks names", argus.ErrDamaged)
-	}
-	return h, err
 }
 
 // From yields the records from seq to the last one there is when it gets
@@ -284,18 +255,18 @@ func (s *Store) next(seq uint64, only argus.DeliveryNumber) ([]*argus.Record, er
 		return nil, err
 	}
 	defer at.release()
-	b, err := s.readBlock(at.blockRef, at.segment)
+	b, err := s.readBlock(at.Ref, at.segment)
 	if err != nil {
 		return nil, err
 	}
 	var hasher argus.Hasher
-	batch := make([]*argus.Record, 0, len(b.statements))
-	for i := max(seq, at.first) - at.first; i < uint64(len(b.statements)); i++ {
-		r, err := b.record(int(i), &hasher)
+	batch := make([]*argus.Record, 0, b.Len())
+	for i := max(seq, at.First) - at.First; i < uint64(b.Len()); i++ {
+		r, err := b.Record(int(i), &hasher)
 		if err != nil {
-			return nil, fmt.Errorf("record %d: %w", at.first+i, err)
+			return nil, fmt.Errorf("record %d: %w", at.First+i, err)
 		}
-		r.Seq, r.Delivery = at.first+i, at.delivery
+		r.Seq, r.Delivery = at.First+i, at.Delivery
 		batch = append(batch, r)
 	}
 	return batch, nil
@@ -311,21 +282,21 @@ func (s *Store) locateNext(seq uint64, only argus.DeliveryNumber) (at located, o
 	if err != nil {
 		return at, false, err
 	}
-	for only != 0 && s.blocks[i].delivery != only {
+	for only != 0 && s.blocks[i].Delivery != only {
 		if i++; i == len(s.blocks) {
 			if s.last < s.promised {
 				return at, false, s.damage
 			}
 			return at, false, nil
 		}
-		if s.blocks[i].first != s.blocks[i-1].end() {
-			return at, false, s.damage // what is missing may be of this delivery
+		if s.blocks[i].First != s.blocks[i-1].End() {
+			return at, false, s.damage // the missing records may be of this delivery
 		}
 	}
 	return s.hold(i), true, nil
 }
 
-// Content is what a message record, or one of kind opened, says, without who said it.
+// Content is the content of a message record, or of one of kind opened.
 type Content struct {
 	Seq         uint64
 	Text        string
@@ -335,7 +306,7 @@ type Content struct {
 }
 
 // Contents yields the contents of messages from record seq on, in order, and reads
-// nothing else of them: half of what From reads. Sightings have none of their own.
+// only that: half of the bytes that From reads. Sightings have none of their own.
 // An error ends it.
 func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, error] {
 	return func(yield func(Content, error) bool) {
@@ -347,32 +318,32 @@ func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, err
 				return
 			}
 			for i, data := range said {
-				if at := ref.first + uint64(i); at < seq || len(data) == 0 {
+				if at := ref.First + uint64(i); at < seq || len(data) == 0 {
 					continue // it has none, or none any more
 				}
-				var c content
-				if err := decodeContent(data, &c); err != nil {
-					yield(Content{}, fmt.Errorf("read the content of record %d: %w", ref.first+uint64(i), err))
+				var c form.Content
+				if err := form.DecodeContent(data, &c); err != nil {
+					yield(Content{}, fmt.Errorf("read the content of record %d: %w", ref.First+uint64(i), err))
 					return
 				}
 				if len(c.Raw) > 0 || len(c.Sealed) > 0 {
 					continue // a quarantined piece, a sealed message
 				}
-				if !yield(Content{ref.first + uint64(i), c.Text, c.Facts, c.Attachments, c.Locked}, nil) {
+				if !yield(Content{ref.First + uint64(i), c.Text, c.Facts, c.Attachments, c.Locked}, nil) {
 					return
 				}
 			}
-			if ref.count == 0 {
+			if ref.Count == 0 {
 				return
 			}
-			seq = ref.end()
+			seq = ref.End()
 		}
 	}
 }
 
 // nextContents reads the contents of the block of a record; the block has no
 // records if there is none.
-func (s *Store) nextContents(ctx context.Context, seq uint64) (ref blockRef, said [][]byte, err error) {
+func (s *Store) nextContents(ctx context.Context, seq uint64) (ref form.Ref, said [][]byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return ref, nil, err
 	}
@@ -386,42 +357,38 @@ func (s *Store) nextContents(ctx context.Context, seq uint64) (ref blockRef, sai
 		return ref, nil, err
 	}
 	defer at.release()
-	if b := s.cache.get(cacheKey{at.segment, at.first}); b != nil {
-		return at.blockRef, b.clear(), nil
+	if b := s.cache.get(cacheKey{at.segment, at.First}); b != nil {
+		return at.Ref, b.Contents(), nil
 	}
-	head := make([]byte, blockHeader)
-	if _, err := at.segment.ReadAt(head, int64(at.offset)); err != nil {
+	head := make([]byte, form.HeadSize)
+	if _, err := at.segment.ReadAt(head, int64(at.Offset)); err != nil {
 		return ref, nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 	}
-	h, err := headOf(at.blockRef, head)
+	h, err := at.Head(head)
 	if err != nil {
 		return ref, nil, err
 	}
-	if h.flags&flagRewritten != 0 {
-		b, err := s.readBlock(at.blockRef, at.segment)
+	if h.Rewritten() {
+		b, err := s.readBlock(at.Ref, at.segment)
 		if err != nil {
 			return ref, nil, err
 		}
-		return at.blockRef, b.clear(), nil
+		return at.Ref, b.Contents(), nil
 	}
-	data := make([]byte, h.contents.length)
-	if _, err := at.segment.ReadAt(data, int64(at.offset)+blockHeader+h.split()); err != nil && len(data) > 0 {
-		return ref, nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
-	}
-	if err := h.checkContents(data); err != nil {
-		return ref, nil, err
-	}
-	said, err = s.codec.openContents(&h, data)
-	return at.blockRef, said, err
+	said, err = s.codec.ReadContents(at.segment, int64(at.Offset), &h)
+	return at.Ref, said, err
 }
+
+// Entry says that a record carries a message.
+type Entry = ids.Entry
 
 // Find returns every record that carries a message, in order: the message, the
 // copies that differ, the sightings. None is no error. An entry that has Met is of
 // another message, which its record names.
 func (s *Store) Find(id argus.ID) ([]Entry, error) {
 	var found []Entry
-	err := s.withIDs(func(x *ids) (err error) {
-		found, err = x.find(id)
+	err := s.withIDs(func(x *ids.Set) (err error) {
+		found, err = x.Find(id)
 		return err
 	})
 	// A writer may have written ids of records that a reader does not see yet.
@@ -437,21 +404,21 @@ func (s *Store) FindPrefix(digits string, limit int) ([]argus.ID, error) {
 		return nil, err
 	}
 	var found []argus.ID
-	err = s.withIDs(func(x *ids) (err error) {
-		found, err = x.between(from, to, limit)
+	err = s.withIDs(func(x *ids.Set) (err error) {
+		found, err = x.Between(from, to, limit)
 		return err
 	})
 	return found, err
 }
 
 // withIDs asks the ids, and once more if an amendment had them opened again.
-func (s *Store) withIDs(ask func(*ids) error) error {
+func (s *Store) withIDs(ask func(*ids.Set) error) error {
 	for {
 		x, err := s.currentIDs()
 		if err == nil {
 			err = ask(x)
 		}
-		if !errors.Is(err, errIDsClosed) {
+		if !errors.Is(err, ids.ErrClosed) {
 			return err
 		}
 	}
@@ -465,7 +432,7 @@ func (s *Store) forgetIDs() error {
 	if s.ids == nil {
 		return nil
 	}
-	err := s.ids.close(false)
+	err := s.ids.Close(false)
 	s.ids = nil
 	return err
 }
@@ -485,7 +452,7 @@ func prefixRange(digits string) (from, to argus.ID, err error) {
 
 // currentIDs returns the ids, up to date with the records. The writer keeps
 // them so; a reader catches up here.
-func (s *Store) currentIDs() (*ids, error) {
+func (s *Store) currentIDs() (*ids.Set, error) {
 	if s.writer != nil {
 		return s.ids, nil
 	}
@@ -495,10 +462,10 @@ func (s *Store) currentIDs() (*ids, error) {
 		var err error
 		// Another process may replace runs while they are being opened.
 		for try := range 5 {
-			if s.ids, err = openIDs(s.disk, s.path(idsDir), 1<<30); err == nil || try == 4 {
+			if s.ids, err = ids.Open(s.disk, s.path(idsDir), 1<<30); err == nil || try == 4 {
 				break
 			}
-			if err := s.ids.close(false); err != nil {
+			if err := s.ids.Close(false); err != nil {
 				return nil, err
 			}
 		}
@@ -507,41 +474,29 @@ func (s *Store) currentIDs() (*ids, error) {
 }
 
 // catchUpIDs adds the records that the ids have not seen.
-func (s *Store) catchUpIDs(x *ids) error {
+func (s *Store) catchUpIDs(x *ids.Set) error {
+	const together = 64 // entries
 	var entries []Entry
-	for r, err := range s.From(context.Background(), x.memory.last+1) {
+	last := x.Last()
+	for r, err := range s.From(context.Background(), last+1) {
 		if err != nil {
 			return fmt.Errorf("build ids: %w", err)
 		}
-		if r.Seq%blockRecords == 0 {
+		if r.Seq%together == 0 {
 			if err := s.opt.Stop(); err != nil {
 				return fmt.Errorf("build ids: %w", err)
 			}
 		}
-		entries = slices.AppendSeq(entries, entriesOf(r))
-		if len(entries) >= blockRecords {
-			if err := x.add(entries, r.Seq); err != nil {
+		last = r.Seq
+		entries = slices.AppendSeq(entries, ids.Of(r))
+		if len(entries) >= together {
+			if err := x.Add(entries, last); err != nil {
 				return err
 			}
 			entries = entries[:0]
 		}
-		x.memory.last = r.Seq
 	}
-	return x.add(entries, x.memory.last)
-}
-
-// entriesOf yields the entries of a record: none, or one for its message, and one
-// for its own id where that is another.
-func entriesOf(r *argus.Record) iter.Seq[Entry] {
-	return func(yield func(Entry) bool) {
-		sighting := r.Kind == argus.KindSighting
-		if r.Kind != argus.KindMessage && r.Kind != argus.KindSealed && !sighting || !yield(Entry{r.MessageID(), r.Version, r.Seq, sighting, false}) {
-			return
-		}
-		if r.Met != (argus.ID{}) {
-			yield(Entry{r.ID, r.Version, r.Seq, sighting, true})
-		}
-	}
+	return x.Add(entries, last)
 }
 
 // blockCache keeps the newest used blocks, decompressed, up to a limit.
@@ -561,11 +516,11 @@ type cacheKey struct {
 
 type cachedBlock struct {
 	key   cacheKey
-	block *block
+	block *form.Block
 	size  int64
 }
 
-func (c *blockCache) get(key cacheKey) *block {
+func (c *blockCache) get(key cacheKey) *form.Block {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.items[key]
@@ -576,8 +531,8 @@ func (c *blockCache) get(key cacheKey) *block {
 	return e.Value.(*cachedBlock).block
 }
 
-func (c *blockCache) put(key cacheKey, b *block) {
-	size := b.size()
+func (c *blockCache) put(key cacheKey, b *form.Block) {
+	size := b.Size()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.items == nil {

@@ -12,6 +12,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence/form"
 )
 
 // Judge is whoever a sealed or withheld record is encrypted to, one or several keys.
@@ -42,7 +43,7 @@ func ParseJudge(lines string) (*Judge, error) {
 	return j, nil
 }
 
-// x25519 are the judge's keys that parts of originals can be encrypted to.
+// x25519 returns the judge's keys that parts of originals can be encrypted to.
 func (j *Judge) x25519() (keys []*age.X25519Recipient) {
 	if j == nil {
 		return nil
@@ -55,18 +56,9 @@ func (j *Judge) x25519() (keys []*age.X25519Recipient) {
 	return keys
 }
 
-// hidden is what is encrypted of a record: its two parts as they are stored in the
-// clear, with the salts by which they are proved where they were stored before.
-type hidden struct {
-	Statement     []byte `cbor:"1,keyasint,omitempty"`
-	StatementSalt []byte `cbor:"2,keyasint,omitempty"`
-	Content       []byte `cbor:"3,keyasint,omitempty"`
-	ContentSalt   []byte `cbor:"4,keyasint,omitempty"`
-}
-
 // encrypt makes an age file.
-func (j *Judge) encrypt(h *hidden) ([]byte, error) {
-	plain, err := partEncoding.Marshal(h)
+func (j *Judge) encrypt(h *form.Hidden) ([]byte, error) {
+	plain, err := h.Encode()
 	if err != nil {
 		return nil, err
 	}
@@ -84,18 +76,17 @@ func (j *Judge) encrypt(h *hidden) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// decrypt reads what encrypt made.
-func decrypt(data []byte, identities []age.Identity) (*hidden, error) {
+// decrypt reads the age file that encrypt made.
+func decrypt(data []byte, identities []age.Identity) (h form.Hidden, err error) {
 	r, err := age.Decrypt(bytes.NewReader(data), identities...)
 	if err != nil {
-		return nil, err
+		return h, err
 	}
-	plain, err := io.ReadAll(io.LimitReader(r, 2*maxRecordBytes+1))
+	plain, err := io.ReadAll(io.LimitReader(r, form.MaxHidden+1))
 	if err != nil {
-		return nil, err
+		return h, err
 	}
-	h := new(hidden)
-	return h, decodePart(plain, h)
+	return form.DecodeHidden(plain)
 }
 
 // SealRecord makes a record of kind sealed of a message that was not stored yet:
@@ -109,14 +100,8 @@ func SealRecord(r *argus.Record, why string, to *Judge, key []byte) (*argus.Reco
 	if err := r.Valid(); err != nil {
 		return nil, fmt.Errorf("seal a record: %w", err)
 	}
-	var p splitter
-	p.split(r)
-	var h hidden
-	var err error
-	if h.Statement, err = p.appendStatement(nil); err != nil {
-		return nil, fmt.Errorf("seal a record: %w", err)
-	}
-	if h.Content, err = p.appendContent(nil); err != nil {
+	h, err := form.Hide(r)
+	if err != nil {
 		return nil, fmt.Errorf("seal a record: %w", err)
 	}
 	ciphertext, err := to.encrypt(&h)
@@ -146,7 +131,7 @@ func OpenSealed(r *argus.Record, identities ...age.Identity) (*argus.Record, err
 		return nil, fmt.Errorf("open record %d: %w", r.Seq, err)
 	}
 	var hasher argus.Hasher
-	opened, err := decodeRecord(h.Statement, h.Content, &hasher)
+	opened, err := h.Record(&hasher)
 	if err != nil {
 		return nil, fmt.Errorf("open record %d: %w", r.Seq, err)
 	}

@@ -15,7 +15,8 @@ import (
 type slowDisk struct {
 	osDisk
 	wait  atomic.Int64 // nanoseconds
-	reads atomic.Int64
+	reads atomic.Int64 // that waited
+	all   atomic.Int64 // reads
 }
 
 type slowFile struct {
@@ -32,6 +33,7 @@ func (d *slowDisk) OpenFile(name string, flag int, mode fs.FileMode) (file, erro
 }
 
 func (f *slowFile) ReadAt(p []byte, at int64) (int, error) {
+	f.d.all.Add(1)
 	if wait := f.d.wait.Load(); wait > 0 {
 		f.d.reads.Add(1)
 		time.Sleep(time.Duration(wait))
@@ -43,15 +45,21 @@ func (f *slowFile) ReadAt(p []byte, at int64) (int, error) {
 // wants the writer not to wait for them (D11).
 func TestSlowReads(t *testing.T) {
 	d := &slowDisk{}
-	s, _ := createTest(t, Options{disk: d, Recent: 1, CacheBytes: 1, IDsInMemory: 100, SegmentBytes: 64 << 10})
+	o := Options{disk: d, Recent: 1, CacheBytes: 1, IDsInMemory: 100, SegmentBytes: 64 << 10}
+	s, dir := createTest(t, o)
 	delivery := begin(t, s)
 	for n := 0; n < 4000; n += 100 {
 		if err := s.Append(t.Context(), delivery, testBatch(n, n+100)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.ids.wait(); err != nil {
+	if err := s.Close(); err != nil { // all ids are in runs then
 		t.Fatal(err)
+	}
+	s = openTest(t, dir, o)
+	var batches [10][]*argus.Record
+	for n := range batches {
+		batches[n] = strangers(t, s, d, 10_000+100*n, 5) // too few for a run of ids, whose merging reads
 	}
 	d.wait.Store(int64(300 * time.Millisecond))
 	stop := make(chan struct{})
@@ -95,8 +103,7 @@ func TestSlowReads(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	late := 0
-	for n := range 10 {
-		batch := strangers(s, 10_000+100*n, 5) // too few for a run of ids, whose merging reads
+	for n, batch := range batches {
 		started := time.Now()
 		if err := s.Append(t.Context(), delivery, batch); err != nil {
 			t.Fatal(err)
@@ -120,17 +127,20 @@ func TestSlowReads(t *testing.T) {
 	}
 }
 
-// strangers returns new messages of which each filter of the ids says that it does
-// not have them, so that looking for them reads nothing.
-func strangers(s *Store, from, count int) (batch []*argus.Record) {
+// strangers returns new messages that every filter of the ids lacks: looking for them
+// reads nothing.
+func strangers(t *testing.T, s *Store, d *slowDisk, from, count int) (batch []*argus.Record) {
+	t.Helper()
 	for n := from; len(batch) < count; n++ {
 		r := testBatch(n, n+1)[0]
 		id, _ := r.Message.Identity()
-		l := s.ids.look([]argus.ID{id})
-		if l.may[0] == 0 {
+		before := d.all.Load()
+		if found, err := s.Find(id); err != nil || len(found) > 0 {
+			t.Fatal(found, err)
+		}
+		if d.all.Load() == before {
 			batch = append(batch, r)
 		}
-		l.end()
 	}
 	return batch
 }

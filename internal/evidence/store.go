@@ -3,21 +3,19 @@ package evidence
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/evidence/form"
+	"github.com/argus-evidence/argus/internal/evidence/ids"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/original"
 )
@@ -46,7 +44,7 @@ type Options struct {
 	// Failpoint, if set, is called at named moments of every change, so that
 	// a test can end the process there. Default none.
 	Failpoint func(name string)
-	// Ledger, if set, says what the ledger is; each seal holds it. Default: seals hold
+	// Ledger, if set, returns the head of the ledger; each seal holds it. Default: seals hold
 	// none.
 	Ledger func() (argus.LedgerHead, error)
 	// Random is where the salts of records come from. Who can foretell it can test
@@ -92,21 +90,21 @@ type Store struct {
 	dir   string
 	disk  disk
 	lock  *flock.Flock // nil when read-only
-	codec *codec
+	codec *form.Codec
 	cache blockCache
 
 	// mu guards the fields below. Nobody holds it while he reads or writes a file:
-	// a reader takes what he needs, holds the segment, and lets go of mu.
+	// a reader copies the fields that he needs, holds the segment, and lets go of mu.
 	mu          sync.RWMutex
 	segments    []*segment // number i+1 at i; the last one is active
 	closed      int        // segments that are complete
-	blocks      []blockRef // all committed blocks, in order
+	blocks      []form.Ref // all committed blocks, in order
 	last        uint64
 	recent      []*argus.Record // the newest committed records, in order
 	contents    []argus.Hash    // the commitments to their contents
-	recentBytes int             // about what they take
+	recentBytes int             // about their size in memory
 	damage      error           // why records up to promised are not all there
-	promised    uint64          // what the commit file says was acknowledged
+	promised    uint64          // the last acknowledged record, by the commit file
 	rewritings  uint32          // how many amendments the segments show
 	grown       chan struct{}   // closed when last moves
 
@@ -115,7 +113,7 @@ type Store struct {
 	refreshing sync.Mutex // one Refresh at a time
 
 	idsMu sync.Mutex // for opening and catching up ids when read-only
-	ids   *ids
+	ids   *ids.Set
 
 	chainMu sync.Mutex
 	chain   []argus.Hash // over the roots of the deliveries up to each; see roots
@@ -146,14 +144,11 @@ const (
 	manifestName = layout.EvidenceManifest
 	commitName   = layout.Commit
 	lockName     = layout.EvidenceLock
-
-	manifestHead = "argus evidence 2\n"
-	commitSlot   = layout.CommitSlot
 )
 
 func segmentName(number int) string { return layout.Segment(number, 0) }
 
-func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+func (s *Store) path(name string) string { return layout.File(s.dir, name) }
 
 // Create makes the folders and files of an empty store in dir, which exists.
 func Create(dir string, o Options) (*Store, error) {
@@ -174,7 +169,7 @@ func Create(dir string, o Options) (*Store, error) {
 	if err := first.release(); err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
-	if err := durable.Replace(s.disk, s.path(commitName), make([]byte, 2*commitSlot)); err != nil {
+	if err := durable.Replace(s.disk, s.path(commitName), make([]byte, 2*form.CommitSlot)); err != nil {
 		return nil, fmt.Errorf("create evidence: %w", err)
 	}
 	if err := s.writeManifest(nil); err != nil {
@@ -191,126 +186,55 @@ func (s *Store) createSegment(number int, first uint64) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.WriteAt(appendSegmentHeader(nil, uint32(number), first), 0)
+	_, err = f.WriteAt(form.AppendHeader(nil, uint32(number), first), 0)
 	if err = errors.Join(err, f.Sync()); err == nil {
 		err = s.disk.SyncDir(s.path(evidenceDir))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	seg := &segment{name: segmentName(number), first: first, size: segmentHeader}
+	seg := &segment{name: segmentName(number), first: first, size: form.HeaderSize}
 	seg.open(f)
 	return seg, nil
 }
 
 // writeManifest names the closed segments; the active one follows them.
 func (s *Store) writeManifest(closed []*segment) error {
-	text := []byte(manifestHead)
+	list := make([]form.Closed, len(closed))
 	for i, seg := range closed {
-		text = fmt.Appendf(text, "segment %d generation %d first %d bytes %d\n", i+1, seg.generation, seg.first, seg.size)
+		list[i] = form.Closed{Generation: seg.generation, First: seg.first, Size: seg.size}
 	}
-	return durable.Replace(s.disk, s.path(manifestName), sealText(text))
+	return durable.Replace(s.disk, s.path(manifestName), form.Manifest(list))
 }
 
-type manifestSegment struct {
-	generation int
-	first      uint64
-	size       int64
-}
-
-func (s *Store) readManifest() ([]manifestSegment, error) {
-	data, err := readFile(s.disk, s.path(manifestName))
+func (s *Store) readManifest() ([]form.Closed, error) {
+	data, err := layout.Read(s.disk, s.dir, manifestName)
 	if err != nil {
 		return nil, err
 	}
-	body, err := checkedText(data, manifestHead)
+	return form.ParseManifest(data)
+}
+
+func (s *Store) readCommit() (form.Commit, error) {
+	data, err := layout.Read(s.disk, s.dir, commitName)
 	if err != nil {
-		return nil, err
+		return form.Commit{}, fmt.Errorf("open evidence: %w", err)
 	}
-	var list []manifestSegment
-	for line := range strings.Lines(body) {
-		var number int
-		var m manifestSegment
-		if _, err := fmt.Sscanf(line, "segment %d generation %d first %d bytes %d\n", &number, &m.generation, &m.first, &m.size); err != nil || number != len(list)+1 {
-			return nil, fmt.Errorf("%w: line %q", argus.ErrDamaged, line)
-		}
-		list = append(list, m)
-	}
-	return list, nil
-}
-
-// commit is what was last acknowledged. Its file has two slots that are
-// written in turn, so that one is whole at any moment.
-type commit struct {
-	counter uint64
-	seq     uint64
-	segment uint32
-	offset  uint32
-	// rewritings counts the amendments that were carried out.
-	rewritings uint32
-}
-
-func (c commit) bytes() []byte {
-	b := binary.LittleEndian.AppendUint64(nil, c.counter)
-	b = binary.LittleEndian.AppendUint64(b, c.seq)
-	b = binary.LittleEndian.AppendUint32(b, c.segment)
-	b = binary.LittleEndian.AppendUint32(b, c.offset)
-	b = binary.LittleEndian.AppendUint32(b, c.rewritings)
-	return binary.LittleEndian.AppendUint32(b, checksum(b))
-}
-
-// parseCommit returns the newest whole slot, and which slots are not whole: a
-// slot of zeros was never written, unless the other one comes after it.
-func parseCommit(data []byte) (newest commit, torn []int, err error) {
-	if len(data) != 2*commitSlot {
-		return newest, nil, fmt.Errorf("%w: %d bytes, want %d", argus.ErrDamaged, len(data), 2*commitSlot)
-	}
-	zero := -1
-	for i := range 2 {
-		b := data[i*commitSlot:][:commitSlot]
-		if !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) {
-			zero = i
-			continue
-		}
-		if binary.LittleEndian.Uint32(b[28:]) != checksum(b[:28]) {
-			torn = append(torn, i)
-			continue
-		}
-		c := commit{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint32(b[16:]),
-			binary.LittleEndian.Uint32(b[20:]), binary.LittleEndian.Uint32(b[24:])}
-		if c.counter > newest.counter {
-			newest = c
-		}
-	}
-	if zero >= 0 && newest.counter > 1 {
-		torn = append(torn, zero)
-	}
-	if len(torn) == 2 {
-		return newest, torn, fmt.Errorf("%w: neither slot matches its checksum", argus.ErrDamaged)
-	}
-	return newest, torn, nil
-}
-
-func (s *Store) readCommit() (commit, error) {
-	data, err := readFile(s.disk, s.path(commitName))
+	c, _, err := form.ParseCommit(data)
 	if err != nil {
-		return commit{}, fmt.Errorf("open evidence: %w", err)
-	}
-	c, _, err := parseCommit(data)
-	if err != nil {
-		return commit{}, fmt.Errorf("open evidence: %s: %w", commitName, err)
+		return form.Commit{}, fmt.Errorf("open evidence: %s: %w", commitName, err)
 	}
 	return c, nil
 }
 
-// Open opens a store. Opened for writing, it first puts away what a crash has
-// left unacknowledged. Damage to what was acknowledged stops a writer; a
-// reader gets what can be read, and ErrDamaged for the rest.
+// Open opens a store. For writing, it first removes the records that a crash left
+// unacknowledged. Damage to acknowledged records stops a writer; a reader gets those that
+// can be read, and ErrDamaged for the rest.
 func Open(dir string, o Options) (_ *Store, err error) {
 	o = o.withDefaults()
 	s := &Store{opt: o, dir: dir, disk: o.disk, grown: make(chan struct{})}
 	s.cache.limit = o.CacheBytes
-	if s.codec, err = newCodec(); err != nil {
+	if s.codec, err = form.NewCodec(); err != nil {
 		return nil, fmt.Errorf("open evidence: %w", err)
 	}
 	if err := s.openOriginals(); err != nil {
@@ -346,7 +270,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// Close ends writing and closes the files. What was acknowledged is safe
+// Close ends writing and closes the files. Acknowledged records are safe
 // without it.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
@@ -361,7 +285,7 @@ func (s *Store) Close() error {
 func (s *Store) closeFiles() error {
 	var err error
 	if s.ids != nil {
-		err = s.ids.close(s.writer != nil && s.writer.failed == nil)
+		err = s.ids.Close(s.writer != nil && s.writer.failed == nil)
 	}
 	for _, seg := range s.segments {
 		err = errors.Join(err, seg.release())
@@ -390,7 +314,7 @@ func (s *Store) loadWhole() error {
 	}
 }
 
-// closeSegments lets go of what load opened.
+// closeSegments closes the segments that load opened.
 func (s *Store) closeSegments() error {
 	var err error
 	for _, seg := range s.segments {
@@ -402,7 +326,7 @@ func (s *Store) closeSegments() error {
 
 // load opens the segments and builds the table of blocks.
 func (s *Store) load() error {
-	// The commit file comes first: what it promises, the rest must hold, and
+	// The commit file comes first: the other files must hold all records that it promises, and
 	// another process may be adding meanwhile.
 	promise, err := s.readCommit()
 	if err != nil {
@@ -412,7 +336,7 @@ func (s *Store) load() error {
 	if err != nil {
 		return fmt.Errorf("open evidence: %s: %w", manifestName, err)
 	}
-	s.promised, s.rewritings = promise.seq, promise.rewritings
+	s.promised, s.rewritings = promise.Seq, promise.Rewritings
 	for i, m := range closed {
 		if err := s.loadClosed(i+1, m); err != nil {
 			return err
@@ -441,7 +365,7 @@ func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 		if errors.Is(err, fs.ErrNotExist) || err == nil && !held {
 			return nil, 0, errors.Join(s.missing(seg.name, number, generation), f.Close())
 		}
-		if err == nil { // else the file system has no locks; it can be read all the same
+		if err == nil { // a file system without locks can be read all the same
 			seg.after = unlock
 		}
 	}
@@ -456,60 +380,38 @@ func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 // missing is the error about a segment that is not there: damage, or another file
 // is in its place by now.
 func (s *Store) missing(name string, number, generation int) error {
-	if now, err := s.readManifest(); err == nil && number <= len(now) && now[number-1].generation > generation {
+	if now, err := s.readManifest(); err == nil && number <= len(now) && now[number-1].Generation > generation {
 		return fmt.Errorf("open evidence: %s: %w", name, errReplaced)
 	}
 	return fmt.Errorf("open evidence: %w: %s is missing", argus.ErrDamaged, name)
 }
 
-func (s *Store) loadClosed(number int, m manifestSegment) error {
-	seg, size, err := s.openSegment(number, m.generation)
+func (s *Store) loadClosed(number int, m form.Closed) error {
+	seg, size, err := s.openSegment(number, m.Generation)
 	if err != nil {
 		return err
 	}
-	seg.first, seg.size = m.first, m.size
+	seg.first, seg.size = m.First, m.Size
 	s.segments = append(s.segments, seg)
 	s.closed = number
-	blocks, err := readFooter(seg, uint32(number), size)
-	if err != nil || size != m.size {
+	blocks, err := form.ReadTable(seg, uint32(number), size)
+	if err != nil || size != m.Size {
 		// The table is a convenience; the headers of the blocks say the same.
-		scan := scanSegment(seg, number, size, false)
-		blocks = scan.blocks
+		scan := form.Scan(seg, number, size, false)
+		blocks = scan.Blocks
 	}
 	for _, b := range blocks {
-		if b.first != s.last+1 {
-			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", seg.name, argus.ErrDamaged, b.first, s.last))
-			// What can be found beyond the hole is kept: the table stays sorted.
-			if b.first <= s.last {
+		if b.First != s.last+1 {
+			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", seg.name, argus.ErrDamaged, b.First, s.last))
+			// Blocks beyond the hole are kept: the table stays sorted.
+			if b.First <= s.last {
 				continue
 			}
 		}
 		s.blocks = append(s.blocks, b)
-		s.last = b.end() - 1
+		s.last = b.End() - 1
 	}
 	return nil
-}
-
-func readFooter(f file, segment uint32, size int64) ([]blockRef, error) {
-	trailer := make([]byte, footerTrailer)
-	if size < segmentHeader+footerTrailer {
-		return nil, fmt.Errorf("%w: the segment is cut off", argus.ErrDamaged)
-	}
-	if _, err := f.ReadAt(trailer, size-footerTrailer); err != nil {
-		return nil, err
-	}
-	offset, count, err := parseTrailer(trailer)
-	if err != nil {
-		return nil, err
-	}
-	if offset < segmentHeader+int64(count)*blockHeader || offset+int64(count)*footerEntry+footerTrailer != size {
-		return nil, fmt.Errorf("%w: the table of blocks does not fit the segment", argus.ErrDamaged)
-	}
-	table := make([]byte, size-offset)
-	if _, err := f.ReadAt(table, offset); err != nil {
-		return nil, err
-	}
-	return parseFooter(table, segment)
 }
 
 func (s *Store) noteDamage(err error) {
@@ -519,130 +421,67 @@ func (s *Store) noteDamage(err error) {
 }
 
 // loadActive reads the segment that is being written to.
-func (s *Store) loadActive(promise commit) error {
+func (s *Store) loadActive(promise form.Commit) error {
 	number := s.closed + 1
 	f, size, err := s.openSegment(number, 0)
 	if err != nil {
 		return err
 	}
-	if s.opt.ReadOnly && promise.segment == uint32(number) {
-		size = min(size, int64(promise.offset)) // the rest is not acknowledged
+	if s.opt.ReadOnly && promise.Segment == uint32(number) {
+		size = min(size, int64(promise.Offset)) // the rest is not acknowledged
 	} else if s.opt.ReadOnly {
-		size = min(size, segmentHeader)
+		size = min(size, form.HeaderSize)
 	}
-	scan := scanSegment(f, number, size, !s.opt.ReadOnly)
-	f.first, f.size = s.last+1, scan.end
+	scan := form.Scan(f, number, size, !s.opt.ReadOnly)
+	f.first, f.size = s.last+1, scan.End
 	s.segments = append(s.segments, f)
-	for _, b := range scan.blocks {
-		if b.first != s.last+1 {
-			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", segmentName(number), argus.ErrDamaged, b.first, s.last))
+	for _, b := range scan.Blocks {
+		if b.First != s.last+1 {
+			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", segmentName(number), argus.ErrDamaged, b.First, s.last))
 			break
 		}
 		s.blocks = append(s.blocks, b)
-		s.last = b.end() - 1
+		s.last = b.End() - 1
 	}
-	if s.last < promise.seq {
-		why := scan.err
+	if s.last < promise.Seq {
+		why := scan.Err
 		if why == nil {
-			why = fmt.Errorf("%w: the segment ends at offset %d", argus.ErrDamaged, scan.end)
+			why = fmt.Errorf("%w: the segment ends at offset %d", argus.ErrDamaged, scan.End)
 		}
 		s.noteDamage(fmt.Errorf("%s at offset %d: %w; records up to %d were acknowledged, %d can be read",
-			segmentName(number), scan.stop, why, promise.seq, s.last))
+			segmentName(number), scan.Stop, why, promise.Seq, s.last))
 	}
 	if s.opt.ReadOnly || s.damage != nil {
 		return nil //nolint:nilerr // noted as damage above; a reader gets the rest
 	}
 	// An unacknowledged tail goes away: it was never promised.
-	if err := errors.Join(f.Truncate(scan.end), f.Sync()); err != nil {
+	if err := errors.Join(f.Truncate(scan.End), f.Sync()); err != nil {
 		return fmt.Errorf("open evidence: drop the unacknowledged tail of %s: %w", segmentName(number), err)
 	}
 	return nil
 }
 
-// segmentScan is what reading a segment's headers gave.
-type segmentScan struct {
-	blocks []blockRef
-	end    int64 // behind the last whole batch
-	stop   int64 // where reading ended
-	err    error // why, if not at size or at the table of blocks
-}
-
-// scanSegment reads the headers of a segment's blocks up to size; with deep,
-// the payloads are checked too. Blocks behind the last whole batch are left out.
-func scanSegment(f file, number int, size int64, deep bool) (scan segmentScan) {
-	head := make([]byte, blockHeader)
-	if _, err := f.ReadAt(head[:min(segmentHeader, int(size))], 0); err != nil {
-		scan.err = err
-		return scan
-	}
-	got, _, err := parseSegmentHeader(head[:min(segmentHeader, int(size))])
-	if err == nil && got != uint32(number) {
-		err = fmt.Errorf("%w: the segment says that it is number %d", argus.ErrDamaged, got)
-	}
-	if err != nil {
-		scan.err = err
-		return scan
-	}
-	at := int64(segmentHeader)
-	scan.end = at
-	whole := 0
-	var body []byte
-	for at < size {
-		n, err := f.ReadAt(head, at)
-		if err != nil && !errors.Is(err, io.EOF) {
-			scan.err = err
-			break
-		}
-		if n >= 4 && binary.LittleEndian.Uint32(head) == footerMagic {
-			break // an empty segment's table
-		}
-		h, err := parseBlockHead(head[:n])
-		if err == nil && at+h.size() > size {
-			err = fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
-		}
-		if err == nil && deep {
-			body = slices.Grow(body[:0], int(h.body()))[:h.body()]
-			if _, err = f.ReadAt(body, at+blockHeader); err == nil {
-				err = h.check(body)
-			}
-		}
-		if err != nil {
-			scan.err = err
-			break
-		}
-		h.segment, h.offset = uint32(number), uint32(at)
-		scan.blocks = append(scan.blocks, h.blockRef)
-		at += h.size()
-		if h.batchEnd() {
-			whole, scan.end = len(scan.blocks), at
-		}
-	}
-	scan.stop = at
-	scan.blocks = scan.blocks[:whole]
-	return scan
-}
-
-// extend reads what was added to the segment that was active already. It says
+// extend reads the blocks that were added to the active segment. It says
 // false when that is not all there is to it.
-func (s *Store) extend(promise commit) (blocks []blockRef, ok bool) {
+func (s *Store) extend(promise form.Commit) (blocks []form.Ref, ok bool) {
 	active := s.segments[s.closed]
-	head := make([]byte, blockHeader)
+	head := make([]byte, form.HeadSize)
 	last := s.last
 	at := active.size
-	for at < int64(promise.offset) {
+	for at < int64(promise.Offset) {
 		if _, err := active.ReadAt(head, at); err != nil {
 			return nil, false
 		}
-		h, err := parseBlockHead(head)
-		if err != nil || h.first != last+1 {
+		h, err := form.ParseHead(head)
+		if err != nil || h.First != last+1 {
 			return nil, false
 		}
-		h.segment, h.offset = promise.segment, uint32(at)
-		blocks = append(blocks, h.blockRef)
-		last = h.end() - 1
-		at += h.size()
+		h.Segment, h.Offset = promise.Segment, uint32(at)
+		blocks = append(blocks, h.Ref)
+		last = h.End() - 1
+		at += h.Size()
 	}
-	return blocks, at == int64(promise.offset) && last == promise.seq
+	return blocks, at == int64(promise.Offset) && last == promise.Seq
 }
 
 // Last is the sequence number of the newest durable record, 0 when empty.
@@ -653,7 +492,7 @@ func (s *Store) Last() uint64 {
 }
 
 // Wait returns when there is a record behind seq, or ctx is done. A read-only
-// store sees only what Refresh has shown it.
+// store sees only the records that Refresh has shown it.
 func (s *Store) Wait(ctx context.Context, seq uint64) error {
 	for {
 		s.mu.RLock()
@@ -670,7 +509,7 @@ func (s *Store) Wait(ctx context.Context, seq uint64) error {
 	}
 }
 
-// Refresh shows a read-only store what another process has added.
+// Refresh shows a read-only store the records that another process has added.
 func (s *Store) Refresh() error {
 	if !s.opt.ReadOnly {
 		return nil
@@ -681,19 +520,19 @@ func (s *Store) Refresh() error {
 	if err != nil {
 		return err
 	}
-	if promise.seq <= s.promised && promise.rewritings == s.rewritings {
+	if promise.Seq <= s.promised && promise.Rewritings == s.rewritings {
 		return nil
 	}
-	if s.damage == nil && promise.rewritings == s.rewritings && int(promise.segment) == s.closed+1 {
+	if s.damage == nil && promise.Rewritings == s.rewritings && int(promise.Segment) == s.closed+1 {
 		if blocks, ok := s.extend(promise); ok {
 			s.show(func() {
 				s.blocks = append(s.blocks, blocks...)
-				s.last, s.promised, s.segments[s.closed].size = promise.seq, promise.seq, int64(promise.offset)
+				s.last, s.promised, s.segments[s.closed].size = promise.Seq, promise.Seq, int64(promise.Offset)
 			})
 			return nil
 		}
 	}
-	// What is there stays until all of the new is read.
+	// The old segments stay until all of the new ones are read.
 	fresh := &Store{opt: s.opt, dir: s.dir, disk: s.disk}
 	if err := fresh.loadWhole(); err != nil {
 		return errors.Join(err, fresh.closeFiles())
@@ -710,7 +549,7 @@ func (s *Store) Refresh() error {
 	return nil
 }
 
-// show changes what readers see, and tells those who wait.
+// show changes the records that readers see, and wakes those who wait.
 func (s *Store) show(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,17 +1,14 @@
 package evidence
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,23 +19,17 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
+	"github.com/argus-evidence/argus/internal/evidence/check"
+	"github.com/argus-evidence/argus/internal/evidence/evidencetest"
 )
 
-func testMessage(n int) *argus.Message {
-	return &argus.Message{
-		Service: "sky", Conversation: fmt.Sprintf("group-%d", n%7), From: fmt.Sprintf("PIN%03d", n%50), ServiceID: fmt.Sprint(n),
-		Sent: argus.Time{Micros: int64(1_600_000_000+n) * 1e6, Precision: argus.Second},
-		Text: fmt.Sprintf("message %d about nothing in particular, but with some words", n),
-	}
-}
+// Short names for what nearly every test needs.
+var (
+	testMessage = evidencetest.Message
+	testBatch   = evidencetest.Batch
+)
 
-func testBatch(from, to int) []*argus.Record {
-	var batch []*argus.Record
-	for n := from; n < to; n++ {
-		batch = append(batch, &argus.Record{Kind: argus.KindMessage, Message: testMessage(n)})
-	}
-	return batch
-}
+func crc(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 func openTest(t *testing.T, dir string, o Options) *Store {
 	t.Helper()
@@ -140,7 +131,7 @@ func TestRecordsComeBackAsTheyWentIn(t *testing.T) {
 				for n := 0; n < 3000; n += 101 {
 					id, version := testMessage(n).Identity()
 					found, err := again.Find(id)
-					if want := []Entry{{id, version, uint64(n + 2), false, false}}; err != nil || !slices.Equal(found, want) {
+					if want := []Entry{{ID: id, Version: version, Seq: uint64(n + 2)}}; err != nil || !slices.Equal(found, want) {
 						t.Errorf("find message %d: %v, %v; want %v", n, found, err, want)
 					}
 				}
@@ -172,7 +163,10 @@ func TestASecondCopyIsASighting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Entry{{id, version, 5, false, false}, {id, version, 22, true, false}, {id, editedVersion, 24, false, false}, {id, editedVersion, 25, true, false}}
+	want := []Entry{
+		{ID: id, Version: version, Seq: 5}, {ID: id, Version: version, Seq: 22, Sighting: true},
+		{ID: id, Version: editedVersion, Seq: 24}, {ID: id, Version: editedVersion, Seq: 25, Sighting: true},
+	}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("records of the message differ:\n%s", diff)
 	}
@@ -252,39 +246,6 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-// fill writes a store with two deliveries, the second one open.
-func fill(t *testing.T, s *Store, signer note.Signer) {
-	t.Helper()
-	d := begin(t, s)
-	original := putOriginal(t, s, "a.txt", "the bytes of a file")
-	if err := s.Append(t.Context(), d, []*argus.Record{original}); err != nil {
-		t.Fatal(err)
-	}
-	for n := 0; n < 600; n += 100 {
-		if err := s.Append(t.Context(), d, testBatch(n, n+100)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	problem := &argus.Record{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: "no sense", Raw: []byte("raw")}}
-	if err := s.Append(t.Context(), d, append(testBatch(10, 20), problem)); err != nil {
-		t.Fatal(err)
-	}
-	seal, err := s.Seal(t.Context(), d, "store", signer, time.Unix(1_700_000_000, 0), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := argus.Counts{Read: 611, Stored: 600, Sightings: 10, Quarantined: 1}
-	if seal.Counts != want || seal.Originals != 1 || seal.Records != 613 {
-		t.Fatalf("the seal says %+v", seal)
-	}
-	if err := s.Append(t.Context(), d, testBatch(0, 1)); err == nil {
-		t.Fatal("a sealed delivery took a record")
-	}
-	if err := s.Append(t.Context(), begin(t, s), testBatch(600, 700)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // putOriginal keeps a file and makes the record of it.
 func putOriginal(t testing.TB, s *Store, path, content string) *argus.Record {
 	t.Helper()
@@ -296,9 +257,9 @@ func putOriginal(t testing.TB, s *Store, path, content string) *argus.Record {
 	return &argus.Record{Kind: argus.KindOriginal, Original: &o}
 }
 
-func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []Finding, v *Verified) {
+func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []check.Finding, v *check.Verified) {
 	t.Helper()
-	v, err := Verify(t.Context(), dir, keys, func(f Finding) {
+	v, err := check.Verify(t.Context(), dir, keys, func(f check.Finding) {
 		if f.Note {
 			notes = append(notes, f)
 		} else {
@@ -309,86 +270,6 @@ func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []F
 		t.Fatal(err)
 	}
 	return damage, notes, v
-}
-
-func TestVerifySoundStore(t *testing.T) {
-	signer, keys := testKey(t)
-	s, dir := createTest(t, Options{SegmentBytes: 8 << 10, IDsInMemory: 100})
-	fill(t, s, signer)
-	for _, when := range []string{"open", "closed", "opened again"} {
-		damage, notes, v := verifyAll(t, dir, keys)
-		if len(damage) != 0 || v.Sealed != 1 || v.Deliveries != 2 || v.Originals != 1 || !v.Counts.Balanced() {
-			t.Errorf("%s: %+v; damage %+v", when, v, damage)
-		}
-		notes = slices.DeleteFunc(notes, func(f Finding) bool { return when == "open" && strings.HasPrefix(f.File, idsDir) })
-		if len(notes) != 1 || notes[0].Delivery != 2 {
-			t.Errorf("%s: notes %+v, want one about the open delivery", when, notes)
-		}
-		if when == "open" {
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-		} else if when == "closed" {
-			openTest(t, dir, Options{}).Close()
-		}
-	}
-	_, other := testKey(t)
-	if damage, _, _ := verifyAll(t, dir, other); len(damage) == 0 {
-		t.Error("a seal with an unknown key passes")
-	}
-}
-
-// TestFlipAnyByte changes single bytes in every file of a store and wants each
-// found and its file named.
-func TestFlipAnyByte(t *testing.T) {
-	signer, keys := testKey(t)
-	s, dir := createTest(t, Options{SegmentBytes: 8 << 10, IDsInMemory: 100})
-	fill(t, s, signer)
-	w := &walk{t: t, s: s, dir: dir, signer: signer}
-	w.judge, w.key = testJudge(t)
-	w.amend(w.order(argus.KindWithdrawn, argus.GoneAll|argus.Withheld, 5, 6, 100))
-	w.amend(w.order(argus.KindDestroyed, argus.GoneContent, 7, 8))
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
-		if err != nil || e.IsDir() || e.Name() == "lock" {
-			return err
-		}
-		sound, err := os.ReadFile(path)
-		if err != nil || len(sound) == 0 {
-			return err
-		}
-		if err := os.Chmod(path, 0o600); err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(dir, path)
-		name := filepath.ToSlash(rel)
-		places := []int{0, len(sound) - 1, len(sound) / 2}
-		for range 25 {
-			places = append(places, rng.IntN(len(sound)))
-		}
-		for _, at := range places {
-			bad := slices.Clone(sound)
-			bad[at] ^= 1 << rng.IntN(8)
-			if err := os.WriteFile(path, bad, 0o600); err != nil {
-				return err
-			}
-			damage, _, _ := verifyAll(t, dir, keys)
-			named := slices.ContainsFunc(damage, func(f Finding) bool { return strings.HasPrefix(name, f.File) })
-			if !named {
-				t.Errorf("%s: a flip at %d is not named: %+v", name, at, damage)
-			}
-		}
-		return os.WriteFile(path, sound, 0o600)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if damage, _, _ := verifyAll(t, dir, keys); len(damage) != 0 {
-		t.Errorf("after mending everything: %+v", damage)
-	}
 }
 
 // TestPowerCut cuts the power at every kind of moment and wants what was
@@ -504,110 +385,6 @@ func checkNumbers(ctx context.Context, s *Store, acknowledged int) string {
 	return ""
 }
 
-func FuzzBlock(f *testing.F) {
-	c, err := newCodec()
-	if err != nil {
-		f.Fatal(err)
-	}
-	h := blockHead{blockRef: blockRef{first: 1, delivery: 1}, flags: flagBatchEnd}
-	p := &pending{head: h, records: testBatch(0, 5)}
-	m := &maker{codec: c}
-	if err := errors.Join(m.makeContents(p), m.makeStatements(p, nil)); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(p.bytes)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		h, err := parseBlockHead(data)
-		if err != nil || h.size() > int64(len(data)) {
-			return
-		}
-		b, err := c.openBlock(&h, data[blockHeader:h.size()])
-		if err != nil {
-			return
-		}
-		var hasher argus.Hasher
-		for i := range b.statements {
-			if r, err := b.record(i, &hasher); err == nil {
-				b.proof(i, r)
-			}
-		}
-	})
-}
-
-// FuzzRecord wants of every record that can be read that what is written of it is
-// read as the same, and that it is in its canonical form then.
-func FuzzRecord(f *testing.F) {
-	encode := func(v any) []byte {
-		var b bytes.Buffer
-		if err := partEncoding.MarshalToBuffer(v, &b); err != nil {
-			panic(err)
-		}
-		return b.Bytes()
-	}
-	var p splitter
-	batch := testBatch(0, 2)
-	batch = append(batch, &argus.Record{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: "x", Raw: []byte("y")}})
-	for _, r := range append(batch, everyKind(f)...) {
-		p.split(r)
-		f.Add(encode(&p.record), encode(&p.content))
-	}
-	f.Add([]byte{0xa1, 1, 0x18, 70}, []byte{})
-	f.Add([]byte{0xa2, 1, 7, 0x18, 70, 1}, []byte{0xa1, 0x18, 99, 1})
-	f.Fuzz(func(t *testing.T, statement, said []byte) {
-		var hasher argus.Hasher
-		r, err := decodeRecord(statement, said, &hasher)
-		if err != nil || r.Kind >= argus.KindSkippable {
-			return
-		}
-		p.split(r)
-		first, content := encode(&p.record), []byte(nil)
-		if !p.content.empty() {
-			content = encode(&p.content)
-		}
-		again, err := decodeRecord(first, content, &hasher)
-		if err != nil {
-			t.Fatalf("a record that was read cannot be read again: %v", err)
-		}
-		if same, skipped := canonical(again, first, content, &p); !same || skipped {
-			t.Fatalf("what was written is not canonical: %x %x", first, content)
-		}
-	})
-}
-
-func FuzzIDs(f *testing.F) {
-	dir := f.TempDir()
-	r, err := writeRun(osDisk{}, dir, 1, 0, 1, 200, 200, func(yield func(Entry, error) bool) {
-		for n := range 200 {
-			if !yield(Entry{ID: argus.ID{byte(n)}, Seq: uint64(n + 1)}, nil) {
-				return
-			}
-		}
-	})
-	if err != nil {
-		f.Fatal(err)
-	}
-	r.f.Close()
-	data, err := os.ReadFile(filepath.Join(dir, r.name))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(data)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		d := durabletest.New(1)
-		d.Put("ids/x.ids", data)
-		r, err := openRun(d, "ids", "x.ids")
-		if err != nil {
-			return
-		}
-		for _, err := range r.all() {
-			if err != nil {
-				return
-			}
-		}
-		r.mayHave([]argus.ID{{1}}, []uint64{0}, 0)
-	})
-}
-
 func BenchmarkAppend(b *testing.B) {
 	s, err := Create(b.TempDir(), Options{})
 	if err != nil {
@@ -663,81 +440,6 @@ func BenchmarkFrom(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "records/s")
 }
 
-// TestForgedRecord changes a message as somebody would who knows the format:
-// text, identity and checksums fit. The delivery's tree does not, and the
-// records are named.
-func TestForgedRecord(t *testing.T) {
-	signer, keys := testKey(t)
-	s, dir := createTest(t, Options{})
-	fill(t, s, signer)
-	var victim blockRef
-	for _, b := range s.blocks {
-		if b.delivery == 1 && b.leaf > 256 {
-			victim = b
-			break
-		}
-	}
-	old, err := s.readBlockAt(victim, s.segments[victim.segment-1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	p := &pending{seed: old.seed}
-	var hasher argus.Hasher
-	for i := range old.statements {
-		r, err := old.record(i, &hasher)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i == 7 {
-			m := *r.Message
-			m.Text = strings.Replace(m.Text, "message", "MESSAGE", 1)
-			r.Message = &m
-		}
-		p.records = append(p.records, r)
-	}
-	name := filepath.Join(dir, segmentName(1))
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.head, err = parseBlockHead(data[victim.offset:]); err != nil {
-		t.Fatal(err)
-	}
-	size := p.head.size()
-	m := &maker{codec: s.codec}
-	if err := errors.Join(m.makeContents(p), m.makeStatements(p, nil)); err != nil {
-		t.Fatal(err)
-	}
-	data = slices.Concat(data[:victim.offset], p.bytes, data[int64(victim.offset)+size:])
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	// Of course the forger mends the commit file, too.
-	slots, err := os.ReadFile(filepath.Join(dir, commitName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	promise, _, err := parseCommit(slots)
-	if err != nil {
-		t.Fatal(err)
-	}
-	promise.offset += uint32(int64(len(p.bytes)) - size)
-	copy(slots[promise.counter%2*commitSlot:], promise.bytes())
-	if err := os.WriteFile(filepath.Join(dir, commitName), slots, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	damage, _, _ := verifyAll(t, dir, keys)
-	named := slices.ContainsFunc(damage, func(f Finding) bool {
-		return f.Delivery == 1 && f.File == segmentName(1) && f.First <= victim.first+7 && f.Last >= victim.first+7 && strings.Contains(f.Problem, "root")
-	})
-	if !named {
-		t.Errorf("the forged record %d is not named: %+v", victim.first+7, damage)
-	}
-}
-
 // Batches that come at the same time, of several deliveries, share syncs and
 // stay whole.
 func TestAppendAtTheSameTime(t *testing.T) {
@@ -771,57 +473,5 @@ func TestAppendAtTheSameTime(t *testing.T) {
 	damage, notes, v := verifyAll(t, dir, keys)
 	if len(damage)+len(notes) != 0 || v.Counts.Read != 1600 || v.Counts.Stored != 805 {
 		t.Errorf("%+v; damage %+v, notes %+v", v, damage, notes)
-	}
-}
-
-// BenchmarkIDs adds entries as an ingest of new messages does: each id is
-// looked for first. $ARGUS_BENCH_IDS says how many, default 500,000.
-func BenchmarkIDs(b *testing.B) {
-	count := 500_000
-	if text := os.Getenv("ARGUS_BENCH_IDS"); text != "" {
-		var err error
-		if count, err = strconv.Atoi(text); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for b.Loop() {
-		started := time.Now()
-		x, err := openIDs(osDisk{}, b.TempDir(), 256<<10)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			b.Fatal(err)
-		}
-		entries := make([]Entry, 0, 4096)
-		for n := 1; n <= count; n++ {
-			sum := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, uint64(n)))
-			e := Entry{ID: argus.ID(sum[:16]), Version: argus.Version(sum[16:]), Seq: uint64(n)}
-			if found, err := x.find(e.ID); err != nil || len(found) != 0 {
-				b.Fatalf("a new id is known: %v, %v", found, err)
-			}
-			if entries = append(entries, e); len(entries) == cap(entries) || n == count {
-				if err := x.add(entries, e.Seq); err != nil {
-					b.Fatal(err)
-				}
-				entries = entries[:0]
-			}
-		}
-		var bytes, memory int64
-		if err := errors.Join(x.spill(), x.wait()); err != nil {
-			b.Fatal(err)
-		}
-		for _, r := range x.runs {
-			info, err := r.f.Stat()
-			if err != nil {
-				b.Fatal(err)
-			}
-			bytes += info.Size()
-			memory += int64(8 * (len(r.filter) + len(r.fences)))
-		}
-		b.ReportMetric(float64(count)/time.Since(started).Seconds(), "ids/s")
-		b.ReportMetric(float64(bytes)/float64(count), "disk-B/id")
-		b.ReportMetric(float64(memory)/float64(count), "memory-B/id")
-		b.ReportMetric(float64(len(x.runs)), "runs")
-		if err := x.close(false); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
-	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/evidence/check"
 )
 
 // textReport writes a report in text with the copies of some phones. Their clocks
@@ -68,7 +68,7 @@ func TestDevicesOfAFileMeet(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("clocks %v: %s", skews, diff)
 		}
-		if _, err := evidence.Verify(t.Context(), b.dir, nil, func(f evidence.Finding) { t.Error(f) }, func(int64) {}, nil); err != nil {
+		if _, err := check.Verify(t.Context(), b.dir, nil, func(f check.Finding) { t.Error(f) }, func(int64) {}, nil); err != nil {
 			t.Error(err)
 		}
 	}
@@ -84,7 +84,7 @@ func TestDevicesOfAFileMeetAnEarlierDelivery(t *testing.T) {
 	if second.Counts.Stored != 0 {
 		t.Errorf("%+v, want sightings only", second.Counts)
 	}
-	if _, err := evidence.Verify(t.Context(), b.dir, nil, func(f evidence.Finding) { t.Error(f) }, func(int64) {}, nil); err != nil {
+	if _, err := check.Verify(t.Context(), b.dir, nil, func(f check.Finding) { t.Error(f) }, func(int64) {}, nil); err != nil {
 		t.Error(err)
 	}
 }

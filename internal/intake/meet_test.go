@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
-	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/evidence/check"
 )
 
 // chat is an invented conversation of two by SMS, as its sides and the service
@@ -136,7 +136,7 @@ func TestPhonesAndServerMeet(t *testing.T) {
 			if diff := cmp.Diff(want, messages); diff != "" {
 				t.Error(diff)
 			}
-			if _, err := evidence.Verify(t.Context(), b.dir, nil, func(f evidence.Finding) { t.Error(f) }, func(int64) {}, nil); err != nil {
+			if _, err := check.Verify(t.Context(), b.dir, nil, func(f check.Finding) { t.Error(f) }, func(int64) {}, nil); err != nil {
 				t.Error(err)
 			}
 			for id, in := range sightings {

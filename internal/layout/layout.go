@@ -6,6 +6,7 @@
 package layout
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // The parts of a store.
@@ -76,24 +78,9 @@ func Seal(d argus.DeliveryNumber) string { return Deliveries + "/" + d.String() 
 // KeptSeal is the file of the seal that a delivery had before its store was upgraded.
 func KeptSeal(d argus.DeliveryNumber) string { return Kept + "/" + d.String() + ".seal" }
 
-// Tree is the file of the hashes in a delivery's Merkle tree that are over full runs of
-// [TreeRun] records.
+// Tree is the file of the hashes in a delivery's Merkle tree that are over full runs of 256
+// records.
 func Tree(d argus.DeliveryNumber) string { return Deliveries + "/" + d.String() + ".tree" }
-
-// TreeLevel is the level in the Merkle tree of the hashes in a [Tree], and TreeRun over
-// how many records each of them is.
-const (
-	TreeLevel = 8
-	TreeRun   = 1 << TreeLevel
-)
-
-// Sizes in bytes.
-const (
-	// SegmentHeader is that of the header of a segment.
-	SegmentHeader = 32
-	// CommitSlot is that of each of the two slots of [Commit].
-	CommitSlot = 32
-)
 
 // Segment is the file of a segment of evidence: the first one, or what an amendment
 // wrote in its place.
@@ -122,3 +109,15 @@ func Authority(number string) string { return number + ".json" }
 
 // Revocation is the base name of the file that ends an authority.
 func Revocation(number string) string { return number + ".revoked.json" }
+
+// maxFile is the most bytes that [Read] reads: the hashes of a delivery of 2^31 records.
+const maxFile = 256 << 20
+
+// Read reads a small file whole. The error is argus.ErrDamaged if it is too large.
+func Read(d durable.Disk, dir, name string) ([]byte, error) {
+	data, err := durable.ReadFile(d, File(dir, name), maxFile)
+	if errors.Is(err, durable.ErrUnfit) {
+		return nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+	}
+	return data, err
+}

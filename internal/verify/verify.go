@@ -19,6 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/claims"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/evidence/check"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
@@ -26,12 +27,12 @@ import (
 )
 
 // Finding is something that Verify has to say about a store.
-type Finding = evidence.Finding
+type Finding = check.Finding
 
 // Verified is what Verify has read.
 type Verified struct {
 	Store string `json:"store"`
-	*evidence.Verified
+	*check.Verified
 	// Entries counts the entries of the ledger.
 	Entries uint64 `json:"ledger_entries"`
 	// Indexed counts the messages in the index, and IndexedTo is the last
@@ -72,7 +73,7 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 	damage := func(file, format string, args ...any) {
 		report(Finding{File: file, Offset: -1, Problem: fmt.Sprintf(format, args...)})
 	}
-	result := &Verified{Verified: &evidence.Verified{}}
+	result := &Verified{Verified: &check.Verified{}}
 	if at, err := os.Stat(dir); err == nil && !at.IsDir() {
 		return nil, fmt.Errorf("open %s: %w", dir, layout.ErrNoStore)
 	}
@@ -125,7 +126,7 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 	if err := index.begin(ctx, dir, result, report); err != nil {
 		return nil, err
 	}
-	result.Verified, err = evidence.Verify(ctx, dir, verifiers, index.listen(report), o.Advance, func(r *argus.Record) { index.follow(ctx, r) })
+	result.Verified, err = check.Verify(ctx, dir, verifiers, index.listen(report), o.Advance, func(r *argus.Record) { index.follow(ctx, r) })
 	if err := errors.Join(err, index.end(ctx, result, report)); err != nil {
 		return nil, err
 	}

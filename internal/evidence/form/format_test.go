@@ -1,4 +1,4 @@
-package evidence
+package form
 
 import (
 	"fmt"
@@ -13,11 +13,11 @@ import (
 // TestDocumentNamesEveryKey holds docs/format/segment.md to the keys that are
 // written, and docs/format/record.md to the kinds.
 func TestDocumentNamesEveryKey(t *testing.T) {
-	segment, err := os.ReadFile("../../docs/format/segment.md")
+	segment, err := os.ReadFile("../../../docs/format/segment.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	record, err := os.ReadFile("../../docs/format/record.md")
+	record, err := os.ReadFile("../../../docs/format/record.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestDocumentNamesEveryKey(t *testing.T) {
 		of    reflect.Type
 	}{
 		{statements, reflect.TypeFor[argus.Record]()},
-		{contents, reflect.TypeFor[content]()},
+		{contents, reflect.TypeFor[Content]()},
 		{messages, reflect.TypeFor[argus.Message]()},
 	} {
 		for f := range part.of.Fields() {
@@ -45,8 +45,7 @@ func TestDocumentNamesEveryKey(t *testing.T) {
 			t.Errorf("docs/format/record.md lacks the row %q", row)
 		}
 	}
-	for _, words := range []string{segmentMagic, "BLK2", "FOT1", runMagic, strings.TrimSpace(manifestHead), strings.TrimSpace(idsManifestHead),
-		fmt.Sprintf("up to %d entries of %d bytes", pageEntries, entryBytes)} {
+	for _, words := range []string{segmentMagic, "BLK2", "FOT1", fmt.Sprintf("%s%c", manifestKind, manifestVersion)} {
 		if !strings.Contains(string(segment), words) {
 			t.Errorf("docs/format/segment.md does not name %q", words)
 		}

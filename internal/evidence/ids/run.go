@@ -1,4 +1,4 @@
-package evidence
+package ids
 
 import (
 	"bytes"
@@ -6,12 +6,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"iter"
 	"math/bits"
 	"os"
 	"path/filepath"
 	"slices"
 	"sort"
+	"sync/atomic"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
@@ -29,6 +31,20 @@ type Entry struct {
 	Met bool
 }
 
+// Of yields the entries of a record: none, or one for its message, and one for its own id
+// if that is another.
+func Of(r *argus.Record) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		sighting := r.Kind == argus.KindSighting
+		if r.Kind != argus.KindMessage && r.Kind != argus.KindSealed && !sighting || !yield(Entry{r.MessageID(), r.Version, r.Seq, sighting, false}) {
+			return
+		}
+		if r.Met != (argus.ID{}) {
+			yield(Entry{r.ID, r.Version, r.Seq, sighting, true})
+		}
+	}
+}
+
 func compareEntries(a, b Entry) int {
 	if c := bytes.Compare(a.ID[:], b.ID[:]); c != 0 {
 		return c
@@ -40,7 +56,8 @@ func compareEntries(a, b Entry) int {
 // most absent ids that they are absent. docs/format/segment.md has the form.
 type run struct {
 	name   string
-	f      counted
+	f      durable.File
+	users  atomic.Int32 // the last one closes the file
 	level  int
 	count  uint64
 	first  uint64 // sequence numbers that the run covers
@@ -48,6 +65,21 @@ type run struct {
 	fences []uint64 // the first eight bytes of each page's first id
 	filter []uint64
 }
+
+// hold begins another use of the file. The caller uses it himself, or holds the lock under
+// which it is let go.
+func (r *run) hold() { r.users.Add(1) }
+
+func (r *run) release() error {
+	if r.users.Add(-1) > 0 {
+		return nil
+	}
+	return r.f.Close()
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 const (
 	runMagic    = "ARGUIDS2"
@@ -66,7 +98,7 @@ const (
 func prefixOf(id argus.ID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
 
 // filterBlock returns the words of the filter that an id lives in. Its bits in
-// them are six of nine bits each, of which the upper three are the word.
+// them are six of nine bits each; the upper three are the word.
 // Identities are hashes, so their own bits serve.
 func filterBlock(filter []uint64, id *argus.ID) (words *[filterWords]uint64, places uint64) {
 	block, _ := bits.Mul64(prefixOf(*id), uint64(len(filter)/filterWords))
@@ -101,7 +133,7 @@ func (r *run) mayHave(of []argus.ID, may []uint64, bit int) {
 }
 
 // writeRun writes entries, which come in order, as a run.
-func writeRun(d disk, dir string, number uint64, level int, first, last uint64, count uint64, entries iter.Seq2[Entry, error]) (_ *run, err error) {
+func writeRun(d durable.Disk, dir string, number uint64, level int, first, last uint64, count uint64, entries iter.Seq2[Entry, error]) (_ *run, err error) {
 	r := &run{
 		name: fmt.Sprintf("%08d.ids", number), level: level, first: first, last: last, count: count,
 		filter: newFilter(count),
@@ -167,13 +199,14 @@ func writeRun(d disk, dir string, number uint64, level int, first, last uint64, 
 	if err := durable.Install(d, path+".tmp", path); err != nil {
 		return nil, err
 	}
-	r.f.open(f)
+	r.f = f
+	r.hold()
 	return r, nil
 }
 
 // pageWriter writes entries into checksummed pages, through a buffer.
 type pageWriter struct {
-	f    file
+	f    durable.File
 	at   int64
 	buf  []byte
 	page []byte
@@ -226,7 +259,7 @@ func (w *pageWriter) flush() error {
 }
 
 // openRun reads all of a run but its pages, which carry their own checksums.
-func openRun(d disk, dir, name string) (_ *run, err error) {
+func openRun(d durable.Disk, dir, name string) (_ *run, err error) {
 	f, err := d.OpenFile(filepath.Join(dir, name), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open ids: %w", err)
@@ -269,7 +302,8 @@ func openRun(d disk, dir, name string) (_ *run, err error) {
 		level:  int(binary.LittleEndian.Uint32(trailer[48:])),
 		fences: make([]uint64, pages), filter: make([]uint64, words),
 	}
-	r.f.open(f)
+	r.f = f
+	r.hold()
 	for i := range r.fences {
 		r.fences[i] = binary.LittleEndian.Uint64(tail[8*i:])
 	}

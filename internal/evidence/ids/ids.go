@@ -1,10 +1,18 @@
-package evidence
+// Package ids finds the records that carry a message, in sorted runs that follow from the
+// records.
+//
+// Entries gather in memory and go out as runs, and eight runs of one level become one of
+// the next: n records lie in about 7·log8(n/limit) runs. In memory it costs the newest
+// entries, and about 10 bits of filter and half a bit of fences an entry. The caller adds
+// the entries of records in order; where files are missing or damaged, he adds them again.
+// docs/format/segment.md has the files to the byte.
+package ids
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,62 +21,64 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/evidence/hashed"
 )
 
-// ids finds the records that carry a message. It is derived from the segments:
-// entries gather in memory, go out as sorted runs, and eight runs of a level
-// become one of the next, so that n records lie in about 7·log8(n/runEntries)
-// runs. In memory it costs the newest entries, and about 10 bits of filter and
-// half a bit of fences an entry.
-type ids struct {
-	disk disk
+// Set is the entries of all records up to one, in a folder. One goroutine adds, amends and
+// closes; any number look.
+type Set struct {
+	disk durable.Disk
 	dir  string
 	// limit is how many entries gather in memory before they go out.
 	limit int
 
 	mu      sync.RWMutex // for runs, memory, older, closed
 	runs    []*run       // oldest first
-	memory  *idTable
-	older   *idTable // on its way out, or nil
-	covered uint64   // the runs cover the records up to here
-	next    uint64   // number of the next run file
+	memory  *Table
+	older   *Table // on its way out, nil if there is none
+	covered uint64 // the runs cover the records up to here
+	next    uint64 // number of the next run file
 	done    chan struct{}
 	failed  error // of the background
 	closed  bool
 }
 
-// errOtherIDs says that the ids have to be built again.
-var errOtherIDs = errors.New("another version of Argus wrote the ids")
+// ErrOther says that the ids are to be built again.
+var ErrOther = errors.New("another version of Argus wrote the ids")
 
-// errIDsClosed says that an amendment came: the ids have to be opened again.
-var errIDsClosed = errors.New("the ids were closed meanwhile")
+// ErrClosed says that the set was closed, for example because an amendment came.
+var ErrClosed = errors.New("the ids were closed meanwhile")
 
-// idTable is the entries in memory.
-type idTable struct {
+// Table is entries in memory.
+type Table struct {
 	latest map[argus.ID]int32 // place in list, +1
 	list   []Entry
 	chain  []int32 // the place of the entry before with the same id, +1
 	last   uint64  // the highest record seen, with or without an id
 }
 
-func newIDTable() *idTable { return &idTable{latest: map[argus.ID]int32{}} }
+// NewTable returns an empty table.
+func NewTable() *Table { return &Table{latest: map[argus.ID]int32{}} }
 
-func (t *idTable) add(e Entry) {
+func (t *Table) add(e Entry) {
 	t.chain = append(t.chain, t.latest[e.ID])
 	t.list = append(t.list, e)
 	t.latest[e.ID] = int32(len(t.list))
 	t.last = e.Seq
 }
 
-// entries adds those of a record.
-func (t *idTable) entries(r *argus.Record) {
-	for e := range entriesOf(r) {
+// Add adds the entries of a record.
+func (t *Table) Add(r *argus.Record) {
+	for e := range Of(r) {
 		t.add(e)
 	}
 }
 
-// find appends the entries of an id, newest first.
-func (t *idTable) find(dst []Entry, id argus.ID) []Entry {
+// All returns the entries in the order in which they came.
+func (t *Table) All() []Entry { return t.list }
+
+// Find appends the entries of an id to dst, newest first.
+func (t *Table) Find(dst []Entry, id argus.ID) []Entry {
 	if t == nil {
 		return dst
 	}
@@ -80,14 +90,17 @@ func (t *idTable) find(dst []Entry, id argus.ID) []Entry {
 
 const mergeFactor = 8
 
-func newIDs(d disk, dir string, limit int) *ids {
-	return &ids{disk: d, dir: dir, limit: limit, memory: newIDTable(), next: 1}
+// New returns an empty set for a folder. limit is how many entries gather in memory
+// before they are written.
+func New(d durable.Disk, dir string, limit int) *Set {
+	return &Set{disk: d, dir: dir, limit: limit, memory: NewTable(), next: 1}
 }
 
-// openIDs opens what is there. What is missing or damaged of it is left out:
-// covered says from where the caller has to add records again.
-func openIDs(d disk, dir string, limit int) (*ids, error) {
-	x := newIDs(d, dir, limit)
+// Open opens the set in a folder. With an error it is as much of the set as can be read,
+// and [Set.Covered] says behind which record the caller begins to add. The error is
+// argus.ErrDamaged, [ErrOther], or one of the disk.
+func Open(d durable.Disk, dir string, limit int) (*Set, error) {
+	x := New(d, dir, limit)
 	names, err := x.readManifest()
 	if err != nil {
 		return x, err
@@ -95,7 +108,7 @@ func openIDs(d disk, dir string, limit int) (*ids, error) {
 	for _, name := range names {
 		r, err := openRun(d, dir, name)
 		if err == nil && r.first != x.covered+1 {
-			err = errors.Join(fmt.Errorf("open ids %s: %w: it begins with record %d, want %d", name, argus.ErrDamaged, r.first, x.covered+1), r.f.release())
+			err = errors.Join(fmt.Errorf("open ids %s: %w: it begins with record %d, want %d", name, argus.ErrDamaged, r.first, x.covered+1), r.release())
 		}
 		if err != nil {
 			return x, err
@@ -107,9 +120,15 @@ func openIDs(d disk, dir string, limit int) (*ids, error) {
 	return x, nil
 }
 
-// clean removes the files that the manifest does not name, after a crash or
-// damage, and sees to it that a new run gets a new name.
-func (x *ids) clean() error {
+// Covered is the last record that the files cover.
+func (x *Set) Covered() uint64 { return x.covered }
+
+// Last is the last record that was added.
+func (x *Set) Last() uint64 { return x.memory.last }
+
+// Clean removes the files that the manifest does not name, after a crash or damage. It
+// comes before the first Add.
+func (x *Set) Clean() error {
 	entries, err := x.disk.ReadDir(x.dir)
 	if err != nil {
 		return err
@@ -130,19 +149,40 @@ func (x *ids) clean() error {
 	return x.writeManifest(x.runs)
 }
 
-const idsManifestHead = "argus ids 2\n"
+const (
+	manifestName    = "manifest"
+	manifestKind    = "argus ids "
+	manifestVersion = '2'
+	maxManifest     = 1 << 20 // bytes
+)
 
-func (x *ids) readManifest() (names []string, err error) {
-	data, err := readFile(x.disk, filepath.Join(x.dir, "manifest"))
+// Manifest returns the bytes of a manifest.
+func Manifest(names ...string) []byte {
+	text := fmt.Appendf(nil, "%s%c\n", manifestKind, manifestVersion)
+	for _, name := range names {
+		text = fmt.Appendln(text, name)
+	}
+	return hashed.End(text)
+}
+
+func (x *Set) readManifest() (names []string, err error) {
+	f, err := x.disk.OpenFile(filepath.Join(x.dir, manifestName), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open ids: %w", err)
 	}
-	body, err := checkedText(data, idsManifestHead)
-	if err != nil && !errors.Is(err, argus.ErrDamaged) {
-		return nil, fmt.Errorf("open ids: %w", errOtherIDs)
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, maxManifest+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("open ids: %w", err)
 	}
+	if len(data) > maxManifest {
+		return nil, fmt.Errorf("open ids: manifest: %w: it has more than %d bytes", argus.ErrDamaged, maxManifest)
+	}
+	version, body, err := hashed.Open(data, manifestKind)
 	if err != nil {
-		return nil, fmt.Errorf("open ids: manifest: %w", err)
+		return nil, fmt.Errorf("open ids: manifest: %w: %w", argus.ErrDamaged, err)
+	}
+	if version != manifestVersion {
+		return nil, fmt.Errorf("open ids: %w", ErrOther)
 	}
 	for line := range strings.Lines(body) {
 		name := strings.TrimSuffix(line, "\n")
@@ -154,73 +194,75 @@ func (x *ids) readManifest() (names []string, err error) {
 	return names, nil
 }
 
-func (x *ids) writeManifest(runs []*run) error {
-	var b bytes.Buffer
-	b.WriteString(idsManifestHead)
-	for _, r := range runs {
-		fmt.Fprintln(&b, r.name)
+func (x *Set) writeManifest(runs []*run) error {
+	names := make([]string, len(runs))
+	for i, r := range runs {
+		names[i] = r.name
 	}
-	if err := durable.Replace(x.disk, filepath.Join(x.dir, "manifest"), sealText(b.Bytes())); err != nil {
+	if err := durable.Replace(x.disk, filepath.Join(x.dir, manifestName), Manifest(names...)); err != nil {
 		return fmt.Errorf("write ids: %w", err)
 	}
 	return nil
 }
 
-// sealText ends a small text file with its own hash.
-func sealText(text []byte) []byte {
-	return fmt.Appendf(text, "sha256 %x\n", sha256.Sum256(text))
+// Has says whether a file of a name belongs in the folder. A manifest that cannot be read
+// may name any.
+func (x *Set) Has(name string) bool {
+	names, err := x.readManifest() // a writer may have gone on since Open
+	return err != nil || name == manifestName || slices.Contains(names, name) ||
+		slices.ContainsFunc(x.runs, func(r *run) bool { return r.name == name })
 }
 
-// checkedText returns the lines between head and the hash of such a file.
-func checkedText(data []byte, head string) (string, error) {
-	at := bytes.LastIndex(data, []byte("sha256 "))
-	if at < len(head) || !bytes.Equal(sealText(slices.Clip(data[:at])), data) {
-		return "", fmt.Errorf("%w: the file does not match its hash", argus.ErrDamaged)
+// Check calls each with every entry in the files. It ends at the first file in which an
+// entry would not be found, and returns its name and the error.
+func (x *Set) Check(each func(Entry)) (file string, err error) {
+	for _, r := range x.runs {
+		for e, err := range r.check() {
+			if err != nil {
+				return r.name, err
+			}
+			each(e)
+		}
 	}
-	if version := len(head) - 2; bytes.HasPrefix(data, []byte(head[:version])) && data[version] != head[version] && data[version+1] == '\n' {
-		return "", otherVersion("file", data[version], head[version])
-	}
-	if !bytes.HasPrefix(data, []byte(head)) {
-		return "", fmt.Errorf("%w: want a file that begins with %q", argus.ErrDamaged, strings.TrimSpace(head))
-	}
-	return string(data[len(head):at]), nil
+	return "", nil
 }
 
-// find returns the entries of an id in the order of their records.
-func (x *ids) find(id argus.ID) ([]Entry, error) {
-	l := x.look([]argus.ID{id})
-	defer l.end()
-	return l.find(0)
+// Find returns the entries of an id in the order of their records. The error is
+// [ErrClosed], argus.ErrDamaged, or one of the disk.
+func (x *Set) Find(id argus.ID) ([]Entry, error) {
+	l := x.Look([]argus.ID{id})
+	defer l.End()
+	return l.Find(0)
 }
 
-// A lookup looks for several ids in the runs that there are when it begins. It
-// holds them, and no lock while it reads them.
-type lookup struct {
-	*ids
+// A Lookup looks for several ids in the runs that there are when it begins. It keeps their
+// files open, and holds no lock while it reads them.
+type Lookup struct {
+	set  *Set
 	of   []argus.ID
 	runs []*run
 	// older and memory are the tables that the runs do not have yet.
-	older, memory *idTable
+	older, memory *Table
 	may           []uint64 // by run, a bit each of the first 64
 	gone          bool     // the ids were closed before it began
 }
 
 // hold returns a lookup whose runs stay open until it ends.
-func (x *ids) hold() *lookup {
+func (x *Set) hold() *Lookup {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if x.closed {
-		return &lookup{ids: x, gone: true}
+		return &Lookup{set: x, gone: true}
 	}
 	for _, r := range x.runs {
-		r.f.hold()
+		r.hold()
 	}
-	return &lookup{ids: x, runs: x.runs, older: x.older, memory: x.memory}
+	return &Lookup{set: x, runs: x.runs, older: x.older, memory: x.memory}
 }
 
-// look asks the filter of one run after the other for all ids: an answer takes
-// as long as memory takes, and it can be asked for several at once.
-func (x *ids) look(of []argus.ID) *lookup {
+// Look begins a lookup, which the caller ends. It asks the filter of one run after the
+// other for all ids: each answer waits for memory, and several can wait at once.
+func (x *Set) Look(of []argus.ID) *Lookup {
 	l := x.hold()
 	l.of, l.may = of, make([]uint64, len(of))
 	for bit, r := range l.runs[:min(64, len(l.runs))] {
@@ -229,22 +271,23 @@ func (x *ids) look(of []argus.ID) *lookup {
 	return l
 }
 
-func (l *lookup) end() {
+// End lets go of the files.
+func (l *Lookup) End() {
 	for _, r := range l.runs {
-		_ = r.f.release() // it was only read
+		_ = r.release() // it was only read
 	}
 }
 
-// find returns the entries of an id in the order of their records.
-func (l *lookup) find(i int) ([]Entry, error) {
+// Find returns the entries of id i in the order of their records, as [Set.Find] does.
+func (l *Lookup) Find(i int) ([]Entry, error) {
 	var found []Entry
 	if l.gone {
-		return nil, errIDsClosed
+		return nil, ErrClosed
 	}
-	l.mu.RLock()
-	found = l.memory.find(found, l.of[i])
-	found = l.older.find(found, l.of[i])
-	l.mu.RUnlock()
+	l.set.mu.RLock()
+	found = l.memory.Find(found, l.of[i])
+	found = l.older.Find(found, l.of[i])
+	l.set.mu.RUnlock()
 	for bit, r := range l.runs {
 		if bit < 64 && l.may[i]>>bit&1 == 0 {
 			continue
@@ -260,16 +303,16 @@ func (l *lookup) find(i int) ([]Entry, error) {
 	return found, nil
 }
 
-// between returns up to limit different ids in [from, to].
-func (x *ids) between(from, to argus.ID, limit int) ([]argus.ID, error) {
+// Between returns up to limit different ids in [from, to]. The errors are those of Find.
+func (x *Set) Between(from, to argus.ID, limit int) ([]argus.ID, error) {
 	l := x.hold()
-	defer l.end()
+	defer l.End()
 	if l.gone {
-		return nil, errIDsClosed
+		return nil, ErrClosed
 	}
 	var found []argus.ID
 	x.mu.RLock()
-	for _, t := range []*idTable{l.memory, l.older} {
+	for _, t := range []*Table{l.memory, l.older} {
 		if t == nil {
 			continue
 		}
@@ -300,9 +343,9 @@ func (x *ids) between(from, to argus.ID, limit int) ([]argus.ID, error) {
 	return found[:min(limit, len(found))], nil
 }
 
-// add takes the entries of committed records, and the number of the last
-// record, which may have none. Only one goroutine adds.
-func (x *ids) add(entries []Entry, last uint64) error {
+// Add takes the entries of committed records, and the number of the last record, which may
+// have none. It keeps none of entries.
+func (x *Set) Add(entries []Entry, last uint64) error {
 	x.mu.Lock()
 	for _, e := range entries {
 		x.memory.add(e)
@@ -317,7 +360,7 @@ func (x *ids) add(entries []Entry, last uint64) error {
 }
 
 // spill sends the memory out in the background, after an earlier one has gone.
-func (x *ids) spill() error {
+func (x *Set) spill() error {
 	if err := x.wait(); err != nil {
 		return err
 	}
@@ -325,7 +368,7 @@ func (x *ids) spill() error {
 		return nil
 	}
 	x.mu.Lock()
-	x.older, x.memory = x.memory, newIDTable()
+	x.older, x.memory = x.memory, NewTable()
 	x.memory.last = x.older.last
 	x.mu.Unlock()
 	x.done = make(chan struct{})
@@ -336,15 +379,15 @@ func (x *ids) spill() error {
 	return nil
 }
 
-// wait waits for the background and returns what went wrong there.
-func (x *ids) wait() error {
+// wait waits for the background and returns its error.
+func (x *Set) wait() error {
 	if x.done != nil {
 		<-x.done
 	}
 	return x.failed
 }
 
-func (x *ids) writeOlder() error {
+func (x *Set) writeOlder() error {
 	entries := slices.Clone(x.older.list)
 	slices.SortFunc(entries, compareEntries)
 	r, err := writeRun(x.disk, x.dir, x.next, 0, x.covered+1, x.older.last, uint64(len(entries)), func(yield func(Entry, error) bool) {
@@ -364,7 +407,7 @@ func (x *ids) writeOlder() error {
 }
 
 // merge joins the newest runs while there are enough of one level.
-func (x *ids) merge() error {
+func (x *Set) merge() error {
 	for {
 		n := len(x.runs)
 		if n < mergeFactor {
@@ -389,9 +432,8 @@ func (x *ids) merge() error {
 	}
 }
 
-// amend puts other entries, or none, in the place of those of records that changed.
-// Only one goroutine adds and amends.
-func (x *ids) amend(changed map[uint64]bool, entries []Entry) error {
+// Amend replaces the entries of the records that changed.
+func (x *Set) Amend(changed map[uint64]bool, entries []Entry) error {
 	if err := x.spill(); err != nil {
 		return err
 	}
@@ -451,7 +493,7 @@ func (x *ids) amend(changed map[uint64]bool, entries []Entry) error {
 }
 
 // replace makes runs the runs, durably, and drops old ones.
-func (x *ids) replace(runs, drop []*run) error {
+func (x *Set) replace(runs, drop []*run) error {
 	if err := x.writeManifest(runs); err != nil {
 		return err
 	}
@@ -462,15 +504,15 @@ func (x *ids) replace(runs, drop []*run) error {
 	x.older = nil
 	x.mu.Unlock()
 	for _, r := range drop {
-		if err := errors.Join(r.f.release(), x.disk.Remove(filepath.Join(x.dir, r.name))); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := errors.Join(r.release(), x.disk.Remove(filepath.Join(x.dir, r.name))); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("drop ids %s: %w", r.name, err)
 		}
 	}
 	return nil
 }
 
-// close sends everything out if flush is set, and closes the files.
-func (x *ids) close(flush bool) error {
+// Close closes the files. If flush is set, it writes the entries in memory first.
+func (x *Set) Close(flush bool) error {
 	var err error
 	if flush {
 		err = x.spill()
@@ -480,7 +522,7 @@ func (x *ids) close(flush bool) error {
 	x.closed = true
 	x.mu.Unlock()
 	for _, r := range x.runs {
-		err = errors.Join(err, r.f.release())
+		err = errors.Join(err, r.release())
 	}
 	return err
 }

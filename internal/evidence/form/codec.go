@@ -1,4 +1,4 @@
-package evidence
+package form
 
 import (
 	"math"
@@ -9,7 +9,7 @@ import (
 
 // Nearly all records are messages and sightings. Their parts are written and read
 // here, without reflection, as partEncoding and partDecoding write and read them
-// (TestCodec, FuzzCodec). What is rare, such as facts, and all that is not
+// (TestCodec, FuzzCodec). Rare fields, such as facts, and everything that is not
 // canonical is left to those.
 
 // preallocated is for how many elements of a list there is room before they are
@@ -142,7 +142,7 @@ func putLocked(e *corecbor.Encoder, key uint64, l *argus.Locked) {
 }
 
 // putContent writes a content without facts.
-func putContent(e *corecbor.Encoder, c *content) {
+func putContent(e *corecbor.Encoder, c *Content) {
 	e.Begin()
 	e.TextAt(1, c.Text)
 	putAttachments(e, 3, c.Attachments)
@@ -351,7 +351,7 @@ func getFields(d *corecbor.Decoder) []argus.Field {
 }
 
 // getContent reads a content that putContent wrote, as getRecord does.
-func getContent(data []byte, c *content) bool {
+func getContent(data []byte, c *Content) bool {
 	d := corecbor.NewDecoder(data)
 	for p := d.Map(); p.Next(); {
 		switch p.Key {

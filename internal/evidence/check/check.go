@@ -1,11 +1,15 @@
-package evidence
+// Package check recomputes everything that the evidence of a store claims, from its files
+// alone.
+//
+// It shares the form of the files with those who write and read them, and nothing more: it
+// needs no open store, no server and no secrets.
+package check
 
 import (
 	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -20,11 +24,15 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/evidence/form"
+	"github.com/argus-evidence/argus/internal/evidence/ids"
+	"github.com/argus-evidence/argus/internal/evidence/sealing"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/original"
 )
 
-// Finding is something that Verify has to say about a store.
+// Finding is a problem or a note about a store.
 type Finding struct {
 	// File is relative to the store, with forward slashes.
 	File string `json:"file"`
@@ -44,7 +52,7 @@ type Finding struct {
 	Newer bool `json:"newer,omitempty"`
 }
 
-// Verified is what Verify has read and found to be as it was sealed.
+// Verified counts the records and files that Verify has read and found to be as they were sealed.
 type Verified struct {
 	Records uint64 `json:"records"`
 	// Last is the highest record number that the store knows of.
@@ -58,8 +66,8 @@ type Verified struct {
 	// SHA-256 of their files.
 	Seals      []argus.Seal `json:"-"`
 	SealHashes []argus.Hash `json:"-"`
-	// Begun is what each delivery was opened with.
-	Begun map[argus.DeliveryNumber]Begun `json:"-"`
+	// Begun is the opening of each delivery.
+	Begun map[argus.DeliveryNumber]sealing.Begun `json:"-"`
 }
 
 // Verify recomputes everything that the evidence of a store claims, from its
@@ -68,20 +76,20 @@ type Verified struct {
 // are those that seals may be signed with; nil leaves signatures unchecked. It
 // calls report for each finding, advance with the bytes read and each, which may be nil,
 // for each record that nothing is wrong with by itself, in order. The error is about
-// reading itself, not about what was found.
+// reading itself, not about a finding.
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64), each func(*argus.Record)) (*Verified, error) {
 	if each == nil {
 		each = func(*argus.Record) {}
 	}
 	v := &verifier{
-		ctx: ctx, dir: dir, disk: osDisk{}, keys: keys, report: report, advance: advance, each: each,
+		ctx: ctx, dir: dir, disk: durable.OS{}, keys: keys, report: report, advance: advance, each: each,
 		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, lost: map[uint64]bool{}, rewritten: map[uint64]rewritten{}, becomes: map[argus.FileName]argus.Hash{}, seed: maphash.MakeSeed(),
 	}
 	var err error
-	if v.codec, err = newCodec(); err != nil {
+	if v.codec, err = form.NewCodec(); err != nil {
 		return nil, err
 	}
-	v.result.Begun = map[argus.DeliveryNumber]Begun{}
+	v.result.Begun = map[argus.DeliveryNumber]sealing.Begun{}
 	defer v.letGo()
 	v.hold()
 	for _, step := range []func() error{v.segments, v.checkIDs, v.seals, v.amendments, v.checkOriginals, v.strays} {
@@ -92,29 +100,29 @@ func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Fi
 	return &v.result, nil
 }
 
-// hold takes what the verifier reads as one moment shows it. Another process may be
-// writing. Its seals come before what was acknowledged: what they close is there. The
-// manifest comes before its seals: what an amendment did, a seal says. It comes once
-// more at the end, to be the same; and the files that it names stay open, so that they
-// are not removed. The ids are opened between: their runs may be replaced.
+// hold takes the files as one moment shows them, while another process may be writing. It
+// lists the seals before it reads the commit file: every record that they cover is there.
+// It reads the manifest before the seals, so that the seal of each amendment is there, and
+// once more at the end, to be the same. The files that the manifest names are locked, so
+// that they are not removed. The ids are opened between: their runs may be replaced.
 func (v *verifier) hold() {
 	for range 10 {
-		before, err := readFile(v.disk, v.path(manifestName))
-		if entries, err := v.disk.ReadDir(v.path(deliveryDir)); err == nil { // else strays tells
+		before, err := layout.Read(v.disk, v.dir, layout.EvidenceManifest)
+		if entries, err := v.disk.ReadDir(v.path(layout.Deliveries)); err == nil { // strays reports an error
 			for _, e := range entries {
-				v.sealed[deliveryDir+"/"+e.Name()] = true
+				v.sealed[layout.Deliveries+"/"+e.Name()] = true
 			}
 		}
-		v.ids, v.idsErr = openIDs(v.disk, v.path(idsDir), 1)
-		v.commit, v.commitErr = readFile(v.disk, v.path(commitName))
-		closed, unreadable := (&Store{dir: v.dir, disk: v.disk}).readManifest()
+		v.ids, v.idsErr = ids.Open(v.disk, v.path(layout.IDs), 1)
+		v.commit, v.commitErr = layout.Read(v.disk, v.dir, layout.Commit)
+		closed, unreadable := v.manifest()
 		for i, m := range closed {
-			name := v.path(layout.Segment(i+1, m.generation))
+			name := v.path(layout.Segment(i+1, m.Generation))
 			if unlock, held, err := v.disk.Lock(name, false); err == nil && held {
 				v.held = append(v.held, unlock)
 			}
 		}
-		after, again := readFile(v.disk, v.path(manifestName))
+		after, again := layout.Read(v.disk, v.dir, layout.EvidenceManifest)
 		if err != nil || unreadable != nil || again != nil || bytes.Equal(before, after) {
 			return
 		}
@@ -124,7 +132,7 @@ func (v *verifier) hold() {
 }
 
 func (v *verifier) letGo() {
-	_ = v.ids.close(false)
+	_ = v.ids.Close(false)
 	for _, unlock := range v.held {
 		_ = unlock() // it was only read
 	}
@@ -134,8 +142,8 @@ func (v *verifier) letGo() {
 type verifier struct {
 	ctx     context.Context
 	dir     string
-	disk    disk
-	codec   *codec
+	disk    durable.Disk
+	codec   *form.Codec
 	keys    note.Verifiers
 	report  func(Finding)
 	advance func(int64)
@@ -148,36 +156,36 @@ type verifier struct {
 	sealed     map[string]bool          // the seals that were there when it began
 	held       []func() error           // locks on segments
 	commit     []byte                   // the commit file
-	commitErr  error                    // or why it cannot be read
+	commitErr  error                    // why it cannot be read
 	active     int                      // number of the active segment
-	ids        *ids
+	ids        *ids.Set
 	idsErr     error
 	seed       maphash.Seed
 	idSum      uint64 // order-independent hash over the entries that ids covers
 	idCount    uint64
-	// prints are, by the record's number less one, what a sighting must agree with,
+	// prints are those that sightings must agree with, by the record's number less one;
 	// 0 for a record that is no message.
 	prints []print
 	holes  uint64
 	// lost are the messages without their content, rewritten the records of blocks
 	// that were written anew.
 	lost        map[uint64]bool
-	becomes     map[argus.FileName]argus.Hash // what the latest order makes of an original
+	becomes     map[argus.FileName]argus.Hash // the state of an original after the latest order
 	rewritten   map[uint64]rewritten
 	generations []int // of the closed segments
 	waits       bool  // a file of a segment waits for being put in place
 	// heldKeys are the records of kind key.
 	heldKeys map[uint64]bool
 	broken   bool // some records could not be read
-	newer    bool // what follows in a segment may be there and cannot be read
+	newer    bool // the rest of a segment may be there and cannot be read
 
-	splitter splitter
+	splitter form.Splitter
 }
 
-// verifiedDelivery is a delivery's state recomputed, with where each part of
-// its tree lies, to name what contradicts the tree file.
+// verifiedDelivery is the recomputed state of a delivery, with the place of each part of
+// its tree, to name the records that contradict the tree file.
 type verifiedDelivery struct {
-	open      *openDelivery
+	open      *sealing.Draft
 	broken    bool
 	places    []place         // of each run of 256 leaves
 	originals map[uint64]bool // sequence numbers of its originals
@@ -206,7 +214,7 @@ func (s *stretch) add(seq uint64) {
 	s.last = seq
 }
 
-// claim is what a record says of an original.
+// claim is an original as a record describes it.
 type claim struct {
 	argus.Original
 	seq      uint64
@@ -224,13 +232,21 @@ type place struct {
 	record uint64
 }
 
-func (v *verifier) path(name string) string { return filepath.Join(v.dir, filepath.FromSlash(name)) }
+func (v *verifier) path(name string) string { return layout.File(v.dir, name) }
+
+func (v *verifier) manifest() ([]form.Closed, error) {
+	data, err := layout.Read(v.disk, v.dir, layout.EvidenceManifest)
+	if err != nil {
+		return nil, err
+	}
+	return form.ParseManifest(data)
+}
 
 func (v *verifier) damage(file string, offset int64, format string, args ...any) {
 	v.report(Finding{File: file, Offset: offset, Problem: fmt.Sprintf(format, args...)})
 }
 
-// fault reports an error: damage, or what only a newer Argus reads.
+// fault reports an error: damage, or bytes that only a newer Argus reads.
 func (v *verifier) fault(f Finding, err error) {
 	f.Problem = sentence(err)
 	if f.Newer = errors.Is(err, argus.ErrNewer); f.Newer {
@@ -245,47 +261,46 @@ func sentence(err error) string {
 }
 
 func (v *verifier) segments() error {
-	s := &Store{dir: v.dir, disk: v.disk}
-	var promise commit
-	var whole bool // how much was acknowledged is not known: take what is whole
+	var promise form.Commit
+	var whole bool // the last acknowledged record is not known: take all whole batches
 	if v.commitErr != nil {
 		whole = true
-		v.damage(commitName, -1, "the file cannot be read: %v", v.commitErr)
+		v.damage(layout.Commit, -1, "the file cannot be read: %v", v.commitErr)
 	} else {
 		var torn []int
 		var err error
-		promise, torn, err = parseCommit(v.commit)
+		promise, torn, err = form.ParseCommit(v.commit)
 		whole = err != nil || len(torn) > 0
 		for _, slot := range torn {
-			v.damage(commitName, int64(slot)*commitSlot, "slot %d does not match its checksum", slot)
+			v.damage(layout.Commit, int64(slot)*form.CommitSlot, "slot %d does not match its checksum", slot)
 		}
 		if err != nil && len(torn) == 0 {
-			v.damage(commitName, -1, "%s", sentence(err))
+			v.damage(layout.Commit, -1, "%s", sentence(err))
 		}
 	}
-	closed, err := s.readManifest()
+	closed, err := v.manifest()
 	if err != nil {
-		v.fault(Finding{File: manifestName, Offset: -1}, err)
+		v.fault(Finding{File: layout.EvidenceManifest, Offset: -1}, err)
 		closed = v.guessClosed()
-	} else if n := len(closed) + 1; int(promise.segment) > n && !whole {
-		v.damage(manifestName, -1, "records of segment %d are acknowledged, and the manifest knows segments up to %d: an earlier copy took its place", promise.segment, n)
+	} else if n := len(closed) + 1; int(promise.Segment) > n && !whole {
+		v.damage(layout.EvidenceManifest, -1, "records of segment %d are acknowledged, and the manifest knows segments up to %d: an earlier copy took its place", promise.Segment, n)
 		closed = v.guessClosed()
 	}
 	for i, m := range closed {
-		v.generations = append(v.generations, m.generation)
+		v.generations = append(v.generations, m.Generation)
 		if err := v.segment(i+1, &m, 0); err != nil {
 			return err
 		}
 	}
 	v.active = len(closed) + 1
-	entries, _ := v.disk.ReadDir(v.path(evidenceDir)) // strays tells of an error
+	entries, _ := v.disk.ReadDir(v.path(layout.Evidence)) // strays tells of an error
 	for _, e := range entries {
 		number, generation, ok := layout.ParseSegment(e.Name())
-		v.waits = v.waits || ok && number > 0 && number <= len(closed) && generation > closed[number-1].generation
+		v.waits = v.waits || ok && number > 0 && number <= len(closed) && generation > closed[number-1].Generation
 	}
-	end := int64(segmentHeader)
-	if promise.segment == uint32(len(closed)+1) {
-		end = int64(promise.offset)
+	end := int64(form.HeaderSize)
+	if promise.Segment == uint32(len(closed)+1) {
+		end = int64(promise.Offset)
 	}
 	if whole {
 		end = -1
@@ -293,31 +308,31 @@ func (v *verifier) segments() error {
 	if err := v.segment(len(closed)+1, nil, end); err != nil {
 		return err
 	}
-	v.result.Last = max(v.last, promise.seq)
-	if v.last < promise.seq && !v.newer {
+	v.result.Last = max(v.last, promise.Seq)
+	if v.last < promise.Seq && !v.newer {
 		v.broken = true
-		v.report(Finding{File: segmentName(len(closed) + 1), Offset: -1, First: v.last + 1, Last: promise.seq,
-			Problem: fmt.Sprintf("records %d to %d were acknowledged and are not there", v.last+1, promise.seq)})
+		v.report(Finding{File: layout.Segment(len(closed)+1, 0), Offset: -1, First: v.last + 1, Last: promise.Seq,
+			Problem: fmt.Sprintf("records %d to %d were acknowledged and are not there", v.last+1, promise.Seq)})
 	}
 	return nil
 }
 
 // guessClosed lists the segments when the manifest is no help: all but the last one
 // there is, each in its newest file.
-func (v *verifier) guessClosed() []manifestSegment {
-	var list []manifestSegment
-	entries, err := v.disk.ReadDir(v.path(evidenceDir))
+func (v *verifier) guessClosed() []form.Closed {
+	var list []form.Closed
+	entries, err := v.disk.ReadDir(v.path(layout.Evidence))
 	if err != nil {
 		return nil
 	}
-	newest := map[int]manifestSegment{}
+	newest := map[int]form.Closed{}
 	for _, e := range entries {
 		number, generation, ok := layout.ParseSegment(e.Name())
-		if info, err := e.Info(); ok && err == nil && generation >= newest[number].generation {
-			newest[number] = manifestSegment{generation: generation, size: info.Size()}
+		if info, err := e.Info(); ok && err == nil && generation >= newest[number].Generation {
+			newest[number] = form.Closed{Generation: generation, Size: info.Size()}
 		}
 	}
-	for n := 1; newest[n+1].size > 0; n++ {
+	for n := 1; newest[n+1].Size > 0; n++ {
 		list = append(list, newest[n])
 	}
 	return list
@@ -325,10 +340,10 @@ func (v *verifier) guessClosed() []manifestSegment {
 
 // segment reads one segment whole. m is nil for the active one, which counts
 // up to end, or -1: up to its last whole batch.
-func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
-	name := segmentName(number)
+func (v *verifier) segment(number int, m *form.Closed, end int64) error {
+	name := layout.Segment(number, 0)
 	if m != nil {
-		name = layout.Segment(number, m.generation)
+		name = layout.Segment(number, m.Generation)
 	}
 	f, err := v.disk.OpenFile(v.path(name), os.O_RDONLY, 0)
 	if err != nil {
@@ -351,30 +366,30 @@ func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
 	v.result.Bytes += size
 	var table []byte
 	if end < 0 {
-		end = scanSegment(f, number, size, false).end
+		end = form.Scan(f, number, size, false).End
 	}
 	if m != nil {
-		if size != m.size {
+		if size != m.Size {
 			v.broken = true
-			v.damage(name, min(size, m.size), "the segment has %d bytes, the manifest says %d", size, m.size)
+			v.damage(name, min(size, m.Size), "the segment has %d bytes, the manifest says %d", size, m.Size)
 		}
 		end, table = v.table(f, name, size)
 	} else if size < end {
 		v.broken = true
 		v.damage(name, size, "the segment ends here, it was acknowledged up to offset %d", end)
 	} else if size > end && v.overlooked(f, number, end, size) {
-		v.damage(commitName, -1, "the file does not acknowledge records that are sealed: an earlier copy took its place")
-		end = scanSegment(f, number, size, false).end
+		v.damage(layout.Commit, -1, "the file does not acknowledge records that are sealed: an earlier copy took its place")
+		end = form.Scan(f, number, size, false).End
 	} else if size > end {
 		v.report(Finding{File: name, Offset: end, Note: true, Problem: fmt.Sprintf("%d bytes behind the last acknowledged record; the next writer checks or drops them", size-end)})
 	}
 	end = min(end, size)
 
-	head := make([]byte, segmentHeader)
-	if _, err := f.ReadAt(head[:min(segmentHeader, end)], 0); err != nil {
+	head := make([]byte, form.HeaderSize)
+	if _, err := f.ReadAt(head[:min(form.HeaderSize, end)], 0); err != nil {
 		return err
 	}
-	got, first, err := parseSegmentHeader(head[:min(segmentHeader, end)])
+	got, first, err := form.ParseHeader(head[:min(form.HeaderSize, end)])
 	switch {
 	case errors.Is(err, argus.ErrNewer):
 		v.broken, v.newer = true, true
@@ -394,15 +409,15 @@ func (v *verifier) segment(number int, m *manifestSegment, end int64) error {
 
 // overlooked says whether records behind the end of the active segment are sealed: a
 // seal is made when all is acknowledged.
-func (v *verifier) overlooked(f file, number int, end, size int64) bool {
-	for _, b := range scanSegment(f, number, size, false).blocks {
-		name := layout.Seal(b.delivery)
-		if int64(b.offset) < end || !v.sealed[name] {
+func (v *verifier) overlooked(f durable.File, number int, end, size int64) bool {
+	for _, b := range form.Scan(f, number, size, false).Blocks {
+		name := layout.Seal(b.Delivery)
+		if int64(b.Offset) < end || !v.sealed[name] {
 			continue
 		}
-		data, err := readFile(v.disk, v.path(name))
+		data, err := layout.Read(v.disk, v.dir, name)
 		text, _, _ := strings.Cut(string(data), "\n\n")
-		if seal, parseErr := parseSeal(text); err == nil && parseErr == nil && b.leaf+uint64(b.count) <= seal.Records {
+		if seal, parseErr := sealing.Parse(text); err == nil && parseErr == nil && b.Leaf+uint64(b.Count) <= seal.Records {
 			return true
 		}
 	}
@@ -410,38 +425,38 @@ func (v *verifier) overlooked(f file, number int, end, size int64) bool {
 }
 
 // table checks the table of blocks of a closed segment and returns where it
-// begins, and its entries.
-func (v *verifier) table(f file, name string, size int64) (end int64, entries []byte) {
-	trailer := make([]byte, footerTrailer)
-	if size < segmentHeader+footerTrailer {
+// begins, and its bytes.
+func (v *verifier) table(f durable.File, name string, size int64) (end int64, table []byte) {
+	trailer := make([]byte, form.TrailerSize)
+	if size < form.HeaderSize+form.TrailerSize {
 		return size, nil
 	}
-	if _, err := f.ReadAt(trailer, size-footerTrailer); err != nil {
-		v.damage(name, size-footerTrailer, "%v", err)
+	if _, err := f.ReadAt(trailer, size-form.TrailerSize); err != nil {
+		v.damage(name, size-form.TrailerSize, "%v", err)
 		return size, nil
 	}
-	offset, count, err := parseTrailer(trailer)
-	if err != nil || offset < segmentHeader+int64(count)*blockHeader || offset+int64(count)*footerEntry+footerTrailer != size {
-		v.damage(name, size-footerTrailer, "the table of blocks does not fit the segment")
+	offset, err := form.ParseTrailer(trailer, size)
+	if err != nil {
+		v.damage(name, size-form.TrailerSize, "the table of blocks does not fit the segment")
 		return size, nil
 	}
-	table := make([]byte, size-offset)
+	table = make([]byte, size-offset)
 	if _, err := f.ReadAt(table, offset); err != nil {
 		v.damage(name, offset, "%v", err)
 		return offset, nil
 	}
-	if _, err := parseFooter(table, 0); err != nil {
+	if _, err := form.ParseTable(table, 0); err != nil {
 		v.damage(name, offset, "%s", sentence(err))
 		return offset, nil
 	}
-	return offset, table[:len(table)-footerTrailer]
+	return offset, table
 }
 
-func (v *verifier) blocks(f file, name string, number int, end int64, table []byte) error {
-	at := int64(segmentHeader)
-	head := make([]byte, blockHeader)
+func (v *verifier) blocks(f durable.File, name string, number int, end int64, table []byte) error {
+	at := int64(form.HeaderSize)
+	head := make([]byte, form.HeadSize)
 	var body []byte
-	var seen []blockRef
+	var seen []form.Ref
 	for at < end {
 		if err := v.ctx.Err(); err != nil {
 			return err
@@ -450,8 +465,8 @@ func (v *verifier) blocks(f file, name string, number int, end int64, table []by
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		h, err := parseBlockHead(head[:n])
-		if err == nil && at+h.size() > end {
+		h, err := form.ParseHead(head[:n])
+		if err == nil && at+h.Size() > end {
 			err = fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
 		}
 		if errors.Is(err, argus.ErrNewer) {
@@ -462,91 +477,67 @@ func (v *verifier) blocks(f file, name string, number int, end int64, table []by
 		}
 		if err != nil {
 			v.broken = true
-			next := nextBlock(f, at+1, end)
+			next := form.NextBlock(f, at+1, end)
 			v.damage(name, at, "%s; the bytes up to offset %d cannot be read, record %d would be the first", sentence(err), next, v.last+1)
 			at = next
 			continue
 		}
-		h.segment, h.offset = uint32(number), uint32(at)
-		seen = append(seen, h.blockRef)
-		body = slices.Grow(body[:0], int(h.body()))[:h.body()]
-		if _, err := f.ReadAt(body, at+blockHeader); err != nil {
+		h.Segment, h.Offset = uint32(number), uint32(at)
+		seen = append(seen, h.Ref)
+		body = slices.Grow(body[:0], int(h.Body()))[:h.Body()]
+		if _, err := f.ReadAt(body, at+form.HeadSize); err != nil {
 			return err
 		}
 		v.block(name, at, &h, body)
-		at += h.size()
+		at += h.Size()
 	}
-	if table != nil && !bytes.Equal(table, appendFooter(nil, seen, 0)[:len(seen)*footerEntry]) {
+	if table != nil && !bytes.Equal(table, form.AppendTable(nil, seen, end)) {
 		v.damage(name, end, "the table of blocks does not name the blocks that are there")
 	}
 	return nil
 }
 
-// nextBlock looks for the next whole block header, or end.
-func nextBlock(f file, at, end int64) int64 {
-	buf := make([]byte, 1<<20)
-	magic := binary.LittleEndian.AppendUint32(nil, blockMagic)
-	for at < end {
-		n, _ := f.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
-		if n < blockHeader {
-			return end
-		}
-		for i := 0; ; i++ {
-			j := bytes.Index(buf[i:n], magic)
-			if j < 0 || i+j+blockHeader > n {
-				break
-			}
-			i += j
-			if _, err := parseBlockHead(buf[i:n]); err == nil {
-				return at + int64(i)
-			}
-		}
-		at += int64(n - blockHeader + 1)
-	}
-	return end
-}
-
 func (v *verifier) delivery(d argus.DeliveryNumber) *verifiedDelivery {
 	if v.deliveries[d] == nil {
-		v.deliveries[d] = &verifiedDelivery{open: newOpenDelivery(d), originals: map[uint64]bool{}}
+		v.deliveries[d] = &verifiedDelivery{open: sealing.New(d), originals: map[uint64]bool{}}
 	}
 	return v.deliveries[d]
 }
 
-func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
-	d := v.delivery(h.delivery)
-	finding := Finding{File: name, Offset: at, First: h.first, Last: h.end() - 1, Delivery: h.delivery}
+func (v *verifier) block(name string, at int64, h *form.Head, body []byte) {
+	d := v.delivery(h.Delivery)
+	finding := Finding{File: name, Offset: at, First: h.First, Last: h.End() - 1, Delivery: h.Delivery}
 	fail := func(format string, args ...any) {
 		finding.Problem = fmt.Sprintf(format, args...)
 		v.report(finding)
 	}
-	if h.first != v.last+1 {
-		if !v.broken { // else the hole has been named
-			fail("record %d follows record %d", h.first, v.last)
+	if h.First != v.last+1 {
+		if !v.broken { // a hole has been named already
+			fail("record %d follows record %d", h.First, v.last)
 		}
 		v.broken, d.broken = true, true
 	}
-	v.last = h.end() - 1
-	if h.leaf != d.open.records && !d.broken {
+	v.last = h.End() - 1
+	if h.Leaf != d.open.Seal.Records && !d.broken {
 		if !v.broken { // as above
-			fail("the block holds leaf %d of delivery %s, want %d", h.leaf, h.delivery, d.open.records)
+			fail("the block holds leaf %d of delivery %s, want %d", h.Leaf, h.Delivery, d.open.Seal.Records)
 		}
 		d.broken = true
 	}
-	b, err := v.codec.openBlock(h, body)
+	b, err := v.codec.Open(h, body)
 	if err != nil {
 		fail("%s", sentence(err))
 		v.broken, d.broken = true, true
 		return
 	}
 	var hasher argus.Hasher
-	for i := range b.statements {
-		finding.First = h.first + uint64(i)
+	for i := range b.Len() {
+		finding.First = h.First + uint64(i)
 		finding.Last = finding.First
-		if d.open.records%layout.TreeRun == 0 {
+		if d.open.Seal.Records%sealing.Run == 0 {
 			d.places = append(d.places, place{name, at, finding.First})
 		}
-		r, err := b.record(i, &hasher)
+		r, err := b.Record(i, &hasher)
 		if errors.Is(err, argus.ErrNewer) {
 			d.unknown.add(finding.First)
 			v.broken, d.broken = true, true
@@ -557,14 +548,14 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 			v.broken, d.broken = true, true
 			continue
 		}
-		r.Seq, r.Delivery = finding.First, h.delivery
-		p := b.proof(i, r)
-		if b.entries != nil {
+		r.Seq, r.Delivery = finding.First, h.Delivery
+		p := b.Proof(i, r)
+		if b.Rewritten() {
 			v.note(finding, b, i)
 		}
-		problem := v.form(d, r, b, i)
+		problem := v.canonical(d, r, b, i)
 		if problem == "" {
-			problem = v.check(r, h.leaf+uint64(i) == 0, &hasher)
+			problem = v.check(r, h.Leaf+uint64(i) == 0, &hasher)
 		}
 		if problem != "" {
 			fail("%s", problem)
@@ -577,16 +568,9 @@ func (v *verifier) block(name string, at int64, h *blockHead, body []byte) {
 	}
 }
 
-// form says whether the stored parts of a record are the one way to write it.
-func (v *verifier) form(d *verifiedDelivery, r *argus.Record, b *block, i int) string {
-	if r.Gone&argus.GoneStatement != 0 {
-		return ""
-	}
-	said := b.contents[i]
-	if r.Gone&argus.GoneContent != 0 {
-		said = nil
-	}
-	same, skipped := canonical(r, b.statements[i], said, &v.splitter)
+// canonical says whether the stored parts of a record are the one way to write it.
+func (v *verifier) canonical(d *verifiedDelivery, r *argus.Record, b *form.Block, i int) string {
+	same, skipped := b.Canonical(i, r, &v.splitter)
 	if skipped {
 		d.skipped.add(r.Seq)
 	}
@@ -596,10 +580,10 @@ func (v *verifier) form(d *verifiedDelivery, r *argus.Record, b *block, i int) s
 	return ""
 }
 
-// note keeps what a rewritten block says of a record, for the amendments.
-func (v *verifier) note(at Finding, b *block, i int) {
-	now := b.revised(i)
-	v.rewritten[at.First] = rewritten{at, now.gone, now.becomes()}
+// note keeps the entry of a record in a rewritten block, for the amendments.
+func (v *verifier) note(at Finding, b *form.Block, i int) {
+	now := b.Revised(i)
+	v.rewritten[at.First] = rewritten{at, now.Gone, now.Becomes()}
 }
 
 // rewritten is a record of a block that was written anew.
@@ -609,22 +593,22 @@ type rewritten struct {
 	becomes argus.Hash
 }
 
-// printFor is what a sighting of a record must agree with, as far as it is there.
-func (v *verifier) printFor(r *argus.Record, p *proof) print {
+// printFor is the print that a sighting of a record must agree with, as far as it is there.
+func (v *verifier) printFor(r *argus.Record, p *form.Proof) print {
 	switch {
 	case r.Kind == argus.KindMessage && r.Gone == 0:
-		return v.print(r.ID, r.Version, p.content)
+		return v.print(r.ID, r.Version, p.Content)
 	case r.Kind == argus.KindMessage, r.Was.Kind == argus.KindMessage:
 		if r.Gone&argus.GoneContent != 0 {
 			v.lost[r.Seq] = true
 		}
-		return print{content: short(v.seed, p.content)}
+		return print{content: short(v.seed, p.Content)}
 	}
 	return print{}
 }
 
-// count adds a record to what the seals and the ids are compared with.
-func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail func(string, ...any)) {
+// count adds a record to the sums that the seals and the ids are compared with.
+func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *form.Proof, fail func(string, ...any)) {
 	kind := r.Kind
 	if r.Gone&argus.GoneStatement != 0 {
 		kind, d.gaps = r.Was.Kind, true
@@ -647,7 +631,7 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail fu
 		fail("the record names record %d as its original, which is none of delivery %s", of, r.Delivery)
 		d.broken = true
 	}
-	if err := d.open.add(r, p); err != nil {
+	if err := d.open.Add(r, p.Leaf(), p.Statement); err != nil {
 		fail("%v", err)
 		d.broken = true
 	}
@@ -660,25 +644,25 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *proof, fail fu
 			fail("the record says other things of the original %s than record %d", r.Original.File, c.seq)
 		}
 	}
-	for e := range entriesOf(r) {
-		if e.Seq <= v.ids.covered {
+	for e := range ids.Of(r) {
+		if e.Seq <= v.ids.Covered() {
 			v.idSum += maphash.Comparable(v.seed, e)
 			v.idCount++
 		}
 	}
 }
 
-// readsAgain returns how the second record of a reading says wrongly what is read
-// again, or "". Answers follow that record.
+// readsAgain returns the problem of the second record of a reading, "" if there is none.
+// Answers follow that record.
 func (v *verifier) readsAgain(d *verifiedDelivery, r *argus.Record) string {
-	if d.open.records != 1 || d.open.seal.Opening.Sort != argus.OpeningReading {
+	if d.open.Seal.Records != 1 || d.open.Seal.Opening.Sort != argus.OpeningReading {
 		return ""
 	}
 	if r.Kind != argus.KindReading {
 		return fmt.Sprintf("delivery %s is a reading, and its second record does not say of what", r.Delivery)
 	}
 	of := v.deliveries[r.Reading.Of]
-	if r.Reading.Of < r.Delivery && (of == nil && v.broken || of != nil && (of.broken || of.open.seal.Opening.Sort != argus.OpeningReading)) {
+	if r.Reading.Of < r.Delivery && (of == nil && v.broken || of != nil && (of.broken || of.open.Seal.Opening.Sort != argus.OpeningReading)) {
 		return ""
 	}
 	return fmt.Sprintf("delivery %s says that it reads delivery %s again, which was not handed over before", r.Delivery, r.Reading.Of)
@@ -696,13 +680,13 @@ func (v *verifier) names(d *verifiedDelivery, original uint64) bool {
 	})
 }
 
-// check returns how a record contradicts itself or another one, or "".
+// check returns how a record contradicts itself or another one, "" if it does not.
 func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) string {
 	if first != (r.Kind == argus.KindOpening) {
 		return fmt.Sprintf("a record of kind %s stands where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
 	}
 	if r.Gone&argus.GoneStatement != 0 {
-		if err := allowed(r.Was.Kind, r.Gone); err != nil {
+		if err := form.CanGo(r.Was.Kind, r.Gone); err != nil {
 			return err.Error()
 		}
 		return ""
@@ -744,7 +728,7 @@ func (v *verifier) checkOpened(r *argus.Record) string {
 	of := v.printOf(r.Of)
 	switch {
 	case of == (print{}) && v.broken:
-		return "" // the message may be what cannot be read
+		return "" // the message may be in the part that cannot be read
 	case of == (print{}) || of.content != short(v.seed, r.Content):
 		return fmt.Sprintf("the opened record is not of what record %d holds", r.Of)
 	case !v.heldKeys[r.Opened.Key] && !v.broken:
@@ -762,7 +746,7 @@ func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
 	}
 	of := v.printOf(r.Of)
 	if of == (print{}) && v.broken {
-		return "" // the message may be what cannot be read
+		return "" // the message may be in the part that cannot be read
 	}
 	if v.lost[r.Of] {
 		return fmt.Sprintf("the content that the sighting is of, in record %d, is gone", r.Of)
@@ -783,7 +767,7 @@ func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
 	return ""
 }
 
-// print returns what a sighting must agree with, of the message that it is of.
+// print returns the print that a sighting must share with its message.
 func (v *verifier) print(id argus.ID, version argus.Version, content argus.Hash) print {
 	return print{short(v.seed, struct {
 		id      argus.ID
@@ -823,37 +807,34 @@ func (v *verifier) printOf(seq uint64) print {
 // derived: a new start builds them again.
 func (v *verifier) checkIDs() error {
 	if errors.Is(v.idsErr, argus.ErrDamaged) || errors.Is(v.idsErr, fs.ErrNotExist) {
-		v.damage(idsDir, -1, "%v; delete the folder, the next ingest builds it again", v.idsErr)
+		v.damage(layout.IDs, -1, "%v; delete the folder, the next ingest builds it again", v.idsErr)
 		return nil
 	}
-	if errors.Is(v.idsErr, errOtherIDs) {
-		v.report(Finding{File: idsDir, Offset: -1, Note: true, Problem: v.idsErr.Error() + "; the next ingest builds them again"})
+	if errors.Is(v.idsErr, ids.ErrOther) {
+		v.report(Finding{File: layout.IDs, Offset: -1, Note: true, Problem: v.idsErr.Error() + "; the next ingest builds them again"})
 		return nil
 	}
 	if v.idsErr != nil {
-		v.damage(idsDir, -1, "the ids cannot be read: %v", v.idsErr)
-		return nil
+		v.damage(layout.IDs, -1, "the ids cannot be read: %v", v.idsErr)
+		return nil //nolint:nilerr // reported as damage
 	}
 	var sum, count uint64
-	for _, r := range v.ids.runs {
-		for e, err := range r.check() {
-			if err != nil {
-				v.damage(idsDir+"/"+r.name, -1, "%v; delete the folder %s, the next ingest builds it again", err, idsDir)
-				return nil
-			}
-			sum += maphash.Comparable(v.seed, e)
-			count++
-		}
+	if file, err := v.ids.Check(func(e ids.Entry) {
+		sum += maphash.Comparable(v.seed, e)
+		count++
+	}); err != nil {
+		v.damage(layout.IDs+"/"+file, -1, "%v; delete the folder %s, the next ingest builds it again", err, layout.IDs)
+		return nil
 	}
 	if v.broken || v.waits {
 		return nil // they cannot agree with records that cannot be read
 	}
-	if v.ids.covered > v.result.Last {
-		v.damage(idsDir, -1, "the ids say that they cover the records up to %d, and there are %d; delete the folder, the next ingest builds it again", v.ids.covered, v.result.Last)
+	if v.ids.Covered() > v.result.Last {
+		v.damage(layout.IDs, -1, "the ids say that they cover the records up to %d, and there are %d; delete the folder, the next ingest builds it again", v.ids.Covered(), v.result.Last)
 		return nil
 	}
 	if sum != v.idSum || count != v.idCount {
-		v.damage(idsDir, -1, "the ids do not name the messages that are there (%d entries, want %d); delete the folder, the next ingest builds it again", count, v.idCount)
+		v.damage(layout.IDs, -1, "the ids do not name the messages that are there (%d entries, want %d); delete the folder, the next ingest builds it again", count, v.idCount)
 	}
 	return nil
 }
@@ -862,19 +843,19 @@ func (v *verifier) seals() error {
 	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
 		d := v.deliveries[number]
 		v.result.Deliveries++
-		if !d.broken { // else what is wrong has been named
-			v.result.Begun[number] = d.open.begun()
+		if !d.broken { // the problem has been named already
+			v.result.Begun[number] = d.open.Begun()
 		}
 		if n := d.unknown; n.count > 0 {
-			v.report(Finding{File: evidenceDir, Offset: -1, First: n.first, Last: n.last, Delivery: number, Newer: true,
+			v.report(Finding{File: layout.Evidence, Offset: -1, First: n.first, Last: n.last, Delivery: number, Newer: true,
 				Problem: fmt.Sprintf("%d of the records were %v; the delivery was not checked", n.count, argus.ErrNewer)})
 		}
 		if n := d.skipped; n.count > 0 {
-			v.report(Finding{File: evidenceDir, Offset: -1, First: n.first, Last: n.last, Delivery: number, Note: true,
+			v.report(Finding{File: layout.Evidence, Offset: -1, First: n.first, Last: n.last, Delivery: number, Note: true,
 				Problem: fmt.Sprintf("%d of the records have parts that were %v and that this one may skip; they are as they were sealed, and what they say was not checked", n.count, argus.ErrNewer)})
 		}
 		name := layout.Seal(number)
-		data, err := readFile(v.disk, v.path(name))
+		data, err := layout.Read(v.disk, v.dir, name)
 		if errors.Is(err, argus.ErrDamaged) {
 			v.damage(name, -1, "%s", sentence(err))
 			continue
@@ -890,9 +871,9 @@ func (v *verifier) seals() error {
 		}
 		if v.seal(number, d, name, data) {
 			v.result.Sealed++
-			d.sound = d.open.seal.Incomplete == ""
+			d.sound = d.open.Seal.Incomplete == ""
 		}
-		if d.sound && d.open.seal.Opening.Sort == argus.OpeningReading && len(d.again) > 0 {
+		if d.sound && d.open.Seal.Opening.Sort == argus.OpeningReading && len(d.again) > 0 {
 			v.report(Finding{File: layout.Seal(d.again[0]), Offset: -1, Delivery: d.again[0], Note: true,
 				Problem: fmt.Sprintf("delivery %s was read again by %s: the newer reading counts, and this one is kept as it was sealed", d.again[0], number)})
 		}
@@ -900,11 +881,11 @@ func (v *verifier) seals() error {
 	return nil
 }
 
-// amendments compares what is gone with what sealed amendments say.
+// amendments compares the parts that are gone with the sealed amendments.
 func (v *verifier) amendments() error {
 	latest := map[uint64]argus.Change{}
 	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
-		if d := v.deliveries[number]; d.sound && d.open.seal.Opening.Sort == argus.OpeningAct {
+		if d := v.deliveries[number]; d.sound && d.open.Seal.Opening.Sort == argus.OpeningAct {
 			for _, c := range d.changes {
 				latest[c.Seq] = c
 			}
@@ -924,14 +905,14 @@ func (v *verifier) amendments() error {
 	for _, seq := range slices.Sorted(maps.Keys(latest)) {
 		now, there := v.rewritten[seq]
 		if c := latest[seq]; (now.gone != c.Gone || there && now.becomes != c.Becomes) && !v.broken {
-			v.report(Finding{File: evidenceDir, Offset: -1, First: seq, Last: seq, Note: v.waits,
+			v.report(Finding{File: layout.Evidence, Offset: -1, First: seq, Last: seq, Note: v.waits,
 				Problem: "the record is not yet what a sealed amendment says; the next opening for writing sees to it"})
 		}
 	}
 	return nil
 }
 
-// seal checks one delivery's seal and tree against what was recomputed.
+// seal compares one delivery's seal and tree with the recomputed ones.
 func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name string, data []byte) bool {
 	sound := true
 	fail := func(file string, format string, args ...any) {
@@ -950,28 +931,28 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 		}
 		text = n.Text
 	}
-	seal, err := parseSeal(text)
+	seal, err := sealing.Parse(text)
 	if err != nil {
 		fail(name, "%s", sentence(err))
 		return false
 	}
-	if canonical, err := sealNoteText(seal); err != nil || canonical != text {
+	if canonical, err := sealing.Text(seal); err != nil || canonical != text {
 		fail(name, "the seal is not in its canonical form")
 	}
 	v.result.Seals = append(v.result.Seals, *seal)
 	v.result.SealHashes = append(v.result.SealHashes, sha256.Sum256(data))
-	if d.broken || v.broken && d.open.records != seal.Records {
-		return false // what is wrong has been named
+	if d.broken || v.broken && d.open.Seal.Records != seal.Records {
+		return false // the problem has been named already
 	}
-	if err := d.open.close(); err != nil {
+	if err := d.open.Close(); err != nil {
 		fail(name, "%v", err)
 	}
-	want := d.open.seal
+	want := d.open.Seal
 	if seal.Root != want.Root {
 		v.blame(number, d, want.Root, seal)
 		sound = false
 	}
-	d.open.seal.Incomplete = seal.Incomplete
+	d.open.Seal.Incomplete = seal.Incomplete
 	if d.gaps {
 		fillGaps(&want, seal)
 	}
@@ -982,19 +963,19 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	if !seal.DeviceClocks {
 		want.DeviceClocks = false // as above; nothing but a saving of work depends on it
 	}
-	wantText, err := sealNoteText(&want)
+	wantText, err := sealing.Text(&want)
 	if err != nil || wantText != text {
 		fail(name, "the seal says other things than the records: %s", difference(text, wantText))
 	}
-	if tree, err := readFile(v.disk, v.path(layout.Tree(number))); err != nil {
+	if tree, err := layout.Read(v.disk, v.dir, layout.Tree(number)); err != nil {
 		fail(layout.Tree(number), "the hashes of the delivery cannot be read: %v", err)
-	} else if sound && !bytes.Equal(tree, d.open.nodes) {
+	} else if sound && !bytes.Equal(tree, d.open.Nodes) {
 		fail(layout.Tree(number), "the hashes are not those of the records, which match the seal")
 	}
 	return sound
 }
 
-// fillGaps takes from a seal what cannot be recomputed where statements are gone: the
+// fillGaps takes from a seal the fields that cannot be recomputed where statements are gone: the
 // earliest and the latest moment may be theirs, and a reader have found them alone.
 func fillGaps(want, seal *argus.Seal) {
 	if s := seal.First; s.Known() && (!want.First.Known() || s.Micros <= want.First.Micros) {
@@ -1022,37 +1003,37 @@ func difference(got, want string) string {
 	return "one is longer"
 }
 
-// blame names the first run of 256 records that is not what was sealed, with
+// blame names the first run of 256 records that differs from the sealed one, with
 // the help of the tree file, which must itself match the seal.
 func (v *verifier) blame(number argus.DeliveryNumber, d *verifiedDelivery, got argus.Hash, seal *argus.Seal) {
 	f := Finding{File: layout.Seal(number), Offset: -1, Delivery: number,
 		Problem: fmt.Sprintf("the records of delivery %s have the root %s and were sealed with %s", number, got, seal.Root)}
-	tree, err := readFile(v.disk, v.path(layout.Tree(number)))
-	if err == nil && d.open.records == seal.Records && len(tree) == len(d.open.nodes) {
+	tree, err := layout.Read(v.disk, v.dir, layout.Tree(number))
+	if err == nil && d.open.Seal.Records == seal.Records && len(tree) == len(d.open.Nodes) {
 		for i := 0; i < len(tree); i += sha256.Size {
-			if bytes.Equal(tree[i:i+sha256.Size], d.open.nodes[i:i+sha256.Size]) {
+			if bytes.Equal(tree[i:i+sha256.Size], d.open.Nodes[i:i+sha256.Size]) {
 				continue
 			}
 			at := d.places[i/sha256.Size]
-			f.File, f.Offset, f.First, f.Last = at.file, at.offset, at.record, at.record+layout.TreeRun-1
+			f.File, f.Offset, f.First, f.Last = at.file, at.offset, at.record, at.record+sealing.Run-1
 			break
 		}
 		if rest := len(tree) / sha256.Size; f.First == 0 && rest < len(d.places) {
 			at := d.places[rest]
 			f.File, f.Offset, f.First = at.file, at.offset, at.record
-			f.Last = at.record + d.open.records - uint64(rest)<<layout.TreeLevel - 1
+			f.Last = at.record + d.open.Seal.Records - uint64(rest)*sealing.Run - 1
 		}
 	}
 	v.report(f)
 }
 
 func (v *verifier) checkOriginals() error {
-	store, err := original.New(v.path(originalsDir), original.Options{Disk: v.disk})
+	store, err := original.New(v.path(layout.Originals), original.Options{Disk: v.disk})
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(v.path(originalsDir)); err == nil && !info.IsDir() {
-		v.damage(originalsDir, -1, "there is a file in the place of the folder")
+	if info, err := os.Stat(v.path(layout.Originals)); err == nil && !info.IsDir() {
+		v.damage(layout.Originals, -1, "there is a file in the place of the folder")
 		return nil
 	}
 	belong := map[string]bool{}
@@ -1063,10 +1044,10 @@ func (v *verifier) checkOriginals() error {
 			return err
 		}
 		for _, file := range files {
-			belong[originalsDir+"/"+file] = true
+			belong[layout.Originals+"/"+file] = true
 		}
 	}
-	return filepath.WalkDir(v.path(originalsDir), func(path string, e fs.DirEntry, err error) error {
+	return filepath.WalkDir(v.path(layout.Originals), func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			dir, relErr := filepath.Rel(v.dir, path)
 			v.damage(filepath.ToSlash(dir), -1, "the folder cannot be read: %v", err)
@@ -1097,20 +1078,29 @@ func (v *verifier) checkOriginals() error {
 	})
 }
 
+// originalOf returns the original that a file of the store belongs to, by its path in it.
+func originalOf(name string) (argus.FileName, bool) {
+	file, ok := strings.CutPrefix(name, layout.Originals+"/")
+	if !ok {
+		return argus.FileName{}, false
+	}
+	return original.NameOf(file)
+}
+
 // original checks one original against its first record, and returns which
 // files it has.
 func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	sound := true
 	say := func(file string, at int64, format string, args ...any) {
 		sound = false
-		f := Finding{File: originalsDir + "/" + file, Offset: at, First: c.seq, Last: c.seq, Delivery: c.delivery}
+		f := Finding{File: layout.Originals + "/" + file, Offset: at, First: c.seq, Last: c.seq, Delivery: c.delivery}
 		f.Problem = fmt.Sprintf(format, args...) + fmt.Sprintf("; it was received as %q", c.Path)
 		v.report(f)
 	}
 	table := original.TableFile(c.File)
 	files := []string{original.DataFile(c.File), table}
 	for _, file := range files {
-		info, err := os.Lstat(v.path(originalsDir + "/" + file))
+		info, err := os.Lstat(v.path(layout.Originals + "/" + file))
 		if err == nil && !info.Mode().IsRegular() {
 			say(file, -1, "the original is not a file: its bytes are not in the store")
 			return files, nil
@@ -1135,7 +1125,7 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	switch becomes, ordered := v.becomes[c.File]; {
 	case ordered && checked.State == becomes:
 	case ordered:
-		f := Finding{File: originalsDir + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery}
+		f := Finding{File: layout.Originals + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery}
 		f.Problem = "the original is not what a sealed amendment says"
 		if state, waits := store.Prepared(c.File); waits && state == becomes {
 			f.Note, f.Problem = true, "the original is not yet what a sealed amendment says; the next opening for writing sees to it"
@@ -1150,7 +1140,7 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	case checked.Hash != (argus.Hash{}) && checked.Hash != c.Hash:
 		say(table, -1, "the original has the SHA-256 %s and its record claims %s", checked.Hash, c.Hash)
 	case checked.Locked != nil:
-		v.report(Finding{File: originalsDir + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery, Note: true,
+		v.report(Finding{File: layout.Originals + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery, Note: true,
 			Problem: "the keys of the original are encrypted to " + strings.Join(checked.Locked, ", ") + ": what is stored is proved, and not what it says"})
 	}
 	if sound {
@@ -1161,7 +1151,7 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 
 // strays names files that do not belong: a store is all its files.
 func (v *verifier) strays() error {
-	for _, dir := range []string{evidenceDir, idsDir, deliveryDir} {
+	for _, dir := range []string{layout.Evidence, layout.IDs, layout.Deliveries} {
 		entries, err := v.disk.ReadDir(v.path(dir))
 		if err != nil {
 			v.damage(dir, -1, "the folder cannot be read: %v", err)
@@ -1169,12 +1159,12 @@ func (v *verifier) strays() error {
 		}
 		for _, e := range entries {
 			name := dir + "/" + e.Name()
-			if number, generation, ok := layout.ParseSegment(e.Name()); dir == evidenceDir && ok && number > 0 && number <= len(v.generations) && generation != v.generations[number-1] {
+			if number, generation, ok := layout.ParseSegment(e.Name()); dir == layout.Evidence && ok && number > 0 && number <= len(v.generations) && generation != v.generations[number-1] {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment put another file in its place, or is about to; somebody still reads it, or a crash came between. The next opening for writing removes it"})
 				continue
 			}
 			if v.foreign(name, e) {
-				v.damage(name, -1, foreignSegment)
+				v.damage(name, -1, form.Unnamed)
 				continue
 			}
 			if !v.belongs(name) {
@@ -1189,26 +1179,25 @@ func (v *verifier) strays() error {
 // writer may have gone on, but the manifest comes before records.
 func (v *verifier) foreign(name string, e fs.DirEntry) bool {
 	info, err := e.Info()
-	if err != nil || info.Size() <= segmentHeader || name != segmentName(v.active+1) {
+	if err != nil || info.Size() <= form.HeaderSize || name != layout.Segment(v.active+1, 0) {
 		return false
 	}
-	closed, err := (&Store{dir: v.dir, disk: v.disk}).readManifest()
+	closed, err := v.manifest()
 	return err == nil && len(closed) < v.active
 }
 
 func (v *verifier) belongs(name string) bool {
 	switch name {
-	case manifestName, commitName, lockName, idsDir, idsDir + "/manifest":
+	case layout.EvidenceManifest, layout.Commit, layout.EvidenceLock, layout.IDs:
 		return true
 	}
 	dir, base := filepath.Split(name)
 	switch filepath.Clean(dir) {
-	case evidenceDir:
+	case layout.Evidence:
 		n, generation, ok := layout.ParseSegment(base)
 		return ok && n <= v.active+1 && (generation == 0 || n <= len(v.generations)) // a writer may have gone on
-	case filepath.FromSlash(idsDir):
-		names, err := v.ids.readManifest() // a writer may have gone on
-		return err != nil || slices.Contains(names, base) || slices.ContainsFunc(v.ids.runs, func(r *run) bool { return r.name == base })
+	case filepath.FromSlash(layout.IDs):
+		return v.ids.Has(base)
 	}
 	number, err := argus.ParseDelivery(strings.TrimSuffix(base, filepath.Ext(base)))
 	return err == nil && v.deliveries[number] != nil && (name == layout.Seal(number) || name == layout.Tree(number))

@@ -1,4 +1,4 @@
-package evidence
+package form
 
 import (
 	"bytes"
@@ -12,9 +12,10 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/corecbor/corecbortest"
+	"github.com/argus-evidence/argus/internal/evidence/evidencetest"
 )
 
-// The codec without reflection writes what the library writes and reads what it
+// The Codec without reflection writes what the library writes and reads what it
 // reads, of every field that a message can have.
 func TestCodec(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -22,9 +23,9 @@ func TestCodec(t *testing.T) {
 		for _, f := range []any{&r.ID, &r.Version, &r.Met, &r.Content, &r.Of, &r.Where, r.Message} {
 			corecbortest.Fill(t, reflect.ValueOf(f).Elem(), fmt.Sprintf("%T", f))
 		}
-		var c content
+		var c Content
 		corecbortest.Fill(t, reflect.ValueOf(&c).Elem(), "content")
-		p := splitter{record: *r, content: c}
+		p := Splitter{record: *r, content: c}
 		statement, err := p.appendStatement([]byte("before"))
 		if err != nil {
 			t.Fatal(err)
@@ -58,11 +59,11 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-// sameDecoding compares both decoders. What the codec reads, the library has to read
+// sameDecoding compares both decoders. What the Codec reads, the library has to read
 // alike, and it has to be the one way to write it.
 func sameDecoding(t failer, statement, said []byte) {
 	t.Helper()
-	var p splitter
+	var p Splitter
 	var r, wantRecord argus.Record
 	if getRecord(statement, &r) {
 		if err := partDecoding.Unmarshal(statement, &wantRecord); err != nil || !reflect.DeepEqual(r, wantRecord) {
@@ -73,7 +74,7 @@ func sameDecoding(t failer, statement, said []byte) {
 			t.Fatalf("the record %x is written again as\n%x, %v", statement, again, err)
 		}
 	}
-	var wantContent content
+	var wantContent Content
 	if getContent(said, &p.content) {
 		if err := partDecoding.Unmarshal(said, &wantContent); err != nil || !reflect.DeepEqual(p.content, wantContent) {
 			t.Fatalf("the content %x is read as\n%+v, want\n%+v, %v", said, p.content, wantContent, err)
@@ -87,8 +88,8 @@ func sameDecoding(t failer, statement, said []byte) {
 // Ordinary records take the way without reflection, and not the other one by
 // mistake.
 func TestCodecReadsOrdinaryRecords(t *testing.T) {
-	var p splitter
-	for _, r := range append(testBatch(0, 50), &argus.Record{Kind: argus.KindSighting, Message: &argus.Message{Service: "x"}, Of: 3}) {
+	var p Splitter
+	for _, r := range append(evidencetest.Batch(0, 50), &argus.Record{Kind: argus.KindSighting, Message: &argus.Message{Service: "x"}, Of: 3}) {
 		p.split(r)
 		statement, err := p.appendStatement(nil)
 		if err != nil {
@@ -101,7 +102,7 @@ func TestCodecReadsOrdinaryRecords(t *testing.T) {
 			t.Errorf("the record %x is not read", statement)
 		}
 		said, err := p.appendContent(nil)
-		if err != nil || len(said) > 0 && p.content.Facts == nil && !getContent(said, new(content)) {
+		if err != nil || len(said) > 0 && p.content.Facts == nil && !getContent(said, new(Content)) {
 			t.Errorf("the content %x is not read, %v", said, err)
 		}
 	}
@@ -109,8 +110,8 @@ func TestCodecReadsOrdinaryRecords(t *testing.T) {
 
 // FuzzCodec changes canonical parts, so that near everything canonical is tried.
 func FuzzCodec(f *testing.F) {
-	var p splitter
-	for _, r := range testBatch(0, 20) {
+	var p Splitter
+	for _, r := range evidencetest.Batch(0, 20) {
 		p.split(r)
 		statement, _ := p.appendStatement(nil)
 		said, _ := p.appendContent(nil)

@@ -1,4 +1,4 @@
-package evidence
+package form
 
 import (
 	"bytes"
@@ -15,8 +15,8 @@ import (
 )
 
 // A record is stored in two parts, each a CBOR map in core deterministic encoding
-// (RFC 8949, section 4.2.1) with integer keys: its content, what somebody said,
-// and its statement, everything else. docs/format/segment.md lists the keys.
+// (RFC 8949, section 4.2.1) with integer keys: its content, the words that somebody
+// said, and its statement, the rest. docs/format/segment.md lists the keys.
 var (
 	partEncoding = must(cbor.CoreDetEncOptions().UserBufferEncMode())
 	partDecoding = must(decOptions(cbor.ExtraDecErrorUnknownField).DecMode())
@@ -44,8 +44,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// content is the part of a record that somebody said.
-type content struct {
+// Content is the part of a record that somebody said.
+type Content struct {
 	Text        string             `cbor:"1,keyasint,omitempty"`
 	Facts       *argus.Facts       `cbor:"2,keyasint,omitempty"`
 	Attachments []argus.Attachment `cbor:"3,keyasint,omitempty"`
@@ -56,15 +56,14 @@ type content struct {
 	Sealed []byte `cbor:"6,keyasint,omitempty"`
 }
 
-func (c *content) empty() bool {
+func (c *Content) empty() bool {
 	return c.fields() == 0
 }
 
-// A splitter cuts records into statement and content. It reuses its copies, so
-// that each goroutine needs its own.
-type splitter struct {
+// A Splitter cuts records into statement and content. Each goroutine needs its own.
+type Splitter struct {
 	record  argus.Record // encodes as the statement
-	content content
+	content Content
 
 	message    argus.Message
 	quarantine argus.Quarantine
@@ -74,12 +73,12 @@ type splitter struct {
 
 // split sets the two parts of a record. The record is not changed. Identities
 // that follow from the two parts are in neither.
-func (p *splitter) split(r *argus.Record) {
-	p.content = content{}
+func (p *Splitter) split(r *argus.Record) {
+	p.content = Content{}
 	if r.Kind == argus.KindMessage {
 		p.message = *r.Message
 		m := &p.message
-		p.content = content{Text: m.Text, Facts: m.Facts, Attachments: m.Attachments, Locked: m.Locked}
+		p.content = Content{Text: m.Text, Facts: m.Facts, Attachments: m.Attachments, Locked: m.Locked}
 		m.Text, m.Facts, m.Attachments, m.Locked = "", nil, nil, nil
 		p.record = argus.Record{Kind: r.Kind, Message: m, Of: r.Of, Where: r.Where}
 		return
@@ -87,7 +86,7 @@ func (p *splitter) split(r *argus.Record) {
 	p.record = *r
 	switch {
 	case r.Opened != nil:
-		p.content = content{Text: r.Opened.Text, Facts: r.Opened.Facts, Attachments: r.Opened.Attachments}
+		p.content = Content{Text: r.Opened.Text, Facts: r.Opened.Facts, Attachments: r.Opened.Attachments}
 	case r.Sealed != nil:
 		p.content.Sealed = r.Sealed.Ciphertext
 	case r.Quarantine != nil:
@@ -98,7 +97,7 @@ func (p *splitter) split(r *argus.Record) {
 }
 
 // appendStatement appends the statement of the record that was split last.
-func (p *splitter) appendStatement(b []byte) ([]byte, error) {
+func (p *Splitter) appendStatement(b []byte) ([]byte, error) {
 	if !plain(&p.record) {
 		return appendAny(b, &p.record)
 	}
@@ -109,7 +108,7 @@ func (p *splitter) appendStatement(b []byte) ([]byte, error) {
 
 // appendContent appends the content of the record that was split last, if it has
 // one.
-func (p *splitter) appendContent(b []byte) ([]byte, error) {
+func (p *Splitter) appendContent(b []byte) ([]byte, error) {
 	switch {
 	case p.content.empty():
 		return b, nil
@@ -128,8 +127,8 @@ func appendAny(b []byte, part any) ([]byte, error) {
 }
 
 // join makes a record whole again, with the identity that follows.
-func join(r *argus.Record, c *content, hasher *argus.Hasher) error {
-	used := content{} // what a record of the kind has
+func join(r *argus.Record, c *Content, hasher *argus.Hasher) error {
+	used := Content{} // the fields that a record of the kind has
 	switch r.Kind {
 	case argus.KindMessage:
 		m := r.Message
@@ -138,7 +137,7 @@ func join(r *argus.Record, c *content, hasher *argus.Hasher) error {
 		}
 		m.Text, m.Facts, m.Attachments, m.Locked = c.Text, c.Facts, c.Attachments, c.Locked
 		r.ID, r.Version = hasher.Identity(m)
-		used = content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}
+		used = Content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}
 	case argus.KindQuarantined:
 		if len(r.Quarantine.Raw) > 0 {
 			return fmt.Errorf("%w: the statement of a quarantined piece holds content", argus.ErrDamaged)
@@ -147,7 +146,7 @@ func join(r *argus.Record, c *content, hasher *argus.Hasher) error {
 		used.Raw = c.Raw
 	case argus.KindOpened:
 		r.Opened.Text, r.Opened.Facts, r.Opened.Attachments = c.Text, c.Facts, c.Attachments
-		used = content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments}
+		used = Content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments}
 	case argus.KindSealed:
 		r.Sealed.Ciphertext = c.Sealed
 		used.Sealed = c.Sealed
@@ -161,7 +160,7 @@ func join(r *argus.Record, c *content, hasher *argus.Hasher) error {
 }
 
 // fields says which fields there are, a bit each.
-func (c *content) fields() (set int) {
+func (c *Content) fields() (set int) {
 	for i, there := range []bool{c.Text != "", c.Facts != nil, len(c.Attachments) > 0, c.Locked != nil, len(c.Raw) > 0, len(c.Sealed) > 0} {
 		if there {
 			set |= 1 << i
@@ -172,7 +171,7 @@ func (c *content) fields() (set int) {
 
 // decodeRecord makes a record of its two parts. The error is ErrNewer for one
 // with keys or of a kind that this version must understand and does not. Of a kind
-// that may be skipped, the record says the kind and nothing else.
+// that may be skipped, the record has the kind only.
 func decodeRecord(statement, said []byte, hasher *argus.Hasher) (*argus.Record, error) {
 	if kind := kindOf(statement); kind >= argus.KindSkippable {
 		return &argus.Record{Kind: kind}, nil
@@ -190,8 +189,8 @@ func decodeRecord(statement, said []byte, hasher *argus.Hasher) (*argus.Record, 
 		}
 		return nil, fmt.Errorf("decode record: %w", err)
 	}
-	var c content
-	if err := decodeContent(said, &c); err != nil {
+	var c Content
+	if err := DecodeContent(said, &c); err != nil {
 		return nil, fmt.Errorf("decode content: %w", err)
 	}
 	if err := join(r, &c, hasher); err != nil {
@@ -200,12 +199,13 @@ func decodeRecord(statement, said []byte, hasher *argus.Hasher) (*argus.Record, 
 	return r, nil
 }
 
-// decodeContent reads the content of a record, of which there may be none.
-func decodeContent(said []byte, c *content) error {
+// DecodeContent reads the content of a record, which may be empty. The error is
+// argus.ErrDamaged or argus.ErrNewer.
+func DecodeContent(said []byte, c *Content) error {
 	if len(said) == 0 || getContent(said, c) {
 		return nil
 	}
-	var whole content
+	var whole Content
 	err := decodePart(said, &whole)
 	*c = whole
 	return err
@@ -244,7 +244,7 @@ func decodePart(data []byte, into any) error {
 	if err := unknownKeys(reflect.TypeOf(into), tree); err != nil {
 		return err
 	}
-	// What is left was decoded, but for what stands behind the unknown keys.
+	// The first decoding ended at an unknown key: this one reads the keys behind it, too.
 	if err := anyDecoding.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 	}
@@ -297,7 +297,7 @@ func unknownKeys(t reflect.Type, tree any) error {
 // canonical says whether the two parts of a record are the one way to write it. A
 // record with keys that may be skipped cannot be written by this version; then
 // skipped says so.
-func canonical(r *argus.Record, statement, said []byte, p *splitter) (same, skipped bool) {
+func canonical(r *argus.Record, statement, said []byte, p *Splitter) (same, skipped bool) {
 	if r.Kind >= argus.KindSkippable {
 		return true, true
 	}
@@ -306,7 +306,7 @@ func canonical(r *argus.Record, statement, said []byte, p *splitter) (same, skip
 		data   []byte
 		append func([]byte) ([]byte, error)
 		into   reflect.Type
-	}{{statement, p.appendStatement, reflect.TypeFor[argus.Record]()}, {said, p.appendContent, reflect.TypeFor[content]()}} {
+	}{{statement, p.appendStatement, reflect.TypeFor[argus.Record]()}, {said, p.appendContent, reflect.TypeFor[Content]()}} {
 		var err error
 		if p.body, err = part.append(p.body[:0]); err != nil {
 			return false, skipped

@@ -1,0 +1,116 @@
+package form
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/argus-evidence/argus"
+)
+
+// Hidden is the plaintext of a sealed or withheld record: the stored bytes of its parts,
+// and the salts of those that were in the clear before. A part that is not in it is nil.
+type Hidden struct {
+	Statement     []byte `cbor:"1,keyasint,omitempty"`
+	StatementSalt []byte `cbor:"2,keyasint,omitempty"`
+	Content       []byte `cbor:"3,keyasint,omitempty"`
+	ContentSalt   []byte `cbor:"4,keyasint,omitempty"`
+}
+
+// MaxHidden is the most bytes of an encoded [Hidden].
+const MaxHidden = 2 * MaxPart
+
+// Hide returns the parts of a record, without salts.
+func Hide(r *argus.Record) (h Hidden, err error) {
+	var p Splitter
+	p.split(r)
+	if h.Statement, err = p.appendStatement(nil); err != nil {
+		return h, err
+	}
+	h.Content, err = p.appendContent(nil)
+	return h, err
+}
+
+// Encode returns the bytes that are encrypted.
+func (h *Hidden) Encode() ([]byte, error) { return appendAny(nil, h) }
+
+// DecodeHidden reads the bytes that Encode made. The error is argus.ErrDamaged or argus.ErrNewer.
+func DecodeHidden(plain []byte) (h Hidden, err error) {
+	err = decodePart(plain, &h)
+	return h, err
+}
+
+// Record returns the record of the two parts, but for its number and delivery. The error
+// is argus.ErrDamaged or argus.ErrNewer.
+func (h *Hidden) Record(hasher *argus.Hasher) (*argus.Record, error) {
+	return decodeRecord(h.Statement, h.Content, hasher)
+}
+
+// Prove returns an error if the parts are not those that a leaf was made of. r is the
+// record if its statement can be read.
+func (h *Hidden) Prove(r *argus.Record, kind argus.Kind, p *Proof) error {
+	part := func(what byte, salt, data []byte) argus.Hash {
+		return salted(append(make([]byte, saltedSpace), data...), what, [saltBytes]byte(salt))
+	}
+	if h.StatementSalt != nil && (len(h.StatementSalt) != saltBytes || part(hashStatement, h.StatementSalt, h.Statement) != p.Statement) {
+		return fmt.Errorf("%w: its statement is not what its leaf was made of", argus.ErrDamaged)
+	}
+	content := p.Content
+	switch {
+	case h.ContentSalt == nil, kind == argus.KindSighting && h.StatementSalt == nil:
+		return nil
+	case kind == argus.KindSighting:
+		content = r.Content
+	case len(h.ContentSalt) == saltBytes:
+		content = part(hashContent, h.ContentSalt, h.Content)
+	}
+	if len(h.ContentSalt) != saltBytes || content != p.Content {
+		return fmt.Errorf("%w: its content is not what its leaf was made of", argus.ErrDamaged)
+	}
+	return nil
+}
+
+// Add puts the parts of a record that are in the clear into h.
+func (h *Hidden) Add(v *Revised) {
+	if v.Gone&argus.GoneStatement == 0 {
+		h.Statement, h.StatementSalt = v.Statement, v.statement[:saltBytes]
+	}
+	if v.Gone&argus.GoneContent == 0 {
+		h.Content, h.ContentSalt = v.Content, v.content[:saltBytes]
+	}
+}
+
+// Revise returns the record with the parts in h but those that to says are gone, and the
+// gone parts. was and p describe the record. The error says that a part cannot come back.
+func (h *Hidden) Revise(to argus.Gone, was argus.Was, p *Proof) (next Revised, gone Hidden, err error) {
+	next = Revised{entry: entry{Gone: to}, Statement: h.Statement, Content: h.Content}
+	copy(next.statement[:], h.StatementSalt)
+	copy(next.content[:], h.ContentSalt)
+	gone = *h
+	if to&argus.GoneStatement != 0 {
+		next.Was, next.Statement, next.statement = was, nil, p.Statement
+	} else if gone.Statement, gone.StatementSalt = nil, nil; h.StatementSalt == nil {
+		return next, gone, errors.New("its statement cannot be read, and so not come back")
+	}
+	if to&argus.GoneContent != 0 {
+		next.Content, next.content = nil, p.Content
+	} else if gone.Content, gone.ContentSalt = nil, nil; h.ContentSalt == nil {
+		return next, gone, errors.New("its content cannot be read, and so not come back")
+	}
+	return next, gone, nil
+}
+
+// CanGo returns why parts of a record of a kind cannot go.
+func CanGo(kind argus.Kind, to argus.Gone) error {
+	switch kind {
+	case argus.KindSighting:
+		if all := to & argus.GoneAll; all != 0 && all != argus.GoneAll {
+			return errors.New("a sighting has no content of its own: it goes as a whole")
+		}
+		return nil
+	case argus.KindMessage, argus.KindQuarantined, argus.KindSealed, argus.KindOpened, argus.KindOriginal, argus.KindDerived,
+		argus.KindAttachment, argus.KindStated:
+		return nil
+	case argus.KindOpening, argus.KindKey, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
+	}
+	return fmt.Errorf("a record of kind %s cannot go", kind)
+}

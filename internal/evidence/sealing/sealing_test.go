@@ -1,0 +1,91 @@
+package sealing
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/transparency-dev/merkle/rfc6962"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence/evidencetest"
+)
+
+// root is the Merkle tree hash of leaves by its definition in RFC 6962, section 2.1.
+func root(leaves [][]byte) []byte {
+	if len(leaves) == 1 {
+		return leaves[0]
+	}
+	split := 1
+	for 2*split < len(leaves) {
+		split *= 2
+	}
+	return rfc6962.DefaultHasher.HashChildren(root(leaves[:split]), root(leaves[split:]))
+}
+
+// A draft says of its records what they are: counts, moments, readers, roots, the hashes of
+// the tree file.
+func TestDraft(t *testing.T) {
+	d := New(7)
+	records := []*argus.Record{
+		{Kind: argus.KindOpening, Opening: &argus.Opening{Source: "x", Readers: []string{"a/1", "b/1"}}},
+		{Kind: argus.KindOriginal, Original: &argus.Original{Size: 1}},
+	}
+	for _, r := range evidencetest.Batch(0, 600) {
+		r.Where.Reader = 2
+		records = append(records, r)
+	}
+	var leaves [][]byte
+	for i, r := range records {
+		leaf := argus.Hash{byte(i), byte(i >> 8), 1}
+		leaves = append(leaves, leaf[:])
+		if err := d.Add(r, leaf, argus.Hash{9}); err != nil {
+			t.Fatal(err)
+		}
+		if begun := d.Begun(); begun.Root != argus.Hash(leaves[0]) || begun.More != (i > 0) {
+			t.Fatalf("after %d records it began with %+v", i+1, begun)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := d.Seal
+	first, last := evidencetest.Message(0).Sent, evidencetest.Message(599).Sent
+	if s.Delivery != 7 || s.Records != 602 || s.Counts.Stored != 600 || s.Originals != 1 || s.First != first || s.Last != last || !reflect.DeepEqual(s.ReadBy, []string{"b/1"}) {
+		t.Errorf("%+v", s)
+	}
+	if s.Root != argus.Hash(root(leaves)) || s.OriginalsRoot != argus.Hash(rfc6962.DefaultHasher.HashLeaf(append([]byte{9}, make([]byte, 31)...))) {
+		t.Errorf("the roots are %s and %s", s.Root, s.OriginalsRoot)
+	}
+	if want := append(root(leaves[:Run]), root(leaves[Run:2*Run])...); string(d.Nodes) != string(want) {
+		t.Errorf("the tree file is %x, want %x", d.Nodes, want)
+	}
+}
+
+// FuzzParse wants every text that is taken to give a seal whose text is taken for the same.
+func FuzzParse(f *testing.F) {
+	text, err := Text(&argus.Seal{Delivery: 1, Root: argus.Hash{1}, Records: 3})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add(fmt.Sprintf("%s{}", head))
+	f.Fuzz(func(t *testing.T, text string) {
+		seal, err := Parse(text)
+		if err != nil {
+			if !errors.Is(err, argus.ErrDamaged) {
+				t.Fatalf("%v, want ErrDamaged", err)
+			}
+			return
+		}
+		again, err := Text(seal)
+		if err != nil || seal.Delivery == 0 {
+			return // a time that JSON cannot write, or no delivery
+		}
+		second, err := Parse(again)
+		if err != nil || !reflect.DeepEqual(seal, second) {
+			t.Fatalf("%q is read as\n%+v and then as\n%+v, %v", text, seal, second, err)
+		}
+	})
+}
