@@ -160,11 +160,11 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	if err != nil {
 		return usageError{err, c.CommandPath()}
 	}
-	if err := intake.KnownFormat(f.format); err != nil {
+	if err := (intake.Options{Formats: reader.All(), Format: f.format}).KnownFormat(); err != nil {
 		return usageError{err, c.CommandPath()}
 	}
 	paths, behind := splitAtDash(c, paths)
-	work := intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
+	work := intake.Options{Formats: reader.All(), Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
 	if f.via != "" {
 		via, record, err := intake.NewVia(f.via, behind)
 		if err != nil {

@@ -287,7 +287,7 @@ func (a *app) formatsCommand() *cobra.Command {
 		Short: "List the formats that can be read, and what each was checked on",
 		Args:  arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			for _, f := range reader.Formats() {
+			for _, f := range reader.All() {
 				if a.json {
 					if err := a.out.object("format", map[string]any{"format": f.Name, "version": f.Version, "about": f.About, "checked": f.Checked}); err != nil {
 						return err

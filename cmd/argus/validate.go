@@ -114,7 +114,7 @@ func (a *app) validate(c *cobra.Command, folders []string, f validateFlags) erro
 }
 
 func formatsToTest() (list []validate.Format) {
-	for _, f := range reader.Formats() {
+	for _, f := range reader.All() {
 		list = append(list, validate.Format{Format: f.Name, Version: f.Version})
 	}
 	return list

@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	sandbox.Main()
+	sandbox.Main(reader.All())
 	os.Exit(m.Run())
 }
 
@@ -180,7 +180,7 @@ func TestPlan(t *testing.T) {
 	source := rich(t)
 	want := newBench(t).ingest(t, source)
 	for _, apart := range []bool{false, true} {
-		p, err := PlanIngest(t.Context(), Options{Apart: apart}, source)
+		p, err := PlanIngest(t.Context(), Options{Apart: apart, Formats: reader.All()}, source)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,7 +64,7 @@ func TestFilesBesideSuggestTheReader(t *testing.T) {
 // TestEveryFormatAccountsForAFile has each format read what it can make nothing of: a
 // file that holds lines, objects or nothing is a message or a problem, never silence.
 func TestEveryFormatAccountsForAFile(t *testing.T) {
-	for _, f := range reader.Formats() {
+	for _, f := range reader.All() {
 		b := newBench(t)
 		b.o.Format = f.Name
 		source := t.TempDir()

@@ -43,7 +43,7 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	}
 	o.Covers = func(d argus.DeliveryNumber) bool { return query.IsAll(query.For(decision.Scope, d)) }
 	o.Store, o.StorePath, o.StoreID, o.Signer = n.evidence, n.dir, n.Info.Store, signer
-	o.Actor, o.Authority, o.Software, o.Now = who.Actor, who.Authority, n.o.Software, n.o.Now
+	o.Actor, o.Authority, o.Software, o.Formats, o.Now = who.Actor, who.Authority, n.o.Software, n.o.Formats, n.o.Now
 	o.Record = n.recorder(who)
 	if !n.follows {
 		return work(ctx, o)

@@ -80,7 +80,7 @@ func (l Limits) withDefaults() Limits {
 const ArchiveHead = packedHead
 
 // IsArchive says whether a file, of which head is the beginning, may be an
-// archive: Files may yield more than the file itself.
+// archive: [Formats.Files] may yield more than the file itself.
 func IsArchive(head []byte) bool { return packingOf(head) != nil }
 
 // Files walks what an original contains. A plain file yields itself, and so
@@ -95,10 +95,10 @@ func IsArchive(head []byte) bool { return packingOf(head) != nil }
 // encrypted, fails its checksum, is compressed in an unknown way, or exceeds a
 // limit. An error, of the file itself, the temporary folder or the context,
 // ends the walk. No name from an archive is ever used on disk.
-func Files(ctx context.Context, name string, file io.ReaderAt, size int64, limits Limits) iter.Seq2[File, error] {
+func (l Formats) Files(ctx context.Context, name string, file io.ReaderAt, size int64, limits Limits) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		w := walk{
-			ctx: ctx, limits: limits.withDefaults(), yield: yield,
+			ctx: ctx, formats: l, limits: limits.withDefaults(), yield: yield,
 			stored:  bufio.NewReaderSize(nil, 64<<10),
 			inflate: flate.NewReader(nil),
 			chunk:   make([]byte, 64<<10),
@@ -116,6 +116,7 @@ var errStopped = errors.New("stopped")
 // walk is one walk over one original.
 type walk struct {
 	ctx     context.Context
+	formats Formats
 	limits  Limits
 	yield   func(File, error) bool
 	unfold  int64 // how many bytes may still be unfolded
@@ -149,7 +150,7 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 	if packed == nil {
 		return w.give(f)
 	}
-	if format, _ := Detect(sample); format != nil {
+	if format, _ := w.formats.Detect(sample); format != nil {
 		return w.give(f)
 	}
 	if depth == w.limits.Depth {

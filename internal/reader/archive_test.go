@@ -71,7 +71,7 @@ func walked(t testing.TB, name string, file []byte, limits Limits) []string {
 	folder := t.TempDir()
 	limits.Temp = func() (*os.File, error) { return os.CreateTemp(folder, "") } // not gone already
 	shown := []string{}
-	for f, err := range Files(t.Context(), name, bytes.NewReader(file), int64(len(file)), limits) {
+	for f, err := range All().Files(t.Context(), name, bytes.NewReader(file), int64(len(file)), limits) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +296,7 @@ func TestFiles(t *testing.T) {
 
 func TestFilesStops(t *testing.T) {
 	file := zipped(t, "a", "alpha", "b", "beta")
-	for f, err := range Files(t.Context(), "x.zip", bytes.NewReader(file), int64(len(file)), Limits{}) {
+	for f, err := range All().Files(t.Context(), "x.zip", bytes.NewReader(file), int64(len(file)), Limits{}) {
 		if err != nil || f.Path != "a" {
 			t.Fatalf("first file %q: %v", f.Path, err)
 		}
@@ -304,7 +304,7 @@ func TestFilesStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, err := range Files(ctx, "x.zip", bytes.NewReader(file), int64(len(file)), Limits{}) {
+	for _, err := range All().Files(ctx, "x.zip", bytes.NewReader(file), int64(len(file)), Limits{}) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("a cancelled walk yields %v", err)
 		}
@@ -331,7 +331,7 @@ func TestFilesWhole(t *testing.T) {
 	file := zipped(t, "[Content_Types].xml", "<Types/>", "xl/workbook.xml", "<workbook/>", "xl/worksheets/sheet1.xml", "<worksheet/>")
 	outer := zipped(t, "list.xlsx", string(file), "b", "beta")
 	var paths []string
-	for f, err := range Files(t.Context(), "x.zip", bytes.NewReader(outer), int64(len(outer)), Limits{}) {
+	for f, err := range All().Files(t.Context(), "x.zip", bytes.NewReader(outer), int64(len(outer)), Limits{}) {
 		if err != nil || f.Problem != "" {
 			t.Fatal(err, f.Problem)
 		}

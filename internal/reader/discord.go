@@ -51,7 +51,7 @@ func readDiscord(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		var channel discordChannel
 		d := newDocument(in, shape{lists: func(key string) bool { return key == "messages" }, begins: beginsDiscord, take: channel.take})
-		d.statedItems(ctx, func(raw string) (*argus.Message, error) { return d.discordMessage(in.Options, &channel, raw) }, "messageCount", &channel.count)(yield)
+		d.statedItems(ctx, func(raw string) (*argus.Message, error) { return discordMessage(d, in.Options, &channel, raw) }, "messageCount", &channel.count)(yield)
 	}
 }
 
@@ -92,7 +92,7 @@ var discordSpoken = map[string]bool{
 	"0": true, "19": true, "20": true, "23": true,
 }
 
-func (d *document) discordMessage(options Options, channel *discordChannel, raw string) (*argus.Message, error) {
+func discordMessage(d *document, options Options, channel *discordChannel, raw string) (*argus.Message, error) {
 	kind, content, reference, forwarded := "", "", "", ""
 	var embedded []string
 	m, err := d.begin(cmp.Or(options.Service, "discord"), raw, func(m *argus.Message, key, raw string) (err error) {

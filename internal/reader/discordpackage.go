@@ -64,12 +64,12 @@ func readDiscordPackage(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		if folder := strings.TrimPrefix(path.Base(path.Dir(in.Name)), "c"); strings.Trim(folder, "0123456789") == "" {
 			p.conversation = folder // the channel's id
 		}
-		for raw := range in.siblingRecords(ctx, "../../account/user.json", "username") {
+		for raw := range siblingRecords(ctx, in, "../../account/user.json", "username") {
 			p.account = cmp.Or(p.account, strings.Clone(insideText(raw, "id")))
 			p.name = strings.Clone(argus.CleanName(cmp.Or(insideText(raw, "global_name"), insideText(raw, "username"))))
 		}
 		p.account = cmp.Or(p.account, argus.OwnerOf+path.Dir(path.Dir(path.Dir(in.Name))))
-		for raw := range in.siblingRecords(ctx, "channel.json", "id") {
+		for raw := range siblingRecords(ctx, in, "channel.json", "id") {
 			p.channel(raw)
 		}
 		head := make([]byte, min(in.Size, int64(len(discordCSV))))

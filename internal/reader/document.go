@@ -507,7 +507,7 @@ func sizeMember(raw string) (int64, error) {
 
 // siblingRecords yields the objects in a file beside the one that is read, none
 // where there is no such file.
-func (in Input) siblingRecords(ctx context.Context, name, id string) iter.Seq[string] {
+func siblingRecords(ctx context.Context, in Input, name, id string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if in.Sibling == nil {
 			return

@@ -505,7 +505,7 @@ func BenchmarkTextdump(b *testing.B) {
 // TestDetectionMatrix asks every format about every sample: each is taken for
 // its own format, and no other is as sure of it.
 func TestDetectionMatrix(t *testing.T) {
-	for _, own := range Formats() {
+	for _, own := range All() {
 		samples, err := filepath.Glob(filepath.Join("testdata", own.Name, "*"))
 		if err != nil {
 			t.Fatal(err)
@@ -521,7 +521,7 @@ func TestDetectionMatrix(t *testing.T) {
 				t.Fatal(err)
 			}
 			sure := own.Detect(sample)
-			for _, other := range Formats() {
+			for _, other := range All() {
 				if n := other.Detect(sample); other != own && n > 0 && n >= sure {
 					t.Errorf("%s: %s is as sure (%d) as its own format (%d)", file, other, n, sure)
 				} else if other != own && n > 0 {

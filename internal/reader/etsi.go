@@ -75,12 +75,12 @@ func readETSI(ctx context.Context, in Input) iter.Seq2[Item, error] {
 
 // find returns the first element of a name in an element, at any depth, or
 // nil. Names are compared without regard to case: LIID, lIID.
-func (e *xmlElement) find(name string) *xmlElement {
+func find(e *xmlElement, name string) *xmlElement {
 	if strings.EqualFold(e.name, name) {
 		return e
 	}
 	for i := range e.inside {
-		if found := e.inside[i].find(name); found != nil {
+		if found := find(&e.inside[i], name); found != nil {
 			return found
 		}
 	}
@@ -88,8 +88,8 @@ func (e *xmlElement) find(name string) *xmlElement {
 }
 
 // findValue returns the value of the first element of a name, or "".
-func (e *xmlElement) findValue(name string) string {
-	if found := e.find(name); found != nil {
+func findValue(e *xmlElement, name string) string {
+	if found := find(e, name); found != nil {
 		return found.value()
 	}
 	return ""
@@ -97,16 +97,16 @@ func (e *xmlElement) findValue(name string) string {
 
 // item reads a hand-over item. An object without one is about the warrant.
 func (f *etsiFile) item(e *xmlElement) (*argus.Message, error) {
-	item := e.find("handoverItem")
+	item := find(e, "handoverItem")
 	if item == nil {
 		return nil, nil
 	}
-	payload := item.find("payload")
+	payload := find(item, "payload")
 	if payload == nil {
 		return nil, errors.New("want an item with its payload, found one without")
 	}
 	m := &argus.Message{Service: cmp.Or(f.options.Service, "etsi")}
-	liid := cmp.Or(e.findValue("LIID"), e.findValue("LDID"))
+	liid := cmp.Or(findValue(e, "LIID"), findValue(e, "LDID"))
 	f.number(m, e, liid)
 	keepExtra(m, "LIID", liid)
 	for _, a := range payload.attrs {
@@ -114,7 +114,7 @@ func (f *etsiFile) item(e *xmlElement) (*argus.Message, error) {
 			keepExtra(m, "payload type", localName(a.value))
 		}
 	}
-	core := payload.find("coreParameters")
+	core := find(payload, "coreParameters")
 	if core == nil {
 		core = payload
 	}
@@ -137,7 +137,7 @@ func (f *etsiFile) item(e *xmlElement) (*argus.Message, error) {
 
 // number takes the item's sequence number and looks for a gap before it.
 func (f *etsiFile) number(m *argus.Message, e *xmlElement, liid string) {
-	text := cmp.Or(e.findValue("SequenceNumber"), e.findValue("applicationSequenceNumber"))
+	text := cmp.Or(findValue(e, "SequenceNumber"), findValue(e, "applicationSequenceNumber"))
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
 		keepExtra(m, "sequence number", text)
@@ -212,16 +212,16 @@ func etsiParty(m *argus.Message, e *xmlElement, role string) []string {
 // etsiBinary reads what was sent: text becomes the message's text, anything
 // else an attachment, of which the content may be elsewhere.
 func etsiBinary(m *argus.Message, e *xmlElement) {
-	kind := e.findValue("contentType")
-	id := e.findValue("cspDefinedIdentifier")
+	kind := findValue(e, "contentType")
+	id := findValue(e, "cspDefinedIdentifier")
 	if m.ServiceID == "" {
 		m.ServiceID = id
 	}
-	keepExtra(m, "content url", e.findValue("url"))
+	keepExtra(m, "content url", findValue(e, "url"))
 	keepExtra(m, "cspDefinedIdentifier", id)
-	a := argus.Attachment{Name: cmp.Or(e.findValue("filename"), e.findValue("url"), id), Type: kind}
-	a.Size, _ = strconv.ParseInt(e.findValue("contentLength"), 10, 64)
-	data := cmp.Or(e.findValue("binaryData"), e.findValue("data"))
+	a := argus.Attachment{Name: cmp.Or(findValue(e, "filename"), findValue(e, "url"), id), Type: kind}
+	a.Size, _ = strconv.ParseInt(findValue(e, "contentLength"), 10, 64)
+	data := cmp.Or(findValue(e, "binaryData"), findValue(e, "data"))
 	if data != "" {
 		content, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(data), ""))
 		if err != nil {

@@ -82,7 +82,7 @@ func readFacebook(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		d := newDocument(in, s)
 		service := cmp.Or(in.Service, facebookService(in.Name))
 		d.items(ctx, func(raw string) (*argus.Message, error) {
-			return d.facebookMessage(service, path.Base(path.Dir(in.Name)), mendLatin1(raw), &thread)
+			return facebookMessage(d, service, path.Base(path.Dir(in.Name)), mendLatin1(raw), &thread)
 		})(yield)
 	}
 }
@@ -152,7 +152,7 @@ func isFacebookClosed(name string) bool {
 	return slices.Contains(facebookClosed, strings.ToLower(name))
 }
 
-func (d *document) facebookMessage(service, folder, raw string, thread *facebookThread) (*argus.Message, error) {
+func facebookMessage(d *document, service, folder, raw string, thread *facebookThread) (*argus.Message, error) {
 	kind, content := "", ""
 	var c argus.Call
 	var place argus.Location

@@ -32,7 +32,7 @@ func TestGoldenRecords(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if found, sure := Detect(sample); found != format {
+				if found, sure := All().Detect(sample); found != format {
 					t.Errorf("detected %v (%d)", found, sure)
 				}
 				checkGolden(t, file+".golden", checkReader(t, format, input(file, content, Options{})))

@@ -9,8 +9,8 @@ import (
 
 func TestFormats(t *testing.T) {
 	seen := map[string]bool{}
-	for _, f := range Formats() {
-		if found, ok := ByName(f.Name); !ok || found != f {
+	for _, f := range All() {
+		if found, ok := All().ByName(f.Name); !ok || found != f {
 			t.Errorf("%q names another format", f.Name)
 		}
 		if seen[f.Name] || strings.ToLower(f.Name) != f.Name || f.Version < 1 || f.About == "" || f.Checked == "" {
@@ -18,7 +18,7 @@ func TestFormats(t *testing.T) {
 		}
 		seen[f.Name] = true
 	}
-	if _, ok := ByName("none"); ok {
+	if _, ok := All().ByName("none"); ok {
 		t.Error("a format that is not in the table was found")
 	}
 }
@@ -37,7 +37,7 @@ func TestDetectNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f, sure := Detect(sample); f != nil {
+		if f, sure := All().Detect(sample); f != nil {
 			t.Errorf("%s is taken for %s (%d)", name, f, sure)
 		}
 	}
@@ -65,7 +65,7 @@ func TestDetectShared(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := ""
-			if f, _ := Detect(sample); f != nil {
+			if f, _ := All().Detect(sample); f != nil {
 				got = f.Name
 			}
 			if got != c.want {

@@ -81,13 +81,13 @@ func TestEachFormatIsFuzzed(t *testing.T) {
 			if fn, ok := d.(*ast.FuncDecl); ok && strings.HasPrefix(fn.Name.Name, "Fuzz") {
 				collect(fn, fuzzed)
 			}
-			if table, ok := d.(*ast.GenDecl); ok && name == "formats.go" && table.Tok == token.VAR {
-				collect(table, listed)
+			if fn, ok := d.(*ast.FuncDecl); ok && name == "all.go" && fn.Name.Name == "All" {
+				collect(fn, listed)
 			}
 		}
 	}
-	if len(listed) != len(formats) {
-		t.Fatalf("found %d formats in formats.go, want %d", len(listed), len(formats))
+	if len(listed) != len(All()) {
+		t.Fatalf("found %d formats in all.go, want %d", len(listed), len(All()))
 	}
 	for name := range listed {
 		if !fuzzed[name] {

@@ -664,17 +664,17 @@ func readIRC(ctx context.Context, in Input) iter.Seq2[Item, error] {
 // line makes an item of a line, unless the line waits for a day.
 func (r *ircReading) line(l *line) (Item, bool) {
 	if l.Problem != "" {
-		return l.problem(l.Problem), true
+		return ProblemOf(l, l.Problem), true
 	}
 	p := parseIRC(l.Text, r.padded)
 	switch {
 	case p.kind == ircUnknown:
-		return l.problem("want a line of an IRC log, like [hh:mm] <nick> text or === nick has joined #channel"), true
+		return ProblemOf(l, "want a line of an IRC log, like [hh:mm] <nick> text or === nick has joined #channel"), true
 	case p.bad != "":
 		if p.event == "log" { // the day is another, and not known
 			r.day, r.clock = time.Time{}, -1
 		}
-		return l.problem(p.bad), true
+		return ProblemOf(l, p.bad), true
 	}
 	if p.yearless {
 		if r.day.IsZero() {

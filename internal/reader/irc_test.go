@@ -43,7 +43,7 @@ func TestIRCShared(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f, sure := Detect(sample); f != ircFormat || sure < 85 {
+		if f, sure := All().Detect(sample); f != ircFormat || sure < 85 {
 			t.Errorf("%s is detected as %v (%d)", in.Name, f, sure)
 		}
 	}

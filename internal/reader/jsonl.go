@@ -69,11 +69,11 @@ func readJSONL(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		for lines.next() {
 			var item Item
 			if lines.Problem != "" {
-				item = lines.problem(lines.Problem)
+				item = ProblemOf(&lines.line, lines.Problem)
 			} else if jsonSpace(lines.Text, 0) == len(lines.Text) {
 				continue
 			} else if m, err := parser.parse(&lines.line); err != nil {
-				item = lines.problem(err.Error())
+				item = ProblemOf(&lines.line, err.Error())
 			} else {
 				keyed(m, parser.within, export)
 				item = Item{Message: m, Where: lines.where()}

@@ -105,7 +105,7 @@ func readJSONRecords(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		d := newDocument(in, s)
 		export := sync.OnceValue(func() string { return keyOfJSON(ctx, in, s, fields) })
 		d.items(ctx, func(raw string) (*argus.Message, error) {
-			m, own, err := d.jsonRecord(in.Options, fields, raw)
+			m, own, err := jsonRecord(d, in.Options, fields, raw)
 			if err == nil {
 				keyed(m, own, export)
 			}
@@ -136,7 +136,7 @@ func keyOfJSON(ctx context.Context, in Input, s shape, fields jsonFields) string
 	}
 	d := newDocument(in, s)
 	for item, err := range d.items(ctx, func(raw string) (*argus.Message, error) {
-		m, _, err := d.jsonRecord(in.Options, fields, raw)
+		m, _, err := jsonRecord(d, in.Options, fields, raw)
 		return m, err
 	}) {
 		if err != nil {
@@ -151,7 +151,7 @@ func keyOfJSON(ctx context.Context, in Input, s shape, fields jsonFields) string
 
 // jsonRecord reads one object: a message, whose ids have no key yet, and the own id of
 // its export if the record or what is around it has one.
-func (d *document) jsonRecord(options Options, fields jsonFields, raw string) (m *argus.Message, own string, err error) {
+func jsonRecord(d *document, options Options, fields jsonFields, raw string) (m *argus.Message, own string, err error) {
 	var said [sheetFields]string
 	taken := map[sheetField]bool{}
 	m, err = d.begin("", raw, func(m *argus.Message, key, raw string) (err error) {

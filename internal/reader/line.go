@@ -178,7 +178,7 @@ func readLine(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			if more && !yield(item, nil) {
 				return
 			}
-			if lines.Problem != "" && !yield(lines.line.problem(lines.Problem), nil) {
+			if lines.Problem != "" && !yield(ProblemOf(&lines.line, lines.Problem), nil) {
 				return
 			}
 		}

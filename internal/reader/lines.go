@@ -67,11 +67,6 @@ func (l *line) raw() []byte {
 	return bytes.Clone(l.Text[:min(len(l.Text), argus.QuarantineRaw)])
 }
 
-// problem is the Item for a line that made no sense.
-func (l *line) problem(reason string) Item {
-	return Item{Problem: reason, Raw: l.raw(), Where: l.where()}
-}
-
 // where is the line's place, with its number as the record.
 func (l *line) where() argus.Where {
 	return argus.Where{Record: l.Number, Offset: l.Offset, Length: l.Length}
@@ -108,6 +103,9 @@ type lineScanner struct {
 
 const readSize = 256 << 10
 
+// headSize is how much of a file tells how it is stored, in bytes.
+const headSize = 64 << 10
+
 // newLines cuts r into lines of at most limit bytes. An archive may hold a
 // million short files, each of which several formats look at: what is known to
 // be short gets a small buffer.
@@ -143,10 +141,10 @@ func (s *lineScanner) next() bool {
 
 // sniff reads the beginning of the file and decides on encoding and line end.
 func (s *lineScanner) sniff() {
-	for len(s.buf) < HeadSize && s.fill() {
+	for len(s.buf) < headSize && s.fill() {
 	}
 	s.charset = sniffCharset(s.buf)
-	if head := s.buf[:min(len(s.buf), HeadSize)]; bytes.IndexByte(head, '\n') < 0 && bytes.IndexByte(head, '\r') >= 0 {
+	if head := s.buf[:min(len(s.buf), headSize)]; bytes.IndexByte(head, '\n') < 0 && bytes.IndexByte(head, '\r') >= 0 {
 		s.end = '\r'
 	}
 }

@@ -33,7 +33,7 @@ func mailTime(value string, o Options) (argus.Time, bool) {
 		}
 	}
 	if d.open {
-		switch o.order() {
+		switch orderOf(o) {
 		case orderMonthFirst:
 			d.day, d.month = d.month, d.day
 		case orderDayFirst:

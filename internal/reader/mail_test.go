@@ -344,7 +344,7 @@ func TestVCardSample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if format, _ := Detect(sample); format != vcardFormat {
+		if format, _ := All().Detect(sample); format != vcardFormat {
 			t.Errorf("detected %v", format)
 		}
 		var got []string

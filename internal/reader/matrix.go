@@ -94,7 +94,7 @@ func readMatrix(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		}
 		return title != "" && name == "room_name"
 	}})
-	return d.items(ctx, func(raw string) (*argus.Message, error) { return d.matrixMessage(in.Options, title, raw) })
+	return d.items(ctx, func(raw string) (*argus.Message, error) { return matrixMessage(d, in.Options, title, raw) })
 }
 
 // matrixEvent becomes a message member by member.
@@ -103,7 +103,7 @@ type matrixEvent struct {
 	redacted                         bool
 }
 
-func (d *document) matrixMessage(options Options, title, raw string) (*argus.Message, error) {
+func matrixMessage(d *document, options Options, title, raw string) (*argus.Message, error) {
 	var e matrixEvent
 	m, err := d.begin(cmp.Or(options.Service, "matrix"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {

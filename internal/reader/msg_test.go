@@ -170,7 +170,7 @@ func TestGoldenMSG(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if found, sure := Detect(sample); found != msgFormat && name != "empty" && name != "cut" {
+		if found, sure := All().Detect(sample); found != msgFormat && name != "empty" && name != "cut" {
 			t.Errorf("%s: detected %v (%d)", name, found, sure)
 		}
 		items := checkReader(t, msgFormat, input("f", file, Options{}))

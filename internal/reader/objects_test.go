@@ -36,7 +36,7 @@ func TestTelegramSamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if found, _ := Detect(Sample{Text: file}); found != telegramFormat {
+		if found, _ := All().Detect(Sample{Text: file}); found != telegramFormat {
 			t.Errorf("%s: detected %v", name, found)
 		}
 		var got []line

@@ -174,7 +174,7 @@ func (r *pstReading) folder(id uint32, deep int) pstFolder {
 	f := pstFolder{path: fmt.Sprintf("folder %#x", id)}
 	if node, err := r.node(id); err == nil {
 		if heap, err := r.heap(node, pstProperties, r.in.maxRecord()); err == nil {
-			if name, guessed := heap.folderName(); name != "" {
+			if name, guessed := folderName(heap); name != "" {
 				f = pstFolder{name, guessed}
 			}
 		}
@@ -194,7 +194,7 @@ func (r *pstReading) folder(id uint32, deep int) pstFolder {
 
 // folderName returns the name in the properties of a folder, "" if it cannot be
 // read, and whether its charset is a guess: a mailbox states none.
-func (h *pstHeap) folderName() (name string, guessed bool) {
+func folderName(h *pstHeap) (name string, guessed bool) {
 	list, _ := h.properties()
 	for _, p := range list {
 		if p.number != msgDisplayName {
@@ -538,11 +538,11 @@ func (r *pstReading) file(node pstNode, p *msgMail, charsets pstCharsets, class 
 			p.Locked = &argus.Locked{Algorithm: "cms", Payload: payload}
 		}
 	}
-	return cmp.Or(err, heap.hash(data, &file.Attachment))
+	return cmp.Or(err, hashAttachment(heap, data, &file.Attachment))
 }
 
 // hash gives an attachment the hash of what a number names.
-func (h *pstHeap) hash(id uint32, a *argus.Attachment) error {
+func hashAttachment(h *pstHeap, id uint32, a *argus.Attachment) error {
 	sum := sha256.New()
 	size := int64(0)
 	for piece, err := range h.pieces(id) {

@@ -411,7 +411,7 @@ func TestGoldenPST(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if found, sure := Detect(sample); found != pstFormat {
+		if found, sure := All().Detect(sample); found != pstFormat {
 			t.Errorf("%s: detected %v (%d)", c.name, found, sure)
 		}
 		items := checkReader(t, pstFormat, input("f", file, Options{}))

@@ -68,7 +68,7 @@ type Sample struct {
 }
 
 // HeadSize is how much of a file is looked at to detect its format, in bytes.
-const HeadSize = 64 << 10
+const HeadSize = headSize
 
 // Input is one file to read.
 type Input struct {
@@ -114,6 +114,11 @@ type Options struct {
 	// MaxRecord is the longest record that is read, in bytes; a longer one is
 	// a problem. Default 16 MiB.
 	MaxRecord int
+}
+
+// ProblemOf is the item for a line that made no sense.
+func ProblemOf(l *line, reason string) Item {
+	return Item{Problem: reason, Raw: l.raw(), Where: l.where()}
 }
 
 // Item is what a reader found at one place: a message, a problem, or what the

@@ -110,9 +110,9 @@ func readRocketchat(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		})
 		d.statedItems(ctx, func(raw string) (*argus.Message, error) {
 			if rooms, _ = isRocketchatRoom(d.buf); rooms { // which the record begins
-				return d.rocketchatRoom(in.Options, ids, raw)
+				return rocketchatRoom(d, in.Options, ids, raw)
 			}
-			return d.rocketchatMessage(in.Options, titles, ids, raw)
+			return rocketchatMessage(d, in.Options, titles, ids, raw)
 		}, "count", &count)(yield)
 	}
 }
@@ -147,7 +147,7 @@ func rocketchatServer(ctx context.Context, in Input) (least string) {
 			least = strings.Clone(id)
 		}
 	}
-	for raw := range in.siblingRecords(ctx, "users.json", "_id") {
+	for raw := range siblingRecords(ctx, in, "users.json", "_id") {
 		if beginsRocketchatUser([]byte(raw)) {
 			see(insideText(raw, "_id"))
 		}
@@ -176,7 +176,7 @@ func rocketchatServer(ctx context.Context, in Input) (least string) {
 // rocketchatRooms returns the names of rooms.
 func rocketchatRooms(ctx context.Context, in Input) map[string]string {
 	titles := map[string]string{}
-	for raw := range in.siblingRecords(ctx, "rooms.json", "_id") {
+	for raw := range siblingRecords(ctx, in, "rooms.json", "_id") {
 		id, name, shown := "", "", ""
 		err := members(raw, func(key, raw string) (err error) {
 			switch key {
@@ -201,7 +201,7 @@ const rocketchatRoomLimit = 1 << 20
 // rocketchatKeyID is how many characters of locked content name its key.
 const rocketchatKeyID = 12
 
-func (d *document) rocketchatMessage(options Options, titles map[string]string, ids rocketchatIDs, raw string) (*argus.Message, error) {
+func rocketchatMessage(d *document, options Options, titles map[string]string, ids rocketchatIDs, raw string) (*argus.Message, error) {
 	kind, text, described, ciphertext, algorithm, username, name := "", "", "", "", "", "", ""
 	noTime := false
 	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {
@@ -350,7 +350,7 @@ func rocketchatSender(m *argus.Message, raw string) error {
 }
 
 // rocketchatRoom makes a message of what the server says of a room.
-func (d *document) rocketchatRoom(options Options, ids rocketchatIDs, raw string) (*argus.Message, error) {
+func rocketchatRoom(d *document, options Options, ids rocketchatIDs, raw string) (*argus.Message, error) {
 	var name, shown, topic, description string
 	var in []string
 	m, err := d.begin(cmp.Or(options.Service, "rocketchat"), raw, func(m *argus.Message, key, raw string) (err error) {

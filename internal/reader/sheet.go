@@ -645,7 +645,7 @@ func (m *sheetMessage) time(f sheetField, stood string) (argus.Time, error) {
 	}
 	order := m.plan.order
 	if order == orderAssumed {
-		order = m.options.order()
+		order = orderOf(m.options)
 	}
 	return sheetTime(stood, order, zone, source, m.plan.from1904)
 }
@@ -703,7 +703,7 @@ func (m *sheetMessage) others() {
 	if m.plan.order == orderAssumed && m.Sent.Raw != "" && !beginsWithYear(m.Sent.Raw) {
 		if d, ok := splitDate(m.Sent.Raw); ok && !d.yearFirst && !d.named && d.separator != '.' && d.a != d.b {
 			order := "day first"
-			if m.options.order() == orderMonthFirst {
+			if orderOf(m.options) == orderMonthFirst {
 				order = "month first, as in " + strings.Join(m.options.Countries, ",")
 			}
 			m.extra("date_order", "assumed: "+order)

@@ -72,7 +72,7 @@ func TestWorkbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, _ := Detect(sample); found != sheetFormat {
+	if found, _ := All().Detect(sample); found != sheetFormat {
 		t.Errorf("detected %v", found)
 	}
 }
@@ -140,7 +140,7 @@ func TestSheetBounds(t *testing.T) {
 
 func TestSheetMap(t *testing.T) {
 	const file = "When,Who,Whom,Said,From\n2021-02-14 12:00:00,alfa,bravo,hi,somewhere\n"
-	if _, sure := Detect(Sample{Text: []byte(file)}); sure != 0 {
+	if _, sure := All().Detect(Sample{Text: []byte(file)}); sure != 0 {
 		t.Errorf("detected without a map: %d", sure)
 	}
 	options := Options{Service: "encrochat", Map: map[string]string{"sent": "when", "from": "Who", "to": "Whom", "text": "Said"}}

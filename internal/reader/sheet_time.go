@@ -31,8 +31,8 @@ func (o sheetOrder) with(seen sheetOrder) sheetOrder {
 	return orderMixed
 }
 
-// order is that of the countries of the case, if they agree on one.
-func (o Options) order() sheetOrder {
+// orderOf is that of the countries of the case, if they agree on one.
+func orderOf(o Options) sheetOrder {
 	order := orderAssumed
 	for _, country := range o.Countries {
 		seen := orderDayFirst

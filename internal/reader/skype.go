@@ -43,7 +43,7 @@ func beginsSkype(b []byte) bool { return hasKeys(b, "originalarrivaltime", "mess
 // readSkype reads one conversation after the other.
 func readSkype(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	d := newDocument(in, shape{lists: func(key string) bool { return key == "MessageList" }, begins: beginsSkype, many: true})
-	return d.items(ctx, func(raw string) (*argus.Message, error) { return d.skypeMessage(in.Options, raw) })
+	return d.items(ctx, func(raw string) (*argus.Message, error) { return skypeMessage(d, in.Options, raw) })
 }
 
 // skypeSpoken are the types of messages that accounts write.
@@ -51,7 +51,7 @@ func skypeSpoken(kind string) bool {
 	return kind == "" || kind == "Text" || kind == "RichText" || strings.HasPrefix(kind, "RichText/")
 }
 
-func (d *document) skypeMessage(options Options, raw string) (*argus.Message, error) {
+func skypeMessage(d *document, options Options, raw string) (*argus.Message, error) {
 	kind, content, conversation := "", "", ""
 	m, err := d.begin(cmp.Or(options.Service, "skype"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {

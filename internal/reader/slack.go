@@ -130,11 +130,11 @@ func readSlack(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			switch {
 			case beginsSlackMessage(d.buf): // which the record begins
 			case hasSlackID(d.buf, slackUserIDs): // as no message has
-				return d.slackContact(in.Options, raw)
+				return slackContact(d, in.Options, raw)
 			case hasSlackID(d.buf, slackChannelIDs):
-				return d.slackChannelMessage(in.Options, raw)
+				return slackChannelMessage(d, in.Options, raw)
 			}
-			m, err := d.slackMessage(in.Options, channel, names, raw)
+			m, err := slackMessage(d, in.Options, channel, names, raw)
 			if strings.Contains(raw, slackReplies) {
 				replies = raw
 			}
@@ -146,7 +146,7 @@ func readSlack(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			}
 			records++
 			item.Where.Record = records
-			answers := d.slackAnswers(in.Options, channel, names, replies, &item)
+			answers := slackAnswers(d, in.Options, channel, names, replies, &item)
 			if !yield(item, nil) {
 				return
 			}
@@ -166,7 +166,7 @@ const slackReplies = `"slackdump_thread_replies"`
 
 // slackAnswers reads the answers in a message of slackdump's, each at its own place:
 // that of the message ends before them.
-func (d *document) slackAnswers(options Options, channel slackChannel, names func() map[string]string, raw string, item *Item) (answers []Item) {
+func slackAnswers(d *document, options Options, channel slackChannel, names func() map[string]string, raw string, item *Item) (answers []Item) {
 	if raw == "" {
 		return nil
 	}
@@ -185,7 +185,7 @@ func (d *document) slackAnswers(options Options, channel slackChannel, names fun
 			if list.value[0] != '{' {
 				err = fmt.Errorf("want an object, found %s", jsonKind(list.value))
 			} else {
-				answer.Message, err = d.slackMessage(options, channel, names, list.value)
+				answer.Message, err = slackMessage(d, options, channel, names, list.value)
 			}
 			if err != nil {
 				answer.Message, answer.Problem, answer.Raw = nil, err.Error(), []byte(list.value[:min(len(list.value), argus.QuarantineRaw)])
@@ -224,7 +224,7 @@ func slackChannelOf(ctx context.Context, in Input) slackChannel {
 		folder = ""
 	}
 	for _, list := range []string{"channels.json", "groups.json", "mpims.json", "dms.json"} {
-		for raw := range in.siblingRecords(ctx, "../"+list, "id") {
+		for raw := range siblingRecords(ctx, in, "../"+list, "id") {
 			c := slackChannel{direct: list == "dms.json" || list == "mpims.json"}
 			err := members(raw, func(key, raw string) (err error) {
 				switch key {
@@ -252,7 +252,7 @@ func slackChannelOf(ctx context.Context, in Input) slackChannel {
 // slackNames returns the names of accounts.
 func slackNames(ctx context.Context, in Input) map[string]string {
 	names := map[string]string{}
-	for raw := range in.siblingRecords(ctx, "../users.json", "id") {
+	for raw := range siblingRecords(ctx, in, "../users.json", "id") {
 		if len(names) == slackUsers {
 			break
 		}
@@ -296,7 +296,7 @@ func slackProfile(raw string) (string, error) {
 }
 
 // slackContact makes a contact of a user.
-func (d *document) slackContact(options Options, raw string) (*argus.Message, error) {
+func slackContact(d *document, options Options, raw string) (*argus.Message, error) {
 	var name, real, shown, phone, mail string
 	m, err := d.begin(cmp.Or(options.Service, "slack"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {
@@ -331,7 +331,7 @@ func (d *document) slackContact(options Options, raw string) (*argus.Message, er
 }
 
 // slackChannelMessage makes a message of what a list says of a channel.
-func (d *document) slackChannelMessage(options Options, raw string) (*argus.Message, error) {
+func slackChannelMessage(d *document, options Options, raw string) (*argus.Message, error) {
 	var topic, purpose string
 	var in []string
 	m, err := d.begin(cmp.Or(options.Service, "slack"), raw, func(m *argus.Message, key, raw string) (err error) {
@@ -372,7 +372,7 @@ func (d *document) slackChannelMessage(options Options, raw string) (*argus.Mess
 
 var slackEntities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
 
-func (d *document) slackMessage(options Options, channel slackChannel, names func() map[string]string, raw string) (*argus.Message, error) {
+func slackMessage(d *document, options Options, channel slackChannel, names func() map[string]string, raw string) (*argus.Message, error) {
 	subtype, text, thread, bot, botName, target, blocks, attached := "", "", "", "", "", "", "", ""
 	m, err := d.begin(cmp.Or(options.Service, "slack"), raw, func(m *argus.Message, key, raw string) (err error) {
 		switch key {

@@ -58,7 +58,7 @@ func TestGoldenDatabases(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if found, sure := Detect(sample); found != format {
+				if found, sure := All().Detect(sample); found != format {
 					t.Errorf("detected %v (%d)", found, sure)
 				}
 				checkGolden(t, script+".golden", checkReader(t, format, in))
@@ -239,7 +239,7 @@ func TestSchemaAnywhere(t *testing.T) {
 	if bytes.Contains(sample.Head, []byte("CREATE TABLE jid")) {
 		t.Fatal("the schema stands at the beginning")
 	}
-	if found, _ := Detect(sample); found != whatsappdbFormat {
+	if found, _ := All().Detect(sample); found != whatsappdbFormat {
 		t.Errorf("detected %v", found)
 	}
 	for i := range 200 { // what is no tree ends, too

@@ -352,7 +352,7 @@ func (r *textReading) state(begins bool) bool {
 // line takes one line and says whether more are wanted.
 func (r *textReading) line(l *line) bool {
 	if l.Problem != "" {
-		return r.flush() && r.give(l.problem(l.Problem))
+		return r.flush() && r.give(ProblemOf(l, l.Problem))
 	}
 	text := string(l.Text)
 	if apart := r.apart || !r.open; apart {
@@ -367,7 +367,7 @@ func (r *textReading) line(l *line) bool {
 			return false
 		}
 		if !h.sent.Known() {
-			return r.give(l.problem("want a date and a clock that exist, found other digits"))
+			return r.give(ProblemOf(l, "want a date and a clock that exist, found other digits"))
 		}
 		r.layout, r.head, r.open, r.where = layout, h, true, l.where()
 		r.body = append(r.body[:0], h.text...)
@@ -378,18 +378,18 @@ func (r *textReading) line(l *line) bool {
 		return true
 	}
 	if r.layout != nil && r.head.raw != "" && isAlike(text, r.head.raw) {
-		return r.flush() && r.give(l.problem("want a message behind date and clock, found a line in another layout"))
+		return r.flush() && r.give(ProblemOf(l, "want a message behind date and clock, found a line in another layout"))
 	}
 	switch {
 	case r.open && int(l.Offset+l.Length-r.where.Offset) > r.in.maxRecord():
-		return r.flush() && r.give(l.problem(fmt.Sprintf("the message goes on beyond %d bytes, the longest record that is read", r.in.maxRecord())))
+		return r.flush() && r.give(ProblemOf(l, fmt.Sprintf("the message goes on beyond %d bytes, the longest record that is read", r.in.maxRecord())))
 	case r.open:
 		r.where.Length = l.Offset + l.Length - r.where.Offset
 		r.body = append(append(r.body, '\n'), text...)
 	case strings.TrimSpace(text) == "" || isSeparator(text):
 	case r.layout == nil && r.fact(text):
 	default:
-		return r.give(l.problem("want the beginning of a message, found other text"))
+		return r.give(ProblemOf(l, "want the beginning of a message, found other text"))
 	}
 	return true
 }

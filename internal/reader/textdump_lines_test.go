@@ -32,7 +32,7 @@ problem: want a message behind date and clock, found a line in another layout`},
 2021-11-23T11:08:01Z mole: one` + strings.Repeat("\nline", 5) + ` [year: of two digits, taken as of 1969 to 2068]`},
 	} {
 		in := input("d/mole.txt", []byte(c.file), Options{})
-		if found, sure := Detect(Sample{Name: in.Name, Head: []byte(c.file), Text: []byte(c.file)}); found != textdumpFormat {
+		if found, sure := All().Detect(Sample{Name: in.Name, Head: []byte(c.file), Text: []byte(c.file)}); found != textdumpFormat {
 			t.Errorf("%q is detected as %v (%d)", c.file, found, sure)
 		}
 		var got strings.Builder

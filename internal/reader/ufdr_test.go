@@ -148,12 +148,12 @@ func TestUFDRArchive(t *testing.T) {
 	archive := zipped(t, "report.xml", string(readFile(t, "testdata/ufdr/report.xml")), "files/Image/IMG-1.jpg", "invented")
 	names := map[string]bool{}
 	var report []Item
-	for file, err := range Files(t.Context(), "phone.ufdr", bytes.NewReader(archive), int64(len(archive)), Limits{Temp: TempFile}) {
+	for file, err := range All().Files(t.Context(), "phone.ufdr", bytes.NewReader(archive), int64(len(archive)), Limits{Temp: TempFile}) {
 		if err != nil || file.Problem != "" {
 			t.Fatal(err, file.Problem)
 		}
 		names[file.Input.Name] = true
-		if format, _ := Detect(file.Sample); format == ufdrFormat {
+		if format, _ := All().Detect(file.Sample); format == ufdrFormat {
 			report = checkReader(t, format, file.Input)
 		}
 	}

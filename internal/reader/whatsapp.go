@@ -312,7 +312,7 @@ func readWhatsApp(ctx context.Context, in Input) iter.Seq2[Item, error] {
 				if item, ok := r.close(); ok && !yield(item, nil) {
 					return
 				}
-				if !yield(lines.line.problem(lines.Problem), nil) {
+				if !yield(ProblemOf(&lines.line, lines.Problem), nil) {
 					return
 				}
 				orphan = "the line stands behind one that is too long to read; what message it belongs to is not known"

@@ -51,7 +51,7 @@ func checkTestdata(t *testing.T, f *Format, o Options) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if found, sure := Detect(sample); found != f {
+			if found, sure := All().Detect(sample); found != f {
 				t.Errorf("detected as %v (%d)", found, sure)
 			}
 		})

@@ -98,7 +98,7 @@ func TestReachesNobody(t *testing.T) {
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r := New(Options{Apart: true, Format: "reaches"})
+	r := New(Options{Formats: reader.All(), Apart: true, Format: "reaches"})
 	defer r.Close()
 	got := shown(t, r, handedOver(t, "a.txt", []byte(strconv.Itoa(other.Process.Pid))))
 	if len(got) != 3 || got[2] != " wrong: " {

@@ -99,7 +99,7 @@ func testDeliveries(t *testing.T, o Options) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		format, _ := reader.Detect(sample)
+		format, _ := reader.All().Detect(sample)
 		if format == nil {
 			readers = append(readers, "none")
 			continue
