@@ -390,6 +390,14 @@ type spool struct {
 
 const spoolMemory = 4 << 20
 
+// newSpool makes a spool. temp makes its temporary file; default [TempFile].
+func newSpool(temp func() (*os.File, error)) *spool {
+	if temp == nil {
+		temp = TempFile
+	}
+	return &spool{temp: temp}
+}
+
 func (s *spool) write(b []byte) error {
 	s.size += int64(len(b))
 	if s.disk == nil && s.size <= spoolMemory {
@@ -409,6 +417,23 @@ func (s *spool) write(b []byte) error {
 		return fmt.Errorf("unfold an archive: %w", err)
 	}
 	return nil
+}
+
+// fill writes all of r to a spool.
+func (s *spool) fill(r io.Reader) error {
+	chunk := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(chunk)
+		if writeErr := s.write(chunk[:n]); writeErr != nil {
+			return writeErr
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func (s *spool) reader() io.ReaderAt {
@@ -441,4 +466,49 @@ func entryName(stored []byte) string {
 		}
 		return r
 	}, string(stored))
+}
+
+// archive finds the files of a zip archive by their names.
+type archive struct {
+	walk
+	content *spool
+	entries map[string]*zipEntry
+}
+
+// openArchive reads the directory of an archive, of which entries are known at most and
+// whose files unfold to most bytes together. The caller closes content, not before the
+// last of the files that were opened.
+func openArchive(ctx context.Context, content *spool, most int64, entries int) (*archive, error) {
+	directory, err := openZipDirectory(content.reader(), content.size)
+	if err != nil {
+		return nil, err
+	}
+	limits := Limits{Temp: content.temp}
+	a := &archive{content: content, entries: map[string]*zipEntry{}}
+	a.walk = walk{
+		ctx: ctx, limits: limits.withDefaults(), unfold: most,
+		stored: bufio.NewReaderSize(nil, 64<<10), inflate: flate.NewReader(nil), chunk: make([]byte, 64<<10),
+	}
+	for len(a.entries) < entries {
+		entry, err := directory.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if a.entries[entry.name] == nil {
+			a.entries[entry.name] = entry
+		}
+	}
+	return a, nil
+}
+
+// has says whether there is a file of a name.
+func (a *archive) has(name string) bool { return a.entries[name] != nil }
+
+// open unfolds a file that there is, into a spool that the caller closes. The error is an
+// *entryError if it is the file that is wrong.
+func (a *archive) open(name string) (*spool, error) {
+	return a.unpack(a.content.reader(), a.content.size, a.entries[name])
 }

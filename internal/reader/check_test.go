@@ -8,8 +8,9 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/argus-evidence/argus"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

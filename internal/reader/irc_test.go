@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/argus-evidence/argus"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
 )
 
 func TestIRC(t *testing.T) { checkTestdata(t, ircFormat, Options{}) }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"compress/flate"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -100,15 +99,14 @@ func readRSMFMail(ctx context.Context, in Input, yield func(Item, error) bool) e
 		return err
 	}
 	defer content.close()
-	a, err := openRSMFArchive(ctx, content)
+	a, err := openArchive(ctx, content, rsmfUnfold, rsmfEntries)
 	if err != nil {
-		return err
+		return badMail{fmt.Errorf("open rsmf.zip: %w", err)}
 	}
-	entry := a.entries[rsmfManifest]
-	if entry == nil {
+	if !a.has(rsmfManifest) {
 		return badMail{errors.New("want " + rsmfManifest + " in rsmf.zip, found none")}
 	}
-	manifest, err := a.open(entry)
+	manifest, err := openRSMF(a, rsmfManifest)
 	if err != nil {
 		return err
 	}
@@ -149,10 +147,7 @@ func rsmfContent(ctx context.Context, in Input) (*spool, []argus.Field, error) {
 			keepExtra(&about, field.Name, words(field.Value[:min(len(field.Value), factSize)]))
 		}
 	}
-	s := &spool{temp: in.Temp}
-	if s.temp == nil {
-		s.temp = TempFile
-	}
+	s := newSpool(in.Temp)
 	w := mimeWalk{visit: func(p *mimePart) error {
 		isArchive := strings.EqualFold(path.Ext(p.name), ".zip") || p.media == "application/zip"
 		if s.size > 0 || !isArchive {
@@ -171,61 +166,12 @@ func rsmfContent(ctx context.Context, in Input) (*spool, []argus.Field, error) {
 	return s, about.Extra, nil
 }
 
-// fill writes all of r to a spool.
-func (s *spool) fill(r io.Reader) error {
-	chunk := make([]byte, 64<<10)
-	for {
-		n, err := r.Read(chunk)
-		if writeErr := s.write(chunk[:n]); writeErr != nil {
-			return writeErr
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// rsmfArchive finds the files in rsmf.zip by name.
-type rsmfArchive struct {
-	walk
-	content *spool
-	entries map[string]*zipEntry
-}
-
-func openRSMFArchive(ctx context.Context, content *spool) (*rsmfArchive, error) {
-	directory, err := openZipDirectory(content.reader(), content.size)
-	if err != nil {
-		return nil, badMail{fmt.Errorf("open rsmf.zip: %w", err)}
-	}
-	limits := Limits{Temp: content.temp}
-	a := &rsmfArchive{content: content, entries: map[string]*zipEntry{}}
-	a.walk = walk{
-		ctx: ctx, limits: limits.withDefaults(), unfold: rsmfUnfold,
-		stored: bufio.NewReaderSize(nil, 64<<10), inflate: flate.NewReader(nil), chunk: make([]byte, 64<<10),
-	}
-	for len(a.entries) < rsmfEntries {
-		entry, err := directory.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, badMail{fmt.Errorf("open rsmf.zip: %w", err)}
-		}
-		if a.entries[entry.name] == nil {
-			a.entries[entry.name] = entry
-		}
-	}
-	return a, nil
-}
-
-// open unfolds a file of the archive.
-func (a *rsmfArchive) open(entry *zipEntry) (*spool, error) {
-	s, err := a.unpack(a.content.reader(), a.content.size, entry)
-	if bad, ok := errors.AsType[*entryError](err); ok {
-		return nil, badMail{fmt.Errorf("open %.80q in rsmf.zip: %w", entry.name, bad)}
+// openRSMF unfolds a file of rsmf.zip. Its error is a badMail when it is the archive
+// that is wrong.
+func openRSMF(a *archive, name string) (*spool, error) {
+	s, err := a.open(name)
+	if _, ok := errors.AsType[*entryError](err); ok {
+		return nil, badMail{fmt.Errorf("open %.80q in rsmf.zip: %w", name, err)}
 	}
 	return s, err
 }
@@ -236,7 +182,7 @@ type rsmfFile struct {
 	participants map[string]rsmfParticipant
 	chats        map[string]rsmfChat
 	// archive holds the attachments; nil where they lie beside the manifest.
-	archive *rsmfArchive
+	archive *archive
 	// facts are the fields of the mail's header that begin with X-RSMF.
 	facts []argus.Field
 	// contacts counts the items that are participants.
@@ -254,7 +200,7 @@ type rsmfChat struct {
 	facts           []argus.Field
 }
 
-func newRSMF(o Options, archive *rsmfArchive) *rsmfFile {
+func newRSMF(o Options, archive *archive) *rsmfFile {
 	return &rsmfFile{options: o, participants: map[string]rsmfParticipant{}, chats: map[string]rsmfChat{}, archive: archive}
 }
 
@@ -468,10 +414,10 @@ func (f *rsmfFile) attachment(m *argus.Message, raw string) (a argus.Attachment,
 		}
 		return err
 	})
-	if err != nil || f.archive == nil || f.archive.entries[a.Name] == nil {
+	if err != nil || f.archive == nil || !f.archive.has(a.Name) {
 		return a, err
 	}
-	content, err := f.archive.open(f.archive.entries[a.Name])
+	content, err := openRSMF(f.archive, a.Name)
 	if _, bad := errors.AsType[badMail](err); bad {
 		keepExtra(m, "damage", err.Error())
 		return a, nil

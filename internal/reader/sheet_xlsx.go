@@ -2,7 +2,6 @@ package reader
 
 import (
 	"bufio"
-	"compress/flate"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -88,22 +87,9 @@ func (b *workbook) part(name string) (*partReader, error) {
 	if entry == nil {
 		return nil, fmt.Errorf("the part %q is missing", path.Base(name))
 	}
-	if err := entry.locate(b.in.File, b.in.Size); err != nil {
+	content, err := entry.content(b.in.File, b.in.Size)
+	if err != nil {
 		return nil, err
-	}
-	if entry.encrypted {
-		return nil, errors.New("a part is encrypted and no password is held")
-	}
-	if entry.packed < 0 || entry.data+entry.packed > b.in.Size {
-		return nil, errors.New("a part is cut off")
-	}
-	var content io.Reader = bufio.NewReader(io.NewSectionReader(b.in.File, entry.data, entry.packed))
-	switch entry.method {
-	case zipDeflated:
-		content = flate.NewReader(content)
-	case zipStored:
-	default:
-		return nil, fmt.Errorf("a part is compressed with method %d, which is not read", entry.method)
 	}
 	p := &partReader{content: content, limit: max(partFree, min(partLimit, entry.packed*partRatio)), tokenLimit: int64(b.in.maxRecord())}
 	p.xml = xml.NewDecoder(bufio.NewReaderSize(p, 64<<10))

@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/argus-evidence/argus"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
 )
 
 // shared finds data that is not part of the project, or skips the test.

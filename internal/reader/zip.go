@@ -3,8 +3,10 @@ package reader
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -50,6 +52,28 @@ type zipEntry struct {
 	data    int64
 	// streamed says that size and checksum stand only behind the data.
 	streamed bool
+}
+
+// content unfolds an entry that a directory named, as far as it is read: nothing
+// is checked and nothing bounded.
+func (e *zipEntry) content(file io.ReaderAt, size int64) (io.Reader, error) {
+	if err := e.locate(file, size); err != nil {
+		return nil, err
+	}
+	if e.encrypted {
+		return nil, errors.New("a part is encrypted and no password is held")
+	}
+	if e.packed < 0 || e.data+e.packed > size {
+		return nil, errors.New("a part is cut off")
+	}
+	stored := bufio.NewReader(io.NewSectionReader(file, e.data, e.packed))
+	switch e.method {
+	case zipDeflated:
+		return flate.NewReader(stored), nil
+	case zipStored:
+		return stored, nil
+	}
+	return nil, fmt.Errorf("a part is compressed with method %d, which is not read", e.method)
 }
 
 // zipDirectory reads an archive's directory, entry by entry.
