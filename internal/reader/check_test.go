@@ -2,10 +2,17 @@ package reader
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,7 +60,7 @@ func checkReader(t testing.TB, f *Format, in Input) []Item {
 			if err := item.Message.Valid(); err != nil {
 				t.Fatalf("item %d: %v", i, err)
 			}
-			if f != jsonlFormat { // which says what its lines say
+			if f.Name != "jsonl" { // which says what its lines say
 				checkType(t, item.Message)
 			}
 		case len(item.Raw) > argus.QuarantineRaw:
@@ -151,5 +158,208 @@ func checkType(t testing.TB, m *argus.Message) {
 	}
 	if system := m.State&argus.StateSystem != 0; system != (m.From == "") && (m.Type.IsTurn() || m.Type == argus.TypeReaction) {
 		t.Errorf("a %s from %q: of the service %v", m.Type, m.From, system)
+	}
+}
+
+// sameIdentities wants the same n messages in two files.
+func sameIdentities(t *testing.T, n int, formatA *Format, a string, formatB *Format, b string) {
+	t.Helper()
+	identities := func(format *Format, file string) (ids []argus.ID) {
+		for _, item := range checkReader(t, format, input("f", []byte(file), Options{})) {
+			id, _ := item.Message.Identity()
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	if inA, inB := identities(formatA, a), identities(formatB, b); len(inA) != n || !slices.Equal(inA, inB) {
+		t.Errorf("the identities differ:\n%v\n%v", inA, inB)
+	}
+}
+
+const benchSaid = "Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet."
+
+// sayFacts writes what a message records.
+func sayFacts(t testing.TB, m *argus.Message) string {
+	t.Helper()
+	facts := []byte{}
+	if m.Facts != nil {
+		var err error
+		if facts, err = json.Marshal(m.Facts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m.Type.String() + " " + string(facts) + " " + m.Text
+}
+
+// Files of blocks, tables and checksums are too large for the fuzzer and too
+// seldom still such a file when it has changed them. Here it invents what is
+// broken in a good one: five bytes for an offset and what is changed there.
+func broken(good, changes []byte, kept uint16) []byte {
+	file := bytes.Clone(good)
+	for ; len(changes) >= 5; changes = changes[5:] {
+		file[int(binary.LittleEndian.Uint32(changes))%len(file)] ^= changes[4]
+	}
+	return file[:len(file)*(int(kept)+1)/(1<<16)]
+}
+
+// repeated is a file that repeats a piece, without holding it, and fails where
+// it is told to.
+type repeated struct {
+	piece      []byte
+	size, fail int64
+}
+
+func (r repeated) ReadAt(b []byte, at int64) (n int, err error) {
+	if r.fail > 0 && at+int64(len(b)) > r.fail {
+		return 0, errors.New("the disk is gone")
+	}
+	for n < len(b) && at+int64(n) < r.size {
+		n += copy(b[n:], r.piece[(at+int64(n))%int64(len(r.piece)):])
+	}
+	n = min(n, int(max(0, r.size-at)))
+	if n < len(b) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// saying returns the message of a file with a text.
+func saying(t testing.TB, f *Format, in Input, text string) *argus.Message {
+	t.Helper()
+	for _, item := range checkReader(t, f, in) {
+		if item.Message != nil && item.Message.Text == text {
+			return item.Message
+		}
+	}
+	t.Fatalf("nobody says %q in %s", text, in.Name)
+	return nil
+}
+
+// packRTF compresses RTF with no reference but the one that ends it.
+func packRTF(rtf string) []byte {
+	const begin = 207 // bytes that the window holds before anything is written
+	packed := binary.LittleEndian.AppendUint32(make([]byte, 4), uint32(len(rtf)))
+	packed = append(packed, "LZFu\x00\x00\x00\x00"...)
+	for at := 0; at <= len(rtf); at += 8 {
+		piece := rtf[at:min(at+8, len(rtf))]
+		if len(piece) == 8 {
+			packed = append(append(packed, 0), piece...)
+			continue
+		}
+		packed = append(append(packed, 1<<len(piece)), piece...)
+		packed = binary.BigEndian.AppendUint16(packed, uint16((begin+len(rtf))%4096<<4))
+	}
+	return packed
+}
+
+// benchmark reads a file over and over and says how much of it a second of one
+// core reads, garbage collection included.
+func benchmark(b *testing.B, format *Format, file []byte, messages int) {
+	b.SetBytes(int64(len(file)))
+	b.ReportAllocs()
+	in := input("WhatsApp Chat with 2019-01-20.txt", file, Options{})
+	begun := cpuTime()
+	for b.Loop() {
+		n := 0
+		for item, err := range format.Read(b.Context(), in) {
+			if err != nil || item.Message == nil {
+				b.Fatal(err, item.Problem)
+			}
+			n++
+		}
+		if n != messages {
+			b.Fatalf("%d messages", n)
+		}
+	}
+	if used := (cpuTime() - begun).Seconds(); used > 0 {
+		b.ReportMetric(float64(in.Size)*float64(b.N)/1e6/used, "MB/cpu-s")
+		b.ReportMetric(float64(messages)*float64(b.N)/used, "messages/cpu-s")
+	}
+}
+
+// lineOf shows an item in a line: time, sender, text, state and what was attached, or
+// the problem.
+func lineOf(item Item) string {
+	m := item.Message
+	if m == nil {
+		return "problem: " + item.Problem
+	}
+	var line strings.Builder
+	line.WriteString(fmt.Sprintf("%s %s: %s", m.Sent, m.From, m.Text))
+	for state, word := range map[argus.State]string{argus.StateSystem: " system", argus.StateDeleted: " deleted"} {
+		if m.State == state {
+			line.WriteString(word)
+		}
+	}
+	for _, a := range m.Attachments {
+		line.WriteString(" +" + a.Name + a.Type)
+	}
+	for _, x := range m.Extra {
+		if x.Name == argus.ExtraAssumed || x.Name == argus.ExtraUnread {
+			line.WriteString(" [" + x.Value + "]")
+		}
+	}
+	return line.String()
+}
+
+// shared finds data that is not part of the project, or skips the test.
+func shared(t testing.TB, elem ...string) []string {
+	t.Helper()
+	top := ".."
+	for n := 0; n < 8; n++ {
+		if _, err := os.Stat(filepath.Join(top, "go.mod")); err == nil {
+			break
+		}
+		top = filepath.Join(top, "..")
+	}
+	files, err := filepath.Glob(filepath.Join(append([]string{top, "..", "shared", "data"}, elem...)...))
+	if err != nil || len(files) == 0 {
+		t.Skipf("the shared data is not here: no %s", filepath.Join(elem...))
+	}
+	return files
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// checkTestdata reads every example of a format and compares what comes out
+// with the golden file beside it.
+func checkTestdata(t *testing.T, formats Formats, f *Format, o Options) {
+	files, err := filepath.Glob(filepath.Join("testdata", f.Name, "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples of %s: %v", f.Name, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			content := readFile(t, file)
+			in := input(filepath.Base(file), content, o)
+			items := checkReader(t, f, in)
+			checkCovers(t, in, items)
+			checkGolden(t, strings.TrimSuffix(file, "txt")+"golden.json", items)
+			sample, err := NewSample(in.Name, in.File, in.Size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found, sure := formats.Detect(sample); found != f {
+				t.Errorf("detected as %v (%d)", found, sure)
+			}
+		})
+	}
+}
+
+// addExamples seeds a fuzz target with the examples of a format.
+func addExamples(f *testing.F, pattern string) {
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no examples at %s: %v", pattern, err)
+	}
+	for _, file := range files {
+		f.Add(readFile(f, file))
 	}
 }

@@ -2,7 +2,6 @@ package reader
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,66 +49,5 @@ func TestWhatsAppSchemasMeet(t *testing.T) {
 	want := []string{"sqlite_sequence of message: 2 of 3", "sqlite_sequence of messages: 2 of 2"}
 	if diff := cmp.Diff(want, stated); diff != "" {
 		t.Error(diff)
-	}
-}
-
-// TestParties reads who spoke to whom in rooms and beside them.
-func TestParties(t *testing.T) {
-	for _, c := range []struct {
-		from, to string
-		private  bool
-		want     string
-	}{
-		{"a@x.test/pc", "b@x.test", false, "a@x.test > b@x.test in a@x.test|b@x.test"},
-		{"r@muc.x.test/bo", "a@x.test/pc", false, "r@muc.x.test/bo > a@x.test in r@muc.x.test"},
-		{"r@muc.x.test", "a@x.test", false, " > a@x.test in r@muc.x.test"},
-		{"r@muc.x.test/bo", "r@muc.x.test", false, "r@muc.x.test/bo >  in r@muc.x.test"},
-		{"a@x.test", "r@muc.x.test", false, "a@x.test >  in r@muc.x.test"},
-		{"r@muc.x.test/bo", "", false, "r@muc.x.test/bo >  in r@muc.x.test"},
-		{"r@muc.x.test/bo", "r@muc.x.test/Anna", false, "r@muc.x.test/bo > r@muc.x.test/Anna in r@muc.x.test/Anna|r@muc.x.test/bo"},
-		{"r@muc.x.test/bo", "a@x.test/pc", true, "r@muc.x.test/bo > a@x.test in a@x.test|r@muc.x.test/bo"},
-		{"a@x.test/pc", "r@muc.x.test/bo", true, "a@x.test > r@muc.x.test/bo in a@x.test|r@muc.x.test/bo"},
-		{"r@muc.x.test", "a@x.test", true, " > a@x.test in r@muc.x.test"},
-	} {
-		m := &argus.Message{Service: "xmpp"}
-		setParties(m, c.from, c.to, c.private)
-		if got := m.From + " > " + strings.Join(m.To, ",") + " in " + m.Conversation; got != c.want {
-			t.Errorf("%s to %s: %s, want %s", c.from, c.to, got, c.want)
-		}
-		if err := m.Valid(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// TestGroupsOfTwo reads groups in which two are left: they are no talk of the two.
-func TestGroupsOfTwo(t *testing.T) {
-	party := func(number string) string {
-		return `<model type="Party"><field name="Identifier"><value>` + number + `</value></field></model>`
-	}
-	ufdr := func(about string) string {
-		return `<project xmlns="http://pa.cellebrite.com/report/2.0"><model type="Chat">` + about + `<multiModelField name="Participants">` + party("+311") + party("+312") +
-			`</multiModelField><multiModelField name="Messages"><model type="InstantMessage"><modelField name="From">` + party("+311") +
-			`</modelField><field name="Body"><value>x</value></field></model></multiModelField></model></project>`
-	}
-	facebook := `{"participants":[{"name":"A"},{"name":"B"}],"messages":[{"sender_name":"A","timestamp_ms":1600000000000,"content":"x"}],"title":"T","thread_path":"inbox/t_1"%s}`
-	for name, c := range map[string]struct {
-		format *Format
-		file   string
-		want   string
-	}{
-		"UFDR, two":              {ufdrFormat, ufdr(`<field name="Id"><value>1</value></field>`), "+311|+312"},
-		"UFDR, an id":            {ufdrFormat, ufdr(`<field name="Id"><value>1-1@g.us</value></field>`), "1-1@g.us"},
-		"UFDR, a kind":           {ufdrFormat, ufdr(`<field name="Id"><value>1</value></field><field name="ChatType"><value>Group</value></field>`), "1"},
-		"UFDR, nothing else":     {ufdrFormat, ufdr(`<field name="ChatType"><value>Group</value></field>`), "+311|+312"},
-		"Facebook, two":          {facebookFormat, fmt.Sprintf(facebook, ""), "A|B"},
-		"Facebook, a kind":       {facebookFormat, fmt.Sprintf(facebook, `,"thread_type":"RegularGroup"`), "t_1"},
-		"Facebook, who may join": {facebookFormat, fmt.Sprintf(facebook, `,"joinable_mode":{"mode":1,"link":""}`), "t_1"},
-	} {
-		for _, item := range checkReader(t, c.format, input("f", []byte(c.file), Options{})) {
-			if m := item.Message; m == nil || m.Type == argus.TypeText && m.Conversation != c.want {
-				t.Errorf("%s: %+v", name, item)
-			}
-		}
 	}
 }

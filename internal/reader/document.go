@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/argus-evidence/argus"
 )
@@ -412,13 +411,6 @@ func keepMember(m *argus.Message, name, raw string) {
 	}
 }
 
-// keep keeps a text that Argus has no field for, unless it is empty.
-func keep(m *argus.Message, name, text string) {
-	if text != "" {
-		m.Extra = append(m.Extra, argus.Field{Name: name, Value: text})
-	}
-}
-
 // compactJSON returns a raw value as Extra keeps it.
 func compactJSON(raw string) string {
 	var m argus.Message
@@ -452,25 +444,6 @@ func millisMember(raw string) (argus.Time, error) {
 	return argus.Time{}, fmt.Errorf("want milliseconds since 1970, found another number or text")
 }
 
-// unlessZero returns no time for the moment 0.
-func unlessZero(t argus.Time) argus.Time {
-	if t.Micros == 0 {
-		return argus.Time{}
-	}
-	return t
-}
-
-// parseMillis reads milliseconds since 1970.
-func parseMillis(text string) (argus.Time, bool) {
-	n, ok := int64(0), len(text) > 0 && len(text) < 15
-	for _, c := range []byte(text) {
-		ok = ok && c >= '0' && c <= '9'
-		n = n*10 + int64(c-'0')
-	}
-	t := argus.At(time.UnixMilli(n), "", argus.ZoneStated, argus.Milli)
-	return t, ok && t.Plausible()
-}
-
 // isoMember reads a time in ISO 8601.
 func isoMember(raw string, o Options) (argus.Time, error) {
 	text, err := jsonString(raw)
@@ -483,21 +456,6 @@ func isoMember(raw string, o Options) (argus.Time, error) {
 	}
 	return unlessZero(t), nil
 }
-
-// others returns the participants of a conversation but one, at most
-// participantLimit.
-func others(participants []string, one string) []string {
-	var list []string
-	for _, p := range participants {
-		if p != one && p != "" && len(list) < participantLimit && !slices.Contains(list, p) {
-			list = append(list, p)
-		}
-	}
-	return list
-}
-
-// participantLimit is how many participants are listed as receivers.
-const participantLimit = 256
 
 // sizeMember reads a number of bytes.
 func sizeMember(raw string) (int64, error) {

@@ -186,16 +186,6 @@ func edited(m *argus.Message, at argus.Time) {
 	}
 }
 
-// valid returns why a message cannot be stored, or nil. What is no text and has
-// no sender, a call of a hidden number, is the service's.
-func valid(m *argus.Message) error {
-	owned(m)
-	if m.From == "" && m.Type != argus.TypeText {
-		m.State |= argus.StateSystem
-	}
-	return m.Valid()
-}
-
 // answeredIn says whether a call was answered, of how long people spoke.
 func answeredIn(seconds uint64) string {
 	if seconds > 0 {
@@ -219,60 +209,4 @@ func clockSeconds(s string) uint64 {
 		total = total*60 + n
 	}
 	return total
-}
-
-// textsIn returns the texts in a list, as many as receivers are listed; none of
-// anything else.
-func textsIn(raw string) []string {
-	var texts []string
-	for raw := range listed(raw) {
-		if text, err := jsonString(raw); err == nil && text != "" {
-			texts = append(texts, text)
-		}
-	}
-	return texts
-}
-
-// listed yields the entries of a list, as many as receivers are listed; none of
-// anything else.
-func listed(raw string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		list := jsonMembers[string]{s: raw}
-		for n := 0; strings.HasPrefix(raw, "[") && n < participantLimit && list.next(); n++ {
-			if !yield(list.value) {
-				return
-			}
-		}
-	}
-}
-
-// inside returns the value of a member at the end of a way of keys, "" for none.
-func inside(raw string, keys ...string) string {
-	for _, key := range keys {
-		found := ""
-		m := jsonMembers[string]{s: raw}
-		for strings.HasPrefix(raw, "{") && m.next() {
-			if len(m.key) == len(key)+2 && m.key[1:len(m.key)-1] == key && m.value != "null" {
-				found = m.value
-			}
-		}
-		raw = found
-	}
-	return raw
-}
-
-// insideText returns the text, number or word of a member as text.
-func insideText(raw string, keys ...string) string { return scalarText(inside(raw, keys...)) }
-
-// scalarText returns a text, number or word as text, "" for anything else.
-func scalarText(raw string) string {
-	switch {
-	case raw == "", raw == "null", raw[0] == '{', raw[0] == '[':
-		return ""
-	case raw[0] == '"':
-		text, _ := unquoteJSON(raw)
-		return text
-	default:
-		return raw
-	}
 }

@@ -43,7 +43,7 @@ func readIMessage(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		err := readIMessageDB(ctx, in, yield)
 		if bad, ok := errors.AsType[damagedDatabase](err); ok {
 			yield(Item{Problem: bad.Error()}, nil)
-		} else if err != nil && !errors.Is(err, errStopped) {
+		} else if err != nil && !errors.Is(err, errEnough) {
 			yield(Item{}, err)
 		}
 	}
@@ -70,12 +70,12 @@ func readIMessageDB(ctx context.Context, in Input, yield func(Item, error) bool)
 	}
 	defer d.close()
 	if !d.tables["message"] || !d.tables["handle"] {
-		return damagedDatabase{errors.New("want a table of messages and one of handles, found none")}
+		return damagedDatabase{err: errors.New("want a table of messages and one of handles, found none")}
 	}
 	r := imessageDB{database: d, in: in, handles: map[int64]string{}, chats: map[int64]imessageChat{}}
 	for _, problem := range d.lacks(in) {
 		if r.besides++; !yield(Item{Problem: problem}, nil) {
-			return errStopped
+			return errEnough
 		}
 	}
 	if err := r.learn(); err != nil {
@@ -85,7 +85,7 @@ func readIMessageDB(ctx context.Context, in Input, yield func(Item, error) bool)
 		return err
 	}
 	if item, ok := d.stated("message", 0, r.besides); ok && !yield(item, nil) {
-		return errStopped
+		return errEnough
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func (r *imessageDB) messages(yield func(Item, error) bool) error {
 			item.Message, item.Problem = nil, fmt.Sprintf("row %d of message: %v", id, err)
 		}
 		if !yield(item, nil) {
-			return errStopped
+			return errEnough
 		}
 		return nil
 	})
@@ -197,7 +197,7 @@ func (r *imessageDB) lose(a *alongside, table string, err error, yield func(Item
 		a.databaseRows, a.more = &databaseRows{}, false
 	}
 	if r.besides++; !yield(item, nil) {
-		return errStopped
+		return errEnough
 	}
 	return nil
 }

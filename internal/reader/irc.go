@@ -177,8 +177,6 @@ func (l *ircLine) session(b []byte) bool {
 	return false
 }
 
-func isDigit(b byte) bool { return b-'0' < 10 }
-
 // stamp reads hh:mm, hh:mm:ss, or one behind YYYY-MM-DD. It says whether b looks
 // like one; bad says what is impossible about it.
 func (l *ircLine) stamp(b []byte) bool {

@@ -123,10 +123,6 @@ func jsonEscapeEnd[T jsonText](s T, i int) (int, *jsonError) {
 	return i, jsonWant(s, i, "an escape")
 }
 
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
 func jsonWord[T jsonText](s T, i int, word string) (int, *jsonError) {
 	for n := range len(word) {
 		if i+n >= len(s) || s[i+n] != word[n] {
@@ -165,13 +161,6 @@ func jsonNumberEnd[T jsonText](s T, i int) (int, *jsonError) {
 		}
 	}
 	return i, nil
-}
-
-func digitsEnd[T jsonText](s T, i int) int {
-	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
-		i++
-	}
-	return i
 }
 
 // jsonMembers walks the members of the object, or the elements of the array,

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -25,10 +24,6 @@ var jsonlFormat = &Format{
 	Detect:  detectJSONL,
 	Read:    readJSONL,
 }
-
-// listLimit is how many receivers, attachments or fields a list may have, so
-// that a hostile line costs no more than its bytes.
-const listLimit = 1 << 16
 
 // detectJSONL wants one line, among the first, that has what every message
 // has: the service, and a sender, a state or a type. The sample may cut it off.
@@ -211,53 +206,6 @@ func (p *lineParser) set(key, raw string) (err error) {
 		p.Extra = append(p.Extra, argus.Field{Name: key, Value: raw})
 	}
 	return err
-}
-
-// withLineFeeds returns a text with \n line ends.
-func withLineFeeds(s string) string {
-	if strings.IndexByte(s, '\r') < 0 {
-		return s
-	}
-	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
-}
-
-func jsonString(raw string) (string, error) {
-	if raw[0] != '"' {
-		return "", fmt.Errorf("want text, found %s", jsonKind(raw))
-	}
-	text, whole := unquoteJSON(raw)
-	if !whole {
-		return "", errors.New("want Unicode, found half of a surrogate pair")
-	}
-	return text, nil
-}
-
-func jsonUint(raw string, bits int) (uint64, error) {
-	n, err := strconv.ParseUint(raw, 10, bits)
-	if err != nil {
-		return 0, fmt.Errorf("want a whole number of %d bits, found %s", bits, jsonKind(raw))
-	}
-	return n, nil
-}
-
-// jsonList reads a list of things that one reads.
-func jsonList[T any](raw string, one func(string) (T, error)) ([]T, error) {
-	if raw[0] != '[' {
-		return nil, fmt.Errorf("want a list, found %s", jsonKind(raw))
-	}
-	var list []T
-	m := jsonMembers[string]{s: raw}
-	for m.next() {
-		if len(list) == listLimit {
-			return nil, fmt.Errorf("want at most %d entries, found more", listLimit)
-		}
-		entry, err := one(m.value)
-		if err != nil {
-			return nil, fmt.Errorf("entry %d: %w", len(list)+1, err)
-		}
-		list = append(list, entry)
-	}
-	return list, nil
 }
 
 // jsonObject reads a nested object with known keys only, each at most once.
@@ -538,40 +486,3 @@ func parseStated(raw string) (argus.Time, error) {
 	}
 	return t, nil
 }
-
-// parseUTC reads the forms 2006-01-02T15:04:05Z, …05.000Z and …05.000000Z. It
-// says false to anything else, which may still be a time.
-func parseUTC(s string) (t argus.Time, ok bool) {
-	switch len(s) {
-	case len("2006-01-02T15:04:05Z"):
-		t.Precision = argus.Second
-	case len("2006-01-02T15:04:05.000Z"):
-		t.Precision = argus.Milli
-	case len("2006-01-02T15:04:05.000000Z"):
-		t.Precision = argus.Micro
-	default:
-		return t, false
-	}
-	for i := range len(s) - 1 {
-		want := byte('0')
-		if i < len(timeShape) {
-			want = timeShape[i]
-		}
-		if want != '0' && s[i] != want || want == '0' && (s[i] < '0' || s[i] > '9') {
-			return t, false
-		}
-	}
-	nanos := 0
-	for i, unit := len(timeShape), 100_000_000; i < len(s)-1; i, unit = i+1, unit/10 {
-		nanos += int(s[i]-'0') * unit
-	}
-	seconds, ok := utcSeconds(twoDigits(s, 0)*100+twoDigits(s, 2), twoDigits(s, 5), twoDigits(s, 8), twoDigits(s, 11), twoDigits(s, 14), twoDigits(s, 17))
-	if s[len(s)-1] != 'Z' || !ok {
-		return t, false
-	}
-	t.Micros = seconds*1e6 + int64(nanos/1000)
-	return t, true
-}
-
-// timeShape has a 0 where a digit stands.
-const timeShape = "0000-00-00T00:00:00."

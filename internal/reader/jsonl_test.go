@@ -3,12 +3,9 @@ package reader
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -141,22 +138,6 @@ func TestJSONLTimes(t *testing.T) {
 	}
 }
 
-// TestParseUTC holds the fast way of reading times to the slow one.
-func TestParseUTC(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		form := rapid.SampledFrom([]string{time.RFC3339, "2006-01-02T15:04:05.000Z", "2006-01-02T15:04:05.000000Z"}).Draw(t, "form")
-		text := []byte(time.UnixMicro(rapid.Int64Range(0, 7e15).Draw(t, "micros")).UTC().Format(form))
-		if rapid.Bool().Draw(t, "broken") {
-			text[rapid.IntRange(0, len(text)-1).Draw(t, "at")] = rapid.SampledFrom([]byte("0123456789-:.TZ ")).Draw(t, "byte")
-		}
-		fast, ok := parseUTC(string(text))
-		slow, err := argus.ParseTime(string(text))
-		if ok && (err != nil || fast != slow) {
-			t.Fatalf("%s: fast %+v, slow %+v, %v", text, fast, slow, err)
-		}
-	})
-}
-
 // TestJSONLReadsEveryMessage writes any message and reads it back: what comes is the
 // message, with keys in the ids that are unique in less than the service.
 func TestJSONLReadsEveryMessage(t *testing.T) {
@@ -277,44 +258,18 @@ func some[T any](t *rapid.T, of *rapid.Generator[T], label string) []T {
 	return list
 }
 
-// FuzzJSON holds the scanner to the library: both accept the same values.
-func FuzzJSON(f *testing.F) {
-	for _, seed := range []string{`{"a":[1,-2.5e+3,true,null,"\u00e9\n"],"b":{}}`, `[]`, `{"a":1,}`, `"x`, `01`, `{"a" 1}`, `[1 2]`, `-`, `1.`, `tru`} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		if strings.Count(text, "[")+strings.Count(text, "{") >= jsonDepth {
-			return
-		}
-		start := jsonSpace(text, 0)
-		end, err := jsonEnd(text, start, 0)
-		end2, err2 := jsonEnd([]byte(text), start, 0)
-		if end != end2 || (err == nil) != (err2 == nil) {
-			t.Fatalf("string: %d %v, bytes: %d %v", end, err, end2, err2)
-		}
-		ours := err == nil && jsonSpace(text, end) == len(text)
-		d := jsontext.NewDecoder(strings.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-		_, libraryErr := d.ReadValue()
-		if libraryErr == nil {
-			libraryErr = trailing(d)
-		}
-		if ours != (libraryErr == nil) {
-			t.Fatalf("ours %v (%v), library %v", ours, err, libraryErr)
-		}
-	})
-}
-
-func trailing(d *jsontext.Decoder) error {
-	if value, err := d.ReadValue(); err == nil || len(value) > 0 {
-		return fmt.Errorf("more behind it")
-	} else if err.Error() != "EOF" {
-		return err
-	}
-	return nil
-}
-
 const benchLine = `{"service":"sky","conversation":"7B2FAA|Q3XK9A","from":"Q3XK9A","from_name":"de kapper","to":["7B2FAA"],"id":"a81f0c77d2","seq":8123771,"sent":"2021-02-14T12:03:11.123Z","received":"2021-02-14T12:03:12Z","text":"Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet."}` + "\n"
 
 func BenchmarkJSONL(b *testing.B) {
 	benchmark(b, jsonlFormat, []byte(strings.Repeat(benchLine, 10_000)), 10_000)
+}
+
+func FuzzJSONL(f *testing.F) {
+	f.Add([]byte(`{"service":"sky","from":"Q3XK9A","sent":"2021-02-14T12:03:11Z","text":"hello"}` + "\n\n{"))
+	f.Add([]byte(`{"service":"sky","from":"a","state":["locked"],"locked":{"payload":"AA=="},"to":["b"],"x":{},"attachments":[{}]}`))
+	f.Add(readFile(f, "testdata/jsonl/types.jsonl"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		in := input("f", file, Options{MaxRecord: 1 << 12})
+		checkCovers(t, in, checkReader(t, jsonlFormat, in))
+	})
 }

@@ -12,17 +12,6 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// defaultMaxRecord is Options.MaxRecord when nobody set it, in bytes.
-const defaultMaxRecord = 16 << 20
-
-// maxRecord returns the limit that holds.
-func (o Options) maxRecord() int {
-	if o.MaxRecord <= 0 {
-		return defaultMaxRecord
-	}
-	return o.MaxRecord
-}
-
 // charset says how a line was stored.
 type charset uint8
 

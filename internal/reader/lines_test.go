@@ -171,7 +171,7 @@ func BenchmarkLines(b *testing.B) {
 	file := []byte(strings.Repeat("[09:14] <alice> a line of ordinary length, as people write them in a channel\n", 100_000))
 	b.SetBytes(int64(len(file)))
 	for b.Loop() {
-		lines := newLines(b.Context(), bytes.NewReader(file), defaultMaxRecord)
+		lines := newLines(b.Context(), bytes.NewReader(file), 16<<20)
 		for lines.next() {
 		}
 	}

@@ -106,13 +106,6 @@ func addressesIn(s string) []*mail.Address {
 	return list
 }
 
-// isAddress says whether a text may be an address: one @ with something on both sides
-// and no space.
-func isAddress(s string) bool {
-	at := strings.LastIndexByte(s, '@')
-	return at > 0 && at < len(s)-1 && !strings.ContainsAny(s, " \t<>\",;\x00")
-}
-
 // plainName is a name without the quotes that programs put around it once too often.
 func plainName(name string) string {
 	name = argus.CleanName(name)

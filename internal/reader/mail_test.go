@@ -1,15 +1,9 @@
 package reader
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"runtime"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -17,6 +11,7 @@ import (
 // TestMboxCuts moves a postmark over the edges of what is in view at once.
 func TestMboxCuts(t *testing.T) {
 	const first, second = "From a@x.test Sun Feb 14 12:03:11 2021\nFrom: a@x.test\n\n", "From b@x.test Sun Feb 14 12:04:11 2021\nFrom: b@x.test\n\nbody\n"
+	const chunk = 256 << 10 // of the view of the file
 	for _, edge := range []int{postmarkLimit, chunk - postmarkLimit, chunk, 2 * chunk} {
 		for size := edge - 60; size < edge+10; size++ {
 			fill := strings.Repeat("x", max(0, size-len(first)-2)) + "\n\n"
@@ -165,26 +160,6 @@ func TestPlainSubject(t *testing.T) {
 	}
 }
 
-func TestUTF7(t *testing.T) {
-	for stored, want := range map[string]string{
-		"K+APY-ln +- 1": "Köln + 1", "+ANw-bergabe": "Übergabe", "+IKw": "€", "+2D3eAA-!": "😀!", "Hi Mom +Jjo--!": "Hi Mom ☺-!", "plain": "plain",
-		"1 + 1": "", "+": "", "+A-": "", "\xE9": "", "a+b": "", "+ANz-": "",
-	} {
-		if got, ok := utf7Text([]byte(stored)); got != want || ok != (want != "") {
-			t.Errorf("%q: %q, %t", stored, got, ok)
-		}
-	}
-}
-
-func FuzzUTF7(f *testing.F) {
-	f.Add([]byte("K+APY-ln +- 1"))
-	f.Fuzz(func(t *testing.T, stored []byte) {
-		if text, ok := utf7Text(stored); ok && (!utf8.ValidString(text) || len(text) > 3*len(stored)) {
-			t.Errorf("%q: %q", stored, text)
-		}
-	})
-}
-
 func TestHTMLText(t *testing.T) {
 	for page, want := range map[string]string{
 		"<p>a&amp;b</p><P CLASS=x>c":   "a&b\n\nc",
@@ -196,81 +171,6 @@ func TestHTMLText(t *testing.T) {
 	} {
 		if got := htmlText(page); got != want {
 			t.Errorf("%q: %q, want %q", page, got, want)
-		}
-	}
-}
-
-// repeated is a file that repeats a piece, without holding it, and fails where
-// it is told to.
-type repeated struct {
-	piece      []byte
-	size, fail int64
-}
-
-func (r repeated) ReadAt(b []byte, at int64) (n int, err error) {
-	if r.fail > 0 && at+int64(len(b)) > r.fail {
-		return 0, errors.New("the disk is gone")
-	}
-	for n < len(b) && at+int64(n) < r.size {
-		n += copy(b[n:], r.piece[(at+int64(n))%int64(len(r.piece)):])
-	}
-	n = min(n, int(max(0, r.size-at)))
-	if n < len(b) {
-		err = io.EOF
-	}
-	return n, err
-}
-
-// TestStreams reads files larger than what may be held of them.
-func TestStreams(t *testing.T) {
-	const size = 12 << 20
-	const mail = "From a@x.test Sun Feb 14 12:03:11 2021\nFrom: a@x.test\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n\n"
-	long := strings.Repeat("Morgen om tien uur bij de loods. ", 40)
-	for _, c := range []struct {
-		format *Format
-		piece  string
-	}{
-		{smsbackupFormat, `<sms address="+31612345678" date="1613300591123" type="1" body="` + long + `"/>` + "\n"},
-		{ufdrFormat, `<model type="InstantMessage"><modelField name="From"><model><field name="Identifier"><value>a</value></field></model></modelField><field name="Body"><value>` + long + `</value></field></model>` + "\n"},
-		{mboxFormat, mail + long + "\n\n"},
-		{emlFormat, "From: a@x.test\nContent-Type: application/octet-stream\n\n" + strings.Repeat("x", 1<<20)},
-		{vcardFormat, "BEGIN:VCARD\nFN:a\nTEL:1\nNOTE:" + long + "\nEND:VCARD\n"},
-	} {
-		in := Input{Name: "f", Size: size, File: repeated{piece: []byte(c.piece), size: size}}
-		var before, now runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		n, most := 0, uint64(0)
-		for _, err := range c.format.Read(t.Context(), in) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n++; n%2_000 == 0 {
-				runtime.GC()
-				runtime.ReadMemStats(&now)
-				most = max(most, now.HeapAlloc)
-			}
-		}
-		if n == 0 || most > before.HeapAlloc+6<<20 {
-			t.Errorf("%s: %d items, the heap grew from %d to %d", c.format, n, before.HeapAlloc, most)
-		}
-		in.File = repeated{piece: []byte(c.piece), size: size, fail: 3 << 20}
-		failed := false
-		for _, err := range c.format.Read(t.Context(), in) {
-			failed = failed || err != nil
-		}
-		if !failed {
-			t.Errorf("%s: a file that cannot be read further is no error", c.format)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		in.File = repeated{piece: []byte(c.piece), size: size}
-		failed = false
-		for _, err := range c.format.Read(ctx, in) {
-			failed = errors.Is(err, context.Canceled)
-		}
-		if !failed {
-			t.Errorf("%s: goes on though nobody waits", c.format)
 		}
 	}
 }
@@ -311,55 +211,6 @@ func FuzzRSMF(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		checkReader(t, rsmfFormat, input("f", file, Options{MaxRecord: 1 << 12}))
 	})
-}
-
-func FuzzVCard(f *testing.F) {
-	f.Add(readFile(f, "testdata/vcard/contacts.vcf"))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		in := input("f", file, Options{MaxRecord: 1 << 12})
-		checkReader(t, vcardFormat, in)
-	})
-}
-
-func FuzzXMPP(f *testing.F) {
-	f.Add(readFile(f, "testdata/xmpp/mam.xml"))
-	f.Add(readFile(f, "testdata/xmpp/server.xml"))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		checkReader(t, xmppFormat, input("f", file, Options{MaxRecord: 1 << 12}))
-	})
-}
-
-func FuzzETSI(f *testing.F) {
-	f.Add(readFile(f, "testdata/etsi/handover.xml"))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		checkReader(t, etsiFormat, input("f", file, Options{MaxRecord: 1 << 12}))
-	})
-}
-
-// TestVCardSample reads the contacts of a phone.
-func TestVCardSample(t *testing.T) {
-	for _, path := range shared(t, "contacts", "*.vcf") {
-		file := readFile(t, path)
-		sample, err := NewSample("f", bytes.NewReader(file), int64(len(file)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if format, _ := All().Detect(sample); format != vcardFormat {
-			t.Errorf("detected %v", format)
-		}
-		var got []string
-		for _, item := range checkReader(t, vcardFormat, input("f", file, Options{})) {
-			if item.Message == nil {
-				t.Fatal(item.Problem)
-			}
-			got = append(got, strings.ReplaceAll(item.Message.Text, "\n", " "))
-		}
-		want := "contact: Sample Contact +85288888888|contact: Yard Lawn Guy, Jose Lopez 5673334444|contact: John Butler 🌟💫🌟 5556667777|" +
-			"contact: Airline Contact #'s 1234567890|contact: James Peacock Elementary 3451112222|contact: AAA Car Service 8889990001"
-		if strings.Join(got, "|") != want {
-			t.Errorf("%q", got)
-		}
-	}
 }
 
 func BenchmarkMbox(b *testing.B) {

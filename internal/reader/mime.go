@@ -108,14 +108,6 @@ func isFieldName(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7F }) < 0
 }
 
-// mailText returns bytes as text: UTF-8, or Windows-1252 where it is not.
-func mailText(b []byte) string {
-	if !utf8.Valid(b) {
-		b = appendWindows1252(nil, b)
-	}
-	return string(b)
-}
-
 // words decodes the encoded words of a header field (RFC 2047); what cannot be
 // decoded stays as it stood.
 func words(s string) string {
@@ -148,62 +140,6 @@ func charsetReader(name string, r io.Reader) (io.Reader, error) {
 		return nil, fmt.Errorf("find the charset %.40q: %w", name, err)
 	}
 	return charset.NewDecoder().Reader(r), nil
-}
-
-// charsetText decodes text in a charset; one that is not known, or does not
-// fit, is taken as UTF-8 or Windows-1252.
-func charsetText(b []byte, name string) string {
-	if isUTF7(name) {
-		if text, ok := utf7Text(b); ok {
-			return text
-		}
-	}
-	if name != "" && !strings.EqualFold(name, "us-ascii") {
-		if charset, err := htmlindex.Get(name); err == nil {
-			if decoded, err := charset.NewDecoder().Bytes(b); err == nil && utf8.Valid(decoded) {
-				return string(decoded)
-			}
-		}
-	}
-	return mailText(b)
-}
-
-// knownCharset says whether charsetText knows a charset by its name.
-func knownCharset(name string) bool {
-	if strings.EqualFold(name, "us-ascii") || isUTF7(name) {
-		return true
-	}
-	_, err := htmlindex.Get(name)
-	return err == nil
-}
-
-// mediaText returns the text that content of a media type is, if it is any.
-func mediaText(kind string, content []byte) (string, bool) {
-	media, params := mediaType(kind)
-	if media != "text/plain" {
-		return "", false
-	}
-	return withLineFeeds(charsetText(content, params["charset"])), true
-}
-
-// mediaType reads a Content-Type or Content-Disposition, as far as it can be.
-func mediaType(s string) (string, map[string]string) {
-	media, params, err := mime.ParseMediaType(s)
-	if err != nil {
-		first, rest, _ := strings.Cut(s, ";")
-		media, params = strings.ToLower(strings.TrimSpace(first)), map[string]string{}
-		for field := range strings.SplitSeq(rest, ";") {
-			if name, value, ok := strings.Cut(field, "="); ok {
-				params[strings.ToLower(strings.TrimSpace(name))] = strings.Trim(strings.TrimSpace(value), `"`)
-			}
-		}
-	}
-	return media, params
-}
-
-// hold gives an attachment the hash of bytes that are a part of the original.
-func hold(a *argus.Attachment, content []byte) {
-	a.Hash, a.Size = sha256.Sum256(content), int64(len(content))
 }
 
 // mimeHeader is the header of a mail, or of a part of it.

@@ -31,12 +31,9 @@ var msgFormat = &Format{
 	Read:    readMSG,
 }
 
-const (
-	cfbMagic = "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"
-	// msgLimit is the largest file that is read, in bytes: the list of what is
-	// in it is held.
-	msgLimit = 256 << 20
-)
+// msgLimit is the largest file that is read, in bytes: the list of what is in it is
+// held.
+const msgLimit = 256 << 20
 
 // msgMarks are names that only a message has, in UTF-16 as a directory has them.
 var msgMarks = func() (marks [][]byte) {
@@ -63,28 +60,6 @@ func detectMSG(s Sample) int {
 		return 60 // the names that tell may stand far away
 	}
 	return 0
-}
-
-// cfbDirectory returns the first sector of the directory of a compound file
-// (MS-CFB 2.2), nil if there is none.
-func cfbDirectory(head []byte, file io.ReaderAt, size int64) []byte {
-	if len(head) < 512 {
-		return nil
-	}
-	shift := binary.LittleEndian.Uint16(head[30:])
-	if shift != 9 && shift != 12 {
-		return nil
-	}
-	sector := make([]byte, 1<<shift)
-	at := (int64(binary.LittleEndian.Uint32(head[48:])) + 1) << shift
-	if at > size-int64(len(sector)) {
-		return nil
-	}
-	if n, err := file.ReadAt(sector, at); n < len(sector) {
-		_ = err // whoever reads the file will meet it
-		return nil
-	}
-	return sector
 }
 
 // readMSG yields one item for the mail, and one for each mail in it.

@@ -153,8 +153,9 @@ func msgExample(more ...cfbEntry) []byte {
 	}, more...))
 }
 
-func TestGoldenMSG(t *testing.T) {
-	for name, file := range map[string][]byte{
+// msgExamples are mails, whole and damaged.
+func msgExamples() map[string][]byte {
+	return map[string][]byte{
 		"inside": msgExample(),
 		"sent": msgExample(msgText("007D", "Received: from mx\r\nFrom: =?utf-8?q?B=C3=A9e?= <bee@x.test>\r\nTo: cee@x.test, dee@x.test\r\nDate: Sun, 14 Feb 2021 13:03:11 +0100\r\n"+
 			"Message-ID: <2@x.test>\r\nReferences: <0@x.test>\r\n\r\n")),
@@ -165,19 +166,6 @@ func TestGoldenMSG(t *testing.T) {
 		}}}}),
 		"empty": compoundFile(nil),
 		"cut":   msgExample()[:4096],
-	} {
-		sample, err := NewSample("f", bytes.NewReader(file), int64(len(file)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if found, sure := All().Detect(sample); found != msgFormat && name != "empty" && name != "cut" {
-			t.Errorf("%s: detected %v (%d)", name, found, sure)
-		}
-		items := checkReader(t, msgFormat, input("f", file, Options{}))
-		for i := range items {
-			items[i].Raw = nil // bytes
-		}
-		checkGolden(t, "testdata/msg/"+name+".golden", items)
 	}
 }
 
@@ -198,4 +186,15 @@ func TestMSGMutations(t *testing.T) {
 		}
 		checkReader(t, msgFormat, input("f", broken[:len(broken)-random.IntN(2)*random.IntN(len(broken))], Options{MaxRecord: 1 << 12}))
 	}
+}
+
+func FuzzMSG(f *testing.F) {
+	good := msgExample()
+	f.Add([]byte{}, uint16(1<<16-1))
+	f.Add([]byte{44, 0, 0, 0, 1, 0, 2, 0, 0, 7}, uint16(1<<15))
+	f.Fuzz(func(t *testing.T, changes []byte, kept uint16) {
+		file := broken(good, changes, kept)
+		checkReader(t, msgFormat, input("f", file, Options{MaxRecord: 1 << 12}))
+		msgFormat.Detect(Sample{Head: file, Text: file})
+	})
 }

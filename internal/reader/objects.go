@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/argus-evidence/argus"
 )
-
-// peekSize is how much of a record is looked at to see that it begins one.
-const peekSize = 4 << 10
 
 // objects finds JSON objects in a file and, behind a broken one, its way to
 // the next. It holds one object of at most limit bytes.
@@ -156,10 +152,6 @@ func (o *objects) record(end int, parse func(string) (*argus.Message, error)) It
 	return item
 }
 
-// extraLimit is how much of one value that Argus has no field for is kept
-// beside a message, in bytes.
-const extraLimit = 8 << 10
-
 // addExtra keeps a member that Argus has no field for: text as it is, anything
 // else as JSON without the spaces between. A longer one than extraLimit is cut and ends in "…".
 func addExtra(m *argus.Message, name, raw string) {
@@ -169,23 +161,6 @@ func addExtra(m *argus.Message, name, raw string) {
 		return
 	}
 	keepField(m, name, withoutSpace(raw))
-}
-
-// keepField adds a field that is not longer than extraLimit, or is cut there.
-func keepField(m *argus.Message, name, value string) {
-	if len(value) > extraLimit {
-		value = strings.ToValidUTF8(value[:extraLimit], "") + "…"
-	}
-	if m.Extra == nil {
-		m.Extra = make([]argus.Field, 0, 6)
-	}
-	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
-}
-
-// notUnderstood keeps what stood in a field and made no sense there. The receipt counts
-// it by field and reader.
-func notUnderstood(m *argus.Message, field, stood string) {
-	keepField(m, argus.ExtraUnread, field+": "+stood)
 }
 
 // withoutSpace returns JSON without the white space between its tokens.

@@ -556,22 +556,3 @@ func hashAttachment(h *pstHeap, id uint32, a *argus.Attachment) error {
 	sum.Sum(a.Hash[:0])
 	return nil
 }
-
-// codepages are the charsets that Windows gives numbers, as the WHATWG encoding
-// standard names them, but for those that have a rule.
-var codepages = map[uint32]string{
-	866: "ibm866", 874: "windows-874", 932: "shift_jis", 936: "gbk", 949: "euc-kr", 950: "big5", 10000: "macintosh", 10007: "x-mac-cyrillic", 20127: "us-ascii",
-	20866: "koi8-r", 20932: "euc-jp", 21866: "koi8-u", 38598: "iso-8859-8-i", 50220: "iso-2022-jp", 50221: "iso-2022-jp", 50222: "iso-2022-jp",
-	51932: "euc-jp", 51936: "gbk", 51949: "euc-kr", 54936: "gb18030", 65001: "utf-8",
-}
-
-// codepageName is the charset of a number, or "".
-func codepageName(n uint32) string {
-	switch {
-	case n >= 1250 && n <= 1258:
-		return "windows-" + strconv.Itoa(int(n))
-	case n >= 28591 && n <= 28605:
-		return "iso-8859-" + strconv.Itoa(int(n-28590))
-	}
-	return codepages[n]
-}

@@ -3,7 +3,6 @@ package reader
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -395,37 +394,6 @@ func pstExample(wide bool, coding byte, list int) []byte {
 	w.add(w.properties(0x2000C4, []pstSaid{said(pstClass, "IPM.Note"), said(msgSubject, "nobody's")}), 0x8042)
 	w.add(pstNode{id: 0x2000E4, data: 0x7770}, 0x8042) // no such block
 	return w.file()
-}
-
-// TestGoldenPST reads the same mailbox as all versions write it, which comes
-// out the same.
-func TestGoldenPST(t *testing.T) {
-	var first []byte
-	for _, c := range []struct {
-		name   string
-		wide   bool
-		coding byte
-	}{{"plain", true, 0}, {"permuted", true, 1}, {"cyclic", true, 2}, {"ansi", false, 1}} {
-		file := pstExample(c.wide, c.coding, 4)
-		sample, err := NewSample("f", bytes.NewReader(file), int64(len(file)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if found, sure := All().Detect(sample); found != pstFormat {
-			t.Errorf("%s: detected %v (%d)", c.name, found, sure)
-		}
-		items := checkReader(t, pstFormat, input("f", file, Options{}))
-		told, err := json.Marshal(items)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if first == nil {
-			first = told
-			checkGolden(t, "testdata/pst/mailbox.golden", items)
-		} else if !bytes.Equal(first, told) {
-			t.Errorf("%s: another mailbox than plain:\n%s", c.name, told)
-		}
-	}
 }
 
 // pstText is a property of text.

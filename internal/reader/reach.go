@@ -141,3 +141,10 @@ func (f *exportFacts) key() string {
 func isCounter(id string) bool {
 	return id != "" && len(id) <= 6 && strings.Trim(id, "0123456789") == ""
 }
+
+// isAddress says whether a text may be an address: one @ with something on both sides
+// and no space.
+func isAddress(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	return at > 0 && at < len(s)-1 && !strings.ContainsAny(s, " \t<>\",;\x00")
+}

@@ -2,112 +2,11 @@ package reader
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/argus-evidence/argus"
 )
-
-// saying returns the message of a file with a text.
-func saying(t testing.TB, f *Format, in Input, text string) *argus.Message {
-	t.Helper()
-	for _, item := range checkReader(t, f, in) {
-		if item.Message != nil && item.Message.Text == text {
-			return item.Message
-		}
-	}
-	t.Fatalf("nobody says %q in %s", text, in.Name)
-	return nil
-}
-
-// TestRocketchatServers reads rooms that every server has: those of two servers are
-// two, those of one server one, in each of its files, and the ids that servers draw
-// have no key.
-func TestRocketchatServers(t *testing.T) {
-	message := func(text, room, user string) string {
-		return fmt.Sprintf(`{"_id":"k3JdHq7sXw2aQb9Z%d","rid":%q,"msg":%q,"ts":"2020-09-01T10:00:00Z","u":{"_id":%q,"username":"n"}}`, len(text), room, text, user)
-	}
-	const a, b, c = "u1aaaaaaaaaaaaaaa", "u2bbbbbbbbbbbbbbb", "u3ccccccccccccccc"
-	read := func(records ...string) *argus.Message {
-		return saying(t, rocketchatFormat, input("GENERAL.json", []byte(`{"messages":[`+strings.Join(records, ",")+`]}`), Options{}), "x")
-	}
-	one := read(message("x", "GENERAL", a))
-	if one.ConversationReach != argus.ReachServer || !strings.HasPrefix(one.Conversation, "GENERAL@") || one.AccountReach != argus.ReachService || one.From != a {
-		t.Errorf("%+v", one)
-	}
-	for name, other := range map[string]*argus.Message{
-		"a later page":          read(message("x", "GENERAL", a), message("yy", "GENERAL", b)),
-		"another who says it":   read(message("x", "GENERAL", b), message("yy", "GENERAL", a)),
-		"beside another server": read(message("x", "GENERAL", a), message("yy", "GENERAL", "rocket.cat")),
-	} {
-		if other.Conversation != one.Conversation {
-			t.Errorf("%s: %s, want %s", name, other.Conversation, one.Conversation)
-		}
-	}
-	if two := read(message("x", "GENERAL", b)); two.Conversation == one.Conversation {
-		t.Error("two servers have one room")
-	}
-	in := input("GENERAL.json", []byte(`{"messages":[`+message("x", "GENERAL", c)+`]}`), Options{})
-	in.Sibling = func(name string) (io.ReaderAt, int64, bool) {
-		users := fmt.Sprintf(`{"users":[{"_id":%q,"username":"a","active":true},{"_id":"rocket.cat","username":"rocket.cat","active":true}]}`, a)
-		return strings.NewReader(users), int64(len(users)), name == "users.json"
-	}
-	if beside := saying(t, rocketchatFormat, in, "x"); beside.Conversation != one.Conversation {
-		t.Errorf("with the users of the server beside it: %s, want %s", beside.Conversation, one.Conversation)
-	}
-	drawn := read(message("x", "k3JdHq7sXw2aQb9Zt", "rocket.cat"), message("yy", "GENERAL", a))
-	if drawn.Conversation != "k3JdHq7sXw2aQb9Zt" || drawn.ConversationReach != argus.ReachService ||
-		drawn.From != argus.Within("rocket.cat", a) || drawn.AccountReach != argus.ReachServer {
-		t.Errorf("%+v", drawn)
-	}
-}
-
-// TestRSMFIds reads ids that count the people and conversations of a file: only an
-// account or an address is one beyond it. Two files of the same people agree.
-func TestRSMFIds(t *testing.T) {
-	read := func(first, second string) *argus.Message {
-		file := fmt.Sprintf(`{"version":"2.0.0","participants":[{"id":"1",%s},{"id":"2",%s}],"conversations":[{"id":"1","display":"x","platform":"whatsapp","participants":["1","2"]}],
-			"events":[{"type":"message","id":"1","participant":"1","conversation":"1","body":"x","timestamp":"2021-02-14T11:03:11Z"}]}`, first, second)
-		return saying(t, rsmfFormat, input("a/rsmf_manifest.json", []byte(file), Options{}), "x")
-	}
-	vera, ann := read(`"display":"Vera"`, `"display":"Rik"`), read(`"display":"Ann"`, `"display":"Bo"`)
-	if vera.From == ann.From || vera.Conversation == ann.Conversation || vera.AccountReach != argus.ReachFile || vera.ConversationReach != argus.ReachFile || vera.FromName != "Vera" {
-		t.Errorf("%+v\n%+v", vera, ann)
-	}
-	again := read(`"display":"Vera"`, `"display":"Rik"`)
-	if diff := cmp.Diff(vera, again); diff != "" {
-		t.Error(diff)
-	}
-	if known := read(`"account_id":"+31600000001"`, `"email":"rik@x.test"`); known.From != "+31600000001" || known.AccountReach != argus.ReachService || known.To[0] != "rik@x.test" {
-		t.Errorf("%+v", known)
-	}
-}
-
-// TestFacebookClosedAccounts reads threads with accounts that were closed, which all
-// have one name: they are other people in other threads. Open ones meet by name.
-func TestFacebookClosedAccounts(t *testing.T) {
-	read := func(name, path, exporter string) *argus.Message {
-		file := fmt.Sprintf(`{"participants":[{"name":%q},{"name":%q}],"messages":[{"sender_name":%q,"timestamp_ms":1600000000000,"content":"x"}],"title":%q,"thread_path":"inbox/%s"}`, name, exporter, name, name, path)
-		return saying(t, facebookFormat, input("f.json", []byte(file), Options{}), "x")
-	}
-	first, second := read("Facebook user", "facebookuser_111", "Mila"), read("Facebook user", "facebookuser_222", "Mila")
-	if first.From == second.From || first.Conversation == second.Conversation || first.FromName != "Facebook user" || first.From == first.FromName {
-		t.Errorf("%+v\n%+v", first, second)
-	}
-	if others := read("Facebook user", "facebookuser_111", "Bo"); others.Conversation == first.Conversation || others.From == first.From {
-		t.Errorf("two accounts' exports: %+v", others)
-	}
-	if again := read("Facebook user", "facebookuser_111", "Mila"); again.Conversation != first.Conversation || again.From != first.From {
-		t.Errorf("the same again: %+v", again)
-	}
-	a, b := read("Vera", "vera_1", "Mila"), read("Vera", "mila_2", "Mila")
-	if a.From != "Vera" || a.Conversation != "Mila|Vera" || b.Conversation != a.Conversation || a.AccountReach != argus.ReachExport || a.ConversationReach != argus.ReachExport {
-		t.Errorf("%+v\n%+v", a, b)
-	}
-}
 
 // TestReachOfNames reads what names conversations and accounts in texts.
 func TestReachOfNames(t *testing.T) {
@@ -134,22 +33,6 @@ func TestReachOfNames(t *testing.T) {
 		if m.Conversation != c.conversation || m.AccountReach != c.of || m.ConversationReach != c.in {
 			t.Errorf("%s: %q, reaches %s and %s, want %q, %s and %s", c.name, m.Conversation, m.AccountReach, m.ConversationReach, c.conversation, c.of, c.in)
 		}
-	}
-}
-
-// TestTelegramIdsOfBefore reads accounts as exports wrote them before 2021.
-func TestTelegramIdsOfBefore(t *testing.T) {
-	for id, want := range map[string]string{
-		"101": "user101", "user101": "user101", "4294967303": "chat7", "8589934600": "channel8", "": "", "64424509440": "64424509440", "Vera": "Vera",
-	} {
-		if got := telegramAccount(id); got != want {
-			t.Errorf("%q: %q, want %q", id, got, want)
-		}
-	}
-	old := `{"name":"Vera","type":"personal_chat","id":101,"messages":[{"id":1,"type":"message","date":"2019-07-05T16:55:32","from":"Vera","from_id":101,"text":"x"}]}`
-	m := saying(t, telegramFormat, input("result.json", []byte(old), Options{}), "x")
-	if m.From != "user101" || m.Conversation != "user101" || len(m.To) > 0 || !strings.Contains(fmt.Sprint(m.Extra), "{from_id 101}") {
-		t.Errorf("%+v", m)
 	}
 }
 
@@ -236,19 +119,5 @@ func TestWorldwideIDs(t *testing.T) {
 	}
 	if m = read("1", "10"); m.Conversation != argus.DirectConversation(m.From, m.To[0]) {
 		t.Errorf("%+v", m)
-	}
-}
-
-// TestKeyOfManyParticipants computes the key of an export with more participants than
-// count: it does not depend on their order.
-func TestKeyOfManyParticipants(t *testing.T) {
-	var up, down exportFacts
-	const n = 3 * exportParticipants
-	for i := range n {
-		up.participant(fmt.Sprint(i), "n")
-		down.participant(fmt.Sprint(n-1-i), "n")
-	}
-	if len(up.participants) != exportParticipants || up.key() != down.key() {
-		t.Errorf("%d participants, %s and %s", len(up.participants), up.key(), down.key())
 	}
 }

@@ -142,3 +142,22 @@ type Item struct {
 	// those of several: each is a log of its own. Default: one, or nobody knows.
 	Device string
 }
+
+// defaultMaxRecord is Options.MaxRecord when nobody set it, in bytes.
+const defaultMaxRecord = 16 << 20
+
+// maxRecord returns the limit that holds.
+func (o Options) maxRecord() int {
+	if o.MaxRecord <= 0 {
+		return defaultMaxRecord
+	}
+	return o.MaxRecord
+}
+
+// zone returns the zone of clocks that name none, and who said so.
+func (o Options) zone() (*time.Location, argus.ZoneSource) {
+	if o.Zone == nil {
+		return time.UTC, argus.ZoneAssumed
+	}
+	return o.Zone, argus.ZoneOperator
+}

@@ -326,14 +326,6 @@ func rocketchatHappened(m *argus.Message, kind, text string) {
 	}
 }
 
-// oneOf returns a list of a text, unless it is empty.
-func oneOf(text string) []string {
-	if text == "" {
-		return nil
-	}
-	return []string{text}
-}
-
 // rocketchatSender reads who wrote a message or created a room.
 func rocketchatSender(m *argus.Message, raw string) error {
 	return members(raw, func(key, raw string) (err error) {

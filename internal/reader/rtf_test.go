@@ -1,26 +1,9 @@
 package reader
 
 import (
-	"encoding/binary"
 	"strings"
 	"testing"
 )
-
-// packRTF compresses RTF with no reference but the one that ends it.
-func packRTF(rtf string) []byte {
-	packed := binary.LittleEndian.AppendUint32(make([]byte, 4), uint32(len(rtf)))
-	packed = append(packed, "LZFu\x00\x00\x00\x00"...)
-	for at := 0; at <= len(rtf); at += 8 {
-		piece := rtf[at:min(at+8, len(rtf))]
-		if len(piece) == 8 {
-			packed = append(append(packed, 0), piece...)
-			continue
-		}
-		packed = append(append(packed, 1<<len(piece)), piece...)
-		packed = binary.BigEndian.AppendUint16(packed, uint16((len(rtfBegin)+len(rtf))%4096<<4))
-	}
-	return packed
-}
 
 func TestRTF(t *testing.T) {
 	for _, c := range []struct{ rtf, want string }{

@@ -310,24 +310,6 @@ func (p *sheetPlan) item(n int, row *sheetRow, in Input) (Item, bool) {
 	return item, true
 }
 
-// rowRaw is the beginning of a row, its cells with tabs between.
-func rowRaw(row *sheetRow) []byte {
-	if row.raw != nil {
-		return row.raw
-	}
-	var raw []byte
-	for i, c := range row.cells {
-		if i > 0 {
-			raw = append(raw, '\t')
-		}
-		raw = append(raw, c.text[:min(len(c.text), argus.QuarantineRaw)]...)
-		if len(raw) >= argus.QuarantineRaw {
-			return raw[:argus.QuarantineRaw]
-		}
-	}
-	return raw
-}
-
 // isMixed says whether a PIN has digits and letters.
 func isMixed(pin string) bool {
 	digits := 0
@@ -545,22 +527,6 @@ func (m *sheetMessage) keep(fields ...sheetField) {
 			m.extra(m.plan.names[m.column[f]], text)
 		}
 	}
-}
-
-// directionOf returns -1 for incoming, 1 for outgoing and 0 for other words.
-func directionOf(word string) int {
-	if word == "" {
-		return 0
-	}
-	switch accents.Replace(strings.ToLower(word)) {
-	case "in", "incoming", "inbound", "received", "inkomend", "binnenkomend", "ontvangen", "entrant", "recu", "eingehend", "eingang", "ein", "empfangen", "entrante", "entrada", "recibido", "recibida", "in entrata", "entrata", "ricevuto",
-		"recebido", "recebida", "gelen", "przychodzace", "przychodzaca", "otrzymane", "prijate", "mottagen", "modtaget", "входящее", "входящий", "входящие", "rx", "recv", "incoming message":
-		return -1
-	case "out", "outgoing", "outbound", "sent", "uit", "uitgaand", "verzonden", "verstuurd", "gestuurd", "sortant", "envoye", "emis", "ausgehend", "ausgang", "aus", "gesendet", "saliente", "salida", "enviado", "enviada", "in uscita", "uscita", "inviato",
-		"saida", "giden", "wychodzace", "wychodzaca", "wyslane", "odeslane", "skickat", "sendt", "исходящее", "исходящий", "исходящие", "tx", "outgoing message":
-		return 1
-	}
-	return 0
 }
 
 // account returns an account as the service writes it. Of a PIN that a

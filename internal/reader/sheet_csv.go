@@ -300,3 +300,21 @@ func plainCell(s string) string {
 	}
 	return strings.ReplaceAll(inside, `""`, `"`)
 }
+
+// rowRaw is the beginning of a row, its cells with tabs between.
+func rowRaw(row *sheetRow) []byte {
+	if row.raw != nil {
+		return row.raw
+	}
+	var raw []byte
+	for i, c := range row.cells {
+		if i > 0 {
+			raw = append(raw, '\t')
+		}
+		raw = append(raw, c.text[:min(len(c.text), argus.QuarantineRaw)]...)
+		if len(raw) >= argus.QuarantineRaw {
+			return raw[:argus.QuarantineRaw]
+		}
+	}
+	return raw
+}

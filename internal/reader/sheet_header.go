@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -127,34 +126,7 @@ func plainHeader(s string) string {
 	return strings.Join(words, " ")
 }
 
-var (
-	bracketed    = regexp.MustCompile(`\([^)]*\)|\[[^\]]*\]`)
-	zoneInHeader = regexp.MustCompile(`\b(?:utc|gmt)\b ?(?:([+-])(\d{1,2})(?::?(\d{2}))?)?`)
-	accents      = strings.NewReplacer("à", "a", "á", "a", "â", "a", "ä", "a", "ç", "c", "è", "e", "é", "e", "ê", "e", "ë", "e",
-		"ì", "i", "í", "i", "î", "i", "ï", "i", "ñ", "n", "ò", "o", "ó", "o", "ô", "o", "ö", "o", "ù", "u", "ú", "u", "û", "u", "ü", "u", "ß", "ss",
-		"\u0300", "", "\u0301", "", "\u0302", "", "\u0303", "", "\u0308", "", "\u0327", "")
-)
-
-// headerZone returns the zone that a header states: "Sent (UTC)", "UTC+01:00".
-func headerZone(header string) *time.Location {
-	m := zoneInHeader.FindStringSubmatch(strings.ToLower(header))
-	if m == nil {
-		return nil
-	}
-	if m[1] == "" {
-		return time.UTC
-	}
-	hours, _ := strconv.Atoi(m[2])
-	minutes, _ := strconv.Atoi(m[3])
-	seconds := (hours*60 + minutes) * 60
-	if hours > 14 || minutes > 59 {
-		return nil
-	}
-	if m[1] == "-" {
-		seconds = -seconds
-	}
-	return time.FixedZone("", seconds)
-}
+var bracketed = regexp.MustCompile(`\([^)]*\)|\[[^\]]*\]`)
 
 // sheetHeader is a header that was recognised.
 type sheetHeader struct {

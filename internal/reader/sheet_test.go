@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/argus-evidence/argus"
 )
 
 // makeWorkbook makes a workbook of sheets given as SpreadsheetML rows.
@@ -52,30 +50,6 @@ func makeWorkbook(t testing.TB, properties, shared string, sheets ...string) []b
 func text(s string) string { return `<c t="inlineStr"><is><t>` + s + `</t></is></c>` }
 
 const sheetHead = `<row r="1"><c t="inlineStr"><is><t>Sent</t></is></c><c t="inlineStr"><is><t>From</t></is></c><c t="inlineStr"><is><t>To</t></is></c><c t="inlineStr"><is><t>Text</t></is></c></row>`
-
-func TestWorkbook(t *testing.T) {
-	first := sheetHead +
-		`<row r="2"><c r="A2"><v>44241.502212</v></c><c r="B2" t="s"><v>0</v></c><c r="C2"><v>12345</v></c><c r="D2" t="str"><f>"a"&amp;"b"</f><v>ab</v></c></row>` +
-		`<row r="3"><c r="A3"><v>44241</v></c><c r="C3" t="s"><v>1</v></c></row>` +
-		`<row r="4"><c r="A4"><v>44242</v></c><c r="B4" t="s"><v>1</v></c><c r="D4" t="s"><v>9</v></c></row>` +
-		`<row r="5"/><row r="6"><c r="A6"><v>44243.25</v></c><c r="B6" t="s"><v>1</v></c><c r="D6" t="s"><v>2</v></c></row>`
-	hidden := sheetHead + `<row r="2"><c><v>0.5</v></c>` + text("Q3XK9A") + text("7B2FAA") + text("hid") + `</row>` +
-		`<row r="3"><c><v>44243.25</v></c>` + text("Q3XK9A") + text("7B2FAA") + text("hidden") + `</row>`
-	other := `<row>` + text("Totals") + text("3") + `</row><row>` + text("x") + `</row>`
-	broken := sheetHead + `<row r="2"><c><v>44243.25</v></c>` + text("Q3XK9A") + text("7B2FAA") + text("good") + `</row><row><c t="inlineStr"><is><t>no end`
-	file := makeWorkbook(t, "", `<si><t>Q3XK9A</t></si><si><r><t>7B</t></r><r><t>2FAA</t></r><rPh><t>x</t></rPh></si><si><t xml:space="preserve"> spaces </t></si>`,
-		first, hidden, other, broken)
-	amsterdam := time.FixedZone("", 3600)
-	items := checkReader(t, sheetFormat, input("book.xlsx", file, Options{Zone: amsterdam}))
-	checkGolden(t, "testdata/sheet/workbook.golden", items)
-	sample, err := NewSample("book.xlsx", bytes.NewReader(file), int64(len(file)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found, _ := All().Detect(sample); found != sheetFormat {
-		t.Errorf("detected %v", found)
-	}
-}
 
 func TestWorkbookFrom1904(t *testing.T) {
 	row := sheetHead + `<row><c><v>42779.5</v></c>` + text("Q3XK9A") + text("7B2FAA") + text("x") + `</row>`
@@ -135,67 +109,6 @@ func TestSheetBounds(t *testing.T) {
 	checkReader(t, sheetFormat, input("f", []byte(head+strings.Repeat("a\",,\"c\n", 50_000)), Options{}))
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("50,000 hostile lines took %s", took)
-	}
-}
-
-func TestSheetMap(t *testing.T) {
-	const file = "When,Who,Whom,Said,From\n2021-02-14 12:00:00,alfa,bravo,hi,somewhere\n"
-	if _, sure := All().Detect(Sample{Text: []byte(file)}); sure != 0 {
-		t.Errorf("detected without a map: %d", sure)
-	}
-	options := Options{Service: "encrochat", Map: map[string]string{"sent": "when", "from": "Who", "to": "Whom", "text": "Said"}}
-	items := checkReader(t, sheetFormat, input("f", []byte(file), options))
-	want := &argus.Message{Service: "encrochat", Conversation: "alfa|bravo", From: "alfa", To: []string{"bravo"}, Text: "hi",
-		Sent:  argus.Time{Micros: 1613304000000000, Raw: "2021-02-14 12:00:00", Zone: argus.ZoneAssumed, Precision: argus.Second},
-		Extra: []argus.Field{{Name: "From", Value: "somewhere"}}}
-	if diff := cmp.Diff(want, items[0].Message); diff != "" {
-		t.Error(diff)
-	}
-	for _, wrong := range []map[string]string{{"sender": "Who"}, {"": "Who"}} {
-		for _, err := range sheetFormat.Read(t.Context(), input("f", []byte(file), Options{Map: wrong})) {
-			if err == nil || !strings.HasPrefix(err.Error(), "map a column: there is no field") {
-				t.Errorf("%v: %v", wrong, err)
-			}
-		}
-	}
-	items = checkReader(t, sheetFormat, input("f", []byte(file), Options{Map: map[string]string{"sent": "Nowhere"}}))
-	if len(items) != 1 || !strings.HasPrefix(items[0].Problem, "want a header") {
-		t.Errorf("%+v", items)
-	}
-}
-
-func TestSheetTimes(t *testing.T) {
-	for _, test := range []struct{ text, want string }{
-		{"14/02/2021 13:04", "2021-02-14T13:04Z minute assumed"},
-		{"14-2-21 1.04.05 pm", "2021-02-14T13:04:05Z second assumed"},
-		{"14.02.2021, 13:04:05,250", "2021-02-14T13:04:05.250Z millisecond assumed"},
-		{"14.02.2021 13:04:05.250001 +01:00", "2021-02-14T12:04:05.250001Z microsecond stated"},
-		{"14 Feb 2021 13:04:05 UTC", "2021-02-14T13:04:05Z second stated"},
-		{"14-mrt-2021", "2021-03-14 day assumed"},
-		{"2021/02/14 00:00:00 UTC+2", "2021-02-13T22:00:00Z second stated"},
-		{"2021-02-14T13:04:05+0100", "2021-02-14T12:04:05Z second stated"},
-		{"2021-02-14 13:04", "2021-02-14T13:04Z minute assumed"},
-		{"12:00 14/02/2021", "2021-02-14T12:00Z minute assumed"}, {"Sep 13, 2020, 2:26\u202fPM", "2020-09-13T14:26Z minute assumed"},
-		{"Wed Aug 19 12:00:00 UTC 2021", "2021-08-19T12:00:00Z second stated"}, {"2020-09-13 14:28:00 CET", "2020-09-13T13:28:00Z second stated"},
-		{"13244517600000000", "2020-09-14T00:40:00.000000Z microsecond stated"}, {"132445176000000000", "2020-09-14T00:40:00.000000Z microsecond stated"},
-		{"1600000000123456789", "2020-09-13T12:26:40.123456Z microsecond stated"}, {"11644473600000000", ""}, {"13244517600000000.5", ""},
-		{"12:00 3/4/2021", ""}, {"14/02/2021 13:60", ""}, {"14/02/2021 24:00", ""}, {"14/02/2021 13:04 PM", ""}, {"29/02/2021", ""},
-		{"00/02/2021", ""}, {"13/13/2021", ""}, {"14/02/202", ""}, {"14/02/2021 13:04 later", ""}, {"14/02/2021 1", ""}, {"soon", ""}, {"", ""}, {"0", ""},
-		{"-5", ""}, {"NaN", ""}, {"Inf", ""}, {"1e300", ""}, {"14//2021", ""}, {"14/02", ""}, {"14/02/2021 13:04:05.", ""},
-		{"44241", "2021-02-14 day assumed"},
-		{"44241.54172453704", "2021-02-14T13:00:05Z second assumed"},
-		{"1613304191", "2021-02-14T12:03:11Z second stated"},
-		{"1613304191250", "2021-02-14T12:03:11.250Z millisecond stated"},
-		{"1613304191250001", "2021-02-14T12:03:11.250001Z microsecond stated"},
-	} {
-		at, err := sheetTime(test.text, orderAssumed, time.UTC, argus.ZoneAssumed, false)
-		got := ""
-		if err == nil {
-			got = fmt.Sprint(at, " ", at.Precision, " ", at.Zone)
-		}
-		if got != test.want {
-			t.Errorf("%q: got %q (%v), want %q", test.text, got, err, test.want)
-		}
 	}
 }
 
@@ -279,31 +192,6 @@ func BenchmarkSheetCSV(b *testing.B) {
 		fmt.Fprintf(&file, "2021-02-14 12:%02d:%02d,Q3XK9A,kapper,7B2FAA,g-%d,\"Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet.\",,490154203237518,m-%d\n", i/60%60, i%60, i%50, i)
 	}
 	benchmark(b, sheetFormat, []byte(file.String()), 50_000)
-}
-
-// benchmark reads a file over and over and says how much of it a second of one
-// core reads, garbage collection included.
-func benchmark(b *testing.B, format *Format, file []byte, messages int) {
-	b.SetBytes(int64(len(file)))
-	b.ReportAllocs()
-	in := input("WhatsApp Chat with 2019-01-20.txt", file, Options{})
-	begun := cpuTime()
-	for b.Loop() {
-		n := 0
-		for item, err := range format.Read(b.Context(), in) {
-			if err != nil || item.Message == nil {
-				b.Fatal(err, item.Problem)
-			}
-			n++
-		}
-		if n != messages {
-			b.Fatalf("%d messages", n)
-		}
-	}
-	if used := (cpuTime() - begun).Seconds(); used > 0 {
-		b.ReportMetric(float64(in.Size)*float64(b.N)/1e6/used, "MB/cpu-s")
-		b.ReportMetric(float64(messages)*float64(b.N)/used, "messages/cpu-s")
-	}
 }
 
 // TestSheetDocument holds docs/format/sheet.md to the table of words.

@@ -107,14 +107,6 @@ func splitDate(s string) (d sheetDate, ok bool) {
 	return d, d.b > 0
 }
 
-// monthNames are the first three letters of the months in English, Dutch,
-// French, German, Spanish and Italian, as far as they are letters of ASCII.
-var monthNames = map[string]int{
-	"jan": 1, "ene": 1, "gen": 1, "feb": 2, "fev": 2, "mar": 3, "mrt": 3, "maa": 3, "apr": 4, "avr": 4, "abr": 4,
-	"may": 5, "mai": 5, "mei": 5, "mag": 5, "jun": 6, "giu": 6, "jul": 7, "lug": 7, "aug": 8, "ago": 8,
-	"sep": 9, "set": 9, "oct": 10, "okt": 10, "ott": 10, "nov": 11, "dec": 12, "dez": 12, "dic": 12,
-}
-
 // order is what the date tells about the order in its sheet.
 func (d *sheetDate) order() sheetOrder {
 	switch {

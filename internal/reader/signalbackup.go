@@ -163,16 +163,6 @@ func (b *signalBackup) message() *argus.Message {
 	return &argus.Message{Service: cmp.Or(b.options.Service, "signal")}
 }
 
-// keepMembers keeps the members of an object, but for some.
-func keepMembers(m *argus.Message, raw string, but ...string) {
-	list := jsonMembers[string]{s: raw}
-	for list.next() {
-		if key, _ := unquoteJSON(list.key); !slices.Contains(but, key) {
-			keepMember(m, key, list.value)
-		}
-	}
-}
-
 // recipient reads who somebody is.
 func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 	id := strings.Clone(insideText(raw, "id"))

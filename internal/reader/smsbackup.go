@@ -235,13 +235,6 @@ func (b *smsBackup) besides(receivers, known []string) []string {
 	return more
 }
 
-// conversationOf names the conversation between accounts: two, or a group
-// that nothing else names.
-func conversationOf(accounts []string) string {
-	slices.Sort(accounts)
-	return strings.TrimPrefix(strings.Join(slices.Compact(accounts), "|"), "|")
-}
-
 // mms reads a multimedia message. The types of its addresses are those of the
 // headers in OMA-TS-MMS_ENC: 137 from, 151 to, 130 cc, 129 bcc.
 func (b *smsBackup) mms(m *argus.Message, e *xmlElement) error {
@@ -370,23 +363,4 @@ func (b *smsBackup) call(m *argus.Message, e *xmlElement) error {
 		}
 	}
 	return nil
-}
-
-// androidTime reads Unix milliseconds, or seconds, as Android keeps some dates
-// of MMS; 0 is none.
-func androidTime(s string) (argus.Time, error) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	switch {
-	case s == "" || s == "null":
-		return argus.Time{}, nil
-	case err != nil:
-		return argus.Time{}, errors.New("want Unix time in milliseconds, found other text")
-	case n <= 0:
-		return argus.Time{}, nil
-	case n < 1e11:
-		return argus.Time{Micros: n * 1e6, Precision: argus.Second}, nil
-	case n > 1e14:
-		return argus.Time{}, errors.New("want Unix time in milliseconds, found a number that is none")
-	}
-	return argus.Time{Micros: n * 1e3, Precision: argus.Milli}, nil
 }

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver of database/sql
+	_ "modernc.org/sqlite"
 	"modernc.org/sqlite/vfs"
 
 	"github.com/argus-evidence/argus"
@@ -27,65 +27,10 @@ import (
 // changed; they are opened as immutable: no lock, no journal, no log. What has to
 // be sorted is sorted in memory, since there is no place for temporary files.
 
-const sqliteMagic = "SQLite format 3\x00"
-
 // isSQLite says whether a file is a database with one of some words in the
 // statements that made its tables.
 func isSQLite(s Sample, words ...string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return bytes.Contains(s.Schema, []byte(word)) })
-}
-
-// schemaPages is how many pages of a schema are looked at, and schemaBytes how
-// much of it.
-const (
-	schemaPages = 256
-	schemaBytes = 1 << 20
-)
-
-// sqliteSchema returns the pages of the table that holds the schema: its root is
-// the first page, the others can stand anywhere (sqlite.org/fileformat2.html, 1.6).
-// Of what is no such tree it returns what was found until then.
-func sqliteSchema(head []byte, file io.ReaderAt, size int64) []byte {
-	if len(head) < 100 {
-		return nil
-	}
-	pageSize := int64(binary.BigEndian.Uint16(head[16:]))
-	if pageSize == 1 {
-		pageSize = 64 << 10
-	}
-	if pageSize < 512 || pageSize > size {
-		return nil
-	}
-	var schema []byte
-	page, next := make([]byte, pageSize), []int64{1}
-	for n := 0; n < len(next) && n < schemaPages && len(schema) < schemaBytes; n++ {
-		at := (next[n] - 1) * pageSize
-		if at < 0 || at > size-pageSize {
-			continue
-		}
-		if k, err := file.ReadAt(page, at); k < len(page) {
-			_ = err // whoever reads the file will meet it
-			continue
-		}
-		schema = append(schema, page...)
-		header := page
-		if n == 0 {
-			header = page[100:]
-		}
-		if header[0] != 0x05 { // not the inner page of a table
-			continue
-		}
-		next = append(next, int64(binary.BigEndian.Uint32(header[8:])))
-		for i := range int(binary.BigEndian.Uint16(header[3:])) {
-			if 12+2*i+2 > len(header) || len(next) > schemaPages {
-				break
-			}
-			if cell := int(binary.BigEndian.Uint16(header[12+2*i:])); cell+4 <= len(page) {
-				next = append(next, int64(binary.BigEndian.Uint32(page[cell:])))
-			}
-		}
-	}
-	return schema
 }
 
 // database is an open one.
@@ -158,7 +103,9 @@ func (d *database) close() {
 
 // damagedDatabase is what is wrong with a database, as against with the reading
 // of it.
-type damagedDatabase struct{ error }
+type damagedDatabase struct{ err error }
+
+func (d damagedDatabase) Error() string { return d.err.Error() }
 
 // damage tells what is wrong with the database from what is wrong with its file.
 func (d *database) damage(err error) error {
@@ -168,7 +115,7 @@ func (d *database) damage(err error) error {
 	if d.source.err != nil {
 		return d.source.err
 	}
-	return damagedDatabase{fmt.Errorf("the database is damaged: %w", err)}
+	return damagedDatabase{err: fmt.Errorf("the database is damaged: %w", err)}
 }
 
 // lost says that a table cannot be read, of which the messages are read without
@@ -390,3 +337,31 @@ func (o *openDatabaseFile) Mode() fs.FileMode          { return 0o400 }
 func (o *openDatabaseFile) ModTime() time.Time         { return time.Time{} }
 func (o *openDatabaseFile) IsDir() bool                { return false }
 func (o *openDatabaseFile) Sys() any                   { return nil }
+
+// each calls one for each row of a table.
+func (d *database) each(table, order string, one func(*databaseRows) error) error {
+	rows, err := d.table(table, order)
+	if err != nil {
+		return d.damage(err)
+	}
+	defer rows.close()
+	for rows.next() {
+		if err := one(rows); err != nil {
+			return err
+		}
+	}
+	if rows.err != nil {
+		return d.damage(rows.err)
+	}
+	return nil
+}
+
+// has says whether a table has a column.
+func (d *database) has(table, column string) bool {
+	rows, err := d.query(`SELECT name FROM pragma_table_info(?) WHERE name = ?`, table, column)
+	if err != nil {
+		return false
+	}
+	defer rows.close()
+	return rows.next()
+}

@@ -35,38 +35,6 @@ func databaseOf(t testing.TB, script string) []byte {
 	return content
 }
 
-// TestGoldenDatabases makes a database of each script in testdata, reads it and
-// compares with its golden file.
-func TestGoldenDatabases(t *testing.T) {
-	for _, format := range []*Format{whatsappdbFormat, whatsappiosFormat, imessageFormat} {
-		scripts, err := filepath.Glob(filepath.Join("testdata", format.Name, "*.sql"))
-		if err != nil || len(scripts) == 0 {
-			t.Fatalf("no scripts for %s: %v", format.Name, err)
-		}
-		for _, script := range scripts {
-			t.Run(format.Name+"/"+filepath.Base(script), func(t *testing.T) {
-				content := databaseOf(t, string(readFile(t, script)))
-				in := input("phone/db", content, Options{})
-				in.Sibling = func(name string) (io.ReaderAt, int64, bool) {
-					if name != "phone/wa.db" {
-						return nil, 0, false
-					}
-					names := databaseOf(t, `CREATE TABLE wa_contacts (_id INTEGER PRIMARY KEY, jid TEXT, display_name TEXT); INSERT INTO wa_contacts VALUES (1,'31612345678@s.whatsapp.net','Bee')`)
-					return bytes.NewReader(names), int64(len(names)), true
-				}
-				sample, err := NewSample("db", bytes.NewReader(content), int64(len(content)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if found, sure := All().Detect(sample); found != format {
-					t.Errorf("detected %v (%d)", found, sure)
-				}
-				checkGolden(t, script+".golden", checkReader(t, format, in))
-			})
-		}
-	}
-}
-
 // TestDatabaseDamage reads databases that are broken or hostile: each is a
 // problem or messages, and ends.
 func TestDatabaseDamage(t *testing.T) {
@@ -87,7 +55,7 @@ func TestDatabaseDamage(t *testing.T) {
 		"a part":   {aside[:len(aside)-100_000], "the table message_aside, of which messages are read without what it says"},
 		"no part":  {aside[:len(aside)-100_000], "ten o'clock"},
 		"zeroed":   {zeroed, "damaged"},
-		"header":   {[]byte(sqliteMagic + "CREATE TABLE jid"), "damaged"},
+		"header":   {[]byte("SQLite format 3\x00CREATE TABLE jid"), "damaged"},
 		"a view":   {databaseOf(t, `CREATE VIEW messages AS WITH RECURSIVE n(_id) AS (SELECT 1 UNION ALL SELECT _id+1 FROM n) SELECT _id FROM n; CREATE TABLE jid(_id)`), "want a table of messages"},
 		"no table": {databaseOf(t, `CREATE TABLE jid(_id)`), "want a table of messages"},
 		"a log":    {good, "-wal"},
@@ -222,30 +190,26 @@ func TestWhatsAppOwner(t *testing.T) {
 	}
 }
 
-// TestSchemaAnywhere knows a database whose schema takes many pages, the last of
-// them behind a megabyte of rows.
-func TestSchemaAnywhere(t *testing.T) {
-	var script strings.Builder
-	for i := range 400 {
-		fmt.Fprintf(&script, "CREATE TABLE filler_%d (_id INTEGER PRIMARY KEY, some_column_with_a_long_name TEXT, another_column_with_a_long_name TEXT);", i)
+// FuzzDatabase is slow, as SQLite is instrumented with the rest;
+// TestDatabaseMutations goes further.
+func FuzzDatabase(f *testing.F) {
+	scripts := []struct {
+		format *Format
+		good   []byte
+	}{
+		{whatsappdbFormat, databaseOf(f, string(readFile(f, "testdata/whatsapp-db/new.sql")))},
+		{whatsappdbFormat, databaseOf(f, string(readFile(f, "testdata/whatsapp-db/old.sql")))},
+		{imessageFormat, databaseOf(f, string(readFile(f, "testdata/imessage/chat.sql")))},
+		{whatsappiosFormat, databaseOf(f, string(readFile(f, "testdata/whatsapp-ios/chat.sql")))},
 	}
-	script.WriteString("INSERT INTO filler_0 VALUES (1, hex(zeroblob(500000)), '');")
-	script.WriteString(string(readFile(t, "testdata/whatsapp-db/new.sql")))
-	file := databaseOf(t, script.String())
-	sample, err := NewSample("f", bytes.NewReader(file), int64(len(file)))
-	if err != nil {
-		t.Fatal(err)
+	for which := range scripts {
+		f.Add(uint8(which), []byte{}, uint16(1<<16-1))
+		f.Add(uint8(which), []byte{100, 0, 0, 0, 13, 4, 16, 0, 0, 7}, uint16(1<<15))
 	}
-	if bytes.Contains(sample.Head, []byte("CREATE TABLE jid")) {
-		t.Fatal("the schema stands at the beginning")
-	}
-	if found, _ := All().Detect(sample); found != whatsappdbFormat {
-		t.Errorf("detected %v", found)
-	}
-	for i := range 200 { // what is no tree ends, too
-		broken := bytes.Clone(file[:1<<16])
-		broken[100+i%12] ^= byte(1 + i)
-		broken[112+i] ^= 0xFF
-		sqliteSchema(broken, bytes.NewReader(broken), int64(len(broken)))
-	}
+	f.Fuzz(func(t *testing.T, which uint8, changes []byte, kept uint16) {
+		s := scripts[int(which)%len(scripts)]
+		file := broken(s.good, changes, kept)
+		checkReader(t, s.format, input("f", file, Options{MaxRecord: 1 << 12}))
+		s.format.Detect(Sample{Head: file, Text: file})
+	})
 }

@@ -789,14 +789,6 @@ func touchesSpace(before, behind string) bool {
 	return strings.TrimRight(before, " \t\n") != before || strings.TrimLeft(behind, " \t\n") != behind
 }
 
-// scalarMember returns a text or number as text.
-func scalarMember(raw string) (string, error) {
-	if kind := jsonKind(raw); kind == "a number" {
-		return raw, nil
-	}
-	return jsonString(raw)
-}
-
 // unixMember reads seconds since 1970, as a number or as text of one.
 func unixMember(raw string) (argus.Time, error) {
 	text, err := scalarMember(raw)

@@ -501,9 +501,6 @@ func (c *ufdrChat) reach(m *argus.Message) {
 	}
 }
 
-// isGroupID says whether the id of a conversation is WhatsApp's of a group.
-func isGroupID(id string) bool { return strings.HasSuffix(id, "@g.us") }
-
 // ufdrNames says whether an attribute names a model in the report, or its type.
 // The name is of nothing in the phone, and another for each copy of a message: it
 // is in the record that Where points at, and in no field.
@@ -586,16 +583,6 @@ func ufdrParty(model *xmlElement) ufdrAccount {
 		p.account, p.name = cmp.Or(p.account, p.name), ""
 	}
 	return p
-}
-
-// appAccount writes an identifier as the other readers do: WhatsApp's
-// 31612345678@s.whatsapp.net is the number +31612345678.
-func appAccount(shown string) string {
-	shown = argus.CleanName(shown)
-	if number, ok := strings.CutSuffix(shown, "@s.whatsapp.net"); ok && number != "" && strings.Trim(number, "0123456789") == "" {
-		return "+" + number
-	}
-	return accountOf(shown)
 }
 
 // ownerOf is what the owner of a device is called where the report gives no account

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/argus-evidence/argus"
 )
@@ -90,11 +89,6 @@ func (o *dateOrder) of(h *whatsappHead) (year, month, day int, calendar string, 
 		return 0, month, day, "", validDate(2000, month, day)
 	}
 	return calendarDate(year, month, day)
-}
-
-func validDate(year, month, day int) bool {
-	return month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
-		(day <= 28 || day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day())
 }
 
 // whatsappSurvey is what a first pass over a file finds out.
@@ -353,14 +347,6 @@ func (r *whatsappReading) place() {
 	r.service = cmp.Or(r.in.Service, by, "unknown")
 }
 
-// zone returns the zone of clocks that name none, and who said so.
-func (o Options) zone() (*time.Location, argus.ZoneSource) {
-	if o.Zone == nil {
-		return time.UTC, argus.ZoneAssumed
-	}
-	return o.Zone, argus.ZoneOperator
-}
-
 // begin starts a message.
 func (r *whatsappReading) begin(l *line, h *whatsappHead) {
 	r.open, r.where = true, l.where()
@@ -609,38 +595,6 @@ func (r *whatsappReading) account(shown string) (from, name string) {
 		name = shown
 	}
 	return from, name
-}
-
-// accountOf writes a phone number without what people put between its digits;
-// any other name stays, with plain spaces.
-func accountOf(shown string) string {
-	if shown == "" || shown[0] >= 'a' && shown[0] <= 'z' && !strings.ContainsFunc(shown, unicode.IsSpace) {
-		return shown
-	}
-	number := strings.Map(func(r rune) rune {
-		switch r {
-		case ' ', '\u00A0', '\u202F', '-', '‑', '(', ')':
-			return -1
-		}
-		return r
-	}, shown)
-	if len(number) >= 8 && number[0] == '+' && strings.Trim(number[1:], "0123456789") == "" {
-		return number
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		return r
-	}, shown)
-}
-
-func phrases(list ...string) map[string]bool {
-	set := make(map[string]bool, len(list))
-	for _, p := range list {
-		set[p] = true
-	}
-	return set
 }
 
 // phrase writes text as the tables have it; of what is longer than any of them

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,52 +13,6 @@ import (
 
 	"github.com/argus-evidence/argus"
 )
-
-// shared finds data that is not part of the project, or skips the test.
-func shared(t testing.TB, elem ...string) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(append([]string{"..", "..", "..", "shared", "data"}, elem...)...))
-	if err != nil || len(files) == 0 {
-		t.Skipf("the shared data is not here: no %s", filepath.Join(elem...))
-	}
-	return files
-}
-
-func readFile(t testing.TB, path string) []byte {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return content
-}
-
-// checkTestdata reads every example of a format and compares what comes out
-// with the golden file beside it.
-func checkTestdata(t *testing.T, f *Format, o Options) {
-	files, err := filepath.Glob(filepath.Join("testdata", f.Name, "*.txt"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no examples of %s: %v", f.Name, err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			content := readFile(t, file)
-			in := input(filepath.Base(file), content, o)
-			items := checkReader(t, f, in)
-			checkCovers(t, in, items)
-			checkGolden(t, strings.TrimSuffix(file, "txt")+"golden.json", items)
-			sample, err := NewSample(in.Name, in.File, in.Size)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if found, sure := All().Detect(sample); found != f {
-				t.Errorf("detected as %v (%d)", found, sure)
-			}
-		})
-	}
-}
-
-func TestWhatsApp(t *testing.T) { checkTestdata(t, whatsappFormat, Options{}) }
 
 // TestWhatsAppShared reads the five layouts of the same chat. The target of the
 // parser that they come from joins the lines of a message by a space, leaves
@@ -205,17 +158,6 @@ func FuzzWhatsApp(f *testing.F) {
 		checkCovers(t, in, checkReader(t, whatsappFormat, in))
 		detectWhatsApp(Sample{Text: SampleText(file)})
 	})
-}
-
-// addExamples seeds a fuzz target with the examples of a format.
-func addExamples(f *testing.F, pattern string) {
-	files, err := filepath.Glob(pattern)
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no examples at %s: %v", pattern, err)
-	}
-	for _, file := range files {
-		f.Add(readFile(f, file))
-	}
 }
 
 func BenchmarkWhatsApp(b *testing.B) {

@@ -48,7 +48,7 @@ func readWhatsAppDB(ctx context.Context, in Input) iter.Seq2[Item, error] {
 		err := r.read(ctx)
 		if bad, ok := errors.AsType[damagedDatabase](err); ok {
 			yield(Item{Problem: bad.Error()}, nil)
-		} else if err != nil && !errors.Is(err, errStopped) {
+		} else if err != nil && !errors.Is(err, errEnough) {
 			yield(Item{}, err)
 		}
 	}
@@ -99,7 +99,7 @@ func (r *whatsappDB) read(ctx context.Context) error {
 	}
 	for _, problem := range d.lacks(r.in) {
 		if !r.give(Item{Problem: problem}, nil) {
-			return errStopped
+			return errEnough
 		}
 	}
 	isNew := d.tables["message"] && d.tables["jid"] && d.tables["chat"]
@@ -113,7 +113,7 @@ func (r *whatsappDB) read(ctx context.Context) error {
 		r.rows = 0
 	}
 	if !isNew && !d.tables["messages"] {
-		return damagedDatabase{errors.New("want a table of messages, found none")}
+		return damagedDatabase{err: errors.New("want a table of messages, found none")}
 	}
 	// While WhatsApp moved to the new tables, both had messages, some of them the
 	// same ones: those are sightings of each other, by their keys.
@@ -121,7 +121,7 @@ func (r *whatsappDB) read(ctx context.Context) error {
 		err = r.newSchema()
 		if bad, ok := errors.AsType[damagedDatabase](err); ok && d.tables["messages"] {
 			if err = nil; !r.give(Item{Problem: bad.Error()}, nil) {
-				return errStopped
+				return errEnough
 			}
 		}
 	}
@@ -207,23 +207,8 @@ func (r *whatsappDB) contact(row *databaseRows) *argus.Message {
 	return m
 }
 
-// each calls one for each row of a table.
-func (d *database) each(table, order string, one func(*databaseRows) error) error {
-	rows, err := d.table(table, order)
-	if err != nil {
-		return d.damage(err)
-	}
-	defer rows.close()
-	for rows.next() {
-		if err := one(rows); err != nil {
-			return err
-		}
-	}
-	if rows.err != nil {
-		return d.damage(rows.err)
-	}
-	return nil
-}
+// errEnough says that the receiver wants no more.
+var errEnough = errors.New("stopped")
 
 // item gives out what a row says.
 func (r *whatsappDB) item(table string, row *databaseRows, m *argus.Message) error {
@@ -232,7 +217,7 @@ func (r *whatsappDB) item(table string, row *databaseRows, m *argus.Message) err
 		item.Message, item.Problem = nil, fmt.Sprintf("row %d of %s: %v", row.number("_id"), table, err)
 	}
 	if r.rows++; !r.give(item, nil) {
-		return errStopped
+		return errEnough
 	}
 	return nil
 }
@@ -246,7 +231,7 @@ func (r *whatsappDB) states(table string) error {
 	}
 	r.given-- // it is none
 	if !r.give(item, nil) {
-		return errStopped
+		return errEnough
 	}
 	return nil
 }
@@ -328,7 +313,7 @@ func (r *whatsappDB) newSchema() error {
 	}
 	if bad, ok := errors.AsType[damagedDatabase](err); ok {
 		if err = nil; !r.give(Item{Problem: bad.Error()}, nil) {
-			return errStopped
+			return errEnough
 		}
 	}
 	if err != nil {
@@ -360,16 +345,6 @@ func (r *whatsappDB) newSchema() error {
 		}
 		return r.item("call_log", row, m)
 	})
-}
-
-// has says whether a table has a column.
-func (d *database) has(table, column string) bool {
-	rows, err := d.query(`SELECT name FROM pragma_table_info(?) WHERE name = ?`, table, column)
-	if err != nil {
-		return false
-	}
-	defer rows.close()
-	return rows.next()
 }
 
 // join adds an account to those of a group.
@@ -482,7 +457,7 @@ func (r *whatsappDB) lose(table string, err error) error {
 		return err
 	}
 	if !r.give(item, nil) {
-		return errStopped
+		return errEnough
 	}
 	return nil
 }

@@ -54,14 +54,14 @@ func readWhatsAppIOS(ctx context.Context, in Input) iter.Seq2[Item, error] {
 			chats: map[int64]whatsappIOSChat{}, members: map[int64]string{}, names: map[string]string{}}
 		r.give = func(item Item) error {
 			if !yield(item, nil) {
-				return errStopped
+				return errEnough
 			}
 			return nil
 		}
 		err := r.read(ctx)
 		if bad, ok := errors.AsType[damagedDatabase](err); ok {
 			yield(Item{Problem: bad.Error()}, nil)
-		} else if err != nil && !errors.Is(err, errStopped) {
+		} else if err != nil && !errors.Is(err, errEnough) {
 			yield(Item{}, err)
 		}
 	}
@@ -98,7 +98,7 @@ func (r *whatsappIOS) read(ctx context.Context) error {
 		}
 	}
 	if !d.tables["ZWAMESSAGE"] || !d.tables["ZWACHATSESSION"] {
-		return damagedDatabase{errors.New("want a table of messages and one of chats, found none")}
+		return damagedDatabase{err: errors.New("want a table of messages and one of chats, found none")}
 	}
 	if err := r.learn(); err != nil {
 		return err

@@ -49,3 +49,6 @@ func (w *window) drop(n int) {
 	w.at += int64(n)
 	w.buf = w.buf[n:]
 }
+
+// peekSize is how much of a record is looked at to see that it begins one.
+const peekSize = 4 << 10

@@ -738,13 +738,6 @@ func (x *xmlFile) cutOff() Item {
 	return x.remark("want the end of the export, found the end of the file")
 }
 
-// keepExtra adds what Argus has no field for, cut at extraLimit.
-func keepExtra(m *argus.Message, name, value string) {
-	if value != "" {
-		keepField(m, name, value)
-	}
-}
-
 // xmlRoot returns the first tag of a sample, or an empty element.
 func xmlRoot(s Sample) *xmlElement {
 	text := s.Text

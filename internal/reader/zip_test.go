@@ -25,20 +25,20 @@ func zip64Of(t testing.TB, name, content string) string {
 		b = u32(u32(b, none), none)
 		return u16(u16(b, uint16(len(name))), extra)
 	}
-	b = append(fields(u16(append(b, zipLocal...), 45), 20), name...)
+	b = append(fields(u16(append(b, ZipLocal...), 45), 20), name...)
 	b = u64(u64(u16(u16(b, 1), 16), uint64(len(content))), uint64(len(content)))
 	b = append(b, content...)
 	directory := uint64(len(b))
-	b = fields(u16(u16(append(b, zipCentral...), 45), 45), 28)
+	b = fields(u16(u16(append(b, ZipCentral...), 45), 45), 28)
 	b = u32(u32(u16(u16(u16(b, 0), 0), 0), 0), none)
 	b = append(b, name...)
 	b = u64(u64(u64(u16(u16(b, 1), 24), uint64(len(content))), uint64(len(content))), 0)
 	end := uint64(len(b))
-	b = u64(append(b, zip64End...), 44)
+	b = u64(append(b, Zip64End...), 44)
 	b = u32(u32(u16(u16(b, 45), 45), 0), 0)
 	b = u64(u64(u64(u64(b, 1), 1), end-directory), directory)
-	b = u32(u64(u32(append(b, zip64Locator...), 0), end), 1)
-	b = u32(u32(u16(u16(u16(u16(append(b, zipEnd...), 0), 0), 0xFFFF), 0xFFFF), none), none)
+	b = u32(u64(u32(append(b, Zip64Locator...), 0), end), 1)
+	b = u32(u32(u16(u16(u16(u16(append(b, ZipEnd...), 0), 0), 0xFFFF), 0xFFFF), none), none)
 	b = u16(b, 0)
 	if _, err := zip.NewReader(bytes.NewReader(b), int64(len(b))); err != nil {
 		t.Fatalf("archive/zip does not read the example: %v", err)
@@ -50,13 +50,13 @@ func zip64Of(t testing.TB, name, content string) string {
 func overlapping(t testing.TB) []byte {
 	content := strings.Repeat("x", 300)
 	file := zippedRaw(t, "a", content, "b", content)
-	second := bytes.LastIndex(file, []byte(zipLocal))
-	directory := bytes.Index(file, []byte(zipCentral))
+	second := bytes.LastIndex(file, []byte(ZipLocal))
+	directory := bytes.Index(file, []byte(ZipCentral))
 	short := append(bytes.Clone(file[:second]), file[directory:]...)
 	removed := uint32(directory - second)
-	central := bytes.LastIndex(short, []byte(zipCentral))
+	central := bytes.LastIndex(short, []byte(ZipCentral))
 	binary.LittleEndian.PutUint32(short[central+42:], 0)
-	end := bytes.LastIndex(short, []byte(zipEnd))
+	end := bytes.LastIndex(short, []byte(ZipEnd))
 	offset := short[end+16:]
 	binary.LittleEndian.PutUint32(offset, binary.LittleEndian.Uint32(offset)-removed)
 	return short
@@ -69,7 +69,7 @@ func TestZipDirectoryOfManyEntries(t *testing.T) {
 	}
 	file := zipped(t, pairs...)
 	sample, err := NewSample("x.zip", bytes.NewReader(file), int64(len(file)))
-	if err != nil || len(sample.Entries) != sampleEntries {
+	if err != nil || len(sample.Entries) != SampleEntries {
 		t.Errorf("%d names: %v", len(sample.Entries), err)
 	}
 	if n := len(walked(t, "x.zip", file, Limits{})); n != 70_000 {
