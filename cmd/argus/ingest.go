@@ -22,6 +22,7 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // errNoSource says that there is nothing to take in.
@@ -160,11 +161,11 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	if err != nil {
 		return usageError{err, c.CommandPath()}
 	}
-	if err := (intake.Options{Formats: reader.All(), Format: f.format}).KnownFormat(); err != nil {
+	if err := (intake.Options{Formats: all.Formats(), Format: f.format}).KnownFormat(); err != nil {
 		return usageError{err, c.CommandPath()}
 	}
 	paths, behind := splitAtDash(c, paths)
-	work := intake.Options{Formats: reader.All(), Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
+	work := intake.Options{Formats: all.Formats(), Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
 	if f.via != "" {
 		via, record, err := intake.NewVia(f.via, behind)
 		if err != nil {

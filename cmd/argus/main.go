@@ -21,12 +21,12 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/query"
-	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
 func main() {
-	sandbox.Main(reader.All())
+	sandbox.Main(all.Formats())
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -215,7 +215,7 @@ func (a *app) storePath() string {
 }
 
 func (a *app) nodeOptions() node.Options {
-	return node.Options{Formats: reader.All(), KeyDir: a.keys, ReaderDir: a.reader, Software: software(), Failpoint: failpoint(),
+	return node.Options{Formats: all.Formats(), KeyDir: a.keys, ReaderDir: a.reader, Software: software(), Failpoint: failpoint(),
 		Note: func(sentence string) { fmt.Fprintln(a.err, "argus: "+plain(sentence)) }}
 }
 

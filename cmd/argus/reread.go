@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/node"
-	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 func (a *app) rereadCommand() *cobra.Command {
@@ -53,7 +53,7 @@ lost records by an order cannot be read again.`,
 func (a *app) reread(c *cobra.Command, f ingestFlags, number argus.DeliveryNumber) error {
 	reading, names, err := f.reading()
 	if err == nil {
-		err = (intake.Options{Formats: reader.All(), Format: f.format}).KnownFormat()
+		err = (intake.Options{Formats: all.Formats(), Format: f.format}).KnownFormat()
 	}
 	if err != nil {
 		return usageError{err, c.CommandPath()}
@@ -64,7 +64,7 @@ func (a *app) reread(c *cobra.Command, f ingestFlags, number argus.DeliveryNumbe
 	if err != nil {
 		return err
 	}
-	work := intake.Options{Formats: reader.All(), Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
+	work := intake.Options{Formats: all.Formats(), Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
 	return errors.Join(a.rereadIn(c.Context(), n, f, number, work), n.Close())
 }
 

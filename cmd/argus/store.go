@@ -15,7 +15,7 @@ import (
 
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/node"
-	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 func (a *app) reindexCommand() *cobra.Command {
@@ -287,7 +287,7 @@ func (a *app) formatsCommand() *cobra.Command {
 		Short: "List the formats that can be read, and what each was checked on",
 		Args:  arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			for _, f := range reader.All() {
+			for _, f := range all.Formats() {
 				if a.json {
 					if err := a.out.object("format", map[string]any{"format": f.Name, "version": f.Version, "about": f.About, "checked": f.Checked}); err != nil {
 						return err

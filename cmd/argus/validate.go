@@ -13,6 +13,7 @@ import (
 
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/validate"
 )
 
@@ -114,7 +115,7 @@ func (a *app) validate(c *cobra.Command, folders []string, f validateFlags) erro
 }
 
 func formatsToTest() (list []validate.Format) {
-	for _, f := range reader.All() {
+	for _, f := range all.Formats() {
 		list = append(list, validate.Format{Format: f.Name, Version: f.Version})
 	}
 	return list

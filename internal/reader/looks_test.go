@@ -1,8 +1,10 @@
-package reader
+package reader_test
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/argus-evidence/argus/internal/reader"
 )
 
 // TestLooksLikeJSON tells JSON from text that begins with one of its brackets.
@@ -11,7 +13,7 @@ func TestLooksLikeJSON(t *testing.T) {
 		"[draft] list of berths\n": "text in a form", "[22.11.21 11:08] x\n": "text in a form", "{name} was here": "text in a form", "[x": "text in a form",
 		`{"a":1}`: "JSON", "[\n {": "JSON", "[]": "JSON", "{": "JSON", `["a"`: "JSON",
 	} {
-		if looks := LooksLike(Sample{Head: []byte(text), Text: []byte(text)}); !strings.HasPrefix(looks, want) {
+		if looks := reader.LooksLike(reader.Sample{Head: []byte(text), Text: []byte(text)}); !strings.HasPrefix(looks, want) {
 			t.Errorf("%q looks like %s, want %s", text, looks, want)
 		}
 	}

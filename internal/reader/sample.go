@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
 // sampleEntries and sampleNames are how many names of an archive, and how many
@@ -22,37 +24,37 @@ func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
 		return Sample{}, fmt.Errorf("read the beginning of %q: %w", name, err)
 	}
 	s := Sample{Name: name, Head: head}
-	if bytes.HasPrefix(head, []byte(sqliteMagic)) {
+	if bytes.HasPrefix(head, []byte(databaseMagic)) {
 		s.Schema = sqliteSchema(head, file, size)
 		return s, nil
 	}
-	if bytes.HasPrefix(head, []byte(cfbMagic)) {
+	if bytes.HasPrefix(head, []byte(CompoundMagic)) {
 		s.Schema = cfbDirectory(head, file, size)
 		return s, nil
 	}
 	if packed := packingOf(head); packed == nil {
-		s.Text = SampleText(head)
+		s.Text = textdoc.SampleText(head)
 		return s, nil
-	} else if !isZip(head) {
+	} else if !IsZip(head) {
 		return s, nil
 	}
-	directory, err := openZipDirectory(file, size)
+	directory, err := OpenZip(file, size)
 	if err != nil {
 		return s, nil //nolint:nilerr // an archive that is damaged; the walk says how
 	}
 	for names := 0; len(s.Entries) < sampleEntries && names < sampleNames; {
-		entry, err := directory.next()
+		entry, err := directory.Next()
 		if err != nil {
 			return s, nil //nolint:nilerr // as above, or the end
 		}
-		s.Entries = append(s.Entries, entry.name)
-		names += len(entry.name)
+		s.Entries = append(s.Entries, entry.Name)
+		names += len(entry.Name)
 	}
 	return s, nil
 }
 
-// cfbMagic begins a compound file.
-const cfbMagic = "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"
+// CompoundMagic begins a compound file.
+const CompoundMagic = "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"
 
 // cfbDirectory returns the first sector of the directory of a compound file
 // (MS-CFB 2.2), nil if there is none.
@@ -76,7 +78,8 @@ func cfbDirectory(head []byte, file io.ReaderAt, size int64) []byte {
 	return sector
 }
 
-const sqliteMagic = "SQLite format 3\x00"
+// databaseMagic begins an SQLite database.
+const databaseMagic = "SQLite format 3\x00"
 
 // schemaPages is how many pages of a schema are looked at, and schemaBytes how
 // much of it.
