@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
 )
 
 func TestSheetTimes(t *testing.T) {
@@ -41,4 +42,22 @@ func TestSheetTimes(t *testing.T) {
 			t.Errorf("%q: got %q (%v), want %q", test.text, got, err, test.want)
 		}
 	}
+}
+
+// FuzzCell reads cells as times of every order. Where a text is one of ISO 8601, both
+// readings are the same, and a date whose order is stated has one.
+func FuzzCell(f *testing.F) {
+	for _, text := range []string{"14/02/2021 13:04", "14-mrt-2021", "2021-02-14T13:04:05+0100", "44241.54172453704", "1613304191250", "13244517600000000", "Sep 13, 2020, 2:26 PM"} {
+		f.Add(text, false)
+	}
+	f.Fuzz(func(t *testing.T, text string, from1904 bool) {
+		day, dayErr := Cell(text, DayFirst, time.UTC, argus.ZoneAssumed, from1904)
+		month, monthErr := Cell(text, MonthFirst, time.UTC, argus.ZoneAssumed, from1904)
+		if d, ok := SplitDate(text); ok && (d.YearFirst || d.Named) && (day != month || (dayErr == nil) != (monthErr == nil)) {
+			t.Errorf("%q is %v and %v", text, day, month)
+		}
+		if at, ok := ISO(text, reader.Options{Zone: time.UTC}); ok && len(text) > 10 && text[4] == '-' && (dayErr != nil || day.Micros != at.Micros) {
+			t.Errorf("%q is %v in a sheet and %v", text, day, at)
+		}
+	})
 }
