@@ -1,6 +1,7 @@
 package argus_test
 
 import (
+	"bytes"
 	"fmt"
 	"go/ast"
 	"go/doc"
@@ -39,6 +40,7 @@ type design struct {
 type unit struct {
 	comments []string // package comments of the files that are no tests
 	files    []source
+	lines    int // of the files that are no tests
 }
 
 type source struct {
@@ -69,6 +71,15 @@ func breaches(tree fs.FS) []string {
 	used := map[string]bool{} // "module door"
 	for _, name := range slices.Sorted(maps.Keys(units)) {
 		checkUnit(d, name, units[name], used, say)
+		if n := units[name].lines; n > mostLines && !slices.Contains(larger, name) {
+			say("package %s has %d lines outside of tests, more than %d", name, n, mostLines)
+		}
+	}
+	chains := chainsOf(units)
+	for _, name := range slices.Sorted(maps.Keys(units)) {
+		if chain := chains(name); len(chain) > mostChained {
+			say("a chain of imports has %d packages, more than %d: %s", len(chain), mostChained, strings.Join(chain, ", "))
+		}
 	}
 	for _, call := range slices.Sorted(maps.Keys(d.calls)) {
 		checkCall(d, call, units, say)
@@ -159,7 +170,7 @@ func checkImport(d design, name string, outside bool, f source, imported string,
 		say("%s uses cgo", f.path)
 		return
 	}
-	inside := imported == modulePath || strings.HasPrefix(imported, modulePath+"/")
+	target, inside := inTree(imported)
 	if host, _, _ := strings.Cut(imported, "/"); !inside && !strings.Contains(host, ".") {
 		return // standard library
 	}
@@ -168,9 +179,10 @@ func checkImport(d design, name string, outside bool, f source, imported string,
 	case name == "argus" && !f.test:
 		say("%s imports %s: the root package depends on the standard library only", f.path, imported)
 	case inside:
-		target := unitName(strings.TrimPrefix(strings.TrimPrefix(imported, modulePath), "/"))
 		if part, _, _ := strings.Cut(target, "/"); outside && (part == "evidence" || part == "index") {
 			say("%s imports %s past the desk", f.path, target)
+		} else if isFormat(name) && isFormat(target) {
+			say("%s imports %s, and no format knows another", f.path, target)
 		} else if d.purpose[name] != "" && !slices.Contains(d.may[name], target) {
 			say("%s imports %s, which the row of %s does not allow", f.path, target, name)
 		}
@@ -197,12 +209,62 @@ func checkModule(d design, name string, f source, imported string, used map[stri
 	}
 }
 
+const (
+	mostLines   = 4500 // of a package, outside of tests
+	mostChained = 9    // packages of which each imports the next
+)
+
+// larger are the packages that may have more lines.
+var larger = []string{"index/embedded"}
+
+// chainsOf returns a function that returns the longest chain of imports that begins
+// with a package. The compiler sees to it that there is no circle.
+func chainsOf(units map[string]*unit) func(name string) []string {
+	known := map[string][]string{}
+	var longest func(name string) []string
+	longest = func(name string) []string {
+		if chain, ok := known[name]; ok {
+			return chain
+		}
+		known[name] = []string{name}
+		var behind []string
+		for _, f := range units[name].files {
+			for _, imported := range f.imports {
+				target, inside := inTree(imported)
+				if f.test || !inside || units[target] == nil {
+					continue
+				}
+				if chain := longest(target); len(chain) > len(behind) {
+					behind = chain
+				}
+			}
+		}
+		known[name] = append([]string{name}, behind...)
+		return known[name]
+	}
+	return longest
+}
+
+// inTree returns the package that an import names as the tables call it, if it is one
+// of ours.
+func inTree(imported string) (name string, ok bool) {
+	folder, ok := strings.CutPrefix(imported, modulePath)
+	if !ok || folder != "" && folder[0] != '/' {
+		return "", false
+	}
+	return unitName(strings.TrimPrefix(folder, "/")), true
+}
+
 // outside says whether a package has to ask the desk, whatever the table says: it
 // answers people, or has a desk or a permit. Node puts the desk together, and bench
 // measures what lies behind it.
 func outside(name string, u *unit) bool {
 	return name == "api" || strings.HasPrefix(name, "cmd/") || name != "node" && name != "bench" && slices.Contains(u.imported(), "desk")
 }
+
+// isFormat says whether a package reads formats. What several of them need is in a
+// toolkit.
+func isFormat(name string) bool { return strings.HasPrefix(name, "reader/formats/") }
 
 // sentence returns a package's purpose: the first sentence of its comment
 // after the package's name, an "is" and the full stop left out.
@@ -335,7 +397,9 @@ func (u *unit) read(tree fs.FS, name string) error {
 		f, ok := decl.(*ast.FuncDecl)
 		s.inits = s.inits || ok && f.Recv == nil && f.Name.Name == "init"
 	}
-	u.files = append(u.files, s)
+	if u.files = append(u.files, s); !s.test {
+		u.lines += bytes.Count(text, []byte("\n"))
+	}
 	return nil
 }
 
@@ -353,6 +417,8 @@ func TestArchitectureFails(t *testing.T) {
 | node | wires | desk, evidence |
 | index | finds | argus |
 | index/indextest | tests an index | argus, index |
+| reader/formats/chat | reads chats | reader/formats/mail |
+| reader/formats/mail | reads mails | - |
 | cmd/argus | the command line | desk |
 
 | call | packages | what for |
@@ -366,27 +432,29 @@ func TestArchitectureFails(t *testing.T) {
 | example.org/cmp | tests | differences |
 `
 	keeps := map[string]string{
-		"ARCHITECTURE.md":                     tables,
-		"argus.go":                            "// Package argus holds the\n// words. More.\npackage argus\nimport \"time\"",
-		"argus_test.go":                       "package argus_test\nimport (\"example.org/cmp\"; \"github.com/argus-evidence/argus/internal/evidence\")",
-		"cmd/argus/main.go":                   "// Command argus is the command line.\npackage main\nimport \"github.com/argus-evidence/argus/internal/desk\"",
-		"internal/api/api.go":                 "// Package api is the desk over HTTP.\npackage api\nimport \"github.com/argus-evidence/argus\"",
-		"internal/desk/desk.go":               "// Package desk is the one way out.\npackage desk\nfunc (d Desk) init() { d.Act() }\ntype Desk struct{}",
-		"internal/graph/graph.go":             "// Package graph draws.\npackage graph\nimport (\"github.com/argus-evidence/argus/internal/desk\"; \"github.com/argus-evidence/argus/internal/ledger\")\nvar a = ledger.Act{}",
-		"internal/graph/graph_test.go":        "package graph\nimport \"github.com/argus-evidence/argus/internal/evidence\"\nvar a = d.Stand()",
-		"internal/ledger/ledger.go":           "// Package ledger records.\npackage ledger\nvar a = e.Act",
-		"internal/node/node.go":               "// Package node wires.\npackage node\nimport (\"github.com/argus-evidence/argus/internal/desk\"; \"github.com/argus-evidence/argus/internal/evidence\")",
-		"internal/evidence/evidence.go":       "// Package evidence keeps records.\npackage evidence\nimport \"example.org/cbor/v2\"",
-		"internal/evidence/e_test.go":         "package evidence\nimport \"example.org/cmp/sub\"",
-		"internal/index/index.go":             "// Package index finds.\npackage index",
-		"internal/index/indextest/suite.go":   "// Package indextest tests an index.\npackage indextest\nimport \"example.org/cmp\"",
-		"internal/index/testdata/x/x.go":      "package x\nfunc init() {}",
-		"internal/web/node_modules/x/x.go":    "package x\nfunc init() {}",
-		"tools/go.mod":                        "module tools",
-		"tools/tools.go":                      "package tools\nfunc init() {}",
-		"internal/desk/scripts/desk_test.go":  "package scripts",
-		"internal/desk/.hidden/hidden.go":     "package hidden",
-		"internal/evidence/evidence_linux.go": "package evidence",
+		"ARCHITECTURE.md":                      tables,
+		"argus.go":                             "// Package argus holds the\n// words. More.\npackage argus\nimport \"time\"",
+		"argus_test.go":                        "package argus_test\nimport (\"example.org/cmp\"; \"github.com/argus-evidence/argus/internal/evidence\")",
+		"cmd/argus/main.go":                    "// Command argus is the command line.\npackage main\nimport \"github.com/argus-evidence/argus/internal/desk\"",
+		"internal/api/api.go":                  "// Package api is the desk over HTTP.\npackage api\nimport \"github.com/argus-evidence/argus\"",
+		"internal/desk/desk.go":                "// Package desk is the one way out.\npackage desk\nfunc (d Desk) init() { d.Act() }\ntype Desk struct{}",
+		"internal/graph/graph.go":              "// Package graph draws.\npackage graph\nimport (\"github.com/argus-evidence/argus/internal/desk\"; \"github.com/argus-evidence/argus/internal/ledger\")\nvar a = ledger.Act{}",
+		"internal/graph/graph_test.go":         "package graph\nimport \"github.com/argus-evidence/argus/internal/evidence\"\nvar a = d.Stand()",
+		"internal/ledger/ledger.go":            "// Package ledger records.\npackage ledger\nvar a = e.Act",
+		"internal/node/node.go":                "// Package node wires.\npackage node\nimport (\"github.com/argus-evidence/argus/internal/desk\"; \"github.com/argus-evidence/argus/internal/evidence\")",
+		"internal/evidence/evidence.go":        "// Package evidence keeps records.\npackage evidence\nimport \"example.org/cbor/v2\"",
+		"internal/evidence/e_test.go":          "package evidence\nimport \"example.org/cmp/sub\"",
+		"internal/index/index.go":              "// Package index finds.\npackage index",
+		"internal/index/indextest/suite.go":    "// Package indextest tests an index.\npackage indextest\nimport \"example.org/cmp\"",
+		"internal/index/testdata/x/x.go":       "package x\nfunc init() {}",
+		"internal/web/node_modules/x/x.go":     "package x\nfunc init() {}",
+		"tools/go.mod":                         "module tools",
+		"tools/tools.go":                       "package tools\nfunc init() {}",
+		"internal/desk/scripts/desk_test.go":   "package scripts",
+		"internal/desk/.hidden/hidden.go":      "package hidden",
+		"internal/evidence/evidence_linux.go":  "package evidence",
+		"internal/reader/formats/chat/chat.go": "// Package chat reads chats.\npackage chat",
+		"internal/reader/formats/mail/mail.go": "// Package mail reads mails.\npackage mail",
 	}
 	for name, test := range map[string]struct{ file, text, want string }{
 		"all kept": {"argus.go", keeps["argus.go"], ""},
@@ -417,6 +485,14 @@ func TestArchitectureFails(t *testing.T) {
 		"api past the desk, though its row allows it": {
 			"internal/api/more.go", "package api\nimport \"github.com/argus-evidence/argus/internal/index\"",
 			"internal/api/more.go imports index past the desk",
+		},
+		"format of another package": {
+			"internal/reader/formats/chat/chat.go", "// Package chat reads chats.\npackage chat\nimport \"github.com/argus-evidence/argus/internal/reader/formats/mail\"",
+			"internal/reader/formats/chat/chat.go imports reader/formats/mail, and no format knows another",
+		},
+		"too large a package": {
+			"internal/index/index.go", "// Package index finds.\npackage index\n" + strings.Repeat("\n", mostLines),
+			fmt.Sprintf("package index has %d lines outside of tests, more than %d", mostLines+2, mostLines),
 		},
 		"command past the desk": {
 			"cmd/argus/more.go", "package main\nimport \"github.com/argus-evidence/argus/internal/evidence\"",
@@ -500,5 +576,20 @@ func TestArchitectureFails(t *testing.T) {
 				t.Errorf("found:\n%s\nwant:\n%s", got, test.want)
 			}
 		})
+	}
+}
+
+// TestChains finds the longest of two ways down.
+func TestChains(t *testing.T) {
+	imports := func(names ...string) *unit {
+		u := &unit{files: []source{{}}}
+		for _, name := range names {
+			u.files[0].imports = append(u.files[0].imports, modulePath+"/internal/"+name)
+		}
+		return u
+	}
+	chains := chainsOf(map[string]*unit{"a": imports("d", "b"), "b": imports("c"), "c": imports("d"), "d": imports("e"), "e": imports()})
+	if got := strings.Join(chains("a"), " "); got != "a b c d e" {
+		t.Errorf("found %s", got)
 	}
 }

@@ -12,10 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/bench"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 func (a *app) benchCommand() *cobra.Command {
-	var o bench.Options
+	o := bench.Options{Formats: all.Formats()}
 	var profile string
 	c := &cobra.Command{
 		Use:   "bench",

@@ -13,6 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // typesStore makes a store with a message of each type and with messages whose
@@ -21,7 +22,7 @@ import (
 func typesStore(t *testing.T, keys string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "types.argus")
-	o := node.Options{KeyDir: keys}
+	o := node.Options{Formats: all.Formats(), KeyDir: keys}
 	if err := node.Create(t.Context(), dir, o); err != nil {
 		t.Fatal(err)
 	}

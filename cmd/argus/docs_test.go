@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 var update = flag.Bool("update", false, "write the expected files anew")
@@ -61,7 +62,7 @@ func TestREADME(t *testing.T) {
 	var demo bytes.Buffer
 	dir := t.TempDir()
 	a := &app{out: newVoice(&demo), err: &demo}
-	if err := a.makeDemo(t.Context(), filepath.Join(dir, "deliveries"), filepath.Join(dir, "s"), node.Options{KeyDir: filepath.Join(dir, "k")}, demoWorld(1, 20_000)); err != nil {
+	if err := a.makeDemo(t.Context(), filepath.Join(dir, "deliveries"), filepath.Join(dir, "s"), node.Options{Formats: all.Formats(), KeyDir: filepath.Join(dir, "k")}, demoWorld(1, 20_000)); err != nil {
 		t.Fatal(err)
 	}
 	archive, err := txtar.ParseFile("testdata/script/road.txt")

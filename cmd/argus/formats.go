@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // format is a row of the table of formats.
@@ -22,7 +22,7 @@ func (a *app) formatsCommand() *cobra.Command {
 		Short: "List the formats that Argus reads, and the data each reader was checked on",
 		Args:  arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			for _, f := range reader.Formats() {
+			for _, f := range all.Formats() {
 				err := say(a.out, "format", format{f.Name, f.Version, f.About, f.Checked}, func(o *output, f format) {
 					o.linef("%s  %s", o.bold(f.Format+"/"+strconv.Itoa(f.Version)), f.About)
 					o.linef("  checked on: %s", f.Checked)

@@ -15,6 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // errNoSource is the error of a path that does not exist.
@@ -168,7 +169,7 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	if err != nil {
 		return usageError{err, c.CommandPath()}
 	}
-	if err := intake.KnownFormat(f.format); err != nil {
+	if err := (intake.Options{Formats: all.Formats(), Format: f.format}).KnownFormat(); err != nil {
 		return usageError{err, c.CommandPath()}
 	}
 	paths, behind := splitAtDash(c, paths)
@@ -179,7 +180,7 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		}
 		paths = nil
 	}
-	work := intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
+	work := intake.Options{Formats: all.Formats(), Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
 	if f.via != "" {
 		via, record, err := intake.NewVia(f.via, behind)
 		if err != nil {

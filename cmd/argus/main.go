@@ -13,11 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
 func main() {
-	sandbox.Main()
+	sandbox.Main(all.Formats())
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

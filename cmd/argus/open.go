@@ -12,6 +12,7 @@ import (
 
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // storePath returns the path of the store that the command works on.
@@ -23,7 +24,7 @@ func (a *app) storePath() string {
 func (a *app) actorName() string { return cmp.Or(a.actor, os.Getenv("ARGUS_ACTOR")) }
 
 func (a *app) nodeOptions() node.Options {
-	return node.Options{KeyDir: a.keys, ReaderDir: a.reader, Software: software(), Failpoint: failpoint(),
+	return node.Options{Formats: all.Formats(), KeyDir: a.keys, ReaderDir: a.reader, Software: software(), Failpoint: failpoint(),
 		Note: a.note}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/world"
 )
 
@@ -26,7 +27,7 @@ func TestPlotsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	plots, plotOf := readPlots(t, dir+".truth.jsonl")
-	o := node.Options{KeyDir: t.TempDir(), Software: "test", Write: true}
+	o := node.Options{Formats: all.Formats(), KeyDir: t.TempDir(), Software: "test", Write: true}
 	store := filepath.Join(t.TempDir(), "case.argus")
 	if err := node.Create(t.Context(), store, o); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 func (a *app) rereadCommand() *cobra.Command {
@@ -52,7 +53,7 @@ records by an order cannot be read again.`,
 func (a *app) reread(c *cobra.Command, f ingestFlags, number argus.DeliveryNumber) error {
 	reading, names, err := f.reading()
 	if err == nil {
-		err = intake.KnownFormat(f.format)
+		err = (intake.Options{Formats: all.Formats(), Format: f.format}).KnownFormat()
 	}
 	if err != nil {
 		return usageError{err, c.CommandPath()}
@@ -63,7 +64,7 @@ func (a *app) reread(c *cobra.Command, f ingestFlags, number argus.DeliveryNumbe
 	if err != nil {
 		return err
 	}
-	work := intake.Options{Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
+	work := intake.Options{Formats: all.Formats(), Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
 	return errors.Join(a.rereadIn(c.Context(), n, f, number, work), n.Close())
 }
 

@@ -12,11 +12,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
 func TestMain(m *testing.M) {
-	sandbox.Main()
+	sandbox.Main(all.Formats())
 	testscript.Main(m, map[string]func(){"argus": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/validate"
 )
 
@@ -115,7 +116,7 @@ func (a *app) validate(c *cobra.Command, folders []string, f validateFlags) erro
 }
 
 func formatsToTest() (list []validate.Format) {
-	for _, f := range reader.Formats() {
+	for _, f := range all.Formats() {
 		list = append(list, validate.Format{Format: f.Name, Version: f.Version})
 	}
 	return list

@@ -20,6 +20,7 @@ import (
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/world"
 )
 
@@ -27,6 +28,8 @@ import (
 type Options struct {
 	// Dir is an empty folder for the corpus and the stores.
 	Dir string
+	// Formats are those that the store reads; one of them is jsonl.
+	Formats reader.Formats
 	// Messages of the corpus. Default 1,000,000.
 	Messages int
 	// Peer says whether SQLite FTS5 takes in the same corpus and is asked the
@@ -115,7 +118,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return r, nil
 	}
 	store := filepath.Join(o.Dir, "bench.argus")
-	nodeOptions := node.Options{KeyDir: filepath.Join(o.Dir, "keys")}
+	nodeOptions := node.Options{Formats: o.Formats, KeyDir: filepath.Join(o.Dir, "keys")}
 	if !o.Again {
 		if err := r.takeIn(ctx, o, store, nodeOptions); err != nil {
 			return nil, err
@@ -185,7 +188,7 @@ func (r *Report) measurePeer(ctx context.Context, o Options) error {
 	}
 	db := filepath.Join(o.Dir, "peer")
 	r.Peer = &Taken{}
-	if err := r.Peer.add(func() error { return ingestSQLite(ctx, db, deliveries) }); err != nil {
+	if err := r.Peer.add(func() error { return ingestSQLite(ctx, o.Formats, db, deliveries) }); err != nil {
 		return err
 	}
 	info, err := os.Stat(db)

@@ -7,13 +7,15 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // TestBench runs the measurement on a small corpus and wants it to be one:
 // everything taken in and found. With $ARGUS_BENCH_MESSAGES, as in CI, it also
 // holds Argus to bounds that leave room for a slow and busy machine.
 func TestBench(t *testing.T) {
-	o := Options{Dir: t.TempDir(), Messages: 5000, Peer: true, Cold: runtime.GOOS == "linux", Rounds: 5, LiveSeconds: 2, Say: func(what string) { t.Log(what) }}
+	o := Options{Formats: all.Formats(), Dir: t.TempDir(), Messages: 5000, Peer: true, Cold: runtime.GOOS == "linux", Rounds: 5, LiveSeconds: 2, Say: func(what string) { t.Log(what) }}
 	bounds := os.Getenv("ARGUS_BENCH_MESSAGES")
 	if bounds != "" {
 		var err error
@@ -21,7 +23,7 @@ func TestBench(t *testing.T) {
 			t.Fatalf("ARGUS_BENCH_MESSAGES: %v", err)
 		}
 	}
-	if _, err := Run(t.Context(), Options{Dir: o.Dir, Again: true, Peer: true}); err == nil {
+	if _, err := Run(t.Context(), Options{Formats: all.Formats(), Dir: o.Dir, Again: true, Peer: true}); err == nil {
 		t.Error("a peer that has no corpus is measured")
 	}
 	r, err := Run(t.Context(), o)

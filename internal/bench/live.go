@@ -54,11 +54,11 @@ func live(ctx context.Context, dir, store string, o node.Options, seconds int) (
 		return nil, err
 	}
 	l := &Live{PerSecond: liveRate, Messages: liveRate * seconds}
-	return l, errors.Join(l.follow(ctx, n, dir), n.Close())
+	return l, errors.Join(l.follow(ctx, n, o.Formats, dir), n.Close())
 }
 
 // follow feeds a node, and asks it.
-func (l *Live) follow(ctx context.Context, n *node.Node, dir string) error {
+func (l *Live) follow(ctx context.Context, n *node.Node, formats reader.Formats, dir string) error {
 	who, err := n.Who(ctx, desk.Who{})
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (l *Live) follow(ctx context.Context, n *node.Node, dir string) error {
 		if err := intake.RecordOpening(ctx, o, d); err != nil {
 			return err
 		}
-		batches, err := l.batches(ctx, o.Store, filepath.Join(dir, "feed"), d)
+		batches, err := l.batches(ctx, formats, o.Store, filepath.Join(dir, "feed"), d)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (l *Live) follow(ctx context.Context, n *node.Node, dir string) error {
 
 // batches invents what comes in, another feed for each delivery, and keeps it
 // as an original.
-func (l *Live) batches(ctx context.Context, s *evidence.Store, name string, d argus.DeliveryNumber) ([][]*argus.Record, error) {
+func (l *Live) batches(ctx context.Context, formats reader.Formats, s *evidence.Store, name string, d argus.DeliveryNumber) ([][]*argus.Record, error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (l *Live) batches(ctx context.Context, s *evidence.Store, name string, d ar
 		return nil, err
 	}
 	var records []*argus.Record
-	format, _ := reader.ByName("jsonl")
+	format, _ := formats.ByName("jsonl")
 	now := time.Now()
 	for item, err := range format.Read(ctx, reader.Input{Name: name, Size: kept.Size, File: f}) {
 		if err != nil {

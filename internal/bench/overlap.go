@@ -49,7 +49,7 @@ type ScopedQuestion struct {
 // overlap makes both stores and asks.
 func overlap(ctx context.Context, o Options) (*Overlap, error) {
 	r := new(Overlap)
-	nodeOptions := node.Options{KeyDir: filepath.Join(o.Dir, "keys")}
+	nodeOptions := node.Options{Formats: o.Formats, KeyDir: filepath.Join(o.Dir, "keys")}
 	stores := map[bool]string{}
 	for _, once := range []bool{true, false} {
 		name, taken := "overlapping", &r.Overlapping

@@ -18,7 +18,7 @@ import (
 // ingestSQLite takes the same messages into a table with an FTS5 index: ids
 // are unique, the text is stored once, transactions of 10,000 messages are
 // synced. It keeps no originals, no seals and no identity over copies.
-func ingestSQLite(ctx context.Context, name string, deliveries []string) (err error) {
+func ingestSQLite(ctx context.Context, formats reader.Formats, name string, deliveries []string) (err error) {
 	db, err := sql.Open("sqlite", "file:"+name+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-200000)")
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func ingestSQLite(ctx context.Context, name string, deliveries []string) (err er
 			return err
 		}
 	}
-	load := &peerLoad{db: db}
+	load := &peerLoad{db: db, formats: formats}
 	for _, delivery := range deliveries {
 		if err := load.read(ctx, delivery); err != nil {
 			return err
@@ -54,7 +54,7 @@ func (l *peerLoad) read(ctx context.Context, delivery string) error {
 	if err != nil {
 		return err
 	}
-	format, _ := reader.ByName("jsonl")
+	format, _ := l.formats.ByName("jsonl")
 	for item, err := range format.Read(ctx, reader.Input{Name: delivery, Size: info.Size(), File: f}) {
 		if err != nil {
 			return err
@@ -75,6 +75,8 @@ create virtual table words using fts5(body, content='message', content_rowid='se
 
 // peerLoad is a load under way.
 type peerLoad struct {
+	formats reader.Formats
+
 	db    *sql.DB
 	tx    *sql.Tx
 	rows  *sql.Stmt

@@ -13,11 +13,12 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
 func TestMain(m *testing.M) {
-	sandbox.Main()
+	sandbox.Main(all.Formats())
 	os.Exit(m.Run())
 }
 
@@ -180,7 +181,7 @@ func TestPlan(t *testing.T) {
 	source := rich(t)
 	want := newBench(t).ingest(t, source)
 	for _, apart := range []bool{false, true} {
-		p, err := PlanIngest(t.Context(), Options{Apart: apart}, source)
+		p, err := PlanIngest(t.Context(), Options{Apart: apart, Formats: all.Formats()}, source)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
 )
 
 // devices finds the message that a copy is of in a file with the copies of
@@ -40,8 +41,8 @@ const deviceLimit = 1 << 12
 
 // newDevices is for a file that a reader reads, as name/version; nil where it has
 // one device only.
-func newDevices(by string) *devices {
-	if !ofDevices(by) {
+func newDevices(formats reader.Formats, by string) *devices {
+	if !ofDevices(formats, by) {
 		return nil
 	}
 	return &devices{numbers: map[string]uint32{}, now: map[deviceCopy]copied{}}

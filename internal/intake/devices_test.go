@@ -13,6 +13,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence/check"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // textReport writes a report in text with the copies of some phones. Their clocks
@@ -150,7 +151,7 @@ func TestDevicesOfAFileAreStrict(t *testing.T) {
 
 // TestDevicesAreBounded gives copies of many devices and messages.
 func TestDevicesAreBounded(t *testing.T) {
-	d := newDevices("textdump/3")
+	d := newDevices(all.Formats(), "textdump/3")
 	random := rand.New(rand.NewPCG(1, 1))
 	for n := range 3 * meetKept {
 		m := &argus.Message{Service: "x", From: "a", Text: "ok", Sent: argus.Time{Micros: int64(random.IntN(1<<30)) * 1e6, Precision: argus.Second}}

@@ -49,6 +49,8 @@ type Options struct {
 	Covers func(d argus.DeliveryNumber) bool
 	// Software names this Argus.
 	Software string
+	// Formats are those that are read. Default: none, so that nothing is recognised.
+	Formats reader.Formats
 	// Format is the name of the only format to use. Default: detected.
 	Format  string
 	Reading reader.Options
@@ -134,7 +136,7 @@ func (o Options) readerNames() []string {
 		return []string{o.Via.name()}
 	}
 	var names []string
-	for _, f := range reader.Formats() {
+	for _, f := range o.Formats {
 		names = append(names, f.String())
 	}
 	return names
@@ -145,7 +147,7 @@ func (o Options) readerNames() []string {
 // may be open, and taken in at the same time.
 func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error) {
 	o = o.withDefaults()
-	if err := KnownFormat(o.Format); err != nil {
+	if err := o.KnownFormat(); err != nil {
 		return nil, err
 	}
 	if err := KnownPath(path); err != nil {
@@ -212,7 +214,7 @@ func (o Options) begin(ctx context.Context, path, place string, files []foundFil
 // canRead says why the readers cannot run on this machine, if so, before anything
 // begins for which they would be needed.
 func (o Options) canRead() error {
-	r := sandbox.New(sandbox.Options{Apart: o.Apart})
+	r := sandbox.New(sandbox.Options{Apart: o.Apart, Formats: o.Formats})
 	defer r.Close()
 	return r.Start()
 }
@@ -330,15 +332,15 @@ func KnownPath(path string) error {
 	return nil
 }
 
-// KnownFormat returns an error that lists the formats if name is none of them;
+// KnownFormat returns an error that lists the formats if Format is none of them;
 // "" is the detected one.
-func KnownFormat(name string) error {
-	if _, ok := reader.ByName(name); name != "" && !ok {
+func (o Options) KnownFormat() error {
+	if _, ok := o.Formats.ByName(o.Format); o.Format != "" && !ok {
 		var names []string
-		for _, f := range reader.Formats() {
+		for _, f := range o.Formats {
 			names = append(names, f.Name)
 		}
-		return fmt.Errorf("there is no format %q; there are %v", name, names)
+		return fmt.Errorf("there is no format %q; there are %v", o.Format, names)
 	}
 	return nil
 }
@@ -360,7 +362,7 @@ func (o Options) as(settings []argus.Field) (Options, error) {
 	if o.Reading, err = Reading(names); err != nil {
 		return o, err
 	}
-	return o, KnownFormat(o.Format)
+	return o, o.KnownFormat()
 }
 
 // Reading makes reading options of their names and values, as a delivery's

@@ -20,6 +20,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // bench is a store with what an intake needs around it.
@@ -46,7 +47,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.o = Options{
-		Store: s, StoreID: "test", Signer: signer, Actor: "tester", Authority: "A-0001", Software: "argus test",
+		Store: s, StoreID: "test", Signer: signer, Actor: "tester", Authority: "A-0001", Software: "argus test", Formats: all.Formats(),
 		Record: func(_ context.Context, action string, d argus.DeliveryNumber, _ []argus.Field) error {
 			b.acts = append(b.acts, action+" "+d.String())
 			return nil
@@ -401,7 +402,7 @@ func TestUnKnownFormat(t *testing.T) {
 }
 
 func TestRepeats(t *testing.T) {
-	p := newRepeats("jsonl/2")
+	p := newRepeats(all.Formats(), "jsonl/2")
 	minute := func() *argus.Message {
 		return &argus.Message{Service: "irc", From: "a", Text: "ok", Sent: argus.Time{Micros: 60e6, Precision: argus.Minute}}
 	}
@@ -423,7 +424,7 @@ func TestRepeats(t *testing.T) {
 	if again, _ := p.identity(second, ""); again != first {
 		t.Error("where a message may stand twice, two equal ones in one second are one")
 	}
-	p = newRepeats("irc/2")
+	p = newRepeats(all.Formats(), "irc/2")
 	first, _ = p.identity(second, "")
 	if again, _ := p.identity(second, ""); again == first || second.Repeat != 1 {
 		t.Error("in a log, two equal messages in one second are two")
@@ -434,7 +435,7 @@ func TestRepeats(t *testing.T) {
 // two, and those of one moment are one; each receiver and each device counts for
 // itself.
 func TestRepeatsWithinASecond(t *testing.T) {
-	p := newRepeats("jsonl/2")
+	p := newRepeats(all.Formats(), "jsonl/2")
 	for _, step := range []struct {
 		micros     int64
 		to, device string
@@ -459,7 +460,7 @@ func TestRepeatsWithinASecond(t *testing.T) {
 
 // What is remembered of repeats is bounded, and does not grow with equal ones.
 func TestRepeatsAreBounded(t *testing.T) {
-	p := newRepeats("irc/3")
+	p := newRepeats(all.Formats(), "irc/3")
 	for n := range 3 * repeatsKept {
 		p.identity(&argus.Message{Service: "irc", From: "a", Text: "ok", Sent: argus.Time{Micros: int64(n%(2*repeatsKept)) * 1e6, Precision: argus.Second}}, "")
 	}

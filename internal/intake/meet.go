@@ -6,6 +6,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/reader"
 )
 
 // meetings finds the message that a copy is of when two clocks that are apart
@@ -69,12 +70,13 @@ const (
 	meetKept = 1 << 18
 )
 
-func newMeetings(ctx context.Context, store *evidence.Current, d argus.DeliveryNumber, first uint64) (*meetings, error) {
+func newMeetings(ctx context.Context, formats reader.Formats, store *evidence.Current, d argus.DeliveryNumber, first uint64) (*meetings, error) {
 	p := &meetings{store: store, delivery: d, first: first, alone: true, taken: map[argus.ID]int64{}, looked: map[argus.ID]earlier{}}
 	deliveries, err := store.Deliveries(ctx)
 	for _, d := range deliveries {
-		may := func(is func(string) bool) bool {
-			return d.Seal == nil || d.Seal.ReadBy == nil || slices.ContainsFunc(d.Seal.ReadBy, is)
+		may := func(is func(reader.Formats, string) bool) bool {
+			read := func(by string) bool { return is(formats, by) }
+			return d.Seal == nil || d.Seal.ReadBy == nil || slices.ContainsFunc(d.Seal.ReadBy, read)
 		}
 		if d.Number == p.delivery {
 			continue
@@ -88,24 +90,24 @@ func newMeetings(ctx context.Context, store *evidence.Current, d argus.DeliveryN
 
 // ofDevice says whether a reader, named as in an opening, reads what one device
 // has.
-func ofDevice(name string) bool {
-	format, ok := formatOf(name)
+func ofDevice(formats reader.Formats, name string) bool {
+	format, ok := formatOf(formats, name)
 	return ok && format.OfDevice
 }
 
 // ofDevices says whether a reader, named as in an opening, reads what several
 // devices have.
-func ofDevices(name string) bool {
-	format, ok := formatOf(name)
+func ofDevices(formats reader.Formats, name string) bool {
+	format, ok := formatOf(formats, name)
 	return ok && format.Devices
 }
 
 // clockOf says whose clock stamped what a reader, named as in an opening, found.
 // What a device received has the service's time, unless it says no other than
 // that of its receipt.
-func clockOf(name string, m *argus.Message) argus.Clock {
+func clockOf(formats reader.Formats, name string, m *argus.Message) argus.Clock {
 	switch {
-	case !m.Sent.Known() || !ofDevice(name):
+	case !m.Sent.Known() || !ofDevice(formats, name):
 		return m.Sent.Clock
 	case !m.Received.Known():
 		return argus.ClockSender

@@ -62,7 +62,7 @@ type Estimate struct {
 // PlanIngest reads what lies at path as Ingest would, and keeps nothing.
 func PlanIngest(ctx context.Context, o Options, path string) (*Plan, error) {
 	o = o.withDefaults()
-	if err := KnownFormat(o.Format); err != nil {
+	if err := o.KnownFormat(); err != nil {
 		return nil, err
 	}
 	files, err := walk(path, o.StorePath)

@@ -47,15 +47,15 @@ const (
 )
 
 // newRepeats is for a file that a reader reads, as name/version.
-func newRepeats(by string) *repeats {
-	format, ok := formatOf(by)
+func newRepeats(formats reader.Formats, by string) *repeats {
+	format, ok := formatOf(formats, by)
 	return &repeats{seed: maphash.MakeSeed(), now: map[repeat]uint32{}, log: ok && format.Log}
 }
 
 // formatOf returns the format of a reader, named as in an opening.
-func formatOf(name string) (*reader.Format, bool) {
+func formatOf(formats reader.Formats, name string) (*reader.Format, bool) {
 	name, _, _ = strings.Cut(name, "/")
-	return reader.ByName(name)
+	return formats.ByName(name)
 }
 
 // identity returns the identity of a message, having set its Repeat, unless the

@@ -171,7 +171,7 @@ func (in *intake) recallReading(ctx context.Context, reading *argus.Record) erro
 	if err != nil {
 		return err
 	}
-	if in.meetings, err = newMeetings(ctx, view, in.delivery, reading.Seq-1); err != nil {
+	if in.meetings, err = newMeetings(ctx, in.o.Formats, view, in.delivery, reading.Seq-1); err != nil {
 		return err
 	}
 	for r, err := range in.o.Store.Records(ctx, in.again) {

@@ -37,7 +37,7 @@ func TestResumeKeepsReadingOptions(t *testing.T) {
 	source := write(t, t.TempDir(), "chat.txt", "14/02/2021, 12:03 - Ali: one\n14/02/2021, 12:04 - Ali: two\n15/02/2021, 12:05 - Zoë: three\n")
 	plain := b.o
 	b.o.Format, b.o.ReadingNames = "whatsapp-text", []argus.Field{{Name: "timezone", Value: "America/New_York"}}
-	if KnownFormat(b.o.Format) != nil {
+	if b.o.KnownFormat() != nil {
 		b.o.Format = ""
 	}
 	zone, err := time.LoadLocation("America/New_York")

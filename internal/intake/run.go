@@ -88,7 +88,7 @@ func newIntake(o Options, d argus.DeliveryNumber) *intake {
 		o.Limits.Temp = o.Store.TempFile
 	}
 	in.o = o
-	in.reading = sandbox.New(sandbox.Options{Apart: o.Apart, Format: o.Format, Reading: o.Reading, Limits: o.Limits, Beside: in.beside})
+	in.reading = sandbox.New(sandbox.Options{Apart: o.Apart, Formats: o.Formats, Format: o.Format, Reading: o.Reading, Limits: o.Limits, Beside: in.beside})
 	in.batch = newBatch(in)
 	in.put = func(ctx context.Context, records []*argus.Record) error { return o.Store.Append(ctx, d, records) }
 	in.open = func(r *argus.Record) (sandbox.Content, error) { return o.Store.OpenOriginal(*r.Original) }
@@ -118,7 +118,7 @@ func (in *intake) recall(ctx context.Context) (err error) {
 		in.book.Add(r)
 		switch r.Kind {
 		case argus.KindOpening:
-			if in.meetings, err = newMeetings(ctx, in.view, in.delivery, r.Seq); err != nil {
+			if in.meetings, err = newMeetings(ctx, in.o.Formats, in.view, in.delivery, r.Seq); err != nil {
 				return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
 			}
 		case argus.KindOriginal:
@@ -473,7 +473,7 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 			return err
 		}
 		where := argus.Where{Original: record.Seq, Path: label(f.Path), Reader: uint8(slices.Index(in.readers, f.Reader) + 1)}
-		*at = reading{where: where, name: f.Name, repeats: newRepeats(f.Reader), devices: newDevices(f.Reader), found: f.Problem != ""}
+		*at = reading{where: where, name: f.Name, repeats: newRepeats(in.o.Formats, f.Reader), devices: newDevices(in.o.Formats, f.Reader), found: f.Problem != ""}
 		switch {
 		case f.Problem != "":
 			return in.give(ctx, at, in.record(at, reader.Item{Problem: f.Problem}))
@@ -597,7 +597,7 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 		addNationalNumbers(m, in.o.Reading.Countries)
 		in.resolve(m, at.name)
 		if at.where.Reader > 0 {
-			m.Sent.Clock = clockOf(in.readers[at.where.Reader-1], m)
+			m.Sent.Clock = clockOf(in.o.Formats, in.readers[at.where.Reader-1], m)
 		}
 		if err := m.Valid(); err != nil {
 			reason = err.Error()

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // TestFilesBesideSuggestTheReader reads a file that no reader recognises as those of
@@ -64,7 +64,7 @@ func TestFilesBesideSuggestTheReader(t *testing.T) {
 // TestEveryFormatAccountsForAFile has each format read what it can make nothing of: a
 // file that holds lines, objects or nothing is a message or a problem, never silence.
 func TestEveryFormatAccountsForAFile(t *testing.T) {
-	for _, f := range reader.Formats() {
+	for _, f := range all.Formats() {
 		b := newBench(t)
 		b.o.Format = f.Name
 		source := t.TempDir()

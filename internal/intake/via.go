@@ -224,7 +224,7 @@ func (in *intake) readVia(ctx context.Context, record *argus.Record) error {
 	if err != nil {
 		return err
 	}
-	at := reading{where: argus.Where{Original: record.Seq, Reader: 1}, name: of.Path, repeats: newRepeats(""), devices: newDevices("")}
+	at := reading{where: argus.Where{Original: record.Seq, Reader: 1}, name: of.Path, repeats: newRepeats(in.o.Formats, ""), devices: newDevices(in.o.Formats, "")}
 	if size == 0 && broke == "" {
 		in.strangers = append(in.strangers, stranger{where: at.where, name: of.Path})
 		return nil

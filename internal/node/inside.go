@@ -11,7 +11,7 @@ import (
 // inside reads the bytes of a record from a file inside an archive, walking
 // the archive as the intake did.
 func (n *Node) inside(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error {
-	for f, err := range reader.Files(ctx, original.Path, file, original.Size, reader.Limits{Temp: n.temp}) {
+	for f, err := range n.o.Formats.Files(ctx, original.Path, file, original.Size, reader.Limits{Temp: n.temp}) {
 		if err != nil {
 			return err
 		}

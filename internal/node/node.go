@@ -27,6 +27,7 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
@@ -42,6 +43,8 @@ type Options struct {
 	// Note is told, in a sentence, what does not work as it does elsewhere. Default:
 	// nobody is.
 	Note func(sentence string)
+	// Formats are those that are read. Default: none, so that nothing is recognised.
+	Formats reader.Formats
 	// Software names this Argus in seals.
 	Software string
 	// Write opens the evidence for a delivery.

@@ -24,11 +24,12 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
 func testOptions(t testing.TB) Options {
-	return Options{KeyDir: filepath.Join(t.TempDir(), "keys"), Software: "argus test", SegmentBytes: 4000}
+	return Options{Formats: all.Formats(), KeyDir: filepath.Join(t.TempDir(), "keys"), Software: "argus test", SegmentBytes: 4000}
 }
 
 // makeStore makes a store with two sealed deliveries of what content gives.

@@ -23,6 +23,7 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/upgrade"
 	"github.com/argus-evidence/argus/internal/verify"
 )
@@ -48,7 +49,7 @@ func copyOlder(t testing.TB) (dir string, o Options) {
 	if err := os.Chmod(filepath.Join(keys, "4b4141f0518f0ddf.key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return dir, Options{KeyDir: keys, Software: "argus test"}
+	return dir, Options{Formats: all.Formats(), KeyDir: keys, Software: "argus test"}
 }
 
 // contents returns the files of a folder by name.
@@ -208,7 +209,7 @@ func TestUpgradeStopsAtDamage(t *testing.T) {
 
 func TestUpgradeRefuses(t *testing.T) {
 	dir, o := copyOlder(t)
-	_, err := Upgrade(t.Context(), dir, "", Options{KeyDir: t.TempDir()}, Upgrading{})
+	_, err := Upgrade(t.Context(), dir, "", Options{Formats: all.Formats(), KeyDir: t.TempDir()}, Upgrading{})
 	if !errors.Is(err, admin.ErrNoKey) {
 		t.Errorf("without the key: %v", err)
 	}
@@ -230,7 +231,7 @@ func TestUpgradeRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(foreign, "4b4141f0518f0ddf.key"), []byte(private), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Upgrade(t.Context(), dir, "", Options{KeyDir: foreign}, Upgrading{}); err == nil || !strings.Contains(err.Error(), "private key is not that of") {
+	if _, err = Upgrade(t.Context(), dir, "", Options{Formats: all.Formats(), KeyDir: foreign}, Upgrading{}); err == nil || !strings.Contains(err.Error(), "private key is not that of") {
 		t.Errorf("with another key: %v", err)
 	}
 	held, err := format1.Open(dir, verifierOf(t, dir))
@@ -360,7 +361,7 @@ func rekey(t *testing.T, from string) (dir string, o Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o = Options{KeyDir: t.TempDir(), Software: "argus test"}
+	o = Options{Formats: all.Formats(), KeyDir: t.TempDir(), Software: "argus test"}
 	old, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(layout.PublicKey)))
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
 // File is one file to read: an original, or a piece of one that is an archive.
@@ -80,7 +82,7 @@ func (l Limits) withDefaults() Limits {
 const ArchiveHead = packedHead
 
 // IsArchive says whether a file, of which head is the beginning, may be an
-// archive: Files may yield more than the file itself.
+// archive: [Formats.Files] may yield more than the file itself.
 func IsArchive(head []byte) bool { return packingOf(head) != nil }
 
 // Files walks what an original contains. A plain file yields itself, and so
@@ -95,10 +97,10 @@ func IsArchive(head []byte) bool { return packingOf(head) != nil }
 // encrypted, fails its checksum, is compressed in an unknown way, or exceeds a
 // limit. An error, of the file itself, the temporary folder or the context,
 // ends the walk. No name from an archive is ever used on disk.
-func Files(ctx context.Context, name string, file io.ReaderAt, size int64, limits Limits) iter.Seq2[File, error] {
+func (l Formats) Files(ctx context.Context, name string, file io.ReaderAt, size int64, limits Limits) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		w := walk{
-			ctx: ctx, limits: limits.withDefaults(), yield: yield,
+			ctx: ctx, formats: l, limits: limits.withDefaults(), yield: yield,
 			stored:  bufio.NewReaderSize(nil, 64<<10),
 			inflate: flate.NewReader(nil),
 			chunk:   make([]byte, 64<<10),
@@ -116,6 +118,7 @@ var errStopped = errors.New("stopped")
 // walk is one walk over one original.
 type walk struct {
 	ctx     context.Context
+	formats Formats
 	limits  Limits
 	yield   func(File, error) bool
 	unfold  int64 // how many bytes may still be unfolded
@@ -149,7 +152,7 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 	if packed == nil {
 		return w.give(f)
 	}
-	if format, _ := Detect(sample); format != nil {
+	if format, _ := w.formats.Detect(sample); format != nil {
 		return w.give(f)
 	}
 	if depth == w.limits.Depth {
@@ -173,7 +176,7 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 
 // archive yields what is in a zip archive.
 func (w *walk) archive(name, inside, path string, file io.ReaderAt, size int64, depth int) error {
-	directory, err := openZipDirectory(file, size)
+	directory, err := OpenZip(file, size)
 	if err != nil {
 		if err := w.problem(path, "%v; its entries are looked for one by one", err); err != nil {
 			return err
@@ -182,14 +185,14 @@ func (w *walk) archive(name, inside, path string, file io.ReaderAt, size int64, 
 	}
 	var packed int64
 	for {
-		entry, err := directory.next()
+		entry, err := directory.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return w.problem(path, "%v", err)
 		}
-		if packed += entry.packed; packed > size {
+		if packed += entry.Packed; packed > size {
 			return w.problem(path, "the entries of the archive overlap: they claim more bytes than it has; the rest of it is not read")
 		}
 		if stop, err := w.entry(name+"!/", inside, file, size, entry, depth); stop || err != nil {
@@ -214,7 +217,7 @@ func (w *walk) recovered(name, inside string, file io.ReaderAt, size int64, dept
 		if stop, err := w.entry(name, inside, file, size, entry, depth); stop || err != nil {
 			return err
 		}
-		at = entry.data + entry.packed
+		at = entry.data + entry.Packed
 		if entry.streamed || at > size { // where it ends is not known
 			if at, err = nextLocalHeader(w.ctx, file, size, entry.data); err != nil {
 				return err
@@ -226,53 +229,54 @@ func (w *walk) recovered(name, inside string, file io.ReaderAt, size int64, dept
 
 // entry yields one entry of an archive, or what is in it. It says stop when a
 // limit of the whole original is reached.
-func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *zipEntry, depth int) (stop bool, _ error) {
+func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *ZipEntry, depth int) (stop bool, _ error) {
 	if err := w.ctx.Err(); err != nil {
 		return true, err
 	}
-	path := inside + entry.name
+	path := inside + entry.Name
 	if w.entries++; w.entries > w.limits.Entries {
 		return true, w.problem(path, "the archive has more than %d entries; the rest of it is not read", w.limits.Entries)
 	}
-	if strings.HasSuffix(entry.name, "/") && entry.size == 0 && !entry.streamed {
+	if strings.HasSuffix(entry.Name, "/") && entry.size == 0 && !entry.streamed {
 		return false, nil // a folder
 	}
 	spool, err := w.unpack(file, size, entry)
 	if spool != nil {
-		defer spool.close()
+		defer spool.Close()
 	}
 	if err != nil {
-		var bad *entryError
+		var bad *EntryError
 		if !errors.As(err, &bad) {
 			return true, err
 		}
-		if spool == nil || spool.size == 0 {
+		if spool == nil || spool.Size == 0 {
 			return bad.last, w.problem(path, "%s", bad.reason)
 		}
 		if err := w.problem(path, "%s; what is there is read", bad.reason); err != nil {
 			return true, err
 		}
 	}
-	return false, w.file(name+entry.name, path, spool.reader(), spool.size, depth+1)
+	return false, w.file(name+entry.Name, path, spool.ReaderAt(), spool.Size, depth+1)
 }
 
-// entryError is what is wrong with an entry of an archive.
-type entryError struct {
+// EntryError is what is wrong with an entry of an archive.
+type EntryError struct {
 	reason string
 	limit  bool // it unfolds to too much, and nothing of it is read
 	last   bool // nor is anything behind it
 }
 
-func (e *entryError) Error() string { return e.reason }
+// Error says what is wrong with the entry.
+func (e *EntryError) Error() string { return e.reason }
 
 func badEntry(format string, args ...any) error {
-	return &entryError{reason: fmt.Sprintf(format, args...)}
+	return &EntryError{reason: fmt.Sprintf(format, args...)}
 }
 
 // unpack unfolds an entry into a spool, which the caller closes. The error is
-// an *entryError when it is the entry that is wrong; with a spool, that holds
+// an *EntryError when it is the entry that is wrong; with a spool, that holds
 // what could be unfolded of an entry that is cut off or damaged.
-func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, err error) {
+func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, err error) {
 	if entry.central {
 		if err := entry.locate(file, size); err != nil {
 			return nil, err
@@ -281,7 +285,7 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, 
 	if entry.encrypted {
 		return nil, badEntry("the entry is encrypted and no password is held")
 	}
-	packed := entry.packed
+	packed := entry.Packed
 	if entry.streamed {
 		packed = size - entry.data
 	}
@@ -304,11 +308,11 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, 
 	case entry.streamed:
 		return nil, badEntry("the entry is stored without its size, which only the missing directory states")
 	}
-	s := &spool{temp: w.limits.Temp}
+	s := &Spool{temp: w.limits.Temp}
 	kept := false
 	defer func() {
 		if !kept {
-			s.close()
+			s.Close()
 		}
 	}()
 	sum := crc32.NewIEEE()
@@ -324,12 +328,12 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *zipEntry) (_ *spool, 
 		return s, cmp.Or(bad, error(wrong))
 	}
 	if bad == nil && entry.streamed {
-		bad = entry.readDescriptor(file, size, stored.n, s.size)
+		bad = entry.readDescriptor(file, size, stored.n, s.Size)
 	}
 	switch {
 	case bad != nil:
-	case s.size != entry.size:
-		bad = badEntry("the entry is damaged: it holds %d bytes and should hold %d", s.size, entry.size)
+	case s.Size != entry.size:
+		bad = badEntry("the entry is damaged: it holds %d bytes and should hold %d", s.Size, entry.size)
 	case sum.Sum32() != entry.checksum:
 		bad = badEntry("the entry is damaged: its checksum is %08x and should be %08x", sum.Sum32(), entry.checksum)
 	}
@@ -378,20 +382,28 @@ func TempFile() (*os.File, error) {
 	return f, err
 }
 
-// spool holds an unfolded entry: in memory while it is small, else in a
+// Spool holds an unfolded entry: in memory while it is small, else in a
 // temporary file that nobody else can open and that is gone when it is closed.
-type spool struct {
+type Spool struct {
 	temp   func() (*os.File, error)
-	size   int64
+	Size   int64
 	memory []byte
 	disk   *os.File
 }
 
 const spoolMemory = 4 << 20
 
-func (s *spool) write(b []byte) error {
-	s.size += int64(len(b))
-	if s.disk == nil && s.size <= spoolMemory {
+// NewSpool makes a spool. temp makes its temporary file; default [TempFile].
+func NewSpool(temp func() (*os.File, error)) *Spool {
+	if temp == nil {
+		temp = TempFile
+	}
+	return &Spool{temp: temp}
+}
+
+func (s *Spool) write(b []byte) error {
+	s.Size += int64(len(b))
+	if s.disk == nil && s.Size <= spoolMemory {
 		s.memory = append(s.memory, b...)
 		return nil
 	}
@@ -410,14 +422,33 @@ func (s *spool) write(b []byte) error {
 	return nil
 }
 
-func (s *spool) reader() io.ReaderAt {
+// Fill writes all of r to a spool.
+func (s *Spool) Fill(r io.Reader) error {
+	chunk := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(chunk)
+		if writeErr := s.write(chunk[:n]); writeErr != nil {
+			return writeErr
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// ReaderAt reads what was written. It is good until Close.
+func (s *Spool) ReaderAt() io.ReaderAt {
 	if s.disk != nil {
 		return s.disk
 	}
 	return bytes.NewReader(s.memory)
 }
 
-func (s *spool) close() {
+// Close gives up the memory and the file.
+func (s *Spool) Close() {
 	if s.disk != nil {
 		s.disk.Close()
 		os.Remove(s.disk.Name())
@@ -432,7 +463,7 @@ func entryName(stored []byte) string {
 		return "(no name)"
 	}
 	if !utf8.Valid(stored) {
-		stored = appendWindows1252(nil, stored)
+		stored = textdoc.AppendWindows1252(nil, stored)
 	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
@@ -440,4 +471,49 @@ func entryName(stored []byte) string {
 		}
 		return r
 	}, string(stored))
+}
+
+// Archive finds the files of a zip archive by their names.
+type Archive struct {
+	walk
+	content *Spool
+	entries map[string]*ZipEntry
+}
+
+// OpenArchive reads the directory of an archive, of which entries are known at most and
+// whose files unfold to most bytes together. The caller closes content, not before the
+// last of the files that were opened.
+func OpenArchive(ctx context.Context, content *Spool, most int64, entries int) (*Archive, error) {
+	directory, err := OpenZip(content.ReaderAt(), content.Size)
+	if err != nil {
+		return nil, err
+	}
+	limits := Limits{Temp: content.temp}
+	a := &Archive{content: content, entries: map[string]*ZipEntry{}}
+	a.walk = walk{
+		ctx: ctx, limits: limits.withDefaults(), unfold: most,
+		stored: bufio.NewReaderSize(nil, 64<<10), inflate: flate.NewReader(nil), chunk: make([]byte, 64<<10),
+	}
+	for len(a.entries) < entries {
+		entry, err := directory.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if a.entries[entry.Name] == nil {
+			a.entries[entry.Name] = entry
+		}
+	}
+	return a, nil
+}
+
+// Has says whether there is a file of a name.
+func (a *Archive) Has(name string) bool { return a.entries[name] != nil }
+
+// Open unfolds a file that there is, into a spool that the caller closes. The error is an
+// *EntryError if it is the file that is wrong.
+func (a *Archive) Open(name string) (*Spool, error) {
+	return a.unpack(a.content.ReaderAt(), a.content.Size, a.entries[name])
 }

@@ -1,4 +1,4 @@
-package reader
+package reader_test
 
 import (
 	"archive/tar"
@@ -15,33 +15,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
-)
 
-// zipped makes an archive of names and contents, in turn. A name that begins
-// with "stored:" is not compressed.
-func zipped(t testing.TB, pairs ...string) []byte {
-	t.Helper()
-	var file bytes.Buffer
-	w := zip.NewWriter(&file)
-	for i := 0; i < len(pairs); i += 2 {
-		method := zip.Deflate
-		name, stored := strings.CutPrefix(pairs[i], "stored:")
-		if stored {
-			method = zip.Store
-		}
-		entry, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: method})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(entry, pairs[i+1]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return file.Bytes()
-}
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
+	"github.com/argus-evidence/argus/internal/reader/readertest"
+)
 
 // zippedRaw makes an archive of stored entries whose sizes stand before them.
 func zippedRaw(t testing.TB, pairs ...string) []byte {
@@ -66,12 +44,12 @@ func zippedRaw(t testing.TB, pairs ...string) []byte {
 }
 
 // walked shows what a walk gives: a line for each file.
-func walked(t testing.TB, name string, file []byte, limits Limits) []string {
+func walked(t testing.TB, name string, file []byte, limits reader.Limits) []string {
 	t.Helper()
 	folder := t.TempDir()
 	limits.Temp = func() (*os.File, error) { return os.CreateTemp(folder, "") } // not gone already
 	shown := []string{}
-	for f, err := range Files(t.Context(), name, bytes.NewReader(file), int64(len(file)), limits) {
+	for f, err := range all.Formats().Files(t.Context(), name, bytes.NewReader(file), int64(len(file)), limits) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +65,7 @@ func walked(t testing.TB, name string, file []byte, limits Limits) []string {
 			t.Fatal(err)
 		}
 		want := strings.TrimSuffix(name+"!/"+f.Path, "!/")
-		if p := packingOf(file); p != nil && p.open != nil { // it lies where the compressed file lies
+		if reader.Unfolds(file) { // it lies where the compressed file lies
 			want = f.Path
 		}
 		if f.Input.Name != want {
@@ -167,7 +145,7 @@ func zstded(t testing.TB, content string) string {
 
 // TestFilesPacked walks what is no zip archive.
 func TestFilesPacked(t *testing.T) {
-	chats := tarred(t, "./", "", "./a/one.txt", "alpha", "two.zip", string(zipped(t, "b.txt", "beta")), "link@", "/etc/passwd", "../last", "gamma")
+	chats := tarred(t, "./", "", "./a/one.txt", "alpha", "two.zip", string(readertest.Zipped(t, "b.txt", "beta")), "link@", "/etc/passwd", "../last", "gamma")
 	inside := []string{"a/one.txt = alpha", "two.zip!/b.txt = beta", "link: the entry is no file of bytes but a link, a device or a file with holes (kind '2'); it is not read", "../last = gamma"}
 	in := func(path string) (list []string) {
 		for _, line := range inside {
@@ -179,26 +157,26 @@ func TestFilesPacked(t *testing.T) {
 	long := gzipped(t, strings.Repeat("\x00", 1<<20))
 	for _, c := range []struct {
 		name, file string
-		limits     Limits
+		limits     reader.Limits
 		want       []string
 	}{
-		{"f.tar", chats, Limits{}, inside},
-		{"f.tar", oldTar(chats), Limits{}, []string{"a/one.txt = alpha", ": the archive has no end: it may have been cut off behind its last entry"}},
-		{"f.tgz", gzipped(t, chats), Limits{}, in("f.tar!/")},
-		{"f.tar.gz", gzipped(t, chats), Limits{}, in("f.tar!/")},
-		{"f.json.gz", gzipped(t, "alpha"), Limits{}, []string{"f.json = alpha"}},
-		{"f", gzipped(t, "alpha") + gzipped(t, "beta"), Limits{}, []string{"content = alphabeta"}},
-		{"f.ZST", zstded(t, "alpha"), Limits{}, []string{"f = alpha"}},
-		{"f.bz2", bzipped, Limits{}, []string{"f = a"}},
-		{"f.txt", "BZhello", Limits{}, []string{" = BZhello"}},
-		{"f.tar", chats[:512+512+3], Limits{}, []string{"a/one.txt: the entry is cut off: 3 of its 5 bytes are there; what is there is read", "a/one.txt = alp",
+		{"f.tar", chats, reader.Limits{}, inside},
+		{"f.tar", oldTar(chats), reader.Limits{}, []string{"a/one.txt = alpha", ": the archive has no end: it may have been cut off behind its last entry"}},
+		{"f.tgz", gzipped(t, chats), reader.Limits{}, in("f.tar!/")},
+		{"f.tar.gz", gzipped(t, chats), reader.Limits{}, in("f.tar!/")},
+		{"f.json.gz", gzipped(t, "alpha"), reader.Limits{}, []string{"f.json = alpha"}},
+		{"f", gzipped(t, "alpha") + gzipped(t, "beta"), reader.Limits{}, []string{"content = alphabeta"}},
+		{"f.ZST", zstded(t, "alpha"), reader.Limits{}, []string{"f = alpha"}},
+		{"f.bz2", bzipped, reader.Limits{}, []string{"f = a"}},
+		{"f.txt", "BZhello", reader.Limits{}, []string{" = BZhello"}},
+		{"f.tar", chats[:512+512+3], reader.Limits{}, []string{"a/one.txt: the entry is cut off: 3 of its 5 bytes are there; what is there is read", "a/one.txt = alp",
 			": the archive is cut off or damaged before byte 1028 (unexpected EOF); the rest of it is not read"}},
-		{"f.tar", tarred(t, "1", "", "2", "", "3", ""), Limits{Entries: 2}, []string{"1 = ", "2 = ", "3: the archive has more than 2 entries; the rest of it is not read"}},
-		{"f.gz", gzipped(t, "alpha, beta, gamma")[:20], Limits{}, []string{"f: the file is cut off: its compressed bytes end early, after 9 bytes of content; what is there is read", "f = alpha, be"}},
-		{"f.gz", "\x1f\x8b\x08\xff", Limits{}, []string{"f: the file is damaged: it does not begin as a compressed one (unexpected EOF)"}},
-		{"f.gz", long, Limits{Ratio: 100, RatioFrom: 1 << 16}, []string{"f: the file unfolds to more than 100 times its stored size"}},
-		{"f.gz", long, Limits{Bytes: 1000}, []string{"f: the archive unfolds to more than 1000 bytes; the rest of it is not read"}},
-		{"f.gz", gzipped(t, gzipped(t, "alpha")), Limits{Depth: 1}, []string{"f: the archive lies in 1 others, which is as deep as is looked"}},
+		{"f.tar", tarred(t, "1", "", "2", "", "3", ""), reader.Limits{Entries: 2}, []string{"1 = ", "2 = ", "3: the archive has more than 2 entries; the rest of it is not read"}},
+		{"f.gz", gzipped(t, "alpha, beta, gamma")[:20], reader.Limits{}, []string{"f: the file is cut off: its compressed bytes end early, after 9 bytes of content; what is there is read", "f = alpha, be"}},
+		{"f.gz", "\x1f\x8b\x08\xff", reader.Limits{}, []string{"f: the file is damaged: it does not begin as a compressed one (unexpected EOF)"}},
+		{"f.gz", long, reader.Limits{Ratio: 100, RatioFrom: 1 << 16}, []string{"f: the file unfolds to more than 100 times its stored size"}},
+		{"f.gz", long, reader.Limits{Bytes: 1000}, []string{"f: the archive unfolds to more than 1000 bytes; the rest of it is not read"}},
+		{"f.gz", gzipped(t, gzipped(t, "alpha")), reader.Limits{Depth: 1}, []string{"f: the archive lies in 1 others, which is as deep as is looked"}},
 	} {
 		if diff := cmp.Diff(c.want, walked(t, c.name, []byte(c.file), c.limits)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
@@ -212,11 +190,11 @@ func TestLooksLike(t *testing.T) {
 		"signal-2024.backup": {"\x00\x00\x00\x2e\x0a", "a backup of Signal, which is encrypted"}, "keys.txt": {"-----BEGIN MEGOLM SESSION DATA-----\nA", "keys of Matrix"},
 		"key": {"\xAC\xED\x00\x05ur", "as the key file of WhatsApp"}, "a.json": {"{\"a\":", "JSON in a form"}, "load.dat": {"\xEF\xBB\xBF\xC3\xBEDOCID\xC3\xBE", "a load file of Concordance"}, "notes": {"hello\n", "text in a form"}, "x": {"\x01\x02\x03\x00\xff", ""},
 	} {
-		sample, err := NewSample(name, strings.NewReader(c.content), int64(len(c.content)))
+		sample, err := reader.NewSample(name, strings.NewReader(c.content), int64(len(c.content)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := LooksLike(sample); !strings.Contains(got, c.want) || (c.want == "") != (got == "") {
+		if got := reader.LooksLike(sample); !strings.Contains(got, c.want) || (c.want == "") != (got == "") {
 			t.Errorf("%s looks like %q, want %q", name, got, c.want)
 		}
 	}
@@ -229,61 +207,61 @@ func checksumFlipped(file []byte, content string) []byte {
 }
 
 func TestFiles(t *testing.T) {
-	two := zipped(t, "a.txt", "alpha", "stored:dir/b.txt", "beta")
+	two := readertest.Zipped(t, "a.txt", "alpha", "stored:dir/b.txt", "beta")
 	raw := zippedRaw(t, "a.txt", "alpha", "b.txt", "beta")
 	zip64 := zip64Of(t, "a.txt", "alpha")
 	encrypted := bytes.Clone(raw)
 	encrypted[6] |= 1
-	encrypted[bytes.Index(encrypted, []byte(zipCentral))+8] |= 1
-	nested := string(zipped(t, "inner.zip", string(two), "c.txt", "gamma"))
-	many := zipped(t, "1", "", "2", "", "3", "")
+	encrypted[bytes.Index(encrypted, []byte(reader.ZipCentral))+8] |= 1
+	nested := string(readertest.Zipped(t, "inner.zip", string(two), "c.txt", "gamma"))
+	many := readertest.Zipped(t, "1", "", "2", "", "3", "")
 	zeros := strings.Repeat("\x00", 1<<20)
 	for _, c := range []struct {
 		name   string
 		file   string
-		limits Limits
+		limits reader.Limits
 		want   []string
 	}{
-		{"plain", "alpha", Limits{}, []string{" = alpha"}},
-		{"empty file", "", Limits{}, []string{" = "}},
-		{"archive", string(two), Limits{}, []string{"a.txt = alpha", "dir/b.txt = beta"}},
-		{"empty archive", string(zipped(t)), Limits{}, []string{}},
-		{"folders", string(zipped(t, "d/", "", "d/a", "alpha")), Limits{}, []string{"d/a = alpha"}},
-		{"archive of 64-bit sizes", zip64, Limits{}, []string{"a.txt = alpha"}},
-		{"nested", nested, Limits{}, []string{"inner.zip!/a.txt = alpha", "inner.zip!/dir/b.txt = beta", "c.txt = gamma"}},
-		{"nested too deep", nested, Limits{Depth: 1},
+		{"plain", "alpha", reader.Limits{}, []string{" = alpha"}},
+		{"empty file", "", reader.Limits{}, []string{" = "}},
+		{"archive", string(two), reader.Limits{}, []string{"a.txt = alpha", "dir/b.txt = beta"}},
+		{"empty archive", string(readertest.Zipped(t)), reader.Limits{}, []string{}},
+		{"folders", string(readertest.Zipped(t, "d/", "", "d/a", "alpha")), reader.Limits{}, []string{"d/a = alpha"}},
+		{"archive of 64-bit sizes", zip64, reader.Limits{}, []string{"a.txt = alpha"}},
+		{"nested", nested, reader.Limits{}, []string{"inner.zip!/a.txt = alpha", "inner.zip!/dir/b.txt = beta", "c.txt = gamma"}},
+		{"nested too deep", nested, reader.Limits{Depth: 1},
 			[]string{"inner.zip: the archive lies in 1 others, which is as deep as is looked", "c.txt = gamma"}},
-		{"large entry", string(zipped(t, "a", strings.Repeat("x", spoolMemory+1), "b", "beta")), Limits{},
+		{"large entry", string(readertest.Zipped(t, "a", strings.Repeat("x", reader.SpoolMemory+1), "b", "beta")), reader.Limits{},
 			[]string{"a = " + strings.Repeat("x", 40), "b = beta"}},
-		{"hostile names", string(zipped(t, "../../etc/passwd", "a", "/var/x", "b", "C:\\x\x1b[2J\u202etxt", "c", "caf\xe9", "d")), Limits{},
+		{"hostile names", string(readertest.Zipped(t, "../../etc/passwd", "a", "/var/x", "b", "C:\\x\x1b[2J\u202etxt", "c", "caf\xe9", "d")), reader.Limits{},
 			[]string{"../../etc/passwd = a", "/var/x = b", "C:\\x\uFFFD[2J\uFFFDtxt = c", "café = d"}},
-		{"same name twice", string(zippedRaw(t, "a", "1", "a", "2")), Limits{}, []string{"a = 1", "a = 2"}},
-		{"checksum", string(checksumFlipped(raw, "alpha")), Limits{},
+		{"same name twice", string(zippedRaw(t, "a", "1", "a", "2")), reader.Limits{}, []string{"a = 1", "a = 2"}},
+		{"checksum", string(checksumFlipped(raw, "alpha")), reader.Limits{},
 			[]string{fmt.Sprintf("a.txt: the entry is damaged: its checksum is %08x and should be %08x; what is there is read", checksum([]byte("`lpha")), checksum([]byte("alpha"))), "a.txt = `lpha", "b.txt = beta"}},
-		{"encrypted", string(encrypted), Limits{},
+		{"encrypted", string(encrypted), reader.Limits{},
 			[]string{"a.txt: the entry is encrypted and no password is held", "b.txt = beta"}},
-		{"too many entries", string(many), Limits{Entries: 2},
+		{"too many entries", string(many), reader.Limits{Entries: 2},
 			[]string{"1 = ", "2 = ", "3: the archive has more than 2 entries; the rest of it is not read"}},
-		{"unfolds to too much", string(zipped(t, "a", zeros, "b", zeros, "c", "")), Limits{Bytes: 1<<20 + 1},
+		{"unfolds to too much", string(readertest.Zipped(t, "a", zeros, "b", zeros, "c", "")), reader.Limits{Bytes: 1<<20 + 1},
 			[]string{"a = " + zeros[:40], "b: the archive unfolds to more than 1048577 bytes; the rest of it is not read"}},
-		{"unfolds too much at once", string(zipped(t, "a", zeros, "b", "beta")), Limits{Ratio: 100, RatioFrom: 1 << 16},
+		{"unfolds too much at once", string(readertest.Zipped(t, "a", zeros, "b", "beta")), reader.Limits{Ratio: 100, RatioFrom: 1 << 16},
 			[]string{"a: the entry unfolds to more than 100 times its stored size", "b = beta"}},
-		{"junk behind", string(two) + strings.Repeat("\n", 9), Limits{}, []string{"a.txt = alpha", "dir/b.txt = beta"}},
-		{"cut in the directory", string(raw[:len(raw)-30]), Limits{},
+		{"junk behind", string(two) + strings.Repeat("\n", 9), reader.Limits{}, []string{"a.txt = alpha", "dir/b.txt = beta"}},
+		{"cut in the directory", string(raw[:len(raw)-30]), reader.Limits{},
 			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one", "a.txt = alpha", "b.txt = beta"}},
-		{"cut in the directory, streamed", string(two[:len(two)-30]), Limits{},
+		{"cut in the directory, streamed", string(two[:len(two)-30]), reader.Limits{},
 			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one", "a.txt = alpha",
 				"dir/b.txt: the entry is stored without its size, which only the missing directory states"}},
-		{"cut in an entry", string(raw[:bytes.Index(raw, []byte("beta"))+2]), Limits{},
+		{"cut in an entry", string(raw[:bytes.Index(raw, []byte("beta"))+2]), reader.Limits{},
 			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one", "a.txt = alpha",
 				"b.txt: the entry is cut off: 2 of its 4 bytes are there; what is there is read", "b.txt = be"}},
-		{"cut in a streamed entry", string(two[:37]), Limits{},
+		{"cut in a streamed entry", string(two[:37]), reader.Limits{},
 			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one",
 				"a.txt: the entry is cut off: its compressed bytes end early, after 1 bytes of content; what is there is read", "a.txt = a"}},
-		{"nested and cut", string(zippedRaw(t, "in.zip", string(raw[:len(raw)-30]), "c", "gamma")), Limits{},
+		{"nested and cut", string(zippedRaw(t, "in.zip", string(raw[:len(raw)-30]), "c", "gamma")), reader.Limits{},
 			[]string{"in.zip: the archive has no directory: it was cut off; its entries are looked for one by one",
 				"in.zip!/a.txt = alpha", "in.zip!/b.txt = beta", "c = gamma"}},
-		{"overlapping entries", string(overlapping(t)), Limits{},
+		{"overlapping entries", string(overlapping(t)), reader.Limits{},
 			[]string{"a = " + strings.Repeat("x", 40), ": the entries of the archive overlap: they claim more bytes than it has; the rest of it is not read"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -295,8 +273,8 @@ func TestFiles(t *testing.T) {
 }
 
 func TestFilesStops(t *testing.T) {
-	file := zipped(t, "a", "alpha", "b", "beta")
-	for f, err := range Files(t.Context(), "x.zip", bytes.NewReader(file), int64(len(file)), Limits{}) {
+	file := readertest.Zipped(t, "a", "alpha", "b", "beta")
+	for f, err := range all.Formats().Files(t.Context(), "x.zip", bytes.NewReader(file), int64(len(file)), reader.Limits{}) {
 		if err != nil || f.Path != "a" {
 			t.Fatalf("first file %q: %v", f.Path, err)
 		}
@@ -304,7 +282,7 @@ func TestFilesStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, err := range Files(ctx, "x.zip", bytes.NewReader(file), int64(len(file)), Limits{}) {
+	for _, err := range all.Formats().Files(ctx, "x.zip", bytes.NewReader(file), int64(len(file)), reader.Limits{}) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("a cancelled walk yields %v", err)
 		}
@@ -313,7 +291,7 @@ func TestFilesStops(t *testing.T) {
 
 // FuzzFiles checks that no archive makes the walk panic, hang or leave a file.
 func FuzzFiles(f *testing.F) {
-	two := zipped(f, "a.txt", "alpha", "stored:dir/b.txt", "beta")
+	two := readertest.Zipped(f, "a.txt", "alpha", "stored:dir/b.txt", "beta")
 	f.Add(two)
 	f.Add(two[:len(two)-30])
 	f.Add(zippedRaw(f, "in.zip", string(two), "c", "gamma"))
@@ -321,23 +299,6 @@ func FuzzFiles(f *testing.F) {
 	f.Add([]byte(gzipped(f, tarred(f, "a", "alpha", "l@", "b"))))
 	f.Add([]byte(zstded(f, tarred(f, "a", "alpha"))))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		walked(t, "x.zip", file, Limits{Bytes: 1 << 20, Entries: 1000})
+		walked(t, "x.zip", file, reader.Limits{Bytes: 1 << 20, Entries: 1000})
 	})
-}
-
-// TestFilesWhole checks that an archive that a format reads as a whole is not
-// walked.
-func TestFilesWhole(t *testing.T) {
-	file := zipped(t, "[Content_Types].xml", "<Types/>", "xl/workbook.xml", "<workbook/>", "xl/worksheets/sheet1.xml", "<worksheet/>")
-	outer := zipped(t, "list.xlsx", string(file), "b", "beta")
-	var paths []string
-	for f, err := range Files(t.Context(), "x.zip", bytes.NewReader(outer), int64(len(outer)), Limits{}) {
-		if err != nil || f.Problem != "" {
-			t.Fatal(err, f.Problem)
-		}
-		paths = append(paths, f.Path)
-	}
-	if diff := cmp.Diff([]string{"list.xlsx", "b"}, paths); diff != "" {
-		t.Errorf("files (-want +got):\n%s", diff)
-	}
 }

@@ -97,21 +97,21 @@ func (p *packing) unpacked(name string) string {
 func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, size int64, depth int) error {
 	w.stored.Reset(io.NewSectionReader(file, 0, size))
 	stored := &countingReader{r: w.stored}
-	s := &spool{temp: w.limits.Temp}
-	defer s.close()
+	s := &Spool{temp: w.limits.Temp}
+	defer s.Close()
 	inner := p.unpacked(name)
 	content, err := p.open(stored)
-	var bad *entryError
+	var bad *EntryError
 	if err == nil {
 		defer content.Close()
 		bad, err = w.pour("file", s, stored, content, io.Discard)
 	} else if stored.err == nil {
-		bad, err = &entryError{reason: fmt.Sprintf("the file is damaged: it does not begin as a compressed one (%v)", err)}, nil
+		bad, err = &EntryError{reason: fmt.Sprintf("the file is damaged: it does not begin as a compressed one (%v)", err)}, nil
 	}
 	switch {
 	case err != nil:
 		return err
-	case bad != nil && (bad.limit || s.size == 0):
+	case bad != nil && (bad.limit || s.Size == 0):
 		return w.problem(inside+inner, "%s", bad.reason)
 	case bad != nil:
 		if err := w.problem(inside+inner, "%s; what is there is read", bad.reason); err != nil {
@@ -119,23 +119,23 @@ func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, siz
 		}
 	}
 	// It lies where the compressed file lies: beside what it names.
-	return w.file(path.Join(path.Dir(name), inner), inside+inner, s.reader(), s.size, depth+1)
+	return w.file(path.Join(path.Dir(name), inner), inside+inner, s.ReaderAt(), s.Size, depth+1)
 }
 
 // pour unfolds into a spool, and besides into a writer that never fails. It
 // says what is wrong with what is unfolded, as against with this machine.
-func (w *walk) pour(what string, s *spool, stored *countingReader, content io.Reader, besides io.Writer) (bad *entryError, _ error) {
+func (w *walk) pour(what string, s *Spool, stored *countingReader, content io.Reader, besides io.Writer) (bad *EntryError, _ error) {
 	for {
 		n, err := content.Read(w.chunk)
 		_, _ = besides.Write(w.chunk[:n])
 		if w.unfold -= int64(n); w.unfold < 0 {
-			return &entryError{fmt.Sprintf("the archive unfolds to more than %d bytes; the rest of it is not read", w.limits.Bytes), true, true}, nil
+			return &EntryError{fmt.Sprintf("the archive unfolds to more than %d bytes; the rest of it is not read", w.limits.Bytes), true, true}, nil
 		}
 		if err := s.write(w.chunk[:n]); err != nil {
 			return nil, err
 		}
-		if s.size > w.limits.RatioFrom && s.size/w.limits.Ratio > stored.n {
-			return &entryError{fmt.Sprintf("the %s unfolds to more than %d times its stored size", what, w.limits.Ratio), true, false}, nil
+		if s.Size > w.limits.RatioFrom && s.Size/w.limits.Ratio > stored.n {
+			return &EntryError{fmt.Sprintf("the %s unfolds to more than %d times its stored size", what, w.limits.Ratio), true, false}, nil
 		}
 		switch {
 		case err == nil:
@@ -144,9 +144,9 @@ func (w *walk) pour(what string, s *spool, stored *countingReader, content io.Re
 		case errors.Is(err, io.EOF):
 			return nil, nil
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return &entryError{reason: fmt.Sprintf("the %s is cut off: its compressed bytes end early, after %d bytes of content", what, s.size)}, nil
+			return &EntryError{reason: fmt.Sprintf("the %s is cut off: its compressed bytes end early, after %d bytes of content", what, s.Size)}, nil
 		default:
-			return &entryError{reason: fmt.Sprintf("the %s is damaged: its compressed bytes make no sense after %d bytes of content", what, s.size)}, nil
+			return &EntryError{reason: fmt.Sprintf("the %s is damaged: its compressed bytes make no sense after %d bytes of content", what, s.Size)}, nil
 		}
 		if err := w.ctx.Err(); err != nil {
 			return nil, err
@@ -292,8 +292,8 @@ var looks = []struct {
 	{"ftyp", 4, "", "a video or a voice message (MP4)"},
 	{"OggS", 0, "", "a voice message (Ogg)"},
 	{"ID3", 0, "", "sound (MP3)"},
-	{cfbMagic, 0, "", "a document of Office or another compound file"},
-	{sqliteMagic, 0, "", "an SQLite database of no program that is known"},
+	{CompoundMagic, 0, "", "a document of Office or another compound file"},
+	{databaseMagic, 0, "", "an SQLite database of no program that is known"},
 	{zipLocal, 0, "", "a zip archive"},
 	{"{", 0, "", "JSON in a form that is not known, or cut off: --format names a reader, --via a program of yours"},
 	{"[", 0, "", "JSON in a form that is not known, or cut off: --format names a reader, --via a program of yours"},

@@ -1,9 +1,13 @@
-// Package reader turns exports into messages, one file per format, one table
-// of formats.
+// Package reader holds the contract of the readers: formats, the files that they are
+// given, archives unpacked, and the items that they find.
 //
 // A reader streams: whatever the size of the file, it holds a bounded piece of
 // it. It trusts nothing in it. A piece that it cannot make sense of is yielded
 // as a problem, with the reason, and reading goes on behind it.
+//
+// The formats are in the packages below formats, which do not know of each other. They
+// stand on toolkits: textdoc, jsondoc, xmldoc, sqlitedoc, sheetdoc and rtfdoc for what a
+// file is written in, dates and build for what is in it. Package all lists the formats.
 package reader
 
 import (
@@ -15,6 +19,7 @@ import (
 	"time"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
 // Format is one kind of export.
@@ -68,7 +73,7 @@ type Sample struct {
 }
 
 // HeadSize is how much of a file is looked at to detect its format, in bytes.
-const HeadSize = 64 << 10
+const HeadSize = textdoc.HeadSize
 
 // Input is one file to read.
 type Input struct {
@@ -116,6 +121,11 @@ type Options struct {
 	MaxRecord int
 }
 
+// ProblemOf is the item for a line that made no sense.
+func ProblemOf(l *textdoc.Line, reason string) Item {
+	return Item{Problem: reason, Raw: l.Beginning(), Where: l.Where()}
+}
+
 // Item is what a reader found at one place: a message, a problem, or what the
 // source says of itself.
 type Item struct {
@@ -136,4 +146,23 @@ type Item struct {
 	// Device names the device or account whose copy it is, where a file holds
 	// those of several: each is a log of its own. Default: one, or nobody knows.
 	Device string
+}
+
+// defaultMaxRecord is Options.MaxRecord when nobody set it, in bytes.
+const defaultMaxRecord = 16 << 20
+
+// RecordLimit returns the limit that holds.
+func (o Options) RecordLimit() int {
+	if o.MaxRecord <= 0 {
+		return defaultMaxRecord
+	}
+	return o.MaxRecord
+}
+
+// ZoneOrUTC returns the zone of clocks that name none, and who said so.
+func (o Options) ZoneOrUTC() (*time.Location, argus.ZoneSource) {
+	if o.Zone == nil {
+		return time.UTC, argus.ZoneAssumed
+	}
+	return o.Zone, argus.ZoneOperator
 }

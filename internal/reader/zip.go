@@ -3,8 +3,10 @@ package reader
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -30,18 +32,18 @@ const (
 	zipEndSize     = 22
 )
 
-// isZip says whether a file begins as a zip archive does.
-func isZip(head []byte) bool {
+// IsZip says whether a file begins as a zip archive does.
+func IsZip(head []byte) bool {
 	return bytes.HasPrefix(head, []byte(zipLocal)) || bytes.HasPrefix(head, []byte(zipEnd))
 }
 
-// zipEntry is an entry as its header states it.
-type zipEntry struct {
-	name      string
+// ZipEntry is an entry as its header states it.
+type ZipEntry struct {
+	Name      string
 	method    uint16
 	encrypted bool
 	checksum  uint32
-	packed    int64 // bytes as stored
+	Packed    int64 // bytes as stored
 	size      int64 // bytes unfolded
 	// central says that the header is the directory's, and header the place of
 	// the entry's own; data is known once that was read.
@@ -52,6 +54,28 @@ type zipEntry struct {
 	streamed bool
 }
 
+// Content unfolds an entry that a directory named, as far as it is read: nothing
+// is checked and nothing bounded.
+func (e *ZipEntry) Content(file io.ReaderAt, size int64) (io.Reader, error) {
+	if err := e.locate(file, size); err != nil {
+		return nil, err
+	}
+	if e.encrypted {
+		return nil, errors.New("a part is encrypted and no password is held")
+	}
+	if e.Packed < 0 || e.data+e.Packed > size {
+		return nil, errors.New("a part is cut off")
+	}
+	stored := bufio.NewReader(io.NewSectionReader(file, e.data, e.Packed))
+	switch e.method {
+	case zipDeflated:
+		return flate.NewReader(stored), nil
+	case zipStored:
+		return stored, nil
+	}
+	return nil, fmt.Errorf("a part is compressed with method %d, which is not read", e.method)
+}
+
 // zipDirectory reads an archive's directory, entry by entry.
 type zipDirectory struct {
 	r      *bufio.Reader
@@ -60,9 +84,9 @@ type zipDirectory struct {
 	read   uint64
 }
 
-// openZipDirectory finds the directory of an archive. The error says in a
+// OpenZip finds the directory of an archive. The error says in a
 // sentence what is wrong with the archive.
-func openZipDirectory(file io.ReaderAt, size int64) (*zipDirectory, error) {
+func OpenZip(file io.ReaderAt, size int64) (*zipDirectory, error) {
 	tail := make([]byte, min(size, zipEndSize+math.MaxUint16))
 	if n, err := file.ReadAt(tail, size-int64(len(tail))); n < len(tail) {
 		return nil, fmt.Errorf("the end of the archive cannot be read: %w", err)
@@ -116,9 +140,9 @@ func zip64Record(file io.ReaderAt, tail []byte, size int64) ([]byte, uint64) {
 	return record, at
 }
 
-// next returns the next entry, io.EOF behind the last, or an error that says
+// Next returns the next entry, io.EOF behind the last, or an error that says
 // in a sentence where the directory stops making sense.
-func (d *zipDirectory) next() (*zipEntry, error) {
+func (d *zipDirectory) Next() (*ZipEntry, error) {
 	header := make([]byte, zipCentralSize)
 	n, err := io.ReadFull(d.r, header)
 	if n < 4 || string(header[:4]) != zipCentral {
@@ -144,7 +168,7 @@ func (d *zipDirectory) next() (*zipEntry, error) {
 	e.central = true
 	e.checksum = binary.LittleEndian.Uint32(header[16:])
 	large := zip64Extra(rest[nameSize : nameSize+extraSize])
-	e.size, e.packed, e.header = large.number(size), large.number(packed), large.number(offset)
+	e.size, e.Packed, e.header = large.number(size), large.number(packed), large.number(offset)
 	if e.header > math.MaxInt64-d.base {
 		return nil, fmt.Errorf("entry %d of the archive's directory lies at an impossible place", d.read)
 	}
@@ -153,10 +177,10 @@ func (d *zipDirectory) next() (*zipEntry, error) {
 }
 
 // newZipEntry makes an entry from flags and method, which begin fields.
-func newZipEntry(fields, name []byte) *zipEntry {
+func newZipEntry(fields, name []byte) *ZipEntry {
 	flags := binary.LittleEndian.Uint16(fields)
-	return &zipEntry{
-		name:      entryName(name),
+	return &ZipEntry{
+		Name:      entryName(name),
 		method:    binary.LittleEndian.Uint16(fields[2:]),
 		encrypted: flags&(1|1<<6|1<<13) != 0,
 		streamed:  flags&(1<<3) != 0,
@@ -196,7 +220,7 @@ func (z *zip64Numbers) number(short []byte) int64 {
 
 // locate finds the data of an entry of the directory. What its own header says
 // besides is not used: the directory counts.
-func (e *zipEntry) locate(file io.ReaderAt, size int64) error {
+func (e *ZipEntry) locate(file io.ReaderAt, size int64) error {
 	local, err := readLocalHeader(file, size, e.header)
 	if err != nil {
 		return badEntry("the entry is not where the archive's directory says")
@@ -206,7 +230,7 @@ func (e *zipEntry) locate(file io.ReaderAt, size int64) error {
 }
 
 // readLocalHeader reads the header that stands before an entry's data.
-func readLocalHeader(file io.ReaderAt, size, at int64) (*zipEntry, error) {
+func readLocalHeader(file io.ReaderAt, size, at int64) (*ZipEntry, error) {
 	header := make([]byte, zipLocalSize)
 	if at < 0 || at > size-zipLocalSize {
 		return nil, io.ErrUnexpectedEOF
@@ -228,11 +252,11 @@ func readLocalHeader(file io.ReaderAt, size, at int64) (*zipEntry, error) {
 	e.data = at + zipLocalSize + int64(len(rest))
 	e.checksum = binary.LittleEndian.Uint32(header[14:])
 	large := zip64Extra(rest[nameSize:])
-	e.size, e.packed = large.number(header[22:26]), large.number(header[18:22])
-	if e.packed > 0 {
+	e.size, e.Packed = large.number(header[22:26]), large.number(header[18:22])
+	if e.Packed > 0 {
 		e.streamed = false // the flag is set by habit, the size is there
 	}
-	if e.packed > math.MaxInt64-e.data {
+	if e.Packed > math.MaxInt64-e.data {
 		return nil, fmt.Errorf("the entry at byte %d has an impossible size", at)
 	}
 	return e, nil
@@ -262,7 +286,7 @@ func nextLocalHeader(ctx context.Context, file io.ReaderAt, size, from int64) (i
 
 // readDescriptor reads what stands behind the data of a streamed entry, of
 // which packed bytes made size bytes: the checksum and the same sizes.
-func (e *zipEntry) readDescriptor(file io.ReaderAt, fileSize, packed, size int64) error {
+func (e *ZipEntry) readDescriptor(file io.ReaderAt, fileSize, packed, size int64) error {
 	at := e.data + packed
 	b := make([]byte, min(24, fileSize-at))
 	if n, _ := file.ReadAt(b, at); n < len(b) || n < 12 {
@@ -276,6 +300,6 @@ func (e *zipEntry) readDescriptor(file io.ReaderAt, fileSize, packed, size int64
 		return badEntry("the entry is damaged: %d stored bytes made %d, and its sizes say otherwise", packed, size)
 	}
 	e.checksum = binary.LittleEndian.Uint32(b)
-	e.packed, e.size, e.streamed = packed, size, false
+	e.Packed, e.size, e.streamed = packed, size, false
 	return nil
 }

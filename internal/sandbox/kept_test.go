@@ -18,6 +18,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/original"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // kept keeps content as an original in blocks.
@@ -61,7 +62,7 @@ func TestKeptOriginal(t *testing.T) {
 	for name, content := range map[string][]byte{
 		"chat.jsonl": large, "empty": nil, "archive.zip": zipped(t, "1.jsonl", string(large), "2.txt", "nothing that is read"),
 	} {
-		plain := New(Options{Apart: true})
+		plain := New(Options{Formats: all.Formats(), Apart: true})
 		want := shown(t, plain, handedOver(t, name, content))
 		plain.Close()
 		if len(content) > 0 && len(want) < 2 {
@@ -69,7 +70,7 @@ func TestKeptOriginal(t *testing.T) {
 		}
 		for _, apart := range []bool{false, true} {
 			of, _ := kept(t, s, name, content)
-			r := New(Options{Apart: apart})
+			r := New(Options{Formats: all.Formats(), Apart: apart})
 			if diff := cmp.Diff(want, shown(t, r, of)); diff != "" {
 				t.Errorf("%s, apart %t:\n%s", name, apart, diff)
 			}
@@ -115,7 +116,7 @@ func TestWithheldFromReaders(t *testing.T) {
 		defer f.Close()
 		var here []string
 		for _, apart := range []bool{false, true} {
-			r := New(Options{Apart: apart})
+			r := New(Options{Formats: all.Formats(), Apart: apart})
 			got := shown(t, r, Original{Name: "chat.jsonl", Size: int64(len(content)), File: f})
 			r.Close()
 			if last := got[len(got)-1]; !strings.Contains(last, reason) || len(got) < 500 || len(got) > 2000 {
@@ -151,7 +152,7 @@ func TestKeptBeside(t *testing.T) {
 		name := fmt.Sprintf("names-%d", n)
 		kept(t, s, name, []byte(strings.Repeat(name, 10_000)))
 	}
-	r := New(Options{Apart: true, Format: "looks beside", Beside: func(_ context.Context, name string) (Beside, bool, error) {
+	r := New(Options{Formats: all.Formats(), Apart: true, Format: "looks beside", Beside: func(_ context.Context, name string) (Beside, bool, error) {
 		of, _ := kept(t, s, name, []byte(strings.Repeat(name, 10_000)))
 		return Beside{of, of.Size}, true, nil
 	}})
@@ -167,7 +168,7 @@ func TestKeptBeside(t *testing.T) {
 func TestAskingIsSilence(t *testing.T) {
 	s, _ := originals(t)
 	of, _ := kept(t, s, "chat", []byte("bad"))
-	r := New(Options{Apart: true, Format: "asks again", Silence: time.Second})
+	r := New(Options{Formats: all.Formats(), Apart: true, Format: "asks again", Silence: time.Second})
 	defer r.Close()
 	start := time.Now()
 	got := shown(t, r, of)
@@ -195,7 +196,7 @@ func TestBeginningWithheld(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		r := New(Options{Apart: apart})
+		r := New(Options{Formats: all.Formats(), Apart: apart})
 		defer r.Close()
 		of := Original{Name: "chat.jsonl", Size: int64(len(content)), File: f}
 		for file, err := range r.Files(t.Context(), of) {

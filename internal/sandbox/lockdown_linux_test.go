@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // A call that the filter has to refuse, or has to allow for this process alone.
@@ -98,7 +99,7 @@ func TestReachesNobody(t *testing.T) {
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r := New(Options{Apart: true, Format: "reaches"})
+	r := New(Options{Formats: all.Formats(), Apart: true, Format: "reaches"})
 	defer r.Close()
 	got := shown(t, r, handedOver(t, "a.txt", []byte(strconv.Itoa(other.Process.Pid))))
 	if len(got) != 3 || got[2] != " wrong: " {

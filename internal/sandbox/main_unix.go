@@ -23,10 +23,9 @@ import (
 )
 
 // Main makes of this process one that runs readers, if it was started as one,
-// and does not return then. A program that reads files calls it first.
-func Main() { mainWith(nil) }
-
-func mainWith(formats []*reader.Format) {
+// and does not return then. A program that reads files calls it first, with the formats
+// that it reads.
+func Main(formats reader.Formats) {
 	if len(os.Args) != 2 || os.Args[1] != mainArgument {
 		return
 	}
@@ -70,7 +69,7 @@ func (a answer) read(kind frameKind, into any) error {
 	return json.Unmarshal(a.body, into)
 }
 
-func serve(formats []*reader.Format) error {
+func serve(formats reader.Formats) error {
 	// The program decides when this process ends, not who types Ctrl-C.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	f := os.NewFile(3, "program")

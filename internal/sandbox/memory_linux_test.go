@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // TestArchiveOfManyFiles: what a process takes does not grow with the number of files
@@ -22,7 +24,7 @@ func TestArchiveOfManyFiles(t *testing.T) {
 	for i := range files {
 		pairs = append(pairs, fmt.Sprintf("folder/%d", i), fmt.Sprintf(contents[i%len(contents)], i))
 	}
-	r := New(Options{Apart: true})
+	r := New(Options{Formats: all.Formats(), Apart: true})
 	defer r.Close()
 	begun, read := 0, 0
 	for e, err := range r.Read(t.Context(), handedOver(t, "a.zip", zipped(t, pairs...))) {

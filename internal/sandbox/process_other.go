@@ -5,6 +5,8 @@ package sandbox
 import (
 	"context"
 	"errors"
+
+	"github.com/argus-evidence/argus/internal/reader"
 )
 
 // A descriptor cannot be handed to a running process here as it can elsewhere:
@@ -22,4 +24,4 @@ func (*Readers) apart(_ context.Context, _ job, _ Content, yield func(Event, err
 }
 
 // Main does nothing on this system.
-func Main() {}
+func Main(reader.Formats) {}

@@ -31,6 +31,9 @@ type Options struct {
 	// Apart runs the readers in a process of their own, for which the program
 	// calls [Main] at its very beginning. Default: in this one.
 	Apart bool
+	// Formats are those that are read; a process apart has those that its [Main] was
+	// given. Default: none, so that nothing is recognised.
+	Formats reader.Formats
 	// Format names the only format to use on what is text or what it
 	// recognises. Default: detected.
 	Format  string
@@ -193,7 +196,7 @@ func (r *Readers) run(ctx context.Context, j job, file Content) iter.Seq2[Event,
 	}
 	return func(yield func(Event, error) bool) {
 		if r.here == nil {
-			r.here = &work{format: r.o.Format, reading: r.o.Reading, limits: r.o.Limits, ask: r.o.Beside}
+			r.here = &work{formats: r.o.Formats, format: r.o.Format, reading: r.o.Reading, limits: r.o.Limits, ask: r.o.Beside}
 		}
 		r.here.give = func(e Event) error {
 			if !yield(e, nil) {

@@ -26,16 +26,17 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 func TestMain(m *testing.M) {
-	mainWith(hostile)
+	Main(slices.Concat(hostile, all.Formats()))
 	os.Exit(m.Run())
 }
 
 // hostile are formats whose readers do what a reader should not. Each yields
 // the first word of the file as a message first.
-var hostile = []*reader.Format{
+var hostile = reader.Formats{
 	spoiled("panics", func(reader.Input, string) string { panic("index out of range [7]\nwith a second line") }),
 	spoiled("dies", func(reader.Input, string) string { os.Exit(7); return "" }),
 	spoiled("grows", func(reader.Input, string) string {
@@ -89,7 +90,7 @@ func recurse(n int) string {
 func spoiled(name string, do func(in reader.Input, text string) string) *reader.Format {
 	return &reader.Format{
 		Name: name, Version: 1,
-		Detect: func(s reader.Sample) int { return 100 },
+		Detect: func(reader.Sample) int { return 0 }, // only who is named
 		Read: func(_ context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 			return func(yield func(reader.Item, error) bool) {
 				content, _ := io.ReadAll(in.Reader())
@@ -279,7 +280,7 @@ func TestReached(t *testing.T) {
 }
 
 func TestBabblingReader(t *testing.T) {
-	r := New(Options{Apart: true, Format: "babbles", Output: 8 << 20})
+	r := New(Options{Formats: all.Formats(), Apart: true, Format: "babbles", Output: 8 << 20})
 	defer r.Close()
 	n, broke := 0, ""
 	for e, err := range r.Read(t.Context(), handedOver(t, "a.txt", []byte("bad"))) {
@@ -302,7 +303,7 @@ func TestManyBroken(t *testing.T) {
 	for i := range 30 {
 		pairs = append(pairs, fmt.Sprint(i, ".txt"), "bad")
 	}
-	r := New(Options{Apart: true, Format: "dies"})
+	r := New(Options{Formats: all.Formats(), Apart: true, Format: "dies"})
 	defer r.Close()
 	got := shown(t, r, handedOver(t, "a.zip", zipped(t, pairs...)))
 	if want := "[ ] ! 16 files broke their readers; the rest is not read (broke)"; len(got) != 17 || got[16] != want {
@@ -316,7 +317,7 @@ func TestLockedDown(t *testing.T) {
 		t.Skip("the kernel holds readers to this on Linux only")
 	}
 	target := filepath.Join(t.TempDir(), "written")
-	r := New(Options{Apart: true, Format: "tries"})
+	r := New(Options{Formats: all.Formats(), Apart: true, Format: "tries"})
 	defer r.Close()
 	got := shown(t, r, handedOver(t, "a.txt", []byte(target)))
 	if len(got) != 3 || got[2] != " done: " {
@@ -335,7 +336,7 @@ func TestSameApart(t *testing.T) {
 	if err != nil || len(list) < 20 {
 		t.Fatalf("%d files of the readers: %v", len(list), err)
 	}
-	here, apart := New(Options{}), New(Options{Apart: true})
+	here, apart := New(Options{Formats: all.Formats()}), New(Options{Formats: all.Formats(), Apart: true})
 	defer apart.Close()
 	messages := 0
 	for _, path := range list {
@@ -434,7 +435,7 @@ func FuzzEvents(f *testing.F) {
 // TestCancel ends the process that loops, at once.
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	r := New(Options{Apart: true, Format: "loops"})
+	r := New(Options{Formats: all.Formats(), Apart: true, Format: "loops"})
 	defer r.Close()
 	time.AfterFunc(200*time.Millisecond, cancel)
 	started := time.Now()
@@ -469,7 +470,7 @@ func BenchmarkRead(b *testing.B) {
 			before := cpu(b)
 			b.SetBytes(int64(lines.Len()))
 			for b.Loop() {
-				r := New(Options{Apart: apart})
+				r := New(Options{Formats: all.Formats(), Apart: apart})
 				n := 0
 				for e, err := range r.Read(b.Context(), Original{Name: "lines.jsonl", Size: int64(lines.Len()), File: f}) {
 					if err != nil || e.Item.Problem != "" {

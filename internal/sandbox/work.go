@@ -73,7 +73,7 @@ type work struct {
 	format  string
 	reading reader.Options
 	limits  reader.Limits
-	formats []*reader.Format // for tests: known by their name besides those of the reader
+	formats reader.Formats
 	// begin, if set, is told of a file before its content is looked at, and of
 	// nil when it has been read.
 	begin func(*File) error
@@ -95,7 +95,7 @@ func (w *work) do(ctx context.Context, j job, file Content) error {
 		return w.file(ctx, j, reader.File{Input: input})
 	}
 	n := 0
-	for f, err := range reader.Files(ctx, j.Name, file, j.Size, w.limits) {
+	for f, err := range w.formats.Files(ctx, j.Name, file, j.Size, w.limits) {
 		if _, ok := errors.AsType[*original.Unreadable](err); ok {
 			// Not of this machine: the beginning of the original was taken away.
 			return w.hand(Event{File: &File{Name: j.Name, Size: j.Size, Problem: "the file cannot be read: " + err.Error()}})
@@ -200,16 +200,11 @@ func (w *work) claims(j job, f reader.File) []reader.Claim {
 		return []reader.Claim{{Format: forced}}
 	}
 	f.Sample.Map = w.reading.Map
-	return reader.Claims(f.Sample)
+	return w.formats.Claims(f.Sample)
 }
 
 func (w *work) byName(name string) *reader.Format {
-	for _, f := range w.formats {
-		if f.Name == name {
-			return f
-		}
-	}
-	f, _ := reader.ByName(name)
+	f, _ := w.formats.ByName(name)
 	return f
 }
 
@@ -252,7 +247,7 @@ func (w *work) fetch(ctx context.Context, name string) ([]byte, bool, error) {
 		content, err := io.ReadAll(io.NewSectionReader(b.File, 0, b.Size))
 		return content, true, err
 	}
-	for f, err := range reader.Files(ctx, b.Name, b.File, b.Original.Size, w.limits) {
+	for f, err := range w.formats.Files(ctx, b.Name, b.File, b.Original.Size, w.limits) {
 		if err != nil {
 			return nil, false, err
 		}

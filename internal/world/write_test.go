@@ -13,6 +13,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
 // tree reads all files below a folder.
@@ -99,7 +100,7 @@ func testDeliveries(t *testing.T, o Options) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		format, _ := reader.Detect(sample)
+		format, _ := all.Formats().Detect(sample)
 		if format == nil {
 			readers = append(readers, "none")
 			continue

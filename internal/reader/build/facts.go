@@ -1,0 +1,213 @@
+package build
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader/textdoc"
+)
+
+// Happened makes a message record something other than what people said: its
+// type, its facts, and as a readable line the source's word for it and what it
+// tells about it. What nobody is named for is the service's; so is what it
+// records of others, whoever brought it about.
+func Happened(m *argus.Message, kind argus.Type, facts argus.Facts, word, told string) {
+	m.Type = kind
+	if m.Facts != nil {
+		facts.Replies = m.Facts.Replies
+	}
+	if m.Facts = nil; facts != (argus.Facts{}) {
+		m.Facts = &facts
+	}
+	switch kind {
+	case argus.TypeContact, argus.TypeRoom, argus.TypeMembership, argus.TypeDevice, argus.TypeNotice:
+		m.State |= argus.StateSystem
+	case argus.TypeText, argus.TypePoll, argus.TypeCall, argus.TypeReaction, argus.TypeLocation, argus.TypeDraft, argus.TypeNote:
+	}
+	m.Text = word
+	if told != "" {
+		m.Text += ": " + told
+	}
+}
+
+// Notice makes a message say what the service recorded and no other type has.
+func Notice(m *argus.Message, word, told string) {
+	Happened(m, argus.TypeNotice, argus.Facts{}, word, told)
+}
+
+// Joined makes a message say who did what to whom in a conversation.
+func Joined(m *argus.Message, action string, members []string, word, told string) {
+	Happened(m, argus.TypeMembership, argus.Facts{Membership: &argus.Membership{Action: action, Members: members}}, word, told)
+}
+
+// Renamed makes a message say that a conversation has a new name, if it has one.
+func Renamed(m *argus.Message, name, word, told string) {
+	if name == "" {
+		Notice(m, word, told)
+		return
+	}
+	Happened(m, argus.TypeMembership, argus.Facts{Membership: &argus.Membership{Action: "rename", Name: name}}, word, told)
+}
+
+// Called makes a message a call.
+func Called(m *argus.Message, c argus.Call, word, told string) {
+	Happened(m, argus.TypeCall, argus.Facts{Call: &c}, word, told)
+}
+
+// Reacted makes a message a sign that is put to another.
+func Reacted(m *argus.Message, r argus.Reaction, word, told string) {
+	Happened(m, argus.TypeReaction, argus.Facts{Reaction: &r}, word, told)
+}
+
+// contactsConversation holds what address books say: To are the accounts of one
+// contact, so that a search for an account finds its name; nobody sent it, so that
+// it joins nobody to anybody.
+const contactsConversation = "contacts"
+
+// Contact makes a message say which accounts an address book has under names,
+// those that there are.
+func Contact(m *argus.Message, word string, accounts []string, names ...string) {
+	m.Conversation, m.Title, m.ConversationReach = contactsConversation, contactsConversation, argus.ReachExport
+	m.To = accounts
+	c := Card(accounts, names...)
+	lines := append([]string{strings.Join(c.Names, " ")}, accounts...)
+	Happened(m, argus.TypeContact, argus.Facts{Contact: c}, word, strings.TrimSpace(strings.Join(lines, "\n")))
+}
+
+// Card is a contact with those names and accounts that there are.
+func Card(accounts []string, names ...string) *argus.Contact {
+	c := &argus.Contact{}
+	for _, name := range names {
+		if name = argus.CleanName(name); name != "" && !slices.Contains(c.Names, name) {
+			c.Names = append(c.Names, name)
+		}
+	}
+	for _, account := range accounts {
+		if account != "" && !slices.Contains(c.Accounts, account) {
+			c.Accounts = append(c.Accounts, account)
+		}
+	}
+	return c
+}
+
+// Room makes a message say what the service knows of a room: its name, else its
+// id, and what it is about, a line each; and who is in it.
+func Room(m *argus.Message, word string, members []string, about ...string) {
+	lines, topic := []string{cmp.Or(m.Title, m.ServiceID)}, ""
+	for _, line := range about {
+		if line = textdoc.LineFeeds(line); line != "" {
+			lines, topic = append(lines, line), strings.TrimPrefix(topic+"\n"+line, "\n")
+		}
+	}
+	facts := argus.Facts{Room: &argus.Room{Name: m.Title, Topic: topic, Members: members}}
+	Happened(m, argus.TypeRoom, facts, word, strings.Join(lines, "\n"))
+}
+
+// SetTopic makes a message say what a conversation is about now, if it is about
+// something.
+func SetTopic(m *argus.Message, topic, word, told string) {
+	if topic == "" {
+		Notice(m, word, told)
+		return
+	}
+	Happened(m, argus.TypeRoom, argus.Facts{Room: &argus.Room{Topic: topic}}, word, told)
+}
+
+// Polled makes a message a question with answers, if there are any, a line each
+// behind the words beside it.
+func Polled(m *argus.Message, question string, options []string) {
+	if strings.TrimSpace(question+strings.Join(options, "")) == "" {
+		return
+	}
+	p := &argus.Poll{Question: question, Options: options}
+	lines := []string{question}
+	for _, option := range options {
+		lines = append(lines, "- "+option)
+	}
+	text := strings.TrimSpace(m.Text + "\n" + strings.Join(lines, "\n"))
+	Happened(m, argus.TypePoll, argus.Facts{Poll: p}, text, "")
+}
+
+// AlsoSaid adds to the text of a message, a line each, what it says beside its
+// words: a search looks into the text.
+func AlsoSaid(m *argus.Message, lines ...string) {
+	for _, line := range lines {
+		if line = strings.TrimSpace(textdoc.LineFeeds(line)); line != "" && !strings.Contains(m.Text, line) {
+			m.Text = strings.TrimPrefix(m.Text+"\n"+line, "\n")
+		}
+	}
+}
+
+// SentCard adds a card that was sent with a message: its names, and its accounts
+// as they were written, by default as they are.
+func SentCard(m *argus.Message, c *argus.Contact, written ...string) {
+	if c == nil || len(c.Names)+len(c.Accounts) == 0 || m.Type != argus.TypeText {
+		return
+	}
+	if f := factsOf(m); f.Contact == nil {
+		f.Contact = c
+	}
+	if written == nil {
+		written = c.Accounts
+	}
+	AlsoSaid(m, append(slices.Clone(c.Names), written...)...)
+}
+
+// SentPlace adds a place that was sent with a message: its name is in the text, and
+// its position is what has no words.
+func SentPlace(m *argus.Message, l argus.Location) {
+	if l != (argus.Location{}) && m.Type == argus.TypeText {
+		factsOf(m).Location = &l
+		AlsoSaid(m, l.Name)
+	}
+}
+
+func factsOf(m *argus.Message) *argus.Facts {
+	if m.Facts == nil {
+		m.Facts = &argus.Facts{}
+	}
+	return m.Facts
+}
+
+// Replied says how many answers the source says a message has.
+func Replied(m *argus.Message, raw string) {
+	if n, err := strconv.ParseUint(strings.Trim(raw, `"`), 10, 32); err == nil && n > 0 {
+		factsOf(m).Replies = n
+	}
+}
+
+// Edited says when the wording of a message was written.
+func Edited(m *argus.Message, at argus.Time) {
+	m.State |= argus.StateEdited
+	if at.Known() && at.Plausible() {
+		m.Edited = at
+	}
+}
+
+// AnsweredIn says whether a call was answered, of how long people spoke.
+func AnsweredIn(seconds uint64) string {
+	if seconds > 0 {
+		return "yes"
+	}
+	return ""
+}
+
+// ClockSeconds reads a length of time: seconds, mm:ss or hh:mm:ss.
+func ClockSeconds(s string) uint64 {
+	total := uint64(0)
+	parts := strings.Split(strings.TrimSpace(s), ":")
+	if len(parts) > 3 {
+		return 0
+	}
+	for _, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 31)
+		if err != nil {
+			return 0
+		}
+		total = total*60 + n
+	}
+	return total
+}

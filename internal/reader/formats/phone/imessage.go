@@ -1,0 +1,418 @@
+package phone
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/build"
+	"github.com/argus-evidence/argus/internal/reader/sqlitedoc"
+	"github.com/argus-evidence/argus/internal/reader/textdoc"
+)
+
+// IMessage is described in docs/readers-xml-mail.md.
+var IMessage = &reader.Format{
+	Name:     "imessage",
+	Version:  4,
+	About:    "iMessage and SMS of Apple's devices (chat.db of a Mac, sms.db of a phone)",
+	Checked:  "invented examples only",
+	OfDevice: true,
+	Detect:   detectIMessage,
+	Read:     readIMessage,
+}
+
+func detectIMessage(s reader.Sample) int {
+	if sqlitedoc.Mentions(s, "chat_message_join", "attributedBody") {
+		return 95
+	}
+	return 0
+}
+
+// imessageLimit is how many accounts and conversations are known.
+const imessageLimit = 1 << 18
+
+// readIMessage yields one item for each message. Record is the number of its
+// row; a row has no place of its own in the file.
+func readIMessage(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
+	return func(yield func(reader.Item, error) bool) {
+		err := readIMessageDB(ctx, in, yield)
+		if bad, ok := errors.AsType[sqlitedoc.Damaged](err); ok {
+			yield(reader.Item{Problem: bad.Error()}, nil)
+		} else if err != nil && !errors.Is(err, errEnough) {
+			yield(reader.Item{}, err)
+		}
+	}
+}
+
+type imessageDB struct {
+	*sqlitedoc.Database
+	in      reader.Input
+	handles map[int64]string
+	chats   map[int64]imessageChat
+	besides uint64 // items that are no rows
+}
+
+type imessageChat struct {
+	name, title string
+	group       bool
+	members     []string
+}
+
+func readIMessageDB(ctx context.Context, in reader.Input, yield func(reader.Item, error) bool) error {
+	d, err := sqlitedoc.Open(ctx, in.File, in.Size, in.RecordLimit())
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if !d.Tables["message"] || !d.Tables["handle"] {
+		return sqlitedoc.Damaged{Err: errors.New("want a table of messages and one of handles, found none")}
+	}
+	r := imessageDB{Database: d, in: in, handles: map[int64]string{}, chats: map[int64]imessageChat{}}
+	for _, problem := range d.Lacks(in) {
+		if r.besides++; !yield(reader.Item{Problem: problem}, nil) {
+			return errEnough
+		}
+	}
+	if err := r.learn(); err != nil {
+		return err
+	}
+	if err := r.messages(yield); err != nil {
+		return err
+	}
+	if item, ok := d.Stated("message", 0, r.besides); ok && !yield(item, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+// learn reads who and where.
+func (r *imessageDB) learn() error {
+	return errors.Join(
+		r.Each("handle", "ROWID", func(row *sqlitedoc.Rows) error {
+			if len(r.handles) < imessageLimit {
+				r.handles[row.Number("ROWID")] = imessageAccount(row.Text("id"))
+			}
+			return nil
+		}),
+		r.Each("chat", "ROWID", func(row *sqlitedoc.Rows) error {
+			if len(r.chats) < imessageLimit {
+				r.chats[row.Number("ROWID")] = imessageChat{
+					name: row.Text("chat_identifier"), title: argus.CleanName(row.Text("display_name")), group: row.Number("style") == 43,
+				}
+			}
+			return nil
+		}),
+		r.Each("chat_handle_join", "chat_id", func(row *sqlitedoc.Rows) error {
+			id := row.Number("chat_id")
+			if chat, ok := r.chats[id]; ok && len(chat.members) < build.ParticipantLimit {
+				chat.members = append(chat.members, r.handles[row.Number("handle_id")])
+				r.chats[id] = chat
+			}
+			return nil
+		}),
+	)
+}
+
+// imessageAccount writes a handle: a number, or an address.
+func imessageAccount(s string) string { return build.AccountOf(strings.ToLower(argus.CleanName(s))) }
+
+// messages reads the messages, and along with them, in the same order, which
+// chat each is in and which files it has.
+func (r *imessageDB) messages(yield func(reader.Item, error) bool) error {
+	var parts []*sqlitedoc.Rows
+	for _, query := range []string{
+		`SELECT message_id, chat_id FROM chat_message_join ORDER BY message_id`,
+		`SELECT message_id, chat_id, delete_date FROM chat_recoverable_message_join ORDER BY message_id`,
+		`SELECT j.message_id AS message_id, +a.filename AS filename, +a.mime_type AS mime_type, +a.transfer_name AS transfer_name, +a.total_bytes AS total_bytes, +a.guid AS guid
+			FROM message_attachment_join j JOIN attachment a ON a.ROWID = j.attachment_id ORDER BY j.message_id`,
+	} {
+		rows := &sqlitedoc.Rows{}
+		if table := strings.Fields(query[strings.Index(query, "FROM "):])[1]; r.Tables[table] && (table != "message_attachment_join" || r.Tables["attachment"]) {
+			asked, err := r.Query(query)
+			if err != nil && len(parts) == 0 {
+				return r.Damage(err) // nobody knows where anything was written
+			}
+			if err := r.lose(nil, table, err, yield); err != nil {
+				return err
+			}
+			if err == nil {
+				rows = asked
+			}
+		}
+		defer rows.Close()
+		parts = append(parts, rows)
+	}
+	inChat := &alongside{Rows: parts[0], key: "message_id"}
+	removed := &alongside{Rows: parts[1], key: "message_id"}
+	files := &alongside{Rows: parts[2], key: "message_id"}
+	return r.Each("message", "ROWID", func(row *sqlitedoc.Rows) error {
+		id := row.Number("ROWID")
+		m := &argus.Message{}
+		chat := imessageChat{}
+		if err := inChat.to(id, func() { chat = r.chats[inChat.Number("chat_id")] }); err != nil {
+			return r.Damage(err)
+		}
+		err := removed.to(id, func() { // in the folder of what was deleted not long ago
+			chat = r.chats[removed.Number("chat_id")]
+			m.State |= argus.StateDeleted
+			if when := appleTime(removed.Number("delete_date")); when.Known() {
+				build.KeepExtra(m, "delete_date", when.String())
+			}
+		})
+		if err := r.lose(removed, "chat_recoverable_message_join", err, yield); err != nil {
+			return err
+		}
+		err = files.to(id, func() { imessageFile(m, files.Rows) })
+		if err := r.lose(files, "message_attachment_join", err, yield); err != nil {
+			return err
+		}
+		r.message(m, row, chat)
+		item := reader.Item{Message: m, Where: argus.Where{Record: uint64(max(id, 0))}}
+		if err := build.Valid(m); err != nil {
+			item.Message, item.Problem = nil, fmt.Sprintf("row %d of message: %v", id, err)
+		}
+		if !yield(item, nil) {
+			return errEnough
+		}
+		return nil
+	})
+}
+
+// lose gives out that a table is lost, if it is, and reads no more of it, if it
+// was begun.
+func (r *imessageDB) lose(a *alongside, table string, err error, yield func(reader.Item, error) bool) error {
+	if err == nil {
+		return nil
+	}
+	item, err := r.Lost(table, err)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		a.Rows, a.more = &sqlitedoc.Rows{}, false
+	}
+	if r.besides++; !yield(item, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+// alongside reads rows that belong to those of another table, in its order.
+type alongside struct {
+	*sqlitedoc.Rows
+	key         string
+	begun, more bool
+}
+
+// to calls one for each row of a message.
+func (a *alongside) to(id int64, one func()) error {
+	if !a.begun {
+		a.begun, a.more = true, a.Next()
+	}
+	for a.more && a.Number(a.key) < id {
+		a.more = a.Next()
+	}
+	for a.more && a.Number(a.key) == id {
+		one()
+		a.more = a.Next()
+	}
+	return a.Err
+}
+
+func imessageFile(m *argus.Message, row *sqlitedoc.Rows) {
+	m.Attachments = append(m.Attachments, argus.Attachment{
+		Name: imessagePath(cmp.Or(row.Text("filename"), row.Text("transfer_name"))),
+		Size: max(0, row.Number("total_bytes")), Type: row.Text("mime_type"),
+	})
+	row.Keep(m, "attachment.", "message_id", "mime_type", "total_bytes")
+}
+
+// imessagePath returns where a file lies from the database, on a Mac and on a
+// phone.
+func imessagePath(name string) string {
+	for _, folder := range []string{"~/Library/Messages/", "~/Library/SMS/", "/var/mobile/Library/SMS/"} {
+		name = strings.TrimPrefix(name, folder)
+	}
+	return name
+}
+
+// message reads a row.
+func (r *imessageDB) message(m *argus.Message, row *sqlitedoc.Rows, chat imessageChat) {
+	m.Service = cmp.Or(r.in.Service, strings.ToLower(row.Text("service")), "imessage")
+	if m.ServiceID = row.Text("guid"); m.Service == "sms" {
+		// Each device gives an SMS a guid of its own.
+		build.KeepExtra(m, "guid", m.ServiceID)
+		m.ServiceID = ""
+	}
+	m.Text = textdoc.LineFeeds(row.Text("text"))
+	if body, ok := row.Value("attributedBody").([]byte); ok && row.Text("text") == "" {
+		m.Text = textdoc.LineFeeds(typedStreamText(body))
+	}
+	m.Sent, m.Received, m.Read = appleTime(row.Number("date")), appleTime(row.Number("date_delivered")), appleTime(row.Number("date_read"))
+	other := r.handles[row.Number("handle_id")]
+	_, account, _ := strings.Cut(row.Text("account"), ":")
+	owner := cmp.Or(r.in.Owner, imessageAccount(row.Text("destination_caller_id")), imessageAccount(account), argus.OwnerOf+r.in.Name)
+	if row.Number("is_from_me") == 1 {
+		m.From, m.To = owner, build.Others(chat.members, owner)
+		if len(m.To) == 0 && other != "" {
+			m.To = []string{other}
+		}
+	} else {
+		m.From, m.To = other, append([]string{owner}, build.Others(chat.members, other)...)
+	}
+	if m.Title = chat.title; chat.group {
+		m.Conversation, m.ConversationReach = chat.name, argus.ReachExport // each device numbers its groups
+	} else {
+		m.Conversation = argus.DirectConversation(owner, cmp.Or(other, imessageAccount(chat.name)))
+	}
+	if row.Number("date_edited") != 0 {
+		build.Edited(m, appleTime(row.Number("date_edited")))
+	}
+	if row.Number("date_retracted") != 0 {
+		m.State |= argus.StateDeleted
+	}
+	r.about(m, row)
+	imessageHistory(m, row)
+	build.KeepExtra(m, "other_handle", r.handles[row.Number("other_handle")])
+	row.Keep(m, "", "ROWID", "guid", "text", "attributedBody", "date", "date_read", "date_delivered", "handle_id", "other_handle", "is_from_me")
+}
+
+// imessageHistory reads what a message said before it was edited, and which
+// parts of it were unsent: of a property list ec, by part a list of {d: when, t:
+// text}, the first of which is what was sent; and rp, a list of parts.
+func imessageHistory(m *argus.Message, row *sqlitedoc.Rows) {
+	stored, _ := row.Value("message_summary_info").([]byte)
+	top, _ := sqlitedoc.Plist(stored) // what cannot be read stays as it is
+	info, _ := top.(map[string]any)
+	edited, _ := info["ec"].(map[string]any)
+	parts := slices.SortedFunc(maps.Keys(edited), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	var last []string
+	for _, part := range parts {
+		versions, _ := edited[part].([]any)
+		for i, one := range versions {
+			version, _ := one.(map[string]any)
+			body, _ := version["t"].([]byte)
+			text := textdoc.LineFeeds(typedStreamText(body))
+			build.KeepExtra(m, fmt.Sprintf("edit %s.%d", part, i), strings.TrimSpace(plistTime(version["d"]).String()+" "+text))
+			if i > 0 {
+				m.State |= argus.StateEdited
+			}
+			if i == len(versions)-1 {
+				last = append(last, text)
+			}
+		}
+	}
+	if unsent, _ := info["rp"].([]any); m.Text == "" && len(unsent) == 0 {
+		m.Text = strings.Join(last, "\n") // the columns of an edited message may be empty
+	}
+	if unsent, _ := info["rp"].([]any); len(unsent) > 0 {
+		m.State |= argus.StateDeleted
+		build.KeepExtra(m, "unsent parts", strings.Trim(fmt.Sprint(unsent), "[]"))
+	}
+}
+
+// plistTime reads seconds since 2001.
+func plistTime(value any) argus.Time {
+	switch n := value.(type) {
+	case int64:
+		return appleTime(n)
+	case float64:
+		if n > 0 && n < 1e11 {
+			return appleTime(int64(n))
+		}
+	}
+	return argus.Time{}
+}
+
+// about reads what a message is about: another that it answers, or reacts to.
+func (r *imessageDB) about(m *argus.Message, row *sqlitedoc.Rows) {
+	m.ReplyTo = row.Text("thread_originator_guid")
+	// p:0/GUID or bp:GUID: the part of a message, and the message.
+	target := row.Text("associated_message_guid")
+	target = target[strings.LastIndexAny(target, "/:")+1:]
+	switch kind := row.Number("associated_message_type"); {
+	case kind >= 2000 && kind < 4000:
+		m.ReplyTo = target
+		sign := cmp.Or(row.Text("associated_message_emoji"), imessageSigns[kind%1000])
+		build.Reacted(m, argus.Reaction{To: target, Sign: sign, Removed: kind >= 3000}, "reaction "+row.Text("associated_message_type"), m.Text)
+	case row.Number("item_type") != 0:
+		r.happened(m, row)
+	case m.From == "":
+		m.State |= argus.StateSystem
+	}
+}
+
+// imessageSigns are the signs that people put to messages, by their number beyond
+// 2000; beyond 3000 it was taken away again.
+var imessageSigns = map[int64]string{0: "loved", 1: "liked", 2: "disliked", 3: "laughed", 4: "emphasized", 5: "questioned"}
+
+// happened makes what the service recorded: who was added (item 1, group_action_type
+// 0) or removed (1), a new name (2), who left (3).
+func (r *imessageDB) happened(m *argus.Message, row *sqlitedoc.Rows) {
+	word, told := "item "+row.Text("item_type"), cmp.Or(row.Text("group_title"), m.Text)
+	whom := build.OneOf(r.handles[row.Number("other_handle")])
+	switch row.Number("item_type") {
+	case 1:
+		action := "add"
+		if row.Number("group_action_type") == 1 {
+			action = "remove"
+		}
+		build.Joined(m, action, whom, word, told)
+	case 2:
+		build.Renamed(m, row.Text("group_title"), word, told)
+	case 3:
+		if row.Number("group_action_type") == 0 {
+			build.Joined(m, "leave", nil, word, told)
+			break
+		}
+		build.Notice(m, word, told) // the picture of the group
+	default:
+		build.Notice(m, word, told)
+	}
+}
+
+// appleTime reads a time since 2001-01-01T00:00:00Z, in nanoseconds, or in
+// seconds as systems before 2017 wrote it.
+func appleTime(n int64) argus.Time {
+	const epoch = 978307200
+	switch {
+	case n <= 0:
+		return argus.Time{}
+	case n < 1e11:
+		return argus.Time{Micros: (n + epoch) * 1e6, Precision: argus.Second}
+	}
+	t := argus.Time{Micros: n/1000 + epoch*1e6, Precision: argus.Micro}
+	if n%1e9 == 0 {
+		t.Precision = argus.Second
+	}
+	return t
+}
+
+// typedStreamText returns the text of an attributed string as Apple's
+// typedstream archives it: behind the name of the class NSString, five bytes,
+// then the length and the text. There is no description of the format by Apple.
+func typedStreamText(b []byte) string {
+	_, rest, found := bytes.Cut(b, []byte("NSString"))
+	if !found || len(rest) < 6 {
+		return ""
+	}
+	rest = rest[5:]
+	size := int(rest[0])
+	rest = rest[1:]
+	switch {
+	case size == 0x81 && len(rest) >= 2:
+		size, rest = int(binary.LittleEndian.Uint16(rest)), rest[2:]
+	case size == 0x82 && len(rest) >= 4:
+		size, rest = int(binary.LittleEndian.Uint32(rest)), rest[4:]
+	}
+	return strings.ToValidUTF8(string(rest[:min(size, len(rest))]), "\uFFFD")
+}

@@ -1,0 +1,467 @@
+package phone
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/build"
+	"github.com/argus-evidence/argus/internal/reader/dates"
+	"github.com/argus-evidence/argus/internal/reader/jsondoc"
+	"github.com/argus-evidence/argus/internal/reader/textdoc"
+)
+
+// SignalBackup reads the export that Signal's apps write without encryption
+// (main.jsonl): a line a frame, each the JSON form of a frame of Signal's backups
+// (libsignal, backup.proto). Recipients and chats come before what is in them, and
+// are known by numbers of this file.
+//
+//   - From and To: the number of a recipient, else its UUID (aci), else its user name.
+//     The account itself is not named: Options.Owner, else the file's owner.
+//   - ServiceID: the sent time in milliseconds, by which Signal names a message of a
+//     sender, as signal-cli's reader has it.
+//   - Conversation: the two accounts; of a group a key of what its members alone
+//     share (masterKey), which is the same in each member's export.
+//   - A recipient of whom the address book says something (a name of its own, a
+//     nickname, a note, a user name) is a contact, and so is the account itself; a
+//     group is a room. The others are named by their messages; those who wrote none
+//     are listed in notices at the end.
+//   - Calls, group changes and updates are of their types; what is in no other form
+//     here is a notice.
+//   - revisions are what an edited message said before: Extra.
+var SignalBackup = &reader.Format{
+	Name:     "signal-export",
+	Version:  1,
+	About:    "Signal's own export without encryption (main.jsonl)",
+	Checked:  "invented examples after Signal's backup.proto; no export of a real account",
+	OfDevice: true,
+	Detect:   detectSignalBackup,
+	Read:     readSignalBackup,
+}
+
+// signalFrames are the members that a frame consists of.
+var signalFrames = []string{"account", "recipient", "chat", "chatItem", "stickerPack", "adHocCall", "notificationProfile", "chatFolder"}
+
+// detectSignalBackup wants the header of a backup, or a frame that names a chat.
+func detectSignalBackup(s reader.Sample) int {
+	if i := jsondoc.Space(s.Text, 0); i < len(s.Text) && s.Text[i] == '{' && jsondoc.HasKeys(s.Text[i:], "version", "backupTimeMs") {
+		return 95
+	}
+	return jsondoc.SureOfRecord(s, `"chatItem"`, 90, func(b []byte) bool { return jsondoc.HasKeys(b, "chatId", "dateSent") })
+}
+
+// beginsSignalFrame knows a frame by its first member: it has no other.
+func beginsSignalFrame(b []byte) bool {
+	first := true
+	return jsondoc.HasMember(b, func(key, value []byte) bool {
+		was := first
+		first = false
+		return was && slices.Contains(signalFrames, string(key[1:len(key)-1])) && (len(value) == 0 || value[0] == '{')
+	})
+}
+
+// signalBackupLimit is how many recipients and chats are known.
+const signalBackupLimit = 1 << 20
+
+// signalBackup is what was read of who and where.
+type signalBackup struct {
+	options    reader.Options
+	owner      string
+	ownName    string
+	recipients map[string]signalRecipient
+	chats      map[string]string // the recipient of each
+	aci        map[string]string // the accounts of UUIDs, as base64
+	// quiet are those recipients, by their numbers, who are no contacts and wrote
+	// nothing so far.
+	quiet map[string]bool
+}
+
+// signalRecipient is an account or a group. self says that it is the owner's.
+type signalRecipient struct {
+	account, name string
+	uuid          string // beside a number
+	group         string // the conversation
+	members       []string
+	self          bool
+}
+
+// readSignalBackup reads one frame after the other.
+func readSignalBackup(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
+	b := signalBackup{options: in.Options, owner: cmp.Or(in.Owner, argus.OwnerOf+in.Name),
+		recipients: map[string]signalRecipient{}, chats: map[string]string{}, aci: map[string]string{}, quiet: map[string]bool{}}
+	d := jsondoc.New(in, jsondoc.Shape{Lists: func(string) bool { return false }, Begins: beginsSignalFrame, Many: true})
+	return func(yield func(reader.Item, error) bool) {
+		last := argus.Where{}
+		for item, err := range d.Items(ctx, b.frame) {
+			if last = item.Where; !yield(item, err) || err != nil {
+				return
+			}
+		}
+		for quiet := range slices.Chunk(slices.Sorted(maps.Keys(b.quiet)), build.ParticipantLimit) {
+			last = argus.Where{Record: last.Record + 1, Offset: last.Offset + last.Length}
+			if !yield(reader.Item{Message: b.silent(quiet), Where: last}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// silent lists recipients who wrote nothing.
+func (b *signalBackup) silent(ids []string) *argus.Message {
+	m := b.message()
+	m.Conversation, m.ConversationReach = "export", argus.ReachExport
+	var lines []string
+	for _, id := range ids {
+		r := b.recipients[id]
+		m.To = append(m.To, r.account)
+		lines = append(lines, strings.TrimSpace(r.account+" "+r.name+" "+r.uuid))
+	}
+	build.Notice(m, "recipients who wrote nothing", strings.Join(lines, "\n"))
+	return m
+}
+
+// frame reads one frame: a message, or nothing to show.
+func (b *signalBackup) frame(raw string) (m *argus.Message, err error) {
+	err = jsondoc.Members(raw, func(key, raw string) (err error) {
+		if raw[0] != '{' {
+			return fmt.Errorf("want an object, found %s", jsondoc.Kind(raw))
+		}
+		switch key {
+		case "account":
+			b.ownName = argus.CleanName(jsondoc.InsideText(raw, "givenName") + " " + jsondoc.InsideText(raw, "familyName"))
+			if user := jsondoc.InsideText(raw, "username"); b.ownName != "" || user != "" {
+				m = b.message()
+				build.Contact(m, key, []string{b.owner}, b.ownName, user)
+				jsondoc.KeepMembers(m, raw, "profileKey")
+			}
+		case "recipient":
+			m, err = b.recipient(raw)
+		case "chat":
+			if id := jsondoc.InsideText(raw, "id"); len(b.chats) < signalBackupLimit {
+				b.chats[strings.Clone(id)] = strings.Clone(jsondoc.InsideText(raw, "recipientId"))
+			}
+		case "chatItem":
+			m, err = b.item(raw)
+		default:
+			m = b.message()
+			m.Conversation, m.ConversationReach = "export", argus.ReachExport
+			build.Notice(m, key, jsondoc.Compact(raw))
+		}
+		return err
+	})
+	if m == nil || err != nil {
+		return nil, err
+	}
+	return m, build.Valid(m)
+}
+
+func (b *signalBackup) message() *argus.Message {
+	return &argus.Message{Service: cmp.Or(b.options.Service, "signal")}
+}
+
+// recipient reads who somebody is.
+func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
+	id := strings.Clone(jsondoc.InsideText(raw, "id"))
+	if id == "" {
+		return nil, errors.New("want an id, found none")
+	}
+	m, r := b.message(), signalRecipient{}
+	switch c, group := jsondoc.Inside(raw, "contact"), jsondoc.Inside(raw, "group"); {
+	case c != "":
+		name := func(given, family string) string {
+			return argus.CleanName(jsondoc.InsideText(c, given) + " " + jsondoc.InsideText(c, family))
+		}
+		names := []string{name("profileGivenName", "profileFamilyName"), name("systemGivenName", "systemFamilyName"),
+			argus.CleanName(jsondoc.InsideText(c, "nickname", "given") + " " + jsondoc.InsideText(c, "nickname", "family"))}
+		var accounts []string
+		if number := jsondoc.InsideText(c, "e164"); number != "" && number != "0" {
+			accounts = append(accounts, "+"+strings.TrimPrefix(number, "+"))
+		}
+		for _, account := range []string{uuidText(jsondoc.InsideText(c, "aci")), jsondoc.InsideText(c, "username"), uuidText(jsondoc.InsideText(c, "pni"))} {
+			if account != "" {
+				accounts = append(accounts, account)
+			}
+		}
+		if len(accounts) == 0 {
+			return nil, errors.New("want a number, a UUID or a user name, found none")
+		}
+		r.account, r.name = strings.Clone(accounts[0]), strings.Clone(cmp.Or(names...))
+		if aci := jsondoc.InsideText(c, "aci"); aci != "" && len(b.aci) < signalBackupLimit {
+			b.aci[strings.Clone(aci)] = r.account
+		}
+		if uuid := uuidText(jsondoc.InsideText(c, "aci")); uuid != r.account {
+			r.uuid = uuid
+		}
+		if names[1]+names[2]+jsondoc.InsideText(c, "note")+jsondoc.InsideText(c, "username") == "" {
+			m = nil
+			if len(b.quiet) < signalBackupLimit {
+				b.quiet[id] = true
+			}
+			break
+		}
+		build.Contact(m, "recipient", accounts, names...)
+		build.AlsoSaid(m, jsondoc.InsideText(c, "note"))
+		jsondoc.KeepMembers(m, c, "profileKey", "identityKey")
+	case group != "":
+		key := jsondoc.InsideText(group, "masterKey")
+		if key == "" {
+			return nil, errors.New("want the key of a group, found none")
+		}
+		r.group = argus.Within("group", key)
+		r.name = strings.Clone(argus.CleanName(jsondoc.InsideText(group, "snapshot", "title", "title")))
+		for one := range jsondoc.Listed(jsondoc.Inside(group, "snapshot", "members")) {
+			r.members = append(r.members, b.account(jsondoc.InsideText(one, "userId")))
+		}
+		m.Conversation, m.Title = r.group, r.name
+		build.Room(m, "group", r.members, jsondoc.InsideText(group, "snapshot", "description", "descriptionText"), jsondoc.InsideText(group, "snapshot", "descriptionText", "descriptionText"))
+		m.To = r.members
+	case jsondoc.Inside(raw, "self") != "":
+		r.account, r.name, r.self, m = b.owner, b.ownName, true, nil
+	default: // Signal's own notes, a list of receivers, a link to a call
+		r.account = strings.Clone(compactName(raw, id))
+		m.Conversation, m.ConversationReach = "export", argus.ReachExport
+		build.Notice(m, "recipient", jsondoc.Compact(raw))
+	}
+	if len(b.recipients) < signalBackupLimit {
+		b.recipients[id] = r
+	}
+	return m, nil
+}
+
+// compactName is what a recipient is called that is no account: its kind, with a key of
+// what the export says of it.
+func compactName(raw, id string) string {
+	list := jsondoc.Scanner[string]{Text: raw}
+	for list.Next() {
+		if kind, _ := jsondoc.Unquote(list.Key); kind != "id" {
+			return argus.Within(kind, jsondoc.Compact(list.Value))
+		}
+	}
+	return argus.Within("recipient", id)
+}
+
+// account returns the account of a UUID, as base64.
+func (b *signalBackup) account(aci string) string {
+	return cmp.Or(b.aci[aci], strings.Clone(uuidText(aci)))
+}
+
+// uuidText writes 16 bytes in base64 as a UUID, "" for anything else.
+func uuidText(base string) string {
+	b, err := base64.StdEncoding.DecodeString(base)
+	if err != nil || len(b) == 17 {
+		b = b[min(1, len(b)):] // of a service id, the kind first
+	}
+	if len(b) != 16 {
+		return ""
+	}
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// item reads what was said or happened in a chat.
+func (b *signalBackup) item(raw string) (*argus.Message, error) {
+	m := b.message()
+	with, ok := b.recipients[b.chats[jsondoc.InsideText(raw, "chatId")]]
+	if !ok {
+		return nil, errors.New("want a chat and its recipient before it, found none of that number")
+	}
+	author, ok := b.recipients[jsondoc.InsideText(raw, "authorId")]
+	if !ok {
+		return nil, errors.New("want a recipient before it that wrote it, found none of that number")
+	}
+	stamp := jsondoc.InsideText(raw, "dateSent")
+	if m.Sent, ok = dates.Millis(stamp); !ok {
+		return nil, errors.New("dateSent: want milliseconds since 1970, found other text or none")
+	}
+	if m.Sent = dates.UnlessZero(m.Sent); m.Sent.Known() {
+		m.ServiceID = stamp
+		m.Sequence, _ = strconv.ParseUint(stamp, 10, 64)
+	}
+	if received, ok := dates.Millis(jsondoc.InsideText(raw, "incoming", "dateReceived")); ok {
+		m.Received = dates.UnlessZero(received)
+	}
+	delete(b.quiet, jsondoc.InsideText(raw, "authorId"))
+	m.From, m.FromName = author.account, author.name
+	build.Keep(m, "aci", author.uuid)
+	if author.self {
+		m.FromName = b.ownName
+	}
+	if with.group != "" {
+		m.Conversation, m.Title, m.To = with.group, with.name, build.Others(with.members, m.From)
+	} else {
+		m.Conversation, m.Title = argus.DirectConversation(b.owner, with.account), with.name
+		if m.To = []string{b.owner}; author.self {
+			m.To = []string{with.account}
+		}
+	}
+	err := jsondoc.Members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "chatId", "authorId", "dateSent":
+		case "standardMessage", "viewOnceMessage", "stickerMessage", "directStoryReplyMessage", "contactMessage":
+			err = b.said(m, raw)
+		case "poll":
+			var options []string
+			for one := range jsondoc.Listed(jsondoc.Inside(raw, "options")) {
+				options = append(options, jsondoc.InsideText(one, "option"))
+			}
+			build.Polled(m, jsondoc.InsideText(raw, "question"), options)
+			jsondoc.KeepMember(m, key, raw)
+		case "remoteDeletedMessage", "adminDeletedMessage":
+			m.State |= argus.StateDeleted
+		case "updateMessage":
+			b.update(m, raw, author, with)
+		case "revisions":
+			if raw != "[]" {
+				build.Edited(m, argus.Time{})
+			}
+			jsondoc.KeepMember(m, key, raw)
+		default:
+			jsondoc.KeepMember(m, key, raw)
+		}
+		return err
+	})
+	return m, err
+}
+
+// said reads what somebody sent.
+func (b *signalBackup) said(m *argus.Message, raw string) error {
+	return jsondoc.Members(raw, func(key, raw string) (err error) {
+		switch key {
+		case "text":
+			m.Text = textdoc.LineFeeds(jsondoc.InsideText(raw, "body"))
+			jsondoc.KeepMembers(m, raw, "body")
+		case "textReply":
+			m.Text = textdoc.LineFeeds(jsondoc.InsideText(raw, "text", "body"))
+		case "emoji":
+			m.Text, err = jsondoc.TextOf(m, key, raw)
+		case "quote":
+			if target := jsondoc.InsideText(raw, "targetSentTimestamp"); target != "0" {
+				m.ReplyTo = target
+			}
+			jsondoc.AddExtra(m, key, raw)
+		case "attachments":
+			for one := range jsondoc.Listed(raw) {
+				signalBackupFile(m, one)
+			}
+			jsondoc.KeepMember(m, key, raw)
+		case "attachment", "sticker":
+			signalBackupFile(m, raw)
+			jsondoc.KeepMember(m, key, raw)
+		case "contact":
+			if raw[0] == '[' {
+				raw = inside1(raw)
+			}
+			signalBackupCard(m, raw)
+			jsondoc.KeepMember(m, key, raw)
+		default:
+			jsondoc.KeepMember(m, key, raw)
+		}
+		return err
+	})
+}
+
+// inside1 returns the first entry of a list, "" for none.
+func inside1(raw string) string {
+	for one := range jsondoc.Listed(raw) {
+		return one
+	}
+	return "null"
+}
+
+// signalBackupFile adds a file, or a sticker, of which the file is data.
+func signalBackupFile(m *argus.Message, raw string) {
+	file := jsondoc.Inside(raw, "pointer")
+	if file == "" {
+		file = jsondoc.Inside(raw, "data")
+	}
+	a := argus.Attachment{Name: jsondoc.InsideText(file, "fileName"), Type: jsondoc.InsideText(file, "contentType")}
+	a.Name = cmp.Or(a.Name, jsondoc.InsideText(raw, "clientUuid"), jsondoc.InsideText(raw, "emoji"), "file")
+	a.Size, _ = strconv.ParseInt(jsondoc.InsideText(file, "locatorInfo", "size"), 10, 64)
+	m.Attachments = append(m.Attachments, a)
+	build.AlsoSaid(m, jsondoc.InsideText(file, "caption"))
+}
+
+// signalBackupCard adds a card that was sent.
+func signalBackupCard(m *argus.Message, raw string) {
+	name := jsondoc.Inside(raw, "name")
+	whole := argus.CleanName(jsondoc.InsideText(name, "givenName") + " " + jsondoc.InsideText(name, "familyName"))
+	var accounts, written []string
+	for _, list := range []string{"number", "email"} {
+		for one := range jsondoc.Listed(jsondoc.Inside(raw, list)) {
+			if value := jsondoc.InsideText(one, "value"); value != "" {
+				accounts, written = append(accounts, build.AccountOf(argus.CleanName(value))), append(written, value)
+			}
+		}
+	}
+	build.SentCard(m, build.Card(accounts, whole, jsondoc.InsideText(name, "nickname"), jsondoc.InsideText(raw, "organization")), written...)
+}
+
+// update makes what the service recorded: a call, who is in a group, a notice.
+func (b *signalBackup) update(m *argus.Message, raw string, author, with signalRecipient) {
+	told := jsondoc.Compact(raw)
+	switch call, groupCall := jsondoc.Inside(raw, "individualCall"), jsondoc.Inside(raw, "groupCall"); {
+	case call != "":
+		c := argus.Call{Video: jsondoc.InsideText(call, "type") == "VIDEO_CALL", Direction: "in", Answered: "no"}
+		if jsondoc.InsideText(call, "direction") == "OUTGOING" {
+			c.Direction = "out"
+			m.From, m.FromName, m.To = b.owner, b.ownName, build.OneOf(with.account)
+		} else if !author.self {
+			m.To = []string{b.owner}
+		}
+		if jsondoc.InsideText(call, "state") == "ACCEPTED" {
+			c.Answered = "yes"
+		}
+		build.Called(m, c, "individualCall", told)
+	case groupCall != "":
+		c := argus.Call{}
+		began, _ := strconv.ParseUint(jsondoc.InsideText(groupCall, "startedCallTimestamp"), 10, 50)
+		if ended, _ := strconv.ParseUint(jsondoc.InsideText(groupCall, "endedCallTimestamp"), 10, 50); began > 0 && ended > began {
+			c.Seconds = (ended - began) / 1000
+		}
+		build.Called(m, c, "groupCall", told)
+	default:
+		b.groupChange(m, jsondoc.Inside(raw, "groupChange", "updates"), told)
+	}
+}
+
+// signalGroupChanges are the changes of who is in a group: what was done, and the
+// members that name who did it and to whom.
+var signalGroupChanges = map[string][3]string{
+	"groupCreationUpdate":      {"create", "updaterAci", ""},
+	"groupMemberAddedUpdate":   {"add", "updaterAci", "newMemberAci"},
+	"groupMemberJoinedUpdate":  {"join", "newMemberAci", ""},
+	"groupMemberLeftUpdate":    {"leave", "aci", ""},
+	"groupMemberRemovedUpdate": {"remove", "removerAci", "removedAci"},
+	"groupNameUpdate":          {"rename", "updaterAci", ""},
+}
+
+// groupChange makes a membership of one change, else a notice of all.
+func (b *signalBackup) groupChange(m *argus.Message, updates, told string) {
+	changes := jsondoc.Scanner[string]{Text: inside1(updates)}
+	if !strings.HasPrefix(changes.Text, "{") || !changes.Next() {
+		build.Notice(m, "updateMessage", told)
+		return
+	}
+	word, _ := jsondoc.Unquote(changes.Key)
+	change, known := signalGroupChanges[word]
+	if who := jsondoc.InsideText(changes.Value, change[1]); known && who != "" {
+		m.From = b.account(who)
+		m.FromName = ""
+	}
+	switch whom := build.OneOf(b.account(jsondoc.InsideText(changes.Value, change[2]))); {
+	case !known:
+		build.Notice(m, "updateMessage", told)
+	case change[0] == "rename":
+		build.Renamed(m, argus.CleanName(jsondoc.InsideText(changes.Value, "newGroupName")), word, told)
+	default:
+		build.Joined(m, change[0], whom, word, told)
+	}
+}

@@ -1,0 +1,370 @@
+package phone
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/build"
+	"github.com/argus-evidence/argus/internal/reader/dates"
+	"github.com/argus-evidence/argus/internal/reader/xmldoc"
+)
+
+// SMSBackup is described in docs/readers-xml-mail.md.
+var SMSBackup = &reader.Format{
+	Name:     "smsbackup",
+	Version:  4,
+	About:    "SMS Backup & Restore's XML: SMS, MMS with their parts, calls",
+	Checked:  "invented examples only",
+	OfDevice: true,
+	Detect:   detectSMSBackup,
+	Read:     readSMSBackup,
+}
+
+func detectSMSBackup(s reader.Sample) int {
+	switch root := xmldoc.Root(s); root.Name {
+	case "smses", "calls":
+		if root.Attr("count") != "" {
+			return 95
+		}
+		if bytes.Contains(s.Text, []byte("<sms ")) || bytes.Contains(s.Text, []byte("<mms ")) || bytes.Contains(s.Text, []byte("<call ")) {
+			return 90
+		}
+	}
+	return 0
+}
+
+func beginsSMSBackup(tag []byte) bool {
+	return bytes.HasPrefix(tag, []byte("<sms ")) || bytes.HasPrefix(tag, []byte("<mms ")) || bytes.HasPrefix(tag, []byte("<call "))
+}
+
+// readSMSBackup yields one item for each sms, mms and call, one for each
+// stretch that is broken, and the count that the file begins with.
+func readSMSBackup(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
+	return func(yield func(reader.Item, error) bool) {
+		b := smsBackup{options: in.Options, owner: cmp.Or(in.Owner, argus.OwnerOf+in.Name)}
+		r := xmldoc.Reading{
+			IsRecord: func(t xmldoc.Tag) bool { return beginsSMSBackup(t.Raw) },
+			Begins:   beginsSMSBackup,
+			Enter:    b.enter,
+			Parse:    b.message,
+			Stated:   b.complete,
+		}
+		r.Read(ctx, in)(yield)
+	}
+}
+
+// smsBackup is what holds for a file.
+type smsBackup struct {
+	options reader.Options
+	// owner is the account of the phone, which no SMS names.
+	owner string
+	// root is the name of the list and stated the count that it begins with.
+	root, stated string
+}
+
+func (b *smsBackup) enter(t xmldoc.Tag) {
+	if name := string(t.Name); name != "smses" && name != "calls" {
+		return
+	}
+	root := t.Element()
+	b.root, b.stated = root.Name, root.Attr("count")
+	if set := root.Attr("backup_set"); set != "" && b.options.Owner == "" {
+		b.owner = argus.OwnerOf + set
+	}
+}
+
+func (b *smsBackup) complete() *argus.Stated {
+	n, err := strconv.ParseUint(b.stated, 10, 64)
+	if err != nil {
+		return nil
+	}
+	return &argus.Stated{What: "count of " + b.root, Count: n}
+}
+
+func (b *smsBackup) message(e *xmldoc.Element) (*argus.Message, error) {
+	m := &argus.Message{Service: cmp.Or(b.options.Service, "sms")}
+	var err error
+	unsent := ""
+	switch e.Name {
+	case "sms":
+		err, unsent = b.sms(m, e), smsUnsent[e.Attr("type")]
+	case "mms":
+		err, unsent = b.mms(m, e), smsUnsent[e.Attr("msg_box")]
+	default:
+		err = b.call(m, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if unsent != "" {
+		build.Happened(m, argus.TypeDraft, argus.Facts{}, unsent, m.Text)
+	}
+	return m, build.Valid(m)
+}
+
+// stated returns an attribute; the app writes the word null for none.
+func stated(e *xmldoc.Element, name string) string {
+	if value := e.Attr(name); value != "null" {
+		return value
+	}
+	return ""
+}
+
+// smsUnsent are the words for what is in those boxes of Android from which
+// nothing was sent: drafts, with the same words as what was sent later.
+var smsUnsent = map[string]string{"3": "draft", "4": "outbox", "5": "failed", "6": "queued"}
+
+// sms reads a short message. The app copies Android's own table: type 1 was
+// received, 2 sent, 3 is a draft, 4 to 6 did not leave; date is when the phone
+// stored it and date_sent when the service centre took a received one.
+func (b *smsBackup) sms(m *argus.Message, e *xmldoc.Element) error {
+	var err error
+	var centre argus.Time
+	for _, a := range e.Attrs {
+		if a.Value == "null" {
+			continue
+		}
+		switch a.Name {
+		case "date":
+			m.Sent, err = dates.Android(a.Value)
+		case "date_sent":
+			centre, err = dates.Android(a.Value)
+		case "body":
+			m.Text = a.Value
+		case "address", "contact_name":
+		default:
+			build.KeepExtra(m, a.Name, a.Value)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.Name, err)
+		}
+	}
+	if stated(e, "date") == "" {
+		return errors.New("want an sms with its date, found one without")
+	}
+	received := e.Attr("type") == "1"
+	if received {
+		m.Received = m.Sent
+		if centre.Known() {
+			m.Sent = centre
+		}
+	} else if centre.Known() {
+		build.KeepExtra(m, "date_sent", e.Attr("date_sent"))
+	}
+	b.parties(m, e, received, "", nil)
+	return nil
+}
+
+// parties sets who wrote to whom: the phone's owner and the other side, whose
+// numbers stand in address, several with ~ between them. sender and receivers are
+// those that an mms names besides.
+func (b *smsBackup) parties(m *argus.Message, e *xmldoc.Element, received bool, sender string, receivers []string) {
+	shown := stated(e, "address")
+	var numbers []string
+	for one := range strings.SplitSeq(shown, "~") {
+		if one = phoneAccount(one); one != "" {
+			numbers = append(numbers, one)
+		}
+	}
+	if strings.Join(numbers, "~") != shown {
+		build.KeepExtra(m, "address", shown)
+	}
+	name := stated(e, "contact_name")
+	if name == "(Unknown)" {
+		name = ""
+	}
+	m.Title = name
+	m.Conversation = build.ConversationOf(append(slices.Clone(numbers), b.owner))
+	if !received {
+		m.From, m.To = b.owner, build.Others(slices.Concat(numbers, receivers), b.owner)
+		if len(m.To) == 0 && len(numbers) > 0 {
+			m.To = []string{b.owner} // to himself
+		}
+		return
+	}
+	if m.From = sender; m.From == "" && len(numbers) > 0 {
+		m.From = numbers[0]
+	}
+	if m.From == "" {
+		m.State |= argus.StateSystem // nobody is named, as for some service messages
+		return
+	}
+	if len(numbers) == 1 { // the sender's, maybe in another form; of several, the name is that of all
+		if m.From == numbers[0] {
+			m.FromName = name
+		}
+		numbers = nil
+	}
+	m.To = build.Others(slices.Concat([]string{b.owner}, numbers, b.besides(receivers, append(numbers, m.From))), m.From)
+	if len(m.To) == 0 {
+		m.To = []string{b.owner} // to himself
+	}
+}
+
+// phoneAccount is a number, in whichever form, without what people put between its
+// digits, and anything else as it stands: the name of a sender, an address of a mail.
+func phoneAccount(shown string) string {
+	shown = argus.CleanName(shown)
+	number := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" \u00A0\u202F-‑()./", r) {
+			return -1
+		}
+		return r
+	}, shown)
+	if digits := strings.TrimPrefix(number, "+"); digits != "" && strings.Trim(digits, "0123456789*#") == "" {
+		return number
+	}
+	return build.AccountOf(shown)
+}
+
+// besides returns those of the receivers of an mms that came who are not known.
+// If it is one, and the owner is not among them, it is the owner's own number: the
+// other messages of the file do not have it, so that it stays in Extra.
+func (b *smsBackup) besides(receivers, known []string) []string {
+	more := slices.DeleteFunc(slices.Clone(receivers), func(one string) bool { return slices.Contains(known, one) })
+	if len(more) == 1 && !slices.Contains(receivers, b.owner) {
+		return nil
+	}
+	return more
+}
+
+// mms reads a multimedia message. The types of its addresses are those of the
+// headers in OMA-TS-MMS_ENC: 137 from, 151 to, 130 cc, 129 bcc.
+func (b *smsBackup) mms(m *argus.Message, e *xmldoc.Element) error {
+	var err error
+	var centre argus.Time
+	for _, a := range e.Attrs {
+		if a.Value == "null" {
+			continue
+		}
+		switch a.Name {
+		case "date":
+			m.Sent, err = dates.Android(a.Value)
+		case "date_sent":
+			centre, err = dates.Android(a.Value)
+		case "m_id":
+			m.ServiceID = a.Value
+		case "address", "contact_name":
+		default:
+			build.KeepExtra(m, a.Name, a.Value)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.Name, err)
+		}
+	}
+	if stated(e, "date") == "" {
+		return errors.New("want an mms with its date, found one without")
+	}
+	received := e.Attr("msg_box") == "1"
+	if received {
+		m.Received = m.Sent
+		if centre.Known() {
+			m.Sent = centre
+		}
+	}
+	sender, receivers := addresses(m, e.Child("addrs"))
+	b.parties(m, e, received, sender, receivers)
+	for i := range e.Child("parts").Inside {
+		mmsPart(m, &e.Child("parts").Inside[i])
+	}
+	return nil
+}
+
+// addresses reads who an mms names, each once.
+func addresses(m *argus.Message, list *xmldoc.Element) (sender string, receivers []string) {
+	for i := range list.Inside {
+		e := &list.Inside[i]
+		account := phoneAccount(e.Attr("address"))
+		build.KeepExtra(m, "addr "+e.Attr("type"), e.Attr("address"))
+		switch {
+		case account == "" || account == "insert-address-token":
+		case e.Attr("type") == "137":
+			sender = account
+		case len(receivers) < build.ParticipantLimit && !slices.Contains(receivers, account):
+			receivers = append(receivers, account)
+		}
+	}
+	return sender, receivers
+}
+
+// mmsPart reads a part: text, or a file as base64.
+func mmsPart(m *argus.Message, e *xmldoc.Element) {
+	kind := stated(e, "ct")
+	data := e.Attr("data")
+	if kind == "text/plain" && data == "" {
+		if m.Text != "" {
+			m.Text += "\n"
+		}
+		m.Text += stated(e, "text")
+		return
+	}
+	if kind == "application/smil" {
+		build.KeepExtra(m, "smil", stated(e, "text"))
+		return
+	}
+	a := argus.Attachment{Name: cmp.Or(stated(e, "cl"), stated(e, "name"), stated(e, "fn"), stated(e, "cid")), Type: kind}
+	if data != "" && data != "null" {
+		if content, err := base64.StdEncoding.DecodeString(data); err == nil {
+			a.Hash, a.Size = sha256.Sum256(content), int64(len(content))
+		} else {
+			build.KeepExtra(m, "part data that is not base64", data)
+		}
+	}
+	m.Attachments = append(m.Attachments, a)
+	build.KeepExtra(m, "part text", stated(e, "text"))
+}
+
+var smsCallTypes = map[string]string{
+	"1": "incoming", "2": "outgoing", "3": "missed", "4": "voicemail", "5": "rejected", "6": "blocked", "7": "answered elsewhere",
+}
+
+// smsCallAnswers says which of them were answered.
+var smsCallAnswers = map[string]string{"3": "no", "5": "no", "6": "no", "7": "yes"}
+
+// call reads a call.
+func (b *smsBackup) call(m *argus.Message, e *xmldoc.Element) error {
+	sent, err := dates.Android(e.Attr("date"))
+	if err != nil {
+		return fmt.Errorf("date: %w", err)
+	}
+	if !sent.Known() {
+		return errors.New("want a call with its date, found one without")
+	}
+	m.Service, m.Sent = cmp.Or(b.options.Service, "phone"), sent
+	number := phoneAccount(stated(e, "number"))
+	kind := e.Attr("type")
+	c := argus.Call{Direction: "in"}
+	m.From, m.To = number, []string{b.owner}
+	if kind == "2" {
+		m.From, m.To, c.Direction = b.owner, []string{number}, "out"
+	}
+	if name := stated(e, "contact_name"); name != "(Unknown)" {
+		m.Title = name
+	}
+	m.Conversation = build.ConversationOf([]string{number, b.owner})
+	if smsCallTypes[kind] == "" {
+		c.Direction = ""
+	}
+	c.Seconds, _ = strconv.ParseUint(e.Attr("duration"), 10, 31)
+	if c.Answered = smsCallAnswers[kind]; kind == "1" || kind == "2" {
+		c.Answered = build.AnsweredIn(c.Seconds)
+	}
+	build.Called(m, c, "call", fmt.Sprintf("%s; duration: %s s", cmp.Or(smsCallTypes[kind], "type "+kind), cmp.Or(e.Attr("duration"), "?")))
+	for _, a := range e.Attrs {
+		if a.Name != "date" && a.Name != "contact_name" && a.Value != "null" && !(a.Name == "number" && a.Value == number) {
+			build.KeepExtra(m, a.Name, a.Value)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,1182 @@
+// Package report reads what forensic and interception systems report, and what Argus
+// writes itself.
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/build"
+	"github.com/argus-evidence/argus/internal/reader/dates"
+	"github.com/argus-evidence/argus/internal/reader/xmldoc"
+)
+
+// UFDR is described in docs/readers-xml-mail.md.
+var UFDR = &reader.Format{
+	Name:     "ufdr",
+	Version:  4,
+	About:    "Cellebrite's report.xml, alone or in a .ufdr archive with its files",
+	Checked:  "a chat and two accounts as IPED keeps them of real reports, 11 of 11 messages with their 6 files, and 2 of 2; whole reports: invented examples only",
+	OfDevice: true,
+	Detect:   detectUFDR,
+	Read:     readUFDR,
+}
+
+const ufdrNamespace = "http://pa.cellebrite.com/report/2.0"
+
+func detectUFDR(s reader.Sample) int {
+	root := xmldoc.Root(s)
+	switch {
+	case (root.Name == "model" || root.Name == "modelType") && root.Attr("type") != "" && bytes.Contains(s.Text, []byte("<field name=")):
+		return 80 // a part of a report, without what is around it
+	case root.Name != "project":
+		return 0
+	case root.Attr("xmlns") == ufdrNamespace:
+		return 95
+	case bytes.Contains(s.Text, []byte("<decodedData")) || bytes.Contains(s.Text, []byte("<sourceExtractions")):
+		return 80
+	}
+	return 0
+}
+
+// ufdrRecords are the models that are read whole.
+var ufdrRecords = []string{"InstantMessage", "SMS", "MMS", "Email", "Call", "Contact", "UserAccount", "Location"}
+
+// beginsUFDR knows a model that is read, and a chat.
+func beginsUFDR(tag []byte) bool {
+	if !bytes.HasPrefix(tag, []byte("<model ")) {
+		return false
+	}
+	end, _, err := xmldoc.Markup(tag)
+	if err != nil {
+		return false
+	}
+	kind := (&xmldoc.Tag{Raw: tag[:end]}).Element().Attr("type")
+	return kind == "Chat" || slices.Contains(ufdrRecords, kind)
+}
+
+// Limits of a report.
+const (
+	// ufdrSeen is how many messages in chats that they do not name themselves are
+	// remembered, so that the same one standing alone finds its conversation.
+	ufdrSeen = 1 << 20
+	// ufdrAccounts is how many participants of a chat are taken as accounts.
+	ufdrAccounts = 4096
+	// ufdrOwners is how many accounts are remembered as the device's owner's.
+	ufdrOwners = 256
+	// ufdrTypes is how many types of models are counted that are not read.
+	ufdrTypes = 256
+)
+
+// ufdrReport is where the reading of a report stands.
+type ufdrReport struct {
+	*xmldoc.File
+	in reader.Input
+	// project is the report's own id.
+	project string
+	// chat is the one that the place is in, nil outside; what is directly in
+	// it stands at the depth inChat.
+	chat   *ufdrChat
+	inChat int
+	// held is the problem that a chat's own message was given out before.
+	held *reader.Item
+	// ahead is how many bytes were read ahead, to learn what stands in a chat
+	// behind its messages.
+	ahead int64
+	// seen tells the chats of messages that do not name them, by their places in
+	// chats.
+	seen  map[[16]byte]uint32
+	chats []ufdrPlace
+	// owners are the accounts of the device's owner, as far as they are known.
+	owners ufdrOwned
+	// within is the list that the place is in, decodedData or taggedFiles; about
+	// counts what the report says of itself.
+	within string
+	about  uint64
+	// other counts the models of types that are not read, and the files.
+	other map[string]int
+	said  bool // of them
+}
+
+// ufdrPlace is a chat that messages were seen in; owned says that the device's
+// owner takes part.
+type ufdrPlace struct {
+	conversation string
+	owned        bool
+}
+
+// ufdrOwned are accounts of the device's owner.
+type ufdrOwned map[string]bool
+
+// add remembers who takes part, if the report says that it is the owner.
+func (o ufdrOwned) add(p ufdrAccount) {
+	if p.owner && p.account != "" && len(o) < ufdrOwners {
+		o[strings.Clone(p.account)] = true
+	}
+}
+
+// any says whether one of some accounts is the owner's.
+func (o ufdrOwned) any(accounts []string) bool {
+	return slices.ContainsFunc(accounts, func(a string) bool { return o[a] })
+}
+
+// ufdrChat is what a chat says about its messages.
+type ufdrChat struct {
+	*argus.Message // the chat's own, without Where
+	// at is where what was not given out begins.
+	at       int64
+	id       string
+	accounts []string
+	group    bool
+	owners   ufdrOwned // of the report
+	owner    string    // of the device, where the report gives no account of his
+	// given says that the message was given out once; size is how long the
+	// fields are that were not, in bytes.
+	given bool
+	size  int
+}
+
+// readUFDR yields one item for each chat, message, call, contact and account,
+// and for each stretch that is broken.
+func readUFDR(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
+	return func(yield func(reader.Item, error) bool) {
+		r := ufdrReport{File: xmldoc.NewFile(ctx, in, beginsUFDR), in: in, seen: map[[16]byte]uint32{}, owners: ufdrOwned{}, other: map[string]int{}}
+		if in.Owner != "" {
+			r.owners[in.Owner] = true
+		}
+		for {
+			item, atEnd, err := r.next()
+			if err != nil {
+				yield(reader.Item{}, err)
+				return
+			}
+			if (item.Message != nil || item.Problem != "") && !yield(item, nil) || atEnd {
+				return
+			}
+		}
+	}
+}
+
+// next returns the next item, which may hold nothing, and whether the file
+// ended. What was read of a chat goes before a problem in it. Whether the end of
+// a chat was in damage cannot be known, so that nothing behind is in it.
+func (r *ufdrReport) next() (reader.Item, bool, error) {
+	if r.held != nil {
+		item := *r.held
+		r.held = nil
+		return item, false, nil
+	}
+	damages := r.Damages
+	item, atEnd, err := r.read()
+	if r.Damages > damages {
+		r.within = "" // its end may be in the damage
+	}
+	if r.chat == nil || err != nil || item.Problem == "" {
+		return item, atEnd, err
+	}
+	chat := r.chatItem(item.Where.Offset)
+	if r.Damages > damages {
+		r.chat = nil
+	}
+	if chat.Where.Record == 0 {
+		return item, false, nil
+	}
+	chat.Where.Record, item.Where.Record = item.Where.Record, chat.Where.Record
+	r.held = &item
+	return chat, false, nil
+}
+
+func (r *ufdrReport) read() (item reader.Item, atEnd bool, err error) {
+	tag, err := r.File.Next()
+	switch {
+	case err != nil:
+		return reader.Item{}, false, err
+	case tag.Problem != "":
+		item, err = r.Resume(tag.Problem)
+		return item, false, err
+	case tag.Kind == xmldoc.None && r.chat != nil:
+		item = r.chatItem(r.At)
+		r.chat = nil
+		return item, false, nil
+	case tag.Kind == xmldoc.None && len(r.other) > 0 && !r.said:
+		r.said = true
+		return r.Remark(r.notRead()), false, nil
+	case tag.Kind == xmldoc.None && r.Records == r.about && len(r.other) == 0 && r.At > 0:
+		return r.Remark("want records, found a document without any"), true, nil
+	case tag.Kind == xmldoc.None:
+		return r.CutOff(), true, nil
+	case r.chat != nil && r.Depth == r.inChat:
+		item, err = r.chatPart(tag)
+		return item, false, err
+	case tag.Kind == xmldoc.Close:
+		if string(tag.Name) == r.within {
+			r.within = ""
+		}
+	case r.within == "" && slices.Contains(ufdrAbout, string(tag.Name)):
+		item, err = r.File.Item(r.aboutMessage)
+		if item.Message != nil {
+			r.about++
+		}
+		return item, false, err
+	case string(tag.Name) == "project":
+		r.project = tag.Element().Attr("id")
+		return r.aboutProject(tag), false, nil
+	case tag.Kind == xmldoc.Open && (string(tag.Name) == "taggedFiles" || string(tag.Name) == "decodedData"):
+		r.within = string(tag.Name)
+	case r.within == "taggedFiles" && string(tag.Name) == "file":
+		r.other["taggedFiles/file"]++
+	case string(tag.Name) == "model":
+		kind := tag.Element().Attr("type")
+		if slices.Contains(ufdrRecords, kind) {
+			item, err = r.File.Item(func(e *xmldoc.Element) (*argus.Message, error) { return r.message(kind, e) })
+			return item, false, err
+		}
+		if kind == "Chat" && tag.Kind == xmldoc.Open {
+			r.begin(tag)
+		} else if len(r.other) < ufdrTypes || r.other[kind] > 0 {
+			if kind != "Chat" {
+				r.other[strings.Clone(kind)]++
+			}
+		}
+	}
+	r.Pass(tag)
+	return item, false, nil
+}
+
+// ufdrAbout are the elements in which a report speaks of itself: the device, each
+// extraction, whose id messages name as extractionId, and the case.
+var ufdrAbout = []string{"metadata", "extractionInfo", "caseInformation"}
+
+// aboutMessage makes a record of what the report says of itself, a device or a notice:
+// of attributes, and of the elements inside by their names. Nobody sent it. An id
+// alone says nothing.
+func (r *ufdrReport) aboutMessage(e *xmldoc.Element) (*argus.Message, error) {
+	m := &argus.Message{Service: cmp.Or(r.in.Service, "ufdr"), Conversation: "report", Title: "report", ConversationReach: argus.ReachExport}
+	lines, said := []string{e.Attr("section")}, false
+	keep := func(name, value string) {
+		if value != "" {
+			build.KeepExtra(m, name, value)
+			lines, said = append(lines, name+": "+value), said || name != "id"
+		}
+	}
+	for _, a := range e.Attrs {
+		if a.Name == "section" {
+			build.KeepExtra(m, a.Name, a.Value)
+		} else if !strings.HasPrefix(a.Name, "xmlns") {
+			keep(a.Name, a.Value)
+		}
+	}
+	for i := range e.Inside {
+		field := &e.Inside[i]
+		name := cmp.Or(field.Attr("name"), field.Name)
+		if len(field.Inside) > 0 {
+			keep(name, field.Raw)
+			continue
+		}
+		keep(name, field.Value())
+		for _, a := range field.Attrs {
+			if a.Name != "name" && a.Name != "id" {
+				build.KeepExtra(m, name+"."+a.Name, a.Value)
+			}
+		}
+	}
+	if !said {
+		return nil, nil
+	}
+	told := strings.TrimPrefix(strings.Join(lines, "\n"), "\n")
+	if device := ufdrDevice(m.Extra); device != nil {
+		build.Happened(m, argus.TypeDevice, argus.Facts{Device: device}, e.Name, told)
+	} else {
+		build.Notice(m, e.Name, told)
+	}
+	return m, build.Valid(m)
+}
+
+// ufdrDevice returns what a report says of a device among other things, or nil.
+func ufdrDevice(about []argus.Field) *argus.Device {
+	d := &argus.Device{}
+	for _, x := range about {
+		if strings.Contains(x.Name, ".") { // an attribute of a field
+			continue
+		}
+		name := strings.ToLower(strings.Join(strings.Fields(x.Name), ""))
+		switch {
+		case strings.HasSuffix(name, "devicename"):
+			d.Name = cmp.Or(d.Name, x.Value)
+		case strings.HasSuffix(name, "model"):
+			d.Model = cmp.Or(d.Model, x.Value)
+		case slices.ContainsFunc(ufdrIdentifiers, func(word string) bool { return strings.Contains(name, word) }) && len(d.Identifiers) < build.ParticipantLimit:
+			d.Identifiers = append(d.Identifiers, x)
+		}
+	}
+	if d.Name == "" && d.Model == "" && d.Identifiers == nil {
+		return nil
+	}
+	return d
+}
+
+// ufdrIdentifiers are parts of the names of numbers of devices and their cards.
+var ufdrIdentifiers = []string{"imei", "imsi", "iccid", "msisdn", "serial", "udid", "uniquedeviceid", "macaddress", "androidid"}
+
+// aboutProject makes one of the tag around the whole report, and passes it.
+func (r *ufdrReport) aboutProject(tag xmldoc.Tag) reader.Item {
+	item := reader.Item{Where: argus.Where{Record: r.Records + 1, Offset: r.At, Length: int64(len(tag.Raw))}}
+	raw := bytes.Clone(tag.Raw)
+	if tag.Kind == xmldoc.Open {
+		raw = append(raw, "</project>"...)
+	}
+	e, err := r.Parse(raw)
+	if err == nil {
+		item.Message, err = r.aboutMessage(e)
+	}
+	if err != nil {
+		item.Message, item.Problem, item.Raw = nil, err.Error(), bytes.Clone(tag.Raw[:min(len(tag.Raw), argus.QuarantineRaw)])
+	}
+	if item.Message != nil || err != nil {
+		r.Records++
+		r.about++
+	}
+	r.Pass(tag)
+	return item
+}
+
+// notRead says what else the report holds. Models in models count as well.
+func (r *ufdrReport) notRead() string {
+	var list []string
+	for _, kind := range slices.Sorted(maps.Keys(r.other)) {
+		list = append(list, fmt.Sprintf("%d %.40s", r.other[kind], kind))
+	}
+	return "the report holds models and files that are no communication and are not read: " + strings.ToValidUTF8(strings.Join(list, ", "), "\uFFFD")
+}
+
+// begin enters a chat.
+func (r *ufdrReport) begin(tag xmldoc.Tag) {
+	r.chat = &ufdrChat{Message: &argus.Message{State: argus.StateSystem}, at: r.At, owners: r.owners, owner: strings.Clone(r.ownerOf(tag.Element()))}
+	r.inChat = r.Depth + 1
+	ufdrAttributes(r.chat.Message, tag.Element())
+}
+
+// chatPart reads what is directly in a chat. The messages are entered; what
+// stands before and behind them is the chat's own message.
+func (r *ufdrReport) chatPart(tag xmldoc.Tag) (reader.Item, error) {
+	chat := r.chat
+	switch {
+	case tag.Kind == xmldoc.Close:
+		item := r.chatItem(r.At)
+		r.chat = nil
+		r.Pass(tag)
+		return item, nil
+	case tag.Kind == xmldoc.Open && tag.Element().Attr("name") == "Messages":
+		if len(chat.accounts) == 0 {
+			if err := r.readAhead(tag); err != nil {
+				return reader.Item{}, err
+			}
+		}
+		item := r.chatItem(r.At)
+		r.Pass(tag)
+		return item, nil
+	}
+	if chat.given && len(chat.Extra) == 0 {
+		chat.at = r.At
+	}
+	item, err := r.File.Item(chat.part)
+	if chat.size > r.Limit && item.Problem == "" && err == nil {
+		item = r.chatItem(r.At) // so much that it is more than one message
+	}
+	return item, err
+}
+
+// part reads a field of a chat.
+func (c *ufdrChat) part(e *xmldoc.Element) (*argus.Message, error) {
+	c.size += len(e.Raw)
+	ufdrFlatten(c.Message, "", e)
+	switch e.Attr("name") {
+	case "Id":
+		c.id = strings.Clone(ufdrValue(e)) // without the record around it
+	case "Name":
+		c.Title = strings.Clone(ufdrValue(e))
+	case "ChatType":
+		c.group = strings.EqualFold(ufdrValue(e), "Group")
+	case "Source":
+		c.Service = strings.Clone(strings.ToLower(ufdrValue(e)))
+	case "Participants":
+		for i := range e.Inside {
+			p := ufdrParty(&e.Inside[i])
+			if p.account == "" && p.owner {
+				p.account = c.owner
+			}
+			c.owners.add(p)
+			if p.named {
+				build.Named(c.Message, p.account)
+			}
+			if p.account != "" && len(c.accounts) < ufdrAccounts && !slices.Contains(c.accounts, p.account) {
+				c.accounts = append(c.accounts, strings.Clone(p.account))
+			}
+		}
+	}
+	return nil, nil
+}
+
+// readAhead looks behind a chat's messages for who takes part, which stands
+// before them in every report that was seen. All looks together read a file
+// once at most.
+func (r *ufdrReport) readAhead(tag xmldoc.Tag) error {
+	from := r.At + int64(len(tag.Raw))
+	rest := reader.Input{Size: r.in.Size - from, File: io.NewSectionReader(r.in.File, from, r.in.Size-from), Options: r.in.Options}
+	x := xmldoc.NewFile(r.Ctx, rest, beginsUFDR)
+	x.Depth, x.Charset = 1, r.Charset
+	defer func() { r.ahead += x.At + int64(len(x.Buf)) }()
+	for r.ahead+x.At < r.in.Size {
+		tag, err := x.Next()
+		if err != nil {
+			return err
+		}
+		if tag.Problem != "" || tag.Kind == xmldoc.None || tag.Kind == xmldoc.Close && x.Depth == 0 {
+			return nil
+		}
+		if name := tag.Element().Attr("name"); x.Depth == 0 && tag.Kind == xmldoc.Open && (name == "Participants" || name == "Id" || name == "ChatType") {
+			chat := ufdrChat{Message: new(argus.Message), owners: r.owners, owner: r.chat.owner}
+			if _, err := x.Item(chat.part); err != nil || x.Damages > 0 {
+				return err
+			}
+			r.chat.accounts = append(r.chat.accounts, chat.accounts...)
+			r.chat.id = cmp.Or(r.chat.id, chat.id)
+			r.chat.group = r.chat.group || chat.group
+			continue
+		}
+		x.Pass(tag)
+	}
+	return nil
+}
+
+// chatItem gives out the chat's own message, which ends at a place, unless there
+// is nothing in it.
+func (r *ufdrReport) chatItem(end int64) reader.Item {
+	c := r.chat
+	if len(c.Extra) == 0 && c.given {
+		return reader.Item{}
+	}
+	c.given = true
+	m := *c.Message
+	m.Service = cmp.Or(r.in.Service, m.Service, "ufdr")
+	m.Conversation = c.conversation()
+	c.reach(&m)
+	m.To = build.Others(c.accounts, "")
+	build.Happened(&m, argus.TypeRoom, argus.Facts{Room: &argus.Room{Name: m.Title, Members: c.accounts}}, "chat", strings.Join(c.accounts, ", "))
+	r.Records++
+	item := reader.Item{Message: &m, Where: argus.Where{Record: r.Records, Offset: c.at, Length: end - c.at}}
+	if err := m.Valid(); err != nil {
+		item.Message, item.Problem = nil, err.Error()
+	}
+	c.Extra, c.size = nil, 0
+	return item
+}
+
+// conversation names a chat: by the accounts where there are two, unless they are
+// those who are left of a group, else as the service does.
+func (c *ufdrChat) conversation() string {
+	group := (c.group || build.IsGroupID(c.id)) && c.id+c.Title != ""
+	if len(c.accounts) == 2 && !group {
+		return argus.DirectConversation(c.accounts[0], c.accounts[1])
+	}
+	if c.id != "" || c.Title != "" {
+		return cmp.Or(c.id, c.Title)
+	}
+	return build.ConversationOf(slices.Clone(c.accounts))
+}
+
+// reach says in what the name of the chat is unique.
+func (c *ufdrChat) reach(m *argus.Message) {
+	switch {
+	case strings.Contains(m.Conversation, "|"):
+		m.ConversationReach = max(m.AccountReach, c.AccountReach)
+	case c.id == "":
+		m.ConversationReach = argus.ReachExport // a name
+	}
+}
+
+// ufdrNames says whether an attribute names a model in the report, or its type.
+// The name is of nothing in the phone, and another for each copy of a message: it
+// is in the record that Where points at, and in no field.
+func ufdrNames(attr string) bool { return attr == "type" || attr == "id" || attr == "source_index" }
+
+// ufdrAttributes keeps what a model's tag says about the decoding.
+func ufdrAttributes(m *argus.Message, e *xmldoc.Element) {
+	for _, a := range e.Attrs {
+		if !ufdrNames(a.Name) {
+			build.KeepExtra(m, a.Name, a.Value)
+		}
+	}
+	if state := e.Attr("deleted_state"); state == "Deleted" || state == "Trash" {
+		m.State |= argus.StateDeleted
+	}
+}
+
+// ufdrValue returns the value of a field.
+func ufdrValue(e *xmldoc.Element) string {
+	if v := e.Child("value"); v.Name != "" {
+		return v.Value()
+	}
+	return e.Value()
+}
+
+// ufdrFlatten keeps everything in a field under its name, and under the names
+// of the fields that it lies in.
+func ufdrFlatten(m *argus.Message, prefix string, e *xmldoc.Element) {
+	name := prefix + cmp.Or(e.Attr("name"), e.Name)
+	switch e.Name {
+	case "field", "multiField":
+		for i := range e.Inside {
+			build.KeepExtra(m, name, e.Inside[i].Value())
+		}
+	case "modelField", "multiModelField":
+		for i := range e.Inside {
+			model := &e.Inside[i]
+			if state := model.Attr("deleted_state"); state != "" && state != "Intact" && state != "Unknown" {
+				build.KeepExtra(m, name+".deleted_state", state)
+			}
+			build.KeepExtra(m, name+".file_id", model.Attr("file_id"))
+			for j := range model.Inside {
+				ufdrFlatten(m, name+".", &model.Inside[j])
+			}
+		}
+	default:
+		build.KeepExtra(m, name, e.Raw)
+	}
+}
+
+// ufdrAccount is a Party: who took part, and how.
+type ufdrAccount struct {
+	account, name, role string
+	owner, named        bool // of the device; no identifier is known
+	system              bool // no account: a notice of the service
+}
+
+// isUFDRSystem says whether a party is how Cellebrite names the sender of notices.
+func isUFDRSystem(name string) bool { return strings.EqualFold(name, "System Message") }
+
+func ufdrParty(model *xmldoc.Element) ufdrAccount {
+	var p ufdrAccount
+	for i := range model.Inside {
+		switch e := &model.Inside[i]; e.Attr("name") {
+		case "Identifier":
+			p.account = build.AppAccount(ufdrValue(e))
+		case "Name":
+			p.name = argus.CleanName(ufdrValue(e))
+		case "Role":
+			p.role = ufdrValue(e)
+		case "IsPhoneOwner":
+			p.owner = strings.EqualFold(ufdrValue(e), "true")
+		}
+	}
+	if isUFDRSystem(p.account) || p.account == "" && isUFDRSystem(p.name) {
+		return ufdrAccount{system: true}
+	}
+	p.named = p.account == ""
+	if p.named || p.account == p.name {
+		p.account, p.name = cmp.Or(p.account, p.name), ""
+	}
+	return p
+}
+
+// ownerOf is what the owner of a device is called where the report gives no account
+// of his.
+func (r *ufdrReport) ownerOf(e *xmldoc.Element) string {
+	return cmp.Or(r.in.Owner, argus.OwnerOf+strings.Trim(r.project+"/"+e.Attr("extractionId"), "/"))
+}
+
+// message makes a message of a model.
+func (r *ufdrReport) message(kind string, e *xmldoc.Element) (*argus.Message, error) {
+	m := &argus.Message{}
+	ufdrAttributes(m, e)
+	p := ufdrMessage{Message: m, kind: kind, chat: r.chat, owners: r.owners, options: r.in.Options, ownerAccount: r.ownerOf(e)}
+	p.Service = p.serviceOf(e)
+	for i := range e.Inside {
+		if err := p.field(&e.Inside[i]); err != nil {
+			return nil, err
+		}
+	}
+	if kind == "Contact" || kind == "UserAccount" {
+		build.Contact(m, strings.ToLower(kind), p.accounts, p.name)
+		return m, build.Valid(m)
+	}
+	place := ufdrPosition(m.Extra)
+	if kind == "Location" { // where the device was, or something on it says
+		position := slices.DeleteFunc([]string{place.Latitude, place.Longitude}, func(s string) bool { return s == "" })
+		place.Name = p.name
+		build.Happened(m, argus.TypeLocation, argus.Facts{Location: &place}, "location", strings.Join(position, ", "))
+		return m, build.Valid(m)
+	}
+	p.passOn()
+	build.SentPlace(m, place)
+	p.owner()
+	r.place(&p)
+	p.clock()
+	switch {
+	case kind == "Call":
+		build.Called(m, p.call, "call", p.said)
+	case p.system:
+		p.happened()
+	case m.From == "":
+		m.State |= argus.StateSystem
+	}
+	return m, build.Valid(m)
+}
+
+// ufdrPosition returns the place that the fields of a model state.
+func ufdrPosition(fields []argus.Field) (l argus.Location) {
+	for _, x := range fields {
+		switch x.Name {
+		case "Position.Latitude":
+			l.Latitude = x.Value
+		case "Position.Longitude":
+			l.Longitude = x.Value
+		case "Precision":
+			l.Accuracy = x.Value
+		case "Category", "Type":
+			l.Source = cmp.Or(l.Source, x.Value)
+		}
+	}
+	if l.Latitude == "" && l.Longitude == "" {
+		return argus.Location{}
+	}
+	return l
+}
+
+// clock says whose clock stamped a message that nothing else names than its
+// second, so that the copies of two devices meet (docs/readers.md): what the owner
+// sent has no time of receipt, and what reached him without one has that of the
+// device. A mail has the time of its sender in every copy.
+func (p *ufdrMessage) clock() {
+	switch {
+	case len(p.ServiceID) >= argus.LongID || p.From == "" || p.kind == "Call" || p.kind == "Email":
+	case p.owners[p.From] || p.folder == "Sent":
+		if p.Received.Known() {
+			build.KeepExtra(p.Message, "DateDelivered", p.Received.Raw)
+			p.Received = argus.Time{}
+		}
+	case (p.toOwner || p.folder == "Inbox") && !p.Received.Known():
+		p.Received = p.Sent
+	}
+}
+
+// place sets the conversation.
+func (r *ufdrReport) place(p *ufdrMessage) {
+	m := p.Message
+	p.toOwner = p.owners.any(m.To)
+	alone := cmp.Or(p.chatID, build.ConversationOf(append(slices.Clone(m.To), m.From)))
+	if r.chat != nil {
+		p.toOwner = p.toOwner || p.owners.any(r.chat.accounts)
+		m.Conversation, m.Title = r.chat.conversation(), r.chat.Title
+		r.chat.reach(m)
+		if len(m.To) == 0 {
+			m.To = build.Others(r.chat.accounts, m.From)
+		}
+		if alone != m.Conversation && len(r.seen) < ufdrSeen {
+			in := ufdrPlace{m.Conversation, p.toOwner}
+			if n := len(r.chats); n == 0 || r.chats[n-1] != in {
+				r.chats = append(r.chats, in)
+			}
+			r.seen[ufdrKey(p)] = uint32(len(r.chats) - 1)
+		}
+		return
+	}
+	m.Conversation = alone
+	if n, ok := r.seen[ufdrKey(p)]; ok {
+		m.Conversation = r.chats[n].conversation
+		p.toOwner = p.toOwner || r.chats[n].owned
+	}
+}
+
+// ufdrKey is what the copies of a message in a chat and alone have in common.
+func ufdrKey(p *ufdrMessage) [16]byte {
+	id, _ := (&argus.Message{Service: p.Service, Conversation: p.chatID, From: p.From, Sent: p.Sent, ServiceID: p.ServiceID, Text: p.Text, Attachments: p.Attachments}).Identity()
+	return id
+}
+
+// ufdrMessage becomes a message field by field.
+type ufdrMessage struct {
+	*argus.Message
+	kind     string
+	chat     *ufdrChat
+	owners   ufdrOwned
+	toOwner  bool // the device's owner is among those whom it reached
+	options  reader.Options
+	chatID   string
+	folder   string
+	name     string   // of a contact
+	accounts []string // of a contact
+	said     string   // about a call
+	call     argus.Call
+	// ownerAccount is what the device's owner is called without an account.
+	ownerAccount string
+	// system says that the service wrote it; activity is what it says happened.
+	system   bool
+	activity *xmldoc.Element
+	// embedded is the message that this one passes on or quotes; quotes that it
+	// does not pass it on.
+	embedded *xmldoc.Element
+	quotes   bool
+}
+
+// passOn reads the message inside of another. One that was forwarded has nothing of
+// its own: its words and files are those of the message inside.
+func (p *ufdrMessage) passOn() {
+	if p.embedded == nil {
+		return
+	}
+	if p.quotes {
+		p.ReplyTo = cmp.Or(p.ReplyTo, ufdrField(p.embedded, "Identifier"))
+	}
+	if p.ForwardedFrom == "" || p.Text != "" || len(p.Attachments) > 0 {
+		return
+	}
+	for i := range p.embedded.Inside {
+		switch e := &p.embedded.Inside[i]; e.Attr("name") {
+		case "Body":
+			p.Text = ufdrText(e)
+		case "Attachments", "Attachment":
+			p.attachments(e)
+		case "From":
+			for j := range e.Inside {
+				if from := ufdrParty(&e.Inside[j]); from.account != "" && p.ForwardedFrom == "?" {
+					p.ForwardedFrom = from.account
+				}
+			}
+		}
+	}
+}
+
+// attachments reads the files of a field, which may be <empty/>.
+func (p *ufdrMessage) attachments(e *xmldoc.Element) {
+	for i := range e.Inside {
+		if e.Inside[i].Name == "model" {
+			p.attachment(&e.Inside[i])
+		}
+	}
+}
+
+// ufdrActions are Cellebrite's words for who did what in a conversation.
+var ufdrActions = map[string]string{
+	"ParticipantJoined": "join", "ParticipantLeft": "leave", "ParticipantAdded": "add", "ParticipantRemoved": "remove", "ParticipantInvited": "invite",
+}
+
+// happened makes a notice of the service, or what it records of the members of a
+// conversation: who joined or left did it himself.
+func (p *ufdrMessage) happened() {
+	m := p.Message
+	m.From, m.FromName = "", ""
+	var action string
+	var whom []string
+	for i := range p.activities() {
+		model := &p.activity.Inside[i]
+		for j := range model.Inside {
+			switch f := &model.Inside[j]; f.Attr("name") {
+			case "Action":
+				action = cmp.Or(action, ufdrActions[ufdrValue(f)])
+			case "Participant", "Participants":
+				for k := range f.Inside {
+					if who := ufdrParty(&f.Inside[k]); who.account != "" && len(whom) < build.ParticipantLimit {
+						whom = append(whom, strings.Clone(who.account))
+					}
+				}
+			}
+		}
+	}
+	text := strings.TrimSpace(m.Text)
+	if action == "" {
+		build.Happened(m, argus.TypeNotice, argus.Facts{}, cmp.Or(text, "notice"), "")
+		return
+	}
+	if (action == "join" || action == "leave") && len(whom) == 1 {
+		m.From, whom = whom[0], nil
+		m.To = build.Others(m.To, m.From)
+	}
+	build.Joined(m, action, whom, cmp.Or(text, action), "")
+}
+
+// activities is how many changes a notice lists.
+func (p *ufdrMessage) activities() int {
+	if p.activity == nil {
+		return 0
+	}
+	return len(p.activity.Inside)
+}
+
+// extraData reads what a message is about: which one it answers or passes on.
+func (p *ufdrMessage) extraData(e *xmldoc.Element) {
+	for i := range e.Inside {
+		model := &e.Inside[i]
+		var label, id string
+		for j := range model.Inside {
+			switch f := &model.Inside[j]; f.Attr("name") {
+			case "Label":
+				label = ufdrValue(f)
+			case "OriginalMessageID":
+				id = cmp.Or(ufdrValue(f), id)
+			case "InstantMessage":
+				for k := range f.Inside {
+					id = cmp.Or(id, ufdrField(&f.Inside[k], "Identifier"))
+				}
+			case "OriginalSender":
+				for k := range f.Inside {
+					from := ufdrParty(&f.Inside[k])
+					p.ForwardedFrom = cmp.Or(from.account, p.ForwardedFrom)
+				}
+			}
+		}
+		kind := model.Attr("type")
+		p.label(label)
+		if kind == "ReplyMessageData" || kind == "QuotedMessageData" && label != "Forwarded" {
+			p.ReplyTo, p.quotes = cmp.Or(p.ReplyTo, id), true
+		}
+	}
+}
+
+// ufdrField returns the value of a field of a model.
+func ufdrField(model *xmldoc.Element, name string) string {
+	for i := range model.Inside {
+		if model.Inside[i].Attr("name") == name {
+			return ufdrValue(&model.Inside[i])
+		}
+	}
+	return ""
+}
+
+// label takes a word that Cellebrite puts to messages.
+func (p *ufdrMessage) label(word string) {
+	switch word {
+	case "System":
+		p.system = true
+	case "Forwarded":
+		p.ForwardedFrom = cmp.Or(p.ForwardedFrom, "?")
+	case "Edited":
+		p.State |= argus.StateEdited
+	}
+}
+
+// sharedContact adds a card that was sent.
+func (p *ufdrMessage) sharedContact(model *xmldoc.Element) {
+	var accounts, written []string
+	for i := range model.Inside {
+		if model.Inside[i].Attr("name") != "Entries" {
+			continue
+		}
+		for j := range model.Inside[i].Inside {
+			entry := &model.Inside[i].Inside[j]
+			if value := ufdrField(entry, "Value"); value != "" && isUFDRAccount(entry) && len(accounts) < build.ParticipantLimit {
+				accounts, written = append(accounts, build.AppAccount(value)), append(written, value)
+			}
+		}
+	}
+	build.SentCard(p.Message, build.Card(accounts, ufdrField(model, "Name")), written...)
+}
+
+// isUFDRAccount says whether an entry of a contact is an account, and not another
+// name or a picture.
+func isUFDRAccount(entry *xmldoc.Element) bool {
+	category := strings.ToLower(ufdrField(entry, "Category"))
+	return entry.Attr("type") != "ProfilePicture" && category != "additional name" && category != "display name" && category != "full name"
+}
+
+// ufdrUnanswered are the types and states of calls that nobody took.
+var ufdrUnanswered = []string{"missed", "rejected", "declined", "unanswered", "notanswered", "cancelled", "canceled", "blocked"}
+
+// about takes what a report says about a call.
+func (p *ufdrMessage) about(name, value string) {
+	switch name {
+	case "Type", "Direction", "Status":
+		switch lower := strings.ToLower(strings.Join(strings.Fields(value), "")); {
+		case lower == "incoming":
+			p.call.Direction = "in"
+		case lower == "outgoing":
+			p.call.Direction = "out"
+		case slices.Contains(ufdrUnanswered, lower):
+			p.call.Answered = "no"
+		case lower == "answered" || lower == "established":
+			p.call.Answered = "yes"
+		}
+	case "Duration":
+		p.call.Seconds = build.ClockSeconds(value)
+		p.call.Answered = cmp.Or(p.call.Answered, build.AnsweredIn(p.call.Seconds))
+	case "VideoCall":
+		p.call.Video = strings.EqualFold(value, "true")
+	}
+}
+
+// serviceOf returns the app that a model is from.
+func (p *ufdrMessage) serviceOf(e *xmldoc.Element) string {
+	source := ""
+	for i := range e.Inside {
+		if name := e.Inside[i].Attr("name"); name == "Source" || name == "ServiceType" && source == "" {
+			source = ufdrValue(&e.Inside[i])
+		}
+	}
+	if source == "" && p.chat != nil {
+		source = p.chat.Service
+	}
+	byKind := map[string]string{"SMS": "sms", "MMS": "sms", "Email": "email", "Call": "phone"}
+	return cmp.Or(p.options.Service, strings.ToLower(argus.CleanName(source)), byKind[p.kind], "ufdr")
+}
+
+// field reads one field of a model.
+func (p *ufdrMessage) field(e *xmldoc.Element) error {
+	var err error
+	name := e.Attr("name")
+	switch name {
+	case "Body", "Snippet":
+		if p.Text != "" {
+			ufdrFlatten(p.Message, "", e)
+			break
+		}
+		p.Text = ufdrText(e)
+	case "Identifier":
+		p.ServiceID = ufdrValue(e)
+	case "TimeStamp":
+		p.Sent, err = p.time(e)
+	case "DateDelivered":
+		p.Received, err = p.time(e)
+	case "DateRead":
+		p.Read, err = p.time(e)
+	case "ChatId":
+		p.chatID = ufdrValue(e)
+	case "Folder":
+		p.folder = ufdrValue(e)
+		build.KeepExtra(p.Message, name, p.folder)
+	case "From", "To", "Cc", "Bcc", "Parties", "Party":
+		p.parties(name, e)
+	case "Attachments", "Attachment":
+		p.attachments(e)
+	case "MessageExtraData":
+		p.extraData(e)
+		ufdrFlatten(p.Message, "", e)
+	case "ActivityLog":
+		p.activity = e
+		ufdrFlatten(p.Message, "", e)
+	case "SharedContacts":
+		for i := range e.Inside {
+			p.sharedContact(&e.Inside[i])
+		}
+		ufdrFlatten(p.Message, "", e)
+	case "EmbeddedInstantMessage":
+		if len(e.Inside) == 0 || p.embedded != nil && p.embedded.Attr("id") == e.Inside[0].Attr("id") {
+			break // reports list it twice
+		}
+		if p.embedded == nil {
+			p.embedded = &e.Inside[0]
+		}
+		ufdrFlatten(p.Message, "", e)
+	case "Label":
+		p.label(ufdrValue(e))
+		ufdrFlatten(p.Message, "", e)
+	case "Name":
+		p.name = ufdrValue(e)
+		build.KeepExtra(p.Message, name, p.name)
+	case "Entries":
+		p.entries(e)
+	case "Username":
+		p.accounts = append(p.accounts, build.AppAccount(ufdrValue(e)))
+		build.KeepExtra(p.Message, name, ufdrValue(e))
+	case "Type", "Direction", "Duration", "VideoCall":
+		if value := ufdrValue(e); value != "" && p.kind == "Call" {
+			p.said += strings.Repeat("; ", min(len(p.said), 1)) + strings.ToLower(name) + ": " + value
+			p.about(name, value)
+		}
+		fallthrough
+	default:
+		ufdrFlatten(p.Message, "", e)
+	}
+	if err != nil {
+		return errors.New(name + ": " + err.Error())
+	}
+	return nil
+}
+
+// ufdrText returns a text with the space around it: it is in CDATA, or was
+// written without any.
+func ufdrText(e *xmldoc.Element) string {
+	if v := e.Child("value"); v.Name != "" {
+		return v.Text
+	}
+	return e.Value()
+}
+
+// parties reads who took part. Texts and calls name everybody in one list,
+// with a role.
+func (p *ufdrMessage) parties(name string, e *xmldoc.Element) {
+	for i := range e.Inside {
+		model := &e.Inside[i]
+		for j := range model.Inside {
+			switch f := &model.Inside[j]; f.Attr("name") {
+			case "Identifier", "Name", "Role":
+			default:
+				ufdrFlatten(p.Message, name+".", f)
+			}
+		}
+		party := ufdrParty(model)
+		if party.system && (name == "From" || party.role == "From") {
+			p.system = true
+		}
+		if party.account == "" && party.owner {
+			party.account = p.ownerAccount
+		}
+		p.owners.add(party)
+		if party.account == "" {
+			continue
+		}
+		if party.named {
+			build.Named(p.Message, party.account)
+		}
+		if (name == "From" || party.role == "From") && p.From == "" {
+			p.From, p.FromName = party.account, party.name
+			continue
+		}
+		p.To = append(p.To, party.account)
+		build.KeepExtra(p.Message, "name of "+party.account, party.name)
+		if role := cmp.Or(party.role, name); role != "To" && role != "Parties" {
+			build.KeepExtra(p.Message, "role of "+party.account, role)
+		}
+	}
+}
+
+// owner puts the device's owner where a text or a call names the other side
+// only.
+func (p *ufdrMessage) owner() {
+	owner := p.ownerAccount
+	if p.kind == "InstantMessage" || p.kind == "Email" {
+		return
+	}
+	switch {
+	case p.From == "" && len(p.To) > 0:
+		p.From = owner
+		p.owners.add(ufdrAccount{account: owner, owner: true})
+	case p.From != "" && len(p.To) == 0:
+		p.To = []string{owner}
+		p.owners.add(ufdrAccount{account: owner, owner: true})
+	}
+}
+
+// attachment reads a file that was sent. Its path in the archive is its name,
+// by which its bytes are found. Its hashes are what the report says: Hash is for
+// bytes that are held. Of several attachments each has its deleted_state, so that
+// it can be told of which one it is.
+func (p *ufdrMessage) attachment(model *xmldoc.Element) {
+	var a argus.Attachment
+	for _, x := range model.Attrs {
+		if !ufdrNames(x.Name) {
+			build.KeepExtra(p.Message, "Attachment."+x.Name, x.Value)
+		}
+	}
+	for i := range model.Inside {
+		e := &model.Inside[i]
+		value := ufdrValue(e)
+		switch e.Attr("name") {
+		case "attachment_extracted_path":
+			a.Name = strings.ReplaceAll(value, `\`, "/")
+		case "ContentType":
+			a.Type = value
+		default:
+			ufdrFlatten(p.Message, "Attachment.", e)
+		}
+		if name := e.Attr("name"); name == "Filename" && a.Name == "" || name == "URL" && a.Name == "" {
+			a.Name = value
+		}
+	}
+	p.Attachments = append(p.Attachments, a)
+}
+
+// entries reads the numbers and names of a contact.
+func (p *ufdrMessage) entries(e *xmldoc.Element) {
+	for i := range e.Inside {
+		var value, category string
+		for j := range e.Inside[i].Inside {
+			switch f := &e.Inside[i].Inside[j]; f.Attr("name") {
+			case "Value":
+				value = ufdrValue(f)
+			case "Category":
+				category = ufdrValue(f)
+			default:
+				ufdrFlatten(p.Message, "Entries.", f)
+			}
+		}
+		build.KeepExtra(p.Message, cmp.Or(e.Inside[i].Attr("type"), "Entry")+strings.TrimRight(" "+category, " "), value)
+		if value != "" && isUFDRAccount(&e.Inside[i]) {
+			p.accounts = append(p.accounts, build.AppAccount(value))
+		}
+	}
+}
+
+// time reads a time stamp. Its text may lack the offset that the attribute
+// formattedTimestamp has, as ISO 8601 or at its end as (UTC+1).
+func (p *ufdrMessage) time(e *xmldoc.Element) (argus.Time, error) {
+	v := e.Child("value")
+	text, shown := v.Value(), strings.TrimSpace(v.Attr("formattedTimestamp"))
+	if text == "" && shown == "" {
+		return argus.Time{}, nil
+	}
+	if shown != "" && shown != text {
+		build.KeepExtra(p.Message, e.Attr("name")+".formattedTimestamp", shown)
+	}
+	t, ok := dates.ISO(text, p.options)
+	if !ok {
+		if t, ok = dates.ISO(shown, p.options); !ok {
+			return t, errors.New("want a time like 2021-02-14T12:03:11.000+01:00, found other text")
+		}
+	}
+	if t.Zone == argus.ZoneStated || t.Precision == argus.Day {
+		return t, nil
+	}
+	if zone := ufdrZone(shown); zone != nil {
+		at, _ := dates.ISO(text, reader.Options{Zone: zone})
+		if at.Known() {
+			at.Zone = argus.ZoneStated
+			return at, nil
+		}
+	}
+	return t, nil
+}
+
+// ufdrZone returns the offset that a written time ends with, or nil.
+func ufdrZone(s string) *time.Location {
+	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.999Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.Location()
+		}
+	}
+	at := strings.LastIndex(s, "(UTC")
+	if at < 0 || !strings.HasSuffix(s, ")") {
+		return nil
+	}
+	offset := s[at+len("(UTC") : len(s)-1]
+	return offsetZone(offset)
+}
+
+// offsetZone reads an offset: "", +1, -05, +5:30, +05:30.
+func offsetZone(offset string) *time.Location {
+	if offset == "" {
+		return time.UTC
+	}
+	hours, minutes, _ := strings.Cut(offset[1:], ":")
+	h, err := strconv.Atoi(hours)
+	m, err2 := strconv.Atoi(cmp.Or(minutes, "0"))
+	if err != nil || err2 != nil || offset[0] != '+' && offset[0] != '-' || h < 0 || h > 14 || m < 0 || m > 59 {
+		return nil
+	}
+	seconds := (h*60 + m) * 60
+	if offset[0] == '-' {
+		seconds = -seconds
+	}
+	return time.FixedZone("", seconds)
+}

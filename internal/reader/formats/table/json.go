@@ -1,0 +1,261 @@
+package table
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/build"
+	"github.com/argus-evidence/argus/internal/reader/dates"
+	"github.com/argus-evidence/argus/internal/reader/jsondoc"
+)
+
+// JSON reads JSON of no known program: a list of objects, each of which
+// has a sender, a time and a text. Their members are known by the words of sheets
+// (docs/format/sheet.md), or --map names them: from=party.
+//
+//   - It is taken where nothing else recognises the file, and no record is guessed: an
+//     object of the list without a sender is a problem.
+//   - A member around the list that has the word of a field is that of each record in
+//     it, if it comes before them: chat_id beside messages.
+//   - Times are those of sheets. An empty one, null or 0 is none.
+//   - Accounts and conversations but numbers, addresses and long ids are unique in their
+//     export, as far as anybody knows, and carry its key: of its own id (a member around
+//     the list or of the record whose name is one of jsonExportIDs), else of who takes
+//     part in it.
+//   - Service: a member, else Options.Service, else json.
+var JSON = &reader.Format{
+	Name:    "json",
+	Version: 2,
+	About:   "JSON of any program that is a list of objects with sender, time and text, whose members --map names",
+	Checked: "invented examples only",
+	Detect:  func(s reader.Sample) int { return detectJSONRecords(s) },
+	Read:    readJSONRecords,
+}
+
+// jsonFields tells the field of a member by its name.
+type jsonFields map[string]string
+
+// of returns the field of a member: the one that the operator says, else the one that
+// a sheet would take it for.
+func (f jsonFields) of(key string) sheetField {
+	for name, member := range f {
+		if strings.EqualFold(strings.TrimSpace(member), key) {
+			return sheetField(max(0, slices.IndexFunc(sheetWords[:], func(w struct{ name, words string }) bool { return w.name == name })))
+		}
+	}
+	field := sheetHeaders()[plainHeader(apartAtCapitals(key))]
+	if _, named := f[sheetWords[field].name]; named {
+		return fieldOther // another member is
+	}
+	return field
+}
+
+// apartAtCapitals writes senderName as sender Name.
+func apartAtCapitals(key string) string {
+	var out strings.Builder
+	lower := false
+	for _, r := range key[:min(len(key), 80)] {
+		if unicode.IsUpper(r) && lower {
+			out.WriteByte(' ')
+		}
+		lower = unicode.IsLower(r)
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+// begins says whether an object has a sender, a time and a text.
+func (f jsonFields) begins(b []byte) bool {
+	var has [sheetFields]bool
+	return jsondoc.HasMember(b, func(key, _ []byte) bool {
+		has[f.of(string(key[1:len(key)-1]))] = true
+		return has[fieldText] && (has[fieldFrom] || has[fieldFromName] || has[fieldContact]) && (has[fieldSent] || has[fieldDate] || has[fieldTime])
+	})
+}
+
+func detectJSONRecords(s reader.Sample) int {
+	return jsondoc.SureOfRecord(s, "[", 10, jsonFields(s.Map).begins)
+}
+
+// readJSONRecords finds the list with the first record in it, and reads all of it and
+// of every list under the same key.
+func readJSONRecords(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
+	return func(yield func(reader.Item, error) bool) {
+		if err := checkMap(in.Map); err != nil {
+			yield(reader.Item{}, err)
+			return
+		}
+		fields := jsonFields(in.Map)
+		list, found := "", false
+		look := jsondoc.New(in, jsondoc.Shape{Lists: func(string) bool { return false }, Begins: fields.begins})
+		for item, err := range look.Items(ctx, func(string) (*argus.Message, error) { return &argus.Message{}, nil }) {
+			if err != nil {
+				yield(reader.Item{}, err)
+				return
+			}
+			if n := len(look.Open); item.Message != nil && n > 0 && look.Open[n-1].List {
+				list, found = look.Open[n-1].Key, true
+				break
+			}
+		}
+		s := jsondoc.Shape{Lists: func(key string) bool { return found && key == list }, Begins: fields.begins, Many: true}
+		d := jsondoc.New(in, s)
+		export := sync.OnceValue(func() string { return keyOfJSON(ctx, in, s, fields) })
+		d.Items(ctx, func(raw string) (*argus.Message, error) {
+			m, own, err := jsonRecord(d, in.Options, fields, raw)
+			if err == nil {
+				build.Keyed(m, own, export)
+			}
+			return m, err
+		})(yield)
+	}
+}
+
+// jsonExportIDs are the members that name the server or export in which ids are
+// unique, as plainHeader writes them.
+var jsonExportIDs = map[string]bool{
+	"export id": true, "backup id": true, "archive id": true, "server id": true, "workspace id": true, "team id": true, "guild id": true, "instance id": true,
+}
+
+// isExportID says whether a fact is the id of an export or a server.
+func isExportID(name string) bool {
+	return jsonExportIDs[plainHeader(apartAtCapitals(name[strings.LastIndexByte(name, '.')+1:]))]
+}
+
+// keyOfJSON computes the key of a file.
+func keyOfJSON(ctx context.Context, in reader.Input, s jsondoc.Shape, fields jsonFields) string {
+	var facts build.Export
+	s.Take = func(name, text string) bool {
+		if facts.Own == "" && isExportID(name) {
+			facts.Own = text
+		}
+		return false
+	}
+	d := jsondoc.New(in, s)
+	for item, err := range d.Items(ctx, func(raw string) (*argus.Message, error) {
+		m, _, err := jsonRecord(d, in.Options, fields, raw)
+		return m, err
+	}) {
+		if err != nil {
+			break // the reading itself meets it, too
+		}
+		if item.Message != nil {
+			facts.Add(item.Message)
+		}
+	}
+	return facts.Key()
+}
+
+// jsonRecord reads one object: a message, whose ids have no key yet, and the own id of
+// its export if the record or what is around it has one.
+func jsonRecord(d *jsondoc.Document, options reader.Options, fields jsonFields, raw string) (m *argus.Message, own string, err error) {
+	var said [sheetFields]string
+	taken := map[sheetField]bool{}
+	m, err = d.Begin("", raw, func(m *argus.Message, key, raw string) (err error) {
+		field := fields.of(key)
+		if field == fieldOther || taken[field] {
+			jsondoc.KeepMember(m, key, raw)
+			return nil
+		}
+		taken[field] = true
+		switch {
+		case field == fieldText:
+			said[field], err = jsondoc.TextOf(m, key, raw)
+		case raw[0] == '{' && (field == fieldFrom || field == fieldContact):
+			id := cmp.Or(jsondoc.InsideText(raw, "id"), jsondoc.InsideText(raw, "username"))
+			said[fieldFromName] = jsondoc.InsideText(raw, "name")
+			said[field] = cmp.Or(id, said[fieldFromName])
+			jsondoc.KeepMember(m, key, raw)
+		case raw[0] == '[' && (field == fieldTo || field == fieldAttachment):
+			said[field] = strings.Join(jsondoc.TextsIn(raw), "\n")
+			jsondoc.KeepMember(m, key, raw)
+		case raw[0] == '{' || raw[0] == '[':
+			jsondoc.KeepMember(m, key, raw)
+		default:
+			said[field] = jsondoc.ScalarText(raw)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	for _, fact := range d.Facts { // around the list
+		key := fact.Name[strings.LastIndexByte(fact.Name, '.')+1:]
+		if field := fields.of(key); field != fieldOther && said[field] == "" {
+			said[field] = fact.Value
+		}
+	}
+	m.Service = cmp.Or(options.Service, strings.ToLower(argus.CleanName(said[fieldService])), "json")
+	m.Conversation, m.Title = argus.CleanName(said[fieldConversation]), argus.CleanName(said[fieldTitle])
+	m.ServiceID, m.ReplyTo, m.Text = said[fieldID], said[fieldReplyTo], said[fieldText]
+	m.From, m.FromName = build.AccountOf(argus.CleanName(cmp.Or(said[fieldFrom], said[fieldContact]))), argus.CleanName(said[fieldFromName])
+	if m.From == "" {
+		m.From, m.FromName = m.FromName, ""
+	}
+	for to := range strings.FieldsFuncSeq(said[fieldTo], func(r rune) bool { return strings.ContainsRune(";,|\n", r) }) {
+		if to = build.AccountOf(argus.CleanName(to)); to != "" && len(m.To) < build.ParticipantLimit {
+			m.To = append(m.To, to)
+		}
+	}
+	if m.Conversation == "" && len(m.To) == 1 && m.From != "" {
+		m.Conversation = argus.DirectConversation(m.From, m.To[0])
+	}
+	for name := range strings.FieldsFuncSeq(said[fieldAttachment], func(r rune) bool { return r == '\n' }) {
+		m.Attachments = append(m.Attachments, argus.Attachment{Name: path.Clean(strings.ReplaceAll(name, `\`, "/"))})
+	}
+	switch said[fieldDeleted] {
+	case "", "0", "false", "no":
+	default:
+		m.State |= argus.StateDeleted
+	}
+	sent := cmp.Or(said[fieldSent], strings.TrimSpace(said[fieldDate]+" "+said[fieldTime]))
+	for _, t := range []struct {
+		to   *argus.Time
+		said string
+	}{{&m.Sent, sent}, {&m.Received, said[fieldReceived]}, {&m.Read, said[fieldRead]}} {
+		if *t.to, err = jsonRecordTime(t.said, options); err != nil {
+			return nil, "", err
+		}
+	}
+	if d, ok := dates.SplitDate(m.Sent.Raw); ok && !d.YearFirst && !d.Named && d.Separator != '.' && d.A != d.B {
+		build.Keep(m, "date_order", "assumed: day first")
+	}
+	local := func(id string) bool { return id != "" && !build.IsWorldwide(id) }
+	if local(m.From) || slices.ContainsFunc(m.To, local) {
+		m.AccountReach = argus.ReachExport
+	}
+	if slices.ContainsFunc(strings.Split(m.Conversation, "|"), local) {
+		m.ConversationReach = argus.ReachExport
+	}
+	for _, field := range m.Extra {
+		if own == "" && isExportID(field.Name) {
+			own = field.Value
+		}
+	}
+	return m, own, build.Valid(m)
+}
+
+// jsonRecordTime reads a time as sheets write them; "" and 0 are none.
+func jsonRecordTime(s string, o reader.Options) (argus.Time, error) {
+	if s = strings.TrimSpace(s); s == "" || strings.Trim(s, "0.") == "" {
+		return argus.Time{}, nil
+	}
+	if t, ok := dates.ISO(s, o); ok {
+		return t, nil
+	}
+	zone, source := o.ZoneOrUTC()
+	t, err := dates.Cell(s, dates.Assumed, zone, source, false)
+	if err != nil {
+		return t, errors.New("time: " + err.Error())
+	}
+	return t, nil
+}

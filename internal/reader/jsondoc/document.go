@@ -1,0 +1,496 @@
+// Package jsondoc finds the records in JSON of any size, also in what is broken.
+//
+// A [Document] walks one value or several, finds the objects that are messages, and
+// keeps what stands around them as facts. What is broken is a problem with its place,
+// and reading goes on with the next record. One record is held at a time.
+package jsondoc
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/build"
+	"github.com/argus-evidence/argus/internal/reader/dates"
+	"github.com/argus-evidence/argus/internal/reader/textdoc"
+)
+
+// Document walks JSON of any size, one value or several one behind the other,
+// and finds the records in it: the objects that are messages. What stands
+// around them are facts, and a fact holds for each record in the container
+// that it stands in, also through objects between: guild.name for the messages
+// beside guild.
+type Document struct {
+	*Objects
+	shape Shape
+	// Open are the containers that the place is in, outermost first.
+	Open []container
+	// Facts are what is known at this place, under the keys that lead there.
+	Facts []argus.Field
+	// damaged says that a container may have ended unseen; ended that the end
+	// was reported; listed that there was a list for records, if an empty one.
+	damaged, ended, listed bool
+	keys                   Keys
+	messages               build.Messages
+}
+
+// Shape is how one format lays records into documents.
+type Shape struct {
+	// Lists says whether the list under a key, "" for one that is the whole
+	// document, holds records and nothing else.
+	Lists func(key string) bool
+	// Begins says whether the bytes begin a record, wherever they stand. It
+	// must not say so of an object inside a record.
+	Begins func([]byte) bool
+	// Take takes a fact that the format has a place for and says whether it
+	// did. Default: none.
+	Take func(name, text string) bool
+	// Many says that a document may hold several conversations, so that what
+	// was known before something broke may not hold behind it.
+	Many bool
+}
+
+// container is an object or a list that the place is in.
+type container struct {
+	// Key leads to it in the object around it; a list's elements have none.
+	Key  string
+	List bool
+	// last is the last key in it; valued says that its value has not come yet.
+	last   string
+	valued bool
+	// facts is how many were known before it; records says that it has some.
+	facts   int
+	records bool
+}
+
+// aroundDepth is how deep what is around records may be nested, FactLimit how
+// many facts are kept, and FactSize how much of one, in bytes.
+const (
+	aroundDepth = 24
+	FactLimit   = 64
+	FactSize    = 512
+)
+
+// New makes a document of a file, at its beginning.
+func New(in reader.Input, s Shape) *Document {
+	if s.Take == nil {
+		s.Take = func(string, string) bool { return false }
+	}
+	return &Document{Objects: NewObjects(in.Reader(), in.RecordLimit(), s.Begins), shape: s}
+}
+
+// Items yields one item for each record and one for each stretch that is
+// broken; Record counts both. Without parse, records are passed over.
+func (d *Document) Items(ctx context.Context, parse func(raw string) (*argus.Message, error)) iter.Seq2[reader.Item, error] {
+	return func(yield func(reader.Item, error) bool) {
+		for record := uint64(1); ; {
+			item, err := d.next(ctx, parse)
+			if err != nil {
+				yield(reader.Item{}, err)
+				return
+			}
+			if item.Message == nil && item.Problem == "" {
+				if item.Where.Length > 0 {
+					continue
+				}
+				return
+			}
+			item.Where.Record = record
+			record++
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// StatedItems yields the items, and behind them how many records the document
+// says that it has, in a fact that was taken by then.
+func (d *Document) StatedItems(ctx context.Context, parse func(raw string) (*argus.Message, error), what string, count *string) iter.Seq2[reader.Item, error] {
+	return func(yield func(reader.Item, error) bool) {
+		last, remarks := argus.Where{}, uint64(0)
+		for item, err := range d.Items(ctx, parse) {
+			if last = item.Where; last.Length == 0 {
+				remarks++
+			}
+			if !yield(item, err) || err != nil {
+				return
+			}
+		}
+		if n, err := strconv.ParseUint(*count, 10, 64); err == nil {
+			yield(reader.Item{Stated: &argus.Stated{What: what, Count: n, Besides: remarks},
+				Where: argus.Where{Record: last.Record + 1, Offset: last.Offset + last.Length}}, nil)
+		}
+	}
+}
+
+// next returns the next item, or none at the end of the file.
+func (d *Document) next(ctx context.Context, parse func(string) (*argus.Message, error)) (reader.Item, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return reader.Item{}, err
+		}
+		found, err := d.Pass("")
+		switch {
+		case err != nil:
+			return reader.Item{}, err
+		case !found && !d.listed && d.At > 0 && !d.ended && len(d.Open) == 0:
+			d.ended = true
+			return reader.Item{Problem: "want records, found a document without any", Where: argus.Where{Offset: d.At}}, nil
+		case !found && (d.ended || d.damaged || len(d.Open) == 0):
+			return reader.Item{}, nil
+		case !found:
+			d.ended = true
+			return reader.Item{Problem: "want the end of the document, found the end of the file", Where: argus.Where{Offset: d.At}}, nil
+		}
+		if d.Buf[0] == '{' {
+			if err := d.See(textdoc.PeekSize); err != nil {
+				return reader.Item{}, err
+			}
+			if d.inRecords() || d.shape.Begins(d.Buf) {
+				return d.message(parse)
+			}
+		}
+		if reason, err := d.step(); reason != "" || err != nil {
+			return d.broken(reason, err)
+		}
+	}
+}
+
+// inRecords says whether the place is in a list of records.
+func (d *Document) inRecords() bool {
+	n := len(d.Open)
+	return n > 0 && d.Open[n-1].List && d.shape.Lists(d.Open[n-1].Key)
+}
+
+// message reads the record that the view begins with.
+func (d *Document) message(parse func(string) (*argus.Message, error)) (reader.Item, error) {
+	end, broken, err := d.Value()
+	if err != nil {
+		return reader.Item{}, err
+	}
+	if broken != nil {
+		item, ok, err := d.Mend(parse)
+		if ok {
+			d.recorded()
+		}
+		if ok || err != nil {
+			return item, err
+		}
+		return d.broken(broken.Error(), nil)
+	}
+	d.recorded()
+	if parse == nil {
+		d.Drop(end)
+		return reader.Item{Where: argus.Where{Length: int64(end)}}, nil
+	}
+	return d.Record(end, parse), nil
+}
+
+// recorded says that there is a record in the place.
+func (d *Document) recorded() {
+	d.listed = true
+	if n := len(d.Open); n > 0 {
+		d.Open[n-1].valued, d.Open[n-1].records = false, true
+	}
+}
+
+// broken moves to the next record.
+func (d *Document) broken(reason string, err error) (reader.Item, error) {
+	if err != nil {
+		return reader.Item{}, err
+	}
+	d.damaged, d.listed = true, true
+	for i := range d.Open {
+		d.Open[i].valued = false
+		if d.shape.Many {
+			d.Open[i].Key, d.Facts = "", nil
+			d.Open[i].facts = 0
+		}
+	}
+	return d.Resume(reason)
+}
+
+// step reads one token of what is around the records. It says what is wrong
+// with a token that cannot stand there.
+func (d *Document) step() (reason string, err error) {
+	top := new(container)
+	if n := len(d.Open); n > 0 {
+		top = &d.Open[n-1]
+	}
+	switch c := d.Buf[0]; c {
+	case '{', '[':
+		if len(d.Open) == aroundDepth {
+			return fmt.Sprintf("want at most %d levels around records, found more", aroundDepth), nil
+		}
+		inside := container{List: c == '[', facts: len(d.Facts)}
+		if top.valued {
+			inside.Key, top.valued = top.last, false
+		}
+		d.Open = append(d.Open, inside)
+		d.listed = d.listed || d.inRecords()
+	case '}', ']':
+		if len(d.Open) == 0 && !d.damaged {
+			return "want a document that ends once, found a second end", nil
+		}
+		d.close()
+	case ':':
+		top.valued = true
+	case ',':
+		top.valued = false
+	default:
+		return d.scalar(top)
+	}
+	d.Drop(1)
+	return "", nil
+}
+
+// close leaves a container. What was known in one with records holds no more.
+func (d *Document) close() {
+	n := len(d.Open) - 1
+	if n < 0 {
+		return
+	}
+	if d.Open[n].records {
+		d.Facts = d.Facts[:d.Open[n].facts]
+		if n > 0 {
+			d.Open[n-1].records = true
+		}
+	}
+	d.Open = d.Open[:n]
+}
+
+// scalar reads a text, number or word: a key, or a fact.
+func (d *Document) scalar(top *container) (reason string, err error) {
+	end, broken, err := d.Value()
+	for err == nil && broken == nil && end == len(d.Buf) && !d.EOF && d.Buf[0] != '"' {
+		if err = d.More(); err == nil { // a number may go on
+			end, broken, err = d.Value()
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	if broken != nil {
+		return broken.Error(), nil
+	}
+	if d.inRecords() || len(d.Open) == 0 {
+		return "want a record, found something else", nil
+	}
+	raw := d.Buf[:end]
+	text := string(raw[:min(end, build.ExtraLimit)])
+	if raw[0] == '"' && end <= build.ExtraLimit {
+		text, _ = Unquote(string(raw))
+	}
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	d.Drop(end)
+	if !top.List && !top.valued {
+		top.last = strings.ToValidUTF8(text[:min(len(text), FactSize)], "")
+		return "", nil
+	}
+	top.valued = false
+	if text != "" && text != "null" && text != "false" {
+		d.fact(text)
+	}
+	return "", nil
+}
+
+// fact keeps what stands at this place.
+func (d *Document) fact(text string) {
+	var keys []string
+	for _, c := range d.Open {
+		if c.Key != "" {
+			keys = append(keys, c.Key)
+		}
+	}
+	if top := d.Open[len(d.Open)-1]; !top.List {
+		keys = append(keys, top.last)
+	}
+	name := strings.Join(keys, ".")
+	if d.shape.Take(name, text) || len(d.Facts) == FactLimit {
+		return
+	}
+	if len(text) > FactSize {
+		text = strings.ToValidUTF8(text[:FactSize], "") + "…"
+	}
+	d.Facts = append(d.Facts, argus.Field{Name: name, Value: text})
+}
+
+// Begin makes a message that has the facts of the place and the members of an
+// object, each of which set takes. A null says as much as no member.
+func (d *Document) Begin(service, raw string, set func(m *argus.Message, key, raw string) error) (*argus.Message, error) {
+	m := d.messages.Next()
+	m.Service = service
+	_, err := d.keys.Each(raw, 0, func(key, raw string) error {
+		if raw == "null" {
+			return nil
+		}
+		return set(m, key, raw)
+	})
+	m.Extra = append(m.Extra, d.Facts...)
+	return m, err
+}
+
+// Under returns the last key on the way to the place for which is says yes.
+func (d *Document) Under(is func(string) bool) string {
+	for _, c := range slices.Backward(d.Open) {
+		if is(c.Key) {
+			return c.Key
+		}
+	}
+	return ""
+}
+
+// SureOfRecord returns sure if a file begins as JSON and one of the objects
+// behind a word in its beginning is a record.
+func SureOfRecord(s reader.Sample, word string, sure int, is func([]byte) bool) int {
+	text := s.Text
+	if i := Space(text, 0); i == len(text) || text[i] != '{' && text[i] != '[' {
+		return 0
+	}
+	at := bytes.Index(text, []byte(word))
+	if at < 0 {
+		return 0
+	}
+	for range 1000 {
+		n := bytes.IndexByte(text[at:], '{')
+		if n < 0 {
+			return 0
+		}
+		if at += n; is(text[at:]) {
+			return sure
+		}
+		at++
+	}
+	return 0
+}
+
+// HasKeys says whether all of some keys are among the first of an object.
+func HasKeys(b []byte, keys ...string) bool {
+	all, found := 1<<len(keys)-1, 0
+	return HasMember(b, func(key, _ []byte) bool {
+		if n := slices.Index(keys, string(key[1:len(key)-1])); n >= 0 {
+			found |= 1 << n
+		}
+		return found == all
+	})
+}
+
+// The members that readers of records share.
+
+// Members calls set for each member of a nested object that is not null.
+func Members(raw string, set func(key, raw string) error) error {
+	if raw[0] != '{' {
+		return fmt.Errorf("want an object, found %s", Kind(raw))
+	}
+	var keys Keys
+	_, err := keys.Each(raw, 0, func(key, raw string) error {
+		if raw == "null" {
+			return nil
+		}
+		return set(key, raw)
+	})
+	return err
+}
+
+// Elements calls one for each element of a list that is not null.
+func Elements(raw string, one func(raw string) error) error {
+	_, err := List(raw, func(raw string) (none struct{}, err error) {
+		if raw == "null" {
+			return none, nil
+		}
+		return none, one(raw)
+	})
+	return err
+}
+
+// KeepMember keeps a member that Argus has no field for, unless it is empty or
+// false, which says as much as no member.
+func KeepMember(m *argus.Message, name, raw string) {
+	switch raw {
+	case "null", "false", `""`, "[]", "{}":
+	default:
+		AddExtra(m, name, raw)
+	}
+}
+
+// Compact returns a raw value as Extra keeps it.
+func Compact(raw string) string {
+	var m argus.Message
+	AddExtra(&m, "", raw)
+	return m.Extra[0].Value
+}
+
+// TextOf returns what TextMember does, with \n line ends.
+func TextOf(m *argus.Message, key, raw string) (string, error) {
+	text, err := TextMember(m, key, raw)
+	return textdoc.LineFeeds(text), err
+}
+
+// AtZero keeps a time of 0, which programs write where they have none: it is no
+// time, as MillisMember, unixMember and ISOMember say.
+func AtZero(m *argus.Message, key, raw string, t argus.Time) {
+	if !t.Known() {
+		AddExtra(m, key, raw)
+	}
+}
+
+// MillisMember reads milliseconds since 1970, as a number or as text of one.
+func MillisMember(raw string) (argus.Time, error) {
+	text, err := ScalarMember(raw)
+	if err != nil {
+		return argus.Time{}, err
+	}
+	if t, ok := dates.Millis(text); ok {
+		return dates.UnlessZero(t), nil
+	}
+	return argus.Time{}, fmt.Errorf("want milliseconds since 1970, found another number or text")
+}
+
+// ISOMember reads a time in ISO 8601.
+func ISOMember(raw string, o reader.Options) (argus.Time, error) {
+	text, err := String(raw)
+	if err != nil {
+		return argus.Time{}, err
+	}
+	t, ok := dates.ISO(text, o)
+	if !ok {
+		return t, fmt.Errorf("want a time like 2021-02-14T12:03:11Z, found other text")
+	}
+	return dates.UnlessZero(t), nil
+}
+
+// SizeMember reads a number of bytes.
+func SizeMember(raw string) (int64, error) {
+	n, err := Uint(raw, 63)
+	return int64(n), err
+}
+
+// SiblingRecords yields the objects in a file beside the one that is read, none
+// where there is no such file.
+func SiblingRecords(ctx context.Context, in reader.Input, name, id string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if in.Sibling == nil {
+			return
+		}
+		file, size, ok := in.Sibling(path.Join(path.Dir(in.Name), name))
+		if !ok {
+			return
+		}
+		d := New(reader.Input{Size: size, File: file, Options: in.Options},
+			Shape{Lists: func(string) bool { return true }, Begins: func(b []byte) bool { return HasKeys(b, id) }})
+		record := ""
+		for item, err := range d.Items(ctx, func(raw string) (*argus.Message, error) { record = raw; return &argus.Message{}, nil }) {
+			if err != nil || item.Message != nil && !yield(record) {
+				return
+			}
+		}
+	}
+}

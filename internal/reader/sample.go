@@ -1,0 +1,135 @@
+package reader
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/argus-evidence/argus/internal/reader/textdoc"
+)
+
+// sampleEntries and sampleNames are how many names of an archive, and how many
+// bytes of them, a Sample holds at most.
+const (
+	sampleEntries = 4096
+	sampleNames   = 1 << 20
+)
+
+// NewSample looks at the beginning of a file and, if it is an archive, a database
+// or a compound file, at what it says is in it.
+func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
+	head := make([]byte, min(size, HeadSize))
+	if n, err := file.ReadAt(head, 0); n < len(head) {
+		return Sample{}, fmt.Errorf("read the beginning of %q: %w", name, err)
+	}
+	s := Sample{Name: name, Head: head}
+	if bytes.HasPrefix(head, []byte(databaseMagic)) {
+		s.Schema = sqliteSchema(head, file, size)
+		return s, nil
+	}
+	if bytes.HasPrefix(head, []byte(CompoundMagic)) {
+		s.Schema = cfbDirectory(head, file, size)
+		return s, nil
+	}
+	if packed := packingOf(head); packed == nil {
+		s.Text = textdoc.SampleText(head)
+		return s, nil
+	} else if !IsZip(head) {
+		return s, nil
+	}
+	directory, err := OpenZip(file, size)
+	if err != nil {
+		return s, nil //nolint:nilerr // an archive that is damaged; the walk says how
+	}
+	for names := 0; len(s.Entries) < sampleEntries && names < sampleNames; {
+		entry, err := directory.Next()
+		if err != nil {
+			return s, nil //nolint:nilerr // as above, or the end
+		}
+		s.Entries = append(s.Entries, entry.Name)
+		names += len(entry.Name)
+	}
+	return s, nil
+}
+
+// CompoundMagic begins a compound file.
+const CompoundMagic = "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"
+
+// cfbDirectory returns the first sector of the directory of a compound file
+// (MS-CFB 2.2), nil if there is none.
+func cfbDirectory(head []byte, file io.ReaderAt, size int64) []byte {
+	if len(head) < 512 {
+		return nil
+	}
+	shift := binary.LittleEndian.Uint16(head[30:])
+	if shift != 9 && shift != 12 {
+		return nil
+	}
+	sector := make([]byte, 1<<shift)
+	at := (int64(binary.LittleEndian.Uint32(head[48:])) + 1) << shift
+	if at > size-int64(len(sector)) {
+		return nil
+	}
+	if n, err := file.ReadAt(sector, at); n < len(sector) {
+		_ = err // whoever reads the file will meet it
+		return nil
+	}
+	return sector
+}
+
+// databaseMagic begins an SQLite database.
+const databaseMagic = "SQLite format 3\x00"
+
+// schemaPages is how many pages of a schema are looked at, and schemaBytes how
+// much of it.
+const (
+	schemaPages = 256
+	schemaBytes = 1 << 20
+)
+
+// sqliteSchema returns the pages of the table that holds the schema: its root is
+// the first page, the others can stand anywhere (sqlite.org/fileformat2.html, 1.6).
+// Of what is no such tree it returns what was found until then.
+func sqliteSchema(head []byte, file io.ReaderAt, size int64) []byte {
+	if len(head) < 100 {
+		return nil
+	}
+	pageSize := int64(binary.BigEndian.Uint16(head[16:]))
+	if pageSize == 1 {
+		pageSize = 64 << 10
+	}
+	if pageSize < 512 || pageSize > size {
+		return nil
+	}
+	var schema []byte
+	page, next := make([]byte, pageSize), []int64{1}
+	for n := 0; n < len(next) && n < schemaPages && len(schema) < schemaBytes; n++ {
+		at := (next[n] - 1) * pageSize
+		if at < 0 || at > size-pageSize {
+			continue
+		}
+		if k, err := file.ReadAt(page, at); k < len(page) {
+			_ = err // whoever reads the file will meet it
+			continue
+		}
+		schema = append(schema, page...)
+		header := page
+		if n == 0 {
+			header = page[100:]
+		}
+		if header[0] != 0x05 { // not the inner page of a table
+			continue
+		}
+		next = append(next, int64(binary.BigEndian.Uint32(header[8:])))
+		for i := range int(binary.BigEndian.Uint16(header[3:])) {
+			if 12+2*i+2 > len(header) || len(next) > schemaPages {
+				break
+			}
+			if cell := int(binary.BigEndian.Uint16(header[12+2*i:])); cell+4 <= len(page) {
+				next = append(next, int64(binary.BigEndian.Uint32(page[cell:])))
+			}
+		}
+	}
+	return schema
+}

@@ -1,0 +1,375 @@
+// Package sqlitedoc reads the databases of apps, and the property lists in them.
+//
+// Nothing is written, and no value is longer than the limit. What is damaged is told
+// apart from a file that cannot be read.
+package sqlitedoc
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite"
+	"modernc.org/sqlite/vfs"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/build"
+)
+
+// Databases of apps. SQLite reads them through a file system that has this one
+// file and cannot write, so that neither the original nor anything else can be
+// changed; they are opened as immutable: no lock, no journal, no log. What has to
+// be sorted is sorted in memory, since there is no place for temporary files.
+
+// Mentions says whether a file is a database with one of some words in the
+// statements that made its tables.
+func Mentions(s reader.Sample, words ...string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return bytes.Contains(s.Schema, []byte(word)) })
+}
+
+// Database is an open one.
+type Database struct {
+	ctx    context.Context
+	source *onlyFile
+	vfs    *vfs.FS
+	db     *sql.DB
+	limit  int
+	Tables map[string]bool
+}
+
+// Open opens a database, of which a value may be limit bytes long. The
+// error is a Damaged when it is the database that is wrong.
+func Open(ctx context.Context, file io.ReaderAt, size int64, limit int) (*Database, error) {
+	d := &Database{ctx: ctx, source: &onlyFile{file: file, size: statedSize(file, size)}, limit: limit, Tables: map[string]bool{}}
+	name, system, err := vfs.New(d.source)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	d.vfs = system
+	if d.db, err = sql.Open("sqlite", "file:db?mode=ro&immutable=1&vfs="+name+
+		"&_pragma=query_only(1)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=cache_size(-4000)&_pragma=temp_store(2)"); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	// A view or a virtual table under the name of a table could do anything.
+	rows, err := d.Query(`SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' LIMIT 10000`)
+	if err != nil {
+		d.Close()
+		return nil, d.Damage(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		d.Tables[rows.Text("name")] = true
+	}
+	if rows.Err != nil {
+		d.Close()
+		return nil, d.Damage(rows.Err)
+	}
+	return d, nil
+}
+
+// Stated says how many rows a table was ever given numbers for, where the
+// database keeps that: rows that were deleted are the difference. passed are
+// rows that are no records, besides the items that are no rows.
+func (d *Database) Stated(table string, passed, besides uint64) (item reader.Item, ok bool) {
+	if !d.Tables["sqlite_sequence"] {
+		return item, false
+	}
+	rows, err := d.Query(`SELECT seq FROM sqlite_sequence WHERE name = ?`, table)
+	if err != nil {
+		return item, false // of another form: what is damaged shows in the tables
+	}
+	defer rows.Close()
+	if !rows.Next() || rows.Number("seq") < 0 {
+		return item, false
+	}
+	n := uint64(rows.Number("seq"))
+	return reader.Item{Stated: &argus.Stated{What: "sqlite_sequence of " + table, Count: n - min(n, passed), Besides: besides}}, true
+}
+
+// Close ends the reading. What was only read can lose nothing.
+func (d *Database) Close() {
+	if d.db != nil {
+		_ = d.db.Close()
+	}
+	_ = d.vfs.Close()
+}
+
+// Damaged is what is wrong with a database, as against with the reading
+// of it.
+type Damaged struct{ Err error }
+
+// Error says what is wrong with the database.
+func (d Damaged) Error() string { return d.Err.Error() }
+
+// Damage tells what is wrong with the database from what is wrong with its file.
+func (d *Database) Damage(err error) error {
+	if d.ctx.Err() != nil {
+		return d.ctx.Err()
+	}
+	if d.source.err != nil {
+		return d.source.err
+	}
+	return Damaged{Err: fmt.Errorf("the database is damaged: %w", err)}
+}
+
+// Lost says that a table cannot be read, of which the messages are read without
+// what it says. The error is one of the reading.
+func (d *Database) Lost(table string, err error) (reader.Item, error) {
+	err = d.Damage(err)
+	if _, ok := errors.AsType[Damaged](err); !ok {
+		return reader.Item{}, err
+	}
+	return reader.Item{Problem: fmt.Sprintf("the table %s, of which messages are read without what it says: %v", strings.ToValidUTF8(table, "\uFFFD"), err)}, nil
+}
+
+// Query begins a query on a connection of its own.
+func (d *Database) Query(query string, args ...any) (*Rows, error) {
+	connection, err := d.db.Conn(d.ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &Rows{connection: connection, limit: d.limit}
+	if r.rows, err = connection.QueryContext(d.ctx, query, args...); err == nil { //nolint:rowserrcheck // Next does
+		r.Names, err = r.rows.Columns()
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	r.values, r.into = make([]any, len(r.Names)), make([]any, len(r.Names))
+	for i := range r.values {
+		r.into[i] = &r.values[i]
+	}
+	return r, nil
+}
+
+// Table begins to read a table in the order of a column; no rows if there is
+// no such table. A value longer than the limit is not read; that each is an
+// expression keeps the driver from reading times into what is declared as one.
+func (d *Database) Table(name, order string) (*Rows, error) {
+	if !d.Tables[name] {
+		return &Rows{}, nil
+	}
+	info, err := d.Query(`SELECT name FROM pragma_table_info(?) LIMIT 1000`, name)
+	if err != nil {
+		return nil, err
+	}
+	defer info.Close()
+	var columns []string
+	ordered := false
+	for info.Next() {
+		column := quoteName(info.Text("name"))
+		ordered = ordered || column == quoteName(order)
+		columns = append(columns, fmt.Sprintf("CASE WHEN octet_length(%[1]s) > %[2]d THEN '(' || octet_length(%[1]s) || ' bytes, not read)' ELSE %[1]s END AS %[1]s", column, d.limit))
+	}
+	if info.Err != nil || len(columns) == 0 {
+		return nil, errors.Join(info.Err, fmt.Errorf("the table %q has no columns", name))
+	}
+	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + quoteName(name)
+	if ordered || order == "rowid" {
+		query += " ORDER BY " + quoteName(name) + "." + quoteName(order)
+	}
+	return d.Query(query)
+}
+
+func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// Rows are the rows of a query. The zero value has none.
+type Rows struct {
+	connection   *sql.Conn
+	rows         *sql.Rows
+	Names        []string
+	values, into []any
+	limit        int
+	Err          error
+}
+
+// Next moves to the next row and says whether there is one.
+func (r *Rows) Next() bool {
+	if r.rows == nil || r.Err != nil {
+		return false
+	}
+	if !r.rows.Next() {
+		r.Err = r.rows.Err()
+		return false
+	}
+	r.Err = r.rows.Scan(r.into...)
+	return r.Err == nil
+}
+
+// Close ends the query.
+func (r *Rows) Close() {
+	if r.rows != nil {
+		_ = r.rows.Close()
+	}
+	if r.connection != nil {
+		_ = r.connection.Close()
+	}
+}
+
+// Value returns a value of the row, nil if there is no such column.
+func (r *Rows) Value(name string) any {
+	for i := range r.Names {
+		if r.Names[i] == name {
+			return r.values[i]
+		}
+	}
+	return nil
+}
+
+// Text returns a value as text, bytes as base64.
+func (r *Rows) Text(name string) string { return textOf(r.Value(name), r.limit) }
+
+func textOf(value any, limit int) string {
+	switch v := value.(type) {
+	case string:
+		return strings.ToValidUTF8(v[:min(len(v), max(limit, 0))], "\uFFFD")
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case []byte:
+		return base64.StdEncoding.EncodeToString(v[:min(len(v), max(limit, 0))])
+	}
+	return ""
+}
+
+// Number returns a value as a whole number, else 0.
+func (r *Rows) Number(name string) int64 {
+	n, _ := r.Value(name).(int64)
+	return n
+}
+
+// blobLimit is how long bytes may be that are kept as base64; longer ones,
+// pictures as a rule, are named by their hash.
+const blobLimit = 256
+
+// Keep adds the values that were not used to a message, under a prefix.
+// Nothing, 0 and "" say as much as no value.
+func (r *Rows) Keep(m *argus.Message, prefix string, used ...string) {
+next:
+	for i, name := range r.Names {
+		for _, u := range used {
+			if u == name {
+				continue next
+			}
+		}
+		if blob, ok := r.values[i].([]byte); ok && len(blob) > blobLimit {
+			build.KeepExtra(m, prefix+strings.ToValidUTF8(name, "\uFFFD"), fmt.Sprintf("(%d bytes, SHA-256 %x)", len(blob), sha256.Sum256(blob)))
+			continue
+		}
+		if text := textOf(r.values[i], r.limit); text != "0" {
+			build.KeepExtra(m, prefix+strings.ToValidUTF8(name, "\uFFFD"), text)
+		}
+	}
+}
+
+// Lacks lists in what way a database is not all there: what was not yet written
+// into it, and what was cut off it.
+func (d *Database) Lacks(in reader.Input) (problems []string) {
+	if in.Sibling != nil {
+		if _, size, ok := in.Sibling(in.Name + "-wal"); ok && size > 0 {
+			problems = append(problems, "beside the database lies its log of what was not yet written into it (-wal), which is not read")
+		}
+	}
+	if d.source.size > in.Size {
+		problems = append(problems, fmt.Sprintf("the database is cut off: it states %d bytes and has %d", d.source.size, in.Size))
+	}
+	return problems
+}
+
+// statedSize is how large a database says that it is: SQLite reads nothing of
+// one that is smaller, though most of it may be there. Nothing says that it is
+// where the header was written by a program that does not know of it.
+func statedSize(file io.ReaderAt, size int64) int64 {
+	head := make([]byte, 100)
+	if n, err := file.ReadAt(head, 0); n < len(head) || err != nil || !bytes.Equal(head[24:28], head[92:96]) {
+		return size // whoever reads the file will meet it
+	}
+	page := int64(binary.BigEndian.Uint16(head[16:]))
+	if page == 1 {
+		page = 64 << 10
+	}
+	return max(size, page*int64(binary.BigEndian.Uint32(head[28:])))
+}
+
+// onlyFile is a file system with one file, "db".
+type onlyFile struct {
+	file io.ReaderAt
+	size int64 // behind the end of the file, it has zeros
+	// err is the last error of the file itself.
+	err error
+}
+
+func (f *onlyFile) Open(name string) (fs.File, error) {
+	if name != "db" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return &openFile{io.NewSectionReader(f, 0, f.size), f}, nil
+}
+
+func (f *onlyFile) ReadAt(b []byte, at int64) (int, error) {
+	n, err := f.file.ReadAt(b, at)
+	if err != nil && err != io.EOF {
+		f.err = fmt.Errorf("read the database at byte %d: %w", at, err)
+	}
+	if err == io.EOF && at+int64(len(b)) <= f.size {
+		clear(b[n:])
+		return len(b), nil
+	}
+	return n, err
+}
+
+type openFile struct {
+	*io.SectionReader
+	of *onlyFile
+}
+
+func (o *openFile) Close() error               { return nil }
+func (o *openFile) Stat() (fs.FileInfo, error) { return o, nil }
+func (o *openFile) Name() string               { return "db" }
+func (o *openFile) Mode() fs.FileMode          { return 0o400 }
+func (o *openFile) ModTime() time.Time         { return time.Time{} }
+func (o *openFile) IsDir() bool                { return false }
+func (o *openFile) Sys() any                   { return nil }
+
+// Each calls one for each row of a table.
+func (d *Database) Each(table, order string, one func(*Rows) error) error {
+	rows, err := d.Table(table, order)
+	if err != nil {
+		return d.Damage(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := one(rows); err != nil {
+			return err
+		}
+	}
+	if rows.Err != nil {
+		return d.Damage(rows.Err)
+	}
+	return nil
+}
+
+// Has says whether a table has a column.
+func (d *Database) Has(table, column string) bool {
+	rows, err := d.Query(`SELECT name FROM pragma_table_info(?) WHERE name = ?`, table, column)
+	if err != nil {
+		return false
+	}
+	defer rows.Close()
+	return rows.Next()
+}
