@@ -50,14 +50,18 @@ func LogConversation(first string) string { return argus.Within("log", first) }
 
 // Keyed puts a key into each id of a message that is unique in less than its service
 // and does not tell it: accounts if they have such a reach, and so the conversation. The
-// key is that of the export's own id if the message tells it.
+// key is that of the export's own id if the message tells it. There is none if key
+// returns an empty string.
 func Keyed(m *argus.Message, own string, key func() string) {
 	if own != "" {
 		key = func() string { return argus.ReachKey(own) }
 	}
 	put := func(id *string) {
-		if *id != "" && !IsWorldwide(*id) {
-			*id += "@" + key()
+		if *id == "" || IsWorldwide(*id) {
+			return
+		}
+		if k := key(); k != "" {
+			*id += "@" + k
 		}
 	}
 	if m.AccountReach != argus.ReachService {

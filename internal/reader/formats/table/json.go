@@ -27,10 +27,10 @@ import (
 //   - A member around the list that has the word of a field is that of each record in
 //     it, if it comes before them: chat_id beside messages.
 //   - Times are those of sheets. An empty one, null or 0 is none.
-//   - Accounts and conversations but numbers, addresses and long ids are unique in their
-//     export, as far as anybody knows, and carry its key: of its own id (a member around
-//     the list or of the record whose name is one of jsonExportIDs), else of who takes
-//     part in it.
+//   - Accounts and conversations other than numbers, addresses and long ids carry the key
+//     of their export if it states an id: a member around the list or of the record whose
+//     name is one of jsonExportIDs. Without one they stay as they are, with the reach
+//     export: nobody knows of an unknown program how far its ids reach.
 //   - Service: a member, else Options.Service, else json.
 var JSON = &reader.Format{
 	Name:    "json",
@@ -109,7 +109,7 @@ func readJSONRecords(ctx context.Context, in reader.Input) iter.Seq2[reader.Item
 		}
 		s := jsondoc.Shape{Lists: func(key string) bool { return found && key == list }, Begins: fields.begins, Many: true}
 		d := jsondoc.New(in, s)
-		export := sync.OnceValue(func() string { return keyOfJSON(ctx, in, s, fields) })
+		export := sync.OnceValue(func() string { return keyOfJSON(ctx, in, s) })
 		d.Items(ctx, func(raw string) (*argus.Message, error) {
 			m, own, err := jsonRecord(d, in.Options, fields, raw)
 			if err == nil {
@@ -131,28 +131,25 @@ func isExportID(name string) bool {
 	return jsonExportIDs[plainHeader(apartAtCapitals(name[strings.LastIndexByte(name, '.')+1:]))]
 }
 
-// keyOfJSON computes the key of a file.
-func keyOfJSON(ctx context.Context, in reader.Input, s jsondoc.Shape, fields jsonFields) string {
-	var facts build.Export
+// keyOfJSON computes the key of a file from the id that it states outside of its records,
+// empty if there is none.
+func keyOfJSON(ctx context.Context, in reader.Input, s jsondoc.Shape) string {
+	own := ""
 	s.Take = func(name, text string) bool {
-		if facts.Own == "" && isExportID(name) {
-			facts.Own = text
+		if own == "" && isExportID(name) {
+			own = text
 		}
 		return false
 	}
-	d := jsondoc.New(in, s)
-	for item, err := range d.Items(ctx, func(raw string) (*argus.Message, error) {
-		m, _, err := jsonRecord(d, in.Options, fields, raw)
-		return m, err
-	}) {
+	for _, err := range jsondoc.New(in, s).Items(ctx, func(string) (*argus.Message, error) { return &argus.Message{}, nil }) {
 		if err != nil {
 			break // the reading itself meets it, too
 		}
-		if item.Message != nil {
-			facts.Add(item.Message)
-		}
 	}
-	return facts.Key()
+	if own == "" {
+		return ""
+	}
+	return argus.ReachKey(own)
 }
 
 // jsonRecord reads one object: a message, whose ids have no key yet, and the own id of
