@@ -28,7 +28,7 @@ type FileAccount struct {
 	// Problems counts the quarantined pieces by reason, most frequent first. Reasons that
 	// differ in numbers and quoted text alone are one, with … in their place.
 	Problems []Reason `json:"problems,omitempty"`
-	// Remarks counts the messages of which a reader could not understand a field, or
+	// Remarks counts the copies of which a reader could not understand a field, or
 	// assumed something that the source does not state: "not understood: to
 	// (sheet/4)", "assumed: hour (irc/4)". Most frequent first.
 	Remarks []Tally `json:"remarks,omitempty"`

@@ -378,18 +378,19 @@ type Counts struct {
 	// Differing counts, among Stored, the copies that differ from a message
 	// already known.
 	Differing uint64 `json:"differing"`
-	// Locked counts, among Stored, the messages that cannot be read yet.
+	// Locked counts, among Stored, the copies that cannot be read yet.
 	Locked uint64 `json:"locked"`
-	// Sealed counts, among Stored, the messages that were encrypted to a judge.
+	// Sealed counts, among Stored, the copies that were encrypted to a judge.
 	Sealed uint64 `json:"sealed,omitempty"`
-	// Beside counts, among Stored, what is no message ([Type.IsMessage]), by type.
+	// Beside counts, among Stored, the copies of what is no message ([Type.IsMessage]), by
+	// type.
 	Beside TypeCounts `json:"beside,omitzero"`
 }
 
 // Balanced says whether nothing was lost.
 func (c Counts) Balanced() bool { return c.Read == c.Stored+c.Sightings+c.Quarantined }
 
-// Messages counts, among Stored, what people say to each other.
+// Messages counts, among Stored, the copies of what people say to each other.
 func (c Counts) Messages() uint64 {
 	n := c.Stored
 	for _, beside := range c.Beside.All() {

@@ -126,7 +126,7 @@ made of the same values, so they state the same facts; only the text shortens lo
 | command | events |
 |---|---|
 | init | ` + "`created`" + ` |
-| ingest | ` + "`created` if a store was made, `progress`, then one `receipt` for each delivery; after --resume of a rereading also `difference`; with --dry-run `plan` for each path" + ` |
+| ingest | ` + "`created` if a store was made, `progress`, then one `receipt` for each delivery; after --resume of a rereading also `difference`; with --dry-run `plan` for each path, with the number of `copies` in it and of `different` messages" + ` |
 | reread | ` + "`progress`, `receipt`, `difference`" + ` |
 | search | ` + "`hit` for each message, then one `result`, with the number of `hits` that were printed, the `total` of everything found, the `messages` among it, the counts of other types in `beside`, and the number of messages whose copies are `differing`; with --all only `query`, `hits`, `messages` and `beside`" + ` |
 | show | ` + "`message` with its `versions`, each with its `sightings`; a sighting has the statements of the copy in `states`, and with --trace its `raw` bytes, or `raw_withheld`" + ` |

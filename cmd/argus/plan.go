@@ -30,12 +30,12 @@ func (a *app) dryRun(ctx context.Context, o intake.Options, paths []string) erro
 
 func printPlan(o *output, p *intake.Plan) {
 	o.linef("%s  nothing is kept", o.bold(plain(p.Source)))
-	o.linef("  would read %s = messages %s + quarantined %s", group(p.Read), group(p.Messages), group(p.Quarantined))
+	o.linef("  would read %s = copies %s + quarantined %s", group(p.Read), group(p.Copies), group(p.Quarantined))
 	o.linef("  %s, %s, %s", estimate(p.Different, "different message", "different messages"),
 		estimate(p.Accounts, "account", "accounts"), estimate(p.Conversations, "conversation", "conversations"))
-	printBeside(o, argus.Counts{Stored: p.Messages, Beside: p.Beside})
+	printBeside(o, "copies", argus.Counts{Stored: p.Copies, Beside: p.Beside})
 	if p.Locked > 0 {
-		o.linef("  %s locked: no key is held yet", count(p.Locked, "message is", "messages are"))
+		o.linef("  %s locked: no key is held yet", count(p.Locked, "copy is", "copies are"))
 	}
 	if p.First.Known() {
 		o.linef("  messages from %s to %s", p.First, p.Last)
@@ -44,7 +44,7 @@ func printPlan(o *output, p *intake.Plan) {
 	files := make([]argus.FileAccount, len(p.Files))
 	for i, f := range p.Files {
 		files[i] = argus.FileAccount{Original: argus.Original{Path: f.Path, Size: f.Size}, Readers: f.Readers,
-			Counts: argus.Counts{Read: f.Messages + f.Quarantined}, Problems: f.Problems, Remarks: f.Remarks}
+			Counts: argus.Counts{Read: f.Copies + f.Quarantined}, Problems: f.Problems, Remarks: f.Remarks}
 	}
 	printFiles(o, files)
 }

@@ -114,12 +114,12 @@ func printReceipt(o *output, r *argus.Receipt, limited bool) {
 	if limited {
 		o.linef("  The authority covers this delivery but not all others: its other counts are withheld.")
 	}
-	printBeside(o, c)
+	printBeside(o, "stored copies", c)
 	if c.Differing > 0 {
 		o.linef("  %s from the known message (edited, deleted, other content)", count(c.Differing, "copy differs", "copies differ"))
 	}
 	if c.Locked > 0 {
-		o.linef("  %s locked: no key is held yet", count(c.Locked, "message is", "messages are"))
+		o.linef("  %s locked: no key is held yet", count(c.Locked, "stored copy is", "stored copies are"))
 	}
 	printCompleteness(o, r.Completeness)
 	printFiles(o, r.Files)
@@ -158,15 +158,20 @@ func printOptions(o *output, options []argus.Field) {
 	}
 }
 
-// printBeside prints the numbers of stored messages, calls and so on, unless all
-// are messages.
-func printBeside(o *output, c argus.Counts) {
-	var beside []argus.Tally
-	for kind, n := range c.Beside.All() {
-		beside = append(beside, argus.Tally{Value: kind.String(), Count: n})
+// printBeside prints how many of the copies are of messages, of calls and so on, unless
+// all are of messages. One message may have several copies.
+func printBeside(o *output, copies string, c argus.Counts) {
+	var of []string
+	if n := c.Messages(); n > 0 {
+		of = append(of, count(n, "of a message", "of messages"))
 	}
-	if beside != nil {
-		o.linef("  stored copies of %s", counted(c.Messages(), beside))
+	beside := false
+	for kind, n := range c.Beside.All() {
+		beside = true
+		of = append(of, count(n, "of a "+noun(kind.String()), "of "+noun(kind.String())+"s"))
+	}
+	if beside {
+		o.linef("  %s: %s", copies, strings.Join(of, ", "))
 	}
 }
 
@@ -181,7 +186,7 @@ func printFiles(o *output, files []argus.FileAccount) {
 		o.linef("  … and %s", count(uint64(len(files)-maxFiles), "file", "files"))
 	}
 	printReasons(o, files, func(n uint64) string { return "quarantined " + group(n) }, func(f argus.FileAccount) []argus.Reason { return f.Problems })
-	printReasons(o, files, func(n uint64) string { return "of " + count(n, "message", "messages") }, func(f argus.FileAccount) (list []argus.Reason) {
+	printReasons(o, files, func(n uint64) string { return "of " + count(n, "copy", "copies") }, func(f argus.FileAccount) (list []argus.Reason) {
 		for _, r := range f.Remarks {
 			list = append(list, argus.Reason{Value: r.Value, Count: r.Count})
 		}

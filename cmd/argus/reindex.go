@@ -11,8 +11,8 @@ import (
 
 // indexed is the answer of reindex.
 type indexed struct {
-	Messages uint64  `json:"messages"`
-	Seconds  float64 `json:"seconds"`
+	Items   uint64  `json:"items"` // messages, calls and all other types
+	Seconds float64 `json:"seconds"`
 }
 
 func (a *app) reindexCommand() *cobra.Command {
@@ -24,12 +24,12 @@ func (a *app) reindexCommand() *cobra.Command {
 			o := a.nodeOptions()
 			o.Catching = a.catching("indexed")
 			started := time.Now()
-			messages, err := node.Reindex(c.Context(), a.storePath(), o)
+			items, err := node.Reindex(c.Context(), a.storePath(), o)
 			if err != nil {
 				return err
 			}
-			return say(a.out, "indexed", indexed{messages, time.Since(started).Seconds()}, func(o *output, i indexed) {
-				o.linef("Indexed %s in %s.", count(i.Messages, "message", "messages"), seconds(i.Seconds))
+			return say(a.out, "indexed", indexed{items, time.Since(started).Seconds()}, func(o *output, i indexed) {
+				o.linef("Indexed %s in %s.", count(i.Items, "item", "items"), seconds(i.Seconds))
 			})
 		},
 	}

@@ -163,13 +163,18 @@ func counted(messages uint64, beside []argus.Tally) string {
 		parts = nil
 	}
 	for _, c := range beside {
-		many := c.Value + "s"
-		if c.Value == "membership" {
-			c.Value, many = "membership change", "membership changes"
-		}
-		parts = append(parts, count(c.Count, c.Value, many))
+		one := noun(c.Value)
+		parts = append(parts, count(c.Count, one, one+"s"))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// noun names one item of a type.
+func noun(kind string) string {
+	if kind == "membership" {
+		return "membership change"
+	}
+	return kind
 }
 
 // allFound is the answer of search --all after its hits.

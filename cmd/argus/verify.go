@@ -141,7 +141,7 @@ func printVerified(o *output, v verified) {
 		count(v.Records, "record", "records"), group(uint64(v.Sealed)), count(uint64(v.Deliveries), "delivery", "deliveries"),
 		count(uint64(v.Originals), "original", "originals"), count(v.Entries, "entry", "entries"), size(v.Bytes), seconds(v.Seconds))
 	o.linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", group(c.Read), group(c.Stored),
-		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "message", "messages"))
+		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "item", "items"))
 	from := "given with --key"
 	if v.KeyFrom == verify.KeyStored {
 		from = "taken from the store itself, so this proves only that the store agrees with itself"

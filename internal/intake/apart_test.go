@@ -185,7 +185,7 @@ func TestPlan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Messages != want.Counts.Stored || p.Quarantined != want.Counts.Quarantined || p.Read != want.Counts.Read || len(p.Files) != len(want.Files) {
+		if p.Copies != want.Counts.Stored || p.Quarantined != want.Counts.Quarantined || p.Read != want.Counts.Read || len(p.Files) != len(want.Files) {
 			t.Errorf("planned %+v, came %+v", p, want.Counts)
 		}
 		for i, f := range p.Files {

@@ -18,13 +18,13 @@ import (
 // Plan is what an intake would find, without a store.
 type Plan struct {
 	Source string `json:"source"`
-	// Read = Messages + Quarantined. What of the messages a store has already,
-	// nobody asked.
+	// Read = Copies + Quarantined. A message may have several copies; nobody asked which
+	// of them a store has already.
 	Read        uint64 `json:"read"`
-	Messages    uint64 `json:"messages"`
+	Copies      uint64 `json:"copies"`
 	Quarantined uint64 `json:"quarantined"`
 	Locked      uint64 `json:"locked"`
-	// Beside counts, among Messages, what is none, by type.
+	// Beside counts, among Copies, those of what is no message, by type.
 	Beside argus.TypeCounts `json:"beside,omitzero"`
 	Files  []PlannedFile    `json:"files"`
 	// Different counts the messages that differ in their identity.
@@ -45,7 +45,7 @@ type PlannedFile struct {
 	// Readers are those that would read it: several for an archive, none for a
 	// file that no reader recognises.
 	Readers     []string       `json:"readers,omitempty"`
-	Messages    uint64         `json:"messages"`
+	Copies      uint64         `json:"copies"`
 	Quarantined uint64         `json:"quarantined"`
 	Problems    []argus.Reason `json:"problems,omitempty"`
 	Remarks     []argus.Tally  `json:"remarks,omitempty"`
@@ -163,14 +163,14 @@ func (p *planner) account(service, name string) {
 
 func (p *planner) plan(path string, r *argus.Receipt) *Plan {
 	plan := &Plan{
-		Source: path, Read: r.Counts.Read, Messages: r.Counts.Stored, Quarantined: r.Counts.Quarantined, Locked: r.Counts.Locked, Beside: r.Counts.Beside,
+		Source: path, Read: r.Counts.Read, Copies: r.Counts.Stored, Quarantined: r.Counts.Quarantined, Locked: r.Counts.Locked, Beside: r.Counts.Beside,
 		Different: p.different.estimate(), Accounts: p.accounts.estimate(), Conversations: p.conversations.estimate(),
 		First: p.first, Last: p.last, Completeness: r.Completeness,
 	}
 	for _, f := range r.Files {
 		plan.Files = append(plan.Files, PlannedFile{
 			Path: f.Original.Path, Size: f.Original.Size, Readers: f.Readers,
-			Messages: f.Counts.Stored, Quarantined: f.Counts.Quarantined, Problems: f.Problems, Remarks: f.Remarks,
+			Copies: f.Counts.Stored, Quarantined: f.Counts.Quarantined, Problems: f.Problems, Remarks: f.Remarks,
 		})
 	}
 	return plan

@@ -33,7 +33,7 @@ func TestFilesBesideSuggestTheReader(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
-		if plan.Messages != r.Counts.Stored+r.Counts.Sightings || plan.Quarantined != r.Counts.Quarantined {
+		if plan.Copies != r.Counts.Stored+r.Counts.Sightings || plan.Quarantined != r.Counts.Quarantined {
 			t.Errorf("planned %+v, read %+v", plan, r.Counts)
 		}
 		unread := uint64(0)
