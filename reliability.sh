@@ -28,13 +28,13 @@ part() {
   esac
   printf '== %s %s\n' "$name" "$count"
   out=$(env "$variable=$count" go test "$package" -run "$test" -count=1 -v -timeout 10h 2>&1) || status=$?
-  line=$(grep -oE 'reliability: .* tried [0-9]+ failed [0-9]+' <<<"$out" | awk '{ name = $2; tried += $4; failed += $6 } END { if (name) print "reliability:", name, "tried", tried, "failed", failed }') || line=''
+  line=$(grep -oE 'reliability: .* tried [0-9]+ failed [0-9]+' <<<"$out" | awk '{ for (i = 1; i < NF; i++) { if ($i == "tried") tried += $(i + 1); if ($i == "failed") failed += $(i + 1) } } END { if (NR) print "tried", tried, "failed", failed + 0 }') || line=''
   if [[ $status != 0 || -z $line ]]; then
     printf '%s\n' "$out" | tail -n 40
-    [[ -n $line ]] || line="reliability: $name tried $count failed 1"
+    [[ -n $line ]] || line="tried $count failed 1"
   fi
   printf '%s\t%s\t%s\t%s\t%s\n' "$(date -u +%Y-%m-%dT%H:%MZ)" "$(git rev-parse --short HEAD)" "$name" \
-    "$(sed -E 's/.* tried ([0-9]+) .*/\1/' <<<"$line")" "$(sed -E 's/.* failed ([0-9]+).*/\1/' <<<"$line")" | tee -a "$results"
+    "$(cut -d' ' -f2 <<<"$line")" "$(cut -d' ' -f4 <<<"$line")" | tee -a "$results"
   return "$status"
 }
 
