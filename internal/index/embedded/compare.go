@@ -108,19 +108,19 @@ func (c *compared) Differences(ctx context.Context) ([]*index.Differs, error) {
 	return list, nil
 }
 
-// The signs of what the index says, and of what the evidence says.
+// The signs of the index's hashes and of the evidence's.
 const (
 	more uint64 = 1
 	less uint64 = math.MaxUint64 // -1
 )
 
-// comparedRun is how many records share a sum.
+// comparedRun is the number of records that share a sum.
 const comparedRun = 256
 
-// A comparison adds up hashes of what the index says of each record, and takes away
-// those of what the evidence says of it. The order in which either comes does not
-// matter, so each is read once, as it lies. The hash is another one in each run, so
-// nobody can make an index for it.
+// A comparison adds up hashes of the index's content for each record, and subtracts
+// those of the evidence's. Their order does not matter, so each side is read once,
+// sequentially. The hash is different in each run, so nobody can forge an index that
+// passes.
 type comparison struct {
 	seed     maphash.Seed
 	odd      uint64 // a multiplier of this run
@@ -130,13 +130,13 @@ type comparison struct {
 
 func (c *comparison) count(seq, hash uint64) { c.sums[seq/comparedRun] += hash }
 
-// then returns the hash of a text from that of its words up to one.
+// then returns the hash of a text, given that of all words before the last.
 func (c *comparison) then(sum, word uint64) uint64 {
 	high, low := bits.Mul64(sum^word, c.odd)
 	return high ^ low
 }
 
-// snapshot adds what the segments say, and yields what is wrong with them.
+// snapshot adds the content of the segments, and yields their errors.
 func (c *comparison) snapshot(q *search) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		var late []lateFacts
@@ -153,7 +153,8 @@ func (c *comparison) snapshot(q *search) iter.Seq[error] {
 	}
 }
 
-// segment adds what a segment says, and compares its bytes with what Argus writes.
+// segment adds the content of a segment, and compares its bytes with those that Argus
+// would write.
 func (c *comparison) segment(q *search, s *segment) (err error) {
 	defer guard(s.name, &err, s)
 	if err := s.verify(); err != nil {
@@ -180,7 +181,7 @@ func (c *comparison) segment(q *search, s *segment) (err error) {
 	return nil
 }
 
-// sameBytes compares what is written to it.
+// sameBytes compares the bytes written to it with want.
 type sameBytes struct {
 	want []byte // the rest
 	at   int64
@@ -200,7 +201,7 @@ func (s *sameBytes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// difference is the place of the first difference, -1 for none.
+// difference is the offset of the first difference, -1 if there is none.
 func (s *sameBytes) difference() int64 {
 	if s.bad || len(s.want) > 0 {
 		return s.at
@@ -208,8 +209,8 @@ func (s *sameBytes) difference() int64 {
 	return -1
 }
 
-// late adds that documents were seen again. What was replaced shows in
-// the documents, and so does what was removed, of which the other facts have stayed.
+// late adds that documents were seen again. Replacements and removals show in the
+// documents themselves.
 func (c *comparison) late(late []lateFacts) {
 	for _, f := range late {
 		if f.delivery == factReplaced || f.delivery == factRemoved {
@@ -226,7 +227,7 @@ func (c *comparison) late(late []lateFacts) {
 	}
 }
 
-// A reading is what a content says, hashed while somebody goes through it.
+// A reading is a content, hashed while it is read.
 type reading struct {
 	*comparison
 	*content
@@ -235,8 +236,8 @@ type reading struct {
 	said  []uint64 // hash over its words, in their order
 }
 
-// read makes a content such that the one who goes through its terms and then its words
-// hashes them.
+// read wraps a content: reading its terms and then its words hashes them into the
+// reading.
 func (c *comparison) read(of *content) *reading {
 	r := &reading{comparison: c, content: of, terms: make([]uint64, of.docs), said: make([]uint64, of.docs)}
 	terms, words := of.terms, of.words
@@ -276,14 +277,14 @@ func (c *comparison) read(of *content) *reading {
 	return r
 }
 
-// print is what is compared of a document. Values and terms are hashes of them.
+// print is the compared part of a document. Values and terms are hashes.
 type print struct {
 	time, sequence, seq, id              uint64
 	conversation, sender, receiver, lang uint64
 	terms, said                          uint64
 	asOf                                 uint64
-	// Of a message of which copies say different things: how many documents it has,
-	// and version and quality of this one.
+	// For a message with differing copies: its number of documents, and the version
+	// and quality of this one.
 	members int
 	version uint32
 	quality uint8
@@ -318,8 +319,8 @@ func (r *reading) hashes(v *values) (list []uint64) {
 	return list
 }
 
-// grouped returns what is compared of the groups. It does not depend on how versions are
-// numbered, and a group of one is a document by itself.
+// grouped returns the compared part of the groups. It does not depend on the numbering
+// of versions, and a group of one counts as a single document.
 func (r *reading) grouped(counts func(doc int) bool) map[uint32]print {
 	all := map[uint32]print{}
 	for _, g := range r.groups {

@@ -21,10 +21,10 @@ const (
 	manifestName = "manifest"
 	lockName     = "lock"
 
-	// formatVersion is of the manifest and what it lists. 1 is the first; 2
-	// has the one receiver of a message as a column, and removed messages; 3 has
-	// ids, and the copies of one message as a group; 4 names the evidence that it is
-	// of, and has the segments of 3.
+	// formatVersion is the version of the manifest and the files it lists. 1 is the
+	// first; 2 adds a column for the only receiver of a message, and removed messages; 3
+	// adds ids, and the copies of one message as a group; 4 names the evidence, with the
+	// segments of 3.
 	formatVersion = 4
 
 	// maxManifest bounds the manifest's size in bytes.
@@ -36,7 +36,7 @@ const (
 type manifest struct {
 	Version  int    `json:"version"`
 	Analysis string `json:"analysis"`
-	// Position is the last record of the evidence that the segments hold.
+	// Position is the last record of the evidence in the segments.
 	Position uint64 `json:"position"`
 	// Readings is the newest reading that the evidence counted when it was followed.
 	Readings argus.DeliveryNumber `json:"readings,omitempty"`

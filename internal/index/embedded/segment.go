@@ -69,8 +69,8 @@ const (
 )
 
 // A segment is an immutable file of documents in the order of hits, oldest
-// first, with facts that came late about documents of any segment. A document
-// is known by its number in the segment.
+// first, with late facts about documents of any segment. A document
+// is identified by its number in the segment.
 type segment struct {
 	name string
 	size int64
@@ -86,10 +86,10 @@ type segment struct {
 	obsolete atomic.Bool
 
 	docs int
-	// gone counts the documents that were removed or replaced, in segments that
-	// were not rewritten yet; messages those that can be seen.
+	// gone counts the removed and replaced documents that are still in the file;
+	// messages counts the visible ones.
 	gone, messages atomic.Uint64
-	removed        atomic.Bool // some were removed, and have to go from the file
+	removed        atomic.Bool // some were removed, and must leave the file
 
 	firstSeq, lastSeq uint64 // of its documents, in the evidence
 	firstWord         int    // ordinal of the first term that is a word
@@ -102,7 +102,7 @@ type segment struct {
 	versions, qualities        column
 	grouped                    *roaring.Bitmap // lies in the mapped file
 	groups                     int
-	beside                     []besideTerm // the types that documents have and that are no message
+	beside                     []besideTerm // the types of the documents that are not messages
 	conversations, senders     sorted
 	receivers, langs, terms    sorted
 	conversation, sender       column
@@ -257,14 +257,13 @@ func (s *segment) parse() (err error) {
 	return nil
 }
 
-// A besideTerm is the term of a type that is no message.
+// A besideTerm is the term of a type other than a message.
 type besideTerm struct {
 	of      argus.Type
 	ordinal int
 }
 
-// findTypes notes which types the documents have: in most segments none but
-// messages.
+// findTypes collects the types of the documents: in most segments only messages.
 func (s *segment) findTypes() {
 	for t, word := range argus.TypeWords {
 		if argus.Type(t).IsMessage() {
@@ -276,8 +275,8 @@ func (s *segment) findTypes() {
 	}
 }
 
-// check compares the whole file with its checksums, reading it anew, and
-// yields what is damaged until yield returns false.
+// check reads the whole file anew, compares it with its checksums, and
+// yields the damage until yield returns false.
 func (s *segment) check(yield func(error) bool) bool {
 	whole, err := s.file.Stat()
 	if err != nil {
@@ -331,7 +330,7 @@ func (s *segment) verify() error {
 	return nil
 }
 
-// A sent time sorts as a number that keeps the order: 0 is an unknown one.
+// timeKey returns a number that sorts as the sent time does: 0 is an unknown time.
 func timeKey(t argus.Time) uint64 {
 	if !t.Known() {
 		return 0
