@@ -89,6 +89,6 @@ func TestPhoneAgainstLibrary(t *testing.T) {
 		}
 	}
 	if n < 1000 {
-		t.Errorf("%d examples only", n)
+		t.Errorf("only %d examples", n)
 	}
 }
