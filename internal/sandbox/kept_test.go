@@ -171,7 +171,7 @@ func TestAskingIsSilence(t *testing.T) {
 	defer r.Close()
 	start := time.Now()
 	got := shown(t, r, of)
-	if last := got[len(got)-1]; !strings.Contains(last, "gave nothing for") || time.Since(start) > 30*time.Second {
+	if last := got[len(got)-1]; !strings.Contains(last, "sent nothing for") || time.Since(start) > 30*time.Second {
 		t.Errorf("after %s: %q", time.Since(start), got)
 	}
 }
