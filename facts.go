@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Type says what a message records. Texts, media and polls are counted as
+// Type is the kind of thing that a message records. Texts, media and polls are counted as
 // messages; every other type is counted separately under its own name.
 type Type uint8
 
@@ -21,7 +21,7 @@ const (
 	TypeContact
 	// TypeRoom: a service's description of a conversation.
 	TypeRoom
-	// TypeMembership: who did what to whom in a conversation: join, leave, add.
+	// TypeMembership: a change of a conversation's members: join, leave, add.
 	TypeMembership
 	// TypeReaction: an emoji or other sign attached to a message.
 	TypeReaction

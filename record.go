@@ -487,7 +487,7 @@ func (c *Counts) Add(r *Record) {
 type Seal struct {
 	Store    string         `json:"store"`
 	Delivery DeliveryNumber `json:"delivery"`
-	// Opening repeats what the first record says.
+	// Opening repeats the first record.
 	Opening Opening   `json:"opening"`
 	Sealed  time.Time `json:"sealed"`
 	// Records counts the leaves of the tree: all records of the delivery.

@@ -113,8 +113,7 @@ func spoiled(name string, do func(in reader.Input, text string) string) *reader.
 	}
 }
 
-// tries does what a compromised reader would try, and lists the attempts
-// that succeeded.
+// tries makes the attempts of a compromised reader, and lists those that succeeded.
 func tries(_ reader.Input, text string) string {
 	var done []string
 	try := func(what string, err error) {

@@ -1,7 +1,7 @@
 // Package validate runs reference files whose results are known, and says of each
 // reader what came out.
 //
-// It is for a laboratory that has to show that its tool does what it claims
+// It is for a laboratory that has to show that its tool works as claimed
 // (ISO/IEC 17025:2017, 7.2 and 7.7; SWGDE, Minimum Requirements for Testing Tools
 // used in Digital and Multimedia Forensics). It calls the program on the command line,
 // as a user does, so that the whole program is

@@ -306,7 +306,7 @@ func (d *day) tellGroup(m moment) {
 	d.add(said{second: int32(8*3600 + d.r.IntN(12*3600)), link: m.to, from: by, to: -1, plot: -1, announces: -1, state: argus.StateSystem}, start)
 }
 
-// tellWords lets a commander say what things are called from now on.
+// tellWords lets a commander announce the new names of things.
 func (d *day) tellWords(m moment) {
 	l := &d.links[m.to]
 	b := d.blocks[l.block]

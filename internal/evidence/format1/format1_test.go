@@ -193,7 +193,7 @@ func commitOf(seq uint64, segment int, offset int64) []byte {
 	return b
 }
 
-// Join restores what Aside left out.
+// Join restores the fields that Aside left out.
 func TestJoin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String().Draw(t, "text")

@@ -93,8 +93,7 @@ func damage(file string, at int64, err error) error {
 
 // Open opens the evidence of a store and keeps other processes out; if one has it open,
 // the error is ErrLocked. It reads the headers of all blocks, and the seals, which one
-// of the keys must have signed. The error is ErrDamaged if anything differs from what
-// was written.
+// of the keys must have signed. The error is ErrDamaged if anything has changed.
 func Open(dir string, keys note.Verifiers) (_ *Store, err error) {
 	s := &Store{dir: dir, deliveries: map[argus.DeliveryNumber]*Delivery{}, cache: blockCache{limit: 64 << 20, items: map[int]*list.Element{}}}
 	defer func() {

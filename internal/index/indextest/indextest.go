@@ -1,8 +1,7 @@
 // Package indextest tests that an index keeps its promises.
 //
-// Every implementation of [index.Index] runs the suite. [query.Match] decides for each
-// message what a query means; everything more is computed the slow and simple way from
-// the matching messages.
+// Every implementation of [index.Index] runs the suite. [query.Match] decides which
+// messages match; the rest of an answer is computed the slow and simple way from them.
 package indextest
 
 import (
