@@ -164,7 +164,7 @@ func TestStatedCounts(t *testing.T) {
 		t.Errorf("%d stated, %d differ: %s", c.Stated, c.Differs, diff)
 	}
 	if want := (argus.Counts{Read: 8, Stored: 7, Quarantined: 1}); r.Counts != want {
-		t.Errorf("a count is counted as a piece: %+v, want %+v", r.Counts, want)
+		t.Errorf("a count is no piece: %+v, want %+v", r.Counts, want)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestCompletenessAgain(t *testing.T) {
 	var b Bookkeeper
 	b.Add(&argus.Record{Seq: 100, Kind: argus.KindOpening, Opening: &argus.Opening{}})
 	b.Add(&argus.Record{Seq: 101, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
-	for i, of := range []uint64{10, 11, 10, 11} { // a chat, and then its messages again
+	for i, of := range []uint64{10, 11, 10, 11} { // a chat, and its messages alone
 		m := said("A|B", []string{"A", "B"}[of-10], []string{"B", "A"}[of-10], int(of))
 		b.Add(&argus.Record{Seq: uint64(102 + i), Kind: argus.KindSighting, Of: of, Message: &m, Where: argus.Where{Original: 101}})
 	}
@@ -279,7 +279,7 @@ func TestReceiptBalances(t *testing.T) {
 		t.Error(err)
 	}
 	if seal.Counts.Beside.Contact = 4; seal.Check() == nil {
-		t.Error("a seal with more records other than messages than are stored is accepted")
+		t.Error("a seal counts more that are no messages than are stored")
 	}
 	if (argus.Counts{Read: 3, Stored: 1, Sightings: 1}).Balanced() {
 		t.Error("an account that loses a record balances")

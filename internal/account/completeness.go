@@ -240,7 +240,7 @@ func (l *look) answers(threadKey uint64, in *thread, id string) *answered {
 // service returns the key and the memory of a service, nil beyond the limit.
 func (l *look) service(name string) (key uint64, in *service) {
 	if l.last.in != nil && l.last.name == name {
-		return l.last.key, l.last.in // the usual case
+		return l.last.key, l.last.in // as of most messages
 	}
 	key = maphash.String(l.seed, name)
 	in = l.services[key]

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/crypto/sha3"
 )
 
-// crypto finds addresses of crypto-currencies that have a checksum: Bitcoin
+// crypto finds addresses of crypto-currencies that have a checksum: of Bitcoin
 // and Litecoin (Base58Check; Bech32 and Bech32m, BIP 173 and 350; their test
 // networks too), Tron (Base58Check), and Ethereum and similar chains (0x and 40
 // hexadecimal digits; EIP-55 if capitals and small letters are mixed).

@@ -37,7 +37,7 @@ func isLocal(c byte) bool {
 	return class[c] >= classDigit || c == '.' || c == '_' || c == '-' || c == '+' || c == '%'
 }
 
-// domainEnd returns the end of the domain name that begins at i (RFC 1035,
+// domainEnd returns where the domain name that begins at i ends (RFC 1035,
 // section 2.3.1): labels of letters, digits and hyphens, at least two, the
 // last one not of digits only. It is i if there is none, or if it contains a letter beyond ASCII.
 func domainEnd(b []byte, i int) int {

@@ -44,7 +44,7 @@ type kind struct {
 	anchor anchor
 	// least is the smallest length of an anchor, in characters.
 	least int
-	// find returns the identifier whose anchor is at [from, to), in time
+	// find looks for the identifier that has its anchor at [from, to), in time
 	// that does not depend on the length of the text. normal is empty if there
 	// is none.
 	find func(b []byte, from, to int) (start, end int, normal string)

@@ -76,7 +76,7 @@ func check(t interface{ Errorf(string, ...any) }, text string, found []Entity) {
 	end := 0
 	for _, e := range found {
 		if e.Start < end || e.End <= e.Start || e.End > len(text) {
-			t.Errorf("%q: %+v is outside, or after the next one", text, e)
+			t.Errorf("%q: %+v lies outside, or behind the one after it", text, e)
 			return
 		}
 		end = e.End
@@ -112,7 +112,7 @@ func TestFindAnything(t *testing.T) {
 		found := f.Find(text)
 		check(r, text, found)
 		if diff := cmp.Diff(found, Find(text)); diff != "" && len(found) > 0 {
-			r.Errorf("%q: the second answer differs\n%s", text, diff)
+			r.Errorf("%q: another answer the second time\n%s", text, diff)
 		}
 	})
 }

@@ -89,6 +89,6 @@ func TestPhoneAgainstLibrary(t *testing.T) {
 		}
 	}
 	if n < 1000 {
-		t.Errorf("only %d examples", n)
+		t.Errorf("%d examples only", n)
 	}
 }

@@ -14,7 +14,7 @@ var plateForms = [...]string{
 	"AA-999-A", "A-999-AA", "AAA-99-A", "9-AA-999", "999-AA-9",
 	// Dutch light commercial vehicles, tractors, and electric scooters.
 	"V-99-AAA", "T-99-AAA", "E-99-AAA",
-	// Belgian, of cars since 2010 (the first digit is 1 or 2) and personalised.
+	// Belgian, of cars since 2010 (the first digit is 1 or 2) and on request.
 	"9-ABB-999",
 }
 

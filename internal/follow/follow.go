@@ -46,7 +46,7 @@ type Options struct {
 	// an archive: they wait up to BulkEvery, so that the follower writes fewer and larger
 	// pieces. Default 8,192.
 	BulkRecords int
-	// BulkEvery is FlushEvery for a bulk. Default 5 s.
+	// BulkEvery is FlushEvery of a bulk. Default 5 s.
 	BulkEvery time.Duration
 	// FlushRecords is the most records between two flushes, at any speed. Default
 	// 1,000,000.
@@ -157,7 +157,7 @@ func (r *run) feed(ctx context.Context) error {
 			return fmt.Errorf("follow the evidence: read record %d: %w", next, err)
 		}
 		if record.Seq != next {
-			return fmt.Errorf("follow the evidence: record %d came instead of record %d", record.Seq, next)
+			return fmt.Errorf("follow the evidence: record %d came where %d should", record.Seq, next)
 		}
 		r.batch = append(r.batch, record)
 		next++

@@ -126,7 +126,7 @@ func TestCatchUp(t *testing.T) {
 	}
 }
 
-// An error names the record, and a later run ends with the same data.
+// An error names the record, and a run after it ends with the same data.
 func TestErrors(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -135,7 +135,7 @@ func TestErrors(t *testing.T) {
 		want     string
 	}{
 		{"source", &evidence{last: 3000, damaged: 1234}, &list{}, "read record 1234: the disk is on fire"},
-		{"gap", &evidence{last: 3000, skips: 7}, &list{}, "record 8 came instead of record 7"},
+		{"gap", &evidence{last: 3000, skips: 7}, &list{}, "record 8 came where 7 should"},
 		{"follower", &evidence{last: 3000}, &list{refuses: 2001}, "add records 2001 to 3000: no room"},
 		{"ahead", &evidence{last: 3}, &list{durable: numbers(5)}, "the follower is at record 5, the evidence ends at 3"},
 	} {
@@ -204,7 +204,7 @@ func TestRun(t *testing.T) {
 			}
 		}
 		if lag := source.Last() - follower.Position(); lag > 3*51 {
-			t.Errorf("%d records are not flushed, want at most half a second's 150", lag)
+			t.Errorf("%d records are not flushed, and half a second has 150", lag)
 		}
 		time.Sleep(510 * time.Millisecond)
 		synctest.Wait()
