@@ -54,7 +54,7 @@ type source struct {
 // selection is x.Name, with the import that x is, if it is one.
 type selection struct{ of, name string }
 
-// breaches returns a sentence for each place where the tree is not as designed.
+// breaches returns a sentence for each place where the tree breaks a rule.
 func breaches(tree fs.FS) []string {
 	text, err := fs.ReadFile(tree, "ARCHITECTURE.md")
 	if err != nil {
@@ -121,9 +121,9 @@ func checkUnit(d design, name string, u *unit, used map[string]bool, say func(st
 	}
 }
 
-// checkCall holds who calls a method of a package, pkg.Method, to the table. It looks at
-// the packages that can have a value with that method: those that import the package, or
-// one that does.
+// checkCall compares the callers of a method of a package, pkg.Method, with the table. It
+// looks at the packages that can have a value with that method: those that import the
+// package, or one that does.
 func checkCall(d design, call string, units map[string]*unit, say func(string, ...any)) {
 	of, method, _ := strings.Cut(call, ".")
 	reaches := map[string]bool{of: true}

@@ -225,7 +225,7 @@ func TestFactsAndWords(t *testing.T) {
 	for name, tt := range map[string]struct {
 		a, b argus.Message
 		same bool
-		// adds is what Aside of the first message keeps.
+		// adds has the fields that Aside of the first message keeps.
 		text  string
 		facts *argus.Facts
 	}{

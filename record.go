@@ -140,7 +140,7 @@ func (r *Record) Valid() error {
 	return nil
 }
 
-// Complete returns an error if the record lacks what its kind requires. The error is
+// Complete returns an error if the record lacks a field of its kind. The error is
 // ErrNewer for a kind that must be understood and is unknown to this version.
 func (r *Record) Complete() error {
 	var missing bool
@@ -178,7 +178,7 @@ func (r *Record) Complete() error {
 		return fmt.Errorf("the record is of kind %s, which this version does not know: %w", r.Kind, ErrNewer)
 	}
 	if missing {
-		return fmt.Errorf("the record of kind %s does not hold what it is of", r.Kind)
+		return fmt.Errorf("the record of kind %s lacks the content of its kind", r.Kind)
 	}
 	return nil
 }
@@ -255,7 +255,7 @@ type Where struct {
 
 // Quarantine is a piece of an original that a reader could not make sense of.
 type Quarantine struct {
-	// Reason is a sentence: what was expected and what was found.
+	// Reason is a sentence with the expected and the actual input.
 	Reason string `cbor:"1,keyasint" json:"reason"`
 	// Raw holds the piece, or its beginning: at most QuarantineRaw bytes. The
 	// original holds all of it.
@@ -270,8 +270,8 @@ type Stated struct {
 	// What is the source's own word for it: "messageCount".
 	What  string `cbor:"1,keyasint" json:"what"`
 	Count uint64 `cbor:"2,keyasint" json:"count"`
-	// Besides is how many messages and quarantined pieces were read from the file
-	// before that this count does not cover, such as calls beside a count of messages.
+	// The number of messages and quarantined pieces read from the file before that
+	// Count does not cover, such as calls in addition to messages.
 	Besides uint64 `cbor:"3,keyasint,omitempty" json:"besides,omitempty"`
 }
 

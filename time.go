@@ -189,7 +189,7 @@ func (t Time) MarshalJSON() ([]byte, error) {
 	return json.Marshal(form)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads the output of MarshalJSON.
 func (t *Time) UnmarshalJSON(data []byte) error {
 	var form timeJSON
 	if len(data) > 0 && data[0] == '{' {

@@ -64,9 +64,9 @@ type Authority struct {
 	GrantedBy string `json:"granted_by"`
 	// Actors are the people who may use it. Default: every actor of this store.
 	Actors []string `json:"actors,omitempty"`
-	// Acts are those that it allows, of [Acts]. Default: all of them.
+	// Acts are the acts that it allows, from the list [Acts]. Default: all.
 	Acts []string `json:"acts,omitempty"`
-	// Purpose is what it was granted for.
+	// Purpose is the purpose that it was granted for.
 	Purpose string `json:"purpose"`
 	// Scope is a query that selects the messages it covers, with days in UTC and
 	// lists by their hashes. Default all messages.
@@ -90,14 +90,14 @@ type Revocation struct {
 	At     time.Time `json:"at"`
 }
 
-// Acts are the acts that an authority decides about, by the names that the ledger has
-// for them; ingest is to take in a delivery.
+// Acts are the acts that need an authority, by their names in the ledger; ingest is the
+// intake of a delivery.
 var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quarantine", "ledger", "list.show", "ingest"}
 
-// Allows says whether the authority allows an act at all.
+// Allows reports whether the authority allows an act at all.
 func (a *Authority) Allows(act string) bool { return len(a.Acts) == 0 || slices.Contains(a.Acts, act) }
 
-// Names says whether an actor may use the authority at all.
+// Names reports whether an actor may use the authority at all.
 func (a *Authority) Names(actor string) bool {
 	return len(a.Actors) == 0 || slices.Contains(a.Actors, actor)
 }
@@ -152,8 +152,8 @@ func (s *Store) scope(a *Authority) (query.Node, error) {
 	}})
 }
 
-// Wider returns those authorities that leave an authority without effect: which are
-// not at an end, let one of its actors reach all that it covers by one of its acts, and
+// Wider returns the authorities that leave than without effect: those that have not
+// ended, give one of its actors access to all that it covers by one of its acts, and
 // cover or allow more or last longer.
 func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 	narrow, err := s.scope(than)

@@ -228,7 +228,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// An authority that names acts allows these alone; one without a name of any allows all.
+// An authority that names acts allows only these; one that names none allows all.
 func TestActs(t *testing.T) {
 	s := newStore(t)
 	some := own()
@@ -242,7 +242,7 @@ func TestActs(t *testing.T) {
 			}
 		}
 	}
-	// No file can say that no act is allowed, and be read as one that allows all.
+	// A file that allows no act must not be read as one that allows all.
 	name := filepath.Join(s.dir, "A-0002.json")
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -380,8 +380,8 @@ func TestWider(t *testing.T) {
 	}
 }
 
-// One that allows other acts, or more, leaves a narrower one without effect; one that
-// allows fewer of the same, or none of them, does not.
+// An authority that allows other acts, or more, leaves a narrower one without effect;
+// one that allows fewer of the same, or none of them, does not.
 func TestWiderActs(t *testing.T) {
 	for _, tt := range []struct {
 		than, other []string

@@ -22,46 +22,45 @@ import (
 )
 
 // ErrOutdated says that an index was written by another version of Argus,
-// which has other files or another text analysis.
+// with other files or another text analysis.
 var ErrOutdated = errors.New("written by another version of Argus; `argus reindex` rebuilds the index from the evidence")
 
-// Open opens the index in a directory, and makes it if there is none and it is
-// not to be read only. It returns [argus.ErrLocked] if another process writes, an
-// [argus.ErrDamaged] if files are not what was written, and [ErrOutdated] if they are
-// of another version. Rebuild mends the last two.
+// Open opens the index in a directory, and creates it if there is none, unless
+// ReadOnly. It returns [argus.ErrLocked] if another process writes, an
+// [argus.ErrDamaged] if files are damaged, and [ErrOutdated] if they are of another
+// version. Rebuild repairs the last two.
 type Open func(dir string, o Options) (Index, error)
 
-// Options of an index. All but Evidence may be left out.
+// Options of an index. All but Evidence are optional.
 type Options struct {
-	// Evidence gives the messages back, for regular expressions and for further
+	// Evidence provides the messages for regular expressions and for further
 	// copies of a message. Without it both are an error.
 	Evidence Evidence
-	// Mark names the evidence up to a record; the index keeps it. Default none.
+	// Mark names the evidence up to a record; the index keeps the name. Default none.
 	Mark func(seq uint64) (string, error)
-	// ReadOnly opens beside a process that writes. Default false.
+	// ReadOnly opens an index that another process may be writing. Default false.
 	ReadOnly bool
-	// Rebuild throws away what the index holds. Default false.
+	// Rebuild discards the content of the index. Default false.
 	Rebuild bool
 }
 
-// Index finds messages. The suite in index/indextest holds each implementation
-// to this text. All methods may be called at the same time; Add, Remove, Begin and
-// Flush by one goroutine only. Of an index that is read only they are errors.
+// Index finds messages. The suite in index/indextest checks that each implementation
+// does as described here. All methods may be called concurrently, except that only one
+// goroutine may call Add, Remove, Begin and Flush. On a read-only index they are errors.
 type Index interface {
 	// Position is the sequence number of the last record that is searchable.
 	Position() uint64
-	// Mark returns the position, and what Options.Mark named it.
+	// Mark returns the position and its name from Options.Mark.
 	Mark() (position uint64, mark string)
-	// Readings is what the index was begun with, 0 for nothing.
+	// Readings is the newest reading that the index began with, 0 if there is none.
 	Readings() argus.DeliveryNumber
-	// Begin throws away what the index holds, durably and at once, to follow the evidence
-	// from its first record as it is with these readings.
+	// Begin discards the content of the index, durably and at once, to follow the evidence
+	// from its first record with the given readings.
 	Begin(readings argus.DeliveryNumber) error
-	// Refresh makes searchable what another process flushed. For the one that
-	// writes it does nothing.
+	// Refresh makes data flushed by another process searchable. In the writing process
+	// it does nothing.
 	Refresh() error
-	// Settle returns when nothing is left to be tidied up behind what was flushed, or
-	// reports what went wrong in that.
+	// Settle waits for the background work on flushed data, and returns its error.
 	Settle(ctx context.Context) error
 	// Add takes records in order, beginning right after the last one given.
 	// They need not be searchable or durable before Flush.
@@ -81,37 +80,37 @@ type Index interface {
 	Page(ctx context.Context, req PageRequest) (*Page, error)
 	// Stats returns the size of the index.
 	Stats() Stats
-	// Check reads everything that is stored and yields what is damaged, each as
-	// [Damage].
+	// Check reads everything stored and yields a [Damage] for each damaged part.
 	Check(ctx context.Context) iter.Seq[error]
-	// Strays returns the files in the index's folder that are no part of it.
+	// Strays returns the files in the index's folder that do not belong to it.
 	Strays() ([]string, error)
-	// Compare begins to compare the index with the evidence: everything that it
-	// answers from is made once more. Compare itself reports each file that is not as
-	// this index writes it as [Damage]; then there is nothing to compare, and the
+	// Compare begins to compare the index with the evidence by making everything that it
+	// answers from a second time. Compare itself reports a [Damage] for each file that
+	// this index would write differently; then there is nothing to compare, and the
 	// comparison is nil.
 	Compare(ctx context.Context, report func(error)) (Comparison, error)
 	Close() error
 }
 
-// Comparison is of an index with the evidence. One goroutine uses it.
+// Comparison compares an index with the evidence. It is for one goroutine.
 type Comparison interface {
-	// Readings is what the index was begun with: the evidence has to come as it is with it.
+	// Readings is the reading that the index began with: Add needs the evidence as of it.
 	Readings() argus.DeliveryNumber
-	// Follow says where further copies of messages are found.
+	// Follow sets the source of further copies of messages.
 	Follow(evidence Evidence)
-	// Add takes the records that the index followed, one after the other from record 1
-	// on. Those that it has not seen yet do not count.
+	// Add takes the records that the index has followed, in order from record 1. Later
+	// records are ignored.
 	Add(ctx context.Context, r *argus.Record) error
-	// Differences returns of which records the index says something else.
+	// Differences returns the places where the index disagrees with the records. All of
+	// them must have been added.
 	Differences(ctx context.Context) ([]*Differs, error)
 }
 
-// Damage says that bytes of the index are not what was written. It is an
-// [argus.ErrDamaged]. Nothing is lost by it: the index is derived.
+// Damage says that bytes of the index differ from those written. It is an
+// [argus.ErrDamaged]. Nothing is lost: the index can be rebuilt.
 type Damage struct {
 	File   string // inside the index
-	Offset int64  // of the file, or of the section that is damaged
+	Offset int64  // of the file, or of the damaged section
 	Reason string
 }
 
@@ -122,15 +121,15 @@ func (d *Damage) Error() string {
 
 func (d *Damage) Unwrap() error { return argus.ErrDamaged }
 
-// Differs says that the index does not hold what the evidence says. It is an
-// [argus.ErrDamaged]. Nothing is lost by it: the index is derived.
+// Differs says that the index and the evidence disagree. It is an
+// [argus.ErrDamaged]. Nothing is lost: the index can be rebuilt.
 type Differs struct {
-	// First and Last are the records among which the difference lies.
+	// First and Last are the range of records that contains the difference.
 	First, Last uint64
 }
 
 func (d *Differs) Error() string {
-	return fmt.Sprintf("the index does not say of records %d to %d what the evidence says; `argus reindex` rebuilds it from the evidence", d.First, d.Last)
+	return fmt.Sprintf("the index differs from the evidence in records %d to %d; `argus reindex` rebuilds it from the evidence", d.First, d.Last)
 }
 
 func (d *Differs) Unwrap() error { return argus.ErrDamaged }

@@ -97,7 +97,7 @@ func serve(formats reader.Formats) error {
 	debug.SetGCPercent(800)                  // most of a reader's garbage is short-lived, and little is held
 	debug.SetMaxStack(64 << 20)
 	if err := lockDown(set.Memory); err != nil {
-		return fmt.Errorf("give up what a reader does not need: %w", err)
+		return fmt.Errorf("give up the rights that a reader does not need: %w", err)
 	}
 	if err := s.sayRaw(frameReady, nil); err != nil {
 		return err

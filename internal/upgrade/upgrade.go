@@ -217,7 +217,7 @@ func (c *converter) record(ctx context.Context, raw format1.Raw) error {
 		}
 	}
 	if (r.Kind == format1.Opening) != (raw.Seq == d.First) {
-		return fmt.Errorf("%w: a record of kind %d stands where delivery %s begins at record %d", argus.ErrDamaged, r.Kind, d.Number, d.First)
+		return fmt.Errorf("%w: found a record of kind %d where delivery %s begins, at record %d", argus.ErrDamaged, r.Kind, d.Number, d.First)
 	}
 	if r.Kind == format1.Opening {
 		return c.begin(ctx, d, r)

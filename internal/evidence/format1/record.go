@@ -208,7 +208,7 @@ func (d *Decoder) Decode(data []byte) (*Record, error) {
 		return nil, fmt.Errorf("decode record: %w: format 1 has no kind %d", argus.ErrDamaged, r.Kind)
 	}
 	if missing {
-		return nil, fmt.Errorf("decode record: %w: the record of kind %d does not hold what it is of", argus.ErrDamaged, r.Kind)
+		return nil, fmt.Errorf("decode record: %w: the record of kind %d lacks the content of its kind", argus.ErrDamaged, r.Kind)
 	}
 	return r, nil
 }

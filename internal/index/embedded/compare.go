@@ -18,14 +18,14 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 )
 
-// Compare begins to compare the index with the evidence: everything that it answers from
-// is made once more, by the rules that made it. Compare itself reads the index, as [Index.Check]
-// does, and says for each file that is not as Argus writes it an [index.Damage] to report; then
+// Compare begins to compare the index with the evidence by making everything that it
+// answers from a second time, by the same rules. Compare itself reads the index, as [Index.Check]
+// does, and reports an [index.Damage] for each file that Argus would write differently; then
 // there is nothing to compare, and the comparison is nil.
 //
 // It needs 16 bytes of memory for each document of a segment, 8 for each of its words,
-// and from then on 8 for each 256 records, and Options.BatchBytes at most for messages
-// whose copies differ.
+// from then on 8 for each 256 records, and at most Options.BatchBytes for messages
+// with differing copies.
 func (ix *Index) Compare(ctx context.Context, report func(error)) (index.Comparison, error) {
 	snapshot := ix.acquire()
 	if snapshot == nil {
@@ -46,7 +46,7 @@ func (ix *Index) Compare(ctx context.Context, report func(error)) (index.Compari
 		return nil, nil
 	}
 	b := newBuilder(nil, newPrinter(c, less))
-	b.replaced = newPrinter(c, more).addGroup // documents that others took the place of
+	b.replaced = newPrinter(c, more).addGroup // documents that were replaced
 	return &compared{comparison: c, builder: b, most: ix.options.BatchBytes, readings: snapshot.readings}, nil
 }
 
@@ -78,7 +78,7 @@ func (c *compared) Add(ctx context.Context, r *argus.Record) error {
 	return nil
 }
 
-// settle counts the groups that are pending.
+// settle adds the pending groups.
 func (c *compared) settle(ctx context.Context) error {
 	if err := c.addPending(ctx, ctx.Err); err != nil {
 		return fmt.Errorf("compare the index: %w", err)
@@ -86,8 +86,7 @@ func (c *compared) settle(ctx context.Context) error {
 	return nil
 }
 
-// Differences says where the index says something else than the records, which have all
-// been added.
+// Differences implements [index.Comparison].
 func (c *compared) Differences(ctx context.Context) ([]*index.Differs, error) {
 	if c.added != c.position {
 		return nil, fmt.Errorf("compare the index: it has seen record %d, and the evidence ends at %d", c.position, c.added)
@@ -175,7 +174,7 @@ func (c *comparison) segment(q *search, s *segment) (err error) {
 		return err
 	}
 	if at := same.difference(); at >= 0 {
-		return damageOf(s.name, at, "Argus would write something else here for what the segment says")
+		return damageOf(s.name, at, "Argus would write other bytes here for the same content")
 	}
 	read.documents(func(doc int) bool { return gone == nil || !gone.Contains(uint32(doc)) })
 	return nil

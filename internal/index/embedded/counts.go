@@ -89,7 +89,7 @@ func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
 		n := len(values)
 		c.mu.Unlock()
 		if n > maxValues {
-			return fmt.Errorf("count by %s: there are more than %d values in what was found; narrow the query, by time for instance", field, maxValues)
+			return fmt.Errorf("count by %s: there are more than %d values in the results; narrow the query, by time for instance", field, maxValues)
 		}
 	}
 	if c.req.Histogram != "" {
@@ -411,7 +411,7 @@ func (c *counts) addPairs(q *search, v *view, docs *roaring.Bitmap) error {
 			key.where = conversations[own.where]
 		}
 		if c.pairs.add(key, n); c.pairs.used > maxValues {
-			return fmt.Errorf("count pairs: more than %d accounts write to each other in what was found; narrow the query, by time for instance", maxValues)
+			return fmt.Errorf("count pairs: more than %d accounts write to each other in the results; narrow the query, by time for instance", maxValues)
 		}
 	}
 	return nil

@@ -12,7 +12,7 @@ func damageOf(file string, offset int64, reason string) *index.Damage {
 	return &index.Damage{File: file, Offset: offset, Reason: reason}
 }
 
-// A malformedError is what a decoder found wrong, before the file is known.
+// A malformedError is a decoder's finding before the file is known.
 type malformedError string
 
 func (e malformedError) Error() string { return string(e) }

@@ -46,7 +46,7 @@ type Options struct {
 	CacheBytes int
 	// Mark names the evidence up to a record; the manifest keeps the name. Default none.
 	Mark func(seq uint64) (string, error)
-	// Disk is where the files are. Default [durable.OS].
+	// Disk is the file system of the files. Default [durable.OS].
 	Disk durable.Disk
 }
 
@@ -92,8 +92,8 @@ type snapshot struct {
 
 // Open opens the index in a directory, and creates it if there is none. It
 // returns [argus.ErrLocked] if another process writes, an [argus.ErrDamaged]
-// if files are not what was written, and [index.ErrOutdated] if they are of another
-// version. The last two are mended by Rebuild.
+// if files are damaged, and [index.ErrOutdated] if they are of another version. Rebuild
+// repairs the last two.
 func Open(dir string, options Options) (*Index, error) {
 	options.BatchBytes = cmp.Or(options.BatchBytes, 96<<20)
 	options.SegmentDocs = cmp.Or(options.SegmentDocs, 2_000_000)
@@ -163,7 +163,7 @@ func (ix *Index) lock() error {
 	return err
 }
 
-// start begins to add behind a record.
+// start prepares to add the records after position.
 func (ix *Index) start(position uint64) {
 	ix.batch = newBatch()
 	ix.builder = newBuilder(ix.options.Evidence, ix.batch)
@@ -173,7 +173,7 @@ func (ix *Index) start(position uint64) {
 // clear makes the index empty.
 func (ix *Index) clear() error {
 	empty := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion}
-	// Numbers go on, so that a reader never takes a new segment for an old one.
+	// Numbers continue, so that a reader never takes a new segment for an old one.
 	entries, err := ix.disk.ReadDir(ix.dir)
 	if err != nil {
 		return fmt.Errorf("rebuild index: %w", err)
@@ -304,7 +304,7 @@ func (s *segment) release() {
 	}
 	s.close()
 	if s.obsolete.Load() {
-		_ = s.remove() // or else as a leftover, when it is opened again
+		_ = s.remove() // or as a leftover at the next opening
 	}
 }
 
@@ -524,7 +524,7 @@ func (ix *Index) write(c *content) (*segment, error) {
 		s, err = openSegment(ix.disk, ix.dir, name)
 	}
 	if err != nil {
-		_ = ix.disk.Remove(filepath.Join(ix.dir, name)) // or else as a leftover, when the index is opened again
+		_ = ix.disk.Remove(filepath.Join(ix.dir, name)) // or as a leftover at the next opening
 		return nil, err
 	}
 	return s, nil
@@ -614,8 +614,7 @@ func (ix *Index) Stats() index.Stats {
 	return stats
 }
 
-// Check implements [index.Index]. It yields a [index.Damage] for every part that is
-// not what was written.
+// Check implements [index.Index].
 func (ix *Index) Check(ctx context.Context) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		snapshot := ix.acquire()
@@ -677,7 +676,7 @@ func (ix *Index) checkManifest() error {
 		if missing == "" {
 			return nil
 		}
-		// Another process may have replaced it meanwhile.
+		// Another process may have replaced it in between.
 		if again, err := readManifest(ix.disk, ix.dir); err == nil && !m.equal(again) {
 			continue
 		}

@@ -48,7 +48,7 @@ func opened(own Options) index.Open {
 	}
 }
 
-// outdate makes an index one of another analysis.
+// outdate gives an index another version of the text analysis.
 func outdate(dir string) error {
 	return writeManifest(durable.OS{}, dir, &manifest{Version: formatVersion, Analysis: "0"})
 }
@@ -398,7 +398,7 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
-// A phrase is found where its numbers stand whole and one after the other.
+// A phrase is found where its numbers occur whole and in sequence.
 func TestHasVarints(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		number := rapid.SampledFrom([]uint64{1, 129, 128 * 128, 128 * 129})
@@ -518,8 +518,7 @@ func TestRemovedLeavesTheFiles(t *testing.T) {
 	}
 }
 
-// Scopes that differ have different names in the cache, whatever their nodes
-// come to hold.
+// Different scopes have different names in the cache, whatever fields nodes get.
 func TestScopesAreToldApart(t *testing.T) {
 	nodes := []query.Node{
 		query.All{}, query.Word{Term: "a"}, query.Word{Term: "b"}, query.Not{Node: query.Word{Term: "a"}},

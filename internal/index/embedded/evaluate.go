@@ -43,7 +43,7 @@ type search struct {
 // is still wanted.
 const patience = 1024
 
-// nameScope gives a scope its name in the cache.
+// nameScope names the scope for the cache.
 func (q *search) nameScope(n query.Node) error {
 	if query.HasThen(n) {
 		return errors.New("search: a scope cannot contain a condition on turns, which depends on the scope itself")

@@ -96,7 +96,7 @@ func (s *segment) groupOf(doc uint32) int {
 	return int(n - 1)
 }
 
-// asOfDoc is the record as of which a document was written.
+// asOfDoc is the asOf record of a document.
 func (s *segment) asOfDoc(doc int) uint64 {
 	if n := s.group.at(doc); n > 0 {
 		return s.asOf.at(int(n - 1))

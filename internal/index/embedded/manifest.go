@@ -31,8 +31,8 @@ const (
 	maxManifest = 16 << 20
 )
 
-// A manifest says what an index consists of. It is replaced as a whole, and
-// what it doesn't list doesn't count.
+// A manifest lists the files of an index. It is replaced as a whole; files that it
+// does not list are ignored.
 type manifest struct {
 	Version  int    `json:"version"`
 	Analysis string `json:"analysis"`
@@ -74,7 +74,7 @@ func (m *manifest) encode() ([]byte, error) {
 func parseManifest(data []byte) (*manifest, error) {
 	end := bytes.IndexByte(data, '\n') + 1
 	if string(data[end:]) != fmt.Sprintf(manifestSum, crc32.Checksum(data[:end], castagnoli)) {
-		return nil, malformed("the manifest is not what was written")
+		return nil, malformed("the manifest does not match its checksum")
 	}
 	m := new(manifest)
 	if err := json.Unmarshal(data[:end], m); err != nil {

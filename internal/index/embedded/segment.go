@@ -74,15 +74,15 @@ const (
 type segment struct {
 	name string
 	size int64
-	sum  uint32 // of the footer: names the content, for the manifest
+	sum  uint32 // of the footer: identifies the content in the manifest
 	file durable.File
 	data []byte // the mapped file
-	// unmap gives data back, and remove the file.
+	// unmap releases data, and remove removes the file.
 	unmap  func()
 	remove func() error
 	refs   atomic.Int32
-	// obsolete says that no manifest lists it any more, and that the last
-	// reader removes it; the writer's segments only.
+	// obsolete says that no manifest lists the segment any more, and that the last
+	// reader removes it; only set on the writer's segments.
 	obsolete atomic.Bool
 
 	docs int
@@ -114,8 +114,8 @@ type segment struct {
 	late                       []lateFacts
 }
 
-// openSegment maps a segment file and reads its directory. The sections are
-// not compared with their checksums; Check and merge do that.
+// openSegment maps a segment file and reads its directory. It does not compare the
+// sections with their checksums; Check and merge do that.
 func openSegment(d durable.Disk, dir, name string) (*segment, error) {
 	path := filepath.Join(dir, name)
 	f, err := d.OpenFile(path, os.O_RDONLY, 0)
@@ -164,7 +164,7 @@ func (s *segment) parseFooter(tail []byte) error {
 	}
 	s.sum = crc32.Checksum(footer, castagnoli)
 	if s.sum != binary.LittleEndian.Uint32(trailer) {
-		return damageOf(s.name, at, "the directory of the segment is not what was written")
+		return damageOf(s.name, at, "the directory of the segment does not match its checksum")
 	}
 	docs, firstWord := binary.LittleEndian.Uint64(footer), binary.LittleEndian.Uint64(footer[24:])
 	if docs > maxDocs || firstWord > maxDocs {
@@ -310,7 +310,7 @@ func (s *segment) check(yield func(error) bool) bool {
 		if _, err := io.CopyBuffer(onlyWriter{sum}, from, buf); err != nil {
 			return yield(fmt.Errorf("check segment %s: %w", s.name, err))
 		}
-		if sum.Sum32() != c.sum && !yield(damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i))) {
+		if sum.Sum32() != c.sum && !yield(damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d does not match its checksum", i))) {
 			return false
 		}
 	}
@@ -324,7 +324,7 @@ type onlyWriter struct{ io.Writer }
 func (s *segment) verify() error {
 	for i, c := range s.sections {
 		if crc32.Checksum(s.data[c.offset:c.offset+c.length+pad(c.length)], castagnoli) != c.sum {
-			return damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i))
+			return damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d does not match its checksum", i))
 		}
 	}
 	return nil

@@ -21,8 +21,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Run runs the suite. Each directory that open gets is one of the test's own. outdate
-// makes the index in a directory, which nobody has open, one of another version.
+// Run runs the suite. Each directory that open gets belongs to the test. outdate gives
+// the index in a directory, which is not open, another version.
 func Run(t *testing.T, open index.Open, outdate func(dir string) error) {
 	t.Run("Outdated", func(t *testing.T) { testOutdated(t, open, outdate) })
 	for _, test := range []struct {
@@ -203,8 +203,8 @@ func testEmpty(t *testing.T, open index.Open) {
 	}
 }
 
-// What was flushed is there, also after the index was opened again; what was
-// not is given again from Position on.
+// Flushed records are there, also after reopening; all others are given again from
+// Position on.
 func testPosition(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.other(argus.KindOpening)
@@ -394,8 +394,7 @@ func testHistogram(t *testing.T, open index.Open) {
 	})
 }
 
-// What comes after what is counted among the messages in the scope, across
-// whatever an index is made of.
+// Turns are counted among the messages in the scope, across the parts of an index.
 func testTurns(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	for i := range 20 {
@@ -520,7 +519,7 @@ func testStream(t *testing.T, open index.Open) {
 	}
 }
 
-// What was removed is in no answer any more, also when it is opened again.
+// Removed messages are in no answer any more, also after reopening.
 func testRemoved(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(text("1", at(1), "one secret"), text("2", at(2), "two"), text("3", at(3), "three"))
