@@ -134,9 +134,8 @@ func (d *Differs) Error() string {
 
 func (d *Differs) Unwrap() error { return argus.ErrDamaged }
 
-// Evidence gives an index the messages back: for what it cannot decide from its
-// own data, an expression over the text as written, and when another copy of a
-// message comes.
+// Evidence gives the messages back to an index, when its own data cannot decide, as for
+// an expression over the text as written, and when another copy of a message comes.
 type Evidence interface {
 	// Whole returns the record of a copy with the copy's complete statement and
 	// content.
