@@ -211,14 +211,14 @@ func checkModule(d design, name string, f source, imported string, used map[stri
 
 const (
 	mostLines   = 4500 // of a package, outside of tests
-	mostChained = 9    // packages of which each imports the next
+	mostChained = 9    // packages in a chain of imports
 )
 
 // larger are the packages that may have more lines.
 var larger = []string{"index/embedded"}
 
 // chainsOf returns a function that returns the longest chain of imports that begins
-// with a package. The compiler sees to it that there is no circle.
+// with a package. The compiler prevents circles.
 func chainsOf(units map[string]*unit) func(name string) []string {
 	known := map[string][]string{}
 	var longest func(name string) []string
@@ -255,9 +255,9 @@ func inTree(imported string) (name string, ok bool) {
 	return unitName(strings.TrimPrefix(folder, "/")), true
 }
 
-// outside says whether a package has to ask the desk, whatever the table says: it
-// answers people, or has a desk or a permit. Node puts the desk together, and bench
-// measures what lies behind it.
+// outside reports whether a package has to ask the desk, whatever the table says: it
+// answers people, or has a desk or a permit. Node builds the desk, and bench measures
+// the packages behind it.
 func outside(name string, u *unit) bool {
 	return name == "api" || strings.HasPrefix(name, "cmd/") || name != "node" && name != "bench" && slices.Contains(u.imported(), "desk")
 }
