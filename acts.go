@@ -6,11 +6,11 @@ import (
 	"iter"
 )
 
-// Sealed is a message that was encrypted to recipients before it was stored: a
-// lawyer's, recognised at intake. Its record's ID and Version are keyed, so that
-// nobody without the key can test a guess about the text.
+// Sealed is a message that was encrypted to recipients before it was stored, such
+// as a lawyer's message recognised at intake. The ID and Version of its record are
+// keyed: nobody without the key can test a guess about the text.
 type Sealed struct {
-	// Why is the ground, a sentence: what was recognised and by which rule.
+	// Why is a sentence that names the finding and the rule behind it.
 	Why string `cbor:"1,keyasint,omitempty" json:"why,omitempty"`
 	// Recipients are the public keys that it is encrypted to, as they are written.
 	Recipients []string `cbor:"2,keyasint" json:"recipients"`
@@ -18,50 +18,49 @@ type Sealed struct {
 	Ciphertext []byte `cbor:"-" json:"-"`
 }
 
-// Key is a held key, an exhibit. Where is the place in the original that it was
-// found in.
+// Key is a held key, an exhibit. Where says where in the original it was found.
 type Key struct {
 	// Sort is the source's own word for it: "sky session key", "backup password".
 	Sort string `cbor:"1,keyasint" json:"sort"`
-	// KeyID is the id under which ciphertexts name it, if they do.
+	// KeyID is the id under which ciphertexts name the key, if they do.
 	KeyID string `cbor:"2,keyasint,omitempty" json:"key_id,omitempty"`
-	// From says from whom or what it was obtained.
+	// From names the person or thing that the key was obtained from.
 	From string `cbor:"3,keyasint,omitempty" json:"from,omitempty"`
 	// Fingerprint is the SHA-256 of the key.
 	Fingerprint Hash `cbor:"4,keyasint" json:"fingerprint"`
 }
 
-// Opened is what a key made of the ciphertext of the message record Of. It belongs
-// to every sighting with that ciphertext: it is an event, and no copy that differs.
+// Opened is the plaintext that a key gave for the ciphertext of the message record
+// Of. It applies to every sighting with that ciphertext, and is not a differing copy.
 type Opened struct {
 	// Key is the sequence number of the key's record.
 	Key uint64 `cbor:"1,keyasint" json:"key_seq"`
 	// By names the program, as name/version.
 	By string `cbor:"2,keyasint,omitempty" json:"by,omitempty"`
-	// Text, Facts and Attachments are what the ciphertext says.
+	// Text, Facts and Attachments are the decrypted content.
 	Text        string       `cbor:"-" json:"text,omitempty"`
 	Facts       *Facts       `cbor:"-" json:"facts,omitempty"`
 	Attachments []Attachment `cbor:"-" json:"attachments,omitempty"`
 }
 
-// Act says which records an order is about: they are withdrawn, released or
-// destroyed, as the kind of the record says.
+// Act lists the records that an order withdraws, releases or destroys; the kind of
+// the record says which.
 type Act struct {
 	// Order names the order: court, number, date.
 	Order string `cbor:"1,keyasint" json:"order"`
 	// Reason is a sentence.
 	Reason string `cbor:"2,keyasint,omitempty" json:"reason,omitempty"`
-	// Records are the spans of records, in order and apart from each other.
+	// Records are the spans of records, in order, with gaps between them.
 	Records []Span `cbor:"3,keyasint" json:"records"`
 }
 
-// Span is the records from First to Last, both included.
+// Span is the records from First to Last, inclusive.
 type Span struct {
 	First uint64 `cbor:"1,keyasint" json:"first"`
 	Last  uint64 `cbor:"2,keyasint" json:"last"`
 }
 
-// Has says whether an act names a record.
+// Has reports whether the act names a record.
 func (a *Act) Has(seq uint64) bool {
 	for _, s := range a.Records {
 		if s.First <= seq && seq <= s.Last {
@@ -71,77 +70,77 @@ func (a *Act) Has(seq uint64) bool {
 	return false
 }
 
-// Derived says of which other original one was made.
+// Derived names the original that another one was made from.
 type Derived struct {
-	// Parent is the sequence number of the other original's record.
+	// Parent is the sequence number of that original's record.
 	Parent uint64 `cbor:"1,keyasint" json:"parent_seq"`
-	// Key is that of the key's record, 0 for none.
+	// Key is the sequence number of the key's record, 0 if there is none.
 	Key uint64 `cbor:"2,keyasint,omitempty" json:"key_seq,omitempty"`
 	// By names the program, as name/version.
 	By string `cbor:"3,keyasint,omitempty" json:"by,omitempty"`
 }
 
-// Reading says that a delivery reads the originals of another one again. What only
-// the older reading said is superseded: kept, provable, in no count.
+// Reading says that a delivery reads the originals of an earlier one again. Records
+// found only by the earlier reading are superseded: kept and provable, but not counted.
 type Reading struct {
 	Of     DeliveryNumber `cbor:"1,keyasint" json:"of"`
 	Reason string         `cbor:"2,keyasint,omitempty" json:"reason,omitempty"`
 }
 
-// Amendment says which stored bytes change by an order. It counts once its delivery
-// is sealed.
+// Amendment lists the stored bytes that an order changes. It takes effect once its
+// delivery is sealed.
 type Amendment struct {
 	Order   string   `cbor:"1,keyasint" json:"order"`
 	Changes []Change `cbor:"2,keyasint" json:"changes"`
-	// Files are the files of segments that the changes are in.
+	// Files are the segment files that contain the changes.
 	Files []Rewritten `cbor:"3,keyasint,omitempty" json:"files,omitempty"`
-	// Originals are the received files of which parts change.
+	// Originals are the received files that change in part.
 	Originals []OriginalChange `cbor:"4,keyasint,omitempty" json:"originals,omitempty"`
 }
 
-// OriginalChange says what becomes of a received file.
+// OriginalChange says how a received file changes.
 type OriginalChange struct {
 	File FileName `cbor:"1,keyasint" json:"file"`
-	// Becomes is the hash of which parts can be read, and of what takes the place of
-	// the others (docs/format/original.md).
+	// Becomes is the hash of the list of the readable blocks and of the substitutes
+	// for the others (docs/format/original.md).
 	Becomes Hash `cbor:"2,keyasint" json:"becomes"`
 }
 
-// Change says what becomes of a record.
+// Change says how a record changes.
 type Change struct {
 	Seq uint64 `cbor:"1,keyasint" json:"seq"`
-	// Gone is what is no longer there, 0 where all of it is there again.
+	// Gone is the parts that are missing now, 0 if the record is complete again.
 	Gone Gone `cbor:"2,keyasint,omitempty" json:"gone"`
-	// Becomes is the hash of what takes its place (docs/format/segment.md).
+	// Becomes is the hash of the parts' substitute (docs/format/segment.md).
 	Becomes Hash `cbor:"3,keyasint" json:"becomes"`
 }
 
-// Rewritten names a file that takes the place of another one of its segment.
+// Rewritten names a file that replaces another one of its segment.
 type Rewritten struct {
 	Segment    uint32 `cbor:"1,keyasint" json:"segment"`
 	Generation uint32 `cbor:"2,keyasint" json:"generation"`
 	Hash       Hash   `cbor:"3,keyasint" json:"sha256"`
 }
 
-// Gone says which parts of a record are not in the store any more, in the clear.
+// Gone is the set of a record's parts that the store no longer holds in the clear.
 type Gone uint8
 
 const (
-	// GoneStatement: everything but what was said.
+	// GoneStatement: everything except the content.
 	GoneStatement Gone = 1 << iota
-	// GoneContent: what was said.
+	// GoneContent: the words of the message.
 	GoneContent
-	// Withheld: what is gone lies in the store, encrypted to the judge.
+	// Withheld: the missing parts are in the store, encrypted to the judge.
 	Withheld
 )
 
 const (
-	// GoneAll is both parts: a record of which only its proof is left.
+	// GoneAll is both parts: only the proof of the record is left.
 	GoneAll  = GoneStatement | GoneContent
 	goneBits = GoneAll | Withheld
 )
 
-// Valid returns why it says nothing that can be, or nil.
+// Valid returns an error for an impossible combination.
 func (g Gone) Valid() error {
 	if g&^goneBits != 0 || g == Withheld {
 		return fmt.Errorf("a record cannot be gone as %#x", uint8(g))
@@ -149,8 +148,7 @@ func (g Gone) Valid() error {
 	return nil
 }
 
-// Was is what is known of a record whose statement is gone: as much as the account
-// of its delivery needs.
+// Was is the part of a lost statement that the account of its delivery needs.
 type Was struct {
 	Kind      Kind
 	Differing bool
@@ -158,7 +156,7 @@ type Was struct {
 	Type      Type
 }
 
-// texts yields the strings of a record's parts.
+// texts yields every string of the record.
 func (r *Record) texts() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		lists := [][]string{{r.Where.Path}}
@@ -214,7 +212,7 @@ func (r *Record) texts() iter.Seq[string] {
 	}
 }
 
-// sensible returns why the numbers in an act's record make no sense, or nil.
+// sensible checks the numbers in an act's record.
 func (r *Record) sensible() error {
 	switch {
 	case r.Sealed != nil && (len(r.Sealed.Recipients) == 0 || len(r.Sealed.Ciphertext) == 0):
@@ -256,7 +254,7 @@ func (r *Record) sensible() error {
 	return nil
 }
 
-// longest is the length of the longest list of a record that is no message.
+// longest is the length of the longest list of a record other than a message.
 func (r *Record) longest() (n int) {
 	if r.Act != nil {
 		n = len(r.Act.Records)

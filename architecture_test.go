@@ -20,15 +20,15 @@ import (
 
 const modulePath = "github.com/argus-evidence/argus"
 
-// TestArchitecture holds the source to the tables in ARCHITECTURE.md, which
-// states the rules.
+// TestArchitecture compares the source with the tables in ARCHITECTURE.md, which
+// state the rules.
 func TestArchitecture(t *testing.T) {
 	for _, breach := range breaches(os.DirFS(".")) {
 		t.Error(breach)
 	}
 }
 
-// design is what ARCHITECTURE.md says, keyed by the tables' first column.
+// design is the content of ARCHITECTURE.md's tables, keyed by their first column.
 type design struct {
 	purpose map[string]string
 	may     map[string][]string
@@ -36,9 +36,9 @@ type design struct {
 	calls   map[string][]string // desk.Act
 }
 
-// unit is a package as it is in the tree.
+// unit is a package found in the tree.
 type unit struct {
-	comments []string // package comments of the files that are no tests
+	comments []string // package comments of all files except tests
 	files    []source
 	lines    int // of the files that are no tests
 }
@@ -54,7 +54,7 @@ type source struct {
 // selection is x.Name, with the import that x is, if it is one.
 type selection struct{ of, name string }
 
-// breaches returns a sentence for each place where the tree is not as designed.
+// breaches returns a sentence for each place where the tree breaks a rule.
 func breaches(tree fs.FS) []string {
 	text, err := fs.ReadFile(tree, "ARCHITECTURE.md")
 	if err != nil {
@@ -103,7 +103,7 @@ func checkUnit(d design, name string, u *unit, used map[string]bool, say func(st
 	purpose, listed := d.purpose[name]
 	switch {
 	case !slices.ContainsFunc(u.files, func(f source) bool { return !f.test }):
-		// Tests alone are no package: nobody can import them.
+		// Tests alone are not a package: nobody can import them.
 	case !listed:
 		say("package %s is not in the table", name)
 	case len(u.comments) != 1:
@@ -121,9 +121,9 @@ func checkUnit(d design, name string, u *unit, used map[string]bool, say func(st
 	}
 }
 
-// checkCall holds who calls a method of a package, pkg.Method, to the table. It looks at
-// the packages that can have a value with that method: those that import the package, or
-// one that does.
+// checkCall compares the callers of a method of a package, pkg.Method, with the table. It
+// looks at the packages that can have a value with that method: those that import the
+// package, or one that does.
 func checkCall(d design, call string, units map[string]*unit, say func(string, ...any)) {
 	of, method, _ := strings.Cut(call, ".")
 	reaches := map[string]bool{of: true}
@@ -211,14 +211,14 @@ func checkModule(d design, name string, f source, imported string, used map[stri
 
 const (
 	mostLines   = 4500 // of a package, outside of tests
-	mostChained = 9    // packages of which each imports the next
+	mostChained = 9    // packages in a chain of imports
 )
 
 // larger are the packages that may have more lines.
 var larger = []string{"index/embedded"}
 
 // chainsOf returns a function that returns the longest chain of imports that begins
-// with a package. The compiler sees to it that there is no circle.
+// with a package. The compiler prevents circles.
 func chainsOf(units map[string]*unit) func(name string) []string {
 	known := map[string][]string{}
 	var longest func(name string) []string
@@ -255,9 +255,9 @@ func inTree(imported string) (name string, ok bool) {
 	return unitName(strings.TrimPrefix(folder, "/")), true
 }
 
-// outside says whether a package has to ask the desk, whatever the table says: it
-// answers people, or has a desk or a permit. Node puts the desk together, and bench
-// measures what lies behind it.
+// outside reports whether a package has to ask the desk, whatever the table says: it
+// answers people, or has a desk or a permit. Node builds the desk, and bench measures
+// the packages behind it.
 func outside(name string, u *unit) bool {
 	return name == "api" || strings.HasPrefix(name, "cmd/") || name != "node" && name != "bench" && slices.Contains(u.imported(), "desk")
 }
@@ -267,7 +267,7 @@ func outside(name string, u *unit) bool {
 func isFormat(name string) bool { return strings.HasPrefix(name, "reader/formats/") }
 
 // sentence returns a package's purpose: the first sentence of its comment
-// after the package's name, an "is" and the full stop left out.
+// without the package's name, a leading "is" and the full stop.
 func sentence(comment string) string {
 	words := strings.Fields(new(doc.Package).Synopsis(comment))
 	if len(words) < 3 {
@@ -280,7 +280,7 @@ func sentence(comment string) string {
 	return strings.TrimSuffix(strings.Join(words, " "), ".")
 }
 
-// unitName is a folder as the tables call it.
+// unitName returns the name of a folder in the tables.
 func unitName(folder string) string {
 	if folder == "" || folder == "." {
 		return "argus"
@@ -309,7 +309,7 @@ func list(cell string) []string {
 	return strings.Split(cell, ", ")
 }
 
-// tableRows yields the cells of the table that begins with a header line.
+// tableRows yields the cells of each row of the table with the given header line.
 func tableRows(text, header string) func(yield func([]string) bool) {
 	return func(yield func([]string) bool) {
 		_, table, _ := strings.Cut(text, header+"\n")
@@ -346,7 +346,7 @@ func readUnits(tree fs.FS) (map[string]*unit, error) {
 	return units, err
 }
 
-// notOurs says which folders the go command leaves out of ./... as well.
+// notOurs reports whether the go command leaves a folder out of ./... too.
 func notOurs(tree fs.FS, folder string) bool {
 	base := path.Base(folder)
 	if strings.ContainsAny(base[:1], "._") || base == "testdata" || base == "node_modules" {

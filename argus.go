@@ -1,7 +1,7 @@
 // Package argus holds the words of Argus: the message and its identity,
 // accounts, conversations, deliveries, references, and the errors that callers
-// may ask for. It depends on the standard library only, and everything else in
-// Argus depends on it.
+// may ask for. It imports only the standard library, and every other package of
+// Argus may import it.
 package argus
 
 import (
@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// The errors that callers may ask for with [errors.Is]. Damage is never
-// reported as absence, and a forbidden thing is reported as an absent one.
+// Errors that callers may test for with [errors.Is]. Damage is never reported as
+// absence; a forbidden thing is reported as an absent one.
 var (
-	// ErrNotFound says that no record was found in what the asker may read.
+	// ErrNotFound says that the asker may read no such record.
 	ErrNotFound = errors.New("no record found")
 	// ErrAmbiguous says that a short reference names more than one message.
 	ErrAmbiguous = errors.New("ambiguous reference")
-	// ErrDamaged says that stored bytes are not what was written.
+	// ErrDamaged says that stored bytes differ from those written.
 	ErrDamaged = errors.New("damaged")
-	// ErrNewer says that a newer Argus wrote what was read, in a form that this one
-	// does not know. Nothing is wrong with it.
+	// ErrNewer says that the data was written by a newer Argus in a form unknown to
+	// this one. It is not damage.
 	ErrNewer = errors.New("written by a newer Argus")
-	// ErrOlder says that an older Argus wrote a store, in a format that has to be
-	// converted before it is used. Nothing is wrong with it.
+	// ErrOlder says that a store was written by an older Argus and has to be converted
+	// before use. It is not damage.
 	ErrOlder = errors.New("written by an older Argus")
 	// ErrRefused says that no active authority allows the act.
 	ErrRefused = errors.New("refused")
@@ -32,23 +32,23 @@ var (
 	ErrLocked = errors.New("in use by another process")
 )
 
-// DeliveryNumber counts the deliveries of one store from 1. Zero is none.
+// DeliveryNumber counts the deliveries of one store from 1. Zero means none.
 type DeliveryNumber uint32
 
-// String writes the number as people cite it: D-0007.
+// String returns the number as people cite it: D-0007.
 func (n DeliveryNumber) String() string { return fmt.Sprintf("D-%04d", uint32(n)) }
 
-// MarshalText writes the number as people cite it.
+// MarshalText returns the same text as String.
 func (n DeliveryNumber) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText accepts every form that ParseDelivery accepts.
 func (n *DeliveryNumber) UnmarshalText(text []byte) error {
 	parsed, err := ParseDelivery(string(text))
 	*n = parsed
 	return err
 }
 
-// ParseDelivery reads a delivery's number with or without its prefix and
+// ParseDelivery reads a delivery's number, with or without its prefix and
 // leading zeros: D-0007, d-7, 7.
 func ParseDelivery(s string) (DeliveryNumber, error) {
 	digits := s
@@ -63,7 +63,7 @@ func ParseDelivery(s string) (DeliveryNumber, error) {
 }
 
 // DirectConversation names the conversation between two accounts of one
-// service. Both sides get the same name, whoever's device it was read from.
+// service. The order of the accounts does not matter.
 func DirectConversation(a, b string) string {
 	if b < a {
 		a, b = b, a
@@ -71,13 +71,13 @@ func DirectConversation(a, b string) string {
 	return a + "|" + b
 }
 
-// OwnerOf begins the account of a device's owner whom the source does not name;
-// behind it stands the source.
+// OwnerOf is the prefix of the account of a device's owner whom the source does not
+// name; the source follows it.
 const OwnerOf = "owner of "
 
-// CleanName removes what exports add around names and identifiers and nobody
-// typed: surrounding space and the invisible marks that set the direction of
-// text (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, U+FEFF).
+// CleanName removes the characters that exports add around names and identifiers:
+// surrounding space and the invisible marks that set the direction of text
+// (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, U+FEFF).
 func CleanName(s string) string {
 	if isASCII(s) || !strings.ContainsFunc(s, isDirectionMark) {
 		return strings.TrimSpace(s)

@@ -18,7 +18,8 @@ import (
 
 // plain lists the packages whose comments and messages have been rewritten in
 // plain English. The others are counted, and join the list one by one.
-var plain = []string{"account", "api", "cmd/argus", "entity", "follow", "web"}
+var plain = []string{"account", "api", "argus", "bench", "cmd/argus", "entity", "evidence/format1", "follow", "index", "index/embedded",
+	"index/indextest", "original", "sandbox", "upgrade", "web", "wordlist"}
 
 // Words that make a reader translate back. "What" is fine in a question, so it has
 // a rate; the others have better words in every sentence.

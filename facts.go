@@ -6,40 +6,39 @@ import (
 	"strings"
 )
 
-// Type says what a message records. Texts, media and polls are what people say
-// and are counted as messages; every other type is counted beside them under its
-// own name.
+// Type is the kind of thing that a message records. Texts, media and polls are counted as
+// messages; every other type is counted separately under its own name.
 type Type uint8
 
 const (
-	// TypeText: words or media that somebody sent, a card or a place included.
+	// TypeText: words or media that somebody sent, including cards and places.
 	TypeText Type = iota
 	// TypePoll: a question with answers to choose from.
 	TypePoll
-	// TypeCall: a call by voice or video.
+	// TypeCall: a voice or video call.
 	TypeCall
 	// TypeContact: an entry of an address book.
 	TypeContact
-	// TypeRoom: what a service knows of a conversation.
+	// TypeRoom: a service's description of a conversation.
 	TypeRoom
-	// TypeMembership: who did what to whom in a conversation: join, leave, add.
+	// TypeMembership: a change of a conversation's members: join, leave, add.
 	TypeMembership
-	// TypeReaction: a sign put to a message.
+	// TypeReaction: an emoji or other sign attached to a message.
 	TypeReaction
 	// TypeLocation: where a device or an account was.
 	TypeLocation
-	// TypeDevice: what is known of a device, its applications and its owner.
+	// TypeDevice: a description of a device, its applications and its owner.
 	TypeDevice
-	// TypeDraft: words that were written and not sent.
+	// TypeDraft: an unsent text.
 	TypeDraft
-	// TypeNotice: what a service said and no other type has.
+	// TypeNotice: a statement of the service that no other type covers.
 	TypeNotice
 	// TypeNote: a note, a task or a calendar entry.
 	TypeNote
 )
 
-// TypeWords are the words for the types, as the query language (is:call) and
-// JSON use them. The word for texts, media and polls together is [MessageWord].
+// TypeWords are the names of the types in the query language (is:call) and in
+// JSON. [MessageWord] names texts, media and polls together.
 var TypeWords = [...]string{
 	"text", "poll", "call", "contact", "room", "membership", "reaction", "location", "device", "draft", "notice", "note",
 }
@@ -49,10 +48,10 @@ const MessageWord = "message"
 
 func (t Type) String() string { return word(TypeWords[:], uint8(t)) }
 
-// IsMessage says whether the type is what people say to each other.
+// IsMessage reports whether records of the type are counted as messages.
 func (t Type) IsMessage() bool { return t == TypeText || t == TypePoll }
 
-// IsTurn says whether the type is a turn of a conversation: a message or a call.
+// IsTurn reports whether the type is a turn of a conversation: a message or a call.
 func (t Type) IsTurn() bool { return t.IsMessage() || t == TypeCall }
 
 // MarshalText writes the type's word.
@@ -78,8 +77,8 @@ func ParseType(s string) (Type, bool) {
 	return 0, false
 }
 
-// Facts are what a message records besides words, in fields. At most one is set,
-// but for a text, which may have a contact and a location that were sent with it.
+// Facts are the parts of a message that are not words. At most one is set, except
+// that a text may have both a contact and a location.
 type Facts struct {
 	Call       *Call       `cbor:"1,keyasint,omitempty" json:"call,omitempty"`
 	Contact    *Contact    `cbor:"2,keyasint,omitempty" json:"contact,omitempty"`
@@ -89,23 +88,23 @@ type Facts struct {
 	Location   *Location   `cbor:"6,keyasint,omitempty" json:"location,omitempty"`
 	Device     *Device     `cbor:"7,keyasint,omitempty" json:"device,omitempty"`
 	Poll       *Poll       `cbor:"8,keyasint,omitempty" json:"poll,omitempty"`
-	// Replies counts the answers that the source says a message has; 0 if it
-	// does not say.
+	// Replies counts the answers that the message has according to its source; 0 if
+	// it does not say.
 	Replies uint64 `cbor:"9,keyasint,omitempty" json:"replies,omitempty"`
 }
 
-// Call is a call by voice or video. Its sender is who called.
+// Call is a voice or video call. Its sender is the caller.
 type Call struct {
-	// Direction is as seen from the device or account that the source is of:
-	// "in", "out", or empty where the source does not say.
+	// Direction is "in" or "out" as seen from the source's device or account, or
+	// empty if the source does not say.
 	Direction string `cbor:"1,keyasint,omitempty" json:"direction,omitempty"`
 	// Seconds is how long people spoke, 0 if unknown or not at all.
 	Seconds uint64 `cbor:"2,keyasint,omitempty" json:"seconds,omitempty"`
-	// Answered is "yes" or "no", or empty where the source does not say.
+	// Answered is "yes" or "no", or empty if the source does not say.
 	Answered string `cbor:"3,keyasint,omitempty" json:"answered,omitempty"`
 	Video    bool   `cbor:"4,keyasint,omitempty" json:"video,omitempty"`
-	// Participants are the accounts in the call, the caller included, where the
-	// source lists them.
+	// Participants are the accounts in the call, including the caller, if the source
+	// lists them.
 	Participants []string `cbor:"5,keyasint,omitempty" json:"participants,omitempty"`
 }
 
@@ -123,24 +122,23 @@ type Room struct {
 	Members []string `cbor:"3,keyasint,omitempty" json:"members,omitempty"`
 }
 
-// Membership is a change of who is in a conversation. Its sender is who did it.
+// Membership is a change of a conversation's members. Its sender made the change.
 type Membership struct {
 	// Action is one of create, join, leave, add, remove, invite, promote,
 	// demote, rename, or the source's own word.
 	Action string `cbor:"1,keyasint" json:"action"`
-	// Members are the accounts that it was done to; empty where the sender did
-	// it to himself.
+	// Members are the accounts affected; empty if the sender is the only one.
 	Members []string `cbor:"2,keyasint,omitempty" json:"members,omitempty"`
 	// Name is the new name of a conversation that was renamed.
 	Name string `cbor:"3,keyasint,omitempty" json:"name,omitempty"`
 }
 
-// Reaction is a sign that the sender put to a message.
+// Reaction is a sign that the sender attached to a message.
 type Reaction struct {
 	// To is the ServiceID of the message.
 	To   string `cbor:"1,keyasint,omitempty" json:"to,omitempty"`
 	Sign string `cbor:"2,keyasint,omitempty" json:"sign,omitempty"`
-	// Removed says that the sign was taken away again.
+	// Removed says that the reaction was withdrawn.
 	Removed bool `cbor:"3,keyasint,omitempty" json:"removed,omitempty"`
 }
 
@@ -151,12 +149,12 @@ type Location struct {
 	Longitude string `cbor:"2,keyasint,omitempty" json:"longitude,omitempty"`
 	// Accuracy is a radius in metres as the source writes it, or empty.
 	Accuracy string `cbor:"3,keyasint,omitempty" json:"accuracy,omitempty"`
-	// Source says from where it is known, in the source's own word: gps, cell.
+	// Source is the origin of the position in the source's own word: gps, cell.
 	Source string `cbor:"4,keyasint,omitempty" json:"source,omitempty"`
 	Name   string `cbor:"5,keyasint,omitempty" json:"name,omitempty"`
 }
 
-// Device is what a source says of a device.
+// Device is a source's description of a device.
 type Device struct {
 	Name  string `cbor:"1,keyasint,omitempty" json:"name,omitempty"`
 	Model string `cbor:"2,keyasint,omitempty" json:"model,omitempty"`
@@ -170,12 +168,12 @@ type Poll struct {
 	Options  []string `cbor:"2,keyasint,omitempty" json:"options,omitempty"`
 }
 
-// identity appends what the facts say, so that no two facts look the same. Each
-// fact begins with its number in the record, and the end is 0. The order in which a
-// source lists people, and zeros at the end of a position, say nothing.
+// identity appends the facts unambiguously. Each fact begins with its number in the
+// record, and the end is 0. The order of listed people and trailing zeros of a
+// position make no difference.
 func (f *Facts) identity(h *Hasher) {
 	if c := f.Call; c != nil {
-		h.num(1) // and not the direction: each side has another
+		h.num(1) // without the direction, which differs on each side
 		h.num(c.Seconds)
 		h.str(c.Answered)
 		h.flag(c.Video)
@@ -228,7 +226,7 @@ func (f *Facts) identity(h *Hasher) {
 	h.num(0)
 }
 
-// decimal is a number as it is written shortest: 51.10 and 51.1 are one.
+// decimal returns the shortest form of a number: 51.10 and 51.1 are equal.
 func decimal(s string) string {
 	whole, fraction, ok := strings.Cut(s, ".")
 	if !ok || strings.Trim(fraction, "0123456789") != "" {
@@ -240,14 +238,14 @@ func decimal(s string) string {
 	return whole + "." + fraction
 }
 
-// stated says whether the facts say what the message is, beside its replies.
+// stated reports whether any fact except Replies is set.
 func (f *Facts) stated() bool {
 	return f != nil && (f.Call != nil || f.Contact != nil || f.Room != nil || f.Membership != nil || f.Reaction != nil ||
 		f.Location != nil || f.Device != nil || f.Poll != nil)
 }
 
-// fit says whether the facts are those of a type: a text may have a contact and a
-// location, another type what it is of.
+// fit reports whether the facts suit a type: a text may have a contact and a
+// location, any other type only its own fact.
 func (f *Facts) fit(t Type) bool {
 	if f == nil {
 		return true
@@ -258,8 +256,8 @@ func (f *Facts) fit(t Type) bool {
 		(f.Location == nil || text || t == TypeLocation) && (f.Device == nil || t == TypeDevice) && (f.Poll == nil || t == TypePoll)
 }
 
-// Accounts yields the accounts that the facts name: who took part in a call, who is
-// on a card, in a room or in a change of its members.
+// Accounts yields the accounts that the facts name: participants of a call, those on
+// a card, members of a room and those in a change of members.
 func (f *Facts) Accounts(yield func(string) bool) {
 	for account := range f.AccountFields {
 		if !yield(*account) {
@@ -268,8 +266,8 @@ func (f *Facts) Accounts(yield func(string) bool) {
 	}
 }
 
-// AccountFields yields where the accounts are that Accounts yields, for readers that
-// make them unique.
+// AccountFields yields a pointer to each account that Accounts yields, for readers
+// that make them unique.
 func (f *Facts) AccountFields(yield func(*string) bool) {
 	if f == nil {
 		return
@@ -370,19 +368,19 @@ func (f *Facts) longest() (n int) {
 	return n
 }
 
-// Reach says in what an id of a source is unique. An id that is unique in less
-// than its service carries a key behind an @, computed from what the export
-// holds: see [Within].
+// Reach is the scope in which an id of a source is unique. An id with a scope
+// smaller than its service carries a key after an @, computed from the content of
+// the export: see [Within].
 type Reach uint8
 
 const (
 	// ReachService: the id names one thing in the whole service.
 	ReachService Reach = iota
-	// ReachServer: in one server of the service.
+	// ReachServer: within one server of the service.
 	ReachServer
-	// ReachExport: in one export, whose ids are its own.
+	// ReachExport: within one export, which numbers things itself.
 	ReachExport
-	// ReachFile: in one file.
+	// ReachFile: within one file.
 	ReachFile
 )
 
@@ -404,10 +402,9 @@ func (r *Reach) UnmarshalText(text []byte) error {
 	return fmt.Errorf("parse reach: unknown word %q", text)
 }
 
-// Within makes an id that is unique in something smaller than its service unique
-// in the service: id@key. The key is computed from what the facts are, which must
-// not be the name of a file or the number of a delivery: the server's or the
-// export's own id, else its participants.
+// Within makes an id of smaller reach unique in its service: id@key. The key is
+// computed from the facts: the id of the server or export, or its participants.
+// A file name or a delivery number is not allowed as a fact.
 func Within(id string, facts ...string) string {
 	if id == "" {
 		return ""
@@ -426,7 +423,7 @@ func ReachKey(facts ...string) string {
 // TypeSet is a set of types.
 type TypeSet uint32
 
-// Has says whether a type is in the set.
+// Has reports whether a type is in the set.
 func (s TypeSet) Has(t Type) bool { return s>>t&1 != 0 }
 
 // MarshalJSON writes the words of the types.

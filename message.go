@@ -12,37 +12,37 @@ import (
 	"unicode/utf8"
 )
 
-// Message is one sent communication, whatever number of copies of it exist.
-// Once it has been handed on, nobody changes it.
+// Message is one sent communication, however many copies of it exist. It must not be
+// changed once it has been handed on.
 type Message struct {
-	// Service is where it was sent, in lower case: "whatsapp", "telegram",
+	// Service is the messaging service in lower case: "whatsapp", "telegram",
 	// "irc", "xmpp", "sky". Never empty.
 	Service string `cbor:"1,keyasint" json:"service"`
 	// Conversation is the service's own name for the thread, or
 	// [DirectConversation] of the two accounts.
 	Conversation string `cbor:"2,keyasint,omitempty" json:"conversation,omitempty"`
-	// Title is what the source calls the conversation; not part of identity.
+	// Title is the source's name for the conversation; not part of the identity.
 	Title string `cbor:"3,keyasint,omitempty" json:"title,omitempty"`
 	// From is the sending account as the service identifies it; empty for
-	// what the service itself said.
+	// statements of the service itself.
 	From string `cbor:"4,keyasint,omitempty" json:"from,omitempty"`
-	// FromName is the name that the source shows for From, if it has another.
+	// FromName is the name that the source shows for From, if it is different.
 	FromName string `cbor:"5,keyasint,omitempty" json:"from_name,omitempty"`
 	// To lists the receiving accounts that the source names.
 	To []string `cbor:"6,keyasint,omitempty" json:"to,omitempty"`
-	// ServiceID is the service's own id of the message, if it has one.
+	// ServiceID is the service's own id of the message, or empty.
 	ServiceID string `cbor:"7,keyasint,omitempty" json:"id,omitempty"`
-	// Sequence is the service's own running number, if it has one.
+	// Sequence is the service's own running number, or empty.
 	Sequence uint64 `cbor:"8,keyasint,omitempty" json:"seq,omitempty"`
 
 	Sent     Time `cbor:"9,keyasint,omitzero" json:"sent,omitzero"`
 	Received Time `cbor:"10,keyasint,omitzero" json:"received,omitzero"`
 	Read     Time `cbor:"11,keyasint,omitzero" json:"read,omitzero"`
 
-	// Text is what was written, as UTF-8 with \n line ends. It is evidence
+	// Text is the written text, as UTF-8 with \n line ends. It is evidence
 	// from a hostile source: escape it wherever it is shown.
 	Text string `cbor:"12,keyasint,omitempty" json:"text,omitempty"`
-	// Lang is the language as the source states it (BCP 47), else empty.
+	// Lang is the language as the source states it (BCP 47), or empty.
 	Lang  string `cbor:"13,keyasint,omitempty" json:"lang,omitempty"`
 	State State  `cbor:"14,keyasint,omitempty" json:"state,omitempty"`
 	// ReplyTo is the ServiceID of the message that this one answers.
@@ -52,23 +52,23 @@ type Message struct {
 	Attachments   []Attachment `cbor:"17,keyasint,omitempty" json:"attachments,omitempty"`
 	// Locked is the encrypted content while State has Locked.
 	Locked *Locked `cbor:"18,keyasint,omitempty" json:"locked,omitempty"`
-	// Extra keeps what the source has and Argus has no field for, under the
-	// source's own names and in its order.
+	// Extra keeps the source's fields that Argus has no field for, under their
+	// own names and in their own order.
 	Extra []Field `cbor:"19,keyasint,omitempty" json:"extra,omitempty"`
-	// Repeat tells apart messages that share every fact of their identity:
-	// the n-th such message in its original, from 0. It is counted where a
-	// source gives no ids and either states minutes only or is a log, which has
-	// each message once: there two equal messages are two.
+	// Repeat distinguishes messages that share every fact of their identity: it
+	// is n for the n-th such message in its original, from 0. It is counted where
+	// the source gives no ids and either has times in minutes or is a log that
+	// has each message once, so that two equal messages are two.
 	Repeat uint32 `cbor:"20,keyasint,omitempty" json:"repeat,omitempty"`
-	// Type says what the message records. Of any other type than a text, Text
-	// is a readable line that its reader made of Facts.
+	// Type is the kind of thing recorded. For any type except a text, Text is a
+	// readable line that the reader made from Facts.
 	Type  Type   `cbor:"21,keyasint,omitempty" json:"type,omitempty"`
 	Facts *Facts `cbor:"22,keyasint,omitempty" json:"facts,omitempty"`
-	// Edited is when this wording was written, where the source says so of a
-	// message that was changed.
+	// Edited is when this wording was written, if the source says so of a
+	// changed message.
 	Edited Time `cbor:"23,keyasint,omitzero" json:"edited,omitzero"`
-	// AccountReach and ConversationReach say in what From, To and Conversation
-	// are unique ids.
+	// AccountReach and ConversationReach are the scopes in which the ids in From and
+	// To, and in Conversation, are unique.
 	AccountReach      Reach `cbor:"24,keyasint,omitempty" json:"account_reach,omitempty"`
 	ConversationReach Reach `cbor:"25,keyasint,omitempty" json:"conversation_reach,omitempty"`
 }
@@ -83,12 +83,12 @@ const (
 	StateDeleted
 	// StateEdited: the source marks it as changed after it was sent.
 	StateEdited
-	// StateSystem: the service said it, not an account: joins, renames.
+	// StateSystem: a statement of the service, not of an account: joins, renames.
 	StateSystem
 )
 
-// StateWords are the words for the states, lowest bit first, as the query
-// language (is:locked) and JSON use them.
+// StateWords are the names of the states, lowest bit first, in the query
+// language (is:locked) and in JSON.
 var StateWords = [...]string{"locked", "deleted", "edited", "system"}
 
 // Words lists the states in the set.
@@ -132,22 +132,22 @@ func ParseState(word string) (State, bool) {
 	return 0, false
 }
 
-// Attachment names a file that was sent with a message. Its bytes, where they
-// are held, are an original or a part of one.
+// Attachment names a file that was sent with a message. Its bytes, if held,
+// are an original or part of one.
 type Attachment struct {
 	Name string `cbor:"1,keyasint,omitempty" json:"name,omitempty"`
-	// Hash is the SHA-256 of the bytes, zero when they are not held.
+	// Hash is the SHA-256 of the bytes, zero if they are not held.
 	Hash Hash `cbor:"2,keyasint,omitzero" json:"sha256,omitzero"`
-	// Size counts bytes, 0 when unknown.
+	// Size counts bytes, 0 if unknown.
 	Size int64 `cbor:"3,keyasint,omitempty" json:"size,omitempty"`
 	// Type is the media type as the source states it.
 	Type string `cbor:"4,keyasint,omitempty" json:"type,omitempty"`
 }
 
-// Missing says that the attachment is named and its bytes are not held.
+// Missing reports whether the bytes of the named attachment are not held.
 func (a Attachment) Missing() bool { return a.Hash == Hash{} }
 
-// Locked is content that the service encrypted, with what is known about how.
+// Locked is content that the service encrypted, with the known facts about how.
 type Locked struct {
 	KeyID     string `cbor:"1,keyasint,omitempty" json:"key_id,omitempty"`
 	Algorithm string `cbor:"2,keyasint,omitempty" json:"algorithm,omitempty"`
@@ -161,20 +161,20 @@ type Field struct {
 	Value string `cbor:"2,keyasint" json:"value"`
 }
 
-// Names of Extra that the receipt of a delivery counts, by reader and field: what a
-// reader could not understand of a message and left out of its fields, and what it
-// had to assume. The value is the field, ": ", and what the source has or why.
+// Names of the Extra fields that a delivery's receipt counts by reader and field:
+// values that a reader could not understand and therefore left out, and values that
+// it had to assume. The value is the field, ": ", and the source's text or the reason.
 const (
 	ExtraUnread  = "not understood"
 	ExtraAssumed = "assumed"
 )
 
-// Unread makes the Extra of a field, such as "to" or "date", that a reader could not
-// understand, with what the source has there.
+// Unread makes the Extra for a field, such as "to" or "date", whose raw value a
+// reader could not understand.
 func Unread(field, raw string) Field { return Field{ExtraUnread, field + ": " + raw} }
 
-// Assumed makes the Extra of something that the source does not state, such as
-// "service" or "hour", with what was assumed.
+// Assumed makes the Extra for a field that the source does not state, such as
+// "service" or "hour", with the value assumed.
 func Assumed(field, what string) Field { return Field{ExtraAssumed, field + ": " + what} }
 
 // Hash is a SHA-256.
@@ -194,20 +194,18 @@ func (h *Hash) UnmarshalText(text []byte) error {
 	return err
 }
 
-// ID names a message: the same for each of its copies, in every store. It is
-// a truncated SHA-256 over service, conversation, sender, sent second and the
-// service's own id, or the content and Repeat where the service gives none. Of a
-// message whose id is at least LongID bytes long, the second is left out. The
-// content of what has facts is those and not the line that a reader made of them;
-// of a text, it is its words, if it has any.
-// It does not depend on container, order, delivery or reader.
+// ID names a message: the same for each of its copies, in every store. It is a
+// truncated SHA-256 over service, conversation, sender, sent second and the
+// service's own id, or the content and Repeat if the service gives none. If that id
+// has at least LongID bytes, the second is left out. The content of a message with
+// facts is the facts, not the line that a reader made from them; that of a text is
+// its words, if it has any. Container, order, delivery and reader do not matter.
 type ID [16]byte
 
-// LongID is from how many bytes on a service's own id is taken to name one
-// message of a sender in a conversation alone, whatever a clock says: random ids
-// and ids with a place and a time in them (a UUID, a WhatsApp key, a Message-ID, a
-// snowflake) are that long, counters are not. Without it, one message would be two
-// where the clocks of two phones are apart.
+// LongID is the length in bytes from which a service's own id identifies a message
+// of a sender in a conversation without its time. Random ids and ids made from a
+// place and a time are that long (a UUID, a WhatsApp key, a Message-ID, a snowflake),
+// counters are not. Otherwise one message would be two where two phones' clocks differ.
 const LongID = 16
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
@@ -224,10 +222,10 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Version tells copies of one message apart by what they say: text, states,
-// attachments, facts, encrypted content. Copies with the same ID and Version are
-// the same message seen again; the same ID with another Version is a copy that
-// differs, and both are kept.
+// Version distinguishes copies of one message by their content: text, states,
+// attachments, facts, encrypted content. Copies with equal ID and Version are
+// sightings of one message; a copy with the same ID and another Version differs,
+// and both are kept.
 type Version [16]byte
 
 func (v Version) String() string { return hex.EncodeToString(v[:]) }
@@ -287,8 +285,8 @@ func (h *Hasher) Identity(m *Message) (ID, Version) {
 	return id, version
 }
 
-// content appends what a message says: words, or facts, beside which a reader's
-// line says nothing.
+// content appends the words of a message, or its facts. A line that a reader made
+// from facts is not part of it.
 func (h *Hasher) content(m *Message) {
 	if !m.saysFacts() {
 		h.num(0)
@@ -296,7 +294,7 @@ func (h *Hasher) content(m *Message) {
 	} else {
 		h.num(uint64(m.Type) + 1)
 		if m.Type == TypePoll {
-			h.str(m.Text) // somebody's words may be in it
+			h.str(m.Text) // it may contain somebody's words
 		}
 		m.Facts.identity(h)
 	}
@@ -319,20 +317,20 @@ func (h *Hasher) content(m *Message) {
 	h.str(string(m.Locked.Payload))
 }
 
-// saysFacts says whether the facts are what a message says, and not the text. Of a
-// text with words they are not: one source may have the place that was sent with
-// them, and another the words alone.
+// saysFacts reports whether the facts, not the text, are the content of the message.
+// If a text has words, they are its content: one source may have the place sent with
+// them while another has only the words.
 func (m *Message) saysFacts() bool {
 	return m.Facts.stated() && (m.Type != TypeText || m.Text == "")
 }
 
-// str appends a string so that no two lists of strings look the same.
+// str appends a string so that different lists of strings give different bytes.
 func (h *Hasher) str(s string) {
 	h.num(uint64(len(s)))
 	h.buf = append(h.buf, s...)
 }
 
-// list appends strings with their number.
+// list appends the number of strings, then the strings.
 func (h *Hasher) list(list []string) {
 	h.num(uint64(len(list)))
 	for _, s := range list {
@@ -340,7 +338,7 @@ func (h *Hasher) list(list []string) {
 	}
 }
 
-// set appends strings whose order says nothing.
+// set appends strings whose order does not matter.
 func (h *Hasher) set(list []string) {
 	if !slices.IsSorted(list) {
 		list = slices.Sorted(slices.Values(list))
@@ -384,21 +382,21 @@ func (m *Message) Identity() (ID, Version) {
 	return h.Identity(m)
 }
 
-// Aside returns what a copy adds to a message that it equals: every field that
-// ID and Version do not already prove equal.
+// Aside returns the fields that a copy adds to an equal message: those that equal
+// IDs and Versions do not prove equal.
 func (m *Message) Aside() Message {
 	a := *m
 	a.Text = ""
 	a.Locked = nil
 	if m.saysFacts() {
-		a.Facts = nil // they are proved
+		a.Facts = nil // proved by the version
 		if m.Type != TypePoll {
-			a.Text = m.Text // the line is the reader's
+			a.Text = m.Text // the reader's own line
 		}
 		if m.Facts.Replies != 0 {
 			a.Facts = &Facts{Replies: m.Facts.Replies}
 		}
-		if c := m.Facts.Call; c != nil && c.Direction != "" { // the view of one side
+		if c := m.Facts.Call; c != nil && c.Direction != "" { // as one side sees it
 			a.Facts = &Facts{Replies: m.Facts.Replies, Call: &Call{Direction: c.Direction}}
 		}
 	}
@@ -408,8 +406,8 @@ func (m *Message) Aside() Message {
 	return a
 }
 
-// Join returns the message as a copy says it, of what [Message.Aside] gave of the
-// copy and of a message that the copy equals in ID and Version.
+// Join returns the copy from which [Message.Aside] made m. Its argument is a message
+// with the same ID and Version.
 func (m *Message) Join(of *Message) *Message {
 	whole := *m
 	if of.saysFacts() {
@@ -444,7 +442,7 @@ func (m *Message) Join(of *Message) *Message {
 // MaxList is the most receivers, attachments or extra fields of a message.
 const MaxList = 1 << 20
 
-// size is about what a message takes in memory, and encoded.
+// size is the approximate size of a message in memory, and encoded.
 func (m *Message) size() int {
 	n := 128 + len(m.Service) + len(m.Conversation) + len(m.Title) + len(m.From) + len(m.FromName) + len(m.ServiceID) +
 		len(m.Sent.Raw) + len(m.Received.Raw) + len(m.Read.Raw) + len(m.Text) + len(m.Lang) + len(m.ReplyTo) + len(m.ForwardedFrom)
@@ -467,7 +465,7 @@ func (m *Message) size() int {
 	return n
 }
 
-// Valid returns why a message cannot be stored, or nil.
+// Valid returns an error if the message cannot be stored.
 func (m *Message) Valid() error {
 	switch {
 	case m.Service == "":
@@ -494,7 +492,7 @@ func (m *Message) Valid() error {
 	return nil
 }
 
-// validText says whether every string is UTF-8, as a canonical record wants.
+// validText reports whether every string is UTF-8, as canonical records require.
 func (m *Message) validText() bool {
 	for _, s := range m.To {
 		if !validText(s) {
@@ -522,6 +520,6 @@ func (m *Message) validText() bool {
 		(m.Locked == nil || validText(m.Locked.KeyID) && validText(m.Locked.Algorithm))
 }
 
-// validText says whether a string is UTF-8. Most fields of most messages are
-// empty, which is known without a call.
+// validText reports whether a string is UTF-8. Most fields of most messages are
+// empty, which needs no call.
 func validText(s string) bool { return s == "" || utf8.ValidString(s) }

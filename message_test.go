@@ -47,8 +47,8 @@ func drawMessage(t *rapid.T) *argus.Message {
 	return m
 }
 
-// What two containers, readers or deliveries may say differently of one
-// message does not change which message it is.
+// Differences between containers, readers or deliveries do not change a message's
+// identity.
 func TestIdentityIsOfTheMessageNotOfItsCopy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawMessage(t)
@@ -64,13 +64,13 @@ func TestIdentityIsOfTheMessageNotOfItsCopy(t *testing.T) {
 		}
 		id, version := m.Identity()
 		if otherID, otherVersion := copied.Identity(); id != otherID || version != otherVersion {
-			t.Fatalf("a copy became another message: %v %v", id == otherID, version == otherVersion)
+			t.Fatalf("the copy has another identity: %v %v", id == otherID, version == otherVersion)
 		}
 	})
 }
 
-// The order in which a source lists people says nothing, nor do zeros at the end of a
-// position; who they are and where does.
+// The order of listed people and trailing zeros of a position do not matter; the
+// people and the position do.
 func TestIdentityOfFacts(t *testing.T) {
 	of := func(f argus.Facts) argus.Version {
 		m := argus.Message{Service: "sky", From: "a", Type: argus.TypeCall, Facts: &f}
@@ -103,11 +103,11 @@ func TestIdentityOfFacts(t *testing.T) {
 	f := call("b", "a")
 	of(f)
 	if f.Call.Participants[0] != "b" {
-		t.Error("the facts were changed")
+		t.Error("Identity changed the facts")
 	}
 }
 
-// What makes it another message, or another content, is told apart.
+// A different message or a different content gets a different identity or version.
 func TestIdentityTellsApart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawMessage(t)
@@ -122,7 +122,7 @@ func TestIdentityTellsApart(t *testing.T) {
 			c := *m
 			change(&c)
 			if other, _ := c.Identity(); other == id {
-				t.Fatalf("another %s is the same message", name)
+				t.Fatalf("another %s: the id is the same", name)
 			}
 		}
 		for name, change := range map[string]func(*argus.Message){
@@ -137,10 +137,10 @@ func TestIdentityTellsApart(t *testing.T) {
 			change(&c)
 			otherID, otherVersion := c.Identity()
 			if otherVersion == version {
-				t.Fatalf("another %s hides", name)
+				t.Fatalf("another %s: the version is the same", name)
 			}
-			// Where the service gives an id, or only the state differs, it is
-			// still the same message.
+			// With an id of the service, or if only the state differs, it is still the
+			// same message.
 			if same := m.ServiceID != "" || name == "state"; same != (otherID == id) {
 				t.Fatalf("another %s: same message %v, want %v", name, otherID == id, same)
 			}
@@ -148,12 +148,12 @@ func TestIdentityTellsApart(t *testing.T) {
 		again := *m
 		again.Repeat++
 		if other, _ := again.Identity(); (other == id) != (m.ServiceID != "") {
-			t.Fatal("a repeat counts exactly where the service gives no id")
+			t.Fatal("Repeat must count only where the service gives no id")
 		}
 	})
 }
 
-// A long id of the service names a message whatever a clock says, a short one
+// A long id of the service identifies a message whatever a clock says; a short id
 // does not.
 func TestLongIDsNeedNoClock(t *testing.T) {
 	m := argus.Message{Service: "whatsapp", Conversation: "a|b", From: "a", ServiceID: "3EB0AA01BB02CC03", Sent: argus.Time{Micros: 1e6, Precision: argus.Second}, Text: "x"}
@@ -175,7 +175,7 @@ func TestLongIDsNeedNoClock(t *testing.T) {
 	}
 }
 
-// The fields cannot be shifted into each other.
+// Text cannot be moved between fields without changing the identity.
 func TestIdentityIsUnambiguous(t *testing.T) {
 	seen := map[argus.ID]argus.Message{}
 	words := []string{"", "a", "b", "ab", "ba", "\x01a"}
@@ -198,7 +198,7 @@ func TestIdentityIsUnambiguous(t *testing.T) {
 	}
 }
 
-// The identity is a promise to every store that was ever written.
+// Every store depends on the identity: it must never change.
 func TestIdentityStaysAsItIs(t *testing.T) {
 	for _, tt := range []struct {
 		m           argus.Message
@@ -216,8 +216,8 @@ func TestIdentityStaysAsItIs(t *testing.T) {
 	}
 }
 
-// Facts take the place of a reader's line; beside somebody's own words they are a
-// statement of this copy. What a copy adds is what its version does not prove.
+// Facts replace a reader's line; with somebody's own words they are a statement of
+// this copy. A copy adds only fields that its version does not prove.
 func TestFactsAndWords(t *testing.T) {
 	place := &argus.Facts{Location: &argus.Location{Latitude: "51.9"}, Replies: 2}
 	other := &argus.Facts{Location: &argus.Location{Latitude: "51.8"}}
@@ -225,7 +225,7 @@ func TestFactsAndWords(t *testing.T) {
 	for name, tt := range map[string]struct {
 		a, b argus.Message
 		same bool
-		// adds is what the first adds to a message that it equals.
+		// adds has the fields that Aside of the first message keeps.
 		text  string
 		facts *argus.Facts
 	}{
@@ -354,7 +354,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// What a copy adds and the message that it equals make the copy again.
+// Aside and the equal message give the copy again.
 func TestAsideJoins(t *testing.T) {
 	place := &argus.Facts{Location: &argus.Location{Latitude: "51.9"}, Replies: 2}
 	for name, m := range map[string]argus.Message{
@@ -374,7 +374,7 @@ func TestAsideJoins(t *testing.T) {
 	in, out := message(argus.TypeCall, "call in", &argus.Facts{Call: &argus.Call{Direction: "in", Seconds: 5}}), message(argus.TypeCall, "call out", &argus.Facts{Call: &argus.Call{Direction: "out", Seconds: 5}})
 	inID, inVersion := in.Identity()
 	if id, version := out.Identity(); id != inID || version != inVersion {
-		t.Error("the two sides of a call are two calls")
+		t.Error("the two sides of a call have different identities")
 	}
 	other := out.Aside()
 	if diff := cmp.Diff(&out, other.Join(&in)); diff != "" {
@@ -383,6 +383,6 @@ func TestAsideJoins(t *testing.T) {
 	with, without := message(argus.TypeText, "here", place), message(argus.TypeText, "here", nil)
 	aside := without.Aside()
 	if diff := cmp.Diff(&without, aside.Join(&with)); diff != "" {
-		t.Errorf("a copy without the place gets it: %s", diff)
+		t.Errorf("Join added a place to a copy without one: %s", diff)
 	}
 }

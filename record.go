@@ -9,7 +9,7 @@ import (
 )
 
 // Record is one entry of the evidence. Each delivery is a run of records: the
-// delivery itself, then each original with what a reader made of it.
+// delivery itself, then each original followed by a reader's results.
 type Record struct {
 	// Seq is the position in the evidence, dense from 1.
 	Seq uint64 `cbor:"-"`
@@ -17,23 +17,22 @@ type Record struct {
 	Delivery DeliveryNumber `cbor:"-"`
 
 	Kind Kind `cbor:"1,keyasint"`
-	// ID and Version name the message, for KindMessage and KindSighting. Those of a
-	// KindSealed are keyed.
+	// ID and Version name the message, for KindMessage and KindSighting. For
+	// KindSealed they are keyed.
 	ID      ID      `cbor:"2,keyasint,omitzero"`
 	Version Version `cbor:"3,keyasint,omitzero"`
-	// Met is, for a KindSighting whose clock was apart from that of the message
-	// that it is of, the id of that message; ID is its own. Version is that of
-	// the message.
+	// Met is set for a KindSighting whose clock differs from the message's: the id of
+	// that message. ID is then the sighting's own, Version the message's.
 	Met ID `cbor:"11,keyasint,omitzero"`
-	// Message is the message, or for KindSighting what this copy adds to it
+	// Message is the message, or for KindSighting the fields that this copy adds to it
 	// ([Message.Aside]).
 	Message *Message `cbor:"4,keyasint,omitempty"`
 	// Content is, for KindSighting and KindOpened, the salted hash of the content of record Of
-	// (docs/format/segment.md), by which this record proves it, too. Append sets it.
+	// (docs/format/segment.md), so that this record proves it too. Append sets it.
 	Content Hash `cbor:"12,keyasint,omitzero"`
 	// Of is, for KindSighting, the sequence number of the record that stored
-	// the message; for KindMessage, that of the first copy when this one
-	// differs from it; for KindOpened, that of the one with the ciphertext.
+	// the message; for KindMessage, that of the first copy if this one
+	// differs from it; for KindOpened, that of the record with the ciphertext.
 	Of uint64 `cbor:"5,keyasint,omitempty"`
 	// Where is the place in the original, for everything a reader produced.
 	Where Where `cbor:"6,keyasint,omitzero"`
@@ -42,7 +41,7 @@ type Record struct {
 	// Original is the file, for KindOriginal, KindAttachment and KindDerived.
 	Original *Original `cbor:"8,keyasint,omitempty"`
 	Opening  *Opening  `cbor:"9,keyasint,omitempty"`
-	// Stated is what the source says of itself, for KindStated.
+	// Stated is the source's claim about itself, for KindStated.
 	Stated *Stated `cbor:"10,keyasint,omitempty"`
 
 	Sealed *Sealed `cbor:"13,keyasint,omitempty"`
@@ -54,19 +53,18 @@ type Record struct {
 	Reading   *Reading   `cbor:"18,keyasint,omitempty"`
 	Amendment *Amendment `cbor:"19,keyasint,omitempty"`
 
-	// ReadIn is the delivery that the record was read in, where that read the
-	// originals of Delivery again and the record counts there; 0 else.
+	// ReadIn is the delivery that read the record again, if it counts there; 0
+	// otherwise.
 	ReadIn DeliveryNumber `cbor:"-"`
 
-	// Gone says what an amendment took away. Of a record without its statement the
-	// Kind is 0, and Was says what it was; one without its content has all the rest
-	// and another ID and Version, which say nothing of the content.
+	// Gone lists the parts that an amendment removed. Without the statement, Kind
+	// is 0 and Was describes the record. Without the content, the rest remains, and ID
+	// and Version are replaced, so that they reveal nothing of the content.
 	Gone Gone `cbor:"-"`
 	Was  Was  `cbor:"-"`
 }
 
-// MessageID is the id under which the message was first stored that the record
-// is of.
+// MessageID is the id under which the record's message was first stored.
 func (r *Record) MessageID() ID {
 	if r.Met != (ID{}) {
 		return r.Met
@@ -74,8 +72,8 @@ func (r *Record) MessageID() ID {
 	return r.ID
 }
 
-// Size is about what a record takes in memory, and encoded: each of its parts
-// that can be large is counted whole.
+// Size is the approximate size of a record in memory, and encoded. It includes every
+// part that can be large.
 func (r *Record) Size() int {
 	n := 128 + len(r.Where.Path)
 	if r.Message != nil {
@@ -114,8 +112,7 @@ func (r *Record) Size() int {
 	return n + 56*r.longest()
 }
 
-// Valid returns why a record cannot be stored, or nil. Without it, what was
-// written could not be read again.
+// Valid returns an error if the record could be written but not read again.
 func (r *Record) Valid() error {
 	if err := r.Complete(); err != nil {
 		return err
@@ -143,8 +140,8 @@ func (r *Record) Valid() error {
 	return nil
 }
 
-// Complete returns why a record is not what its kind says, or nil. The error is
-// ErrNewer for a kind that this version must understand and does not know.
+// Complete returns an error if the record lacks a field of its kind. The error is
+// ErrNewer for a kind that must be understood and is unknown to this version.
 func (r *Record) Complete() error {
 	var missing bool
 	switch r.Kind {
@@ -181,12 +178,12 @@ func (r *Record) Complete() error {
 		return fmt.Errorf("the record is of kind %s, which this version does not know: %w", r.Kind, ErrNewer)
 	}
 	if missing {
-		return fmt.Errorf("the record of kind %s does not hold what it is of", r.Kind)
+		return fmt.Errorf("the record of kind %s lacks the content of its kind", r.Kind)
 	}
 	return nil
 }
 
-// Kind says what a record is.
+// Kind is the kind of a record.
 type Kind uint8
 
 const (
@@ -194,30 +191,30 @@ const (
 	KindOpening Kind = 1 + iota
 	// KindOriginal: a file was received and is held.
 	KindOriginal
-	// KindMessage: a message, or a copy of one that differs.
+	// KindMessage: a message, or a differing copy of one.
 	KindMessage
 	// KindSighting: a known message was seen again.
 	KindSighting
 	// KindQuarantined: a reader could not make sense of a piece.
 	KindQuarantined
-	// KindAttachment: a file inside an archive is held that a message names.
-	// Outside archives, the file's KindOriginal is that record.
+	// KindAttachment: a file inside an archive, named by a message, is held.
+	// Outside archives, the file's KindOriginal serves instead.
 	KindAttachment
-	// KindStated: a file says how many records it has.
+	// KindStated: a file states its number of records.
 	KindStated
 	// KindSealed: a message was encrypted to recipients before it was stored.
 	KindSealed
 	// KindKey: a key is held.
 	KindKey
-	// KindOpened: a key made this of a ciphertext.
+	// KindOpened: a key decrypted a ciphertext.
 	KindOpened
-	// KindWithdrawn: records may be shown and counted no more.
+	// KindWithdrawn: records may no longer be shown or counted.
 	KindWithdrawn
 	// KindReleased: withdrawn or sealed records may be shown again.
 	KindReleased
 	// KindDestroyed: the bytes of records are gone.
 	KindDestroyed
-	// KindDerived: an original was made of another one.
+	// KindDerived: an original was made from another one.
 	KindDerived
 	// KindReading: the originals of a delivery are read again.
 	KindReading
@@ -225,8 +222,8 @@ const (
 	KindAmendment
 )
 
-// KindSkippable is the first of the kinds that an older Argus may skip. A reader
-// of the evidence gets such a record with its kind and nothing else.
+// KindSkippable is the first of the kinds that an older Argus may skip. It reads
+// such a record as a kind and nothing more.
 const KindSkippable = 64
 
 var kindWords = [...]string{"none", "opening", "original", "message", "sighting", "quarantined", "attachment", "stated",
@@ -241,52 +238,51 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 type Where struct {
 	// Original is the sequence number of the KindOriginal record.
 	Original uint64 `cbor:"1,keyasint,omitempty" json:"original_seq,omitempty"`
-	// Path leads to a file inside the original, for archives:
-	// "chats/alice.txt", or "outer.zip!/inner.txt". Empty for the original.
+	// Path leads to a file inside an archive: "chats/alice.txt", or
+	// "outer.zip!/inner.txt". Empty for the original itself.
 	Path string `cbor:"2,keyasint,omitempty" json:"path,omitempty"`
-	// Reader is the place, from 1, of the reader in the delivery's
-	// [Opening.Readers]; 0 when none recognised the file.
+	// Reader is the position, from 1, of the reader in the delivery's
+	// [Opening.Readers]; 0 if none recognised the file.
 	Reader uint8 `cbor:"6,keyasint,omitempty" json:"-"`
-	// Record counts from 1 what the reader found in the file: a line, a row,
-	// an object of a list, as the reader documents.
+	// Record is the number, from 1, of the piece in the file: a line, a row, an
+	// object of a list, as the reader documents.
 	Record uint64 `cbor:"3,keyasint,omitempty" json:"record,omitempty"`
-	// Offset and Length delimit the bytes in the file that the record was read
-	// from; Length 0 when the format has no such place.
+	// Offset and Length delimit the record's bytes in the file; Length is 0 if the
+	// format has no such place.
 	Offset int64 `cbor:"4,keyasint,omitempty" json:"offset,omitempty"`
 	Length int64 `cbor:"5,keyasint,omitempty" json:"length,omitempty"`
 }
 
 // Quarantine is a piece of an original that a reader could not make sense of.
 type Quarantine struct {
-	// Reason is a sentence: what was expected and what stood there.
+	// Reason is a sentence with the expected and the actual input.
 	Reason string `cbor:"1,keyasint" json:"reason"`
 	// Raw holds the piece, or its beginning: at most QuarantineRaw bytes. The
-	// whole of it stays in the original.
+	// original holds all of it.
 	Raw []byte `cbor:"2,keyasint,omitempty" json:"raw,omitempty"`
-	// Broke says that it is no piece: the reading of the file ended here before
-	// its time, and what stands behind was not read.
+	// Broke says that reading the file ended early here; the rest was not read.
 	Broke bool `cbor:"3,keyasint,omitempty" json:"broke,omitempty"`
 }
 
-// Stated is a source's own count of its records, which may be another than what
-// was found in it: a finding, not an error.
+// Stated is a source's own count of its records. A different number of records
+// read is a finding, not an error.
 type Stated struct {
 	// What is the source's own word for it: "messageCount".
 	What  string `cbor:"1,keyasint" json:"what"`
 	Count uint64 `cbor:"2,keyasint" json:"count"`
-	// Besides is how many messages and quarantined pieces were read of the file,
-	// before, that are no such records: calls, where messages are counted.
+	// The number of messages and quarantined pieces read from the file before that
+	// Count does not cover, such as calls in addition to messages.
 	Besides uint64 `cbor:"3,keyasint,omitempty" json:"besides,omitempty"`
 }
 
-// QuarantineRaw is the most that is copied of a quarantined piece, in bytes.
+// QuarantineRaw is the most that is copied from a quarantined piece, in bytes.
 const QuarantineRaw = 1024
 
 // Original is a received file, byte for byte.
 type Original struct {
 	Hash Hash  `cbor:"1,keyasint" json:"sha256"`
 	Size int64 `cbor:"2,keyasint" json:"size"`
-	// Path is where it lay in the delivery, relative to what was handed over,
+	// Path is the file's path in the delivery, relative to the folder handed over,
 	// with forward slashes.
 	Path string `cbor:"3,keyasint" json:"path"`
 	// Modified is the file's own time stamp, as Unix microseconds, 0 if none.
@@ -297,8 +293,8 @@ type Original struct {
 	Root Hash     `cbor:"6,keyasint,omitzero" json:"root,omitzero"`
 }
 
-// FileName names the files of an original in a store. It is random: a name that
-// outlives what it names must not tell anything of it.
+// FileName names the files of an original in a store. It is random: it outlives the
+// original and must not reveal anything about it.
 type FileName [16]byte
 
 func (n FileName) String() string { return hex.EncodeToString(n[:]) }
@@ -315,36 +311,36 @@ func (n *FileName) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Opening begins a delivery and says under which terms it is taken in.
+// Opening begins a delivery and states its terms.
 type Opening struct {
-	// Source is what was handed over, as the operator named it.
+	// Source is the path handed over, as the operator named it.
 	Source string `cbor:"1,keyasint" json:"source"`
-	// Place is where that lay on the machine that took it in: its full path.
+	// Place is the full path of Source on the machine that took it in.
 	Place string `cbor:"8,keyasint,omitempty" json:"place,omitempty"`
 	// Authority is the legal basis that it was received under.
 	Authority string `cbor:"2,keyasint" json:"authority"`
 	// Actor is who took it in.
 	Actor string `cbor:"3,keyasint" json:"actor"`
-	// Started is when, as Unix microseconds.
+	// Started is the time of the opening, as Unix microseconds.
 	Started int64 `cbor:"4,keyasint" json:"started_us"`
 	// Software names the Argus that took it in.
 	Software string `cbor:"5,keyasint" json:"software"`
-	// Readers lists the readers that it could use, as name/version. A
-	// delivery that was interrupted goes on only with the same readers.
+	// Readers lists the available readers, as name/version. An interrupted
+	// delivery continues only with the same readers.
 	Readers []string `cbor:"6,keyasint" json:"readers"`
 	// Options are the reading options by name: timezone, map, format.
 	Options []Field `cbor:"7,keyasint,omitempty" json:"options,omitempty"`
-	// Sort says what the delivery is.
+	// Sort is the kind of delivery.
 	Sort OpeningSort `cbor:"9,keyasint,omitempty" json:"sort,omitempty"`
 }
 
-// OpeningSort says what a delivery is.
+// OpeningSort is the kind of a delivery.
 type OpeningSort uint8
 
 const (
 	// OpeningHandOver: data was handed over.
 	OpeningHandOver OpeningSort = iota
-	// OpeningAct: an order about what is stored is carried out.
+	// OpeningAct: an order about stored data is carried out.
 	OpeningAct
 	// OpeningReading: the originals of another delivery are read again.
 	OpeningReading
@@ -375,22 +371,21 @@ type Counts struct {
 	Stored      uint64 `json:"stored"`
 	Sightings   uint64 `json:"sightings"`
 	Quarantined uint64 `json:"quarantined"`
-	// Differing counts, among Stored, the copies that differ from a message
-	// already known.
+	// Differing counts, among Stored, the copies that differ from a known message.
 	Differing uint64 `json:"differing"`
 	// Locked counts, among Stored, the copies that cannot be read yet.
 	Locked uint64 `json:"locked"`
 	// Sealed counts, among Stored, the copies that were encrypted to a judge.
 	Sealed uint64 `json:"sealed,omitempty"`
-	// Beside counts, among Stored, the copies of what is no message ([Type.IsMessage]), by
-	// type.
+	// Beside counts, among Stored, the copies of records other than messages
+	// ([Type.IsMessage]), by type.
 	Beside TypeCounts `json:"beside,omitzero"`
 }
 
-// Balanced says whether nothing was lost.
+// Balanced reports whether every record read is accounted for.
 func (c Counts) Balanced() bool { return c.Read == c.Stored+c.Sightings+c.Quarantined }
 
-// Messages counts, among Stored, the copies of what people say to each other.
+// Messages counts, among Stored, the copies of messages that people sent each other.
 func (c Counts) Messages() uint64 {
 	n := c.Stored
 	for _, beside := range c.Beside.All() {
@@ -399,7 +394,7 @@ func (c Counts) Messages() uint64 {
 	return n
 }
 
-// TypeCounts counts records by type, but for messages.
+// TypeCounts counts records by type, without messages.
 type TypeCounts struct {
 	Call       uint64 `json:"call,omitempty"`
 	Contact    uint64 `json:"contact,omitempty"`
@@ -413,8 +408,7 @@ type TypeCounts struct {
 	Note       uint64 `json:"note,omitempty"`
 }
 
-// of returns the count of a type, nil for a message and for a type that is not
-// known.
+// of returns the count of a type, or nil for a message and for an unknown type.
 func (c *TypeCounts) of(t Type) *uint64 {
 	switch t {
 	case TypeCall:
@@ -442,7 +436,7 @@ func (c *TypeCounts) of(t Type) *uint64 {
 	return nil
 }
 
-// All yields the types that were counted, in their order.
+// All yields the types with a count above zero, in their order.
 func (c TypeCounts) All() iter.Seq2[Type, uint64] {
 	return func(yield func(Type, uint64) bool) {
 		for t := range Type(len(TypeWords)) {
@@ -494,7 +488,7 @@ func (c *Counts) Add(r *Record) {
 type Seal struct {
 	Store    string         `json:"store"`
 	Delivery DeliveryNumber `json:"delivery"`
-	// Opening repeats what the first record says.
+	// Opening repeats the first record.
 	Opening Opening   `json:"opening"`
 	Sealed  time.Time `json:"sealed"`
 	// Records counts the leaves of the tree: all records of the delivery.
@@ -502,10 +496,10 @@ type Seal struct {
 	// Root is the Merkle tree hash (RFC 6962) over the canonical records.
 	Root   Hash   `json:"root"`
 	Counts Counts `json:"counts"`
-	// ReadBy names the readers that found what was counted, as name/version in
-	// the order of Opening.Readers; nil in seals that do not say it.
+	// ReadBy names the readers of the counted records, as name/version in the order
+	// of Opening.Readers; nil in seals without it.
 	ReadBy []string `json:"read_by,omitempty"`
-	// DeviceClocks says that the clock of a device stamped some of the messages.
+	// DeviceClocks says that a device's clock stamped some of the messages.
 	DeviceClocks bool `json:"device_clocks,omitempty"`
 	// Originals counts the files; OriginalsRoot is the Merkle tree hash over
 	// their SHA-256, in the order of their records.
@@ -514,21 +508,21 @@ type Seal struct {
 	// First and Last are the sent times of the earliest and latest message.
 	First Time `json:"first"`
 	Last  Time `json:"last"`
-	// Incomplete says why the delivery was closed before its end, if it was.
+	// Incomplete is why the delivery was closed before its end, or empty.
 	Incomplete string `json:"incomplete,omitempty"`
-	// Ledger is what the ledger was when the seal was made; zero in seals that do
-	// not say it.
+	// Ledger is the state of the ledger when the seal was made; zero in seals
+	// without it.
 	Ledger LedgerHead `json:"ledger,omitzero"`
 }
 
-// LedgerHead is the ledger at a moment: how many entries it has, and the Merkle tree
+// LedgerHead is the state of the ledger: its number of entries and the Merkle tree
 // hash (RFC 6962) over them.
 type LedgerHead struct {
 	Entries uint64 `json:"entries"`
 	Root    Hash   `json:"root"`
 }
 
-// Check returns why a seal contradicts itself, or nil.
+// Check returns an error if a seal contradicts itself.
 func (s *Seal) Check() error {
 	if !s.Counts.Balanced() {
 		return fmt.Errorf("delivery %s does not balance: read %d, stored %d, sightings %d, quarantined %d",

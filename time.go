@@ -8,15 +8,14 @@ import (
 	"time"
 )
 
-// Time is a moment as a source states it: what stood there, the UTC moment
-// that follows, where the zone came from and how fine the statement is. The
-// zero Time is unknown. (L7)
+// Time is a moment as a source states it: its raw text, the UTC moment derived from
+// it, the source of the zone and the precision. The zero Time is unknown. (L7)
 type Time struct {
-	// Micros counts microseconds since 1970-01-01T00:00:00Z. It means
-	// something only when Precision is not Unknown.
+	// Micros counts microseconds since 1970-01-01T00:00:00Z. It has a meaning
+	// only if Precision is not Unknown.
 	Micros int64 `cbor:"1,keyasint,omitempty"`
-	// Raw is the time as it stood in the source; empty when the source holds
-	// exactly a number of which Micros loses nothing.
+	// Raw is the time as written in the source; empty if the source holds a number
+	// that Micros represents exactly.
 	Raw       string     `cbor:"2,keyasint,omitempty"`
 	Zone      ZoneSource `cbor:"3,keyasint,omitempty"`
 	Precision Precision  `cbor:"4,keyasint,omitempty"`
@@ -28,25 +27,25 @@ type Time struct {
 type Clock uint8
 
 const (
-	// ClockService: the service's, or nobody knows.
+	// ClockService: the service's clock, or an unknown one.
 	ClockService Clock = iota
-	// ClockSender: that of the device that the message was sent on.
+	// ClockSender: the clock of the sending device.
 	ClockSender
-	// ClockReceiver: that of the device that it was received on.
+	// ClockReceiver: the clock of the receiving device.
 	ClockReceiver
 )
 
-// ZoneSource says how the offset from UTC was known.
+// ZoneSource says how the offset from UTC is known.
 type ZoneSource uint8
 
 const (
-	// ZoneStated: the value itself says so (an offset, a Z, a Unix time).
+	// ZoneStated: the value itself states it (an offset, a Z, a Unix time).
 	ZoneStated ZoneSource = iota
-	// ZoneFile: another place of the same original says so.
+	// ZoneFile: another place in the same original states it.
 	ZoneFile
-	// ZoneOperator: whoever took in the delivery said so (--timezone).
+	// ZoneOperator: the operator stated it at intake (--timezone).
 	ZoneOperator
-	// ZoneAssumed: nothing said so, and UTC was taken.
+	// ZoneAssumed: nothing states it; UTC is assumed.
 	ZoneAssumed
 )
 
@@ -79,20 +78,20 @@ func word(words []string, i uint8) string {
 	return fmt.Sprintf("value %d", i)
 }
 
-// The years between which a sent time is believed. Outside them a reader
-// quarantines the record: it is a parsing mistake or a broken clock, and would
+// A sent time is plausible only between these years. Outside them a reader
+// quarantines the record: the time is a parsing mistake or a broken clock, and would
 // stretch every timeline.
 const (
 	FirstYear = 1970
 	LastYear  = 2200
 )
 
-// At makes a Time of a moment whose source stated raw.
+// At makes a Time from a moment that the source wrote as raw.
 func At(t time.Time, raw string, zone ZoneSource, precision Precision) Time {
 	return Time{Micros: t.UnixMicro(), Raw: raw, Zone: zone, Precision: precision}
 }
 
-// Known says whether there is a moment at all.
+// Known reports whether there is a moment at all.
 func (t Time) Known() bool { return t.Precision != Unknown }
 
 // UTC returns the moment in UTC, or the zero time if it is unknown.
@@ -103,7 +102,7 @@ func (t Time) UTC() time.Time {
 	return time.UnixMicro(t.Micros).UTC()
 }
 
-// Plausible says whether the moment lies between FirstYear and LastYear.
+// Plausible reports whether the moment lies between FirstYear and LastYear.
 func (t Time) Plausible() bool {
 	return t.Known() && t.Micros >= firstMicros && t.Micros < endMicros
 }
@@ -113,10 +112,10 @@ var (
 	endMicros   = time.Date(LastYear+1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 )
 
-// String writes the moment in UTC, as finely as its source stated it.
+// String writes the moment in UTC, with its source's precision.
 func (t Time) String() string { return t.In(time.UTC) }
 
-// In writes the moment in a zone, as finely as its source stated it.
+// In writes the moment in a zone, with its source's precision.
 func (t Time) In(zone *time.Location) string {
 	var layout string
 	switch t.Precision {
@@ -136,9 +135,9 @@ func (t Time) In(zone *time.Location) string {
 	return t.UTC().In(zone).Format(layout)
 }
 
-// ParseTime reads a time as Argus writes it: RFC 3339, where seconds, or the
-// clock altogether, may be missing, and what is missing is the precision. A
-// clock without an offset is an error: the zone would be a guess.
+// ParseTime reads a time as Argus writes it: RFC 3339, where seconds or the whole
+// clock may be missing; they set the precision. A clock without an offset is an
+// error: the zone would be a guess.
 func ParseTime(s string) (Time, error) {
 	layout, precision, raw := time.RFC3339, Second, ""
 	switch {
@@ -155,7 +154,7 @@ func ParseTime(s string) (Time, error) {
 			precision = Micro
 		}
 		if digits > 6 {
-			raw = s // Micros does not hold it all
+			raw = s // Micros loses some digits
 		}
 	}
 	at, err := time.Parse(layout, s)
@@ -173,12 +172,12 @@ type timeJSON struct {
 	UTC  string `json:"utc"`
 	Raw  string `json:"raw,omitempty"`
 	Zone string `json:"zone,omitempty"`
-	// Clock is left out for the service's.
+	// Clock is omitted if it is the service's.
 	Clock string `json:"clock,omitempty"`
 }
 
-// MarshalJSON writes the moment as a string, or as an object where the raw
-// text or the source of the zone has more to say.
+// MarshalJSON writes the moment as a string, or as an object if the raw text or
+// the source of the zone adds something.
 func (t Time) MarshalJSON() ([]byte, error) {
 	if t.Raw == "" && t.Zone == ZoneStated && t.Clock == ClockService {
 		return json.Marshal(t.String())
@@ -190,7 +189,7 @@ func (t Time) MarshalJSON() ([]byte, error) {
 	return json.Marshal(form)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads the output of MarshalJSON.
 func (t *Time) UnmarshalJSON(data []byte) error {
 	var form timeJSON
 	if len(data) > 0 && data[0] == '{' {

@@ -2,13 +2,13 @@
 // purpose, until when.
 //
 // An authority is a file that is written once and never changed. A revocation
-// is a second file beside it. [Store.Decide] reads both each time, so that a
-// revocation by another process counts at once, and takes the hour from its
-// caller, so that the second in which an authority ends is its first without
-// access. A file that cannot be read back exactly is damage, never absence.
+// is a second file. [Store.Decide] reads both each time, so that a
+// revocation by another process counts at once. It takes the time from its
+// caller; access ends with the beginning of the second in which the authority ends.
+// A file that cannot be read back exactly is damage, never absence.
 //
-// What a file says is proven by its SHA-256, which the one who adds it records
-// in the ledger. docs/format/authority.md has the form.
+// The SHA-256 of a file proves its content; the caller that adds a file records it in
+// the ledger. docs/format/authority.md describes the files.
 package authority
 
 import (
@@ -27,13 +27,13 @@ import (
 // Number counts the authorities of one store from 1.
 type Number uint32
 
-// String writes the number as people cite it: A-0001.
+// String returns the number as people cite it: A-0001.
 func (n Number) String() string { return fmt.Sprintf("A-%04d", uint32(n)) }
 
-// MarshalText writes the number as people cite it.
+// MarshalText returns the same text as String.
 func (n Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
-// UnmarshalText reads what ParseNumber reads.
+// UnmarshalText accepts every form that ParseNumber accepts.
 func (n *Number) UnmarshalText(text []byte) error {
 	parsed, err := ParseNumber(string(text))
 	*n = parsed
@@ -62,22 +62,22 @@ type Authority struct {
 	Basis string `json:"basis"`
 	// GrantedBy is the body or person that granted it.
 	GrantedBy string `json:"granted_by"`
-	// Actors are those who may use it. Default: every actor of this store.
+	// Actors are the people who may use it. Default: every actor of this store.
 	Actors []string `json:"actors,omitempty"`
-	// Acts are those that it allows, of [Acts]. Default: all of them.
+	// Acts are the acts that it allows, from the list [Acts]. Default: all.
 	Acts []string `json:"acts,omitempty"`
-	// Purpose is what it was granted for.
+	// Purpose is the purpose that it was granted for.
 	Purpose string `json:"purpose"`
-	// Scope is what it covers, in the query language, its days in UTC, its
-	// lists with their hashes. Default all messages.
+	// Scope is a query that selects the messages it covers, with days in UTC and
+	// lists by their hashes. Default all messages.
 	Scope string `json:"scope,omitempty"`
 	// From is the first second of access, default Created. Until is the first
-	// without it; zero is no end.
+	// without it; zero means no end.
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until,omitzero"`
 	// Created is when it was added to the store.
 	Created time.Time `json:"created"`
-	// Revoked is how it was ended early, nil if it was not. It has a file of
+	// Revoked says how it was ended early, nil if it was not. It is stored in a file of
 	// its own.
 	Revoked *Revocation `json:"revoked,omitempty"`
 }
@@ -90,19 +90,19 @@ type Revocation struct {
 	At     time.Time `json:"at"`
 }
 
-// Acts are the acts that an authority decides about, by the names that the ledger has
-// for them; ingest is to take in a delivery.
+// Acts are the acts that need an authority, by their names in the ledger; ingest is the
+// intake of a delivery.
 var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quarantine", "ledger", "list.show", "ingest"}
 
-// Allows says whether the authority allows an act at all.
+// Allows reports whether the authority allows an act at all.
 func (a *Authority) Allows(act string) bool { return len(a.Acts) == 0 || slices.Contains(a.Acts, act) }
 
-// Names says whether an actor may use the authority at all.
+// Names reports whether an actor may use the authority at all.
 func (a *Authority) Names(actor string) bool {
 	return len(a.Actors) == 0 || slices.Contains(a.Actors, actor)
 }
 
-// valid returns why an authority cannot be kept, or nil.
+// valid returns an error if an authority cannot be kept.
 func (a *Authority) valid() error {
 	for _, text := range append([]string{a.Title, a.Basis, a.GrantedBy, a.Purpose, a.Scope}, a.Actors...) {
 		if !utf8.ValidString(text) {
@@ -126,15 +126,15 @@ func (a *Authority) valid() error {
 	return nil
 }
 
-// pin writes the hashes of the lists into a scope that names some, so that
-// what it covers never changes.
+// pin replaces the lists that a scope names by their hashes, so that
+// the scope never changes.
 func (s *Store) pin(a *Authority) error {
 	n, err := query.Parse(a.Scope, query.Options{Lists: s.Lists})
 	if err != nil {
 		return fmt.Errorf("its scope: %w", err)
 	}
 	if query.HasThen(n) {
-		return errors.New("its scope: what comes after what (->) depends on the scope, and cannot be a part of it")
+		return errors.New("its scope: a condition on turns (->) depends on the scope itself, and cannot be part of it")
 	}
 	if query.Any(n, func(n query.Node) bool { _, list := n.(query.List); return list }) {
 		a.Scope = n.String()
@@ -142,7 +142,7 @@ func (s *Store) pin(a *Authority) error {
 	return nil
 }
 
-// scope reads a scope as it was kept: with lists by their hashes only.
+// scope parses a stored scope, which names lists only by their hashes.
 func (s *Store) scope(a *Authority) (query.Node, error) {
 	return query.Parse(a.Scope, query.Options{Lists: func(name, hash string) (*query.WordList, error) {
 		if s.Lists == nil || hash == "" {
@@ -152,8 +152,8 @@ func (s *Store) scope(a *Authority) (query.Node, error) {
 	}})
 }
 
-// Wider returns those authorities that leave an authority without effect: which are
-// not at an end, let one of its actors reach all that it covers by one of its acts, and
+// Wider returns the authorities that leave than without effect: those that have not
+// ended, give one of its actors access to all that it covers by one of its acts, and
 // cover or allow more or last longer.
 func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 	narrow, err := s.scope(than)
@@ -174,7 +174,7 @@ func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 		}
 		scope, err := s.scope(&a)
 		if err != nil || !query.Covers(scope, narrow) {
-			return true // one whose scope cannot be read gives no access
+			return true // an unreadable scope gives no access
 		}
 		lasts := !than.Until.IsZero() && (a.Until.IsZero() || a.Until.After(than.Until))
 		allows := slices.ContainsFunc(Acts, func(act string) bool { return a.Allows(act) && !than.Allows(act) })
@@ -189,31 +189,31 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // Decision allows an act.
 type Decision struct {
 	Authority *Authority
-	// Scope is what the act may reach.
+	// Scope selects the messages that the act may reach.
 	Scope query.Node
 }
 
-// Request is an act that somebody wants to do.
+// Request is an act that somebody asks to do.
 type Request struct {
 	Actor string
 	// Authority is the number of the authority, as the actor wrote it.
 	Authority string
-	// Purpose is what the actor wants it for, in the actor's words.
+	// Purpose is the actor's purpose, in the actor's words.
 	Purpose string
 	// Action names the act.
 	Action string
 }
 
-// Decide allows an act or returns argus.ErrRefused, with a sentence for the
-// actor that says nothing about authorities of others: one that does not exist
-// and one that does not name the actor look the same. argus.ErrDamaged: it
-// cannot be known.
+// Decide allows an act or returns argus.ErrRefused, with a sentence for the actor that
+// reveals nothing about other people's authorities: one that does not exist and one
+// that does not name the actor look the same. The error is argus.ErrDamaged if the
+// decision cannot be known.
 func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 	refused := func(format string, args ...any) (*Decision, error) {
 		return nil, fmt.Errorf("%s: %w: %s", r.Action, argus.ErrRefused, fmt.Sprintf(format, args...))
 	}
 	if blank(r.Actor) {
-		return refused("nobody is named as the one who asks; say who you are")
+		return refused("no actor is named; say who you are")
 	}
 	if r.Authority == "" {
 		return refused("no authority is named; say under which authority you ask")
@@ -239,7 +239,7 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 	case !a.Allows(r.Action):
 		return refused("authority %s does not allow it, only %s", number, strings.Join(a.Acts, ", "))
 	case blank(r.Purpose):
-		return refused("no purpose is named; say what for you ask")
+		return refused("no purpose is named; say why you ask")
 	}
 	scope, err := s.scope(a)
 	if errors.Is(err, argus.ErrDamaged) {

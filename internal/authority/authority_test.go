@@ -21,7 +21,7 @@ func own() Authority {
 	return Authority{Title: "own", Basis: "own data", GrantedBy: "anna", Purpose: "find my notes"}
 }
 
-// nowhere and nothing record a change nowhere.
+// nowhere discards a change instead of recording it.
 func nowhere(Number, argus.Hash) error { return nil }
 func nothing(argus.Hash) error         { return nil }
 
@@ -74,7 +74,7 @@ func TestRefused(t *testing.T) {
 		{"a moment before", anna, begin.Add(-1), "begins at 2026-03-01T13:00:00Z"},
 		{"the second it ends", anna, begin.Add(time.Hour), "ended at 2026-03-01T14:00:00Z"},
 		{"long after", anna, begin.Add(1000 * time.Hour), "ended at"},
-		{"nobody", with(func(r *Request) { r.Actor = " " }), begin, "nobody is named"},
+		{"nobody", with(func(r *Request) { r.Actor = " " }), begin, "no actor is named"},
 		{"no authority", with(func(r *Request) { r.Authority = "" }), begin, "no authority is named"},
 		{"no number", with(func(r *Request) { r.Authority = "../A-0001" }), begin, "written like A-0001"},
 		{"no purpose", with(func(r *Request) { r.Purpose = "\t" }), begin, "no purpose is named"},
@@ -94,7 +94,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want refused: %s", test.name, d, err, test.want)
 		}
 	}
-	// What is not the asker's and what does not exist look the same.
+	// Another actor's authority and a missing one look the same.
 	_, stranger := s.Decide(with(func(r *Request) { r.Actor = "eve" }), begin)
 	_, absent := s.Decide(Request{Actor: "eve", Authority: "A-0008", Purpose: "x", Action: "search"}, begin)
 	if a, b := stranger.Error(), strings.Replace(absent.Error(), "A-0008", "A-0001", 1); a != b {
@@ -119,7 +119,7 @@ func TestScope(t *testing.T) {
 		t.Error(diff)
 	}
 
-	// A scope that no longer parses is a refusal, not everything.
+	// A scope that no longer parses is refused and does not cover everything.
 	broken := *added
 	broken.Scope, broken.Number = `"open`, 2
 	if err := s.write("A-0002.json", broken, nothing); err != nil {
@@ -199,7 +199,7 @@ func TestAddAndList(t *testing.T) {
 	}
 }
 
-// The examples of docs/format/authority.md are what is written and read.
+// The examples of docs/format/authority.md are written and read exactly as shown.
 func TestFormat(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "format", "authority.md"))
 	if err != nil {
@@ -228,7 +228,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// An authority that names acts allows these alone; one without a name of any allows all.
+// An authority that names acts allows only these; one that names none allows all.
 func TestActs(t *testing.T) {
 	s := newStore(t)
 	some := own()
@@ -242,7 +242,7 @@ func TestActs(t *testing.T) {
 			}
 		}
 	}
-	// No file can say that no act is allowed, and be read as one that allows all.
+	// A file that allows no act must not be read as one that allows all.
 	name := filepath.Join(s.dir, "A-0002.json")
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -337,7 +337,7 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// Wider are those that leave a new one without effect, and no others.
+// Wider returns exactly the authorities that leave a new one without effect.
 func TestWider(t *testing.T) {
 	s := newStore(t)
 	scoped := func(scope string, until time.Time, actors ...string) *Authority {
@@ -380,8 +380,8 @@ func TestWider(t *testing.T) {
 	}
 }
 
-// One that allows other acts, or more, leaves a narrower one without effect; one that
-// allows fewer of the same, or none of them, does not.
+// An authority that allows other acts, or more, leaves a narrower one without effect;
+// one that allows fewer of the same, or none of them, does not.
 func TestWiderActs(t *testing.T) {
 	for _, tt := range []struct {
 		than, other []string

@@ -13,8 +13,8 @@ import (
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
-// What was acknowledged is there after a power cut, and when the folder is settled it has
-// what the ledger has, and nothing else.
+// Acknowledged changes survive a power cut, and the settled folder has exactly the
+// changes in the ledger.
 func TestPowerCut(t *testing.T) {
 	cuts, err := durabletest.EachCut(40, false, changes)
 	if err != nil || cuts < 40*20 {

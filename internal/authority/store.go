@@ -24,7 +24,7 @@ type Store struct {
 	disk durable.Disk
 	dir  string
 	// Lists finds the lists that scopes name, as in query.Options. Set it
-	// before anything else is called. Default: there are none.
+	// before any call. Default: there are no lists.
 	Lists func(name, hash string) (*query.WordList, error)
 }
 
@@ -41,14 +41,14 @@ func openOn(d durable.Disk, dir string) (*Store, error) {
 const (
 	suffix        = ".json"
 	revokedSuffix = ".revoked.json"
-	longest       = query.MaxQuery*6 + 1<<20 // a scope in which each byte is escaped, and the rest
+	longest       = query.MaxQuery*6 + 1<<20 // a scope with every byte escaped, and the rest
 )
 
-// Add keeps a new authority under the next number and returns it. record writes it to
-// the ledger, with the SHA-256 of its file: between the two, the authority is ready and
-// not in force. If record fails it may come into force when the store is settled. Times
-// are cut to seconds, in UTC. It is durable when Add returns. Nobody else adds or
-// revokes meanwhile.
+// Add keeps a new authority under the next number and returns it. record must write it to
+// the ledger, with the SHA-256 of its file; only after that is the authority in force.
+// If record fails, the authority may come into force when the store is settled. Times
+// are cut to seconds, in UTC. The authority is durable when Add returns. Callers must not
+// add or revoke concurrently.
 func (s *Store) Add(a Authority, now time.Time, record func(Number, argus.Hash) error) (*Authority, error) {
 	a.Revoked = nil
 	a.Created = seconds(now)
@@ -71,8 +71,8 @@ func (s *Store) Add(a Authority, now time.Time, record func(Number, argus.Hash) 
 	return &a, nil
 }
 
-// Revoke ends an authority. record writes that to the ledger, as for Add. It counts
-// from when Revoke returns.
+// Revoke ends an authority. record writes that to the ledger, as for Add. The authority
+// has ended when Revoke returns.
 func (s *Store) Revoke(n Number, by, reason string, now time.Time, record func(argus.Hash) error) error {
 	if err := s.revoke(Revocation{n, by, reason, seconds(now)}, record); err != nil {
 		return fmt.Errorf("revoke authority %s: %w", n, err)
@@ -99,8 +99,8 @@ func (s *Store) revoke(r Revocation, record func(argus.Hash) error) error {
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-// Get returns an authority, with its revocation if it has one. It is for those
-// who administer; an actor's question is for Decide.
+// Get returns an authority, with its revocation, if any. It is for administrators;
+// actors' questions go through Decide.
 func (s *Store) Get(n Number) (*Authority, error) {
 	a, err := s.get(n)
 	if err == nil && a == nil {
@@ -126,8 +126,8 @@ func (s *Store) List() ([]Authority, error) {
 	return list, nil
 }
 
-// Hashes returns the SHA-256 of each file by its name, to be compared with
-// what the ledger recorded. Temporary files are left out.
+// Hashes returns the SHA-256 of each file by its name, for a comparison with the ledger.
+// Temporary files are left out.
 func (s *Store) Hashes() (map[string]argus.Hash, error) {
 	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
@@ -147,8 +147,8 @@ func (s *Store) Hashes() (map[string]argus.Hash, error) {
 	return hashes, nil
 }
 
-// last is the highest number that is taken, by an authority or, should its
-// file be lost, by its revocation.
+// last is the highest number in use, by an authority or by the revocation of a lost
+// one.
 func (s *Store) last() (Number, error) {
 	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
@@ -165,7 +165,7 @@ func (s *Store) last() (Number, error) {
 	return last, nil
 }
 
-// get returns nil for a number that was never given.
+// get returns nil for a number that was never assigned.
 func (s *Store) get(n Number) (*Authority, error) {
 	a := new(Authority)
 	found, err := s.decode(n.String()+suffix, a)
@@ -212,7 +212,7 @@ func (s *Store) decode(name string, into any) (found bool, err error) {
 	return true, nil
 }
 
-// parse reads what encode wrote, and nothing else.
+// parse accepts only the exact output of encode.
 func parse(data []byte, into any) error {
 	if err := json.Unmarshal(data, into); err != nil {
 		return err
@@ -241,7 +241,7 @@ func (s *Store) read(name string) ([]byte, error) {
 	return data, err
 }
 
-// write makes a new file, durably and as a whole, which record writes to the ledger.
+// write creates a file, durably and as a whole, after record has written it to the ledger.
 func (s *Store) write(name string, v any, record func(argus.Hash) error) error {
 	data, err := encode(v)
 	if err != nil {
@@ -250,7 +250,7 @@ func (s *Store) write(name string, v any, record func(argus.Hash) error) error {
 	return durable.Record(s.disk, filepath.Join(s.dir, name), data, func() error { return record(sha256.Sum256(data)) })
 }
 
-// For lists those of a list that name an actor.
+// For returns the authorities of a list that name an actor.
 func For(actor string, list []Authority) []Authority {
 	return slices.DeleteFunc(slices.Clone(list), func(a Authority) bool { return !a.Names(actor) })
 }

@@ -1,7 +1,7 @@
 // Package bench measures an Argus on the machine it runs on.
 //
-// It goes the ordinary road, from a file of Argus JSON lines to an answer of
-// the index and of the desk, ledger included. Machines differ and are noisy:
+// It takes the normal path, from a file of Argus JSON lines to an answer of
+// the index and of the desk, including the ledger. Machines differ and are noisy:
 // quote the ratio to the peer in the same run, SQLite FTS5, and the machine.
 package bench
 
@@ -24,7 +24,7 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// Options say what is measured. The zero value works.
+// Options select the measurements. The zero value works.
 type Options struct {
 	// Dir is an empty folder for the corpus and the stores.
 	Dir string
@@ -33,32 +33,32 @@ type Options struct {
 	// Messages of the corpus. Default 1,000,000.
 	Messages int
 	// Peer says whether SQLite FTS5 takes in the same corpus and is asked the
-	// same. Default false.
+	// same questions. Default false.
 	Peer bool
 	// Again asks the store that an earlier run left in Dir, and takes nothing
 	// in; not with Peer. Default false.
 	Again bool
-	// Cold asks each question once with nothing of the store in memory, too,
-	// where the system allows that. Default false.
+	// Cold also asks each question once with nothing of the store in memory,
+	// if the system supports that. Default false.
 	Cold bool
 	// Only asks the questions whose names contain this. Default all.
 	Only string
 	// Rounds is how often each question is asked. Default 50.
 	Rounds int
-	// Apart has the readers run in a process of their own, as in
-	// intake.Options. Default: in this one.
+	// Apart runs the readers in a separate process, as in intake.Options.
+	// Default: in this one.
 	Apart bool
-	// Overlap measures ten deliveries of which 4 of 10 messages are in two or
-	// three, and nothing else. Default false.
+	// Overlap measures only ten deliveries that share messages: 4 in 10 messages are in
+	// two or three of them. Default false.
 	Overlap bool
-	// LiveSeconds is how long a live feed comes in after the questions, while
+	// LiveSeconds is how long a live feed arrives after the questions, while
 	// somebody searches; it adds a delivery to the store. Default 0: none.
 	LiveSeconds int
-	// Say is told what is being done. Default nobody.
+	// Say is called with a description of each step. Default: not called.
 	Say func(string)
 }
 
-// Report is what was measured.
+// Report is the result of a measurement.
 type Report struct {
 	CPUs        int     `json:"cpus"`
 	Go          string  `json:"go"`
@@ -79,24 +79,24 @@ type Taken struct {
 	Seconds     float64 `json:"seconds"`
 	PerSecond   float64 `json:"messages_per_second"`
 	CPUSeconds  float64 `json:"cpu_seconds"`
-	PeakBytes   int64   `json:"peak_bytes"` // of memory, of the process so far
+	PeakBytes   int64   `json:"peak_bytes"` // of memory in the process so far
 	DiskBytes   int64   `json:"disk_bytes"`
 	DiskPerByte float64 `json:"disk_bytes_per_corpus_byte"`
 }
 
-// Question is one thing that was asked Rounds times, warm: of the index and the
-// evidence alone, or of the desk, which asks the authority and writes the
-// ledger besides.
+// Question is a question that was asked Rounds times, warm: of the index and the
+// evidence alone, or of the desk, which also asks the authority and writes the
+// ledger.
 type Question struct {
 	Of     string        `json:"of"` // "index" or "desk"
 	Name   string        `json:"name"`
 	Median time.Duration `json:"median_ns"`
 	P99    time.Duration `json:"p99_ns"`
-	// Cold is how long it took once with nothing in memory, 0 if not measured.
+	// Cold is the duration of a single run with nothing in memory, 0 if not measured.
 	Cold time.Duration `json:"cold_ns,omitempty"`
-	// Peer is the median of the peer for the same question, 0 if it has none.
+	// Peer is the peer's median for the same question, 0 if it has none.
 	Peer time.Duration `json:"peer_median_ns,omitempty"`
-	// Found is what the last answer counted.
+	// Found is the count in the last answer.
 	Found uint64 `json:"found"`
 }
 
@@ -107,7 +107,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Say = func(string) {}
 	}
 	if o.Again && o.Peer {
-		return nil, errors.New("the peer takes the corpus in beside Argus, and cannot do so again later; leave out one of both")
+		return nil, errors.New("the peer takes the corpus in together with Argus, and cannot do so later; leave out one of the two")
 	}
 	r := &Report{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Messages: o.Messages}
 	if o.Overlap {
@@ -148,8 +148,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // deliveryBytes is the size of a delivery of the corpus: ten million messages.
 const deliveryBytes = 2_200_000_000
 
-// takeIn writes the corpus, one delivery after the other, and measures how they
-// are taken in. Only the peer needs a delivery longer than that.
+// takeIn writes the corpus, one delivery after the other, and measures their intake.
+// Only the peer needs a delivery longer than that.
 func (r *Report) takeIn(ctx context.Context, o Options, store string, nodeOptions node.Options) error {
 	if err := node.Create(ctx, store, nodeOptions); err != nil {
 		return err
@@ -179,7 +179,7 @@ func (r *Report) takeIn(ctx context.Context, o Options, store string, nodeOption
 	return nil
 }
 
-// measurePeer gives the peer the same corpus and asks it the same.
+// measurePeer gives the peer the same corpus and asks it the same questions.
 func (r *Report) measurePeer(ctx context.Context, o Options) error {
 	o.Say("taking the corpus into SQLite FTS5")
 	deliveries, err := filepath.Glob(filepath.Join(o.Dir, "*.jsonl"))
@@ -203,7 +203,7 @@ func (r *Report) measurePeer(ctx context.Context, o Options) error {
 }
 
 // corpus is a folder that messages are written into, whole lines at a time, as
-// deliveries. full is told of each that is complete.
+// deliveries. full is called for each complete one.
 type corpus struct {
 	dir       string
 	full      func(delivery string) error
@@ -241,7 +241,7 @@ func (c *corpus) close() error {
 	return c.full(f.Name())
 }
 
-// add measures a part of the way in.
+// add measures a part of the intake.
 func (t *Taken) add(work func() error) error {
 	cpu, started := cpuTime(), time.Now()
 	if err := work(); err != nil {
@@ -253,7 +253,7 @@ func (t *Taken) add(work func() error) error {
 	return nil
 }
 
-// sum fills in what follows from the parts.
+// sum computes the totals of the parts.
 func (t *Taken) sum(r *Report) {
 	t.PerSecond = float64(r.Messages) / t.Seconds
 	t.DiskPerByte = float64(t.DiskBytes) / float64(r.CorpusBytes)

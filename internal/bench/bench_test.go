@@ -11,9 +11,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// TestBench runs the measurement on a small corpus and wants it to be one:
-// everything taken in and found. With $ARGUS_BENCH_MESSAGES, as in CI, it also
-// holds Argus to bounds that leave room for a slow and busy machine.
+// TestBench runs the measurement on a small corpus and checks that
+// everything was taken in and found. With $ARGUS_BENCH_MESSAGES, as in CI, it also
+// checks bounds that leave room for a slow and busy machine.
 func TestBench(t *testing.T) {
 	o := Options{Formats: all.Formats(), Dir: t.TempDir(), Messages: 5000, Peer: true, Cold: runtime.GOOS == "linux", Rounds: 5, LiveSeconds: 2, Say: func(what string) { t.Log(what) }}
 	bounds := os.Getenv("ARGUS_BENCH_MESSAGES")
@@ -41,7 +41,7 @@ func TestBench(t *testing.T) {
 		t.Errorf("nothing was measured: %+v", r)
 	}
 	t.Logf("live: %+v", *r.Live)
-	// As much as was fed has been found, or it would be searching still.
+	// Every message that was fed has been found; otherwise the search would still be running.
 	if r.Live.Searches == 0 || r.Live.Most <= 0 {
 		t.Errorf("nothing was measured: %+v", r.Live)
 	}
@@ -51,7 +51,7 @@ func TestBench(t *testing.T) {
 	if r.Live.P99 > 3*time.Second {
 		t.Errorf("99 of 100 batches are found within %s, want 1 s on a quiet machine", r.Live.P99)
 	}
-	// CPU time, since a busy machine hits those who use both cores harder.
+	// CPU time, since a busy machine slows programs that use both cores more.
 	if cpu := r.Peer.CPUSeconds / r.Ingest.CPUSeconds; cpu < 1.5 {
 		t.Errorf("SQLite FTS5 needs %.2f times the CPU time of Argus, want 1.5 at least", cpu)
 	}

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forget makes the system drop what it holds in memory of the files below a
-// folder. Nobody may have them mapped.
+// forget makes the system drop the files below a folder from memory. They must not be
+// mapped.
 func forget(dir string) error {
 	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {

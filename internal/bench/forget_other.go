@@ -4,7 +4,7 @@ package bench
 
 import "errors"
 
-// forget is not known here.
+// forget is not supported on this system.
 func forget(string) error {
 	return errors.New("only Linux drops files from memory when asked; leave out --cold")
 }

@@ -21,13 +21,13 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// The feed that is measured: batches that come at an even pace.
+// The measured feed: batches at an even pace.
 const (
 	liveRate  = 5000 // messages a second
 	liveBatch = 100
 )
 
-// Live is how soon new messages are found while they come in at an even pace
+// Live is how soon new messages are found while they arrive at an even pace
 // and somebody searches without a pause.
 type Live struct {
 	PerSecond int           `json:"messages_per_second"`
@@ -35,18 +35,18 @@ type Live struct {
 	Median    time.Duration `json:"median_ns"` // from the acknowledgement of a batch to an answer with it
 	P99       time.Duration `json:"p99_ns"`
 	Most      time.Duration `json:"most_ns"`
-	// Behind is how late the last batch was acknowledged.
+	// Behind is the delay of the last batch's acknowledgement.
 	Behind   time.Duration `json:"behind_ns"`
-	Searches int           `json:"searches"` // answered meanwhile
+	Searches int           `json:"searches"` // answered during the feed
 }
 
-// acknowledged says when the evidence promised to keep the first n messages.
+// acknowledged is the time when the evidence promised to keep the first n messages.
 type acknowledged struct {
 	n  uint64
 	at time.Time
 }
 
-// live feeds a store for some seconds, and asks the desk all the while.
+// live feeds a store for some seconds, and keeps asking the desk.
 func live(ctx context.Context, dir, store string, o node.Options, seconds int) (*Live, error) {
 	o.Write = true
 	n, err := node.Open(ctx, store, o)
@@ -93,7 +93,7 @@ func (l *Live) follow(ctx context.Context, n *node.Node, formats reader.Formats,
 	})
 }
 
-// batches invents what comes in, another feed for each delivery, and keeps it
+// batches invents the messages of the feed, different for each delivery, and keeps them
 // as an original.
 func (l *Live) batches(ctx context.Context, formats reader.Formats, s *evidence.Store, name string, d argus.DeliveryNumber) ([][]*argus.Record, error) {
 	f, err := os.Create(name)
@@ -154,8 +154,8 @@ func (l *Live) feed(ctx context.Context, s *evidence.Store, d argus.DeliveryNumb
 	return nil
 }
 
-// ask counts what has come in until all of it is found, and looks at the newest
-// messages with a common word in between.
+// ask counts the messages that have arrived until all are found, and in between lists
+// the newest messages with a common word.
 func (l *Live) ask(ctx context.Context, d *desk.Desk, who desk.Who, number argus.DeliveryNumber, acks <-chan acknowledged) error {
 	var waiting []acknowledged
 	var lags []time.Duration
@@ -186,7 +186,7 @@ func (l *Live) ask(ctx context.Context, d *desk.Desk, who desk.Who, number argus
 		l.Searches += 2
 	}
 	if len(lags) == 0 {
-		return nil // the feed says why
+		return nil // feed returns the reason
 	}
 	slices.Sort(lags)
 	l.Median, l.P99, l.Most = lags[len(lags)/2], lags[len(lags)*99/100], lags[len(lags)-1]

@@ -19,12 +19,12 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Few words, that SQLite's tokenizer and ours cut alike.
+// Few words, which SQLite's tokenizer and ours split alike.
 var oracleWords = []string{"boat", "boats", "oat", "bo", "x9", "the", "of", "cargo", "embargo", "port", "report"}
 
-// TestOracle asks the index and SQLite FTS5 the same about the same messages:
-// which match, which are newest, and how many by sender, day and pair. It is
-// an oracle that shares no code with us; what FTS5 cannot say, SQL can.
+// TestOracle asks the index and SQLite FTS5 the same questions about the same messages:
+// which match, which are newest, and how many by sender, day and pair. This oracle
+// shares no code with Argus; SQL expresses the queries that FTS5 cannot.
 func TestOracle(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		records := oracleRecords(r)
@@ -64,7 +64,7 @@ func (o oracleTexts) Whole(_ context.Context, seq uint64) (*argus.Record, error)
 	return o[seq-1], nil
 }
 
-// Copies is not asked: no message comes twice.
+// Copies is never called: no message has a second copy.
 func (oracleTexts) Copies(context.Context, argus.ID) ([]uint64, error) { return nil, nil }
 
 func oracleRecords(r *rapid.T) []*argus.Record {
@@ -113,7 +113,7 @@ func oracleDatabase(t *testing.T, records []*argus.Record) *sql.DB {
 type question struct {
 	node query.Node
 	sql  string
-	// then has no condition: it is over the messages of a scope.
+	// then has no condition: it applies to the messages of a scope.
 	then *struct{ first, second question }
 }
 
@@ -166,7 +166,7 @@ func oracleThen(r *rapid.T, first, second question) question {
 	return question{node: n, then: &struct{ first, second question }{first, second}}
 }
 
-// found is what both are asked for.
+// found is the answer that both give.
 type found struct {
 	Newest  []uint64
 	Total   int

@@ -18,24 +18,24 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// Overlap is what deliveries cost that have the same messages.
+// Overlap is the cost of deliveries that share messages.
 type Overlap struct {
-	// Copies counts what was read of the ten deliveries, Messages what is different.
+	// Copies counts the copies read from the ten deliveries, Messages the distinct ones.
 	Copies   uint64 `json:"copies"`
 	Messages uint64 `json:"messages"`
-	// Overlapping is the store of all copies, Once one of the same messages, each in
-	// one delivery.
+	// Overlapping is the store of all copies, Once the store of the same messages without
+	// further copies.
 	Overlapping Taken `json:"overlapping"`
 	Once        Taken `json:"once"`
-	// IndexBytes and IndexBytesOnce are of the two indexes.
+	// IndexBytes and IndexBytesOnce are the sizes of the two indexes.
 	IndexBytes     int64 `json:"index_bytes"`
 	IndexBytesOnce int64 `json:"index_bytes_once"`
 	// Questions are asked of the overlapping store.
 	Questions []ScopedQuestion `json:"questions"`
 }
 
-// ScopedQuestion is a question to the index that was asked without a scope, and in
-// one of three of the ten deliveries. The rounds of both alternate.
+// ScopedQuestion is a question to the index, asked without a scope and in a scope of
+// three of the ten deliveries. The rounds of both alternate.
 type ScopedQuestion struct {
 	Name          string        `json:"name"`
 	Median        time.Duration `json:"median_ns"`
@@ -46,7 +46,7 @@ type ScopedQuestion struct {
 	DifferInScope uint64        `json:"differ_in_scope"`
 }
 
-// overlap makes both stores and asks.
+// overlap makes both stores and asks the questions.
 func overlap(ctx context.Context, o Options) (*Overlap, error) {
 	r := new(Overlap)
 	nodeOptions := node.Options{Formats: o.Formats, KeyDir: filepath.Join(o.Dir, "keys")}
@@ -184,7 +184,7 @@ func (r *Overlap) questions(ctx context.Context, e, once engine, rounds int) err
 	return nil
 }
 
-// Slowest is how many times as long the slowest question takes in the scope.
+// Slowest is the question that a scope slows down most, and by which factor.
 func (r *Overlap) Slowest() (name string, times float64) {
 	for _, q := range r.Questions {
 		if t := float64(q.InScope) / float64(max(q.Median, 20*time.Microsecond)); t > times {

@@ -73,7 +73,7 @@ create index by_sender on message(sender, sent);
 create index by_conversation on message(conversation, sent);
 create virtual table words using fts5(body, content='message', content_rowid='seq', tokenize='unicode61')`
 
-// peerLoad is a load under way.
+// peerLoad is a load in progress.
 type peerLoad struct {
 	formats reader.Formats
 
@@ -95,7 +95,7 @@ func (l *peerLoad) add(ctx context.Context, id, conversation, sender string, sen
 		return err
 	}
 	if n, err := stored.RowsAffected(); err != nil || n == 0 {
-		return err // known already
+		return err // already known
 	}
 	seq, err := stored.LastInsertId()
 	if err != nil {
@@ -130,7 +130,7 @@ func (l *peerLoad) commit() error {
 	return err
 }
 
-// peerQuestions are those of the index's questions that the peer can be asked.
+// peerQuestions are the index's questions that the peer can answer.
 var peerQuestions = map[string]string{
 	"newest 50, common word": `select m.seq from words join message m on m.seq = words.rowid where words match 'is' order by m.sent desc limit 50`,
 	"newest 50, rare word":   `select m.seq from words join message m on m.seq = words.rowid where words match 'takivad' order by m.sent desc limit 50`,
@@ -142,11 +142,11 @@ var peerQuestions = map[string]string{
 	"histogram by day":       `select m.sent / 86400000000, count(*) from words join message m on m.seq = words.rowid where words match 'is' group by 1`,
 }
 
-// peerRounds is the most often that the peer is asked one question: it takes
-// its time.
+// peerRounds is the most often that the peer is asked one question: it is
+// slow.
 const peerRounds = 5
 
-// askSQLite asks the peer what it can be asked, warm, and notes its medians.
+// askSQLite asks the peer its questions, warm, and records its medians.
 func askSQLite(ctx context.Context, name string, rounds int, questions []Question) (err error) {
 	db, err := sql.Open("sqlite", "file:"+name+"?mode=ro&_pragma=cache_size(-200000)")
 	if err != nil {

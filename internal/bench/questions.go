@@ -32,7 +32,7 @@ type asking struct {
 	answered []Question
 }
 
-// ask asks one question and says what its last answer counted.
+// ask asks one question and returns the count of its answer.
 type ask func(round int) (uint64, error)
 
 func (a *asking) measure(of, name string, cold time.Duration, ask ask) error {
@@ -51,7 +51,7 @@ func (a *asking) measure(of, name string, cold time.Duration, ask ask) error {
 	return nil
 }
 
-// engine is what the desk reads from, without the desk.
+// engine is the desk's sources, without the desk.
 type engine struct {
 	evidence *evidence.Store
 	index    *embedded.Index
@@ -81,10 +81,10 @@ const (
 	rareWord                = "takivad"
 )
 
-// fetched is how many messages a list shows.
+// fetched is the number of messages in a list.
 const fetched = 50
 
-// index asks the index, and the evidence for what it found.
+// index asks the index, and the evidence for the messages found.
 func (a *asking) index(ctx context.Context) error {
 	e, err := openEngine(a.store)
 	if err != nil {
@@ -163,7 +163,7 @@ func engineQuestions(ctx context.Context, e engine, some []index.Hit) ([]engineQ
 	parsed := func(text string) query.Node {
 		n, err := query.Parse(text, query.Options{})
 		if err != nil {
-			panic(err) // a question of ours that is none
+			panic(err) // one of our own questions is wrong
 		}
 		return n
 	}
@@ -184,7 +184,7 @@ func engineQuestions(ctx context.Context, e engine, some []index.Hit) ([]engineQ
 		{"top 20 senders, 30 %", search(index.Request{Scope: scope, Facets: from})},
 		{"histogram by day", search(index.Request{Query: word(commonWord), Histogram: index.ByDay})},
 		{"100 pairs of a word", search(index.Request{Query: word(commonWord), Pairs: 100})},
-		// The first one reads from the disk what is not in memory.
+		// The first one reads from the disk whatever is not in memory.
 		{"page, each another one", func(e engine) ask {
 			return func(i int) (uint64, error) { return e.page(ctx, some[i*7%len(some)]) }
 		}},
@@ -248,7 +248,7 @@ func (e engine) page(ctx context.Context, around index.Hit) (uint64, error) {
 	return e.fetch(ctx, page.Hits)
 }
 
-// desk asks the desk, the ledger included.
+// desk asks the desk, including the ledger.
 func (a *asking) desk(ctx context.Context, o node.Options) error {
 	n, err := node.Open(ctx, a.store, o)
 	if err != nil {

@@ -23,13 +23,13 @@ const (
 )
 
 // An Encoder appends to a buffer. The keys of a map must be given in ascending order.
-// The methods that end in At leave out a pair whose value is zero.
+// The methods that end in At omit a pair whose value is zero.
 type Encoder struct {
 	Buf  []byte
 	open []mapping
 }
 
-// mapping is a map whose end was not reached.
+// mapping is a map that has not ended.
 type mapping struct{ at, pairs int }
 
 // Begin begins a map.
@@ -144,9 +144,9 @@ func appendHead(b []byte, major byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, major|27), n)
 }
 
-// A Decoder reads what an Encoder wrote, and nothing else: it fails at any other
+// A Decoder reads the output of an Encoder and nothing more: it fails at any other
 // encoding of the same values, at a pair whose value the methods that end in At
-// leave out, and at text that is not UTF-8. Once it has failed, it reads zero values.
+// omit, and at text that is not UTF-8. After a failure, it reads zero values.
 // The strings that it returns share one copy of the data.
 type Decoder struct {
 	data   string
@@ -157,13 +157,13 @@ type Decoder struct {
 // NewDecoder returns a decoder of data.
 func NewDecoder(data []byte) *Decoder { return &Decoder{data: string(data)} }
 
-// Fail says that the data are not as expected.
+// Fail marks the data as invalid.
 func (d *Decoder) Fail() { d.failed = true }
 
-// Sound says whether nothing failed yet.
+// Sound reports whether nothing has failed yet.
 func (d *Decoder) Sound() bool { return !d.failed }
 
-// Whole says whether all of the data was read and nothing failed.
+// Whole reports whether all of the data was read without a failure.
 func (d *Decoder) Whole() bool { return !d.failed && d.at == len(d.data) }
 
 // head reads the head of a value of a major type.
@@ -186,7 +186,7 @@ func (d *Decoder) head(major byte) uint64 {
 		n = n<<8 | uint64(d.data[d.at])
 		d.at++
 	}
-	// The shortest form is the only one.
+	// Only the shortest form is valid.
 	if short == 24 && n < 24 || short > 24 && n>>(4<<(short-24)) == 0 {
 		d.failed = true
 		return 0
@@ -194,7 +194,7 @@ func (d *Decoder) head(major byte) uint64 {
 	return n
 }
 
-// Pairs goes through a map.
+// Pairs iterates over a map.
 type Pairs struct {
 	// Key is the key of the pair whose value is next.
 	Key   uint64
@@ -226,7 +226,7 @@ func (p *Pairs) Next() bool {
 	return !p.d.failed
 }
 
-// Uint reads an unsigned integer of at most most that is not zero.
+// Uint reads an unsigned integer from 1 to most.
 func (d *Decoder) Uint(most uint64) uint64 {
 	n := d.head(majorUint)
 	if n == 0 || n > most {
@@ -236,7 +236,7 @@ func (d *Decoder) Uint(most uint64) uint64 {
 	return n
 }
 
-// Int reads an integer that is not zero.
+// Int reads an integer other than zero.
 func (d *Decoder) Int() int64 {
 	if d.at < len(d.data) && d.data[d.at]&0xe0 == majorNegative {
 		n := d.head(majorNegative)
@@ -308,7 +308,7 @@ func (d *Decoder) Fixed(b []byte) {
 	d.failed = true
 }
 
-// Array begins an array of at least one element and at most most.
+// Array begins an array of 1 to most elements.
 func (d *Decoder) Array(most int) int {
 	n := d.head(majorArray)
 	// Each element takes a byte.
@@ -325,7 +325,7 @@ func (d *Decoder) Texts(most int) []string {
 	if d.failed {
 		return nil
 	}
-	list := make([]string, n) // 16 bytes for each byte of data at most
+	list := make([]string, n) // at most 16 bytes for each byte of data
 	for i := range list {
 		list[i] = d.TextOrEmpty()
 	}

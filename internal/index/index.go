@@ -1,12 +1,12 @@
 // Package index is what a search index promises.
 //
-// An index follows the evidence: records go in with rising sequence numbers,
-// and what it holds can be thrown away and rebuilt. It decides nothing about
-// who may see what; its caller, the desk, gives a scope with every request.
+// An index follows the evidence: it takes records with rising sequence numbers, and
+// can be thrown away and rebuilt. It makes no access decisions; its caller, the desk,
+// gives a scope with every request.
 //
-// The unit is the message. A scope selects sightings ([query.Matcher.Select]);
-// the union of those of a message is what the query is evaluated on
-// ([query.Match]), and every number counts messages.
+// The unit is the message. A scope selects sightings ([query.Matcher.Select]). The
+// query is evaluated on the union of a message's selected sightings ([query.Match]),
+// and every number counts messages.
 package index
 
 import (
@@ -22,97 +22,95 @@ import (
 )
 
 // ErrOutdated says that an index was written by another version of Argus,
-// which has other files or another text analysis.
+// with other files or another text analysis.
 var ErrOutdated = errors.New("written by another version of Argus; `argus reindex` rebuilds the index from the evidence")
 
-// Open opens the index in a directory, and makes it if there is none and it is
-// not to be read only. It returns [argus.ErrLocked] if another process writes, an
-// [argus.ErrDamaged] if files are not what was written, and [ErrOutdated] if they are
-// of another version. Rebuild mends the last two.
+// Open opens the index in a directory, and creates it if there is none, unless
+// ReadOnly. It returns [argus.ErrLocked] if another process writes, an
+// [argus.ErrDamaged] if files are damaged, and [ErrOutdated] if they are of another
+// version. Rebuild repairs the last two.
 type Open func(dir string, o Options) (Index, error)
 
-// Options of an index. All but Evidence may be left out.
+// Options of an index. All but Evidence are optional.
 type Options struct {
-	// Evidence gives the messages back, for regular expressions and for further
+	// Evidence provides the messages for regular expressions and for further
 	// copies of a message. Without it both are an error.
 	Evidence Evidence
-	// Mark names the evidence up to a record; the index keeps it. Default none.
+	// Mark names the evidence up to a record; the index keeps the name. Default none.
 	Mark func(seq uint64) (string, error)
-	// ReadOnly opens beside a process that writes. Default false.
+	// ReadOnly opens an index that another process may be writing. Default false.
 	ReadOnly bool
-	// Rebuild throws away what the index holds. Default false.
+	// Rebuild discards the content of the index. Default false.
 	Rebuild bool
 }
 
-// Index finds messages. The suite in index/indextest holds each implementation
-// to this text. All methods may be called at the same time; Add, Remove, Begin and
-// Flush by one goroutine only. Of an index that is read only they are errors.
+// Index finds messages. The suite in index/indextest checks that each implementation
+// does as described here. All methods may be called concurrently, except that only one
+// goroutine may call Add, Remove, Begin and Flush. On a read-only index they are errors.
 type Index interface {
 	// Position is the sequence number of the last record that is searchable.
 	Position() uint64
-	// Mark returns the position, and what Options.Mark named it.
+	// Mark returns the position and its name from Options.Mark.
 	Mark() (position uint64, mark string)
-	// Readings is what the index was begun with, 0 for nothing.
+	// Readings is the newest reading that the index began with, 0 if there is none.
 	Readings() argus.DeliveryNumber
-	// Begin throws away what the index holds, durably and at once, to follow the evidence
-	// from its first record as it is with these readings.
+	// Begin discards the content of the index, durably and at once, to follow the evidence
+	// from its first record with the given readings.
 	Begin(readings argus.DeliveryNumber) error
-	// Refresh makes searchable what another process flushed. For the one that
-	// writes it does nothing.
+	// Refresh makes data flushed by another process searchable. In the writing process
+	// it does nothing.
 	Refresh() error
-	// Settle returns when nothing is left to be tidied up behind what was flushed, or
-	// reports what went wrong in that.
+	// Settle waits for the background work on flushed data, and returns its error.
 	Settle(ctx context.Context) error
 	// Add takes records in order, beginning right after the last one given.
 	// They need not be searchable or durable before Flush.
 	Add(ctx context.Context, records []*argus.Record) error
-	// Flush makes what was added searchable and durable.
+	// Flush makes the added records searchable and durable.
 	Flush(ctx context.Context) error
-	// Remove takes the copies of these records away, and with each the later
-	// copies that say nothing else: when it returns they are in no answer,
-	// durably, and what was kept of them goes from the files in time. An index
-	// that is rebuilt has what the evidence has.
+	// Remove deletes the copies of these records, together with later copies that
+	// say the same. When it returns they are durably in no answer, and their data
+	// leaves the files eventually. A rebuilt index has them again if the evidence does.
 	Remove(ctx context.Context, seqs []uint64) error
 	// Search answers a request. With an error there is no answer.
 	Search(ctx context.Context, req Request) (*Result, error)
-	// Stream yields all messages that match both, oldest first, of one moment
-	// of the index, however many there are. The first error ends it.
+	// Stream yields all messages that match both, oldest first, from one moment
+	// of the index, without a limit. The first error ends it.
 	Stream(ctx context.Context, query, scope query.Node) iter.Seq2[Hit, error]
 	// Page returns a page of one conversation, oldest first.
 	Page(ctx context.Context, req PageRequest) (*Page, error)
-	// Stats says what the index holds.
+	// Stats returns the size of the index.
 	Stats() Stats
-	// Check reads everything that is stored and yields what is damaged, each as
-	// [Damage].
+	// Check reads everything stored and yields a [Damage] for each damaged part.
 	Check(ctx context.Context) iter.Seq[error]
-	// Strays returns the files in the index's folder that are no part of it.
+	// Strays returns the files in the index's folder that do not belong to it.
 	Strays() ([]string, error)
-	// Compare begins to compare the index with the evidence: everything that it
-	// answers from is made once more. Compare itself reports each file that is not as
-	// this index writes it as [Damage]; then there is nothing to compare, and the
+	// Compare begins to compare the index with the evidence by making everything that it
+	// answers from a second time. Compare itself reports a [Damage] for each file that
+	// this index would write differently; then there is nothing to compare, and the
 	// comparison is nil.
 	Compare(ctx context.Context, report func(error)) (Comparison, error)
 	Close() error
 }
 
-// Comparison is of an index with the evidence. One goroutine uses it.
+// Comparison compares an index with the evidence. It is for one goroutine.
 type Comparison interface {
-	// Readings is what the index was begun with: the evidence has to come as it is with it.
+	// Readings is the reading that the index began with: Add needs the evidence as of it.
 	Readings() argus.DeliveryNumber
-	// Follow says where further copies of messages are found.
+	// Follow sets the source of further copies of messages.
 	Follow(evidence Evidence)
-	// Add takes the records that the index followed, one after the other from record 1
-	// on. Those that it has not seen yet do not count.
+	// Add takes the records that the index has followed, in order from record 1. Later
+	// records are ignored.
 	Add(ctx context.Context, r *argus.Record) error
-	// Differences returns of which records the index says something else.
+	// Differences returns the places where the index disagrees with the records. All of
+	// them must have been added.
 	Differences(ctx context.Context) ([]*Differs, error)
 }
 
-// Damage says that bytes of the index are not what was written. It is an
-// [argus.ErrDamaged]. Nothing is lost by it: the index is derived.
+// Damage says that bytes of the index differ from those written. It is an
+// [argus.ErrDamaged]. Nothing is lost: the index can be rebuilt.
 type Damage struct {
 	File   string // inside the index
-	Offset int64  // of the file, or of the section that is damaged
+	Offset int64  // of the file, or of the damaged section
 	Reason string
 }
 
@@ -123,28 +121,27 @@ func (d *Damage) Error() string {
 
 func (d *Damage) Unwrap() error { return argus.ErrDamaged }
 
-// Differs says that the index does not hold what the evidence says. It is an
-// [argus.ErrDamaged]. Nothing is lost by it: the index is derived.
+// Differs says that the index and the evidence disagree. It is an
+// [argus.ErrDamaged]. Nothing is lost: the index can be rebuilt.
 type Differs struct {
-	// First and Last are the records among which the difference lies.
+	// First and Last are the range of records that contains the difference.
 	First, Last uint64
 }
 
 func (d *Differs) Error() string {
-	return fmt.Sprintf("the index does not say of records %d to %d what the evidence says; `argus reindex` rebuilds it from the evidence", d.First, d.Last)
+	return fmt.Sprintf("the index differs from the evidence in records %d to %d; `argus reindex` rebuilds it from the evidence", d.First, d.Last)
 }
 
 func (d *Differs) Unwrap() error { return argus.ErrDamaged }
 
-// Evidence gives an index the messages back: for what it cannot decide from its
-// own data, an expression over the text as written, and when another copy of a
-// message comes.
+// Evidence gives the messages back to an index, when its own data cannot decide, as for
+// an expression over the text as written, and when another copy of a message comes.
 type Evidence interface {
-	// Whole returns the record of a copy with everything that the copy says,
-	// content included.
+	// Whole returns the record of a copy with the copy's complete statement and
+	// content.
 	Whole(ctx context.Context, seq uint64) (*argus.Record, error)
-	// Copies returns the numbers of the records that carry the message that was
-	// first stored with an id ([argus.Record.MessageID]), in order.
+	// Copies returns the numbers of the records that carry the message first
+	// stored under an id ([argus.Record.MessageID]), in order.
 	Copies(ctx context.Context, id argus.ID) ([]uint64, error)
 }
 
@@ -152,25 +149,25 @@ type Evidence interface {
 type Request struct {
 	Query query.Node // nil is All
 	Scope query.Node // nil is All
-	// Limit is the most hits, newest first: in the order of [query.Compare]
-	// descending, messages without a time last. 0 for counts only.
+	// Limit is the most hits, newest first: in descending order of [query.Compare],
+	// messages without a time last. 0 for counts only.
 	Limit int
-	// After continues behind the last hit of an earlier answer.
+	// After continues after the last hit of an earlier answer.
 	After *Cursor
 	// Facets names fields to count by: from, to, in, service, delivery, is (not
 	// is:message), lang, entity (identifiers, not their kinds).
 	Facets []query.FieldName
-	// FacetSize is the most values a facet, most frequent first, then by
+	// FacetSize is the most values of a facet, most frequent first, then by
 	// name. Default 20.
 	FacetSize int
 	// Histogram counts by time; "" for none.
 	Histogram Interval
-	// Zone is where the bars of the histogram begin. Default UTC.
+	// Zone is the time zone of the histogram's bars. Default UTC.
 	Zone *time.Location
-	// Pairs is the most pairs to count, of who wrote to whom. 0 for none.
+	// Pairs is the most pairs of sender and receiver to count. 0 for none.
 	Pairs int
-	// Budget bounds the work. What it allows of a large answer is given as a
-	// partial one. Default no bound.
+	// Budget bounds the work. An answer that exceeds it is cut short and marked as
+	// partial. Default no bound.
 	Budget Budget
 }
 
@@ -186,11 +183,11 @@ const (
 	ByWeekHour Interval = "weekhour"
 )
 
-// Budget is what an answer may take. Zero is no bound.
+// Budget bounds the work for an answer. Zero is no bound.
 type Budget struct {
-	// Time from the call to the answer, about.
+	// Time from the call to the answer, approximately.
 	Time time.Duration
-	// Texts is the most messages whose text is read, for expressions that
+	// Texts is the most messages whose text may be read, for expressions that
 	// cannot be decided otherwise.
 	Texts int64
 }
@@ -205,7 +202,7 @@ type Cursor struct {
 	ID uint64 `json:"id"`
 }
 
-// CursorOf is the place of a message.
+// CursorOf returns the place of a message.
 func CursorOf(d *query.Doc) Cursor {
 	lead := d.Lead()
 	c := Cursor{Sequence: lead.Message.Sequence, ID: binary.BigEndian.Uint64(lead.ID[:8])}
@@ -217,34 +214,34 @@ func CursorOf(d *query.Doc) Cursor {
 
 // Hit is a message that was found.
 type Hit struct {
-	// Seq is a record in the evidence of a copy of the message, perhaps of one
+	// Seq is the record of a copy of the message in the evidence, possibly one
 	// outside the scope.
 	Seq    uint64
 	Cursor Cursor
 }
 
-// Result is an answer, of one moment of the index.
+// Result is an answer from one moment of the index.
 type Result struct {
 	Hits []Hit
-	// Total counts everything that was found, Messages the texts, media and polls
-	// of it, and Beside the other types by their words, in the order of the types.
+	// Total counts everything found, Messages the texts, media and polls among it,
+	// and Beside the other types by their words, in the order of the types.
 	Total    uint64
 	Messages uint64
 	Beside   []Count
-	// Differing counts those of which copies in the scope say different things.
+	// Differing counts the messages whose copies in the scope say different things.
 	Differing uint64
 	// Facets has the counts of each field asked for. A message with several
 	// values counts for each.
 	Facets map[query.FieldName][]Count
 	// Histogram has the bars that are not empty, oldest first, keyed by their
-	// start as 2021-02-14T15, 2021-02-14, 2021-02 or 2021; of a week, Monday
-	// first, as Mon 00 to Sun 23.
+	// start as 2021-02-14T15, 2021-02-14, 2021-02 or 2021; for hours of the week,
+	// Mon 00 to Sun 23.
 	Histogram []Count
-	// Pairs has the most frequent first, then by their names.
+	// Pairs has the most frequent pairs first, then by their names.
 	Pairs []Pair
 	// Partial is nil if the answer is whole.
 	Partial *Partial
-	// Position is up to which record of the evidence the answer speaks.
+	// Position is the last record of the evidence that the answer covers.
 	Position uint64
 }
 
@@ -252,11 +249,11 @@ type Result struct {
 type Count = argus.Tally
 
 // Pair counts the messages and calls ([query.Turns]) that one account sent to
-// another, or into a conversation where they name no receiver or several.
+// another, or into a conversation if they name no receiver or several.
 type Pair struct {
 	Service string `json:"service"`
 	From    string `json:"from"`
-	// To is the receiving account, or empty and Conversation says where.
+	// To is the receiving account, or empty if Conversation is set.
 	To           string `json:"to,omitempty"`
 	Conversation string `json:"conversation,omitempty"`
 	Count        uint64 `json:"count"`
@@ -266,14 +263,14 @@ type Pair struct {
 	Last  time.Time `json:"last,omitzero"`
 }
 
-// Partial says how far an answer goes that ran out of its budget.
+// Partial says how far an answer goes that exceeded its budget.
 type Partial struct {
-	// Since: of the messages sent at or after it, all are counted and all are
-	// among the hits that were asked for; of older ones perhaps a part. It is
-	// the beginning of a day in UTC, so that it tells of no message outside the
-	// scope when that was sent. Zero: of no time are all counted.
+	// Since: all messages sent at or after it are counted, and all the hits asked
+	// for among them are there; older messages may be missing. It is the beginning
+	// of a day in UTC, so that it does not reveal the time of a message outside the
+	// scope. Zero: no period is completely counted.
 	Since time.Time `json:"since,omitzero"`
-	// Why says which bound ended it.
+	// Why names the bound that ended it.
 	Why string `json:"why"`
 }
 
@@ -281,23 +278,23 @@ type Partial struct {
 type PageRequest struct {
 	Service, Conversation string
 	Scope                 query.Node
-	// Around is the message in the middle; nil for the end of it.
+	// Around is the message in the middle; nil for the end of the conversation.
 	Around *Cursor
 	// Before and After are the most messages on either side of Around, which
-	// itself comes on top.
+	// comes in addition.
 	Before, After int
 }
 
-// Page is a piece of a conversation.
+// Page is a part of a conversation.
 type Page struct {
 	Hits []Hit
 	// Earlier and Later count the messages in scope beyond the page.
 	Earlier, Later uint64
 }
 
-// Stats says what an index holds.
+// Stats is the size of an index.
 type Stats struct {
-	// Messages counts them, of whatever type.
+	// Messages counts records of all types.
 	Messages uint64 `json:"messages"`
 	Bytes    int64  `json:"bytes"`
 	Segments int    `json:"segments"`

@@ -69,7 +69,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkPutSmall keeps many small files, each durable.
+// BenchmarkPutSmall keeps many small files, each durably.
 func BenchmarkPutSmall(b *testing.B) {
 	s := newTest(b, Options{})
 	n := 0

@@ -20,7 +20,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// commit is a salted hash of a block's plain bytes.
+// commit returns a salted hash of a block's plain bytes.
 func commit(salt [16]byte, plain []byte) (h argus.Hash) {
 	sum := sha256.New()
 	sum.Write([]byte{0x04})
@@ -30,7 +30,7 @@ func commit(salt [16]byte, plain []byte) (h argus.Hash) {
 	return h
 }
 
-// cipherHash is a hash of a block as it is stored.
+// cipherHash returns a hash of a block as it is stored.
 func cipherHash(stored []byte) (h argus.Hash) {
 	sum := sha256.New()
 	sum.Write([]byte{0x05})
@@ -43,7 +43,7 @@ func (e entry) leaf() []byte {
 	return rfc6962.DefaultHasher.HashLeaf(append(append(make([]byte, 0, 64), e.plain[:]...), e.cipher[:]...))
 }
 
-// tree makes the root of leaves, one after the other.
+// tree computes the root of leaves that are added in order.
 type tree struct{ *compact.Range }
 
 func newTree() tree {
@@ -59,8 +59,8 @@ func (t tree) root() (h argus.Hash, err error) {
 	return h, err
 }
 
-// gcm makes the cipher of a block. Each key encrypts one block, and so the
-// nonce may be the same always.
+// gcm returns the cipher of a block. Each key encrypts one block, so the nonce may
+// always be the same.
 func gcm(s *secret) (cipher.AEAD, []byte, error) {
 	c, err := aes.NewCipher(s.key[:])
 	if err != nil {
@@ -78,7 +78,7 @@ func newDecoder() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(BlockSize), zstd.WithDecoderMaxWindow(BlockSize))
 }
 
-// sealBlock makes of plain bytes a block to store, behind b.
+// sealBlock appends to b the stored block of some plain bytes.
 func sealBlock(b []byte, enc *zstd.Encoder, block int, plain []byte) ([]byte, entry, secret, error) {
 	var random [48]byte
 	if _, err := io.ReadFull(rand.Reader, random[:]); err != nil {
@@ -104,9 +104,9 @@ func sealBlock(b []byte, enc *zstd.Encoder, block int, plain []byte) ([]byte, en
 
 func number(block int) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(block)) }
 
-var errBlock = errors.New("the stored bytes of the block are not those that its key was made for")
+var errBlock = errors.New("the stored bytes of the block do not match its key")
 
-// openBlock makes plain bytes of a stored block, which it overwrites.
+// openBlock returns the plain bytes of a stored block, which it overwrites.
 func openBlock(dec *zstd.Decoder, block int, stored []byte, s *secret, length int) ([]byte, error) {
 	aead, nonce, err := gcm(s)
 	if err != nil {
@@ -146,7 +146,7 @@ func sealTo(to []*age.X25519Recipient, plain []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// openWith decrypts what sealTo gave. whose says to whom it was encrypted.
+// openWith decrypts the output of sealTo. whose names its recipients.
 func openWith(identities []age.Identity, sealed []byte, whose []string) ([]byte, error) {
 	missing := fmt.Errorf("%w: it is %s", ErrNoKey, strings.Join(whose, " or "))
 	if len(identities) == 0 {

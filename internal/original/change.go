@@ -20,15 +20,15 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Withhold prepares that parts of an original can be read by the judges only. An
+// Withhold prepares a change: only the judges can read parts of an original. An
 // original has the same judges for all of its parts.
 //
-// Nothing changes until [Store.Commit] gets the hash that is returned. It covers
-// what the original will be: whoever orders a change states it first. When another
-// change is prepared, this one is forgotten, unless its making was begun.
+// Nothing changes until [Store.Commit] gets the hash that Withhold returns. The hash
+// covers the original after the change, so an order can state it first. Preparing
+// another change discards this one, unless its Commit has begun.
 //
-// It needs the key of a judge where a block has bytes that are destroyed, and
-// bytes that are withheld already.
+// It needs the key of a judge if a block has both destroyed bytes and bytes that are
+// already withheld.
 func (s *Store) Withhold(ctx context.Context, name argus.FileName, parts []Part, judges []*age.X25519Recipient, judge ...age.Identity) (argus.Hash, error) {
 	if len(judges) == 0 {
 		return argus.Hash{}, errors.New("withhold: no judge is named")
@@ -36,15 +36,15 @@ func (s *Store) Withhold(ctx context.Context, name argus.FileName, parts []Part,
 	return s.prepare(ctx, name, parts, Withheld, judges, judge)
 }
 
-// Release prepares, as Withhold does, that parts can be read by everybody again.
+// Release prepares a change, as Withhold does: everybody can read parts again.
 // It needs the key of a judge.
 func (s *Store) Release(ctx context.Context, name argus.FileName, parts []Part, judge ...age.Identity) (argus.Hash, error) {
 	return s.prepare(ctx, name, parts, 0, nil, judge)
 }
 
-// Destroy prepares, as Withhold does, that parts cannot be read by anybody. It
-// needs the key of a judge where a block has both: what is destroyed, and what
-// the judge has to be able to read after it.
+// Destroy prepares a change, as Withhold does: nobody can read parts any more. It
+// needs the key of a judge if a block has both bytes to destroy and bytes that the
+// judge must still be able to read.
 func (s *Store) Destroy(ctx context.Context, name argus.FileName, parts []Part, judge ...age.Identity) (argus.Hash, error) {
 	return s.prepare(ctx, name, parts, Destroyed, nil, judge)
 }
@@ -63,7 +63,7 @@ func (s *Store) prepare(ctx context.Context, name argus.FileName, parts []Part, 
 	return h, nil
 }
 
-// changing is the preparing of one change.
+// changing prepares one change.
 type changing struct {
 	ctx        context.Context
 	s          *Store
@@ -74,14 +74,14 @@ type changing struct {
 	files      []io.Closer
 
 	old, new *table
-	file     *File // as it is
+	file     *File // before the change
 	oldItems *items
 
 	next, rest, items appender
 	restSecrets       []secret
 }
 
-// appender writes a file from its beginning to its end.
+// appender writes a file sequentially.
 type appender struct {
 	f   durable.File // nil: not begun
 	at  int64
@@ -97,8 +97,8 @@ func (a *appender) write(b []byte) error {
 	return err
 }
 
-// create begins a file of the original, in the place of one that a change left
-// that was not committed.
+// create begins a file of the original, replacing the file of a change that was not
+// committed.
 func (c *changing) create(end string) (appender, error) {
 	f, err := c.s.disk.OpenFile(c.s.path(fileOf(c.old.name, end)), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
@@ -133,7 +133,7 @@ func (c *changing) prepare(name argus.FileName, parts []Part, state State) (h ar
 		sealed: old.sealed, custodians: old.custodians, spans: spans}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.tidy(name, old.change)) // of what was begun
+			err = errors.Join(err, s.tidy(name, old.change)) // files already begun
 		}
 	}()
 	if err := c.begin(); err != nil {
@@ -231,14 +231,14 @@ func (c *changing) group(n int) error {
 	return c.addGroup(g, packed)
 }
 
-// addGroup writes a group with the entries that it had.
+// addGroup writes a group with its old entries.
 func (c *changing) addGroup(g *group, secrets []byte) error {
 	c.new.groups = append(c.new.groups, c.next.at)
 	return c.next.write(slices.Concat(appendGroupHead(nil, g.data, len(secrets)), g.entries, secrets))
 }
 
-// block returns the secret that a block has in the new table, and writes what
-// takes its place.
+// block returns the secret of a block for the new table, and writes the block's
+// substitutes.
 func (c *changing) block(block int, e entry, at int64, s secret) (secret, error) {
 	before, after := coverOf(c.old.spans, c.old.size, block), coverOf(c.new.spans, c.new.size, block)
 	if slices.Equal(before.spans, after.spans) {
@@ -267,7 +267,7 @@ func (c *changing) block(block int, e entry, at int64, s secret) (secret, error)
 }
 
 // plain returns as much of a block as the change needs, and the secret of the
-// block as it was received, if it was needed.
+// block as received, if it was needed.
 func (c *changing) plain(block int, e entry, at int64, s secret, before, after cover) ([]byte, secret, error) {
 	switch {
 	case !before.touched():
@@ -282,7 +282,7 @@ func (c *changing) plain(block int, e entry, at int64, s secret, before, after c
 	return make([]byte, before.length), secret{}, nil
 }
 
-// withJudge opens what the judge can read of a block.
+// withJudge opens the part of a block that the judge can read.
 func (c *changing) withJudge(block int, e entry, at int64, before cover) ([]byte, secret, error) {
 	sealed, err := c.oldItems.find(uint32(block))
 	if err != nil {
@@ -329,7 +329,7 @@ func (c *changing) unseal(sealed []byte) (secret, error) {
 	return s, nil
 }
 
-// oldRest finds what takes the place of a block, -1 for nothing.
+// oldRest returns the index of a block's substitute, -1 if there is none.
 func (c *changing) oldRest(block int, kind uint32) int {
 	i, ok := slices.BinarySearchFunc(c.old.rest, wanted{block, kind}, func(r restEntry, w wanted) int {
 		return cmp.Or(cmp.Compare(r.block, w.block), cmp.Compare(r.kind, w.kind))
@@ -340,7 +340,7 @@ func (c *changing) oldRest(block int, kind uint32) int {
 	return i
 }
 
-// carry takes what takes the place of a block into the new files as it is.
+// carry copies the substitute of a block into the new files.
 func (c *changing) carry(block int, as cover) error {
 	for _, kind := range [...]uint32{restOpen, restJudge} {
 		i := c.oldRest(block, kind)
@@ -375,7 +375,7 @@ func (c *changing) carryItem(block int) error {
 	return c.items.write(appendItem(nil, uint32(block), sealed))
 }
 
-// addItem gives a secret to the judges.
+// addItem encrypts a secret to the judges.
 func (c *changing) addItem(block uint32, s secret) error {
 	sealed, err := sealTo(c.judges, s.append(nil))
 	if err != nil {
@@ -430,8 +430,8 @@ func (c *changing) finish() (h argus.Hash, err error) {
 	return c.new.state(), c.s.disk.SyncDir(filepath.Dir(c.s.path(TableFile(c.new.name))))
 }
 
-// whole returns the SHA-256 of the original as a secret, as far as the new table
-// may tell it. The judge keeps it while parts are withheld; once parts are
+// whole returns the SHA-256 of the original as a secret, if the new table may reveal
+// it. The judge keeps it while parts are withheld; once parts are
 // destroyed, nobody may test guesses against it.
 func (c *changing) whole() (secret, error) {
 	destroyed := func(s Span) bool { return s.State == Destroyed }

@@ -15,10 +15,9 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Commit makes a change that was prepared: the one that gave state. When it
-// returns, the change is durable, and the keys that went are overwritten, as far
-// as the file system writes where it is told to. What a crash interrupted is
-// finished by calling it again.
+// Commit makes the prepared change with the hash state. When it returns, the change is
+// durable, and the removed keys are overwritten, provided that the file system writes in
+// place. After a crash, calling it again finishes the change.
 func (s *Store) Commit(ctx context.Context, name argus.FileName, state argus.Hash) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -42,7 +41,7 @@ func (s *Store) commit(name argus.FileName, state argus.Hash) error {
 	// A table that a crash left half overwritten is replaced below.
 	next, f, err := s.openTable(name, nextFile)
 	if errors.Is(err, argus.ErrNotFound) {
-		return errors.New("this change was not prepared, and it is not how the original is")
+		return errors.New("this change was not prepared, and the original is not in that state")
 	}
 	if err != nil {
 		return err
@@ -51,8 +50,8 @@ func (s *Store) commit(name argus.FileName, state argus.Hash) error {
 	if next.state() != state {
 		return errors.New("another change is prepared")
 	}
-	// First the keys: if a crash comes in between, they are gone, and the new
-	// table is there to be put in place.
+	// The keys go first: if a crash comes in between, they are gone, and the new
+	// table is ready to be put in place.
 	if err := s.forget(name, next); err != nil {
 		return err
 	}
@@ -65,7 +64,7 @@ func (s *Store) commit(name argus.FileName, state argus.Hash) error {
 	return s.tidy(name, next.change)
 }
 
-// Prepared returns the hash of the change of an original that waits for its Commit.
+// Prepared returns the hash of a change of an original that waits for its Commit.
 func (s *Store) Prepared(name argus.FileName) (state argus.Hash, waits bool) {
 	next, f, err := s.openTable(name, nextFile)
 	if err != nil {
@@ -75,8 +74,8 @@ func (s *Store) Prepared(name argus.FileName) (state argus.Hash, waits bool) {
 	return next.state(), true
 }
 
-// replace puts a copy of a file in place. The file stays until the copy is
-// durable: a crash may leave the one or the other.
+// replace puts a copy of a file in place. The copied file stays until the copy is
+// durable: a crash leaves one or the other.
 func (s *Store) replace(file string, from io.ReaderAt, size int64) error {
 	temporary := s.path(file + ".tmp")
 	f, err := s.disk.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
@@ -101,7 +100,7 @@ func (w *offsetWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// tidy removes all that was of a change but the files that the table names.
+// tidy removes all files of a change except those that the table names.
 func (s *Store) tidy(name argus.FileName, change uint32) error {
 	if err := s.scrub(s.path(fileOf(name, nextFile))); err != nil {
 		return err
@@ -109,16 +108,16 @@ func (s *Store) tidy(name argus.FileName, change uint32) error {
 	return s.clean(name, change)
 }
 
-// forgetHash forgets which bytes are there: those of an original that has
-// changed are not.
+// forgetHash clears the index of contents: a changed original no longer has its
+// content.
 func (s *Store) forgetHash() {
 	s.indexing.Lock()
 	defer s.indexing.Unlock()
-	s.known = nil // it is learned again
+	s.known = nil // it is built again
 }
 
-// forget overwrites the keys in the table of an original that the next one does
-// not have any more.
+// forget overwrites the keys in the table of an original that the next table no longer
+// has.
 func (s *Store) forget(name argus.FileName, next *table) error {
 	f, err := s.disk.OpenFile(s.path(TableFile(name)), os.O_RDWR, 0)
 	if err != nil {
@@ -135,7 +134,7 @@ func (s *Store) forgetIn(f durable.File, next *table) error {
 	}
 	old, err := readTable(TableFile(next.name), f, info.Size(), s.openSecrets)
 	if err != nil || len(old.groups) != len(next.groups) {
-		return zero(f, tableHead, info.Size()-tableHead) // a crash came in between, or damage
+		return zero(f, tableHead, info.Size()-tableHead) // after a crash in between, or damage
 	}
 	for n := range old.groups {
 		have, err := old.groupHead(n)
@@ -188,10 +187,10 @@ func zero(f durable.File, at, n int64) error {
 	return nil
 }
 
-// errBegun says that there is no way back.
+// errBegun says that a change can only be finished.
 var errBegun = errors.New("a change was begun, and has to be finished with Commit: some keys are in its table only")
 
-// Discard forgets a change that was prepared and not committed.
+// Discard removes a prepared change that was not committed.
 func (s *Store) Discard(name argus.FileName) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -216,7 +215,7 @@ func (s *Store) discard(name argus.FileName) error {
 	return s.tidy(name, now.change)
 }
 
-// complete says whether a table has all the keys that it should have.
+// complete reports whether a table has all the keys that it should have.
 func (t *table) complete() bool {
 	for n := range t.groups {
 		g, err := t.groupHead(n)
@@ -229,7 +228,7 @@ func (t *table) complete() bool {
 		}
 		for i := range g.count {
 			if t.sealed {
-				break // its checksum is all that can be seen
+				break // only its checksum can be seen
 			}
 			s, err := parseSecret(b[i*secretSize:])
 			if err != nil || (s == secret{}) != coverOf(t.spans, t.size, g.first+i).touched() {

@@ -15,14 +15,14 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// File is an original that is open for reading. Its methods may be called from
-// several goroutines. It holds some 8 MiB at most, whatever its size.
+// File is an original that is open for reading. Its methods may be called
+// concurrently. It holds about 8 MiB at most, whatever its size.
 type File struct {
 	root    argus.Hash
 	size    int64
 	spans   []Span
 	data    io.ReaderAt
-	rest    io.ReaderAt // nil if nothing takes the place of a block
+	rest    io.ReaderAt // nil if no block has a substitute
 	places  func(group int) ([]place, error)
 	decoder *zstd.Decoder
 	closers []io.Closer
@@ -32,24 +32,24 @@ type File struct {
 	groups recent[[]place]
 }
 
-// place is where a block lies that can be read, and its key.
+// place is the position of a readable block, and its key.
 type place struct {
-	rest   bool // in the file of the rest
-	there  bool // else there is no key
+	rest   bool // in the file of substitutes
+	there  bool // otherwise there is no key
 	at     int64
 	stored uint32
 	key    [32]byte
 }
 
-// What is held of a file that is open.
+// The bounds of an open file's caches.
 const (
 	recentBlocks = 64 // 4 MiB
-	recentGroups = 64 // 4 MiB with what they take in memory, of 4 GiB of the original
+	recentGroups = 64 // 4 MiB of memory, for 4 GiB of the original
 )
 
-// recent holds the values that were used last.
+// recent holds the most recently used values.
 type recent[T any] struct {
-	keys   []int // the last one last
+	keys   []int // most recently used last
 	values []T
 }
 
@@ -73,13 +73,12 @@ func (r *recent[T]) put(key int, v T, most int) {
 	r.keys, r.values = append(r.keys, key), append(r.values, v)
 }
 
-// Open opens an original. What it reads is what was received, as far as it can
-// be read, and never anything else: a block that is damaged, withheld or
-// destroyed is an error.
+// Open opens an original. It reads only the received bytes: a damaged, withheld or
+// destroyed block is an error.
 func (s *Store) Open(name argus.FileName) (*File, error) {
 	f, err := s.openFile(name)
 	if errors.Is(err, argus.ErrNotFound) {
-		// A change may have taken the place of a file in between.
+		// A change may have replaced a file in between.
 		f, err = s.openFile(name)
 	}
 	if err != nil {
@@ -111,7 +110,7 @@ func (s *Store) openFile(name argus.FileName) (_ *File, err error) {
 		}
 	}
 	if t.sealed && len(t.groups) > 0 {
-		// Whoever cannot read it learns that at once.
+		// An error here tells the caller early that the file cannot be read.
 		if _, err := t.places(0); err != nil {
 			return nil, err
 		}
@@ -140,7 +139,7 @@ func (s *Store) openBlocks(f *File, file string, name argus.FileName, change uin
 	return opened, nil
 }
 
-// places says where the blocks of a group are that can be read.
+// places returns the places of the readable blocks of a group.
 func (t *table) places(group int) ([]place, error) {
 	g, err := t.group(group)
 	if err != nil {
@@ -158,7 +157,7 @@ func (t *table) places(group int) ([]place, error) {
 			return list[:i], err
 		}
 		s, err := parseSecret(secrets[i*secretSize:])
-		// A key that is damaged is one block that cannot be read.
+		// A damaged key makes only its own block unreadable.
 		list[i] = place{there: err == nil && s != secret{}, at: at, stored: e.stored, key: s.key}
 		at += int64(e.stored)
 	}
@@ -174,7 +173,7 @@ func (t *table) places(group int) ([]place, error) {
 	return list, nil
 }
 
-// Root is the Merkle tree hash (RFC 6962) over its blocks, as its table says.
+// Root is the Merkle tree hash (RFC 6962) over its blocks, according to its table.
 func (f *File) Root() argus.Hash { return f.root }
 
 // Size is the number of its bytes.
@@ -190,8 +189,8 @@ func (f *File) Close() error {
 	return err
 }
 
-// ReadAt implements [io.ReaderAt]. A part that is withheld or destroyed is an
-// [Unreadable] error, and the bytes before it are read.
+// ReadAt implements [io.ReaderAt]. In a withheld or destroyed part it returns the
+// bytes before the part and an [Unreadable] error.
 func (f *File) ReadAt(p []byte, at int64) (int, error) {
 	if at < 0 {
 		return 0, fmt.Errorf("read original: negative offset %d", at)
@@ -216,7 +215,7 @@ func (f *File) ReadAt(p []byte, at int64) (int, error) {
 	return n, end
 }
 
-// block returns the plain bytes of a block that nobody changes.
+// block returns the plain bytes of a block. They must not be changed.
 func (f *File) block(block int) ([]byte, error) {
 	f.mu.Lock()
 	plain, ok := f.blocks.get(block)
@@ -257,7 +256,7 @@ func (f *File) block(block int) ([]byte, error) {
 
 func (f *File) place(block int) (place, error) {
 	i := block % groupBlocks
-	// Of a group with a damaged entry, the blocks before it can be read.
+	// In a group with a damaged entry, the blocks before it can be read.
 	list, err := f.group(block / groupBlocks)
 	switch {
 	case i < len(list):
@@ -268,8 +267,8 @@ func (f *File) place(block int) (place, error) {
 	return place{}, err
 }
 
-// group says where the blocks of a group are, those before a damaged one with the
-// error.
+// group returns the places of a group's blocks; with an error, those before the
+// damaged one.
 func (f *File) group(n int) ([]place, error) {
 	f.mu.Lock()
 	list, ok := f.groups.get(n)
@@ -286,19 +285,19 @@ func (f *File) group(n int) ([]place, error) {
 	return list, err
 }
 
-// Handed is what a process needs to read a file whose descriptors it got, and
-// may ask for its groups.
+// Handed describes a file for a process that received its descriptors and can ask for
+// its groups.
 type Handed struct {
 	Size  int64
 	Spans []Span
-	// First is the first group, as [File.Group] gives it, of a file that has no other
-	// one: whoever gets the file begins with it. Absent where it is damaged.
+	// First is the only group of a small file, as [File.Group] returns it. It saves a
+	// question. Absent if the group is damaged.
 	First []byte `json:",omitempty"`
 }
 
-// Hand returns what another process needs to read the file: besides this, its
-// files of blocks (rest is nil if there is none), and the groups that it asks
-// for.
+// Hand returns everything that another process needs to read the file: the
+// description and the files of blocks (rest is nil if there is none). The process asks
+// for the groups.
 func (f *File) Hand() (h Handed, data, rest *os.File, err error) {
 	data, ok := f.data.(*os.File)
 	if f.rest != nil && ok {
@@ -310,7 +309,7 @@ func (f *File) Hand() (h Handed, data, rest *os.File, err error) {
 	h = Handed{Size: f.size, Spans: f.spans}
 	if groupsOf(f.size) == 1 {
 		if h.First, err = f.Group(0); err != nil {
-			h.First = nil // who asks for it learns why
+			h.First = nil // a request for it returns the reason
 		}
 	}
 	return h, data, rest, nil
@@ -318,8 +317,8 @@ func (f *File) Hand() (h Handed, data, rest *os.File, err error) {
 
 const placeSize = 1 + 8 + 4 + 32
 
-// Group returns, for a process that reads the file, where the blocks of a group
-// are, with their keys.
+// Group returns, for a process that reads the file, the places of a group's blocks with
+// their keys.
 func (f *File) Group(group int) ([]byte, error) {
 	if group < 0 || group >= groupsOf(f.size) {
 		return nil, fmt.Errorf("there is no group %d", group)
@@ -345,12 +344,12 @@ func (f *File) Group(group int) ([]byte, error) {
 	return b, nil
 }
 
-// receiving is the decoder of all that is received: it keeps nothing between two
+// receiving is the decoder of all received files: it keeps nothing between two
 // blocks, and costs more than a small file.
 var receiving = sync.OnceValues(newDecoder)
 
-// Receive opens a file in the process that got it. group asks the other one for
-// a group.
+// Receive opens a file in the process that received it. group asks the other process
+// for a group.
 func Receive(h Handed, data, rest io.ReaderAt, group func(int) ([]byte, error)) (*File, error) {
 	decoder, err := receiving()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // small is content that takes little room, so that the seeds are short.
 func small() []byte { return bytes.Repeat([]byte("argus "), (2*BlockSize+60)/6)[:2*BlockSize+50] }
 
-// parts makes an original that has all there can be, and gives its files.
+// parts makes an original with every kind of part, and returns its files.
 func parts(f *testing.F, o Options) (s *Store, name argus.FileName, files map[string][]byte) {
 	f.Helper()
 	judge := identity(f)
@@ -40,7 +40,7 @@ func parts(f *testing.F, o Options) (s *Store, name argus.FileName, files map[st
 	return s, kept.Name, files
 }
 
-// FuzzTable gives any bytes as a table. What comes of it is an error, or bytes
+// FuzzTable uses any bytes as a table. The result is an error, or bytes
 // that were put; Verify does not panic either.
 func FuzzTable(f *testing.F) {
 	s, name, files := parts(f, Options{})
@@ -51,7 +51,7 @@ func FuzzTable(f *testing.F) {
 	content := small()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, sum := range []bool{false, true} {
-			if sum && len(data) >= tableHead { // past the first gate
+			if sum && len(data) >= tableHead { // past the first check
 				data = mended(data)
 			}
 			fuzzed(t, s, name, TableFile(name), data, content)
@@ -59,8 +59,7 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// mended gives the head of a table its checksum, and the name that it has to
-// have.
+// mended corrects the checksum of a table's head, and the name in it.
 func mended(data []byte) []byte {
 	data = bytes.Clone(data)
 	t := &table{r: bytes.NewReader(data), length: int64(len(data))}
@@ -72,7 +71,7 @@ func mended(data []byte) []byte {
 	return data
 }
 
-// FuzzData gives any bytes as a file of blocks.
+// FuzzData uses any bytes as a file of blocks.
 func FuzzData(f *testing.F) {
 	s, name, files := parts(f, Options{})
 	f.Add(files[".data"])
@@ -85,7 +84,7 @@ func FuzzData(f *testing.F) {
 	})
 }
 
-// fuzzed reads an original one of whose files has other bytes.
+// fuzzed reads an original with other bytes in one of its files.
 func fuzzed(t *testing.T, s *Store, name argus.FileName, file string, data, content []byte) {
 	t.Helper()
 	path := s.path(file)
@@ -107,7 +106,7 @@ func fuzzed(t *testing.T, s *Store, name argus.FileName, file string, data, cont
 		t.Fatal(err)
 	}
 	if !named && !bytes.Equal(data, sound) {
-		t.Errorf("%s has other bytes, and nothing is said", file)
+		t.Errorf("%s has other bytes, and Verify reports nothing", file)
 	}
 	o, err := s.Open(name)
 	if err != nil {
@@ -126,7 +125,7 @@ func fuzzed(t *testing.T, s *Store, name argus.FileName, file string, data, cont
 	}
 }
 
-// FuzzGroup gives any bytes as a group that another process sent.
+// FuzzGroup uses any bytes as a group sent by another process.
 func FuzzGroup(f *testing.F) {
 	s, name, _ := parts(f, Options{})
 	o := open(f, s, name)
@@ -151,7 +150,7 @@ func FuzzGroup(f *testing.F) {
 	})
 }
 
-// FuzzItems gives any bytes as the keys for the judge.
+// FuzzItems uses any bytes as the keys for the judge.
 func FuzzItems(f *testing.F) {
 	_, _, files := parts(f, Options{})
 	f.Add(files[".judge"])

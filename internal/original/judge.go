@@ -12,9 +12,9 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The file for the judge: a head as that of a file of blocks, and items in the
+// The file for the judge has a head like that of a file of blocks, and items in the
 // order of their blocks: number of the block (4), length (4), a secret as in a
-// table, encrypted to the judges. The last one is the SHA-256 of the original.
+// table, encrypted to the judges. The last item is the SHA-256 of the original.
 const (
 	wholeItem = 1<<32 - 1
 	itemHead  = 8
@@ -26,14 +26,14 @@ func appendItem(b []byte, block uint32, sealed []byte) []byte {
 	return append(b, sealed...)
 }
 
-// items reads the file for the judge from its beginning to its end.
+// items reads the file for the judge sequentially.
 type items struct {
 	f    io.ReaderAt
 	at   int64
-	last uint32 // the block whose item was found, and the item
+	last uint32 // the block of the item found last, and the item
 	item []byte
-	// err says why there are none. It is no error as long as none is wanted: what
-	// is withheld can be destroyed without them.
+	// err says why there are none. It matters only if one is wanted: withheld bytes can be
+	// destroyed without them.
 	err error
 }
 
@@ -71,8 +71,7 @@ func (c *changing) openJudge() (io.ReaderAt, error) {
 	return f, nil
 }
 
-// find returns the item of a block, again if asked; those before it are passed
-// over.
+// find returns the item of a block, repeatedly if asked, and skips those before it.
 func (i *items) find(block uint32) ([]byte, error) {
 	if i.err != nil {
 		return nil, i.err

@@ -2,11 +2,11 @@
 // and destroyed alone.
 //
 // An original has two files: the data, which is never rewritten, and the table,
-// which has a key for each block of it. Taking a key away makes a block
-// unreadable wherever its bytes were copied to; the root over the blocks stays
-// as it was and can still be computed. docs/format/original.md has the bytes.
+// which has a key for each block. Removing a key makes the block unreadable wherever
+// its bytes were copied; the root over the blocks stays the same and can still be
+// computed. docs/format/original.md describes the bytes.
 //
-// What it does not do: say who may read, or why a part was withheld or
+// It does not say who may read, or why a part was withheld or
 // destroyed. That is for the evidence, which names originals by their name and
 // root.
 package original
@@ -28,18 +28,18 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// The errors that a caller may ask for, beside [argus.ErrNotFound] and
+// Errors that a caller may test for, in addition to [argus.ErrNotFound] and
 // [argus.ErrDamaged].
 var (
-	// ErrWithheld says that a part can be read with a judge's key only.
+	// ErrWithheld says that a part can be read only with a judge's key.
 	ErrWithheld = errors.New("withheld")
 	// ErrDestroyed says that nobody can read a part any more.
 	ErrDestroyed = errors.New("destroyed")
-	// ErrNoKey says that keys are encrypted to somebody whose key is not there.
+	// ErrNoKey says that keys are encrypted to somebody whose key is missing.
 	ErrNoKey = errors.New("the key that opens the original's keys is not there")
 )
 
-// Unreadable is the error of reading a part that is withheld or destroyed. It is
+// Unreadable is the error of reading a withheld or destroyed part. It is
 // [ErrWithheld] or [ErrDestroyed].
 type Unreadable struct{ Span }
 
@@ -54,22 +54,22 @@ func (u *Unreadable) Unwrap() error {
 	return ErrDestroyed
 }
 
-// Options say how originals are kept. The zero value works.
+// Options of a store of originals. The zero value works.
 type Options struct {
-	// Custodians, if there are some, are those whose keys open the tables.
-	// Default: the keys of the blocks lie in the tables as they are.
+	// Custodians, if any, are the recipients whose keys open the tables.
+	// Default: the tables have the keys of the blocks in the clear.
 	Custodians []*age.X25519Recipient
-	// Identities open tables that are encrypted. Default none.
+	// Identities open encrypted tables. Default none.
 	Identities []age.Identity
-	// Disk is where the files are. Default [durable.OS].
+	// Disk is the file system of the files. Default [durable.OS].
 	Disk durable.Disk
 	// Failpoint, if set, is called at named moments, so that a test can end the
 	// process there. Default none.
 	Failpoint func(name string)
 }
 
-// Store is a folder of originals. Its methods may be called from several
-// goroutines; one process at a time puts or changes originals.
+// Store is a folder of originals. Its methods may be called concurrently; only one
+// process at a time may put or change originals.
 type Store struct {
 	dir      string
 	o        Options
@@ -84,7 +84,7 @@ type Store struct {
 	shards   [256]bool // whose names are durable
 }
 
-// New returns the originals in a folder, which exists.
+// New returns the originals in a folder, which must exist.
 func New(dir string, o Options) (*Store, error) {
 	if o.Disk == nil {
 		o.Disk = durable.OS{}
@@ -99,31 +99,31 @@ func New(dir string, o Options) (*Store, error) {
 	return &Store{dir: dir, o: o, disk: o.Disk, decoder: decoder}, nil
 }
 
-// The ends of the names of an original's files.
+// The suffixes of an original's files.
 const (
 	dataFile  = ".data"
 	tableFile = ".table"
-	nextFile  = ".next" // the table of a change that is prepared
+	nextFile  = ".next" // the table of a prepared change
 )
 
 func restFile(change uint32) string  { return fmt.Sprintf(".%d.rest", change) }
 func judgeFile(change uint32) string { return fmt.Sprintf(".%d.judge", change) }
 
-// fileOf returns where a file of an original lies, relative to the folder, with
+// fileOf returns the path of an original's file, relative to the folder, with
 // forward slashes. Its end is one of the above.
 func fileOf(name argus.FileName, end string) string {
 	text := name.String()
 	return text[:2] + "/" + text[2:] + end
 }
 
-// DataFile returns where the data of an original lie, relative to the folder,
+// DataFile returns the path of an original's data, relative to the folder,
 // with forward slashes.
 func DataFile(name argus.FileName) string { return fileOf(name, dataFile) }
 
-// TableFile returns where the table of an original lies, like [DataFile].
+// TableFile returns the path of an original's table, like [DataFile].
 func TableFile(name argus.FileName) string { return fileOf(name, tableFile) }
 
-// NameOf says of which original a file is, by its place in the folder.
+// NameOf returns the name of the original that a file belongs to, by its path in the folder.
 func NameOf(file string) (name argus.FileName, ok bool) {
 	shard, base, ok := strings.Cut(file, "/")
 	stem, end, dotted := strings.Cut(base, ".")
@@ -187,7 +187,7 @@ func (t *table) whole() (argus.Hash, error) {
 	return s.key, nil
 }
 
-// restSecrets reads the secrets of the blocks that take the place of others.
+// restSecrets reads the secrets of the substitute blocks.
 func (t *table) restSecrets() error {
 	if len(t.rest) == 0 {
 		return nil

@@ -33,7 +33,7 @@ func newTest(t testing.TB, o Options) *Store {
 	return s
 }
 
-// text is invented content that compresses as chats do.
+// text is invented content that compresses like chats.
 func text(n int, seed uint64) []byte {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	var b bytes.Buffer
@@ -43,7 +43,7 @@ func text(n int, seed uint64) []byte {
 	return b.Bytes()[:n]
 }
 
-// noise does not compress.
+// noise is content that does not compress.
 func noise(n int, seed uint64) []byte {
 	b := make([]byte, n)
 	rng := rand.NewChaCha8([32]byte{byte(seed)})
@@ -117,7 +117,7 @@ func TestPutAndRead(t *testing.T) {
 	}
 }
 
-// A file of more blocks than a group has.
+// A file with more blocks than a group.
 func TestManyBlocks(t *testing.T) {
 	s := newTest(t, Options{})
 	const size = (groupBlocks+3)*BlockSize + 5
@@ -135,7 +135,7 @@ func TestManyBlocks(t *testing.T) {
 		t.Errorf("%+v, %v", c, found)
 	}
 	judge := identity(t)
-	part := Part{groupBlocks*BlockSize - 5, 10} // at the edge of two groups
+	part := Part{groupBlocks*BlockSize - 5, 10} // across two groups
 	change(t, s, kept.Name, func() (argus.Hash, error) {
 		return s.Withhold(t.Context(), kept.Name, []Part{part}, []*age.X25519Recipient{judge.Recipient()})
 	})
@@ -171,11 +171,11 @@ func TestReadAt(t *testing.T) {
 	}
 	wait.Wait()
 	if _, err := f.ReadAt(make([]byte, 1), -1); err == nil {
-		t.Error("a negative offset is read")
+		t.Error("a negative offset is accepted")
 	}
 }
 
-// lastWords is a disk that notes what a file held when it was removed.
+// lastWords is a disk that records the content of removed files.
 type lastWords struct {
 	durable.OS
 	held map[string][]byte
@@ -199,20 +199,20 @@ func TestSameBytesAreKeptOnce(t *testing.T) {
 		t.Errorf("kept again: %+v, first %+v", again, first)
 	}
 	if keys := d.held[tableFile]; len(keys) == 0 || !allZero(keys) || len(d.held[dataFile]) == 0 {
-		t.Errorf("the second copy left %d bytes of keys behind", len(bytes.Trim(keys, "\x00")))
+		t.Errorf("the second copy left %d bytes of keys on the disk", len(bytes.Trim(keys, "\x00")))
 	}
-	other, err := New(s.dir, Options{}) // which has to learn it from the tables
+	other, err := New(s.dir, Options{}) // it has to learn the contents from the tables
 	if err != nil {
 		t.Fatal(err)
 	}
 	if again := put(t, other, content); again != first {
 		t.Errorf("another process: %+v, first %+v", again, first)
 	}
-	// Bytes that are damaged are not there: they are kept again.
+	// Damaged bytes do not count as kept: they are kept again.
 	flip(t, s, DataFile(first.Name), 1000)
 	again := put(t, other, content)
 	if again.Name == first.Name {
-		t.Fatal("what is kept are damaged bytes")
+		t.Fatal("Put returned a damaged original")
 	}
 	if _, found := verify(t, s, again.Name); len(found) > 0 {
 		t.Errorf("%v", found)
@@ -237,7 +237,7 @@ func TestPutFails(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	if _, err := s.Open(argus.FileName{1}); !errors.Is(err, argus.ErrNotFound) {
-		t.Errorf("what is not there: %v", err)
+		t.Errorf("a missing original: %v", err)
 	}
 }
 
@@ -273,7 +273,7 @@ func change(t testing.TB, s *Store, name argus.FileName, prepare func() (argus.H
 	}
 }
 
-// model is what every byte of an original should be.
+// model is the expected state of every byte of an original.
 type model struct {
 	content []byte
 	state   []State
@@ -309,7 +309,7 @@ func (m *model) check(t *testing.T, s *Store, name argus.FileName) {
 	}
 }
 
-// TestWithholdReleaseDestroy does changes at random and compares each byte with
+// TestWithholdReleaseDestroy makes random changes and compares each byte with
 // a model after each.
 func TestWithholdReleaseDestroy(t *testing.T) {
 	judge, custodian := identity(t), identity(t)
@@ -339,10 +339,10 @@ func TestWithholdReleaseDestroy(t *testing.T) {
 			case 0:
 				state, prepare = Destroyed, func() (argus.Hash, error) { return s.Destroy(t.Context(), kept.Name, parts, judge) }
 			case 1, 2:
-				// What is destroyed does not come back.
+				// Destroyed bytes do not come back.
 				if slices.ContainsFunc(parts, func(p Part) bool { return slices.Contains(m.state[p.Offset:p.Offset+p.Length], Destroyed) }) {
 					if _, err := s.Release(t.Context(), kept.Name, parts, judge); !errors.Is(err, ErrDestroyed) {
-						t.Fatalf("what was destroyed is released: %v", err)
+						t.Fatalf("a destroyed part is released: %v", err)
 					}
 					continue
 				}
@@ -361,7 +361,7 @@ func TestWithholdReleaseDestroy(t *testing.T) {
 				t.Fatalf("the root was %s, after the change: %+v", kept.Root, c)
 			}
 		}
-		// Nothing is left but the files of the last change.
+		// Only the files of the last change are left.
 		c, _ := verify(t, s, kept.Name)
 		left, _ := filepath.Glob(filepath.Join(s.dir, "*", "*"))
 		if len(left) != len(c.Files) {
@@ -370,8 +370,7 @@ func TestWithholdReleaseDestroy(t *testing.T) {
 	}
 }
 
-// What is withheld from all comes back byte for byte, and the table is as it
-// was.
+// If everything withheld is released, it comes back byte for byte, and so does the table.
 func TestReleaseAll(t *testing.T) {
 	s, judge := newTest(t, Options{}), identity(t)
 	content := text(3*BlockSize, 1)
@@ -399,8 +398,8 @@ func TestReleaseAll(t *testing.T) {
 	}
 }
 
-// After a destruction, no file of the store has a key of the blocks, and none
-// has a hash that a guess could be tested against.
+// After a destruction, no file of the store has a key of the blocks, or a hash that a
+// guess could be tested against.
 func TestNothingIsLeft(t *testing.T) {
 	s := newTest(t, Options{})
 	content := text(3*BlockSize, 1)
@@ -417,7 +416,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The file of the table stays open, as where it lies on the disk stays.
+	// The table's file stays open: its place on the disk must be overwritten.
 	old, err := os.OpenFile(s.path(TableFile(kept.Name)), os.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -458,9 +457,9 @@ func TestNothingIsLeft(t *testing.T) {
 	if err != nil || !seen {
 		t.Errorf("%v; the key of another block is found: %t", err, seen)
 	}
-	// The same bytes, handed in again, are another original.
+	// The same bytes, put again, are another original.
 	if again := put(t, s, content); again.Name == kept.Name {
-		t.Error("what was destroyed counts as kept")
+		t.Error("a destroyed original counts as kept")
 	}
 }
 
@@ -469,8 +468,8 @@ func sum(b []byte) []byte {
 	return h[:]
 }
 
-// Without the custodian's key, what is stored is proved, and reading says whose
-// key it needs.
+// Without the custodian's key, the stored bytes are proved, and reading names the key
+// that it needs.
 func TestCustodian(t *testing.T) {
 	id := identity(t)
 	s := newTest(t, Options{Custodians: []*age.X25519Recipient{id.Recipient()}})
@@ -496,8 +495,8 @@ func TestCustodian(t *testing.T) {
 	}
 }
 
-// TestFlipAnyByte changes each byte of each file of an original that has all
-// there can be, and wants the file named, and a place at or before the byte.
+// TestFlipAnyByte changes each byte of each file of an original with every kind of
+// part. The finding must name the file, and a place at or before the byte.
 func TestFlipAnyByte(t *testing.T) {
 	judge, custodian := identity(t), identity(t)
 	sealed := Options{Custodians: []*age.X25519Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}
@@ -557,7 +556,7 @@ func TestFlipAnyByte(t *testing.T) {
 	}
 }
 
-// A damaged entry or key costs its block, and is never read as zeros.
+// A damaged entry or key affects only its block, which is never read as zeros.
 func TestDamageCostsItsBlock(t *testing.T) {
 	content := text(3*BlockSize, 1)
 	for name, place := range map[string]int{"key": tableHead + groupHead + 3*entrySize + secretSize + 20, "data": -1} {
@@ -592,7 +591,7 @@ func (f *File) mustPlace(t *testing.T, block int) place {
 	return p
 }
 
-// A file that is handed over is read with its groups alone.
+// A file that was handed to another process is read with only its groups.
 func TestHand(t *testing.T) {
 	s, judge := newTest(t, Options{}), identity(t)
 	content := text(3*BlockSize+5, 1)
@@ -614,7 +613,7 @@ func TestHand(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	if n, err := f.ReadAt(make([]byte, 20), 0); n != 10 || !errors.Is(err, ErrWithheld) {
-		t.Errorf("what is withheld: %d bytes, %v", n, err)
+		t.Errorf("a withheld part: %d bytes, %v", n, err)
 	}
 	for _, group := range []int{-1, 1} {
 		if _, err := from.Group(group); err == nil {
@@ -640,16 +639,16 @@ func TestRefusedChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.Commit(t.Context(), kept.Name, argus.Hash{1}); err == nil {
-		t.Error("another change than the prepared one is made")
+		t.Error("Commit made a change that was not prepared")
 	}
 	if c, _ := verify(t, s, kept.Name); c.Spans != nil {
-		t.Errorf("a prepared change is there already: %+v", c)
+		t.Errorf("a prepared change is already in force: %+v", c)
 	}
 	if err := s.Discard(kept.Name); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Commit(t.Context(), kept.Name, state); err == nil {
-		t.Error("a change is made that was forgotten")
+		t.Error("Commit made a discarded change")
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.dir, "*", "*")); len(left) != 2 {
 		t.Errorf("left behind: %v", left)
@@ -661,8 +660,8 @@ func TestRefusedChanges(t *testing.T) {
 	}
 }
 
-// What is withheld can be destroyed without the judge's key, and without the
-// file that it opens. A change that fails leaves nothing behind.
+// Withheld bytes can be destroyed without the judge's key, and without the
+// file that it opens. A failed change leaves nothing behind.
 func TestDestroyWithheld(t *testing.T) {
 	for _, missing := range []bool{false, true} {
 		s, judge := newTest(t, Options{}), identity(t)
@@ -696,8 +695,8 @@ func TestDestroyWithheld(t *testing.T) {
 	}
 }
 
-// A change whose making was interrupted is finished and not forgotten: the keys
-// of what takes the place of blocks are in its table only.
+// An interrupted commit is finished and cannot be discarded: only its table has the keys
+// of the substitute blocks.
 func TestNoWayBack(t *testing.T) {
 	judge, custodian := identity(t), identity(t)
 	judges := []*age.X25519Recipient{judge.Recipient()}
@@ -730,10 +729,10 @@ func TestNoWayBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := s.Discard(kept.Name); !errors.Is(err, errBegun) {
-			t.Errorf("the change is forgotten: %v", err)
+			t.Errorf("the change is discarded: %v", err)
 		}
 		if _, err := withhold(s, 100); !errors.Is(err, errBegun) {
-			t.Errorf("the change is forgotten for another one: %v", err)
+			t.Errorf("another change replaced it: %v", err)
 		}
 		if err := s.Commit(t.Context(), kept.Name, state); err != nil {
 			t.Fatal(err)
@@ -749,7 +748,7 @@ func TestNoWayBack(t *testing.T) {
 	}
 }
 
-// TestMemory keeps and reads a file that is larger than what is held of it.
+// TestMemory keeps and reads a file that is larger than the memory for it.
 func TestMemory(t *testing.T) {
 	const size = 160 << 20
 	held := func() int64 {
@@ -779,7 +778,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// watched calls do now and then while it is read.
+// watched calls do at intervals while it is read.
 type watched struct {
 	r           io.Reader
 	read, every int64
@@ -802,7 +801,7 @@ func TestPowerCut(t *testing.T) {
 			t.Fatalf("cut %d: %s", seed, problem)
 		}
 	}
-	// The control: a disk whose syncs do nothing must be found out.
+	// The control: a disk whose syncs do nothing must be detected.
 	for seed := range uint64(40) {
 		if cutOnce(t, seed, true) != "" {
 			return
@@ -865,7 +864,7 @@ func cutOnce(t *testing.T, seed uint64, lies bool) string {
 		return err.Error()
 	}
 	if ordered != nil {
-		// It was ordered, so it is finished.
+		// It was ordered, so it must be finished.
 		if err := s.Commit(t.Context(), ordered.name, ordered.state); err != nil {
 			return fmt.Sprintf("finish a change: %v", err)
 		}
@@ -874,7 +873,7 @@ func cutOnce(t *testing.T, seed uint64, lies bool) string {
 		var found []*Damage
 		c, err := s.Verify(t.Context(), name, func(d *Damage) { found = append(found, d) }, func(int64) {})
 		if err != nil || len(found) > 0 {
-			return fmt.Sprintf("what was kept: %v, %v", err, found)
+			return fmt.Sprintf("a kept original: %v, %v", err, found)
 		}
 		want := wanted[name]
 		if !slices.Equal(c.Spans, want) {
@@ -893,7 +892,7 @@ func cutOnce(t *testing.T, seed uint64, lies bool) string {
 			return fmt.Sprintf("%d bytes of %d, %v", len(got), len(content), err)
 		}
 		f.Close()
-		// Sent again, it is durable again, and not there twice.
+		// Sent again, it is durable again, and not kept twice.
 		if k, err := s.Put(t.Context(), bytes.NewReader(content)); err != nil || want == nil && k.Name != name && len(content) > 0 {
 			return fmt.Sprintf("put again: %v, %v", k, err)
 		}

@@ -11,13 +11,13 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Proof shows that a block of an original has some bytes, to whoever knows the
-// root and the size of the original and nothing else of it.
+// Proof shows some bytes of an original's block to somebody who knows only the
+// original's root and size.
 type Proof struct {
-	// Block counts from 0.
+	// Block is the number of the block, from 0.
 	Block int
-	// Plain are the bytes from Block·BlockSize on, and Salt is what they are
-	// hashed with.
+	// Plain are the bytes from Block·BlockSize on, and Salt is the salt of their
+	// hash.
 	Plain []byte
 	Salt  [16]byte
 	// Stored is the hash of the block as it is stored.
@@ -26,7 +26,7 @@ type Proof struct {
 	Path []argus.Hash
 }
 
-// Prove returns the proof of a block that can be read.
+// Prove returns the proof of a readable block.
 func (s *Store) Prove(ctx context.Context, name argus.FileName, block int) (*Proof, error) {
 	p, err := s.prove(ctx, name, block)
 	if err != nil {
@@ -126,8 +126,8 @@ func (t *table) path(ctx context.Context, leaf uint64) ([]argus.Hash, error) {
 	return path, nil
 }
 
-// Check says whether the bytes are those of the original with this root and
-// size. Both are in its record: a root alone does not tell a size.
+// Check checks that the bytes belong to the original with this root and size. Both are
+// in its record: a root alone does not prove a size.
 func (p *Proof) Check(root argus.Hash, size int64) error {
 	if size < 0 || size > MaxSize || p.Block < 0 || p.Block >= blocksOf(size) || len(p.Plain) != plainLength(size, p.Block) {
 		return fmt.Errorf("check proof: block %d of an original of %d bytes does not have %d bytes", p.Block, size, len(p.Plain))

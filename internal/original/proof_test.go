@@ -38,19 +38,19 @@ func TestProof(t *testing.T) {
 			}
 		}
 		if _, err := s.Prove(t.Context(), kept.Name, blocks); err == nil {
-			t.Error("a block behind the end is proved")
+			t.Error("a block after the end is proved")
 		}
 	}
-	// What is left of an original is proved by the same root.
+	// The remaining parts of an original are proved by the same root.
 	kept := put(t, s, text(3*BlockSize, 9))
 	change(t, s, kept.Name, func() (argus.Hash, error) {
 		return s.Withhold(t.Context(), kept.Name, []Part{{BlockSize + 1, 1}}, []*age.X25519Recipient{identity(t).Recipient()})
 	})
 	if _, err := s.Prove(t.Context(), kept.Name, 1); !errors.Is(err, ErrWithheld) {
-		t.Errorf("what is withheld: %v", err)
+		t.Errorf("a withheld block: %v", err)
 	}
 	p, err := s.Prove(t.Context(), kept.Name, 2)
 	if err != nil || p.Check(kept.Root, kept.Size) != nil {
-		t.Errorf("beside it: %v", err)
+		t.Errorf("the next block: %v", err)
 	}
 }

@@ -33,33 +33,33 @@ type Kept struct {
 	Size int64
 }
 
-// Put keeps what it reads. When it returns, the original is durable. The same
-// bytes are kept once, as long as they can be read as they were received: among
-// the first mostKnown originals whose tables tell their SHA-256.
+// Put keeps the content of r. When it returns, the original is durable. Equal contents
+// are kept only once, as long as they can be read in full; this covers
+// the first mostKnown originals whose tables have their SHA-256.
 //
-// The first one looks into each table that is there, some 30 µs each. It takes
-// some 4 MiB of memory, whatever the size of the file. After an error of r, which
-// errors.Is finds, nothing is kept.
+// The first call reads each existing table, about 30 µs each. Put takes about 4 MiB of
+// memory, whatever the size of the file. After an error of r, which errors.Is finds,
+// nothing is kept.
 func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	b := s.Batch()
 	kept, err := b.Put(ctx, r)
 	return kept, errors.Join(err, b.Commit())
 }
 
-// Batch keeps originals together: the disk is asked once to make many durable, since
-// it takes as long for one as for many. They lie in one folder, whose names are made
-// durable once. Each waits with two open files.
+// Batch keeps originals together: one request to the disk makes many durable, since
+// it takes as long for one as for many. They share one folder, whose names are made
+// durable once. Each waiting original holds two open files.
 type Batch struct {
 	s       *Store
-	shard   byte   // the first of all names
+	shard   byte   // the first byte of all names
 	plain   []byte // reused
 	waiting []*putting
-	own     map[argus.Hash]Kept // of those that wait
-	dirs    map[string]bool     // whose names have to be durable
+	own     map[argus.Hash]Kept // waiting ones
+	dirs    map[string]bool     // whose names have to become durable
 }
 
-// Batch begins a batch. What is put is durable when Commit has returned, which has to
-// be called, after an error too: it removes what is not kept.
+// Batch begins a batch. Its originals are durable when Commit has returned. Commit must
+// always be called, also after an error: it removes the files that are not kept.
 func (s *Store) Batch() *Batch {
 	b := &Batch{s: s, plain: make([]byte, together*BlockSize)}
 	b.begin()
@@ -73,7 +73,7 @@ func (b *Batch) begin() {
 	b.shard = shard[0]
 }
 
-// Put is [Store.Put], but for being durable.
+// Put does the same as [Store.Put], except that the original is not durable yet.
 func (b *Batch) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	p := &putting{s: b.s, plain: b.plain}
 	kept, err := p.put(ctx, r, b.shard)
@@ -92,7 +92,7 @@ func (b *Batch) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	return kept, nil
 }
 
-// same returns the original that has these bytes already, or nil.
+// same returns the original that already has these bytes, or nil.
 func (b *Batch) same(ctx context.Context, kept *Kept) (*Kept, error) {
 	if own, ok := b.own[kept.Hash]; ok {
 		return &own, nil
@@ -104,14 +104,14 @@ func (b *Batch) same(ctx context.Context, kept *Kept) (*Kept, error) {
 	}
 	same, err := b.s.same(ctx, kept)
 	if same != nil {
-		// A crash may have come between its renaming and its being durable.
+		// A crash may have come after its renaming and before it was durable.
 		b.dirs[b.s.dir], b.dirs[b.s.shard(same.Name)] = true, true
 	}
 	return same, err
 }
 
-// Commit makes durable what was put, and puts it in place. After an error, some of it
-// may be there.
+// Commit makes the originals durable and puts them in place. After an error, some of
+// them may be there.
 func (b *Batch) Commit() error {
 	if len(b.waiting)+len(b.dirs) == 0 {
 		return nil
@@ -135,8 +135,8 @@ func (b *Batch) Commit() error {
 	return err
 }
 
-// each does something with all of a list, many at a time: what waits for the disk at
-// the same time, one write of its journal makes durable.
+// each runs do on all elements of a list, many at a time: one write of the disk's journal
+// serves all that wait at the same time.
 func each[T any](list []T, do func(T) error) error {
 	const most = 64
 	errs := make([]error, len(list))
@@ -153,29 +153,29 @@ func each[T any](list []T, do func(T) error) error {
 	return errors.Join(errs...)
 }
 
-// putting is the keeping of one original.
+// putting keeps one original.
 type putting struct {
 	s           *Store
 	data, table durable.File
-	files       []durable.File // both, as far as they are open
-	temporary   []string       // their names, as long as they are not in their place
+	files       []durable.File // both, while they are open
+	temporary   []string       // their names, until they are in place
 	kept        Kept
 
 	dataAt, tableAt, groupAt int64
-	entries                  []entry // of the group in hand
+	entries                  []entry // of the current group
 	secrets                  []secret
 	buffer                   []byte
-	plain                    []byte // what was read last
+	plain                    []byte // the bytes read last
 }
 
-// discard closes and removes what is not in its place.
+// discard closes and removes the files that are not in place.
 func (p *putting) discard() error {
 	var err error
 	for _, f := range p.files {
 		err = errors.Join(err, f.Close())
 	}
 	for _, name := range p.temporary {
-		// What is received twice must not leave keys behind.
+		// A second copy must not leave keys behind.
 		if strings.HasSuffix(name, tableFile+".tmp") {
 			err = errors.Join(err, p.s.scrub(name))
 		} else {
@@ -249,7 +249,7 @@ func (p *putting) seal(first int, plain []byte, whole io.Writer, leaves tree) er
 	for range min(n, runtime.GOMAXPROCS(0)) - 1 {
 		workers.Go(work)
 	}
-	_, _ = whole.Write(plain) // of a hash, which never fails
+	_, _ = whole.Write(plain) // a hash never fails
 	work()
 	workers.Wait()
 	for _, b := range blocks[:n] {
@@ -339,7 +339,7 @@ func (p *putting) finish(kept *Kept) error {
 	return err
 }
 
-// install puts the files in their place.
+// install puts the files in place.
 func (b *Batch) install() error {
 	s := b.s
 	s.o.Failpoint("original.before-rename")
@@ -373,11 +373,11 @@ func (b *Batch) install() error {
 // shard is the folder of an original's files.
 func (s *Store) shard(name argus.FileName) string { return filepath.Dir(s.path(DataFile(name))) }
 
-// fingerprint is the beginning of a SHA-256. It is kept in memory only.
+// fingerprint is the beginning of a SHA-256. It is kept only in memory.
 type fingerprint [16]byte
 
-// mostKnown is how many originals are known by their SHA-256, at some 64 bytes
-// each. The same bytes as in one beyond them are kept again.
+// mostKnown is the most originals known by their SHA-256, at about 64 bytes
+// each. Contents of further ones may be kept again.
 const mostKnown = 1 << 20
 
 func (s *Store) know(h argus.Hash, name argus.FileName) {
@@ -386,9 +386,9 @@ func (s *Store) know(h argus.Hash, name argus.FileName) {
 	}
 }
 
-// index learns which bytes are there, at the first that are put: from the end of
-// each table. A table that cannot be read, or whose keys are encrypted to
-// somebody else, does not tell; Verify says what is wrong with it.
+// index learns the existing contents at the first Put, from the end of
+// each table. It skips tables that cannot be read or whose keys are encrypted to
+// somebody else; Verify reports errors in them.
 func (s *Store) index() error {
 	if s.known != nil {
 		return nil
@@ -431,8 +431,8 @@ func (s *Store) inShard(shard string) ([]argus.FileName, error) {
 	return names, nil
 }
 
-// same returns the original that has these bytes already, or nil. It is read
-// whole: bytes that are damaged are not there.
+// same returns the original that already has these bytes, or nil. It is read
+// completely: damaged bytes do not count.
 func (s *Store) same(ctx context.Context, kept *Kept) (*Kept, error) {
 	name, ok := s.known[fingerprint(kept.Hash[:16])]
 	if !ok {
@@ -449,7 +449,7 @@ func (s *Store) same(ctx context.Context, kept *Kept) (*Kept, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil || argus.Hash(sum.Sum(nil)) != kept.Hash {
-		return nil, nil // it is kept again, and Verify says what is wrong with the other
+		return nil, nil // it is kept again, and Verify reports the damage of the other
 	}
 	return &Kept{Name: name, Root: f.root, Hash: kept.Hash, Size: kept.Size}, nil
 }

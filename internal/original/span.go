@@ -12,8 +12,8 @@ type Part struct {
 	Offset, Length int64
 }
 
-// mark returns spans in which some parts have another state; 0 is readable.
-// What is destroyed stays so.
+// mark returns the spans after some parts change their state; 0 is readable.
+// Destroyed parts stay destroyed.
 func mark(spans []Span, size int64, parts []Part, state State) ([]Span, error) {
 	marked := make([]Span, 0, len(parts))
 	for _, p := range parts {
@@ -30,7 +30,7 @@ func mark(spans []Span, size int64, parts []Part, state State) ([]Span, error) {
 	slices.Sort(edges)
 	edges = slices.Compact(edges)
 	var next []Span
-	last := int64(0) // where the marked parts end that begin before
+	last := int64(0) // the end of the marked parts so far
 	for i, from := range edges[:max(0, len(edges)-1)] {
 		for len(spans) > 0 && spans[0].To <= from {
 			spans = spans[1:]
@@ -56,7 +56,7 @@ func mark(spans []Span, size int64, parts []Part, state State) ([]Span, error) {
 	return join(next), nil
 }
 
-// join makes one of spans that touch and are alike.
+// join merges adjacent spans with the same state.
 func join(spans []Span) []Span {
 	var joined []Span
 	for _, s := range spans {
@@ -69,13 +69,13 @@ func join(spans []Span) []Span {
 	return joined
 }
 
-// touches says whether a span lies in some bytes, at least in part.
+// touches reports whether a span overlaps a range of bytes.
 func touches(spans []Span, from, to int64) bool {
 	first := sort.Search(len(spans), func(i int) bool { return spans[i].To > from })
 	return first < len(spans) && spans[first].From < to
 }
 
-// cover is what became of a block.
+// cover is the state of a block.
 type cover struct {
 	spans     []Span // relative to the block
 	length    int
@@ -104,17 +104,17 @@ func coverOf(spans []Span, size int64, block int) cover {
 	return c
 }
 
-// touched says whether something of the block cannot be read.
+// touched reports whether part of the block cannot be read.
 func (c cover) touched() bool { return len(c.spans) > 0 }
 
-// open says whether a block takes its place that has what can be read.
+// open reports whether a substitute with the readable part replaces the block.
 func (c cover) open() bool { return c.touched() && c.withheld+c.destroyed < c.length }
 
-// judge says whether one takes its place that has what the judge can read.
+// judge reports whether there is a substitute with the part that the judge can read.
 func (c cover) judge() bool { return c.withheld > 0 && c.destroyed > 0 }
 
-// without sets what cannot be read to zero; for the judge, only what is
-// destroyed.
+// without sets the unreadable bytes to zero; for the judge, only the destroyed
+// ones.
 func (c cover) without(plain []byte, judge bool) []byte {
 	plain = slices.Clone(plain)
 	for _, s := range c.spans {
@@ -125,8 +125,8 @@ func (c cover) without(plain []byte, judge bool) []byte {
 	return plain
 }
 
-// frees says whether some byte that is withheld here can be read under another
-// cover; for the judge, whether it is not destroyed.
+// frees reports whether some withheld byte becomes readable under another cover; for the
+// judge, whether it is not destroyed there.
 func (c cover) frees(other cover, judge bool) bool {
 	for _, s := range c.spans {
 		if s.State != Withheld {
@@ -154,8 +154,8 @@ type wanted struct {
 	kind  uint32
 }
 
-// wantedRest lists the blocks that take the place of others. They are at the
-// edges of spans: what lies between is gone as a whole.
+// wantedRest lists the substitute blocks that the spans need. They are at the
+// edges of spans: blocks within a span are gone as a whole.
 func wantedRest(spans []Span, size int64) []wanted {
 	var list []wanted
 	last := -1

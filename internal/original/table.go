@@ -34,9 +34,9 @@ const (
 	secretSize  = 52
 	spanSize    = 20
 	restSize    = 76
-	overhead    = 16 // what AES-GCM adds
+	overhead    = 16 // added by AES-GCM
 
-	// Bounds of what is read into memory at once.
+	// Bounds of the data read into memory at once.
 	mostTail = 256 << 20
 	mostText = 64 << 10
 )
@@ -49,7 +49,7 @@ func blocksOf(size int64) int { return int((size + BlockSize - 1) / BlockSize) }
 
 func groupsOf(size int64) int { return (blocksOf(size) + groupBlocks - 1) / groupBlocks }
 
-// plainLength is how many bytes a block holds of a file.
+// plainLength is the number of a file's bytes in a block.
 func plainLength(size int64, block int) int {
 	return int(min(BlockSize, size-int64(block)*BlockSize))
 }
@@ -74,10 +74,10 @@ func parseEntry(b []byte) (e entry) {
 	return e
 }
 
-// fits says whether an entry can be of a block of some plain bytes.
+// fits reports whether an entry is possible for a block of some plain bytes.
 func (e entry) fits(plain int) bool { return e.stored > overhead && int(e.stored) <= plain+overhead }
 
-// secret opens a block. The zero secret is none: it is not in this table.
+// secret opens a block. The zero secret means that it is not in this table.
 type secret struct {
 	salt [16]byte
 	key  [32]byte
@@ -107,11 +107,11 @@ func parseSecret(b []byte) (s secret, err error) {
 	return s, nil
 }
 
-// State says what became of a part of an original.
+// State is the state of a part of an original.
 type State uint32
 
 const (
-	// Withheld bytes can be read with a judge's key, and come back with it.
+	// Withheld bytes can be read only with a judge's key, and can be released with it.
 	Withheld State = 1
 	// Destroyed bytes cannot be read by anybody.
 	Destroyed State = 2
@@ -127,20 +127,20 @@ func (s State) String() string {
 	return fmt.Sprintf("state %d", uint32(s))
 }
 
-// Span is a part of an original that cannot be read: the bytes from From to
-// before To.
+// Span is an unreadable part of an original: the bytes from From up to, but not
+// including, To.
 type Span struct {
 	From, To int64
 	State    State
 }
 
-// The kinds of blocks that take the place of others.
+// The kinds of substitute blocks.
 const (
-	restOpen  = 1 // what may still be read of a block
-	restJudge = 2 // what the judge may still read of it
+	restOpen  = 1 // the part of a block that can still be read
+	restJudge = 2 // the part that the judge can still read
 )
 
-// restEntry is a block that takes the place of one that was received.
+// restEntry is a substitute for a received block.
 type restEntry struct {
 	block int
 	kind  uint32
@@ -149,10 +149,9 @@ type restEntry struct {
 	at     int64
 }
 
-// table says how the blocks of an original are opened. Its groups are read when
-// they are needed.
+// table says how to open the blocks of an original. Its groups are read on demand.
 type table struct {
-	file   string // its name below the folder, for findings
+	file   string // its path in the folder, for findings
 	r      io.ReaderAt
 	length int64
 	open   opener
@@ -162,7 +161,7 @@ type table struct {
 	root   argus.Hash
 	change uint32
 	sealed bool
-	judge  argus.Hash // SHA-256 of the judge's file, zero for none
+	judge  argus.Hash // SHA-256 of the judge's file, zero if there is none
 	tail   int64      // where it begins
 	groups []int64    // where each begins
 
@@ -176,10 +175,10 @@ type table struct {
 // opener decrypts secrets that are encrypted to custodians.
 type opener func(t *table, sealed []byte) ([]byte, error)
 
-// Damage is where a file of an original is not what it was. It is
+// Damage is a place where a file of an original has changed. It is
 // [argus.ErrDamaged].
 type Damage struct {
-	// File is relative to the folder, Offset where in it the damage is, or
+	// File is relative to the folder, Offset is where in it the damage is or
 	// begins; -1 for the whole file.
 	File    string
 	Offset  int64
@@ -199,21 +198,21 @@ func (t *table) damage(at int64, format string, args ...any) error {
 	return &Damage{t.file, at, fmt.Sprintf(format, args...)}
 }
 
-// readAt reads bytes of the table that have to be there.
+// readAt reads bytes that the table must have.
 func (t *table) readAt(n int, at int64) ([]byte, error) {
 	if at+int64(n) > t.length {
-		return nil, t.damage(t.length, "the table ends before its time")
+		return nil, t.damage(t.length, "the table ends too early")
 	}
 	b := make([]byte, n)
 	if got, err := t.r.ReadAt(b, at); got < n && errors.Is(err, io.EOF) {
-		return nil, t.damage(at+int64(got), "the table ends before its time")
+		return nil, t.damage(at+int64(got), "the table ends too early")
 	} else if got < n {
 		return nil, fmt.Errorf("read %s: %w", t.file, err)
 	}
 	return b, nil
 }
 
-// readTable reads all of a table but its groups.
+// readTable reads all of a table except its groups.
 func readTable(file string, r io.ReaderAt, length int64, open opener) (*table, error) {
 	t := &table{file: file, r: r, length: length, open: open}
 	if err := t.readHead(); err != nil {
@@ -281,13 +280,13 @@ func (t *table) head() []byte {
 	return binary.LittleEndian.AppendUint32(b, checksum(b))
 }
 
-// blocksIn is how many blocks a group has.
+// blocksIn is the number of blocks in a group.
 func (t *table) blocksIn(group int) int {
 	return min(groupBlocks, blocksOf(t.size)-group*groupBlocks)
 }
 
-// findGroups notes where the groups are. Each has at least some bytes, so there
-// are not more than the file has room for.
+// findGroups computes the places of the groups. Each has a least size, so there
+// are not more than fit in the file.
 func (t *table) findGroups() error {
 	at := int64(tableHead)
 	n := groupsOf(t.size)
@@ -313,7 +312,7 @@ func (t *table) findGroups() error {
 	return nil
 }
 
-// section is where the secrets of some blocks are.
+// section is the place of the secrets of some blocks.
 type section struct {
 	at     int64
 	length int
@@ -332,7 +331,7 @@ func (t *table) raw(s section) ([]byte, error) {
 	return b, nil
 }
 
-// opened reads secrets, count of them, to be checked with parseSecret.
+// opened reads count secrets, to be checked with parseSecret.
 func (t *table) opened(s section) ([]byte, error) {
 	b, err := t.raw(s)
 	if err != nil || !t.sealed {
@@ -347,7 +346,7 @@ func (t *table) opened(s section) ([]byte, error) {
 	return b, nil
 }
 
-// fits says whether a section can have its length.
+// fits reports whether a section can have its length.
 func (t *table) fits(s section) bool {
 	if t.sealed {
 		return s.length > 4 && int64(s.length) <= t.length-s.at
@@ -358,10 +357,10 @@ func (t *table) fits(s section) bool {
 // group is the public part of some blocks.
 type group struct {
 	first   int   // number of the first block
-	data    int64 // where it is in the data file
+	data    int64 // its place in the data file
 	length  int   // of the secrets
 	count   int
-	at      int64 // where its entries begin in the table
+	at      int64 // the place of its entries in the table
 	entries []byte
 }
 
@@ -408,8 +407,8 @@ func (t *table) entry(g *group, i int) (entry, error) {
 	return e, nil
 }
 
-// appendGroup appends a group: its entries, and its secrets as packSecrets
-// makes them.
+// appendGroup appends a group: its entries, and its secrets as packed by
+// packSecrets.
 func appendGroup(b []byte, data int64, entries []entry, secrets []byte) []byte {
 	b = appendGroupHead(b, data, len(secrets))
 	for _, e := range entries {
@@ -428,7 +427,7 @@ func appendGroupHead(b []byte, data int64, secrets int) []byte {
 }
 
 // packSecrets makes a section of secrets, encrypted to the custodians if there
-// are some.
+// are any.
 func packSecrets(secrets []secret, custodians []*age.X25519Recipient) ([]byte, error) {
 	var plain []byte
 	for _, s := range secrets {
@@ -553,8 +552,8 @@ func (t *table) parseSpans(b []byte) bool {
 	return withheld == (t.judge != argus.Hash{})
 }
 
-// parseRest takes the blocks that take the place of others: those that the
-// spans ask for, in order.
+// parseRest reads the substitute blocks that the
+// spans need, in order.
 func (t *table) parseRest(b []byte) bool {
 	at := int64(dataHead)
 	for _, want := range wantedRest(t.spans, t.size) {
@@ -572,8 +571,8 @@ func (t *table) parseRest(b []byte) bool {
 	return len(b) == 0
 }
 
-// state is a hash over all that a change of the original may change for who
-// reads it, and over its root.
+// state is a hash over the root and everything that a change of the original can change
+// for its readers.
 func (t *table) state() (h argus.Hash) {
 	sum := sha256.New()
 	sum.Write([]byte{0x06})
@@ -585,7 +584,7 @@ func (t *table) state() (h argus.Hash) {
 }
 
 // blocksHead is the beginning of a file of blocks, or of the file for the judge;
-// change is 0 for the data as they were received.
+// change is 0 for the data as received.
 func blocksHead(magic string, name argus.FileName, change uint32) []byte {
 	b := append([]byte(magic), name[:]...)
 	b = binary.LittleEndian.AppendUint32(b, change)

@@ -13,29 +13,29 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Checked is what Verify has found an original to be.
+// Checked is the state of an original as Verify found it.
 type Checked struct {
 	Size int64
-	// Root is recomputed from what is stored.
+	// Root is recomputed from the stored bytes.
 	Root argus.Hash
-	// Hash is the SHA-256 of its bytes, recomputed; zero if not all of them can
+	// Hash is the SHA-256 of its bytes, recomputed; zero if some of them cannot
 	// be read.
 	Hash argus.Hash
-	// Spans are the parts that cannot be read, and State is the hash that a
-	// change gave which made it so.
+	// Spans are the unreadable parts, and State is the hash of the change that
+	// made them so.
 	Spans []Span
 	State argus.Hash
-	// Locked says whose keys were not there: only what is stored is proved, not
-	// what it says.
+	// Locked names the keys that were missing: then only the stored bytes are proved,
+	// not their plain bytes.
 	Locked []string
-	// Files are those of the original, relative to the folder.
+	// Files are the files of the original, relative to the folder.
 	Files []string
 }
 
-// Verify reads all of an original and compares each byte of its files with what
-// the root covers. It needs no secret for that; with the keys, it proves the
-// bytes that were received, too. It calls report for each place that is not what
-// it was, and advance with the bytes read. An error is about reading itself.
+// Verify reads all of an original and compares each byte of its files with the root. It
+// needs no secret for that; with the keys, it also proves the received bytes. It calls
+// report for each place that has changed, and advance with the number of bytes read. An
+// error is about reading itself.
 func (s *Store) Verify(ctx context.Context, name argus.FileName, report func(*Damage), advance func(bytes int64)) (*Checked, error) {
 	v := verifying{ctx: ctx, s: s, report: report, advance: advance, leaves: newTree()}
 	t, f, err := s.openTable(name, tableFile)
@@ -57,7 +57,7 @@ func (s *Store) Verify(ctx context.Context, name argus.FileName, report func(*Da
 	return &v.checked, nil
 }
 
-// verifying is the checking of one original.
+// verifying checks one original.
 type verifying struct {
 	ctx     context.Context
 	s       *Store
@@ -69,7 +69,7 @@ type verifying struct {
 	buffer  []byte
 }
 
-// note reports an error that is damage, and returns another.
+// note reports an error that is damage, and returns any other error.
 func (v *verifying) note(err error) error {
 	if d, ok := errors.AsType[*Damage](err); ok {
 		v.report(d)
@@ -86,7 +86,7 @@ func (v *verifying) damage(file string, at int64, format string, args ...any) {
 	v.report(&Damage{file, at, fmt.Sprintf(format, args...)})
 }
 
-// open opens a file of the original; nil if it is not there, which is reported.
+// open opens a file of the original; it returns nil for a missing file, which it reports.
 func (v *verifying) open(file string) (durable.File, int64, error) {
 	f, err := v.s.disk.OpenFile(v.s.path(file), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +103,7 @@ func (v *verifying) open(file string) (durable.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// data checks the blocks as they were received.
+// data checks the blocks as received.
 func (v *verifying) data() error {
 	t := v.t
 	file := DataFile(t.name)
@@ -131,7 +131,7 @@ func (v *verifying) data() error {
 		sound, readable = sound && ok, readable && plain
 	}
 	if !sound {
-		return nil // what is wrong has been named
+		return nil // the errors are reported already
 	}
 	if size != at {
 		v.damage(file, min(size, at), "the file has %d bytes, want %d", size, at)
@@ -147,7 +147,7 @@ func (v *verifying) data() error {
 		return nil // rest reports it
 	}
 	if readable != (want != argus.Hash{}) && len(v.checked.Locked) == 0 {
-		v.damage(t.file, t.secrets.at, "the table has a SHA-256 of the original exactly if all of it can be read, and here it is not so")
+		v.damage(t.file, t.secrets.at, "a table has a SHA-256 of the original exactly if all of it can be read; this one breaks the rule")
 	}
 	if !readable {
 		return nil
@@ -158,13 +158,13 @@ func (v *verifying) data() error {
 	return nil
 }
 
-// group checks the blocks of a group. It says whether they are what they were,
-// and whether all of their plain bytes went to whole.
+// group checks the blocks of a group. sound says that they are unchanged, and readable
+// that all of their plain bytes went to whole.
 func (v *verifying) group(n int, f durable.File, file string, at *int64, whole io.Writer) (sound, readable bool, err error) {
 	t := v.t
 	g, err := t.group(n)
 	if err != nil {
-		*at = 0 // where the next blocks are, this group cannot tell
+		*at = 0 // this group does not say where the next blocks are
 		return false, false, v.note(err)
 	}
 	if *at == 0 {
@@ -208,14 +208,14 @@ func (v *verifying) group(n int, f durable.File, file string, at *int64, whole i
 		sound = sound && ok && stored != nil
 		readable = readable && plain != nil
 		if plain != nil {
-			_, _ = whole.Write(plain) // of a hash, which never fails
+			_, _ = whole.Write(plain) // a hash never fails
 		}
 	}
 	return sound, readable, nil
 }
 
-// stored reads a block as it is stored and compares its hash; nil if it is not
-// what it was, which is reported.
+// stored reads a stored block and compares its hash; it returns nil for a changed block,
+// which it reports.
 func (v *verifying) stored(f durable.File, file string, at int64, block int, e entry) ([]byte, error) {
 	if cap(v.buffer) < int(e.stored) {
 		v.buffer = make([]byte, BlockSize+overhead)
@@ -235,7 +235,7 @@ func (v *verifying) stored(f durable.File, file string, at int64, block int, e e
 	return b, nil
 }
 
-// plain opens a block that is stored as it was, and compares its salted hash.
+// plain opens an intact stored block and compares its salted hash.
 // gone says that its key must not be there.
 func (v *verifying) plain(block int, stored []byte, e entry, key []byte, at int64, gone bool) (plain []byte, sound bool) {
 	s, err := parseSecret(key)
@@ -260,13 +260,13 @@ func (v *verifying) plain(block int, stored []byte, e entry, key []byte, at int6
 		return nil, false
 	}
 	if commit(s.salt, plain) != e.plain {
-		v.damage(v.t.file, at, "block %d says other bytes than those that were sealed", block)
+		v.damage(v.t.file, at, "block %d has other bytes than those that were sealed", block)
 		return nil, false
 	}
 	return plain, true
 }
 
-// rest checks the blocks that take the place of others.
+// rest checks the substitute blocks.
 func (v *verifying) rest() error {
 	t := v.t
 	secrets, err := t.opened(t.secrets)
@@ -311,7 +311,7 @@ func (v *verifying) rest() error {
 	return nil
 }
 
-// judge checks the file for the judge, which nobody else can read.
+// judge checks the file for the judge, which only the judge can read.
 func (v *verifying) judge() error {
 	t := v.t
 	if t.judge == (argus.Hash{}) {

@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// mostHeld is how many problems are held back until it is decided who reads a
-	// file; a reader that finds a message behind more of them begins again.
+	// mostHeld is how many problems are held back until a reader is chosen; a reader
+	// that finds a message after more of them begins again.
 	mostHeld = 256
-	// mostSuggested is how many problems may stand before the first message that a
-	// format finds which is only that of the files beside.
+	// mostSuggested is how many problems may precede the first message of a format
+	// that only the neighbouring files suggest.
 	mostSuggested = 8
 )
 
-// choose reads a file with the first of its claims that finds a message in it: one
-// that finds nothing but problems hands the file to the next. If none finds a
-// message, the first with a problem has the file, and a file that only those beside it
-// suggest is of no format.
+// choose reads a file with the first of its claims that finds a message in it: a format
+// that finds only problems passes the file on to the next. If none finds a
+// message, the first with a problem takes the file. A file whose format only its
+// neighbours suggest is then left without one.
 func (w *work) choose(ctx context.Context, in reader.Input, claims []reader.Claim, suggested bool, e *Event, got *reached) error {
 	file, first := e.File, -1
 	for i, c := range claims {
@@ -52,8 +52,8 @@ func (w *work) choose(ctx context.Context, in reader.Input, claims []reader.Clai
 	return r.read(ctx, in, format)
 }
 
-// noteOf is what the messages of a file say if another format is as sure of it, nil
-// if none is.
+// noteOf returns the note for the messages of a file if another format is as sure of
+// it, or nil if none is.
 func noteOf(claims []reader.Claim, taken int) []argus.Field {
 	var others []string
 	for i, c := range claims {
@@ -70,17 +70,17 @@ func noteOf(claims []reader.Claim, taken int) []argus.Field {
 // reading is the reading of a file by one format.
 type reading struct {
 	*work
-	e    *Event // its File is nil when it was given
+	e    *Event // its File is nil once it was passed on
 	got  *reached
 	note []argus.Field // for each message
-	most int           // problems before the first message, -1 for any number
+	most int           // problems before the first message, -1 for no limit
 
 	taken    bool // the format has the file
-	problems int  // before it had
+	problems int  // before the format had it
 	held     []reader.Item
 }
 
-// take gives the file and what was held back.
+// take passes on the file and the items held back.
 func (r *reading) take() error {
 	r.taken = true
 	if err := r.hand(*r.e); err != nil {
@@ -104,7 +104,7 @@ func (r *reading) item(item reader.Item) error {
 	return r.hand(Event{Item: item})
 }
 
-// zeroIsNoTime takes the moment 0, which programs write where they have no time, out of
+// zeroIsNoTime removes the moment 0, which programs write if they have no time, from
 // the times of a message.
 func zeroIsNoTime(m *argus.Message) {
 	for _, t := range [...]struct {
@@ -118,7 +118,7 @@ func zeroIsNoTime(m *argus.Message) {
 	}
 }
 
-// read gives what a format finds in a file, once it is taken: it is with the first
+// read passes on the items of a format, once it has taken the file with its first
 // message.
 func (r *reading) read(ctx context.Context, in reader.Input, format *reader.Format) error {
 	*r.got = reached{}

@@ -17,9 +17,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// TestChoose gives files to formats that find what their name says: m a message, p a
-// problem, s a count, e an error; P is many problems. Who has the file, and what is
-// given of it?
+// TestChoose gives files to formats that find the items in their names: m a message, p a
+// problem, s a count, e an error; P is many problems. It checks which format takes the
+// file, and which items come out.
 func TestChoose(t *testing.T) {
 	format := func(finds string) *reader.Format {
 		finds, _, _ = strings.Cut(finds, "=")
@@ -108,7 +108,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestZeroIsNoTime reads the moment 0, in which program ever it stands.
+// TestZeroIsNoTime reads the moment 0 from several programs' formats.
 func TestZeroIsNoTime(t *testing.T) {
 	zero := argus.Time{Raw: "0", Precision: argus.Second}
 	m := &argus.Message{Service: "x", From: "a", Sent: zero, Read: zero, Received: argus.Time{Micros: 1, Precision: argus.Micro}}

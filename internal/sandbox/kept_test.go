@@ -54,8 +54,8 @@ func jsonLines(n int) []byte {
 	return b.Bytes()
 }
 
-// TestKeptOriginal: what is kept in blocks reads as the plain file does, here and
-// apart, a file of many blocks and an archive.
+// TestKeptOriginal: an original in blocks reads like the plain file, in this process and
+// apart: a file of many blocks and an archive.
 func TestKeptOriginal(t *testing.T) {
 	s, _ := originals(t)
 	large := jsonLines(3000)
@@ -89,8 +89,8 @@ func TestKeptOriginal(t *testing.T) {
 	}
 }
 
-// What cannot be read ends the reading of the file with the reason, and nothing
-// is read as zeros.
+// An unreadable part ends the reading of the file with the reason; nothing is read as
+// zeros.
 func TestWithheldFromReaders(t *testing.T) {
 	s, dir := originals(t)
 	content := jsonLines(3000)
@@ -144,8 +144,7 @@ func TestWithheldFromReaders(t *testing.T) {
 	check("damaged")
 }
 
-// TestKeptBeside hands over more files beside the one that is read than may be
-// open at once.
+// TestKeptBeside hands over more neighbouring files than may be open at once.
 func TestKeptBeside(t *testing.T) {
 	s, _ := originals(t)
 	for n := range 3 * mostKept {
@@ -164,7 +163,7 @@ func TestKeptBeside(t *testing.T) {
 	}
 }
 
-// A reader that asks for keys again and again and tells nothing is silent.
+// A reader that keeps asking for keys and yields nothing counts as silent.
 func TestAskingIsSilence(t *testing.T) {
 	s, _ := originals(t)
 	of, _ := kept(t, s, "chat", []byte("bad"))
@@ -172,13 +171,13 @@ func TestAskingIsSilence(t *testing.T) {
 	defer r.Close()
 	start := time.Now()
 	got := shown(t, r, of)
-	if last := got[len(got)-1]; !strings.Contains(last, "gave nothing for") || time.Since(start) > 30*time.Second {
+	if last := got[len(got)-1]; !strings.Contains(last, "sent nothing for") || time.Since(start) > 30*time.Second {
 		t.Errorf("after %s: %q", time.Since(start), got)
 	}
 }
 
-// Where the beginning is withheld, the file is a problem and no error: the files
-// beside it are read.
+// If the beginning is withheld, the file is a problem, not an error: its neighbours
+// are read.
 func TestBeginningWithheld(t *testing.T) {
 	s, _ := originals(t)
 	content := jsonLines(3)

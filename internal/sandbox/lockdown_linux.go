@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockDown takes from this process, for good, what a reader does not need: the
-// user's rights, more than some bytes of memory, and every system call but
-// those that compute with what is open.
+// lockDown removes from this process, permanently, everything that a reader does not
+// need: the user's rights, memory above a limit, and every system call except
+// those that compute with open descriptors.
 func lockDown(memory int64) error {
 	if err := limit(memory); err != nil {
 		return err
@@ -47,7 +47,7 @@ func lockDown(memory int64) error {
 	return nil
 }
 
-// limit bounds what is written, opened and allocated.
+// limit bounds writing, open files and memory.
 func limit(memory int64) error {
 	held, err := dataBytes()
 	if err != nil {
@@ -69,7 +69,7 @@ func limit(memory int64) error {
 	return nil
 }
 
-// dataBytes is what the process has mapped to write to: under the race
+// dataBytes is the writable memory that the process has mapped: under the race
 // detector far more than it uses.
 func dataBytes() (uint64, error) {
 	status, err := os.ReadFile("/proc/self/status")
@@ -82,7 +82,7 @@ func dataBytes() (uint64, error) {
 	return n << 10, err
 }
 
-// becomeNobody gives up root. In a container that knows no other user, root is
+// becomeNobody gives up root. In a container without other users, root is
 // nobody outside of it.
 func becomeNobody() error {
 	const nobody = 65534
@@ -98,9 +98,9 @@ func becomeNobody() error {
 	return nil
 }
 
-// allowed are the system calls that the Go runtime, and reading and writing
-// what is open, come down to. There is none among them that opens, connects,
-// starts, traces or signals anything outside.
+// allowed are the system calls that the Go runtime needs, and those to read and write
+// open descriptors. None of them opens, connects, starts, traces or signals anything
+// outside.
 var allowed = slices.Concat([]uint32{
 	unix.SYS_READ, unix.SYS_PREAD64, unix.SYS_WRITE, unix.SYS_PWRITE64, unix.SYS_WRITEV, unix.SYS_CLOSE, unix.SYS_LSEEK,
 	unix.SYS_FSTAT, unix.SYS_FTRUNCATE, unix.SYS_RECVMSG, unix.SYS_SENDMSG,
@@ -113,10 +113,10 @@ var allowed = slices.Concat([]uint32{
 	unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
 }, allowedHere)
 
-// checked are system calls that are allowed with some arguments only: a signal
-// goes to a thread of this process, a new thread is one of it, a descriptor's
-// flags are read and no owner is named for its signals, and memory is this
-// process's alone, is never run, and counts as data, which RLIMIT_DATA bounds.
+// checked are system calls that are allowed only with some arguments: a signal goes to
+// a thread of this process, a new thread belongs to it, a descriptor's
+// flags are read and no owner is named for its signals, and memory is private to this
+// process, not executable, and counts as data, which RLIMIT_DATA bounds.
 func checked() []checkedCall {
 	const (
 		thread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD | unix.CLONE_SYSVSEM |
@@ -134,7 +134,7 @@ func checked() []checkedCall {
 	}
 }
 
-// checkedCall is a system call and the program that refuses it for its arguments.
+// checkedCall is a system call and the program that checks its arguments.
 type checkedCall struct {
 	call   uint32
 	refuse []unix.SockFilter
@@ -149,11 +149,11 @@ const (
 	refused = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 )
 
-// argument loads the lower half of an argument, on both architectures. The
-// kernel looks at no more of those that are checked.
+// argument loads the lower half of an argument, on both architectures. For the
+// arguments checked here, the kernel uses no more.
 func argument(n uint32) unix.SockFilter { return unix.SockFilter{Code: load, K: 16 + 8*n} }
 
-// oneOf refuses an argument that is none of some values.
+// oneOf refuses an argument that is not one of the values.
 func oneOf(n uint32, values ...uint32) []unix.SockFilter {
 	p := []unix.SockFilter{argument(n)}
 	for i, v := range values {
@@ -162,18 +162,18 @@ func oneOf(n uint32, values ...uint32) []unix.SockFilter {
 	return append(p, unix.SockFilter{Code: give, K: refused})
 }
 
-// within refuses an argument that has a bit besides some.
+// within refuses an argument with a bit outside bits.
 func within(n, bits uint32) []unix.SockFilter {
 	return []unix.SockFilter{argument(n), {Code: some, K: ^bits, Jf: 1}, {Code: give, K: refused}}
 }
 
-// has refuses an argument that has none of some bits.
+// has refuses an argument without any of the bits.
 func has(n, bits uint32) []unix.SockFilter {
 	return []unix.SockFilter{argument(n), {Code: some, K: bits, Jt: 1}, {Code: give, K: refused}}
 }
 
-// filter is a program for the kernel (seccomp(2), BPF): a call of another
-// architecture ends the process; what is not allowed is refused with EPERM.
+// filter is a program for the kernel (seccomp(2), BPF): a call for another
+// architecture ends the process; every call not allowed fails with EPERM.
 func filter() []unix.SockFilter {
 	const number, arch = 0, 4 // offsets in struct seccomp_data
 	p := []unix.SockFilter{
@@ -190,7 +190,7 @@ func filter() []unix.SockFilter {
 		p = append(append(p, c.refuse...), unix.SockFilter{Code: give, K: unix.SECCOMP_RET_ALLOW})
 	}
 	return append(p,
-		// The C library tries clone3 first, and asks for ENOSYS.
+		// The C library tries clone3 first, and expects ENOSYS.
 		unix.SockFilter{Code: same, K: unix.SYS_CLONE3, Jf: 1},
 		unix.SockFilter{Code: give, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
 		unix.SockFilter{Code: give, K: refused})

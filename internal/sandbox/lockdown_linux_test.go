@@ -17,16 +17,15 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// A call that the filter has to refuse, or has to allow for this process alone.
+// A call that the filter must refuse, or must allow only for this process.
 type call struct {
 	name string
 	what uintptr
 	args [6]uintptr
 }
 
-// calls are system calls of which some would reach the process with a number, or
-// another than is meant: all but the last few would work outside. No process has
-// the number nobody.
+// calls are system calls. Some would reach the process with the number victim or a
+// third one: all but the last few would work outside. No process has the number nobody.
 func calls(victim int) (refused, kept []call) {
 	const nobody = 1<<22 - 1
 	own, it := uintptr(os.Getpid()), uintptr(victim)
@@ -67,8 +66,8 @@ func calls(victim int) (refused, kept []call) {
 		}
 }
 
-// tried makes the calls, and lists those to refuse that were not refused and those to
-// keep that were.
+// tried makes the calls. It lists those that should have been refused and were not, and
+// those that should have been allowed and were not.
 func tried(victim int) (wrong []string) {
 	refused, kept := calls(victim)
 	for i, c := range append(refused, kept...) {
@@ -88,12 +87,12 @@ func reaches(_ reader.Input, text string) string {
 	return "wrong: " + strings.Join(tried(victim), ", ")
 }
 
-// TestReachesNobody: a reader that was taken over signals no other process, names no
-// owner for the signals of a descriptor, and has no memory that is not counted.
+// TestReachesNobody: a compromised reader cannot signal another process, name an
+// owner for the signals of a descriptor, or have memory that is not counted.
 func TestReachesNobody(t *testing.T) {
 	other := exec.CommandContext(t.Context(), "sleep", "60")
 	if os.Geteuid() == 0 {
-		// The reader becomes nobody, who may signal his own.
+		// The reader becomes nobody, who may signal nobody's other processes.
 		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
 	if err := other.Start(); err != nil {
@@ -108,7 +107,7 @@ func TestReachesNobody(t *testing.T) {
 	if err := other.Process.Signal(syscall.Signal(0)); err != nil {
 		t.Errorf("the other process: %v", err)
 	}
-	// The guard guards: without it each of them works, or fails for another reason.
+	// Without the filter each of them works, or fails for another reason.
 	refused, _ := calls(other.Process.Pid)
 	if free := tried(other.Process.Pid); len(free) != len(refused) {
 		t.Errorf("outside, of %d calls these are not refused: %q", len(refused), free)

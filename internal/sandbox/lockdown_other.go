@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// lockDown ends this process when it has taken more memory than it may. The
-// system is not asked to hold it: each has another way.
+// lockDown makes this process end itself when it exceeds its memory. The systems here
+// have no common way to limit it.
 func lockDown(memory int64) error {
 	go func() {
 		taken := []metrics.Sample{{Name: "/memory/classes/total:bytes"}}

@@ -4,5 +4,5 @@ package sandbox
 
 import "github.com/argus-evidence/argus/internal/reader"
 
-// The kernel holds readers on Linux only.
+// The kernel confines readers on Linux only.
 func reaches(reader.Input, string) string { return "" }

@@ -36,16 +36,16 @@ func Main(formats reader.Formats) {
 	os.Exit(0)
 }
 
-// served is the process that reads, seen from itself.
+// served is the reading process, seen from inside.
 type served struct {
 	work
 	conn    *net.UnixConn
 	answers chan answer
 
-	asking sync.Mutex // one question at a time, and closed of the files
+	asking sync.Mutex // one question at a time; also guards closed of the files
 	mu     sync.Mutex
 	out    *bufio.Writer
-	events []byte // that wait
+	events []byte // waiting to be sent
 }
 
 // answer is a frame from the program.
@@ -61,7 +61,7 @@ func (a answer) close() {
 	}
 }
 
-// read reads the answer that is expected.
+// read decodes the answer, which must be of the given kind.
 func (a answer) read(kind frameKind, into any) error {
 	if a.kind != kind {
 		return fmt.Errorf("%w: want %c, got %c", errFrame, kind, a.kind)
@@ -93,18 +93,18 @@ func serve(formats reader.Formats) error {
 	if err := s.take(set); err != nil {
 		return err
 	}
-	debug.SetMemoryLimit(set.Memory / 8 * 3) // what is held may go above it, garbage does not
-	debug.SetGCPercent(800)                  // most of what a reader makes is gone at once, and little is held
+	debug.SetMemoryLimit(set.Memory / 8 * 3) // held memory may exceed it, garbage may not
+	debug.SetGCPercent(800)                  // most of a reader's garbage is short-lived, and little is held
 	debug.SetMaxStack(64 << 20)
 	if err := lockDown(set.Memory); err != nil {
-		return fmt.Errorf("give up what a reader does not need: %w", err)
+		return fmt.Errorf("give up the rights that a reader does not need: %w", err)
 	}
 	if err := s.sayRaw(frameReady, nil); err != nil {
 		return err
 	}
 	go func() {
-		// What a reader found is sent even if it finds nothing more. An error
-		// comes back at the next sending.
+		// A reader's findings are sent even if it finds nothing more. An error
+		// is returned by the next sending.
 		for range time.Tick(time.Second) {
 			_ = s.flush()
 		}
@@ -121,7 +121,7 @@ func (s *served) take(set settings) error {
 	s.format, s.limits, s.reading = set.Format, set.Limits, set.Reading
 	s.limits.Temp = s.temp
 	if set.Zone != "" {
-		zone, err := time.LoadLocation(set.Zone) // later it could not be opened
+		zone, err := time.LoadLocation(set.Zone) // it could not be opened later
 		if err != nil {
 			return err
 		}
@@ -149,8 +149,8 @@ func (s *served) job(a answer) error {
 	return s.say(frameDone, end)
 }
 
-// receive takes what the program sends, until it is gone: then this process
-// ends, whatever it does.
+// receive takes frames from the program until the program is gone; then this process
+// ends, whatever it is doing.
 func (s *served) receive() {
 	var files []*os.File
 	in := bufio.NewReader(readerFunc(func(b []byte) (int, error) {
@@ -177,7 +177,7 @@ func (s *served) receive() {
 			os.Exit(0)
 		}
 		a := answer{kind: kind, body: body}
-		if kind != frameHello { // which may have come along with the first file
+		if kind != frameHello { // may have come together with the first file
 			a.files, files = files, nil
 		}
 		s.answers <- a
@@ -196,25 +196,25 @@ func (s *served) say(kind frameKind, body any) error {
 	return s.sayRaw(kind, text)
 }
 
-// sayRaw sends a frame, and before it what is waiting.
+// sayRaw sends a frame, after everything that is waiting.
 func (s *served) sayRaw(kind frameKind, body []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return errors.Join(s.put(kind, body), s.out.Flush())
 }
 
-// put leaves a frame to what is sent next, behind the events that are waiting.
+// put queues a frame after the waiting events, for the next sending.
 func (s *served) put(kind frameKind, body []byte) error {
 	if events := s.taken(); len(events) > 0 {
 		_, _ = s.out.Write(appendFrameHead(nil, frameEvents, len(events)))
 		_, _ = s.out.Write(events)
 	}
 	_, _ = s.out.Write(appendFrameHead(nil, kind, len(body)))
-	_, err := s.out.Write(body) // which keeps the error of those before it
+	_, err := s.out.Write(body) // Write keeps an earlier error
 	return err
 }
 
-// begins tells the program which file is next, so that it knows which one broke
+// begins tells the program which file is next, so that it can name the file that broke
 // this process.
 func (s *served) begins(f *File) error {
 	var body []byte
@@ -239,7 +239,7 @@ func (s *served) gives(e Event) error {
 	return s.send()
 }
 
-// flush sends the events that are waiting.
+// flush sends the waiting events.
 func (s *served) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -254,7 +254,7 @@ func (s *served) send() error {
 	return errors.Join(s.put(frameEvents, events), s.out.Flush())
 }
 
-// taken are the events that are waiting, up to the next one.
+// taken removes and returns the waiting events.
 func (s *served) taken() []byte {
 	events := s.events
 	if s.events = s.events[:0]; cap(s.events) > 4*frameEventsSize {
@@ -274,7 +274,7 @@ type received struct {
 
 func (r *received) Close() error { return r.close() }
 
-// content makes a file of the descriptors that came with a frame.
+// content makes a file from the descriptors that came with a frame.
 func (s *served) content(kept *keptFile, a answer) (Content, error) {
 	want := 1
 	if kept != nil && kept.Rest {
@@ -304,7 +304,7 @@ func (s *served) content(kept *keptFile, a answer) (Content, error) {
 		a.close()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.put(frameClose, binary.AppendUvarint(nil, kept.Number)) // it has time
+		return s.put(frameClose, binary.AppendUvarint(nil, kept.Number)) // not urgent
 	}
 	return r, nil
 }
@@ -314,7 +314,7 @@ func (s *served) group(of *received, number uint64, group int) ([]byte, error) {
 	s.asking.Lock()
 	defer s.asking.Unlock()
 	if of.closed {
-		return nil, os.ErrClosed // whoever reads on is not waited for
+		return nil, os.ErrClosed // a late reader is not waited for
 	}
 	a, err := s.exchange(frameAskGroup, binary.AppendUvarint(binary.AppendUvarint(nil, number), uint64(group)))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// TestArchiveOfManyFiles: what a process takes does not grow with the number of files
+// TestArchiveOfManyFiles: the memory of a process does not grow with the number of files
 // that it reads.
 func TestArchiveOfManyFiles(t *testing.T) {
 	contents := []string{

@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// A descriptor cannot be handed to a running process here as it can elsewhere:
-// the readers run in this one.
+// On these systems a descriptor cannot be passed to a running process as elsewhere, so
+// the readers run in this process.
 const canStart = false
 
 type process struct{}

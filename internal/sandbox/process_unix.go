@@ -25,7 +25,7 @@ import (
 
 const canStart = true
 
-// process is one that reads, seen from the program.
+// process is a reading process, seen from the program.
 type process struct {
 	cmd    *exec.Cmd
 	conn   *net.UnixConn
@@ -36,7 +36,7 @@ type process struct {
 	endErr error
 }
 
-// headBuffer keeps the beginning of what is written.
+// headBuffer keeps the beginning of its input.
 type headBuffer struct{ bytes.Buffer }
 
 func (h *headBuffer) Write(b []byte) (int, error) {
@@ -44,7 +44,7 @@ func (h *headBuffer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// mainArgument is the only argument of a process that reads.
+// mainArgument is the only argument of a reading process.
 const mainArgument = "run-readers"
 
 func start(o Options) (*process, error) {
@@ -64,18 +64,18 @@ func start(o Options) (*process, error) {
 		return nil, err
 	}
 	if runtime.GOOS == "linux" {
-		self = "/proc/self/exe" // the same, even if another was installed since
+		self = "/proc/self/exe" // the same program, even if another was installed since
 	}
 	p := &process{conn: conn.(*net.UnixConn), ended: make(chan struct{})} //nolint:forcetypeassert // of a Unix socket
 	p.in = bufio.NewReaderSize(p.conn, 64<<10)
-	p.cmd = exec.CommandContext(context.Background(), self) // it outlives one reading
+	p.cmd = exec.CommandContext(context.Background(), self) // it may outlive one reading
 	p.cmd.Args = []string{os.Args[0], mainArgument}
 	p.cmd.Env = []string{"GOTRACEBACK=none"}
 	p.cmd.Dir = "/"
 	p.cmd.Stderr = &p.said
 	p.cmd.ExtraFiles = []*os.File{ends[1]}
 	err = p.cmd.Start()
-	ends[1].Close() // only its end closes it now
+	ends[1].Close() // now only the process's end keeps it open
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -94,7 +94,7 @@ func start(o Options) (*process, error) {
 	return p, nil
 }
 
-// greet tells the process how to read, and waits until the kernel holds it.
+// greet sends the settings to the process, and waits until the kernel confines it.
 func (p *process) greet(o Options) error {
 	if err := p.send(frameHello, settingsOf(o)); err != nil {
 		return err
@@ -109,8 +109,8 @@ func (p *process) greet(o Options) error {
 	return err
 }
 
-// socketPair makes two connected sockets, of which a child inherits only what
-// it is given.
+// socketPair makes two connected sockets. A child inherits only those that are passed
+// to it.
 func socketPair() (ends [2]*os.File, err error) {
 	syscall.ForkLock.RLock()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -136,13 +136,13 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended already
 }
 
-// why tells in a few words how a process came to its end. It has ended.
+// why returns in a few words why the process ended, which it must have done.
 func (p *process) why(o Options) string {
 	<-p.ended
 	said := p.said.String()
 	tooMuch := fmt.Sprintf("the reader needed more than %d MiB of memory", o.Memory>>20)
 	if strings.HasPrefix(said, "SIGSEGV") && strings.Contains(said, "\ngoroutine 0 ") {
-		// The collector of Go 1.26 does not look whether it was given memory.
+		// The collector of Go 1.26 does not check whether it was given memory.
 		return tooMuch
 	}
 	for line := range strings.SplitSeq(said, "\n") {
@@ -194,22 +194,22 @@ type turn struct {
 	j     job
 	yield func(Event, error) bool
 
-	at     File    // the file in hand
-	begun  bool    // there is one
-	file   *File   // it, once its reader is known
-	got    reached // of it
+	at     File    // the current file
+	begun  bool    // there is a current file
+	file   *File   // the current file, once its reader is known
+	got    reached // within it
 	files  int     // begun in this turn
 	bytes  int64   // of events
 	retire bool
 
-	// kept are the files in blocks that the process may ask about, beside those
-	// of them that this turn opened.
+	// kept are the files in blocks that the process may ask about, including the
+	// neighbours that this turn opened.
 	kept    map[uint64]*original.File
 	besides map[uint64]*original.File
 	handed  uint64
 }
 
-// mostKept is how many files beside the original a process may have open.
+// mostKept is how many files a process may have open apart from the original.
 const mostKept = 16
 
 // hand describes a file for the process, and returns its descriptors.
@@ -236,7 +236,7 @@ func (t *turn) hand(file Content) (*keptFile, []*os.File, error) {
 	return nil, nil, fmt.Errorf("a %T cannot be handed to another process", file)
 }
 
-// close closes what was opened for the process.
+// close closes the files opened for the process.
 func (t *turn) close(number uint64) {
 	if f := t.besides[number]; f != nil {
 		delete(t.besides, number)
@@ -294,7 +294,7 @@ func (t *turn) do(ctx context.Context, file Content) (broke string, err error) {
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			t.p.end()
-			return fmt.Sprintf("the reader gave nothing for %s and was stopped", silence), nil
+			return fmt.Sprintf("the reader sent nothing for %s and was stopped", silence), nil
 		case err != nil:
 			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 				t.p.end()
@@ -303,12 +303,12 @@ func (t *turn) do(ctx context.Context, file Content) (broke string, err error) {
 			_ = t.p.conn.Close()
 			return t.p.why(o), nil
 		}
-		if kind != frameAskGroup && kind != frameClose { // which only reading takes
+		if kind != frameAskGroup && kind != frameClose { // which only happen while reading
 			heard = time.Now()
 		}
 		if t.bytes += int64(len(t.p.frame)); t.bytes > output {
 			t.p.end()
-			return fmt.Sprintf("the reader gave more than %d bytes and was stopped", output), nil
+			return fmt.Sprintf("the reader sent more than %d bytes and was stopped", output), nil
 		}
 		done, err := t.frame(ctx, kind, t.p.frame)
 		if done || errors.Is(err, errFrame) {
@@ -324,7 +324,7 @@ func (t *turn) do(ctx context.Context, file Content) (broke string, err error) {
 	}
 }
 
-// frame takes a frame and says whether the job is done.
+// frame handles a frame and reports whether the job is done.
 func (t *turn) frame(ctx context.Context, kind frameKind, body []byte) (done bool, err error) {
 	switch kind {
 	case frameBegin:
@@ -394,7 +394,7 @@ func (t *turn) frame(ctx context.Context, kind frameKind, body []byte) (done boo
 	return false, nil
 }
 
-// beside hands a file over that lies beside the one that is read.
+// beside hands over a file next to the one being read.
 func (t *turn) beside(b Beside) error {
 	kept, files, err := t.hand(b.File)
 	if err == nil {
@@ -415,8 +415,8 @@ func (t *turn) beside(b Beside) error {
 	return err
 }
 
-// gone makes of an error in sending to a process none: the next receiving from
-// it tells what happened to it.
+// gone drops an error in sending to a process: the next receive shows why the process
+// ended.
 func gone(err error) error {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
 		return nil
@@ -428,7 +428,7 @@ func gone(err error) error {
 // it is given up.
 const mostBroken = 16
 
-// apart has a job done by a process. Where one breaks, another goes on behind
+// apart runs a job in a process. If the process breaks, another one continues after
 // the file that broke it.
 func (r *Readers) apart(ctx context.Context, j job, file Content, yield func(Event, error) bool) {
 	for broken := 1; ; broken++ {
@@ -468,10 +468,10 @@ func (r *Readers) apart(ctx context.Context, j job, file Content, yield func(Eve
 	}
 }
 
-// event tells what broke the reading of the file in hand.
+// event reports why the reading of the current file broke.
 func (t *turn) event(broke reader.Item) Event {
 	e := Event{Item: broke, Broke: true}
-	if t.file == nil { // nobody was told of it yet
+	if t.file == nil { // the file was not reported yet
 		e.File = &t.at
 	}
 	return e

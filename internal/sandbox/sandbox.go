@@ -3,13 +3,13 @@
 //
 // The process is this program, started again. It gets one file at a time as an
 // open descriptor, can open nothing and reach nobody, and is bounded in memory,
-// silence and output. When it breaks, that costs the file in hand and nothing
-// else. What it tells is taken as untrusted.
+// silence and output. If it breaks, only the current file is lost. Its output is
+// untrusted.
 //
-// On Linux the kernel holds the process to that (seccomp, rlimits). On other
-// systems of the Unix family it is a process of its own with less to hold it,
-// and on Windows the readers run in the calling process: SECURITY.md says
-// what holds where.
+// On Linux the kernel enforces this (seccomp, rlimits). On other
+// systems of the Unix family it is a separate process with fewer restrictions,
+// and on Windows the readers run in the calling process: SECURITY.md lists the
+// protections of each system.
 package sandbox
 
 import (
@@ -28,8 +28,8 @@ import (
 
 // Options say how files are read.
 type Options struct {
-	// Apart runs the readers in a process of their own, for which the program
-	// calls [Main] at its very beginning. Default: in this one.
+	// Apart runs the readers in a separate process; the program must call
+	// [Main] at its very beginning. Default: in this process.
 	Apart bool
 	// Formats are those that are read; a process apart has those that its [Main] was
 	// given. Default: none, so that nothing is recognised.
@@ -39,16 +39,16 @@ type Options struct {
 	Format  string
 	Reading reader.Options
 	Limits  reader.Limits
-	// Memory is what a process may take, in bytes. Default 1 GiB.
+	// Memory is the most memory of a process, in bytes. Default 1 GiB.
 	Memory int64
-	// Silence is how long nothing may come from a process, besides a second
+	// Silence is how long a process may send nothing, plus one second
 	// for each 4 MB of the file. Default 5 minutes.
 	Silence time.Duration
-	// Output is the most that the messages of one original may take, in bytes.
+	// Output is the most bytes of messages from one original.
 	// Default 1 GiB and 100 times the size of the original.
 	Output int64
-	// Beside finds a file of the delivery by its path, for readers that look
-	// for names beside the messages. Default: there is none.
+	// Beside finds a file of the delivery by its path, for readers that look up
+	// names in other files. Default: no file is found.
 	Beside func(ctx context.Context, name string) (b Beside, ok bool, err error)
 }
 
@@ -69,43 +69,43 @@ type Original struct {
 	File Content
 }
 
-// Content is an open file that a process can be handed: an *os.File, or an
-// [original.File], whose descriptors go along and whose keys it asks for.
+// Content is an open file that can be handed to a process: an *os.File, or an
+// [original.File], whose descriptors are passed on and whose keys it asks for.
 type Content interface {
 	io.ReaderAt
 	io.Closer
 }
 
-// Beside is a file that lies in an original, or is one. Its File is closed
-// when the file has been read.
+// Beside is an original or a file inside one. Its File is closed
+// after reading.
 type Beside struct {
 	Original
 	// Size counts the bytes of the file itself.
 	Size int64
 }
 
-// Event is what the reading of an original brought: a file begins, or an item
+// Event is a result of reading an original: a file begins, or an item
 // was found in it, or both.
 type Event struct {
 	File *File
 	Item reader.Item
-	// Broke says that the item is no record of the file but tells why its
-	// reading ended before its time, which may be another one the next time.
+	// Broke says that the item is not a record of the file: it says why reading
+	// ended early. The reason may differ the next time.
 	Broke bool
 }
 
-// File is a file that is read: an original, or a piece of an archive.
+// File is a file that is read: an original, or a member of an archive.
 type File struct {
 	// Path and Problem are those of [reader.File], Name is its Input's.
 	Path, Name, Problem string
 	Size                int64
-	// Reader is the format that reads it, as name/version; none recognises it
-	// if it is empty.
+	// Reader is the format that reads the file, as name/version, or empty if none
+	// recognises it.
 	Reader string
-	// Looks says what it looks like where none does ([reader.LooksLike]).
+	// Looks describes a file that no format recognises ([reader.LooksLike]).
 	Looks string
-	// Hash is the SHA-256 of its bytes, if [Readers.Files] was asked and the file
-	// is one that others may name: that no reader recognises, or of at most
+	// Hash is the SHA-256 of its bytes, for [Readers.Files] with hashes and for files
+	// that others may refer to: unrecognised ones, and those of at most
 	// SiblingLimit.
 	Hash argus.Hash
 }
@@ -114,19 +114,19 @@ type File struct {
 type Readers struct {
 	o       Options
 	here    *work    // in this process
-	process *process // that waits for a job, if there is one
+	process *process // waiting for a job, or nil
 }
 
-// New makes readers. The caller closes them.
+// New makes readers. The caller must close them.
 func New(o Options) *Readers { return &Readers{o: o.withDefaults()} }
 
-// ErrNotHeld says that no process could be started that runs readers and is held
-// to it. Nothing was read.
+// ErrNotHeld says that no confined process could be started for the readers. Nothing
+// was read.
 var ErrNotHeld = errors.New("no process for the readers can be started and held")
 
-// Start starts the process that waits for the first file, and returns once the
-// system holds it to nothing but computing. Reading does so by itself; who calls it
-// before he begins anything learns in time that it cannot be done (ErrNotHeld).
+// Start starts the process for the first file, and returns once the system confines
+// it. Reading does this by itself; calling Start before other work shows early
+// if it cannot be done (ErrNotHeld).
 func (r *Readers) Start() error {
 	if !r.o.Apart || !canStart || r.process != nil {
 		return nil
@@ -147,14 +147,14 @@ func (r *Readers) Close() {
 	}
 }
 
-// Read yields the files in an original, each followed by its items. An error
-// ends it: of this machine, the store or the context, never of what is read.
+// Read yields the files in an original, each followed by its items. An error of this
+// machine, the store or the context ends it; damage in the file is never an error.
 func (r *Readers) Read(ctx context.Context, of Original) iter.Seq2[Event, error] {
 	return r.run(ctx, job{Name: of.Name, Size: of.Size}, of.File)
 }
 
-// Files yields the files in an archive without their items, with the hashes of
-// those that others may name. Of what is no archive it yields nothing.
+// Files yields the files in an archive without their items, with the hashes of those
+// that others may refer to. If the original is not an archive, it yields nothing.
 func (r *Readers) Files(ctx context.Context, of Original) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		head := make([]byte, reader.ArchiveHead)
@@ -183,9 +183,9 @@ func (r *Readers) Text(ctx context.Context, of Original, format string) iter.Seq
 	return r.run(ctx, job{Name: of.Name, Size: of.Size, Format: format}, of.File)
 }
 
-// Suggested yields the files in an original that formats names, each by the format
-// that reads those beside it, with their items; a file in which that format finds no
-// message has no Reader, as in Read.
+// Suggested yields the files of an original listed in formats, with their items. Each is
+// read by the given format, which reads its neighbours; a file without a message in
+// that format has no Reader, as in Read.
 func (r *Readers) Suggested(ctx context.Context, of Original, formats map[string]string) iter.Seq2[Event, error] {
 	return r.run(ctx, job{Name: of.Name, Size: of.Size, Beside: formats}, of.File)
 }

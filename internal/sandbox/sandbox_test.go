@@ -113,8 +113,7 @@ func spoiled(name string, do func(in reader.Input, text string) string) *reader.
 	}
 }
 
-// tries does what a reader that was taken over would try, and lists what it
-// was allowed.
+// tries makes the attempts of a compromised reader, and lists those that succeeded.
 func tries(_ reader.Input, text string) string {
 	var done []string
 	try := func(what string, err error) {
@@ -209,17 +208,17 @@ func shown(t *testing.T, r *Readers, of Original) []string {
 	return lines
 }
 
-// TestBrokenReaders: whatever a reader does, it costs its file. What was read
-// before is there, and so are the files behind.
+// TestBrokenReaders: whatever a reader does, only its file is lost. Everything read
+// before remains, and later files are read.
 func TestBrokenReaders(t *testing.T) {
-	const kept = "; what stands before byte 3 of 3 is kept, and nothing behind it"
+	const kept = "; records before byte 3 of 3 are kept, the rest of the file is not"
 	archive := zipped(t, "1.txt", "good one", "2.txt", "bad", "3.txt", "good three")
 	for name, reason := range map[string]string{
 		"panics":   "the reader broke: index out of range [7]" + kept,
 		"dies":     "the reader's process ended: exit status 7",
 		"grows":    "the reader needed more than 128 MiB of memory",
 		"recurses": "the reader broke: it called itself too deeply",
-		"loops":    "the reader gave nothing for 2s and was stopped" + kept,
+		"loops":    "the reader sent nothing for 2s and was stopped" + kept,
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Apart: true, Format: name, Silence: 2 * time.Second}
@@ -230,7 +229,7 @@ func TestBrokenReaders(t *testing.T) {
 			defer r.Close()
 			got := shown(t, r, handedOver(t, "a.zip", archive))
 			if name == "grows" {
-				// Where the race detector is without memory first, it ends the
+				// If the race detector runs out of memory first, it ends the
 				// process in its own way.
 				for i := range got {
 					got[i] = strings.Replace(got[i], "the reader's process ended: exit status 66", reason, 1)
@@ -246,7 +245,7 @@ func TestBrokenReaders(t *testing.T) {
 				// It took more than a second to break, on a busy machine.
 				want[4] = " ! " + reason + kept + " (broke)"
 			} else if !strings.HasSuffix(reason, kept) {
-				// What was found less than a second ago is lost with its process,
+				// Items found less than a second ago are lost with their process,
 				// and the reason says that nothing is kept.
 				want = slices.Delete(want, 2, 5)
 				want = slices.Insert(want, 2, "[2.txt ] ! "+reason+"; nothing of the file is kept (broke)")
@@ -261,7 +260,7 @@ func TestBrokenReaders(t *testing.T) {
 	}
 }
 
-// What ended a reading says how far it got.
+// The reason for an early end says how far the reading got.
 func TestReached(t *testing.T) {
 	var got reached
 	want := func(reason string, at argus.Where) {
@@ -274,9 +273,9 @@ func TestReached(t *testing.T) {
 	got.add(reader.Item{Message: new(argus.Message)})
 	want("x; pieces of it that are kept: 1", argus.Where{})
 	got.add(reader.Item{Problem: "y", Where: argus.Where{Record: 2, Offset: 30, Length: 12}})
-	want("x; what stands before byte 42 of 90 is kept, and nothing behind it", argus.Where{Record: 3, Offset: 42})
+	want("x; records before byte 42 of 90 are kept, the rest of the file is not", argus.Where{Record: 3, Offset: 42})
 	got.add(reader.Item{Stated: &argus.Stated{Count: 9}, Where: argus.Where{Record: 3, Offset: 60}})
-	want("x; what stands before byte 42 of 90 is kept, and nothing behind it", argus.Where{Record: 3, Offset: 42})
+	want("x; records before byte 42 of 90 are kept, the rest of the file is not", argus.Where{Record: 3, Offset: 42})
 }
 
 func TestBabblingReader(t *testing.T) {
@@ -292,12 +291,12 @@ func TestBabblingReader(t *testing.T) {
 			broke = e.Item.Problem
 		}
 	}
-	if want := "the reader gave more than 8388608 bytes and was stopped; what stands before byte 3 of 3 is kept, and nothing behind it"; broke != want || n > 130 {
+	if want := "the reader sent more than 8388608 bytes and was stopped; records before byte 3 of 3 are kept, the rest of the file is not"; broke != want || n > 130 {
 		t.Errorf("%d events, %q; want %q", n, broke, want)
 	}
 }
 
-// TestManyBroken gives an archive up that breaks one process after the other.
+// TestManyBroken gives up an archive that breaks one process after the other.
 func TestManyBroken(t *testing.T) {
 	var pairs []string
 	for i := range 30 {
@@ -323,13 +322,13 @@ func TestLockedDown(t *testing.T) {
 	if len(got) != 3 || got[2] != " done: " {
 		t.Errorf("%q, want nothing done", got)
 	}
-	// The guard guards: without it all but the last things work.
+	// Without the lockdown everything but the last attempts works.
 	if free := tries(reader.Input{}, target); !strings.Contains(free, "open a file, list a folder, write a file, look at a file") || !strings.Contains(free, "listen, send") {
 		t.Errorf("outside: %q", free)
 	}
 }
 
-// TestSameApart: what a process gives is what is read in this one, and messages
+// TestSameApart: a process yields the same as reading in this process, and messages
 // lose nothing on the way.
 func TestSameApart(t *testing.T) {
 	list, err := filepath.Glob("../reader/testdata/*/*")
@@ -371,11 +370,11 @@ func TestSameApart(t *testing.T) {
 	}
 }
 
-// TestEveryField holds the wire to the root package's types.
+// TestEveryField compares the wire format with the root package's types.
 func TestEveryField(t *testing.T) {
 	e := Event{File: new(File), Item: reader.Item{Message: new(argus.Message), Problem: "x"}, Broke: true}
 	fill(reflect.ValueOf(&e).Elem(), new(int))
-	e.Item.Where.Original, e.Item.Where.Path, e.Item.Where.Reader = 0, "", 0 // the receiver's
+	e.Item.Where.Original, e.Item.Where.Path, e.Item.Where.Reader = 0, "", 0 // set by the receiver
 	d := decoder{left: string(appendEvent(nil, &e))}
 	got, err := d.event()
 	if err != nil || d.left != "" {
@@ -386,7 +385,7 @@ func TestEveryField(t *testing.T) {
 	}
 }
 
-// fill gives every field below v another value.
+// fill gives every field below v a different value.
 func fill(v reflect.Value, n *int) {
 	*n++
 	switch v.Kind() {
@@ -417,7 +416,7 @@ func fill(v reflect.Value, n *int) {
 	}
 }
 
-// FuzzEvents: whatever a process sends, the program stays whole.
+// FuzzEvents: whatever a process sends, the program survives.
 func FuzzEvents(f *testing.F) {
 	e := Event{File: new(File), Item: reader.Item{Message: new(argus.Message)}}
 	fill(reflect.ValueOf(&e).Elem(), new(int))
@@ -432,7 +431,7 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// TestCancel ends the process that loops, at once.
+// TestCancel ends a looping process at once.
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := New(Options{Formats: all.Formats(), Apart: true, Format: "loops"})
@@ -449,8 +448,8 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// BenchmarkRead compares reading in this process with reading apart, on the
-// simplest format: what apart adds is the same for all.
+// BenchmarkRead compares reading in this process with reading apart, in the
+// simplest format: the overhead is the same for all.
 func BenchmarkRead(b *testing.B) {
 	var lines bytes.Buffer
 	for i := range 200_000 {
@@ -487,7 +486,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// cpu is what this process and those that it waited for have used, in ns.
+// cpu is the time used by this process and those that it waited for, in ns.
 func cpu(b *testing.B) (sum int64) {
 	b.Helper()
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {

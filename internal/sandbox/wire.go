@@ -11,14 +11,14 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// What the two processes say to each other goes in frames: the length of the
-// rest in 4 bytes, a byte that says what it is, and the body. Both processes
-// are the same program, so the form has no versions. The process that reads is
-// not trusted: whatever it sends is bounded and checked.
+// The two processes talk in frames: the length of the rest in 4 bytes, a byte for the
+// kind of frame, and the body. Both processes are the same program, so the format has
+// no versions. The reading process is not trusted: everything it sends is bounded and
+// checked.
 
 type frameKind byte
 
-// From the program to the process that reads. All bodies are JSON.
+// From the program to the reading process. All bodies are JSON.
 const (
 	frameHello  frameKind = 'h' // settings
 	frameJob    frameKind = 'j' // a job, with its file
@@ -29,20 +29,20 @@ const (
 
 // And back.
 const (
-	frameReady     frameKind = 'R' // what a reader does not need is given up; nothing
-	frameBegin     frameKind = 'B' // a File, before its content is looked at; nothing, when it was read
+	frameReady     frameKind = 'R' // the process is locked down; no body
+	frameBegin     frameKind = 'B' // a File, before its content is read; no body after it was read
 	frameEvents    frameKind = 'E' // events
 	frameAskBeside frameKind = 'S' // the name of a file of the delivery
-	frameAskTemp   frameKind = 'T' // a temporary file is wanted
+	frameAskTemp   frameKind = 'T' // asks for a temporary file
 	frameAskGroup  frameKind = 'G' // a kept file's number, and the number of a group of its blocks
-	frameClose     frameKind = 'C' // the number of a kept file that is not read any more
+	frameClose     frameKind = 'C' // the number of a kept file that is no longer read
 	frameDone      frameKind = 'D' // the job is done: whether to retire, and an error
 )
 
 // settings are the Options that a process needs.
 type settings struct {
 	Format string
-	// Reading is without its Zone, which Zone names.
+	// Reading lacks its Zone, which the field Zone names.
 	Reading reader.Options
 	Zone    string
 	Limits  reader.Limits
@@ -58,23 +58,23 @@ func settingsOf(o Options) settings {
 }
 
 // keptFile describes a file that is kept in blocks. Its descriptors come with the
-// frame: its data and, if Rest, what takes the place of blocks.
+// frame: its data and, if Rest, the substitutes for blocks.
 type keptFile struct {
-	// Number names it in frameAskGroup and frameClose.
+	// Number identifies it in frameAskGroup and frameClose.
 	Number uint64
 	original.Handed
 	Rest bool
 }
 
-// groupAnswer is a group of a kept file's blocks with their keys, or why there
-// is none.
+// groupAnswer is a group of a kept file's blocks with their keys, or the reason why
+// there is none.
 type groupAnswer struct {
 	Group []byte
 	Error string
 }
 
 // besideAnswer describes the file that comes with it: the original and, if that
-// is an archive, how large the file in it is.
+// is an archive, the size of the file in it.
 type besideAnswer struct {
 	OK       bool
 	Name     string
@@ -89,10 +89,10 @@ type doneFrame struct {
 }
 
 const (
-	// frameEventsSize is when events are sent, in bytes.
+	// frameEventsSize is the size in bytes at which events are sent.
 	frameEventsSize = 128 << 10
-	// eventLimit is the most that an event may take, in bytes: more than any
-	// record of the evidence may.
+	// eventLimit is the most bytes of an event: more than any record of the evidence may
+	// have.
 	eventLimit = 64 << 20
 	frameLimit = eventLimit + 2*frameEventsSize
 )
@@ -121,7 +121,7 @@ func readFrame(r io.Reader, buf []byte) (frameKind, []byte, error) {
 	return frameKind(head[4]), buf, err
 }
 
-// What stands in an event.
+// The flags of an event's parts.
 const (
 	hasFile = 1 << iota
 	hasMessage
@@ -195,7 +195,7 @@ func appendFile(b []byte, f *File) []byte {
 	return append(b, f.Hash[:]...)
 }
 
-// appendMessage writes every field of a message; a test holds it to that.
+// appendMessage writes every field of a message; a test checks that.
 func appendMessage(b []byte, m *argus.Message) []byte {
 	b = appendText(b, m.Service)
 	b = appendText(b, m.Conversation)
@@ -239,7 +239,7 @@ func appendMessage(b []byte, m *argus.Message) []byte {
 	return binary.AppendUvarint(b, uint64(m.Repeat))
 }
 
-// Which facts there are, in the order in which they are written.
+// The flags of the facts, in the order in which they are written.
 const (
 	factCall = 1 << iota
 	factContact
@@ -318,7 +318,7 @@ func appendText[T string | []byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-var errFrame = errors.New("the process sent what makes no sense")
+var errFrame = errors.New("the process sent data that makes no sense")
 
 // decoder reads events from a frame. The texts of a frame share its memory.
 type decoder struct {
@@ -371,7 +371,7 @@ func (d *decoder) take(n uint64) string {
 	return s
 }
 
-// bytes returns a copy, nil for none.
+// bytes returns a copy, or nil if there are none.
 func (d *decoder) bytes() []byte {
 	if s := d.text(); s != "" {
 		return []byte(s)
@@ -384,8 +384,8 @@ func (d *decoder) hash() (h argus.Hash) {
 	return h
 }
 
-// list makes a list as long as the frame says, of which an element takes some
-// bytes at least.
+// list makes a list of the length that the frame states. An element takes at least
+// least bytes.
 func list[T any](d *decoder, least int) []T {
 	n := d.uint()
 	if n > uint64(len(d.left)/least) {

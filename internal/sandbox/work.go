@@ -27,8 +27,8 @@ type job struct {
 	Hash bool `json:",omitempty"`
 	// Format, if set, reads the original as a whole.
 	Format string `json:",omitempty"`
-	// Beside, if set, names the files that are read, by their path in the original,
-	// and the format that reads those beside each.
+	// Beside, if set, maps the files to read, by their path in the original, to the
+	// format that reads their neighbours.
 	Beside map[string]string `json:",omitempty"`
 	// Kept describes the original if it is kept in blocks.
 	Kept *keptFile `json:",omitempty"`
@@ -37,7 +37,7 @@ type job struct {
 // reached is how far the reading of a file got.
 type reached struct {
 	items uint64
-	where argus.Where // of the last that has a place
+	where argus.Where // of the last item with a place
 }
 
 func (r *reached) add(i reader.Item) {
@@ -50,8 +50,8 @@ func (r *reached) add(i reader.Item) {
 	}
 }
 
-// item makes an item of what ended the reading of a file of some bytes. It says
-// where, because nothing of what stands behind is kept.
+// item makes an item from the reason why reading a file ended. It says where, because
+// the rest of the file is not kept.
 func (r *reached) item(problem string, size int64) reader.Item {
 	at := argus.Where{Offset: r.where.Offset + r.where.Length}
 	if r.where.Record > 0 {
@@ -61,14 +61,14 @@ func (r *reached) item(problem string, size int64) reader.Item {
 	case r.items == 0:
 		problem += "; nothing of the file is kept"
 	case at.Offset > 0:
-		problem += fmt.Sprintf("; what stands before byte %d of %d is kept, and nothing behind it", at.Offset, size)
+		problem += fmt.Sprintf("; records before byte %d of %d are kept, the rest of the file is not", at.Offset, size)
 	default:
 		problem += fmt.Sprintf("; pieces of it that are kept: %d", r.items)
 	}
 	return reader.Item{Problem: problem, Where: at}
 }
 
-// work does jobs. It is the same in whichever process it runs.
+// work runs jobs. It is the same in both processes.
 type work struct {
 	format  string
 	reading reader.Options
@@ -80,12 +80,12 @@ type work struct {
 	give  func(Event) error
 	ask   func(ctx context.Context, name string) (Beside, bool, error)
 
-	giving   bool              // the receiver has the word
-	siblings map[string][]byte // files that lie beside those that are read, by path
+	giving   bool              // set while the receiver runs: its panics are not the reader's
+	siblings map[string][]byte // neighbouring files, by path
 	held     int               // bytes of siblings
-	fault    error             // of this machine, met while looking beside a file
-	// retire says that this process has met what it should not read on after:
-	// a panic, or a database, whose library is not memory safe by itself.
+	fault    error             // an error of this machine while looking for neighbours
+	// retire says that this process should not go on after a panic, or after a database,
+	// whose library is not memory safe by itself.
 	retire bool
 }
 
@@ -97,7 +97,7 @@ func (w *work) do(ctx context.Context, j job, file Content) error {
 	n := 0
 	for f, err := range w.formats.Files(ctx, j.Name, file, j.Size, w.limits) {
 		if _, ok := errors.AsType[*original.Unreadable](err); ok {
-			// Not of this machine: the beginning of the original was taken away.
+			// Not an error of this machine: the beginning of the original was removed.
 			return w.hand(Event{File: &File{Name: j.Name, Size: j.Size, Problem: "the file cannot be read: " + err.Error()}})
 		}
 		if err != nil {
@@ -121,7 +121,7 @@ func (w *work) do(ctx context.Context, j job, file Content) error {
 	return ctx.Err()
 }
 
-// file reads one file. A reader that panics breaks this file only.
+// file reads one file. A reader that panics breaks only this file.
 func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 	at := File{Path: f.Path, Name: f.Input.Name, Problem: f.Problem, Size: f.Input.Size}
 	e := Event{File: &at}
@@ -185,9 +185,9 @@ func firstLine(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// claims returns the formats that may read a file, the first to be tried first. A
-// format that the operator names is not forced on what is no text, and one that
-// reads the files beside it is tried on what no other recognises.
+// claims returns the formats that may read a file, in the order to try them. A format
+// that the operator names is not forced on binary files, and the format of its
+// neighbours is tried on a file that no format recognises.
 func (w *work) claims(j job, f reader.File) []reader.Claim {
 	name, beside := j.Format, j.Beside[f.Path]
 	if name == "" && beside != "" {
@@ -208,15 +208,15 @@ func (w *work) byName(name string) *reader.Format {
 	return f
 }
 
-// SiblingLimit is the largest file that is held for those beside it, and
-// siblingsLimit how much of them is held at once, in bytes.
+// SiblingLimit is the largest neighbouring file that is held, and siblingsLimit the
+// most that is held at once, in bytes.
 const (
 	SiblingLimit  = 64 << 20
 	siblingsLimit = 2 * SiblingLimit
 )
 
-// sibling returns a file of the delivery for a reader that looks for names
-// beside the messages.
+// sibling returns a file of the delivery for a reader that looks up names in other
+// files.
 func (w *work) sibling(ctx context.Context, name string) (io.ReaderAt, int64, bool) {
 	content, ok := w.siblings[name]
 	if !ok {

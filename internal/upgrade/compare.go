@@ -14,8 +14,8 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/format1"
 )
 
-// compare reads the new evidence from the disk and proves that it says what the
-// older one says, record by record, and no more.
+// compare reads the new evidence from the disk and proves, record by record, that it
+// says exactly the same as the older evidence.
 func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 	fresh, err := evidence.Open(c.o.Dir, evidence.Options{ReadOnly: true, Recent: 1})
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 			return nil, differs(err)
 		}
 		if !bytes.Equal(again, raw.Data) {
-			return nil, differs("it is another one")
+			return nil, differs("it is a different one")
 		}
 		account := accounts[raw.Delivery]
 		if account == nil {
@@ -64,13 +64,13 @@ func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 		}
 	}
 	if r, err, there := next(); there {
-		return nil, errors.Join(fmt.Errorf("%w: the new evidence has record %d, and the older one has none", argus.ErrDamaged, r.Seq), err)
+		return nil, errors.Join(fmt.Errorf("%w: the new evidence has record %d, and the older evidence does not", argus.ErrDamaged, r.Seq), err)
 	}
 	c.o.Progress(Comparing, c.old.Last())
 	return c.result(ctx, fresh, accounts)
 }
 
-// result compares the seals, and says what was found.
+// result compares the seals, and returns the result.
 func (c *converter) result(ctx context.Context, fresh *evidence.Store, accounts map[argus.DeliveryNumber]*format1.Account) (*Result, error) {
 	deliveries, err := fresh.Deliveries(ctx)
 	if err != nil {
@@ -110,7 +110,7 @@ func (c *converter) result(ctx context.Context, fresh *evidence.Store, accounts 
 }
 
 // writer writes records of the new evidence as format 1 would have written them.
-// What it returns is valid until the next record.
+// Its results are valid until the next record.
 type writer struct {
 	c         *converter
 	new       *evidence.Store
@@ -118,7 +118,7 @@ type writer struct {
 	of        cited // with its identity
 	originals map[argus.FileName]bool
 
-	was     format1.Record // the last one
+	was     format1.Record // the record before
 	message format1.MessageForm
 }
 
@@ -154,7 +154,7 @@ func (w *writer) record(ctx context.Context, r *argus.Record) (*format1.Record, 
 	return was, err
 }
 
-// say makes the message of format 1 of a record's.
+// say makes the format 1 message of a record.
 func (w *writer) say(d *converted, r *argus.Record, into *format1.MessageForm) (*format1.MessageForm, error) {
 	if r.Message.Sent.Clock != clockOf(d.reader(r.Where.Reader), r.Message) {
 		return nil, errors.New("its clock does not follow from its reader")

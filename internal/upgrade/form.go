@@ -9,7 +9,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/format1"
 )
 
-// errForeign says that a record has what format 1 does not.
+// errForeign says that a record has something that format 1 cannot express.
 var errForeign = errors.New("it says more than format 1 could")
 
 // The options by which the opening of a delivery names its seal of format 1.
@@ -20,11 +20,11 @@ const (
 	SealOption = "format-1.seal"
 )
 
-// ofDevice are the readers of format 1 that read what one device has.
+// ofDevice are the readers of format 1 that read the data of one device.
 var ofDevice = []string{"imessage", "smsbackup", "ufdr", "whatsapp-db"}
 
-// clockOf says whose clock stamped what a reader found. Format 1 did not store it
-// and computed it so, when it looked for copies whose clocks were apart.
+// clockOf returns the clock that stamped a message. Format 1 did not store it
+// and computed it this way when it looked for copies with differing clocks.
 func clockOf(reader string, m *argus.Message) argus.Clock {
 	name, _, _ := strings.Cut(reader, "/")
 	switch {
@@ -46,7 +46,7 @@ func fromTime(t argus.Time) format1.TimeForm {
 	return format1.TimeForm{Micros: t.Micros, Raw: t.Raw, Zone: uint8(t.Zone), Precision: uint8(t.Precision)}
 }
 
-// toMessage makes a message of today of a whole one of format 1.
+// toMessage converts a whole message of format 1 to today's form.
 func toMessage(m *format1.MessageForm) *argus.Message {
 	n := &argus.Message{
 		Service: m.Service, Conversation: m.Conversation, Title: m.Title, From: m.From, FromName: m.FromName, To: m.To, ServiceID: m.ServiceID,
@@ -97,7 +97,7 @@ func fromWhere(w argus.Where) format1.WhereForm {
 	return format1.WhereForm{Original: w.Original, Path: w.Path, Record: w.Record, Offset: w.Offset, Length: w.Length, Reader: w.Reader}
 }
 
-// toOpening makes an opening of today. That of a sealed delivery names the seal.
+// toOpening converts an opening to today's form. That of a sealed delivery names the seal.
 func toOpening(o *format1.OpeningForm, seal *format1.Seal) argus.Opening {
 	n := argus.Opening{Source: o.Source, Place: o.Place, Authority: o.Authority, Actor: o.Actor, Started: o.Started, Software: o.Software, Readers: o.Readers}
 	for _, x := range o.Options {

@@ -1,9 +1,9 @@
 // Package upgrade converts the evidence of a store of an older format into that of
 // today, and proves that it says the same.
 //
-// Each record keeps its number, and so everything that names one. The proof: each
+// Each record keeps its number, so every reference to one stays valid. The proof: each
 // record is read again from the new evidence and written as the older format would
-// have written it; that must be, byte for byte, the older record. So the roots and
+// have written it; that must equal the older record byte for byte. So the roots and
 // the seals of the older format follow from the new evidence alone.
 package upgrade
 
@@ -24,12 +24,12 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/format1"
 )
 
-// Options say what is converted, and into what.
+// Options name the evidence to convert and the new store.
 type Options struct {
 	// Old is the evidence of the store. It may be damaged.
 	Old *format1.Store
-	// Dir is the folder of the new store, which exists. What an interrupted
-	// conversion has left there is gone on with.
+	// Dir is the folder of the new store, which must exist. An interrupted conversion in
+	// it is continued.
 	Dir string
 	// Store is the id of both.
 	Store string
@@ -37,7 +37,7 @@ type Options struct {
 	Signer note.Signer
 	// SegmentBytes is as for [evidence.Options].
 	SegmentBytes int64
-	// Progress is told how many records were converted, and then how many were
+	// Progress is called with the number of records converted, and then with the number
 	// compared. Default none.
 	Progress func(step Step, done uint64)
 	// Failpoint ends the process at named moments, in tests. Default none.
@@ -46,7 +46,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Step is what is done with each record, in this order.
+// Step is a step of the conversion. The steps follow in this order.
 type Step string
 
 const (
@@ -56,7 +56,7 @@ const (
 	Comparing Step = "compared"
 )
 
-// Result is what was converted and found to be the same.
+// Result describes the converted evidence, which says the same as before.
 type Result struct {
 	Records     uint64     `json:"records"`
 	Messages    uint64     `json:"messages"`
@@ -68,7 +68,7 @@ type Result struct {
 	Same argus.Hash `json:"same"`
 }
 
-// Delivery is a delivery that was converted.
+// Delivery is a converted delivery.
 type Delivery struct {
 	Number  argus.DeliveryNumber `json:"delivery"`
 	Records uint64               `json:"records"`
@@ -83,8 +83,8 @@ type Delivery struct {
 func hashOf(data []byte) argus.Hash { return sha256.Sum256(data) }
 
 // Evidence converts the evidence of a store and compares the two. The error is
-// ErrDamaged if the older evidence is not as it was sealed, or the new evidence does
-// not give back an older record as it was. Then the contents of o.Dir are worthless.
+// ErrDamaged if the older evidence differs from its seals, or if the new evidence does
+// not give back an older record exactly. The content of o.Dir is then worthless.
 func Evidence(ctx context.Context, o Options) (*Result, error) {
 	c, err := start(o)
 	if err != nil {
@@ -134,22 +134,22 @@ type converter struct {
 	decoder    format1.Decoder
 	hasher     argus.Hasher
 	of         cited
-	changed    func(seq uint64, r *argus.Record) // nil but in tests, which change records
+	changed    func(seq uint64, r *argus.Record) // nil except in tests, which change records
 
 	batch      []*argus.Record
 	batchOf    argus.DeliveryNumber
 	batchBytes int
 }
 
-// converted is a delivery on its way.
+// converted is a delivery during its conversion.
 type converted struct {
 	format1.Delivery
 	readers []string
-	done    uint64 // records that the new evidence has
-	sealed  bool   // there
+	done    uint64 // records already in the new evidence
+	sealed  bool   // in the new evidence
 }
 
-// cited is the record that was last looked for as the one that a sighting is of.
+// cited is the last record that was looked up as the message of a sighting.
 type cited struct {
 	seq uint64
 	r   *format1.Record
@@ -186,7 +186,7 @@ func (c *converter) convert(ctx context.Context) (err error) {
 	return c.flush(ctx)
 }
 
-// goOn finds out what is done already.
+// goOn finds out how much is already done.
 func (c *converter) goOn(ctx context.Context) error {
 	there, err := c.new.Deliveries(ctx)
 	if err != nil {
@@ -195,7 +195,7 @@ func (c *converter) goOn(ctx context.Context) error {
 	for _, n := range there {
 		d := c.deliveries[n.Number]
 		if d == nil || n.Records > d.Records || n.First != d.First || n.Seal != nil && (d.Seal == nil || n.Records != d.Records) {
-			return fmt.Errorf("%s is not what an interrupted upgrade of this store has left; delete it", c.o.Dir)
+			return fmt.Errorf("%s is not left from an interrupted upgrade of this store; delete it", c.o.Dir)
 		}
 		d.done, d.sealed = n.Records, n.Seal != nil
 		if err := c.seal(ctx, d); err != nil {
@@ -217,7 +217,7 @@ func (c *converter) record(ctx context.Context, raw format1.Raw) error {
 		}
 	}
 	if (r.Kind == format1.Opening) != (raw.Seq == d.First) {
-		return fmt.Errorf("%w: a record of kind %d stands where delivery %s begins at record %d", argus.ErrDamaged, r.Kind, d.Number, d.First)
+		return fmt.Errorf("%w: found a record of kind %d where delivery %s begins, at record %d", argus.ErrDamaged, r.Kind, d.Number, d.First)
 	}
 	if r.Kind == format1.Opening {
 		return c.begin(ctx, d, r)
@@ -264,14 +264,14 @@ func (c *converter) flush(ctx context.Context) error {
 	if err := c.new.Append(ctx, c.batchOf, c.batch); err != nil {
 		return err
 	}
-	// The evidence has taken the records over.
+	// The evidence now owns the records.
 	c.batch, c.batchBytes = make([]*argus.Record, 0, batchRecords), 0
 	c.o.Progress(Converting, c.new.Last())
 	c.o.Failpoint("upgrade.appended")
 	return nil
 }
 
-// seal seals a delivery anew that is whole and was sealed.
+// seal seals a whole delivery again if it was sealed.
 func (c *converter) seal(ctx context.Context, d *converted) error {
 	if d.Seal == nil || d.sealed || d.done < d.Records {
 		return nil
@@ -281,7 +281,7 @@ func (c *converter) seal(ctx context.Context, d *converted) error {
 	return err
 }
 
-// today makes a record of today, which the evidence stores under the same number.
+// today converts a record to today's form, which the evidence stores under the same number.
 func (c *converter) today(ctx context.Context, d *converted, r *format1.Record) (*argus.Record, error) {
 	n := &argus.Record{Kind: argus.Kind(r.Kind), Where: toWhere(r.Where)}
 	switch r.Kind {
@@ -311,7 +311,7 @@ func (c *converter) today(ctx context.Context, d *converted, r *format1.Record) 
 	return n, nil
 }
 
-// reader names the reader in a place of the opening's list, from 1.
+// reader names the reader at a position of the opening's list, from 1.
 func (d *converted) reader(place uint8) string {
 	if place == 0 || int(place) > len(d.readers) {
 		return ""
@@ -319,9 +319,9 @@ func (d *converted) reader(place uint8) string {
 	return d.readers[place-1]
 }
 
-// sighting makes the whole message of a sighting, which the evidence takes apart
-// again. In format 1 it had the id of the message that it is of, also where its
-// clock was apart from that one's; now it has its own beside it.
+// sighting makes the whole message of a sighting, which the evidence splits up again. In
+// format 1 it had the id of its message even if their clocks differed; now it also has
+// its own.
 func (c *converter) sighting(n *argus.Record, r *format1.Record) error {
 	if c.of.seq != r.Of || c.of.r == nil {
 		of, err := c.old.Get(r.Of)
@@ -332,11 +332,11 @@ func (c *converter) sighting(n *argus.Record, r *format1.Record) error {
 	}
 	of := c.of.r
 	if of.Kind != format1.Message || of.ID != r.ID || of.Version != r.Version {
-		return fmt.Errorf("%w: the sighting is not of what record %d holds", argus.ErrDamaged, r.Of)
+		return fmt.Errorf("%w: the sighting is not of the message in record %d", argus.ErrDamaged, r.Of)
 	}
 	n.Kind, n.Message = argus.KindMessage, toMessage(r.Message.Join(of.Message))
 	if was, is := of.Message.Sent, r.Message.Sent; was.Micros == is.Micros && was.Precision == is.Precision {
-		return nil // most are, and then the rest of what makes an id is the same, too
+		return nil // usually so, and then the rest of the identity is the same too
 	}
 	own, _ := c.hasher.Identity(n.Message)
 	if id, version := c.hasher.Identity(toMessage(of.Message)); id != own {

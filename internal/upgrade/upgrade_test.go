@@ -19,7 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/format1"
 )
 
-// options are to convert a copy of the store of format 1 that node's testdata has.
+// options convert a copy of the store of format 1 in node's testdata.
 func options(t *testing.T) Options {
 	t.Helper()
 	const from = "../node/testdata/upgrade"
@@ -50,8 +50,8 @@ func options(t *testing.T) Options {
 	return Options{Old: old, Dir: t.TempDir(), Store: "4b4141f0518f0ddf", Signer: signer}
 }
 
-// fields names the fields of a struct, with those of the structs in it, and sets
-// each of them to another value.
+// fields passes the name of each field of a struct, including those of nested structs, to
+// each, with a function that changes its value.
 func fields(prefix string, v reflect.Value, each func(name string, set func(reflect.Value))) {
 	for i := range v.NumField() {
 		name := prefix + v.Type().Field(i).Name
@@ -88,8 +88,8 @@ func change(v reflect.Value) {
 	}
 }
 
-// A conversion that changes a field, of any kind of record, is found out, be it by
-// the evidence, which refuses it, or by the comparison.
+// A conversion that changes a field of any kind of record is detected, either by the
+// evidence, which refuses the record, or by the comparison.
 func TestEveryDifferenceIsFound(t *testing.T) {
 	o := options(t)
 	seen := map[format1.Kind]uint64{}
@@ -125,7 +125,7 @@ func TestEveryDifferenceIsFound(t *testing.T) {
 			o.Dir = t.TempDir()
 			err := changed(t.Context(), o, seq, set)
 			if err == nil {
-				t.Errorf("record %d of kind %d: another %s, and nobody says so", seq, kind, name)
+				t.Errorf("record %d of kind %d: a changed %s is not detected", seq, kind, name)
 			} else if strings.Contains(err.Error(), "does not give back") {
 				compared++
 			}
@@ -168,7 +168,7 @@ func example(t *testing.T, o Options, seq uint64) *argus.Record {
 	return n
 }
 
-// changed converts with one record changed, and then goes on as ever.
+// changed converts with one record changed, and then continues normally.
 func changed(ctx context.Context, o Options, seq uint64, set func(*argus.Record)) error {
 	c, err := start(o)
 	if err != nil {
@@ -200,12 +200,12 @@ func TestOpeningsAreCompared(t *testing.T) {
 		other := toOpening(&form, seal)
 		set(reflect.ValueOf(&other).Elem())
 		if back, err := fromOpening(&other, seal); err == nil && cmp.Equal(*back, form) {
-			t.Errorf("another %s is not seen", name)
+			t.Errorf("a changed %s is not detected", name)
 		}
 	})
 }
 
-// A conversion that was interrupted goes on, and one of another store does not.
+// An interrupted conversion continues, and one of another store does not.
 func TestConversionGoesOn(t *testing.T) {
 	o := options(t)
 	whole := o
@@ -235,7 +235,7 @@ func TestConversionGoesOn(t *testing.T) {
 			t.Fatalf("after a stop at step %d: %v", n*8+1, err)
 		}
 		for i := range got.Deliveries {
-			got.Deliveries[i].Seal = want.Deliveries[i].Seal // the salts and the time are others
+			got.Deliveries[i].Seal = want.Deliveries[i].Seal // the salts and the time differ
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("after a stop at step %d:\n%s", n*8+1, diff)
@@ -258,7 +258,7 @@ func TestConversionGoesOn(t *testing.T) {
 	}
 }
 
-// A message of format 1 comes back as it was, whatever it says.
+// Every message of format 1 comes back unchanged.
 func TestMessagesComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := rapid.Make[format1.MessageForm]().Draw(t, "message")

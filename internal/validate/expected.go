@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// expected is what has to come out of a reference; docs/format/validation.md says
-// what each key means.
+// expected is the expected result of a reference; docs/format/validation.md describes
+// each key.
 type expected struct {
 	About      string `json:"about"`
 	SeenIn     string `json:"seen_in"`
@@ -24,7 +24,7 @@ type expected struct {
 	Manual     string `json:"manual"`
 	KnownError string `json:"known_error"`
 
-	// Example names the file that is handed over in place of a folder input: one of
+	// Example names the file that is used instead of a folder input: one of
 	// [Set.Examples].
 	Example      string           `json:"example"`
 	Options      []string         `json:"options"`
@@ -36,10 +36,10 @@ type expected struct {
 	Asks         []ask            `json:"asks"`
 }
 
-// wanted is what is said of a message, by key.
+// wanted is the expected part of a message, by key.
 type wanted map[string]json.RawMessage
 
-// ask is a question to the store, and what its answer has to be.
+// ask is a question to the store, with the expected answer.
 type ask struct {
 	Query      string                      `json:"query"`
 	Options    []string                    `json:"options"`
@@ -58,7 +58,7 @@ type ask struct {
 // oneOrMore is a string or several.
 type oneOrMore []string
 
-// UnmarshalJSON takes both.
+// UnmarshalJSON accepts both.
 func (l *oneOrMore) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) == nil {
@@ -72,7 +72,7 @@ func (l *oneOrMore) UnmarshalJSON(data []byte) error {
 }
 
 // asked are the commands that a reference may use: a reference may come from
-// elsewhere, and none of these starts a program or leaves the store.
+// a stranger, and none of these starts a program or leaves the store.
 var asked = []string{"search", "receipt", "quarantine", "conversation", "ledger"}
 
 // refused are flags that a reference may not set.
@@ -119,12 +119,12 @@ func allowed(args []string) error {
 	return nil
 }
 
-// empty says that there is nothing to compare.
+// empty reports whether there is nothing to compare.
 func (e *expected) empty() bool {
 	return e.Messages == nil && e.Never == nil && e.Account == nil && e.Completeness == nil && e.Asks == nil
 }
 
-// compare says what of the messages is not as it has to be.
+// compare returns the differences between the messages and the expectation.
 func (e *expected) compare(found []message) (bad []string) {
 	missing, left := assign(found, e.Messages)
 	for _, w := range missing {
@@ -154,7 +154,7 @@ func (e *expected) compare(found []message) (bad []string) {
 	return bad
 }
 
-// pair returns what two messages, which are named by their texts, have under a key.
+// pair returns the values of a key in two messages, which are named by their texts.
 func pair(found []message, spec json.RawMessage) (key string, one, other any, ok bool) {
 	var names [3]string
 	if json.Unmarshal(spec, &names) != nil {
@@ -170,10 +170,10 @@ func pair(found []message, spec json.RawMessage) (key string, one, other any, ok
 	return names[0], found[a][names[0]], found[b][names[0]], true
 }
 
-// assign gives each wanted message one of its own, as many as can be, and returns
-// those without and the messages that are left (augmenting paths: Kuhn 1955).
+// assign gives as many wanted messages as possible one of their own, and returns
+// the wanted ones without a message and the messages that are left (augmenting paths: Kuhn 1955).
 func assign(found []message, want []wanted) (missing []wanted, left []message) {
-	takenBy := make([]int, len(found)) // by the wanted one with this number, from 1
+	takenBy := make([]int, len(found)) // the number, from 1, of the wanted message that has it
 	var place func(w int, seen []bool) bool
 	place = func(w int, seen []bool) bool {
 		for i, m := range found {
@@ -201,7 +201,7 @@ func assign(found []message, want []wanted) (missing []wanted, left []message) {
 	return missing, left
 }
 
-// fits says whether a message has what is wanted of it.
+// fits reports whether a message has everything wanted.
 func fits(m message, w wanted) bool {
 	for key, raw := range w {
 		test, err := keyOf(key)
@@ -215,7 +215,7 @@ func fits(m message, w wanted) bool {
 
 type test func(m message, want any) bool
 
-// keyOf is how a key is compared.
+// keyOf returns the test for a key.
 func keyOf(key string) (test, error) {
 	switch key {
 	case "text":
@@ -259,11 +259,11 @@ func keyOf(key string) (test, error) {
 	if of, ok := strings.CutSuffix(key, "_not"); ok {
 		return func(m message, want any) bool { return !equal(m[of], want) }, nil
 	}
-	return nil, fmt.Errorf("nothing is known of the key %q of a message", key)
+	return nil, fmt.Errorf("a message has no key %q", key)
 }
 
-// idKey is the key behind an id that is unique in less than its service
-// ([argus.Within]): nobody can say it who only looks at the file.
+// idKey is the key after an id that is unique in less than its service
+// ([argus.Within]): it cannot be told from the file alone.
 var idKey = regexp.MustCompile("@[0-9a-f]{12}$")
 
 func sameAttachments(m message, want any) bool {
@@ -274,7 +274,7 @@ func sameAttachments(m message, want any) bool {
 	var names []any
 	for _, a := range list {
 		f, _ := a.(map[string]any)
-		names = append(names, stringOf(f["name"])) // which may have none
+		names = append(names, stringOf(f["name"])) // may be empty
 	}
 	return equal(names, listOf(want))
 }
@@ -303,7 +303,7 @@ func sorted(list []any) []any {
 	return slices.SortedFunc(slices.Values(list), func(a, b any) int { return strings.Compare(short(a), short(b)) })
 }
 
-// equal compares values as JSON; what is absent equals the empty.
+// equal compares values as JSON; an absent value equals an empty one.
 func equal(a, b any) bool { return text(a) == text(b) }
 
 func text(v any) string {
@@ -330,7 +330,7 @@ func short(v any) string {
 
 var momentForm = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)(?:[T ](\d\d)(?::(\d\d))?(?::(\d\d))?)?(?:\.(\d+))?(Z|[+-]\d\d:\d\d)?$`)
 
-// moment is a time to the second in UTC, and the digits behind it.
+// moment is a time to the second in UTC, and its further digits.
 func moment(v any) (at time.Time, fraction string, ok bool) {
 	if m, is := v.(map[string]any); is {
 		v = m["utc"]
@@ -353,7 +353,7 @@ func moment(v any) (at time.Time, fraction string, ok bool) {
 	return at, strings.TrimRight(f[5], "0"), err == nil
 }
 
-// sameMoment compares times as far as both are precise; nil is no time.
+// sameMoment compares times to the precision that both have; nil means no time.
 func sameMoment(got, want any) bool {
 	a, aPart, aOK := moment(got)
 	b, bPart, bOK := moment(want)
@@ -369,7 +369,7 @@ func sameMoment(got, want any) bool {
 	return aPart == bPart
 }
 
-// ask puts a question and says what is wrong with the answer.
+// ask asks a question and returns the errors in the answer.
 func (p *program) ask(ctx context.Context, a ask) (bad []string, err error) {
 	name := strings.TrimSpace("search " + strings.Join(a.Options, " ") + " " + a.Query)
 	if a.Finds != nil || a.Texts != nil || a.Histogram != nil || a.Facets != nil || a.FacetSizes != nil {
@@ -398,7 +398,7 @@ func (p *program) ask(ctx context.Context, a ask) (bad []string, err error) {
 	return bad, nil
 }
 
-// wrongOn says what is wrong with what stands on the screen.
+// wrongOn returns the errors in the printed text.
 func (a *ask) wrongOn(screen string) (bad []string) {
 	for _, part := range a.Says {
 		if !strings.Contains(screen, part) {
@@ -423,7 +423,7 @@ func (a *ask) wrongOn(screen string) (bad []string) {
 	return bad
 }
 
-// answer is what a search gave.
+// answer is the result of a search.
 type answer struct {
 	messages  []message
 	Total     *int64
@@ -462,7 +462,7 @@ func (p *program) answer(ctx context.Context, a ask) (*answer, error) {
 	return got, nil
 }
 
-// wrong says what is not as it was asked to be.
+// wrong returns the differences from the expected answer.
 func (got *answer) wrong(a ask) (bad []string) {
 	total := int64(len(got.messages))
 	if got.Total != nil {

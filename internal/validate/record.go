@@ -12,7 +12,7 @@ import (
 // recordHead is the first line of a record, with the version of its form.
 const recordHead = "argus validation 1\n"
 
-// Sign writes a record down and signs it, as a note (c2sp.org/signed-note).
+// Sign encodes a record and signs it, as a note (c2sp.org/signed-note).
 func (r *Record) Sign(signer note.Signer) ([]byte, error) {
 	body, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -25,7 +25,7 @@ func (r *Record) Sign(signer note.Signer) ([]byte, error) {
 	return signed, nil
 }
 
-// Check reads a record, which the owner of a public key has to have signed.
+// Check reads a record and checks that the owner of a public key has signed it.
 func Check(file []byte, key string) (*Record, error) {
 	verifier, err := note.NewVerifier(key)
 	if err != nil {

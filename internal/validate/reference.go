@@ -8,8 +8,8 @@ import (
 //go:embed all:reference
 var reference embed.FS
 
-// BuiltIn are the references that belong to Argus, most of them of examples that the
-// readers are tested with. All that is in them is invented.
+// BuiltIn are the references that belong to Argus, most of them made from the examples
+// in the readers' tests. All of their data is invented.
 func BuiltIn(examples fs.FS) Set {
 	files, err := fs.Sub(reference, "reference")
 	if err != nil {

@@ -1,12 +1,12 @@
 // Package validate runs reference files whose results are known, and says of each
 // reader what came out.
 //
-// It is for a laboratory that has to show that its tool does what it claims
+// It is for a laboratory that has to show that its tool works as claimed
 // (ISO/IEC 17025:2017, 7.2 and 7.7; SWGDE, Minimum Requirements for Testing Tools
-// used in Digital and Multimedia Forensics). It hands the files to the program as a
-// user does, on the command line, and asks it as a user does, so that all of it is
-// tested and not its readers alone. docs/format/validation.md has the form of a
-// reference and of the record.
+// used in Digital and Multimedia Forensics). It calls the program on the command line,
+// as a user does, so that the whole program is
+// tested and not its readers alone. docs/format/validation.md describes references
+// and records.
 package validate
 
 import (
@@ -39,61 +39,61 @@ const (
 
 // Options of a run.
 type Options struct {
-	// Program is the argus that is tested.
+	// Program is the argus under test.
 	Program string
 	// Software names its version.
 	Software string
-	// Formats are those that it reads, with their versions.
+	// Formats are the formats that it reads, with their versions.
 	Formats []Format
-	// Temp is where stores are made and removed. Default the system's.
+	// Temp is the folder for temporary stores. Default the system's.
 	Temp string
 	// Timeout bounds each call of the program. Default ten minutes.
 	Timeout time.Duration
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Progress is told each result as it comes. Default none.
+	// Progress is called with each result. Default none.
 	Progress func(Result)
 }
 
-// Format is a reader, and what its references showed.
+// Format is a reader with the results of its references.
 type Format struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
-	// Passed, Failed and Known count the references that this reader read
-	// something of; Known are those that fail by a known error.
+	// Passed, Failed and Known count the references with findings of this reader;
+	// Known are those that fail because of a known error.
 	Passed int `json:"passed"`
 	Failed int `json:"failed"`
 	Known  int `json:"known_errors"`
 }
 
-// Tested says whether any reference has a finding about the reader.
+// Tested reports whether any reference has a finding about the reader.
 func (f Format) Tested() bool { return f.Passed+f.Failed+f.Known > 0 }
 
-// Set is references that lie in one folder.
+// Set is the references in one folder.
 type Set struct {
 	// Name says whose they are.
 	Name  string
 	Files fs.FS
-	// Examples has the files that references name under "examples" in place of a folder
+	// Examples has the files that references name under "examples" instead of a folder
 	// input. Default none.
 	Examples fs.FS
 }
 
-// Outcome is what a reference showed.
+// Outcome is the result of a reference.
 type Outcome string
 
 const (
-	// Passed: everything that is expected came out.
+	// Passed: the result is as expected.
 	Passed Outcome = "passed"
-	// Failed: something else came out.
+	// Failed: the result differs.
 	Failed Outcome = "failed"
-	// KnownError: it failed, and the reference says by which error of this version.
+	// KnownError: it failed, and the reference names the error of this version.
 	KnownError Outcome = "known error"
 	// NotTested: the reference asks a person to look, or expects nothing.
 	NotTested Outcome = "not tested"
 )
 
-// Result is what came out of one reference.
+// Result is the result of one reference.
 type Result struct {
 	Set       string  `json:"set"`
 	Reference string  `json:"reference"`
@@ -103,9 +103,9 @@ type Result struct {
 	Input   []File   `json:"input"`
 	// Expected is the SHA-256 of expected.json.
 	Expected argus.Hash `json:"expected_sha256"`
-	// Differences say in words what did not come out.
+	// Differences describe the missing or wrong results in words.
 	Differences []string `json:"differences,omitempty"`
-	// Remark is the known error, or what a person has to look at.
+	// Remark is the known error, or a note for the person who has to look.
 	Remark string `json:"remark,omitempty"`
 	Millis int64  `json:"ms"`
 }
@@ -117,7 +117,7 @@ type File struct {
 	SHA256 argus.Hash `json:"sha256"`
 }
 
-// Record is what a validation found.
+// Record is the result of a validation.
 type Record struct {
 	Software  string    `json:"software"`
 	System    string    `json:"system"`
@@ -132,8 +132,8 @@ type Record struct {
 }
 
 // Run tests the program with all references of the sets, in the order of their
-// names. The error is about the run itself: that files could not be read or the
-// program not started. A reference that cannot be understood has failed.
+// names. The error is about the run itself: files that could not be read, or a program
+// that could not start. A reference that cannot be understood has failed.
 func Run(ctx context.Context, sets []Set, system string, o Options) (*Record, error) {
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Minute)
 	if o.Now == nil {
@@ -164,7 +164,7 @@ func Run(ctx context.Context, sets []Set, system string, o Options) (*Record, er
 	return record, nil
 }
 
-// references names the folders that have an expected.json, "." for that of the set.
+// references names the folders with an expected.json, "." for the set's own.
 func references(files fs.FS) (names []string, err error) {
 	err = fs.WalkDir(files, ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() {
@@ -227,7 +227,7 @@ func (o *Options) reference(ctx context.Context, set Set, name string) (Result, 
 		return result, err
 	}
 	defer os.RemoveAll(folder)
-	// Some formats name a conversation by its file, so the delivery has one name.
+	// Some formats name a conversation by its file, so the delivery always has the same name.
 	input := filepath.Join(folder, "in")
 	want, err := parseExpected(text)
 	if err == nil && want.Example != "" && set.Examples == nil {
@@ -255,7 +255,7 @@ func (o *Options) reference(ctx context.Context, set Set, name string) (Result, 
 	return result, nil
 }
 
-// judge says what the differences mean.
+// judge sets the outcome from the differences.
 func (r *Result) judge(want *expected) {
 	switch {
 	case len(r.Differences) > 0 && want != nil && want.KnownError != "":
@@ -272,7 +272,7 @@ func (r *Result) judge(want *expected) {
 	}
 }
 
-// input writes what a reference hands over into a folder.
+// input writes the input of a reference into a folder.
 func (s Set) input(name string, want *expected, into string) ([]File, error) {
 	if want == nil || want.Example == "" || s.Examples == nil {
 		return copyInput(s.Files, join(name, inputName), into)
@@ -285,7 +285,7 @@ func (s Set) input(name string, want *expected, into string) ([]File, error) {
 	return []File{file}, err
 }
 
-// copyInput writes the files of a folder into another one, with their hashes.
+// copyInput copies the files of a folder into another one, with their hashes.
 func copyInput(files fs.FS, from, into string) (list []File, err error) {
 	err = fs.WalkDir(files, from, func(name string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -320,7 +320,7 @@ func copyFile(files fs.FS, name, target string) (file File, err error) {
 	return file, errors.Join(err, out.Close())
 }
 
-// test takes the input in, asks for everything, and compares.
+// test takes the input in, asks all questions, and compares.
 func (o *Options) test(ctx context.Context, folder, input string, want *expected) (readers, differences []string, err error) {
 	p := &program{o: o, folder: folder}
 	events, err := p.events(ctx, slices.Concat([]string{"ingest"}, want.Options, []string{input}))
@@ -358,7 +358,7 @@ func (o *Options) test(ctx context.Context, folder, input string, want *expected
 	return receipt.Seal.ReadBy, differences, nil
 }
 
-// program is the argus that is tested, with a store of its own.
+// program is the argus under test, with its own store.
 type program struct {
 	o      *Options
 	folder string
@@ -368,7 +368,7 @@ type program struct {
 // outputBytes is the most that a call of the program may print.
 const outputBytes = 256 << 20
 
-// call runs the program. An exit code other than 0 is no error.
+// call runs the program. An exit code other than 0 is not an error.
 func (p *program) call(ctx context.Context, args []string) (out, errOut string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
 	defer cancel()
@@ -392,7 +392,7 @@ func (p *program) call(ctx context.Context, args []string) (out, errOut string, 
 	return o.String(), e.String(), err
 }
 
-// limited takes the first bytes of an output.
+// limited keeps the first bytes of an output.
 type limited struct{ bytes.Buffer }
 
 func (l *limited) Write(b []byte) (int, error) {

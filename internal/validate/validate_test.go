@@ -140,15 +140,15 @@ func TestRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Check(text, other); err == nil {
-		t.Error("the record is taken for signed by somebody else")
+		t.Error("a record signed by somebody else is accepted")
 	}
 	if _, err := Check([]byte(strings.Replace(string(text), `"passed": 1`, `"passed": 2`, 1)), public); err == nil {
-		t.Error("a changed record is taken for the one that was signed")
+		t.Error("a changed record is accepted")
 	}
 }
 
-// The built-in references can be understood, each expects something, and all that
-// they name is there.
+// The built-in references can be understood, each expects something, and all files that
+// they name exist.
 func TestBuiltIn(t *testing.T) {
 	set := BuiltIn(nil)
 	names, err := references(set.Files)

@@ -2,7 +2,7 @@
 // each version as it was handed in, under its SHA-256.
 //
 // A version is a file that is written once and never changed; a changed list
-// is a new version beside it. docs/format/list.md has the form.
+// is a new version. docs/format/list.md describes the file.
 package wordlist
 
 import (
@@ -47,7 +47,7 @@ func (v Version) File() string { return fmt.Sprintf("%s.%d.%s%s", v.Name, v.Vers
 
 const suffix = ".txt"
 
-// parseFile is false for a file that is no version of a list.
+// parseFile returns false for a file that is not a version of a list.
 func parseFile(name string) (v Version, ok bool) {
 	parts := strings.Split(name, ".")
 	if len(parts) != 4 || "."+parts[3] != suffix {
@@ -58,10 +58,11 @@ func parseFile(name string) (v Version, ok bool) {
 	return v, err == nil && number > 0 && v.File() == name
 }
 
-// Add keeps a list and returns it. record writes it to the ledger: between the two, the
-// version is ready and not there. If record fails it may be there when the store is
-// settled. If the last version of that name is the same, it is that one, and known is
-// true. It is durable when Add returns. Nobody else adds meanwhile.
+// Add keeps a list and returns it. record must write it to the ledger; only after that
+// does the version exist. If record fails, it may come to exist when the store is
+// settled. If the last version of that name has the same content, Add returns it, and
+// known is true. The version is durable when Add returns. Callers must not add
+// concurrently.
 func (s *Store) Add(name string, data []byte, record func(Version) error) (v Version, known bool, err error) {
 	list, err := query.ParseList(name, data)
 	if err != nil {
@@ -85,8 +86,8 @@ func (s *Store) Add(name string, data []byte, record func(Version) error) (v Ver
 	return v, false, nil
 }
 
-// Find returns the version of a list with a hash, or its last one if hash is
-// "". argus.ErrNotFound: there is none. It is a query.Options.Lists.
+// Find returns the version of a list with a hash, or its last version if hash is
+// "". If there is none, the error is argus.ErrNotFound. It is a query.Options.Lists.
 func (s *Store) Find(name, hash string) (*query.WordList, error) {
 	versions, err := s.versions(name)
 	if err != nil {
@@ -124,7 +125,7 @@ func (s *Store) List() ([]Version, error) {
 	return versions, nil
 }
 
-// versions returns those of a name, all if it is "".
+// versions returns the versions of a name, or all if it is "".
 func (s *Store) versions(name string) ([]Version, error) {
 	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {

@@ -76,7 +76,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	if list, err := s.List(); err != nil || len(list) > 0 {
-		t.Errorf("what was refused was kept: %v, %v", list, err)
+		t.Errorf("a refused list was kept: %v, %v", list, err)
 	}
 }
 

@@ -18,15 +18,15 @@ const (
 	benchBuffer        = 256 << 10
 )
 
-// benchFunctionWords are four of ten words of a text.
+// benchFunctionWords are four in ten words of a text.
 var benchFunctionWords = []string{"de", "het", "een", "en", "van", "is", "ik", "je", "niet", "dat", "op", "te", "in", "met", "voor",
 	"the", "a", "to", "and", "you", "it", "of", "on", "we", "that", "for", "no", "yes", "ok", "que", "la", "el", "y", "no", "si", "en",
 	"le", "et", "pas", "tu", "ich", "und", "das", "nicht", "ist", "bir", "bu", "ve", "в", "и", "не", "на", "من", "في"}
 
-// Bench writes n messages as Argus JSON lines to measure with: texts of about
-// eleven words, of which four in ten are function words and the others follow
+// Bench writes n messages as Argus JSON lines for measurements: texts of about
+// eleven words, four in ten of them function words, while the others follow
 // Zipf's law (exponent 1) over 200,000 invented words; 20,000 accounts with
-// about four conversations each; two years, in order of time but for one in
+// about four conversations each; two years, in order of time except for one in
 // fifty that arrives up to ten days late. The same seed writes the same bytes,
 // and a larger n does not need more memory.
 func Bench(w io.Writer, seed uint64, n int) error {
@@ -40,7 +40,7 @@ func Bench(w io.Writer, seed uint64, n int) error {
 
 	buf := make([]byte, 0, benchBuffer+4096)
 	for i := range n {
-		// The square makes some conversations speak far more than others.
+		// The square makes some conversations far busier than others.
 		u := r.Float64()
 		side := heads[int(u*u*float64(len(heads)))]
 		buf = append(buf, side...)
@@ -107,7 +107,7 @@ func benchVocabulary(r *rand.Rand) []string {
 func benchHeads(r *rand.Rand) []string {
 	accounts := make([]string, benchAccounts)
 	for i := range accounts {
-		// An odd factor makes the numbers differ and look drawn.
+		// An odd factor makes the numbers differ and look random.
 		pin := uint32(i) * 2_654_435_761 % 2_176_782_336
 		accounts[i] = fmt.Sprintf("%06s", strconv.FormatUint(uint64(pin), 36))
 	}
@@ -129,7 +129,7 @@ func benchHeads(r *rand.Rand) []string {
 	return heads
 }
 
-// benchClock writes times, and computes a date once as long as it stays.
+// benchClock writes times, and computes a date only when it changes.
 type benchClock struct {
 	day  int64
 	date []byte

@@ -18,7 +18,7 @@ func TestBench(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
-		t.Error("the same seed wrote other bytes")
+		t.Error("the same seed wrote different bytes")
 	}
 	ids, accounts, words, n := map[argus.ID]bool{}, map[string]bool{}, 0, 0
 	for line := range bytes.Lines(first.Bytes()) {

@@ -12,7 +12,7 @@ import (
 
 const secondsADay = 24 * 3600
 
-// quiet is of how many weeks a thread is silent in one.
+// quiet is the number of weeks in which a thread is silent once.
 const quiet = 12
 
 // said is a message of a day.
@@ -20,22 +20,22 @@ type said struct {
 	second   int32
 	link     int32
 	from, to int32 // accounts; to is -1 in a group
-	// text is what it says in the end, sent what it said first; both are
-	// places in the day's buffer.
+	// text is its final text, sent the text as first sent; both are
+	// positions in the day's buffer.
 	text, sent [2]uint32
 	attachment byte // 'p' photo, 'v' voice note
 	state      argus.State
 	lang       uint8
 	plot, step int32 // plot -1 for none
-	announces  int32 // the account that is told of, -1 for none
-	renames    bool  // it says that something is called otherwise from now on
+	announces  int32 // the account announced, -1 for none
+	renames    bool  // it says that something has a new name from now on
 	answers    int32 // the message of the day that it answers, -1 for none
 	protected  string
 	sequence   uint64
 }
 
-// day is everything that is said on one day, in the order of time. It is made
-// again and again in the same memory.
+// day is everything that is said on one day, in order of time. It is reused for
+// further days.
 type day struct {
 	*World
 	n      int32
@@ -56,7 +56,7 @@ type day struct {
 	r      *rand.Rand
 }
 
-// buffer is memory for a piece of what the day becomes.
+// buffer returns memory for a piece of the day's output.
 func (d *day) buffer() []byte {
 	select {
 	case used := <-d.spare:
@@ -66,7 +66,7 @@ func (d *day) buffer() []byte {
 	}
 }
 
-// make lets everybody say what they say on a day.
+// make lets everybody talk for a day.
 func (d *day) make(n int32) {
 	d.n, d.date, d.month = n, d.start.AddDate(0, 0, int(n)).Format(time.DateOnly), d.months[n]
 	d.said, d.text = d.said[:0], d.text[:0]
@@ -82,7 +82,7 @@ func (d *day) make(n int32) {
 		h := scramble(salt ^ uint64(i)*0x9E3779B97F4A7C15)
 		paces := d.blocks[l.block].paces
 		rate := l.rate * (paces[n+1] - paces[n]) >> 8
-		// Most days little is said and on some much; on the mean as planned.
+		// Most days have few messages and some have many; the mean is as planned.
 		rate *= [...]uint64{0, 0, 0, 0, 1, 1, 2, 4}[h&7]
 		scenes := rate >> 32
 		if h>>32 < rate&(1<<32-1) {
@@ -102,7 +102,7 @@ func (d *day) make(n int32) {
 	}
 }
 
-// found says who made the groups.
+// found lets the service say who created the groups.
 func (d *day) found() {
 	for i := range d.links {
 		l := &d.links[i]
@@ -122,7 +122,7 @@ func (d *day) found() {
 	}
 }
 
-// add keeps a message whose text begins at start and ends the buffer.
+// add appends a message whose text begins at start and ends the buffer.
 func (d *day) add(m said, start int) *said {
 	m.text = [2]uint32{uint32(start), uint32(len(d.text))}
 	m.sent = m.text
@@ -131,7 +131,7 @@ func (d *day) add(m said, start int) *said {
 	return &d.said[len(d.said)-1]
 }
 
-// hours is how much is said in each hour of somebody's day.
+// hours is how much is said in each hour of a person's day.
 var hours = hourTable([24]int{3, 2, 1, 1, 1, 2, 4, 8, 11, 12, 11, 10, 12, 11, 10, 10, 11, 13, 14, 15, 16, 15, 11, 6})
 
 // hourTable lists each hour as often as its weight.
@@ -152,7 +152,7 @@ func (d *day) talk(i int32, nth int) {
 	if len(l.tense) > 0 && b.busy[d.n] && r.IntN(4) == 0 {
 		t = &l.tense[r.IntN(len(l.tense))]
 	}
-	// The scenes of a topic come in turn, each thread beginning elsewhere.
+	// The scenes of a topic rotate; each thread begins at a different one.
 	turn := func(list []scene) scene {
 		at := scramble(uint64(i)) + uint64(int(d.n)*t.stride+nth)
 		return list[at%uint64(len(list))]
@@ -192,7 +192,7 @@ func (d *day) talk(i int32, nth int) {
 	d.play(i, d.lines, int32(second%secondsADay), scenePart{lang: t.lang, terms: b.termsOn(d.n), names: names, protected: t.protected, plot: -1, announces: -1})
 }
 
-// whoSpeaks lets those begin who speak a language.
+// whoSpeaks picks first speakers who know a language.
 func (d *day) whoSpeaks(lang uint8) {
 	first := 0
 	for i, p := range d.people {
@@ -203,8 +203,8 @@ func (d *day) whoSpeaks(lang uint8) {
 	}
 }
 
-// called is how somebody is spoken of: by a nickname or a first name, unless it
-// is there itself.
+// called is the name used for somebody: a nickname or a first name, or somebody else's
+// first name if the person is in the thread.
 func (d *day) called(person int32, r *rand.Rand) string {
 	p := &d.World.people[person]
 	if slices.Contains(d.people, person) {
@@ -223,7 +223,7 @@ func (d *day) shuffle(list []int32) {
 	}
 }
 
-// happen plays what is due.
+// happen plays the scheduled events.
 func (d *day) happen(m moment) {
 	switch m.plot {
 	case newAccount:
@@ -266,7 +266,7 @@ func (d *day) happen(m moment) {
 	d.play(chat, step.scene, int32(d.secondOf(first, step.minute+plot.shift)), part)
 }
 
-// tellAccount lets somebody say which account is its new one.
+// tellAccount lets somebody announce a new account.
 func (d *day) tellAccount(m moment) {
 	l, a := &d.links[m.to], &d.accounts[m.account]
 	other := l.a
@@ -306,13 +306,13 @@ func (d *day) tellGroup(m moment) {
 	d.add(said{second: int32(8*3600 + d.r.IntN(12*3600)), link: m.to, from: by, to: -1, plot: -1, announces: -1, state: argus.StateSystem}, start)
 }
 
-// tellWords lets who commands say what things are called from now on.
+// tellWords lets a commander announce the new names of things.
 func (d *day) tellWords(m moment) {
 	l := &d.links[m.to]
 	b := d.blocks[l.block]
 	now, before := b.termsOn(d.n), b.termsOn(d.n-1)
 	if now[0] == before[0] {
-		return // the goods are called as before
+		return // the goods keep their name
 	}
 	lang := b.langs[0]
 	d.people = append(d.people[:0], l.members...)
@@ -320,7 +320,7 @@ func (d *day) tellWords(m moment) {
 		scenePart{lang: lang, terms: now, old: before, renames: true, plot: -1, announces: -1})
 }
 
-// scenePart is what a scene is part of.
+// scenePart is the context of a scene.
 type scenePart struct {
 	lang       uint8
 	terms, old []uint8
@@ -333,8 +333,8 @@ type scenePart struct {
 	announces  int32
 }
 
-// play adds what a scene says, line by line; d.people are its speakers. chat is
-// -1 between two who have no thread of their own.
+// play adds the lines of a scene; d.people are its speakers. chat is
+// -1 between two people without a thread of their own.
 func (d *day) play(chat int32, one scene, second int32, part scenePart) {
 	var service uint8
 	group := false
@@ -388,7 +388,7 @@ func (d *day) play(chat int32, one scene, second int32, part scenePart) {
 	}
 }
 
-// pause is how long an answer takes, in seconds: half come within about half a
+// pause is the time until an answer, in seconds: half come within about half a
 // minute, one in a hundred takes more than a quarter of an hour.
 func (d *day) pause(same bool) int32 {
 	if same {
@@ -397,7 +397,7 @@ func (d *day) pause(same bool) int32 {
 	return int32(5 + 10_000/(1+d.r.IntN(1000)))
 }
 
-// utter adds one message and returns its place. before is the one that it may
+// utter adds one message and returns its place. before is the message that it may
 // answer.
 func (d *day) utter(m said, t *template, voice *speaker, y *style, before int32) int32 {
 	start := len(d.text)
@@ -423,7 +423,7 @@ func (d *day) utter(m said, t *template, voice *speaker, y *style, before int32)
 	return d.keep(m, start, y, luck, before)
 }
 
-// keep adds a message as a hand types it, perhaps deleted or edited afterwards,
+// keep adds a message as typed by hand, perhaps deleted or edited afterwards,
 // and returns its place.
 func (d *day) keep(m said, start int, y *style, luck uint64, before int32) int32 {
 	ordinary := m.plot < 0 && !m.renames && len(d.text) > start
@@ -449,7 +449,7 @@ func (d *day) keep(m said, start int, y *style, luck uint64, before int32) int32
 	return int32(len(d.said) - 1)
 }
 
-// pauseIn is where somebody would send the first half of a text, 0 for nowhere.
+// pauseIn is where somebody would split a text into two messages, 0 for nowhere.
 func pauseIn(text []byte) int {
 	for i := 8; i+6 < len(text); i++ {
 		if (text[i] == ',' || text[i] == '.' || text[i] == '?' || text[i] == '!') && text[i+1] == ' ' {
@@ -464,8 +464,8 @@ func pauseIn(text []byte) int {
 
 var corrections = []string{" *", " (!)", " ok", " nvm", " ...", " x"}
 
-// number brings the messages into the order of time and numbers those of the
-// phone service, behind the last number of the day before; it returns the last
+// number sorts the messages by time and numbers those of the phone service, after
+// the last number of the day before; it returns the last
 // number of this day. The service leaves gaps.
 func (d *day) number(last uint64) uint64 {
 	d.keys = d.keys[:0]

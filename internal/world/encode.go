@@ -14,19 +14,19 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// view is how a source holds a message.
+// view is the way in which a source holds a message.
 type view uint8
 
 const (
-	// inTransit: what was sent, before anybody changed it, and readable.
+	// inTransit: as sent, before any change, and readable.
 	inTransit view = iota
-	// onServer: what became of it, encrypted where no key was handed over.
+	// onServer: in its final form, encrypted if no key was handed over.
 	onServer
-	// onPhone: what became of it, readable.
+	// onPhone: in its final form, readable.
 	onPhone
 )
 
-// state is what a view says of a message.
+// state is the state of a message in a view.
 func (d *day) state(m *said, v view) argus.State {
 	switch {
 	case v == inTransit:
@@ -37,7 +37,7 @@ func (d *day) state(m *said, v view) argus.State {
 	return m.state
 }
 
-// body is what a view says, before it is encrypted.
+// body is the text of a message in a view, before encryption.
 func (d *day) body(m *said, v view) []byte {
 	switch {
 	case v == inTransit:
@@ -60,7 +60,7 @@ func (d *day) conversation(buf []byte, m *said) []byte {
 	return append(append(append(buf, a...), '|'), b...)
 }
 
-// receivers yields the accounts that a message goes to.
+// receivers yields the accounts that receive a message.
 func (d *day) receivers(m *said) func(yield func(int32) bool) {
 	return func(yield func(int32) bool) {
 		if m.to >= 0 {
@@ -82,7 +82,7 @@ func (d *day) receivers(m *said) func(yield func(int32) bool) {
 	}
 }
 
-// id is the service's own name of a message, empty where it has none.
+// id is the service's own id of a message, or empty if it has none.
 func id(m *said) string {
 	if m.sequence == 0 {
 		return ""
@@ -98,7 +98,7 @@ func appendID(buf []byte, m *said) []byte {
 	return buf
 }
 
-// attachment is the file that stands for a photo or a voice note, if any.
+// attachment is the file of a photo or a voice note, if any.
 func (d *day) attachment(m *said, v view) (name, media string, size uint64, ok bool) {
 	if m.attachment == 0 || v != inTransit && m.state&argus.StateDeleted != 0 {
 		return "", "", 0, false
@@ -110,7 +110,7 @@ func (d *day) attachment(m *said, v view) (name, media string, size uint64, ok b
 	return fmt.Sprintf("IMG-%04d.jpg", h%10000), "image/jpeg", 80_000 + h>>32%900_000, true
 }
 
-// message is a message in the form that everything else in Argus has.
+// message returns a message in Argus' own form.
 func (d *day) message(m *said, v view) *argus.Message {
 	from := &d.accounts[m.from]
 	out := &argus.Message{Service: services[from.service], Conversation: string(d.conversation(nil, m)), From: from.id, FromName: from.nick,
@@ -139,8 +139,8 @@ func (d *day) message(m *said, v view) *argus.Message {
 	return out
 }
 
-// appendJSON appends a message as a line of docs/format/jsonl.md: what
-// [day.message] says, without the way through it.
+// appendJSON appends a message as a line of docs/format/jsonl.md. It gives the same as
+// [day.message], without building one.
 func (d *day) appendJSON(buf []byte, m *said, v view) []byte {
 	from := &d.accounts[m.from]
 	state := d.state(m, v)
@@ -214,7 +214,7 @@ func appendClock(buf []byte, second int32) []byte {
 	return append(buf, '0'+h/10, '0'+h%10, ':', '0'+m/10, '0'+m%10, ':', '0'+s/10, '0'+s%10)
 }
 
-// appendString appends JSON text; what is said holds no control characters.
+// appendString appends JSON text; messages have no control characters.
 func appendString[T string | []byte](buf []byte, text T) []byte {
 	buf = append(buf, '"')
 	for i := range len(text) {
@@ -228,7 +228,7 @@ func appendString[T string | []byte](buf []byte, text T) []byte {
 
 const algorithm = "AES-256-GCM"
 
-// lock encrypts what one account says in one month.
+// lock encrypts the messages of one account in one month.
 type lock struct {
 	account, month int32
 	name           string
@@ -236,8 +236,8 @@ type lock struct {
 	payload        []byte
 }
 
-// missing says whether the key of an account for a month was not handed over.
-// Those who ordered the violence of plots.txt have theirs missing always.
+// missing reports whether the key of an account for a month was not handed over.
+// The keys of those who order the violence in plots.txt are always missing.
 func (w *World) missing(account, month int32) bool {
 	a := &w.accounts[account]
 	if w.o.Locked == 0 || a.service > encrochat {
@@ -260,7 +260,7 @@ func (w *World) keyOf(account, month int32) (name string, key [sha256.Size]byte)
 	return "K-" + hex.EncodeToString(of[:6]), key
 }
 
-// seal encrypts what became of a message: the payload is a nonce of 12 bytes,
+// seal encrypts the final form of a message: the payload is a nonce of 12 bytes,
 // the ciphertext and the tag, with the service's id of the message as
 // additional data. It is valid until the next call.
 func (k *lock) seal(d *day, m *said) (name string, payload []byte) {
@@ -273,7 +273,7 @@ func (k *lock) seal(d *day, m *said) (name string, payload []byte) {
 			k.aead, err = cipher.NewGCM(block)
 		}
 		if err != nil {
-			panic(err) // a key of 32 bytes has no other outcome
+			panic(err) // cannot happen with a key of 32 bytes
 		}
 	}
 	nonce := mix(d.o.Seed, forNonce, m.sequence)

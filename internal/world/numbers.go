@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// mix folds numbers into one that looks drawn. It is the only source of what
-// happens by chance; the same numbers give the same on every machine. (The
+// mix hashes numbers into one that looks random. It is the only source of
+// randomness; the same numbers give the same result on every machine. (The
 // finaliser of SplitMix64, by Steele, Lea and Flood.)
 func mix(numbers ...uint64) uint64 {
 	h := uint64(0x9E3779B97F4A7C15)
@@ -26,7 +26,7 @@ func scramble(h uint64) uint64 {
 	return h ^ h>>31
 }
 
-// What a stream of chance belongs to, so that no two things share one.
+// The users of random streams, so that no two share one.
 const (
 	forBlock = 1 + iota
 	forPerson
@@ -46,8 +46,8 @@ func stream(numbers ...uint64) *rand.Rand {
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 
-// heavy draws a whole number from 1 to most of which large ones are rare: the
-// chance to reach x falls as 1/x.
+// heavy draws a whole number from 1 to most. Large ones are rare: the
+// probability of at least x falls as 1/x.
 func heavy(r *rand.Rand, most int) int { return most / (1 + r.IntN(most)) }
 
 func gcd(a, b int) int {
@@ -65,7 +65,7 @@ func share(a, b, c uint64) uint64 {
 }
 
 // container invents a container number with its check digit (ISO 6346, annex
-// A: letters count from 10 without multiples of 11, weights are powers of 2).
+// A: letters count from 10, skipping multiples of 11; weights are powers of 2).
 // Nobody holds the owner code QQZ.
 func container(r *rand.Rand) string {
 	number := fmt.Sprintf("QQZU%06d", r.IntN(1_000_000))
@@ -82,7 +82,7 @@ func container(r *rand.Rand) string {
 }
 
 // iban invents an account at a bank that does not exist (ZZZZ) with the check
-// digits of ISO 13616, so that whatever looks for accounts finds it.
+// digits of ISO 13616, so that searches for accounts find it.
 func iban(r *rand.Rand) string {
 	account := fmt.Sprintf("%010d", r.Int64N(10_000_000_000))
 	rest := 0
@@ -92,7 +92,7 @@ func iban(r *rand.Rand) string {
 	return fmt.Sprintf("NL%02d ZZZZ %s %s %s", 98-rest, account[:4], account[4:8], account[8:])
 }
 
-// bitcoin invents an address (BIP 173, version 0) of a drawn hash: nobody
+// bitcoin invents an address (BIP 173, version 0) from a random hash: nobody
 // holds a key to it.
 func bitcoin(r *rand.Rand) string {
 	const charset = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -130,8 +130,8 @@ func bitcoin(r *rand.Rand) string {
 	return string(text)
 }
 
-// pin is the n-th identifier of the service sky: an odd factor that is no
-// multiple of 3 either makes each number of 6 characters come once.
+// pin is the n-th identifier of the service sky. The factor is odd and no multiple
+// of 3, so each number of 6 characters occurs once.
 func pin(seed, n uint64) string {
 	const all = 36 * 36 * 36 * 36 * 36 * 36
 	number := (n*1_204_327_661 + seed*77_777) % all

@@ -50,7 +50,7 @@ func validIBAN(text string) bool {
 	return ok && new(big.Int).Mod(n, big.NewInt(97)).Int64() == 1
 }
 
-// validBech32 is the verification of BIP 173, as its reference has it.
+// validBech32 is the verification of BIP 173, as in its reference code.
 func validBech32(text string) bool {
 	part, data, _ := strings.Cut(text, "1")
 	var values []int

@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// BenchDeliveries is how many deliveries [BenchOverlap] writes.
+// BenchDeliveries is the number of deliveries that [BenchOverlap] writes.
 const BenchDeliveries = 10
 
 // BenchOverlap writes the messages of [Bench] as ten deliveries. Each is in one of
-// them, at random; 4 of 10 are in one or two others as well, and half of these
+// them, at random; 4 in 10 are in one or two others as well, and half of these
 // copies state another receiver, another name or a coarser time. With once, the
 // copies are left out. The same seed writes the same bytes.
 func BenchOverlap(deliveries [BenchDeliveries]io.Writer, seed uint64, n int, once bool) error {
@@ -20,7 +20,7 @@ func BenchOverlap(deliveries [BenchDeliveries]io.Writer, seed uint64, n int, onc
 	return Bench(s, seed, n)
 }
 
-// spread gives each line to one delivery or several.
+// spread writes each line to one delivery or several.
 type spread struct {
 	to     [BenchDeliveries]io.Writer
 	random *rand.Rand
@@ -29,7 +29,7 @@ type spread struct {
 
 func (s *spread) Write(lines []byte) (int, error) {
 	for line := range bytes.Lines(lines) {
-		// Drawn whether they are used or not, so that the first copies are the same.
+		// Drawn even if unused, so that the first copies are the same.
 		order := s.random.Perm(BenchDeliveries)
 		copies := 0
 		if s.random.IntN(10) < 4 {
@@ -55,7 +55,7 @@ func (s *spread) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// otherwise is a copy that states something else, for 0 to 2, or the same.
+// otherwise is a copy with a different statement for how from 0 to 2, or the same.
 func otherwise(line []byte, how int) []byte {
 	with := func(before, text string) []byte {
 		return bytes.Replace(line, []byte(before), []byte(text+before), 1)

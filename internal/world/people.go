@@ -22,8 +22,8 @@ const (
 
 var services = [...]string{"sky", "encrochat", "whatsapp", "xmpp", "irc"}
 
-// country is where people live: what they speak, how far their clock is from
-// UTC, and how many of a thousand blocks are there.
+// country is where people live: their languages, the offset of their clock from
+// UTC, and how many in a thousand blocks are there.
 type country struct {
 	code     string
 	langs    []uint8
@@ -44,7 +44,7 @@ var countries = []country{
 	{"CO", []uint8{2, 1}, -5, 30},
 }
 
-// countryAt is the country in which a thousandth of the blocks lies.
+// countryAt is the country that has a given thousandth of the blocks.
 func countryAt(thousandth int) uint8 {
 	for i, c := range countries {
 		if thousandth -= c.thousand; thousandth < 0 {
@@ -59,14 +59,14 @@ type person struct {
 	name, nick string
 	block      int32
 	role, cell string
-	boss       int32 // who commands it, -1 for nobody
+	boss       int32 // the person's commander, -1 for nobody
 	country    uint8
 	langs      [2]uint8
 	style      style
 	rhythm     int8 // hours by which the day begins later
-	// accounts are the places of its accounts, in the order of time.
+	// accounts are the indexes of the person's accounts, in order of time.
 	accounts []int32
-	later    []tenure // what it became, in the order of time
+	later    []tenure // later roles, in order of time
 	arrested int32    // the day, or never
 }
 
@@ -88,14 +88,14 @@ func (p *person) on(day int32) tenure {
 	return is
 }
 
-// account is an identifier on a service, with the days on which it is used.
+// account is an identifier on a service, with the days of its use.
 type account struct {
 	id, nick    string
 	service     uint8
 	from, until int32
 	person      int32
 	shared      int32 // a second person who uses it, or -1
-	replaces    int32 // the account that it takes the place of, or -1
+	replaces    int32 // the account that it replaces, or -1
 	second      bool  // another phone of a person who has one
 }
 
@@ -107,31 +107,31 @@ type link struct {
 	a, b      int32 // persons, if members is empty
 	members   []int32
 	id, title string // of a group
-	service   uint8  // sky stands for sky or encrochat, as the day has it
+	service   uint8  // sky means sky or encrochat, depending on the day
 	topics    []topic
-	tense     []topic // what is spoken of around what happens, if anything
+	tense     []topic // the topics around events, if any
 	weight    uint32
 	block     int32
-	// rate is how many scenes the weight makes on a day of pace 1, times 2^32.
+	// rate is the number of scenes on a day of pace 1, times 2^32.
 	rate uint64
 }
 
-// topic is what may be spoken of in a thread.
+// topic is a possible topic of a thread.
 type topic struct {
 	scenes []scene
 	lang   uint8
-	mean   uint64 // lines of a scene in 1/256
-	// stride leads through the scenes so that none comes again soon.
+	mean   uint64 // lines of a scene, times 256
+	// stride is the step through the scenes; it keeps repetitions far apart.
 	stride int
-	// directed says that it is the first of a thread who begins, chatty that
+	// directed says that the first member of a thread begins, chatty that
 	// they may greet.
 	directed, chatty bool
-	// protected says why what is said of it is privileged, empty if it is not.
+	// protected is why talk about it is privileged, empty if it is not.
 	protected string
 }
 
-// block is an organisation and the people around it. It follows from the seed
-// and its number alone, so that a larger world has the same blocks and more.
+// block is an organisation and the people around it. It depends only on the seed
+// and its number, so that a larger world has the same blocks and more.
 type block struct {
 	number  uint64
 	name    string
@@ -143,12 +143,12 @@ type block struct {
 	others  []int32 // bystanders
 	boss    int32
 	lead    int32
-	caught  int32 // a member who is arrested and is no boss, or -1
+	caught  int32 // a member, not a boss, who is arrested, or -1
 	terms   []period
-	group   int32 // the organisation's group among the links, or -1
+	group   int32 // the index of the organisation's group among the links, or -1
 	club    int32 // a group of bystanders, or -1
 	busy    []bool
-	// paces sums up the pace of the days before, in 1/256.
+	// paces is the sum of the pace of the days before, times 256.
 	paces []uint64
 }
 
@@ -158,7 +158,7 @@ type period struct {
 	rows []uint8
 }
 
-// termsOn is what things are called on a day.
+// termsOn is the names of things on a day.
 func (b *block) termsOn(day int32) []uint8 {
 	rows := b.terms[0].rows
 	for _, p := range b.terms {
@@ -179,13 +179,13 @@ type builder struct {
 
 func (w *World) full() bool { return len(w.accounts) >= w.o.Accounts }
 
-// addBlock makes the next block, or as much of it as there is room for.
+// addBlock makes the next block, or as much of it as fits.
 func (w *World) addBlock() error {
 	k := uint64(len(w.blocks))
 	w.blocks = append(w.blocks, &block{number: k, boss: -1, lead: -1, caught: -1, group: -1, club: -1, busy: make([]bool, w.o.Days)})
 	b := &builder{World: w, block: w.blocks[k], r: stream(w.o.Seed, forBlock, k)}
 	// A stride without a common factor visits every thousandth once, so that
-	// even a few blocks are spread as they should be.
+	// even a few blocks are spread evenly.
 	b.country = countryAt(int((mix(w.o.Seed, forBlock) + k*619) % 1000))
 	if k == 0 {
 		b.country = 0
@@ -387,9 +387,9 @@ func (b *builder) organisation() {
 	b.share()
 }
 
-// succeed gives the place of who was arrested to another: the boss's to the
-// lead and the lead's to the head of a cell, that of another to a courier or a
-// cousin. In half of the organisations somebody rises besides.
+// succeed gives the role of an arrested person to somebody: the boss's to the
+// lead and the lead's to the head of a cell, any other to a courier or a
+// cousin. In half of the organisations somebody rises as well.
 func (b *builder) succeed(arrest int32, heads map[string]int32) {
 	days := int32(b.o.Days)
 	if arrest < days && b.boss >= 0 && b.lead >= 0 {
@@ -409,7 +409,7 @@ func (b *builder) succeed(arrest int32, heads map[string]int32) {
 	}
 }
 
-// helper is a courier or a cousin who heads nothing, is there on a day and for
+// helper is a courier or a cousin who heads nothing, is active on a day and for
 // a while, and has not risen yet; -1 if there is none.
 func (b *builder) helper(day int32) int32 {
 	for _, p := range slices.Backward(b.members) {
@@ -435,7 +435,7 @@ func (b *builder) member(role, cell string, boss, until int32) int32 {
 	return p
 }
 
-// brokers lets those whose role it is know the heads of earlier organisations.
+// brokers introduces the brokers to the heads of earlier organisations.
 func (b *builder) brokers() {
 	for _, p := range b.members {
 		if b.people[p].role != "broker" || b.number < 2 {
@@ -465,7 +465,7 @@ func (b *builder) share() {
 	b.people[user].accounts = append(b.people[user].accounts, first)
 }
 
-// surroundings are those who buy, defend, write, live beside, and know nothing.
+// surroundings are buyers, lawyers, journalists, neighbours, and people who know nothing.
 func (b *builder) surroundings() {
 	dealers := slices.DeleteFunc(slices.Clone(b.members), func(p int32) bool {
 		role := b.people[p].role
@@ -484,7 +484,7 @@ func (b *builder) surroundings() {
 		if lawyer := b.add("lawyer", "", -1, never); lawyer >= 0 {
 			b.pair("lawyer", b.boss, lawyer)
 			b.pair("lawyer", b.lead, lawyer)
-			if b.boss >= 0 && b.lead >= 0 && b.number%4 == 1 { // who asks comes first, who answers second
+			if b.boss >= 0 && b.lead >= 0 && b.number%4 == 1 { // the asker comes first, the answerer second
 				b.addGroup("lawyer", []int32{b.boss, lawyer, b.lead}, pick(b.r, crewTitles))
 			}
 		}
@@ -524,8 +524,8 @@ func (b *builder) surroundings() {
 	}
 }
 
-// acquaint lets a person know some of those before it, those who came first
-// more often.
+// acquaint introduces a person to some of those before it, the earliest more
+// often.
 func (b *builder) acquaint(kind string, p int32, before []int32) {
 	for range min(len(before), heavy(b.r, 12)) {
 		i := b.r.IntN(len(before)) * b.r.IntN(len(before)) / len(before)
@@ -533,7 +533,7 @@ func (b *builder) acquaint(kind string, p int32, before []int32) {
 	}
 }
 
-// pair links two persons, if both are there.
+// pair links two persons, if both exist.
 func (b *builder) pair(kind string, p, q int32) {
 	weight := uint32(4 + heavy(b.r, 120))
 	if p < 0 || q < 0 || p == q || b.known[[2]int32{min(p, q), max(p, q)}] {
@@ -547,7 +547,7 @@ func (b *builder) pair(kind string, p, q int32) {
 	b.links = append(b.links, link{a: p, b: q, topics: b.topicsOf(kind, langs), tense: b.tenseOf(kind, langs), weight: weight, block: int32(b.number)})
 }
 
-// tenseOf is what members speak of around what happens.
+// tenseOf is the topics of members around events.
 func (b *builder) tenseOf(kind string, langs [2]uint8) []topic {
 	if kind != "member" && kind != "crew" {
 		return nil
@@ -555,7 +555,7 @@ func (b *builder) tenseOf(kind string, langs [2]uint8) []topic {
 	return b.topicsOf("tense", langs)
 }
 
-// addGroup makes a group of at least three and returns its place, or -1.
+// addGroup makes a group of at least three and returns its index, or -1.
 func (b *builder) addGroup(kind string, members []int32, title string) int32 {
 	weight := uint32(20 + heavy(b.r, 200))
 	number := b.r.IntN(10)
@@ -567,8 +567,8 @@ func (b *builder) addGroup(kind string, members []int32, title string) int32 {
 	return int32(len(b.links) - 1)
 }
 
-// kinds are what is spoken of in threads of a kind; what stands twice is spoken
-// of twice as often.
+// kinds are the topics of each kind of thread; a repeated topic is twice as
+// frequent.
 var kinds = map[string]string{
 	"member": "work work work money daily daily", "crew": "work work money daily", "tense": "tense", "buy": "buy buy buy daily",
 	"friends": "daily daily daily buy", "mates": "daily daily daily job", "family": "family family daily", "love": "love love daily family",
@@ -608,7 +608,7 @@ func (w *World) topic(name string, lang uint8) topic {
 	return t
 }
 
-// handmade makes the people that plots.txt knows by their accounts.
+// handmade makes the people whom plots.txt knows by their accounts.
 func (b *builder) handmade() error {
 	b.name = "Kade 9"
 	for _, h := range handmadePeople {
@@ -684,7 +684,7 @@ type handmadePerson struct {
 	service                               uint8
 }
 
-// handmadePeople stand in an order in which nobody comes before its boss.
+// handmadePeople are in an order in which nobody comes before its boss.
 var handmadePeople = []handmadePerson{
 	{"7B2FAA", "Schipper", "Gerlof Brakessen", "boss", "lead", "", 0, sky},
 	{"Q3XK9A", "Noord", "Noud Verminta", "lead", "lead", "7B2FAA", 0, sky},

@@ -15,7 +15,7 @@ import (
 //go:embed plots.txt
 var plotsText string
 
-// script is how a plot goes.
+// script is the course of a plot.
 type script struct {
 	kind  string
 	like  bool // innocent, and looks like its kind
@@ -27,7 +27,7 @@ type script struct {
 	decides [lastFact]bool
 }
 
-// scriptStep is what is said at one moment of a plot.
+// scriptStep is the talk at one moment of a plot.
 type scriptStep struct {
 	day, minute int32
 	who         []string
@@ -80,8 +80,8 @@ func readScripts(s *speech) (all []*script, err error) {
 	return all, nil
 }
 
-// uses marks the facts that a template speaks of, with choices also those of
-// which it need not speak.
+// uses marks the facts that a template mentions; with choices, also those that it may
+// mention.
 func (t *template) uses(list *[lastFact]bool, choices bool) {
 	for i := range t.parts {
 		p := &t.parts[i]
@@ -124,21 +124,21 @@ func (s *speech) step(head string, lines []string, lang uint8) (scriptStep, erro
 	return step, err
 }
 
-// plot is one of the scripts as it happens to somebody.
+// plot is a script as it happens to somebody.
 type plot struct {
 	script *script
 	block  int32
 	start  int32 // day
-	// delay is by how many days its later steps come later than the script
-	// says, and shift by how many minutes all do.
+	// delay is by how many days its later steps are later than in the script, and shift
+	// by how many minutes all steps are.
 	delay, shift int32
 	cast         []role
 	facts        facts
 	victim       int32     // the person threatened, or -1
-	due          time.Time // the day that {date} means
+	due          time.Time // the day of {date}
 }
 
-// day is when a step happens.
+// day is the day of a step.
 func (p *plot) day(step *scriptStep) int32 {
 	if step.day >= 6 {
 		return p.start + step.day + p.delay
@@ -163,28 +163,28 @@ func (p *plot) played(name string) int32 {
 	return -1
 }
 
-// facts are what is the same in all messages of a plot.
+// facts are the values that all messages of a plot share.
 type facts [lastFact]string
 
 func (f *facts) text(s slot) string { return f[s] }
 
-// moment is a step of a plot, or one of what stands below in place of its
+// moment is a step of a plot, or one of the events below instead of its
 // number.
 type moment struct {
 	plot    int32
 	step    int32
-	account int32 // the new one, or the one that goes
-	to      int32 // the link in which it is told
+	account int32 // the new one, or the one that leaves
+	to      int32 // the link in which it is announced
 }
 
 const (
-	newAccount = -1 - iota // somebody tells of it
+	newAccount = -1 - iota // somebody announces it
 	joined                 // the service says that an account is in a group
 	left                   // or no longer
 	newWords               // the organisation is told to say something else
 )
 
-// schedule decides what happens when, and to whom.
+// schedule decides which plots happen when, and to whom.
 func (w *World) schedule(all []*script) {
 	w.moments = make([][]moment, w.o.Days)
 	byKind := map[string][]*script{}
@@ -232,11 +232,11 @@ func (w *World) schedule(all []*script) {
 	w.announce()
 }
 
-// plotKinds are dealt out to an organisation like cards, again and again.
+// plotKinds are dealt to organisations like cards, repeatedly.
 var plotKinds = []string{"shipment", "shipment", "shipment", "payment", "payment", "payment", "meeting", "weapons", "kidnapping", "killing", "corruption"}
 
-// chooseScript takes one in a language of the organisation, else in English,
-// else any.
+// chooseScript takes one in a language of the organisation, otherwise in English,
+// otherwise any.
 func (w *World) chooseScript(list []*script, b *block, r *rand.Rand) *script {
 	for _, lang := range []uint8{b.langs[0], english} {
 		fits := slices.DeleteFunc(slices.Clone(list), func(s *script) bool { return s.lang != lang })
@@ -247,8 +247,8 @@ func (w *World) chooseScript(list []*script, b *block, r *rand.Rand) *script {
 	return pick(r, list)
 }
 
-// addPlot casts a script and puts its steps on their days. What lies after the
-// end of the world does not happen; a role that nobody has goes to another.
+// addPlot casts a script and puts its steps on their days. Steps after the
+// end of the world are dropped; a role without a holder goes to another person.
 func (w *World) addPlot(s *script, b *block, day int32, r *rand.Rand) {
 	p := plot{script: s, block: int32(b.number), start: day, victim: -1}
 	if s.day < 0 {
@@ -306,7 +306,7 @@ func (w *World) castRole(b *block, s *script, name string, day int32, p *plot, r
 	return -1
 }
 
-// canTalk says whether a person has an account from a day until a month later,
+// canTalk reports whether a person has an account from a day until a month later,
 // or the end.
 func (w *World) canTalk(i, day int32) bool {
 	last := min(day+30, int32(w.o.Days)-1)
@@ -383,7 +383,7 @@ func (w *World) chooseVictim(p *plot, b *block, r *rand.Rand) int32 {
 var spots = []string{"Café De Lantaarn", "Hotel Zephyrine", "Bar Espuma", "Parking P4", "Tankstation Brakmeer", "Chez Odile", "Pide Salonu Gül",
 	"Kafe Ylli", "Riad Zohra", "Pastelaria Lírio", "The Brass Otter", "Gasthof Erlenkrug"}
 
-// announce lets everybody who has a new account tell it to some that they know,
+// announce lets everybody with a new account announce it to some acquaintances,
 // and the service say who is in a group from then on, and who no longer.
 func (w *World) announce() {
 	known := map[int32][]int32{}

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// scenes holds what can be said, a file for each language: a scene begins with
-// "==", its language and its topic; each line is a speaker (a, b, c: members of
-// the chat), perhaps with a language of its own ("b:tr"), and what is said, as
-// [template] has it.
+// scenes holds all that can be said, a file for each language: a scene begins with
+// "==", its language and its topic; each line has a speaker (a, b, c: members of
+// the chat), perhaps with a language of its own ("b:tr"), and a text in the form of
+// [template].
 //
 //go:embed scenes
 var scenes embed.FS
@@ -21,7 +21,7 @@ var scenes embed.FS
 //go:embed terms.txt
 var termsText string
 
-// languages are those that are spoken; ary is Moroccan Arabic in Latin letters.
+// languages are the spoken languages; ary is Moroccan Arabic in Latin letters.
 var languages = [...]string{"nl", "en", "es", "fr", "de", "tr", "sq", "ary", "pt", "ar", "xx"}
 
 const english = 1
@@ -38,12 +38,12 @@ func language(name string) (uint8, bool) {
 // template is a line of a scene, ready to be said.
 type template struct {
 	parts []part
-	// attachment stands for a line that is one: 'p' photo, 'v' voice note.
+	// attachment is set if the line is an attachment: 'p' photo, 'v' voice note.
 	attachment byte
 }
 
-// part is a text, a choice between templates, or a slot that is filled in; with
-// at, what is said of being there.
+// part is a text, a choice between templates, or a slot to fill in; with
+// at, the phrase for being there.
 type part struct {
 	text   string
 	choice []template
@@ -51,9 +51,9 @@ type part struct {
 	at     bool
 }
 
-// slot is what a {word} of a template stands for. Those up to lastFact are
+// slot is the meaning of a {word} of a template. Those up to lastFact are
 // facts of a plot, the same in all of its messages; those from firstTerm on are
-// veiled: what the organisation calls the thing at the time.
+// veiled: the organisation's word for the thing at the time.
 type slot uint8
 
 const (
@@ -108,7 +108,7 @@ var slots = map[string]slot{
 }
 
 // compile reads a template: [x|y] is one of several, {word} is a slot or the
-// name of a veiled thing, {@word} that one is there.
+// name of a veiled thing, {@word} being there.
 func (s *speech) compile(text string) (template, error) {
 	switch text {
 	case "{photo}":
@@ -169,20 +169,20 @@ func (s *speech) part(closing, inner string) (part, error) {
 	return p, nil
 }
 
-// line is a template with who says it: 0 for a, 1 for b.
+// line is a template with its speaker: 0 for a, 1 for b.
 type line struct {
 	speaker int
 	lang    uint8 // its own, or asScene
 	template
 }
 
-// asScene stands for the language of the scene.
+// asScene means the language of the scene.
 const asScene = 255
 
 // scene is a piece of talk.
 type scene []line
 
-// thing is what is never called by its name, with the words that may stand for
+// thing is something that is never called by its name, with the words for
 // it: each row has one word in every language that has a row in terms.txt, and
 // the same with "at" or "in", if it is a place.
 type thing struct {
@@ -195,7 +195,7 @@ type speech struct {
 	things []thing
 	// scenes are by topic and language.
 	scenes map[string]*[len(languages)][]scene
-	// mean is the number of lines of a topic's scenes in 1/256, by language.
+	// mean is the number of lines of a topic's scenes, times 256, by language.
 	mean map[string]*[len(languages)]uint64
 }
 
@@ -227,7 +227,7 @@ func newSpeech() (*speech, error) {
 	return s, nil
 }
 
-// scenesText is what all files of scenes say.
+// scenesText is the content of all files of scenes.
 func scenesText() (string, error) {
 	var all strings.Builder
 	list, err := scenes.ReadDir("scenes")
@@ -243,8 +243,8 @@ func scenesText() (string, error) {
 	return all.String(), err
 }
 
-// fall lets a topic that a language lacks be spoken of in English, and one that
-// English lacks in the language that has it.
+// fall makes a topic that a language lacks use English scenes, and one that
+// English lacks those of a language that has it.
 func (s *speech) fall() {
 	for topic, pools := range s.scenes {
 		other := pools[english]
@@ -267,7 +267,7 @@ func (s *speech) fall() {
 	}
 }
 
-// blocks yields what stands below each "== HEAD" of a text.
+// blocks yields the lines below each "== HEAD" of a text.
 func blocks(text string) func(yield func(head string, lines []string) bool) {
 	return func(yield func(string, []string) bool) {
 		_, text, _ := strings.Cut(text, "\n== ")
@@ -340,29 +340,29 @@ func (s *speech) readTerms() error {
 // termLanguages are the first of the languages, for which terms.txt has words.
 const termLanguages = 9
 
-// speaker is who says something, and about what.
+// speaker is a person with the things to talk about.
 type speaker struct {
 	r     *rand.Rand
 	s     *speech
 	lang  uint8
 	facts *facts
-	// terms is the row of words for each thing at the time, and old the one
-	// before; nil says the things' first words.
+	// terms is the row of words for each thing at the time, and old the row
+	// before; nil means the things' first words.
 	terms, old []uint8
 	nick       string
-	box        string // the container that a scene speaks of
-	// habit is whose words they are: everybody has some that come first.
+	box        string // the container in a scene
+	// habit is the person's seed: everybody prefers some words.
 	habit uint64
-	// answer is the first choice of the line before, of so many: what is said
-	// next mostly answers it. fresh says that a line begins.
+	// answer is the first choice of the line before and the number of its options: the
+	// next line mostly answers it. fresh says that a line begins.
 	answer, of int
 	fresh      bool
-	// names are those who may be spoken of, as name has them.
+	// names are the people who may be mentioned.
 	names []int32
 	name  func(person int32, r *rand.Rand) string
 }
 
-// say appends what a template says.
+// say appends the text of a template.
 func (k *speaker) say(buf []byte, t *template) []byte {
 	for i := range t.parts {
 		p := &t.parts[i]
@@ -374,7 +374,7 @@ func (k *speaker) say(buf []byte, t *template) []byte {
 		case p.slot != slotNone:
 			buf = k.fill(buf, p.slot)
 		case len(buf) > 0 && buf[len(buf)-1] == ' ' && (p.text[0] == ',' || p.text[0] == ' '):
-			buf = append(buf[:len(buf)-1], p.text...) // what stood before was left out
+			buf = append(buf[:len(buf)-1], p.text...) // the text before it was left out
 		case len(buf) > 0 && buf[len(buf)-1] == '?' && p.text[0] == ',':
 			buf = append(buf, p.text[1:]...)
 		default:
@@ -384,9 +384,9 @@ func (k *speaker) say(buf []byte, t *template) []byte {
 	return buf
 }
 
-// choose takes one of n: in the beginning of a line mostly the one that answers
-// the line before, which stands at the same place, and often the one that this
-// speaker is used to.
+// choose takes one of n: at the beginning of a line mostly the one that answers
+// the line before, which has the same position, and often the speaker's
+// usual one.
 func (k *speaker) choose(place, n int) int {
 	luck := k.r.Uint64()
 	if luck%3 == 0 {
@@ -450,7 +450,7 @@ func (k *speaker) fill(buf []byte, s slot) []byte {
 	return strconv.AppendInt(buf, int64(10000+r.IntN(90000)), 10)
 }
 
-// word is what stands for a thing in a language.
+// word is the word for a thing in a language.
 func (s *speech) word(thing int, rows []uint8, lang uint8, at bool) string {
 	row := uint8(0)
 	if rows != nil {
@@ -465,7 +465,7 @@ func (s *speech) word(thing int, rows []uint8, lang uint8, at bool) string {
 	return s.things[thing].words[row][lang]
 }
 
-// style is how somebody writes, in chances of 256; fond says of which emoji.
+// style is how somebody writes, in probabilities of 1/256; fond selects the emoji.
 type style struct{ typo, lower, dots, emoji, mixed, short, split, plain, tail, fond uint8 }
 
 var emojis = []string{"👍", "🙏", "😂", "😅", "💪", "🤝", "🔥", "❤️", "😎", "🤲", "👌", "😴", "🙄", "🤣", "😬", "👀", "💯", "🤷", "🫡", "😇", "🎯", "🥶",
@@ -474,7 +474,7 @@ var emojis = []string{"👍", "🙏", "😂", "😅", "💪", "🤝", "🔥", "�
 // interjections slip from one language into the other.
 var interjections = []string{"bro", "wallah", "abi", "hermano", "inshallah", "habibi", "mate", "jefe", "vëlla", "mano", "khoya", "man", "frère", "digga"}
 
-// tails are what people put behind what they say.
+// tails are phrases at the end of a message.
 var tails = [len(languages)][]string{
 	{"man", "hoor", "echt waar", "weet je", "snap je", "ik zweer het", "maar goed", "zeg maar", "geen grap", "je kent het", "toch?", "vertel het niet verder", "dat zei ik vorige week ook al"},
 	{"mate", "tbh", "you know what I mean", "I swear", "no joke", "just saying", "innit", "to be fair", "anyway", "if that makes sense", "keep it to yourself", "like I said last week"},
@@ -491,7 +491,7 @@ var tails = [len(languages)][]string{
 	{"lol", "fyi", "afaik", "anyway"},
 }
 
-// shortForms are words and how they are abbreviated, by language.
+// shortForms are words and their abbreviations, by language.
 var shortForms = [len(languages)][][2]string{
 	{{"morgen", "mrgn"}, {"vandaag", "vndg"}, {"even", "ff"}, {"niet", "nt"}, {"weekend", "wknd"}},
 	{{"you", "u"}, {"tomorrow", "tmrw"}, {"your", "ur"}, {"weekend", "wknd"}, {"are", "r"}},
@@ -520,7 +520,7 @@ func shorten(buf []byte, start int, lang uint8) []byte {
 	return buf
 }
 
-// wear makes of a sentence what a hand types: start is where it begins in buf.
+// wear adds the marks of typing by hand to the sentence that begins at start in buf.
 func (y *style) wear(buf []byte, start int, lang uint8, r *rand.Rand) []byte {
 	luck := r.Uint64()
 	roll := func(shift uint, chance uint8) bool { return uint8(luck>>shift) < chance }
@@ -551,8 +551,8 @@ func (y *style) wear(buf []byte, start int, lang uint8, r *rand.Rand) []byte {
 	return buf
 }
 
-// typo turns two neighbouring letters of a word round, leaves one out or writes
-// one twice; numbers and what is written in capitals stay.
+// typo swaps two neighbouring letters of a word, drops one or doubles
+// one; numbers and words in capitals stay.
 func typo(buf []byte, start int, r *rand.Rand) []byte {
 	small := func(c byte) bool { return c >= 'a' && c <= 'z' }
 	for range 4 {
@@ -572,7 +572,7 @@ func typo(buf []byte, start int, r *rand.Rand) []byte {
 	return buf
 }
 
-// bare are letters as those write them who do not look for the accents.
+// bare are letters as typed by people who do not use accents.
 var bare = strings.NewReplacer("á", "a", "à", "a", "â", "a", "ã", "a", "ä", "a", "é", "e", "è", "e", "ê", "e", "ë", "e", "í", "i", "î", "i", "ï", "i",
 	"ı", "i", "ó", "o", "ô", "o", "õ", "o", "ö", "o", "ú", "u", "ù", "u", "û", "u", "ü", "u", "ñ", "n", "ç", "c", "ş", "s", "ğ", "g", "ß", "ss",
 	"Ö", "O", "Ü", "U", "Ş", "S", "İ", "I", "Ç", "C", "É", "E", "À", "A", "Á", "A", "¿", "", "¡", "", "œ", "oe")

@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// What stands in the truth file: one object a line, told apart by "what".
-// docs/format/truth.md says what the fields mean.
+// The lines of the truth file: one object a line, distinguished by "what".
+// docs/format/truth.md describes the fields.
 type (
 	truthWorld struct {
 		What     string `json:"what"`
@@ -113,16 +113,16 @@ type (
 		Edited       bool   `json:"edited,omitempty"`
 		Announces    string `json:"announces,omitempty"`
 		Renames      bool   `json:"renames,omitempty"`
-		// Key is the one that opens it where the archive holds it locked.
+		// Key is the key that opens it if the archive holds it locked.
 		Key string `json:"key_id,omitempty"`
-		// In are the deliveries that have it, where they are several.
+		// In are the deliveries that have it, if there are several.
 		In []string `json:"deliveries,omitempty"`
-		// Text is what was sent, where it is not what stands in the end.
+		// Text is the text as sent, if it differs from the final one.
 		Text string `json:"text,omitempty"`
 	}
 )
 
-// Span is a time from the first day to the last, both included.
+// Span is a time from the first day to the last, inclusive.
 type Span struct {
 	From  string `json:"from"`
 	Until string `json:"until"`
@@ -132,7 +132,7 @@ func (w *World) date(day int32) string {
 	return w.start.AddDate(0, 0, int(day)).Format(time.DateOnly)
 }
 
-// days is the time from one day to the one before another.
+// days is the time from one day until the day before another.
 func (w *World) days(from, until int32) Span {
 	return Span{w.date(from), w.date(min(until, int32(w.o.Days)) - 1)}
 }
@@ -140,12 +140,12 @@ func (w *World) days(from, until int32) Span {
 func appendLine(buf []byte, v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // what this package invents can be marshalled
+		panic(err) // invented values can be marshalled
 	}
 	return append(append(buf, text...), '\n')
 }
 
-// truthHead is what is true before anybody speaks.
+// truthHead is the truth known before anybody speaks.
 func (w *World) truthHead(deliveries []truthDelivery) []byte {
 	buf := appendLine(nil, truthWorld{"world", 1, w.o.Seed, w.o.Service, len(w.accounts), w.o.Messages, w.o.Locked, w.o.Feed, w.days(0, int32(w.o.Days))})
 	for _, one := range deliveries {
@@ -272,11 +272,11 @@ func (w *World) truthPlot(i int) truthPlot {
 	return one
 }
 
-// tellingFacts are those by which a plot is found, the most telling first.
+// tellingFacts are those that identify a plot, the most telling first.
 var tellingFacts = []slot{slotBox, slotNote, slotIBAN, slotBitcoin, slotCoords, slotCode, slotPlate, slotVictim, slotStreet, slotBoss, slotAlias, slotPrice}
 
-// queries find a plot by what is true of it: each of the facts that are said
-// within its time, and where there is none, its people.
+// queries find a plot by its truth: each of the facts that are said
+// within its time or, if there is none, its people.
 func (w *World) queries(p *plot, said *[lastFact]bool, span Span) []string {
 	within := "sent:" + span.From + ".." + span.Until + " "
 	var list []string
@@ -299,7 +299,7 @@ func (w *World) queries(p *plot, said *[lastFact]bool, span Span) []string {
 	return []string{within + strings.Join(with, " ")}
 }
 
-// truthMessage is what is true of a message beyond what it says.
+// truthMessage is the truth about a message beyond its text.
 func (d *day) truthMessage(m *said, in []uint8) (truthMessage, bool) {
 	if m.plot < 0 && m.protected == "" && m.announces < 0 && !m.renames && m.state&(argus.StateDeleted|argus.StateEdited) == 0 && len(in) < 2 {
 		return truthMessage{}, false
@@ -333,7 +333,7 @@ func (d *day) truthMessage(m *said, in []uint8) (truthMessage, bool) {
 	return one, true
 }
 
-// truthDay is what is true of the messages of a day.
+// truthDay is the truth about the messages of a day.
 func (d *day) truthDay(emit func(chunk), places func([]uint8, *said) []uint8) {
 	buf := d.buffer()
 	var in [12]uint8
@@ -350,7 +350,7 @@ func (d *day) truthDay(emit func(chunk), places func([]uint8, *said) []uint8) {
 	emit(chunk{"", buf})
 }
 
-// truthKeys are the keys that were not handed over, handed on account by
+// truthKeys emits the keys that were not handed over, account by
 // account.
 func (w *World) truthKeys(take func(chunk) error) error {
 	var buf []byte

@@ -1,23 +1,22 @@
 // Package world invents a case for demonstrations, tests and benchmarks.
 //
-// It makes a phone service and those who use it: organisations with cells, roles
+// It makes a phone service and its users: organisations with cells, roles
 // and words of their own, the people around them, and many who have nothing to
 // do with crime; who talks to whom, when and in which languages; plots with
-// their innocent look-alikes. What is true of it is written beside the messages
+// their innocent look-alikes. The truth about it is written to a separate file
 // (docs/format/truth.md).
 //
-// The same options give the same bytes on any machine: chance comes from whole
-// numbers only. A day is a function of the world and its number, so that days
-// are made side by side and in constant memory. A larger world holds the same
+// The same options give the same bytes on any machine: randomness comes only from
+// whole numbers. A day is a function of the world and its number, so that days
+// are made in parallel and in constant memory. A larger world holds the same
 // people and more.
 //
 // Nobody and nothing in it exists: phone numbers come from a range kept free for
-// fiction (Ofcom's 07700 900xxx), container numbers carry an owner code that
-// nobody holds with a right check digit (ISO 6346), bank accounts a bank that
-// does not exist, crypto addresses hashes of nothing, coordinates lie in the
-// open Atlantic, number plates hold a letter that is never given out where they
-// have that form, and places and names are made up. Nothing in it says how a
-// crime is done.
+// fiction (Ofcom's 07700 900xxx), container numbers have an owner code that
+// nobody holds with a correct check digit (ISO 6346), bank accounts a bank that
+// does not exist, crypto addresses hashes of nothing, coordinates are in the
+// open Atlantic, number plates have a letter that is never issued in their form, and
+// places and names are made up. Nothing in it explains how to commit a crime.
 package world
 
 import (
@@ -30,30 +29,30 @@ import (
 	"time"
 )
 
-// Options say how large a world is and what it looks like.
+// Options set the size and the shape of a world.
 type Options struct {
-	// Seed is what everything follows from.
+	// Seed determines everything.
 	Seed uint64
-	// Service is what most use: "sky" or "encrochat". Default "sky".
+	// Service is the main service: "sky" or "encrochat". Default "sky".
 	Service string
-	// Accounts is how many there are. Default 200.
+	// Accounts is the number of accounts. Default 200.
 	Accounts int
-	// Messages is about how many are sent. Default 20,000.
+	// Messages is the approximate number of messages. Default 20,000.
 	Messages int
-	// Days is how long it lasts. Default 130.
+	// Days is the length of the world. Default 130.
 	Days int
-	// Locked is how many of a hundred keys were not handed over; 0 for all
-	// handed over.
+	// Locked is how many in a hundred keys were not handed over; 0 means that all
+	// were.
 	Locked int
-	// Feed is how many of the last days are no part of the deliveries that
-	// [World.WriteDeliveries] makes: they go into [FeedFolder]. Default none.
+	// Feed is how many of the last days are not in the deliveries of
+	// [World.WriteDeliveries]: they go into [FeedFolder]. Default none.
 	Feed int
 }
 
 // Presets are worlds by name, without their seed: the demonstration, and two of
-// the size of the cases that were. The sizes of skyecc are those of the reports
-// on Sky ECC: 70,000 accounts, 80 million messages, half of them not readable;
-// those of encrochat of the reports on EncroChat: 60,000 accounts, 20 million
+// the size of real cases. The sizes of skyecc are from the reports
+// on Sky ECC: 70,000 accounts, 80 million messages, half of them unreadable;
+// those of encrochat from the reports on EncroChat: 60,000 accounts, 20 million
 // messages.
 var Presets = map[string]Options{
 	"demo":      {Service: "sky", Accounts: 200, Messages: 20_000, Days: 130, Locked: 33},
@@ -61,7 +60,7 @@ var Presets = map[string]Options{
 	"skyecc":    {Service: "sky", Accounts: 70_000, Messages: 80_000_000, Days: 730, Locked: 50},
 }
 
-// shortDays is how long the demonstration lasts.
+// shortDays is the length of the demonstration.
 const shortDays = 130
 
 // World is a world before anybody has said anything.
@@ -69,22 +68,22 @@ type World struct {
 	o     Options
 	start time.Time // of day 0
 	moved int32     // the day by which everybody has left encrochat
-	late  int32     // the day on which the last 130 begin, those of the plots made by hand
+	late  int32     // the day on which the last 130 begin, those of the handmade plots
 	speech
 	people   []person
 	accounts []account
 	links    []link
 	blocks   []*block
 	plots    []plot
-	// moments are the steps of plots and the like, by day.
+	// moments are the steps of plots and similar events, by day.
 	moments [][]moment
 	months  []int32          // the month of each day, from 0
 	byHand  map[string]int32 // persons made by hand
 	chats   map[string]int32 // and their chats
 
-	// Only while it is made:
+	// Used only while it is made:
 	handles, pins uint64
-	taken         map[string]bool    // identifiers made by hand
+	taken         map[string]bool    // handmade identifiers
 	known         map[[2]int32]bool  // pairs that are linked
 	topics        map[string][]topic // shared by the links of a kind
 }
@@ -119,7 +118,7 @@ func New(o Options) (*World, error) {
 	}
 	w := &World{o: o, start: time.Date(2021, 1, 11, 0, 0, 0, 0, time.UTC), moved: int32(o.Days / 5), speech: *spoken, taken: map[string]bool{},
 		byHand: map[string]int32{}, chats: map[string]int32{}, known: map[[2]int32]bool{}, topics: map[string][]topic{}}
-	if o.Days > shortDays { // so that a long world ends when a short one does
+	if o.Days > shortDays { // so that long and short worlds end on the same day
 		w.late = int32(o.Days - shortDays)
 		w.start = w.start.AddDate(0, 0, -int(w.late))
 	}
@@ -140,7 +139,7 @@ func New(o Options) (*World, error) {
 	return w, nil
 }
 
-// measure sets the pace of each day and how much each link says of it.
+// measure sets the pace of each day and each link's share of the messages.
 func (w *World) measure() {
 	first := w.start.Month()
 	for d := range w.o.Days {
@@ -152,7 +151,7 @@ func (w *World) measure() {
 		for d := range w.o.Days {
 			pace := [...]uint64{180, 250, 260, 265, 270, 290, 220}[w.start.AddDate(0, 0, d).Weekday()]
 			if b.busy[d] {
-				pace += pace / 2 // more is said around what happens
+				pace += pace / 2 // people talk more around events
 			}
 			b.paces[d+1] = b.paces[d] + pace
 		}
@@ -170,8 +169,8 @@ func (w *World) measure() {
 			mean += t.mean
 		}
 		mean /= uint64(len(l.topics))
-		// Messages a day of pace 1, as scenes, times 2^32; more, since there are
-		// weeks without any.
+		// Messages a day of pace 1, as scenes, times 2^32; more, because some
+		// weeks are silent.
 		l.rate = share(rest<<32, uint64(l.weight)*256, total) / mean * 256 * quiet / (quiet - 1)
 	}
 }
@@ -195,7 +194,7 @@ func (w *World) span(l *link) uint64 {
 	return paces[min(until, int32(w.o.Days))] - paces[from]
 }
 
-// planned counts what plots and new accounts say.
+// planned counts the messages of plots and new accounts.
 func (w *World) planned() int {
 	n := 0
 	for _, today := range w.moments {
@@ -213,13 +212,13 @@ func (w *World) planned() int {
 	return n
 }
 
-// accountOn is the account that a person uses of a service on a day, -1 for
-// none. Of two phones, odd links use the second, which may be one that is shared.
+// accountOn is the account of a service that a person uses on a day, -1 for
+// none. Of two phones, odd links use the second, which may be a shared one.
 func (w *World) accountOn(p *person, service uint8, day int32, odd bool) int32 {
 	found := int32(-1)
 	for _, i := range p.accounts {
 		a := &w.accounts[i]
-		second := a.second || &w.people[a.person] != p // of somebody else
+		second := a.second || &w.people[a.person] != p // somebody else's
 		if a.service == service && a.from <= day && day < a.until && (found < 0 || second == odd) {
 			found = i
 		}
@@ -257,26 +256,26 @@ func (w *World) meet(a, b *person, service uint8, day int32) bool {
 	return ok
 }
 
-// chunk is what a day adds to a file, or a piece of it. Its text is used again
-// once it has been taken.
+// chunk is the part of a file that a day adds, or a piece of it. Its text is reused
+// after take returns.
 type chunk struct {
 	file string
 	text []byte
 }
 
-// pieceSize is about how long the pieces are in which a day is handed on, in
-// bytes, and pieces how many of a day may wait to be taken.
+// pieceSize is the approximate size of the pieces of a day, in
+// bytes, and pieces how many of a day may wait for take.
 const (
 	pieceSize = 1 << 20
 	pieces    = 16
 )
 
-// renderer makes of a day what is written of it.
+// renderer turns a day into output.
 type renderer func(d *day, emit func(chunk))
 
-// each makes every day, several at a time, renders it, and hands what came of
-// it on in order. render is called by several goroutines at a time, take by the
-// caller's.
+// each makes every day, several in parallel, renders it, and passes the output
+// to take in order. Several goroutines call render concurrently; the caller's calls
+// take.
 func (w *World) each(ctx context.Context, render renderer, take func(chunk) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -335,7 +334,7 @@ func (w *World) each(ctx context.Context, render renderer, take func(chunk) erro
 	return nil
 }
 
-// drain takes what comes of a day.
+// drain passes the output of a day to take.
 func drain(ctx context.Context, from <-chan chunk, spare chan<- []byte, take func(chunk) error) error {
 	for {
 		select {

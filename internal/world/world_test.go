@@ -59,7 +59,7 @@ func sum(text []byte) string {
 }
 
 // handedOver writes a world as deliveries, and returns a line with the hash of
-// each of them and of their truth.
+// each delivery and of their truth.
 func handedOver(t testing.TB, o Options) string {
 	t.Helper()
 	w, err := New(o)
@@ -87,7 +87,7 @@ func handedOver(t testing.TB, o Options) string {
 	return text.String() + fmt.Sprintf("%s truth of the deliveries %s\n", o.Service, sum(truth.Bytes()))
 }
 
-// The golden file holds this machine to what another one wrote, in every format.
+// The golden file compares this machine with another one's output, in every format.
 func TestSameSeedSameBytes(t *testing.T) {
 	out, truth := lines(t, demo(t, 7, 3000))
 	var got strings.Builder
@@ -106,11 +106,11 @@ func TestSameSeedSameBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("seed 7 is another world than it was (go test -update if it should be):\n%s", diff)
+		t.Errorf("seed 7 gives another world than before (go test -update if it should be):\n%s", diff)
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	if alone, same := lines(t, demo(t, 7, 3000)); !bytes.Equal(alone, out) || !bytes.Equal(same, truth) {
-		t.Error("on one processor other bytes are written")
+		t.Error("one processor writes different bytes")
 	}
 	if other, _ := lines(t, demo(t, 8, 3000)); bytes.Equal(other, out) {
 		t.Error("another seed writes the same bytes")
@@ -142,15 +142,15 @@ func TestALargerWorldHasTheSamePeople(t *testing.T) {
 	}
 }
 
-// told is what a test knows of a message: as it was sent, and as it is held.
+// told is a message as sent, and as held.
 type told struct {
 	sent, held argus.Message
 	plot       int32
 	lang       uint8
 }
 
-// tellAll makes all messages and checks that the fast way to write them says
-// what the slow one does.
+// tellAll makes all messages and checks that the fast way to write them gives
+// the same as the slow one.
 func tellAll(t testing.TB, w *World) []told {
 	t.Helper()
 	var all []told
@@ -164,7 +164,7 @@ func tellAll(t testing.TB, w *World) []told {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(one.held, fast); diff != "" {
-				t.Fatalf("the line says something else than the message:\n%s", diff)
+				t.Fatalf("the line differs from the message:\n%s", diff)
 			}
 			all = append(all, one)
 		}
@@ -186,7 +186,7 @@ func TestMessages(t *testing.T) {
 		}
 		id, _ := m.Identity()
 		if ids[id] && m.ServiceID != "" {
-			t.Fatalf("message %s stands twice: %+v", id, m)
+			t.Fatalf("message %s occurs twice: %+v", id, m)
 		}
 		ids[id] = true
 		if m.Sent.Micros < last.Sent.Micros {
@@ -310,13 +310,13 @@ func TestStatistics(t *testing.T) {
 	// What's up, Switzerland? (Ueberwasser and Stark 2017, doi 10.13092/lo.84.3849):
 	// 763,650 messages of WhatsApp with 5,543,692 tokens, 7.3 a message, and on the
 	// project's page about 350,000 emoji, 0.47 a message. Those of a phone for
-	// business are held to be shorter and drier.
+	// business should be shorter and drier.
 	within("tokens of a text", float64(words+marks)/float64(texts), 4, 8)
 	within("emoji of a text", float64(emoji)/float64(texts), 0.15, 0.5)
 	within("share with an attachment", float64(attached)/n, 0.01, 0.15)
 	within("share of messages of plots", float64(crime)/n, 0.02, 0.25)
-	// As asked for. The police said of Sky ECC that of a billion messages nearly
-	// half had been decrypted (Belgian federal police, 10 March 2021).
+	// As requested. The police said of Sky ECC that nearly half of a billion
+	// messages had been decrypted (Belgian federal police, 10 March 2021).
 	within("share locked", float64(states["locked"])/n, 0.27, 0.39)
 	within("share deleted", float64(states["deleted"])/n, 0.003, 0.012)
 	within("share edited", float64(states["edited"])/n, 0.003, 0.012)
@@ -354,7 +354,7 @@ func share64(list []int64, above int64) float64 {
 	return float64(n) / float64(len(list))
 }
 
-// The presets are of the size that they say; only their people are made here.
+// The presets have the sizes that they state; only their people are made here.
 func TestPresets(t *testing.T) {
 	for name, o := range Presets {
 		w, err := New(o)
@@ -376,7 +376,7 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// truths are the lines of a truth file by what they are.
+// truths are the lines of a truth file by kind.
 func truths(t *testing.T, text []byte) map[string][]map[string]any {
 	t.Helper()
 	all := map[string][]map[string]any{}
@@ -403,7 +403,7 @@ func TestPlotsAreFoundByTheirTruth(t *testing.T) {
 		id, _ := one.sent.Identity()
 		docs[id.String()] = true
 		plotOf[id.String()] = -1
-		if one.plot >= 0 || len(all)%4 == 0 { // enough to see what else is found
+		if one.plot >= 0 || len(all)%4 == 0 { // enough to see other results
 			all = append(all, query.Doc{Sightings: []query.Sighting{{ID: id, Message: &one.sent}}})
 		}
 	}
@@ -411,7 +411,7 @@ func TestPlotsAreFoundByTheirTruth(t *testing.T) {
 		if plot, ok := m["plot"].(float64); ok && m["id"] != nil {
 			id := m["id"].(string)
 			if !docs[id] {
-				t.Fatalf("the truth names a message that is not there: %v", m)
+				t.Fatalf("the truth names a missing message: %v", m)
 			}
 			plotOf[id] = plot
 			found[plot]++
@@ -479,8 +479,8 @@ func TestPlotsAreFoundByTheirTruth(t *testing.T) {
 	}
 }
 
-// Every locked message is opened by the key that the truth has for it, and
-// then says what was sent.
+// The key in the truth opens every locked message, which then has the text as
+// sent.
 func TestKeysOpenWhatIsLocked(t *testing.T) {
 	w := demo(t, 4, 5000)
 	_, text := lines(t, w)
@@ -528,7 +528,7 @@ func TestKeysOpenWhatIsLocked(t *testing.T) {
 	}
 }
 
-// Nothing in the texts is a port, a carrier, a bank or a town that exists, nor
+// No text names a port, a carrier, a bank or a town that exists, or
 // a number in use.
 func TestNothingCanBeReal(t *testing.T) {
 	real := regexp.MustCompile(`(?i)\b(rotterdam|antwerp\w*|hamburg|amsterdam|algeciras|valencia|le havre|marseille|istanbul|durr[eë]s|tanger med|
@@ -596,7 +596,7 @@ func TestNothingCanBeReal(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []Options{{Service: "irc"}, {Accounts: 50}, {Days: 10}, {Messages: -1}, {Locked: 101}, {Accounts: 3_000_000}} {
 		if _, err := New(o); err == nil {
-			t.Errorf("a world of %+v is made", o)
+			t.Errorf("New accepted %+v", o)
 		}
 	}
 }
@@ -604,15 +604,15 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestAWriterThatFails(t *testing.T) {
 	w := demo(t, 1, 2000)
 	if err := w.WriteLines(t.Context(), full{}, io.Discard); err == nil {
-		t.Error("nothing is said of messages that could not be written")
+		t.Error("no error for messages that could not be written")
 	}
 	if err := w.WriteLines(t.Context(), io.Discard, full{}); err == nil {
-		t.Error("nothing is said of a truth that could not be written")
+		t.Error("no error for a truth that could not be written")
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	if err := w.WriteLines(ctx, io.Discard, io.Discard); !errors.Is(err, context.Canceled) {
-		t.Errorf("stopped, it says %v", err)
+		t.Errorf("after a stop: %v", err)
 	}
 }
 
@@ -669,7 +669,7 @@ func TestMemoryDoesNotGrowWithMessages(t *testing.T) {
 	}
 }
 
-// memory sees how much memory is live while it is written to.
+// memory measures the live memory while it is written to.
 type memory struct{ written, next, most uint64 }
 
 func (m *memory) Write(p []byte) (int, error) {
@@ -683,8 +683,8 @@ func (m *memory) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What the truth says of people, organisations, words and keys fits together,
-// and what was said shows it.
+// The truth about people, organisations, words and keys is consistent,
+// and the messages agree with it.
 func TestTruthFitsTogether(t *testing.T) {
 	w, err := New(Options{Seed: 6, Accounts: 1500, Messages: 20_000, Days: 400, Locked: 33})
 	if err != nil {
@@ -707,7 +707,7 @@ func TestTruthFitsTogether(t *testing.T) {
 		return out
 	}
 
-	ends := map[int]string{} // of the last account of a person
+	ends := map[int]string{} // of a person's last account
 	shared := 0
 	for _, a := range truth["account"] {
 		persons := a["persons"].([]any)
@@ -801,7 +801,7 @@ func TestTruthFitsTogether(t *testing.T) {
 		}
 		threatened++
 		if name := truth["person"][number(victim)]["name"]; p["facts"].(map[string]any)["victim"] != name && p["facts"].(map[string]any)["alias"] == nil {
-			t.Errorf("plot %v threatens somebody else than %v", p, name)
+			t.Errorf("plot %v does not threaten %v", p, name)
 		}
 		if due, ok := p["due"].(string); ok && due < p["until"].(string) {
 			t.Errorf("plot %v is over when it is due", p)

@@ -23,26 +23,26 @@ import (
 )
 
 // Deliveries are the folders that [World.WriteDeliveries] makes, in the order
-// in which they were handed over:
+// of their hand-over:
 //
 //   - server-archive: the service's own archive by month, partly locked, with
 //     three days missing;
-//   - live-feed: three weeks of it read as they passed by; it opens what the
-//     archive holds locked, and some copies differ;
+//   - live-feed: three weeks of it read as they passed by; it has the texts that
+//     the archive holds locked, and some copies differ;
 //   - phone-of-a-courier: two WhatsApp backups of one phone that overlap;
 //   - jabber-server: a room, with an object broken in the middle;
 //   - harbour-channel: a month of an IRC channel;
 //   - sheet-from-abroad: a sheet of one group, with locked rows, a row too
 //     long and an impossible date;
-//   - encrochat-sheets: what was said on an older service, in sheets by month;
+//   - encrochat-sheets: messages of an older service, in sheets by month;
 //   - phone-of-tilde: a sheet of one device's own copy of its chats;
 //   - phone-of-wielen: another device's, as an extraction report in XML, with
 //     deleted messages recovered;
-//   - usb-stick: an export that ends in the middle, and a file that is no chat.
+//   - usb-stick: an export that ends in the middle, and a file that is not a chat.
 var Deliveries = []string{"server-archive", "live-feed", "phone-of-a-courier", "jabber-server",
 	"harbour-channel", "sheet-from-abroad", "encrochat-sheets", "phone-of-tilde", "phone-of-wielen", "usb-stick"}
 
-// Written returns those of [Deliveries] that lie below dir: a small world has not all
+// Written returns the [Deliveries] that exist below dir: a small world has not all
 // of them.
 func Written(dir string) []string {
 	return slices.DeleteFunc(slices.Clone(Deliveries), func(name string) bool {
@@ -51,15 +51,15 @@ func Written(dir string) []string {
 	})
 }
 
-// FeedFolder is the folder beside them with the last days of a world, if it was
-// asked for some: a file for every few hours, by time, as a live feed that is
-// handed over while it goes on.
+// FeedFolder is a further folder with the last days of a world, if
+// requested: a file for every few hours, by time, like a live feed that is
+// handed over while it continues.
 const FeedFolder = "feed"
 
-// feedHours is how much of a day one file of the feed has.
+// feedHours is how many hours of a day one file of the feed covers.
 const feedHours = 4
 
-// The places that a message can be in. Those up to usbStick are deliveries.
+// The places of a message. Those up to usbStick are deliveries.
 const (
 	serverArchive = iota
 	liveFeed
@@ -75,7 +75,7 @@ const (
 	feed
 )
 
-// placeName is what the truth calls a place.
+// placeName is the name of a place in the truth.
 func placeName(place uint8) string {
 	switch place {
 	case firstCopy:
@@ -89,7 +89,7 @@ func placeName(place uint8) string {
 }
 
 // The days, of the last 130, between which the live feed ran, and those that the archive
-// lacks; each ends before the second.
+// lacks; each range ends before the second day.
 var (
 	liveDays    = [2]int32{34, 58}
 	missingDays = [2]int32{60, 63}
@@ -99,8 +99,8 @@ var (
 // courier's phone was made.
 const firstBackup = 60
 
-// Write makes the deliveries of a world as subfolders of dir, which exists, and
-// what is true of them into dir.truth.jsonl beside it.
+// Write makes the deliveries of a world as subfolders of dir, which must exist, and
+// writes the truth about them to dir.truth.jsonl.
 func Write(ctx context.Context, dir string, o Options) error {
 	w, err := New(o)
 	if err != nil {
@@ -115,8 +115,8 @@ func Write(ctx context.Context, dir string, o Options) error {
 	return errors.Join(err, out.Flush(), truth.Close())
 }
 
-// WriteLines writes all messages in the order of time as Argus JSON lines, those
-// locked whose keys were not handed over, and what is true of them to truth.
+// WriteLines writes all messages in order of time as Argus JSON lines, locked if
+// their keys were not handed over, and the truth about them to truth.
 func (w *World) WriteLines(ctx context.Context, out, truth io.Writer) error {
 	about := truthDelivery{What: "delivery", Name: "messages.jsonl", About: "all messages in the order of time, partly locked"}
 	lines := func(d *day, emit func(chunk)) {
@@ -143,7 +143,7 @@ func (w *World) WriteLines(ctx context.Context, out, truth io.Writer) error {
 	return w.tell(ctx, []truthDelivery{about}, lines, take)
 }
 
-// tell writes what is true before, during and after all days.
+// tell writes the truth from before, during and after all days.
 func (w *World) tell(ctx context.Context, deliveries []truthDelivery, render renderer, take func(chunk) error) error {
 	if err := take(chunk{"", w.truthHead(deliveries)}); err != nil {
 		return err
@@ -155,7 +155,7 @@ func (w *World) tell(ctx context.Context, deliveries []truthDelivery, render ren
 }
 
 // WriteDeliveries writes the messages as they were handed over: the folders of
-// [Deliveries] below dir, which exists, and what is true of them to truth.
+// [Deliveries] below dir, which must exist, and the truth about them to truth.
 func (w *World) WriteDeliveries(ctx context.Context, dir string, truth io.Writer) error {
 	f := &folder{dir: dir, truth: truth, open: map[string]*file{}, made: map[string]bool{}}
 	err := w.tell(ctx, w.deliveries(), w.handOver, f.take)
@@ -196,16 +196,16 @@ func (w *World) deliveries() []truthDelivery {
 	})
 }
 
-// tilde and wielen are those whose devices were found.
+// tilde and wielen are the owners of the devices that were found.
 const tilde, wielen = "P6LD3V", "H5T0YJ"
 
-// handmadeAccount is the account of somebody made by hand, who may be on
+// handmadeAccount is the account of a handmade person, who may be on
 // another service here.
 func (w *World) handmadeAccount(name string) string {
 	return w.accounts[w.people[w.byHand[name]].accounts[0]].id
 }
 
-// handOver is what a day adds to each delivery.
+// handOver adds a day to each delivery.
 func (w *World) handOver(d *day, emit func(chunk)) {
 	files := files{}
 	var in [12]uint8
@@ -224,7 +224,7 @@ func (w *World) handOver(d *day, emit func(chunk)) {
 	d.truthDay(emit, d.places)
 }
 
-// places appends the places in which a message of the day is.
+// places appends the places of a message of the day.
 func (d *day) places(in []uint8, m *said) []uint8 {
 	n := d.n - d.late
 	within := func(days [2]int32) bool { return n >= days[0] && n < days[1] }
@@ -273,10 +273,10 @@ func (d *day) places(in []uint8, m *said) []uint8 {
 	return in
 }
 
-// feeds says whether the day is one of the feed.
+// feeds reports whether the day belongs to the feed.
 func (d *day) feeds() bool { return int(d.n) >= d.o.Days-d.o.Feed }
 
-// copy writes a message as a place has it.
+// copy writes a message in the form of a place.
 func (d *day) copy(files files, m *said, place uint8) {
 	switch place {
 	case serverArchive:
@@ -306,12 +306,12 @@ func (d *day) copy(files files, m *said, place uint8) {
 	}
 }
 
-// files are what a day adds to files, by their paths.
+// files are the parts of files that a day adds, by their paths.
 type files map[string][]byte
 
 func (f files) add(name, text string) { f[name] = append(f[name], text...) }
 
-// emit hands on what there is.
+// emit passes on everything.
 func (f files) emit(emit func(chunk)) {
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		emit(chunk{name, f[name]})
@@ -344,7 +344,7 @@ var (
 	}
 )
 
-// head is what a file begins with.
+// head is the beginning of a file.
 func head(name string) string {
 	if strings.HasPrefix(name, "phone-of-a-courier/") {
 		return "11/01/2021, 00:00 - Messages and calls are end-to-end encrypted. No one outside of this chat can read them.\n"
@@ -360,7 +360,7 @@ func head(name string) string {
 	return ""
 }
 
-// passes says whether a message comes from or goes to a person.
+// passes reports whether a message comes from or goes to a person.
 func (d *day) passes(m *said, person int32) bool {
 	if d.accounts[m.from].person == person {
 		return true
@@ -385,8 +385,8 @@ func (d *day) deviceRow(m *said) []string {
 	return []string{owner, contact, direction, out.Conversation, out.Title, out.ServiceID, sheetTime(out), out.Text, fileName(out)}
 }
 
-// The report of an extraction, as Cellebrite's report.xml has it: its path, and
-// what stands around the messages.
+// The report of an extraction, like Cellebrite's report.xml: its path, and
+// the text around the messages.
 const (
 	reportName = "phone-of-wielen/report.xml"
 	reportHead = `<?xml version="1.0" encoding="utf-8"?>
@@ -396,7 +396,7 @@ const (
 	reportTail = "</modelType></decodedData></project>\n"
 )
 
-// appendReport appends a message as the report has it.
+// appendReport appends a message in the form of the report.
 func (d *day) appendReport(buf []byte, m *said) []byte {
 	v, state := onPhone, "Intact"
 	if m.state&argus.StateDeleted != 0 {
@@ -438,7 +438,7 @@ func (d *day) appendReport(buf []byte, m *said) []byte {
 	return append(buf, "</model>\n"...)
 }
 
-// abroadRow is a row as another country sent it, which had other keys.
+// abroadRow is a row from another country, which had other keys.
 func (d *day) abroadRow(m *said) []string {
 	out := d.message(m, onPhone)
 	key, payload := "", ""
@@ -456,7 +456,7 @@ func (d *day) encroRow(m *said) []string {
 		key, payload = out.Locked.KeyID, hex.EncodeToString(out.Locked.Payload)
 	}
 	from := out.From
-	if from == "" { // the sheet has no column for what the service says
+	if from == "" { // the sheet has no column for statements of the service
 		from = d.accounts[m.from].id
 	}
 	return []string{out.ServiceID, out.Conversation, from, out.FromName, strings.Join(out.To, ","), sheetTime(out), out.Text, fileName(out), key, payload}
@@ -494,12 +494,12 @@ func (d *day) jabber(m *said) string {
 	return string(text) + "\n"
 }
 
-// folder takes what is handed over into files.
+// folder writes the hand-over into files.
 type folder struct {
 	dir   string
 	truth io.Writer
 	open  map[string]*file
-	made  map[string]bool // files that are of this run
+	made  map[string]bool // files made by this run
 }
 
 type file struct {
@@ -532,7 +532,7 @@ func (f *folder) take(c chunk) error {
 	return err
 }
 
-// reach opens a file to write behind what this run wrote.
+// reach opens a file to append to this run's output.
 func (f *folder) reach(name string) (*file, error) {
 	path := filepath.Join(f.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -563,8 +563,8 @@ func (f *folder) close() error {
 	return err
 }
 
-// damage ends what has an end, adds rows that are wrong, and what an old stick
-// holds.
+// damage closes files that have an end, adds wrong rows, and the content of an old
+// stick.
 func (w *World) damage(f *folder) error {
 	bad := files{}
 	bad.row(sheetNames[abroad], []string{"51AFFFF0", "G-3390", "C3E9RP", "Sur", "31/02/2021 10:00:00", "Mañana hablamos", "", "", ""})

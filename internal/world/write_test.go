@@ -55,7 +55,7 @@ func TestDeliveriesAreTheSameForASeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(first, tree(t, other)); diff != "" {
-		t.Errorf("the same seed wrote other bytes (-first +second):\n%s", diff)
+		t.Errorf("the same seed wrote different bytes (-first +second):\n%s", diff)
 	}
 	for _, file := range []string{dir, other} {
 		if info, err := os.Stat(file + ".truth.jsonl"); err != nil || info.Size() < 10_000 {
@@ -64,8 +64,8 @@ func TestDeliveriesAreTheSameForASeed(t *testing.T) {
 	}
 }
 
-// Every delivery is read by the reader that it was made for; what is wrong in
-// it is what was made wrong; and copies of a message are the same message.
+// Every delivery is read by the reader that it was made for; the only errors in
+// it are the intended ones; and copies of a message are the same message.
 func TestDeliveriesAreRead(t *testing.T) {
 	for _, service := range []string{"sky", "encrochat"} {
 		t.Run(service, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The form of a segment, which never changes any more.
+// The form of a segment, which will not change.
 const (
 	segmentMagic  = "ARGUSEG1"
 	blockMagic    = 0x314b4c42 // "BLK1"
@@ -29,7 +29,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
-// block is a block's header, and where it is.
+// block is a block's header, and its position.
 type block struct {
 	first    uint64 // sequence number of its first record
 	leaf     uint64 // index of its first record among those of the delivery
@@ -75,8 +75,8 @@ func parseBlock(b []byte) (block, error) {
 	return h, nil
 }
 
-// newDecoder makes the one decompressor of the process, at first use: it is large
-// and holds nothing between calls.
+// newDecoder makes the process's only decompressor, at first use: it is large
+// and keeps nothing between calls.
 var newDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxBlockBytes+1<<20))
 })
@@ -120,7 +120,7 @@ func split(raw []byte, count int) ([][]byte, error) {
 	return records, nil
 }
 
-// parseSegment checks the header of a segment against what it has to say.
+// parseSegment checks the header of a segment against the expected values.
 func parseSegment(b []byte, number int, first uint64) error {
 	switch {
 	case len(b) < segmentHeader:
@@ -137,8 +137,8 @@ func parseSegment(b []byte, number int, first uint64) error {
 	return nil
 }
 
-// appendTable writes the table of blocks that closes a segment, which repeats
-// what their headers say.
+// appendTable writes the table of blocks at the end of a segment, which repeats
+// their headers.
 func appendTable(b []byte, blocks []block, offset int64) []byte {
 	start := len(b)
 	for i := range blocks {

@@ -7,10 +7,10 @@ import (
 	"github.com/argus-evidence/argus/internal/corecbor"
 )
 
-// Most messages and sightings are written and read here without reflection, as
-// encoding and decoding write and read them (TestCodec). All others are left to those.
+// Most messages and sightings are written and read here without reflection, with the
+// same result as encoding and decoding (TestCodec). Those handle all other records.
 
-// plain says whether putRecord can write a record.
+// plain reports whether putRecord can write a record.
 func plain(r *Record) bool {
 	m := r.Message
 	return (r.Kind == Message || r.Kind == Sighting) && m != nil && len(m.Attachments) == 0 && m.Locked == nil && len(m.Extra) == 0 &&
@@ -76,7 +76,7 @@ func putMessage(e *corecbor.Encoder, m *MessageForm) {
 }
 
 // getRecord reads a record that putRecord wrote, its message into m. If it returns
-// false, the record is to be read anew, by decoding.
+// false, the record must be read again, by decoding.
 func getRecord(data []byte, r *Record, m *MessageForm) bool {
 	d := corecbor.NewDecoder(data)
 	for p := d.Map(); p.Next(); {

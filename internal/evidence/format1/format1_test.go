@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/corecbor/corecbortest"
 )
 
-// The stores that format 1 has left: the first one, and one with all it could hold.
+// Two stores that format 1 left: the first one, and one with everything it could hold.
 var stores = []string{"../../node/testdata/store-v1", "../../node/testdata/upgrade/store"}
 
 func openCopy(t testing.TB, from string) *Store {
@@ -43,7 +43,7 @@ func openCopy(t testing.TB, from string) *Store {
 	return s
 }
 
-// Each record is decoded and encoded to the same bytes, each identity follows
+// Each record decodes and encodes to the same bytes, each identity follows
 // from its message, and the text of each seal from the records.
 func TestStoresOfFormat1(t *testing.T) {
 	for i, store := range stores {
@@ -108,7 +108,7 @@ func TestStoresOfFormat1(t *testing.T) {
 	}
 }
 
-// A record with a key that format 1 does not have must not lose it in silence.
+// A record with a key unknown to format 1 must not lose it silently.
 func TestDecodeRefusesUnknownKeys(t *testing.T) {
 	for _, r := range []any{
 		map[int]any{1: 7, 10: map[int]any{1: "x", 2: 1}, 11: "y"},
@@ -127,7 +127,7 @@ func TestDecodeRefusesUnknownKeys(t *testing.T) {
 }
 
 // A batch that was never acknowledged counts if it is whole, as for a writer of
-// format 1; half a one does not.
+// format 1; half a batch does not.
 func TestTailBehindTheAcknowledged(t *testing.T) {
 	for _, cut := range []int64{0, 1} {
 		s := openCopy(t, stores[1])
@@ -142,7 +142,7 @@ func TestTailBehindTheAcknowledged(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		// Up to before the last batch it is acknowledged.
+		// Everything before the last batch is acknowledged.
 		batch := b.offset
 		if err := os.WriteFile(filepath.Join(dir, commitName), commitOf(last-uint64(b.count), b.segment, batch), 0o600); err != nil {
 			t.Fatal(err)
@@ -193,7 +193,7 @@ func commitOf(seq uint64, segment int, offset int64) []byte {
 	return b
 }
 
-// What Aside leaves out, Join brings back.
+// Join restores the fields that Aside left out.
 func TestJoin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String().Draw(t, "text")
@@ -224,7 +224,7 @@ func seeds(f *testing.F) {
 	}
 }
 
-// The codec without reflection writes what the library writes and reads what it reads.
+// The codec without reflection gives the same results as the library.
 func TestCodec(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := &Record{Kind: rapid.SampledFrom([]Kind{Message, Sighting}).Draw(t, "kind"), Message: new(MessageForm)}
@@ -246,8 +246,8 @@ func TestCodec(t *testing.T) {
 	})
 }
 
-// sameDecoding wants of what the codec reads that the library reads it alike, and that
-// it is the one way to write it.
+// sameDecoding checks that the library reads the same as the codec, and that the record
+// has only this encoding.
 func sameDecoding(t interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -265,7 +265,7 @@ func sameDecoding(t interface {
 	}
 }
 
-// FuzzDecode: a record is decoded, or damaged; what is decoded can be written.
+// FuzzDecode: a record is decoded or damaged; a decoded one can be written.
 func FuzzDecode(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -294,7 +294,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzBlock: a block is opened, or damaged, within its bounds.
+// FuzzBlock: a block is opened or damaged, within its bounds.
 func FuzzBlock(f *testing.F) {
 	s := openCopy(f, stores[1])
 	for _, b := range s.blocks {
@@ -311,7 +311,7 @@ func FuzzBlock(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := parseBlock(data)
 		if err == nil && b.size() <= int64(len(data)) {
-			b.crc = checksum(data[blockHeader:b.size()]) // or nothing gets behind it
+			b.crc = checksum(data[blockHeader:b.size()]) // otherwise nothing gets past it
 			var raw []byte
 			var records [][]byte
 			if raw, records, err = b.open(dec, data[blockHeader:b.size()], nil); err == nil && len(records) != int(b.count) {
@@ -330,7 +330,7 @@ func FuzzBlock(f *testing.F) {
 	})
 }
 
-// FuzzTexts: the small files are read, or damaged.
+// FuzzTexts: the small files are read or damaged.
 func FuzzTexts(f *testing.F) {
 	for _, name := range []string{manifestName, commitName, "deliveries/D-0001.seal"} {
 		for _, store := range stores {

@@ -7,8 +7,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// longID is from how many bytes on a service's own id names a message without the
-// second that it was sent in.
+// longID is the length in bytes from which a service's own id identifies a message
+// without the second of its sending.
 const longID = 16
 
 // A Hasher computes the identities of format 1. It reuses its buffer, so each
@@ -89,8 +89,8 @@ func second(micros int64) int64 {
 	return s
 }
 
-// Join makes the message of a sighting whole, with that of the record that it is
-// of.
+// Join completes the message of a sighting with the message of the record that it
+// is of.
 func (m *MessageForm) Join(of *MessageForm) *MessageForm {
 	whole := *m
 	whole.Text = of.Text

@@ -10,7 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/corecbor"
 )
 
-// Kind says what a record is.
+// Kind is the kind of a record.
 type Kind uint8
 
 // The kinds of format 1.
@@ -24,12 +24,12 @@ const (
 	Stated
 )
 
-// Record is a record as format 1 has it, under its keys.
+// Record is a record of format 1, under its keys.
 type Record struct {
 	Kind    Kind     `cbor:"1,keyasint"`
 	ID      argus.ID `cbor:"2,keyasint,omitzero"`
 	Version Version  `cbor:"3,keyasint,omitzero"`
-	// Message is the message; of a sighting, all of it but text and ciphertext.
+	// Message is the message; for a sighting, all of it except text and ciphertext.
 	Message    *MessageForm    `cbor:"4,keyasint,omitempty"`
 	Of         uint64          `cbor:"5,keyasint,omitempty"`
 	Where      WhereForm       `cbor:"6,keyasint,omitzero"`
@@ -39,7 +39,7 @@ type Record struct {
 	Stated     *StatedForm     `cbor:"10,keyasint,omitempty"`
 }
 
-// Version tells copies of one message apart.
+// Version distinguishes copies of one message.
 type Version [8]byte
 
 // MessageForm is key 4 of a record.
@@ -149,7 +149,7 @@ var (
 		IndefLength:       cbor.IndefLengthForbidden,
 		TagsMd:            cbor.TagsForbidden,
 		UTF8:              cbor.UTF8RejectInvalid,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, // or something would be lost in silence
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, // otherwise something would be lost silently
 	}.DecMode())
 )
 
@@ -160,7 +160,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// Append appends a record to b, in the one way that format 1 has to write it.
+// Append appends a record to b, in format 1's only encoding.
 func Append(b []byte, r *Record) ([]byte, error) {
 	if plain(r) {
 		e := corecbor.Encoder{Buf: b}
@@ -172,10 +172,10 @@ func Append(b []byte, r *Record) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// Decode reads a record. The error is ErrDamaged for what is none.
+// Decode reads a record. The error is ErrDamaged if the data are not a record.
 func Decode(data []byte) (*Record, error) { return new(Decoder).Decode(data) }
 
-// A Decoder reads records one after the other. What it returns is valid until the
+// A Decoder reads records one after the other. Each result is valid until the
 // next one.
 type Decoder struct {
 	record  Record
@@ -208,7 +208,7 @@ func (d *Decoder) Decode(data []byte) (*Record, error) {
 		return nil, fmt.Errorf("decode record: %w: format 1 has no kind %d", argus.ErrDamaged, r.Kind)
 	}
 	if missing {
-		return nil, fmt.Errorf("decode record: %w: the record of kind %d does not hold what it is of", argus.ErrDamaged, r.Kind)
+		return nil, fmt.Errorf("decode record: %w: the record of kind %d lacks the content of its kind", argus.ErrDamaged, r.Kind)
 	}
 	return r, nil
 }

@@ -40,9 +40,9 @@ type Seal struct {
 	Last          argus.Time           `json:"last"`
 	Incomplete    string               `json:"incomplete,omitempty"`
 
-	// File is the seal as it lies on the disk, with its signature.
+	// File is the seal as stored on the disk, with its signature.
 	File []byte `json:"-"`
-	text string // what was signed
+	text string // the signed text
 }
 
 const sealHead = "argus-seal/v1\n"
@@ -97,12 +97,12 @@ func (t *tree) root() (h argus.Hash, err error) {
 	return h, err
 }
 
-// Account gathers what the seal of a delivery has to say, of its records.
+// Account gathers the content of a delivery's seal from its records.
 type Account struct {
 	seal      Seal
 	tree      *tree
 	originals *tree
-	readers   [256]bool // which found something, by their place from 1
+	readers   [256]bool // those with findings, by their place from 1
 }
 
 // NewAccount is the account of a delivery without records.
@@ -110,7 +110,7 @@ func NewAccount(d argus.DeliveryNumber) *Account {
 	return &Account{seal: Seal{Delivery: d}, tree: newTree(), originals: newTree()}
 }
 
-// Add counts a record. data is how [Append] writes it.
+// Add counts a record. data must be its encoding by [Append].
 func (a *Account) Add(r *Record, data []byte) error {
 	s := &a.seal
 	switch r.Kind {
@@ -162,10 +162,10 @@ func (a *Account) sent(t TimeForm) {
 // Root is the Merkle tree hash over the records so far.
 func (a *Account) Root() (argus.Hash, error) { return a.tree.root() }
 
-// Counts is what was counted so far.
+// Counts is the counts so far.
 func (a *Account) Counts() Counts { return a.seal.Counts }
 
-// sealed returns why a seal is not, word for word, that of the records.
+// sealed returns an error unless a seal is, word for word, that of the records.
 func (a *Account) sealed(seal *Seal) error {
 	want := a.seal
 	var err error
@@ -181,7 +181,7 @@ func (a *Account) sealed(seal *Seal) error {
 		}
 	}
 	if seal.ReadBy == nil {
-		want.ReadBy = nil // an older seal, which does not say it
+		want.ReadBy = nil // an older seal, which does not have it
 	}
 	want.Store, want.Sealed, want.Incomplete = seal.Store, seal.Sealed, seal.Incomplete
 	body, err := json.MarshalIndent(&want, "", "  ")
@@ -195,8 +195,8 @@ func (a *Account) sealed(seal *Seal) error {
 	got, wanted := strings.Split(seal.text, "\n"), strings.Split(text, "\n")
 	for i := range min(len(got), len(wanted)) {
 		if got[i] != wanted[i] {
-			return fmt.Errorf("the seal says %s, and of the records follows %s", strings.TrimSpace(got[i]), strings.TrimSpace(wanted[i]))
+			return fmt.Errorf("the seal says %s, and the records say %s", strings.TrimSpace(got[i]), strings.TrimSpace(wanted[i]))
 		}
 	}
-	return fmt.Errorf("the seal has %d lines, and of the records follow %d", len(got), len(wanted))
+	return fmt.Errorf("the seal has %d lines, and the records give %d", len(got), len(wanted))
 }

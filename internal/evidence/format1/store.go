@@ -1,10 +1,10 @@
 // Package format1 reads the evidence of stores of format 1 and checks it, for
 // their upgrade.
 //
-// It holds what that format was: its types, its identities and its seals, apart
+// It holds that format's types, identities and seals, separate
 // from those of today, so that these may change. It changes nothing in a store,
-// and keeps other processes from it as long as it is open. docs/format/format-1.md
-// gives the files to the byte.
+// and keeps other processes out while it is open. docs/format/format-1.md
+// describes the files to the byte.
 package format1
 
 import (
@@ -42,10 +42,10 @@ const (
 
 func segmentName(number int) string { return fmt.Sprintf("evidence/%08d.seg", number) }
 
-// SealName is where the seal of a delivery lies.
+// SealName is the path of a delivery's seal.
 func SealName(d argus.DeliveryNumber) string { return "deliveries/" + d.String() + ".seal" }
 
-// OriginalName is where an original lies.
+// OriginalName is the path of an original.
 func OriginalName(h argus.Hash) string {
 	name := h.String()
 	return "originals/" + name[:2] + "/" + name[2:]
@@ -54,15 +54,15 @@ func OriginalName(h argus.Hash) string {
 // Delivery is one hand-over, open or sealed.
 type Delivery struct {
 	Number argus.DeliveryNumber
-	// First is the sequence number of the record that opens it, Records their
-	// number.
+	// First is the sequence number of its opening record, Records the number of its
+	// records.
 	First, Records uint64
 	// Seal is nil while the delivery is open. Its signature was checked.
 	Seal *Seal
 }
 
-// Raw is a record as it is stored. Its Data are valid until the next one is asked
-// for.
+// Raw is a record as it is stored. Its Data are valid until the next one is
+// read.
 type Raw struct {
 	Seq      uint64
 	Delivery argus.DeliveryNumber
@@ -91,10 +91,9 @@ func damage(file string, at int64, err error) error {
 	return fmt.Errorf("%s at offset %d: %w", file, at, err)
 }
 
-// Open opens the evidence of a store and keeps other processes out: the error is
-// ErrLocked if there is one. It reads the headers of all blocks and the seals,
-// which one of the keys has to have signed. The error is ErrDamaged for what is
-// not as it was written.
+// Open opens the evidence of a store and keeps other processes out; if one has it open,
+// the error is ErrLocked. It reads the headers of all blocks, and the seals, which one
+// of the keys must have signed. The error is ErrDamaged if anything has changed.
 func Open(dir string, keys note.Verifiers) (_ *Store, err error) {
 	s := &Store{dir: dir, deliveries: map[argus.DeliveryNumber]*Delivery{}, cache: blockCache{limit: 64 << 20, items: map[int]*list.Element{}}}
 	defer func() {
@@ -105,7 +104,7 @@ func Open(dir string, keys note.Verifiers) (_ *Store, err error) {
 	if s.dec, err = newDecoder(); err != nil {
 		return nil, err
 	}
-	// The second is held by a process that reads, and records who reads what.
+	// A process that reads, and records its reads, holds the second lock.
 	for _, name := range []string{"evidence/lock", "index/lock"} {
 		if _, err := os.Stat(s.path(name)); errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -185,7 +184,7 @@ func (s *Store) load() error {
 	return nil
 }
 
-// missing is the error of reading a file that every store has.
+// missing is the error for a file that every store has.
 func (s *Store) missing(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s is missing", argus.ErrDamaged, name)
@@ -193,7 +192,7 @@ func (s *Store) missing(name string, err error) error {
 	return err
 }
 
-// parseCommit returns up to where records were acknowledged.
+// parseCommit returns the end of the acknowledged records.
 func parseCommit(data []byte) (seq uint64, segment int, offset int64, err error) {
 	if len(data) != 2*commitSlot {
 		return 0, 0, 0, fmt.Errorf("%w: %d bytes, want %d", argus.ErrDamaged, len(data), 2*commitSlot)
@@ -239,9 +238,9 @@ func parseManifest(data []byte) (sizes []int64, err error) {
 	return sizes, nil
 }
 
-// loadSegment reads the headers of a segment's blocks. A closed one has size
+// loadSegment reads the headers of a segment's blocks. A closed segment has size
 // bytes; of the active one, those up to acknowledged must be there, and whole
-// batches behind them count, too, as they do for a writer.
+// batches after them count too, as they do for a writer.
 func (s *Store) loadSegment(number int, size, acknowledged int64) error {
 	name := segmentName(number)
 	f, err := os.Open(s.path(name))
@@ -278,7 +277,7 @@ func (s *Store) loadSegment(number int, size, acknowledged int64) error {
 	for at < end {
 		b, err := s.blockAt(f, number, at, end, head)
 		if err != nil && size < 0 && at >= acknowledged {
-			break // never acknowledged, and not whole
+			break // never acknowledged, and incomplete
 		}
 		if err != nil {
 			return damage(name, at, err)
@@ -330,15 +329,15 @@ func (s *Store) blockAt(f io.ReaderAt, segment int, at, end int64, head []byte) 
 	return b, err
 }
 
-// number checks the numbers that the blocks of a segment give their records, and
-// counts them by delivery.
+// number checks the numbers of a segment's records, and
+// counts the records by delivery.
 func (s *Store) number(name string, blocks []block) error {
 	for _, b := range blocks {
 		d := s.deliveries[b.delivery]
 		if d == nil {
 			d = &Delivery{Number: b.delivery, First: b.first}
 			if want := argus.DeliveryNumber(len(s.deliveries) + 1); b.delivery != want {
-				return damage(name, b.offset, fmt.Errorf("delivery %s begins where %s has to", b.delivery, want))
+				return damage(name, b.offset, fmt.Errorf("delivery %s begins instead of delivery %s", b.delivery, want))
 			}
 			s.deliveries[b.delivery] = d
 		}
@@ -376,15 +375,15 @@ func (s *Store) loadSeals(keys note.Verifiers) error {
 	for _, e := range entries {
 		if base, ok := strings.CutSuffix(e.Name(), ".seal"); ok {
 			if n, parse := argus.ParseDelivery(base); parse != nil || s.deliveries[n] == nil {
-				return fmt.Errorf("deliveries/%s: %w: the seal is of a delivery that is not there", e.Name(), argus.ErrDamaged)
+				return fmt.Errorf("deliveries/%s: %w: the seal is of a missing delivery", e.Name(), argus.ErrDamaged)
 			}
 		}
 	}
 	return err
 }
 
-// CheckSealed returns why a sealed delivery is not as it was sealed, of the account of
-// all its records. The error is ErrDamaged.
+// CheckSealed compares a sealed delivery with the account of all its records. The error
+// for any difference is ErrDamaged.
 func (s *Store) CheckSealed(d *Delivery, a *Account) error {
 	root, err := a.Root()
 	if err != nil {
@@ -408,7 +407,7 @@ func (s *Store) CheckSealed(d *Delivery, a *Account) error {
 	return nil
 }
 
-// OpenOriginal opens a received file. Its bytes are not checked here.
+// OpenOriginal opens a received file. It does not check its bytes.
 func (s *Store) OpenOriginal(h argus.Hash) (*os.File, error) {
 	name := OriginalName(h)
 	info, err := os.Lstat(s.path(name))
@@ -486,11 +485,11 @@ func (s *Store) Get(seq uint64) (*Record, error) {
 	return r, nil
 }
 
-// blockCache keeps the newest used blocks, decompressed, up to a limit.
+// blockCache keeps the most recently used blocks, decompressed, up to a limit.
 type blockCache struct {
 	limit, size int
 	items       map[int]*list.Element // by place
-	order       list.List             // newest used in front
+	order       list.List             // most recently used first
 }
 
 type cachedBlock struct {

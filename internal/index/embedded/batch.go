@@ -13,8 +13,8 @@ import (
 )
 
 // The terms of a field begin with a byte of their own, so that one dictionary
-// holds all terms. No word begins with a control character. With has no terms
-// in the index: it is one of its WithFields.
+// holds all terms. No word begins with a control character. With has no terms of
+// its own: a query for it becomes one for each of its WithFields.
 var fieldByte = map[query.FieldName]byte{
 	query.From: 1, query.To: 2, query.In: 3, query.Service: 4,
 	query.Delivery: 5, query.Has: 6, query.Is: 7, query.Lang: 8,
@@ -24,8 +24,8 @@ var fieldByte = map[query.FieldName]byte{
 // Words begin at this byte or above.
 const fieldEnd = 16
 
-// appendConversationKey appends the value of a conversation of a service: such
-// that those of one name, whatever their service, stand together.
+// appendConversationKey appends the value of a conversation of a service. Equal
+// names sort next to each other, whatever their service.
 func appendConversationKey(key []byte, service, conversation string) []byte {
 	if strings.IndexByte(conversation, 0) >= 0 {
 		conversation = strings.ReplaceAll(conversation, "\x00", "\x00\xFF")
@@ -33,7 +33,7 @@ func appendConversationKey(key []byte, service, conversation string) []byte {
 	return append(append(append(key, conversation...), 0, 0), service...)
 }
 
-// conversationService returns the service of such a key.
+// conversationService returns the service of a conversation key.
 func conversationService(key []byte) []byte {
 	_, service, _ := bytes.Cut(key, []byte{0, 0})
 	return service
@@ -48,12 +48,12 @@ func splitConversationKey(key []byte) (service, conversation []byte) {
 // A batch holds messages in memory until they are written as a segment.
 type batch struct {
 	analyzer query.Analyzer
-	// terms are all terms; of each, the document that had it last, from 1,
-	// and how many have it.
+	// terms holds all terms; for each, the document that had it last, from 1, and
+	// the number of documents that have it.
 	terms table
 
-	// groups remembers which terms the accounts, conversation or state of a
-	// message give, and which value of a column: few serve many messages.
+	// groups caches the terms and the column value that the accounts, conversation or
+	// state of a message give: many messages share few of them.
 	groups  table
 	group   []termGroup // by number in groups
 	grouped []uint32    // the terms of all groups
@@ -76,7 +76,7 @@ type batch struct {
 
 type batchDoc struct {
 	time, sequence, seq, id              uint64
-	group                                uint32 // from 1; 0 for a message of which one copy is known
+	group                                uint32 // from 1; 0 if only one copy of the message is known
 	version                              uint32 // numbered in the group
 	quality                              uint8
 	conversation, sender, receiver, lang uint32
@@ -103,14 +103,14 @@ func (b *batch) reset() {
 
 func (b *batch) empty() bool { return len(b.docs) == 0 && len(b.late) == 0 }
 
-// addFact notes a fact about a document.
+// addFact records a fact about a document.
 func (b *batch) addFact(fact argus.DeliveryNumber, number uint64) {
 	b.late = addLate(b.late, fact, number)
 	b.size += 8
 }
 
-// addGroup takes the copies of a message that say different things. They are one
-// message as of a record.
+// addGroup adds the differing copies of a message, as one message with the given
+// asOf record.
 func (b *batch) addGroup(asOf uint64, copies []*argus.Record) {
 	b.asOf = append(b.asOf, asOf)
 	versions := map[argus.Version]uint32{}
@@ -126,7 +126,7 @@ func (b *batch) addGroup(asOf uint64, copies []*argus.Record) {
 	}
 }
 
-// addCopy takes a copy of a message, with everything that it says.
+// addCopy adds a complete copy of a message.
 func (b *batch) addCopy(r *argus.Record) {
 	m := r.Message
 	d := batchDoc{
@@ -154,11 +154,11 @@ func (b *batch) addCopy(r *argus.Record) {
 	b.size += 8*int(d.end-d.begin) + 128
 }
 
-// groupFields are the fields whose terms follow from the same parts of a
-// message. What has a column of values comes first, in the order of columns.
+// groupFields are the fields whose terms depend on the same parts of a message. Those
+// with a column of values come first, in the order of the columns.
 var groupFields = [...][]query.FieldName{{query.From}, {query.In, query.Service}, {query.Lang}, {query.To}, {query.Delivery, query.Is}}
 
-// ownFields are those whose terms seldom serve another message.
+// ownFields are the fields whose terms rarely recur in another message.
 var ownFields = [...]query.FieldName{query.Has, query.Entity, query.Named}
 
 // addFields appends the field terms of a message and sets its column values.
@@ -187,7 +187,7 @@ func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 	}
 }
 
-// appendGroupKey appends what the terms of a group of fields follow from.
+// appendGroupKey appends the values that determine the terms of a group of fields.
 func appendGroupKey(key []byte, group int, r *argus.Record) []byte {
 	m := r.Message
 	key = append(key, byte(group))
@@ -226,7 +226,7 @@ func (b *batch) newGroup(d *query.Doc, i int) termGroup {
 	return g
 }
 
-// appendColumnValue appends what the message has in the column of a field.
+// appendColumnValue appends the value of the message in the column of a field.
 func appendColumnValue(value []byte, a *query.Analyzer, d *query.Doc, field query.FieldName) []byte {
 	m := d.Sightings[0].Message
 	switch field {
@@ -245,9 +245,9 @@ func appendColumnValue(value []byte, a *query.Analyzer, d *query.Doc, field quer
 	return value
 }
 
-// eachFieldTerm gives the terms of a field, as they are in the index, to each. That it
-// is a message goes without one: what is none has the term of its type. It returns value,
-// which it uses.
+// eachFieldTerm passes each term of a field, as the index has it, to each. A message
+// has no term for being one; other records have the term of their type. It uses value
+// as a buffer and returns it.
 func eachFieldTerm(value []byte, a *query.Analyzer, d *query.Doc, field query.FieldName, each func(term []byte)) []byte {
 	a.Terms(d, field, func(term []byte) bool {
 		if field == query.Is && string(term) == argus.MessageWord {
@@ -335,7 +335,7 @@ func (b *batch) content() *content {
 	}
 }
 
-// groupsOf returns the groups by the places of their documents.
+// groupsOf returns the groups, with documents numbered by their places.
 func (b *batch) groupsOf() []group {
 	groups := make([]group, len(b.asOf))
 	for i := range groups {
@@ -350,8 +350,8 @@ func (b *batch) groupsOf() []group {
 	return groups
 }
 
-// appendReceiver appends what the column of receivers has: the one receiver behind
-// a letter, or the mark of several; nothing for none.
+// appendReceiver appends the value of the column of receivers: the only receiver
+// after a letter, or the mark of several; nothing if there is none.
 func appendReceiver(value []byte, to []string) []byte {
 	one := ""
 	for _, account := range to {
@@ -400,7 +400,7 @@ func (b *batch) inverted(order []uint32) iter.Seq2[[]byte, []uint32] {
 	}
 }
 
-// wordsOf gives the words of documents as ranks.
+// wordsOf returns a function that appends the words of documents as ranks.
 func (b *batch) wordsOf(order, ranks []uint32) func([]byte, int) []byte {
 	byNumber := make([]uint32, len(order))
 	for i, id := range order[len(order)-len(ranks):] {

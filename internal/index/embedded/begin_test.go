@@ -6,8 +6,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// An index that is begun anew holds nothing, durably, and then what it is given again;
-// a merge that was under way brings nothing back.
+// After Begin the index is durably empty and then holds the records added to it; a
+// merge in progress brings nothing back.
 func TestBegin(t *testing.T) {
 	records := sample(400)
 	dir, o := t.TempDir(), Options{Evidence: records, BatchBytes: 3000, SegmentDocs: 100}
@@ -23,9 +23,9 @@ func TestBegin(t *testing.T) {
 			t.Fatal(err)
 		}
 		if ix.Position() != 0 || ix.Stats().Messages != 0 || int(ix.Readings()) != n+1 {
-			t.Fatalf("begun anew, the index is at %d, with %d messages and readings up to %s", ix.Position(), ix.Stats().Messages, ix.Readings())
+			t.Fatalf("after Begin the index is at %d, with %d messages and readings up to %s", ix.Position(), ix.Stats().Messages, ix.Readings())
 		}
-		feed(t, ix, records[:40]) // which waits in memory when it is begun again
+		feed(t, ix, records[:40]) // still in memory at the next Begin
 	}
 	if err := ix.Begin(7); err != nil {
 		t.Fatal(err)
@@ -43,12 +43,12 @@ func TestBegin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expectEqual(t, "answers after a new beginning", got, want)
+	expectEqual(t, "answers after Begin", got, want)
 	expectClean(t, ix)
 	ix.Close()
 	reader := open(t, dir, Options{Evidence: records, ReadOnly: true})
 	defer reader.Close()
 	if reader.Readings() != 7 || reader.Begin(8) == nil {
-		t.Errorf("beside, the readings are up to %s, or it can be begun anew", reader.Readings())
+		t.Errorf("a read-only index has readings up to %s, or Begin succeeds", reader.Readings())
 	}
 }

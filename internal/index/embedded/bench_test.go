@@ -17,9 +17,9 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A corpus makes messages of 11 words and 60 bytes, as people write: few words
-// often and many seldom (Zipf), 70,000 accounts, 120,000 conversations, five
-// years in about the order of time. The same seed gives the same messages.
+// A corpus generates messages of 11 words and 60 bytes, distributed as in real text: few words
+// often and many rarely (Zipf), 70,000 accounts, 120,000 conversations, five
+// years, almost in order of time. The same seed gives the same messages.
 type corpus struct {
 	random        *rand.Rand
 	words, people *rand.Zipf
@@ -80,8 +80,8 @@ func (c *corpus) next() *argus.Record {
 	return r
 }
 
-// watchMemory returns a function that says how many bytes of heap were in use
-// at most since.
+// watchMemory returns a function that returns the peak heap size in bytes since
+// the call.
 func watchMemory() (peak func() uint64) {
 	var most atomic.Uint64
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -105,7 +105,7 @@ func watchMemory() (peak func() uint64) {
 	}
 }
 
-// benchDocs is how many messages a benchmark indexes; $ARGUS_BENCH_DOCS.
+// benchDocs is the number of messages in a benchmark; $ARGUS_BENCH_DOCS.
 func benchDocs() int {
 	if n, err := strconv.Atoi(os.Getenv("ARGUS_BENCH_DOCS")); err == nil {
 		return n

@@ -13,30 +13,30 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A builder makes documents and facts of the records of the evidence, in their order.
+// A builder turns the records of the evidence, in order, into documents and facts.
 type builder struct {
 	evidence index.Evidence
 	to       documents
 	added    uint64 // the last record
-	// known are messages of which several copies came, with the generation before, and
-	// pending those of which something new is to be written.
+	// known and knownOld are two generations of messages with several copies; pending
+	// are those with something new to write.
 	known, knownOld, pending map[argus.ID]*known
-	// held is about what is new of the pending takes, in bytes, and again what their
-	// documents take that were written before.
+	// held is the approximate size of the new copies of pending messages, in bytes, and
+	// again that of their documents already written.
 	held, again int
-	// replaced, if set, is told of documents that others take the place of: as of
-	// which record they are, and their copies.
+	// replaced, if set, is called when documents are replaced, with their asOf record
+	// and their copies.
 	replaced func(asOf uint64, copies []*argus.Record)
 }
 
-// documents is where a builder puts what it makes.
+// documents receives the output of a builder.
 type documents interface {
-	// addCopy takes a copy of a message, with everything that it says.
+	// addCopy takes a complete copy of a message.
 	addCopy(r *argus.Record)
-	// addGroup takes the copies of a message that say different things. They are one
-	// message as of a record.
+	// addGroup takes the differing copies of a message, as one message with the
+	// given asOf record.
 	addGroup(asOf uint64, copies []*argus.Record)
-	// addFact notes a fact about a document.
+	// addFact takes a fact about a document.
 	addFact(fact argus.DeliveryNumber, number uint64)
 }
 
@@ -44,17 +44,17 @@ func newBuilder(evidence index.Evidence, to documents) builder {
 	return builder{evidence: evidence, to: to, known: map[argus.ID]*known{}, pending: map[argus.ID]*known{}}
 }
 
-// known is what the index knows of a message with several copies.
+// known is the state of a message with several copies.
 type known struct {
-	// statements has the record of each document by what it says.
+	// statements has the record of each document by its statement.
 	statements map[[16]byte]uint64
 	asOf       uint64
-	bytes      int // what the records of the documents take
-	// seen are the late facts that there are of the documents.
+	bytes      int // size of the documents' records
+	// seen holds the late facts about the documents.
 	seen map[seenIn]bool
 }
 
-// says notes that there is a document of a record.
+// says adds the document of a record.
 func (k *known) says(statement [16]byte, r *argus.Record) {
 	k.statements[statement], k.asOf = r.Seq, r.Seq
 	k.bytes += r.Size()
@@ -66,11 +66,11 @@ type seenIn struct {
 	seq      uint64
 }
 
-// mostKnown is how many messages with several copies a generation of known has, and
-// how many of them may wait to be written.
+// mostKnown is the most messages in a generation of known, and the most pending
+// messages.
 const mostKnown = 1 << 16
 
-// add takes the record that follows.
+// add takes the next record.
 func (b *builder) add(ctx context.Context, r *argus.Record) error {
 	if r.Seq != b.added+1 {
 		return fmt.Errorf("record %d does not follow record %d", r.Seq, b.added)
@@ -90,8 +90,8 @@ func (b *builder) add(ctx context.Context, r *argus.Record) error {
 	return nil
 }
 
-// addAgain takes another copy of a known message. One that says nothing new is a
-// late fact; with one that says more, its message is written anew.
+// addAgain takes another copy of a known message. A copy that says nothing new becomes
+// a late fact; otherwise the whole message is written anew.
 func (b *builder) addAgain(ctx context.Context, r *argus.Record) error {
 	k, err := b.know(ctx, r)
 	if err != nil {
@@ -121,7 +121,7 @@ func (b *builder) addAgain(ctx context.Context, r *argus.Record) error {
 	return nil
 }
 
-// know returns what is known of the message of a copy, before it.
+// know returns the state of a copy's message before that copy.
 func (b *builder) know(ctx context.Context, r *argus.Record) (*known, error) {
 	id := r.MessageID()
 	for _, of := range [...]map[argus.ID]*known{b.pending, b.known, b.knownOld} {
@@ -140,7 +140,7 @@ func (b *builder) know(ctx context.Context, r *argus.Record) (*known, error) {
 	return k, nil
 }
 
-// replace says of the documents of a message that others take their place.
+// replace records that the documents of a message are replaced.
 func (b *builder) replace(ctx context.Context, k *known) error {
 	b.to.addFact(factReplaced, k.asOf)
 	b.again += k.bytes
@@ -154,14 +154,14 @@ func (b *builder) replace(ctx context.Context, k *known) error {
 	return err
 }
 
-// full says whether it is time to write what was added: size bytes beside what is
-// pending. A message that is written anew is written with all its documents, so the
-// more there are of those, the more new ones have to come before.
+// full reports whether it is time to write: size bytes have been added apart from the
+// pending messages. A message is written anew with all its documents, so the more
+// there are of them, the longer the wait for new ones.
 func (b *builder) full(size, most int) bool {
 	return size+b.held >= max(most, b.again) || len(b.pending) >= mostKnown
 }
 
-// sees notes that a document was seen in a delivery, and says whether that is new.
+// sees records that a document was seen in a delivery, and reports whether that is new.
 func (k *known) sees(in argus.DeliveryNumber, seq uint64) bool {
 	fact := seenIn{in, seq}
 	if k.seen[fact] {
@@ -194,7 +194,7 @@ func (b *builder) copies(ctx context.Context, k *known) (list []*argus.Record, e
 	return list, nil
 }
 
-// addPending adds the groups that are to be written, and calls added after each.
+// addPending adds the groups to be written, and calls added after each.
 func (b *builder) addPending(ctx context.Context, added func() error) error {
 	for id, k := range b.pending {
 		copies, err := b.copies(ctx, k)
@@ -211,8 +211,7 @@ func (b *builder) addPending(ctx context.Context, added func() error) error {
 	return nil
 }
 
-// recall reads which documents there are of a message, by its copies before a
-// record.
+// recall finds the documents of a message by its copies before a record.
 func (b *builder) recall(ctx context.Context, id argus.ID, before uint64) (*known, error) {
 	if b.evidence == nil {
 		return nil, fmt.Errorf("record %d is a copy of a message, and the index was opened without the evidence", before)
@@ -240,8 +239,8 @@ func (b *builder) recall(ctx context.Context, id argus.ID, before uint64) (*know
 	return k, nil
 }
 
-// statement names what a query can ask of a whole copy. Copies of a message with
-// the same are one document.
+// statement identifies everything that a query can ask about a complete copy. Copies
+// of a message with the same statement are one document.
 func statement(r *argus.Record) (sum [16]byte) {
 	m := r.Message
 	var b []byte

@@ -7,9 +7,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// A cache keeps sets of documents, and views, that are asked for again, within a
-// number of bytes; the one not used for longest goes first. Nobody changes what is
-// in it.
+// A cache keeps sets of documents and views for reuse, within a number of bytes; the
+// least recently used goes first. Its values must not be changed.
 type cache struct {
 	mu      sync.Mutex
 	free    int
@@ -17,7 +16,7 @@ type cache struct {
 	recent  list.List // of *cacheEntry, last used first
 }
 
-// cacheKey names a set: what it is of which segment.
+// cacheKey identifies a set: its segment and its content.
 type cacheKey struct{ segment, what string }
 
 type cacheEntry struct {
@@ -30,20 +29,20 @@ func newCache(size int) *cache {
 	return &cache{free: size, entries: map[cacheKey]*list.Element{}}
 }
 
-// get returns a set, computing it if it is not there.
+// get returns a set, computing it if it is not cached.
 func (c *cache) get(key cacheKey, compute func() (*roaring.Bitmap, error)) (*roaring.Bitmap, error) {
 	return cached(c, key, func() (*roaring.Bitmap, int, error) {
 		docs, err := compute()
 		if err != nil {
 			return nil, 0, err
 		}
-		// What lies in a mapped file must not outlive the mapping.
+		// A cached set may outlive the mapping of its file.
 		docs = docs.Clone()
 		return docs, int(docs.GetSizeInBytes()), nil
 	})
 }
 
-// cached returns a value, computing it with its size if it is not there.
+// cached returns a value, computing it and its size if it is not cached.
 func cached[T any](c *cache, key cacheKey, compute func() (T, int, error)) (T, error) {
 	c.mu.Lock()
 	if e := c.entries[key]; e != nil {

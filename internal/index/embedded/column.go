@@ -7,7 +7,7 @@ import (
 
 // A column is an array of numbers in a segment: each as its distance from the
 // smallest, in as many bytes as the largest distance needs. The numbers are
-// read where they lie; nothing is decoded beforehand.
+// read in place, without decoding.
 type column struct {
 	data  []byte // count*width bytes and 8 more, so that every load is 8 bytes
 	base  uint64
@@ -16,8 +16,7 @@ type column struct {
 	count int
 }
 
-// columnHeader is base (8 bytes), count (8 bytes) and width (8 bytes, of which
-// one is used).
+// columnHeader is base (8 bytes), count (8 bytes) and width (8 bytes, one in use).
 const columnHeader = 24
 
 // at returns the i-th number. It panics beyond the end.
@@ -25,7 +24,7 @@ func (c *column) at(i int) uint64 {
 	return c.base + binary.LittleEndian.Uint64(c.data[i*c.width:])&c.mask
 }
 
-// columnLayout says how numbers from low to high are stored.
+// columnLayout returns the layout of count numbers from low to high.
 func columnLayout(low, high uint64, count int) column {
 	width := (bits.Len64(high-low) + 7) / 8
 	return column{base: low, count: count, width: width, mask: widthMask(width)}
@@ -38,7 +37,7 @@ func widthMask(width int) uint64 {
 	return 1<<(8*width) - 1
 }
 
-// appendColumn writes the numbers that value gives for 0 to count-1.
+// appendColumn writes the numbers that value returns for 0 to count-1.
 func appendColumn(out *output, count int, value func(i int) uint64) {
 	low, high := ^uint64(0), uint64(0)
 	for i := range count {
@@ -58,7 +57,7 @@ func appendColumn(out *output, count int, value func(i int) uint64) {
 	out.uint64(0)
 }
 
-// parseColumn reads a column and what follows it.
+// parseColumn reads a column and returns the bytes after it.
 func parseColumn(data []byte) (c column, rest []byte, err error) {
 	if len(data) < columnHeader {
 		return c, nil, malformed("a column is cut off")

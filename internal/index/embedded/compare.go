@@ -18,14 +18,14 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 )
 
-// Compare begins to compare the index with the evidence: everything that it answers from
-// is made once more, by the rules that made it. Compare itself reads the index, as [Index.Check]
-// does, and says for each file that is not as Argus writes it an [index.Damage] to report; then
+// Compare begins to compare the index with the evidence by making everything that it
+// answers from a second time, by the same rules. Compare itself reads the index, as [Index.Check]
+// does, and reports an [index.Damage] for each file that Argus would write differently; then
 // there is nothing to compare, and the comparison is nil.
 //
 // It needs 16 bytes of memory for each document of a segment, 8 for each of its words,
-// and from then on 8 for each 256 records, and Options.BatchBytes at most for messages
-// whose copies differ.
+// from then on 8 for each 256 records, and at most Options.BatchBytes for messages
+// with differing copies.
 func (ix *Index) Compare(ctx context.Context, report func(error)) (index.Comparison, error) {
 	snapshot := ix.acquire()
 	if snapshot == nil {
@@ -46,7 +46,7 @@ func (ix *Index) Compare(ctx context.Context, report func(error)) (index.Compari
 		return nil, nil
 	}
 	b := newBuilder(nil, newPrinter(c, less))
-	b.replaced = newPrinter(c, more).addGroup // documents that others took the place of
+	b.replaced = newPrinter(c, more).addGroup // documents that were replaced
 	return &compared{comparison: c, builder: b, most: ix.options.BatchBytes, readings: snapshot.readings}, nil
 }
 
@@ -78,7 +78,7 @@ func (c *compared) Add(ctx context.Context, r *argus.Record) error {
 	return nil
 }
 
-// settle counts the groups that are pending.
+// settle adds the pending groups.
 func (c *compared) settle(ctx context.Context) error {
 	if err := c.addPending(ctx, ctx.Err); err != nil {
 		return fmt.Errorf("compare the index: %w", err)
@@ -86,8 +86,7 @@ func (c *compared) settle(ctx context.Context) error {
 	return nil
 }
 
-// Differences says where the index says something else than the records, which have all
-// been added.
+// Differences implements [index.Comparison].
 func (c *compared) Differences(ctx context.Context) ([]*index.Differs, error) {
 	if c.added != c.position {
 		return nil, fmt.Errorf("compare the index: it has seen record %d, and the evidence ends at %d", c.position, c.added)
@@ -108,19 +107,19 @@ func (c *compared) Differences(ctx context.Context) ([]*index.Differs, error) {
 	return list, nil
 }
 
-// The signs of what the index says, and of what the evidence says.
+// The signs of the index's hashes and of the evidence's.
 const (
 	more uint64 = 1
 	less uint64 = math.MaxUint64 // -1
 )
 
-// comparedRun is how many records share a sum.
+// comparedRun is the number of records that share a sum.
 const comparedRun = 256
 
-// A comparison adds up hashes of what the index says of each record, and takes away
-// those of what the evidence says of it. The order in which either comes does not
-// matter, so each is read once, as it lies. The hash is another one in each run, so
-// nobody can make an index for it.
+// A comparison adds up hashes of the index's content for each record, and subtracts
+// those of the evidence's. Their order does not matter, so each side is read once,
+// sequentially. The hash is different in each run, so nobody can forge an index that
+// passes.
 type comparison struct {
 	seed     maphash.Seed
 	odd      uint64 // a multiplier of this run
@@ -130,13 +129,13 @@ type comparison struct {
 
 func (c *comparison) count(seq, hash uint64) { c.sums[seq/comparedRun] += hash }
 
-// then returns the hash of a text from that of its words up to one.
+// then returns the hash of a text, given that of all words before the last.
 func (c *comparison) then(sum, word uint64) uint64 {
 	high, low := bits.Mul64(sum^word, c.odd)
 	return high ^ low
 }
 
-// snapshot adds what the segments say, and yields what is wrong with them.
+// snapshot adds the content of the segments, and yields their errors.
 func (c *comparison) snapshot(q *search) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		var late []lateFacts
@@ -153,7 +152,8 @@ func (c *comparison) snapshot(q *search) iter.Seq[error] {
 	}
 }
 
-// segment adds what a segment says, and compares its bytes with what Argus writes.
+// segment adds the content of a segment, and compares its bytes with those that Argus
+// would write.
 func (c *comparison) segment(q *search, s *segment) (err error) {
 	defer guard(s.name, &err, s)
 	if err := s.verify(); err != nil {
@@ -174,13 +174,13 @@ func (c *comparison) segment(q *search, s *segment) (err error) {
 		return err
 	}
 	if at := same.difference(); at >= 0 {
-		return damageOf(s.name, at, "Argus would write something else here for what the segment says")
+		return damageOf(s.name, at, "Argus would write other bytes here for the same content")
 	}
 	read.documents(func(doc int) bool { return gone == nil || !gone.Contains(uint32(doc)) })
 	return nil
 }
 
-// sameBytes compares what is written to it.
+// sameBytes compares the bytes written to it with want.
 type sameBytes struct {
 	want []byte // the rest
 	at   int64
@@ -200,7 +200,7 @@ func (s *sameBytes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// difference is the place of the first difference, -1 for none.
+// difference is the offset of the first difference, -1 if there is none.
 func (s *sameBytes) difference() int64 {
 	if s.bad || len(s.want) > 0 {
 		return s.at
@@ -208,8 +208,8 @@ func (s *sameBytes) difference() int64 {
 	return -1
 }
 
-// late adds that documents were seen again. What was replaced shows in
-// the documents, and so does what was removed, of which the other facts have stayed.
+// late adds that documents were seen again. Replacements and removals show in the
+// documents themselves.
 func (c *comparison) late(late []lateFacts) {
 	for _, f := range late {
 		if f.delivery == factReplaced || f.delivery == factRemoved {
@@ -226,7 +226,7 @@ func (c *comparison) late(late []lateFacts) {
 	}
 }
 
-// A reading is what a content says, hashed while somebody goes through it.
+// A reading is a content, hashed while it is read.
 type reading struct {
 	*comparison
 	*content
@@ -235,8 +235,8 @@ type reading struct {
 	said  []uint64 // hash over its words, in their order
 }
 
-// read makes a content such that the one who goes through its terms and then its words
-// hashes them.
+// read wraps a content: reading its terms and then its words hashes them into the
+// reading.
 func (c *comparison) read(of *content) *reading {
 	r := &reading{comparison: c, content: of, terms: make([]uint64, of.docs), said: make([]uint64, of.docs)}
 	terms, words := of.terms, of.words
@@ -276,14 +276,14 @@ func (c *comparison) read(of *content) *reading {
 	return r
 }
 
-// print is what is compared of a document. Values and terms are hashes of them.
+// print is the compared part of a document. Values and terms are hashes.
 type print struct {
 	time, sequence, seq, id              uint64
 	conversation, sender, receiver, lang uint64
 	terms, said                          uint64
 	asOf                                 uint64
-	// Of a message of which copies say different things: how many documents it has,
-	// and version and quality of this one.
+	// For a message with differing copies: its number of documents, and the version
+	// and quality of this one.
 	members int
 	version uint32
 	quality uint8
@@ -318,8 +318,8 @@ func (r *reading) hashes(v *values) (list []uint64) {
 	return list
 }
 
-// grouped returns what is compared of the groups. It does not depend on how versions are
-// numbered, and a group of one is a document by itself.
+// grouped returns the compared part of the groups. It does not depend on the numbering
+// of versions, and a group of one counts as a single document.
 func (r *reading) grouped(counts func(doc int) bool) map[uint32]print {
 	all := map[uint32]print{}
 	for _, g := range r.groups {

@@ -21,7 +21,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// compare returns what Compare yields.
+// compare returns the errors and differences that Compare finds.
 func compare(t testing.TB, dir string, records texts, batchBytes int) (found []error) {
 	t.Helper()
 	ix, err := Open(dir, Options{ReadOnly: true, Evidence: records, BatchBytes: batchBytes})
@@ -56,8 +56,8 @@ func comparing(t testing.TB, ix *Index, records texts) (found []error) {
 	return found
 }
 
-// However an index came to be, it compares as equal, in whatever batches the evidence
-// is read, and whatever the index has not seen yet.
+// Every index compares as equal, however it was built, whatever batches the evidence
+// comes in and however far the index has followed it.
 func TestCompareEqual(t *testing.T) {
 	t.Parallel()
 	records := sample(300)
@@ -109,7 +109,7 @@ func TestCompareEveryField(t *testing.T) {
 	}
 }
 
-// forge writes each segment anew, with good checksums, after change.
+// forge changes each segment and writes it anew with correct checksums.
 func forge(t testing.TB, dir string, change func(*content)) {
 	t.Helper()
 	m, err := readManifest(durable.OS{}, dir)
@@ -147,7 +147,7 @@ func reseal(t testing.TB, dir string, m *manifest) {
 	}
 }
 
-// resealed makes the checksums of a segment right and returns that of its directory.
+// resealed corrects the checksums of a segment and returns that of its directory.
 func resealed(data []byte) uint32 {
 	footer := data[len(data)-footerSize-trailerSize:][:footerSize]
 	for i := range sectionCount {
@@ -162,7 +162,7 @@ func resealed(data []byte) uint32 {
 	return sum
 }
 
-// without leaves out what is not wanted of a sequence.
+// without leaves out unwanted elements of a sequence.
 func without(terms iter.Seq2[[]byte, []uint32], change func(term []byte, docs []uint32) []uint32) iter.Seq2[[]byte, []uint32] {
 	return func(yield func([]byte, []uint32) bool) {
 		for term, docs := range terms {
@@ -173,8 +173,8 @@ func without(terms iter.Seq2[[]byte, []uint32], change func(term []byte, docs []
 	}
 }
 
-// Whoever can write the index's files can give them good checksums. Whatever he makes
-// the index say then, the comparison with the evidence finds it.
+// Somebody who can write the index's files can give them correct checksums. The
+// comparison with the evidence finds every change.
 func TestForgedIndexIsFound(t *testing.T) {
 	t.Parallel()
 	records := sample(260)
@@ -345,8 +345,8 @@ func expectForgery(t *testing.T, found []error) {
 	}
 }
 
-// A counter that is changed where the segment states it, with good checksums: that of
-// the postings of a term, and that of the documents.
+// A counter in a segment is changed, and its checksums are correct: the number of
+// postings of a term, and that of documents.
 func TestForgedCountsAreFound(t *testing.T) {
 	t.Parallel()
 	records := sample(260)
@@ -383,26 +383,25 @@ func TestForgedCountsAreFound(t *testing.T) {
 	}
 }
 
-// A bug is no damage: the segment that it was met in is as it was written, and the panic
-// goes on.
+// A bug is not damage: if the segment is intact, the panic goes on.
 func TestBugsAreNoDamage(t *testing.T) {
 	dir, records := damagedIndex(t)
 	ix := open(t, dir, Options{Evidence: records, ReadOnly: true})
 	defer ix.Close()
 	defer func() {
 		if p := recover(); p == nil {
-			t.Error("a bug was taken for damage")
+			t.Error("a bug was reported as damage")
 		}
 	}()
 	var nothing []int
 	if err := ix.current.segments[0].read(func() { nothing[3]++ }); err != nil {
-		t.Errorf("a bug was taken for damage: %v", err)
+		t.Errorf("a bug was reported as damage: %v", err)
 	}
 }
 
-// Whatever a segment with good checksums says, comparing it ends, without a panic, and
-// one that compares as equal answers as what was written: a byte may differ in documents
-// that others took the place of.
+// Comparing any segment with correct checksums ends without a panic, and one that
+// compares as equal gives the same answers as the original: a byte may differ in
+// replaced documents.
 func FuzzCompare(f *testing.F) {
 	records := sample(120)
 	dir := f.TempDir()
@@ -447,7 +446,7 @@ func FuzzCompare(f *testing.F) {
 		}
 		_, got, err := answers(ix)
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
-			t.Errorf("the segment with byte %d changed compares as equal, and answers something else (%v, -want +got):\n%s", i, err, diff)
+			t.Errorf("the segment with byte %d changed compares as equal, and answers differently (%v, -want +got):\n%s", i, err, diff)
 		}
 	})
 }

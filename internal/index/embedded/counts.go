@@ -19,21 +19,21 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// counts are what an answer counts besides its hits. Several goroutines may
-// add at once.
+// counts are the numbers that an answer has apart from its hits. Several goroutines
+// may add at once.
 type counts struct {
 	req index.Request
 
-	mu     sync.Mutex // for what follows
+	mu     sync.Mutex // guards the fields below
 	facets map[query.FieldName]map[string]*uint64
 	bars   map[int64]uint64 // by the start, in microseconds
-	beside []uint64         // by type, of what is no message
+	beside []uint64         // by type, for records other than messages
 	differ uint64
 	pairs  *pairTable
 	names  names // of the pairs
 }
 
-// facetFields can be counted by.
+// facetFields are the fields that an answer can count by.
 var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 
 func newCounts(req index.Request) (*counts, error) {
@@ -74,7 +74,7 @@ func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
 				addTo(values, conversationService(value), n)
 			})
 		case query.Entity:
-			// Their kinds do not count.
+			// Kinds are not counted.
 			err = c.addPostings(q, v, docs, values, []byte{fieldByte[field]}, func(term []byte) bool { return !entity.IsKind(term) })
 		case query.To:
 			prefix := append([]byte{fieldByte[field]}, query.Exact...)
@@ -89,7 +89,7 @@ func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
 		n := len(values)
 		c.mu.Unlock()
 		if n > maxValues {
-			return fmt.Errorf("count by %s: there are more than %d values in what was found; narrow the query, by time for instance", field, maxValues)
+			return fmt.Errorf("count by %s: there are more than %d values in the results; narrow the query, by time for instance", field, maxValues)
 		}
 	}
 	if c.req.Histogram != "" {
@@ -135,7 +135,7 @@ func addTo(counts map[string]*uint64, value []byte, n uint64) {
 	counts[string(value)] = &n
 }
 
-// addTypes counts what is no message, and what differs.
+// addTypes counts records other than messages, and messages that differ.
 func (c *counts) addTypes(v *view, docs *roaring.Bitmap) {
 	if v.differs != nil {
 		n := docs.AndCardinality(v.differs)
@@ -152,7 +152,7 @@ func (c *counts) addTypes(v *view, docs *roaring.Bitmap) {
 	}
 }
 
-// addLangs counts messages by their languages. Copies of one may have several.
+// addLangs counts messages by language. Copies of one message may have several.
 func (c *counts) addLangs(q *search, v *view, docs *roaring.Bitmap, counts map[string]*uint64) error {
 	single, grouped := docs, roaring.New()
 	if v.groups > 0 {
@@ -217,8 +217,8 @@ func (c *counts) addTerms(q *search, v *view, field query.FieldName, docs *roari
 	return nil
 }
 
-// addPostings counts messages by the terms with a prefix that count, of which there are
-// many, most of them in few messages.
+// addPostings counts messages by those terms with a prefix that count accepts. There
+// are many of them, most in few messages.
 func (c *counts) addPostings(q *search, v *view, docs *roaring.Bitmap, counts map[string]*uint64, prefix []byte, count func(term []byte) bool) error {
 	found := map[string]uint64{}
 	wanted := dense(docs.ToDense())
@@ -255,8 +255,8 @@ func (c *counts) addPostings(q *search, v *view, docs *roaring.Bitmap, counts ma
 	return nil
 }
 
-// An interval is how a bar's start is written, and where the bar of a moment
-// begins and about where it ends, in the moment's zone.
+// An interval formats a bar's start, and finds where the bar of a moment begins and
+// about where it ends, in the moment's zone.
 type interval struct {
 	layout string
 	bounds func(t time.Time) (start, end time.Time)
@@ -279,15 +279,14 @@ var intervals = map[index.Interval]interval{
 	}},
 }
 
-// hourOf counts from the moment and not from the date: when clocks are set
-// back, an hour comes twice.
+// hourOf works on the moment, not the date: when clocks are set back, an hour
+// comes twice.
 func hourOf(t time.Time) (start, end time.Time) {
 	start = t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
 	return start, start.Add(time.Hour)
 }
 
-// addBars counts the documents of each bar at once: they are in the order of
-// time.
+// addBars counts the documents of each bar at once: they are sorted by time.
 func (c *counts) addBars(q *search, s *segment, docs *roaring.Bitmap) error {
 	bounds := intervals[c.req.Histogram].bounds
 	bars := map[int64]uint64{}
@@ -313,11 +312,11 @@ func (c *counts) addBars(q *search, s *segment, docs *roaring.Bitmap) error {
 	return nil
 }
 
-// A pairKey names a pair, by places in names. Where is the service, or if the
-// receiver is the empty name the conversation with its service.
+// A pairKey identifies a pair by numbers in names. Where is the service or, if the
+// receiver is the empty name, the conversation with its service.
 type pairKey struct{ from, to, where uint32 }
 
-// names numbers strings, the empty one 0: it is quicker to count by numbers.
+// names numbers strings, the empty one 0, because counting by number is faster.
 type names struct {
 	ids  map[string]uint32
 	list []string
@@ -325,8 +324,8 @@ type names struct {
 
 func newNames() names { return names{map[string]uint32{"": 0}, []string{""}} }
 
-// number puts in the place of each ordinal of a list that is not 0 there the
-// number of its string, or of what name makes of that.
+// number replaces each nonzero ordinal of a list by the number of its string, or of
+// the result of name for it.
 func (n *names) number(list *sorted, ordinals []uint32, name func([]byte) []byte) {
 	values := list.from(0)
 	for ordinal := 0; values.advance(); ordinal++ {
@@ -344,7 +343,7 @@ func (n *names) number(list *sorted, ordinals []uint32, name func([]byte) []byte
 	}
 }
 
-// A pairCount has how many messages, and the time keys of the first and last.
+// A pairCount is a number of messages, and the time keys of the first and last.
 type pairCount struct {
 	count       uint64
 	first, last uint64
@@ -358,15 +357,14 @@ func (p *pairCount) add(o pairCount) {
 	p.last = max(p.last, o.last)
 }
 
-// maxValues is the most values of a field, or pairs, that are told apart in one
-// answer.
+// maxValues is the most values of a field, or pairs, that one answer counts.
 const maxValues = 2_000_000
 
-// addPairs counts who wrote to whom: by the segment's own numbers first.
+// addPairs counts who wrote to whom, first by the segment's own numbers.
 func (c *counts) addPairs(q *search, v *view, docs *roaring.Bitmap) error {
 	s := v.segment
 	none, several := s.receiverMarks()
-	nobody := uint64(s.receivers.count) // in the place of both
+	nobody := uint64(s.receivers.count) // instead of both marks
 	found := newPairTable()
 	err := q.runs(roaring.And(docs, v.lift(s.ofTypes(q.turns))), func(docs []uint32) error {
 		for _, doc := range docs {
@@ -407,22 +405,22 @@ func (c *counts) addPairs(q *search, v *view, docs *roaring.Bitmap) error {
 	for own, n := range found.all() {
 		key := pairKey{senders[own.from], receivers[own.to], services[own.where]}
 		if key.from == 0 {
-			continue // the service said it
+			continue // sent by the service
 		}
 		if key.to == 0 {
 			key.where = conversations[own.where]
 		}
 		if c.pairs.add(key, n); c.pairs.used > maxValues {
-			return fmt.Errorf("count pairs: more than %d accounts write to each other in what was found; narrow the query, by time for instance", maxValues)
+			return fmt.Errorf("count pairs: more than %d accounts write to each other in the results; narrow the query, by time for instance", maxValues)
 		}
 	}
 	return nil
 }
 
-// A pairTable counts pairs: a hash table with the counts in it, so that most
-// looks into it wait once for memory, and those into a map three times.
+// A pairTable counts pairs. It is a hash table that holds the counts, so that most
+// lookups wait once for memory; a map's wait three times.
 type pairTable struct {
-	slots []pairSlot // a power of two; those of count 0 are free
+	slots []pairSlot // a power of two; slots with count 0 are free
 	used  int
 	seed  maphash.Seed
 }
@@ -452,7 +450,7 @@ func (t *pairTable) add(key pairKey, n pairCount) {
 	slot.add(n)
 }
 
-// slot returns where a pair is, or may be put.
+// slot returns the slot of a pair, or a free one for it.
 func (t *pairTable) slot(key pairKey) *pairSlot {
 	mask := len(t.slots) - 1
 	for i := int(maphash.Comparable(t.seed, key)) & mask; ; i = (i + 1) & mask {
@@ -475,7 +473,7 @@ func (t *pairTable) all() iter.Seq2[pairKey, pairCount] {
 // report writes the counts into the answer.
 func (c *counts) report(result *index.Result) {
 	for field, values := range c.facets {
-		delete(values, "") // no value
+		delete(values, "") // messages without a value
 		var list []index.Count
 		for value, n := range values {
 			list = append(list, index.Count{Value: value, Count: *n})
@@ -499,8 +497,8 @@ func (c *counts) report(result *index.Result) {
 	result.Pairs = c.mostFrequent()
 }
 
-// mostFrequent returns the pairs that were asked for. Only those are sorted by
-// name that are as frequent as the last of them.
+// mostFrequent returns the requested number of pairs. It sorts by name only pairs that
+// are at least as frequent as the last of them.
 func (c *counts) mostFrequent() []index.Pair {
 	if c.pairs.used == 0 {
 		return nil
@@ -535,7 +533,7 @@ func (c *counts) mostFrequent() []index.Pair {
 	return list[:min(len(list), c.req.Pairs)]
 }
 
-// histogram returns the bars, oldest first. Bars of one name are one: every
+// histogram returns the bars, oldest first. Bars with the same name are merged: every
 // Monday at nine, or the hour that comes twice when clocks are set back.
 func (c *counts) histogram() (bars []index.Count) {
 	starts := slices.Sorted(maps.Keys(c.bars))

@@ -12,8 +12,8 @@ import (
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
-// After a power cut at any moment the index opens, has what was flushed, and
-// becomes what it would have been.
+// After a power cut at any moment the index opens, has everything that was flushed, and
+// catches up.
 func TestPowerCuts(t *testing.T) {
 	t.Parallel()
 	records := sample(160)
@@ -87,8 +87,8 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
-// A disk that fails leaves an index that says so, and answers as before; it is
-// whole when it is opened again.
+// After a failure of the disk the index reports it and answers as before; it is whole
+// when opened again.
 func TestFailingDisk(t *testing.T) {
 	records := sample(60)
 	for failing := 0; ; failing++ {
@@ -128,8 +128,8 @@ func TestFailingDisk(t *testing.T) {
 	}
 }
 
-// After a power cut while messages are removed and their segment is written
-// anew, an index has them all or none of them.
+// After a power cut while messages are removed and their segment is rewritten, an
+// index has all of them or none.
 func TestPowerCutsWhileRemoving(t *testing.T) {
 	t.Parallel()
 	records := sample(60)

@@ -12,18 +12,18 @@ func damageOf(file string, offset int64, reason string) *index.Damage {
 	return &index.Damage{File: file, Offset: offset, Reason: reason}
 }
 
-// A malformedError is what a decoder found wrong, before the file is known.
+// A malformedError is a decoder's finding before the file is known.
 type malformedError string
 
 func (e malformedError) Error() string { return string(e) }
 
 func malformed(format string, args ...any) error { return malformedError(fmt.Sprintf(format, args...)) }
 
-// guard turns a malformedError with which a decoder panics into the error of the
-// function that defers it. The checksums of a segment are compared by Check and before
-// a merge, not on every read, so a read of damaged bytes may also leave an array, here
-// or in a library: then guard looks whether one of the segments that are read is
-// damaged. A panic that no segment is to blame for goes on, with its stack.
+// guard turns a decoder's panic with a malformedError into the error of the function
+// that defers it. Check and merges compare a segment's checksums, reads do not, so
+// reading damaged bytes may also run past the end of an array, here or in a library:
+// then guard checks whether one of the segments is damaged. If none is, the panic goes
+// on, with its stack.
 func guard(file string, err *error, segments ...*segment) {
 	p := recover()
 	if p == nil {
@@ -62,14 +62,14 @@ func decode(what string, work func() error) (err error) {
 	return nil
 }
 
-// read calls a function that reads the segment, and returns what it panics with.
+// read calls a function that reads the segment, and returns its panic as an error.
 func (s *segment) read(work func()) (err error) {
 	defer guard(s.name, &err, s)
 	work()
 	return nil
 }
 
-// damaged gives a decoder's error its place.
+// damaged adds the place to a decoder's error.
 func damaged(file string, offset int64, err error) error {
 	var m malformedError
 	if errors.As(err, &m) {

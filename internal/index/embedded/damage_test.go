@@ -40,8 +40,8 @@ func damagedIndex(t testing.TB) (dir string, records texts) {
 	return dir, records
 }
 
-// Whatever byte changes, Open or Check says so and names the file; a search
-// meanwhile may be wrong or refused, and does not crash.
+// If any byte changes, Open or Check reports it and names the file; a search in between
+// may be wrong or refused, and does not crash.
 func TestEveryByteCounts(t *testing.T) {
 	t.Parallel()
 	dir, records := damagedIndex(t)
@@ -81,7 +81,7 @@ func TestEveryByteCounts(t *testing.T) {
 	expectClean(t, ix)
 }
 
-// rewrite replaces a file: a mapped one stays as it was.
+// rewrite replaces a file: a mapped one stays unchanged.
 func rewrite(t *testing.T, path string, data []byte) {
 	t.Helper()
 	if err := errors.Join(os.Remove(path), os.WriteFile(path, data, 0o600)); err != nil {
@@ -122,7 +122,7 @@ func expectDamage(t *testing.T, dir string, records texts, name, how string) {
 	}
 }
 
-// Two segments in each other's place, and a segment that is gone.
+// Two segments are swapped, and a segment is missing.
 func TestSegmentsOutOfPlace(t *testing.T) {
 	dir, records := damagedIndex(t)
 	var segments []string
@@ -152,11 +152,11 @@ func TestSegmentsOutOfPlace(t *testing.T) {
 		found = found || errors.Is(err, argus.ErrDamaged)
 	}
 	if !found {
-		t.Error("check does not miss a segment that was removed")
+		t.Error("check does not report the missing segment")
 	}
 }
 
-// A merge reads only what is as it was written.
+// A merge refuses damaged segments.
 func TestMergeRefusesDamage(t *testing.T) {
 	dir, records := damagedIndex(t)
 	for _, name := range fileNames(t, dir) {
@@ -189,8 +189,8 @@ func TestMergeRefusesDamage(t *testing.T) {
 	}
 }
 
-// Whatever a segment file says, reading it ends, and without a panic. The
-// checksum of the directory is made right, so that the fuzzer gets behind it.
+// Reading any segment file ends, without a panic. The checksum of the directory is
+// corrected, so that the fuzzer gets past it.
 func FuzzSegment(f *testing.F) {
 	dir, _ := damagedIndex(f)
 	paths, err := filepath.Glob(filepath.Join(dir, "*.seg"))
@@ -232,7 +232,7 @@ func withoutRegexps(n query.Node) query.Node {
 	return n
 }
 
-// mergeContentOf writes the merge of a segment with itself, to nowhere.
+// mergeContentOf merges a segment with itself and discards the output.
 func mergeContentOf(t *testing.T, s *segment) (n uint64, err error) {
 	defer guard(s.name, &err, s)
 	out := newOutput(discard{})

@@ -1,9 +1,9 @@
 // Package embedded is the default index, in files beside the evidence.
 //
 // It holds the messages in immutable segments, ordered by sent time, and reads
-// them where they lie in mapped files: memory grows with its options, not with
-// the data. What was flushed survives a crash at any moment. One process
-// writes; others may read, and see what it flushed when they Refresh. The text
+// them in place in mapped files: memory grows with its options, not with
+// the data. Flushed data survives a crash at any moment. One process writes; others
+// may read, and see newly flushed data when they Refresh. The text
 // of the messages stays in the evidence. docs/format/index.md describes the
 // files to the byte.
 package embedded
@@ -27,26 +27,26 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Options of an index. All but Evidence may be left out.
+// Options of an index. All but Evidence are optional.
 type Options struct {
-	// Evidence gives the messages back, for regular expressions and for further
-	// copies of a message. Without it both are an error.
+	// Evidence provides the messages for regular expressions and for further copies
+	// of a message. Without it both are an error.
 	Evidence index.Evidence
-	// ReadOnly opens beside a process that writes. Default false.
+	// ReadOnly opens an index that another process may be writing. Default false.
 	ReadOnly bool
-	// Rebuild throws away what the index holds. Default false.
+	// Rebuild discards the content of the index. Default false.
 	Rebuild bool
-	// BatchBytes is about how much memory the messages may take that are not
-	// yet in a segment. Default 96 MiB.
+	// BatchBytes is the approximate memory for messages that are not yet in a
+	// segment. Default 96 MiB.
 	BatchBytes int
 	// SegmentDocs is the most messages of a merged segment. Default 2,000,000.
 	SegmentDocs int
 	// CacheBytes bounds the memory for scopes and late facts that recur.
 	// Default 64 MiB.
 	CacheBytes int
-	// Mark names the evidence up to a record; the manifest keeps it. Default none.
+	// Mark names the evidence up to a record; the manifest keeps the name. Default none.
 	Mark func(seq uint64) (string, error)
-	// Disk is where the files are. Default [durable.OS].
+	// Disk is the file system of the files. Default [durable.OS].
 	Disk durable.Disk
 }
 
@@ -61,12 +61,12 @@ type Index struct {
 	unlock  func() error // nil if read-only
 	cache   *cache
 
-	// Of the goroutine that adds.
+	// Owned by the goroutine that calls Add.
 	batch *batch
 	builder
 
-	// publishing orders the changes of the manifest, and guards broken: why
-	// nothing can be written any more.
+	// publishing orders the changes of the manifest, and guards broken: the reason
+	// why nothing can be written any more.
 	publishing sync.Mutex
 	broken     error
 	next       atomic.Uint64 // number of the next segment
@@ -74,14 +74,14 @@ type Index struct {
 	mu       sync.Mutex
 	current  *snapshot // nil when closed
 	mergeErr error     // not yet reported
-	merged   sync.Cond // on mu: a merge ended
+	merged   sync.Cond // on mu: a merge has ended
 
 	wake chan struct{}
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-// A snapshot is what a search sees: the segments of one manifest.
+// A snapshot is the view of a search: the segments of one manifest.
 type snapshot struct {
 	segments []*segment
 	position uint64
@@ -90,10 +90,10 @@ type snapshot struct {
 	refs     atomic.Int32
 }
 
-// Open opens the index in a directory, and makes it if there is none. It
+// Open opens the index in a directory, and creates it if there is none. It
 // returns [argus.ErrLocked] if another process writes, an [argus.ErrDamaged]
-// if files are not what was written, and [index.ErrOutdated] if they are of another
-// version. The last two are mended by Rebuild.
+// if files are damaged, and [index.ErrOutdated] if they are of another version. Rebuild
+// repairs the last two.
 func Open(dir string, options Options) (*Index, error) {
 	options.BatchBytes = cmp.Or(options.BatchBytes, 96<<20)
 	options.SegmentDocs = cmp.Or(options.SegmentDocs, 2_000_000)
@@ -163,17 +163,17 @@ func (ix *Index) lock() error {
 	return err
 }
 
-// start begins to add behind a record.
+// start prepares to add the records after position.
 func (ix *Index) start(position uint64) {
 	ix.batch = newBatch()
 	ix.builder = newBuilder(ix.options.Evidence, ix.batch)
 	ix.added = position
 }
 
-// clear begins with an empty index, whatever is there.
+// clear makes the index empty.
 func (ix *Index) clear() error {
 	empty := &manifest{Version: formatVersion, Analysis: query.AnalysisVersion}
-	// Numbers go on, so that a reader never takes a new segment for an old one.
+	// Numbers continue, so that a reader never takes a new segment for an old one.
 	entries, err := ix.disk.ReadDir(ix.dir)
 	if err != nil {
 		return fmt.Errorf("rebuild index: %w", err)
@@ -189,8 +189,8 @@ func (ix *Index) clear() error {
 	return writeManifest(ix.disk, ix.dir, empty)
 }
 
-// load opens what the manifest lists. A process that writes may replace the
-// manifest and remove segments meanwhile; then it is read again.
+// load opens the segments that the manifest lists. A writing process may replace the
+// manifest and remove segments in between; then load reads it again.
 func (ix *Index) load() error {
 	for {
 		m, err := readManifest(ix.disk, ix.dir)
@@ -225,7 +225,7 @@ func (ix *Index) load() error {
 
 func openSnapshot(d durable.Disk, dir string, m *manifest, old *snapshot) (*snapshot, error) {
 	var segments []*segment
-	opened := newSnapshot(nil, 0, 0) // holds what is opened until the end
+	opened := newSnapshot(nil, 0, 0) // holds the opened segments until the end
 	defer opened.release()
 	for _, entry := range m.Segments {
 		if s := old.find(entry.Name); s != nil {
@@ -247,7 +247,7 @@ func openSnapshot(d durable.Disk, dir string, m *manifest, old *snapshot) (*snap
 	return next, nil
 }
 
-// removeLeftovers removes what a crash left, which no manifest lists.
+// removeLeftovers removes the files of a crash that no manifest lists.
 func (ix *Index) removeLeftovers() error {
 	entries, err := ix.disk.ReadDir(ix.dir)
 	if err != nil {
@@ -287,7 +287,7 @@ func (s *snapshot) find(name string) *segment {
 	return nil
 }
 
-// release gives a snapshot back; the last one to do so closes the segments
+// release returns a snapshot; the last release closes the segments
 // that no other snapshot has.
 func (s *snapshot) release() {
 	if s == nil || s.refs.Add(-1) > 0 {
@@ -304,11 +304,11 @@ func (s *segment) release() {
 	}
 	s.close()
 	if s.obsolete.Load() {
-		_ = s.remove() // or else as a leftover, when it is opened again
+		_ = s.remove() // or as a leftover at the next opening
 	}
 }
 
-// acquire returns the current snapshot, to be released; nil when closed.
+// acquire returns the current snapshot, which the caller must release; nil when closed.
 func (ix *Index) acquire() *snapshot {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -362,9 +362,8 @@ func (ix *Index) Mark() (position uint64, mark string) {
 	return s.position, s.mark
 }
 
-// Begin throws away what the index holds, durably and at once, to follow the evidence
-// from its first record as it is with these readings. It is called by the goroutine
-// that adds.
+// Begin discards the content of the index, durably and at once, to follow the evidence
+// from its first record with the given readings. The goroutine that adds must call it.
 func (ix *Index) Begin(readings argus.DeliveryNumber) error {
 	if ix.options.ReadOnly {
 		return errReadOnly
@@ -395,8 +394,8 @@ func (ix *Index) Add(ctx context.Context, records []*argus.Record) error {
 	return nil
 }
 
-// Remove implements [index.Index]. That a message was removed is a late fact;
-// the segment that holds it is rewritten when nothing else is to be merged.
+// Remove implements [index.Index]. A removal is a late fact; the segment that holds
+// the message is rewritten when there is nothing else to merge.
 func (ix *Index) Remove(ctx context.Context, seqs []uint64) error {
 	if ix.options.ReadOnly {
 		return errReadOnly
@@ -407,8 +406,8 @@ func (ix *Index) Remove(ctx context.Context, seqs []uint64) error {
 	return ix.Flush(ctx)
 }
 
-// countGone counts what was removed or replaced of each segment, and the messages
-// that are left.
+// countGone counts the removed and replaced documents of each segment, and the
+// messages that are left.
 func (ix *Index) countGone(in *snapshot) error {
 	q := &search{ctx: context.Background(), cache: ix.cache, snapshot: in}
 	for _, s := range in.segments {
@@ -442,7 +441,7 @@ func (q *search) countGone(s *segment) (err error) {
 	return nil
 }
 
-// maxWaiting is how many segments may wait to be merged before Flush waits.
+// maxWaiting is how many segments may wait for a merge before Flush waits.
 const maxWaiting = 64
 
 // Flush implements [index.Index].
@@ -477,8 +476,8 @@ func (ix *Index) Flush(ctx context.Context) error {
 	return nil
 }
 
-// writeAdded writes segments of what was added, and of the groups that are pending.
-// If it fails, what was added is lost.
+// writeAdded writes segments of the added messages and of the pending groups. If it
+// fails, the added messages are lost.
 func (ix *Index) writeAdded(ctx context.Context) (written []*segment, err error) {
 	write := func() error {
 		if ix.batch.empty() {
@@ -503,7 +502,7 @@ func (ix *Index) writeAdded(ctx context.Context) (written []*segment, err error)
 	return written, err
 }
 
-// breaks notes why nothing can be written until the index is opened again.
+// breaks records why nothing can be written until the index is opened again.
 func (ix *Index) breaks(err error) {
 	ix.publishing.Lock()
 	defer ix.publishing.Unlock()
@@ -525,22 +524,22 @@ func (ix *Index) write(c *content) (*segment, error) {
 		s, err = openSegment(ix.disk, ix.dir, name)
 	}
 	if err != nil {
-		_ = ix.disk.Remove(filepath.Join(ix.dir, name)) // or else as a leftover, when the index is opened again
+		_ = ix.disk.Remove(filepath.Join(ix.dir, name)) // or as a leftover at the next opening
 		return nil, err
 	}
 	return s, nil
 }
 
-// publish makes change of the segments durable and visible. Position 0 leaves
-// it as it is. Where the manifest may or may not have been replaced, nothing
-// can be written until the index is opened again.
+// publish makes a change of the segments durable and visible. Position 0 keeps the
+// position. If the manifest may or may not have been replaced, nothing can be written
+// until the index is opened again.
 func (ix *Index) publish(position uint64, change func([]*segment) []*segment) error {
 	return ix.put(func(old *snapshot) *snapshot {
 		return newSnapshot(change(slices.Clone(old.segments)), cmp.Or(position, old.position), old.readings)
 	})
 }
 
-// put makes what follows on the current snapshot durable and visible.
+// put makes the snapshot that follows the current one durable and visible.
 func (ix *Index) put(follows func(old *snapshot) *snapshot) error {
 	ix.publishing.Lock()
 	defer ix.publishing.Unlock()
@@ -571,7 +570,7 @@ func (ix *Index) put(follows func(old *snapshot) *snapshot) error {
 	return nil
 }
 
-// setMark names the evidence that a snapshot is of.
+// setMark names the evidence that a snapshot covers.
 func (ix *Index) setMark(next, old *snapshot) (err error) {
 	if next.position == old.position {
 		next.mark = old.mark
@@ -594,7 +593,7 @@ func (ix *Index) Refresh() error {
 	if !ix.options.ReadOnly {
 		return nil
 	}
-	ix.publishing.Lock() // a later manifest stays
+	ix.publishing.Lock() // keep a later manifest
 	defer ix.publishing.Unlock()
 	return ix.load()
 }
@@ -615,8 +614,7 @@ func (ix *Index) Stats() index.Stats {
 	return stats
 }
 
-// Check implements [index.Index]. It yields a [index.Damage] for every part that is
-// not what was written.
+// Check implements [index.Index].
 func (ix *Index) Check(ctx context.Context) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		snapshot := ix.acquire()
@@ -660,7 +658,7 @@ func (ix *Index) Strays() ([]string, error) {
 	return strays, nil
 }
 
-// checkManifest reads the manifest and looks whether what it lists is there.
+// checkManifest reads the manifest and checks that the files it lists exist.
 func (ix *Index) checkManifest() error {
 	ix.publishing.Lock()
 	defer ix.publishing.Unlock()
@@ -678,7 +676,7 @@ func (ix *Index) checkManifest() error {
 		if missing == "" {
 			return nil
 		}
-		// Another process may have replaced it meanwhile.
+		// Another process may have replaced it in between.
 		if again, err := readManifest(ix.disk, ix.dir); err == nil && !m.equal(again) {
 			continue
 		}
@@ -690,8 +688,8 @@ func (m *manifest) equal(other *manifest) bool {
 	return m.Position == other.Position && m.Readings == other.Readings && m.Next == other.Next && slices.Equal(m.Segments, other.Segments)
 }
 
-// Close ends the merges and gives the files back, those that a search still
-// reads when it ends. What was added and not flushed is lost.
+// Close ends the merges and closes the files; those that a search still reads are
+// closed when it ends. Added messages that were not flushed are lost.
 func (ix *Index) Close() error {
 	ix.stop()
 	<-ix.done

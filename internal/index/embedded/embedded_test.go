@@ -29,7 +29,7 @@ func TestIndex(t *testing.T) {
 	indextest.Run(t, opened(Options{}), outdate)
 }
 
-// The same with many small segments, merges all the time, and no cache.
+// The suite with many small segments, constant merges and no cache.
 func TestIndexOfSmallSegments(t *testing.T) {
 	t.Parallel()
 	indextest.Run(t, opened(Options{BatchBytes: 3000, SegmentDocs: 30, CacheBytes: 1}), outdate)
@@ -48,16 +48,16 @@ func opened(own Options) index.Open {
 	}
 }
 
-// outdate makes an index one of another analysis.
+// outdate gives an index another version of the text analysis.
 func outdate(dir string) error {
 	return writeManifest(durable.OS{}, dir, &manifest{Version: formatVersion, Analysis: "0"})
 }
 
-// texts gives records back, numbered from 1.
+// texts is evidence made of records, numbered from 1.
 type texts []*argus.Record
 
-// Whole has for a sighting what its message says, but for the receivers, which it
-// states itself, if any.
+// Whole returns for a sighting the content of its message, with the receivers that the
+// sighting states, if any.
 func (t texts) Whole(_ context.Context, seq uint64) (*argus.Record, error) {
 	r := *t[seq-1]
 	if r.Kind == argus.KindSighting {
@@ -79,7 +79,7 @@ func (t texts) Copies(_ context.Context, id argus.ID) (seqs []uint64, err error)
 	return seqs, nil
 }
 
-// sample is a number of records of every kind: messages about in the order of
+// sample is a number of records of every kind: messages roughly in order of
 // time, some seen again, some with other receivers, some in copies that differ.
 func sample(n int) texts {
 	c := newSmallCorpus()
@@ -115,7 +115,7 @@ func sample(n int) texts {
 // newSmallCorpus is a corpus of few words.
 func newSmallCorpus() *corpus { return newCorpus(100, 10) }
 
-// sampleRequests look at every section of a segment.
+// sampleRequests cover every section of a segment.
 func sampleRequests() []index.Request {
 	words := newSmallCorpus().vocabulary
 	facets := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
@@ -133,7 +133,7 @@ func sampleRequests() []index.Request {
 	}
 }
 
-// answers are what an index says to the sample requests, and its position.
+// answers are the position of an index and its answers to the sample requests.
 func answers(ix *Index) (position uint64, all []any, err error) {
 	for _, req := range sampleRequests() {
 		r, err := ix.Search(context.Background(), req)
@@ -146,7 +146,7 @@ func answers(ix *Index) (position uint64, all []any, err error) {
 	return position, append(all, page), err
 }
 
-// rebuilt answers from an index of the first records that was built at once.
+// rebuilt returns the answers of an index that was built at once from the records.
 func rebuilt(t *testing.T, records texts) []any {
 	t.Helper()
 	ix := open(t, t.TempDir(), Options{Evidence: records})
@@ -168,7 +168,7 @@ func open(t *testing.T, dir string, o Options) *Index {
 	return ix
 }
 
-// feed gives an index the records that it does not have.
+// feed adds the records that an index does not have.
 func feed(t *testing.T, ix *Index, records texts) {
 	t.Helper()
 	if err := ix.Add(t.Context(), records[ix.Position():]); err != nil {
@@ -186,8 +186,8 @@ func expectEqual(t *testing.T, what string, got, want []any) {
 	}
 }
 
-// expectClean says that nothing is damaged and nothing left over. The merger
-// removes what it merged a moment after the merged segment can be seen.
+// expectClean checks that nothing is damaged or left over. The merger removes merged
+// segments a moment after the new one becomes visible.
 func expectClean(t *testing.T, ix *Index) {
 	t.Helper()
 	for err := range ix.Check(t.Context()) {
@@ -209,8 +209,8 @@ func expectClean(t *testing.T, ix *Index) {
 	}
 }
 
-// However the records come, in whatever batches, merged or not, opened again
-// or not, the answers are those of an index that was built at once.
+// In whatever batches the records come, merged or not, reopened or not, the answers
+// equal those of an index that was built at once.
 func TestRebuiltIncrementalMerged(t *testing.T) {
 	t.Parallel()
 	records := sample(300)
@@ -250,7 +250,7 @@ func TestProcesses(t *testing.T) {
 	records := sample(300)
 	dir := t.TempDir()
 	if ix := open(t, filepath.Join(dir, "none"), Options{ReadOnly: true}); ix.Position() != 0 {
-		t.Errorf("an index that is not there is at position %d", ix.Position())
+		t.Errorf("a missing index is at position %d", ix.Position())
 	}
 	writer := open(t, dir, Options{Evidence: records, SegmentDocs: 100})
 	if _, err := Open(dir, Options{}); !errors.Is(err, argus.ErrLocked) {
@@ -261,7 +261,7 @@ func TestProcesses(t *testing.T) {
 		reader := open(t, dir, Options{Evidence: records, ReadOnly: true})
 		readers = append(readers, reader)
 		if err := reader.Add(t.Context(), records[n:]); err == nil {
-			t.Error("a reader added records")
+			t.Error("a read-only index accepted records")
 		}
 		feed(t, writer, records[:n])
 		if got := reader.Position(); got != uint64(n-20) {
@@ -270,7 +270,7 @@ func TestProcesses(t *testing.T) {
 	}
 	writer.settle(t)
 	for i, reader := range readers {
-		// The segments that it has are gone from the directory by now.
+		// Its segments are gone from the directory by now.
 		_, got, err := answers(reader)
 		if err != nil {
 			t.Fatal(err)
@@ -385,7 +385,7 @@ func TestRebuild(t *testing.T) {
 			ix = open(t, dir, Options{Evidence: records, Rebuild: true})
 			defer ix.Close()
 			if ix.Position() != 0 || ix.Stats().Messages != 0 {
-				t.Errorf("the rebuilt index begins at %d with %d messages", ix.Position(), ix.Stats().Messages)
+				t.Errorf("the rebuilt index is at %d with %d messages", ix.Position(), ix.Stats().Messages)
 			}
 			feed(t, ix, records)
 			_, got, err := answers(ix)
@@ -398,7 +398,7 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
-// A phrase is found where its numbers stand whole and one after the other.
+// A phrase is found where its numbers occur whole and in sequence.
 func TestHasVarints(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		number := rapid.SampledFrom([]uint64{1, 129, 128 * 128, 128 * 129})
@@ -420,7 +420,7 @@ func TestHasVarints(t *testing.T) {
 	})
 }
 
-// The automaton of a word accepts what is near it, however long the words are and of whatever characters.
+// The automaton of a word accepts exactly the near words, at any length and with any characters.
 func TestNearby(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		word := rapid.StringOfN(rapid.SampledFrom([]rune("abéж東")), 1, 60, 250)
@@ -447,7 +447,7 @@ func TestNearby(t *testing.T) {
 	})
 }
 
-// editDistance is Levenshtein's, as defined.
+// editDistance is Levenshtein's distance, by definition.
 func editDistance(a, b []rune) int {
 	if len(a) == 0 || len(b) == 0 {
 		return len(a) + len(b)
@@ -471,7 +471,7 @@ func editDistance(a, b []rune) int {
 	return row[len(b)]
 }
 
-// What was removed leaves the files as well, with its words and accounts.
+// Removed messages leave the files too, with their words and accounts.
 func TestRemovedLeavesTheFiles(t *testing.T) {
 	records := sample(60)
 	for _, i := range []int{3, 31, 40} {
@@ -493,7 +493,7 @@ func TestRemovedLeavesTheFiles(t *testing.T) {
 		return false
 	}
 	if !holds() {
-		t.Fatal("the words are not in the files to begin with")
+		t.Fatal("the files do not contain the words before the removal")
 	}
 	if err := ix.Remove(t.Context(), []uint64{4, 32, 41}); err != nil {
 		t.Fatal(err)
@@ -518,8 +518,7 @@ func TestRemovedLeavesTheFiles(t *testing.T) {
 	}
 }
 
-// Scopes that differ have different names in the cache, whatever their nodes
-// come to hold.
+// Different scopes have different names in the cache, whatever fields nodes get.
 func TestScopesAreToldApart(t *testing.T) {
 	nodes := []query.Node{
 		query.All{}, query.Word{Term: "a"}, query.Word{Term: "b"}, query.Not{Node: query.Word{Term: "a"}},
@@ -551,8 +550,8 @@ func TestScopesAreToldApart(t *testing.T) {
 	}
 }
 
-// A large index has more segments than may wait to be merged. A flush does not
-// wait for that: they are as large as they get.
+// A large index has more segments than may wait for a merge. A flush does not wait
+// for large ones: they are final.
 func TestLargeSegmentsDoNotWait(t *testing.T) {
 	records := sample(600)
 	ix := open(t, t.TempDir(), Options{Evidence: records, SegmentDocs: 8})

@@ -30,23 +30,23 @@ type search struct {
 	evidence index.Evidence
 	cache    *cache
 	snapshot *snapshot
-	texts    *atomic.Int64 // how many more texts may be read; nil for any number
+	texts    *atomic.Int64 // how many more texts may be read; nil means any number
 	regexps  map[string]*regexp.Regexp
-	scopeKey string        // names the scope in the cache
+	scopeKey string        // identifies the scope in the cache
 	asked    query.Node    // the scope
-	turns    argus.TypeSet // what follows each other, as the query counts it
+	turns    argus.TypeSet // the types that count as turns in the query
 	thens    *thens
-	needed   map[textKey]*roaring.Bitmap // what expressions leave to be read
+	needed   map[textKey]*roaring.Bitmap // candidates whose texts expressions must read
 }
 
-// patience is how many documents or terms are looked at between two looks at
-// whether the answer is still wanted.
+// patience is the number of documents or terms between two checks whether the answer
+// is still wanted.
 const patience = 1024
 
-// nameScope gives a scope its name in the cache.
+// nameScope names the scope for the cache.
 func (q *search) nameScope(n query.Node) error {
 	if query.HasThen(n) {
-		return errors.New("search: what comes after what depends on the scope, and cannot be a part of it")
+		return errors.New("search: a scope cannot contain a condition on turns, which depends on the scope itself")
 	}
 	q.asked = n
 	if !query.IsAll(n) {
@@ -55,8 +55,8 @@ func (q *search) nameScope(n query.Node) error {
 	return nil
 }
 
-// appendNode writes a node such that, unlike String, it tells apart any two,
-// parsed or made. A scope may have thousands.
+// appendNode writes a node unambiguously, unlike String: any two nodes, parsed or
+// made, differ. A scope may have thousands.
 func appendNode(to []byte, n query.Node) []byte {
 	switch n := n.(type) {
 	case query.And, query.Or, query.Not:
@@ -75,7 +75,7 @@ func appendNode(to []byte, n query.Node) []byte {
 }
 
 // evaluate returns the visible documents of a view that match n. It is exact for
-// documents in within, all if that is nil; others may be in it or not.
+// documents in within (nil for all); other documents may be included or not.
 func (q *search) evaluate(v *view, n query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	if err := q.ctx.Err(); err != nil {
 		return nil, err
@@ -113,8 +113,8 @@ func (q *search) evaluate(v *view, n query.Node, within *roaring.Bitmap) (*roari
 	return v.lift(docs), nil
 }
 
-// leaf returns the documents of copies that match a node without others in it. It
-// is exact for documents in within, all if that is nil.
+// leaf returns the documents of copies that match a node without children. It
+// is exact for documents in within, or for all if that is nil.
 func (q *search) leaf(s *segment, n query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	if err := q.ctx.Err(); err != nil {
 		return nil, err
@@ -154,11 +154,11 @@ func (q *search) leaf(s *segment, n query.Node, within *roaring.Bitmap) (*roarin
 	return nil, fmt.Errorf("search: no index knows the query node %T", n)
 }
 
-// costOfPlaces is the cost of what looks at the words of documents.
+// costOfPlaces is the cost of a node that reads the words of documents.
 const costOfPlaces = 4
 
-// cost orders nodes by the work they are: the dear ones look only at what the
-// cheap ones leave.
+// cost orders nodes by the work they need: expensive ones read only the documents
+// that cheap ones leave.
 func cost(n query.Node) int {
 	switch n := n.(type) {
 	case query.List:
@@ -242,8 +242,8 @@ func (q *search) or(v *view, nodes []query.Node, within *roaring.Bitmap) (*roari
 	return roaring.FastOr(sets...), nil
 }
 
-// anyLeaf returns the documents of copies that match one of some nodes without
-// others in them.
+// anyLeaf returns the documents of copies that match one of several nodes without
+// children.
 func (q *search) anyLeaf(s *segment, nodes []query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	terms, rest := manyTerms(nodes)
 	var sets []*roaring.Bitmap
@@ -264,7 +264,7 @@ func (q *search) anyLeaf(s *segment, nodes []query.Node, within *roaring.Bitmap)
 	return roaring.FastOr(sets...), nil
 }
 
-// manyTerms takes single terms out of nodes, sorted, if they are worth one union.
+// manyTerms extracts single terms from nodes, sorted, if they are worth one union.
 func manyTerms(nodes []query.Node) (terms [][]byte, rest []query.Node) {
 	if len(nodes) <= fewTerms {
 		return nil, nodes
@@ -280,10 +280,10 @@ func manyTerms(nodes []query.Node) (terms [][]byte, rest []query.Node) {
 	return terms, rest
 }
 
-// fewTerms are not worth one union.
+// fewTerms is the number of terms that is not worth one union.
 const fewTerms = 20
 
-// singleTerm is the term that a node looks for, nil if it is another kind.
+// singleTerm is the term that a node looks for, or nil for another kind of node.
 func singleTerm(n query.Node) []byte {
 	switch n := n.(type) {
 	case query.Word:
@@ -301,7 +301,7 @@ func singleTerm(n query.Node) []byte {
 	return nil
 }
 
-// list evaluates a stored list. One that was read from its file recurs.
+// list evaluates a stored list. One that was read from its file is cached.
 func (q *search) list(s *segment, n query.List, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	nodes := n.Nodes
 	if n.Field == query.With {
@@ -318,7 +318,7 @@ func (q *search) list(s *segment, n query.List, within *roaring.Bitmap) (*roarin
 	return q.cache.get(cacheKey{s.name, "list " + n.String()}, func() (*roaring.Bitmap, error) { return q.anyLeaf(s, nodes, nil) })
 }
 
-// term returns the postings of a term, none if the segment doesn't have it.
+// term returns the postings of a term, empty if the segment does not have it.
 func (s *segment) term(term []byte) postings {
 	ordinal, found := s.terms.search(term)
 	if !found {
@@ -391,8 +391,8 @@ func (q *search) runs(docs *roaring.Bitmap, look func(docs []uint32) error) erro
 	}
 }
 
-// phrase looks for the ranks of the terms, one after the other, in the words
-// of the documents that have them all.
+// phrase looks for the ranks of the terms, in sequence, in the words of the documents
+// that have them all.
 func (q *search) phrase(s *segment, terms []string, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	all := make([]postings, len(terms))
 	var want []byte
@@ -426,7 +426,7 @@ func (q *search) phrase(s *segment, terms []string, within *roaring.Bitmap) (*ro
 	return roaring.BitmapOf(found...), err
 }
 
-// hasVarints says whether a list of varints contains another, whole numbers
+// hasVarints reports whether a list of varints contains another, whole numbers
 // only: the last byte of each is the only one below 0x80.
 func hasVarints(list, want []byte) bool {
 	for {
@@ -441,7 +441,7 @@ func hasVarints(list, want []byte) bool {
 	}
 }
 
-// accepted looks at the words with the ordinals [low, high).
+// accepted yields the words with the ordinals [low, high) that accepts takes.
 func (s *segment) accepted(low, high int, accepts func(term []byte) bool) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for words := s.terms.from(low); words.next < high && words.advance(); {
@@ -452,11 +452,11 @@ func (s *segment) accepted(low, high int, accepts func(term []byte) bool) iter.S
 	}
 }
 
-// holding looks for the words with a part. What a word begins with in common
-// with the one before is not looked at again.
+// holding yields the words that contain part. It does not search again the prefix that
+// a word shares with the one before.
 func (s *segment) holding(part []byte) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		end := 0 // of the part where it stands first in the word, 0 if it does not
+		end := 0 // of part's first occurrence in the word, 0 if there is none
 		words := s.terms.from(s.firstWord)
 		for first := true; words.advance(); first = false {
 			if end == 0 || end > words.shared {
@@ -476,11 +476,11 @@ func (s *segment) holding(part []byte) iter.Seq[int] {
 	}
 }
 
-// near walks an automaton along the list of words. What a word begins with in
-// common with the one before is not looked at again.
+// near runs an automaton over the list of words. It does not read again the prefix that
+// a word shares with the one before.
 func (s *segment) near(near *nearby) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		states := []int{near.Start()} // after so many bytes of the word, until it is 0
+		states := []int{near.Start()} // after each byte of the word, until a state is 0
 		words := s.terms.from(s.firstWord)
 		for first := true; words.advance(); first = false {
 			known := min(words.shared, len(states)-1)
@@ -498,8 +498,8 @@ func (s *segment) near(near *nearby) iter.Seq[int] {
 	}
 }
 
-// fuzzy walks the automaton of the terms near a word along that of all terms,
-// or along the list of them.
+// fuzzy runs the automaton of the terms near a word over that of all terms,
+// or over the list of them.
 func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 	if n.Distance > maxNearby {
 		return nil, fmt.Errorf("search %s: an index looks for at most %d edits", n, maxNearby)
@@ -521,7 +521,7 @@ func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 	})
 }
 
-// with are the fields that a value of With may be in.
+// with returns a node for each field that may contain a value of With.
 func with(n query.Field) (nodes []query.Node) {
 	for _, name := range query.WithFields {
 		n.Name = name
@@ -567,8 +567,8 @@ func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {
 	return s.term(term).bitmap(), nil
 }
 
-// isWord returns the documents of copies of which a word is true. Of one copy
-// alone, is:differs never is.
+// isWord returns the documents of copies for which a word is true. For a single copy,
+// is:differs is never true.
 func (s *segment) isWord(word string) *roaring.Bitmap {
 	if word == argus.MessageWord {
 		return s.without(func(argus.Type) bool { return true })
@@ -576,13 +576,13 @@ func (s *segment) isWord(word string) *roaring.Bitmap {
 	return s.term(append([]byte{fieldByte[query.Is]}, word...)).bitmap()
 }
 
-// ofTypes returns the documents of copies of some types, among which are messages.
+// ofTypes returns the documents of copies of some types, which include messages.
 func (s *segment) ofTypes(set argus.TypeSet) *roaring.Bitmap {
 	return s.without(func(t argus.Type) bool { return !set.Has(t) })
 }
 
-// without returns the documents but those of types that are no messages and left
-// out.
+// without returns all documents except those of types other than messages that are
+// left out.
 func (s *segment) without(left func(argus.Type) bool) *roaring.Bitmap {
 	docs := s.all()
 	for _, b := range s.beside {
@@ -593,7 +593,7 @@ func (s *segment) without(left func(argus.Type) bool) *roaring.Bitmap {
 	return docs
 }
 
-// is returns the messages of which a word is true.
+// is returns the messages for which a word is true.
 func (q *search) is(v *view, n query.Field) (*roaring.Bitmap, error) {
 	docs := roaring.New()
 	for _, word := range query.IsWords {
@@ -614,8 +614,8 @@ func (q *search) is(v *view, n query.Field) (*roaring.Bitmap, error) {
 	return docs, nil
 }
 
-// delivery returns the messages of which the scope selects a sighting in a
-// delivery, of those among some copies, nil for all.
+// delivery returns the messages with a sighting in a delivery that the scope selects,
+// restricted to the copies in among (nil for all).
 func (q *search) delivery(v *view, n query.Field, among *roaring.Bitmap) (*roaring.Bitmap, error) {
 	docs := roaring.New()
 	for _, d := range v.deliveries(q.snapshot) {
@@ -639,8 +639,7 @@ func (q *search) delivery(v *view, n query.Field, among *roaring.Bitmap) (*roari
 	return docs, nil
 }
 
-// deliveries are those in which documents of the segment were seen, and maybe
-// others.
+// deliveries are at least those in which documents of the segment were seen.
 func (s *segment) deliveries(in *snapshot) (list []argus.DeliveryNumber) {
 	low, high := s.terms.prefixed([]byte{fieldByte[query.Delivery]})
 	for terms := s.terms.from(low); terms.next < high && terms.advance(); {
@@ -666,7 +665,7 @@ func (s *segment) stored(d argus.DeliveryNumber) *roaring.Bitmap {
 	return s.term(append([]byte{fieldByte[query.Delivery]}, d.String()...)).bitmap()
 }
 
-// seen returns the documents of which a copy came in a delivery.
+// seen returns the documents with a copy that came in a delivery.
 func (q *search) seen(s *segment, d argus.DeliveryNumber) (*roaring.Bitmap, error) {
 	late, err := q.late(s, d.String(), func(other argus.DeliveryNumber) bool { return other == d })
 	if err != nil || late == nil {
@@ -675,7 +674,7 @@ func (q *search) seen(s *segment, d argus.DeliveryNumber) (*roaring.Bitmap, erro
 	return roaring.Or(s.stored(d), late), nil
 }
 
-// sent returns a range of documents, since they are in the order of time.
+// sent returns a range of documents: they are sorted by time.
 func (s *segment) sent(n query.Sent) *roaring.Bitmap {
 	from, to := uint64(1), uint64(math.MaxUint64)
 	if !n.From.IsZero() {
@@ -691,7 +690,7 @@ func (s *segment) sent(n query.Sent) *roaring.Bitmap {
 	return docs
 }
 
-// ceilMicros is the first microsecond that is not before t.
+// ceilMicros is the first microsecond not before t.
 func ceilMicros(t time.Time) int64 {
 	micros := t.UnixMicro()
 	if t.Nanosecond()%1000 != 0 {
@@ -700,7 +699,7 @@ func ceilMicros(t time.Time) int64 {
 	return micros
 }
 
-// hasField says whether a query looks at a field.
+// hasField reports whether a query looks at a field.
 func hasField(n query.Node, name query.FieldName) bool {
 	return query.Any(n, func(n query.Node) bool {
 		f, ok := n.(query.Field)
@@ -721,8 +720,7 @@ func (s *segment) lateSources(in *snapshot, wanted func(argus.DeliveryNumber) bo
 	return sources
 }
 
-// late returns the documents that the wanted late facts are about, nil if
-// there are no such facts.
+// late returns the documents with a wanted late fact, or nil if there are none.
 func (q *search) late(s *segment, name string, wanted func(argus.DeliveryNumber) bool) (*roaring.Bitmap, error) {
 	sources, asOf := s.lateSources(q.snapshot, wanted), wanted(factReplaced)
 	if len(sources) == 0 || s.docs == 0 {

@@ -7,13 +7,13 @@ import (
 )
 
 // nearby is an automaton that accepts the terms within some edits of a word,
-// counted in characters. It is an automaton of vellum; the one that comes with
-// vellum 1.2.1 is wrong for words of more than 16 characters.
+// counted in characters. It implements vellum's interface; vellum 1.2.1's own
+// is wrong for words of more than 16 characters.
 //
 // A state is a column of the table of distances (Wagner and Fischer, 1974)
-// after some characters of a term, and the bytes of a character that is not
-// complete, packed into a number. Of the column only the cells matter that are
-// at most distance away from the diagonal, and numbers up to distance+1. State
+// after some characters of a term, together with the bytes of an incomplete
+// character, packed into a number. Of the column only the cells matter that are
+// at most distance from the diagonal, and values up to distance+1. State
 // 0 is for a term that cannot come near any more.
 type nearby struct {
 	word     []rune
@@ -29,7 +29,7 @@ const (
 	// Characters of the term so far, plus one, so that no state is 0.
 	lengthShift = cellsBits
 	lengthBits  = 10
-	// Bytes of the incomplete character, and how many.
+	// Bytes of the incomplete character, and their number.
 	bytesShift = lengthShift + lengthBits
 	countShift = bytesShift + 24
 )
@@ -84,9 +84,9 @@ func (a *nearby) Accept(state int, b byte) int {
 	return state&(1<<countShift-1) | int(b)<<(bytesShift+8*(count-1)) | count<<countShift
 }
 
-// accept goes on by a whole character.
+// accept advances by a whole character.
 func (a *nearby) accept(state int, r rune) int {
-	length := state >> lengthShift // the one before, plus one
+	length := state >> lengthShift // before this character, plus one
 	var cells [2*maxNearby + 1]int
 	for k := range 2*a.distance + 1 {
 		at := length - a.distance + k // characters of the word
@@ -125,7 +125,7 @@ func (a *nearby) CanMatch(state int) bool { return state != 0 }
 // WillAlwaysMatch implements vellum.Automaton.
 func (a *nearby) WillAlwaysMatch(int) bool { return false }
 
-// accepts says whether a term is near.
+// accepts reports whether a term is near.
 func (a *nearby) accepts(term []byte) bool {
 	state := a.Start()
 	for i := 0; i < len(term) && state != 0; i++ {

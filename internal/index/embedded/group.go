@@ -12,16 +12,16 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A document is what one copy of a message says, or several that say the same. The
-// documents of a message that say different things are a group, and lie in one
-// segment: when a copy comes that says something new, the documents of its message
-// are written anew together with it, and a late fact says that the old ones were
-// replaced. So whatever an asker may see of a message is decided in one segment.
+// A document is one copy of a message, or several copies that say the same. The
+// documents of a message with differing copies are a group, and are in one
+// segment: when a copy says something new, all documents of its message
+// are written anew, and a late fact says that the old ones were
+// replaced. So everything an asker may see of a message is decided in one segment.
 
 // A group has the documents of one message.
 type group struct {
-	// asOf is the record with which the group came to be what it is. A document
-	// without a group is as of its own record.
+	// asOf is the record that gave the group its present form. A document without a
+	// group is as of its own record.
 	asOf    uint64
 	members []member
 }
@@ -79,7 +79,7 @@ func (s *segment) parseGroups(grouped []byte) error {
 	return nil
 }
 
-// group yields the members of a group, from 0.
+// eachMember yields the members of a group, numbered from 0.
 func (s *segment) eachMember(group int, yield func(member)) {
 	begin, end := s.memberPlaces.at(group), s.memberPlaces.at(group+1)
 	for i := int(begin); i < int(end); i++ {
@@ -87,7 +87,7 @@ func (s *segment) eachMember(group int, yield func(member)) {
 	}
 }
 
-// groupOf returns the group of a document that is in one.
+// groupOf returns the group of a document, which must be in one.
 func (s *segment) groupOf(doc uint32) int {
 	n := s.group.at(int(doc))
 	if n == 0 || n > uint64(s.groups) {
@@ -96,7 +96,7 @@ func (s *segment) groupOf(doc uint32) int {
 	return int(n - 1)
 }
 
-// asOfDoc is the record as of which a document was written.
+// asOfDoc is the asOf record of a document.
 func (s *segment) asOfDoc(doc int) uint64 {
 	if n := s.group.at(doc); n > 0 {
 		return s.asOf.at(int(n - 1))
@@ -104,7 +104,7 @@ func (s *segment) asOfDoc(doc int) uint64 {
 	return s.seqs.at(doc)
 }
 
-// spread adds to documents the others of their groups.
+// spread adds the other members of the documents' groups.
 func (s *segment) spread(docs *roaring.Bitmap) *roaring.Bitmap {
 	if s.groups == 0 || docs == nil {
 		return docs
@@ -127,7 +127,7 @@ func (s *segment) spread(docs *roaring.Bitmap) *roaring.Bitmap {
 	return roaring.Or(docs, roaring.BitmapOf(others...))
 }
 
-// A view is what an asker sees of a segment.
+// A view is the part of a segment that an asker sees.
 type view struct {
 	*segment
 	scope query.Node
@@ -137,20 +137,20 @@ type view struct {
 // seenDocs are the documents of a view. They are kept in the cache, which may
 // outlive a segment's mapping.
 type seenDocs struct {
-	// selected are the documents of which the scope selects a sighting, nil for
+	// selected are the documents with a sighting that the scope selects, nil for
 	// all.
 	selected *roaring.Bitmap
-	// visible has one document for each message: of a group the one whose copy
-	// has the sent time. Nil for all.
+	// visible has one document for each message: in a group, the one whose copy has
+	// the sent time. Nil for all.
 	visible *roaring.Bitmap
 	// shown has for each group its visible document, or noPlace.
 	shown []uint32
-	// differs are the visible documents of messages of which copies differ.
+	// differs are the visible documents of messages with differing copies.
 	differs *roaring.Bitmap
 }
 
-// view returns what a scope shows of a segment: of a range of documents or, if
-// within is nil, of all.
+// view returns the part of a segment that a scope shows, restricted to a range of
+// documents unless within is nil.
 func (q *search) view(s *segment, scope query.Node, within *roaring.Bitmap) (*view, error) {
 	gone, err := q.gone(s)
 	if err != nil {
@@ -211,7 +211,7 @@ func (q *search) see(v *view, within, gone *roaring.Bitmap) (err error) {
 	return nil
 }
 
-// chooseShown finds the one document to show of each group.
+// chooseShown finds the document to show for each group.
 func (v *view) chooseShown() {
 	v.shown, v.differs = make([]uint32, v.groups), roaring.New()
 	var hidden []uint32
@@ -243,14 +243,14 @@ func (v *view) chooseShown() {
 	v.visible = roaring.AndNot(v.visible, roaring.BitmapOf(hidden...))
 }
 
-// better says whether the sent time of a is that of the message rather than that of
-// b, as [query.Doc.Lead] has it. Of two that are equal in it any will do.
+// better reports whether the message's sent time is a's rather than b's, by the rule of
+// [query.Doc.Lead]. For equal ones, either answer is right.
 func (v *view) better(a, b member) bool {
 	x, y := v.cursor(int(a.doc)), v.cursor(int(b.doc))
 	return cmp.Or(cmp.Compare(a.quality, b.quality), compareCursors(&x, &y)) < 0
 }
 
-// eachCopy yields the selected copies of the message that a document stands for.
+// eachCopy yields the selected copies of a document's message.
 func (v *view) eachCopy(doc int, yield func(copied int)) {
 	if v.group.at(doc) == 0 {
 		yield(doc)
@@ -263,8 +263,8 @@ func (v *view) eachCopy(doc int, yield func(copied int)) {
 	})
 }
 
-// receiverMarks returns the ordinals that the column of receivers has for none and
-// for several; beyond the list where no document has it.
+// receiverMarks returns the ordinals for no receiver and for several in the column of
+// receivers; ordinals beyond the list if no document has them.
 func (s *segment) receiverMarks() (none, several uint64) {
 	ordinal := func(value string, absent int) uint64 {
 		if at, found := s.receivers.search([]byte(value)); found {
@@ -290,7 +290,7 @@ func (v *view) oneReceiver(doc int, none, several uint64) uint64 {
 	return one
 }
 
-// lift takes documents of copies for the messages that they are of.
+// lift turns documents of copies into those of their messages.
 func (v *view) lift(docs *roaring.Bitmap) *roaring.Bitmap {
 	if v.groups == 0 {
 		return docs
@@ -310,7 +310,7 @@ func (v *view) lift(docs *roaring.Bitmap) *roaring.Bitmap {
 	return roaring.Or(roaring.AndNot(docs, v.grouped), roaring.BitmapOf(slices.Compact(shown)...))
 }
 
-// liftAll takes messages of which all selected copies are among the documents.
+// liftAll returns the messages whose selected copies are all among the documents.
 func (v *view) liftAll(docs *roaring.Bitmap) *roaring.Bitmap {
 	if v.groups == 0 {
 		return docs
@@ -323,7 +323,7 @@ func (v *view) liftAll(docs *roaring.Bitmap) *roaring.Bitmap {
 	return roaring.AndNot(lifted, v.lift(others))
 }
 
-// copies returns the selected documents of the messages that documents stand for.
+// copies returns the selected documents of the documents' messages.
 func (v *view) copies(docs *roaring.Bitmap) *roaring.Bitmap {
 	if docs == nil || docs == v.visible {
 		return v.selected
@@ -335,11 +335,11 @@ func (v *view) copies(docs *roaring.Bitmap) *roaring.Bitmap {
 	return all
 }
 
-// selected returns the documents of which a scope selects a sighting. It is exact
-// for documents in within, all if that is nil, which has whole groups.
+// selected returns the documents with a sighting that a scope selects. It is exact
+// for documents in within (nil for all), which has whole groups.
 //
 // A document may have been seen in several deliveries, and each is a sighting: the
-// scope is asked for each delivery that it names, and once for the others.
+// scope is evaluated for each delivery that it names, and once for all others.
 func (q *search) selected(s *segment, scope query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	if !hasField(scope, query.Delivery) {
 		return q.covered(s, scope, true, within)
@@ -383,7 +383,7 @@ func (q *search) selected(s *segment, scope query.Node, within *roaring.Bitmap) 
 	return roaring.FastOr(sets...), nil
 }
 
-// namesDelivery says whether a field of a scope accepts a delivery.
+// namesDelivery reports whether a field of a scope accepts a delivery.
 func namesDelivery(scope query.Node, d argus.DeliveryNumber) bool {
 	return query.Any(scope, func(n query.Node) bool {
 		f, ok := n.(query.Field)
@@ -392,7 +392,7 @@ func namesDelivery(scope query.Node, d argus.DeliveryNumber) bool {
 }
 
 // covered returns the documents whose copies alone meet a scope, or its opposite,
-// as [query.Matcher.Select] has it.
+// by the rule of [query.Matcher.Select].
 func (q *search) covered(s *segment, n query.Node, positive bool, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	list := func(nodes []query.Node, all bool) (*roaring.Bitmap, error) {
 		nodes = slices.Clone(nodes)
@@ -442,7 +442,7 @@ func (q *search) covered(s *segment, n query.Node, positive bool, within *roarin
 		if err != nil {
 			return nil, err
 		}
-		if gone != nil { // what was removed excludes nothing
+		if gone != nil { // removed copies exclude nothing
 			docs = roaring.AndNot(docs, gone)
 		}
 		docs = s.spread(docs)
@@ -450,12 +450,12 @@ func (q *search) covered(s *segment, n query.Node, positive bool, within *roarin
 	return roaring.AndNot(s.all(), docs), nil
 }
 
-// removed returns the documents that were removed, nil if there are none.
+// removed returns the removed documents, or nil if there are none.
 func (q *search) removed(s *segment) (*roaring.Bitmap, error) {
 	return q.late(s, "removed", func(d argus.DeliveryNumber) bool { return d == factRemoved })
 }
 
-// gone returns the documents that were removed or replaced, nil for none.
+// gone returns the removed and replaced documents, or nil if there are none.
 func (q *search) gone(s *segment) (*roaring.Bitmap, error) {
 	removed, err := q.removed(s)
 	if err != nil {

@@ -11,22 +11,22 @@ import (
 )
 
 // lateFacts are facts that came after the documents that they are about: the
-// sequence numbers of copies that were seen again in a delivery or were removed,
-// or as of which documents were written that others took the place of. They lie in
-// the segment that was written when they came.
+// sequence numbers of copies that were seen again in a delivery or removed, or of the
+// asOf records of replaced documents. They are in the segment that was written when
+// they came.
 type lateFacts struct {
 	delivery argus.DeliveryNumber // or factReplaced, or factRemoved
 	high     uint32               // upper half of the sequence numbers
 	low      *roaring.Bitmap      // lower halves
 }
 
-// What stands in the place of a delivery in facts that are of none.
+// Values of delivery for facts without one.
 const (
 	factReplaced argus.DeliveryNumber = 0
 	factRemoved  argus.DeliveryNumber = math.MaxUint32
 )
 
-// addLate notes a fact about the message with a sequence number.
+// addLate adds a fact about the message with a sequence number.
 func addLate(late []lateFacts, delivery argus.DeliveryNumber, seq uint64) []lateFacts {
 	at, found := findLate(late, delivery, uint32(seq>>32))
 	if !found {
@@ -36,7 +36,7 @@ func addLate(late []lateFacts, delivery argus.DeliveryNumber, seq uint64) []late
 	return late
 }
 
-// mergeLate adds the facts of others, which it doesn't change.
+// mergeLate adds others to late. It does not change others.
 func mergeLate(late, others []lateFacts) []lateFacts {
 	for _, other := range others {
 		at, found := findLate(late, other.delivery, other.high)
@@ -91,7 +91,7 @@ func parseLate(data []byte) ([]lateFacts, error) {
 	return late, nil
 }
 
-// about says whether there is a fact about a message from first to last.
+// about reports whether there is a fact about a message from first to last.
 func (f *lateFacts) about(first, last uint64) bool {
 	if f.low.IsEmpty() {
 		return false

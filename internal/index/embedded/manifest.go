@@ -21,22 +21,22 @@ const (
 	manifestName = "manifest"
 	lockName     = "lock"
 
-	// formatVersion is of the manifest and what it lists. 1 is the first; 2
-	// has the one receiver of a message as a column, and removed messages; 3 has
-	// ids, and the copies of one message as a group; 4 names the evidence that it is
-	// of, and has the segments of 3.
+	// formatVersion is the version of the manifest and the files it lists. 1 is the
+	// first; 2 adds a column for the only receiver of a message, and removed messages; 3
+	// adds ids, and the copies of one message as a group; 4 names the evidence, with the
+	// segments of 3.
 	formatVersion = 4
 
 	// maxManifest bounds the manifest's size in bytes.
 	maxManifest = 16 << 20
 )
 
-// A manifest says what an index consists of. It is replaced as a whole, and
-// what it doesn't list doesn't count.
+// A manifest lists the files of an index. It is replaced as a whole; files that it
+// does not list are ignored.
 type manifest struct {
 	Version  int    `json:"version"`
 	Analysis string `json:"analysis"`
-	// Position is the last record of the evidence that the segments hold.
+	// Position is the last record of the evidence in the segments.
 	Position uint64 `json:"position"`
 	// Readings is the newest reading that the evidence counted when it was followed.
 	Readings argus.DeliveryNumber `json:"readings,omitempty"`
@@ -74,7 +74,7 @@ func (m *manifest) encode() ([]byte, error) {
 func parseManifest(data []byte) (*manifest, error) {
 	end := bytes.IndexByte(data, '\n') + 1
 	if string(data[end:]) != fmt.Sprintf(manifestSum, crc32.Checksum(data[:end], castagnoli)) {
-		return nil, malformed("the manifest is not what was written")
+		return nil, malformed("the manifest does not match its checksum")
 	}
 	m := new(manifest)
 	if err := json.Unmarshal(data[:end], m); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// mergeFactor is how many segments of about one size become one.
+// mergeFactor is how many segments of similar size become one.
 const mergeFactor = 8
 
 func (ix *Index) wakeMerger() {
@@ -44,8 +44,8 @@ func (ix *Index) mergeLoop(ctx context.Context) {
 	}
 }
 
-// waitForMerges waits while too many segments are to be merged, and reports
-// what went wrong in a merge since it was last asked.
+// waitForMerges waits while too many segments are to be merged, and returns an error
+// of a merge since the last call.
 func (ix *Index) waitForMerges() error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -58,8 +58,8 @@ func (ix *Index) waitForMerges() error {
 	return err
 }
 
-// waiting counts the segments that are yet to become part of a larger one: as
-// many of that size as are merged at once would fit in it.
+// waiting counts the segments that will become part of a larger one: those small
+// enough for mergeFactor of their size to fit in it.
 func (ix *Index) waiting(segments []*segment) (n int) {
 	for _, s := range segments {
 		if mergeFactor*s.docs <= ix.options.SegmentDocs && mergeFactor*s.size <= segmentBytes {
@@ -69,8 +69,7 @@ func (ix *Index) waiting(segments []*segment) (n int) {
 	return n
 }
 
-// Settle returns when nothing is left to be merged, or reports what went wrong
-// in a merge.
+// Settle waits until nothing is left to merge, and returns an error of a merge.
 func (ix *Index) Settle(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() {
 		ix.mu.Lock()
@@ -86,8 +85,8 @@ func (ix *Index) Settle(ctx context.Context) error {
 	return cmp.Or(ctx.Err(), ix.mergeErr)
 }
 
-// pick chooses segments to merge: eight of about one size, fewer where more
-// would not fit in one segment; else one of which much is gone; nil if there is
+// pick chooses segments to merge: eight of similar size, or fewer if more would
+// not fit in one segment; otherwise one with many documents gone; nil if there is
 // nothing to do.
 func (ix *Index) pick(segments []*segment) []*segment {
 	levels := map[int][]*segment{}
@@ -120,14 +119,14 @@ func (ix *Index) pick(segments []*segment) []*segment {
 	return nil
 }
 
-// isStale says whether a segment is rewritten for what is gone from it: at once
-// for what was removed, and for what others took the place of when it is much.
+// isStale reports whether a segment is to be rewritten without its gone documents: at
+// once for removed ones, and for replaced ones when they are many.
 func (s *segment) isStale() bool {
 	gone := s.gone.Load()
 	return gone > 0 && (s.removed.Load() || gone > uint64(s.docs)/4)
 }
 
-// mergeOnce merges once and says whether there was something to merge.
+// mergeOnce merges once and reports whether there was something to merge.
 func (ix *Index) mergeOnce(ctx context.Context) (bool, error) {
 	snapshot := ix.acquire()
 	defer snapshot.release()
@@ -144,7 +143,7 @@ func (ix *Index) mergeOnce(ctx context.Context) (bool, error) {
 	return true, ix.publish(0, func(segments []*segment) []*segment {
 		if !slices.Contains(segments, chosen[0]) {
 			one.obsolete.Store(true)
-			return segments // the index was begun anew meanwhile
+			return segments // the index was begun anew in between
 		}
 		segments = slices.DeleteFunc(segments, func(s *segment) bool { return slices.Contains(chosen, s) })
 		return append(segments, one)
@@ -165,7 +164,7 @@ func (ix *Index) mergeSegments(q *search, segments []*segment) (one *segment, er
 	return ix.write(newMerge(q.ctx, segments, gone).content())
 }
 
-// A merge makes one segment's content of several.
+// A merge combines several segments into the content of one.
 type merge struct {
 	ctx      context.Context
 	segments []*segment
@@ -173,7 +172,7 @@ type merge struct {
 	// segment and document to new document, or noPlace for a removed one.
 	order  []docRef
 	places [][]uint32
-	// wordPlaces leads from a segment's word to the word in the new one.
+	// wordPlaces maps a segment's words to those of the new segment.
 	wordPlaces [][]uint32
 }
 
@@ -181,7 +180,7 @@ type docRef struct{ segment, doc uint32 }
 
 const noPlace = math.MaxUint32
 
-// newMerge orders the documents, without those that are gone.
+// newMerge orders the documents, without the gone ones.
 func newMerge(ctx context.Context, segments []*segment, gone []*roaring.Bitmap) *merge {
 	m := &merge{ctx: ctx, segments: segments}
 	heads := make([]int, len(segments))
@@ -224,7 +223,7 @@ func (m *merge) less(i, docI, j, docJ int) bool {
 	return cmp.Or(compareCursors(&cursorA, &cursorB), cmp.Compare(a.seqs.at(docI), b.seqs.at(docJ))) < 0
 }
 
-// groups returns the groups by the places of what is left of their documents.
+// groups returns the groups by the new places of their remaining documents.
 func (m *merge) groups() (groups []group) {
 	for i, s := range m.segments {
 		for g := range s.groups {
@@ -288,7 +287,7 @@ func (m *merge) values(of func(s *segment) (*sorted, *column)) values {
 		ordinals[i] = make([]uint64, lists[i].count)
 	}
 	old := m.column(func(s *segment) *column { _, c := of(s); return c })
-	const unused, used = 0, 1 // until they have a number: nothing stays of what was removed
+	const unused, used = 0, 1 // until they have a number: nothing remains of removed documents
 	for doc, at := range m.order {
 		ordinals[at.segment][old(doc)] = used
 	}
@@ -306,8 +305,8 @@ func (m *merge) values(of func(s *segment) (*sorted, *column)) values {
 	return v
 }
 
-// terms yields the documents of each term, and notes which word of a segment
-// became which.
+// terms yields the documents of each term, and maps the words of the segments to
+// the new ones.
 func (m *merge) terms() iter.Seq2[[]byte, []uint32] {
 	return func(yield func([]byte, []uint32) bool) {
 		lists := make([]*sorted, len(m.segments))
@@ -349,8 +348,8 @@ func (m *merge) terms() iter.Seq2[[]byte, []uint32] {
 	}
 }
 
-// mergeRuns sorts numbers of which the runs that end at ends are sorted. It
-// returns them and the memory that is free.
+// mergeRuns sorts numbers that consist of sorted runs, which end at ends. It
+// returns them and the free memory.
 func mergeRuns(list, scratch []uint32, ends []int) (sorted, free []uint32) {
 	for len(ends) > 1 {
 		scratch = scratch[:0]
@@ -376,13 +375,13 @@ func mergeRuns(list, scratch []uint32, ends []int) (sorted, free []uint32) {
 	return list, scratch
 }
 
-// words gives the words of the new documents as ranks.
+// words returns a function that appends the words of new documents as ranks.
 func (m *merge) words(ranks []uint32) func([]byte, int) []byte {
 	byRank := make([][]uint32, len(m.segments)) // old rank to new rank
 	for i, s := range m.segments {
 		byRank[i] = make([]uint32, s.ranks.count)
 		for word := range byRank[i] {
-			if place := m.wordPlaces[i][word]; int(place) < len(ranks) { // else it went with what was removed
+			if place := m.wordPlaces[i][word]; int(place) < len(ranks) { // otherwise only removed documents had the word
 				byRank[i][s.ranks.at(word)] = ranks[place]
 			}
 		}

@@ -7,13 +7,12 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// number looks for the digits of a number in all groups that the segment has:
-// which documents have groups for all of it follows from its end on; then the
-// words of those are looked at.
+// number looks for the digits of a number in the segment's groups of digits. Working
+// back from its end, it finds the documents that have groups for all of it; then it
+// reads their words.
 func (q *search) number(s *segment, n query.Number, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	groups := map[uint64]string{} // by rank
-	// The documents that have groups for what is left of the number from a
-	// digit on.
+	// The documents that have groups for the rest of the number from a digit on.
 	left := make([]*roaring.Bitmap, len(n.Digits)+1)
 	for from := len(n.Digits) - 1; from >= 0; from-- {
 		var sets []*roaring.Bitmap
@@ -46,7 +45,7 @@ func (q *search) number(s *segment, n query.Number, within *roaring.Bitmap) (*ro
 		docs = roaring.And(docs, within)
 	}
 	var found []uint32
-	var words []string // "" for what is no group of the number
+	var words []string // "" for a word that is not a group of the number
 	err := q.each(docs, func(doc int) error {
 		words = words[:0]
 		for ranks := s.words(doc); len(ranks) > 0; {

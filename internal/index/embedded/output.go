@@ -8,12 +8,12 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// output writes a segment file: sections one after the other, each beginning
+// output writes a segment file: a sequence of sections, each beginning
 // at a multiple of 8. Its first error sticks.
 type output struct {
 	w        io.Writer
 	buf      []byte
-	begin    int // of what of buf is not yet in sum
+	begin    int // of the bytes of buf that are not yet in sum
 	written  uint64
 	sum      uint32
 	sections []section
@@ -35,7 +35,7 @@ func newOutput(w io.Writer) *output {
 
 func (o *output) offset() uint64 { return o.written + uint64(len(o.buf)) }
 
-// room makes sure that n bytes, at most a part of the buffer, can be appended.
+// room ensures that n bytes, at most a part of the buffer, can be appended.
 func (o *output) room(n int) {
 	if len(o.buf)+n > cap(o.buf) {
 		o.flush()

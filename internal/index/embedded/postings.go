@@ -7,13 +7,13 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// The postings of a term are the documents that have it. A term of one
-// document has its document in the column of places; any other has there where
-// its postings begin: how many, then up to shortList documents as differences,
+// The postings of a term are the documents that have it. For a term with one document,
+// the column of places holds that document; for any other it holds where the
+// postings begin: their number, then up to shortList documents as differences,
 // or a bitmap in the portable roaring format.
 const shortList = 256
 
-// postingsWriter writes the postings of one term after the other.
+// postingsWriter writes the postings of consecutive terms.
 type postingsWriter struct {
 	out    *output
 	start  uint64
@@ -46,15 +46,15 @@ func (w *postingsWriter) add(docs []uint32) {
 	}
 }
 
-// postings are those of one term as they lie in a segment.
+// postings are those of one term, in place in a segment.
 type postings struct {
 	count int
 	list  []byte // of up to shortList documents
-	bits  []byte // else
+	bits  []byte // otherwise
 	one   uint32 // if count is 1
 }
 
-// postings returns those of the term with an ordinal.
+// postings returns the postings of the term with an ordinal.
 func (s *segment) postings(ordinal int) postings {
 	place := s.places.at(ordinal)
 	if place&1 != 0 {
@@ -100,7 +100,7 @@ func (p postings) appendTo(docs []uint32) []uint32 {
 	return docs
 }
 
-// bitmap returns the documents as a bitmap that nobody may change: it may lie
+// bitmap returns the documents as a bitmap that must not be changed: it may be
 // in the segment's file.
 func (p postings) bitmap() *roaring.Bitmap {
 	b := roaring.New()

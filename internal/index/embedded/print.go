@@ -8,14 +8,14 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A printer adds the hashes of documents to a comparison, each as it comes: those of
+// A printer adds the hashes of documents to a comparison, each as it comes. They cover
 // the terms that a batch would number.
 type printer struct {
 	*comparison
 	sign     uint64
 	analyzer query.Analyzer
-	// groups remembers what groups of fields give, by the hash of their key: few serve
-	// many messages.
+	// groups caches the results for groups of fields by the hash of their key: many
+	// messages share few of them.
 	groups     map[uint64]groupPrint
 	seen       hashSet
 	key, value []byte
@@ -24,7 +24,7 @@ type printer struct {
 // groupPrint is the sum over the terms of a group of fields, and the hash of its value.
 type groupPrint struct{ terms, value uint64 }
 
-// mostGroups is how many groups are remembered.
+// mostGroups is the most groups in the cache.
 const mostGroups = 1 << 18
 
 func newPrinter(c *comparison, sign uint64) *printer {
@@ -55,7 +55,7 @@ func (p *printer) addGroup(asOf uint64, copies []*argus.Record) {
 
 func (p *printer) put(one *print) { p.count(one.seq, p.sign*maphash.Comparable(p.seed, *one)) }
 
-// addFact is for what was seen again: that a document was replaced shows in those that
+// addFact adds documents that were seen again. Replacements show in the documents that
 // count.
 func (p *printer) addFact(fact argus.DeliveryNumber, number uint64) {
 	if fact != factReplaced {
@@ -63,7 +63,7 @@ func (p *printer) addFact(fact argus.DeliveryNumber, number uint64) {
 	}
 }
 
-// print returns what is compared of a copy that is a document by itself.
+// print returns the compared part of a copy that is a single document.
 func (p *printer) print(r *argus.Record) print {
 	m := r.Message
 	one := print{time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, id: binary.BigEndian.Uint64(r.ID[:8]), said: p.odd}
@@ -87,7 +87,7 @@ func (p *printer) print(r *argus.Record) print {
 	return one
 }
 
-// group returns what a group of fields gives.
+// group returns the print of a group of fields.
 func (p *printer) group(d *query.Doc, r *argus.Record, i int) groupPrint {
 	p.key = appendGroupKey(p.key[:0], i, r)
 	key := maphash.Bytes(p.seed, p.key)
@@ -105,7 +105,7 @@ func (p *printer) group(d *query.Doc, r *argus.Record, i int) groupPrint {
 	return g
 }
 
-// terms returns the sum over the terms of fields, each once.
+// terms returns the sum over the distinct terms of fields.
 func (p *printer) terms(d *query.Doc, fields ...query.FieldName) (sum uint64) {
 	p.seen.reset()
 	for _, f := range fields {
@@ -124,7 +124,7 @@ type hashSet struct {
 	count int
 }
 
-// largeSet is the most places that a set keeps when it is emptied.
+// largeSet is the most slots that a set keeps when it is emptied.
 const largeSet = 1 << 12
 
 func (s *hashSet) reset() {
@@ -134,7 +134,7 @@ func (s *hashSet) reset() {
 	clear(s.slots)
 }
 
-// add says whether a hash is new.
+// add adds a hash and reports whether it is new.
 func (s *hashSet) add(hash uint64) bool {
 	hash = max(hash, 1)
 	mask := len(s.slots) - 1

@@ -15,7 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// begin starts a search on the current snapshot, which is to be released.
+// begin starts a search on the current snapshot, which the caller must release.
 func (ix *Index) begin(ctx context.Context) (*search, error) {
 	snapshot := ix.acquire()
 	if snapshot == nil {
@@ -27,7 +27,7 @@ func (ix *Index) begin(ctx context.Context) (*search, error) {
 	}, nil
 }
 
-// newestFirst returns the segments that have documents, by their newest.
+// newestFirst returns the segments with documents, those with the newest first.
 func (s *snapshot) newestFirst() []*segment {
 	list := slices.DeleteFunc(slices.Clone(s.segments), func(seg *segment) bool { return seg.docs == 0 })
 	slices.SortStableFunc(list, func(a, b *segment) int {
@@ -44,7 +44,7 @@ func (ix *Index) Search(ctx context.Context, req index.Request) (*index.Result, 
 	}
 	result := new(index.Result)
 	hits := top{limit: req.Limit, after: req.After}
-	var mu sync.Mutex // for result and hits
+	var mu sync.Mutex // guards result and hits
 	result.Position, result.Partial, err = ix.each(ctx, visit{
 		query: req.Query, scope: req.Scope, budget: req.Budget,
 		found: func(q *search, v *view, docs *roaring.Bitmap) error {
@@ -95,7 +95,7 @@ func (t *top) add(s *segment, docs *roaring.Bitmap) {
 	t.list = t.list[:min(len(t.list), t.limit)]
 }
 
-// previous returns the last document before end, -1 if there is none.
+// previous returns the last document before end, or -1 if there is none.
 func previous(docs *roaring.Bitmap, end int) int {
 	if end == 0 {
 		return -1
@@ -138,7 +138,7 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 					split = p.before(req.Around)
 				}
 				page.Earlier += p.docs.CardinalityInRange(0, uint64(split))
-				// Copies of one message may be at one place.
+				// Copies of one message may be in one place.
 				for ; req.Around != nil && split < p.segment.docs && p.cursor(split) == *req.Around; split++ {
 					if p.docs.Contains(uint32(split)) {
 						middle = append(middle, newHit(p.segment, split))
@@ -195,14 +195,14 @@ func conversationNode(conversation string) query.Node {
 	return query.All{}
 }
 
-// conversation returns those of some documents that are in a conversation.
+// conversation returns the documents of among that are in a conversation.
 func (q *search) conversation(s *segment, key []byte, among *roaring.Bitmap) (*roaring.Bitmap, error) {
 	want, found := s.conversations.search(key)
 	if !found {
 		return roaring.New(), nil
 	}
-	// Mostly the segment has no other conversation that begins with this name,
-	// and so none that conversationNode finds besides.
+	// Usually no other conversation of the segment begins with this name, and
+	// conversationNode finds no more than this one.
 	name := key[:bytes.Index(key, []byte{0, 0})+2]
 	if first, _ := s.conversations.search(name); first == want && len(name) > 2 && len(name) < query.MaxTerm {
 		list := s.conversations.from(want)

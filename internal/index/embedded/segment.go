@@ -69,27 +69,27 @@ const (
 )
 
 // A segment is an immutable file of documents in the order of hits, oldest
-// first, with facts that came late about documents of any segment. A document
-// is known by its number in the segment.
+// first, with late facts about documents of any segment. A document
+// is identified by its number in the segment.
 type segment struct {
 	name string
 	size int64
-	sum  uint32 // of the footer: names the content, for the manifest
+	sum  uint32 // of the footer: identifies the content in the manifest
 	file durable.File
 	data []byte // the mapped file
-	// unmap gives data back, and remove the file.
+	// unmap releases data, and remove removes the file.
 	unmap  func()
 	remove func() error
 	refs   atomic.Int32
-	// obsolete says that no manifest lists it any more, and that the last
-	// reader removes it; the writer's segments only.
+	// obsolete says that no manifest lists the segment any more, and that the last
+	// reader removes it; only set on the writer's segments.
 	obsolete atomic.Bool
 
 	docs int
-	// gone counts the documents that were removed or replaced, in segments that
-	// were not rewritten yet; messages those that can be seen.
+	// gone counts the removed and replaced documents that are still in the file;
+	// messages counts the visible ones.
 	gone, messages atomic.Uint64
-	removed        atomic.Bool // some were removed, and have to go from the file
+	removed        atomic.Bool // some were removed, and must leave the file
 
 	firstSeq, lastSeq uint64 // of its documents, in the evidence
 	firstWord         int    // ordinal of the first term that is a word
@@ -102,7 +102,7 @@ type segment struct {
 	versions, qualities        column
 	grouped                    *roaring.Bitmap // lies in the mapped file
 	groups                     int
-	beside                     []besideTerm // the types that documents have and that are no message
+	beside                     []besideTerm // the types of the documents that are not messages
 	conversations, senders     sorted
 	receivers, langs, terms    sorted
 	conversation, sender       column
@@ -114,8 +114,8 @@ type segment struct {
 	late                       []lateFacts
 }
 
-// openSegment maps a segment file and reads its directory. The sections are
-// not compared with their checksums; Check and merge do that.
+// openSegment maps a segment file and reads its directory. It does not compare the
+// sections with their checksums; Check and merge do that.
 func openSegment(d durable.Disk, dir, name string) (*segment, error) {
 	path := filepath.Join(dir, name)
 	f, err := d.OpenFile(path, os.O_RDONLY, 0)
@@ -164,7 +164,7 @@ func (s *segment) parseFooter(tail []byte) error {
 	}
 	s.sum = crc32.Checksum(footer, castagnoli)
 	if s.sum != binary.LittleEndian.Uint32(trailer) {
-		return damageOf(s.name, at, "the directory of the segment is not what was written")
+		return damageOf(s.name, at, "the directory of the segment does not match its checksum")
 	}
 	docs, firstWord := binary.LittleEndian.Uint64(footer), binary.LittleEndian.Uint64(footer[24:])
 	if docs > maxDocs || firstWord > maxDocs {
@@ -257,14 +257,13 @@ func (s *segment) parse() (err error) {
 	return nil
 }
 
-// A besideTerm is the term of a type that is no message.
+// A besideTerm is the term of a type other than a message.
 type besideTerm struct {
 	of      argus.Type
 	ordinal int
 }
 
-// findTypes notes which types the documents have: in most segments none but
-// messages.
+// findTypes collects the types of the documents: in most segments only messages.
 func (s *segment) findTypes() {
 	for t, word := range argus.TypeWords {
 		if argus.Type(t).IsMessage() {
@@ -276,8 +275,8 @@ func (s *segment) findTypes() {
 	}
 }
 
-// check compares the whole file with its checksums, reading it anew, and
-// yields what is damaged until yield returns false.
+// check reads the whole file anew, compares it with its checksums, and
+// yields the damage until yield returns false.
 func (s *segment) check(yield func(error) bool) bool {
 	whole, err := s.file.Stat()
 	if err != nil {
@@ -311,7 +310,7 @@ func (s *segment) check(yield func(error) bool) bool {
 		if _, err := io.CopyBuffer(onlyWriter{sum}, from, buf); err != nil {
 			return yield(fmt.Errorf("check segment %s: %w", s.name, err))
 		}
-		if sum.Sum32() != c.sum && !yield(damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i))) {
+		if sum.Sum32() != c.sum && !yield(damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d does not match its checksum", i))) {
 			return false
 		}
 	}
@@ -325,13 +324,13 @@ type onlyWriter struct{ io.Writer }
 func (s *segment) verify() error {
 	for i, c := range s.sections {
 		if crc32.Checksum(s.data[c.offset:c.offset+c.length+pad(c.length)], castagnoli) != c.sum {
-			return damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d is not what was written", i))
+			return damageOf(s.name, int64(c.offset), fmt.Sprintf("section %d does not match its checksum", i))
 		}
 	}
 	return nil
 }
 
-// A sent time sorts as a number that keeps the order: 0 is an unknown one.
+// timeKey returns a number that sorts as the sent time does: 0 is an unknown time.
 func timeKey(t argus.Time) uint64 {
 	if !t.Known() {
 		return 0

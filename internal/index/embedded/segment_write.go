@@ -18,8 +18,8 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// content is what a segment is written from: a batch, or segments that are
-// merged. Documents are numbered in the order of hits.
+// content is the input of a segment: a batch, or merged segments. Documents are
+// numbered in the order of hits.
 type content struct {
 	docs                int
 	time, sequence, seq func(doc int) uint64
@@ -32,13 +32,13 @@ type content struct {
 	terms               iter.Seq2[[]byte, []uint32] // ascending, with ascending documents
 	words               func(ranks []uint32) func(dst []byte, doc int) []byte
 	late                []lateFacts
-	// automaton says whether to make one. It is for segments that stay: a
-	// list of terms is fast enough for small ones, and costs less.
+	// automaton says whether to make one. It is for segments that stay: in small
+	// ones a list of terms is fast enough and costs less.
 	automaton bool
-	err       func() error // why the above ended early; may be nil
+	err       func() error // why the sequences above ended early; may be nil
 }
 
-// values are the distinct values of a column and which each document has.
+// values are the distinct values of a column and the value of each document.
 type values struct {
 	list sortedWriter
 	of   func(doc int) uint64
@@ -92,7 +92,7 @@ func (c *content) writeTo(out *output) error {
 	return c.writeFooter(out, firstWord)
 }
 
-// writeTerms writes the sections of the terms and returns the ordinal of the
+// writeTerms writes the sections of the terms. It returns the ordinal of the
 // first word, and the rank of each word: 0 for the most frequent, so that the
 // ranks in sectionTokens are small.
 func (c *content) writeTerms(out *output) (firstWord int, ranks []uint32, err error) {
@@ -168,7 +168,7 @@ func (c *content) writeFooter(out *output, firstWord int) error {
 		}
 		first, last = min(first, seq), max(last, seq)
 	}
-	for i := range c.groups { // facts are about these, too
+	for i := range c.groups { // facts are about these too
 		last = max(last, c.groups[i].asOf)
 	}
 	var footer []byte

@@ -11,15 +11,15 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A source is a segment on its way through a stream.
+// A source is a segment with its position in a stream.
 type source struct {
 	segment *segment
 	docs    roaring.IntPeekable
 	head    index.Hit
 }
 
-// Stream implements [index.Index]. A segment is evaluated when the stream gets
-// to its oldest document, so that a few are in memory at a time.
+// Stream implements [index.Index]. A segment is evaluated when the stream reaches
+// its oldest document, so that few are in memory at a time.
 func (ix *Index) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[index.Hit, error] {
 	return func(yield func(index.Hit, error) bool) {
 		q, err := ix.begin(ctx)
@@ -63,7 +63,7 @@ func (ix *Index) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[inde
 	}
 }
 
-// openSource evaluates a segment and puts it among the open ones.
+// openSource evaluates a segment and adds it to the open ones.
 func (q *search) openSource(open []*source, s *segment, n, scope query.Node) (all []*source, err error) {
 	defer func() { err = damaged(s.name, 0, err) }()
 	defer guard(s.name, &err, s)
@@ -74,8 +74,8 @@ func (q *search) openSource(open []*source, s *segment, n, scope query.Node) (al
 	return pushSource(open, &source{segment: s, docs: docs.Iterator()})
 }
 
-// pushSource moves a source to its next document and puts it where that
-// belongs among others, oldest first; one that has no more is left out.
+// pushSource advances a source and inserts it among the others by its document,
+// oldest first, or drops it at its end.
 func pushSource(open []*source, one *source) (all []*source, err error) {
 	defer guard(one.segment.name, &err, one.segment)
 	if !one.docs.HasNext() {

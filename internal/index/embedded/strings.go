@@ -7,9 +7,9 @@ import (
 	"sort"
 )
 
-// sorted is a sorted list of distinct strings in a segment. Every blockSize-th
-// stands in full, the others as what they share with the one before and the
-// rest. A string is known by its place, its ordinal.
+// sorted is a sorted list of distinct strings in a segment. Every blockSize-th string
+// is complete; the others are the length of the prefix shared with the one before,
+// and the rest. A string is identified by its position, its ordinal.
 type sorted struct {
 	count  int
 	blocks column // where each block begins in data
@@ -89,18 +89,18 @@ func parseSorted(data []byte) (s sorted, err error) {
 	return s, nil
 }
 
-// A sortedCursor walks over a list. It panics with an error where it meets
-// damage, which becomes an answer in [guard].
+// A sortedCursor walks over a list. On damage it panics with an error, which
+// [guard] returns.
 type sortedCursor struct {
 	list *sorted
 	next int // ordinal of the string after the current one
-	// shared is how many bytes the current string has from the one before.
+	// shared is how many bytes the current string has in common with the one before.
 	shared int
 	rest   []byte
 	key    []byte // the current string; valid until the next call
 }
 
-// advance goes to the next string and says whether there is one.
+// advance moves to the next string and reports whether there is one.
 func (c *sortedCursor) advance() bool {
 	if c.next >= c.list.count {
 		return false
@@ -125,7 +125,7 @@ func (c *sortedCursor) advance() bool {
 	return true
 }
 
-// length reads the length of what follows.
+// length reads a length.
 func (c *sortedCursor) length() int {
 	n := c.number()
 	if n > len(c.rest) {
@@ -148,7 +148,7 @@ func (c *sortedCursor) number() int {
 	return int(n)
 }
 
-// from returns a cursor whose advance gives the string of an ordinal.
+// from returns a cursor whose next advance gives the string of an ordinal.
 func (s *sorted) from(ordinal int) *sortedCursor {
 	c := &sortedCursor{list: s, next: ordinal - ordinal%blockSize}
 	for c.next < ordinal && c.advance() {
@@ -180,7 +180,7 @@ func (s *sorted) search(key []byte) (int, bool) {
 	return c.next, false
 }
 
-// block returns a block and what is behind it.
+// block returns a block and the bytes after it.
 func (s *sorted) block(n int) []byte {
 	at := s.blocks.at(n)
 	if at > uint64(len(s.data)) {
@@ -196,7 +196,7 @@ func (s *sorted) head(block int) []byte {
 	return c.rest[:n]
 }
 
-// searchAll yields the ordinals of those of ascending keys that are in the
+// searchAll yields the ordinals of the given ascending keys that are in the
 // list, in one sweep over it.
 func (s *sorted) searchAll(keys [][]byte) iter.Seq[int] {
 	return func(yield func(int) bool) {
@@ -224,7 +224,7 @@ func (s *sorted) searchAll(keys [][]byte) iter.Seq[int] {
 	}
 }
 
-// prefixed returns the ordinals [low, high) of the strings that begin so.
+// prefixed returns the ordinals [low, high) of the strings with a prefix.
 func (s *sorted) prefixed(prefix []byte) (low, high int) {
 	low, _ = s.search(prefix)
 	end := successor(prefix)
@@ -235,7 +235,7 @@ func (s *sorted) prefixed(prefix []byte) (low, high int) {
 	return low, high
 }
 
-// successor returns the least string above all that begin with prefix, nil if
+// successor returns the least string above all that begin with prefix, or nil if
 // there is none.
 func successor(prefix []byte) []byte {
 	for i := len(prefix) - 1; i >= 0; i-- {
@@ -246,11 +246,11 @@ func successor(prefix []byte) []byte {
 	return nil
 }
 
-// A place is where a string stands in one of several lists.
+// A place is the position of a string in one of several lists.
 type place struct{ list, ordinal int }
 
 // mergeSorted walks over several lists as one: each string once, ascending,
-// with the places where it stands. Both are valid until the next round.
+// with its places. Both are valid until the next iteration.
 func mergeSorted(lists []*sorted) iter.Seq2[[]byte, []place] {
 	return func(yield func([]byte, []place) bool) {
 		cursors := make([]*sortedCursor, len(lists))

@@ -3,8 +3,8 @@ package embedded
 import "hash/maphash"
 
 // A table numbers strings in the order of their first appearance. It is a map
-// that keeps the strings in one piece of memory and what belongs to one in one
-// cache line: numbering is where indexing spends its time.
+// that keeps the strings in one piece of memory and the data of each in one
+// cache line: indexing spends most of its time here.
 type table struct {
 	seed    maphash.Seed
 	slots   []uint64 // upper half of the hash, number+1; 0 is free
@@ -14,7 +14,7 @@ type table struct {
 
 type tableEntry struct {
 	begin, length uint32 // in arena
-	last, count   uint32 // for the user of the table
+	last, count   uint32 // for the table's user
 }
 
 func newTable() table { return table{seed: maphash.MakeSeed(), slots: make([]uint64, 1<<10)} }
@@ -56,15 +56,14 @@ func (t *table) find(hash uint64, s []byte) (uint32, bool) {
 	return number, true
 }
 
-// wanted is a string that is to be numbered together with others.
+// wanted is a string to be numbered together with others.
 type wanted struct {
 	hash uint64
 	end  int // in the bytes of all, where it ends
 	seen uint64
 }
 
-// want appends to the strings that are wanted the one that was appended to the
-// bytes of all.
+// want adds the string at the end of all to the list.
 func (t *table) want(list []wanted, all []byte) []wanted {
 	begin := 0
 	if len(list) > 0 {
@@ -73,8 +72,8 @@ func (t *table) want(list []wanted, all []byte) []wanted {
 	return append(list, wanted{hash: maphash.Bytes(t.seed, all[begin:]), end: len(all)})
 }
 
-// numbers appends the numbers of several strings, and returns about how many
-// bytes the new ones take. A lookup waits for memory three times; done step by step for all
+// numbers appends the numbers of several strings, and returns the approximate size of
+// the new ones in bytes. A lookup waits for memory three times; done step by step for all
 // strings, the waits overlap.
 func (t *table) numbers(to []uint32, list []wanted, all []byte) (numbers []uint32, added int) {
 	for i := range list {

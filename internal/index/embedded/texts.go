@@ -11,9 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// What only the texts decide is read from the evidence: expressions, and words
-// as they are written. Texts are far away, so the terms leave as few as they
-// can.
+// Some nodes are decided only by texts, read from the evidence: expressions, and words
+// as written. Reading texts is slow, so the terms leave as few as possible.
 
 // textKey is an expression in a segment.
 type textKey struct {
@@ -21,14 +20,14 @@ type textKey struct {
 	expr    string
 }
 
-// A lookup of the dictionary costs about as much as reading the texts of one
-// message for so many words.
+// wordsPerText: a lookup of this many words in the dictionary costs about as much as
+// reading the texts of one message.
 const wordsPerText = 30
 
 func (q *search) regexp(s *segment, n query.Regexp, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	re, known := q.regexps[n.Expr]
 	if !known {
-		re, _ = regexp.Compile(n.Expr) // what doesn't compile matches nothing
+		re, _ = regexp.Compile(n.Expr) // an expression that does not compile matches nothing
 		q.regexps[n.Expr] = re
 	}
 	if re == nil {
@@ -47,11 +46,11 @@ func (q *search) regexp(s *segment, n query.Regexp, within *roaring.Bitmap) (*ro
 	return q.read(s, n, within, re.MatchString)
 }
 
-// cheap is how many texts are read sooner than the dictionary is looked through.
+// cheap is the number of texts that can be read in the time of a pass over the dictionary.
 func (s *segment) cheap() uint64 { return uint64((s.terms.count - s.firstWord) / wordsPerText) }
 
-// needs returns the documents that have the terms that an expression needs, or
-// more if they are few enough.
+// needs returns the documents with the terms that an expression needs, or more if
+// they are few enough.
 func (q *search) needs(s *segment, n query.Regexp) (*roaring.Bitmap, error) {
 	key := textKey{s, n.Expr}
 	if docs := q.needed[key]; docs != nil {
@@ -91,8 +90,7 @@ func (q *search) written(s *segment, n query.Written, within *roaring.Bitmap) (*
 	})
 }
 
-// read looks at the texts of documents, in the order in which they lie in the
-// evidence.
+// read reads the texts of documents, in the order of the evidence.
 func (q *search) read(s *segment, n query.Node, docs *roaring.Bitmap, matches func(text string) bool) (*roaring.Bitmap, error) {
 	if q.evidence == nil {
 		return nil, fmt.Errorf("search %s: the index was opened without the evidence", n)

@@ -12,13 +12,13 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// thens are what is known of the Thens of a search, each swept once.
+// thens caches the results of the Thens of a search, each swept once.
 type thens struct {
 	mu     sync.Mutex
 	sweeps map[string]func() (map[*segment]*roaring.Bitmap, error)
 }
 
-// then returns the documents that match a Then. Conversations lie across
+// then returns the documents that match a Then. Conversations extend over several
 // segments, so it is evaluated for all segments of the snapshot at once.
 func (q *search) then(s *segment, n query.Then) (*roaring.Bitmap, error) {
 	key := fmt.Sprintf("%#v", n)
@@ -36,21 +36,21 @@ func (q *search) then(s *segment, n query.Then) (*roaring.Bitmap, error) {
 	return found[s], nil
 }
 
-// A turns is what a sweep needs of one segment.
+// A turns is the input of a sweep from one segment.
 type turns struct {
 	*segment
-	inside *roaring.Bitmap // in the scope and a turn
-	// Of them those that match the first and the second node.
+	inside *roaring.Bitmap // turns in the scope
+	// The turns inside that match the first and the second node.
 	first, second dense
-	// For each conversation of the segment its number in the sweep, from 1; 0
-	// for one that cannot have hits. The same of each sender, 0 for none.
+	// For each conversation of the segment its number in the sweep, from 1; 0 for
+	// one without possible hits. The same for each sender, 0 for none.
 	conversations, senders []uint32
 
-	// docs yields those inside; next are the ones that it gave last.
+	// docs iterates over inside; next are the documents that it returned last.
 	docs  roaring.ManyIntIterable
 	buf   [patience]uint32
 	next  []uint32
-	known int    // the first that was sent at a known time
+	known int    // the first one with a known time
 	doc   int    // the current one
 	time  uint64 // its sort key
 }
@@ -60,15 +60,15 @@ type dense []uint64
 
 func (d dense) has(doc int) bool { return doc/64 < len(d) && d[doc/64]>>(doc%64)&1 != 0 }
 
-// earlier is a message of the first node.
+// earlier is a message that matches the first node.
 type earlier struct {
-	at     uint32 // counted in its conversation
+	at     uint32 // its number in its conversation
 	sender uint32
 }
 
-// sweep goes once over the messages in the scope, oldest first, of those
-// conversations that have messages of both nodes. Of each it keeps a count
-// and the last few messages of the first node.
+// sweep reads the messages in the scope once, oldest first, in the conversations that
+// have messages of both nodes. For each conversation it keeps a count and the last few
+// messages of the first node.
 func (q *search) sweep(n query.Then) (map[*segment]*roaring.Bitmap, error) {
 	segments := q.snapshot.newestFirst()
 	slices.Reverse(segments)
@@ -80,7 +80,7 @@ func (q *search) sweep(n query.Then) (map[*segment]*roaring.Bitmap, error) {
 		}
 	}
 	count := number(all, n)
-	// By the number of a conversation, apart: all messages count, few are kept.
+	// By number of the conversation, in two slices: all messages count, few are kept.
 	messages, kept := make([]uint32, count+1), make([][]earlier, count+1)
 	found := map[*segment]*roaring.Bitmap{}
 	var line queue
@@ -139,9 +139,8 @@ func (q *search) turnsOf(s *segment, n query.Then) (_ *turns, err error) {
 	return t, nil
 }
 
-// number gives the conversations that have messages of both nodes, and the
-// senders if they matter, numbers across segments. It returns how many
-// conversations there are.
+// number assigns numbers across segments to the conversations with messages of both
+// nodes and, if they matter, to the senders. It returns the number of conversations.
 func number(all []*turns, n query.Then) (count uint32) {
 	hasFirst, hasSecond := make([][]bool, len(all)), make([][]bool, len(all))
 	var conversations, senders []*sorted
@@ -193,7 +192,7 @@ func number(all []*turns, n query.Then) (count uint32) {
 	return count
 }
 
-// answeredBy says whether a message of the second node may come after it.
+// answeredBy reports whether a message of the second node may follow it.
 func (e earlier) answeredBy(this earlier, other bool) bool {
 	return !other || e.sender != 0 && this.sender != 0 && e.sender != this.sender
 }
@@ -205,8 +204,8 @@ func (t *turns) senderOf(doc int) uint32 {
 	return t.senders[t.sender.at(doc)]
 }
 
-// advance goes to the next document that counts: in the scope, sent at a known
-// time, and in a conversation that may have hits.
+// advance moves to the next document that counts: in the scope, sent at a known
+// time, and in a conversation with possible hits.
 func (t *turns) advance() bool {
 	for {
 		if len(t.next) == 0 {
@@ -223,7 +222,7 @@ func (t *turns) advance() bool {
 	}
 }
 
-// A queue has the segments by the place of their current document.
+// A queue has the segments ordered by their current document.
 type queue []*turns
 
 func (l queue) Len() int { return len(l) }

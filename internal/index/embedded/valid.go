@@ -9,9 +9,9 @@ import (
 	"github.com/blevesearch/vellum"
 )
 
-// valid says whether the parts of a segment fit each other, so that whatever reads it
-// stays inside them. No checksum tells: who writes the file writes those, too. It is
-// for Compare, and for finding out why a read went wrong.
+// valid checks that the parts of a segment fit together, so that every reader stays
+// within bounds. Checksums cannot show it: a forger can write them too. It is for
+// Compare, and for explaining a panic.
 func (s *segment) valid(position uint64) (err error) {
 	defer guard(s.name, &err)
 	s.validDocs(position)
@@ -29,7 +29,7 @@ func (s *segment) valid(position uint64) (err error) {
 	return nil
 }
 
-// validDocs looks at order and values of the documents.
+// validDocs checks the order and the values of the documents.
 func (s *segment) validDocs(position uint64) {
 	for _, of := range []struct {
 		list   *sorted
@@ -86,7 +86,7 @@ func (s *segment) validTerms() {
 	var docs []uint32
 	for i := 0; c.advance(); i++ {
 		if len(c.key) == 0 || (c.key[0] >= fieldEnd) != (i >= s.firstWord) {
-			panic(malformed("term %d is not of the kind that stands there", i))
+			panic(malformed("term %d is of the wrong kind for its place", i))
 		}
 		p := s.postings(i)
 		if p.bits != nil {
@@ -135,16 +135,16 @@ func (s *segment) validWords() {
 		said := rest[:length]
 		for rest = rest[length:]; len(said) > 0; {
 			if rank, said = number(said, words); rank == words {
-				panic(malformed("a document has a word that is none"))
+				panic(malformed("a document has a word that does not exist"))
 			}
 		}
 	}
 	if len(rest) > 0 {
-		panic(malformed("%d bytes are behind the words of the last document", len(rest)))
+		panic(malformed("%d bytes follow the words of the last document", len(rest)))
 	}
 }
 
-// valid goes through a list, which has to be ascending.
+// valid checks that the list is ascending.
 func (s *sorted) valid() {
 	var last []byte
 	c := s.from(0)
@@ -156,7 +156,7 @@ func (s *sorted) valid() {
 	}
 }
 
-// readBitmap reads a bitmap that lies in a file, and looks at all of it.
+// readBitmap reads a bitmap in a file and validates all of it.
 func readBitmap(what string, b *roaring.Bitmap, data []byte) error {
 	return decode(what, func() error {
 		_, err := b.FromUnsafeBytes(data)
@@ -164,7 +164,7 @@ func readBitmap(what string, b *roaring.Bitmap, data []byte) error {
 	})
 }
 
-// validAutomaton says whether the automaton leads to the terms.
+// validAutomaton checks that the automaton leads to the terms.
 func (s *segment) validAutomaton() error {
 	if s.automaton == nil {
 		return nil

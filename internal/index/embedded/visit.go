@@ -20,11 +20,11 @@ import (
 type visit struct {
 	query, scope query.Node
 	budget       index.Budget
-	// found is given what matches in each piece, if that is anything, by
-	// several goroutines at once.
+	// found is called with the matches of each piece that has any, by several
+	// goroutines at once.
 	found func(*search, *view, *roaring.Bitmap) error
-	// last, if not nil, is called when all pieces are done: the segments that
-	// found was given are still there.
+	// last, if not nil, is called when all pieces are done; the segments passed to
+	// found are still open.
 	last func() error
 }
 
@@ -36,14 +36,14 @@ type piece struct {
 }
 
 const (
-	// textPiece is the most documents of a piece of which the texts are read:
-	// few enough to stop in time, and to give what was found until then.
+	// textPiece is the most documents of a piece whose texts are read: few enough to
+	// stop in time and return the hits so far.
 	textPiece = 16 << 10
 	// aloneDocs is how many documents are not worth a second goroutine.
 	aloneDocs = 50_000
 )
 
-// A budgetError says which bound of a budget ended a visit.
+// A budgetError names the bound of a budget that ended a visit.
 type budgetError string
 
 const errTexts = budgetError("it would read the texts of more messages than allowed")
@@ -64,7 +64,7 @@ func (v *visit) pieces(in *snapshot) (list []*piece) {
 	return list
 }
 
-// readsText says whether a query needs the texts of messages.
+// readsText reports whether a query needs the texts of messages.
 func readsText(n query.Node) bool {
 	return query.Any(n, func(n query.Node) bool {
 		switch n.(type) {
@@ -77,8 +77,8 @@ func readsText(n query.Node) bool {
 	})
 }
 
-// each visits the current snapshot and returns its position. What the budget
-// does not allow is left out, and partial says so.
+// each visits the current snapshot and returns its position. If the budget cuts the
+// visit short, partial says how far it went.
 func (ix *Index) each(ctx context.Context, v visit) (position uint64, partial *index.Partial, err error) {
 	q, err := ix.begin(ctx)
 	if err != nil {
@@ -155,9 +155,8 @@ func (v *visit) one(q *search, p *piece) (err error) {
 	return err
 }
 
-// partialAnswer says how far the pieces go that are done, in whole days: the
-// moment of the newest message that was not looked at, which may be outside
-// the scope, is nobody's business.
+// partialAnswer says how far the finished pieces go, in whole days: the exact time of
+// the newest unread message, which may be outside the scope, must not be revealed.
 func partialAnswer(list []*piece, why string) *index.Partial {
 	answer := &index.Partial{Why: why}
 	newest, some := uint64(0), false
@@ -170,7 +169,7 @@ func partialAnswer(list []*piece, why string) *index.Partial {
 	}
 	switch {
 	case !some:
-	case newest == 0: // only those without a time are missing
+	case newest == 0: // only messages without a time are missing
 		answer.Since = time.Unix(0, 0).UTC()
 	default:
 		const day = 24 * time.Hour
@@ -179,8 +178,8 @@ func partialAnswer(list []*piece, why string) *index.Partial {
 	return answer
 }
 
-// matching returns what a scope shows of a piece and the documents of it that match
-// a query, one for each message. Nobody may change them.
+// matching returns a scope's view of a piece and its documents that match a query, one
+// for each message. They must not be changed.
 func (q *search) matching(p *piece, n, scope query.Node) (*view, *roaring.Bitmap, error) {
 	v, inside, err := q.inside(p, scope)
 	if err != nil {
@@ -199,8 +198,8 @@ func (q *search) matching(p *piece, n, scope query.Node) (*view, *roaring.Bitmap
 	return v, intersect(inside, docs), nil
 }
 
-// inside returns what a scope shows of a piece, and its visible documents, nil for
-// all of the segment.
+// inside returns a scope's view of a piece, and its visible documents, nil for all of
+// the segment.
 func (q *search) inside(p *piece, scope query.Node) (*view, *roaring.Bitmap, error) {
 	s := p.segment
 	var piece, within *roaring.Bitmap
@@ -221,7 +220,7 @@ func (q *search) inside(p *piece, scope query.Node) (*view, *roaring.Bitmap, err
 	return v, intersect(piece, v.visible), nil
 }
 
-// intersect gives what is in both sets, of which the first may be nil for all.
+// intersect returns the documents in both sets; a may be nil for all.
 func intersect(a, b *roaring.Bitmap) *roaring.Bitmap {
 	if a == nil {
 		return b

@@ -12,9 +12,9 @@ import (
 )
 
 // TestManyCopiesAreLinearWork adds many copies of one message, of two and of as many
-// as there are pairs of copies, and searches them: ten times the copies are no more than
-// twelve times the work. Counted are the records that the index reads, and the bytes
-// that it allocates.
+// as there are pairs of copies, and searches them: ten times the copies must be at most
+// twelve times the work. It counts the records that the index reads and the bytes that
+// it allocates.
 func TestManyCopiesAreLinearWork(t *testing.T) {
 	for name, copied := range map[string]func(i int) (id int, text string){
 		"equal":     func(int) (int, string) { return 0, "good" },
@@ -64,7 +64,7 @@ func TestManyCopiesAreLinearWork(t *testing.T) {
 	}
 }
 
-// copiesOf is evidence with copies of messages, which counts what is read.
+// copiesOf is evidence with copies of messages; it counts the reads.
 type copiesOf struct {
 	records []*argus.Record
 	by      map[argus.ID][]uint64

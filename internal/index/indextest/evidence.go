@@ -19,17 +19,17 @@ import (
 // evidence is a list of records, and the slow and simple index over them.
 type evidence struct {
 	records []*argus.Record
-	// whole has for each record the one with everything that the copy says.
+	// whole has for each record the one with the copy's complete content.
 	whole   []*argus.Record
 	entries []*entry
 	removed []uint64
-	fails   error // what Whole returns, if not nil
+	fails   error // returned by Whole, if not nil
 }
 
 // An entry is a message: the records of its copies, in order.
 type entry struct {
 	seqs []uint64
-	// Of an answer: what its asker sees.
+	// In an answer: the part that its asker sees.
 	hit index.Hit
 	doc query.Doc
 }
@@ -64,12 +64,12 @@ func (e *evidence) append(r *argus.Record) uint64 {
 	return r.Seq
 }
 
-// other appends a record that is no message.
+// other appends a record other than a message.
 func (e *evidence) other(kind argus.Kind) {
 	e.append(&argus.Record{Kind: kind, Delivery: 1})
 }
 
-// message appends a message, or, if of is not 0, a copy of the message of a record.
+// message appends a message, or, if of is not 0, a copy of that record's message.
 func (e *evidence) message(d argus.DeliveryNumber, m argus.Message, of uint64) uint64 {
 	id, version := m.Identity()
 	if of == 0 {
@@ -80,7 +80,7 @@ func (e *evidence) message(d argus.DeliveryNumber, m argus.Message, of uint64) u
 	entry := e.entry(of)
 	first := e.records[entry.seqs[0]-1]
 	r := &argus.Record{Kind: argus.KindMessage, Delivery: d, ID: id, Version: version, Message: &m, Of: first.Seq}
-	if id != first.ID { // its clock is apart
+	if id != first.ID { // its clock differs
 		r.Met, r.Version = first.ID, first.Version
 	}
 	for _, seq := range entry.seqs {
@@ -97,7 +97,7 @@ func (e *evidence) message(d argus.DeliveryNumber, m argus.Message, of uint64) u
 	return seq
 }
 
-// sighting appends that the copy of a record was seen again, in the same words.
+// sighting appends another sighting of a record's copy, with the same content.
 func (e *evidence) sighting(d argus.DeliveryNumber, of uint64) {
 	e.message(d, *e.whole[of-1].Message, of)
 }
@@ -107,8 +107,8 @@ func (e *evidence) entry(seq uint64) *entry {
 	return e.entries[slices.IndexFunc(e.entries, func(e *entry) bool { return slices.Contains(e.seqs, seq) })]
 }
 
-// sightings are the copies of a message that were not removed, nor say the same as
-// one that was before them.
+// sightings are the copies of a message that were neither removed nor say the same as
+// an earlier one.
 func (e *evidence) sightings(of *entry) (list []query.Sighting) {
 	for _, seq := range of.seqs {
 		r := e.whole[seq-1]
@@ -123,8 +123,8 @@ func (e *evidence) sightings(of *entry) (list []query.Sighting) {
 	return list
 }
 
-// sameStatement says whether a query can tell two copies apart: not by the order of
-// their receivers.
+// sameStatement reports whether a query cannot tell two copies apart; the order of
+// receivers does not matter.
 func sameStatement(a, b *argus.Message) bool {
 	x, y := *a, *b
 	x.To, y.To = slices.Compact(slices.Sorted(slices.Values(a.To))), slices.Compact(slices.Sorted(slices.Values(b.To)))
@@ -265,8 +265,8 @@ func pairs(found []*entry, most int, turns argus.TypeSet) (list []index.Pair) {
 }
 
 // facetValues are the values that a message counts for: the account, each receiver, the
-// conversation, the service, each delivery, each word of is: but message, the
-// language tags in lower case, each identifier but not its kind. Empty ones do not
+// conversation, the service, each delivery, each word of is: except message, the
+// language tags in lower case, each identifier but not its kind. Empty values do not
 // count.
 func facetValues(field query.FieldName, e *entry) (values []string) {
 	m := e.doc.Sightings[0].Message
@@ -295,7 +295,7 @@ func facetValues(field query.FieldName, e *entry) (values []string) {
 	return query.Terms(&e.doc, field)
 }
 
-// count counts values, in their order.
+// count returns the counts of the values, in the order that facets have.
 func count(list []*entry, values func(*entry) []string) (counts []index.Count) {
 	for _, e := range list {
 		for _, value := range values(e) {

@@ -1,8 +1,7 @@
 // Package indextest tests that an index keeps its promises.
 //
-// Every implementation of [index.Index] runs the suite. What a query means is
-// asked of [query.Match], message by message, and everything else is computed
-// the slow and simple way from the matching messages.
+// Every implementation of [index.Index] runs the suite. [query.Match] decides which
+// messages match; the rest of an answer is computed the slow and simple way from them.
 package indextest
 
 import (
@@ -22,8 +21,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Run runs the suite. Each directory that open gets is one of the test's own. outdate
-// makes the index in a directory, which nobody has open, one of another version.
+// Run runs the suite. Each directory that open gets belongs to the test. outdate gives
+// the index in a directory, which is not open, another version.
 func Run(t *testing.T, open index.Open, outdate func(dir string) error) {
 	t.Run("Outdated", func(t *testing.T) { testOutdated(t, open, outdate) })
 	for _, test := range []struct {
@@ -101,7 +100,7 @@ func (f *fixture) reopen() {
 	}
 }
 
-// add gives the index all records of the evidence that it has not been given.
+// add gives the index the records of the evidence that it does not have yet.
 func (f *fixture) add(from uint64) {
 	f.t.Helper()
 	if err := f.index.Add(context.Background(), f.records[from:]); err != nil {
@@ -154,14 +153,14 @@ func (f *fixture) checkPage(req index.PageRequest) *index.Page {
 	return got
 }
 
-// normal names the message of each hit by its first record: an index may give any.
+// normal identifies the message of each hit by its first record: an index may return any.
 func (f *fixture) normal(hits []index.Hit) {
 	for i := range hits {
 		hits[i].Seq = f.entry(hits[i].Seq).seqs[0]
 	}
 }
 
-// labels are the service's ids of the messages that were hit.
+// labels are the service's ids of the messages in the hits.
 func (f *fixture) labels(hits []index.Hit) (labels []string) {
 	for _, h := range hits {
 		labels = append(labels, f.records[h.Seq-1].Message.ServiceID)
@@ -204,8 +203,8 @@ func testEmpty(t *testing.T, open index.Open) {
 	}
 }
 
-// What was flushed is there, also after the index was opened again; what was
-// not is given again from Position on.
+// Flushed records are there, also after reopening; all others are given again from
+// Position on.
 func testPosition(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.other(argus.KindOpening)
@@ -296,7 +295,7 @@ func (f *fixture) in(d argus.DeliveryNumber) []string {
 	return f.labels(f.check(index.Request{Scope: scope, Limit: 9}).Hits)
 }
 
-// Copies of a message that differ are one hit, which has the words of both and is
+// Differing copies of a message are one hit, which has the words of all copies and is
 // is:differs.
 func testDifferingCopies(t *testing.T, open index.Open) {
 	f := setUp(t, open)
@@ -395,8 +394,7 @@ func testHistogram(t *testing.T, open index.Open) {
 	})
 }
 
-// What comes after what is counted among the messages in the scope, across
-// whatever an index is made of.
+// Turns are counted among the messages in the scope, across the parts of an index.
 func testTurns(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	for i := range 20 {
@@ -424,7 +422,7 @@ func testTurns(t *testing.T, open index.Open) {
 		f.reopen()
 	}
 	if _, err := f.index.Search(t.Context(), index.Request{Scope: query.Then{First: ask, Second: answer, Within: 2}}); err == nil {
-		t.Error("a scope with turns is no error")
+		t.Error("a scope with turns is accepted")
 	}
 }
 
@@ -437,7 +435,7 @@ func testPage(t *testing.T, open index.Open) {
 			m := text(fmt.Sprint(4*round+i), at(4*round+i), "x")
 			all = append(all, m.ServiceID)
 			other := m
-			other.Service = "irc" // has a conversation of the same name
+			other.Service = "irc" // has a conversation with the same name
 			messages = append(messages, m, other)
 		}
 		f.put(messages...)
@@ -456,7 +454,7 @@ func testPage(t *testing.T, open index.Open) {
 	f.expect("around a message outside the scope", f.labels(page.Hits), []string{all[4], all[6]})
 }
 
-// Who wrote to whom: an account where the message names one, else the
+// Pairs name the receiving account if the message does, otherwise the
 // conversation.
 func testPairs(t *testing.T, open index.Open) {
 	f := setUp(t, open)
@@ -491,7 +489,7 @@ func (f *fixture) checkStream(n, scope query.Node) {
 	f.expect("stream "+show(n)+" in "+show(scope), got, want)
 }
 
-// A stream has everything, oldest first, and messages that came late in their
+// A stream has everything, oldest first, with late messages in their
 // place.
 func testStream(t *testing.T, open index.Open) {
 	f := setUp(t, open)
@@ -510,7 +508,7 @@ func testStream(t *testing.T, open index.Open) {
 		if err != nil {
 			t.Error(err)
 		}
-		break // whoever has enough may go
+		break // a caller may stop early
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -521,7 +519,7 @@ func testStream(t *testing.T, open index.Open) {
 	}
 }
 
-// What was removed is in no answer any more, also when it is opened again.
+// Removed messages are in no answer any more, also after reopening.
 func testRemoved(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(text("1", at(1), "one secret"), text("2", at(2), "two"), text("3", at(3), "three"))
@@ -572,12 +570,12 @@ func testBudget(t *testing.T, open index.Open) {
 			t.Fatalf("budget %+v: %v", budget, err)
 		}
 		if r.Partial == nil || r.Partial.Why == "" {
-			t.Errorf("budget %+v: %+v is called whole", budget, r.Partial)
+			t.Errorf("budget %+v: %+v is not marked as partial", budget, r.Partial)
 			continue
 		}
 		since := r.Partial.Since
 		if !since.Equal(since.Truncate(24 * time.Hour)) {
-			t.Errorf("budget %+v: %s tells when a message was sent", budget, since)
+			t.Errorf("budget %+v: %s reveals when a message was sent", budget, since)
 		}
 		whole := func(sent time.Time) bool { return !since.IsZero() && !sent.Before(since) }
 		got := slices.DeleteFunc(r.Hits, func(h index.Hit) bool { return !whole(sentTime(&h.Cursor)) })
@@ -590,7 +588,7 @@ func testBudget(t *testing.T, open index.Open) {
 		}
 		f.expect(fmt.Sprintf("budget %+v, hits since %s", budget, since), got, want)
 		if r.Total < uint64(len(want)) || r.Total >= 3*size {
-			t.Errorf("budget %+v: counted %d, of which %d since %s", budget, r.Total, len(want), since)
+			t.Errorf("budget %+v: counted %d, %d of them since %s", budget, r.Total, len(want), since)
 		}
 	}
 }
@@ -619,19 +617,19 @@ func testRefused(t *testing.T, open index.Open) {
 	f.message(1, text("2", at(2), "two"), 0)
 	f.message(1, text("3", at(3), "three"), 0)
 	if err := f.index.Add(t.Context(), f.records[2:]); err == nil {
-		t.Error("a record was left out, and there is no error")
+		t.Error("Add accepted a gap in the records")
 	}
 	for _, req := range []index.Request{
 		{Facets: []query.FieldName{query.Has}}, {Facets: []query.FieldName{"colour"}}, {Histogram: "week"},
 	} {
 		if r, err := f.index.Search(t.Context(), req); err == nil {
-			t.Errorf("search %+v gave %+v, and no error", req, r)
+			t.Errorf("search %+v returned %+v and no error", req, r)
 		}
 	}
 	f.reopen()
 	f.fails = errors.New("the disk is on fire")
 	if r, err := f.index.Search(t.Context(), index.Request{Query: query.Regexp{Expr: "one"}}); !errors.Is(err, f.fails) {
-		t.Errorf("search without texts gave %+v, %v", r, err)
+		t.Errorf("search without texts returned %+v, %v", r, err)
 	}
 }
 

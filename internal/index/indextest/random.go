@@ -39,7 +39,7 @@ func (e *evidence) randomRecord(r *rapid.T) {
 	}
 }
 
-// randomCopy states other things of a message, or says something else.
+// randomCopy changes the statement or the content of a message.
 func randomCopy(r *rapid.T, m argus.Message) argus.Message {
 	other := randomMessage(r, m.ServiceID)
 	other.Service, other.Conversation, other.From, other.Type = m.Service, m.Conversation, m.From, m.Type
@@ -131,7 +131,7 @@ func randomRequest(r *rapid.T) index.Request {
 	return req
 }
 
-// randomThen puts a node on a side of a Then, if at all.
+// randomThen sometimes puts a node on one side of a Then.
 func randomThen(r *rapid.T, n query.Node) query.Node {
 	kind := rapid.IntRange(0, 9).Draw(r, "then")
 	if kind > 4 {
@@ -151,7 +151,7 @@ func randomThen(r *rapid.T, n query.Node) query.Node {
 	return then
 }
 
-// randomNode is a query of at most some levels; a message of it may well match.
+// randomNode is a query with at most some levels; it often matches a message.
 func randomNode(r *rapid.T, levels int) query.Node {
 	kind := rapid.IntRange(0, 17).Draw(r, "node")
 	if levels == 0 && kind < 4 {
@@ -207,7 +207,7 @@ func randomNode(r *rapid.T, levels int) query.Node {
 	}
 }
 
-// randomList has few entries or many, and a name if it may be cached.
+// randomList has few entries or many, and sometimes a name, so that it is cached.
 func randomList(r *rapid.T) query.Node {
 	n := query.List{Field: rapid.SampledFrom([]query.FieldName{"", query.From, query.With}).Draw(r, "field")}
 	for range rapid.SampledFrom([]int{0, 2, 3, 30}).Draw(r, "entries") {

@@ -18,7 +18,7 @@ func three() []argus.Message {
 	return []argus.Message{text("1", at(1), "one"), text("2", at(2), "two"), text("3", at(3), "three")}
 }
 
-// An index can be begun anew, at once and durably, and says with what.
+// Begin empties an index at once and durably, and the index keeps the readings.
 func testBegin(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(three()...)
@@ -40,7 +40,7 @@ func testBegin(t *testing.T, open index.Open) {
 	}
 }
 
-// One process writes, others read what it flushed once they refresh, and change nothing.
+// One process writes; others see its flushed data after a refresh, and change nothing.
 func testBeside(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(three()[:1]...)
@@ -75,7 +75,7 @@ func testBeside(t *testing.T, open index.Open) {
 	f.expect("the writer", f.index.Position(), uint64(3))
 }
 
-// Rebuild begins with nothing.
+// Rebuild begins with an empty index.
 func testRebuild(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(three()...)
@@ -90,7 +90,7 @@ func testRebuild(t *testing.T, open index.Open) {
 	f.check(index.Request{Limit: 10})
 }
 
-// An index of another version says so, to who writes and to who reads, until it is
+// Opening an index of another version is an error for writers and readers, until it is
 // rebuilt.
 func testOutdated(t *testing.T, open index.Open, outdate func(dir string) error) {
 	f := setUp(t, open)
@@ -128,7 +128,7 @@ func testMark(t *testing.T, open index.Open) {
 	}
 }
 
-// A file that is no part of an index is named.
+// Strays names a file that does not belong to the index.
 func testStrays(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(three()...)
@@ -146,8 +146,8 @@ func testStrays(t *testing.T, open index.Open) {
 	}
 }
 
-// A comparison finds nothing where the index is of the evidence, and the records that
-// another evidence says otherwise.
+// A comparison of an index with its evidence finds nothing, and with different evidence
+// it finds the differing records.
 func testCompare(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(three()...)
