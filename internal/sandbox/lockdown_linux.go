@@ -16,6 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Lacks says what of a sandbox this system does not have; it is empty on one that has
+// all of it.
+const Lacks = ""
+
 // lockDown takes from this process, for good, what a reader does not need: the
 // user's rights, more than some bytes of memory, and every system call but
 // those that compute with what is open.

@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// Lacks says what of a sandbox this system does not have; it is empty on one that has
+// all of it.
+const Lacks = "a process of its own, which this system does not confine"
+
 // lockDown ends this process when it has taken more memory than it may. The
 // system is not asked to hold it: each has another way.
 func lockDown(memory int64) error {

@@ -13,6 +13,10 @@ import (
 // the readers run in this one.
 const canStart = false
 
+// Lacks says what of a sandbox this system does not have; it is empty on one that has
+// all of it.
+const Lacks = "none on this system: the readers ran in the process that writes the store"
+
 type process struct{}
 
 func start(Options) (*process, error) { return nil, errors.ErrUnsupported }
