@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-steps=(tidy format build vet fix lint deadcode tests)
+steps=(tidy format build vet fix lint deadcode cross tests)
 
 # say shows a command and runs it; silent also fails when it prints anything.
 say() {
@@ -32,6 +32,14 @@ check_fix() { silent go fix -diff ./...; }
 check_lint() { say go tool -modfile=tools/go.mod golangci-lint run; }
 
 check_deadcode() { silent go tool -modfile=tools/go.mod deadcode -test ./...; }
+
+# Each system, with its tests, and each kind of machine.
+check_cross() {
+  local target
+  for target in windows/amd64 darwin/arm64 linux/arm64; do
+    say env CGO_ENABLED=0 GOOS="${target%/*}" GOARCH="${target#*/}" go vet -trimpath ./... || return
+  done
+}
 
 check_tests() { say go test -race -shuffle=on -timeout 30m ./...; }
 

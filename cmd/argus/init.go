@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,9 @@ func (a *app) created(c *cobra.Command, path string) error {
 	err = say(a.out, "created", created{path, n.Info.Store, n.PrivateKeyPath()}, func(o *output, s created) {
 		o.linef("Made the store %s in %s.", s.Store, s.Path)
 		o.linef("Its private key is %s: keep a copy elsewhere.", s.PrivateKey)
+		if runtime.GOOS == "windows" {
+			o.linef("Argus does not check on Windows who has rights to that file.")
+		}
 	})
 	return errors.Join(err, n.Close())
 }

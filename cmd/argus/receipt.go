@@ -147,10 +147,15 @@ func printReadings(o *output, r *argus.Receipt) {
 	}
 }
 
-// printOptions prints the reading options that the operator gave.
+// printOptions prints the reading options that the operator gave, and whether the
+// readers ran without the sandbox that other systems have.
 func printOptions(o *output, options []argus.Field) {
 	var said []string
 	for _, x := range options {
+		if x.Name == "sandbox" {
+			o.linef("  sandbox: %s", oneLine(x.Value))
+			continue
+		}
 		said = append(said, x.Name+" "+x.Value)
 	}
 	if said != nil {

@@ -2,6 +2,9 @@
 //
 // Whoever writes to disk takes a [Disk], so that a test can cut the power
 // between any two operations (package durabletest).
+//
+// On Windows the contents of files are made durable, and names are not: after a power
+// cut they may be those of some moments before, in order.
 package durable
 
 import (
@@ -50,7 +53,7 @@ type OS struct{}
 
 // OpenFile implements [Disk].
 func (OS) OpenFile(name string, flag int, mode fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag, mode)
+	f, err := openFile(name, flag, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +61,7 @@ func (OS) OpenFile(name string, flag int, mode fs.FileMode) (File, error) {
 }
 
 // Rename implements [Disk].
-func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+func (OS) Rename(from, to string) error { return rename(from, to) }
 
 // Link implements [Disk].
 func (OS) Link(from, to string) error { return os.Link(from, to) }
@@ -76,13 +79,7 @@ func (OS) MkdirAll(name string) error { return os.MkdirAll(name, 0o700) }
 func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
 
 // SyncDir implements [Disk].
-func (OS) SyncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (OS) SyncDir(name string) error { return syncDir(name) }
 
 // Lock implements [Disk].
 func (OS) Lock(name string, exclusive bool) (unlock func() error, held bool, err error) {

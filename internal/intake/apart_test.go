@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -305,5 +306,33 @@ done
 	}
 	if _, err := Resume(t.Context(), plain); err == nil || !strings.Contains(err.Error(), "not the program that it was") {
 		t.Errorf("with another program: %v", err)
+	}
+}
+
+// A receipt says where a system has no sandbox for the readers, or less of one, and
+// what was begun in one is not finished in another.
+func TestReceiptSaysWithoutSandbox(t *testing.T) {
+	b := newBench(t)
+	b.o.Apart, b.o.BatchRecords, b.o.lacks = true, 1, "none of it"
+	want := argus.Field{Name: "sandbox", Value: "none of it"}
+	source := write(t, t.TempDir(), "a.jsonl", line(1, "one")+line(2, "two")+line(3, "three"))
+	b.interrupt(t, source, 1)
+	other := b.o
+	other.lacks = "another"
+	if _, err := Resume(t.Context(), other); !errors.Is(err, ErrOtherReaders) {
+		t.Errorf("resumed in another sandbox: %v", err)
+	}
+	receipts, err := Resume(t.Context(), b.o)
+	if err != nil || len(receipts) != 1 || !slices.Contains(receipts[0].Opening.Options, want) || !slices.Contains(receipts[0].Seal.Opening.Options, want) {
+		t.Fatalf("%+v, %v, want %v among the options", receipts, err, want)
+	}
+	again, err := Reread(t.Context(), other, 1, "a better sandbox")
+	if err != nil || fieldOf(again.Opening.Options, sandboxOption) != "another" {
+		t.Errorf("%+v, %v", again, err)
+	}
+	r := newBench(t)
+	r.o.Apart = true
+	if got := fieldOf(r.ingest(t, source).Opening.Options, sandboxOption); got != sandbox.Lacks {
+		t.Errorf("this system lacks %q, its receipt says %q", sandbox.Lacks, got)
 	}
 }

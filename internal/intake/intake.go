@@ -8,6 +8,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,8 @@ type Options struct {
 	// Apart runs the readers in a process of their own; the program calls
 	// sandbox.Main for it. Default: in this one.
 	Apart bool
+	// lacks says what of a sandbox this system does not have ([sandbox.Lacks]).
+	lacks string
 
 	// BatchRecords and BatchBytes bound what one Append makes durable.
 	// Default 4096 and 8 MiB.
@@ -97,6 +100,7 @@ func (o Options) withDefaults() Options {
 	if o.Hands == nil {
 		o.Hands = new(Hands)
 	}
+	o.lacks = cmp.Or(o.lacks, sandbox.Lacks)
 	if o.Covers == nil {
 		o.Covers = func(argus.DeliveryNumber) bool { return true }
 	}
@@ -188,7 +192,7 @@ func (o Options) begin(ctx context.Context, path, place string, files []foundFil
 		return d, false, err
 	}
 	for _, d := range list {
-		if d.Opening.Sort == argus.OpeningHandOver && d.Opening.Place == place && slices.Equal(d.Opening.Options, o.settings()) {
+		if d.Opening.Sort == argus.OpeningHandOver && d.Opening.Place == place && slices.Equal(settingsOf(d.Opening.Options), o.settings()) {
 			if !o.Hands.take(d.Number) {
 				return d, false, fmt.Errorf("%w: %s", ErrInHand, d.Number)
 			}
@@ -203,7 +207,7 @@ func (o Options) begin(ctx context.Context, path, place string, files []foundFil
 	}
 	d.Number, err = o.Store.Begin(ctx, argus.Opening{
 		Source: path, Place: label(place), Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
-		Software: o.Software, Readers: o.readerNames(), Options: o.settings(),
+		Software: o.Software, Readers: o.readerNames(), Options: o.recorded(),
 	})
 	if err == nil {
 		o.Hands.begun(d.Number)
@@ -265,6 +269,9 @@ func (o Options) finish(ctx context.Context, which []argus.DeliveryNumber, do fu
 func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFile) (*argus.Receipt, error) {
 	if !slices.Equal(d.Opening.Readers, o.readerNames()) {
 		return nil, fmt.Errorf("resume %s: %w: what was read already could be skipped wrongly", d.Number, ErrOtherReaders)
+	}
+	if fieldOf(d.Opening.Options, sandboxOption) != fieldOf(o.recorded(), sandboxOption) {
+		return nil, fmt.Errorf("resume %s: %w: the sandbox that they ran in is another one than here", d.Number, ErrOtherReaders)
 	}
 	in := newIntake(o, d.Number)
 	if err := in.recall(ctx); err != nil {
@@ -347,6 +354,7 @@ func (o Options) KnownFormat() error {
 
 // as returns the options with the settings that a delivery was begun with.
 func (o Options) as(settings []argus.Field) (Options, error) {
+	settings = settingsOf(settings)
 	o.Format, o.ReadingNames = "", settings
 	if len(settings) > 0 && settings[0].Name == "format" {
 		o.Format, o.ReadingNames = settings[0].Value, settings[1:]
@@ -411,4 +419,34 @@ func (o Options) settings() []argus.Field {
 		list = append(list, argus.Field{Name: "format", Value: o.Format})
 	}
 	return append(list, o.ReadingNames...)
+}
+
+// sandboxOption is the name of the option in the record of a delivery whose readers ran
+// on a system without a sandbox, or with less of one; its value says so. It is no setting.
+const sandboxOption = "sandbox"
+
+// recorded are the options as the record of a delivery has them.
+func (o Options) recorded() []argus.Field {
+	list := o.settings()
+	if o.Apart && o.lacks != "" {
+		list = append(list, argus.Field{Name: sandboxOption, Value: o.lacks})
+	}
+	return list
+}
+
+// fieldOf is the value of a field, empty if it is not there.
+func fieldOf(list []argus.Field, name string) string {
+	for _, f := range list {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// settingsOf are those of the options in the record of a delivery that change what is read.
+func settingsOf(recorded []argus.Field) []argus.Field {
+	return slices.DeleteFunc(slices.Clone(recorded), func(f argus.Field) bool {
+		return f.Name == sandboxOption || strings.HasPrefix(f.Name, fromUpgrade)
+	})
 }

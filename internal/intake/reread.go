@@ -77,7 +77,7 @@ func (o Options) beginReading(ctx context.Context, of evidence.Delivery, reason 
 		case reads.Reading == nil || reads.Reading.Of != of.Number:
 		case o.Hands.held[d.Number]:
 			return d, false, fmt.Errorf("%w: %s", ErrInHand, d.Number)
-		case !slices.Equal(d.Opening.Options, o.settings()):
+		case !slices.Equal(settingsOf(d.Opening.Options), o.settings()):
 			return d, false, fmt.Errorf("%w: %s reads it with other settings", ErrUnfinished, d.Number)
 		default:
 			o.Hands.take(d.Number)
@@ -92,7 +92,7 @@ func (o Options) beginReading(ctx context.Context, of evidence.Delivery, reason 
 	}
 	d.Number, err = o.Store.Begin(ctx, argus.Opening{
 		Source: of.Opening.Source, Place: of.Opening.Place, Authority: o.Authority, Actor: o.Actor, Started: o.Now().UnixMicro(),
-		Software: o.Software, Readers: o.readerNames(), Options: o.settings(), Sort: argus.OpeningReading,
+		Software: o.Software, Readers: o.readerNames(), Options: o.recorded(), Sort: argus.OpeningReading,
 	}, &argus.Record{Kind: argus.KindReading, Reading: &argus.Reading{Of: of.Number, Reason: reason}})
 	if err == nil {
 		o.Hands.begun(d.Number)
@@ -125,7 +125,7 @@ const fromUpgrade = "format-"
 // settingsOver returns settings in which the newer ones take the place of the older
 // ones of the same name; a format that of a program.
 func settingsOver(older, newer []argus.Field) []argus.Field {
-	older = slices.DeleteFunc(slices.Clone(older), func(f argus.Field) bool { return strings.HasPrefix(f.Name, fromUpgrade) })
+	older = settingsOf(older)
 	replaced := func(name string) bool {
 		return slices.ContainsFunc(newer, func(f argus.Field) bool {
 			return f.Name == name || f.Name == "format" && strings.HasPrefix(name, "via")

@@ -2,16 +2,13 @@ package ledger
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
-
-	"github.com/transparency-dev/tessera"
-	"github.com/transparency-dev/tessera/api/layout"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
@@ -112,10 +109,6 @@ func (l *Ledger) record(ctx context.Context, act Act, earliest time.Time) (Entry
 	if err != nil {
 		return Entry{}, err
 	}
-	tree, err := l.recover(last)
-	if err != nil {
-		return Entry{}, err
-	}
 	entry := Entry{Seq: last.size + 1, Time: l.now().UTC().Truncate(time.Microsecond), Act: act.clean()}
 	if entry.Time.Before(earliest) {
 		entry.Time, entry.Clock = earliest, entry.Time
@@ -124,26 +117,12 @@ func (l *Ledger) record(ctx context.Context, act Act, earliest time.Time) (Entry
 	if err != nil {
 		return Entry{}, err
 	}
-	if err := l.start(); err != nil {
-		return Entry{}, err
-	}
-	// The envelope reaches the disk while Tessera writes the entry, and both before
-	// the checkpoint.
+	// The envelope reaches the disk while the entry does, and both before the checkpoint.
 	kept := make(chan error, 1)
 	go func() { kept <- l.keepEnvelope(entry.Seq, envelope) }()
-	// The future resolves when Tessera has written and synced the entry, the
-	// tiles and its state.
-	_, err = l.appender.Add(context.WithoutCancel(ctx), tessera.NewEntry(data))()
+	next, err := l.grow(last, data)
 	if err = errors.Join(err, <-kept); err != nil {
 		return Entry{}, err
-	}
-	written, err := l.readTreeState()
-	if err != nil {
-		return Entry{}, err
-	}
-	next := head{entry.Seq, rootOf(tree.add(leafHash(data)))}
-	if written != next {
-		return Entry{}, fmt.Errorf("the tree does not extend the last checkpoint: %w", argus.ErrDamaged)
 	}
 	if err := l.publish(next); err != nil {
 		return Entry{}, err
@@ -153,27 +132,98 @@ func (l *Ledger) record(ctx context.Context, act Act, earliest time.Time) (Entry
 	return entry, nil
 }
 
-// recover makes the tree what the last checkpoint says: what an interrupted
-// Append wrote beyond it was never acknowledged and will be overwritten.
-func (l *Ledger) recover(last head) (edge, error) {
-	state, err := l.readTreeState()
-	if err != nil {
-		return nil, err
-	}
-	if state.size < last.size || state.size == last.size && state.root != last.root {
-		return nil, fmt.Errorf("%s is not of the last checkpoint: %w", treeStateName, argus.ErrDamaged)
-	}
+// grow makes durable an entry behind those of a head, and the tiles that it changes,
+// and returns the head that covers it. Whatever an interrupted act left in their place
+// was never acknowledged and is written over.
+func (l *Ledger) grow(last head, data []byte) (head, error) {
 	tree, err := l.readEdge(last.size, last.size)
 	if err != nil {
-		return nil, err
+		return head{}, err
 	}
 	if rootOf(tree) != last.root {
-		return nil, fmt.Errorf("the tiles are not of the last checkpoint: %w", argus.ErrDamaged)
+		return head{}, fmt.Errorf("the tiles are not of the last checkpoint: %w", argus.ErrDamaged)
 	}
-	if state != last {
-		return tree, durable.Replace(l.disk, filepath.Join(l.dir, treeStateName), last.treeState())
+	bundle, err := l.partialBundle(last.size, tree)
+	if err != nil {
+		return head{}, err
 	}
-	return tree, nil
+	if err := l.forgetTessera(); err != nil {
+		return head{}, err
+	}
+	bundle = append(binary.BigEndian.AppendUint16(bundle, uint16(len(data))), data...)
+	size := last.size + 1
+	if err := l.put(bundles, size, bundle); err != nil {
+		return head{}, err
+	}
+	tree, tiles := tree.add(leafHash(data))
+	for level := len(tiles) - 1; level >= 0; level-- { // the leaves last: with them, all is there
+		var tile []byte
+		for _, node := range tiles[level] {
+			tile = append(tile, node[:]...)
+		}
+		if err := l.put(level, size, tile); err != nil {
+			return head{}, err
+		}
+	}
+	return head{size, rootOf(tree)}, nil
+}
+
+// partialBundle reads the entries that are to be copied into a longer bundle, and
+// compares them with their leaves. It is empty if a bundle has just been filled.
+func (l *Ledger) partialBundle(size uint64, tree edge) ([]byte, error) {
+	if size%tileWidth == 0 {
+		return nil, nil
+	}
+	name := bundlePath(size-1, size)
+	raw, err := l.covered(name)
+	if err != nil {
+		return nil, err
+	}
+	spans, err := parseBundle(raw, len(tree[0]))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w: %w", name, err, argus.ErrDamaged)
+	}
+	for i, s := range spans {
+		if leafHash(s.data) != tree[0][i] {
+			return nil, fmt.Errorf("read %s: the entry at byte %d is not what was recorded: %w", name, s.offset, argus.ErrDamaged)
+		}
+	}
+	return raw, nil
+}
+
+// put makes the last tile of a level, or the last bundle, durable.
+func (l *Ledger) put(level int, size uint64, data []byte) error {
+	last := nodesAt(max(level, 0), size) - 1
+	name := filepath.Join(l.dir, tilePath(level, last, size))
+	first := last%tileWidth == 0
+	if first {
+		if err := l.disk.MkdirAll(filepath.Dir(name)); err != nil {
+			return err
+		}
+	}
+	if err := durable.Replace(l.disk, name, data); err != nil || !first {
+		return err
+	}
+	return l.syncFolders(name)
+}
+
+// syncFolders makes durable the names of the folders, any of which may be new, in which a file is.
+func (l *Ledger) syncFolders(name string) error {
+	for dir := filepath.Dir(name); len(dir) >= len(l.dir); dir = filepath.Dir(dir) {
+		if err := l.disk.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// covered reads a tile or a bundle that the checkpoint covers.
+func (l *Ledger) covered(name string) ([]byte, error) {
+	raw, err := l.read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s is missing: %w: %w", name, err, argus.ErrDamaged)
+	}
+	return raw, err
 }
 
 // readEdge reads the right edge that the tree had with a number of entries, from
@@ -182,23 +232,21 @@ func (l *Ledger) readEdge(entries, size uint64) (edge, error) {
 	var tree edge
 	for level := 0; nodesAt(level, entries) > 0; level++ {
 		n := nodesAt(level, entries)
-		if n%layout.TileWidth == 0 {
+		if n%tileWidth == 0 {
 			tree = append(tree, nil)
 			continue
 		}
 		path := tilePath(level, n, size)
-		raw, err := os.ReadFile(filepath.Join(l.dir, path))
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s is missing: %w: %w", path, err, argus.ErrDamaged)
-		} else if err != nil {
+		raw, err := l.covered(path)
+		if err != nil {
 			return nil, err
 		}
-		count := int(min(nodesAt(level, size)-n+n%layout.TileWidth, layout.TileWidth))
+		count := int(min(nodesAt(level, size)-n+n%tileWidth, tileWidth))
 		nodes, ok := parseTile(raw, count)
 		if !ok {
 			return nil, fmt.Errorf("%s has %d bytes: %w", path, len(raw), argus.ErrDamaged)
 		}
-		tree = append(tree, nodes[:n%layout.TileWidth])
+		tree = append(tree, nodes[:n%tileWidth])
 	}
 	return tree, nil
 }
@@ -209,7 +257,7 @@ func (l *Ledger) readEdge(entries, size uint64) (edge, error) {
 func (l *Ledger) prune(size uint64) {
 	for level := 0; nodesAt(level, size) != nodesAt(level, size+1); level++ {
 		n := nodesAt(level, size)
-		if n%layout.TileWidth == 0 {
+		if n%tileWidth == 0 {
 			continue
 		}
 		paths := []string{tilePath(level, n, size)}
@@ -218,17 +266,42 @@ func (l *Ledger) prune(size uint64) {
 		}
 		for _, path := range paths {
 			path = filepath.Join(l.dir, path)
-			os.Remove(path)
-			if (n+1)%layout.TileWidth == 0 {
-				os.Remove(filepath.Dir(path))
+			_ = l.disk.Remove(path)
+			if (n+1)%tileWidth == 0 {
+				_ = l.disk.Remove(filepath.Dir(path))
 			}
 		}
 	}
 }
 
-// lock makes this the only one that appends, in this process (turn) and among
-// all (a lock on a file of our own: Tessera's locks belong to the process, and
-// end when any file of that name is closed in it).
+// tesseraState is what Tessera, which wrote the ledger of earlier versions, kept beside
+// the tiles: how many entries it had written, and locks.
+var tesseraState = []string{treeStateName, ".state/version", ".state/treeState.lock", ".state/publish.lock"}
+
+const treeStateName = ".state/treeState"
+
+// forgetTessera removes the state of Tessera, durably, before there are more entries
+// than it says.
+func (l *Ledger) forgetTessera() error {
+	found := false
+	for _, name := range tesseraState {
+		err := l.disk.Remove(filepath.Join(l.dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		found = found || err == nil
+	}
+	if !found {
+		return nil
+	}
+	folder := filepath.Join(l.dir, filepath.Dir(treeStateName))
+	err := l.disk.SyncDir(folder)
+	_ = l.disk.Remove(folder) // if nothing else is in it
+	return err
+}
+
+// lock makes this the only one that appends, in this process (turn) and among all (a
+// lock on a file).
 func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.wait, argus.ErrLocked)
 	defer cancel()
@@ -241,30 +314,30 @@ func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
 		<-l.turn
 		return nil, errors.New("it is closed, or open for reading only")
 	}
-	if err := flock(ctx, l.lockFile, syscall.LOCK_EX); err != nil {
+	release, err := lockFile(ctx, l.disk, filepath.Join(l.dir, lockName), true)
+	if err != nil {
 		<-l.turn
 		return nil, err
 	}
 	return func() {
-		// The lock also ends with the file; unlocking has no way to fail.
-		_ = syscall.Flock(int(l.lockFile.Fd()), syscall.LOCK_UN)
+		release()
 		<-l.turn
 	}, nil
 }
 
-// flock polls, as a wait in the kernel could not be cancelled.
-func flock(ctx context.Context, f *os.File, how int) error {
+// lockFile polls, as a wait in the kernel could not be cancelled.
+func lockFile(ctx context.Context, disk durable.Disk, name string, exclusive bool) (release func(), err error) {
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
-		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
-		if err == nil {
-			return nil
+		unlock, held, err := disk.Lock(name, exclusive)
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", name, err)
 		}
-		if err != syscall.EWOULDBLOCK && err != syscall.EINTR {
-			return fmt.Errorf("lock %s: %w", f.Name(), err)
+		if held {
+			return func() { _ = unlock() }, nil // the lock ends with the file, which is closed in any case
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-time.After(pause):
 		}
 	}

@@ -3,21 +3,23 @@ package ledger
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/transparency-dev/tessera/api/layout"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
+)
+
+// Files beside the tiles.
+const (
+	checkpointName = "checkpoint"
+	lockName       = "lock"
 )
 
 // head is what a checkpoint says: how many entries there are, and the root of
@@ -29,10 +31,7 @@ type head struct {
 
 // head reads and verifies the signed checkpoint.
 func (l *Ledger) head() (head, error) {
-	raw, err := durable.ReadFile(l.disk, filepath.Join(l.dir, layout.CheckpointPath), longest)
-	if errors.Is(err, durable.ErrUnfit) {
-		err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
-	}
+	raw, err := l.read(checkpointName)
 	if err != nil {
 		return head{}, err
 	}
@@ -133,42 +132,5 @@ func (l *Ledger) publish(h head) error {
 	if err != nil {
 		return fmt.Errorf("sign the checkpoint: %w", err)
 	}
-	return durable.Replace(l.disk, filepath.Join(l.dir, layout.CheckpointPath), signed)
-}
-
-// Files beside the tiles and the checkpoint.
-const (
-	lockName      = "lock"
-	treeStateName = ".state/treeState"
-)
-
-// treeState is what Tessera has written into tiles, which is ahead of the
-// checkpoint while an Append is under way, and after it was interrupted.
-type treeState struct {
-	Size uint64 `json:"size"`
-	Root []byte `json:"root"`
-}
-
-func (h head) treeState() []byte {
-	data, err := json.Marshal(treeState{h.size, h.root[:]})
-	if err != nil {
-		panic(err) // a number and some bytes always have a form
-	}
-	return data
-}
-
-func parseTreeState(raw []byte) (head, error) {
-	var s treeState
-	if err := json.Unmarshal(raw, &s); err != nil || len(s.Root) != len(argus.Hash{}) {
-		return head{}, fmt.Errorf("read %s: it is not a size and a root: %w", treeStateName, argus.ErrDamaged)
-	}
-	return head{s.Size, argus.Hash(s.Root)}, nil
-}
-
-func (l *Ledger) readTreeState() (head, error) {
-	raw, err := os.ReadFile(filepath.Join(l.dir, treeStateName))
-	if err != nil {
-		return head{}, err
-	}
-	return parseTreeState(raw)
+	return durable.Replace(l.disk, filepath.Join(l.dir, checkpointName), signed)
 }

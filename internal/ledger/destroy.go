@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/transparency-dev/tessera/api/layout"
-
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
 )
@@ -197,7 +195,7 @@ func parseDestroying(raw []byte) (d destroying, err error) {
 
 // destroying reads which envelopes are being destroyed; none is no error.
 func (l *Ledger) destroying() (destroying, error) {
-	raw, err := readBounded(filepath.Join(l.dir, destroyingName))
+	raw, err := l.read(destroyingName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return destroying{}, nil
 	}
@@ -240,8 +238,8 @@ func bundlesOf(spans []Span) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		next := uint64(0) // the first bundle that was not yielded
 		for _, s := range spans {
-			for n := max(next, (s.First-1)/layout.EntryBundleWidth); n <= (s.Last-1)/layout.EntryBundleWidth; n++ {
-				if next = n + 1; !yield(n*layout.EntryBundleWidth + 1) {
+			for n := max(next, (s.First-1)/tileWidth); n <= (s.Last-1)/tileWidth; n++ {
+				if next = n + 1; !yield(n*tileWidth + 1) {
 					return
 				}
 			}
@@ -261,7 +259,7 @@ func (l *Ledger) overwrite(seq uint64, spans []Span) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	raw, err := readBounded(filepath.Join(l.dir, name))
+	raw, err := l.read(name)
 	if err != nil {
 		return err
 	}

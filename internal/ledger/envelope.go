@@ -10,12 +10,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/transparency-dev/tessera/api/layout"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
@@ -27,11 +26,11 @@ const envelopeDir = "envelopes"
 // envelopePath names the file with the envelope of an entry: one for each bundle of
 // entries.
 func envelopePath(seq uint64) string {
-	return envelopeDir + "/" + strings.TrimPrefix(layout.EntriesPath((seq-1)/layout.EntryBundleWidth, 0), "tile/entries/")
+	return envelopeDir + "/" + strings.TrimPrefix(bundlePath(seq-1, math.MaxInt64), entriesPath)
 }
 
 // firstOf is the first entry whose envelope is in the file with that of another one.
-func firstOf(seq uint64) uint64 { return (seq-1)/layout.EntryBundleWidth*layout.EntryBundleWidth + 1 }
+func firstOf(seq uint64) uint64 { return (seq-1)/tileWidth*tileWidth + 1 }
 
 // words are what an envelope holds of an act: what people wrote.
 type words struct {
@@ -120,7 +119,7 @@ func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 	}
 	var going []Span // which may be overwritten in part
 	for {
-		raw, err := durable.ReadFile(l.disk, filepath.Join(l.dir, envelopePath(seq)), longest)
+		raw, err := l.read(envelopePath(seq))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
@@ -233,12 +232,9 @@ func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if made {
-		// Each folder on the way may be new.
-		for dir := filepath.Dir(name); len(dir) >= len(l.dir); dir = filepath.Dir(dir) {
-			if err := l.disk.SyncDir(dir); err != nil {
-				return err
-			}
+	if made || (seq-1)%tileWidth == 0 { // an interrupted act may have made it
+		if err := l.syncFolders(name); err != nil {
+			return err
 		}
 	}
 	l.envelopesEnd = ends{seq, at + int64(len(line))}

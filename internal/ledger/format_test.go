@@ -1,7 +1,9 @@
 package ledger
 
 import (
-	"flag"
+	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,8 +15,6 @@ import (
 
 	"github.com/argus-evidence/argus"
 )
-
-var update = flag.Bool("update", false, "write the ledger of this form of entries to testdata")
 
 // The key of the ledgers in testdata. It signs nothing else.
 var testdataKeys = keys{
@@ -35,23 +35,6 @@ func testdataEntry(seq uint64) Entry {
 func TestFormatVersions(t *testing.T) {
 	const size = 258 // a full bundle and a partial one
 	v1, v2 := filepath.Join("testdata", "v1"), filepath.Join("testdata", "v2")
-	if *update {
-		if err := os.RemoveAll(v2); err != nil {
-			t.Fatal(err)
-		}
-		l, err := Create(v2, testdataKeys.write())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for seq := range uint64(size) {
-			e := testdataEntry(seq + 1)
-			l.now = func() time.Time { return e.Time }
-			if _, err := l.Append(t.Context(), e.Act); err != nil {
-				t.Fatal(err)
-			}
-		}
-		l.Close()
-	}
 	for version, dir := range []string{v1, v2} {
 		dir := copyDir(t, dir)
 		if report := verify(t, dir, testdataKeys.public); report.Words != uint64(size*(1-version)) {
@@ -76,6 +59,104 @@ func TestFormatVersions(t *testing.T) {
 		}
 		appendActs(t, l, 1)
 		wantClean(t, dir, testdataKeys.public)
+	}
+}
+
+// appendRaw appends what a test has for an entry.
+func appendRaw(t testing.TB, l *Ledger, data []byte) {
+	t.Helper()
+	last, err := l.head()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := l.grow(last, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.publish(next); err != nil {
+		t.Fatal(err)
+	}
+	l.prune(last.size)
+}
+
+// Tessera wrote the ledgers in testdata. The same entries give the same files.
+func TestAsTessera(t *testing.T) {
+	from := filepath.Join("testdata", "v2")
+	dir := t.TempDir()
+	l, err := Create(dir, testdataKeys.write())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, bundle := range []struct {
+		name  string
+		count int
+	}{{"tile/entries/000", 256}, {"tile/entries/001.p/2", 2}} {
+		spans, err := parseBundle(read(t, from, bundle.name), bundle.count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range spans {
+			appendRaw(t, l, s.data)
+		}
+	}
+	compared := 0
+	for _, name := range files(t, from) {
+		if strings.HasPrefix(name, "tile/") || name == checkpointName {
+			compared++
+			if !bytes.Equal(read(t, dir, name), read(t, from, name)) {
+				t.Errorf("%s differs", name)
+			}
+		}
+	}
+	if compared != 6 || len(files(t, dir)) != compared+1 {
+		t.Errorf("compared %d files with %v", compared, files(t, dir))
+	}
+}
+
+// The state that Tessera kept beside its tiles may be one entry ahead, is not needed,
+// and goes with the next act; whatever else is in its folder stays.
+func TestTesseraState(t *testing.T) {
+	for _, version := range []string{"v1", "v2"} {
+		dir := copyDir(t, filepath.Join("testdata", version))
+		state := func() (found []string) {
+			for _, f := range verify(t, dir, testdataKeys.public).Findings {
+				if f.Damage {
+					t.Errorf("%s: %v", version, f)
+				}
+				if strings.HasPrefix(f.File, ".state") {
+					found = append(found, f.File)
+				}
+			}
+			return found
+		}
+		if found := state(); found != nil {
+			t.Errorf("%s: %v", version, found)
+		}
+		ahead := bytes.Replace(read(t, dir, treeStateName), []byte("258"), []byte("259"), 1)
+		write(t, dir, treeStateName, ahead)
+		if diff := cmp.Diff([]string{treeStateName}, state()); diff != "" {
+			t.Errorf("%s, one ahead: %s", version, diff)
+		}
+		l, err := Open(dir, testdataKeys.write())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		write(t, dir, ".state/notes", []byte("nobody knows of whom"))
+		appendActs(t, l, 1)
+		if diff := cmp.Diff([]string{".state/notes"}, state()); diff != "" {
+			t.Errorf("%s, after an act: %s", version, diff)
+		}
+		write(t, dir, treeStateName, ahead) // of 259 entries, but not with this root
+		damageIn(t, verify(t, dir, testdataKeys.public), "another root", treeStateName)
+		if err := os.Remove(filepath.Join(dir, ".state/notes")); err != nil {
+			t.Fatal(err)
+		}
+		appendActs(t, l, 1)
+		if _, err := os.Stat(filepath.Join(dir, ".state")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v, want that the folder is gone", version, err)
+		}
 	}
 }
 

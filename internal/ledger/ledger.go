@@ -2,9 +2,8 @@
 // which authority and why.
 //
 // It is a Merkle tree log (RFC 6962 hashing) in plain files, as C2SP
-// tlog-tiles lays them out, written with Tessera's POSIX driver. The signed
-// checkpoint is its only commit point: what it covers is the ledger, and what
-// it does not cover was never acknowledged.
+// tlog-tiles lays them out. The signed checkpoint is its only commit point: what
+// it covers is the ledger, and what it does not cover was never acknowledged.
 //
 // [Ledger.Append] returns when the entry, the tiles above it and a signed
 // checkpoint that covers them are written and synced, with their directories.
@@ -26,10 +25,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,10 +35,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/transparency-dev/tessera"
-	"github.com/transparency-dev/tessera/storage/posix"
 	"golang.org/x/mod/sumdb/note"
-	"k8s.io/klog/v2"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
@@ -143,7 +138,7 @@ type Entry struct {
 
 // MaxEntry is the longest encoded entry, and the longest line of an envelope, in
 // bytes. Append refuses longer ones.
-const MaxEntry = tessera.DefaultEntrySizeLimit
+const MaxEntry = math.MaxUint16
 
 // formatVersion stands in each entry.
 //
@@ -265,7 +260,7 @@ type Options struct {
 // any number of processes may append to one directory.
 type Ledger struct {
 	dir      string
-	disk     durable.Disk // of checkpoint and envelopes
+	disk     durable.Disk
 	verifier note.Verifier
 	signer   note.Signer
 	now      func() time.Time
@@ -275,9 +270,6 @@ type Ledger struct {
 	// envelopesEnd belongs to the one that appends.
 	envelopesEnd ends
 	turn         chan struct{} // held by the one that appends
-	lockFile     *os.File
-	appender     *tessera.Appender
-	stop         context.CancelFunc
 
 	failpoint func(name string)
 	ordering  sync.Mutex // for the fields below
@@ -333,9 +325,6 @@ func (l *Ledger) create() error {
 	if _, err := os.Stat(filepath.Join(l.dir, "tile")); err == nil {
 		return fmt.Errorf("it has entries and no checkpoint: %w", argus.ErrDamaged)
 	}
-	if err := l.start(); err != nil {
-		return err
-	}
 	return l.publish(head{root: rootOf(nil)})
 }
 
@@ -381,11 +370,11 @@ func open(dir string, o Options) (*Ledger, error) {
 	if l.signer.Name() != l.verifier.Name() || l.signer.KeyHash() != l.verifier.KeyHash() {
 		return nil, errors.New("its private and public key are not a pair")
 	}
-	l.lockFile, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := l.disk.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return l, nil
+	return l, lock.Close()
 }
 
 // Size counts the entries that the signed checkpoint covers.
@@ -399,61 +388,6 @@ func (l *Ledger) Size() (uint64, error) {
 func (l *Ledger) Close() error {
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()
-	if l.stop != nil {
-		l.stop()
-		l.stop, l.appender = nil, nil
-	}
 	l.signer = nil
-	if l.lockFile == nil {
-		return nil
-	}
-	err := l.lockFile.Close()
-	l.lockFile = nil
-	return err
-}
-
-// never is a checkpoint interval that is not reached: Tessera would publish
-// checkpoints some time after an entry, and Append publishes them itself.
-const never = 100 * 365 * 24 * time.Hour
-
-// start starts Tessera's goroutines, which end when l.stop is called.
-func (l *Ledger) start() error {
-	if l.appender != nil {
-		return nil
-	}
-	quietTessera()
-	ctx, stop := context.WithCancel(context.Background())
-	driver, err := posix.New(ctx, posix.Config{Path: l.dir})
-	if err != nil {
-		stop()
-		return err
-	}
-	// A batch of one is written without waiting for more. Outdated partial
-	// tiles are removed by Append.
-	appender, _, _, err := tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
-		WithCheckpointSigner(l.signer).
-		WithBatching(1, time.Second).
-		WithCheckpointInterval(never).
-		WithCheckpointRepublishInterval(0).
-		WithGarbageCollectionInterval(0))
-	if err != nil {
-		stop()
-		return err
-	}
-	l.appender, l.stop = appender, stop
 	return nil
 }
-
-// quietTessera silences the log that Tessera writes to the standard error
-// output through a package that nothing else in Argus uses. Its errors come
-// back from its functions as well.
-var quietTessera = sync.OnceFunc(func() {
-	var flags flag.FlagSet
-	klog.InitFlags(&flags)
-	for name, value := range map[string]string{"logtostderr": "false", "stderrthreshold": "FATAL"} {
-		if err := flags.Set(name, value); err != nil {
-			panic(err) // the names and values are klog's own
-		}
-	}
-	klog.SetOutput(io.Discard)
-})

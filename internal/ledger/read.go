@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/transparency-dev/tessera/api/layout"
-
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // Entries yields up to limit entries (0: all) from a sequence number on (0 is
@@ -27,7 +25,7 @@ func (l *Ledger) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[
 		var held map[uint64]envelope
 		var of uint64 // the entries of which bundle held is of, from 1
 		for e, err := range l.Sealed(ctx, from, limit) {
-			if n := (e.Seq + layout.EntryBundleWidth - 1) / layout.EntryBundleWidth; err == nil && n != of {
+			if n := (e.Seq + tileWidth - 1) / tileWidth; err == nil && n != of {
 				of = n
 				held, err = l.envelopes(e.Seq)
 			}
@@ -164,14 +162,14 @@ func (l *Ledger) bundle(n uint64) ([]Entry, error) {
 }
 
 func (l *Ledger) bundleAt(n, size uint64) ([]Entry, error) {
-	first := n - n%layout.EntryBundleWidth
-	count := int(min(size-first, layout.EntryBundleWidth))
+	first := n - n%tileWidth
+	count := int(min(size-first, tileWidth))
 	path := bundlePath(n, size)
-	raw, err := os.ReadFile(filepath.Join(l.dir, path))
+	raw, err := l.read(path)
 	if err != nil {
 		return nil, err
 	}
-	tile, err := os.ReadFile(filepath.Join(l.dir, tilePath(0, n, size)))
+	tile, err := l.read(tilePath(0, n, size))
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +197,15 @@ func (l *Ledger) bundleAt(n, size uint64) ([]Entry, error) {
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+// read reads a file of the ledger.
+func (l *Ledger) read(name string) ([]byte, error) {
+	raw, err := durable.ReadFile(l.disk, filepath.Join(l.dir, name), longest)
+	if errors.Is(err, durable.ErrUnfit) {
+		err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
+	}
+	return raw, err
 }
 
 // span is an encoded entry with its place in the bundle's file, where its two

@@ -2,28 +2,25 @@ package ledger
 
 import (
 	"crypto/sha256"
+	"math"
 	"math/bits"
+	"strings"
 
-	"github.com/transparency-dev/tessera/api/layout"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/argus-evidence/argus"
 )
 
-// The tree is that of RFC 6962, section 2.1.
+// The tree is that of RFC 6962, section 2.1, in tiles of 256 nodes.
+const (
+	tileHeight = 8
+	tileWidth  = 1 << tileHeight // nodes in a full tile, and entries in a full bundle
+)
 
-func leafHash(data []byte) argus.Hash {
-	h := sha256.New()
-	h.Write([]byte{0})
-	h.Write(data)
-	return argus.Hash(h.Sum(nil))
-}
+func leafHash(data []byte) argus.Hash { return argus.Hash(tlog.RecordHash(data)) }
 
 func nodeHash(left, right argus.Hash) argus.Hash {
-	var buf [1 + 2*sha256.Size]byte
-	buf[0] = 1
-	copy(buf[1:], left[:])
-	copy(buf[1+sha256.Size:], right[:])
-	return sha256.Sum256(buf[:])
+	return argus.Hash(tlog.NodeHash(tlog.Hash(left), tlog.Hash(right)))
 }
 
 // subtree is the root over a power of two of nodes.
@@ -39,17 +36,19 @@ func subtree(nodes []argus.Hash) argus.Hash {
 // last tile that is not full. With it an entry can be added and the root known.
 type edge [][]argus.Hash
 
-// add returns the edge with one more leaf. The old one stays as it is.
-func (e edge) add(node argus.Hash) edge {
-	next := append(edge(nil), e...)
+// add returns the edge with one more leaf, and the nodes of the tiles that it
+// changes: one tile at each level from 0 on. The old edge stays as it is.
+func (e edge) add(node argus.Hash) (next edge, tiles [][]argus.Hash) {
+	next = append(edge(nil), e...)
 	for level := 0; ; level++ {
 		if level == len(next) {
 			next = append(next, nil)
 		}
 		nodes := append(next[level][:len(next[level]):len(next[level])], node)
-		if len(nodes) < layout.TileWidth {
+		tiles = append(tiles, nodes)
+		if len(nodes) < tileWidth {
 			next[level] = nodes
-			return next
+			return next, tiles
 		}
 		next[level], node = nil, subtree(nodes)
 	}
@@ -76,13 +75,41 @@ func rootOf(e edge) argus.Hash {
 }
 
 // nodesAt counts the nodes at a level of tiles in a tree of a size.
-func nodesAt(level int, size uint64) uint64 { return size >> (layout.TileHeight * level) }
+func nodesAt(level int, size uint64) uint64 { return size >> (tileHeight * level) }
+
+// bundles is the level of the tiles that hold entries in place of hashes.
+const bundles = -1
 
 // tilePath and bundlePath name the file that holds node n of a level in a tree
 // of a size, relative to the ledger.
 func tilePath(level int, n, size uint64) string {
-	index := n / layout.TileWidth
-	return layout.TilePath(uint64(level), index, layout.PartialTileSize(uint64(level), index, size))
+	index := n / tileWidth
+	width := min(nodesAt(max(level, 0), size)-index*tileWidth, tileWidth)
+	return pathOf(tlog.Tile{H: tileHeight, L: level, N: int64(index), W: int(width)})
 }
 
-func bundlePath(n, size uint64) string { return layout.EntriesPathForLogIndex(n, size) }
+func bundlePath(n, size uint64) string { return tilePath(bundles, n, size) }
+
+// C2SP tlog-tiles names tiles as the Go checksum database does, but for two words.
+const (
+	tlogTiles   = "tile/8/"
+	tlogEntries = tlogTiles + "data/"
+	entriesPath = "tile/entries/"
+)
+
+func pathOf(t tlog.Tile) string {
+	if t.L == bundles {
+		return entriesPath + strings.TrimPrefix(t.Path(), tlogEntries)
+	}
+	return "tile/" + strings.TrimPrefix(t.Path(), tlogTiles)
+}
+
+// parsePath reads the path of a tile or of a bundle. Each has one path.
+func parsePath(name string) (t tlog.Tile, ok bool) {
+	tlogPath := tlogTiles + strings.TrimPrefix(name, "tile/")
+	if rest, ok := strings.CutPrefix(name, entriesPath); ok {
+		tlogPath = tlogEntries + rest
+	}
+	t, err := tlog.ParseTilePath(tlogPath)
+	return t, err == nil && t.L < 64 && t.N < math.MaxInt64/tileWidth && pathOf(t) == name
+}

@@ -3,24 +3,23 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/transparency-dev/tessera/api/layout"
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 )
 
 // Finding is a file of the ledger with something to be said about it.
@@ -53,8 +52,9 @@ func (f Finding) String() string {
 
 // Report is what Verify found.
 type Report struct {
-	// Entries counts what the checkpoint covers, and Root is what it signs;
-	// they are proven when there is no damage.
+	// Entries counts what the checkpoint covers, and Root is what it signs; they are
+	// proven when there is no damage. Of a checkpoint that cannot be verified, they are
+	// what the tiles have.
 	Entries uint64     `json:"entries"`
 	Root    argus.Hash `json:"root"`
 	// Destroyed counts the entries whose envelopes an order destroyed, Words those of
@@ -74,7 +74,7 @@ func (r *Report) Damaged() bool {
 }
 
 // Verify recomputes a ledger from its directory and public key: entries, their
-// numbers, leaves, tiles, root, checkpoint, and what Tessera keeps beside them.
+// numbers, leaves, tiles, root and checkpoint.
 // Each file is either proven to the byte or named; an envelope that an order
 // destroyed is counted, and one that is gone without is damage. It changes nothing, needs
 // no right to write, and may run while others append: it holds the lock only
@@ -92,13 +92,12 @@ func Verify(ctx context.Context, dir, publicKey string) (*Report, error) {
 	if v.live, err = Open(dir, Options{PublicKey: publicKey}); err != nil {
 		v.live = nil // it is told below why
 	}
-	if h, ok := v.checkpoint(verifier); ok {
-		v.report.Entries, v.report.Root = h.size, h.root
-		v.interrupted()
-		v.tree()
-		v.destroyed()
-		v.aside()
-	}
+	h := v.checkpoint(verifier)
+	v.report.Entries, v.report.Root = h.size, h.root
+	v.interrupted()
+	v.tree()
+	v.destroyed()
+	v.aside()
 	v.rest()
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("verify ledger: %w", err)
@@ -114,7 +113,6 @@ type verification struct {
 	// while others append: all that are not full tiles.
 	files map[string][]byte
 	seen  map[string]bool // those that something was said about
-	edge  edge            // as recomputed
 	// last is the time of the last entry, back the first one whose time is before
 	// that of the entry before it, or whose clock was, and backs counts them.
 	last        time.Time
@@ -139,14 +137,12 @@ func (v *verification) find(f Finding) {
 
 // snapshot reads, under the lock, what may change.
 func (v *verification) snapshot() error {
-	if f, err := os.Open(filepath.Join(v.dir, lockName)); err == nil {
-		defer f.Close()
-		ctx, cancel := context.WithTimeoutCause(v.ctx, time.Minute, argus.ErrLocked)
-		defer cancel()
-		if err := flock(ctx, f, syscall.LOCK_SH); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	ctx, cancel := context.WithTimeoutCause(v.ctx, time.Minute, argus.ErrLocked)
+	defer cancel()
+	switch release, err := lockFile(ctx, durable.OS{}, filepath.Join(v.dir, lockName), false); {
+	case err == nil:
+		defer release()
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	v.files, v.seen = map[string][]byte{}, map[string]bool{}
@@ -159,7 +155,7 @@ func (v *verification) snapshot() error {
 			return nil
 		}
 		v.files[name] = nil
-		if width, _, _, ok := parsePath(name); (!ok || width != layout.TileWidth) && (!strings.HasPrefix(name, envelopeDir+"/") || name == destroyingName) {
+		if t, ok := parsePath(name); (!ok || t.W != tileWidth) && (!strings.HasPrefix(name, envelopeDir+"/") || name == destroyingName) {
 			v.files[name], err = readBounded(filepath.Join(v.dir, name))
 		}
 		return err
@@ -168,11 +164,8 @@ func (v *verification) snapshot() error {
 		return err
 	}
 	// The last envelopes grow; the others can only go.
-	h, err := parseTreeState(v.files[treeStateName])
-	if err != nil || h.size == 0 {
-		return nil // which is told below
-	}
-	for _, seq := range []uint64{h.size, max(h.size, 2) - 1} {
+	size := v.stored()
+	for _, seq := range []uint64{max(size, 1), max(size, 2) - 1} {
 		if name := envelopePath(seq); v.has(name) {
 			if v.files[name], err = readBounded(filepath.Join(v.dir, name)); err != nil {
 				return err
@@ -188,7 +181,7 @@ func (v *verification) has(name string) bool {
 }
 
 // longest is more than any file of a ledger has: a bundle of longest entries.
-const longest = layout.EntryBundleWidth * (2 + MaxEntry)
+const longest = tileWidth * (2 + MaxEntry)
 
 func readBounded(name string) ([]byte, error) {
 	info, err := os.Stat(name)
@@ -223,24 +216,46 @@ func (v *verification) content(name string) ([]byte, error) {
 	return readBounded(filepath.Join(v.dir, name))
 }
 
-// checkpoint returns the size and root to compare with: those that were
-// signed, or else the best that is stored, to see whether anything else is
-// wrong.
-func (v *verification) checkpoint(verifier note.Verifier) (h head, ok bool) {
-	raw, ok := v.take(layout.CheckpointPath, 0)
-	if ok {
-		h, err := openCheckpoint(raw, verifier)
-		if err == nil {
-			return h, true
+// checkpoint returns the size and root to compare with: those that were signed, or
+// else the size that the files have, to see whether anything else is wrong.
+func (v *verification) checkpoint(verifier note.Verifier) head {
+	stored := head{size: v.stored()}
+	raw, ok := v.take(checkpointName, 0)
+	if !ok {
+		return stored
+	}
+	h, err := openCheckpoint(raw, verifier)
+	switch {
+	case err != nil:
+		v.damage(checkpointName, -1, 0, "%v", err)
+		return stored
+	case stored.size > h.size+1 && v.agree(stored.size):
+		v.damage(checkpointName, -1, 0, "it covers %d entries, and %d were written: an earlier copy took its place", h.size, stored.size)
+		return stored
+	}
+	return h
+}
+
+// agree says whether the last bundle of so many entries has the leaves of its tile.
+func (v *verification) agree(size uint64) bool {
+	count := int((size-1)%tileWidth) + 1
+	bundle, err := v.content(bundlePath(size-1, size))
+	tile, notRead := v.content(tilePath(0, size-1, size))
+	spans, broken := parseBundle(bundle, count)
+	leaves, ok := parseTile(tile, count)
+	return err == nil && notRead == nil && broken == nil && ok &&
+		slices.EqualFunc(spans, leaves, func(s span, leaf argus.Hash) bool { return leafHash(s.data) == leaf })
+}
+
+// stored is how many entries the files have, by their names. An act that was
+// interrupted may have left one more than the checkpoint covers.
+func (v *verification) stored() (entries uint64) {
+	for name := range v.files {
+		if t, ok := parsePath(name); ok && t.L == 0 {
+			entries = max(entries, uint64(t.N)*tileWidth+uint64(t.W))
 		}
-		v.damage(layout.CheckpointPath, -1, 0, "%v", err)
 	}
-	h, err := parseTreeState(v.files[treeStateName])
-	if err != nil {
-		text, _, _ := strings.Cut(string(raw), "\n\n")
-		h, err = parseCheckpoint(text+"\n", verifier.Name())
-	}
-	return h, err == nil
+	return entries
 }
 
 // mismatch is a tile of leaves whose nodes are not those of its entries.
@@ -255,13 +270,13 @@ type mismatch struct {
 func (v *verification) tree() {
 	size := v.report.Entries
 	levels := edge{nil} // all nodes, but of level 0 only those of the last, partial tile
-	for first := uint64(0); first < size; first += layout.TileWidth {
+	for first := uint64(0); first < size; first += tileWidth {
 		if v.ctx.Err() != nil || len(v.report.Findings) == MaxFindings {
 			return
 		}
-		count := int(min(size-first, layout.TileWidth))
+		count := int(min(size-first, tileWidth))
 		leaves, m, bad := v.leaves(first, count)
-		if count < layout.TileWidth {
+		if count < tileWidth {
 			if bad {
 				leaves = v.settleLast(m, levels)
 			}
@@ -273,9 +288,12 @@ func (v *verification) tree() {
 		}
 		levels = levels.raise(subtree(leaves))
 	}
-	v.edge = levels.lasts()
-	if root := rootOf(v.edge); root != v.report.Root {
-		v.damage(layout.CheckpointPath, -1, 0, "the root over the %d entries is %s, the checkpoint says %s", size, root, v.report.Root)
+	root := rootOf(levels.lasts())
+	if v.report.Root == (argus.Hash{}) {
+		v.report.Root = root
+	}
+	if root != v.report.Root {
+		v.damage(checkpointName, -1, 0, "the root over the %d entries is %s, the checkpoint says %s", size, root, v.report.Root)
 	}
 	for level := 1; level < len(levels); level++ {
 		v.tiles(level, levels[level])
@@ -289,10 +307,10 @@ func (e edge) raise(node argus.Hash) edge {
 			e = append(e, nil)
 		}
 		e[level] = append(e[level], node)
-		if len(e[level])%layout.TileWidth != 0 {
+		if len(e[level])%tileWidth != 0 {
 			return e
 		}
-		node = subtree(e[level][len(e[level])-layout.TileWidth:])
+		node = subtree(e[level][len(e[level])-tileWidth:])
 	}
 }
 
@@ -300,7 +318,7 @@ func (e edge) raise(node argus.Hash) edge {
 func (e edge) lasts() edge {
 	last := make(edge, len(e))
 	for level, nodes := range e {
-		last[level] = nodes[len(nodes)-len(nodes)%layout.TileWidth:]
+		last[level] = nodes[len(nodes)-len(nodes)%tileWidth:]
 	}
 	return last
 }
@@ -412,13 +430,6 @@ func (v *verification) interrupted() {
 	v.find(Finding{File: destroyingName, Offset: -1, Problem: "the destroying of envelopes, of entries " + v.going.text + ", was interrupted or is under way; the next opening of the store completes it if its order is in the ledger"})
 }
 
-// behind says whether more entries were written than the checkpoint covers, and one that
-// was interrupted.
-func (v *verification) behind() bool {
-	state, err := parseTreeState(v.files[treeStateName])
-	return err == nil && state.size > v.report.Entries+1
-}
-
 // destroyed holds the envelopes that are gone and the orders to destroy some to each
 // other.
 func (v *verification) destroyed() {
@@ -432,7 +443,7 @@ func (v *verification) destroyed() {
 		switch n := len(missing) - 1; {
 		case orderedBy(v.orders, seq) > 0 || orderedBy(since, seq) > 0:
 			v.report.Destroyed++
-		case v.read < v.report.Entries || v.behind(): // the others could be of an order
+		case v.read < v.report.Entries: // the others could be of an order
 		case n >= 0 && missing[n].Last+1 == seq && envelopePath(missing[n].First) == envelopePath(seq):
 			missing[n].Last = seq
 		default:
@@ -517,9 +528,9 @@ func firstDifference(a, b []argus.Hash) int {
 // settle says whether a full tile or its bundle is what was signed: the one
 // that has the node above.
 func (v *verification) settle(m mismatch) []argus.Hash {
-	n := m.first / layout.TileWidth
+	n := m.first / tileWidth
 	raw, _ := v.content(tilePath(1, n, v.report.Entries)) // an error is reported with its level
-	raw = raw[min(len(raw), int(n%layout.TileWidth)*len(argus.Hash{})):]
+	raw = raw[min(len(raw), int(n%tileWidth)*len(argus.Hash{})):]
 	return v.blame(m, func(leaves []argus.Hash) bool {
 		above := subtree(leaves)
 		return bytes.HasPrefix(raw, above[:])
@@ -564,8 +575,8 @@ func (v *verification) blameBundle(m mismatch) []argus.Hash {
 
 // tiles compares the tiles of a level with its nodes.
 func (v *verification) tiles(level int, nodes []argus.Hash) {
-	for n := 0; n < len(nodes); n += layout.TileWidth {
-		want := nodes[n:min(n+layout.TileWidth, len(nodes))]
+	for n := 0; n < len(nodes); n += tileWidth {
+		want := nodes[n:min(n+tileWidth, len(nodes))]
 		name := tilePath(level, uint64(n), v.report.Entries)
 		raw, ok := v.take(name, 0)
 		if !ok {
@@ -583,16 +594,9 @@ func (v *verification) tiles(level int, nodes []argus.Hash) {
 // rest goes through the files that are neither tiles of the tree nor its
 // checkpoint.
 func (v *verification) rest() {
-	for _, constant := range [][2]string{
-		{".state/version", "1"}, {".state/treeState.lock", ""}, {".state/publish.lock", ""}, {lockName, ""},
-	} {
-		name, want := constant[0], constant[1]
-		raw, ok := v.files[name]
-		if ok && string(raw) != want {
+	for name, want := range map[string]string{lockName: "", ".state/version": "1", ".state/treeState.lock": "", ".state/publish.lock": ""} {
+		if raw, ok := v.files[name]; ok && string(raw) != want {
 			v.damage(name, 0, 0, "it holds something else than %q", want)
-		}
-		if !ok && want != "" {
-			v.damage(name, -1, 0, "the file is missing")
 		}
 		v.seen[name] = true
 	}
@@ -604,42 +608,32 @@ func (v *verification) rest() {
 	}
 }
 
+// treeState compares how many entries Tessera, which wrote the ledger of earlier
+// versions, noted to have written. An act that was interrupted before it signed leaves
+// one more than there are.
 func (v *verification) treeState() {
-	raw, ok := v.take(treeStateName, 0)
-	if !ok {
-		return
+	form := `{"size":%d,"root":"%s`
+	want := fmt.Sprintf(form+`"}`, v.report.Entries, base64.StdEncoding.EncodeToString(v.report.Root[:]))
+	switch raw, ok := v.files[treeStateName]; {
+	case !ok || string(raw) == want:
+	case strings.HasPrefix(string(raw), fmt.Sprintf(form, v.report.Entries+1, "")):
+		v.find(Finding{File: treeStateName, Offset: -1, Problem: "no part of the ledger: left by an act that was interrupted and not acknowledged"})
+	default:
+		v.damage(treeStateName, 0, 0, "it is not what the checkpoint says: %s, want %s", raw, want)
 	}
-	want := head{v.report.Entries, v.report.Root}
-	if bytes.Equal(raw, want.treeState()) {
-		return
-	}
-	// An Append that was interrupted before it signed leaves one entry more.
-	ahead, err := parseTreeState(raw)
-	if err == nil && bytes.Equal(raw, ahead.treeState()) && ahead.size > want.size+1 {
-		v.damage(layout.CheckpointPath, -1, 0, "it covers %d entries, and %d were written: an earlier copy took its place", want.size, ahead.size)
-		return
-	}
-	if err == nil && bytes.Equal(raw, ahead.treeState()) && ahead.size == want.size+1 {
-		bundle, err := v.content(bundlePath(want.size, ahead.size))
-		spans, parseErr := parseBundle(bundle, int(want.size%layout.EntryBundleWidth)+1)
-		if err == nil && parseErr == nil && rootOf(v.edge.add(leafHash(spans[len(spans)-1].data))) == ahead.root {
-			v.find(Finding{File: treeStateName, Offset: -1, Problem: "it is ahead of the checkpoint: an act was interrupted and not acknowledged"})
-			return
-		}
-	}
-	v.damage(treeStateName, 0, 0, "it is not what the checkpoint says: %s, want %s", raw, want.treeState())
+	v.seen[treeStateName] = true
 }
 
 // stray says what a file is that the tree does not need: a shorter copy of a
 // partial tile, what an interrupted Append left, or something else.
 func (v *verification) stray(name string) {
 	size := v.report.Entries
-	width, level, index, ok := parsePath(name)
-	end := index*layout.TileWidth + uint64(width)
+	t, ok := parsePath(name)
+	end, level := uint64(t.N)*tileWidth+uint64(t.W), max(t.L, 0)
 	switch {
-	case ok && width < layout.TileWidth && end <= nodesAt(max(level, 0), size):
-		v.shorter(name, width, level, index)
-	case ok && end == nodesAt(max(level, 0), size+1), name == envelopePath(size+1):
+	case ok && t.W < tileWidth && end <= nodesAt(level, size):
+		v.shorter(name, t)
+	case ok && end == nodesAt(level, size+1), name == envelopePath(size+1):
 		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: left by an act that was interrupted and not acknowledged"})
 	case temporaryName.MatchString(name):
 		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: a temporary file of an interrupted act"})
@@ -650,56 +644,20 @@ func (v *verification) stray(name string) {
 
 // shorter checks an older copy of a tile that was outgrown and not removed: it
 // is the beginning of the present one.
-func (v *verification) shorter(name string, width, level int, index uint64) {
-	raw, n := v.files[name], index*layout.TileWidth
-	present := bundlePath(n, v.report.Entries)
-	if level >= 0 {
-		present = tilePath(level, n, v.report.Entries)
-	}
+func (v *verification) shorter(name string, t tlog.Tile) {
+	raw, present := v.files[name], tilePath(t.L, uint64(t.N)*tileWidth, v.report.Entries)
 	now, err := v.content(present)
-	if level >= 0 && len(raw) != width*len(argus.Hash{}) || err != nil || !bytes.HasPrefix(now, raw) {
+	if t.L >= 0 && len(raw) != t.W*len(argus.Hash{}) || err != nil || !bytes.HasPrefix(now, raw) {
 		v.damage(name, -1, 0, "it is not the beginning of %s", present)
 		return
 	}
-	if level < 0 {
-		if _, err := parseBundle(raw, width); err != nil {
+	if t.L == bundles {
+		if _, err := parseBundle(raw, t.W); err != nil {
 			v.damage(name, -1, 0, "%v", err)
 		}
 	}
 }
 
-// temporaryName matches files that Tessera (a name with a random number behind
-// it), and durable as of today and before, write before they rename them.
-var temporaryName = regexp.MustCompile(`^(checkpoint(\.tmp|(\.new-)?\d+)|\.state/[a-zA-Z]+(\.tmp|(\.new-)?\d+)|envelopes/destroying(\.tmp|\.new-\d+)|tile/(.*/)?\d{4,})$`)
-
-// parsePath reads the path of a tile or, with level -1, of a bundle. Width is
-// the number of its nodes or entries.
-func parsePath(name string) (width, level int, index uint64, ok bool) {
-	rest, ok := strings.CutPrefix(name, "tile/")
-	if !ok {
-		return 0, 0, 0, false
-	}
-	head, rest, _ := strings.Cut(rest, "/")
-	level = -1
-	if head != "entries" {
-		n, err := strconv.ParseUint(head, 10, 6)
-		if err != nil {
-			return 0, 0, 0, false
-		}
-		level = int(n)
-	}
-	index, partial, err := layout.ParseTileIndexPartial(rest)
-	if err != nil {
-		return 0, 0, 0, false
-	}
-	width = layout.TileWidth
-	if partial > 0 {
-		width = int(partial)
-	}
-	// Each tile has one path.
-	want := layout.EntriesPath(index, partial)
-	if level >= 0 {
-		want = layout.TilePath(uint64(level), index, partial)
-	}
-	return width, level, index, path.Clean(name) == want
-}
+// temporaryName matches the files that durable, and earlier versions (with a random
+// number behind the name), write before they rename them.
+var temporaryName = regexp.MustCompile(`^(checkpoint(\.tmp|(\.new-)?\d+)|\.state/[a-zA-Z]+(\.new-)?\d+|envelopes/destroying(\.tmp|\.new-\d+)|tile/(.*/)?(\d{4,}|\d+\.tmp))$`)

@@ -343,7 +343,6 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("data and table of an original deleted", remove(data, table), "damage "+table)
 	add("all tiles deleted", remove("ledger/tile"), "damage ledger/")
 	add("all envelopes deleted", remove("ledger/envelopes"), "damage ledger/envelopes/000", "damage ledger/envelopes/001")
-	add("Tessera's state deleted", remove("ledger/.state"), "damage ledger/.state/treeState", "damage ledger/.state/version")
 	add("the ledger deleted", remove("ledger"), "damage ledger the folder is missing")
 	add("the key deleted", remove("keys"), "damage keys", "damage keys/store.pub")
 	add("a folder that is a link", func(dir string) error {

@@ -201,7 +201,7 @@ var kindsOfFiles = []string{
 	"deliveries/D-0001.seal", "deliveries/D-0002.seal", "deliveries/D-0001.tree", "deliveries/D-0002.tree",
 	"originals/*/*.data", "originals/*/*.table",
 	"ledger/checkpoint", "ledger/tile/entries/000", "ledger/tile/entries/001.p/*", "ledger/tile/0/000", "ledger/tile/0/001.p/*", "ledger/tile/1/000.p/1",
-	"ledger/envelopes/000", "ledger/envelopes/001", "ledger/lock", "ledger/.state/treeState", "ledger/.state/version",
+	"ledger/envelopes/000", "ledger/envelopes/001", "ledger/lock",
 	"index/manifest", "-index/*.seg", "index/lock",
 }
 

@@ -16,6 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Lacks names the parts of a sandbox that this system does not have. It is empty if the
+// system has all of them.
+const Lacks = ""
+
 // lockDown removes from this process, permanently, everything that a reader does not
 // need: the user's rights, memory above a limit, and every system call except
 // those that compute with open descriptors.

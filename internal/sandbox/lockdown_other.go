@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// Lacks names the parts of a sandbox that this system does not have. It is empty if the
+// system has all of them.
+const Lacks = "a process of its own, which this system does not confine"
+
 // lockDown makes this process end itself when it exceeds its memory. The systems here
 // have no common way to limit it.
 func lockDown(memory int64) error {

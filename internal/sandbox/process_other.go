@@ -13,6 +13,10 @@ import (
 // the readers run in this process.
 const canStart = false
 
+// Lacks names the parts of a sandbox that this system does not have. It is empty if the
+// system has all of them.
+const Lacks = "none on this system: the readers ran in the process that writes the store"
+
 type process struct{}
 
 func start(Options) (*process, error) { return nil, errors.ErrUnsupported }

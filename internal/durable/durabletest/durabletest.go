@@ -274,6 +274,7 @@ func (d *Disk) MkdirAll(name string) error {
 func (d *Disk) ReadDir(dir string) ([]fs.DirEntry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	dir = filepath.Clean(dir)
 	var list []fs.DirEntry
 	for _, name := range slices.Sorted(maps.Keys(d.names)) {
 		if filepath.Dir(name) == dir {
@@ -287,6 +288,7 @@ func (d *Disk) ReadDir(dir string) ([]fs.DirEntry, error) {
 func (d *Disk) SyncDir(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	dir = filepath.Clean(dir)
 	if err := d.step(); err != nil {
 		return err
 	}

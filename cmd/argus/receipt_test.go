@@ -1,0 +1,37 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/argus-evidence/argus"
+)
+
+// A receipt of a system without a sandbox says so, in text and in JSON; the page shows
+// the options of the opening as they are.
+func TestReceiptWithoutSandbox(t *testing.T) {
+	r := &argus.Receipt{Opening: argus.Opening{Options: []argus.Field{
+		{Name: "timezone", Value: "Europe/Amsterdam"},
+		{Name: "sandbox", Value: "none on this system: the readers ran in the process that writes the store"},
+	}}}
+	show := func(v *voice) {
+		t.Helper()
+		if err := say(v, "receipt", r, func(o *output, r *argus.Receipt) { printReceipt(o, r, false) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var text, object bytes.Buffer
+	show(newVoice(&text))
+	programs := newVoice(&object)
+	programs.asObjects()
+	show(programs)
+	for _, line := range []string{"  read with timezone Europe/Amsterdam\n", "  sandbox: none on this system: the readers ran in the process that writes the store\n"} {
+		if !strings.Contains(text.String(), line) {
+			t.Errorf("%q is not in\n%s", line, text.String())
+		}
+	}
+	if want := `{"name":"sandbox","value":"none on this system: the readers ran in the process that writes the store"}`; !strings.Contains(object.String(), want) {
+		t.Errorf("%s is not in %s", want, object.String())
+	}
+}

@@ -1,0 +1,88 @@
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/windows"
+)
+
+// syncDir does nothing: Windows flushes no directory for those who are not
+// administrators. NTFS writes names in a journal, in order, so that after a power cut a
+// name may be the one of before, as if the last operations had not been done.
+func syncDir(string) error { return nil }
+
+// rename and openFile try again where somebody else has the file open just now, be it a
+// reader of Argus or a virus scanner: Windows lets nobody replace it then, nor open it
+// while it is replaced.
+func rename(from, to string) error {
+	return patiently(func() error { return os.Rename(from, to) }, windows.ERROR_SHARING_VIOLATION, windows.ERROR_ACCESS_DENIED)
+}
+
+func openFile(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
+	err = patiently(func() error {
+		f, err = os.OpenFile(name, flag, mode)
+		return err
+	}, windows.ERROR_SHARING_VIOLATION)
+	return f, err
+}
+
+// patiently repeats an operation for two seconds while it gives one of the errors.
+func patiently(operation func() error, passing ...error) (err error) {
+	for pause := time.Millisecond; pause < 2*time.Second; pause *= 2 {
+		err = operation()
+		if !slices.ContainsFunc(passing, func(p error) bool { return errors.Is(err, p) }) {
+			return err
+		}
+		time.Sleep(pause)
+	}
+	return err
+}
+
+// WriteProtected says whether a file or folder is there and this process may not write
+// to it: by its permissions, or as the medium is write-protected.
+func WriteProtected(name string) bool {
+	path, err := windows.UTF16PtrFromString(name)
+	if err != nil {
+		return false
+	}
+	// In a folder, the same right is that to make files.
+	h, err := windows.CreateFile(path, windows.FILE_WRITE_DATA, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, nil,
+		windows.OPEN_EXISTING, windows.FILE_FLAG_BACKUP_SEMANTICS, 0)
+	if err == nil {
+		_ = windows.CloseHandle(h) // nothing was written
+	}
+	return errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_WRITE_PROTECT)
+}
+
+// NoRoom says whether an error tells that the disk is full. A library may have passed
+// it on as text.
+func NoRoom(err error) bool {
+	for _, full := range [...]windows.Errno{windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL} {
+		if err != nil && (errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error())) {
+			return true
+		}
+	}
+	return false
+}
+
+// Exchange gives two files or folders each the name of the other, at once. Where
+// that is not possible, nothing was done and the error is errors.ErrUnsupported.
+func Exchange(a, _ string) error { return unsupported("exchange", a, errors.ErrUnsupported) }
+
+// Free is how many bytes there are for files in a folder.
+func Free(dir string) (int64, error) {
+	path, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, err
+	}
+	var free uint64
+	if err := windows.GetDiskFreeSpaceEx(path, &free, nil, nil); err != nil {
+		return 0, err
+	}
+	return int64(min(free, 1<<63-1)), nil
+}
