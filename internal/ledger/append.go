@@ -54,7 +54,7 @@ func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, er
 		if err != nil {
 			return Entry{}, err
 		}
-		return l.record(ctx, act, last)
+		return l.record(act, last)
 	})
 }
 
@@ -100,11 +100,11 @@ func (l *Ledger) correct(ctx context.Context, act Act, seq uint64) (Entry, error
 	case !before.Before(of):
 		return Entry{}, fmt.Errorf("the entry before it has the same time; name the first entry with a wrong one")
 	}
-	return l.record(ctx, act, before)
+	return l.record(act, before)
 }
 
 // record appends an act, under the lock, whose time is not before another.
-func (l *Ledger) record(ctx context.Context, act Act, earliest time.Time) (Entry, error) {
+func (l *Ledger) record(act Act, earliest time.Time) (Entry, error) {
 	last, err := l.head()
 	if err != nil {
 		return Entry{}, err
