@@ -300,7 +300,7 @@ func TestDryRunStaysOnTheDiskOfTheStore(t *testing.T) {
 			t.Errorf("left in %s: %v, %v", dir, names, err)
 		}
 	}
-	if out, _ := dry(case1, 0); !strings.Contains(out, "messages 50,000") {
+	if out, _ := dry(case1, 0); !strings.Contains(out, "copies 50,000") {
 		t.Error(out)
 	}
 	root := filepath.Dir(filepath.Dir(filepath.Dir(case1)))
