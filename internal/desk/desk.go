@@ -37,8 +37,8 @@ var ErrRequest = errors.New("bad request")
 
 // Desk answers questions. Its methods are safe for concurrent use. They return
 // argus.ErrRefused, with a sentence for the asker, when no active authority allows the act;
-// ErrRequest; and argus.ErrNotFound when nothing was found in the data that the asker may
-// read. An answer with an error of any kind has no data.
+// ErrRequest for an invalid request; and argus.ErrNotFound when nothing was found in the
+// data that the asker may read. An answer with an error of any kind has no data.
 type Desk struct {
 	parts    Parts
 	mu       sync.Mutex

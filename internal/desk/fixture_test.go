@@ -186,7 +186,7 @@ func (s *spyStore) OpenOriginal(of argus.Original) (*evidence.OriginalFile, erro
 
 // scanner is an index that matches every message with every request.
 type scanner struct {
-	index.Index // the desk calls no method of it
+	index.Index // nil: scanner has the methods that the desk calls
 	store       *evidence.Store
 	reads       *atomic.Int64
 	// until, if not 0, is the last record that the index has seen.
