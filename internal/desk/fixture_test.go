@@ -136,7 +136,7 @@ func quarantined(reason string) *argus.Record {
 	return &argus.Record{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: reason, Raw: []byte("?")}}
 }
 
-// spyStore counts what is read from the evidence.
+// spyStore counts the reads from the evidence.
 type spyStore struct {
 	*evidence.Store
 	reads *atomic.Int64
