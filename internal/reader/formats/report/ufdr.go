@@ -764,7 +764,7 @@ func (p *ufdrMessage) attachments(e *xmldoc.Element) {
 	}
 }
 
-// ufdrActions are Cellebrite's words for who did what in a conversation.
+// ufdrActions are Cellebrite's words for actions in a conversation.
 var ufdrActions = map[string]string{
 	"ParticipantJoined": "join", "ParticipantLeft": "leave", "ParticipantAdded": "add", "ParticipantRemoved": "remove", "ParticipantInvited": "invite",
 }
