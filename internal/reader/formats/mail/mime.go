@@ -303,7 +303,7 @@ func (p *mimePart) attachmentRead(read func(io.Reader) error) (argus.Attachment,
 	return a, err
 }
 
-// byteCount counts what is written.
+// byteCount counts written bytes.
 type byteCount int64
 
 func (n *byteCount) Write(b []byte) (int, error) {
