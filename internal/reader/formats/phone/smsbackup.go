@@ -227,9 +227,9 @@ func phoneAccount(shown string) string {
 	return build.AccountOf(shown)
 }
 
-// besides returns the unknown receivers of a received mms. If it is one, and the owner is not
-// among them, it is the owner's own number: the other messages of the file lack it, so it
-// stays in Extra.
+// Returns the unknown receivers of a received mms. A single one is the owner's own number if
+// the owner is not among the receivers. It is left out and stays in Extra, because the other
+// messages of the file lack it.
 func (b *smsBackup) besides(receivers, known []string) []string {
 	more := slices.DeleteFunc(slices.Clone(receivers), func(one string) bool { return slices.Contains(known, one) })
 	if len(more) == 1 && !slices.Contains(receivers, b.owner) {
