@@ -19,9 +19,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// WhatsApp reads the output of "Export chat" in WhatsApp: one message a paragraph, "DATE, TIME
-// - NAME: text" (Android) or "[DATE, TIME] NAME: text" (iOS), with date and time in the form
-// of the phone's language and settings.
+// WhatsApp reads the output of "Export chat" in WhatsApp: one message a paragraph,
+// "DATE, TIME - NAME: text" (Android) or "[DATE, TIME] NAME: text" (iOS), with date and time
+// in the form of the phone's language and settings.
 //
 //   - Order of day, month and year: decided over the whole file. The order with the
 //     fewest impossible dates wins, then the one under which the file goes back in
