@@ -29,8 +29,7 @@ func TestOverlappingExportsMeet(t *testing.T) {
 	readertest.SameIdentities(t, 1, RocketChat, `{"messages":[`+message+`}]}`, RocketChat, message+`,"_updatedAt":"2021-02-15T00:00:00.000Z","reactions":{":ok:":{"usernames":["cas"]}}}`)
 }
 
-// TestSnowflakeCarriesTime reads a message of which only the id tells when it was
-// sent.
+// TestSnowflakeCarriesTime reads a message whose time is only in its id.
 func TestSnowflakeCarriesTime(t *testing.T) {
 	const file = `{"guild":{"id":"1"},"channel":{"id":"2"},"messages":[{"id":"%s","type":"Default","timestampEdited":null,"isPinned":false,"content":"x","author":{"id":"7"}}]}`
 	m := readertest.ReadAll(t, Discord, readertest.Input("f", fmt.Appendf(nil, file, "175928847299117063"), reader.Options{}))[0].Message
@@ -42,7 +41,7 @@ func TestSnowflakeCarriesTime(t *testing.T) {
 	}
 }
 
-// TestFacebookFiles names attachments by their path from the file that names
+// TestFacebookFiles names attachments by their path from the folder of the file that names
 // them.
 func TestFacebookFiles(t *testing.T) {
 	file := `{"messages":[{"sender_name":"A","timestamp_ms":1613304191000,"photos":[{"uri":"your_activity/messages/inbox/b_1/photos/x.jpg"}]}]}`
@@ -73,7 +72,7 @@ func TestMendLatin1(t *testing.T) {
 	}
 }
 
-// TestRoomsBesideMessages finds the name of a room in the file beside.
+// TestRoomsBesideMessages finds the name of a room in the file next to its messages.
 func TestRoomsBesideMessages(t *testing.T) {
 	const rooms = `[{"_id":"r0","t":"c","name":"other"},{"_id":"r1","t":"p","name":"loods","fname":"De loods"}]`
 	in := readertest.Input("dump/messages.json", []byte(`[{"_id":"m","rid":"r1","msg":"x","ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}}]`), reader.Options{})
@@ -85,7 +84,7 @@ func TestRoomsBesideMessages(t *testing.T) {
 	}
 }
 
-// TestRocketchatRooms takes rooms and messages for what they are.
+// TestRocketchatRooms distinguishes rooms from messages.
 func TestRocketchatRooms(t *testing.T) {
 	const message = `{"_id":"m","rid":"r","msg":"x","ts":"2021-02-14T12:00:00Z","u":{"_id":"a"}}`
 	for _, test := range []struct {
@@ -112,8 +111,8 @@ func TestRocketchatRooms(t *testing.T) {
 	}
 }
 
-// TestSlackLists takes lists of users and channels for what they are, and messages
-// that hold such for messages; a channel names as many members as a message may.
+// TestSlackLists distinguishes lists of users and channels from messages that contain such
+// lists; a channel names as many members as a message may.
 func TestSlackLists(t *testing.T) {
 	const (
 		user    = `{"id":"U1","name":"a","deleted":false,"profile":{"email":"a@x.test"}}`
@@ -154,7 +153,7 @@ func TestSlackLists(t *testing.T) {
 	}
 }
 
-// repeating is a file that repeats a piece behind its beginning.
+// repeating is a file that repeats a piece after its beginning.
 type repeating struct{ head, piece string }
 
 func (r repeating) ReadAt(b []byte, at int64) (int, error) {
@@ -168,8 +167,8 @@ func (r repeating) ReadAt(b []byte, at int64) (int, error) {
 	return n, nil
 }
 
-// TestDocumentsHoldOneRecord reads files much larger than what may be held, of
-// records and of one thing that never ends.
+// TestDocumentsHoldOneRecord reads files much larger than the memory limit, made of records
+// and of one value that never ends.
 func TestDocumentsHoldOneRecord(t *testing.T) {
 	const size, limit = 10 << 20, 512 << 10
 	record := `{"id":"1","type":"Default","timestamp":"2021-02-14T12:00:00Z","timestampEdited":null,"isPinned":false,"content":"` +
@@ -184,7 +183,7 @@ func TestDocumentsHoldOneRecord(t *testing.T) {
 	} {
 		in := reader.Input{Name: name, Size: size, File: file, Options: reader.Options{MaxRecord: limit}}
 		if name == "facts" || name == "empty objects" {
-			in.Size = 1 << 20 // many small things, of which none is held
+			in.Size = 1 << 20 // many small values, none of them held
 		}
 		var before, after runtime.MemStats
 		runtime.GC()
@@ -209,8 +208,7 @@ func TestDocumentsHoldOneRecord(t *testing.T) {
 	}
 }
 
-// TestReadersDocument holds the example in docs/readers.md to the file that is
-// compiled here.
+// TestReadersDocument compares the example in docs/readers.md with the file compiled here.
 func TestReadersDocument(t *testing.T) {
 	document := string(readertest.ReadFile(t, filepath.Join("..", "..", "..", "..", "docs", "readers.md")))
 	if !strings.Contains(document, "```go\n"+string(readertest.ReadFile(t, "shoutbox_test.go"))+"```\n") {
@@ -218,9 +216,9 @@ func TestReadersDocument(t *testing.T) {
 	}
 }
 
-// TestMendedRecords reads files with records that are not quite JSON: those that have
-// one reading are messages that say so, at their own places; no other record is
-// swallowed.
+// TestMendedRecords reads files with records that are not quite JSON: those with a single
+// reading are messages that report the mending, at their own positions; no other record is
+// lost.
 func TestMendedRecords(t *testing.T) {
 	telegram := func(id int, rest string) string {
 		return fmt.Sprintf(`{"id":%d,"type":"message","date_unixtime":"161330400%d","from":"A","from_id":"user1","text":"%s`, id, id, rest)
@@ -230,7 +228,7 @@ func TestMendedRecords(t *testing.T) {
 	for name, c := range map[string]struct {
 		format *reader.Format
 		file   string
-		want   []string // the texts, with + where it was mended, - for a problem
+		want   []string // the texts, with + for mended, - for a problem
 	}{
 		"comma and line end": {Telegram, head + telegram(1, `one" "via_bot":"x"},`) + telegram(2, "t\nwo\"},") + telegram(3, `three"}]}`), []string{"+one", "+t\nwo", "three"}},
 		"swallowing":         {Telegram, head + telegram(1, "one\n},\n") + telegram(2, `two"},`) + telegram(3, `three"}]}`), []string{"-", "two", "three"}},
@@ -260,9 +258,8 @@ func TestMendedRecords(t *testing.T) {
 	}
 }
 
-// TestRocketchatServers reads rooms that every server has: those of two servers are
-// two, those of one server one, in each of its files, and the ids that servers draw
-// have no key.
+// TestRocketchatServers reads rooms that every server has: those of two servers are two, those
+// of one server are one in each of its files. Ids that servers draw have no key.
 func TestRocketchatServers(t *testing.T) {
 	message := func(text, room, user string) string {
 		return fmt.Sprintf(`{"_id":"k3JdHq7sXw2aQb9Z%d","rid":%q,"msg":%q,"ts":"2020-09-01T10:00:00Z","u":{"_id":%q,"username":"n"}}`, len(text), room, text, user)
@@ -302,8 +299,8 @@ func TestRocketchatServers(t *testing.T) {
 	}
 }
 
-// TestFacebookClosedAccounts reads threads with accounts that were closed, which all
-// have one name: they are other people in other threads. Open ones meet by name.
+// TestFacebookClosedAccounts reads threads with closed accounts, which all share one name:
+// they are different people in different threads. Open accounts meet by name.
 func TestFacebookClosedAccounts(t *testing.T) {
 	read := func(name, path, exporter string) *argus.Message {
 		file := fmt.Sprintf(`{"participants":[{"name":%q},{"name":%q}],"messages":[{"sender_name":%q,"timestamp_ms":1600000000000,"content":"x"}],"title":%q,"thread_path":"inbox/%s"}`, name, exporter, name, name, path)
@@ -325,7 +322,7 @@ func TestFacebookClosedAccounts(t *testing.T) {
 	}
 }
 
-// TestTelegramIdsOfBefore reads accounts as exports wrote them before 2021.
+// TestTelegramIdsOfBefore reads accounts in the form of exports before 2021.
 func TestTelegramIdsOfBefore(t *testing.T) {
 	for id, want := range map[string]string{
 		"101": "user101", "user101": "user101", "4294967303": "chat7", "8589934600": "channel8", "": "", "64424509440": "64424509440", "Vera": "Vera",

@@ -16,20 +16,18 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/jsondoc"
 )
 
-// Discord reads the JSON that DiscordChatExporter writes: one channel a
-// file.
+// Discord reads the JSON of DiscordChatExporter: one channel a file.
 //
 //   - Conversation: the channel's id. From: the author's id.
 //   - The types Default, Reply, ChatInputCommand and ContextMenuCommand (numbers
-//     0, 19, 20, 23 in old files) are what people wrote. A Call is a call; who was
-//     added, removed or joined, and a new name, are memberships; every other type is
-//     the service's.
-//   - Sent: timestamp; where there is none, the time that an id carries.
+//     0, 19, 20, 23 in old files) are written by people. A Call is a call; additions,
+//     removals, joins and new names are memberships; every other type is the service's.
+//   - Sent: timestamp; if there is none, the time in the id.
 //   - The words and addresses of embeds are lines of the text.
 //   - A reference is a reply, or with forwardedMessage a forward.
 //   - An attachment is named by the path under which its bytes were saved, or by
-//     its own name where they were not.
-//   - messageCount at the end of the file is what the file states of itself.
+//     its own name if they were not.
+//   - messageCount at the end of the file is the file's own count of messages.
 var Discord = &reader.Format{
 	Name:    "discord",
 	Version: 3,
@@ -39,7 +37,7 @@ var Discord = &reader.Format{
 	Read:    readDiscord,
 }
 
-// detectDiscord wants a message, or the channel that a file begins with.
+// detectDiscord looks for a message, or the channel at the beginning of a file.
 func detectDiscord(s reader.Sample) int {
 	if sure := jsondoc.SureOfRecord(s, `"guild"`, 95, beginsDiscord); sure > 0 {
 		return sure
@@ -47,7 +45,7 @@ func detectDiscord(s reader.Sample) int {
 	return jsondoc.SureOfRecord(s, `"guild"`, 85, func(b []byte) bool { return jsondoc.HasKeys(b, "id", "type", "categoryId", "topic") })
 }
 
-// beginsDiscord knows a message by the members that nothing inside one has.
+// beginsDiscord recognises a message by members that no object inside one has.
 func beginsDiscord(b []byte) bool { return jsondoc.HasKeys(b, "id", "timestampEdited", "isPinned") }
 
 // readDiscord reads one channel.
@@ -131,7 +129,7 @@ func discordMessage(d *jsondoc.Document, options reader.Options, channel *discor
 				}
 				return err
 			})
-		case "embeds": // what programs write, and what the service shows of a link
+		case "embeds": // content of programs, and the service's preview of a link
 			jsondoc.KeepMember(m, key, raw)
 			for one := range jsondoc.Listed(raw) {
 				embedded = append(embedded, jsondoc.InsideText(one, "author", "name"), jsondoc.InsideText(one, "title"), jsondoc.InsideText(one, "url"), jsondoc.InsideText(one, "description"))
@@ -178,8 +176,8 @@ func discordMessage(d *jsondoc.Document, options reader.Options, channel *discor
 	return m, build.Valid(m)
 }
 
-// discordHappened makes what the service recorded, by the name of its type or by
-// its number in old files. Who was added or removed is mentioned in it.
+// discordHappened makes an event of the service, by the name of its type or by its number in
+// old files. Those added or removed are mentioned in it.
 func discordHappened(m *argus.Message, kind, content, raw string, options reader.Options) {
 	var mentioned []string
 	for user := range jsondoc.Listed(jsondoc.Inside(raw, "mentions")) {
@@ -212,8 +210,8 @@ func discordHappened(m *argus.Message, kind, content, raw string, options reader
 	}
 }
 
-// snowflakeTime returns when an id was given: its upper 42 bits count
-// milliseconds since 2015. Shorter numbers are of no such id.
+// snowflakeTime returns the time in an id: its upper 42 bits count milliseconds since 2015.
+// Shorter numbers are not such ids.
 func snowflakeTime(id uint64) argus.Time {
 	const since2015 = 1420070400000
 	if id < 1<<40 {

@@ -17,15 +17,15 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// DiscordPackage reads what Discord hands an account of the messages that it
-// wrote ("data package"): a folder a channel, c and its id, with messages.json or,
-// before 2024, messages.csv, and channel.json beside it.
+// DiscordPackage reads the messages that Discord hands to the account that wrote them ("data
+// package"): a folder a channel, c and its id, with messages.json or, before 2024,
+// messages.csv, and channel.json next to it.
 //
 //   - Conversation: the channel's id. Title: its server and name.
-//   - From: the account, by account/user.json of the package; else Options.Owner, or
+//   - From: the account, by account/user.json of the package; otherwise Options.Owner, or
 //     the package's owner. To: the other side of a direct conversation.
-//   - Sent: Timestamp, which Discord writes in UTC, with an offset or without.
-//   - Attachments are addresses with spaces between.
+//   - Sent: Timestamp, which Discord writes in UTC, with or without an offset.
+//   - Attachments are addresses separated by spaces.
 //   - channel.json is a room.
 var DiscordPackage = &reader.Format{
 	Name:    "discord-package",
@@ -54,7 +54,7 @@ func beginsDiscordChannel(b []byte) bool {
 	return jsondoc.HasKeys(b, "id", "type", "recipients") || jsondoc.HasKeys(b, "id", "type", "guild") || jsondoc.HasKeys(b, "id", "type", "name")
 }
 
-// discordPackage is what lies beside the messages of a channel.
+// discordPackage is the context of a channel's messages.
 type discordPackage struct {
 	options             reader.Options
 	account, name       string
@@ -125,7 +125,7 @@ func readDiscordPackage(ctx context.Context, in reader.Input) iter.Seq2[reader.I
 	}
 }
 
-// channel takes what channel.json says.
+// channel takes the facts of channel.json.
 func (p *discordPackage) channel(raw string) {
 	p.conversation = strings.Clone(cmp.Or(jsondoc.InsideText(raw, "id"), p.conversation))
 	p.title = strings.Clone(argus.CleanName(jsondoc.InsideText(raw, "name")))

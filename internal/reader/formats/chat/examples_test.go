@@ -15,8 +15,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestTelegramSamples reads the samples of chat-export-structurer and compares
-// with what it makes of them.
+// TestTelegramSamples reads the samples of chat-export-structurer and compares the results
+// with its own.
 func TestTelegramSamples(t *testing.T) {
 	const folder = "../../../shared/data/chat-exports/telegram/"
 	target, err := os.ReadFile(folder + "target.json")

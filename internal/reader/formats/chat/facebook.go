@@ -17,29 +17,29 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Facebook reads the JSON in which Facebook and Instagram hand accounts
-// their messages ("Download your information"): a folder a conversation, with
-// message_1.json, message_2.json …, newest first. It also reads what Messenger
-// writes of end-to-end encrypted chats (senderName, text, timestamp, media).
+// Facebook reads the JSON in which Facebook and Instagram hand accounts their messages
+// ("Download your information"): a folder a conversation, with message_1.json, message_2.json
+// …, newest first. It also reads Messenger's export of end-to-end encrypted chats (senderName,
+// text, timestamp, media).
 //
 //   - Text: these files write each byte of UTF-8 as an escape of its own (é as
-//     \u00c3\u00a9). Runs of such escapes that make UTF-8 together are mended; a
-//     run that does not stays as it is.
-//   - Service: instagram where the file's path says so, else facebook, or
+//     \u00c3\u00a9). Runs of such escapes that form UTF-8 together are mended; other
+//     runs are left unchanged.
+//   - Service: instagram if the file's path says so, otherwise facebook, or
 //     Options.Service. The files themselves do not tell.
-//   - From: the name of the sender, the only identifier there is. Accounts that were
-//     closed all have one name (facebookClosed): they are told apart by their thread,
-//     which then names the conversation, too.
-//   - Conversation: of two participants, unless they are those of a group, their two
-//     names, so that both sides' exports meet; else the last part of thread_path, which all parts share,
-//     else the title, else the file's folder.
+//   - From: the name of the sender, the only identifier there is. Closed accounts
+//     all have one name (facebookClosed): their thread distinguishes them,
+//     and names the conversation too.
+//   - Conversation: of two participants who are not a group, their two names, so that
+//     both sides' exports meet; otherwise the last part of thread_path, which all parts
+//     share, otherwise the title, otherwise the file's folder.
 //   - Messages have no id; their times have milliseconds.
 //   - photos, videos, audio_files, gifs, files, media and sticker are
 //     attachments; their uri is shortened to the path from the file's folder and
 //     kept whole in Extra.
-//   - A Call is a call, from who called; a Subscribe or Unsubscribe is a membership.
-//     Any other type than Generic, Share, text, media and link is the service's.
-//   - A place that is shared is a location beside the text.
+//   - A Call is a call, from the caller; a Subscribe or Unsubscribe is a membership.
+//     Any type other than Generic, Share, text, media and link is the service's.
+//   - A shared place is a location in addition to the text.
 var Facebook = &reader.Format{
 	Name:    "facebook",
 	Version: 3,
@@ -49,7 +49,7 @@ var Facebook = &reader.Format{
 	Read:    readFacebook,
 }
 
-// detectFacebook wants a message in a list of messages.
+// detectFacebook looks for a message in a list of messages.
 func detectFacebook(s reader.Sample) int {
 	return jsondoc.SureOfRecord(s, `"messages"`, 95, func(b []byte) bool {
 		return jsondoc.HasKeys(b, "sender_name", "timestamp_ms") || jsondoc.HasKeys(b, "senderName", "timestamp")
@@ -60,19 +60,18 @@ func beginsFacebook(b []byte) bool {
 	return jsondoc.HasKeys(b, "sender_name") || jsondoc.HasKeys(b, "senderName")
 }
 
-// facebookThread is what stands around the messages, also behind them.
+// facebookThread is the information before and after the messages.
 type facebookThread struct {
 	participants []string
 	title, path  string
 	group        bool
-	// closed is the name under which a closed account takes part, and closedAs what it
-	// is called here.
+	// closed is the name of a closed account that takes part, and closedAs its account here.
 	closed, closedAs string
 	facts            []argus.Field
 	conversation     string
 }
 
-// readFacebook reads a file twice, first for what stands around the messages.
+// readFacebook reads a file twice, first for the thread around the messages.
 func readFacebook(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		var thread facebookThread
@@ -114,7 +113,7 @@ func (t *facebookThread) take(name, text string) bool {
 		t.path = text
 		fallthrough
 	default:
-		// Only groups say how people may join them.
+		// Only groups state how people may join them.
 		t.group = t.group || name == "thread_type" && text == "RegularGroup" || strings.HasPrefix(name, "joinable_mode")
 		if len(t.facts) < jsondoc.FactLimit {
 			t.facts = append(t.facts, argus.Field{Name: name, Value: strings.ToValidUTF8(text[:min(len(text), jsondoc.FactSize)], "")})
@@ -123,7 +122,7 @@ func (t *facebookThread) take(name, text string) bool {
 	return true
 }
 
-// name decides on the conversation.
+// name determines the conversation.
 func (t *facebookThread) name(file string) {
 	folder := path.Base(path.Dir(file))
 	if folder == "." || folder == "/" {
@@ -146,8 +145,7 @@ func (t *facebookThread) name(file string) {
 	}
 }
 
-// facebookClosed are the names that are shown for accounts that were closed, in the
-// languages that are known.
+// facebookClosed are the names shown for closed accounts, in the known languages.
 var facebookClosed = []string{
 	"facebook user", "instagram user", "facebook-nutzer", "facebook-gebruiker", "utilisateur facebook", "utilisateur de facebook", "usuario de facebook",
 	"utente di facebook", "utente facebook", "usuário do facebook", "utilizador do facebook", "facebook kullanıcısı", "użytkownik facebooka",
@@ -244,7 +242,7 @@ func facebookMessage(d *jsondoc.Document, service, folder, raw string, thread *f
 	return m, build.Valid(m)
 }
 
-// facebookLeft makes a message say who left, or whom its sender removed.
+// facebookLeft marks in a message who left, or whom its sender removed.
 func facebookLeft(m *argus.Message, users []string, kind, content string) {
 	if len(users) == 0 || len(users) == 1 && users[0] == m.From {
 		build.Joined(m, "leave", nil, kind, content)
@@ -269,8 +267,8 @@ func addFacebookFile(m *argus.Message, kind, folder, raw string) error {
 	})
 }
 
-// mendLatin1 replaces runs of the escapes \u0080 to \u00ff that are the bytes of
-// UTF-8 with the characters that they make.
+// mendLatin1 replaces runs of the escapes \u0080 to \u00ff that are the bytes of UTF-8 with
+// the characters that they form.
 func mendLatin1(raw string) string {
 	var out, run []byte
 	done := 0
@@ -313,7 +311,7 @@ func hexDigit(c byte) byte {
 	return c&^0x20 - 'A' + 10
 }
 
-// mendText does the same to a text whose escapes were already replaced.
+// mendText does the same for a text whose escapes were already replaced.
 func mendText(text string) string {
 	b := make([]byte, 0, len(text))
 	for _, r := range text {

@@ -15,25 +15,25 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/jsondoc"
 )
 
-// Matrix reads the events of Matrix (spec.matrix.org, client-server API)
-// wherever they stand: a client's export of a room, lists of events, the
-// answers to /messages, /context and /sync, one event a file or a line.
+// Matrix reads the events of Matrix (spec.matrix.org, client-server API) from any file: a
+// client's export of a room, lists of events, the answers to /messages, /context and /sync,
+// one event a file or a line.
 //
 //   - Conversation: room_id, or the key of the room that a sync answer lists the
 //     event under. From: sender. ServiceID: event_id.
-//   - m.room.message and m.sticker are what accounts wrote. m.room.encrypted is
-//     locked: KeyID is the session_id, or the sender_key where Olm has no session.
+//   - m.room.message and m.sticker are written by accounts. m.room.encrypted is
+//     locked: KeyID is the session_id, or the sender_key if Olm has no session.
 //   - An edit (m.replace) is a message of its own with the edited state, whose
-//     Text is the new text and whose ReplyTo is the event that it changes. A
+//     Text is the new text and whose ReplyTo is the changed event. A
 //     redacted event has the deleted state.
 //   - m.reaction is a reaction, a poll's start a poll, m.call.invite a call,
 //     m.room.member a membership, m.room.name a new name, m.room.topic a room. An
-//     m.location has its place beside its words.
-//   - Everything else is the service's: its type, then what it says. Redactions,
-//     reactions, receipts and keyed events name in ReplyTo what they are about.
-//   - content is in Extra as it is where Text does not say all of it.
+//     m.location has its place in addition to its words.
+//   - Everything else is the service's: its type, then its facts. ReplyTo of redactions,
+//     reactions, receipts and keyed events is the event that they refer to.
+//   - content is unchanged in Extra if Text does not cover all of it.
 //   - Events without a room that carry keys or ask for them (m.room_key …) are
-//     problems: a key is no message.
+//     problems: a key is not a message.
 var Matrix = &reader.Format{
 	Name:    "matrix",
 	Version: 3,
@@ -43,7 +43,7 @@ var Matrix = &reader.Format{
 	Read:    readMatrix,
 }
 
-// detectMatrix wants an event.
+// detectMatrix looks for an event.
 func detectMatrix(s reader.Sample) int {
 	sure := jsondoc.SureOfRecord(s, "{", 90, func(b []byte) bool { return isMatrixEvent(b, true) })
 	if sure == 0 {
@@ -52,8 +52,8 @@ func detectMatrix(s reader.Sample) int {
 	return sure
 }
 
-// isMatrixEvent says whether an object has a type as Matrix names them, and
-// what the surest events have: a sender, or an id and a time.
+// isMatrixEvent reports whether an object has a Matrix type and the members of the surest
+// events: a sender, or an id and a time.
 func isMatrixEvent(b []byte, sure bool) bool {
 	m := jsondoc.Scanner[[]byte]{Text: b[:min(len(b), build.ExtraLimit)]}
 	found := 0
@@ -74,8 +74,8 @@ func isMatrixEvent(b []byte, sure bool) bool {
 	return found == 7 || found == 3 && !sure || found == 6
 }
 
-// beginsMatrix looks for two of the keys that events have, or for a content so
-// long that what follows is not in view.
+// beginsMatrix looks for two of the keys of events, or for a content so long that the rest is
+// out of view.
 func beginsMatrix(b []byte) bool {
 	long := jsondoc.HasMember(b, func(key, value []byte) bool { return string(key) == `"content"` && value == nil })
 	return long || jsondoc.HasKeys(b, "event_id", "origin_server_ts") || jsondoc.HasKeys(b, "content", "type") || jsondoc.HasKeys(b, "content", "sender") || jsondoc.HasKeys(b, "content", "event_id")
@@ -130,7 +130,7 @@ func matrixMessage(d *jsondoc.Document, options reader.Options, title, raw strin
 		case "unsigned":
 			e.redacted = strings.Contains(raw, `"redacted_because"`)
 			jsondoc.KeepMember(m, key, raw)
-		case "age", "user_id": // say again what unsigned and sender say
+		case "age", "user_id": // repeat unsigned and sender
 		default:
 			jsondoc.KeepMember(m, key, raw)
 		}
@@ -167,13 +167,13 @@ func matrixMessage(d *jsondoc.Document, options reader.Options, title, raw strin
 	return m, build.Valid(m)
 }
 
-// carriesKey says whether an event passes keys, or asks for them.
+// carriesKey reports whether an event passes keys, or asks for them.
 func (e *matrixEvent) carriesKey() bool {
 	return strings.Contains(e.kind, "room_key") || strings.Contains(e.kind, "secret") || strings.Contains(e.content, `"session_key"`)
 }
 
-// encrypted makes a locked message. The ciphertext is kept as it stands, base64
-// or for Olm an object with one for each device.
+// encrypted makes a locked message. The ciphertext is kept unchanged: base64, or for Olm an
+// object with one for each device.
 func (e *matrixEvent) encrypted(m *argus.Message) error {
 	locked := new(argus.Locked)
 	sender := ""
@@ -213,7 +213,7 @@ func (e *matrixEvent) encrypted(m *argus.Message) error {
 	return m.Valid()
 }
 
-// message makes what an account wrote.
+// message makes a message that an account wrote.
 func (e *matrixEvent) message(m *argus.Message) error {
 	var file argus.Attachment
 	kind, size, named, replaced := "", int64(0), "", ""
@@ -264,7 +264,7 @@ func (e *matrixEvent) message(m *argus.Message) error {
 	if err != nil {
 		return err
 	}
-	if empty { // what a redaction leaves
+	if empty { // left by a redaction
 		m.State |= argus.StateDeleted
 	}
 	if m.State&argus.StateEdited != 0 && replaced != "" {
@@ -282,11 +282,11 @@ func (e *matrixEvent) message(m *argus.Message) error {
 		if tree, err := html.Parse(strings.NewReader(formatted)); err == nil {
 			var links []string
 			shownText(tree, &links)
-			build.AlsoSaid(m, links...) // where words lead that show something else
+			build.AlsoSaid(m, links...) // the targets of links whose words show something else
 		}
 	}
 	if attached {
-		// Without a name of its own, a file's body is its name and not a text.
+		// The body of a file without a filename member is its name, not a text.
 		file.Name, file.Size = cmp.Or(named, m.Text, "file"), size
 		if named == "" {
 			m.Text = ""
@@ -345,7 +345,7 @@ func (e *matrixEvent) relation(m *argus.Message, raw string) error {
 	return err
 }
 
-// other makes what the service recorded.
+// other makes an event of the service.
 func (e *matrixEvent) other(m *argus.Message) error {
 	var told []string
 	if e.stateKey != "" && e.stateKey != m.From {
@@ -379,7 +379,7 @@ func (e *matrixEvent) other(m *argus.Message) error {
 	return err
 }
 
-// happened gives what the service recorded its type and facts.
+// happened gives an event of the service its type and facts.
 func (e *matrixEvent) happened(m *argus.Message, told string) {
 	switch e.kind {
 	case "m.room.member":
@@ -400,8 +400,8 @@ func (e *matrixEvent) happened(m *argus.Message, told string) {
 	}
 }
 
-// member says who did what to whom: the state key is whom it is about. A change
-// of a name or picture is one of membership to the same again.
+// member describes a membership change: the state key is its object. A change of name or
+// picture is one of membership to the same membership again.
 func (e *matrixEvent) member(m *argus.Message, told string) {
 	action := jsondoc.InsideText(e.content, "membership")
 	var whom []string
@@ -417,8 +417,8 @@ func (e *matrixEvent) member(m *argus.Message, told string) {
 	build.Joined(m, action, whom, e.kind, told)
 }
 
-// poll reads a question and its answers, in the words of the specification or of
-// the proposal that clients wrote before.
+// poll reads a question and its answers, in the words of the specification or of the earlier
+// proposal that clients used.
 func (e *matrixEvent) poll(m *argus.Message, told string) {
 	poll := cmp.Or(jsondoc.Inside(e.content, "m.poll"), jsondoc.Inside(e.content, "org.matrix.msc3381.poll.start"))
 	words := func(raw string) string {

@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestMatrixSamples reads every event of matrix-nio's test data: each comes out
-// as a message, locked where it is encrypted, or is refused with a reason.
+// TestMatrixSamples reads every event of matrix-nio's test data: each is a message, locked if
+// it is encrypted, or is refused with a reason.
 func TestMatrixSamples(t *testing.T) {
 	var said, system, locked, refused int
 	for _, pattern := range []string{"matrix/*.json", "matrix/events/*.json"} {

@@ -17,26 +17,26 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// RocketChat reads messages of Rocket.Chat as its REST interface and its
-// database give them: in a list, under messages, or one a line.
+// RocketChat reads messages of Rocket.Chat in the form of its REST interface and its database:
+// in a list, under messages, or one a line.
 //
 //   - Conversation: rid; each server calls its first room GENERAL, so that a short id
-//     gets a key of the server. Title: what rooms.json beside the file calls it. The rid
+//     gets a key of the server. Title: its name in rooms.json next to the file. The rid
 //     of a direct conversation is its two users' ids, which gives To.
 //   - From: u._id, FromName u.username.
-//   - t names what the service recorded (who joined, left, was added or removed, new
-//     names, topics, calls), but for e2e, which is locked: its first twelve characters
-//     are the id of the room's key.
+//   - t names events of the service (joins, departures, additions, removals, new names,
+//     topics, calls), except e2e, which is locked: its first twelve characters are
+//     the id of the room's key.
 //   - An attachment with message_link is a quote, one with a title_link or a
-//     *_url a file. What files are described as, and the
-//     words of any other attachment, are lines of the text.
+//     *_url a file. The descriptions of files, and the words of any other attachment,
+//     are lines of the text.
 //   - tmid is the message that starts the thread.
 //   - A user (of users.json, or under users) is a contact: the account's name and
 //     user name. services is not shown: it holds hashes of passwords and tokens.
 //   - A room (of rooms.json, or under update, rooms, channels, groups, ims) is a
-//     room: its name (else its id), topic and
-//     description, from who created it and when.
-//   - count behind the messages is what the REST interface states of its answer.
+//     room: its name (otherwise its id), topic and description, from its creator at the
+//     time of creation.
+//   - count after the messages is the REST interface's own count of its answer.
 var RocketChat = &reader.Format{
 	Name:    "rocketchat",
 	Version: 4,
@@ -46,7 +46,7 @@ var RocketChat = &reader.Format{
 	Read:    readRocketchat,
 }
 
-// detectRocketchat wants a message, a user or a room.
+// detectRocketchat looks for a message, a user or a room.
 func detectRocketchat(s reader.Sample) int {
 	if sure := jsondoc.SureOfRecord(s, "{", 80, func(b []byte) bool { return beginsRocketchatUser(b) || beginsRocketchatRoom(b) }); sure > 0 {
 		return sure
@@ -56,21 +56,20 @@ func detectRocketchat(s reader.Sample) int {
 
 func beginsRocketchatMessage(b []byte) bool { return jsondoc.HasKeys(b, "_id", "rid") }
 
-// beginsRocketchatUser knows a user by what the short form of one in a message
-// has not.
+// beginsRocketchatUser recognises a user by members that the short form of one in a message
+// lacks.
 func beginsRocketchatUser(b []byte) bool {
 	return jsondoc.HasKeys(b, "_id", "username") && (jsondoc.HasKeys(b, "active") || jsondoc.HasKeys(b, "roles") || jsondoc.HasKeys(b, "createdAt"))
 }
 
-// beginsRocketchatRoom knows a room by the letter of its kind and by what it
-// counts or lists.
+// beginsRocketchatRoom recognises a room by the letter of its kind and by its counts or lists.
 func beginsRocketchatRoom(b []byte) bool {
 	room, counts := isRocketchatRoom(b)
 	return room && counts
 }
 
-// isRocketchatRoom tells a room, which is in no room, from a message and a user,
-// and whether it counts or lists what is in it, as those of Rocket.Chat do.
+// isRocketchatRoom reports whether an object is a room, which unlike a message or a user is in
+// no room, and whether it has counts or lists, as those of Rocket.Chat have.
 func isRocketchatRoom(b []byte) (room, counts bool) {
 	id, kind, inside := false, false, false
 	jsondoc.HasMember(b, func(key, value []byte) bool {
@@ -99,7 +98,7 @@ func readRocketchat(ctx context.Context, in reader.Input) iter.Seq2[reader.Item,
 	return func(yield func(reader.Item, error) bool) {
 		titles := rocketchatRooms(ctx, in)
 		ids := rocketchatIDs{server: sync.OnceValue(func() string { return rocketchatServer(ctx, in) })}
-		count, rooms := "", false // rooms says that the last record was one: it holds a message, its last
+		count, rooms := "", false // rooms is set if the last record was a room: it holds a message, its last
 		d := jsondoc.New(in, jsondoc.Shape{
 			Lists: func(key string) bool { return rocketchatLists[key] },
 			Begins: func(b []byte) bool {
@@ -113,7 +112,7 @@ func readRocketchat(ctx context.Context, in reader.Input) iter.Seq2[reader.Item,
 			},
 		})
 		d.StatedItems(ctx, func(raw string) (*argus.Message, error) {
-			if rooms, _ = isRocketchatRoom(d.Buf); rooms { // which the record begins
+			if rooms, _ = isRocketchatRoom(d.Buf); rooms { // at the start of the record
 				return rocketchatRoom(d, in.Options, ids, raw)
 			}
 			return rocketchatMessage(d, in.Options, titles, ids, raw)
@@ -121,9 +120,9 @@ func readRocketchat(ctx context.Context, in reader.Input) iter.Seq2[reader.Item,
 	}
 }
 
-// rocketchatIDs makes ids unique. Those that a server draws are so, of users, rooms
-// and messages; those that each server has (GENERAL, rocket.cat) and user names are
-// not, and get a key of the server.
+// rocketchatIDs makes ids unique. Ids that a server draws, of users, rooms and messages,
+// already are. Ids that each server has (GENERAL, rocket.cat) and user names are not, and get
+// a key of the server.
 type rocketchatIDs struct{ server func() string }
 
 func (i rocketchatIDs) account(m *argus.Message, id string) string {
@@ -142,9 +141,9 @@ func (i rocketchatIDs) room(m *argus.Message, id string) string {
 	return argus.Within(id, i.server())
 }
 
-// rocketchatServer names the server of a file by the least of its users' ids: of
-// users.json beside it, else of those who are in the file. An export that has more
-// of them has the same server as long as it has no lesser one.
+// rocketchatServer names the server of a file by the lowest of its users' ids: of users.json
+// next to it, otherwise of the users in the file. A larger export has the same server if it
+// has no lower id.
 func rocketchatServer(ctx context.Context, in reader.Input) (least string) {
 	see := func(id string) {
 		if len(id) >= argus.LongID && (least == "" || id < least) {
@@ -171,7 +170,7 @@ func rocketchatServer(ctx context.Context, in reader.Input) (least string) {
 		return nil, nil
 	}) {
 		if err != nil {
-			break // the reading itself meets it, too
+			break // the reading itself meets the error too
 		}
 	}
 	return least
@@ -202,7 +201,7 @@ func rocketchatRooms(ctx context.Context, in reader.Input) map[string]string {
 
 const rocketchatRoomLimit = 1 << 20
 
-// rocketchatKeyID is how many characters of locked content name its key.
+// rocketchatKeyID is the number of characters of locked content that name its key.
 const rocketchatKeyID = 12
 
 func rocketchatMessage(d *jsondoc.Document, options reader.Options, titles map[string]string, ids rocketchatIDs, raw string) (*argus.Message, error) {
@@ -300,8 +299,7 @@ func rocketchatMessage(d *jsondoc.Document, options reader.Options, titles map[s
 	return m, build.Valid(m)
 }
 
-// rocketchatHappened makes what the server recorded. Its text is whom or what it is
-// about.
+// rocketchatHappened makes an event of the server. Its text is the object of the event.
 func rocketchatHappened(m *argus.Message, kind, text string) {
 	switch kind {
 	case "uj", "ujt", "uir": // into a room, a team
@@ -330,7 +328,7 @@ func rocketchatHappened(m *argus.Message, kind, text string) {
 	}
 }
 
-// rocketchatSender reads who wrote a message or created a room.
+// rocketchatSender reads the writer of a message or the creator of a room.
 func rocketchatSender(m *argus.Message, raw string) error {
 	return jsondoc.Members(raw, func(key, raw string) (err error) {
 		switch key {
@@ -345,7 +343,7 @@ func rocketchatSender(m *argus.Message, raw string) error {
 	})
 }
 
-// rocketchatRoom makes a message of what the server says of a room.
+// rocketchatRoom makes a message of the server's description of a room.
 func rocketchatRoom(d *jsondoc.Document, options reader.Options, ids rocketchatIDs, raw string) (*argus.Message, error) {
 	var name, shown, topic, description string
 	var in []string
@@ -359,7 +357,7 @@ func rocketchatRoom(d *jsondoc.Document, options reader.Options, ids rocketchatI
 			return err
 		case "u":
 			return rocketchatSender(m, raw)
-		case "joinCode": // what lets people in
+		case "joinCode": // lets people in
 			build.Keep(m, key, fmt.Sprintf("%d bytes, not shown", len(raw)))
 			return nil
 		case "uids":
@@ -392,8 +390,8 @@ func rocketchatRoom(d *jsondoc.Document, options reader.Options, ids rocketchatI
 	return m, build.Valid(m)
 }
 
-// rocketchatOther returns the other user of a direct conversation, whose id is
-// the ids of both, 17 characters each, the lesser first.
+// rocketchatOther returns the other user of a direct conversation, whose id is the ids of
+// both, 17 characters each, in ascending order.
 func rocketchatOther(room, user string) string {
 	if len(room) != 34 || len(user) != 17 {
 		return ""
@@ -408,8 +406,7 @@ func rocketchatOther(room, user string) string {
 	return other
 }
 
-// mongoTime reads a time in ISO 8601, in milliseconds, or either under $date,
-// as MongoDB writes them.
+// mongoTime reads a time in ISO 8601, in milliseconds, or either under $date, as in MongoDB.
 func mongoTime(raw string, options reader.Options) (t argus.Time, err error) {
 	switch raw[0] {
 	case '"':
@@ -429,8 +426,7 @@ func mongoTime(raw string, options reader.Options) (t argus.Time, err error) {
 	return jsondoc.MillisMember(raw)
 }
 
-// addRocketchatFile adds a file and returns what it is described as, or takes
-// note of a quote.
+// addRocketchatFile adds a file and returns its description, or records a quote.
 func addRocketchatFile(m *argus.Message, raw string) (description string, err error) {
 	var a argus.Attachment
 	title, link, quotes := "", "", false
@@ -464,7 +460,7 @@ func addRocketchatFile(m *argus.Message, raw string) (description string, err er
 		return err
 	})
 	if link == "" {
-		if !quotes { // what a program writes
+		if !quotes { // written by a program
 			description = strings.TrimSpace(strings.Join(append([]string{title}, said...), "\n") + "\n" + description)
 		}
 		return description, err

@@ -19,18 +19,18 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/jsondoc"
 )
 
-// Skype reads messages.json of what Skype hands an account ("Export files and
-// chat history").
+// Skype reads messages.json of the data that Skype hands an account ("Export files and chat
+// history").
 //
 //   - From: the account as Skype writes it, with the number of its kind: 8:live:rik.
 //   - Conversation: the two accounts, or the id of a thread (19:…@thread.skype). The
 //     account's own is userId.
 //   - ServiceID: the message's id. Sent: originalarrivaltime, in UTC.
-//   - Text: what the markup of content shows. A quote's messageid is ReplyTo; a file, a
-//     card and a place are of their kind; the markup stays in Extra if it says more.
-//   - Calls and changes of a thread's members and title are of their types. Every other
-//     type than those of skypeSpoken is the service's.
-//   - Newer exports leave out what is empty.
+//   - Text: the text shown by the markup of content. A quote's messageid is ReplyTo; a
+//     file, a card and a place are of their kind; the markup stays in Extra if it has more.
+//   - Calls and changes of a thread's members and title are of their types. Every type
+//     other than those of skypeSpoken is the service's.
+//   - Newer exports omit empty members.
 var Skype = &reader.Format{
 	Name:    "skype",
 	Version: 1,
@@ -52,7 +52,7 @@ func readSkype(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 	return d.Items(ctx, func(raw string) (*argus.Message, error) { return skypeMessage(d, in.Options, raw) })
 }
 
-// skypeSpoken are the types of messages that accounts write.
+// skypeSpoken reports whether accounts write messages of this type.
 func skypeSpoken(kind string) bool {
 	return kind == "" || kind == "Text" || kind == "RichText" || strings.HasPrefix(kind, "RichText/")
 }
@@ -115,7 +115,7 @@ func skypeMessage(d *jsondoc.Document, options reader.Options, raw string) (*arg
 	return m, cmp.Or(skypeContent(m, kind, content), build.Valid(m))
 }
 
-// skypeContent reads what a message says, by its type.
+// skypeContent reads the content of a message, by its type.
 func skypeContent(m *argus.Message, kind, content string) error {
 	tree, err := html.Parse(strings.NewReader(strings.ReplaceAll(content, "\n", "<br>")))
 	if err != nil {

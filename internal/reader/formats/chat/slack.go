@@ -21,31 +21,30 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Slack reads Slack's workspace export: a folder a channel, in it a file a
-// day, each a list of messages; users.json, channels.json, groups.json,
-// mpims.json and dms.json beside the folders name who and what there is.
+// Slack reads Slack's workspace export: a folder a channel, in it a file a day, each a list of
+// messages; users.json, channels.json, groups.json, mpims.json and dms.json next to the
+// folders list the users and channels.
 //
 //   - Conversation: the channel's id, found by the folder's name in the files
-//     beside the folders; else the folder's name (of a direct conversation it is
-//     the id).
-//   - ServiceID and Sent: ts, seconds with six digits behind the point.
+//     next to the folders; otherwise the folder's name (of a direct conversation
+//     it is the id).
+//   - ServiceID and Sent: ts, seconds with six decimal places.
 //   - Text: Slack's markup stays (<@U1>, <https://…|…>); only &amp; &lt; &gt; are
-//     undone. Where there is none it is what blocks say, else what attachments do;
-//     blocks are then kept in Extra, as where they say more than the text, which
-//     they then follow. Attachments follow it, too, unless they quote a message.
-//   - FromName: what the message itself shows, else what users.json knows.
+//     undone. If there is none, it is the text of blocks, otherwise of attachments;
+//     blocks are then kept in Extra, and also if they have more than the text, which
+//     they then follow. Attachments follow it too, unless they quote a message.
+//   - FromName: the name in the message, otherwise the one in users.json.
 //   - To: the members of a direct conversation, also of one with several.
 //   - A message in a thread answers thread_ts.
 //   - message_changed is an edit of its own, message_deleted a removal: both name
-//     in ReplyTo the message that they are about, and keep what it said before.
-//   - The subtypes of slackSpoken are what people and programs wrote; every other
+//     the affected message in ReplyTo, and keep its previous content.
+//   - The subtypes of slackSpoken are written by people and programs; every other
 //     subtype is the service's.
-//   - slackdump writes a file a channel, with channel_id behind the messages, and the
-//     answers to a message inside of it (slackdump_thread_replies): each is a message.
+//   - slackdump writes a file a channel, with channel_id after the messages, and the
+//     answers to a message inside it (slackdump_thread_replies): each is a message.
 //   - A user of users.json is a contact: its names, with id, phone and mail as
-//     accounts. A channel of the other lists is a room:
-//     channel, its name (else its id), topic and purpose, from who created it and
-//     when, to its members.
+//     accounts. A channel of the other lists is a room: its name (otherwise its id),
+//     topic and purpose, from its creator at the time of creation, to its members.
 var Slack = &reader.Format{
 	Name:    "slack",
 	Version: 4,
@@ -55,7 +54,7 @@ var Slack = &reader.Format{
 	Read:    readSlack,
 }
 
-// detectSlack wants a message with Slack's ts, a user or a channel.
+// detectSlack looks for a message with Slack's ts, a user or a channel.
 func detectSlack(s reader.Sample) int {
 	if sure := jsondoc.SureOfRecord(s, "[", 90, beginsSlackMessage); sure > 0 {
 		return sure
@@ -67,8 +66,8 @@ func beginsSlack(b []byte) bool {
 	return beginsSlackMessage(b) || beginsSlackUser(b) || beginsSlackChannel(b)
 }
 
-// beginsSlackUser and beginsSlackChannel know what they begin by its id, whose
-// first letter says what it is of, and by members that are always there.
+// beginsSlackUser and beginsSlackChannel recognise an object by its id, whose first letter is
+// its kind, and by members that are always there.
 func beginsSlackUser(b []byte) bool {
 	return hasSlackID(b, slackUserIDs) && jsondoc.HasKeys(b, "name", "deleted", "profile")
 }
@@ -118,7 +117,7 @@ func readSlack(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 		names := sync.OnceValue(func() map[string]string { return slackNames(ctx, in) })
 		s := jsondoc.Shape{Lists: func(key string) bool { return key == "" || key == "messages" }, Begins: beginsSlack}
 		if begins := make([]byte, 1); in.Size > 0 {
-			if _, err := in.File.ReadAt(begins, 0); err == nil && begins[0] == '{' { // slackdump's: the channel stands behind its messages
+			if _, err := in.File.ReadAt(begins, 0); err == nil && begins[0] == '{' { // slackdump's: the channel follows its messages
 				s.Take = channel.take
 				for _, err := range jsondoc.New(in, s).Items(ctx, nil) {
 					if err != nil {
@@ -133,8 +132,8 @@ func readSlack(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 		for item, err := range d.Items(ctx, func(raw string) (*argus.Message, error) {
 			replies = ""
 			switch {
-			case beginsSlackMessage(d.Buf): // which the record begins
-			case hasSlackID(d.Buf, slackUserIDs): // as no message has
+			case beginsSlackMessage(d.Buf): // at the start of the record
+			case hasSlackID(d.Buf, slackUserIDs): // which no message has
 				return slackContact(d, in.Options, raw)
 			case hasSlackID(d.Buf, slackChannelIDs):
 				return slackChannelMessage(d, in.Options, raw)
@@ -169,8 +168,8 @@ func readSlack(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 // slackReplies is the member under which slackdump keeps the answers to a message.
 const slackReplies = `"slackdump_thread_replies"`
 
-// slackAnswers reads the answers in a message of slackdump's, each at its own place:
-// that of the message ends before them.
+// slackAnswers reads the answers in a message of slackdump's, each at its own position: the
+// message's position ends before them.
 func slackAnswers(d *jsondoc.Document, options reader.Options, channel slackChannel, names func() map[string]string, raw string, item *reader.Item) (answers []reader.Item) {
 	if raw == "" {
 		return nil
@@ -202,7 +201,7 @@ func slackAnswers(d *jsondoc.Document, options reader.Options, channel slackChan
 	return answers
 }
 
-// take takes what a file of slackdump's says of its channel.
+// take takes the facts about its channel from a file of slackdump's.
 func (c *slackChannel) take(name, text string) bool {
 	switch name {
 	case "channel_id":
@@ -215,7 +214,7 @@ func (c *slackChannel) take(name, text string) bool {
 	return true
 }
 
-// slackChannel is what the files beside the folders say of a folder.
+// slackChannel is the information about a folder in the files next to the folders.
 type slackChannel struct {
 	id, title string
 	members   []string
@@ -282,7 +281,7 @@ func slackNames(ctx context.Context, in reader.Input) map[string]string {
 	return names
 }
 
-// slackUsers is how many names of accounts are kept.
+// slackUsers is the maximum number of known account names.
 const slackUsers = 1 << 20
 
 // slackProfile returns the name that a profile shows.
@@ -335,7 +334,7 @@ func slackContact(d *jsondoc.Document, options reader.Options, raw string) (*arg
 	return m, build.Valid(m)
 }
 
-// slackChannelMessage makes a message of what a list says of a channel.
+// slackChannelMessage makes a message of a channel in a list.
 func slackChannelMessage(d *jsondoc.Document, options reader.Options, raw string) (*argus.Message, error) {
 	var topic, purpose string
 	var in []string
@@ -434,7 +433,7 @@ func slackMessage(d *jsondoc.Document, options reader.Options, channel slackChan
 			target, err = jsondoc.ScalarMember(raw)
 			jsondoc.AddExtra(m, key, raw)
 		case "slackdump_thread_replies": // are messages
-		case "blocks": // says again what text says, if there is text
+		case "blocks": // repeats the text, if there is one
 			blocks = raw
 		case "attachments":
 			attached = raw
@@ -460,7 +459,7 @@ func slackMessage(d *jsondoc.Document, options reader.Options, channel slackChan
 		jsondoc.KeepMember(m, "blocks", blocks)
 		text += "\n" + textdoc.LineFeeds(said)
 	}
-	for one := range jsondoc.Listed(attached) { // what programs write, and what is shown of a link
+	for one := range jsondoc.Listed(attached) { // content of programs, and previews of links
 		if jsondoc.InsideText(one, "author_id") != "" {
 			continue // another message, quoted
 		}
@@ -500,14 +499,14 @@ func slackMessage(d *jsondoc.Document, options reader.Options, channel slackChan
 	return m, build.Valid(m)
 }
 
-// slackEdited returns when an edit was made.
+// slackEdited returns the time of an edit.
 func slackEdited(raw string) argus.Time {
 	t, _ := slackTime(jsondoc.InsideText(raw, "ts"))
 	return t
 }
 
-// slackHappened makes what the service recorded. Who joined is the sender, whoever
-// invited him; a huddle is a call.
+// slackHappened makes an event of the service. A joining member is the sender, whoever invited
+// him; a huddle is a call.
 func slackHappened(m *argus.Message, subtype, raw string) {
 	switch said := m.Text; subtype {
 	case "channel_join", "group_join":
@@ -544,8 +543,8 @@ func jsonStrings(raw string) map[string]string {
 	return texts
 }
 
-// slackBlocks returns what the blocks of a message say, a line each: those that
-// hold what is written, not buttons and pictures.
+// slackBlocks returns the text of a message's blocks, a line each: blocks of written text, not
+// buttons and pictures.
 func slackBlocks(raw string) string {
 	var lines []string
 	list := jsondoc.Scanner[string]{Text: raw}
@@ -562,9 +561,9 @@ func slackBlocks(raw string) string {
 	return strings.Join(lines, "\n")
 }
 
-// slackBesides returns what the blocks of a message say that its text does not:
-// programs put a short form into text, and into blocks what is shown. What people
-// write is the same in both, but for marks.
+// slackBesides returns the text of a message's blocks that its text lacks: programs put a
+// short form into text, and the shown content into blocks. For people's messages both are the
+// same, except for marks.
 func slackBesides(text, blocks string) string {
 	if !strings.Contains(blocks, `"section"`) && !strings.Contains(blocks, `"header"`) && !strings.Contains(blocks, `"context"`) && !strings.Contains(blocks, `"markdown"`) {
 		return ""
@@ -576,7 +575,7 @@ func slackBesides(text, blocks string) string {
 	return said
 }
 
-// lettersOf leaves the letters and digits of a text.
+// lettersOf returns the letters and digits of a text.
 func lettersOf(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -586,12 +585,12 @@ func lettersOf(text string) string {
 	}, text)
 }
 
-// slackBlockDepth is how deep a block is looked into. Slack nests to 5: a block,
-// its elements, a list or section, its elements, a text.
+// slackBlockDepth is the maximum depth of a block. Slack nests to 5: a block, its elements, a
+// list or section, its elements, a text.
 const slackBlockDepth = 8
 
-// writeSlackBlock writes every text of a block, or of an element in one, in
-// order, and what is no text (a mention, a link) in the markup that text has.
+// writeSlackBlock writes every text of a block, or of an element in one, in order, and other
+// content (a mention, a link) in the markup of text.
 func writeSlackBlock(out *strings.Builder, raw string, depth int) {
 	if depth > slackBlockDepth {
 		return
@@ -633,9 +632,8 @@ func writeSlackBlock(out *strings.Builder, raw string, depth int) {
 	}
 }
 
-// slackAttached returns what the attachments of a message say, a line each text:
-// their own, else that of their blocks, else what they are to be shown as where
-// neither can be.
+// slackAttached returns the texts of a message's attachments, a line each: their own,
+// otherwise that of their blocks, otherwise their fallback.
 func slackAttached(raw string) string {
 	var lines []string
 	list := jsondoc.Scanner[string]{Text: raw}

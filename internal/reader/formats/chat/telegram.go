@@ -31,8 +31,8 @@ var Telegram = &reader.Format{
 	Read:    readTelegram,
 }
 
-// detectTelegram wants a message in a list of messages, or the first words of
-// an account's export, of which the messages may be far away.
+// detectTelegram looks for a message in a list of messages, or the first words of an account's
+// export, whose messages may be far away.
 func detectTelegram(s reader.Sample) int {
 	if start := jsondoc.Space(s.Text, 0); start == len(s.Text) || s.Text[start] != '{' {
 		return 0
@@ -55,26 +55,25 @@ func detectTelegram(s reader.Sample) int {
 	return 0
 }
 
-// beginsMessage says whether an object is a message: Telegram writes id, type
-// and date first.
+// beginsMessage reports whether an object is a message: Telegram writes id, type and date
+// first.
 func beginsMessage(b []byte) bool {
 	return jsondoc.HasMember(b, func(key, value []byte) bool {
 		return string(key) == `"type"` && (string(value) == `"message"` || string(value) == `"service"`)
 	})
 }
 
-// beginsContact knows a contact of the address book by what the one that a
-// message carries has not: the date on which it was added.
+// beginsContact recognises a contact of the address book by a member that a contact inside a
+// message lacks: the date of its addition.
 func beginsContact(b []byte) bool { return jsondoc.HasKeys(b, "phone_number", "date") }
 
-// beginsTelegram also knows a chat, in whose list reading can go on.
+// beginsTelegram also recognises a chat, in whose list reading can continue.
 func beginsTelegram(b []byte) bool {
 	return beginsMessage(b) || beginsContact(b) || jsondoc.HasMember(b, func(key, _ []byte) bool { return string(key) == `"messages"` })
 }
 
-// readTelegram yields one item for each object of a list of messages or of
-// contacts, one for what the account says of itself, and one for each stretch
-// that is broken; Record counts all of them.
+// readTelegram yields one item for each object of a list of messages or of contacts, one for
+// the account's own data, and one for each damaged stretch; Record counts all of them.
 func readTelegram(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		f := telegramFile{Objects: jsondoc.NewObjects(in.Reader(), in.RecordLimit(), beginsTelegram), options: in.Options}
@@ -97,29 +96,28 @@ func readTelegram(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, e
 	}
 }
 
-// telegramFile is where the reading of an export stands: in a list of
-// messages or contacts, or in what is around the lists.
+// telegramFile is the state of reading an export: in a list of messages or contacts, or
+// outside the lists.
 type telegramFile struct {
 	*jsondoc.Objects
 	options reader.Options
-	// around are the objects that the place is in, outermost first, with what
-	// was read of them: a chat's name, type and id.
+	// around are the enclosing objects, outermost first, with the facts read from them: a
+	// chat's name, type and id.
 	around []telegramChat
-	// key is the last key; valued says that its value has not come yet.
+	// key is the last key; valued means that its value is still to come.
 	key    string
 	valued bool
-	// list is the list that the place is in: listMessages, listContacts, or
-	// empty around them.
+	// list is the current list: listMessages, listContacts, or empty outside them.
 	list string
-	// damaged says that something around the lists may have been lost, so that
-	// around proves nothing any more; ended that the end was reported.
+	// damaged means that something outside the lists may have been lost, so that around proves
+	// nothing any more; ended means that the end was reported.
 	damaged, ended bool
 	keys           jsondoc.Keys
-	open           *telegramMessage // the one that is read
+	open           *telegramMessage // the one being read
 }
 
-// telegramChat is an object around the lists. path is the keys that lead to
-// it, list the key of the list that is open in it.
+// telegramChat is an object outside the lists. path is the keys that lead to it, list the key
+// of its open list.
 type telegramChat struct{ name, kind, id, path, list string }
 
 const (
@@ -127,8 +125,8 @@ const (
 	listContacts = "contacts"
 )
 
-// aroundLimit is how deep what is around the lists may be nested. Telegram
-// nests to 4. Longer paths than pathLimit are none of its own.
+// aroundLimit is the maximum nesting outside the lists. Telegram nests to 4. Paths longer than
+// pathLimit are not Telegram's.
 const (
 	aroundLimit = 16
 	pathLimit   = 64
@@ -157,7 +155,7 @@ func (f *telegramFile) next(ctx context.Context) (reader.Item, error) {
 		case f.list == "" && f.Buf[0] == '{' && f.valued && f.key == "personal_information":
 			return f.contact(f.key)
 		case f.list == "" && f.Buf[0] == '{' && f.isMessage():
-			f.list = listMessages // it lost its beginning
+			f.list = listMessages // its beginning is lost
 		case f.list == "":
 			if reason, err := f.step(); reason != "" || err != nil {
 				return f.broken(reason, err)
@@ -193,7 +191,7 @@ func (f *telegramFile) broken(reason string, err error) (reader.Item, error) {
 		f.list = ""
 	}
 	if was != "" && f.list != was && len(f.around) > 0 {
-		f.around = f.around[:len(f.around)-1] // the list, and what it is in, ended in what broke
+		f.around = f.around[:len(f.around)-1] // the list and its enclosing object ended in the damaged stretch
 	}
 	f.ended = len(f.Buf) == 0
 	f.damaged = f.damaged || was == "" || f.list != was
@@ -201,8 +199,7 @@ func (f *telegramFile) broken(reason string, err error) (reader.Item, error) {
 	return item, err
 }
 
-// step reads one token of what is around the lists. It says what is wrong
-// with a token that cannot stand there.
+// step reads one token outside the lists. reason is the error of a misplaced token.
 func (f *telegramFile) step() (reason string, err error) {
 	switch f.Buf[0] {
 	case '{':
@@ -239,7 +236,7 @@ func (f *telegramFile) step() (reason string, err error) {
 	return "", nil
 }
 
-// path returns the keys that lead to the object that begins here.
+// path returns the keys that lead to the object at this position.
 func (f *telegramFile) path() string {
 	if len(f.around) == 0 {
 		return ""
@@ -260,7 +257,7 @@ func (f *telegramFile) path() string {
 func (f *telegramFile) scalar() (reason string, err error) {
 	end, broken, err := f.Value()
 	for err == nil && broken == nil && end == len(f.Buf) && !f.EOF && f.Buf[0] != '"' {
-		if err = f.More(); err == nil { // a number may go on
+		if err = f.More(); err == nil { // a number may continue
 			end, broken, err = f.Value()
 		}
 	}
@@ -299,7 +296,7 @@ func (c *telegramChat) set(key, text string) {
 	}
 }
 
-// message reads the object that the view begins with.
+// message reads the object at the start of the view.
 func (f *telegramFile) message() (reader.Item, error) {
 	var chat telegramChat
 	if n := len(f.around); n > 0 {
@@ -320,9 +317,8 @@ func (f *telegramFile) message() (reader.Item, error) {
 	})
 }
 
-// contact reads the object that the view begins with: a contact, or what the
-// account says of itself. Its accounts are the id as messages have it, the
-// number and the user name.
+// contact reads the object at the start of the view: a contact, or the account's own data. Its
+// accounts are the id as in messages, the number and the user name.
 func (f *telegramFile) contact(word string) (reader.Item, error) {
 	f.valued = false
 	return f.object("a contact", func(raw string) (*argus.Message, error) {
@@ -348,7 +344,7 @@ func (f *telegramFile) contact(word string) (reader.Item, error) {
 			return nil, err
 		}
 		var accounts []string
-		if id != "" && id != "0" { // 0: the number is no account's
+		if id != "" && id != "0" { // 0: the number has no account
 			accounts = append(accounts, "user"+id)
 		}
 		for _, account := range []string{build.AccountOf(argus.CleanName(number)), argus.CleanName(username)} {
@@ -365,7 +361,7 @@ func (f *telegramFile) contact(word string) (reader.Item, error) {
 	})
 }
 
-// object makes an item of the object that the view begins with.
+// object makes an item of the object at the start of the view.
 func (f *telegramFile) object(what string, parse func(raw string) (*argus.Message, error)) (reader.Item, error) {
 	if f.Buf[0] != '{' {
 		return f.broken("want "+what+", found something else", nil)
@@ -383,8 +379,8 @@ func (f *telegramFile) object(what string, parse func(raw string) (*argus.Messag
 	return f.Record(end, parse), nil
 }
 
-// conversation names a chat as Telegram names the account, group or channel
-// that it is with in from_id: user1, chat1, channel1.
+// conversation names a chat as from_id names its account, group or channel: user1, chat1,
+// channel1.
 func (c *telegramChat) conversation() string {
 	if c.id == "" {
 		return c.name
@@ -400,8 +396,8 @@ func (c *telegramChat) conversation() string {
 	return strings.TrimSpace(c.kind + " " + c.id)
 }
 
-// telegramAccount returns an account as exports write it since 2021. Before, it was
-// a number: that of a user, or with a kind in the bits above the 32nd.
+// telegramAccount returns an account in the form of exports since 2021. Before, it was a
+// number: that of a user, or with a kind in the bits above the 32nd.
 func telegramAccount(id string) string {
 	if id == "" || !textdoc.IsDigit(id[0]) {
 		return id
@@ -427,24 +423,23 @@ type telegramMessage struct {
 	raw     string
 	chat    telegramChat
 	options reader.Options
-	// kind is message or service; the others are members that depend on each
-	// other.
+	// kind is message or service; the others are members that depend on each other.
 	kind, from, fromID, date, file, fileName, thumb, mime, media, peer string
 	size                                                               int64
-	// pieces is the list that text was joined from, where it says more than the
-	// text; respaced that the text is not what it says; entities that
-	// text_entities is kept, which says where links lead as well.
+	// pieces is the list that text was joined from, if it has more than the text; respaced
+	// means that spaces were added to the text; entities that text_entities is kept, which
+	// also has the targets of links.
 	pieces             string
 	respaced, entities bool
-	// text is the member as it stood.
+	// text is the member as written.
 	text string
-	// jsondoc.AtZero says that the time is stated as 0, which is none.
+	// atZero means that the time is stated as 0, which is none.
 	atZero bool
 	// shown are the words of buttons and the addresses of links, which text lacks.
 	shown []string
-	// said are the members that tell what a service message is about.
+	// said are the members that describe a service message.
 	said []string
-	// card, at, placed, poll and list are what came with words, as it stood.
+	// card, at, placed, poll and list accompany the words, as written.
 	card, at, poll, list string
 	placed               []string
 }
@@ -469,7 +464,7 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 	case "edited_unixtime", "edited":
 		if never := strings.Trim(raw, `"`); never != "0" && !strings.HasPrefix(never, "1970-01-0") {
 			at, problem := unixMember(raw)
-			if problem != nil && !p.Edited.Known() { // a clock without a zone, beside the other
+			if problem != nil && !p.Edited.Known() { // a clock without a zone; the other member has one
 				at, _ = dates.ISO(never, p.options)
 			}
 			build.Edited(p.Message, at)
@@ -483,8 +478,7 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 		p.text = raw
 		p.Text, err = p.joined(raw)
 	case "text_entities":
-		// Says again what text says, but for where its links lead and whom its
-		// mentions mean.
+		// Repeats the text, except for the targets of its links and mentions.
 		if p.entities = strings.Contains(raw, `"href"`) || strings.Contains(raw, `"user_id"`); p.entities {
 			jsondoc.AddExtra(p.Message, key, raw)
 			for piece := range jsondoc.Listed(raw) {
@@ -550,8 +544,8 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 	return err
 }
 
-// again takes a member that stands in a message a second time: Telegram Desktop
-// writes the words of a gift so, and none behind them.
+// again takes a member that occurs a second time in a message: Telegram Desktop writes the
+// words of a gift twice, the second time empty.
 func (p *telegramMessage) again(key, raw string) error {
 	if key != "text" || p.text != `""` && raw != `""` {
 		return errors.New("want each key once, found one twice")
@@ -563,8 +557,8 @@ func (p *telegramMessage) again(key, raw string) error {
 	return err
 }
 
-// leads takes where words lead that show something else: an address, or an account
-// without a user name.
+// leads takes the target of words that show something else: an address, or an account without
+// a user name.
 func (p *telegramMessage) leads(href, user string) {
 	p.shown = append(p.shown, href)
 	if user != "" {
@@ -572,8 +566,8 @@ func (p *telegramMessage) leads(href, user string) {
 	}
 }
 
-// buttons takes what stands on the buttons below a message and the addresses that
-// they open: a list of rows.
+// buttons takes the labels of the buttons below a message and the addresses that they open: a
+// list of rows.
 func (p *telegramMessage) buttons(raw string) {
 	for row := range jsondoc.Listed(raw) {
 		for button := range jsondoc.Listed(row) {
@@ -585,11 +579,11 @@ func (p *telegramMessage) buttons(raw string) {
 	}
 }
 
-// finish sets what several members say together.
+// finish sets the fields that depend on several members.
 func (p *telegramMessage) finish() (*argus.Message, error) {
 	p.Conversation, p.Title = p.chat.conversation(), p.chat.name
 	if p.chat.id == "" || !strings.HasPrefix(p.Conversation, "chat") && !strings.HasPrefix(p.Conversation, "channel") {
-		p.ConversationReach = argus.ReachExport // that with whom its account talks
+		p.ConversationReach = argus.ReachExport // the other party of the account's chat
 	}
 	if p.From = telegramAccount(p.fromID); p.From != p.fromID {
 		build.Keep(p.Message, "from_id", p.fromID)
@@ -637,13 +631,13 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 	if p.file != "" {
 		p.Attachments = []argus.Attachment{{Name: p.attachmentName(), Size: p.size, Type: cmp.Or(p.mime, p.media)}}
 	}
-	if p.thumb != "" && !strings.HasPrefix(p.thumb, "(") { // a picture that came with the file
+	if p.thumb != "" && !strings.HasPrefix(p.thumb, "(") { // a picture that accompanies the file
 		p.Attachments = append(p.Attachments, argus.Attachment{Name: telegramPath(p.thumb), Type: "thumbnail"})
 	}
 	return p.Message, build.Valid(p.Message)
 }
 
-// carried reads what a message has beside words: a card, a place, a poll.
+// carried reads the content of a message other than words: a card, a place, a poll.
 func (p *telegramMessage) carried() {
 	if p.card != "" {
 		name := strings.TrimSpace(jsondoc.InsideText(p.card, "first_name") + " " + jsondoc.InsideText(p.card, "last_name"))
@@ -670,8 +664,7 @@ func (p *telegramMessage) carried() {
 	}
 }
 
-// telegramList reads a heading and what is to choose or to do, each text or an object
-// with a text.
+// telegramList reads a heading and the options or tasks, each a text or an object with a text.
 func telegramList(raw, heading string) (title string, list []string) {
 	words := func(raw, key string) string {
 		return cmp.Or(jsondoc.InsideText(raw, key), jsondoc.InsideText(raw, key, "text"))
@@ -682,7 +675,7 @@ func telegramList(raw, heading string) (title string, list []string) {
 	return words(raw, heading), list
 }
 
-// happened makes what the service recorded. Members are named as they are shown.
+// happened makes an event of the service. Members are named as shown.
 func (p *telegramMessage) happened(told string) {
 	m, whom := p.Message, jsondoc.TextsIn(jsondoc.Inside(p.raw, "members"))
 	switch jsondoc.InsideText(p.raw, "action") {
@@ -716,9 +709,9 @@ func (p *telegramMessage) happened(told string) {
 	}
 }
 
-// attachmentName is the path that the export gave the file, from its own
-// folder. In place of a path there may be a sentence in parentheses, why the
-// file is not there: then it is the file's own name.
+// attachmentName is the path that the export gave the file, from its own folder. In place of a
+// path there may be a sentence in parentheses, the reason why the file is missing: then it is
+// the file's own name.
 func (p *telegramMessage) attachmentName() string {
 	if strings.HasPrefix(p.file, "(") {
 		return cmp.Or(p.fileName, p.media, "file")
@@ -729,12 +722,11 @@ func (p *telegramMessage) attachmentName() string {
 // telegramPath is a path in an export with forward slashes.
 func telegramPath(file string) string { return path.Clean(strings.ReplaceAll(file, `\`, "/")) }
 
-// joined returns the text of a message: text, or a list of texts and of
-// {type, text}. Telegram cuts a text where its formatting changes, so that the
-// pieces together are what was written. Two pieces of formatted text with
-// nothing between them, a link behind another, are so in exports that other
-// programs rewrote without the space between: they get it back, and the list
-// is kept. So it is where pieces have more than text.
+// joined returns the text of a message: text, or a list of texts and of {type, text}. Telegram
+// splits a text where its formatting changes, so that the joined pieces are the written text.
+// Exports that other programs rewrote may lack the space between two formatted pieces, such as
+// two links: the space is restored, and the list is kept. The list is also kept if pieces have
+// more than text.
 func (p *telegramMessage) joined(raw string) (string, error) {
 	if raw[0] == '"' {
 		text, err := jsondoc.TextMember(p.Message, "text", raw)
@@ -785,8 +777,8 @@ func (p *telegramMessage) joined(raw string) (string, error) {
 	return textdoc.LineFeeds(text.String()), nil
 }
 
-// telegramText is a piece of a text; kind is empty when it is not formatted,
-// more says that it has other members: where a link leads, whom a mention means.
+// telegramText is a piece of a text; kind is empty if it is not formatted; more means that it
+// has other members, such as the target of a link or of a mention.
 type telegramText struct {
 	kind, text string
 	more       bool
@@ -796,7 +788,7 @@ func touchesSpace(before, behind string) bool {
 	return strings.TrimRight(before, " \t\n") != before || strings.TrimLeft(behind, " \t\n") != behind
 }
 
-// unixMember reads seconds since 1970, as a number or as text of one.
+// unixMember reads seconds since 1970, as a number or in a string.
 func unixMember(raw string) (argus.Time, error) {
 	text, err := jsondoc.ScalarMember(raw)
 	if err != nil {

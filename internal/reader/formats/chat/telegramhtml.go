@@ -23,21 +23,22 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/dates"
 )
 
-// TelegramHTML reads the pages that Telegram Desktop exports unless it is told to
-// write JSON: messages.html, messages2.html and so on, a thousand messages each.
+// TelegramHTML reads the pages that Telegram Desktop exports unless it is told to write JSON:
+// messages.html, messages2.html and so on, a thousand messages each.
 //
-//   - A page shows names where JSON has ids. Conversation: the title of the page, which
-//     all pages of a chat have. From: the name, also of a message that is "joined" to
-//     the one before it.
+//   - A page shows names instead of ids. Conversation: the title of the page, which
+//     all pages of a chat share. From: the name, also of a message that is "joined" to
+//     the previous one.
 //   - ServiceID: the message's number in its chat.
 //   - Sent: the title of the clock, which has seconds and since 2021 an offset; before,
 //     the operator's zone.
-//   - Text: line breaks as they are shown, and below them where links lead that show
+//   - Text: line breaks as shown, and below them the targets of links that show
 //     something else, the questions and answers of a poll, a card, the name of a place.
-//   - What Telegram says (service) is a notice of the day that the page shows above it.
+//   - Telegram's own messages (service) are notices of the day that the page shows above
+//     them.
 //   - Files are named as the page links to them, with their thumbnails.
 //
-// golang.org/x/net/html finds the tags, as a page is no XML: <br> has no end.
+// golang.org/x/net/html finds the tags, because a page is not XML: <br> has no end.
 var TelegramHTML = &reader.Format{
 	Name:    "telegram-html",
 	Version: 1,
@@ -54,20 +55,20 @@ func detectTelegramHTML(s reader.Sample) int {
 	return 0
 }
 
-// telegramPage is where the reading of a page stands.
+// telegramPage is the state of reading a page.
 type telegramPage struct {
 	in    reader.Input
 	title string
-	// from is who wrote the last message: one that is joined to it names nobody.
+	// from is the writer of the last message: a message joined to it names nobody.
 	from string
-	// day is the date that the page shows above what follows.
+	// day is the date that the page shows above the next messages.
 	day argus.Time
 }
 
-// telegramPageDepth is how deep a page may be nested: as golang.org/x/net/html has it.
+// telegramPageDepth is the maximum nesting of a page, that of golang.org/x/net/html.
 const telegramPageDepth = 512
 
-// readTelegramHTML yields one item for each message, and one for each that is broken.
+// readTelegramHTML yields one item for each message, and one for each broken one.
 func readTelegramHTML(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		p := telegramPage{in: in}
@@ -75,7 +76,7 @@ func readTelegramHTML(ctx context.Context, in reader.Input) iter.Seq2[reader.Ite
 		z := html.NewTokenizer(source)
 		z.SetMaxBuf(in.RecordLimit())
 		at, records := int64(0), uint64(0)
-		var message, header []byte // the beginning of a message, or of the title, that is open
+		var message, header []byte // the beginning of the open message, or of the title
 		var begins int64
 		depth := 0
 		give := func(item reader.Item, end int64) bool {
@@ -85,7 +86,7 @@ func readTelegramHTML(ctx context.Context, in reader.Input) iter.Seq2[reader.Ite
 			records++
 			item.Where = argus.Where{Record: records, Offset: begins, Length: end - begins}
 			if item.Problem != "" {
-				p.from = "" // who wrote what is joined to a broken one is not known
+				p.from = "" // the writer of messages joined to a broken one is unknown
 				item.Raw = bytes.Clone(message[:min(len(message), argus.QuarantineRaw)])
 			}
 			return yield(item, nil)
@@ -172,7 +173,7 @@ func readTelegramHTML(ctx context.Context, in reader.Input) iter.Seq2[reader.Ite
 	}
 }
 
-// failing remembers why reading ended, if it was not the end.
+// failing remembers the error that ended reading.
 type failing struct {
 	io.Reader
 	err error
@@ -195,7 +196,7 @@ func telegramTree(raw []byte) (*html.Node, error) {
 	return tree, nil
 }
 
-// message reads one message; none where it is the date above those that follow.
+// message reads one message. It returns nil for the date above the next ones.
 func (p *telegramPage) message(raw []byte) (*argus.Message, error) {
 	tree, err := telegramTree(raw)
 	if err != nil {
@@ -243,7 +244,7 @@ func (p *telegramPage) message(raw []byte) (*argus.Message, error) {
 	return m, build.Valid(m)
 }
 
-// said reads what is in the body of a message.
+// said reads the body of a message.
 func (p *telegramPage) said(m *argus.Message, body *html.Node) {
 	var shown []string
 	if answer := childClass(body, "reply_to"); answer != nil {
@@ -277,8 +278,8 @@ func (p *telegramPage) said(m *argus.Message, body *html.Node) {
 	}
 }
 
-// media reads what came with words: files, a card, a place, a call, a poll. What it
-// shows stays in Extra.
+// media reads content other than words: files, a card, a place, a call, a poll. Its shown text
+// stays in Extra.
 func (p *telegramPage) media(m *argus.Message, wrap *html.Node) {
 	said := shownText(wrap, nil)
 	title, status := shownText(findClass(wrap, "title"), nil), shownText(findClass(wrap, "status"), nil)
@@ -304,7 +305,7 @@ func (p *telegramPage) media(m *argus.Message, wrap *html.Node) {
 		}
 		place := argus.Location{}
 		place.Latitude, place.Longitude, _ = strings.Cut(address.Query().Get("q"), ",")
-		if kind == "venue" { // else the title is Telegram's word for a place
+		if kind == "venue" { // otherwise the title is Telegram's word for a place
 			place.Name = strings.TrimSpace(title + " " + shownText(findClass(wrap, "description"), nil))
 		}
 		build.SentPlace(m, place)
@@ -326,14 +327,14 @@ func (p *telegramPage) media(m *argus.Message, wrap *html.Node) {
 	case "game", "invoice":
 		build.AlsoSaid(m, title, shownText(findClass(wrap, "description"), nil))
 	default:
-		if len(m.Attachments) == files && title != "" { // the export left it out
+		if len(m.Attachments) == files && title != "" { // the export omitted it
 			m.Attachments = append(m.Attachments, argus.Attachment{Name: title, Type: kind})
 		}
 	}
 	build.Keep(m, "media", strings.ReplaceAll(said, "\n", "; "))
 }
 
-// telegramMedia returns which kind of media it is, by its class: media_photo.
+// telegramMedia returns the kind of media, from its class: media_photo.
 func telegramMedia(wrap *html.Node) string {
 	for node := range nodesOf(wrap) {
 		for class := range strings.FieldsSeq(attrOf(node, "class")) {
@@ -349,7 +350,7 @@ func telegramMedia(wrap *html.Node) string {
 	return ""
 }
 
-// telegramPageFile is where a page's file lies, from the page.
+// telegramPageFile returns the path of a page's file, relative to the page.
 func telegramPageFile(link string) string {
 	if plain, err := url.PathUnescape(link); err == nil {
 		link = plain
@@ -381,7 +382,7 @@ func telegramClock(clock string, o reader.Options) (argus.Time, error) {
 
 // The walk over the nodes of a page.
 
-// nodesOf yields the nodes below one, in their order, to telegramPageDepth.
+// nodesOf yields the nodes below one in order, to telegramPageDepth.
 func nodesOf(top *html.Node) iter.Seq[*html.Node] {
 	return func(yield func(*html.Node) bool) { walkNodes(top, 0, yield) }
 }
@@ -418,7 +419,7 @@ func hasClass(classes, class string) bool {
 	return false
 }
 
-// allClass yields the nodes below one that have a class, and allTags those of a tag.
+// allClass yields the nodes below one that have a class, and allTags those with a tag.
 func allClass(top *html.Node, class string) iter.Seq[*html.Node] {
 	return func(yield func(*html.Node) bool) {
 		for n := range nodesOf(top) {
@@ -439,7 +440,7 @@ func allTags(top *html.Node, tag string) iter.Seq[*html.Node] {
 	}
 }
 
-// childrenClass yields the nodes directly in one that have a class.
+// childrenClass yields the children of a node that have a class.
 func childrenClass(top *html.Node, class string) iter.Seq[*html.Node] {
 	return func(yield func(*html.Node) bool) {
 		for n := range allClass(top, class) {
@@ -461,11 +462,11 @@ func findClass(top *html.Node, class string) *html.Node  { return first(allClass
 func findTag(top *html.Node, tag string) *html.Node      { return first(allTags(top, tag)) }
 func childClass(top *html.Node, class string) *html.Node { return first(childrenClass(top, class)) }
 
-// indentation is how a page breaks its own lines, which is nothing that it shows.
+// indentation matches the line breaks of the page's source, which it does not show.
 var indentation = regexp.MustCompile(`[ \t\r]*\n\s*`)
 
-// shownText returns what a node shows: <br> and the borders of blocks are line ends. links takes where its links lead that do
-// not show it.
+// shownText returns the text that a node shows: <br> and the borders of blocks are line ends.
+// links collects the targets of its links that the text does not show.
 func shownText(n *html.Node, links *[]string) string {
 	var out strings.Builder
 	for node := range nodesOf(n) {

@@ -8,10 +8,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/build"
 )
 
-// mailAddresses reads a list of addresses (RFC 5322, 3.4). Where it does not follow the
-// rules, it is taken apart at what mail programs take for an end: a comma, a semicolon,
-// the line's end, a closing bracket, and the space between two addresses. others are
-// the pieces that no address is in.
+// mailAddresses reads a list of addresses (RFC 5322, 3.4). A list that breaks the rules is
+// split at the separators of mail programs: a comma, a semicolon, the line's end, a closing
+// bracket, and the space between two addresses. others are the pieces without an address.
 func mailAddresses(raw string) (list []*mail.Address, others []string) {
 	parser := mail.AddressParser{WordDecoder: &wordDecoder}
 	list, err := parser.ParseList(raw)
@@ -36,7 +35,7 @@ func mailAddresses(raw string) (list []*mail.Address, others []string) {
 				*list[i] = *found[0]
 			}
 		}
-		a.Name = plainName(words(a.Name)) // encoded inside of quotes, which is common
+		a.Name = plainName(words(a.Name)) // encoded inside quotes, which is common
 		if n := len(a.Address); n > 2 && a.Address[0] == '\'' && a.Address[n-1] == '\'' {
 			a.Address = a.Address[1 : n-1]
 		}
@@ -44,8 +43,8 @@ func mailAddresses(raw string) (list []*mail.Address, others []string) {
 	return list, others
 }
 
-// addressEnd returns where the first address of a list ends, and where the next one
-// begins. Nothing ends in quotes, in a comment or in angle brackets.
+// addressEnd returns the end of the first address of a list and the start of the next one.
+// Nothing ends in quotes, in a comment or in angle brackets.
 func addressEnd(s string) (end, next int) {
 	quoted, comments, angle := false, 0, false
 	for i := 0; i < len(s); i++ {
@@ -72,8 +71,8 @@ func addressEnd(s string) (end, next int) {
 	return len(s), len(s)
 }
 
-// addressesIn returns the address of a piece, or several that stand with spaces
-// between them; none if there is no address in it.
+// addressesIn returns the address in a piece, or several separated by spaces. It returns none
+// if the piece has no address.
 func addressesIn(s string) []*mail.Address {
 	if group, behind, ok := strings.Cut(s, ":"); ok && !strings.ContainsAny(group, `"<(@`) {
 		s = strings.TrimSpace(behind) // the name of a group, or mailto
@@ -107,7 +106,7 @@ func addressesIn(s string) []*mail.Address {
 	return list
 }
 
-// plainName is a name without the quotes that programs put around it once too often.
+// plainName removes the quotes that programs put around a name once too often.
 func plainName(name string) string {
 	name = argus.CleanName(name)
 	for len(name) > 1 && (name[0] == '"' || name[0] == '\'') && name[len(name)-1] == name[0] {

@@ -28,8 +28,7 @@ func TestGoldenMSG(t *testing.T) {
 	}
 }
 
-// TestGoldenPST reads the same mailbox as all versions write it, which comes
-// out the same.
+// TestGoldenPST reads the same mailbox as written by all versions, with the same result.
 func TestGoldenPST(t *testing.T) {
 	var first []byte
 	for _, c := range []struct {

@@ -42,7 +42,7 @@ var Mbox = &reader.Format{
 	Read:    readMbox,
 }
 
-// detectEML wants a header of a mail: fields only, and three that mails have.
+// detectEML looks for the header of a mail: only fields, and three typical ones.
 func detectEML(s reader.Sample) int {
 	if s.Text == nil {
 		return 0
@@ -76,8 +76,8 @@ func sampleHeader(text []byte) (mailHeader, error) {
 	return readMailHeader(bufio.NewReader(bytes.NewReader(text)), headerLimit)
 }
 
-// endsWithCR says whether the lines of a mail end with CR alone, as old Macs wrote
-// them: the first does, and no LF comes before an empty one.
+// endsWithCR reports whether the lines of a mail end with CR alone, as old Macs wrote them:
+// the first line does, and no LF precedes an empty line.
 func endsWithCR(head []byte) bool {
 	cr, lf := bytes.IndexByte(head, '\r'), bytes.IndexByte(head, '\n')
 	if cr < 0 || lf == cr+1 {
@@ -102,11 +102,10 @@ func detectMbox(s reader.Sample) int {
 	return 90
 }
 
-// isPostmark knows the line before a mail in an mbox: From, an address, and a date
-// with a clock and a year (RFC 4155), behind an empty line or before the field of a
-// header; a date in another form than asctime's, before such a field only. Some
-// programs write From and nothing else, From -, or From and an address, before a field
-// that mails have.
+// isPostmark recognises the line before a mail in an mbox: From, an address, and a date with a
+// clock and a year (RFC 4155), after an empty line or before a header field; a date in another
+// form than asctime's only before such a field. Some programs write From alone, From -, or
+// From and an address, before a typical mail field.
 func isPostmark(line, behind []byte, blank bool) bool {
 	if !bytes.HasPrefix(line, []byte("From ")) || len(line) > postmarkLimit {
 		return false
@@ -125,7 +124,7 @@ func isPostmark(line, behind []byte, blank bool) bool {
 	}
 }
 
-// beginsMail says whether a line is a field that mails have.
+// beginsMail reports whether a line is a typical field of mails.
 func beginsMail(line []byte) bool {
 	name, _, ok := bytes.Cut(line[:min(len(line), 80)], []byte(":"))
 	return ok && slices.Contains(mailFields, strings.ToLower(string(bytes.TrimRight(name, " \t"))))
@@ -135,8 +134,8 @@ var mailFields = []string{"from", "to", "cc", "date", "subject", "message-id", "
 
 const postmarkLimit = 512
 
-// postmarkDate reads the date of a postmark, which tells of the delivery into the
-// mailbox. usual says that it has the form of asctime, with a zone or without.
+// postmarkDate reads the date of a postmark, the delivery into the mailbox. usual means that
+// it has the form of asctime, with or without a zone.
 func postmarkDate(line string) (date string, usual, ok bool) {
 	line, _, _ = strings.Cut(strings.TrimSpace(line), " remote from ")
 	fields := strings.Fields(line)
@@ -162,8 +161,8 @@ func readEML(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error]
 	}
 }
 
-// readMbox yields one item for each mail, one for each mail in it, and one for
-// what stands before the first.
+// readMbox yields one item for each mail, one for each mail inside it, and one for the text
+// before the first mail.
 func readMbox(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		f := mboxFile{Window: textdoc.Window{Source: in.Reader()}}
@@ -184,15 +183,14 @@ func readMbox(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 	}
 }
 
-// mboxFile finds where mails begin.
+// mboxFile finds the beginnings of mails.
 type mboxFile struct {
 	textdoc.Window
 	eol string // ends a line
 }
 
-// next returns the place of the next mail, or a length of 0 at the end. What
-// lies before the first postmark is a piece as well; empty lines there are part of the
-// first mail.
+// next returns the position of the next mail, or a length of 0 at the end. The text before the
+// first postmark is a piece as well; empty lines there are part of the first mail.
 func (f *mboxFile) next(ctx context.Context) (start, length int64, err error) {
 	at := 1
 	if f.At == 0 && len(f.Buf) == 0 {
@@ -211,7 +209,7 @@ func (f *mboxFile) next(ctx context.Context) (start, length int64, err error) {
 		}
 		n := bytes.Index(f.Buf[min(at, len(f.Buf)):], []byte(f.eol+"From "))
 		if n < 0 {
-			// The end of what is in view may be the beginning of a postmark.
+			// The end of the view may be the beginning of a postmark.
 			skip := max(0, len(f.Buf)-2*postmarkLimit)
 			if f.EOF {
 				f.Drop(len(f.Buf))
@@ -240,8 +238,8 @@ func (f *mboxFile) next(ctx context.Context) (start, length int64, err error) {
 	}
 }
 
-// fromReader takes back what an mbox does to lines that look like postmarks:
-// one > before From, and before any number of > and From.
+// fromReader removes the quoting of lines that look like postmarks in an mbox: one > before
+// From, and before any number of > and From.
 type fromReader struct {
 	r      *bufio.Reader
 	begins bool // a line begins here
@@ -275,9 +273,9 @@ func (f *fromReader) Read(b []byte) (int, error) {
 type mailReading struct {
 	in     reader.Input
 	source mailSource
-	from   *fromReader // nil where nothing is quoted
+	from   *fromReader // nil if nothing is quoted
 	r      *bufio.Reader
-	begun  bool // it is known how lines end
+	begun  bool // the line endings are known
 }
 
 func newMailReading(ctx context.Context, in reader.Input, quoted bool) *mailReading {
@@ -288,9 +286,9 @@ func newMailReading(ctx context.Context, in reader.Input, quoted bool) *mailRead
 	return r
 }
 
-// items yields the mail at a place, and those in it, which have no place of
-// their own: their records are that of the mail and a running number, as those
-// of a mailbox of Outlook are.
+// items yields the mail at a position, and those inside it, which have no position of their
+// own: their records consist of the mail's record and a running number, as in a mailbox of
+// Outlook.
 func (r *mailReading) items(record uint64, start, length int64, yield func(reader.Item, error) bool) bool {
 	item := reader.Item{Where: argus.Where{Record: record, Offset: start, Length: length}}
 	piece := io.NewSectionReader(r.in.File, start, length)
@@ -312,10 +310,11 @@ func (r *mailReading) items(record uint64, start, length int64, yield func(reade
 	return yield(item, nil) && yieldInside(record, l.inside, yield)
 }
 
-// insideShift is by how much the record of a mail is shifted for those in it.
+// insideShift is the number of bits by which the record of a mail is shifted for those inside
+// it.
 const insideShift = 20
 
-// yieldInside yields the mails in a mail, and what is wrong with some.
+// yieldInside yields the mails inside a mail, and the errors of some.
 func yieldInside(record uint64, inside []reader.Item, yield func(reader.Item, error) bool) bool {
 	for n, item := range inside {
 		item.Where = argus.Where{Record: record<<insideShift | uint64(n+1)}
@@ -326,15 +325,15 @@ func yieldInside(record uint64, inside []reader.Item, yield func(reader.Item, er
 	return true
 }
 
-// badMail is what is wrong with a mail, as against with the reading of it.
+// badMail is an error in a mail, not in reading it.
 type badMail struct{ error }
 
-// mailSource is what a mail is read from. Its error is the file's or the
-// context's, as against what is wrong with what was read.
+// mailSource is the input of a mail. Its error is that of the file or the context, not one in
+// the content.
 type mailSource struct {
 	ctx context.Context
 	r   io.Reader
-	cr  bool // lines end with CR alone, and are given with LF
+	cr  bool // lines end with CR alone, and are returned with LF
 	err error
 }
 
@@ -355,8 +354,7 @@ func (s *mailSource) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// mail reads a mail. What was found in it before it turned out to be bad is in
-// the letter.
+// mail reads a mail. If the mail is bad, the letter has the content that precedes the error.
 func (f *mailReading) mail(piece io.Reader) (*letter, error) {
 	source, r := &f.source, f.r
 	l := newLetter(f.in)
@@ -398,7 +396,7 @@ func (f *mailReading) mail(piece io.Reader) (*letter, error) {
 	return l, nil
 }
 
-// read reads a header and what follows, which lies in so many parts.
+// read reads a header and the body, depth parts deep.
 func (l *letter) read(r *bufio.Reader, depth int) error {
 	limit := l.room
 	if depth == 0 {
@@ -409,7 +407,7 @@ func (l *letter) read(r *bufio.Reader, depth int) error {
 		return err
 	}
 	for _, f := range h {
-		if depth > 0 { // of the mail itself, the limit of a header is enough
+		if depth > 0 { // for the mail itself, the limit of a header is enough
 			l.room -= len(f.Name) + len(f.Value) + fieldSize
 		}
 	}
@@ -428,15 +426,15 @@ func (l *letter) read(r *bufio.Reader, depth int) error {
 	return l.Valid()
 }
 
-// letter becomes a message.
+// letter collects a message.
 type letter struct {
 	*argus.Message
 	options  reader.Options
-	envelope string // who the postmark says it is from
-	first    string // the first receiver, who got no copy
+	envelope string // the sender in the postmark
+	first    string // the first receiver, not of a copy
 	utf7     bool   // a field of the header is in UTF-7
-	// inside are the mails in it, at most mimeParts; room is how many bytes its
-	// text and all of those may still have.
+	// inside are the mails inside this one, at most mimeParts; room is the number of bytes
+	// left for its text and for all of them.
 	inside []reader.Item
 	room   int
 }
@@ -445,10 +443,10 @@ func newLetter(in reader.Input) *letter {
 	return &letter{Message: &argus.Message{Service: cmp.Or(in.Service, "email")}, options: in.Options, room: in.RecordLimit()}
 }
 
-// fieldSize is what holding a field costs besides its text, in bytes.
+// fieldSize is the memory cost of a field in addition to its text, in bytes.
 const fieldSize = 64
 
-// insideItem is a mail in another, or why it is none.
+// insideItem is a mail inside another, or its error.
 func insideItem(m *argus.Message, to string, err error) reader.Item {
 	if err != nil {
 		return reader.Item{Problem: "a mail in the mail: " + strings.ToValidUTF8(err.Error(), "\uFFFD")}
@@ -457,7 +455,7 @@ func insideItem(m *argus.Message, to string, err error) reader.Item {
 	return reader.Item{Message: m}
 }
 
-// mail reads a mail in the mail.
+// mail reads a mail inside the mail.
 func (l *letter) mail(p *mimePart, of io.Reader) error {
 	inner := letter{Message: &argus.Message{Service: l.Service}, options: l.options, room: l.room}
 	err := inner.read(bufio.NewReaderSize(of, 64<<10), p.depth+1)
@@ -487,8 +485,8 @@ func (l *letter) postmark(r *bufio.Reader) error {
 	return nil
 }
 
-// header sets what the header says. Fields that are not said again by the
-// message are kept, in their order.
+// header sets the fields of the header. Fields without a place in the message are kept, in
+// their order.
 func (l *letter) header(h mailHeader) {
 	for _, f := range h {
 		value := words(f.Value)
@@ -519,8 +517,8 @@ func (l *letter) header(h mailHeader) {
 	l.thread(h.Get("References"))
 }
 
-// thread sets the conversation: that of the first mail that is referred to, else the one
-// that subject and people make likely, which it says.
+// thread sets the conversation: that of the first mail referred to, otherwise the one that
+// subject and people make likely, with a remark.
 func (l *letter) thread(references string) {
 	if ids := strings.Fields(references); len(ids) > 0 {
 		l.ReplyTo = cmp.Or(l.ReplyTo, messageID(ids[len(ids)-1]))
@@ -545,7 +543,7 @@ func messageID(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// from sets the sender. A field that is no address is the account as it is.
+// from sets the sender. A field without an address is used unchanged as the account.
 func (l *letter) from(value, raw string) {
 	list, _ := mailAddresses(cmp.Or(raw, value))
 	if len(list) == 0 {
@@ -561,7 +559,7 @@ func (l *letter) from(value, raw string) {
 	}
 }
 
-// to adds receivers. Names, who got a copy, and pieces without an address are kept.
+// to adds receivers. It keeps names, the receivers of copies, and pieces without an address.
 func (l *letter) to(field, raw string) {
 	list, others := mailAddresses(raw)
 	for _, a := range list {
@@ -578,7 +576,7 @@ func (l *letter) to(field, raw string) {
 	}
 }
 
-// date reads when it was sent.
+// date reads the time of sending.
 func (l *letter) date(value string) {
 	var ok bool
 	if l.Sent, ok = dates.Words(value, l.options); !ok {
@@ -587,7 +585,7 @@ func (l *letter) date(value string) {
 	}
 }
 
-// part reads a part: the text, another way of saying it, or an attachment.
+// part reads a part: the text, an alternative of it, or an attachment.
 func (l *letter) part(p *mimePart) error {
 	switch {
 	case p.media == "application/pkcs7-mime" && p.params["smime-type"] != "signed-data", p.media == "application/octet-stream" && l.State&argus.StateLocked != 0:
@@ -618,7 +616,7 @@ func (l *letter) part(p *mimePart) error {
 			build.KeepExtra(l.Message, argus.ExtraAssumed, "charset: UTF-7, as in the header")
 		}
 	}
-	l.room = max(0, l.room-len(text)) // a text may take more than it was stored in
+	l.room = max(0, l.room-len(text)) // decoded text may be longer than stored
 	if cut {
 		build.KeepExtra(l.Message, "damage", "the text is longer than the longest record; it is cut")
 	}
@@ -634,8 +632,8 @@ func (l *letter) part(p *mimePart) error {
 	return err
 }
 
-// lock keeps an encrypted part; one longer than the longest record is named as
-// an attachment of which only the hash is taken.
+// lock keeps an encrypted part. One longer than the longest record becomes an attachment with
+// only a hash.
 func (l *letter) lock(p *mimePart) error {
 	limit := l.options.RecordLimit()
 	payload, err := io.ReadAll(io.LimitReader(p.body, int64(limit)))

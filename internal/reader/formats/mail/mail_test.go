@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestMboxCuts moves a postmark over the edges of what is in view at once.
+// TestMboxCuts moves a postmark across the edges of the view.
 func TestMboxCuts(t *testing.T) {
 	const first, second = "From a@x.test Sun Feb 14 12:03:11 2021\nFrom: a@x.test\n\n", "From b@x.test Sun Feb 14 12:04:11 2021\nFrom: b@x.test\n\nbody\n"
 	const chunk = 256 << 10 // of the view of the file
@@ -58,8 +58,8 @@ func TestMailBounds(t *testing.T) {
 	}
 }
 
-// TestMailsInMails reads a digest, whose parts are mails unless they say otherwise,
-// and one that nobody sent.
+// TestMailsInMails reads a digest, whose parts are mails unless they state another type, and
+// one without a sender.
 func TestMailsInMails(t *testing.T) {
 	mail := "From: a@x.test\nMessage-ID: <1@x.test>\nContent-Type: multipart/digest; boundary=b\n\n--b\n\nFrom: b@x.test\n\none\n--b\n\nSubject: draft\n\ntwo\n--b\nContent-Type: text/plain\n\nthree\n--b--\n"
 	var got []string
@@ -76,7 +76,7 @@ func TestMailsInMails(t *testing.T) {
 	}
 }
 
-// TestMailAddresses takes lists apart that do not follow the rules.
+// TestMailAddresses splits lists that break the rules.
 func TestMailAddresses(t *testing.T) {
 	for raw, want := range map[string]string{
 		"a@x.test, b@x.test":                                       "<a@x.test> <b@x.test>",
@@ -116,7 +116,8 @@ func TestMailAddresses(t *testing.T) {
 	}
 }
 
-// FuzzMailAddresses wants addresses, and nothing of the list lost.
+// FuzzMailAddresses checks that the results are addresses, and that nothing of the list is
+// lost.
 func FuzzMailAddresses(f *testing.F) {
 	for _, raw := range []string{`Ann <a@x.test>; "Semi; Name" <b@x.test>`, "Crew: a@x.test, b@x.test;", "=?utf-8?Q?G=C3=B6tz_=3Cg@x.test=3E?=", "a@x (b", `"\`} {
 		f.Add(raw)

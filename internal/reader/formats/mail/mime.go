@@ -23,24 +23,24 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// What a mail is made of (RFC 5322, RFC 2045 to 2047, RFC 2231), read from a
-// stream: of an attachment of any size its hash is made and nothing is held.
+// The structure of a mail (RFC 5322, RFC 2045 to 2047, RFC 2231), read from a stream: an
+// attachment of any size is hashed and not held in memory.
 
 // Limits of a mail.
 const (
-	// headerLimit is the longest header that is looked at to recognise a mail, in bytes.
-	// Of a mail that is read, it is the longest record.
+	// headerLimit is the longest header examined to recognise a mail, in bytes. The limit of a
+	// mail that is read is the longest record.
 	headerLimit = 1 << 20
-	// mimeDepth is how deep parts may lie in each other.
+	// mimeDepth is the maximum nesting of parts.
 	mimeDepth = 16
-	// mimeParts is how many parts a mail may have.
+	// mimeParts is the maximum number of parts of a mail.
 	mimeParts = 1000
 )
 
-// mailHeader is a header, in order, its lines unfolded and not decoded.
+// mailHeader is a header in order, its lines unfolded but not decoded.
 type mailHeader []argus.Field
 
-// Get returns the first field of a name, or "".
+// Get returns the first field with a name, "" if there is none.
 func (h mailHeader) Get(name string) string {
 	for i := range h {
 		if strings.EqualFold(h[i].Name, name) {
@@ -50,9 +50,9 @@ func (h mailHeader) Get(name string) string {
 	return ""
 }
 
-// readMailHeader reads a header of at most limit bytes and the empty line behind it. A
-// line that is no field is kept with an empty name. Empty lines before it are left out,
-// and so is one in it: behind fields that tell of the way only, and before one that
+// readMailHeader reads a header of at most limit bytes and the empty line after it. A line
+// that is not a field is kept with an empty name. Empty lines before the header are skipped,
+// and so is one inside it: after fields that only describe the transport, and before one that
 // mails begin with.
 func readMailHeader(r *bufio.Reader, limit int) (mailHeader, error) {
 	var h mailHeader
@@ -94,14 +94,14 @@ func readMailHeader(r *bufio.Reader, limit int) (mailHeader, error) {
 	}
 }
 
-// goesOn says whether a header goes on behind an empty line.
+// goesOn reports whether a header continues after an empty line.
 func (h mailHeader) goesOn(r *bufio.Reader) bool {
 	for _, name := range []string{"From", "To", "Date", "Subject", "Message-ID"} {
 		if h.Get(name) != "" {
 			return false
 		}
 	}
-	next, _ := r.Peek(80) // at an error, it is what there is
+	next, _ := r.Peek(80) // after an error, the bytes that there are
 	return beginsMail(next)
 }
 
@@ -109,8 +109,8 @@ func isFieldName(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7F }) < 0
 }
 
-// words decodes the encoded words of a header field (RFC 2047); what cannot be
-// decoded stays as it stood.
+// words decodes the encoded words of a header field (RFC 2047). It leaves undecodable words
+// unchanged.
 func words(s string) string {
 	if !strings.Contains(s, "=?") {
 		return s
@@ -146,19 +146,19 @@ func charsetReader(name string, r io.Reader) (io.Reader, error) {
 // mimeHeader is the header of a mail, or of a part of it.
 type mimeHeader interface{ Get(name string) string }
 
-// mimePart is a part of a mail that has no parts of its own.
+// mimePart is a part of a mail without parts of its own.
 type mimePart struct {
 	media  string
 	params map[string]string
 	// name is the file's name, if the part has one.
 	name string
-	// attached says that the part is there to be saved.
+	// attached means that the part is intended to be saved.
 	attached bool
-	// alternative says that another part says the same.
+	// alternative means that another part has the same content.
 	alternative bool
 	depth       int
-	// body is decoded. What it was decoded from may be damaged; damaged says
-	// why, when body was read.
+	// body is decoded. Its source may be damaged; damaged is the error, set once body was
+	// read.
 	body    io.Reader
 	damaged error
 }
@@ -167,14 +167,14 @@ type mimePart struct {
 type mimeWalk struct {
 	visit func(*mimePart) error
 	parts int
-	// digest says that the part is one of mails, unless it says otherwise.
+	// digest means that the part is one of mails, unless it states another type.
 	digest bool
-	// remarks say what is wrong with how the parts are put together.
+	// remarks are errors in the structure of the parts.
 	remarks []string
 }
 
-// walk visits the parts in a body. The error is that of visit; one of reading
-// is a remark.
+// walk visits the parts in a body. It returns only visit's errors; an error in reading becomes
+// a remark.
 func (w *mimeWalk) walk(header mimeHeader, body io.Reader, depth int, alternative bool) error {
 	usual := "text/plain"
 	if w.digest {
@@ -233,7 +233,7 @@ func (w *mimeWalk) leaf(header mimeHeader, p *mimePart, body io.Reader) error {
 	return nil
 }
 
-// damageReader ends what it reads where it is damaged, and says so.
+// damageReader ends its input at the damage and records the error.
 type damageReader struct {
 	part *mimePart
 	r    io.Reader
@@ -247,7 +247,7 @@ func (d *damageReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// base64Text leaves out what is not of the alphabet, as RFC 2045 (6.8) wants.
+// base64Text skips bytes outside the alphabet, as RFC 2045 (6.8) requires.
 type base64Text struct{ r io.Reader }
 
 func (t *base64Text) Read(b []byte) (int, error) {
@@ -266,8 +266,8 @@ func (t *base64Text) Read(b []byte) (int, error) {
 	}
 }
 
-// text returns the text of a part, of at most limit bytes as stored, and
-// whether it was longer.
+// text returns the text of a part, of at most limit bytes as stored, and whether it was
+// longer.
 func (p *mimePart) text(limit int) (text string, cut bool, err error) {
 	stored, err := io.ReadAll(io.LimitReader(p.body, int64(limit)+1))
 	if err != nil {
@@ -288,7 +288,7 @@ func (p *mimePart) attachment() (argus.Attachment, error) {
 	return p.attachmentRead(func(io.Reader) error { return nil })
 }
 
-// attachmentRead hashes a part while it is read.
+// attachmentRead hashes a part while read reads it.
 func (p *mimePart) attachmentRead(read func(io.Reader) error) (argus.Attachment, error) {
 	a := argus.Attachment{Name: p.name, Type: strings.ToValidUTF8(p.media, "\uFFFD")}
 	sum := sha256.New()
@@ -303,7 +303,7 @@ func (p *mimePart) attachmentRead(read func(io.Reader) error) (argus.Attachment,
 	return a, err
 }
 
-// byteCount counts what is written.
+// byteCount counts written bytes.
 type byteCount int64
 
 func (n *byteCount) Write(b []byte) (int, error) {
@@ -311,14 +311,14 @@ func (n *byteCount) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// digest writes down what a part is that is not kept beside a message.
+// digest describes a part that is not kept with a message.
 func (p *mimePart) digest() (string, error) {
 	a, err := p.attachment()
 	return fmt.Sprintf("%s, %d bytes, sha256 %s", a.Type, a.Size, hex.EncodeToString(a.Hash[:])), err
 }
 
-// htmlText returns what a page says, without its marks, its scripts and its
-// styles. The page itself stays in the original.
+// htmlText returns the text of a page, without tags, scripts and styles. The page itself
+// remains in the original.
 func htmlText(page string) string {
 	var out strings.Builder
 	for {
@@ -336,7 +336,7 @@ func htmlText(page string) string {
 			}
 		}
 		if end < 0 {
-			break // the rest is text, whatever was meant
+			break // the rest is text, whatever the intention
 		}
 		name := strings.ToLower(strings.Trim(page[1:min(end, 12)], "/ \n"))
 		name, _, _ = strings.Cut(strings.NewReplacer("\n", " ", "/", " ").Replace(name), " ")

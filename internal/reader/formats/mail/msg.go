@@ -35,11 +35,11 @@ var MSG = &reader.Format{
 	Read:    readMSG,
 }
 
-// msgLimit is the largest file that is read, in bytes: the list of what is in it is
-// held.
+// msgLimit is the largest file that is read, in bytes: the list of its entries is held in
+// memory.
 const msgLimit = 256 << 20
 
-// msgMarks are names that only a message has, in UTF-16 as a directory has them.
+// msgMarks are names that only a message has, in UTF-16 as in a directory.
 var msgMarks = func() (marks [][]byte) {
 	for _, name := range []string{"__substg1.0_", "__properties_version1.0", "__nameid_version1.0", msgRecipient, msgAttachment} {
 		var mark []byte
@@ -51,7 +51,7 @@ var msgMarks = func() (marks [][]byte) {
 	return marks
 }()
 
-// detectMSG wants a compound file with streams that only a message has.
+// detectMSG looks for a compound file with streams that only a message has.
 func detectMSG(s reader.Sample) int {
 	if !bytes.HasPrefix(s.Head, []byte(reader.CompoundMagic)) {
 		return 0
@@ -61,12 +61,12 @@ func detectMSG(s reader.Sample) int {
 	case slices.ContainsFunc(msgMarks, has):
 		return 90
 	case strings.HasSuffix(strings.ToLower(s.Name), ".msg"):
-		return 60 // the names that tell may stand far away
+		return 60 // the telling names may be far away
 	}
 	return 0
 }
 
-// readMSG yields one item for the mail, and one for each mail in it.
+// readMSG yields one item for the mail, and one for each mail inside it.
 func readMSG(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		item := reader.Item{Where: argus.Where{Record: 1, Length: in.Size}}
@@ -92,8 +92,8 @@ func readMSG(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error]
 	}
 }
 
-// msgSource is what a mail is read from. Its error is the file's or the
-// context's, as against what is wrong with the mail.
+// msgSource is the input of a mail. Its error is that of the file or the context, not one in
+// the mail.
 type msgSource struct {
 	ctx  context.Context
 	file io.ReaderAt
@@ -114,20 +114,19 @@ func (s *msgSource) ReadAt(b []byte, at int64) (n int, err error) {
 type msgMail struct {
 	letter
 	texts map[uint16]string // properties that are text, by number
-	// facts are properties that are no text and have no place in a message; names
-	// are those of properties, where a number is none.
+	// facts are properties that are not text and have no place in a message; names are the
+	// names of properties without a plain number.
 	facts, names map[uint16]string
-	// page says of the page 1013 what it is; rtf is the text in Outlook's own form.
+	// page describes the page, property 1013; rtf is the text in Outlook's own form.
 	page              string
 	rtf               []byte
 	recipients, files map[string]*msgPart
-	// mails are those in it, by the storages of the attachments that they are;
-	// it lies so deep in others.
+	// mails are those inside it, by the storages of their attachments; deep is its own
+	// nesting.
 	mails map[string]*msgMail
 	deep  int
 }
 
-// newMSGMail begins a mail.
 func newMSGMail(in reader.Input) *msgMail {
 	return &msgMail{
 		letter: *newLetter(in),
@@ -143,7 +142,7 @@ type msgPart struct {
 	kind uint32 // of a recipient: 2 got a copy, 3 a blind copy
 }
 
-// partOf returns the part of a name, a new one if there is none.
+// partOf returns the part with a name, a new one if there is none.
 func partOf(parts map[string]*msgPart, name string) *msgPart {
 	if parts[name] == nil {
 		parts[name] = &msgPart{texts: map[uint16]string{}}
@@ -195,8 +194,7 @@ const (
 	filetimeToUnixSec = 11644473600
 )
 
-// readMSGMail reads the mail, and those in it, which are good though it may not
-// be.
+// readMSGMail reads the mail and those inside it, which may be good even if it is bad.
 func readMSGMail(source io.ReaderAt, in reader.Input) (*msgMail, error) {
 	p := newMSGMail(in)
 	if in.Size > msgLimit {
@@ -208,7 +206,7 @@ func readMSGMail(source io.ReaderAt, in reader.Input) (*msgMail, error) {
 	}
 	for {
 		entry, err := file.Next()
-		if err == io.EOF { //nolint:errorlint // what mscfb returns
+		if err == io.EOF { //nolint:errorlint // mscfb returns it
 			break
 		}
 		if err != nil {
@@ -222,8 +220,8 @@ func readMSGMail(source io.ReaderAt, in reader.Input) (*msgMail, error) {
 	return p, p.Valid()
 }
 
-// stream takes a stream of the mail, of one of its recipients or attachments, or
-// of a mail in it.
+// stream takes a stream of the mail, of one of its recipients or attachments, or of a mail
+// inside it.
 func (p *msgMail) stream(entry *mscfb.File, path []string) error {
 	in := ""
 	if len(path) > 0 {
@@ -259,7 +257,7 @@ func (p *msgMail) stream(entry *mscfb.File, path []string) error {
 	return nil
 }
 
-// mailIn gives a stream to the mail that an attachment is.
+// mailIn passes a stream to the mail that is the attachment.
 func (p *msgMail) mailIn(attachment string, entry *mscfb.File, path []string) error {
 	inner := p.mails[attachment]
 	if inner == nil {
@@ -293,12 +291,12 @@ func (p *msgMail) property(into map[uint16]string, number, kind uint16, entry *m
 	return nil
 }
 
-// isMSGText says whether a property is text, or the page or RTF, which are bytes.
+// isMSGText reports whether a property is text, or the page or RTF, which are bytes.
 func isMSGText(number, kind uint16) bool {
 	return kind == msgTypeText || kind == msgTypeText8 || (number == msgHTML || number == msgRTF) && kind == msgTypeBinary
 }
 
-// text takes a property that is text; of 8 bits, it is in a charset.
+// text takes a property that is text; 8-bit text is in a charset.
 func (p *msgMail) text(into map[uint16]string, number, kind uint16, stored []byte, charset string) {
 	if number == msgRTF {
 		p.rtf = stored
@@ -318,8 +316,8 @@ func (p *msgMail) text(into map[uint16]string, number, kind uint16, stored []byt
 	}
 }
 
-// fixed reads the times of the mail, and of what kind a recipient is, which
-// stand in tables of 16 bytes a property.
+// fixed reads the times of the mail, and the kind of a recipient, from tables of 16 bytes a
+// property.
 func (p *msgMail) fixed(entry *mscfb.File, in string) error {
 	table, err := io.ReadAll(io.LimitReader(entry, headerLimit))
 	if err != nil {
@@ -358,8 +356,8 @@ func (p *msgMail) when(number uint16, ticks uint64) {
 	}
 }
 
-// finish sets what the properties and parts say together. Where the mail came from
-// outside, its header as it was sent goes before everything.
+// finish sets the fields that depend on several properties and parts. If the mail came from
+// outside, its original header takes precedence.
 func (p *msgMail) finish() {
 	if headers := p.texts[msgHeaders]; headers != "" {
 		h, err := readMailHeader(bufio.NewReader(strings.NewReader(headers)), p.options.RecordLimit())
@@ -398,15 +396,15 @@ func (p *msgMail) finish() {
 	p.rest()
 }
 
-// attached ends a mail in the mail.
+// attached completes a mail inside the mail.
 func (p *msgMail) attached(f *msgPart, inner *msgMail) {
 	build.KeepExtra(p.Message, "attached message", cmp.Or(f.texts[msgDisplayName], "unnamed"))
 	inner.finish()
 	p.inside = append(append(p.inside, insideItem(inner.Message, p.ServiceID, inner.Valid())), inner.inside...)
 }
 
-// said sets the text: as it is, else that of the page, else that of the RTF. Of
-// the others it keeps what they are.
+// said sets the text: the plain one, otherwise that of the page, otherwise that of the RTF. It
+// describes the other forms.
 func (p *msgMail) said() {
 	p.Text = textdoc.LineFeeds(p.texts[msgBody])
 	if p.Text == "" {
@@ -425,8 +423,8 @@ func (p *msgMail) said() {
 	}
 }
 
-// sender sets who the mail says it is from, else who sent it for somebody. Of
-// what was only written down, the kind of address is UNKNOWN.
+// sender sets the stated sender, otherwise the one who sent it for somebody. Items that were
+// only written down have the address type UNKNOWN.
 func (p *msgMail) sender() {
 	for _, of := range []struct{ smtp, address, name, kind uint16 }{
 		{msgForSMTP, msgForAddress, msgFor, msgForType},
@@ -439,14 +437,14 @@ func (p *msgMail) sender() {
 	}
 }
 
-// people adds the recipients, and how each got it.
+// people adds the recipients and their kinds.
 func (p *msgMail) people() {
 	for _, name := range slices.Sorted(maps.Keys(p.recipients)) {
 		r := p.recipients[name]
 		shown := argus.CleanName(r.texts[msgDisplayName])
 		account := strings.ToLower(argus.CleanName(cmp.Or(r.texts[msgSMTPAddress], r.texts[msgAddress], shown)))
 		if account == "" || slices.Contains(p.To, account) {
-			continue // as the header has it
+			continue // the same as in the header
 		}
 		p.To = append(p.To, account)
 		how := "recipient"
@@ -466,7 +464,7 @@ func (p *msgMail) people() {
 	}
 }
 
-// rest keeps the properties that the message does not say already.
+// rest keeps the properties that the message does not have yet.
 func (p *msgMail) rest() {
 	said := map[uint16]string{
 		msgHeaders: p.texts[msgHeaders], msgBody: p.texts[msgBody], msgHTML: p.texts[msgHTML], msgSubject: p.Title,

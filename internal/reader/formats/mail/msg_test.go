@@ -20,9 +20,9 @@ type cfbEntry struct {
 	inside  []cfbEntry // of a storage
 }
 
-// compoundFile writes a compound file (MS-CFB, version 3) in the simplest way
-// there is: each stream is filled up to 4096 bytes, so that it has sectors of
-// its own, and what is in a storage is a chain of right siblings.
+// compoundFile writes a compound file (MS-CFB, version 3) in the simplest way: each stream is
+// padded to 4096 bytes, so that it has sectors of its own, and the contents of a storage are a
+// chain of right siblings.
 func compoundFile(entries []cfbEntry) []byte {
 	const sector, free, end, none = 512, 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF
 	var data []byte
@@ -72,7 +72,7 @@ func compoundFile(entries []cfbEntry) []byte {
 				continue
 			}
 			size := len(e.content)
-			if !strings.HasSuffix(e.name, "0102") { // of bytes, the size is told
+			if !strings.HasSuffix(e.name, "0102") { // bytes state their size
 				e.content = append(bytes.Clone(e.content), make([]byte, max(0, 4096-size))...)
 				size = len(e.content)
 			}
@@ -136,7 +136,7 @@ func msgText(number, text string) cfbEntry {
 	return cfbEntry{name: msgStream + number + "001F", content: content}
 }
 
-// msgTimes are the properties of a mail that are not text: when it was sent.
+// msgTimes are the properties of a mail that are not text: the time of sending.
 func msgTimes(head int, unix uint64) cfbEntry {
 	times := make([]byte, head+16)
 	binary.LittleEndian.PutUint32(times[head:], msgSubmitted<<16|msgTypeTime)
@@ -144,8 +144,7 @@ func msgTimes(head int, unix uint64) cfbEntry {
 	return cfbEntry{name: msgFixed, content: times}
 }
 
-// msgExample is a mail that was never sent over the internet, so that it has no
-// header.
+// msgExample is a mail that never went over the internet and so has no header.
 func msgExample(more ...cfbEntry) []byte {
 	return compoundFile(append([]cfbEntry{
 		msgTimes(msgFixedHeader, 1613300591),
@@ -172,15 +171,15 @@ func MSGExamples() map[string][]byte {
 	}
 }
 
-// TestMSGMutations breaks a mail at random: a file of this size is too much for
-// the fuzzer's way of making it smaller.
+// TestMSGMutations damages a mail at random: the fuzzer minimises too slowly for a file of
+// this size.
 func TestMSGMutations(t *testing.T) {
 	good := msgExample()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {
 		broken := bytes.Clone(good)
 		for range 1 + random.IntN(20) {
-			// Half of it where the tables are: at the beginning and the end.
+			// Half of it in the tables: at the beginning and the end.
 			at := random.IntN(len(broken))
 			if random.IntN(2) == 0 {
 				at = (len(broken) - 2048 + random.IntN(2560)) % len(broken)

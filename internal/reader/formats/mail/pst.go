@@ -36,7 +36,7 @@ func detectPST(s reader.Sample) int {
 	return 0
 }
 
-// Nodes that each mailbox has, and kinds of others (MS-PST 2.2.2.1).
+// Nodes of each mailbox, and kinds of others (MS-PST 2.2.2.1).
 const (
 	pstMail       = 0x04
 	pstAttachment = 0x05
@@ -63,9 +63,8 @@ const (
 	pstTypeBinaries = 0x1102
 )
 
-// readPST yields one item for each message, contact and other entry, in the
-// order of their numbers, which are the records, and behind it those that are
-// attached to it.
+// readPST yields one item for each message, contact and other entry, in the order of their
+// numbers, which are the records, and after it the messages attached to it.
 func readPST(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		source := &msgSource{ctx: ctx, file: in.File}
@@ -101,7 +100,8 @@ func readPST(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error]
 					item.Where.Record = uint64(node.id)<<insideShift | uint64(n)
 					item.Message, err = r.message(r.inside[n-1], node.id)
 				} else if err == nil {
-					// Looked for again, so that damage on its pages is this message's.
+					// Repeats the lookup, so that damage on its pages is recorded for this
+					// message.
 					if _, err := r.node(node.id); err != nil {
 						r.remark("%v", err)
 					}
@@ -126,18 +126,17 @@ func readPST(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error]
 type pstReading struct {
 	*pstFile
 	in reader.Input
-	// names are those of properties from 0x8000 on, whose numbers each mailbox
-	// gives anew.
+	// names are those of properties from 0x8000 on, which each mailbox numbers anew.
 	names   map[uint16]string
 	folders map[uint32]pstFolder
-	// room is how many bytes of properties the message may still have.
+	// room is the number of bytes of properties left for the message.
 	room int
-	// inside are the messages that are attached to the one that is read, and to
-	// each other; at most mimeParts.
+	// inside are the messages attached to the current one, and to each other; at most
+	// mimeParts.
 	inside []pstNode
 }
 
-// withDamage adds to an error what was damaged before.
+// withDamage adds the recorded damage to an error.
 func (r *pstReading) withDamage(err error) error {
 	if len(r.damage) == 0 {
 		return err
@@ -149,21 +148,21 @@ func (r *pstReading) withDamage(err error) error {
 	return fmt.Errorf("%w (%w)", err, damage)
 }
 
-// pstFolder is the path of a folder. Guessed says that its charset is.
+// pstFolder is the path of a folder. guessed means that its charset is a guess.
 type pstFolder struct {
 	path    string
 	guessed bool
 }
 
-// Limits of folders: how many are remembered, how deep they may lie in each
-// other, and how long the name of one is, in bytes.
+// Limits of folders: how many are remembered, how deeply they may be nested, and how long a
+// name may be, in bytes.
 const (
 	pstFolders    = 4096
 	pstDeep       = 32
 	pstFolderName = 512
 )
 
-// folder returns the path of a folder, as far as it can be read.
+// folder returns the path of a folder, as far as it is readable.
 func (r *pstReading) folder(id uint32, deep int) pstFolder {
 	if id == 0 || id == pstTopFolder {
 		return pstFolder{}
@@ -195,8 +194,8 @@ func (r *pstReading) folder(id uint32, deep int) pstFolder {
 	return f
 }
 
-// folderName returns the name in the properties of a folder, "" if it cannot be
-// read, and whether its charset is a guess: a mailbox states none.
+// folderName returns the name in the properties of a folder, "" if it is unreadable, and
+// whether its charset is a guess: a mailbox states none.
 func folderName(h *pstHeap) (name string, guessed bool) {
 	list, _ := h.properties()
 	for _, p := range list {
@@ -215,9 +214,8 @@ func folderName(h *pstHeap) (name string, guessed bool) {
 	return "", false
 }
 
-// readNames reads the map of names (MS-PST 2.4.7): a number in a set of
-// properties as "lid 8083 (00062004)", which is how the set's GUID begins,
-// other names as they are.
+// readNames reads the map of names (MS-PST 2.4.7): a number in a set of properties as "lid
+// 8083 (00062004)", with the beginning of the set's GUID, other names unchanged.
 func (r *pstReading) readNames() (map[uint16]string, error) {
 	node, err := r.node(pstNames)
 	if err != nil {
@@ -257,8 +255,8 @@ func (r *pstReading) readNames() (map[uint16]string, error) {
 	return names, err
 }
 
-// pstSet is how the GUID of a set of properties begins. The first three
-// numbers are of sets that need none.
+// pstSet returns the beginning of the GUID of a set of properties. The first three numbers are
+// for sets without one.
 func pstSet(guids []byte, n int) string {
 	if n < 3 || 16*(n-2) > len(guids) {
 		return fmt.Sprintf("set %d", n)
@@ -266,8 +264,8 @@ func pstSet(guids []byte, n int) string {
 	return fmt.Sprintf("%08x", binary.LittleEndian.Uint32(guids[16*(n-3):]))
 }
 
-// message makes a message of a node, which may be attached to another. What is
-// damaged in it is told in it, if there is enough left.
+// message makes a message of a node, which may be attached to another. If enough of a damaged
+// message remains, the message reports the damage.
 func (r *pstReading) message(node pstNode, to uint32) (*argus.Message, error) {
 	heap, err := r.heap(node, pstProperties, r.in.RecordLimit())
 	if err != nil {
@@ -323,7 +321,7 @@ func (r *pstReading) message(node pstNode, to uint32) (*argus.Message, error) {
 	return p.Message, nil
 }
 
-// isClass says whether a class is one of some, or one below.
+// isClass reports whether a class is one of some classes or their subclasses.
 func isClass(class string, of ...string) bool {
 	return slices.ContainsFunc(of, func(one string) bool { return class == one || strings.HasPrefix(class, one+".") })
 }
@@ -349,8 +347,8 @@ func (r *pstReading) contact(p *msgMail) {
 // pstCharsets are the code pages of text of 8 bits and of the page.
 type pstCharsets struct{ text, page uint32 }
 
-// texts reads the properties that are text. All of a message together are at
-// most as long as the longest record.
+// texts reads the properties that are text. The total for a message is at most the longest
+// record.
 func (r *pstReading) texts(heap *pstHeap, list []pstProperty, p *msgMail, into map[uint16]string, charsets pstCharsets) {
 	for _, property := range list {
 		if !isMSGText(property.number, property.kind) {
@@ -372,8 +370,7 @@ func (r *pstReading) texts(heap *pstHeap, list []pstProperty, p *msgMail, into m
 	}
 }
 
-// value reads the value of a property. It is false when the message has no room
-// for more.
+// value reads the value of a property. ok is false if the message has no room for more.
 func (r *pstReading) value(heap *pstHeap, property pstProperty) (value []byte, ok bool) {
 	if r.room <= 0 {
 		r.remark("the properties of the message are longer than the longest record; the rest of them is not read")
@@ -389,8 +386,8 @@ func (r *pstReading) value(heap *pstHeap, property pstProperty) (value []byte, o
 	return value, true
 }
 
-// facts reads the other properties: times, numbers, lists of text, and bytes
-// that have a name. Numbers of 0 say as much as none.
+// facts reads the other properties: times, numbers, lists of text, and bytes that have a name.
+// A number 0 is the same as none.
 func (r *pstReading) facts(heap *pstHeap, list []pstProperty, p *msgMail, charsets pstCharsets) {
 	for _, property := range list {
 		fact := ""
@@ -429,8 +426,8 @@ func (r *pstReading) facts(heap *pstHeap, list []pstProperty, p *msgMail, charse
 	}
 }
 
-// pstTexts reads a list of texts (MS-PST 2.3.3.4.2): how many, where each
-// begins, and the texts; a line each.
+// pstTexts reads a list of texts (MS-PST 2.3.3.4.2): their number, their offsets, and the
+// texts. It returns one line each.
 func pstTexts(b []byte, decode func([]byte) string) string {
 	if len(b) < 4 {
 		return ""
@@ -451,7 +448,7 @@ func pstTexts(b []byte, decode func([]byte) string) string {
 	return strings.Join(lines, "\n")
 }
 
-// numbersOf are the properties that are numbers.
+// numbersOf returns the properties that are numbers.
 func numbersOf(list []pstProperty) map[uint16]uint32 {
 	numbers := map[uint16]uint32{}
 	for _, p := range list {
@@ -462,7 +459,7 @@ func numbersOf(list []pstProperty) map[uint16]uint32 {
 	return numbers
 }
 
-// recipients reads the table of those who got the message.
+// recipients reads the table of recipients.
 func (r *pstReading) recipients(heap *pstHeap, p *msgMail, charsets pstCharsets) {
 	node, ok := heap.lower(pstRecipients)
 	if !ok {
@@ -484,8 +481,7 @@ func (r *pstReading) recipients(heap *pstHeap, p *msgMail, charsets pstCharsets)
 	}
 }
 
-// files reads what is attached: hashes of it, nothing is held but what is
-// encrypted.
+// files reads the attachments. It hashes them and keeps only encrypted ones in memory.
 func (r *pstReading) files(heap *pstHeap, p *msgMail, charsets pstCharsets, class string) {
 	for _, node := range heap.below {
 		if node.kind() != pstAttachment {
@@ -501,8 +497,8 @@ func (r *pstReading) files(heap *pstHeap, p *msgMail, charsets pstCharsets, clas
 	}
 }
 
-// file reads one attachment: bytes, a message, or the storage of an object, of
-// which the node below is hashed.
+// file reads one attachment: bytes, a message, or the storage of an object, whose node below
+// is hashed.
 func (r *pstReading) file(node pstNode, p *msgMail, charsets pstCharsets, class string) error {
 	file := msgPart{texts: map[uint16]string{}}
 	keep := func() { p.files[fmt.Sprintf("%08d", len(p.files))] = &file }
@@ -544,7 +540,7 @@ func (r *pstReading) file(node pstNode, p *msgMail, charsets pstCharsets, class 
 	return cmp.Or(err, hashAttachment(heap, data, &file.Attachment))
 }
 
-// hash gives an attachment the hash of what a number names.
+// hashAttachment gives an attachment the hash of the data with this number.
 func hashAttachment(h *pstHeap, id uint32, a *argus.Attachment) error {
 	sum := sha256.New()
 	size := int64(0)

@@ -10,48 +10,45 @@ import (
 	"slices"
 )
 
-// The lower half of a mailbox of Outlook (MS-PST, 2.2): a file of pages and
-// blocks. Two B-trees of pages say which nodes there are and where each block
-// lies. A node is a number, the blocks of its data, and the nodes below it.
+// The lower half of a mailbox of Outlook (MS-PST, 2.2): a file of pages and blocks. Two
+// B-trees of pages list the nodes and the position of each block. A node is a number, the
+// blocks of its data, and the nodes below it.
 
 const (
 	pstMagic = "!BDN"
 	pstPage  = 512
-	// pstLevels is how high a B-tree may be; one of a file of 50 GB has 5.
+	// pstLevels is the maximum height of a B-tree; that of a file of 50 GB is 5.
 	pstLevels = 8
-	// pstPages is how many pages are held: the upper ones are asked for often.
+	// pstPages is the number of cached pages: the upper ones are needed often.
 	pstPages = 256
-	// pstBelow is how many nodes may lie below one.
+	// pstBelow is the maximum number of nodes below one.
 	pstBelow = 1 << 16
-	// pstTimes is how many times its size a file is read at most: parts of it may
-	// be in several messages.
+	// pstTimes is how many times its size a file is read at most: messages may share parts of
+	// it.
 	pstTimes = 100
 
 	pstBlockTree = 0x80
 	pstNodeTree  = 0x81
 )
 
-// pstFile is a mailbox. Its methods tell what is wrong with it; that its bytes
-// cannot be had is the source's to say.
+// pstFile is a mailbox. Its methods report errors in it; the source reports unreadable bytes.
 type pstFile struct {
 	source io.ReaderAt
 	size   int64
-	// wide says that numbers have 8 bytes (Unicode, from Outlook 2003) and not 4
-	// (ANSI).
+	// wide means that numbers have 8 bytes (Unicode, from Outlook 2003) and not 4 (ANSI).
 	wide bool
-	// coding is how data are written: 0 plainly, 1 permuted, 2 cyclic.
+	// coding is the encoding of data: 0 plain, 1 permuted, 2 cyclic.
 	coding        byte
 	nodes, blocks pstPlace // of the roots
 	pages         map[int64]*pstTreePage
-	// damage is what was not as it should be, and read all the same, since the
-	// last begin.
+	// damage lists the tolerated errors since the last begin.
 	damage []string
-	// left is how many bytes may be read until the next begin, and all how many
-	// at all.
+	// left is the number of bytes that may be read until the next begin, all the number in
+	// total.
 	left, all int64
 }
 
-// pstPlace is where a page lies that has a number.
+// pstPlace is the position of a numbered page.
 type pstPlace struct {
 	id uint64
 	at int64
@@ -84,9 +81,8 @@ func openPST(source io.ReaderAt, size int64) (*pstFile, error) {
 	return f, nil
 }
 
-// begin begins a message. What belongs to one is in the file once, so that more
-// than twice the file is only read where lists name the same pieces again and
-// again.
+// begin begins a message. Its contents are in the file once, so more than twice the file is
+// only read if lists name the same pieces repeatedly.
 func (f *pstFile) begin() { f.damage, f.left = nil, 2*f.size+1<<20 }
 
 // read returns a piece of the file.
@@ -106,7 +102,7 @@ func (f *pstFile) read(at int64, length int) ([]byte, error) {
 	return b, nil
 }
 
-// number reads a number as wide as the file's are.
+// number reads a number of the file's width.
 func (f *pstFile) number(b []byte) uint64 {
 	if f.wide {
 		return binary.LittleEndian.Uint64(b)
@@ -114,7 +110,7 @@ func (f *pstFile) number(b []byte) uint64 {
 	return uint64(binary.LittleEndian.Uint32(b))
 }
 
-// width is how many bytes a number has.
+// width is the size of a number in bytes.
 func (f *pstFile) width() int {
 	if f.wide {
 		return 8
@@ -122,13 +118,13 @@ func (f *pstFile) width() int {
 	return 4
 }
 
-// place reads a number and a place behind it (BREF).
+// place reads a number and the position after it (BREF).
 func (f *pstFile) place(b []byte) pstPlace {
 	return pstPlace{f.number(b), int64(f.number(b[f.width():]))}
 }
 
-// trailer is how many bytes end a page or a block, and where in them its
-// checksum and its number stand.
+// trailer returns the size of the trailer of a page or a block, and the offsets of its
+// checksum and number.
 func (f *pstFile) trailer() (size, sum, id int) {
 	if f.wide {
 		return 16, 4, 8
@@ -136,7 +132,7 @@ func (f *pstFile) trailer() (size, sum, id int) {
 	return 12, 8, 4
 }
 
-// remark keeps what was not as it should be, once.
+// remark records an error that is tolerated, once.
 func (f *pstFile) remark(format string, values ...any) {
 	if said := fmt.Sprintf(format, values...); len(f.damage) < 16 && !slices.Contains(f.damage, said) {
 		f.damage = append(f.damage, said)
@@ -147,7 +143,7 @@ func (f *pstFile) remark(format string, values ...any) {
 // without its inversions.
 func pstSum(b []byte) uint32 { return ^crc32.Update(^uint32(0), crc32.IEEETable, b) }
 
-// samePST compares numbers of blocks and pages, whose lowest bit says nothing.
+// samePST compares numbers of blocks and pages, whose lowest bit has no meaning.
 func samePST(a, b uint64) bool { return a&^1 == b&^1 }
 
 // pstTreePage is a page of a B-tree: its entries, in the order of their keys.
@@ -159,8 +155,7 @@ type pstTreePage struct {
 	whole   bool // it matches its checksum
 }
 
-// page returns a page of a tree that lies below a level. Each look at one that
-// is damaged says so.
+// page returns a page of a tree below a level. Each use of a damaged page records the damage.
 func (f *pstFile) page(place pstPlace, kind byte, above int) (*pstTreePage, error) {
 	p := f.pages[place.at]
 	if p == nil {
@@ -213,7 +208,7 @@ func (f *pstFile) readPage(at int64) (*pstTreePage, error) {
 	return p, nil
 }
 
-// find returns the entry of a key in a tree, nil if there is none.
+// find returns the entry with a key in a tree, nil if there is none.
 func (f *pstFile) find(root pstPlace, kind byte, key uint64) ([]byte, error) {
 	for place, above := root, pstLevels+1; ; {
 		p, err := f.page(place, kind, above)
@@ -237,7 +232,7 @@ func (f *pstFile) find(root pstPlace, kind byte, key uint64) ([]byte, error) {
 	}
 }
 
-// key is what an entry of a tree is found by.
+// key returns the search key of a tree entry.
 func (f *pstFile) key(e []byte, kind byte) uint64 {
 	if kind == pstNodeTree {
 		return uint64(binary.LittleEndian.Uint32(e))
@@ -245,12 +240,12 @@ func (f *pstFile) key(e []byte, kind byte) uint64 {
 	return f.number(e) &^ 1
 }
 
-// pstNode is a node. Its lowest five bits say of what kind it is.
+// pstNode is a node. The lowest five bits of its number are its kind.
 type pstNode struct {
 	id uint32
 	// data and below are numbers of blocks, 0 for none.
 	data, below uint64
-	// parent is the folder that a message or a folder is in.
+	// parent is the folder that contains a message or a folder.
 	parent uint32
 }
 
@@ -275,8 +270,8 @@ func (f *pstFile) node(id uint32) (pstNode, error) {
 	return f.nodeOf(e), nil
 }
 
-// walk yields all nodes in the order of their numbers, and what is wrong with a
-// page in place of what it leads to.
+// walk yields all nodes in the order of their numbers, and an error in place of the nodes
+// under a bad page.
 func (f *pstFile) walk() iter.Seq2[pstNode, error] {
 	return func(yield func(pstNode, error) bool) {
 		next := uint64(0)
@@ -316,8 +311,8 @@ func (f *pstFile) walk() iter.Seq2[pstNode, error] {
 	}
 }
 
-// block reads a block (MS-PST 2.2.2.8). Inside says whether it is one of the
-// file's own, which holds numbers of others.
+// block reads a block (MS-PST 2.2.2.8). inside means that it is one of the file's own, which
+// holds numbers of others.
 func (f *pstFile) block(id uint64) (b []byte, inside bool, err error) {
 	id &^= 1
 	e, err := f.find(f.blocks, pstBlockTree, id)
@@ -348,8 +343,7 @@ func (f *pstFile) block(id uint64) (b []byte, inside bool, err error) {
 	return b, inside, nil
 }
 
-// chunks yields the data behind the number of a block, piece by piece
-// (MS-PST 2.2.2.8.3.2).
+// chunks yields the data of a block number, piece by piece (MS-PST 2.2.2.8.3.2).
 func (f *pstFile) chunks(id uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		fail := func(err error) bool {
@@ -427,8 +421,8 @@ func (f *pstFile) below(id uint64) ([]pstNode, error) {
 	return nodes, err
 }
 
-// decode undoes how data are written (MS-PST 5.1 and 5.2). Both ways are made
-// to be undone by whoever has the file: there is no key.
+// decode undoes the encoding of data (MS-PST 5.1 and 5.2). Anyone with the file can undo both
+// encodings: there is no key.
 func (f *pstFile) decode(b []byte, id uint32) {
 	switch f.coding {
 	case 1:
@@ -446,8 +440,8 @@ func (f *pstFile) decode(b []byte, id uint32) {
 	}
 }
 
-// pstForth, pstMix and pstBack are mpbbR, mpbbS and mpbbI of MS-PST 5.1;
-// pstBack undoes pstForth, and pstMix itself.
+// pstForth, pstMix and pstBack are mpbbR, mpbbS and mpbbI of MS-PST 5.1; pstBack undoes
+// pstForth, and pstMix undoes itself.
 var (
 	pstForth = [256]byte{
 		0x41, 0x36, 0x13, 0x62, 0xA8, 0x21, 0x6E, 0xBB, 0xF4, 0x16, 0xCC, 0x04, 0x7F, 0x64, 0xE8, 0x5D,

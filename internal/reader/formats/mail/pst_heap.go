@@ -9,16 +9,15 @@ import (
 	"slices"
 )
 
-// The middle of a mailbox of Outlook (MS-PST, 2.3): a node's data is a heap of
-// small pieces, in which lie trees of records; properties and tables are such
-// trees.
+// The middle of a mailbox of Outlook (MS-PST, 2.3): a node's data is a heap of small pieces,
+// which contain trees of records; properties and tables are such trees.
 
 const (
 	pstHeapMark   = 0xEC
 	pstTreeMark   = 0xB5
 	pstProperties = 0xBC
 	pstTable      = 0x7C
-	// pstChunk is what holding a chunk costs besides its bytes.
+	// pstChunk is the memory cost of a chunk in addition to its bytes.
 	pstChunk = 64
 )
 
@@ -32,7 +31,7 @@ type pstHeap struct {
 	root   uint32
 }
 
-// heap reads the heap of a node, which is of a kind.
+// heap reads the heap of a node, which must have the kind.
 func (f *pstFile) heap(n pstNode, kind byte, limit int) (*pstHeap, error) {
 	chunks, err := chunksHeld(f.chunks(n.data), limit)
 	if err != nil {
@@ -48,7 +47,7 @@ func (f *pstFile) heap(n pstNode, kind byte, limit int) (*pstHeap, error) {
 	return &pstHeap{file: f, limit: limit, chunks: chunks, below: below, root: binary.LittleEndian.Uint32(chunks[0][4:])}, nil
 }
 
-// chunksHeld returns all chunks, if they are not larger than a limit.
+// chunksHeld returns all chunks, if their total is within the limit.
 func chunksHeld(chunks iter.Seq2[[]byte, error], limit int) (list [][]byte, err error) {
 	size := 0
 	for chunk, err := range chunks {
@@ -93,8 +92,7 @@ func (h *pstHeap) lower(id uint32) (pstNode, bool) {
 	return h.below[i], true
 }
 
-// pieces yields what a number names: a piece of the heap, or the data of a node
-// below.
+// pieces yields the data with this number: a piece of the heap, or the data of a node below.
 func (h *pstHeap) pieces(id uint32) iter.Seq2[[]byte, error] {
 	if id&0x1F == 0 {
 		return func(yield func([]byte, error) bool) { yield(h.item(id)) }
@@ -107,7 +105,7 @@ func (h *pstHeap) pieces(id uint32) iter.Seq2[[]byte, error] {
 	}
 }
 
-// value returns what a number names, up to a limit, and whether it is longer.
+// value returns the data with this number, up to a limit, and whether it is longer.
 func (h *pstHeap) value(id uint32, limit int) (value []byte, cut bool, err error) {
 	for piece, err := range h.pieces(id) {
 		if err != nil {
@@ -121,8 +119,8 @@ func (h *pstHeap) value(id uint32, limit int) (value []byte, cut bool, err error
 	return value, false, nil
 }
 
-// records yields the records of a tree in the heap, each a key and its data, of
-// the sizes given (MS-PST 2.3.2).
+// records yields the records of a tree in the heap, each a key and its data, of the given
+// sizes (MS-PST 2.3.2).
 func (h *pstHeap) records(id uint32, keySize, size int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		fail := func(err error) bool {
@@ -166,8 +164,8 @@ func (h *pstHeap) records(id uint32, keySize, size int) iter.Seq2[[]byte, error]
 	}
 }
 
-// pstProperty is a property: its number and type (MS-OXCDATA), and its value,
-// or the number that names it.
+// pstProperty is a property: its number and type (MS-OXCDATA), and its value, or the number of
+// its data.
 type pstProperty struct {
 	number, kind uint16
 	value        uint32
@@ -190,8 +188,8 @@ func (h *pstHeap) properties() ([]pstProperty, error) {
 	return list, nil
 }
 
-// rows yields the rows of a table, each with the properties that it has
-// (MS-PST 2.3.4). A table of more rows than mimeParts is cut there.
+// rows yields the rows of a table, each with its properties (MS-PST 2.3.4). It stops after
+// mimeParts rows.
 func (h *pstHeap) rows() iter.Seq2[[]pstProperty, error] {
 	return func(yield func([]pstProperty, error) bool) {
 		info, err := h.item(h.root)
@@ -225,7 +223,7 @@ func (h *pstHeap) rows() iter.Seq2[[]pstProperty, error] {
 	}
 }
 
-// places lists where the rows of a table stand among its rows.
+// places lists the indices of a table's rows.
 func (h *pstHeap) places(index uint32) ([]uint32, error) {
 	var places []uint32
 	size := 4
@@ -250,8 +248,7 @@ func (h *pstHeap) places(index uint32) ([]uint32, error) {
 	return places, nil
 }
 
-// rowAt returns a row of a table, nil if there is none. No row reaches from one
-// chunk into the next.
+// rowAt returns a row of a table, nil if there is none. No row spans two chunks.
 func rowAt(chunks [][]byte, place uint32, size int) []byte {
 	for _, chunk := range chunks {
 		n := uint32(len(chunk) / size)
@@ -263,8 +260,8 @@ func rowAt(chunks [][]byte, place uint32, size int) []byte {
 	return nil
 }
 
-// cellsOfRow takes a row apart. Bits is where the bits begin that say which cells there
-// are; columns describe the cells, 8 bytes each.
+// cellsOfRow splits a row. bits is the offset of the bits that mark the present cells; columns
+// describe the cells, 8 bytes each.
 func cellsOfRow(row []byte, bits int, columns []byte) []pstProperty {
 	var cells []pstProperty
 	for ; len(columns) >= 8; columns = columns[8:] {

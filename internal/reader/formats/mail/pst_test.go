@@ -16,13 +16,12 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// pstWriter writes mailboxes of Outlook (MS-PST), as small as they can be.
+// pstWriter writes mailboxes of Outlook (MS-PST), as small as possible.
 type pstWriter struct {
-	pstFile // how wide numbers are, and how data are written
-	// list is how many nodes below stand in a list; readpst of libpst 0.6 reads
-	// one list only.
+	pstFile // the width of numbers, and the encoding of data
+	// list is the number of nodes below in a list; readpst of libpst 0.6 reads only one list.
 	list int
-	// each is how many entries a page of a tree has, 0 for as many as fit.
+	// each is the number of entries in a page of a tree, 0 for as many as fit.
 	each  int
 	data  []byte
 	held  []pstHeld
@@ -30,7 +29,7 @@ type pstWriter struct {
 	last  uint64
 }
 
-// pstHeld is where a block lies.
+// pstHeld is the position of a block.
 type pstHeld struct {
 	id     uint64
 	at     int
@@ -44,7 +43,7 @@ func (w *pstWriter) put(b []byte, n uint64) []byte {
 	return binary.LittleEndian.AppendUint32(b, uint32(n))
 }
 
-// align fills up to a multiple.
+// align pads to a multiple.
 func (w *pstWriter) align(to int) {
 	w.data = append(w.data, make([]byte, (to-len(w.data)%to)%to)...)
 }
@@ -61,7 +60,7 @@ func (w *pstWriter) block(content []byte, inside bool) uint64 {
 			stored[i] = pstForth[c]
 		}
 	} else {
-		w.decode(stored, uint32(id)) // the cyclic way undoes itself
+		w.decode(stored, uint32(id)) // the cyclic encoding undoes itself
 	}
 	w.align(64)
 	at := len(w.data)
@@ -145,7 +144,7 @@ func (w *pstWriter) listHead(level byte, count int) []byte {
 	return list
 }
 
-// pstHeapOf lays pieces into a heap; piece i has the number (i+1)<<5.
+// pstHeapOf puts pieces into a heap; piece i has the number (i+1)<<5.
 func pstHeapOf(kind byte, root uint32, pieces [][]byte) []byte {
 	heap := []byte{0, 0, pstHeapMark, kind, byte(root), byte(root >> 8), byte(root >> 16), byte(root >> 24), 0, 0, 0, 0}
 	places := []byte{byte(len(pieces)), 0, 0, 0, byte(len(heap)), 0}
@@ -160,8 +159,8 @@ func pstHeapOf(kind byte, root uint32, pieces [][]byte) []byte {
 	return append(heap, places...)
 }
 
-// pstSaid is a property and its value: a number, or the bytes of a value. Bytes
-// of more than 300 become a node below.
+// pstSaid is a property and its value: a number, or bytes. More than 300 bytes become a node
+// below.
 type pstSaid struct {
 	number, kind uint16
 	value        any
@@ -179,7 +178,7 @@ func (w *pstWriter) properties(id uint32, said []pstSaid, below ...pstNode) pstN
 	return pstNode{id: id, data: w.chain(pstHeapOf(pstProperties, 0x20, pieces), 8000), below: w.below(below)}
 }
 
-// value lays a value down and returns what names it.
+// value stores a value and returns its number.
 func (w *pstWriter) value(s pstSaid, pieces *[][]byte, below *[]pstNode) uint32 {
 	var content []byte
 	switch v := s.value.(type) {
@@ -205,8 +204,8 @@ func (w *pstWriter) value(s pstSaid, pieces *[][]byte, below *[]pstNode) uint32 
 	return uint32(len(*pieces)) << 5
 }
 
-// table writes a table of rows that all have the same columns. A row's number
-// is its place, or that of a node.
+// table writes a table of rows that all have the same columns. A row's number is its index, or
+// that of a node.
 func (w *pstWriter) table(id uint32, rows [][]pstSaid, numbers ...uint32) pstNode {
 	columns := len(rows[0]) + 1
 	bits := 4 * columns
@@ -254,8 +253,8 @@ func (w *pstWriter) add(n pstNode, parent uint32) {
 	w.nodes = append(w.nodes, n)
 }
 
-// tree writes the pages of a tree and returns the place of its root and the
-// number of its page.
+// tree writes the pages of a tree and returns the position of its root and the number of its
+// page.
 func (w *pstWriter) tree(kind byte, size int, entries [][]byte) (at int, id uint64) {
 	for level := byte(0); ; level++ {
 		each := w.each
@@ -298,7 +297,7 @@ func (w *pstWriter) tree(kind byte, size int, entries [][]byte) (at int, id uint
 	}
 }
 
-// file ends the mailbox and returns it.
+// file completes the mailbox and returns it.
 func (w *pstWriter) file() []byte {
 	var nodes, blocks [][]byte
 	slices.SortFunc(w.nodes, func(a, b pstNode) int { return int(a.id) - int(b.id) })
@@ -341,8 +340,8 @@ func pstTicks(unix int64) []byte {
 	return binary.LittleEndian.AppendUint64(nil, uint64((unix+filetimeToUnixSec)*1e7))
 }
 
-// PSTExample is a mailbox with one of each: mails from outside and inside, a
-// draft, a contact, an entry in the calendar; one without a sender.
+// PSTExample is a mailbox with one of each: mails from outside and inside, a draft, a contact,
+// a calendar entry, and a mail without a sender.
 func PSTExample(wide bool, coding byte, list int) []byte {
 	w := &pstWriter{pstFile: pstFile{wide: wide, coding: coding}, list: list, each: 5, data: make([]byte, 1024)}
 	if coding == 1 {
@@ -358,7 +357,7 @@ func PSTExample(wide bool, coding byte, list int) []byte {
 	}
 	entry := append(make([]byte, 20), 0x22, 0x80, 0, 0)
 	w.add(w.properties(0x21, []pstSaid{said(msgDisplayName, "Mailbox"), {0x35E0, msgTypeBinary, entry}}), 0)
-	// Two lids and a name, of which the second lies at 8 behind "x-one".
+	// Two lids and a name; the second is at 8 after "x-one".
 	names := append(binary.LittleEndian.AppendUint32(nil, 10), "x\x00-\x00o\x00n\x00e\x00\x00\x00"...)
 	w.add(w.properties(pstNames, []pstSaid{
 		{1, 3, 251}, {2, msgTypeBinary, []byte{4, 0x20, 6, 0, 0, 0, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0, 0x46}},
@@ -376,7 +375,7 @@ func PSTExample(wide bool, coding byte, list int) []byte {
 	attachment := func(id uint32, content []byte, more ...pstSaid) pstNode {
 		return w.properties(id, append(more, said(msgLongFileName, "kist.jpg"), said(msgMediaType, "image/jpeg"), pstSaid{msgData, msgTypeBinary, content}, pstSaid{pstMethod, 3, 1}))
 	}
-	// A mail in a mail, which lies below the attachment that it is.
+	// A mail inside a mail, below the attachment that it is.
 	attached := w.properties(0x80A5, []pstSaid{said(msgDisplayName, "Fwd"), {pstMethod, 3, pstInside}, {msgData, pstTypeObject, []byte{0x3F, 0x20, 0, 0, 0, 0, 0, 0}}},
 		w.properties(0x203F, []pstSaid{said(pstClass, "IPM.Note"), said(msgSubject, "first"), said(msgSender, "Eef"), said(msgSenderAddress, "eef@x.test"), said(msgBody, "kade 7")}))
 	long := strings.Repeat("tien uur bij de loods ", 30)
@@ -402,7 +401,7 @@ func PSTExample(wide bool, coding byte, list int) []byte {
 // pstText is a property of text.
 func pstText(number uint16, text string) pstSaid { return pstSaid{number, msgTypeText, text} }
 
-// pstOf is a mailbox of mails from Anna and Bob, and of whatever else is added.
+// pstOf is a mailbox of mails from Anna and Bob, and of the additions of more.
 func pstOf(wide bool, more func(w *pstWriter)) *pstWriter {
 	w := &pstWriter{pstFile: pstFile{wide: wide}, list: 4, data: make([]byte, 1024)}
 	w.add(w.properties(pstNames, []pstSaid{{3, msgTypeBinary, []byte{0x0D, 0x82, 0, 0, 6, 0, 0, 0}}, {2, msgTypeBinary, []byte{2, 0x20, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}}), 0)
@@ -415,12 +414,12 @@ func pstOf(wide bool, more func(w *pstWriter)) *pstWriter {
 	return w
 }
 
-// mail adds a mail; its number is 0x200024 and 0x20 for each before.
+// mail adds a mail; its number is 0x200024 plus 0x20 for each previous one.
 func (w *pstWriter) mail(i int, said ...pstSaid) {
 	w.add(w.properties(uint32(0x200024+0x20*i), append(said, pstText(pstClass, "IPM.Note"))), pstTopFolder)
 }
 
-// told is what a mailbox is read as, one line an item.
+// pstTold returns the items of a mailbox, one line each.
 func pstTold(t *testing.T, file []byte) (told []string) {
 	t.Helper()
 	for _, item := range readertest.Check(t, PST, readertest.Input("f", file, reader.Options{Owner: "owner"})) {
@@ -442,7 +441,7 @@ func pstTold(t *testing.T, file []byte) (told []string) {
 	return told
 }
 
-// TestPSTFull reads trees whose pages have no room left.
+// TestPSTFull reads trees whose pages are full.
 func TestPSTFull(t *testing.T) {
 	for _, wide := range []bool{true, false} {
 		file := pstOf(wide, func(w *pstWriter) {
@@ -456,7 +455,7 @@ func TestPSTFull(t *testing.T) {
 	}
 }
 
-// TestPSTTraps holds each reading to what the mailbox says, and no more.
+// TestPSTTraps checks that each result contains only the mailbox's own data.
 func TestPSTTraps(t *testing.T) {
 	draft := func(w *pstWriter) pstNode {
 		return w.properties(0x80A5, []pstSaid{pstText(msgDisplayName, "draft"), {pstMethod, 3, pstInside}, {msgData, pstTypeObject, []byte{0x3F, 0x20, 0, 0, 0, 0, 0, 0}}},
@@ -523,8 +522,8 @@ func TestPSTTraps(t *testing.T) {
 	}
 }
 
-// TestPSTDamage breaks one thing at a time: what is read all the same says so,
-// and nobody's words become another's without it.
+// TestPSTDamage damages one thing at a time: a message read despite damage reports it, and no
+// text moves to another sender without a report.
 func TestPSTDamage(t *testing.T) {
 	root := func(b []byte) []byte { return b[binary.LittleEndian.Uint64(b[224:]):] } // of the nodes
 	for name, c := range map[string]struct {
@@ -569,8 +568,7 @@ func TestPSTDamage(t *testing.T) {
 	}
 }
 
-// TestPSTFolders reads folders in each other with a name of 120 KB, of which no
-// path may become longer with each.
+// TestPSTFolders reads nested folders with a name of 120 KB; no path may grow with each level.
 func TestPSTFolders(t *testing.T) {
 	file := pstOf(true, func(w *pstWriter) {
 		name := w.chain([]byte(strings.Repeat("x\x00", 60_000)), 8000)
@@ -592,8 +590,8 @@ func TestPSTFolders(t *testing.T) {
 	}
 }
 
-// TestReadpst has the program readpst of libpst read the invented mailboxes: what
-// writes them here is no worse than what Outlook writes.
+// TestReadpst runs readpst of libpst on the invented mailboxes, to show that the writer here
+// is as good as Outlook.
 func TestReadpst(t *testing.T) {
 	program, err := exec.LookPath("readpst")
 	if err != nil {

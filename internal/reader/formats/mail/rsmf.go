@@ -37,11 +37,11 @@ const rsmfManifest = "rsmf_manifest.json"
 
 // Limits of a file.
 const (
-	// rsmfUnfold is the most that rsmf.zip may hold, packed or not, in bytes.
+	// rsmfUnfold is the maximum size of rsmf.zip, packed or not, in bytes.
 	rsmfUnfold = 16 << 30
-	// rsmfEntries is how many files of it are found by name.
+	// rsmfEntries is the maximum number of its files found by name.
 	rsmfEntries = 1 << 17
-	// rsmfLists is how many participants and conversations are known.
+	// rsmfLists is the maximum number of known participants and conversations.
 	rsmfLists = 1 << 17
 )
 
@@ -71,8 +71,8 @@ func detectRSMFManifest(s reader.Sample) int {
 	return 80
 }
 
-// readRSMF yields one item for each event. In a mail, an event has no place but
-// its number: it is packed and encoded there.
+// readRSMF yields one item for each event. In a mail, an event has no position but its number,
+// because it is packed and encoded there.
 func readRSMF(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		sample, err := reader.NewSample(in.Name, in.File, in.Size)
@@ -96,8 +96,7 @@ func readRSMF(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 	}
 }
 
-// readRSMFMail reads the archive in a mail. Its error is a badMail when it is
-// the mail that is wrong.
+// readRSMFMail reads the archive in a mail. Its error is a badMail if the mail is at fault.
 func readRSMFMail(ctx context.Context, in reader.Input, yield func(reader.Item, error) bool) error {
 	content, facts, err := rsmfContent(ctx, in)
 	if err != nil {
@@ -135,7 +134,7 @@ func readRSMFMail(ctx context.Context, in reader.Input, yield func(reader.Item, 
 	return nil
 }
 
-// rsmfContent takes rsmf.zip out of the mail, and what the header says of it.
+// rsmfContent extracts rsmf.zip from the mail, and returns the header's facts about it.
 func rsmfContent(ctx context.Context, in reader.Input) (*reader.Spool, []argus.Field, error) {
 	source := &mailSource{ctx: ctx, r: in.Reader()}
 	r := bufio.NewReaderSize(source, 256<<10)
@@ -171,8 +170,7 @@ func rsmfContent(ctx context.Context, in reader.Input) (*reader.Spool, []argus.F
 	return s, about.Extra, nil
 }
 
-// openRSMF unfolds a file of rsmf.zip. Its error is a badMail when it is the archive
-// that is wrong.
+// openRSMF unpacks a file of rsmf.zip. Its error is a badMail if the archive is at fault.
 func openRSMF(a *reader.Archive, name string) (*reader.Spool, error) {
 	s, err := a.Open(name)
 	if _, ok := errors.AsType[*reader.EntryError](err); ok {
@@ -181,22 +179,22 @@ func openRSMF(a *reader.Archive, name string) (*reader.Spool, error) {
 	return s, err
 }
 
-// rsmfFile is what a manifest says besides its events.
+// rsmfFile is the content of a manifest other than its events.
 type rsmfFile struct {
 	options      reader.Options
 	participants map[string]rsmfParticipant
 	chats        map[string]rsmfChat
-	// archive holds the attachments; nil where they lie beside the manifest.
+	// archive holds the attachments. It is nil if they are next to the manifest.
 	archive *reader.Archive
 	// facts are the fields of the mail's header that begin with X-RSMF.
 	facts []argus.Field
 	// contacts counts the items that are participants.
 	contacts uint64
-	// key is that of ids of the file: of all participants.
+	// key is the key for ids of the file, computed from all participants.
 	key string
 }
 
-// rsmfParticipant is one; account is empty where its id counts in the file only.
+// rsmfParticipant is a participant; account is empty if its id is valid only in the file.
 type rsmfParticipant struct{ account, name string }
 
 type rsmfChat struct {
@@ -209,7 +207,7 @@ func newRSMF(o reader.Options, archive *reader.Archive) *rsmfFile {
 	return &rsmfFile{options: o, participants: map[string]rsmfParticipant{}, chats: map[string]rsmfChat{}, archive: archive}
 }
 
-// read reads a manifest twice: for who takes part, then for what happened.
+// read reads a manifest twice: first the participants, then the events.
 func (f *rsmfFile) read(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	lists := func(key string) bool { return key == "participants" || key == "conversations" || key == "events" }
 	shape := jsondoc.Shape{Lists: lists, Begins: func(b []byte) bool { return jsondoc.HasKeys(b, "type", "conversation") }}
@@ -245,7 +243,7 @@ func (f *rsmfFile) read(ctx context.Context, in reader.Input) iter.Seq2[reader.I
 	}
 }
 
-// learn takes a participant or a conversation, without the record around it.
+// learn takes a participant or a conversation, without retaining the record around it.
 func (f *rsmfFile) learn(list, raw string) error {
 	var id, account, email, display, platform string
 	var chat rsmfChat
@@ -290,7 +288,7 @@ func (f *rsmfFile) learn(list, raw string) error {
 	return nil
 }
 
-// participant makes a contact of a participant: its names and addresses.
+// participant makes a contact of a participant, with its names and addresses.
 func (f *rsmfFile) participant(raw string) (*argus.Message, error) {
 	m := &argus.Message{Service: cmp.Or(f.options.Service, "rsmf")}
 	var id string
@@ -309,8 +307,8 @@ func (f *rsmfFile) participant(raw string) (*argus.Message, error) {
 	return m, build.Valid(m)
 }
 
-// account returns the account of a participant: what names it beyond the file, else
-// its id with a key of who takes part.
+// account returns the account of a participant: an identifier valid beyond the file, otherwise
+// its id with a key of the participants.
 func (f *rsmfFile) account(m *argus.Message, id string) string {
 	if account := f.participants[id].account; account != "" || id == "" {
 		return account
@@ -319,8 +317,8 @@ func (f *rsmfFile) account(m *argus.Message, id string) string {
 	return id + "@" + f.key
 }
 
-// conversation returns the id of a conversation, with a key of who is in it unless
-// it is long enough to be no number of the file.
+// conversation returns the id of a conversation. The id gets a key of its members unless it is
+// too long to be a number of the file.
 func (f *rsmfFile) conversation(m *argus.Message, id string) string {
 	if id == "" || len(id) >= argus.LongID {
 		return id
@@ -407,8 +405,7 @@ func (f *rsmfFile) lastEdit(raw string) (last argus.Time) {
 	return last
 }
 
-// attachment reads a file that an event names. Its id is its name in the
-// archive.
+// attachment reads a file that an event names. Its id is its name in the archive.
 func (f *rsmfFile) attachment(m *argus.Message, raw string) (a argus.Attachment, err error) {
 	err = jsondoc.Members(raw, func(key, raw string) (err error) {
 		switch key {

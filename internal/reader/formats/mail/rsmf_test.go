@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestRSMFIds reads ids that count the people and conversations of a file: only an
-// account or an address is one beyond it. Two files of the same people agree.
+// TestRSMFIds reads ids that number the people and conversations of a file: only accounts and
+// addresses are valid beyond it. Two files of the same people agree.
 func TestRSMFIds(t *testing.T) {
 	read := func(first, second string) *argus.Message {
 		file := fmt.Sprintf(`{"version":"2.0.0","participants":[{"id":"1",%s},{"id":"2",%s}],"conversations":[{"id":"1","display":"x","platform":"whatsapp","participants":["1","2"]}],

@@ -10,10 +10,10 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// derivedConversation names the conversation of a mail that refers to no other: by its
-// subject, without what answers put before it, and by the sender and the first receiver,
-// whichever of them wrote it. It depends on nothing that differs between the copies of a
-// mail. It is empty where there is no subject or no receiver.
+// derivedConversation names the conversation of a mail that refers to no other: by its subject
+// without reply prefixes, and by the sender and the first receiver, in either direction. It
+// depends on nothing that differs between the copies of a mail. It returns "" if there is no
+// subject or no receiver.
 func derivedConversation(subject, from, to string) string {
 	subject = plainSubject(subject)
 	if subject == "" || from == "" || to == "" {
@@ -27,8 +27,8 @@ func derivedConversation(subject, from, to string) string {
 	return "derived:" + hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
-// plainSubject is a subject in lower case, without the marks of answers, of mails that
-// were passed on, of lists and of filters.
+// plainSubject returns a subject in lower case, without the prefixes of replies, forwards,
+// lists and filters.
 func plainSubject(s string) string {
 	s = strings.ToLower(strings.Join(strings.Fields(s), " "))
 	for {
@@ -40,7 +40,7 @@ func plainSubject(s string) string {
 	}
 }
 
-// withoutMark takes away one mark: Re:, Re[2]:, AW (3):, [list], ***SPAM***.
+// withoutMark removes one prefix: Re:, Re[2]:, AW (3):, [list], ***SPAM***.
 func withoutMark(s string) string {
 	if s == "" {
 		return s
@@ -78,7 +78,7 @@ func withoutMark(s string) string {
 	return s
 }
 
-// answerMarks are the words before the colon, of answers and of mails that were passed
-// on, in the languages whose programs write their own.
+// answerMarks are the words before the colon in replies and forwards, in the languages whose
+// programs write their own.
 var answerMarks = strings.Fields("re fw fwd aw wg antw betr doorst tr ré rép rv enc res r rif i sv vs vb vl odp pd ynt ilt atb ats " +
 	"va továbbítás hl bls trs απ σχετ πρθ ответ отв на 回复 答复 回覆 转发 轉寄 轉發 返信 転送 답장 전달 השב הועבר رد")

@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestWhatsAppSchemasMeet reads a database that WhatsApp was moving from one schema
-// to the other: what both have is one message, and nothing is lost.
+// TestWhatsAppSchemasMeet reads a database that WhatsApp was migrating between schemas: rows
+// in both are one message, and nothing is lost.
 func TestWhatsAppSchemasMeet(t *testing.T) {
 	script := `CREATE TABLE messages (_id INTEGER PRIMARY KEY AUTOINCREMENT, key_remote_jid TEXT, key_from_me INTEGER, key_id TEXT, data TEXT, timestamp INTEGER, received_timestamp INTEGER, media_name TEXT);
 	CREATE TABLE message (_id INTEGER PRIMARY KEY AUTOINCREMENT, chat_row_id INTEGER, from_me INTEGER, key_id TEXT, timestamp INTEGER, received_timestamp INTEGER, message_type INTEGER, text_data TEXT);
@@ -47,7 +47,7 @@ func TestWhatsAppSchemasMeet(t *testing.T) {
 			t.Errorf("copies of %s differ: %v", id, versions)
 		}
 	}
-	// Of message, two rows had the numbers 2 and 3 before the move, or have them no more.
+	// Two rows of message had the numbers 2 and 3 before the move, or are gone.
 	want := []string{"sqlite_sequence of message: 2 of 3", "sqlite_sequence of messages: 2 of 2"}
 	if diff := cmp.Diff(want, stated); diff != "" {
 		t.Error(diff)

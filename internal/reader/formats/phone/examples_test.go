@@ -72,8 +72,8 @@ func TestGoldenDatabases(t *testing.T) {
 	}
 }
 
-// TestSchemaAnywhere knows a database whose schema takes many pages, the last of
-// them behind a megabyte of rows.
+// TestSchemaAnywhere recognises a database whose schema takes many pages, the last of them
+// after a megabyte of rows.
 func TestSchemaAnywhere(t *testing.T) {
 	var script strings.Builder
 	for i := range 400 {
@@ -92,7 +92,7 @@ func TestSchemaAnywhere(t *testing.T) {
 	if found, _ := all.Formats().Detect(sample); found != phone.WhatsAppDB {
 		t.Errorf("detected %v", found)
 	}
-	for i := range 200 { // what is no tree ends, too
+	for i := range 200 { // damaged trees end too
 		broken := bytes.Clone(file[:1<<16])
 		broken[100+i%12] ^= byte(1 + i)
 		broken[112+i] ^= 0xFF

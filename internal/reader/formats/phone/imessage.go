@@ -37,11 +37,11 @@ func detectIMessage(s reader.Sample) int {
 	return 0
 }
 
-// imessageLimit is how many accounts and conversations are known.
+// imessageLimit is the maximum number of known accounts and conversations.
 const imessageLimit = 1 << 18
 
-// readIMessage yields one item for each message. Record is the number of its
-// row; a row has no place of its own in the file.
+// readIMessage yields one item for each message. Record is the number of its row; a row has no
+// position of its own in the file.
 func readIMessage(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		err := readIMessageDB(ctx, in, yield)
@@ -58,7 +58,7 @@ type imessageDB struct {
 	in      reader.Input
 	handles map[int64]string
 	chats   map[int64]imessageChat
-	besides uint64 // items that are no rows
+	besides uint64 // items that are not rows
 }
 
 type imessageChat struct {
@@ -94,7 +94,7 @@ func readIMessageDB(ctx context.Context, in reader.Input, yield func(reader.Item
 	return nil
 }
 
-// learn reads who and where.
+// learn reads the accounts and conversations.
 func (r *imessageDB) learn() error {
 	return errors.Join(
 		r.Each("handle", "ROWID", func(row *sqlitedoc.Rows) error {
@@ -122,11 +122,10 @@ func (r *imessageDB) learn() error {
 	)
 }
 
-// imessageAccount writes a handle: a number, or an address.
+// imessageAccount normalises a handle: a number, or an address.
 func imessageAccount(s string) string { return build.AccountOf(strings.ToLower(argus.CleanName(s))) }
 
-// messages reads the messages, and along with them, in the same order, which
-// chat each is in and which files it has.
+// messages reads the messages, and in the same order their chats and files.
 func (r *imessageDB) messages(yield func(reader.Item, error) bool) error {
 	var parts []*sqlitedoc.Rows
 	for _, query := range []string{
@@ -139,7 +138,7 @@ func (r *imessageDB) messages(yield func(reader.Item, error) bool) error {
 		if table := strings.Fields(query[strings.Index(query, "FROM "):])[1]; r.Tables[table] && (table != "message_attachment_join" || r.Tables["attachment"]) {
 			asked, err := r.Query(query)
 			if err != nil && len(parts) == 0 {
-				return r.Damage(err) // nobody knows where anything was written
+				return r.Damage(err) // no message has a known chat
 			}
 			if err := r.lose(nil, table, err, yield); err != nil {
 				return err
@@ -161,7 +160,7 @@ func (r *imessageDB) messages(yield func(reader.Item, error) bool) error {
 		if err := inChat.to(id, func() { chat = r.chats[inChat.Number("chat_id")] }); err != nil {
 			return r.Damage(err)
 		}
-		err := removed.to(id, func() { // in the folder of what was deleted not long ago
+		err := removed.to(id, func() { // in the folder of recently deleted messages
 			chat = r.chats[removed.Number("chat_id")]
 			m.State |= argus.StateDeleted
 			if when := appleTime(removed.Number("delete_date")); when.Known() {
@@ -187,8 +186,7 @@ func (r *imessageDB) messages(yield func(reader.Item, error) bool) error {
 	})
 }
 
-// lose gives out that a table is lost, if it is, and reads no more of it, if it
-// was begun.
+// lose reports a lost table, if err is not nil, and stops reading it if that had begun.
 func (r *imessageDB) lose(a *alongside, table string, err error, yield func(reader.Item, error) bool) error {
 	if err == nil {
 		return nil
@@ -206,7 +204,7 @@ func (r *imessageDB) lose(a *alongside, table string, err error, yield func(read
 	return nil
 }
 
-// alongside reads rows that belong to those of another table, in its order.
+// alongside reads rows that belong to the rows of another table, in its order.
 type alongside struct {
 	*sqlitedoc.Rows
 	key         string
@@ -236,8 +234,7 @@ func imessageFile(m *argus.Message, row *sqlitedoc.Rows) {
 	row.Keep(m, "attachment.", "message_id", "mime_type", "total_bytes")
 }
 
-// imessagePath returns where a file lies from the database, on a Mac and on a
-// phone.
+// imessagePath returns the path of a file relative to the database, on a Mac and on a phone.
 func imessagePath(name string) string {
 	for _, folder := range []string{"~/Library/Messages/", "~/Library/SMS/", "/var/mobile/Library/SMS/"} {
 		name = strings.TrimPrefix(name, folder)
@@ -286,12 +283,12 @@ func (r *imessageDB) message(m *argus.Message, row *sqlitedoc.Rows, chat imessag
 	row.Keep(m, "", "ROWID", "guid", "text", "attributedBody", "date", "date_read", "date_delivered", "handle_id", "other_handle", "is_from_me")
 }
 
-// imessageHistory reads what a message said before it was edited, and which
-// parts of it were unsent: of a property list ec, by part a list of {d: when, t:
-// text}, the first of which is what was sent; and rp, a list of parts.
+// imessageHistory reads the previous texts of an edited message, and its unsent parts, from a
+// property list: ec has, by part, a list of {d: when, t: text} that begins with the sent text;
+// rp is a list of parts.
 func imessageHistory(m *argus.Message, row *sqlitedoc.Rows) {
 	stored, _ := row.Value("message_summary_info").([]byte)
-	top, _ := sqlitedoc.Plist(stored) // what cannot be read stays as it is
+	top, _ := sqlitedoc.Plist(stored) // unreadable data is kept unchanged
 	info, _ := top.(map[string]any)
 	edited, _ := info["ec"].(map[string]any)
 	parts := slices.SortedFunc(maps.Keys(edited), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
@@ -333,7 +330,7 @@ func plistTime(value any) argus.Time {
 	return argus.Time{}
 }
 
-// about reads what a message is about: another that it answers, or reacts to.
+// about reads the message that this one answers or reacts to.
 func (r *imessageDB) about(m *argus.Message, row *sqlitedoc.Rows) {
 	m.ReplyTo = row.Text("thread_originator_guid")
 	// p:0/GUID or bp:GUID: the part of a message, and the message.
@@ -351,12 +348,12 @@ func (r *imessageDB) about(m *argus.Message, row *sqlitedoc.Rows) {
 	}
 }
 
-// imessageSigns are the signs that people put to messages, by their number beyond
-// 2000; beyond 3000 it was taken away again.
+// imessageSigns are the reactions to messages, by their number beyond 2000; a number beyond
+// 3000 removes the reaction.
 var imessageSigns = map[int64]string{0: "loved", 1: "liked", 2: "disliked", 3: "laughed", 4: "emphasized", 5: "questioned"}
 
-// happened makes what the service recorded: who was added (item 1, group_action_type
-// 0) or removed (1), a new name (2), who left (3).
+// happened makes an event of the service: an addition (item 1, group_action_type 0) or removal
+// (1), a new name (2), a departure (3).
 func (r *imessageDB) happened(m *argus.Message, row *sqlitedoc.Rows) {
 	word, told := "item "+row.Text("item_type"), cmp.Or(row.Text("group_title"), m.Text)
 	whom := build.OneOf(r.handles[row.Number("other_handle")])
@@ -380,8 +377,8 @@ func (r *imessageDB) happened(m *argus.Message, row *sqlitedoc.Rows) {
 	}
 }
 
-// appleTime reads a time since 2001-01-01T00:00:00Z, in nanoseconds, or in
-// seconds as systems before 2017 wrote it.
+// appleTime reads a time since 2001-01-01T00:00:00Z, in nanoseconds, or in seconds as systems
+// before 2017 wrote it.
 func appleTime(n int64) argus.Time {
 	const epoch = 978307200
 	switch {
@@ -397,9 +394,9 @@ func appleTime(n int64) argus.Time {
 	return t
 }
 
-// typedStreamText returns the text of an attributed string as Apple's
-// typedstream archives it: behind the name of the class NSString, five bytes,
-// then the length and the text. There is no description of the format by Apple.
+// typedStreamText returns the text of an attributed string archived as Apple's typedstream:
+// after the class name NSString, five bytes, then the length and the text. Apple has not
+// published the format.
 func typedStreamText(b []byte) string {
 	_, rest, found := bytes.Cut(b, []byte("NSString"))
 	if !found || len(rest) < 6 {

@@ -16,18 +16,18 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/jsondoc"
 )
 
-// Signal reads the lines of JSON that signal-cli prints of what an
-// account receives (--output=json), and what it sent from other devices.
+// Signal reads the JSON lines that signal-cli prints for messages that an account receives
+// (--output=json) and for those that it sent from other devices.
 //
-//   - From and To: the number where there is one, else the account's UUID, which
-//     is kept in Extra otherwise. Both ends of a conversation then see the same.
-//   - ServiceID: the sent time in milliseconds, by which Signal itself names a
+//   - From and To: the number if there is one, otherwise the account's UUID; with a
+//     number the UUID is kept in Extra. Both ends of a conversation then see the same.
+//   - ServiceID: the sent time in milliseconds, by which Signal itself identifies a
 //     message of a sender.
-//   - Conversation: the group's id, else the two accounts.
+//   - Conversation: the group's id, otherwise the two accounts.
 //   - A reaction is one, the offer of a call is a call; deletions for everybody,
 //     receipts and typing are the service's. ReplyTo is the ServiceID of the message
-//     that they are about. An edit is a message of its own with the edited state.
-//   - A card that was sent is a contact beside the text.
+//     that they refer to. An edit is a message of its own with the edited state.
+//   - A sent card is a contact in addition to the text.
 //   - Exceptions that signal-cli prints in place of content are problems.
 var Signal = &reader.Format{
 	Name:    "signal",
@@ -42,7 +42,7 @@ func beginsSignal(b []byte) bool {
 	return jsondoc.HasKeys(b, "envelope") || jsondoc.HasMember(b, func(key, value []byte) bool { return string(key) == `"jsonrpc"` })
 }
 
-// detectSignal wants an envelope with a source and a time.
+// detectSignal looks for an envelope with a source and a time.
 func detectSignal(s reader.Sample) int {
 	return jsondoc.SureOfRecord(s, `"envelope"`, 95, func(b []byte) bool {
 		return jsondoc.HasKeys(b, "source", "timestamp") || jsondoc.HasKeys(b, "sourceNumber", "timestamp") || jsondoc.HasKeys(b, "sourceUuid", "timestamp")
@@ -75,8 +75,8 @@ type signalAccount struct{ number, uuid, any, name string }
 
 func (a *signalAccount) id() string { return cmp.Or(a.number, a.any, a.uuid) }
 
-// line takes what signal-cli prints at once: an envelope, and the account that
-// received it. As a JSON-RPC server it wraps both in params.
+// line takes one line of signal-cli: an envelope, and the account that received it. As a
+// JSON-RPC server it wraps both in params.
 func (e *signalEnvelope) line(raw string) error {
 	return jsondoc.Members(raw, func(key, raw string) (err error) {
 		switch key {
@@ -109,7 +109,7 @@ func (e *signalEnvelope) envelope(key, raw string) (err error) {
 	case "sourceName":
 		e.from.name, err = jsondoc.TextMember(e.Message, key, raw)
 	case "timestamp":
-		if e.stamp == "" { // a sync message's own time says when it was sent
+		if e.stamp == "" { // a sync message's own time is the time of sending
 			e.stamp, err = jsondoc.ScalarMember(raw)
 		}
 	case "serverDeliveredTimestamp":
@@ -147,7 +147,7 @@ func (e *signalEnvelope) envelope(key, raw string) (err error) {
 	return err
 }
 
-// sync takes a member of what another device of the account did.
+// sync takes a member of an action of another device of the account.
 func (e *signalEnvelope) sync(key, raw string) error {
 	if key != "sentMessage" {
 		e.content = true
@@ -180,7 +180,7 @@ func (e *signalEnvelope) sync(key, raw string) error {
 	return err
 }
 
-// data takes a member of what was sent.
+// data takes a member of a sent message.
 func (e *signalEnvelope) data(key, raw string) (err error) {
 	m := e.Message
 	switch key {
@@ -249,7 +249,7 @@ func signalTarget(raw, name string, to *string) error {
 	})
 }
 
-// signalCard reads a card that was sent.
+// signalCard reads a sent card.
 func signalCard(raw string) *argus.Contact {
 	name := jsondoc.Inside(raw, "name")
 	whole := cmp.Or(jsondoc.InsideText(name, "display"), jsondoc.InsideText(name, "nickname"), strings.TrimSpace(jsondoc.InsideText(name, "given")+" "+jsondoc.InsideText(name, "family")))
@@ -284,7 +284,7 @@ func addSignalFile(m *argus.Message, raw string) error {
 	return err
 }
 
-// finish sets what several members say together.
+// finish sets the fields that depend on several members.
 func (e *signalEnvelope) finish() error {
 	if e.failed != "" && !e.content {
 		return fmt.Errorf("signal-cli could not read the message: %.300q", e.failed)
@@ -311,8 +311,8 @@ func (e *signalEnvelope) finish() error {
 	to := cmp.Or(e.to, e.account)
 	switch {
 	case e.group != "":
-		build.Keep(e.Message, "account", e.account) // whose device it is of
-	case to != "" && e.From != "" && (to != e.From || e.to != ""): // else the account to itself, about others
+		build.Keep(e.Message, "account", e.account) // the owner of the device
+	case to != "" && e.From != "" && (to != e.From || e.to != ""): // otherwise the account to itself, about others
 		e.Conversation = argus.DirectConversation(e.From, to)
 		e.To = []string{to}
 	}

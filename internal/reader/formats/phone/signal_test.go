@@ -6,7 +6,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestTwoPhonesMeet reads what two phones received and sent of one chat.
+// TestTwoPhonesMeet reads the messages of one chat that two phones received and sent.
 func TestTwoPhonesMeet(t *testing.T) {
 	const a = `{"envelope":{"sourceNumber":"+311","timestamp":1613304191123,"dataMessage":{"timestamp":1613304191123,"message":"tien uur"}},"account":"+312"}
 {"envelope":{"sourceNumber":"+312","timestamp":1613304199999,"syncMessage":{"sentMessage":{"destinationNumber":"+311","timestamp":1613304199000,"message":"ok"}}},"account":"+312"}`

@@ -20,24 +20,22 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// SignalBackup reads the export that Signal's apps write without encryption
-// (main.jsonl): a line a frame, each the JSON form of a frame of Signal's backups
-// (libsignal, backup.proto). Recipients and chats come before what is in them, and
-// are known by numbers of this file.
+// SignalBackup reads the export that Signal's apps write without encryption (main.jsonl): a
+// line a frame, each the JSON form of a frame of Signal's backups (libsignal, backup.proto).
+// Recipients and chats precede their contents, and have numbers valid in this file.
 //
-//   - From and To: the number of a recipient, else its UUID (aci), else its user name.
-//     The account itself is not named: Options.Owner, else the file's owner.
-//   - ServiceID: the sent time in milliseconds, by which Signal names a message of a
-//     sender, as signal-cli's reader has it.
-//   - Conversation: the two accounts; of a group a key of what its members alone
+//   - From and To: the number of a recipient, otherwise its UUID (aci), otherwise its user
+//     name. The account itself is not named: Options.Owner, otherwise the file's owner.
+//   - ServiceID: the sent time in milliseconds, by which Signal identifies a message of a
+//     sender, as in signal-cli's reader.
+//   - Conversation: the two accounts; of a group a key of the secret that only its members
 //     share (masterKey), which is the same in each member's export.
-//   - A recipient of whom the address book says something (a name of its own, a
-//     nickname, a note, a user name) is a contact, and so is the account itself; a
-//     group is a room. The others are named by their messages; those who wrote none
-//     are listed in notices at the end.
-//   - Calls, group changes and updates are of their types; what is in no other form
+//   - A recipient with an entry in the address book (a name of its own, a nickname, a
+//     note, a user name) is a contact, and so is the account itself; a group is a room.
+//     Messages name the others; those who wrote none are listed in notices at the end.
+//   - Calls, group changes and updates are of their types; anything without a form
 //     here is a notice.
-//   - revisions are what an edited message said before: Extra.
+//   - revisions are the previous texts of an edited message: Extra.
 var SignalBackup = &reader.Format{
 	Name:     "signal-export",
 	Version:  1,
@@ -48,10 +46,10 @@ var SignalBackup = &reader.Format{
 	Read:     readSignalBackup,
 }
 
-// signalFrames are the members that a frame consists of.
+// signalFrames are the possible members of a frame.
 var signalFrames = []string{"account", "recipient", "chat", "chatItem", "stickerPack", "adHocCall", "notificationProfile", "chatFolder"}
 
-// detectSignalBackup wants the header of a backup, or a frame that names a chat.
+// detectSignalBackup looks for the header of a backup, or a frame that names a chat.
 func detectSignalBackup(s reader.Sample) int {
 	if i := jsondoc.Space(s.Text, 0); i < len(s.Text) && s.Text[i] == '{' && jsondoc.HasKeys(s.Text[i:], "version", "backupTimeMs") {
 		return 95
@@ -59,7 +57,7 @@ func detectSignalBackup(s reader.Sample) int {
 	return jsondoc.SureOfRecord(s, `"chatItem"`, 90, func(b []byte) bool { return jsondoc.HasKeys(b, "chatId", "dateSent") })
 }
 
-// beginsSignalFrame knows a frame by its first member: it has no other.
+// beginsSignalFrame recognises a frame by its only member.
 func beginsSignalFrame(b []byte) bool {
 	first := true
 	return jsondoc.HasMember(b, func(key, value []byte) bool {
@@ -69,10 +67,10 @@ func beginsSignalFrame(b []byte) bool {
 	})
 }
 
-// signalBackupLimit is how many recipients and chats are known.
+// signalBackupLimit is the maximum number of known recipients and chats.
 const signalBackupLimit = 1 << 20
 
-// signalBackup is what was read of who and where.
+// signalBackup holds the recipients and chats read so far.
 type signalBackup struct {
 	options    reader.Options
 	owner      string
@@ -80,15 +78,15 @@ type signalBackup struct {
 	recipients map[string]signalRecipient
 	chats      map[string]string // the recipient of each
 	aci        map[string]string // the accounts of UUIDs, as base64
-	// quiet are those recipients, by their numbers, who are no contacts and wrote
-	// nothing so far.
+	// quiet are the recipients, by number, who are not contacts and have written nothing so
+	// far.
 	quiet map[string]bool
 }
 
-// signalRecipient is an account or a group. self says that it is the owner's.
+// signalRecipient is an account or a group. self means that it is the owner.
 type signalRecipient struct {
 	account, name string
-	uuid          string // beside a number
+	uuid          string // in addition to a number
 	group         string // the conversation
 	members       []string
 	self          bool
@@ -129,7 +127,7 @@ func (b *signalBackup) silent(ids []string) *argus.Message {
 	return m
 }
 
-// frame reads one frame: a message, or nothing to show.
+// frame reads one frame. m is nil if it has nothing to show.
 func (b *signalBackup) frame(raw string) (m *argus.Message, err error) {
 	err = jsondoc.Members(raw, func(key, raw string) (err error) {
 		if raw[0] != '{' {
@@ -168,7 +166,7 @@ func (b *signalBackup) message() *argus.Message {
 	return &argus.Message{Service: cmp.Or(b.options.Service, "signal")}
 }
 
-// recipient reads who somebody is.
+// recipient reads a recipient.
 func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 	id := strings.Clone(jsondoc.InsideText(raw, "id"))
 	if id == "" {
@@ -237,8 +235,8 @@ func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 	return m, nil
 }
 
-// compactName is what a recipient is called that is no account: its kind, with a key of
-// what the export says of it.
+// compactName names a recipient without an account: its kind, with a key of its entry in the
+// export.
 func compactName(raw, id string) string {
 	list := jsondoc.Scanner[string]{Text: raw}
 	for list.Next() {
@@ -249,7 +247,7 @@ func compactName(raw, id string) string {
 	return argus.Within("recipient", id)
 }
 
-// account returns the account of a UUID, as base64.
+// account returns the account of a UUID in base64.
 func (b *signalBackup) account(aci string) string {
 	return cmp.Or(b.aci[aci], strings.Clone(uuidText(aci)))
 }
@@ -258,7 +256,7 @@ func (b *signalBackup) account(aci string) string {
 func uuidText(base string) string {
 	b, err := base64.StdEncoding.DecodeString(base)
 	if err != nil || len(b) == 17 {
-		b = b[min(1, len(b)):] // of a service id, the kind first
+		b = b[min(1, len(b)):] // the kind precedes the UUID in a service id
 	}
 	if len(b) != 16 {
 		return ""
@@ -266,7 +264,7 @@ func uuidText(base string) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// item reads what was said or happened in a chat.
+// item reads a message or an event of a chat.
 func (b *signalBackup) item(raw string) (*argus.Message, error) {
 	m := b.message()
 	with, ok := b.recipients[b.chats[jsondoc.InsideText(raw, "chatId")]]
@@ -331,7 +329,7 @@ func (b *signalBackup) item(raw string) (*argus.Message, error) {
 	return m, err
 }
 
-// said reads what somebody sent.
+// said reads a sent message.
 func (b *signalBackup) said(m *argus.Message, raw string) error {
 	return jsondoc.Members(raw, func(key, raw string) (err error) {
 		switch key {
@@ -368,7 +366,7 @@ func (b *signalBackup) said(m *argus.Message, raw string) error {
 	})
 }
 
-// inside1 returns the first entry of a list, "" for none.
+// inside1 returns the first entry of a list, "" if there is none.
 func inside1(raw string) string {
 	for one := range jsondoc.Listed(raw) {
 		return one
@@ -376,7 +374,7 @@ func inside1(raw string) string {
 	return "null"
 }
 
-// signalBackupFile adds a file, or a sticker, of which the file is data.
+// signalBackupFile adds a file, or a sticker, whose file is data.
 func signalBackupFile(m *argus.Message, raw string) {
 	file := jsondoc.Inside(raw, "pointer")
 	if file == "" {
@@ -389,7 +387,7 @@ func signalBackupFile(m *argus.Message, raw string) {
 	build.AlsoSaid(m, jsondoc.InsideText(file, "caption"))
 }
 
-// signalBackupCard adds a card that was sent.
+// signalBackupCard adds a sent card.
 func signalBackupCard(m *argus.Message, raw string) {
 	name := jsondoc.Inside(raw, "name")
 	whole := argus.CleanName(jsondoc.InsideText(name, "givenName") + " " + jsondoc.InsideText(name, "familyName"))
@@ -404,7 +402,7 @@ func signalBackupCard(m *argus.Message, raw string) {
 	build.SentCard(m, build.Card(accounts, whole, jsondoc.InsideText(name, "nickname"), jsondoc.InsideText(raw, "organization")), written...)
 }
 
-// update makes what the service recorded: a call, who is in a group, a notice.
+// update makes an event of the service: a call, a membership, a notice.
 func (b *signalBackup) update(m *argus.Message, raw string, author, with signalRecipient) {
 	told := jsondoc.Compact(raw)
 	switch call, groupCall := jsondoc.Inside(raw, "individualCall"), jsondoc.Inside(raw, "groupCall"); {
@@ -432,8 +430,8 @@ func (b *signalBackup) update(m *argus.Message, raw string, author, with signalR
 	}
 }
 
-// signalGroupChanges are the changes of who is in a group: what was done, and the
-// members that name who did it and to whom.
+// signalGroupChanges are the membership changes of a group: the event, and the members that
+// name its actor and its object.
 var signalGroupChanges = map[string][3]string{
 	"groupCreationUpdate":      {"create", "updaterAci", ""},
 	"groupMemberAddedUpdate":   {"add", "updaterAci", "newMemberAci"},
@@ -443,7 +441,7 @@ var signalGroupChanges = map[string][3]string{
 	"groupNameUpdate":          {"rename", "updaterAci", ""},
 }
 
-// groupChange makes a membership of one change, else a notice of all.
+// groupChange makes a membership of a single change, otherwise a notice of all.
 func (b *signalBackup) groupChange(m *argus.Message, updates, told string) {
 	changes := jsondoc.Scanner[string]{Text: inside1(updates)}
 	if !strings.HasPrefix(changes.Text, "{") || !changes.Next() {

@@ -48,8 +48,8 @@ func beginsSMSBackup(tag []byte) bool {
 	return bytes.HasPrefix(tag, []byte("<sms ")) || bytes.HasPrefix(tag, []byte("<mms ")) || bytes.HasPrefix(tag, []byte("<call "))
 }
 
-// readSMSBackup yields one item for each sms, mms and call, one for each
-// stretch that is broken, and the count that the file begins with.
+// readSMSBackup yields one item for each sms, mms and call, one for each damaged stretch, and
+// the count at the beginning of the file.
 func readSMSBackup(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		b := smsBackup{options: in.Options, owner: cmp.Or(in.Owner, argus.OwnerOf+in.Name)}
@@ -64,12 +64,12 @@ func readSMSBackup(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, 
 	}
 }
 
-// smsBackup is what holds for a file.
+// smsBackup is the information that applies to the whole file.
 type smsBackup struct {
 	options reader.Options
 	// owner is the account of the phone, which no SMS names.
 	owner string
-	// root is the name of the list and stated the count that it begins with.
+	// root is the name of the list, stated the count at its beginning.
 	root, stated string
 }
 
@@ -121,13 +121,13 @@ func stated(e *xmldoc.Element, name string) string {
 	return ""
 }
 
-// smsUnsent are the words for what is in those boxes of Android from which
-// nothing was sent: drafts, with the same words as what was sent later.
+// smsUnsent are the names of Android's boxes of unsent messages: drafts may have the same
+// words as a message sent later.
 var smsUnsent = map[string]string{"3": "draft", "4": "outbox", "5": "failed", "6": "queued"}
 
-// sms reads a short message. The app copies Android's own table: type 1 was
-// received, 2 sent, 3 is a draft, 4 to 6 did not leave; date is when the phone
-// stored it and date_sent when the service centre took a received one.
+// sms reads a short message. The app copies Android's own table: type 1 was received, 2 sent,
+// 3 is a draft, 4 to 6 did not leave. date is the time of storage on the phone, and date_sent
+// of a received message the time at the service centre.
 func (b *smsBackup) sms(m *argus.Message, e *xmldoc.Element) error {
 	var err error
 	var centre argus.Time
@@ -166,9 +166,8 @@ func (b *smsBackup) sms(m *argus.Message, e *xmldoc.Element) error {
 	return nil
 }
 
-// parties sets who wrote to whom: the phone's owner and the other side, whose
-// numbers stand in address, several with ~ between them. sender and receivers are
-// those that an mms names besides.
+// parties sets sender and receivers: the phone's owner and the other side, whose numbers are
+// in address, separated by ~ if there are several. sender and receivers are those of an mms.
 func (b *smsBackup) parties(m *argus.Message, e *xmldoc.Element, received bool, sender string, receivers []string) {
 	shown := stated(e, "address")
 	var numbers []string
@@ -197,10 +196,10 @@ func (b *smsBackup) parties(m *argus.Message, e *xmldoc.Element, received bool, 
 		m.From = numbers[0]
 	}
 	if m.From == "" {
-		m.State |= argus.StateSystem // nobody is named, as for some service messages
+		m.State |= argus.StateSystem // without any name, as in some service messages
 		return
 	}
-	if len(numbers) == 1 { // the sender's, maybe in another form; of several, the name is that of all
+	if len(numbers) == 1 { // the sender's, maybe in another form; with several numbers, the name is that of all
 		if m.From == numbers[0] {
 			m.FromName = name
 		}
@@ -212,8 +211,8 @@ func (b *smsBackup) parties(m *argus.Message, e *xmldoc.Element, received bool, 
 	}
 }
 
-// phoneAccount is a number, in whichever form, without what people put between its
-// digits, and anything else as it stands: the name of a sender, an address of a mail.
+// phoneAccount returns a number in any form without the signs between its digits, and anything
+// else unchanged: the name of a sender, a mail address.
 func phoneAccount(shown string) string {
 	shown = argus.CleanName(shown)
 	number := strings.Map(func(r rune) rune {
@@ -228,9 +227,9 @@ func phoneAccount(shown string) string {
 	return build.AccountOf(shown)
 }
 
-// besides returns those of the receivers of an mms that came who are not known.
-// If it is one, and the owner is not among them, it is the owner's own number: the
-// other messages of the file do not have it, so that it stays in Extra.
+// Returns the unknown receivers of a received mms. A single one is the owner's own number if
+// the owner is not among the receivers. It is left out and stays in Extra, because the other
+// messages of the file lack it.
 func (b *smsBackup) besides(receivers, known []string) []string {
 	more := slices.DeleteFunc(slices.Clone(receivers), func(one string) bool { return slices.Contains(known, one) })
 	if len(more) == 1 && !slices.Contains(receivers, b.owner) {
@@ -239,8 +238,8 @@ func (b *smsBackup) besides(receivers, known []string) []string {
 	return more
 }
 
-// mms reads a multimedia message. The types of its addresses are those of the
-// headers in OMA-TS-MMS_ENC: 137 from, 151 to, 130 cc, 129 bcc.
+// mms reads a multimedia message. The types of its addresses are those of the headers in
+// OMA-TS-MMS_ENC: 137 from, 151 to, 130 cc, 129 bcc.
 func (b *smsBackup) mms(m *argus.Message, e *xmldoc.Element) error {
 	var err error
 	var centre argus.Time
@@ -281,7 +280,7 @@ func (b *smsBackup) mms(m *argus.Message, e *xmldoc.Element) error {
 	return nil
 }
 
-// addresses reads who an mms names, each once.
+// addresses reads the addresses of an mms, each once.
 func addresses(m *argus.Message, list *xmldoc.Element) (sender string, receivers []string) {
 	for i := range list.Inside {
 		e := &list.Inside[i]
@@ -329,7 +328,7 @@ var smsCallTypes = map[string]string{
 	"1": "incoming", "2": "outgoing", "3": "missed", "4": "voicemail", "5": "rejected", "6": "blocked", "7": "answered elsewhere",
 }
 
-// smsCallAnswers says which of them were answered.
+// smsCallAnswers maps the types of calls to whether they were answered.
 var smsCallAnswers = map[string]string{"3": "no", "5": "no", "6": "no", "7": "yes"}
 
 // call reads a call.

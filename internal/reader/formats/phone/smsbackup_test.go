@@ -15,8 +15,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestXMLDamage breaks a file at each of its bytes, in three ways: every
-// message but those at that place must still be read.
+// TestXMLDamage damages a file at each of its bytes, in three ways: every message except those
+// at that position must still be read.
 func TestXMLDamage(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("<smses>")
@@ -75,8 +75,8 @@ func FuzzSMSBackup(f *testing.F) {
 	})
 }
 
-// BenchmarkLibraryXML cuts the same file into tokens and does nothing with them:
-// what other figures of the same minutes can be held against.
+// BenchmarkLibraryXML splits the same file into tokens and discards them, as a baseline for
+// other figures of the same minutes.
 func BenchmarkLibraryXML(b *testing.B) {
 	file := benchSMS()
 	b.SetBytes(int64(len(file)))
@@ -96,7 +96,7 @@ func BenchmarkLibraryXML(b *testing.B) {
 	}
 }
 
-// TestSMSBackupGroups reads who sent messages to whom.
+// TestSMSBackupGroups reads the senders and receivers of messages.
 func TestSMSBackupGroups(t *testing.T) {
 	const owner, bo, cy = "+31600000001", "+31600000002", "+31600000003"
 	type parties struct {
@@ -132,8 +132,7 @@ func TestSMSBackupGroups(t *testing.T) {
 	}
 }
 
-// TestSMSBackupUnsent keeps what was not sent from being taken for a message that
-// was.
+// TestSMSBackupUnsent checks that unsent messages are not taken for sent ones.
 func TestSMSBackupUnsent(t *testing.T) {
 	ids := map[argus.ID]bool{}
 	for box, want := range map[int]string{1: "x", 2: "x", 3: "draft: x", 4: "outbox: x", 5: "failed: x", 6: "queued: x", 7: "x"} {
@@ -148,7 +147,7 @@ func TestSMSBackupUnsent(t *testing.T) {
 			ids[id] = true
 		}
 	}
-	if len(ids) != 2*6 { // 2 and 7 are from the owner alike
+	if len(ids) != 2*6 { // 2 and 7 agree: both come from the owner
 		t.Errorf("%d messages, want 12", len(ids))
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// DatabaseOf makes a database of a script.
+// DatabaseOf makes a database from a script.
 func DatabaseOf(t testing.TB, script string) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "db")
@@ -37,8 +37,8 @@ func DatabaseOf(t testing.TB, script string) []byte {
 	return content
 }
 
-// TestDatabaseDamage reads databases that are broken or hostile: each is a
-// problem or messages, and ends.
+// TestDatabaseDamage reads damaged and hostile databases: each gives problems or messages, and
+// reading ends.
 func TestDatabaseDamage(t *testing.T) {
 	good := DatabaseOf(t, string(readertest.ReadFile(t, "../../testdata/whatsapp-db/new.sql")))
 	long := DatabaseOf(t, string(readertest.ReadFile(t, "../../testdata/whatsapp-db/new.sql"))+"; CREATE TABLE last (x); INSERT INTO last VALUES (zeroblob(100000))")
@@ -77,7 +77,7 @@ func TestDatabaseDamage(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, said.String(), c.want)
 		}
 	}
-	// What lies beside the messages of Apple's database is lost alone, too.
+	// Damage to the tables next to the messages of Apple's database affects only those.
 	apple := DatabaseOf(t, string(readertest.ReadFile(t, "../../testdata/imessage/chat.sql"))+"; WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i+1 FROM n WHERE i < 4000)"+
 		" INSERT INTO message_attachment_join (message_id, attachment_id) SELECT i, i FROM n")
 	whole, cutApple := 0, 0
@@ -107,8 +107,8 @@ func TestDatabaseDamage(t *testing.T) {
 	}
 }
 
-// TestDatabaseMutations breaks databases at random, which the fuzzer does too
-// slowly: SQLite itself is instrumented with the rest.
+// TestDatabaseMutations damages databases at random, which the fuzzer does too slowly: SQLite
+// itself is instrumented with the rest.
 func TestDatabaseMutations(t *testing.T) {
 	for _, c := range []struct {
 		format *reader.Format
@@ -126,8 +126,8 @@ func TestDatabaseMutations(t *testing.T) {
 	}
 }
 
-// TestBothPhones reads the same chat from both phones, whose clocks are a minute
-// and a half apart: each message is one.
+// TestBothPhones reads the same chat from both phones, whose clocks are a minute and a half
+// apart: each message is one.
 func TestBothPhones(t *testing.T) {
 	const tables = `CREATE TABLE jid (_id INTEGER PRIMARY KEY, raw_string TEXT);
 		CREATE TABLE chat (_id INTEGER PRIMARY KEY, jid_row_id INTEGER);
@@ -156,8 +156,7 @@ func TestBothPhones(t *testing.T) {
 	}
 }
 
-// TestWhatsAppDBShared reads a database of a phone, which has the tables of both
-// ages.
+// TestWhatsAppDBShared reads a phone's database with the tables of both schemas.
 func TestWhatsAppDBShared(t *testing.T) {
 	for _, file := range readertest.Shared(t, "whatsapp-backups/msgstore.db") {
 		messages, states := 0, 0
@@ -192,8 +191,8 @@ func TestWhatsAppOwner(t *testing.T) {
 	}
 }
 
-// FuzzDatabase is slow, as SQLite is instrumented with the rest;
-// TestDatabaseMutations goes further.
+// FuzzDatabase is slow because SQLite is instrumented with the rest; TestDatabaseMutations
+// goes further.
 func FuzzDatabase(f *testing.F) {
 	scripts := []struct {
 		format *reader.Format

@@ -35,8 +35,7 @@ func detectVCard(s reader.Sample) int {
 	return 0
 }
 
-// readVCard yields one item for each card, and one for each stretch of lines
-// that is in none.
+// readVCard yields one item for each card, and one for each stretch of lines outside cards.
 func readVCard(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		r := vcardReading{options: in.Options, limit: in.RecordLimit()}
@@ -55,25 +54,25 @@ func readVCard(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 	}
 }
 
-// vcardReading is where the reading of a file stands.
+// vcardReading is the state of reading a file.
 type vcardReading struct {
 	options reader.Options
 	limit   int
 	records uint64
-	open    bool // a card, or lines that are in none, has begun
+	open    bool // a card, or lines outside cards, has begun
 	card    bool
 	where   argus.Where
 	// fields are the lines of the card, unfolded; raw is its beginning.
 	fields []string
 	size   int
 	raw    []byte
-	// written are the accounts of the last card as they stood.
+	// written are the accounts of the last card as written.
 	written []string
-	// problem is why the card cannot be read.
+	// problem is the reason why the card is unreadable.
 	problem string
 }
 
-// line takes a line and returns the item that it ends.
+// line takes a line and returns the item that it completes.
 func (r *vcardReading) line(l *textdoc.Line) (item reader.Item, ended bool) {
 	text := strings.TrimRight(string(l.Text), " \t")
 	begins := strings.EqualFold(text, "BEGIN:VCARD")
@@ -97,7 +96,7 @@ func (r *vcardReading) line(l *textdoc.Line) (item reader.Item, ended bool) {
 	if r.size += len(l.Text); r.size > r.limit || l.Problem != "" {
 		r.problem = fmt.Sprintf("want a card of at most %d bytes, found a longer one", r.limit)
 		r.fields = r.fields[:0]
-		r.size = r.limit // what follows is not kept either
+		r.size = r.limit // the following lines are not kept either
 	} else {
 		r.unfold(string(l.Text))
 	}
@@ -107,7 +106,7 @@ func (r *vcardReading) line(l *textdoc.Line) (item reader.Item, ended bool) {
 	return item, ended
 }
 
-// unfold adds a line: a field, or the rest of the one before, which begins with
+// unfold adds a line: a field, or the continuation of the previous one, which begins with
 // space, or whose quoted-printable line ended in =.
 func (r *vcardReading) unfold(text string) {
 	last := len(r.fields) - 1
@@ -126,7 +125,7 @@ func isQuoted(field string) bool {
 	return ok && strings.Contains(strings.ToUpper(head), "QUOTED-PRINTABLE")
 }
 
-// close ends what is open. The reason says what is missing of a card.
+// close completes the open card or lines. reason is the missing part of a card.
 func (r *vcardReading) close(reason string) (reader.Item, bool) {
 	if !r.open {
 		return reader.Item{}, false
@@ -192,8 +191,8 @@ func (r *vcardReading) message() (*argus.Message, error) {
 	return m, m.Valid()
 }
 
-// sentVCard adds a card that a message holds as its text, and says whether it is
-// one: its accounts are in the text as they were written.
+// sentVCard adds a card that is a message's text, and reports whether the text is one: its
+// accounts are in the text as written.
 func sentVCard(m *argus.Message, text string) bool {
 	r := vcardReading{limit: build.ExtraLimit}
 	for text := range strings.Lines(textdoc.LineFeeds(text)) {
@@ -240,12 +239,12 @@ func vcardFieldOf(line string) (f vcardField, ok bool) {
 		}
 	}
 	if encoding == "QUOTED-PRINTABLE" {
-		// What cannot be decoded stays as it stood.
+		// An undecodable value is kept unchanged.
 		if decoded, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(value))); err == nil {
 			value = textdoc.Decode(decoded, cmp.Or(charset, "utf-8"))
 		}
 	} else if encoding != "" {
-		f.title += ";" + encoding // a picture, say: kept as it stood
+		f.title += ";" + encoding // a picture, for example: kept as written
 	}
 	f.value = vcardText(value)
 	return f, true

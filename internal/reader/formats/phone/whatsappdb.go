@@ -38,8 +38,8 @@ func detectWhatsAppDB(s reader.Sample) int {
 	return 0
 }
 
-// readWhatsAppDB yields one item for each message and each call. Record is the
-// number of the row in its table; a row has no place of its own in the file.
+// readWhatsAppDB yields one item for each message and each call. Record is the number of the
+// row in its table; a row has no position of its own in the file.
 func readWhatsAppDB(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		r := whatsappDB{
@@ -59,13 +59,13 @@ func readWhatsAppDB(ctx context.Context, in reader.Input) iter.Seq2[reader.Item,
 	}
 }
 
-// whatsappDBLimit is how many chats, accounts and names are known.
+// whatsappDBLimit is the maximum number of known chats, accounts and names.
 const whatsappDBLimit = 1 << 18
 
 type whatsappDB struct {
 	in   reader.Input
 	give func(reader.Item, error) bool
-	// owner is the account of the phone; ownName is what it calls itself.
+	// owner is the account of the phone; ownName is its own name for itself.
 	owner, ownName string
 	*sqlitedoc.Database
 	jids    map[int64]string
@@ -73,9 +73,9 @@ type whatsappDB struct {
 	chats   map[int64]whatsappDBChat
 	names   map[string]string   // of accounts, by jid
 	members map[string][]string // accounts in groups, by the group's jid
-	quoted  map[int64]string    // ids of messages that others quote, of the old schema
-	// given counts the items; of the table in hand rows counts those, and passed the
-	// rows that are placeholders.
+	quoted  map[int64]string    // ids of quoted messages, in the old schema
+	// given counts the items; rows counts those of the current table, and passed its
+	// placeholders.
 	given, rows, passed uint64
 }
 
@@ -113,15 +113,15 @@ func (r *whatsappDB) read(ctx context.Context) error {
 			return err
 		}
 		if !isNew && !d.Tables["messages"] {
-			return nil // the address book alone
+			return nil // only the address book
 		}
 		r.rows = 0
 	}
 	if !isNew && !d.Tables["messages"] {
 		return sqlitedoc.Damaged{Err: errors.New("want a table of messages, found none")}
 	}
-	// While WhatsApp moved to the new tables, both had messages, some of them the
-	// same ones: those are sightings of each other, by their keys.
+	// While WhatsApp migrated to the new tables, both had messages, some of them the same:
+	// those are sightings of each other, by their keys.
 	if isNew {
 		err = r.newSchema()
 		if bad, ok := errors.AsType[sqlitedoc.Damaged](err); ok && d.Tables["messages"] {
@@ -136,9 +136,9 @@ func (r *whatsappDB) read(ctx context.Context) error {
 	return err
 }
 
-// whatsappOwner returns the account of the phone: what the operator says, what
-// the app's settings say where the folder shared_prefs lies beside that of the
-// databases, else the file's path.
+// whatsappOwner returns the account of the phone: the operator's choice, the one in the app's
+// settings if the folder shared_prefs is next to that of the databases, otherwise the one in
+// the file's path.
 func whatsappOwner(ctx context.Context, in reader.Input) (string, error) {
 	owner := ""
 	for _, name := range []string{"com.whatsapp_preferences_light.xml", "com.whatsapp_preferences.xml"} {
@@ -168,7 +168,7 @@ func whatsappOwner(ctx context.Context, in reader.Input) (string, error) {
 	return cmp.Or(in.Owner, owner, argus.OwnerOf+in.Name), nil
 }
 
-// readNames reads the address book that lies beside the database.
+// readNames reads the address book next to the database.
 func (r *whatsappDB) readNames(ctx context.Context) error {
 	if r.in.Sibling == nil {
 		return nil
@@ -212,10 +212,10 @@ func (r *whatsappDB) contact(row *sqlitedoc.Rows) *argus.Message {
 	return m
 }
 
-// errEnough says that the receiver wants no more.
+// errEnough means that the receiver wants no more.
 var errEnough = errors.New("stopped")
 
-// item gives out what a row says.
+// item yields the message of a row.
 func (r *whatsappDB) item(table string, row *sqlitedoc.Rows, m *argus.Message) error {
 	item := reader.Item{Message: m, Where: argus.Where{Record: uint64(max(row.Number("_id"), 0))}}
 	if err := build.Valid(m); err != nil {
@@ -227,22 +227,22 @@ func (r *whatsappDB) item(table string, row *sqlitedoc.Rows, m *argus.Message) e
 	return nil
 }
 
-// states gives out how many messages a table ever had, behind those that it has.
+// states yields the number of messages that a table ever had, after its messages.
 func (r *whatsappDB) states(table string) error {
 	item, ok := r.Stated(table, r.passed, r.given-r.rows)
 	r.rows, r.passed = 0, 0
 	if !ok {
 		return nil
 	}
-	r.given-- // it is none
+	r.given-- // it is not a message
 	if !r.give(item, nil) {
 		return errEnough
 	}
 	return nil
 }
 
-// newSchema reads the tables of 2022 and later: what belongs to a message
-// stands in others, under its row.
+// newSchema reads the tables of 2022 and later: other tables hold the parts of a message, by
+// its row.
 func (r *whatsappDB) newSchema() error {
 	err := errors.Join(
 		r.Each("jid", "_id", func(row *sqlitedoc.Rows) error {
@@ -352,23 +352,22 @@ func (r *whatsappDB) newSchema() error {
 	})
 }
 
-// join adds an account to those of a group.
+// join adds an account to a group.
 func (r *whatsappDB) join(group, account string) {
 	if n := len(r.members[group]); account != "" && n < build.ParticipantLimit && (n > 0 || len(r.members) < whatsappDBLimit) {
 		r.members[group] = append(r.members[group], build.AppAccount(account))
 	}
 }
 
-// whatsappDBPart is a table in which rows belong to messages. It is read along
-// with them, in the same order.
+// whatsappDBPart is a table whose rows belong to messages. It is read along with them, in the
+// same order.
 type whatsappDBPart struct {
 	table, key string
 	*sqlitedoc.Rows
 	more bool
 }
 
-// jid returns the account of a row: for a hidden id (lid) the one that it is
-// known to stand for.
+// jid returns the account of a row: for a hidden id (lid) the known account behind it.
 func (r *whatsappDB) jid(row int64) string {
 	if of, ok := r.lids[row]; ok && r.jids[of] != "" {
 		return r.jids[of]
@@ -376,8 +375,8 @@ func (r *whatsappDB) jid(row int64) string {
 	return r.jids[row]
 }
 
-// message reads a row and what belongs to it. The first row of some databases
-// is a placeholder without chat and time, which is passed over.
+// message reads a row and its parts. The first row of some databases is a placeholder without
+// chat and time, which is skipped.
 func (r *whatsappDB) message(row *sqlitedoc.Rows, parts []*whatsappDBPart) (*argus.Message, error) {
 	id := row.Number("_id")
 	chat := r.chats[row.Number("chat_row_id")]
@@ -423,22 +422,22 @@ func (r *whatsappDB) message(row *sqlitedoc.Rows, parts []*whatsappDBPart) (*arg
 	return m, nil
 }
 
-// whatsappDBParts is what other tables say of a message and no field has.
+// whatsappDBParts holds data of other tables about a message that has no field.
 type whatsappDBParts struct {
 	action  int64    // of message_system
-	whom    []string // an event is about
+	whom    []string // the objects of an event
 	poll    bool
 	options []string
 }
 
-// whatsappEvents are the numbers that WhatsApp gives to what happens in a group,
-// as far as they are known from public readers of its database.
+// whatsappEvents are WhatsApp's numbers for events in a group, as far as public readers of its
+// database know them.
 var whatsappEvents = map[int64]string{
 	1: "subject", 4: "add", 5: "leave", 6: "picture", 7: "remove", 11: "create", 12: "add", 14: "remove", 18: "key changed", 19: "encrypted", 20: "join",
 }
 
-// whatsappEvent makes what the service recorded in a group, by the number of the
-// event: who left is whom it is about. The sender, where there is one, did it.
+// whatsappEvent makes an event in a group, by its number: a departing member is its object.
+// The sender, if there is one, is the actor.
 func whatsappEvent(m *argus.Message, event int64, whom []string, text string) {
 	word := whatsappEvents[event]
 	told := word
@@ -455,7 +454,7 @@ func whatsappEvent(m *argus.Message, event int64, whom []string, text string) {
 	}
 }
 
-// lose gives out that a table is lost.
+// lose reports a lost table.
 func (r *whatsappDB) lose(table string, err error) error {
 	item, err := r.Lost(table, err)
 	if err != nil {
@@ -505,7 +504,7 @@ func (r *whatsappDB) place(m *argus.Message, chat whatsappDBChat, fromMe bool, s
 	}
 }
 
-// part adds what another table says of a message.
+// part adds the data of another table to a message.
 func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart, also *whatsappDBParts) {
 	switch p.table {
 	case "message_system":
@@ -572,8 +571,8 @@ func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart, also *whatsappDBP
 	}
 }
 
-// keep adds what another table says of a message under its names, with the
-// accounts that rows of the list of jids stand for.
+// keep adds the data of another table to a message under its column names, with the accounts
+// for rows of the list of jids.
 func (r *whatsappDB) keep(m *argus.Message, p *whatsappDBPart, used ...string) {
 	prefix := p.table + "."
 	for _, name := range p.Names {
@@ -610,7 +609,7 @@ func (r *whatsappDB) call(row *sqlitedoc.Rows) *argus.Message {
 	return m
 }
 
-// oldSchema reads the one table of before 2022.
+// oldSchema reads the single table of before 2022.
 func (r *whatsappDB) oldSchema() error {
 	subjects := map[string]string{}
 	err := r.Each("chat_list", "_id", func(row *sqlitedoc.Rows) error {
@@ -641,7 +640,7 @@ func (r *whatsappDB) oldSchema() error {
 		jid := row.Text("key_remote_jid")
 		if jid == "-1" || jid == "" {
 			r.passed++
-			return nil // the placeholder that the table begins with
+			return nil // the placeholder at the beginning of the table
 		}
 		m := &argus.Message{}
 		fromMe := row.Number("key_from_me") == 1
@@ -682,7 +681,7 @@ func (r *whatsappDB) oldSchema() error {
 		}
 		row.Keep(m, "", "_id", "key_remote_jid", "key_from_me", "key_id", "data", "timestamp", "remote_resource", "media_size", "media_mime_type")
 		if row.Number("status") == 6 {
-			// Who did it is not said: key_from_me is 1 in all of them.
+			// The actor is not stated: key_from_me is 1 in all of them.
 			whom := build.OneOf(build.AppAccount(row.Text("remote_resource")))
 			m.From, m.FromName, m.To, m.Attachments = "", "", whom, nil
 			whatsappEvent(m, row.Number("media_size"), whom, m.Text)

@@ -18,21 +18,21 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// WhatsAppIOS reads the database of WhatsApp on an iPhone. Apple's Core Data
-// names its tables and columns; no description by WhatsApp exists, and the numbers of
-// types and events are those on which public readers of it agree.
+// WhatsAppIOS reads the database of WhatsApp on an iPhone. Apple's Core Data names its tables
+// and columns; WhatsApp has published no description, and the numbers of types and events are
+// those on which public readers of it agree.
 //
-//   - ServiceID: ZSTANZAID, by which the other phone's database knows the message, too.
+//   - ServiceID: ZSTANZAID, which the other phone's database has for the message too.
 //   - From: in a group the member (ZGROUPMEMBER), as ZFROMJID names the group there;
-//     else the other side. What the phone sent is its owner's, whom the database does
-//     not name.
-//   - FromName: what the account calls itself (ZWAPROFILEPUSHNAME), else what the
-//     owner calls it. ZPUSHNAME of a message is no text in newer databases: Extra.
+//     otherwise the other side. Messages from the phone are its owner's, whom the
+//     database does not name.
+//   - FromName: the account's own name (ZWAPROFILEPUSHNAME), otherwise the owner's name
+//     for it. ZPUSHNAME of a message is not text in newer databases: Extra.
 //   - ReplyTo: field 5 of the protobuf in ZMETADATA. Reactions: field 7 of ZRECEIPTINFO.
-//   - ZLATITUDE and ZLONGITUDE are a place in messages of type 5 only; else they are
+//   - ZLATITUDE and ZLONGITUDE are a place only in messages of type 5; in others they are
 //     the size of a picture.
-//   - A file lies in the folder Message beside the database.
-//   - Stated is Z_MAX, how many messages were ever given a number.
+//   - A file is in the folder Message next to the database.
+//   - Stated is Z_MAX, the number of messages that were ever numbered.
 var WhatsAppIOS = &reader.Format{
 	Name:     "whatsapp-ios",
 	Version:  1,
@@ -50,8 +50,8 @@ func detectWhatsAppIOS(s reader.Sample) int {
 	return 0
 }
 
-// readWhatsAppIOS yields one item for each message. Record is the number of its row; a
-// row has no place of its own in the file.
+// readWhatsAppIOS yields one item for each message. Record is the number of its row; a row has
+// no position of its own in the file.
 func readWhatsAppIOS(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		r := whatsappIOS{in: in, owner: cmp.Or(in.Owner, argus.OwnerOf+in.Name),
@@ -78,8 +78,8 @@ type whatsappIOS struct {
 	*sqlitedoc.Database
 	chats   map[int64]whatsappIOSChat
 	members map[int64]string  // the account of a member, by its row
-	names   map[string]string // what accounts call themselves, else what the owner calls them
-	besides uint64            // items that are no rows
+	names   map[string]string // the accounts' own names, otherwise the owner's names for them
+	besides uint64            // items that are not rows
 }
 
 // whatsappIOSChat is a conversation; members are the accounts of a group.
@@ -113,7 +113,7 @@ func (r *whatsappIOS) read(ctx context.Context) error {
 	return r.states()
 }
 
-// learn reads who and where.
+// learn reads the accounts and conversations.
 func (r *whatsappIOS) learn() error {
 	name := func(jid, name string) {
 		if name = argus.CleanName(name); name != "" && r.names[jid] == "" && len(r.names) < whatsappDBLimit {
@@ -151,7 +151,7 @@ func (r *whatsappIOS) learn() error {
 	)
 }
 
-// messages reads the messages, and along with them what other tables say of each.
+// messages reads the messages, along with the data of other tables about each.
 func (r *whatsappIOS) messages() error {
 	var beside []*alongside
 	for _, table := range []string{"ZWAMEDIAITEM", "ZWAMESSAGEINFO", "ZWAMESSAGEDATAITEM"} {
@@ -227,7 +227,7 @@ func (r *whatsappIOS) message(row *sqlitedoc.Rows) *argus.Message {
 	return m
 }
 
-// media reads a file, a card or a place, and which message is answered.
+// media reads a file, a card or a place, and the message that is answered.
 func (r *whatsappIOS) media(m *argus.Message, row *sqlitedoc.Rows, kind int64) {
 	m.ReplyTo = cmp.Or(m.ReplyTo, protoText(row.Value("ZMETADATA"), 5))
 	used := []string{"Z_PK", "Z_ENT", "Z_OPT", "ZMESSAGE"}
@@ -252,7 +252,7 @@ func (r *whatsappIOS) media(m *argus.Message, row *sqlitedoc.Rows, kind int64) {
 			}
 		}
 		if kind != 4 && strings.Contains(row.Text("ZVCARDSTRING"), "/") {
-			a.Type = row.Text("ZVCARDSTRING") // where files have their media type
+			a.Type = row.Text("ZVCARDSTRING") // the media type, for files
 			used = append(used, "ZVCARDSTRING")
 		}
 		m.Attachments = append(m.Attachments, a)
@@ -263,8 +263,8 @@ func (r *whatsappIOS) media(m *argus.Message, row *sqlitedoc.Rows, kind int64) {
 	row.Keep(m, "ZWAMEDIAITEM.", used...)
 }
 
-// info reads the signs that were put to a message: field 7 holds in 1 those of others,
-// with who (2), sign (3) and when (4), and in 2 the owner's, with sign (2) and when (3).
+// info reads the reactions to a message: field 7 holds in 1 those of others, with who (2),
+// sign (3) and when (4), and in 2 the owner's, with sign (2) and when (3).
 func (r *whatsappIOS) info(m *argus.Message, row *sqlitedoc.Rows) {
 	blob, _ := row.Value("ZRECEIPTINFO").([]byte)
 	for number, signs := range protoFields(blob) {
@@ -283,13 +283,13 @@ func (r *whatsappIOS) info(m *argus.Message, row *sqlitedoc.Rows) {
 	row.Keep(m, "ZWAMESSAGEINFO.", "Z_PK", "Z_ENT", "Z_OPT", "ZMESSAGE")
 }
 
-// whatsappIOSEvents are the numbers of what happens in a group (type 6).
+// whatsappIOSEvents are the numbers of events in a group (type 6).
 var whatsappIOSEvents = map[int64]string{
 	1: "subject", 2: "join", 3: "leave", 4: "picture", 5: "picture removed", 7: "remove", 10: "promote", 12: "create", 50: "add",
 }
 
-// happened makes what the service recorded: events in a group, whose member is whom
-// they are about, calls that nobody took, and notices.
+// happened makes an event of the service: events in a group, whose member is their object,
+// unanswered calls, and notices.
 func (r *whatsappIOS) happened(m *argus.Message, row *sqlitedoc.Rows) {
 	event, text := row.Number("ZGROUPEVENTTYPE"), m.Text
 	switch row.Number("ZMESSAGETYPE") {
@@ -325,14 +325,14 @@ func (r *whatsappIOS) happened(m *argus.Message, row *sqlitedoc.Rows) {
 	}
 }
 
-// states gives out how many messages ever had a number.
+// states yields the number of messages that were ever numbered.
 func (r *whatsappIOS) states() error {
 	if !r.Tables["Z_PRIMARYKEY"] {
 		return nil
 	}
 	rows, err := r.Query(`SELECT Z_MAX FROM Z_PRIMARYKEY WHERE Z_NAME = 'WAMessage'`)
 	if err != nil {
-		return nil // of another form: what is damaged shows in the tables
+		return nil // of another form: any damage shows in the tables
 	}
 	defer rows.Close()
 	if !rows.Next() || rows.Number("Z_MAX") < 0 {
@@ -341,7 +341,7 @@ func (r *whatsappIOS) states() error {
 	return r.give(reader.Item{Stated: &argus.Stated{What: "Z_MAX of WAMessage", Count: uint64(rows.Number("Z_MAX")), Besides: r.besides}})
 }
 
-// coreDataTime reads seconds since 2001, with a fraction or without.
+// coreDataTime reads seconds since 2001, with or without a fraction.
 func coreDataTime(value any) argus.Time {
 	const epoch = 978307200
 	seconds, ok := value.(float64)
@@ -358,8 +358,8 @@ func coreDataTime(value any) argus.Time {
 	return t
 }
 
-// protoFields yields the fields of a protobuf message that are bytes, with their
-// numbers, until something in it is none.
+// protoFields yields the byte fields of a protobuf message, with their numbers, up to the
+// first error.
 func protoFields(b []byte) iter.Seq2[uint64, []byte] {
 	return func(yield func(uint64, []byte) bool) {
 		for len(b) > 0 {
@@ -398,8 +398,8 @@ func protoFields(b []byte) iter.Seq2[uint64, []byte] {
 	}
 }
 
-// protoText returns a field of a protobuf message if it is text without control
-// characters, which bytes and messages hardly are.
+// protoText returns a field of a protobuf message if it is text without control characters,
+// which bytes and messages hardly ever are.
 func protoText(value any, number uint64) string {
 	b, _ := value.([]byte)
 	for n, field := range protoFields(b) {

@@ -17,21 +17,21 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// CASE reads graphs of CASE and UCO in JSON-LD (caseontology.org,
-// unifiedcyberontology.org), as forensic tools exchange them. It goes through
-// the graph twice: accounts, applications and threads first, then messages.
+// CASE reads graphs of CASE and UCO in JSON-LD (caseontology.org, unifiedcyberontology.org),
+// the exchange format of forensic tools. It reads the graph twice: accounts, applications and
+// threads first, then messages.
 //
-//   - Names of properties are known by their last part, whatever their prefix.
+//   - Names of properties are identified by their last part, whatever their prefix.
 //   - A message is a node whose type or facet is called Message, SMSMessage,
-//     EmailMessage and so on; one with a CallFacet is the service's. Nodes of
-//     another kind are not messages and give no item; a graph in which nothing is
-//     a message or an account gives one problem that says so.
+//     EmailMessage and so on; one with a CallFacet belongs to the service. Other nodes
+//     are not messages and give no item; a graph without a message or an account gives
+//     one problem.
 //   - A node with a facet of an account or a contact is a contact.
-//   - From and To: phone number or address of the account, else its identifier,
-//     else its login, else its node's @id.
-//   - Service: the application, else sms, email, phone by the kind of node.
-//   - Conversation: of two accounts, the two; else the identifier of the thread or
-//     session, else the accounts. Title: the thread's name.
+//   - From and To: phone number or address of the account, otherwise its identifier,
+//     otherwise its login, otherwise its node's @id.
+//   - Service: the application, otherwise sms, email or phone by the kind of node.
+//   - Conversation: of two accounts, the two; otherwise the identifier of the thread or
+//     session, otherwise the accounts. Title: the thread's name.
 //   - ServiceID: messageID. The @id of a node is in Extra: each tool makes its own.
 //   - Text of an e-mail: its subject, an empty line, its body.
 var CASE = &reader.Format{
@@ -43,7 +43,7 @@ var CASE = &reader.Format{
 	Read:    readCase,
 }
 
-// detectCase wants the context that names the ontology, and nodes.
+// detectCase looks for the context that names the ontology, and nodes.
 func detectCase(s reader.Sample) int {
 	if !strings.Contains(string(s.Text[:min(len(s.Text), 8<<10)]), "unifiedcyberontology.org") &&
 		!strings.Contains(string(s.Text[:min(len(s.Text), 8<<10)]), "caseontology.org") {
@@ -52,7 +52,7 @@ func detectCase(s reader.Sample) int {
 	return jsondoc.SureOfRecord(s, `"@context"`, 90, func(b []byte) bool { return jsondoc.HasKeys(b, "@id") || jsondoc.HasKeys(b, "@type") })
 }
 
-// beginsCase knows a node that is not the whole graph.
+// beginsCase recognises a node that is not the whole graph.
 func beginsCase(b []byte) bool {
 	whole := false
 	jsondoc.HasMember(b, func(key, value []byte) bool {
@@ -62,7 +62,6 @@ func beginsCase(b []byte) bool {
 	return !whole && jsondoc.HasKeys(b, "@id", "@type")
 }
 
-// readCase reads a graph.
 func readCase(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		lists := func(key string) bool { return key == "" || key == "@graph" || caseName(key) == "object" }
@@ -99,17 +98,17 @@ func readCase(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 	}
 }
 
-// caseGraph is what messages refer to.
+// caseGraph holds the nodes that messages refer to.
 type caseGraph struct {
 	things   map[string]caseThing
 	threads  map[string]string   // message to thread
 	attached map[string][]string // message to files
-	size     int                 // of all three, about
-	key      string              // of accounts that only their nodes name, made when it is asked for
+	size     int                 // of all three, approximately
+	key      string              // of accounts that only their nodes name, computed on demand
 	options  reader.Options
 }
 
-// keep returns texts that do not hold on to the node that they stood in.
+// keep clones texts, so that they do not retain the node that contained them.
 func (g *caseGraph) keep(texts ...string) []string {
 	kept := make([]string, len(texts))
 	for i, text := range texts {
@@ -121,13 +120,13 @@ func (g *caseGraph) keep(texts ...string) []string {
 
 // caseThing is an account, address, application, thread or file.
 type caseThing struct {
-	// An account is called by the first of these that there is.
+	// The first of these that is set identifies the account.
 	number, address, identifier, login, name string
 	participants                             []string
 }
 
-// caseLimit is how much is kept of what messages refer to, in bytes, and
-// caseEntry what an entry costs beside its text.
+// caseLimit limits the memory for nodes that messages refer to, in bytes. caseEntry is the
+// cost of an entry in addition to its text.
 const (
 	caseLimit = 256 << 20
 	caseEntry = 128
@@ -212,10 +211,10 @@ func caseFacets(raw string, set func(facet, key, raw string) error) error {
 	})
 }
 
-// learn takes what other nodes may refer to.
+// learn keeps a node that other nodes may refer to.
 func (g *caseGraph) learn(raw string) {
 	if strings.Contains(raw, "MessageFacet") && !strings.Contains(raw, "messageThread") {
-		return // a message, to which nothing refers by name
+		return // a message, which nothing refers to by name
 	}
 	var t caseThing
 	id, kind, source, relation := "", "", "", ""
@@ -263,7 +262,7 @@ func (g *caseGraph) learn(raw string) {
 		return nil
 	})
 	if err != nil || id == "" || g.size > caseLimit {
-		return // the second reading says what is wrong with it
+		return // the second reading reports its error
 	}
 	id = g.keep(id)[0]
 	for _, e := range g.keep(elements...) {
@@ -299,9 +298,9 @@ func (g *caseGraph) account(id string) (account, name string) {
 	return account, argus.CleanName(name)
 }
 
-// build.AccountOf returns the account and the name of a node in a message. What nothing
-// names but its node is known in the file only, and has a key of all nodes unless it
-// is long enough to be no number.
+// accountOf returns the account and the name of a node in a message. An account that only its
+// node names is known only in the file. It gets a key of all nodes unless it is too long to be
+// a number.
 func (g *caseGraph) accountOf(m *argus.Message, id string) (account, name string) {
 	account, name = g.account(id)
 	if t := g.things[id]; cmp.Or(t.number, t.address, t.identifier, t.login) != "" || account == "" {
@@ -340,7 +339,7 @@ func (g *caseGraph) service(application, kind string) string {
 // application.
 var caseKinds = []struct{ word, service string }{{"SMS", "sms"}, {"Email", "email"}, {"Facebook", "facebook"}, {"Call", "phone"}}
 
-// message makes a message of a node, or nothing of a node that is none.
+// message makes a message of a node. It returns nil if the node is not a message.
 func (g *caseGraph) message(raw string) (*argus.Message, error) {
 	m := new(argus.Message)
 	id, kind, from, application, subject, body, call, spoken := "", "", "", "", "", "", "", ""
@@ -400,7 +399,7 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 	isMessage := strings.Contains(kind, "Message") || strings.Contains(kind, "CallFacet")
 	isAccount := strings.Contains(kind, "AccountFacet") || strings.Contains(kind, "ContactFacet")
 	if !isMessage && !isAccount || strings.Contains(kind, "MessageThread") {
-		return nil, nil // nothing that was sent; what names it says so
+		return nil, nil // nothing that was sent; the reference to it reports it
 	}
 	if err != nil {
 		return nil, err
@@ -440,7 +439,7 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 	return m, build.Valid(m)
 }
 
-// contact makes a contact of an account, unless nothing names it.
+// contact makes a contact of an account, if anything names it.
 func (g *caseGraph) contact(m *argus.Message, id, application string) (*argus.Message, error) {
 	t := g.things[id]
 	address := t.address
@@ -468,7 +467,7 @@ func (g *caseGraph) time(raw string) (argus.Time, error) {
 // parties sets sender, receivers and conversation.
 func (g *caseGraph) parties(m *argus.Message, id, from string, to []string) {
 	var all []string
-	if from != "" { // a call may not tell who called
+	if from != "" { // a call may not name the caller
 		m.From, m.FromName = g.accountOf(m, from)
 		all = append(all, m.From)
 	}

@@ -39,7 +39,7 @@ func detectETSI(s reader.Sample) int {
 	return 0
 }
 
-// beginsETSI knows an item, and the object of TS 103 120 that it lies in.
+// beginsETSI recognises an item, and the object of TS 103 120 that contains it.
 func beginsETSI(tag []byte) bool {
 	switch string(xmldoc.LocalName(xmldoc.TagName(tag))) {
 	case "handoverItem", "HI1Object":
@@ -48,10 +48,10 @@ func beginsETSI(tag []byte) bool {
 	return false
 }
 
-// etsiStreams is how many interceptions a file may number.
+// etsiStreams is the maximum number of numbered interceptions in a file.
 const etsiStreams = 1024
 
-// etsiFile follows the numbers of a file's items.
+// etsiFile tracks the numbers of a file's items.
 type etsiFile struct {
 	options reader.Options
 	// last is the last number of each interception.
@@ -78,8 +78,8 @@ func readETSI(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 	}
 }
 
-// find returns the first element of a name in an element, at any depth, or
-// nil. Names are compared without regard to case: LIID, lIID.
+// find returns the first element with a name in an element, at any depth. It returns nil if
+// there is none. Names are compared ignoring case: LIID, lIID.
 func find(e *xmldoc.Element, name string) *xmldoc.Element {
 	if strings.EqualFold(e.Name, name) {
 		return e
@@ -92,7 +92,7 @@ func find(e *xmldoc.Element, name string) *xmldoc.Element {
 	return nil
 }
 
-// findValue returns the value of the first element of a name, or "".
+// findValue returns the value of the first element with a name, "" if there is none.
 func findValue(e *xmldoc.Element, name string) string {
 	if found := find(e, name); found != nil {
 		return found.Value()
@@ -100,7 +100,7 @@ func findValue(e *xmldoc.Element, name string) string {
 	return ""
 }
 
-// item reads a hand-over item. An object without one is about the warrant.
+// item reads a hand-over item. An object without one concerns the warrant.
 func (f *etsiFile) item(e *xmldoc.Element) (*argus.Message, error) {
 	item := find(e, "handoverItem")
 	if item == nil {
@@ -140,7 +140,7 @@ func (f *etsiFile) item(e *xmldoc.Element) (*argus.Message, error) {
 	return m, m.Valid()
 }
 
-// number takes the item's sequence number and looks for a gap before it.
+// number takes the item's sequence number and checks for a gap before it.
 func (f *etsiFile) number(m *argus.Message, e *xmldoc.Element, liid string) {
 	text := cmp.Or(findValue(e, "SequenceNumber"), findValue(e, "applicationSequenceNumber"))
 	n, err := strconv.ParseUint(text, 10, 63)
@@ -199,8 +199,7 @@ func (f *etsiFile) core(m *argus.Message, core *xmldoc.Element) error {
 	return nil
 }
 
-// etsiParty returns the identifiers of a party. The first is its account; all
-// are kept.
+// etsiParty returns the identifiers of a party. The first is its account; all are kept.
 func etsiParty(m *argus.Message, e *xmldoc.Element, role string) []string {
 	var ids []string
 	list := e.Child("identifiers")
@@ -214,8 +213,8 @@ func etsiParty(m *argus.Message, e *xmldoc.Element, role string) []string {
 	return ids
 }
 
-// etsiBinary reads what was sent: text becomes the message's text, anything
-// else an attachment, of which the content may be elsewhere.
+// etsiBinary reads content: text becomes the message's text, anything else an attachment,
+// whose content may be elsewhere.
 func etsiBinary(m *argus.Message, e *xmldoc.Element) {
 	kind := findValue(e, "contentType")
 	id := findValue(e, "cspDefinedIdentifier")

@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestUFDRArchive walks a .ufdr: the report is read at its exact place, and its
-// attachments have the names of files beside it.
+// TestUFDRArchive reads a .ufdr archive: the report is read at its exact place, and its
+// attachments have the names of files next to it.
 func TestUFDRArchive(t *testing.T) {
 	archive := readertest.Zipped(t, "report.xml", string(readertest.ReadFile(t, "../../testdata/ufdr/report.xml")), "files/Image/IMG-1.jpg", "invented")
 	names := map[string]bool{}

@@ -20,7 +20,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// JSONL is described to the key in docs/format/jsonl.md.
+// JSONL is described key by key in docs/format/jsonl.md.
 var JSONL = &reader.Format{
 	Name:    "jsonl",
 	Version: 4,
@@ -30,8 +30,8 @@ var JSONL = &reader.Format{
 	Read:    readJSONL,
 }
 
-// detectJSONL wants one line, among the first, that has what every message
-// has: the service, and a sender, a state or a type. The sample may cut it off.
+// detectJSONL looks for one of the first lines with the members of every message: the service,
+// and a sender, a state or a type. The sample may cut the line off.
 func detectJSONL(s reader.Sample) int {
 	n := 0
 	for line := range bytes.Lines(s.Text) {
@@ -46,7 +46,7 @@ func detectJSONL(s reader.Sample) int {
 			continue
 		}
 		service, actor := false, false
-		// Without its line feed, so that a line that the sample cut off ends there.
+		// Without its line feed, so that a truncated line ends there.
 		m := jsondoc.Scanner[string]{Text: string(bytes.TrimRight(line, "\r\n")), At: start}
 		for m.Next() {
 			service = service || m.Key == `"service"`
@@ -59,8 +59,8 @@ func detectJSONL(s reader.Sample) int {
 	return 0
 }
 
-// readJSONL yields one item for each line that is not blank. Record is the
-// number of the line, blank ones counted.
+// readJSONL yields one item for each line that is not blank. Record is the number of the line,
+// including blank ones.
 func readJSONL(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		lines := textdoc.NewLines(ctx, in.Reader(), in.RecordLimit())
@@ -88,8 +88,7 @@ func readJSONL(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 	}
 }
 
-// keyOfLines computes the key of a file whose lines do not say within what their ids
-// are unique.
+// keyOfLines computes the key of a file whose lines do not state the scope of their ids.
 func keyOfLines(ctx context.Context, in reader.Input) string {
 	lines := textdoc.NewLines(ctx, in.Reader(), in.RecordLimit())
 	var parser lineParser
@@ -102,13 +101,13 @@ func keyOfLines(ctx context.Context, in reader.Input) string {
 			facts.Add(m)
 		}
 	}
-	return facts.Key() // an error ends the reading itself, too
+	return facts.Key() // the reading itself meets the error too
 }
 
 // lineParser makes messages of lines.
 type lineParser struct {
 	*argus.Message
-	// within is the own id of the server or export in which the line's ids are unique.
+	// within is the id of the server or export in which the line's ids are unique.
 	within string
 	keys   jsondoc.Keys
 }
@@ -138,7 +137,7 @@ func (p *lineParser) parse(l *textdoc.Line) (*argus.Message, error) {
 	return p.Message, p.Valid()
 }
 
-// set sets what one member says. A null says as much as no member.
+// set sets one member. null is the same as no member.
 func (p *lineParser) set(key, raw string) (err error) {
 	if raw == "null" {
 		return nil
@@ -207,7 +206,7 @@ func (p *lineParser) set(key, raw string) (err error) {
 		n, err = jsondoc.Uint(raw, 32)
 		p.Repeat = uint32(n)
 	default:
-		// As JSON, so that a program gets back what it wrote.
+		// As JSON, so that a program gets back its own value.
 		p.Extra = append(p.Extra, argus.Field{Name: key, Value: raw})
 	}
 	return err
@@ -255,7 +254,7 @@ func jsonType(raw string) (t argus.Type, err error) {
 	return t, jsonKnown(raw, &t, "one of "+strings.Join(argus.TypeWords[:], ", "))
 }
 
-// jsonKnown reads a word that its type knows.
+// jsonKnown reads a word of a fixed set.
 func jsonKnown(raw string, to encoding.TextUnmarshaler, want string) error {
 	word, err := jsondoc.String(raw)
 	if err == nil && to.UnmarshalText([]byte(word)) != nil {
@@ -264,19 +263,19 @@ func jsonKnown(raw string, to encoding.TextUnmarshaler, want string) error {
 	return err
 }
 
-// jsonKey is a key of a nested object, and where its value goes.
+// jsonKey is a key of a nested object and the destination of its value.
 type jsonKey struct {
 	name string
 	to   any
 }
 
-// oneOfWords is a text that has to be one of some words.
+// oneOfWords is a text that must be one of some words.
 type oneOfWords struct {
 	to    *string
 	words []string
 }
 
-// jsonInto reads a nested object with these keys only.
+// jsonInto reads a nested object that has only these keys.
 func jsonInto(raw string, keys ...jsonKey) error {
 	names := make([]string, len(keys))
 	for i, k := range keys {
@@ -307,7 +306,7 @@ func jsonInto(raw string, keys ...jsonKey) error {
 
 var factKeys = []string{"call", "contact", "room", "membership", "reaction", "location", "device", "poll", "replies"}
 
-// jsonFacts reads facts; none is as much as no member.
+// jsonFacts reads facts; an empty object is the same as no member.
 func jsonFacts(raw string) (*argus.Facts, error) {
 	f := new(argus.Facts)
 	err := jsonObject(raw, factKeys, func(key, raw string) (err error) {
@@ -472,8 +471,8 @@ func parseZoneSource(word string) (argus.ZoneSource, error) {
 	return 0, errors.New("want stated, file, operator or assumed, found another word")
 }
 
-// parseStated reads a time that stands in quotes. Most have one of the forms
-// that dates.UTC reads in a tenth of the time.
+// parseStated reads a time in quotes. Most have one of the forms that dates.UTC reads in a
+// tenth of the time.
 func parseStated(raw string) (argus.Time, error) {
 	if t, ok := dates.UTC(raw[1 : len(raw)-1]); ok {
 		return t, nil

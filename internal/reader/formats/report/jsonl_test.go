@@ -15,7 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// readText reads all of a file of one format, as it is given.
+// readText reads a whole file of the given format.
 func readText(t rapid.TB, format *reader.Format, text string, options reader.Options) []reader.Item {
 	t.Helper()
 	in := reader.Input{Name: "file", Size: int64(len(text)), File: strings.NewReader(text), Options: options}
@@ -141,8 +141,8 @@ func TestJSONLTimes(t *testing.T) {
 	}
 }
 
-// TestJSONLReadsEveryMessage writes any message and reads it back: what comes is the
-// message, with keys in the ids that are unique in less than the service.
+// TestJSONLReadsEveryMessage writes any message and reads it back: the result is the message,
+// with keys in the ids whose scope is smaller than the service.
 func TestJSONLReadsEveryMessage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := anyMessage().Draw(t, "message")
@@ -212,7 +212,7 @@ func anyMessage() *rapid.Generator[*argus.Message] {
 	})
 }
 
-// anyFacts draws facts that fit a type, nil for none.
+// anyFacts draws facts that fit a type, nil if there are none.
 func anyFacts(t *rapid.T, kind argus.Type, text *rapid.Generator[string], field *rapid.Generator[argus.Field]) *argus.Facts {
 	f := &argus.Facts{Replies: rapid.Uint64Range(0, 3).Draw(t, "replies")}
 	one := func(name string) string { return text.Draw(t, name) }

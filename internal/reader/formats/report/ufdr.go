@@ -40,7 +40,7 @@ func detectUFDR(s reader.Sample) int {
 	root := xmldoc.Root(s)
 	switch {
 	case (root.Name == "model" || root.Name == "modelType") && root.Attr("type") != "" && bytes.Contains(s.Text, []byte("<field name=")):
-		return 80 // a part of a report, without what is around it
+		return 80 // a part of a report, without the elements around it
 	case root.Name != "project":
 		return 0
 	case root.Attr("xmlns") == ufdrNamespace:
@@ -51,10 +51,10 @@ func detectUFDR(s reader.Sample) int {
 	return 0
 }
 
-// ufdrRecords are the models that are read whole.
+// ufdrRecords are the models that are read as a whole.
 var ufdrRecords = []string{"InstantMessage", "SMS", "MMS", "Email", "Call", "Contact", "UserAccount", "Location"}
 
-// beginsUFDR knows a model that is read, and a chat.
+// beginsUFDR recognises a model that is read, and a chat.
 func beginsUFDR(tag []byte) bool {
 	if !bytes.HasPrefix(tag, []byte("<model ")) {
 		return false
@@ -69,49 +69,46 @@ func beginsUFDR(tag []byte) bool {
 
 // Limits of a report.
 const (
-	// ufdrSeen is how many messages in chats that they do not name themselves are
-	// remembered, so that the same one standing alone finds its conversation.
+	// ufdrSeen is the number of remembered messages in chats that they do not name themselves.
+	// A copy outside the chat gets its conversation from them.
 	ufdrSeen = 1 << 20
-	// ufdrAccounts is how many participants of a chat are taken as accounts.
+	// ufdrAccounts is the maximum number of participants of a chat that become accounts.
 	ufdrAccounts = 4096
-	// ufdrOwners is how many accounts are remembered as the device's owner's.
+	// ufdrOwners is the maximum number of remembered accounts of the device's owner.
 	ufdrOwners = 256
-	// ufdrTypes is how many types of models are counted that are not read.
+	// ufdrTypes is the maximum number of counted types of models that are not read.
 	ufdrTypes = 256
 )
 
-// ufdrReport is where the reading of a report stands.
+// ufdrReport is the state of reading a report.
 type ufdrReport struct {
 	*xmldoc.File
 	in reader.Input
 	// project is the report's own id.
 	project string
-	// chat is the one that the place is in, nil outside; what is directly in
-	// it stands at the depth inChat.
+	// chat is the current chat, nil outside; its direct children are at depth inChat.
 	chat   *ufdrChat
 	inChat int
-	// held is the problem that a chat's own message was given out before.
+	// held is a problem that waits until the chat's own message has been yielded.
 	held *reader.Item
-	// ahead is how many bytes were read ahead, to learn what stands in a chat
-	// behind its messages.
+	// ahead is the number of bytes read ahead, to find the fields of a chat after its
+	// messages.
 	ahead int64
-	// seen tells the chats of messages that do not name them, by their places in
-	// chats.
+	// seen maps messages that do not name their chat to its index in chats.
 	seen  map[[16]byte]uint32
 	chats []ufdrPlace
-	// owners are the accounts of the device's owner, as far as they are known.
+	// owners are the known accounts of the device's owner.
 	owners ufdrOwned
-	// within is the list that the place is in, decodedData or taggedFiles; about
-	// counts what the report says of itself.
+	// within is the current list, decodedData or taggedFiles; about counts the report's
+	// statements about itself.
 	within string
 	about  uint64
-	// other counts the models of types that are not read, and the files.
+	// other counts the files and the models of types that are not read.
 	other map[string]int
-	said  bool // of them
+	said  bool // they have been reported
 }
 
-// ufdrPlace is a chat that messages were seen in; owned says that the device's
-// owner takes part.
+// ufdrPlace is a chat with seen messages; owned means that the device's owner takes part.
 type ufdrPlace struct {
 	conversation string
 	owned        bool
@@ -120,36 +117,36 @@ type ufdrPlace struct {
 // ufdrOwned are accounts of the device's owner.
 type ufdrOwned map[string]bool
 
-// add remembers who takes part, if the report says that it is the owner.
+// add remembers a participant if the report marks it as the owner.
 func (o ufdrOwned) add(p ufdrAccount) {
 	if p.owner && p.account != "" && len(o) < ufdrOwners {
 		o[strings.Clone(p.account)] = true
 	}
 }
 
-// any says whether one of some accounts is the owner's.
+// any reports whether one of the accounts is the owner's.
 func (o ufdrOwned) any(accounts []string) bool {
 	return slices.ContainsFunc(accounts, func(a string) bool { return o[a] })
 }
 
-// ufdrChat is what a chat says about its messages.
+// ufdrChat is the information that a chat gives about its messages.
 type ufdrChat struct {
 	*argus.Message // the chat's own, without Where
-	// at is where what was not given out begins.
+	// at is the start of the part that has not been yielded.
 	at       int64
 	id       string
 	accounts []string
 	group    bool
 	owners   ufdrOwned // of the report
-	owner    string    // of the device, where the report gives no account of his
-	// given says that the message was given out once; size is how long the
-	// fields are that were not, in bytes.
+	owner    string    // of the device, if the report gives no account of the owner
+	// given means that the message was yielded once; size is the length of the fields that
+	// were not, in bytes.
 	given bool
 	size  int
 }
 
-// readUFDR yields one item for each chat, message, call, contact and account,
-// and for each stretch that is broken.
+// readUFDR yields one item for each chat, message, call, contact and account, and for each
+// damaged stretch.
 func readUFDR(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		r := ufdrReport{File: xmldoc.NewFile(ctx, in, beginsUFDR), in: in, seen: map[[16]byte]uint32{}, owners: ufdrOwned{}, other: map[string]int{}}
@@ -169,9 +166,9 @@ func readUFDR(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 	}
 }
 
-// next returns the next item, which may hold nothing, and whether the file
-// ended. What was read of a chat goes before a problem in it. Whether the end of
-// a chat was in damage cannot be known, so that nothing behind is in it.
+// next returns the next item, which may be empty, and whether the file ended. The fields of a
+// chat precede a problem in it. The damage may hide the end of a chat, so nothing after it
+// belongs to the chat.
 func (r *ufdrReport) next() (reader.Item, bool, error) {
 	if r.held != nil {
 		item := *r.held
@@ -255,13 +252,13 @@ func (r *ufdrReport) read() (item reader.Item, atEnd bool, err error) {
 	return item, false, nil
 }
 
-// ufdrAbout are the elements in which a report speaks of itself: the device, each
-// extraction, whose id messages name as extractionId, and the case.
+// ufdrAbout are the elements in which a report describes itself: the device, each extraction,
+// whose id messages name as extractionId, and the case.
 var ufdrAbout = []string{"metadata", "extractionInfo", "caseInformation"}
 
-// aboutMessage makes a record of what the report says of itself, a device or a notice:
-// of attributes, and of the elements inside by their names. Nobody sent it. An id
-// alone says nothing.
+// aboutMessage makes a record of the report's description of itself, a device or a notice:
+// from attributes, and from the elements inside by their names. It has no sender. An id alone
+// makes no record.
 func (r *ufdrReport) aboutMessage(e *xmldoc.Element) (*argus.Message, error) {
 	m := &argus.Message{Service: cmp.Or(r.in.Service, "ufdr"), Conversation: "report", Title: "report", ConversationReach: argus.ReachExport}
 	lines, said := []string{e.Attr("section")}, false
@@ -304,7 +301,7 @@ func (r *ufdrReport) aboutMessage(e *xmldoc.Element) (*argus.Message, error) {
 	return m, build.Valid(m)
 }
 
-// ufdrDevice returns what a report says of a device among other things, or nil.
+// ufdrDevice returns the device in a report's description of itself, nil if there is none.
 func ufdrDevice(about []argus.Field) *argus.Device {
 	d := &argus.Device{}
 	for _, x := range about {
@@ -330,7 +327,7 @@ func ufdrDevice(about []argus.Field) *argus.Device {
 // ufdrIdentifiers are parts of the names of numbers of devices and their cards.
 var ufdrIdentifiers = []string{"imei", "imsi", "iccid", "msisdn", "serial", "udid", "uniquedeviceid", "macaddress", "androidid"}
 
-// aboutProject makes one of the tag around the whole report, and passes it.
+// aboutProject makes such a record from the tag around the whole report, and skips the tag.
 func (r *ufdrReport) aboutProject(tag xmldoc.Tag) reader.Item {
 	item := reader.Item{Where: argus.Where{Record: r.Records + 1, Offset: r.At, Length: int64(len(tag.Raw))}}
 	raw := bytes.Clone(tag.Raw)
@@ -352,7 +349,7 @@ func (r *ufdrReport) aboutProject(tag xmldoc.Tag) reader.Item {
 	return item
 }
 
-// notRead says what else the report holds. Models in models count as well.
+// notRead describes the rest of the report. Models inside models count as well.
 func (r *ufdrReport) notRead() string {
 	var list []string
 	for _, kind := range slices.Sorted(maps.Keys(r.other)) {
@@ -368,8 +365,8 @@ func (r *ufdrReport) begin(tag xmldoc.Tag) {
 	ufdrAttributes(r.chat.Message, tag.Element())
 }
 
-// chatPart reads what is directly in a chat. The messages are entered; what
-// stands before and behind them is the chat's own message.
+// chatPart reads a direct child of a chat. It enters the messages; the fields before and after
+// them are the chat's own message.
 func (r *ufdrReport) chatPart(tag xmldoc.Tag) (reader.Item, error) {
 	chat := r.chat
 	switch {
@@ -393,7 +390,7 @@ func (r *ufdrReport) chatPart(tag xmldoc.Tag) (reader.Item, error) {
 	}
 	item, err := r.File.Item(chat.part)
 	if chat.size > r.Limit && item.Problem == "" && err == nil {
-		item = r.chatItem(r.At) // so much that it is more than one message
+		item = r.chatItem(r.At) // too much for one message
 	}
 	return item, err
 }
@@ -404,7 +401,7 @@ func (c *ufdrChat) part(e *xmldoc.Element) (*argus.Message, error) {
 	ufdrFlatten(c.Message, "", e)
 	switch e.Attr("name") {
 	case "Id":
-		c.id = strings.Clone(ufdrValue(e)) // without the record around it
+		c.id = strings.Clone(ufdrValue(e)) // without retaining the record around it
 	case "Name":
 		c.Title = strings.Clone(ufdrValue(e))
 	case "ChatType":
@@ -429,9 +426,8 @@ func (c *ufdrChat) part(e *xmldoc.Element) (*argus.Message, error) {
 	return nil, nil
 }
 
-// readAhead looks behind a chat's messages for who takes part, which stands
-// before them in every report that was seen. All looks together read a file
-// once at most.
+// readAhead looks after a chat's messages for the participants, which precede them in every
+// report seen so far. All look-aheads together read a file at most once.
 func (r *ufdrReport) readAhead(tag xmldoc.Tag) error {
 	from := r.At + int64(len(tag.Raw))
 	rest := reader.Input{Size: r.in.Size - from, File: io.NewSectionReader(r.in.File, from, r.in.Size-from), Options: r.in.Options}
@@ -461,8 +457,8 @@ func (r *ufdrReport) readAhead(tag xmldoc.Tag) error {
 	return nil
 }
 
-// chatItem gives out the chat's own message, which ends at a place, unless there
-// is nothing in it.
+// chatItem yields the chat's own message, which ends at end. It returns nothing if the chat
+// has no fields.
 func (r *ufdrReport) chatItem(end int64) reader.Item {
 	c := r.chat
 	if len(c.Extra) == 0 && c.given {
@@ -484,8 +480,8 @@ func (r *ufdrReport) chatItem(end int64) reader.Item {
 	return item
 }
 
-// conversation names a chat: by the accounts where there are two, unless they are
-// those who are left of a group, else as the service does.
+// conversation names a chat: by the accounts if there are two that are not the remainder of a
+// group, otherwise by the service's id.
 func (c *ufdrChat) conversation() string {
 	group := (c.group || build.IsGroupID(c.id)) && c.id+c.Title != ""
 	if len(c.accounts) == 2 && !group {
@@ -497,7 +493,7 @@ func (c *ufdrChat) conversation() string {
 	return build.ConversationOf(slices.Clone(c.accounts))
 }
 
-// reach says in what the name of the chat is unique.
+// reach sets the scope in which the name of the chat is unique.
 func (c *ufdrChat) reach(m *argus.Message) {
 	switch {
 	case strings.Contains(m.Conversation, "|"):
@@ -507,12 +503,12 @@ func (c *ufdrChat) reach(m *argus.Message) {
 	}
 }
 
-// ufdrNames says whether an attribute names a model in the report, or its type.
-// The name is of nothing in the phone, and another for each copy of a message: it
-// is in the record that Where points at, and in no field.
+// ufdrNames reports whether an attribute names a model in the report, or its type. The name
+// belongs to the report and not to the phone, and differs for each copy of a message: it is in
+// the record that Where points at, and in no field.
 func ufdrNames(attr string) bool { return attr == "type" || attr == "id" || attr == "source_index" }
 
-// ufdrAttributes keeps what a model's tag says about the decoding.
+// ufdrAttributes keeps the attributes of a model about the decoding.
 func ufdrAttributes(m *argus.Message, e *xmldoc.Element) {
 	for _, a := range e.Attrs {
 		if !ufdrNames(a.Name) {
@@ -532,8 +528,8 @@ func ufdrValue(e *xmldoc.Element) string {
 	return e.Value()
 }
 
-// ufdrFlatten keeps everything in a field under its name, and under the names
-// of the fields that it lies in.
+// ufdrFlatten keeps everything in a field under its name, prefixed with the names of the
+// enclosing fields.
 func ufdrFlatten(m *argus.Message, prefix string, e *xmldoc.Element) {
 	name := prefix + cmp.Or(e.Attr("name"), e.Name)
 	switch e.Name {
@@ -557,14 +553,14 @@ func ufdrFlatten(m *argus.Message, prefix string, e *xmldoc.Element) {
 	}
 }
 
-// ufdrAccount is a Party: who took part, and how.
+// ufdrAccount is a Party: a participant and the role.
 type ufdrAccount struct {
 	account, name, role string
-	owner, named        bool // of the device; no identifier is known
-	system              bool // no account: a notice of the service
+	owner, named        bool // the device's owner; no identifier is known
+	system              bool // not an account: a notice of the service
 }
 
-// isUFDRSystem says whether a party is how Cellebrite names the sender of notices.
+// isUFDRSystem reports whether a party has Cellebrite's name for the sender of notices.
 func isUFDRSystem(name string) bool { return strings.EqualFold(name, "System Message") }
 
 func ufdrParty(model *xmldoc.Element) ufdrAccount {
@@ -591,8 +587,8 @@ func ufdrParty(model *xmldoc.Element) ufdrAccount {
 	return p
 }
 
-// ownerOf is what the owner of a device is called where the report gives no account
-// of his.
+// ownerOf returns the name for the owner of a device if the report gives no account of the
+// owner.
 func (r *ufdrReport) ownerOf(e *xmldoc.Element) string {
 	return cmp.Or(r.in.Owner, argus.OwnerOf+strings.Trim(r.project+"/"+e.Attr("extractionId"), "/"))
 }
@@ -613,7 +609,7 @@ func (r *ufdrReport) message(kind string, e *xmldoc.Element) (*argus.Message, er
 		return m, build.Valid(m)
 	}
 	place := ufdrPosition(m.Extra)
-	if kind == "Location" { // where the device was, or something on it says
+	if kind == "Location" { // the position of the device, or one that an app on it states
 		position := slices.DeleteFunc([]string{place.Latitude, place.Longitude}, func(s string) bool { return s == "" })
 		place.Name = p.name
 		build.Happened(m, argus.TypeLocation, argus.Facts{Location: &place}, "location", strings.Join(position, ", "))
@@ -635,7 +631,7 @@ func (r *ufdrReport) message(kind string, e *xmldoc.Element) (*argus.Message, er
 	return m, build.Valid(m)
 }
 
-// ufdrPosition returns the place that the fields of a model state.
+// ufdrPosition returns the location in the fields of a model.
 func ufdrPosition(fields []argus.Field) (l argus.Location) {
 	for _, x := range fields {
 		switch x.Name {
@@ -655,10 +651,10 @@ func ufdrPosition(fields []argus.Field) (l argus.Location) {
 	return l
 }
 
-// clock says whose clock stamped a message that nothing else names than its
-// second, so that the copies of two devices meet (docs/readers.md): what the owner
-// sent has no time of receipt, and what reached him without one has that of the
-// device. A mail has the time of its sender in every copy.
+// clock records whose clock stamped a message that only its second identifies, so that the
+// copies of two devices meet (docs/readers.md): a message that the owner sent has no time of
+// receipt, and a received one without a time of receipt has the device's. A mail has its
+// sender's time in every copy.
 func (p *ufdrMessage) clock() {
 	switch {
 	case len(p.ServiceID) >= argus.LongID || p.From == "" || p.kind == "Call" || p.kind == "Email":
@@ -700,19 +696,19 @@ func (r *ufdrReport) place(p *ufdrMessage) {
 	}
 }
 
-// ufdrKey is what the copies of a message in a chat and alone have in common.
+// ufdrKey is the part that the copies of a message inside and outside a chat have in common.
 func ufdrKey(p *ufdrMessage) [16]byte {
 	id, _ := (&argus.Message{Service: p.Service, Conversation: p.chatID, From: p.From, Sent: p.Sent, ServiceID: p.ServiceID, Text: p.Text, Attachments: p.Attachments}).Identity()
 	return id
 }
 
-// ufdrMessage becomes a message field by field.
+// ufdrMessage is filled field by field.
 type ufdrMessage struct {
 	*argus.Message
 	kind     string
 	chat     *ufdrChat
 	owners   ufdrOwned
-	toOwner  bool // the device's owner is among those whom it reached
+	toOwner  bool // the device's owner is a receiver
 	options  reader.Options
 	chatID   string
 	folder   string
@@ -720,19 +716,19 @@ type ufdrMessage struct {
 	accounts []string // of a contact
 	said     string   // about a call
 	call     argus.Call
-	// ownerAccount is what the device's owner is called without an account.
+	// ownerAccount is the name of the device's owner without an account.
 	ownerAccount string
-	// system says that the service wrote it; activity is what it says happened.
+	// system means that the service wrote the message; activity is the event in it.
 	system   bool
 	activity *xmldoc.Element
-	// embedded is the message that this one passes on or quotes; quotes that it
-	// does not pass it on.
+	// embedded is the message that this one forwards or quotes; quotes means that it does not
+	// forward it.
 	embedded *xmldoc.Element
 	quotes   bool
 }
 
-// passOn reads the message inside of another. One that was forwarded has nothing of
-// its own: its words and files are those of the message inside.
+// passOn reads the message inside another. A forwarding message has no content of its own: its
+// words and files are those of the message inside.
 func (p *ufdrMessage) passOn() {
 	if p.embedded == nil {
 		return
@@ -768,13 +764,13 @@ func (p *ufdrMessage) attachments(e *xmldoc.Element) {
 	}
 }
 
-// ufdrActions are Cellebrite's words for who did what in a conversation.
+// ufdrActions are Cellebrite's words for actions in a conversation.
 var ufdrActions = map[string]string{
 	"ParticipantJoined": "join", "ParticipantLeft": "leave", "ParticipantAdded": "add", "ParticipantRemoved": "remove", "ParticipantInvited": "invite",
 }
 
-// happened makes a notice of the service, or what it records of the members of a
-// conversation: who joined or left did it himself.
+// happened makes a notice of the service, or its record about members of a conversation: those
+// who join or leave are the senders.
 func (p *ufdrMessage) happened() {
 	m := p.Message
 	m.From, m.FromName = "", ""
@@ -807,7 +803,7 @@ func (p *ufdrMessage) happened() {
 	build.Joined(m, action, whom, cmp.Or(text, action), "")
 }
 
-// activities is how many changes a notice lists.
+// activities returns the number of changes that a notice lists.
 func (p *ufdrMessage) activities() int {
 	if p.activity == nil {
 		return 0
@@ -815,7 +811,7 @@ func (p *ufdrMessage) activities() int {
 	return len(p.activity.Inside)
 }
 
-// extraData reads what a message is about: which one it answers or passes on.
+// extraData reads the reference to the message that this one answers or forwards.
 func (p *ufdrMessage) extraData(e *xmldoc.Element) {
 	for i := range e.Inside {
 		model := &e.Inside[i]
@@ -855,7 +851,7 @@ func ufdrField(model *xmldoc.Element, name string) string {
 	return ""
 }
 
-// label takes a word that Cellebrite puts to messages.
+// label takes a label that Cellebrite gives messages.
 func (p *ufdrMessage) label(word string) {
 	switch word {
 	case "System":
@@ -884,17 +880,17 @@ func (p *ufdrMessage) sharedContact(model *xmldoc.Element) {
 	build.SentCard(p.Message, build.Card(accounts, ufdrField(model, "Name")), written...)
 }
 
-// isUFDRAccount says whether an entry of a contact is an account, and not another
-// name or a picture.
+// isUFDRAccount reports whether an entry of a contact is an account, and not another name or a
+// picture.
 func isUFDRAccount(entry *xmldoc.Element) bool {
 	category := strings.ToLower(ufdrField(entry, "Category"))
 	return entry.Attr("type") != "ProfilePicture" && category != "additional name" && category != "display name" && category != "full name"
 }
 
-// ufdrUnanswered are the types and states of calls that nobody took.
+// ufdrUnanswered are the types and states of unanswered calls.
 var ufdrUnanswered = []string{"missed", "rejected", "declined", "unanswered", "notanswered", "cancelled", "canceled", "blocked"}
 
-// about takes what a report says about a call.
+// about takes a report's statement about a call.
 func (p *ufdrMessage) about(name, value string) {
 	switch name {
 	case "Type", "Direction", "Status":
@@ -916,7 +912,7 @@ func (p *ufdrMessage) about(name, value string) {
 	}
 }
 
-// serviceOf returns the app that a model is from.
+// serviceOf returns the app of a model.
 func (p *ufdrMessage) serviceOf(e *xmldoc.Element) string {
 	source := ""
 	for i := range e.Inside {
@@ -1004,8 +1000,8 @@ func (p *ufdrMessage) field(e *xmldoc.Element) error {
 	return nil
 }
 
-// ufdrText returns a text with the space around it: it is in CDATA, or was
-// written without any.
+// ufdrText returns a text with the space around it: the text is in CDATA, or was written
+// without indentation.
 func ufdrText(e *xmldoc.Element) string {
 	if v := e.Child("value"); v.Name != "" {
 		return v.Text
@@ -1013,8 +1009,7 @@ func ufdrText(e *xmldoc.Element) string {
 	return e.Value()
 }
 
-// parties reads who took part. Texts and calls name everybody in one list,
-// with a role.
+// parties reads the participants. Texts and calls list everybody in one list, with a role.
 func (p *ufdrMessage) parties(name string, e *xmldoc.Element) {
 	for i := range e.Inside {
 		model := &e.Inside[i]
@@ -1051,8 +1046,7 @@ func (p *ufdrMessage) parties(name string, e *xmldoc.Element) {
 	}
 }
 
-// owner puts the device's owner where a text or a call names the other side
-// only.
+// owner adds the device's owner to a text or a call that names only the other side.
 func (p *ufdrMessage) owner() {
 	owner := p.ownerAccount
 	if p.kind == "InstantMessage" || p.kind == "Email" {
@@ -1068,10 +1062,9 @@ func (p *ufdrMessage) owner() {
 	}
 }
 
-// attachment reads a file that was sent. Its path in the archive is its name,
-// by which its bytes are found. Its hashes are what the report says: Hash is for
-// bytes that are held. Of several attachments each has its deleted_state, so that
-// it can be told of which one it is.
+// attachment reads a file. Its name is its path in the archive, which leads to its bytes. Its
+// hashes are only the report's claims: Hash is for bytes that are present. Each of several
+// attachments has its own deleted_state.
 func (p *ufdrMessage) attachment(model *xmldoc.Element) {
 	var a argus.Attachment
 	for _, x := range model.Attrs {
@@ -1118,8 +1111,8 @@ func (p *ufdrMessage) entries(e *xmldoc.Element) {
 	}
 }
 
-// time reads a time stamp. Its text may lack the offset that the attribute
-// formattedTimestamp has, as ISO 8601 or at its end as (UTC+1).
+// time reads a timestamp. Its text may lack the offset that the attribute formattedTimestamp
+// has, as ISO 8601 or at its end as (UTC+1).
 func (p *ufdrMessage) time(e *xmldoc.Element) (argus.Time, error) {
 	v := e.Child("value")
 	text, shown := v.Value(), strings.TrimSpace(v.Attr("formattedTimestamp"))
@@ -1148,7 +1141,7 @@ func (p *ufdrMessage) time(e *xmldoc.Element) (argus.Time, error) {
 	return t, nil
 }
 
-// ufdrZone returns the offset that a written time ends with, or nil.
+// ufdrZone returns the offset at the end of a written time, nil if there is none.
 func ufdrZone(s string) *time.Location {
 	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.999Z07:00"} {
 		if t, err := time.Parse(layout, s); err == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/xmldoc"
 )
 
-// TestUFDRMeets reads messages inside chats and alone: each pair is one.
+// TestUFDRMeets reads messages inside and outside chats: each pair is one.
 func TestUFDRMeets(t *testing.T) {
 	file := readertest.ReadFile(t, "../../testdata/ufdr/report.xml")
 	copies := map[argus.ID][]string{}
@@ -34,9 +34,8 @@ func TestUFDRMeets(t *testing.T) {
 	}
 }
 
-// TestUFDRIds reads messages in a chat of two and alone, which the report names
-// differently, and one of which names its sender only: copies are equal in all
-// that they say.
+// TestUFDRIds reads messages inside and outside a chat of two, with different ids in the
+// report. One of them names only its sender. The copies agree in all fields.
 func TestUFDRIds(t *testing.T) {
 	party := func(id, number string) string {
 		return `<model type="Party" id="` + id + `"><field name="Identifier"><value>` + number + `</value></field></model>`
@@ -83,8 +82,8 @@ func TestUFDRIds(t *testing.T) {
 	}
 }
 
-// TestUFDRAbout reads what a report says of itself, which joins nobody; metadata
-// of files are none of it, and damage does not make them so.
+// TestUFDRAbout reads a report's description of itself, which joins nobody. File metadata is
+// not part of it, even after damage.
 func TestUFDRAbout(t *testing.T) {
 	const device = `<metadata section="Device"><item name="IMEI">490154203237518</item></metadata>`
 	const file = `<file path="/a"><metadata section="File"><item name="MD5">00</item></metadata></file>`
@@ -120,8 +119,8 @@ func TestUFDRAbout(t *testing.T) {
 	}
 }
 
-// TestUFDRAttachments keeps what the report says of attachments, apart for each,
-// and takes no hash for that of bytes.
+// TestUFDRAttachments keeps the report's statements about each attachment separately, and
+// takes no stated hash for that of bytes.
 func TestUFDRAttachments(t *testing.T) {
 	hash := strings.Repeat("ab", 32)
 	report := `<project xmlns="http://pa.cellebrite.com/report/2.0"><model type="SMS" id="1"><multiModelField name="Attachments">` +
@@ -144,8 +143,8 @@ func TestUFDRAttachments(t *testing.T) {
 	}
 }
 
-// TestUFDRDamage breaks a report in a chat: no message is given to a chat that
-// it may not be of.
+// TestUFDRDamage damages a report in a chat: no message is assigned to a chat that it may not
+// belong to.
 func TestUFDRDamage(t *testing.T) {
 	file := string(readertest.ReadFile(t, "../../testdata/ufdr/report.xml"))
 	broken := strings.Replace(file, `<model type="InstantMessage" id="m-2"`, `<model type="InstantMessage id="m-2"`, 1)
@@ -161,8 +160,8 @@ func TestUFDRDamage(t *testing.T) {
 	}
 }
 
-// TestUFDRLosesNoChat cuts a report off, and breaks it, in what a chat says of
-// itself: what was read of it is given out, before the damage.
+// TestUFDRLosesNoChat truncates and damages a report in the fields of a chat: the fields that
+// were read are yielded before the damage.
 func TestUFDRLosesNoChat(t *testing.T) {
 	const start = `<project xmlns="http://pa.cellebrite.com/report/2.0"><model type="Chat" id="c"><field name="Name"><value>Loods</value></field>`
 	for name, c := range map[string]struct {
@@ -228,8 +227,8 @@ func BenchmarkUFDR(b *testing.B) {
 	readertest.Benchmark(b, UFDR, []byte(`<project xmlns="http://pa.cellebrite.com/report/2.0"><decodedData>`+strings.Repeat(one, 5_000)+"</decodedData></project>"), 5_000)
 }
 
-// TestUFDRShared reads a chat and accounts as a program that reads reports keeps them:
-// every message with its id, and no file that is not named.
+// TestUFDRShared reads a chat and accounts as stored by a program that reads reports: every
+// message with its id, and no unnamed file.
 func TestUFDRShared(t *testing.T) {
 	for _, file := range readertest.Shared(t, "ufdr/ufed-model-chat.xml") {
 		said := map[string]*argus.Message{}

@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestDatesOfCountries decides by the countries of the case what is the day, where nothing
-// else does.
+// TestDatesOfCountries lets the countries of the case decide which number is the day, where
+// nothing in the file does.
 func TestDatesOfCountries(t *testing.T) {
 	for _, tt := range []struct {
 		countries   []string

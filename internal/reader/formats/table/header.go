@@ -15,7 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// sheetField is what a column of a sheet holds.
+// sheetField is the meaning of a column of a sheet.
 type sheetField uint8
 
 const (
@@ -45,9 +45,8 @@ const (
 	sheetFields
 )
 
-// sheetWords has, for each field, the name that --map takes and the header
-// words by which it is recognised, as plainHeader writes them. Where {who}
-// stands, each word of sheetWho does.
+// sheetWords has, for each field, its name in --map and the header words that identify it, in
+// the form of plainHeader. {who} matches each word of sheetWho.
 var sheetWords = [sheetFields]struct {
 	name  string
 	words string
@@ -80,7 +79,7 @@ var sheetWords = [sheetFields]struct {
 	fieldDeleted:   {"deleted", "deleted,verwijderd,supprime,geloscht,borrado,eliminado,eliminato,cancellato"},
 }
 
-// sheetParts are what stands for a word in braces in sheetWords.
+// sheetParts are the alternatives for each word in braces in sheetWords.
 var sheetParts = map[string]string{
 	"thread": "chat,group,thread,room,channel,conversation,gesprek,groep,groupe,gruppe,gruppen,chat group,group chat,grupo,gruppo,conversacion,conversazione,konversation",
 	"from":   "from,sender,author,sent by,van,afzender,verzender,verzonden door,de,expediteur,emetteur,auteur,von,absender,remitente,emisor,autor,mittente,da,autore",
@@ -89,7 +88,7 @@ var sheetParts = map[string]string{
 	"name":   "name,nickname,nick,alias,display name,naam,bijnaam,nom,surnom,pseudo,spitzname,nombre,apodo,nome,soprannome",
 }
 
-// sheetHeaders maps each header word to its field. Nobody changes the map.
+// sheetHeaders maps each header word to its field. The map is read-only.
 var sheetHeaders = sync.OnceValue(func() map[string]sheetField {
 	headers := map[string]sheetField{}
 	for field := sheetFields - 1; field > fieldOther; field-- {
@@ -115,9 +114,9 @@ func addPhrase(headers map[string]sheetField, phrase string, field sheetField) {
 	}
 }
 
-// plainHeader writes a header as sheetWords does: lower case, without accents,
-// its words with one space between, and without what stands in brackets or
-// names a zone. What is longer than any header is none.
+// plainHeader normalises a header to the form of sheetWords: lower case, no accents, single
+// spaces, no text in brackets and no zone names. It returns "" for text longer than any
+// header.
 func plainHeader(s string) string {
 	if len(s) > 80 {
 		return ""
@@ -132,26 +131,26 @@ func plainHeader(s string) string {
 
 var bracketed = regexp.MustCompile(`\([^)]*\)|\[[^\]]*\]`)
 
-// sheetHeader is a header that was recognised.
+// sheetHeader is a recognised header.
 type sheetHeader struct {
-	// names are the columns' own names, fields what they hold; the first
-	// column of a field is the one that counts.
+	// names are the columns' own names, fields their meanings; the first column of a field is
+	// the one that counts.
 	names  []string
 	fields []sheetField
 	zones  []*time.Location
 	column [sheetFields]int
-	// log says that the sheet has no header and is one chat ([chatLog]).
+	// log is set if the sheet has no header and is one chat ([chatLog]).
 	log bool
 }
 
-// has says whether there is a column of any of the fields.
+// has reports whether there is a column for any of the fields.
 func (h *sheetHeader) has(fields ...sheetField) bool {
 	return slices.ContainsFunc(fields, func(f sheetField) bool { return h.column[f] >= 0 })
 }
 
-// newSheetHeader recognises a row as a header: it names at least a time, a
-// sender and a text or encrypted content. mapped names columns by field; a
-// column that it names is of that field only.
+// newSheetHeader recognises a row as a header if it names at least a time, a sender and a text
+// or encrypted content. mapped assigns columns to fields by name; such a column has no other
+// field.
 func newSheetHeader(cells []sheetdoc.Cell, words map[string]sheetField, mapped map[string]string) *sheetHeader {
 	h := &sheetHeader{}
 	for f := range h.column {
@@ -193,8 +192,8 @@ func newSheetHeader(cells []sheetdoc.Cell, words map[string]sheetField, mapped m
 	return h
 }
 
-// another says what a further column of a field holds. Of two senders, or receivers, a
-// plain one (Author) is a name beside one that says what identifies them (AuthorID).
+// another returns the field of a second column for the same field. Of two senders or
+// receivers, a plain one (Author) is a name if the other is an identifier (AuthorID).
 func (h *sheetHeader) another(field sheetField, name string, mapped map[string]string) sheetField {
 	first := h.column[field]
 	if field != fieldFrom && field != fieldTo || first >= len(h.names) || mapped[sheetWords[field].name] != "" {
@@ -220,8 +219,8 @@ func (h *sheetHeader) another(field sheetField, name string, mapped map[string]s
 	return field
 }
 
-// chatLog is the header of a sheet without one that is a chat as an app mails it: date,
-// clock, name, number and text. It is nil if a row has other cells.
+// chatLog returns the header of a sheet without one that is a chat as an app mails it: date,
+// clock, name, number and text. It returns nil if a row has other cells.
 func chatLog(cells []sheetdoc.Cell) *sheetHeader {
 	if len(cells) != 5 {
 		return nil
@@ -245,7 +244,7 @@ func chatLog(cells []sheetdoc.Cell) *sheetHeader {
 	return h
 }
 
-// checkMap returns what is wrong with the names of a map of columns.
+// checkMap reports an error in the names of a column map.
 func checkMap(mapped map[string]string) error {
 	for name := range mapped {
 		if !slices.ContainsFunc(sheetWords[1:], func(w struct{ name, words string }) bool { return w.name == name }) {

@@ -18,20 +18,20 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/jsondoc"
 )
 
-// JSON reads JSON of no known program: a list of objects, each of which
-// has a sender, a time and a text. Their members are known by the words of sheets
-// (docs/format/sheet.md), or --map names them: from=party.
+// JSON reads JSON of unknown programs: a list of objects, each with a sender, a time and a
+// text. The words of sheets (docs/format/sheet.md) identify their members, or --map names
+// them: from=party.
 //
-//   - It is taken where nothing else recognises the file, and no record is guessed: an
+//   - It is used only if no other format recognises the file. No record is guessed: an
 //     object of the list without a sender is a problem.
-//   - A member around the list that has the word of a field is that of each record in
-//     it, if it comes before them: chat_id beside messages.
-//   - Times are those of sheets. An empty one, null or 0 is none.
+//   - A member outside the list that names a field applies to every record in the list
+//     if it comes before them: chat_id next to messages.
+//   - Times are those of sheets. "", null and 0 mean none.
 //   - Accounts and conversations other than numbers, addresses and long ids carry the key
-//     of their export if it states an id: a member around the list or of the record whose
-//     name is one of jsonExportIDs. Without one they stay as they are, with the reach
-//     export: nobody knows of an unknown program how far its ids reach.
-//   - Service: a member, else Options.Service, else json.
+//     of their export if it states an id: a member outside the list or in the record whose
+//     name is one of jsonExportIDs. Without one they are kept unchanged, with the reach
+//     export, because the scope of an unknown program's ids is unknown.
+//   - Service: a member, otherwise Options.Service, otherwise json.
 var JSON = &reader.Format{
 	Name:    "json",
 	Version: 2,
@@ -41,11 +41,11 @@ var JSON = &reader.Format{
 	Read:    readJSONRecords,
 }
 
-// jsonFields tells the field of a member by its name.
+// jsonFields maps the name of a member to its field.
 type jsonFields map[string]string
 
-// of returns the field of a member: the one that the operator says, else the one that
-// a sheet would take it for.
+// of returns the field of a member: the operator's choice, or the field that a sheet header of
+// that name would have.
 func (f jsonFields) of(key string) sheetField {
 	for name, member := range f {
 		if strings.EqualFold(strings.TrimSpace(member), key) {
@@ -54,12 +54,12 @@ func (f jsonFields) of(key string) sheetField {
 	}
 	field := sheetHeaders()[plainHeader(apartAtCapitals(key))]
 	if _, named := f[sheetWords[field].name]; named {
-		return fieldOther // another member is
+		return fieldOther // --map gives the field to another member
 	}
 	return field
 }
 
-// apartAtCapitals writes senderName as sender Name.
+// apartAtCapitals turns senderName into sender Name.
 func apartAtCapitals(key string) string {
 	var out strings.Builder
 	lower := false
@@ -73,7 +73,7 @@ func apartAtCapitals(key string) string {
 	return out.String()
 }
 
-// begins says whether an object has a sender, a time and a text.
+// begins reports whether an object has a sender, a time and a text.
 func (f jsonFields) begins(b []byte) bool {
 	var has [sheetFields]bool
 	return jsondoc.HasMember(b, func(key, _ []byte) bool {
@@ -86,8 +86,8 @@ func detectJSONRecords(s reader.Sample) int {
 	return jsondoc.SureOfRecord(s, "[", 10, jsonFields(s.Map).begins)
 }
 
-// readJSONRecords finds the list with the first record in it, and reads all of it and
-// of every list under the same key.
+// readJSONRecords finds the list that contains the first record, and reads it and every list
+// under the same key.
 func readJSONRecords(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		if err := checkMap(in.Map); err != nil {
@@ -120,19 +120,19 @@ func readJSONRecords(ctx context.Context, in reader.Input) iter.Seq2[reader.Item
 	}
 }
 
-// jsonExportIDs are the members that name the server or export in which ids are
-// unique, as plainHeader writes them.
+// jsonExportIDs are the members that name the server or export in which ids are unique, in the
+// form of plainHeader.
 var jsonExportIDs = map[string]bool{
 	"export id": true, "backup id": true, "archive id": true, "server id": true, "workspace id": true, "team id": true, "guild id": true, "instance id": true,
 }
 
-// isExportID says whether a fact is the id of an export or a server.
+// isExportID reports whether a fact is the id of an export or a server.
 func isExportID(name string) bool {
 	return jsonExportIDs[plainHeader(apartAtCapitals(name[strings.LastIndexByte(name, '.')+1:]))]
 }
 
-// keyOfJSON computes the key of a file from the id that it states outside of its records,
-// empty if there is none.
+// keyOfJSON computes the key of a file from the id that it states outside its records. It
+// returns "" if there is none.
 func keyOfJSON(ctx context.Context, in reader.Input, s jsondoc.Shape) string {
 	own := ""
 	s.Take = func(name, text string) bool {
@@ -143,7 +143,7 @@ func keyOfJSON(ctx context.Context, in reader.Input, s jsondoc.Shape) string {
 	}
 	for _, err := range jsondoc.New(in, s).Items(ctx, func(string) (*argus.Message, error) { return &argus.Message{}, nil }) {
 		if err != nil {
-			break // the reading itself meets it, too
+			break // the reading itself meets the error too
 		}
 	}
 	if own == "" {
@@ -152,8 +152,8 @@ func keyOfJSON(ctx context.Context, in reader.Input, s jsondoc.Shape) string {
 	return argus.ReachKey(own)
 }
 
-// jsonRecord reads one object: a message, whose ids have no key yet, and the own id of
-// its export if the record or what is around it has one.
+// jsonRecord reads one object as a message, whose ids have no key yet. It also returns the id
+// of its export, if the record or its surroundings state one.
 func jsonRecord(d *jsondoc.Document, options reader.Options, fields jsonFields, raw string) (m *argus.Message, own string, err error) {
 	var said [sheetFields]string
 	taken := map[sheetField]bool{}
@@ -241,7 +241,7 @@ func jsonRecord(d *jsondoc.Document, options reader.Options, fields jsonFields, 
 	return m, own, build.Valid(m)
 }
 
-// jsonRecordTime reads a time as sheets write them; "" and 0 are none.
+// jsonRecordTime reads a time in the forms of sheets; "" and 0 mean none.
 func jsonRecordTime(s string, o reader.Options) (argus.Time, error) {
 	if s = strings.TrimSpace(s); s == "" || strings.Trim(s, "0.") == "" {
 		return argus.Time{}, nil

@@ -34,12 +34,12 @@ var Sheet = &reader.Format{
 	Read:    readSheet,
 }
 
-// headerRows is among how many rows a header is looked for.
+// headerRows is the number of rows searched for a header.
 const headerRows = 20
 
 func detectSheet(s reader.Sample) int {
 	if slices.Contains(s.Entries, sheetdoc.WorkbookPart) {
-		return 60 // a workbook; whether of messages, its sheets will tell
+		return 60 // a workbook; its sheets will tell whether it holds messages
 	}
 	if s.Text == nil {
 		return 0
@@ -50,8 +50,8 @@ func detectSheet(s reader.Sample) int {
 	return 80
 }
 
-// sniffSheet finds the delimiter with which a sheet has a header, and the
-// widest one if there are several.
+// sniffSheet finds the delimiter with which a sheet has a header, preferring the widest
+// header.
 func sniffSheet(text []byte, mapped map[string]string) (delimiter byte, header *sheetHeader) {
 	words := sheetHeaders()
 	for _, d := range []byte(",;\t|") {
@@ -80,32 +80,31 @@ func textInput(text []byte) reader.Input {
 	return reader.Input{Size: int64(len(text)), File: bytes.NewReader(text)}
 }
 
-// sheetPlan is what a sheet as a whole tells about its rows.
+// sheetPlan is the information that a whole sheet gives about its rows.
 type sheetPlan struct {
 	messages build.Messages
 	*sheetHeader
-	// at is the place of the header among the rows.
+	// at is the index of the header row.
 	at int
 	// begins is the first message, which keys ids that are running numbers.
 	begins string
 	order  dates.Order
-	// accounts counts what stands in the columns of accounts, pins and handles
-	// how many of those look like one.
-	// mixed are the pins with letters and digits, encro the handles of a domain that
-	// EncroChat named itself by.
+	// accounts counts the values in account columns, pins and handles those that look like
+	// one. mixed counts pins with letters and digits, encro handles of a domain that EncroChat
+	// itself used.
 	accounts, pins, mixed, handles, encro int
 	from1904                              bool
-	// is is the service, once the sheet has been looked through; assumed says that its
-	// accounts alone tell.
+	// is is the service, once the sheet has been surveyed; assumed is set if only the accounts
+	// indicate it.
 	is      string
 	assumed bool
-	// people are who writes in a chat without a header, at most build.ParticipantLimit.
+	// people are the writers in a chat without a header, at most build.ParticipantLimit.
 	people []string
 }
 
-// readSheet reads the file twice: what a date like 3/4/2021 means, and what an
-// account looks like, is decided over the whole of a sheet. Record is the line
-// that a row begins on, or in a workbook the row, counted over all sheets.
+// readSheet reads the file twice, because the meaning of a date like 3/4/2021 and the form of
+// accounts are decided over a whole sheet. Record is the line on which a row begins, or in a
+// workbook the row, counted over all sheets.
 func readSheet(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		rows, err := openSheet(ctx, in)
@@ -136,8 +135,8 @@ func readSheet(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 	}
 }
 
-// openSheet returns the rows of a workbook or of a text file; they can be
-// walked any number of times.
+// openSheet returns the rows of a workbook or of a text file; they can be iterated any number
+// of times.
 func openSheet(ctx context.Context, in reader.Input) (iter.Seq2[*sheetdoc.Row, error], error) {
 	if err := checkMap(in.Map); err != nil {
 		return nil, err
@@ -160,7 +159,7 @@ func openSheet(ctx context.Context, in reader.Input) (iter.Seq2[*sheetdoc.Row, e
 	return sheetdoc.CSV(ctx, in, delimiter, len(header.names)+sheetdoc.SpareCells, literal), nil
 }
 
-// survey looks through all rows and makes the plan of each sheet.
+// survey goes through all rows and makes the plan of each sheet.
 func survey(rows iter.Seq2[*sheetdoc.Row, error], mapped map[string]string) ([]*sheetPlan, error) {
 	var plans []*sheetPlan
 	words := sheetHeaders()
@@ -191,7 +190,7 @@ func survey(rows iter.Seq2[*sheetdoc.Row, error], mapped map[string]string) ([]*
 	return plans, nil
 }
 
-// looksAt says which columns look wants.
+// looksAt returns the columns that look needs.
 func (p *sheetPlan) looksAt() []bool {
 	if p.sheetHeader == nil {
 		return nil
@@ -206,7 +205,7 @@ func (p *sheetPlan) looksAt() []bool {
 	return only
 }
 
-// look takes notice of one row.
+// look takes one row into account.
 func (p *sheetPlan) look(cells []sheetdoc.Cell) {
 	for i, c := range cells[:min(len(cells), len(p.fields))] {
 		switch p.fields[i] {
@@ -241,12 +240,11 @@ func (p *sheetPlan) look(cells []sheetdoc.Cell) {
 	}
 }
 
-// beginsWithYear says whether a date leaves no doubt which of its numbers is
-// what, at the first look.
+// beginsWithYear reports whether a date is unambiguous because it begins with the year.
 func beginsWithYear(s string) bool { return len(s) > 4 && s[4] == '-' && textdoc.DigitsEnd(s, 0) == 4 }
 
-// service names the service by the header of a program or by what most of its accounts
-// look like, which assumed says; unknown if neither tells.
+// service names the service by the header of a program, or by the form of most accounts, in
+// which case assumed is true. It returns unknown if neither tells.
 func (p *sheetPlan) service() (name string, assumed bool) {
 	switch {
 	case slices.Equal(p.names, discordHeader):
@@ -259,7 +257,7 @@ func (p *sheetPlan) service() (name string, assumed bool) {
 	return "unknown", false
 }
 
-// discordHeader is what DiscordChatExporter writes.
+// discordHeader is the header that DiscordChatExporter writes.
 var discordHeader = []string{"AuthorID", "Author", "Date", "Content", "Attachments", "Reactions"}
 
 // discordFile finds the channel in the name of its file: Guild - channel [901].csv.
@@ -267,8 +265,7 @@ var discordFile = regexp.MustCompile(`([^/]*) \[(\d+)\]\.csv$`)
 
 func (p *sheetPlan) havePINs() bool { return p.pins*2 > p.accounts }
 
-// isPIN says whether an account has the form of Sky ECC's: 6 characters 0-9
-// A-Z.
+// isPIN reports whether an account has the form of a Sky ECC PIN: 6 characters 0-9 A-Z.
 func isPIN(s string) bool {
 	if len(s) != 6 {
 		return false
@@ -281,8 +278,8 @@ func isPIN(s string) bool {
 	return true
 }
 
-// item makes an item of the n-th row of a sheet, if it is one that counts: the
-// header, its repetitions and rows of empty cells are none.
+// item makes an item of the n-th row of a sheet. The header, its repetitions and empty rows
+// give none.
 func (p *sheetPlan) item(n int, row *sheetdoc.Row, in reader.Input) (reader.Item, bool) {
 	item := reader.Item{Problem: row.Problem, Raw: row.Raw, Where: row.Where}
 	switch {
@@ -310,14 +307,14 @@ func (p *sheetPlan) item(n int, row *sheetdoc.Row, in reader.Input) (reader.Item
 			item.Problem, item.Raw = err.Error(), sheetdoc.Raw(row)
 		} else {
 			item.Message = m
-			// A row that names whose device it is of is that one's copy.
+			// A row that names the device's owner belongs to that owner's copy.
 			item.Device = cells{row.Cells, &p.column}.text(fieldOwner)
 		}
 	}
 	return item, true
 }
 
-// isMixed says whether a PIN has digits and letters.
+// isMixed reports whether a PIN has both digits and letters.
 func isMixed(pin string) bool {
 	digits := 0
 	for i := range len(pin) {
@@ -344,7 +341,7 @@ func (p *sheetPlan) isHeader(cells []sheetdoc.Cell) bool {
 	return true
 }
 
-// sheetMessage is a message while its row is read.
+// sheetMessage is the message being read from a row.
 type sheetMessage struct {
 	*argus.Message
 	plan *sheetPlan
@@ -366,7 +363,7 @@ func (c cells) cell(f sheetField) sheetdoc.Cell {
 	return sheetdoc.Cell{}
 }
 
-// text returns what stands in a field's cell, without space around.
+// text returns the text in a field's cell, without surrounding space.
 func (c cells) text(f sheetField) string {
 	if i := c.column[f]; i >= 0 && i < len(c.row) && c.row[i].Text != "" {
 		return argus.CleanName(c.row[i].Text)
@@ -434,9 +431,8 @@ func (p *sheetPlan) message(row *sheetdoc.Row, name string, options reader.Optio
 	return m.Message, m.Valid()
 }
 
-// fits says what is wrong with the number of cells: one too many with
-// something in it, or so few that the text is missing. Empty cells at the end
-// are often left out.
+// fits reports an error in the number of cells: one too many that is not empty, or so few that
+// the text is missing. Empty cells at the end are often left out.
 func (p *sheetPlan) fits(row *sheetdoc.Row) error {
 	for _, c := range row.Cells[min(len(row.Cells), len(p.names)):] {
 		if strings.TrimSpace(c.Text) != "" {
@@ -457,15 +453,15 @@ func (m *sheetMessage) extra(name, value string) {
 	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
 }
 
-// extraIf keeps what stood there if it was changed.
+// extraIf keeps the original value if it was changed.
 func (m *sheetMessage) extraIf(name, stood, now string) {
 	if stood != now {
 		m.extra(name+"_raw", stood)
 	}
 }
 
-// accounts sets who sent it to whom: as the columns say, or the device's owner
-// and its contact as the direction says.
+// accounts sets sender and receivers from the columns, or from the direction, the device's
+// owner and the contact.
 func (m *sheetMessage) accounts() {
 	from, to := m.text(fieldFrom), m.text(fieldTo)
 	owner, contact := m.text(fieldOwner), m.text(fieldContact)
@@ -502,8 +498,8 @@ func (m *sheetMessage) accounts() {
 	}
 }
 
-// chat sets what a chat without a header tells of a message beyond its own row: who is in
-// it. The owner of the phone is called me, with his own number beside it.
+// chat sets the participants of a chat without a header, which a row alone does not tell. The
+// owner of the phone is called me, followed by the owner's number.
 func (m *sheetMessage) chat() {
 	if slices.Contains(ownerWords, strings.ToLower(m.FromName)) {
 		m.extra("name", m.FromName)
@@ -514,7 +510,7 @@ func (m *sheetMessage) chat() {
 	m.Conversation = build.ConversationOf(slices.Clone(m.plan.people))
 }
 
-// ownerWords are how apps call the owner of the phone in what they export.
+// ownerWords are the words that apps use for the owner of the phone in their exports.
 var ownerWords = []string{"me", "you", "ik", "ich", "moi", "yo", "io", "eu", "ja", "ben", "я", "أنا"}
 
 // accountEnd returns where the first of several accounts ends, or -1.
@@ -527,7 +523,7 @@ func accountEnd(s string) int {
 	return -1
 }
 
-// keep keeps what stands in a field's column and says nothing else here.
+// keep keeps the cells of fields that the message shows nowhere else.
 func (m *sheetMessage) keep(fields ...sheetField) {
 	for _, f := range fields {
 		if text := m.text(f); text != "" {
@@ -536,10 +532,9 @@ func (m *sheetMessage) keep(fields ...sheetField) {
 	}
 }
 
-// account returns an account as the service writes it. Of a PIN that a
-// spreadsheet took for a number, the zeros in front are given back where only
-// they can be missing; what else may have become of it (12E345 is a number
-// too) cannot be told, so that it stays as it stands and says so.
+// account returns an account in the service's form. If a spreadsheet took a PIN for a number,
+// the leading zeros are restored where nothing else can be missing. Other damage (12E345 is a
+// number too) cannot be undone, so the value is kept as written, with a remark.
 func (m *sheetMessage) account(name, stood string) string {
 	if !m.plan.havePINs() || stood == "" {
 		return stood
@@ -561,7 +556,7 @@ func (m *sheetMessage) account(name, stood string) string {
 	return stood
 }
 
-// looksLikeNumber says whether a spreadsheet would take a text for a number.
+// looksLikeNumber reports whether a spreadsheet would take a text for a number.
 func looksLikeNumber(s string) bool {
 	return strings.Trim(s, "0123456789.,+-eE") == "" && strings.ContainsAny(s, "0123456789")
 }
@@ -595,7 +590,7 @@ func (m *sheetMessage) times() (err error) {
 	return nil
 }
 
-// further reads a time that a message may be without; 0 says that there is none.
+// further reads an optional time; it returns 0 if there is none.
 func (m *sheetMessage) further(f sheetField) argus.Time {
 	stood := m.text(f)
 	if strings.Trim(stood, "0.-") == "" {
@@ -623,8 +618,8 @@ func (m *sheetMessage) time(f sheetField, stood string) (argus.Time, error) {
 	return dates.Cell(stood, order, zone, source, m.plan.from1904)
 }
 
-// lock sets what is encrypted. A row that also has the text was opened by
-// whoever made the sheet.
+// lock sets the encrypted content. If a row also has the text, the maker of the sheet
+// decrypted it.
 func (m *sheetMessage) lock() {
 	payload := m.text(fieldPayload)
 	if payload == "" {
@@ -642,8 +637,8 @@ func (m *sheetMessage) lock() {
 	}
 }
 
-// decodePayload reads hexadecimal, or else base64 of either alphabet, with or
-// without padding; anything else is kept as it stands.
+// decodePayload reads hexadecimal or base64 of either alphabet, with or without padding;
+// anything else is kept as written.
 func decodePayload(s string) (payload []byte, known bool) {
 	if b, err := hex.DecodeString(strings.TrimPrefix(s, "0x")); err == nil {
 		return b, true
@@ -655,7 +650,7 @@ func decodePayload(s string) (payload []byte, known bool) {
 	return []byte(s), false
 }
 
-// label is a column's name, or its place where the header has none.
+// label is a column's name, or its position if the header has none.
 func (h *sheetHeader) label(column int) string {
 	if h.names[column] != "" {
 		return h.names[column]
@@ -663,7 +658,7 @@ func (h *sheetHeader) label(column int) string {
 	return fmt.Sprintf("column %d", column+1)
 }
 
-// others keeps the columns that no field takes, and the formulas.
+// others keeps the columns without a field, and the formulas.
 func (m *sheetMessage) others() {
 	for i, c := range m.row[:min(len(m.row), len(m.plan.names))] {
 		if m.plan.fields[i] == fieldOther && strings.TrimSpace(c.Text) != "" {

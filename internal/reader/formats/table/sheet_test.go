@@ -81,8 +81,7 @@ func TestWorkbookDamaged(t *testing.T) {
 	}
 }
 
-// TestWorkbookBounds has a part that claims more than it has and texts beyond
-// the limit.
+// TestWorkbookBounds reads a part that claims more than it has, and texts beyond the limit.
 func TestWorkbookBounds(t *testing.T) {
 	long := SheetHead + `<row>` + Text(strings.Repeat("x", 1<<20)) + `</row>`
 	items := readertest.Check(t, Sheet, readertest.Input("f", MakeWorkbook(t, "", "", long), reader.Options{MaxRecord: 64 << 10}))
@@ -96,7 +95,7 @@ func TestWorkbookBounds(t *testing.T) {
 	}
 }
 
-// TestSheetBounds has a quote that never ends, in a file of any size.
+// TestSheetBounds reads a quote that never ends, in a file of any size.
 func TestSheetBounds(t *testing.T) {
 	const head = "Sent,From,To,Text\n"
 	const row = "2021-02-14 12:00:00,AAAAAA,BBBBBB,x\n"
@@ -108,7 +107,7 @@ func TestSheetBounds(t *testing.T) {
 	if len(items) != 2 || items[0].Problem == "" || items[1].Message == nil {
 		t.Errorf("%d items", len(items))
 	}
-	// Each line opens the quote that the one before it left open.
+	// Each line opens the quote that the previous line left open.
 	start := time.Now()
 	readertest.Check(t, Sheet, readertest.Input("f", []byte(head+strings.Repeat("a\",,\"c\n", 50_000)), reader.Options{}))
 	if took := time.Since(start); took > 10*time.Second {
@@ -175,7 +174,7 @@ func FuzzSheet(f *testing.F) {
 	})
 }
 
-// FuzzWorkbookSheet breaks what is inside the archive.
+// FuzzWorkbookSheet changes the contents of the archive.
 func FuzzWorkbookSheet(f *testing.F) {
 	f.Add(SheetHead+`<row r="2"><c r="A2"><v>44241.5</v></c><c r="B2" t="s"><v>0</v></c><c r="C2"/><c r="D2"><f>1+1</f><v>2</v></c></row>`, `<si><t>x</t></si>`)
 	f.Fuzz(func(t *testing.T, rows, shared string) {
@@ -198,7 +197,7 @@ func BenchmarkSheetCSV(b *testing.B) {
 	readertest.Benchmark(b, Sheet, []byte(file.String()), 50_000)
 }
 
-// TestSheetDocument holds docs/format/sheet.md to the table of words.
+// TestSheetDocument checks docs/format/sheet.md against the table of words.
 func TestSheetDocument(t *testing.T) {
 	document, err := os.ReadFile("../../../../docs/format/sheet.md")
 	if err != nil {

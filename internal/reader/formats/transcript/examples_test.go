@@ -84,8 +84,8 @@ func eventOf(m *argus.Message) string {
 	return "message"
 }
 
-// TestTextdumpLines reads what must not become text of the message above it, and which
-// service a dump proves.
+// TestTextdumpLines reads lines that must not become text of the message above, and checks the
+// service that each dump proves.
 func TestTextdumpLines(t *testing.T) {
 	for _, c := range []struct{ file, service, want string }{
 		{"[22.11.21 11:08:01] fox:\tone\n[22.11.21 11:09] is no head\n[22.11.21 11:10:01] somebody joined\nx\n[22.11.21 11:11:01] fox:\ttwo\n", "unknown", `

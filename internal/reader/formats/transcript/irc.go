@@ -27,37 +27,37 @@ import (
 //		YYYY-MM-DD hh:mm:ss<TAB>nick<TAB>text   WeeChat; since 2025 hh:mm:ss.ffffffZ, in UTC
 //		Mon DD hh:mm:ss <nick><TAB>text         HexChat
 //		YYYY-MM-DDThh:mm:ss  <nick> text        Limnoria
-//		[hh:mm]  * nick does          an action: Text is what stands behind the nick
+//		[hh:mm]  * nick does          an action: Text is the rest after the nick
 //		=== nick [user@host]  has joined #channel    also -!-, ***, --> <-- --
 //		--- Day changed Sat Feb 11 2006         also Log opened, Log closed; eggdrop's --- Sat Feb 11 2006
 //		**** BEGIN LOGGING AT Mon Sep 30 23:58:44 2019      HexChat
 //		Session Start: Mon Sep 30 23:58:44 2019             mIRC; Session Ident: #channel
 //
-//	  - Day: of the line itself, else of the last day line, else of the file's name
-//	    (2004-12-25, 20041225, or a path 2004/12/25), if that names exactly one.
-//	    Lines before any known day are one problem. A month and day without a year have
-//	    that of the line before, or the next where December has passed.
-//	  - Clock: as written. Where it runs back by more than an hour and no line names
+//	  - Day: of the line itself, otherwise of the last day line, otherwise of the file's
+//	    name (2004-12-25, 20041225, or a path 2004/12/25), if that names exactly one.
+//	    Lines before any known day are one problem. A month and day without a year
+//	    take that of the previous line, or the next one after December.
+//	  - Clock: as written. If it runs back by more than an hour and no line names
 //	    a new day, the messages from there on say so in Extra clock, and keep the
 //	    day and hour as written: a new day, a clock of 12 hours without a.m. and
-//	    p.m., or a clock that was set cannot be told apart. A line without a clock
-//	    has that of the line before it, and says so in Extra clock; before any
-//	    clock it has the day alone.
-//	  - From: the nick, folded as RFC 1459 section 2.2 says, because the service
-//	    takes Nick[x] and nick{x} for the same; FromName is the nick unfolded where
-//	    it differs. Signs of rank before it (@ + %) are left out, and so is the
-//	    space that some logs put behind each ], where no nick can have one.
-//	  - Conversation: the one channel that joins name, folded too; else the
-//	    #channel in the file's name; else the file's name without date and ending, or
-//	    the folder's where that is all of the name (NETWORK/WINDOW/2019-09-30.log);
+//	    p.m., and an adjusted clock cannot be told apart. A line without a clock
+//	    takes that of the previous line, and says so in Extra clock; before any
+//	    clock it has only the day.
+//	  - From: the nick, folded according to RFC 1459 section 2.2, because the service
+//	    treats Nick[x] and nick{x} as equal; FromName is the unfolded nick if it
+//	    differs. Rank signs before it (@ + %) are removed, and so is the space that
+//	    some logs put after each ], since no nick can contain one.
+//	  - Conversation: the one channel that joins name, folded too; otherwise the
+//	    #channel in the file's name; otherwise the file's name without date and
+//	    extension, or the folder's if nothing remains (NETWORK/WINDOW/2019-09-30.log);
 //	    without such a folder the file's name, with the key of its first line.
 //	  - Nicks and channels are unique in a network, which no line names.
-//	  - Who joined, left or was kicked is a membership, a topic is of the room; every
+//	  - Joins, departures and kicks are memberships, a topic is of the room; every
 //	    other event is a notice.
-//	  - What the service said (join, part, quit, nick, mode, topic, kick, notice,
-//	    log) has State system, the line as Text, Extra event, and Extra address
-//	    and reason where they stand there. A new nick is Extra alias. A line
-//	    "=== nick words" that says none of this is an action.
+//	  - Events of the service (join, part, quit, nick, mode, topic, kick, notice,
+//	    log) have State system, the line as Text, Extra event, and Extra address
+//	    and reason if the line has them. A new nick is Extra alias. Any other line
+//	    "=== nick words" is an action.
 //
 // Service: irc, or Options.Service. Record is the number of the line.
 var IRC = &reader.Format{
@@ -70,19 +70,19 @@ var IRC = &reader.Format{
 	Read:    readIRC,
 }
 
-// ircLine is a line taken apart. Its slices belong to the line.
+// ircLine is a parsed line. Its slices belong to the line.
 type ircLine struct {
-	// day is as stated by the line, zero if it states none; clock counts
-	// seconds from midnight, -1 if there is none.
+	// day is the day that the line states, zero if there is none; clock counts seconds from
+	// midnight, -1 if there is none.
 	day       time.Time
-	yearless  bool // day is of the year 4, for want of its own
+	yearless  bool // the line states no year; day uses year 4
 	clock     int
 	micros    int  // of the second
 	offset    int  // seconds east of UTC, if stated
-	zoned     bool // it is
+	zoned     bool // offset is stated
 	precision argus.Precision
 	raw       []byte // date and clock as written
-	bad       string // what is wrong with date or clock
+	bad       string // the error in date or clock
 
 	padded  bool
 	kind    ircKind
@@ -105,8 +105,7 @@ const (
 	ircEvent
 )
 
-// parseIRC takes a line apart. Padded says that the log has a space behind
-// each ].
+// parseIRC parses a line. padded means that the log has a space after each ].
 func parseIRC(b []byte, padded bool) ircLine {
 	l := ircLine{clock: -1, padded: padded}
 	rest := b
@@ -144,7 +143,7 @@ func parseIRC(b []byte, padded bool) ircLine {
 	return l
 }
 
-// stampEnd returns where the digits and signs of date and clock end, behind from.
+// stampEnd returns the end of the digits and signs of date and clock after from.
 func stampEnd(b []byte, from int) int {
 	end := from
 	for end < len(b) && (textdoc.IsDigit(b[end]) || strings.IndexByte(":.-+TZ", b[end]) >= 0) {
@@ -153,7 +152,7 @@ func stampEnd(b []byte, from int) int {
 	return end
 }
 
-// hexchat reads Mon DD hh:mm:ss and what follows.
+// hexchat reads Mon DD hh:mm:ss and the rest of the line.
 func (l *ircLine) hexchat(b []byte) ircLine {
 	day, err := time.Parse("Jan _2 2006", string(b[:6])+" 0004") // a leap year
 	if end := stampEnd(b, 7); err == nil && end < len(b) && b[end] == ' ' && l.stamp(b[7:end]) {
@@ -163,8 +162,8 @@ func (l *ircLine) hexchat(b []byte) ircLine {
 	return *l
 }
 
-// session reads the lines in which HexChat and mIRC say when a log begins and ends,
-// and of whom it is, and says whether the line is one.
+// session reads the lines in which HexChat and mIRC record when and with whom a log begins and
+// ends. It reports whether the line is one of these.
 func (l *ircLine) session(b []byte) bool {
 	if window, ok := bytes.CutPrefix(b, []byte("Session Ident: ")); ok {
 		l.kind, l.text, l.event = ircEvent, b, "log"
@@ -182,8 +181,8 @@ func (l *ircLine) session(b []byte) bool {
 	return false
 }
 
-// stamp reads hh:mm, hh:mm:ss, or one behind YYYY-MM-DD. It says whether b looks
-// like one; bad says what is impossible about it.
+// stamp reads hh:mm or hh:mm:ss, optionally after YYYY-MM-DD. It reports whether b has that
+// form; bad names an impossible value.
 func (l *ircLine) stamp(b []byte) bool {
 	raw := b
 	if len(b) > 11 && b[4] == '-' && b[7] == '-' && (b[10] == ' ' || b[10] == 'T') {
@@ -223,7 +222,7 @@ func (l *ircLine) stamp(b []byte) bool {
 	return true
 }
 
-// fraction reads .ffffff behind a clock and returns what is behind it.
+// fraction reads .ffffff after a clock and returns the rest.
 func (l *ircLine) fraction(b []byte) (rest []byte) {
 	if len(b) < 2 || b[0] != '.' || !textdoc.IsDigit(b[1]) {
 		return b
@@ -236,8 +235,8 @@ func (l *ircLine) fraction(b []byte) (rest []byte) {
 	return b
 }
 
-// zoneOf reads Z or +01:00 behind a clock, and returns the clock, all of it if there is
-// something else.
+// zoneOf reads Z or +01:00 after a clock and returns the clock. It returns all of it if there
+// is anything but a zone.
 func (l *ircLine) zoneOf(rest, b []byte) []byte {
 	switch {
 	case len(rest) == 1 && rest[0] == 'Z':
@@ -253,7 +252,7 @@ func (l *ircLine) zoneOf(rest, b []byte) []byte {
 	return b[:8]
 }
 
-// decimal reads digits, -1 if there is anything else.
+// decimal reads digits. It returns -1 if there is anything else.
 func decimal(b []byte) int {
 	n := 0
 	for _, c := range b {
@@ -265,7 +264,7 @@ func decimal(b []byte) int {
 	return n
 }
 
-// body reads what stands behind date and clock.
+// body reads the rest of the line after date and clock.
 func (l *ircLine) body(b []byte) {
 	switch {
 	case len(b) > 2 && b[0] == '<':
@@ -302,9 +301,8 @@ func (l *ircLine) body(b []byte) {
 	}
 }
 
-// starred reads what mIRC and HexChat say happened, which begins as an action does. An
-// address, or the whole of the line, tells it from one: anybody may say of himself that
-// he has quit.
+// starred reads the events of mIRC and HexChat, which begin like actions. An address, or the
+// whole line, distinguishes them: anybody may write in an action that he has quit.
 func (l *ircLine) starred(b []byte) bool {
 	l.text = b
 	if old, alias, ok := bytes.Cut(b, []byte(" is now known as ")); ok && isNick(old) && isNick(alias) {
@@ -338,7 +336,7 @@ func (l *ircLine) starred(b []byte) bool {
 	return false
 }
 
-// talking reads what mIRC and HexChat write as a window opens.
+// talking reads the line that mIRC and HexChat write when a window opens.
 func (l *ircLine) talking(b []byte) bool {
 	for _, words := range []string{"Now talking on ", "Now talking in "} {
 		if channel, ok := bytes.CutPrefix(b, []byte(words)); ok && len(channel) > 0 && strings.IndexByte("#&", channel[0]) >= 0 {
@@ -349,7 +347,7 @@ func (l *ircLine) talking(b []byte) bool {
 	return false
 }
 
-// say reads a message. Signs of rank stand before a nick and cannot begin one.
+// say reads a message. Rank signs precede a nick and cannot begin one.
 func (l *ircLine) say(nick, text []byte) {
 	for len(nick) > 0 && strings.IndexByte(" @+%&~!", nick[0]) >= 0 {
 		nick = nick[1:]
@@ -380,8 +378,8 @@ func (l *ircLine) act(b []byte) {
 	}
 }
 
-// happen reads what a client says happened, and says whether it is anything of
-// the kind. The line stays Text.
+// happen reads an event that a client logs, and reports whether it is one. The line is kept as
+// Text.
 func (l *ircLine) happen(b []byte) bool {
 	if old, alias, ok := bytes.Cut(b, []byte(" is now known as ")); ok && isNick(old) && isNick(alias) {
 		l.is("nick", old)
@@ -444,7 +442,7 @@ func (l *ircLine) happen(b []byte) bool {
 	return true
 }
 
-// ircEvents are what happens to those who have an address.
+// ircEvents are the events of users with an address.
 var ircEvents = []struct{ words, event string }{
 	{" has joined #", "join"}, {" has joined &", "join"}, {" has left #", "part"}, {" has left &", "part"}, {" has quit", "quit"},
 }
@@ -464,13 +462,13 @@ func cutAddress(b []byte) (nick, address []byte, ok bool) {
 	return b, nil, isNick(b)
 }
 
-// isNick says whether b is a nick: no space is in it, but behind a ].
+// isNick reports whether b is a nick: it has no space except after a ].
 func isNick(b []byte) bool {
 	b = trimNick(b)
 	return len(b) > 0 && bytes.IndexByte(b, ' ') < 0
 }
 
-// trimNick removes the spaces that a log puts around a nick and behind each ].
+// trimNick removes the spaces that a log puts around a nick and after each ].
 func trimNick(b []byte) []byte {
 	b = bytes.TrimSpace(b)
 	if bytes.IndexByte(b, ' ') < 0 {
@@ -487,7 +485,7 @@ func cutLast(b []byte, separator string) (before, after []byte, ok bool) {
 	return b[:at], b[at+len(separator):], true
 }
 
-// unwrap takes a reason out of its brackets and quotation marks.
+// unwrap removes the brackets and quotation marks around a reason.
 func unwrap(b []byte) []byte {
 	b = bytes.TrimSpace(b)
 	for _, pair := range []string{"[]", "()", `""`} {
@@ -518,7 +516,7 @@ func (l *ircLine) announce(b []byte) {
 	l.happen(b)
 }
 
-// weechat reads the columns behind the time: who, and what.
+// weechat reads the columns after the time: the nick and the text.
 func (l *ircLine) weechat(b []byte) {
 	who, text, ok := bytes.Cut(b, []byte("\t"))
 	if !ok {
@@ -535,7 +533,7 @@ func (l *ircLine) weechat(b []byte) {
 	}
 }
 
-// dayLine reads what irssi writes when it begins, ends or passes midnight.
+// dayLine reads the lines that irssi writes when it starts, stops or passes midnight.
 func (l *ircLine) dayLine(b []byte) {
 	for _, words := range []string{"Day changed ", "Log opened ", "Log closed "} {
 		if date, ok := bytes.CutPrefix(b, []byte(words)); ok {
@@ -548,7 +546,7 @@ func (l *ircLine) dayLine(b []byte) {
 	}
 }
 
-// logDate takes the day, and the clock if there is one, from a line of the client's.
+// logDate takes the day, and the clock if there is one, from a line that the client wrote.
 func (l *ircLine) logDate(text, date []byte) {
 	l.kind, l.text, l.event, l.raw = ircEvent, text, "log", date
 	at, err := time.Parse("Mon Jan _2 15:04:05 2006", string(date))
@@ -584,7 +582,7 @@ func detectIRC(s reader.Sample) int {
 	return 50 + 40*known/lines
 }
 
-// foldNick writes a nick or channel as the service compares it (RFC 1459, 2.2).
+// foldNick folds a nick or channel as the service does to compare it (RFC 1459, 2.2).
 func foldNick(b []byte) string {
 	folded := make([]byte, len(b))
 	for i, c := range b {
@@ -607,18 +605,18 @@ type ircReading struct {
 	title    string      // of a log whose conversation has no name
 	reach    argus.Reach // of the conversation
 	padded   bool
-	accounts map[string][2]string // of nicks, folded and as they are, up to maxNames
+	accounts map[string][2]string // by nick: folded and original, up to maxNames
 	zone     *time.Location
 	zoneFrom argus.ZoneSource
 	hours    dates.LogHours
 
-	day       time.Time // zero while it is not known
+	day       time.Time // zero until known
 	clock     int       // seconds from midnight of the last line that has one, -1 before
 	precision argus.Precision
 	raw       string
-	back      string // since where the clock does not run on
+	back      string // the remark on a clock that runs back, "" while it runs on
 
-	// The lines before any known day.
+	// undated is the place of the lines before any known day.
 	undated      argus.Where
 	undatedLines int
 	undatedRaw   []byte
@@ -634,9 +632,9 @@ func readIRC(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error]
 		r := ircReading{in: in, channel: channel, padded: padded, accounts: map[string][2]string{}, clock: -1, day: dayOfName(in.Name)}
 		r.zone, r.zoneFrom = in.ZoneOrUTC()
 		if r.reach = argus.ReachServer; channel == "" || strings.IndexByte("#&", channel[0]) < 0 {
-			r.reach = argus.ReachExport // one with whom was talked, or whatever somebody called the log
+			r.reach = argus.ReachExport // the other party of a private chat, or any name that somebody gave the log
 		}
-		if r.channel == "" { // a file's name with nothing but a day
+		if r.channel == "" { // the file's name is only a day
 			r.channel, r.title, r.reach = build.LogConversation(begins), argus.CleanName(path.Base(in.Name)), argus.ReachFile
 		}
 		lines := textdoc.NewLines(ctx, in.Reader(), in.RecordLimit())
@@ -664,7 +662,7 @@ func readIRC(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error]
 	}
 }
 
-// line makes an item of a line, unless the line waits for a day.
+// line makes an item of a line. There is none while the line waits for a day.
 func (r *ircReading) line(l *textdoc.Line) (reader.Item, bool) {
 	if l.Problem != "" {
 		return reader.ProblemOf(l, l.Problem), true
@@ -674,7 +672,7 @@ func (r *ircReading) line(l *textdoc.Line) (reader.Item, bool) {
 	case p.kind == ircUnknown:
 		return reader.ProblemOf(l, "want a line of an IRC log, like [hh:mm] <nick> text or === nick has joined #channel"), true
 	case p.bad != "":
-		if p.event == "log" { // the day is another, and not known
+		if p.event == "log" { // the day changes to an unknown one
 			r.day, r.clock = time.Time{}, -1
 		}
 		return reader.ProblemOf(l, p.bad), true
@@ -760,7 +758,7 @@ func (r *ircReading) message(p *ircLine) *argus.Message {
 	return m
 }
 
-// record gives an event its type and facts; the line stays its text.
+// record gives an event its type and facts; the line remains its text.
 func (p *ircLine) record(m *argus.Message) {
 	switch p.event {
 	case "join":
@@ -780,7 +778,7 @@ func (p *ircLine) record(m *argus.Message) {
 	}
 }
 
-// account returns the folded nick, and the nick itself where it differs.
+// account returns the folded nick, and the nick itself if it differs.
 func (r *ircReading) account(nick []byte) (from, name string) {
 	if known, ok := r.accounts[string(nick)]; ok {
 		return known[0], known[1]
@@ -794,13 +792,12 @@ func (r *ircReading) account(nick []byte) (from, name string) {
 	return from, name
 }
 
-// clockBack is how far a clock may run back without a word, in seconds: lines
-// of one minute are not always in order, and clocks are set.
+// clockBack is the number of seconds that a clock may run back without a remark: lines of one
+// minute are not always in order, and clocks are adjusted.
 const clockBack = 3600
 
-// sent is the time of a line, and moves the clock on. A day without a clock is
-// that day in UTC, as everywhere: in another zone it would be shown as the day
-// before.
+// sent returns the time of a line and advances the clock. A day without a clock is that day in
+// UTC, as everywhere: in another zone it would be shown as the day before.
 func (r *ircReading) sent(p *ircLine) argus.Time {
 	if p.clock >= 0 {
 		if p.day.IsZero() && r.clock-p.clock > clockBack {
@@ -824,9 +821,8 @@ func (r *ircReading) sent(p *ircLine) argus.Time {
 	return argus.At(at, r.raw, r.zoneFrom, r.precision)
 }
 
-// surveyIRC names the conversation, as IRC documents, "" where the file's name
-// is all, returns how the file begins and finds out whether the log has a space behind
-// each ].
+// surveyIRC names the conversation as IRC documents, "" if only the file's name does. It also
+// returns the beginning of the file, and whether the log has a space after each ].
 func surveyIRC(ctx context.Context, in reader.Input) (channel, begins string, padded bool, err error) {
 	several := false
 	lines := textdoc.NewLines(ctx, in.Reader(), in.RecordLimit())
@@ -854,7 +850,7 @@ func surveyIRC(ctx context.Context, in reader.Input) (channel, begins string, pa
 	return channel, begins, padded, lines.Err
 }
 
-// behindClock returns a line without the clock in brackets that it begins with.
+// behindClock returns a line without the bracketed clock at its beginning.
 func behindClock(b []byte) []byte {
 	if len(b) > 5 && b[0] == '[' && textdoc.IsDigit(b[1]) {
 		return b[bytes.IndexByte(b, ']')+1:]
@@ -862,8 +858,8 @@ func behindClock(b []byte) []byte {
 	return b
 }
 
-// channelOfName finds a #channel in a file's name, else takes the name without
-// date and ending, or the folder's; "" if there is nothing but a date.
+// channelOfName finds a #channel in a file's name. Otherwise it returns the name without date
+// and extension, or the folder's name; "" if there is only a date.
 func channelOfName(name string) string {
 	base := argus.CleanName(path.Base(name))
 	if at := strings.IndexByte(base, '#'); at >= 0 {
@@ -885,8 +881,8 @@ func channelOfName(name string) string {
 	return foldNick([]byte(cmp.Or(stem, window)))
 }
 
-// windowOfPath returns the folder that a file with nothing but a day for a name lies
-// in, as ZNC writes them: NETWORK/WINDOW/YYYY-MM-DD.log; "" if it is a part of a day.
+// windowOfPath returns the folder of a file whose name is only a day, as ZNC writes them:
+// NETWORK/WINDOW/YYYY-MM-DD.log; "" if the folder is part of a date.
 func windowOfPath(name string) string {
 	window := argus.CleanName(path.Base(path.Dir(name)))
 	if strings.Trim(window, "0123456789-_./") == "" || strings.HasSuffix(window, "!") { // an archive is no folder
@@ -895,7 +891,7 @@ func windowOfPath(name string) string {
 	return window
 }
 
-// dayOfName returns the one day that a file's name or else its path states.
+// dayOfName returns the one day that a file's name states, or its path if the name has none.
 func dayOfName(name string) time.Time {
 	day, _, end := findDay(path.Base(name))
 	if end > 0 {
@@ -908,8 +904,8 @@ func dayOfName(name string) time.Time {
 	return day
 }
 
-// findDay finds the first YYYY-MM-DD (also with . or _) or YYYYMMDD that no
-// digit touches; to is 0 if there is none.
+// findDay finds the first YYYY-MM-DD (also with . or _) or YYYYMMDD without an adjacent digit;
+// to is 0 if there is none.
 func findDay(s string) (day time.Time, from, to int) {
 	for from := range s {
 		if from > 0 && textdoc.IsDigit(s[from-1]) {

@@ -12,7 +12,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestIRCHeads reads how clients begin the lines and the days of their logs.
+// TestIRCHeads reads the beginnings of lines and of days that clients write.
 func TestIRCHeads(t *testing.T) {
 	for _, c := range []struct{ name, log, want string }{
 		{"irc.libera.#quay.weechatlog", "2025-09-02 21:11:39\tvera\tone\n2025-09-02T21:12:39.812345Z\trik\ttwo\n2025-09-02 23:12:39.812345+02:00\trik\tthree\n", `

@@ -27,11 +27,11 @@ var Jabber = &reader.Format{
 	Read:    readJabber,
 }
 
-// detectJabber wants an object with all of ts, from and body, or one that can be
-// mended to it.
+// detectJabber looks for an object with all of ts, from and body, or one that mending gives
+// them.
 func detectJabber(s reader.Sample) int {
 	text := s.Text
-	for range 2000 { // of what begins like an object: texts hold source code, too
+	for range 2000 { // of the places that look like an object: texts hold source code too
 		start := bytes.IndexByte(text, '{')
 		if start < 0 {
 			return 0
@@ -62,7 +62,7 @@ func detectJabber(s reader.Sample) int {
 	return 0
 }
 
-// isKey compares a key in its quotes, whatever its case.
+// isKey compares a quoted key, ignoring case.
 func isKey(key []byte, name string) bool {
 	return len(key) == len(name)+2 && strings.EqualFold(string(key[1:len(key)-1]), name)
 }
@@ -74,8 +74,8 @@ func beginsJabber(b []byte) bool {
 	})
 }
 
-// jabberPiece returns where the record that begins the bytes ends, if that is where
-// the next one begins, or the end.
+// jabberPiece returns the end of the record at the start of b: the start of the next record,
+// or the end of b.
 func jabberPiece(b []byte) int {
 	for at := 1; at < len(b); at++ {
 		next := bytes.IndexByte(b[at:], '{')
@@ -89,9 +89,9 @@ func jabberPiece(b []byte) int {
 	return len(b)
 }
 
-// mendJabber makes JSON of a record that is broken in a way that leaves one reading:
-// the four keys in their order, without a comma between, or with line ends in the
-// body. Quotes in the body would leave several.
+// mendJabber makes JSON of a broken record that has only one reading: the four keys in their
+// order, with a comma missing or line breaks in the body. Quotes in the body would allow
+// several readings.
 func mendJabber(raw string) (mended string, ok bool) {
 	rest, ok := strings.CutPrefix(strings.TrimRight(raw, " \t\r\n,]"), "{")
 	if !ok {
@@ -133,8 +133,8 @@ func mendJabber(raw string) (mended string, ok bool) {
 	return out.String() + "}", true
 }
 
-// escapeControls writes control characters as JSON wants them, and says false of a text
-// with a quotation mark that is not escaped.
+// escapeControls escapes control characters for JSON. ok is false if a quotation mark in the
+// text is not escaped.
 func escapeControls(s string) (string, bool) {
 	var out strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -155,8 +155,8 @@ func escapeControls(s string) (string, bool) {
 	return out.String(), true
 }
 
-// readJabber yields one item for each object and one for each stretch that is
-// none; Record counts both.
+// readJabber yields one item for each object and one for each stretch that is not an object;
+// Record counts both.
 func readJabber(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		o := jsondoc.NewObjects(in.Reader(), in.RecordLimit(), beginsJabber)
@@ -217,7 +217,7 @@ func mendNext(o *jsondoc.Objects, reason string, options reader.Options) (reader
 	}
 	m, err := parseJabber(mended, options)
 	if err != nil {
-		return reader.Item{}, false, nil //nolint:nilerr // it stays a problem, with the first reason
+		return reader.Item{}, false, nil //nolint:nilerr // it remains a problem, with the first reason
 	}
 	m.Extra = append(m.Extra, argus.Assumed("record", "mended, as its keys leave one reading: "+reason))
 	item := reader.Item{Message: m, Where: argus.Where{Offset: o.At, Length: int64(end)}}
@@ -281,9 +281,9 @@ func jabberTime(raw string, options reader.Options) (argus.Time, error) {
 }
 
 // setParties sets the accounts and the conversation from two Jabber ids
-// (local@domain/resource, RFC 7622). In a room the resource is who speaks, and each
-// member gets a copy. What goes to one who is in a room, or is private by its type,
-// is between the two and not said in the room (XEP-0045, 7.5).
+// (local@domain/resource, RFC 7622). In a room the resource is the speaker, and each member
+// gets a copy. A message to one member, or a private one by its type, is between the two and
+// not in the room (XEP-0045, 7.5).
 func setParties(m *argus.Message, from, to string, private bool) {
 	sender, resource := bareJID(from)
 	receiver, whom := bareJID(to)
@@ -295,7 +295,7 @@ func setParties(m *argus.Message, from, to string, private bool) {
 		if resource != "" {
 			m.From = sender + "/" + resource
 		} else {
-			m.State |= argus.StateSystem // the room itself says it
+			m.State |= argus.StateSystem // the room itself speaks
 		}
 		if receiver != "" && receiver != sender {
 			m.To = []string{receiver}
@@ -324,15 +324,15 @@ func setParties(m *argus.Message, from, to string, private bool) {
 	}
 }
 
-// bareJID returns an id without its resource and in lower case, in which
-// servers compare them, and the resource as it is.
+// bareJID returns an id without its resource, in lower case as servers compare it, and the
+// resource unchanged.
 func bareJID(jid string) (bare, resource string) {
 	bare, resource, _ = strings.Cut(argus.CleanName(jid), "/")
 	return strings.ToLower(bare), resource
 }
 
-// roomDomains are the first labels of domains that servers give to rooms by
-// default (XEP-0045 names none).
+// roomDomains are the first labels of domains that servers use for rooms by default (XEP-0045
+// names none).
 var roomDomains = map[string]bool{
 	"conference": true, "muc": true, "conf": true, "rooms": true, "room": true, "groupchat": true, "chatrooms": true,
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestParties reads who spoke to whom in rooms and beside them.
+// TestParties reads senders and receivers inside and outside rooms.
 func TestParties(t *testing.T) {
 	for _, c := range []struct {
 		from, to string
@@ -71,8 +71,7 @@ func BenchmarkJabber(b *testing.B) {
 	readertest.Benchmark(b, Jabber, []byte(strings.Repeat(one, 10_000)), 10_000)
 }
 
-// TestJabberMends reads records that are broken and leave one reading, and those that
-// leave more.
+// TestJabberMends reads broken records that have one reading, and some that have more.
 func TestJabberMends(t *testing.T) {
 	const head = `"ts":"2020-07-05T08:00:00","from":"a@x.test","to":"b@x.test"`
 	whole := "{" + head + `,"body":"whole"}`

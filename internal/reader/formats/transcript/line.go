@@ -15,22 +15,21 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// LINE reads what "Export chat history" of LINE writes: a line with the name of
-// the chat, one that says when it was saved, a line for each day, and for each message
+// LINE reads the output of "Export chat history" in LINE: a line with the name of the chat,
+// one with the time of saving, a line for each day, and for each message
 // CLOCK<TAB>NAME<TAB>text.
 //
 //   - Conversation: the name of the chat in the first line. From: the name as the
 //     phone shows it.
-//   - Order of day, month and year: the one under which most days are those of the
-//     week that stand beside them, else the one that makes the fewest impossible, else
-//     day before month. Where nothing proves it, each message says so in Extra
-//     date_order.
-//   - A text of several lines is in quotation marks, which are left out.
-//   - [Photo], [Sticker] and their like are attachments without bytes.
-//   - What has no name between the tabs is a notice of the service.
-//   - A line with a clock that cannot be read is a problem, never text.
+//   - Order of day, month and year: the order under which most days match the day of the
+//     week next to them, otherwise the order with the fewest impossible dates, otherwise
+//     day before month. If nothing proves it, each message says so in Extra date_order.
+//   - A text of several lines is in quotation marks, which are removed.
+//   - [Photo], [Sticker] and the like are attachments without bytes.
+//   - A line with no name between the tabs is a notice of the service.
+//   - A line with an unreadable clock is a problem, never text.
 //
-// Record is the number of the line that a message begins on.
+// Record is the number of a message's first line.
 var LINE = &reader.Format{
 	Name:    "line",
 	Version: 1,
@@ -41,13 +40,13 @@ var LINE = &reader.Format{
 	Read:    readLine,
 }
 
-// lineHeads are what the first line has around the name of the chat.
+// lineHeads are the words around the name of the chat in the first line.
 var lineHeads = [...]struct{ before, behind string }{
 	{"[LINE] Chat history with ", ""}, {"[LINE] Chat history in ", ""}, {"Chat history with ", ""}, {"Chat history in ", ""},
 	{"[LINE] ", "とのトーク履歴"}, {"[LINE] ", "のトーク履歴"}, {"[LINE] 與", "的聊天記錄"}, {"[LINE] ", "的聊天記錄"}, {"[LINE] 与", "的聊天记录"}, {"[LINE] ", "的聊天记录"},
 }
 
-// linePlaceholders name what was left out, by kind.
+// linePlaceholders are the placeholders for omitted files, by kind.
 var linePlaceholders = map[string]string{
 	"[sticker]": "sticker", "[photo]": "image", "[video]": "video", "[voice message]": "audio", "[file]": "document", "[contact]": "contact",
 	"[スタンプ]": "sticker", "[写真]": "image", "[動画]": "video", "[ボイスメッセージ]": "audio", "[ファイル]": "document", "[連絡先]": "contact",
@@ -70,7 +69,7 @@ func lineChat(first string) (name string, ok bool) {
 type lineDay struct {
 	whatsappHead
 	weekday time.Weekday
-	named   bool // the day of the week stands there, in English
+	named   bool // with the day of the week, in English
 }
 
 // parseLineDay reads Sun, 14/2/2021, 2021/02/15(月) and 2021.02.15 Monday.
@@ -84,7 +83,7 @@ func parseLineDay(text []byte) (d lineDay, ok bool) {
 			d.weekday = day
 		}
 	}
-	// date wants something behind the last number, and nothing but a day may be there.
+	// date needs something after the last number, and the line may hold nothing but a day.
 	c.b = append(bytes.Clone(text), ' ')
 	if !c.date(&d.whatsappHead) || d.separator == ' ' || !d.longYear {
 		return d, false
@@ -93,8 +92,8 @@ func parseLineDay(text []byte) (d lineDay, ok bool) {
 	return d, !strings.ContainsAny(rest, "\t:0123456789") && len(strings.Fields(rest)) < 2
 }
 
-// parseLineMessage cuts CLOCK<TAB>…; ok says that it has the form, and the period is '?'
-// for a word that is not known.
+// parseLineMessage parses CLOCK<TAB>…; ok reports whether it has that form. The period is '?'
+// for an unknown word.
 func parseLineMessage(text []byte) (h whatsappHead, ok bool) {
 	stamp, rest, ok := bytes.Cut(text, []byte{'\t'})
 	if !ok || len(stamp) > 40 || len(stamp) < len("1:05") {
@@ -130,7 +129,7 @@ func detectLine(s reader.Sample) int {
 	return 0
 }
 
-// surveyLine decides on the order of dates.
+// surveyLine determines the order of dates.
 func surveyLine(lines *textdoc.Lines) (order *dateOrder, doubt string, err error) {
 	var wrong [len(dateOrders)]int
 	for lines.Next() {
@@ -157,12 +156,12 @@ func surveyLine(lines *textdoc.Lines) (order *dateOrder, doubt string, err error
 	return &dateOrders[0], "assumed day-first", lines.Err
 }
 
-// lineReading is one reading of a file: that of a WhatsApp export, but for days.
+// lineReading is one reading of a file: that of a WhatsApp export, plus days.
 type lineReading struct {
 	whatsappReading
-	day   [3]int // year, month and day as written, zero while it is not known
-	quote bool   // a text in quotation marks goes on
-	blank bool   // the line before was blank, as the one above each day is
+	day   [3]int // year, month and day as written, zero until known
+	quote bool   // a text in quotation marks continues
+	blank bool   // the previous line was blank, as above each day
 }
 
 func readLine(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
@@ -194,12 +193,12 @@ func readLine(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 	}
 }
 
-// line takes a line and returns the item that it ends, if it does.
+// line takes a line and returns the item that it completes, if there is one.
 func (r *lineReading) line(l *textdoc.Line) (reader.Item, bool) {
 	if l.Problem != "" {
 		return r.end()
 	}
-	if l.Number <= 2 && !r.open { // the chat, and when it was saved
+	if l.Number <= 2 && !r.open { // the chat, and the time of saving
 		if name, ok := lineChat(string(l.Text)); ok {
 			r.chat, r.title = name, name
 			return reader.Item{}, false
@@ -236,7 +235,7 @@ func (r *lineReading) line(l *textdoc.Line) (reader.Item, bool) {
 	return item, more
 }
 
-// end returns what was gathered, if there is any.
+// end returns the pending item, if there is one.
 func (r *lineReading) end() (reader.Item, bool) {
 	r.quote = false
 	if !r.open || r.problem != "" {

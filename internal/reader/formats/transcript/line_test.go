@@ -10,7 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// TestLineDays decides on the order of dates by the day of the week.
+// TestLineDays determines the order of dates by the day of the week.
 func TestLineDays(t *testing.T) {
 	for _, item := range readertest.Check(t, LINE, readertest.Input("x.txt", []byte("Chat history with Vera\nSaved on: x\n\nMon, 01/02/2021\n11:03\tVera\thello\n"), reader.Options{})) {
 		if got, want := readertest.LineOf(item), "2021-02-01T11:03Z Vera: hello"; got != want { // a Monday
@@ -19,7 +19,7 @@ func TestLineDays(t *testing.T) {
 	}
 }
 
-// TestLineQuotes reads a text that is never closed: the next day is a day all the same.
+// TestLineQuotes reads a text that is never closed: the next day still begins.
 func TestLineQuotes(t *testing.T) {
 	file := "Chat history with Vera\nSaved on: x\n\n2021/02/14\n11:03\tVera\t\"open\n2021/02/20\n\n2021/02/15\n11:04\tRik\tnext\n"
 	var got []string

@@ -21,27 +21,26 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Textdump reads chats that programs and people wrote out as plain text,
-// in one of the layouts of textLayouts, which the first message decides for the
-// whole file. What follows a message up to the next is its body; a line in
-// another layout is text.
+// Textdump reads chats that programs and people wrote out as plain text, in one of
+// textLayouts. The first message decides the layout of the whole file. Text after a message up
+// to the next is its body; a line in another layout is text.
 //
-//   - Lines of nothing but - = _ * # ~ are separators. Facts before the first
+//   - Lines that consist of - = _ * # ~ are separators. Facts before the first
 //     message ("Device: …") are kept in Extra of every message; App or Service
 //     names the service. Other text there is a problem of its own.
-//   - A report has headings, at its beginning or behind an empty line: "… found on
+//   - A report has headings, at its beginning or after an empty line: "… found on
 //     device D" begins the log of another device (Item.Device), "APP conversation about
-//     A containing N messages …" another conversation, of which it names the service
-//     and states the number of messages. Both are in Extra of what follows.
-//   - From and To: as written; Jabber ids as the jabber format has them.
-//   - Conversation: the two accounts where a message names both, else the file's
-//     name without its ending, with the key of the first message.
-//   - Service: Options.Service, else what the file says, else matrix for @user:server,
-//     and, as assumed, xmpp between a@b and c@d and signal in the layout of its export;
-//     else unknown.
+//     A containing N messages …" another conversation, with its service and its number
+//     of messages. Both are in Extra of the messages that follow.
+//   - From and To: as written; Jabber ids as in the jabber format.
+//   - Conversation: the two accounts if a message names both, otherwise the file's
+//     name without its extension, with the key of the first message.
+//   - Service: Options.Service, otherwise the one that the file names, otherwise matrix
+//     for @user:server, and, as assumed, xmpp between a@b and c@d and signal in the layout
+//     of its export; otherwise unknown.
 //   - A line that begins with a date and a clock in the form of the message above it,
-//     and is none in the file's layout, is a problem, never text of that message.
-//   - Day before month where a date has two digits for each.
+//     but does not fit the file's layout, is a problem, never text of that message.
+//   - Day before month in a date with two digits for each.
 //   - Messages have no id: equal ones within the precision of the clock are
 //     counted apart.
 var Textdump = &reader.Format{
@@ -58,14 +57,14 @@ var Textdump = &reader.Format{
 // textHead is the beginning of a message.
 type textHead struct {
 	raw, from, to, text string
-	// sent is not known when there is no such time.
+	// sent is unknown if there is no such time.
 	sent argus.Time
 }
 
-// textLayout is how one kind of dump begins its messages.
+// textLayout describes how one kind of dump begins its messages.
 type textLayout struct {
 	name string
-	// service is what the layout proves, "" for none.
+	// service is the service that the layout proves, "" if there is none.
 	service string
 	parse   func(line string, o reader.Options) (textHead, bool)
 }
@@ -79,8 +78,8 @@ var textLayouts = []textLayout{
 	{"fields", "", parseFields},
 }
 
-// detectTextdump wants messages in one layout: two of them, or one that the
-// file begins with, however many lines it has.
+// detectTextdump looks for messages in one layout: two of them, or one at the beginning of the
+// file, however many lines it has.
 func detectTextdump(s reader.Sample) int {
 	for _, layout := range textLayouts {
 		found, lines, first := 0, 0, false
@@ -102,7 +101,7 @@ func detectTextdump(s reader.Sample) int {
 	return 0
 }
 
-// inBrackets cuts "[stamp] rest".
+// inBrackets splits "[stamp] rest".
 func inBrackets(line string) (stamp, rest string, ok bool) {
 	if inside, ok := strings.CutPrefix(line, "["); ok && len(line) > 20 {
 		return strings.Cut(inside, "] ")
@@ -130,13 +129,13 @@ func parseBracketUser(line string, o reader.Options) (h textHead, ok bool) {
 	return h, isStamp(stamp)
 }
 
-// parseArrow reads 2020-07-22T12:33:03 a -> b, with the body below or behind it.
+// parseArrow reads 2020-07-22T12:33:03 a -> b, with the body on the same line or below.
 func parseArrow(line string, o reader.Options) (h textHead, ok bool) {
 	if len(line) < len("2020-07-22T12:33 a -> b") || line[0] < '0' || line[0] > '9' {
 		return h, false
 	}
 	stamp, parties, _ := strings.Cut(line, " ")
-	if len(stamp) == len("2006-01-02") { // a space stands between date and clock
+	if len(stamp) == len("2006-01-02") { // with a space between date and clock
 		var clock string
 		clock, parties, _ = strings.Cut(parties, " ")
 		stamp += " " + clock
@@ -186,8 +185,8 @@ func parseNickTab(line string, o reader.Options) (h textHead, ok bool) {
 	return h, isStamp(stamp)
 }
 
-// parseDottedDate reads 22.11.21 11:08:01, 22.11.2021 11:08. Of anything else
-// the time is not known.
+// parseDottedDate reads 22.11.21 11:08:01 and 22.11.2021 11:08. The time of any other text is
+// unknown.
 func parseDottedDate(stamp string, o reader.Options) argus.Time {
 	zone, source := o.ZoneOrUTC()
 	for _, layout := range [...]string{"2.1.06 15:04:05", "2.1.2006 15:04:05", "2.1.06 15:04", "2.1.2006 15:04"} {
@@ -235,8 +234,8 @@ func parseFields(line string, o reader.Options) (h textHead, ok bool) {
 	return h, isStamp(h.raw)
 }
 
-// isStamp says whether a text has the signs of a date and a clock, if not
-// their sense: a message with an impossible time is none of the one before it.
+// isStamp reports whether a text has the form of a date and a clock, even with impossible
+// values: a message with an impossible time is not part of the one before it.
 func isStamp(s string) bool {
 	digits := 0
 	for _, c := range []byte(s) {
@@ -250,9 +249,8 @@ func isStamp(s string) bool {
 	return digits >= len("1121108") && strings.IndexByte(s, ':') > 0
 }
 
-// readTextdump yields one item for each message and one for each line that
-// stands before the first and is no fact. Record is the number of the line
-// that an item begins on.
+// readTextdump yields one item for each message and one for each line before the first that is
+// not a fact. Record is the number of an item's first line.
 func readTextdump(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		r := textReading{in: in, lines: textdoc.NewLines(ctx, in.Reader(), in.RecordLimit()), yield: yield}
@@ -271,7 +269,7 @@ func readTextdump(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, e
 	}
 }
 
-// textReading is where the reading of a dump stands.
+// textReading is the state of reading a dump.
 type textReading struct {
 	messages build.Messages
 	in       reader.Input
@@ -284,16 +282,16 @@ type textReading struct {
 	assumed  []argus.Field // of the open message
 	hours    dates.LogHours
 	begins   string // the file's first message
-	log      string // the conversation, where the file's name is all that names it
+	log      string // the conversation, if only the file's name names it
 	body     []byte
 	where    argus.Where
 
-	// device and chat are the headings that hold here, app the service that chat
-	// names. apart says that the last line was a heading or empty.
+	// device and chat are the current headings, app the service that chat names. apart is set
+	// after a heading or an empty line.
 	device, chat, app string
 	apart             bool
-	// stated is the number of messages that chat states, if it does; before counts
-	// the items above it, of all items.
+	// stated is the number of messages that chat states, "" if there is none; before is the
+	// number of items above it.
 	stated        string
 	before, items uint64
 }
@@ -305,7 +303,7 @@ func (r *textReading) give(item reader.Item) bool {
 	return r.yield(item, nil)
 }
 
-// heading takes a heading of a report and says whether the line is one.
+// heading takes a heading of a report and reports whether the line is one.
 func (r *textReading) heading(line string) (is, more bool) {
 	_, device, isDevice := strings.Cut(line, " found on device ")
 	chat, isChat := parseTextChat(line)
@@ -342,8 +340,8 @@ func parseTextChat(line string) (c textChat, ok bool) {
 	return textChat{strings.ToLower(argus.CleanName(app)), count}, ok
 }
 
-// state gives out how many messages the conversation that ends here is said to
-// have, and that a device has none, unless one begins here.
+// state yields the stated number of messages of the conversation that ends here. A device
+// without a conversation is a problem, unless begins says that one begins here.
 func (r *textReading) state(begins bool) bool {
 	n, err := strconv.ParseUint(r.stated, 10, 32)
 	if err != nil && r.device != "" && r.items == r.before && !begins {
@@ -356,7 +354,7 @@ func (r *textReading) state(begins bool) bool {
 	return r.yield(reader.Item{Stated: &argus.Stated{What: "messages of a conversation", Count: n, Besides: r.before}, Where: at, Device: r.device}, nil)
 }
 
-// line takes one line and says whether more are wanted.
+// line takes one line and reports whether more are wanted.
 func (r *textReading) line(l *textdoc.Line) bool {
 	if l.Problem != "" {
 		return r.flush() && r.give(reader.ProblemOf(l, l.Problem))
@@ -401,7 +399,7 @@ func (r *textReading) line(l *textdoc.Line) bool {
 	return true
 }
 
-// isAlike says whether a line begins with a date and a clock in the form of another.
+// isAlike reports whether a line begins with a date and a clock in the form of stamp.
 func isAlike(line, stamp string) bool {
 	line = strings.TrimPrefix(line, "[")
 	if len(line) < len(stamp) || !isStamp(stamp) {
@@ -415,7 +413,7 @@ func isAlike(line, stamp string) bool {
 	return len(line) == len(stamp) || !textdoc.IsDigit(line[len(stamp)])
 }
 
-// assume takes down what is assumed of the time of the message that begins.
+// assume records the assumptions about the time of the message that begins.
 func (r *textReading) assume() {
 	r.assumed = r.assumed[:0]
 	if zone, _ := r.in.ZoneOrUTC(); zone != time.UTC {
@@ -438,7 +436,7 @@ func clockIn(raw string) (hour, minute int) {
 	return decimal([]byte(raw[at-2 : at])), decimal([]byte(raw[at+1 : at+3]))
 }
 
-// parse reads a line in the file's layout, or in any before it is known.
+// parse reads a line in the file's layout, or in any layout until that is known.
 func (r *textReading) parse(line string) (textHead, *textLayout, bool) {
 	if r.layout != nil {
 		h, ok := r.layout.parse(line, r.in.Options)
@@ -463,16 +461,14 @@ func (r *textReading) fact(line string) bool {
 	return true
 }
 
-// isSeparator says whether a line is a rule that somebody drew, or the names
-// of the fields.
+// isSeparator reports whether a line is a drawn rule, or the names of the fields.
 func isSeparator(line string) bool {
 	line = strings.TrimSpace(line)
 	return len(line) >= 3 && strings.Trim(line, "-=_*#~") == "" ||
 		strings.Contains(line, "| From: |") && strings.HasSuffix(line, "| Message:")
 }
 
-// flush yields the message that is open, without the lines behind it that hold
-// nothing.
+// flush yields the open message without trailing empty lines.
 func (r *textReading) flush() bool {
 	if !r.open {
 		return true
@@ -503,7 +499,7 @@ func (r *textReading) flush() bool {
 			r.log = build.LogConversation(r.begins)
 		}
 		m.Conversation, m.ConversationReach = r.log, argus.ReachFile
-		if r.layout.name != "matrix" { // whose accounts have their server
+		if r.layout.name != "matrix" { // whose accounts include their server
 			build.Named(m, from)
 		}
 	}
@@ -514,8 +510,8 @@ func (r *textReading) flush() bool {
 	return r.give(reader.Item{Message: m, Where: r.where})
 }
 
-// trimBody drops the lines before and behind a text that hold nothing. A rule
-// on the line of the head is what somebody wrote.
+// trimBody removes empty lines before a text, and empty lines and rules after it. A rule on
+// the line of the head is part of the text.
 func trimBody(text string) string {
 	for end := strings.LastIndexByte(text, '\n'); end >= 0; end = strings.LastIndexByte(text, '\n') {
 		if last := text[end+1:]; strings.TrimSpace(last) != "" && !isSeparator(last) {
@@ -532,7 +528,7 @@ func trimBody(text string) string {
 	}
 }
 
-// service names the service: what the operator says, what the file says, what
+// service names the service: the operator's choice, the file's own statement, or the one that
 // the layout proves.
 func (r *textReading) service() string {
 	named := ""
@@ -545,7 +541,7 @@ func (r *textReading) service() string {
 	return cmp.Or(r.in.Service, r.app, named, r.layout.service)
 }
 
-// assumedService names a service that nothing proves, and says so.
+// assumedService names a service without proof, and records that it is assumed.
 func (r *textReading) assumedService() string {
 	service, why := "unknown", ""
 	switch {

@@ -8,8 +8,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestDumpMeetsLog reads a chat that was handed over twice, as text and as
-// JSON.
+// TestDumpMeetsLog reads a chat that was handed over twice, as text and as JSON.
 func TestDumpMeetsLog(t *testing.T) {
 	readertest.SameIdentities(t, 1, Textdump, "2020-07-22T12:33:03 Bram@jabber.test/phone -> cas@jabber.test\ntien uur\n\n",
 		Jabber, `{"ts":"2020-07-22T12:33:03.929363","from":"bram@jabber.test","to":"cas@jabber.test","body":"tien uur"}`)

@@ -19,46 +19,45 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// WhatsApp reads what "Export chat" of WhatsApp writes: one message a
-// paragraph, "DATE, TIME - NAME: text" (Android) or "[DATE, TIME] NAME: text"
-// (iOS), in the form that the phone's language and settings give date and time.
+// WhatsApp reads the output of "Export chat" in WhatsApp: one message a paragraph,
+// "DATE, TIME - NAME: text" (Android) or "[DATE, TIME] NAME: text" (iOS), with date and time
+// in the form of the phone's language and settings.
 //
-//   - Order of day, month and year: decided over the whole file. The order that
-//     makes the fewest dates impossible wins, then the one under which the file
-//     goes back in time least often, then day before month. Where it is not
-//     proven by an impossible date, each message says so in Extra date_order.
+//   - Order of day, month and year: decided over the whole file. The order with the
+//     fewest impossible dates wins, then the one under which the file goes back in
+//     time least often, then day before month. If no impossible date proves it,
+//     each message says so in Extra date_order.
 //   - Layout: that of the first line that begins like a message. A later line in
-//     another layout is text, as when somebody pasted a chat; one in the same
-//     layout cannot be told from a message.
-//   - Conversation: the export names no id. It is the name of the chat as the
-//     file's name states it ("WhatsApp Chat with X.txt", also of the archive or
-//     folder around "_chat.txt"), else the group's name in the line of its
-//     creation, else the file's name with the key of the first message.
+//     another layout is text, as in a pasted chat; one in the same layout cannot
+//     be told from a message.
+//   - Conversation: the export names no id. It is the name of the chat in the
+//     file's name ("WhatsApp Chat with X.txt", also of the archive or folder
+//     around "_chat.txt"), otherwise the group's name in the line of its creation,
+//     otherwise the file's name with the key of the first message.
 //   - From: the name as the exporting phone shows it; a phone number without its
-//     spaces. "NAME:text" without a space is a message, too, if the name is one
-//     word, or stands there twice.
-//   - Service: Options.Service, else whatsapp if the file's name is that of an export
-//     of WhatsApp, or it has what only WhatsApp writes: its notices and placeholders,
-//     the marks of iPhones. Element's export has the same layout; its file's name
-//     tells it (matrix). Else unknown.
-//   - A line without "NAME: " is a notice of the service. So is, in brackets, what
-//     begins with the mark that iPhones put before WhatsApp's own words, in any
-//     language, unless the mark stands before the line, too, as before media.
+//     spaces. "NAME:text" without a space is a message too, if the name is one
+//     word, or occurs twice in that form.
+//   - Service: Options.Service, otherwise whatsapp if the file has the name of an
+//     export of WhatsApp, or contains text that only WhatsApp writes: its notices,
+//     placeholders and iPhone marks. Element's export has the same layout; its
+//     file's name identifies it (matrix). Otherwise unknown.
+//   - A line without "NAME: " is a notice of the service. So is, in the bracketed
+//     layout, a text that begins with the mark that iPhones put before WhatsApp's own
+//     words, in any language, unless the mark also precedes the line, as with media.
 //   - Years of the Buddhist, Persian and Japanese calendars are converted, and a message
-//     says so. Those of the Islamic one are a problem: its days are not the same
-//     everywhere.
-//   - A line with date and clock in the layout of the file, which cannot be read (a day
-//     that does not exist, a word that nobody knows), is a problem of its own, never
-//     text of the message above it.
-//   - An hour that the zone has twice is told by the order of the lines.
-//   - "<attached: NAME>" is an attachment, also behind text or on a line below it,
-//     if the mark that WhatsApp writes or a known word says that it is no text.
-//   - "<Media omitted>" and its kind are attachments without bytes, "This message
+//     says so. Those of the Islamic one are a problem: its days differ between places.
+//   - A line with an unreadable date and clock in the layout of the file (a day that
+//     does not exist, an unknown word) is a problem of its own, never text of the
+//     message above it.
+//   - The order of the lines resolves an hour that the zone has twice.
+//   - "<attached: NAME>" is an attachment, also after text or on a line below it,
+//     if WhatsApp's mark or a known word shows that it is not text.
+//   - "<Media omitted>" and the like are attachments without bytes, "This message
 //     was deleted" the deleted state, "<This message was edited>" the edited one.
 //     The phrases are known in the languages of the tables below; in others they
-//     stay in Text. Extra placeholder keeps a phrase that was taken out.
+//     stay in Text. Extra placeholder keeps a phrase that was removed.
 //
-// Record is the number of the line that a message begins on.
+// Record is the number of a message's first line.
 var WhatsApp = &reader.Format{
 	Name:    "whatsapp",
 	Version: 4,
@@ -69,8 +68,7 @@ var WhatsApp = &reader.Format{
 	Read:    readWhatsApp,
 }
 
-// dateOrder is the order of the three numbers of a date, as indices of year,
-// month and day.
+// dateOrder is the order of the three numbers of a date, as indices of year, month and day.
 type dateOrder struct {
 	name             string
 	year, month, day int
@@ -79,8 +77,8 @@ type dateOrder struct {
 // dateOrders are tried in this order of preference.
 var dateOrders = [...]dateOrder{{"day-first", 2, 1, 0}, {"month-first", 2, 0, 1}, {"year-first", 0, 1, 2}}
 
-// of returns a date, the calendar that it is written in and whether there is such a
-// day. Years of two digits are of this century: WhatsApp began in 2009.
+// of returns a date, its calendar and whether the day exists. Years of two digits are in this
+// century: WhatsApp began in 2009.
 func (o *dateOrder) of(h *whatsappHead) (year, month, day int, calendar string, ok bool) {
 	year, month, day = h.date[o.year], h.date[o.month], h.date[o.day]
 	switch {
@@ -96,20 +94,20 @@ func (o *dateOrder) of(h *whatsappHead) (year, month, day int, calendar string, 
 	return dates.Calendar(year, month, day)
 }
 
-// whatsappSurvey is what a first pass over a file finds out.
+// whatsappSurvey is the result of a first pass over a file.
 type whatsappSurvey struct {
 	layout         whatsappLayout // of the first head
-	heads, senders int            // lines of the layout; those that name a sender
+	heads, senders int            // lines in the layout; those with a sender
 	orders         [len(dateOrders)]struct{ impossible, back, first, last int }
-	// names are those of senders, up to maxNames, and whether they wrote
-	// anything but what begins with a mark, as the notices of iOS do.
+	// names are the senders, up to maxNames. The value is true for those who wrote anything
+	// that does not begin with a mark, as notices of iOS do.
 	names map[string]bool
-	// short counts names with text at once behind their colon, of which nobody knows
-	// before the end of the file whether they are names.
+	// short counts names whose colon is directly followed by text. Whether they are names is
+	// only known at the end of the file.
 	short  map[string]int
 	group  string // the group's name in the line of its creation
-	first  bool   // the first line that is not blank is a head
-	proven bool   // it has what only WhatsApp writes
+	first  bool   // the first non-blank line is a head
+	proven bool   // something in it is written only by WhatsApp
 	begins string // the beginning of the first message
 }
 
@@ -177,8 +175,8 @@ func (s *whatsappSurvey) add(h *whatsappHead) {
 	s.proven = s.proven || s.group != "" || isEncryptionNotice(string(h.rest))
 }
 
-// shortSender returns the name of NAME:text, which may as well be the words of a notice: not where
-// a clock or an address stands.
+// shortSender returns the name in NAME:text, which may also be part of a notice. It returns
+// none for a clock or an address.
 func shortSender(rest []byte) (name []byte, ok bool) {
 	at := bytes.IndexByte(rest, ':')
 	if at <= 0 || at == len(rest)-1 || rest[at+1] == ' ' || rest[at+1] == '/' || !plausibleName(rest[:at]) {
@@ -187,8 +185,8 @@ func shortSender(rest []byte) (name []byte, ok bool) {
 	return rest[:at], !textdoc.IsDigit(rest[at-1]) || rest[0] == '+' || textdoc.IsDigit(rest[0])
 }
 
-// provesWhatsApp says whether a text is one that WhatsApp writes and people do not:
-// marks of iPhones, a file, what stands for what was left out or deleted.
+// provesWhatsApp reports whether a text is one that WhatsApp writes and people do not: iPhone
+// marks, a file, or a placeholder for omitted or deleted content.
 func provesWhatsApp(h *whatsappHead, text []byte) bool {
 	if len(text) == 0 || len(text) > 1024 {
 		return false
@@ -207,15 +205,15 @@ func provesWhatsApp(h *whatsappHead, text []byte) bool {
 	return false
 }
 
-// markedText says whether a text begins with a mark as iPhones write before whatever
-// WhatsApp says itself: of the direction of its language.
+// markedText reports whether a text begins with a mark that sets the direction of its
+// language, as iPhones write before all of WhatsApp's own words.
 func markedText[T string | []byte](text T) bool {
 	return len(text) > 2 && text[0] == leftToRight[0] && text[1] == leftToRight[1] && (text[2] == leftToRight[2] || text[2] == rightToLeft[2])
 }
 
-// order decides on the order of dates, and says what it rests on if no date
-// proves it. A year of two digits in front is rare: it is taken only where both
-// other orders contradict the file.
+// order determines the order of dates, and doubt explains the choice if no date proves it. A
+// two-digit year at the front is rare: it is chosen only if both other orders contradict the
+// file.
 func (s *whatsappSurvey) order() (order *dateOrder, doubt string) {
 	if s.layout.yearFirst {
 		return &dateOrders[2], ""
@@ -231,7 +229,7 @@ func (s *whatsappSurvey) order() (order *dateOrder, doubt string) {
 	if !s.layout.longYear && better(2, best) {
 		return &dateOrders[2], "year-first, from the order of the messages"
 	}
-	// A chat of a few days of one month would be one of the same day in many years.
+	// A chat of a few days in one month would otherwise be one of the same day in many years.
 	span := func(i int) int { return s.orders[i].last - s.orders[i].first }
 	if first := &s.orders[2]; !s.layout.longYear && !better(best, 2) && first.impossible == 0 && span(2) >= 0 && span(best) > 12*31 && span(best) > 6*span(2) {
 		return &dateOrders[2], "assumed year-first: the other orders spread the messages over years"
@@ -246,8 +244,8 @@ func (s *whatsappSurvey) order() (order *dateOrder, doubt string) {
 	return order, "assumed " + order.name
 }
 
-// detectWhatsApp leaves "[2019-12-24, 12:23] NAME: text" alone: it is how
-// exports of Signal look, and no layout of WhatsApp (iOS writes seconds).
+// detectWhatsApp rejects "[2019-12-24, 12:23] NAME: text": exports of Signal have this form,
+// and no layout of WhatsApp does (iOS writes seconds).
 func detectWhatsApp(s reader.Sample) int {
 	if s.Text == nil {
 		return 0
@@ -270,7 +268,7 @@ type whatsappReading struct {
 	messages build.Messages
 	in       reader.Input
 	whatsappSurvey
-	accounts map[string]string // of names, up to maxNames
+	accounts map[string]string // by name, up to maxNames
 	dates    *dateOrder
 	doubt    string
 	service  string
@@ -285,11 +283,11 @@ type whatsappReading struct {
 	where   argus.Where
 	problem string
 	sent    argus.Time
-	assumed []argus.Field // of the time
-	marked  bool          // a mark stands before the line
-	text    []byte        // its lines; of a problem, their beginning
-	head    int           // how much of text is date and clock
-	guessed bool          // a line was taken as Windows-1252
+	assumed []argus.Field // about the time
+	marked  bool          // a mark precedes the line
+	text    []byte        // its lines; of a problem, the beginning
+	head    int           // the length of date and clock in text
+	guessed bool          // a line was decoded as Windows-1252
 }
 
 func readWhatsApp(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
@@ -336,7 +334,7 @@ func readWhatsApp(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, e
 	}
 }
 
-// place names the service and the conversation, as WhatsApp documents.
+// place names the service and the conversation as WhatsApp documents.
 func (r *whatsappReading) place() {
 	title, by, shown := whatsappChat(r.in.Name)
 	if !shown && r.group != "" {
@@ -384,7 +382,7 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 	switch h.period {
 	case '?':
 		return argus.Time{}, fmt.Sprintf("want a.m., p.m. or a clock of 24 hours, and found the word %q", h.word)
-	case 'a': // 00:08 a.m. is written by some phones
+	case 'a': // some phones write 00:08 a.m.
 		if hour == 12 {
 			hour = 0
 		} else if hour > 12 {
@@ -439,7 +437,7 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 	return sent, ""
 }
 
-// add takes a further line of a message, or one without a message.
+// add adds a line to the open message. orphan is the problem of a line without one.
 func (r *whatsappReading) add(l *textdoc.Line, orphan string) {
 	if !r.open {
 		if len(bytes.TrimSpace(l.Text)) == 0 {
@@ -459,7 +457,7 @@ func (r *whatsappReading) add(l *textdoc.Line, orphan string) {
 	}
 }
 
-// close ends what is being gathered and returns it, if there is any.
+// close returns the open item and closes it, if there is one.
 func (r *whatsappReading) close() (reader.Item, bool) {
 	if !r.open {
 		return reader.Item{}, false
@@ -475,7 +473,7 @@ func (r *whatsappReading) close() (reader.Item, bool) {
 	return item, true
 }
 
-// message makes a message of what was gathered.
+// message makes a message of the gathered lines.
 func (r *whatsappReading) message() *argus.Message {
 	m := r.messages.Next()
 	m.Service, m.Conversation, m.Title, m.Sent = r.service, r.chat, r.title, r.sent
@@ -510,9 +508,9 @@ func (r *whatsappReading) message() *argus.Message {
 	return m
 }
 
-// saysWhatsApp says whether a text under a name is WhatsApp's own: iPhones put a mark
-// before it. One that stands before the line, too, is of what somebody sent, and so
-// is a place; known says that it is certain.
+// saysWhatsApp reports whether a text under a name is WhatsApp's own: iPhones put a mark
+// before it. If a mark also precedes the line, a user sent a file or a place; known is true if
+// this is certain.
 func (r *whatsappReading) saysWhatsApp(shown, name, text string, marked bool) (said, known bool) {
 	switch {
 	case !marked || r.marked && !isEncryptionNotice(text):
@@ -537,13 +535,13 @@ const (
 	rightToLeft = "\u200F"
 )
 
-// trimMarks removes the direction marks that the export puts in front.
+// trimMarks removes the leading direction marks that the export writes.
 func trimMarks(s string) string {
 	return strings.TrimLeftFunc(s, isMark)
 }
 
-// sender splits NAME: text. A colon without a space behind it ends a name only
-// if the name is known from other messages.
+// sender splits NAME: text. A colon without a following space ends a name only if other
+// messages have that name.
 func (r *whatsappReading) sender(body string) (name, text string, ok bool) {
 	first, _, _ := strings.Cut(body, "\n")
 	if at := strings.Index(first, ": "); at >= 0 {
@@ -558,7 +556,7 @@ func (r *whatsappReading) sender(body string) (name, text string, ok bool) {
 	}
 	_, known := r.names[first[:at]]
 	_, short := shortSender([]byte(first))
-	// What is no name of the file's stands there once, and in several words.
+	// Text that is not a name of this file occurs once and has several words.
 	short = short && (r.short[first[:at]] > 1 || strings.IndexByte(first[:at], ' ') < 0)
 	if !known && !short && (at < len(first)-1 || !plausibleName(first[:at])) {
 		return "", "", false
@@ -566,8 +564,8 @@ func (r *whatsappReading) sender(body string) (name, text string, ok bool) {
 	return body[:at], body[at+1:], true
 }
 
-// plausibleName says whether text before ": " is a name. In a notice such as
-// X changed the subject to “a: b” it holds a quotation mark that is not closed.
+// plausibleName reports whether the text before ": " is a name. In a notice such as X changed
+// the subject to “a: b” it contains an unclosed quotation mark.
 func plausibleName[T string | []byte](name T) bool {
 	if len(name) == 0 || len(name) > 256 {
 		return false
@@ -586,8 +584,7 @@ func plausibleName[T string | []byte](name T) bool {
 	return straight%2 == 0 && curly <= 0
 }
 
-// account returns the account that a name stands for, and the name where it
-// differs.
+// account returns the account for a name, and the name if it differs.
 func (r *whatsappReading) account(shown string) (from, name string) {
 	from, ok := r.accounts[shown]
 	if !ok {
@@ -602,8 +599,8 @@ func (r *whatsappReading) account(shown string) (from, name string) {
 	return from, name
 }
 
-// phrase writes text as the tables have it; of what is longer than any of them
-// it makes nothing.
+// phrase converts text to the form of the phrase tables. It returns "" for text longer than
+// any of them.
 func phrase(s string) string {
 	if len(s) > 64 {
 		return ""
@@ -616,7 +613,7 @@ func isEncryptionNotice(text string) bool {
 	return slices.ContainsFunc(encryptionPhrases, func(p string) bool { return strings.Contains(lower, p) })
 }
 
-// createdGroup returns the group's name from the line that says who created it.
+// createdGroup returns the group's name from the line that names its creator.
 func createdGroup(notice []byte) string {
 	lower := bytes.ToLower(notice[:min(len(notice), 1024)])
 	if !slices.ContainsFunc(createdPhrases, func(p string) bool { return bytes.Contains(lower, []byte(p)) }) {
@@ -632,9 +629,9 @@ func createdGroup(notice []byte) string {
 	return ""
 }
 
-// whatsappChat names the conversation after the file, and which service's program
-// names its files so, "" for none; shown says that the name is the chat's as that
-// program shows it, and not one that anybody may have given.
+// whatsappChat derives the conversation from the file's name, and the service whose program
+// uses such names, "" if there is none. shown is true if the name is the chat's as that
+// program shows it, and not an arbitrary one.
 func whatsappChat(name string) (chat, service string, shown bool) {
 	name = strings.ReplaceAll(strings.ReplaceAll(name, "!/", "/"), "\u00A0", " ")
 	base := path.Base(name)
@@ -663,9 +660,8 @@ func whatsappChat(name string) (chat, service string, shown bool) {
 	return base, service, false
 }
 
-// readWhatsAppText takes the phrases of WhatsApp itself out of a message's
-// text, and says what they say in the message's fields. marked says that
-// leftToRight stood in front of it.
+// readWhatsAppText moves WhatsApp's own phrases from a message's text into its fields. marked
+// means that leftToRight preceded the text.
 func readWhatsAppText(m *argus.Message, text string, marked bool) {
 	placeholder := func(s string) {
 		m.Extra = append(m.Extra, argus.Field{Name: "placeholder", Value: argus.CleanName(s)})
@@ -704,9 +700,8 @@ func readWhatsAppText(m *argus.Message, text string, marked bool) {
 	m.Text = strings.TrimLeft(strings.ReplaceAll(before, " • "+leftToRight, " • ")+text[end:], "\n") // Plan.pdf • 3 pages
 }
 
-// whatsappCaption cuts a text before "image omitted" and the like, which stand
-// behind what was written with a picture; before a document stands its name. The
-// kind is "" where there is none.
+// whatsappCaption splits a text before "image omitted" and the like, which follow the caption
+// of a picture; a document is preceded by its name. kind is "" if there is no such phrase.
 func whatsappCaption(text string) (caption, kind string) {
 	at := lastMark(text)
 	if at <= 0 || strings.TrimSpace(text[:at]) == "" {
@@ -718,8 +713,8 @@ func whatsappCaption(text string) (caption, kind string) {
 	return text[:at], kind
 }
 
-// hasWhatsAppAttachment tells what somebody sent who sends nothing but files from
-// the notices that stand under the chat's own name.
+// hasWhatsAppAttachment distinguishes a sender who sends only files from the notices under the
+// chat's own name.
 func hasWhatsAppAttachment(text string) bool {
 	first, _, _ := strings.Cut(text, "\n")
 	_, whole := whatsappAttachment(first)
@@ -727,11 +722,10 @@ func hasWhatsAppAttachment(text string) bool {
 	return whole || end > 0
 }
 
-// whatsappTag finds the first line that ends in the tag of an attachment,
-// <attached: NAME>, as iOS writes it behind a caption: the name, and where the tag
-// is. It is one if leftToRight stands before it, or if its word is known, so that
-// nothing that people write becomes an attachment. marked says that it stands
-// before the text.
+// whatsappTag finds the first line that ends in an attachment tag, <attached: NAME>, which iOS
+// writes after a caption. It returns the name and the position of the tag. leftToRight must
+// precede the tag, or its word must be known, so that text that people write does not become
+// an attachment. marked means that leftToRight precedes the text.
 func whatsappTag(text string, marked bool) (name string, start, end int) {
 	for line := range strings.Lines(text) {
 		begin := end
@@ -756,7 +750,7 @@ func whatsappTag(text string, marked bool) (name string, start, end int) {
 	return "", 0, 0
 }
 
-// lastOpening returns the place of the last < in a text that ends with >, or -1.
+// lastOpening returns the index of the last < in a text that ends with >, or -1.
 func lastOpening(text string) int {
 	if !strings.HasSuffix(text, ">") {
 		return -1
@@ -764,7 +758,7 @@ func lastOpening(text string) int {
 	return strings.LastIndexByte(text, '<')
 }
 
-// whatsappAttachment reads the line that stands for an attachment.
+// whatsappAttachment reads a line that represents an attachment.
 func whatsappAttachment(line string) (a argus.Attachment, ok bool) {
 	if len(line) > 1024 {
 		return a, false
@@ -784,7 +778,7 @@ func whatsappAttachment(line string) (a argus.Attachment, ok bool) {
 		}
 		return a, false
 	}
-	if name, word, ok := strings.Cut(line, " <"); ok && strings.HasSuffix(word, ">") { // of iPhones before 2016
+	if name, word, ok := strings.Cut(line, " <"); ok && strings.HasSuffix(word, ">") { // iPhones before 2016
 		word = strings.TrimSuffix(word, ">")
 		return argus.Attachment{Name: argus.CleanName(name)}, strings.Contains(name, ".") && (markedText(word) || attachedPhrases[phrase(word)])
 	}
@@ -811,16 +805,16 @@ func whatsappAttachment(line string) (a argus.Attachment, ok bool) {
 	return argus.Attachment{Name: argus.CleanName(name), Type: kind}, true
 }
 
-// lastMark returns the place of the last leftToRight, or -1.
+// lastMark returns the index of the last leftToRight, or -1.
 func lastMark(line string) int {
-	if strings.IndexByte(line, leftToRight[0]) < 0 { // as in most lines, and sooner known
+	if strings.IndexByte(line, leftToRight[0]) < 0 { // as in most lines, and faster to find
 		return -1
 	}
 	return strings.LastIndex(line, leftToRight)
 }
 
-// isPhoneFile knows the names that WhatsApp gives files: IMG-20200101-WA0001.jpg
-// (Android), 00000012-PHOTO-2020-01-01-10-00-00.jpg (iOS). No space is in them.
+// isPhoneFile recognises the file names that WhatsApp gives: IMG-20200101-WA0001.jpg
+// (Android), 00000012-PHOTO-2020-01-01-10-00-00.jpg (iOS). They contain no space.
 func isPhoneFile(name string) bool {
 	if !strings.Contains(name, ".") || strings.Contains(name, " ") {
 		return false

@@ -10,31 +10,29 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// whatsappLayout is what is equal in all messages of one export.
+// whatsappLayout is the form that all messages of one export share.
 type whatsappLayout struct {
 	bracket, colon, comma, seconds bool
 	clockFirst                     bool
-	yearFirst                      bool // also where the month is a word
+	yearFirst                      bool // also if the month is a word
 	longYear                       bool // of four digits, or of an era
-	separator                      byte // of the date: / . - or a space beside the month's name
+	separator                      byte // of the date: / . - or a space next to the month's name
 }
 
-// whatsappHead is the beginning of a message, before its name. Its slices
-// belong to the line.
+// whatsappHead is the beginning of a message, before its name. Its slices belong to the line.
 type whatsappHead struct {
 	whatsappLayout
 	date                 [3]int // as written, not yet in order
-	era                  byte   // that the year names: 'R' and 'H' of Japan, 0 none
+	era                  byte   // named by the year: 'R' and 'H' of Japan, 0 for none
 	hour, minute, second int
-	period               byte   // of a 12-hour clock, as clockWords has it: 0 none, '?' unknown word
+	period               byte   // of a 12-hour clock, as in clockWords: 0 none, '?' unknown word
 	word                 []byte // the unknown word
-	stray                bool   // it stands before the clock, or nothing stands between clock and name
+	stray                bool   // the word is before the clock, or nothing separates clock and name
 	raw                  []byte // date and time as written
-	rest                 []byte // what follows
+	rest                 []byte // the rest of the line
 }
 
-// parseWhatsAppHead reads the beginning of a message. The clock's fields are
-// not yet checked.
+// parseWhatsAppHead reads the beginning of a message. The clock's fields are not yet checked.
 func parseWhatsAppHead(text []byte) (h whatsappHead, ok bool) {
 	if len(text) < len("1/1/19 1:11") || text[0] > '9' && text[0] != '[' && text[0] < 0x80 && !beginsWithDay(text) {
 		return h, false
@@ -97,8 +95,8 @@ func parseWhatsAppHead(text []byte) (h whatsappHead, ok bool) {
 	return h, true
 }
 
-// undivided reads a head behind whose clock a name stands at once, as scanned pages and
-// hands leave it: a message whose beginning is damaged.
+// undivided reads a head whose clock is directly followed by a name, as in scanned or
+// hand-edited text: a message with a damaged beginning.
 func (c *clockText) undivided(h *whatsappHead, start int, tail []byte) bool {
 	at := bytes.Index(c.b[c.at:min(len(c.b), c.at+100)], []byte(": "))
 	if at < 2 || tail[0] != ' ' || h.clockFirst {
@@ -108,7 +106,7 @@ func (c *clockText) undivided(h *whatsappHead, start int, tail []byte) bool {
 	return true
 }
 
-// beginsWithDay says whether a text begins with the name of a day or of a month.
+// beginsWithDay reports whether a text begins with the name of a day or of a month.
 func beginsWithDay(text []byte) bool {
 	at := 0
 	for at < min(len(text)-1, 12) && text[at] != ' ' && text[at] != ',' {
@@ -117,7 +115,7 @@ func beginsWithDay(text []byte) bool {
 	return at >= 3 && (text[at] == ',' || monthOf(text) > 0)
 }
 
-// dash finds the dash between clock and name, and how long it is.
+// dash finds the dash between clock and name, and its length.
 func dash(b []byte) (at, size int) {
 	for _, d := range []string{" - ", " – ", "\u00A0- "} {
 		if at := bytes.Index(b, []byte(d)); at >= 0 {
@@ -129,10 +127,10 @@ func dash(b []byte) (at, size int) {
 
 func isSpaceOrMark(r rune) bool { return unicode.IsSpace(r) || isMark(r) }
 
-// isMark knows the marks that set the direction of text.
+// isMark reports whether r sets the direction of text.
 func isMark(r rune) bool { return r == 0xFEFF || unicode.Is(unicode.Bidi_Control, r) }
 
-// clockWord looks up a word as people and phones write it: "a. m.", "PM".
+// clockWord looks up a word in the forms that people and phones write: "a. m.", "PM".
 func clockWord(word []byte) byte {
 	return clockWords[strings.Map(func(r rune) rune {
 		if r == '.' || r == '״' || isSpaceOrMark(r) {
@@ -142,7 +140,7 @@ func clockWord(word []byte) byte {
 	}, string(word))]
 }
 
-// monthOf returns the month whose name a word is, as dates.MonthNames has it, 0 for none.
+// monthOf returns the month with this name in dates.MonthNames, 0 if there is none.
 func monthOf(word []byte) int {
 	if len(word) < 3 {
 		return 0
@@ -151,7 +149,7 @@ func monthOf(word []byte) int {
 	return dates.MonthNames[string(key[:])]
 }
 
-// clockText is a place in a line that holds a date and a clock.
+// clockText is a position in a line that holds a date and a clock.
 type clockText struct {
 	b  []byte
 	at int
@@ -190,7 +188,7 @@ func (c *clockText) skipMarks() {
 	}
 }
 
-// spaces skips white space of any kind, and marks, and says if there was any.
+// spaces skips white space of any kind, and marks. It reports whether there was any.
 func (c *clockText) spaces() bool {
 	start := c.at
 	for c.marks(); c.at < len(c.b); c.marks() {
@@ -206,8 +204,7 @@ func (c *clockText) spaces() bool {
 	return c.at > start
 }
 
-// number reads a number of at most limit digits, in any of the digits that
-// phones write.
+// number reads a number of at most limit digits, in any script that phones write.
 func (c *clockText) number(limit int) (n, digits int) {
 	for c.at < len(c.b) {
 		if d := c.b[c.at] - '0'; d < 10 {
@@ -231,8 +228,8 @@ func (c *clockText) number(limit int) (n, digits int) {
 	return n, digits
 }
 
-// digitOf returns the value of a decimal digit of any script, -1 for what is none.
-// Unicode has the digits of a script in order, from a zero on (TestDigits).
+// digitOf returns the value of a decimal digit of any script, or -1. Unicode has the digits of
+// each script in order, beginning with zero (TestDigits).
 func digitOf(r rune) int {
 	for _, span := range unicode.Nd.R16 {
 		if r <= rune(span.Hi) {
@@ -245,7 +242,7 @@ func digitOf(r rune) int {
 	return -1
 }
 
-// date reads three numbers, or two beside the name of a month.
+// date reads three numbers, or two and the name of a month.
 func (c *clockText) date(h *whatsappHead) bool {
 	if c.at < len(c.b) && (c.b[c.at]|0x20 >= 'a' && c.b[c.at]|0x20 <= 'z') {
 		if at := bytes.IndexByte(c.b[c.at:min(len(c.b), c.at+12)], ','); at > 0 && monthOf(c.b[c.at:c.at+at]) == 0 {
@@ -302,14 +299,14 @@ func (c *clockText) namedDate(h *whatsappHead) bool {
 	return month > 0 && digits > 0 && c.namedYear(h, month, day)
 }
 
-// namedDay reads what follows the day in 28 Aug 2013.
+// namedDay reads the part after the day in 28 Aug 2013.
 func (c *clockText) namedDay(h *whatsappHead, day int) bool {
 	month := c.month()
 	return month > 0 && c.namedYear(h, month, day)
 }
 
-// namedYear reads the year behind day and month. Exports of before 2015 leave out the
-// year in which they were made.
+// namedYear reads the year after day and month. Exports from before 2015 omit the year in
+// which they were made.
 func (c *clockText) namedYear(h *whatsappHead, month, day int) bool {
 	behind := c.at
 	c.byte(',')
@@ -323,7 +320,7 @@ func (c *clockText) namedYear(h *whatsappHead, month, day int) bool {
 	return true
 }
 
-// month reads the name of a month before a space, 0 if it is none.
+// month reads the name of a month before a space. It returns 0 if there is none.
 func (c *clockText) month() int {
 	at := bytes.IndexByte(c.b[c.at:min(len(c.b), c.at+24)], ' ')
 	if at < 0 {
@@ -334,7 +331,7 @@ func (c *clockText) month() int {
 	return month
 }
 
-// gap reads what stands between date and clock.
+// gap reads the separator between date and clock.
 func (c *clockText) gap(h *whatsappHead) bool {
 	space := c.spaces()
 	if !h.clockFirst && c.at < len(c.b) && !textdoc.IsDigit(c.b[c.at]) && c.b[c.at] != ',' {
@@ -345,8 +342,8 @@ func (c *clockText) gap(h *whatsappHead) bool {
 	return c.spaces() || h.comma || space
 }
 
-// eraWord skips the word of an era behind a year of four digits: BE, г. The number
-// tells which (dates.Calendar).
+// eraWord skips the word of an era after a year of four digits: BE, г. The number identifies
+// the era (dates.Calendar).
 func (c *clockText) eraWord(h *whatsappHead) {
 	if !h.longYear {
 		return
@@ -357,8 +354,8 @@ func (c *clockText) eraWord(h *whatsappHead) {
 	}
 }
 
-// periodBefore reads the word before a clock. A word that is not known leaves the
-// line what it is, a message whose time cannot be read.
+// periodBefore reads the word before a clock. A line with an unknown word is still a message,
+// with an unreadable time.
 func (c *clockText) periodBefore(h *whatsappHead) bool {
 	word := c.word()
 	if len(word) == 0 {
@@ -377,7 +374,7 @@ func (c *clockText) periodBefore(h *whatsappHead) bool {
 	return true
 }
 
-// periodBehind reads the word between a clock and the date behind it.
+// periodBehind reads the word between a clock and the date that follows it.
 func (c *clockText) periodBehind(h *whatsappHead) bool {
 	end := bytes.IndexByte(c.b[c.at:min(len(c.b), c.at+24)], ',')
 	if end <= 0 {
@@ -391,7 +388,7 @@ func (c *clockText) periodBehind(h *whatsappHead) bool {
 	return true
 }
 
-// clockBegins says whether a clock stands here: a date has no colon.
+// clockBegins reports whether a clock begins here: a date has no colon.
 func (c *clockText) clockBegins() bool {
 	at := c.at
 	for at < len(c.b) && at < c.at+2 && textdoc.IsDigit(c.b[at]) {
@@ -428,7 +425,7 @@ func (c *clockText) clock(h *whatsappHead) bool {
 	return true
 }
 
-// word returns what stands before the clock's first digit, at most 24 bytes.
+// word returns the text before the clock's first digit, at most 24 bytes.
 func (c *clockText) word() []byte {
 	start := c.at
 	for c.at < len(c.b) && c.at-start < 24 {

@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestWhatsAppHeads reads dates and clocks as phones of many countries write them.
+// TestWhatsAppHeads reads dates and clocks in the forms of phones of many countries.
 func TestWhatsAppHeads(t *testing.T) {
 	for head, want := range map[string]string{
 		"20.1.19, 2:05 e pasdites - ":     "2019-01-20T14:05Z",
@@ -68,7 +68,7 @@ func TestWhatsAppHeads(t *testing.T) {
 	}
 }
 
-// TestWhatsAppFiles reads what depends on the rest of a file.
+// TestWhatsAppFiles reads lines whose meaning depends on the rest of the file.
 func TestWhatsAppFiles(t *testing.T) {
 	for _, c := range []struct{ about, name, file, want string }{
 		{"a line whose clock word nobody knows is never glued", "q.txt", "2019/1/20 上午11:55 - Ming: one\n2019/1/20 黎明12:30 - Hua: two\n2019/1/20 下午2:05 - Ming: three\n", `
@@ -124,7 +124,7 @@ problem: want a dash between clock and name, and found "1/21/19, 9:55" without o
 	}
 }
 
-// TestWhatsAppService names the service of a text only where something proves it.
+// TestWhatsAppService checks that a text's service is named only if something proves it.
 func TestWhatsAppService(t *testing.T) {
 	const said = "14/02/2021, 12:03 - Ana: x\n"
 	for _, c := range []struct{ name, file, service, conversation string }{
@@ -145,7 +145,7 @@ func TestWhatsAppService(t *testing.T) {
 	}
 }
 
-// TestDigitsOfScripts holds digitOf to what it relies on.
+// TestDigitsOfScripts checks the property of Unicode that digitOf relies on.
 func TestDigitsOfScripts(t *testing.T) {
 	for digits, want := range map[string]int{"0٠۰०০๐０": 0, "9٩۹९৯๙９": 9, "4٤۴४৪๔４": 4, "a٬½x": -1} {
 		for _, r := range digits {
@@ -156,7 +156,7 @@ func TestDigitsOfScripts(t *testing.T) {
 	}
 }
 
-// TestHoursOfALog reads the nights in which clocks are set, in a log of each kind.
+// TestHoursOfALog reads the nights of clock changes, in a log of each kind.
 func TestHoursOfALog(t *testing.T) {
 	amsterdam, err := time.LoadLocation("Europe/Amsterdam")
 	if err != nil {

@@ -17,10 +17,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// TestWhatsAppShared reads the five layouts of the same chat. The target of the
-// parser that they come from joins the lines of a message by a space, leaves
-// out service lines and one message whose colon has no space behind it, and
-// lists the newest first.
+// TestWhatsAppShared reads the five layouts of the same chat. The expected output of the
+// parser that they come from joins the lines of a message with a space, omits service lines
+// and one message whose colon has no space after it, and lists the newest first.
 func TestWhatsAppShared(t *testing.T) {
 	var target []struct{ Timestamp, Author, Message string }
 	if err := json.Unmarshal(readertest.ReadFile(t, readertest.Shared(t, "chat-exports", "whatsapp", "target.json")[0]), &target); err != nil {
@@ -104,8 +103,8 @@ func TestWhatsAppZone(t *testing.T) {
 	}
 }
 
-// TestWhatsAppLimit reads a message and a line that are longer than a record
-// may be; what stands around them is kept.
+// TestWhatsAppLimit reads a message and a line that exceed the record limit; the text around
+// them is kept.
 func TestWhatsAppLimit(t *testing.T) {
 	long := strings.Repeat(strings.Repeat("x", 50)+"\n", 5)
 	file := "20/06/2019, 11:23 - Els: one\n" +

@@ -2,11 +2,10 @@ package transcript
 
 import "github.com/argus-evidence/argus/internal/reader/textdoc"
 
-// clockWords are the words around a clock, in lower case without dots and
-// spaces: 'a' before noon, 'p' after it, 'n' around noon, where 11 is before and 12
-// and later behind it, 'm' midnight, 'e' an evening that may go on behind midnight,
-// '-' no more than a joining word. Source: Unicode CLDR, day periods; joining words
-// from the layouts of its date-time patterns.
+// clockWords are the words around a clock, in lower case without dots and spaces: 'a' before
+// noon, 'p' after it, 'n' around noon (11 is before, 12 and later after it), 'm' midnight, 'e'
+// an evening that may go on past midnight, '-' only a joining word. Source: Unicode CLDR, day
+// periods; joining words from the layouts of its date-time patterns.
 var clockWords = map[string]byte{
 	"am": 'a', "pm": 'p', "a": 'a', "p": 'p',
 	"vorm": 'a', "nachm": 'p', "voorm": 'a', "de": 'a', "du": 'p',
@@ -32,15 +31,15 @@ var clockWords = map[string]byte{
 	"à": '-', "às": '-', "alas": '-', "klo": '-', "kl": '-', "um": '-', "ore": '-', "в": '-', "at": '-', "ч": '-', "ora": '-', "о": '-', "lúc": '-',
 }
 
-// eraWords stand behind a year of four digits, without dots and in lower case.
+// eraWords are the words after a year of four digits, without dots and in lower case.
 var eraWords = map[string]bool{
 	"be": true, "พศ": true, "ap": true, "ah": true, "ad": true, "ce": true, "г": true, "р": true, "ж": true, "هـش": true, "هش": true,
 }
 
-// The phrases that WhatsApp itself writes into exports, in lower case, without
-// direction marks and full stop. English, German, Dutch, French, Spanish,
-// Portuguese, Italian, Turkish, Russian, Polish; those of iPhones also in Czech,
-// Ukrainian, Arabic, Hindi, Indonesian, Japanese, Thai and Vietnamese.
+// The phrases that WhatsApp itself writes into exports, in lower case, without direction marks
+// and full stop. English, German, Dutch, French, Spanish, Portuguese, Italian, Turkish,
+// Russian, Polish; those of iPhones also in Czech, Ukrainian, Arabic, Hindi, Indonesian,
+// Japanese, Thai and Vietnamese.
 var (
 	deletedPhrases = textdoc.Phrases("this message was deleted", "you deleted this message",
 		"diese nachricht wurde gelöscht", "du hast diese nachricht gelöscht",
@@ -60,7 +59,7 @@ var (
 	editedPhrases = textdoc.Phrases("this message was edited", "diese nachricht wurde bearbeitet", "dit bericht is bewerkt",
 		"ce message a été modifié", "se editó este mensaje", "mensagem editada", "esta mensagem foi editada",
 		"questo messaggio è stato modificato", "bu mesaj düzenlendi", "сообщение изменено", "wiadomość została zmieniona")
-	// omittedPhrases name what was left out, by kind where they tell it.
+	// omittedPhrases name the omitted content, by kind if they tell it.
 	omittedPhrases = map[string]string{
 		"media omitted": "", "medien ausgeschlossen": "", "medien weggelassen": "", "media weggelaten": "",
 		"médias omis": "", "fichier omis": "", "multimedia omitido": "", "archivo omitido": "", "mídia oculta": "",

@@ -27,8 +27,8 @@ var XMPP = &reader.Format{
 	Read:    readXMPP,
 }
 
-// xmppRoots are the elements that such a file begins with; message and result
-// are too common without their namespace.
+// xmppRoots are the first elements of such files; message and result are too common without
+// their namespace.
 var xmppRoots = []string{"server-data", "host", "archive", "stream", "message", "result", "forwarded", "iq", "messages"}
 
 func detectXMPP(s reader.Sample) int {
@@ -48,7 +48,7 @@ func detectXMPP(s reader.Sample) int {
 	return 60
 }
 
-// beginsXMPP knows what a message may be wrapped in, and a contact.
+// beginsXMPP recognises the wrappers of a message, and a contact.
 func beginsXMPP(tag []byte) bool {
 	switch string(xmldoc.LocalName(xmldoc.TagName(tag))) {
 	case "message", "result", "forwarded":
@@ -90,8 +90,8 @@ func rosterItem(m *argus.Message, e *xmldoc.Element) (*argus.Message, error) {
 	return m, build.Valid(m)
 }
 
-// xmppMessage reads a message and what it is wrapped in: the archive's result,
-// a forward, a carbon copy (XEP-0280).
+// xmppMessage reads a message and its wrappers: the archive's result, a forward, a carbon copy
+// (XEP-0280).
 func xmppMessage(m *argus.Message, e *xmldoc.Element, o reader.Options) (*argus.Message, error) {
 	archiveID, stamp := "", ""
 	for {
@@ -100,7 +100,7 @@ func xmppMessage(m *argus.Message, e *xmldoc.Element, o reader.Options) (*argus.
 			c := &e.Inside[i]
 			switch {
 			case c.Name == "delay" && c.Attr("stamp") != "":
-				stamp = c.Attr("stamp") // the innermost is the message's own
+				stamp = c.Attr("stamp") // the innermost one belongs to the message
 			case c.Name == "result" || c.Name == "forwarded" || e.Name == "forwarded" && c.Name == "message":
 				inner = c
 			case (c.Name == "sent" || c.Name == "received") && c.Attr("xmlns") == "urn:xmpp:carbons:2":
@@ -142,8 +142,8 @@ func xmppMessage(m *argus.Message, e *xmldoc.Element, o reader.Options) (*argus.
 	return m, build.Valid(m)
 }
 
-// xmppContent reads what is in a message. One without a body says what happened
-// to another: a receipt, a reaction, a retraction; or a subject.
+// xmppContent reads the content of a message. One without a body reports something about
+// another, such as a receipt, a reaction or a retraction; or it has a subject.
 func xmppContent(m *argus.Message, e *xmldoc.Element) {
 	var about []*xmldoc.Element
 	body := false
@@ -192,7 +192,7 @@ func xmppContent(m *argus.Message, e *xmldoc.Element) {
 	word, told := about[0].Name, about[0].Value()
 	m.ReplyTo = cmp.Or(m.ReplyTo, about[0].Attr("id"))
 	switch word {
-	case "reactions": // XEP-0444: all that the sender has put to a message
+	case "reactions": // XEP-0444: all reactions of the sender to a message
 		var signs []string
 		for i := range about[0].Inside {
 			signs = append(signs, about[0].Inside[i].Value())
@@ -206,21 +206,20 @@ func xmppContent(m *argus.Message, e *xmldoc.Element) {
 	}
 }
 
-// xmppLocked keeps encrypted content: OMEMO (XEP-0384), OpenPGP (XEP-0373,
-// XEP-0027).
+// xmppLocked keeps encrypted content: OMEMO (XEP-0384), OpenPGP (XEP-0373, XEP-0027).
 func xmppLocked(m *argus.Message, e *xmldoc.Element) {
 	payload := cmp.Or(e.Child("payload").Value(), e.Value())
 	raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(payload), ""))
 	if err != nil || payload == "" {
-		raw = []byte(e.Raw) // a key exchange, or not as described: kept as it stood
+		raw = []byte(e.Raw) // a key exchange, or an unknown form: kept as written
 	}
 	m.State |= argus.StateLocked
 	m.Locked = &argus.Locked{Algorithm: e.Attr("xmlns"), KeyID: e.Child("header").Attr("sid"), Payload: raw}
 	build.KeepExtra(m, "header", e.Child("header").Raw)
 }
 
-// xmppParties sets the accounts. A message of type groupchat comes from a room
-// or goes to one, whatever the room's domain is called.
+// xmppParties sets the accounts. A groupchat message comes from a room or goes to one,
+// whatever the room's domain is called.
 func xmppParties(m *argus.Message, e *xmldoc.Element) {
 	from, to := e.Attr("from"), e.Attr("to")
 	room, nick := bareJID(from)
