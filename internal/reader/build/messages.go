@@ -2,11 +2,11 @@ package build
 
 import "github.com/argus-evidence/argus"
 
-// Messages makes messages some at a time: where one is read in a microsecond,
-// making each alone is a tenth of it.
+// Messages allocates messages in batches: allocating each alone takes a tenth of a
+// reader that needs a microsecond for one.
 type Messages struct{ free []argus.Message }
 
-// Next makes a message, empty.
+// Next returns an empty message.
 func (s *Messages) Next() *argus.Message {
 	if len(s.free) == 0 {
 		s.free = make([]argus.Message, 16)
