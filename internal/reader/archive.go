@@ -438,7 +438,7 @@ func (s *Spool) Fill(r io.Reader) error {
 	}
 }
 
-// ReadAt reads the written bytes. It is valid until Close.
+// ReaderAt reads the written bytes, and is valid until Close.
 func (s *Spool) ReaderAt() io.ReaderAt {
 	if s.disk != nil {
 		return s.disk

@@ -47,7 +47,7 @@ func zippedRaw(t testing.TB, pairs ...string) []byte {
 func walked(t testing.TB, name string, file []byte, limits reader.Limits) []string {
 	t.Helper()
 	folder := t.TempDir()
-	limits.Temp = func() (*os.File, error) { return os.CreateTemp(folder, "") } // still there after the walk
+	limits.Temp = func() (*os.File, error) { return os.CreateTemp(folder, "") } // not removed yet
 	shown := []string{}
 	for f, err := range all.Formats().Files(t.Context(), name, bytes.NewReader(file), int64(len(file)), limits) {
 		if err != nil {

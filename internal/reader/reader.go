@@ -28,7 +28,7 @@ type Format struct {
 	Name string
 	// Version rises whenever the same input would give other messages.
 	Version int
-	// About tells in one line what the export is and which program writes it.
+	// About names in one line the export and the program that writes it.
 	About string
 	// Checked names the data that the reader was checked with, with the counts.
 	Checked string

@@ -111,8 +111,8 @@ func TestDocumentsLoseNothingAround(t *testing.T) {
 	}
 }
 
-// TestDocumentsAreCutOff cuts files off at each of their bytes: what is whole
-// before the end is read, and the end is reported.
+// TestDocumentsAreCutOff cuts files off at each of their bytes: the whole messages before
+// the end are read, and the end is reported.
 func TestDocumentsAreCutOff(t *testing.T) {
 	for format, file := range documentFiles() {
 		whole := readertest.Check(t, format, readertest.Input("f", []byte(file), reader.Options{}))

@@ -38,7 +38,7 @@ func Notice(m *argus.Message, word, told string) {
 	Happened(m, argus.TypeNotice, argus.Facts{}, word, told)
 }
 
-// Joined makes a message record who did what to whom in a conversation.
+// Joined makes a message record a change of the members of a conversation.
 func Joined(m *argus.Message, action string, members []string, word, told string) {
 	Happened(m, argus.TypeMembership, argus.Facts{Membership: &argus.Membership{Action: action, Members: members}}, word, told)
 }

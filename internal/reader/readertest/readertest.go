@@ -283,8 +283,8 @@ func Benchmark(b *testing.B, format *reader.Format, file []byte, messages int) {
 	}
 }
 
-// LineOf shows an item in a line: time, sender, text, state and what was attached, or
-// the problem.
+// LineOf formats an item as a line: time, sender, text, state and attachments, or the
+// problem.
 func LineOf(item reader.Item) string {
 	m := item.Message
 	if m == nil {
