@@ -36,8 +36,8 @@ func Others(participants []string, one string) []string {
 // ParticipantLimit is how many participants are listed as receivers.
 const ParticipantLimit = 256
 
-// Valid returns why a message cannot be stored, or nil. A message that is not text and
-// has no sender, such as a call of a hidden number, is assigned to the service.
+// Valid returns an error if a message cannot be stored. A message that is not text and has
+// no sender, such as a call of a hidden number, is assigned to the service.
 func Valid(m *argus.Message) error {
 	owned(m)
 	if m.From == "" && m.Type != argus.TypeText {

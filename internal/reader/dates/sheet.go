@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Order says what is first in a date like 3/4/2021.
+// Order is the first part of a date like 3/4/2021.
 type Order uint8
 
 const (

@@ -322,8 +322,8 @@ func (d *Document) fact(text string) {
 	d.Facts = append(d.Facts, argus.Field{Name: name, Value: text})
 }
 
-// Begin makes a message with the facts of the place and the members of an object, each
-// of which set takes. A null counts as no member.
+// Begin makes a message with the facts of the place and the members of an object, which set
+// takes one by one. A null counts as no member.
 func (d *Document) Begin(service, raw string, set func(m *argus.Message, key, raw string) error) (*argus.Message, error) {
 	m := d.messages.Next()
 	m.Service = service

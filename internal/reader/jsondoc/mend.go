@@ -46,7 +46,7 @@ func (m *mender) done(what string) {
 	m.did = append(m.did, what)
 }
 
-// mend returns the value at the beginning of b as JSON, its end in b, and its faults.
+// mend returns the value at the beginning of b as JSON, its end in b, and how it was mended.
 func mend(b []byte, eof bool) (mended []byte, end int, did []string, ok bool) {
 	m := mender{b: b, eof: eof}
 	if !m.value(0) || len(m.did) == 0 {
@@ -195,8 +195,8 @@ func (o *Objects) Mend(parse func(string) (*argus.Message, error)) (item reader.
 		return item, false, err
 	}
 	view := o.Buf[:min(len(o.Buf), MendSize)]
-	// A hostile file has a broken record every few bytes: all attempts together examine
-	// at most a multiple of the bytes read.
+	// A hostile file has a broken record every few bytes: all attempts together examine at
+	// most 16 times the bytes read.
 	if o.mending += int64(len(view)); o.mending > 16*(o.At+MendSize) {
 		return item, false, nil
 	}

@@ -105,7 +105,7 @@ func (b *workbook) part(name string) (*partReader, error) {
 type partReader struct {
 	content io.Reader
 	xml     *xml.Decoder
-	// read counts bytes, of which token belong to the present token.
+	// read counts the bytes of the part, and token those of the current token.
 	read, token, limit, tokenLimit int64
 }
 

@@ -80,9 +80,9 @@ func Open(ctx context.Context, file io.ReaderAt, size int64, limit int) (*Databa
 	return d, nil
 }
 
-// Stated returns how many rows a table was ever given numbers for, if the database
-// keeps that: the difference is deleted rows. passed are rows that are not records,
-// besides the items that are not rows.
+// Stated returns how many rows a table was ever given numbers for, if the database keeps
+// that: the difference is deleted rows. passed counts the rows that are not records; the
+// last argument counts the items that are not rows.
 func (d *Database) Stated(table string, passed, besides uint64) (item reader.Item, ok bool) {
 	if !d.Tables["sqlite_sequence"] {
 		return item, false
