@@ -206,8 +206,7 @@ func (l *Ledger) put(level int, size uint64, data []byte) error {
 	return l.syncFolders(name)
 }
 
-// syncFolders makes durable the names of the folders of a file, any of which may be
-// new.
+// syncFolders makes durable the names of the folders of a file, which may be new.
 func (l *Ledger) syncFolders(name string) error {
 	for dir := filepath.Dir(name); len(dir) >= len(l.dir); dir = filepath.Dir(dir) {
 		if err := l.disk.SyncDir(dir); err != nil {

@@ -214,8 +214,8 @@ type span struct {
 	data   []byte
 }
 
-// parseBundle splits a bundle (C2SP tlog-tiles): each entry has its length, two
-// bytes, big endian, before it. It returns what it could read with the error.
+// parseBundle splits a bundle (C2SP tlog-tiles): each entry has its length, two bytes, big
+// endian, before it. With an error, it returns the entries before the fault.
 func parseBundle(raw []byte, count int) ([]span, error) {
 	spans := make([]span, 0, count)
 	at := 0

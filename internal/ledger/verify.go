@@ -456,8 +456,8 @@ func (v *verification) destroyed() {
 	}
 	for _, o := range v.orders {
 		for _, s := range o.spans {
-			// The order requires that all envelopes of the span are gone. Report the
-			// first that is there.
+			// The order states that all entries of the span had envelopes: those that are
+			// not gone are still there.
 			at, _ := slices.BinarySearch(v.gone, s.First)
 			for seq := s.First; seq <= s.Last; seq++ {
 				if at < len(v.gone) && v.gone[at] == seq {
