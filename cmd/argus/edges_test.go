@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -299,7 +300,7 @@ func TestDryRunStaysOnTheDiskOfTheStore(t *testing.T) {
 			t.Errorf("left in %s: %v, %v", dir, names, err)
 		}
 	}
-	if out, _ := dry(case1, 0); !strings.Contains(out, "messages 50,000") {
+	if out, _ := dry(case1, 0); !strings.Contains(out, "copies 50,000") {
 		t.Error(out)
 	}
 	root := filepath.Dir(filepath.Dir(filepath.Dir(case1)))
@@ -323,4 +324,27 @@ func TestDryRunStaysOnTheDiskOfTheStore(t *testing.T) {
 	if _, errOut := dry(case1, 1); !strings.Contains(errOut, "read-only file system") || !strings.Contains(errOut, "written nowhere else") {
 		t.Errorf("on write-protected media: %s", errOut)
 	}
+}
+
+func writeZip(name string, fill func(*zip.Writer) error) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	w := zip.NewWriter(f)
+	if err := fill(w); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func zipEntry(w *zip.Writer, name string, from io.Reader) error {
+	e, err := w.Create(name)
+	if err == nil {
+		_, err = io.Copy(e, from)
+	}
+	return err
 }

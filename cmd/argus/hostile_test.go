@@ -391,26 +391,3 @@ func (zeros) Read(b []byte) (int, error) {
 	clear(b)
 	return len(b), nil
 }
-
-func writeZip(name string, fill func(*zip.Writer) error) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	w := zip.NewWriter(f)
-	if err := fill(w); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return f.Close()
-}
-
-func zipEntry(w *zip.Writer, name string, from io.Reader) error {
-	e, err := w.Create(name)
-	if err == nil {
-		_, err = io.Copy(e, from)
-	}
-	return err
-}

@@ -75,10 +75,10 @@ type Authority struct {
 	// without it; zero means no end.
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until,omitzero"`
-	// Created is when it was added to the store.
+	// Created is the time when it was added to the store.
 	Created time.Time `json:"created"`
-	// Revoked says how it was ended early, nil if it was not. It is stored in a file of
-	// its own.
+	// Revoked ended the authority early; nil if it was not revoked. It is stored in a file
+	// of its own.
 	Revoked *Revocation `json:"revoked,omitempty"`
 }
 
@@ -102,7 +102,7 @@ func (a *Authority) Names(actor string) bool {
 	return len(a.Actors) == 0 || slices.Contains(a.Actors, actor)
 }
 
-// valid returns an error if an authority cannot be kept.
+// valid returns an error if the authority cannot be stored.
 func (a *Authority) valid() error {
 	for _, text := range append([]string{a.Title, a.Basis, a.GrantedBy, a.Purpose, a.Scope}, a.Actors...) {
 		if !utf8.ValidString(text) {
@@ -152,9 +152,9 @@ func (s *Store) scope(a *Authority) (query.Node, error) {
 	}})
 }
 
-// Wider returns the authorities that leave than without effect: those that have not
-// ended, give one of its actors access to all that it covers by one of its acts, and
-// cover or allow more or last longer.
+// Wider returns the authorities that leave than without effect: those that have not ended,
+// give one of its actors access to all that it covers by one of its acts, and cover more,
+// allow more or last longer.
 func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 	narrow, err := s.scope(than)
 	if err != nil {
@@ -205,8 +205,8 @@ type Request struct {
 }
 
 // Decide allows an act or returns argus.ErrRefused, with a sentence for the actor that
-// reveals nothing about other people's authorities: one that does not exist and one
-// that does not name the actor look the same. The error is argus.ErrDamaged if the
+// reveals nothing about other people's authorities: an authority that does not exist and
+// one that does not name the actor look the same. The error is argus.ErrDamaged if the
 // decision cannot be known.
 func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 	refused := func(format string, args ...any) (*Decision, error) {

@@ -242,7 +242,7 @@ func TestActs(t *testing.T) {
 			}
 		}
 	}
-	// A file that allows no act must not be read as one that allows all.
+	// A file that allows no act must not be read as a file that allows all acts.
 	name := filepath.Join(s.dir, "A-0002.json")
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -256,7 +256,7 @@ func TestActs(t *testing.T) {
 	}
 }
 
-// Whatever becomes of a file, it is damage: never absence, and never access.
+// A changed file is damage: never absence, and never access.
 func TestDamage(t *testing.T) {
 	s := newStore(t)
 	for range 3 {
@@ -380,8 +380,8 @@ func TestWider(t *testing.T) {
 	}
 }
 
-// An authority that allows other acts, or more, leaves a narrower one without effect;
-// one that allows fewer of the same, or none of them, does not.
+// An authority that allows other acts, or more acts, leaves a narrower one without effect;
+// an authority that allows fewer of the same acts, or none of them, does not.
 func TestWiderActs(t *testing.T) {
 	for _, tt := range []struct {
 		than, other []string

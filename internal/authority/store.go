@@ -23,8 +23,8 @@ import (
 type Store struct {
 	disk durable.Disk
 	dir  string
-	// Lists finds the lists that scopes name, as in query.Options. Set it
-	// before any call. Default: there are no lists.
+	// Lists finds the lists that scopes name, as in query.Options. Set it before any call.
+	// Default: no lists.
 	Lists func(name, hash string) (*query.WordList, error)
 }
 
@@ -99,7 +99,7 @@ func (s *Store) revoke(r Revocation, record func(argus.Hash) error) error {
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-// Get returns an authority, with its revocation, if any. It is for administrators;
+// Get returns an authority, with its revocation if there is one. It is for administrators;
 // actors' questions go through Decide.
 func (s *Store) Get(n Number) (*Authority, error) {
 	a, err := s.get(n)
@@ -147,8 +147,8 @@ func (s *Store) Hashes() (map[string]argus.Hash, error) {
 	return hashes, nil
 }
 
-// last is the highest number in use, by an authority or by the revocation of a lost
-// one.
+// last returns the highest number in use, by an authority or by the revocation of a lost
+// authority.
 func (s *Store) last() (Number, error) {
 	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {

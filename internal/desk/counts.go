@@ -8,11 +8,11 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// mostBars is the most bars of a histogram that has those without a message.
+// mostBars is the limit for the bars of a histogram that includes empty bars.
 const mostBars = 1 << 19
 
-// withSilence puts in the bars of which there is no message, between the first and the
-// last. sparse says that they would be too many.
+// withSilence adds the empty bars between the first and the last. sparse is true, and all
+// has no empty bars, if there would be more than mostBars.
 func withSilence(bars []index.Count, by index.Interval, zone *time.Location) (all []index.Count, sparse bool) {
 	var layout string
 	var next func(time.Time) time.Time
@@ -32,7 +32,7 @@ func withSilence(bars []index.Count, by index.Interval, zone *time.Location) (al
 		return bars, false
 	}
 	if by != index.ByHour {
-		zone = time.UTC // days are days; in a zone, some have no midnight
+		zone = time.UTC // a day in a zone may have no midnight
 	}
 	at, err := time.ParseInLocation(layout, bars[0].Value, zone)
 	if err != nil {
@@ -52,17 +52,17 @@ func withSilence(bars []index.Count, by index.Interval, zone *time.Location) (al
 	return all, false
 }
 
-// namedValues is how many values of a facet, and how many accounts and conversations of
-// pairs, get their names.
+// namedValues limits the values of a facet, and the accounts and conversations of pairs,
+// that get names.
 const namedValues = 200
 
-// names looks for the names of the accounts and conversations that were counted: each as
-// the newest messages in the scope show it, first among those that were found.
+// names finds the names of the accounts and conversations that were counted, as the newest
+// messages in the scope show them. It searches the messages that were found first.
 func (p *Permit) names(ctx context.Context, ask index.Request, found *index.Result, result *SearchResult) error {
 	known := map[query.Field]string{}
 	name := func(field query.FieldName, value string) (string, error) {
 		if field == query.To {
-			field = query.From // a message names its sender
+			field = query.From // messages name their senders
 		}
 		of := query.Field{Name: field, Value: query.Exact + value}
 		if name, ok := known[of]; ok || value == "" || len(known) >= 2*namedValues {
@@ -99,11 +99,12 @@ func (p *Permit) names(ctx context.Context, ask index.Request, found *index.Resu
 	return nil
 }
 
-// lookedForName is how many messages are looked at for a name.
+// lookedForName is the number of messages that are searched for a name.
 const lookedForName = 3
 
-// shownName is the name of an account or a conversation in the newest of the messages
-// that were found, else in the newest in the scope; empty if they show none but its id.
+// shownName returns the name of an account or a conversation in the newest messages that
+// were found, or, without one, in the newest in the scope. It is empty if they show only
+// the id.
 func (p *Permit) shownName(ctx context.Context, asked query.Node, of query.Field, id string, position uint64) (string, error) {
 	for _, n := range []query.Node{query.AndOf(asked, of), of} {
 		found, err := p.desk.parts.Index.Search(ctx, index.Request{Query: n, Scope: p.scope, Limit: lookedForName})

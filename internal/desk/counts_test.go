@@ -55,8 +55,8 @@ func TestWithSilence(t *testing.T) {
 	}
 }
 
-// TestNamesOfFacets looks for the names of what was counted: the newest that a message in
-// the scope shows, and none from outside of it.
+// TestNamesOfFacets checks that each counted value gets the newest name that a message in
+// the scope shows, and none from outside the scope.
 func TestNamesOfFacets(t *testing.T) {
 	o := newOffice(t)
 	named := func(id string, day int, name, title string) *argus.Record {

@@ -12,8 +12,8 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// Deliveries lists the deliveries of which the scope shows anything, in the
-// order of their numbers.
+// Deliveries lists the deliveries that the scope covers at least in part, in the order of
+// their numbers.
 func (d *Desk) Deliveries(ctx context.Context, who Who) ([]Delivery, error) {
 	return answer(ctx, d, who, ledger.Act{Action: ledger.Deliveries}, func(p *Permit) ([]Delivery, error) { return p.Deliveries(ctx) })
 }
@@ -39,8 +39,8 @@ func (p *Permit) Deliveries(ctx context.Context) ([]Delivery, error) {
 	})
 }
 
-// Receipt returns a delivery with the account of each of its files. If the
-// scope covers only a part of it, there is no account.
+// Receipt returns a delivery with the account of each of its files. The account is withheld
+// if the scope covers only a part of the delivery.
 func (d *Desk) Receipt(ctx context.Context, who Who, n argus.DeliveryNumber) (*Delivery, error) {
 	return answer(ctx, d, who, ledger.Act{Action: ledger.Receipt, Subject: n.String()}, func(p *Permit) (*Delivery, error) { return p.Receipt(ctx, n) })
 }
@@ -88,18 +88,19 @@ func (d *Desk) deliveries(ctx context.Context) ([]evidence.Delivery, error) {
 	return d.parts.Evidence.Deliveries(ctx)
 }
 
-// delivery returns what may be shown of a delivery, nil for nothing.
+// delivery returns the part of a delivery that the asker may see, nil if there is none.
 func (p *Permit) delivery(ctx context.Context, delivery evidence.Delivery) (*Delivery, error) {
 	shown := &Delivery{Receipt: argus.Receipt{Delivery: delivery.Number, Opening: delivery.Opening, Seal: delivery.Seal,
 		Reads: delivery.Reads, ReadAgainBy: delivery.ReadAgain}}
 	if shown.Seal != nil {
 		shown.Counts = shown.Seal.Counts
 	}
-	// A reading is as much in a scope as what it reads; its messages are found there.
+	// The scope covers as much of a reading as of the delivery that it reads, where its
+	// messages are found.
 	of := cmp.Or(delivery.Reads, delivery.Number)
 	if p.whole(of) {
 		if shown.Seal == nil {
-			return shown, p.desk.account(ctx, shown) // of an open one, so far
+			return shown, p.desk.account(ctx, shown) // an open delivery has its account so far
 		}
 		return shown, nil
 	}
@@ -111,8 +112,8 @@ func (p *Permit) delivery(ctx context.Context, delivery evidence.Delivery) (*Del
 	return shown, nil
 }
 
-// limit takes out of an account what it tells of others: how many of the messages were
-// known before, and how many acts there are.
+// limit removes facts about other deliveries and acts from an account: how many of the
+// messages were known before, and how many acts there are.
 func (p *Permit) limit(shown *Delivery) {
 	if p.all || shown.Partial {
 		return
@@ -125,16 +126,16 @@ func (p *Permit) limit(shown *Delivery) {
 	if shown.Seal != nil {
 		seal := *shown.Seal
 		limit(&seal.Counts)
-		seal.Ledger = argus.LedgerHead{} // it counts the acts of all
+		seal.Ledger = argus.LedgerHead{} // the head counts everybody's acts
 		shown.Seal = &seal
 	}
 	shown.Limited = true
 }
 
-// account reads a delivery once and fills in what became of each file.
+// account reads a delivery once and fills in the outcome for each file.
 func (d *Desk) account(ctx context.Context, shown *Delivery) error {
 	var book account.Bookkeeper
-	if shown.Reads != 0 { // whose originals it reads
+	if shown.Reads != 0 { // the delivery whose originals it reads
 		for r, err := range d.parts.Evidence.AsSealed(ctx, shown.Reads) {
 			if err != nil {
 				return err

@@ -1,18 +1,16 @@
-// Package desk is the one way out: it asks the authority, writes the ledger,
-// then reads.
+// Package desk is the one way out: it asks the authority, writes the ledger, then reads.
 //
-// Each act names who asks, under which authority and for which purpose. The
-// act is in the ledger, durably, before any data leaves. Everything in an
-// answer is inside the authority's scope; what lies outside it and what does
-// not exist look the same. The one exception to silence is the refusal itself:
-// an asker without an active authority is told so.
+// Each act names the asker, the authority and the purpose. The act is in the ledger,
+// durably, before any data leaves. Everything in an answer is inside the authority's scope;
+// data outside the scope and data that does not exist look the same. The one exception to
+// silence is the refusal itself: an asker without an active authority is told so.
 //
-// What reads is a [Permit], which an act gets from [Desk.Act] and loses when it ends.
-// The desk's own methods are acts with one question; what is built on the desk acts
-// itself, or stands ([Desk.Stand]), and has its permit and nothing else.
+// All reading goes through a [Permit], which an act gets from [Desk.Act] and loses when it
+// ends. Each of the desk's own methods is an act with one question. Packages built on the
+// desk call Act, or [Desk.Stand] for a standing act, and get a permit and nothing more.
 //
-// A scope selects sightings of a message ([query.Matcher.Select]). What the asker
-// sees, searches and counts is the union of those, and nothing tells of the others.
+// A scope selects sightings of a message ([query.Matcher.Select]). The asker sees, searches
+// and counts the union of those, and no answer reveals the others.
 package desk
 
 import (
@@ -34,59 +32,58 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// ErrRequest says that a request cannot be answered as it stands, whoever asks.
+// ErrRequest means that a request is invalid, whoever asks.
 var ErrRequest = errors.New("bad request")
 
-// Desk answers. Its methods may be called at the same time. They return
-// argus.ErrRefused, with a sentence for the asker, when no active authority
-// allows the act, ErrRequest, and argus.ErrNotFound when nothing was found in what the
-// asker may read. An error of any kind comes without data.
+// Desk answers questions. Its methods are safe for concurrent use. They return
+// argus.ErrRefused, with a sentence for the asker, when no active authority allows the act;
+// ErrRequest for an invalid request; and argus.ErrNotFound when nothing was found in the
+// data that the asker may read. An answer with an error of any kind has no data.
 type Desk struct {
 	parts    Parts
 	mu       sync.Mutex
-	openings map[argus.DeliveryNumber]argus.Opening // once read, they do not change
-	sealed   map[argus.DeliveryNumber]bool          // the same: those with a seal
+	openings map[argus.DeliveryNumber]argus.Opening // read once, never changed
+	sealed   map[argus.DeliveryNumber]bool          // the deliveries known to have a seal
 }
 
-// Parts are what a desk joins. All without a default are required.
+// Parts are the parts of a desk. All without a default are required.
 type Parts struct {
 	Evidence store
 	Index    finder
 	Ledger   recorder
-	// Beside says that acts are recorded in another ledger than the one that is
-	// read. Default: they are not.
+	// Beside reports whether acts are recorded in another ledger than the one that is read.
+	// Default: they are not.
 	Beside      func() bool
 	Authorities *authority.Store
-	// Inside reads bytes of a file that lies inside an original that is an
-	// archive. Default none: such records are not shown raw.
+	// Inside reads bytes of a file that lies inside an original that is an archive. Default
+	// none: such records are not shown raw.
 	Inside func(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error
-	// Lists finds the lists that queries name, as in query.Options. Default:
-	// there are none.
+	// Lists finds the lists that queries name, as in query.Options. Default: no lists.
 	Lists func(name, hash string) (*query.WordList, error)
 }
 
-// store is the evidence as far as the desk needs it.
+// store is the evidence, with the methods that the desk calls.
 type store interface {
 	Last() uint64
 	Refresh() error
 	Get(ctx context.Context, seq uint64) (*argus.Record, error)
-	// Whole returns the message as the copy of a record says it.
+	// Whole returns the message as the copy in a record states it.
 	Whole(ctx context.Context, seq uint64) (*argus.Message, error)
 	Find(id argus.ID) ([]evidence.Entry, error)
 	FindPrefix(digits string, limit int) ([]argus.ID, error)
 	Deliveries(ctx context.Context) ([]evidence.Delivery, error)
-	// Sealed says whether a delivery has a seal.
+	// Sealed reports whether a delivery has a seal.
 	Sealed(d argus.DeliveryNumber) (bool, error)
-	// Records yields what counts as the records of a delivery, AsSealed those that
-	// it was sealed with, whoever read it again.
+	// Records yields the current records of a delivery; AsSealed yields the records that it
+	// was sealed with, also if it was read again.
 	Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
 	AsSealed(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
-	// Known is the newest second reading that counts.
+	// Known returns the newest second reading that counts.
 	Known() argus.DeliveryNumber
 	OpenOriginal(o argus.Original) (*evidence.OriginalFile, error)
 }
 
-// finder is the index as far as the desk needs it.
+// finder is the index, with the methods that the desk calls.
 type finder interface {
 	Position() uint64
 	Search(ctx context.Context, req index.Request) (*index.Result, error)
@@ -94,16 +91,16 @@ type finder interface {
 	Page(ctx context.Context, req index.PageRequest) (*index.Page, error)
 }
 
-// recorder is the ledger. What Append returned without an error is durable.
+// recorder is the ledger. An entry is durable when Append returns it without an error.
 type recorder interface {
-	// Now is when authorities begin and end: the later of the clock and the last
-	// entry, so that a clock that is set back brings none back.
+	// Now is the time that decides whether an authority has begun or ended: the later of
+	// the clock and the last entry, so that setting the clock back revives no authority.
 	Now() (time.Time, error)
 	Append(ctx context.Context, act ledger.Act) (ledger.Entry, error)
 	Entries(ctx context.Context, from uint64, limit int) iter.Seq2[ledger.Entry, error]
 }
 
-// New returns a desk. It owns none of its parts.
+// New returns a desk. The caller keeps ownership of the parts.
 func New(parts Parts) *Desk {
 	if parts.Beside == nil {
 		parts.Beside = func() bool { return false }
@@ -111,7 +108,7 @@ func New(parts Parts) *Desk {
 	return &Desk{parts: parts, openings: map[argus.DeliveryNumber]argus.Opening{}, sealed: map[argus.DeliveryNumber]bool{}}
 }
 
-// Who asks, on which legal basis, and what for.
+// Who is the asker, with the legal basis and the purpose.
 type Who struct {
 	Actor     string `json:"actor"`
 	Authority string `json:"authority"` // A-0001
@@ -122,85 +119,84 @@ type Who struct {
 // weekhour for the hours of a week.
 type Interval = index.Interval
 
-// Entry is an act that the ledger has.
+// Entry is an act in the ledger.
 type Entry = ledger.Entry
 
 // SearchRequest asks for messages.
 type SearchRequest struct {
 	Query string `json:"query"`
-	// Limit is the most hits, default 20, at most 1000; below 0 there are
-	// counts only.
+	// Limit is the most hits, default 20, at most 1000. Below 0, the answer has only
+	// counts.
 	Limit int `json:"limit,omitempty"`
-	// Next continues an earlier answer: its Next, unchanged.
+	// Next continues an earlier answer: it is that answer's Next, unchanged.
 	Next   string            `json:"next,omitempty"`
 	Facets []query.FieldName `json:"facets,omitempty"`
-	// FacetSize is the most values a facet, most frequent first; below 0 all of them.
+	// FacetSize is the most values of a facet, most frequent first; below 0 means all.
 	// Default 20.
 	FacetSize int            `json:"facet_size,omitempty"`
 	Histogram index.Interval `json:"histogram,omitempty"`
-	// Pairs is the most pairs to count, of who wrote to whom; below 0 all of them.
-	// Default 0.
+	// Pairs is the most pairs of sender and receiver to count; below 0 means all. Default
+	// 0.
 	Pairs int `json:"pairs,omitempty"`
-	// Zone reads the days of sent: and on:, and is where the bars of the
-	// histogram begin (IANA name). Default UTC.
+	// Zone is the IANA name of the time zone of sent: and on: and of the bars of the
+	// histogram. Default UTC.
 	Zone string `json:"zone,omitempty"`
-	// MaxSeconds is about the longest to search; then the answer is partial.
+	// MaxSeconds is about the longest time to search; after it, the answer is partial.
 	// Default 30, at most 3600.
 	MaxSeconds float64 `json:"max_seconds,omitempty"`
 }
 
 // SearchResult is an answer.
 type SearchResult struct {
-	// Query is what was understood, printed back in the query language.
+	// Query is the parsed query, printed in the query language.
 	Query string `json:"query"`
 	Hits  []Hit  `json:"hits"`
-	// Total counts everything that was found: Messages, which are texts, media and
-	// polls, and Beside by their types: calls, contacts, rooms and others.
+	// Total counts everything that was found. Messages counts texts, media and polls;
+	// Beside counts the others by type: calls, contacts, rooms and so on.
 	Total    uint64        `json:"total"`
 	Messages uint64        `json:"messages"`
 	Beside   []index.Count `json:"beside,omitempty"`
-	// Differing counts those of Total of which copies in the scope say different
-	// things.
+	// Differing counts the messages in Total whose copies in the scope differ.
 	Differing uint64 `json:"differing,omitempty"`
-	// Facets and Histogram hold what was asked for; each message counts once for
-	// each value. The most frequent accounts and conversations ([namedValues]) have the
-	// name that a message in the scope shows.
+	// Facets has the requested counts; each message counts once for each value. The most
+	// frequent accounts and conversations ([namedValues]) have the name that a message in
+	// the scope shows.
 	Facets map[query.FieldName][]index.Count `json:"facets,omitempty"`
-	// Histogram has the bars between the first and the last, those without a message
-	// with 0; of weekhour, or if Sparse, those with messages only.
+	// Histogram has the bars between the first and the last, including those with 0
+	// messages. For weekhour, or if Sparse, it has no empty bars.
 	Histogram []index.Count `json:"histogram,omitempty"`
-	// Sparse says that the empty bars are left out, because there are too many.
+	// Sparse is set if the empty bars are left out because there are too many.
 	Sparse bool `json:"histogram_sparse,omitempty"`
-	// Pairs has who wrote to whom, most frequent first.
+	// Pairs are the pairs of sender and receiver, most frequent first.
 	Pairs []Pair `json:"pairs,omitempty"`
-	// Partial says how far the answer goes if it ran out of time.
+	// Partial is the part that was searched if the search ran out of time.
 	Partial *index.Partial `json:"partial,omitempty"`
-	// Narrowed is what the query demands and excludes as a whole.
+	// Narrowed has the values that the query as a whole demands and excludes.
 	Narrowed query.Narrowed `json:"narrowed,omitzero"`
-	// Next asks for the hits behind these; empty when there are none.
+	// Next asks for the following hits; empty if there are none.
 	Next string `json:"next,omitempty"`
-	// Behind counts the records of the evidence that the index has not seen.
-	// Under an authority with a scope, 1 stands for any number.
+	// Behind counts the records of the evidence that the index has not seen. Under an
+	// authority with a scope, 1 means any number.
 	Behind uint64 `json:"behind"`
 	// Entry is the ledger entry of this act.
 	Entry uint64 `json:"entry"`
 }
 
-// ChangeRequest asks for a query that is narrowed or widened.
+// ChangeRequest asks for a query to be narrowed or widened.
 type ChangeRequest struct {
 	Query string `json:"query"`
-	// Zone reads the days of sent: and on: (IANA name). Default UTC.
+	// Zone is the IANA name of the time zone of sent: and on:. Default UTC.
 	Zone string `json:"zone,omitempty"`
 	query.Change
 }
 
-// Changed is a query that was changed, and what it demands and excludes as a whole.
+// Changed is a changed query, with the values that it as a whole demands and excludes.
 type Changed struct {
 	Query    string         `json:"query"`
 	Narrowed query.Narrowed `json:"narrowed,omitzero"`
 }
 
-// Pair is who wrote to whom, with their names as in Facets.
+// Pair is a sender and a receiver, with their names as in Facets.
 type Pair struct {
 	index.Pair
 	FromName string `json:"from_name,omitempty"`
@@ -210,9 +206,9 @@ type Pair struct {
 
 // Hit is a message with the places that made it match.
 type Hit struct {
-	// Ref is what show takes: the lowest id of the message's copies in the scope.
+	// Ref is the reference for Show: the lowest id of the message's copies in the scope.
 	Ref argus.ID `json:"ref"`
-	// Version is the one whose content is in Message.
+	// Version is the version whose content is in Message.
 	Version argus.Version `json:"version"`
 	// Message is the union of the copies in the scope ([query.Doc.Union]).
 	Message *argus.Message `json:"message"`
@@ -220,14 +216,13 @@ type Hit struct {
 	// order, not overlapping.
 	Marks      [][2]int               `json:"marks,omitempty"`
 	Deliveries []argus.DeliveryNumber `json:"deliveries"`
-	// Unsealed are those of Deliveries that are not sealed: nothing is signed yet of
-	// what they say.
+	// Unsealed are the unsealed ones of Deliveries: no signature covers their content yet.
 	Unsealed []argus.DeliveryNumber `json:"unsealed,omitempty"`
-	// Sightings counts the copies in the scope, and Versions what they say: more
-	// than 1 if they differ.
+	// Sightings counts the copies in the scope. Versions counts their versions: more than 1
+	// if they differ.
 	Sightings int `json:"sightings"`
 	Versions  int `json:"versions"`
-	// AlsoLocked says that a readable message is also held locked.
+	// AlsoLocked is set if a readable message also has a locked copy.
 	AlsoLocked bool `json:"also_locked,omitempty"`
 }
 
@@ -236,13 +231,13 @@ type Shown struct {
 	Ref argus.ID `json:"ref"`
 	// Message is the union of the copies in the scope.
 	Message *argus.Message `json:"message"`
-	// Versions are what copies say, the one shown first in front.
+	// Versions are the versions of the message, the one shown first in front.
 	Versions []Version `json:"versions"`
 	Entry    uint64    `json:"entry"`
 }
 
-// Version is what copies of a message say in the same words, and where they were
-// found.
+// Version is the content that some copies of a message share, with the places where they
+// were found.
 type Version struct {
 	Version argus.Version `json:"version"`
 	// Message is the union of the sightings of this version.
@@ -255,25 +250,24 @@ type Version struct {
 // Sighting is one place where a copy was found.
 type Sighting struct {
 	Seq uint64 `json:"seq"`
-	// ID is the copy's own.
+	// ID is the id of this copy.
 	ID       argus.ID             `json:"id,omitzero"`
 	Delivery argus.DeliveryNumber `json:"delivery"`
-	// Unsealed says that the delivery is not sealed: nothing of it is signed yet.
+	// Unsealed is set if the delivery is not sealed: no signature covers it yet.
 	Unsealed bool `json:"unsealed,omitempty"`
-	// ReadIn is the delivery that read the original of Delivery again and found the
-	// copy, 0 for none.
+	// ReadIn is the delivery that read the original of Delivery again and found the copy, 0
+	// if there is none.
 	ReadIn   argus.DeliveryNumber `json:"read_in,omitempty"`
 	Reader   string               `json:"reader"`
 	Original argus.Original       `json:"original"`
 	Where    argus.Where          `json:"where"`
-	// States is what this copy says but for its content.
+	// States has the facts that this copy states, without its content.
 	States *argus.Message `json:"states,omitempty"`
-	// Raw is the record as it stands in the original, at most its first 64
-	// KiB, when it was asked for and has a place in it: not for formats without
-	// places, and not where something outside the scope lies inside it.
+	// Raw is the record as it is in the original, at most its first 64 KiB, if it was asked
+	// for. It is empty for formats without places, and if something outside the scope lies
+	// inside the record.
 	Raw []byte `json:"raw,omitempty"`
-	// RawWithheld says that something lies inside the record that the asker may
-	// not read.
+	// RawWithheld is set if something that the asker may not read lies inside the record.
 	RawWithheld bool `json:"raw_withheld,omitempty"`
 }
 
@@ -285,8 +279,8 @@ type PageRequest struct {
 	Ref          string `json:"ref,omitempty"`
 	Service      string `json:"service,omitempty"`
 	Conversation string `json:"conversation,omitempty"`
-	// Before and After are the most messages on either side; default 20, at
-	// most 500; below 0 there are none.
+	// Before and After are the most messages on either side: default 20, at most 500, none
+	// below 0.
 	Before int `json:"before,omitempty"`
 	After  int `json:"after,omitempty"`
 }
@@ -302,33 +296,33 @@ type Page struct {
 	Entry        uint64 `json:"entry"`
 }
 
-// Delivery is a hand-over with its account, as far as the asker may see it.
-// Its files are filled by Receipt only.
+// Delivery is a hand-over with its account, as far as the asker may see it. Only Receipt
+// fills in its files.
 type Delivery struct {
 	argus.Receipt
-	// Partial says that the scope does not cover the whole delivery: its seal
-	// and its account, which count everything, are withheld.
+	// Partial is set if the scope does not cover the whole delivery: its seal and its
+	// account, which count everything, are withheld.
 	Partial bool `json:"partial,omitempty"`
-	// Limited says that the scope covers the delivery and not all others: what
-	// tells how much of it they have, too, is withheld, and its counts are of what
-	// was read and quarantined only.
+	// Limited is set if the scope covers the delivery and not all others. Facts that show
+	// how much of it the others also have are withheld, and the counts are only of pieces
+	// read and quarantined.
 	Limited bool `json:"limited,omitempty"`
-	// Holds counts the messages that it has copies of, where the receipt is asked for
-	// and the scope covers it: those of the account are copies.
+	// Holds counts the messages that it has copies of, in a receipt whose delivery the
+	// scope covers. The account counts copies.
 	Holds *Holding `json:"holds,omitempty"`
 }
 
-// Holding counts messages, each once, and what is none beside them.
+// Holding counts messages, each once, and the other records beside them.
 type Holding struct {
 	Messages uint64        `json:"messages"`
 	Beside   []index.Count `json:"beside,omitempty"`
 }
 
-// longestSubject is the longest query that the ledger keeps as it was written,
-// in bytes. The place to decide that only hashes are kept is here.
+// longestSubject is the longest query that the ledger keeps as it was written, in bytes. A
+// decision to keep only hashes would be made here.
 const longestSubject = 4 << 10
 
-// subject is what the ledger says of a query.
+// subject returns the text that the ledger keeps for a query.
 func subject(text string) string {
 	if len(text) <= longestSubject {
 		return text

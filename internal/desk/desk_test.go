@@ -21,7 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// The first delivery is in the scope of every test; the second one repeats,
+// first adds the first delivery, which is in the scope of every test. The second repeats,
 // changes and adds to it.
 func first(t testing.TB, o *office) argus.DeliveryNumber {
 	return o.deliver(t, "phone",
@@ -44,7 +44,7 @@ func second(t testing.TB, o *office) argus.DeliveryNumber {
 	)
 }
 
-// empty says whether an answer holds nothing.
+// empty reports whether an answer has no data.
 func empty(answer any) bool {
 	data, err := json.Marshal(answer)
 	return err == nil && string(data) == "null"
@@ -97,8 +97,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Access ends in the second in which the authority ends, also for an act that
-// has begun before, and does not begin again when the clock is set back.
+// Access ends in the second in which the authority ends, also for an act that began
+// earlier, and does not begin again when the clock is set back.
 func TestExpiry(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -112,7 +112,7 @@ func TestExpiry(t *testing.T) {
 			t.Errorf("%s in the last moment: %v, %v", act, answer, err)
 		}
 		asked := 0
-		o.parts.Ledger = clockedLedger{o.ledger, func() time.Time { // the first look is in time, the second is not
+		o.parts.Ledger = clockedLedger{o.ledger, func() time.Time { // only the first look is in time
 			asked++
 			return end.Add(time.Duration(asked - 2))
 		}}
@@ -191,7 +191,7 @@ func TestLedgerFirst(t *testing.T) {
 			}
 		}
 	}
-	// The same acts read when the ledger works, or the test would show nothing.
+	// The same acts read when the ledger works; otherwise the test would prove nothing.
 	o.parts.Ledger = o.ledger
 	for _, way := range everything(o, who) {
 		act, do := way.name, way.do
@@ -202,8 +202,7 @@ func TestLedgerFirst(t *testing.T) {
 	}
 }
 
-// P5: under a scope, every answer is the same with and without what lies
-// outside it.
+// P5: under a scope, every answer is the same with and without the data outside it.
 func TestWithAndWithout(t *testing.T) {
 	for _, scope := range []string{
 		"delivery:D-0001",
@@ -219,7 +218,7 @@ func TestWithAndWithout(t *testing.T) {
 				o := newOffice(t)
 				first(t, o)
 				if strings.HasPrefix(scope, "-delivery") {
-					// What was seen in the second delivery is outside.
+					// Everything seen in the second delivery is outside.
 					o = newOffice(t)
 					o.deliver(t, "phone", sent("aaaaaa01", 0, "alice", "c1", "hello from the harbour"),
 						sent("bbbbbb01", 1, "bob", "c1", "never twice"), sent("cccccc01", 2, "bob", "c1", "the price is 5"))
@@ -236,7 +235,7 @@ func TestWithAndWithout(t *testing.T) {
 	}
 }
 
-// keptAs is what two stores with the same files differ in.
+// keptAs matches the values that differ between two stores with the same files.
 var keptAs = regexp.MustCompile(`"(file|root)": "[0-9a-f]+"`)
 
 // ask collects every answer, and every error, as text.
@@ -287,7 +286,7 @@ func ask(t *testing.T, o *office, who Who) map[string]string {
 	entries, err := o.Ledger(t.Context(), who, 0, 0)
 	note("ledger", entries, err)
 
-	// What is absent and what is forbidden differ in what was typed only.
+	// Errors about absent and forbidden messages differ only in the reference as typed.
 	for _, ref := range []string{"aaaaaa02", "eeeeee01"} {
 		if got, want := answers["show "+ref], strings.ReplaceAll(answers["show ffffff"], "ffffff", ref); got != want {
 			t.Errorf("show %s: %s, want %s", ref, got, want)
@@ -296,8 +295,8 @@ func ask(t *testing.T, o *office, who Who) map[string]string {
 	return answers
 }
 
-// The control of the test above: with an authority for everything, the answers
-// do differ.
+// TestWithAndWithoutCanFail is the control of the test above: with an authority for
+// everything, the answers differ.
 func TestWithAndWithoutCanFail(t *testing.T) {
 	var answers [2]map[string]string
 	for with := range 2 {
@@ -325,7 +324,7 @@ func TestWithAndWithoutCanFail(t *testing.T) {
 	}
 }
 
-// An index that forgets the scope is found out, and nothing leaves.
+// The desk detects an index that forgets the scope, and nothing leaves.
 func TestIndexThatLeaks(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -340,8 +339,8 @@ func TestIndexThatLeaks(t *testing.T) {
 	}
 }
 
-// What the index gives is matched again with what was asked. An index of other messages is
-// found out, and the error says how to mend it.
+// The desk matches each hit of the index with the query again. It detects an index of other
+// messages, and the error tells how to repair it.
 func TestIndexOfOtherMessages(t *testing.T) {
 	o := newOffice(t)
 	o.deliver(t, "a.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour"), sent("aaaaaa02", 1, "eve", "c2", "the castle"), sent("aaaaaa03", 1, "eve", "c1", "yes"))
@@ -380,7 +379,7 @@ func TestIndexOfOtherMessages(t *testing.T) {
 	}
 }
 
-// Of what comes after what, the message that is found is the second.
+// A query for an exchange finds its second message.
 func TestMatchingOneOfAnExchange(t *testing.T) {
 	yes := query.One(&argus.Message{Text: "yes"})
 	for text, want := range map[string]bool{
@@ -397,8 +396,8 @@ func TestMatchingOneOfAnExchange(t *testing.T) {
 	}
 }
 
-// A message that does not match any more, because of a copy that the index has not seen,
-// is no error.
+// A message that does not match any more, because of a copy that the index has not seen, is
+// not an error.
 func TestCopyBehindTheIndex(t *testing.T) {
 	o := newOffice(t)
 	o.deliver(t, "a.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour"))
@@ -410,7 +409,7 @@ func TestCopyBehindTheIndex(t *testing.T) {
 	}
 }
 
-// A message that left the scope behind the index is left out.
+// A message that left the scope after the index saw it is left out.
 func TestIndexBehind(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -484,7 +483,7 @@ func TestSearch(t *testing.T) {
 	if r, err := o.Search(t.Context(), who, SearchRequest{Limit: -1}); err != nil || len(r.Hits) != 0 || r.Total != 7 {
 		t.Errorf("counts only: %+v, %v", r, err)
 	}
-	// Without the facet, which is not shown then.
+	// Without the differs facet, which is then not shown.
 	plain, err := o.Search(t.Context(), who, SearchRequest{Query: "price OR twice"})
 	if err != nil || r.Differing != 1 || plain.Differing != 1 || len(plain.Facets) != 0 || len(r.Facets[query.Is]) == 0 {
 		t.Errorf("%d and %d messages of which copies differ, want 1; %v, %v", r.Differing, plain.Differing, plain.Facets, err)
@@ -669,8 +668,8 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
-// BenchmarkDesk has an index that knows the answer: it measures the rest, with
-// the ledger on disk and without.
+// BenchmarkDesk uses an index that knows the answer, to measure the rest: with the ledger
+// on disk and without.
 func BenchmarkDesk(b *testing.B) {
 	o, who := benchOffice(b)
 	known, err := o.parts.Index.Search(b.Context(), index.Request{Limit: 20, Query: query.All{}, Scope: query.All{}})
@@ -697,7 +696,7 @@ func BenchmarkDesk(b *testing.B) {
 	}
 }
 
-// A long answer ends with its authority, and not only the next one.
+// A long answer is cut off when its authority ends, not only the next answer.
 func TestSearchAllEndsWithTheAuthority(t *testing.T) {
 	o := newOffice(t)
 	var records []*argus.Record
@@ -753,8 +752,8 @@ func benchOffice(b *testing.B) (*office, Who) {
 	return o, o.grant(b, "-delivery:D-0099")
 }
 
-// A message that two deliveries state differently is, under a scope of one of them,
-// just what that one states; which came first changes nothing.
+// If two deliveries state a message differently, a scope of one of them shows exactly that
+// delivery's statement, whichever came first.
 func TestOwnCopiesAlone(t *testing.T) {
 	rich := func() *argus.Record {
 		r := sent("bbbbbb02", 1, "bob", "c1", "hello")
@@ -810,11 +809,11 @@ func TestOwnCopiesAlone(t *testing.T) {
 	}
 }
 
-// Raw bytes are shown only where nothing outside the scope lies inside them.
+// Raw bytes are shown only if nothing outside the scope lies inside them.
 func TestRawHoldsOthers(t *testing.T) {
 	o := newOffice(t)
 	n := o.deliver(t, "mailbox", sent("aaaaaa03", 0, "alice", "c1", "outer with SECRET inside"), sent("bbbbbb03", 0, "boss", "c2", "SECRET"), quarantined("what?"))
-	// The second one lies inside the first, as a mail that is attached to another.
+	// The second record lies inside the first, like a mail attached to another.
 	records := slices.Collect(func(yield func(*argus.Record) bool) {
 		for r, err := range o.evidence.Records(t.Context(), n) {
 			if err != nil || !yield(r) {
@@ -823,7 +822,7 @@ func TestRawHoldsOthers(t *testing.T) {
 		}
 	})
 	outer, inner := records[2], records[3]
-	inner.Where.Offset, inner.Where.Length = outer.Where.Offset+11, 6 // what the store keeps in memory
+	inner.Where.Offset, inner.Where.Length = outer.Where.Offset+11, 6 // as the store keeps it in memory
 	for scope, want := range map[string]struct {
 		raw      string
 		withheld bool

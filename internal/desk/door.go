@@ -14,12 +14,11 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// ErrOver says that a permit is used after its act has ended.
+// ErrOver means that a permit was used after its act ended.
 var ErrOver = errors.New("the act has ended, and its permit with it")
 
-// Permit is an act that was allowed and recorded. It reads inside one scope, and is
-// good until the act ends: then its methods return ErrOver, and no data. They may be
-// called at the same time.
+// Permit is an act that was allowed and recorded. It reads inside one scope until the act
+// ends; then its methods return ErrOver and no data. They are safe for concurrent use.
 type Permit struct {
 	desk      *Desk
 	authority *authority.Authority
@@ -27,14 +26,14 @@ type Permit struct {
 	all       bool // the scope is everything
 	matcher   *query.Matcher
 	entry     uint64
-	request   authority.Request // to be decided again
+	request   authority.Request // for deciding again
 	readings  argus.DeliveryNumber
 	over      atomic.Bool
 }
 
-// Act decides, records, and only then calls read, with a permit that is good until read
-// returns. It decides again before it returns, so that nothing leaves after the
-// authority has ended: with an error, whatever read has found must not leave.
+// Act decides, records, and only then calls read, with a permit that is valid until read
+// returns. It decides again before it returns, so that nothing leaves after the authority
+// has ended. If it returns an error, the caller must discard the data that read found.
 func (d *Desk) Act(ctx context.Context, who Who, act ledger.Act, read func(*Permit) error) error {
 	act = who.does(act)
 	decision, err := d.allow(ctx, &act)
@@ -48,13 +47,14 @@ func (d *Desk) Act(ctx context.Context, who Who, act ledger.Act, read func(*Perm
 	return d.read(ctx, act, decision, entry.Seq, read)
 }
 
-// does is an act of who asks.
+// does returns the act with its asker.
 func (w Who) does(act ledger.Act) ledger.Act {
 	act.Actor, act.Authority, act.Purpose = w.Actor, w.Authority, w.Purpose
 	return act
 }
 
-// allow decides whether an act is allowed, and names its authority as the ledger does.
+// allow decides whether an act is allowed, and sets its authority to the number as the
+// ledger writes it.
 func (d *Desk) allow(ctx context.Context, act *ledger.Act) (*authority.Decision, error) {
 	decision, err := d.decide(requestOf(*act))
 	if err != nil {
@@ -94,7 +94,7 @@ func (d *Desk) decide(request authority.Request) (*authority.Decision, error) {
 	return d.parts.Authorities.Decide(request, now)
 }
 
-// refused returns an error, and records it if it is a refusal.
+// refused returns the error, and records it if it is a refusal.
 func (d *Desk) refused(ctx context.Context, act ledger.Act, err error) error {
 	if !errors.Is(err, argus.ErrRefused) {
 		return err
@@ -105,8 +105,8 @@ func (d *Desk) refused(ctx context.Context, act ledger.Act, err error) error {
 	return errors.Join(err, failed)
 }
 
-// Still asks whether the act would be allowed now. Who reads for long asks now and
-// then, and ends with its error.
+// Still returns an error if the act would not be allowed now. A long reader calls it now
+// and then, and ends with its error.
 func (p *Permit) Still(ctx context.Context) error {
 	if p.over.Load() {
 		return ErrOver
@@ -118,7 +118,7 @@ func (p *Permit) Still(ctx context.Context) error {
 	return err
 }
 
-// within reads while a permit is good. An answer that comes later is none.
+// within reads while a permit is valid. It discards an answer that comes later.
 func within[T any](p *Permit, read func() (T, error)) (got T, err error) {
 	var none T
 	if p.over.Load() {
@@ -133,7 +133,7 @@ func within[T any](p *Permit, read func() (T, error)) (got T, err error) {
 	return got, nil
 }
 
-// answer acts for one answer. With an error there is none.
+// answer performs an act with one answer. With an error, the answer is empty.
 func answer[T any](ctx context.Context, d *Desk, who Who, act ledger.Act, read func(*Permit) (T, error)) (got T, err error) {
 	err = d.Act(ctx, who, act, func(p *Permit) error {
 		got, err = read(p)
@@ -146,28 +146,27 @@ func answer[T any](ctx context.Context, d *Desk, who Who, act ledger.Act, read f
 	return got, nil
 }
 
-// Standing is an act of somebody who is not there while it goes on, as what a watch
-// does. It reads in batches, and is decided anew before each of them.
+// Standing is an act that goes on without its asker, such as a watch. It reads in batches
+// and is decided anew before each of them.
 type Standing struct {
 	desk  *Desk
 	act   ledger.Act
-	since uint64 // the entry of its beginning
+	since uint64 // its first entry
 	over  atomic.Bool
 }
 
 // Found is a result of a standing act.
 type Found struct {
-	// Subject and Detail are what the ledger says of it.
+	// Subject and Detail go into the ledger entry of the result.
 	Subject string
 	Detail  map[string]string
-	// Leave gives it away. It is called when the ledger has the result as an entry.
+	// Leave hands the result out. It is called when the ledger has the result as an entry.
 	Leave func(Entry) error
 }
 
-// Stand begins a standing act, and ends it when work returns. Its beginning is in the
-// ledger before work is called, and its end when Stand returns: the entries have the
-// detail standing, which is begins, found or ends, and since, the number of the entry
-// of the beginning.
+// Stand begins a standing act, and ends it when work returns. The ledger has its beginning
+// before work is called, and its end when Stand returns. The entries have the detail
+// standing, which is begins, found or ends, and since, the number of the first entry.
 func (d *Desk) Stand(ctx context.Context, who Who, act ledger.Act, work func(*Standing) error) error {
 	s := &Standing{desk: d, act: who.does(act)}
 	if _, err := d.allow(ctx, &s.act); err != nil {
@@ -186,14 +185,14 @@ func (d *Desk) Stand(ctx context.Context, who Who, act ledger.Act, work func(*St
 	if err != nil {
 		end["reason"] = err.Error()
 	}
-	// Whoever ended it, the ledger has the end.
+	// The ledger has the end, whatever ended the act.
 	_, failed := s.record(context.WithoutCancel(ctx), "ends", s.act.Subject, end)
 	return errors.Join(err, failed)
 }
 
-// Batch decides anew, and calls read with a permit that is good until read returns. Each
-// result is recorded before it leaves, and none leaves after the authority has ended.
-// What read returns with an error does not leave. A refusal ends the standing act: after
+// Batch decides anew, and calls read with a permit that is valid until read returns. Each
+// result is recorded before it leaves, and none leaves after the authority has ended. If
+// read returns an error, its results do not leave. A refusal ends the standing act: after
 // it, and after Stand has returned, Batch returns ErrOver.
 func (s *Standing) Batch(ctx context.Context, read func(*Permit) ([]Found, error)) error {
 	if s.over.Load() {
@@ -235,7 +234,7 @@ func (s *Standing) batch(ctx context.Context, read func(*Permit) ([]Found, error
 	return nil
 }
 
-// record appends what becomes of a standing act.
+// record appends an event of a standing act.
 func (s *Standing) record(ctx context.Context, becomes, subject string, detail map[string]string) (Entry, error) {
 	act := s.act
 	act.Subject, act.Detail = subject, map[string]string{}

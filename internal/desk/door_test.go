@@ -20,15 +20,14 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A way is a way out: a call of a method that reads.
+// way is a way out: a call of a method that reads.
 type way struct {
 	name, method string
-	action       string // as the ledger has it
+	action       string // as in the ledger
 	do           func(context.Context) (any, error)
 }
 
-// calls has each method of a Permit that reads, with what it is given behind the
-// context.
+// calls has each method of a Permit that reads, with its arguments after the context.
 var calls = []struct {
 	name, method, action string
 	args                 []any
@@ -45,8 +44,8 @@ var calls = []struct {
 	{"list", "List", ledger.ShowList, []any{"goods", ""}},
 }
 
-// everything has each way out three times: at the desk, by a permit, and by a standing
-// one.
+// everything returns each way out three times: through the desk, a permit, and a standing
+// act.
 func everything(o *office, who Who) (list []way) {
 	for _, c := range calls {
 		read := func(ctx context.Context, p *Permit) (any, error) {
@@ -77,8 +76,8 @@ func everything(o *office, who Who) (list []way) {
 	return list
 }
 
-// call calls a method. A function that it wants last is given hits, which are the answer
-// then.
+// call calls a method. If its last parameter is a function, call passes one that collects
+// the hits, and returns them as the answer.
 func call(of any, method string, args []any) (any, error) {
 	m := reflect.ValueOf(of).MethodByName(method)
 	var in []reflect.Value
@@ -106,11 +105,12 @@ func call(of any, method string, args []any) (any, error) {
 	return hits, nil
 }
 
-// Whatever a desk, a permit or a standing act lets out is in calls, and so in the tests
-// of refusal, expiry, of the ledger that comes first, and of what lies outside.
+// Every method of a desk, a permit or a standing act that lets data out is in calls, and so
+// in the tests of refusal, expiry, the ledger that comes first, and the data outside the
+// scope.
 func TestEveryWayOut(t *testing.T) {
-	// These read nothing of the case: they act, ask again, or say what there is to ask
-	// under and how.
+	// These read no data of the case: they act, ask again, or return authorities and query
+	// texts.
 	none := map[reflect.Type][]string{
 		reflect.TypeFor[*Desk]():     {"Act", "Authorities", "Change", "Stand"},
 		reflect.TypeFor[*Permit]():   {"Still"},
@@ -129,14 +129,14 @@ func TestEveryWayOut(t *testing.T) {
 			}
 		}
 	}
-	// A desk and a permit have the same, but that the desk wants to know who asks.
+	// A desk and a permit have the same methods, but those of the desk take the asker.
 	for method := range called {
 		at, by := methodType(t, reflect.TypeFor[*Desk](), method), methodType(t, reflect.TypeFor[*Permit](), method)
 		if len(at) < 2 || at[1] != "desk.Who" || !slices.Equal(slices.Delete(at, 1, 2), by) {
 			t.Errorf("%s: %q at the desk, %q by a permit", method, at, by)
 		}
 	}
-	// Each act of the desk is one that an authority can name.
+	// An authority can name each act of the desk.
 	for _, c := range calls {
 		if !slices.Contains(authority.Acts, c.action) {
 			t.Errorf("no authority can allow %s alone", c.action)
@@ -144,7 +144,7 @@ func TestEveryWayOut(t *testing.T) {
 	}
 }
 
-// methodType are the types of what a method takes and returns.
+// methodType returns the types of a method's parameters and results.
 func methodType(t *testing.T, of reflect.Type, name string) (types []string) {
 	m, ok := of.MethodByName(name)
 	if !ok {
@@ -180,7 +180,7 @@ func TestAuthorityForOneAct(t *testing.T) {
 	}
 }
 
-// A permit that is kept is worth nothing.
+// A permit does not work after its act.
 func TestPermitAfterItsAct(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -229,7 +229,7 @@ func TestPermitAfterItsAct(t *testing.T) {
 	}
 }
 
-// What is read while the act ends does not leave either.
+// Data that is read while the act ends does not leave either.
 func TestActEndsWhileItIsUsed(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -266,8 +266,7 @@ func TestActEndsWhileItIsUsed(t *testing.T) {
 	}
 }
 
-// Who asks whether the act is still allowed learns the end of the authority, and the
-// ledger has that it was refused.
+// Still returns an error when the authority has ended, and the ledger has the refusal.
 func TestStill(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -284,7 +283,7 @@ func TestStill(t *testing.T) {
 	}
 }
 
-// watch finds the harbour in so many batches. It returns what left.
+// watch finds the harbour in the given number of batches. It returns the results that left.
 func watch(ctx context.Context, o *office, who Who, batches int, between func(batch int)) (left []string, err error) {
 	err = o.Stand(ctx, who, ledger.Act{Action: "watch", Subject: "harbour", Detail: map[string]string{"zone": "UTC"}}, func(s *Standing) error {
 		for i := range batches {
@@ -308,7 +307,7 @@ func watch(ctx context.Context, o *office, who Who, batches int, between func(ba
 	return left, err
 }
 
-// A standing act is in the ledger with its beginning, each of its results, and its end.
+// The ledger has a standing act with its beginning, each of its results, and its end.
 func TestStanding(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -332,7 +331,7 @@ func TestStanding(t *testing.T) {
 	}
 }
 
-// lines are entries of the ledger behind so many.
+// lines returns the entries of the ledger after the given number.
 func lines(t *testing.T, o *office, behind int) (list []string) {
 	for _, e := range entries(t, o)[behind:] {
 		detail, err := json.Marshal(e.Detail)
@@ -344,8 +343,8 @@ func lines(t *testing.T, o *office, behind int) (list []string) {
 	return list
 }
 
-// Each batch is decided anew; what ends the authority ends the standing act, and the
-// ledger says so.
+// Each batch is decided anew. When the authority ends, the standing act ends, and the
+// ledger has the reason.
 func TestStandingEndsWithItsAuthority(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *office){
 		"its time": func(_ *testing.T, o *office) { o.now = start.Add(time.Hour) },
@@ -376,15 +375,15 @@ func TestStandingEndsWithItsAuthority(t *testing.T) {
 	}
 }
 
-// An authority that ends while a batch reads, or between two of its results, lets
-// nothing more out; nor does a ledger that cannot take a result. The standing act does
-// not go on when the refusal is ignored.
+// After an authority ends while a batch reads, or between two of its results, nothing more
+// leaves; the same holds for a ledger that cannot take a result. The standing act does not
+// go on when the refusal is ignored.
 func TestStandingResultsStay(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
 	second(t, o)
 	end := start.Add(time.Hour)
-	for looks, want := range map[int]int{2: 0, 3: 0, 4: 1, 5: 2} { // at the authority, in time
+	for looks, want := range map[int]int{2: 0, 3: 0, 4: 1, 5: 2} { // looks at the authority in time
 		who := o.grantAs(t, authority.Authority{Until: end})
 		asked := 0
 		o.parts.Ledger = clockedLedger{o.ledger, func() time.Time {
@@ -433,7 +432,7 @@ func TestStandingResultsStay(t *testing.T) {
 	}
 }
 
-// fullLedger takes so many entries.
+// fullLedger takes a limited number of entries.
 type fullLedger struct {
 	recorder
 	left int

@@ -22,8 +22,8 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// office is a desk with real evidence, authorities and ledger, an index that
-// matches each message in turn, and a count of everything that was read.
+// office is a desk with real evidence, authorities and ledger, an index that matches each
+// message in turn, and a count of everything that was read.
 type office struct {
 	*Desk
 	evidence *evidence.Store
@@ -66,7 +66,7 @@ func newOffice(t testing.TB) *office {
 	return o
 }
 
-// grant adds an authority for everybody and returns who asks under it.
+// grant adds an authority for everybody and returns an asker under it.
 func (o *office) grant(t testing.TB, scope string) Who {
 	t.Helper()
 	return o.grantAs(t, authority.Authority{Scope: scope})
@@ -116,8 +116,8 @@ func (o *office) deliver(t testing.TB, source string, records ...*argus.Record) 
 	return n
 }
 
-// sent makes a record. Day counts from 2021-02-14. Id, if not empty, is the
-// beginning of the message's id, and also its ServiceID.
+// sent makes a record. Day counts from 2021-02-14. Id, if not empty, is the beginning of
+// the message's id, and also its ServiceID.
 func sent(id string, day int, from, in, text string) *argus.Record {
 	at := time.Date(2021, 2, 14+day, 9, 0, 0, 0, time.UTC)
 	m := &argus.Message{Service: "test", Conversation: in, Title: "about " + in, From: from, ServiceID: id, Text: text, Sent: argus.At(at, "", argus.ZoneStated, argus.Second)}
@@ -136,7 +136,7 @@ func quarantined(reason string) *argus.Record {
 	return &argus.Record{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: reason, Raw: []byte("?")}}
 }
 
-// spyStore counts what is read from the evidence.
+// spyStore counts the reads from the evidence.
 type spyStore struct {
 	*evidence.Store
 	reads *atomic.Int64
@@ -186,14 +186,14 @@ func (s *spyStore) OpenOriginal(of argus.Original) (*evidence.OriginalFile, erro
 
 // scanner is an index that matches every message with every request.
 type scanner struct {
-	index.Index // the methods that the desk does not call are not there
+	index.Index // nil: scanner has the methods that the desk calls
 	store       *evidence.Store
 	reads       *atomic.Int64
-	// until, if not 0, is the last record that it has seen.
+	// until, if not 0, is the last record that the index has seen.
 	until uint64
-	// leak lets it forget the scope.
+	// leak makes the index ignore the scope.
 	leak bool
-	// forged, if not nil, changes what it gives.
+	// forged, if not nil, changes the hits.
 	forged func(*index.Hit)
 }
 
@@ -209,7 +209,7 @@ type scanned struct {
 	hit index.Hit
 }
 
-// scan returns what matches in a scope, oldest first.
+// scan returns the matching messages in a scope, oldest first.
 func (s *scanner) scan(ctx context.Context, n, scope query.Node) ([]scanned, error) {
 	s.reads.Add(1)
 	var order []argus.ID

@@ -9,12 +9,12 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// List returns the version of a list with a hash, or its last one if hash is empty. A
-// list may say as much as messages do, whose lawyers are whose for instance. It is in
-// no scope: who may see one list may see them all.
+// List returns the version of a list with the given hash, or the last version if hash is
+// empty. A list may reveal as much as messages do, such as whose lawyers are whose. Lists
+// are outside all scopes: an asker who may see one may see them all.
 func (d *Desk) List(ctx context.Context, who Who, name, hash string) (*query.WordList, error) {
 	act := ledger.Act{Action: ledger.ShowList, Subject: subject(name), Detail: map[string]string{}}
-	// Which version it will be is known to whoever asks; its entries leave later.
+	// The asker knows which version it will be; its entries leave later.
 	if list, err := d.list(name, hash); err == nil {
 		hash = list.Hash
 		act.Detail["sha256"] = hash

@@ -13,11 +13,11 @@ import (
 
 const defaultSide = 20
 
-// MostSide is the most that Page returns of each side.
+// MostSide is the most messages that Page returns on each side.
 const MostSide = 500
 
-// Page returns a piece of a conversation, oldest first. A conversation of
-// which nothing is in the scope is argus.ErrNotFound.
+// Page returns a piece of a conversation, oldest first. It returns argus.ErrNotFound if no
+// message of the conversation is in the scope.
 func (d *Desk) Page(ctx context.Context, who Who, req PageRequest) (*Page, error) {
 	if err := req.valid(); err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (p *Permit) Page(ctx context.Context, req PageRequest) (*Page, error) {
 	})
 }
 
-// valid returns why a request asks for nothing, or nil.
+// valid returns an error if the request is invalid.
 func (r PageRequest) valid() error {
 	if r.Ref == "" && r.Service == "" {
 		return fmt.Errorf("%w: name a message, or a service and a conversation", ErrRequest)
@@ -62,7 +62,7 @@ func (p *Permit) page(ctx context.Context, req PageRequest) (*Page, error) {
 		around := index.CursorOf(&m.Doc)
 		ask.Around = &around
 	}
-	position := p.desk.parts.Index.Position() // the page is of this moment or later
+	position := p.desk.parts.Index.Position() // the page is as of this moment or later
 	found, err := p.desk.parts.Index.Page(ctx, ask)
 	if err != nil {
 		return nil, err

@@ -9,20 +9,20 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// Piece is something that a reader could not make sense of: where it stands,
-// with its beginning as Raw, and why.
+// Piece is a piece that a reader could not understand: its place, its beginning as Raw, and
+// the reason.
 type Piece struct {
 	Sighting
 	Reason string `json:"reason"`
 }
 
-// MostPieces is the most that Quarantine returns at once.
+// MostPieces is the most pieces that Quarantine returns at once.
 const MostPieces = 1000
 
-// Quarantine returns the quarantined pieces of a delivery behind the record
-// after, in order, at most limit (default 50) of them. A piece is no message
-// and in no scope: who may not see the whole delivery sees none of them. Of a delivery
-// that was read again, the pieces are those of the newest reading.
+// Quarantine returns the quarantined pieces of a delivery after the record numbered after,
+// in order, at most limit (default 50) of them. A piece is not a message and is in no
+// scope: an asker who may not see the whole delivery sees none of them. For a delivery that
+// was read again, the pieces are those of the newest reading.
 func (d *Desk) Quarantine(ctx context.Context, who Who, n argus.DeliveryNumber, after uint64, limit int) ([]Piece, error) {
 	return answer(ctx, d, who, ledger.Act{Action: ledger.Quarantined, Subject: n.String()}, func(p *Permit) ([]Piece, error) { return p.Quarantine(ctx, n, after, limit) })
 }

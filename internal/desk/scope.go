@@ -12,9 +12,9 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// message is a message as the evidence has it: all its copies.
+// message is a message in the evidence, with all its copies.
 type message struct {
-	// records are those of the copies, in order, and sightings what each says.
+	// records are the records of the copies, in order; sightings are their sightings.
 	records   []*argus.Record
 	sightings []query.Sighting
 }
@@ -35,7 +35,7 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 			return nil, err
 		}
 		if r.Kind == 0 {
-			continue // a newer reading has taken its place since
+			continue // a newer reading has replaced it
 		}
 		if r.MessageID() != id || r.Message == nil {
 			return nil, fmt.Errorf("record %d is not of message %s: %w", r.Seq, id, argus.ErrDamaged)
@@ -50,14 +50,14 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 	return m, nil
 }
 
-// first is the message as it was when n of its copies were there.
+// first returns the message as it was with its first n copies.
 func (m *message) first(n int) *message { return &message{m.records[:n], m.sightings[:n]} }
 
-// seen is a message as an asker sees it: the copies that the scope selects. Nil if
-// there are none.
+// seen is a message as an asker sees it: the copies that the scope selects. A nil *seen is
+// a message without one.
 type seen struct {
 	query.Doc
-	records []*argus.Record // of the sightings, in their order
+	records []*argus.Record // of the sightings, in order
 }
 
 func (p *Permit) sees(m *message) *seen {
@@ -84,9 +84,9 @@ func (p *Permit) sees(m *message) *seen {
 	return s
 }
 
-// nameVersions names each version by what its copies say under their own ids, the
-// lowest of them. Of copies that met by their clocks the records have the version under
-// the id of the one that came first, which may lie outside.
+// nameVersions gives each version the lowest name that its copies have under their own ids.
+// Copies that were matched by their clocks have, in their records, the version under the id
+// of the copy that came first, which may be outside the scope.
 func (s *seen) nameVersions() {
 	if !slices.ContainsFunc(s.records, func(r *argus.Record) bool { return r.Met != argus.ID{} }) {
 		return
@@ -96,7 +96,7 @@ func (s *seen) nameVersions() {
 	var hasher argus.Hasher
 	for i, r := range s.records {
 		id, own := hasher.Identity(s.Sightings[i].Message)
-		if id != r.ID { // parts of it are gone
+		if id != r.ID { // parts of it are lost
 			own = r.Version
 		}
 		if name, known := names[r.Version]; !known || bytes.Compare(own[:], name[:]) < 0 {
@@ -108,7 +108,7 @@ func (s *seen) nameVersions() {
 	}
 }
 
-// get reads a record that has to be there: its absence is damage.
+// get reads a record that must exist: its absence is damage.
 func (d *Desk) get(ctx context.Context, seq uint64) (*argus.Record, error) {
 	r, err := d.parts.Evidence.Get(ctx, seq)
 	if errors.Is(err, argus.ErrNotFound) {
@@ -117,12 +117,11 @@ func (d *Desk) get(ctx context.Context, seq uint64) (*argus.Record, error) {
 	return r, err
 }
 
-// whole says whether the scope covers everything in a delivery.
+// whole reports whether the scope covers everything in a delivery.
 func (p *Permit) whole(n argus.DeliveryNumber) bool { return query.IsAll(query.For(p.scope, n)) }
 
-// resolve returns the one message in the scope that a reference names. Messages
-// outside the scope, and copies outside it, do not count: they neither make it
-// ambiguous nor change the error.
+// resolve returns the one message in the scope that a reference names. Messages and copies
+// outside the scope do not count: they neither make it ambiguous nor change the error.
 func (p *Permit) resolve(ctx context.Context, ref string) (*seen, error) {
 	digits := strings.ToLower(ref)
 	if len(digits) < shortestRef || len(digits) > 2*len(argus.ID{}) || strings.Trim(digits, "0123456789abcdef") != "" {
@@ -170,8 +169,8 @@ func (p *Permit) resolve(ctx context.Context, ref string) (*seen, error) {
 	return found, nil
 }
 
-// messagesOf returns the messages of which a copy has an id: mostly one, which has
-// it itself.
+// messagesOf returns the messages that have a copy with an id. Usually it is one, which has
+// the id itself.
 func (d *Desk) messagesOf(ctx context.Context, id argus.ID) (of []argus.ID, err error) {
 	entries, err := d.parts.Evidence.Find(id)
 	if err != nil {
@@ -191,7 +190,7 @@ func (d *Desk) messagesOf(ctx context.Context, id argus.ID) (of []argus.ID, err 
 	return of, nil
 }
 
-// named says whether the id of a copy begins with some digits.
+// named reports whether the id of a copy begins with the digits.
 func (s *seen) named(digits string) bool {
 	for i := range s.Sightings {
 		if strings.HasPrefix(s.Sightings[i].ID.String(), digits) {

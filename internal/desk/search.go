@@ -28,7 +28,7 @@ const (
 	mostSeconds    = 3600
 )
 
-// MostHits is the most that Search returns at once.
+// MostHits is the most hits that Search returns at once.
 const MostHits = 1000
 
 // facetFields are the fields that an answer can count by.
@@ -36,8 +36,8 @@ var facetFields = []query.FieldName{query.From, query.To, query.In, query.Servic
 
 var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}
 
-// Search finds messages, newest first. A query that does not parse is a
-// *query.SyntaxError; it is no act and not in the ledger.
+// Search finds messages, newest first. For a query that does not parse, it returns a
+// *query.SyntaxError; that is not an act, and the ledger has no entry of it.
 func (d *Desk) Search(ctx context.Context, who Who, req SearchRequest) (*SearchResult, error) {
 	asked, err := d.parseSearch(req)
 	if err != nil {
@@ -67,10 +67,10 @@ func searchAct(req SearchRequest, asked query.Node) ledger.Act {
 	return act
 }
 
-// SearchAll gives each message that the request's query finds to found, oldest
-// first, however many there are; of the request only Query and Zone count. The
-// authority is asked again on the way, so that its end cuts the answer off. It
-// returns how many there were.
+// SearchAll calls found with each message that the request's query finds, oldest first,
+// without a limit. It uses only Query and Zone of the request. It asks the authority again
+// on the way, so that the answer is cut off when the authority ends. It returns the number
+// of messages.
 func (d *Desk) SearchAll(ctx context.Context, who Who, req SearchRequest, found func(Hit) error) (n uint64, err error) {
 	asked, err := d.parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
 	if err != nil {
@@ -85,7 +85,7 @@ func (d *Desk) SearchAll(ctx context.Context, who Who, req SearchRequest, found 
 	return n, err
 }
 
-// SearchAll gives each message to found, as [Desk.SearchAll] does.
+// SearchAll calls found with each message, as [Desk.SearchAll] does.
 func (p *Permit) SearchAll(ctx context.Context, req SearchRequest, found func(Hit) error) (n uint64, err error) {
 	if p.over.Load() {
 		return 0, ErrOver
@@ -98,7 +98,7 @@ func (p *Permit) SearchAll(ctx context.Context, req SearchRequest, found func(Hi
 }
 
 func (p *Permit) searchAll(ctx context.Context, asked query.Node, found func(Hit) error) (n uint64, err error) {
-	position := p.desk.parts.Index.Position() // the stream is of this moment or later
+	position := p.desk.parts.Index.Position() // the stream is as of this moment or later
 	if err := p.desk.parts.Evidence.Refresh(); err != nil {
 		return 0, err
 	}
@@ -131,7 +131,7 @@ func (p *Permit) searchAll(ctx context.Context, asked query.Node, found func(Hit
 	return n, nil
 }
 
-// decideEvery is how many messages leave between two looks at the authority.
+// decideEvery is the number of messages that leave between two looks at the authority.
 const decideEvery = 100
 
 // lists names the lists of a query with their hashes, each once.
@@ -147,7 +147,7 @@ func lists(n query.Node) string {
 	return strings.Join(slices.Compact(names), " ")
 }
 
-// parseSearch makes the request for the index, all but the scope.
+// parseSearch returns the request for the index, without the scope.
 func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 	ask := index.Request{Limit: count(req.Limit, defaultHits, MostHits), Histogram: req.Histogram}
 	o, err := d.reading(req.Zone)
@@ -184,7 +184,7 @@ func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 	return ask, nil
 }
 
-// reading is how queries are read in a time zone.
+// reading returns the options for queries in a time zone.
 func (d *Desk) reading(zone string) (query.Options, error) {
 	at, err := time.LoadLocation(zone)
 	if err != nil {
@@ -193,8 +193,8 @@ func (d *Desk) reading(zone string) (query.Options, error) {
 	return query.Options{Zone: at, Lists: d.parts.Lists}, nil
 }
 
-// Change returns the text of a query that is narrowed or widened. It reads nothing and
-// is no act.
+// Change returns the text of a query that is narrowed or widened. It reads no data and is
+// not an act.
 func (d *Desk) Change(req ChangeRequest) (*Changed, error) {
 	o, err := d.reading(req.Zone)
 	if err != nil {
@@ -210,7 +210,7 @@ func (d *Desk) Change(req ChangeRequest) (*Changed, error) {
 	return &Changed{text, query.NarrowedTo(n)}, nil
 }
 
-// allOf is a number of values that was asked for: below 0 all of them.
+// allOf returns the requested number of values; below 0 means all.
 func allOf(asked int) int {
 	if asked < 0 {
 		return math.MaxInt
@@ -218,7 +218,7 @@ func allOf(asked int) int {
 	return asked
 }
 
-// count is a number that was asked for, with its default and the most.
+// count returns the requested number, with its default and its maximum applied.
 func count(asked, usual, most int) int {
 	if asked == 0 {
 		return usual
@@ -230,7 +230,7 @@ func (p *Permit) search(ctx context.Context, ask index.Request) (*SearchResult, 
 	limit := ask.Limit
 	ask.Scope = p.scope
 	if limit > 0 {
-		ask.Limit++ // to know whether there are more
+		ask.Limit++ // one more, to know whether more follow
 	}
 	found, err := p.desk.parts.Index.Search(ctx, ask)
 	if err != nil {
@@ -271,8 +271,8 @@ func next(c index.Cursor) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(data), err
 }
 
-// matching says whether a message, as its asker sees it, matches a query, as far as it
-// can be told without the messages before it.
+// matching returns a function that reports whether a message, as its asker sees it, matches
+// a query, as far as one message without those before it can tell.
 func matching(asked query.Node) func(*query.Doc) bool {
 	m := query.Compile(query.Alone(asked))
 	return func(d *query.Doc) bool {
@@ -282,9 +282,9 @@ func matching(asked query.Node) func(*query.Doc) bool {
 	}
 }
 
-// hits reads what the index found, as of a position in the evidence, and checks it
-// again: against the scope, and whether it is what was asked for. What people ask for
-// lies scattered over the evidence, so all cores read.
+// hits reads the hits of the index, as of a position in the evidence, and checks again that
+// each is in the scope and matches the query. Hits lie scattered over the evidence, so all
+// cores read.
 func (p *Permit) hits(ctx context.Context, found []index.Hit, position uint64, asked func(*query.Doc) bool) ([]Hit, error) {
 	hits := make([]*Hit, len(found))
 	work, ctx := errgroup.WithContext(ctx)
@@ -309,16 +309,16 @@ func (p *Permit) hits(ctx context.Context, found []index.Hit, position uint64, a
 	return in, nil
 }
 
-// hit reads one message that the index found, nil if it is not in the scope
-// any more. One that no moment since the index's has in the scope, as it was asked for
-// and in this place, is an error: the index is not of this evidence.
+// hit reads one message that the index found. It returns nil if the message is not in the
+// scope any more. It is an error if the scope did not have the message, matching and in
+// this place, at any moment since that of the index: the index is not of this evidence.
 func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, asked func(*query.Doc) bool) (*Hit, error) {
 	r, err := p.desk.get(ctx, found.Seq)
 	if err != nil {
 		return nil, err
 	}
 	if r.Kind == 0 {
-		return nil, nil // a newer reading has taken its place since the index had seen it
+		return nil, nil // a newer reading replaced it after the index saw it
 	}
 	m, err := p.desk.message(ctx, r.MessageID())
 	if err != nil {
@@ -345,7 +345,7 @@ func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, aske
 		return nil, wrongIndex(found.Seq, "is not what was asked for, or not at its place")
 	}
 	if now == nil {
-		return nil, nil // it left the scope after the index had seen it
+		return nil, nil // it left the scope after the index saw it
 	}
 	hit := now.hit()
 	for _, n := range hit.Deliveries {
@@ -358,7 +358,7 @@ func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, aske
 	return &hit, nil
 }
 
-// isSealed says whether a delivery has a seal; what is sealed stays so.
+// isSealed reports whether a delivery has a seal. A sealed delivery stays sealed.
 func (d *Desk) isSealed(n argus.DeliveryNumber) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -383,7 +383,7 @@ func (s *seen) hit() Hit {
 	}
 }
 
-// countIn counts the messages of which the scope selects a sighting in a delivery.
+// countIn counts the messages with a sighting in a delivery that the scope selects.
 func (p *Permit) countIn(ctx context.Context, in argus.DeliveryNumber) (uint64, error) {
 	if query.IsNothing(query.For(p.scope, in)) {
 		return 0, nil
@@ -395,7 +395,7 @@ func (p *Permit) countIn(ctx context.Context, in argus.DeliveryNumber) (uint64, 
 	return found.Total, nil
 }
 
-// in counts what of a delivery is in the scope.
+// in searches the part of a delivery that is in the scope.
 func (p *Permit) in(ctx context.Context, in argus.DeliveryNumber) (*index.Result, error) {
 	return p.desk.parts.Index.Search(ctx, index.Request{Query: query.Field{Name: query.Delivery, Value: in.String()}, Scope: p.scope})
 }

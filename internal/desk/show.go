@@ -13,17 +13,17 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// shortestRef is the shortest piece of a message's id that is looked up.
+// shortestRef is the shortest beginning of a message's id that is looked up.
 const shortestRef = 6
 
-// mostCandidates is how many messages a short reference may fit, in the whole
-// evidence, before it is ambiguous without looking.
+// mostCandidates limits the messages in the whole evidence that a short reference may fit.
+// With more, it is ambiguous without a look at them.
 const mostCandidates = 1000
 
-// Show returns a message with all its copies in the scope and where each was
-// found. A reference is the id of one of the copies or at least its first six
-// digits; argus.ErrAmbiguous if several messages in the scope begin so. Raw asks for
-// the records as they stand in the originals, too.
+// Show returns a message with all its copies in the scope and where each was found. A
+// reference is the id of one of the copies, or at least its first six digits; the error is
+// argus.ErrAmbiguous if several messages in the scope begin so. With raw, Show also returns
+// the records as they are in the originals.
 func (d *Desk) Show(ctx context.Context, who Who, ref string, raw bool) (*Shown, error) {
 	act := ledger.Act{Action: ledger.Show, Subject: subject(ref)}
 	if raw {
@@ -43,7 +43,7 @@ func (p *Permit) Show(ctx context.Context, ref string, raw bool) (*Shown, error)
 	})
 }
 
-// show returns what an asker sees of a message, version by version.
+// show returns a message as an asker sees it, version by version.
 func (p *Permit) show(ctx context.Context, s *seen, raw bool) (*Shown, error) {
 	shown := &Shown{Ref: s.ID(), Message: s.Union(), Entry: p.entry}
 	copies := map[argus.Version][]int{}
@@ -82,19 +82,19 @@ func (p *Permit) show(ctx context.Context, s *seen, raw bool) (*Shown, error) {
 	return shown, nil
 }
 
-// holdsOthers says whether something lies inside a record, as far as it is shown
-// raw, that the asker may not read: a message outside the scope, or a piece that
-// nobody understood.
+// holdsOthers reports whether the raw part of a record that would be shown contains
+// something that the asker may not read: a message outside the scope, or a quarantined
+// piece.
 func (p *Permit) holdsOthers(ctx context.Context, r *argus.Record, may readable) (bool, error) {
 	if p.all || r.Where.Length == 0 {
 		return false, nil
 	}
-	// Readers go through a file about in its order: what lies inside a record lies
-	// near it in the evidence, before it or behind.
+	// Readers go through a file about in its order: a piece inside a record is near the
+	// record in the evidence, before or after it.
 	for _, step := range [...]int64{-1, 1} {
 		beyond := 0
-		// A reader that finds something inside a record and knows no place for it, as a
-		// mail in a mail, yields it right behind the record.
+		// A reader that finds a piece inside a record without a place of its own, such as a
+		// mail in a mail, yields it right after the record.
 		follows := step > 0
 		for seq := int64(r.Seq) + step; seq > 0; seq += step {
 			other, err := p.desk.parts.Evidence.Get(ctx, uint64(seq))
@@ -128,17 +128,17 @@ func (p *Permit) holdsOthers(ctx context.Context, r *argus.Record, may readable)
 	return false, nil
 }
 
-// lookBeyond is how many records on either side of a place are looked at.
+// lookBeyond is the number of records that are looked at on either side of a place.
 const lookBeyond = 1000
 
-// relation says how a place lies to that of a record that is shown raw.
+// relation tells where a place is relative to a record that is shown raw.
 type relation uint8
 
 const (
 	elsewhere relation = iota // in another file
-	nowhere                   // of no place, or around the record
+	nowhere                   // without a place, or around the record
 	before
-	behind // what is shown of it
+	behind // after the part that is shown
 	inside
 )
 
@@ -157,11 +157,11 @@ func relate(at, r argus.Where) relation {
 	return inside
 }
 
-// readable are the copies that the asker may read, by their message: as far as they
-// were looked for, each message once.
+// readable has, by message, the copies that the asker may read. It is filled as they are
+// looked up, once for each message.
 type readable map[argus.ID]map[uint64]bool
 
-// covers says whether the asker may read a record.
+// covers reports whether the asker may read a record.
 func (p *Permit) covers(ctx context.Context, r *argus.Record, may readable) (bool, error) {
 	if r.Message == nil {
 		return p.whole(r.Delivery), nil
@@ -201,7 +201,7 @@ func (d *Desk) sighting(ctx context.Context, r *argus.Record) (Sighting, error) 
 	return Sighting{Seq: r.Seq, Delivery: r.Delivery, Unsealed: !sealed, ReadIn: r.ReadIn, Reader: reader, Original: *original.Original, Where: r.Where}, nil
 }
 
-// reader names the reader that produced a record, or is empty for none.
+// reader names the reader that produced a record; empty if there is none.
 func (d *Desk) reader(ctx context.Context, r *argus.Record) (string, error) {
 	if r.Where.Reader == 0 {
 		return "", nil
@@ -238,7 +238,7 @@ func (d *Desk) opening(ctx context.Context, n argus.DeliveryNumber) (argus.Openi
 	return opening, nil
 }
 
-// mostRaw is how much of a record is shown raw, in bytes.
+// mostRaw is the most bytes of a record that are shown raw.
 const mostRaw = 64 << 10
 
 // raw reads a record from its original.

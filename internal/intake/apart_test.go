@@ -327,12 +327,12 @@ func TestReceiptSaysWithoutSandbox(t *testing.T) {
 		t.Fatalf("%+v, %v, want %v among the options", receipts, err, want)
 	}
 	again, err := Reread(t.Context(), other, 1, "a better sandbox")
-	if err != nil || fieldOf(again.Opening.Options, sandboxOption) != "another" {
+	if err != nil || sandboxOf(again.Opening.Options) != "another" {
 		t.Errorf("%+v, %v", again, err)
 	}
 	r := newBench(t)
 	r.o.Apart = true
-	if got := fieldOf(r.ingest(t, source).Opening.Options, sandboxOption); got != sandbox.Lacks {
+	if got := sandboxOf(r.ingest(t, source).Opening.Options); got != sandbox.Lacks {
 		t.Errorf("this system lacks %q, its receipt says %q", sandbox.Lacks, got)
 	}
 }

@@ -269,7 +269,7 @@ func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFi
 	if !slices.Equal(d.Opening.Readers, o.readerNames()) {
 		return nil, fmt.Errorf("resume %s: %w: what was read already could be skipped wrongly", d.Number, ErrOtherReaders)
 	}
-	if fieldOf(d.Opening.Options, sandboxOption) != fieldOf(o.recorded(), sandboxOption) {
+	if sandboxOf(d.Opening.Options) != sandboxOf(o.recorded()) {
 		return nil, fmt.Errorf("resume %s: %w: the sandbox that they ran in is another one than here", d.Number, ErrOtherReaders)
 	}
 	in := newIntake(o, d.Number)
@@ -433,10 +433,10 @@ func (o Options) recorded() []argus.Field {
 	return list
 }
 
-// fieldOf returns the value of a field, "" if it is missing.
-func fieldOf(list []argus.Field, name string) string {
-	for _, f := range list {
-		if f.Name == name {
+// sandboxOf returns the sandbox that options name, "" if they name none.
+func sandboxOf(options []argus.Field) string {
+	for _, f := range options {
+		if f.Name == sandboxOption {
 			return f.Value
 		}
 	}

@@ -52,7 +52,7 @@ func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, er
 		if err != nil {
 			return Entry{}, err
 		}
-		return l.record(ctx, act, last)
+		return l.record(act, last)
 	})
 }
 
@@ -98,11 +98,11 @@ func (l *Ledger) correct(ctx context.Context, act Act, seq uint64) (Entry, error
 	case !before.Before(of):
 		return Entry{}, fmt.Errorf("the entry before it has the same time; name the first entry with a wrong one")
 	}
-	return l.record(ctx, act, before)
+	return l.record(act, before)
 }
 
 // record appends an act, under the lock, with a time that is not before earliest.
-func (l *Ledger) record(ctx context.Context, act Act, earliest time.Time) (Entry, error) {
+func (l *Ledger) record(act Act, earliest time.Time) (Entry, error) {
 	last, err := l.head()
 	if err != nil {
 		return Entry{}, err

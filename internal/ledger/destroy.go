@@ -194,7 +194,7 @@ func parseDestroying(raw []byte) (d destroying, err error) {
 	return d, nil
 }
 
-// destroying reads which envelopes are being destroyed; none is no error.
+// destroying reads which envelopes are being destroyed; it is not an error if none are.
 func (l *Ledger) destroying() (destroying, error) {
 	raw, err := l.read(destroyingName)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -69,7 +69,7 @@ const (
 	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).
 	Destroy = "ledger.destroy"
 	Refused = "refused"
-	// OpenStore is in a reader's own ledger: a store, which cannot be written, is read
+	// OpenStore is in a reader's own ledger: a store that cannot be written is read
 	// from now on as it is.
 	OpenStore = "store.open"
 )

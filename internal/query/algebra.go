@@ -2,8 +2,8 @@ package query
 
 import "iter"
 
-// inner returns the nodes directly in a node, and what makes such a node of
-// others; nil if there are none. A list is one node: its entries are none of these.
+// inner returns the nodes directly in a node, and a function that builds such a node from
+// others; both are nil if there are none. A list is one node: its entries do not count.
 func inner(n Node) ([]Node, func([]Node) Node) {
 	switch n := n.(type) {
 	case And:
@@ -19,13 +19,14 @@ func inner(n Node) ([]Node, func([]Node) Node) {
 	return nil, nil
 }
 
-// Children are the nodes directly in a node, in order. A list has none.
+// Children returns the nodes directly in a node, in order. A list has none.
 func Children(n Node) []Node {
 	nodes, _ := inner(n)
 	return nodes
 }
 
-// Each yields a query and all nodes in it, outer ones first; of a list, the list.
+// Each yields a query and all nodes in it, outer ones first. It yields a list, but not its
+// entries.
 func Each(n Node) iter.Seq[Node] {
 	return func(yield func(Node) bool) { each(n, yield) }
 }
@@ -42,7 +43,7 @@ func each(n Node, yield func(Node) bool) bool {
 	return true
 }
 
-// Any says whether a query is or has in it a node of some sort.
+// Any reports whether sort is true for a query or for a node in it.
 func Any(n Node, sort func(Node) bool) bool {
 	for one := range Each(n) {
 		if sort(one) {
@@ -52,20 +53,19 @@ func Any(n Node, sort func(Node) bool) bool {
 	return false
 }
 
-// HasThen says whether a message alone does not decide whether it matches.
+// HasThen reports whether a query needs more than one message to decide whether it matches.
 func HasThen(n Node) bool {
 	return Any(n, func(n Node) bool { _, then := n.(Then); return then })
 }
 
-// Map returns a query in which each node is what change makes of it. Inner nodes
-// are changed first: change is given a node with those that it has then. The query
-// itself is not changed.
+// Map returns a query in which change has replaced each node. It changes inner nodes first
+// and calls change for a node that already has its changed inner nodes. The query itself is
+// not changed.
 func Map(n Node, change func(Node) Node) Node {
 	return change(mapInner(n, func(n Node) Node { return Map(n, change) }))
 }
 
-// mapInner returns a node in which the nodes directly in it are what change makes
-// of them.
+// mapInner returns a node in which change has replaced the nodes directly in it.
 func mapInner(n Node, change func(Node) Node) Node {
 	nodes, of := inner(n)
 	if len(nodes) == 0 {
@@ -78,20 +78,19 @@ func mapInner(n Node, change func(Node) Node) Node {
 	return of(changed)
 }
 
-// Simplify returns a shorter query that means the same, also as a scope: All and
-// Nothing are in no other node, an And in no And, an Or in no Or and a Not in no
-// Not. Nil becomes All.
+// Simplify returns a shorter query that means the same, also as a scope: All and Nothing
+// are inside no other node, an And is not directly inside an And, an Or not inside an Or,
+// and a Not not inside a Not. Nil becomes All.
 func Simplify(n Node) Node {
 	simple := simplify(n, func(n Node) Node { return n })
-	// The types that a query names are among the turns of each Then in it.
+	// Each Then in a query counts the types that the query names among its turns.
 	if HasThen(simple) && Turns(simple) != Turns(n) {
 		return n
 	}
 	return simple
 }
 
-// simplify simplifies a query in which each node without others in it is what change
-// makes of it.
+// simplify simplifies a query, and replaces each leaf in it with the result of change.
 func simplify(n Node, change func(Node) Node) Node {
 	return Map(n, func(n Node) Node {
 		switch n := n.(type) {
@@ -117,20 +116,20 @@ func simplify(n Node, change func(Node) Node) Node {
 // Nothing matches no message.
 var Nothing Node = Not{All{}}
 
-// IsAll says whether a node is All; nil is.
+// IsAll reports whether a node is All or nil.
 func IsAll(n Node) bool {
 	_, all := n.(All)
 	return all || n == nil
 }
 
-// IsNothing says whether a node is Nothing.
+// IsNothing reports whether a node is Nothing.
 func IsNothing(n Node) bool {
 	not, ok := n.(Not)
 	return ok && IsAll(not.Node)
 }
 
-// AndOf matches what all of the nodes match: All without any, Nothing if one of them
-// is, and no And in an And.
+// AndOf matches the messages that all of the nodes match. It is All without nodes, Nothing
+// if one of them is Nothing, and has no And directly inside an And.
 func AndOf(nodes ...Node) Node {
 	var rest []Node
 	for _, n := range nodes {
@@ -152,8 +151,8 @@ func AndOf(nodes ...Node) Node {
 	return And{rest}
 }
 
-// OrOf matches what one of the nodes matches: Nothing without any, All if one of them
-// is, and no Or in an Or.
+// OrOf matches the messages that one of the nodes matches. It is Nothing without nodes, All
+// if one of them is All, and has no Or directly inside an Or.
 func OrOf(nodes ...Node) Node {
 	var rest []Node
 	for _, n := range nodes {
@@ -175,7 +174,7 @@ func OrOf(nodes ...Node) Node {
 	return Or{rest}
 }
 
-// NotOf matches what a node does not.
+// NotOf matches the messages that a node does not match.
 func NotOf(n Node) Node {
 	if not, ok := n.(Not); ok {
 		return not.Node

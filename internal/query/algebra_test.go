@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// anyTree also has constants, nodes of one kind inside each other, nil, types of
-// messages and, if then, what comes after what.
+// anyTree also has constants, nodes of one kind inside each other, nil, types of messages
+// and, if then is set, Then nodes.
 func anyTree(depth int, then bool) *rapid.Generator[Node] {
 	leaves := rapid.OneOf(anyNode(0), rapid.SampledFrom([]Node{nil, All{}, Nothing, Not{nil}, And{}, Or{}, Field{Name: Is, Value: "reaction"}, Field{Name: Delivery, Value: "D-0001"}}))
 	if depth == 0 {
@@ -80,7 +80,7 @@ func TestSimplify(t *testing.T) {
 	}
 }
 
-// A scope that was simplified selects the same copies.
+// A simplified scope selects the same copies.
 func TestSimplifyKeepsSelect(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := anyTree(3, false).Draw(t, "scope"), anyDoc().Draw(t, "doc")
@@ -122,7 +122,7 @@ func TestMapIdentity(t *testing.T) {
 	})
 }
 
-// What is changed is the copy, from inside out.
+// Map changes a copy, inner nodes first.
 func TestMap(t *testing.T) {
 	n, err := Parse("a -(b OR c) (a ->3:other b)", Options{})
 	if err != nil {
@@ -144,7 +144,7 @@ func TestMap(t *testing.T) {
 	}
 }
 
-// A type that a query names is a turn; a shorter query must not make it none.
+// A type that a query names is a turn, and a shorter query must keep it so.
 func TestSimplifyKeepsTurns(t *testing.T) {
 	n := And{[]Node{Or{[]Node{All{}, Field{Name: Is, Value: "reaction"}}}, Then{Word{"a"}, Word{"b"}, 1, false}}}
 	if got := Simplify(n); Turns(got) != Turns(n) {

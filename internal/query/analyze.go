@@ -7,31 +7,29 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxTerm is the most bytes of a term. A longer one is cut there, between two
-// characters, in a text and in a query alike.
+// MaxTerm is the most bytes of a term. A longer one is cut there, between two characters,
+// in texts and in queries alike.
 const MaxTerm = 256
 
-// An Analyzer turns text into terms, the same for texts and for queries. It
-// reuses its buffers and does not allocate; each goroutine needs its own.
+// An Analyzer turns text into terms, the same for texts and for queries. It reuses its
+// buffers and does not allocate; each goroutine needs its own.
 //
 //	var a query.Analyzer
 //	for a.Reset(text); a.Next(); {
 //		use(a.Term(), a.Start(), a.End())
 //	}
 //
-// The terms are the words of Unicode UAX 29 with these differences: all
-// punctuation, also between letters or digits, and the underscore separate
-// words (but not the quotes inside a Hebrew acronym); and Han, kana, the
-// scripts of South-East Asia that are written without spaces, and emoji give a
-// term for each character. Characters are compatibility-decomposed (NFKD,
-// Hangul composed), without case and diacritics, and a word of Latin and
-// Cyrillic look-alikes in one script; docs/query.md says which.
-// Analysing a term gives that term.
+// The terms are the words of Unicode UAX 29 with these differences: all punctuation, also
+// between letters or digits, and the underscore separate words (but not the quotes inside a
+// Hebrew acronym); and Han, kana, the scripts of South-East Asia that are written without
+// spaces, and emoji give a term for each character. Characters are compatibility-decomposed
+// (NFKD, Hangul composed), without case and diacritics, and a word of Latin and Cyrillic
+// look-alikes is in one script; docs/query.md lists them. Analysing a term gives that term.
 type Analyzer struct {
 	text string
-	pos  int // of the next character
+	pos  int // position of the next character
 
-	// What is left of the character [restStart, restEnd), which folds to
+	// rest has the remaining parts of the character [restStart, restEnd), which folds to
 	// several.
 	rest               []folded
 	restStart, restEnd int
@@ -49,23 +47,23 @@ type Analyzer struct {
 	mixed  []byte // see oneScript
 }
 
-// Reset begins with a new text.
+// Reset starts with a new text.
 func (a *Analyzer) Reset(text string) {
 	a.text, a.pos, a.rest = text, 0, nil
 	a.start, a.end, a.n = 0, 0, 0
 }
 
-// Term is the current term. It is valid until the next call.
+// Term returns the current term. It is valid until the next call.
 func (a *Analyzer) Term() []byte { return a.buf[:a.n] }
 
-// Start is the byte offset in the text at which the current term begins.
+// Start returns the byte offset in the text at which the current term begins.
 func (a *Analyzer) Start() int { return a.start }
 
-// End is the byte offset behind the current term, also of one that was cut.
-// Terms may share a character (½ is 1 and 2); starts and ends never decrease.
+// End returns the byte offset after the current term, also of a term that was cut. Terms
+// may share a character (½ is 1 and 2); starts and ends never decrease.
 func (a *Analyzer) End() int { return a.end }
 
-// Next goes to the next term and says whether there is one.
+// Next advances to the next term and reports whether there is one.
 func (a *Analyzer) Next() bool {
 	text, i := a.text, a.pos
 	if len(a.rest) > 0 {
@@ -94,7 +92,7 @@ func (a *Analyzer) Next() bool {
 	return n > 0
 }
 
-// next is Next for any character, from i on, with n bytes of a term read.
+// next is Next for any character, starting at i with n bytes of a term read.
 func (a *Analyzer) next(i, n int) bool {
 	a.cyrillic, a.other = false, n > 0
 	found := a.read(i, n)
@@ -191,7 +189,7 @@ func (a *Analyzer) letter(r rune) {
 	a.other = a.other || !isCyrillic(r)
 }
 
-// accent makes another letter of the last one, or drops the accent.
+// accent changes the last letter into another one, or drops the accent.
 func (a *Analyzer) accent(r rune) {
 	last, size := utf8.DecodeLastRune(a.buf[:a.n])
 	at := a.n - size
@@ -226,7 +224,7 @@ func (a *Analyzer) mark(r rune) {
 
 func combiningClass(r []byte) uint8 { return norm.NFD.Properties(r).CCC() }
 
-// flag adds the second half of a flag, if it follows at i, and returns its end.
+// flag adds the second half of a flag, if it is at i, and returns its end.
 func (a *Analyzer) flag(i int) int {
 	r, size := utf8.DecodeRuneInString(a.text[i:])
 	if pageOf(r).chars[r&0xFF].kind() != kindFlag {
@@ -236,8 +234,8 @@ func (a *Analyzer) flag(i int) int {
 	return i + size
 }
 
-// hebrewQuote says whether a quote stands inside a Hebrew acronym or name,
-// between the last letter read and the one at i.
+// hebrewQuote reports whether a quote is inside a Hebrew acronym or name, between the last
+// letter read and the one at i.
 func (a *Analyzer) hebrewQuote(quote rune, i int) bool {
 	switch quote {
 	case '"', '\'', '״', '׳', '’', '”':
@@ -255,7 +253,7 @@ const (
 	asciiBeyond    = 1 // the first byte of a longer character
 )
 
-// ascii holds the folding of letters and digits.
+// ascii has the folding of letters and digits.
 var ascii = func() (table [256]byte) {
 	for c := range table {
 		switch {

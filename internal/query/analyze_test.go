@@ -30,7 +30,7 @@ func TestAnalyze(t *testing.T) {
 		{"so\u00ADft co\u200Bcaine \u200Ehidden\u200F", "soft co caine hidden"},
 		// Cyrillic.
 		{"Ёлка елка МОЙ мои мои\u0306 за\u0301мок ЇЖАК п'ять п\u02BCять", "елка елка мой мои мой замок їжак п ять п ять"},
-		// Look-alikes: mixed words and number plates in one script, others as they are.
+		// Look-alikes: mixed words and number plates in one script, others unchanged.
 		{"coсaine сocaine коkаин вот сор cop", "cocaine cocaine кокаин вот сор cop"},
 		{"А123ВС тест2 дом5 5д zж йc", "a123bc тест2 дом5 5д zж йс"},
 		// Arabic and Persian.
@@ -79,7 +79,7 @@ func TestAnalyzeOffsets(t *testing.T) {
 	}
 }
 
-// Each term, analysed, is itself: what a query prints is what it was.
+// Each term, analysed, is itself, so a printed query keeps its meaning.
 func TestAnalyzeIdempotentForAllCharacters(t *testing.T) {
 	var a Analyzer
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -108,7 +108,7 @@ func TestFastAndSlowAgree(t *testing.T) {
 	}
 }
 
-// interesting yields characters of every script and kind that has a rule.
+// interesting has characters of every script and kind that has a rule.
 var interesting = []rune("aZ09 _.'\"-é\u0301ßıİłæ½①ﬁйи\u0306\u0308аckо5ёїق\u064Eأىة\u0640٣שּ\u05B0״'हिक़्東かガ\u3099ー한\u1112\u1161\u11ABกิ\u0E49👍🏽\u200D❤\uFE0F🇳🇱\u20E3\u00AD\u200B\u200E\u0000\uFFFD\u02BC")
 
 func anyText() *rapid.Generator[string] {
@@ -159,8 +159,8 @@ func checkAnalysis(t interface{ Fatalf(string, ...any) }, text string) {
 	}
 }
 
-// No term reaches over a word boundary of UAX 29, but to take in characters
-// that leave no trace, as a tatweel behind an emoji.
+// No term crosses a word boundary of UAX 29, except to include characters that leave no
+// trace, such as a tatweel after an emoji.
 func TestTermsKeepToUAX29(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := norm.NFKC.String(rapid.StringOf(rapid.OneOf(

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// ErrChange says that a value or a date of a [Change] is none.
+// ErrChange means that a value or a date of a [Change] is invalid.
 var ErrChange = errors.New("the query cannot be changed so")
 
 // MaxChange is the most values of a [Change].
 const MaxChange = 100
 
-// A Value is one that a facet counts: of From, To, With and In an account or a
+// A Value is a value that a facet counts. For From, To, With and In it is an account or a
 // conversation, letter for letter.
 type Value struct {
 	Field FieldName `json:"field"`
 	Value string    `json:"value"`
 }
 
-// node finds the messages that the facet counted under the value.
+// node returns a node that finds the messages that the facet counted under the value.
 func (v Value) node() (Node, error) {
 	f := Field{v.Field, v.Value, false}
 	if isNamed(v.Field) {
@@ -33,11 +33,11 @@ func (v Value) node() (Node, error) {
 	return n, nil
 }
 
-// isNamed says whether the values of a field are names that can be given letter for
+// isNamed reports whether the values of a field are names that can be given letter for
 // letter.
 func isNamed(name FieldName) bool { return slices.Contains([]FieldName{From, To, With, In}, name) }
 
-// valueOf is the value that a node finds, if it is of a facet.
+// valueOf returns the value of a facet that a node finds, if it finds one.
 func valueOf(n Node) (Value, bool) {
 	f, ok := n.(Field)
 	if !ok || f.Prefix {
@@ -50,14 +50,14 @@ func valueOf(n Node) (Value, bool) {
 	return Value{f.Name, f.Value}, true
 }
 
-// Narrowed are the values that every message of a query has, and those that none has, as
-// far as the query says so by itself.
+// Narrowed has the values that every message of a query has, and those that none has, as
+// far as the query itself shows them.
 type Narrowed struct {
 	And []Value `json:"and,omitempty"`
 	Not []Value `json:"not,omitempty"`
 }
 
-// NarrowedTo returns what a query is narrowed to.
+// NarrowedTo returns the values that a query is narrowed to.
 func NarrowedTo(n Node) (to Narrowed) {
 	for _, n := range demands(n) {
 		if v, ok := valueOf(n); ok {
@@ -71,7 +71,7 @@ func NarrowedTo(n Node) (to Narrowed) {
 	return to
 }
 
-// demands are the nodes that all have to match for a query to match.
+// demands returns the nodes that all have to match for a query to match.
 func demands(n Node) []Node {
 	if and, ok := n.(And); ok {
 		return and.Nodes
@@ -79,8 +79,8 @@ func demands(n Node) []Node {
 	return []Node{n}
 }
 
-// A Period is a time between two dates, as the language writes them; the second one is
-// in it to its end. Either may be empty.
+// A Period is a time between two dates, as the language writes them; it includes the whole
+// second date. Either may be empty.
 type Period struct {
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
@@ -93,22 +93,22 @@ func (p Period) String() string {
 	return "sent:" + p.From + ".." + p.To
 }
 
-// A Change narrows a query, or widens it again.
+// A Change narrows a query or widens it again.
 type Change struct {
-	// And is what every message has to have, and Not what none may have. Whichever
-	// was asked for before of the same value is taken out.
+	// And has values that every message must have, Not has values that none may have. They
+	// replace earlier demands for the same values.
 	And []Value `json:"and,omitempty"`
 	Not []Value `json:"not,omitempty"`
-	// Drop is what does not matter any more.
+	// Drop has values whose demands are removed.
 	Drop []Value `json:"drop,omitempty"`
-	// Sent takes the place of the dates that all messages have to be of; a period
-	// without dates takes them out. Nil leaves them.
+	// Sent replaces the dates that the query demands of all messages; a period without
+	// dates removes them. Nil leaves them.
 	Sent *Period `json:"sent,omitempty"`
 }
 
-// Apply changes the text of a query, and returns the new one with what it reads as.
-// What stays of it stays as it was written. The error is [ErrChange], or one of [Parse]:
-// the text is no query, or would be too long or too deep.
+// Apply changes the text of a query, and returns the new text with its parsed node.
+// Unchanged parts stay as they were written. The error is [ErrChange], or an error of
+// [Parse]: the text is not a query, or the new one would be too long or too deep.
 func (c Change) Apply(text string, o Options) (string, Node, error) {
 	e, err := c.read(o)
 	if err != nil {
@@ -128,7 +128,7 @@ func (c Change) Apply(text string, o Options) (string, Node, error) {
 			kept = append(kept, d)
 			continue
 		}
-		for _, n := range nodes { // those between parentheses, one by one
+		for _, n := range nodes { // parts in parentheses one by one
 			if !e.takesOut(n) {
 				kept = append(kept, demand{node: n, text: inside(n, true)})
 			}
@@ -150,11 +150,11 @@ func (c Change) Apply(text string, o Options) (string, Node, error) {
 	return changed, n, nil
 }
 
-// An edit is a change that was read.
+// An edit is a parsed change.
 type edit struct {
 	added []demand
-	out   []Node // what is taken out
-	times bool   // so are all times
+	out   []Node // nodes to remove
+	times bool   // also remove all times
 }
 
 func (c Change) read(o Options) (e edit, err error) {
@@ -190,10 +190,10 @@ func (c Change) read(o Options) (e edit, err error) {
 	return e, nil
 }
 
-// takesOut says whether a demand goes, or is added anew.
+// takesOut reports whether a demand is removed, or added anew.
 func (e edit) takesOut(n Node) bool { return slices.Contains(e.out, n) || e.times && isTime(n) }
 
-// isTime says whether a node asks for one time or several, and for nothing else.
+// isTime reports whether a node asks for one time or several, and for nothing else.
 func isTime(n Node) bool {
 	if or, ok := n.(Or); ok {
 		return !slices.ContainsFunc(or.Nodes, func(n Node) bool { return !isTime(n) })
@@ -202,11 +202,11 @@ func isTime(n Node) bool {
 	return sent
 }
 
-// A demand is a part of a query that has to match for the query to match, as it is
-// written.
+// A demand is a part of a query, as it is written, that has to match for the query to
+// match.
 type demand struct {
 	node Node
 	text string
-	// loose says that it needs parentheses beside others.
+	// loose is set if it needs parentheses next to others.
 	loose bool
 }

@@ -89,8 +89,8 @@ func TestChangeRefuses(t *testing.T) {
 	}
 }
 
-// The text that comes out means what went in, with what was added and without what was
-// taken out; and to do it again changes nothing.
+// The new text means the same as the old one, with the added values and without the removed
+// ones; the same change again changes nothing.
 func TestChangeProperties(t *testing.T) {
 	value := rapid.Custom(func(t *rapid.T) Value {
 		v := Value{rapid.SampledFrom([]FieldName{From, To, With, In, Service, Is, Delivery}).Draw(t, "field"), rapid.OneOf(rapid.StringOfN(rapid.SampledFrom(interesting), 0, 4, -1), rapid.String()).Draw(t, "value")}
@@ -194,7 +194,7 @@ func FuzzChange(f *testing.F) {
 	})
 }
 
-// meaning are the demands of a query, each once, in the order of their texts.
+// meaning returns the demands of a query, each once, in the order of their texts.
 func meaning(n Node) []string {
 	var texts []string
 	for _, n := range demands(Simplify(n)) {

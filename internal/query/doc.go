@@ -13,12 +13,12 @@ import (
 
 // A Sighting is one copy of a message in one place.
 type Sighting struct {
-	// ID is the copy's own, which differs from that of other copies where
-	// clocks are apart.
+	// ID is the id of this copy, which differs from that of other copies if clocks are
+	// apart.
 	ID       argus.ID
 	Version  argus.Version
 	Delivery argus.DeliveryNumber
-	// Message is everything that this copy says, content included.
+	// Message has everything that this copy states, including the content.
 	Message *argus.Message
 }
 
@@ -28,7 +28,7 @@ type Doc struct {
 	Sightings []Sighting
 }
 
-// One is a message of which one copy is known, seen in the deliveries.
+// One returns a message with one known copy, seen in the deliveries.
 func One(m *argus.Message, in ...argus.DeliveryNumber) *Doc {
 	d := &Doc{Sightings: make([]Sighting, max(1, len(in)))}
 	for i := range d.Sightings {
@@ -40,7 +40,7 @@ func One(m *argus.Message, in ...argus.DeliveryNumber) *Doc {
 	return d
 }
 
-// ID is the reference of the message: the lowest of its ids.
+// ID returns the reference of the message: the lowest of its ids.
 func (d *Doc) ID() argus.ID {
 	least := d.Sightings[0].ID
 	for i := range d.Sightings {
@@ -51,8 +51,8 @@ func (d *Doc) ID() argus.ID {
 	return least
 }
 
-// Lead is the sighting that has the sent time of the message: the most precise,
-// then one whose zone is stated, then one of the service's clock, then the earliest.
+// Lead returns the sighting with the sent time of the message: the most precise one, then
+// one with a stated zone, then one of the service's clock, then the earliest.
 func (d *Doc) Lead() *Sighting {
 	lead := &d.Sightings[0]
 	for i := range d.Sightings[1:] {
@@ -63,7 +63,7 @@ func (d *Doc) Lead() *Sighting {
 	return lead
 }
 
-// Sent is the one sent time of the message.
+// Sent returns the one sent time of the message.
 func (d *Doc) Sent() argus.Time { return d.Lead().Message.Sent }
 
 func compareLeads(a, b *Sighting) int {
@@ -73,14 +73,13 @@ func compareLeads(a, b *Sighting) int {
 		bytes.Compare(a.ID[:], b.ID[:]), bytes.Compare(a.Version[:], b.Version[:]), compareSources(x, y))
 }
 
-// compareSources orders times that are equal by where they are from.
+// compareSources orders equal times by their sources.
 func compareSources(x, y *argus.Time) int {
 	return cmp.Or(cmp.Compare(x.Zone, y.Zone), cmp.Compare(x.Clock, y.Clock), strings.Compare(x.Raw, y.Raw))
 }
 
-// Quality ranks sent times of copies of one message, the best lowest: by
-// precision, whether the value states its zone, whether the clock is the service's.
-// It is less than 128.
+// Quality ranks sent times of copies of one message, the best lowest: by precision, whether
+// the value states its zone, and whether the clock is the service's. It is less than 128.
 func Quality(t *argus.Time) uint8 {
 	quality := uint8(argus.Micro-min(t.Precision, argus.Micro)) << 2
 	if t.Zone != argus.ZoneStated {
@@ -92,8 +91,8 @@ func Quality(t *argus.Time) uint8 {
 	return quality
 }
 
-// First is the sighting whose version is shown first: one that can be read before
-// one that is locked, then the latest stated edit, then the lowest version.
+// First returns the sighting whose version is shown first: one that can be read before one
+// that is locked, then the latest stated edit, then the lowest version.
 func (d *Doc) First() *Sighting {
 	first := &d.Sightings[0]
 	for i := range d.Sightings[1:] {
@@ -115,17 +114,17 @@ func compareVersions(a, b *Sighting) int {
 	return cmp.Or(cmp.Compare(locked(a), locked(b)), cmp.Compare(edited(b), edited(a)), bytes.Compare(a.Version[:], b.Version[:]))
 }
 
-// Locked says whether no copy can be read.
+// Locked reports whether no copy can be read.
 func (d *Doc) Locked() bool {
 	return !slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return s.Message.State&argus.StateLocked == 0 })
 }
 
-// Differs says whether copies say different things.
+// Differs reports whether the copies differ.
 func (d *Doc) Differs() bool {
 	return slices.ContainsFunc(d.Sightings[1:], func(s Sighting) bool { return s.Version != d.Sightings[0].Version })
 }
 
-// Deliveries are those of the sightings, in the order of their numbers.
+// Deliveries returns the deliveries of the sightings, in the order of their numbers.
 func (d *Doc) Deliveries() []argus.DeliveryNumber {
 	var list []argus.DeliveryNumber
 	for i := range d.Sightings {
@@ -141,7 +140,7 @@ func (d *Doc) Versions() []*Sighting {
 	for i := range d.Sightings {
 		list = append(list, &d.Sightings[i])
 	}
-	// A version comes where the copy of it comes that makes it come first.
+	// A version takes the place of the copy that puts it first.
 	slices.SortStableFunc(list, compareVersions)
 	seen := map[argus.Version]bool{}
 	return slices.DeleteFunc(list, func(s *Sighting) bool {
@@ -170,9 +169,9 @@ func (d *Doc) texts(yield func(string) bool) {
 	}
 }
 
-// Union is the message that is shown: the content of the first version, the sent
-// time of the lead, all receivers, and of every other fact what most sightings
-// state. The order of the sightings does not matter.
+// Union returns the message that is shown: the content of the first version, the sent time
+// of the lead, all receivers, and for every other fact the value that most sightings state.
+// The order of the sightings does not matter.
 func (d *Doc) Union() *argus.Message {
 	if len(d.Sightings) == 1 {
 		return d.Sightings[0].Message
@@ -201,8 +200,8 @@ func (d *Doc) Union() *argus.Message {
 	return &m
 }
 
-// content makes a message say what the copies of a version do. They are equal in
-// what proves the version; what is said of it besides is from all of them.
+// content gives a message the content of the copies of a version. They are equal in the
+// parts that prove the version; the other parts are from all of them.
 func (d *Doc) content(m *argus.Message, version argus.Version) {
 	of := Doc{slices.DeleteFunc(slices.Clone(d.Sightings), func(s Sighting) bool { return s.Version != version })}
 	m.Text = of.most(func(m *argus.Message) string { return m.Text })
@@ -242,7 +241,7 @@ func (d *Doc) content(m *argus.Message, version argus.Version) {
 	}
 	m.Facts = cmp.Or(of.facts(), m.Facts)
 	for i := range of.Sightings {
-		m.Facts = cmp.Or(m.Facts, of.Sightings[i].Message.Facts) // which say nothing but how many answered
+		m.Facts = cmp.Or(m.Facts, of.Sightings[i].Message.Facts) // which only count the answers
 	}
 	if m.Facts != nil {
 		facts := *m.Facts
@@ -260,8 +259,8 @@ func (d *Doc) content(m *argus.Message, version argus.Version) {
 	}
 }
 
-// facts are those that most copies state: a card or a place that was sent with words is
-// not in each copy of them, and two sources may list people in different orders.
+// facts returns the facts that most copies state: a card or a place that was sent with
+// words is not in each copy of them, and two sources may list people in different orders.
 func (d *Doc) facts() *argus.Facts {
 	stated := map[string]*argus.Facts{}
 	most := d.most(func(m *argus.Message) string {
@@ -287,8 +286,8 @@ func (d *Doc) facts() *argus.Facts {
 	return stated[most]
 }
 
-// direction is that of a call where all copies that state one agree: the two sides of
-// a call see it from two sides.
+// direction returns the direction of a call if all copies that state one agree: the two
+// sides of a call see it from two sides.
 func (d *Doc) direction() (direction string) {
 	for i := range d.Sightings {
 		f := d.Sightings[i].Message.Facts
@@ -303,7 +302,7 @@ func (d *Doc) direction() (direction string) {
 	return direction
 }
 
-// union returns the strings that a copy has, each once, in order.
+// union returns the strings that the copies have, each once, in order.
 func (d *Doc) union(of func(*argus.Message) []string) (all []string) {
 	for i := range d.Sightings {
 		all = append(all, of(d.Sightings[i].Message)...)
@@ -312,7 +311,7 @@ func (d *Doc) union(of func(*argus.Message) []string) (all []string) {
 	return slices.Compact(all)
 }
 
-// most returns the string that most copies state, the least of several.
+// most returns the string that most copies state; if there are several, the least of them.
 func (d *Doc) most(of func(*argus.Message) string) (value string) {
 	counts := map[string]int{}
 	for i := range d.Sightings {
@@ -328,7 +327,7 @@ func (d *Doc) most(of func(*argus.Message) string) (value string) {
 	return value
 }
 
-// best returns the best of a time that copies state.
+// best returns the best of the times that copies state.
 func (d *Doc) best(of func(*argus.Message) argus.Time) (best argus.Time) {
 	for i := range d.Sightings {
 		t := of(d.Sightings[i].Message)
@@ -350,8 +349,8 @@ func (d *Doc) extra() (all []argus.Field) {
 	return slices.Compact(all)
 }
 
-// Compare orders messages as hits are, oldest first: by sent time, unknown ones
-// first, the service's sequence, and the id of the copy that has the time.
+// Compare orders messages like hits, oldest first: by sent time, unknown times first, then
+// by the service's sequence, then by the id of the copy that has the time.
 func Compare(a, b *Doc) int {
 	x, y := a.Lead(), b.Lead()
 	s, t := &x.Message.Sent, &y.Message.Sent

@@ -10,22 +10,22 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// AnalysisVersion names the rules that turn text into terms, with the Unicode
-// version of their tables and the version of the rules for identifiers. An index that was built under another one has other
-// terms and is rebuilt.
+// AnalysisVersion names the rules that turn text into terms, with the Unicode version of
+// their tables and the version of the rules for identifiers. An index that was built under
+// another one has other terms and is rebuilt.
 //
 // 1: the first. 2: look-alikes of Latin and Cyrillic in one word. 3: identifiers.
 const AnalysisVersion = "6 unicode " + unicode.Version + " normalization " + norm.Version + " entity " + entity.Version
 
-// A folded character is what one character of a text becomes: a kind in the
-// high byte, and a character, or for kindSeveral a place in its page's list.
+// A folded character is the result of folding one character of a text: a kind in the high
+// byte, and a character, or for kindSeveral a place in its page's list.
 type folded uint32
 
 type kind uint8
 
 const (
-	// kindSeparator ends a term. The character is itself (NFKC), white space
-	// and control characters are ' '.
+	// kindSeparator ends a term. The character is itself (NFKC); white space and control
+	// characters are ' '.
 	kindSeparator kind = iota
 	// kindNothing leaves no trace and does not end a term: dropped diacritics,
 	// tatweel, joiners, direction marks, skin tones.
@@ -36,11 +36,11 @@ const (
 	kindSingle
 	// kindMark belongs to the letter before it and carries meaning.
 	kindMark
-	// kindAccent is dropped, except where it makes another Cyrillic letter.
+	// kindAccent is dropped, unless it makes another Cyrillic letter.
 	kindAccent
 	// kindFlag is half of a flag.
 	kindFlag
-	// kindSeveral becomes more than one folded character.
+	// kindSeveral means more than one folded character.
 	kindSeveral
 )
 
@@ -80,8 +80,8 @@ func pageOf(r rune) *page {
 	return p
 }
 
-// foldChar folds one character: compatibility decomposition, case, then the
-// diacritics and letter variants that people leave out.
+// foldChar folds one character: compatibility decomposition, case, then the diacritics and
+// letter variants that people leave out.
 func foldChar(r rune) []folded {
 	if lower := lowerCase(r); strings.ContainsRune(cyrillicKept, lower) {
 		return []folded{fold(kindLetter, lower)}
@@ -102,27 +102,26 @@ func foldChar(r rune) []folded {
 	return composeHangul(out)
 }
 
-// lowerCase is simple case folding. What full folding adds (ß) is in
-// letterVariants or follows from the decomposition.
+// lowerCase is simple case folding. The additions of full folding (ß) are in letterVariants
+// or follow from the decomposition.
 func lowerCase(r rune) rune {
 	if !unicode.IsLetter(r) {
-		return r // above all U+0345, which would become an iota
+		return r // mainly U+0345, which would become an iota
 	}
 	return unicode.ToLower(unicode.ToUpper(r))
 }
 
-// cyrillicKept are the letters that decompose and are letters of their own all
-// the same: nobody who writes Russian leaves the breve of й out. ё, which
-// everybody writes as е, is folded.
+// cyrillicKept are the letters that decompose and are still letters of their own: nobody
+// who writes Russian leaves the breve of й out. ё, which everybody writes as е, is folded.
 const cyrillicKept = "йўїѓќ"
 
-// cyrillicAccents makes cyrillicKept of letter and accent written apart.
+// cyrillicAccents maps letter and accent written apart to the letters of cyrillicKept.
 var cyrillicAccents = map[[2]rune]rune{
 	{'и', 0x306}: 'й', {'у', 0x306}: 'ў', {'і', 0x308}: 'ї', {'г', 0x301}: 'ѓ', {'к', 0x301}: 'ќ',
 }
 
-// letterVariants are letters that do not decompose and that people replace by
-// others where their keyboard lacks them.
+// letterVariants are letters that do not decompose and that people replace if their
+// keyboard lacks them.
 var letterVariants = map[rune]string{
 	'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'ł': "l", 'đ': "d", 'ð': "d", 'þ': "th",
 	'ħ': "h", 'ŧ': "t", 'ŋ': "n", 'ı': "i", 'ȷ': "j", 'ĸ': "k", 'ə': "e", 'ǝ': "e",
@@ -170,8 +169,8 @@ func classify(r rune) folded {
 	case unicode.IsPunct(r), unicode.In(r, unicode.Sc, unicode.Sm, unicode.Sk, unicode.Z):
 		return fold(kindSeparator, r)
 	}
-	// Emoji and other symbols, numbers that are not decimal, private use, and
-	// what these tables do not know yet: findable one by one.
+	// Emoji and other symbols, numbers that are not decimal, private use, and characters
+	// that these tables do not know yet can be found one by one.
 	return fold(kindSingle, r)
 }
 
@@ -185,8 +184,8 @@ var (
 		unicode.Myanmar, unicode.Tai_Le, unicode.New_Tai_Lue, unicode.Tai_Tham, unicode.Tai_Viet, unicode.Ahom,
 		unicode.Tangut, unicode.Nushu, unicode.Khitan_Small_Script,
 	}
-	// Scripts whose marks are accents, pointing or vowels that are usually not
-	// written. The marks of all others, as Indic vowel signs, are kept.
+	// Scripts whose marks are accents, pointing or vowels that are usually not written. The
+	// marks of all others, such as Indic vowel signs, are kept.
 	droppedMarks = []*unicode.RangeTable{
 		unicode.Inherited, unicode.Common, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Hebrew,
 		unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Glagolitic, unicode.Coptic,

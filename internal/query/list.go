@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The limits of lists.
+// These are the limits of lists.
 const (
 	MaxList      = 10_000  // entries of a list
 	MaxListBytes = 4 << 20 // bytes of its file
@@ -22,19 +22,19 @@ const (
 	MaxLists     = 20      // lists in a query
 )
 
-// A WordList is a list of entries that queries name: list:NAME. An entry is
-// read as a quoted text is, and with a field as a quoted value; an [Exact]
-// before it makes it letter for letter.
+// A WordList is a list of entries that queries name: list:NAME. An entry is read like a
+// quoted text, and with a field like a quoted value; an [Exact] before it makes it letter
+// for letter.
 type WordList struct {
 	Name string
-	// Hash is the SHA-256 of the file, in hexadecimal digits. It names the
-	// version: what it stands for can never change.
+	// Hash is the SHA-256 of the file, in hexadecimal digits. It names the version, whose
+	// meaning can never change.
 	Hash    string
 	Entries []string
 }
 
-// ParseList reads the file of a list: an entry a line, in UTF-8. White space
-// around it and empty lines do not count.
+// ParseList reads the file of a list: one entry a line, in UTF-8. It ignores white space
+// around entries, and empty lines.
 func ParseList(name string, data []byte) (*WordList, error) {
 	if !isListName(name) {
 		return nil, fmt.Errorf("read list: %q is no name of a list: a to z, digits, - and _, up to %d of them", oneLine(cut(name, 2*MaxListName)), MaxListName)
@@ -74,7 +74,7 @@ func isListName(name string) bool {
 	})
 }
 
-// list reads NAME or NAME@HASH behind list:.
+// list reads NAME or NAME@HASH after list:.
 func (p *parser) list(start int) (Node, error) {
 	end := p.pos
 	for !p.boundary(end) {
@@ -121,13 +121,13 @@ func (p *parser) listNode(l *WordList) List {
 		}
 		n.Nodes = append(n.Nodes, Field{p.field, value, false})
 	}
-	// In the order of their terms: an index looks them up in one sweep.
+	// The order of their terms lets an index look them up in one sweep.
 	slices.SortFunc(n.Nodes, func(a, b Node) int { return cmp.Compare(a.String(), b.String()) })
 	n.Nodes = slices.CompactFunc(n.Nodes, func(a, b Node) bool { return a.String() == b.String() })
 	return n
 }
 
-// textNode finds terms that stand one after the other.
+// textNode returns a node that finds consecutive terms.
 func textNode(terms []string) Node {
 	if len(terms) > 1 {
 		return Phrase{terms}
@@ -143,7 +143,7 @@ func (n List) String() string {
 	return s
 }
 
-// A listSet is a list made ready to be matched.
+// A listSet is a list prepared for matching.
 type listSet struct {
 	values  map[string]bool     // words, or values of the field
 	phrases map[string][]Phrase // by their first term

@@ -24,11 +24,10 @@ var toLatin, toCyrillic = func() (latin, cyrillic map[rune]rune) {
 
 func isCyrillic(r rune) bool { return r >= 0x400 && r <= 0x52F }
 
-// oneScript appends a folded word, in one script if it mixes Latin and
-// Cyrillic, or has a letter behind a digit as number plates have: in Latin if
-// all its Cyrillic letters have a look-alike there, else in Cyrillic if all its
-// Latin ones have. A word of Cyrillic letters alone stays, whatever it looks
-// like, and so does one that may have been cut.
+// oneScript appends a folded word. The word gets one script if it mixes Latin and Cyrillic,
+// or has a letter after a digit as number plates have: Latin if all its Cyrillic letters
+// have a look-alike there, otherwise Cyrillic if all its Latin ones have. A word of only
+// Cyrillic letters stays, whatever it looks like, and so does one that may have been cut.
 func oneScript(dst, word []byte) []byte {
 	latin, cyrillic, behindDigit, digit := false, false, false, false
 	latinLooks, cyrillicLooks := true, true
@@ -72,10 +71,10 @@ func oneScript(dst, word []byte) []byte {
 	return dst
 }
 
-// oneScripts does so for each word of a name.
+// oneScripts applies oneScript to each word of a name.
 func oneScripts(dst, name []byte) []byte {
-	// A letter with a look-alike counts two bytes in any script: what fits does
-	// so before and after.
+	// A letter with a look-alike counts two bytes in any script, so that a name fits after
+	// the change exactly if it fits before.
 	size := 0
 	for _, r := range string(name) {
 		size += max(utf8.RuneLen(r), 1)

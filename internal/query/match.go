@@ -11,18 +11,17 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 )
 
-// Match says whether a message, as its asker sees it, matches a query. It is the
-// definition of what a query means. A condition holds if one of the sightings
-// meets it:
+// Match reports whether a message, as its asker sees it, matches a query. It defines the
+// meaning of queries. A condition holds if one of the sightings meets it:
 //
 //   - Word, Phrase, Number, Prefix, Part, Fuzzy and Stem look at the terms of the
-//     text ([Analyzer]), Written at the text where it has them, Regexp at the text
-//     itself; each inside one version.
-//   - List matches what one of its nodes matches.
+//     text ([Analyzer]), Written at the text at the places of its terms, Regexp at
+//     the text itself; each inside one version.
+//   - List matches if one of its nodes matches.
 //   - Field looks at the terms of the field ([Terms]).
 //   - Sent looks at the one sent time ([Doc.Sent]), and never matches an unknown one.
-//   - Not matches exactly what its node does not: -sent:2020 matches messages
-//     without a time, and a query of negations matches everything else.
+//   - Not matches exactly if its node does not: -sent:2020 matches messages
+//     without a time, and a query of negations matches all other messages.
 //   - Then needs the messages before it: [MatchAll].
 func Match(n Node, d *Doc) bool {
 	var c Candidate
@@ -30,20 +29,19 @@ func Match(n Node, d *Doc) bool {
 	return Compile(n).Match(&c)
 }
 
-// A Matcher is a query made ready to be matched with many messages. It is not
-// changed by matching and may be shared.
+// A Matcher is a query prepared for matching many messages. It is safe for concurrent use.
 type Matcher struct {
 	node Node
-	// By expression.
+	// regexps are by expression.
 	regexps map[string]*regexp.Regexp
-	// By the first of their nodes.
+	// lists are by the first of their nodes.
 	lists map[*Node]*listSet
-	// The terms of each Written, by its text.
+	// written has the terms of each Written, by its text.
 	written map[string][]string
 }
 
-// Compile makes a query ready. A nil node is All; an expression that does not
-// compile, which Parse does not let through, matches nothing.
+// Compile prepares a query. A nil node is All; an expression that does not compile, which
+// Parse rejects, matches nothing.
 func Compile(n Node) *Matcher {
 	m := &Matcher{n, map[string]*regexp.Regexp{}, map[*Node]*listSet{}, map[string][]string{}}
 	for one := range Each(n) {
@@ -68,7 +66,7 @@ func (m *Matcher) compile(n Node) {
 	}
 }
 
-// list returns what was compiled of a list; an empty one finds nothing.
+// list returns the compiled list; an empty one finds nothing.
 func (m *Matcher) list(n List) *listSet {
 	if len(n.Nodes) == 0 {
 		return new(listSet)
@@ -76,7 +74,7 @@ func (m *Matcher) list(n List) *listSet {
 	return m.lists[&n.Nodes[0]]
 }
 
-// Match says whether the message matches.
+// Match reports whether the message matches.
 func (m *Matcher) Match(c *Candidate) bool { return m.match(m.node, c) }
 
 func (m *Matcher) match(n Node, c *Candidate) bool {
@@ -124,7 +122,7 @@ func (m *Matcher) match(n Node, c *Candidate) bool {
 	return false
 }
 
-// find yields each place in a text where a node of its terms matches.
+// find yields each place in a text where a node that looks at its terms matches.
 func (m *Matcher) find(n Node, l *termList, yield func(first, last int) bool) {
 	switch n := n.(type) {
 	case List:
@@ -142,20 +140,20 @@ func (n Field) accepts(term []byte) bool {
 	return string(term) == n.Value || n.Prefix && hasPrefix(term, n.Value)
 }
 
-// Contains says whether a known time lies in the range.
+// contains reports whether the time is known and in the range.
 func (n Sent) contains(t argus.Time) bool {
 	return t.Known() && (n.From.IsZero() || !t.UTC().Before(n.From)) && (n.To.IsZero() || t.UTC().Before(n.To))
 }
 
-// A Candidate is a message made ready to be matched with many queries. It
-// reuses its buffers; each goroutine needs its own.
+// A Candidate is a message prepared for matching with many queries. It reuses its buffers;
+// each goroutine needs its own.
 type Candidate struct {
 	doc      *Doc
 	texts    []termList // of the different texts
 	analyzer Analyzer
 }
 
-// Reset begins with a new message.
+// Reset starts with a new message.
 func (c *Candidate) Reset(d *Doc) {
 	c.doc = d
 	c.texts = c.texts[:0]
@@ -165,7 +163,7 @@ func (c *Candidate) Reset(d *Doc) {
 	}
 }
 
-// field says whether a term of a field is accepted.
+// field reports whether a term of a field is accepted.
 func (c *Candidate) field(name FieldName, accepts func(term []byte) bool) bool {
 	return !c.analyzer.Terms(c.doc, name, func(term []byte) bool { return !accepts(term) })
 }
@@ -203,8 +201,8 @@ func (l *termList) term(i int32) []byte {
 	return l.bytes[t.from:t.to]
 }
 
-// find yields each place where a node of terms alone matches, as the
-// first and last term, until yield returns false.
+// find yields each place where a node that looks only at terms matches, as the first and
+// last term, until yield returns false.
 func (l *termList) find(n Node, yield func(first, last int) bool) {
 	switch n := n.(type) {
 	case Word:
@@ -225,7 +223,7 @@ func (l *termList) find(n Node, yield func(first, last int) bool) {
 	}
 }
 
-// findPrefix yields the terms that begin so and have at most longest bytes.
+// findPrefix yields the terms that begin with prefix and have at most longest bytes.
 func (l *termList) findPrefix(prefix string, longest int, yield func(first, last int) bool) {
 	i := sort.Search(len(l.sorted), func(i int) bool { return string(l.term(l.sorted[i])) >= prefix })
 	for ; i < len(l.sorted); i++ {
@@ -256,7 +254,7 @@ func (l *termList) findFuzzy(n Fuzzy, yield func(first, last int) bool) {
 	}, yield)
 }
 
-// In says whether a term has the part.
+// In reports whether a term has the part.
 func (n Part) In(term []byte) bool {
 	if n.AtEnd {
 		return len(term) >= len(n.Term) && string(term[len(term)-len(n.Term):]) == n.Term
@@ -264,7 +262,7 @@ func (n Part) In(term []byte) bool {
 	return bytes.Contains(term, []byte(n.Term))
 }
 
-// findTerms yields the terms that are accepted, and asks once for each.
+// findTerms yields the accepted terms, and calls accepts once for each.
 func (l *termList) findTerms(accepts func(term []byte) bool, yield func(first, last int) bool) {
 	accepted := false
 	for i, at := range l.sorted {
@@ -286,7 +284,7 @@ func appendRunes(runes []rune, s []byte) []rune {
 	return runes
 }
 
-// findPhrase searches as Knuth, Morris and Pratt do: in linear time.
+// findPhrase searches in linear time (Knuth, Morris and Pratt).
 func (l *termList) findPhrase(want []string, yield func(first, last int) bool) {
 	for _, term := range want {
 		if !l.has(term) {
@@ -312,8 +310,8 @@ func (l *termList) findPhrase(want []string, yield func(first, last int) bool) {
 	}
 }
 
-// borders returns, for each beginning of the phrase, the length of its longest
-// proper beginning that it also ends with.
+// borders returns, for each beginning of the phrase, the length of its longest proper
+// beginning that is also its end.
 func borders(want []string) []int {
 	border := make([]int, len(want))
 	for i, n := 1, 0; i < len(want); i++ {
@@ -342,7 +340,7 @@ func editDistance(a, b []rune, limit int) int {
 		above[j] = j
 	}
 	for i := range a {
-		// Outside the band of limit around the diagonal it is limit or more.
+		// Values outside the band of limit around the diagonal are limit or more.
 		low, high := max(0, i+1-limit), min(len(b), i+1+limit)
 		best := limit
 		for j := low; j <= high; j++ {
@@ -371,13 +369,13 @@ func editDistance(a, b []rune, limit int) int {
 	return min(limit, above[len(b)])
 }
 
-// Marks returns the byte ranges [start, end) of a text that make it match, in
-// order, neither overlapping nor touching: each place of each node that
-// looks at the text, or at identifiers in it, and is not negated or the first of a Then, whether or not the whole query
-// matches.
+// Marks returns the byte ranges [start, end) of a text that make it match, in order,
+// neither overlapping nor touching: each place of each node that looks at the text, or at
+// identifiers in it, and is not negated or the first of a Then, whether or not the whole
+// query matches.
 func Marks(n Node, text string) [][2]int { return Compile(n).Marks(text) }
 
-// Marks is [Marks] for a query made ready.
+// Marks is [Marks] for a compiled query.
 func (m *Matcher) Marks(text string) [][2]int {
 	var l termList
 	var a Analyzer
@@ -422,12 +420,12 @@ func (m *Matcher) marks(n Node, l *termList, text string, marks [][2]int, positi
 		}
 	}
 	if len(marks) > 2*len(text)+64 {
-		marks = merged(marks) // queries of many terms on long texts
+		marks = merged(marks) // for queries of many terms on long texts
 	}
 	return marks
 }
 
-// merged sorts ranges and joins what overlaps or touches.
+// merged sorts ranges and joins those that overlap or touch.
 func merged(marks [][2]int) [][2]int {
 	slices.SortFunc(marks, func(a, b [2]int) int { return a[0] - b[0] })
 	out := marks[:0]

@@ -63,10 +63,10 @@ func TestHasLink(t *testing.T) {
 	}
 }
 
-// A short vocabulary, so that queries often hit.
+// vocabulary is short, so that queries often hit.
 var vocabulary = []string{"a", "b", "ab", "abc", "abd", "boat", "boats", "boot", "лодка", "лодки", "é", "東", "京", "👍", "1", "12", "234", "567", "345678", "Boats", "e\u0301"}
 
-// anyDoc has one copy or several, of which some are of one version.
+// anyDoc has one or more copies; some share a version.
 func anyDoc() *rapid.Generator[*Doc] {
 	return rapid.Custom(func(t *rapid.T) *Doc {
 		d := &Doc{}
@@ -158,7 +158,7 @@ func TestMatchEqualsBruteForce(t *testing.T) {
 	})
 }
 
-// brute says what a query means in the simplest words.
+// brute defines the meaning of a query in the simplest words.
 func brute(n Node, d *Doc) bool {
 	switch n := n.(type) {
 	case All:
@@ -183,8 +183,8 @@ func brute(n Node, d *Doc) bool {
 	return slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return bruteText(n, s.Message.Text) })
 }
 
-// bruteSent filters: the finest, of those the ones with a stated zone, of those the
-// ones of the service's clock, of those the earliest.
+// bruteSent filters the times: the finest, then those with a stated zone, then those of the
+// service's clock, then the earliest.
 func bruteSent(d *Doc) argus.Time {
 	var times []argus.Time
 	for _, s := range d.Sightings {
@@ -203,7 +203,7 @@ func bruteSent(d *Doc) argus.Time {
 	return times[0]
 }
 
-// bruteText says whether a node that looks at a text finds it there.
+// bruteText reports whether a node that looks at a text finds it there.
 func bruteText(n Node, text string) bool {
 	terms := Analyze(text)
 	switch n := n.(type) {
@@ -254,7 +254,7 @@ func bruteText(n Node, text string) bool {
 	panic("unknown node")
 }
 
-// spans are the places of the terms.
+// spans returns the places of the terms.
 func spans(text string) (spans [][2]int) {
 	var a Analyzer
 	for a.Reset(text); a.Next(); {
@@ -263,7 +263,7 @@ func spans(text string) (spans [][2]int) {
 	return spans
 }
 
-// levenshtein is the definition, recursively.
+// levenshtein is the recursive definition.
 func levenshtein(a, b []rune) int {
 	if len(a) == 0 || len(b) == 0 {
 		return len(a) + len(b)
@@ -274,7 +274,7 @@ func levenshtein(a, b []rune) int {
 	return 1 + min(levenshtein(a[1:], b), levenshtein(a, b[1:]), levenshtein(a[1:], b[1:]))
 }
 
-// MatchAll is Match, but for what comes after what.
+// MatchAll equals Match, except for a Then.
 func TestMatchAllEqualsMatch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, docs := anyNode(2).Draw(t, "node"), rapid.SliceOfN(anyDoc(), 0, 5).Draw(t, "docs")
@@ -296,8 +296,8 @@ func TestEditDistance(t *testing.T) {
 	})
 }
 
-// Marks are in order, apart, inside the text, and there are some exactly when
-// a lone word, phrase, beginning, fuzzy word or expression matches.
+// Marks are in order, apart and inside the text, and there are some exactly if a lone word,
+// phrase, beginning, fuzzy word or expression matches.
 func TestMarksProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := anyNode(2).Draw(t, "node"), anyDoc().Draw(t, "doc")
@@ -324,8 +324,8 @@ func TestMarksProperties(t *testing.T) {
 	})
 }
 
-// Every identifier is found, by its kind and by its normal form as people may
-// write it into a query.
+// Every identifier is found by its kind and by its normal form as people may write it in a
+// query.
 func TestIdentifiersAreFound(t *testing.T) {
 	pieces := []string{"+44 7700 900123", "0044 7700 900124", "MSCU 123456-6", "nl91abna0417164300", "€50.000,-", "$ 5", "2,5 kilo", "Bob@Example.org", "https://münchen.example/",
 		"51.2217, -4.4025", "XT-347-S", "IMEI 49-015420-323751-8", "IMO9074729", " ", "\n", "x", ".", "\u200f"}
@@ -344,8 +344,8 @@ func TestIdentifiersAreFound(t *testing.T) {
 	})
 }
 
-// Hostile texts and queries take time in proportion to their size: fractions of
-// a second here, where quadratic work would take longer than the limit.
+// Hostile texts and queries take time in proportion to their size: fractions of a second
+// here, where quadratic work would exceed the limit.
 func TestHostileTexts(t *testing.T) {
 	for _, c := range []struct{ name, text, query string }{
 		{"phrase of one word", strings.Repeat("a ", 500_000) + "b", `"` + strings.Repeat("a ", MaxTerms-1) + `b"`},
@@ -376,8 +376,8 @@ func TestHostileTexts(t *testing.T) {
 }
 
 func TestMatcherDoesNotAllocate(t *testing.T) {
-	// Without a regular expression: those keep their state in a sync.Pool,
-	// which under the race detector forgets at random.
+	// The query has no regular expression: those keep their state in a sync.Pool, which
+	// forgets at random under the race detector.
 	n, err := Parse(`hello (boat* OR "at dock") -test from:alice sent:2020..`, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -432,8 +432,8 @@ func BenchmarkTerms(b *testing.B) {
 	}
 }
 
-// What is shown of a message does not depend on the order of its copies, where they
-// state times, facts and reaches that rank alike, either.
+// The union of a message does not depend on the order of its copies, even if they state
+// times, facts and reaches that rank alike.
 func TestUnionInAnyOrder(t *testing.T) {
 	at := func(zone argus.ZoneSource, raw string) argus.Time {
 		return argus.Time{Micros: 1613300400e6, Precision: argus.Second, Zone: zone, Raw: raw}

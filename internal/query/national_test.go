@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 )
 
-// TestNationalNumbers finds the numbers that intake put beside a text, and none that only
-// look like one of its fields.
+// TestNationalNumbers finds the numbers that intake put beside a text, and no text that
+// only looks like one of its fields.
 func TestNationalNumbers(t *testing.T) {
 	m := &argus.Message{Service: "test", From: "a", Text: "bel 06-12345678 of +32 470 12 34 56", Extra: []argus.Field{
 		{Name: argus.NationalNumber, Value: "+31612345678 in NL: 06-12345678"},

@@ -8,13 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// Needs returns what every text that fits the expression has: for each
-// function a term that it accepts. They may be none. An index that asks its
-// terms first has fewer texts to read. The longest, which tells most, comes first.
+// Needs returns conditions that every text that fits the expression meets: each function
+// accepts at least one of its terms. The result may be empty. An index that checks its
+// terms first has fewer texts to read. The longest condition, which excludes most texts,
+// comes first.
 //
-// A part of an expression that fits ASCII letters and digits only fits inside
-// one term, whose folding keeps them together: it is looked for there without
-// regard to case. Each goroutine needs functions of its own.
+// A part of an expression that fits only ASCII letters and digits fits inside one term,
+// whose folding keeps them together: the function looks for it there without regard to
+// case. Each goroutine needs functions of its own.
 func (n Regexp) Needs() []func(term []byte) bool {
 	tree, err := syntax.Parse(n.Expr, syntax.Perl)
 	if err != nil {
@@ -48,10 +49,10 @@ func (n Regexp) Needs() []func(term []byte) bool {
 	return needs
 }
 
-// longestUncut is the most bytes of a term that surely was not cut.
+// longestUncut is the most bytes of a term that certainly was not cut.
 const longestUncut = MaxTerm - utf8.UTFMax
 
-// appendLatin undoes what oneScript may have done to Latin letters.
+// appendLatin reverses the possible changes of oneScript to Latin letters.
 func appendLatin(dst, term []byte) []byte {
 	for rest := term; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
@@ -64,8 +65,7 @@ func appendLatin(dst, term []byte) []byte {
 	return dst
 }
 
-// parts returns those parts of an expression that each fit has, and that fit
-// inside a term.
+// parts returns the parts of an expression that each fit has, and that fit inside a term.
 func parts(re *syntax.Regexp) []*syntax.Regexp {
 	if part := inTerm(re); part != nil {
 		return []*syntax.Regexp{part}
@@ -103,7 +103,7 @@ func parts(re *syntax.Regexp) []*syntax.Regexp {
 	return nil
 }
 
-// joined is one expression after the other; literals become one.
+// joined concatenates expressions; adjacent literals become one.
 func joined(run []*syntax.Regexp) *syntax.Regexp {
 	literal := &syntax.Regexp{Op: syntax.OpLiteral}
 	for _, part := range run {
@@ -121,7 +121,7 @@ func joined(run []*syntax.Regexp) *syntax.Regexp {
 	return literal
 }
 
-// split takes literals apart into those of one character.
+// split divides literals into literals of one character.
 func split(subs []*syntax.Regexp) (list []*syntax.Regexp) {
 	for _, sub := range subs {
 		if sub.Op != syntax.OpLiteral {
@@ -135,8 +135,8 @@ func split(subs []*syntax.Regexp) (list []*syntax.Regexp) {
 	return list
 }
 
-// inTerm returns an expression that fits in terms what this one fits in texts,
-// nil if it fits more than ASCII letters and digits.
+// inTerm returns an expression that fits in terms if this one fits in texts, nil if it fits
+// more than ASCII letters and digits.
 func inTerm(re *syntax.Regexp) *syntax.Regexp {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -179,8 +179,8 @@ func inTerm(re *syntax.Regexp) *syntax.Regexp {
 	return nil
 }
 
-// folds returns what an ASCII letter or digit becomes in a term; also of the
-// two other characters that are such a letter without regard to case.
+// folds returns the form of an ASCII letter or digit in a term. It also accepts the two
+// other characters that equal such a letter without regard to case.
 func folds(r rune) (rune, bool) {
 	switch {
 	case r == 'ſ':

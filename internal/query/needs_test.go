@@ -12,8 +12,8 @@ func TestNeeds(t *testing.T) {
 	for _, c := range []struct {
 		expr  string
 		needs int
-		terms string // of a text that has what is needed; empty for none
-		not   string // of one that has not
+		terms string // a text that meets the needs; empty for none
+		not   string // a text that does not
 	}{
 		{`[A-Z]{4}\d{7}`, 1, "xmsku1234567", "msku123456"},
 		{`boat.{0,20}dock`, 2, "boats dock", "boats port"},
@@ -51,7 +51,7 @@ func met(needs []func(term []byte) bool, terms []string) bool {
 	return true
 }
 
-// A text that fits has what is needed.
+// A text that fits meets the needs.
 func TestNeedsProperties(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
 		"a", "boat", "B", "k", "(?i)k", "(?i:S)", "[a-c]", "[^a]", ".", ".*", `\d+`, `\w`, `\b`, "^", "$", "(", ")", "|", "+", "?", "*", "{2}", "é", "кo", "0", " ", "-",

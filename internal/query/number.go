@@ -2,14 +2,14 @@ package query
 
 import "strings"
 
-// A number of fewer digits than this is grouped in thousands only: 20:21 is
-// not 2021.
+// anyGroups is the fewest digits that may be grouped in any way. A shorter number is
+// grouped only in thousands: 20:21 is not 2021.
 const anyGroups = 7
 
-// The digits that a Number has.
+// A Number has from minNumber to maxNumber digits.
 const minNumber, maxNumber = 4, 32
 
-// numberNode is a Number if the terms of a word are one.
+// numberNode returns a Number if the terms of a word are one.
 func numberNode(terms []string) (Node, bool) {
 	digits := strings.Join(terms, "")
 	if len(digits) < minNumber || len(digits) > maxNumber || !isDigits(digits) {
@@ -32,8 +32,8 @@ func isDigits[S string | []byte](s S) bool {
 	return len(s) > 0
 }
 
-// Follows says whether a group of digits may stand in the number behind those
-// that have been read, and how many there are then.
+// Follows reports whether a group of digits may continue the number after the digits
+// already read, and returns the new number of digits read.
 func (n Number) Follows(read int, group string) (int, bool) {
 	if !strings.HasPrefix(n.Digits[read:], group) || read > 0 && len(n.Digits) < anyGroups && len(group) != 3 {
 		return read, false
@@ -41,7 +41,7 @@ func (n Number) Follows(read int, group string) (int, bool) {
 	return read + len(group), group != ""
 }
 
-// In says whether the number stands among groups of digits; others are "".
+// In reports whether the number is among groups of digits; other terms are "".
 func (n Number) In(groups []string) bool {
 	for first := range groups {
 		read, ok := 0, true

@@ -15,7 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 )
 
-// The limits of a query. One beyond them is a [SyntaxError].
+// These are the limits of a query. A query beyond them is a [SyntaxError].
 const (
 	MaxQuery  = 4 << 20 // bytes of its text, as written and as printed
 	MaxTerms  = 10_000  // words, values and dates together
@@ -23,29 +23,29 @@ const (
 	MaxFuzzy  = 100     // words with typing errors
 	MaxParts  = 100     // parts of words
 	MaxRegexp = 1000    // bytes of a regular expression
-	// MaxRegexpSize is the most states that all regular expressions of a
-	// query may have together, about one for each character and repetition.
+	// MaxRegexpSize is the most states that all regular expressions of a query may have
+	// together, about one for each character and repetition.
 	MaxRegexpSize = 5000
 )
 
-// Options say how a query's text is read.
+// Options are the options for reading a query's text.
 type Options struct {
-	// Zone is where the days of sent: and on: begin. Default UTC.
+	// Zone is the zone in which the days of sent: and on: begin. Default UTC.
 	Zone *time.Location
-	// Lists finds the version of a list with a hash, or its present one if
-	// hash is "". argus.ErrNotFound: there is none. Default: there are none.
+	// Lists finds the version of a list with a hash, or its present one if hash is "". It
+	// returns argus.ErrNotFound if there is none. Default: no lists.
 	Lists func(name, hash string) (*WordList, error)
 }
 
-// Parse reads a query. Its error is a [*SyntaxError], or one of
-// [Options.Lists] that is not argus.ErrNotFound. The result is in
-// canonical form: no And directly in an And, no Or in an Or, no Not in a Not.
+// Parse reads a query. Its error is a [*SyntaxError], or an error of [Options.Lists] other
+// than argus.ErrNotFound. The result is in canonical form: no And directly in an And, no Or
+// in an Or, no Not in a Not.
 func Parse(text string, opts Options) (Node, error) {
 	n, _, err := parse(text, opts)
 	return n, err
 }
 
-// parse also returns what the query demands, as it is written.
+// parse also returns the demands of the query, as they are written.
 func parse(text string, opts Options) (Node, []demand, error) {
 	p := parser{text: text, zone: opts.Zone, find: opts.Lists}
 	if p.zone == nil {
@@ -70,7 +70,7 @@ func parse(text string, opts Options) (Node, []demand, error) {
 	return n, demands, nil
 }
 
-// The grammar. A keyword is in capitals and ends at a space, parenthesis or
+// parser reads this grammar. A keyword is in capitals and ends at a space, parenthesis or
 // quotation mark.
 //
 //	query   = [ or ]
@@ -90,10 +90,10 @@ type parser struct {
 
 	field FieldName // of the value or group being read
 	depth int
-	// outermost are the operands that lie in no parentheses, and in no negation but
-	// their own.
+	// outermost are the operands that are in no parentheses, and in no negation but their
+	// own.
 	outermost []operand
-	operator  string // read last, without its right side
+	operator  string // last read, without its right side
 	operatorAt,
 	operatorEnd int
 
@@ -239,7 +239,7 @@ func (p *parser) operand() (Node, error) {
 	return p.words()
 }
 
-// missing says what is wrong where an operand should begin.
+// missing returns the error for a place where an operand should begin.
 func (p *parser) missing(operator string) error {
 	switch {
 	case operator != "":
@@ -292,13 +292,13 @@ func (p *parser) count(n, start int) error {
 	return nil
 }
 
-// A piece is a word or a quoted text with what stands directly behind it.
+// A piece is a word or a quoted text, with the signs directly before and after it.
 type piece struct {
 	value      string // without quotes, escapes and ending
 	start, end int    // in the query
 	quoted     bool
 	part       bool // a * before it
-	prefix     bool // a * behind it
+	prefix     bool // a * after it
 	fuzzy      int  // 0 for none
 	stem       string
 }
@@ -312,7 +312,7 @@ func (p *parser) words() (Node, error) {
 		return All{}, p.count(1, w.start)
 	}
 	var terms []string
-	// A * beside a character that is a word says nothing: that ends there.
+	// A * is ignored next to a character that is a word of its own: the word ends there.
 	before, behind := w.part, w.prefix
 	for p.analyzer.Reset(w.value); p.analyzer.Next(); {
 		before = before && (len(terms) > 0 || !p.analyzer.single)
@@ -406,7 +406,7 @@ func (p *parser) regexp() (Node, error) {
 	return Regexp{expr.String()}, nil
 }
 
-// regexpSize checks an expression and returns about how many states it has.
+// regexpSize checks an expression and returns about the number of its states.
 func regexpSize(expr string) (int, error) {
 	if len(expr) > MaxRegexp {
 		return 0, fmt.Errorf("the regular expression is longer than %d bytes", MaxRegexp)
@@ -459,7 +459,7 @@ func (p *parser) name() (string, bool) {
 	return p.text[p.pos:i], true
 }
 
-// listValue begins a list where a value could stand.
+// listValue begins a list in place of a value.
 const listValue = "list:"
 
 const (
@@ -592,8 +592,8 @@ func (p *parser) known(name FieldName, words []string, w piece) (string, error) 
 	return "", p.fail(w.start, w.end, "%s:%s does not exist%s", name, w.value, nearest(w.value, words))
 }
 
-// nearest ends an error about an unknown word with the known one that is
-// meant, or with all of them.
+// nearest returns the end of an error about an unknown word: the known word that is meant,
+// or all of them.
 func nearest[S ~string](word string, known []S) string {
 	best, distance := S(""), 3
 	for _, k := range known {
@@ -719,8 +719,7 @@ func (p *parser) bare() (string, error) {
 	}
 }
 
-// ending returns the * or ~ with digits or a language at i, if the word ends
-// behind it.
+// ending returns the * or ~ with digits or a language at i, if the word ends after it.
 func (p *parser) ending(i int) string {
 	if !p.atAny(i, "*~") {
 		return ""
@@ -752,7 +751,7 @@ func (p *parser) space() {
 	}
 }
 
-// boundary says whether a word ends at i.
+// boundary reports whether a word ends at i.
 func (p *parser) boundary(i int) bool {
 	if i >= len(p.text) || p.atAny(i, `()"“”„‟`) {
 		return true
@@ -769,7 +768,7 @@ func (p *parser) atAny(i int, chars string) bool {
 	return strings.ContainsRune(chars, r)
 }
 
-// wordEnd returns where the word at i ends, at least one character on.
+// wordEnd returns the end of the word at i, at least one character on.
 func (p *parser) wordEnd(i int) int {
 	for start := i; i < len(p.text) && (i == start || !p.boundary(i)); {
 		_, size := utf8.DecodeRuneInString(p.text[i:])

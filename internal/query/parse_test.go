@@ -72,7 +72,7 @@ func checkPrinted(t interface{ Fatalf(string, ...any) }, n Node) {
 	}
 }
 
-// anyList has a list of every name.
+// anyList returns a list for every name.
 func anyList(name, _ string) (*WordList, error) { return ParseList(name, []byte("snow\n=Ice cream")) }
 
 // Every example in the first column of the manual's tables is a query.
@@ -161,8 +161,8 @@ func TestParseProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { checkParse(t, anyQuery().Draw(t, "query")) })
 }
 
-// What a list's source says is wrong is no error of the query, unless there is
-// no such list.
+// An error of the source of lists is not an error of the query, unless there is no such
+// list.
 func TestListErrors(t *testing.T) {
 	broken := errors.New("the disk is on fire")
 	_, err := Parse("list:goods", Options{Lists: func(string, string) (*WordList, error) { return nil, broken }})

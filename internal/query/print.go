@@ -21,7 +21,7 @@ func (n Part) String() string {
 	return "*" + n.Term + "*"
 }
 
-// String puts what would be a Number in quotes.
+// String quotes a word that would be read as a Number.
 func (n Word) String() string {
 	if _, number := numberNode([]string{n.Term}); number {
 		return `"` + n.Term + `"`
@@ -79,8 +79,8 @@ func join(nodes []Node, between string) string {
 	return b.String()
 }
 
-// inside prints a node of a larger one, in parentheses where it would be read
-// otherwise; tight if it stands in an And or a Not.
+// inside prints a node inside a larger one, in parentheses if it would be read differently
+// without them; tight is set inside an And or a Not.
 func inside(n Node, tight bool) string {
 	switch n.(type) {
 	case Or:

@@ -1,16 +1,16 @@
-// Package query is the query language: text to terms, parsing, printing, and
-// whether a message matches.
+// Package query is the query language: text to terms, parsing, printing, and whether a
+// message matches.
 //
-// [Match] on one message defines what a query means. An index has to give the
-// same answer faster; it indexes the terms that [Terms] yields, so the two
-// agree by construction.
+// [Match] on one message defines the meaning of a query. An index has to give the same
+// answer faster; it indexes the terms that [Terms] yields, so the two agree by
+// construction.
 package query
 
 import "time"
 
-// Node is a parsed query: one of And, Or, Not, Word, Phrase, Number,
-// Written, Prefix, Part, Fuzzy, Stem, Regexp, Field, List, Sent, Then and All. String prints it so that parsing the text gives
-// an equal node. Nodes are not changed after parsing and may be shared.
+// Node is a parsed query: one of And, Or, Not, Word, Phrase, Number, Written, Prefix, Part,
+// Fuzzy, Stem, Regexp, Field, List, Sent, Then and All. Parsing the text that String
+// returns gives an equal node. Nodes are not changed after parsing and may be shared.
 //
 //sumtype:decl
 type Node interface {
@@ -21,26 +21,26 @@ type Node interface {
 type (
 	// All matches every message: the empty query.
 	All struct{}
-	// And matches what all of two or more nodes match.
+	// And matches the messages that all of two or more nodes match.
 	And struct{ Nodes []Node }
-	// Or matches what at least one of two or more nodes matches.
+	// Or matches the messages that at least one of two or more nodes matches.
 	Or struct{ Nodes []Node }
-	// Not matches what its node does not.
+	// Not matches the messages that its node does not match.
 	Not struct{ Node Node }
-	// Word matches a text that has the term. Term is as analysed.
+	// Word matches a text that has the term. Term is in analysed form.
 	Word struct{ Term string }
-	// Phrase matches a text that has the terms one after the other.
+	// Phrase matches a text that has the terms consecutively.
 	Phrase struct{ Terms []string }
-	// Number matches a text with these digits, in one term or in several that
-	// stand one after the other. Fewer than seven digits match as they are or
-	// in thousands only: the groups behind the first have three each.
+	// Number matches a text with these digits, in one term or in several consecutive terms.
+	// Fewer than seven digits match only ungrouped or in thousands: the groups after the
+	// first have three each.
 	Number struct{ Digits string }
-	// Written matches a text in which the terms of Text stand as they do there,
-	// letter for letter (NFC), with what is between them.
+	// Written matches a text that has the terms of Text letter for letter (NFC), with the
+	// same characters between them.
 	Written struct{ Text string }
-	// Prefix matches a text with a term that begins so.
+	// Prefix matches a text with a term that begins with Term.
 	Prefix struct{ Term string }
-	// Part matches a text with a term that has Term in it, or ends so if AtEnd.
+	// Part matches a text with a term that contains Term, or ends with it if AtEnd.
 	Part struct {
 		Term  string
 		AtEnd bool
@@ -56,25 +56,24 @@ type (
 	Stem struct{ Term, Lang string }
 	// Regexp matches a text as it was written, anywhere in it, with RE2 syntax.
 	Regexp struct{ Expr string }
-	// Field matches a message one of whose terms of the field ([Terms]) is
-	// Value, or begins with it if Prefix. A Value that begins with [Exact]
-	// is an account or conversation letter for letter.
+	// Field matches a message with a term of the field ([Terms]) that is Value, or begins
+	// with it if Prefix. A Value that begins with [Exact] is an account or conversation
+	// letter for letter.
 	Field struct {
 		Name   FieldName
 		Value  string
 		Prefix bool
 	}
-	// List matches what one of its nodes matches: words and phrases of the
-	// text, or values of Field if that is not empty. They are the entries of
-	// a stored list, which Name and Hash name ([WordList]).
+	// List matches the messages that one of its nodes matches: words and phrases of the
+	// text, or values of Field if that is not empty. They are the entries of the stored
+	// list that Name and Hash name ([WordList]).
 	List struct {
 		Field      FieldName
 		Name, Hash string
 		Nodes      []Node
 	}
-	// Then matches a message of Second if one of the Within messages before it
-	// in its conversation matches First; if Other, one of another sender
-	// ([MatchAll]).
+	// Then matches a message that matches Second if one of the Within messages before it in
+	// its conversation matches First and, if Other, has another sender ([MatchAll]).
 	Then struct {
 		First, Second Node
 		Within        int
@@ -101,11 +100,11 @@ const (
 	Entity   FieldName = "entity" // an identifier in the text, or a kind of them
 )
 
-// Named is the part of With that is neither From nor To: the accounts that the facts
-// of a message name. No query is written with it.
+// Named is the part of With that is neither From nor To: the accounts that the facts of a
+// message name. Queries cannot use it.
 const Named FieldName = "named"
 
-// WithFields are the fields that With is made of.
+// WithFields are the fields that With combines.
 var WithFields = []FieldName{From, To, Named}
 
 func (All) isNode()     {}

@@ -6,14 +6,14 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Select returns those sightings of a message that a scope covers; together they
-// are the message as its asker sees it. The receiver is the scope, all are all
-// sightings of the message.
+// Select returns the sightings of a message that a scope covers; together they are the
+// message as its asker sees it. The receiver is the scope; all has all sightings of the
+// message.
 //
-// A scope is matched with each sighting alone. But the accounts, conversations,
-// words and times that it excludes are looked for in all sightings: a message of
-// which one copy names an excluded account is excluded whole. An exclusion by
-// service, delivery, has, is or lang looks at the sighting.
+// Select matches each sighting alone. But it looks in all sightings for the accounts,
+// conversations, words and times that the scope excludes: if one copy names an excluded
+// account, the whole message is excluded. An exclusion by service, delivery, has, is or
+// lang applies to the sighting alone.
 func (m *Matcher) Select(all []Sighting) []Sighting {
 	if _, everything := m.node.(All); everything || m.node == nil {
 		return all
@@ -34,11 +34,11 @@ func (m *Matcher) Select(all []Sighting) []Sighting {
 
 type selection struct {
 	*Matcher
-	alone []Candidate // each sighting
+	alone []Candidate // the sightings, one by one
 	docs  []Doc
 }
 
-// covers says of each sighting whether it meets a node, or its opposite.
+// covers reports for each sighting whether it meets a node, or its opposite.
 func (s *selection) covers(n Node, positive bool) []bool {
 	met := make([]bool, len(s.alone))
 	combine := func(nodes []Node, all bool) []bool {
@@ -78,8 +78,8 @@ func (s *selection) covers(n Node, positive bool) []bool {
 	return met
 }
 
-// ExcludesAll says of a node without others in it whether a scope that excludes
-// it looks for it in all sightings of a message.
+// ExcludesAll reports for a leaf whether a scope that excludes it looks for it in all
+// sightings of a message.
 func ExcludesAll(n Node) bool {
 	name := FieldName("")
 	switch n := n.(type) {
@@ -98,8 +98,8 @@ func ExcludesAll(n Node) bool {
 	return true
 }
 
-// For is a scope for the sightings of one delivery: All if it covers them all,
-// Not All if it covers none.
+// For returns the scope for the sightings of one delivery: All if it covers them all, Not
+// All if it covers none.
 func For(n Node, d argus.DeliveryNumber) Node {
 	return simplify(n, func(n Node) Node {
 		if f, ok := n.(Field); ok && f.Name == Delivery {
@@ -112,9 +112,9 @@ func For(n Node, d argus.DeliveryNumber) Node {
 	})
 }
 
-// Turns are the types of the messages that follow each other in a conversation, as
-// a query counts them for a Then, for pairs and for what is complete: messages
-// and calls, and the types that the query asks for (is:reaction, not -is:reaction).
+// Turns returns the types of the messages that follow each other in a conversation, as a
+// query counts them for a Then, for pairs and for complete conversations: messages and
+// calls, and the types that the query asks for (is:reaction, not -is:reaction).
 func Turns(n Node) (set argus.TypeSet) {
 	for t := range argus.TypeWords {
 		if argus.Type(t).IsTurn() {
@@ -124,7 +124,7 @@ func Turns(n Node) (set argus.TypeSet) {
 	return set | named(n, true)
 }
 
-// named are the types that a query asks for: one that it excludes is not.
+// named returns the types that a query asks for, without those that it excludes.
 func named(n Node, positive bool) (set argus.TypeSet) {
 	switch n := n.(type) {
 	case Not:
@@ -142,8 +142,8 @@ func named(n Node, positive bool) (set argus.TypeSet) {
 	return set
 }
 
-// Covers says that a scope surely covers all that another one does. False means that
-// it does not, or that it cannot be told from how the two are written.
+// Covers reports whether a scope certainly covers everything that another one does. A false
+// result proves nothing: Covers compares only the way the two are written.
 func Covers(scope, other Node) bool {
 	if IsAll(scope) || !IsAll(other) && scope.String() == other.String() {
 		return true

@@ -65,7 +65,7 @@ func TestSelect(t *testing.T) {
 	})
 }
 
-// The order in which copies came changes nothing that is shown.
+// The order in which copies came does not change the union.
 func TestUnionHasNoOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := anyDoc().Draw(t, "doc")

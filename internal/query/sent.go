@@ -8,11 +8,11 @@ import (
 const dateForms = "dates are written 2021, 2021-02, 2021-02-14, 2021-02-14T12:03, 2021-02-14T12:03:11Z; " +
 	"ranges A..B, A.., ..B, >A, >=A, <A, <=A"
 
-// The years that a query may name.
+// A query may name these years.
 const firstYear, lastYear = 1000, 9000
 
-// sent reads a date or a range of dates. The end of a range is the end of what
-// it names: the year, month, day, hour, minute, second or fraction.
+// sent reads a date or a range of dates. The end of a range is the end of its last unit:
+// the year, month, day, hour, minute, second or fraction.
 func (p *parser) sent(w piece) (Node, error) {
 	var n Sent
 	fromText, toText, isRange := strings.Cut(w.value, "..")
@@ -60,7 +60,7 @@ func (p *parser) sent(w piece) (Node, error) {
 	return n, nil
 }
 
-// clocks are the forms with a clock, each with and without a zone.
+// clocks are the formats with a clock, each with and without a zone.
 var clocks = []struct {
 	layout string
 	unit   time.Duration
@@ -70,7 +70,7 @@ var clocks = []struct {
 	{"2006-01-02T15:04:05", time.Second},
 }
 
-// moment reads a date: where it begins, and where it ends.
+// moment reads a date, and returns its beginning and its end.
 func (p *parser) moment(w piece, s string) (begin, end time.Time, err error) {
 	if t, err := time.Parse("2006", s); err == nil {
 		begin, end = p.midnight(t.Year(), 1, 1), p.midnight(t.Year()+1, 1, 1)
@@ -94,7 +94,7 @@ func (p *parser) moment(w piece, s string) (begin, end time.Time, err error) {
 func (p *parser) midnight(year int, month time.Month, day int) time.Time {
 	t := time.Date(year, month, day, 0, 0, 0, 0, p.zone)
 	if t.Hour() >= 12 {
-		// A zone that skips midnight: the day begins where it changes.
+		// In a zone that skips midnight, the day begins at the change.
 		_, t = t.ZoneBounds()
 	} else if earlier := t.Add(-time.Hour); earlier.Day() == t.Day() {
 		t = earlier // a zone that has midnight twice
@@ -102,8 +102,8 @@ func (p *parser) midnight(year int, month time.Month, day int) time.Time {
 	return t.UTC()
 }
 
-// clock reads a date with a clock; begin is zero if it is none. Of an hour that
-// a zone has twice it is the first.
+// clock reads a date with a clock; begin is zero if it is not one. If a zone has an hour
+// twice, it is the first.
 func (p *parser) clock(s string) (begin, end time.Time) {
 	fraction := 0
 	if _, after, ok := strings.Cut(s, "."); ok {

@@ -24,10 +24,10 @@ import (
 	"github.com/blevesearch/snowballstem/turkish"
 )
 
-// MaxStems is the most words by their stem in a query.
+// MaxStems is the most words by stem in a query.
 const MaxStems = 20
 
-// stemmers are those of Snowball, by language.
+// stemmers are the Snowball stemmers, by language.
 var stemmers = map[string]func(*snowballstem.Env) bool{
 	"ar": arabic.Stem, "da": danish.Stem, "de": german.Stem, "en": english.Stem, "es": spanish.Stem, "fi": finnish.Stem,
 	"fr": french.Stem, "hu": hungarian.Stem, "it": italian.Stem, "nl": dutch.Stem, "no": norwegian.Stem, "pt": portuguese.Stem,
@@ -43,8 +43,8 @@ var accented = map[string][][2]string{
 
 func stemLanguages() []string { return slices.Sorted(maps.Keys(stemmers)) }
 
-// First is what each term that matches begins with: the stems of Snowball keep
-// the first character of a word, but for Arabic, where First is empty.
+// First returns the beginning of each term that matches: the stems of Snowball keep the
+// first character of a word, except in Arabic, for which First is empty.
 func (n Stem) First() string {
 	if n.Lang == "ar" {
 		return ""
@@ -53,8 +53,8 @@ func (n Stem) First() string {
 	return n.Term[:size]
 }
 
-// Accepts returns a function that says whether a term has the stem. Each
-// goroutine needs its own.
+// Accepts returns a function that reports whether a term has the stem. Each goroutine needs
+// its own.
 func (n Stem) Accepts() func(term []byte) bool {
 	stem := stemmers[n.Lang]
 	if stem == nil {

@@ -28,8 +28,8 @@ func TestStems(t *testing.T) {
 	}
 }
 
-// Whatever a term is, it has its own stem, and a term that has the stem of
-// another begins as First says.
+// Each term has its own stem, and a term that has the stem of another begins with its
+// First.
 func TestStemProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lang := rapid.SampledFrom(stemLanguages()).Draw(t, "language")

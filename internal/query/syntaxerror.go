@@ -7,29 +7,29 @@ import (
 	"unicode/utf8"
 )
 
-// A SyntaxError says why a query does not parse, and where.
+// A SyntaxError is the error in a query that does not parse, with its place.
 type SyntaxError struct {
 	Query string `json:"query"`
-	// Offset and Length delimit, in bytes of Query, what the message speaks
-	// of. Length is 0 at the end of the query.
+	// Offset and Length delimit, in bytes of Query, the part that the message is about.
+	// Length is 0 at the end of the query.
 	Offset int `json:"offset"`
 	Length int `json:"length"`
-	// Message says what is wrong, Hint what to write instead; it may be empty.
+	// Message describes the error. Hint suggests a correction; it may be empty.
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 }
 
-// Error names the place by its character, counted from 1.
+// Error gives the place by its character, counted from 1.
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("query, character %d: %s", utf8.RuneCountInString(e.Query[:e.Offset])+1, e.Message)
 }
 
-// shown is how many characters on either side of a place are shown.
+// shown is the number of characters shown on either side of a place.
 const shown = 40
 
-// Show writes two lines: the query, or the part of it around the place, and
-// below it carets under the place. Where text that runs from right to left
-// makes columns meaningless, it is one line with the place between [[ and ]].
+// Show returns two lines: the query, or the part of it around the place, and below it
+// carets under the place. If text that runs from right to left makes columns meaningless,
+// it returns one line with the place between [[ and ]].
 func (e *SyntaxError) Show() string {
 	before, at, after := e.Query[:e.Offset], e.Query[e.Offset:e.Offset+e.Length], e.Query[e.Offset+e.Length:]
 	before, at, after = oneLine(before), oneLine(at), oneLine(after)
@@ -49,7 +49,7 @@ func (e *SyntaxError) Show() string {
 	return line + "\n" + blank(before, ' ', '\u3000') + blank(at+strings.Repeat(" ", 1-min(1, len(at))), '^', '＾')
 }
 
-// oneLine replaces what would break or hide the line.
+// oneLine replaces characters that would break or hide the line.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.IsSpace(r) {
@@ -62,7 +62,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// blank replaces each character by one of the same width.
+// blank replaces each character with one of the same width.
 func blank(s string, narrow, wide rune) string {
 	return strings.Map(func(r rune) rune {
 		switch {

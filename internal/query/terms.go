@@ -13,29 +13,28 @@ import (
 // Fields are the fields that have terms, in the order of their description.
 var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang, Entity}
 
-// The words that has: and is: know.
+// These are the words of has: and is:.
 var (
 	HasWords = []string{"attachment", "link", "reply", "forward", "text", "time"}
 	IsWords  = slices.Concat(argus.StateWords[:], []string{"differs", argus.MessageWord}, argus.TypeWords[1:])
 )
 
-// The places in IsWords of what is no state.
+// These are the places in IsWords of the words that are not states.
 const (
 	isDiffers = len(argus.StateWords) + iota
 	isMessage
-	isType // of a type, less 1: a text has no word but message
+	isType // of a type, less 1: a text has only the word message
 )
 
-// Exact begins the value of a field that is an account or conversation letter
-// for letter: from:=Q3XK9A matches the account Q3XK9A and no name or longer
-// account with that word in it. Each account and conversation has one such
-// term; no other term begins so.
+// Exact begins the value of a field that is an account or conversation letter for letter:
+// from:=Q3XK9A matches the account Q3XK9A and no name or longer account with that word in
+// it. Each account and conversation has one such term; no other term begins with Exact.
 const Exact = "="
 
 // Terms yields the terms that a message has in a field, until yield returns
-// false, and returns false then. It is the one definition of a field: [Match]
+// false, and returns false then. It defines the fields: [Match]
 // compares a value with these terms, and an index indexes them. A term of any
-// sighting is one of the message, but for is:locked and is:differs.
+// sighting is a term of the message, except is:locked and is:differs.
 //
 //	from, to, with  of each account: Exact and the account as it is; and of
 //	                the account and, for the sender, of the name shown: the
@@ -46,7 +45,7 @@ const Exact = "="
 //	service         the service
 //	delivery        each delivery as D-0007
 //	has, is         words of HasWords and IsWords: is:locked if no sighting can be
-//	                read, is:differs if two say different things
+//	                read, is:differs if two of them differ
 //	lang            the language in lower case, and each shorter form: pt-br, pt
 //	entity          of each identifier in the text (package entity), and of each
 //	                telephone number in national form that intake found, its
@@ -54,7 +53,7 @@ const Exact = "="
 //
 // All but Exact, delivery and entity are folded as text is; wholes and parts keep
 // their punctuation. A term may come more than once, and is valid until yield
-// returns. The analyzer's text is lost.
+// returns. Terms replaces the analyzer's text.
 func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) bool {
 	switch name {
 	case Has:
@@ -125,8 +124,8 @@ func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []
 	return true
 }
 
-// NationalNumbers are the telephone numbers in national form that intake found in a
-// message ([argus.NationalNumber]), each where it first stands in text.
+// NationalNumbers returns the telephone numbers in national form that intake found in a
+// message ([argus.NationalNumber]), each at its first place in text.
 func NationalNumbers(m *argus.Message, text string) (found []entity.Entity) {
 	for i := range m.Extra {
 		if m.Extra[i].Name != argus.NationalNumber {
@@ -211,7 +210,7 @@ func (a *Analyzer) name(s string, yield func([]byte) bool) bool {
 	}
 	for rest := whole; len(rest) > 0; {
 		part, after, _ := bytes.Cut(rest, []byte(" "))
-		part = bytes.TrimLeft(part, Exact) // it is not the name of something else, letter for letter
+		part = bytes.TrimLeft(part, Exact) // the name of another may not look like an exact one
 		if len(part) > 0 && len(part) < len(whole) && !yield(part) {
 			return false
 		}
@@ -225,9 +224,9 @@ func (a *Analyzer) name(s string, yield func([]byte) bool) bool {
 	return true
 }
 
-// foldWhole folds a name as text is folded, and keeps its punctuation: white
-// space becomes one space, and an Exact at the beginning is left out. The
-// result is valid until the next call.
+// foldWhole folds a name like text, and keeps its punctuation: white space becomes one
+// space, and an Exact at the beginning is left out. The result is valid until the next
+// call.
 func (a *Analyzer) foldWhole(s string) []byte {
 	a.Reset(s)
 	a.full, a.cyrillic = false, false
@@ -304,8 +303,7 @@ func has(m *argus.Message) (set uint) {
 	return set
 }
 
-// hasLink says whether http://, https:// or www. stands in a text, the last
-// not inside a word.
+// hasLink reports whether a text has http://, https:// or, not inside a word, www.
 func hasLink(text string) bool {
 	for i := 0; i < len(text); i++ {
 		switch rest := text[i:]; text[i] {

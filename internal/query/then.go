@@ -8,23 +8,22 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The limits of A ->N B.
+// These are the limits of A ->N B.
 const (
-	MaxWithin = 100 // messages that B may come after A
-	MaxThens  = 10  // of them in a query
+	MaxWithin = 100 // messages from A to B
+	MaxThens  = 10  // arrows in a query
 )
 
-// MatchAll says of each of some messages whether it matches. It is the
-// definition of what a query with a Then means; for any other it says what
-// [Match] does. The messages are all those inside the scope, oldest first, in
-// the order of hits ([Compare]).
+// MatchAll reports for each message whether it matches. It defines the meaning of a query
+// with a Then; for any other query it agrees with [Match]. The messages are all those
+// inside the scope, oldest first, in the order of hits ([Compare]).
 //
-// The messages and calls of one service and conversation that were sent at a
-// known time are its turns ([Turns]). Messages without a conversation or a time,
-// and those outside the scope, are no turns: they do not match a Then, and are not
-// counted. A turn matches a Then if it matches Second and one of the Within turns
-// before it matches First and, if Other, was sent by another account; of a turn
-// without a sender nobody knows who it was.
+// The messages and calls of one service and conversation that were sent at a known time are
+// its turns ([Turns]). Messages without a conversation or a time, and those outside the
+// scope, are not turns: they do not match a Then, and are not counted. A turn matches a
+// Then if it matches Second and one of the Within turns before it matches First and, if
+// Other, was sent by another account. The sender of a turn without one is unknown, so it is
+// never another account.
 func MatchAll(n Node, docs []*Doc) []bool { return matchAll(n, docs, Turns(n)) }
 
 func matchAll(n Node, docs []*Doc, types argus.TypeSet) []bool {
@@ -77,8 +76,8 @@ func matchAll(n Node, docs []*Doc, types argus.TypeSet) []bool {
 	return matches
 }
 
-// Alone is what a query asks of one message when nobody looks at those before it: of
-// a Then its second node, and nothing where the query excludes a Then.
+// Alone returns the part of a query that one message can be tested for without those before
+// it: for a Then its second node, and no condition if the query excludes a Then.
 func Alone(n Node) Node {
 	switch n := n.(type) {
 	case Then:
@@ -92,14 +91,13 @@ func Alone(n Node) Node {
 	return mapInner(n, Alone)
 }
 
-// joins says whether one message may stand for the first node and the other
-// for the second.
+// joins reports whether one message may match the first node and the other the second.
 func (n Then) joins(first, second *Doc) bool {
 	a, b := first.Lead().Message.From, second.Lead().Message.From
 	return !n.Other || a != "" && b != "" && a != b
 }
 
-// turn says whether a sighting is of one of the types.
+// turn reports whether a sighting is of one of the types.
 func (d *Doc) turn(types argus.TypeSet) bool {
 	return slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return types.Has(s.Message.Type) })
 }
@@ -107,7 +105,7 @@ func (d *Doc) turn(types argus.TypeSet) bool {
 // byOther ends an arrow whose right side another account sent.
 const byOther = ":other"
 
-// then reads messages that come one after the other.
+// then reads operands joined by arrows.
 func (p *parser) then() (Node, error) {
 	n, err := p.and()
 	for err == nil && p.atArrow() {

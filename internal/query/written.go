@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// written reads words behind a =: as they are written, letter for letter.
+// written reads the words after an =, as they are written, letter for letter.
 func (p *parser) written() (Node, error) {
 	start := p.pos
 	p.pos++
@@ -37,7 +37,7 @@ func (p *parser) written() (Node, error) {
 	return Written{text[begin:end]}, nil
 }
 
-// findWritten yields the places of the terms at which the text is as written.
+// findWritten yields the places of the terms at which the text is exactly as written.
 func (l *termList) findWritten(n Written, terms []string, yield func(first, last int) bool) {
 	l.findPhrase(terms, func(first, last int) bool {
 		place := l.text[l.terms[first].start:l.terms[last].end]

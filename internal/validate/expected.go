@@ -55,10 +55,10 @@ type ask struct {
 	SaysAtMost map[string]int              `json:"says_at_most"`
 }
 
-// oneOrMore is a string or several.
+// oneOrMore is one string or several.
 type oneOrMore []string
 
-// UnmarshalJSON accepts both.
+// UnmarshalJSON accepts a string and a list of strings.
 func (l *oneOrMore) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) == nil {
@@ -170,8 +170,9 @@ func pair(found []message, spec json.RawMessage) (key string, one, other any, ok
 	return names[0], found[a][names[0]], found[b][names[0]], true
 }
 
-// assign gives as many wanted messages as possible one of their own, and returns
-// the wanted ones without a message and the messages that are left (augmenting paths: Kuhn 1955).
+// assign gives as many wanted messages as possible a found message of their own. It returns
+// the wanted messages without one and the found messages that are left (augmenting paths:
+// Kuhn 1955).
 func assign(found []message, want []wanted) (missing []wanted, left []message) {
 	takenBy := make([]int, len(found)) // the number, from 1, of the wanted message that has it
 	var place func(w int, seen []bool) bool
@@ -201,7 +202,7 @@ func assign(found []message, want []wanted) (missing []wanted, left []message) {
 	return missing, left
 }
 
-// fits reports whether a message has everything wanted.
+// fits reports whether a message has all wanted parts.
 func fits(m message, w wanted) bool {
 	for key, raw := range w {
 		test, err := keyOf(key)
@@ -262,8 +263,8 @@ func keyOf(key string) (test, error) {
 	return nil, fmt.Errorf("a message has no key %q", key)
 }
 
-// idKey is the key after an id that is unique in less than its service
-// ([argus.Within]): it cannot be told from the file alone.
+// idKey matches the key after an id that is unique in less than its service
+// ([argus.Within]). The file alone does not determine it.
 var idKey = regexp.MustCompile("@[0-9a-f]{12}$")
 
 func sameAttachments(m message, want any) bool {
@@ -284,7 +285,7 @@ func stringOf(v any) string {
 	return s
 }
 
-// listOf is a list, or the list of the only value.
+// listOf returns a list as it is, and a single value as a list.
 func listOf(v any) []any {
 	switch v := v.(type) {
 	case nil:
@@ -319,7 +320,7 @@ func text(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// short is a value for a line that people read.
+// short formats a value for a line that people read.
 func short(v any) string {
 	r := []rune(text(v))
 	if len(r) > 200 {
@@ -330,7 +331,7 @@ func short(v any) string {
 
 var momentForm = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)(?:[T ](\d\d)(?::(\d\d))?(?::(\d\d))?)?(?:\.(\d+))?(Z|[+-]\d\d:\d\d)?$`)
 
-// moment is a time to the second in UTC, and its further digits.
+// moment returns a time to the second in UTC, and its further digits.
 func moment(v any) (at time.Time, fraction string, ok bool) {
 	if m, is := v.(map[string]any); is {
 		v = m["utc"]
@@ -353,7 +354,7 @@ func moment(v any) (at time.Time, fraction string, ok bool) {
 	return at, strings.TrimRight(f[5], "0"), err == nil
 }
 
-// sameMoment compares times to the precision that both have; nil means no time.
+// sameMoment compares times to the precision that both have; nil is no time.
 func sameMoment(got, want any) bool {
 	a, aPart, aOK := moment(got)
 	b, bPart, bOK := moment(want)

@@ -1,12 +1,11 @@
-// Package validate runs reference files whose results are known, and says of each
-// reader what came out.
+// Package validate runs reference files whose results are known, and says of each reader
+// what came out.
 //
-// It is for a laboratory that has to show that its tool works as claimed
-// (ISO/IEC 17025:2017, 7.2 and 7.7; SWGDE, Minimum Requirements for Testing Tools
-// used in Digital and Multimedia Forensics). It calls the program on the command line,
-// as a user does, so that the whole program is
-// tested and not its readers alone. docs/format/validation.md describes references
-// and records.
+// It is for a laboratory that has to show that its tool works as claimed (ISO/IEC
+// 17025:2017, 7.2 and 7.7; SWGDE, Minimum Requirements for Testing Tools used in Digital
+// and Multimedia Forensics). It calls the program on the command line, as a user does, so
+// that the whole program is tested and not only its readers. docs/format/validation.md
+// describes references and records.
 package validate
 
 import (
@@ -31,19 +30,19 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The two entries of a reference's folder.
+// A reference's folder has these two entries.
 const (
 	expectedName = "expected.json"
 	inputName    = "input"
 )
 
-// Options of a run.
+// Options are the options of a run.
 type Options struct {
 	// Program is the argus under test.
 	Program string
-	// Software names its version.
+	// Software names the version of the program.
 	Software string
-	// Formats are the formats that it reads, with their versions.
+	// Formats are the formats that the program reads, with their versions.
 	Formats []Format
 	// Temp is the folder for temporary stores. Default the system's.
 	Temp string
@@ -71,7 +70,7 @@ func (f Format) Tested() bool { return f.Passed+f.Failed+f.Known > 0 }
 
 // Set is the references in one folder.
 type Set struct {
-	// Name says whose they are.
+	// Name tells whose references they are.
 	Name  string
 	Files fs.FS
 	// Examples has the files that references name under "examples" instead of a folder
@@ -131,9 +130,9 @@ type Record struct {
 	Results   []Result  `json:"results"`
 }
 
-// Run tests the program with all references of the sets, in the order of their
-// names. The error is about the run itself: files that could not be read, or a program
-// that could not start. A reference that cannot be understood has failed.
+// Run tests the program with all references of the sets, in the order of their names. The
+// error is about the run itself: files that could not be read, or a program that could not
+// start. A reference that cannot be understood counts as failed.
 func Run(ctx context.Context, sets []Set, system string, o Options) (*Record, error) {
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Minute)
 	if o.Now == nil {
@@ -320,7 +319,7 @@ func copyFile(files fs.FS, name, target string) (file File, err error) {
 	return file, errors.Join(err, out.Close())
 }
 
-// test takes the input in, asks all questions, and compares.
+// test runs intake on the input, asks all questions, and compares.
 func (o *Options) test(ctx context.Context, folder, input string, want *expected) (readers, differences []string, err error) {
 	p := &program{o: o, folder: folder}
 	events, err := p.events(ctx, slices.Concat([]string{"ingest"}, want.Options, []string{input}))
@@ -365,7 +364,7 @@ type program struct {
 	said   string // the first line that the last call wrote to standard error
 }
 
-// outputBytes is the most that a call of the program may print.
+// outputBytes is the limit for the output of one call of the program.
 const outputBytes = 256 << 20
 
 // call runs the program. An exit code other than 0 is not an error.
@@ -402,7 +401,7 @@ func (l *limited) Write(b []byte) (int, error) {
 	return l.Buffer.Write(b)
 }
 
-// event is a line of JSON that the program printed.
+// event is a line of JSON from the program.
 type event struct {
 	Event string `json:"event"`
 	line  []byte

@@ -56,7 +56,7 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// The first wanted message takes one that the second needs, and has to give it up.
+// The first wanted message takes a found one that the second needs, and has to give it up.
 func TestAssign(t *testing.T) {
 	found := []message{{"text": "a", "from": "x"}, {"text": "a", "from": "y"}, {"text": "z"}}
 	missing, left := assign(found, []wanted{parsed(t, `{"text":"a"}`), parsed(t, `{"text":"a","from":"x"}`), parsed(t, `{"text":"b"}`)})
@@ -147,8 +147,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// The built-in references can be understood, each expects something, and all files that
-// they name exist.
+// The built-in references are valid, each expects something, and all files that they name
+// exist.
 func TestBuiltIn(t *testing.T) {
 	set := BuiltIn(nil)
 	names, err := references(set.Files)

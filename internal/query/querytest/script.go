@@ -22,10 +22,10 @@
 //		type call
 //		takes LAWYER        part in the call, one line for each
 //		delivery 7          one line for each, default 1
-//		differs             another copy says something else, which no query finds
+//		differs             another copy has a text that no query finds
 //		copy                the lines below it make another copy of the message,
-//	                        which has service, from, in, sent and text of the
-//	                        first as long as no line says otherwise
+//	                        with service, from, in, sent and text of the first
+//	                        unless a line changes them
 //	list NAME               a stored list, with these lines below it:
 //		entry TEXT
 //	zone Europe/Brussels    in which the queries that follow are read
@@ -58,7 +58,7 @@ import (
 
 // Script is a file of messages and of queries over all of them.
 type Script struct {
-	// Name is the file's, without .txt.
+	// Name is the name of the file without .txt.
 	Name  string
 	Docs  []Doc
 	Cases []Case
@@ -72,33 +72,33 @@ type Doc struct {
 	copies []copied
 }
 
-// copied is a copy of a message as the script has it.
+// copied is a copy of a message in the script.
 type copied struct {
 	message    argus.Message
 	deliveries []argus.DeliveryNumber
 	differs    bool
 }
 
-// Case is a query with what is expected of it.
+// Case is a query with its expected result.
 type Case struct {
 	Line    int // in the file
 	Query   string
 	Options query.Options
-	// Scope is what the query is asked in.
+	// Scope is the scope in which the query is asked.
 	Scope query.Node
 	// Want are the labels of the messages that match.
 	Want []string
-	// Err, when not empty, is part of the error's message, and the query does
-	// not parse. At is the piece that the error points at, if given.
+	// Err, if not empty, is part of the error's message, and the query does not parse. At
+	// is the piece that the error points at, if given.
 	Err, At string
-	// Prints is how the query is printed back, if given.
+	// Prints is the query printed back, if given.
 	Prints string
 	// Marks are the marked pieces of texts by label.
 	Marks map[string][]string
 }
 
-// Scripts reads all scripts. It looks for them from the directory of the
-// running test upwards.
+// Scripts reads all scripts. It looks for them upwards from the directory of the running
+// test.
 func Scripts(tb testing.TB) []*Script {
 	tb.Helper()
 	dir, err := os.Getwd()
@@ -135,7 +135,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Hits are the labels of the messages that match in a scope.
+// Hits returns the labels of the messages that match in a scope.
 func (s *Script) Hits(n, scope query.Node) (labels []string) {
 	type one struct {
 		label string
@@ -168,7 +168,7 @@ func Parse(name, text string) (*Script, error) {
 	zone := time.UTC
 	var scope query.Node = query.All{}
 	lists := map[string]*query.WordList{}
-	var list *query.WordList // the one being read
+	var list *query.WordList // the list being read
 	find := func(name, hash string) (*query.WordList, error) {
 		if l := lists[name]; l != nil && (hash == "" || hash == l.Hash) {
 			return l, nil
@@ -221,7 +221,7 @@ func Parse(name, text string) (*Script, error) {
 	return s, nil
 }
 
-// sealed is a list as it is read from its file.
+// sealed returns a list as it would be read from its file.
 func sealed(l *query.WordList) (query.WordList, error) {
 	read, err := query.ParseList(l.Name, []byte(strings.Join(l.Entries, "\n")))
 	if err != nil {
@@ -303,8 +303,7 @@ func (d *Doc) set(word, arg string) (err error) {
 	return err
 }
 
-// complete fills in what the script leaves to the defaults, and makes the
-// sightings.
+// complete fills in the defaults and makes the sightings.
 func (d *Doc) complete() {
 	for _, c := range d.copies {
 		m := c.message
@@ -328,8 +327,7 @@ func (d *Doc) complete() {
 	}
 }
 
-// see adds a sighting. A copy that differs only by its time is of the first
-// version.
+// see adds a sighting. A copy that differs only in its time is of the first version.
 func (d *Doc) see(n argus.DeliveryNumber, m argus.Message) {
 	id, version := m.Identity()
 	if len(d.Sightings) > 0 && id != d.Sightings[0].ID {

@@ -11,7 +11,7 @@ import (
 )
 
 // Happened makes a message record an event: its type, its facts, and as a readable line
-// the source's word for it and the details told. An event with no named person belongs
+// the source's word for it and its details. An event with no named person belongs
 // to the service; so does an event that the service records about others, whoever
 // caused it.
 func Happened(m *argus.Message, kind argus.Type, facts argus.Facts, word, told string) {

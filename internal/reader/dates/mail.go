@@ -46,7 +46,7 @@ func Words(value string, o reader.Options) (argus.Time, bool) {
 	return d.time(value, o)
 }
 
-// mailDate is a date while its words are read; 0 is no year, month or day.
+// mailDate is a date while its words are read; a year, month or day of 0 is not set.
 type mailDate struct {
 	year, month, day            int
 	hour, minute, second, nanos int
