@@ -21,7 +21,7 @@ import (
 type Row struct {
 	Cells []Cell
 	Where argus.Where
-	// Sheet counts the sheets of a workbook from 0; name is its name. above is how many
+	// Sheet counts the sheets of a workbook from 0; Name is its name. above is how many
 	// rows the sheets before it have.
 	Sheet int
 	Name  string
