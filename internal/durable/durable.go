@@ -1,7 +1,7 @@
 // Package durable puts files in place so that they survive a power cut.
 //
-// Whoever writes to disk takes a [Disk], so that a test can cut the power
-// between any two operations (package durabletest).
+// Code that writes to disk takes a [Disk], so that a test can cut the power between any
+// two operations (package durabletest).
 //
 // On Windows the contents of files are made durable, and names are not: after a power
 // cut they may be those of some moments before, in order.
@@ -19,7 +19,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Disk is where files lie. The product has one, [OS].
+// Disk is the storage of files. The product has one, [OS].
 type Disk interface {
 	// OpenFile opens like os.OpenFile.
 	OpenFile(name string, flag int, mode fs.FileMode) (File, error)
@@ -32,8 +32,8 @@ type Disk interface {
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// SyncDir makes the names in a directory durable.
 	SyncDir(name string) error
-	// Lock locks an existing file against other processes, shared or exclusive,
-	// until unlock. held is false where another one holds it.
+	// Lock locks an existing file against other processes, shared or exclusive, until
+	// unlock. held is false if another process holds it.
 	Lock(name string, exclusive bool) (unlock func() error, held bool, err error)
 }
 
@@ -48,7 +48,7 @@ type File interface {
 	Stat() (fs.FileInfo, error)
 }
 
-// OS is the disk of the operating system. What it opens is an *os.File.
+// OS is the disk of the operating system. Its files are *os.File.
 type OS struct{}
 
 // OpenFile implements [Disk].
@@ -72,7 +72,7 @@ func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 // Remove implements [Disk].
 func (OS) Remove(name string) error { return os.Remove(name) }
 
-// MkdirAll implements [Disk]: nobody else may look into the directory.
+// MkdirAll implements [Disk]: only the owner has access to the directory.
 func (OS) MkdirAll(name string) error { return os.MkdirAll(name, 0o700) }
 
 // ReadDir implements [Disk].
@@ -92,8 +92,8 @@ func (OS) Lock(name string, exclusive bool) (unlock func() error, held bool, err
 	return lock.Unlock, held, err
 }
 
-// Replace puts a whole file in place: after a crash there is the old one or the
-// new one.
+// Replace puts a whole file in place: after a crash the file is the old one or the new
+// one.
 func Replace(d Disk, name string, data []byte) error {
 	temporary := name + ".tmp"
 	if err := write(d, temporary, os.O_TRUNC, 0o600, data); err != nil {
@@ -102,9 +102,9 @@ func Replace(d Disk, name string, data []byte) error {
 	return Install(d, temporary, name)
 }
 
-// WriteNew makes a file that is not there yet. After a crash it is there whole, or not
-// at all; of several processes that make it at the same time, one does. The error is
-// fs.ErrExist if there is a file of that name.
+// WriteNew makes a new file. After a crash it exists whole, or not at all; of several
+// processes that make it at the same time, one succeeds. The error is fs.ErrExist if
+// the name is taken.
 func WriteNew(d Disk, name string, data []byte) error {
 	temporary := name + "." + rand.Text() + ".tmp"
 	if err := write(d, temporary, os.O_EXCL, 0o600, data); err != nil {
@@ -133,7 +133,7 @@ func write(d Disk, name string, flag int, mode fs.FileMode, data []byte) error {
 	return nil
 }
 
-// Install renames what is synced to its name and makes the name durable.
+// Install renames a synced file and makes the name durable.
 func Install(d Disk, temporary, name string) error {
 	if err := d.Rename(temporary, name); err != nil {
 		return fmt.Errorf("put %s in place: %w", filepath.Base(name), err)
@@ -141,11 +141,11 @@ func Install(d Disk, temporary, name string) error {
 	return d.SyncDir(filepath.Dir(name))
 }
 
-// ErrUnfit says that a name is not that of a regular file of the size that was wanted.
+// ErrUnfit means that a name is not that of a regular file of the expected size.
 var ErrUnfit = errors.New("it is no regular file of the right size")
 
 // ReadFile reads a file of at most so many bytes. The error is [ErrUnfit] if it is
-// larger, or no regular file.
+// larger, or not a regular file.
 func ReadFile(d Disk, name string, most int64) ([]byte, error) {
 	info, err := d.Stat(name)
 	if err != nil {

@@ -2,8 +2,8 @@ package durable
 
 import "golang.org/x/sys/unix"
 
-// Exchange gives two files or folders each the name of the other, at once. Where
-// that is not possible, nothing was done and the error is errors.ErrUnsupported.
+// Exchange gives two files or folders each the name of the other, atomically. Where
+// that is not possible, it does nothing and returns errors.ErrUnsupported.
 func Exchange(a, b string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
 	if err == unix.ENOSYS || err == unix.EINVAL {
@@ -12,7 +12,7 @@ func Exchange(a, b string) error {
 	return err
 }
 
-// Free is how many bytes there are for files in a folder.
+// Free returns the number of bytes available for files in a folder.
 func Free(dir string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// syncDir does nothing: Windows flushes no directory for those who are not
-// administrators. NTFS writes names in a journal, in order, so that after a power cut a
-// name may be the one of before, as if the last operations had not been done.
+// syncDir does nothing: Windows flushes directories for administrators only. NTFS
+// writes names in a journal, in order, so that after a power cut a name may be the
+// previous one, as if the last operations had not been done.
 func syncDir(string) error { return nil }
 
-// rename and openFile try again where somebody else has the file open just now, be it a
-// reader of Argus or a virus scanner: Windows lets nobody replace it then, nor open it
-// while it is replaced.
+// rename and openFile retry while another program has the file open, such as a reader
+// of Argus or a virus scanner: Windows then lets nobody replace it, nor open it while
+// it is replaced.
 func rename(from, to string) error {
 	return patiently(func() error { return os.Rename(from, to) }, windows.ERROR_SHARING_VIOLATION, windows.ERROR_ACCESS_DENIED)
 }
@@ -31,7 +31,7 @@ func openFile(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
 	return f, err
 }
 
-// patiently repeats an operation for two seconds while it gives one of the errors.
+// patiently repeats an operation for two seconds while it returns one of the errors.
 func patiently(operation func() error, passing ...error) (err error) {
 	for pause := time.Millisecond; pause < 2*time.Second; pause *= 2 {
 		err = operation()
@@ -43,14 +43,14 @@ func patiently(operation func() error, passing ...error) (err error) {
 	return err
 }
 
-// WriteProtected says whether a file or folder is there and this process may not write
-// to it: by its permissions, or as the medium is write-protected.
+// WriteProtected reports whether a file or folder exists and this process may not write
+// to it: by its permissions, or because the medium is write-protected.
 func WriteProtected(name string) bool {
 	path, err := windows.UTF16PtrFromString(name)
 	if err != nil {
 		return false
 	}
-	// In a folder, the same right is that to make files.
+	// In a folder, the same right allows making files.
 	h, err := windows.CreateFile(path, windows.FILE_WRITE_DATA, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, nil,
 		windows.OPEN_EXISTING, windows.FILE_FLAG_BACKUP_SEMANTICS, 0)
 	if err == nil {
@@ -59,8 +59,8 @@ func WriteProtected(name string) bool {
 	return errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_WRITE_PROTECT)
 }
 
-// NoRoom says whether an error tells that the disk is full. A library may have passed
-// it on as text.
+// NoRoom reports whether an error means that the disk is full. A library may have
+// passed it on as text.
 func NoRoom(err error) bool {
 	for _, full := range [...]windows.Errno{windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL} {
 		if err != nil && (errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error())) {
@@ -70,11 +70,11 @@ func NoRoom(err error) bool {
 	return false
 }
 
-// Exchange gives two files or folders each the name of the other, at once. Where
-// that is not possible, nothing was done and the error is errors.ErrUnsupported.
+// Exchange gives two files or folders each the name of the other, atomically. Where
+// that is not possible, it does nothing and returns errors.ErrUnsupported.
 func Exchange(a, _ string) error { return unsupported("exchange", a, errors.ErrUnsupported) }
 
-// Free is how many bytes there are for files in a folder.
+// Free returns the number of bytes available for files in a folder.
 func Free(dir string) (int64, error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {

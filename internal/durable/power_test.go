@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
-// A file that was acknowledged is there after a power cut, and whatever is there is
-// whole: a version at least as new as the last one that was acknowledged.
+// TestPowerCut: an acknowledged file exists after a power cut, and every file is whole:
+// a version at least as new as the last acknowledged one.
 func TestPowerCut(t *testing.T) {
 	versions := []string{"the first", "the second version", "3"}
 	work := func(d *durabletest.Disk) func(*durabletest.Disk) error {
@@ -48,7 +48,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// A new file takes the place of none, and leaves nothing beside it.
+// TestWriteNew: a new file replaces none, and leaves nothing beside it.
 func TestWriteNew(t *testing.T) {
 	for _, d := range []durable.Disk{durable.OS{}, durabletest.New(1)} {
 		dir := t.TempDir()

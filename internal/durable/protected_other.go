@@ -2,10 +2,10 @@
 
 package durable
 
-// WriteProtected says whether a file or folder is there and this process may not write
-// to it; where the system cannot tell, false.
+// WriteProtected reports whether a file or folder exists and this process may not write
+// to it; false where the system cannot tell.
 func WriteProtected(string) bool { return false }
 
-// NoRoom says whether an error tells that the disk is full; where the system cannot tell,
-// false.
+// NoRoom reports whether an error means that the disk is full; false where the system
+// cannot tell.
 func NoRoom(error) bool { return false }

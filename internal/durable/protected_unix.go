@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WriteProtected says whether a file or folder is there and this process may not write
-// to it: by its permissions, or as the disk is mounted so.
+// WriteProtected reports whether a file or folder exists and this process may not write
+// to it: by its permissions, or because the disk is mounted so.
 func WriteProtected(name string) bool {
 	err := unix.Access(name, unix.W_OK)
 	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS)
 }
 
-// NoRoom says whether an error tells that the disk is full. A library may have passed
-// it on as text.
+// NoRoom reports whether an error means that the disk is full. A library may have
+// passed it on as text.
 func NoRoom(err error) bool {
 	for _, full := range [...]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
 		if err != nil && (errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error())) {

@@ -13,12 +13,12 @@ import (
 // Prepared begins the name of a file that is ready and not yet in its place.
 const Prepared = ".new-"
 
-// Record makes a new file in three steps, so that its record and the file are both
-// there in the end, or neither: the file is made ready under another name; record
-// writes elsewhere that there is to be such a file; then it gets its name. The error
-// is fs.ErrExist if there is a file of that name. Nobody else does this in the folder
-// meanwhile. What a crash leaves is for [SettleRecords]; so is a file whose record
-// fails, since it may have been written all the same.
+// Record makes a new file in three steps, so that its record and the file both exist in
+// the end, or neither: the file is made ready under another name; record notes
+// elsewhere that the file will exist; then it gets its name. The error is fs.ErrExist
+// if the name is taken. No other process may do this in the folder meanwhile.
+// [SettleRecords] finishes after a crash, and also settles a file whose record fails,
+// since the record may have been written all the same.
 func Record(d Disk, name string, data []byte, record func() error) error {
 	entries, err := d.ReadDir(filepath.Dir(name))
 	if err != nil {
@@ -47,8 +47,8 @@ func readyName(name string) string {
 	return filepath.Join(filepath.Dir(name), Prepared+filepath.Base(name))
 }
 
-// place gives a file that is ready its name. A link, unlike a rename, does not take
-// the place of a file.
+// place gives a file that is ready its name. A link, unlike a rename, does not replace
+// a file.
 func place(d Disk, name string) error {
 	if err := d.Link(readyName(name), name); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -59,8 +59,8 @@ func place(d Disk, name string) error {
 	return d.Remove(readyName(name))
 }
 
-// Unsettled says whether a folder has files that Record has made ready and not put
-// in place, be it because somebody is at it.
+// Unsettled reports whether a folder has files that Record has made ready and not put
+// in place, possibly because a process is at work.
 func Unsettled(d Disk, dir string) (bool, error) {
 	names, err := filesReady(d, dir)
 	return len(names) > 0, err
@@ -82,9 +82,9 @@ func filesReady(d Disk, dir string) (names []string, err error) {
 // maxRecord is the most bytes of a file that SettleRecords reads.
 const maxRecord = 1 << 30
 
-// SettleRecords finishes what Record was interrupted in: it puts the files in place
-// of which recorded says that there is a record, and removes the others. Nobody else
-// makes files in the folder meanwhile.
+// SettleRecords finishes interrupted calls of Record: it puts the files in place for
+// which recorded returns true, and removes the others. No other process may make files
+// in the folder meanwhile.
 func SettleRecords(d Disk, dir string, recorded func(name string, data []byte) bool) error {
 	names, err := filesReady(d, dir)
 	if err != nil {

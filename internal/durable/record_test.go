@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// A file and its record are both there in the end, or neither, wherever it was
-// interrupted.
+// TestRecord: a file and its record both exist in the end, or neither, at any
+// interruption.
 func TestRecord(t *testing.T) {
 	stop := errors.New("stop")
 	for _, tt := range []struct {
 		name     string
 		record   error
-		recorded bool // what the other place says when it is settled
+		recorded bool // the state of the record when it is settled
 		after    func(t *testing.T, name string)
 		want     bool
 	}{

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// rich is a delivery with much of what can lie in one.
+// rich is a delivery with many kinds of content.
 func rich(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -36,8 +36,8 @@ func rich(t *testing.T) string {
 	return dir
 }
 
-// TestApart: readers in a process of their own give the same records as in
-// this one, whatever is interrupted.
+// TestApart checks that readers in a process of their own give the same records as in
+// this one, at any interruption.
 func TestApart(t *testing.T) {
 	source := rich(t)
 	records := func(b *bench) (all []argus.Record) {
@@ -46,7 +46,7 @@ func TestApart(t *testing.T) {
 				t.Fatal(err)
 			}
 			one := *r
-			if r.Kind == argus.KindOriginal { // how a file is kept differs each time
+			if r.Kind == argus.KindOriginal { // the storage of a file differs each time
 				o := *r.Original
 				if o.File == (argus.FileName{}) || o.Root == (argus.Hash{}) {
 					t.Fatalf("record %d does not say where its file is", r.Seq)
@@ -79,8 +79,7 @@ func TestApart(t *testing.T) {
 	}
 }
 
-// TestBombsApart takes in what is made to break readers; the file beside each is
-// read.
+// TestBombsApart takes in files made to break readers; the file beside each is read.
 func TestBombsApart(t *testing.T) {
 	nest := func(s string) string { return zipped(t, "in.zip", s) }
 	var bomb strings.Builder
@@ -115,8 +114,8 @@ func TestBombsApart(t *testing.T) {
 	}
 }
 
-// TestBrokeIsRememberedOnResume: a file whose reading broke at one place is not
-// read further when the delivery goes on, even if it would break elsewhere now.
+// TestBrokeIsRememberedOnResume: a file whose reading broke at one place is not read
+// further when the delivery resumes, even if it would break elsewhere now.
 func TestBrokeIsRememberedOnResume(t *testing.T) {
 	b := newBench(t)
 	number, err := b.o.Store.Begin(t.Context(), argus.Opening{Source: "x", Readers: b.o.readerNames()})
@@ -295,7 +294,7 @@ done
 		t.Errorf("the seal names %s", options)
 	}
 
-	// What was interrupted goes on with the program that it was begun with.
+	// An interrupted delivery resumes with the program that it was begun with.
 	again := newBench(t)
 	plain := again.o
 	setup(again, "> ")
@@ -309,8 +308,9 @@ done
 	}
 }
 
-// A receipt says where a system has no sandbox for the readers, or less of one, and
-// what was begun in one is not finished in another.
+// TestReceiptSaysWithoutSandbox: a receipt records that a system has no sandbox for the
+// readers, or a lesser one, and a delivery begun in one sandbox is not finished in
+// another.
 func TestReceiptSaysWithoutSandbox(t *testing.T) {
 	b := newBench(t)
 	b.o.Apart, b.o.BatchRecords, b.o.lacks = true, 1, "none of it"

@@ -48,7 +48,7 @@ func (b *batch) send(ctx context.Context) error {
 	}
 }
 
-// write appends what comes until the channel closes or something goes wrong.
+// write appends records until the channel closes or an error occurs.
 func (b *batch) write(ctx context.Context) {
 	defer close(b.finished)
 	for records := range b.full {
@@ -67,7 +67,7 @@ func (b *batch) write(ctx context.Context) {
 	}
 }
 
-// finish makes everything durable that was added.
+// finish makes all added records durable.
 func (b *batch) finish(ctx context.Context) error {
 	if err := b.send(ctx); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (b *batch) finish(ctx context.Context) error {
 	return b.stop()
 }
 
-// stop ends the background and returns what went wrong there.
+// stop ends the background and returns its error.
 func (b *batch) stop() error {
 	if !b.running {
 		return nil

@@ -5,29 +5,29 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// devices finds the message that a copy is of in a file with the copies of
-// several devices, whose clocks are apart. It does within a file what meetings does
-// between deliveries: a copy is of one that another device has if all is the same
-// but the second, and the seconds are at most meetSeconds apart. The nearest is
-// taken, the earlier of two; and of one message a device has copies at one second
-// only.
+// devices finds the message of a copy in a file with the copies of several devices,
+// whose clocks differ. It does within a file the work of meetings between deliveries: a
+// copy belongs to a message of another device if everything except the second is equal,
+// and the seconds are at most meetSeconds apart. The nearest is taken, the earlier of
+// two; and a device has copies of one message at one second only.
 //
-// It remembers the last generation of meetKept to twice as many copies. It is made
-// of the file alone, so that an interrupted reading comes to the same.
+// It remembers the last generation of meetKept to twice as many copies. It depends on
+// the file alone, so that an interrupted reading gives the same result.
 type devices struct {
 	hasher   argus.Hasher
-	numbers  map[string]uint32 // of devices, from 1; those beyond the most share one
+	numbers  map[string]uint32 // of devices, from 1; those beyond the limit share one
 	now, old map[deviceCopy]copied
 }
 
-// deviceCopy is the first copy with an id, or the second at which a device has one.
+// deviceCopy identifies the first copy with an id, or the second at which a device has
+// one.
 type deviceCopy struct {
 	id     argus.ID
 	device uint32 // 0 for the first copy
 }
 
-// copied is a first copy: of which device, what it says under its own id, and the
-// message that it is of. Of a later one it is the second.
+// copied is a first copy: its device, version and own id, and the message that it
+// belongs to. A later copy has only second.
 type copied struct {
 	device  uint32
 	version argus.Version
@@ -36,11 +36,11 @@ type copied struct {
 	second  int64
 }
 
-// deviceLimit is how many devices are told apart in a file.
+// deviceLimit is how many devices are distinguished in a file.
 const deviceLimit = 1 << 12
 
-// newDevices is for a file that a reader reads, as name/version; nil where it has
-// one device only.
+// newDevices makes devices for a file read by a reader, as name/version; nil if the
+// file has one device only.
 func newDevices(formats reader.Formats, by string) *devices {
 	if !ofDevices(formats, by) {
 		return nil
@@ -48,8 +48,8 @@ func newDevices(formats reader.Formats, by string) *devices {
 	return &devices{numbers: map[string]uint32{}, now: map[deviceCopy]copied{}}
 }
 
-// meet looks for the message that a copy is of, and notes it in the record, unless
-// it has met one of an earlier delivery. id and version are its own.
+// meet looks for the message of a copy, and notes it in the record, unless the copy met
+// one of an earlier delivery. id and version are the copy's own.
 func (d *devices) meet(r *argus.Record, id argus.ID, version argus.Version, device string) {
 	m := r.Message
 	if d == nil || device == "" || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {

@@ -16,8 +16,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// textReport writes a report in text with the copies of some phones. Their clocks
-// are that many seconds off.
+// textReport writes a text report with the copies of several phones. skews are their
+// clocks' errors in seconds.
 func textReport(all []chat, skews ...int) string {
 	var s strings.Builder
 	for i, skew := range skews {
@@ -36,9 +36,9 @@ func textReport(all []chat, skews ...int) string {
 	return s.String()
 }
 
-// TestDevicesOfAFileMeet takes in one report with the copies of several phones:
-// each message is one, whatever their clocks, also where the part of one phone
-// comes again alone.
+// TestDevicesOfAFileMeet takes in one report with the copies of several phones: each
+// message is one, whatever their clocks, also when the part of one phone is taken in
+// again alone.
 func TestDevicesOfAFileMeet(t *testing.T) {
 	all := inventedChat()
 	again := []chat{{100000, true, "ok"}, {100000, true, "ok"}} // twice in a second
@@ -76,7 +76,7 @@ func TestDevicesOfAFileMeet(t *testing.T) {
 }
 
 // TestDevicesOfAFileMeetAnEarlierDelivery has a file whose first phone's copies met
-// messages of an earlier delivery: those of its second phone are of the same.
+// messages of an earlier delivery: those of its second phone belong to the same.
 func TestDevicesOfAFileMeetAnEarlierDelivery(t *testing.T) {
 	all := inventedChat()
 	b := newBench(t)
@@ -91,7 +91,7 @@ func TestDevicesOfAFileMeetAnEarlierDelivery(t *testing.T) {
 }
 
 // TestDevicesOfAFileGoOn interrupts the reading of a report of two phones at many
-// places: it comes to the same, by the messages and by which copies met.
+// places: the messages and the copies that met are the same.
 func TestDevicesOfAFileGoOn(t *testing.T) {
 	all := inventedChat()[:60]
 	source := write(t, t.TempDir(), "report.txt", textReport(append(all, chat{9000, true, "ok"}, chat{9000, true, "ok"}), 0, 2))
@@ -130,7 +130,7 @@ func TestDevicesOfAFileGoOn(t *testing.T) {
 	}
 }
 
-// TestDevicesOfAFileAreStrict has copies that must not meet.
+// TestDevicesOfAFileAreStrict takes in copies that must not meet.
 func TestDevicesOfAFileAreStrict(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
@@ -149,7 +149,7 @@ func TestDevicesOfAFileAreStrict(t *testing.T) {
 	}
 }
 
-// TestDevicesAreBounded gives copies of many devices and messages.
+// TestDevicesAreBounded adds copies of many devices and messages.
 func TestDevicesAreBounded(t *testing.T) {
 	d := newDevices(all.Formats(), "textdump/3")
 	random := rand.New(rand.NewPCG(1, 1))

@@ -20,32 +20,33 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence"
 )
 
-// Difference says what a reading says otherwise than the one before it, of the same
-// originals. Messages and what else is stored under an id count once each, however many
-// copies of them there are, and their order does not count.
+// Difference compares a reading with the previous one of the same originals. Messages
+// and other things stored under an id count once each, however many copies they have,
+// and their order does not count.
 type Difference struct {
 	Of argus.DeliveryNumber `json:"of"`
-	// Then is the reading before, which is Of itself for the first; Now is the new one.
+	// Then is the previous reading, which is Of itself for the first; Now is the new
+	// one.
 	Then argus.DeliveryNumber `json:"then"`
 	Now  argus.DeliveryNumber `json:"now"`
-	// Same says the same in both.
+	// Same counts the things that are equal in both.
 	Same uint64 `json:"same"`
 	Changes
-	// Conversations are those with a difference, with most of it first, at most 100.
+	// Conversations are those with a difference, the most changed first, at most 100.
 	Conversations []ConversationChanges `json:"conversations,omitempty"`
-	// MoreConversations counts the others, of at most 65,536 that are told apart, and
-	// Beyond what is of none of those.
+	// MoreConversations counts the others, among at most 65,536 that are distinguished,
+	// and Beyond counts the changes in the rest.
 	MoreConversations uint64  `json:"more_conversations,omitempty"`
 	Beyond            Changes `json:"beyond,omitzero"`
-	// Readers are the changes by who read then and who reads now.
+	// Readers are the changes by the readers then and now.
 	Readers []ReaderChanges `json:"readers,omitempty"`
-	// Quarantined are the reasons of which there are not as many pieces as before, at
-	// most 100 by the first letters of them; others count together.
+	// Quarantined are the reasons whose number of pieces changed, at most 100 by their
+	// first letters; the others count together.
 	Quarantined []ReasonChange `json:"quarantined,omitempty"`
 }
 
-// Changes counts differences: New is what only the reading now says, Gone what only the
-// one then said, Changed what has the same id in both and another version or statement.
+// Changes counts differences: New is only in the reading now, Gone only in the one
+// then, and Changed has the same id in both and another version or statement.
 type Changes struct {
 	New     uint64 `json:"new"`
 	Gone    uint64 `json:"gone"`
@@ -58,15 +59,15 @@ func (c *Changes) add(o Changes) {
 	c.New, c.Gone, c.Changed = c.New+o.New, c.Gone+o.Gone, c.Changed+o.Changed
 }
 
-// ConversationChanges are those in one conversation.
+// ConversationChanges are the changes in one conversation.
 type ConversationChanges struct {
 	Service      string `json:"service"`
 	Conversation string `json:"conversation"`
 	Changes
 }
 
-// ReaderChanges are those between who read a file then and who reads it now, named as
-// name/version; empty where nobody does, or the file is beyond the first 65,536.
+// ReaderChanges are the changes in files by their reader then and now, named as
+// name/version; empty if nobody reads the file, or it is beyond the first 65,536.
 type ReaderChanges struct {
 	Then string `json:"then,omitempty"`
 	Now  string `json:"now,omitempty"`
@@ -82,7 +83,7 @@ type ReasonChange struct {
 
 const (
 	mostConversations = 100
-	mostTold          = 1 << 16 // conversations that are told apart
+	mostTold          = 1 << 16 // conversations that are distinguished
 	mostReasons       = 100
 	// partRecords is about how many records are compared at once, and mostParts how
 	// many parts there are at most: above their product, a part grows.
@@ -90,10 +91,10 @@ const (
 	mostParts   = 256
 )
 
-// Compare says what a reading that is sealed says otherwise than the one before it. It
-// reads the records of both once and writes 34 bytes for each into temporary files, by
-// the hash of their id, which it then goes through one by one: time and disk grow with
-// the number of records, memory up to 256 million records does not.
+// Compare compares a sealed reading with the previous one. It reads the records of both
+// once and writes 34 bytes for each into temporary files, by the hash of their id, and
+// then processes these one by one: time and disk grow with the number of records,
+// memory up to 256 million records does not.
 func Compare(ctx context.Context, s *evidence.Store, now argus.DeliveryNumber) (_ *Difference, err error) {
 	defer func() {
 		if err != nil {
@@ -163,7 +164,7 @@ func side(now bool) int {
 // comparison gathers a Difference.
 type comparison struct {
 	d Difference
-	// key is in all hashes, so that no file that is left over tells of a message.
+	// key is in all hashes, so that leftover files reveal nothing about a message.
 	key     [16]byte
 	parts   []partFile
 	readers [2][]string
@@ -182,7 +183,7 @@ type partFile struct {
 	w *bufio.Writer
 }
 
-// told is what is compared of a record.
+// told is the compared part of a record.
 type told struct {
 	id           [16]byte
 	says         [8]byte
@@ -248,7 +249,7 @@ func (c *comparison) conversation(m *argus.Message) uint32 {
 	return n
 }
 
-// file returns the place from 1 of a file, whose reader it notes, 0 beyond the most.
+// file returns the place from 1 of a file, and notes its reader; 0 beyond the most.
 func (c *comparison) file(at argus.Where, side int) uint32 {
 	p := piece{at.Original, at.Path}
 	n, ok := c.files[p]
@@ -283,7 +284,7 @@ func (c *comparison) quarantined(reason string, side int) {
 	}
 }
 
-// part compares what lies in one of the files.
+// part compares the records in one of the files.
 func (c *comparison) part(p *partFile) error {
 	if err := p.w.Flush(); err != nil {
 		return err
@@ -320,7 +321,7 @@ func (c *comparison) part(p *partFile) error {
 	return nil
 }
 
-// compare counts what both sides say under one id.
+// compare counts the records of both sides under one id.
 func (c *comparison) compare(of []told) {
 	now := slices.IndexFunc(of, func(t told) bool { return t.side == 1 })
 	if now < 0 {
@@ -366,7 +367,7 @@ func (c *comparison) reader(side int, reader uint8) string {
 	return ""
 }
 
-// result returns what was gathered.
+// result returns the gathered Difference.
 func (c *comparison) result() *Difference {
 	d := &c.d
 	for i, change := range c.changes {

@@ -14,8 +14,8 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// TestTooLargeForTheDisk hands over what the disk has no room for, as a file and in a
-// folder, both of holes only: no delivery is opened, and what is smaller can come.
+// TestTooLargeForTheDisk takes in a sparse file that is larger than the disk, alone and
+// in a folder: no delivery is opened, and smaller ones still work.
 func TestTooLargeForTheDisk(t *testing.T) {
 	b := newBench(t)
 	free, err := durable.Free(b.dir)
@@ -48,8 +48,8 @@ func TestTooLargeForTheDisk(t *testing.T) {
 	b.ingest(t, write(t, t.TempDir(), "small.jsonl", line(1, "hello")))
 }
 
-// TestChangedWhileCopied changes files while they are copied: that is said, and what was
-// copied is kept and read.
+// TestChangedWhileCopied changes files while they are copied: a problem records that,
+// and the copied bytes are kept and read.
 func TestChangedWhileCopied(t *testing.T) {
 	for name, change := range map[string]func(path string) error{
 		"grown": func(path string) error {
@@ -83,7 +83,7 @@ func TestChangedWhileCopied(t *testing.T) {
 			}
 		})
 	}
-	// Said of a file, it is one record more, and takes the place of none that is read.
+	// The problem of a file is one more record, and does not replace any that is read.
 	b := newBench(t)
 	in := newIntake(b.o.withDefaults(), begun(t, b))
 	if err := in.recall(t.Context()); err != nil {
@@ -126,7 +126,7 @@ func begun(t *testing.T, b *bench) argus.DeliveryNumber {
 	return n
 }
 
-// resumeKept reads what an interrupted delivery has kept.
+// resumeKept reads the kept files of an interrupted delivery.
 func resumeKept(t *testing.T, b *bench) (*argus.Receipt, error) {
 	t.Helper()
 	open, err := open(t.Context(), b.o.Store)
@@ -136,8 +136,8 @@ func resumeKept(t *testing.T, b *bench) (*argus.Receipt, error) {
 	return resume(t.Context(), b.o.withDefaults(), open[0], nil)
 }
 
-// TestTemporaryFilesLieInTheStore has a large entry unfolded by an intake, whose
-// process has a temporary folder that does not exist.
+// TestTemporaryFilesLieInTheStore has a large entry unfolded by an intake whose process
+// has a temporary folder that does not exist.
 func TestTemporaryFilesLieInTheStore(t *testing.T) {
 	var text strings.Builder
 	for i := 0; text.Len() < 6<<20; i++ {
@@ -167,7 +167,7 @@ func TestTemporaryFilesLieInTheStore(t *testing.T) {
 			t.Errorf("left are %v, %v", left, err)
 		}
 	}
-	// Comparing two readings needs some, too.
+	// Comparing two readings needs temporary files, too.
 	b := newBench(t)
 	b.ingest(t, name)
 	t.Setenv("TMPDIR", filepath.Join(b.dir, "gone"))

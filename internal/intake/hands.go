@@ -12,24 +12,24 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence"
 )
 
-// Hands says which deliveries are in hand in this process, so that nobody else goes on
-// with one of them: several are read at the same time. All who take in through one
-// store share one. The zero value works.
+// Hands lists the deliveries in hand in this process, so that nobody else resumes one
+// of them: several are read at the same time. All who take in through one store share
+// one. The zero value works.
 type Hands struct {
 	mu   sync.Mutex
 	held map[argus.DeliveryNumber]bool
-	// unopened are those that were begun and whose opening is not in the ledger.
+	// unopened are the begun deliveries whose opening is not in the ledger yet.
 	unopened map[argus.DeliveryNumber]bool
 
 	// sealing orders seals: each is in the ledger before the next one is made. So the
-	// ledger that a seal names has all seals before it, and a crash can keep the newest
-	// one out, and no other.
+	// ledger that a seal names has all seals before it, and a crash can lose only the
+	// newest one.
 	sealing sync.Mutex
-	// unrecorded writes to the ledger the last seal, where that failed.
+	// unrecorded writes the last seal to the ledger, if that failed before.
 	unrecorded func() error
 }
 
-// take takes a delivery in hand; false if it is already. The caller holds mu.
+// take takes a delivery in hand; false if it already is. The caller holds mu.
 func (h *Hands) take(d argus.DeliveryNumber) bool {
 	if h.held[d] {
 		return false
@@ -41,7 +41,7 @@ func (h *Hands) take(d argus.DeliveryNumber) bool {
 	return true
 }
 
-// begun takes a delivery in hand that was begun just now. The caller holds mu.
+// begun takes in hand a delivery that was just begun. The caller holds mu.
 func (h *Hands) begun(d argus.DeliveryNumber) {
 	h.take(d)
 	if h.unopened == nil {
@@ -50,8 +50,8 @@ func (h *Hands) begun(d argus.DeliveryNumber) {
 	h.unopened[d] = true
 }
 
-// recordOpening writes to the ledger that a delivery begins, unless that was done. It
-// goes on when ctx ends: nothing else may follow the opening before.
+// recordOpening writes the opening of a delivery to the ledger, unless that was done.
+// It continues when ctx ends: no other record may follow the opening before that.
 func (o Options) recordOpening(ctx context.Context, d argus.DeliveryNumber, details ...argus.Field) error {
 	o.Hands.mu.Lock()
 	unopened := o.Hands.unopened[d]
@@ -95,7 +95,7 @@ func (h *Hands) seal(make func() (*argus.Seal, error), record func(*argus.Seal) 
 	return seal, nil
 }
 
-// Unfinished lists the deliveries that are open, and that nobody is at in this process.
+// Unfinished lists the open deliveries that are not in hand in this process.
 func Unfinished(ctx context.Context, o Options) ([]evidence.Delivery, error) {
 	o = o.withDefaults()
 	o.Hands.mu.Lock()
@@ -103,7 +103,7 @@ func Unfinished(ctx context.Context, o Options) ([]evidence.Delivery, error) {
 	return o.unfinished(ctx)
 }
 
-// unfinished is Unfinished for who holds the lock.
+// unfinished is Unfinished for a caller that holds the lock.
 func (o Options) unfinished(ctx context.Context) ([]evidence.Delivery, error) {
 	open, err := open(ctx, o.Store)
 	return slices.DeleteFunc(open, func(d evidence.Delivery) bool { return o.Hands.held[d.Number] }), err
@@ -117,8 +117,8 @@ func open(ctx context.Context, s *evidence.Store) ([]evidence.Delivery, error) {
 	return slices.DeleteFunc(list, func(d evidence.Delivery) bool { return d.Seal != nil }), nil
 }
 
-// takeNamed takes in hand the deliveries that are named, or the only one that is
-// unfinished if none is. The caller leaves them.
+// takeNamed takes in hand the named deliveries, or the only unfinished one if none is
+// named. The caller releases them.
 func (o Options) takeNamed(ctx context.Context, which []argus.DeliveryNumber) ([]evidence.Delivery, error) {
 	o.Hands.mu.Lock()
 	defer o.Hands.mu.Unlock()
@@ -159,12 +159,12 @@ func names(list []evidence.Delivery) string {
 	return strings.Join(all, ", ")
 }
 
-// The errors about deliveries that are open which a caller may ask for.
+// The errors about open deliveries that a caller may check for.
 var (
-	// ErrUnfinished says that the same was begun and interrupted.
+	// ErrUnfinished means that the same delivery was begun and interrupted.
 	ErrUnfinished = errors.New("a delivery is unfinished")
-	// ErrSeveral says that several deliveries are unfinished, and none was named.
+	// ErrSeveral means that several deliveries are unfinished, and none was named.
 	ErrSeveral = errors.New("several deliveries are unfinished")
-	// ErrInHand says that the delivery is being taken in by somebody else.
+	// ErrInHand means that somebody else is taking the delivery in.
 	ErrInHand = errors.New("the delivery is being taken in")
 )

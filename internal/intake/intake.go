@@ -1,10 +1,10 @@
-// Package intake reads files and feeds into evidence, exactly once, with a
-// balanced account.
+// Package intake reads files and feeds into evidence, exactly once, with a balanced
+// account.
 //
-// What is handed over is kept byte for byte first, and read from there. Each
-// piece that a reader finds becomes a message, a sighting of a known message,
-// or a quarantined piece with the reason; a broken piece never stops the rest.
-// An interrupted delivery goes on where it stopped, without a second message.
+// Files are first kept byte for byte, and read from there. Each piece that a reader
+// finds becomes a message, a sighting of a known message, or a quarantined piece with
+// the reason; a broken piece never stops the rest. An interrupted delivery resumes
+// where it stopped, without a second message.
 package intake
 
 import (
@@ -28,11 +28,11 @@ import (
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
-// Options say into what, for whom and how a delivery is read.
+// Options are the target, authority and settings of an intake.
 type Options struct {
 	Store *evidence.Store
-	// StorePath is the store's folder, which is left out where it lies in what
-	// is taken in. Default: none is.
+	// StorePath is the store's folder, which is left out if the delivery contains it.
+	// Default: none is.
 	StorePath string
 	// StoreID names the store in seals.
 	StoreID string
@@ -45,12 +45,13 @@ type Options struct {
 
 	// Actor takes the delivery in, under Authority.
 	Actor, Authority string
-	// Covers says whether the authority lets all of a delivery be seen: to read it
-	// again tells what is in it. Default: it does.
+	// Covers reports whether the authority allows access to a whole delivery: reading
+	// it again reveals its content. Default: it does.
 	Covers func(d argus.DeliveryNumber) bool
 	// Software names this Argus.
 	Software string
-	// Formats are those that are read. Default: none, so that nothing is recognised.
+	// Formats are the formats that are read. Default: none, so that nothing is
+	// recognised.
 	Formats reader.Formats
 	// Format is the name of the only format to use. Default: detected.
 	Format  string
@@ -64,11 +65,10 @@ type Options struct {
 	// Apart runs the readers in a process of their own; the program calls
 	// sandbox.Main for it. Default: in this one.
 	Apart bool
-	// lacks says what of a sandbox this system does not have ([sandbox.Lacks]).
+	// lacks describes the missing parts of this system's sandbox ([sandbox.Lacks]).
 	lacks string
 
-	// BatchRecords and BatchBytes bound what one Append makes durable.
-	// Default 4096 and 8 MiB.
+	// BatchRecords and BatchBytes limit one Append. Default 4096 and 8 MiB.
 	BatchRecords, BatchBytes int
 	// Pace, if set, is called before each batch, and may wait for followers.
 	Pace func(ctx context.Context) error
@@ -76,8 +76,8 @@ type Options struct {
 	Progress func(Progress)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Hands says what is in hand. All who take in through the store at the same
-	// time have the same. Default: nobody else does.
+	// Hands holds the deliveries in hand. All who take in through the store at the same
+	// time share it. Default: nobody else does.
 	Hands *Hands
 }
 
@@ -107,7 +107,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Progress is where an intake stands. Everything it counts is durable.
+// Progress is the state of an intake. Everything it counts is durable.
 type Progress struct {
 	Delivery argus.DeliveryNumber `json:"delivery"`
 	// Phase is keeping, reading or sealing.
@@ -122,19 +122,18 @@ type Progress struct {
 	Acknowledged uint64 `json:"acknowledged"`
 }
 
-// The errors that a caller may ask for.
+// The errors that a caller may check for.
 var (
-	// ErrOtherFiles says that where an interrupted delivery lay there are other
-	// files now.
+	// ErrOtherFiles means that the files of an interrupted delivery were replaced by
+	// others.
 	ErrOtherFiles = errors.New("the files are not those that the delivery was begun with")
-	// ErrOtherReaders says that a delivery was begun with other readers.
+	// ErrOtherReaders means that a delivery was begun with other readers.
 	ErrOtherReaders = errors.New("the delivery was begun with other readers")
-	// ErrNoRoom says that what is handed over may not fit on the disk.
+	// ErrNoRoom means that the delivery may not fit on the disk.
 	ErrNoRoom = errors.New("the disk of the store has too little room")
 )
 
-// readerNames lists the readers that a delivery may use, as its record keeps
-// them.
+// readerNames lists the readers that a delivery may use, in the form of its record.
 func (o Options) readerNames() []string {
 	if o.Via != nil {
 		return []string{o.Via.name()}
@@ -146,9 +145,9 @@ func (o Options) readerNames() []string {
 	return names
 }
 
-// Ingest takes in what lies at path, a file or a folder, as one delivery, and
-// seals it. If the same path was interrupted before, it goes on there. Other deliveries
-// may be open, and taken in at the same time.
+// Ingest takes in the file or folder at path as one delivery, and seals it. If the same
+// path was interrupted before, it resumes there. Other deliveries may be open, and
+// taken in at the same time.
 func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error) {
 	o = o.withDefaults()
 	if err := o.KnownFormat(); err != nil {
@@ -183,7 +182,7 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	return in.run(ctx, files)
 }
 
-// begin takes in hand the delivery of a path that was interrupted, or begins one.
+// begin takes in hand the interrupted delivery of a path, or begins one.
 func (o Options) begin(ctx context.Context, path, place string, files []foundFile) (d evidence.Delivery, begun bool, err error) {
 	o.Hands.mu.Lock()
 	defer o.Hands.mu.Unlock()
@@ -215,23 +214,23 @@ func (o Options) begin(ctx context.Context, path, place string, files []foundFil
 	return d, true, err
 }
 
-// canRead says why the readers cannot run on this machine, if so, before anything
-// begins for which they would be needed.
+// canRead returns an error if the readers cannot run on this machine. It is called
+// before anything begins that needs them.
 func (o Options) canRead() error {
 	r := sandbox.New(sandbox.Options{Apart: o.Apart, Formats: o.Formats})
 	defer r.Close()
 	return r.Start()
 }
 
-// Resume finishes the deliveries that are named, or the only one that was interrupted,
-// each from the path and with the reading options that it was begun with. The error is
-// [ErrSeveral] if several were interrupted and none is named, [ErrInHand] if somebody is at
-// one, and argus.ErrNotFound if one is not open. There are no receipts if there is nothing
+// Resume finishes the named deliveries, or the only interrupted one, each from the path
+// and with the reading options that it was begun with. The error is [ErrSeveral] if
+// several were interrupted and none is named, [ErrInHand] if one is in hand elsewhere,
+// and argus.ErrNotFound if one is not open. There are no receipts if there is nothing
 // to finish.
 func Resume(ctx context.Context, o Options, which ...argus.DeliveryNumber) ([]*argus.Receipt, error) {
 	return o.finish(ctx, which, func(o Options, d evidence.Delivery) (*argus.Receipt, error) {
 		var files []foundFile
-		if d.Opening.Sort != argus.OpeningReading { // else they are kept already
+		if d.Opening.Sort != argus.OpeningReading { // otherwise they are kept already
 			var err error
 			if files, err = walk(d.Opening.Place, o.StorePath); err != nil {
 				return nil, fmt.Errorf("resume %s: %w", d.Number, err)
@@ -245,8 +244,8 @@ func Resume(ctx context.Context, o Options, which ...argus.DeliveryNumber) ([]*a
 	})
 }
 
-// finish does something with each of the deliveries that are named, or the only one that
-// was interrupted, until the first error.
+// finish calls do for each of the named deliveries, or the only interrupted one, until
+// the first error.
 func (o Options) finish(ctx context.Context, which []argus.DeliveryNumber, do func(Options, evidence.Delivery) (*argus.Receipt, error)) (receipts []*argus.Receipt, err error) {
 	o = o.withDefaults()
 	list, err := o.takeNamed(ctx, which)
@@ -289,8 +288,8 @@ func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFi
 	return in.run(ctx, files)
 }
 
-// Abandon seals deliveries as they are, marked incomplete. Which ones, and the errors, are
-// those of [Resume].
+// Abandon seals deliveries as they are, marked incomplete. It selects deliveries and
+// returns errors as [Resume] does.
 func Abandon(ctx context.Context, o Options, reason string, which ...argus.DeliveryNumber) ([]*argus.Receipt, error) {
 	return o.finish(ctx, which, func(o Options, d evidence.Delivery) (*argus.Receipt, error) {
 		in := newIntake(o, d.Number)
@@ -308,8 +307,8 @@ func Abandon(ctx context.Context, o Options, reason string, which ...argus.Deliv
 }
 
 // room returns ErrNoRoom if files have more bytes than the disk has free. They may take
-// less, as blocks are compressed, but nobody knows before, and a disk that is full ends a
-// delivery in its middle.
+// less, since blocks are compressed, but nobody knows before, and a full disk
+// interrupts a delivery.
 func room(s *evidence.Store, files []foundFile) error {
 	free, err := s.Free()
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -339,8 +338,8 @@ func KnownPath(path string) error {
 	return nil
 }
 
-// KnownFormat returns an error that lists the formats if Format is none of them;
-// "" is the detected one.
+// KnownFormat returns an error that lists the formats if Format is not one of them; ""
+// is the detected one.
 func (o Options) KnownFormat() error {
 	if _, ok := o.Formats.ByName(o.Format); o.Format != "" && !ok {
 		var names []string
@@ -373,9 +372,8 @@ func (o Options) as(settings []argus.Field) (Options, error) {
 	return o, o.KnownFormat()
 }
 
-// Reading makes reading options of their names and values, as a delivery's
-// record keeps them: timezone, service, owner, and map (field=header), which may come
-// several times.
+// Reading makes reading options from their names and values, as a delivery's record
+// keeps them: timezone, service, owner, and map (field=header), which may be repeated.
 func Reading(settings []argus.Field) (reader.Options, error) {
 	var o reader.Options
 	for _, s := range settings {
@@ -412,7 +410,7 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 	return o, nil
 }
 
-// settings are the options that change what is read.
+// settings are the options that change the result of reading.
 func (o Options) settings() []argus.Field {
 	var list []argus.Field
 	if o.Format != "" {
@@ -422,10 +420,11 @@ func (o Options) settings() []argus.Field {
 }
 
 // sandboxOption is the name of the option in the record of a delivery whose readers ran
-// on a system without a sandbox, or with less of one; its value says so. It is no setting.
+// on a system without a sandbox, or with a lesser one; its value describes that. It is
+// not a setting.
 const sandboxOption = "sandbox"
 
-// recorded are the options as the record of a delivery has them.
+// recorded returns the options in the form of a delivery's record.
 func (o Options) recorded() []argus.Field {
 	list := o.settings()
 	if o.Apart && o.lacks != "" {
@@ -434,7 +433,7 @@ func (o Options) recorded() []argus.Field {
 	return list
 }
 
-// sandboxOf returns the sandbox that options name, an empty string if they name none.
+// sandboxOf returns the sandbox that options name, "" if they name none.
 func sandboxOf(options []argus.Field) string {
 	for _, f := range options {
 		if f.Name == sandboxOption {
@@ -444,7 +443,8 @@ func sandboxOf(options []argus.Field) string {
 	return ""
 }
 
-// settingsOf are those of the options in the record of a delivery that change what is read.
+// settingsOf returns the recorded options of a delivery that change the result of
+// reading.
 func settingsOf(recorded []argus.Field) []argus.Field {
 	return slices.DeleteFunc(slices.Clone(recorded), func(f argus.Field) bool {
 		return f.Name == sandboxOption || strings.HasPrefix(f.Name, fromUpgrade)

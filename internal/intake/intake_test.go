@@ -23,7 +23,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// bench is a store with what an intake needs around it.
+// bench is a store with everything that an intake needs.
 type bench struct {
 	o    Options
 	dir  string
@@ -125,7 +125,7 @@ func utf16le(s string) string {
 	return string(out)
 }
 
-// TestBadInput takes in what deliveries really hold: each bad piece gets a line
+// TestBadInput takes in typical faults of real deliveries: each bad piece gets a line
 // in the receipt, and the good ones around it are kept.
 func TestBadInput(t *testing.T) {
 	whatsapp := "14/02/2021, 12:03 - Ali: one\n15/02/2021, 12:04 - Zoë: two\n"
@@ -179,7 +179,7 @@ func TestBadInput(t *testing.T) {
 
 func cut(s string, n int) string { return s[:len(s)-n] }
 
-// tree lists the files below dir, but not those below except.
+// tree lists the files below dir, except those below except.
 func tree(t *testing.T, dir, except string) []string {
 	t.Helper()
 	var names []string
@@ -196,8 +196,8 @@ func tree(t *testing.T, dir, except string) []string {
 	return names
 }
 
-// A line longer than the longest record is one problem, whatever its length;
-// lines_test.go in reader has it at a gigabyte, with the memory it costs.
+// TestHugeLine: a line longer than the longest record is one problem, whatever its
+// length; lines_test.go in reader tests a gigabyte, with its memory.
 func TestHugeLine(t *testing.T) {
 	b := newBench(t)
 	b.o.Reading.MaxRecord = 1 << 20
@@ -267,8 +267,8 @@ func TestAttachmentsMeetTheirFiles(t *testing.T) {
 	}
 }
 
-// TestTelegramAttachmentsMeetTheirFiles has the folders of an export of one chat
-// and of an account; a sentence in place of a path is none.
+// TestTelegramAttachmentsMeetTheirFiles has the folders of an export of one chat and of
+// an account; a sentence in place of a path is not an attachment.
 func TestTelegramAttachmentsMeetTheirFiles(t *testing.T) {
 	const chat = `{"name":"Quay","type":"private_group","id":1,"messages":[
 {"id":1,"type":"message","date_unixtime":"1613304181","from":"A","photo":"%[1]sphotos/p1.jpg","thumbnail":"%[1]sphotos/p1.jpg_thumb.jpg","text":""},
@@ -380,8 +380,8 @@ func TestUnreadableFilesAreAccountedFor(t *testing.T) {
 	}
 }
 
-// A reader that finds nothing, here because it was named, is a problem of its
-// file: an account in which a file has no place would not balance.
+// TestFileWithoutRecordIsAccountedFor: a reader that finds nothing, here because it was
+// named, is a problem of its file: an account that leaves a file out would not balance.
 func TestFileWithoutRecordIsAccountedFor(t *testing.T) {
 	b := newBench(t)
 	b.o.Format = "sheet"
@@ -431,9 +431,9 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// Where a source states more than the second, equal messages of two moments are
-// two, and those of one moment are one; each receiver and each device counts for
-// itself.
+// TestRepeatsWithinASecond: if a source states more than the second, equal messages of
+// two moments are two, and those of one moment are one; each receiver and each device
+// counts for itself.
 func TestRepeatsWithinASecond(t *testing.T) {
 	p := newRepeats(all.Formats(), "jsonl/2")
 	for _, step := range []struct {
@@ -458,7 +458,8 @@ func TestRepeatsWithinASecond(t *testing.T) {
 	}
 }
 
-// What is remembered of repeats is bounded, and does not grow with equal ones.
+// TestRepeatsAreBounded: the memory for repeats is bounded, and does not grow with
+// equal ones.
 func TestRepeatsAreBounded(t *testing.T) {
 	p := newRepeats(all.Formats(), "irc/3")
 	for n := range 3 * repeatsKept {
@@ -469,8 +470,8 @@ func TestRepeatsAreBounded(t *testing.T) {
 	}
 }
 
-// The same messages are the same, whatever file, archive or order they come
-// in, and however often.
+// TestIdentityIsIndependentOfContainerAndOrder: the same messages have the same
+// identity in any file, archive or order, and however often they come.
 func TestIdentityIsIndependentOfContainerAndOrder(t *testing.T) {
 	var lines, minutes []string
 	for n := range 30 {

@@ -9,61 +9,59 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// meetings finds the message that a copy is of when two clocks that are apart
-// stamped them: the sender's phone, and the receiver's or the service. An id of
-// the service that is long enough names a message whatever a clock says
-// ([argus.LongID]); for the others the second is part of what names them.
+// meetings finds the message of a copy when two clocks that differ stamped them: the
+// sender's phone, and the receiver's or the service. A long enough id of the service
+// names a message under any clock ([argus.LongID]); for the others the second is part
+// of the identity.
 //
-// A copy is of a message of an earlier delivery if everything that names and
-// makes a version of it is the same but the second; the seconds are at most
-// meetSeconds apart; and their clocks are of different kinds: that of the device
-// that it was sent on, that of the device that it was received on, that of the
-// service. So two exports of one clock never meet, however many equal texts there
-// are. Of several messages the nearest is taken, the earlier of two; and of one
-// message a delivery has copies at one second only, so that two that are equal
-// stay two.
+// A copy belongs to a message of an earlier delivery if all parts of its identity and
+// version except the second are equal; the seconds are at most meetSeconds apart; and
+// their clocks are of different kinds: that of the sending device, that of the
+// receiving device, that of the service. So two exports of one clock never meet,
+// however many equal texts they have. Of several messages the nearest is taken, the
+// earlier of two; and a delivery has copies of one message at one second only, so that
+// two equal ones stay two.
 //
-// Of a delivery that is open at the same time, the copies are looked at that are there
-// when the message is first looked for; two that come at one moment may stay two, until
-// one of the deliveries is read again.
+// In a delivery that is open at the same time, only the copies that exist when the
+// message is first looked for are examined; two that arrive at one moment may stay two,
+// until one of the deliveries is read again.
 //
-// The copy becomes a sighting of that message and keeps its own time and its own
-// id. That the copies are one message does not depend on which was taken in
-// first, but in three cases: equal texts of one sender lie closer
-// together than the clocks are apart; or of three clocks only the one between is
-// near enough to both others, and it comes last; or copies under one clock are of
-// several versions, as edited texts with a short id of the service are: those that came
-// before the copy of the other clock meet with it, others may stay apart, and the two
-// messages then share an id.
+// The copy becomes a sighting of that message and keeps its own time and its own id.
+// Whether the copies are one message does not depend on their order, except in three
+// cases: equal texts of one sender are closer together than the clocks differ; or of
+// three clocks only the middle one is near enough to both others, and it comes last; or
+// copies under one clock are of several versions, as edited texts with a short id of
+// the service are: those that came before the copy of the other clock meet with it,
+// others may stay apart, and the two messages then share an id.
 type meetings struct {
 	store    *evidence.Current
 	delivery argus.DeliveryNumber
-	// first is the record that opens this delivery. What it holds itself, which
-	// comes into the store at its own pace, is not looked at; others that are open may
-	// have records behind it.
+	// first is the record that opens this delivery. The delivery's own records, which
+	// enter the store at their own pace, are ignored; others that are open may have
+	// records behind it.
 	first  uint64
-	alone  bool // there is no other delivery
+	alone  bool // there are no other deliveries
 	hasher argus.Hasher
-	// devices says whether an earlier delivery may have copies of a device. If
-	// not, those of the service have none to meet. several says whether one may have
-	// files of several devices, whose copies met each other.
+	// devices is set if an earlier delivery may have copies of a device. If not, those
+	// of the service have none to meet. several is set if one may have files of several
+	// devices, whose copies met each other.
 	devices, several bool
-	// taken are the seconds of this delivery's copies of messages that met, or
-	// could; old is the generation before.
+	// taken are the seconds of this delivery's copies of messages that met, or could;
+	// old is the previous generation.
 	taken, old map[argus.ID]int64
-	// looked are the copies in other deliveries of the messages that were looked
-	// for, which this delivery does not change; lookedOld is the generation before.
+	// looked are the copies in other deliveries of the messages that were looked for,
+	// which this delivery does not change; lookedOld is the previous generation.
 	looked, lookedOld map[argus.ID]earlier
 	held              int // ids and copies in looked
 }
 
-// earlier is what other deliveries have of an id: some copies of its message, and
-// some that met another message.
+// earlier holds the entries of other deliveries for an id: some copies of its message,
+// and some that met another message.
 type earlier struct{ of, met []evidence.Entry }
 
 const (
 	meetSeconds = 5
-	// meetLook is how many copies of a message are looked at.
+	// meetLook is how many copies of a message are examined.
 	meetLook = 16
 	// meetKept is how many messages a generation of taken has, and how many ids and
 	// copies one of looked.
@@ -88,23 +86,23 @@ func newMeetings(ctx context.Context, formats reader.Formats, store *evidence.Cu
 	return p, err
 }
 
-// ofDevice says whether a reader, named as in an opening, reads what one device
-// has.
+// ofDevice reports whether a reader, named as in an opening, reads the data of one
+// device.
 func ofDevice(formats reader.Formats, name string) bool {
 	format, ok := formatOf(formats, name)
 	return ok && format.OfDevice
 }
 
-// ofDevices says whether a reader, named as in an opening, reads what several
-// devices have.
+// ofDevices reports whether a reader, named as in an opening, reads the data of several
+// devices.
 func ofDevices(formats reader.Formats, name string) bool {
 	format, ok := formatOf(formats, name)
 	return ok && format.Devices
 }
 
-// clockOf says whose clock stamped what a reader, named as in an opening, found.
-// What a device received has the service's time, unless it says no other than
-// that of its receipt.
+// clockOf returns the kind of clock that stamped a message found by a reader, named as
+// in an opening. A message that a device received has the service's time, unless it has
+// only the time of its receipt.
 func clockOf(formats reader.Formats, name string, m *argus.Message) argus.Clock {
 	switch {
 	case !m.Sent.Known() || !ofDevice(formats, name):
@@ -117,8 +115,8 @@ func clockOf(formats reader.Formats, name string, m *argus.Message) argus.Clock 
 	return argus.ClockService
 }
 
-// meet looks for the message that a copy is of, and notes it in the record. Where
-// there is no store, there are no meetings.
+// meet looks for the message of a copy, and notes it in the record. Without a store,
+// there are no meetings.
 func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	m := r.Message
 	if p == nil || p.alone || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
@@ -158,7 +156,7 @@ func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	return nil
 }
 
-// follow notes that a copy is of the message that an equal one, of an earlier
+// follow notes that a copy belongs to the message that an equal one, of an earlier
 // delivery and of the same kind of clock, met there.
 func (p *meetings) follow(ctx context.Context, copied *argus.Record, met []evidence.Entry) (bool, error) {
 	for _, e := range met {
@@ -166,7 +164,7 @@ func (p *meetings) follow(ctx context.Context, copied *argus.Record, met []evide
 		if err != nil {
 			return false, err
 		}
-		of, err := p.store.Store.Get(ctx, r.Of) // a newer reading may be in its place
+		of, err := p.store.Store.Get(ctx, r.Of) // a newer reading may have replaced it
 		if err != nil {
 			return false, err
 		}
@@ -184,8 +182,8 @@ func (p *meetings) follow(ctx context.Context, copied *argus.Record, met []evide
 	return false, nil
 }
 
-// before returns what other deliveries have of an id, the first meetLook of each
-// sort. A message may come many times: its copies are gone through once.
+// before returns the entries of other deliveries for an id, the first meetLook of each
+// sort. A message may come many times: its copies are read once.
 func (p *meetings) before(ctx context.Context, id argus.ID) (earlier, error) {
 	if known, ok := p.looked[id]; ok {
 		return known, nil
@@ -228,7 +226,7 @@ func (e *earlier) list(met bool) *[]evidence.Entry {
 	return &e.of
 }
 
-// meets says whether a copy is of a message.
+// meets reports whether a copy belongs to a message.
 func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID, version argus.Version) (bool, error) {
 	known, err := p.before(ctx, id)
 	if err != nil || len(known.of) == 0 {
@@ -250,7 +248,7 @@ func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID,
 		if err != nil {
 			return false, err
 		}
-		if e.Sighting && !stored { // a newer reading may be in the place of the record that it is of
+		if e.Sighting && !stored { // a newer reading may have replaced the record that it belongs to
 			of, err := p.store.Store.Get(ctx, r.Of)
 			if err != nil {
 				return false, err

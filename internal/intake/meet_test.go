@@ -15,8 +15,8 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/check"
 )
 
-// chat is an invented conversation of two by SMS, as its sides and the service
-// saw it: who sent what, when by the service's clock.
+// chat is an invented conversation of two by SMS, as its sides and the service saw it:
+// the sender, the text, and the time by the service's clock.
 type chat struct {
 	second int
 	byA    bool
@@ -35,7 +35,7 @@ func inventedChat() []chat {
 		second += 1 + random.IntN(90)
 		text := fmt.Sprintf("message %d", i)
 		if i%5 == 0 {
-			text = "ok" // again and again, never closer than the clocks are apart
+			text = "ok" // repeatedly, never closer than the clocks differ
 			second += 30
 		}
 		all = append(all, chat{second, i%3 != 0, text})
@@ -46,8 +46,8 @@ func inventedChat() []chat {
 	return all
 }
 
-// phone writes the backup of one side. Its clock is skew seconds off; what it
-// received names the time of the service, and when it came.
+// phone writes the backup of one side. Its clock is skew seconds off; received messages
+// have the time of the service, and the time of receipt.
 func phone(all []chat, ofA bool, skew int) string {
 	other, set := numberB, "a"
 	if !ofA {
@@ -69,7 +69,7 @@ func phone(all []chat, ofA bool, skew int) string {
 	return s.String()
 }
 
-// archive writes what the service kept, in seconds.
+// archive writes the service's own records, in seconds.
 func archive(all []chat) string {
 	var s strings.Builder
 	for _, m := range all {
@@ -84,8 +84,8 @@ func archive(all []chat) string {
 }
 
 // TestPhonesAndServerMeet takes in both phones of a chat and the archive of the
-// service, in every order: clocks are apart by seconds, sides are swapped, and
-// each message is one, with three sightings.
+// service, in every order: clocks differ by seconds, sides are swapped, and each
+// message is one, with three sightings.
 func TestPhonesAndServerMeet(t *testing.T) {
 	all := inventedChat()
 	deliveries := map[string][2]string{
@@ -99,7 +99,7 @@ func TestPhonesAndServerMeet(t *testing.T) {
 	} {
 		t.Run(strings.Join(order, ", "), func(t *testing.T) {
 			b := newBench(t)
-			for range 2 { // everything a second time changes nothing
+			for range 2 { // a second time changes nothing
 				for _, name := range order {
 					d := deliveries[name]
 					file := "f.xml"
@@ -148,9 +148,9 @@ func TestPhonesAndServerMeet(t *testing.T) {
 	}
 }
 
-// report writes what a report of one side's phone has: texts, or a chat whose
-// messages stand alone again behind it, with a short id or without any. Its clock
-// is skew seconds off, for what was sent and what came.
+// report writes a report of one side's phone: texts, or a chat whose messages are
+// repeated alone behind it, with a short id or without any. Its clock is skew seconds
+// off, for sent and received messages.
 func report(all []chat, ofA bool, skew int, kind string) string {
 	party := func(number, role string, owner bool) string {
 		own := ""
@@ -214,7 +214,7 @@ func TestReportsMeet(t *testing.T) {
 	}
 }
 
-// TestMeetingsAreStrict has copies that must not meet.
+// TestMeetingsAreStrict takes in copies that must not meet.
 func TestMeetingsAreStrict(t *testing.T) {
 	sms := func(kind, second int, text string) string {
 		return fmt.Sprintf(`<smses backup_set="x"><sms address=%q date="%d" type="%d" body=%q/></smses>`, numberB, 1613300000000+second*1000, kind, text)

@@ -13,11 +13,11 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// nationalTries is how often a text is asked for a number, for it is hostile and each
-// try takes 0.1 ms.
+// nationalTries is how often a text is searched for a number: the text is hostile and
+// each try takes 0.1 ms.
 const nationalTries = 512
 
-// countries reads a list of countries by their codes (ISO 3166): NL,BE.
+// countries parses a list of country codes (ISO 3166): NL,BE.
 func countries(list string) ([]string, error) {
 	var found []string
 	for one := range strings.SplitSeq(list, ",") {
@@ -30,8 +30,8 @@ func countries(list string) ([]string, error) {
 	return found, nil
 }
 
-// addNationalNumbers keeps the telephone numbers that stand in a text in the form of one
-// of the countries of the case, as [argus.NationalNumber]. A number counts if it is one
+// addNationalNumbers keeps the telephone numbers in a text that have the form of one of
+// the countries of the case, as [argus.NationalNumber]. A number counts if it is valid
 // in a single country, begins with the 0 that is dialled inside it or is written in the
 // groups of that country, and no digit or letter touches it.
 func addNationalNumbers(m *argus.Message, countries []string) {
@@ -58,14 +58,15 @@ func addNationalNumbers(m *argus.Message, countries []string) {
 }
 
 var (
-	// nationalRun are digits in groups, of a length that numbers may have.
+	// nationalRun matches digits in groups, of a length that numbers may have.
 	nationalRun = regexp.MustCompile(`\(?[0-9](?:[ \x{00A0}().\-/‑–]{0,2}[0-9]){6,19}`)
-	// dateInNumber is a date, which in some countries looks like the beginning of a number.
+	// dateInNumber matches a date, which in some countries looks like the beginning of
+	// a number.
 	dateInNumber = regexp.MustCompile(`\b[0-9]{1,2}[-./ ][0-9]{1,2}[-./ ](?:19|20)[0-9]{2}\b|\b(?:19|20)[0-9]{2}[-./][0-9]{1,2}[-./][0-9]{1,2}\b`)
 	digitGroup   = regexp.MustCompile(`[0-9]+`)
 )
 
-// touched says whether a run of digits is part of something larger: a word, a longer
+// touched reports whether a run of digits is part of something larger: a word, a longer
 // number, an amount, a clock, or a number in international form.
 func touched(text string, start, end int) bool {
 	before, _ := utf8.DecodeLastRuneInString(text[:start])
@@ -77,8 +78,8 @@ func touched(text string, start, end int) bool {
 	return unicode.IsLetter(after) || unicode.IsDigit(after) || after == '_' || after == '@' || strings.ContainsRune(",.:-/", after) && unicode.IsDigit(behind)
 }
 
-// nationalIn returns the numbers in a run of digits, from the longest on. Groups before
-// and behind one may be something else, if there is a space between.
+// nationalIn returns the numbers in a run of digits, the longest first. Groups before
+// and behind one may be something else, if a space separates them.
 func nationalIn(run string, countries []string, tries *int) (found []string) {
 	groups := digitGroup.FindAllStringIndex(run, -1)
 	for from := 0; from < len(groups); from++ {
@@ -96,7 +97,7 @@ func nationalIn(run string, countries []string, tries *int) (found []string) {
 			}
 			if number := national(shown, groups[from:to], run, countries); number != "" {
 				found = append(found, number)
-				from = to - 1 // go on behind it
+				from = to - 1 // continue behind it
 				break
 			}
 		}
@@ -113,8 +114,8 @@ func digitsOnly(r rune) rune {
 	return -1
 }
 
-// national returns a number as [argus.NationalNumber] has it, empty if it is one in none
-// or in several countries.
+// national returns a number as [argus.NationalNumber] has it, empty if it is valid in
+// none or in several countries.
 func national(shown string, groups [][]int, run string, countries []string) string {
 	if strings.HasPrefix(shown, "00") {
 		return "" // international form
@@ -136,8 +137,8 @@ func national(shown string, groups [][]int, run string, countries []string) stri
 	return found
 }
 
-// grouped says whether digits stand in the groups of a number in national form, perhaps
-// behind the prefix that is dialled before it.
+// grouped reports whether digits are in the groups of a number in national form,
+// perhaps behind the prefix that is dialled before it.
 func grouped(groups [][]int, run, national string) bool {
 	var have []string
 	for _, g := range groups {

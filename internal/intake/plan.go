@@ -15,19 +15,19 @@ import (
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
-// Plan is what an intake would find, without a store.
+// Plan is a preview of an intake, made without a store.
 type Plan struct {
 	Source string `json:"source"`
-	// Read = Copies + Quarantined. A message may have several copies; nobody asked which
-	// of them a store has already.
+	// Read = Copies + Quarantined. A message may have several copies; those that a
+	// store already has are not excluded.
 	Read        uint64 `json:"read"`
 	Copies      uint64 `json:"copies"`
 	Quarantined uint64 `json:"quarantined"`
 	Locked      uint64 `json:"locked"`
-	// Beside counts, among Copies, those of what is no message, by type.
+	// Beside counts the items among Copies that are not messages, by type.
 	Beside argus.TypeCounts `json:"beside,omitzero"`
 	Files  []PlannedFile    `json:"files"`
-	// Different counts the messages that differ in their identity.
+	// Different counts the messages with different identities.
 	Different     Estimate `json:"different"`
 	Accounts      Estimate `json:"accounts"`
 	Conversations Estimate `json:"conversations"`
@@ -38,12 +38,12 @@ type Plan struct {
 	Completeness argus.Completeness `json:"completeness"`
 }
 
-// PlannedFile is what would become of one file.
+// PlannedFile is the preview for one file.
 type PlannedFile struct {
 	Path string `json:"path"`
 	Size int64  `json:"size"`
-	// Readers are those that would read it: several for an archive, none for a
-	// file that no reader recognises.
+	// Readers are the readers of the file: several for an archive, none for a file that
+	// no reader recognises.
 	Readers     []string       `json:"readers,omitempty"`
 	Copies      uint64         `json:"copies"`
 	Quarantined uint64         `json:"quarantined"`
@@ -51,15 +51,15 @@ type PlannedFile struct {
 	Remarks     []argus.Tally  `json:"remarks,omitempty"`
 }
 
-// Estimate is a number of different things, counted in bounded memory.
+// Estimate is a count of different things, made in bounded memory.
 type Estimate struct {
 	Count uint64 `json:"count"`
-	// Estimated says that there were too many to tell each from the others;
-	// two of three such numbers are less than 0.4 per cent from the truth.
+	// Estimated is set if there were too many to distinguish all; two of three such
+	// numbers are less than 0.4 per cent from the truth.
 	Estimated bool `json:"estimated"`
 }
 
-// PlanIngest reads what lies at path as Ingest would, and keeps nothing.
+// PlanIngest reads the files at path as Ingest would, and keeps nothing.
 func PlanIngest(ctx context.Context, o Options, path string) (*Plan, error) {
 	o = o.withDefaults()
 	if err := o.KnownFormat(); err != nil {
@@ -78,13 +78,13 @@ func PlanIngest(ctx context.Context, o Options, path string) (*Plan, error) {
 	in.open = func(r *argus.Record) (sandbox.Content, error) { return in.plain(ctx, r) }
 	err = in.append(ctx, []*argus.Record{{Kind: argus.KindOpening, Opening: &argus.Opening{Source: path, Readers: in.readers}}})
 	for _, f := range files {
-		// Nothing is kept, and so nothing has a hash yet; its name stands for it.
+		// Nothing is kept, and so nothing has a hash yet; the name replaces it.
 		r := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Path: f.path, Size: f.size, Modified: f.modified, Hash: sha256.Sum256([]byte(f.place))}}
 		if err == nil {
 			err = in.append(ctx, []*argus.Record{r})
 		}
 		if err == nil && f.problem == "" {
-			// What cannot be opened is a problem of the file's, as when it is kept.
+			// A file that cannot be opened is a problem, as when it is kept.
 			if try, openErr := os.Open(f.place); openErr != nil {
 				f.problem = fmt.Sprintf("the file cannot be read: %v", openErr)
 			} else {
@@ -113,7 +113,7 @@ func PlanIngest(ctx context.Context, o Options, path string) (*Plan, error) {
 	return p.plan(path, in.book.Receipt(nil)), nil
 }
 
-// planner counts what would be stored.
+// planner counts the records that would be stored.
 type planner struct {
 	seq                                uint64
 	seed                               maphash.Seed
@@ -133,7 +133,7 @@ func (p *planner) put(_ context.Context, records []*argus.Record) error {
 		}
 		id := r.MessageID()
 		if p.different.add(binary.LittleEndian.Uint64(id[:])) { // a hash already
-			r.Of = 1 // a copy; where the first stands is not kept
+			r.Of = 1 // a copy; the place of the first is not kept
 		}
 		p.account(m.Service, m.From)
 		for _, to := range m.To {
@@ -176,18 +176,18 @@ func (p *planner) plan(path string, r *argus.Receipt) *Plan {
 	return plan
 }
 
-// distinct counts different hashes: each, while there are few, else by how
-// densely the least of them lie (k minimum values; Bar-Yossef et al. 2002).
+// distinct counts different hashes: each, while there are few, otherwise by the density
+// of the smallest (k minimum values; Bar-Yossef et al. 2002).
 type distinct struct {
 	known map[uint64]struct{}
-	least uint64s // the same, the largest first, once there are many
+	least uint64s // the same, the largest first, once they are many
 }
 
 // distinctKept is how many hashes are kept; the standard error of an estimate
 // is 1/√distinctKept.
 const distinctKept = 1 << 16
 
-// add adds a hash and says whether it is known to have been added before.
+// add adds a hash and reports whether it is known to have been added before.
 func (d *distinct) add(hash uint64) bool {
 	_, ok := d.known[hash]
 	if ok || len(d.least) == distinctKept && hash > d.least[0] {

@@ -11,21 +11,20 @@ import (
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
-// repeats tells apart the messages of one file that share every fact of their
+// repeats distinguishes the messages of one file that share every fact of their
 // identity and have no ids, by Repeat:
 //
-//   - in a log, which has each message once, and where the source states minutes
-//     only, by their place: two equal ones are two;
-//   - elsewhere by their moment within the second, where the source states it: "ok"
-//     at .100 and at .900 are the first and the second, whichever stands first in the
-//     file, and "ok" at .100 that stands there twice, in a chat and alone, was
-//     exported twice.
+//   - in a log, which has each message once, and if the source states only minutes,
+//     by their place: two equal ones are two;
+//   - elsewhere by their moment within the second, if the source states it: "ok" at
+//     .100 and at .900 are the first and the second in any order of the file, and
+//     "ok" at .100 twice, in a chat and alone, was exported twice.
 //
-// They are counted for each device and for each set of receivers apart: the copies
-// that a room sent to its members, or that two phones have, are of one message.
+// Each device and each set of receivers is counted separately: the copies that a room
+// sent to its members, or that two phones have, belong to one message.
 //
-// It remembers the last generation of repeatsKept to twice as many; exports bring
-// equal minutes and seconds close together.
+// It remembers the last generation of repeatsKept to twice as many; exports have equal
+// minutes and seconds close together.
 type repeats struct {
 	hasher   argus.Hasher
 	seed     maphash.Seed
@@ -33,8 +32,8 @@ type repeats struct {
 	log      bool
 }
 
-// repeat is what is counted: the messages of an identity, or with a moment which
-// of them is of that moment.
+// repeat is the counted key: the messages of an identity, or with a moment those of
+// that moment.
 type repeat struct {
 	id     argus.ID
 	of     uint64 // device and receivers
@@ -46,7 +45,7 @@ const (
 	countOnly   = -1
 )
 
-// newRepeats is for a file that a reader reads, as name/version.
+// newRepeats makes repeats for a file read by a reader, as name/version.
 func newRepeats(formats reader.Formats, by string) *repeats {
 	format, ok := formatOf(formats, by)
 	return &repeats{seed: maphash.MakeSeed(), now: map[repeat]uint32{}, log: ok && format.Log}
@@ -58,8 +57,8 @@ func formatOf(formats reader.Formats, name string) (*reader.Format, bool) {
 	return formats.ByName(name)
 }
 
-// identity returns the identity of a message, having set its Repeat, unless the
-// source stated one.
+// identity sets the Repeat of a message, unless the source stated one, and returns its
+// identity.
 func (p *repeats) identity(m *argus.Message, device string) (argus.ID, argus.Version) {
 	id, version := p.hasher.Identity(m)
 	coarse := m.Sent.Precision == argus.Minute || m.Sent.Precision == argus.Day
@@ -88,15 +87,15 @@ func (p *repeats) identity(m *argus.Message, device string) (argus.ID, argus.Ver
 	return p.hasher.Identity(m)
 }
 
-// second holds back what a file has of one second, one behind the other: which of equal
-// messages is the first, their moments say, and a file may have the newest first.
+// second holds back the items of one second that follow each other: the moments of
+// equal messages decide which is the first, and a file may have the newest first.
 type second struct {
 	held  []sandbox.Event
 	at    int64 // the second
 	bytes int
 }
 
-// The most that is held back of a second; what is beyond is counted as it comes.
+// The most that is held back of a second; items beyond are counted as they come.
 const (
 	secondItems = 1 << 10
 	secondBytes = 4 << 20
@@ -117,7 +116,7 @@ func (s *second) takes(p *repeats, e sandbox.Event) bool {
 }
 
 // inOrder counts messages in the order of their moments, so that each has its number
-// before it comes.
+// before it is handed on.
 func (p *repeats) inOrder(items []sandbox.Event) {
 	for _, e := range slices.SortedStableFunc(slices.Values(items), func(a, b sandbox.Event) int {
 		return cmp.Compare(a.Item.Message.Sent.Micros, b.Item.Message.Sent.Micros)
@@ -127,7 +126,7 @@ func (p *repeats) inOrder(items []sandbox.Event) {
 	}
 }
 
-// of tells copies apart that do not count together.
+// of distinguishes copies that do not count together.
 func (p *repeats) of(m *argus.Message, device string) uint64 {
 	sum := maphash.String(p.seed, device)
 	for _, to := range m.To {

@@ -12,21 +12,20 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence"
 )
 
-// The errors of a second reading that a caller may ask for.
+// The errors of a second reading that a caller may check for.
 var (
-	// ErrNotSealed says that a delivery cannot be read again before it is sealed.
+	// ErrNotSealed means that a delivery cannot be read again before it is sealed.
 	ErrNotSealed = errors.New("the delivery is not sealed")
-	// ErrNotHandedOver says that a delivery has no originals of its own.
+	// ErrNotHandedOver means that a delivery has no originals of its own.
 	ErrNotHandedOver = errors.New("the delivery was not handed over")
-	// ErrGone says that an order took records of a delivery away, which a second reading
+	// ErrGone means that an order removed records of a delivery, which a second reading
 	// would bring back.
 	ErrGone = errors.New("records of the delivery are gone by an order, and reading it again would bring them back")
 )
 
 // Reread reads the kept originals of a sealed delivery again, as a delivery of its own,
-// and seals it. Settings of o take the place of those that the delivery was first read
-// with. A reading of the same delivery with the same settings that was interrupted goes
-// on.
+// and seals it. Settings of o replace those that the delivery was first read with. An
+// interrupted reading of the same delivery with the same settings is resumed.
 func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason string) (*argus.Receipt, error) {
 	o = o.withDefaults()
 	if !o.Covers(n) {
@@ -57,8 +56,8 @@ func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason strin
 	return in.run(ctx, nil)
 }
 
-// beginReading takes in hand the reading of a delivery that was interrupted, or begins
-// one. A delivery has one open reading at most, so that the newest one counts.
+// beginReading takes in hand the interrupted reading of a delivery, or begins one. A
+// delivery has at most one open reading, so that the newest one counts.
 func (o Options) beginReading(ctx context.Context, of evidence.Delivery, reason string) (d evidence.Delivery, begun bool, err error) {
 	o.Hands.mu.Lock()
 	defer o.Hands.mu.Unlock()
@@ -118,12 +117,12 @@ func handedOver(ctx context.Context, s *evidence.Store, n argus.DeliveryNumber) 
 	return list[at], nil
 }
 
-// fromUpgrade is how the name of an option begins that an upgrade gave a delivery, and
-// that is no setting.
+// fromUpgrade is the prefix of options that an upgrade gave a delivery, which are not
+// settings.
 const fromUpgrade = "format-"
 
-// settingsOver returns settings in which the newer ones take the place of the older
-// ones of the same name; a format that of a program.
+// settingsOver returns settings in which the newer ones replace the older ones of the
+// same name; a format replaces a program.
 func settingsOver(older, newer []argus.Field) []argus.Field {
 	older = settingsOf(older)
 	replaced := func(name string) bool {
@@ -151,7 +150,7 @@ func settingsOver(older, newer []argus.Field) []argus.Field {
 	return list
 }
 
-// noneGone returns ErrGone if an order took records of a delivery away.
+// noneGone returns ErrGone if an order removed records of a delivery.
 func noneGone(ctx context.Context, s *evidence.Store, n argus.DeliveryNumber) error {
 	for r, err := range s.Records(ctx, n) {
 		if err != nil {
@@ -164,7 +163,7 @@ func noneGone(ctx context.Context, s *evidence.Store, n argus.DeliveryNumber) er
 	return nil
 }
 
-// recallReading learns which originals a reading reads.
+// recallReading finds the originals of a reading.
 func (in *intake) recallReading(ctx context.Context, reading *argus.Record) error {
 	in.again = reading.Reading.Of
 	view, err := in.view.Without(in.again)
@@ -201,8 +200,9 @@ func (in *intake) recallReading(ctx context.Context, reading *argus.Record) erro
 	return nil
 }
 
-// carry says again of the files that could not be read when they were handed over why
-// not, since nothing of them is kept, and of those that changed meanwhile, how.
+// carry repeats the problems of the files that could not be read when they were handed
+// over, since no bytes of them are kept, and of those that changed while they were
+// copied.
 func (in *intake) carry(ctx context.Context) error {
 	var problems []*argus.Record
 	for _, r := range in.originals {

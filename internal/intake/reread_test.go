@@ -30,8 +30,8 @@ func (b *bench) reread(t *testing.T, n argus.DeliveryNumber) (*argus.Receipt, *D
 	return r, d
 }
 
-// mixed writes a folder with what a delivery can hold: an archive with an attachment,
-// a file that is empty, one that nobody understands, a link, broken pieces.
+// mixed writes a folder with typical contents: an archive with an attachment, an empty
+// file, one that nobody understands, a link, broken pieces.
 func mixed(t *testing.T) string {
 	t.Helper()
 	source := t.TempDir()
@@ -46,8 +46,8 @@ func mixed(t *testing.T) string {
 	return source
 }
 
-// The same readers find the same in what is kept, piece by piece, also when the files
-// are gone from where they lay.
+// TestRereadFindsTheSame: the same readers find the same in the kept files, piece by
+// piece, also when the source files are gone.
 func TestRereadFindsTheSame(t *testing.T) {
 	b := newBench(t)
 	source := mixed(t)
@@ -88,7 +88,8 @@ func TestRereadFindsTheSame(t *testing.T) {
 	}
 }
 
-// What was interrupted goes on where it was, wherever that is.
+// TestInterruptedRereadGoesOn: a reading resumes where it was interrupted, at any
+// place.
 func TestInterruptedRereadGoesOn(t *testing.T) {
 	source := mixed(t)
 	for stopAfter := 0; ; stopAfter++ {
@@ -141,8 +142,8 @@ func TestInterruptedRereadGoesOn(t *testing.T) {
 	}
 }
 
-// A reading that was given up takes no place, and the next one compares itself with
-// what counts.
+// TestAbandonedRereadCountsNot: an abandoned reading replaces nothing, and the next one
+// is compared with the reading that counts.
 func TestAbandonedRereadCountsNot(t *testing.T) {
 	b := newBench(t)
 	b.ingest(t, mixed(t))
@@ -202,8 +203,8 @@ func TestSettingsOver(t *testing.T) {
 	}
 }
 
-// The order of records and the number of parts do not change a difference; what is too
-// much to be listed is counted.
+// TestDifferenceIsOfSets: the order of records and the number of parts do not change a
+// difference; items beyond the listed ones are counted.
 func TestDifferenceIsOfSets(t *testing.T) {
 	var hasher argus.Hasher
 	records := func(skip, other int) (list []*argus.Record) {
@@ -219,7 +220,7 @@ func TestDifferenceIsOfSets(t *testing.T) {
 			r.ID, r.Version = hasher.Identity(m)
 			list = append(list, r)
 			if n%5 == 0 {
-				list = append(list, r) // once more is not another thing
+				list = append(list, r) // a duplicate is not another thing
 			}
 		}
 		return list
@@ -275,8 +276,8 @@ func TestDifferenceIsOfSets(t *testing.T) {
 	}
 }
 
-// A copy does not meet what the delivery itself said before with another clock: that
-// counts no more.
+// TestRereadMeetsNotItself: a copy does not meet the delivery's own earlier reading
+// with another clock, which no longer counts.
 func TestRereadMeetsNotItself(t *testing.T) {
 	source := write(t, t.TempDir(), "sms.xml", phone([]chat{{10, true, "look"}, {50, true, "where"}}, true, 0))
 	today := newBench(t)

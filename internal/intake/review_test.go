@@ -30,7 +30,8 @@ func (b *bench) interrupt(t *testing.T, path string, batches int) {
 	b.o.Pace = nil
 }
 
-// What is resumed is read with the options that it was begun with.
+// TestResumeKeepsReadingOptions: a resumed delivery is read with the options that it
+// was begun with.
 func TestResumeKeepsReadingOptions(t *testing.T) {
 	b := newBench(t)
 	b.o.BatchRecords = 1
@@ -60,8 +61,8 @@ func TestResumeKeepsReadingOptions(t *testing.T) {
 	}
 }
 
-// Two files of an archive may have one name. An interruption loses nothing of
-// either.
+// TestResumeWithEqualPaths: two files of an archive may have one name. An interruption
+// loses nothing of either.
 func TestResumeWithEqualPaths(t *testing.T) {
 	content := func(from int) string {
 		var s strings.Builder
@@ -107,8 +108,8 @@ func TestResumeWithEqualPaths(t *testing.T) {
 	}
 }
 
-// Messages that are too large, or in too large company, stop nothing and break
-// nothing.
+// TestLargeMessages: messages that are too large, alone or together, stop nothing and
+// break nothing.
 func TestLargeMessages(t *testing.T) {
 	long := strings.Repeat("x", 15<<20)
 	titled := func(n int) string {
@@ -162,7 +163,8 @@ func TestFolderNamedByALink(t *testing.T) {
 	}
 }
 
-// What lies where an interrupted delivery lay is not taken for it.
+// TestResumeRefusesOtherFiles: other files in the place of an interrupted delivery are
+// refused.
 func TestResumeRefusesOtherFiles(t *testing.T) {
 	b := newBench(t)
 	b.o.BatchRecords = 1

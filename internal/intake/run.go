@@ -32,17 +32,18 @@ type intake struct {
 	progress Progress
 
 	originals []*argus.Record     // kept so far, in order
-	done      map[piece][]stretch // items that are in the evidence already, when resuming
+	done      map[piece][]stretch // items already in the evidence, when resuming
 	holdings  map[string]*holding // files that a message may name, by path
 	strangers []stranger          // files that no reader recognised
-	kinds     kinds               // which readers found messages beside them
+	kinds     kinds               // the readers that found messages beside them
 
-	// again is the delivery whose originals are read again, 0 for none, and unread its
-	// empty files by the number of their records, with why they are not to be read.
+	// again is the delivery whose originals are read again, 0 for none, and unread has
+	// its empty files by the number of their records, with the reason for not reading
+	// them.
 	again  argus.DeliveryNumber
 	unread map[uint64]string
-	// changed are those of its originals that changed while they were copied, with how,
-	// as far as this reading does not say so yet.
+	// changed has those of its originals that changed while they were copied, with a
+	// description, until this reading repeats it.
 	changed map[uint64]string
 
 	view     *evidence.Current // set by recall
@@ -50,8 +51,8 @@ type intake struct {
 	reading  *sandbox.Readers
 	batch    *batch
 
-	// put makes records durable and numbers them; open opens a kept file, and
-	// plain opens it as one that any program can read.
+	// put makes records durable and numbers them; open opens a kept file, and plain
+	// opens it as one that any program can read.
 	put   func(ctx context.Context, records []*argus.Record) error
 	open  func(*argus.Record) (sandbox.Content, error)
 	plain func(context.Context, *argus.Record) (*os.File, error)
@@ -75,7 +76,7 @@ type holding struct {
 	hash argus.Hash
 	size int64
 	used bool
-	// record is the original that it is, or is in.
+	// record is the original that is the file, or contains it.
 	record *argus.Record
 }
 
@@ -98,7 +99,7 @@ func newIntake(o Options, d argus.DeliveryNumber) *intake {
 	return in
 }
 
-// advance changes the progress and tells it.
+// advance changes the progress and reports it.
 func (in *intake) advance(change func(p *Progress)) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -106,7 +107,7 @@ func (in *intake) advance(change func(p *Progress)) {
 	in.o.Progress(in.progress)
 }
 
-// recall learns from the evidence what was done before an interruption.
+// recall reads from the evidence the work done before an interruption.
 func (in *intake) recall(ctx context.Context) (err error) {
 	if in.view, err = evidence.NewCurrent(in.o.Store); err != nil {
 		return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
@@ -137,7 +138,7 @@ func (in *intake) recall(ctx context.Context) (err error) {
 				return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
 			}
 		case argus.KindSealed, argus.KindKey, argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed,
-			argus.KindDerived, argus.KindAmendment: // not of a delivery that is read
+			argus.KindDerived, argus.KindAmendment: // not part of a delivery that is read
 		}
 	}
 	return nil
@@ -180,7 +181,7 @@ func (in *intake) run(ctx context.Context, files []foundFile) (*argus.Receipt, e
 	return in.seal(ctx, "")
 }
 
-// readAll reads what is kept.
+// readAll reads the kept files.
 func (in *intake) readAll(ctx context.Context) error {
 	for _, r := range in.originals {
 		if err := in.readOriginal(ctx, r); err != nil {
@@ -236,17 +237,17 @@ func (in *intake) keepAll(ctx context.Context, files []foundFile, kept map[strin
 	return in.recordKept(ctx, batch)
 }
 
-// keeping is the files that are kept and not yet durable and recorded, and why some
-// of them could not be read, by their place.
+// keeping holds the files that are kept and not yet durable and recorded, and the
+// reasons for unreadable ones, by their place.
 type keeping struct {
 	originals *evidence.OriginalBatch
 	records   []*argus.Record
 	problems  map[int]string
-	bytes     int64  // of the files as they were found
+	bytes     int64  // of the source files
 	last      string // path
 }
 
-// keepTogether is how many files one batch of records speaks of, unless they have
+// keepTogether is how many files one batch of records covers, unless they reach
 // keepBytes before.
 const (
 	keepTogether = 256
@@ -270,7 +271,7 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 		}
 	}
 	if f.problem != "" {
-		// No bytes can be kept; the account says so in their place.
+		// No bytes can be kept; the account has a problem in their place.
 		var err error
 		if o, err = batch.originals.Put(ctx, strings.NewReader("")); err != nil {
 			return err
@@ -284,7 +285,7 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 	return nil
 }
 
-// problem says what is wrong with the file whose record comes next.
+// problem notes the fault of the file whose record comes next.
 func (k *keeping) problem(why string) {
 	if k.problems == nil {
 		k.problems = map[int]string{}
@@ -292,7 +293,7 @@ func (k *keeping) problem(why string) {
 	k.problems[len(k.records)] = why
 }
 
-// recordKept makes durable the files and which they are.
+// recordKept makes the files durable, and the records of them.
 func (in *intake) recordKept(ctx context.Context, batch *keeping) error {
 	if err := batch.originals.Commit(); err != nil {
 		return err
@@ -334,8 +335,8 @@ func (in *intake) append(ctx context.Context, records []*argus.Record) error {
 	return nil
 }
 
-// sourceFile reads a file of the delivery and keeps what went wrong with it
-// apart from what may go wrong with the store.
+// sourceFile reads a file of the delivery and separates its errors from those of the
+// store.
 type sourceFile struct {
 	name   string
 	f      *os.File
@@ -359,15 +360,16 @@ func (s *sourceFile) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// changedWhileCopied begins the reason of a record that says so, which is no piece of
-// what is read.
+// changedWhileCopied begins the reason of a record about that, which is not a piece of
+// the content.
 const changedWhileCopied = "the file changed while it was copied, and its bytes may be of different moments"
 
 func saysChanged(r *argus.Record) bool {
 	return r.Where.Reader == 0 && r.Quarantine != nil && strings.HasPrefix(r.Quarantine.Reason, changedWhileCopied)
 }
 
-// close ends the reading, and says so if the file has changed since it was opened.
+// close ends the reading, and returns a description if the file has changed since it
+// was opened.
 func (s *sourceFile) close(copied int64) (changed string) {
 	if s.f == nil {
 		return ""
@@ -427,17 +429,17 @@ func (in *intake) readOriginal(ctx context.Context, record *argus.Record) error 
 	return in.finish(ctx, &at)
 }
 
-// take notes the files that messages may name, and readers may look into: the
-// original itself, or what an archive holds.
+// take notes the files that messages may name, and readers may look into: the original
+// itself, or the contents of an archive.
 func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Original) error {
 	if len(in.holdings) == 0 {
-		// The originals of a folder lie beside each other.
+		// The originals of a folder are siblings.
 		for _, r := range in.originals {
 			in.holdings[r.Original.Path] = &holding{hash: r.Original.Hash, size: r.Original.Size, record: r}
 		}
 	}
 	if in.o.Via != nil {
-		return nil // it looks into archives itself, or not
+		return nil // it opens archives itself if it supports them
 	}
 	for file, err := range in.reading.Files(ctx, of) {
 		if err != nil {
@@ -451,22 +453,22 @@ func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Ori
 	return nil
 }
 
-// reading is where the reading of an original stands.
+// reading is the state of reading an original.
 type reading struct {
 	where   argus.Where // of the file in hand, with its reader
 	name    string
 	repeats *repeats
 	second  second
 	devices *devices
-	behind  int64 // what was read of the file, in bytes
-	found   bool  // whether anything was
-	said    bool  // whether a message was
-	// over says that the rest of the file is passed over: it broke its reader
-	// before an interruption.
+	behind  int64 // how many bytes of the file were read
+	found   bool  // whether it had any record
+	said    bool  // whether it had a message
+	// over is set if the rest of the file is skipped: it broke its reader before an
+	// interruption.
 	over bool
 }
 
-// read takes what the reading of an original brought.
+// read handles an event of reading an original.
 func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e sandbox.Event) error {
 	if f := e.File; f != nil {
 		if err := in.finish(ctx, at); err != nil {
@@ -483,7 +485,7 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 		}
 	}
 	if i := e.Item; i.Message == nil && i.Problem == "" && i.Stated == nil && !e.Broke {
-		return nil // a file begins, and nothing else
+		return nil // only the beginning of a file
 	}
 	if at.second.takes(at.repeats, e) {
 		return nil
@@ -497,7 +499,7 @@ func (in *intake) read(ctx context.Context, at *reading, record *argus.Record, e
 	return in.item(ctx, at, e)
 }
 
-// release goes on with the items that were held back.
+// release continues with the items that were held back.
 func (in *intake) release(ctx context.Context, at *reading) error {
 	held := at.second.held
 	if len(held) > 1 {
@@ -515,7 +517,7 @@ func (in *intake) release(ctx context.Context, at *reading) error {
 	return nil
 }
 
-// item takes one thing that was found in a file.
+// item handles one item found in a file.
 func (in *intake) item(ctx context.Context, at *reading, e sandbox.Event) error {
 	r := in.record(at, e.Item)
 	if e.Broke {
@@ -547,8 +549,8 @@ func (in *intake) finish(ctx context.Context, at *reading) error {
 	return in.give(ctx, at, in.record(at, reader.Item{Problem: "the reader found no record in the file"}))
 }
 
-// beside finds a file of the delivery for a reader that looks for names beside
-// the messages. The file then counts as read.
+// beside finds a file of the delivery for a reader that looks for names beside the
+// messages. The file then counts as read.
 func (in *intake) beside(_ context.Context, name string) (b sandbox.Beside, ok bool, err error) {
 	h := in.holdings[name]
 	if h == nil || h.size > sandbox.SiblingLimit {
@@ -563,8 +565,8 @@ func (in *intake) beside(_ context.Context, name string) (b sandbox.Beside, ok b
 	return sandbox.Beside{Original: sandbox.Original{Name: o.Path, Size: o.Size, File: f}, Size: h.size}, true, nil
 }
 
-// give hands a record on, unless it was handed on before an interruption. The
-// files of an archive may share a path; their records are counted off together.
+// give hands a record on, unless that was done before an interruption. The files of an
+// archive may share a path; their records are counted together.
 func (in *intake) give(ctx context.Context, at *reading, r *argus.Record) error {
 	broke := r.Quarantine != nil && r.Quarantine.Broke
 	p := piece{r.Where.Original, r.Where.Path}
@@ -574,7 +576,7 @@ func (in *intake) give(ctx context.Context, at *reading, r *argus.Record) error 
 	if done := in.done[p]; len(done) > 0 {
 		switch first := &done[0]; {
 		case broke && first.broke, !broke && first.items == 0 && first.broke:
-			// Here it broke before, sooner or later than now.
+			// It broke here before, sooner or later than now.
 			at.over = true
 			in.done[p] = done[1:]
 			return nil
@@ -588,7 +590,7 @@ func (in *intake) give(ctx context.Context, at *reading, r *argus.Record) error 
 	return in.batch.add(ctx, r)
 }
 
-// record makes a record of what a reader found.
+// record makes a record of a reader's item.
 func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 	where := at.where
 	where.Record, where.Offset, where.Length = item.Where.Record, item.Where.Offset, item.Where.Length
@@ -621,8 +623,8 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 		Quarantine: &argus.Quarantine{Reason: strings.ToValidUTF8(reason, "\uFFFD"), Raw: raw}}
 }
 
-// resolve gives the attachments of a message the hashes of the files that are
-// held under their names, beside the file that names them.
+// resolve gives the attachments of a message the hashes of the held files of their
+// names, beside the file that names them.
 func (in *intake) resolve(m *argus.Message, name string) {
 	for i := range m.Attachments {
 		a := &m.Attachments[i]
@@ -653,7 +655,7 @@ func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, 
 	return receipt, nil
 }
 
-// about is what the ledger says of a delivery that begins or goes on.
+// about returns the details of a delivery for the ledger, when it begins or resumes.
 func (in *intake) about(source string) []argus.Field {
 	details := []argus.Field{{Name: "source", Value: source}}
 	if in.again != 0 {
@@ -662,7 +664,7 @@ func (in *intake) about(source string) []argus.Field {
 	return details
 }
 
-// RecordOpening writes to the ledger that an open delivery begins. It comes behind the
+// RecordOpening writes the opening of a delivery to the ledger. It comes behind the
 // records of the opening, which it names, and before any other.
 func RecordOpening(ctx context.Context, o Options, d argus.DeliveryNumber, details ...argus.Field) error {
 	with, err := o.Store.Begun(d)
@@ -672,8 +674,8 @@ func RecordOpening(ctx context.Context, o Options, d argus.DeliveryNumber, detai
 	return o.Record(ctx, ledger.OpenDelivery, d, append(details, argus.Field{Name: "opening", Value: with.Root.String()}))
 }
 
-// RecordSeal writes a seal to the ledger. A crash right after sealing can keep
-// it from being written; whoever opens the store next sees to it.
+// RecordSeal writes a seal to the ledger. A crash right after sealing can prevent that;
+// whoever opens the store next makes up for it.
 func RecordSeal(ctx context.Context, o Options, seal *argus.Seal) error {
 	text, err := o.Store.SealText(seal.Delivery)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// TestSiblingsGiveNames reads an export whose names stand in files beside the
-// messages, from a folder and from an archive: the messages carry the names,
-// and the files that gave them are accounted for.
+// TestSiblingsGiveNames reads an export whose names are in files beside the messages,
+// from a folder and from an archive: the messages carry the names, and the files that
+// gave them are accounted for.
 func TestSiblingsGiveNames(t *testing.T) {
 	files := []string{
 		"users.json", `[{"id":"U0000001","name":"bram","profile":{"display_name":"Bram"}}]`,
@@ -25,7 +25,7 @@ func TestSiblingsGiveNames(t *testing.T) {
 	check := func(t *testing.T, path string) {
 		b := newBench(t)
 		r := b.ingest(t, path)
-		// Only what no message needed is a problem.
+		// Only files that no message needed are a problem.
 		if r.Counts.Quarantined != 1 {
 			t.Errorf("%d pieces are quarantined: %+v", r.Counts.Quarantined, r.Files)
 		}
@@ -51,7 +51,7 @@ func TestSiblingsGiveNames(t *testing.T) {
 		check(t, dir)
 	})
 	t.Run("archive", func(t *testing.T) { check(t, write(t, t.TempDir(), "slack.zip", zipped(t, files...))) })
-	// As Slack writes them the lists are read as well, and give names all the same.
+	// The lists in Slack's own form are read as well, and still give names.
 	files[1] = `[{"id":"U0000001","name":"bram","deleted":false,"profile":{"display_name":"Bram"}}]`
 	files[3] = `[{"id":"C0000001","name":"loods","created":1613300000,"creator":"U0000001","members":["U0000001"]}]`
 	t.Run("lists that are read", func(t *testing.T) { check(t, write(t, t.TempDir(), "slack.zip", zipped(t, files...))) })

@@ -14,7 +14,7 @@ import (
 type stranger struct {
 	where argus.Where
 	name  string // key of holdings
-	looks string // like what, or ""
+	looks string // the known kind that it looks like, or ""
 }
 
 // kinds counts, for files of one folder and one ending, those in which a format found
@@ -22,14 +22,14 @@ type stranger struct {
 type kinds map[string]map[string]int
 
 const (
-	mostKinds   = 1 << 16 // folders and endings that are remembered
+	mostKinds   = 1 << 16 // folders and endings remembered
 	mostFormats = 8       // of each
 )
 
-// kindOf is what files that are alike share: the folder, and the name's ending.
+// kindOf returns the key that similar files share: the folder, and the name's ending.
 func kindOf(name string) string { return path.Dir(name) + "\x00" + strings.ToLower(path.Ext(name)) }
 
-// add says that a reader found a message in a file.
+// add notes that a reader found a message in a file.
 func (k *kinds) add(name, reader string) {
 	if *k == nil {
 		*k = kinds{}
@@ -45,7 +45,7 @@ func (k *kinds) add(name, reader string) {
 	}
 }
 
-// of returns the format that most files beside one are in, "" for none.
+// of returns the format of most files beside one, "" for none.
 func (k kinds) of(name string) (format string) {
 	formats := k[kindOf(name)]
 	for other, n := range formats {
@@ -56,9 +56,9 @@ func (k kinds) of(name string) (format string) {
 	return format
 }
 
-// settleStrangers accounts for the files that no reader recognised: those that
-// a message named are attachments, others are read as the files beside them are, and
-// the rest is quarantined.
+// settleStrangers accounts for the files that no reader recognised: those that a
+// message named are attachments, others are read like the files beside them, and the
+// rest is quarantined.
 func (in *intake) settleStrangers(ctx context.Context) error {
 	used := func(s stranger) bool { h := in.holdings[s.name]; return h != nil && h.used }
 	unnamed := slices.DeleteFunc(slices.Clone(in.strangers), used)
@@ -69,7 +69,7 @@ func (in *intake) settleStrangers(ctx context.Context) error {
 	}
 	for _, s := range append(named, rest...) {
 		if used(s) && s.where.Path == "" {
-			continue // its original is the record
+			continue // its original is its record
 		}
 		r := &argus.Record{Kind: argus.KindQuarantined, Where: s.where}
 		if h := in.holdings[s.name]; used(s) {
@@ -84,7 +84,7 @@ func (in *intake) settleStrangers(ctx context.Context) error {
 	return nil
 }
 
-// whyUnread says why a file is quarantined as a whole.
+// whyUnread returns the reason for quarantining a whole file.
 func (in *intake) whyUnread(s stranger) string {
 	switch h := in.holdings[s.name]; {
 	case h != nil && h.size == 0:
@@ -99,8 +99,8 @@ func (in *intake) whyUnread(s stranger) string {
 	return reason
 }
 
-// readLikeOthers reads each stranger with the format that reads the files beside it,
-// of the same folder and ending, and returns those in which it finds no message.
+// readLikeOthers reads each stranger with the format of the files beside it, of the
+// same folder and ending, and returns those in which it finds no message.
 func (in *intake) readLikeOthers(ctx context.Context, strangers []stranger) (rest []stranger, err error) {
 	for len(strangers) > 0 {
 		of := strangers[0].where.Original
@@ -128,8 +128,8 @@ func (in *intake) readLikeOthers(ctx context.Context, strangers []stranger) (res
 	return rest, nil
 }
 
-// readSuggested reads files of an original with the formats that are named for their
-// paths, and says how many of each path it read: files of an archive may share one.
+// readSuggested reads files of an original with the formats given for their paths, and
+// returns how many of each path it read: files of an archive may share one.
 func (in *intake) readSuggested(ctx context.Context, original uint64, formats map[string]string) (read map[string]int, err error) {
 	read = map[string]int{}
 	at := slices.IndexFunc(in.originals, func(r *argus.Record) bool { return r.Seq == original })

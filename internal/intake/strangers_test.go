@@ -11,12 +11,12 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// TestFilesBesideSuggestTheReader reads a file that no reader recognises as those of
+// TestFilesBesideSuggestTheReader reads a file that no reader recognises like those of
 // its folder and ending, from a folder and from an archive, where two files have one
-// path. What that reader makes nothing of stays unrecognised, and so does what lies in
-// another folder.
+// path. A file in which that reader finds nothing stays unrecognised, and so does one
+// in another folder.
 func TestFilesBesideSuggestTheReader(t *testing.T) {
-	torn := strings.Repeat("x", 70_000) + "\n" + line(7, "torn off") // longer than what is looked at
+	torn := strings.Repeat("x", 70_000) + "\n" + line(7, "torn off") // longer than the examined beginning
 	files := []string{
 		"logs/a.jsonl", line(1, "one") + line(2, "two"), "logs/b.jsonl", torn,
 		"logs/notes.jsonl", "milk\nbread\n", "logs/b.txt", torn, "other/b.jsonl", torn,
@@ -61,8 +61,9 @@ func TestFilesBesideSuggestTheReader(t *testing.T) {
 	})
 }
 
-// TestEveryFormatAccountsForAFile has each format read what it can make nothing of: a
-// file that holds lines, objects or nothing is a message or a problem, never silence.
+// TestEveryFormatAccountsForAFile has each format read a file that it cannot
+// understand: a file that holds lines, objects or nothing is a message or a problem,
+// never silence.
 func TestEveryFormatAccountsForAFile(t *testing.T) {
 	for _, f := range all.Formats() {
 		b := newBench(t)

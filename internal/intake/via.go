@@ -20,27 +20,26 @@ import (
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
-// Via is a program of the operator's that turns each file of a delivery into
-// Argus JSON lines. It gets the file on its standard input and the file's path
-// in the delivery as $ARGUS_FILE, and prints on its standard output.
+// Via is a program of the operator's that converts each file of a delivery into Argus
+// JSON lines. It gets the file on its standard input and the file's path in the
+// delivery as $ARGUS_FILE, and prints on its standard output.
 //
-// It runs as whoever runs Argus, outside of the sandbox. For the same file it
-// has to print the same.
+// It runs as the user who runs Argus, outside the sandbox. It has to print the same for
+// the same file each time.
 type Via struct {
 	program string // full path
 	hash    argus.Hash
 	args    []string
-	// Say is told what the program prints on its standard error, line by line.
-	// Default: nobody.
+	// Say receives the program's standard error, line by line. Default: nobody.
 	Say func(line string)
-	// Output is the most that is taken of what it prints for one file, in
-	// bytes. Default 1 GiB and 100 times the size of the file.
+	// Output is the most that is read of its output for one file, in bytes. Default 1
+	// GiB and 100 times the size of the file.
 	Output int64
 }
 
-// NewVia finds a program. The fields are the record of it: its path and
-// SHA-256, its arguments, and the SHA-256 of those that are files, such as the
-// script of an interpreter.
+// NewVia finds a program. The fields are the record of it: its path and SHA-256, its
+// arguments, and the SHA-256 of those that are files, such as the script of an
+// interpreter.
 func NewVia(program string, args []string) (*Via, []argus.Field, error) {
 	path, err := exec.LookPath(program)
 	if err == nil {
@@ -79,7 +78,7 @@ func hashFile(name string) (h argus.Hash, err error) {
 	return h, err
 }
 
-// viaOf finds the program that a delivery was begun with again, nil for none.
+// viaOf finds again the program that a delivery was begun with, nil for none.
 func viaOf(settings []argus.Field) (*Via, []argus.Field, error) {
 	var via, others []argus.Field
 	var args []string
@@ -102,13 +101,13 @@ func viaOf(settings []argus.Field) (*Via, []argus.Field, error) {
 	return v, others, nil
 }
 
-// name is how a trace names the program: its version is its hash.
+// name returns the program's name in traces: its version is its hash.
 func (v *Via) name() string {
 	return label("via:" + filepath.Base(v.program) + "/" + v.hash.String()[:12])
 }
 
-// run gives a file to the program and its output to out. What the program did
-// wrong is told in words; an error is of this machine.
+// run passes a file to the program and its output to out. broke describes a fault of
+// the program in words; err is a fault of this machine.
 func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io.Writer) (broke string, err error) {
 	limit := cmp.Or(v.Output, 1<<30+100*of.Size)
 	ctx, stop := context.WithCancel(ctx)
@@ -123,7 +122,7 @@ func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io
 	c := exec.CommandContext(ctx, v.program, v.args...)
 	c.Stdin, c.Stdout, c.Stderr = file, bounded, said
 	c.Env = append(os.Environ(), "ARGUS_FILE="+of.Path, "ARGUS_SIZE="+strconv.FormatInt(of.Size, 10))
-	c.WaitDelay = 5 * time.Second // for those that it started itself
+	c.WaitDelay = 5 * time.Second // for processes that it started itself
 	if err := c.Start(); err != nil {
 		return "", fmt.Errorf("start %s: %w", v.program, err)
 	}
@@ -147,7 +146,7 @@ func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io
 	return "", err
 }
 
-// boundedWriter takes as much as is left and calls over for more.
+// boundedWriter takes as many bytes as are left and calls over for more.
 type boundedWriter struct {
 	w    io.Writer
 	left int64
@@ -167,7 +166,7 @@ func (b *boundedWriter) Write(p []byte) (int, error) {
 	return n, b.err
 }
 
-// lineWriter passes lines on, of long ones the beginning.
+// lineWriter passes lines on, only the beginning of long ones.
 type lineWriter struct {
 	say  func(string)
 	line []byte

@@ -10,8 +10,8 @@ import (
 
 // foundFile is a file of a delivery, before it is kept.
 type foundFile struct {
-	// path is relative to what was handed over, with forward slashes and as
-	// UTF-8; a file that was handed over alone has its own name.
+	// path is relative to the delivery, with forward slashes and as UTF-8; a file that
+	// was handed over alone has its own name.
 	path     string
 	place    string // on this machine
 	size     int64
@@ -19,9 +19,9 @@ type foundFile struct {
 	problem  string
 }
 
-// walk lists the files of a delivery in the order of their names. Links are
-// not followed: they could lead out of the delivery. store is the folder of
-// the store that they go to, which is no part of any delivery.
+// walk lists the files of a delivery in the order of their names. Links are not
+// followed: they could lead out of the delivery. store is the folder of the target
+// store, which is not part of any delivery.
 func walk(root, store string) ([]foundFile, error) {
 	info, err := os.Stat(root)
 	if err != nil {
@@ -34,7 +34,7 @@ func walk(root, store string) ([]foundFile, error) {
 		}
 		return []foundFile{{path: label(filepath.Base(root)), place: root, size: info.Size(), modified: info.ModTime().UnixMicro()}}, nil
 	}
-	// The folder itself may be named by a link: the operator did.
+	// The folder itself may be a link: the operator chose it.
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func walk(root, store string) ([]foundFile, error) {
 	return files, err
 }
 
-// isFolder says whether an entry is the folder that own describes, nil for none.
+// isFolder reports whether an entry is the folder that own describes, nil for none.
 func isFolder(e fs.DirEntry, own fs.FileInfo) bool {
 	info, err := e.Info()
 	return own != nil && err == nil && os.SameFile(info, own)

@@ -8,9 +8,9 @@ import (
 )
 
 // TestManyCopiesAreLinearWork takes in one message many times, behind a phone whose
-// copies it could meet, and again as another delivery: ten times the copies are no more
-// than twelve times the work. What is allocated stands for the work: to look through
-// copies means to have a list of them.
+// copies it could meet, and again as another delivery: ten times the copies are at most
+// twelve times the work. Allocated bytes measure the work: searching copies needs a
+// list of them.
 func TestManyCopiesAreLinearWork(t *testing.T) {
 	other := func(i int) string { // seconds apart, so that each looks for the others
 		return fmt.Sprintf(`{"service":"sms","conversation":"%s|%s","from":%q,"to":[%q],"sent":"2021-02-14T12:03:%02dZ","text":"good"}`+"\n",

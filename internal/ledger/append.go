@@ -14,12 +14,11 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Append records an act. On return the entry is durable and covered by a
-// signed checkpoint. With an error it may or may not be in the ledger, but
-// nobody may act as if it were. Cancelling ctx ends the wait for others that
-// append, not the writing. argus.ErrLocked: another process held the ledger
-// for too long; argus.ErrDamaged: the ledger is not what was signed, and
-// nothing more is signed until it is repaired.
+// Append records an act. On return the entry is durable and covered by a signed
+// checkpoint. With an error it may or may not be in the ledger, but nobody may act as
+// if it were. Cancelling ctx ends the wait for other appenders, not the writing.
+// argus.ErrLocked: another process held the ledger for too long; argus.ErrDamaged: the
+// ledger differs from the signed one, and nothing more is signed until it is repaired.
 func (l *Ledger) Append(ctx context.Context, act Act) (Entry, error) {
 	entry, err := l.append(ctx, act)
 	if err != nil {
@@ -36,10 +35,9 @@ func (l *Ledger) append(ctx context.Context, act Act) (entry Entry, err error) {
 	return entry, err
 }
 
-// Hold keeps everybody else from appending while work goes on. Work appends with
-// record, as [Ledger.Append] does, and with nothing else. argus.ErrLocked without
-// a word of work: another process held the ledger for too long, and nothing was
-// done.
+// Hold keeps everybody else from appending while work runs. Work appends with record,
+// as [Ledger.Append] does, and with nothing else. argus.ErrLocked, if work did not
+// return it: another process held the ledger for too long, and nothing was done.
 func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, error)) error) error {
 	unlock, err := l.lock(ctx)
 	if err != nil {
@@ -58,10 +56,10 @@ func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, er
 	})
 }
 
-// Correct records that the time of an entry was wrong, since the clock was ahead:
-// from here on the time goes on from the entry before it. The error is
-// argus.ErrNotFound if there is no such entry, and says why it cannot be corrected
-// if the clock is not behind it, or if it was corrected before.
+// Correct records that the time of an entry was wrong, since the clock was ahead: from
+// here on the time continues from the entry before it. The error is argus.ErrNotFound
+// if there is no such entry; other errors explain that the clock is not behind it, or
+// that it was corrected before.
 func (l *Ledger) Correct(ctx context.Context, actor string, seq uint64, reason string) (Entry, error) {
 	entry, err := l.correct(ctx, Act{Actor: actor, Action: Correct, Subject: strconv.FormatUint(seq, 10), Detail: map[string]string{"reason": reason}}, seq)
 	if err != nil {
@@ -103,7 +101,7 @@ func (l *Ledger) correct(ctx context.Context, act Act, seq uint64) (Entry, error
 	return l.record(act, before)
 }
 
-// record appends an act, under the lock, whose time is not before another.
+// record appends an act, under the lock, with a time that is not before earliest.
 func (l *Ledger) record(act Act, earliest time.Time) (Entry, error) {
 	last, err := l.head()
 	if err != nil {
@@ -117,7 +115,8 @@ func (l *Ledger) record(act Act, earliest time.Time) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	// The envelope reaches the disk while the entry does, and both before the checkpoint.
+	// The envelope and the entry reach the disk at the same time, and both before the
+	// checkpoint.
 	kept := make(chan error, 1)
 	go func() { kept <- l.keepEnvelope(entry.Seq, envelope) }()
 	next, err := l.grow(last, data)
@@ -133,8 +132,8 @@ func (l *Ledger) record(act Act, earliest time.Time) (Entry, error) {
 }
 
 // grow makes durable an entry behind those of a head, and the tiles that it changes,
-// and returns the head that covers it. Whatever an interrupted act left in their place
-// was never acknowledged and is written over.
+// and returns the head that covers it. It overwrites the remains of an interrupted act,
+// which was never acknowledged.
 func (l *Ledger) grow(last head, data []byte) (head, error) {
 	tree, err := l.readEdge(last.size, last.size)
 	if err != nil {
@@ -168,8 +167,8 @@ func (l *Ledger) grow(last head, data []byte) (head, error) {
 	return head{size, rootOf(tree)}, nil
 }
 
-// partialBundle reads the entries that are to be copied into a longer bundle, and
-// compares them with their leaves. It is empty if a bundle has just been filled.
+// partialBundle reads the entries to be copied into a longer bundle, and compares them
+// with their leaves. It is empty if a bundle has just been filled.
 func (l *Ledger) partialBundle(size uint64, tree edge) ([]byte, error) {
 	if size%tileWidth == 0 {
 		return nil, nil
@@ -207,7 +206,7 @@ func (l *Ledger) put(level int, size uint64, data []byte) error {
 	return l.syncFolders(name)
 }
 
-// syncFolders makes durable the names of the folders, any of which may be new, in which a file is.
+// syncFolders makes durable the names of the folders of a file, which may be new.
 func (l *Ledger) syncFolders(name string) error {
 	for dir := filepath.Dir(name); len(dir) >= len(l.dir); dir = filepath.Dir(dir) {
 		if err := l.disk.SyncDir(dir); err != nil {
@@ -226,8 +225,8 @@ func (l *Ledger) covered(name string) ([]byte, error) {
 	return raw, err
 }
 
-// readEdge reads the right edge that the tree had with a number of entries, from
-// the tiles of the size that it has.
+// readEdge reads the right edge that the tree had at a number of entries, from the
+// tiles of its current size.
 func (l *Ledger) readEdge(entries, size uint64) (edge, error) {
 	var tree edge
 	for level := 0; nodesAt(level, entries) > 0; level++ {
@@ -251,9 +250,8 @@ func (l *Ledger) readEdge(entries, size uint64) (edge, error) {
 	return tree, nil
 }
 
-// prune removes the partial tiles of a size that was outgrown by one entry:
-// the longer ones hold all that they held. What a crash leaves of them does no
-// harm, so an error does not matter.
+// prune removes the partial tiles of a size that was outgrown by one entry: the longer
+// ones contain them. Tiles left by a crash do no harm, so an error does not matter.
 func (l *Ledger) prune(size uint64) {
 	for level := 0; nodesAt(level, size) != nodesAt(level, size+1); level++ {
 		n := nodesAt(level, size)
@@ -274,14 +272,14 @@ func (l *Ledger) prune(size uint64) {
 	}
 }
 
-// tesseraState is what Tessera, which wrote the ledger of earlier versions, kept beside
-// the tiles: how many entries it had written, and locks.
+// tesseraState are the files of Tessera, which wrote the ledger of earlier versions,
+// beside the tiles: the number of entries it had written, and locks.
 var tesseraState = []string{treeStateName, ".state/version", ".state/treeState.lock", ".state/publish.lock"}
 
 const treeStateName = ".state/treeState"
 
 // forgetTessera removes the state of Tessera, durably, before there are more entries
-// than it says.
+// than it states.
 func (l *Ledger) forgetTessera() error {
 	found := false
 	for _, name := range tesseraState {
@@ -296,12 +294,12 @@ func (l *Ledger) forgetTessera() error {
 	}
 	folder := filepath.Join(l.dir, filepath.Dir(treeStateName))
 	err := l.disk.SyncDir(folder)
-	_ = l.disk.Remove(folder) // if nothing else is in it
+	_ = l.disk.Remove(folder) // if it is empty
 	return err
 }
 
-// lock makes this the only one that appends, in this process (turn) and among all (a
-// lock on a file).
+// lock gives the caller the sole right to append, in this process (turn) and among all
+// (a lock on a file).
 func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.wait, argus.ErrLocked)
 	defer cancel()
@@ -333,7 +331,7 @@ func lockFile(ctx context.Context, disk durable.Disk, name string, exclusive boo
 			return nil, fmt.Errorf("lock %s: %w", name, err)
 		}
 		if held {
-			return func() { _ = unlock() }, nil // the lock ends with the file, which is closed in any case
+			return func() { _ = unlock() }, nil // closing the file, which always happens, releases the lock
 		}
 		select {
 		case <-ctx.Done():

@@ -22,8 +22,8 @@ const (
 	lockName       = "lock"
 )
 
-// head is what a checkpoint says: how many entries there are, and the root of
-// the tree over them.
+// head is the content of a checkpoint: the number of entries, and the root of the tree
+// over them.
 type head struct {
 	size uint64
 	root argus.Hash
@@ -45,11 +45,11 @@ func (l *Ledger) head() (head, error) {
 	return h, err
 }
 
-// known is what was learnt last, so that neither a signature is verified twice nor
-// the last entry read twice.
+// known caches the last results, so that neither a signature is verified twice nor the
+// last entry read twice.
 type known struct {
 	mu   sync.Mutex
-	raw  []byte // the checkpoint that was verified
+	raw  []byte // the verified checkpoint
 	head head
 	size uint64 // number of the entry with time
 	time time.Time
@@ -121,7 +121,7 @@ func parseCheckpoint(text, origin string) (head, error) {
 	return h, nil
 }
 
-// text is the signed part of a checkpoint, as C2SP tlog-checkpoint has it.
+// text returns the signed part of a checkpoint (C2SP tlog-checkpoint).
 func (h head) text(origin string) string {
 	return fmt.Sprintf("%s\n%d\n%s\n", origin, h.size, base64.StdEncoding.EncodeToString(h.root[:]))
 }

@@ -21,8 +21,8 @@ import (
 // Span is a run of entries by their numbers, both ends included.
 type Span struct{ First, Last uint64 }
 
-// ParseSpans reads the numbers of entries as the subject of a [Destroy] act has them:
-// "3,7-9", rising, from 1.
+// ParseSpans parses the numbers of entries in the subject of a [Destroy] act: "3,7-9",
+// rising, from 1.
 func ParseSpans(text string) ([]Span, error) {
 	var spans []Span
 	for part := range strings.SplitSeq(text, ",") {
@@ -40,7 +40,7 @@ func ParseSpans(text string) ([]Span, error) {
 	return spans, nil
 }
 
-// formatSpans is the one form of some entries; it sorts and joins them.
+// formatSpans returns the canonical form of some entries; it sorts and joins them.
 func formatSpans(spans []Span) (sorted []Span, text string) {
 	spans = slices.SortedFunc(slices.Values(spans), func(a, b Span) int { return cmp.Compare(a.First, b.First) })
 	var parts []string
@@ -61,7 +61,7 @@ func formatSpans(spans []Span) (sorted []Span, text string) {
 	return sorted, strings.Join(parts, ",")
 }
 
-// have says whether there is an entry from a first to a last one in some spans.
+// have reports whether some spans contain an entry from first to last.
 func have(spans []Span, first, last uint64) bool {
 	return slices.ContainsFunc(spans, func(s Span) bool { return s.First <= last && first <= s.Last })
 }
@@ -72,8 +72,8 @@ type order struct {
 	spans []Span
 }
 
-// orderOf returns the order that an entry is, if it is one. One that nobody can make
-// sense of orders nothing.
+// orderOf returns the order in an entry, if it has one. An order that cannot be parsed
+// is ignored.
 func orderOf(e *Entry) (o order, ok bool) {
 	if e.Action != Destroy {
 		return o, false
@@ -114,12 +114,12 @@ func (l *Ledger) ordersNow(ctx context.Context) ([]order, error) {
 	return l.orders, nil
 }
 
-// Destroy destroys the words of entries by somebody's order, durably: their
-// envelopes are overwritten. The act comes first, with the numbers of the entries in the
-// log and the order's words in an envelope of its own. What a crash interrupts there is
-// finished by whoever opens the ledger next, or appends to it. The error is
-// argus.ErrNotFound if there is no such entry, and says which one has no envelope that
-// could be destroyed.
+// Destroy destroys the words of entries by somebody's order, durably: their envelopes
+// are overwritten. The act comes first, with the numbers of the entries in the log and
+// the order's words in an envelope of its own. If a crash interrupts it behind the act,
+// whoever opens the ledger next, or appends to it, finishes. The error is
+// argus.ErrNotFound if there is no such entry, or names the entry that has no envelope
+// to destroy.
 func (l *Ledger) Destroy(ctx context.Context, actor string, spans []Span, words string) (Entry, error) {
 	spans, text := formatSpans(spans)
 	entry, err := l.destroy(ctx, Act{Actor: actor, Action: Destroy, Subject: text, Detail: map[string]string{"order": words}}, spans)
@@ -153,14 +153,15 @@ func (l *Ledger) destroy(ctx context.Context, act Act, spans []Span) (entry Entr
 				}
 			}
 		}
-		// Whoever opens the ledger sees by this file that there may be something to finish.
+		// This file tells whoever opens the ledger that there may be something to
+		// finish.
 		mark := fmt.Appendf(nil, "%d %s\n", size, act.Subject)
 		if err := durable.Replace(l.disk, filepath.Join(l.dir, destroyingName), mark); err != nil {
 			return err
 		}
 		l.failpoint("destroy.ready")
 		if entry, err = record(act); err != nil {
-			return err // the next who looks sees whether it is in the ledger
+			return err // the next to open it checks whether it is in the ledger
 		}
 		l.failpoint("destroy.recorded")
 		return l.settle(ctx)
@@ -168,11 +169,11 @@ func (l *Ledger) destroy(ctx context.Context, act Act, spans []Span) (entry Entr
 	return entry, err
 }
 
-// destroyingName is the file that is there while envelopes are destroyed: the number of
+// destroyingName is the file that exists while envelopes are destroyed: the number of
 // entries before the act, and its subject.
 const destroyingName = envelopeDir + "/destroying"
 
-// destroying is what that file says.
+// destroying is the content of that file.
 type destroying struct {
 	size  uint64
 	text  string
@@ -193,7 +194,7 @@ func parseDestroying(raw []byte) (d destroying, err error) {
 	return d, nil
 }
 
-// destroying reads which envelopes are being destroyed; none is no error.
+// destroying reads which envelopes are being destroyed; it is not an error if none are.
 func (l *Ledger) destroying() (destroying, error) {
 	raw, err := l.read(destroyingName)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -205,8 +206,8 @@ func (l *Ledger) destroying() (destroying, error) {
 	return parseDestroying(raw)
 }
 
-// settle finishes, under the lock, the destroying that was interrupted, if its act is in
-// the ledger; if it is not, it was not acknowledged and nothing was destroyed.
+// settle finishes, under the lock, an interrupted destruction, if its act is in the
+// ledger; if it is not, it was not acknowledged and nothing was destroyed.
 func (l *Ledger) settle(ctx context.Context) error {
 	d, err := l.destroying()
 	if err != nil || d.spans == nil {
@@ -233,7 +234,7 @@ func (l *Ledger) settle(ctx context.Context) error {
 	return l.disk.SyncDir(filepath.Join(l.dir, envelopeDir))
 }
 
-// bundlesOf yields the first entry that is in some spans of each file of envelopes.
+// bundlesOf yields, for each file of envelopes, its first entry that is in some spans.
 func bundlesOf(spans []Span) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		next := uint64(0) // the first bundle that was not yielded
@@ -247,13 +248,13 @@ func bundlesOf(spans []Span) iter.Seq[uint64] {
 	}
 }
 
-// overwrite overwrites the envelopes of some entries in the file with that of an entry.
-// What an earlier attempt has overwritten in part is finished.
+// overwrite overwrites the envelopes of some entries in the file of an entry's
+// envelope. It also finishes envelopes that an earlier attempt overwrote in part.
 func (l *Ledger) overwrite(seq uint64, spans []Span) (err error) {
 	name := envelopePath(seq)
 	f, err := l.disk.OpenFile(filepath.Join(l.dir, name), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // Verify says so
+		return nil // Verify reports it
 	}
 	if err != nil {
 		return err

@@ -24,8 +24,8 @@ func destroy(t testing.TB, l *Ledger, spans ...Span) Entry {
 	return e
 }
 
-// wantDestroyed wants these envelopes gone by these orders, all others there, and no
-// damage.
+// wantDestroyed checks that these envelopes are gone by these orders and all others are
+// there, without damage.
 func wantDestroyed(t *testing.T, dir string, k keys, gone map[uint64]uint64) {
 	t.Helper()
 	report := verify(t, dir, k.public)
@@ -45,8 +45,8 @@ func wantDestroyed(t *testing.T, dir string, k keys, gone map[uint64]uint64) {
 	}
 }
 
-// The words that an order names are gone from the disk, the order is in the ledger, and
-// everything else goes on.
+// TestDestroy: the words that an order names are gone from the disk, the order is in
+// the ledger, and everything else continues.
 func TestDestroy(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 300)
@@ -82,8 +82,8 @@ func TestDestroy(t *testing.T) {
 	wantDestroyed(t, dir, k, gone)
 }
 
-// An envelope that is missing without an order is damage, and so is one that is there
-// in spite of one.
+// TestEnvelopeAndOrder: a missing envelope without an order is damage, and so is a
+// present one with an order.
 func TestEnvelopeAndOrder(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 5)
@@ -117,8 +117,9 @@ func TestEnvelopeAndOrder(t *testing.T) {
 	damageIn(t, verify(t, dir, k.public), "one of two put back", name)
 }
 
-// A crash at any moment leaves nothing that Verify calls damage, and the next who opens
-// the ledger, or appends to it, has done what is in the ledger and nothing else.
+// TestDestroySurvivesCrashes: a crash at any moment leaves nothing that Verify reports
+// as damage, and the next to open the ledger, or append to it, does exactly the
+// destruction recorded in the ledger.
 func TestDestroySurvivesCrashes(t *testing.T) {
 	type crash struct{}
 	base, k, filled := newLedger(t)
@@ -173,8 +174,8 @@ func TestDestroySurvivesCrashes(t *testing.T) {
 	}
 }
 
-// A line that was overwritten in part when the power went is finished; any other that is
-// no envelope stays damage.
+// TestHalfDestroyed: a line that was overwritten in part when the power went is
+// finished; any other invalid line stays damage.
 func TestHalfDestroyed(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 5)
@@ -222,7 +223,7 @@ func TestHalfDestroyed(t *testing.T) {
 	}
 }
 
-// A mark that somebody put there destroys nothing.
+// TestForgedMark: a forged mark destroys nothing.
 func TestForgedMark(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 5)
@@ -231,7 +232,7 @@ func TestForgedMark(t *testing.T) {
 	wantDestroyed(t, dir, k, nil)
 }
 
-// Who reads or verifies while others destroy sees no damage.
+// TestReadWhileOthersDestroy: readers and Verify see no damage while others destroy.
 func TestReadWhileOthersDestroy(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 100)

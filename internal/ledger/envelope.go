@@ -23,16 +23,15 @@ import (
 // envelopeDir is the folder of the envelopes.
 const envelopeDir = "envelopes"
 
-// envelopePath names the file with the envelope of an entry: one for each bundle of
-// entries.
+// envelopePath returns the file of an entry's envelope: one for each bundle of entries.
 func envelopePath(seq uint64) string {
 	return envelopeDir + "/" + strings.TrimPrefix(bundlePath(seq-1, math.MaxInt64), entriesPath)
 }
 
-// firstOf is the first entry whose envelope is in the file with that of another one.
+// firstOf returns the first entry whose envelope shares the file of another one.
 func firstOf(seq uint64) uint64 { return (seq-1)/tileWidth*tileWidth + 1 }
 
-// words are what an envelope holds of an act: what people wrote.
+// words are the part of an act in its envelope: the texts that people wrote.
 type words struct {
 	Actor   string            `json:"actor"`
 	Purpose string            `json:"purpose,omitempty"`
@@ -48,8 +47,7 @@ type envelope struct {
 	offset int    // of the line
 }
 
-// saltSize is in bytes. The salt keeps those who have the entry alone from trying
-// which words it is of.
+// saltSize is in bytes. The salt prevents guessing the words from the entry alone.
 const saltSize = 16
 
 func (e envelope) hash() argus.Hash {
@@ -60,7 +58,7 @@ func (e envelope) line() []byte {
 	return fmt.Appendf(nil, "{\"entry\":%d,\"salt\":\"%x\",\"text\":%s}\n", e.entry, e.salt, e.text)
 }
 
-// newEnvelope returns the hash that goes into an entry, and the line of its envelope.
+// newEnvelope returns the hash for an entry, and the line of its envelope.
 func newEnvelope(seq uint64, w words) (argus.Hash, []byte, error) {
 	text, err := canonical(w)
 	if err != nil {
@@ -75,7 +73,7 @@ func newEnvelope(seq uint64, w words) (argus.Hash, []byte, error) {
 	return e.hash(), line, nil
 }
 
-// open fills in what the envelope of an entry holds.
+// open fills in the words from the envelope of an entry.
 func (e *Entry) open(held map[uint64]envelope) error {
 	if e.Envelope == (argus.Hash{}) {
 		return nil
@@ -110,7 +108,7 @@ func (e *Entry) open(held map[uint64]envelope) error {
 	return nil
 }
 
-// envelopes reads the file with the envelope of an entry. Those that are not in it
+// envelopes reads the file with the envelope of an entry. Envelopes missing from it
 // were destroyed.
 func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 	size, err := l.Size()
@@ -137,16 +135,16 @@ func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 		if notRead != nil {
 			return nil, notRead
 		}
-		// If none is being destroyed any more, the file is whole by now.
+		// If none is being destroyed any more, the file is complete by now.
 		going = append([]Span{}, d.spans...)
 	}
 }
 
-// parseEnvelopes reads the envelopes that there are in a file, whose first one is of
-// entry first, and returns where those of the first size entries of the ledger end, or
-// the line that is wrong. A line of spaces is an envelope that was destroyed; so is one
-// that is no envelope, where that of an entry in going would be: it is being overwritten.
-// What follows the end belongs to acts that are under way or were interrupted.
+// parseEnvelopes reads the envelopes in a file, whose first one belongs to entry first,
+// and returns the end of those of the first size entries of the ledger, or the line
+// that is wrong. A line of spaces is a destroyed envelope; so is an invalid line in the
+// place of an entry in going: it is being overwritten. Lines behind the end belong to
+// acts that are under way or were interrupted.
 func parseEnvelopes(raw []byte, first, size uint64, going []Span) (held map[uint64]envelope, end int, err error) {
 	held = map[uint64]envelope{}
 	last, torn := first-1, false // at least: each line is of a later entry than the one before
@@ -177,8 +175,8 @@ func parseEnvelopes(raw []byte, first, size uint64, going []Span) (held map[uint
 	return held, end, nil
 }
 
-// interrupted says whether a line can be what an interrupted act left of the envelope of an
-// entry: where a power cut kept the length of a file, bytes that were not written are zero.
+// interrupted reports whether a line can be the remains of an entry's envelope from an
+// interrupted act: if a power cut kept the length of a file, unwritten bytes are zero.
 func interrupted(line []byte, seq uint64, whole bool) bool {
 	for i, b := range fmt.Appendf(nil, "{\"entry\":%d,", seq) {
 		if i < len(line) && line[i] != b && line[i] != 0 {
@@ -188,7 +186,7 @@ func interrupted(line []byte, seq uint64, whole bool) bool {
 	return !whole || bytes.IndexByte(line, 0) >= 0
 }
 
-// parseEnvelope reads what line wrote, without its end, and nothing else.
+// parseEnvelope parses exactly the lines that line writes, without their end.
 func parseEnvelope(line []byte, offset int) (e envelope, ok bool) {
 	rest, ok := bytes.CutPrefix(line, []byte(`{"entry":`))
 	number, rest, _ := bytes.Cut(rest, []byte(`,"salt":"`))
@@ -203,8 +201,8 @@ func parseEnvelope(line []byte, offset int) (e envelope, ok bool) {
 	return e, err == nil && notHex == nil && bytes.Equal(e.line(), append(line[:len(line):len(line)], '\n'))
 }
 
-// keepEnvelope makes an envelope durable, behind those of the entries before it: what
-// an interrupted act left there goes.
+// keepEnvelope makes an envelope durable, behind those of the entries before it, and
+// removes the remains of an interrupted act there.
 func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
 	name := filepath.Join(l.dir, envelopePath(seq))
 	f, err := l.disk.OpenFile(name, os.O_RDWR, 0)
@@ -241,13 +239,13 @@ func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
 	return nil
 }
 
-// ends is where the envelope of an entry ends in its file.
+// ends is the end of an entry's envelope in its file.
 type ends struct {
 	seq uint64
 	at  int64
 }
 
-// endOfEnvelopes finds where the envelope of an entry goes.
+// endOfEnvelopes finds the place for the envelope of an entry.
 func (l *Ledger) endOfEnvelopes(f durable.File, seq uint64) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// telling are acts whose every word must be in no file of the log.
+// telling are acts whose words must not appear in any file of the log.
 var telling = []Act{
 	{Actor: "ACTORNAME", Authority: "A-0001", Purpose: "PURPOSETEXT", Action: Search, Subject: "from:QUERYTEXT", Detail: map[string]string{"lists": "LISTNAME"}},
 	{Actor: "ACTORNAME", Action: Show, Subject: "REFERENCE"},
@@ -20,7 +20,7 @@ var telling = []Act{
 	{Actor: "ACTORNAME", Action: Refused, Subject: "QUERYTEXT", Detail: map[string]string{"reason": "REASONTEXT"}},
 }
 
-// The log holds no word of anybody's, and Entries gives the words back.
+// TestTheLogHoldsNoWords: the log holds nobody's words, and Entries returns them.
 func TestTheLogHoldsNoWords(t *testing.T) {
 	dir, _, l := newLedger(t)
 	for _, act := range telling {
@@ -49,7 +49,8 @@ func TestTheLogHoldsNoWords(t *testing.T) {
 	}
 }
 
-// An envelope that is changed is damage and is never taken for a destroyed one.
+// TestEnvelopeChanged: a changed envelope is damage and is never taken for a destroyed
+// one.
 func TestEnvelopeChanged(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 3)
@@ -82,8 +83,8 @@ func TestEnvelopeChanged(t *testing.T) {
 	wantClean(t, dir, k.public)
 }
 
-// What an interrupted act left behind the envelopes is no part of the ledger, and
-// goes with the next act.
+// TestEnvelopeLeftBehind: the remains of an interrupted act behind the envelopes are
+// not part of the ledger, and go with the next act.
 func TestEnvelopeLeftBehind(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 2)
@@ -113,7 +114,7 @@ func TestEnvelopeLeftBehind(t *testing.T) {
 	}
 }
 
-// No act is acknowledged whose envelope is not on disk.
+// TestNoActWithoutItsEnvelope: no act is acknowledged without its envelope on disk.
 func TestNoActWithoutItsEnvelope(t *testing.T) {
 	dir, k, l := newLedger(t)
 	write(t, dir, envelopeDir, []byte("a file where the folder goes"))

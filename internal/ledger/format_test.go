@@ -22,7 +22,7 @@ var testdataKeys = keys{
 	public:  "example.org/testdata+e2bc9bb9+AU94QfEcKFYAIFfDqVQT3uML51FqHI0322ZU4fcJ4Wgg",
 }
 
-// testdataEntry is entry seq of the ledgers in testdata.
+// testdataEntry returns entry seq of the ledgers in testdata.
 func testdataEntry(seq uint64) Entry {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC).Add(time.Duration(seq) * time.Minute)
 	if seq == 1 {
@@ -31,7 +31,8 @@ func testdataEntry(seq uint64) Entry {
 	return Entry{Seq: seq, Time: at, Act: Act{Actor: "anna", Authority: "A-0001", Purpose: "an example", Action: Search, Subject: "from:bob \"привет\" -test"}}
 }
 
-// What any released version wrote stays readable, verifiable and open for more.
+// TestFormatVersions: ledgers of any released version stay readable and verifiable, and
+// accept more acts.
 func TestFormatVersions(t *testing.T) {
 	const size = 258 // a full bundle and a partial one
 	v1, v2 := filepath.Join("testdata", "v1"), filepath.Join("testdata", "v2")
@@ -62,7 +63,7 @@ func TestFormatVersions(t *testing.T) {
 	}
 }
 
-// appendRaw appends what a test has for an entry.
+// appendRaw appends a test's own encoding of an entry.
 func appendRaw(t testing.TB, l *Ledger, data []byte) {
 	t.Helper()
 	last, err := l.head()
@@ -79,7 +80,8 @@ func appendRaw(t testing.TB, l *Ledger, data []byte) {
 	l.prune(last.size)
 }
 
-// Tessera wrote the ledgers in testdata. The same entries give the same files.
+// TestAsTessera: Tessera wrote the ledgers in testdata. The same entries give the same
+// files.
 func TestAsTessera(t *testing.T) {
 	from := filepath.Join("testdata", "v2")
 	dir := t.TempDir()
@@ -114,8 +116,8 @@ func TestAsTessera(t *testing.T) {
 	}
 }
 
-// The state that Tessera kept beside its tiles may be one entry ahead, is not needed,
-// and goes with the next act; whatever else is in its folder stays.
+// TestTesseraState: the state that Tessera kept beside its tiles may be one entry
+// ahead, is not needed, and goes with the next act; other files in its folder stay.
 func TestTesseraState(t *testing.T) {
 	for _, version := range []string{"v1", "v2"} {
 		dir := copyDir(t, filepath.Join("testdata", version))
@@ -160,7 +162,7 @@ func TestTesseraState(t *testing.T) {
 	}
 }
 
-// The examples of docs/format/ledger.md are of each other.
+// TestDocumentExample: the examples of docs/format/ledger.md belong together.
 func TestDocumentExample(t *testing.T) {
 	document, err := os.ReadFile("../../docs/format/ledger.md")
 	if err != nil {

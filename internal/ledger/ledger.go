@@ -1,23 +1,22 @@
-// Package ledger is the tamper-evident log of acts: who looked at what, under
-// which authority and why.
+// Package ledger is the tamper-evident log of acts: who looked at what, under which
+// authority and why.
 //
-// It is a Merkle tree log (RFC 6962 hashing) in plain files, as C2SP
-// tlog-tiles lays them out. The signed checkpoint is its only commit point: what
-// it covers is the ledger, and what it does not cover was never acknowledged.
+// It is a Merkle tree log (RFC 6962 hashing) in plain files, laid out as in C2SP
+// tlog-tiles. The signed checkpoint is its only commit point: it covers the ledger, and
+// anything beyond it was never acknowledged.
 //
-// [Ledger.Append] returns when the entry, the tiles above it and a signed
-// checkpoint that covers them are written and synced, with their directories.
-// Entries are numbered from 1 without a gap, across all processes that append.
-// Nothing is ever changed or removed, and no checkpoint is signed that does
-// not extend the last one. What no ledger can show by itself is that it was
-// replaced as a whole by an older copy: for that, somebody outside keeps a
-// checkpoint.
+// [Ledger.Append] returns when the entry, the tiles above it and a signed checkpoint
+// that covers them are written and synced, with their directories. Entries are numbered
+// from 1 without a gap, across all processes that append. Nothing is ever changed or
+// removed, and no checkpoint is signed that does not extend the last one. A ledger by
+// itself cannot show that it was replaced as a whole by an older copy: for that,
+// somebody outside keeps a checkpoint.
 //
-// An entry holds no word of anybody's: it holds a salted hash over them, and the
-// words lie beside the log in an envelope, which can be destroyed
-// while the log still proves that, when and under which authority an act was done.
+// An entry holds nobody's words: it holds a salted hash over them, and the words lie
+// beside the log in an envelope, which can be destroyed while the log still proves
+// that, when and under which authority an act was done.
 //
-// docs/format/ledger.md gives the files to the byte.
+// docs/format/ledger.md specifies the files to the byte.
 package ledger
 
 import (
@@ -49,9 +48,9 @@ const (
 	AddList         = "list.add"
 	ShowList        = "list.show"
 	OpenDelivery    = "ingest.open"
-	// ResumeDelivery: a delivery that was interrupted goes on.
+	// ResumeDelivery: an interrupted delivery continues.
 	ResumeDelivery = "ingest.resume"
-	// AbandonDelivery: a delivery that was interrupted is sealed as it is.
+	// AbandonDelivery: an interrupted delivery is sealed as it is.
 	AbandonDelivery = "ingest.abandon"
 	SealDelivery    = "ingest.seal"
 	// UpgradeSeal: a delivery was sealed anew, in another format.
@@ -70,14 +69,14 @@ const (
 	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).
 	Destroy = "ledger.destroy"
 	Refused = "refused"
-	// OpenStore stands in a reader's own ledger: a store, which cannot be written, is
-	// read from now on as it is.
+	// OpenStore is in a reader's own ledger: a store that cannot be written is read
+	// from now on as it is.
 	OpenStore = "store.open"
 )
 
-// The log itself holds of an act what argus verify compares with other files, and
-// nothing that a person wrote: for the acts of plainSubjects the subject, which is
-// a number, and of all acts the details of plainDetails, which are hashes and
+// The log itself holds only the parts of an act that argus verify compares with other
+// files, and nothing that a person wrote: for the acts of plainSubjects the subject,
+// which is a number, and of all acts the details of plainDetails, which are hashes and
 // numbers. The envelope holds everything else.
 var (
 	plainSubjects = []string{
@@ -90,14 +89,14 @@ var (
 	}
 )
 
-// Act is what somebody does. A run of invalid UTF-8 is recorded as U+FFFD.
+// Act is something that somebody does. A run of invalid UTF-8 is recorded as U+FFFD.
 type Act struct {
 	Actor     string `json:"actor"`
 	Authority string `json:"authority,omitempty"`
 	Purpose   string `json:"purpose,omitempty"`
 	// Action is one of the constants above.
 	Action string `json:"action"`
-	// Subject is what was asked for: a query, a reference, a number.
+	// Subject is the thing asked for: a query, a reference, a number.
 	Subject string            `json:"subject,omitempty"`
 	Detail  map[string]string `json:"detail,omitempty"`
 }
@@ -121,17 +120,17 @@ func (a Act) clean() Act {
 type Entry struct {
 	// Seq counts from 1 without a gap.
 	Seq uint64 `json:"seq"`
-	// Time is when it was recorded, in UTC and whole microseconds: by the clock of
-	// the machine that wrote it, or the time of the entry before if that is later.
+	// Time is when it was recorded, in UTC and whole microseconds: by the clock of the
+	// machine that wrote it, or the time of the entry before if that is later.
 	Time time.Time `json:"time"`
-	// Clock is that clock's time if Time is later; else it is zero.
+	// Clock is that clock's time if Time is later; otherwise zero.
 	Clock time.Time `json:"clock,omitzero"`
 	Act
 	// Envelope is the salted hash over the words of the act, which the log holds in
 	// their place; zero for an entry of form 1, which holds the words themselves.
 	Envelope argus.Hash `json:"-"`
-	// Destroyed says that the envelope is gone: of the act there is what the log
-	// holds, and no more. DestroyedBy is the entry that ordered it; 0 is damage.
+	// Destroyed is set if the envelope is gone: the entry has only the parts in the
+	// log. DestroyedBy is the entry that ordered it; 0 is damage.
 	Destroyed   bool   `json:"destroyed,omitempty"`
 	DestroyedBy uint64 `json:"destroyed_by,omitempty"`
 }
@@ -140,10 +139,9 @@ type Entry struct {
 // bytes. Append refuses longer ones.
 const MaxEntry = math.MaxUint16
 
-// formatVersion stands in each entry.
+// formatVersion is in each entry.
 //
-// 1: the first; it held the words of the act.
-// 2: the words lie in an envelope; clock.
+// 1: the first; it held the words of the act. 2: the words lie in an envelope; clock.
 const formatVersion = 2
 
 // encodedEntry is an entry as the log holds it.
@@ -152,7 +150,7 @@ type encodedEntry struct {
 	Seq     uint64    `json:"seq"`
 	Time    time.Time `json:"time"`
 	Clock   time.Time `json:"clock,omitzero"`
-	// Actor and Purpose are there in form 1 only.
+	// Actor and Purpose are set in form 1 only.
 	Actor     *string           `json:"actor,omitempty"`
 	Authority string            `json:"authority,omitempty"`
 	Purpose   string            `json:"purpose,omitempty"`
@@ -162,8 +160,8 @@ type encodedEntry struct {
 	Envelope  argus.Hash        `json:"envelope,omitzero"`
 }
 
-// seal puts the words of an entry into an envelope, and returns the envelope with
-// the entry as the log holds it, encoded.
+// seal puts the words of an entry into an envelope, and returns the envelope and the
+// encoded entry for the log.
 func (e *Entry) seal() (data, envelope []byte, err error) {
 	plain, words := e.Act.split()
 	if e.Envelope, envelope, err = newEnvelope(e.Seq, words); err != nil {
@@ -174,7 +172,7 @@ func (e *Entry) seal() (data, envelope []byte, err error) {
 	return data, envelope, err
 }
 
-// split parts an act into what the log holds and what the envelope holds.
+// split separates the parts of an act for the log and for the envelope.
 func (a Act) split() (plain Act, w words) {
 	plain = Act{Authority: a.Authority, Action: a.Action}
 	w = words{Actor: a.Actor, Purpose: a.Purpose}
@@ -207,7 +205,7 @@ func (e encodedEntry) encode() ([]byte, error) {
 	return data, nil
 }
 
-// canonical is the one form of a value.
+// canonical encodes a value in its only valid form.
 func canonical(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -216,8 +214,8 @@ func canonical(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 
-// decode reads what encode wrote, and nothing else: each entry has one form. The
-// envelope is not opened.
+// decode accepts exactly the output of encode: each entry has one form. The envelope is
+// not opened.
 func decode(data []byte) (Entry, error) {
 	var e encodedEntry
 	if err := json.Unmarshal(data, &e); err != nil {
@@ -242,9 +240,9 @@ func decode(data []byte) (Entry, error) {
 	return Entry{Seq: e.Seq, Time: e.Time, Clock: e.Clock, Act: act, Envelope: e.Envelope}, nil
 }
 
-// Options say how a ledger is opened.
+// Options configure an open ledger.
 type Options struct {
-	// PublicKey checks checkpoints, as [NewKey] makes it. Required.
+	// PublicKey checks checkpoints, in the form of [NewKey]. Required.
 	PublicKey string
 	// PrivateKey signs checkpoints. Default: none, the ledger is read only.
 	PrivateKey string
@@ -252,7 +250,7 @@ type Options struct {
 	Now func() time.Time
 	// Wait is how long Append waits for another process. Default 30 s.
 	Wait time.Duration
-	// Failpoint ends the process at named moments, in tests. Default: nothing does.
+	// Failpoint ends the process at named moments, in tests. Default: none.
 	Failpoint func(name string)
 }
 
@@ -267,9 +265,9 @@ type Ledger struct {
 	wait     time.Duration
 
 	known known
-	// envelopesEnd belongs to the one that appends.
+	// envelopesEnd is owned by the goroutine that appends.
 	envelopesEnd ends
-	turn         chan struct{} // held by the one that appends
+	turn         chan struct{} // held by the goroutine that appends
 
 	failpoint func(name string)
 	ordering  sync.Mutex // for the fields below
@@ -291,8 +289,8 @@ func NewKey(name string) (private, public string, err error) {
 	return private, public, nil
 }
 
-// Create makes an empty ledger with a signed checkpoint and opens it. What an
-// interrupted Create left is completed; a ledger that exists is an error.
+// Create makes an empty ledger with a signed checkpoint and opens it. It completes an
+// interrupted Create; an existing ledger is an error.
 func Create(dir string, o Options) (*Ledger, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create ledger: %w", err)
@@ -377,14 +375,14 @@ func open(dir string, o Options) (*Ledger, error) {
 	return l, lock.Close()
 }
 
-// Size counts the entries that the signed checkpoint covers.
+// Size returns the number of entries that the signed checkpoint covers.
 func (l *Ledger) Size() (uint64, error) {
 	h, err := l.head()
 	return h.size, err
 }
 
-// Close ends the use of the ledger, after an Append under way. What was
-// acknowledged is on disk already.
+// Close ends the use of the ledger, after a running Append. Acknowledged entries are on
+// disk already.
 func (l *Ledger) Close() error {
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()

@@ -22,9 +22,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// TestMain lets the test binary be a process of its own that appends until it
-// has done its number of acts, printing the number of each that was
-// acknowledged.
+// TestMain lets the test binary act as a process that appends a number of acts and
+// prints the number of each acknowledged one.
 func TestMain(m *testing.M) {
 	dir := os.Getenv("LEDGER_TEST_DIR")
 	if dir == "" {
@@ -248,7 +247,7 @@ func TestReadPieces(t *testing.T) {
 	}
 }
 
-// Only what the tree of its size needs is kept.
+// TestFiles: only the files that the tree of its size needs are kept.
 func TestFiles(t *testing.T) {
 	dir, _, l := newLedger(t)
 	appendActs(t, l, 3)
@@ -323,8 +322,8 @@ func command(t *testing.T, dir string, k keys, name string, acts int) *exec.Cmd 
 	return c
 }
 
-// Several processes and several goroutines with ledgers of their own append to
-// one directory, while others read and verify it.
+// TestManyProcesses: several processes and several goroutines with ledgers of their own
+// append to one directory, while others read and verify it.
 func TestManyProcesses(t *testing.T) {
 	dir, k, first := newLedger(t)
 	const processes, each, inside = 4, 40, 2
@@ -385,7 +384,7 @@ func TestManyProcesses(t *testing.T) {
 	}
 }
 
-// A process that appends is killed again and again. What it acknowledged is
+// TestKill: a process that appends is killed again and again. Its acknowledged acts are
 // there, and nothing is damaged.
 func TestKill(t *testing.T) {
 	kills := 40
@@ -456,7 +455,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkOneAct is what a command line pays: open, append, close.
+// BenchmarkOneAct measures the cost for a command line: open, append, close.
 func BenchmarkOneAct(b *testing.B) {
 	dir, k, _ := newLedger(b)
 	for b.Loop() {

@@ -16,12 +16,12 @@ import (
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
-// After a power cut the ledger has each act that was acknowledged, verifies, and the
-// next act goes on: in the middle of a bundle, where it fills one, and where it begins
+// TestPowerCut: after a power cut the ledger has each acknowledged act, verifies, and
+// accepts the next act: in the middle of a bundle, at its end, and at the beginning of
 // the next one.
 func TestPowerCut(t *testing.T) {
 	dir, k, l := newLedger(t)
-	// Longer than a sector: a cut can leave the end of a line without its begin.
+	// Longer than a sector: a cut can leave the end of a line without its beginning.
 	actor := string(slices.Repeat([]byte("a"), 2000))
 	const before = 253
 	for seq := range before {
@@ -37,7 +37,7 @@ func TestPowerCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It was written by Tessera so far.
+	// Until now Tessera wrote it.
 	start[treeStateName] = fmt.Appendf(nil, `{"size":%d,"root":"%s"}`, h.size, base64.StdEncoding.EncodeToString(h.root[:]))
 	start[".state/version"] = []byte("1")
 	on := func(d durable.Disk) *Ledger {

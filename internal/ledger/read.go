@@ -14,16 +14,15 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Entries yields up to limit entries (0: all) from a sequence number on (0 is
-// taken as 1), in order, as far as the checkpoint of this moment covers them, with
-// what their envelopes hold. Each is compared with the tree's leaf, and each
-// envelope with its entry; that the leaves are those that were signed is for
-// [Verify] to say. An error ends it; argus.ErrDamaged means that stored bytes have
-// changed.
+// Entries yields up to limit entries (0: all) from a sequence number on (0 is taken as
+// 1), in order, as far as the current checkpoint covers them, with the content of their
+// envelopes. Each is compared with the tree's leaf, and each envelope with its entry;
+// [Verify] checks that the leaves are the signed ones. An error ends it;
+// argus.ErrDamaged means that stored bytes have changed.
 func (l *Ledger) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var held map[uint64]envelope
-		var of uint64 // the entries of which bundle held is of, from 1
+		var of uint64 // the first entry, from 1, of the bundle in held
 		for e, err := range l.Sealed(ctx, from, limit) {
 			if n := (e.Seq + tileWidth - 1) / tileWidth; err == nil && n != of {
 				of = n
@@ -48,8 +47,8 @@ func (l *Ledger) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[
 	}
 }
 
-// Sealed yields entries as Entries does, and opens no envelope: there is what the
-// log itself holds.
+// Sealed yields entries as Entries does, without opening envelopes: only the parts in
+// the log itself.
 func (l *Ledger) Sealed(ctx context.Context, from uint64, limit int) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		size, err := l.Size()
@@ -83,7 +82,7 @@ func (l *Ledger) Sealed(ctx context.Context, from uint64, limit int) iter.Seq2[E
 	}
 }
 
-// last is the time of the last entry, zero if there is none.
+// last returns the time of the last entry, zero if there is none.
 func (l *Ledger) last() (time.Time, error) {
 	size, err := l.Size()
 	if err != nil || size == 0 {
@@ -92,7 +91,7 @@ func (l *Ledger) last() (time.Time, error) {
 	if at, ok := l.known.get(size); ok {
 		return at, nil
 	}
-	entries, err := l.bundle(size - 1) // and what was appended meanwhile
+	entries, err := l.bundle(size - 1) // and entries appended since
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -101,8 +100,8 @@ func (l *Ledger) last() (time.Time, error) {
 	return e.Time, nil
 }
 
-// Now is the later of the clock and the time of the last entry: a clock that was
-// set back does not bring back what has ended.
+// Now returns the later of the clock and the time of the last entry: a clock that was
+// set back does not revive anything expired.
 func (l *Ledger) Now() (time.Time, error) {
 	now := l.now()
 	at, err := l.last()
@@ -115,14 +114,14 @@ func (l *Ledger) Now() (time.Time, error) {
 	return now, nil
 }
 
-// Head is how many entries there are, and the root over them.
+// Head returns the number of entries, and the root over them.
 func (l *Ledger) Head() (argus.LedgerHead, error) {
 	h, err := l.head()
 	return argus.LedgerHead{Entries: h.size, Root: h.root}, err
 }
 
-// Extends says whether the ledger had a head once: whether the root over its first
-// entries is that one.
+// Extends reports whether the ledger once had a head: whether the root over its first
+// entries is the same.
 func (l *Ledger) Extends(of argus.LedgerHead) (bool, error) {
 	for tried := uint64(0); ; {
 		size, err := l.Size()
@@ -133,7 +132,7 @@ func (l *Ledger) Extends(of argus.LedgerHead) (bool, error) {
 		if err == nil {
 			return rootOf(tree) == of.Root, nil
 		}
-		// Partial tiles go when longer ones have come.
+		// Partial tiles are removed when longer ones exist.
 		if !errors.Is(err, fs.ErrNotExist) || tried == size {
 			return false, fmt.Errorf("read the ledger: %w", err)
 		}
@@ -152,8 +151,8 @@ func (l *Ledger) bundle(n uint64) ([]Entry, error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return entries, err
 		}
-		// A partial bundle goes when a longer one has come, with a new
-		// checkpoint. With the old one, it is missing.
+		// A partial bundle is removed when a longer one exists, with a new checkpoint.
+		// With the old one, it is missing.
 		if tried == size {
 			return nil, fmt.Errorf("%w: %w", err, argus.ErrDamaged)
 		}
@@ -215,8 +214,8 @@ type span struct {
 	data   []byte
 }
 
-// parseBundle splits a bundle (C2SP tlog-tiles): each entry has its length, two
-// bytes, big endian, before it. It returns what it could read with the error.
+// parseBundle splits a bundle (C2SP tlog-tiles): each entry has its length, two bytes, big
+// endian, before it. With an error, it returns the entries before the fault.
 func parseBundle(raw []byte, count int) ([]span, error) {
 	spans := make([]span, 0, count)
 	at := 0

@@ -11,7 +11,8 @@ import (
 
 func at(hours int) time.Time { return time.Date(2026, 3, 1, hours, 0, 0, 0, time.UTC) }
 
-// A clock that was set back does not bring the ledger's time back, and is noted.
+// TestClockSetBack: a clock that was set back does not set the ledger's time back, and
+// is noted.
 func TestClockSetBack(t *testing.T) {
 	dir, k, l := newLedger(t)
 	clock := at(1)
@@ -55,8 +56,8 @@ func reopen(t *testing.T, dir string, k keys, now func() time.Time) *Ledger {
 	return l
 }
 
-// One wrong clock does not hold the time for good: a correction sets it right, and
-// sets it back no further than the entry before the wrong one.
+// TestCorrect: one wrong clock does not hold the time forever: a correction repairs it,
+// and sets it back no further than the entry before the wrong one.
 func TestCorrect(t *testing.T) {
 	dir, k, l := newLedger(t)
 	clock := at(1)
@@ -100,7 +101,7 @@ func TestCorrect(t *testing.T) {
 	}
 }
 
-// Extends knows every earlier state of the ledger, and no other.
+// TestExtends: Extends accepts every earlier state of the ledger, and no other.
 func TestExtends(t *testing.T) {
 	_, _, l := newLedger(t)
 	var heads []argus.LedgerHead
@@ -126,7 +127,8 @@ func TestExtends(t *testing.T) {
 	}
 }
 
-// Who holds the ledger is alone, and who cannot have it does nothing.
+// TestHold: a process that holds the ledger is alone, and one that cannot hold it does
+// nothing.
 func TestHold(t *testing.T) {
 	dir, k, l := newLedger(t)
 	o := k.write()

@@ -23,7 +23,7 @@ func nodeHash(left, right argus.Hash) argus.Hash {
 	return argus.Hash(tlog.NodeHash(tlog.Hash(left), tlog.Hash(right)))
 }
 
-// subtree is the root over a power of two of nodes.
+// subtree returns the root over nodes, whose number is a power of two.
 func subtree(nodes []argus.Hash) argus.Hash {
 	if len(nodes) == 1 {
 		return nodes[0]
@@ -32,8 +32,8 @@ func subtree(nodes []argus.Hash) argus.Hash {
 	return nodeHash(subtree(nodes[:half]), subtree(nodes[half:]))
 }
 
-// edge is the right edge of a tree: at each level of tiles, the nodes of the
-// last tile that is not full. With it an entry can be added and the root known.
+// edge is the right edge of a tree: at each level of tiles, the nodes of the last tile
+// that is not full. It suffices to add an entry and to compute the root.
 type edge [][]argus.Hash
 
 // add returns the edge with one more leaf, and the nodes of the tiles that it
@@ -54,7 +54,7 @@ func (e edge) add(node argus.Hash) (next edge, tiles [][]argus.Hash) {
 	}
 }
 
-// rootOf is the root of the tree with that right edge.
+// rootOf returns the root of the tree with that right edge.
 func rootOf(e edge) argus.Hash {
 	root, some := argus.Hash{}, false
 	for _, nodes := range e { // from the right: the lowest level comes last
@@ -74,14 +74,14 @@ func rootOf(e edge) argus.Hash {
 	return root
 }
 
-// nodesAt counts the nodes at a level of tiles in a tree of a size.
+// nodesAt returns the number of nodes at a level of tiles in a tree of a size.
 func nodesAt(level int, size uint64) uint64 { return size >> (tileHeight * level) }
 
 // bundles is the level of the tiles that hold entries in place of hashes.
 const bundles = -1
 
-// tilePath and bundlePath name the file that holds node n of a level in a tree
-// of a size, relative to the ledger.
+// tilePath and bundlePath return the file that holds node n of a level in a tree of a
+// size, relative to the ledger.
 func tilePath(level int, n, size uint64) string {
 	index := n / tileWidth
 	width := min(nodesAt(max(level, 0), size)-index*tileWidth, tileWidth)
@@ -90,7 +90,7 @@ func tilePath(level int, n, size uint64) string {
 
 func bundlePath(n, size uint64) string { return tilePath(bundles, n, size) }
 
-// C2SP tlog-tiles names tiles as the Go checksum database does, but for two words.
+// C2SP tlog-tiles names tiles as the Go checksum database does, except two words.
 const (
 	tlogTiles   = "tile/8/"
 	tlogEntries = tlogTiles + "data/"

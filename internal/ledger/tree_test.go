@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The edge has the roots and the tiles of x/mod's tree, over the first edges of tiles
-// of three levels.
+// TestEdge: the edge has the roots and the tiles of x/mod's tree, over the first edges
+// of tiles of three levels.
 func TestEdge(t *testing.T) {
 	var stored []tlog.Hash
 	reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, err error) {
@@ -58,8 +58,8 @@ func wantTiles(t *testing.T, n int64, tiles [][]argus.Hash, reader tlog.HashRead
 	}
 }
 
-// A path that is understood is the path of that tile, and the numbers in it can be
-// counted with.
+// FuzzParsePath: a parsed path is the path of that tile, and its numbers do not
+// overflow.
 func FuzzParsePath(f *testing.F) {
 	for _, path := range []string{
 		"tile/0/000", "tile/entries/001.p/2", "tile/63/x001/x234/067.p/255", "tile/data/000", "tile/8/0/000",

@@ -22,20 +22,20 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Finding is a file of the ledger with something to be said about it.
+// Finding is a remark on a file of the ledger.
 type Finding struct {
 	// File is relative to the ledger's directory, with forward slashes.
 	File string `json:"file"`
-	// Offset is the byte from which on it is wrong, -1 when that is unknown.
+	// Offset is the byte where the fault begins, -1 when that is unknown.
 	Offset int64 `json:"offset"`
 	// Entry is the sequence number of the entry concerned, 0 for none.
 	Entry   uint64 `json:"entry,omitempty"`
 	Problem string `json:"problem"`
-	// Damage says that the ledger is not what was signed. Otherwise the file
-	// is only named as no part of the ledger.
+	// Damage is set if the ledger differs from the signed one. Otherwise the file is
+	// only named as not being part of the ledger.
 	Damage bool `json:"damage"`
-	// Newer says that a newer Argus wrote the entry, and those behind it: they were
-	// not read, and are no damage.
+	// Newer is set if a newer Argus wrote the entry, and those behind it: they were not
+	// read, and are not damage.
 	Newer bool `json:"newer,omitempty"`
 }
 
@@ -50,11 +50,11 @@ func (f Finding) String() string {
 	return s + ": " + f.Problem
 }
 
-// Report is what Verify found.
+// Report is the result of Verify.
 type Report struct {
-	// Entries counts what the checkpoint covers, and Root is what it signs; they are
-	// proven when there is no damage. Of a checkpoint that cannot be verified, they are
-	// what the tiles have.
+	// Entries is the number of entries that the checkpoint covers, and Root the root
+	// that it signs; they are proven when there is no damage. If the checkpoint cannot
+	// be verified, they come from the tiles.
 	Entries uint64     `json:"entries"`
 	Root    argus.Hash `json:"root"`
 	// Destroyed counts the entries whose envelopes an order destroyed, Words those of
@@ -68,18 +68,17 @@ type Report struct {
 // MaxFindings is the most that one report lists.
 const MaxFindings = 1000
 
-// Damaged says whether any finding is damage.
+// Damaged reports whether any finding is damage.
 func (r *Report) Damaged() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Damage })
 }
 
-// Verify recomputes a ledger from its directory and public key: entries, their
-// numbers, leaves, tiles, root and checkpoint.
-// Each file is either proven to the byte or named; an envelope that an order
-// destroyed is counted, and one that is gone without is damage. It changes nothing, needs
-// no right to write, and may run while others append: it holds the lock only
-// while it looks at what they could change. An error means that it could not
-// look, and says nothing about the ledger.
+// Verify recomputes a ledger from its directory and public key: entries, their numbers,
+// leaves, tiles, root and checkpoint. Each file is either proven to the byte or named;
+// an envelope that an order destroyed is counted, and one that is gone without an order
+// is damage. It changes nothing, needs no right to write, and may run while others
+// append: it holds the lock only while it reads files that they could change. An error
+// means that Verify could not read the ledger, and implies nothing about its state.
 func Verify(ctx context.Context, dir, publicKey string) (*Report, error) {
 	verifier, err := note.NewVerifier(publicKey)
 	if err != nil {
@@ -90,7 +89,7 @@ func Verify(ctx context.Context, dir, publicKey string) (*Report, error) {
 		return nil, fmt.Errorf("verify ledger: %w", err)
 	}
 	if v.live, err = Open(dir, Options{PublicKey: publicKey}); err != nil {
-		v.live = nil // it is told below why
+		v.live = nil // the reason is reported below
 	}
 	h := v.checkpoint(verifier)
 	v.report.Entries, v.report.Root = h.size, h.root
@@ -109,20 +108,20 @@ type verification struct {
 	ctx    context.Context
 	dir    string
 	report *Report
-	// files holds every file. Its content is there for those that may change
-	// while others append: all that are not full tiles.
+	// files holds every file, with the content of those that may change while others
+	// append: all except full tiles.
 	files map[string][]byte
-	seen  map[string]bool // those that something was said about
-	// last is the time of the last entry, back the first one whose time is before
-	// that of the entry before it, or whose clock was, and backs counts them.
+	seen  map[string]bool // files with a finding
+	// last is the time of the last entry, back the first one whose time is before that
+	// of the entry before it, or whose clock was, and backs counts them.
 	last        time.Time
 	newer       bool   // a newer Argus wrote some of the entries
-	read        uint64 // how many entries make sense
+	read        uint64 // how many entries are valid
 	back, backs uint64
 	gone        []uint64 // the entries whose envelopes are gone, rising
 	orders      []order  // to destroy envelopes
 	going       destroying
-	live        *Ledger // as it is now, to see what was done since; nil if it cannot be opened
+	live        *Ledger // the current state, to see later changes; nil if it cannot be opened
 }
 
 func (v *verification) damage(file string, offset int64, entry uint64, format string, args ...any) {
@@ -135,7 +134,7 @@ func (v *verification) find(f Finding) {
 	}
 }
 
-// snapshot reads, under the lock, what may change.
+// snapshot reads, under the lock, the files that may change.
 func (v *verification) snapshot() error {
 	ctx, cancel := context.WithTimeoutCause(v.ctx, time.Minute, argus.ErrLocked)
 	defer cancel()
@@ -194,7 +193,7 @@ func readBounded(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// take returns the content of a file, or says that it is missing.
+// take returns the content of a file, or reports that it is missing.
 func (v *verification) take(name string, entry uint64) ([]byte, bool) {
 	if _, ok := v.files[name]; !ok {
 		v.damage(name, -1, entry, "the file is missing")
@@ -216,8 +215,8 @@ func (v *verification) content(name string) ([]byte, error) {
 	return readBounded(filepath.Join(v.dir, name))
 }
 
-// checkpoint returns the size and root to compare with: those that were signed, or
-// else the size that the files have, to see whether anything else is wrong.
+// checkpoint returns the size and root to compare with: the signed ones, or the size
+// that the files have, to find other faults.
 func (v *verification) checkpoint(verifier note.Verifier) head {
 	stored := head{size: v.stored()}
 	raw, ok := v.take(checkpointName, 0)
@@ -236,7 +235,7 @@ func (v *verification) checkpoint(verifier note.Verifier) head {
 	return h
 }
 
-// agree says whether the last bundle of so many entries has the leaves of its tile.
+// agree reports whether the last bundle of so many entries has the leaves of its tile.
 func (v *verification) agree(size uint64) bool {
 	count := int((size-1)%tileWidth) + 1
 	bundle, err := v.content(bundlePath(size-1, size))
@@ -247,8 +246,8 @@ func (v *verification) agree(size uint64) bool {
 		slices.EqualFunc(spans, leaves, func(s span, leaf argus.Hash) bool { return leafHash(s.data) == leaf })
 }
 
-// stored is how many entries the files have, by their names. An act that was
-// interrupted may have left one more than the checkpoint covers.
+// stored returns the number of entries that the files have, by their names. An
+// interrupted act may have left one more than the checkpoint covers.
 func (v *verification) stored() (entries uint64) {
 	for name := range v.files {
 		if t, ok := parsePath(name); ok && t.L == 0 {
@@ -258,7 +257,7 @@ func (v *verification) stored() (entries uint64) {
 	return entries
 }
 
-// mismatch is a tile of leaves whose nodes are not those of its entries.
+// mismatch is a tile of leaves whose nodes differ from those of its entries.
 type mismatch struct {
 	first    uint64 // the first entry, from 0
 	byBundle []argus.Hash
@@ -269,7 +268,7 @@ type mismatch struct {
 // tree recomputes the tree from the entries and compares it with each tile.
 func (v *verification) tree() {
 	size := v.report.Entries
-	levels := edge{nil} // all nodes, but of level 0 only those of the last, partial tile
+	levels := edge{nil} // all nodes, but at level 0 only those of the last, partial tile
 	for first := uint64(0); first < size; first += tileWidth {
 		if v.ctx.Err() != nil || len(v.report.Findings) == MaxFindings {
 			return
@@ -323,7 +322,7 @@ func (e edge) lasts() edge {
 	return last
 }
 
-// leaves reads a bundle and the tile over it. They are good when they agree.
+// leaves reads a bundle and the tile over it. They are valid when they agree.
 func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m mismatch, bad bool) {
 	size := v.report.Entries
 	bundle, tile := bundlePath(first, size), tilePath(0, first, size)
@@ -350,7 +349,7 @@ func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m m
 		if m.byTile != nil {
 			at = firstDifference(m.byBundle, m.byTile)
 		}
-		if at > 0 { // behind the last entry that is right
+		if at > 0 { // behind the last valid entry
 			offset = m.spans[at-1].offset + 2 + len(m.spans[at-1].data)
 		}
 		v.damage(bundle, int64(offset), first+uint64(min(at, count-1))+1, "it cannot be split into entries: %v", broken)
@@ -360,7 +359,7 @@ func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m m
 		v.acts(bundle, first, m.spans)
 		return m.byTile, m, false
 	case broken == nil && m.byTile == nil:
-		return m.byBundle, m, false // the tile was reported; the root will tell
+		return m.byBundle, m, false // the tile was reported; the root will decide
 	case m.byTile == nil:
 		return make([]argus.Hash, count), m, false // both were reported
 	case broken != nil:
@@ -369,8 +368,8 @@ func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m m
 	return nil, m, true
 }
 
-// acts checks what stands in entries whose bytes are as they were recorded, and
-// their envelopes.
+// acts checks the content of entries whose bytes are as they were recorded, and their
+// envelopes.
 func (v *verification) acts(bundle string, first uint64, spans []span) {
 	held := v.envelopes(first + 1)
 	for i, s := range spans {
@@ -430,8 +429,7 @@ func (v *verification) interrupted() {
 	v.find(Finding{File: destroyingName, Offset: -1, Problem: "the destroying of envelopes, of entries " + v.going.text + ", was interrupted or is under way; the next opening of the store completes it if its order is in the ledger"})
 }
 
-// destroyed holds the envelopes that are gone and the orders to destroy some to each
-// other.
+// destroyed compares the missing envelopes with the orders to destroy some.
 func (v *verification) destroyed() {
 	var since []order
 	if v.live != nil && len(v.gone) > 0 {
@@ -443,7 +441,7 @@ func (v *verification) destroyed() {
 		switch n := len(missing) - 1; {
 		case orderedBy(v.orders, seq) > 0 || orderedBy(since, seq) > 0:
 			v.report.Destroyed++
-		case v.read < v.report.Entries: // the others could be of an order
+		case v.read < v.report.Entries: // unread entries may hold the order
 		case n >= 0 && missing[n].Last+1 == seq && envelopePath(missing[n].First) == envelopePath(seq):
 			missing[n].Last = seq
 		default:
@@ -454,11 +452,12 @@ func (v *verification) destroyed() {
 		v.damage(envelopePath(s.First), -1, s.First, "envelopes that are missing, and that no order in the ledger destroyed: those of entries %d to %d", s.First, s.Last)
 	}
 	if v.read < v.report.Entries || v.report.Damaged() {
-		return // some envelopes were not looked at
+		return // some envelopes were not examined
 	}
 	for _, o := range v.orders {
 		for _, s := range o.spans {
-			// There are envelopes of all entries of the span, as the order said.
+			// The order states that all entries of the span had envelopes: those that are
+			// not gone are still there.
 			at, _ := slices.BinarySearch(v.gone, s.First)
 			for seq := s.First; seq <= s.Last; seq++ {
 				if at < len(v.gone) && v.gone[at] == seq {
@@ -485,7 +484,7 @@ func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 	}
 	held, at, err := parseEnvelopes(raw, firstOf(seq), v.report.Entries, v.going.spans)
 	if err != nil && v.files[name] == nil && v.live != nil {
-		// Some may be overwritten at this moment.
+		// Some may be in the process of being overwritten.
 		if now, err := v.live.envelopes(seq); err == nil {
 			return now
 		}
@@ -500,7 +499,7 @@ func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 	return held
 }
 
-// aside says what is worth knowing of the entries, and is no damage.
+// aside reports findings about the entries that are not damage.
 func (v *verification) aside() {
 	note := func(file string, entry uint64, format string, args ...any) {
 		v.find(Finding{File: file, Offset: -1, Entry: entry, Problem: fmt.Sprintf(format, args...)})
@@ -525,8 +524,8 @@ func firstDifference(a, b []argus.Hash) int {
 	return min(len(a), len(b))
 }
 
-// settle says whether a full tile or its bundle is what was signed: the one
-// that has the node above.
+// settle decides whether a full tile or its bundle is the signed one: the one that has
+// the node above.
 func (v *verification) settle(m mismatch) []argus.Hash {
 	n := m.first / tileWidth
 	raw, _ := v.content(tilePath(1, n, v.report.Entries)) // an error is reported with its level
@@ -537,7 +536,7 @@ func (v *verification) settle(m mismatch) []argus.Hash {
 	})
 }
 
-// settleLast does so for the last, partial tile: the one that has the root.
+// settleLast decides for the last, partial tile: the one that has the root.
 func (v *verification) settleLast(m mismatch, levels edge) []argus.Hash {
 	return v.blame(m, func(leaves []argus.Hash) bool {
 		tree := levels.lasts()
@@ -546,8 +545,7 @@ func (v *verification) settleLast(m mismatch, levels edge) []argus.Hash {
 	})
 }
 
-// blame reports a tile, its bundle, or both, and returns the leaves to go on
-// with.
+// blame reports a tile, its bundle, or both, and returns the leaves to continue with.
 func (v *verification) blame(m mismatch, right func([]argus.Hash) bool) []argus.Hash {
 	if right(m.byBundle) {
 		return v.blameTile(m)
@@ -591,8 +589,7 @@ func (v *verification) tiles(level int, nodes []argus.Hash) {
 	}
 }
 
-// rest goes through the files that are neither tiles of the tree nor its
-// checkpoint.
+// rest checks the files that are neither tiles of the tree nor its checkpoint.
 func (v *verification) rest() {
 	for name, want := range map[string]string{lockName: "", ".state/version": "1", ".state/treeState.lock": "", ".state/publish.lock": ""} {
 		if raw, ok := v.files[name]; ok && string(raw) != want {
@@ -608,9 +605,9 @@ func (v *verification) rest() {
 	}
 }
 
-// treeState compares how many entries Tessera, which wrote the ledger of earlier
-// versions, noted to have written. An act that was interrupted before it signed leaves
-// one more than there are.
+// treeState compares the number of entries that Tessera, which wrote the ledger of
+// earlier versions, noted. An act that was interrupted before it signed leaves one more
+// than the ledger has.
 func (v *verification) treeState() {
 	form := `{"size":%d,"root":"%s`
 	want := fmt.Sprintf(form+`"}`, v.report.Entries, base64.StdEncoding.EncodeToString(v.report.Root[:]))
@@ -624,8 +621,8 @@ func (v *verification) treeState() {
 	v.seen[treeStateName] = true
 }
 
-// stray says what a file is that the tree does not need: a shorter copy of a
-// partial tile, what an interrupted Append left, or something else.
+// stray identifies a file that the tree does not need: a shorter copy of a partial
+// tile, the remains of an interrupted Append, or something else.
 func (v *verification) stray(name string) {
 	size := v.report.Entries
 	t, ok := parsePath(name)
@@ -642,8 +639,8 @@ func (v *verification) stray(name string) {
 	}
 }
 
-// shorter checks an older copy of a tile that was outgrown and not removed: it
-// is the beginning of the present one.
+// shorter checks an older copy of a tile that was outgrown and not removed: it must be
+// the beginning of the current one.
 func (v *verification) shorter(name string, t tlog.Tile) {
 	raw, present := v.files[name], tilePath(t.L, uint64(t.N)*tileWidth, v.report.Entries)
 	now, err := v.content(present)

@@ -59,7 +59,7 @@ func verify(t testing.TB, dir, public string) *Report {
 	return report
 }
 
-// damageIn wants damage in that file, and in that file only.
+// damageIn checks that the report has damage in that file, and in that file only.
 func damageIn(t testing.TB, report *Report, what, name string) {
 	t.Helper()
 	if !report.Damaged() {
@@ -72,7 +72,7 @@ func damageIn(t testing.TB, report *Report, what, name string) {
 	}
 }
 
-// Every byte of a small ledger, and bytes all over a larger one, are flipped
+// TestFlippedByte flips every byte of a small ledger, and bytes all over a larger one,
 // in turn: the file is named, and for an entry its number and place.
 func TestFlippedByte(t *testing.T) {
 	dir, k, l := newLedger(t)
@@ -142,7 +142,7 @@ func missingShortAndLong(t *testing.T, dir string, k keys) {
 		}
 		long := byte(0)
 		if strings.HasPrefix(name, envelopeDir) {
-			long = 'x' // zeros are what a power cut can leave
+			long = 'x' // a power cut can leave zeros
 		}
 		write(t, dir, name, append(slices.Clone(good), long))
 		damageIn(t, verify(t, dir, k.public), name+" lengthened", name)
@@ -161,8 +161,8 @@ func copyDir(t testing.TB, from string) string {
 	return to
 }
 
-// Somebody who can write files and has no key changes an entry and everything
-// above it that carries no signature.
+// TestForgery: somebody who can write files and has no key changes an entry and
+// everything above it that carries no signature.
 func TestForgery(t *testing.T) {
 	_, k, l := newLedger(t)
 	appendActs(t, l, 5)
@@ -203,8 +203,8 @@ func TestForgery(t *testing.T) {
 		}
 	})
 	t.Run("tail", func(t *testing.T) {
-		// What the checkpoint does not cover is not in the ledger, and does
-		// not get into it with the next checkpoint.
+		// An entry beyond the checkpoint is not in the ledger, and does not enter it
+		// with the next checkpoint.
 		dir := copyDir(t, l.dir)
 		before := read(t, dir, "checkpoint")
 		forged, err := Open(dir, k.write())
@@ -214,8 +214,8 @@ func TestForgery(t *testing.T) {
 		defer forged.Close()
 		appendActs(t, forged, 1)
 		write(t, dir, "checkpoint", before)
-		// The shorter partial tiles are gone, as if they had been removed too
-		// early; this also shows that the reader says so.
+		// The shorter partial tiles are gone, as if they had been removed too early;
+		// this also shows that the reader reports it.
 		report := verify(t, dir, k.public)
 		if !report.Damaged() || report.Entries != 5 {
 			t.Errorf("verify: %+v", report)
@@ -252,7 +252,7 @@ func TestForgery(t *testing.T) {
 	})
 }
 
-// An unsigned size is not believed for long.
+// TestBoundless: an unsigned size is not believed for long.
 func TestBoundless(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 1)
@@ -263,8 +263,8 @@ func TestBoundless(t *testing.T) {
 	}
 }
 
-// A tile and an entry of another bundle are damaged at the same time; each is
-// named.
+// TestTwoDamages: a tile and an entry of another bundle are damaged at the same time;
+// each is named.
 func TestTwoDamages(t *testing.T) {
 	dir := copyDir(t, filepath.Join("testdata", "v1"))
 	for name, at := range map[string]int{"tile/0/000": 100, "tile/entries/001.p/2": 50} {
@@ -285,8 +285,8 @@ func TestTwoDamages(t *testing.T) {
 	}
 }
 
-// What a crash leaves is named, and no damage. A file that is no part of a
-// ledger is named as well.
+// TestStrayFiles: the remains of a crash are named, and not damage. A file that is not
+// part of a ledger is named as well.
 func TestStrayFiles(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 3)
@@ -390,7 +390,7 @@ func TestReadDamaged(t *testing.T) {
 	}
 }
 
-// What a newer Argus recorded is newer and never damage.
+// TestNewerEntry: entries of a newer Argus are newer and never damage.
 func TestNewerEntry(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 2)
@@ -452,8 +452,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// An act that was interrupted just before its checkpoint is no damage, also where it
-// would have filled a bundle.
+// TestInterruptedAtTheEdgeOfABundle: an act that was interrupted just before its
+// checkpoint is not damage, also if it would have filled a bundle.
 func TestInterruptedAtTheEdgeOfABundle(t *testing.T) {
 	for _, entries := range []int{5, tileWidth - 1, tileWidth} {
 		dir, k, l := newLedger(t)
@@ -470,7 +470,7 @@ func TestInterruptedAtTheEdgeOfABundle(t *testing.T) {
 		if err := next.Close(); err != nil {
 			t.Fatal(err)
 		}
-		// Everything is written but the checkpoint, and nothing is removed.
+		// Everything is written except the checkpoint, and nothing is removed.
 		err = filepath.WalkDir(later, func(path string, e fs.DirEntry, err error) error {
 			name, _ := filepath.Rel(later, path)
 			if err != nil || e.IsDir() || name == checkpointName {

@@ -22,24 +22,23 @@ import (
 // File is one file to read: an original, or a piece of one that is an archive.
 type File struct {
 	// Path leads to the file inside the original, "" for the original itself,
-	// "outer.zip!/inner.txt" for an entry of an archive in it. It is a label
-	// from a hostile source: control characters and marks that turn the
-	// direction of text stand as U+FFFD, and it may hold ../ or be absolute.
+	// "outer.zip!/inner.txt" for an entry of an archive in it. It is a label from a
+	// hostile source: U+FFFD replaces control characters and marks that turn the
+	// direction of text, and it may hold ../ or be absolute.
 	Path string
-	// Input reads the file, and Sample is its beginning. Both are good until
-	// the walk moves on; Input.Options are the zero value. They are empty when
-	// Problem is set.
+	// Input reads the file, and Sample is its beginning. Both are valid until the walk
+	// moves on; Input.Options is the zero value. They are empty when Problem is set.
 	Input  Input
 	Sample Sample
-	// Packed says that it is an archive in another, of which what is in it
-	// follows: nothing is to be read in it as it is.
+	// Packed is set for an archive inside another: its contents follow, and the file
+	// itself is not read.
 	Packed bool
-	// Problem says, in a sentence, why the file at Path cannot be read, or what
-	// is wrong with the archive there. The walk goes on behind it.
+	// Problem explains, in a sentence, why the file at Path cannot be read, or how the
+	// archive there is broken. The walk continues behind it.
 	Problem string
 }
 
-// Limits bound what an archive may unfold to.
+// Limits bound how far an archive may unfold.
 type Limits struct {
 	// Depth is how many archives may lie inside each other. Default 3.
 	Depth int
@@ -78,25 +77,26 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// ArchiveHead is how much of a file shows whether it is an archive, in bytes.
+// ArchiveHead is how many bytes at the beginning of a file show whether it is an
+// archive.
 const ArchiveHead = packedHead
 
-// IsArchive says whether a file, of which head is the beginning, may be an
-// archive: [Formats.Files] may yield more than the file itself.
+// IsArchive reports whether a file that begins with head may be an archive:
+// [Formats.Files] may yield more than the file itself.
 func IsArchive(head []byte) bool { return packingOf(head) != nil }
 
-// Files walks what an original contains. A plain file yields itself, and so
-// does an archive that a format reads as a whole (a spreadsheet). Another zip
-// archive yields its entries in the order of its directory, and theirs. Of one
-// whose directory is missing or broken, as when it was cut off, the
-// entries are found by their own headers. A tar archive yields its entries, and a file that
-// is compressed (gzip, bzip2, Zstandard) what it unfolds to.
+// Files walks the contents of an original. A plain file yields itself, and so does an
+// archive that a format reads as a whole (a spreadsheet). Another zip archive yields
+// its entries in the order of its directory, and theirs. If the directory is missing or
+// broken, as in an archive that was cut off, the entries are found by their own
+// headers. A tar archive yields its entries, and a compressed file (gzip, bzip2,
+// Zstandard) its unfolded content.
 //
-// Of an entry that is cut off or damaged, what could be unfolded is yielded
-// after the problem. What is wrong inside is yielded as a File with a Problem: an entry that is
-// encrypted, fails its checksum, is compressed in an unknown way, or exceeds a
-// limit. An error, of the file itself, the temporary folder or the context,
-// ends the walk. No name from an archive is ever used on disk.
+// If an entry is cut off or damaged, its readable part is yielded after the problem. A
+// fault inside is yielded as a File with a Problem: an entry that is encrypted, fails
+// its checksum, is compressed in an unknown way, or exceeds a limit. An error of the
+// file itself, the temporary folder or the context ends the walk. No name from an
+// archive is ever used on disk.
 func (l Formats) Files(ctx context.Context, name string, file io.ReaderAt, size int64, limits Limits) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		w := walk{
@@ -112,7 +112,7 @@ func (l Formats) Files(ctx context.Context, name string, file io.ReaderAt, size 
 	}
 }
 
-// errStopped says that the receiver wants no more.
+// errStopped means that the receiver wants no more.
 var errStopped = errors.New("stopped")
 
 // walk is one walk over one original.
@@ -124,7 +124,7 @@ type walk struct {
 	unfold  int64 // how many bytes may still be unfolded
 	entries int   // how many entries there were
 
-	// Buffers for one entry at a time.
+	// buffers for one entry at a time
 	stored  *bufio.Reader
 	inflate io.ReadCloser
 	chunk   []byte
@@ -141,7 +141,7 @@ func (w *walk) problem(path, format string, args ...any) error {
 	return w.give(File{Path: path, Problem: fmt.Sprintf(format, args...)})
 }
 
-// file yields a file that lies in depth archives, or what is in it.
+// file yields a file that lies in depth archives, or its contents.
 func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) error {
 	sample, err := NewSample(name, file, size)
 	if err != nil {
@@ -174,7 +174,7 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 	return w.archive(name, inside, path, file, size, depth)
 }
 
-// archive yields what is in a zip archive.
+// archive yields the contents of a zip archive.
 func (w *walk) archive(name, inside, path string, file io.ReaderAt, size int64, depth int) error {
 	directory, err := OpenZip(file, size)
 	if err != nil {
@@ -218,7 +218,7 @@ func (w *walk) recovered(name, inside string, file io.ReaderAt, size int64, dept
 			return err
 		}
 		at = entry.data + entry.Packed
-		if entry.streamed || at > size { // where it ends is not known
+		if entry.streamed || at > size { // its end is not known
 			if at, err = nextLocalHeader(w.ctx, file, size, entry.data); err != nil {
 				return err
 			}
@@ -227,8 +227,8 @@ func (w *walk) recovered(name, inside string, file io.ReaderAt, size int64, dept
 	return nil
 }
 
-// entry yields one entry of an archive, or what is in it. It says stop when a
-// limit of the whole original is reached.
+// entry yields one entry of an archive, or its contents. stop is set when a limit of
+// the whole original is reached.
 func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *ZipEntry, depth int) (stop bool, _ error) {
 	if err := w.ctx.Err(); err != nil {
 		return true, err
@@ -259,23 +259,22 @@ func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *Z
 	return false, w.file(name+entry.Name, path, spool.ReaderAt(), spool.Size, depth+1)
 }
 
-// EntryError is what is wrong with an entry of an archive.
+// EntryError describes a fault of an entry of an archive.
 type EntryError struct {
 	reason string
-	limit  bool // it unfolds to too much, and nothing of it is read
-	last   bool // nor is anything behind it
+	limit  bool // it unfolds to too much, and none of it is read
+	last   bool // nothing behind it is read either
 }
 
-// Error says what is wrong with the entry.
 func (e *EntryError) Error() string { return e.reason }
 
 func badEntry(format string, args ...any) error {
 	return &EntryError{reason: fmt.Sprintf(format, args...)}
 }
 
-// unpack unfolds an entry into a spool, which the caller closes. The error is
-// an *EntryError when it is the entry that is wrong; with a spool, that holds
-// what could be unfolded of an entry that is cut off or damaged.
+// unpack unfolds an entry into a spool, which the caller closes. The error is an
+// *EntryError when the entry is at fault. If the entry is cut off or damaged, the spool
+// holds its readable part.
 func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, err error) {
 	if entry.central {
 		if err := entry.locate(file, size); err != nil {
@@ -341,12 +340,12 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, 
 	return s, bad
 }
 
-// countingReader counts what was read. As an io.ByteReader it is not read
-// beyond the end of compressed data.
+// countingReader counts the bytes read. It is an io.ByteReader, so decompressors do not
+// read beyond the end of compressed data.
 type countingReader struct {
 	r   *bufio.Reader
 	n   int64
-	err error // why it could not be read further, before its end
+	err error // why reading stopped before the end
 }
 
 func (c *countingReader) Read(b []byte) (int, error) {
@@ -371,9 +370,9 @@ func (c *countingReader) failed(err error) {
 	}
 }
 
-// TempFile makes a temporary file that nobody else can open. Whoever closes it
-// also removes it by its name: where an open file can be removed it is gone
-// already, so that no crash leaves it behind.
+// TempFile makes a temporary file that nobody else can open. The caller removes it by
+// its name after closing it. Where an open file can be removed, it is removed at once,
+// so that no crash leaves it behind.
 func TempFile() (*os.File, error) {
 	f, err := os.CreateTemp("", "argus-entry-*")
 	if err == nil {
@@ -382,8 +381,8 @@ func TempFile() (*os.File, error) {
 	return f, err
 }
 
-// Spool holds an unfolded entry: in memory while it is small, else in a
-// temporary file that nobody else can open and that is gone when it is closed.
+// Spool holds an unfolded entry: in memory while it is small, otherwise in a temporary
+// file that nobody else can open and that Close removes.
 type Spool struct {
 	temp   func() (*os.File, error)
 	Size   int64
@@ -439,7 +438,7 @@ func (s *Spool) Fill(r io.Reader) error {
 	}
 }
 
-// ReaderAt reads what was written. It is good until Close.
+// ReaderAt reads the written bytes, and is valid until Close.
 func (s *Spool) ReaderAt() io.ReaderAt {
 	if s.disk != nil {
 		return s.disk
@@ -447,7 +446,7 @@ func (s *Spool) ReaderAt() io.ReaderAt {
 	return bytes.NewReader(s.memory)
 }
 
-// Close gives up the memory and the file.
+// Close releases the memory and the file.
 func (s *Spool) Close() {
 	if s.disk != nil {
 		s.disk.Close()
@@ -455,9 +454,8 @@ func (s *Spool) Close() {
 	}
 }
 
-// entryName makes a label of a name from an archive: UTF-8, or taken as
-// Windows-1252 where it is not, without characters that could deceive whoever
-// reads it.
+// entryName makes a label of a name from an archive: UTF-8, or decoded as Windows-1252
+// if it is not, without characters that could deceive a reader.
 func entryName(stored []byte) string {
 	if len(stored) == 0 {
 		return "(no name)"
@@ -480,9 +478,9 @@ type Archive struct {
 	entries map[string]*ZipEntry
 }
 
-// OpenArchive reads the directory of an archive, of which entries are known at most and
-// whose files unfold to most bytes together. The caller closes content, not before the
-// last of the files that were opened.
+// OpenArchive reads the directory of an archive. It keeps at most the given number of
+// entries, and their files may unfold to most bytes together. The caller closes content
+// after the last opened file.
 func OpenArchive(ctx context.Context, content *Spool, most int64, entries int) (*Archive, error) {
 	directory, err := OpenZip(content.ReaderAt(), content.Size)
 	if err != nil {
@@ -509,11 +507,11 @@ func OpenArchive(ctx context.Context, content *Spool, most int64, entries int) (
 	return a, nil
 }
 
-// Has says whether there is a file of a name.
+// Has reports whether the archive has a file of a name.
 func (a *Archive) Has(name string) bool { return a.entries[name] != nil }
 
-// Open unfolds a file that there is, into a spool that the caller closes. The error is an
-// *EntryError if it is the file that is wrong.
+// Open unfolds an existing file into a spool that the caller closes. The error is an
+// *EntryError if the file is at fault.
 func (a *Archive) Open(name string) (*Spool, error) {
 	return a.unpack(a.content.ReaderAt(), a.content.Size, a.entries[name])
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// zippedRaw makes an archive of stored entries whose sizes stand before them.
+// zippedRaw makes an archive of stored entries whose sizes precede them.
 func zippedRaw(t testing.TB, pairs ...string) []byte {
 	t.Helper()
 	var file bytes.Buffer
@@ -43,11 +43,11 @@ func zippedRaw(t testing.TB, pairs ...string) []byte {
 	return file.Bytes()
 }
 
-// walked shows what a walk gives: a line for each file.
+// walked returns a line for each file of a walk.
 func walked(t testing.TB, name string, file []byte, limits reader.Limits) []string {
 	t.Helper()
 	folder := t.TempDir()
-	limits.Temp = func() (*os.File, error) { return os.CreateTemp(folder, "") } // not gone already
+	limits.Temp = func() (*os.File, error) { return os.CreateTemp(folder, "") } // not removed yet
 	shown := []string{}
 	for f, err := range all.Formats().Files(t.Context(), name, bytes.NewReader(file), int64(len(file)), limits) {
 		if err != nil {
@@ -65,7 +65,7 @@ func walked(t testing.TB, name string, file []byte, limits reader.Limits) []stri
 			t.Fatal(err)
 		}
 		want := strings.TrimSuffix(name+"!/"+f.Path, "!/")
-		if reader.Unfolds(file) { // it lies where the compressed file lies
+		if reader.Unfolds(file) { // it lies beside the compressed file
 			want = f.Path
 		}
 		if f.Input.Name != want {
@@ -106,7 +106,7 @@ func tarred(t testing.TB, pairs ...string) string {
 	return file.String()
 }
 
-// oldTar is the first file of a tar, in the form of before 1988.
+// oldTar is the first file of a tar in the form used before 1988.
 func oldTar(file string) string {
 	file = file[strings.Index(file, "./a/one.txt"):][:1024]
 	head := []byte(file[:257] + strings.Repeat("\x00", 255))
@@ -143,7 +143,7 @@ func zstded(t testing.TB, content string) string {
 	return string(w.EncodeAll([]byte(content), nil))
 }
 
-// TestFilesPacked walks what is no zip archive.
+// TestFilesPacked walks tar archives and compressed files.
 func TestFilesPacked(t *testing.T) {
 	chats := tarred(t, "./", "", "./a/one.txt", "alpha", "two.zip", string(readertest.Zipped(t, "b.txt", "beta")), "link@", "/etc/passwd", "../last", "gamma")
 	inside := []string{"a/one.txt = alpha", "two.zip!/b.txt = beta", "link: the entry is no file of bytes but a link, a device or a file with holes (kind '2'); it is not read", "../last = gamma"}

@@ -2,8 +2,8 @@ package reader
 
 import "embed"
 
-// Examples are the invented files that the readers are tested with, below testdata, in a
-// folder for each format.
+// Examples are the invented test files of the readers, below testdata, in a folder for
+// each format.
 //
 //go:embed all:testdata
 var Examples embed.FS

@@ -1,6 +1,6 @@
 package reader
 
-// What the tests, which lie outside of the package to use its formats, see of it.
+// Exports for the tests, which are in another package because they use the formats.
 const (
 	SpoolMemory   = spoolMemory
 	SampleEntries = sampleEntries
@@ -11,7 +11,7 @@ const (
 	Zip64Locator  = zip64Locator
 )
 
-// Unfolds says whether a file is one that is compressed.
+// Unfolds reports whether a file is compressed.
 func Unfolds(head []byte) bool {
 	p := packingOf(head)
 	return p != nil && p.open != nil

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Formats are those that a program reads, in the order of preference: between formats
-// that are equally sure of a file, the earlier wins.
+// Formats are the formats that a program reads, in the order of preference: between
+// formats that are equally sure of a file, the earlier wins.
 type Formats []*Format
 
 // ByName returns the format that --format names.
@@ -22,12 +22,12 @@ func (l Formats) ByName(name string) (*Format, bool) {
 // Claim is a format that recognises a file.
 type Claim struct {
 	Format *Format
-	// Sure says how surely, from 1 to 100.
+	// Sure is from 1 to 100.
 	Sure int
 }
 
-// Claims returns the formats that recognise a file, the surest first, those that are
-// equally sure in their order.
+// Claims returns the formats that recognise a file, the surest first. Formats that are
+// equally sure keep their order.
 func (l Formats) Claims(s Sample) []Claim {
 	var claims []Claim
 	for _, f := range l {
@@ -39,8 +39,8 @@ func (l Formats) Claims(s Sample) []Claim {
 	return claims
 }
 
-// Detect returns the format that is surest of a file and how sure it is; nil and 0
-// when none recognises it.
+// Detect returns the format that is surest of a file and how sure it is; nil and 0 when
+// no format recognises it.
 func (l Formats) Detect(s Sample) (*Format, int) {
 	if claims := l.Claims(s); len(claims) > 0 {
 		return claims[0].Format, claims[0].Sure

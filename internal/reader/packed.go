@@ -15,17 +15,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Archives that are no zip: tar, and single files that are compressed, as a tar
-// mostly is.
+// Archives other than zip: tar, and single compressed files, which often hold a tar.
 
 // packing is a way in which files are packed.
 type packing struct {
-	// magic stands at a place in the file.
+	// magic is found at a fixed place in the file.
 	magic string
 	at    int
-	// endings are those of names, each with what it becomes when unpacked.
+	// endings are pairs of a file name's ending and its replacement after unpacking.
 	endings [][2]string
-	// open undoes the compression; nil for a zip archive and a tar.
+	// open decompresses; nil for a zip archive and a tar.
 	open func(io.Reader) (io.ReadCloser, error)
 }
 
@@ -39,7 +38,7 @@ var (
 	}
 )
 
-// zstdWindow is the most that decompressing may take, in bytes.
+// zstdWindow is the most memory that decompressing may take, in bytes.
 const zstdWindow = 128 << 20
 
 func openZstd(r io.Reader) (io.ReadCloser, error) {
@@ -50,10 +49,10 @@ func openZstd(r io.Reader) (io.ReadCloser, error) {
 	return d.IOReadCloser(), nil
 }
 
-// packedHead is how much of a file shows how it is packed, in bytes.
+// packedHead is how many bytes at the beginning of a file show how it is packed.
 const packedHead = 512
 
-// packingOf says how a file is packed, nil if it is not.
+// packingOf returns how a file is packed, nil if it is not.
 func packingOf(head []byte) *packing {
 	for _, p := range packings {
 		if len(head) >= p.at && bytes.HasPrefix(head[p.at:], []byte(p.magic)) {
@@ -66,7 +65,7 @@ func packingOf(head []byte) *packing {
 	return nil
 }
 
-// isOldTar knows a tar of before 1988 by the checksum of its first header, which
+// isOldTar recognises a tar from before 1988 by the checksum of its first header, which
 // counts its own eight bytes as spaces.
 func isOldTar(head []byte) bool {
 	if len(head) < 512 || head[0] == 0 {
@@ -82,7 +81,7 @@ func isOldTar(head []byte) bool {
 	return err == nil && stated == sum
 }
 
-// unpacked is the name of what a file unfolds to.
+// unpacked returns the name of an unfolded file.
 func (p *packing) unpacked(name string) string {
 	name = path.Base(name)
 	for _, e := range p.endings {
@@ -93,7 +92,7 @@ func (p *packing) unpacked(name string) string {
 	return "content"
 }
 
-// compressed yields the file that one unfolds to, or what is in it.
+// compressed yields the file that a compressed file unfolds to, or its contents.
 func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, size int64, depth int) error {
 	w.stored.Reset(io.NewSectionReader(file, 0, size))
 	stored := &countingReader{r: w.stored}
@@ -118,12 +117,12 @@ func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, siz
 			return err
 		}
 	}
-	// It lies where the compressed file lies: beside what it names.
+	// It lies beside the compressed file, and so beside the files that it names.
 	return w.file(path.Join(path.Dir(name), inner), inside+inner, s.ReaderAt(), s.Size, depth+1)
 }
 
-// pour unfolds into a spool, and besides into a writer that never fails. It
-// says what is wrong with what is unfolded, as against with this machine.
+// pour unfolds into a spool, and also into a writer that never fails. It separates
+// faults of the unfolded data from those of this machine.
 func (w *walk) pour(what string, s *Spool, stored *countingReader, content io.Reader, besides io.Writer) (bad *EntryError, _ error) {
 	for {
 		n, err := content.Read(w.chunk)
@@ -154,7 +153,7 @@ func (w *walk) pour(what string, s *Spool, stored *countingReader, content io.Re
 	}
 }
 
-// tar yields what is in a tar archive; the entries are read where they lie.
+// tar yields the contents of a tar archive; the entries are read in place.
 func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, depth int) error {
 	stored := io.NewSectionReader(file, 0, size)
 	archive := tar.NewReader(stored)
@@ -197,7 +196,7 @@ func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, dept
 	}
 }
 
-// withoutDots is a name without the ./ that it begins with where a folder was
+// withoutDots removes the ./ at the beginning of a name; tar writes it when a folder is
 // packed from inside.
 func withoutDots(name string) string {
 	for strings.HasPrefix(name, "./") {
@@ -206,7 +205,7 @@ func withoutDots(name string) string {
 	return name
 }
 
-// tarEnd says if a tar does not end as one does, in blocks of zeros.
+// tarEnd yields a problem if a tar does not end in blocks of zeros.
 func (w *walk) tarEnd(path string, file io.ReaderAt, size int64) error {
 	end := make([]byte, min(size, 512))
 	if n, err := file.ReadAt(end, size-int64(len(end))); n < len(end) {
@@ -218,7 +217,7 @@ func (w *walk) tarEnd(path string, file io.ReaderAt, size int64) error {
 	return nil
 }
 
-// isSparse says whether an entry's bytes are not all in the archive.
+// isSparse reports whether some bytes of an entry are not in the archive.
 func isSparse(h *tar.Header) bool {
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {
@@ -228,8 +227,8 @@ func isSparse(h *tar.Header) bool {
 	return h.Typeflag == tar.TypeGNUSparse
 }
 
-// LooksLike says in words what a file is that no reader recognises, and what to
-// do about it; "" where it does not look like anything.
+// LooksLike describes a file that no reader recognises, and tells how to proceed; "" if
+// it does not look like anything known.
 func LooksLike(s Sample) string {
 	for _, l := range looks {
 		if strings.HasPrefix(l.words, "JSON") && !looksLikeJSON(s.Text) {
@@ -245,8 +244,8 @@ func LooksLike(s Sample) string {
 	return ""
 }
 
-// looksLikeJSON says whether a text begins as an object or a list of JSON does, and not
-// only with its bracket.
+// looksLikeJSON reports whether a text begins as an object or a list of JSON does, and
+// not only with its bracket.
 func looksLikeJSON(text []byte) bool {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
@@ -266,11 +265,11 @@ const concordance = "a load file of Concordance, which is not read yet: have its
 
 const needsKey = ", which is encrypted and needs a key that is held"
 
-// looks are files that are known and not read.
+// looks are files that are recognised but not read.
 var looks = []struct {
 	magic  string
 	at     int
-	ending string // what the name has in it
+	ending string // part of the name
 	words  string
 }{
 	{"7z\xBC\xAF\x27\x1C", 0, "", "a 7-Zip archive: hand over what is in it, too"},

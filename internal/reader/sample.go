@@ -9,15 +9,15 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// sampleEntries and sampleNames are how many names of an archive, and how many
-// bytes of them, a Sample holds at most.
+// sampleEntries and sampleNames are how many names of an archive, and how many bytes of
+// names, a Sample holds at most.
 const (
 	sampleEntries = 4096
 	sampleNames   = 1 << 20
 )
 
-// NewSample looks at the beginning of a file and, if it is an archive, a database
-// or a compound file, at what it says is in it.
+// NewSample reads the beginning of a file and, if it is an archive, a database or a
+// compound file, its own list of contents.
 func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
 	head := make([]byte, min(size, HeadSize))
 	if n, err := file.ReadAt(head, 0); n < len(head) {
@@ -72,7 +72,7 @@ func cfbDirectory(head []byte, file io.ReaderAt, size int64) []byte {
 		return nil
 	}
 	if n, err := file.ReadAt(sector, at); n < len(sector) {
-		_ = err // whoever reads the file will meet it
+		_ = err // whoever reads the file gets the same error
 		return nil
 	}
 	return sector
@@ -81,16 +81,15 @@ func cfbDirectory(head []byte, file io.ReaderAt, size int64) []byte {
 // databaseMagic begins an SQLite database.
 const databaseMagic = "SQLite format 3\x00"
 
-// schemaPages is how many pages of a schema are looked at, and schemaBytes how
-// much of it.
+// schemaPages is how many pages of a schema are read, and schemaBytes how many bytes.
 const (
 	schemaPages = 256
 	schemaBytes = 1 << 20
 )
 
-// sqliteSchema returns the pages of the table that holds the schema: its root is
-// the first page, the others can stand anywhere (sqlite.org/fileformat2.html, 1.6).
-// Of what is no such tree it returns what was found until then.
+// sqliteSchema returns the pages of the table that holds the schema: its root is the
+// first page, the others can be anywhere (sqlite.org/fileformat2.html, 1.6). If the
+// tree is broken, it returns the pages found until then.
 func sqliteSchema(head []byte, file io.ReaderAt, size int64) []byte {
 	if len(head) < 100 {
 		return nil
@@ -110,7 +109,7 @@ func sqliteSchema(head []byte, file io.ReaderAt, size int64) []byte {
 			continue
 		}
 		if k, err := file.ReadAt(page, at); k < len(page) {
-			_ = err // whoever reads the file will meet it
+			_ = err // whoever reads the file gets the same error
 			continue
 		}
 		schema = append(schema, page...)

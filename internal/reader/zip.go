@@ -12,10 +12,10 @@ import (
 	"math"
 )
 
-// The structures of a zip archive, read in constant memory, whatever the number
-// of entries, and from archives that were cut off: archive/zip holds the whole
-// directory and needs it to be there. Source: PKWARE APPNOTE.TXT 6.3.10, the
-// sections are named below.
+// The structures of a zip archive, read in constant memory for any number of entries,
+// and also from archives that were cut off: archive/zip holds the whole directory and
+// cannot do without it. Source: PKWARE APPNOTE.TXT 6.3.10, the sections are named
+// below.
 
 const (
 	zipStored   = 0
@@ -32,12 +32,12 @@ const (
 	zipEndSize     = 22
 )
 
-// IsZip says whether a file begins as a zip archive does.
+// IsZip reports whether a file begins as a zip archive does.
 func IsZip(head []byte) bool {
 	return bytes.HasPrefix(head, []byte(zipLocal)) || bytes.HasPrefix(head, []byte(zipEnd))
 }
 
-// ZipEntry is an entry as its header states it.
+// ZipEntry is an entry according to its header.
 type ZipEntry struct {
 	Name      string
 	method    uint16
@@ -45,17 +45,17 @@ type ZipEntry struct {
 	checksum  uint32
 	Packed    int64 // bytes as stored
 	size      int64 // bytes unfolded
-	// central says that the header is the directory's, and header the place of
-	// the entry's own; data is known once that was read.
+	// central is set for a header in the directory: header is then the place of the
+	// entry's own, and data is known once that was read.
 	central bool
 	header  int64
 	data    int64
-	// streamed says that size and checksum stand only behind the data.
+	// streamed means that size and checksum follow the data.
 	streamed bool
 }
 
-// Content unfolds an entry that a directory named, as far as it is read: nothing
-// is checked and nothing bounded.
+// Content unfolds an entry of a directory while it is read: it checks nothing and has
+// no limit.
 func (e *ZipEntry) Content(file io.ReaderAt, size int64) (io.Reader, error) {
 	if err := e.locate(file, size); err != nil {
 		return nil, err
@@ -79,13 +79,13 @@ func (e *ZipEntry) Content(file io.ReaderAt, size int64) (io.Reader, error) {
 // zipDirectory reads an archive's directory, entry by entry.
 type zipDirectory struct {
 	r      *bufio.Reader
-	base   int64 // what stands before the archive in its file
+	base   int64 // bytes in the file before the archive
 	stated uint64
 	read   uint64
 }
 
-// OpenZip finds the directory of an archive. The error says in a
-// sentence what is wrong with the archive.
+// OpenZip finds the directory of an archive. The error describes in a sentence how the
+// archive is broken.
 func OpenZip(file io.ReaderAt, size int64) (*zipDirectory, error) {
 	tail := make([]byte, min(size, zipEndSize+math.MaxUint16))
 	if n, err := file.ReadAt(tail, size-int64(len(tail))); n < len(tail) {
@@ -122,8 +122,8 @@ func OpenZip(file io.ReaderAt, size int64) (*zipDirectory, error) {
 	return nil, fmt.Errorf("the archive's directory is not where its end says")
 }
 
-// zip64Record returns the zip64 end record that the locator at the end of tail
-// points to, and its place; nil if there is none.
+// zip64Record returns the zip64 end record that the locator at the end of tail points
+// to, and its place; nil if there is none.
 func zip64Record(file io.ReaderAt, tail []byte, size int64) ([]byte, uint64) {
 	const locatorSize, recordSize = 20, 56
 	if len(tail) < locatorSize || string(tail[len(tail)-locatorSize:][:4]) != zip64Locator {
@@ -140,13 +140,13 @@ func zip64Record(file io.ReaderAt, tail []byte, size int64) ([]byte, uint64) {
 	return record, at
 }
 
-// Next returns the next entry, io.EOF behind the last, or an error that says
-// in a sentence where the directory stops making sense.
+// Next returns the next entry, io.EOF behind the last, or an error that names in a
+// sentence where the directory stops making sense.
 func (d *zipDirectory) Next() (*ZipEntry, error) {
 	header := make([]byte, zipCentralSize)
 	n, err := io.ReadFull(d.r, header)
 	if n < 4 || string(header[:4]) != zipCentral {
-		// The count is kept modulo 65536 by old programs (4.4.21).
+		// Old programs keep the count modulo 65536 (4.4.21).
 		if uint16(d.read) != uint16(d.stated) {
 			return nil, fmt.Errorf("the archive's directory ends after %d entries and should have %d", d.read, d.stated)
 		}
@@ -176,7 +176,7 @@ func (d *zipDirectory) Next() (*ZipEntry, error) {
 	return e, nil
 }
 
-// newZipEntry makes an entry from flags and method, which begin fields.
+// newZipEntry makes an entry from fields, which begin with flags and method.
 func newZipEntry(fields, name []byte) *ZipEntry {
 	flags := binary.LittleEndian.Uint16(fields)
 	return &ZipEntry{
@@ -187,8 +187,8 @@ func newZipEntry(fields, name []byte) *ZipEntry {
 	}
 }
 
-// zip64Numbers are the 64-bit numbers of an extra field (4.5.3), in the order
-// of the 32-bit ones that they stand for.
+// zip64Numbers are the 64-bit numbers of an extra field (4.5.3), in the order of the
+// 32-bit ones that they replace.
 type zip64Numbers []byte
 
 func zip64Extra(extra []byte) *zip64Numbers {
@@ -206,8 +206,8 @@ func zip64Extra(extra []byte) *zip64Numbers {
 	return &zip64Numbers{}
 }
 
-// number reads a 32-bit number, or the next 64-bit one that it refers to. One
-// that no file could have is MaxInt64.
+// number reads a 32-bit number, or the next 64-bit one that it refers to. It returns
+// MaxInt64 for a number that no file could have.
 func (z *zip64Numbers) number(short []byte) int64 {
 	n := binary.LittleEndian.Uint32(short)
 	if n != math.MaxUint32 || len(*z) < 8 {
@@ -218,8 +218,8 @@ func (z *zip64Numbers) number(short []byte) int64 {
 	return int64(min(long, math.MaxInt64))
 }
 
-// locate finds the data of an entry of the directory. What its own header says
-// besides is not used: the directory counts.
+// locate finds the data of an entry of the directory. It ignores the other facts in the
+// entry's own header: the directory counts.
 func (e *ZipEntry) locate(file io.ReaderAt, size int64) error {
 	local, err := readLocalHeader(file, size, e.header)
 	if err != nil {
@@ -229,7 +229,7 @@ func (e *ZipEntry) locate(file io.ReaderAt, size int64) error {
 	return nil
 }
 
-// readLocalHeader reads the header that stands before an entry's data.
+// readLocalHeader reads the header before an entry's data.
 func readLocalHeader(file io.ReaderAt, size, at int64) (*ZipEntry, error) {
 	header := make([]byte, zipLocalSize)
 	if at < 0 || at > size-zipLocalSize {
@@ -254,7 +254,7 @@ func readLocalHeader(file io.ReaderAt, size, at int64) (*ZipEntry, error) {
 	large := zip64Extra(rest[nameSize:])
 	e.size, e.Packed = large.number(header[22:26]), large.number(header[18:22])
 	if e.Packed > 0 {
-		e.streamed = false // the flag is set by habit, the size is there
+		e.streamed = false // some programs always set the flag; the size is there
 	}
 	if e.Packed > math.MaxInt64-e.data {
 		return nil, fmt.Errorf("the entry at byte %d has an impossible size", at)
@@ -284,8 +284,8 @@ func nextLocalHeader(ctx context.Context, file io.ReaderAt, size, from int64) (i
 	return size, nil
 }
 
-// readDescriptor reads what stands behind the data of a streamed entry, of
-// which packed bytes made size bytes: the checksum and the same sizes.
+// readDescriptor reads the descriptor behind the data of a streamed entry: the checksum
+// and the two sizes, which must equal packed and size.
 func (e *ZipEntry) readDescriptor(file io.ReaderAt, fileSize, packed, size int64) error {
 	at := e.data + packed
 	b := make([]byte, min(24, fileSize-at))

@@ -14,8 +14,8 @@ import (
 
 func checksum(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
 
-// zip64Of makes an archive of one stored entry that states each size and place
-// in 64 bits, as archives beyond 4 GiB have to.
+// zip64Of makes an archive of one stored entry that states each size and place in 64
+// bits, as archives beyond 4 GiB must.
 func zip64Of(t testing.TB, name, content string) string {
 	t.Helper()
 	var b []byte
@@ -67,7 +67,7 @@ func overlapping(t testing.TB) []byte {
 
 func TestZipDirectoryOfManyEntries(t *testing.T) {
 	var pairs []string
-	for range 70_000 { // beyond what 16 bits count
+	for range 70_000 { // more than 16 bits can count
 		pairs = append(pairs, "stored:x", "")
 	}
 	file := readertest.Zipped(t, pairs...)

@@ -18,9 +18,9 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Disk is a disk in memory whose power can be cut. What was written and
-// not synced may then be there, be gone, or be there in part; a name that was
-// not made durable with its directory may be the old or the new one.
+// Disk is a disk in memory whose power can be cut. Unsynced writes may then be there,
+// be gone, or be there in part; a name that was not made durable with its directory may
+// be the old or the new one.
 type Disk struct {
 	mu    sync.Mutex
 	rng   *rand.Rand
@@ -28,7 +28,7 @@ type Disk struct {
 	kept  map[string]*powerFile // as a cut leaves them at the latest sync
 	dirs  map[string]bool
 	lies  bool // every sync does nothing
-	// left counts the operations until the power goes; negative is never.
+	// left counts the operations until the power goes; negative means never.
 	left int
 }
 
@@ -43,7 +43,7 @@ type powerWrite struct {
 	data []byte // nil truncates to at
 }
 
-// ErrPower is what every operation gives once the power is cut.
+// ErrPower is returned by every operation once the power is cut.
 var ErrPower = errors.New("the power is cut")
 
 // New returns an empty disk whose power stays on.
@@ -65,7 +65,7 @@ func (d *Disk) Lie() {
 	d.lies = true
 }
 
-// Put puts a file on the disk that is durable already.
+// Put puts a durable file on the disk.
 func (d *Disk) Put(name string, data []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,18 +73,18 @@ func (d *Disk) Put(name string, data []byte) {
 	d.names[name], d.kept[name] = f, f
 }
 
-// Alive says whether the power is on.
+// Alive reports whether the power is on.
 func (d *Disk) Alive() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.left != 0
 }
 
-// EachCut runs work on new disks, each with the power cut one operation later than on the
-// one before, until work ends with the power on; and all of that for a number of seeds.
-// Work stops at its first error and returns a check, which gets what is left of the disk.
-// EachCut returns how many cuts there were, and the first error of a check. lie is for the
-// control: no sync does anything.
+// EachCut runs work on new disks, each with the power cut one operation later than on
+// the one before, until work ends with the power on; and all of that for a number of
+// seeds. Work stops at its first error and returns a check, which gets the disk after
+// the cut. EachCut returns the number of cuts, and the first error of a check. lie is
+// for the control: no sync has an effect.
 func EachCut(seeds int, lie bool, work func(*Disk) (check func(after *Disk) error)) (cuts int, err error) {
 	for seed := range seeds {
 		for operations := 0; ; operations++ {
@@ -107,7 +107,7 @@ func EachCut(seeds int, lie bool, work func(*Disk) (check func(after *Disk) erro
 	return cuts, nil
 }
 
-// step ends the process's view of the disk when the time has come.
+// step counts an operation, and returns ErrPower once the power is cut.
 func (d *Disk) step() error {
 	if d.left == 0 {
 		return ErrPower
@@ -125,7 +125,7 @@ func (d *Disk) Cut() *Disk {
 	after := New(d.rng.Uint64())
 	after.dirs = maps.Clone(d.dirs)
 	after.lies = d.lies
-	// A rename that was not synced may have happened or not, each on its own.
+	// An unsynced rename may have happened or not, each independently.
 	names := maps.Clone(d.kept)
 	for name, f := range d.names {
 		if d.kept[name] != f && d.rng.IntN(2) == 0 {

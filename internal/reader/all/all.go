@@ -47,6 +47,6 @@ func Formats() reader.Formats {
 		phone.WhatsAppDB,
 		phone.WhatsAppIOS,
 		phone.IMessage,
-		table.JSON, // of no known program, and so the last
+		table.JSON, // of no known program, so it is last
 	}
 }

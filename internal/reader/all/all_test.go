@@ -46,7 +46,8 @@ func TestDetectNothing(t *testing.T) {
 	}
 }
 
-// TestDetectShared names the format of real files, whatever they are called.
+// TestDetectShared checks the detected formats of real files, independent of their
+// names.
 func TestDetectShared(t *testing.T) {
 	for _, c := range []struct{ pattern, want string }{
 		{"chat-exports/whatsapp/*.txt", "whatsapp"},

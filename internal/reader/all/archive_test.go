@@ -10,8 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestFilesWhole checks that an archive that a format reads as a whole is not
-// walked.
+// TestFilesWhole checks that an archive that a format reads as a whole is not walked.
 func TestFilesWhole(t *testing.T) {
 	file := readertest.Zipped(t, "[Content_Types].xml", "<Types/>", "xl/workbook.xml", "<workbook/>", "xl/worksheets/sheet1.xml", "<worksheet/>")
 	outer := readertest.Zipped(t, "list.xlsx", string(file), "b", "beta")

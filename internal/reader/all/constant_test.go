@@ -20,9 +20,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// endless is a file of any size that is never held: a head, then records that
-// are all alike but for the number in the place of each run of twelve #, then
-// an end.
+// endless is a file of any size that is never held: a head, then records that differ
+// only in the number at the place of each run of twelve #, then an end.
 type endless struct {
 	head, record, end string
 	records           int64
@@ -32,7 +31,7 @@ type endless struct {
 
 const numberMark = "############"
 
-// endlessOf returns a file of about a size.
+// endlessOf returns a file of about the given size.
 func endlessOf(head, record, end string, size int64) *endless {
 	e := &endless{head: head, record: record, end: end, made: make([]byte, len(record))}
 	e.records = max(1, (size-int64(len(head)+len(end)))/int64(len(record)))
@@ -50,7 +49,7 @@ func (e *endless) size() int64 {
 	return int64(len(e.head)+len(e.end)) + e.records*int64(len(e.record))
 }
 
-// make returns the record of a number; it is good until the next call.
+// make returns the record of a number; it is valid until the next call.
 func (e *endless) make(k int64) []byte {
 	copy(e.made, e.record)
 	number := fmt.Appendf(nil, "%012d", k)
@@ -60,7 +59,7 @@ func (e *endless) make(k int64) []byte {
 	return e.made
 }
 
-// ReadAt is for one reader at a time.
+// ReadAt must not be called concurrently.
 func (e *endless) ReadAt(b []byte, at int64) (n int, err error) {
 	for n < len(b) && at < e.size() {
 		var copied int
@@ -80,8 +79,8 @@ func (e *endless) ReadAt(b []byte, at int64) (n int, err error) {
 	return n, nil
 }
 
-// constantBytes is how large the files are that TestConstantMemory reads:
-// ARGUS_CONSTANT_BYTES, else as little as shows what is held.
+// constantBytes is the size of the files of TestConstantMemory: ARGUS_CONSTANT_BYTES,
+// by default just enough to show the memory held.
 func constantBytes(t *testing.T) int64 {
 	size, err := strconv.ParseInt(os.Getenv("ARGUS_CONSTANT_BYTES"), 10, 64)
 	if err != nil && os.Getenv("ARGUS_CONSTANT_BYTES") != "" {
@@ -90,16 +89,16 @@ func constantBytes(t *testing.T) int64 {
 	return max(size, 4<<20)
 }
 
-// TestConstantMemory reads files of any size, in which accounts, conversations
-// and ids are new in each record, and holds the memory that is taken for it to a
-// limit that does not depend on the size: what a reader remembers has limits. Of
-// a small file less than half may be held, garbage not counted: as messages, the
-// whole of it would take several times its size.
+// TestConstantMemory reads files of any size, with new accounts, conversations and ids
+// in each record, and checks that memory stays below a limit that does not depend on
+// the size: a reader's own memory is bounded. Less than half of a small file may be
+// held, not counting garbage: as messages, the whole of it would take several times its
+// size.
 func TestConstantMemory(t *testing.T) {
 	const said = "Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet."
 	size := constantBytes(t)
 	limit := min(256<<20, size/2)
-	every := min(size>>13, 10_000) // how many messages lie between two looks at the memory
+	every := min(size>>13, 10_000) // how many messages lie between two measurements of the memory
 	for _, c := range []struct {
 		format            *reader.Format
 		head, record, end string

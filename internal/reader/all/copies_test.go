@@ -11,7 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestGroupsOfTwo reads groups in which two are left: they are no talk of the two.
+// TestGroupsOfTwo reads groups with two remaining members: they are not a chat of the
+// two.
 func TestGroupsOfTwo(t *testing.T) {
 	party := func(number string) string {
 		return `<model type="Party"><field name="Identifier"><value>` + number + `</value></field></model>`

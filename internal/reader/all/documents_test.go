@@ -25,8 +25,8 @@ import (
 // targetLine is a message as chat-miner's targets have it.
 type targetLine struct{ Timestamp, Author, Message string }
 
-// TestChatMinerSamples reads the samples of chat-miner and compares with what
-// it makes of them.
+// TestChatMinerSamples reads the samples of chat-miner and compares with its own
+// results.
 func TestChatMinerSamples(t *testing.T) {
 	for _, test := range []struct {
 		format *reader.Format
@@ -111,8 +111,8 @@ func TestDocumentsLoseNothingAround(t *testing.T) {
 	}
 }
 
-// TestDocumentsAreCutOff cuts files off at each of their bytes: what is whole
-// before the end is read, and the end is reported.
+// TestDocumentsAreCutOff cuts files off at each of their bytes: the whole messages before
+// the end are read, and the end is reported.
 func TestDocumentsAreCutOff(t *testing.T) {
 	for format, file := range documentFiles() {
 		whole := readertest.Check(t, format, readertest.Input("f", []byte(file), reader.Options{}))
@@ -260,8 +260,8 @@ func BenchmarkDocuments(b *testing.B) {
 	}
 }
 
-// TestDetectionMatrix asks every format about every sample: each is taken for
-// its own format, and no other is as sure of it.
+// TestDetectionMatrix asks every format about every sample: each is recognised as its
+// own format, and no other is as sure of it.
 func TestDetectionMatrix(t *testing.T) {
 	for _, own := range Formats() {
 		samples, err := filepath.Glob(filepath.Join("..", "testdata", own.Name, "*"))
@@ -290,8 +290,8 @@ func TestDetectionMatrix(t *testing.T) {
 	}
 }
 
-// TestLongFactsCostNoMessage has a key and a fact that are cut in the middle of
-// a character.
+// TestLongFactsCostNoMessage reads a key and a fact that are cut in the middle of a
+// character.
 func TestLongFactsCostNoMessage(t *testing.T) {
 	long := "x" + strings.Repeat("é", jsondoc.FactSize)
 	for _, format := range []*reader.Format{chat.Facebook, chat.Discord} {

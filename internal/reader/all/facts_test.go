@@ -146,8 +146,8 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// TestZeroIsNoTime reads records with 0 where their time belongs: they have none, and
-// the 0 is kept as it stood.
+// TestZeroIsNoTime reads records with 0 as their time: they have none, and the 0 is
+// kept unchanged.
 func TestZeroIsNoTime(t *testing.T) {
 	for _, c := range []struct {
 		format              *reader.Format
@@ -166,8 +166,8 @@ func TestZeroIsNoTime(t *testing.T) {
 	}
 }
 
-// TestTelegramAnswerElsewhere reads answers to messages of another chat, whose
-// numbers mean nothing in this one, and of this one.
+// TestTelegramAnswerElsewhere reads answers to messages of another chat, whose numbers
+// mean nothing in this one, and of this one.
 func TestTelegramAnswerElsewhere(t *testing.T) {
 	for peer, want := range map[string]string{"channel777": "", "user1": "5"} {
 		record := `"type":"message","from":"A","from_id":"user1","reply_to_message_id":5,"reply_to_peer_id":"` + peer + `","text":"x"`

@@ -56,8 +56,8 @@ func TestObjectsLoseNothingAround(t *testing.T) {
 	}
 }
 
-// TestObjectsAreBounded has an object that never ends, and many that begin
-// inside each other.
+// TestObjectsAreBounded reads an object that never ends, and many that begin inside
+// each other.
 func TestObjectsAreBounded(t *testing.T) {
 	const good = `{"ts":"2021-02-14T12:00:00","from":"a@x.test","to":"b@x.test","body":"x"}`
 	options := reader.Options{MaxRecord: 64 << 10}

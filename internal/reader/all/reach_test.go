@@ -16,7 +16,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestReachOfNames reads what names conversations and accounts in texts.
+// TestReachOfNames checks the names of conversations and accounts in texts.
 func TestReachOfNames(t *testing.T) {
 	for _, c := range []struct {
 		format       *reader.Format
@@ -44,18 +44,18 @@ func TestReachOfNames(t *testing.T) {
 	}
 }
 
-// TestLocalIDs reads exports whose ids other exports have, too: those of one export meet,
-// whatever the file is called, and those of two stay apart.
+// TestLocalIDs reads exports whose ids other exports have, too: those of one export
+// meet under any file name, and those of two stay apart.
 func TestLocalIDs(t *testing.T) {
 	const line = `{"service":"shed","conversation":"general","from":"1","to":["2"],"sent":"2021-02-14T12:00:00Z","text":"x","account_reach":"export","conversation_reach":"server"%s}` + "\n"
 	const record = `{"from":"1","to":"2","chat":"general","time":"2021-02-14T12:00:00Z","text":"x"%s}`
 	for _, c := range []struct {
 		format *reader.Format
-		// export makes a file in which somebody says x: with members of that record, and
-		// other senders behind it.
+		// export makes a file in which somebody says x: with members of that record,
+		// and other senders behind it
 		export func(member string, more ...string) string
 		own    string
-		// stated says that only an id which the export states makes a key.
+		// stated means that only an id stated by the export makes a key
 		stated bool
 	}{
 		{report.JSONL, func(member string, more ...string) string {

@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestStreams reads files larger than what may be held of them.
+// TestStreams reads files larger than the allowed memory.
 func TestStreams(t *testing.T) {
 	const size = 12 << 20
 	const inMbox = "From a@x.test Sun Feb 14 12:03:11 2021\nFrom: a@x.test\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n\n"

@@ -1,8 +1,7 @@
 // Package build puts messages together: what they record, whose they are, and what is
 // kept beside them.
 //
-// It is what readers of all formats share of the message itself. It knows no format and
-// reads nothing.
+// Readers of all formats share it. It knows no format and reads nothing.
 package build
 
 import (
@@ -15,14 +14,14 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Keep keeps a text that Argus has no field for, unless it is empty.
+// Keep keeps a text that has no field in Argus, unless it is empty.
 func Keep(m *argus.Message, name, text string) {
 	if text != "" {
 		m.Extra = append(m.Extra, argus.Field{Name: name, Value: text})
 	}
 }
 
-// Others returns the participants of a conversation but one, at most
+// Others returns the participants of a conversation except one, at most
 // ParticipantLimit.
 func Others(participants []string, one string) []string {
 	var list []string
@@ -37,8 +36,8 @@ func Others(participants []string, one string) []string {
 // ParticipantLimit is how many participants are listed as receivers.
 const ParticipantLimit = 256
 
-// Valid returns why a message cannot be stored, or nil. What is no text and has
-// no sender, a call of a hidden number, is the service's.
+// Valid returns an error if a message cannot be stored. A message that is not text and has
+// no sender, such as a call of a hidden number, is assigned to the service.
 func Valid(m *argus.Message) error {
 	owned(m)
 	if m.From == "" && m.Type != argus.TypeText {
@@ -52,11 +51,11 @@ func Hold(a *argus.Attachment, content []byte) {
 	a.Hash, a.Size = sha256.Sum256(content), int64(len(content))
 }
 
-// ExtraLimit is how much of one value that Argus has no field for is kept
-// beside a message, in bytes.
+// ExtraLimit is how many bytes of one value without a field in Argus are kept beside a
+// message.
 const ExtraLimit = 8 << 10
 
-// KeepField adds a field that is not longer than ExtraLimit, or is cut there.
+// KeepField adds a field and cuts it at ExtraLimit.
 func KeepField(m *argus.Message, name, value string) {
 	if len(value) > ExtraLimit {
 		value = strings.ToValidUTF8(value[:ExtraLimit], "") + "…"
@@ -67,13 +66,13 @@ func KeepField(m *argus.Message, name, value string) {
 	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
 }
 
-// NotUnderstood keeps what stood in a field and made no sense there. The receipt counts
-// it by field and reader.
+// NotUnderstood keeps the value of a field that made no sense. The receipt counts it by
+// field and reader.
 func NotUnderstood(m *argus.Message, field, stood string) {
 	KeepField(m, argus.ExtraUnread, field+": "+stood)
 }
 
-// OneOf returns a list of a text, unless it is empty.
+// OneOf returns a list of one text, empty if the text is empty.
 func OneOf(text string) []string {
 	if text == "" {
 		return nil
@@ -97,14 +96,14 @@ func DirectionOf(word string) int {
 	return 0
 }
 
-// ConversationOf names the conversation between accounts: two, or a group
-// that nothing else names.
+// ConversationOf names the conversation between accounts: two, or a group that has no
+// other name.
 func ConversationOf(accounts []string) string {
 	slices.Sort(accounts)
 	return strings.TrimPrefix(strings.Join(slices.Compact(accounts), "|"), "|")
 }
 
-// IsGroupID says whether the id of a conversation is WhatsApp's of a group.
+// IsGroupID reports whether the id of a conversation is WhatsApp's of a group.
 func IsGroupID(id string) bool { return strings.HasSuffix(id, "@g.us") }
 
 // AppAccount writes an identifier as the other readers do: WhatsApp's
@@ -117,8 +116,8 @@ func AppAccount(shown string) string {
 	return AccountOf(shown)
 }
 
-// AccountOf writes a phone number without what people put between its digits;
-// any other name stays, with plain spaces.
+// AccountOf writes a phone number without the separators between its digits; any other
+// name stays, with plain spaces.
 func AccountOf(shown string) string {
 	if shown == "" || shown[0] >= 'a' && shown[0] <= 'z' && !strings.ContainsFunc(shown, unicode.IsSpace) {
 		return shown
@@ -141,7 +140,7 @@ func AccountOf(shown string) string {
 	}, shown)
 }
 
-// KeepExtra adds what Argus has no field for, cut at ExtraLimit.
+// KeepExtra adds a value that has no field in Argus, cut at ExtraLimit.
 func KeepExtra(m *argus.Message, name, value string) {
 	if value != "" {
 		KeepField(m, name, value)

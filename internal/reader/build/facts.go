@@ -10,10 +10,10 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Happened makes a message record something other than what people said: its
-// type, its facts, and as a readable line the source's word for it and what it
-// tells about it. What nobody is named for is the service's; so is what it
-// records of others, whoever brought it about.
+// Happened makes a message record an event: its type, its facts, and as a readable line
+// the source's word for it and its details. An event with no named person belongs
+// to the service; so does an event that the service records about others, whoever
+// caused it.
 func Happened(m *argus.Message, kind argus.Type, facts argus.Facts, word, told string) {
 	m.Type = kind
 	if m.Facts != nil {
@@ -33,17 +33,17 @@ func Happened(m *argus.Message, kind argus.Type, facts argus.Facts, word, told s
 	}
 }
 
-// Notice makes a message say what the service recorded and no other type has.
+// Notice makes a message a notice: a record of the service that fits no other type.
 func Notice(m *argus.Message, word, told string) {
 	Happened(m, argus.TypeNotice, argus.Facts{}, word, told)
 }
 
-// Joined makes a message say who did what to whom in a conversation.
+// Joined makes a message record a change of the members of a conversation.
 func Joined(m *argus.Message, action string, members []string, word, told string) {
 	Happened(m, argus.TypeMembership, argus.Facts{Membership: &argus.Membership{Action: action, Members: members}}, word, told)
 }
 
-// Renamed makes a message say that a conversation has a new name, if it has one.
+// Renamed makes a message record the new name of a conversation, unless it is empty.
 func Renamed(m *argus.Message, name, word, told string) {
 	if name == "" {
 		Notice(m, word, told)
@@ -57,18 +57,18 @@ func Called(m *argus.Message, c argus.Call, word, told string) {
 	Happened(m, argus.TypeCall, argus.Facts{Call: &c}, word, told)
 }
 
-// Reacted makes a message a sign that is put to another.
+// Reacted makes a message a reaction to another.
 func Reacted(m *argus.Message, r argus.Reaction, word, told string) {
 	Happened(m, argus.TypeReaction, argus.Facts{Reaction: &r}, word, told)
 }
 
-// contactsConversation holds what address books say: To are the accounts of one
-// contact, so that a search for an account finds its name; nobody sent it, so that
-// it joins nobody to anybody.
+// contactsConversation holds the entries of address books: To are the accounts of one
+// contact, so that a search for an account finds its name; the sender is empty, so that
+// it links nobody to anybody.
 const contactsConversation = "contacts"
 
-// Contact makes a message say which accounts an address book has under names,
-// those that there are.
+// Contact makes a message record the accounts of an address book under their names. It
+// skips empty ones.
 func Contact(m *argus.Message, word string, accounts []string, names ...string) {
 	m.Conversation, m.Title, m.ConversationReach = contactsConversation, contactsConversation, argus.ReachExport
 	m.To = accounts
@@ -77,7 +77,7 @@ func Contact(m *argus.Message, word string, accounts []string, names ...string) 
 	Happened(m, argus.TypeContact, argus.Facts{Contact: c}, word, strings.TrimSpace(strings.Join(lines, "\n")))
 }
 
-// Card is a contact with those names and accounts that there are.
+// Card returns a contact without the empty names and accounts.
 func Card(accounts []string, names ...string) *argus.Contact {
 	c := &argus.Contact{}
 	for _, name := range names {
@@ -93,8 +93,8 @@ func Card(accounts []string, names ...string) *argus.Contact {
 	return c
 }
 
-// Room makes a message say what the service knows of a room: its name, else its
-// id, and what it is about, a line each; and who is in it.
+// Room makes a message record the facts of the service about a room: its name, or its
+// id without one, and its subject, a line each; and its members.
 func Room(m *argus.Message, word string, members []string, about ...string) {
 	lines, topic := []string{cmp.Or(m.Title, m.ServiceID)}, ""
 	for _, line := range about {
@@ -106,8 +106,7 @@ func Room(m *argus.Message, word string, members []string, about ...string) {
 	Happened(m, argus.TypeRoom, facts, word, strings.Join(lines, "\n"))
 }
 
-// SetTopic makes a message say what a conversation is about now, if it is about
-// something.
+// SetTopic makes a message record the topic of a conversation, unless it is empty.
 func SetTopic(m *argus.Message, topic, word, told string) {
 	if topic == "" {
 		Notice(m, word, told)
@@ -116,8 +115,7 @@ func SetTopic(m *argus.Message, topic, word, told string) {
 	Happened(m, argus.TypeRoom, argus.Facts{Room: &argus.Room{Topic: topic}}, word, told)
 }
 
-// Polled makes a message a question with answers, if there are any, a line each
-// behind the words beside it.
+// Polled makes a message a question, with any answers a line each behind its own words.
 func Polled(m *argus.Message, question string, options []string) {
 	if strings.TrimSpace(question+strings.Join(options, "")) == "" {
 		return
@@ -131,8 +129,8 @@ func Polled(m *argus.Message, question string, options []string) {
 	Happened(m, argus.TypePoll, argus.Facts{Poll: p}, text, "")
 }
 
-// AlsoSaid adds to the text of a message, a line each, what it says beside its
-// words: a search looks into the text.
+// AlsoSaid adds lines to the text of a message, for content outside its words: a search
+// looks into the text.
 func AlsoSaid(m *argus.Message, lines ...string) {
 	for _, line := range lines {
 		if line = strings.TrimSpace(textdoc.LineFeeds(line)); line != "" && !strings.Contains(m.Text, line) {
@@ -141,8 +139,8 @@ func AlsoSaid(m *argus.Message, lines ...string) {
 	}
 }
 
-// SentCard adds a card that was sent with a message: its names, and its accounts
-// as they were written, by default as they are.
+// SentCard adds a card that was sent with a message: its names, and its accounts as
+// they were written, by default as they are.
 func SentCard(m *argus.Message, c *argus.Contact, written ...string) {
 	if c == nil || len(c.Names)+len(c.Accounts) == 0 || m.Type != argus.TypeText {
 		return
@@ -156,8 +154,8 @@ func SentCard(m *argus.Message, c *argus.Contact, written ...string) {
 	AlsoSaid(m, append(slices.Clone(c.Names), written...)...)
 }
 
-// SentPlace adds a place that was sent with a message: its name is in the text, and
-// its position is what has no words.
+// SentPlace adds a place that was sent with a message: its name goes into the text, and
+// its position into the facts.
 func SentPlace(m *argus.Message, l argus.Location) {
 	if l != (argus.Location{}) && m.Type == argus.TypeText {
 		factsOf(m).Location = &l
@@ -172,14 +170,14 @@ func factsOf(m *argus.Message) *argus.Facts {
 	return m.Facts
 }
 
-// Replied says how many answers the source says a message has.
+// Replied records how many answers a message has according to the source.
 func Replied(m *argus.Message, raw string) {
 	if n, err := strconv.ParseUint(strings.Trim(raw, `"`), 10, 32); err == nil && n > 0 {
 		factsOf(m).Replies = n
 	}
 }
 
-// Edited says when the wording of a message was written.
+// Edited records when the wording of a message was written.
 func Edited(m *argus.Message, at argus.Time) {
 	m.State |= argus.StateEdited
 	if at.Known() && at.Plausible() {
@@ -187,7 +185,7 @@ func Edited(m *argus.Message, at argus.Time) {
 	}
 }
 
-// AnsweredIn says whether a call was answered, of how long people spoke.
+// AnsweredIn returns whether a call was answered, from how long people spoke.
 func AnsweredIn(seconds uint64) string {
 	if seconds > 0 {
 		return "yes"

@@ -8,16 +8,15 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// In what an id is unique, each reader says. An id of less than the service's reach
-// gets a key of what is the same in every copy of it (docs/format/record.md). A name
-// that is all that an export shows has none: the exports of both sides of a chat
-// show it alike, and meet.
+// Each reader decides in which scope an id is unique. An id below the service's reach
+// gets a key made from facts that are the same in every copy of it
+// (docs/format/record.md). A name that is all that an export shows has no key: the
+// exports of both sides of a chat show it alike, and meet.
 
-// AccountsReach says that an account of a message has no more than a reach.
+// AccountsReach limits the reach of the accounts of a message.
 func AccountsReach(m *argus.Message, r argus.Reach) { m.AccountReach = max(m.AccountReach, r) }
 
-// Named says that accounts are names as an export shows them, unless they are
-// numbers.
+// Named marks accounts as names shown by an export, unless they are numbers.
 func Named(m *argus.Message, accounts ...string) {
 	for _, a := range accounts {
 		if a != "" && !isNumber(a) {
@@ -26,13 +25,12 @@ func Named(m *argus.Message, accounts ...string) {
 	}
 }
 
-// isNumber says whether an account is a telephone number as AccountOf writes it.
+// isNumber reports whether an account is a telephone number as AccountOf writes it.
 func isNumber(account string) bool {
 	return len(account) >= 8 && account[0] == '+' && strings.Trim(account[1:], "0123456789") == ""
 }
 
-// owned says that an owner whom the source does not name is known to one export
-// only.
+// owned limits an owner whom the source does not name to one export.
 func owned(m *argus.Message) {
 	isOwner := func(account string) bool { return strings.HasPrefix(account, argus.OwnerOf) }
 	if isOwner(m.From) || slices.ContainsFunc(m.To, isOwner) {
@@ -43,15 +41,15 @@ func owned(m *argus.Message) {
 	}
 }
 
-// LogConversation names the conversation of a log of which nothing tells more than what
-// somebody called it: by its first message, so that logs of one name stay apart and
-// copies of one log meet, whatever each is called.
+// LogConversation names the conversation of a log that is known only by a name somebody
+// gave it. It uses the first message, so that logs of one name stay apart and copies of
+// one log meet under any name.
 func LogConversation(first string) string { return argus.Within("log", first) }
 
-// Keyed puts a key into each id of a message that is unique in less than its service
-// and does not tell it: accounts if they have such a reach, and so the conversation. The
-// key is that of the export's own id if the message tells it. There is none if key
-// returns an empty string.
+// Keyed puts a key into each id of a message whose scope is smaller than its service:
+// accounts if they have such a reach, and so the conversation. The key is made from the
+// export's own id if the message has it. No key is added if key returns an empty
+// string.
 func Keyed(m *argus.Message, own string, key func() string) {
 	if own != "" {
 		key = func() string { return argus.ReachKey(own) }
@@ -83,20 +81,21 @@ func Keyed(m *argus.Message, own string, key func() string) {
 	}
 }
 
-// IsWorldwide says whether an id is no other's: a telephone number, an address, which is
-// also the form of an id with a key, or at least 16 hexadecimal digits.
+// IsWorldwide reports whether an id is unique in the world: a telephone number, an
+// address, which is also the form of an id with a key, or at least 16 hexadecimal
+// digits.
 func IsWorldwide(id string) bool {
 	drawn := len(id) >= argus.LongID && strings.Trim(id, "0123456789abcdefABCDEF-") == ""
 	return drawn || isNumber(id) || IsAddress(id)
 }
 
-// Export are those from which the key of an export is computed.
+// Export collects the facts that the key of an export is computed from.
 type Export struct {
 	// Own is the export's own id.
 	Own string
-	// participants are the least of the keys of those who take part.
+	// participants are the smallest keys of the participants.
 	participants []string
-	// known counts those that an address or a name tells from others.
+	// known counts the participants that an address or a name identifies.
 	known int
 	// first is the first message.
 	first []string
@@ -105,7 +104,7 @@ type Export struct {
 // exportParticipants is how many participants count for a key.
 const exportParticipants = 1024
 
-// Add takes a message, with ids as they stand in the export.
+// Add takes a message, with ids as the export has them.
 func (f *Export) Add(m *argus.Message) {
 	if f.first == nil {
 		f.first = []string{strconv.FormatInt(m.Sent.Micros, 10), strings.Clone(m.Text)}
@@ -129,8 +128,8 @@ func (f *Export) participant(account, name string) {
 	}
 }
 
-// Key is that of the export's own id, else of who takes part. Where those are numbers
-// and words that any export has, the first message counts, too.
+// Key returns the key of the export's own id, or of its participants without one. If
+// those are numbers and words that any export has, the first message counts, too.
 func (f *Export) Key() string {
 	switch {
 	case f.Own != "":
@@ -141,13 +140,13 @@ func (f *Export) Key() string {
 	return argus.ReachKey(f.participants...)
 }
 
-// IsCounter says whether an id looks like a running number, which every export has.
+// IsCounter reports whether an id looks like a running number, which every export has.
 func IsCounter(id string) bool {
 	return id != "" && len(id) <= 6 && strings.Trim(id, "0123456789") == ""
 }
 
-// IsAddress says whether a text may be an address: one @ with something on both sides
-// and no space.
+// IsAddress reports whether a text may be an address: one @ with something on both
+// sides and no space.
 func IsAddress(s string) bool {
 	at := strings.LastIndexByte(s, '@')
 	return at > 0 && at < len(s)-1 && !strings.ContainsAny(s, " \t<>\",;\x00")

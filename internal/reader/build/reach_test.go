@@ -6,7 +6,7 @@ import (
 )
 
 // TestKeyOfManyParticipants computes the key of an export with more participants than
-// count: it does not depend on their order.
+// count: their order does not matter.
 func TestKeyOfManyParticipants(t *testing.T) {
 	var up, down Export
 	const n = 3 * exportParticipants

@@ -2,13 +2,13 @@ package dates
 
 import "time"
 
-// Calendar returns a date of the Gregorian calendar for one whose year shows that
-// it is of another one. The calendar is "" for Gregorian; ok is false for a day that
-// does not exist, and for the Islamic calendar, whose days depend on where it is kept.
+// Calendar converts a date whose year shows that it belongs to another calendar to the
+// Gregorian one. The calendar is "" for Gregorian; ok is false for a day that does not
+// exist, and for the Islamic calendar, whose days depend on the country.
 //
-// Since there are phones with chats, the years of the calendars do not overlap: 1990
-// to 2046 are 2533 to 2589 of the Buddhist one and 1369 to 1425 of the Persian one,
-// and 2007 to 2046 are 1428 to 1468 of the Islamic one.
+// In the years of phones with chats, the calendars do not overlap: 1990 to 2046 are
+// 2533 to 2589 of the Buddhist one and 1369 to 1425 of the Persian one, and 2007 to
+// 2046 are 1428 to 1468 of the Islamic one.
 func Calendar(year, month, day int) (y, m, d int, calendar string, ok bool) {
 	switch {
 	case year >= 2513 && year <= 2743:

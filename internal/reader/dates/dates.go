@@ -1,7 +1,7 @@
 // Package dates reads dates and clocks as programs and people write them.
 //
-// A time says how precisely it is stated and where its zone comes from: the source, the
-// operator, or nobody. A day that does not exist is none.
+// A time records its precision and the source of its zone: the source, the operator, or
+// nobody. A day that does not exist is not a time.
 package dates
 
 import (
@@ -33,8 +33,8 @@ func Millis(text string) (argus.Time, bool) {
 	return t, ok && t.Plausible()
 }
 
-// UTC reads the forms 2006-01-02T15:04:05Z, …05.000Z and …05.000000Z. It
-// says false to anything else, which may still be a time.
+// UTC reads the forms 2006-01-02T15:04:05Z, …05.000Z and …05.000000Z. ok is false for
+// any other text, which may still be a time.
 func UTC(s string) (t argus.Time, ok bool) {
 	switch len(s) {
 	case len("2006-01-02T15:04:05Z"):
@@ -67,7 +67,7 @@ func UTC(s string) (t argus.Time, ok bool) {
 	return t, true
 }
 
-// timeShape has a 0 where a digit stands.
+// timeShape has a 0 in the place of each digit.
 const timeShape = "0000-00-00T00:00:00."
 
 // ZoneInHeader is a zone in the words beside a time: UTC, GMT+1, utc +01:00.
@@ -121,7 +121,7 @@ func Android(s string) (argus.Time, error) {
 	return argus.Time{Micros: n * 1e3, Precision: argus.Milli}, nil
 }
 
-// Valid says whether there is such a day.
+// Valid reports whether a day exists.
 func Valid(year, month, day int) bool {
 	return month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
 		(day <= 28 || day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day())

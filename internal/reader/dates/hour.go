@@ -6,19 +6,19 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// LogHours are the clocks of a log, in its order, where a zone has an hour twice, or
-// not at all, as clocks are set back or forward.
+// LogHours follows the clocks of a log, in its order, through the hours that a zone has
+// twice, or skips, when clocks are set back or forward.
 type LogHours struct {
 	last int64 // the last moment, in microseconds since 1970
 }
 
-// clockSlack is how far the lines of a log may run back without the hour having come
-// again, in microseconds.
+// clockSlack is how far the lines of a log may run back without a repeated hour, in
+// microseconds.
 const clockSlack = 5 * 60 * 1_000_000
 
-// Settle sets the moment of a clock that the zone of the operator has twice to the
-// one that the order of the log tells, and says so; also of a clock that the zone does
-// not have, which is given by its hour and minute. It must see each moment.
+// Settle sets the moment of a clock that the operator's zone has twice to the one that
+// the order of the log implies, and records that; also of a clock that the zone skips,
+// which is given by its hour and minute. It must see each moment.
 func (l *LogHours) Settle(t *argus.Time, zone *time.Location, hour, minute int) (argus.Field, bool) {
 	if zone == time.UTC || t.Zone != argus.ZoneOperator {
 		return argus.Field{}, false

@@ -9,10 +9,10 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// ISO reads a date and a clock as ISO 8601 writes them: 2021-02-14T12:03:11,
-// with a space for the T, with a fraction of the second, with Z or an offset
-// (+01:00, +0100, +01), without seconds, or without a clock. Where no offset
-// stands, the operator's zone is taken. It says false to anything else.
+// ISO reads a date and a clock in ISO 8601: 2021-02-14T12:03:11, with a space for the
+// T, with a fraction of the second, with Z or an offset (+01:00, +0100, +01), without
+// seconds, or without a clock. Without an offset, the operator's zone is used. It
+// returns false for any other text.
 func ISO(s string, o reader.Options) (argus.Time, bool) {
 	if t, ok := UTC(s); ok {
 		return t, true
@@ -66,9 +66,8 @@ func parseAnyISO(s string, o reader.Options) (argus.Time, bool) {
 	return argus.At(at, s, source, precision), true
 }
 
-// parseFullISO reads the forms that most times have, a date and a clock with
-// seconds, in a tenth of the time. It says false to anything else, which may
-// still be a time.
+// parseFullISO reads the most common form, a date and a clock with seconds, in a tenth
+// of the time. It returns false for any other text, which may still be a time.
 func parseFullISO(s string, o reader.Options) (argus.Time, bool) {
 	const whole = len("2006-01-02T15:04:05")
 	if len(s) < whole {
@@ -120,19 +119,19 @@ func parseFullISO(s string, o reader.Options) (argus.Time, bool) {
 	return argus.Time{Micros: micros, Raw: s, Zone: source, Precision: precision}, ok
 }
 
-// twoDigits reads the two digits at s[i], which are digits.
+// twoDigits reads the two digits at s[i].
 func twoDigits(s string, i int) int { return int(s[i]-'0')*10 + int(s[i+1]-'0') }
 
-// UTCSeconds returns the seconds from 1970 to a date and a clock in UTC, and
-// false if there is no such date or clock. The days are counted in years that
-// begin in March, so that a leap day is the last of its year.
+// UTCSeconds returns the seconds from 1970 to a date and a clock in UTC, and false if
+// there is no such date or clock. It counts days in years that begin in March, so that
+// a leap day is the last of its year.
 func UTCSeconds(year, month, day, hour, minute, second int) (int64, bool) {
 	ok := Valid(year, month, day) && hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 59
 	if month <= 2 {
 		year, month = year-1, month+12
 	}
 	days := 365*year + floorDiv(year, 4) - floorDiv(year, 100) + floorDiv(year, 400) + (153*(month-3)+2)/5 + day - 1
-	const to1970 = 719468 // days from the first of March of the year 0
+	const to1970 = 719468 // days from 1 March of the year 0
 	return int64(days-to1970)*86400 + int64(hour*3600+minute*60+second), ok
 }
 

@@ -11,11 +11,11 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Words reads when a mail was sent: RFC 5322 (3.3), and what programs have
-// written in its place for thirty years: the forms of asctime and ISO 8601, names of
-// days and months in several languages, zones as names, as GMT+0200 or in brackets,
-// or none. The order of a day and a month that both stand as numbers has to be
-// certain, or that of the countries of the case. A clock without a zone that is known is of the operator's.
+// Words reads the date of a mail: RFC 5322 (3.3), and the other forms that programs
+// have written for thirty years: the forms of asctime and ISO 8601, names of days and
+// months in several languages, zones as names, as GMT+0200 or in brackets, or none. If
+// both day and month are numbers, their order has to be certain, or that of the
+// countries of the case. A clock without a known zone is in the operator's.
 func Words(value string, o reader.Options) (argus.Time, bool) {
 	d := mailDate{half: -1}
 	for rest := value; ; {
@@ -46,18 +46,17 @@ func Words(value string, o reader.Options) (argus.Time, bool) {
 	return d.time(value, o)
 }
 
-// mailDate is a date while its words are read; 0 is no year, month or day.
+// mailDate is a date while its words are read; a year, month or day of 0 is not set.
 type mailDate struct {
 	year, month, day            int
 	hour, minute, second, nanos int
-	// half is 0 in the morning, 12 behind noon, and -1 on a clock of 24 hours.
+	// half is 0 in the morning, 12 in the afternoon, and -1 on a clock of 24 hours.
 	half      int
-	precision argus.Precision // of the clock; Unknown before there is one
+	precision argus.Precision // of the clock; Unknown until it is read
 	zone      *time.Location
-	exact     bool // the zone stands as an offset
-	open      bool // day and month may be the other way round
-	// perhaps says that the month may be the name of a day, for a Tuesday is a mar,
-	// too.
+	exact     bool // the zone is an offset
+	open      bool // day and month may be swapped
+	// perhaps means that the month may be the name of a day: "mar" is also a Tuesday.
 	perhaps bool
 }
 
@@ -78,7 +77,7 @@ func dateWord(s string) (word string, comment bool, rest string) {
 	return s[:end], false, s[end:]
 }
 
-// take takes a word and says whether it is part of a date.
+// take takes a word and reports whether it is part of a date.
 func (d *mailDate) take(word string) bool {
 	switch c := word[0]; {
 	case c == '+' || c == '-':
@@ -140,7 +139,7 @@ func yearOf(n int) int {
 	return n + 1900
 }
 
-// date takes a date whose parts stand together: 2020-05-28, 28-May-20, 28.05.2020.
+// date takes a date written as one word: 2020-05-28, 28-May-20, 28.05.2020.
 func (d *mailDate) date(s string) bool {
 	at, ok := SplitDate(s)
 	if !ok || d.day > 0 || d.month > 0 || strings.Trim(at.clock, ".") != "" {
@@ -158,7 +157,7 @@ func (d *mailDate) date(s string) bool {
 	return true
 }
 
-// clock takes a clock, with what stands right behind it.
+// clock takes a clock, with the text directly behind it.
 func (d *mailDate) clock(s string) bool {
 	if d.precision != argus.Unknown {
 		return false
@@ -199,8 +198,7 @@ func (d *mailDate) clock(s string) bool {
 	return s == "" || d.take(s)
 }
 
-// offset takes +0200, -05:00 or +2. -0000 says that it is UTC, and not where the
-// sender was.
+// offset takes +0200, -05:00 or +2. -0000 means UTC without the sender's own zone.
 func (d *mailDate) offset(s string) bool {
 	digits := strings.Replace(s[1:], ":", "", 1)
 	if digits == "" || len(digits) > 4 || textdoc.DigitsEnd(digits, 0) != len(digits) {
@@ -249,19 +247,18 @@ func (d *mailDate) name(word string) bool {
 		}
 	}
 	if d.exact {
-		return d.precision != argus.Unknown // the name of what the offset says
+		return d.precision != argus.Unknown // the offset's name
 	}
 	if zone := zoneNamed(plain); zone != nil {
 		d.zone = zone
 		return true
 	}
-	// Whatever stands behind a clock in capitals is a zone; one that is not known
-	// says nothing.
+	// Any word in capitals behind a clock is a zone; an unknown one is ignored.
 	return d.precision != argus.Unknown && len(word) <= 5 && strings.IndexFunc(word, func(r rune) bool { return r < 'A' || r > 'Z' }) < 0
 }
 
-// time is the moment, if the words made one. 0, from which computers count, is
-// none.
+// time returns the moment, if the words made one. The moment 0, from which computers
+// count, is not a time.
 func (d *mailDate) time(raw string, o reader.Options) (argus.Time, bool) {
 	if d.half >= 0 {
 		if d.hour == 0 || d.hour > 12 || d.precision == argus.Unknown {
@@ -277,14 +274,14 @@ func (d *mailDate) time(raw string, o reader.Options) (argus.Time, bool) {
 		zone, source = o.ZoneOrUTC()
 	}
 	if d.precision == argus.Unknown {
-		d.precision, zone = argus.Day, time.UTC // a day is the same wherever it is written
+		d.precision, zone = argus.Day, time.UTC // a day does not depend on the zone
 	}
 	at := argus.At(time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, d.nanos, zone), raw, source, d.precision)
 	return at, at.Micros != 0
 }
 
-// zoneNamed returns the zone of a name that means one offset wherever it stands, or
-// nil: those of RFC 5322, and names that no two zones share.
+// zoneNamed returns the zone of a name that means one offset everywhere, nil if there
+// is none: those of RFC 5322, and names that no two zones share.
 func zoneNamed(name string) *time.Location {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if len(name) > len("aedt") {
@@ -306,7 +303,7 @@ var zonesNamed = sync.OnceValue(func() map[string]*time.Location {
 })
 
 // monthNamed has the months of English, Dutch, German, French, Spanish, Italian and
-// Portuguese, whole and as they are cut short.
+// Portuguese, in full and abbreviated.
 var monthNamed = sync.OnceValue(func() map[string]int {
 	months := map[string]int{}
 	for i, names := range []string{

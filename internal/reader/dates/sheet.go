@@ -13,11 +13,11 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Order says what is first in a date like 3/4/2021.
+// Order is the first part of a date like 3/4/2021.
 type Order uint8
 
 const (
-	// Assumed: nothing in the sheet tells; day first is taken.
+	// Assumed: nothing in the sheet decides; day first is used.
 	Assumed Order = iota
 	DayFirst
 	MonthFirst
@@ -25,7 +25,7 @@ const (
 	Mixed
 )
 
-// With is the order when one more date is seen.
+// With returns the order after one more date.
 func (o Order) With(seen Order) Order {
 	if o == Assumed || o == seen || seen == Assumed {
 		return max(o, seen)
@@ -33,7 +33,7 @@ func (o Order) With(seen Order) Order {
 	return Mixed
 }
 
-// OrderOf is that of the countries of the case, if they agree on one.
+// OrderOf returns the order of the countries of the case, if they agree on one.
 func OrderOf(o reader.Options) Order {
 	order := Assumed
 	for _, country := range o.Countries {
@@ -52,15 +52,14 @@ func OrderOf(o reader.Options) Order {
 // monthFirstCountries are the countries that write 12/31 (Unicode CLDR); Canada writes both.
 var monthFirstCountries = []string{"US", "PH", "PW", "FM", "MH", "GU", "AS", "MP", "PR", "VI", "UM"}
 
-// Date is a date that stands as three numbers, before it is known which
-// is which.
+// Date is a date of three numbers, before their order is known.
 type Date struct {
 	A, B, year int
 	Separator  byte
-	// YearFirst and named leave no doubt; named is for a month in letters,
-	// which b then is.
+	// YearFirst and Named settle the order; Named means a month in letters, which is
+	// then b.
 	YearFirst, Named bool
-	// clock is what stands behind.
+	// clock is the text behind the date.
 	clock string
 }
 
@@ -109,7 +108,7 @@ func SplitDate(s string) (d Date, ok bool) {
 	return d, d.B > 0
 }
 
-// Order is what the date tells about the order in its sheet.
+// Order returns the order that the date proves for its sheet.
 func (d *Date) Order() Order {
 	switch {
 	case d.YearFirst || d.Named || d.Separator == '.':
@@ -124,10 +123,10 @@ func (d *Date) Order() Order {
 
 var errTime = errors.New("want a date and a clock, found other text")
 
-// Cell reads a time as sheets hold it: ISO 8601; a date in the sheet's
-// order with a clock behind it; a number, which is days since the end of 1899
-// as spreadsheets count them, or Unix time in seconds, milli-, micro- or nanoseconds,
-// or micro- or tenths of microseconds since 1601, if it is of that size. A clock without a zone is of zone.
+// Cell reads a time from a sheet: ISO 8601; a date in the sheet's order with a clock
+// behind it; a number, which is days since the end of 1899 as spreadsheets count them,
+// or Unix time in seconds, milli-, micro- or nanoseconds, or micro- or tenths of
+// microseconds since 1601, if it is of that size. A clock without a zone is in zone.
 func Cell(s string, order Order, zone *time.Location, source argus.ZoneSource, from1904 bool) (argus.Time, error) {
 	if len(s) >= len("2006-01-02") && s[4] == '-' {
 		if t, ok := ISO(s, reader.Options{Zone: zone}); ok {
@@ -174,7 +173,8 @@ func Cell(s string, order Order, zone *time.Location, source argus.ZoneSource, f
 	return argus.At(at, s, source, c.Precision), nil
 }
 
-// wordTime reads a time as programs print it: Sep 13, 2020, 2:26 PM; Sun Sep 13 14:27:00 UTC 2020.
+// wordTime reads a time in the forms Sep 13, 2020, 2:26 PM and Sun Sep 13 14:27:00 UTC
+// 2020.
 func wordTime(s string, zone *time.Location, source argus.ZoneSource) (argus.Time, error) {
 	t, ok := Words(s, reader.Options{Zone: zone})
 	if !ok {
@@ -195,7 +195,7 @@ func serialTime(s string, number float64, zone *time.Location, source argus.Zone
 			day += 1462
 		}
 		millis := int64(math.Round(fraction * 86_400_000))
-		// The clock on the wall, then the moment when it showed that.
+		// The wall clock, then the moment when it showed that.
 		wall := time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(day)).Add(time.Duration(millis) * time.Millisecond)
 		at := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), zone)
 		precision := argus.Second
@@ -221,11 +221,11 @@ func serialTime(s string, number float64, zone *time.Location, source argus.Zone
 	return argus.Time{}, errors.New("want a date, found a number that is none")
 }
 
-// to1970 is how many seconds there are from 1601, from which Windows and browsers count,
-// to 1970.
+// to1970 is the number of seconds from 1601, from which Windows and browsers count, to
+// 1970.
 const to1970 = 11644473600
 
-// sinceTime reads a whole number of parts of a microsecond since another moment than
+// sinceTime reads a whole number of parts of a microsecond since a moment other than
 // 1970.
 func sinceTime(s string, parts, to1970 int64) (argus.Time, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
@@ -244,15 +244,15 @@ func unixTime(s string, unit int64, precision argus.Precision) (argus.Time, erro
 	return argus.Time{Micros: n * unit, Precision: precision}, nil
 }
 
-// Clock is a time of day; zone is nil when none stands there.
+// Clock is a time of day; zone is nil if the text names none.
 type Clock struct {
 	hour, minute, second, nanos int
 	zone                        *time.Location
 	Precision                   argus.Precision
 }
 
-// ParseClock reads what stands behind a date: nothing, or 13:04, 13:04:05,
-// 1.04.05 PM, 13:04:05.123 +01:00.
+// ParseClock reads the text behind a date: nothing, or 13:04, 13:04:05, 1.04.05 PM,
+// 13:04:05.123 +01:00.
 func ParseClock(s string) (c Clock, ok bool) {
 	s = strings.TrimLeft(s, " ,T\t\u00a0\u202f")
 	if s == "" {

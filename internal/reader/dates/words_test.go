@@ -45,7 +45,7 @@ func TestMailTime(t *testing.T) {
 		"Thu, 28 May 2020 15:08:30 (PDT)":                   "2020-05-28T22:08:30Z",
 		"Thu, 28 May 2020 15:08:30 +0200 (Romance (zomer))": "2020-05-28T13:08:30Z",
 		"Thu, 28 May 2020 15:08:30 XYZT":                    "2020-05-28T13:08:30Z operator",
-		"Thu, 28 May 2020 15:08:30 A":                       "2020-05-28T13:08:30Z operator", // RFC 5322: a letter says nothing
+		"Thu, 28 May 2020 15:08:30 A":                       "2020-05-28T13:08:30Z operator", // RFC 5322: a letter means nothing
 		"Thu, 28 May 2020 15:08:30":                         "2020-05-28T13:08:30Z operator",
 		"Thu, 28 May 2020":                                  "2020-05-28 operator",
 		"Mi., 23 Apr. 2025 09:48:37 +0200 (MESZ)":           "2025-04-23T07:48:37Z",
@@ -63,7 +63,7 @@ func TestMailTime(t *testing.T) {
 		"28 May 2020 15.08.30 +0200":                        "2020-05-28T13:08:30Z",
 		"May 28th, 2020 15:08:30 GMT":                       "2020-05-28T15:08:30Z",
 
-		"4/5/2020 15:08:30":                     "", // which is the month?
+		"4/5/2020 15:08:30":                     "", // the month is ambiguous
 		"Sun, 16 Oct 0001 22:19:29 -0800 (PST)": "",
 		"Thu, 01 Jan 1970 00:00:00 +0000":       "", // 0 is no time
 		"Thu, 31 Feb 2020 15:08:30 +0200":       "",
@@ -94,7 +94,8 @@ func TestMailTime(t *testing.T) {
 	}
 }
 
-// FuzzMailTime holds a date that names an offset to what net/mail makes of it.
+// FuzzMailTime compares the reading of a date that names an offset with that of
+// net/mail.
 func FuzzMailTime(f *testing.F) {
 	for _, date := range []string{"Thu, 28 May 2020 15:08:30 +0200", "28 May 20 15:08 -0000", "Thu May 28 15:08:30 PDT 2020", "Mar, 5 févr. 2019 3pm", "2020-05-28T15:08:30.5Z (x"} {
 		f.Add(date)

@@ -1,8 +1,8 @@
 // Package jsondoc finds the records in JSON of any size, also in what is broken.
 //
 // A [Document] walks one value or several, finds the objects that are messages, and
-// keeps what stands around them as facts. What is broken is a problem with its place,
-// and reading goes on with the next record. One record is held at a time.
+// keeps their surroundings as facts. A broken piece is a problem with its place, and
+// reading continues with the next record. One record is held at a time.
 package jsondoc
 
 import (
@@ -22,56 +22,55 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Document walks JSON of any size, one value or several one behind the other,
-// and finds the records in it: the objects that are messages. What stands
-// around them are facts, and a fact holds for each record in the container
-// that it stands in, also through objects between: guild.name for the messages
-// beside guild.
+// Document walks JSON of any size, one value or several in a row, and finds the records
+// in it: the objects that are messages. The values around them are facts, and a fact
+// applies to each record in its container, also through objects between: guild.name to
+// the messages beside guild.
 type Document struct {
 	*Objects
 	shape Shape
-	// Open are the containers that the place is in, outermost first.
+	// Open are the containers around the current place, outermost first.
 	Open []container
-	// Facts are what is known at this place, under the keys that lead there.
+	// Facts are the facts known at this place, under the keys that lead there.
 	Facts []argus.Field
-	// damaged says that a container may have ended unseen; ended that the end
-	// was reported; listed that there was a list for records, if an empty one.
+	// damaged: a container may have ended unseen; ended: the end was reported; listed:
+	// a list for records was found, if an empty one.
 	damaged, ended, listed bool
 	keys                   Keys
 	messages               build.Messages
 }
 
-// Shape is how one format lays records into documents.
+// Shape describes where a format has its records in documents.
 type Shape struct {
-	// Lists says whether the list under a key, "" for one that is the whole
-	// document, holds records and nothing else.
+	// Lists reports whether the list under a key, "" for one that is the whole
+	// document, holds only records.
 	Lists func(key string) bool
-	// Begins says whether the bytes begin a record, wherever they stand. It
-	// must not say so of an object inside a record.
+	// Begins reports whether the bytes begin a record, in any place. It must return
+	// false for an object inside a record.
 	Begins func([]byte) bool
-	// Take takes a fact that the format has a place for and says whether it
-	// did. Default: none.
+	// Take takes a fact that has a place in the format and reports whether it did.
+	// Default: none.
 	Take func(name, text string) bool
-	// Many says that a document may hold several conversations, so that what
-	// was known before something broke may not hold behind it.
+	// Many means that a document may hold several conversations, so that earlier facts
+	// may not apply behind a broken place.
 	Many bool
 }
 
-// container is an object or a list that the place is in.
+// container is an object or a list around the current place.
 type container struct {
 	// Key leads to it in the object around it; a list's elements have none.
 	Key  string
 	List bool
-	// last is the last key in it; valued says that its value has not come yet.
+	// last is the last key in it; valued is set until its value has come.
 	last   string
 	valued bool
-	// facts is how many were known before it; records says that it has some.
+	// facts is how many were known before it; records is set if it has some.
 	facts   int
 	records bool
 }
 
-// aroundDepth is how deep what is around records may be nested, FactLimit how
-// many facts are kept, and FactSize how much of one, in bytes.
+// aroundDepth is how deep the values around records may be nested, FactLimit how many
+// facts are kept, and FactSize how many bytes of one.
 const (
 	aroundDepth = 24
 	FactLimit   = 64
@@ -86,8 +85,8 @@ func New(in reader.Input, s Shape) *Document {
 	return &Document{Objects: NewObjects(in.Reader(), in.RecordLimit(), s.Begins), shape: s}
 }
 
-// Items yields one item for each record and one for each stretch that is
-// broken; Record counts both. Without parse, records are passed over.
+// Items yields one item for each record and one for each broken stretch; Record counts
+// both. Without parse, records are skipped.
 func (d *Document) Items(ctx context.Context, parse func(raw string) (*argus.Message, error)) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		for record := uint64(1); ; {
@@ -111,8 +110,8 @@ func (d *Document) Items(ctx context.Context, parse func(raw string) (*argus.Mes
 	}
 }
 
-// StatedItems yields the items, and behind them how many records the document
-// says that it has, in a fact that was taken by then.
+// StatedItems yields the items, and behind them the number of records that the document
+// claims to have, in a fact taken by then.
 func (d *Document) StatedItems(ctx context.Context, parse func(raw string) (*argus.Message, error), what string, count *string) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		last, remarks := argus.Where{}, uint64(0)
@@ -164,13 +163,13 @@ func (d *Document) next(ctx context.Context, parse func(string) (*argus.Message,
 	}
 }
 
-// inRecords says whether the place is in a list of records.
+// inRecords reports whether the place is in a list of records.
 func (d *Document) inRecords() bool {
 	n := len(d.Open)
 	return n > 0 && d.Open[n-1].List && d.shape.Lists(d.Open[n-1].Key)
 }
 
-// message reads the record that the view begins with.
+// message reads the record at the beginning of the view.
 func (d *Document) message(parse func(string) (*argus.Message, error)) (reader.Item, error) {
 	end, broken, err := d.Value()
 	if err != nil {
@@ -194,7 +193,7 @@ func (d *Document) message(parse func(string) (*argus.Message, error)) (reader.I
 	return d.Record(end, parse), nil
 }
 
-// recorded says that there is a record in the place.
+// recorded marks the containers around a record.
 func (d *Document) recorded() {
 	d.listed = true
 	if n := len(d.Open); n > 0 {
@@ -218,8 +217,8 @@ func (d *Document) broken(reason string, err error) (reader.Item, error) {
 	return d.Resume(reason)
 }
 
-// step reads one token of what is around the records. It says what is wrong
-// with a token that cannot stand there.
+// step reads one token around the records. reason describes a token that is not allowed
+// there.
 func (d *Document) step() (reason string, err error) {
 	top := new(container)
 	if n := len(d.Open); n > 0 {
@@ -252,7 +251,7 @@ func (d *Document) step() (reason string, err error) {
 	return "", nil
 }
 
-// close leaves a container. What was known in one with records holds no more.
+// close leaves a container. Facts from a container with records no longer apply.
 func (d *Document) close() {
 	n := len(d.Open) - 1
 	if n < 0 {
@@ -271,7 +270,7 @@ func (d *Document) close() {
 func (d *Document) scalar(top *container) (reason string, err error) {
 	end, broken, err := d.Value()
 	for err == nil && broken == nil && end == len(d.Buf) && !d.EOF && d.Buf[0] != '"' {
-		if err = d.More(); err == nil { // a number may go on
+		if err = d.More(); err == nil { // a number may continue
 			end, broken, err = d.Value()
 		}
 	}
@@ -302,7 +301,7 @@ func (d *Document) scalar(top *container) (reason string, err error) {
 	return "", nil
 }
 
-// fact keeps what stands at this place.
+// fact keeps the value at this place.
 func (d *Document) fact(text string) {
 	var keys []string
 	for _, c := range d.Open {
@@ -323,8 +322,8 @@ func (d *Document) fact(text string) {
 	d.Facts = append(d.Facts, argus.Field{Name: name, Value: text})
 }
 
-// Begin makes a message that has the facts of the place and the members of an
-// object, each of which set takes. A null says as much as no member.
+// Begin makes a message with the facts of the place and the members of an object, which set
+// takes one by one. A null counts as no member.
 func (d *Document) Begin(service, raw string, set func(m *argus.Message, key, raw string) error) (*argus.Message, error) {
 	m := d.messages.Next()
 	m.Service = service
@@ -338,7 +337,7 @@ func (d *Document) Begin(service, raw string, set func(m *argus.Message, key, ra
 	return m, err
 }
 
-// Under returns the last key on the way to the place for which is says yes.
+// Under returns the last key on the way to the place for which is returns true.
 func (d *Document) Under(is func(string) bool) string {
 	for _, c := range slices.Backward(d.Open) {
 		if is(c.Key) {
@@ -348,8 +347,8 @@ func (d *Document) Under(is func(string) bool) string {
 	return ""
 }
 
-// SureOfRecord returns sure if a file begins as JSON and one of the objects
-// behind a word in its beginning is a record.
+// SureOfRecord returns sure if a file begins as JSON and one of the objects behind a
+// word in its beginning is a record.
 func SureOfRecord(s reader.Sample, word string, sure int, is func([]byte) bool) int {
 	text := s.Text
 	if i := Space(text, 0); i == len(text) || text[i] != '{' && text[i] != '[' {
@@ -372,7 +371,7 @@ func SureOfRecord(s reader.Sample, word string, sure int, is func([]byte) bool) 
 	return 0
 }
 
-// HasKeys says whether all of some keys are among the first of an object.
+// HasKeys reports whether all of some keys are among the first of an object.
 func HasKeys(b []byte, keys ...string) bool {
 	all, found := 1<<len(keys)-1, 0
 	return HasMember(b, func(key, _ []byte) bool {
@@ -411,8 +410,8 @@ func Elements(raw string, one func(raw string) error) error {
 	return err
 }
 
-// KeepMember keeps a member that Argus has no field for, unless it is empty or
-// false, which says as much as no member.
+// KeepMember keeps a member that has no field in Argus, unless it is empty or false,
+// which counts as no member.
 func KeepMember(m *argus.Message, name, raw string) {
 	switch raw {
 	case "null", "false", `""`, "[]", "{}":
@@ -421,21 +420,21 @@ func KeepMember(m *argus.Message, name, raw string) {
 	}
 }
 
-// Compact returns a raw value as Extra keeps it.
+// Compact returns a raw value in the form for Extra.
 func Compact(raw string) string {
 	var m argus.Message
 	AddExtra(&m, "", raw)
 	return m.Extra[0].Value
 }
 
-// TextOf returns what TextMember does, with \n line ends.
+// TextOf is TextMember with \n line ends.
 func TextOf(m *argus.Message, key, raw string) (string, error) {
 	text, err := TextMember(m, key, raw)
 	return textdoc.LineFeeds(text), err
 }
 
-// AtZero keeps a time of 0, which programs write where they have none: it is no
-// time, as MillisMember, unixMember and ISOMember say.
+// AtZero keeps a time of 0, which programs write for no time, as MillisMember,
+// unixMember and ISOMember treat it.
 func AtZero(m *argus.Message, key, raw string, t argus.Time) {
 	if !t.Known() {
 		AddExtra(m, key, raw)
@@ -473,8 +472,8 @@ func SizeMember(raw string) (int64, error) {
 	return int64(n), err
 }
 
-// SiblingRecords yields the objects in a file beside the one that is read, none
-// where there is no such file.
+// SiblingRecords yields the objects in a file beside the current one, none if there is
+// no such file.
 func SiblingRecords(ctx context.Context, in reader.Input, name, id string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if in.Sibling == nil {

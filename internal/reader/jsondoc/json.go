@@ -11,11 +11,11 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// The scanner of JSON (RFC 8259) that the readers of JSON formats share. It
-// finds where values end and hands out their raw text, so that nothing is
-// decoded that nobody asks for; it is strict about grammar, because where the
-// grammar breaks is what says where a broken record ends. It does not look at
-// UTF-8 and duplicate keys: its callers do.
+// The scanner of JSON (RFC 8259) that the readers of JSON formats share. It finds the
+// ends of values and returns their raw text, so that nothing is decoded unless it is
+// used; it is strict about grammar, because the place where the grammar breaks shows
+// where a broken record ends. It does not check UTF-8 and duplicate keys: its callers
+// do.
 
 // depthLimit is how deep a record may be nested.
 const depthLimit = 64
@@ -27,11 +27,11 @@ type text interface{ string | []byte }
 type Error struct {
 	at   int
 	want string
-	// Ends is set when the text stops in the middle of a value.
+	// Ends is set when the text ends in the middle of a value.
 	Ends bool
 }
 
-// Error says what was wanted, what was found, and at which byte.
+// Error names the expected and the found token, and the byte.
 func (e *Error) Error() string {
 	if e.Ends {
 		return fmt.Sprintf("the text ends at byte %d, want %s", e.at, e.want)
@@ -51,8 +51,7 @@ func Space[T text](s T, i int) int {
 	return i
 }
 
-// valueEnd returns the end of the value that begins at s[i], which stands depth
-// containers deep.
+// valueEnd returns the end of the value that begins at s[i], depth containers deep.
 func valueEnd[T text](s T, i, depth int) (int, *Error) {
 	if i >= len(s) {
 		return i, want(s, i, "a value")
@@ -100,7 +99,7 @@ func stringEnd[T text](s T, i int) (int, *Error) {
 	return i, want(s, i, "the closing quote of a string")
 }
 
-// plain tells the bytes that mean themselves in a string.
+// plain marks the bytes that need no decoding in a string.
 var plain = func() (plain [256]bool) {
 	for c := range plain {
 		plain[c] = c >= ' ' && c != '"' && c != '\\'
@@ -256,8 +255,8 @@ func Kind(raw string) string {
 	return "a number"
 }
 
-// Unquote returns the text of a raw string. What is no Unicode in it (half
-// of a surrogate pair) becomes U+FFFD, and whole is false.
+// Unquote returns the text of a raw string. U+FFFD replaces half of a surrogate pair,
+// and whole is then false.
 func Unquote(raw string) (text string, whole bool) {
 	inner := raw[1 : len(raw)-1]
 	if strings.IndexByte(inner, '\\') < 0 {
@@ -270,11 +269,11 @@ func Unquote(raw string) (text string, whole bool) {
 // keyLimit is how many keys a record may have.
 const keyLimit = 256
 
-// Keys walks records and finds keys that stand there twice, of which
-// programs that read JSON take one or the other.
+// Keys walks records and finds duplicate keys: programs that read JSON take one or the
+// other.
 type Keys struct {
 	seen []string
-	// Twice takes a key that stands there again. Default: it is an error.
+	// Twice takes a key that is repeated. Default: an error.
 	Twice func(key, raw string) error
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzJSON holds the scanner to the library: both accept the same values.
+// FuzzJSON compares the scanner with the library: both accept the same values.
 func FuzzJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,-2.5e+3,true,null,"\u00e9\n"],"b":{}}`, `[]`, `{"a":1,}`, `"x`, `01`, `{"a" 1}`, `[1 2]`, `-`, `1.`, `tru`} {
 		f.Add(seed)

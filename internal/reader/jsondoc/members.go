@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/build"
 )
 
-// TextsIn returns the texts in a list, as many as receivers are listed; none of
-// anything else.
+// TextsIn returns the texts in a list, up to the limit of listed receivers; none for
+// other values.
 func TextsIn(raw string) []string {
 	var texts []string
 	for raw := range Listed(raw) {
@@ -23,8 +23,8 @@ func TextsIn(raw string) []string {
 	return texts
 }
 
-// Listed yields the entries of a list, as many as receivers are listed; none of
-// anything else.
+// Listed yields the entries of a list, up to the limit of listed receivers; none for
+// other values.
 func Listed(raw string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		list := Scanner[string]{Text: raw}
@@ -36,7 +36,8 @@ func Listed(raw string) func(func(string) bool) {
 	}
 }
 
-// Inside returns the value of a member at the end of a way of keys, "" for none.
+// Inside returns the value of the member at the end of a path of keys, "" if there is
+// none.
 func Inside(raw string, keys ...string) string {
 	for _, key := range keys {
 		found := ""
@@ -54,7 +55,7 @@ func Inside(raw string, keys ...string) string {
 // InsideText returns the text, number or word of a member as text.
 func InsideText(raw string, keys ...string) string { return ScalarText(Inside(raw, keys...)) }
 
-// ScalarText returns a text, number or word as text, "" for anything else.
+// ScalarText returns a text, number or word as text, "" for other values.
 func ScalarText(raw string) string {
 	switch {
 	case raw == "", raw == "null", raw[0] == '{', raw[0] == '[':
@@ -71,7 +72,7 @@ func ScalarText(raw string) string {
 // that a hostile line costs no more than its bytes.
 const ListLimit = 1 << 16
 
-// String returns a text, with U+FFFD for what is no Unicode in it; it must be text.
+// String returns a text, with U+FFFD for invalid Unicode; the value must be text.
 func String(raw string) (string, error) {
 	if raw[0] != '"' {
 		return "", fmt.Errorf("want text, found %s", Kind(raw))
@@ -92,7 +93,7 @@ func Uint(raw string, bits int) (uint64, error) {
 	return n, nil
 }
 
-// List reads a list of things that one reads.
+// List reads a list, each element with one.
 func List[T any](raw string, one func(string) (T, error)) ([]T, error) {
 	if raw[0] != '[' {
 		return nil, fmt.Errorf("want a list, found %s", Kind(raw))
@@ -112,7 +113,7 @@ func List[T any](raw string, one func(string) (T, error)) ([]T, error) {
 	return list, nil
 }
 
-// KeepMembers keeps the members of an object, but for some.
+// KeepMembers keeps the members of an object, except some.
 func KeepMembers(m *argus.Message, raw string, but ...string) {
 	list := Scanner[string]{Text: raw}
 	for list.Next() {

@@ -12,15 +12,15 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/build"
 )
 
-// Records that are not quite JSON get a second look: one that lacks a comma, has one
+// Records that are almost JSON get a second look: a record that lacks a comma, has one
 // too many or a line end in a text, or that the end of the file cuts off, can still be
-// read in one way only. It is a message then, and says in Extra that it was mended and
+// read in one way only. It is a message then, and Extra records that it was mended and
 // how. Everything else stays a problem.
 
-// MendSize is how much of a broken record is looked at, in bytes.
+// MendSize is how many bytes of a broken record are examined.
 const MendSize = 64 << 10
 
-// What was mended, in the words of Extra.
+// The kinds of mending, in the words of Extra.
 const (
 	mendedField   = "repaired"
 	mendedComma   = "a comma was missing"
@@ -29,7 +29,7 @@ const (
 	mendedCut     = "the file ends inside of the record: what stood behind is not known"
 )
 
-// mender writes a value anew as JSON.
+// mender rewrites a value as JSON.
 type mender struct {
 	b    []byte
 	i    int
@@ -46,20 +46,19 @@ func (m *mender) done(what string) {
 	m.did = append(m.did, what)
 }
 
-// mend returns the value that b begins with as JSON, where it ends in b, and what
-// was wrong with it.
+// mend returns the value at the beginning of b as JSON, its end in b, and how it was mended.
 func mend(b []byte, eof bool) (mended []byte, end int, did []string, ok bool) {
 	m := mender{b: b, eof: eof}
 	if !m.value(0) || len(m.did) == 0 {
 		return nil, 0, nil, false
 	}
-	if _, err := valueEnd(m.out, 0, 0); err != nil { // whatever the mending did
+	if _, err := valueEnd(m.out, 0, 0); err != nil { // whatever was mended
 		return nil, 0, nil, false
 	}
 	return m.out, m.i, m.did, true
 }
 
-// cut says whether what is open may end here.
+// cut reports whether the open containers may end here.
 func (m *mender) cut() bool {
 	if m.i < len(m.b) || !m.eof {
 		return false
@@ -78,7 +77,7 @@ func (m *mender) value(depth int) bool {
 	}
 	end, err := valueEnd(m.b, m.i, depth)
 	if err != nil || end == len(m.b) {
-		return false // also what may go on behind the end
+		return false // also for text that may continue behind the end
 	}
 	m.out, m.i = append(m.out, m.b[m.i:end]...), end
 	return true
@@ -119,7 +118,7 @@ func (m *mender) text() bool {
 
 // container copies an object or a list.
 func (m *mender) container(opens byte, depth int) bool {
-	closes := opens + 2 // in ASCII, of both
+	closes := opens + 2 // in ASCII, for both
 	m.out = append(m.out, opens)
 	m.i++
 	for n, comma := 0, true; ; {
@@ -181,24 +180,23 @@ func (m *mender) container(opens byte, depth int) bool {
 	}
 }
 
-// unfinished says whether the last thing in b is the beginning of a number or a word.
+// unfinished reports whether b ends in the beginning of a number or a word.
 func (m *mender) unfinished() bool {
 	tail := m.b[bytes.LastIndexAny(m.b, ",:[{} \n\"")+1:]
 	return len(tail) > 0 && len(tail) < 32 && !bytes.ContainsAny(tail, `\`)
 }
 
-// Mend makes an item of the record that the view begins with and that is not quite
-// JSON, if there is one way to read it: no other record begins inside of it, what
-// stands behind can do so, and of one that is cut off it is known who said something
-// and when. Without parse, it is
-// passed over.
+// Mend makes an item of the broken record at the beginning of the view, if there is one
+// way to read it: no other record begins inside it, the text behind it can follow a
+// record, and a record that is cut off names its sender and time. Without parse, it is
+// skipped.
 func (o *Objects) Mend(parse func(string) (*argus.Message, error)) (item reader.Item, ok bool, err error) {
 	if err := o.See(min(MendSize, o.limit)); err != nil {
 		return item, false, err
 	}
 	view := o.Buf[:min(len(o.Buf), MendSize)]
-	// A hostile file has a broken record every few bytes: all looks together are at
-	// some times as much as was read.
+	// A hostile file has a broken record every few bytes: all attempts together examine at
+	// most 16 times the bytes read.
 	if o.mending += int64(len(view)); o.mending > 16*(o.At+MendSize) {
 		return item, false, nil
 	}

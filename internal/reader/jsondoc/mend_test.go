@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMendJSON mends what can be read in one way only, and nothing else.
+// TestMendJSON mends records that can be read in one way only, and nothing else.
 func TestMendJSON(t *testing.T) {
 	for _, c := range []struct{ broken, mended, did string }{
 		{`{"a":1 "b":"x"}`, `{"a":1,"b":"x"}`, mendedComma},

@@ -13,17 +13,17 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Objects finds JSON objects in a file and, behind a broken one, its way to
-// the next. It holds one object of at most limit bytes.
+// Objects finds JSON objects in a file and, behind a broken one, its way to the next.
+// It holds one object of at most limit bytes.
 type Objects struct {
 	textdoc.Window
 	limit int
-	// begins says whether the bytes, which begin with "{" and are at least
-	// textdoc.PeekSize or all there is, look like the beginning of a record. It is
-	// asked only when something broke: what is inside a broken record must not
-	// be taken for one.
+	// begins reports whether the bytes, which begin with "{" and are at least
+	// textdoc.PeekSize or the rest of the file, look like the beginning of a record. It
+	// is called only behind damage, and must return false for objects inside a broken
+	// record.
 	begins func([]byte) bool
-	// mending is how many bytes were looked at to mend what is broken.
+	// mending is how many bytes were examined to mend broken records.
 	mending int64
 }
 
@@ -32,7 +32,7 @@ func NewObjects(file io.Reader, limit int, begins func([]byte) bool) *Objects {
 	return &Objects{Window: textdoc.Window{Source: file}, limit: limit, begins: begins}
 }
 
-// See brings at least n bytes into view, or all there is.
+// See brings at least n bytes into view, or the rest of the file.
 func (o *Objects) See(n int) error {
 	for len(o.Buf) < n && !o.EOF {
 		if err := o.More(); err != nil {
@@ -42,8 +42,8 @@ func (o *Objects) See(n int) error {
 	return nil
 }
 
-// Pass moves over white space, separators and a byte order mark at the start,
-// and says whether there is anything behind them.
+// Pass skips white space, separators and a byte order mark at the start, and reports
+// whether anything follows.
 func (o *Objects) Pass(separators string) (bool, error) {
 	for {
 		if o.At == 0 && bytes.HasPrefix(o.Buf, []byte("\ufeff")) {
@@ -63,8 +63,8 @@ func (o *Objects) Pass(separators string) (bool, error) {
 	}
 }
 
-// Value returns the end in view of the value that the view begins with, or
-// where and why it breaks.
+// Value returns the end in view of the value at its beginning, or where and why it
+// breaks.
 func (o *Objects) Value() (int, *Error, error) {
 	for {
 		end, broken := valueEnd(o.Buf, 0, 0)
@@ -80,9 +80,8 @@ func (o *Objects) Value() (int, *Error, error) {
 	}
 }
 
-// Resume moves from the beginning of something broken to where the next
-// record begins, or to the end of the file. The item it returns has the place,
-// and Raw.
+// Resume moves from the beginning of a broken piece to the beginning of the next
+// record, or to the end of the file. The item has the place, and Raw.
 func (o *Objects) Resume(reason string) (reader.Item, error) {
 	item := reader.Item{Problem: reason, Where: argus.Where{Offset: o.At}}
 	if err := o.See(argus.QuarantineRaw); err != nil {
@@ -116,9 +115,9 @@ func (o *Objects) Resume(reason string) (reader.Item, error) {
 	return item, nil
 }
 
-// HasMember says whether a member for which is says yes is among the first of
-// the object that the bytes begin with. The value of the last one may be nil:
-// it did not end in view.
+// HasMember reports whether a member for which is returns true is among the first of
+// the object at the beginning of the bytes. The value of the last one may be nil: it
+// did not end in view.
 func HasMember(b []byte, is func(key, value []byte) bool) bool {
 	m := Scanner[[]byte]{Text: b[:min(len(b), textdoc.PeekSize)]}
 	for range 16 {
@@ -156,8 +155,8 @@ func (o *Objects) Record(end int, parse func(string) (*argus.Message, error)) re
 	return item
 }
 
-// AddExtra keeps a member that Argus has no field for: text as it is, anything
-// else as JSON without the spaces between. A longer one than build.ExtraLimit is cut and ends in "…".
+// AddExtra keeps a member that has no field in Argus: text as it is, other values as
+// JSON without white space. A longer one than build.ExtraLimit is cut and ends in "…".
 func AddExtra(m *argus.Message, name, raw string) {
 	if raw[0] == '"' {
 		text, _ := Unquote(raw)
@@ -194,9 +193,8 @@ func withoutSpace(raw string) string {
 	return string(out)
 }
 
-// TextMember returns the text of a member that must be text. Half of a
-// surrogate pair, as programs leave it when they cut text, becomes U+FFFD, and
-// the member is kept as it stood.
+// TextMember returns the text of a member that must be text. U+FFFD replaces half of a
+// surrogate pair, which programs leave when they cut text, and the raw member is kept.
 func TextMember(m *argus.Message, name, raw string) (string, error) {
 	if raw[0] != '"' {
 		return "", fmt.Errorf("want text, found %s", Kind(raw))

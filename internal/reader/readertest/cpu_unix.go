@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// CPUTime is what the process has used of all cores, which other work on the
-// machine does not lengthen; 0 where nobody knows.
+// CPUTime returns the time that the process has used on all cores, independent of other
+// work on the machine; 0 if unknown.
 func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

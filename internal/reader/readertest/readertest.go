@@ -23,7 +23,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Update says that golden files are written, not compared.
+// Update is set if golden files are written, not compared.
 var Update = flag.Bool("update", false, "write the golden files anew")
 
 // Input makes an Input of bytes.
@@ -31,7 +31,7 @@ func Input(name string, content []byte, o reader.Options) reader.Input {
 	return reader.Input{Name: name, Size: int64(len(content)), File: bytes.NewReader(content), Options: o}
 }
 
-// ReadAll returns what a format finds in an input.
+// ReadAll returns the items that a format finds in an input.
 func ReadAll(t testing.TB, f *reader.Format, in reader.Input) []reader.Item {
 	t.Helper()
 	var items []reader.Item
@@ -44,9 +44,9 @@ func ReadAll(t testing.TB, f *reader.Format, in reader.Input) []reader.Item {
 	return items
 }
 
-// Check reads an input twice and checks what every reader promises:
-// the same items each time, each a valid message or a problem with a reason,
-// at places inside the file that rise and do not overlap.
+// Check reads an input twice and checks the promises of every reader: the same items
+// each time, each a valid message or a problem with a reason, at places inside the file
+// that rise and do not overlap.
 func Check(t testing.TB, f *reader.Format, in reader.Input) []reader.Item {
 	t.Helper()
 	items := ReadAll(t, f, in)
@@ -64,7 +64,7 @@ func Check(t testing.TB, f *reader.Format, in reader.Input) []reader.Item {
 			if err := item.Message.Valid(); err != nil {
 				t.Fatalf("item %d: %v", i, err)
 			}
-			if f.Name != "jsonl" { // which says what its lines say
+			if f.Name != "jsonl" { // its lines decide
 				checkType(t, item.Message)
 			}
 		case len(item.Raw) > argus.QuarantineRaw:
@@ -84,8 +84,8 @@ func Check(t testing.TB, f *reader.Format, in reader.Input) []reader.Item {
 	return items
 }
 
-// CheckCovers checks, for a format of lines, that every line with something on
-// it is in exactly one item.
+// CheckCovers checks, for a format of lines, that every line that is not blank is in
+// exactly one item.
 func CheckCovers(t testing.TB, in reader.Input, items []reader.Item) {
 	t.Helper()
 	lines := textdoc.NewLines(t.Context(), in.Reader(), in.RecordLimit())
@@ -165,7 +165,7 @@ func checkType(t testing.TB, m *argus.Message) {
 	}
 }
 
-// SameIdentities wants the same n messages in two files.
+// SameIdentities checks that two files give the same n messages.
 func SameIdentities(t *testing.T, n int, formatA *reader.Format, a string, formatB *reader.Format, b string) {
 	t.Helper()
 	identities := func(format *reader.Format, file string) (ids []argus.ID) {
@@ -183,7 +183,7 @@ func SameIdentities(t *testing.T, n int, formatA *reader.Format, a string, forma
 // BenchSaid is the text of the messages that benchmarks read.
 const BenchSaid = "Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet."
 
-// SayFacts writes what a message records.
+// SayFacts formats the facts of a message.
 func SayFacts(t testing.TB, m *argus.Message) string {
 	t.Helper()
 	facts := []byte{}
@@ -196,10 +196,9 @@ func SayFacts(t testing.TB, m *argus.Message) string {
 	return m.Type.String() + " " + string(facts) + " " + m.Text
 }
 
-// Broken changes a good file, five bytes of changes for an offset and what is changed
-// there, and cuts it off. Files of blocks, tables and checksums are too large for the
-// fuzzer and too seldom still such a file when it has changed them; so it invents the
-// changes.
+// Broken changes a good file and cuts it off; five bytes of changes hold an offset and
+// the change there. Files of blocks, tables and checksums are too large for the fuzzer
+// and rarely survive its changes, so it invents the changes only.
 func Broken(good, changes []byte, kept uint16) []byte {
 	file := bytes.Clone(good)
 	for ; len(changes) >= 5; changes = changes[5:] {
@@ -208,14 +207,14 @@ func Broken(good, changes []byte, kept uint16) []byte {
 	return file[:len(file)*(int(kept)+1)/(1<<16)]
 }
 
-// Repeated is a file that repeats a piece, without holding it, and fails where
-// it is told to.
+// Repeated is a file that repeats a piece without holding it, and fails at a given
+// place.
 type Repeated struct {
 	Piece      []byte
 	Size, Fail int64
 }
 
-// ReadAt fails from the place on where it should.
+// ReadAt fails from that place on.
 func (r Repeated) ReadAt(b []byte, at int64) (n int, err error) {
 	if r.Fail > 0 && at+int64(len(b)) > r.Fail {
 		return 0, errors.New("the disk is gone")
@@ -242,7 +241,7 @@ func Saying(t testing.TB, f *reader.Format, in reader.Input, text string) *argus
 	return nil
 }
 
-// PackRTF compresses RTF with no reference but the one that ends it.
+// PackRTF compresses RTF with no reference except the final one.
 func PackRTF(rtf string) []byte {
 	const begin = 207 // bytes that the window holds before anything is written
 	packed := binary.LittleEndian.AppendUint32(make([]byte, 4), uint32(len(rtf)))
@@ -259,8 +258,8 @@ func PackRTF(rtf string) []byte {
 	return packed
 }
 
-// Benchmark reads a file over and over and says how much of it a second of one
-// core reads, garbage collection included.
+// Benchmark reads a file over and over and reports how much of it one core reads per
+// second, garbage collection included.
 func Benchmark(b *testing.B, format *reader.Format, file []byte, messages int) {
 	b.SetBytes(int64(len(file)))
 	b.ReportAllocs()
@@ -284,8 +283,8 @@ func Benchmark(b *testing.B, format *reader.Format, file []byte, messages int) {
 	}
 }
 
-// LineOf shows an item in a line: time, sender, text, state and what was attached, or
-// the problem.
+// LineOf formats an item as a line: time, sender, text, state and attachments, or the
+// problem.
 func LineOf(item reader.Item) string {
 	m := item.Message
 	if m == nil {
@@ -326,7 +325,7 @@ func Shared(t testing.TB, elem ...string) []string {
 	return files
 }
 
-// ReadFile returns the content of a file that must be there.
+// ReadFile returns the content of a file that must exist.
 func ReadFile(t testing.TB, path string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -336,8 +335,8 @@ func ReadFile(t testing.TB, path string) []byte {
 	return content
 }
 
-// CheckExamples reads every example of a format and compares what comes out
-// with the golden file beside it.
+// CheckExamples reads every example of a format and compares its items with the golden
+// file beside it.
 func CheckExamples(t *testing.T, formats reader.Formats, f *reader.Format, o reader.Options) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "testdata", f.Name, "*.txt"))
 	if err != nil || len(files) == 0 {

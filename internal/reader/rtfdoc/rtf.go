@@ -13,16 +13,14 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// What Outlook keeps of a mail in its own form (property 1009): RTF, compressed
-// (MS-OXRTFCP). Only its text is wanted, where a mail has no other.
+// The form in which Outlook keeps the body of a mail (property 1009): RTF, compressed
+// (MS-OXRTFCP). Only its text is used, if a mail has no other.
 
-// begin is what the window of the compression holds before anything is
-// written (MS-OXRTFCP 3.1.1).
+// begin is the initial content of the window of the compression (MS-OXRTFCP 3.1.1).
 const begin = `{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor MS Sans SerifSymbolArialTimes New RomanCourier` +
 	"{\\colortbl\\red0\\green0\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
 
-// Unpack undoes the compression, up to a limit. What came before an error is
-// good.
+// Unpack decompresses up to a limit. The bytes before an error are valid.
 func Unpack(b []byte, limit int) ([]byte, error) {
 	if len(b) < 16 {
 		return nil, errors.New("want a header of compressed RTF, found its end")
@@ -42,7 +40,7 @@ func Unpack(b []byte, limit int) ([]byte, error) {
 	return out, err
 }
 
-// unpackLZFu ends soon behind the limit.
+// unpackLZFu stops soon behind the limit.
 func unpackLZFu(b []byte, limit int) ([]byte, error) {
 	window := make([]byte, 4096)
 	at := copy(window, begin)
@@ -82,12 +80,12 @@ func unpackLZFu(b []byte, limit int) ([]byte, error) {
 	return out, nil
 }
 
-// state is what holds inside a group.
+// state is the state inside a group.
 type state struct {
-	silent bool // what the group says is no text
-	fonts  bool // it is the table of fonts
+	silent bool // the group is not text
+	fonts  bool // it is the font table
 	font   int
-	skip   int // how many characters follow one of Unicode for those who know none
+	skip   int // how many fallback characters follow a Unicode one
 }
 
 // reading reads RTF (1.9.1) as far as its text needs.
@@ -100,10 +98,10 @@ type reading struct {
 	groups   []state
 	codepage uint32
 	charsets map[int]uint32 // of fonts
-	after    int            // characters that are left out behind one of Unicode
+	after    int            // fallback characters left to skip behind a Unicode one
 }
 
-// Limits of RTF: how deep groups may lie, and how many fonts are known.
+// Limits of RTF: how deep groups may be nested, and how many fonts are known.
 const (
 	rtfDeep  = 1024
 	rtfFonts = 1024
@@ -149,7 +147,7 @@ func (r *reading) byte(c byte) {
 	}
 }
 
-// say takes a character that is none of the document's charset.
+// say takes a character from outside the document's charset.
 func (r *reading) say(s string) {
 	if !r.silent {
 		r.flush()
@@ -164,7 +162,7 @@ func (r *reading) flushUnits() {
 	}
 }
 
-// flush writes what was gathered.
+// flush writes the gathered characters.
 func (r *reading) flush() {
 	r.flushUnits()
 	if len(r.bytes) > 0 {
@@ -178,10 +176,10 @@ func (r *reading) flush() {
 	r.after = 0
 }
 
-// rtfSilent are the destinations that are no text.
+// rtfSilent are the destinations that are not text.
 var rtfSilent = textdoc.Phrases("fonttbl", "colortbl", "stylesheet", "info", "pict", "object", "header", "footer", "headerl", "headerr", "footerl", "footerr", "fldinst", "xe", "tc", "bkmkstart", "bkmkend")
 
-// rtfSigns are words that stand for characters.
+// rtfSigns are words that mean characters.
 var rtfSigns = map[string]string{
 	"par": "\n", "line": "\n", "row": "\n", "page": "\n", "sect": "\n", "tab": "\t", "cell": "\t", "emdash": "—", "endash": "–", "bullet": "•",
 	"lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”",
@@ -190,7 +188,7 @@ var rtfSigns = map[string]string{
 // rtfCharsets are code pages of the charsets of fonts (fcharset).
 var rtfCharsets = map[int]uint32{0: 1252, 77: 10000, 128: 932, 129: 949, 134: 936, 136: 950, 161: 1253, 162: 1254, 163: 1258, 177: 1255, 178: 1256, 186: 1257, 204: 1251, 222: 874, 238: 1250}
 
-// control reads what stands behind a backslash.
+// control reads the text behind a backslash.
 func (r *reading) control() {
 	if len(r.rest) == 0 {
 		return

@@ -1,7 +1,7 @@
 // Package sheetdoc reads the rows of CSV files and of workbooks (.xlsx).
 //
-// It knows cells, not what they mean. Cells, rows and what a workbook unfolds to are
-// bounded.
+// It knows cells, not their meaning. Cells, rows and the unfolded size of a workbook
+// are bounded.
 package sheetdoc
 
 import (
@@ -17,20 +17,19 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Row is one row of a sheet. Its cells are good until the next row; their
-// texts stay.
+// Row is one row of a sheet. Its cells are valid until the next row; their texts stay.
 type Row struct {
 	Cells []Cell
 	Where argus.Where
-	// Sheet counts the sheets of a workbook from 0; name is its name.
-	// above is how many rows the sheets before it have.
+	// Sheet counts the sheets of a workbook from 0; Name is its name. above is how many
+	// rows the sheets before it have.
 	Sheet int
 	Name  string
 	above uint64
-	// From1904 says that the workbook counts its days from 1904.
+	// From1904 is set if the workbook counts its days from 1904.
 	From1904 bool
-	// Only says which columns are wanted of the rows behind this one; it is the
-	// receiver's to set. Default: nil, all of them.
+	// Only selects the columns wanted of the following rows; the receiver sets it.
+	// Default: nil, all of them.
 	Only []bool
 	// Problem is set instead of cells for a row that is broken.
 	Problem string
@@ -40,17 +39,17 @@ type Row struct {
 // Cell is one cell as it is stored.
 type Cell struct {
 	Text string
-	// Formula is what the value was computed with, where a workbook says so.
+	// Formula is the formula of the value, if a workbook has it.
 	Formula string
-	// Number says that the workbook holds a number, not text.
+	// Number is set if the workbook holds a number, not text.
 	Number bool
 }
 
 // Limits of one row of text.
 const (
-	// rowLines is how many lines a quoted cell may make of it.
+	// rowLines is how many lines one quoted cell may add to it.
 	rowLines = 10_000
-	// SpareCells is how many cells it may have more than the header.
+	// SpareCells is how many more cells than the header it may have.
 	SpareCells = 16
 	// HeaderCells is how many columns a header may have.
 	HeaderCells = 1024
@@ -75,7 +74,7 @@ func CSV(ctx context.Context, in reader.Input, delimiter byte, cellLimit, litera
 	}
 }
 
-// csvFile reads rows, and lines again that turned out not to be part of one.
+// csvFile reads rows, and again the lines that turned out not to be part of one.
 type csvFile struct {
 	lines *textdoc.Lines
 	limit int
@@ -123,8 +122,7 @@ func (c *csvFile) next(row *Row) bool {
 	return true
 }
 
-// quoted reads on in a row with a quote that is open at the end of its first
-// line.
+// quoted continues a row with a quote that is open at the end of its first line.
 func (c *csvFile) quoted(first textdoc.Line, row *Row) bool {
 	first.Text = bytes.Clone(first.Text)
 	c.row.text = first.Text
@@ -163,8 +161,8 @@ func (c *csvFile) quoted(first textdoc.Line, row *Row) bool {
 type csvRow struct {
 	delimiter byte
 	cellLimit int
-	// literalCells is how many cells a row has whose quotes are taken as text;
-	// 0 when they never are.
+	// literalCells is how many cells a row has whose quotes are taken as text; 0 when
+	// they never are.
 	literalCells int
 	// text is the line, or the lines of a row in a buffer of its own.
 	text  []byte
@@ -177,7 +175,7 @@ type csvRow struct {
 // span is a cell in the text of a row.
 type span struct {
 	start, end int
-	// doubled says that quotes stand twice in it.
+	// doubled is set if it has doubled quotes.
 	doubled bool
 }
 
@@ -185,8 +183,7 @@ func (r *csvRow) reset() {
 	r.text, r.cells, r.open = nil, r.cells[:0], -1
 }
 
-// add takes the next line. It says that a quote is still open, or what is
-// wrong.
+// add takes the next line. It returns whether a quote is still open, or the problem.
 func (r *csvRow) add(text []byte) (open bool, problem string) {
 	i := 0
 	if r.open < 0 {
@@ -248,9 +245,8 @@ func (r *csvRow) quoteEnd(i int) int {
 	}
 }
 
-// literal takes a line again whose quotes make no sense, with the quotes as
-// text, as programs write that never quote. It says no unless that gives just
-// the cells that the header has.
+// literal reads a line with invalid quotes again, with the quotes as text, for programs
+// that never quote. It returns false unless that gives exactly the cells of the header.
 func (r *csvRow) literal(text []byte) bool {
 	if r.literalCells == 0 || bytes.Count(text, []byte{r.delimiter}) != r.literalCells-1 {
 		return false
@@ -268,9 +264,9 @@ func (r *csvRow) literal(text []byte) bool {
 	}
 }
 
-// appendCells makes the cells, whose texts share one copy of the row. Of some
-// columns only, a text is copied unless it is that of the row before, and the
-// other cells say nothing.
+// appendCells makes the cells, whose texts share one copy of the row. If only some
+// columns are wanted, their texts are copied unless they equal those of the row before,
+// and the other cells are empty.
 func (r *csvRow) appendCells(cells []Cell, only []bool) []Cell {
 	if only != nil {
 		n := min(len(r.cells), len(only))
@@ -294,8 +290,8 @@ func (r *csvRow) appendCells(cells []Cell, only []bool) []Cell {
 	return cells
 }
 
-// plainCell returns the text in ="…", as programs write it so that a spreadsheet makes no
-// number of it.
+// plainCell returns the text in ="…", which programs write so that spreadsheets do not
+// make it a number.
 func plainCell(s string) string {
 	if len(s) < len(`=""`) || s[0] != '=' || s[1] != '"' || s[len(s)-1] != '"' {
 		return s
@@ -307,7 +303,7 @@ func plainCell(s string) string {
 	return strings.ReplaceAll(inside, `""`, `"`)
 }
 
-// Raw is the beginning of a row, its cells with tabs between.
+// Raw returns the beginning of a row, its cells with tabs between.
 func Raw(row *Row) []byte {
 	if row.Raw != nil {
 		return row.Raw

@@ -15,9 +15,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// Workbooks (ECMA-376 part 1, SpreadsheetML) are read here and not by a
-// library: a row's formulas and which cells are numbers must be kept, and no
-// library gives them without holding the whole sheet in memory.
+// Workbooks (ECMA-376 part 1, SpreadsheetML) are read here without a library: a row's
+// formulas and number cells must be kept, and no library returns them without holding
+// the whole sheet in memory.
 
 // WorkbookPart is the part that a workbook begins with.
 const WorkbookPart = "xl/workbook.xml"
@@ -29,7 +29,7 @@ const (
 	partLimit = 8 << 30
 	partRatio = 1000
 	partFree  = 100 << 20
-	// partsLimit is how many parts are looked at.
+	// partsLimit is how many parts are examined.
 	partsLimit = 4096
 	// sharedLimit is the most that the shared texts may take, in bytes.
 	sharedLimit = 256 << 20
@@ -38,21 +38,21 @@ const (
 	rowLimit    = 1 << 20
 )
 
-// workbook is an open one.
+// workbook is an open workbook.
 type workbook struct {
 	in       reader.Input
 	parts    map[string]*reader.ZipEntry
 	sheets   []worksheet
 	from1904 bool
-	// shared holds the texts that cells refer to by number, one behind the
-	// other; ends are where they end.
+	// shared holds the texts that cells refer to by number, joined; ends are their
+	// ends.
 	shared []byte
 	ends   []int
 }
 
 type worksheet struct{ name, part string }
 
-// Workbook reads everything but the sheets.
+// Workbook reads everything except the sheets.
 func Workbook(ctx context.Context, in reader.Input) (iter.Seq2[*Row, error], error) {
 	b := &workbook{in: in, parts: map[string]*reader.ZipEntry{}}
 	directory, err := reader.OpenZip(in.File, in.Size)
@@ -105,7 +105,7 @@ func (b *workbook) part(name string) (*partReader, error) {
 type partReader struct {
 	content io.Reader
 	xml     *xml.Decoder
-	// read counts bytes, of which token belong to the present token.
+	// read counts the bytes of the part, and token those of the current token.
 	read, token, limit, tokenLimit int64
 }
 
@@ -129,8 +129,8 @@ func (p *partReader) next() (xml.Token, error) {
 	return p.xml.RawToken()
 }
 
-// text returns the text in the element that just began, that of elements in it
-// included but for phonetic ones.
+// text returns the text in the element that just began, with that of its child elements
+// except phonetic ones.
 func (p *partReader) text(element string, limit int) (string, error) {
 	var text strings.Builder
 	for phonetic := false; ; {
@@ -173,7 +173,7 @@ func attribute(e xml.StartElement, name string) string {
 	return ""
 }
 
-// readSheets reads which sheets there are, hidden ones too, and where.
+// readSheets reads the list of sheets with their places, hidden ones too.
 func (b *workbook) readSheets() error {
 	targets := map[string]string{}
 	err := b.elements("xl/_rels/workbook.xml.rels", func(e xml.StartElement) {
@@ -349,7 +349,7 @@ func (b *workbook) row(p *partReader, row *Row) error {
 	}
 }
 
-// count numbers a row: as the sheet says, if that rises.
+// count numbers a row: as stated by the sheet, if that rises.
 func (row *Row) count(stated string) {
 	row.Where.Record++
 	if n, err := strconv.ParseUint(stated, 10, 64); err == nil && n <= rowLimit {

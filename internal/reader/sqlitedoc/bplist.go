@@ -7,9 +7,9 @@ import (
 	"unicode/utf16"
 )
 
-// Binary property lists, in which Apple's apps keep what a column cannot hold.
-// Apple describes the format in the source of CoreFoundation
-// (CFBinaryPList.c): objects, a table of where each begins, and a trailer.
+// Binary property lists, which Apple's apps use for values that do not fit a column.
+// Apple describes the format in the source of CoreFoundation (CFBinaryPList.c):
+// objects, a table of where each begins, and a trailer.
 
 // Limits of a property list.
 const (
@@ -19,8 +19,8 @@ const (
 
 var errPlist = errors.New("want a binary property list, found other bytes")
 
-// plist reads objects: text, []byte, int64, float64, bool, []any and
-// map[string]any; nil for anything else.
+// plist reads objects: text, []byte, int64, float64, bool, []any and map[string]any;
+// nil for other values.
 type plist struct {
 	b                   []byte
 	offsets             []byte
@@ -52,7 +52,7 @@ func bigEndian(b []byte) (n uint64) {
 	return n
 }
 
-// object reads the object of a number.
+// object reads the object with a number.
 func (p *plist) object(number uint64, depth int) (any, error) {
 	if p.read++; p.read > plistObjects || depth > plistDepth || number >= uint64(len(p.offsets)/p.offsetSize) {
 		return nil, errPlist
@@ -70,7 +70,7 @@ func (p *plist) object(number uint64, depth int) (any, error) {
 	case 0x1, 0x2, 0x3:
 		return plistNumber(b, kind, size)
 	}
-	if size == 0xF { // the size is a number of its own
+	if size == 0xF { // the size is an object of its own
 		if len(b) == 0 || b[0]>>4 != 1 || b[0]&0xF > 3 || len(b) < 1+1<<(b[0]&0xF) {
 			return nil, errPlist
 		}

@@ -27,7 +27,7 @@ func TestPlist(t *testing.T) {
 		for _, c := range []byte{0, 0xFF, b[i] ^ 0x10} {
 			broken := append([]byte(nil), b...)
 			broken[i] = c
-			_, _ = Plist(broken) // ends, with something or an error
+			_, _ = Plist(broken) // ends, with a result or an error
 			_, _ = Plist(broken[:i])
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// FuzzOpen reads every table of a broken database: what is wrong with it is told as
-// damage, and no value is longer than the limit and what is said of a longer one.
+// FuzzOpen reads every table of a broken database: its faults are reported as damage,
+// and no value is longer than the limit plus the note on a longer one.
 func FuzzOpen(f *testing.F) {
 	name := filepath.Join(f.TempDir(), "a.db")
 	db, err := sql.Open("sqlite", name)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestSortedTable reads a table in an order that no index has and that takes
-// more memory than the database's cache: it needs no temporary file.
+// TestSortedTable reads a table in an order that no index has and that takes more
+// memory than the database's cache: it needs no temporary file.
 func TestSortedTable(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.db")
 	db, err := sql.Open("sqlite", name)

@@ -1,7 +1,7 @@
 // Package sqlitedoc reads the databases of apps, and the property lists in them.
 //
-// Nothing is written, and no value is longer than the limit. What is damaged is told
-// apart from a file that cannot be read.
+// Nothing is written, and no value is longer than the limit. Damage is told apart from
+// a file that cannot be read.
 package sqlitedoc
 
 import (
@@ -28,18 +28,18 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/build"
 )
 
-// Databases of apps. SQLite reads them through a file system that has this one
-// file and cannot write, so that neither the original nor anything else can be
-// changed; they are opened as immutable: no lock, no journal, no log. What has to
-// be sorted is sorted in memory, since there is no place for temporary files.
+// Databases of apps. SQLite reads them through a file system that has only this file
+// and cannot write, so that neither the original nor any other file can change; they
+// are opened as immutable: no lock, no journal, no log. Sorting happens in memory,
+// since there is no place for temporary files.
 
-// Mentions says whether a file is a database with one of some words in the
+// Mentions reports whether a file is a database with one of some words in the
 // statements that made its tables.
 func Mentions(s reader.Sample, words ...string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return bytes.Contains(s.Schema, []byte(word)) })
 }
 
-// Database is an open one.
+// Database is an open database.
 type Database struct {
 	ctx    context.Context
 	source *onlyFile
@@ -49,8 +49,8 @@ type Database struct {
 	Tables map[string]bool
 }
 
-// Open opens a database, of which a value may be limit bytes long. The
-// error is a Damaged when it is the database that is wrong.
+// Open opens a database whose values may be limit bytes long. The error is a Damaged
+// when the database is at fault.
 func Open(ctx context.Context, file io.ReaderAt, size int64, limit int) (*Database, error) {
 	d := &Database{ctx: ctx, source: &onlyFile{file: file, size: statedSize(file, size)}, limit: limit, Tables: map[string]bool{}}
 	name, system, err := vfs.New(d.source)
@@ -80,16 +80,16 @@ func Open(ctx context.Context, file io.ReaderAt, size int64, limit int) (*Databa
 	return d, nil
 }
 
-// Stated says how many rows a table was ever given numbers for, where the
-// database keeps that: rows that were deleted are the difference. passed are
-// rows that are no records, besides the items that are no rows.
+// Stated returns how many rows a table was ever given numbers for, if the database keeps
+// that: the difference is deleted rows. passed counts the rows that are not records; the
+// last argument counts the items that are not rows.
 func (d *Database) Stated(table string, passed, besides uint64) (item reader.Item, ok bool) {
 	if !d.Tables["sqlite_sequence"] {
 		return item, false
 	}
 	rows, err := d.Query(`SELECT seq FROM sqlite_sequence WHERE name = ?`, table)
 	if err != nil {
-		return item, false // of another form: what is damaged shows in the tables
+		return item, false // the table has another form: damage shows in the tables themselves
 	}
 	defer rows.Close()
 	if !rows.Next() || rows.Number("seq") < 0 {
@@ -99,7 +99,7 @@ func (d *Database) Stated(table string, passed, besides uint64) (item reader.Ite
 	return reader.Item{Stated: &argus.Stated{What: "sqlite_sequence of " + table, Count: n - min(n, passed), Besides: besides}}, true
 }
 
-// Close ends the reading. What was only read can lose nothing.
+// Close ends the reading. Its errors are ignored, since nothing was written.
 func (d *Database) Close() {
 	if d.db != nil {
 		_ = d.db.Close()
@@ -107,14 +107,12 @@ func (d *Database) Close() {
 	_ = d.vfs.Close()
 }
 
-// Damaged is what is wrong with a database, as against with the reading
-// of it.
+// Damaged is a fault of a database, as opposed to one of reading it.
 type Damaged struct{ Err error }
 
-// Error says what is wrong with the database.
 func (d Damaged) Error() string { return d.Err.Error() }
 
-// Damage tells what is wrong with the database from what is wrong with its file.
+// Damage separates faults of the database from those of its file.
 func (d *Database) Damage(err error) error {
 	if d.ctx.Err() != nil {
 		return d.ctx.Err()
@@ -125,8 +123,8 @@ func (d *Database) Damage(err error) error {
 	return Damaged{Err: fmt.Errorf("the database is damaged: %w", err)}
 }
 
-// Lost says that a table cannot be read, of which the messages are read without
-// what it says. The error is one of the reading.
+// Lost returns a problem for an unreadable table whose facts the messages lack. The
+// error is one of the reading.
 func (d *Database) Lost(table string, err error) (reader.Item, error) {
 	err = d.Damage(err)
 	if _, ok := errors.AsType[Damaged](err); !ok {
@@ -156,9 +154,9 @@ func (d *Database) Query(query string, args ...any) (*Rows, error) {
 	return r, nil
 }
 
-// Table begins to read a table in the order of a column; no rows if there is
-// no such table. A value longer than the limit is not read; that each is an
-// expression keeps the driver from reading times into what is declared as one.
+// Table begins to read a table in the order of a column; no rows if there is no such
+// table. A value longer than the limit is not read. Each column is an expression, so
+// that the driver does not convert values to the declared times.
 func (d *Database) Table(name, order string) (*Rows, error) {
 	if !d.Tables[name] {
 		return &Rows{}, nil
@@ -197,7 +195,7 @@ type Rows struct {
 	Err          error
 }
 
-// Next moves to the next row and says whether there is one.
+// Next moves to the next row and reports whether it exists.
 func (r *Rows) Next() bool {
 	if r.rows == nil || r.Err != nil {
 		return false
@@ -247,18 +245,18 @@ func textOf(value any, limit int) string {
 	return ""
 }
 
-// Number returns a value as a whole number, else 0.
+// Number returns a value as a whole number, 0 if it is none.
 func (r *Rows) Number(name string) int64 {
 	n, _ := r.Value(name).(int64)
 	return n
 }
 
-// blobLimit is how long bytes may be that are kept as base64; longer ones,
-// pictures as a rule, are named by their hash.
+// blobLimit is the most bytes of a value that is kept as base64; longer ones, mostly
+// pictures, are named by their hash.
 const blobLimit = 256
 
-// Keep adds the values that were not used to a message, under a prefix.
-// Nothing, 0 and "" say as much as no value.
+// Keep adds the unused values to a message, under a prefix. NULL, 0 and "" count as no
+// value.
 func (r *Rows) Keep(m *argus.Message, prefix string, used ...string) {
 next:
 	for i, name := range r.Names {
@@ -277,8 +275,8 @@ next:
 	}
 }
 
-// Lacks lists in what way a database is not all there: what was not yet written
-// into it, and what was cut off it.
+// Lacks lists how a database is incomplete: data not yet written into it, and data cut
+// off it.
 func (d *Database) Lacks(in reader.Input) (problems []string) {
 	if in.Sibling != nil {
 		if _, size, ok := in.Sibling(in.Name + "-wal"); ok && size > 0 {
@@ -291,13 +289,13 @@ func (d *Database) Lacks(in reader.Input) (problems []string) {
 	return problems
 }
 
-// statedSize is how large a database says that it is: SQLite reads nothing of
-// one that is smaller, though most of it may be there. Nothing says that it is
-// where the header was written by a program that does not know of it.
+// statedSize returns the size that a database claims: SQLite reads nothing of a smaller
+// one, though most of it may be there. The size in the header is not used if the header
+// was written by a program that does not know it.
 func statedSize(file io.ReaderAt, size int64) int64 {
 	head := make([]byte, 100)
 	if n, err := file.ReadAt(head, 0); n < len(head) || err != nil || !bytes.Equal(head[24:28], head[92:96]) {
-		return size // whoever reads the file will meet it
+		return size // whoever reads the file gets the same error
 	}
 	page := int64(binary.BigEndian.Uint16(head[16:]))
 	if page == 1 {
@@ -364,7 +362,7 @@ func (d *Database) Each(table, order string, one func(*Rows) error) error {
 	return nil
 }
 
-// Has says whether a table has a column.
+// Has reports whether a table has a column.
 func (d *Database) Has(table, column string) bool {
 	rows, err := d.Query(`SELECT name FROM pragma_table_info(?) WHERE name = ?`, table, column)
 	if err != nil {

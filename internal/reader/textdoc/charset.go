@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 )
 
-// String returns bytes as text: UTF-8, or Windows-1252 where it is not.
+// String returns bytes as text: UTF-8, or Windows-1252 if they are not valid UTF-8.
 func String(b []byte) string {
 	if !utf8.Valid(b) {
 		b = AppendWindows1252(nil, b)
@@ -17,8 +17,8 @@ func String(b []byte) string {
 	return string(b)
 }
 
-// Decode decodes text in a charset; one that is not known, or does not
-// fit, is taken as UTF-8 or Windows-1252.
+// Decode decodes text in a charset; if the charset is unknown or does not fit, it is
+// taken as UTF-8 or Windows-1252.
 func Decode(b []byte, name string) string {
 	if IsUTF7(name) {
 		if text, ok := UTF7(b); ok {
@@ -35,7 +35,7 @@ func Decode(b []byte, name string) string {
 	return String(b)
 }
 
-// KnownCharset says whether Decode knows a charset by its name.
+// KnownCharset reports whether Decode knows a charset by its name.
 func KnownCharset(name string) bool {
 	if strings.EqualFold(name, "us-ascii") || IsUTF7(name) {
 		return true
@@ -44,7 +44,7 @@ func KnownCharset(name string) bool {
 	return err == nil
 }
 
-// MediaText returns the text that content of a media type is, if it is any.
+// MediaText returns content of a media type as text, if it is text.
 func MediaText(kind string, content []byte) (string, bool) {
 	media, params := MediaType(kind)
 	if media != "text/plain" {
@@ -53,7 +53,7 @@ func MediaText(kind string, content []byte) (string, bool) {
 	return LineFeeds(Decode(content, params["charset"])), true
 }
 
-// MediaType reads a Content-Type or Content-Disposition, as far as it can be.
+// MediaType reads a Content-Type or Content-Disposition, as far as it is valid.
 func MediaType(s string) (string, map[string]string) {
 	media, params, err := mime.ParseMediaType(s)
 	if err != nil {
@@ -69,14 +69,14 @@ func MediaType(s string) (string, map[string]string) {
 }
 
 // codepages are the charsets that Windows gives numbers, as the WHATWG encoding
-// standard names them, but for those that have a rule.
+// standard names them, except those with a rule.
 var codepages = map[uint32]string{
 	866: "ibm866", 874: "windows-874", 932: "shift_jis", 936: "gbk", 949: "euc-kr", 950: "big5", 10000: "macintosh", 10007: "x-mac-cyrillic", 20127: "us-ascii",
 	20866: "koi8-r", 20932: "euc-jp", 21866: "koi8-u", 38598: "iso-8859-8-i", 50220: "iso-2022-jp", 50221: "iso-2022-jp", 50222: "iso-2022-jp",
 	51932: "euc-jp", 51936: "gbk", 51949: "euc-kr", 54936: "gb18030", 65001: "utf-8",
 }
 
-// Codepage is the charset of a number, or "".
+// Codepage returns the charset of a number, "" if there is none.
 func Codepage(n uint32) string {
 	switch {
 	case n >= 1250 && n <= 1258:

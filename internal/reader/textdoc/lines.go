@@ -1,9 +1,9 @@
 // Package textdoc reads text of any charset: lines, bounded views of a file, and
 // charsets by their names.
 //
-// It holds a record of the limit at most, and yields what is longer as a problem. What
-// is stored in a charset that nobody states is taken as UTF-8, as UTF-16 where its NUL
-// bytes tell, and else as Windows-1252.
+// It holds at most one record of the limit, and yields a longer one as a problem. Text
+// in an unstated charset is read as UTF-8, as UTF-16 if its NUL bytes show that, and
+// otherwise as Windows-1252.
 package textdoc
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Charset says how a line was stored.
+// Charset is the stored encoding of a line.
 type Charset uint8
 
 const (
@@ -29,24 +29,24 @@ const (
 	Windows1252
 )
 
-// String is the charset's name.
+// String returns the charset's name.
 func (c Charset) String() string {
 	return [...]string{"utf-8", "utf-16le", "utf-16be", "windows-1252"}[c]
 }
 
-// Line is one line of a text file. The lines of a file tile it: each Offset is
-// the sum of the Lengths before.
+// Line is one line of a text file. The lines of a file tile it: each Offset is the sum
+// of the Lengths before.
 type Line struct {
-	// Text is the line as UTF-8, without its end and without a byte order mark
-	// at the start of the file. It is good until the next call of Next. NUL
-	// stays what it is, U+0000; half a UTF-16 pair becomes U+FFFD.
+	// Text is the line as UTF-8, without its end and without a byte order mark at the
+	// start of the file. It is valid until the next call of Next. NUL stays U+0000;
+	// half a UTF-16 pair becomes U+FFFD.
 	Text []byte
 	// Offset and Length delimit the stored bytes, with the line's end and the
 	// byte order mark.
 	Offset, Length int64
 	// Number counts from 1.
 	Number uint64
-	// Charset is how the line was stored.
+	// Charset is the stored encoding.
 	Charset Charset
 	// Problem is set instead of Text for a line longer than the limit; Raw is
 	// then its beginning, owned by the receiver.
@@ -54,8 +54,8 @@ type Line struct {
 	Raw     []byte
 }
 
-// Beginning returns a copy of the line's beginning for a problem's Item.Raw. Lines
-// that were not stored as UTF-8 are given as they were decoded.
+// Beginning returns a copy of the line's beginning for a problem's Item.Raw. Lines that
+// were not stored as UTF-8 are returned decoded.
 func (l *Line) Beginning() []byte {
 	if l.Problem != "" {
 		return l.Raw
@@ -63,32 +63,32 @@ func (l *Line) Beginning() []byte {
 	return bytes.Clone(l.Text[:min(len(l.Text), argus.QuarantineRaw)])
 }
 
-// Where is the line's place, with its number as the record.
+// Where returns the line's place, with its number as the record.
 func (l *Line) Where() argus.Where {
 	return argus.Where{Record: l.Number, Offset: l.Offset, Length: l.Length}
 }
 
-// Lines cuts a text file into lines, whatever its encoding: UTF-8, UTF-16
-// with a byte order mark or told by its NUL bytes, and Windows-1252 line by
-// line where a line of an UTF-8 file is not valid UTF-8. Lines end with \n or
-// \r\n; a lone \r is text, unless the beginning of the file has \r and no \n.
+// Lines cuts a text file into lines, whatever its encoding: UTF-8, UTF-16 with a byte
+// order mark or recognised by its NUL bytes, and Windows-1252 for each line of a UTF-8
+// file that is not valid UTF-8. Lines end with \n or \r\n; a lone \r is text, unless
+// the beginning of the file has \r and no \n.
 //
 //	lines := textdoc.NewLines(ctx, in.Reader(), limit)
 //	for lines.Next() { use lines.Text, lines.Where(), lines.Problem … }
 //	return lines.Err
 //
-// It holds at most about one record of the limit, and reads a longer line to
-// its end without keeping it.
+// It holds at most about one record of the limit, and reads a longer line to its end
+// without keeping it.
 type Lines struct {
 	Line
-	// Err is why Next returned false: nil at the end of the file, else the
+	// Err is why Next returned false: nil at the end of the file, otherwise the
 	// context's or the file's error.
 	Err error
 
 	ctx     context.Context
 	file    io.Reader
 	max     int
-	buf     []byte // buf[start:] is read and not yet given out
+	buf     []byte // buf[start:] is read and not yet returned
 	room    int    // the least to read at once, in bytes
 	start   int
 	eof     bool
@@ -99,12 +99,13 @@ type Lines struct {
 
 const readSize = 256 << 10
 
-// HeadSize is how much of a file tells how it is stored, in bytes.
+// HeadSize is how many bytes at the beginning of a file are used to detect its
+// encoding.
 const HeadSize = 64 << 10
 
-// NewLines cuts r into lines of at most limit bytes. An archive may hold a
-// million short files, each of which several formats look at: what is known to
-// be short gets a small buffer.
+// NewLines cuts r into lines of at most limit bytes. An archive may hold a million
+// short files, each examined by several formats: a file that is known to be short gets
+// a small buffer.
 func NewLines(ctx context.Context, r io.Reader, limit int) *Lines {
 	size := int64(readSize)
 	if sized, ok := r.(interface{ Size() int64 }); ok {
@@ -113,7 +114,7 @@ func NewLines(ctx context.Context, r io.Reader, limit int) *Lines {
 	return &Lines{ctx: ctx, file: r, max: max(limit, 2), end: '\n', buf: make([]byte, 0, size), room: int(size / 4)}
 }
 
-// Next moves to the next line and says whether there is one.
+// Next moves to the next line and reports whether it exists.
 func (s *Lines) Next() bool {
 	if s.Number == 0 {
 		s.sniff()
@@ -145,8 +146,8 @@ func (s *Lines) sniff() {
 	}
 }
 
-// find returns the stored length of the next line with its end, 0 at the end
-// of the file. What it had to drop of a line that is too long is in s.Length.
+// find returns the stored length of the next line with its end, 0 at the end of the
+// file. s.Length counts the bytes already dropped of a line that is too long.
 func (s *Lines) find() int {
 	searched := 0
 	for {
@@ -175,8 +176,8 @@ func (s *Lines) find() int {
 	}
 }
 
-// tooLong makes the line a problem. The limit cuts Raw too, so that it does not
-// depend on how much of the file happened to be read.
+// tooLong makes the line a problem. The limit cuts Raw too, so that it does not depend
+// on how much of the file has been read.
 func (s *Lines) tooLong(beginning []byte) {
 	if s.Problem != "" {
 		return
@@ -185,8 +186,8 @@ func (s *Lines) tooLong(beginning []byte) {
 	s.Raw = bytes.Clone(beginning[:min(s.max, argus.QuarantineRaw)])
 }
 
-// cut returns the length of the first line in b with its end, 0 if it does not
-// end in b. The first searched bytes hold no line end, but for a last pair.
+// cut returns the length of the first line in b with its end, 0 if it does not end in
+// b. The first searched bytes hold no line end, except for a last pair.
 func (s *Lines) cut(b []byte, searched int) int {
 	from := max(0, searched-1) &^ 1
 	if s.charset != UTF16LE && s.charset != UTF16BE {
@@ -212,7 +213,7 @@ func (s *Lines) cut(b []byte, searched int) int {
 	}
 }
 
-// fill reads more of the file and says whether there was more.
+// fill reads more of the file and reports whether there was more.
 func (s *Lines) fill() bool {
 	if s.Err != nil || s.eof {
 		return false
@@ -284,8 +285,8 @@ func (s *Lines) trimEnd(b []byte) []byte {
 	return b
 }
 
-// SniffCharset tells UTF-16 by its byte order mark, or by NUL in one half of
-// the pairs and hardly any in the other, as in any text with spaces and digits.
+// SniffCharset recognises UTF-16 by its byte order mark, or by NUL in one half of the
+// pairs and hardly any in the other, as in any text with spaces and digits.
 func SniffCharset(head []byte) Charset {
 	switch {
 	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
@@ -328,8 +329,8 @@ func AppendUTF16(dst, stored []byte, order binary.ByteOrder) []byte {
 	return dst
 }
 
-// windows1252 holds what bytes 0x80 to 0x9F mean; the five that mean nothing
-// stay control characters, as https://encoding.spec.whatwg.org/ has it.
+// windows1252 holds the meanings of bytes 0x80 to 0x9F; the five without one stay
+// control characters, as in https://encoding.spec.whatwg.org/.
 var windows1252 = [32]rune{
 	'€', 0x81, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0x8D, 'Ž', 0x8F,
 	0x90, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0x9D, 'ž', 'Ÿ',
@@ -350,9 +351,9 @@ func AppendWindows1252(dst, stored []byte) []byte {
 	return dst
 }
 
-// SampleText returns the beginning of a file as UTF-8 for Sample.Text, its
-// lines ending with \n, or nil when it is not text: when control characters
-// that no program writes into text are frequent.
+// SampleText returns the beginning of a file as UTF-8 for Sample.Text, its lines ending
+// with \n, or nil when it is not text: when control characters that no program writes
+// into text are frequent.
 func SampleText(head []byte) []byte {
 	stored := trimPartialRune(head)
 	lines := Lines{ctx: context.Background(), max: max(len(stored), 2), end: '\n', buf: stored, eof: true}
@@ -361,8 +362,8 @@ func SampleText(head []byte) []byte {
 		text = append(text, lines.Text...)
 		text = append(text, '\n')
 	}
-	// A long run of NUL is a hole, as a power cut leaves it, and says nothing
-	// of what stands around it.
+	// A long run of NUL is a hole, as a power cut leaves it, and does not affect the
+	// text around it.
 	hole := bytes.Repeat([]byte{0}, 64)
 	for {
 		before, after, found := bytes.Cut(text, hole)
@@ -386,8 +387,8 @@ func SampleText(head []byte) []byte {
 	return text
 }
 
-// textControls are found in text: white space, ESC of terminals, and the
-// bold, colour and underline codes of IRC.
+// textControls occur in text: white space, ESC of terminals, and the bold, colour and
+// underline codes of IRC.
 var textControls = []byte("\t\n\v\f\r\x1b\x02\x03\x0f\x16\x1d\x1f")
 
 // trimPartialRune drops a UTF-8 sequence that the end of the head cut in two.

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stored16 is text as a UTF-16 file holds it.
+// stored16 encodes text as UTF-16.
 func stored16(order binary.AppendByteOrder, s string) string {
 	var b []byte
 	for _, u := range utf16.Encode([]rune(s)) {
@@ -139,8 +139,8 @@ func TestSampleText(t *testing.T) {
 	}
 }
 
-// FuzzLines checks that lines tile the file whatever is in it and however it
-// is handed over, and that short limits only turn lines into problems.
+// FuzzLines checks that lines tile any file, independent of how it is delivered, and
+// that short limits only turn lines into problems.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nb\r\n\xE9\n"), 3)
 	f.Add([]byte("\xFF\xFEa\x00\n\x00"), 2)

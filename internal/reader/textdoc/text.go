@@ -2,15 +2,15 @@ package textdoc
 
 import "strings"
 
-// IsDigit says whether a byte is a digit of ASCII.
+// IsDigit reports whether a byte is a digit of ASCII.
 func IsDigit(b byte) bool { return b-'0' < 10 }
 
-// IsHex says whether a byte is a digit of a hexadecimal number.
+// IsHex reports whether a byte is a hexadecimal digit.
 func IsHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// DigitsEnd returns the end of the digits that begin at s[i], which is i if there are none.
+// DigitsEnd returns the end of the digits that begin at s[i], i if there are none.
 func DigitsEnd[T string | []byte](s T, i int) int {
 	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
 		i++
@@ -26,7 +26,7 @@ func LineFeeds(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 }
 
-// Accents writes letters of Latin alphabets, in lower case, without their marks.
+// Accents removes the marks of lower-case Latin letters.
 var Accents = strings.NewReplacer("à", "a", "á", "a", "â", "a", "ä", "a", "ç", "c", "è", "e", "é", "e", "ê", "e", "ë", "e",
 	"ì", "i", "í", "i", "î", "i", "ï", "i", "ñ", "n", "ò", "o", "ó", "o", "ô", "o", "ö", "o", "ù", "u", "ú", "u", "û", "u", "ü", "u", "ß", "ss",
 	"\u0300", "", "\u0301", "", "\u0302", "", "\u0303", "", "\u0308", "", "\u0327", "")

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// IsUTF7 says whether a charset is UTF-7 (RFC 2152), by one of its names.
+// IsUTF7 reports whether a charset is UTF-7 (RFC 2152), by one of its names.
 func IsUTF7(charset string) bool {
 	switch strings.ToLower(charset) {
 	case "utf-7", "utf7", "x-utf-7", "csutf7", "unicode-1-1-utf-7", "x-unicode-1-1-utf-7", "x-unicode-2-0-utf-7", "csunicode11utf7":
@@ -16,9 +16,9 @@ func IsUTF7(charset string) bool {
 	return false
 }
 
-// UTF7 decodes UTF-7: + begins base64 of UTF-16, which ends at the first
-// character that is not of it; a - there is left out, and +- is a +. It says false
-// where what stands behind a + is nothing of the kind.
+// UTF7 decodes UTF-7: + begins base64 of UTF-16, which ends at the first character
+// outside its alphabet; a - there is left out, and +- is a +. It returns false if the
+// text behind a + is not base64 of UTF-16.
 func UTF7(b []byte) (string, bool) {
 	var out []byte
 	var units []uint16

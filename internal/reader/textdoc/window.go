@@ -5,25 +5,24 @@ import (
 	"io"
 )
 
-// chunk is how much of a file is asked for at once, in bytes.
+// chunk is how many bytes of a file are requested at once.
 const chunk = 256 << 10
 
-// Window is a bounded view of a file that moves on through it. Its bytes are
-// good until More or Drop.
+// Window is a bounded view of a file that moves on through it. Its bytes are valid
+// until More or Drop.
 type Window struct {
 	// Source is the file, from its beginning.
 	Source io.Reader
-	// Buf is what is in view, inside mem.
+	// Buf is the bytes in view, inside mem.
 	Buf, mem []byte
 	// At is the place of Buf[0] in the file.
 	At int64
-	// EOF says that nothing stands behind what is in view.
+	// EOF is set if nothing follows the view.
 	EOF bool
 }
 
-// More reads on behind what is in view: a chunk, or as much again as there is,
-// so that looking at a growing view from its beginning stays linear. At the
-// end of the file it sets EOF.
+// More extends the view: by a chunk, or as much again as it holds, so that scanning a
+// growing view from its beginning stays linear. At the end of the file it sets EOF.
 func (w *Window) More() error {
 	if w.EOF {
 		return nil
@@ -52,5 +51,5 @@ func (w *Window) Drop(n int) {
 	w.Buf = w.Buf[n:]
 }
 
-// PeekSize is how much of a record is looked at to see that it begins one.
+// PeekSize is how many bytes of a record are examined to recognise its beginning.
 const PeekSize = 4 << 10

@@ -1,7 +1,7 @@
 // Package xmldoc finds the records in XML of any size, also in what is broken.
 //
-// A [Reading] yields an item for each element that is a record, and for each stretch
-// that is none. One record is held at a time, and its depth and its parts are bounded.
+// A [Reading] yields an item for each record element, and for each other stretch that
+// is broken. One record is held at a time, and its depth and its parts are bounded.
 package xmldoc
 
 import (
@@ -24,36 +24,35 @@ import (
 )
 
 // The XML of exports (XML 1.0, fifth edition; the numbers are its productions).
-// It is read here and not by encoding/xml, which a fuzz test holds this to:
-// that one reads 66 MB/s before anything is done with what was read, refuses
-// the emoji that phones write as two references to half a surrogate pair, and
-// has no way on behind damage. No document type is read and no entity declared
-// in one is known, so nothing unfolds to more than it is.
+// encoding/xml, which a fuzz test compares this with, is not used: it reads 66 MB/s
+// before any processing, rejects the emoji that phones write as two references to half
+// a surrogate pair, and cannot continue behind damage. Document types are not read and
+// entities declared in them are unknown, so nothing unfolds to more than its own size.
 
 // Limits of XML.
 const (
-	// depthLimit is how deep elements may lie in each other.
+	// depthLimit is how deep elements may be nested.
 	depthLimit = 64
 	// xmlParts is how many elements and attributes a record may have.
 	xmlParts = 1 << 17
 )
 
-// Element is an element with what is in it. Its strings share one copy of
-// the record. Names are without their prefix, those of attributes with it.
+// Element is an element with its content. Its strings share one copy of the record.
+// Element names are without their prefix, attribute names with it.
 type Element struct {
 	Name  string
 	Attrs []Attr
-	// Text is the character data directly in it, one piece behind the other.
+	// Text is the character data directly in it, joined.
 	Text   string
 	Inside []Element
-	// Raw is the element as it stood.
+	// Raw is the unchanged source of the element.
 	Raw string
 }
 
 // Attr is an attribute.
 type Attr struct{ Name, Value string }
 
-// Attr returns the value of an attribute, or "".
+// Attr returns the value of an attribute, "" if there is none.
 func (e *Element) Attr(name string) string {
 	for i := range e.Attrs {
 		if e.Attrs[i].Name == name {
@@ -63,7 +62,7 @@ func (e *Element) Attr(name string) string {
 	return ""
 }
 
-// Child returns the first element of a name directly in it, or an empty one.
+// Child returns the first direct child of a name, or an empty element.
 func (e *Element) Child(name string) *Element {
 	for i := range e.Inside {
 		if e.Inside[i].Name == name {
@@ -73,7 +72,7 @@ func (e *Element) Child(name string) *Element {
 	return &Element{}
 }
 
-// Value is the text without the space around it.
+// Value returns the text without the space around it.
 func (e *Element) Value() string { return strings.TrimSpace(e.Text) }
 
 // Kind is a kind of markup.
@@ -87,10 +86,10 @@ const (
 	xmlOther             // a comment, a CDATA section, an instruction
 )
 
-// errXMLEnds says that the bytes in view end too early.
+// errXMLEnds means that the bytes in view end too early.
 var errXMLEnds = errors.New("want the end of the markup, found the end of the file")
 
-// Markup returns the end and the kind of the markup that b begins with.
+// Markup returns the end and the kind of the markup at the beginning of b.
 func Markup(b []byte) (int, Kind, error) {
 	switch {
 	case len(b) < 2:
@@ -136,7 +135,7 @@ func Markup(b []byte) (int, Kind, error) {
 	return 0, 0, errXMLEnds
 }
 
-// xmlClass tells the bytes that mean something in a tag.
+// xmlClass classifies the bytes with a meaning in a tag.
 var xmlClass = [256]uint8{'>': xmlCloses, '<': xmlOpens, '"': xmlQuotes, '\'': xmlQuotes, '/': xmlSlash, '=': xmlEquals, ' ': xmlSpace, '\n': xmlSpace, '\t': xmlSpace, '\r': xmlSpace}
 
 const (
@@ -156,8 +155,8 @@ func xmlUntil(b []byte, from int, end string) (int, Kind, error) {
 	return from + n + len(end), xmlOther, nil
 }
 
-// isNameStart knows the bytes that a name may begin with [4]; those above
-// ASCII are not told apart.
+// isNameStart recognises the bytes that a name may begin with [4]; it accepts all above
+// ASCII.
 func isNameStart(c byte) bool {
 	return 'a' <= c|0x20 && c|0x20 <= 'z' || c == '_' || c == ':' || c >= 0x80
 }
@@ -183,7 +182,7 @@ func LocalName[T string | []byte](name T) T {
 	return name
 }
 
-// xmlEnd returns where the element that b begins with ends.
+// xmlEnd returns the end of the element at the beginning of b.
 func xmlEnd(b []byte) (int, error) {
 	var open [depthLimit][]byte
 	depth := 0
@@ -219,17 +218,17 @@ func xmlEnd(b []byte) (int, error) {
 	}
 }
 
-// Parse reads one element of which xmlEnd found the end.
+// Parse reads one element whose end xmlEnd found.
 func Parse(s string) (*Element, error) { return new(parser).parse(s) }
 
-// parser reads one element after the other into the same memory: what it
-// returned is good until it reads the next.
+// parser reads elements one after another into the same memory: an element is valid
+// until it reads the next.
 type parser struct {
 	s        string
 	i, parts int
 	attrs    []Attr
 	elements []Element
-	// open are the elements in those that did not end yet, outermost first.
+	// open are the unfinished elements and their children, outermost first.
 	open []Element
 }
 
@@ -350,8 +349,8 @@ func (p *parser) space() {
 
 func isXMLSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
-// text returns what text stands for, with \n line ends. A reference that
-// means no character stays as it stood.
+// text returns the decoded text, with \n line ends. A reference to no character stays
+// unchanged.
 func text(s string) string {
 	s = textdoc.LineFeeds(s)
 	if strings.IndexByte(s, '&') < 0 {
@@ -372,9 +371,9 @@ func text(s string) string {
 	}
 }
 
-// xmlReference returns the character that the reference means which s begins
-// with, and its length; 0 when it means none. Two halves of a surrogate pair,
-// as phones write emoji, are one character.
+// xmlReference returns the character of the reference at the beginning of s, and its
+// length; 0 if it means none. Two halves of a surrogate pair, as phones write emoji,
+// are one character.
 func xmlReference(s string) (r rune, size int) {
 	r, size = xmlCharacter(s)
 	if utf16.IsSurrogate(r) {
@@ -417,27 +416,26 @@ var xmlEntities = []struct {
 	means rune
 }{{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}}
 
-// File finds tags and whole elements in a file, with their places, and its
-// way on behind what is broken. It holds one record of at most limit bytes.
+// File finds tags and whole elements in a file, with their places, and continues behind
+// broken places. It holds one record of at most limit bytes.
 type File struct {
 	textdoc.Window
 	Ctx   context.Context
 	Limit int
-	// begins says whether a tag begins a record. It is asked only when
-	// something broke.
+	// begins reports whether a tag begins a record. It is called only behind damage.
 	begins func(tag []byte) bool
-	// Charset is set when the file says that it is not UTF-8.
+	// Charset is set when the file declares another encoding than UTF-8.
 	Charset encoding.Encoding
-	// Records counts what was found: records and stretches of damage.
+	// Records counts records and damaged stretches.
 	Records uint64
-	// Depth is how many elements around the place are open; it means nothing
-	// behind damage, which Damages counts.
+	// Depth is how many elements around the place are open; it is meaningless behind
+	// damage, which Damages counts.
 	Depth, Damages int
 	parser         parser
 }
 
-// NewFile makes a file of an input, at its beginning. begins says whether a tag begins a
-// record, wherever it stands.
+// NewFile makes a file of an input, at its beginning. begins reports whether a tag
+// begins a record, in any place.
 func NewFile(ctx context.Context, in reader.Input, begins func(tag []byte) bool) *File {
 	return &File{Window: textdoc.Window{Source: in.Reader()}, Ctx: ctx, Limit: in.RecordLimit(), begins: begins}
 }
@@ -447,7 +445,7 @@ type Tag struct {
 	Kind Kind
 	Name []byte // without its prefix
 	Raw  []byte
-	// Problem says why there is none; the place is where it broke.
+	// Problem explains why there is no tag; the place is where it broke.
 	Problem string
 }
 
@@ -455,12 +453,12 @@ type Tag struct {
 func (t *Tag) Element() *Element {
 	p := parser{s: strings.ToValidUTF8(string(t.Raw), "\uFFFD")}
 	e := &Element{}
-	_, _ = p.tag(e) // a tag that breaks has the attributes before
+	_, _ = p.tag(e) // a broken tag keeps the attributes before the fault
 	return e
 }
 
-// Next moves to the next tag that begins or ends an element, over everything
-// else. At the end of the file its kind is None.
+// Next moves to the next tag that begins or ends an element, and skips everything else.
+// At the end of the file its kind is None.
 func (x *File) Next() (Tag, error) {
 	for {
 		if err := x.Ctx.Err(); err != nil {
@@ -501,7 +499,7 @@ func (x *File) Next() (Tag, error) {
 	}
 }
 
-// brokenXML is what is wrong with the XML, as against with the reading of it.
+// brokenXML is a fault of the XML, as opposed to one of reading it.
 type brokenXML struct{ error }
 
 func isBroken(err error) bool {
@@ -509,7 +507,7 @@ func isBroken(err error) bool {
 	return ok
 }
 
-// end brings a piece into view of which find tells the end.
+// end brings a piece into view whose end find returns.
 func (x *File) end(find func([]byte) (int, Kind, error)) (int, Kind, error) {
 	for {
 		end, kind, err := find(x.Buf)
@@ -553,7 +551,7 @@ func (x *File) instruction(b []byte) (problem string) {
 	return ""
 }
 
-// Pass moves over a tag that is no record.
+// Pass skips a tag that is not a record.
 func (x *File) Pass(t Tag) {
 	switch t.Kind {
 	case Open:
@@ -564,8 +562,8 @@ func (x *File) Pass(t Tag) {
 	x.Drop(len(t.Raw))
 }
 
-// Item makes an item of the whole element that begins in view; one without
-// message and problem where parse returns neither message nor error.
+// Item makes an item of the whole element at the beginning of the view. The item has no
+// message and no problem if parse returns neither message nor error.
 func (x *File) Item(parse func(*Element) (*argus.Message, error)) (reader.Item, error) {
 	end, _, err := x.end(func(b []byte) (int, Kind, error) {
 		end, err := xmlEnd(b)
@@ -609,8 +607,8 @@ func (x *File) Parse(raw []byte) (*Element, error) {
 	return x.parser.parse(string(raw))
 }
 
-// Resume makes a problem of what reaches from here to where the next record
-// begins, or to the end of the file.
+// Resume makes a problem of the stretch from here to the beginning of the next record,
+// or to the end of the file.
 func (x *File) Resume(reason string) (reader.Item, error) {
 	x.Records++
 	x.Damages++
@@ -648,7 +646,7 @@ func (x *File) Resume(reason string) (reader.Item, error) {
 	return item, nil
 }
 
-// see brings at least n bytes into view, or all there is.
+// see brings at least n bytes into view, or the rest of the file.
 func (x *File) see(n int) error {
 	for len(x.Buf) < n && !x.EOF {
 		if err := x.More(); err != nil {
@@ -658,27 +656,25 @@ func (x *File) see(n int) error {
 	return nil
 }
 
-// Reading says what is read of a file whose records are elements that do not
-// lie in each other.
+// Reading describes how to read a file whose records are elements that are not nested.
 type Reading struct {
-	// IsRecord says whether an element is read whole.
+	// IsRecord reports whether an element is read whole.
 	IsRecord func(tag Tag) bool
-	// Begins says whether the beginning of a tag begins a record.
+	// Begins reports whether the beginning of a tag begins a record.
 	Begins func(tag []byte) bool
-	// Parse makes a message of a record; neither message nor error passes it
-	// over.
+	// Parse makes a message of a record; neither message nor error skips it.
 	Parse func(*Element) (*argus.Message, error)
 	// Enter, if set, is called for the elements around the records.
 	Enter func(Tag)
-	// Found, if set, is called behind each record and returns what there is to
-	// say about what is not there. stated, if set instead, returns behind all of
-	// them how many records the file says that it has, or nil.
+	// Found, if set, is called behind each record and returns a problem about missing
+	// content. Stated, if set instead, returns behind all of them how many records the
+	// file claims to have, nil if it does not.
 	Found  func() (problem string)
 	Stated func() *argus.Stated
 }
 
-// Read yields an item for each record and each stretch that is broken, and for
-// what found and stated have to say.
+// Read yields an item for each record and each broken stretch, and for the results of
+// Found and Stated.
 func (r *Reading) Read(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		x := NewFile(ctx, in, r.Begins)
@@ -713,12 +709,12 @@ func (r *Reading) Read(ctx context.Context, in reader.Input) iter.Seq2[reader.It
 	}
 }
 
-// Remark is a problem of the place and not of what stands there.
+// Remark returns a problem of the place, not of the text there.
 func (x *File) Remark(problem string) reader.Item {
 	return reader.Item{Problem: problem, Where: argus.Where{Offset: x.At}}
 }
 
-// next reads to the next record, which may be passed over, or to the end.
+// next reads to the next record, which may be skipped, or to the end.
 func (r *Reading) next(x *File) (item reader.Item, atEnd bool, err error) {
 	for {
 		tag, err := x.Next()
@@ -742,7 +738,7 @@ func (r *Reading) next(x *File) (item reader.Item, atEnd bool, err error) {
 	}
 }
 
-// CutOff says whether a file ended too early.
+// CutOff returns the problem of a file that ended too early.
 func (x *File) CutOff() reader.Item {
 	if x.Depth <= 0 || x.Damages > 0 {
 		return reader.Item{}

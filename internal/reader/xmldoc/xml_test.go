@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// shown writes an element so that two can be compared.
+// shown formats an element for comparison.
 func (e *Element) shown() string {
 	var s strings.Builder
 	s.WriteString("<" + e.Name)
@@ -22,8 +22,7 @@ func (e *Element) shown() string {
 	return s.String() + "</>"
 }
 
-// libraryXML reads the first element of a text with encoding/xml, and says
-// where it ends.
+// libraryXML reads the first element of a text with encoding/xml, and returns its end.
 func libraryXML(text string) (shown string, end int64, err error) {
 	d := xml.NewDecoder(strings.NewReader(text))
 	var read func(start xml.StartElement) (string, error)
@@ -66,8 +65,8 @@ func libraryXML(text string) (shown string, end int64, err error) {
 	return shown, d.InputOffset(), err
 }
 
-// FuzzXML holds the scanner to encoding/xml: what that reads, it reads too, and
-// the same; and nothing makes it panic.
+// FuzzXML compares the scanner with encoding/xml: it reads everything that encoding/xml
+// reads, with the same result; and nothing makes it panic.
 func FuzzXML(f *testing.F) {
 	for _, seed := range []string{
 		`<a b="1" c:d='"'>x&amp;&#65;&#x1F600;<e/>y<![CDATA[<&]]]>z<!-- <a> --><?p <a>?></a>`, "<a>\r\n\r</a >", `<a b="<"/>`, `<a b=c/>`,
@@ -86,7 +85,7 @@ func FuzzXML(f *testing.F) {
 			got, err = Parse(text[:end])
 		}
 		if libraryErr != nil || strings.Contains(text, "<!") && err != nil || strings.Count(text, "<") > depthLimit || strings.Contains(want, "\uFFFD") {
-			return // the scanner knows no directives and no deeper elements, and keeps references to half a pair
+			return // the scanner supports no directives and no deeper elements, and keeps references to half a pair
 		}
 		if err != nil || got.shown() != want || int64(end) != wantEnd {
 			t.Fatalf("%q: %v\nread %s to %d\nwant %s to %d", text, err, got.shown(), end, want, wantEnd)
