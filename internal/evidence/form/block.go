@@ -404,7 +404,7 @@ func (b *Block) Contents() [][]byte {
 	return said
 }
 
-// Rewritten says that an amendment wrote the block.
+// Rewritten reports whether an amendment wrote the block.
 func (b *Block) Rewritten() bool { return b.entries != nil }
 
 // Gone returns the parts of record i that are gone.
