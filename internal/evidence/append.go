@@ -237,7 +237,7 @@ func (s *Store) write(w *writer) {
 	}
 }
 
-// gather collects the requests that wait behind the first one, up to groupRecords.
+// gather collects the requests that wait after the first one, up to groupRecords.
 func gather(w *writer, first *request) []*request {
 	group, n := []*request{first}, len(first.records)
 	for n < groupRecords {

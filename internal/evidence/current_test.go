@@ -35,7 +35,8 @@ func newReadings(t *testing.T) *readings {
 }
 
 // deliver appends messages with texts, as a reading of a delivery, or of 0 for a
-// hand-over. sealed tells whether and how to seal them.
+// hand-over. It seals them unless sealed is "open"; other texts are the reason why the
+// delivery was given up.
 func (w *readings) deliver(of argus.DeliveryNumber, sealed string, texts ...string) argus.DeliveryNumber {
 	w.t.Helper()
 	o := argus.Opening{Source: "test", Readers: []string{"test/1"}}

@@ -372,7 +372,7 @@ func TestHoleInADelivery(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// In the middle, the header of a block of one, including the table of blocks.
+	// Damage the header of a block of delivery one in the middle, and the table of blocks.
 	var victim form.Ref
 	for _, b := range s.blocks {
 		if b.Delivery == one && b.Segment == 3 {
