@@ -54,7 +54,7 @@ const (
 // ErrKey means that a given key is not the public key of a store.
 var ErrKey = errors.New("what was given is no public key of a store")
 
-// Options of a verification.
+// Options configure a verification.
 type Options struct {
 	// Key is the public key that the caller trusts; "" takes the one in the store, which
 	// proves only that the store agrees with itself.
