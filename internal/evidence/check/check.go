@@ -103,8 +103,8 @@ func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Fi
 // hold gets a consistent view of the files while another process may be writing. It lists
 // the seals before it reads the commit file: every record that they cover is already on
 // disk. It reads the manifest before the seals, so that the seal of each amendment is
-// there, and again at the end, when it must not have changed. It locks the files that the
-// manifest names, so that they are not removed. The ids are opened in between: their runs
+// there, and again at the end: if it has changed, hold tries again. It locks the files that
+// the manifest names, so that they are not removed. It opens the ids in between: their runs
 // may be replaced.
 func (v *verifier) hold() {
 	for range 10 {

@@ -255,7 +255,7 @@ func (h *Head) checkContents(data []byte) error {
 
 // Read reads the block that a table of blocks names.
 func (c *Codec) Read(f io.ReaderAt, ref Ref) (*Block, error) {
-	// One read brings most blocks whole.
+	// One read is enough for most blocks.
 	buf := make([]byte, 32<<10)
 	n, err := f.ReadAt(buf, int64(ref.Offset))
 	if n < HeadSize {

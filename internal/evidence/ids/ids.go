@@ -39,7 +39,7 @@ type Set struct {
 	covered uint64 // the runs cover the records up to here
 	next    uint64 // number of the next run file
 	done    chan struct{}
-	failed  error // of the background
+	failed  error // of the background goroutine
 	closed  bool
 }
 
