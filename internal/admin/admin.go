@@ -1,7 +1,7 @@
 // Package admin keeps a store's authorities, lists and keys, each change in the ledger
 // first.
 //
-// Who administers does not read: no data leaves through it.
+// Administering is not reading: no evidence leaves through this package.
 package admin
 
 import (
@@ -20,26 +20,27 @@ import (
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
-// ErrWriteProtected says that nothing can be recorded in a store.
+// ErrWriteProtected means that nothing can be recorded in a store.
 var ErrWriteProtected = errors.New("the store is write-protected")
 
-// Options say of which store an Admin is. All but the last two are needed.
+// Options name the store of an Admin. All but the last two are required.
 type Options struct {
 	// Dir is the store's folder.
 	Dir         string
 	Ledger      *ledger.Ledger
 	Authorities *authority.Store
 	Lists       *wordlist.Store
-	// Protected says that nothing can be written into the store. Default false.
+	// Protected is set if nothing can be written into the store. Default false.
 	Protected bool
 	// Failpoint ends the process at named moments, in tests.
 	Failpoint func(name string)
 }
 
 // Admin changes a store's authorities and lists, and corrects its ledger's time. Its
-// methods may be called at the same time, in any number of processes. They return
-// [ErrWriteProtected] if nothing can be written, and argus.ErrLocked, with nothing done, if
-// another process held the ledger for too long. An actor of "" is the user of the process.
+// methods may be called concurrently, in any number of processes. They return
+// [ErrWriteProtected] if nothing can be written, and argus.ErrLocked, with nothing done,
+// if another process held the ledger for too long. An actor of "" is the user of the
+// process.
 type Admin struct{ o Options }
 
 // New returns the Admin of a store.
@@ -50,12 +51,12 @@ func New(o Options) *Admin {
 	return &Admin{o}
 }
 
-// recorded writes an act to the ledger that is held.
+// recorded writes an act to the ledger, which is held.
 type recorded = func(ledger.Act) (ledger.Entry, error)
 
-// change changes files that the ledger names. Each has its entry before it is in
-// place, nobody else changes any meanwhile, and what an earlier change was interrupted
-// in is finished first.
+// change changes files that the ledger names. Each file has its entry before it is in
+// place, and no other process changes any meanwhile. It first finishes an earlier change
+// that was interrupted.
 func (a *Admin) change(ctx context.Context, what string, work func(record recorded) error) error {
 	if a.o.Protected {
 		return fmt.Errorf("%s: %w", what, ErrWriteProtected)
@@ -75,7 +76,7 @@ func (a *Admin) change(ctx context.Context, what string, work func(record record
 	})
 }
 
-// Settle finishes the changes of files that were interrupted.
+// Settle finishes interrupted changes of files.
 func (a *Admin) Settle(ctx context.Context) error {
 	some, err := a.unsettled()
 	if err != nil || !some || a.o.Protected {
@@ -84,7 +85,7 @@ func (a *Admin) Settle(ctx context.Context) error {
 	return a.change(ctx, "settle", func(recorded) error { return nil })
 }
 
-// unsettled says whether a change of files was interrupted, or is under way.
+// unsettled reports whether a change of files was interrupted or is under way.
 func (a *Admin) unsettled() (bool, error) {
 	for _, dir := range []string{layout.Authorities, layout.Lists} {
 		if some, err := durable.Unsettled(durable.OS{}, layout.File(a.o.Dir, dir)); some || err != nil {
@@ -94,8 +95,8 @@ func (a *Admin) unsettled() (bool, error) {
 	return false, nil
 }
 
-// settleFiles puts the files in place that the ledger has and removes those that it
-// has not: a crash came between.
+// settleFiles finishes changes after a crash: it puts files in place that the ledger has,
+// and removes those that it does not have.
 func (a *Admin) settleFiles(ctx context.Context) error {
 	some, err := a.unsettled()
 	if err != nil || !some {
@@ -156,8 +157,8 @@ func (a *Admin) RevokeAuthority(ctx context.Context, actor string, number author
 	})
 }
 
-// AddList keeps a list of words or accounts for queries to name; known says
-// that it was there already.
+// AddList stores a list of words or accounts that queries can name; known is true if it
+// was stored already.
 func (a *Admin) AddList(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
 	err = a.change(ctx, "add list", func(record recorded) error {
 		v, known, err = a.o.Lists.Add(name, data, func(v wordlist.Version) error {
@@ -173,8 +174,7 @@ func (a *Admin) AddList(ctx context.Context, actor, name string, data []byte) (v
 // Lists returns all versions of all lists.
 func (a *Admin) Lists() ([]wordlist.Version, error) { return a.o.Lists.List() }
 
-// CorrectTime records that the time of an entry of the ledger was wrong
-// ([ledger.Ledger.Correct]).
+// CorrectTime records that the time of a ledger entry was wrong ([ledger.Ledger.Correct]).
 func (a *Admin) CorrectTime(ctx context.Context, actor string, entry uint64, reason string) (ledger.Entry, error) {
 	if a.o.Protected {
 		return ledger.Entry{}, fmt.Errorf("correct the ledger: %w", ErrWriteProtected)
@@ -182,8 +182,8 @@ func (a *Admin) CorrectTime(ctx context.Context, actor string, entry uint64, rea
 	return a.o.Ledger.Correct(ctx, cmp.Or(actor, ActorName()), entry, reason)
 }
 
-// DestroyWords destroys the words of entries of the ledger, by an order that is
-// recorded before ([ledger.Ledger.Destroy]).
+// DestroyWords destroys the words of ledger entries by an order, which is recorded first
+// ([ledger.Ledger.Destroy]).
 func (a *Admin) DestroyWords(ctx context.Context, actor string, entries []ledger.Span, order string) (ledger.Entry, error) {
 	if a.o.Protected {
 		return ledger.Entry{}, fmt.Errorf("destroy words of the ledger: %w", ErrWriteProtected)
@@ -191,7 +191,7 @@ func (a *Admin) DestroyWords(ctx context.Context, actor string, entries []ledger
 	return a.o.Ledger.Destroy(ctx, cmp.Or(actor, ActorName()), entries, order)
 }
 
-// ParseEntries reads numbers of entries of the ledger, and runs of them: "3,7-9".
+// ParseEntries parses numbers and ranges of ledger entries: "3,7-9".
 func ParseEntries(text string) ([]ledger.Span, error) { return ledger.ParseSpans(text) }
 
 // ActorName is the name of the user who runs this process.

@@ -19,7 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
-// newAdmin makes what an Admin works on, without the rest of a store.
+// newAdmin makes an Admin and the files that it needs, without the rest of a store.
 func newAdmin(t *testing.T, change func(*Options)) (*Admin, Keys) {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,7 +49,7 @@ func one(scope string) authority.Authority {
 	return authority.Authority{Title: "one", Basis: "warrant", GrantedBy: "court", Purpose: "test", Scope: scope, Actors: []string{"anna"}}
 }
 
-// acts are the actions in a ledger, in order, with their subjects.
+// acts lists the actions in a ledger in order, with their subjects.
 func acts(t *testing.T, a *Admin) (list []string) {
 	t.Helper()
 	for e, err := range a.o.Ledger.Entries(t.Context(), 1, 0) {
@@ -118,7 +118,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// Nothing changes where nothing can be written, or while the ledger is busy.
+// Nothing changes if nothing can be written, or while the ledger is busy.
 func TestRefused(t *testing.T) {
 	for name, want := range map[string]error{"protected": ErrWriteProtected, "busy": argus.ErrLocked} {
 		a, k := newAdmin(t, func(o *Options) { o.Protected = name == "protected" })
@@ -159,8 +159,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A change that a crash interrupted is undone if the ledger does not have it, and finished
-// if it has.
+// After a crash, a change is undone if the ledger does not have it, and finished if it
+// does.
 func TestSettle(t *testing.T) {
 	for _, point := range []string{"change.ready", "change.recorded"} {
 		stop := errors.New(point)

@@ -18,17 +18,18 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// The errors of keys that callers may ask for.
+// Errors of keys.
 var (
-	// ErrNoKey says that the store's private key is not where it was looked
-	// for. Without it no act can be recorded, and so none can be done.
+	// ErrNoKey means that the store's private key was not found. Without it no act can be
+	// recorded, so none is done.
 	ErrNoKey = errors.New("the private key of the store is not there")
-	// ErrOpenKey says that others than its owner may read or write a private key.
+	// ErrOpenKey means that a private key is readable or writable by others than its
+	// owner.
 	ErrOpenKey = errors.New("others can use the private key")
 )
 
-// KeyDir is the folder of private keys: the one that is given, $ARGUS_KEYS, or
-// argus/keys in the user's configuration folder.
+// KeyDir returns the folder of private keys: the given one, $ARGUS_KEYS, or argus/keys in
+// the user's configuration folder.
 func KeyDir(given string) (string, error) {
 	if given != "" {
 		return given, nil
@@ -43,11 +44,11 @@ func KeyDir(given string) (string, error) {
 	return filepath.Join(config, "argus", "keys"), nil
 }
 
-// Keys are the key pair of a store, as signed notes have it.
+// Keys are the key pair of a store, in the format of signed notes.
 type Keys struct{ Private, Public string }
 
-// MakeKeys makes the pair of a new store: the private key in the folder of private keys,
-// which is made if there is none, the public one in the folder of the store.
+// MakeKeys makes the key pair of a new store. The private key goes into the folder of
+// private keys, which is created if needed, the public one into the store.
 func MakeKeys(dir, keyDir, store string) (k Keys, err error) {
 	if k.Private, k.Public, err = ledger.NewKey(layout.KeyName(store)); err != nil {
 		return k, err
@@ -64,7 +65,8 @@ func MakeKeys(dir, keyDir, store string) (k Keys, err error) {
 	return k, durable.WriteNew(durable.OS{}, public, []byte(k.Public+"\n"))
 }
 
-// ReadKeys reads the keys of a store; of one that nothing is recorded in, the public one.
+// ReadKeys reads the keys of a store; only the public one if nothing can be recorded in
+// the store.
 func ReadKeys(dir, keyDir, store string, protected bool) (Keys, error) {
 	var k Keys
 	public, err := os.ReadFile(layout.File(dir, layout.PublicKey))
@@ -85,7 +87,7 @@ func ReadKeys(dir, keyDir, store string, protected bool) (Keys, error) {
 	return Keys{Private: strings.TrimSpace(string(private)), Public: strings.TrimSpace(string(public))}, nil
 }
 
-// readPrivate reads a file that must be its owner's alone, as ssh has it.
+// readPrivate reads a file that must be accessible only to its owner, like ssh's keys.
 func readPrivate(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -96,7 +98,7 @@ func readPrivate(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// On Windows the mode tells nothing of who may read.
+	// On Windows the mode does not tell who may read.
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("%w: its mode is %04o; make sure that nobody has a copy, then run \"chmod 600 %s\"", ErrOpenKey, mode, name)
 	}
@@ -123,20 +125,20 @@ func (k Keys) Pair() (note.Signer, note.Verifier, error) {
 	return signer, verifier, nil
 }
 
-// readerKey is the file of a reader's pair: the private key in the first line, the
-// public one in the second.
+// readerKey is the file of a reader's pair: the private key in the first line, the public
+// one in the second.
 const readerKey = "reader.key"
 
-// ReaderKeys reads the pair that a reader has for a store, in a folder of his own. The error
-// is fs.ErrNotExist if there is none.
+// ReaderKeys reads a reader's own pair for a store from a folder. The error is
+// fs.ErrNotExist if there is none.
 func ReaderKeys(dir string) (Keys, error) {
 	data, err := os.ReadFile(filepath.Join(dir, readerKey))
 	private, public, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
 	return Keys{Private: private, Public: public}, err
 }
 
-// MakeReaderKeys is ReaderKeys, and makes the pair and the folder if there is none. Of
-// two processes the first one makes it.
+// MakeReaderKeys is like ReaderKeys, and makes the pair and the folder if there is none.
+// If two processes call it, the first one makes the pair.
 func MakeReaderKeys(dir string) (Keys, error) {
 	k, err := ReaderKeys(dir)
 	if !errors.Is(err, fs.ErrNotExist) {

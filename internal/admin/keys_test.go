@@ -88,7 +88,7 @@ func TestKeyDir(t *testing.T) {
 	}
 }
 
-// Whoever is first makes a reader's pair; all get the same.
+// Several callers make a reader's pair at once; all get the same.
 func TestReaderKeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "0123")
 	if _, err := ReaderKeys(dir); !errors.Is(err, fs.ErrNotExist) {

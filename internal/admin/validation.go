@@ -13,19 +13,18 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// ValidationKey is the key pair that records of a validation are signed with.
+// ValidationKey is the key pair that signs the records of a validation.
 type ValidationKey struct {
 	Signer note.Signer
-	// Public is for those who check a signature.
+	// Public is needed to check a signature.
 	Public string
 	// Path is the file of the private key; that of the public key ends in .pub.
 	Path string
-	// Made says that it was not there before.
+	// Made is set if the pair is new.
 	Made bool
 }
 
-// OpenValidationKey reads the pair, or makes it in the folder of private keys
-// ([KeyDir]).
+// OpenValidationKey reads the pair, or makes it in the folder of private keys ([KeyDir]).
 func OpenValidationKey(keyDir string) (*ValidationKey, error) {
 	keyDir, err := KeyDir(keyDir)
 	if err != nil {
@@ -50,8 +49,8 @@ func OpenValidationKey(keyDir string) (*ValidationKey, error) {
 	return k, err
 }
 
-// makeValidationKey writes the public key first: without the private one the next
-// run begins anew.
+// makeValidationKey writes the public key first: if the private key is missing, the next
+// run starts again.
 func makeValidationKey(path, public string) ([]byte, error) {
 	text, of, err := ledger.NewKey("argus/validation")
 	if err != nil {

@@ -14,18 +14,19 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// Claims are what the ledger says of files outside it, as SHA-256 by the name in their
-// folder.
+// Claims are the claims of the ledger about files outside it: their SHA-256 by the name in
+// their folder.
 type Claims struct {
-	// Files has argus.json by its hash, the public key by its text.
+	// Files has the hash of argus.json and the text of the public key.
 	Files       map[string]string
 	Authorities map[string]string
 	Lists       map[string]string
 	// Unnamed has the SHA-256 of lists whose names are destroyed.
 	Unnamed map[string]bool
-	// Kept has what is left of a store of format 1.
+	// Kept has the files that remain of a store of format 1.
 	Kept map[string]string
-	// Seals has the first seal of a delivery, by its number, and Again another one.
+	// Seals has the first seal of a delivery, by its number, and Again a second, different
+	// one.
 	Seals, Again map[string]string
 	Deliveries   map[string]*Delivery
 }
@@ -81,14 +82,14 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 			}
 		}
 	case ledger.SealDelivery:
-		// A crash can bring the same seal twice.
+		// A crash can record the same seal twice.
 		if before, ok := c.Seals[e.Subject]; ok && before != e.Detail["seal"] {
 			c.Again[e.Subject] = e.Detail["seal"]
 			return nil
 		}
 		c.Seals[e.Subject] = e.Detail["seal"]
 	case ledger.UpgradeSeal:
-		// A crash can have kept the seal of format 1 out of the ledger.
+		// A crash may have kept the seal of format 1 out of the ledger.
 		before, ok := c.Seals[e.Subject]
 		if !ok {
 			before = e.Detail["before"]
@@ -102,20 +103,20 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 	return nil
 }
 
-// Hash is the SHA-256 of a file as the ledger has it.
+// Hash returns the SHA-256 of a file in the ledger's notation.
 func Hash(data []byte) string { return argus.Hash(sha256.Sum256(data)).String() }
 
-// Folder is one whose files the ledger names.
+// Folder is a folder whose files the ledger names.
 type Folder struct {
 	Name   string // in the store
-	What   string // what a file of it is called
+	What   string // the word for one of its files
 	Suffix string
 	Files  map[string]string // name to SHA-256
 	// Unnamed has the SHA-256 of files whose names are destroyed.
 	Unnamed map[string]bool
 }
 
-// Folders are those whose files the ledger names, always in the same order.
+// Folders returns the folders whose files the ledger names, always in the same order.
 func (c *Claims) Folders() []Folder {
 	return []Folder{
 		{layout.Authorities, "authority", ".json", c.Authorities, nil},
@@ -124,29 +125,29 @@ func (c *Claims) Folders() []Folder {
 	}
 }
 
-// Delivery is what the ledger says of a delivery.
+// Delivery is the state of a delivery according to the ledger.
 type Delivery struct {
 	Number         argus.DeliveryNumber
 	Opened, Sealed bool
-	// Opening is the root over the records of its opening; "" in older entries.
+	// Opening is the root over the records of the opening; "" in older entries.
 	Opening string
 }
 
-// Add takes an entry whose subject is the delivery.
+// Add adds an entry whose subject is the delivery.
 func (d *Delivery) Add(e *ledger.Entry) {
 	switch e.Action {
 	case ledger.OpenDelivery:
 		d.Opened, d.Opening = true, e.Detail["opening"]
 	case ledger.ResumeDelivery:
-		// Before openings were in the ledger with their hash, one that a crash had kept
-		// out stayed out.
+		// Before the ledger had hashes of openings, an opening that a crash kept out was
+		// never recorded.
 		d.Opened = d.Opened || e.Envelope == (argus.Hash{})
 	case ledger.SealDelivery, ledger.UpgradeSeal:
 		d.Sealed = true
 	}
 }
 
-// Contradict returns how a delivery cannot be what the ledger says, or "".
+// Contradict describes how a delivery contradicts the ledger, "" if it does not.
 func (d *Delivery) Contradict(with evidence.Begun) string {
 	switch {
 	case !d.Opened && with.More:
@@ -157,7 +158,7 @@ func (d *Delivery) Contradict(with evidence.Begun) string {
 	return ""
 }
 
-// OtherLedger says that the ledger is not the one that a seal was made over.
+// OtherLedger describes the problem of a seal that was made over another ledger.
 func OtherLedger(seal *argus.Seal) string {
 	return fmt.Sprintf("when delivery %s was sealed, the ledger had %d entries with the root %s, and this one never had: it was cut back or replaced",
 		seal.Delivery, seal.Ledger.Entries, seal.Ledger.Root)

@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/form"
 )
 
-// testJudge returns a judge and the key of his.
+// testJudge returns a judge and its key.
 func testJudge(t testing.TB) (*Judge, age.Identity) {
 	t.Helper()
 	identity, err := age.GenerateX25519Identity()
@@ -32,8 +32,7 @@ func testJudge(t testing.TB) (*Judge, age.Identity) {
 	return judge, identity
 }
 
-// filesWith returns the files below a folder that hold some bytes, decompressed
-// where they are blocks.
+// filesWith returns the files in a folder that contain some bytes. It decompresses blocks.
 func filesWith(t testing.TB, dir string, text string) (names []string) {
 	t.Helper()
 	c, err := form.NewCodec()
@@ -79,7 +78,7 @@ func filesWith(t testing.TB, dir string, text string) (names []string) {
 	return names
 }
 
-// Each kind of record comes back as it went in, and verifies.
+// Each kind of record is returned as it was stored, and verifies.
 func TestEveryKind(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, Options{Recent: 1})
@@ -151,9 +150,8 @@ func TestEveryKind(t *testing.T) {
 	}
 }
 
-// A sealed message can be read with the judge's key, and without it nothing of it:
-// not its text, not its names, no id that a guess would give (a lawyer recognised at
-// intake).
+// A sealed message can be read with the judge's key. Without it nothing is visible: no
+// text, no names, no id that could be guessed (a lawyer recognised at intake).
 func TestSealedRecord(t *testing.T) {
 	judge, identity := testJudge(t)
 	_, stranger := testJudge(t)
@@ -198,7 +196,7 @@ func TestSealedRecord(t *testing.T) {
 	if _, err := OpenSealed(stored, stranger); err == nil {
 		t.Error("a stranger reads it")
 	}
-	// Without a key every leaf, root and signature verifies.
+	// Every leaf, root and signature verifies without a key.
 	if damage, notes, v := verifyAll(t, dir, keys); len(damage)+len(notes) != 0 || v.Counts.Sealed != 1 {
 		t.Errorf("%+v, damage %+v, notes %+v", v, damage, notes)
 	}

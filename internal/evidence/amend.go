@@ -26,62 +26,62 @@ import (
 
 // Amendment is an order that changes stored records.
 type Amendment struct {
-	// Opening begins the delivery that the amendment is; its Sort is set.
+	// Opening opens the amendment's delivery; its Sort is set.
 	Opening argus.Opening
 	// Order names the order: court, number, date.
 	Order string
-	// Acts are the records of kind withdrawn, released or destroyed that state the
-	// meaning of the change.
+	// Acts are the records of kind withdrawn, released or destroyed that state the meaning
+	// of the change.
 	Acts []*argus.Record
-	// Changes gives the parts of each record that are gone afterwards; 0 is none.
+	// Changes gives the parts of each record that are gone afterwards, 0 for none.
 	Changes map[uint64]argus.Gone
-	// Originals says of received files which of their bytes are gone afterwards.
+	// Originals gives the bytes of received files that are gone afterwards.
 	Originals []OriginalOrder
-	// Judge is whom withheld parts are encrypted to. Default none: nothing can be
-	// withheld.
+	// Judge is the recipient of withheld parts. Default none: nothing can be withheld.
 	Judge *Judge
-	// Identities open withheld parts that come back. Default none.
+	// Identities decrypt withheld parts that come back. Default none.
 	Identities []age.Identity
 
 	// Store, Signer and Now are for the seal, as for Store.Seal.
 	Store  string
 	Signer note.Signer
 	Now    time.Time
-	// Begun is called when the amendment's delivery is opened, before it has a further
-	// record: it is for the ledger. An error ends it.
+	// Begun is called when the amendment's delivery is opened, before any further record:
+	// it writes the ledger. An error ends the amendment.
 	Begun func(ctx context.Context, d argus.DeliveryNumber) error
-	// Sealed is called when the amendment is sealed, before any byte changes: it
-	// writes the ledger. If it fails nothing changes until the store is opened for
-	// writing again, which carries out the sealed order. Default nothing.
+	// Sealed is called when the amendment is sealed, before any byte changes: it writes
+	// the ledger. If it fails, nothing changes until the store is next opened for writing,
+	// which carries out the sealed order. Default nothing.
 	Sealed func(ctx context.Context, seal *argus.Seal) error
 }
 
 // OriginalOrder changes parts of a received file.
 type OriginalOrder struct {
-	// Seq is the sequence number of a record that received it.
+	// Seq is the sequence number of a record that received the file.
 	Seq   uint64
 	Parts []OriginalPart
-	// Gone is GoneContent for parts that are destroyed, with Withheld for parts that only
-	// the judge can read, and 0 for parts that everybody can read again.
+	// Gone is GoneContent for destroyed parts, with Withheld for parts that only the judge
+	// can read, and 0 for parts that everybody can read again.
 	Gone argus.Gone
 }
 
-// Amended is an amendment that was carried out.
+// Amended is the result of an amendment.
 type Amended struct {
 	Seal *argus.Seal
-	// Done says that no earlier file of a segment is left. Otherwise somebody still
-	// reads one, and Settle says when nobody does.
+	// Done is set if no earlier file of a segment is left. Otherwise somebody still reads
+	// one, and Settle reports when nobody does.
 	Done bool
 }
 
-// Amend changes stored records by an order. The order becomes a delivery of its own,
-// which is sealed first; then the segments with the records are written anew, and
-// their earlier files removed when nobody reads them any more. Records can be changed
-// whose delivery is sealed. A content can go only with all sightings of it, since they
-// state a hash of it. A part that is gone and not withheld never comes back.
+// Amend changes stored records by an order. The order becomes a delivery of its own, which
+// is sealed first. Then the segments with the records are rewritten, and their earlier
+// files removed when nobody reads them any more. Only records of sealed deliveries can be
+// changed. A content can go only together with all sightings of it, since they state a
+// hash of it. A part that is gone and not withheld never comes back.
 //
-// An error before the amendment is sealed leaves everything as it was; the delivery
-// may have been begun. After it, the next opening for writing finishes it.
+// An error before the amendment is sealed leaves everything as it was, except that the
+// delivery may have been begun. After that, the next opening for writing completes the
+// amendment.
 func (s *Store) Amend(ctx context.Context, a Amendment) (*Amended, error) {
 	if s.writer == nil {
 		return nil, errors.New("amend the evidence: the store is open for reading only")
@@ -131,8 +131,8 @@ func (s *Store) amend(ctx context.Context, a *Amendment) (*Amended, error) {
 	return nil, err
 }
 
-// prepareOriginals prepares the changes of received files, beside the files. With
-// an error, it returns those that were prepared.
+// prepareOriginals prepares the changes of received files, in new files. If it fails, it
+// returns those that were prepared.
 func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []argus.OriginalChange, err error) {
 	for _, o := range a.Originals {
 		r, err := s.Get(ctx, o.Seq)
@@ -166,7 +166,7 @@ func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []a
 	return changes, nil
 }
 
-// sealAmendment writes and seals the delivery that the amendment is.
+// sealAmendment writes and seals the amendment's delivery.
 func (s *Store) sealAmendment(ctx context.Context, a *Amendment, files []*prepared, changes []argus.Change, originals []argus.OriginalChange) (*argus.Seal, error) {
 	opening := a.Opening
 	opening.Sort = argus.OpeningAct
@@ -233,7 +233,7 @@ func (s *Store) commitOriginals(ctx context.Context, changes []argus.OriginalCha
 	return nil
 }
 
-// prepared is a segment that was written anew and is not in place yet.
+// prepared is a rewritten segment that is not in place yet.
 type prepared struct {
 	number  int
 	segment *segment
@@ -241,18 +241,18 @@ type prepared struct {
 	hash    argus.Hash // of the file
 }
 
-// amending is an amendment on its way.
+// amending is an amendment in progress.
 type amending struct {
 	s      *Store
 	a      *Amendment
 	hasher argus.Hasher
-	key    [sha256.Size]byte // of the ids that replace others; nobody keeps it
-	// segments are the changed records, in order, by segment.
+	key    [sha256.Size]byte // of the ids that replace others; not kept
+	// segments has the changed records of each segment, in order.
 	segments map[uint32][]uint64
 }
 
-// newAmending closes the active segment if it has to be changed, and looks at each
-// record that is to change.
+// newAmending closes the active segment if it has to be changed, and checks each record
+// that is to change.
 func (s *Store) newAmending(a *Amendment) (*amending, error) {
 	m := &amending{s: s, a: a, segments: map[uint32][]uint64{}}
 	if _, err := io.ReadFull(s.opt.Random, m.key[:]); err != nil {
@@ -288,7 +288,7 @@ func (s *Store) newAmending(a *Amendment) (*amending, error) {
 	return m, nil
 }
 
-// prepare writes the segments anew, beside those in place.
+// prepare rewrites the segments into new files.
 func (m *amending) prepare(ctx context.Context) (files []*prepared, changes []argus.Change, err error) {
 	for _, number := range slices.Sorted(maps.Keys(m.segments)) {
 		changed, err := m.segment(ctx, int(number), m.segments[number])
@@ -408,7 +408,7 @@ func (m *amending) block(ctx context.Context, ref form.Ref, old *segment, seqs [
 	return block, changes, err
 }
 
-// change changes a record as the order says.
+// change changes a record as ordered.
 func (m *amending) change(ctx context.Context, seq uint64, r *argus.Record, v *form.Revised, p form.Proof) error {
 	to := m.a.Changes[seq]
 	if to == v.Gone {
@@ -426,7 +426,7 @@ func (m *amending) change(ctx context.Context, seq uint64, r *argus.Record, v *f
 		return err
 	}
 	if v.Gone&argus.GoneStatement != 0 && whole.StatementSalt != nil {
-		// The judge's copy says which record it was.
+		// The judge's copy identifies the record.
 		if r, err = whole.Record(&m.hasher); err != nil {
 			return err
 		}
@@ -454,7 +454,7 @@ func (m *amending) change(ctx context.Context, seq uint64, r *argus.Record, v *f
 	return nil
 }
 
-// wasOf describes a record whose statement goes.
+// wasOf describes a record whose statement is removed.
 func wasOf(r *argus.Record) argus.Was {
 	message := r.Kind == argus.KindMessage
 	was := argus.Was{Kind: r.Kind, Differing: message && r.Of != 0, Locked: message && r.Message.State&argus.StateLocked != 0}
@@ -475,7 +475,7 @@ func (m *amending) open(v *form.Revised) (whole form.Hidden, err error) {
 	return whole, nil
 }
 
-// withhold encrypts the parts that go to the judge.
+// withhold encrypts the parts for the judge.
 func (m *amending) withhold(hide *form.Hidden, to argus.Gone) ([]byte, error) {
 	switch {
 	case m.a.Judge == nil:
@@ -486,9 +486,9 @@ func (m *amending) withhold(hide *form.Hidden, to argus.Gone) ([]byte, error) {
 	return m.a.Judge.encrypt(hide)
 }
 
-// shared looks at the records that share a content: it can go only with all
-// sightings of it, which state a hash of it, and a sighting comes back only to a
-// content that is there.
+// shared checks the records that share a content: it can go only together with all
+// sightings of it, which state a hash of it, and a sighting can come back only if the
+// content is there.
 func (m *amending) shared(ctx context.Context, seq uint64, r *argus.Record, kind argus.Kind, from, to argus.Gone) error {
 	goes, comes := to&^from, from&^to
 	switch {
@@ -517,8 +517,8 @@ func (m *amending) shared(ctx context.Context, seq uint64, r *argus.Record, kind
 	return nil
 }
 
-// sightings yields the records that are sightings of a message record. Where its id
-// is gone, all records behind it are looked at.
+// sightings yields the sightings of a message record. If its id is gone, all later records
+// are searched.
 func (m *amending) sightings(ctx context.Context, seq uint64, r *argus.Record) iter.Seq2[uint64, error] {
 	return func(yield func(uint64, error) bool) {
 		if r.ID == (argus.ID{}) {
@@ -551,7 +551,7 @@ func (m *amending) sightings(ctx context.Context, seq uint64, r *argus.Record) i
 	}
 }
 
-// openPrepared opens a segment that was written anew and is not in place yet.
+// openPrepared opens a rewritten segment that is not in place yet.
 func (s *Store) openPrepared(number, generation int) (_ *prepared, err error) {
 	p := &prepared{number: number, segment: &segment{name: layout.Segment(number, generation), generation: generation}}
 	f, err := s.disk.OpenFile(s.path(p.segment.name), os.O_RDWR, 0)
@@ -587,15 +587,14 @@ func (s *Store) openPrepared(number, generation int) (_ *prepared, err error) {
 	return p, nil
 }
 
-// replace puts prepared segments in the place of those with the records that
-// changed. Only the writer's goroutine calls it. After a crash at any moment of it,
-// finishAmendments does it again.
+// replace replaces the segments of the changed records with the prepared ones. Only the
+// writer's goroutine calls it. After a crash at any point, finishAmendments repeats it.
 func (s *Store) replace(files []*prepared, changes []argus.Change) error {
 	entries, err := s.entriesIn(files, changes)
 	if err != nil {
 		return err
 	}
-	// The ids come first: they hold hashes of the parts that go.
+	// The ids come first: they hold hashes of the removed parts.
 	changed := map[uint64]bool{}
 	for _, c := range changes {
 		changed[c.Seq] = true
@@ -634,7 +633,7 @@ func (s *Store) replace(files []*prepared, changes []argus.Change) error {
 	return s.retire(files, segments, blocks)
 }
 
-// retire shows the new segments to readers and lets go of the old ones.
+// retire shows the new segments to readers and releases the old ones.
 func (s *Store) retire(files []*prepared, segments []*segment, blocks []form.Ref) error {
 	var old []*segment
 	s.show(func() {
@@ -665,7 +664,7 @@ func (s *Store) retire(files []*prepared, segments []*segment, blocks []form.Ref
 	return err
 }
 
-// entriesIn returns the ids of the changed records as they are to be.
+// entriesIn returns the new ids of the changed records.
 func (s *Store) entriesIn(files []*prepared, changes []argus.Change) ([]Entry, error) {
 	var hasher argus.Hasher
 	var entries []Entry
@@ -696,14 +695,14 @@ func (s *Store) entriesIn(files []*prepared, changes []argus.Change) ([]Entry, e
 	return entries, nil
 }
 
-// behind is the place of the first change of a record from seq on.
+// behind is the index of the first change of a record from seq on.
 func behind(changes []argus.Change, seq uint64) int {
 	at, _ := slices.BinarySearchFunc(changes, seq, func(c argus.Change, seq uint64) int { return cmp.Compare(c.Seq, seq) })
 	return at
 }
 
-// Settle removes the files of segments that were replaced and that nobody reads any
-// more, in this process or another one. done says that none is left.
+// Settle removes the files of replaced segments that nobody reads any more, in this or
+// another process. done reports whether none is left.
 func (s *Store) Settle() (done bool, err error) {
 	done = true
 	names, err := s.segmentFiles(func(_, generation, now int) bool { return generation < now })
@@ -727,8 +726,8 @@ func (s *Store) Settle() (done bool, err error) {
 	return done, nil
 }
 
-// segmentFiles returns the files of closed segments that are not in place, by their
-// generation and that which is.
+// segmentFiles returns the files of closed segments that are not in place, selected by
+// their generation and the one in place.
 func (s *Store) segmentFiles(which func(number, generation, now int) bool) (names []string, err error) {
 	entries, err := s.disk.ReadDir(s.path(evidenceDir))
 	if err != nil {
@@ -745,7 +744,7 @@ func (s *Store) segmentFiles(which func(number, generation, now int) bool) (name
 	return names, nil
 }
 
-// removeOld removes a file that was replaced, unless another process reads it.
+// removeOld removes a replaced file, unless another process reads it.
 func (s *Store) removeOld(name string) (removed bool, err error) {
 	unlock, held, err := s.disk.Lock(s.path(name), true)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -771,7 +770,7 @@ func (s *Store) finishAmendments() error {
 	}
 	for _, o := range orders {
 		for _, c := range o.originals {
-			// One that waits is that of the latest order about the file.
+			// A prepared state belongs to the latest order about the file.
 			if state, waits := s.originals.Prepared(c.File); waits && state == c.Becomes {
 				if err := s.originals.Commit(context.Background(), c.File, c.Becomes); err != nil {
 					return err

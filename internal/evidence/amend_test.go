@@ -27,7 +27,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// secret is a message that a test makes go. Its parts are words that nothing else has.
+// secret is a message that a test removes. Its parts are words that occur nowhere else.
 func secret(n int) *argus.Message {
 	return &argus.Message{
 		Service: "signal", Conversation: fmt.Sprintf("zephyr-%d", n), From: fmt.Sprintf("quokka-%d", n), Title: "Chambers",
@@ -111,7 +111,7 @@ func (w *walk) reopen() {
 	w.s = openTest(w.t, w.dir, w.o)
 }
 
-// sound wants a store that verifies without any key but the seals' public one.
+// sound checks that the store verifies with only the seals' public key.
 func (w *walk) sound() *check.Verified {
 	w.t.Helper()
 	damage, notes, v := verifyAll(w.t, w.dir, w.keys)
@@ -122,7 +122,7 @@ func (w *walk) sound() *check.Verified {
 	return v
 }
 
-// nowhere wants texts in no file of the store.
+// nowhere checks that texts are in no file of the store.
 func (w *walk) nowhere(texts ...string) {
 	w.t.Helper()
 	for _, text := range texts {
@@ -179,7 +179,7 @@ func TestWalkUnlock(t *testing.T) {
 		w.deliver(&argus.Record{Kind: kind, Act: &argus.Act{Order: "Rb 3", Records: records}})
 	}
 	readable("with the key", 2, 5, 8)
-	// The key is taken back: all that it opened is locked again.
+	// The key is taken back: everything that it opened is locked again.
 	order(argus.KindWithdrawn, argus.Span{First: key.Seq, Last: key.Seq})
 	readable("without the key")
 	order(argus.KindReleased, argus.Span{First: key.Seq, Last: key.Seq})
@@ -209,8 +209,8 @@ func TestWalkUnlock(t *testing.T) {
 	}
 }
 
-// A lawyer is recognised two years later, and the suspicion is rejected: the messages
-// go to the judge, and come back as on the first day.
+// A lawyer is recognised two years later, and the suspicion is rejected: the messages go
+// to the judge, and come back exactly as they were.
 func TestWalkWithheldAndReleased(t *testing.T) {
 	w := newWalk(t, Options{SegmentBytes: 8 << 10, IDsInMemory: 50})
 	batch := append(messageBatch(0, 5, secret), testBatch(0, 300)...)
@@ -222,7 +222,7 @@ func TestWalkWithheldAndReleased(t *testing.T) {
 	}
 	w.deliver(&argus.Record{Kind: argus.KindOriginal, Original: &raw})
 	part := []OriginalPart{{Offset: int64(len(ahead)), Length: int64(len(theirs))}}
-	// reads wants the bytes of a part of the original, or none.
+	// reads checks that the bytes of a part of the original are there, or none.
 	reads := func(when string, at, n int, want string) {
 		t.Helper()
 		f, err := w.s.OpenOriginal(raw)
@@ -236,7 +236,7 @@ func TestWalkWithheldAndReleased(t *testing.T) {
 		}
 	}
 	before := collect(t, w.s, 1)
-	seqs := append(numbers(2, 6), 307, 308) // and the two sightings
+	seqs := append(numbers(2, 6), 307, 308) // including the two sightings
 	withdraw := w.order(argus.KindWithdrawn, argus.GoneAll|argus.Withheld, seqs...)
 	withdraw.Originals = []OriginalOrder{{Seq: before[len(before)-1].Seq, Parts: part, Gone: argus.GoneContent | argus.Withheld}}
 	done := w.amend(withdraw)
@@ -280,7 +280,7 @@ func TestWalkWithheldAndReleased(t *testing.T) {
 	w.reopen()
 	gone("opened again")
 
-	// A stranger's key brings nothing back, and no key neither.
+	// Neither a stranger's key nor no key brings anything back.
 	_, stranger := testJudge(t)
 	release := w.order(argus.KindReleased, 0, seqs...)
 	release.Originals = []OriginalOrder{{Seq: before[len(before)-1].Seq, Parts: part}}
@@ -311,8 +311,8 @@ func TestWalkWithheldAndReleased(t *testing.T) {
 	}
 }
 
-// D-0001 is ruled unlawful, and D-0002 holds the same lawfully: all that D-0001 says
-// goes, and the content stays, for the sightings of D-0002 prove it.
+// D-0001 is ruled unlawful, and D-0002 holds the same lawfully: all statements of D-0001
+// are removed, and the content stays, because the sightings of D-0002 prove it.
 func TestWalkUnlawfulCopy(t *testing.T) {
 	w := newWalk(t, Options{SegmentBytes: 8 << 10})
 	w.deliver(messageBatch(0, 100, secret)...)
@@ -344,8 +344,8 @@ func TestWalkUnlawfulCopy(t *testing.T) {
 		}
 		w.reopen()
 	}
-	// Then all of it: the sightings, and with the last of them the content, whose
-	// record has no id any more.
+	// Then everything: the sightings, and with the last of them the content, whose record
+	// has no id any more.
 	a := w.order(argus.KindDestroyed, argus.GoneAll, append(numbers(2, 101), numbers(103, 202)...)...)
 	if _, err := w.s.Amend(t.Context(), a); err == nil {
 		t.Fatal("a content went before its last sighting")
@@ -353,7 +353,7 @@ func TestWalkUnlawfulCopy(t *testing.T) {
 	w.amend(w.order(argus.KindDestroyed, argus.GoneAll, append(append(numbers(2, 101), numbers(103, 202)...), numbers(204, 213)...)...))
 	w.nowhere("marzipan", "Lawful", "zephyr")
 	w.sound()
-	// Nothing of it ever comes back.
+	// None of it ever comes back.
 	back := w.order(argus.KindReleased, 0, 103)
 	back.Identities = []age.Identity{w.key}
 	if _, err := w.s.Amend(t.Context(), back); err == nil {
@@ -361,8 +361,7 @@ func TestWalkUnlawfulCopy(t *testing.T) {
 	}
 }
 
-// 1,000 messages are destroyed and handed in again: the second hand-over stores them
-// anew.
+// 1,000 messages are destroyed and handed in again: the second delivery stores them again.
 func TestWalkDestroyedAndHandedInAgain(t *testing.T) {
 	w := newWalk(t, Options{IDsInMemory: 300})
 	w.deliver(append(testBatch(0, 10), messageBatch(0, 1000, secret)...)...)
@@ -381,8 +380,8 @@ func TestWalkDestroyedAndHandedInAgain(t *testing.T) {
 	}
 }
 
-// What somebody said can go and that he said it stay. The message then has an id that
-// says nothing of it.
+// The words of a message can be removed while the record that it was sent stays. The
+// message then has an id that reveals nothing about them.
 func TestContentAlone(t *testing.T) {
 	w := newWalk(t, Options{})
 	picture := &argus.Message{Service: "sky", Conversation: "c", From: "A", Text: "marzipan", Attachments: []argus.Attachment{{Name: "zephyr.jpg"}}}
@@ -454,8 +453,8 @@ func TestAmendRefuses(t *testing.T) {
 	}
 }
 
-// A stub without an amendment is damage, and so is an amendment that is not sealed,
-// given up, or about other bytes.
+// A stub without an amendment is damage. So is an amendment that is not sealed, given up,
+// or about other bytes.
 func TestWalkStub(t *testing.T) {
 	w := newWalk(t, Options{})
 	w.deliver(append(messageBatch(0, 5, secret), testBatch(0, 100)...)...)
@@ -544,8 +543,8 @@ func change(dir string, how func(b *form.Block, records []form.Revised)) error {
 	return errors.Join(os.WriteFile(name, out, 0o600), os.WriteFile(filepath.Join(dir, manifestName), manifest, 0o600))
 }
 
-// A process that has the earlier file open reads on, and the amendment says that it
-// is not done.
+// A process that has the earlier file open can go on reading, and the amendment reports
+// that it is not done.
 func TestReadersOfAReplacedFile(t *testing.T) {
 	w := newWalk(t, Options{})
 	w.deliver(messageBatch(0, 300, secret)...)
@@ -579,7 +578,7 @@ func TestReadersOfAReplacedFile(t *testing.T) {
 	w.nowhere("marzipan 7 ")
 	w.sound()
 
-	// A reader in the middle of its way, of the same store.
+	// A reader of the same store in the middle of an iteration.
 	reader.Close()
 	n := 0
 	for r, err := range w.s.From(t.Context(), 151) {
@@ -599,9 +598,9 @@ func TestReadersOfAReplacedFile(t *testing.T) {
 	w.sound()
 }
 
-// TestCrashWhileAmending takes copies of the store at each named moment, as a kill
-// would leave it, and wants each to be as before or as the order says when it is
-// opened for writing again: as the order says from the seal on.
+// TestCrashWhileAmending copies the store at each named moment, as a kill would leave it.
+// Each copy, opened for writing again, must be as before the amendment; from the seal on,
+// as the order says.
 func TestCrashWhileAmending(t *testing.T) {
 	copies := map[string]string{}
 	var dir string
@@ -667,8 +666,8 @@ func TestCrashWhileAmending(t *testing.T) {
 	}
 }
 
-// Verify of a store that crashed in the middle of an amendment finds no damage, and
-// says that it is not carried out.
+// Verify of a store that crashed during an amendment finds no damage, and reports that the
+// amendment is not carried out.
 func TestVerifyAfterACrashedAmendment(t *testing.T) {
 	w := newWalk(t, Options{})
 	w.deliver(messageBatch(0, 50, secret)...)
@@ -691,7 +690,7 @@ func TestVerifyAfterACrashedAmendment(t *testing.T) {
 	w.reopen()
 	w.nowhere("marzipan 5 ")
 	w.sound()
-	// Who puts the earlier file back, from a backup, is found.
+	// An earlier file that was put back from a backup is detected.
 	if err := w.s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -760,7 +759,7 @@ func TestAmendBesideAppends(t *testing.T) {
 				return
 			default:
 			}
-			// Some of what is destroyed meanwhile comes again.
+			// Some of the messages destroyed meanwhile come again.
 			batch := append(testBatch(n, n+10), messageBatch(n%290, n%290+5, secret)...)
 			if err := w.s.Append(t.Context(), d, batch); err != nil {
 				t.Error(err)
@@ -806,8 +805,8 @@ func TestAmendBesideAppends(t *testing.T) {
 	}
 }
 
-// TestPowerCutWhileAmending cuts the power at any operation of an amendment: the
-// records are all as before, or all as the sealed order says.
+// TestPowerCutWhileAmending cuts the power at any operation of an amendment: the records
+// are all as before, or all as the sealed order says.
 func TestPowerCutWhileAmending(t *testing.T) {
 	cuts := 60
 	if testing.Short() {
@@ -829,8 +828,8 @@ func TestPowerCutWhileAmending(t *testing.T) {
 	if carried == 0 || carried == cuts || finished == 0 {
 		t.Errorf("%d of %d amendments were carried out, %d of them after the cut: the cuts are not where they should be", carried, cuts, finished)
 	}
-	// The control: a disk whose syncs do nothing while the order is carried out must be
-	// found out.
+	// The control: the test must detect a disk whose syncs do nothing while the order is
+	// carried out.
 	found := 0
 	for seed := range 40 {
 		if _, _, problem := cutAmendment(t, uint64(seed), true); problem != "" {
@@ -842,8 +841,8 @@ func TestPowerCutWhileAmending(t *testing.T) {
 	}
 }
 
-// cutAmendment says whether the amendment was carried out, whether the power went
-// before it was done, and what is wrong.
+// cutAmendment reports whether the amendment was carried out, whether the power was cut
+// before it was done, and the problem if there is one.
 func cutAmendment(t *testing.T, seed uint64, lies bool) (carried, cut bool, problem string) {
 	rng := rand.New(rand.NewPCG(seed, 9))
 	dir := t.TempDir()
@@ -894,9 +893,8 @@ func cutAmendment(t *testing.T, seed uint64, lies bool) (carried, cut bool, prob
 	return carried, cut, ""
 }
 
-// TestHarmedSegmentsDoNotPanic changes bytes of segments with records that are gone,
-// mends the checksums so that the change gets through, and opens, reads and verifies
-// them.
+// TestHarmedSegmentsDoNotPanic changes bytes of segments with removed records, fixes the
+// checksums so that the change is not rejected early, and opens, reads and verifies them.
 func TestHarmedSegmentsDoNotPanic(t *testing.T) {
 	rounds := 200
 	if testing.Short() {

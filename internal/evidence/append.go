@@ -17,19 +17,19 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/sealing"
 )
 
-// writer is the part of a store that only writing needs. Its goroutine owns the
-// active segment; other goroutines send it requests.
+// writer is the part of a store that only writing needs. Its goroutine owns the active
+// segment; other goroutines send it requests.
 type writer struct {
 	requests chan *request
 	calls    chan func()
 	stop     chan struct{}
 	finished chan struct{}
 	commit   form.Commit
-	failed   error // the first write that went wrong; nothing is written after it
+	failed   error // the first failed write; nothing is written after it
 	crowds   map[argus.ID]*crowd
 	crowded  int // versions in crowds
 
-	mu         sync.Mutex // for deliveries
+	mu         sync.Mutex // guards deliveries
 	deliveries map[argus.DeliveryNumber]*sealing.Draft
 	last       argus.DeliveryNumber
 }
@@ -47,13 +47,13 @@ type request struct {
 	blocks []form.Pending
 }
 
-// answer lets the caller of Append go on.
+// answer makes Append return to its caller.
 func (q *request) answer() { q.answered.Do(func() { close(q.done) }) }
 
-// groupRecords is the most that one sync covers.
+// groupRecords is the most records that one sync covers.
 const groupRecords = 64 << 10
 
-// MaxRecord is the most that a record may take, as [argus.Record.Size] counts.
+// MaxRecord is the maximum size of a record, as [argus.Record.Size] counts.
 const MaxRecord = form.MaxPart / 2
 
 func (s *Store) startWriter() error {
@@ -72,15 +72,14 @@ func (s *Store) startWriter() error {
 		return fmt.Errorf("open ids: %w", err)
 	}
 	if s.ids, err = ids.Open(s.disk, s.path(idsDir), s.opt.IDsInMemory); err != nil && !errors.Is(err, argus.ErrDamaged) && !errors.Is(err, ids.ErrOther) {
-		// Damaged ids are derived and are built again; a disk that does not
-		// answer is another matter.
+		// Damaged ids are derived and are rebuilt; a disk error is not repaired.
 		if !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
 	if s.ids.Covered() > s.last {
-		// A copy made of a store in use can have newer ids than records.
-		// Messages must not be taken for known by them.
+		// A copy made of a store in use can have newer ids than records. They must not
+		// make messages known.
 		err := s.ids.Close(false)
 		s.ids = ids.New(s.disk, s.path(idsDir), s.opt.IDsInMemory)
 		if err != nil {
@@ -101,7 +100,7 @@ func (s *Store) startWriter() error {
 	}
 	s.writer = w
 	if w.commit.Seq != s.last {
-		// Whole batches that were written and not yet acknowledged stay.
+		// Whole batches that were written and not yet acknowledged are kept.
 		if err := s.acknowledge(s.last, s.segments[s.closed].size); err != nil {
 			s.writer = nil
 			return fmt.Errorf("open evidence: %w", err)
@@ -145,13 +144,15 @@ func (s *Store) stopWriter() error {
 	return s.writer.failed
 }
 
-// Append adds records to an open delivery and takes them over: it sets their
-// sequence numbers, computes the identity of messages that have none yet, and
-// makes a message that is known already, in all that [argus.Message.Identity]
-// covers, a sighting of it. When it returns nil, the records are durable; when
-// it returns an error, none of them is there, or the process has to open the
-// store again to learn it. An identity that is set already must be that of the
-// message. Openings and sightings are not taken: Begin and Append make them. Batches that wait at the same time share one sync.
+// Append adds records to an open delivery and takes ownership of them. It sets their
+// sequence numbers, computes the identity of messages that have none, and turns a message
+// that is known already, in everything that [argus.Message.Identity] covers, into a
+// sighting. If an identity is set, it must be that of the message. Append does not accept
+// openings and sightings: Begin and Append make them.
+//
+// If Append returns nil, the records are durable. If it returns an error, none of them is
+// stored, or the store must be opened again to find out. Batches that wait at the same
+// time share one sync.
 func (s *Store) Append(ctx context.Context, d argus.DeliveryNumber, records []*argus.Record) error {
 	if len(records) == 0 {
 		return nil
@@ -159,8 +160,8 @@ func (s *Store) Append(ctx context.Context, d argus.DeliveryNumber, records []*a
 	return s.submit(ctx, &request{delivery: d, records: records})
 }
 
-// Begin opens a new delivery and returns its number. It becomes durable together with
-// the records that belong to its opening.
+// Begin opens a new delivery and returns its number. The opening becomes durable together
+// with the records that belong to it.
 func (s *Store) Begin(ctx context.Context, o argus.Opening, with ...*argus.Record) (argus.DeliveryNumber, error) {
 	q := &request{opening: true, records: append([]*argus.Record{{Kind: argus.KindOpening, Opening: &o}}, with...)}
 	err := s.submit(ctx, q)
@@ -179,7 +180,7 @@ func (s *Store) submit(ctx context.Context, q *request) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	// Once handed over, the batch is written whatever ctx says.
+	// Once handed over, the batch is written even if ctx ends.
 	select {
 	case <-q.done:
 	case <-s.writer.finished:
@@ -195,8 +196,8 @@ func (s *Store) submit(ctx context.Context, q *request) error {
 	return nil
 }
 
-// call runs a function in the writer's goroutine, between batches. An error is, like
-// one of writing, the end of writing.
+// call runs a function in the writer's goroutine, between batches. An error ends writing,
+// like a failed write.
 func (s *Store) call(do func() error) error {
 	w := s.writer
 	done := make(chan error, 1)
@@ -223,7 +224,7 @@ func (s *Store) write(w *writer) {
 		case call := <-w.calls:
 			call()
 		case <-w.stop:
-			// Batches that were handed over before are written; nobody hands over more.
+			// Write the batches that were handed over before; no more will come.
 			for {
 				select {
 				case q := <-w.requests:
@@ -236,7 +237,7 @@ func (s *Store) write(w *writer) {
 	}
 }
 
-// gather takes the requests that wait behind the first one, up to groupRecords.
+// gather collects the requests that wait after the first one, up to groupRecords.
 func gather(w *writer, first *request) []*request {
 	group, n := []*request{first}, len(first.records)
 	for n < groupRecords {
@@ -268,8 +269,8 @@ func (s *Store) writeGroup(w *writer, group []*request) {
 	}
 }
 
-// tryGroup returns an error only when writing itself went wrong; a batch that
-// cannot be accepted gets its own error and the others go on.
+// tryGroup returns an error only if writing itself failed; a batch that cannot be accepted
+// gets its own error and the others continue.
 func (s *Store) tryGroup(w *writer, group []*request) error {
 	stage := stage{s: s, w: w, next: s.last + 1, fresh: ids.NewTable()}
 	var accepted []*request
@@ -331,7 +332,7 @@ func (s *Store) tryGroup(w *writer, group []*request) error {
 	return nil
 }
 
-// acknowledge writes down, durably, up to where the store is promised.
+// acknowledge durably records the last acknowledged record and offset.
 func (s *Store) acknowledge(seq uint64, offset int64) error {
 	c := s.writer.commit
 	c.Counter++
@@ -353,7 +354,7 @@ func (s *Store) writeCommit(c form.Commit) error {
 	return nil
 }
 
-// recentBytes is the most that the newest records may take in memory.
+// recentBytes is the most memory for the newest records.
 const recentBytes = 128 << 20
 
 // publish shows the new records to readers.
@@ -380,7 +381,7 @@ func (s *Store) remember(p *form.Pending) {
 	}
 }
 
-// forget drops the oldest of too many decoded records.
+// forget drops the oldest decoded records if there are too many.
 func (s *Store) forget() {
 	if len(s.recent) <= s.opt.Recent+s.opt.Recent/2 && s.recentBytes <= recentBytes {
 		return
@@ -392,19 +393,19 @@ func (s *Store) forget() {
 	for ; s.recentBytes > recentBytes/2; over++ {
 		s.recentBytes -= s.recent[over].Size()
 	}
-	// New arrays, so that the old records can go.
+	// Copy the slices, so that the old records can be freed.
 	s.recent, s.contents = slices.Clone(s.recent[over:]), slices.Clone(s.contents[over:])
 }
 
-// stage gives the records of a group their numbers and finds known messages,
-// without changing anything that outlives the group.
+// stage numbers the records of a group and finds known messages, without changing anything
+// that outlives the group.
 type stage struct {
 	s       *Store
 	w       *writer
 	next    uint64
 	fresh   *ids.Table // the group's own messages
 	hasher  argus.Hasher
-	openLen map[argus.DeliveryNumber]uint64 // leaves so far, with those of the group
+	openLen map[argus.DeliveryNumber]uint64 // leaves so far, including those of the group
 	begun   argus.DeliveryNumber
 	failed  error
 }
@@ -450,7 +451,7 @@ func (t *stage) prepare(q *request) error {
 			return t.failed
 		}
 		if r.Kind == argus.KindMessage && r.Met != (argus.ID{}) {
-			// The message that it was to meet is not there.
+			// The message that it would meet is not stored.
 			r.Met, r.Of = argus.ID{}, 0
 			r.ID, r.Version = t.hasher.Identity(r.Message)
 		}
@@ -464,8 +465,8 @@ func (t *stage) prepare(q *request) error {
 	return t.failed
 }
 
-// cited returns why an opened record cannot be stored: the records that it cites have
-// to be there, durably.
+// cited returns an error if an opened record cannot be stored: the records that it cites
+// must be durable already.
 func (t *stage) cited(r *argus.Record) error {
 	if _, err := t.s.commitment(r.Of); err != nil {
 		return fmt.Errorf("look for record %d, which was opened: %w", r.Of, err)
@@ -480,7 +481,7 @@ func (t *stage) cited(r *argus.Record) error {
 	return nil
 }
 
-// ownKind returns why a record is one that only this package makes.
+// ownKind returns an error for a record that only this package may make.
 func ownKind(q *request, r *argus.Record) error {
 	switch {
 	case q.opening && r.Kind == argus.KindOpening:
@@ -495,7 +496,7 @@ func ownKind(q *request, r *argus.Record) error {
 	return nil
 }
 
-// leaf returns the place of the request's first record in its delivery's tree.
+// leaf returns the index of the request's first record in its delivery's tree.
 func (t *stage) leaf(q *request) (uint64, error) {
 	if q.opening {
 		t.begun = max(t.begun, t.w.last) + 1
@@ -514,8 +515,8 @@ func (t *stage) leaf(q *request) (uint64, error) {
 	return d.Seal.Records, nil
 }
 
-// resolve makes a message a sighting, or a copy that differs, of a known one:
-// that the store has, at place i of a lookup, or the group.
+// resolve turns a message into a sighting or a differing copy of a known one, which is in
+// the store, at index i of a lookup, or in the group.
 func (t *stage) resolve(r *argus.Record, stored *ids.Lookup, i int) error {
 	if c := t.w.crowds[r.MessageID()]; c != nil {
 		t.w.crowded += c.resolve(r)
@@ -537,7 +538,7 @@ func (t *stage) resolve(r *argus.Record, stored *ids.Lookup, i int) error {
 	}
 	for _, e := range known {
 		if e.Sighting {
-			continue // also one that has this id and is of another message
+			continue // or it has this id and is of another message
 		}
 		if r.Of == 0 {
 			r.Of = e.Seq
@@ -555,16 +556,16 @@ func makeSighting(r *argus.Record, of uint64) {
 	r.Kind, r.Of, r.Message = argus.KindSighting, of, &aside
 }
 
-// A crowd has the versions of a message with many copies, so that one more costs no walk
+// A crowd has the versions of a message with many copies, so that adding one does not walk
 // over all of them.
 type crowd struct {
 	first  uint64                   // sequence number of the first copy
-	stored map[argus.Version]uint64 // and of the first of each version
+	stored map[argus.Version]uint64 // sequence number of the first copy of each version
 }
 
 const (
 	crowdFrom = 64      // copies
-	maxCrowds = 4 << 20 // versions in all crowds; beyond it they are gathered again
+	maxCrowds = 4 << 20 // versions in all crowds; beyond this they are collected again
 )
 
 func (t *stage) gatherCrowd(r *argus.Record, known []ids.Entry) {
@@ -587,7 +588,8 @@ func (t *stage) gatherCrowd(r *argus.Record, known []ids.Entry) {
 	t.w.crowded += len(c.stored) + c.resolve(r)
 }
 
-// resolve does the work of stage.resolve, and returns the number of versions that it added.
+// resolve does the work of stage.resolve, and returns the number of versions that it
+// added.
 func (c *crowd) resolve(r *argus.Record) int {
 	if seq, ok := c.stored[r.Version]; ok {
 		makeSighting(r, seq)
@@ -624,7 +626,7 @@ func (s *Store) encode(group []*request) error {
 	return s.each(all, func(m *form.Maker, p *form.Pending) error { return m.Statements(p, of) })
 }
 
-// each does one step of the making of blocks, on all cores.
+// each runs one step of making the blocks, on all cores.
 func (s *Store) each(all []*form.Pending, step func(*form.Maker, *form.Pending) error) error {
 	var wg sync.WaitGroup
 	next := make(chan int, len(all))
@@ -658,9 +660,9 @@ func (s *Store) rotateIfFull() error {
 	return s.rotate()
 }
 
-// rotate closes the active segment and begins the next.
-// A crash may end it at any moment: a segment that the manifest does not name
-// yet is dropped when the store is opened again.
+// rotate closes the active segment and begins the next. A crash may interrupt it at any
+// point: a segment that the manifest does not name yet is dropped when the store is opened
+// again.
 func (s *Store) rotate() error {
 	active := s.segments[s.closed]
 	var own []form.Ref

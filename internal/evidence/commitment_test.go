@@ -12,8 +12,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A sighting joined with the content of the record that it is of is the message as
-// its copy said it, wherever that record is: in the same batch, in memory, on disk.
+// A sighting joined with the content of its record is the message of its copy, wherever
+// that record is: in the same batch, in memory, on disk.
 func TestWhole(t *testing.T) {
 	card := &argus.Message{Service: "signal", Conversation: "c", From: "A", Text: "BEGIN:VCARD", Type: argus.TypeContact,
 		Facts: &argus.Facts{Contact: &argus.Contact{Names: []string{"Bea"}, Accounts: []string{"+31"}}, Replies: 2}}
@@ -57,15 +57,15 @@ func TestWhole(t *testing.T) {
 	}
 	take(false)
 	take(true)
-	flush() // of the same batch
+	flush() // in the same batch
 	take(true)
-	flush() // of memory
+	flush() // in memory
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s = openTest(t, dir, Options{Recent: 1})
 	take(true)
-	flush() // of the disk
+	flush() // on disk
 	if kind := collect(t, s, 14)[0].Kind; kind != argus.KindSighting {
 		t.Fatalf("a copy is of kind %s", kind)
 	}
@@ -89,8 +89,8 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// The salts of two stores differ, and with them all that is known of a record
-// without its text.
+// The salts of two stores differ, and so does everything that is known of a record without
+// its text.
 func TestSalts(t *testing.T) {
 	roots := map[argus.Hash]bool{}
 	signer, _ := testKey(t)

@@ -15,33 +15,31 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/form"
 )
 
-// Current is a store as its newest readings show it. Where a delivery was read again,
-// the records of the newest complete reading take the place of its own: they come under
-// its number, and those of the older readings come as records of no kind. So do those
-// of a reading that is not sealed, or was given up before its end. Openings and
-// originals stay as they are.
+// Current is a store as its newest readings show it. If a delivery was read again, the
+// records of the newest complete reading replace its own: they come under its number, and
+// the records of older readings come as records of no kind. So do those of a reading that
+// is not sealed, or was given up before its end. Openings and originals stay as they are.
 //
-// Which readings count is decided by [Current.Know] alone, so that whatever follows
-// the evidence changes over at a moment of its own choosing. Everything that Current
-// does not redefine is the store as it was sealed.
+// Only [Current.Know] decides which readings count, so that everything derived from the
+// evidence switches over at a time of its own choosing. All methods that Current does not
+// redefine show the store as it was sealed.
 type Current struct {
 	*Store
 
 	mu     sync.RWMutex
-	looked uint64 // up to which record openings were looked at
-	// reads gives the delivery that each reading reads; for one that names no delivery that was
-	// handed over before, 0.
+	looked uint64 // the last record whose opening was looked at
+	// reads gives the delivery that each reading reads, 0 if it names no earlier delivery.
 	reads map[argus.DeliveryNumber]argus.DeliveryNumber
 	any   atomic.Bool                          // reads has something
-	seals map[argus.DeliveryNumber]*argus.Seal // of readings, as far as they were read
+	seals map[argus.DeliveryNumber]*argus.Seal // of the readings that were loaded
 
 	counts atomic.Pointer[counting]
 }
 
-// counting is which readings count: the complete ones that were sealed up to newest.
+// counting has the readings that count: the complete ones that were sealed up to newest.
 type counting struct {
 	newest argus.DeliveryNumber
-	there  bool                                          // else this process has not seen newest yet
+	there  bool                                          // if not set, this process has not seen newest yet
 	by     map[argus.DeliveryNumber]argus.DeliveryNumber // the newest reading of a delivery
 }
 
@@ -56,7 +54,7 @@ func NewCurrent(s *Store) (*Current, error) {
 	return c, err
 }
 
-// Newest returns the complete reading that was sealed last, 0 for none.
+// Newest returns the complete reading that was sealed last, 0 if there is none.
 func (c *Current) Newest() (argus.DeliveryNumber, error) {
 	list, err := c.complete()
 	if err != nil || len(list) == 0 {
@@ -65,7 +63,8 @@ func (c *Current) Newest() (argus.DeliveryNumber, error) {
 	return list[len(list)-1].Delivery, nil
 }
 
-// complete returns the seals of the readings that were not given up, as they were made.
+// complete returns the seals of the readings that were not given up, in the order of
+// sealing.
 func (c *Current) complete() (list []*argus.Seal, err error) {
 	if err := c.look(); err != nil {
 		return nil, err
@@ -112,10 +111,10 @@ func (c *Current) Know(newest argus.DeliveryNumber) error {
 	return nil
 }
 
-// Known returns the newest reading that counts, as Know was told.
+// Known returns the newest reading that counts, as passed to Know.
 func (c *Current) Known() argus.DeliveryNumber { return c.counts.Load().newest }
 
-// Without returns the store without the records of a delivery, whoever read them.
+// Without returns the store without the records of a delivery and of its readings.
 func (c *Current) Without(d argus.DeliveryNumber) (*Current, error) {
 	without, err := NewCurrent(c.Store)
 	if err != nil {
@@ -126,7 +125,7 @@ func (c *Current) Without(d argus.DeliveryNumber) (*Current, error) {
 	return without, nil
 }
 
-// look learns which of the new deliveries are readings.
+// look finds the readings among the new deliveries.
 func (c *Current) look() error {
 	last := c.Last()
 	c.mu.RLock()
@@ -141,8 +140,8 @@ func (c *Current) look() error {
 		first := b.First
 		r, err := c.Store.Get(context.Background(), first)
 		if err != nil {
-			// The seal repeats the opening: damage to one that is no reading concerns
-			// nothing else.
+			// The seal repeats the opening: damage to a delivery that is no reading does
+			// not matter here.
 			if seal, sealErr := c.readSeal(b.Delivery); sealErr == nil && seal.Opening.Sort != argus.OpeningReading {
 				continue
 			}
@@ -167,7 +166,7 @@ func (c *Current) look() error {
 	return nil
 }
 
-// openings returns the blocks behind record seq with which deliveries begin.
+// openings returns the blocks after record seq that begin a delivery.
 func (s *Store) openings(seq uint64) (list []form.Ref) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -188,8 +187,8 @@ func (c *Current) readsAgain(d argus.DeliveryNumber) (of argus.DeliveryNumber, i
 	return of, is
 }
 
-// under returns the number that the records of a delivery come under, 0 if they are
-// in no answer.
+// under returns the delivery number under which the records of a delivery appear, 0 if
+// they do not appear.
 func (c *Current) under(d argus.DeliveryNumber) (argus.DeliveryNumber, error) {
 	if err := c.look(); err != nil {
 		return 0, err
@@ -208,7 +207,7 @@ func (c *Current) under(d argus.DeliveryNumber) (argus.DeliveryNumber, error) {
 	return 0, nil
 }
 
-// read says whether a reader made the record from an original.
+// read reports whether a reader made the record from an original.
 func read(k argus.Kind) bool {
 	switch k {
 	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindOpened:
@@ -261,9 +260,8 @@ func (c *Current) From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record,
 	return c.shown(c.Store.From(ctx, seq))
 }
 
-// Records yields the records of a delivery that count: of one that was read again,
-// those of the newest reading. It is asked by the number of the delivery, or of any of
-// its readings.
+// Records yields the records of a delivery that count: if it was read again, those of the
+// newest reading. d is the delivery or any of its readings.
 func (c *Current) Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error] {
 	if err := c.look(); err != nil {
 		return func(yield func(*argus.Record, error) bool) { yield(nil, err) }
@@ -290,7 +288,7 @@ func (c *Current) shown(records iter.Seq2[*argus.Record, error]) iter.Seq2[*argu
 	}
 }
 
-// AsSealed yields the records of a delivery as it was sealed, whoever read it again.
+// AsSealed yields the records of a delivery as it was sealed, ignoring later readings.
 func (c *Current) AsSealed(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error] {
 	return c.Store.Records(ctx, d)
 }

@@ -34,8 +34,9 @@ func newReadings(t *testing.T) *readings {
 	return r
 }
 
-// deliver appends messages with texts, as a reading of a delivery or of 0 for a
-// hand-over, and seals them unless it is said not to.
+// deliver appends messages with texts, as a reading of a delivery, or of 0 for a
+// hand-over. It seals them unless sealed is "open"; other texts are the reason why the
+// delivery was given up.
 func (w *readings) deliver(of argus.DeliveryNumber, sealed string, texts ...string) argus.DeliveryNumber {
 	w.t.Helper()
 	o := argus.Opening{Source: "test", Readers: []string{"test/1"}}
@@ -87,7 +88,7 @@ func (w *readings) adopt() {
 	}
 }
 
-// counts returns what is in answers: number and text of each message.
+// counts returns the number and text of each message in answers.
 func (w *readings) counts() string {
 	w.t.Helper()
 	var list []string
@@ -136,7 +137,7 @@ func TestReadingsTakeTheirPlace(t *testing.T) {
 	w.deliver(0, "", "one", "other")
 	w.want("D-0001 one, D-0001 two, D-0002 one, D-0002 other")
 
-	// While it is open, and until it is adopted, everything counts as before.
+	// Until the reading is sealed and adopted, everything counts as before.
 	w.deliver(1, "open", "one", "2", "three")
 	w.adopt()
 	w.want("D-0001 one, D-0001 two, D-0002 one, D-0002 other")
@@ -145,12 +146,12 @@ func TestReadingsTakeTheirPlace(t *testing.T) {
 	w.adopt()
 	w.want("D-0002 one, D-0002 other, D-0001 one, D-0001 2, D-0001 three")
 
-	// One that was given up counts nothing.
+	// A reading that was given up counts nothing.
 	w.deliver(1, "given up", "x")
 	w.adopt()
 	w.want("D-0002 one, D-0002 other, D-0001 one, D-0001 2, D-0001 three")
 
-	// The newest takes the place of all before.
+	// The newest reading replaces all earlier ones.
 	w.deliver(1, "", "one")
 	w.adopt()
 	w.want("D-0002 one, D-0002 other, D-0001 one")
@@ -221,8 +222,8 @@ func TestReadingsTakeTheirPlace(t *testing.T) {
 	}
 }
 
-// A reading that does not say of what, or says what cannot be, is in no answer, and
-// verify names it.
+// A reading that does not name its delivery, or names an impossible one, is in no answer,
+// and verify reports it.
 func TestReadingsThatMakeNoSense(t *testing.T) {
 	for name, of := range map[string]argus.DeliveryNumber{"of itself": 3, "of one to come": 9, "of a reading": 2} {
 		w := newReadings(t)

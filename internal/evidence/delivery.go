@@ -29,16 +29,16 @@ type Delivery struct {
 	Records uint64
 	// Seal is nil while the delivery is open.
 	Seal *argus.Seal
-	// Reads is the delivery that this one reads again, and ReadAgain the newest
-	// reading that took the place of this one; 0 for none. [Current] knows them.
+	// Reads is the delivery that this one reads again, and ReadAgain the newest reading
+	// that replaced this one; 0 for none. Only [Current] sets them.
 	Reads, ReadAgain argus.DeliveryNumber
 }
 
 // Begun is the opening of a delivery.
 type Begun = sealing.Begun
 
-// Begun returns the opening of an open delivery. The error is argus.ErrNotFound if none of
-// that number is open.
+// Begun returns the opening of an open delivery. The error is argus.ErrNotFound if no
+// delivery of that number is open.
 func (s *Store) Begun(d argus.DeliveryNumber) (Begun, error) {
 	if s.writer == nil {
 		return Begun{}, fmt.Errorf("look at delivery %s: the store is open for reading only", d)
@@ -65,7 +65,7 @@ func (w *writer) add(q *request) {
 		for i, r := range b.Records {
 			p := &b.Proofs[i]
 			if err := d.Add(r, p.Leaf(), p.Statement); err != nil {
-				panic("merkle tree: " + err.Error()) // only a range of the wrong begin can fail
+				panic("merkle tree: " + err.Error()) // only a range with the wrong begin can fail
 			}
 		}
 	}
@@ -116,7 +116,7 @@ func (s *Store) reopen(open *sealing.Draft, ref form.Ref, hasher *argus.Hasher) 
 
 type span struct{ first, records uint64 }
 
-// spans returns where each delivery begins and how many records it has.
+// spans returns the first record and the number of records of each delivery.
 func (s *Store) spans() map[argus.DeliveryNumber]span {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -170,14 +170,14 @@ func (s *Store) LastSeal() (last *argus.Seal, err error) {
 	return last, nil
 }
 
-// CompareSeals orders seals as they were made: each is in the ledger before the next one
-// is made, so that the ledger which they name grows. Those of before that are in the order
-// of their deliveries, which were sealed one after the other.
+// CompareSeals orders seals by the time of sealing: each seal is in the ledger before the
+// next one is made, so the ledger that they name grows. Seals from before that are in the
+// order of their deliveries, which were sealed one after the other.
 func CompareSeals(a, b *argus.Seal) int {
 	return cmp.Or(cmp.Compare(a.Ledger.Entries, b.Ledger.Entries), cmp.Compare(a.Delivery, b.Delivery))
 }
 
-// Sealed says whether a delivery has a seal.
+// Sealed reports whether a delivery has a seal.
 func (s *Store) Sealed(d argus.DeliveryNumber) (bool, error) {
 	_, err := s.SealText(d)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -207,9 +207,9 @@ func (s *Store) readSeal(d argus.DeliveryNumber) (*argus.Seal, error) {
 	return seal, nil
 }
 
-// Seal closes a delivery: nothing can be added to it, and a change of anything
-// in it contradicts the signature. A reason marks a delivery that was given up
-// before its end. All of the delivery's Append calls have returned before.
+// Seal closes a delivery: nothing can be added to it, and any later change in it
+// contradicts the signature. A reason marks a delivery that was given up before its end.
+// All of the delivery's Append calls must have returned before.
 func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, signer note.Signer, now time.Time, incomplete string) (*argus.Seal, error) {
 	if s.writer == nil {
 		return nil, fmt.Errorf("seal delivery %s: the store is open for reading only", d)

@@ -7,20 +7,19 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// The disk is durable's, so that a test can cut the power between any two
-// operations.
+// Disk operations go through durable, so that a test can cut the power between any two.
 type (
 	disk   = durable.Disk
 	file   = durable.File
 	osDisk = durable.OS
 )
 
-// counted is an open file that several use at a time; the last one to let go
-// closes it. Who opens it uses it.
+// counted is an open file with several users. The one who opens it is the first user; the
+// last one to release it closes it.
 type counted struct {
 	file
 	users atomic.Int32
-	after func() error // called when the file is closed; nil if there is nothing to do
+	after func() error // called when the file is closed, if it is not nil
 }
 
 func (c *counted) open(f file) {
@@ -28,8 +27,8 @@ func (c *counted) open(f file) {
 	c.users.Store(1)
 }
 
-// hold begins another use. The caller keeps the file from being closed meanwhile:
-// he uses it himself, or holds the lock under which it is let go.
+// hold begins another use. The caller must keep the file from being closed meanwhile: as a
+// user itself, or by holding the lock under which it is released.
 func (c *counted) hold() { c.users.Add(1) }
 
 func (c *counted) release() error {

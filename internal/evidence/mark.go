@@ -9,27 +9,26 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// ErrOther says that something was derived from other evidence. It is an
-// [argus.ErrDamaged].
+// ErrOther means that data was derived from other evidence. It is an [argus.ErrDamaged].
 var ErrOther = fmt.Errorf("%w: it is of other evidence", argus.ErrDamaged)
 
-// Mark names the evidence up to a record, for what is derived from it: the last delivery
-// up to which all are sealed, a hash over their roots, and the leaf of the record in the
-// tree of its delivery. A leaf is salted at random and the records are one log, so
-// evidence that has it has every record before it, too. It tells evidence that was mixed
-// up from evidence that fits; it proves nothing of what is derived, and nothing against
-// somebody who writes earlier records anew, who can write a mark, too.
+// Mark identifies the evidence up to a record, for data derived from it. It has the last
+// delivery up to which all are sealed, a hash over their roots, and the leaf of the record
+// in its delivery's tree. A leaf is salted at random and the records are one log, so
+// evidence that has the leaf also has every record before it. A mark detects evidence that
+// was mixed up. It proves nothing about derived data, and does not protect against
+// somebody who rewrites earlier records, who can also write a mark.
 func (s *Store) Mark(seq uint64) (string, error) {
 	d, leaf, err := s.leaf(seq)
 	if err != nil {
 		return "", fmt.Errorf("mark the evidence at record %d: %w", seq, err)
 	}
-	sealed, roots, _ := s.roots(d) // up to a seal that is damaged
+	sealed, roots, _ := s.roots(d) // up to a damaged seal
 	return fmt.Sprintf("%s %s %s", sealed, roots, leaf), nil
 }
 
-// Marked returns [ErrOther] if this is not the evidence that a mark was made of. Any other
-// error is about reading the evidence.
+// Marked returns [ErrOther] if a mark was made of other evidence. Any other error is about
+// reading the evidence.
 func (s *Store) Marked(seq uint64, mark string) error {
 	if last := s.Last(); seq > last {
 		return fmt.Errorf("%w: it has seen record %d, and there are %d", ErrOther, seq, last)
@@ -81,8 +80,8 @@ func (s *Store) leaf(seq uint64) (argus.DeliveryNumber, argus.Hash, error) {
 	return at.Delivery, p.Leaf(), nil
 }
 
-// roots returns the last delivery up to most up to which all are sealed, and the hash over
-// their roots: that of the deliveries before it, and its root, hashed.
+// roots returns the last delivery, at most most, up to which all are sealed, and the hash
+// over their roots: each hash covers that of the deliveries before and the next root.
 func (s *Store) roots(most argus.DeliveryNumber) (argus.DeliveryNumber, argus.Hash, error) {
 	s.chainMu.Lock()
 	defer s.chainMu.Unlock()

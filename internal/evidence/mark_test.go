@@ -10,10 +10,9 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Two copies of a store that went on apart: what is derived from the one does not fit the
-// other from the first record on in which they differ, whichever of several open
-// deliveries that is in, and fits both up to there. What is opened and sealed later
-// changes nothing.
+// Two copies of a store continue separately. Data derived from one fits the other up to
+// the first record in which they differ, whichever of several open deliveries that is in,
+// and not from there on. Opening and sealing more later changes nothing.
 func TestMarkTellsForksApart(t *testing.T) {
 	signer, _ := testKey(t)
 	must := func(err error) {
@@ -37,8 +36,8 @@ func TestMarkTellsForksApart(t *testing.T) {
 	must(os.CopyFS(fork, os.DirFS(dir)))
 	a = openTest(t, dir, Options{})
 	b := openTest(t, fork, Options{})
-	// The fork differs in the delivery that was opened first; the other one goes on with
-	// the same messages in both.
+	// The fork differs in the delivery that was opened first; the other delivery continues
+	// with the same messages in both.
 	must(a.Append(t.Context(), first, testBatch(2000, 2100)))
 	must(b.Append(t.Context(), first, testBatch(3000, 3100)))
 	var third [2]argus.DeliveryNumber

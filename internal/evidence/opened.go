@@ -7,10 +7,10 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Opened yields the opened records that count, in order: an order that withdraws or
-// destroys one takes it away, and so does one about its key; a later order that
-// releases the same gives it back. A message that was locked and has no such record stays locked.
-// It reads the evidence twice, and holds the orders in memory.
+// Opened yields the opened records that count, in order. An order that withdraws or
+// destroys a record, or its key, removes it; a later order that releases the same restores
+// it. A locked message without such a record stays locked. Opened reads the evidence
+// twice, and holds the orders in memory.
 func (s *Store) Opened(ctx context.Context) iter.Seq2[*argus.Record, error] {
 	return func(yield func(*argus.Record, error) bool) {
 		var orders []*argus.Record

@@ -15,7 +15,7 @@ import (
 // OriginalFile is a kept file that is open for reading.
 type OriginalFile = original.File
 
-// OriginalPart is a run of bytes of one.
+// OriginalPart is a range of bytes of a kept file.
 type OriginalPart = original.Part
 
 func (s *Store) openOriginals() (err error) {
@@ -25,9 +25,9 @@ func (s *Store) openOriginals() (err error) {
 	return err
 }
 
-// PutOriginal keeps a file byte for byte and returns how: all of an original but
-// its path and its time stamp. When it returns, the file is durable; it is
-// never altered after that. The same bytes are kept once.
+// PutOriginal keeps a file byte for byte, and returns its original without path and time
+// stamp. When it returns, the file is durable; it is never altered after that. Equal files
+// are kept once.
 func (s *Store) PutOriginal(ctx context.Context, r io.Reader) (argus.Original, error) {
 	b, err := s.OriginalBatch()
 	if err != nil {
@@ -37,10 +37,10 @@ func (s *Store) PutOriginal(ctx context.Context, r io.Reader) (argus.Original, e
 	return o, errors.Join(err, b.Commit())
 }
 
-// OriginalBatch keeps files together, which is faster by far for many small ones.
+// OriginalBatch keeps files together, which is much faster for many small ones.
 type OriginalBatch struct{ batch *original.Batch }
 
-// OriginalBatch begins a batch. Commit has to be called, after an error too.
+// OriginalBatch begins a batch. The caller must call Commit, even after an error.
 func (s *Store) OriginalBatch() (*OriginalBatch, error) {
 	if s.writer == nil {
 		return nil, errors.New("keep original: the store is open for reading only")
@@ -48,7 +48,7 @@ func (s *Store) OriginalBatch() (*OriginalBatch, error) {
 	return &OriginalBatch{s.originals.Batch()}, nil
 }
 
-// Put is [Store.PutOriginal], but for being durable: it is when Commit has returned.
+// Put is like [Store.PutOriginal], but the file is durable only when Commit has returned.
 func (b *OriginalBatch) Put(ctx context.Context, r io.Reader) (argus.Original, error) {
 	kept, err := b.batch.Put(ctx, r)
 	if err != nil {
@@ -65,8 +65,8 @@ func (b *OriginalBatch) Commit() error {
 	return nil
 }
 
-// OpenOriginal opens a kept file for reading. A block whose bytes have changed
-// is an error when it is read; the whole is checked by Verify.
+// OpenOriginal opens a kept file for reading. A block whose bytes have changed is an error
+// when it is read; Verify checks the whole file.
 func (s *Store) OpenOriginal(o argus.Original) (*OriginalFile, error) {
 	f, err := s.originals.Open(o.File)
 	if err != nil {
@@ -78,9 +78,8 @@ func (s *Store) OpenOriginal(o argus.Original) (*OriginalFile, error) {
 	return f, nil
 }
 
-// PlainOriginal copies a kept file into a temporary one on the store's disk, for
-// a program that reads nothing else. The file has no name any more: it is gone
-// when it is closed.
+// PlainOriginal copies a kept file into a temporary one on the store's disk, for a program
+// that can read only plain files. The file has no name and is deleted when it is closed.
 func (s *Store) PlainOriginal(ctx context.Context, o argus.Original) (*os.File, error) {
 	f, err := s.OpenOriginal(o)
 	if err != nil {
@@ -101,9 +100,9 @@ func (s *Store) PlainOriginal(ctx context.Context, o argus.Original) (*os.File, 
 	return plain, nil
 }
 
-// TempFile makes a temporary file on the store's disk, which is guarded as the store
-// is. It has no name any more where the system allows it,
-// and is removed when the store is opened again elsewhere.
+// TempFile makes a temporary file on the store's disk, which is protected like the store.
+// It has no name if the system allows it; otherwise it is removed when the store is next
+// opened.
 func (s *Store) TempFile() (*os.File, error) {
 	f, err := os.CreateTemp(s.path(originalsDir), "incoming-*.tmp")
 	if err != nil {
@@ -113,8 +112,8 @@ func (s *Store) TempFile() (*os.File, error) {
 	return f, nil
 }
 
-// Free returns how many bytes the disk of the store has room for, or
-// errors.ErrUnsupported where that cannot be known.
+// Free returns the free bytes on the store's disk, or errors.ErrUnsupported if they cannot
+// be known.
 func (s *Store) Free() (int64, error) { return durable.Free(s.dir) }
 
 type contextReader struct {

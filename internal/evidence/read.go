@@ -16,9 +16,9 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/ids"
 )
 
-// Get returns a record. The error is ErrNotFound for a number that was never
-// given, ErrDamaged for one whose bytes have changed, ErrNewer for one
-// that this version must understand and does not.
+// Get returns a record. The error is ErrNotFound for a number that was never assigned,
+// ErrDamaged if the record's bytes have changed, ErrNewer if this version must understand
+// the record and does not.
 func (s *Store) Get(ctx context.Context, seq uint64) (*argus.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -58,9 +58,9 @@ func (s *Store) read(at located, seq uint64) (*argus.Record, error) {
 	return r, nil
 }
 
-// Whole returns the message as the copy that a record holds says it: of a
-// sighting, its own statement together with the content that it shares.
-// The error is ErrNotFound for a record that is no message, or none any more.
+// Whole returns the message in the version of the copy that a record holds: for a
+// sighting, its own statement together with the content that it shares. The error is
+// ErrNotFound for a record that is no message, or none any more.
 func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
 	r, err := s.Get(ctx, seq)
 	if err != nil {
@@ -101,8 +101,8 @@ func (s *Store) recentAt(seq uint64) *argus.Record {
 	return s.recent[seq-s.recent[0].Seq]
 }
 
-// commitment returns the hash of the content of a message record, which its
-// sightings state.
+// commitment returns the hash of the content of a message record, which its sightings
+// state.
 func (s *Store) commitment(seq uint64) (argus.Hash, error) {
 	s.mu.RLock()
 	if s.recentAt(seq) != nil {
@@ -126,8 +126,7 @@ func (s *Store) commitment(seq uint64) (argus.Hash, error) {
 	return b.Commitment(i), nil
 }
 
-// said returns a message with nothing but the content of a record whose statement
-// may be gone.
+// said returns a message with only the content of a record, whose statement may be gone.
 func (s *Store) said(seq uint64) (*argus.Message, error) {
 	s.mu.RLock()
 	at, err := s.locate(seq)
@@ -149,7 +148,7 @@ func (s *Store) said(seq uint64) (*argus.Message, error) {
 	return &argus.Message{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}, err
 }
 
-// located is a block with its segment, which whoever was given it lets go of.
+// located is a block and its segment, which the receiver must release.
 type located struct {
 	form.Ref
 	segment *segment
@@ -174,7 +173,7 @@ func (s *Store) hold(i int) located {
 	return located{ref, seg}
 }
 
-// blockOf returns the place of a record's block. The caller holds mu.
+// blockOf returns the index of a record's block. The caller holds mu.
 func (s *Store) blockOf(seq uint64) (int, error) {
 	i := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].End() > seq })
 	switch {
@@ -201,8 +200,8 @@ func (s *Store) readBlock(ref form.Ref, seg *segment) (*form.Block, error) {
 	return b, nil
 }
 
-// From yields the records from seq to the last one there is when it gets
-// there, in order. An error ends it.
+// From yields the records from seq on in order, including those that are added meanwhile.
+// An error ends it.
 func (s *Store) From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record, error] {
 	return s.records(ctx, max(seq, 1), 0)
 }
@@ -240,8 +239,8 @@ func (s *Store) records(ctx context.Context, seq uint64, only argus.DeliveryNumb
 	}
 }
 
-// next returns the records that follow, a block or a piece of the recent ones,
-// from seq on; blocks of other deliveries than only are skipped.
+// next returns the records from seq on, a block or a part of the recent ones. It skips
+// blocks of other deliveries than only.
 func (s *Store) next(seq uint64, only argus.DeliveryNumber) ([]*argus.Record, error) {
 	s.mu.RLock()
 	if s.recentAt(seq) != nil {
@@ -272,8 +271,8 @@ func (s *Store) next(seq uint64, only argus.DeliveryNumber) ([]*argus.Record, er
 	return batch, nil
 }
 
-// locateNext returns the block of a record, or the next one of a delivery. The
-// caller holds mu.
+// locateNext returns the block of a record, or the next one of a delivery. The caller
+// holds mu.
 func (s *Store) locateNext(seq uint64, only argus.DeliveryNumber) (at located, ok bool, err error) {
 	i, err := s.blockOf(seq)
 	if errors.Is(err, argus.ErrNotFound) {
@@ -305,9 +304,9 @@ type Content struct {
 	Locked      *argus.Locked
 }
 
-// Contents yields the contents of messages from record seq on, in order, and reads
-// only that: half of the bytes that From reads. Sightings have none of their own.
-// An error ends it.
+// Contents yields the contents of messages from record seq on, in order. It reads only
+// those: half of the bytes that From reads. Sightings have none of their own. An error
+// ends it.
 func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, error] {
 	return func(yield func(Content, error) bool) {
 		seq = max(seq, 1)
@@ -341,8 +340,8 @@ func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, err
 	}
 }
 
-// nextContents reads the contents of the block of a record; the block has no
-// records if there is none.
+// nextContents reads the contents of the block of a record; if there is none, the block
+// has no records.
 func (s *Store) nextContents(ctx context.Context, seq uint64) (ref form.Ref, said [][]byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return ref, nil, err
@@ -379,11 +378,11 @@ func (s *Store) nextContents(ctx context.Context, seq uint64) (ref form.Ref, sai
 	return at.Ref, said, err
 }
 
-// Entry says that a record carries a message.
+// Entry names a record that carries a message.
 type Entry = ids.Entry
 
-// Find returns every record that carries a message, in order: the message, the
-// copies that differ, the sightings. None is no error. An entry that has Met is of
+// Find returns every record that carries a message, in order: the message, the copies that
+// differ, the sightings. It is no error if there are none. An entry with Met set is of
 // another message, which its record names.
 func (s *Store) Find(id argus.ID) ([]Entry, error) {
 	var found []Entry
@@ -411,7 +410,7 @@ func (s *Store) FindPrefix(digits string, limit int) ([]argus.ID, error) {
 	return found, err
 }
 
-// withIDs asks the ids, and once more if an amendment had them opened again.
+// withIDs calls ask with the ids, and again if an amendment made it reopen them.
 func (s *Store) withIDs(ask func(*ids.Set) error) error {
 	for {
 		x, err := s.currentIDs()
@@ -424,8 +423,7 @@ func (s *Store) withIDs(ask func(*ids.Set) error) error {
 	}
 }
 
-// forgetIDs has a reader open the ids again: those of records that are gone have
-// gone.
+// forgetIDs makes a reader reopen the ids: an amendment has removed some.
 func (s *Store) forgetIDs() error {
 	s.idsMu.Lock()
 	defer s.idsMu.Unlock()
@@ -450,8 +448,8 @@ func prefixRange(digits string) (from, to argus.ID, err error) {
 	return from, to, nil
 }
 
-// currentIDs returns the ids, up to date with the records. The writer keeps
-// them so; a reader catches up here.
+// currentIDs returns the ids, up to date with the records. The writer keeps them so; a
+// reader catches up here.
 func (s *Store) currentIDs() (*ids.Set, error) {
 	if s.writer != nil {
 		return s.ids, nil
@@ -499,16 +497,16 @@ func (s *Store) catchUpIDs(x *ids.Set) error {
 	return x.Add(entries, last)
 }
 
-// blockCache keeps the newest used blocks, decompressed, up to a limit.
+// blockCache keeps the most recently used blocks, decompressed, up to a limit.
 type blockCache struct {
 	mu    sync.Mutex
 	limit int64
 	size  int64
 	items map[cacheKey]*list.Element
-	order list.List // newest used in front
+	order list.List // most recently used first
 }
 
-// cacheKey names a block of one file by its first record.
+// cacheKey identifies a block of one file by its first record.
 type cacheKey struct {
 	segment *segment
 	first   uint64
@@ -557,7 +555,7 @@ func (c *blockCache) clear() {
 	c.order.Init()
 }
 
-// drop forgets the blocks of a file.
+// drop removes the blocks of a file.
 func (c *blockCache) drop(seg *segment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

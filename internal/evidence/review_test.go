@@ -19,8 +19,8 @@ import (
 	"github.com/argus-evidence/argus/internal/original"
 )
 
-// What Append takes can be read again, or it does not take it: large fields
-// of any kind, long lists, text that is not UTF-8.
+// Every record that Append accepts can be read again: large fields of any kind, long
+// lists, text that is not UTF-8.
 func TestWhatIsTakenCanBeRead(t *testing.T) {
 	long := strings.Repeat("x", 15<<20)
 	message := func(n int, change func(*argus.Message)) *argus.Record {
@@ -83,8 +83,7 @@ func TestWhatIsTakenCanBeRead(t *testing.T) {
 	})
 }
 
-// The ids are derived: without their folder a writer makes them anew, as
-// Verify says.
+// The ids are derived: without their folder a writer makes them again, as Verify says.
 func TestIDsFolderMayBeDeleted(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	d := begin(t, s)
@@ -104,7 +103,7 @@ func TestIDsFolderMayBeDeleted(t *testing.T) {
 	}
 }
 
-// Ids of another version are built again, and are no damage.
+// Ids of another version are rebuilt, and are no damage.
 func TestIDsOfAnotherVersion(t *testing.T) {
 	for _, version := range []string{"1", "3"} {
 		s, dir := createTest(t, Options{})
@@ -130,8 +129,8 @@ func TestIDsOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// A copy of a store that was made while it was written to can hold ids of
-// records that it does not have. No message may be taken for known by them.
+// A copy of a store that was made during writing can hold ids of records that it does not
+// have. They must not make any message known.
 func TestIDsAheadOfTheRecords(t *testing.T) {
 	s, dir := createTest(t, Options{IDsInMemory: 10})
 	d := begin(t, s)
@@ -146,7 +145,7 @@ func TestIDsAheadOfTheRecords(t *testing.T) {
 	if err := errors.Join(s.Append(t.Context(), d, testBatch(50, 100)), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	// The segments came early and the ids late.
+	// The segments were copied early and the ids late.
 	if err := errors.Join(os.RemoveAll(filepath.Join(early, idsDir)), os.CopyFS(filepath.Join(early, idsDir), os.DirFS(filepath.Join(dir, idsDir)))); err != nil {
 		t.Fatal(err)
 	}
@@ -164,8 +163,7 @@ func TestIDsAheadOfTheRecords(t *testing.T) {
 	}
 }
 
-// One message sent over and over costs each time the same, whether the copies
-// are equal or differ.
+// Each further copy of one message costs the same, whether the copies are equal or differ.
 func TestManyCopiesOfOneMessage(t *testing.T) {
 	for name, text := range map[string]func(int) string{
 		"equal":     func(int) string { return "x" },
@@ -204,7 +202,7 @@ func TestManyCopiesOfOneMessage(t *testing.T) {
 	}
 }
 
-// The newest records stay in memory by their size, not by their number alone.
+// The newest records in memory are limited by their size, not only by their number.
 func TestRecentIsBounded(t *testing.T) {
 	s, _ := createTest(t, Options{Recent: 1 << 17})
 	d := begin(t, s)
@@ -232,7 +230,7 @@ func TestRecentIsBounded(t *testing.T) {
 	}
 }
 
-// A reader whose refresh goes wrong says so, and does not take what it had for
+// A reader whose refresh fails returns the error, and does not report earlier records as
 // absent.
 func TestFailedRefresh(t *testing.T) {
 	s, dir := createTest(t, Options{SegmentBytes: 1})
@@ -266,7 +264,7 @@ func TestFailedRefresh(t *testing.T) {
 	}
 }
 
-// The same bytes again are kept: once, if they can be read, else again.
+// Equal bytes are kept once if the kept ones can be read, otherwise again.
 func TestPutOriginalAgain(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	first := putOriginal(t, s, "a", "the bytes").Original
@@ -293,7 +291,8 @@ func TestPutOriginalAgain(t *testing.T) {
 	}
 }
 
-// TestPlainOriginal: a program gets the bytes, and no file is left of them.
+// TestPlainOriginal checks that a program gets the bytes, and that no file of them is
+// left.
 func TestPlainOriginal(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	content := strings.Repeat("the bytes", 20_000)
@@ -310,8 +309,8 @@ func TestPlainOriginal(t *testing.T) {
 	}
 }
 
-// TestOriginalSurvives keeps a file, ends the process before its folder is
-// synced, takes the same bytes in again, and cuts the power.
+// TestOriginalSurvives keeps a file, ends the process before its folder is synced, keeps
+// the same bytes again, and cuts the power.
 func TestOriginalSurvives(t *testing.T) {
 	for seed := range 20 {
 		d := durabletest.New(uint64(seed))
@@ -351,7 +350,7 @@ func (d lazyDisk) SyncDir(name string) error {
 	return d.disk.SyncDir(name)
 }
 
-// A reason that is not UTF-8 gives a seal that passes.
+// A reason that is not UTF-8 gives a valid seal.
 func TestSealReason(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, Options{})
@@ -364,7 +363,7 @@ func TestSealReason(t *testing.T) {
 	}
 }
 
-// A hole in what can be read is told, also to who reads one delivery.
+// A hole in the readable records is reported, even to a reader of one delivery.
 func TestHoleInADelivery(t *testing.T) {
 	s, dir := createTest(t, Options{SegmentBytes: 2 << 10})
 	one, two := begin(t, s), begin(t, s)
@@ -373,7 +372,7 @@ func TestHoleInADelivery(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// In the middle, a header of a block of one, with the table of blocks.
+	// Damage the header of a block of delivery one in the middle, and the table of blocks.
 	var victim form.Ref
 	for _, b := range s.blocks {
 		if b.Delivery == one && b.Segment == 3 {
@@ -405,8 +404,8 @@ func TestHoleInADelivery(t *testing.T) {
 	}
 }
 
-// The building of ids, which takes minutes where there are many, can be ended, and is
-// begun again by the next who needs them.
+// Building the ids, which may take minutes, can be stopped, and starts again when they are
+// next needed.
 func TestStopBuildingIDs(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	d := begin(t, s)

@@ -15,14 +15,14 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/form"
 )
 
-// Judge is whoever a sealed or withheld record is encrypted to, one or several keys.
+// Judge is the recipient of sealed and withheld records, with one or several keys.
 type Judge struct {
 	recipients []age.Recipient
 	names      []string
 }
 
-// ParseJudge reads public keys as age writes them, one a line. Empty lines and
-// those that begin with # are passed over.
+// ParseJudge parses public keys in age's notation, one a line. It skips empty lines and
+// those that begin with #.
 func ParseJudge(lines string) (*Judge, error) {
 	j := new(Judge)
 	for line := range strings.Lines(lines) {
@@ -43,7 +43,7 @@ func ParseJudge(lines string) (*Judge, error) {
 	return j, nil
 }
 
-// x25519 returns the judge's keys that parts of originals can be encrypted to.
+// x25519 returns the judge's keys that can encrypt parts of originals.
 func (j *Judge) x25519() (keys []*age.X25519Recipient) {
 	if j == nil {
 		return nil
@@ -89,10 +89,10 @@ func decrypt(data []byte, identities []age.Identity) (h form.Hidden, err error) 
 	return form.DecodeHidden(plain)
 }
 
-// SealRecord makes a record of kind sealed of a message that was not stored yet:
-// encrypted to the judge, with an id and a version that are HMAC-SHA-256 under key,
-// so that copies of one message meet and nobody without the key can test a guess.
-// The place in the original stays readable.
+// SealRecord makes a record of kind sealed of a message that is not stored yet. It
+// encrypts the message to the judge, with an id and a version that are HMAC-SHA-256 under
+// key, so that copies of one message meet and nobody without the key can test a guess. The
+// place in the original stays readable.
 func SealRecord(r *argus.Record, why string, to *Judge, key []byte) (*argus.Record, error) {
 	if r.Kind != argus.KindMessage || len(key) < sha256.Size {
 		return nil, fmt.Errorf("seal a record: want a message and a key of %d bytes", sha256.Size)
@@ -121,7 +121,7 @@ func keyed(key, data []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// OpenSealed returns the message record that SealRecord was given.
+// OpenSealed returns the message record that SealRecord was called with.
 func OpenSealed(r *argus.Record, identities ...age.Identity) (*argus.Record, error) {
 	if r.Kind != argus.KindSealed {
 		return nil, fmt.Errorf("open record %d: it is of kind %s, want sealed", r.Seq, r.Kind)

@@ -11,12 +11,12 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// slowDisk is a disk whose reads take their time when it is told so.
+// slowDisk is a disk whose reads can be made slow.
 type slowDisk struct {
 	osDisk
 	wait  atomic.Int64 // nanoseconds
-	reads atomic.Int64 // that waited
-	all   atomic.Int64 // reads
+	reads atomic.Int64 // reads that waited
+	all   atomic.Int64 // all reads
 }
 
 type slowFile struct {
@@ -41,8 +41,8 @@ func (f *slowFile) ReadAt(p []byte, at int64) (int, error) {
 	return f.file.ReadAt(p, at)
 }
 
-// TestSlowReads has readers that wait for the disk, one for each way to read, and
-// wants the writer not to wait for them (D11).
+// TestSlowReads starts readers that wait for the disk, one for each way to read. The
+// writer must not wait for them (D11).
 func TestSlowReads(t *testing.T) {
 	d := &slowDisk{}
 	o := Options{disk: d, Recent: 1, CacheBytes: 1, IDsInMemory: 100, SegmentBytes: 64 << 10}
@@ -53,13 +53,13 @@ func TestSlowReads(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Close(); err != nil { // all ids are in runs then
+	if err := s.Close(); err != nil { // then all ids are in runs
 		t.Fatal(err)
 	}
 	s = openTest(t, dir, o)
 	var batches [10][]*argus.Record
 	for n := range batches {
-		batches[n] = strangers(t, s, d, 10_000+100*n, 5) // too few for a run of ids, whose merging reads
+		batches[n] = strangers(t, s, d, 10_000+100*n, 5) // too few for a run of ids, because merging runs reads
 	}
 	d.wait.Store(int64(300 * time.Millisecond))
 	stop := make(chan struct{})
@@ -113,7 +113,7 @@ func TestSlowReads(t *testing.T) {
 			t.Errorf("append %d took %v beside slow readers", n, took)
 		}
 		if took > 50*time.Millisecond {
-			late++ // the disk itself can be busy
+			late++ // the disk itself may be busy
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -127,8 +127,8 @@ func TestSlowReads(t *testing.T) {
 	}
 }
 
-// strangers returns new messages that every filter of the ids lacks: looking for them
-// reads nothing.
+// strangers returns new messages that are in no filter of the ids: looking them up reads
+// nothing.
 func strangers(t *testing.T, s *Store, d *slowDisk, from, count int) (batch []*argus.Record) {
 	t.Helper()
 	for n := from; len(batch) < count; n++ {
@@ -145,7 +145,7 @@ func strangers(t *testing.T, s *Store, d *slowDisk, from, count int) (batch []*a
 	return batch
 }
 
-// A reader keeps what it holds, however often the store is refreshed or closed.
+// A reader keeps its files, however often the store is refreshed or closed.
 func TestReadersKeepTheirFiles(t *testing.T) {
 	s, dir := createTest(t, Options{SegmentBytes: 4 << 10})
 	d := begin(t, s)
@@ -175,7 +175,7 @@ func TestReadersKeepTheirFiles(t *testing.T) {
 	}
 }
 
-// Contents are what the records hold, read alone.
+// Contents yields the contents of the records and reads only those.
 func TestContents(t *testing.T) {
 	s, dir := createTest(t, Options{SegmentBytes: 16 << 10})
 	d := begin(t, s)

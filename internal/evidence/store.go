@@ -29,26 +29,26 @@ type Options struct {
 	SegmentBytes int64
 	// CacheBytes bounds the cache of decompressed blocks. Default 64 MiB.
 	CacheBytes int64
-	// Recent is how many of the newest records stay decoded in memory for
-	// those who follow closely, up to 128 MiB of them. Default 32768.
+	// Recent is how many of the newest records stay decoded in memory for readers that
+	// follow closely, up to 128 MiB of them. Default 32768.
 	Recent int
 	// IDsInMemory is how many ids gather in memory before they are written as
 	// a sorted run. Default 262144.
 	IDsInMemory int
-	// Originals say how received files are kept; its Disk and its Failpoint are
-	// those of the store. Default: as they are when it is empty.
+	// Originals are the options for received files; its Disk and its Failpoint are those
+	// of the store. Default: as in an empty Options of package original.
 	Originals original.Options
-	// Stop is asked again and again while the ids are built, which may take minutes;
-	// its error ends that, and is returned. Default never.
+	// Stop is called repeatedly while the ids are built, which may take minutes; its error
+	// stops that, and is returned. Default never.
 	Stop func() error
-	// Failpoint, if set, is called at named moments of every change, so that
-	// a test can end the process there. Default none.
+	// Failpoint, if set, is called at named moments of every change, so that a test can
+	// end the process there. Default none.
 	Failpoint func(name string)
-	// Ledger, if set, returns the head of the ledger; each seal holds it. Default: seals hold
-	// none.
+	// Ledger, if set, returns the head of the ledger, which each seal holds. Default:
+	// seals hold none.
 	Ledger func() (argus.LedgerHead, error)
-	// Random is where the salts of records come from. Who can foretell it can test
-	// guesses about records that were destroyed. Default crypto/rand.
+	// Random is the source of the salts of records. Anyone who can predict it can test
+	// guesses about destroyed records. Default crypto/rand.
 	Random io.Reader
 
 	disk disk // default osDisk
@@ -83,8 +83,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Store is an open evidence store. Its methods may be called from several
-// goroutines. Records that it returns are shared: nobody changes them.
+// Store is an open evidence store. Its methods may be called from several goroutines.
+// Returned records are shared and must not be changed.
 type Store struct {
 	opt   Options
 	dir   string
@@ -93,26 +93,26 @@ type Store struct {
 	codec *form.Codec
 	cache blockCache
 
-	// mu guards the fields below. Nobody holds it while he reads or writes a file:
-	// a reader copies the fields that he needs, holds the segment, and lets go of mu.
+	// mu guards the fields below. Nobody holds it while reading or writing a file: a
+	// reader copies the fields that it needs, holds the segment, and unlocks mu.
 	mu          sync.RWMutex
-	segments    []*segment // number i+1 at i; the last one is active
-	closed      int        // segments that are complete
+	segments    []*segment // number i+1 at index i; the last one is active
+	closed      int        // number of complete segments
 	blocks      []form.Ref // all committed blocks, in order
 	last        uint64
 	recent      []*argus.Record // the newest committed records, in order
 	contents    []argus.Hash    // the commitments to their contents
-	recentBytes int             // about their size in memory
+	recentBytes int             // their approximate size in memory
 	damage      error           // why records up to promised are not all there
 	promised    uint64          // the last acknowledged record, by the commit file
-	rewritings  uint32          // how many amendments the segments show
+	rewritings  uint32          // the number of amendments visible in the segments
 	grown       chan struct{}   // closed when last moves
 
 	retired map[string]*segment // replaced and still read in this process
 
 	refreshing sync.Mutex // one Refresh at a time
 
-	idsMu sync.Mutex // for opening and catching up ids when read-only
+	idsMu sync.Mutex // guards opening and catching up of ids when read-only
 	ids   *ids.Set
 
 	chainMu sync.Mutex
@@ -150,7 +150,7 @@ func segmentName(number int) string { return layout.Segment(number, 0) }
 
 func (s *Store) path(name string) string { return layout.File(s.dir, name) }
 
-// Create makes the folders and files of an empty store in dir, which exists.
+// Create makes the folders and files of an empty store in the existing folder dir.
 func Create(dir string, o Options) (*Store, error) {
 	o = o.withDefaults()
 	s := &Store{opt: o, dir: dir, disk: o.disk}
@@ -227,9 +227,9 @@ func (s *Store) readCommit() (form.Commit, error) {
 	return c, nil
 }
 
-// Open opens a store. For writing, it first removes the records that a crash left
-// unacknowledged. Damage to acknowledged records stops a writer; a reader gets those that
-// can be read, and ErrDamaged for the rest.
+// Open opens a store. When opening for writing, it first removes the unacknowledged
+// records that a crash left. Damage to acknowledged records stops a writer; a reader gets
+// the readable ones, and ErrDamaged for the rest.
 func Open(dir string, o Options) (_ *Store, err error) {
 	o = o.withDefaults()
 	s := &Store{opt: o, dir: dir, disk: o.disk, grown: make(chan struct{})}
@@ -296,11 +296,11 @@ func (s *Store) closeFiles() error {
 	return err
 }
 
-// errReplaced says that a file that the manifest named has gone since: an amendment
-// put another one in its place.
+// errReplaced means that a file that the manifest named has been replaced by an amendment
+// since.
 var errReplaced = errors.New("the file was replaced meanwhile")
 
-// loadWhole loads the store as one moment shows it, while another process may be
+// loadWhole loads the store in one consistent state, while another process may be
 // replacing segments.
 func (s *Store) loadWhole() error {
 	for try := 0; ; try++ {
@@ -326,8 +326,8 @@ func (s *Store) closeSegments() error {
 
 // load opens the segments and builds the table of blocks.
 func (s *Store) load() error {
-	// The commit file comes first: the other files must hold all records that it promises, and
-	// another process may be adding meanwhile.
+	// Read the commit file first: the other files must hold all records that it promises,
+	// and another process may be adding more.
 	promise, err := s.readCommit()
 	if err != nil {
 		return err
@@ -345,8 +345,8 @@ func (s *Store) load() error {
 	return s.loadActive(promise)
 }
 
-// openSegment opens the file of a segment. A reader shares a lock on it, by which a
-// writer knows that it is still being read after it was replaced.
+// openSegment opens the file of a segment. A reader takes a shared lock on it, which tells
+// a writer that the file is still being read after it was replaced.
 func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 	flag := os.O_RDWR
 	if s.opt.ReadOnly {
@@ -365,7 +365,7 @@ func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 		if errors.Is(err, fs.ErrNotExist) || err == nil && !held {
 			return nil, 0, errors.Join(s.missing(seg.name, number, generation), f.Close())
 		}
-		if err == nil { // a file system without locks can be read all the same
+		if err == nil { // a file system without locks can still be read
 			seg.after = unlock
 		}
 	}
@@ -377,8 +377,7 @@ func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 	return seg, info.Size(), nil
 }
 
-// missing is the error about a segment that is not there: damage, or another file
-// is in its place by now.
+// missing is the error for a missing segment: damage, or another file has replaced it.
 func (s *Store) missing(name string, number, generation int) error {
 	if now, err := s.readManifest(); err == nil && number <= len(now) && now[number-1].Generation > generation {
 		return fmt.Errorf("open evidence: %s: %w", name, errReplaced)
@@ -396,14 +395,14 @@ func (s *Store) loadClosed(number int, m form.Closed) error {
 	s.closed = number
 	blocks, err := form.ReadTable(seg, uint32(number), size)
 	if err != nil || size != m.Size {
-		// The table is a convenience; the headers of the blocks say the same.
+		// The table is a convenience; the headers of the blocks have the same data.
 		scan := form.Scan(seg, number, size, false)
 		blocks = scan.Blocks
 	}
 	for _, b := range blocks {
 		if b.First != s.last+1 {
 			s.noteDamage(fmt.Errorf("%s: %w: record %d follows record %d", seg.name, argus.ErrDamaged, b.First, s.last))
-			// Blocks beyond the hole are kept: the table stays sorted.
+			// Keep the blocks after the hole: the table stays sorted.
 			if b.First <= s.last {
 				continue
 			}
@@ -420,7 +419,7 @@ func (s *Store) noteDamage(err error) {
 	}
 }
 
-// loadActive reads the segment that is being written to.
+// loadActive reads the segment that is being written.
 func (s *Store) loadActive(promise form.Commit) error {
 	number := s.closed + 1
 	f, size, err := s.openSegment(number, 0)
@@ -454,15 +453,15 @@ func (s *Store) loadActive(promise form.Commit) error {
 	if s.opt.ReadOnly || s.damage != nil {
 		return nil //nolint:nilerr // noted as damage above; a reader gets the rest
 	}
-	// An unacknowledged tail goes away: it was never promised.
+	// Cut off an unacknowledged tail: it was never promised.
 	if err := errors.Join(f.Truncate(scan.End), f.Sync()); err != nil {
 		return fmt.Errorf("open evidence: drop the unacknowledged tail of %s: %w", segmentName(number), err)
 	}
 	return nil
 }
 
-// extend reads the blocks that were added to the active segment. It says
-// false when that is not all there is to it.
+// extend reads the blocks that were added to the active segment. ok is false if there were
+// other changes.
 func (s *Store) extend(promise form.Commit) (blocks []form.Ref, ok bool) {
 	active := s.segments[s.closed]
 	head := make([]byte, form.HeadSize)
@@ -484,15 +483,15 @@ func (s *Store) extend(promise form.Commit) (blocks []form.Ref, ok bool) {
 	return blocks, at == int64(promise.Offset) && last == promise.Seq
 }
 
-// Last is the sequence number of the newest durable record, 0 when empty.
+// Last is the sequence number of the newest durable record, 0 if there is none.
 func (s *Store) Last() uint64 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.last
 }
 
-// Wait returns when there is a record behind seq, or ctx is done. A read-only
-// store sees only the records that Refresh has shown it.
+// Wait returns when there is a record after seq, or ctx is done. A read-only store sees
+// only the records up to its last Refresh.
 func (s *Store) Wait(ctx context.Context, seq uint64) error {
 	for {
 		s.mu.RLock()
@@ -532,7 +531,7 @@ func (s *Store) Refresh() error {
 			return nil
 		}
 	}
-	// The old segments stay until all of the new ones are read.
+	// Keep the old segments until all of the new ones are read.
 	fresh := &Store{opt: s.opt, dir: s.dir, disk: s.disk}
 	if err := fresh.loadWhole(); err != nil {
 		return errors.Join(err, fresh.closeFiles())
@@ -549,7 +548,7 @@ func (s *Store) Refresh() error {
 	return nil
 }
 
-// show changes the records that readers see, and wakes those who wait.
+// show changes the records that readers see, and wakes those that wait.
 func (s *Store) show(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,7 +23,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/evidencetest"
 )
 
-// Short names for what nearly every test needs.
+// Short names for nearly every test.
 var (
 	testMessage = evidencetest.Message
 	testBatch   = evidencetest.Batch
@@ -246,7 +246,7 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-// putOriginal keeps a file and makes the record of it.
+// putOriginal keeps a file and makes its record.
 func putOriginal(t testing.TB, s *Store, path, content string) *argus.Record {
 	t.Helper()
 	o, err := s.PutOriginal(t.Context(), strings.NewReader(content))
@@ -272,8 +272,8 @@ func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []c
 	return damage, notes, v
 }
 
-// TestPowerCut cuts the power at every kind of moment and wants what was
-// acknowledged to be there, whole batches only, nothing twice.
+// TestPowerCut cuts the power at all kinds of moments: the acknowledged records must be
+// there, in whole batches, and nothing twice.
 func TestPowerCut(t *testing.T) {
 	cuts := 100
 	if testing.Short() {
@@ -284,7 +284,7 @@ func TestPowerCut(t *testing.T) {
 			t.Fatalf("cut %d: %s", seed, problem)
 		}
 	}
-	// The control: a disk whose syncs do nothing must be found out.
+	// The control: the test must detect a disk whose syncs do nothing.
 	found := 0
 	for seed := range 40 {
 		if cutOnce(t.Context(), uint64(seed), true) != "" {
@@ -325,7 +325,7 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 					break
 				}
 			}
-			// Now and then a batch comes again, as after an interruption.
+			// Sometimes a batch comes again, as after an interruption.
 			from := max(0, next-rng.IntN(30))
 			to := next + 1 + rng.IntN(20)
 			if err := s.Append(ctx, delivery, testBatch(from, to)); err != nil {
@@ -356,8 +356,8 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 	return ""
 }
 
-// checkNumbers says what is wrong if the messages 0 to acknowledged are not
-// all there, or any twice.
+// checkNumbers returns a problem if the messages 0 to acknowledged are not all there, or
+// any twice.
 func checkNumbers(ctx context.Context, s *Store, acknowledged int) string {
 	seen := map[string]bool{}
 	want := uint64(1)
@@ -440,8 +440,7 @@ func BenchmarkFrom(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "records/s")
 }
 
-// Batches that come at the same time, of several deliveries, share syncs and
-// stay whole.
+// Batches of several deliveries that come at the same time share syncs and stay whole.
 func TestAppendAtTheSameTime(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, Options{SegmentBytes: 16 << 10, IDsInMemory: 100})

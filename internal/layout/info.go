@@ -12,14 +12,14 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// ErrNoStore says that there is no store at the path.
+// ErrNoStore means that there is no store at the path.
 var ErrNoStore = errors.New("there is no store")
 
-// StoreInfo is what a store says of itself, in argus.json.
+// StoreInfo is the content of argus.json.
 type StoreInfo struct {
 	// Format is the version of the whole layout.
 	Format int `json:"format"`
-	// MinReader is the least format that a program must know to read it.
+	// MinReader is the lowest format that a program must know to read the store.
 	MinReader int       `json:"min_reader"`
 	Store     string    `json:"store"`
 	Created   time.Time `json:"created"`
@@ -28,16 +28,15 @@ type StoreInfo struct {
 	SegmentBytes int64 `json:"segment_bytes,omitempty"`
 }
 
-// The versions of the store's layout. Who changes it raises Format, and MinReader with
-// it if an Argus that knows only the format before could misread the new one.
+// The versions of the store's layout. Every change raises Format, and also MinReader if an
+// Argus that knows only the earlier format could misread the new one.
 //
 // 1: the first.
 // 2: records are proved by salted commitments; texts lie apart; min_reader.
 const (
 	Format    = 2
 	MinReader = 2
-	// OldestFormat is the first format that is read as it is. An upgrade converts
-	// older ones.
+	// OldestFormat is the oldest format that can be read without an upgrade.
 	OldestFormat = 2
 )
 
@@ -47,7 +46,7 @@ func (i *StoreInfo) Encode() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// Writable returns why this Argus may not write into a store that it can read.
+// Writable returns an error if this Argus can read the store and may not write into it.
 func (i *StoreInfo) Writable() error {
 	if i.Format > Format {
 		return fmt.Errorf("%w: the store is of format %d; this Argus can read it and writes up to %d", argus.ErrNewer, i.Format, Format)
@@ -55,20 +54,21 @@ func (i *StoreInfo) Writable() error {
 	return nil
 }
 
-// maxInfo is the most bytes of an argus.json.
+// maxInfo is the largest size of an argus.json in bytes.
 const maxInfo = 1 << 20
 
 // ReadInfo reads the argus.json of the store in a folder. The error is [ErrNoStore] if
-// there is no store, argus.ErrDamaged if the file is not one that Argus writes,
-// argus.ErrOlder, with the info, if the store has to be upgraded first, and
-// argus.ErrNewer if this Argus cannot read it.
+// there is no store, argus.ErrDamaged if the file is not in the form that Argus writes,
+// argus.ErrOlder, with the info, if the store has to be upgraded first, and argus.ErrNewer
+// if this Argus cannot read it.
 func ReadInfo(dir string) (StoreInfo, error) { return readInfo(durable.OS{}, dir) }
 
 func readInfo(d durable.Disk, dir string) (StoreInfo, error) {
 	var info StoreInfo
 	data, err := durable.ReadFile(d, File(dir, Info), maxInfo)
 	if errors.Is(err, fs.ErrNotExist) {
-		// A store is made whole or not at all: what has a ledger had this file.
+		// A store is created whole or not at all: if there is a ledger, there was an
+		// argus.json.
 		if _, err := d.Stat(File(dir, Ledger)); err == nil {
 			return info, fmt.Errorf("%w: the file is missing", argus.ErrDamaged)
 		}
@@ -94,7 +94,7 @@ func readInfo(d durable.Disk, dir string) (StoreInfo, error) {
 	return info, nil
 }
 
-// Exists says whether there is a store at a path.
+// Exists reports whether there is a store at a path.
 func Exists(dir string) bool {
 	_, err := os.Stat(File(dir, Info))
 	return err == nil

@@ -1,7 +1,6 @@
-// Package layout says where everything in a store is, and of which version the store
-// is.
+// Package layout says where everything in a store is, and of which version the store is.
 //
-// Whoever writes, reads or verifies a file of a store asks here for its name. Names are
+// All code that writes, reads or verifies a file of a store gets its name here. Names are
 // relative to the store's folder, with slashes; [File] makes them paths.
 package layout
 
@@ -30,7 +29,7 @@ const (
 	Evidence    = "evidence"
 	Originals   = "originals"
 	Deliveries  = "deliveries"
-	// Kept is the folder of an upgraded store with its seals and its argus.json of
+	// Kept is the folder of an upgraded store that holds its seals and its argus.json of
 	// format 1.
 	Kept = "format-1"
 )
@@ -47,27 +46,27 @@ const (
 	EvidenceLock     = Evidence + "/lock"
 )
 
-// Parts lists all that lies in a store's folder itself.
+// Parts lists everything that lies directly in a store's folder.
 func Parts() []string {
 	return []string{Info, Keys, Ledger, Authorities, Lists, Index, Kept, Evidence, Originals, Deliveries}
 }
 
-// Locks lists the files by which processes keep each other out. They are empty.
+// Locks lists the files that processes lock to keep each other out. They are empty.
 func Locks() []string { return []string{EvidenceLock, IndexLock, LedgerLock} }
 
-// File is the path of a file of the store in a folder.
+// File returns the path of a file of the store in a folder.
 func File(dir, name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 
-// There says whether there is a file or folder of a name.
+// There reports whether a file or folder exists.
 func There(name string) bool {
 	_, err := os.Lstat(name)
 	return err == nil
 }
 
-// KeyName is the name of a store's key, with which its seals and its ledger are signed.
+// KeyName is the name of the key that signs a store's seals and its ledger.
 func KeyName(store string) string { return "argus/" + store }
 
-// PrivateKey is the file of the private key of a store in the folder of private keys.
+// PrivateKey returns the path of a store's private key in the folder of private keys.
 func PrivateKey(keyDir, store string) string {
 	return filepath.Join(keyDir, filepath.Base(store)+".key")
 }
@@ -78,12 +77,12 @@ func Seal(d argus.DeliveryNumber) string { return Deliveries + "/" + d.String() 
 // KeptSeal is the file of the seal that a delivery had before its store was upgraded.
 func KeptSeal(d argus.DeliveryNumber) string { return Kept + "/" + d.String() + ".seal" }
 
-// Tree is the file of the hashes in a delivery's Merkle tree that are over full runs of 256
-// records.
+// Tree is the file of the hashes over full runs of 256 records in a delivery's Merkle
+// tree.
 func Tree(d argus.DeliveryNumber) string { return Deliveries + "/" + d.String() + ".tree" }
 
-// Segment is the file of a segment of evidence: the first one, or what an amendment
-// wrote in its place.
+// Segment is the file of a segment of evidence. Generation 0 is the first file; an
+// amendment replaces it with the next generation.
 func Segment(number, generation int) string {
 	if generation == 0 {
 		return fmt.Sprintf("%s/%08d.seg", Evidence, number)
@@ -91,8 +90,8 @@ func Segment(number, generation int) string {
 	return fmt.Sprintf("%s/%08d-%d.seg", Evidence, number, generation)
 }
 
-// ParseSegment reads the name of a file in the folder of evidence. ok is false if
-// it is not that of a segment.
+// ParseSegment parses the name of a file in the folder of evidence. ok is false if it is
+// not the name of a segment.
 func ParseSegment(base string) (number, generation int, ok bool) {
 	name, _ := strings.CutSuffix(base, ".seg")
 	digits, suffix, rewritten := strings.Cut(name, "-")
@@ -103,17 +102,17 @@ func ParseSegment(base string) (number, generation int, ok bool) {
 	return number, generation, err == nil && path.Base(Segment(number, generation)) == base
 }
 
-// Authority is the base name of the file of an authority, and Revocation of the one that
-// ends it.
+// Authority is the base name of the file of an authority.
 func Authority(number string) string { return number + ".json" }
 
 // Revocation is the base name of the file that ends an authority.
 func Revocation(number string) string { return number + ".revoked.json" }
 
-// maxFile is the most bytes that [Read] reads: the hashes of a delivery of 2^31 records.
+// maxFile is the most bytes that [Read] reads: enough for the hashes of a delivery of 2^31
+// records.
 const maxFile = 256 << 20
 
-// Read reads a small file whole. The error is argus.ErrDamaged if it is too large.
+// Read reads a small file whole. The error is argus.ErrDamaged if the file is too large.
 func Read(d durable.Disk, dir, name string) ([]byte, error) {
 	data, err := durable.ReadFile(d, File(dir, name), maxFile)
 	if errors.Is(err, durable.ErrUnfit) {

@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
-// Each segment has one name, and no other name is read as it.
+// Each segment has one name, and no other name is parsed as it.
 func TestSegmentNames(t *testing.T) {
 	for _, of := range [][2]int{{1, 0}, {12, 3}, {123456789, 0}} {
 		number, generation, ok := ParseSegment(path.Base(Segment(of[0], of[1])))
@@ -41,8 +41,8 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// After a power cut argus.json is the one that was acknowledged last or the one that was
-// being written, whole.
+// After a power cut argus.json is whole: the version acknowledged last, or the one that
+// was being written.
 func TestPowerCutOfInfo(t *testing.T) {
 	work := func(d *durabletest.Disk) func(*durabletest.Disk) error {
 		at := -1

@@ -17,12 +17,13 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// A store whose ledger cannot be written, since it is on write-protected media or its
-// disk is full, is read all the same: the acts go into a ledger of the reader's own,
-// with the reader's own key. Its first entry, and one for each state of the store that is
-// read later, has the store's signed checkpoint, and with it the root of its ledger.
+// A besideLedger is a reader's own ledger, signed with the reader's own key. It records
+// the acts on a store whose ledger cannot be written, because the media are
+// write-protected or the disk is full. Its first entry, and one for each state of the
+// store that is read later, has the store's signed checkpoint, and with it the root of the
+// store's ledger.
 type besideLedger struct {
-	dir  string // of the reader, for this store
+	dir  string // the reader's folder for this store
 	from string // the store's folder
 	o    ledger.Options
 
@@ -33,13 +34,13 @@ type besideLedger struct {
 // openedCheckpoint is the detail of the acts that have the store's checkpoint.
 const openedCheckpoint = "checkpoint"
 
-// besideDir is where a reader's files for a store are. Copies of one store have the same
-// id, and the same place.
+// besideDir returns the folder of a reader's files for a store. Copies of one store have
+// the same id, and so the same folder.
 func besideDir(o Options, store string) string {
 	return filepath.Join(o.ReaderDir, filepath.Base(store))
 }
 
-// Append records an act in the reader's ledger, which it makes if there is none.
+// Append records an act in the reader's ledger, and makes the ledger if there is none.
 func (b *besideLedger) Append(ctx context.Context, act ledger.Act) (ledger.Entry, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -64,7 +65,7 @@ func (b *besideLedger) open(ctx context.Context, actor string) (_ *ledger.Ledger
 	l, err := ledger.Open(dir, o)
 	if errors.Is(err, fs.ErrNotExist) {
 		if l, err = ledger.Create(dir, o); errors.Is(err, fs.ErrExist) {
-			l, err = ledger.Open(dir, o) // another process was quicker
+			l, err = ledger.Open(dir, o) // another process was faster
 		}
 	}
 	if err != nil {
@@ -76,7 +77,7 @@ func (b *besideLedger) open(ctx context.Context, actor string) (_ *ledger.Ledger
 	return l, nil
 }
 
-// name has the ledger name the state of the store, unless one of the last entries does.
+// name records the state of the store in the ledger, unless one of the last entries does.
 func (b *besideLedger) name(ctx context.Context, l *ledger.Ledger, actor string) error {
 	const last = 1000
 	checkpoint, err := os.ReadFile(layout.File(b.from, layout.Checkpoint))
@@ -112,18 +113,18 @@ func (b *besideLedger) Close() error {
 	return b.ledger.Close()
 }
 
-// recorder is the store's ledger, and the reader's for what the store's cannot take.
+// recorder writes to the store's ledger, and to the reader's if that is not possible.
 type recorder struct {
 	*ledger.Ledger
 	beside    *besideLedger
 	protected bool
-	went      atomic.Bool // an act went beside
-	tell      func()      // told of the first
+	went      atomic.Bool // an act went to the reader's ledger
+	tell      func()      // called for the first such act
 }
 
 func (r *recorder) isBeside() bool { return r.protected || r.went.Load() }
 
-// Append records an act in the store's ledger, or beside it.
+// Append records an act in the store's ledger, or in the reader's.
 func (r *recorder) Append(ctx context.Context, act ledger.Act) (ledger.Entry, error) {
 	if !r.protected {
 		e, err := r.Ledger.Append(ctx, act)
@@ -138,7 +139,7 @@ func (r *recorder) Append(ctx context.Context, act ledger.Act) (ledger.Entry, er
 	return e, err
 }
 
-// isProtected says whether the ledger of a store cannot be written by this process.
+// isProtected reports whether this process cannot write the ledger of a store.
 func isProtected(dir string) bool {
 	for _, name := range []string{layout.Ledger, layout.LedgerLock, layout.Checkpoint} {
 		if durable.WriteProtected(layout.File(dir, name)) {
@@ -150,14 +151,15 @@ func isProtected(dir string) bool {
 
 // BesideLedger is the reader's ledger for a store.
 type BesideLedger struct {
-	// Dir is its folder, and Key the reader's public key.
+	// Dir is its folder; Key is the reader's public key.
 	Dir     string         `json:"dir"`
 	Key     string         `json:"key"`
 	Entries []ledger.Entry `json:"entries"`
 }
 
-// Beside returns the last acts that this reader recorded beside the store, and what
-// checking them gives; nil if there are none. They are the reader's own: no authority is asked.
+// Beside returns the last acts that this reader recorded in his own ledger, and the result
+// of checking it; nil if there is none. They are the reader's own, so no authority is
+// needed.
 func (n *Node) Beside(ctx context.Context, limit int) (*BesideLedger, *verify.LedgerReport, error) {
 	dir := besideDir(n.o, n.Info.Store)
 	k, err := admin.ReaderKeys(dir)
@@ -185,8 +187,8 @@ func (n *Node) Beside(ctx context.Context, limit int) (*BesideLedger, *verify.Le
 	return b, report, l.Close()
 }
 
-// temp makes a temporary file beside the originals, or where that cannot be, among the
-// reader's own files.
+// temp makes a temporary file next to the originals, or among the reader's own files if
+// that is impossible.
 func (n *Node) temp() (*os.File, error) {
 	if !n.protected {
 		return n.evidence.TempFile()

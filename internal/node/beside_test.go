@@ -25,10 +25,10 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// protect takes the right to write into a folder away until the test ends, or skips it.
+// protect makes a folder read-only until the test ends, or skips the test.
 func protect(t *testing.T, dir string) {
 	t.Helper()
-	if os.Geteuid() == 0 { // whom permissions do not bind
+	if os.Geteuid() == 0 { // permissions do not bind root
 		for _, args := range [][]string{{"--bind", dir, dir}, {"-o", "remount,ro,bind", dir}} {
 			if out, err := exec.CommandContext(t.Context(), "mount", args...).CombinedOutput(); err != nil {
 				t.Skipf("nothing can be mounted read-only here: %v: %s", err, out)
@@ -61,7 +61,8 @@ func protect(t *testing.T, dir string) {
 }
 
 // A store that cannot be written is read without its key, with a ledger of the reader's
-// own, and an index of his own if the store's has not seen all. Nothing is administered.
+// own, and the reader's own index if the store's has not seen everything. Nothing can be
+// administered.
 func TestProtectedStore(t *testing.T) {
 	for _, indexed := range []bool{true, false} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
@@ -115,7 +116,7 @@ func TestProtectedStore(t *testing.T) {
 	}
 }
 
-// Of a store that can be written nothing is beside it.
+// A writable store needs no files of the reader.
 func TestNothingBeside(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	o.ReaderDir = t.TempDir()
@@ -143,7 +144,7 @@ func TestNothingBeside(t *testing.T) {
 	}
 }
 
-// A full disk leaves the index as it is, and says so.
+// On a full disk the index stays as it is, and the node reports it.
 func TestIndexWithoutRoom(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 10))
@@ -225,13 +226,13 @@ func TestInsideAnArchive(t *testing.T) {
 	}
 }
 
-// A server follows what another process takes in, whether it keeps the index or not.
+// A server follows deliveries of another process, whether it keeps the index or not.
 func TestServeFollows(t *testing.T) {
 	for _, keeps := range []bool{true, false} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 		makeStore(t, dir, o, lines(0, 10))
 		var other *Node
-		if !keeps { // somebody else does
+		if !keeps { // another process does
 			other, _ = openToWrite(t, dir, o)
 		}
 		n, err := Open(t.Context(), dir, o)
@@ -277,7 +278,7 @@ func TestServeFollows(t *testing.T) {
 	}
 }
 
-// A store takes the place of nothing.
+// A new store never replaces anything.
 func TestCreateRefuses(t *testing.T) {
 	o := testOptions(t)
 	dir := t.TempDir()
@@ -306,8 +307,8 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-// A follower that fails ends who takes in, with its name and its reason, and what was
-// taken in can go on.
+// A follower that fails ends the intake, with its name and its reason, and the delivery
+// can be continued.
 func TestFollowerFails(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o)
@@ -328,7 +329,7 @@ func TestFollowerFails(t *testing.T) {
 	wantClean(t, dir)
 }
 
-// failing is a follower of its own that takes nothing.
+// failing is a follower that accepts nothing.
 type failing struct {
 	derived
 	err error
@@ -338,8 +339,8 @@ func (f *failing) Position() uint64                           { return 0 }
 func (f *failing) Add(context.Context, []*argus.Record) error { return f.err }
 func (f *failing) Flush(context.Context) error                { return nil }
 
-// An index of another version is built again by who keeps it, and by a reader of a store
-// that cannot be written among his own files; verify says so.
+// An index of another version is rebuilt by its keeper, and by a reader of a store that
+// cannot be written among his own files; verify reports it.
 func TestOutdatedIndex(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 50))
@@ -372,7 +373,8 @@ func TestOutdatedIndex(t *testing.T) {
 	}
 }
 
-// Reindex builds an index of what there is, and writes into no store that it may not.
+// Reindex builds an index of the existing evidence, and does not write into a protected
+// store.
 func TestReindex(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 50))
@@ -380,7 +382,7 @@ func TestReindex(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 	wantClean(t, dir)
-	n, _ := openToWrite(t, dir, o) // which keeps the index
+	n, _ := openToWrite(t, dir, o) // this process keeps the index
 	if _, err := Reindex(t.Context(), dir, o); !errors.Is(err, argus.ErrLocked) {
 		t.Errorf("while somebody keeps it: %v", err)
 	}
@@ -407,7 +409,7 @@ func TestReindex(t *testing.T) {
 	}
 }
 
-// Who completes who asks, as far as there is one answer.
+// Who fills in the missing fields if there is one answer.
 func TestWho(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o)
@@ -444,7 +446,7 @@ func TestWho(t *testing.T) {
 	}
 }
 
-// The temporary files of a reading that takes nothing in lie on the disk of the store, or
+// The temporary files of a reading that takes nothing in are on the disk of the store, or
 // where it would be made.
 func TestTempBeside(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
@@ -473,7 +475,7 @@ func TestTempBeside(t *testing.T) {
 	}
 }
 
-// Who is too far ahead of a follower waits for it, or for the end of the work.
+// An intake that is too far ahead of a follower waits for it, or for the end of the work.
 func TestPace(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 20))
@@ -501,7 +503,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// Of a folder only regular files are copied, and one that is not there is not copied.
+// Only regular files of a folder are copied, and a missing folder is not copied.
 func TestCopyFolder(t *testing.T) {
 	from, into := t.TempDir(), filepath.Join(t.TempDir(), "into")
 	if err := copyFolder(filepath.Join(from, "nowhere"), into); err != nil || layout.There(into) {

@@ -23,7 +23,7 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// copyOf copies a folder of a store and returns what puts it back.
+// copyOf copies a folder of a store and returns a function that restores it.
 func copyOf(t *testing.T, dir, name string) (back func()) {
 	t.Helper()
 	kept := filepath.Join(t.TempDir(), "kept")
@@ -60,7 +60,7 @@ func wantSound(t *testing.T, dir, what string, notes ...string) {
 	}
 }
 
-// opens says with which error a store opens, for reading and for writing.
+// opens returns the error with which a store opens, for reading and for writing.
 func opens(t *testing.T, dir string, o Options) error {
 	t.Helper()
 	var err error
@@ -74,8 +74,8 @@ func opens(t *testing.T, dir string, o Options) error {
 	return err
 }
 
-// A ledger that is cut back while the rest of the store stays is found, and stays
-// found: nothing goes on over it.
+// A ledger that is cut back while the rest of the store stays is detected again and again:
+// nothing can continue on top of it.
 func TestLedgerRolledBackAlone(t *testing.T) {
 	for name, seals := range map[string]func(dir string){
 		"as it is": func(string) {},
@@ -114,7 +114,7 @@ func TestLedgerForkedAlone(t *testing.T) {
 	}
 	ingest(t, dir, o, "more.jsonl")
 	back()
-	// Whoever has the key writes other acts, as many and more.
+	// Somebody with the key writes other acts, as many and more.
 	info, err := readInfo(dir, false)
 	if err != nil {
 		t.Fatal(err)
@@ -141,8 +141,8 @@ func TestLedgerForkedAlone(t *testing.T) {
 	}
 }
 
-// fabricate puts messages into the evidence of a store without a key, as a delivery
-// that was begun and not sealed.
+// fabricate puts messages into the evidence of a store without a key, as a delivery that
+// was begun and not sealed.
 func fabricate(t *testing.T, dir string, messages int) {
 	t.Helper()
 	s, err := evidence.Open(dir, evidence.Options{})
@@ -177,8 +177,8 @@ func fabricate(t *testing.T, dir string, messages int) {
 	}
 }
 
-// Messages that somebody without a key puts in as an open delivery are damage, and
-// neither abandoning it nor going on with it gives them a seal.
+// An open delivery of messages that somebody put in without a key is damage. Neither
+// abandoning nor continuing it makes a seal for it.
 func TestFabricatedDelivery(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -201,10 +201,10 @@ func TestFabricatedDelivery(t *testing.T) {
 	}
 }
 
-// stopAt returns options with which a process is as if killed at a failpoint: nothing
-// after it happens.
 type stopped struct{ at string }
 
+// stopAt returns options that stop a process at a failpoint as if it was killed: nothing
+// happens after it.
 func stopAt(o Options, name string) Options {
 	o.Failpoint = func(here string) {
 		if here == name {
@@ -232,8 +232,8 @@ func until(t *testing.T, o Options, dir string, work func(n *Node)) {
 	work(n)
 }
 
-// A crash between the opening of a delivery and its entry is completed by the next
-// who writes, and loses nothing.
+// After a crash between the opening of a delivery and its entry, the next writer adds the
+// entry, and nothing is lost.
 func TestOpeningIsCompleted(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -306,8 +306,7 @@ func TestAbandonIsAnAct(t *testing.T) {
 	wantSound(t, dir, "abandoned")
 }
 
-// An envelope that was changed is damage, and so is one that is missing; one that an
-// order destroyed is a note.
+// A changed or missing envelope is damage; one that an order destroyed is a note.
 func TestEnvelopesOfAStore(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -351,8 +350,8 @@ func destroyWords(t *testing.T, dir string, o Options, from, to uint64) {
 	}
 }
 
-// The destroying of words that is interrupted at any moment is done as a whole or not at
-// all, from the next opening on; meanwhile verify has no damage.
+// If destroying words is interrupted at any point, the next opening completes or undoes
+// all of it; meanwhile verify finds no damage.
 func TestDestroyingWordsIsWhole(t *testing.T) {
 	for moment, completed := range map[string]bool{"destroy.ready": false, "destroy.recorded": true, "destroy.between": true} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
@@ -387,7 +386,7 @@ func TestDestroyingWordsIsWhole(t *testing.T) {
 	}
 }
 
-// A list whose name in the ledger is destroyed is still held to its content.
+// A list whose name in the ledger is destroyed is still checked by its content.
 func TestListWithoutItsName(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 10))
@@ -412,8 +411,8 @@ func grant(actors ...string) authority.Authority {
 	return authority.Authority{Basis: "warrant", GrantedBy: "judge", Purpose: "x", Actors: actors}
 }
 
-// A ledger that is busy when an authority is added leaves none, and a second attempt
-// makes one.
+// If the ledger is busy, adding an authority leaves no file, and a second attempt makes
+// one.
 func TestAuthorityWhileTheLedgerIsBusy(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 10))
@@ -464,8 +463,8 @@ func TestAuthorityWhileTheLedgerIsBusy(t *testing.T) {
 	wantSound(t, dir, "again")
 }
 
-// A change that is interrupted at any moment is there as a whole or not at all, from
-// the next opening on; meanwhile verify has no damage.
+// A change that is interrupted at any point is there as a whole or not at all after the
+// next opening; meanwhile verify finds no damage.
 func TestChangesAreWhole(t *testing.T) {
 	for what, change := range map[string]struct {
 		do   func(n *Node) error
@@ -516,7 +515,7 @@ func TestChangesAreWhole(t *testing.T) {
 	}
 }
 
-// Several processes that add authorities take turns: each number is given once.
+// Several processes that add authorities take turns: each number is used once.
 func TestAuthoritiesAtTheSameTime(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o)
@@ -544,8 +543,8 @@ func TestAuthoritiesAtTheSameTime(t *testing.T) {
 	}
 }
 
-// An authority that has ended stays so when the clock is set back, for reading and for
-// taking in; and one clock that was ahead locks nobody out for good.
+// An ended authority stays ended when the clock is set back, for reading and for taking
+// in; and one clock that was ahead does not lock everybody out for good.
 func TestClockOfAuthorities(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	day := func(n int) time.Time { return time.Date(2026, 12, n, 0, 0, 0, 0, time.UTC) }

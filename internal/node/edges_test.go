@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestMissingFolders takes each folder of a store away, or puts a file in its place:
-// that is damage, and the rest is checked all the same.
+// TestMissingFolders removes each folder of a store, or puts a file in its place: that is
+// damage, and the rest is still checked.
 func TestMissingFolders(t *testing.T) {
 	o := testOptions(t)
 	whole := filepath.Join(t.TempDir(), "s")
@@ -29,7 +29,7 @@ func TestMissingFolders(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// What is wrong elsewhere has to be found, too.
+			// Damage in other files must be found, too.
 			other := "evidence/00000001.seg"
 			if strings.HasPrefix(folder, "evidence") {
 				other = "authorities/A-0001.json"

@@ -11,8 +11,8 @@ import (
 )
 
 // follower is derived from the evidence as its newest readings show it. The name is for
-// people. Those that a node keeps are in Node.followers; each holds the others up when it
-// fails.
+// people. Those that a node keeps are in Node.followers; if one fails, the others stop,
+// too.
 type follower struct {
 	name string
 	derived
@@ -20,13 +20,13 @@ type follower struct {
 
 type derived interface {
 	follow.Follower
-	// Readings and Begin are those of index.Index, and so is Settle.
+	// Readings, Begin and Settle are as in index.Index.
 	Readings() argus.DeliveryNumber
 	Begin(readings argus.DeliveryNumber) error
 	Settle(ctx context.Context) error
 }
 
-// each does something with every follower, until the first error.
+// each calls do with every follower, until the first error.
 func (n *Node) each(do func(f follower) error) error {
 	for _, f := range n.followers {
 		if err := do(f); err != nil {
@@ -36,9 +36,9 @@ func (n *Node) each(do func(f follower) error) error {
 	return nil
 }
 
-// adopt has the newest complete readings count, and begins anew each follower that was
-// made without one of them. A crash at any moment leaves this to the next who opens the
-// store.
+// adopt makes the newest complete readings count, and restarts each follower that was
+// built without one of them. After a crash at any point, the next process that opens the
+// store does this.
 func (n *Node) adopt() error {
 	newest, err := n.current.Newest()
 	if err != nil {
@@ -66,8 +66,8 @@ func (n *Node) catchUp(ctx context.Context) error {
 	})
 }
 
-// Follow keeps a node that reads up to date with what other processes take
-// in, until the context ends.
+// Follow keeps a reading node up to date with deliveries of other processes, until the
+// context ends.
 func (n *Node) Follow(ctx context.Context) error {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
@@ -101,24 +101,25 @@ func (n *Node) Follow(ctx context.Context) error {
 	}
 }
 
-// A feeding is the goroutine that feeds the followers while deliveries are taken in,
-// however many at a time. It is the one that adds.
+// A feeding manages the goroutine that feeds the followers while any number of deliveries
+// are taken in. Only that goroutine adds.
 type feeding struct {
 	n *Node
 
 	mu    sync.Mutex
 	users int
-	run   *feedingRun // nil while nobody takes in
+	run   *feedingRun // nil while nothing is taken in
 }
 
 type feedingRun struct {
 	n     *Node
 	paced []*paced
-	// ctx ends, with the cause, when a follower fails, and when nobody needs it any more.
+	// ctx ends when a follower fails, with the cause, and when nobody needs the run any
+	// more.
 	ctx   context.Context
 	stop  context.CancelCauseFunc
 	asked chan question
-	ended chan error // how the last flush went
+	ended chan error // the result of the last flush
 }
 
 // A question is work for the goroutine that adds, between two runs.
@@ -127,7 +128,7 @@ type question struct {
 	done chan error
 }
 
-// alone does something that adds, unless somebody takes in.
+// alone calls do, which adds, unless something is being taken in.
 func (f *feeding) alone(do func() error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -137,13 +138,13 @@ func (f *feeding) alone(do func() error) error {
 	return do()
 }
 
-// join begins the use of the followers, until leave.
+// join begins to use the followers; leave ends it.
 func (f *feeding) join(ctx context.Context) *feedingRun {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.users++; f.users == 1 {
 		r := &feedingRun{n: f.n, asked: make(chan question), ended: make(chan error, 1)}
-		// Who began it may end before the others do.
+		// The first user may end before the others do.
 		r.ctx, r.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 		for _, of := range f.n.followers {
 			r.paced = append(r.paced, newPaced(of))
@@ -154,7 +155,7 @@ func (f *feeding) join(ctx context.Context) *feedingRun {
 	return f.run
 }
 
-// leave ends the use. The last one to leave waits for the end of it.
+// leave ends the use. The last one to leave waits for the end of the run.
 func (f *feeding) leave() (last bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -167,8 +168,7 @@ func (f *feeding) leave() (last bool, err error) {
 	return true, err
 }
 
-// feed runs the followers until the context ends. What was added is flushed whenever
-// they stop.
+// feed runs the followers until the context ends. It flushes whenever they stop.
 func (r *feedingRun) feed() error {
 	for {
 		ctx, stop := context.WithCancel(r.ctx)
@@ -182,11 +182,11 @@ func (r *feedingRun) feed() error {
 		case q := <-r.asked:
 			asked = &q
 			stop()
-			_ = <-done // what failed fails in the next run, too
+			_ = <-done // a failure recurs in the next run
 		}
 		over := r.ctx.Err() != nil
 		if asked == nil && !over {
-			r.stop(err) // those who take in end with it
+			r.stop(err) // this ends the deliveries, too
 		}
 		if err := r.flush(); err != nil {
 			r.stop(err)
@@ -230,7 +230,7 @@ func (r *feedingRun) flush() error {
 	return r.n.each(func(f follower) error { return f.Flush(context.WithoutCancel(r.ctx)) })
 }
 
-// between has the goroutine that adds do some work while the followers do not run.
+// between makes the goroutine that adds do some work while the followers do not run.
 func (r *feedingRun) between(work func() error) error {
 	q := question{work, make(chan error, 1)}
 	select {
@@ -241,7 +241,7 @@ func (r *feedingRun) between(work func() error) error {
 	}
 }
 
-// wait returns when all followers were fed up to a record.
+// wait returns when all followers have been fed up to a record.
 func (r *feedingRun) wait(ctx context.Context, seq uint64) error {
 	for _, p := range r.paced {
 		if err := p.wait(ctx, seq); err != nil {
@@ -251,7 +251,7 @@ func (r *feedingRun) wait(ctx context.Context, seq uint64) error {
 	return nil
 }
 
-// paced tells how far a follower was fed.
+// paced tracks how far a follower has been fed.
 type paced struct {
 	follower
 
@@ -264,8 +264,8 @@ func newPaced(f follower) *paced {
 	return &paced{follower: f, added: f.Position(), moved: make(chan struct{})}
 }
 
-// Add implements [follow.Follower]. It goes on, as Flush does, when the following ends
-// meanwhile: what is broken off in a flush is lost to the follower.
+// Add implements [follow.Follower]. Like Flush, it continues if the following ends
+// meanwhile: the follower would lose an interrupted flush.
 func (p *paced) Add(ctx context.Context, records []*argus.Record) error {
 	if err := p.follower.Add(context.WithoutCancel(ctx), records); err != nil {
 		return err

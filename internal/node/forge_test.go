@@ -31,7 +31,7 @@ func crcOf(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(nil, crc32.Checksum(b, castagnoli))
 }
 
-// forgeries are what somebody does who knows the format.
+// forgeries are changes by somebody who knows the format.
 func forgeries(t *testing.T, s states) (list []forgery) {
 	add := func(name string, do func(dir string) error, want ...string) {
 		list = append(list, forgery{name, do, want})
@@ -155,7 +155,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	}
 	add("a block begins with another record", block(24), "damage evidence/00000001.seg record 2 follows record 0")
 	add("a block has another leaf", block(32), "damage evidence/00000001.seg the block holds leaf 1")
-	add("a block is of another delivery", block(44), "damage evidence/00000001.seg", "may evidence/00000002.seg") // whose block says the same
+	add("a block is of another delivery", block(44), "damage evidence/00000001.seg", "may evidence/00000002.seg") // its block says the same
 	add("a table of blocks names another record", edit("evidence/00000001.seg", func(b []byte) []byte {
 		at := binary.LittleEndian.Uint32(b[len(b)-8:])
 		b[at]++
@@ -266,7 +266,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("a checkpoint with two signatures", edit("ledger/checkpoint", func(b []byte) []byte { return append(b, b[bytes.LastIndex(b, []byte("— ")):]...) }), "damage ledger/checkpoint")
 	add("a seal with a line behind it", edit("deliveries/D-0001.seal", func(b []byte) []byte { return append(b, b[bytes.LastIndex(b, []byte("— ")):]...) }), "damage deliveries/D-0001.seal")
 
-	// Well formed, and other than the ledger says.
+	// Well formed, and different from the ledger.
 	add("another size of segments", edit("argus.json", replace(`"segment_bytes": 4000`, `"segment_bytes": 4001`)), "damage argus.json")
 	add("a store of a format to come", edit("argus.json", replace(`"format": 2`, `"format": 3`)), "damage argus.json")
 	add("an authority for somebody", edit("authorities/A-0002.json", replace(`"anna"`, `"eve"`)), "damage authorities/A-0002.json")
@@ -329,7 +329,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("the index of before", whole(s.earlier, "index"))
 	add("the ids of before", whole(s.earlier, "evidence/ids"))
 	add("commit and manifest of before", whole(s.earlier, "evidence/commit", "evidence/manifest"), "damage evidence/", "damage deliveries/D-0002.seal", "damage index")
-	// What no folder can show, and SECURITY.md says: against it, keep receipts elsewhere.
+	// No folder can show these, as SECURITY.md says: keep receipts elsewhere against them.
 	add("all of before", whole(s.earlier, "ledger", "evidence", "deliveries", "authorities", "lists", "originals", "index"))
 	add("the index of another store", whole(s.other, "index"), "damage index/manifest", "damage index")
 	add("index manifest and segments, and no lock", remove("index/manifest", "index/0000000000.seg", "index/0000000001.seg", "index/lock"), "note index/lock")

@@ -17,7 +17,8 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// openIndex opens the index that this Argus uses; another one is another case here.
+// openIndex opens the index that this Argus uses. Another implementation would be another
+// case here.
 func openIndex(dir string, o index.Options) (index.Index, error) {
 	ix, err := embedded.Open(dir, embedded.Options{Evidence: o.Evidence, Mark: o.Mark, ReadOnly: o.ReadOnly, Rebuild: o.Rebuild})
 	if err != nil {
@@ -26,8 +27,8 @@ func openIndex(dir string, o index.Options) (index.Index, error) {
 	return ix, nil
 }
 
-// keepIndex opens the index in a folder to keep it, or beside the process that does. An
-// index of another version is built again; a damaged one is an error, since
+// keepIndex opens the index in a folder as its keeper, or as a reader if another process
+// keeps it. It rebuilds an index of another version; a damaged one is an error, since
 // rebuilding it here would hide the damage.
 func (n *Node) keepIndex(ctx context.Context, dir string) error {
 	var err error
@@ -54,14 +55,14 @@ func (n *Node) keepIndex(ctx context.Context, dir string) error {
 	if err = n.adopt(); err == nil {
 		err = n.checkMark()
 	}
-	if err == nil && !n.o.Write { // else the delivery brings it along
+	if err == nil && !n.o.Write { // otherwise the delivery updates it
 		err = n.catchUp(ctx)
 	}
 	return n.withoutRoom(err)
 }
 
 // openProtectedIndex opens the index of a write-protected store. If there is none, or it
-// has not seen all of the evidence, one is made among the reader's own files.
+// has not seen all of the evidence, one is built among the reader's own files.
 func (n *Node) openProtectedIndex(ctx context.Context) error {
 	var err error
 	n.index, err = openIndex(layout.File(n.dir, layout.Index), index.Options{Evidence: evidence.Copies{Current: n.current}, ReadOnly: true})
@@ -98,7 +99,7 @@ func (n *Node) openProtectedIndex(ctx context.Context) error {
 	return n.keepIndex(ctx, dir)
 }
 
-// withoutRoom goes on with the index as it is where the disk has no room for a newer one.
+// withoutRoom continues with the existing index if the disk has no room for a newer one.
 func (n *Node) withoutRoom(err error) error {
 	if !durable.NoRoom(err) || n.o.Write {
 		return err
@@ -108,10 +109,10 @@ func (n *Node) withoutRoom(err error) error {
 	return n.current.Know(n.index.Readings())
 }
 
-// checkMark refuses an index that was built from other evidence. Where the evidence
-// cannot be read, whoever needs that part learns it.
+// checkMark refuses an index that was built from other evidence. If the evidence cannot be
+// read, those that need that part get the error.
 func (n *Node) checkMark() error {
-	// The index may know records that came meanwhile.
+	// The index may know records that were added meanwhile.
 	if err := n.evidence.Refresh(); err != nil {
 		return err
 	}
@@ -125,8 +126,8 @@ func (n *Node) checkMark() error {
 	return nil
 }
 
-// Reindex throws the index away and builds it from the evidence. It returns how many
-// messages there are in it.
+// Reindex deletes the index and builds it again from the evidence. It returns the number
+// of messages in it.
 func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	o, err := o.withDefaults()
 	if err != nil {

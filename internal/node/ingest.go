@@ -17,14 +17,14 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// maxLag is how many records the evidence may be ahead of a follower while a
-// delivery is read: fewer than stay decoded in memory.
+// maxLag is how many records the evidence may be ahead of a follower while a delivery is
+// read: fewer than stay decoded in memory.
 const maxLag = 1 << 16
 
-// Ingest takes in deliveries with work, which calls the intake with the
-// options it is given, while the followers follow. When it returns, what was
-// taken in is searchable. The node was opened with Write. Any number may be under way
-// at the same time; the end of one is not that of the others, unless a follower fails.
+// Ingest takes deliveries in. It calls work with the options for the intake, while the
+// followers follow. When it returns, the deliveries are searchable. The node must be
+// opened with Write. Any number may run at the same time; if one ends, the others
+// continue, unless a follower fails.
 func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work func(context.Context, intake.Options) error) error {
 	signer, err := note.NewSigner(n.keys.Private)
 	if err != nil {
@@ -54,7 +54,7 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	return n.each(func(f follower) error { return f.Settle(ctx) })
 }
 
-// followed does the work while the followers run, and has them adopt what it brought.
+// followed does the work while the followers run, and makes them adopt the result.
 func (n *Node) followed(ctx context.Context, run *feedingRun, o intake.Options, work func(context.Context, intake.Options) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -78,15 +78,15 @@ func (n *Node) followed(ctx context.Context, run *feedingRun, o intake.Options, 
 	})
 }
 
-// TempBeside makes the temporary files of a reading that takes nothing in, on the disk of
-// the store that is at a path, or would be made there: they hold the evidence in clear. A
-// file has no name any more where the system allows it.
+// TempBeside makes the temporary files of a reading that takes nothing in. They hold the
+// evidence in clear, so they are on the disk of the store at a path, or where the store
+// would be made. A file has no name if the system allows it.
 func TempBeside(store string) func() (*os.File, error) {
 	return func() (*os.File, error) {
 		dir := layout.File(store, layout.Originals)
 		if !layout.Exists(store) {
 			dir = filepath.Dir(filepath.Clean(store))
-			for !layout.There(dir) && filepath.Dir(dir) != dir { // folders on the way are made with the store
+			for !layout.There(dir) && filepath.Dir(dir) != dir { // missing folders are made with the store
 				dir = filepath.Dir(dir)
 			}
 		}

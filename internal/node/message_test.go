@@ -22,8 +22,8 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// inventedDeliveries writes the deliveries of a small invented case and returns
-// their folder.
+// inventedDeliveries writes the deliveries of a small invented case and returns their
+// folder.
 func inventedDeliveries(t *testing.T, messages int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -46,7 +46,7 @@ func takeIn(t *testing.T, o Options, from string, names ...string) (dir string) 
 	return dir
 }
 
-// desks opens a store for people who ask under the scopes.
+// desks opens a store for people with the scopes.
 func desks(t *testing.T, dir string, o Options, scopes ...string) (*Node, []desk.Who) {
 	t.Helper()
 	n, err := Open(t.Context(), dir, o)
@@ -69,8 +69,8 @@ func desks(t *testing.T, dir string, o Options, scopes ...string) (*Node, []desk
 	return n, all
 }
 
-// heldMessages reads all messages of a store, with all their copies, straight from
-// the evidence.
+// heldMessages reads all messages of a store, with all their copies, directly from the
+// evidence.
 func heldMessages(t *testing.T, dir string) (all [][]query.Sighting) {
 	t.Helper()
 	store, err := evidence.Open(dir, evidence.Options{ReadOnly: true})
@@ -108,8 +108,8 @@ var (
 	askedScopes = []string{"", "delivery:1", "delivery:2 OR delivery:3", "-delivery:1", "delivery:4 OR delivery:6 OR delivery:8", "-is:locked", "-de", "sent:2020-06.. -delivery:3", "is:locked", "to:*"}
 )
 
-// Every number of an answer is a count of distinct messages, as a walk over the
-// evidence finds them, whatever the scope.
+// Every number in an answer is a count of distinct messages, as found by a walk over the
+// evidence, in every scope.
 func TestEveryNumberCountsMessages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes in ten deliveries")
@@ -177,7 +177,7 @@ func parse(t *testing.T, text string) query.Node {
 	return n
 }
 
-// numbers are what an answer says.
+// numbers are the numbers in an answer.
 type numbers struct {
 	Total, Messages, Differing uint64
 	Refs                       []string
@@ -197,7 +197,7 @@ func answerOf(r *desk.SearchResult) numbers {
 		}
 	}
 	for _, c := range r.Histogram {
-		if c.Count > 0 { // the bars between have none
+		if c.Count > 0 { // the bars in between have none
 			n.Months[c.Value] = c.Count
 		}
 	}
@@ -253,7 +253,7 @@ func valuesOf(d *query.Doc, field query.FieldName) (values []string) {
 	return slices.DeleteFunc(slices.Compact(values), func(s string) bool { return s == "" })
 }
 
-// checkPages compares what a conversation's pages count.
+// checkPages compares the counts of a conversation's pages.
 func checkPages(t *testing.T, n *Node, who desk.Who, seen []*query.Doc) {
 	t.Helper()
 	sizes := map[[2]string]uint64{}
@@ -279,8 +279,8 @@ func checkPages(t *testing.T, n *Node, who desk.Who, seen []*query.Doc) {
 	}
 }
 
-// Under a scope, a store answers the same whether it holds what lies outside or not,
-// also where that is other copies of the same messages, which came before.
+// Under a scope, a store gives the same answers whether or not it holds more outside of
+// it, even other copies of the same messages that came before.
 func TestWhatLiesOutsideChangesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes in four deliveries")
@@ -301,7 +301,7 @@ func TestWhatLiesOutsideChangesNothing(t *testing.T) {
 			t.Fatalf("%s (-without +with):\n%s", asked, gocmp.Diff(without[asked], with[asked]))
 		}
 	}
-	// The harness sees a difference where there is one.
+	// The harness detects a difference if there is one.
 	o = testOptions(t)
 	all := allAnswers(t, takeIn(t, o, from, "server-archive", "phone-of-tilde"), o, []int{1, 0}, 120, askedQueries, "")
 	if all[`"" in ""`] == without[`"" in "delivery:1"`] {
@@ -344,9 +344,9 @@ func queriesFrom(rng *rand.Rand, n int) (list []string) {
 	return list
 }
 
-// allAnswers asks under scopes, and opens every so many of the messages that it is
-// shown. Deliveries are named by their place in order: the delivery of this store that is
-// number at+1 is called order[at]+1.
+// allAnswers asks under scopes, and opens one in every so many of the returned messages.
+// It names deliveries by their place in order: the delivery with number at+1 in this store
+// is called order[at]+1.
 func allAnswers(t *testing.T, dir string, o Options, order []int, every int, queries []string, scopes ...string) map[string]string {
 	t.Helper()
 	renamed := func(text string) string {
@@ -389,7 +389,7 @@ func allAnswers(t *testing.T, dir string, o Options, order []int, every int, que
 		}
 		checkCursors(t, n, who[i], renamed(queries[0]))
 		if scope == "" {
-			continue // what was known before is counted then
+			continue // the count then includes messages known before
 		}
 		list, err := n.Desk.Deliveries(t.Context(), who[i])
 		if err != nil {
@@ -407,7 +407,7 @@ func allAnswers(t *testing.T, dir string, o Options, order []int, every int, que
 	return answers
 }
 
-// checkCursors compares an answer with the same in pieces.
+// checkCursors compares an answer with the same answer in pieces.
 func checkCursors(t *testing.T, n *Node, who desk.Who, q string) {
 	t.Helper()
 	refs := func(limit int) (list []string) {
@@ -430,8 +430,8 @@ func checkCursors(t *testing.T, n *Node, who desk.Who, q string) {
 	}
 }
 
-// plain writes an answer with deliveries renamed and without what is of one store:
-// positions and entries, and what repeats the query.
+// plain writes an answer with deliveries renamed. It omits positions and entries, which
+// differ between stores, and the repeated query.
 func plain(t *testing.T, answer any, order []int) string {
 	t.Helper()
 	data, err := json.Marshal(answer)
@@ -466,7 +466,7 @@ func withoutPositions(v any) any {
 		for i := range v {
 			v[i] = withoutPositions(v[i])
 		}
-		// What has no order of its own comes in the order of the store.
+		// Lists without an order of their own are in the order of the store.
 		if len(v) > 0 {
 			if _, named := v[0].(string); named {
 				slices.SortFunc(v, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })

@@ -1,7 +1,7 @@
 // Package node wires the parts into a running Argus, on one machine or many.
 //
-// Who holds a node can take deliveries in, keep the index up to date, check
-// the store and administer it. Data leaves only through its Desk.
+// The holder of a node can take deliveries in, keep the index up to date, check the store
+// and administer it. Data leaves only through its Desk.
 package node
 
 import (
@@ -31,29 +31,29 @@ import (
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
-// Options say how a node works. The zero value works.
+// Options configure a node. The zero value works.
 type Options struct {
 	// KeyDir is the folder of private keys. Default $ARGUS_KEYS, then
 	// argus/keys in the user's configuration folder.
 	KeyDir string
-	// ReaderDir is the folder of what a reader keeps of stores that cannot be
-	// written: his ledgers, their keys, indexes. Default $ARGUS_READER, then
-	// argus/reader in the user's configuration folder.
+	// ReaderDir is the folder of a reader's own files for stores that cannot be written:
+	// ledgers, their keys, indexes. Default $ARGUS_READER, then argus/reader in the user's
+	// configuration folder.
 	ReaderDir string
-	// Note is told, in a sentence, what does not work as it does elsewhere. Default:
-	// nobody is.
+	// Note is called with a sentence about each feature that does not work as usual.
+	// Default none.
 	Note func(sentence string)
-	// Formats are those that are read. Default: none, so that nothing is recognised.
+	// Formats are the formats to read. Default none, so that nothing is recognised.
 	Formats reader.Formats
 	// Software names this Argus in seals.
 	Software string
 	// Write opens the evidence for a delivery.
 	Write bool
-	// Catching is told how far the index is, when it has to catch up with the
-	// evidence before it can be used.
+	// Catching is called with the progress of the index when it has to catch up with the
+	// evidence before use.
 	Catching func(done, total uint64)
-	// SegmentBytes is, for Create, the size at which a segment of evidence is
-	// closed. Default evidence's own.
+	// SegmentBytes is, for Create, the size at which a segment of evidence is closed.
+	// Default as in package evidence.
 	SegmentBytes int64
 	// Failpoint ends the process at named moments, in tests.
 	Failpoint func(name string)
@@ -79,7 +79,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, err
 	}
 	if o.ReaderDir == "" {
-		if config, err := os.UserConfigDir(); err == nil { // else whoever needs it says so
+		if config, err := os.UserConfigDir(); err == nil { // otherwise those that need the folder report it
 			o.ReaderDir = filepath.Join(config, "argus", "reader")
 		}
 	}
@@ -88,7 +88,7 @@ func (o Options) withDefaults() (Options, error) {
 
 // Node is an open store.
 type Node struct {
-	// Desk is the way to the data, and Admin administers.
+	// Desk gives access to the data, Admin administers the store.
 	Desk  *desk.Desk
 	Admin *admin.Admin
 	Info  layout.StoreInfo
@@ -108,14 +108,14 @@ type Node struct {
 	lists       *wordlist.Store
 }
 
-// Create makes an empty store in dir, which does not exist or is empty, with a
-// key pair and one authority that covers everything in it for everybody who
-// can open it: it is your own data until you say otherwise.
+// Create makes an empty store in dir, which must not exist or be empty. It has a key pair
+// and one authority that covers everything in it for everybody who can open it: it is your
+// own data until you say otherwise.
 func Create(ctx context.Context, dir string, o Options) (err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return err
 	}
-	// Whatever lies there and is no empty folder is somebody's: it stays.
+	// Keep anything there that is not an empty folder: it belongs to somebody.
 	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("make store %s: there is a file or a link of that name", dir)
 	}
@@ -125,7 +125,8 @@ func Create(ctx context.Context, dir string, o Options) (err error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("make store %s: the folder is not empty", dir)
 	}
-	// Made beside its place and renamed, so that there is a whole store or none.
+	// Make the store under another name and rename it, so that it exists whole or not at
+	// all.
 	making := filepath.Clean(dir) + ".making"
 	if err := os.RemoveAll(making); err != nil {
 		return fmt.Errorf("make store %s: %w", dir, err)
@@ -173,7 +174,7 @@ func create(ctx context.Context, dir string, o Options) error {
 	return errors.Join(begin(ctx, dir, l, k, text), l.Close())
 }
 
-// begin writes the first acts: the store itself, and its first authority.
+// begin records the first acts: the store itself, and its first authority.
 func begin(ctx context.Context, dir string, l *ledger.Ledger, k admin.Keys, info []byte) error {
 	actor := admin.ActorName()
 	_, err := l.Append(ctx, ledger.Act{Actor: actor, Action: ledger.Init, Detail: map[string]string{
@@ -192,8 +193,8 @@ func begin(ctx context.Context, dir string, l *ledger.Ledger, k admin.Keys, info
 	return err
 }
 
-// Open opens a store, and brings its index up to date if nobody else does. The end of
-// the context also ends the building of the ids, when somebody needs them later.
+// Open opens a store, and updates its index if no other process does. If the context ends,
+// building the ids also stops, even later.
 func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
@@ -227,7 +228,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	}
 	lists := layout.File(dir, layout.Lists)
 	if _, err := os.Stat(lists); n.protected && errors.Is(err, fs.ErrNotExist) {
-		lists = filepath.Join(besideDir(o, n.Info.Store), layout.Lists) // which has none
+		lists = filepath.Join(besideDir(o, n.Info.Store), layout.Lists) // this folder has none
 	}
 	if n.lists, err = wordlist.Open(lists); err != nil {
 		return nil, err
@@ -263,7 +264,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	return n, nil
 }
 
-// Close ends the use of the store.
+// Close closes the store.
 func (n *Node) Close() error {
 	var err error
 	if n.index != nil {
@@ -287,7 +288,7 @@ func newStoreID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// readInfo reads what the store says of itself, in order to open it.
+// readInfo reads the argus.json of a store that is to be opened.
 func readInfo(dir string, write bool) (layout.StoreInfo, error) {
 	info, err := layout.ReadInfo(dir)
 	if errors.Is(err, layout.ErrNoStore) || errors.Is(err, argus.ErrOlder) {
@@ -304,7 +305,7 @@ func readInfo(dir string, write bool) (layout.StoreInfo, error) {
 	return info, nil
 }
 
-// PrivateKeyPath is where the store's private key is.
+// PrivateKeyPath returns the path of the store's private key.
 func (n *Node) PrivateKeyPath() string { return layout.PrivateKey(n.o.KeyDir, n.Info.Store) }
 
 func (n *Node) note(sentence string) { n.o.Note(sentence) }

@@ -32,7 +32,7 @@ func testOptions(t testing.TB) Options {
 	return Options{Formats: all.Formats(), KeyDir: filepath.Join(t.TempDir(), "keys"), Software: "argus test", SegmentBytes: 4000}
 }
 
-// makeStore makes a store with two sealed deliveries of what content gives.
+// makeStore makes a store with two sealed deliveries of the given content.
 func makeStore(t testing.TB, dir string, o Options, deliveries ...string) {
 	t.Helper()
 	if err := Create(t.Context(), dir, o); err != nil {
@@ -55,7 +55,7 @@ func makeStore(t testing.TB, dir string, o Options, deliveries ...string) {
 func ingest(t testing.TB, dir string, o Options, source string) *argus.Receipt {
 	t.Helper()
 	o.Write = true
-	ctx, cancel := context.WithCancel(t.Context()) // which ends what the log does in the background
+	ctx, cancel := context.WithCancel(t.Context()) // ends the log's background work
 	defer cancel()
 	n, err := Open(ctx, dir, o)
 	if err != nil {
@@ -134,7 +134,7 @@ func TestFromAFileToAnAnswer(t *testing.T) {
 	}
 }
 
-// P8: an index that is built again gives the same answers.
+// P8: a rebuilt index gives the same answers.
 func TestReindexGivesTheSame(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 300), lines(200, 400))
@@ -150,7 +150,7 @@ func TestReindexGivesTheSame(t *testing.T) {
 	}
 }
 
-// An index that is missing altogether is built when the store is opened.
+// A missing index is built when the store is opened.
 func TestMissingIndexIsBuilt(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -219,8 +219,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// What a newer Argus wrote is newer and never damaged, and what it made so that
-// this one can read it is read.
+// Files of a newer Argus are newer and never damaged, and those that it made readable for
+// this one are read.
 func TestFormatsOfStores(t *testing.T) {
 	for _, tt := range []struct {
 		info string
@@ -306,8 +306,8 @@ const storeV2 = "testdata/store-v2"
 
 var update = flag.Bool("update", false, "write the store in testdata anew, but for its index")
 
-// writeStoreV2 makes the store again. Its index stays: it is older than today's. So is
-// its ledger, which then has to be made by the Argus of before.
+// writeStoreV2 makes the store again. Its index stays, because it is older than today's.
+// So does its ledger, which then has to be made by the earlier Argus.
 func writeStoreV2(t *testing.T) {
 	t.Helper()
 	here, err := os.Getwd()
@@ -336,8 +336,7 @@ func writeStoreV2(t *testing.T) {
 	}
 }
 
-// copyStore copies the store of version 2 that testdata holds, with an index of
-// today.
+// copyStore copies the store of version 2 in testdata, with a current index.
 func copyStore(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "s")
@@ -354,7 +353,7 @@ func copyStore(t testing.TB) string {
 }
 
 // TestStoreOfVersion2 verifies a store as format 2 was first written (P9). Its index is
-// older than today's: that is worth a word, and it is built again.
+// older than today's: that is a note, and the index is rebuilt.
 func TestStoreOfVersion2(t *testing.T) {
 	if *update {
 		writeStoreV2(t)
@@ -382,14 +381,13 @@ func TestStoreOfVersion2(t *testing.T) {
 	check(dir, 1, 310)
 }
 
-// TestDamagedStores goes through the library of damages in testdata/damaged.
-// A file has lines: what is done to a copy of the sound store (flip FILE
-// OFFSET, truncate FILE SIZE, append FILE TEXT, remove FILE, swap FILE FILE,
-// write FILE TEXT; a negative offset counts from the end), and what has to be
-// said of it: "damage FILE WORDS" or "note FILE WORDS", each at least once,
-// and no damage in files that it does not name. WORDS stand in the problem or
-// say what it touches: "records 2 to 2, delivery D-0001". The files of an
-// original are named by its path: {delivery-1.jsonl}.data.
+// TestDamagedStores goes through the library of damages in testdata/damaged. The lines of
+// a file are changes to a copy of the sound store (flip FILE OFFSET, truncate FILE SIZE,
+// append FILE TEXT, remove FILE, swap FILE FILE, write FILE TEXT; a negative offset counts
+// from the end), and the findings that are wanted: "damage FILE WORDS" or "note FILE
+// WORDS", each at least once, and no damage in other files. WORDS are part of the problem
+// or name the touched records: "records 2 to 2, delivery D-0001". The files of an original
+// are named by its path: {delivery-1.jsonl}.data.
 func TestDamagedStores(t *testing.T) {
 	names, err := filepath.Glob("testdata/damaged/*.txt")
 	if err != nil || len(names) < 15 {
@@ -439,7 +437,7 @@ func TestDamagedStores(t *testing.T) {
 	}
 }
 
-// An ingest refuses a segment that nobody knows with the words of verify.
+// An ingest refuses an unknown segment with the words of verify.
 func TestCopiedSegment(t *testing.T) {
 	dir := copyStore(t)
 	if err := harm(dir, "copy", "evidence/00000001.seg evidence/00000005.seg"); err != nil {
@@ -461,8 +459,8 @@ func TestCopiedSegment(t *testing.T) {
 	}
 }
 
-// The index of another store has good checksums. Verify makes everything once more from
-// the evidence, and one that is only behind is sound.
+// The index of another store has good checksums. Verify compares everything with the
+// evidence, and an index that is only behind is sound.
 func TestIndexOfAnotherStore(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 300))
@@ -509,7 +507,7 @@ func TestIndexOfAnotherStore(t *testing.T) {
 	}
 }
 
-// A mark names one evidence and no other.
+// A mark identifies one evidence and no other.
 func TestIndexNamesItsEvidence(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100), lines(50, 150))
@@ -568,7 +566,7 @@ func originalsOf(t *testing.T, dir string) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// touching is a finding's problem and what it touches.
+// touching returns a finding's problem and the records that it touches.
 func touching(f verify.Finding) string {
 	return fmt.Sprintf("%s; records %d to %d, delivery %s", f.Problem, f.First, f.Last, f.Delivery)
 }
@@ -637,8 +635,8 @@ func harm(dir, verb, rest string) error {
 	return os.WriteFile(path, data, 0o600)
 }
 
-// TestFlipAnyByteOfAStore changes bytes in every file of a store, index and
-// ledger included, and wants each found and its file named (P7).
+// TestFlipAnyByteOfAStore changes bytes in every file of a store, including index and
+// ledger. Each change must be found and its file named (P7).
 func TestFlipAnyByteOfAStore(t *testing.T) {
 	dir := copyStore(t)
 	rng := rand.New(rand.NewPCG(4, 2))
@@ -692,7 +690,7 @@ func TestFlipAnyByteOfAStore(t *testing.T) {
 	}
 }
 
-// times is what an environment variable says, which makes a test longer.
+// times returns the number in an environment variable, which makes a test longer.
 func times(t *testing.T, name string, otherwise int) int {
 	t.Helper()
 	text := os.Getenv(name)
@@ -706,8 +704,8 @@ func times(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// A private key elsewhere, a public key of somebody else: the store can agree
-// with itself and still not be what was sealed.
+// A store that was signed with another key can agree with itself and still not be as it was
+// sealed: only the right public key shows that.
 func TestVerifyWithAKeyOfOnesOwn(t *testing.T) {
 	dir := copyStore(t)
 	stored, err := os.ReadFile(filepath.Join(dir, "keys", "store.pub"))

@@ -19,9 +19,8 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// The order in which deliveries came changes no answer, whichever three they are: one
-// triple in four is of the invented case, the others are made by hand. Triple n is the
-// same each time.
+// The order of deliveries changes no answer, for any three deliveries: one triple in four
+// is of the invented case, the others are made by hand. Triple n is always the same.
 func TestOrdersOfThreeDeliveries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes in three deliveries in six orders")
@@ -49,8 +48,8 @@ func TestOrdersOfThreeDeliveries(t *testing.T) {
 	t.Logf("reliability: orders tried %d failed 0", tried)
 }
 
-// checkOrders takes in a triple in its six orders, and says how many copies met by
-// their clocks and how many messages have several.
+// checkOrders takes a triple in its six orders, and returns how many copies met by their
+// clocks and how many messages have several.
 func checkOrders(t *testing.T, n uint64) (met, several int64) {
 	rng := rand.New(rand.NewPCG(n, 10))
 	from := t.TempDir()
@@ -73,7 +72,7 @@ func checkOrders(t *testing.T, n uint64) (met, several int64) {
 	queries := append(queriesFrom(rng, 4), "", any(askedQueries), any(askedQueries))
 	scopes := []string{"", any([]string{"delivery:1", "delivery:2 OR delivery:3", "-delivery:1", "to:* -delivery:3"})}
 	for len(scopes) < 3 {
-		if q := queriesFrom(rng, 1)[0]; !strings.Contains(q, "->") { // which no scope may have
+		if q := queriesFrom(rng, 1)[0]; !strings.Contains(q, "->") { // no scope may have this
 			scopes = append(scopes, q)
 		}
 	}
@@ -120,11 +119,11 @@ func checkOrders(t *testing.T, n uint64) (met, several int64) {
 	return met, several
 }
 
-// writeTriple writes three deliveries, each of which may have copies of the same
-// messages: several files of it, too, and with other receivers, names, times, clocks,
-// versions and keys. What meet.go names is not in them: equal texts nearer than
-// clocks are apart, three clocks of which one lies between the others, and different
-// versions of a message that clocks tell apart.
+// writeTriple writes three deliveries, which may have copies of the same messages, also in
+// several files of one delivery, and with other receivers, names, times, clocks, versions
+// and keys. It leaves out the cases that meet.go names: equal texts nearer than clocks are
+// apart, three clocks with one between the others, and different versions of a message
+// that clocks tell apart.
 func writeTriple(t *testing.T, dir string, names []string, rng *rand.Rand) {
 	t.Helper()
 	files := map[string][]byte{}
@@ -157,7 +156,8 @@ func writeTriple(t *testing.T, dir string, names []string, rng *rand.Rand) {
 	}
 }
 
-// drawMessage draws a message, and returns what a delivery's next copy of it says.
+// drawMessage draws a message, and returns a function that makes a delivery's next copy of
+// it.
 func drawMessage(rng *rand.Rand, number int) func(delivery string) *argus.Message {
 	word := func(list ...string) string { return list[rng.IntN(len(list))] }
 	some := func(list ...string) (chosen []string) {
@@ -168,7 +168,7 @@ func drawMessage(rng *rand.Rand, number int) func(delivery string) *argus.Messag
 		}
 		return chosen
 	}
-	moment := (1613300400 + int64(number/4)*20 + int64(rng.IntN(10))) * 1e6 // in some seconds there are several
+	moment := (1613300400 + int64(number/4)*20 + int64(rng.IntN(10))) * 1e6 // some seconds have several
 	at := func(micros int64) argus.Time {
 		t := argus.Time{Micros: micros, Precision: argus.Second}
 		if rng.IntN(3) == 0 {
@@ -185,11 +185,11 @@ func drawMessage(rng *rand.Rand, number int) func(delivery string) *argus.Messag
 	shift := map[string]int64{}
 	kind := rng.IntN(7)
 	switch kind {
-	case 0: // named by a long id, whatever a copy says
+	case 0: // identified by a long id, whatever a copy says
 		base.ServiceID = fmt.Sprintf("8e1f1b9c-0c57-4c5e-9d2b-%012d", number)
-	case 1: // named by an id and its second
+	case 1: // identified by an id and its second
 		base.ServiceID = fmt.Sprintf("m-%d", number)
-	case 2: // named by what it says
+	case 2: // identified by its content
 		base.Text += word("", "", fmt.Sprintf(" %d", number))
 	case 3, 4: // seen by clocks that are apart
 		base.Text += fmt.Sprintf(" number %d", number)
@@ -201,7 +201,7 @@ func drawMessage(rng *rand.Rand, number int) func(delivery string) *argus.Messag
 		}
 		by := [3]int64{rng.Int64N(5) - 2, rng.Int64N(5) - 2, rng.Int64N(5) - 2} // of each clock
 		if rng.IntN(4) == 0 {
-			by[rng.IntN(3)] += 30 // which is too far from both others
+			by[rng.IntN(3)] += 30 // too far from both others
 		}
 		for name, clock := range clocks {
 			shift[name] = by[clock]

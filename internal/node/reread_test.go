@@ -21,7 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// writing gives an intake into a store to work.
+// writing opens a store for writing and passes an intake to work.
 func writing(t testing.TB, dir string, o Options, work func(ctx context.Context, o intake.Options) error) error {
 	t.Helper()
 	o.Write = true
@@ -56,9 +56,9 @@ func line(n int, text string) string {
 		'A'+n%2, 'B'-n%2, n, n/60%24, n%60, text)
 }
 
-// olderStore makes a store into which an older reader took source in: change makes of
-// each message of today's reader what that one made of it, nil for nothing. more is
-// what it found besides. Its second delivery is of today's reader.
+// olderStore makes a store in which an older reader read source. change turns each message
+// of today's reader into the older one's, nil for none. more has the messages that only
+// the older reader found. The second delivery is read by today's reader.
 func olderStore(t testing.TB, o Options, source, second string, change func(n int, m *argus.Message) *argus.Message, more ...*argus.Message) (dir, fresh string) {
 	t.Helper()
 	base := t.TempDir()
@@ -138,7 +138,7 @@ func olderStore(t testing.TB, o Options, source, second string, change func(n in
 	return dir, fresh
 }
 
-// answers asks a store what its deliveries, versions and messages are.
+// answers asks a store for its deliveries, versions and messages.
 func answers(t testing.TB, dir string, o Options) map[string]*desk.SearchResult {
 	t.Helper()
 	all := map[string]*desk.SearchResult{}
@@ -151,8 +151,8 @@ func answers(t testing.TB, dir string, o Options) map[string]*desk.SearchResult 
 	return all
 }
 
-// What an older reader made of a delivery is superseded by a second reading: the answers
-// are those of a store into which today's readers took the same in.
+// A second reading supersedes that of an older reader: the answers are those of a store
+// into which today's readers took the same files.
 func TestReread(t *testing.T) {
 	o := testOptions(t)
 	t.Chdir(t.TempDir())
@@ -177,7 +177,7 @@ func TestReread(t *testing.T) {
 		}
 		return m
 	}, phantom)
-	if r := search(t, dir, o, "is:differs"); r.Total != 1 { // message 1, which the second delivery has as it is
+	if r := search(t, dir, o, "is:differs"); r.Total != 1 { // message 1, which the second delivery has unchanged
 		t.Fatalf("%d messages differ before, want 1", r.Total)
 	}
 	if r := search(t, dir, o, "in:other"); r.Total != 1 {
@@ -239,7 +239,7 @@ func write(t testing.TB, name, text string) {
 	}
 }
 
-// A real case read again says the same as before, whatever its formats are.
+// A real case gives the same answers after it was read again, in all its formats.
 func TestRereadOfTheInventedCase(t *testing.T) {
 	o := testOptions(t)
 	o.SegmentBytes = 0
@@ -280,8 +280,7 @@ func TestRereadOfTheInventedCase(t *testing.T) {
 	}
 }
 
-// A reading that another process makes comes into the answers of the one that keeps the
-// index.
+// A reading by another process reaches the answers of the process that keeps the index.
 func TestRereadBesideAServer(t *testing.T) {
 	o := testOptions(t)
 	t.Chdir(t.TempDir())
@@ -324,8 +323,8 @@ func TestRereadBesideAServer(t *testing.T) {
 	}
 }
 
-// Who may not see all of a delivery cannot read it again, nor finish it for another: the
-// report names what is in it.
+// A person who may not see all of a delivery cannot read it again, nor finish a reading
+// for somebody else: the report names the content.
 func TestRereadInScopeOnly(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 5), lines(5, 9))
@@ -370,7 +369,7 @@ func TestRereadInScopeOnly(t *testing.T) {
 	}
 }
 
-// What an order took away does not come back by reading the originals again.
+// Reading the originals again does not bring back anything that an order removed.
 func TestRereadBringsNothingBack(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 5))

@@ -17,7 +17,7 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// A delivery that was sealed stays sealed, also when somebody removes the seal.
+// A sealed delivery stays sealed, even if somebody removes the seal.
 func TestSealedStaysSealed(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 10))
@@ -56,9 +56,9 @@ func TestVerifyBesideAnIngest(t *testing.T) {
 	}
 }
 
-// TestHarmedStoresDoNotPanic changes bytes, cuts and swaps in copies of the
-// store of format 2, with the checksums of segments mended now and then so
-// that the change gets through, and opens, reads and verifies them.
+// TestHarmedStoresDoNotPanic changes bytes, cuts and swaps in copies of the store of
+// format 2, sometimes with the checksums of segments fixed so that the change is not
+// rejected early, and opens, reads and verifies them.
 func TestHarmedStoresDoNotPanic(t *testing.T) {
 	rounds := 150
 	if testing.Short() {
@@ -125,7 +125,7 @@ func TestHarmedStoresDoNotPanic(t *testing.T) {
 	}
 }
 
-// mend makes the checksums of the block headers fit.
+// mend fixes the checksums of the block headers.
 func mend(data []byte) {
 	for at := 32; at+64 <= len(data); {
 		if string(data[at:at+4]) != "BLK2" {

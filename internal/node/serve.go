@@ -10,13 +10,13 @@ import (
 	"github.com/argus-evidence/argus/internal/web"
 )
 
-// NewToken makes a token that cannot be guessed, for Serve.
+// NewToken makes an unguessable token for Serve.
 func NewToken() string { return api.NewToken() }
 
-// Session is what one browser is served.
+// Session is the session of one browser.
 type Session struct {
 	Who desk.Who
-	// Store is what the interface calls the store.
+	// Store is the name of the store in the interface.
 	Store string
 	// Token opens the session; [NewToken] makes it.
 	Token string
@@ -24,8 +24,8 @@ type Session struct {
 	Opened func()
 }
 
-// Serve answers the one browser that brings the token first, until the context
-// ends, and follows what other processes take in.
+// Serve answers the first browser that brings the token, until the context ends, and
+// follows deliveries of other processes.
 func (n *Node) Serve(ctx context.Context, l net.Listener, s Session) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	following := make(chan error, 1)

@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// settle holds ledger and evidence to each other, and completes what a crash has
-// left between the two. argus.ErrDamaged: no crash leaves what is there.
+// settle compares ledger and evidence, and completes acts that a crash interrupted between
+// the two. argus.ErrDamaged means that no crash can have caused the difference.
 func (n *Node) settle(ctx context.Context) error {
 	seal, err := n.evidence.LastSeal()
 	if err != nil {
@@ -34,7 +34,7 @@ func (n *Node) settle(ctx context.Context) error {
 	if seal == nil {
 		return nil
 	}
-	// A crash right after sealing can have kept the seal out of the ledger.
+	// A crash right after sealing may have kept the seal out of the ledger.
 	acts, err := n.actsOf(ctx, seal.Delivery)
 	if err != nil || acts.Sealed {
 		return err
@@ -42,15 +42,14 @@ func (n *Node) settle(ctx context.Context) error {
 	return intake.RecordSeal(ctx, n.intakeOf(&seal.Opening), seal)
 }
 
-// intakeOf is what records for the one who opened a delivery.
+// intakeOf returns options that record in the name of the actor who opened a delivery.
 func (n *Node) intakeOf(o *argus.Opening) intake.Options {
 	return intake.Options{Store: n.evidence, Record: n.recorder(desk.Who{Actor: o.Actor, Authority: o.Authority})}
 }
 
-// settleOpenings sees to it that each open delivery is in the ledger as it was
-// opened: a crash can have kept that out, and then nothing follows the records of the
-// opening. A delivery without a seal that the ledger has sealed must not be taken for
-// an interrupted one.
+// settleOpenings ensures that each open delivery is in the ledger as it was opened. A
+// crash may have kept the opening out, and then no records follow those of the opening. A
+// delivery without a seal that is sealed in the ledger must not be treated as interrupted.
 func (n *Node) settleOpenings(ctx context.Context) error {
 	list, err := n.evidence.Deliveries(ctx)
 	if err != nil {
@@ -86,7 +85,7 @@ func (n *Node) settleOpenings(ctx context.Context) error {
 	return nil
 }
 
-// actsOf looks for the acts of a delivery in the ledger, from its end.
+// actsOf finds the acts of a delivery in the ledger, searching from its end.
 func (n *Node) actsOf(ctx context.Context, d argus.DeliveryNumber) (*claims.Delivery, error) {
 	of := &claims.Delivery{Number: d}
 	size, err := n.ledger.Size()
@@ -107,7 +106,7 @@ func (n *Node) actsOf(ctx context.Context, d argus.DeliveryNumber) (*claims.Deli
 	return of, nil
 }
 
-// recorder writes the acts of a delivery for somebody.
+// recorder returns a function that records the acts of a delivery for an actor.
 func (n *Node) recorder(who desk.Who) func(context.Context, string, argus.DeliveryNumber, []argus.Field) error {
 	return func(ctx context.Context, action string, d argus.DeliveryNumber, details []argus.Field) error {
 		n.o.failpoint("ledger." + action)

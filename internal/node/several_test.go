@@ -19,13 +19,13 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// A ring lets intakes go on in turn, a batch each.
+// A ring makes intakes take turns, a batch each.
 type ring struct {
 	mu    sync.Mutex
 	moved sync.Cond
 	live  []bool
 	turn  int
-	// stopped says that nobody may go on.
+	// stopped is set if nobody may continue.
 	stopped bool
 }
 
@@ -35,7 +35,7 @@ func newRing(n int) *ring {
 	return r
 }
 
-// step waits for the turn of an intake, and gives it to the next.
+// step waits for the turn of an intake, and passes it to the next.
 func (r *ring) step(i int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -45,7 +45,7 @@ func (r *ring) step(i int) {
 	r.next()
 }
 
-// leave takes an intake out.
+// leave removes an intake.
 func (r *ring) leave(i int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,7 +104,7 @@ func (n *Node) take(ctx context.Context, who desk.Who, path string, progress fun
 	return receipt, err
 }
 
-// sealsInOrder fails unless each seal names a ledger that has all seals before it.
+// sealsInOrder checks that each seal names a ledger that has all seals before it.
 func sealsInOrder(t *testing.T, dir string, o Options, want int) {
 	t.Helper()
 	n, err := Open(t.Context(), dir, o)
@@ -150,8 +150,8 @@ func wantClean(t *testing.T, dir string) {
 	}
 }
 
-// Two feeds and a phone are taken in at the same time, a batch each in turn. One is
-// killed and blocks nobody; index and verify agree with what is there at each moment.
+// Two feeds and a phone are taken in at the same time, one batch each in turn. One is
+// killed and blocks nobody; index and verify always agree with the evidence.
 func TestThreeDeliveriesAtOnce(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o)
@@ -183,7 +183,7 @@ func TestThreeDeliveriesAtOnce(t *testing.T) {
 					kill()
 				}
 				if i == 0 && batches == 5 {
-					// Everybody waits here for this one.
+					// All others wait here for this one.
 					if damage, _, v := verified(t, dir); len(damage) != 0 || v.Deliveries-v.Sealed != 3 {
 						t.Errorf("while three are open: %d open, damage %+v", v.Deliveries-v.Sealed, damage)
 					}
@@ -336,7 +336,7 @@ func TestCrashWhileThreeAreOpen(t *testing.T) {
 	}
 }
 
-// What is in hand is nobody else's.
+// A delivery in progress cannot be continued by anybody else.
 func TestInHandOnce(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o)
@@ -370,9 +370,9 @@ func TestInHandOnce(t *testing.T) {
 	}
 }
 
-// A crash can keep the seal that was made last out of the ledger, whatever number its
-// delivery has: that is no damage, and the next who opens the store records it, or the
-// next seal of the same process.
+// A crash may keep the latest seal out of the ledger, whatever the number of its delivery:
+// that is no damage, and it is recorded when the store is next opened, or with the next
+// seal of the same process.
 func TestLastSealIsCompleted(t *testing.T) {
 	for _, goesOn := range []bool{false, true} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
@@ -427,8 +427,8 @@ func TestLastSealIsCompleted(t *testing.T) {
 	}
 }
 
-// Readings count in the order in which they were sealed: one that was interrupted counts
-// when it is finished, although a later one counts already.
+// Readings count in the order of their seals: an interrupted one counts when it is
+// finished, even if a later one counts already.
 func TestInterleavedReadings(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 200), lines(200, 300))
@@ -491,8 +491,8 @@ func TestInterleavedReadings(t *testing.T) {
 	}
 }
 
-// The end of the following, which comes at the end of each delivery, breaks off neither
-// what is added nor a flush.
+// The end of the following, which comes at the end of each delivery, interrupts neither an
+// Add nor a Flush.
 func TestFlushOutlivesFollowing(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 20))
@@ -519,7 +519,7 @@ func TestFlushOutlivesFollowing(t *testing.T) {
 	}
 }
 
-// An opening that could not be recorded is recorded before the delivery goes on in the
+// An opening that could not be recorded is recorded before the delivery continues in the
 // same process.
 func TestOpeningIsRecordedLater(t *testing.T) {
 	for _, abandon := range []bool{false, true} {

@@ -17,8 +17,8 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// states is a store with a file of each kind, an earlier state of it, and another store
-// of the same shape with another key.
+// states is a store with a file of each kind, an earlier state of it, and another store of
+// the same shape with another key.
 type states struct{ now, earlier, other, private string }
 
 func makeStates(t *testing.T) (s states) {
@@ -81,8 +81,7 @@ func makeStates(t *testing.T) (s states) {
 	return s
 }
 
-// A tampering is something that is done to a file of a store; it says whether that
-// changes anything.
+// A tampering changes a file of a store; it reports whether that makes a difference.
 type tampering struct {
 	name string
 	do   func(s states, dir, file string) (bool, error)
@@ -110,8 +109,8 @@ func put(name string, data []byte) error {
 	return os.WriteFile(name, data, 0o600)
 }
 
-// counterpart is the file of another state that goes by the same place in it: names that
-// are random are counted.
+// counterpart is the file in the same place in another state: random names are matched by
+// counting.
 func counterpart(from, dir, file string) (string, bool) {
 	if _, err := os.Stat(filepath.Join(from, file)); err == nil {
 		return file, true
@@ -156,7 +155,7 @@ func from(which func(s states) string) func(s states, dir, file string) (bool, e
 	}
 }
 
-// tamperings are what is done to each kind of file.
+// tamperings are the changes to each kind of file.
 var tamperings = []tampering{
 	{"deleted", func(_ states, dir, file string) (bool, error) { return true, os.Remove(filepath.Join(dir, file)) }},
 	{"emptied", contentOf(func(b []byte) []byte { return nil })},
@@ -193,8 +192,8 @@ var tamperings = []tampering{
 	}},
 }
 
-// kindsOfFiles are one or two of each kind of file of a store, as patterns of which the
-// first match counts or, with a minus before it, the last one.
+// kindsOfFiles are patterns for one or two of each kind of file of a store. The first
+// match counts, or the last one after a minus.
 var kindsOfFiles = []string{
 	"argus.json", "keys/store.pub", "authorities/A-0001.json", "authorities/A-0002.revoked.json", "lists/*.txt",
 	"evidence/00000001.seg", "-evidence/*.seg", "evidence/commit", "evidence/manifest", "evidence/lock", "evidence/ids/manifest", "-evidence/ids/[0-9]*",
@@ -205,17 +204,17 @@ var kindsOfFiles = []string{
 	"index/manifest", "-index/*.seg", "index/lock",
 }
 
-// exceptions are the tamperings of that table that do not simply damage the file that
-// was tampered with: "note" and "damage" with the file that has to be named and words
-// about it, "may" with one that may be. A name that ends in a slash is any file in the
-// folder, and derived files may be named by theirs.
+// exceptions are the tamperings that do not simply damage the changed file: "note" and
+// "damage" have the file to be named and words about it, "may" a file that may be named. A
+// name that ends in a slash is any file in the folder, and derived files may be named by
+// theirs.
 var exceptions = map[string][]string{
 	"argus.json, another store's":            {"damage argus.json", "damage deliveries/D-0001.seal", "damage deliveries/D-0002.seal"},
 	"keys/store.pub, another store's":        {"damage keys/store.pub", "damage ledger/checkpoint", "damage deliveries/D-0001.seal", "damage deliveries/D-0002.seal"},
 	"evidence/00000001.seg, another store's": {"damage evidence/00000001.seg", "may evidence/ids", "damage deliveries/D-0001.seal", "damage originals/", "damage index", "damage ledger the opening of delivery D-0001"},
 	"-evidence/*.seg, grown":                 {"note evidence/ behind the last acknowledged record"},
 	"-evidence/*.seg, doubled":               {"note evidence/ behind the last acknowledged record"},
-	// The tree file says to 256 records where a delivery was changed, and this one is shorter.
+	// The tree file locates a change to within 256 records, and this delivery is shorter.
 	"-evidence/*.seg, another store's":   {"damage evidence/ records of delivery D-0002 have the root", "may evidence/ids", "damage index"},
 	"evidence/manifest, another store's": {"damage evidence/ the manifest says"},
 	"evidence/lock, deleted":             {"note evidence/lock"},
@@ -226,8 +225,8 @@ var exceptions = map[string][]string{
 	"index/manifest, another store's":    {"damage index/0000000000.seg not the segment that the manifest lists"},
 }
 
-// check holds what verify says of a store to what it has to say: each wanted finding, and
-// no damage in other files.
+// check compares the findings of verify with the wanted ones: each must be there, and no
+// damage in other files.
 func check(t *testing.T, dir, what string, want []string) {
 	t.Helper()
 	var damage, notes []verify.Finding
@@ -278,9 +277,9 @@ func segmentsOf(t *testing.T, dir string) []string {
 	return names
 }
 
-// TestTampering does all of that to a file of each kind, and then what somebody does who
-// knows the format: forgeries with good checksums, files added, several files at once.
-// What is done is found, and the file is named, or it does no harm and has a note.
+// TestTampering applies all tamperings to a file of each kind, and then the changes of
+// somebody who knows the format: forgeries with good checksums, added files, several files
+// at once. Each is found, and the file is named, or it is harmless and has a note.
 func TestTampering(t *testing.T) {
 	older, o := copyOlder(t)
 	if _, err := Upgrade(t.Context(), older, "", o, Upgrading{}); err != nil {
@@ -301,7 +300,7 @@ func TestTampering(t *testing.T) {
 	}
 }
 
-// tamper tampers with copies of a store, and says how often.
+// tamper tampers with copies of a store, and returns the number of attempts.
 func tamper(t *testing.T, s states, kinds []string, forged []forgery) (tried int) {
 	check(t, s.now, "sound", nil)
 	with := func(what string, want []string, do func(dir string) (bool, error)) {
@@ -321,7 +320,7 @@ func tamper(t *testing.T, s states, kinds []string, forged []forgery) (tried int
 			t.Error(err)
 		}
 	}
-	all := times(t, "ARGUS_TAMPERINGS", 0) > 0 // else a third of those of single files
+	all := times(t, "ARGUS_TAMPERINGS", 0) > 0 // otherwise a third of those of single files
 	for i, pattern := range kinds {
 		matches, err := fs.Glob(os.DirFS(s.now), strings.TrimPrefix(pattern, "-"))
 		if err != nil || len(matches) == 0 {

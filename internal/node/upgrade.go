@@ -25,34 +25,34 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// Upgraded is what an upgrade did.
+// Upgraded is the result of an upgrade.
 type Upgraded struct {
 	Store string `json:"store"`
-	// Kept is where the store of format 1 is now.
+	// Kept is the new path of the store of format 1.
 	Kept string `json:"kept"`
-	// Finished says that an upgrade that was interrupted had done all of it but the
-	// renaming; then nothing more is known.
+	// Finished is set if an interrupted upgrade only lacked the renaming; then the other
+	// figures are unknown.
 	Finished bool `json:"finished,omitempty"`
 	*upgrade.Result
 }
 
-// Upgrading is told how an upgrade goes on. The zero value tells nobody.
+// Upgrading has callbacks for the progress of an upgrade. All may be nil.
 type Upgrading struct {
-	// Begin is told how many bytes the new store takes at most, and how many are
-	// free, -1 if that is not known.
+	// Begin is called with the most bytes that the new store takes, and the free bytes, -1
+	// if unknown.
 	Begin func(need, free int64)
-	// Progress is told how many of the records are done, in each of the steps.
+	// Progress is called with the number of records done in each step.
 	Progress func(step upgrade.Step, done, total uint64)
 }
 
-// Upgrade converts a store of format 1 into one of today, and proves that the two
-// say the same. It works beside the store, in DIR.upgrading, and is gone on with
-// where it was interrupted; then the store of format 1 is renamed to DIR.format-1,
-// and the new one takes its name. actor is who does it, "" for the user's name.
+// Upgrade converts a store of format 1 to the current format, and proves that the two are
+// equivalent. It works in DIR.upgrading, next to the store, and resumes there after an
+// interruption. Then it renames the store of format 1 to DIR.format-1, and the new one
+// takes its name. actor is the person who does it, "" for the user's name.
 //
-// The error is ErrDamaged, and the store stays as it is, if it is not as it was
-// sealed; ErrNoKey without the private key, ErrOpenKey if others can use it; ErrLocked if another process uses
-// the store.
+// The error is ErrDamaged, and the store stays as it is, if it is not as it was sealed;
+// ErrNoKey without the private key, ErrOpenKey if others can use it; ErrLocked if another
+// process uses the store.
 func Upgrade(ctx context.Context, dir, actor string, o Options, tell Upgrading) (*Upgraded, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -64,7 +64,7 @@ func Upgrade(ctx context.Context, dir, actor string, o Options, tell Upgrading) 
 	if tell.Progress == nil {
 		tell.Progress = func(upgrade.Step, uint64, uint64) {}
 	}
-	// The names beside it are those beside the folder itself.
+	// The other names are derived from the real folder, not from a link to it.
 	if real, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = real
 	}
@@ -131,7 +131,7 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 		Progress: func(step upgrade.Step, done uint64) { u.tell.Progress(step, done, u.old.Last()) },
 	})
 	if errors.Is(err, argus.ErrDamaged) {
-		err = errors.Join(err, os.RemoveAll(u.making)) // nothing can be made of it
+		err = errors.Join(err, os.RemoveAll(u.making)) // it cannot be used
 	}
 	if err != nil {
 		return nil, err
@@ -147,8 +147,7 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 	return &Upgraded{Store: u.info.Store, Kept: u.kept, Result: result}, nil
 }
 
-// finish gives the folders their names if that is all that an upgrade has left
-// undone.
+// finish renames the folders if only that is missing of an upgrade.
 func (u *upgrading) finish() (*Upgraded, error) {
 	now, errNow := layout.ReadInfo(u.dir)
 	beside, errBeside := layout.ReadInfo(u.making)
@@ -171,7 +170,7 @@ func (u *upgrading) finish() (*Upgraded, error) {
 	return &Upgraded{Store: now.Store, Kept: u.kept, Finished: true}, nil
 }
 
-// space looks whether the new store fits beside the old one.
+// space checks whether the new store fits next to the old one.
 func (u *upgrading) space() error {
 	var evidence, rest int64
 	err := filepath.WalkDir(u.dir, func(path string, e fs.DirEntry, err error) error {
@@ -195,13 +194,12 @@ func (u *upgrading) space() error {
 	if err != nil {
 		return err
 	}
-	// Measured: 0.9 times the evidence where there are messages only, 1.5 times where
-	// there are sightings only. An original that does not get smaller grows by 1 byte
-	// in 500.
+	// Measured: 0.9 times the evidence with messages only, 1.5 times with sightings only.
+	// An incompressible original grows by 1 byte in 500.
 	need := 2*evidence + rest + rest/100 + 1<<20
 	free, err := durable.Free(filepath.Dir(u.dir))
 	if err != nil {
-		free = -1 // not known here
+		free = -1 // unknown here
 	}
 	u.tell.Begin(need, free)
 	if free >= 0 && free+taken(u.making) < need {
@@ -210,7 +208,7 @@ func (u *upgrading) space() error {
 	return nil
 }
 
-// taken is what the files of a folder take, as far as that is known.
+// taken returns the size of the files in a folder, as far as it is known.
 func taken(dir string) (size int64) {
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err == nil && e.Type().IsRegular() {
@@ -223,8 +221,8 @@ func taken(dir string) (size int64) {
 	return size
 }
 
-// check reads what a store of format 1 has beside the records and the originals, which
-// are checked while they are converted and compared.
+// check reads a store of format 1 except its records and originals, which are checked
+// while they are converted and compared.
 func (u *upgrading) check(ctx context.Context) error {
 	var damage error
 	report := func(f verify.Finding) {
@@ -263,8 +261,8 @@ func (u *upgrading) check(ctx context.Context) error {
 	return nil
 }
 
-// complete makes a store of the converted evidence: with everything else of the
-// store of format 1, and the upgrade in the ledger.
+// complete makes a store of the converted evidence: it adds everything else of the store
+// of format 1, and records the upgrade in the ledger.
 func (u *upgrading) complete(ctx context.Context, result *upgrade.Result) error {
 	for _, name := range []string{layout.Keys, layout.Authorities, layout.Lists, layout.Ledger} {
 		into := filepath.Join(u.making, name)
@@ -303,7 +301,7 @@ func (u *upgrading) complete(ctx context.Context, result *upgrade.Result) error 
 	return nil
 }
 
-// keep puts the seals and the argus.json of format 1 into the new store.
+// keep copies the seals and the argus.json of format 1 into the new store.
 func (u *upgrading) keep(info []byte) error {
 	into := filepath.Join(u.making, layout.Kept)
 	if err := os.RemoveAll(into); err != nil {
@@ -321,7 +319,7 @@ func (u *upgrading) keep(info []byte) error {
 	return err
 }
 
-// record writes the acts of the upgrade behind a copy of the ledger.
+// record appends the acts of the upgrade to a copy of the ledger.
 func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, now []byte) (err error) {
 	dir := layout.File(u.making, layout.Ledger)
 	copied, err := os.ReadFile(layout.File(u.making, layout.Checkpoint))
@@ -335,7 +333,7 @@ func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, 
 	defer func() { err = errors.Join(err, l.Close()) }()
 	for _, d := range result.Deliveries {
 		if d.Seal == (argus.Hash{}) {
-			continue // open: the next ingest goes on with it or seals it
+			continue // open: the next ingest continues or seals it
 		}
 		if _, err := l.Append(ctx, ledger.Act{Actor: u.actor, Action: ledger.UpgradeSeal, Subject: d.Number.String(), Detail: map[string]string{
 			"seal": d.Seal.String(), "before": d.Before.String(), "root_before": d.Root.String(), "records": number(d.Records),
@@ -349,7 +347,7 @@ func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, 
 	}}); err != nil {
 		return err
 	}
-	// Who only reads records it, too, and no lock of the evidence keeps him out.
+	// Readers also write to the ledger, and no lock of the evidence keeps them out.
 	if last, err := os.ReadFile(layout.File(u.dir, layout.Checkpoint)); err != nil || !bytes.Equal(last, copied) {
 		return errors.Join(errors.New("somebody used the store meanwhile; stop who does, and upgrade again: it goes on from here"), err)
 	}
@@ -358,7 +356,7 @@ func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, 
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// swap gives the new store the name of the old one, where it can be done at once.
+// swap gives the new store the name of the old one, atomically if the system can.
 func (u *upgrading) swap() error {
 	if err := (durable.OS{}).SyncDir(filepath.Dir(u.dir)); err != nil {
 		return err
@@ -377,8 +375,8 @@ func (u *upgrading) swap() error {
 	return errors.Join(err, durable.OS{}.SyncDir(filepath.Dir(u.dir)))
 }
 
-// copyFolder copies a folder of regular files durably, byte for byte. One that is
-// not there is not copied.
+// copyFolder copies a folder of regular files durably, byte for byte. A missing folder is
+// not copied.
 func copyFolder(from, into string) error {
 	if !layout.There(from) {
 		return nil

@@ -28,11 +28,10 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// The store of testdata/upgrade was written by the last Argus of format 1, with
-// its key beside it: messages, sightings, one whose clock was apart, a copy that
-// differs, something locked, quarantined pieces, a file's own count, an archive
-// with an attachment, a list, two authorities, and a delivery that was
-// interrupted.
+// The store of testdata/upgrade was written by the last Argus of format 1, with its key
+// next to it: messages, sightings, one whose clock was apart, a copy that differs,
+// something locked, quarantined pieces, a file's own count, an archive with an attachment,
+// a list, two authorities, and an interrupted delivery.
 const upgradable = "testdata/upgrade/store"
 
 func copyOlder(t testing.TB) (dir string, o Options) {
@@ -126,7 +125,7 @@ func TestUpgrade(t *testing.T) {
 	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err == nil || !strings.Contains(err.Error(), "format 2 already") {
 		t.Errorf("upgraded twice: %v", err)
 	}
-	// Today's readers find what those of format 1 did not: each can be read again.
+	// Today's readers find more than those of format 1: each delivery can be read again.
 	for d := range argus.DeliveryNumber(5) {
 		if receipt, diff := reread(t, dir, o, d+1); receipt.Reads != d+1 || diff.Same+diff.New+diff.Changed == 0 {
 			t.Errorf("the reading of D-000%d: %+v, %+v", d+1, receipt, diff)
@@ -137,7 +136,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// abandon seals what was interrupted.
+// abandon seals the interrupted delivery.
 func abandon(t *testing.T, dir string, o Options) *argus.Receipt {
 	t.Helper()
 	o.Write = true
@@ -156,8 +155,8 @@ func abandon(t *testing.T, dir string, o Options) *argus.Receipt {
 	return receipts[0]
 }
 
-// Each file of a store of format 1 but those that are derived is looked at: a
-// byte that is another one stops the upgrade, and the store stays as it is.
+// Every file of a store of format 1 that is not derived is checked: a changed byte stops
+// the upgrade, and the store stays as it is.
 func TestUpgradeStopsAtDamage(t *testing.T) {
 	sound, o := copyOlder(t)
 	derived := func(name string) bool {
@@ -268,7 +267,7 @@ func verifierOf(t testing.TB, dir string) note.Verifiers {
 	return note.VerifierList(v)
 }
 
-// Somebody who reads beside the upgrade writes to the ledger: it must not be lost.
+// A reader during the upgrade writes to the ledger, which must not be lost.
 func TestUpgradeBesideAReader(t *testing.T) {
 	dir, o := copyOlder(t)
 	key, err := os.ReadFile("testdata/upgrade/keys/4b4141f0518f0ddf.key")
@@ -307,7 +306,7 @@ func TestUpgradeBesideAReader(t *testing.T) {
 	}
 }
 
-// What was kept of format 1 is part of the store: a change of it is damage.
+// The kept files of format 1 are part of the store: a change in them is damage.
 func TestKeptOfFormat1IsVerified(t *testing.T) {
 	dir, o := copyOlder(t)
 	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err != nil {
@@ -344,9 +343,9 @@ func TestKeptOfFormat1IsVerified(t *testing.T) {
 	}
 }
 
-// rekey gives a copy of a store of format 1 whose private key is gone another one:
-// the seals are signed again, and the acts of the ledger written again. The
-// evidence and the originals stay as they are.
+// rekey gives a copy of a store of format 1 whose private key is gone a new key: it signs
+// the seals again, and writes the acts of the ledger again. The evidence and the originals
+// stay as they are.
 func rekey(t *testing.T, from string) (dir string, o Options) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "s")
@@ -477,7 +476,7 @@ func TestUpgradeOfStoreV1(t *testing.T) {
 	}
 }
 
-// storeV1 is a store that the first format wrote, exactly as it was.
+// storeV1 is a store exactly as the first format wrote it.
 const storeV1 = "testdata/store-v1"
 
 func storeV1Copy(t *testing.T) string {
@@ -489,7 +488,7 @@ func storeV1Copy(t *testing.T) string {
 	return dir
 }
 
-// The new store lies where the older one lay, whichever way it was named.
+// The new store is in the place of the older one, however that was named.
 func TestUpgradeOfALinkAndOfHere(t *testing.T) {
 	dir, o := copyOlder(t)
 	o.KeyDir, _ = filepath.Abs(o.KeyDir)
@@ -517,8 +516,8 @@ func TestUpgradeOfALinkAndOfHere(t *testing.T) {
 // An upgrade that was interrupted between two renamings is finished.
 func TestUpgradeFinishesTheRenaming(t *testing.T) {
 	for _, names := range [][2]string{
-		{".format-1", ".upgrading"}, // the two stores have changed names, and the older one has no other yet
-		{"", ".upgrading"},          // the older store has its name, and the new one has none yet
+		{".format-1", ".upgrading"}, // the two stores have exchanged names, and the older one has no other yet
+		{"", ".upgrading"},          // the older store still has its name, and the new one has none yet
 	} {
 		dir, o := copyOlder(t)
 		if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err != nil {

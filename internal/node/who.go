@@ -12,8 +12,8 @@ import (
 	"github.com/argus-evidence/argus/internal/desk"
 )
 
-// Who completes who asks: the user's own name, the only authority that names
-// the actor and has not ended, and the authority's purpose.
+// Who fills in missing fields: the user's own name, the only authority that names the
+// actor and has not ended, and the authority's purpose.
 func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
 	who.Actor = cmp.Or(who.Actor, admin.ActorName())
 	list, err := n.Desk.Authorities(ctx, who.Actor)
@@ -29,7 +29,7 @@ func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
 			return a.Revoked != nil || !a.Until.IsZero() && !now.Before(a.Until)
 		})
 		if len(open) == 0 {
-			open = list // why it is at an end is told when it is used
+			open = list // its use reports why it has ended
 		}
 		switch len(open) {
 		case 0:

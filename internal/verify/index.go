@@ -14,21 +14,21 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// An indexCheck checks the index, and compares it with the evidence while that is
-// verified. The index is derived: what is wrong with it is mended by building it again.
+// An indexCheck checks the index and compares it with the evidence while that is verified.
+// The index is derived: rebuilding it repairs any damage.
 type indexCheck struct {
 	open       index.Open
 	comparison index.Comparison // nil if there is nothing to compare
 	store      *evidence.Store
 	current    *evidence.Current
-	now        *argus.Record // which is followed
+	now        *argus.Record // the record that is followed
 	stopped    error         // why the evidence could not be followed
 	other      error         // why the index is not of this evidence
-	damaged    bool          // the evidence, or a part of it is newer
+	damaged    bool          // the evidence is damaged, or part of it is newer
 }
 
-// begin checks the index by itself. It comes before the evidence is verified, so that
-// this has all that the index has seen.
+// begin checks the index by itself. It runs before the evidence is verified, so that the
+// evidence has everything that the index has seen.
 func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, report func(Finding)) (err error) {
 	if _, err := os.Stat(layout.File(dir, layout.Index)); errors.Is(err, fs.ErrNotExist) {
 		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "there is no index yet"})
@@ -77,7 +77,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	return nil
 }
 
-// listen passes the findings of the evidence on.
+// listen passes on the findings of the evidence.
 func (x *indexCheck) listen(report func(Finding)) func(Finding) {
 	return func(f Finding) {
 		x.damaged = x.damaged || !f.Note
@@ -85,7 +85,7 @@ func (x *indexCheck) listen(report func(Finding)) func(Finding) {
 	}
 }
 
-// follow takes a record of the evidence that nothing is wrong with.
+// follow adds a sound record of the evidence.
 func (x *indexCheck) follow(ctx context.Context, r *argus.Record) {
 	if x.comparison == nil || x.stopped != nil {
 		return
@@ -95,7 +95,7 @@ func (x *indexCheck) follow(ctx context.Context, r *argus.Record) {
 	}
 }
 
-// Whole implements [index.Evidence]: mostly it is asked for the record that is followed.
+// Whole implements [index.Evidence]. Most calls ask for the record that is followed.
 func (x *indexCheck) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	if x.now.Seq == seq {
 		return evidence.Copies{Current: x.current}.Fill(ctx, x.now)
@@ -108,7 +108,7 @@ func (x *indexCheck) Copies(ctx context.Context, id argus.ID) ([]uint64, error) 
 	return evidence.Copies{Current: x.current}.Copies(ctx, id)
 }
 
-// end says how the index differs from the evidence.
+// end reports the differences between index and evidence.
 func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Finding)) error {
 	var err error
 	var differences []*index.Differs

@@ -26,48 +26,49 @@ import (
 	"github.com/argus-evidence/argus/internal/upgrade"
 )
 
-// Finding is something that Verify has to say about a store.
+// Finding is a problem or a note that Verify reports about a store.
 type Finding = check.Finding
 
-// Verified is what Verify has read.
+// Verified is the result of [Store].
 type Verified struct {
 	Store string `json:"store"`
 	*check.Verified
 	// Entries counts the entries of the ledger.
 	Entries uint64 `json:"ledger_entries"`
-	// Indexed counts the messages in the index, and IndexedTo is the last
-	// record that it has seen.
+	// Indexed counts the messages in the index; IndexedTo is the last record that it has
+	// seen.
 	Indexed   uint64 `json:"indexed"`
 	IndexedTo uint64 `json:"indexed_to"`
-	// Key is the public key that seals and ledger were checked with, and KeyFrom where
-	// it came from.
+	// Key is the public key that seals and ledger were checked with; KeyFrom is its
+	// source.
 	Key     string `json:"key"`
 	KeyFrom string `json:"key_from,omitempty"`
 }
 
-// Where the public key of a check came from.
+// Sources of the public key.
 const (
 	KeyGiven  = "given"
 	KeyStored = "store"
 )
 
-// ErrKey says that what was given as a public key is none.
+// ErrKey means that a given key is not the public key of a store.
 var ErrKey = errors.New("what was given is no public key of a store")
 
-// Options of a verification.
+// Options configure a verification.
 type Options struct {
-	// Key is the public key that the caller trusts; "" takes the one in the store,
-	// which proves only that the store agrees with itself.
+	// Key is the public key that the caller trusts; "" takes the one in the store, which
+	// proves only that the store agrees with itself.
 	Key string
 	// OpenIndex opens the index.
 	OpenIndex index.Open
-	// Report is told each finding, and Advance how many bytes more were read.
+	// Report is called with each finding, and Advance with the number of further bytes
+	// read.
 	Report  func(Finding)
 	Advance func(bytes int64)
 }
 
-// Store recomputes everything that the store in a folder claims. The error is
-// ErrOlder for a store that has to be upgraded first, and [ErrKey] for a key that is none.
+// Store recomputes everything that the store in a folder claims. The error is ErrOlder for
+// a store that has to be upgraded first, and [ErrKey] for an invalid key.
 func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 	report, key := o.Report, o.Key
 	damage := func(file, format string, args ...any) {
@@ -109,15 +110,15 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 	} else {
 		verifiers = note.VerifierList(verifier)
 	}
-	// Another process may be writing: what is derived comes first and the
-	// evidence last, so that it holds all that the others speak of. The ledger is
-	// asked once more behind it: then it speaks of all that was there.
+	// Another process may be writing: derived files are read first and the evidence last,
+	// so that it holds everything that they mention. The ledger is read once more after
+	// the evidence, and then mentions all of it.
 	var said *claims.Claims
 	if verifier != nil {
 		if said, err = LedgerAndFiles(ctx, dir, key, result, report); err != nil {
 			return nil, err
 		}
-		// Else the ledger has said which of the two is another one.
+		// Otherwise the ledger has shown which of the two is wrong.
 		if name := layout.KeyName(info.Store); said == nil && result.KeyFrom == KeyStored && info.Store != "" && verifier.Name() != name {
 			damage(layout.PublicKey, "the public key is that of %s, and the store is %s", verifier.Name(), name)
 		}
@@ -138,8 +139,8 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 	return result, verifyStrays(dir, report)
 }
 
-// LedgerAndFiles checks the ledger, and with it what it says of other files. It
-// returns what it says, or nil if it is not to be relied on.
+// LedgerAndFiles checks the ledger and its claims about other files. It returns the
+// claims, or nil if they cannot be trusted.
 func LedgerAndFiles(ctx context.Context, dir, key string, result *Verified, report func(Finding)) (*claims.Claims, error) {
 	if !layout.There(layout.File(dir, layout.Ledger)) {
 		report(Finding{File: layout.Ledger, Offset: -1, Problem: "the folder is missing: nothing says what was done with the store"})
@@ -176,12 +177,12 @@ func LedgerAndFiles(ctx context.Context, dir, key string, result *Verified, repo
 	return said, nil
 }
 
-// Folder compares the files of a folder with what the ledger said when
-// they were added, before the files were read (f) and after it (now).
+// Folder compares the files of a folder with the claims of the ledger from before the
+// files were read (f) and after (now).
 func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 	path := filepath.Join(dir, f.Name)
 	if f.Name != layout.Authorities && len(f.Files)+len(f.Unnamed) == 0 && !layout.There(path) {
-		return // it is made when it is needed
+		return // it is created on demand
 	}
 	say := func(note bool, file, format string, args ...any) {
 		report(Finding{File: file, Offset: -1, Note: note, Problem: fmt.Sprintf(format, args...)})
@@ -200,11 +201,11 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		made, waits := strings.CutPrefix(e.Name(), durable.Prepared)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && waits:
-			// It has got its name meanwhile.
+			// It has been renamed to its final name meanwhile.
 		case err != nil:
 			say(false, name, "the %s cannot be read: %v", f.What, err)
 		case waits && now.Files[made] == claims.Hash(data):
-			// It is told with the name that it is to have.
+			// It is reported under its final name.
 		case !known && now.Unnamed[claims.Hash(data)]:
 			say(true, name, "the ledger knows the %s, and the envelope with its name is destroyed", f.What)
 		case !known && !waits && strings.HasSuffix(e.Name(), f.Suffix):
@@ -227,14 +228,14 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 			say(true, file, "the ledger has the %s, and it is not in place: a crash came between; the next opening of the store completes it", f.What)
 			continue
 		}
-		if !layout.There(filepath.Join(path, name)) { // a name may have been given between
+		if !layout.There(filepath.Join(path, name)) { // it may have been renamed in between
 			say(false, file, "the %s is missing; the ledger says that it was added", f.What)
 		}
 	}
 }
 
-// verifyDeliveries holds evidence and ledger to each other. said is what the ledger
-// said before the evidence was read.
+// verifyDeliveries compares evidence and ledger. said has the claims of the ledger from
+// before the evidence was read.
 func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims, result *Verified, report func(Finding)) error {
 	l, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: key})
 	if err != nil {
@@ -277,7 +278,7 @@ func verifySeals(said, now *claims.Claims, result *Verified, report func(Finding
 		sealed[number] = true
 		f := Finding{File: layout.Seal(seal.Delivery), Offset: -1, Delivery: seal.Delivery}
 		switch want, known := now.Seals[number]; {
-		case seal.Store != result.Store && result.Store != "": // else that has been said
+		case seal.Store != result.Store && result.Store != "": // otherwise reported already
 			f.Problem = fmt.Sprintf("the seal is of another store, %s", seal.Store)
 			report(f)
 		case !known && evidence.CompareSeals(&result.Seals[i], newest) < 0:
@@ -306,7 +307,7 @@ func verifySeals(said, now *claims.Claims, result *Verified, report func(Finding
 	}
 }
 
-// verifyOpenings holds the openings of deliveries to the ledger.
+// verifyOpenings compares the openings of deliveries with the ledger.
 func verifyOpenings(now *claims.Claims, result *Verified, report func(Finding)) {
 	for _, d := range slices.Sorted(maps.Keys(result.Begun)) {
 		with, of := result.Begun[d], now.Deliveries[d.String()]
@@ -329,7 +330,7 @@ func verifyOpenings(now *claims.Claims, result *Verified, report func(Finding)) 
 	}
 }
 
-// verifyStrays names what lies in the store and is no part of it.
+// verifyStrays reports files in the store that are no part of it.
 func verifyStrays(dir string, report func(Finding)) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -347,7 +348,7 @@ func verifyStrays(dir string, report func(Finding)) error {
 			report(Finding{File: name, Offset: -1, Note: true, Problem: "the lock, an empty file, is missing; it is made anew when it is needed"})
 		case err == nil && at.IsDir():
 			report(Finding{File: name, Offset: -1, Problem: "a lock is an empty file, and this is a folder"})
-		case err == nil && at.Mode().IsRegular() && at.Size() > 0 && name != layout.LedgerLock: // which the ledger tells of
+		case err == nil && at.Mode().IsRegular() && at.Size() > 0 && name != layout.LedgerLock: // the ledger reports its own
 			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, this one has the size %d", at.Size())})
 		}
 	}
@@ -363,12 +364,12 @@ func verifyStrays(dir string, report func(Finding)) error {
 	return verifyLinks(dir, report)
 }
 
-// verifyLinks names links and whatever else is neither a file nor a folder: who copies the
-// store does not have what they lead to. The ledger tells of its own.
+// verifyLinks reports links and everything that is neither a file nor a folder: a copy of
+// the store lacks their targets. The ledger reports its own.
 func verifyLinks(dir string, report func(Finding)) error {
 	return fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && name != ".": // it went meanwhile
+		case errors.Is(err, fs.ErrNotExist) && name != ".": // it was removed meanwhile
 			return nil
 		case err != nil:
 			return err
@@ -387,14 +388,14 @@ func verifyLinks(dir string, report func(Finding)) error {
 	})
 }
 
-// LedgerReport is what checking the ledger alone gives.
+// LedgerReport is the result of checking the ledger alone.
 type LedgerReport struct {
 	Entries  uint64     `json:"entries"`
 	Root     argus.Hash `json:"root"`
 	Findings []Finding  `json:"findings,omitempty"`
 }
 
-// Sound says whether the ledger is what was signed.
+// Sound reports whether the ledger is as it was signed.
 func (r *LedgerReport) Sound() bool {
 	return !slices.ContainsFunc(r.Findings, func(f Finding) bool { return !f.Note })
 }
@@ -411,7 +412,7 @@ func Ledger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 	return LedgerIn(ctx, layout.File(dir, layout.Ledger), key, layout.Ledger)
 }
 
-// LedgerIn checks the ledger in a folder, which findings call by a name.
+// LedgerIn checks the ledger in a folder; findings call it name.
 func LedgerIn(ctx context.Context, dir, key, name string) (*LedgerReport, error) {
 	if _, err := os.ReadDir(dir); err != nil {
 		return &LedgerReport{Findings: []Finding{{File: name, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)}}}, nil

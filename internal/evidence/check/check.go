@@ -1,8 +1,8 @@
 // Package check recomputes everything that the evidence of a store claims, from its files
 // alone.
 //
-// It shares the form of the files with those who write and read them, and nothing more: it
-// needs no open store, no server and no secrets.
+// It shares only the form of the files with the code that writes and reads them. It needs
+// no open store, no server and no secrets.
 package check
 
 import (
@@ -36,23 +36,24 @@ import (
 type Finding struct {
 	// File is relative to the store, with forward slashes.
 	File string `json:"file"`
-	// Offset is where in the file the finding begins, -1 for the whole file.
+	// Offset is where the finding begins in the file, -1 for the whole file.
 	Offset int64 `json:"offset"`
-	// First and Last are the records that it touches, 0 for none.
+	// First and Last are the records concerned, 0 for none.
 	First    uint64               `json:"first_record,omitempty"`
 	Last     uint64               `json:"last_record,omitempty"`
 	Delivery argus.DeliveryNumber `json:"delivery,omitempty"`
 	// Problem is a sentence.
 	Problem string `json:"problem"`
-	// Note says that it is worth knowing and no damage: an open delivery, a
+	// Note is set if this is worth knowing and no damage, such as an open delivery or a
 	// file that nothing names.
 	Note bool `json:"note,omitempty"`
-	// Newer says that a newer Argus wrote it: it was not checked, and is no
+	// Newer is set if a newer Argus wrote the bytes: they were not checked, and are no
 	// damage.
 	Newer bool `json:"newer,omitempty"`
 }
 
-// Verified counts the records and files that Verify has read and found to be as they were sealed.
+// Verified counts the records and files that Verify has read and found to be as they were
+// sealed.
 type Verified struct {
 	Records uint64 `json:"records"`
 	// Last is the highest record number that the store knows of.
@@ -62,21 +63,20 @@ type Verified struct {
 	Sealed     int          `json:"sealed"`
 	Originals  int          `json:"originals"`
 	Bytes      int64        `json:"bytes"`
-	// Seals are the seals with a good signature, in order, and SealHashes the
-	// SHA-256 of their files.
+	// Seals are the seals with a valid signature, in order; SealHashes are the SHA-256 of
+	// their files.
 	Seals      []argus.Seal `json:"-"`
 	SealHashes []argus.Hash `json:"-"`
 	// Begun is the opening of each delivery.
 	Begun map[argus.DeliveryNumber]sealing.Begun `json:"-"`
 }
 
-// Verify recomputes everything that the evidence of a store claims, from its
-// files alone: checksums, canonical records and their identities, each
-// delivery's Merkle tree, counts and seal, each original's hash, the ids. keys
-// are those that seals may be signed with; nil leaves signatures unchecked. It
-// calls report for each finding, advance with the bytes read and each, which may be nil,
-// for each record that nothing is wrong with by itself, in order. The error is about
-// reading itself, not about a finding.
+// Verify recomputes everything that the evidence of a store claims, from its files alone:
+// checksums, canonical records and their identities, each delivery's Merkle tree, counts
+// and seal, each original's hash, the ids. Seals must be signed with one of keys; nil
+// leaves signatures unchecked. Verify calls report with each finding, advance with the
+// bytes read, and each, if it is not nil, with each record that is sound by itself, in
+// order. The error is about reading itself, not about a finding.
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64), each func(*argus.Record)) (*Verified, error) {
 	if each == nil {
 		each = func(*argus.Record) {}
@@ -100,11 +100,12 @@ func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Fi
 	return &v.result, nil
 }
 
-// hold takes the files as one moment shows them, while another process may be writing. It
-// lists the seals before it reads the commit file: every record that they cover is there.
-// It reads the manifest before the seals, so that the seal of each amendment is there, and
-// once more at the end, to be the same. The files that the manifest names are locked, so
-// that they are not removed. The ids are opened between: their runs may be replaced.
+// hold gets a consistent view of the files while another process may be writing. It lists
+// the seals before it reads the commit file: every record that they cover is already on
+// disk. It reads the manifest before the seals, so that the seal of each amendment is
+// there, and again at the end: if it has changed, hold tries again. It locks the files that
+// the manifest names, so that they are not removed. It opens the ids in between: their runs
+// may be replaced.
 func (v *verifier) hold() {
 	for range 10 {
 		before, err := layout.Read(v.disk, v.dir, layout.EvidenceManifest)
@@ -153,36 +154,36 @@ type verifier struct {
 	last       uint64 // of the records read
 	deliveries map[argus.DeliveryNumber]*verifiedDelivery
 	originals  map[argus.FileName]claim // by the first record of each
-	sealed     map[string]bool          // the seals that were there when it began
+	sealed     map[string]bool          // seals that existed at the beginning
 	held       []func() error           // locks on segments
 	commit     []byte                   // the commit file
-	commitErr  error                    // why it cannot be read
+	commitErr  error                    // the error of reading commit
 	active     int                      // number of the active segment
 	ids        *ids.Set
 	idsErr     error
 	seed       maphash.Seed
 	idSum      uint64 // order-independent hash over the entries that ids covers
 	idCount    uint64
-	// prints are those that sightings must agree with, by the record's number less one;
-	// 0 for a record that is no message.
+	// prints are those that sightings must match, by the record's number less one; 0 for a
+	// record that is no message.
 	prints []print
 	holes  uint64
-	// lost are the messages without their content, rewritten the records of blocks
-	// that were written anew.
+	// lost has the messages without their content, rewritten the records of rewritten
+	// blocks.
 	lost        map[uint64]bool
 	becomes     map[argus.FileName]argus.Hash // the state of an original after the latest order
 	rewritten   map[uint64]rewritten
 	generations []int // of the closed segments
-	waits       bool  // a file of a segment waits for being put in place
+	waits       bool  // the file of a segment is still to be put in place
 	// heldKeys are the records of kind key.
 	heldKeys map[uint64]bool
 	broken   bool // some records could not be read
-	newer    bool // the rest of a segment may be there and cannot be read
+	newer    bool // the rest of a segment may exist and cannot be read
 
 	splitter form.Splitter
 }
 
-// verifiedDelivery is the recomputed state of a delivery, with the place of each part of
+// verifiedDelivery is the recomputed state of a delivery. It has the place of each part of
 // its tree, to name the records that contradict the tree file.
 type verifiedDelivery struct {
 	open      *sealing.Draft
@@ -190,18 +191,18 @@ type verifiedDelivery struct {
 	places    []place         // of each run of 256 leaves
 	originals map[uint64]bool // sequence numbers of its originals
 	again     []argus.DeliveryNumber
-	gaps      bool // statements of some of its records are gone
+	gaps      bool // the statements of some of its records are gone
 	changes   []argus.Change
 	become    []argus.OriginalChange
-	sound     bool // its seal is, and it was not given up before its end
-	// unknown are the records that only a newer Argus understands, skipped those
-	// with parts that it lets others skip.
+	sound     bool // its seal is valid, and it was not given up before its end
+	// unknown are the records that only a newer Argus understands, skipped those with
+	// parts that an older one may skip.
 	unknown, skipped stretch
 }
 
-// print is 32 bits of a hash over a message's id and version, and of one over the
-// commitment to its content. The hash is another one in each run, so that nobody can
-// make a record for it.
+// A print is 32 bits of a hash over a message's id and version, and 32 of one over the
+// commitment to its content. The hash is keyed anew in each run, so that nobody can craft
+// a record for it.
 type print struct{ identity, content uint32 }
 
 // stretch is a number of records.
@@ -221,7 +222,7 @@ type claim struct {
 	delivery argus.DeliveryNumber
 }
 
-// same says whether another record can be of the same file.
+// same reports whether another record can describe the same file.
 func (c claim) same(o *argus.Original) bool {
 	return c.Hash == o.Hash && c.Size == o.Size && c.Root == o.Root
 }
@@ -246,7 +247,7 @@ func (v *verifier) damage(file string, offset int64, format string, args ...any)
 	v.report(Finding{File: file, Offset: offset, Problem: fmt.Sprintf(format, args...)})
 }
 
-// fault reports an error: damage, or bytes that only a newer Argus reads.
+// fault reports an error as damage, or as bytes that only a newer Argus reads.
 func (v *verifier) fault(f Finding, err error) {
 	f.Problem = sentence(err)
 	if f.Newer = errors.Is(err, argus.ErrNewer); f.Newer {
@@ -255,14 +256,14 @@ func (v *verifier) fault(f Finding, err error) {
 	v.report(f)
 }
 
-// sentence drops the words that every damage error has.
+// sentence drops the prefix that all damage errors share.
 func sentence(err error) string {
 	return strings.TrimPrefix(err.Error(), argus.ErrDamaged.Error()+": ")
 }
 
 func (v *verifier) segments() error {
 	var promise form.Commit
-	var whole bool // the last acknowledged record is not known: take all whole batches
+	var whole bool // the last acknowledged record is unknown: read all whole batches
 	if v.commitErr != nil {
 		whole = true
 		v.damage(layout.Commit, -1, "the file cannot be read: %v", v.commitErr)
@@ -293,7 +294,7 @@ func (v *verifier) segments() error {
 		}
 	}
 	v.active = len(closed) + 1
-	entries, _ := v.disk.ReadDir(v.path(layout.Evidence)) // strays tells of an error
+	entries, _ := v.disk.ReadDir(v.path(layout.Evidence)) // strays reports an error
 	for _, e := range entries {
 		number, generation, ok := layout.ParseSegment(e.Name())
 		v.waits = v.waits || ok && number > 0 && number <= len(closed) && generation > closed[number-1].Generation
@@ -317,8 +318,8 @@ func (v *verifier) segments() error {
 	return nil
 }
 
-// guessClosed lists the segments when the manifest is no help: all but the last one
-// there is, each in its newest file.
+// guessClosed lists the segments if the manifest cannot be used: all but the last, each in
+// its newest file.
 func (v *verifier) guessClosed() []form.Closed {
 	var list []form.Closed
 	entries, err := v.disk.ReadDir(v.path(layout.Evidence))
@@ -338,8 +339,8 @@ func (v *verifier) guessClosed() []form.Closed {
 	return list
 }
 
-// segment reads one segment whole. m is nil for the active one, which counts
-// up to end, or -1: up to its last whole batch.
+// segment reads one segment whole. m is nil for the active one, which counts up to end, or
+// up to its last whole batch if end is -1.
 func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 	name := layout.Segment(number, 0)
 	if m != nil {
@@ -407,8 +408,8 @@ func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 	return v.blocks(f, name, number, end, table)
 }
 
-// overlooked says whether records behind the end of the active segment are sealed: a
-// seal is made when all is acknowledged.
+// overlooked reports whether records behind the end of the active segment are sealed: a
+// seal is made only when all its records are acknowledged.
 func (v *verifier) overlooked(f durable.File, number int, end, size int64) bool {
 	for _, b := range form.Scan(f, number, size, false).Blocks {
 		name := layout.Seal(b.Delivery)
@@ -424,8 +425,8 @@ func (v *verifier) overlooked(f durable.File, number int, end, size int64) bool 
 	return false
 }
 
-// table checks the table of blocks of a closed segment and returns where it
-// begins, and its bytes.
+// table checks the table of blocks of a closed segment and returns its offset and its
+// bytes.
 func (v *verifier) table(f durable.File, name string, size int64) (end int64, table []byte) {
 	trailer := make([]byte, form.TrailerSize)
 	if size < form.HeaderSize+form.TrailerSize {
@@ -512,14 +513,14 @@ func (v *verifier) block(name string, at int64, h *form.Head, body []byte) {
 		v.report(finding)
 	}
 	if h.First != v.last+1 {
-		if !v.broken { // a hole has been named already
+		if !v.broken { // a hole is reported already
 			fail("record %d follows record %d", h.First, v.last)
 		}
 		v.broken, d.broken = true, true
 	}
 	v.last = h.End() - 1
 	if h.Leaf != d.open.Seal.Records && !d.broken {
-		if !v.broken { // as above
+		if !v.broken { // reported already
 			fail("the block holds leaf %d of delivery %s, want %d", h.Leaf, h.Delivery, d.open.Seal.Records)
 		}
 		d.broken = true
@@ -568,7 +569,7 @@ func (v *verifier) block(name string, at int64, h *form.Head, body []byte) {
 	}
 }
 
-// canonical says whether the stored parts of a record are the one way to write it.
+// canonical reports whether the stored parts of a record are its only valid encoding.
 func (v *verifier) canonical(d *verifiedDelivery, r *argus.Record, b *form.Block, i int) string {
 	same, skipped := b.Canonical(i, r, &v.splitter)
 	if skipped {
@@ -580,20 +581,22 @@ func (v *verifier) canonical(d *verifiedDelivery, r *argus.Record, b *form.Block
 	return ""
 }
 
-// note keeps the entry of a record in a rewritten block, for the amendments.
+// note keeps the entry of a record in a rewritten block, to compare it with the
+// amendments.
 func (v *verifier) note(at Finding, b *form.Block, i int) {
 	now := b.Revised(i)
 	v.rewritten[at.First] = rewritten{at, now.Gone, now.Becomes()}
 }
 
-// rewritten is a record of a block that was written anew.
+// rewritten is a record of a rewritten block.
 type rewritten struct {
 	at      Finding
 	gone    argus.Gone
 	becomes argus.Hash
 }
 
-// printFor is the print that a sighting of a record must agree with, as far as it is there.
+// printFor returns the print that a sighting of a record must match, as far as it is
+// known.
 func (v *verifier) printFor(r *argus.Record, p *form.Proof) print {
 	switch {
 	case r.Kind == argus.KindMessage && r.Gone == 0:
@@ -607,7 +610,7 @@ func (v *verifier) printFor(r *argus.Record, p *form.Proof) print {
 	return print{}
 }
 
-// count adds a record to the sums that the seals and the ids are compared with.
+// count adds a record to the sums that are compared with the seals and the ids.
 func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *form.Proof, fail func(string, ...any)) {
 	kind := r.Kind
 	if r.Gone&argus.GoneStatement != 0 {
@@ -653,7 +656,7 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *form.Proof, fa
 }
 
 // readsAgain returns the problem of the second record of a reading, "" if there is none.
-// Answers follow that record.
+// That record decides which delivery the reading answers for.
 func (v *verifier) readsAgain(d *verifiedDelivery, r *argus.Record) string {
 	if d.open.Seal.Records != 1 || d.open.Seal.Opening.Sort != argus.OpeningReading {
 		return ""
@@ -668,7 +671,7 @@ func (v *verifier) readsAgain(d *verifiedDelivery, r *argus.Record) string {
 	return fmt.Sprintf("delivery %s says that it reads delivery %s again, which was not handed over before", r.Delivery, r.Reading.Of)
 }
 
-// names says whether a record is an original of a delivery, or of one that it reads
+// names reports whether a record is an original of a delivery, or of one that it reads
 // again.
 func (v *verifier) names(d *verifiedDelivery, original uint64) bool {
 	if d.originals[original] {
@@ -680,7 +683,7 @@ func (v *verifier) names(d *verifiedDelivery, original uint64) bool {
 	})
 }
 
-// check returns how a record contradicts itself or another one, "" if it does not.
+// check describes how a record contradicts itself or another one, "" if it does not.
 func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) string {
 	if first != (r.Kind == argus.KindOpening) {
 		return fmt.Sprintf("a record of kind %s stands where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
@@ -711,7 +714,7 @@ func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) stri
 	return ""
 }
 
-// originalOf says whether a record is an original, of any delivery.
+// originalOf reports whether a record is an original, of any delivery.
 func (v *verifier) originalOf(seq uint64) bool {
 	for _, d := range v.deliveries {
 		if d.originals[seq] {
@@ -753,12 +756,12 @@ func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
 	}
 	want := v.print(r.MessageID(), r.Version, r.Content)
 	if of.identity == 0 {
-		want.identity = 0 // that of a record without its statement is not known
+		want.identity = 0 // the identity of a record without its statement is unknown
 	}
 	if of != want {
 		return fmt.Sprintf("the sighting is not of what record %d holds", r.Of)
 	}
-	// Without the service's own id, the id follows from the content, too.
+	// Without the service's own id, the id also depends on the content.
 	if r.Message.ServiceID != "" {
 		if id, _ := hasher.Identity(r.Message); id != r.ID {
 			return fmt.Sprintf("the sighting has the id %s and claims %s", id, r.ID)
@@ -767,7 +770,7 @@ func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
 	return ""
 }
 
-// print returns the print that a sighting must share with its message.
+// print computes the print that a sighting must share with its message.
 func (v *verifier) print(id argus.ID, version argus.Version, content argus.Hash) print {
 	return print{short(v.seed, struct {
 		id      argus.ID
@@ -779,11 +782,11 @@ func short[T comparable](seed maphash.Seed, of T) uint32 {
 	return max(1, uint32(maphash.Comparable(seed, of)))
 }
 
-// maxHoles is the most records that are missing and remembered as missing.
+// maxHoles is the most missing records that are remembered as missing.
 const maxHoles = 1 << 24
 
-// remember keeps the print of a record, 0 if it is no message. Records come in
-// order; those that cannot be read leave holes.
+// remember keeps the print of a record, 0 if it is no message. Records come in order;
+// those that cannot be read leave holes.
 func (v *verifier) remember(seq uint64, of print) {
 	next := uint64(len(v.prints)) + 1
 	if seq < next || seq-next > maxHoles-v.holes {
@@ -803,8 +806,8 @@ func (v *verifier) printOf(seq uint64) print {
 	return v.prints[seq-1]
 }
 
-// checkIDs compares the ids with the records they were made from. They are
-// derived: a new start builds them again.
+// checkIDs compares the ids with the records. They are derived: the next start for writing
+// builds them again.
 func (v *verifier) checkIDs() error {
 	if errors.Is(v.idsErr, argus.ErrDamaged) || errors.Is(v.idsErr, fs.ErrNotExist) {
 		v.damage(layout.IDs, -1, "%v; delete the folder, the next ingest builds it again", v.idsErr)
@@ -843,7 +846,7 @@ func (v *verifier) seals() error {
 	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
 		d := v.deliveries[number]
 		v.result.Deliveries++
-		if !d.broken { // the problem has been named already
+		if !d.broken { // reported already
 			v.result.Begun[number] = d.open.Begun()
 		}
 		if n := d.unknown; n.count > 0 {
@@ -881,7 +884,7 @@ func (v *verifier) seals() error {
 	return nil
 }
 
-// amendments compares the parts that are gone with the sealed amendments.
+// amendments compares the missing parts with the sealed amendments.
 func (v *verifier) amendments() error {
 	latest := map[uint64]argus.Change{}
 	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
@@ -942,7 +945,7 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	v.result.Seals = append(v.result.Seals, *seal)
 	v.result.SealHashes = append(v.result.SealHashes, sha256.Sum256(data))
 	if d.broken || v.broken && d.open.Seal.Records != seal.Records {
-		return false // the problem has been named already
+		return false // reported already
 	}
 	if err := d.open.Close(); err != nil {
 		fail(name, "%v", err)
@@ -958,10 +961,10 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	}
 	want.Store, want.Sealed, want.Incomplete, want.Root, want.Ledger = seal.Store, seal.Sealed, seal.Incomplete, seal.Root, seal.Ledger
 	if seal.ReadBy == nil {
-		want.ReadBy = nil // an older seal, which does not say it
+		want.ReadBy = nil // an older seal does not have this field
 	}
 	if !seal.DeviceClocks {
-		want.DeviceClocks = false // as above; nothing but a saving of work depends on it
+		want.DeviceClocks = false // likewise; it only saves work
 	}
 	wantText, err := sealing.Text(&want)
 	if err != nil || wantText != text {
@@ -975,8 +978,8 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	return sound
 }
 
-// fillGaps takes from a seal the fields that cannot be recomputed where statements are gone: the
-// earliest and the latest moment may be theirs, and a reader have found them alone.
+// fillGaps copies from a seal the fields that cannot be recomputed if statements are gone:
+// they may have had the earliest and the latest moment, and the only records of a reader.
 func fillGaps(want, seal *argus.Seal) {
 	if s := seal.First; s.Known() && (!want.First.Known() || s.Micros <= want.First.Micros) {
 		want.First = s
@@ -1003,8 +1006,8 @@ func difference(got, want string) string {
 	return "one is longer"
 }
 
-// blame names the first run of 256 records that differs from the sealed one, with
-// the help of the tree file, which must itself match the seal.
+// blame names the first run of 256 records that differs from the sealed one. It uses the
+// tree file, which must itself match the seal.
 func (v *verifier) blame(number argus.DeliveryNumber, d *verifiedDelivery, got argus.Hash, seal *argus.Seal) {
 	f := Finding{File: layout.Seal(number), Offset: -1, Delivery: number,
 		Problem: fmt.Sprintf("the records of delivery %s have the root %s and were sealed with %s", number, got, seal.Root)}
@@ -1087,8 +1090,7 @@ func originalOf(name string) (argus.FileName, bool) {
 	return original.NameOf(file)
 }
 
-// original checks one original against its first record, and returns which
-// files it has.
+// original checks one original against its first record, and returns its files.
 func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	sound := true
 	say := func(file string, at int64, format string, args ...any) {
@@ -1114,7 +1116,7 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 		return nil, err
 	}
 	if checked == nil {
-		return files, nil // which has been said
+		return files, nil // reported already
 	}
 	if checked.Size != c.Size {
 		say(table, 24, "the original has %d bytes and its record claims %d", checked.Size, c.Size)
@@ -1149,7 +1151,7 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	return checked.Files, nil
 }
 
-// strays names files that do not belong: a store is all its files.
+// strays reports files that do not belong to the store.
 func (v *verifier) strays() error {
 	for _, dir := range []string{layout.Evidence, layout.IDs, layout.Deliveries} {
 		entries, err := v.disk.ReadDir(v.path(dir))
@@ -1175,8 +1177,9 @@ func (v *verifier) strays() error {
 	return nil
 }
 
-// foreign says whether a file has the name of the next segment and holds records. A
-// writer may have gone on, but the manifest comes before records.
+// foreign reports whether a file has the name of the next segment and holds records.
+// Another process may have added a segment, but the manifest names it before it holds
+// records.
 func (v *verifier) foreign(name string, e fs.DirEntry) bool {
 	info, err := e.Info()
 	if err != nil || info.Size() <= form.HeaderSize || name != layout.Segment(v.active+1, 0) {
@@ -1195,7 +1198,7 @@ func (v *verifier) belongs(name string) bool {
 	switch filepath.Clean(dir) {
 	case layout.Evidence:
 		n, generation, ok := layout.ParseSegment(base)
-		return ok && n <= v.active+1 && (generation == 0 || n <= len(v.generations)) // a writer may have gone on
+		return ok && n <= v.active+1 && (generation == 0 || n <= len(v.generations)) // another process may have added segments
 	case filepath.FromSlash(layout.IDs):
 		return v.ids.Has(base)
 	}

@@ -72,7 +72,7 @@ func testKey(t testing.TB) (note.Signer, note.Verifiers) {
 	return must(note.NewSigner(private)), note.VerifierList(must(note.NewVerifier(public)))
 }
 
-// putOriginal keeps a file and makes the record of it.
+// putOriginal keeps a file and makes its record.
 func putOriginal(t testing.TB, s *evidence.Store, path, content string) *argus.Record {
 	t.Helper()
 	o, err := s.PutOriginal(t.Context(), strings.NewReader(content))
@@ -158,8 +158,8 @@ func TestVerifySoundStore(t *testing.T) {
 	}
 }
 
-// TestFlipAnyByte changes single bytes in every file of a store and wants each
-// found and its file named.
+// TestFlipAnyByte changes single bytes in every file of a store. Each change must be found
+// and its file named.
 func TestFlipAnyByte(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{SegmentBytes: 8 << 10, IDsInMemory: 100})
@@ -223,7 +223,7 @@ func TestFlipAnyByte(t *testing.T) {
 	}
 }
 
-// Verify beside a writer: what is added and sealed meanwhile is no damage.
+// Verify beside a writer: records that are added and sealed meanwhile are no damage.
 func TestVerifyBesideAWriter(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{})
@@ -253,7 +253,7 @@ func TestVerifyBesideAWriter(t *testing.T) {
 	}
 }
 
-// What Verify may not pass over in silence.
+// Verify must report each of these.
 func TestVerifySeesFiles(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{SegmentBytes: 8 << 10, IDsInMemory: 100})
@@ -334,8 +334,8 @@ func TestAbsurdSizes(t *testing.T) {
 	}
 }
 
-// What a custodian's key hides is proved as it is stored, and Verify says that
-// it is not more. What is withheld is damage while no record orders it.
+// An original that a custodian's key hides is verified in its stored form, and Verify notes
+// that it checked no more. A withheld one is damage unless a record orders it.
 func TestVerifyOriginals(t *testing.T) {
 	custodian := must(age.GenerateX25519Identity())
 	recipients := []*age.X25519Recipient{custodian.Recipient()}
@@ -367,7 +367,7 @@ func TestVerifyOriginals(t *testing.T) {
 	if damage, _, v := verifyAll(t, dir, nil); len(damage) != 1 || v.Originals != 0 || !said(damage, table, "bytes 1 to 3 of the original are withheld, and no record orders it") {
 		t.Errorf("withheld without an order: %+v", damage)
 	}
-	// A record that claims another file than the one that is there.
+	// A record that claims another file than the stored one.
 	other := *hidden.Original
 	other.Root[3] ^= 1
 	if err := s.Append(t.Context(), d, []*argus.Record{{Kind: argus.KindOriginal, Original: &other}}); err != nil {
@@ -378,8 +378,8 @@ func TestVerifyOriginals(t *testing.T) {
 	}
 }
 
-// A segment, a block or a manifest of a newer Argus is newer and not damaged, and a
-// flipped byte is damaged and not newer.
+// A segment, a block or a manifest of a newer Argus is newer and not damaged; a flipped
+// byte is damaged and not newer.
 func TestNewerFiles(t *testing.T) {
 	mend := func(b []byte) { binary.LittleEndian.PutUint32(b[len(b)-4:], crc(b[:len(b)-4])) }
 	for name, tt := range map[string]struct {

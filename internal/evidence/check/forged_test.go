@@ -24,7 +24,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// rawBlock is a block that can be written again elsewhere.
+// rawBlock is a block that can be written again at another place.
 type rawBlock struct {
 	form.Ref
 	size                 int64
@@ -78,7 +78,7 @@ func rawFrame(parts [][]byte) (frame []byte, raw int) {
 	return packer.EncodeAll(payload, nil), len(payload)
 }
 
-// append writes a block as docs/format/segment.md has it, with good checksums.
+// append writes a block in the form of docs/format/segment.md, with good checksums.
 func (b *rawBlock) append(out []byte) []byte {
 	statements, statementsRaw := rawFrame(b.statements)
 	contents, contentsRaw := rawFrame(b.contents)
@@ -98,8 +98,8 @@ func (b *rawBlock) append(out []byte) []byte {
 	return slices.Concat(out, head, b.seed[:], statements, contents)
 }
 
-// forge writes the first segment of a closed store anew, as somebody would who
-// knows the format: the deliveries in this order, with commit file and no ids.
+// forge rewrites the first segment of a closed store like somebody who knows the format:
+// the deliveries in this order, with commit file and no ids.
 func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries map[argus.DeliveryNumber][]rawBlock) {
 	t.Helper()
 	out := form.AppendHeader(nil, 1, 1)
@@ -128,8 +128,8 @@ func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries ma
 	}
 }
 
-// replaceBlock writes another block in the place of one of the first segment, and
-// mends the commit file as a forger does.
+// replaceBlock replaces a block of the first segment, and fixes the commit file like a
+// forger.
 func replaceBlock(t *testing.T, dir string, old, b *rawBlock) {
 	t.Helper()
 	name := filepath.Join(dir, layout.Segment(1, 0))
@@ -158,8 +158,8 @@ func replaceBlock(t *testing.T, dir string, old, b *rawBlock) {
 	}
 }
 
-// TestForgedOrder moves a sealed delivery before another. Its records are the
-// same and so is its root, but what they name as their original is not.
+// TestForgedOrder moves a sealed delivery before another. Its records and its root are the
+// same, but the original that they name is not.
 func TestForgedOrder(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{})
@@ -194,8 +194,8 @@ func TestForgedOrder(t *testing.T) {
 	}
 }
 
-// Records that make no sense are damage, and those of a newer Argus are newer, for
-// every way of opening.
+// Records that make no sense are damage, and those of a newer Argus are newer, in every
+// way of opening.
 func TestForgedShapes(t *testing.T) {
 	sighting := must(hex.DecodeString("a3010404a0050a")) // kind 4, an empty message, of 10
 	for name, tt := range map[string]struct {
@@ -285,8 +285,8 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-// A run of ids whose filter or pages were changed, with good checksums, does not find
-// what is in it. Verify says so.
+// A run of ids whose filter or pages were changed, with good checksums, no longer finds
+// its entries. Verify reports it.
 func TestForgedIDs(t *testing.T) {
 	s, dir := createTest(t, evidence.Options{IDsInMemory: 1000})
 	d := begin(t, s)
@@ -301,7 +301,7 @@ func TestForgedIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The form of a run, as docs/format/segment.md has it.
+	// The form of a run, from docs/format/segment.md.
 	const pageBytes, entryBytes, runTrailer = 4096, 40, 64
 	trailer := len(whole) - runTrailer
 	pages := int(binary.LittleEndian.Uint64(whole[trailer+32:]))
@@ -341,8 +341,8 @@ func TestForgedIDs(t *testing.T) {
 	}
 }
 
-// A record that nobody sealed yet, written by somebody who knows the format: checksums
-// fit, and what it says is not what Argus writes. Verify says what is wrong with it.
+// A record that is not sealed yet, written by somebody who knows the format: its checksums
+// are good, but Argus does not write such records. Verify names the problem.
 func TestRecordsThatArgusDoesNotWrite(t *testing.T) {
 	encode := func(r *argus.Record) []byte { return encoded(t, r) }
 	for _, test := range []struct {
@@ -404,9 +404,8 @@ func TestRecordsThatArgusDoesNotWrite(t *testing.T) {
 	}
 }
 
-// TestForgedRecord changes a message as somebody would who knows the format:
-// text, identity and checksums fit. The delivery's tree does not, and the
-// records are named.
+// TestForgedRecord changes a message like somebody who knows the format: text, identity
+// and checksums match. The delivery's tree does not, and the records are named.
 func TestForgedRecord(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{})
@@ -438,7 +437,7 @@ func TestForgedRecord(t *testing.T) {
 	}
 }
 
-// encoded is the statement of a record as it is stored.
+// encoded returns the stored statement of a record.
 func encoded(t *testing.T, r *argus.Record) []byte {
 	t.Helper()
 	h, err := form.Hide(r)
@@ -448,8 +447,7 @@ func encoded(t *testing.T, r *argus.Record) []byte {
 	return h.Statement
 }
 
-// A sighting says which record it is of, and that record has to hold what it
-// claims (D4).
+// A sighting names its record, and that record has to hold the claimed message (D4).
 func TestForgedSightings(t *testing.T) {
 	signer, keys := testKey(t)
 	for name, change := range map[string]func(r *argus.Record){
@@ -496,7 +494,7 @@ func TestForgedSightings(t *testing.T) {
 	}
 }
 
-// There is one way to write a record (D4).
+// Each record has one valid encoding (D4).
 func TestNotCanonical(t *testing.T) {
 	for name, tt := range map[string][2]string{
 		"a number written long":      {"a2010304a20163736b79141801", ""},

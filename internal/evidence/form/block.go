@@ -13,16 +13,16 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The form of a block; docs/format/segment.md has it to the byte.
+// The form of a block, described to the byte in docs/format/segment.md.
 const (
 	blockMagic     = 0x324b4c42 // "BLK2"
 	flagBatchEnd   = 1
-	flagRewritten  = 2 // it has a table of its records instead of the seed
+	flagRewritten  = 2 // the block has a table of its records instead of the seed
 	flagsKnown     = flagBatchEnd | flagRewritten
 	flagsSkippable = ^uint32(firstSkippable - 1)
 	seedBytes      = sha256.Size
 	saltBytes      = 16
-	blockRecords   = 64      // in a block that is written: to read one message costs a block
+	blockRecords   = 64      // in a block that is written: reading one message reads a block
 	maxRecords     = 256     // in a block that is read
 	blockBytes     = 1 << 20 // a block ends when its records reach this
 	maxBlockBytes  = blockBytes + MaxPart
@@ -31,17 +31,17 @@ const (
 // HeadSize is the size of a block's header in bytes.
 const HeadSize = 64
 
-// MaxPart is the most bytes that a part of a record may have.
+// MaxPart is the most bytes of a part of a record.
 const MaxPart = 64 << 20
 
-// The first byte of hashed data gives its kind: RFC 6962 has 0 for a leaf and 1 for a
+// The first byte of hashed data gives its kind: RFC 6962 uses 0 for a leaf and 1 for a
 // node.
 const (
 	hashStatement = 2
 	hashContent   = 3
 )
 
-// Ref says where a block is and which records it has.
+// Ref locates a block and its records.
 type Ref struct {
 	First    uint64 // sequence number of its first record
 	Leaf     uint64 // index of its first record in the delivery's tree
@@ -51,11 +51,11 @@ type Ref struct {
 	Delivery argus.DeliveryNumber
 }
 
-// End is the sequence number behind that of the last record.
+// End is the sequence number after the last record.
 func (b Ref) End() uint64 { return b.First + uint64(b.Count) }
 
 // Head reads the header of the block that a table of blocks names. The error is
-// argus.ErrDamaged if there is another block.
+// argus.ErrDamaged if it is another block.
 func (b Ref) Head(data []byte) (Head, error) {
 	h, err := ParseHead(data)
 	if err == nil && (h.First != b.First || h.Count != b.Count || h.Delivery != b.Delivery || h.Leaf != b.Leaf) {
@@ -76,16 +76,16 @@ type Head struct {
 	Ref
 	flags      uint32
 	salts      uint32 // length of the seed, or of the table of records
-	statements frame  // its checksum is over the seed or the table, too
-	contents   frame  // of length 0 where no record has content
+	statements frame  // its checksum also covers the seed or the table
+	contents   frame  // of length 0 if no record has content
 }
 
 func (h *Head) batchEnd() bool { return h.flags&flagBatchEnd != 0 }
 
-// Rewritten says that an amendment wrote the block.
+// Rewritten reports whether an amendment wrote the block.
 func (h *Head) Rewritten() bool { return h.flags&flagRewritten != 0 }
 
-// Body is the number of bytes behind the header.
+// Body is the number of bytes after the header.
 func (h *Head) Body() int64 {
 	return int64(h.salts) + int64(h.statements.length) + int64(h.contents.length)
 }
@@ -112,9 +112,9 @@ func (h *Head) put(block []byte) {
 	binary.LittleEndian.PutUint32(block[len(b):], checksum(b))
 }
 
-// ParseHead reads a header; the caller sets Segment and Offset. In every version, a
-// block begins with its magic, and the last four bytes of the header are its checksum:
-// by that a newer block is told from a damaged one. The error is argus.ErrNewer or
+// ParseHead parses a header; the caller sets Segment and Offset. In every version, a block
+// begins with its magic, and the last four bytes of the header are its checksum: they
+// distinguish a newer block from a damaged one. The error is argus.ErrNewer or
 // argus.ErrDamaged.
 func ParseHead(b []byte) (Head, error) {
 	var h Head
@@ -153,13 +153,13 @@ func ParseHead(b []byte) (Head, error) {
 	return h, nil
 }
 
-// NewCodec returns the codec of the process, which the first call makes: compressor and
-// decompressor are large, and keep nothing between calls.
+// NewCodec returns the codec of the process, which the first call creates: compressor and
+// decompressor are large, and keep no state between calls.
 func NewCodec() (*Codec, error) { return newCodec() }
 
 var newCodec = sync.OnceValues(func() (*Codec, error) {
-	// The default level takes 1.6 times the CPU and saves 5 of 100 bytes of the
-	// evidence (a block of messages is too short for more).
+	// The default level takes 1.6 times the CPU and saves 5% of the evidence (a block of
+	// messages is too short for more).
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 	if err != nil {
 		return nil, fmt.Errorf("prepare compression: %w", err)
@@ -177,11 +177,10 @@ type Codec struct {
 	dec *zstd.Decoder
 }
 
-// seed gives the salts of a block.
+// seed generates the salts of a block.
 type seed [seedBytes]byte
 
-// salt is the n-th salt of a block: that of statement i is number 2i, that of
-// content i number 2i+1.
+// salt is the n-th salt of a block: 2i for statement i, 2i+1 for content i.
 func (s *seed) salt(n uint64) (salt [saltBytes]byte) {
 	var b [seedBytes + 8]byte
 	copy(b[:], s[:])
@@ -191,7 +190,7 @@ func (s *seed) salt(n uint64) (salt [saltBytes]byte) {
 	return salt
 }
 
-// Proof is the two hashes that a record's leaf is made of.
+// Proof has the two hashes that make a record's leaf.
 type Proof struct{ Statement, Content argus.Hash }
 
 // Leaf is the hash of a record's leaf in its delivery's Merkle tree.
@@ -205,15 +204,15 @@ func (p *Proof) Leaf() argus.Hash {
 // saltedSpace is the number of bytes before a part of a record while it is hashed.
 const saltedSpace = 1 + saltBytes
 
-// salted returns the hash of a part of a record that begins behind saltedSpace
-// bytes of b, which it fills.
+// salted returns the hash of a part of a record. The part begins after the first
+// saltedSpace bytes of b, which salted fills.
 func salted(b []byte, what byte, salt [saltBytes]byte) argus.Hash {
 	b[0] = what
 	copy(b[1:], salt[:])
 	return sha256.Sum256(b)
 }
 
-// Block is a block that was read. It does not change.
+// Block is a block that was read. It is immutable.
 type Block struct {
 	seed       seed
 	entries    []entry // of a rewritten block, which has no seed
@@ -221,10 +220,10 @@ type Block struct {
 	contents   [][]byte
 }
 
-// Len is the number of its records.
+// Len is the number of records.
 func (b *Block) Len() int { return len(b.statements) }
 
-// Size is about the number of bytes that it takes in memory.
+// Size is the approximate number of bytes in memory.
 func (b *Block) Size() int64 {
 	n := int64(48 * len(b.statements))
 	for i := range b.statements {
@@ -233,10 +232,10 @@ func (b *Block) Size() int64 {
 	return n
 }
 
-// split is the offset of the contents behind the header.
+// split is the offset of the contents after the header.
 func (h *Head) split() int64 { return int64(h.salts) + int64(h.statements.length) }
 
-// Check compares the bytes behind the header with its checksums.
+// Check compares the bytes after the header with its checksums.
 func (h *Head) Check(body []byte) error {
 	if int64(len(body)) != h.Body() {
 		return fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
@@ -256,7 +255,7 @@ func (h *Head) checkContents(data []byte) error {
 
 // Read reads the block that a table of blocks names.
 func (c *Codec) Read(f io.ReaderAt, ref Ref) (*Block, error) {
-	// One read brings most blocks whole.
+	// One read is enough for most blocks.
 	buf := make([]byte, 32<<10)
 	n, err := f.ReadAt(buf, int64(ref.Offset))
 	if n < HeadSize {
@@ -276,7 +275,7 @@ func (c *Codec) Read(f io.ReaderAt, ref Ref) (*Block, error) {
 	return c.Open(&h, body[:h.Body()])
 }
 
-// Open checks and decompresses the bytes behind a block's header.
+// Open checks and decompresses the bytes after a block's header.
 func (c *Codec) Open(head *Head, body []byte) (*Block, error) {
 	if err := head.Check(body); err != nil {
 		return nil, err
@@ -295,8 +294,8 @@ func (c *Codec) Open(head *Head, body []byte) (*Block, error) {
 	return b, err
 }
 
-// ReadContents reads only the contents of a block. offset is
-// that of the block, which is not rewritten.
+// ReadContents reads only the contents of a block at offset. The block must not be
+// rewritten.
 func (c *Codec) ReadContents(f io.ReaderAt, offset int64, h *Head) ([][]byte, error) {
 	data := make([]byte, h.contents.length)
 	if _, err := f.ReadAt(data, offset+HeadSize+h.split()); err != nil && len(data) > 0 {
@@ -349,7 +348,7 @@ func splitFrame(raw []byte, count int) ([][]byte, error) {
 	return records, nil
 }
 
-// Record returns record i of the block, but for its number and delivery. The error is
+// Record returns record i of the block without its number and delivery. The error is
 // argus.ErrDamaged or argus.ErrNewer.
 func (b *Block) Record(i int, hasher *argus.Hasher) (*argus.Record, error) {
 	if b.entries == nil {
@@ -381,8 +380,7 @@ func (b *Block) said(i int) []byte {
 	return b.contents[i]
 }
 
-// checkGone returns an error if there are bytes of a part that is gone, or none of one
-// that is withheld.
+// checkGone returns an error if a part that is gone has bytes, or a withheld one has none.
 func (b *Block) checkGone(i int) error {
 	gone := b.Gone(i)
 	withheld := gone&argus.Withheld != 0
@@ -406,10 +404,10 @@ func (b *Block) Contents() [][]byte {
 	return said
 }
 
-// Rewritten says that an amendment wrote the block.
+// Rewritten reports whether an amendment wrote the block.
 func (b *Block) Rewritten() bool { return b.entries != nil }
 
-// Gone says which parts of record i are gone.
+// Gone returns the parts of record i that are gone.
 func (b *Block) Gone(i int) argus.Gone {
 	if b.entries == nil {
 		return 0
@@ -417,7 +415,7 @@ func (b *Block) Gone(i int) argus.Gone {
 	return b.entries[i].Gone
 }
 
-// Kind returns the kind of record i, also where its statement is gone.
+// Kind returns the kind of record i, even if its statement is gone.
 func (b *Block) Kind(i int) argus.Kind {
 	if b.Gone(i)&argus.GoneStatement != 0 {
 		return b.entries[i].Was.Kind
@@ -425,8 +423,8 @@ func (b *Block) Kind(i int) argus.Kind {
 	return kindOf(b.statements[i])
 }
 
-// Proof recomputes the hashes that the leaf of record i is made of, or takes those that
-// the block keeps of parts that are gone.
+// Proof recomputes the hashes that make the leaf of record i; for parts that are gone it
+// takes those that the block keeps.
 func (b *Block) Proof(i int, r *argus.Record) Proof {
 	p := Proof{Content: r.Content}
 	if b.Gone(i)&argus.GoneStatement != 0 {
@@ -441,7 +439,7 @@ func (b *Block) Proof(i int, r *argus.Record) Proof {
 	return p
 }
 
-// Commitment is the hash of the content of record i, which is no sighting with a
+// Commitment is the hash of the content of record i, which must not be a sighting with a
 // statement.
 func (b *Block) Commitment(i int) argus.Hash {
 	if b.Gone(i)&argus.GoneContent != 0 {
@@ -450,9 +448,9 @@ func (b *Block) Commitment(i int) argus.Hash {
 	return b.salted(2*i+1, hashContent, b.contents[i])
 }
 
-// Canonical says whether the stored parts of record i, which is r, are the one way to
-// write it. A record with keys that may be skipped cannot be written by this version;
-// then skipped says so. p is for reuse.
+// Canonical reports whether the stored parts of record i, which is r, are its only valid
+// encoding. This version cannot write a record with keys that may be skipped; skipped
+// reports such a record. p is reused.
 func (b *Block) Canonical(i int, r *argus.Record, p *Splitter) (same, skipped bool) {
 	if r.Gone&argus.GoneStatement != 0 {
 		return true, false
@@ -474,6 +472,6 @@ func (b *Block) salt(n int) (salt [saltBytes]byte) {
 }
 
 func (b *Block) salted(n int, what byte, data []byte) argus.Hash {
-	var small [1 << 10]byte // most parts are, and cost no memory then
+	var small [1 << 10]byte // most parts are small and then take no memory
 	return salted(append(small[:saltedSpace], data...), what, b.salt(n))
 }

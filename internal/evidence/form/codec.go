@@ -7,16 +7,15 @@ import (
 	"github.com/argus-evidence/argus/internal/corecbor"
 )
 
-// Nearly all records are messages and sightings. Their parts are written and read
-// here, without reflection, as partEncoding and partDecoding write and read them
-// (TestCodec, FuzzCodec). Rare fields, such as facts, and everything that is not
-// canonical is left to those.
+// Nearly all records are messages and sightings. This file writes and reads their parts
+// without reflection, exactly as partEncoding and partDecoding do (TestCodec, FuzzCodec).
+// Those handle rare fields, such as facts, and everything that is not canonical.
 
-// preallocated is for how many elements of a list there is room before they are
-// read: data may claim more than they hold.
+// preallocated is the most elements of a list to allocate before reading them: data may
+// claim more than they hold.
 const preallocated = 64
 
-// plain says whether appendRecord can write a record.
+// plain reports whether appendRecord can write a record.
 func plain(r *argus.Record) bool {
 	return (r.Kind == argus.KindMessage || r.Kind == argus.KindSighting) && r.Message != nil && r.Message.Facts == nil &&
 		r.Quarantine == nil && r.Original == nil && r.Opening == nil && r.Stated == nil && r.Sealed == nil && r.Key == nil &&
@@ -152,8 +151,8 @@ func putContent(e *corecbor.Encoder, c *Content) {
 	e.End()
 }
 
-// getRecord reads a record that putRecord wrote. If it returns false, the record is
-// to be read anew, by partDecoding.
+// getRecord reads a record that putRecord wrote. If it returns false, partDecoding must
+// read the record again.
 func getRecord(data []byte, r *argus.Record) bool {
 	d := corecbor.NewDecoder(data)
 	for p := d.Map(); p.Next(); {
@@ -350,7 +349,8 @@ func getFields(d *corecbor.Decoder) []argus.Field {
 	return list
 }
 
-// getContent reads a content that putContent wrote, as getRecord does.
+// getContent reads a content that putContent wrote. If it returns false, partDecoding must
+// read the content again.
 func getContent(data []byte, c *Content) bool {
 	d := corecbor.NewDecoder(data)
 	for p := d.Map(); p.Next(); {

@@ -15,8 +15,8 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/evidencetest"
 )
 
-// The Codec without reflection writes what the library writes and reads what it
-// reads, of every field that a message can have.
+// The Codec without reflection writes and reads the same as the library, in every field
+// that a message can have.
 func TestCodec(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := &argus.Record{Kind: rapid.SampledFrom([]argus.Kind{argus.KindMessage, argus.KindSighting}).Draw(t, "kind"), Message: new(argus.Message)}
@@ -59,8 +59,8 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-// sameDecoding compares both decoders. What the Codec reads, the library has to read
-// alike, and it has to be the one way to write it.
+// sameDecoding compares both decoders. If the Codec accepts data, the library must read
+// the same, and it must be the only valid encoding.
 func sameDecoding(t failer, statement, said []byte) {
 	t.Helper()
 	var p Splitter
@@ -85,8 +85,7 @@ func sameDecoding(t failer, statement, said []byte) {
 	}
 }
 
-// Ordinary records take the way without reflection, and not the other one by
-// mistake.
+// Ordinary records are decoded without reflection, not by the other decoder by mistake.
 func TestCodecReadsOrdinaryRecords(t *testing.T) {
 	var p Splitter
 	for _, r := range append(evidencetest.Batch(0, 50), &argus.Record{Kind: argus.KindSighting, Message: &argus.Message{Service: "x"}, Of: 3}) {
@@ -108,7 +107,7 @@ func TestCodecReadsOrdinaryRecords(t *testing.T) {
 	}
 }
 
-// FuzzCodec changes canonical parts, so that near everything canonical is tried.
+// FuzzCodec changes canonical parts, so that it tries data that is nearly canonical.
 func FuzzCodec(f *testing.F) {
 	var p Splitter
 	for _, r := range evidencetest.Batch(0, 20) {

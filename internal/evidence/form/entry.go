@@ -11,17 +11,17 @@ import (
 
 // entry describes a record in the table of a rewritten block.
 type entry struct {
-	// Gone says which parts are gone.
+	// Gone has the parts that are gone.
 	Gone argus.Gone
 	// Was describes a record without its statement.
 	Was argus.Was
-	// ID and Version replace those of a message without its content. They are random,
-	// and the same for equal ones.
+	// ID and Version replace those of a message without its content. They are random, and
+	// equal for equal originals.
 	ID      argus.ID
 	Version argus.Version
 
-	// statement and content are the salt of each part, or the commitment to a part that
-	// is gone.
+	// statement and content are the salt of each part, or the commitment to a part that is
+	// gone.
 	statement, content argus.Hash
 }
 
@@ -63,7 +63,7 @@ func (e *entry) append(b []byte) []byte {
 	return b
 }
 
-// parseEntries reads the table of a rewritten block.
+// parseEntries parses the table of a rewritten block.
 func parseEntries(b []byte, count int) ([]entry, error) {
 	entries := make([]entry, count)
 	cut := func(n int) []byte {
@@ -119,10 +119,10 @@ func (e *entry) valid(flags byte) error {
 	return nil
 }
 
-// Revised is a record as a rewritten block has it.
+// Revised is a record in a rewritten block.
 type Revised struct {
 	entry
-	// Statement and Content are the stored parts. The first part that is gone has the
+	// Statement and Content are the stored parts. The first part that is gone holds the
 	// ciphertext of the withheld ones.
 	Statement, Content []byte
 }
@@ -135,7 +135,7 @@ func (r *Revised) Becomes() argus.Hash {
 	return sha256.Sum256(append(b, r.Content...))
 }
 
-// Withheld is the place of the ciphertext.
+// Withheld returns the place of the ciphertext.
 func (r *Revised) Withheld() *[]byte {
 	if r.Gone&argus.GoneStatement != 0 {
 		return &r.Statement
@@ -143,7 +143,7 @@ func (r *Revised) Withheld() *[]byte {
 	return &r.Content
 }
 
-// Revised returns record i as a rewritten block has it.
+// Revised returns record i in the form of a rewritten block.
 func (b *Block) Revised(i int) Revised {
 	r := Revised{Statement: b.statements[i], Content: b.contents[i]}
 	if b.entries != nil {
@@ -156,7 +156,7 @@ func (b *Block) Revised(i int) Revised {
 	return r
 }
 
-// Rewrite makes a block of revised records. head is that of the block in its place.
+// Rewrite makes a block of revised records. head is that of the block that it replaces.
 func (c *Codec) Rewrite(head Head, records []Revised) ([]byte, error) {
 	var table []byte
 	var statements, contents [][]byte
@@ -187,7 +187,7 @@ func (c *Codec) Rewrite(head Head, records []Revised) ([]byte, error) {
 	return block, nil
 }
 
-// makeFrame compresses parts behind b.
+// makeFrame appends the compressed parts to b.
 func (c *Codec) makeFrame(b []byte, parts [][]byte) ([]byte, frame, error) {
 	var payload []byte
 	for _, part := range parts {

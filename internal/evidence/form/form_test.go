@@ -45,8 +45,8 @@ func FuzzBlock(f *testing.F) {
 	})
 }
 
-// FuzzRecord wants of every record that can be read that what is written of it is
-// read as the same, and that it is in its canonical form then.
+// FuzzRecord checks that every readable record is written in its canonical form, and that
+// this is read as the same record.
 func FuzzRecord(f *testing.F) {
 	encode := func(v any) []byte {
 		var b bytes.Buffer
@@ -125,8 +125,8 @@ func FuzzRewrittenBlock(f *testing.F) {
 	})
 }
 
-// FuzzFiles reads anything as each of the files. What is taken for a manifest, a slot or a
-// table is the one way to write it.
+// FuzzFiles reads arbitrary bytes as each of the files. An accepted manifest, slot or
+// table must be its only valid encoding.
 func FuzzFiles(f *testing.F) {
 	batch := evidencetest.Batch(0, 3)
 	batch[0].Seq = 1

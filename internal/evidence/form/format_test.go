@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// TestDocumentNamesEveryKey holds docs/format/segment.md to the keys that are
-// written, and docs/format/record.md to the kinds.
+// TestDocumentNamesEveryKey checks that docs/format/segment.md names every key that is
+// written, and docs/format/record.md every kind.
 func TestDocumentNamesEveryKey(t *testing.T) {
 	segment, err := os.ReadFile("../../../docs/format/segment.md")
 	if err != nil {

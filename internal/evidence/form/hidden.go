@@ -8,7 +8,7 @@ import (
 )
 
 // Hidden is the plaintext of a sealed or withheld record: the stored bytes of its parts,
-// and the salts of those that were in the clear before. A part that is not in it is nil.
+// and the salts of those that were readable before. A missing part is nil.
 type Hidden struct {
 	Statement     []byte `cbor:"1,keyasint,omitempty"`
 	StatementSalt []byte `cbor:"2,keyasint,omitempty"`
@@ -30,23 +30,24 @@ func Hide(r *argus.Record) (h Hidden, err error) {
 	return h, err
 }
 
-// Encode returns the bytes that are encrypted.
+// Encode returns the bytes to encrypt.
 func (h *Hidden) Encode() ([]byte, error) { return appendAny(nil, h) }
 
-// DecodeHidden reads the bytes that Encode made. The error is argus.ErrDamaged or argus.ErrNewer.
+// DecodeHidden decodes the bytes that Encode made. The error is argus.ErrDamaged or
+// argus.ErrNewer.
 func DecodeHidden(plain []byte) (h Hidden, err error) {
 	err = decodePart(plain, &h)
 	return h, err
 }
 
-// Record returns the record of the two parts, but for its number and delivery. The error
-// is argus.ErrDamaged or argus.ErrNewer.
+// Record returns the record of the two parts without its number and delivery. The error is
+// argus.ErrDamaged or argus.ErrNewer.
 func (h *Hidden) Record(hasher *argus.Hasher) (*argus.Record, error) {
 	return decodeRecord(h.Statement, h.Content, hasher)
 }
 
-// Prove returns an error if the parts are not those that a leaf was made of. r is the
-// record if its statement can be read.
+// Prove returns an error if the leaf was not made of these parts. r is the record if its
+// statement can be read.
 func (h *Hidden) Prove(r *argus.Record, kind argus.Kind, p *Proof) error {
 	part := func(what byte, salt, data []byte) argus.Hash {
 		return salted(append(make([]byte, saltedSpace), data...), what, [saltBytes]byte(salt))
@@ -69,7 +70,7 @@ func (h *Hidden) Prove(r *argus.Record, kind argus.Kind, p *Proof) error {
 	return nil
 }
 
-// Add puts the parts of a record that are in the clear into h.
+// Add adds the readable parts of a record to h.
 func (h *Hidden) Add(v *Revised) {
 	if v.Gone&argus.GoneStatement == 0 {
 		h.Statement, h.StatementSalt = v.Statement, v.statement[:saltBytes]
@@ -79,8 +80,8 @@ func (h *Hidden) Add(v *Revised) {
 	}
 }
 
-// Revise returns the record with the parts in h but those that to says are gone, and the
-// gone parts. was and p describe the record. The error says that a part cannot come back.
+// Revise returns the record with the parts in h, except those that to removes, and the
+// removed parts. was and p describe the record. It fails if a part cannot come back.
 func (h *Hidden) Revise(to argus.Gone, was argus.Was, p *Proof) (next Revised, gone Hidden, err error) {
 	next = Revised{entry: entry{Gone: to}, Statement: h.Statement, Content: h.Content}
 	copy(next.statement[:], h.StatementSalt)
@@ -99,7 +100,7 @@ func (h *Hidden) Revise(to argus.Gone, was argus.Was, p *Proof) (next Revised, g
 	return next, gone, nil
 }
 
-// CanGo returns why parts of a record of a kind cannot go.
+// CanGo returns an error if the parts cannot be removed from a record of a kind.
 func CanGo(kind argus.Kind, to argus.Gone) error {
 	switch kind {
 	case argus.KindSighting:

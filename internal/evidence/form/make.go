@@ -8,13 +8,13 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Pending is a block that is being made: first its contents, then its statements,
-// because a sighting states the commitment to a content that may be of the same group.
+// Pending is a block that is being made: first its contents, then its statements, because
+// a sighting states the commitment to a content that may be in the same group.
 type Pending struct {
 	Head
 	Records []*argus.Record
-	// Proofs are those of the records. Their contents are there after [Maker.Contents],
-	// but for those of sightings, and all of them after [Maker.Statements].
+	// Proofs are those of the records. After [Maker.Contents] they have all contents
+	// except those of sightings; after [Maker.Statements] they are complete.
 	Proofs []Proof
 	// Bytes is the block, after [Maker.Statements].
 	Bytes []byte
@@ -24,7 +24,7 @@ type Pending struct {
 }
 
 // Split cuts a batch of records of one delivery into blocks. leaf is the index of the
-// first one in the delivery's tree; random is where the salts come from.
+// first one in the delivery's tree; random is the source of the salts.
 func Split(records []*argus.Record, d argus.DeliveryNumber, leaf uint64, random io.Reader) ([]Pending, error) {
 	var blocks []Pending
 	for start := 0; start < len(records); {
@@ -53,11 +53,10 @@ type Maker struct {
 	body, payload []byte
 }
 
-// Maker returns a maker.
+// Maker returns a new maker.
 func (c *Codec) Maker() *Maker { return &Maker{codec: c} }
 
-// part encodes a part of a record and returns its hash, its encoding appended to
-// the body.
+// part encodes a part of a record, appends the encoding to the body, and returns its hash.
 func (m *Maker) part(what byte, salt [saltBytes]byte, encode func(*Splitter, []byte) ([]byte, error)) (argus.Hash, error) {
 	start := len(m.body)
 	b, err := encode(&m.splitter, append(m.body, make([]byte, saltedSpace)...))
@@ -92,8 +91,8 @@ func (m *Maker) frame(b []byte) ([]byte, frame, error) {
 	return b, f, nil
 }
 
-// Contents makes the contents of a block, and the commitment to each but those
-// of the sightings. It comes before [Maker.Statements].
+// Contents makes the contents of a block, and the commitment to each except those of
+// sightings. It must run before [Maker.Statements].
 func (m *Maker) Contents(p *Pending) error {
 	m.begin()
 	p.Proofs = make([]Proof, len(p.Records))
@@ -123,8 +122,8 @@ func (m *Maker) Contents(p *Pending) error {
 	return nil
 }
 
-// Statements makes the rest of the block. It asks of for the commitment to the
-// content that a sighting is of, and sets it in the record.
+// Statements makes the rest of the block. For each sighting it calls of to get the
+// commitment to the content, and sets it in the record.
 func (m *Maker) Statements(p *Pending, of func(seq uint64) (argus.Hash, error)) error {
 	m.begin()
 	for i, r := range p.Records {

@@ -10,7 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/hashed"
 )
 
-// Closed is a closed segment as the manifest names it.
+// Closed is a closed segment in the manifest.
 type Closed struct {
 	Generation int    // how often it was rewritten
 	First      uint64 // the number of its first record
@@ -22,8 +22,7 @@ const (
 	manifestVersion = '2'
 )
 
-// Manifest returns the bytes of a manifest of the closed segments, which are those from
-// number 1 on.
+// Manifest returns the bytes of a manifest of the closed segments, numbered from 1.
 func Manifest(closed []Closed) []byte {
 	text := fmt.Appendf(nil, "%s%c\n", manifestKind, manifestVersion)
 	for i, c := range closed {
@@ -32,7 +31,7 @@ func Manifest(closed []Closed) []byte {
 	return hashed.End(text)
 }
 
-// ParseManifest reads a manifest. The error is argus.ErrNewer or argus.ErrDamaged.
+// ParseManifest parses a manifest. The error is argus.ErrNewer or argus.ErrDamaged.
 func ParseManifest(data []byte) ([]Closed, error) {
 	version, lines, err := hashed.Open(data, manifestKind)
 	if err != nil {
@@ -53,12 +52,12 @@ func ParseManifest(data []byte) ([]Closed, error) {
 	return list, nil
 }
 
-// Unnamed is the problem of a segment that holds records and follows the last one.
+// Unnamed is the problem of a segment that holds records and follows the last named one.
 const Unnamed = "the segment holds records, and the manifest does not know it: Argus names a segment there before it writes records to it. " +
 	"Nothing of the store is in it; move the file away"
 
 // CommitSlot is the size in bytes of each of the two slots of a commit file. They are
-// written in turn, so that one is whole at any moment.
+// written in turn, so that one is always whole.
 const CommitSlot = 32
 
 // Commit is the last acknowledgement.
@@ -81,9 +80,9 @@ func (c Commit) Slot() (data []byte, offset int64) {
 	return binary.LittleEndian.AppendUint32(b, checksum(b)), int64(c.Counter%2) * CommitSlot
 }
 
-// ParseCommit reads a commit file. It returns the newest whole slot, and the numbers of
-// those that are not whole: a slot of zeros was never written, unless the other one comes
-// after it. The error is argus.ErrDamaged if there is no whole slot.
+// ParseCommit parses a commit file. It returns the newest whole slot and the numbers of the
+// torn ones. A slot of zeros was never written, and is torn only if the other one comes after
+// it. The error is argus.ErrDamaged if no slot is whole.
 func ParseCommit(data []byte) (newest Commit, torn []int, err error) {
 	if len(data) != 2*CommitSlot {
 		return newest, nil, fmt.Errorf("%w: %d bytes, want %d", argus.ErrDamaged, len(data), 2*CommitSlot)

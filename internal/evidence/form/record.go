@@ -20,7 +20,7 @@ import (
 var (
 	partEncoding = must(cbor.CoreDetEncOptions().UserBufferEncMode())
 	partDecoding = must(decOptions(cbor.ExtraDecErrorUnknownField).DecMode())
-	// anyDecoding looks at a part that has unknown keys.
+	// anyDecoding decodes a part that has unknown keys.
 	anyDecoding = must(decOptions(cbor.ExtraDecErrorNone).DecMode())
 )
 
@@ -50,7 +50,7 @@ type Content struct {
 	Facts       *argus.Facts       `cbor:"2,keyasint,omitempty"`
 	Attachments []argus.Attachment `cbor:"3,keyasint,omitempty"`
 	Locked      *argus.Locked      `cbor:"4,keyasint,omitempty"`
-	// Raw is the piece that a quarantined record holds.
+	// Raw is the piece in a quarantined record.
 	Raw []byte `cbor:"5,keyasint,omitempty"`
 	// Sealed is the ciphertext of a sealed record.
 	Sealed []byte `cbor:"6,keyasint,omitempty"`
@@ -71,8 +71,8 @@ type Splitter struct {
 	body       []byte
 }
 
-// split sets the two parts of a record. The record is not changed. Identities
-// that follow from the two parts are in neither.
+// split sets the two parts of a record and does not change the record. Identities that
+// follow from the two parts are in neither.
 func (p *Splitter) split(r *argus.Record) {
 	p.content = Content{}
 	if r.Kind == argus.KindMessage {
@@ -106,8 +106,7 @@ func (p *Splitter) appendStatement(b []byte) ([]byte, error) {
 	return p.encoder.Buf, nil
 }
 
-// appendContent appends the content of the record that was split last, if it has
-// one.
+// appendContent appends the content of the record that was split last, if any.
 func (p *Splitter) appendContent(b []byte) ([]byte, error) {
 	switch {
 	case p.content.empty():
@@ -126,9 +125,9 @@ func appendAny(b []byte, part any) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// join makes a record whole again, with the identity that follows.
+// join restores a record from its parts, and its identity.
 func join(r *argus.Record, c *Content, hasher *argus.Hasher) error {
-	used := Content{} // the fields that a record of the kind has
+	used := Content{} // the fields that a record of this kind has
 	switch r.Kind {
 	case argus.KindMessage:
 		m := r.Message
@@ -159,7 +158,7 @@ func join(r *argus.Record, c *Content, hasher *argus.Hasher) error {
 	return nil
 }
 
-// fields says which fields there are, a bit each.
+// fields returns a bit for each field that is set.
 func (c *Content) fields() (set int) {
 	for i, there := range []bool{c.Text != "", c.Facts != nil, len(c.Attachments) > 0, c.Locked != nil, len(c.Raw) > 0, len(c.Sealed) > 0} {
 		if there {
@@ -169,9 +168,9 @@ func (c *Content) fields() (set int) {
 	return set
 }
 
-// decodeRecord makes a record of its two parts. The error is ErrNewer for one
-// with keys or of a kind that this version must understand and does not. Of a kind
-// that may be skipped, the record has the kind only.
+// decodeRecord makes a record of its two parts. The error is ErrNewer if this version must
+// understand its kind or a key and does not. A record of a kind that may be skipped has
+// only the kind.
 func decodeRecord(statement, said []byte, hasher *argus.Hasher) (*argus.Record, error) {
 	if kind := kindOf(statement); kind >= argus.KindSkippable {
 		return &argus.Record{Kind: kind}, nil
@@ -199,7 +198,7 @@ func decodeRecord(statement, said []byte, hasher *argus.Hasher) (*argus.Record, 
 	return r, nil
 }
 
-// DecodeContent reads the content of a record, which may be empty. The error is
+// DecodeContent decodes the content of a record, which may be empty. The error is
 // argus.ErrDamaged or argus.ErrNewer.
 func DecodeContent(said []byte, c *Content) error {
 	if len(said) == 0 || getContent(said, c) {
@@ -211,8 +210,7 @@ func DecodeContent(said []byte, c *Content) error {
 	return err
 }
 
-// kindOf returns the kind of a statement, which is its first key; 0 if the
-// statement does not begin so.
+// kindOf returns the kind in a statement, which is its first key, 0 if there is none.
 func kindOf(statement []byte) argus.Kind {
 	if len(statement) < 3 || statement[0]>>5 != 5 || statement[1] != 1 {
 		return 0
@@ -244,15 +242,15 @@ func decodePart(data []byte, into any) error {
 	if err := unknownKeys(reflect.TypeOf(into), tree); err != nil {
 		return err
 	}
-	// The first decoding ended at an unknown key: this one reads the keys behind it, too.
+	// The first decoding ended at an unknown key: this one also reads the keys after it.
 	if err := anyDecoding.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 	}
 	return nil
 }
 
-// unknownKeys returns ErrNewer for a map with a key that its type does not have
-// and that must be understood.
+// unknownKeys returns ErrNewer if a map has a key that is not in its type and must be
+// understood.
 func unknownKeys(t reflect.Type, tree any) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -294,9 +292,9 @@ func unknownKeys(t reflect.Type, tree any) error {
 	return nil
 }
 
-// canonical says whether the two parts of a record are the one way to write it. A
-// record with keys that may be skipped cannot be written by this version; then
-// skipped says so.
+// canonical reports whether the two parts of a record are its only valid encoding. This
+// version cannot write a record with keys that may be skipped; skipped reports such a
+// record.
 func canonical(r *argus.Record, statement, said []byte, p *Splitter) (same, skipped bool) {
 	if r.Kind >= argus.KindSkippable {
 		return true, true

@@ -14,13 +14,13 @@ import (
 // Scanned is the result of [Scan].
 type Scanned struct {
 	Blocks []Ref
-	End    int64 // behind the last whole batch
+	End    int64 // after the last whole batch
 	Stop   int64 // where reading ended
 	Err    error // why reading ended before the size or the table of blocks
 }
 
-// Scan reads the headers of a segment's blocks up to size; with deep, it also checks the
-// blocks. Blocks behind the last whole batch are left out.
+// Scan reads the headers of a segment's blocks up to size; if deep is set, it also checks
+// the blocks. It leaves out blocks after the last whole batch.
 func Scan(f io.ReaderAt, number int, size int64, deep bool) (scan Scanned) {
 	head := make([]byte, HeadSize)
 	if _, err := f.ReadAt(head[:min(HeaderSize, int(size))], 0); err != nil {
@@ -46,7 +46,7 @@ func Scan(f io.ReaderAt, number int, size int64, deep bool) (scan Scanned) {
 			break
 		}
 		if n >= 4 && binary.LittleEndian.Uint32(head) == tableMagic {
-			break // an empty segment's table
+			break // the table of an empty segment
 		}
 		h, err := ParseHead(head[:n])
 		if err == nil && at+h.Size() > size {

@@ -9,7 +9,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The form of a segment; docs/format/segment.md has it to the byte.
+// The form of a segment, described to the byte in docs/format/segment.md.
 const (
 	segmentMagic = "ARGUSEG2"
 	tableMagic   = 0x31544f46 // "FOT1"
@@ -26,7 +26,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
-// AppendHeader writes the header of a segment; first is the number of its first record.
+// AppendHeader appends the header of a segment; first is the number of its first record.
 func AppendHeader(b []byte, segment uint32, first uint64) []byte {
 	start := len(b)
 	b = append(b, segmentMagic...)
@@ -36,7 +36,7 @@ func AppendHeader(b []byte, segment uint32, first uint64) []byte {
 	return binary.LittleEndian.AppendUint32(b, checksum(b[start:]))
 }
 
-// ParseHeader reads the header of a segment. In every version its last four bytes are its
+// ParseHeader parses the header of a segment. In every version its last four bytes are its
 // checksum. The error is argus.ErrNewer or argus.ErrDamaged.
 func ParseHeader(b []byte) (segment uint32, first uint64, err error) {
 	if len(b) < HeaderSize {
@@ -55,7 +55,8 @@ func ParseHeader(b []byte) (segment uint32, first uint64, err error) {
 	return binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint64(b[12:]), nil
 }
 
-// AppendTable writes the table of blocks that closes a segment. offset is where it begins.
+// AppendTable appends the table of blocks that closes a segment. offset is the place of
+// the table.
 func AppendTable(b []byte, blocks []Ref, offset int64) []byte {
 	start := len(b)
 	for _, ref := range blocks {
@@ -72,7 +73,7 @@ func AppendTable(b []byte, blocks []Ref, offset int64) []byte {
 	return binary.LittleEndian.AppendUint32(b, checksum(b[start:]))
 }
 
-// ParseTrailer reads the last bytes of a closed segment of a size, and returns the offset
+// ParseTrailer parses the last bytes of a closed segment of a size, and returns the offset
 // of the table of blocks.
 func ParseTrailer(b []byte, size int64) (offset int64, err error) {
 	if len(b) != TrailerSize || binary.LittleEndian.Uint32(b) != tableMagic {
@@ -85,7 +86,7 @@ func ParseTrailer(b []byte, size int64) (offset int64, err error) {
 	return offset, nil
 }
 
-// ParseTable reads the table of blocks, trailer included.
+// ParseTable parses the table of blocks, trailer included.
 func ParseTable(b []byte, segment uint32) ([]Ref, error) {
 	if len(b) < TrailerSize || (len(b)-TrailerSize)%tableEntry != 0 {
 		return nil, fmt.Errorf("%w: the table of blocks has an impossible length", argus.ErrDamaged)
@@ -128,7 +129,7 @@ func ReadTable(f io.ReaderAt, segment uint32, size int64) ([]Ref, error) {
 	return ParseTable(table, segment)
 }
 
-// otherVersion is the error about a file of a version that this Argus does not read.
+// otherVersion is the error for a file of a version that this Argus does not read.
 func otherVersion(what string, version, mine byte) error {
 	if version > mine {
 		return fmt.Errorf("%w: the %s is of version %q", argus.ErrNewer, what, version)

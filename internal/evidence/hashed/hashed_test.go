@@ -27,7 +27,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// FuzzOpen wants every text that is taken to be the one that its parts make.
+// FuzzOpen checks that every accepted text is the one that its parts make.
 func FuzzOpen(f *testing.F) {
 	f.Add(End([]byte("k2\na\n")))
 	f.Add([]byte("k2\nsha256 "))

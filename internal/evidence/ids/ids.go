@@ -1,11 +1,11 @@
 // Package ids finds the records that carry a message, in sorted runs that follow from the
 // records.
 //
-// Entries gather in memory and go out as runs, and eight runs of one level become one of
-// the next: n records lie in about 7·log8(n/limit) runs. In memory it costs the newest
-// entries, and about 10 bits of filter and half a bit of fences an entry. The caller adds
-// the entries of records in order; where files are missing or damaged, he adds them again.
-// docs/format/segment.md has the files to the byte.
+// Entries gather in memory and are written as runs; eight runs of one level are merged
+// into one of the next, so n records lie in about 7·log8(n/limit) runs. Memory holds the
+// newest entries, and about 10 bits of filter and half a bit of fences for each entry. The
+// caller adds the entries of records in order, and adds them again if files are missing or
+// damaged. docs/format/segment.md has the files to the byte.
 package ids
 
 import (
@@ -24,36 +24,36 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/hashed"
 )
 
-// Set is the entries of all records up to one, in a folder. One goroutine adds, amends and
-// closes; any number look.
+// Set is the entries of all records up to one, in a folder. Only one goroutine may add,
+// amend and close; any number may look up.
 type Set struct {
 	disk durable.Disk
 	dir  string
-	// limit is how many entries gather in memory before they go out.
+	// limit is how many entries gather in memory before they are written.
 	limit int
 
-	mu      sync.RWMutex // for runs, memory, older, closed
+	mu      sync.RWMutex // guards runs, memory, older, closed
 	runs    []*run       // oldest first
 	memory  *Table
-	older   *Table // on its way out, nil if there is none
+	older   *Table // being written, nil if there is none
 	covered uint64 // the runs cover the records up to here
 	next    uint64 // number of the next run file
 	done    chan struct{}
-	failed  error // of the background
+	failed  error // of the background goroutine
 	closed  bool
 }
 
-// ErrOther says that the ids are to be built again.
+// ErrOther means that the ids must be rebuilt.
 var ErrOther = errors.New("another version of Argus wrote the ids")
 
-// ErrClosed says that the set was closed, for example because an amendment came.
+// ErrClosed means that the set was closed, for example by an amendment.
 var ErrClosed = errors.New("the ids were closed meanwhile")
 
-// Table is entries in memory.
+// Table holds entries in memory.
 type Table struct {
 	latest map[argus.ID]int32 // place in list, +1
 	list   []Entry
-	chain  []int32 // the place of the entry before with the same id, +1
+	chain  []int32 // the place of the previous entry with the same id, +1
 	last   uint64  // the highest record seen, with or without an id
 }
 
@@ -74,7 +74,7 @@ func (t *Table) Add(r *argus.Record) {
 	}
 }
 
-// All returns the entries in the order in which they came.
+// All returns the entries in the order in which they were added.
 func (t *Table) All() []Entry { return t.list }
 
 // Find appends the entries of an id to dst, newest first.
@@ -90,14 +90,14 @@ func (t *Table) Find(dst []Entry, id argus.ID) []Entry {
 
 const mergeFactor = 8
 
-// New returns an empty set for a folder. limit is how many entries gather in memory
-// before they are written.
+// New returns an empty set for a folder. limit is how many entries gather in memory before
+// they are written.
 func New(d durable.Disk, dir string, limit int) *Set {
 	return &Set{disk: d, dir: dir, limit: limit, memory: NewTable(), next: 1}
 }
 
-// Open opens the set in a folder. With an error it is as much of the set as can be read,
-// and [Set.Covered] says behind which record the caller begins to add. The error is
+// Open opens the set in a folder. If it fails, it also returns as much of the set as can
+// be read, and the caller adds the records after [Set.Covered]. The error is
 // argus.ErrDamaged, [ErrOther], or one of the disk.
 func Open(d durable.Disk, dir string, limit int) (*Set, error) {
 	x := New(d, dir, limit)
@@ -127,7 +127,7 @@ func (x *Set) Covered() uint64 { return x.covered }
 func (x *Set) Last() uint64 { return x.memory.last }
 
 // Clean removes the files that the manifest does not name, after a crash or damage. It
-// comes before the first Add.
+// must run before the first Add.
 func (x *Set) Clean() error {
 	entries, err := x.disk.ReadDir(x.dir)
 	if err != nil {
@@ -205,16 +205,16 @@ func (x *Set) writeManifest(runs []*run) error {
 	return nil
 }
 
-// Has says whether a file of a name belongs in the folder. A manifest that cannot be read
-// may name any.
+// Has reports whether a file of a name belongs in the folder. If the manifest cannot be
+// read, any file may belong there.
 func (x *Set) Has(name string) bool {
-	names, err := x.readManifest() // a writer may have gone on since Open
+	names, err := x.readManifest() // a writer may have changed it since Open
 	return err != nil || name == manifestName || slices.Contains(names, name) ||
 		slices.ContainsFunc(x.runs, func(r *run) bool { return r.name == name })
 }
 
-// Check calls each with every entry in the files. It ends at the first file in which an
-// entry would not be found, and returns its name and the error.
+// Check calls each with every entry in the files. It stops at the first file in which an
+// entry cannot be found, and returns its name and the error.
 func (x *Set) Check(each func(Entry)) (file string, err error) {
 	for _, r := range x.runs {
 		for e, err := range r.check() {
@@ -235,13 +235,13 @@ func (x *Set) Find(id argus.ID) ([]Entry, error) {
 	return l.Find(0)
 }
 
-// A Lookup looks for several ids in the runs that there are when it begins. It keeps their
+// A Lookup looks up several ids in the runs that existed when it began. It keeps their
 // files open, and holds no lock while it reads them.
 type Lookup struct {
 	set  *Set
 	of   []argus.ID
 	runs []*run
-	// older and memory are the tables that the runs do not have yet.
+	// older and memory are the tables that are not in the runs yet.
 	older, memory *Table
 	may           []uint64 // by run, a bit each of the first 64
 	gone          bool     // the ids were closed before it began
@@ -260,8 +260,8 @@ func (x *Set) hold() *Lookup {
 	return &Lookup{set: x, runs: x.runs, older: x.older, memory: x.memory}
 }
 
-// Look begins a lookup, which the caller ends. It asks the filter of one run after the
-// other for all ids: each answer waits for memory, and several can wait at once.
+// Look begins a lookup, which the caller must end. It asks the filter of one run after
+// another for all ids: each answer waits for memory, and several can wait at once.
 func (x *Set) Look(of []argus.ID) *Lookup {
 	l := x.hold()
 	l.of, l.may = of, make([]uint64, len(of))
@@ -271,7 +271,7 @@ func (x *Set) Look(of []argus.ID) *Lookup {
 	return l
 }
 
-// End lets go of the files.
+// End releases the files.
 func (l *Lookup) End() {
 	for _, r := range l.runs {
 		_ = r.release() // it was only read
@@ -343,8 +343,8 @@ func (x *Set) Between(from, to argus.ID, limit int) ([]argus.ID, error) {
 	return found[:min(limit, len(found))], nil
 }
 
-// Add takes the entries of committed records, and the number of the last record, which may
-// have none. It keeps none of entries.
+// Add adds the entries of committed records, and the number of the last record, which may
+// have none. It does not keep the slice.
 func (x *Set) Add(entries []Entry, last uint64) error {
 	x.mu.Lock()
 	for _, e := range entries {
@@ -359,7 +359,7 @@ func (x *Set) Add(entries []Entry, last uint64) error {
 	return x.spill()
 }
 
-// spill sends the memory out in the background, after an earlier one has gone.
+// spill writes the memory in the background, after the previous spill has ended.
 func (x *Set) spill() error {
 	if err := x.wait(); err != nil {
 		return err
@@ -406,7 +406,7 @@ func (x *Set) writeOlder() error {
 	return x.merge()
 }
 
-// merge joins the newest runs while there are enough of one level.
+// merge joins the newest runs while enough of them have one level.
 func (x *Set) merge() error {
 	for {
 		n := len(x.runs)
@@ -432,7 +432,7 @@ func (x *Set) merge() error {
 	}
 }
 
-// Amend replaces the entries of the records that changed.
+// Amend replaces the entries of the changed records.
 func (x *Set) Amend(changed map[uint64]bool, entries []Entry) error {
 	if err := x.spill(); err != nil {
 		return err
@@ -492,7 +492,7 @@ func (x *Set) Amend(changed map[uint64]bool, entries []Entry) error {
 	return x.replace(runs, old)
 }
 
-// replace makes runs the runs, durably, and drops old ones.
+// replace makes runs the current runs, durably, and drops old ones.
 func (x *Set) replace(runs, drop []*run) error {
 	if err := x.writeManifest(runs); err != nil {
 		return err
@@ -511,7 +511,7 @@ func (x *Set) replace(runs, drop []*run) error {
 	return nil
 }
 
-// Close closes the files. If flush is set, it writes the entries in memory first.
+// Close closes the files. If flush is set, it first writes the entries in memory.
 func (x *Set) Close(flush bool) error {
 	var err error
 	if flush {

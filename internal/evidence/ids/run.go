@@ -19,20 +19,20 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Entry says that a record carries a message.
+// Entry names a record that carries a message.
 type Entry struct {
 	ID      argus.ID
 	Version argus.Version
 	Seq     uint64
-	// Sighting says that the record is a sighting and does not hold the text.
+	// Sighting is set if the record is a sighting and does not hold the text.
 	Sighting bool
-	// Met says that ID is the sighting's own, and that it is of a message with
-	// another one ([argus.Record.Met]).
+	// Met is set if ID is the sighting's own, and the sighting is of a message with
+	// another id ([argus.Record.Met]).
 	Met bool
 }
 
 // Of yields the entries of a record: none, or one for its message, and one for its own id
-// if that is another.
+// if that is different.
 func Of(r *argus.Record) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		sighting := r.Kind == argus.KindSighting
@@ -52,12 +52,12 @@ func compareEntries(a, b Entry) int {
 	return cmp.Compare(a.Seq, b.Seq)
 }
 
-// A run is an immutable file of entries in order, with a filter that says of
-// most absent ids that they are absent. docs/format/segment.md has the form.
+// A run is an immutable file of entries in order, with a filter that rules out most absent
+// ids. docs/format/segment.md has the form.
 type run struct {
 	name   string
 	f      durable.File
-	users  atomic.Int32 // the last one closes the file
+	users  atomic.Int32 // the last user closes the file
 	level  int
 	count  uint64
 	first  uint64 // sequence numbers that the run covers
@@ -66,8 +66,8 @@ type run struct {
 	filter []uint64
 }
 
-// hold begins another use of the file. The caller uses it himself, or holds the lock under
-// which it is let go.
+// hold begins another use of the file. The caller must use the file itself, or hold the
+// lock under which it is released.
 func (r *run) hold() { r.users.Add(1) }
 
 func (r *run) release() error {
@@ -97,9 +97,9 @@ const (
 
 func prefixOf(id argus.ID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
 
-// filterBlock returns the words of the filter that an id lives in. Its bits in
-// them are six of nine bits each; the upper three are the word.
-// Identities are hashes, so their own bits serve.
+// filterBlock returns the words of the filter for an id and its bits in them: six of nine
+// bits each; the upper three select the word. Identities are hashes, so their own bits
+// serve.
 func filterBlock(filter []uint64, id *argus.ID) (words *[filterWords]uint64, places uint64) {
 	block, _ := bits.Mul64(prefixOf(*id), uint64(len(filter)/filterWords))
 	return (*[filterWords]uint64)(filter[block*filterWords:]), binary.BigEndian.Uint64(id[8:])
@@ -118,8 +118,8 @@ func addToFilter(filter []uint64, id argus.ID) {
 	}
 }
 
-// mayHave sets a bit for each id that the run may have. A filter is larger than
-// the caches of a processor. Without a branch, it waits for several ids at once.
+// mayHave sets a bit for each id that the run may have. A filter is larger than the caches
+// of a processor. Without a branch, several ids wait for memory at once.
 func (r *run) mayHave(of []argus.ID, may []uint64, bit int) {
 	for i := range of {
 		words, h := filterBlock(r.filter, &of[i])
@@ -132,7 +132,7 @@ func (r *run) mayHave(of []argus.ID, may []uint64, bit int) {
 	}
 }
 
-// writeRun writes entries, which come in order, as a run.
+// writeRun writes sorted entries as a run.
 func writeRun(d durable.Disk, dir string, number uint64, level int, first, last uint64, count uint64, entries iter.Seq2[Entry, error]) (_ *run, err error) {
 	r := &run{
 		name: fmt.Sprintf("%08d.ids", number), level: level, first: first, last: last, count: count,
@@ -258,7 +258,7 @@ func (w *pageWriter) flush() error {
 	return err
 }
 
-// openRun reads all of a run but its pages, which carry their own checksums.
+// openRun reads all of a run except its pages, which have their own checksums.
 func openRun(d durable.Disk, dir, name string) (_ *run, err error) {
 	f, err := d.OpenFile(filepath.Join(dir, name), os.O_RDONLY, 0)
 	if err != nil {
@@ -313,7 +313,7 @@ func openRun(d durable.Disk, dir, name string) (_ *run, err error) {
 	return r, nil
 }
 
-// readPage returns the entries of a page; buf is for reuse.
+// readPage returns the entries of a page; it reuses buf.
 func (r *run) readPage(page int, buf []byte) ([]byte, error) {
 	buf = slices.Grow(buf[:0], pageBytes)[:pageBytes]
 	if _, err := r.f.ReadAt(buf, int64(page)*pageBytes); err != nil {
@@ -363,8 +363,8 @@ func (r *run) between(from, to argus.ID) iter.Seq2[Entry, error] {
 	}
 }
 
-// check yields every entry, and an error where the run would not find one of them: by its
-// order, the beginnings of the pages, or the filter.
+// check yields every entry, and an error if the run would not find one of them because of
+// its order, the beginnings of the pages, or the filter.
 func (r *run) check() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		damaged := func(what string) { yield(Entry{}, fmt.Errorf("read ids %s: %w: %s", r.name, argus.ErrDamaged, what)) }

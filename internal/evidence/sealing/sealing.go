@@ -16,8 +16,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Run is over how many records each hash of a tree file is, so that a changed record can
-// be found without keeping a hash of each.
+// Run is the number of records under each hash of a tree file, so that a changed record
+// can be found without keeping a hash of each.
 const (
 	Run       = 1 << treeLevel
 	treeLevel = 8
@@ -25,23 +25,24 @@ const (
 
 // Draft gathers the fields of a seal.
 type Draft struct {
-	// Seal is the seal so far: Records is right at any time, the rest after [Draft.Close].
+	// Seal is the seal so far: Records is always right, the other fields after
+	// [Draft.Close].
 	Seal argus.Seal
-	// Nodes are the hashes of the tree file: of each full [Run] of records, in order.
+	// Nodes are the hashes of the tree file: one for each full [Run] of records, in order.
 	Nodes []byte
 
 	tree      *compact.Range
 	originals *compact.Range
-	readers   [256]bool     // which found something, by their place from 1
+	readers   [256]bool     // those that found something, by their place from 1
 	roots     [2]argus.Hash // over the first record, and over the first two
 }
 
 // Begun is the opening of a delivery.
 type Begun struct {
-	// Root is the Merkle tree hash, as in a seal, over the records of its opening:
-	// the first one, and the second one of a reading, which names the delivery.
+	// Root is the Merkle tree hash, as in a seal, over the records of the opening: the
+	// first one, and in a reading also the second one, which names the delivery.
 	Root argus.Hash
-	// More says that further records follow.
+	// More is set if further records follow.
 	More bool
 }
 
@@ -56,13 +57,13 @@ func (d *Draft) Begun() Begun {
 
 var trees = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
 
-// New returns the draft for a delivery without records.
+// New returns the draft of a delivery without records.
 func New(d argus.DeliveryNumber) *Draft {
 	return &Draft{Seal: argus.Seal{Delivery: d}, tree: trees.NewEmptyRange(0), originals: trees.NewEmptyRange(0)}
 }
 
-// Add counts a record. leaf is that of the record in the delivery's tree, and statement
-// the commitment to its statement.
+// Add counts a record. leaf is its leaf in the delivery's tree, and statement the
+// commitment to its statement.
 func (d *Draft) Add(r *argus.Record, leaf, statement argus.Hash) error {
 	s := &d.Seal
 	kind := r.Kind
@@ -80,7 +81,7 @@ func (d *Draft) Add(r *argus.Record, leaf, statement argus.Hash) error {
 		}
 	case argus.KindMessage, argus.KindSighting:
 		if r.Message == nil {
-			break // it is gone
+			break // the statement is gone
 		}
 		if sent := r.Message.Sent; sent.Known() {
 			if !s.First.Known() || sent.Micros < s.First.Micros {
@@ -110,7 +111,7 @@ func (d *Draft) Add(r *argus.Record, leaf, statement argus.Hash) error {
 	return err
 }
 
-// Close completes the seal. The error says that its counts contradict each other.
+// Close completes the seal. It fails if the counts contradict each other.
 func (d *Draft) Close() error {
 	s := &d.Seal
 	s.ReadBy = nil
@@ -136,8 +137,7 @@ func (d *Draft) Close() error {
 
 const head = "argus-seal/v1\n"
 
-// Parse reads a seal's text. It does not look at its signature. The error is
-// argus.ErrDamaged.
+// Parse reads a seal's text without checking its signature. The error is argus.ErrDamaged.
 func Parse(text string) (*argus.Seal, error) {
 	body, ok := strings.CutPrefix(text, head)
 	if !ok {
@@ -150,7 +150,7 @@ func Parse(text string) (*argus.Seal, error) {
 	return seal, nil
 }
 
-// Text returns the text of a seal, which is signed.
+// Text returns the text of a seal, ready to be signed.
 func Text(seal *argus.Seal) (string, error) {
 	body, err := json.MarshalIndent(seal, "", "  ")
 	if err != nil {

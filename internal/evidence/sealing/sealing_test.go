@@ -12,7 +12,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/evidencetest"
 )
 
-// root is the Merkle tree hash of leaves by its definition in RFC 6962, section 2.1.
+// root computes the Merkle tree hash of leaves by its definition in RFC 6962, section 2.1.
 func root(leaves [][]byte) []byte {
 	if len(leaves) == 1 {
 		return leaves[0]
@@ -24,8 +24,8 @@ func root(leaves [][]byte) []byte {
 	return rfc6962.DefaultHasher.HashChildren(root(leaves[:split]), root(leaves[split:]))
 }
 
-// A draft says of its records what they are: counts, moments, readers, roots, the hashes of
-// the tree file.
+// A draft has the counts, moments, readers and roots of its records, and the hashes of the
+// tree file.
 func TestDraft(t *testing.T) {
 	d := New(7)
 	records := []*argus.Record{
@@ -63,7 +63,8 @@ func TestDraft(t *testing.T) {
 	}
 }
 
-// FuzzParse wants every text that is taken to give a seal whose text is taken for the same.
+// FuzzParse checks that the seal of every accepted text has a text that is accepted as the
+// same seal.
 func FuzzParse(f *testing.F) {
 	text, err := Text(&argus.Seal{Delivery: 1, Root: argus.Hash{1}, Records: 3})
 	if err != nil {
