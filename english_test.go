@@ -18,8 +18,14 @@ import (
 
 // plain lists the packages whose comments and messages have been rewritten in
 // plain English. The others are counted, and join the list one by one.
-var plain = []string{"account", "api", "argus", "bench", "cmd/argus", "entity", "evidence/format1", "follow", "index", "index/embedded",
-	"index/indextest", "original", "sandbox", "upgrade", "web", "wordlist"}
+var plain = []string{
+	"account", "admin", "api", "argus", "authority", "bench", "claims", "cmd/argus", "corecbor", "corecbor/corecbortest",
+	"durable/durabletest", "entity", "evidence/evidencetest", "evidence/format1", "evidence/hashed", "evidence/ids",
+	"evidence/sealing", "follow", "index", "index/embedded", "index/indextest", "layout", "original", "query/querytest",
+	"reader/all", "reader/build", "reader/dates", "reader/formats/mail", "reader/formats/report", "reader/formats/table",
+	"reader/readertest", "reader/rtfdoc", "reader/sheetdoc", "reader/textdoc", "reader/xmldoc", "sandbox", "upgrade", "validate",
+	"web", "wordlist",
+}
 
 // Words that make a reader translate back. "What" is fine in a question, so it has
 // a rate; the others have better words in every sentence.

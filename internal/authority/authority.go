@@ -1,5 +1,5 @@
-// Package authority says who may do what, on which legal basis, for which
-// purpose, until when.
+// Package authority decides who may do an act, on which legal basis, for which purpose,
+// until when.
 //
 // An authority is a file that is written once and never changed. A revocation
 // is a second file. [Store.Decide] reads both each time, so that a

@@ -1,4 +1,4 @@
-// Package claims reads from the ledger what it says of everything else in a store.
+// Package claims reads the claims of the ledger about everything else in a store.
 package claims
 
 import (

@@ -1,5 +1,5 @@
-// Package corecbor writes and reads canonical CBOR without reflection, for the records
-// of which there are millions.
+// Package corecbor writes and reads canonical CBOR without reflection, for the most
+// frequent records.
 //
 // A record is a map with unsigned integers as keys, in the core deterministic encoding
 // of RFC 8949, section 4.2.1. A general library does all other CBOR.

@@ -1,4 +1,4 @@
-// Package layout says where everything in a store is, and of which version the store is.
+// Package layout names the place of everything in a store, and the version of the store.
 //
 // All code that writes, reads or verifies a file of a store gets its name here. Names are
 // relative to the store's folder, with slashes; [File] makes them paths.

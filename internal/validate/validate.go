@@ -1,5 +1,5 @@
-// Package validate runs reference files whose results are known, and says of each reader
-// what came out.
+// Package validate runs reference files whose results are known, and reports the result
+// for each reader.
 //
 // It is for a laboratory that has to show that its tool works as claimed (ISO/IEC
 // 17025:2017, 7.2 and 7.7; SWGDE, Minimum Requirements for Testing Tools used in Digital

@@ -1,4 +1,4 @@
-// Package corecbortest fills records at random, for tests of what corecbor writes.
+// Package corecbortest fills records at random, for tests of corecbor.
 package corecbortest
 
 import (

@@ -1,5 +1,5 @@
-// Package build puts messages together: what they record, whose they are, and what is
-// kept beside them.
+// Package build puts messages together: their facts, their owners, and the fields kept
+// beside them.
 //
 // Readers of all formats share it. It knows no format and reads nothing.
 package build

@@ -1,4 +1,4 @@
-// Package readertest checks what every reader promises, for the tests of the formats.
+// Package readertest checks the promises of every reader, for the tests of the formats.
 package readertest
 
 import (

@@ -1,4 +1,4 @@
-// Package rtfdoc reads the text of RTF, also of what Outlook compressed.
+// Package rtfdoc reads the text of RTF, also when Outlook compressed it.
 package rtfdoc
 
 import (

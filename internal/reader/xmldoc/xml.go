@@ -1,4 +1,4 @@
-// Package xmldoc finds the records in XML of any size, also in what is broken.
+// Package xmldoc finds the records in XML of any size, also behind damage.
 //
 // A [Reading] yields an item for each record element, and for each other stretch that
 // is broken. One record is held at a time, and its depth and its parts are bounded.
