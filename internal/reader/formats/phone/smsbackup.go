@@ -125,12 +125,9 @@ func stated(e *xmldoc.Element, name string) string {
 // words as a message sent later.
 var smsUnsent = map[string]string{"3": "draft", "4": "outbox", "5": "failed", "6": "queued"}
 
-// sms reads a short message. The app copies Android's own table: type 1 was received, 2 sent,
-// 3 is a draft, 4 to 6 did not leave. date is the time of storage on the phone, and date_sent
-// of a received message the time at the service centre.
-func (b *smsBackup) sms(m *argus.Message, e *xmldoc.Element) error {
-	var err error
-	var centre argus.Time
+// storedAttributes reads the attributes that an sms and an mms share, and their own one
+// into field. It returns the time at the service centre.
+func storedAttributes(m *argus.Message, e *xmldoc.Element, own string, field *string) (centre argus.Time, err error) {
 	for _, a := range e.Attrs {
 		if a.Value == "null" {
 			continue
@@ -140,18 +137,29 @@ func (b *smsBackup) sms(m *argus.Message, e *xmldoc.Element) error {
 			m.Sent, err = dates.Android(a.Value)
 		case "date_sent":
 			centre, err = dates.Android(a.Value)
-		case "body":
-			m.Text = a.Value
+		case own:
+			*field = a.Value
 		case "address", "contact_name":
 		default:
 			build.KeepExtra(m, a.Name, a.Value)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", a.Name, err)
+			return centre, fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}
 	if stated(e, "date") == "" {
-		return errors.New("want an sms with its date, found one without")
+		return centre, fmt.Errorf("want an %s with its date, found one without", e.Name)
+	}
+	return centre, nil
+}
+
+// sms reads a short message. The app copies Android's own table: type 1 was received, 2 sent,
+// 3 is a draft, 4 to 6 did not leave. date is the time of storage on the phone, and date_sent
+// of a received message the time at the service centre.
+func (b *smsBackup) sms(m *argus.Message, e *xmldoc.Element) error {
+	centre, err := storedAttributes(m, e, "body", &m.Text)
+	if err != nil {
+		return err
 	}
 	received := e.Attr("type") == "1"
 	if received {
@@ -241,29 +249,9 @@ func (b *smsBackup) besides(receivers, known []string) []string {
 // mms reads a multimedia message. The types of its addresses are those of the headers in
 // OMA-TS-MMS_ENC: 137 from, 151 to, 130 cc, 129 bcc.
 func (b *smsBackup) mms(m *argus.Message, e *xmldoc.Element) error {
-	var err error
-	var centre argus.Time
-	for _, a := range e.Attrs {
-		if a.Value == "null" {
-			continue
-		}
-		switch a.Name {
-		case "date":
-			m.Sent, err = dates.Android(a.Value)
-		case "date_sent":
-			centre, err = dates.Android(a.Value)
-		case "m_id":
-			m.ServiceID = a.Value
-		case "address", "contact_name":
-		default:
-			build.KeepExtra(m, a.Name, a.Value)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", a.Name, err)
-		}
-	}
-	if stated(e, "date") == "" {
-		return errors.New("want an mms with its date, found one without")
+	centre, err := storedAttributes(m, e, "m_id", &m.ServiceID)
+	if err != nil {
+		return err
 	}
 	received := e.Attr("msg_box") == "1"
 	if received {
