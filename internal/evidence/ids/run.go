@@ -143,9 +143,13 @@ func writeRun(d durable.Disk, dir string, number uint64, level int, first, last 
 	if err != nil {
 		return nil, fmt.Errorf("write ids: %w", err)
 	}
+	open := true
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("write ids %s: %w", r.name, err), f.Close())
+			err = fmt.Errorf("write ids %s: %w", r.name, err)
+		}
+		if open {
+			err = errors.Join(err, f.Close())
 		}
 	}()
 
@@ -196,10 +200,16 @@ func writeRun(d durable.Disk, dir string, number uint64, level int, first, last 
 	if err := f.Sync(); err != nil {
 		return nil, err
 	}
+	open = false // Windows renames no open file
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
 	if err := durable.Install(d, path+".tmp", path); err != nil {
 		return nil, err
 	}
-	r.f = f
+	if r.f, err = d.OpenFile(path, os.O_RDONLY, 0); err != nil {
+		return nil, err
+	}
 	r.hold()
 	return r, nil
 }
