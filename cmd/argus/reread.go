@@ -41,6 +41,7 @@ records by an order cannot be read again.`,
 			if err != nil {
 				return usageError{err, c.CommandPath()}
 			}
+			tuneGC()
 			return a.reread(c, f, number)
 		},
 	}

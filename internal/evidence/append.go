@@ -272,7 +272,11 @@ func (s *Store) writeGroup(w *writer, group []*request) {
 // tryGroup returns an error only if writing itself failed; a batch that cannot be accepted
 // gets its own error and the others continue.
 func (s *Store) tryGroup(w *writer, group []*request) error {
-	stage := stage{s: s, w: w, next: s.last + 1, fresh: ids.NewTable()}
+	var records int
+	for _, q := range group {
+		records += len(q.records)
+	}
+	stage := stage{s: s, w: w, next: s.last + 1, fresh: ids.NewTable(records)}
 	var accepted []*request
 	for _, q := range group {
 		if q.err = stage.prepare(q); q.err == nil {
@@ -393,8 +397,10 @@ func (s *Store) forget() {
 	for ; s.recentBytes > recentBytes/2; over++ {
 		s.recentBytes -= s.recent[over].Size()
 	}
-	// Copy the slices, so that the old records can be freed.
-	s.recent, s.contents = slices.Clone(s.recent[over:]), slices.Clone(s.contents[over:])
+	// Copy the slices, so that the old records can be freed, with room until the next time.
+	room := s.opt.Recent + s.opt.Recent/2
+	s.recent = append(make([]*argus.Record, 0, room), s.recent[over:]...)
+	s.contents = append(make([]argus.Hash, 0, room), s.contents[over:]...)
 }
 
 // stage numbers the records of a group and finds known messages, without changing anything

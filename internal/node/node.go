@@ -240,7 +240,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	n.evidence, err = evidence.Open(dir, evidence.Options{
-		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 17, Failpoint: o.Failpoint, Ledger: n.ledger.Head, Stop: ctx.Err,
+		ReadOnly: !o.Write, SegmentBytes: n.Info.SegmentBytes, Recent: 1 << 16, Failpoint: o.Failpoint, Ledger: n.ledger.Head, Stop: ctx.Err,
 	})
 	if err != nil {
 		return nil, err

@@ -57,8 +57,10 @@ type Table struct {
 	last   uint64  // the highest record seen, with or without an id
 }
 
-// NewTable returns an empty table.
-func NewTable() *Table { return &Table{latest: map[argus.ID]int32{}} }
+// NewTable returns an empty table with room for n entries.
+func NewTable(n int) *Table {
+	return &Table{latest: make(map[argus.ID]int32, n), list: make([]Entry, 0, n), chain: make([]int32, 0, n)}
+}
 
 func (t *Table) add(e Entry) {
 	t.chain = append(t.chain, t.latest[e.ID])
@@ -93,7 +95,7 @@ const mergeFactor = 8
 // New returns an empty set for a folder. limit is how many entries gather in memory before
 // they are written.
 func New(d durable.Disk, dir string, limit int) *Set {
-	return &Set{disk: d, dir: dir, limit: limit, memory: NewTable(), next: 1}
+	return &Set{disk: d, dir: dir, limit: limit, memory: NewTable(0), next: 1}
 }
 
 // Open opens the set in a folder. If it fails, it also returns as much of the set as can
@@ -368,7 +370,7 @@ func (x *Set) spill() error {
 		return nil
 	}
 	x.mu.Lock()
-	x.older, x.memory = x.memory, NewTable()
+	x.older, x.memory = x.memory, NewTable(len(x.memory.list))
 	x.memory.last = x.older.last
 	x.mu.Unlock()
 	x.done = make(chan struct{})
