@@ -285,6 +285,14 @@ func (h *Hasher) Identity(m *Message) (ID, Version) {
 	return id, version
 }
 
+// Moved returns the identity that a message would have if it had been sent some seconds
+// later.
+func (h *Hasher) Moved(m *Message, seconds int64) (ID, Version) {
+	moved := *m
+	moved.Sent.Micros += seconds * 1e6
+	return h.Identity(&moved)
+}
+
 // content appends the words of a message, or its facts. A line that a reader made
 // from facts is not part of it.
 func (h *Hasher) content(m *Message) {

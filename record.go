@@ -21,9 +21,13 @@ type Record struct {
 	// KindSealed they are keyed.
 	ID      ID      `cbor:"2,keyasint,omitzero"`
 	Version Version `cbor:"3,keyasint,omitzero"`
-	// Met is set for a KindSighting whose clock differs from the message's: the id of
-	// that message. ID is then the sighting's own, Version the message's.
+	// Met is set for a copy whose clock differs from the message's: the id of that
+	// message. ID is then the copy's own, and Version is under Met. A sighting states it;
+	// for a differing copy, it follows from Moved and the content.
 	Met ID `cbor:"11,keyasint,omitzero"`
+	// Moved is set for a KindMessage that has Met: Met is the id that the message would
+	// have if it had been sent this many seconds later.
+	Moved int64 `cbor:"20,keyasint,omitempty"`
 	// Message is the message, or for KindSighting the fields that this copy adds to it
 	// ([Message.Aside]).
 	Message *Message `cbor:"4,keyasint,omitempty"`

@@ -27,7 +27,7 @@ type Bookkeeper struct {
 	reasons, remarks []map[string]*reason
 	// now and old are the messages of earlier deliveries that this one has as well: the
 	// last mostSeen to twice as many.
-	now, old map[uint64]struct{}
+	now, old map[argus.ID]struct{}
 }
 
 // mostSeen is the least number of messages of earlier deliveries that are remembered.
@@ -35,16 +35,16 @@ const mostSeen = 1 << 18
 
 // again reports whether the delivery had a copy of this message of an earlier delivery
 // before.
-func (b *Bookkeeper) again(of uint64) bool {
-	_, now := b.now[of]
-	_, old := b.old[of]
+func (b *Bookkeeper) again(id argus.ID) bool {
+	_, now := b.now[id]
+	_, old := b.old[id]
 	if now || old {
 		return true
 	}
 	if b.now == nil || len(b.now) >= mostSeen {
-		b.now, b.old = map[uint64]struct{}{}, b.now
+		b.now, b.old = map[argus.ID]struct{}{}, b.now
 	}
-	b.now[of] = struct{}{}
+	b.now[id] = struct{}{}
 	return false
 }
 
@@ -67,7 +67,7 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 	}
 	b.receipt.Counts.Add(r)
 	if r.Message != nil {
-		b.look.add(r, r.Of >= max(b.first, 1) || r.Of > 0 && b.again(r.Of))
+		b.look.add(r, r.Of >= max(b.first, 1) || r.Of > 0 && b.again(r.MessageID()))
 	}
 	if r.Message != nil || r.Kind == argus.KindQuarantined || r.Kind == argus.KindSealed {
 		b.look.item(r.Where)

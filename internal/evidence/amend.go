@@ -535,7 +535,7 @@ func (m *amending) sightings(ctx context.Context, seq uint64, r *argus.Record) i
 			}
 			return
 		}
-		found, err := m.s.Find(r.ID)
+		found, err := m.s.Find(r.MessageID())
 		for _, e := range found {
 			if !e.Sighting || e.Met || err != nil {
 				continue

@@ -420,6 +420,62 @@ func TestContentAlone(t *testing.T) {
 	}
 }
 
+// A differing copy that met its message by its clock is of that message, in every version
+// and after every opening. Nothing that follows from its words outlives them.
+func TestContentOfAMovedCopy(t *testing.T) {
+	w := newWalk(t, Options{})
+	first := &argus.Message{Service: "sky", Conversation: "c", From: "A", Text: "marzipan", Sent: argus.Time{Micros: 1_613_300_000e6, Precision: argus.Second}}
+	moved := *first
+	moved.Sent.Micros += 3e6
+	moved.State = argus.StateEdited
+	var hasher argus.Hasher
+	copied := func() *argus.Record {
+		m := moved
+		r := &argus.Record{Kind: argus.KindMessage, Message: &m, Moved: -3}
+		r.ID, _ = hasher.Identity(&m)
+		r.Met, r.Version = hasher.Moved(&m, -3)
+		return r
+	}
+	alone := copied() // its message is not stored yet
+	w.deliver(alone)
+	if r := collect(t, w.s, 2)[0]; r.Met != (argus.ID{}) || r.Moved != 0 || r.Of != 0 {
+		t.Errorf("a copy without its message is %+v", r)
+	}
+	w = newWalk(t, Options{})
+	id, version := first.Identity()
+	w.deliver(&argus.Record{Kind: argus.KindMessage, Message: first})
+	w.deliver(copied(), copied())
+	want := copied()
+	for range 2 {
+		all := collect(t, w.s, 4)
+		if r := all[0]; r.Kind != argus.KindMessage || r.ID != want.ID || r.Met != id || r.Version != want.Version || r.Version == version || r.Of != 2 {
+			t.Errorf("the copy is %+v", r)
+		}
+		if r := all[1]; r.Kind != argus.KindSighting || r.ID != want.ID || r.Met != id || r.Version != want.Version || r.Of != 4 {
+			t.Errorf("its sighting is %+v", r)
+		}
+		for of, n := range map[argus.ID]int{id: 3, want.ID: 2} {
+			if found, err := w.s.Find(of); err != nil || len(found) != n {
+				t.Errorf("%s has %d records, want %d (%v)", of, len(found), n, err)
+			}
+		}
+		w.reopen()
+	}
+	w.sound()
+	a := w.order(argus.KindDestroyed, argus.GoneContent, 2, 4)
+	if _, err := w.s.Amend(t.Context(), a); err == nil {
+		t.Error("the content went without its sighting")
+	}
+	a.Changes[5] = argus.GoneAll
+	a.Acts[0].Act.Records = []argus.Span{{First: 2, Last: 2}, {First: 4, Last: 5}}
+	w.amend(a)
+	w.sound()
+	if r := collect(t, w.s, 4)[0]; r.Gone != argus.GoneContent || r.Met != (argus.ID{}) || r.ID == want.ID {
+		t.Errorf("without its content the copy is %+v", r)
+	}
+	w.nowhere("marzipan", string(id[:]), string(want.ID[:]), string(want.Version[:]))
+}
+
 func TestAmendRefuses(t *testing.T) {
 	w := newWalk(t, Options{})
 	w.deliver(append(testBatch(0, 10), testBatch(0, 1)...)...)

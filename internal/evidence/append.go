@@ -456,9 +456,9 @@ func (t *stage) prepare(q *request) error {
 		if t.failed = t.resolve(r, known, i); t.failed != nil {
 			return t.failed
 		}
-		if r.Kind == argus.KindMessage && r.Met != (argus.ID{}) {
+		if r.Kind == argus.KindMessage && (r.Of == 0 || r.Moved == 0) && r.Met != (argus.ID{}) {
 			// The message that it would meet is not stored.
-			r.Met, r.Of = argus.ID{}, 0
+			r.Met, r.Moved, r.Of = argus.ID{}, 0, 0
 			r.ID, r.Version = t.hasher.Identity(r.Message)
 		}
 		t.fresh.Add(r)
@@ -543,8 +543,8 @@ func (t *stage) resolve(r *argus.Record, stored *ids.Lookup, i int) error {
 		return nil
 	}
 	for _, e := range known {
-		if e.Sighting {
-			continue // or it has this id and is of another message
+		if e.Sighting || e.Met { // Met: it has this id and is of another message
+			continue
 		}
 		if r.Of == 0 {
 			r.Of = e.Seq
@@ -559,7 +559,7 @@ func (t *stage) resolve(r *argus.Record, stored *ids.Lookup, i int) error {
 
 func makeSighting(r *argus.Record, of uint64) {
 	aside := r.Message.Aside()
-	r.Kind, r.Of, r.Message = argus.KindSighting, of, &aside
+	r.Kind, r.Of, r.Moved, r.Message = argus.KindSighting, of, 0, &aside
 }
 
 // A crowd has the versions of a message with many copies, so that adding one does not walk
@@ -577,7 +577,7 @@ const (
 func (t *stage) gatherCrowd(r *argus.Record, known []ids.Entry) {
 	c := &crowd{stored: map[argus.Version]uint64{}}
 	for _, e := range known {
-		if e.Sighting {
+		if e.Sighting || e.Met {
 			continue
 		}
 		if c.first == 0 {
@@ -601,7 +601,14 @@ func (c *crowd) resolve(r *argus.Record) int {
 		makeSighting(r, seq)
 		return 0
 	}
-	r.Of = c.first
+	if c.first == 0 {
+		if r.Met != (argus.ID{}) {
+			return 0 // the message that it would meet is not stored
+		}
+		c.first = r.Seq
+	} else {
+		r.Of = c.first
+	}
 	c.stored[r.Version] = r.Seq
 	return 1
 }

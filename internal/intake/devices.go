@@ -26,14 +26,12 @@ type deviceCopy struct {
 	device uint32 // 0 for the first copy
 }
 
-// copied is a first copy: its device, version and own id, and the message that it
-// belongs to. A later copy has only second.
+// copied is a first copy: its device, and by how many seconds it was moved to its message.
+// A later copy has only second.
 type copied struct {
-	device  uint32
-	version argus.Version
-	id      argus.ID
-	of      argus.Version
-	second  int64
+	device uint32
+	moved  int64
+	second int64
 }
 
 // deviceLimit is how many devices are distinguished in a file.
@@ -49,35 +47,34 @@ func newDevices(formats reader.Formats, by string) *devices {
 }
 
 // meet looks for the message of a copy, and notes it in the record, unless the copy met
-// one of an earlier delivery. id and version are the copy's own.
-func (d *devices) meet(r *argus.Record, id argus.ID, version argus.Version, device string) {
+// one of an earlier delivery.
+func (d *devices) meet(r *argus.Record, device string) {
 	m := r.Message
 	if d == nil || device == "" || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
 		return
 	}
 	number, second := d.number(device), m.Sent.Micros/1e6
-	if _, known := d.find(deviceCopy{id, 0}); known {
-		d.keep(deviceCopy{id, number}, copied{second: second})
+	if _, known := d.find(deviceCopy{r.ID, 0}); known {
+		d.keep(deviceCopy{r.ID, number}, copied{second: second})
 		return
 	}
-	shifted := *m
 	for by := int64(1); r.Met == (argus.ID{}) && by <= meetSeconds; by++ {
 		for _, seconds := range [...]int64{-by, by} {
-			shifted.Sent.Micros = m.Sent.Micros + seconds*1e6
-			other, same := d.hasher.Identity(&shifted)
+			other, _ := d.hasher.Moved(m, seconds)
 			first, known := d.find(deviceCopy{other, 0})
-			if !known || first.device == number || first.version != same {
+			if !known || first.device == number {
 				continue
 			}
 			if taken, ok := d.find(deviceCopy{other, number}); ok && taken.second != second {
 				continue
 			}
 			d.keep(deviceCopy{other, number}, copied{second: second})
-			r.Met, r.Version = first.id, first.of
+			r.Moved = seconds + first.moved
+			r.Met, r.Version = d.hasher.Moved(m, r.Moved)
 			return
 		}
 	}
-	d.keep(deviceCopy{id, 0}, copied{device: number, version: version, id: r.MessageID(), of: r.Version})
+	d.keep(deviceCopy{r.ID, 0}, copied{device: number, moved: r.Moved})
 }
 
 // number returns the number of a device.

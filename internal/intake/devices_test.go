@@ -157,7 +157,7 @@ func TestDevicesAreBounded(t *testing.T) {
 		m := &argus.Message{Service: "x", From: "a", Text: "ok", Sent: argus.Time{Micros: int64(random.IntN(1<<30)) * 1e6, Precision: argus.Second}}
 		r := &argus.Record{Kind: argus.KindMessage, Message: m}
 		r.ID, r.Version = d.hasher.Identity(m)
-		d.meet(r, r.ID, r.Version, fmt.Sprint(n%(2*deviceLimit)))
+		d.meet(r, fmt.Sprint(n%(2*deviceLimit)))
 	}
 	if len(d.now) > meetKept || len(d.old) > meetKept || len(d.numbers) > deviceLimit {
 		t.Errorf("%d, %d, %d are remembered", len(d.now), len(d.old), len(d.numbers))

@@ -14,8 +14,8 @@ import (
 // names a message under any clock ([argus.LongID]); for the others the second is part
 // of the identity.
 //
-// A copy belongs to a message of an earlier delivery if all parts of its identity and
-// version except the second are equal; the seconds are at most meetSeconds apart; and
+// A copy belongs to a message of an earlier delivery if all parts of its identity
+// except the second are equal; the seconds are at most meetSeconds apart; and
 // their clocks are of different kinds: that of the sending device, that of the
 // receiving device, that of the service. So two exports of one clock never meet,
 // however many equal texts they have. Of several messages the nearest is taken, the
@@ -26,13 +26,11 @@ import (
 // message is first looked for are examined; two that arrive at one moment may stay two,
 // until one of the deliveries is read again.
 //
-// The copy becomes a sighting of that message and keeps its own time and its own id.
-// Whether the copies are one message does not depend on their order, except in three
-// cases: equal texts of one sender are closer together than the clocks differ; or of
-// three clocks only the middle one is near enough to both others, and it comes last; or
-// copies under one clock are of several versions, as edited texts with a short id of
-// the service are: those that came before the copy of the other clock meet with it,
-// others may stay apart, and the two messages then share an id.
+// The copy keeps its own time and its own id. It becomes a sighting of that message, or a
+// differing copy if its version is another one. Whether the copies are one message does
+// not depend on their order, except in two cases: equal texts of one sender are closer
+// together than the clocks differ; or of three clocks only the middle one is near enough
+// to both others, and it comes last.
 type meetings struct {
 	store    *evidence.Current
 	delivery argus.DeliveryNumber
@@ -137,18 +135,16 @@ func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	if followed, err := p.follow(ctx, r, known.met); followed || !apart || err != nil {
 		return err
 	}
-	shifted := *m
 	for d := int64(1); d <= meetSeconds; d++ {
 		for _, by := range [...]int64{-d, d} {
-			shifted.Sent.Micros = m.Sent.Micros + by*1e6
-			other, version := p.hasher.Identity(&shifted)
-			met, err := p.meets(ctx, r, other, version)
+			other, version := p.hasher.Moved(m, by)
+			met, err := p.meets(ctx, r, other)
 			if err != nil {
 				return err
 			}
 			if met {
 				p.take(other, m)
-				r.Met, r.Version = other, version
+				r.Met, r.Version, r.Moved = other, version, by
 				return nil
 			}
 		}
@@ -171,11 +167,10 @@ func (p *meetings) follow(ctx context.Context, copied *argus.Record, met []evide
 		if r.Message.Sent.Clock != copied.Message.Sent.Clock || of.Message == nil {
 			continue
 		}
-		moved := *copied.Message
-		moved.Sent = of.Message.Sent
-		if id, version := p.hasher.Identity(&moved); id == r.Met && version == of.Version {
+		by := of.Message.Sent.Micros/1e6 - copied.Message.Sent.Micros/1e6
+		if id, version := p.hasher.Moved(copied.Message, by); id == r.Met {
 			p.take(id, copied.Message)
-			copied.Met, copied.Version = id, version
+			copied.Met, copied.Version, copied.Moved = id, version, by
 			return true, nil
 		}
 	}
@@ -227,7 +222,7 @@ func (e *earlier) list(met bool) *[]evidence.Entry {
 }
 
 // meets reports whether a copy belongs to a message.
-func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID, version argus.Version) (bool, error) {
+func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID) (bool, error) {
 	known, err := p.before(ctx, id)
 	if err != nil || len(known.of) == 0 {
 		return false, err
@@ -241,9 +236,6 @@ func (p *meetings) meets(ctx context.Context, copied *argus.Record, id argus.ID,
 	}
 	stored, across := false, false
 	for _, e := range known.of {
-		if e.Version != version {
-			continue
-		}
 		r, err := p.store.Get(ctx, e.Seq)
 		if err != nil {
 			return false, err

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"maps"
@@ -233,6 +234,73 @@ func TestMeetingsAreStrict(t *testing.T) {
 		}
 		if got := b.texts(t); len(got) != 2 {
 			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// TestVersionsMeet takes in an archive with several versions of a message, whose clock
+// differs from a phone's, before and after the phone: the message is one, whichever
+// version the phone has.
+func TestVersionsMeet(t *testing.T) {
+	sent := func(second int64, clock argus.Clock) argus.Time {
+		return argus.Time{Micros: (1613300000 + second) * 1e6, Precision: argus.Second, Zone: argus.ZoneStated, Clock: clock}
+	}
+	version := func(at argus.Time, id, text string, state argus.State) *argus.Message {
+		m := &argus.Message{Service: "sky", Conversation: "quay", From: "anna", ServiceID: id, Sent: at, Text: text, State: state}
+		if state&argus.StateLocked != 0 {
+			m.Text, m.Locked = "", &argus.Locked{KeyID: "k", Payload: []byte(text)}
+		}
+		return m
+	}
+	server, here := sent(0, argus.ClockService), sent(3, argus.ClockSender)
+	for name, c := range map[string]struct{ archive, phone []*argus.Message }{
+		"edited": {[]*argus.Message{version(server, "7", "monday", 0), version(server, "7", "tuesday", argus.StateEdited)}, []*argus.Message{version(here, "7", "monday", 0)}},
+		"edited on the phone": {[]*argus.Message{version(server, "7", "monday", 0)},
+			[]*argus.Message{version(here, "7", "tuesday", argus.StateEdited), version(here, "7", "friday", argus.StateEdited), version(here, "7", "tuesday", argus.StateEdited)}},
+		"locked": {[]*argus.Message{version(server, "7", "\x8f\x01", argus.StateLocked)}, []*argus.Message{version(here, "7", "monday", 0)}},
+		"without an id, deleted": {[]*argus.Message{version(server, "", "monday", argus.StateDeleted), version(server, "", "monday", 0)},
+			[]*argus.Message{version(here, "", "monday", argus.StateEdited)}},
+	} {
+		for _, archiveFirst := range []bool{true, false} {
+			b := newBench(t)
+			for _, ofArchive := range []bool{archiveFirst, !archiveFirst, archiveFirst} {
+				var lines []byte
+				for _, m := range map[bool][]*argus.Message{true: c.archive, false: c.phone}[ofArchive] {
+					line, err := json.Marshal(m)
+					if err != nil {
+						t.Fatal(err)
+					}
+					lines = append(append(lines, line...), '\n')
+				}
+				b.ingest(t, write(t, t.TempDir(), "f.jsonl", string(lines)))
+			}
+			ids, versions, moved := map[argus.ID]bool{}, map[argus.Version]bool{}, 0
+			for r, err := range b.o.Store.From(t.Context(), 1) {
+				switch {
+				case err != nil:
+					t.Fatal(err)
+				case r.Kind == argus.KindQuarantined:
+					t.Fatal(r.Quarantine.Reason)
+				case r.Kind == argus.KindMessage && r.Moved != 0:
+					moved++
+					fallthrough
+				case r.Message != nil:
+					ids[r.MessageID()], versions[r.Version] = true, true
+				}
+			}
+			want := map[argus.Version]bool{}
+			for _, m := range slices.Concat(c.archive, c.phone) {
+				m := *m
+				m.Sent = server
+				_, v := m.Identity()
+				want[v] = true
+			}
+			if len(ids) != 1 || len(versions) != len(want) || moved == 0 && name != "edited" {
+				t.Errorf("%s, archive first %v: %d messages, %d versions, want 1 and %d; %d differing copies met", name, archiveFirst, len(ids), len(versions), len(want), moved)
+			}
+			if v, err := check.Verify(t.Context(), b.dir, nil, func(f check.Finding) { t.Error(f) }, func(int64) {}, nil); err != nil || v == nil {
+				t.Error(err)
+			}
 		}
 	}
 }

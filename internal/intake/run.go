@@ -528,11 +528,10 @@ func (in *intake) item(ctx context.Context, at *reading, e sandbox.Event) error 
 			at.said = true
 			in.kinds.add(at.name, in.readers[at.where.Reader-1])
 		}
-		id, version := r.ID, r.Version
 		if err := in.meetings.meet(ctx, r); err != nil {
 			return err
 		}
-		at.devices.meet(r, id, version, e.Item.Device)
+		at.devices.meet(r, e.Item.Device)
 	}
 	at.behind, at.found = r.Where.Offset+r.Where.Length, true
 	return in.give(ctx, at, r)

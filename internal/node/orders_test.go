@@ -122,8 +122,7 @@ func checkOrders(t *testing.T, n uint64) (met, several int64) {
 // writeTriple writes three deliveries, which may have copies of the same messages, also in
 // several files of one delivery, and with other receivers, names, times, clocks, versions
 // and keys. It leaves out the cases that meet.go names: equal texts nearer than clocks are
-// apart, three clocks with one between the others, and different versions of a message
-// that clocks tell apart.
+// apart, and three clocks with one between the others.
 func writeTriple(t *testing.T, dir string, names []string, rng *rand.Rand) {
 	t.Helper()
 	files := map[string][]byte{}
@@ -240,7 +239,7 @@ func drawMessage(rng *rand.Rand, number int) func(delivery string) *argus.Messag
 		if rng.IntN(4) == 0 {
 			m.Extra = []argus.Field{{Name: "cell", Value: word("204-04", "206-01")}}
 		}
-		if m.Type != argus.TypeText || kind == 3 || kind == 4 {
+		if m.Type != argus.TypeText {
 			return &m
 		}
 		if rng.IntN(8) == 0 {

@@ -600,7 +600,7 @@ type rewritten struct {
 func (v *verifier) printFor(r *argus.Record, p *form.Proof) print {
 	switch {
 	case r.Kind == argus.KindMessage && r.Gone == 0:
-		return v.print(r.ID, r.Version, p.Content)
+		return v.print(r.MessageID(), r.Version, p.Content)
 	case r.Kind == argus.KindMessage, r.Was.Kind == argus.KindMessage:
 		if r.Gone&argus.GoneContent != 0 {
 			v.lost[r.Seq] = true
@@ -699,13 +699,17 @@ func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) stri
 		return v.checkSighting(r, hasher)
 	case argus.KindOpened:
 		return v.checkOpened(r)
+	case argus.KindMessage:
+		if r.Met != (argus.ID{}) && (r.Of == 0 || r.Of >= r.Seq || r.Met == r.ID) {
+			return "the copy does not say which earlier message it belongs to"
+		}
 	case argus.KindKey:
 		v.heldKeys[r.Seq] = true
 	case argus.KindDerived:
 		if !v.originalOf(r.Derived.Parent) {
 			return fmt.Sprintf("the derived original names record %d as the one that it was made of, which is no original", r.Derived.Parent)
 		}
-	case argus.KindOpening, argus.KindOriginal, argus.KindMessage, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed,
+	case argus.KindOpening, argus.KindOriginal, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed,
 		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
 	}
 	if err := r.Valid(); err != nil && r.Kind < argus.KindSkippable && r.Gone == 0 {

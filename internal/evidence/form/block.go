@@ -367,7 +367,7 @@ func (b *Block) Record(i int, hasher *argus.Hasher) (*argus.Record, error) {
 		return nil, err
 	}
 	if r.Gone = e.Gone; r.Kind == argus.KindMessage && e.Gone&argus.GoneContent != 0 {
-		r.ID, r.Version = e.ID, e.Version
+		r.ID, r.Version, r.Met = e.ID, e.Version, argus.ID{}
 	}
 	return r, nil
 }

@@ -51,6 +51,7 @@ func putRecord(e *corecbor.Encoder, r *argus.Record) {
 	if r.Content != (argus.Hash{}) {
 		e.BytesAt(12, r.Content[:])
 	}
+	e.IntAt(20, r.Moved)
 	e.End()
 }
 
@@ -174,6 +175,8 @@ func getRecord(data []byte, r *argus.Record) bool {
 			d.Fixed(r.Met[:])
 		case 12:
 			d.Fixed(r.Content[:])
+		case 20:
+			r.Moved = d.Int()
 		default:
 			d.Fail()
 		}

@@ -20,7 +20,7 @@ import (
 func TestCodec(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := &argus.Record{Kind: rapid.SampledFrom([]argus.Kind{argus.KindMessage, argus.KindSighting}).Draw(t, "kind"), Message: new(argus.Message)}
-		for _, f := range []any{&r.ID, &r.Version, &r.Met, &r.Content, &r.Of, &r.Where, r.Message} {
+		for _, f := range []any{&r.ID, &r.Version, &r.Met, &r.Content, &r.Of, &r.Moved, &r.Where, r.Message} {
 			corecbortest.Fill(t, reflect.ValueOf(f).Elem(), fmt.Sprintf("%T", f))
 		}
 		var c Content

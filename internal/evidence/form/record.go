@@ -80,7 +80,7 @@ func (p *Splitter) split(r *argus.Record) {
 		m := &p.message
 		p.content = Content{Text: m.Text, Facts: m.Facts, Attachments: m.Attachments, Locked: m.Locked}
 		m.Text, m.Facts, m.Attachments, m.Locked = "", nil, nil, nil
-		p.record = argus.Record{Kind: r.Kind, Message: m, Of: r.Of, Where: r.Where}
+		p.record = argus.Record{Kind: r.Kind, Message: m, Of: r.Of, Moved: r.Moved, Where: r.Where}
 		return
 	}
 	p.record = *r
@@ -131,11 +131,14 @@ func join(r *argus.Record, c *Content, hasher *argus.Hasher) error {
 	switch r.Kind {
 	case argus.KindMessage:
 		m := r.Message
-		if m.Text != "" || m.Facts != nil || len(m.Attachments) > 0 || m.Locked != nil || r.ID != (argus.ID{}) || r.Version != (argus.Version{}) {
+		if m.Text != "" || m.Facts != nil || len(m.Attachments) > 0 || m.Locked != nil || r.ID != (argus.ID{}) || r.Version != (argus.Version{}) || r.Met != (argus.ID{}) {
 			return fmt.Errorf("%w: the statement of a message holds content", argus.ErrDamaged)
 		}
 		m.Text, m.Facts, m.Attachments, m.Locked = c.Text, c.Facts, c.Attachments, c.Locked
 		r.ID, r.Version = hasher.Identity(m)
+		if r.Moved != 0 {
+			r.Met, r.Version = hasher.Moved(m, r.Moved)
+		}
 		used = Content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}
 	case argus.KindQuarantined:
 		if len(r.Quarantine.Raw) > 0 {
