@@ -197,17 +197,21 @@ func TestCompletenessIsBounded(t *testing.T) {
 	}
 }
 
-// TestCompletenessAgain reads a delivery of known messages twice: the receipt has the
-// same gaps as the first one.
+// TestCompletenessAgain reads a delivery of known messages twice, in two versions: the
+// receipt has the gaps of one reading.
 func TestCompletenessAgain(t *testing.T) {
 	var b Bookkeeper
 	b.Add(&argus.Record{Seq: 100, Kind: argus.KindOpening, Opening: &argus.Opening{}})
 	b.Add(&argus.Record{Seq: 101, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
-	for i, of := range []uint64{10, 11, 10, 11} { // a chat, and its messages alone
-		m := said("A|B", []string{"A", "B"}[of-10], []string{"B", "A"}[of-10], int(of))
-		b.Add(&argus.Record{Seq: uint64(102 + i), Kind: argus.KindSighting, Of: of, Message: &m, Where: argus.Where{Original: 101}})
+	for i, of := range []uint64{10, 11, 20, 21} { // a chat, and its messages alone
+		who := of % 10
+		m := said("A|B", []string{"A", "B"}[who], []string{"B", "A"}[who], int(who))
+		m.Attachments = []argus.Attachment{{Name: "a.jpg"}}
+		b.Add(&argus.Record{Seq: uint64(102 + i), Kind: argus.KindSighting, ID: argus.ID{byte(who)}, Of: of, Message: &m, Where: argus.Where{Original: 101}})
 	}
-	if diff := cmp.Diff(argus.Completeness{Conversations: 1, Accounts: 2}, b.Receipt(nil).Completeness); diff != "" {
+	want := argus.Completeness{Conversations: 1, Accounts: 2, Named: 2, Missing: 2, In: []argus.Gap{
+		{Service: "sky", Conversation: "A|B", Missing: 2}, {Service: "sky", Account: "A", Missing: 1}, {Service: "sky", Account: "B", Missing: 1}}}
+	if diff := cmp.Diff(want, b.Receipt(nil).Completeness); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -165,7 +165,7 @@ func (l *look) add(r *argus.Record, again bool) {
 		l.answered = map[uint64]*answered{}
 	}
 	missing := uint64(0)
-	if turn {
+	if turn && !again {
 		for i := range m.Attachments {
 			if m.Attachments[i].Missing() {
 				missing++
