@@ -80,7 +80,7 @@ type Derived struct {
 	By string `cbor:"3,keyasint,omitempty" json:"by,omitempty"`
 }
 
-// Reading says that a delivery reads the originals of an earlier one again. Records
+// Reading means that a delivery reads the originals of an earlier one again. Records
 // found only by the earlier reading are superseded: kept and provable, but not counted.
 type Reading struct {
 	Of     DeliveryNumber `cbor:"1,keyasint" json:"of"`
@@ -98,7 +98,7 @@ type Amendment struct {
 	Originals []OriginalChange `cbor:"4,keyasint,omitempty" json:"originals,omitempty"`
 }
 
-// OriginalChange says how a received file changes.
+// OriginalChange describes how a received file changes.
 type OriginalChange struct {
 	File FileName `cbor:"1,keyasint" json:"file"`
 	// Becomes is the hash of the list of the readable blocks and of the substitutes
@@ -106,7 +106,7 @@ type OriginalChange struct {
 	Becomes Hash `cbor:"2,keyasint" json:"becomes"`
 }
 
-// Change says how a record changes.
+// Change describes how a record changes.
 type Change struct {
 	Seq uint64 `cbor:"1,keyasint" json:"seq"`
 	// Gone is the parts that are missing now, 0 if the record is complete again.
@@ -115,7 +115,7 @@ type Change struct {
 	Becomes Hash `cbor:"3,keyasint" json:"becomes"`
 }
 
-// Rewritten names a file that replaces another one of its segment.
+// Rewritten names a file that replaces another file of its segment.
 type Rewritten struct {
 	Segment    uint32 `cbor:"1,keyasint" json:"segment"`
 	Generation uint32 `cbor:"2,keyasint" json:"generation"`
@@ -143,7 +143,7 @@ const (
 // Valid returns an error for an impossible combination.
 func (g Gone) Valid() error {
 	if g&^goneBits != 0 || g == Withheld {
-		return fmt.Errorf("a record cannot be gone as %#x", uint8(g))
+		return fmt.Errorf("a record cannot have the mark gone %#x", uint8(g))
 	}
 	return nil
 }
@@ -222,7 +222,7 @@ func (r *Record) sensible() error {
 	case r.Opened != nil && (r.Of == 0 || r.Opened.Key == 0):
 		return errors.New("the opened record does not cite a ciphertext and a key")
 	case r.Derived != nil && r.Derived.Parent == 0:
-		return errors.New("the derived original does not name the one that it was made of")
+		return errors.New("the derived original does not name the original that it was made from")
 	case r.Reading != nil && r.Reading.Of == 0:
 		return errors.New("the reading does not name a delivery")
 	case r.Act != nil && r.Act.Order == "", r.Amendment != nil && r.Amendment.Order == "":

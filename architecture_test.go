@@ -40,7 +40,7 @@ type design struct {
 type unit struct {
 	comments []string // package comments of all files except tests
 	files    []source
-	lines    int // of the files that are no tests
+	lines    int // of the files that are not tests
 }
 
 type source struct {
@@ -262,7 +262,7 @@ func outside(name string, u *unit) bool {
 	return name == "api" || strings.HasPrefix(name, "cmd/") || name != "node" && name != "bench" && slices.Contains(u.imported(), "desk")
 }
 
-// isFormat says whether a package reads formats. What several of them need is in a
+// isFormat reports whether a package reads formats. What several of them need is in a
 // toolkit.
 func isFormat(name string) bool { return strings.HasPrefix(name, "reader/formats/") }
 

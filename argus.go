@@ -14,21 +14,21 @@ import (
 // Errors that callers may test for with [errors.Is]. Damage is never reported as
 // absence; a forbidden thing is reported as an absent one.
 var (
-	// ErrNotFound says that the asker may read no such record.
+	// ErrNotFound means that the asker may read no such record.
 	ErrNotFound = errors.New("no record found")
-	// ErrAmbiguous says that a short reference names more than one message.
+	// ErrAmbiguous means that a short reference names more than one message.
 	ErrAmbiguous = errors.New("ambiguous reference")
-	// ErrDamaged says that stored bytes differ from those written.
+	// ErrDamaged means that stored bytes differ from those written.
 	ErrDamaged = errors.New("damaged")
-	// ErrNewer says that the data was written by a newer Argus in a form unknown to
+	// ErrNewer means that the data was written by a newer Argus in a form unknown to
 	// this one. It is not damage.
 	ErrNewer = errors.New("written by a newer Argus")
-	// ErrOlder says that a store was written by an older Argus and has to be converted
+	// ErrOlder means that a store was written by an older Argus and has to be converted
 	// before use. It is not damage.
 	ErrOlder = errors.New("written by an older Argus")
-	// ErrRefused says that no active authority allows the act.
+	// ErrRefused means that no active authority allows the act.
 	ErrRefused = errors.New("refused")
-	// ErrLocked says that another process is writing to the store.
+	// ErrLocked means that another process is writing to the store.
 	ErrLocked = errors.New("in use by another process")
 )
 
@@ -57,7 +57,7 @@ func ParseDelivery(s string) (DeliveryNumber, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 32)
 	if err != nil || n == 0 || digits[0] == '+' {
-		return 0, fmt.Errorf("parse delivery %q: a delivery is written like D-0007", s)
+		return 0, fmt.Errorf("parse delivery %q: want a form like D-0007", s)
 	}
 	return DeliveryNumber(n), nil
 }

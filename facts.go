@@ -138,7 +138,7 @@ type Reaction struct {
 	// To is the ServiceID of the message.
 	To   string `cbor:"1,keyasint,omitempty" json:"to,omitempty"`
 	Sign string `cbor:"2,keyasint,omitempty" json:"sign,omitempty"`
-	// Removed says that the reaction was withdrawn.
+	// Removed means that the reaction was withdrawn.
 	Removed bool `cbor:"3,keyasint,omitempty" json:"removed,omitempty"`
 }
 

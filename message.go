@@ -487,7 +487,7 @@ func (m *Message) Valid() error {
 	case m.From == "" && m.State&StateSystem == 0 && m.Type.IsTurn():
 		return fmt.Errorf("the message names no sender")
 	case int(m.Type) >= len(TypeWords):
-		return fmt.Errorf("the message is of the type %d, which this version does not know", m.Type)
+		return fmt.Errorf("the message is of the type %d, which this version does not support", m.Type)
 	case max(int(m.AccountReach), int(m.ConversationReach)) >= len(reachWords):
 		return fmt.Errorf("the message has an id of a reach that this version does not know")
 	case !m.Facts.fit(m.Type):

@@ -179,7 +179,7 @@ func (r *Record) Complete() error {
 		if r.Kind >= KindSkippable {
 			return nil
 		}
-		return fmt.Errorf("the record is of kind %s, which this version does not know: %w", r.Kind, ErrNewer)
+		return fmt.Errorf("the record is of kind %s, which this version does not support: %w", r.Kind, ErrNewer)
 	}
 	if missing {
 		return fmt.Errorf("the record of kind %s lacks the content of its kind", r.Kind)
@@ -218,7 +218,7 @@ const (
 	KindReleased
 	// KindDestroyed: the bytes of records are gone.
 	KindDestroyed
-	// KindDerived: an original was made from another one.
+	// KindDerived: an original was made from another.
 	KindDerived
 	// KindReading: the originals of a delivery are read again.
 	KindReading
@@ -264,7 +264,7 @@ type Quarantine struct {
 	// Raw holds the piece, or its beginning: at most QuarantineRaw bytes. The
 	// original holds all of it.
 	Raw []byte `cbor:"2,keyasint,omitempty" json:"raw,omitempty"`
-	// Broke says that reading the file ended early here; the rest was not read.
+	// Broke means that reading the file ended early here; the rest was not read.
 	Broke bool `cbor:"3,keyasint,omitempty" json:"broke,omitempty"`
 }
 
@@ -503,7 +503,7 @@ type Seal struct {
 	// ReadBy names the readers of the counted records, as name/version in the order
 	// of Opening.Readers; nil in seals without it.
 	ReadBy []string `json:"read_by,omitempty"`
-	// DeviceClocks says that a device's clock stamped some of the messages.
+	// DeviceClocks means that a device's clock stamped some of the messages.
 	DeviceClocks bool `json:"device_clocks,omitempty"`
 	// Originals counts the files; OriginalsRoot is the Merkle tree hash over
 	// their SHA-256, in the order of their records.
@@ -535,7 +535,7 @@ func (s *Seal) Check() error {
 	left := s.Counts.Stored
 	for kind, n := range s.Counts.Beside.All() {
 		if n > left {
-			return fmt.Errorf("delivery %s stored %d, and more than that are no messages (%s: %d)", s.Delivery, s.Counts.Stored, kind, n)
+			return fmt.Errorf("delivery %s stored %d, but counts more records that are not messages (%s: %d)", s.Delivery, s.Counts.Stored, kind, n)
 		}
 		left -= n
 	}

@@ -19,11 +19,11 @@ type Time struct {
 	Raw       string     `cbor:"2,keyasint,omitempty"`
 	Zone      ZoneSource `cbor:"3,keyasint,omitempty"`
 	Precision Precision  `cbor:"4,keyasint,omitempty"`
-	// Clock says whose clock it was.
+	// Clock is whose clock it was.
 	Clock Clock `cbor:"5,keyasint,omitempty"`
 }
 
-// Clock says whose clock stamped a time.
+// Clock identifies whose clock stamped a time.
 type Clock uint8
 
 const (
@@ -35,7 +35,7 @@ const (
 	ClockReceiver
 )
 
-// ZoneSource says how the offset from UTC is known.
+// ZoneSource is the source of the offset from UTC.
 type ZoneSource uint8
 
 const (
@@ -102,7 +102,7 @@ func (t Time) UTC() time.Time {
 	return time.UnixMicro(t.Micros).UTC()
 }
 
-// Plausible reports whether the moment lies between FirstYear and LastYear.
+// Plausible reports whether the moment is between FirstYear and LastYear.
 func (t Time) Plausible() bool {
 	return t.Known() && t.Micros >= firstMicros && t.Micros < endMicros
 }
@@ -142,7 +142,7 @@ func ParseTime(s string) (Time, error) {
 	layout, precision, raw := time.RFC3339, Second, ""
 	switch {
 	case strings.Contains(s, ","):
-		return Time{}, fmt.Errorf("parse time %q: want a point before the fraction of a second", s)
+		return Time{}, fmt.Errorf("parse time %q: want a point before fractions of a second", s)
 	case len(s) == len("2006-01-02"):
 		layout, precision = "2006-01-02", Day
 	case len(s) >= len("2006-01-02T15:04Z") && s[len("2006-01-02T15:04")] != ':':

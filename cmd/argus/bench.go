@@ -90,7 +90,7 @@ func printBench(o *output, r *bench.Report) {
 	if r.Peer != nil {
 		o.linef("")
 		printTaken(o, "SQLite FTS5", *r.Peer)
-		o.linef("Argus takes in %.1f times as many messages a second.", r.Ratio)
+		o.linef("Argus ingests %.1f times as many messages a second.", r.Ratio)
 	}
 	o.linef("\n%-32s %10s %10s %10s %10s %12s", "asked", "median", "p99", "cold", "FTS5", "found")
 	for _, q := range r.Questions {
@@ -105,7 +105,7 @@ func printBench(o *output, r *bench.Report) {
 
 func printOverlap(o *output, r *bench.Overlap) {
 	o.linef("%s copies of %s messages in ten deliveries", group(r.Copies), group(r.Messages))
-	o.linef("took in %.1f CPU s per million messages, %.1f with each message once", r.Overlapping.CPUSeconds*1e6/float64(r.Messages), r.Once.CPUSeconds*1e6/float64(r.Messages))
+	o.linef("ingest took %.1f CPU s per million messages, %.1f with each message once", r.Overlapping.CPUSeconds*1e6/float64(r.Messages), r.Once.CPUSeconds*1e6/float64(r.Messages))
 	o.linef("index: %.1f bytes a message, %.2f times as many as with each message once", float64(r.IndexBytes)/float64(r.Messages), float64(r.IndexBytes)/float64(r.IndexBytesOnce))
 	o.linef("\n%-26s %10s %10s %7s %10s %12s %12s", "asked", "no scope", "of three", "times", "once", "found", "of three")
 	for _, q := range r.Questions {

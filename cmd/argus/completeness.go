@@ -20,7 +20,7 @@ func printCompleteness(o *output, c argus.Completeness) {
 	ask(c.OneSided, "conversation has one side only", "conversations have one side only")
 	ask(c.Backwards, "step goes back in time", "steps go back in time")
 	ask(c.Replies, "reply is stated but missing", "replies are stated but missing")
-	ask(c.Differs, "file states another number of records than it has", "files state another number of records than they have")
+	ask(c.Differs, "file states a different number of records than it has", "files state a different number of records than they have")
 	if len(asks) > 0 {
 		o.linef("  to ask about: %s", strings.Join(asks, "; "))
 	}

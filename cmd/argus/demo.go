@@ -25,7 +25,7 @@ func (a *app) demoCommand() *cobra.Command {
 	var every time.Duration
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Take in an invented case and open it in the browser",
+		Short: "Ingest an invented case and open it in the browser",
 		Long: `Make an invented case of 20,000 messages, a third of its archive locked, ingest it
 like any delivery, and serve it to a browser on this machine. A live feed of two more
 weeks continues while you look: each delivery of it brings four hours. "Follow" in the

@@ -18,7 +18,7 @@ import (
 )
 
 // TestDiskFullDuringIngest fills the disk of the real binary while it takes a delivery
-// in, makes room and goes on, until the delivery is sealed: each failure is explained,
+// in, makes room and continues, until the delivery is sealed: each failure is explained,
 // no acknowledged message is lost, none is there twice, the store verifies also while
 // the disk is full, and the end is that of an undisturbed ingest. $ARGUS_DISK_FULL says
 // how often, default 5.

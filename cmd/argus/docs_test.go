@@ -152,7 +152,7 @@ printed to the standard error output, as text.
 
 | code | meaning |
 |---|---|
-| 0 | success, also if a search finds nothing; for verify: everything is as it was sealed |
+| 0 | success, even if a search finds nothing; for verify: everything is as it was sealed |
 | 1 | an error without a code of its own, such as a store that an older or a newer Argus wrote |
 | 2 | a mistake in the command line or the query |
 | 3 | damage was found |

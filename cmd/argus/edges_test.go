@@ -274,7 +274,7 @@ func TestPathIsNotUTF8(t *testing.T) {
 	}
 }
 
-// A dry run unfolds large entries on the disk of the store, whether there is one or not,
+// A dry run unpacks large entries on the disk of the store, whether there is one or not,
 // and nowhere else; it leaves nothing there, and says so if it cannot.
 func TestDryRunStaysOnTheDiskOfTheStore(t *testing.T) {
 	surroundings(t)
@@ -321,7 +321,7 @@ func TestDryRunStaysOnTheDiskOfTheStore(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "mount", "-o", "remount,ro,bind", filepath.Dir(case1)).CombinedOutput(); err != nil {
 		t.Skipf("nothing can be mounted read-only here: %v: %s", err, out)
 	}
-	if _, errOut := dry(case1, 1); !strings.Contains(errOut, "read-only file system") || !strings.Contains(errOut, "written nowhere else") {
+	if _, errOut := dry(case1, 1); !strings.Contains(errOut, "read-only file system") || !strings.Contains(errOut, "unpacked nowhere else") {
 		t.Errorf("on write-protected media: %s", errOut)
 	}
 }

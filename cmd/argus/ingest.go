@@ -38,8 +38,8 @@ func (a *app) ingestCommand() *cobra.Command {
 	var f ingestFlags
 	c := &cobra.Command{
 		Use:   "ingest PATH… [-- ARGUMENT…]",
-		Short: "Take in deliveries: files, folders, archives",
-		Long: `Take in each path as one delivery: Argus keeps every file byte for byte, reads it
+		Short: "Ingest deliveries: files, folders, archives",
+		Long: `Ingest each path as one delivery: Argus keeps every file byte for byte, reads it
 with the reader that recognises its content, and seals the delivery with a
 signature. It looks into archives (zip, tar, gzip, bzip2, Zstandard). Each delivery
 gets a receipt with a balanced account:
@@ -272,7 +272,7 @@ func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths
 func (a *app) noteUnfinished(ctx context.Context, o intake.Options) error {
 	list, err := intake.Unfinished(ctx, o)
 	for _, d := range list {
-		a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" goes on with it.", d.Number, oneLine(d.Opening.Source), d.Number))
+		a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" continues it.", d.Number, oneLine(d.Opening.Source), d.Number))
 	}
 	return err
 }

@@ -103,10 +103,10 @@ func (p *progress) receiptOf(ctx context.Context, o intake.Options, r *argus.Rec
 }
 
 func printDifference(o *output, d *intake.Difference) {
-	o.linef("%s  reads %s again and takes the place of %s in every answer", o.bold(d.Now.String()), d.Of, d.Then)
-	o.linef("  the same %s, new %s, gone %s, changed %s", group(d.Same), group(d.New), group(d.Gone), group(d.Changed))
+	o.linef("%s  reads %s again and replaces %s in every answer", o.bold(d.Now.String()), d.Of, d.Then)
+	o.linef("  messages and other items: %s unchanged, %s new, %s gone, %s changed", group(d.Same), group(d.New), group(d.Gone), group(d.Changed))
 	for _, r := range d.Readers {
-		o.linef("  by %s → %s: %s", oneLine(cmp.Or(r.Then, "nobody")), oneLine(cmp.Or(r.Now, "nobody")), changes(r.Changes))
+		o.linef("  by %s → %s: %s", oneLine(cmp.Or(r.Then, "no reader")), oneLine(cmp.Or(r.Now, "no reader")), changes(r.Changes))
 	}
 	for _, c := range d.Conversations[:min(len(d.Conversations), maxFiles)] {
 		o.linef("    %s: %s", oneLine(c.Service+" in "+c.Conversation), changes(c.Changes))
@@ -118,7 +118,7 @@ func printDifference(o *output, d *intake.Difference) {
 		o.linef("    … and in further conversations: %s", changes(d.Beyond))
 	}
 	for _, q := range d.Quarantined {
-		o.linef("  quarantined then %s, now %s: %s", group(q.Then), group(q.Now), oneLine(q.Reason))
+		o.linef("  quarantined: %s before, %s now: %s", count(q.Then, "piece", "pieces"), group(q.Now), oneLine(q.Reason))
 	}
 }
 
@@ -129,7 +129,7 @@ func changes(c intake.Changes) string {
 		word string
 	}{{c.New, "new"}, {c.Gone, "gone"}, {c.Changed, "changed"}} {
 		if one.n > 0 {
-			list = append(list, fmt.Sprintf("%s %s", one.word, group(one.n)))
+			list = append(list, fmt.Sprintf("%s %s", group(one.n), one.word))
 		}
 	}
 	return strings.Join(list, ", ")

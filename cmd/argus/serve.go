@@ -33,7 +33,7 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "Search in the browser, on this machine only",
 		Long: `Serve the store to a browser on this machine. The printed link works once, in one
 browser; other machines cannot reach the server. On a terminal, Argus opens the
-browser, by a file that only you can read and that it removes afterwards.`,
+browser, through a file that only you can read and that it removes afterwards.`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			n, who, err := a.open(c.Context())
@@ -57,7 +57,7 @@ type serving struct {
 	URL   string `json:"url"`
 }
 
-// serve answers until the context ends, which is no error. The function beside,
+// serve answers until the context ends, which is not an error. The function beside,
 // unless it is nil, runs meanwhile; its error ends serving.
 func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string, f serveFlags, beside func(context.Context) error) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", f.port))

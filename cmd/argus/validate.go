@@ -31,7 +31,7 @@ func (a *app) validateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate [FOLDER...]",
 		Short: "Test this Argus with reference files whose results are known",
-		Long: `Take in reference files, each into a store of its own, and compare the results with
+		Long: `Ingest reference files, each into a store of its own, and compare the results with
 the expected ones. The references are those built into Argus, and a laboratory's own
 in the folders. A reference is a folder with expected.json and a folder named input;
 docs/format/validation.md describes it.

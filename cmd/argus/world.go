@@ -65,7 +65,7 @@ measurements.`,
 	flags.IntVar(&f.options.Accounts, "accounts", 0, "the `number` of accounts (default the preset's)")
 	flags.IntVar(&f.options.Days, "days", 0, "the `number` of days (default the preset's)")
 	flags.IntVar(&f.options.Locked, "locked", 0, "the `percentage` of keys that were not handed over (default the preset's)")
-	flags.IntVar(&f.options.Feed, "feed", 0, "the `number` of last days that are written into the folder feed, one file for each four hours")
+	flags.IntVar(&f.options.Feed, "feed", 0, "the `number` of last days that are written into the folder feed, one file for every four hours")
 	flags.StringVar(&f.truth, "truth", "", "the `file` for the truth about the case (default FOLDER.truth.jsonl)")
 	return c
 }

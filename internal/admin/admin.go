@@ -131,7 +131,7 @@ func (a *Admin) AddAuthority(ctx context.Context, actor string, one authority.Au
 	return added, err
 }
 
-// WiderAuthorities returns the authorities that leave another one without effect
+// WiderAuthorities returns the authorities that leave another without effect
 // ([authority.Store.Wider]).
 func (a *Admin) WiderAuthorities(than *authority.Authority) ([]authority.Authority, error) {
 	now, err := a.o.Ledger.Now()

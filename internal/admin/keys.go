@@ -22,7 +22,7 @@ import (
 var (
 	// ErrNoKey means that the store's private key was not found. Without it no act can be
 	// recorded, so none is done.
-	ErrNoKey = errors.New("the private key of the store is not there")
+	ErrNoKey = errors.New("the private key of the store is missing")
 	// ErrOpenKey means that a private key is readable or writable by others than its
 	// owner.
 	ErrOpenKey = errors.New("others can use the private key")
@@ -98,7 +98,7 @@ func readPrivate(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// On Windows the mode does not tell who may read.
+	// On Windows the mode does not show who may read.
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("%w: its mode is %04o; make sure that nobody has a copy, then run \"chmod 600 %s\"", ErrOpenKey, mode, name)
 	}
@@ -120,7 +120,7 @@ func (k Keys) Pair() (note.Signer, note.Verifier, error) {
 		_, err = note.Open(signed, note.VerifierList(verifier))
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("the private key is not that of %s: %w", layout.PublicKey, err)
+		return nil, nil, fmt.Errorf("the private key does not belong to %s: %w", layout.PublicKey, err)
 	}
 	return signer, verifier, nil
 }

@@ -72,8 +72,8 @@ type (
 		Ref          string `query:"ref" doc:"id of the message in the middle"`
 		Service      string `query:"service" doc:"with conversation: asks for its end"`
 		Conversation string `query:"conversation"`
-		Before       int    `query:"before" minimum:"-1" maximum:"500" doc:"most messages; 0 for 20, -1 for none"`
-		After        int    `query:"after" minimum:"-1" maximum:"500" doc:"most messages; 0 for 20, -1 for none"`
+		Before       int    `query:"before" minimum:"-1" maximum:"500" doc:"maximum number of messages; 0 for 20, -1 for none"`
+		After        int    `query:"after" minimum:"-1" maximum:"500" doc:"maximum number of messages; 0 for 20, -1 for none"`
 	}
 	deliveryInput struct {
 		Asker

@@ -60,7 +60,7 @@ func words(list []string) (all []any) {
 // descriptions explain fields whose names do not, by schema and property.
 var descriptions = map[string]map[string]string{
 	"SearchRequest": {
-		"limit":       "most hits, up to 1000; 0 for 20, -1 for counts only",
+		"limit":       "maximum number of hits, up to 1000; 0 for 20, -1 for counts only",
 		"next":        "the next of an earlier answer, unchanged",
 		"facets":      "fields to count by: from, to, in, service, delivery, is, lang, entity",
 		"facet_size":  "most values of a facet, most frequent first; 0 for 20, -1 for all",

@@ -49,7 +49,7 @@ func ParseNumber(s string) (Number, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 32)
 	if err != nil || n == 0 || digits[0] == '+' {
-		return 0, fmt.Errorf("parse authority %q: an authority is written like A-0001", s)
+		return 0, fmt.Errorf("parse authority %q: want a form like A-0001", s)
 	}
 	return Number(n), nil
 }
@@ -227,15 +227,15 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 		return nil, fmt.Errorf("%s: %w", r.Action, err)
 	}
 	if a == nil || !a.Names(r.Actor) {
-		return refused("%s has no authority %s; ask for one, or list those that name you", r.Actor, number)
+		return refused("%s has no authority %s; request one, or list those that name you", r.Actor, number)
 	}
 	switch {
 	case a.Revoked != nil:
-		return refused("authority %s was revoked at %s (%s); ask for a new one", number, stamp(a.Revoked.At), a.Revoked.Reason)
+		return refused("authority %s was revoked at %s (%s); request a new one", number, stamp(a.Revoked.At), a.Revoked.Reason)
 	case now.Before(a.From):
 		return refused("authority %s begins at %s; ask again then", number, stamp(a.From))
 	case !a.Until.IsZero() && !now.Before(a.Until):
-		return refused("authority %s ended at %s; ask for a new one", number, stamp(a.Until))
+		return refused("authority %s ended at %s; request a new one", number, stamp(a.Until))
 	case !a.Allows(r.Action):
 		return refused("authority %s does not allow it, only %s", number, strings.Join(a.Acts, ", "))
 	case blank(r.Purpose):
@@ -246,7 +246,7 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 		return nil, fmt.Errorf("%s: read the scope of authority %s: %w", r.Action, number, err)
 	}
 	if err != nil {
-		return refused("the scope of authority %s cannot be read (%v); ask for a new one", number, err)
+		return refused("the scope of authority %s cannot be read (%v); request a new one", number, err)
 	}
 	return &Decision{a, scope}, nil
 }

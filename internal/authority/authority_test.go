@@ -76,7 +76,7 @@ func TestRefused(t *testing.T) {
 		{"long after", anna, begin.Add(1000 * time.Hour), "ended at"},
 		{"nobody", with(func(r *Request) { r.Actor = " " }), begin, "no actor is named"},
 		{"no authority", with(func(r *Request) { r.Authority = "" }), begin, "no authority is named"},
-		{"no number", with(func(r *Request) { r.Authority = "../A-0001" }), begin, "written like A-0001"},
+		{"no number", with(func(r *Request) { r.Authority = "../A-0001" }), begin, "a form like A-0001"},
 		{"no purpose", with(func(r *Request) { r.Purpose = "\t" }), begin, "no purpose is named"},
 		{"revoked", with(func(r *Request) { r.Authority = "A-0002" }), begin, "revoked at 2026-03-01T12:00:00Z (order 17 was lifted)"},
 		{"not named", with(func(r *Request) { r.Actor = "eve" }), begin, "eve has no authority A-0001"},

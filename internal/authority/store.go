@@ -170,7 +170,7 @@ func (s *Store) get(n Number) (*Authority, error) {
 	a := new(Authority)
 	found, err := s.decode(n.String()+suffix, a)
 	if err == nil && found && (a.Number != n || a.Revoked != nil) {
-		err = fmt.Errorf("it is of authority %s: %w", a.Number, argus.ErrDamaged)
+		err = fmt.Errorf("it belongs to authority %s: %w", a.Number, argus.ErrDamaged)
 	}
 	if err == nil && !found {
 		var last Number
@@ -187,7 +187,7 @@ func (s *Store) get(n Number) (*Authority, error) {
 	r := new(Revocation)
 	revoked, err := s.decode(n.String()+revokedSuffix, r)
 	if err == nil && revoked && r.Number != n {
-		err = fmt.Errorf("it is of authority %s: %w", r.Number, argus.ErrDamaged)
+		err = fmt.Errorf("it belongs to authority %s: %w", r.Number, argus.ErrDamaged)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read revocation of authority %s: %w", n, err)

@@ -32,7 +32,7 @@ type Options struct {
 	Formats reader.Formats
 	// Messages of the corpus. Default 1,000,000.
 	Messages int
-	// Peer says whether SQLite FTS5 takes in the same corpus and is asked the
+	// Peer is set if SQLite FTS5 loads the same corpus and is asked the
 	// same questions. Default false.
 	Peer bool
 	// Again asks the store that an earlier run left in Dir, and takes nothing
@@ -107,7 +107,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Say = func(string) {}
 	}
 	if o.Again && o.Peer {
-		return nil, errors.New("the peer takes the corpus in together with Argus, and cannot do so later; leave out one of the two")
+		return nil, errors.New("the peer ingests the corpus together with Argus and cannot do so later; leave out one of the two")
 	}
 	r := &Report{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Messages: o.Messages}
 	if o.Overlap {
@@ -181,7 +181,7 @@ func (r *Report) takeIn(ctx context.Context, o Options, store string, nodeOption
 
 // measurePeer gives the peer the same corpus and asks it the same questions.
 func (r *Report) measurePeer(ctx context.Context, o Options) error {
-	o.Say("taking the corpus into SQLite FTS5")
+	o.Say("loading the corpus into SQLite FTS5")
 	deliveries, err := filepath.Glob(filepath.Join(o.Dir, "*.jsonl"))
 	if err != nil {
 		return err

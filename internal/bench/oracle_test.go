@@ -160,7 +160,7 @@ func oracleQuestion(r *rapid.T, levels int) question {
 	}
 }
 
-// oracleThen is a message of second soon after one of first.
+// oracleThen asks for a message of the second question soon after one of the first.
 func oracleThen(r *rapid.T, first, second question) question {
 	n := query.Then{First: first.node, Second: second.node, Within: rapid.IntRange(1, 5).Draw(r, "within"), Other: rapid.Bool().Draw(r, "other")}
 	return question{node: n, then: &struct{ first, second question }{first, second}}

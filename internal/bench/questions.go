@@ -185,7 +185,7 @@ func engineQuestions(ctx context.Context, e engine, some []index.Hit) ([]engineQ
 		{"histogram by day", search(index.Request{Query: word(commonWord), Histogram: index.ByDay})},
 		{"100 pairs of a word", search(index.Request{Query: word(commonWord), Pairs: 100})},
 		// The first one reads from the disk whatever is not in memory.
-		{"page, each another one", func(e engine) ask {
+		{"page, a different one", func(e engine) ask {
 			return func(i int) (uint64, error) { return e.page(ctx, some[i*7%len(some)]) }
 		}},
 		{"page, the same again", func(e engine) ask {

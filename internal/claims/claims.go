@@ -151,7 +151,7 @@ func (d *Delivery) Add(e *ledger.Entry) {
 func (d *Delivery) Contradict(with evidence.Begun) string {
 	switch {
 	case !d.Opened && with.More:
-		return fmt.Sprintf("delivery %s has records and the ledger does not have its opening: Argus did not take it in, or the ledger was cut back", d.Number)
+		return fmt.Sprintf("delivery %s has records, but the ledger has no entry for its opening: Argus did not ingest it, or the ledger was cut back", d.Number)
 	case d.Opening != "" && d.Opening != with.Root.String():
 		return fmt.Sprintf("the opening of delivery %s has the root %s, the ledger says %s", d.Number, with.Root, d.Opening)
 	}
@@ -160,6 +160,6 @@ func (d *Delivery) Contradict(with evidence.Begun) string {
 
 // OtherLedger describes the problem of a seal that was made over another ledger.
 func OtherLedger(seal *argus.Seal) string {
-	return fmt.Sprintf("when delivery %s was sealed, the ledger had %d entries with the root %s, and this one never had: it was cut back or replaced",
+	return fmt.Sprintf("when delivery %s was sealed, the ledger had %d entries with the root %s, which this ledger never had: it was cut back or replaced",
 		seal.Delivery, seal.Ledger.Entries, seal.Ledger.Root)
 }

@@ -51,11 +51,11 @@ type Parts struct {
 	Evidence store
 	Index    finder
 	Ledger   recorder
-	// Beside reports whether acts are recorded in another ledger than the one that is read.
+	// Beside reports whether acts are recorded in a different ledger from the one that is read.
 	// Default: they are not.
 	Beside      func() bool
 	Authorities *authority.Store
-	// Inside reads bytes of a file that lies inside an original that is an archive. Default
+	// Inside reads bytes of a file inside an original that is an archive. Default
 	// none: such records are not shown raw.
 	Inside func(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error
 	// Lists finds the lists that queries name, as in query.Options. Default: no lists.
@@ -75,7 +75,7 @@ type store interface {
 	// Sealed reports whether a delivery has a seal.
 	Sealed(d argus.DeliveryNumber) (bool, error)
 	// Records yields the current records of a delivery; AsSealed yields the records that it
-	// was sealed with, also if it was read again.
+	// was sealed with, even if it was read again.
 	Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
 	AsSealed(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
 	// Known returns the newest second reading that counts.
@@ -141,7 +141,7 @@ type SearchRequest struct {
 	// Zone is the IANA name of the time zone of sent: and on: and of the bars of the
 	// histogram. Default UTC.
 	Zone string `json:"zone,omitempty"`
-	// MaxSeconds is about the longest time to search; after it, the answer is partial.
+	// MaxSeconds is approximately the longest time to search; after it, the answer is partial.
 	// Default 30, at most 3600.
 	MaxSeconds float64 `json:"max_seconds,omitempty"`
 }
@@ -264,10 +264,10 @@ type Sighting struct {
 	// States has the facts that this copy states, without its content.
 	States *argus.Message `json:"states,omitempty"`
 	// Raw is the record as it is in the original, at most its first 64 KiB, if it was asked
-	// for. It is empty for formats without places, and if something outside the scope lies
+	// for. It is empty for formats without places, and if something outside the scope is
 	// inside the record.
 	Raw []byte `json:"raw,omitempty"`
-	// RawWithheld is set if something that the asker may not read lies inside the record.
+	// RawWithheld is set if something that the asker may not read is inside the record.
 	RawWithheld bool `json:"raw_withheld,omitempty"`
 }
 

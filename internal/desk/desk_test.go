@@ -97,7 +97,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Access ends in the second in which the authority ends, also for an act that began
+// Access ends in the second in which the authority ends, even for an act that began
 // earlier, and does not begin again when the clock is set back.
 func TestExpiry(t *testing.T) {
 	o := newOffice(t)
@@ -340,7 +340,7 @@ func TestIndexThatLeaks(t *testing.T) {
 }
 
 // The desk matches each hit of the index with the query again. It detects an index of other
-// messages, and the error tells how to repair it.
+// messages, and the error explains how to repair it.
 func TestIndexOfOtherMessages(t *testing.T) {
 	o := newOffice(t)
 	o.deliver(t, "a.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour"), sent("aaaaaa02", 1, "eve", "c2", "the castle"), sent("aaaaaa03", 1, "eve", "c1", "yes"))
@@ -809,11 +809,11 @@ func TestOwnCopiesAlone(t *testing.T) {
 	}
 }
 
-// Raw bytes are shown only if nothing outside the scope lies inside them.
+// Raw bytes are shown only if nothing outside the scope is inside them.
 func TestRawHoldsOthers(t *testing.T) {
 	o := newOffice(t)
 	n := o.deliver(t, "mailbox", sent("aaaaaa03", 0, "alice", "c1", "outer with SECRET inside"), sent("bbbbbb03", 0, "boss", "c2", "SECRET"), quarantined("what?"))
-	// The second record lies inside the first, like a mail attached to another.
+	// The second record is inside the first, like a mail attached to another.
 	records := slices.Collect(func(yield func(*argus.Record) bool) {
 		for r, err := range o.evidence.Records(t.Context(), n) {
 			if err != nil || !yield(r) {

@@ -146,7 +146,7 @@ func answer[T any](ctx context.Context, d *Desk, who Who, act ledger.Act, read f
 	return got, nil
 }
 
-// Standing is an act that goes on without its asker, such as a watch. It reads in batches
+// Standing is an act that continues without its asker, such as a watch. It reads in batches
 // and is decided anew before each of them.
 type Standing struct {
 	desk  *Desk

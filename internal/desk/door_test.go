@@ -377,7 +377,7 @@ func TestStandingEndsWithItsAuthority(t *testing.T) {
 
 // After an authority ends while a batch reads, or between two of its results, nothing more
 // leaves; the same holds for a ledger that cannot take a result. The standing act does not
-// go on when the refusal is ignored.
+// continue when the refusal is ignored.
 func TestStandingResultsStay(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)

@@ -169,7 +169,7 @@ func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 			err = json.Unmarshal(data, &ask.After)
 		}
 		if err != nil {
-			return ask, fmt.Errorf("%w: next %q is not one that an answer gave", ErrRequest, subject(req.Next))
+			return ask, fmt.Errorf("%w: next %q is not the token of an earlier answer", ErrRequest, subject(req.Next))
 		}
 	}
 	for _, field := range req.Facets {
@@ -283,7 +283,7 @@ func matching(asked query.Node) func(*query.Doc) bool {
 }
 
 // hits reads the hits of the index, as of a position in the evidence, and checks again that
-// each is in the scope and matches the query. Hits lie scattered over the evidence, so all
+// each is in the scope and matches the query. Hits are scattered over the evidence, so all
 // cores read.
 func (p *Permit) hits(ctx context.Context, found []index.Hit, position uint64, asked func(*query.Doc) bool) ([]Hit, error) {
 	hits := make([]*Hit, len(found))
@@ -342,7 +342,7 @@ func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, aske
 	case !covered:
 		return nil, wrongIndex(found.Seq, "is outside the scope")
 	default:
-		return nil, wrongIndex(found.Seq, "is not what was asked for, or not at its place")
+		return nil, wrongIndex(found.Seq, "does not match the query, or is in the wrong place")
 	}
 	if now == nil {
 		return nil, nil // it left the scope after the index saw it
@@ -371,7 +371,7 @@ func (d *Desk) isSealed(n argus.DeliveryNumber) (bool, error) {
 }
 
 func wrongIndex(seq uint64, how string) error {
-	return fmt.Errorf("the index gave record %d, which %s: %w: the index is not of this evidence; `argus reindex` rebuilds it from the evidence", seq, how, argus.ErrDamaged)
+	return fmt.Errorf("the index gave record %d, which %s: %w: the index belongs to other evidence; `argus reindex` rebuilds it from the evidence", seq, how, argus.ErrDamaged)
 }
 
 func (s *seen) hit() Hit {

@@ -131,7 +131,7 @@ func (p *Permit) holdsOthers(ctx context.Context, r *argus.Record, may readable)
 // lookBeyond is the number of records that are looked at on either side of a place.
 const lookBeyond = 1000
 
-// relation tells where a place is relative to a record that is shown raw.
+// relation is the position of a place relative to a record that is shown raw.
 type relation uint8
 
 const (
@@ -188,7 +188,7 @@ func (d *Desk) sighting(ctx context.Context, r *argus.Record) (Sighting, error) 
 		return Sighting{}, err
 	}
 	if original.Original == nil {
-		return Sighting{}, fmt.Errorf("record %d names record %d as its original, which is none: %w", r.Seq, r.Where.Original, argus.ErrDamaged)
+		return Sighting{}, fmt.Errorf("record %d names record %d as its original, but that record is not an original: %w", r.Seq, r.Where.Original, argus.ErrDamaged)
 	}
 	reader, err := d.reader(ctx, r)
 	if err != nil {
@@ -212,7 +212,7 @@ func (d *Desk) reader(ctx context.Context, r *argus.Record) (string, error) {
 		return "", err
 	}
 	if int(r.Where.Reader) > len(opening.Readers) {
-		return "", fmt.Errorf("record %d names reader %d, and delivery %s had %d: %w",
+		return "", fmt.Errorf("record %d names reader %d, but delivery %s had only %d: %w",
 			r.Seq, r.Where.Reader, in, len(opening.Readers), argus.ErrDamaged)
 	}
 	return opening.Readers[r.Where.Reader-1], nil

@@ -142,9 +142,9 @@ func Install(d Disk, temporary, name string) error {
 }
 
 // ErrUnfit means that a name is not that of a regular file of the expected size.
-var ErrUnfit = errors.New("it is no regular file of the right size")
+var ErrUnfit = errors.New("it is not a regular file of the expected size")
 
-// ReadFile reads a file of at most so many bytes. The error is [ErrUnfit] if it is
+// ReadFile reads a file of at most the given size. The error is [ErrUnfit] if it is
 // larger, or not a regular file.
 func ReadFile(d Disk, name string, most int64) ([]byte, error) {
 	info, err := d.Stat(name)

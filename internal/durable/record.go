@@ -102,7 +102,7 @@ func SettleRecords(d Disk, dir string, recorded func(name string, data []byte) b
 			err = d.Remove(readyName(path))
 		}
 		if err != nil {
-			return fmt.Errorf("finish what was interrupted: %s: %w", name, err)
+			return fmt.Errorf("finish an interrupted change: %s: %w", name, err)
 		}
 	}
 	return nil

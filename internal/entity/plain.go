@@ -110,7 +110,7 @@ func plainOf(r rune) byte {
 	return plainOther
 }
 
-// place returns the bytes of the text behind plain bytes.
+// place returns the bytes of the text after plain bytes.
 func (t *plainText) place(text string, start, end int) (int, int) {
 	if len(t.at) == 0 {
 		return start, end

@@ -89,7 +89,7 @@ func (s *Store) Amend(ctx context.Context, a Amendment) (*Amended, error) {
 	s.amending.Lock()
 	defer s.amending.Unlock()
 	if s.unfinished {
-		return nil, errors.New("amend the evidence: an earlier amendment is sealed and not carried out; open the store again")
+		return nil, errors.New("amend the evidence: an earlier amendment is sealed but not carried out; open the store again")
 	}
 	done, err := s.amend(ctx, &a)
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *Store) amend(ctx context.Context, a *Amendment) (*Amended, error) {
 	}
 	for _, r := range a.Acts {
 		if r.Act == nil {
-			return nil, fmt.Errorf("a record of kind %s is no act", r.Kind)
+			return nil, fmt.Errorf("a record of kind %s is not an act", r.Kind)
 		}
 	}
 	m, err := s.newAmending(a)
@@ -155,7 +155,7 @@ func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []a
 		case argus.GoneContent | argus.Withheld:
 			becomes, err = s.originals.Withhold(ctx, file, o.Parts, a.Judge.x25519(), a.Identities...)
 		default:
-			err = fmt.Errorf("parts of an original cannot be gone as %#x", uint8(o.Gone))
+			err = fmt.Errorf("parts of an original cannot have the mark gone %#x", uint8(o.Gone))
 		}
 		if err != nil {
 			return changes, fmt.Errorf("the original of record %d: %w", o.Seq, err)
@@ -274,7 +274,7 @@ func (s *Store) newAmending(a *Amendment) (*amending, error) {
 		at.release()
 		if !sealed[at.Delivery] {
 			if _, err := s.readSeal(at.Delivery); err != nil {
-				return nil, fmt.Errorf("record %d is of delivery %s, which is not sealed: %w", seq, at.Delivery, err)
+				return nil, fmt.Errorf("record %d belongs to delivery %s, which is not sealed: %w", seq, at.Delivery, err)
 			}
 			sealed[at.Delivery] = true
 		}
@@ -412,7 +412,7 @@ func (m *amending) block(ctx context.Context, ref form.Ref, old *segment, seqs [
 func (m *amending) change(ctx context.Context, seq uint64, r *argus.Record, v *form.Revised, p form.Proof) error {
 	to := m.a.Changes[seq]
 	if to == v.Gone {
-		return fmt.Errorf("it is gone as %#x already", uint8(to))
+		return fmt.Errorf("it is already gone, with the mark %#x", uint8(to))
 	}
 	was := v.Was
 	if v.Gone&argus.GoneStatement == 0 {
@@ -468,7 +468,7 @@ func wasOf(r *argus.Record) argus.Was {
 func (m *amending) open(v *form.Revised) (whole form.Hidden, err error) {
 	if v.Gone&argus.Withheld != 0 && len(m.a.Identities) > 0 {
 		if whole, err = decrypt(*v.Withheld(), m.a.Identities); err != nil {
-			return whole, fmt.Errorf("open what is withheld: %w", err)
+			return whole, fmt.Errorf("decrypt the withheld parts: %w", err)
 		}
 	}
 	whole.Add(v)
@@ -479,9 +479,9 @@ func (m *amending) open(v *form.Revised) (whole form.Hidden, err error) {
 func (m *amending) withhold(hide *form.Hidden, to argus.Gone) ([]byte, error) {
 	switch {
 	case m.a.Judge == nil:
-		return nil, errors.New("there is no judge to encrypt it to")
+		return nil, errors.New("no judge is named whose key would encrypt it")
 	case to&argus.GoneStatement != 0 && hide.StatementSalt == nil, to&argus.GoneContent != 0 && hide.ContentSalt == nil:
-		return nil, errors.New("it cannot be read, and so not be withheld")
+		return nil, errors.New("it cannot be read, so it cannot be withheld")
 	}
 	return m.a.Judge.encrypt(hide)
 }
@@ -498,7 +498,7 @@ func (m *amending) shared(ctx context.Context, seq uint64, r *argus.Record, kind
 				return err
 			}
 			if m.a.Changes[of]&argus.GoneStatement == 0 {
-				return fmt.Errorf("its content is also that of record %d, which the order does not name", of)
+				return fmt.Errorf("record %d, which the order does not name, has the same content", of)
 			}
 		}
 	case kind == argus.KindSighting && comes&argus.GoneStatement != 0:
@@ -511,7 +511,7 @@ func (m *amending) shared(ctx context.Context, seq uint64, r *argus.Record, kind
 			gone = of.Gone
 		}
 		if gone&argus.GoneContent != 0 {
-			return fmt.Errorf("the content that it is of, in record %d, is gone", r.Of)
+			return fmt.Errorf("its content, which record %d holds, is gone", r.Of)
 		}
 	}
 	return nil
@@ -608,11 +608,11 @@ func (s *Store) replace(files []*prepared, changes []argus.Change) error {
 	for _, f := range files {
 		at := slices.IndexFunc(blocks, func(b form.Ref) bool { return b.Segment == uint32(f.number) })
 		if at < 0 || len(blocks)-at < len(f.blocks) {
-			return fmt.Errorf("%w: %s has other blocks than the segment in place", argus.ErrDamaged, f.segment.name)
+			return fmt.Errorf("%w: the blocks of %s differ from those of the segment in place", argus.ErrDamaged, f.segment.name)
 		}
 		for i, b := range f.blocks {
 			if now := blocks[at+i]; b.First != now.First || b.Count != now.Count || b.Leaf != now.Leaf || b.Delivery != now.Delivery {
-				return fmt.Errorf("%w: %s has other blocks than the segment in place", argus.ErrDamaged, f.segment.name)
+				return fmt.Errorf("%w: the blocks of %s differ from those of the segment in place", argus.ErrDamaged, f.segment.name)
 			}
 			blocks[at+i] = b
 		}
@@ -685,7 +685,7 @@ func (s *Store) entriesIn(files []*prepared, changes []argus.Change) ([]Entry, e
 					return nil, fmt.Errorf("%s: record %d: %w", f.segment.name, c.Seq, err)
 				}
 				if v := b.Revised(int(c.Seq - ref.First)); !b.Rewritten() || v.Gone != c.Gone || v.Becomes() != c.Becomes {
-					return nil, fmt.Errorf("%s: %w: record %d is not what the amendment says", f.segment.name, argus.ErrDamaged, c.Seq)
+					return nil, fmt.Errorf("%s: %w: record %d differs from the sealed amendment", f.segment.name, argus.ErrDamaged, c.Seq)
 				}
 				r.Seq = c.Seq
 				entries = slices.AppendSeq(entries, ids.Of(r))
@@ -809,7 +809,7 @@ func (s *Store) finish(waiting []string, orders []sealedAmendment) error {
 			continue
 		}
 		if len(files) != len(o.files) {
-			return fmt.Errorf("%w: %d of the %d files of an amendment wait", argus.ErrDamaged, len(files), len(o.files))
+			return fmt.Errorf("%w: %d of the %d files of an amendment are not in place", argus.ErrDamaged, len(files), len(o.files))
 		}
 		if err := s.replace(files, o.changes); err != nil {
 			return err

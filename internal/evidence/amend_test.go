@@ -324,7 +324,7 @@ func TestWalkUnlawfulCopy(t *testing.T) {
 	w.deliver(messageBatch(0, 100, lawful)...)
 	w.deliver(messageBatch(50, 60, lawful)...)
 	// The content cannot go: D-0002 and D-0003 have it.
-	if _, err := w.s.Amend(t.Context(), w.order(argus.KindDestroyed, argus.GoneAll, numbers(2, 101)...)); err == nil || !strings.Contains(err.Error(), "is also that of record") {
+	if _, err := w.s.Amend(t.Context(), w.order(argus.KindDestroyed, argus.GoneAll, numbers(2, 101)...)); err == nil || !strings.Contains(err.Error(), "has the same content") {
 		t.Fatalf("the content of lawful sightings: %v", err)
 	}
 	w.amend(w.order(argus.KindDestroyed, argus.GoneStatement, numbers(2, 101)...))
@@ -599,7 +599,7 @@ func change(dir string, how func(b *form.Block, records []form.Revised)) error {
 	return errors.Join(os.WriteFile(name, out, 0o600), os.WriteFile(filepath.Join(dir, manifestName), manifest, 0o600))
 }
 
-// A process that has the earlier file open can go on reading, and the amendment reports
+// A process that has the earlier file open can continue reading, and the amendment reports
 // that it is not done.
 func TestReadersOfAReplacedFile(t *testing.T) {
 	w := newWalk(t, Options{})
@@ -711,7 +711,7 @@ func TestCrashWhileAmending(t *testing.T) {
 		}
 		damage, notes, _ := verifyAll(t, at, w.keys)
 		notes = slices.DeleteFunc(notes, func(f check.Finding) bool {
-			return f.Delivery == 2 || !sealed && strings.Contains(f.Problem, "a change of the original that was prepared")
+			return f.Delivery == 2 || !sealed && strings.Contains(f.Problem, "a change of the original that is prepared")
 		})
 		if len(damage)+len(notes) != 0 {
 			t.Errorf("%s: damage %+v, notes %+v", name, damage, notes)

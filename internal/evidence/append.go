@@ -131,7 +131,7 @@ func (s *Store) removeTemporary() error {
 				return fmt.Errorf("open evidence: %w: %s/%s: %s", argus.ErrDamaged, dir, name, form.Unnamed)
 			}
 			if err := s.disk.Remove(filepath.Join(s.path(dir), name)); err != nil {
-				return fmt.Errorf("open evidence: remove what a crash left: %w", err)
+				return fmt.Errorf("open evidence: remove the remains of a crash: %w", err)
 			}
 		}
 	}
@@ -426,7 +426,7 @@ func (t *stage) prepare(q *request) error {
 			return err
 		}
 		if n := r.Size(); n > MaxRecord {
-			return fmt.Errorf("a record of %d bytes is more than %d", n, MaxRecord)
+			return fmt.Errorf("a record has %d bytes, want at most %d", n, MaxRecord)
 		}
 		if err := r.Valid(); err != nil {
 			return err
@@ -475,14 +475,14 @@ func (t *stage) prepare(q *request) error {
 // must be durable already.
 func (t *stage) cited(r *argus.Record) error {
 	if _, err := t.s.commitment(r.Of); err != nil {
-		return fmt.Errorf("look for record %d, which was opened: %w", r.Of, err)
+		return fmt.Errorf("read record %d, which was opened: %w", r.Of, err)
 	}
 	key, err := t.s.Get(context.Background(), r.Opened.Key)
 	if err == nil && key.Kind != argus.KindKey {
 		err = fmt.Errorf("it is of kind %s", key.Kind)
 	}
 	if err != nil {
-		return fmt.Errorf("look for the key %d of an opened record: %w", r.Opened.Key, err)
+		return fmt.Errorf("read the key %d of an opened record: %w", r.Opened.Key, err)
 	}
 	return nil
 }
@@ -493,11 +493,11 @@ func ownKind(q *request, r *argus.Record) error {
 	case q.opening && r.Kind == argus.KindOpening:
 		return nil
 	case r.Kind == argus.KindOpening, r.Kind == argus.KindSighting:
-		return fmt.Errorf("a record of kind %s is made by the evidence itself", r.Kind)
+		return fmt.Errorf("only the evidence itself makes a record of kind %s", r.Kind)
 	case r.Kind == argus.KindAmendment && !q.amends:
-		return fmt.Errorf("a record of kind %s is made by Amend", r.Kind)
+		return fmt.Errorf("only Amend makes a record of kind %s", r.Kind)
 	case r.Of != 0 && r.Kind != argus.KindOpened || r.Content != (argus.Hash{}):
-		return fmt.Errorf("the record says of which other record it is, which the evidence finds out itself")
+		return fmt.Errorf("the record names another record that it belongs to; the evidence sets that field itself")
 	}
 	return nil
 }
@@ -543,7 +543,7 @@ func (t *stage) resolve(r *argus.Record, stored *ids.Lookup, i int) error {
 		return nil
 	}
 	for _, e := range known {
-		if e.Sighting || e.Met { // Met: it has this id and is of another message
+		if e.Sighting || e.Met { // Met: it has this id and belongs to another message
 			continue
 		}
 		if r.Of == 0 {

@@ -33,7 +33,7 @@ func (c Copies) Fill(ctx context.Context, r *argus.Record) (_ *argus.Record, err
 func (c Copies) Copies(_ context.Context, id argus.ID) (seqs []uint64, err error) {
 	entries, err := c.Find(id)
 	for _, e := range entries {
-		if !e.Met { // otherwise it is of another message
+		if !e.Met { // otherwise it belongs to another message
 			seqs = append(seqs, e.Seq)
 		}
 	}

@@ -92,7 +92,7 @@ func (c *Current) complete() (list []*argus.Seal, err error) {
 	return list, nil
 }
 
-// Know makes the complete readings count that were sealed up to newest.
+// Know makes the complete readings up to newest count, in the order of sealing.
 func (c *Current) Know(newest argus.DeliveryNumber) error {
 	if now := c.counts.Load(); now.newest == newest && now.there {
 		return nil
@@ -140,7 +140,7 @@ func (c *Current) look() error {
 		first := b.First
 		r, err := c.Store.Get(context.Background(), first)
 		if err != nil {
-			// The seal repeats the opening: damage to a delivery that is no reading does
+			// The seal repeats the opening: damage to a delivery that is not a reading does
 			// not matter here.
 			if seal, sealErr := c.readSeal(b.Delivery); sealErr == nil && seal.Opening.Sort != argus.OpeningReading {
 				continue
@@ -179,7 +179,7 @@ func (s *Store) openings(seq uint64) (list []form.Ref) {
 	return list
 }
 
-// readsAgain returns the delivery that another one reads again, if it is a reading.
+// readsAgain returns the delivery that another delivery reads again, if it is a reading.
 func (c *Current) readsAgain(d argus.DeliveryNumber) (of argus.DeliveryNumber, is bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

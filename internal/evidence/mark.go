@@ -10,7 +10,7 @@ import (
 )
 
 // ErrOther means that data was derived from other evidence. It is an [argus.ErrDamaged].
-var ErrOther = fmt.Errorf("%w: it is of other evidence", argus.ErrDamaged)
+var ErrOther = fmt.Errorf("%w: it belongs to other evidence", argus.ErrDamaged)
 
 // Mark identifies the evidence up to a record, for data derived from it. It has the last
 // delivery up to which all are sealed, a hash over their roots, and the leaf of the record
@@ -31,7 +31,7 @@ func (s *Store) Mark(seq uint64) (string, error) {
 // reading the evidence.
 func (s *Store) Marked(seq uint64, mark string) error {
 	if last := s.Last(); seq > last {
-		return fmt.Errorf("%w: it has seen record %d, and there are %d", ErrOther, seq, last)
+		return fmt.Errorf("%w: it has seen record %d, but the last record is %d", ErrOther, seq, last)
 	}
 	var sealed, roots, leaf string
 	if _, err := fmt.Sscanf(mark, "%s %s %s", &sealed, &roots, &leaf); err != nil {
@@ -52,12 +52,12 @@ func (s *Store) Marked(seq uint64, mark string) error {
 	case until == number && roots != all.String(): // with another until, a seal is missing
 		return fmt.Errorf("%w: the deliveries up to %s have other roots", ErrOther, sealed)
 	case leaf != want.String():
-		return fmt.Errorf("%w: record %d is another one", ErrOther, seq)
+		return fmt.Errorf("%w: record %d is a different record", ErrOther, seq)
 	}
 	return nil
 }
 
-// leaf returns the delivery of a record and its leaf there.
+// leaf returns the delivery of a record, and the record's leaf in the delivery's tree.
 func (s *Store) leaf(seq uint64) (argus.DeliveryNumber, argus.Hash, error) {
 	s.mu.RLock()
 	at, err := s.locate(seq)

@@ -60,7 +60,7 @@ func (s *Store) read(at located, seq uint64) (*argus.Record, error) {
 
 // Whole returns the message in the version of the copy that a record holds: for a
 // sighting, its own statement together with the content that it shares. The error is
-// ErrNotFound for a record that is no message, or none any more.
+// ErrNotFound for a record that is not a message, or no longer one.
 func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
 	r, err := s.Get(ctx, seq)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Store) WholeOf(ctx context.Context, r *argus.Record) (*argus.Message, e
 		err = fmt.Errorf("%w: it does not hold the message", argus.ErrDamaged)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the content of record %d in record %d: %w", r.Seq, r.Of, err)
+		return nil, fmt.Errorf("read the content of record %d from record %d: %w", r.Seq, r.Of, err)
 	}
 	return r.Message.Join(said), nil
 }
@@ -141,7 +141,7 @@ func (s *Store) said(seq uint64) (*argus.Message, error) {
 	}
 	i := int(seq - at.First)
 	if kind := b.Kind(i); kind != argus.KindMessage || b.Gone(i)&argus.GoneContent != 0 {
-		return nil, fmt.Errorf("%w: a record of kind %s without a content", argus.ErrDamaged, kind)
+		return nil, fmt.Errorf("%w: a record of kind %s without content", argus.ErrDamaged, kind)
 	}
 	var c form.Content
 	err = form.DecodeContent(b.Contents()[i], &c)
@@ -382,7 +382,7 @@ func (s *Store) nextContents(ctx context.Context, seq uint64) (ref form.Ref, sai
 type Entry = ids.Entry
 
 // Find returns every record that carries a message, in order: the message, the copies that
-// differ, the sightings. It is no error if there are none. An entry with Met set is of
+// differ, the sightings. It is not an error if there are none. An entry with Met set is of
 // another message, which its record names.
 func (s *Store) Find(id argus.ID) ([]Entry, error) {
 	var found []Entry

@@ -103,7 +103,7 @@ func TestIDsFolderMayBeDeleted(t *testing.T) {
 	}
 }
 
-// Ids of another version are rebuilt, and are no damage.
+// Ids of another version are rebuilt, and are not damage.
 func TestIDsOfAnotherVersion(t *testing.T) {
 	for _, version := range []string{"1", "3"} {
 		s, dir := createTest(t, Options{})
@@ -284,14 +284,14 @@ func TestPutOriginalAgain(t *testing.T) {
 	if got, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size())); err != nil || string(got) != "the bytes" {
 		t.Errorf("%q, %v: the bytes were not kept", got, err)
 	}
-	// A record that names another original than the one it means is damage.
+	// A record that names a different original from the one it means is damage.
 	again.Root[0] ^= 1
 	if _, err := s.OpenOriginal(*again); !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("another root: %v, want ErrDamaged", err)
 	}
 }
 
-// TestPlainOriginal checks that a program gets the bytes, and that no file of them is
+// TestPlainOriginal checks that a program gets the bytes, and that no copy of them is
 // left.
 func TestPlainOriginal(t *testing.T) {
 	s, dir := createTest(t, Options{})

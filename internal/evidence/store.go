@@ -345,7 +345,7 @@ func (s *Store) load() error {
 	return s.loadActive(promise)
 }
 
-// openSegment opens the file of a segment. A reader takes a shared lock on it, which tells
+// openSegment opens the file of a segment. A reader takes a shared lock on it, which shows
 // a writer that the file is still being read after it was replaced.
 func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 	flag := os.O_RDWR

@@ -157,7 +157,7 @@ func (r *run) feed(ctx context.Context) error {
 			return fmt.Errorf("follow the evidence: read record %d: %w", next, err)
 		}
 		if record.Seq != next {
-			return fmt.Errorf("follow the evidence: record %d came where %d should", record.Seq, next)
+			return fmt.Errorf("follow the evidence: got record %d, want %d", record.Seq, next)
 		}
 		r.batch = append(r.batch, record)
 		next++

@@ -135,7 +135,7 @@ func TestErrors(t *testing.T) {
 		want     string
 	}{
 		{"source", &evidence{last: 3000, damaged: 1234}, &list{}, "read record 1234: the disk is on fire"},
-		{"gap", &evidence{last: 3000, skips: 7}, &list{}, "record 8 came where 7 should"},
+		{"gap", &evidence{last: 3000, skips: 7}, &list{}, "got record 8, want 7"},
 		{"follower", &evidence{last: 3000}, &list{refuses: 2001}, "add records 2001 to 3000: no room"},
 		{"ahead", &evidence{last: 3}, &list{durable: numbers(5)}, "the follower is at record 5, the evidence ends at 3"},
 	} {

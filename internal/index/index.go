@@ -21,7 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// ErrOutdated says that an index was written by another version of Argus,
+// ErrOutdated means that an index was written by another version of Argus,
 // with other files or another text analysis.
 var ErrOutdated = errors.New("written by another version of Argus; `argus reindex` rebuilds the index from the evidence")
 
@@ -68,8 +68,8 @@ type Index interface {
 	// Flush makes the added records searchable and durable.
 	Flush(ctx context.Context) error
 	// Remove deletes the copies of these records, together with later copies that
-	// say the same. When it returns they are durably in no answer, and their data
-	// leaves the files eventually. A rebuilt index has them again if the evidence does.
+	// say the same. When it returns, they no longer appear in any answer, durably, and
+	// their data leaves the files eventually. A rebuilt index has them again if the evidence does.
 	Remove(ctx context.Context, seqs []uint64) error
 	// Search answers a request. With an error there is no answer.
 	Search(ctx context.Context, req Request) (*Result, error)
@@ -106,7 +106,7 @@ type Comparison interface {
 	Differences(ctx context.Context) ([]*Differs, error)
 }
 
-// Damage says that bytes of the index differ from those written. It is an
+// Damage means that bytes of the index differ from those written. It is an
 // [argus.ErrDamaged]. Nothing is lost: the index can be rebuilt.
 type Damage struct {
 	File   string // inside the index
@@ -121,7 +121,7 @@ func (d *Damage) Error() string {
 
 func (d *Damage) Unwrap() error { return argus.ErrDamaged }
 
-// Differs says that the index and the evidence disagree. It is an
+// Differs means that the index and the evidence disagree. It is an
 // [argus.ErrDamaged]. Nothing is lost: the index can be rebuilt.
 type Differs struct {
 	// First and Last are the range of records that contains the difference.
@@ -129,7 +129,7 @@ type Differs struct {
 }
 
 func (d *Differs) Error() string {
-	return fmt.Sprintf("the index differs from the evidence in records %d to %d; `argus reindex` rebuilds it from the evidence", d.First, d.Last)
+	return fmt.Sprintf("the index differs from the evidence at records %d to %d; `argus reindex` rebuilds it from the evidence", d.First, d.Last)
 }
 
 func (d *Differs) Unwrap() error { return argus.ErrDamaged }
@@ -263,7 +263,7 @@ type Pair struct {
 	Last  time.Time `json:"last,omitzero"`
 }
 
-// Partial says how far an answer goes that exceeded its budget.
+// Partial describes how much an answer covers that exceeded its budget.
 type Partial struct {
 	// Since: all messages sent at or after it are counted, and all the hits asked
 	// for among them are there; older messages may be missing. It is the beginning

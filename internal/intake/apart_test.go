@@ -279,7 +279,7 @@ done
 	}
 	for file, want := range map[string]string{
 		"1.dump": "", "2.dump": "plain.sh ended with exit status 3", "3.dump": "plain.sh printed more than 65536 bytes and was stopped",
-		"photo.jpg": "", "silent.bin": "the program prints nothing for the file",
+		"photo.jpg": "", "silent.bin": "the program printed nothing for the file",
 	} {
 		if got := reasons[file]; !strings.Contains(got, want) || want == "" && got != "" {
 			t.Errorf("%s: %q, want %q", file, got, want)
@@ -303,7 +303,7 @@ done
 	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Resume(t.Context(), plain); err == nil || !strings.Contains(err.Error(), "not the program that it was") {
+	if _, err := Resume(t.Context(), plain); err == nil || !strings.Contains(err.Error(), "has changed since") {
 		t.Errorf("with another program: %v", err)
 	}
 }

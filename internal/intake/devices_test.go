@@ -37,7 +37,7 @@ func textReport(all []chat, skews ...int) string {
 }
 
 // TestDevicesOfAFileMeet takes in one report with the copies of several phones: each
-// message is one, whatever their clocks, also when the part of one phone is taken in
+// message is one, whatever their clocks, even when the part of one phone is taken in
 // again alone.
 func TestDevicesOfAFileMeet(t *testing.T) {
 	all := inventedChat()

@@ -38,15 +38,15 @@ type Difference struct {
 	// and Beyond counts the changes in the rest.
 	MoreConversations uint64  `json:"more_conversations,omitempty"`
 	Beyond            Changes `json:"beyond,omitzero"`
-	// Readers are the changes by the readers then and now.
+	// Readers are the changes by the previous and the new reader.
 	Readers []ReaderChanges `json:"readers,omitempty"`
 	// Quarantined are the reasons whose number of pieces changed, at most 100 by their
 	// first letters; the others count together.
 	Quarantined []ReasonChange `json:"quarantined,omitempty"`
 }
 
-// Changes counts differences: New is only in the reading now, Gone only in the one
-// then, and Changed has the same id in both and another version or statement.
+// Changes counts differences: New is only in the new reading, Gone only in the previous
+// one, and Changed has the same id in both but a different version or statement.
 type Changes struct {
 	New     uint64 `json:"new"`
 	Gone    uint64 `json:"gone"`
@@ -66,15 +66,15 @@ type ConversationChanges struct {
 	Changes
 }
 
-// ReaderChanges are the changes in files by their reader then and now, named as
-// name/version; empty if nobody reads the file, or it is beyond the first 65,536.
+// ReaderChanges are the changes in files by their previous and their new reader, named
+// as name/version; empty if nobody reads the file, or it is beyond the first 65,536.
 type ReaderChanges struct {
 	Then string `json:"then,omitempty"`
 	Now  string `json:"now,omitempty"`
 	Changes
 }
 
-// ReasonChange is how many pieces were quarantined for a reason then, and are now.
+// ReasonChange is how many pieces were quarantined for a reason in the previous reading, and in the new one.
 type ReasonChange struct {
 	Reason string `json:"reason"`
 	Then   uint64 `json:"then"`
@@ -116,7 +116,7 @@ func Compare(ctx context.Context, s *evidence.Store, now argus.DeliveryNumber) (
 		}
 	}
 	if c.d.Of == 0 {
-		return nil, errors.New("it is no reading")
+		return nil, errors.New("it is not a second reading")
 	}
 	records := uint64(0)
 	for _, d := range list {
@@ -213,7 +213,7 @@ func (c *comparison) close() error {
 	return err
 }
 
-// add takes a record of the reading then (0) or now (1).
+// add takes a record of the previous reading (0) or of the new one (1).
 func (c *comparison) add(r *argus.Record, side int) error {
 	if r.Kind == argus.KindQuarantined {
 		c.quarantined(r.Quarantine.Reason, side)

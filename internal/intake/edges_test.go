@@ -136,7 +136,7 @@ func resumeKept(t *testing.T, b *bench) (*argus.Receipt, error) {
 	return resume(t.Context(), b.o.withDefaults(), open[0], nil)
 }
 
-// TestTemporaryFilesLieInTheStore has a large entry unfolded by an intake whose process
+// TestTemporaryFilesLieInTheStore has a large entry unpacked by an intake whose process
 // has a temporary folder that does not exist.
 func TestTemporaryFilesLieInTheStore(t *testing.T) {
 	var text strings.Builder

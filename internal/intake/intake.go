@@ -126,11 +126,11 @@ type Progress struct {
 var (
 	// ErrOtherFiles means that the files of an interrupted delivery were replaced by
 	// others.
-	ErrOtherFiles = errors.New("the files are not those that the delivery was begun with")
+	ErrOtherFiles = errors.New("the files differ from those that the delivery began with")
 	// ErrOtherReaders means that a delivery was begun with other readers.
-	ErrOtherReaders = errors.New("the delivery was begun with other readers")
+	ErrOtherReaders = errors.New("the delivery began with other readers")
 	// ErrNoRoom means that the delivery may not fit on the disk.
-	ErrNoRoom = errors.New("the disk of the store has too little room")
+	ErrNoRoom = errors.New("the disk of the store has too little free space")
 )
 
 // readerNames lists the readers that a delivery may use, in the form of its record.
@@ -267,10 +267,10 @@ func (o Options) finish(ctx context.Context, which []argus.DeliveryNumber, do fu
 
 func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFile) (*argus.Receipt, error) {
 	if !slices.Equal(d.Opening.Readers, o.readerNames()) {
-		return nil, fmt.Errorf("resume %s: %w: what was read already could be skipped wrongly", d.Number, ErrOtherReaders)
+		return nil, fmt.Errorf("resume %s: %w: records that were read already could be skipped wrongly", d.Number, ErrOtherReaders)
 	}
 	if sandboxOf(d.Opening.Options) != sandboxOf(o.recorded()) {
-		return nil, fmt.Errorf("resume %s: %w: the sandbox that they ran in is another one than here", d.Number, ErrOtherReaders)
+		return nil, fmt.Errorf("resume %s: %w: they ran in a different sandbox", d.Number, ErrOtherReaders)
 	}
 	in := newIntake(o, d.Number)
 	if err := in.recall(ctx); err != nil {
@@ -315,7 +315,7 @@ func room(s *evidence.Store, files []foundFile) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look how much room there is: %w", err)
+		return fmt.Errorf("determine the free space: %w", err)
 	}
 	need := int64(0)
 	for _, f := range files {
@@ -333,7 +333,7 @@ func room(s *evidence.Store, files []foundFile) error {
 // KnownPath returns an error if a path could not be recorded.
 func KnownPath(path string) error {
 	if !utf8.ValidString(path) {
-		return fmt.Errorf("ingest %q: the path is not UTF-8 and could not be recorded; take in a folder above it", path)
+		return fmt.Errorf("ingest %q: the path is not UTF-8 and cannot be recorded; ingest a folder above it", path)
 	}
 	return nil
 }
@@ -346,7 +346,7 @@ func (o Options) KnownFormat() error {
 		for _, f := range o.Formats {
 			names = append(names, f.Name)
 		}
-		return fmt.Errorf("there is no format %q; there are %v", o.Format, names)
+		return fmt.Errorf("there is no format %q; want one of %v", o.Format, names)
 	}
 	return nil
 }
@@ -404,7 +404,7 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 			}
 			o.Map[field] = header
 		default:
-			return o, fmt.Errorf("there is no reading option %q", s.Name)
+			return o, fmt.Errorf("unknown reading option %q", s.Name)
 		}
 	}
 	return o, nil

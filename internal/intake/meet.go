@@ -35,8 +35,8 @@ type meetings struct {
 	store    *evidence.Current
 	delivery argus.DeliveryNumber
 	// first is the record that opens this delivery. The delivery's own records, which
-	// enter the store at their own pace, are ignored; others that are open may have
-	// records behind it.
+	// enter the store at their own pace, are ignored; other open deliveries may have records
+	// after it.
 	first  uint64
 	alone  bool // there are no other deliveries
 	hasher argus.Hasher

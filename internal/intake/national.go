@@ -51,7 +51,7 @@ func addNationalNumbers(m *argus.Message, countries []string) {
 			}
 		}
 		if tries <= 0 {
-			m.Extra = append(m.Extra, argus.Field{Name: argus.ExtraUnread, Value: fmt.Sprintf("national numbers: not looked for behind byte %d", run[0])})
+			m.Extra = append(m.Extra, argus.Field{Name: argus.ExtraUnread, Value: fmt.Sprintf("national numbers: not searched for after byte %d", run[0])})
 			return
 		}
 	}
@@ -79,7 +79,7 @@ func touched(text string, start, end int) bool {
 }
 
 // nationalIn returns the numbers in a run of digits, the longest first. Groups before
-// and behind one may be something else, if a space separates them.
+// and after one may be something else, if a space separates them.
 func nationalIn(run string, countries []string, tries *int) (found []string) {
 	groups := digitGroup.FindAllStringIndex(run, -1)
 	for from := 0; from < len(groups); from++ {
@@ -97,7 +97,7 @@ func nationalIn(run string, countries []string, tries *int) (found []string) {
 			}
 			if number := national(shown, groups[from:to], run, countries); number != "" {
 				found = append(found, number)
-				from = to - 1 // continue behind it
+				from = to - 1 // continue after it
 				break
 			}
 		}
@@ -138,7 +138,7 @@ func national(shown string, groups [][]int, run string, countries []string) stri
 }
 
 // grouped reports whether digits are in the groups of a number in national form,
-// perhaps behind the prefix that is dialled before it.
+// perhaps after the prefix that is dialled before it.
 func grouped(groups [][]int, run, national string) bool {
 	var have []string
 	for _, g := range groups {

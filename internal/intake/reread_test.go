@@ -47,7 +47,7 @@ func mixed(t *testing.T) string {
 }
 
 // TestRereadFindsTheSame: the same readers find the same in the kept files, piece by
-// piece, also when the source files are gone.
+// piece, even when the source files are gone.
 func TestRereadFindsTheSame(t *testing.T) {
 	b := newBench(t)
 	source := mixed(t)

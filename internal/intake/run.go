@@ -385,9 +385,9 @@ func (s *sourceFile) close(copied int64) (changed string) {
 	}
 	switch {
 	case err != nil || nowErr != nil:
-		return label(fmt.Sprintf("%s: it cannot be looked at any more: %v", changedWhileCopied, errors.Join(err, nowErr)))
+		return label(fmt.Sprintf("%s: it can no longer be examined: %v", changedWhileCopied, errors.Join(err, nowErr)))
 	case !os.SameFile(after, now):
-		return changedWhileCopied + ": there is another file of its name now"
+		return changedWhileCopied + ": another file has its name now"
 	case after.Size() != copied || after.Size() != s.before.Size() || !after.ModTime().Equal(s.before.ModTime()):
 		return fmt.Sprintf("%s: it had %s before, and %s after %d bytes were copied", changedWhileCopied, tell(s.before), tell(after), copied)
 	}
@@ -615,7 +615,7 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 		return &argus.Record{Kind: argus.KindStated, Stated: &argus.Stated{What: label(s.What), Count: s.Count, Besides: s.Besides}, Where: where}
 	}
 	if reason == "" {
-		reason = "the reader gave neither a message nor a reason"
+		reason = "the reader returned neither a message nor a reason"
 	}
 	raw := item.Raw[:min(len(item.Raw), argus.QuarantineRaw)]
 	return &argus.Record{Kind: argus.KindQuarantined, Where: where,
@@ -663,7 +663,7 @@ func (in *intake) about(source string) []argus.Field {
 	return details
 }
 
-// RecordOpening writes the opening of a delivery to the ledger. It comes behind the
+// RecordOpening writes the opening of a delivery to the ledger. It comes after the
 // records of the opening, which it names, and before any other.
 func RecordOpening(ctx context.Context, o Options, d argus.DeliveryNumber, details ...argus.Field) error {
 	with, err := o.Store.Begun(d)

@@ -90,7 +90,7 @@ func (in *intake) whyUnread(s stranger) string {
 	case h != nil && h.size == 0:
 		return "the file is empty"
 	case in.o.Via != nil:
-		return "the program prints nothing for the file, and no message names it; its bytes are kept"
+		return "the program printed nothing for the file, and no message names it; its bytes are kept"
 	}
 	reason := "no reader recognises the file, and no message names it; its bytes are kept"
 	if s.looks != "" {

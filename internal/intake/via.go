@@ -96,7 +96,7 @@ func viaOf(settings []argus.Field) (*Via, []argus.Field, error) {
 	}
 	v, now, err := NewVia(via[0].Value, args)
 	if err != nil || fmt.Sprint(now) != fmt.Sprint(via) {
-		return nil, nil, fmt.Errorf("%w: %s is not the program that it was", ErrOtherReaders, via[0].Value)
+		return nil, nil, fmt.Errorf("%w: %s has changed since", ErrOtherReaders, via[0].Value)
 	}
 	return v, others, nil
 }
@@ -131,17 +131,17 @@ func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io
 	exit, isExit := errors.AsType[*exec.ExitError](err)
 	switch {
 	case bounded.err != nil:
-		return "", fmt.Errorf("keep what %s prints: %w", v.program, bounded.err)
+		return "", fmt.Errorf("keep the output of %s: %w", v.program, bounded.err)
 	case bounded.left < 0:
 		return fmt.Sprintf("%s printed more than %d bytes and was stopped", filepath.Base(v.program), limit), nil
 	case isExit:
 		broke = fmt.Sprintf("%s ended with %s", filepath.Base(v.program), exit)
 		if last != "" {
-			broke += ", its last words " + strconv.Quote(last[:min(len(last), 200)])
+			broke += "; its last line was " + strconv.Quote(last[:min(len(last), 200)])
 		}
 		return broke, nil
 	case errors.Is(err, exec.ErrWaitDelay):
-		return fmt.Sprintf("%s left a program behind that goes on printing", filepath.Base(v.program)), nil
+		return fmt.Sprintf("%s left a process running that keeps printing", filepath.Base(v.program)), nil
 	}
 	return "", err
 }

@@ -50,7 +50,7 @@ func walk(root, store string) ([]foundFile, error) {
 		f := foundFile{path: label(filepath.ToSlash(rel)), place: place}
 		switch {
 		case err == nil && e.IsDir():
-			f.problem = "it is the folder of this store, and no part of what was handed over"
+			f.problem = "it is the folder of this store, not a part of the delivery"
 			files = append(files, f)
 			return fs.SkipDir
 		case err != nil:

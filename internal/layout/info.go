@@ -32,7 +32,7 @@ type StoreInfo struct {
 // Argus that knows only the earlier format could misread the new one.
 //
 // 1: the first.
-// 2: records are proved by salted commitments; texts lie apart; min_reader.
+// 2: records are proved by salted commitments; texts are stored apart; min_reader.
 const (
 	Format    = 2
 	MinReader = 2
@@ -49,7 +49,7 @@ func (i *StoreInfo) Encode() ([]byte, error) {
 // Writable returns an error if this Argus can read the store and may not write into it.
 func (i *StoreInfo) Writable() error {
 	if i.Format > Format {
-		return fmt.Errorf("%w: the store is of format %d; this Argus can read it and writes up to %d", argus.ErrNewer, i.Format, Format)
+		return fmt.Errorf("%w: the store is of format %d; this Argus can read it but writes only up to %d", argus.ErrNewer, i.Format, Format)
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func readInfo(d durable.Disk, dir string) (StoreInfo, error) {
 	}
 	switch {
 	case info.Format <= 0 || info.MinReader > info.Format:
-		return info, fmt.Errorf("%w: format %d, which whoever knows format %d can read", argus.ErrDamaged, info.Format, info.MinReader)
+		return info, fmt.Errorf("%w: format %d, which any Argus that reads format %d can read", argus.ErrDamaged, info.Format, info.MinReader)
 	case info.Format < OldestFormat:
 		return info, fmt.Errorf("the store is of format %d, %w; \"argus upgrade %s\" converts it", info.Format, argus.ErrOlder, dir)
 	case info.MinReader > Format:

@@ -46,7 +46,7 @@ const (
 	EvidenceLock     = Evidence + "/lock"
 )
 
-// Parts lists everything that lies directly in a store's folder.
+// Parts lists everything that is directly in a store's folder.
 func Parts() []string {
 	return []string{Info, Keys, Ledger, Authorities, Lists, Index, Kept, Evidence, Originals, Deliveries}
 }

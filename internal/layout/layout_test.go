@@ -28,7 +28,7 @@ func TestSegmentNames(t *testing.T) {
 	}
 }
 
-// Every file lies in one of the parts.
+// Every file is in one of the parts.
 func TestParts(t *testing.T) {
 	for _, name := range append(Locks(), PublicKey, Checkpoint, LedgerLock, IndexManifest, IDs, EvidenceManifest, Commit, Segment(1, 0), Seal(1), Tree(1), KeptSeal(1)) {
 		in := false

@@ -87,7 +87,7 @@ func (l *Ledger) correct(ctx context.Context, act Act, seq uint64) (Entry, error
 		case e.Seq == seq:
 			of = e.Time
 		case e.Action == Correct:
-			return Entry{}, fmt.Errorf("entry %d is a correction already, and counts for all entries before it", e.Seq)
+			return Entry{}, fmt.Errorf("entry %d is already a correction, and it covers all entries before it", e.Seq)
 		}
 	}
 	switch now := l.now(); {
@@ -96,7 +96,7 @@ func (l *Ledger) correct(ctx context.Context, act Act, seq uint64) (Entry, error
 	case !now.Before(of):
 		return Entry{}, fmt.Errorf("the clock, at %s, is not behind it", now.UTC().Format(time.RFC3339))
 	case !before.Before(of):
-		return Entry{}, fmt.Errorf("the entry before it has the same time; name the first entry with a wrong one")
+		return Entry{}, fmt.Errorf("the entry before it has the same time; name the first entry with a wrong time")
 	}
 	return l.record(act, before)
 }
@@ -131,7 +131,7 @@ func (l *Ledger) record(act Act, earliest time.Time) (Entry, error) {
 	return entry, nil
 }
 
-// grow makes durable an entry behind those of a head, and the tiles that it changes,
+// grow makes durable an entry after those of a head, and the tiles that it changes,
 // and returns the head that covers it. It overwrites the remains of an interrupted act,
 // which was never acknowledged.
 func (l *Ledger) grow(last head, data []byte) (head, error) {
@@ -140,7 +140,7 @@ func (l *Ledger) grow(last head, data []byte) (head, error) {
 		return head{}, err
 	}
 	if rootOf(tree) != last.root {
-		return head{}, fmt.Errorf("the tiles are not of the last checkpoint: %w", argus.ErrDamaged)
+		return head{}, fmt.Errorf("the tiles do not match the last checkpoint: %w", argus.ErrDamaged)
 	}
 	bundle, err := l.partialBundle(last.size, tree)
 	if err != nil {
@@ -184,7 +184,7 @@ func (l *Ledger) partialBundle(size uint64, tree edge) ([]byte, error) {
 	}
 	for i, s := range spans {
 		if leafHash(s.data) != tree[0][i] {
-			return nil, fmt.Errorf("read %s: the entry at byte %d is not what was recorded: %w", name, s.offset, argus.ErrDamaged)
+			return nil, fmt.Errorf("read %s: the entry at byte %d differs from the recorded one: %w", name, s.offset, argus.ErrDamaged)
 		}
 	}
 	return raw, nil

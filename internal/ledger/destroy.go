@@ -33,7 +33,7 @@ func ParseSpans(text string) ([]Span, error) {
 		first, err := strconv.ParseUint(from, 10, 64)
 		last, err2 := strconv.ParseUint(to, 10, 64)
 		if err != nil || err2 != nil || first == 0 || last < first {
-			return nil, fmt.Errorf("%q is neither the number of an entry nor a run of them, such as 7-9", part)
+			return nil, fmt.Errorf("%q is neither the number of an entry nor a range, such as 7-9", part)
 		}
 		spans = append(spans, Span{first, last})
 	}
@@ -116,7 +116,7 @@ func (l *Ledger) ordersNow(ctx context.Context) ([]order, error) {
 
 // Destroy destroys the words of entries by somebody's order, durably: their envelopes
 // are overwritten. The act comes first, with the numbers of the entries in the log and
-// the order's words in an envelope of its own. If a crash interrupts it behind the act,
+// the order's words in an envelope of its own. If a crash interrupts it after the act,
 // whoever opens the ledger next, or appends to it, finishes. The error is
 // argus.ErrNotFound if there is no such entry, or names the entry that has no envelope
 // to destroy.
@@ -147,9 +147,9 @@ func (l *Ledger) destroy(ctx context.Context, act Act, spans []Span) (entry Entr
 				case err != nil:
 					return err
 				case e.Envelope == argus.Hash{}:
-					return fmt.Errorf("entry %d is of an earlier version and holds its words itself: they cannot be destroyed", e.Seq)
+					return fmt.Errorf("entry %d was written by an earlier version and holds its words itself: they cannot be destroyed", e.Seq)
 				case e.Destroyed:
-					return fmt.Errorf("the words of entry %d are gone already", e.Seq)
+					return fmt.Errorf("the words of entry %d are already gone", e.Seq)
 				}
 			}
 		}

@@ -76,7 +76,7 @@ func TestDestroy(t *testing.T) {
 			t.Errorf("%v: %v", spans, err)
 		}
 	}
-	if _, err := l.Destroy(t.Context(), "judge", []Span{{1, 3}}, "x"); err == nil || !strings.Contains(err.Error(), "entry 2 are gone already") {
+	if _, err := l.Destroy(t.Context(), "judge", []Span{{1, 3}}, "x"); err == nil || !strings.Contains(err.Error(), "entry 2 are already gone") {
 		t.Errorf("twice: %v", err)
 	}
 	wantDestroyed(t, dir, k, gone)

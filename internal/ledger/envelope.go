@@ -28,7 +28,7 @@ func envelopePath(seq uint64) string {
 	return envelopeDir + "/" + strings.TrimPrefix(bundlePath(seq-1, math.MaxInt64), entriesPath)
 }
 
-// firstOf returns the first entry whose envelope shares the file of another one.
+// firstOf returns the first entry whose envelope shares the file of another.
 func firstOf(seq uint64) uint64 { return (seq-1)/tileWidth*tileWidth + 1 }
 
 // words are the part of an act in its envelope: the texts that people wrote.
@@ -68,7 +68,7 @@ func newEnvelope(seq uint64, w words) (argus.Hash, []byte, error) {
 	rand.Read(e.salt[:])
 	line := e.line()
 	if len(line) > MaxEntry {
-		return argus.Hash{}, nil, fmt.Errorf("its envelope has %d bytes, at most %d fit", len(line), MaxEntry)
+		return argus.Hash{}, nil, fmt.Errorf("its envelope has %d bytes, want at most %d", len(line), MaxEntry)
 	}
 	return e.hash(), line, nil
 }
@@ -93,7 +93,7 @@ func (e *Entry) open(held map[uint64]envelope) error {
 	}
 	var w words
 	if of.entry != e.Seq || of.hash() != e.Envelope || json.Unmarshal(of.text, &w) != nil {
-		return fmt.Errorf("read %s at byte %d: the envelope is not that of entry %d: %w", envelopePath(e.Seq), of.offset, e.Seq, argus.ErrDamaged)
+		return fmt.Errorf("read %s at byte %d: the envelope does not belong to entry %d: %w", envelopePath(e.Seq), of.offset, e.Seq, argus.ErrDamaged)
 	}
 	e.Actor, e.Purpose = w.Actor, w.Purpose
 	if w.Subject != "" {
@@ -143,11 +143,11 @@ func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 // parseEnvelopes reads the envelopes in a file, whose first one belongs to entry first,
 // and returns the end of those of the first size entries of the ledger, or the line
 // that is wrong. A line of spaces is a destroyed envelope; so is an invalid line in the
-// place of an entry in going: it is being overwritten. Lines behind the end belong to
+// place of an entry in going: it is being overwritten. Lines after the end belong to
 // acts that are under way or were interrupted.
 func parseEnvelopes(raw []byte, first, size uint64, going []Span) (held map[uint64]envelope, end int, err error) {
 	held = map[uint64]envelope{}
-	last, torn := first-1, false // at least: each line is of a later entry than the one before
+	last, torn := first-1, false // at least: each line belongs to a later entry than the line before
 	for at := 0; at < len(raw); {
 		line, _, whole := bytes.Cut(raw[at:], []byte("\n"))
 		next := at + len(line) + 1
@@ -160,11 +160,11 @@ func parseEnvelopes(raw []byte, first, size uint64, going []Span) (held map[uint
 		case whole && !ok && have(going, last+1, size):
 			torn = true
 		case !whole || !ok:
-			return held, at, errors.New("the line is no envelope")
+			return held, at, errors.New("the line is not an envelope")
 		case e.entry <= last:
-			return held, at, fmt.Errorf("the envelope of entry %d follows that of entry %d", e.entry, last)
+			return held, at, fmt.Errorf("the envelope of entry %d follows the envelope of entry %d", e.entry, last)
 		case torn && !have(going, last+1, e.entry-1):
-			return held, at, fmt.Errorf("before the envelope of entry %d is a line that is none", e.entry)
+			return held, at, fmt.Errorf("a line before the envelope of entry %d is not an envelope", e.entry)
 		default:
 			held[e.entry], last, torn = e, e.entry, false
 		}
@@ -201,7 +201,7 @@ func parseEnvelope(line []byte, offset int) (e envelope, ok bool) {
 	return e, err == nil && notHex == nil && bytes.Equal(e.line(), append(line[:len(line):len(line)], '\n'))
 }
 
-// keepEnvelope makes an envelope durable, behind those of the entries before it, and
+// keepEnvelope makes an envelope durable, after those of the entries before it, and
 // removes the remains of an interrupted act there.
 func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
 	name := filepath.Join(l.dir, envelopePath(seq))

@@ -83,7 +83,7 @@ func TestEnvelopeChanged(t *testing.T) {
 	wantClean(t, dir, k.public)
 }
 
-// TestEnvelopeLeftBehind: the remains of an interrupted act behind the envelopes are
+// TestEnvelopeLeftBehind: the remains of an interrupted act after the envelopes are
 // not part of the ledger, and go with the next act.
 func TestEnvelopeLeftBehind(t *testing.T) {
 	dir, k, l := newLedger(t)

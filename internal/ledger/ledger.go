@@ -12,7 +12,7 @@
 // itself cannot show that it was replaced as a whole by an older copy: for that,
 // somebody outside keeps a checkpoint.
 //
-// An entry holds nobody's words: it holds a salted hash over them, and the words lie
+// An entry holds nobody's words: it holds a salted hash over them, and the words are
 // beside the log in an envelope, which can be destroyed while the log still proves
 // that, when and under which authority an act was done.
 //
@@ -89,7 +89,7 @@ var (
 	}
 )
 
-// Act is something that somebody does. A run of invalid UTF-8 is recorded as U+FFFD.
+// Act is an action of a person that the ledger records. A run of invalid UTF-8 is recorded as U+FFFD.
 type Act struct {
 	Actor     string `json:"actor"`
 	Authority string `json:"authority,omitempty"`
@@ -141,7 +141,7 @@ const MaxEntry = math.MaxUint16
 
 // formatVersion is in each entry.
 //
-// 1: the first; it held the words of the act. 2: the words lie in an envelope; clock.
+// 1: the first; it held the words of the act. 2: the words are in an envelope; clock.
 const formatVersion = 2
 
 // encodedEntry is an entry as the log holds it.
@@ -200,7 +200,7 @@ func (e encodedEntry) encode() ([]byte, error) {
 		return nil, fmt.Errorf("encode entry %d: %w", e.Seq, err)
 	}
 	if len(data) > MaxEntry {
-		return nil, fmt.Errorf("encode entry %d: it has %d bytes, at most %d fit", e.Seq, len(data), MaxEntry)
+		return nil, fmt.Errorf("encode entry %d: it has %d bytes, want at most %d", e.Seq, len(data), MaxEntry)
 	}
 	return data, nil
 }
@@ -321,7 +321,7 @@ func (l *Ledger) create() error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(l.dir, "tile")); err == nil {
-		return fmt.Errorf("it has entries and no checkpoint: %w", argus.ErrDamaged)
+		return fmt.Errorf("it has entries but no checkpoint: %w", argus.ErrDamaged)
 	}
 	return l.publish(head{root: rootOf(nil)})
 }
@@ -366,7 +366,7 @@ func open(dir string, o Options) (*Ledger, error) {
 		return nil, fmt.Errorf("read its private key: %w", err)
 	}
 	if l.signer.Name() != l.verifier.Name() || l.signer.KeyHash() != l.verifier.KeyHash() {
-		return nil, errors.New("its private and public key are not a pair")
+		return nil, errors.New("its private key does not match its public key")
 	}
 	lock, err := l.disk.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -381,7 +381,7 @@ func (l *Ledger) Size() (uint64, error) {
 	return h.size, err
 }
 
-// Close ends the use of the ledger, after a running Append. Acknowledged entries are on
+// Close waits for a running Append and ends the use of the ledger. Acknowledged entries are on
 // disk already.
 func (l *Ledger) Close() error {
 	l.turn <- struct{}{}

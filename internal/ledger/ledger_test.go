@@ -392,7 +392,7 @@ func TestKill(t *testing.T) {
 		kills = 10
 	}
 	dir, k, l := newLedger(t)
-	appendActs(t, l, 240) // the edge of a bundle lies within the test
+	appendActs(t, l, 240) // the edge of a bundle is within the test
 	acknowledged := map[uint64]string{}
 	ahead := 0
 	for kill := range kills {

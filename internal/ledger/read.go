@@ -184,14 +184,14 @@ func (l *Ledger) bundleAt(n, size uint64) ([]Entry, error) {
 	for i := int(n - first); i < count; i++ {
 		seq, span := first+uint64(i)+1, spans[i]
 		if leafHash(span.data) != leaves[i] {
-			return nil, fmt.Errorf("read entry %d in %s at byte %d: it is not what was recorded: %w", seq, path, span.offset, argus.ErrDamaged)
+			return nil, fmt.Errorf("read entry %d in %s at byte %d: it differs from the recorded entry: %w", seq, path, span.offset, argus.ErrDamaged)
 		}
 		e, err := decode(span.data)
 		if err != nil {
 			return nil, fmt.Errorf("read %s at byte %d: %w", path, span.offset, err)
 		}
 		if e.Seq != seq {
-			return nil, fmt.Errorf("read %s at byte %d: entry %d says that it is number %d: %w", path, span.offset, seq, e.Seq, argus.ErrDamaged)
+			return nil, fmt.Errorf("read %s at byte %d: entry %d has the number %d in its place: %w", path, span.offset, seq, e.Seq, argus.ErrDamaged)
 		}
 		entries = append(entries, e)
 	}
@@ -225,7 +225,7 @@ func parseBundle(raw []byte, count int) ([]span, error) {
 		}
 		end := at + 2 + int(binary.BigEndian.Uint16(raw[at:]))
 		if end > len(raw) {
-			return spans, fmt.Errorf("at byte %d an entry is to end at byte %d, and the file at %d", at, end, len(raw))
+			return spans, fmt.Errorf("the entry at byte %d should end at byte %d, but the file ends at %d", at, end, len(raw))
 		}
 		spans = append(spans, span{at, raw[at+2 : end]})
 		at = end

@@ -35,7 +35,7 @@ func TestClockSetBack(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	report := verify(t, dir, k.public)
-	if report.Damaged() || len(report.Findings) != 1 || report.Findings[0].Entry != 3 || !strings.Contains(report.Findings[0].Problem, "a clock was behind") {
+	if report.Damaged() || len(report.Findings) != 1 || report.Findings[0].Entry != 3 || !strings.Contains(report.Findings[0].Problem, "the clock was behind") {
 		t.Errorf("verify: %+v", report)
 	}
 	clock = at(11)
@@ -91,7 +91,7 @@ func TestCorrect(t *testing.T) {
 	}
 	appendActs(t, l, 1)
 	clock = at(2)
-	refuse(3, "entry 5 is a correction already")
+	refuse(3, "entry 5 is already a correction")
 	got := readAll(t, l, 5, 0)
 	if got[0].Action != Correct || got[0].Subject != "3" || got[0].Detail["reason"] != "the clock was ahead" || got[0].Actor != "anna" || !got[1].Time.Equal(at(3)) {
 		t.Errorf("%+v", got)

@@ -34,7 +34,7 @@ type Finding struct {
 	// Damage is set if the ledger differs from the signed one. Otherwise the file is
 	// only named as not being part of the ledger.
 	Damage bool `json:"damage"`
-	// Newer is set if a newer Argus wrote the entry, and those behind it: they were not
+	// Newer is set if a newer Argus wrote the entry, and those after it: they were not
 	// read, and are not damage.
 	Newer bool `json:"newer,omitempty"`
 }
@@ -229,13 +229,13 @@ func (v *verification) checkpoint(verifier note.Verifier) head {
 		v.damage(checkpointName, -1, 0, "%v", err)
 		return stored
 	case stored.size > h.size+1 && v.agree(stored.size):
-		v.damage(checkpointName, -1, 0, "it covers %d entries, and %d were written: an earlier copy took its place", h.size, stored.size)
+		v.damage(checkpointName, -1, 0, "it covers %d entries, but %d were written: it was replaced with an earlier copy", h.size, stored.size)
 		return stored
 	}
 	return h
 }
 
-// agree reports whether the last bundle of so many entries has the leaves of its tile.
+// agree reports whether the last bundle of a ledger of a given size has the leaves of its tile.
 func (v *verification) agree(size uint64) bool {
 	count := int((size-1)%tileWidth) + 1
 	bundle, err := v.content(bundlePath(size-1, size))
@@ -349,7 +349,7 @@ func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m m
 		if m.byTile != nil {
 			at = firstDifference(m.byBundle, m.byTile)
 		}
-		if at > 0 { // behind the last valid entry
+		if at > 0 { // after the last valid entry
 			offset = m.spans[at-1].offset + 2 + len(m.spans[at-1].data)
 		}
 		v.damage(bundle, int64(offset), first+uint64(min(at, count-1))+1, "it cannot be split into entries: %v", broken)
@@ -378,7 +378,7 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 		switch {
 		case errors.Is(err, argus.ErrNewer):
 			if !v.newer {
-				v.find(Finding{File: bundle, Offset: int64(s.offset), Entry: seq, Problem: err.Error() + "; it and those behind it were not read", Newer: true})
+				v.find(Finding{File: bundle, Offset: int64(s.offset), Entry: seq, Problem: err.Error() + "; it and later entries were not read", Newer: true})
 			}
 			v.newer = true
 			continue
@@ -386,7 +386,7 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 			v.damage(bundle, int64(s.offset), seq, "%v", err)
 			continue
 		case e.Seq != seq:
-			v.damage(bundle, int64(s.offset), seq, "it says that it is number %d", e.Seq)
+			v.damage(bundle, int64(s.offset), seq, "it has the number %d", e.Seq)
 		}
 		if e.Time.Before(v.last) && e.Action != Correct || !e.Clock.IsZero() {
 			if v.backs++; v.backs == 1 {
@@ -426,7 +426,7 @@ func (v *verification) interrupted() {
 		v.damage(destroyingName, -1, 0, "%v", err)
 		return
 	}
-	v.find(Finding{File: destroyingName, Offset: -1, Problem: "the destroying of envelopes, of entries " + v.going.text + ", was interrupted or is under way; the next opening of the store completes it if its order is in the ledger"})
+	v.find(Finding{File: destroyingName, Offset: -1, Problem: "the destruction of the envelopes of entries " + v.going.text + ", was interrupted or is under way; the next opening of the store completes it if its order is in the ledger"})
 }
 
 // destroyed compares the missing envelopes with the orders to destroy some.
@@ -449,7 +449,7 @@ func (v *verification) destroyed() {
 		}
 	}
 	for _, s := range missing {
-		v.damage(envelopePath(s.First), -1, s.First, "envelopes that are missing, and that no order in the ledger destroyed: those of entries %d to %d", s.First, s.Last)
+		v.damage(envelopePath(s.First), -1, s.First, "the envelopes of entries %d to %d are missing, and no order in the ledger destroyed them", s.First, s.Last)
 	}
 	if v.read < v.report.Entries || v.report.Damaged() {
 		return // some envelopes were not examined
@@ -463,7 +463,7 @@ func (v *verification) destroyed() {
 				if at < len(v.gone) && v.gone[at] == seq {
 					at++
 				} else if !have(v.going.spans, seq, seq) {
-					v.damage(envelopePath(seq), -1, seq, "the envelope is there, and entry %d says that it was destroyed: an earlier copy took its place", o.entry)
+					v.damage(envelopePath(seq), -1, seq, "the envelope exists, but entry %d records its destruction: an earlier copy was put back", o.entry)
 					break
 				}
 			}
@@ -494,7 +494,7 @@ func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 		return nil
 	}
 	if at < len(raw) {
-		v.find(Finding{File: name, Offset: int64(at), Problem: "behind this byte it is no part of the ledger: left by an act that was interrupted and not acknowledged, or is under way"})
+		v.find(Finding{File: name, Offset: int64(at), Problem: "the bytes from here on are not part of the ledger: an act left them that is under way, or was interrupted and not acknowledged"})
 	}
 	return held
 }
@@ -505,13 +505,13 @@ func (v *verification) aside() {
 		v.find(Finding{File: file, Offset: -1, Entry: entry, Problem: fmt.Sprintf(format, args...)})
 	}
 	if n := v.report.Words; n > 0 {
-		note("tile/entries", 0, "entries of an earlier version: %d. They hold what was asked for in clear, and it cannot be destroyed", n)
+		note("tile/entries", 0, "entries of an earlier version: %d. They hold the words of each act in clear, which cannot be destroyed", n)
 	}
 	if n := v.report.Destroyed; n > 0 {
-		note(envelopeDir, 0, "envelopes destroyed by order: %d. Of their acts the ledger proves that, when and under which authority they were done, and no more", n)
+		note(envelopeDir, 0, "envelopes destroyed by order: %d. The ledger still proves each of these acts, its time and its authority, and no more", n)
 	}
 	if n := v.backs; n > 0 {
-		note("tile/entries", v.back, "here a clock was behind the entry before (entries: %d). argus ledger correct corrects the time of an entry that was too late", n)
+		note("tile/entries", v.back, "here the clock was behind the entry before it (entries: %d). argus ledger correct corrects an entry whose time is too late", n)
 	}
 }
 
@@ -558,14 +558,14 @@ func (v *verification) blame(m mismatch, right func([]argus.Hash) bool) []argus.
 
 func (v *verification) blameTile(m mismatch) []argus.Hash {
 	i := firstDifference(m.byBundle, m.byTile)
-	v.damage(tilePath(0, m.first, v.report.Entries), int64(i*len(argus.Hash{})), m.first+uint64(i)+1, "the hash is not that of the entry")
+	v.damage(tilePath(0, m.first, v.report.Entries), int64(i*len(argus.Hash{})), m.first+uint64(i)+1, "the hash does not match the entry")
 	return m.byBundle
 }
 
 func (v *verification) blameBundle(m mismatch) []argus.Hash {
 	for i, s := range m.spans {
 		if m.byBundle[i] != m.byTile[i] {
-			v.damage(bundlePath(m.first, v.report.Entries), int64(s.offset), m.first+uint64(i)+1, "the entry is not what was recorded")
+			v.damage(bundlePath(m.first, v.report.Entries), int64(s.offset), m.first+uint64(i)+1, "the entry differs from the recorded one")
 		}
 	}
 	return m.byTile
@@ -584,7 +584,7 @@ func (v *verification) tiles(level int, nodes []argus.Hash) {
 		if !ok {
 			v.damage(name, -1, 0, "it has %d bytes, not %d", len(raw), len(want)*len(argus.Hash{}))
 		} else if i := firstDifference(got, want); i < len(want) {
-			v.damage(name, int64(i*len(argus.Hash{})), 0, "the hash is not that of what lies below")
+			v.damage(name, int64(i*len(argus.Hash{})), 0, "the hash does not match the hashes below it")
 		}
 	}
 }
@@ -593,7 +593,7 @@ func (v *verification) tiles(level int, nodes []argus.Hash) {
 func (v *verification) rest() {
 	for name, want := range map[string]string{lockName: "", ".state/version": "1", ".state/treeState.lock": "", ".state/publish.lock": ""} {
 		if raw, ok := v.files[name]; ok && string(raw) != want {
-			v.damage(name, 0, 0, "it holds something else than %q", want)
+			v.damage(name, 0, 0, "want the content %q", want)
 		}
 		v.seen[name] = true
 	}
@@ -614,9 +614,9 @@ func (v *verification) treeState() {
 	switch raw, ok := v.files[treeStateName]; {
 	case !ok || string(raw) == want:
 	case strings.HasPrefix(string(raw), fmt.Sprintf(form, v.report.Entries+1, "")):
-		v.find(Finding{File: treeStateName, Offset: -1, Problem: "no part of the ledger: left by an act that was interrupted and not acknowledged"})
+		v.find(Finding{File: treeStateName, Offset: -1, Problem: "not part of the ledger: an interrupted act that was not acknowledged left it"})
 	default:
-		v.damage(treeStateName, 0, 0, "it is not what the checkpoint says: %s, want %s", raw, want)
+		v.damage(treeStateName, 0, 0, "it does not match the checkpoint: %s, want %s", raw, want)
 	}
 	v.seen[treeStateName] = true
 }
@@ -631,11 +631,11 @@ func (v *verification) stray(name string) {
 	case ok && t.W < tileWidth && end <= nodesAt(level, size):
 		v.shorter(name, t)
 	case ok && end == nodesAt(level, size+1), name == envelopePath(size+1):
-		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: left by an act that was interrupted and not acknowledged"})
+		v.find(Finding{File: name, Offset: -1, Problem: "not part of the ledger: an interrupted act that was not acknowledged left it"})
 	case temporaryName.MatchString(name):
-		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: a temporary file of an interrupted act"})
+		v.find(Finding{File: name, Offset: -1, Problem: "not part of the ledger: a temporary file of an interrupted act"})
 	default:
-		v.find(Finding{File: name, Offset: -1, Problem: "no part of the ledger: unknown file"})
+		v.find(Finding{File: name, Offset: -1, Problem: "not part of the ledger: an unknown file"})
 	}
 }
 
@@ -656,5 +656,5 @@ func (v *verification) shorter(name string, t tlog.Tile) {
 }
 
 // temporaryName matches the files that durable, and earlier versions (with a random
-// number behind the name), write before they rename them.
+// number after the name), write before they rename them.
 var temporaryName = regexp.MustCompile(`^(checkpoint(\.tmp|(\.new-)?\d+)|\.state/[a-zA-Z]+(\.new-)?\d+|envelopes/destroying(\.tmp|\.new-\d+)|tile/(.*/)?(\d{4,}|\d+\.tmp))$`)

@@ -277,8 +277,8 @@ func TestTwoDamages(t *testing.T) {
 		got = append(got, f.String())
 	}
 	want := []string{
-		"ledger/tile/0/000, byte 96, entry 4: the hash is not that of the entry",
-		"ledger/tile/entries/001.p/2, byte 0, entry 257: the entry is not what was recorded",
+		"ledger/tile/0/000, byte 96, entry 4: the hash does not match the entry",
+		"ledger/tile/entries/001.p/2, byte 0, entry 257: the entry differs from the recorded one",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -310,8 +310,8 @@ func TestStrayFiles(t *testing.T) {
 	}
 
 	stray := map[string]string{
-		"tile/entries/000.p/6":                    "left by an act",
-		"tile/0/000.p/6":                          "left by an act",
+		"tile/entries/000.p/6":                    "interrupted act that",
+		"tile/0/000.p/6":                          "interrupted act that",
 		"tile/0/000.p/51234567":                   "temporary",
 		"tile/entries/0001234567":                 "temporary",
 		"tile/0/000.p/6.tmp":                      "temporary",
@@ -339,7 +339,7 @@ func TestStrayFiles(t *testing.T) {
 		if f.Damage {
 			t.Errorf("damage: %v", f)
 		}
-		for _, word := range []string{"left by an act", "temporary", "unknown"} {
+		for _, word := range []string{"interrupted act that", "temporary", "unknown"} {
 			if strings.Contains(f.Problem, word) {
 				got[f.File] = word
 			}
@@ -453,7 +453,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 // TestInterruptedAtTheEdgeOfABundle: an act that was interrupted just before its
-// checkpoint is not damage, also if it would have filled a bundle.
+// checkpoint is not damage, even if it would have filled a bundle.
 func TestInterruptedAtTheEdgeOfABundle(t *testing.T) {
 	for _, entries := range []int{5, tileWidth - 1, tileWidth} {
 		dir, k, l := newLedger(t)

@@ -82,7 +82,7 @@ func TestProtectedStore(t *testing.T) {
 			}
 		}
 		said := strings.Join(notes, "\n")
-		if strings.Count(said, "the reader's own ledger") != 2 || strings.Contains(said, "Another one is in") == indexed {
+		if strings.Count(said, "the reader's own ledger") != 2 || strings.Contains(said, "Argus uses an index in") == indexed {
 			t.Errorf("indexed %v: %s", indexed, said)
 		}
 		n, err := Open(t.Context(), dir, o)
@@ -524,7 +524,7 @@ func TestCopyFolder(t *testing.T) {
 	if err := os.Symlink("a", filepath.Join(from, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if err := copyFolder(from, filepath.Join(t.TempDir(), "again")); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if err := copyFolder(from, filepath.Join(t.TempDir(), "again")); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a link: %v", err)
 	}
 }

@@ -135,7 +135,7 @@ func TestLedgerForkedAlone(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantDamage(t, dir, "forked", "and this one never had")
+	wantDamage(t, dir, "forked", "which this ledger never had")
 	if err := opens(t, dir, o); !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("it opens: %v", err)
 	}
@@ -183,7 +183,7 @@ func TestFabricatedDelivery(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
 	fabricate(t, dir, 3)
-	wantDamage(t, dir, "fabricated", "Argus did not take it in")
+	wantDamage(t, dir, "fabricated", "Argus did not ingest it")
 	o.Write = true
 	if n, err := Open(t.Context(), dir, o); !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("opened, to resume or to abandon it: %v, %v", n, err)
@@ -326,7 +326,7 @@ func TestEnvelopesOfAStore(t *testing.T) {
 	wantDamage(t, dir, "changed", "envelope is not the one that was recorded")
 	whole := bytes.SplitAfter(good, []byte("\n"))
 	put(bytes.Join(whole[:len(whole)-2], nil))
-	wantDamage(t, dir, "one missing", "no order in the ledger destroyed: those of entries 5 to 5")
+	wantDamage(t, dir, "one missing", "the envelopes of entries 5 to 5 are missing, and no order in the ledger destroyed them")
 	put(good)
 	destroyWords(t, dir, o, 5, 5)
 	wantSound(t, dir, "one destroyed", "envelopes destroyed by order: 1.")
@@ -335,7 +335,7 @@ func TestEnvelopesOfAStore(t *testing.T) {
 	if err := os.RemoveAll(filepath.Dir(name)); err != nil {
 		t.Fatal(err)
 	}
-	wantDamage(t, dir, "without the orders' words", "those of entries 6 to 7")
+	wantDamage(t, dir, "without the orders' words", "the envelopes of entries 6 to 7")
 }
 
 func destroyWords(t *testing.T, dir string, o Options, from, to uint64) {
@@ -404,7 +404,7 @@ func TestListWithoutItsName(t *testing.T) {
 	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, []byte("ice\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	wantDamage(t, dir, "another content", "the ledger does not know this list")
+	wantDamage(t, dir, "another content", "the ledger has no entry for this list")
 }
 
 func grant(actors ...string) authority.Authority {
@@ -581,7 +581,7 @@ func TestClockOfAuthorities(t *testing.T) {
 		now = day(2)
 		ask(argus.ErrRefused)
 	}
-	wantSound(t, dir, "the clock went back", "a clock was behind")
+	wantSound(t, dir, "the clock went back", "the clock was behind")
 	var wrong uint64
 	for e, err := range n.ledger.Sealed(t.Context(), 1, 0) {
 		if err != nil {

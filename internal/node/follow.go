@@ -230,7 +230,7 @@ func (r *feedingRun) flush() error {
 	return r.n.each(func(f follower) error { return f.Flush(context.WithoutCancel(r.ctx)) })
 }
 
-// between makes the goroutine that adds do some work while the followers do not run.
+// between runs some work in the goroutine that adds, while the followers do not run.
 func (r *feedingRun) between(work func() error) error {
 	q := question{work, make(chan error, 1)}
 	select {

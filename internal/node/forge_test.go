@@ -140,7 +140,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 		b[8] = 7
 		copy(b[28:], crcOf(b[:28]))
 		return b
-	}), "damage evidence/00000002.seg says that it is number 7")
+	}), "damage evidence/00000002.seg has the number 7")
 	add("a segment begins with another record", edit("evidence/00000002.seg", func(b []byte) []byte {
 		b[12]++
 		copy(b[28:], crcOf(b[:28]))
@@ -161,7 +161,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 		b[at]++
 		copy(b[len(b)-4:], crcOf(b[at:len(b)-4]))
 		return b
-	}), "damage evidence/00000001.seg does not name the blocks that are there")
+	}), "damage evidence/00000001.seg differs from the blocks in the segment")
 	slot := func(change func(slot []byte)) func(dir string) error {
 		return edit("evidence/commit", func(b []byte) []byte {
 			i := 0
@@ -173,7 +173,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 			return b
 		})
 	}
-	add("more is acknowledged than there is", slot(func(b []byte) { b[8] += 9 }), "damage evidence/ were acknowledged and are not there")
+	add("more is acknowledged than there is", slot(func(b []byte) { b[8] += 9 }), "damage evidence/ were acknowledged but are missing")
 	add("the end lies before sealed records", slot(func(b []byte) { binary.LittleEndian.PutUint32(b[20:], 32) }), "damage evidence/commit an earlier copy")
 	add("the end lies behind the file", slot(func(b []byte) { b[22]++ }), "damage evidence/ was acknowledged up to offset")
 	listed := func(file string, change func(text string) string) func(dir string) error {
@@ -196,7 +196,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 		page := b[len(b)/4096/2*4096:][:4096]
 		copy(page[4092:], crcOf(page[:4092]))
 		return b
-	}), "damage evidence/ids do not name the messages")
+	}), "damage evidence/ids do not match the messages")
 	add("an original has another root", edit(table, func(b []byte) []byte {
 		b[32] ^= 1
 		copy(b[124:], crcOf(b[:124]))
@@ -228,8 +228,8 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 			return fmt.Appendf(line, "crc32c %08x\n", crc32.Checksum(line, castagnoli))
 		})
 	}
-	add("the index has seen more", indexed(`"position":525`, `"position":526`), "damage index has seen records up to 526")
-	add("the index has seen less", indexed(`"position":525`, `"position":524`), "damage index/0000000001.seg the index ends at 524")
+	add("the index has seen more", indexed(`"position":525`, `"position":526`), "damage index has records up to 526")
+	add("the index has seen less", indexed(`"position":525`, `"position":524`), "damage index/0000000001.seg the index ends at record 524")
 	add("the index is of other evidence", indexed(`("evidence":"D-0002 .)`, "${1}0"), "damage index/manifest")
 	add("the index names no evidence", indexed(`"evidence":"[^"]*",`, ""), "damage index/manifest does not name its evidence")
 	add("the index is without a segment", indexed(`,\{"name":"0000000001[^}]*\}`, ""), "damage index", "note index/0000000001.seg")
@@ -261,7 +261,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("a seal that says other counts, signed by the true key", sign("deliveries/D-0001.seal", s.private, func(text string) string { return strings.Replace(text, `"read": `, `"read": 1`, 1) }), "damage deliveries/D-0001.seal")
 	add("a seal that names another ledger, signed by the true key", sign("deliveries/D-0002.seal", s.private, func(text string) string {
 		return regexp.MustCompile(`"entries": \d+`).ReplaceAllString(text, `"entries": 3`)
-	}), "damage deliveries/D-0002.seal the ledger says", "damage ledger when delivery D-0002 was sealed")
+	}), "damage deliveries/D-0002.seal but the ledger has", "damage ledger when delivery D-0002 was sealed")
 	add("a checkpoint over another root, signed by the true key", sign("ledger/checkpoint", s.private, func(text string) string { return strings.Replace(text, "\n", "\n1", 1) }), "damage ledger/")
 	add("a checkpoint with two signatures", edit("ledger/checkpoint", func(b []byte) []byte { return append(b, b[bytes.LastIndex(b, []byte("— ")):]...) }), "damage ledger/checkpoint")
 	add("a seal with a line behind it", edit("deliveries/D-0001.seal", func(b []byte) []byte { return append(b, b[bytes.LastIndex(b, []byte("— ")):]...) }), "damage deliveries/D-0001.seal")
@@ -271,9 +271,9 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("a store of a format to come", edit("argus.json", replace(`"format": 2`, `"format": 3`)), "damage argus.json")
 	add("an authority for somebody", edit("authorities/A-0002.json", replace(`"anna"`, `"eve"`)), "damage authorities/A-0002.json")
 	add("a revocation with another reason", edit("authorities/A-0002.revoked.json", replace("over", "oven")), "damage authorities/A-0002.revoked.json")
-	add("an authority that nobody added", copyOf("", "authorities/A-0002.json", "authorities/A-0003.json"), "damage authorities/A-0003.json the ledger does not know")
-	add("a revocation that nobody made", copyOf("", "authorities/A-0002.revoked.json", "authorities/A-0001.revoked.json"), "damage authorities/A-0001.revoked.json the ledger does not know")
-	add("a list that nobody added", copyOf("", list1, "lists/others.1."+strings.Repeat("0", 64)+".txt"), "damage lists/others.1."+strings.Repeat("0", 64)+".txt the ledger does not know")
+	add("an authority that nobody added", copyOf("", "authorities/A-0002.json", "authorities/A-0003.json"), "damage authorities/A-0003.json the ledger has no entry for this")
+	add("a revocation that nobody made", copyOf("", "authorities/A-0002.revoked.json", "authorities/A-0001.revoked.json"), "damage authorities/A-0001.revoked.json the ledger has no entry for this")
+	add("a list that nobody added", copyOf("", list1, "lists/others.1."+strings.Repeat("0", 64)+".txt"), "damage lists/others.1."+strings.Repeat("0", 64)+".txt the ledger has no entry for this")
 	add("a list under the hash of its new words", all(edit(list1, replace("snow", "hail")), func(dir string) error {
 		return os.Rename(path(dir, list1), path(dir, fmt.Sprintf("lists/goods.1.%x.txt", sha256.Sum256([]byte("hail\n")))))
 	}), "damage "+list1, fmt.Sprintf("damage lists/goods.1.%x.txt", sha256.Sum256([]byte("hail\n"))))
@@ -310,19 +310,19 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	stray("deliveries/D-0001.seal", "notes/D-0001.seal", "note notes")
 
 	// Several at once.
-	add("seal and tree deleted", remove("deliveries/D-0002.seal", "deliveries/D-0002.tree"), "damage deliveries/D-0002.seal no sound seal of it")
+	add("seal and tree deleted", remove("deliveries/D-0002.seal", "deliveries/D-0002.tree"), "damage deliveries/D-0002.seal no sound seal")
 	add("all seals deleted", remove("deliveries"), "damage deliveries", "damage deliveries/")
 	add("two seals change places", all(whole(s.now, "deliveries"), copyOf(s.now, "deliveries/D-0002.seal", "deliveries/D-0001.seal"), copyOf(s.now, "deliveries/D-0001.seal", "deliveries/D-0002.seal")), "damage deliveries/D-0001.seal", "damage deliveries/D-0002.seal")
 	add("seals and trees change places", all(copyOf(s.now, "deliveries/D-0002.seal", "deliveries/D-0001.seal"), copyOf(s.now, "deliveries/D-0001.seal", "deliveries/D-0002.seal"),
 		copyOf(s.now, "deliveries/D-0002.tree", "deliveries/D-0001.tree"), copyOf(s.now, "deliveries/D-0001.tree", "deliveries/D-0002.tree")),
 		"damage deliveries/")
-	add("the seals of before", whole(s.earlier, "deliveries"), "damage deliveries/D-0002.seal no sound seal of it")
+	add("the seals of before", whole(s.earlier, "deliveries"), "damage deliveries/D-0002.seal no sound seal")
 	add("the ledger of before", whole(s.earlier, "ledger"), "damage ledger when delivery D-0002 was sealed", "damage authorities/A-0002.revoked.json", "damage lists/", "damage ledger its opening")
-	add("the ledger and the seals of before", whole(s.earlier, "ledger", "deliveries"), "damage authorities/A-0002.revoked.json", "damage lists/", "damage ledger delivery D-0002 has records and the ledger does not have its opening")
-	add("the ledger, seals, authorities and lists of before", whole(s.earlier, "ledger", "deliveries", "authorities", "lists"), "damage ledger delivery D-0002 has records and the ledger does not have its opening")
-	add("the evidence of before", whole(s.earlier, "evidence"), "damage deliveries/D-0002.seal", "damage index has seen records up to 525")
-	add("the evidence and seals of before", whole(s.earlier, "evidence", "deliveries"), "damage deliveries/D-0002.seal", "damage index has seen records up to 525")
-	add("the evidence, seals and index of before", whole(s.earlier, "evidence", "deliveries", "index"), "damage deliveries/D-0002.seal the ledger says that the delivery was sealed")
+	add("the ledger and the seals of before", whole(s.earlier, "ledger", "deliveries"), "damage authorities/A-0002.revoked.json", "damage lists/", "damage ledger delivery D-0002 has records, but the ledger has no entry for its opening")
+	add("the ledger, seals, authorities and lists of before", whole(s.earlier, "ledger", "deliveries", "authorities", "lists"), "damage ledger delivery D-0002 has records, but the ledger has no entry for its opening")
+	add("the evidence of before", whole(s.earlier, "evidence"), "damage deliveries/D-0002.seal", "damage index has records up to 525")
+	add("the evidence and seals of before", whole(s.earlier, "evidence", "deliveries"), "damage deliveries/D-0002.seal", "damage index has records up to 525")
+	add("the evidence, seals and index of before", whole(s.earlier, "evidence", "deliveries", "index"), "damage deliveries/D-0002.seal the ledger records the seal of the delivery")
 	add("the authorities of before", whole(s.earlier, "authorities"), "damage authorities/A-0002.revoked.json is missing")
 	add("the lists of before", whole(s.earlier, "lists"), "damage lists/ is missing")
 	add("an authority and its revocation deleted", remove("authorities/A-0002.json", "authorities/A-0002.revoked.json"), "damage authorities/A-0002.json", "damage authorities/A-0002.revoked.json")

@@ -92,7 +92,7 @@ func (n *Node) openProtectedIndex(ctx context.Context) error {
 		return err
 	}
 	dir := filepath.Join(besideDir(n.o, n.Info.Store), fmt.Sprintf("index-%x", sha256.Sum256(checkpoint)))
-	n.note("The index of the store has not seen all that is in the store, and cannot be written. Another one is in " + dir + ".")
+	n.note("The index of the store is behind the evidence and cannot be written. Argus uses an index in " + dir + ".")
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (n *Node) withoutRoom(err error) error {
 		return err
 	}
 	n.followers = nil
-	n.note(fmt.Sprintf("The disk is full: the index ends at record %d of %d, and what comes after it is in no answer. Make room and ask again.", n.index.Position(), n.evidence.Last()))
+	n.note(fmt.Sprintf("The disk is full: the index ends at record %d of %d, and later records appear in no answer. Free some space and ask again.", n.index.Position(), n.evidence.Last()))
 	return n.current.Know(n.index.Readings())
 }
 

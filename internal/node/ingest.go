@@ -92,7 +92,7 @@ func TempBeside(store string) func() (*os.File, error) {
 		}
 		f, err := os.CreateTemp(dir, "incoming-*.tmp")
 		if err != nil {
-			return nil, fmt.Errorf("make a temporary file on the disk of the store: %w; what is unfolded is written nowhere else: name a store on a disk that can be written with --store", err)
+			return nil, fmt.Errorf("make a temporary file on the disk of the store: %w; archives are unpacked nowhere else: use --store to name a store on a writable disk", err)
 		}
 		os.Remove(f.Name())
 		return f, nil

@@ -68,7 +68,7 @@ func (n *Node) settleOpenings(ctx context.Context) error {
 			return err
 		}
 		if acts.Sealed {
-			return fmt.Errorf("look for unfinished deliveries: %w: %s was sealed, and its seal is missing", argus.ErrDamaged, d.Number)
+			return fmt.Errorf("look for unfinished deliveries: %w: %s was sealed, but its seal is missing", argus.ErrDamaged, d.Number)
 		}
 		if problem := acts.Contradict(with); problem != "" {
 			return fmt.Errorf("look for unfinished deliveries: %w: %s", argus.ErrDamaged, problem)

@@ -371,7 +371,7 @@ func TestInHandOnce(t *testing.T) {
 }
 
 // A crash may keep the latest seal out of the ledger, whatever the number of its delivery:
-// that is no damage, and it is recorded when the store is next opened, or with the next
+// that is not damage, and it is recorded when the store is next opened, or with the next
 // seal of the same process.
 func TestLastSealIsCompleted(t *testing.T) {
 	for _, goesOn := range []bool{false, true} {

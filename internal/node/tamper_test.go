@@ -192,7 +192,7 @@ var tamperings = []tampering{
 	}},
 }
 
-// kindsOfFiles are patterns for one or two of each kind of file of a store. The first
+// kindsOfFiles are patterns that match one or two files of each kind in a store. The first
 // match counts, or the last one after a minus.
 var kindsOfFiles = []string{
 	"argus.json", "keys/store.pub", "authorities/A-0001.json", "authorities/A-0002.revoked.json", "lists/*.txt",
@@ -212,8 +212,8 @@ var exceptions = map[string][]string{
 	"argus.json, another store's":            {"damage argus.json", "damage deliveries/D-0001.seal", "damage deliveries/D-0002.seal"},
 	"keys/store.pub, another store's":        {"damage keys/store.pub", "damage ledger/checkpoint", "damage deliveries/D-0001.seal", "damage deliveries/D-0002.seal"},
 	"evidence/00000001.seg, another store's": {"damage evidence/00000001.seg", "may evidence/ids", "damage deliveries/D-0001.seal", "damage originals/", "damage index", "damage ledger the opening of delivery D-0001"},
-	"-evidence/*.seg, grown":                 {"note evidence/ behind the last acknowledged record"},
-	"-evidence/*.seg, doubled":               {"note evidence/ behind the last acknowledged record"},
+	"-evidence/*.seg, grown":                 {"note evidence/ follow the last acknowledged record"},
+	"-evidence/*.seg, doubled":               {"note evidence/ follow the last acknowledged record"},
 	// The tree file locates a change to within 256 records, and this delivery is shorter.
 	"-evidence/*.seg, another store's":   {"damage evidence/ records of delivery D-0002 have the root", "may evidence/ids", "damage index"},
 	"evidence/manifest, another store's": {"damage evidence/ the manifest says"},

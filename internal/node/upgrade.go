@@ -103,7 +103,7 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 		return nil, err
 	}
 	if layout.There(u.kept) {
-		return nil, fmt.Errorf("%s is there already, and the store of format 1 is to get this name; move it away", u.kept)
+		return nil, fmt.Errorf("%s is there already, and the store of format 1 needs this name; move the folder away", u.kept)
 	}
 	if u.keys, err = admin.ReadKeys(u.dir, u.o.KeyDir, u.info.Store, false); err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (u *upgrading) space() error {
 	}
 	u.tell.Begin(need, free)
 	if free >= 0 && free+taken(u.making) < need {
-		return fmt.Errorf("it needs up to %d bytes of free disk beside the store, and %d are free", need, free)
+		return fmt.Errorf("it needs up to %d bytes of free disk space beside the store, but %d are free", need, free)
 	}
 	return nil
 }
@@ -245,18 +245,18 @@ func (u *upgrading) check(ctx context.Context) error {
 		delete(said.Seals, number)
 		switch {
 		case said.Again[number] != "":
-			return fmt.Errorf("%s: %w: the ledger says that the delivery was sealed twice", name, argus.ErrDamaged)
+			return fmt.Errorf("%s: %w: the ledger records two seals of the delivery", name, argus.ErrDamaged)
 		case d.Seal == nil && known:
-			return fmt.Errorf("%s: %w: the ledger says that the delivery was sealed, and its seal is missing", name, argus.ErrDamaged)
+			return fmt.Errorf("%s: %w: the ledger records the seal of the delivery, but the seal is missing", name, argus.ErrDamaged)
 		case d.Seal == nil:
 		case d.Seal.Store != u.info.Store:
-			return fmt.Errorf("%s: %w: the seal is of another store, %s", name, argus.ErrDamaged, d.Seal.Store)
+			return fmt.Errorf("%s: %w: the seal belongs to another store, %s", name, argus.ErrDamaged, d.Seal.Store)
 		case known && claims.Hash(d.Seal.File) != want:
-			return fmt.Errorf("%s: %w: the seal has the SHA-256 %s, the ledger says %s", name, argus.ErrDamaged, claims.Hash(d.Seal.File), want)
+			return fmt.Errorf("%s: %w: the seal has the SHA-256 %s, but the ledger has %s", name, argus.ErrDamaged, claims.Hash(d.Seal.File), want)
 		}
 	}
 	for number := range said.Seals {
-		return fmt.Errorf("deliveries: %w: the ledger says that %s was sealed, and it is not there", argus.ErrDamaged, number)
+		return fmt.Errorf("deliveries: %w: the ledger records the seal of %s, but the delivery is missing", argus.ErrDamaged, number)
 	}
 	return nil
 }
@@ -349,7 +349,7 @@ func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, 
 	}
 	// Readers also write to the ledger, and no lock of the evidence keeps them out.
 	if last, err := os.ReadFile(layout.File(u.dir, layout.Checkpoint)); err != nil || !bytes.Equal(last, copied) {
-		return errors.Join(errors.New("somebody used the store meanwhile; stop who does, and upgrade again: it goes on from here"), err)
+		return errors.Join(errors.New("another process used the store meanwhile; stop it and run the upgrade again, which continues from here"), err)
 	}
 	return nil
 }
@@ -394,7 +394,7 @@ func copyFolder(from, into string) error {
 			return os.MkdirAll(name, 0o700)
 		}
 		if !e.Type().IsRegular() {
-			return fmt.Errorf("copy %s: it is no regular file", path)
+			return fmt.Errorf("copy %s: it is not a regular file", path)
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {

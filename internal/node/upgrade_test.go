@@ -230,7 +230,7 @@ func TestUpgradeRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(foreign, "4b4141f0518f0ddf.key"), []byte(private), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Upgrade(t.Context(), dir, "", Options{Formats: all.Formats(), KeyDir: foreign}, Upgrading{}); err == nil || !strings.Contains(err.Error(), "private key is not that of") {
+	if _, err = Upgrade(t.Context(), dir, "", Options{Formats: all.Formats(), KeyDir: foreign}, Upgrading{}); err == nil || !strings.Contains(err.Error(), "private key does not belong to") {
 		t.Errorf("with another key: %v", err)
 	}
 	held, err := format1.Open(dir, verifierOf(t, dir))
@@ -246,7 +246,7 @@ func TestUpgradeRefuses(t *testing.T) {
 	if err := os.Mkdir(dir+".format-1", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Upgrade(t.Context(), dir, "", o, Upgrading{}); err == nil || !strings.Contains(err.Error(), "move it away") {
+	if _, err = Upgrade(t.Context(), dir, "", o, Upgrading{}); err == nil || !strings.Contains(err.Error(), "move the folder away") {
 		t.Errorf("the name is taken: %v", err)
 	}
 	if _, err = Upgrade(t.Context(), filepath.Join(dir, "no"), "", o, Upgrading{}); !errors.Is(err, layout.ErrNoStore) {

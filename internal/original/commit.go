@@ -41,7 +41,7 @@ func (s *Store) commit(name argus.FileName, state argus.Hash) error {
 	// A table that a crash left half overwritten is replaced below.
 	next, f, err := s.openTable(name, nextFile)
 	if errors.Is(err, argus.ErrNotFound) {
-		return errors.New("this change was not prepared, and the original is not in that state")
+		return errors.New("this change was not prepared, and the original is in another state")
 	}
 	if err != nil {
 		return err
@@ -187,8 +187,8 @@ func zero(f durable.File, at, n int64) error {
 	return nil
 }
 
-// errBegun says that a change can only be finished.
-var errBegun = errors.New("a change was begun, and has to be finished with Commit: some keys are in its table only")
+// errBegun means that a change can only be finished.
+var errBegun = errors.New("a change has begun and must be finished with Commit: some keys are only in its table")
 
 // Discard removes a prepared change that was not committed.
 func (s *Store) Discard(name argus.FileName) error {

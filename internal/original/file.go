@@ -110,7 +110,7 @@ func (s *Store) openFile(name argus.FileName) (_ *File, err error) {
 		}
 	}
 	if t.sealed && len(t.groups) > 0 {
-		// An error here tells the caller early that the file cannot be read.
+		// An error here shows the caller early that the file cannot be read.
 		if _, err := t.places(0); err != nil {
 			return nil, err
 		}
@@ -134,7 +134,7 @@ func (s *Store) openBlocks(f *File, file string, name argus.FileName, change uin
 		return nil, err
 	}
 	if !checkHead(head, name, change) {
-		return nil, &Damage{file, 0, "the file does not begin as one of the original's blocks"}
+		return nil, &Damage{file, 0, "the file does not begin like a file of the original's blocks"}
 	}
 	return opened, nil
 }
@@ -228,7 +228,7 @@ func (f *File) block(block int) ([]byte, error) {
 		return nil, err
 	}
 	if !p.there {
-		return nil, fmt.Errorf("the key of block %d is gone or damaged, and nothing says that the block was withheld or destroyed: %w", block, argus.ErrDamaged)
+		return nil, fmt.Errorf("the key of block %d is gone or damaged, and nothing records that the block was withheld or destroyed: %w", block, argus.ErrDamaged)
 	}
 	from := f.data
 	if p.rest {
@@ -240,7 +240,7 @@ func (f *File) block(block int) ([]byte, error) {
 	}
 	stored := make([]byte, p.stored)
 	if _, err := from.ReadAt(stored, p.at); errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("the data end before block %d: %w", block, argus.ErrDamaged)
+		return nil, fmt.Errorf("the data ends before block %d: %w", block, argus.ErrDamaged)
 	} else if err != nil {
 		return nil, err
 	}
@@ -304,7 +304,7 @@ func (f *File) Hand() (h Handed, data, rest *os.File, err error) {
 		rest, ok = f.rest.(*os.File)
 	}
 	if !ok {
-		return h, nil, nil, errors.New("the original is not on a disk of this system: it cannot be handed to another process")
+		return h, nil, nil, errors.New("the original is not a file of this system, so it cannot be handed to another process")
 	}
 	h = Handed{Size: f.size, Spans: f.spans}
 	if groupsOf(f.size) == 1 {

@@ -40,8 +40,8 @@ func parts(f *testing.F, o Options) (s *Store, name argus.FileName, files map[st
 	return s, kept.Name, files
 }
 
-// FuzzTable uses any bytes as a table. The result is an error, or bytes
-// that were put; Verify does not panic either.
+// FuzzTable uses any bytes as a table. Reading returns an error or the original
+// bytes, and Verify does not panic.
 func FuzzTable(f *testing.F) {
 	s, name, files := parts(f, Options{})
 	f.Add(files[".table"])

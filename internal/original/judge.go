@@ -32,7 +32,7 @@ type items struct {
 	at   int64
 	last uint32 // the block of the item found last, and the item
 	item []byte
-	// err says why there are none. It matters only if one is wanted: withheld bytes can be
+	// err is the reason why there are none. It matters only if one is wanted: withheld bytes can be
 	// destroyed without them.
 	err error
 }
@@ -66,7 +66,7 @@ func (c *changing) openJudge() (io.ReaderAt, error) {
 		return nil, err
 	}
 	if argus.Hash(sum.Sum(nil)) != c.old.judge {
-		return nil, &Damage{file, 0, "the keys for the judge are not those that the table names"}
+		return nil, &Damage{file, 0, "the keys for the judge differ from those that the table names"}
 	}
 	return f, nil
 }

@@ -31,12 +31,12 @@ import (
 // Errors that a caller may test for, in addition to [argus.ErrNotFound] and
 // [argus.ErrDamaged].
 var (
-	// ErrWithheld says that a part can be read only with a judge's key.
+	// ErrWithheld means that a part can be read only with a judge's key.
 	ErrWithheld = errors.New("withheld")
-	// ErrDestroyed says that nobody can read a part any more.
+	// ErrDestroyed means that nobody can read a part any more.
 	ErrDestroyed = errors.New("destroyed")
-	// ErrNoKey says that keys are encrypted to somebody whose key is missing.
-	ErrNoKey = errors.New("the key that opens the original's keys is not there")
+	// ErrNoKey means that keys are encrypted to somebody whose key is missing.
+	ErrNoKey = errors.New("the key that decrypts the original's keys is missing")
 )
 
 // Unreadable is the error of reading a withheld or destroyed part. It is
@@ -158,7 +158,7 @@ func (s *Store) openTable(name argus.FileName, end string) (*table, durable.File
 	}
 	t, err := readTable(file, f, info.Size(), s.openSecrets)
 	if err == nil && t.name != name {
-		err = t.damage(8, "the table is of the original %s", t.name)
+		err = t.damage(8, "the table belongs to the original %s", t.name)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())

@@ -59,7 +59,7 @@ type Batch struct {
 }
 
 // Batch begins a batch. Its originals are durable when Commit has returned. Commit must
-// always be called, also after an error: it removes the files that are not kept.
+// always be called, even after an error: it removes the files that are not kept.
 func (s *Store) Batch() *Batch {
 	b := &Batch{s: s, plain: make([]byte, together*BlockSize)}
 	b.begin()

@@ -18,7 +18,7 @@ func mark(spans []Span, size int64, parts []Part, state State) ([]Span, error) {
 	marked := make([]Span, 0, len(parts))
 	for _, p := range parts {
 		if p.Offset < 0 || p.Length <= 0 || p.Offset > size-p.Length {
-			return nil, fmt.Errorf("the part of %d bytes from %d on is no part of %d bytes", p.Length, p.Offset, size)
+			return nil, fmt.Errorf("the part of %d bytes from offset %d is not inside %d bytes", p.Length, p.Offset, size)
 		}
 		marked = append(marked, Span{p.Offset, p.Offset + p.Length, state})
 	}

@@ -149,7 +149,7 @@ type restEntry struct {
 	at     int64
 }
 
-// table says how to open the blocks of an original. Its groups are read on demand.
+// table describes how to open the blocks of an original. Its groups are read on demand.
 type table struct {
 	file   string // its path in the folder, for findings
 	r      io.ReaderAt
@@ -178,8 +178,8 @@ type opener func(t *table, sealed []byte) ([]byte, error)
 // Damage is a place where a file of an original has changed. It is
 // [argus.ErrDamaged].
 type Damage struct {
-	// File is relative to the folder, Offset is where in it the damage is or
-	// begins; -1 for the whole file.
+	// File is relative to the folder, Offset is the place or the beginning of the
+	// damage in it; -1 for the whole file.
 	File    string
 	Offset  int64
 	Problem string
@@ -240,10 +240,10 @@ func (t *table) readHead() error {
 		return err
 	}
 	if string(b[:7]) == tableMagic[:7] && b[7] > tableMagic[7] && b[7] <= '9' && binary.LittleEndian.Uint32(b[124:]) == checksum(b[:124]) {
-		return fmt.Errorf("%s is of version %c, and this Argus knows version %c", t.file, b[7], tableMagic[7])
+		return fmt.Errorf("%s is of version %c, but this Argus reads version %c", t.file, b[7], tableMagic[7])
 	}
 	if string(b[:8]) != tableMagic {
-		return t.damage(0, "the file is no table of an original")
+		return t.damage(0, "the file is not the table of an original")
 	}
 	if binary.LittleEndian.Uint32(b[124:]) != checksum(b[:124]) {
 		return t.damage(0, "the beginning of the table does not match its checksum")
@@ -256,7 +256,7 @@ func (t *table) readHead() error {
 	tail := binary.LittleEndian.Uint64(b[72:])
 	copy(t.judge[:], b[80:])
 	if size > MaxSize || flags > 1 || tail > uint64(t.length) || !allZero(b[112:124]) {
-		return t.damage(0, "the beginning of the table makes no sense")
+		return t.damage(0, "the beginning of the table is invalid")
 	}
 	t.size, t.sealed, t.tail = int64(size), flags == 1, int64(tail)
 	return nil
@@ -307,7 +307,7 @@ func (t *table) findGroups() error {
 		at += groupHead + int64(t.blocksIn(g))*entrySize + int64(length)
 	}
 	if at != t.tail {
-		return t.damage(0, "the end of the table begins at offset %d, and its head says at offset %d", at, t.tail)
+		return t.damage(0, "the end of the table begins at offset %d, but its head states offset %d", at, t.tail)
 	}
 	return nil
 }
@@ -376,7 +376,7 @@ func (t *table) groupHead(n int) (g group, err error) {
 	g = group{first: n * groupBlocks, data: int64(binary.LittleEndian.Uint64(b)), length: int(binary.LittleEndian.Uint32(b[8:])),
 		count: t.blocksIn(n), at: t.groups[n] + groupHead}
 	if g.data < dataHead || g.data > dataHead+int64(g.first)*(BlockSize+overhead) || !t.fits(g.secrets()) {
-		return g, t.damage(t.groups[n], "the head of the group makes no sense")
+		return g, t.damage(t.groups[n], "the head of the group is invalid")
 	}
 	return g, nil
 }
@@ -471,7 +471,7 @@ func (t *table) appendPublic(b []byte, secrets int) []byte {
 }
 
 func (t *table) parseTail(b []byte) error {
-	nonsense := func() error { return t.damage(t.tail, "the end of the table makes no sense") }
+	nonsense := func() error { return t.damage(t.tail, "the end of the table is invalid") }
 	rest := b
 	count := func(size int) (int, bool) {
 		if len(rest) < 4 {

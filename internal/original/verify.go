@@ -117,7 +117,7 @@ func (v *verifying) data() error {
 		return err
 	}
 	if !checkHead(head, t.name, 0) {
-		v.damage(file, 0, "the file does not begin as the original's data")
+		v.damage(file, 0, "the file does not begin like the data of the original")
 	}
 	v.advance(min(size, dataHead))
 	whole := sha256.New()
@@ -140,25 +140,25 @@ func (v *verifying) data() error {
 		return err
 	}
 	if v.checked.Root != t.root {
-		v.damage(t.file, 32, "the blocks have the root %s and the table says %s", v.checked.Root, t.root)
+		v.damage(t.file, 32, "the blocks have the root %s, but the table has %s", v.checked.Root, t.root)
 	}
 	want, err := t.whole()
 	if err != nil {
 		return nil // rest reports it
 	}
 	if readable != (want != argus.Hash{}) && len(v.checked.Locked) == 0 {
-		v.damage(t.file, t.secrets.at, "a table has a SHA-256 of the original exactly if all of it can be read; this one breaks the rule")
+		v.damage(t.file, t.secrets.at, "a table has a SHA-256 of the original only if the whole original can be read, and always then; this table breaks the rule")
 	}
 	if !readable {
 		return nil
 	}
 	if whole.Sum(v.checked.Hash[:0]); v.checked.Hash != want {
-		v.damage(t.file, t.secrets.at, "the original has the SHA-256 %s and the table says %s", v.checked.Hash, want)
+		v.damage(t.file, t.secrets.at, "the original has the SHA-256 %s, but the table has %s", v.checked.Hash, want)
 	}
 	return nil
 }
 
-// group checks the blocks of a group. sound says that they are unchanged, and readable
+// group checks the blocks of a group. sound means that they are unchanged, readable
 // that all of their plain bytes went to whole.
 func (v *verifying) group(n int, f durable.File, file string, at *int64, whole io.Writer) (sound, readable bool, err error) {
 	t := v.t
@@ -171,7 +171,7 @@ func (v *verifying) group(n int, f durable.File, file string, at *int64, whole i
 		*at = g.data
 	}
 	if g.data != *at {
-		v.damage(t.file, t.groups[n], "the group says that its blocks begin at offset %d, want %d", g.data, *at)
+		v.damage(t.file, t.groups[n], "the blocks of the group begin at offset %d, want %d", g.data, *at)
 		return false, false, nil
 	}
 	sound, readable = true, true
@@ -236,7 +236,7 @@ func (v *verifying) stored(f durable.File, file string, at int64, block int, e e
 }
 
 // plain opens an intact stored block and compares its salted hash.
-// gone says that its key must not be there.
+// gone means that its key must not be there.
 func (v *verifying) plain(block int, stored []byte, e entry, key []byte, at int64, gone bool) (plain []byte, sound bool) {
 	s, err := parseSecret(key)
 	switch {
@@ -244,12 +244,12 @@ func (v *verifying) plain(block int, stored []byte, e entry, key []byte, at int6
 		v.damage(v.t.file, at, "block %d: %v", block, err)
 		return nil, false
 	case gone && s != secret{}:
-		v.damage(v.t.file, at, "the key of block %d is there, and something of the block is withheld or destroyed", block)
+		v.damage(v.t.file, at, "the key of block %d is present, but a part of the block is withheld or destroyed", block)
 		return nil, false
 	case gone:
 		return nil, true
 	case s == secret{}:
-		v.damage(v.t.file, at, "the key of block %d is gone, and nothing of the block is withheld or destroyed", block)
+		v.damage(v.t.file, at, "the key of block %d is gone, but no part of the block is withheld or destroyed", block)
 		return nil, false
 	case stored == nil:
 		return nil, false
@@ -260,7 +260,7 @@ func (v *verifying) plain(block int, stored []byte, e entry, key []byte, at int6
 		return nil, false
 	}
 	if commit(s.salt, plain) != e.plain {
-		v.damage(v.t.file, at, "block %d has other bytes than those that were sealed", block)
+		v.damage(v.t.file, at, "the bytes of block %d are not those that were sealed", block)
 		return nil, false
 	}
 	return plain, true
@@ -292,7 +292,7 @@ func (v *verifying) rest() error {
 		return err
 	}
 	if !checkHead(head, t.name, t.change) {
-		v.damage(file, 0, "the file does not begin as one of the original's blocks")
+		v.damage(file, 0, "the file does not begin like a file of the original's blocks")
 	}
 	end := int64(dataHead)
 	for i, r := range t.rest {
@@ -330,7 +330,7 @@ func (v *verifying) judge() error {
 	}
 	v.advance(size)
 	if argus.Hash(sum.Sum(nil)) != t.judge {
-		v.damage(file, 0, "the keys for the judge are not those that the table names")
+		v.damage(file, 0, "the keys for the judge differ from those that the table names")
 	}
 	return nil
 }

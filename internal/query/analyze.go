@@ -47,7 +47,7 @@ type Analyzer struct {
 	mixed  []byte // see oneScript
 }
 
-// Reset starts with a new text.
+// Reset begins a new text.
 func (a *Analyzer) Reset(text string) {
 	a.text, a.pos, a.rest = text, 0, nil
 	a.start, a.end, a.n = 0, 0, 0
@@ -59,7 +59,7 @@ func (a *Analyzer) Term() []byte { return a.buf[:a.n] }
 // Start returns the byte offset in the text at which the current term begins.
 func (a *Analyzer) Start() int { return a.start }
 
-// End returns the byte offset after the current term, also of a term that was cut. Terms
+// End returns the byte offset after the current term, even of a term that was cut. Terms
 // may share a character (½ is 1 and 2); starts and ends never decrease.
 func (a *Analyzer) End() int { return a.end }
 
@@ -189,7 +189,7 @@ func (a *Analyzer) letter(r rune) {
 	a.other = a.other || !isCyrillic(r)
 }
 
-// accent changes the last letter into another one, or drops the accent.
+// accent changes the last letter into another, or drops the accent.
 func (a *Analyzer) accent(r rune) {
 	last, size := utf8.DecodeLastRune(a.buf[:a.n])
 	at := a.n - size

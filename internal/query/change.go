@@ -28,7 +28,7 @@ func (v Value) node() (Node, error) {
 	}
 	n, err := Parse(f.String(), Options{})
 	if read, ok := n.(Field); err != nil || !ok || read.Name != v.Field || read.Prefix {
-		return nil, fmt.Errorf("%w: %q is no value of a field %q", ErrChange, cut(v.Value, 80), cut(string(v.Field), 80))
+		return nil, fmt.Errorf("%w: %q is not a value of the field %q", ErrChange, cut(v.Value, 80), cut(string(v.Field), 80))
 	}
 	return n, nil
 }
@@ -159,7 +159,7 @@ type edit struct {
 
 func (c Change) read(o Options) (e edit, err error) {
 	if n := len(c.And) + len(c.Not) + len(c.Drop); n > MaxChange {
-		return e, fmt.Errorf("%w: there are %d values, at most %d", ErrChange, n, MaxChange)
+		return e, fmt.Errorf("%w: there are %d values, want at most %d", ErrChange, n, MaxChange)
 	}
 	for _, set := range []struct {
 		values    []Value
@@ -184,7 +184,7 @@ func (c Change) read(o Options) (e edit, err error) {
 	}
 	n, err := Parse(c.Sent.String(), o)
 	if _, sent := n.(Sent); err != nil || !sent {
-		return e, fmt.Errorf("%w: %q is no period", ErrChange, cut(c.Sent.String(), 80))
+		return e, fmt.Errorf("%w: %q is not a period", ErrChange, cut(c.Sent.String(), 80))
 	}
 	e.added = append(e.added, demand{node: n, text: c.Sent.String()})
 	return e, nil

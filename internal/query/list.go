@@ -37,7 +37,7 @@ type WordList struct {
 // around entries, and empty lines.
 func ParseList(name string, data []byte) (*WordList, error) {
 	if !isListName(name) {
-		return nil, fmt.Errorf("read list: %q is no name of a list: a to z, digits, - and _, up to %d of them", oneLine(cut(name, 2*MaxListName)), MaxListName)
+		return nil, fmt.Errorf("read list: %q is not a name for a list: want a to z, digits, - and _, at most %d of them", oneLine(cut(name, 2*MaxListName)), MaxListName)
 	}
 	if len(data) > MaxListBytes {
 		return nil, fmt.Errorf("read list %s: it is longer than %d bytes", name, MaxListBytes)
@@ -84,7 +84,7 @@ func (p *parser) list(start int) (Node, error) {
 	p.pos = end
 	name, hash, pinned := strings.Cut(written, "@")
 	if _, err := hex.DecodeString(hash); !isListName(name) || pinned && (err != nil || len(hash) != 2*sha256.Size) {
-		return nil, p.fail(start, end, "%q is no list: one is written list:NAME or list:NAME@HASH", oneLine(cut(written, 2*MaxListName)))
+		return nil, p.fail(start, end, "%q is not a list: want list:NAME or list:NAME@HASH", oneLine(cut(written, 2*MaxListName)))
 	}
 	if err := p.count(1, start); err != nil {
 		return nil, err

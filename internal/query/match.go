@@ -153,7 +153,7 @@ type Candidate struct {
 	analyzer Analyzer
 }
 
-// Reset starts with a new message.
+// Reset begins a new message.
 func (c *Candidate) Reset(d *Doc) {
 	c.doc = d
 	c.texts = c.texts[:0]

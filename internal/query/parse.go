@@ -19,7 +19,7 @@ import (
 const (
 	MaxQuery  = 4 << 20 // bytes of its text, as written and as printed
 	MaxTerms  = 10_000  // words, values and dates together
-	MaxDepth  = 100     // parentheses and negations inside each other
+	MaxDepth  = 100     // nested parentheses and negations
 	MaxFuzzy  = 100     // words with typing errors
 	MaxParts  = 100     // parts of words
 	MaxRegexp = 1000    // bytes of a regular expression
@@ -124,7 +124,7 @@ func (p *parser) query() (Node, error) {
 		return nil, err
 	}
 	if !p.end() {
-		return nil, p.fail(p.pos, p.pos+1, "there is no ( for this )").hint(`to search for one, write a regular expression: /\)/`)
+		return nil, p.fail(p.pos, p.pos+1, "this ) has no ( before it").hint(`to search for one, write a regular expression: /\)/`)
 	}
 	if len(n.String()) > MaxQuery {
 		return nil, p.fail(0, len(p.text), "the query, written out, is longer than %d bytes", MaxQuery)
@@ -194,7 +194,7 @@ func (p *parser) not() (Node, error) {
 	case strings.HasPrefix(p.text[start:], "-"):
 		p.pos++
 		if p.boundary(p.pos) && !p.atAny(p.pos, `("“”„‟`) {
-			return nil, p.fail(start, p.pos, "- stands alone").hint("write it directly before what is not wanted: -word")
+			return nil, p.fail(start, p.pos, "- is not directly before a word").hint("write it directly before an unwanted word: -word")
 		}
 		p.operator, p.operatorAt, p.operatorEnd = "-", start, p.pos
 	default:
@@ -248,7 +248,7 @@ func (p *parser) missing(operator string) error {
 		return p.fail(p.pos, p.pos, "the query ends where a word should follow")
 	case p.text[p.pos] == ')':
 		if p.depth == 0 {
-			return p.fail(p.pos, p.pos+1, "there is no ( for this )")
+			return p.fail(p.pos, p.pos+1, "this ) has no ( before it")
 		}
 		return p.fail(p.pos, p.pos+1, "there is nothing between the parentheses")
 	}
@@ -277,7 +277,7 @@ func (p *parser) group() (Node, error) {
 
 func (p *parser) enter(at int) error {
 	if p.depth++; p.depth > MaxDepth {
-		return p.fail(at, at+1, "more than %d parentheses and negations inside each other", MaxDepth)
+		return p.fail(at, at+1, "parentheses and negations are nested more than %d deep", MaxDepth)
 	}
 	return nil
 }
@@ -327,7 +327,7 @@ func (p *parser) words() (Node, error) {
 		return nil, p.fail(w.start, w.end, "%q has no letter, digit or emoji to search for", written).
 			hint(`search for punctuation with a regular expression: /\?/`)
 	case (w.fuzzy > 0 || w.stem != "") && len(terms) > 1:
-		return nil, p.fail(w.start, w.end, "only one word can have typing errors or a stem, and this is read as %d: %s", len(terms), list(terms))
+		return nil, p.fail(w.start, w.end, "only a single word can have typing errors or a stem, and this is read as %d: %s", len(terms), list(terms))
 	case (w.fuzzy > 0 || w.stem != "") && w.part:
 		return nil, p.fail(w.start, w.end, "a part of a word cannot have typing errors or a stem")
 	case w.stem != "":
@@ -335,11 +335,11 @@ func (p *parser) words() (Node, error) {
 	case w.fuzzy > 0:
 		return p.fuzzyNode(w, terms[0])
 	case before && len(terms) > 1:
-		return nil, p.fail(w.start, w.end, "only one word can have the part, and this is read as %d: %s", len(terms), list(terms))
+		return nil, p.fail(w.start, w.end, "only a single word can have parts, and this is read as %d: %s", len(terms), list(terms))
 	case before:
 		return p.partNode(w, Part{terms[0], !behind})
 	case behind && len(terms) > 1:
-		return nil, p.fail(w.start, w.end, "only one word can be a beginning, and this is read as %d: %s", len(terms), list(terms))
+		return nil, p.fail(w.start, w.end, "only a single word can be a prefix, and this is read as %d: %s", len(terms), list(terms))
 	case behind:
 		return Prefix{terms[0]}, nil
 	}
@@ -428,7 +428,7 @@ func regexpSize(expr string) (int, error) {
 		return 0, fmt.Errorf("the regular expression has an error: %w", err)
 	}
 	if re.MatchString("") {
-		return 0, errors.New("the regular expression matches every text, also none")
+		return 0, errors.New("the regular expression matches every text, even an empty one")
 	}
 	return size, nil
 }
@@ -481,7 +481,7 @@ func (p *parser) fieldValue(written string) (Node, error) {
 	}
 	p.pos = colon + 1
 	if p.boundary(p.pos) && !p.atAny(p.pos, `("“”„‟`) {
-		return nil, p.fail(start, colon+1, "%s: has no value directly behind it", name)
+		return nil, p.fail(start, colon+1, "%s: has no value directly after it", name)
 	}
 	p.field = name
 	defer func() { p.field = "" }()
@@ -507,7 +507,7 @@ func (p *parser) value() (Node, error) {
 	if exact {
 		p.pos++
 		if p.boundary(p.pos) && !p.atAny(p.pos, `"“”„‟`) {
-			return nil, p.fail(start, p.pos, "= has no value directly behind it")
+			return nil, p.fail(start, p.pos, "= has no value directly after it")
 		}
 	}
 	w, err := p.piece()
@@ -519,7 +519,7 @@ func (p *parser) value() (Node, error) {
 	}
 	if w.fuzzy > 0 || w.stem != "" {
 		return nil, p.fail(w.start, w.end, "typing errors and stems are for words of the text, not for %s:", name).
-			hint(fmt.Sprintf(`for a value that ends so, put it in quotes: %s:"…"`, name))
+			hint(fmt.Sprintf(`for a value that ends like this, put it in quotes: %s:"…"`, name))
 	}
 	if w.part {
 		return nil, p.fail(w.start, w.end, "parts are for words of the text, not for %s:", name).
@@ -547,7 +547,7 @@ func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) 
 	case Delivery:
 		n, err := argus.ParseDelivery(w.value)
 		if err != nil {
-			return "", p.fail(w.start, w.end, "%q is no delivery: one is written like D-0007", w.value)
+			return "", p.fail(w.start, w.end, "%q is not a delivery: want a form like D-0007", w.value)
 		}
 		return n.String(), nil
 	case Has:
@@ -557,7 +557,7 @@ func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) 
 	case Lang:
 		tag := foldLang(w.value)
 		if strings.ContainsFunc(tag, func(r rune) bool { return r != '-' && (r >= utf8.RuneSelf || ascii[r] == asciiSeparator) }) {
-			return "", p.fail(w.start, w.end, "%q is no language: one is written like nl or pt-BR", w.value)
+			return "", p.fail(w.start, w.end, "%q is not a language: want a form like nl or pt-BR", w.value)
 		}
 		return cut(tag, MaxTerm), nil
 	case Entity:
@@ -581,8 +581,8 @@ func (p *parser) entity(w piece) (string, error) {
 	if normal, ok := entity.Normal(w.value); ok {
 		return normal, nil
 	}
-	return "", p.fail(w.start, w.end, "%q is no identifier that would be found in a text, and no kind of them%s", oneLine(cut(w.value, 40)), nearest(w.value, entity.Kinds())).
-		hint(`write one in quotes as a text would: entity:"+44 7700 900123"; entity:+4477* finds those that begin so`)
+	return "", p.fail(w.start, w.end, "%q is neither an identifier that would be found in a text nor a kind of identifier%s", oneLine(cut(w.value, 40)), nearest(w.value, entity.Kinds())).
+		hint(`write it in quotes as in a text: entity:"+44 7700 900123"; entity:+4477* finds identifiers that begin with it`)
 }
 
 func (p *parser) known(name FieldName, words []string, w piece) (string, error) {
@@ -696,7 +696,7 @@ func (p *parser) bare() (string, error) {
 					i += size
 					continue
 				}
-				return "", p.fail(i, i+size, "a quotation mark stands directly behind a word").
+				return "", p.fail(i, i+size, "a quotation mark directly follows a word").
 					hint(`put a space before it, or write \" for the character itself`)
 			}
 			p.pos = i
@@ -704,8 +704,8 @@ func (p *parser) bare() (string, error) {
 		}
 		r, size := utf8.DecodeRuneInString(p.text[i:])
 		if r == '*' {
-			return "", p.fail(i, i+1, "* stands inside a word").
-				hint(`word* finds words that begin so, *word those that end so, *word* those that have it inside; \* is the character itself`)
+			return "", p.fail(i, i+1, "* is inside a word").
+				hint(`word* finds words that begin with it, *word words that end with it, *word* words that contain it; \* is the character itself`)
 		}
 		if r == '\\' {
 			if i++; i == len(p.text) {

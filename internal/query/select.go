@@ -142,7 +142,7 @@ func named(n Node, positive bool) (set argus.TypeSet) {
 	return set
 }
 
-// Covers reports whether a scope certainly covers everything that another one does. A false
+// Covers reports whether a scope certainly covers everything that another scope does. A false
 // result proves nothing: Covers compares only the way the two are written.
 func Covers(scope, other Node) bool {
 	if IsAll(scope) || !IsAll(other) && scope.String() == other.String() {

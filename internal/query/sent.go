@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-const dateForms = "dates are written 2021, 2021-02, 2021-02-14, 2021-02-14T12:03, 2021-02-14T12:03:11Z; " +
-	"ranges A..B, A.., ..B, >A, >=A, <A, <=A"
+const dateForms = "want a date like 2021, 2021-02, 2021-02-14, 2021-02-14T12:03, 2021-02-14T12:03:11Z; " +
+	"or a range A..B, A.., ..B, >A, >=A, <A, <=A"
 
 // A query may name these years.
 const firstYear, lastYear = 1000, 9000

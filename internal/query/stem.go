@@ -78,10 +78,10 @@ func (n Stem) Accepts() func(term []byte) bool {
 
 func (p *parser) stemNode(w piece, term string) (Node, error) {
 	if stemmers[w.stem] == nil {
-		return nil, p.fail(w.start, w.end, "no stems of the language %s are known; there are %s", w.stem, list(stemLanguages()))
+		return nil, p.fail(w.start, w.end, "there are no stems for the language %s; want one of %s", w.stem, list(stemLanguages()))
 	}
 	if p.stems++; p.stems > MaxStems {
-		return nil, p.fail(w.start, w.end, "more than %d words by their stem", MaxStems)
+		return nil, p.fail(w.start, w.end, "more than %d words with a stem", MaxStems)
 	}
 	return Stem{term, w.stem}, nil
 }

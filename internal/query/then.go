@@ -115,7 +115,7 @@ func (p *parser) then() (Node, error) {
 		within := 1
 		if number != "" {
 			if within, err = strconv.Atoi(number); err != nil || within < 1 || within > MaxWithin {
-				return nil, p.fail(start, end, "%s is no number of messages: a ->5 b finds b up to 5 messages after a, at most %d", oneLine(cut(number, 40)), MaxWithin).
+				return nil, p.fail(start, end, "%s is not a number of messages: a ->5 b finds b up to 5 messages after a; want at most %d", oneLine(cut(number, 40)), MaxWithin).
 					hint("a ->5:other b finds it if another account sent it")
 			}
 		}

@@ -34,21 +34,21 @@ type File struct {
 	// itself is not read.
 	Packed bool
 	// Problem explains, in a sentence, why the file at Path cannot be read, or how the
-	// archive there is broken. The walk continues behind it.
+	// archive there is broken. The walk continues after it.
 	Problem string
 }
 
-// Limits bound how far an archive may unfold.
+// Limits bound how far an archive may unpack.
 type Limits struct {
-	// Depth is how many archives may lie inside each other. Default 3.
+	// Depth is how deep archives may be nested. Default 3.
 	Depth int
-	// Bytes is the most that the entries of one original unfold to. Default
+	// Bytes is the most that the entries of one original unpack to. Default
 	// 64 GiB.
 	Bytes int64
 	// Entries is the most entries that one original may have. Default
 	// 1,000,000.
 	Entries int
-	// Ratio is how many times its stored size an entry may unfold to, once it
+	// Ratio is how many times its stored size an entry may unpack to, once it
 	// is larger than RatioFrom bytes. Default 1000, from 100 MiB.
 	Ratio, RatioFrom int64
 	// Temp makes a private temporary file, for large entries while they are
@@ -90,7 +90,7 @@ func IsArchive(head []byte) bool { return packingOf(head) != nil }
 // its entries in the order of its directory, and theirs. If the directory is missing or
 // broken, as in an archive that was cut off, the entries are found by their own
 // headers. A tar archive yields its entries, and a compressed file (gzip, bzip2,
-// Zstandard) its unfolded content.
+// Zstandard) its unpacked content.
 //
 // If an entry is cut off or damaged, its readable part is yielded after the problem. A
 // fault inside is yielded as a File with a Problem: an entry that is encrypted, fails
@@ -121,7 +121,7 @@ type walk struct {
 	formats Formats
 	limits  Limits
 	yield   func(File, error) bool
-	unfold  int64 // how many bytes may still be unfolded
+	unfold  int64 // how many bytes may still be unpacked
 	entries int   // how many entries there were
 
 	// buffers for one entry at a time
@@ -141,7 +141,7 @@ func (w *walk) problem(path, format string, args ...any) error {
 	return w.give(File{Path: path, Problem: fmt.Sprintf(format, args...)})
 }
 
-// file yields a file that lies in depth archives, or its contents.
+// file yields a file inside depth archives, or its contents.
 func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) error {
 	sample, err := NewSample(name, file, size)
 	if err != nil {
@@ -156,7 +156,7 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 		return w.give(f)
 	}
 	if depth == w.limits.Depth {
-		return w.problem(path, "the archive lies in %d others, which is as deep as is looked", depth)
+		return w.problem(path, "want archives nested at most %d deep, found a deeper one", depth)
 	}
 	inside := ""
 	if path != "" {
@@ -178,7 +178,7 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 func (w *walk) archive(name, inside, path string, file io.ReaderAt, size int64, depth int) error {
 	directory, err := OpenZip(file, size)
 	if err != nil {
-		if err := w.problem(path, "%v; its entries are looked for one by one", err); err != nil {
+		if err := w.problem(path, "%v; its entries are searched for one by one", err); err != nil {
 			return err
 		}
 		return w.recovered(name+"!/", inside, file, size, depth)
@@ -252,7 +252,7 @@ func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *Z
 		if spool == nil || spool.Size == 0 {
 			return bad.last, w.problem(path, "%s", bad.reason)
 		}
-		if err := w.problem(path, "%s; what is there is read", bad.reason); err != nil {
+		if err := w.problem(path, "%s; it is read as it is", bad.reason); err != nil {
 			return true, err
 		}
 	}
@@ -262,8 +262,8 @@ func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *Z
 // EntryError describes a fault of an entry of an archive.
 type EntryError struct {
 	reason string
-	limit  bool // it unfolds to too much, and none of it is read
-	last   bool // nothing behind it is read either
+	limit  bool // it unpacks to more than the limit, and none of it is read
+	last   bool // nothing after it is read either
 }
 
 func (e *EntryError) Error() string { return e.reason }
@@ -272,7 +272,7 @@ func badEntry(format string, args ...any) error {
 	return &EntryError{reason: fmt.Sprintf(format, args...)}
 }
 
-// unpack unfolds an entry into a spool, which the caller closes. The error is an
+// unpack decompresses an entry into a spool, which the caller closes. The error is an
 // *EntryError when the entry is at fault. If the entry is cut off or damaged, the spool
 // holds its readable part.
 func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, err error) {
@@ -282,7 +282,7 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, 
 		}
 	}
 	if entry.encrypted {
-		return nil, badEntry("the entry is encrypted and no password is held")
+		return nil, badEntry("the entry is encrypted, and no password is held")
 	}
 	packed := entry.Packed
 	if entry.streamed {
@@ -299,7 +299,7 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, 
 	switch {
 	case entry.method == zipDeflated:
 		if err := w.inflate.(flate.Resetter).Reset(stored, nil); err != nil {
-			return nil, fmt.Errorf("unfold an archive: %w", err)
+			return nil, fmt.Errorf("unpack an archive: %w", err)
 		}
 		content = w.inflate
 	case entry.method != zipStored:
@@ -381,7 +381,7 @@ func TempFile() (*os.File, error) {
 	return f, err
 }
 
-// Spool holds an unfolded entry: in memory while it is small, otherwise in a temporary
+// Spool holds an unpacked entry: in memory while it is small, otherwise in a temporary
 // file that nobody else can open and that Close removes.
 type Spool struct {
 	temp   func() (*os.File, error)
@@ -409,14 +409,14 @@ func (s *Spool) write(b []byte) error {
 	if s.disk == nil {
 		disk, err := s.temp()
 		if err != nil {
-			return fmt.Errorf("unfold an archive: %w", err)
+			return fmt.Errorf("unpack an archive: %w", err)
 		}
 		s.disk = disk
 		b = append(s.memory, b...)
 		s.memory = nil
 	}
 	if _, err := s.disk.Write(b); err != nil {
-		return fmt.Errorf("unfold an archive: %w", err)
+		return fmt.Errorf("unpack an archive: %w", err)
 	}
 	return nil
 }
@@ -479,7 +479,7 @@ type Archive struct {
 }
 
 // OpenArchive reads the directory of an archive. It keeps at most the given number of
-// entries, and their files may unfold to most bytes together. The caller closes content
+// entries, and their files may unpack to most bytes together. The caller closes content
 // after the last opened file.
 func OpenArchive(ctx context.Context, content *Spool, most int64, entries int) (*Archive, error) {
 	directory, err := OpenZip(content.ReaderAt(), content.Size)
@@ -510,7 +510,7 @@ func OpenArchive(ctx context.Context, content *Spool, most int64, entries int) (
 // Has reports whether the archive has a file of a name.
 func (a *Archive) Has(name string) bool { return a.entries[name] != nil }
 
-// Open unfolds an existing file into a spool that the caller closes. The error is an
+// Open unpacks an existing file into a spool that the caller closes. The error is an
 // *EntryError if the file is at fault.
 func (a *Archive) Open(name string) (*Spool, error) {
 	return a.unpack(a.content.ReaderAt(), a.content.Size, a.entries[name])

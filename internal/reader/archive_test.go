@@ -65,7 +65,7 @@ func walked(t testing.TB, name string, file []byte, limits reader.Limits) []stri
 			t.Fatal(err)
 		}
 		want := strings.TrimSuffix(name+"!/"+f.Path, "!/")
-		if reader.Unfolds(file) { // it lies beside the compressed file
+		if reader.Unfolds(file) { // it is beside the compressed file
 			want = f.Path
 		}
 		if f.Input.Name != want {
@@ -161,7 +161,7 @@ func TestFilesPacked(t *testing.T) {
 		want       []string
 	}{
 		{"f.tar", chats, reader.Limits{}, inside},
-		{"f.tar", oldTar(chats), reader.Limits{}, []string{"a/one.txt = alpha", ": the archive has no end: it may have been cut off behind its last entry"}},
+		{"f.tar", oldTar(chats), reader.Limits{}, []string{"a/one.txt = alpha", ": the archive has no end: it may have been cut off after its last entry"}},
 		{"f.tgz", gzipped(t, chats), reader.Limits{}, in("f.tar!/")},
 		{"f.tar.gz", gzipped(t, chats), reader.Limits{}, in("f.tar!/")},
 		{"f.json.gz", gzipped(t, "alpha"), reader.Limits{}, []string{"f.json = alpha"}},
@@ -169,14 +169,14 @@ func TestFilesPacked(t *testing.T) {
 		{"f.ZST", zstded(t, "alpha"), reader.Limits{}, []string{"f = alpha"}},
 		{"f.bz2", bzipped, reader.Limits{}, []string{"f = a"}},
 		{"f.txt", "BZhello", reader.Limits{}, []string{" = BZhello"}},
-		{"f.tar", chats[:512+512+3], reader.Limits{}, []string{"a/one.txt: the entry is cut off: 3 of its 5 bytes are there; what is there is read", "a/one.txt = alp",
+		{"f.tar", chats[:512+512+3], reader.Limits{}, []string{"a/one.txt: the entry is cut off: 3 of its 5 bytes are there; it is read as it is", "a/one.txt = alp",
 			": the archive is cut off or damaged before byte 1028 (unexpected EOF); the rest of it is not read"}},
 		{"f.tar", tarred(t, "1", "", "2", "", "3", ""), reader.Limits{Entries: 2}, []string{"1 = ", "2 = ", "3: the archive has more than 2 entries; the rest of it is not read"}},
-		{"f.gz", gzipped(t, "alpha, beta, gamma")[:20], reader.Limits{}, []string{"f: the file is cut off: its compressed bytes end early, after 9 bytes of content; what is there is read", "f = alpha, be"}},
-		{"f.gz", "\x1f\x8b\x08\xff", reader.Limits{}, []string{"f: the file is damaged: it does not begin as a compressed one (unexpected EOF)"}},
-		{"f.gz", long, reader.Limits{Ratio: 100, RatioFrom: 1 << 16}, []string{"f: the file unfolds to more than 100 times its stored size"}},
-		{"f.gz", long, reader.Limits{Bytes: 1000}, []string{"f: the archive unfolds to more than 1000 bytes; the rest of it is not read"}},
-		{"f.gz", gzipped(t, gzipped(t, "alpha")), reader.Limits{Depth: 1}, []string{"f: the archive lies in 1 others, which is as deep as is looked"}},
+		{"f.gz", gzipped(t, "alpha, beta, gamma")[:20], reader.Limits{}, []string{"f: the file is cut off: its compressed bytes end early, after 9 bytes of content; it is read as it is", "f = alpha, be"}},
+		{"f.gz", "\x1f\x8b\x08\xff", reader.Limits{}, []string{"f: the file is damaged: it does not begin like a compressed file (unexpected EOF)"}},
+		{"f.gz", long, reader.Limits{Ratio: 100, RatioFrom: 1 << 16}, []string{"f: the file unpacks to more than 100 times its stored size"}},
+		{"f.gz", long, reader.Limits{Bytes: 1000}, []string{"f: the archive unpacks to more than 1000 bytes; the rest of it is not read"}},
+		{"f.gz", gzipped(t, gzipped(t, "alpha")), reader.Limits{Depth: 1}, []string{"f: want archives nested at most 1 deep, found a deeper one"}},
 	} {
 		if diff := cmp.Diff(c.want, walked(t, c.name, []byte(c.file), c.limits)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
@@ -186,9 +186,9 @@ func TestFilesPacked(t *testing.T) {
 
 func TestLooksLike(t *testing.T) {
 	for name, c := range map[string]struct{ content, want string }{
-		"x.7z": {"7z\xBC\xAF\x27\x1C\x00", "a 7-Zip archive"}, "msgstore.db.crypt15": {"\x9a\x01\x0a\x10", "a backup of WhatsApp, which is encrypted"},
-		"signal-2024.backup": {"\x00\x00\x00\x2e\x0a", "a backup of Signal, which is encrypted"}, "keys.txt": {"-----BEGIN MEGOLM SESSION DATA-----\nA", "keys of Matrix"},
-		"key": {"\xAC\xED\x00\x05ur", "as the key file of WhatsApp"}, "a.json": {"{\"a\":", "JSON in a form"}, "load.dat": {"\xEF\xBB\xBF\xC3\xBEDOCID\xC3\xBE", "a load file of Concordance"}, "notes": {"hello\n", "text in a form"}, "x": {"\x01\x02\x03\x00\xff", ""},
+		"x.7z": {"7z\xBC\xAF\x27\x1C\x00", "a 7-Zip archive"}, "msgstore.db.crypt15": {"\x9a\x01\x0a\x10", "a WhatsApp backup, which is encrypted"},
+		"signal-2024.backup": {"\x00\x00\x00\x2e\x0a", "a Signal backup, which is encrypted"}, "keys.txt": {"-----BEGIN MEGOLM SESSION DATA-----\nA", "Matrix keys"},
+		"key": {"\xAC\xED\x00\x05ur", "WhatsApp's key file"}, "a.json": {"{\"a\":", "JSON in an unknown form"}, "load.dat": {"\xEF\xBB\xBF\xC3\xBEDOCID\xC3\xBE", "a load file of Concordance"}, "notes": {"hello\n", "text in an unknown form"}, "x": {"\x01\x02\x03\x00\xff", ""},
 	} {
 		sample, err := reader.NewSample(name, strings.NewReader(c.content), int64(len(c.content)))
 		if err != nil {
@@ -230,36 +230,36 @@ func TestFiles(t *testing.T) {
 		{"archive of 64-bit sizes", zip64, reader.Limits{}, []string{"a.txt = alpha"}},
 		{"nested", nested, reader.Limits{}, []string{"inner.zip!/a.txt = alpha", "inner.zip!/dir/b.txt = beta", "c.txt = gamma"}},
 		{"nested too deep", nested, reader.Limits{Depth: 1},
-			[]string{"inner.zip: the archive lies in 1 others, which is as deep as is looked", "c.txt = gamma"}},
+			[]string{"inner.zip: want archives nested at most 1 deep, found a deeper one", "c.txt = gamma"}},
 		{"large entry", string(readertest.Zipped(t, "a", strings.Repeat("x", reader.SpoolMemory+1), "b", "beta")), reader.Limits{},
 			[]string{"a = " + strings.Repeat("x", 40), "b = beta"}},
 		{"hostile names", string(readertest.Zipped(t, "../../etc/passwd", "a", "/var/x", "b", "C:\\x\x1b[2J\u202etxt", "c", "caf\xe9", "d")), reader.Limits{},
 			[]string{"../../etc/passwd = a", "/var/x = b", "C:\\x\uFFFD[2J\uFFFDtxt = c", "café = d"}},
 		{"same name twice", string(zippedRaw(t, "a", "1", "a", "2")), reader.Limits{}, []string{"a = 1", "a = 2"}},
 		{"checksum", string(checksumFlipped(raw, "alpha")), reader.Limits{},
-			[]string{fmt.Sprintf("a.txt: the entry is damaged: its checksum is %08x and should be %08x; what is there is read", checksum([]byte("`lpha")), checksum([]byte("alpha"))), "a.txt = `lpha", "b.txt = beta"}},
+			[]string{fmt.Sprintf("a.txt: the entry is damaged: its checksum is %08x and should be %08x; it is read as it is", checksum([]byte("`lpha")), checksum([]byte("alpha"))), "a.txt = `lpha", "b.txt = beta"}},
 		{"encrypted", string(encrypted), reader.Limits{},
-			[]string{"a.txt: the entry is encrypted and no password is held", "b.txt = beta"}},
+			[]string{"a.txt: the entry is encrypted, and no password is held", "b.txt = beta"}},
 		{"too many entries", string(many), reader.Limits{Entries: 2},
 			[]string{"1 = ", "2 = ", "3: the archive has more than 2 entries; the rest of it is not read"}},
 		{"unfolds to too much", string(readertest.Zipped(t, "a", zeros, "b", zeros, "c", "")), reader.Limits{Bytes: 1<<20 + 1},
-			[]string{"a = " + zeros[:40], "b: the archive unfolds to more than 1048577 bytes; the rest of it is not read"}},
+			[]string{"a = " + zeros[:40], "b: the archive unpacks to more than 1048577 bytes; the rest of it is not read"}},
 		{"unfolds too much at once", string(readertest.Zipped(t, "a", zeros, "b", "beta")), reader.Limits{Ratio: 100, RatioFrom: 1 << 16},
-			[]string{"a: the entry unfolds to more than 100 times its stored size", "b = beta"}},
+			[]string{"a: the entry unpacks to more than 100 times its stored size", "b = beta"}},
 		{"junk behind", string(two) + strings.Repeat("\n", 9), reader.Limits{}, []string{"a.txt = alpha", "dir/b.txt = beta"}},
 		{"cut in the directory", string(raw[:len(raw)-30]), reader.Limits{},
-			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one", "a.txt = alpha", "b.txt = beta"}},
+			[]string{": the archive has no directory: it was cut off; its entries are searched for one by one", "a.txt = alpha", "b.txt = beta"}},
 		{"cut in the directory, streamed", string(two[:len(two)-30]), reader.Limits{},
-			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one", "a.txt = alpha",
+			[]string{": the archive has no directory: it was cut off; its entries are searched for one by one", "a.txt = alpha",
 				"dir/b.txt: the entry is stored without its size, which only the missing directory states"}},
 		{"cut in an entry", string(raw[:bytes.Index(raw, []byte("beta"))+2]), reader.Limits{},
-			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one", "a.txt = alpha",
-				"b.txt: the entry is cut off: 2 of its 4 bytes are there; what is there is read", "b.txt = be"}},
+			[]string{": the archive has no directory: it was cut off; its entries are searched for one by one", "a.txt = alpha",
+				"b.txt: the entry is cut off: 2 of its 4 bytes are there; it is read as it is", "b.txt = be"}},
 		{"cut in a streamed entry", string(two[:37]), reader.Limits{},
-			[]string{": the archive has no directory: it was cut off; its entries are looked for one by one",
-				"a.txt: the entry is cut off: its compressed bytes end early, after 1 bytes of content; what is there is read", "a.txt = a"}},
+			[]string{": the archive has no directory: it was cut off; its entries are searched for one by one",
+				"a.txt: the entry is cut off: its compressed bytes end early, after 1 bytes of content; it is read as it is", "a.txt = a"}},
 		{"nested and cut", string(zippedRaw(t, "in.zip", string(raw[:len(raw)-30]), "c", "gamma")), reader.Limits{},
-			[]string{"in.zip: the archive has no directory: it was cut off; its entries are looked for one by one",
+			[]string{"in.zip: the archive has no directory: it was cut off; its entries are searched for one by one",
 				"in.zip!/a.txt = alpha", "in.zip!/b.txt = beta", "c = gamma"}},
 		{"overlapping entries", string(overlapping(t)), reader.Limits{},
 			[]string{"a = " + strings.Repeat("x", 40), ": the entries of the archive overlap: they claim more bytes than it has; the rest of it is not read"}},

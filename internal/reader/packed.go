@@ -81,7 +81,7 @@ func isOldTar(head []byte) bool {
 	return err == nil && stated == sum
 }
 
-// unpacked returns the name of an unfolded file.
+// unpacked returns the name of an unpacked file.
 func (p *packing) unpacked(name string) string {
 	name = path.Base(name)
 	for _, e := range p.endings {
@@ -92,7 +92,7 @@ func (p *packing) unpacked(name string) string {
 	return "content"
 }
 
-// compressed yields the file that a compressed file unfolds to, or its contents.
+// compressed yields the file that a compressed file unpacks to, or its contents.
 func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, size int64, depth int) error {
 	w.stored.Reset(io.NewSectionReader(file, 0, size))
 	stored := &countingReader{r: w.stored}
@@ -105,7 +105,7 @@ func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, siz
 		defer content.Close()
 		bad, err = w.pour("file", s, stored, content, io.Discard)
 	} else if stored.err == nil {
-		bad, err = &EntryError{reason: fmt.Sprintf("the file is damaged: it does not begin as a compressed one (%v)", err)}, nil
+		bad, err = &EntryError{reason: fmt.Sprintf("the file is damaged: it does not begin like a compressed file (%v)", err)}, nil
 	}
 	switch {
 	case err != nil:
@@ -113,39 +113,39 @@ func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, siz
 	case bad != nil && (bad.limit || s.Size == 0):
 		return w.problem(inside+inner, "%s", bad.reason)
 	case bad != nil:
-		if err := w.problem(inside+inner, "%s; what is there is read", bad.reason); err != nil {
+		if err := w.problem(inside+inner, "%s; it is read as it is", bad.reason); err != nil {
 			return err
 		}
 	}
-	// It lies beside the compressed file, and so beside the files that it names.
+	// It is beside the compressed file, and so beside the files that it names.
 	return w.file(path.Join(path.Dir(name), inner), inside+inner, s.ReaderAt(), s.Size, depth+1)
 }
 
-// pour unfolds into a spool, and also into a writer that never fails. It separates
-// faults of the unfolded data from those of this machine.
+// pour unpacks into a spool, and also into a writer that never fails. It separates
+// faults of the unpacked data from those of this machine.
 func (w *walk) pour(what string, s *Spool, stored *countingReader, content io.Reader, besides io.Writer) (bad *EntryError, _ error) {
 	for {
 		n, err := content.Read(w.chunk)
 		_, _ = besides.Write(w.chunk[:n])
 		if w.unfold -= int64(n); w.unfold < 0 {
-			return &EntryError{fmt.Sprintf("the archive unfolds to more than %d bytes; the rest of it is not read", w.limits.Bytes), true, true}, nil
+			return &EntryError{fmt.Sprintf("the archive unpacks to more than %d bytes; the rest of it is not read", w.limits.Bytes), true, true}, nil
 		}
 		if err := s.write(w.chunk[:n]); err != nil {
 			return nil, err
 		}
 		if s.Size > w.limits.RatioFrom && s.Size/w.limits.Ratio > stored.n {
-			return &EntryError{fmt.Sprintf("the %s unfolds to more than %d times its stored size", what, w.limits.Ratio), true, false}, nil
+			return &EntryError{fmt.Sprintf("the %s unpacks to more than %d times its stored size", what, w.limits.Ratio), true, false}, nil
 		}
 		switch {
 		case err == nil:
 		case stored.err != nil:
-			return nil, fmt.Errorf("unfold an archive: %w", stored.err)
+			return nil, fmt.Errorf("unpack an archive: %w", stored.err)
 		case errors.Is(err, io.EOF):
 			return nil, nil
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return &EntryError{reason: fmt.Sprintf("the %s is cut off: its compressed bytes end early, after %d bytes of content", what, s.Size)}, nil
 		default:
-			return &EntryError{reason: fmt.Sprintf("the %s is damaged: its compressed bytes make no sense after %d bytes of content", what, s.Size)}, nil
+			return &EntryError{reason: fmt.Sprintf("the %s is damaged: its compressed bytes are invalid after %d bytes of content", what, s.Size)}, nil
 		}
 		if err := w.ctx.Err(); err != nil {
 			return nil, err
@@ -184,7 +184,7 @@ func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, dept
 		default:
 			there := min(h.Size, size-at)
 			if there < h.Size {
-				if err := w.problem(inside+label, "the entry is cut off: %d of its %d bytes are there; what is there is read", there, h.Size); err != nil {
+				if err := w.problem(inside+label, "the entry is cut off: %d of its %d bytes are there; it is read as it is", there, h.Size); err != nil {
 					return err
 				}
 			}
@@ -212,7 +212,7 @@ func (w *walk) tarEnd(path string, file io.ReaderAt, size int64) error {
 		return fmt.Errorf("read the end of an archive: %w", err)
 	}
 	if len(bytes.Trim(end, "\x00")) > 0 {
-		return w.problem(path, "the archive has no end: it may have been cut off behind its last entry")
+		return w.problem(path, "the archive has no end: it may have been cut off after its last entry")
 	}
 	return nil
 }
@@ -227,7 +227,7 @@ func isSparse(h *tar.Header) bool {
 	return h.Typeflag == tar.TypeGNUSparse
 }
 
-// LooksLike describes a file that no reader recognises, and tells how to proceed; "" if
+// LooksLike describes a file that no reader recognises, and suggests how to proceed; "" if
 // it does not look like anything known.
 func LooksLike(s Sample) string {
 	for _, l := range looks {
@@ -239,7 +239,7 @@ func LooksLike(s Sample) string {
 		}
 	}
 	if s.Text != nil {
-		return "text in a form that is not known: --format names a reader, --via a program of yours"
+		return "text in an unknown form: --format names a reader, --via a program of yours"
 	}
 	return ""
 }
@@ -261,9 +261,9 @@ func looksLikeJSON(text []byte) bool {
 	return bytes.IndexByte([]byte("{[\"]"), inside[0]) >= 0
 }
 
-const concordance = "a load file of Concordance, which is not read yet: have its mails handed over as EML or PST, or its table as CSV"
+const concordance = "a load file of Concordance, which is not read yet: request its mails as EML or PST, or its table as CSV"
 
-const needsKey = ", which is encrypted and needs a key that is held"
+const needsKey = ", which is encrypted and cannot be read without its key"
 
 // looks are files that are recognised but not read.
 var looks = []struct {
@@ -272,14 +272,14 @@ var looks = []struct {
 	ending string // part of the name
 	words  string
 }{
-	{"7z\xBC\xAF\x27\x1C", 0, "", "a 7-Zip archive: hand over what is in it, too"},
-	{"Rar!\x1A\x07", 0, "", "a RAR archive: hand over what is in it, too"},
-	{"\xFD7zXZ\x00", 0, "", "a file compressed with xz: hand over what is in it, too"},
-	{"-----BEGIN MEGOLM SESSION DATA-----", 0, "", "keys of Matrix, exported and encrypted with a passphrase"},
-	{"-----BEGIN PGP", 0, "", "a message or key of OpenPGP"},
-	{"\xAC\xED\x00\x05", 0, "", "an object of Java, as the key file of WhatsApp is"},
-	{"", 0, ".crypt1", "a backup of WhatsApp" + needsKey},
-	{"\x00\x00", 0, ".backup", "a backup of Signal" + needsKey},
+	{"7z\xBC\xAF\x27\x1C", 0, "", "a 7-Zip archive: hand over its content as well"},
+	{"Rar!\x1A\x07", 0, "", "a RAR archive: hand over its content as well"},
+	{"\xFD7zXZ\x00", 0, "", "a file compressed with xz: hand over its content as well"},
+	{"-----BEGIN MEGOLM SESSION DATA-----", 0, "", "Matrix keys, exported and encrypted with a passphrase"},
+	{"-----BEGIN PGP", 0, "", "an OpenPGP message or key"},
+	{"\xAC\xED\x00\x05", 0, "", "a Java object, such as WhatsApp's key file"},
+	{"", 0, ".crypt1", "a WhatsApp backup" + needsKey},
+	{"\x00\x00", 0, ".backup", "a Signal backup" + needsKey},
 	{"\xEF\xBB\xBF\xC3\xBE", 0, "", concordance},
 	{"\xC3\xBE", 0, ".dat", concordance},
 	{"\xFE", 0, ".dat", concordance},
@@ -291,11 +291,11 @@ var looks = []struct {
 	{"ftyp", 4, "", "a video or a voice message (MP4)"},
 	{"OggS", 0, "", "a voice message (Ogg)"},
 	{"ID3", 0, "", "sound (MP3)"},
-	{CompoundMagic, 0, "", "a document of Office or another compound file"},
-	{databaseMagic, 0, "", "an SQLite database of no program that is known"},
+	{CompoundMagic, 0, "", "an Office document or another compound file"},
+	{databaseMagic, 0, "", "an SQLite database of an unknown program"},
 	{zipLocal, 0, "", "a zip archive"},
-	{"{", 0, "", "JSON in a form that is not known, or cut off: --format names a reader, --via a program of yours"},
-	{"[", 0, "", "JSON in a form that is not known, or cut off: --format names a reader, --via a program of yours"},
-	{"<!DOCTYPE", 0, "", "XML or HTML with a document type, which is not followed: --format names a reader"},
-	{"<?xml", 0, "", "XML in a form that is not known: --format names a reader, --via a program of yours"},
+	{"{", 0, "", "JSON in an unknown form, or cut off: --format names a reader, --via a program of yours"},
+	{"[", 0, "", "JSON in an unknown form, or cut off: --format names a reader, --via a program of yours"},
+	{"<!DOCTYPE", 0, "", "XML or HTML with a document type, which Argus does not follow: --format names a reader"},
+	{"<?xml", 0, "", "XML in an unknown form: --format names a reader, --via a program of yours"},
 }

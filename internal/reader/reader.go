@@ -2,8 +2,8 @@
 // given, archives unpacked, and the items that they find.
 //
 // A reader streams: whatever the size of the file, it holds a bounded piece of it. It
-// trusts nothing in it. A piece that makes no sense is yielded as a problem, with the
-// reason, and reading continues behind it.
+// trusts nothing in it. A piece that is invalid is yielded as a problem, with the
+// reason, and reading continues after it.
 //
 // The formats are in the packages below formats, which do not import each other. They
 // share toolkits: textdoc, jsondoc, xmldoc, sqlitedoc, sheetdoc and rtfdoc for the
@@ -132,10 +132,10 @@ type Item struct {
 	// of content, without the piece itself.
 	Problem string
 	// Stated, in an item that is neither, is how many records the source claims to
-	// have. It comes behind all of them; the reader does not compare it with its own
+	// have. It comes after all of them; the reader does not compare it with its own
 	// count.
 	Stated *argus.Stated
-	// Raw is the beginning of the piece behind a problem, at most
+	// Raw is the beginning of the piece after a problem, at most
 	// argus.QuarantineRaw bytes.
 	Raw []byte
 	// Where is the place: the reader sets Record, Offset and Length.

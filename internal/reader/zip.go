@@ -44,7 +44,7 @@ type ZipEntry struct {
 	encrypted bool
 	checksum  uint32
 	Packed    int64 // bytes as stored
-	size      int64 // bytes unfolded
+	size      int64 // bytes unpacked
 	// central is set for a header in the directory: header is then the place of the
 	// entry's own, and data is known once that was read.
 	central bool
@@ -54,14 +54,14 @@ type ZipEntry struct {
 	streamed bool
 }
 
-// Content unfolds an entry of a directory while it is read: it checks nothing and has
+// Content unpacks an entry of a directory while it is read: it checks nothing and has
 // no limit.
 func (e *ZipEntry) Content(file io.ReaderAt, size int64) (io.Reader, error) {
 	if err := e.locate(file, size); err != nil {
 		return nil, err
 	}
 	if e.encrypted {
-		return nil, errors.New("a part is encrypted and no password is held")
+		return nil, errors.New("a part is encrypted, and no password is held")
 	}
 	if e.Packed < 0 || e.data+e.Packed > size {
 		return nil, errors.New("a part is cut off")
@@ -109,7 +109,7 @@ func OpenZip(file io.ReaderAt, size int64) (*zipDirectory, error) {
 		}
 	}
 	if length > behind || offset > behind {
-		return nil, fmt.Errorf("the archive's directory is not where its end says")
+		return nil, fmt.Errorf("the archive's directory is not where the end of the archive locates it")
 	}
 	for _, start := range []uint64{offset, behind - length} {
 		signature := make([]byte, 4)
@@ -119,7 +119,7 @@ func OpenZip(file io.ReaderAt, size int64) (*zipDirectory, error) {
 		section := io.NewSectionReader(file, int64(start), int64(behind-start))
 		return &zipDirectory{r: bufio.NewReaderSize(section, 64<<10), base: int64(start - offset), stated: entries}, nil
 	}
-	return nil, fmt.Errorf("the archive's directory is not where its end says")
+	return nil, fmt.Errorf("the archive's directory is not where the end of the archive locates it")
 }
 
 // zip64Record returns the zip64 end record that the locator at the end of tail points
@@ -140,7 +140,7 @@ func zip64Record(file io.ReaderAt, tail []byte, size int64) ([]byte, uint64) {
 	return record, at
 }
 
-// Next returns the next entry, io.EOF behind the last, or an error that names in a
+// Next returns the next entry, io.EOF after the last, or an error that names in a
 // sentence where the directory stops making sense.
 func (d *zipDirectory) Next() (*ZipEntry, error) {
 	header := make([]byte, zipCentralSize)
@@ -223,7 +223,7 @@ func (z *zip64Numbers) number(short []byte) int64 {
 func (e *ZipEntry) locate(file io.ReaderAt, size int64) error {
 	local, err := readLocalHeader(file, size, e.header)
 	if err != nil {
-		return badEntry("the entry is not where the archive's directory says")
+		return badEntry("the entry is not where the archive's directory locates it")
 	}
 	e.data, e.streamed = local.data, false
 	return nil
@@ -274,7 +274,7 @@ func nextLocalHeader(ctx context.Context, file io.ReaderAt, size, from int64) (i
 			return from + int64(at), nil
 		}
 		if err != nil && err != io.EOF {
-			return 0, fmt.Errorf("look for entries of an archive: %w", err)
+			return 0, fmt.Errorf("search for entries of an archive: %w", err)
 		}
 		if n < len(zipLocal) {
 			break
@@ -284,7 +284,7 @@ func nextLocalHeader(ctx context.Context, file io.ReaderAt, size, from int64) (i
 	return size, nil
 }
 
-// readDescriptor reads the descriptor behind the data of a streamed entry: the checksum
+// readDescriptor reads the descriptor after the data of a streamed entry: the checksum
 // and the two sizes, which must equal packed and size.
 func (e *ZipEntry) readDescriptor(file io.ReaderAt, fileSize, packed, size int64) error {
 	at := e.data + packed
@@ -297,7 +297,7 @@ func (e *ZipEntry) readDescriptor(file io.ReaderAt, fileSize, packed, size int64
 	case len(b) >= 12 && int64(binary.LittleEndian.Uint32(b[4:])) == packed && int64(binary.LittleEndian.Uint32(b[8:])) == size:
 	case len(b) >= 20 && binary.LittleEndian.Uint64(b[4:]) == uint64(packed) && binary.LittleEndian.Uint64(b[12:]) == uint64(size):
 	default:
-		return badEntry("the entry is damaged: %d stored bytes made %d, and its sizes say otherwise", packed, size)
+		return badEntry("the entry is damaged: %d stored bytes unpack to %d, which differs from its stated sizes", packed, size)
 	}
 	e.checksum = binary.LittleEndian.Uint32(b)
 	e.Packed, e.size, e.streamed = packed, size, false

@@ -104,7 +104,7 @@ func (r *reading) item(item reader.Item) error {
 	return r.hand(Event{Item: item})
 }
 
-// zeroIsNoTime removes the moment 0, which programs write if they have no time, from
+// zeroIsNoTime removes the moment 0, which programs write when a time is missing, from
 // the times of a message.
 func zeroIsNoTime(m *argus.Message) {
 	for _, t := range [...]struct {
@@ -112,7 +112,7 @@ func zeroIsNoTime(m *argus.Message) {
 		time *argus.Time
 	}{{"sent", &m.Sent}, {"received", &m.Received}, {"read", &m.Read}, {"edited", &m.Edited}} {
 		if t.time.Known() && t.time.Micros == 0 {
-			m.Extra = append(m.Extra, argus.Unread(t.name, t.time.Raw+" is no time"))
+			m.Extra = append(m.Extra, argus.Unread(t.name, t.time.Raw+" is not a time"))
 			*t.time = argus.Time{}
 		}
 	}

@@ -116,7 +116,7 @@ func TestZeroIsNoTime(t *testing.T) {
 	if err := r.item(reader.Item{Message: m}); err != nil {
 		t.Fatal(err)
 	}
-	want := []argus.Field{argus.Unread("sent", "0 is no time"), argus.Unread("read", "0 is no time")}
+	want := []argus.Field{argus.Unread("sent", "0 is not a time"), argus.Unread("read", "0 is not a time")}
 	if diff := cmp.Diff(want, m.Extra); diff != "" || m.Sent.Known() || m.Read.Known() || !m.Received.Known() {
 		t.Errorf("%+v %s", m, diff)
 	}

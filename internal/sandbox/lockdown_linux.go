@@ -46,7 +46,7 @@ func lockDown(memory int64) error {
 	case errno != 0:
 		return fmt.Errorf("set a seccomp filter: %w", errno)
 	case failed != 0:
-		return fmt.Errorf("set a seccomp filter: thread %d cannot take it", failed)
+		return fmt.Errorf("set a seccomp filter: thread %d does not accept it", failed)
 	}
 	return nil
 }

@@ -24,8 +24,8 @@ type call struct {
 	args [6]uintptr
 }
 
-// calls are system calls. Some would reach the process with the number victim or a
-// third one: all but the last few would work outside. No process has the number nobody.
+// calls are system calls. Some target the process with the number victim, or a third
+// one; all but the last few would work outside the sandbox. No process has the number nobody.
 func calls(victim int) (refused, kept []call) {
 	const nobody = 1<<22 - 1
 	own, it := uintptr(os.Getpid()), uintptr(victim)

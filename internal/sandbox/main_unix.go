@@ -70,17 +70,17 @@ func (a answer) read(kind frameKind, into any) error {
 }
 
 func serve(formats reader.Formats) error {
-	// The program decides when this process ends, not who types Ctrl-C.
+	// The program decides when this process ends; Ctrl-C does not end it.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	f := os.NewFile(3, "program")
 	c, err := net.FileConn(f)
 	if err != nil {
-		return fmt.Errorf("%s is for Argus itself: it reads files that Argus hands to it", mainArgument)
+		return fmt.Errorf("%s is for Argus's own use: it reads files that Argus hands to it", mainArgument)
 	}
 	f.Close()
 	conn, ok := c.(*net.UnixConn)
 	if !ok {
-		return errors.New("descriptor 3 is no Unix socket")
+		return errors.New("descriptor 3 is not a Unix socket")
 	}
 	s := &served{conn: conn, out: bufio.NewWriterSize(conn, frameEventsSize), answers: make(chan answer)}
 	s.formats = formats

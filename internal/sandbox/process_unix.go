@@ -150,9 +150,9 @@ func (p *process) why(o Options) string {
 		case strings.Contains(line, "out of memory"), strings.Contains(line, "cannot allocate memory"), strings.Contains(line, "pthread_create failed"):
 			return tooMuch
 		case strings.Contains(line, "stack exceeds"):
-			return "the reader broke: it called itself too deeply"
+			return "the reader crashed: its recursion was too deep"
 		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "), strings.HasPrefix(line, "argus: "):
-			return "the reader broke: " + firstLine(line)
+			return "the reader crashed: " + firstLine(line)
 		}
 	}
 	if p.endErr != nil {
@@ -298,7 +298,7 @@ func (t *turn) do(ctx context.Context, file Content) (broke string, err error) {
 		case err != nil:
 			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 				t.p.end()
-				return "the reader broke: " + err.Error(), nil
+				return "the reader crashed: " + err.Error(), nil
 			}
 			_ = t.p.conn.Close()
 			return t.p.why(o), nil
@@ -314,7 +314,7 @@ func (t *turn) do(ctx context.Context, file Content) (broke string, err error) {
 		if done || errors.Is(err, errFrame) {
 			if err != nil {
 				t.p.end()
-				return "the reader broke: " + err.Error(), nil
+				return "the reader crashed: " + err.Error(), nil
 			}
 			return "", nil
 		}
@@ -428,7 +428,7 @@ func gone(err error) error {
 // it is given up.
 const mostBroken = 16
 
-// apart runs a job in a process. If the process breaks, another one continues after
+// apart runs a job in a process. If the process breaks, another process continues after
 // the file that broke it.
 func (r *Readers) apart(ctx context.Context, j job, file Content, yield func(Event, error) bool) {
 	for broken := 1; ; broken++ {
@@ -458,7 +458,7 @@ func (r *Readers) apart(ctx context.Context, j job, file Content, yield func(Eve
 		}
 		if !t.begun || broken == mostBroken {
 			if t.begun {
-				broke = fmt.Sprintf("%d files broke their readers; the rest is not read", broken)
+				broke = fmt.Sprintf("%d files crashed their readers; the rest is not read", broken)
 			}
 			t.at, t.file = File{Name: j.Name, Size: j.Size}, nil
 			yield(t.event(reader.Item{Problem: broke}), nil)

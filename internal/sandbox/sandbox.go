@@ -26,7 +26,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// Options say how files are read.
+// Options control how files are read.
 type Options struct {
 	// Apart runs the readers in a separate process; the program must call
 	// [Main] at its very beginning. Default: in this process.
@@ -89,7 +89,7 @@ type Beside struct {
 type Event struct {
 	File *File
 	Item reader.Item
-	// Broke says that the item is not a record of the file: it says why reading
+	// Broke means that the item is not a record of the file: it states why reading
 	// ended early. The reason may differ the next time.
 	Broke bool
 }
@@ -120,9 +120,9 @@ type Readers struct {
 // New makes readers. The caller must close them.
 func New(o Options) *Readers { return &Readers{o: o.withDefaults()} }
 
-// ErrNotHeld says that no confined process could be started for the readers. Nothing
+// ErrNotHeld means that no confined process could be started for the readers. Nothing
 // was read.
-var ErrNotHeld = errors.New("no process for the readers can be started and held")
+var ErrNotHeld = errors.New("no process for the readers can be started and confined")
 
 // Start starts the process for the first file, and returns once the system confines
 // it. Reading does this by itself; calling Start before other work shows early

@@ -214,10 +214,10 @@ func TestBrokenReaders(t *testing.T) {
 	const kept = "; records before byte 3 of 3 are kept, the rest of the file is not"
 	archive := zipped(t, "1.txt", "good one", "2.txt", "bad", "3.txt", "good three")
 	for name, reason := range map[string]string{
-		"panics":   "the reader broke: index out of range [7]" + kept,
+		"panics":   "the reader crashed: index out of range [7]" + kept,
 		"dies":     "the reader's process ended: exit status 7",
 		"grows":    "the reader needed more than 128 MiB of memory",
-		"recurses": "the reader broke: it called itself too deeply",
+		"recurses": "the reader crashed: its recursion was too deep",
 		"loops":    "the reader sent nothing for 2s and was stopped" + kept,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -305,7 +305,7 @@ func TestManyBroken(t *testing.T) {
 	r := New(Options{Formats: all.Formats(), Apart: true, Format: "dies"})
 	defer r.Close()
 	got := shown(t, r, handedOver(t, "a.zip", zipped(t, pairs...)))
-	if want := "[ ] ! 16 files broke their readers; the rest is not read (broke)"; len(got) != 17 || got[16] != want {
+	if want := "[ ] ! 16 files crashed their readers; the rest is not read (broke)"; len(got) != 17 || got[16] != want {
 		t.Errorf("%d: %q, want %q at last", len(got), got[len(got)-1], want)
 	}
 }

@@ -318,7 +318,7 @@ func appendText[T string | []byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-var errFrame = errors.New("the process sent data that makes no sense")
+var errFrame = errors.New("the process sent data that is invalid")
 
 // decoder reads events from a frame. The texts of a frame share its memory.
 type decoder struct {

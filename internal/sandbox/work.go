@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// errStopped says that the receiver wants no more.
+// errStopped means that the receiver wants no more.
 var errStopped = errors.New("stopped")
 
 // job is the reading of one original.
@@ -23,7 +23,7 @@ type job struct {
 	Size int64
 	// Skip is how many files in it have been read before.
 	Skip int `json:",omitempty"`
-	// Hash says that the files are listed, not read.
+	// Hash means that the files are listed, not read.
 	Hash bool `json:",omitempty"`
 	// Format, if set, reads the original as a whole.
 	Format string `json:",omitempty"`
@@ -84,7 +84,7 @@ type work struct {
 	siblings map[string][]byte // neighbouring files, by path
 	held     int               // bytes of siblings
 	fault    error             // an error of this machine while looking for neighbours
-	// retire says that this process should not go on after a panic, or after a database,
+	// retire means that this process should not continue after a panic, or after a database,
 	// whose library is not memory safe by itself.
 	retire bool
 }
@@ -140,7 +140,7 @@ func (w *work) file(ctx context.Context, j job, f reader.File) (err error) {
 			panic(p) // not the reader's
 		}
 		w.retire = true
-		e.Item, e.Broke = got.item("the reader broke: "+firstLine(fmt.Sprint(p)), at.Size), true
+		e.Item, e.Broke = got.item("the reader crashed: "+firstLine(fmt.Sprint(p)), at.Size), true
 		err = w.hand(e)
 	}()
 	if f.Packed && !j.Hash {
@@ -236,7 +236,7 @@ func (w *work) sibling(ctx context.Context, name string) (io.ReaderAt, int64, bo
 	return bytes.NewReader(content), int64(len(content)), true
 }
 
-// fetch reads a file of the delivery, which may lie in an archive.
+// fetch reads a file of the delivery, which may be in an archive.
 func (w *work) fetch(ctx context.Context, name string) ([]byte, bool, error) {
 	b, ok, err := w.ask(ctx, name)
 	if err != nil || !ok {

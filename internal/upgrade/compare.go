@@ -15,7 +15,7 @@ import (
 )
 
 // compare reads the new evidence from the disk and proves, record by record, that it
-// says exactly the same as the older evidence.
+// has exactly the same content as the older evidence.
 func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 	fresh, err := evidence.Open(c.o.Dir, evidence.Options{ReadOnly: true, Recent: 1})
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 			return nil, err
 		}
 		differs := func(why any) error {
-			return fmt.Errorf("%w: the new evidence does not give back record %d of delivery %s: %v", argus.ErrDamaged, raw.Seq, raw.Delivery, why)
+			return fmt.Errorf("%w: the new evidence does not reproduce record %d of delivery %s: %v", argus.ErrDamaged, raw.Seq, raw.Delivery, why)
 		}
 		if !there || r.Seq != raw.Seq || r.Delivery != raw.Delivery {
 			return nil, differs("it is not there")
@@ -64,7 +64,7 @@ func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 		}
 	}
 	if r, err, there := next(); there {
-		return nil, errors.Join(fmt.Errorf("%w: the new evidence has record %d, and the older evidence does not", argus.ErrDamaged, r.Seq), err)
+		return nil, errors.Join(fmt.Errorf("%w: the new evidence has record %d, but the older evidence does not", argus.ErrDamaged, r.Seq), err)
 	}
 	c.o.Progress(Comparing, c.old.Last())
 	return c.result(ctx, fresh, accounts)
@@ -169,7 +169,7 @@ func (w *writer) sighting(ctx context.Context, d *converted, r *argus.Record, wa
 			return err
 		}
 		if of.Kind != argus.KindMessage {
-			return fmt.Errorf("it is of record %d, which is no message", r.Of)
+			return fmt.Errorf("it refers to record %d, which is not a message", r.Of)
 		}
 		m := new(format1.MessageForm)
 		if err := fromMessage(of.Message, m); err != nil {

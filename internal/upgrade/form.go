@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/format1"
 )
 
-// errForeign says that a record has something that format 1 cannot express.
-var errForeign = errors.New("it says more than format 1 could")
+// errForeign means that a record has something that format 1 cannot express.
+var errForeign = errors.New("it holds more than format 1 could")
 
 // The options by which the opening of a delivery names its seal of format 1.
 const (
@@ -119,7 +119,7 @@ func fromOpening(o *argus.Opening, seal *format1.Seal) (*format1.OpeningForm, er
 	if seal != nil {
 		own := len(options) - 2
 		if own < 0 || !slices.Equal(options[own:], namesOf(seal)) {
-			return nil, errors.New("it does not name its seal of format 1")
+			return nil, errors.New("it does not name its format 1 seal")
 		}
 		options = options[:own]
 	}

@@ -1,5 +1,5 @@
 // Package upgrade converts the evidence of a store of an older format into that of
-// today, and proves that it says the same.
+// today, and proves that the content is the same.
 //
 // Each record keeps its number, so every reference to one stays valid. The proof: each
 // record is read again from the new evidence and written as the older format would
@@ -56,7 +56,7 @@ const (
 	Comparing Step = "compared"
 )
 
-// Result describes the converted evidence, which says the same as before.
+// Result describes the converted evidence, which has the same content as before.
 type Result struct {
 	Records     uint64     `json:"records"`
 	Messages    uint64     `json:"messages"`
@@ -84,7 +84,7 @@ func hashOf(data []byte) argus.Hash { return sha256.Sum256(data) }
 
 // Evidence converts the evidence of a store and compares the two. The error is
 // ErrDamaged if the older evidence differs from its seals, or if the new evidence does
-// not give back an older record exactly. The content of o.Dir is then worthless.
+// not reproduce an older record exactly. The content of o.Dir is then worthless.
 func Evidence(ctx context.Context, o Options) (*Result, error) {
 	c, err := start(o)
 	if err != nil {
@@ -332,7 +332,7 @@ func (c *converter) sighting(n *argus.Record, r *format1.Record) error {
 	}
 	of := c.of.r
 	if of.Kind != format1.Message || of.ID != r.ID || of.Version != r.Version {
-		return fmt.Errorf("%w: the sighting is not of the message in record %d", argus.ErrDamaged, r.Of)
+		return fmt.Errorf("%w: the sighting does not match the message of record %d", argus.ErrDamaged, r.Of)
 	}
 	n.Kind, n.Message = argus.KindMessage, toMessage(r.Message.Join(of.Message))
 	if was, is := of.Message.Sent, r.Message.Sent; was.Micros == is.Micros && was.Precision == is.Precision {

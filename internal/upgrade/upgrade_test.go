@@ -126,7 +126,7 @@ func TestEveryDifferenceIsFound(t *testing.T) {
 			err := changed(t.Context(), o, seq, set)
 			if err == nil {
 				t.Errorf("record %d of kind %d: a changed %s is not detected", seq, kind, name)
-			} else if strings.Contains(err.Error(), "does not give back") {
+			} else if strings.Contains(err.Error(), "does not reproduce") {
 				compared++
 			}
 		}

@@ -86,7 +86,7 @@ func parseExpected(text []byte) (*expected, error) {
 		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object")
+		return nil, errors.New("want the end of the file after the object")
 	}
 	if err := allowed(want.Options); err != nil {
 		return nil, err
@@ -354,7 +354,7 @@ func moment(v any) (at time.Time, fraction string, ok bool) {
 	return at, strings.TrimRight(f[5], "0"), err == nil
 }
 
-// sameMoment compares times to the precision that both have; nil is no time.
+// sameMoment compares times to the precision that both have; nil is not a time.
 func sameMoment(got, want any) bool {
 	a, aPart, aOK := moment(got)
 	b, bPart, bOK := moment(want)

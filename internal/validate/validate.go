@@ -70,7 +70,7 @@ func (f Format) Tested() bool { return f.Passed+f.Failed+f.Known > 0 }
 
 // Set is the references in one folder.
 type Set struct {
-	// Name tells whose references they are.
+	// Name identifies whose references they are.
 	Name  string
 	Files fs.FS
 	// Examples has the files that references name under "examples" instead of a folder
@@ -266,7 +266,7 @@ func (r *Result) judge(want *expected) {
 	default:
 		r.Outcome = Passed
 		if want.KnownError != "" {
-			r.Remark = "the known error does not show: " + want.KnownError
+			r.Remark = "the known error did not occur: " + want.KnownError
 		}
 	}
 }
@@ -284,7 +284,7 @@ func (s Set) input(name string, want *expected, into string) ([]File, error) {
 	return []File{file}, err
 }
 
-// copyInput copies the files of a folder into another one, with their hashes.
+// copyInput copies the files of a folder into another, with their hashes.
 func copyInput(files fs.FS, from, into string) (list []File, err error) {
 	err = fs.WalkDir(files, from, func(name string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -338,7 +338,7 @@ func (o *Options) test(ctx context.Context, folder, input string, want *expected
 		return nil, []string{"there is no receipt: " + p.said}, nil
 	}
 	if err := unmarshal(events[at].line, &receipt); err != nil {
-		return nil, nil, fmt.Errorf("understand the receipt: %w", err)
+		return nil, nil, fmt.Errorf("parse the receipt: %w", err)
 	}
 	found, err := p.messages(ctx, []string{"search", "--all", "--", ""})
 	if err != nil {
@@ -415,7 +415,7 @@ func (p *program) events(ctx context.Context, args []string) (list []event, err 
 	for line := range strings.Lines(out) {
 		e := event{line: []byte(line)}
 		if err := json.Unmarshal(e.line, &e); err != nil {
-			return nil, fmt.Errorf("argus %s printed a line that is no JSON: %w", args[0], err)
+			return nil, fmt.Errorf("argus %s printed a line that is not JSON: %w", args[0], err)
 		}
 		list = append(list, e)
 	}

@@ -76,7 +76,7 @@ func TestExpectedRefuses(t *testing.T) {
 		`{"options":["--store","/x"]}`:                   "--store",
 		`{"asks":[{"command":["serve"]}]}`:               "argus serve",
 		`{"asks":[{"query":"","options":["--keys=x"]}]}`: "--keys",
-		`{} {}`: "follows",
+		`{} {}`: "after the object",
 		`[]`:    "cannot unmarshal",
 	} {
 		if _, err := parseExpected([]byte(text)); err == nil || !strings.Contains(err.Error(), why) {

@@ -36,7 +36,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	}
 	ix, err := x.open(layout.File(dir, layout.Index), index.Options{ReadOnly: true})
 	if errors.Is(err, index.ErrOutdated) {
-		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is built again when the store is opened"})
+		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "another version of Argus built the index; the next opening of the store rebuilds it"})
 		return nil
 	}
 	if err != nil {
@@ -49,7 +49,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 		return err
 	}
 	for _, name := range strays {
-		report(Finding{File: layout.Index + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file: it does not count; a crash left it, it is being written, or an earlier manifest took the place of a later one"})
+		report(Finding{File: layout.Index + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file, so the index does not use it: a crash left it, it is being written, or the manifest was replaced with an earlier one"})
 	}
 	sound := true
 	for err := range ix.Check(ctx) {
@@ -122,17 +122,17 @@ func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Find
 	case err != nil || result.Verified == nil:
 		return err
 	case result.IndexedTo > result.Last:
-		report(Finding{File: layout.Index, Offset: -1, Problem: fmt.Sprintf("the index has seen records up to %d, and there are %d; argus reindex builds it again", result.IndexedTo, result.Last)})
+		report(Finding{File: layout.Index, Offset: -1, Problem: fmt.Sprintf("the index has records up to %d, but the last record is %d; argus reindex rebuilds it", result.IndexedTo, result.Last)})
 		return nil
 	case x.comparison == nil:
 		return nil
 	}
 	if x.stopped != nil && x.damaged {
-		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "the index was not compared with the evidence, which is not whole: " + x.stopped.Error()})
+		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "the index was not compared with the evidence, which is incomplete: " + x.stopped.Error()})
 		return nil
 	}
 	if errors.Is(x.other, evidence.ErrOther) && !x.damaged {
-		report(Finding{File: layout.IndexManifest, Offset: -1, Problem: strings.TrimPrefix(x.other.Error(), argus.ErrDamaged.Error()+": ") + "; argus reindex builds the index again"})
+		report(Finding{File: layout.IndexManifest, Offset: -1, Problem: strings.TrimPrefix(x.other.Error(), argus.ErrDamaged.Error()+": ") + "; argus reindex rebuilds the index"})
 	}
 	for _, d := range differences {
 		report(indexFinding(d))
@@ -143,10 +143,10 @@ func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Find
 func indexFinding(err error) Finding {
 	f := Finding{File: layout.Index, Offset: -1, Problem: err.Error()}
 	if d, ok := errors.AsType[*index.Damage](err); ok {
-		f.File, f.Offset, f.Problem = layout.Index+"/"+d.File, d.Offset, d.Reason+"; argus reindex builds the index again"
+		f.File, f.Offset, f.Problem = layout.Index+"/"+d.File, d.Offset, d.Reason+"; argus reindex rebuilds the index"
 	}
 	if d, ok := errors.AsType[*index.Differs](err); ok {
-		f.First, f.Last, f.Problem = d.First, d.Last, "the index does not say of these records what the evidence says; argus reindex builds it again"
+		f.First, f.Last, f.Problem = d.First, d.Last, "the index differs from the evidence at these records; argus reindex rebuilds it"
 	}
 	return f
 }

@@ -52,7 +52,7 @@ const (
 )
 
 // ErrKey means that a given key is not the public key of a store.
-var ErrKey = errors.New("what was given is no public key of a store")
+var ErrKey = errors.New("the given key is not the public key of a store")
 
 // Options configure a verification.
 type Options struct {
@@ -100,13 +100,13 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 	} else if _, err := note.NewVerifier(key); err != nil {
 		return nil, fmt.Errorf("verify: %w: %w", ErrKey, err)
 	} else if strings.TrimSpace(string(stored)) != key {
-		damage(layout.PublicKey, "the key in the store is not the one that was given")
+		damage(layout.PublicKey, "the key in the store differs from the given key")
 	}
 	result.Key = key
 	var verifiers note.Verifiers
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
-		damage(layout.PublicKey, "the public key makes no sense: %v", err)
+		damage(layout.PublicKey, "the public key is invalid: %v", err)
 	} else {
 		verifiers = note.VerifierList(verifier)
 	}
@@ -120,7 +120,7 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 		}
 		// Otherwise the ledger has shown which of the two is wrong.
 		if name := layout.KeyName(info.Store); said == nil && result.KeyFrom == KeyStored && info.Store != "" && verifier.Name() != name {
-			damage(layout.PublicKey, "the public key is that of %s, and the store is %s", verifier.Name(), name)
+			damage(layout.PublicKey, "the public key belongs to %s, but the store is %s", verifier.Name(), name)
 		}
 	}
 	index := &indexCheck{open: o.OpenIndex}
@@ -143,7 +143,7 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 // claims, or nil if they cannot be trusted.
 func LedgerAndFiles(ctx context.Context, dir, key string, result *Verified, report func(Finding)) (*claims.Claims, error) {
 	if !layout.There(layout.File(dir, layout.Ledger)) {
-		report(Finding{File: layout.Ledger, Offset: -1, Problem: "the folder is missing: nothing says what was done with the store"})
+		report(Finding{File: layout.Ledger, Offset: -1, Problem: "the folder is missing: no act on the store is recorded"})
 		return nil, nil
 	}
 	checked, err := Ledger(ctx, dir, key)
@@ -171,7 +171,7 @@ func LedgerAndFiles(ctx context.Context, dir, key string, result *Verified, repo
 			}
 		}
 		if err != nil || got != said.Files[name] {
-			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the file is not what the ledger says: %s, want %s", got, said.Files[name])})
+			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the file differs from the ledger: %s, want %s", got, said.Files[name])})
 		}
 	}
 	return said, nil
@@ -207,17 +207,17 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		case waits && now.Files[made] == claims.Hash(data):
 			// It is reported under its final name.
 		case !known && now.Unnamed[claims.Hash(data)]:
-			say(true, name, "the ledger knows the %s, and the envelope with its name is destroyed", f.What)
+			say(true, name, "the ledger has the %s, but the envelope with its name is destroyed", f.What)
 		case !known && !waits && strings.HasSuffix(e.Name(), f.Suffix):
-			say(false, name, "the ledger does not know this %s: it was not added by Argus, or a crash came between", f.What)
+			say(false, name, "the ledger has no entry for this %s: Argus did not add it, or a crash interrupted Argus", f.What)
 		case !known:
 			say(true, name, "the file is not part of the store, or a crash left it")
 		case claims.Hash(data) != want:
-			say(false, name, "the %s has the SHA-256 %s, the ledger says %s", f.What, claims.Hash(data), want)
+			say(false, name, "the %s has the SHA-256 %s, but the ledger has %s", f.What, claims.Hash(data), want)
 		}
 	}
 	for hash := range unnamed {
-		say(true, f.Name, "the ledger knows a %s with the SHA-256 %s, whose name is destroyed with its envelope, and no file is it", f.What, hash)
+		say(true, f.Name, "the ledger has a %s with the SHA-256 %s, whose name is destroyed with its envelope, but no file matches it", f.What, hash)
 	}
 	for name, hash := range f.Files {
 		file := f.Name + "/" + name
@@ -225,11 +225,11 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 			continue
 		}
 		if data, err := os.ReadFile(filepath.Join(path, durable.Prepared+name)); err == nil && claims.Hash(data) == hash {
-			say(true, file, "the ledger has the %s, and it is not in place: a crash came between; the next opening of the store completes it", f.What)
+			say(true, file, "the ledger has the %s, but its file is not in place: a crash interrupted Argus; the next opening of the store completes the act", f.What)
 			continue
 		}
 		if !layout.There(filepath.Join(path, name)) { // it may have been renamed in between
-			say(false, file, "the %s is missing; the ledger says that it was added", f.What)
+			say(false, file, "the %s is missing, but the ledger records that it was added", f.What)
 		}
 	}
 }
@@ -279,30 +279,30 @@ func verifySeals(said, now *claims.Claims, result *Verified, report func(Finding
 		f := Finding{File: layout.Seal(seal.Delivery), Offset: -1, Delivery: seal.Delivery}
 		switch want, known := now.Seals[number]; {
 		case seal.Store != result.Store && result.Store != "": // otherwise reported already
-			f.Problem = fmt.Sprintf("the seal is of another store, %s", seal.Store)
+			f.Problem = fmt.Sprintf("the seal belongs to another store, %s", seal.Store)
 			report(f)
 		case !known && evidence.CompareSeals(&result.Seals[i], newest) < 0:
-			f.Problem = "the ledger does not have this seal, and no crash keeps it out that long: it was cut back, or Argus did not make the seal"
+			f.Problem = "the ledger does not have this seal, and no crash explains the gap: the ledger was cut back, or Argus did not make the seal"
 			report(f)
 		case !known:
 			f.Note = true
-			f.Problem = "the ledger does not have this seal yet: a crash came between; the next ingest records it"
+			f.Problem = "the ledger does not have this seal yet: a crash interrupted Argus; the next ingest records it"
 			report(f)
 		case result.SealHashes[i].String() != want:
-			f.Problem = fmt.Sprintf("the seal has the SHA-256 %s, the ledger says %s", result.SealHashes[i], want)
+			f.Problem = fmt.Sprintf("the seal has the SHA-256 %s, but the ledger has %s", result.SealHashes[i], want)
 			report(f)
 		case now.Kept[number+".seal"] != upgrade.KeptSeal(&seal.Opening):
-			f.Problem = fmt.Sprintf("the seal names another one of format 1, %q, than the ledger, %q", upgrade.KeptSeal(&seal.Opening), now.Kept[number+".seal"])
+			f.Problem = fmt.Sprintf("the seal names the format 1 seal %q, but the ledger names %q", upgrade.KeptSeal(&seal.Opening), now.Kept[number+".seal"])
 			report(f)
 		}
 	}
 	for number, hash := range said.Again {
 		report(Finding{File: "deliveries/" + number + ".seal", Offset: -1,
-			Problem: fmt.Sprintf("the ledger says that the delivery was sealed twice, first with %s and then with %s", said.Seals[number], hash)})
+			Problem: fmt.Sprintf("the ledger records two seals of the delivery, first %s and then %s", said.Seals[number], hash)})
 	}
 	for number := range said.Seals {
 		if !sealed[number] {
-			report(Finding{File: "deliveries/" + number + ".seal", Offset: -1, Problem: "the ledger says that the delivery was sealed, and there is no sound seal of it"})
+			report(Finding{File: "deliveries/" + number + ".seal", Offset: -1, Problem: "the ledger records the seal of the delivery, but there is no sound seal"})
 		}
 	}
 }
@@ -321,16 +321,16 @@ func verifyOpenings(now *claims.Claims, result *Verified, report func(Finding)) 
 		case of.Opened:
 			continue
 		case at >= 0 && result.Seals[at].Ledger != (argus.LedgerHead{}):
-			f.Problem = fmt.Sprintf("delivery %s is sealed, and the ledger does not have its opening: it was cut back or replaced", d)
+			f.Problem = fmt.Sprintf("delivery %s is sealed, but the ledger does not have its opening: the ledger was cut back or replaced", d)
 		default:
 			f.Note = true
-			f.Problem = fmt.Sprintf("the ledger does not have the opening of delivery %s: a crash came between; the next ingest records it", d)
+			f.Problem = fmt.Sprintf("the ledger does not have the opening of delivery %s: a crash interrupted Argus; the next ingest records it", d)
 		}
 		report(f)
 	}
 }
 
-// verifyStrays reports files in the store that are no part of it.
+// verifyStrays reports files in the store that are not part of it.
 func verifyStrays(dir string, report func(Finding)) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -345,11 +345,11 @@ func verifyStrays(dir string, report func(Finding)) error {
 		at, err := os.Lstat(layout.File(dir, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && layout.There(filepath.Dir(layout.File(dir, name))):
-			report(Finding{File: name, Offset: -1, Note: true, Problem: "the lock, an empty file, is missing; it is made anew when it is needed"})
+			report(Finding{File: name, Offset: -1, Note: true, Problem: "the lock, an empty file, is missing; Argus makes it again when needed"})
 		case err == nil && at.IsDir():
-			report(Finding{File: name, Offset: -1, Problem: "a lock is an empty file, and this is a folder"})
+			report(Finding{File: name, Offset: -1, Problem: "a lock is an empty file, but this is a folder"})
 		case err == nil && at.Mode().IsRegular() && at.Size() > 0 && name != layout.LedgerLock: // the ledger reports its own
-			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, this one has the size %d", at.Size())})
+			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, but this one has the size %d", at.Size())})
 		}
 	}
 	entries, err = os.ReadDir(layout.File(dir, layout.Keys))
@@ -380,9 +380,9 @@ func verifyLinks(dir string, report func(Finding)) error {
 		}
 		at, err := os.Stat(layout.File(dir, name))
 		if err == nil && at.IsDir() {
-			report(Finding{File: name, Offset: -1, Note: true, Problem: "a link to a folder: who copies the store does not have what is in it"})
+			report(Finding{File: name, Offset: -1, Note: true, Problem: "it is a link to a folder: a copy of the store would lack the content of that folder"})
 		} else {
-			report(Finding{File: name, Offset: -1, Problem: "it is no regular file: who copies the store does not have what it leads to"})
+			report(Finding{File: name, Offset: -1, Problem: "it is not a regular file: a copy of the store would lack its content"})
 		}
 		return nil
 	})

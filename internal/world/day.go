@@ -28,7 +28,7 @@ type said struct {
 	lang       uint8
 	plot, step int32 // plot -1 for none
 	announces  int32 // the account announced, -1 for none
-	renames    bool  // it says that something has a new name from now on
+	renames    bool  // it announces that something has a new name from now on
 	answers    int32 // the message of the day that it answers, -1 for none
 	protected  string
 	sequence   uint64

@@ -63,7 +63,7 @@ type person struct {
 	country    uint8
 	langs      [2]uint8
 	style      style
-	rhythm     int8 // hours by which the day begins later
+	rhythm     int8 // delay of the day's beginning, in hours
 	// accounts are the indexes of the person's accounts, in order of time.
 	accounts []int32
 	later    []tenure // later roles, in order of time
@@ -123,7 +123,7 @@ type topic struct {
 	mean   uint64 // lines of a scene, times 256
 	// stride is the step through the scenes; it keeps repetitions far apart.
 	stride int
-	// directed says that the first member of a thread begins, chatty that
+	// directed means that the first member of a thread begins, chatty that
 	// they may greet.
 	directed, chatty bool
 	// protected is why talk about it is privileged, empty if it is not.

@@ -58,7 +58,7 @@ func readScripts(s *speech) (all []*script, err error) {
 			name, value, _ := strings.Cut(lines[0][1:], " ")
 			fact, ok := slots[name]
 			if !ok || fact >= lastFact {
-				return nil, fmt.Errorf("read plot %q: %s is no fact", head, name)
+				return nil, fmt.Errorf("read plot %q: %s is not a fact", head, name)
 			}
 			one.given[fact], one.decides[fact] = value, true
 			lines = lines[1:]
@@ -129,8 +129,8 @@ type plot struct {
 	script *script
 	block  int32
 	start  int32 // day
-	// delay is by how many days its later steps are later than in the script, and shift
-	// by how many minutes all steps are.
+	// delay is how many days its later steps are postponed, and shift how many minutes all steps
+	// are.
 	delay, shift int32
 	cast         []role
 	facts        facts

@@ -9,7 +9,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The lines of the truth file: one object a line, distinguished by "what".
+// The lines of the truth file: one object per line, distinguished by "what".
 // docs/format/truth.md describes the fields.
 type (
 	truthWorld struct {

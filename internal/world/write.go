@@ -174,21 +174,21 @@ func (w *World) deliveries() []truthDelivery {
 	}
 	list := []truthDelivery{
 		about(0, "the archive of the service, partly locked", &all, "sky"),
-		about(1, "read as it passed by", &live, "sky"),
+		about(1, "captured in transit", &live, "sky"),
 		about(2, "two backups of a phone, the first until "+first.Until, &all, "whatsapp"),
 		about(3, "a room", &all, "xmpp"),
 		about(4, "a channel in February 2021", nil, "irc"),
 		about(5, "one group, as another country sent it", &all, w.o.Service),
 		about(6, "the archive of an older service, partly locked", &all, "encrochat"),
 		about(7, "one device's own copy", &all, w.o.Service),
-		about(8, "one device's own copy, with what was deleted", &all, w.o.Service),
+		about(8, "one device's own copy, with its deleted messages", &all, w.o.Service),
 		about(9, "the beginning of the last month of the archive, damaged", nil, "sky"),
 	}
 	list[0].Lacks = &lacks
 	list[5].Chats, list[7].Account, list[8].Account = []string{"G-3390"}, w.handmadeAccount(tilde), w.handmadeAccount(wielen)
 	if w.o.Feed > 0 {
 		span := w.days(last, int32(w.o.Days))
-		list = append(list, truthDelivery{What: "delivery", Name: FeedFolder, About: "goes on behind the archives, read as it passed by, a file for each four hours",
+		list = append(list, truthDelivery{What: "delivery", Name: FeedFolder, About: "continues after the archives, captured in transit, one file for every four hours",
 			Service: services[:whatsapp], Span: &span})
 	}
 	return slices.DeleteFunc(list, func(one truthDelivery) bool {

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Fill fills a value at random: a third of the fields is left zero, numbers lie at the
+// Fill fills a value at random: a third of the fields is left zero, numbers are at the
 // edges of their encodings, text is short and long. It goes through structures but for
 // the fields that are not encoded.
 func Fill(t *rapid.T, v reflect.Value, label string) {

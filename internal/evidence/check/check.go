@@ -44,10 +44,10 @@ type Finding struct {
 	Delivery argus.DeliveryNumber `json:"delivery,omitempty"`
 	// Problem is a sentence.
 	Problem string `json:"problem"`
-	// Note is set if this is worth knowing and no damage, such as an open delivery or a
+	// Note is set if this is worth knowing and not damage, such as an open delivery or a
 	// file that nothing names.
 	Note bool `json:"note,omitempty"`
-	// Newer is set if a newer Argus wrote the bytes: they were not checked, and are no
+	// Newer is set if a newer Argus wrote the bytes: they were not checked, and are not
 	// damage.
 	Newer bool `json:"newer,omitempty"`
 }
@@ -165,7 +165,7 @@ type verifier struct {
 	idSum      uint64 // order-independent hash over the entries that ids covers
 	idCount    uint64
 	// prints are those that sightings must match, by the record's number less one; 0 for a
-	// record that is no message.
+	// record that is not a message.
 	prints []print
 	holes  uint64
 	// lost has the messages without their content, rewritten the records of rewritten
@@ -284,7 +284,7 @@ func (v *verifier) segments() error {
 		v.fault(Finding{File: layout.EvidenceManifest, Offset: -1}, err)
 		closed = v.guessClosed()
 	} else if n := len(closed) + 1; int(promise.Segment) > n && !whole {
-		v.damage(layout.EvidenceManifest, -1, "records of segment %d are acknowledged, and the manifest knows segments up to %d: an earlier copy took its place", promise.Segment, n)
+		v.damage(layout.EvidenceManifest, -1, "records of segment %d are acknowledged, but the manifest lists segments only up to %d: it was replaced with an earlier copy", promise.Segment, n)
 		closed = v.guessClosed()
 	}
 	for i, m := range closed {
@@ -313,7 +313,7 @@ func (v *verifier) segments() error {
 	if v.last < promise.Seq && !v.newer {
 		v.broken = true
 		v.report(Finding{File: layout.Segment(len(closed)+1, 0), Offset: -1, First: v.last + 1, Last: promise.Seq,
-			Problem: fmt.Sprintf("records %d to %d were acknowledged and are not there", v.last+1, promise.Seq)})
+			Problem: fmt.Sprintf("records %d to %d were acknowledged but are missing", v.last+1, promise.Seq)})
 	}
 	return nil
 }
@@ -359,7 +359,7 @@ func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 	}
 	if !info.Mode().IsRegular() {
 		v.broken = true
-		v.damage(name, -1, "the segment is no file")
+		v.damage(name, -1, "the segment is not a file")
 		return nil
 	}
 	size := info.Size()
@@ -377,12 +377,12 @@ func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 		end, table = v.table(f, name, size)
 	} else if size < end {
 		v.broken = true
-		v.damage(name, size, "the segment ends here, it was acknowledged up to offset %d", end)
+		v.damage(name, size, "the segment ends here, but was acknowledged up to offset %d", end)
 	} else if size > end && v.overlooked(f, number, end, size) {
-		v.damage(layout.Commit, -1, "the file does not acknowledge records that are sealed: an earlier copy took its place")
+		v.damage(layout.Commit, -1, "the file does not acknowledge records that are sealed: it was replaced with an earlier copy")
 		end = form.Scan(f, number, size, false).End
 	} else if size > end {
-		v.report(Finding{File: name, Offset: end, Note: true, Problem: fmt.Sprintf("%d bytes behind the last acknowledged record; the next writer checks or drops them", size-end)})
+		v.report(Finding{File: name, Offset: end, Note: true, Problem: fmt.Sprintf("%d bytes follow the last acknowledged record; the next writer checks or drops them", size-end)})
 	}
 	end = min(end, size)
 
@@ -400,7 +400,7 @@ func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 		v.damage(name, 0, "%s", sentence(err))
 	case got != uint32(number):
 		v.broken = true
-		v.damage(name, 8, "the segment says that it is number %d", got)
+		v.damage(name, 8, "the header of the segment has the number %d", got)
 		return nil
 	case first != v.last+1 && !v.broken:
 		v.damage(name, 12, "the segment begins with record %d, want %d", first, v.last+1)
@@ -408,7 +408,7 @@ func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 	return v.blocks(f, name, number, end, table)
 }
 
-// overlooked reports whether records behind the end of the active segment are sealed: a
+// overlooked reports whether records after the end of the active segment are sealed: a
 // seal is made only when all its records are acknowledged.
 func (v *verifier) overlooked(f durable.File, number int, end, size int64) bool {
 	for _, b := range form.Scan(f, number, size, false).Blocks {
@@ -479,7 +479,7 @@ func (v *verifier) blocks(f durable.File, name string, number int, end int64, ta
 		if err != nil {
 			v.broken = true
 			next := form.NextBlock(f, at+1, end)
-			v.damage(name, at, "%s; the bytes up to offset %d cannot be read, record %d would be the first", sentence(err), next, v.last+1)
+			v.damage(name, at, "%s; the bytes up to offset %d cannot be read; they begin with record %d", sentence(err), next, v.last+1)
 			at = next
 			continue
 		}
@@ -493,7 +493,7 @@ func (v *verifier) blocks(f durable.File, name string, number int, end int64, ta
 		at += h.Size()
 	}
 	if table != nil && !bytes.Equal(table, form.AppendTable(nil, seen, end)) {
-		v.damage(name, end, "the table of blocks does not name the blocks that are there")
+		v.damage(name, end, "the table of blocks differs from the blocks in the segment")
 	}
 	return nil
 }
@@ -631,7 +631,7 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *form.Proof, fa
 	if original {
 		d.originals[r.Seq] = true
 	} else if of := r.Where.Original; of != 0 && !v.names(d, of) && !d.broken {
-		fail("the record names record %d as its original, which is none of delivery %s", of, r.Delivery)
+		fail("the record names record %d as its original, which is not an original of delivery %s", of, r.Delivery)
 		d.broken = true
 	}
 	if err := d.open.Add(r, p.Leaf(), p.Statement); err != nil {
@@ -644,7 +644,7 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *form.Proof, fa
 		if c, known := v.originals[r.Original.File]; !known {
 			v.originals[r.Original.File] = claim{*r.Original, r.Seq, r.Delivery}
 		} else if !c.same(r.Original) {
-			fail("the record says other things of the original %s than record %d", r.Original.File, c.seq)
+			fail("the record describes the original %s differently from record %d", r.Original.File, c.seq)
 		}
 	}
 	for e := range ids.Of(r) {
@@ -662,13 +662,13 @@ func (v *verifier) readsAgain(d *verifiedDelivery, r *argus.Record) string {
 		return ""
 	}
 	if r.Kind != argus.KindReading {
-		return fmt.Sprintf("delivery %s is a reading, and its second record does not say of what", r.Delivery)
+		return fmt.Sprintf("delivery %s is a second reading, but its second record does not name the delivery that it reads", r.Delivery)
 	}
 	of := v.deliveries[r.Reading.Of]
 	if r.Reading.Of < r.Delivery && (of == nil && v.broken || of != nil && (of.broken || of.open.Seal.Opening.Sort != argus.OpeningReading)) {
 		return ""
 	}
-	return fmt.Sprintf("delivery %s says that it reads delivery %s again, which was not handed over before", r.Delivery, r.Reading.Of)
+	return fmt.Sprintf("delivery %s claims to read delivery %s again, but no such delivery was handed over before", r.Delivery, r.Reading.Of)
 }
 
 // names reports whether a record is an original of a delivery, or of one that it reads
@@ -683,10 +683,10 @@ func (v *verifier) names(d *verifiedDelivery, original uint64) bool {
 	})
 }
 
-// check describes how a record contradicts itself or another one, "" if it does not.
+// check describes how a record contradicts itself or another record, "" if it does not.
 func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) string {
 	if first != (r.Kind == argus.KindOpening) {
-		return fmt.Sprintf("a record of kind %s stands where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
+		return fmt.Sprintf("found a record of kind %s where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
 	}
 	if r.Gone&argus.GoneStatement != 0 {
 		if err := form.CanGo(r.Was.Kind, r.Gone); err != nil {
@@ -707,7 +707,7 @@ func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) stri
 		v.heldKeys[r.Seq] = true
 	case argus.KindDerived:
 		if !v.originalOf(r.Derived.Parent) {
-			return fmt.Sprintf("the derived original names record %d as the one that it was made of, which is no original", r.Derived.Parent)
+			return fmt.Sprintf("the derived original names record %d as its source, but that record is not an original", r.Derived.Parent)
 		}
 	case argus.KindOpening, argus.KindOriginal, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed,
 		argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
@@ -730,45 +730,45 @@ func (v *verifier) originalOf(seq uint64) bool {
 
 func (v *verifier) checkOpened(r *argus.Record) string {
 	if r.Of >= r.Seq {
-		return "the opened record does not say what was opened"
+		return "the opened record does not name the record that was opened"
 	}
 	of := v.printOf(r.Of)
 	switch {
 	case of == (print{}) && v.broken:
 		return "" // the message may be in the part that cannot be read
 	case of == (print{}) || of.content != short(v.seed, r.Content):
-		return fmt.Sprintf("the opened record is not of what record %d holds", r.Of)
+		return fmt.Sprintf("the opened record does not match the content of record %d", r.Of)
 	case !v.heldKeys[r.Opened.Key] && !v.broken:
-		return fmt.Sprintf("the opened record names record %d as its key, which is none", r.Opened.Key)
+		return fmt.Sprintf("the opened record names record %d as its key, but that record is not a key", r.Opened.Key)
 	}
 	return ""
 }
 
 func (v *verifier) checkSighting(r *argus.Record, hasher *argus.Hasher) string {
 	if r.Of == 0 || r.Of >= r.Seq {
-		return "the sighting does not say of which message"
+		return "the sighting does not name its message"
 	}
 	if r.Met == r.ID {
-		return "the sighting says that it met itself"
+		return "the sighting names itself as its message"
 	}
 	of := v.printOf(r.Of)
 	if of == (print{}) && v.broken {
 		return "" // the message may be in the part that cannot be read
 	}
 	if v.lost[r.Of] {
-		return fmt.Sprintf("the content that the sighting is of, in record %d, is gone", r.Of)
+		return fmt.Sprintf("the content of the sighting, which record %d holds, is gone", r.Of)
 	}
 	want := v.print(r.MessageID(), r.Version, r.Content)
 	if of.identity == 0 {
 		want.identity = 0 // the identity of a record without its statement is unknown
 	}
 	if of != want {
-		return fmt.Sprintf("the sighting is not of what record %d holds", r.Of)
+		return fmt.Sprintf("the sighting does not match the message of record %d", r.Of)
 	}
 	// Without the service's own id, the id also depends on the content.
 	if r.Message.ServiceID != "" {
 		if id, _ := hasher.Identity(r.Message); id != r.ID {
-			return fmt.Sprintf("the sighting has the id %s and claims %s", id, r.ID)
+			return fmt.Sprintf("the sighting has the id %s but claims %s", id, r.ID)
 		}
 	}
 	return ""
@@ -789,7 +789,7 @@ func short[T comparable](seed maphash.Seed, of T) uint32 {
 // maxHoles is the most missing records that are remembered as missing.
 const maxHoles = 1 << 24
 
-// remember keeps the print of a record, 0 if it is no message. Records come in order;
+// remember keeps the print of a record, 0 if it is not a message. Records come in order;
 // those that cannot be read leave holes.
 func (v *verifier) remember(seq uint64, of print) {
 	next := uint64(len(v.prints)) + 1
@@ -814,11 +814,11 @@ func (v *verifier) printOf(seq uint64) print {
 // builds them again.
 func (v *verifier) checkIDs() error {
 	if errors.Is(v.idsErr, argus.ErrDamaged) || errors.Is(v.idsErr, fs.ErrNotExist) {
-		v.damage(layout.IDs, -1, "%v; delete the folder, the next ingest builds it again", v.idsErr)
+		v.damage(layout.IDs, -1, "%v; delete the folder, and the next ingest rebuilds it", v.idsErr)
 		return nil
 	}
 	if errors.Is(v.idsErr, ids.ErrOther) {
-		v.report(Finding{File: layout.IDs, Offset: -1, Note: true, Problem: v.idsErr.Error() + "; the next ingest builds them again"})
+		v.report(Finding{File: layout.IDs, Offset: -1, Note: true, Problem: v.idsErr.Error() + "; the next ingest rebuilds them"})
 		return nil
 	}
 	if v.idsErr != nil {
@@ -830,18 +830,18 @@ func (v *verifier) checkIDs() error {
 		sum += maphash.Comparable(v.seed, e)
 		count++
 	}); err != nil {
-		v.damage(layout.IDs+"/"+file, -1, "%v; delete the folder %s, the next ingest builds it again", err, layout.IDs)
+		v.damage(layout.IDs+"/"+file, -1, "%v; delete the folder %s, and the next ingest rebuilds it", err, layout.IDs)
 		return nil
 	}
 	if v.broken || v.waits {
 		return nil // they cannot agree with records that cannot be read
 	}
 	if v.ids.Covered() > v.result.Last {
-		v.damage(layout.IDs, -1, "the ids say that they cover the records up to %d, and there are %d; delete the folder, the next ingest builds it again", v.ids.Covered(), v.result.Last)
+		v.damage(layout.IDs, -1, "the ids claim to cover the records up to %d, but the last record is %d; delete the folder, and the next ingest rebuilds it", v.ids.Covered(), v.result.Last)
 		return nil
 	}
 	if sum != v.idSum || count != v.idCount {
-		v.damage(layout.IDs, -1, "the ids do not name the messages that are there (%d entries, want %d); delete the folder, the next ingest builds it again", count, v.idCount)
+		v.damage(layout.IDs, -1, "the ids do not match the messages (%d entries, want %d); delete the folder, and the next ingest rebuilds it", count, v.idCount)
 	}
 	return nil
 }
@@ -859,7 +859,7 @@ func (v *verifier) seals() error {
 		}
 		if n := d.skipped; n.count > 0 {
 			v.report(Finding{File: layout.Evidence, Offset: -1, First: n.first, Last: n.last, Delivery: number, Note: true,
-				Problem: fmt.Sprintf("%d of the records have parts that were %v and that this one may skip; they are as they were sealed, and what they say was not checked", n.count, argus.ErrNewer)})
+				Problem: fmt.Sprintf("%d of the records have parts that were %v and that this one may skip; they are as they were sealed, but their content was not checked", n.count, argus.ErrNewer)})
 		}
 		name := layout.Seal(number)
 		data, err := layout.Read(v.disk, v.dir, name)
@@ -869,7 +869,7 @@ func (v *verifier) seals() error {
 		}
 		if errors.Is(err, fs.ErrNotExist) || !v.sealed[name] {
 			v.report(Finding{File: name, Offset: -1, Delivery: number, Note: true,
-				Problem: fmt.Sprintf("delivery %s is not sealed: its ingest goes on or was interrupted (argus ingest --resume)", number)})
+				Problem: fmt.Sprintf("delivery %s is not sealed: its ingest is under way or was interrupted (argus ingest --resume)", number)})
 			continue
 		}
 		if err != nil {
@@ -905,7 +905,7 @@ func (v *verifier) amendments() error {
 		now := v.rewritten[seq]
 		c, ok := latest[seq]
 		if now.gone != 0 && (!ok || c.Gone != now.gone || c.Becomes != now.becomes) {
-			now.at.Problem = "parts of the record are gone, and no sealed amendment says so"
+			now.at.Problem = "parts of the record are gone, and no sealed amendment orders it"
 			v.report(now.at)
 		}
 	}
@@ -913,7 +913,7 @@ func (v *verifier) amendments() error {
 		now, there := v.rewritten[seq]
 		if c := latest[seq]; (now.gone != c.Gone || there && now.becomes != c.Becomes) && !v.broken {
 			v.report(Finding{File: layout.Evidence, Offset: -1, First: seq, Last: seq, Note: v.waits,
-				Problem: "the record is not yet what a sealed amendment says; the next opening for writing sees to it"})
+				Problem: "the record is not yet as a sealed amendment orders; the next opening for writing completes the amendment"})
 		}
 	}
 	return nil
@@ -930,7 +930,7 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	if v.keys != nil {
 		n, err := note.Open(data, v.keys)
 		if err != nil {
-			fail(name, "the signature of the seal is not good: %v", err)
+			fail(name, "the signature of the seal is wrong: %v", err)
 			return false
 		}
 		if signed, err := note.Sign(n); err != nil || !bytes.Equal(signed, data) {
@@ -972,12 +972,12 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	}
 	wantText, err := sealing.Text(&want)
 	if err != nil || wantText != text {
-		fail(name, "the seal says other things than the records: %s", difference(text, wantText))
+		fail(name, "the seal does not match the records: %s", difference(text, wantText))
 	}
 	if tree, err := layout.Read(v.disk, v.dir, layout.Tree(number)); err != nil {
 		fail(layout.Tree(number), "the hashes of the delivery cannot be read: %v", err)
 	} else if sound && !bytes.Equal(tree, d.open.Nodes) {
-		fail(layout.Tree(number), "the hashes are not those of the records, which match the seal")
+		fail(layout.Tree(number), "the hashes do not match the records, which match the seal")
 	}
 	return sound
 }
@@ -1014,7 +1014,7 @@ func difference(got, want string) string {
 // tree file, which must itself match the seal.
 func (v *verifier) blame(number argus.DeliveryNumber, d *verifiedDelivery, got argus.Hash, seal *argus.Seal) {
 	f := Finding{File: layout.Seal(number), Offset: -1, Delivery: number,
-		Problem: fmt.Sprintf("the records of delivery %s have the root %s and were sealed with %s", number, got, seal.Root)}
+		Problem: fmt.Sprintf("the records of delivery %s have the root %s but were sealed with %s", number, got, seal.Root)}
 	tree, err := layout.Read(v.disk, v.dir, layout.Tree(number))
 	if err == nil && d.open.Seal.Records == seal.Records && len(tree) == len(d.open.Nodes) {
 		for i := 0; i < len(tree); i += sha256.Size {
@@ -1040,7 +1040,7 @@ func (v *verifier) checkOriginals() error {
 		return err
 	}
 	if info, err := os.Stat(v.path(layout.Originals)); err == nil && !info.IsDir() {
-		v.damage(layout.Originals, -1, "there is a file in the place of the folder")
+		v.damage(layout.Originals, -1, "a file is in place of the folder")
 		return nil
 	}
 	belong := map[string]bool{}
@@ -1074,9 +1074,9 @@ func (v *verifier) checkOriginals() error {
 		case belong[f.File]:
 			return nil
 		case !ok:
-			f.Problem = "the file is none of the originals; an interrupted ingest leaves such files, the next one removes them"
+			f.Problem = "the file is not an original; an interrupted ingest leaves such files, and the next ingest removes them"
 		case known:
-			f.Problem = "the file is of a change of the original that was prepared, or that was interrupted"
+			f.Problem = "the file belongs to a change of the original that is prepared or was interrupted"
 		default:
 			f.Problem = "no delivery names this original; an interrupted ingest leaves such files"
 		}
@@ -1123,18 +1123,18 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 		return files, nil // reported already
 	}
 	if checked.Size != c.Size {
-		say(table, 24, "the original has %d bytes and its record claims %d", checked.Size, c.Size)
+		say(table, 24, "the original has %d bytes, but its record claims %d", checked.Size, c.Size)
 	}
 	if sound && checked.Root != c.Root {
-		say(table, 32, "the original has the root %s and its record claims %s", checked.Root, c.Root)
+		say(table, 32, "the original has the root %s, but its record claims %s", checked.Root, c.Root)
 	}
 	switch becomes, ordered := v.becomes[c.File]; {
 	case ordered && checked.State == becomes:
 	case ordered:
 		f := Finding{File: layout.Originals + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery}
-		f.Problem = "the original is not what a sealed amendment says"
+		f.Problem = "the original is not as a sealed amendment orders"
 		if state, waits := store.Prepared(c.File); waits && state == becomes {
-			f.Note, f.Problem = true, "the original is not yet what a sealed amendment says; the next opening for writing sees to it"
+			f.Note, f.Problem = true, "the original is not yet as a sealed amendment orders; the next opening for writing completes the amendment"
 		}
 		v.report(f)
 	default:
@@ -1144,10 +1144,10 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	}
 	switch {
 	case checked.Hash != (argus.Hash{}) && checked.Hash != c.Hash:
-		say(table, -1, "the original has the SHA-256 %s and its record claims %s", checked.Hash, c.Hash)
+		say(table, -1, "the original has the SHA-256 %s, but its record claims %s", checked.Hash, c.Hash)
 	case checked.Locked != nil:
 		v.report(Finding{File: layout.Originals + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery, Note: true,
-			Problem: "the keys of the original are encrypted to " + strings.Join(checked.Locked, ", ") + ": what is stored is proved, and not what it says"})
+			Problem: "the keys of the original are encrypted to " + strings.Join(checked.Locked, ", ") + ": its stored bytes were verified, but not its content"})
 	}
 	if sound {
 		v.result.Originals++
@@ -1166,7 +1166,7 @@ func (v *verifier) strays() error {
 		for _, e := range entries {
 			name := dir + "/" + e.Name()
 			if number, generation, ok := layout.ParseSegment(e.Name()); dir == layout.Evidence && ok && number > 0 && number <= len(v.generations) && generation != v.generations[number-1] {
-				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment put another file in its place, or is about to; somebody still reads it, or a crash came between. The next opening for writing removes it"})
+				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment has replaced it or is about to; somebody still reads it, or a crash interrupted its removal. The next opening for writing removes it"})
 				continue
 			}
 			if v.foreign(name, e) {

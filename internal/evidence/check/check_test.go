@@ -223,7 +223,7 @@ func TestFlipAnyByte(t *testing.T) {
 	}
 }
 
-// Verify beside a writer: records that are added and sealed meanwhile are no damage.
+// Verify beside a writer: records that are added and sealed meanwhile are not damage.
 func TestVerifyBesideAWriter(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{})
@@ -358,7 +358,7 @@ func TestVerifyOriginals(t *testing.T) {
 	}
 	open := must(original.New(layout.File(dir, layout.Originals), original.Options{Identities: []age.Identity{custodian}}))
 	state := must(open.Withhold(t.Context(), hidden.Original.File, []original.Part{{Offset: 1, Length: 2}}, recipients))
-	if _, notes, _ := verifyAll(t, dir, nil); !slices.ContainsFunc(notes, func(f Finding) bool { return strings.Contains(f.Problem, "a change of the original that was prepared") }) {
+	if _, notes, _ := verifyAll(t, dir, nil); !slices.ContainsFunc(notes, func(f Finding) bool { return strings.Contains(f.Problem, "a change of the original that is prepared") }) {
 		t.Errorf("a prepared change is passed over: %+v", notes)
 	}
 	if err := open.Commit(t.Context(), hidden.Original.File, state); err != nil {
@@ -367,13 +367,13 @@ func TestVerifyOriginals(t *testing.T) {
 	if damage, _, v := verifyAll(t, dir, nil); len(damage) != 1 || v.Originals != 0 || !said(damage, table, "bytes 1 to 3 of the original are withheld, and no record orders it") {
 		t.Errorf("withheld without an order: %+v", damage)
 	}
-	// A record that claims another file than the stored one.
+	// A record that claims a different file from the stored one.
 	other := *hidden.Original
 	other.Root[3] ^= 1
 	if err := s.Append(t.Context(), d, []*argus.Record{{Kind: argus.KindOriginal, Original: &other}}); err != nil {
 		t.Fatal(err)
 	}
-	if damage, _, _ := verifyAll(t, dir, nil); !slices.ContainsFunc(damage, func(f Finding) bool { return strings.Contains(f.Problem, "says other things of the original") }) {
+	if damage, _, _ := verifyAll(t, dir, nil); !slices.ContainsFunc(damage, func(f Finding) bool { return strings.Contains(f.Problem, "describes the original") }) {
 		t.Errorf("two records contradict each other: %+v", damage)
 	}
 }

@@ -350,13 +350,13 @@ func TestRecordsThatArgusDoesNotWrite(t *testing.T) {
 		change     func(r *argus.Record) []byte // the statement of the last record, a sighting
 	}{
 		{"nothing", "", encode},
-		{"a sighting of an opening", "not of what record 1 holds", func(r *argus.Record) []byte { r.Of = 1; return encode(r) }},
-		{"a sighting of another message", "not of what record 2 holds", func(r *argus.Record) []byte { r.Of = 2; return encode(r) }},
-		{"a sighting of itself", "does not say of which message", func(r *argus.Record) []byte { r.Of = r.Seq; return encode(r) }},
-		{"a sighting of what comes", "does not say of which message", func(r *argus.Record) []byte { r.Of = 99; return encode(r) }},
-		{"another id", "not of what record", func(r *argus.Record) []byte { r.ID[0]++; return encode(r) }},
-		{"another version", "not of what record", func(r *argus.Record) []byte { r.Version[0]++; return encode(r) }},
-		{"another content", "not of what record", func(r *argus.Record) []byte { r.Content[0]++; return encode(r) }},
+		{"a sighting of an opening", "does not match the message of record 1", func(r *argus.Record) []byte { r.Of = 1; return encode(r) }},
+		{"a sighting of another message", "does not match the message of record 2", func(r *argus.Record) []byte { r.Of = 2; return encode(r) }},
+		{"a sighting of itself", "does not name its message", func(r *argus.Record) []byte { r.Of = r.Seq; return encode(r) }},
+		{"a sighting of what comes", "does not name its message", func(r *argus.Record) []byte { r.Of = 99; return encode(r) }},
+		{"another id", "does not match the message of record", func(r *argus.Record) []byte { r.ID[0]++; return encode(r) }},
+		{"another version", "does not match the message of record", func(r *argus.Record) []byte { r.Version[0]++; return encode(r) }},
+		{"another content", "does not match the message of record", func(r *argus.Record) []byte { r.Content[0]++; return encode(r) }},
 		{"a number that is longer than it needs to be", "canonical", func(r *argus.Record) []byte {
 			b := encode(r)
 			if b[0] != 0xa0|b[0]&0x1f || b[1] > 23 {

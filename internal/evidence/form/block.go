@@ -59,7 +59,7 @@ func (b Ref) End() uint64 { return b.First + uint64(b.Count) }
 func (b Ref) Head(data []byte) (Head, error) {
 	h, err := ParseHead(data)
 	if err == nil && (h.First != b.First || h.Count != b.Count || h.Delivery != b.Delivery || h.Leaf != b.Leaf) {
-		err = fmt.Errorf("%w: the block is not the one that the table of blocks names", argus.ErrDamaged)
+		err = fmt.Errorf("%w: the block differs from the one that the table of blocks names", argus.ErrDamaged)
 	}
 	return h, err
 }
@@ -141,7 +141,7 @@ func ParseHead(b []byte) (Head, error) {
 	h.salts = u32(48)
 	switch {
 	case h.flags&^(flagsKnown|flagsSkippable) != 0:
-		return h, fmt.Errorf("%w: the block has the flags %#x, which this version does not know", argus.ErrNewer, h.flags)
+		return h, fmt.Errorf("%w: the block has the flags %#x, which this version does not support", argus.ErrNewer, h.flags)
 	case h.Count == 0 || h.Count > maxRecords:
 		return h, fmt.Errorf("%w: the block claims %d records", argus.ErrDamaged, h.Count)
 	case h.flags&flagRewritten == 0 && h.salts != seedBytes, h.salts > h.Count*maxEntry:
@@ -387,7 +387,7 @@ func (b *Block) checkGone(i int) error {
 	switch {
 	case gone&argus.GoneStatement != 0 && withheld == (len(b.statements[i]) == 0),
 		gone&argus.GoneContent != 0 && (withheld && gone&argus.GoneStatement == 0) == (len(b.contents[i]) == 0):
-		return fmt.Errorf("%w: of a record that is gone as %#x there are %d and %d bytes", argus.ErrDamaged, uint8(gone), len(b.statements[i]), len(b.contents[i]))
+		return fmt.Errorf("%w: a record with the mark gone %#x has parts of %d and %d bytes", argus.ErrDamaged, uint8(gone), len(b.statements[i]), len(b.contents[i]))
 	}
 	return nil
 }

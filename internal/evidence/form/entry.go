@@ -112,9 +112,9 @@ func (e *entry) valid(flags byte) error {
 	case e.Gone.Valid() != nil:
 		return e.Gone.Valid()
 	case there != (e.Was == argus.Was{}):
-		return fmt.Errorf("it says what it was: %v, and its statement is there: %v", e.Was, there)
+		return fmt.Errorf("want either its statement or its former kind, found former kind %v, statement %v", e.Was, there)
 	case (flags&entryStandIns != 0) != e.standIns(), e.standIns() && e.Gone&argus.GoneAll != argus.GoneContent:
-		return errors.New("it has another id in the place of one that is there")
+		return errors.New("it has a replacement id although its own id is present")
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (c *Codec) makeFrame(b []byte, parts [][]byte) ([]byte, frame, error) {
 		payload = append(payload, part...)
 	}
 	if len(payload) > maxBlockBytes {
-		return nil, frame{}, fmt.Errorf("%d bytes are more than %d", len(payload), maxBlockBytes)
+		return nil, frame{}, fmt.Errorf("want at most %d bytes, have %d", len(payload), maxBlockBytes)
 	}
 	start := len(b)
 	b = c.enc.EncodeAll(payload, b)

@@ -53,7 +53,7 @@ func (h *Hidden) Prove(r *argus.Record, kind argus.Kind, p *Proof) error {
 		return salted(append(make([]byte, saltedSpace), data...), what, [saltBytes]byte(salt))
 	}
 	if h.StatementSalt != nil && (len(h.StatementSalt) != saltBytes || part(hashStatement, h.StatementSalt, h.Statement) != p.Statement) {
-		return fmt.Errorf("%w: its statement is not what its leaf was made of", argus.ErrDamaged)
+		return fmt.Errorf("%w: its statement does not match its leaf", argus.ErrDamaged)
 	}
 	content := p.Content
 	switch {
@@ -65,7 +65,7 @@ func (h *Hidden) Prove(r *argus.Record, kind argus.Kind, p *Proof) error {
 		content = part(hashContent, h.ContentSalt, h.Content)
 	}
 	if len(h.ContentSalt) != saltBytes || content != p.Content {
-		return fmt.Errorf("%w: its content is not what its leaf was made of", argus.ErrDamaged)
+		return fmt.Errorf("%w: its content does not match its leaf", argus.ErrDamaged)
 	}
 	return nil
 }
@@ -90,12 +90,12 @@ func (h *Hidden) Revise(to argus.Gone, was argus.Was, p *Proof) (next Revised, g
 	if to&argus.GoneStatement != 0 {
 		next.Was, next.Statement, next.statement = was, nil, p.Statement
 	} else if gone.Statement, gone.StatementSalt = nil, nil; h.StatementSalt == nil {
-		return next, gone, errors.New("its statement cannot be read, and so not come back")
+		return next, gone, errors.New("its statement cannot be read, so it cannot be restored")
 	}
 	if to&argus.GoneContent != 0 {
 		next.Content, next.content = nil, p.Content
 	} else if gone.Content, gone.ContentSalt = nil, nil; h.ContentSalt == nil {
-		return next, gone, errors.New("its content cannot be read, and so not come back")
+		return next, gone, errors.New("its content cannot be read, so it cannot be restored")
 	}
 	return next, gone, nil
 }
@@ -105,7 +105,7 @@ func CanGo(kind argus.Kind, to argus.Gone) error {
 	switch kind {
 	case argus.KindSighting:
 		if all := to & argus.GoneAll; all != 0 && all != argus.GoneAll {
-			return errors.New("a sighting has no content of its own: it goes as a whole")
+			return errors.New("a sighting has no content of its own: it can only go as a whole")
 		}
 		return nil
 	case argus.KindMessage, argus.KindQuarantined, argus.KindSealed, argus.KindOpened, argus.KindOriginal, argus.KindDerived,

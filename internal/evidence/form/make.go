@@ -65,7 +65,7 @@ func (m *Maker) part(what byte, salt [saltBytes]byte, encode func(*Splitter, []b
 	}
 	n := len(b) - start - saltedSpace
 	if n > MaxPart {
-		return argus.Hash{}, fmt.Errorf("%d bytes are more than %d", n, MaxPart)
+		return argus.Hash{}, fmt.Errorf("want at most %d bytes, have %d", n, MaxPart)
 	}
 	hash := salted(b[start:], what, salt)
 	copy(b[start:], b[start+saltedSpace:])
@@ -80,7 +80,7 @@ func (m *Maker) begin() { m.body, m.payload = m.body[:0], m.payload[:0] }
 func (m *Maker) frame(b []byte) ([]byte, frame, error) {
 	m.payload = append(m.payload, m.body...)
 	if len(m.payload) > maxBlockBytes {
-		return nil, frame{}, fmt.Errorf("%d bytes are more than %d", len(m.payload), maxBlockBytes)
+		return nil, frame{}, fmt.Errorf("want at most %d bytes, have %d", len(m.payload), maxBlockBytes)
 	}
 	start := len(b)
 	b = m.codec.enc.EncodeAll(m.payload, b)
@@ -130,7 +130,7 @@ func (m *Maker) Statements(p *Pending, of func(seq uint64) (argus.Hash, error)) 
 		var err error
 		if r.Kind == argus.KindSighting || r.Kind == argus.KindOpened {
 			if r.Content, err = of(r.Of); err != nil {
-				return fmt.Errorf("look for the content of record %d, which record %d is of: %w", r.Of, r.Seq, err)
+				return fmt.Errorf("read the content of record %d, to which record %d refers: %w", r.Of, r.Seq, err)
 			}
 		}
 		if r.Kind == argus.KindSighting {

@@ -53,8 +53,8 @@ func ParseManifest(data []byte) ([]Closed, error) {
 }
 
 // Unnamed is the problem of a segment that holds records and follows the last named one.
-const Unnamed = "the segment holds records, and the manifest does not know it: Argus names a segment there before it writes records to it. " +
-	"Nothing of the store is in it; move the file away"
+const Unnamed = "the segment holds records, but the manifest does not list it: Argus lists a segment there before it writes records to it. " +
+	"It is not part of the store; move the file away"
 
 // CommitSlot is the size in bytes of each of the two slots of a commit file. They are
 // written in turn, so that one is always whole.

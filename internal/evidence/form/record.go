@@ -132,7 +132,7 @@ func join(r *argus.Record, c *Content, hasher *argus.Hasher) error {
 	case argus.KindMessage:
 		m := r.Message
 		if m.Text != "" || m.Facts != nil || len(m.Attachments) > 0 || m.Locked != nil || r.ID != (argus.ID{}) || r.Version != (argus.Version{}) || r.Met != (argus.ID{}) {
-			return fmt.Errorf("%w: the statement of a message holds content", argus.ErrDamaged)
+			return fmt.Errorf("%w: the statement of a message contains content", argus.ErrDamaged)
 		}
 		m.Text, m.Facts, m.Attachments, m.Locked = c.Text, c.Facts, c.Attachments, c.Locked
 		r.ID, r.Version = hasher.Identity(m)
@@ -142,7 +142,7 @@ func join(r *argus.Record, c *Content, hasher *argus.Hasher) error {
 		used = Content{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}
 	case argus.KindQuarantined:
 		if len(r.Quarantine.Raw) > 0 {
-			return fmt.Errorf("%w: the statement of a quarantined piece holds content", argus.ErrDamaged)
+			return fmt.Errorf("%w: the statement of a quarantined piece contains content", argus.ErrDamaged)
 		}
 		r.Quarantine.Raw = c.Raw
 		used.Raw = c.Raw
@@ -156,7 +156,7 @@ func join(r *argus.Record, c *Content, hasher *argus.Hasher) error {
 		argus.KindReleased, argus.KindDestroyed, argus.KindDerived, argus.KindReading, argus.KindAmendment:
 	}
 	if c.fields() != used.fields() {
-		return fmt.Errorf("%w: a record of kind %s has a content that its kind does not have", argus.ErrDamaged, r.Kind)
+		return fmt.Errorf("%w: a record of kind %s has content that its kind does not allow", argus.ErrDamaged, r.Kind)
 	}
 	return nil
 }
@@ -281,14 +281,14 @@ func unknownKeys(t reflect.Type, tree any) error {
 		for key, value := range node {
 			number, ok := key.(uint64)
 			if !ok {
-				return fmt.Errorf("%w: a key of a map is no number", argus.ErrDamaged)
+				return fmt.Errorf("%w: a key of a map is not a number", argus.ErrDamaged)
 			}
 			if inner, ok := known[number]; ok {
 				if err := unknownKeys(inner, value); err != nil {
 					return err
 				}
 			} else if number < firstSkippable {
-				return fmt.Errorf("%w: it has the key %d, which this version does not know", argus.ErrNewer, number)
+				return fmt.Errorf("%w: it has the key %d, which this version does not support", argus.ErrNewer, number)
 			}
 		}
 	}

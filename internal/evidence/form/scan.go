@@ -29,7 +29,7 @@ func Scan(f io.ReaderAt, number int, size int64, deep bool) (scan Scanned) {
 	}
 	got, _, err := ParseHeader(head[:min(HeaderSize, int(size))])
 	if err == nil && got != uint32(number) {
-		err = fmt.Errorf("%w: the segment says that it is number %d", argus.ErrDamaged, got)
+		err = fmt.Errorf("%w: the header of the segment has the number %d", argus.ErrDamaged, got)
 	}
 	if err != nil {
 		scan.Err = err

@@ -44,7 +44,7 @@ func ParseHeader(b []byte) (segment uint32, first uint64, err error) {
 	}
 	version := len(segmentMagic) - 1
 	if string(b[:version]) != segmentMagic[:version] {
-		return 0, 0, fmt.Errorf("%w: this is no segment", argus.ErrDamaged)
+		return 0, 0, fmt.Errorf("%w: this is not a segment", argus.ErrDamaged)
 	}
 	if binary.LittleEndian.Uint32(b[28:]) != checksum(b[:28]) {
 		return 0, 0, fmt.Errorf("%w: the segment header does not match its checksum", argus.ErrDamaged)
@@ -134,5 +134,5 @@ func otherVersion(what string, version, mine byte) error {
 	if version > mine {
 		return fmt.Errorf("%w: the %s is of version %q", argus.ErrNewer, what, version)
 	}
-	return fmt.Errorf("the %s is of version %q, this Argus reads version %q", what, version, mine)
+	return fmt.Errorf("the %s is of version %q, but this Argus reads version %q", what, version, mine)
 }

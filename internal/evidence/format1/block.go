@@ -126,11 +126,11 @@ func parseSegment(b []byte, number int, first uint64) error {
 	case len(b) < segmentHeader:
 		return fmt.Errorf("%w: the segment header is cut off", argus.ErrDamaged)
 	case string(b[:8]) != segmentMagic:
-		return fmt.Errorf("%w: this is no segment of format 1", argus.ErrDamaged)
+		return fmt.Errorf("%w: this is not a segment of format 1", argus.ErrDamaged)
 	case binary.LittleEndian.Uint32(b[28:]) != checksum(b[:28]):
 		return fmt.Errorf("%w: the segment header does not match its checksum", argus.ErrDamaged)
 	case binary.LittleEndian.Uint32(b[8:]) != uint32(number):
-		return fmt.Errorf("%w: the segment says that it is number %d", argus.ErrDamaged, binary.LittleEndian.Uint32(b[8:]))
+		return fmt.Errorf("%w: the header of the segment has the number %d", argus.ErrDamaged, binary.LittleEndian.Uint32(b[8:]))
 	case binary.LittleEndian.Uint64(b[12:]) != first:
 		return fmt.Errorf("%w: the segment begins with record %d, want %d", argus.ErrDamaged, binary.LittleEndian.Uint64(b[12:]), first)
 	}

@@ -90,7 +90,7 @@ func second(micros int64) int64 {
 }
 
 // Join completes the message of a sighting with the message of the record that it
-// is of.
+// refers to.
 func (m *MessageForm) Join(of *MessageForm) *MessageForm {
 	whole := *m
 	whole.Text = of.Text

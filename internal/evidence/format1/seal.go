@@ -51,7 +51,7 @@ const sealHead = "argus-seal/v1\n"
 func openSeal(file []byte, keys note.Verifiers) (*Seal, error) {
 	n, err := note.Open(file, keys)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the signature of the seal is not good: %w", argus.ErrDamaged, err)
+		return nil, fmt.Errorf("%w: the signature of the seal is wrong: %w", argus.ErrDamaged, err)
 	}
 	if signed, err := note.Sign(n); err != nil || !bytes.Equal(signed, file) {
 		return nil, fmt.Errorf("%w: the seal has bytes that its signature does not cover", argus.ErrDamaged)
@@ -195,8 +195,8 @@ func (a *Account) sealed(seal *Seal) error {
 	got, wanted := strings.Split(seal.text, "\n"), strings.Split(text, "\n")
 	for i := range min(len(got), len(wanted)) {
 		if got[i] != wanted[i] {
-			return fmt.Errorf("the seal says %s, and the records say %s", strings.TrimSpace(got[i]), strings.TrimSpace(wanted[i]))
+			return fmt.Errorf("the seal has %s, but the records give %s", strings.TrimSpace(got[i]), strings.TrimSpace(wanted[i]))
 		}
 	}
-	return fmt.Errorf("the seal has %d lines, and the records give %d", len(got), len(wanted))
+	return fmt.Errorf("the seal has %d lines, but the records give %d", len(got), len(wanted))
 }

@@ -256,7 +256,7 @@ func (s *Store) loadSegment(number int, size, acknowledged int64) error {
 		return damage(name, min(size, info.Size()), fmt.Errorf("the segment has %d bytes, the manifest says %d", info.Size(), size))
 	}
 	if info.Size() < acknowledged {
-		return damage(name, info.Size(), fmt.Errorf("the segment ends here, it was acknowledged up to offset %d", acknowledged))
+		return damage(name, info.Size(), fmt.Errorf("the segment ends here, but was acknowledged up to offset %d", acknowledged))
 	}
 	head := make([]byte, blockHeader)
 	n, err := f.ReadAt(head[:segmentHeader], 0)
@@ -298,7 +298,7 @@ func (s *Store) loadSegment(number int, size, acknowledged int64) error {
 			return err
 		}
 		if !bytes.Equal(table, appendTable(nil, s.blocks[before:], end)) {
-			return damage(name, end, errors.New("the table of blocks does not name the blocks that are there"))
+			return damage(name, end, errors.New("the table of blocks differs from the blocks in the segment"))
 		}
 	}
 	return s.number(name, s.blocks[before:])
@@ -367,7 +367,7 @@ func (s *Store) loadSeals(keys note.Verifiers) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if d.Seal.Delivery != d.Number || d.Seal.Records != d.Records {
-			return fmt.Errorf("%s: %w: the seal is of %d records of delivery %s, there are %d of %s", name, argus.ErrDamaged,
+			return fmt.Errorf("%s: %w: the seal covers %d records of delivery %s, but there are %d of %s", name, argus.ErrDamaged,
 				d.Seal.Records, d.Seal.Delivery, d.Records, d.Number)
 		}
 	}
@@ -375,7 +375,7 @@ func (s *Store) loadSeals(keys note.Verifiers) error {
 	for _, e := range entries {
 		if base, ok := strings.CutSuffix(e.Name(), ".seal"); ok {
 			if n, parse := argus.ParseDelivery(base); parse != nil || s.deliveries[n] == nil {
-				return fmt.Errorf("deliveries/%s: %w: the seal is of a missing delivery", e.Name(), argus.ErrDamaged)
+				return fmt.Errorf("deliveries/%s: %w: the seal belongs to a missing delivery", e.Name(), argus.ErrDamaged)
 			}
 		}
 	}
@@ -390,7 +390,7 @@ func (s *Store) CheckSealed(d *Delivery, a *Account) error {
 		return err
 	}
 	if root != d.Seal.Root {
-		return fmt.Errorf("%s: %w: the records %d to %d of delivery %s have the root %s and were sealed with %s", SealName(d.Number), argus.ErrDamaged,
+		return fmt.Errorf("%s: %w: the records %d to %d of delivery %s have the root %s but were sealed with %s", SealName(d.Number), argus.ErrDamaged,
 			d.First, d.First+d.Records-1, d.Number, root, d.Seal.Root)
 	}
 	if err := a.sealed(d.Seal); err != nil {
@@ -402,7 +402,7 @@ func (s *Store) CheckSealed(d *Delivery, a *Account) error {
 		return s.missing(name, err)
 	}
 	if !bytes.Equal(nodes, a.tree.nodes) {
-		return fmt.Errorf("%s: %w: the hashes are not those of the records, which match the seal", name, argus.ErrDamaged)
+		return fmt.Errorf("%s: %w: the hashes do not match the records, which match the seal", name, argus.ErrDamaged)
 	}
 	return nil
 }

@@ -2,7 +2,7 @@
 // records.
 //
 // Entries gather in memory and are written as runs; eight runs of one level are merged
-// into one of the next, so n records lie in about 7·log8(n/limit) runs. Memory holds the
+// into one of the next, so n records are in about 7·log8(n/limit) runs. Memory holds the
 // newest entries, and about 10 bits of filter and half a bit of fences for each entry. The
 // caller adds the entries of records in order, and adds them again if files are missing or
 // damaged. docs/format/segment.md has the files to the byte.
@@ -47,7 +47,7 @@ type Set struct {
 var ErrOther = errors.New("another version of Argus wrote the ids")
 
 // ErrClosed means that the set was closed, for example by an amendment.
-var ErrClosed = errors.New("the ids were closed meanwhile")
+var ErrClosed = errors.New("the ids have been closed")
 
 // Table holds entries in memory.
 type Table struct {
@@ -189,7 +189,7 @@ func (x *Set) readManifest() (names []string, err error) {
 	for line := range strings.Lines(body) {
 		name := strings.TrimSuffix(line, "\n")
 		if filepath.Base(name) != name {
-			return nil, fmt.Errorf("open ids: manifest: %w: %q is no file name", argus.ErrDamaged, name)
+			return nil, fmt.Errorf("open ids: manifest: %w: %q is not a file name", argus.ErrDamaged, name)
 		}
 		names = append(names, name)
 	}

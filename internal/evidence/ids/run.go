@@ -26,7 +26,7 @@ type Entry struct {
 	Seq     uint64
 	// Sighting is set if the record is a sighting and does not hold the text.
 	Sighting bool
-	// Met is set if ID is the sighting's own, and the sighting is of a message with
+	// Met is set if ID is the sighting's own, and the sighting belongs to a message with
 	// another id ([argus.Record.Met]).
 	Met bool
 }
@@ -169,7 +169,7 @@ func writeRun(d durable.Disk, dir string, number uint64, level int, first, last 
 		n++
 	}
 	if n != count {
-		return nil, fmt.Errorf("%d entries came and %d were announced", n, count)
+		return nil, fmt.Errorf("got %d entries, want %d", n, count)
 	}
 	if err := out.endPage(); err != nil {
 		return nil, err
@@ -286,13 +286,13 @@ func openRun(d durable.Disk, dir, name string) (_ *run, err error) {
 	size := info.Size()
 	trailer := make([]byte, runTrailer)
 	if size < runTrailer {
-		return nil, fmt.Errorf("%w: %d bytes are too few", argus.ErrDamaged, size)
+		return nil, fmt.Errorf("%w: %d bytes are too few for a run", argus.ErrDamaged, size)
 	}
 	if _, err := f.ReadAt(trailer, size-runTrailer); err != nil {
 		return nil, err
 	}
 	if string(trailer[:8]) != runMagic {
-		return nil, fmt.Errorf("%w: this is no run of ids of version 2", argus.ErrDamaged)
+		return nil, fmt.Errorf("%w: this is not a run of ids of version 2", argus.ErrDamaged)
 	}
 	u64 := func(at int) uint64 { return binary.LittleEndian.Uint64(trailer[at:]) }
 	pages, words := u64(32), u64(40)
@@ -342,7 +342,7 @@ func entryAt(page []byte, i int) Entry {
 	return Entry{argus.ID(b[:16]), argus.Version(b[16:32]), seq &^ (sightingBit | metBit), seq&sightingBit != 0, seq&metBit != 0}
 }
 
-// between yields the entries whose ids lie in [from, to], in order.
+// between yields the entries whose ids are in [from, to], in order.
 func (r *run) between(from, to argus.ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		prefix := prefixOf(from)
@@ -379,7 +379,7 @@ func (r *run) check() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		damaged := func(what string) { yield(Entry{}, fmt.Errorf("read ids %s: %w: %s", r.name, argus.ErrDamaged, what)) }
 		if len(r.filter) != len(newFilter(min(r.count, uint64(len(r.fences))*pageEntries))) {
-			damaged("the filter is not of the size for the entries")
+			damaged("the filter does not have the size for the entries")
 			return
 		}
 		filter := make([]uint64, len(r.filter))
@@ -395,7 +395,7 @@ func (r *run) check() iter.Seq2[Entry, error] {
 			buf = entries
 			n := len(entries) / entryBytes
 			if n == 0 || n < pageEntries && page < len(r.fences)-1 || prefixOf(entryAt(entries, 0).ID) != fence {
-				damaged(fmt.Sprintf("page at offset %d does not begin as the fences say", page*pageBytes))
+				damaged(fmt.Sprintf("page at offset %d does not begin with the key of its fence", page*pageBytes))
 				return
 			}
 			for i := range n {
@@ -411,7 +411,7 @@ func (r *run) check() iter.Seq2[Entry, error] {
 			}
 		}
 		if count != r.count || !slices.Equal(filter, r.filter) {
-			damaged("the filter does not know the entries")
+			damaged("the filter lacks some of the entries")
 		}
 	}
 }

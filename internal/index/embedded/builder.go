@@ -60,7 +60,7 @@ func (k *known) says(statement [16]byte, r *argus.Record) {
 	k.bytes += r.Size()
 }
 
-// seenIn says that a document was seen again in a delivery.
+// seenIn records that a document was seen again in a delivery.
 type seenIn struct {
 	delivery argus.DeliveryNumber
 	seq      uint64

@@ -383,7 +383,7 @@ func TestForgedCountsAreFound(t *testing.T) {
 	}
 }
 
-// A bug is not damage: if the segment is intact, the panic goes on.
+// A bug is not damage: if the segment is intact, the panic continues.
 func TestBugsAreNoDamage(t *testing.T) {
 	dir, records := damagedIndex(t)
 	ix := open(t, dir, Options{Evidence: records, ReadOnly: true})

@@ -44,12 +44,12 @@ func newCounts(req index.Request) (*counts, error) {
 	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, beside: make([]uint64, len(argus.TypeWords)), pairs: newPairTable(), names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
-			return nil, fmt.Errorf("count by %s: messages are counted by from, to, in, service, delivery, is, lang and entity", f)
+			return nil, fmt.Errorf("count by %s: want from, to, in, service, delivery, is, lang or entity", f)
 		}
 		c.facets[f] = map[string]*uint64{}
 	}
 	if _, known := intervals[req.Histogram]; req.Histogram != "" && !known {
-		return nil, fmt.Errorf("count by %q: bars are an hour, day, month or year wide, or an hour of the week (weekhour)", req.Histogram)
+		return nil, fmt.Errorf("count by %q: want hour, day, month, year or weekhour", req.Histogram)
 	}
 	return c, nil
 }
@@ -299,7 +299,7 @@ func (c *counts) addBars(q *search, s *segment, docs *roaring.Bitmap) error {
 		// Where a zone skips midnight, the end may fall before the moment.
 		next := s.beforeTime(microsKey(max(end.UnixMicro(), micros+1)))
 		if next <= int(doc) {
-			return malformed("the documents are not in the order of time")
+			return malformed("the documents are not in order of time")
 		}
 		bars[start.UnixMicro()] += docs.CardinalityInRange(uint64(doc), uint64(next))
 		doc = docs.NextValue(uint32(next))

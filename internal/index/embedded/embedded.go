@@ -329,7 +329,7 @@ func (ix *Index) replace(next *snapshot) {
 
 var (
 	errClosed   = errors.New("the index is closed")
-	errReadOnly = errors.New("change the index: it was opened to be read only")
+	errReadOnly = errors.New("change the index: it is open for reading only")
 )
 
 // Position implements [index.Index].
@@ -642,7 +642,7 @@ func (ix *Index) Check(ctx context.Context) iter.Seq[error] {
 func (ix *Index) Strays() ([]string, error) {
 	entries, err := ix.disk.ReadDir(ix.dir)
 	if err != nil {
-		return nil, fmt.Errorf("look through the index: %w", err)
+		return nil, fmt.Errorf("scan the index: %w", err)
 	}
 	snapshot := ix.acquire()
 	if snapshot == nil {

@@ -151,7 +151,7 @@ func (q *search) leaf(s *segment, n query.Node, within *roaring.Bitmap) (*roarin
 		return s.sent(n), nil
 	case query.All, query.And, query.Not, query.Or, query.Then:
 	}
-	return nil, fmt.Errorf("search: no index knows the query node %T", n)
+	return nil, fmt.Errorf("search: no index supports the query node %T", n)
 }
 
 // costOfPlaces is the cost of a node that reads the words of documents.
@@ -645,7 +645,7 @@ func (s *segment) deliveries(in *snapshot) (list []argus.DeliveryNumber) {
 	for terms := s.terms.from(low); terms.next < high && terms.advance(); {
 		d, err := argus.ParseDelivery(string(terms.key[1:]))
 		if err != nil {
-			panic(malformed("%q is no delivery", terms.key[1:]))
+			panic(malformed("%q is not a delivery", terms.key[1:]))
 		}
 		list = append(list, d)
 	}

@@ -85,7 +85,7 @@ func parseManifest(data []byte) (*manifest, error) {
 	}
 	for _, s := range m.Segments {
 		if !isSegmentName(s.Name) {
-			return nil, malformed("the manifest lists %q, which is no segment", s.Name)
+			return nil, malformed("the manifest lists %q, which is not a segment", s.Name)
 		}
 	}
 	return m, nil

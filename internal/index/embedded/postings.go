@@ -61,7 +61,7 @@ func (s *segment) postings(ordinal int) postings {
 		return postings{count: 1, one: uint32(place >> 1)}
 	}
 	if place>>1 > uint64(len(s.postingsData)) {
-		panic(malformed("the postings of a term are not there"))
+		panic(malformed("the postings of a term are missing"))
 	}
 	data := s.postingsData[place>>1:]
 	count, size := binary.Uvarint(data)

@@ -81,7 +81,7 @@ type segment struct {
 	unmap  func()
 	remove func() error
 	refs   atomic.Int32
-	// obsolete says that no manifest lists the segment any more, and that the last
+	// obsolete means that no manifest lists the segment any more, and that the last
 	// reader removes it; only set on the writer's segments.
 	obsolete atomic.Bool
 
@@ -100,7 +100,7 @@ type segment struct {
 	ids, group, asOf           column
 	memberPlaces, members      column
 	versions, qualities        column
-	grouped                    *roaring.Bitmap // lies in the mapped file
+	grouped                    *roaring.Bitmap // is in the mapped file
 	groups                     int
 	beside                     []besideTerm // the types of the documents that are not messages
 	conversations, senders     sorted
@@ -179,7 +179,7 @@ func (s *segment) parseFooter(tail []byte) error {
 		c.offset, c.length = binary.LittleEndian.Uint64(entry), binary.LittleEndian.Uint64(entry[8:])
 		c.sum = uint32(binary.LittleEndian.Uint64(entry[16:]))
 		if c.offset != next || c.length > uint64(at) {
-			return malformed("section %d is not behind the one before", i)
+			return malformed("section %d does not follow the section before it", i)
 		}
 		next += c.length + pad(c.length)
 	}
@@ -299,7 +299,7 @@ func (s *segment) check(yield func(error) bool) bool {
 	fresh := segment{name: s.name, size: s.size}
 	if err := fresh.parseFooter(tail); err != nil || fresh.sum != s.sum {
 		if err == nil {
-			err = malformed("the directory is not the one that was opened")
+			err = malformed("the directory has changed since the segment was opened")
 		}
 		return yield(damaged(s.name, s.size-int64(len(tail)), err))
 	}

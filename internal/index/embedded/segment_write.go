@@ -32,7 +32,7 @@ type content struct {
 	terms               iter.Seq2[[]byte, []uint32] // ascending, with ascending documents
 	words               func(ranks []uint32) func(dst []byte, doc int) []byte
 	late                []lateFacts
-	// automaton says whether to make one. It is for segments that stay: in small
+	// automaton is set if one is to be made. It is for segments that stay: in small
 	// ones a list of terms is fast enough and costs less.
 	automaton bool
 	err       func() error // why the sequences above ended early; may be nil

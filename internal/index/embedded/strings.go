@@ -110,7 +110,7 @@ func (c *sortedCursor) advance() bool {
 		c.rest = c.list.block(c.next / blockSize)
 	} else {
 		if c.shared = c.number(); c.shared > len(c.key) {
-			panic(malformed("a string shares more than the one before has"))
+			panic(malformed("a string shares more bytes than the string before it has"))
 		}
 	}
 	var suffix int
@@ -184,7 +184,7 @@ func (s *sorted) search(key []byte) (int, bool) {
 func (s *sorted) block(n int) []byte {
 	at := s.blocks.at(n)
 	if at > uint64(len(s.data)) {
-		panic(malformed("a block of strings is not there"))
+		panic(malformed("a block of strings is missing"))
 	}
 	return s.data[at:]
 }

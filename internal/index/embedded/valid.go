@@ -20,10 +20,10 @@ func (s *segment) valid(position uint64) (err error) {
 	s.validWords()
 	for _, f := range s.late {
 		if f.low.IsEmpty() {
-			panic(malformed("a late fact is about nothing"))
+			panic(malformed("a late fact has no subject"))
 		}
 		if last := uint64(f.high)<<32 | uint64(f.low.Maximum()); last > position {
-			panic(malformed("a late fact is about record %d, and the index ends at %d", last, position))
+			panic(malformed("a late fact is about record %d, but the index ends at record %d", last, position))
 		}
 	}
 	return nil
@@ -44,7 +44,7 @@ func (s *segment) validDocs(position uint64) {
 	}
 	for doc := range s.docs {
 		if seq := s.seqs.at(doc); seq == 0 || seq > position {
-			panic(malformed("document %d is of record %d, and the index ends at %d", doc, seq, position))
+			panic(malformed("document %d is for record %d, but the index ends at record %d", doc, seq, position))
 		}
 		if doc == 0 {
 			continue
@@ -60,12 +60,12 @@ func (s *segment) validGroups(position uint64) {
 	for g := range s.groups {
 		begin, end := s.memberPlaces.at(g), s.memberPlaces.at(g+1)
 		if begin >= end || end > uint64(s.members.count) || s.asOf.at(g) > position {
-			panic(malformed("group %d makes no sense", g))
+			panic(malformed("group %d is invalid", g))
 		}
 		for i := int(begin); i < int(end); i++ {
 			doc := s.members.at(i)
 			if doc >= uint64(s.docs) || s.group.at(int(doc)) != uint64(g+1) || i > int(begin) && doc <= s.members.at(i-1) {
-				panic(malformed("group %d has documents that are not of it", g))
+				panic(malformed("group %d has documents of another group", g))
 			}
 		}
 	}
@@ -76,7 +76,7 @@ func (s *segment) validGroups(position uint64) {
 		}
 	}
 	if grouped != s.members.count {
-		panic(malformed("%d documents are in groups, and the groups have %d", grouped, s.members.count))
+		panic(malformed("%d documents are in groups, but the groups list %d", grouped, s.members.count))
 	}
 }
 
@@ -112,14 +112,14 @@ func (s *segment) validWords() {
 	for word := range words {
 		rank := s.ranks.at(word)
 		if rank >= uint64(words) || ranked[rank] {
-			panic(malformed("word %d has no rank of its own", word))
+			panic(malformed("word %d shares its rank with another word", word))
 		}
 		ranked[rank] = true
 	}
 	number := func(data []byte, most int) (int, []byte) {
 		n, size := binary.Uvarint(data)
 		if size <= 0 || n > uint64(most) {
-			panic(malformed("the words of a document make no sense"))
+			panic(malformed("the words of a document are invalid"))
 		}
 		return int(n), data[size:]
 	}
@@ -150,7 +150,7 @@ func (s *sorted) valid() {
 	c := s.from(0)
 	for i := 0; c.advance(); i++ {
 		if i > 0 && bytes.Compare(last, c.key) >= 0 {
-			panic(malformed("string %d of a list is not behind the one before", i))
+			panic(malformed("string %d of a list does not sort after the string before it", i))
 		}
 		last = append(last[:0], c.key...)
 	}
@@ -179,7 +179,7 @@ func (s *segment) validAutomaton() error {
 			}
 		}
 		if err == nil || c.next != s.terms.count || c.advance() {
-			return malformed("the automaton does not end with the terms: %v", err)
+			return malformed("the automaton does not end where the terms end: %v", err)
 		}
 		return nil
 	})

@@ -78,7 +78,7 @@ func readsText(n query.Node) bool {
 }
 
 // each visits the current snapshot and returns its position. If the budget cuts the
-// visit short, partial says how far it went.
+// visit short, partial describes how much it covered.
 func (ix *Index) each(ctx context.Context, v visit) (position uint64, partial *index.Partial, err error) {
 	q, err := ix.begin(ctx)
 	if err != nil {
@@ -155,7 +155,7 @@ func (v *visit) one(q *search, p *piece) (err error) {
 	return err
 }
 
-// partialAnswer says how far the finished pieces go, in whole days: the exact time of
+// partialAnswer describes how much the finished pieces cover, in whole days: the exact time of
 // the newest unread message, which may be outside the scope, must not be revealed.
 func partialAnswer(list []*piece, why string) *index.Partial {
 	answer := &index.Partial{Why: why}

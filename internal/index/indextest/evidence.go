@@ -107,8 +107,8 @@ func (e *evidence) entry(seq uint64) *entry {
 	return e.entries[slices.IndexFunc(e.entries, func(e *entry) bool { return slices.Contains(e.seqs, seq) })]
 }
 
-// sightings are the copies of a message that were neither removed nor say the same as
-// an earlier one.
+// sightings are the copies of a message that were not removed and do not repeat an
+// earlier one.
 func (e *evidence) sightings(of *entry) (list []query.Sighting) {
 	for _, seq := range of.seqs {
 		r := e.whole[seq-1]

@@ -203,7 +203,7 @@ func testEmpty(t *testing.T, open index.Open) {
 	}
 }
 
-// Flushed records are there, also after reopening; all others are given again from
+// Flushed records are there, even after reopening; all others are given again from
 // Position on.
 func testPosition(t *testing.T, open index.Open) {
 	f := setUp(t, open)
@@ -519,7 +519,7 @@ func testStream(t *testing.T, open index.Open) {
 	}
 }
 
-// Removed messages are in no answer any more, also after reopening.
+// Removed messages are no longer in any answer, even after reopening.
 func testRemoved(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(text("1", at(1), "one secret"), text("2", at(2), "two"), text("3", at(3), "three"))

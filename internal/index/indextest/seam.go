@@ -27,7 +27,7 @@ func testBegin(t *testing.T, open index.Open) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		f.expect("what is left", []uint64{f.index.Position(), f.index.Stats().Messages}, []uint64{0, 0})
+		f.expect("remaining items", []uint64{f.index.Position(), f.index.Stats().Messages}, []uint64{0, 0})
 		f.expect("readings", f.index.Readings(), argus.DeliveryNumber(7))
 		f.reopen()
 	}
@@ -84,7 +84,7 @@ func testRebuild(t *testing.T, open index.Open) {
 	if f.index, err = open(f.dir, index.Options{Evidence: &f.evidence, Rebuild: true}); err != nil {
 		t.Fatal(err)
 	}
-	f.expect("what is left", []uint64{f.index.Position(), f.index.Stats().Messages}, []uint64{0, 0})
+	f.expect("remaining items", []uint64{f.index.Position(), f.index.Stats().Messages}, []uint64{0, 0})
 	f.add(0)
 	f.flush()
 	f.check(index.Request{Limit: 10})

@@ -98,7 +98,7 @@ func TestConstantMemory(t *testing.T) {
 	const said = "Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet."
 	size := constantBytes(t)
 	limit := min(256<<20, size/2)
-	every := min(size>>13, 10_000) // how many messages lie between two measurements of the memory
+	every := min(size>>13, 10_000) // how many messages are between two measurements of the memory
 	for _, c := range []struct {
 		format            *reader.Format
 		head, record, end string

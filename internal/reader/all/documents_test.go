@@ -127,7 +127,7 @@ func TestDocumentsAreCutOff(t *testing.T) {
 			got, problems := 0, 0
 			for _, item := range items {
 				if item.Message != nil && !slices.ContainsFunc(item.Message.Extra, func(x argus.Field) bool {
-					return x.Name == "repaired" && strings.HasPrefix(x.Value, "the file ends inside of the record")
+					return x.Name == "repaired" && strings.HasPrefix(x.Value, "the file ends inside the record")
 				}) {
 					got++
 				} else {

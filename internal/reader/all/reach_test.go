@@ -52,7 +52,7 @@ func TestLocalIDs(t *testing.T) {
 	for _, c := range []struct {
 		format *reader.Format
 		// export makes a file in which somebody says x: with members of that record,
-		// and other senders behind it
+		// and other senders after it
 		export func(member string, more ...string) string
 		own    string
 		// stated means that only an id stated by the export makes a key

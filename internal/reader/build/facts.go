@@ -115,7 +115,7 @@ func SetTopic(m *argus.Message, topic, word, told string) {
 	Happened(m, argus.TypeRoom, argus.Facts{Room: &argus.Room{Topic: topic}}, word, told)
 }
 
-// Polled makes a message a question, with any answers a line each behind its own words.
+// Polled makes a message a question, with any answers a line each after its own words.
 func Polled(m *argus.Message, question string, options []string) {
 	if strings.TrimSpace(question+strings.Join(options, "")) == "" {
 		return

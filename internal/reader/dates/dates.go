@@ -116,7 +116,7 @@ func Android(s string) (argus.Time, error) {
 	case n < 1e11:
 		return argus.Time{Micros: n * 1e6, Precision: argus.Second}, nil
 	case n > 1e14:
-		return argus.Time{}, errors.New("want Unix time in milliseconds, found a number that is none")
+		return argus.Time{}, errors.New("want Unix time in milliseconds, found an invalid number")
 	}
 	return argus.Time{Micros: n * 1e3, Precision: argus.Milli}, nil
 }

@@ -17,7 +17,7 @@ type LogHours struct {
 const clockSlack = 5 * 60 * 1_000_000
 
 // Settle sets the moment of a clock that the operator's zone has twice to the one that
-// the order of the log implies, and records that; also of a clock that the zone skips,
+// the order of the log implies, and records that; even for a clock that the zone skips,
 // which is given by its hour and minute. It must see each moment.
 func (l *LogHours) Settle(t *argus.Time, zone *time.Location, hour, minute int) (argus.Field, bool) {
 	if zone == time.UTC || t.Zone != argus.ZoneOperator {
@@ -34,7 +34,7 @@ func (l *LogHours) Settle(t *argus.Time, zone *time.Location, hour, minute int) 
 		return argus.Field{}, false
 	}
 	if shown := time.UnixMicro(t.Micros).In(zone); shown.Hour() != hour || shown.Minute() != minute {
-		return argus.Assumed("hour", "the zone "+zone.String()+" has no such clock on that day; taken as "+shown.Format("15:04")), true
+		return argus.Assumed("hour", "the zone "+zone.String()+" has no such time on that day; taken as "+shown.Format("15:04")), true
 	}
 	// The wall clock in both offsets: the hour comes twice if both show it.
 	wall := t.Micros + offset(t.Micros)*1_000_000

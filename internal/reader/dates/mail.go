@@ -157,7 +157,7 @@ func (d *mailDate) date(s string) bool {
 	return true
 }
 
-// clock takes a clock, with the text directly behind it.
+// clock takes a clock, with the text directly after it.
 func (d *mailDate) clock(s string) bool {
 	if d.precision != argus.Unknown {
 		return false
@@ -253,7 +253,7 @@ func (d *mailDate) name(word string) bool {
 		d.zone = zone
 		return true
 	}
-	// Any word in capitals behind a clock is a zone; an unknown one is ignored.
+	// Any word in capitals after a clock is a zone; an unknown one is ignored.
 	return d.precision != argus.Unknown && len(word) <= 5 && strings.IndexFunc(word, func(r rune) bool { return r < 'A' || r > 'Z' }) < 0
 }
 

@@ -59,7 +59,7 @@ type Date struct {
 	// YearFirst and Named settle the order; Named means a month in letters, which is
 	// then b.
 	YearFirst, Named bool
-	// clock is the text behind the date.
+	// clock is the text after the date.
 	clock string
 }
 
@@ -124,7 +124,7 @@ func (d *Date) Order() Order {
 var errTime = errors.New("want a date and a clock, found other text")
 
 // Cell reads a time from a sheet: ISO 8601; a date in the sheet's order with a clock
-// behind it; a number, which is days since the end of 1899 as spreadsheets count them,
+// after it; a number, which is days since the end of 1899 as spreadsheets count them,
 // or Unix time in seconds, milli-, micro- or nanoseconds, or micro- or tenths of
 // microseconds since 1601, if it is of that size. A clock without a zone is in zone.
 func Cell(s string, order Order, zone *time.Location, source argus.ZoneSource, from1904 bool) (argus.Time, error) {
@@ -218,7 +218,7 @@ func serialTime(s string, number float64, zone *time.Location, source argus.Zone
 	case number >= 1e18 && number < 7e18:
 		return sinceTime(s, 1000, 0)
 	}
-	return argus.Time{}, errors.New("want a date, found a number that is none")
+	return argus.Time{}, errors.New("want a date, found an invalid number")
 }
 
 // to1970 is the number of seconds from 1601, from which Windows and browsers count, to
@@ -251,7 +251,7 @@ type Clock struct {
 	Precision                   argus.Precision
 }
 
-// ParseClock reads the text behind a date: nothing, or 13:04, 13:04:05, 1.04.05 PM,
+// ParseClock reads the text after a date: nothing, or 13:04, 13:04:05, 1.04.05 PM,
 // 13:04:05.123 +01:00.
 func ParseClock(s string) (c Clock, ok bool) {
 	s = strings.TrimLeft(s, " ,T\t\u00a0\u202f")

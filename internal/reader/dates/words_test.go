@@ -65,7 +65,7 @@ func TestMailTime(t *testing.T) {
 
 		"4/5/2020 15:08:30":                     "", // the month is ambiguous
 		"Sun, 16 Oct 0001 22:19:29 -0800 (PST)": "",
-		"Thu, 01 Jan 1970 00:00:00 +0000":       "", // 0 is no time
+		"Thu, 01 Jan 1970 00:00:00 +0000":       "", // 0 is not a time
 		"Thu, 31 Feb 2020 15:08:30 +0200":       "",
 		"Thu, 28 May 2020 25:08:30 +0200":       "",
 		"Thu, 28 May 2020 15:08:30 +9900":       "",

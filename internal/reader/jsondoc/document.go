@@ -1,4 +1,4 @@
-// Package jsondoc finds the records in JSON of any size, also in what is broken.
+// Package jsondoc finds the records in JSON of any size, even in broken files.
 //
 // A [Document] walks one value or several, finds the objects that are messages, and
 // keeps their surroundings as facts. A broken piece is a problem with its place, and
@@ -52,7 +52,7 @@ type Shape struct {
 	// Default: none.
 	Take func(name, text string) bool
 	// Many means that a document may hold several conversations, so that earlier facts
-	// may not apply behind a broken place.
+	// may not apply after a broken place.
 	Many bool
 }
 
@@ -110,8 +110,8 @@ func (d *Document) Items(ctx context.Context, parse func(raw string) (*argus.Mes
 	}
 }
 
-// StatedItems yields the items, and behind them the number of records that the document
-// claims to have, in a fact taken by then.
+// StatedItems yields the items, and after them the number of records that the document
+// claims to have, if a fact states it.
 func (d *Document) StatedItems(ctx context.Context, parse func(raw string) (*argus.Message, error), what string, count *string) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		last, remarks := argus.Where{}, uint64(0)
@@ -237,7 +237,7 @@ func (d *Document) step() (reason string, err error) {
 		d.listed = d.listed || d.inRecords()
 	case '}', ']':
 		if len(d.Open) == 0 && !d.damaged {
-			return "want a document that ends once, found a second end", nil
+			return "want one end of the document, found a second", nil
 		}
 		d.close()
 	case ':':
@@ -347,7 +347,7 @@ func (d *Document) Under(is func(string) bool) string {
 	return ""
 }
 
-// SureOfRecord returns sure if a file begins as JSON and one of the objects behind a
+// SureOfRecord returns sure if a file begins as JSON and one of the objects after a
 // word in its beginning is a record.
 func SureOfRecord(s reader.Sample, word string, sure int, is func([]byte) bool) int {
 	text := s.Text

@@ -17,7 +17,7 @@ import (
 // where a broken record ends. It does not check UTF-8 and duplicate keys: its callers
 // do.
 
-// depthLimit is how deep a record may be nested.
+// depthLimit is the maximum nesting of a record.
 const depthLimit = 64
 
 // text is the text of JSON, as a whole record or as a view of a file.
@@ -179,7 +179,7 @@ type Scanner[T text] struct {
 	inside     bool
 }
 
-// Next goes to the next member. It returns false behind the last one, and at
+// Next goes to the next member. It returns false after the last one, and at
 // an error.
 func (m *Scanner[T]) Next() bool {
 	s, i := m.Text, m.At
@@ -207,7 +207,7 @@ func (m *Scanner[T]) Next() bool {
 		case i < len(s) && s[i] == ',':
 			i = Space(s, i+1)
 		default:
-			return m.stop(i, want(s, i, `"," or the end behind a value`))
+			return m.stop(i, want(s, i, `"," or the end after a value`))
 		}
 	}
 	if !m.array {
@@ -220,7 +220,7 @@ func (m *Scanner[T]) Next() bool {
 		}
 		m.Key = s[i:end]
 		if i = Space(s, end); i >= len(s) || s[i] != ':' {
-			return m.stop(i, want(s, i, `":" behind a key`))
+			return m.stop(i, want(s, i, `":" after a key`))
 		}
 		i = Space(s, i+1)
 	}

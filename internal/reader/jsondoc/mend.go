@@ -26,7 +26,7 @@ const (
 	mendedComma   = "a comma was missing"
 	mendedSurplus = "a comma was too many"
 	mendedControl = "a text had a line end or another control character"
-	mendedCut     = "the file ends inside of the record: what stood behind is not known"
+	mendedCut     = "the file ends inside the record: the rest is unknown"
 )
 
 // mender rewrites a value as JSON.
@@ -77,7 +77,7 @@ func (m *mender) value(depth int) bool {
 	}
 	end, err := valueEnd(m.b, m.i, depth)
 	if err != nil || end == len(m.b) {
-		return false // also for text that may continue behind the end
+		return false // also for text that may continue after the end
 	}
 	m.out, m.i = append(m.out, m.b[m.i:end]...), end
 	return true
@@ -187,7 +187,7 @@ func (m *mender) unfinished() bool {
 }
 
 // Mend makes an item of the broken record at the beginning of the view, if there is one
-// way to read it: no other record begins inside it, the text behind it can follow a
+// way to read it: no other record begins inside it, the text after it can follow a
 // record, and a record that is cut off names its sender and time. Without parse, it is
 // skipped.
 func (o *Objects) Mend(parse func(string) (*argus.Message, error)) (item reader.Item, ok bool, err error) {

@@ -13,14 +13,14 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Objects finds JSON objects in a file and, behind a broken one, its way to the next.
+// Objects finds JSON objects in a file and, after a broken one, its way to the next.
 // It holds one object of at most limit bytes.
 type Objects struct {
 	textdoc.Window
 	limit int
 	// begins reports whether the bytes, which begin with "{" and are at least
 	// textdoc.PeekSize or the rest of the file, look like the beginning of a record. It
-	// is called only behind damage, and must return false for objects inside a broken
+	// is called only after damage, and must return false for objects inside a broken
 	// record.
 	begins func([]byte) bool
 	// mending is how many bytes were examined to mend broken records.
@@ -133,7 +133,7 @@ func HasMember(b []byte, is func(key, value []byte) bool) bool {
 	return false
 }
 
-// Record makes an item of the object that ends at end, and moves behind it.
+// Record makes an item of the object that ends at end, and moves past it.
 // The message's strings share one copy of the object.
 func (o *Objects) Record(end int, parse func(string) (*argus.Message, error)) reader.Item {
 	item := reader.Item{Where: argus.Where{Offset: o.At, Length: int64(end)}}

@@ -1,4 +1,4 @@
-// Package rtfdoc reads the text of RTF, also when Outlook compressed it.
+// Package rtfdoc reads the text of RTF, even if Outlook compressed it.
 package rtfdoc
 
 import (
@@ -40,7 +40,7 @@ func Unpack(b []byte, limit int) ([]byte, error) {
 	return out, err
 }
 
-// unpackLZFu stops soon behind the limit.
+// unpackLZFu stops soon after the limit.
 func unpackLZFu(b []byte, limit int) ([]byte, error) {
 	window := make([]byte, 4096)
 	at := copy(window, begin)
@@ -98,7 +98,7 @@ type reading struct {
 	groups   []state
 	codepage uint32
 	charsets map[int]uint32 // of fonts
-	after    int            // fallback characters left to skip behind a Unicode one
+	after    int            // fallback characters left to skip after a Unicode one
 }
 
 // Limits of RTF: how deep groups may be nested, and how many fonts are known.
@@ -188,7 +188,7 @@ var rtfSigns = map[string]string{
 // rtfCharsets are code pages of the charsets of fonts (fcharset).
 var rtfCharsets = map[int]uint32{0: 1252, 77: 10000, 128: 932, 129: 949, 134: 936, 136: 950, 161: 1253, 162: 1254, 163: 1258, 177: 1255, 178: 1256, 186: 1257, 204: 1251, 222: 874, 238: 1250}
 
-// control reads the text behind a backslash.
+// control reads the text after a backslash.
 func (r *reading) control() {
 	if len(r.rest) == 0 {
 		return

@@ -1,6 +1,6 @@
 // Package sheetdoc reads the rows of CSV files and of workbooks (.xlsx).
 //
-// It knows cells, not their meaning. Cells, rows and the unfolded size of a workbook
+// It knows cells, not their meaning. Cells, rows and the unpacked size of a workbook
 // are bounded.
 package sheetdoc
 
@@ -79,7 +79,7 @@ type csvFile struct {
 	lines *textdoc.Lines
 	limit int
 	row   csvRow
-	// again are lines to be read before those of the file.
+	// again has lines to be read before the remaining lines of the file.
 	again []textdoc.Line
 }
 
@@ -222,7 +222,7 @@ func (r *csvRow) add(text []byte) (open bool, problem string) {
 			return false, ""
 		}
 		if r.text[i] != r.delimiter {
-			return false, "want the end of a cell behind its closing quote, found something else"
+			return false, "want the end of a cell after its closing quote, found something else"
 		}
 		i++
 	}

@@ -24,7 +24,7 @@ const WorkbookPart = "xl/workbook.xml"
 
 // Limits of a workbook.
 const (
-	// partLimit is the most that a part may unfold to, in bytes, and
+	// partLimit is the most that a part may unpack to, in bytes, and
 	// partRatio how many times its packed size once it is above partFree.
 	partLimit = 8 << 30
 	partRatio = 1000

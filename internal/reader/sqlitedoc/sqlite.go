@@ -107,7 +107,7 @@ func (d *Database) Close() {
 	_ = d.vfs.Close()
 }
 
-// Damaged is a fault of a database, as opposed to one of reading it.
+// Damaged is a fault in a database, not an error in reading it.
 type Damaged struct{ Err error }
 
 func (d Damaged) Error() string { return d.Err.Error() }
@@ -124,13 +124,13 @@ func (d *Database) Damage(err error) error {
 }
 
 // Lost returns a problem for an unreadable table whose facts the messages lack. The
-// error is one of the reading.
+// error is about reading the file.
 func (d *Database) Lost(table string, err error) (reader.Item, error) {
 	err = d.Damage(err)
 	if _, ok := errors.AsType[Damaged](err); !ok {
 		return reader.Item{}, err
 	}
-	return reader.Item{Problem: fmt.Sprintf("the table %s, of which messages are read without what it says: %v", strings.ToValidUTF8(table, "\uFFFD"), err)}, nil
+	return reader.Item{Problem: fmt.Sprintf("the table %s cannot be read, so messages lack its content: %v", strings.ToValidUTF8(table, "\uFFFD"), err)}, nil
 }
 
 // Query begins a query on a connection of its own.
@@ -280,7 +280,7 @@ next:
 func (d *Database) Lacks(in reader.Input) (problems []string) {
 	if in.Sibling != nil {
 		if _, size, ok := in.Sibling(in.Name + "-wal"); ok && size > 0 {
-			problems = append(problems, "beside the database lies its log of what was not yet written into it (-wal), which is not read")
+			problems = append(problems, "the database has a write-ahead log (-wal) beside it, which is not read")
 		}
 	}
 	if d.source.size > in.Size {
@@ -307,7 +307,7 @@ func statedSize(file io.ReaderAt, size int64) int64 {
 // onlyFile is a file system with one file, "db".
 type onlyFile struct {
 	file io.ReaderAt
-	size int64 // behind the end of the file, it has zeros
+	size int64 // after the end of the file, it has zeros
 	// err is the last error of the file itself.
 	err error
 }

@@ -18,7 +18,7 @@ func IsUTF7(charset string) bool {
 
 // UTF7 decodes UTF-7: + begins base64 of UTF-16, which ends at the first character
 // outside its alphabet; a - there is left out, and +- is a +. It returns false if the
-// text behind a + is not base64 of UTF-16.
+// text after a + is not base64 of UTF-16.
 func UTF7(b []byte) (string, bool) {
 	var out []byte
 	var units []uint16

@@ -1,4 +1,4 @@
-// Package xmldoc finds the records in XML of any size, also behind damage.
+// Package xmldoc finds the records in XML of any size, even after damage.
 //
 // A [Reading] yields an item for each record element, and for each other stretch that
 // is broken. One record is held at a time, and its depth and its parts are bounded.
@@ -26,12 +26,12 @@ import (
 // The XML of exports (XML 1.0, fifth edition; the numbers are its productions).
 // encoding/xml, which a fuzz test compares this with, is not used: it reads 66 MB/s
 // before any processing, rejects the emoji that phones write as two references to half
-// a surrogate pair, and cannot continue behind damage. Document types are not read and
+// a surrogate pair, and cannot continue after damage. Document types are not read and
 // entities declared in them are unknown, so nothing unfolds to more than its own size.
 
 // Limits of XML.
 const (
-	// depthLimit is how deep elements may be nested.
+	// depthLimit is the maximum nesting of elements.
 	depthLimit = 64
 	// xmlParts is how many elements and attributes a record may have.
 	xmlParts = 1 << 17
@@ -246,7 +246,7 @@ func (p *parser) parse(s string) (*Element, error) {
 	return &p.elements[len(p.elements)-1], err
 }
 
-// element reads the element that begins at p.i, and moves behind it.
+// element reads the element that begins at p.i, and moves past it.
 func (p *parser) element() (e Element, err error) {
 	start, inside := p.i, len(p.open)
 	empty, err := p.tag(&e)
@@ -307,7 +307,7 @@ func (p *parser) tag(e *Element) (empty bool, _ error) {
 			return false, nil
 		case '/':
 			if p.i++; p.s[p.i] != '>' {
-				return false, errors.New("want the end of a tag behind /, found something else")
+				return false, errors.New("want the end of a tag after /, found something else")
 			}
 			p.i++
 			return true, nil
@@ -416,19 +416,19 @@ var xmlEntities = []struct {
 	means rune
 }{{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}}
 
-// File finds tags and whole elements in a file, with their places, and continues behind
+// File finds tags and whole elements in a file, with their places, and continues after
 // broken places. It holds one record of at most limit bytes.
 type File struct {
 	textdoc.Window
 	Ctx   context.Context
 	Limit int
-	// begins reports whether a tag begins a record. It is called only behind damage.
+	// begins reports whether a tag begins a record. It is called only after damage.
 	begins func(tag []byte) bool
-	// Charset is set when the file declares another encoding than UTF-8.
+	// Charset is set when the file declares an encoding other than UTF-8.
 	Charset encoding.Encoding
 	// Records counts records and damaged stretches.
 	Records uint64
-	// Depth is how many elements around the place are open; it is meaningless behind
+	// Depth is how many elements around the place are open; it is meaningless after
 	// damage, which Damages counts.
 	Depth, Damages int
 	parser         parser
@@ -499,7 +499,7 @@ func (x *File) Next() (Tag, error) {
 	}
 }
 
-// brokenXML is a fault of the XML, as opposed to one of reading it.
+// brokenXML is a fault in the XML, not an error in reading it.
 type brokenXML struct{ error }
 
 func isBroken(err error) bool {
@@ -666,8 +666,8 @@ type Reading struct {
 	Parse func(*Element) (*argus.Message, error)
 	// Enter, if set, is called for the elements around the records.
 	Enter func(Tag)
-	// Found, if set, is called behind each record and returns a problem about missing
-	// content. Stated, if set instead, returns behind all of them how many records the
+	// Found, if set, is called after each record and returns a problem about missing
+	// content. Stated, if set instead, returns after all of them how many records the
 	// file claims to have, nil if it does not.
 	Found  func() (problem string)
 	Stated func() *argus.Stated

@@ -30,7 +30,7 @@ import (
 var DiscordPackage = &reader.Format{
 	Name:    "discord-package",
 	Version: 1,
-	About:   "Discord's data package of one account (messages.json or messages.csv in a folder a channel)",
+	About:   "Discord's data package of one account (messages.json or messages.csv in a folder per channel)",
 	Checked: "invented examples in the layout that public readers describe; no package of a real account",
 	Detect:  detectDiscordPackage,
 	Read:    readDiscordPackage,

@@ -26,7 +26,7 @@ import (
 //     \u00c3\u00a9). Runs of such escapes that form UTF-8 together are mended; other
 //     runs are left unchanged.
 //   - Service: instagram if the file's path says so, otherwise facebook, or
-//     Options.Service. The files themselves do not tell.
+//     Options.Service. The files themselves do not state it.
 //   - From: the name of the sender, the only identifier there is. Closed accounts
 //     all have one name (facebookClosed): their thread distinguishes them,
 //     and names the conversation too.
@@ -44,7 +44,7 @@ var Facebook = &reader.Format{
 	Name:    "facebook",
 	Version: 3,
 	About:   "Facebook and Instagram messages as JSON (message_1.json …)",
-	Checked: "chat-miner's Instagram sample, 2 of 2 messages as its target has them; else invented examples",
+	Checked: "chat-miner's Instagram sample, 2 of 2 messages as in its target; otherwise invented examples",
 	Detect:  detectFacebook,
 	Read:    readFacebook,
 }

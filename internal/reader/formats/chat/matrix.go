@@ -379,7 +379,7 @@ func (e *matrixEvent) other(m *argus.Message) error {
 	return err
 }
 
-// happened gives an event of the service its type and facts.
+// happened sets the type and the facts of an event of the service.
 func (e *matrixEvent) happened(m *argus.Message, told string) {
 	switch e.kind {
 	case "m.room.member":

@@ -34,7 +34,7 @@ import (
 //     blocks are then kept in Extra, and also if they have more than the text, which
 //     they then follow. Attachments follow it too, unless they quote a message.
 //   - FromName: the name in the message, otherwise the one in users.json.
-//   - To: the members of a direct conversation, also of one with several.
+//   - To: the members of a direct conversation, even of one with several.
 //   - A message in a thread answers thread_ts.
 //   - message_changed is an edit of its own, message_deleted a removal: both name
 //     the affected message in ReplyTo, and keep its previous content.
@@ -48,7 +48,7 @@ import (
 var Slack = &reader.Format{
 	Name:    "slack",
 	Version: 4,
-	About:   "Slack workspace export, a folder a channel and a file a day, with its lists of users and channels; slackdump's file a channel",
+	About:   "Slack workspace export, a folder per channel and a file per day, with its lists of users and channels; slackdump's file per channel",
 	Checked: "invented examples only",
 	Detect:  detectSlack,
 	Read:    readSlack,
@@ -224,7 +224,7 @@ type slackChannel struct {
 
 func slackChannelOf(ctx context.Context, in reader.Input) slackChannel {
 	folder := path.Base(path.Dir(in.Name))
-	if folder == "." || folder == "/" || strings.HasSuffix(folder, "!") { // an archive is no folder
+	if folder == "." || folder == "/" || strings.HasSuffix(folder, "!") { // an archive is not a folder
 		folder = ""
 	}
 	for _, list := range []string{"channels.json", "groups.json", "mpims.json", "dms.json"} {
@@ -448,7 +448,7 @@ func slackMessage(d *jsondoc.Document, options reader.Options, channel slackChan
 	}
 	var ok bool
 	if m.Sent, ok = slackTime(m.ServiceID); !ok {
-		return nil, fmt.Errorf("ts: want seconds since 1970 with six digits behind a point, found other text")
+		return nil, fmt.Errorf("ts: want seconds since 1970 with six digits after a point, found other text")
 	}
 	if text == "" {
 		text = textdoc.LineFeeds(cmp.Or(slackBlocks(blocks), slackAttached(attached)))

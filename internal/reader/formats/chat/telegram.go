@@ -210,7 +210,7 @@ func (f *telegramFile) step() (reason string, err error) {
 		f.valued = false
 	case '}':
 		if len(f.around) == 0 && !f.damaged {
-			return "want an export that ends once, found a second end", nil
+			return "want one end of the export, found a second", nil
 		}
 		f.around = f.around[:max(0, len(f.around)-1)]
 		f.valued = false

@@ -27,7 +27,7 @@ import (
 // messages.html, messages2.html and so on, a thousand messages each.
 //
 //   - A page shows names instead of ids. Conversation: the title of the page, which
-//     all pages of a chat share. From: the name, also of a message that is "joined" to
+//     all pages of a chat share. From: the name, even of a message that is "joined" to
 //     the previous one.
 //   - ServiceID: the message's number in its chat.
 //   - Sent: the title of the clock, which has seconds and since 2021 an offset; before,
@@ -43,7 +43,7 @@ var TelegramHTML = &reader.Format{
 	Name:    "telegram-html",
 	Version: 1,
 	About:   "Telegram Desktop's messages.html, messages2.html …",
-	Checked: "invented pages in the layouts of 2019 to 2026, as public readers keep them; no page of a real chat",
+	Checked: "invented pages in the layouts of 2019 to 2026, as public readers know them; no page of a real chat",
 	Detect:  detectTelegramHTML,
 	Read:    readTelegramHTML,
 }

@@ -36,7 +36,7 @@ var EML = &reader.Format{
 var Mbox = &reader.Format{
 	Name:    "mbox",
 	Version: 3,
-	About:   "mails one behind the other, as Unix mail programs, Thunderbird and Google Takeout write them",
+	About:   "mails one after another, as Unix mail programs, Thunderbird and Google Takeout write them",
 	Checked: "invented examples; the test mailboxes of MimeKit (5 files, 42 mails), in forms of Netscape, Thunderbird and Google Takeout",
 	Detect:  detectMbox,
 	Read:    readMbox,
@@ -412,7 +412,7 @@ func (l *letter) read(r *bufio.Reader, depth int) error {
 		}
 	}
 	if l.room < 0 {
-		return errors.New("want mails in a mail that are no longer than the longest record, found longer ones")
+		return errors.New("want enclosed mails no longer than the longest record, found a longer one")
 	}
 	l.header(h)
 	w := mimeWalk{visit: l.part}
@@ -449,7 +449,7 @@ const fieldSize = 64
 // insideItem is a mail inside another, or its error.
 func insideItem(m *argus.Message, to string, err error) reader.Item {
 	if err != nil {
-		return reader.Item{Problem: "a mail in the mail: " + strings.ToValidUTF8(err.Error(), "\uFFFD")}
+		return reader.Item{Problem: "an enclosed mail: " + strings.ToValidUTF8(err.Error(), "\uFFFD")}
 	}
 	build.KeepExtra(m, "attached to", to)
 	return reader.Item{Message: m}

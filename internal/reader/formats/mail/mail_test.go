@@ -41,7 +41,7 @@ func TestMailBounds(t *testing.T) {
 		"two texts":     {head + strings.Repeat("--b\nContent-Type: text/plain; charset=iso-8859-1\n\n"+strings.Repeat("\xE9", 4000)+"\n", 2), "it is cut"},
 		"bad base64":    {"From: a@x.test\nContent-Transfer-Encoding: base64\n\nAAAA=AAA=", "is damaged"},
 		"no sender":     {"Subject: x\n\nx", "the message names no sender"},
-		"long mails":    {head + strings.Repeat("--b\nContent-Type: message/rfc822\n\nFrom: b@x.test\n"+strings.Repeat("X: y\n", 100)+"\nz\n", 3), "a mail in the mail: want a header of at most"},
+		"long mails":    {head + strings.Repeat("--b\nContent-Type: message/rfc822\n\nFrom: b@x.test\n"+strings.Repeat("X: y\n", 100)+"\nz\n", 3), "an enclosed mail: want a header of at most"},
 		"no boundary":   {"From: a@x.test\nContent-Type: multipart/mixed; boundary=zz\n\n--b\n\nx", "end early"},
 	} {
 		items := readertest.Check(t, EML, readertest.Input("f", []byte(c.text), reader.Options{MaxRecord: 4096}))
@@ -70,7 +70,7 @@ func TestMailsInMails(t *testing.T) {
 			got = append(got, fmt.Sprint(item.Where.Record, " ", item.Message.From, ": ", item.Message.Text))
 		}
 	}
-	want := []string{"1 a@x.test: three", "1048577 b@x.test: one", "1048578 a mail in the mail: the message names no sender"}
+	want := []string{"1 a@x.test: three", "1048577 b@x.test: one", "1048578 an enclosed mail: the message names no sender"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -185,7 +185,7 @@ func (w *mimeWalk) walk(header mimeHeader, body io.Reader, depth int, alternativ
 		return w.leaf(header, &mimePart{media: media, params: params, alternative: alternative, depth: depth}, body)
 	}
 	if depth == mimeDepth {
-		w.remarks = append(w.remarks, fmt.Sprintf("the parts lie more than %d deep; the deeper ones are not read", mimeDepth))
+		w.remarks = append(w.remarks, fmt.Sprintf("the parts are nested more than %d deep; deeper parts are not read", mimeDepth))
 		return nil
 	}
 	r := multipart.NewReader(body, params["boundary"])
@@ -198,7 +198,7 @@ func (w *mimeWalk) walk(header mimeHeader, body io.Reader, depth int, alternativ
 			break
 		}
 		if err != nil {
-			w.remarks = append(w.remarks, "the parts end early or make no sense: "+err.Error())
+			w.remarks = append(w.remarks, "the parts end early or are invalid: "+err.Error())
 			break
 		}
 		found++

@@ -262,7 +262,7 @@ func (p *msgMail) mailIn(attachment string, entry *mscfb.File, path []string) er
 	inner := p.mails[attachment]
 	if inner == nil {
 		if p.deep == mimeDepth || len(p.mails) == mimeParts {
-			p.facts[msgData] = "mails in mails that are too many or lie too deep are not read"
+			p.facts[msgData] = "some enclosed mails are not read: they are too many, or nested too deep"
 			return nil
 		}
 		inner = newMSGMail(reader.Input{Options: p.options})

@@ -24,7 +24,7 @@ var PST = &reader.Format{
 	Name:    "pst",
 	Version: 2,
 	About:   "a mailbox of Outlook (.pst, MS-PST), ANSI and Unicode",
-	Checked: "by hand, mailboxes from the tests of two libraries: 17 of 17 mails, with the ids and attachments that readpst finds, and 10 entries of other kinds; invented examples that readpst reads, too",
+	Checked: "by hand, mailboxes from the tests of two libraries: 17 of 17 mails, with the ids and attachments that readpst finds, and 10 entries of other kinds; invented examples that readpst also reads",
 	Detect:  detectPST,
 	Read:    readPST,
 }
@@ -531,7 +531,7 @@ func (r *pstReading) file(node pstNode, p *msgMail, charsets pstCharsets, class 
 	keep()
 	if isClass(class, "ipm.note.smime") && p.Locked == nil {
 		if class == "ipm.note.smime.multipartsigned" {
-			r.remark("what is signed lies in the attachment, which is not taken apart")
+			r.remark("the signed content is in the attachment, which is not parsed")
 		} else if payload, ok := r.value(heap, pstProperty{number: msgData, value: data}); ok && len(payload) > 0 {
 			p.State |= argus.StateLocked
 			p.Locked = &argus.Locked{Algorithm: "cms", Payload: payload}

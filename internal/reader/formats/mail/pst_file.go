@@ -93,7 +93,7 @@ func (f *pstFile) read(at int64, length int) ([]byte, error) {
 	f.left -= int64(length)
 	f.all -= int64(length)
 	if f.left < 0 || f.all < 0 {
-		return nil, fmt.Errorf("want each piece of the file once in a message and at most %d times in all, found some again and again", pstTimes)
+		return nil, fmt.Errorf("want each piece of the file once in a message and at most %d times in all, found one more often", pstTimes)
 	}
 	b := make([]byte, length)
 	if n, err := f.source.ReadAt(b, at); n < length {
@@ -175,7 +175,7 @@ func (f *pstFile) page(place pstPlace, kind byte, above int) (*pstTreePage, erro
 		f.remark("the page at %d does not match its checksum", place.at)
 	}
 	if !samePST(p.id, place.id) {
-		f.remark("the page at %d has the number %#x and not %#x", place.at, p.id, place.id)
+		f.remark("the page at %d has the number %#x, want %#x", place.at, p.id, place.id)
 	}
 	return p, nil
 }
@@ -262,7 +262,7 @@ func (f *pstFile) nodeOf(e []byte) pstNode {
 func (f *pstFile) node(id uint32) (pstNode, error) {
 	e, err := f.find(f.nodes, pstNodeTree, uint64(id))
 	if err == nil && e == nil {
-		err = fmt.Errorf("want node %#x, found none of that number", id)
+		err = fmt.Errorf("want node %#x, found none with that number", id)
 	}
 	if err != nil {
 		return pstNode{}, err
@@ -279,7 +279,7 @@ func (f *pstFile) walk() iter.Seq2[pstNode, error] {
 		var visit func(place pstPlace, above int) bool
 		visit = func(place pstPlace, above int) bool {
 			if left--; left < 0 {
-				yield(pstNode{}, fmt.Errorf("page of a tree at %d: want each page in the tree once, found some more often", place.at))
+				yield(pstNode{}, fmt.Errorf("page of a tree at %d: want each page in the tree once, found one more often", place.at))
 				return false
 			}
 			p, err := f.page(place, pstNodeTree, above)
@@ -317,7 +317,7 @@ func (f *pstFile) block(id uint64) (b []byte, inside bool, err error) {
 	id &^= 1
 	e, err := f.find(f.blocks, pstBlockTree, id)
 	if err == nil && e == nil {
-		err = fmt.Errorf("want block %#x, found none of that number", id)
+		err = fmt.Errorf("want block %#x, found none with that number", id)
 	}
 	if err != nil {
 		return nil, false, err
@@ -403,7 +403,7 @@ func (f *pstFile) below(id uint64) ([]pstNode, error) {
 		}
 		for range binary.LittleEndian.Uint16(b[2:]) {
 			if len(rest) < each || len(nodes) >= pstBelow {
-				return fmt.Errorf("block %#x: want a list of at most %d nodes that is whole, found another", id, pstBelow)
+				return fmt.Errorf("block %#x: want a list of at most %d nodes that is complete, found another one", id, pstBelow)
 			}
 			if b[1] > 0 {
 				if err := visit(f.number(rest[w:]), b[1]); err != nil {

@@ -101,7 +101,7 @@ func (h *pstHeap) pieces(id uint32) iter.Seq2[[]byte, error] {
 		return h.file.chunks(n.data)
 	}
 	return func(yield func([]byte, error) bool) {
-		yield(nil, fmt.Errorf("want node %#x below, found none of that number", id))
+		yield(nil, fmt.Errorf("want a child node %#x, found none with that number", id))
 	}
 }
 
@@ -140,7 +140,7 @@ func (h *pstHeap) records(id uint32, keySize, size int) iter.Seq2[[]byte, error]
 		visit = func(id uint32, level byte) bool {
 			piece, err := h.item(id)
 			if left -= len(piece) + 1; err == nil && left < 0 {
-				err = errors.New("want each piece of a tree once, found some more often")
+				err = errors.New("want each piece of a tree once, found one more often")
 			}
 			if err != nil {
 				return fail(err)
@@ -181,7 +181,7 @@ func (h *pstHeap) properties() ([]pstProperty, error) {
 		}
 		p := pstProperty{binary.LittleEndian.Uint16(r), binary.LittleEndian.Uint16(r[2:]), binary.LittleEndian.Uint32(r[4:])}
 		if len(list) > 0 && p.number <= list[len(list)-1].number {
-			return list, fmt.Errorf("want a property behind %04X, found %04X", list[len(list)-1].number, p.number)
+			return list, fmt.Errorf("want a property after %04X, found %04X", list[len(list)-1].number, p.number)
 		}
 		list = append(list, p)
 	}

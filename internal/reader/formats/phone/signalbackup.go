@@ -269,11 +269,11 @@ func (b *signalBackup) item(raw string) (*argus.Message, error) {
 	m := b.message()
 	with, ok := b.recipients[b.chats[jsondoc.InsideText(raw, "chatId")]]
 	if !ok {
-		return nil, errors.New("want a chat and its recipient before it, found none of that number")
+		return nil, errors.New("want an earlier chat and its recipient, found none with that number")
 	}
 	author, ok := b.recipients[jsondoc.InsideText(raw, "authorId")]
 	if !ok {
-		return nil, errors.New("want a recipient before it that wrote it, found none of that number")
+		return nil, errors.New("want an earlier recipient as its writer, found none with that number")
 	}
 	stamp := jsondoc.InsideText(raw, "dateSent")
 	if m.Sent, ok = dates.Millis(stamp); !ok {

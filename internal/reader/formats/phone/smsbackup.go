@@ -69,7 +69,7 @@ type smsBackup struct {
 	options reader.Options
 	// owner is the account of the phone, which no SMS names.
 	owner string
-	// root is the name of the list, stated the count at its beginning.
+	// root is the name of the list, and stated is the count at its beginning.
 	root, stated string
 }
 

@@ -54,7 +54,7 @@ func TestDatabaseDamage(t *testing.T) {
 		"cut off":  {good[:4096*6], "damaged"},
 		"its end":  {cut, fmt.Sprintf("the database is cut off: it states %d bytes and has %d", len(long), len(cut))},
 		"the rest": {cut, "ten o'clock"},
-		"a part":   {aside[:len(aside)-100_000], "the table message_aside, of which messages are read without what it says"},
+		"a part":   {aside[:len(aside)-100_000], "the table message_aside cannot be read, so messages lack its content"},
 		"no part":  {aside[:len(aside)-100_000], "ten o'clock"},
 		"zeroed":   {zeroed, "damaged"},
 		"header":   {[]byte("SQLite format 3\x00CREATE TABLE jid"), "damaged"},
@@ -92,7 +92,7 @@ func TestDatabaseDamage(t *testing.T) {
 			cutApple++
 		}
 	}
-	if whole == 0 || cutApple != whole || !strings.Contains(problems.String(), "the table message_attachment_join, of which") {
+	if whole == 0 || cutApple != whole || !strings.Contains(problems.String(), "the table message_attachment_join cannot be read") {
 		t.Errorf("%d of %d messages, %s", cutApple, whole, problems.String())
 	}
 	for _, fail := range []int64{1, 4096 * 3} {

@@ -24,8 +24,8 @@ import (
 var WhatsAppDB = &reader.Format{
 	Name:     "whatsapp-db",
 	Version:  4,
-	About:    "WhatsApp's msgstore.db (Android), of 2022 and later and before, with the names of wa.db beside it; wa.db, its address book",
-	Checked:  "a phone's database with the tables of both ages, 9 of 9 messages, all of them WhatsApp's own; by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; else invented examples",
+	About:    "WhatsApp's msgstore.db (Android), from before and after 2022, with the names from wa.db beside it; wa.db, its address book",
+	Checked:  "a phone's database with the tables of both periods, 9 of 9 messages, all of them WhatsApp's own; by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; otherwise invented examples",
 	OfDevice: true,
 	Detect:   detectWhatsAppDB,
 	Read:     readWhatsAppDB,

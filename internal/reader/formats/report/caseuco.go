@@ -38,7 +38,7 @@ var CASE = &reader.Format{
 	Name:    "case",
 	Version: 2,
 	About:   "CASE/UCO graphs in JSON-LD: messages, e-mails, calls",
-	Checked: "the CASE and UCO example graphs: 10 messages, 5 calls, 24 accounts, 2 refused, 1 graphs without any",
+	Checked: "the CASE and UCO example graphs: 10 messages, 5 calls, 24 accounts, 2 refused, graphs without any: 1",
 	Detect:  detectCase,
 	Read:    readCase,
 }
@@ -89,7 +89,7 @@ func readCase(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 			}
 		}
 		if g.size > caseLimit && !yield(reader.Item{Problem: fmt.Sprintf(
-			"the graph names more than the %d bytes that are held of accounts and threads; the later ones are called by their @id", caseLimit)}, nil) {
+			"the names of accounts and threads in the graph have more than %d bytes; the later ones appear with their @id", caseLimit)}, nil) {
 			return
 		}
 		if !found {

@@ -31,7 +31,7 @@ func TestCaseSamples(t *testing.T) {
 			}
 		}
 	}
-	got := fmt.Sprintf("%d messages, %d calls, %d accounts, %d refused, %d graphs without any", messages, calls, accounts, refused, empty)
+	got := fmt.Sprintf("%d messages, %d calls, %d accounts, %d refused, graphs without any: %d", messages, calls, accounts, refused, empty)
 	if !strings.Contains(CASE.Checked, got) {
 		t.Errorf("%q is not what came out: %s", CASE.Checked, got)
 	}

@@ -24,8 +24,8 @@ import (
 var JSONL = &reader.Format{
 	Name:    "jsonl",
 	Version: 4,
-	About:   "Argus JSON lines, one message a line, as docs/format/jsonl.md describes them",
-	Checked: "lines that Argus wrote itself: every message comes back equal, but for the keys of ids that need one (property test)",
+	About:   "Argus JSON lines, one message per line, as docs/format/jsonl.md describes them",
+	Checked: "lines that Argus wrote itself: every message comes back equal, except for the keys of ids that need one (property test)",
 	Detect:  detectJSONL,
 	Read:    readJSONL,
 }
@@ -129,7 +129,7 @@ func (p *lineParser) parse(l *textdoc.Line) (*argus.Message, error) {
 		return nil, err
 	}
 	if end = jsondoc.Space(text, end); end < len(text) {
-		return nil, fmt.Errorf("want one object a line, found more behind it at byte %d", end)
+		return nil, fmt.Errorf("want one object per line, found more after it at byte %d", end)
 	}
 	if p.Locked != nil && p.Text == "" {
 		p.State |= argus.StateLocked

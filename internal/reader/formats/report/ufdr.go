@@ -355,7 +355,7 @@ func (r *ufdrReport) notRead() string {
 	for _, kind := range slices.Sorted(maps.Keys(r.other)) {
 		list = append(list, fmt.Sprintf("%d %.40s", r.other[kind], kind))
 	}
-	return "the report holds models and files that are no communication and are not read: " + strings.ToValidUTF8(strings.Join(list, ", "), "\uFFFD")
+	return "the report contains models and files that are not communications and are not read: " + strings.ToValidUTF8(strings.Join(list, ", "), "\uFFFD")
 }
 
 // begin enters a chat.

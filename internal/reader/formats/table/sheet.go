@@ -39,7 +39,7 @@ const headerRows = 20
 
 func detectSheet(s reader.Sample) int {
 	if slices.Contains(s.Entries, sheetdoc.WorkbookPart) {
-		return 60 // a workbook; its sheets will tell whether it holds messages
+		return 60 // a workbook; its sheets will show whether it holds messages
 	}
 	if s.Text == nil {
 		return 0
@@ -244,7 +244,7 @@ func (p *sheetPlan) look(cells []sheetdoc.Cell) {
 func beginsWithYear(s string) bool { return len(s) > 4 && s[4] == '-' && textdoc.DigitsEnd(s, 0) == 4 }
 
 // service names the service by the header of a program, or by the form of most accounts, in
-// which case assumed is true. It returns unknown if neither tells.
+// which case assumed is true. It returns unknown if neither shows it.
 func (p *sheetPlan) service() (name string, assumed bool) {
 	switch {
 	case slices.Equal(p.names, discordHeader):
@@ -498,7 +498,7 @@ func (m *sheetMessage) accounts() {
 	}
 }
 
-// chat sets the participants of a chat without a header, which a row alone does not tell. The
+// chat sets the participants of a chat without a header, which a row alone does not show. The
 // owner of the phone is called me, followed by the owner's number.
 func (m *sheetMessage) chat() {
 	if slices.Contains(ownerWords, strings.ToLower(m.FromName)) {
@@ -552,7 +552,7 @@ func (m *sheetMessage) account(name, stood string) string {
 	if len(stood) == 5 && textdoc.DigitsEnd(stood, 0) == 5 && stood[4] != '0' {
 		return "0" + stood
 	}
-	m.extra(name+"_note", "no PIN of 6 characters: a spreadsheet seems to have made a number of it")
+	m.extra(name+"_note", "not a PIN of 6 characters: a spreadsheet seems to have turned it into a number")
 	return stood
 }
 

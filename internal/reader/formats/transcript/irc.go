@@ -720,7 +720,7 @@ func (r *ircReading) closeUndated() (reader.Item, bool) {
 		return reader.Item{}, false
 	}
 	item := reader.Item{Where: r.undated, Raw: r.undatedRaw, Problem: fmt.Sprintf(
-		"%d lines have no day: no line before them states one, and neither does the file's name; give it one like 2004-12-25.txt", r.undatedLines)}
+		"%d lines have no day: neither a line before them nor the file's name states one; give the file a name like 2004-12-25.txt", r.undatedLines)}
 	r.undatedLines, r.undatedRaw = 0, nil
 	return item, true
 }
@@ -885,7 +885,7 @@ func channelOfName(name string) string {
 // NETWORK/WINDOW/YYYY-MM-DD.log; "" if the folder is part of a date.
 func windowOfPath(name string) string {
 	window := argus.CleanName(path.Base(path.Dir(name)))
-	if strings.Trim(window, "0123456789-_./") == "" || strings.HasSuffix(window, "!") { // an archive is no folder
+	if strings.Trim(window, "0123456789-_./") == "" || strings.HasSuffix(window, "!") { // an archive is not a folder
 		return ""
 	}
 	return window

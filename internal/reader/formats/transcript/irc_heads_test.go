@@ -46,7 +46,7 @@ problem: want a line of an IRC log, like [hh:mm] <nick> text or === nick has joi
 2019-09-30T23:59:01Z vera message: five
 2019-09-30T23:59:02Z rik join: rik <~r@host.example> has joined #shed`},
 		{"shed.log", "[23:59] <vera> early\n[00:00] --- Tue Oct  1 2019\n[00:01] <vera> five\n", `
-problem: 1 lines have no day: no line before them states one, and neither does the file's name; give it one like 2004-12-25.txt
+problem: 1 lines have no day: neither a line before them nor the file's name states one; give the file a name like 2004-12-25.txt
 2019-10-01T00:00Z log: Tue Oct  1 2019
 2019-10-01T00:01Z vera message: five`},
 	} {

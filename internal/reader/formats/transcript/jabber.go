@@ -21,7 +21,7 @@ import (
 var Jabber = &reader.Format{
 	Name:    "jabber",
 	Version: 3,
-	About:   "Jabber (XMPP) logs as JSON objects {ts, from, to, body}, one behind the other",
+	About:   "Jabber (XMPP) logs as JSON objects {ts, from, to, body}, one after another",
 	Checked: "invented examples only, broken as public dumps are",
 	Detect:  detectJabber,
 	Read:    readJabber,
@@ -219,7 +219,7 @@ func mendNext(o *jsondoc.Objects, reason string, options reader.Options) (reader
 	if err != nil {
 		return reader.Item{}, false, nil //nolint:nilerr // it remains a problem, with the first reason
 	}
-	m.Extra = append(m.Extra, argus.Assumed("record", "mended, as its keys leave one reading: "+reason))
+	m.Extra = append(m.Extra, argus.Assumed("record", "mended, since its keys allow only one reading: "+reason))
 	item := reader.Item{Message: m, Where: argus.Where{Offset: o.At, Length: int64(end)}}
 	o.Drop(end)
 	return item, true, nil

@@ -218,7 +218,7 @@ func (r *lineReading) line(l *textdoc.Line) (reader.Item, bool) {
 	h, ok := parseLineMessage(l.Text)
 	if !ok {
 		if r.open || len(bytes.TrimSpace(l.Text)) > 0 {
-			r.add(l, "the line stands before the first message; want CLOCK, tab, NAME, tab, text")
+			r.add(l, "the line is before the first message; want CLOCK, tab, NAME, tab, text")
 			r.quote = r.quote && !bytes.HasSuffix(l.Text, []byte{'"'})
 		}
 		return reader.Item{}, false

@@ -1,4 +1,4 @@
-// Package transcript reads chats that a program wrote down one message behind the other:
+// Package transcript reads chats that a program wrote down one message after another:
 // text exports, logs, and streams of XMPP.
 package transcript
 
@@ -47,7 +47,7 @@ var Textdump = &reader.Format{
 	Name:    "textdump",
 	Version: 4,
 	About:   "chats as plain text: @user:server, a -> b, [date] nick:, time | From: | To:, and Signal's text export",
-	Checked: "chat-miner's Signal sample, 2 of 2 messages as its target has them; else invented examples in layouts of public dumps",
+	Checked: "chat-miner's Signal sample, 2 of 2 messages as in its target; otherwise invented examples in layouts of public dumps",
 	Log:     true,
 	Devices: true,
 	Detect:  detectTextdump,
@@ -383,7 +383,7 @@ func (r *textReading) line(l *textdoc.Line) bool {
 		return true
 	}
 	if r.layout != nil && r.head.raw != "" && isAlike(text, r.head.raw) {
-		return r.flush() && r.give(reader.ProblemOf(l, "want a message behind date and clock, found a line in another layout"))
+		return r.flush() && r.give(reader.ProblemOf(l, "want a message after date and time, found a line in another layout"))
 	}
 	switch {
 	case r.open && int(l.Offset+l.Length-r.where.Offset) > r.in.RecordLimit():

@@ -62,7 +62,7 @@ var WhatsApp = &reader.Format{
 	Name:    "whatsapp",
 	Version: 4,
 	About:   `WhatsApp text export ("Export chat"), Android and iOS`,
-	Checked: "5 exports in five date layouts from the tests of chat-miner: 30 of 30 messages with a name as in its target, 10 service lines, 5 messages it leaves out; 476 public exports of the tests of whats_json, in 17 languages and 3 calendars, of phones of 2010 to 2023: each is read, 647,067 messages and notices, 33 problems, which scanned pages and lines above the first message are; the texts were looked at in part",
+	Checked: "5 exports in five date layouts from the tests of chat-miner: 30 of 30 messages with a name as in its target, 10 service lines, 5 messages that the target omits; 476 public exports of the tests of whats_json, in 17 languages and 3 calendars, of phones of 2010 to 2023: each is read, 647,067 messages and notices, 33 problems, all from scanned pages and lines above the first message; the texts were checked in part",
 	Log:     true,
 	Detect:  detectWhatsApp,
 	Read:    readWhatsApp,
@@ -302,7 +302,7 @@ func readWhatsApp(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, e
 		r.dates, r.doubt = survey.order()
 		r.place()
 
-		orphan := "the line stands before the first message; want DATE, TIME - NAME: text or [DATE, TIME] NAME: text"
+		orphan := "the line is before the first message; want DATE, TIME - NAME: text or [DATE, TIME] NAME: text"
 		lines := textdoc.NewLines(ctx, in.Reader(), in.RecordLimit())
 		for lines.Next() {
 			if lines.Problem != "" {
@@ -312,7 +312,7 @@ func readWhatsApp(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, e
 				if !yield(reader.ProblemOf(&lines.Line, lines.Problem), nil) {
 					return
 				}
-				orphan = "the line stands behind one that is too long to read; what message it belongs to is not known"
+				orphan = "the line follows a line that is too long to read; its message is unknown"
 				continue
 			}
 			h, ok := parseWhatsAppHead(lines.Text)

@@ -164,7 +164,7 @@ func TestHoursOfALog(t *testing.T) {
 	}
 	back := []string{"01:50", "02:10", "02:50", "02:47", "02:05", "02:40", "03:10"}
 	want := []string{"23:50", "00:10 first", "00:50 first", "00:47 first", "01:05 second", "01:40 second", "02:10"}
-	forward, wantForward := []string{"01:50", "02:30", "03:10"}, []string{"00:50", "01:30 no such clock", "01:10"}
+	forward, wantForward := []string{"01:50", "02:30", "03:10"}, []string{"00:50", "01:30 no such time", "01:10"}
 	for _, c := range []struct {
 		format     *reader.Format
 		name, line string
@@ -191,8 +191,8 @@ func TestHoursOfALog(t *testing.T) {
 				var clock strings.Builder
 				clock.WriteString(item.Message.Sent.UTC().Format("15:04"))
 				for _, x := range item.Message.Extra {
-					for _, word := range []string{"first", "second", "no such clock"} {
-						if strings.HasPrefix(x.Value, "hour: ") && strings.Contains(x.Value, word+" one") || strings.HasPrefix(x.Value, "hour: ") && word == "no such clock" && strings.Contains(x.Value, word) {
+					for _, word := range []string{"first", "second", "no such time"} {
+						if strings.HasPrefix(x.Value, "hour: ") && strings.Contains(x.Value, word+" one") || strings.HasPrefix(x.Value, "hour: ") && word == "no such time" && strings.Contains(x.Value, word) {
 							clock.WriteString(" " + word)
 						}
 					}

@@ -125,7 +125,7 @@ func TestWhatsAppLimit(t *testing.T) {
 	}
 	want := []string{"one", "279 the message is longer than 200 bytes, the longest record that is read", "two",
 		"200 the line is longer than 200 bytes, the longest record that is read",
-		"4 the line stands behind one that is too long to read; what message it belongs to is not known", "three"}
+		"4 the line follows a line that is too long to read; its message is unknown", "three"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}

@@ -4,7 +4,7 @@ import "github.com/argus-evidence/argus/internal/reader/textdoc"
 
 // clockWords are the words around a clock, in lower case without dots and spaces: 'a' before
 // noon, 'p' after it, 'n' around noon (11 is before, 12 and later after it), 'm' midnight, 'e'
-// an evening that may go on past midnight, '-' only a joining word. Source: Unicode CLDR, day
+// an evening that may last past midnight, '-' only a joining word. Source: Unicode CLDR, day
 // periods; joining words from the layouts of its date-time patterns.
 var clockWords = map[string]byte{
 	"am": 'a', "pm": 'p', "a": 'a', "p": 'p',
@@ -59,7 +59,7 @@ var (
 	editedPhrases = textdoc.Phrases("this message was edited", "diese nachricht wurde bearbeitet", "dit bericht is bewerkt",
 		"ce message a été modifié", "se editó este mensaje", "mensagem editada", "esta mensagem foi editada",
 		"questo messaggio è stato modificato", "bu mesaj düzenlendi", "сообщение изменено", "wiadomość została zmieniona")
-	// omittedPhrases name the omitted content, by kind if they tell it.
+	// omittedPhrases name the omitted content, by kind if they state it.
 	omittedPhrases = map[string]string{
 		"media omitted": "", "medien ausgeschlossen": "", "medien weggelassen": "", "media weggelaten": "",
 		"médias omis": "", "fichier omis": "", "multimedia omitido": "", "archivo omitido": "", "mídia oculta": "",

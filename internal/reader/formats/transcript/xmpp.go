@@ -118,7 +118,7 @@ func xmppMessage(m *argus.Message, e *xmldoc.Element, o reader.Options) (*argus.
 		e = inner
 	}
 	if e.Name != "message" {
-		return nil, errors.New("want a message in what is forwarded, found none")
+		return nil, errors.New("want a message inside the forwarded element, found none")
 	}
 	for _, a := range e.Attrs {
 		if name := a.Name; name != "from" && name != "to" && name != "id" && name != "xmlns" && name != "xml:lang" {

@@ -717,7 +717,7 @@ export interface components {
             histogram?: string;
             /**
              * Format: int64
-             * @description most hits, up to 1000; 0 for 20, -1 for counts only
+             * @description maximum number of hits, up to 1000; 0 for 20, -1 for counts only
              */
             limit?: number;
             /**
@@ -967,9 +967,9 @@ export interface operations {
                 /** @description with conversation: asks for its end */
                 service?: string;
                 conversation?: string;
-                /** @description most messages; 0 for 20, -1 for none */
+                /** @description maximum number of messages; 0 for 20, -1 for none */
                 before?: number;
-                /** @description most messages; 0 for 20, -1 for none */
+                /** @description maximum number of messages; 0 for 20, -1 for none */
                 after?: number;
             };
             header?: {
