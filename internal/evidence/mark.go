@@ -283,9 +283,11 @@ func (s *Store) leaves(first, last uint64) ([]argus.Hash, error) {
 	var hasher argus.Hasher
 	leaves := make([]argus.Hash, 0, last-first+1)
 	for i := int(first - at.First); i <= int(min(last, at.End()-1)-at.First); i++ {
-		r, err := b.Record(i, &hasher)
-		if err != nil {
-			return nil, err
+		r := &argus.Record{Kind: b.Kind(i)}
+		if r.Kind == argus.KindSighting { // only those state a hash that the leaf covers
+			if r, err = b.Record(i, &hasher); err != nil {
+				return nil, err
+			}
 		}
 		p := b.Proof(i, r)
 		leaves = append(leaves, p.Leaf())
