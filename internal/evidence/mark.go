@@ -5,100 +5,331 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/evidence/form"
+	"github.com/argus-evidence/argus/internal/evidence/sealing"
 )
 
 // ErrOther means that data was derived from other evidence. It is an [argus.ErrDamaged].
 var ErrOther = fmt.Errorf("%w: it belongs to other evidence", argus.ErrDamaged)
 
-// Mark identifies the evidence up to a record, for data derived from it. It has the last
-// delivery up to which all are sealed, a hash over their roots, and the leaf of the record
-// in its delivery's tree. A leaf is salted at random and the records are one log, so
-// evidence that has the leaf also has every record before it. A mark detects evidence that
-// was mixed up. It proves nothing about derived data, and does not protect against
-// somebody who rewrites earlier records, who can also write a mark.
-func (s *Store) Mark(seq uint64) (string, error) {
-	d, leaf, err := s.leaf(seq)
+// Tree is the Merkle tree over the first records of a delivery.
+type Tree = sealing.Tree
+
+// mark identifies the evidence up to a record, for data derived from it. Each delivery
+// that begins there is in roots or in open.
+type mark struct {
+	sealed argus.DeliveryNumber // the last delivery whose root is in roots
+	roots  argus.Hash           // over the roots of sealed deliveries, in order
+	leaf   argus.Hash           // of the record
+	open   []*Tree              // over the leaves up to the record, in order of deliveries
+}
+
+func (m *mark) String() string {
+	words := []string{m.sealed.String(), m.roots.String(), m.leaf.String()}
+	for _, t := range m.open {
+		words = append(words, t.String())
+	}
+	return strings.Join(words, " ")
+}
+
+func parseMark(text string) (*mark, error) {
+	words := strings.Fields(text)
+	if len(words) == 0 || len(words)%3 != 0 {
+		return nil, fmt.Errorf("%w: it does not name its evidence", ErrOther)
+	}
+	m := new(mark)
+	var err error
+	if words[0] != m.sealed.String() {
+		m.sealed, err = argus.ParseDelivery(words[0])
+	}
+	err = errors.Join(err, m.roots.UnmarshalText([]byte(words[1])), m.leaf.UnmarshalText([]byte(words[2])))
+	for w := range slices.Chunk(words[3:], 3) {
+		t, treeErr := sealing.ParseTree(w[0], w[1], w[2])
+		m.open, err = append(m.open, t), errors.Join(err, treeErr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: it does not name its evidence: %w", ErrOther, err)
+	}
+	return m, nil
+}
+
+// seal adds the root of a sealed delivery. Each hash covers the one before.
+func (m *mark) seal(d argus.DeliveryNumber, root argus.Hash) {
+	m.sealed, m.roots = d, sha256.Sum256(append(m.roots[:], root[:]...))
+}
+
+// Trees returns the trees that a mark has of open deliveries, none if it is no mark.
+func Trees(text string) []*Tree {
+	m, err := parseMark(text)
+	if err != nil {
+		return nil
+	}
+	return m.open
+}
+
+// Mark identifies the evidence up to a record, for data derived from it: by the roots of
+// the sealed deliveries, the trees of the open ones, and the leaf of the record. A mark
+// detects evidence that was mixed up or rewritten. It proves nothing about derived data,
+// and does not protect against somebody who can also write a mark.
+//
+// before is the mark of an earlier record, "" if there is none. A store that is open for
+// reading only continues its trees instead of reading the open deliveries from their
+// beginning; if they are of other evidence, so is the new mark.
+func (s *Store) Mark(seq uint64, before string) (string, error) {
+	m, err := s.mark(seq, before)
 	if err != nil {
 		return "", fmt.Errorf("mark the evidence at record %d: %w", seq, err)
 	}
-	sealed, roots, _ := s.roots(d) // up to a damaged seal
-	return fmt.Sprintf("%s %s %s", sealed, roots, leaf), nil
+	return m.String(), nil
+}
+
+func (s *Store) mark(seq uint64, before string) (*mark, error) {
+	leaves, err := s.leaves(seq, seq)
+	if err != nil {
+		return nil, err
+	}
+	m := &mark{leaf: leaves[0]}
+	nodes, counts, earlier := s.openNodes(), s.counts(seq), Trees(before)
+	for _, d := range slices.Sorted(maps.Keys(counts)) {
+		runs, open := nodes[d]
+		if !open {
+			if seal, err := s.sealOf(d); err == nil {
+				m.seal(d, seal.root)
+				continue
+			}
+			// It is open in another process, or its seal is damaged.
+		}
+		i := slices.IndexFunc(earlier, func(t *Tree) bool { return !open && t.Delivery == d && t.Leaves() <= counts[d] })
+		var t *Tree
+		if i >= 0 {
+			t, err = earlier[i], s.grow(earlier[i], counts[d], seq)
+		} else {
+			t, err = s.tree(d, runs, counts[d], seq)
+		}
+		if err != nil {
+			return nil, err
+		}
+		m.open = append(m.open, t)
+	}
+	return m, nil
+}
+
+// tree returns the tree over the records of a delivery up to seq. runs has the hashes over
+// full runs of leaves, as far as they are known.
+func (s *Store) tree(d argus.DeliveryNumber, runs []byte, leaves, seq uint64) (*Tree, error) {
+	known := min(leaves/sealing.Run*sha256.Size, uint64(len(runs)))
+	t, err := sealing.NewTree(d, runs[:known])
+	if err == nil {
+		err = s.grow(t, leaves, seq)
+	}
+	return t, err
 }
 
 // Marked returns [ErrOther] if a mark was made of other evidence. Any other error is about
 // reading the evidence.
-func (s *Store) Marked(seq uint64, mark string) error {
+//
+// It compares the trees of open deliveries as far as that needs no reading of records: in
+// a store that is open for writing, and where a seal has the root. Otherwise it compares
+// the numbers of their leaves, and package check compares the trees.
+func (s *Store) Marked(seq uint64, text string) error {
 	if last := s.Last(); seq > last {
 		return fmt.Errorf("%w: it has seen record %d, but the last record is %d", ErrOther, seq, last)
 	}
-	var sealed, roots, leaf string
-	if _, err := fmt.Sscanf(mark, "%s %s %s", &sealed, &roots, &leaf); err != nil {
-		return fmt.Errorf("%w: it does not name its evidence", ErrOther)
+	m, err := parseMark(text)
+	if err != nil {
+		return err
 	}
-	_, want, err := s.leaf(seq)
+	leaves, err := s.leaves(seq, seq)
 	if err != nil {
 		return fmt.Errorf("look for record %d: %w", seq, err)
 	}
-	number, err := argus.ParseDelivery(sealed)
-	if err != nil && sealed != argus.DeliveryNumber(0).String() {
-		return fmt.Errorf("%w: it does not name its evidence", ErrOther)
-	}
-	until, all, err := s.roots(number)
-	switch {
-	case err != nil:
-		return err
-	case until == number && roots != all.String(): // with another until, a seal is missing
-		return fmt.Errorf("%w: the deliveries up to %s have other roots", ErrOther, sealed)
-	case leaf != want.String():
+	if leaves[0] != m.leaf {
 		return fmt.Errorf("%w: record %d is a different record", ErrOther, seq)
+	}
+	s.mu.RLock()
+	damage := s.damage
+	s.mu.RUnlock()
+	if damage != nil {
+		return damage // blocks may be missing
+	}
+	counts := s.counts(seq)
+	for _, t := range m.open {
+		if n := counts[t.Delivery]; n != t.Leaves() {
+			return fmt.Errorf("%w: it has seen %d records of delivery %s up to there, but there are %d", ErrOther, t.Leaves(), t.Delivery, n)
+		}
+		if same, err := s.has(t, seq); err != nil {
+			return err
+		} else if !same {
+			return OtherTree(t)
+		}
+		delete(counts, t.Delivery)
+	}
+	return s.haveRoots(m, slices.Sorted(maps.Keys(counts)))
+}
+
+// OtherTree returns [ErrOther] for a tree that the records of its delivery do not have.
+func OtherTree(t *Tree) error {
+	return fmt.Errorf("%w: the first %d records of delivery %s are not those that it has seen", ErrOther, t.Leaves(), t.Delivery)
+}
+
+// has reports whether a tree is of the records up to seq, as far as that is known.
+func (s *Store) has(t *Tree, seq uint64) (bool, error) {
+	if runs, open := s.openNodes()[t.Delivery]; open {
+		own, err := s.tree(t.Delivery, runs, t.Leaves(), seq)
+		return err == nil && own.Equal(t), err
+	}
+	seal, err := s.sealOf(t.Delivery)
+	if err != nil || seal.records != t.Leaves() {
+		return true, nil //nolint:nilerr // it is open, or its seal is damaged
+	}
+	root, err := t.Root()
+	return root == seal.root, err
+}
+
+// haveRoots returns [ErrOther] if a mark has other roots of deliveries.
+func (s *Store) haveRoots(m *mark, deliveries []argus.DeliveryNumber) error {
+	want := new(mark)
+	for _, d := range deliveries {
+		if d > m.sealed {
+			return fmt.Errorf("%w: it has not seen delivery %s", ErrOther, d)
+		}
+		seal, err := s.sealOf(d)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the ledger has it
+		}
+		if err != nil {
+			return err
+		}
+		want.seal(d, seal.root)
+	}
+	if want.roots != m.roots || want.sealed != m.sealed {
+		return fmt.Errorf("%w: the deliveries up to %s have other roots", ErrOther, m.sealed)
 	}
 	return nil
 }
 
-// leaf returns the delivery of a record, and the record's leaf in the delivery's tree.
-func (s *Store) leaf(seq uint64) (argus.DeliveryNumber, argus.Hash, error) {
+// upTo returns the blocks that begin up to a record, in order.
+func (s *Store) upTo(seq uint64) []form.Ref {
 	s.mu.RLock()
-	at, err := s.locate(seq)
+	defer s.mu.RUnlock()
+	return s.blocks[:sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].First > seq })]
+}
+
+// counts returns the number of records of each delivery up to a record.
+func (s *Store) counts(seq uint64) map[argus.DeliveryNumber]uint64 {
+	counts := map[argus.DeliveryNumber]uint64{}
+	blocks := s.upTo(seq)
+	for i, b := range blocks {
+		if i+1 == len(blocks) || blocks[i+1].Delivery != b.Delivery {
+			counts[b.Delivery] = b.Leaf + min(uint64(b.Count), seq+1-b.First)
+		}
+	}
+	return counts
+}
+
+// grow adds the leaves of the records up to seq to a tree, which then has a number of
+// leaves.
+func (s *Store) grow(t *Tree, to, seq uint64) error {
+	var own []form.Ref // from the last one on
+	for _, b := range slices.Backward(s.upTo(seq)) {
+		if b.Delivery != t.Delivery {
+			continue
+		}
+		if b.Leaf+uint64(b.Count) <= t.Leaves() {
+			break
+		}
+		own = append(own, b)
+	}
+	for _, b := range slices.Backward(own) {
+		first, last := b.First+t.Leaves()-b.Leaf, min(b.End()-1, seq)
+		if t.Leaves() < b.Leaf || first > last {
+			break
+		}
+		leaves, err := s.leaves(first, last)
+		if err != nil {
+			return err
+		}
+		for _, leaf := range leaves {
+			if err := t.Add(leaf); err != nil {
+				return err
+			}
+		}
+	}
+	if t.Leaves() != to {
+		return fmt.Errorf("%w: %d records of delivery %s can be found up to record %d, want %d", argus.ErrDamaged, t.Leaves(), t.Delivery, seq, to)
+	}
+	return nil
+}
+
+// leaves returns the leaves of the records from first to last, which are in one block.
+func (s *Store) leaves(first, last uint64) ([]argus.Hash, error) {
+	s.mu.RLock()
+	at, err := s.locate(first)
 	s.mu.RUnlock()
 	if err != nil {
-		return 0, argus.Hash{}, err
+		return nil, err
 	}
 	defer at.release()
 	b, err := s.readBlock(at.Ref, at.segment)
 	if err != nil {
-		return 0, argus.Hash{}, err
+		return nil, err
 	}
 	var hasher argus.Hasher
-	i := int(seq - at.First)
-	r, err := b.Record(i, &hasher)
-	if err != nil {
-		return 0, argus.Hash{}, err
+	leaves := make([]argus.Hash, 0, last-first+1)
+	for i := int(first - at.First); i <= int(min(last, at.End()-1)-at.First); i++ {
+		r := &argus.Record{Kind: b.Kind(i)}
+		if r.Kind == argus.KindSighting { // only those state a hash that the leaf covers
+			if r, err = b.Record(i, &hasher); err != nil {
+				return nil, err
+			}
+		}
+		p := b.Proof(i, r)
+		leaves = append(leaves, p.Leaf())
 	}
-	p := b.Proof(i, r)
-	return at.Delivery, p.Leaf(), nil
+	return leaves, nil
 }
 
-// roots returns the last delivery, at most most, up to which all are sealed, and the hash
-// over their roots: each hash covers that of the deliveries before and the next root.
-func (s *Store) roots(most argus.DeliveryNumber) (argus.DeliveryNumber, argus.Hash, error) {
-	s.chainMu.Lock()
-	defer s.chainMu.Unlock()
-	if s.chain == nil {
-		s.chain = []argus.Hash{{}}
+// openNodes returns the hashes over the full runs of each delivery that this process has
+// open.
+func (s *Store) openNodes() map[argus.DeliveryNumber][]byte {
+	nodes := map[argus.DeliveryNumber][]byte{}
+	if s.writer == nil {
+		return nodes
 	}
-	for n := argus.DeliveryNumber(len(s.chain)); n <= most; n++ {
-		seal, err := s.readSeal(n)
-		if errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		if err != nil {
-			return n - 1, s.chain[n-1], err
-		}
-		before := s.chain[n-1]
-		s.chain = append(s.chain, sha256.Sum256(append(before[:], seal.Root[:]...)))
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	for d, open := range s.writer.deliveries {
+		nodes[d] = open.Nodes
 	}
-	n := min(int(most), len(s.chain)-1)
-	return argus.DeliveryNumber(n), s.chain[n], nil
+	return nodes
+}
+
+// sealed has the parts of a seal that marks need.
+type sealed struct {
+	records uint64
+	root    argus.Hash
+}
+
+// sealOf returns the seal of a delivery, which it keeps in memory: it never changes.
+func (s *Store) sealOf(d argus.DeliveryNumber) (sealed, error) {
+	s.sealsMu.Lock()
+	defer s.sealsMu.Unlock()
+	if known, ok := s.seals[d]; ok {
+		return known, nil
+	}
+	seal, err := s.readSeal(d)
+	if err != nil {
+		return sealed{}, err
+	}
+	if s.seals == nil {
+		s.seals = map[argus.DeliveryNumber]sealed{}
+	}
+	s.seals[d] = sealed{seal.Records, seal.Root}
+	return s.seals[d], nil
 }

@@ -115,8 +115,8 @@ type Store struct {
 	idsMu sync.Mutex // guards opening and catching up of ids when read-only
 	ids   *ids.Set
 
-	chainMu sync.Mutex
-	chain   []argus.Hash // over the roots of the deliveries up to each; see roots
+	sealsMu sync.Mutex
+	seals   map[argus.DeliveryNumber]sealed // see sealOf
 
 	originals  *original.Store
 	amending   sync.Mutex // one Amend at a time

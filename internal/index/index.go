@@ -36,8 +36,9 @@ type Options struct {
 	// Evidence provides the messages for regular expressions and for further
 	// copies of a message. Without it both are an error.
 	Evidence Evidence
-	// Mark names the evidence up to a record; the index keeps the name. Default none.
-	Mark func(seq uint64) (string, error)
+	// Mark names the evidence up to a record; the index keeps the name. before is the name
+	// that the index has so far, "" if it is empty. Default none.
+	Mark func(seq uint64, before string) (string, error)
 	// ReadOnly opens an index that another process may be writing. Default false.
 	ReadOnly bool
 	// Rebuild discards the content of the index. Default false.

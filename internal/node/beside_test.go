@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -344,31 +345,44 @@ func (f *failing) Flush(context.Context) error                { return nil }
 func TestOutdatedIndex(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 50))
+	interrupt(t, dir, o, lines(50, 70))
+	var said []string
+	o.Note = func(sentence string) { said = append(said, sentence) }
 	manifest := layout.File(dir, layout.IndexManifest)
-	outdate := func() {
+	outdate := func(old, older string) {
 		data, err := os.ReadFile(manifest)
 		if err != nil {
 			t.Fatal(err)
 		}
 		line, _, _ := strings.Cut(string(data), "\n")
-		line = strings.Replace(line, `"analysis":"`, `"analysis":"another `, 1) + "\n"
+		line = regexp.MustCompile(old).ReplaceAllString(line, older) + "\n"
+		if strings.HasPrefix(string(data), line) {
+			t.Fatalf("%s is not in %s", old, line)
+		}
 		sum := crc32.Checksum([]byte(line), crc32.MakeTable(crc32.Castagnoli))
 		if err := os.WriteFile(manifest, fmt.Appendf(nil, "%scrc32c %08x\n", line, sum), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	outdate()
-	if damage, notes, _ := verified(t, dir); len(damage) != 0 || len(notes) != 1 || !strings.Contains(notes[0].Problem, "another version of Argus") {
-		t.Errorf("damage %+v, notes %+v", damage, notes)
+	for old, older := range map[string]string{
+		`"analysis":"`: `"analysis":"another `,
+		// Version 4 had no trees of open deliveries.
+		`"version":5(.*"evidence":"\S+ \S+ \S+) [^"]*"`: `"version":4$1"`,
+	} {
+		outdate(old, older)
+		if damage, notes, _ := verified(t, dir); len(damage) != 0 || len(notes) != 2 || !strings.Contains(notes[0].Problem, "another version of Argus") {
+			t.Errorf("damage %+v, notes %+v", damage, notes)
+		}
+		said = nil
+		if found := search(t, dir, o, "crates"); found.Total != 70 || len(said) != 1 || !strings.Contains(said[0], "rebuilds") {
+			t.Errorf("found %d, said %q", found.Total, said)
+		}
+		wantSound(t, dir, "rebuilt", "is not sealed")
 	}
-	if found := search(t, dir, o, "crates"); found.Total != 50 {
-		t.Errorf("found %d", found.Total)
-	}
-	wantClean(t, dir)
-	outdate()
+	outdate(`"analysis":"`, `"analysis":"another `)
 	protect(t, dir)
 	o.ReaderDir = filepath.Join(t.TempDir(), "reader")
-	if found := search(t, dir, o, "crates"); found.Total != 50 {
+	if found := search(t, dir, o, "crates"); found.Total != 70 {
 		t.Errorf("protected: found %d", found.Total)
 	}
 }

@@ -35,6 +35,7 @@ func (n *Node) keepIndex(ctx context.Context, dir string) error {
 	o := index.Options{Evidence: evidence.Copies{Current: n.current}, Mark: n.evidence.Mark}
 	n.index, err = openIndex(dir, o)
 	if errors.Is(err, index.ErrOutdated) {
+		n.note("Another version of Argus built the index. Argus rebuilds it from the evidence.")
 		o.Rebuild = true
 		n.index, err = openIndex(dir, o)
 	}

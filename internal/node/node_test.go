@@ -516,11 +516,11 @@ func TestIndexNamesItsEvidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	mark, err := s.Mark(s.Last())
+	mark, err := s.Mark(s.Last(), "")
 	if err != nil || !strings.HasPrefix(mark, "D-0002 ") {
 		t.Fatal(mark, err)
 	}
-	earlier, err := s.Mark(60)
+	earlier, err := s.Mark(60, "")
 	if err != nil || !strings.HasPrefix(earlier, "D-0001 ") {
 		t.Fatal(earlier, err)
 	}

@@ -21,10 +21,11 @@ type indexCheck struct {
 	comparison index.Comparison // nil if there is nothing to compare
 	store      *evidence.Store
 	current    *evidence.Current
-	now        *argus.Record // the record that is followed
-	stopped    error         // why the evidence could not be followed
-	other      error         // why the index is not of this evidence
-	damaged    bool          // the evidence is damaged, or part of it is newer
+	now        *argus.Record    // the record that is followed
+	stopped    error            // why the evidence could not be followed
+	other      error            // why the index is not of this evidence
+	trees      []*evidence.Tree // the trees of open deliveries that it has seen
+	damaged    bool             // the evidence is damaged, or part of it is newer
 }
 
 // begin checks the index by itself. It runs before the evidence is verified, so that the
@@ -51,6 +52,8 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	for _, name := range strays {
 		report(Finding{File: layout.Index + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file, so the index does not use it: a crash left it, it is being written, or the manifest was replaced with an earlier one"})
 	}
+	position, mark := ix.Mark()
+	x.trees = evidence.Trees(mark)
 	sound := true
 	for err := range ix.Check(ctx) {
 		sound = false
@@ -67,7 +70,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	if x.store, x.stopped = evidence.Open(dir, evidence.Options{ReadOnly: true, Stop: ctx.Err}); x.stopped != nil {
 		return nil
 	}
-	if position, mark := ix.Mark(); position > 0 {
+	if position > 0 {
 		x.other = x.store.Marked(position, mark)
 	}
 	if x.current, x.stopped = evidence.NewCurrent(x.store); x.stopped == nil {
@@ -124,7 +127,13 @@ func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Find
 	case result.IndexedTo > result.Last:
 		report(Finding{File: layout.Index, Offset: -1, Problem: fmt.Sprintf("the index has records up to %d, but the last record is %d; argus reindex rebuilds it", result.IndexedTo, result.Last)})
 		return nil
-	case x.comparison == nil:
+	}
+	for _, t := range result.Others {
+		f := otherFinding(evidence.OtherTree(t))
+		f.Delivery = t.Delivery
+		report(f)
+	}
+	if x.comparison == nil {
 		return nil
 	}
 	if x.stopped != nil && x.damaged {
@@ -132,12 +141,17 @@ func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Find
 		return nil
 	}
 	if errors.Is(x.other, evidence.ErrOther) && !x.damaged {
-		report(Finding{File: layout.IndexManifest, Offset: -1, Problem: strings.TrimPrefix(x.other.Error(), argus.ErrDamaged.Error()+": ") + "; argus reindex rebuilds the index"})
+		report(otherFinding(x.other))
 	}
 	for _, d := range differences {
 		report(indexFinding(d))
 	}
 	return x.stopped
+}
+
+// otherFinding is about an [evidence.ErrOther].
+func otherFinding(err error) Finding {
+	return Finding{File: layout.IndexManifest, Offset: -1, Problem: strings.TrimPrefix(err.Error(), argus.ErrDamaged.Error()+": ") + "; argus reindex rebuilds the index"}
 }
 
 func indexFinding(err error) Finding {

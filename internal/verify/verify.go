@@ -127,7 +127,7 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 	if err := index.begin(ctx, dir, result, report); err != nil {
 		return nil, err
 	}
-	result.Verified, err = check.Verify(ctx, dir, verifiers, index.listen(report), o.Advance, func(r *argus.Record) { index.follow(ctx, r) })
+	result.Verified, err = check.Verify(ctx, dir, verifiers, index.listen(report), o.Advance, func(r *argus.Record) { index.follow(ctx, r) }, index.trees...)
 	if err := errors.Join(err, index.end(ctx, result, report)); err != nil {
 		return nil, err
 	}

@@ -69,6 +69,8 @@ type Verified struct {
 	SealHashes []argus.Hash `json:"-"`
 	// Begun is the opening of each delivery.
 	Begun map[argus.DeliveryNumber]sealing.Begun `json:"-"`
+	// Others are the given trees that are not over the first records of their deliveries.
+	Others []*sealing.Tree `json:"-"`
 }
 
 // Verify recomputes everything that the evidence of a store claims, from its files alone:
@@ -76,20 +78,25 @@ type Verified struct {
 // and seal, each original's hash, the ids. Seals must be signed with one of keys; nil
 // leaves signatures unchecked. Verify calls report with each finding, advance with the
 // bytes read, and each, if it is not nil, with each record that is sound by itself, in
-// order. The error is about reading itself, not about a finding.
-func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64), each func(*argus.Record)) (*Verified, error) {
+// order. It compares the records with the trees, at most one of each delivery, which come
+// from data that was derived from them. The error is about reading itself, not about a
+// finding.
+func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64), each func(*argus.Record), trees ...*sealing.Tree) (*Verified, error) {
 	if each == nil {
 		each = func(*argus.Record) {}
 	}
 	v := &verifier{
 		ctx: ctx, dir: dir, disk: durable.OS{}, keys: keys, report: report, advance: advance, each: each,
-		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, lost: map[uint64]bool{}, rewritten: map[uint64]rewritten{}, becomes: map[argus.FileName]argus.Hash{}, seed: maphash.MakeSeed(),
+		deliveries: map[argus.DeliveryNumber]*verifiedDelivery{}, originals: map[argus.FileName]claim{}, sealed: map[string]bool{}, heldKeys: map[uint64]bool{}, lost: map[uint64]bool{}, rewritten: map[uint64]rewritten{}, becomes: map[argus.FileName]argus.Hash{}, trees: map[argus.DeliveryNumber]*sealing.Tree{}, seed: maphash.MakeSeed(),
 	}
 	var err error
 	if v.codec, err = form.NewCodec(); err != nil {
 		return nil, err
 	}
 	v.result.Begun = map[argus.DeliveryNumber]sealing.Begun{}
+	for _, t := range trees {
+		v.trees[t.Delivery] = t
+	}
 	defer v.letGo()
 	v.hold()
 	for _, step := range []func() error{v.segments, v.checkIDs, v.seals, v.amendments, v.checkOriginals, v.strays} {
@@ -153,12 +160,13 @@ type verifier struct {
 
 	last       uint64 // of the records read
 	deliveries map[argus.DeliveryNumber]*verifiedDelivery
-	originals  map[argus.FileName]claim // by the first record of each
-	sealed     map[string]bool          // seals that existed at the beginning
-	held       []func() error           // locks on segments
-	commit     []byte                   // the commit file
-	commitErr  error                    // the error of reading commit
-	active     int                      // number of the active segment
+	trees      map[argus.DeliveryNumber]*sealing.Tree // to compare
+	originals  map[argus.FileName]claim               // by the first record of each
+	sealed     map[string]bool                        // seals that existed at the beginning
+	held       []func() error                         // locks on segments
+	commit     []byte                                 // the commit file
+	commitErr  error                                  // the error of reading commit
+	active     int                                    // number of the active segment
 	ids        *ids.Set
 	idsErr     error
 	seed       maphash.Seed
@@ -187,6 +195,7 @@ type verifier struct {
 // its tree, to name the records that contradict the tree file.
 type verifiedDelivery struct {
 	open      *sealing.Draft
+	tree      *sealing.Tree // to compare, nil if there is none
 	broken    bool
 	places    []place         // of each run of 256 leaves
 	originals map[uint64]bool // sequence numbers of its originals
@@ -500,7 +509,7 @@ func (v *verifier) blocks(f durable.File, name string, number int, end int64, ta
 
 func (v *verifier) delivery(d argus.DeliveryNumber) *verifiedDelivery {
 	if v.deliveries[d] == nil {
-		v.deliveries[d] = &verifiedDelivery{open: sealing.New(d), originals: map[uint64]bool{}}
+		v.deliveries[d] = &verifiedDelivery{open: sealing.New(d), tree: v.trees[d], originals: map[uint64]bool{}}
 	}
 	return v.deliveries[d]
 }
@@ -637,6 +646,9 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *form.Proof, fa
 	if err := d.open.Add(r, p.Leaf(), p.Statement); err != nil {
 		fail("%v", err)
 		d.broken = true
+	}
+	if t := d.tree; t != nil && !d.broken && t.Leaves() == d.open.Seal.Records && !t.Equal(d.open.Tree()) {
+		v.result.Others = append(v.result.Others, t)
 	}
 	v.result.Records++
 	v.result.Counts.Add(r)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -89,4 +90,49 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is read as\n%+v and then as\n%+v, %v", text, seal, second, err)
 		}
 	})
+}
+
+// A tree made of the hashes over full runs and the rest of the leaves, and one that was
+// written and read, are those of the draft.
+func TestTree(t *testing.T) {
+	d := New(7)
+	var leaves [][]byte
+	for i := range 2*Run + 3 {
+		leaf := argus.Hash{byte(i), byte(i >> 8), 1}
+		leaves = append(leaves, leaf[:])
+		if err := d.Add(&argus.Record{Kind: argus.KindQuarantined}, leaf, leaf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tree, err := NewTree(7, d.Nodes)
+	if err != nil || tree.Leaves() != 2*Run || tree.Equal(d.Tree()) {
+		t.Fatal(tree, err)
+	}
+	for _, leaf := range leaves[2*Run:] {
+		if err := tree.Add(argus.Hash(leaf)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	words := strings.Fields(tree.String())
+	read, err := ParseTree(words[0], words[1], words[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tree := range []*Tree{tree, read} {
+		if got, err := tree.Root(); err != nil || got != argus.Hash(root(leaves)) || !tree.Equal(d.Tree()) {
+			t.Errorf("%s has the root %s, %v", tree, got, err)
+		}
+	}
+	if want := fmt.Sprintf("D-0007 515 %x%x%x", root(leaves[:512]), root(leaves[512:514]), leaves[514]); tree.String() != want {
+		t.Errorf("%s, want %s", tree, want)
+	}
+	tree.Delivery = 8
+	if tree.Equal(d.Tree()) {
+		t.Error("trees of two deliveries are equal")
+	}
+	for _, bad := range [][3]string{{"x", words[1], words[2]}, {words[0], "x", words[2]}, {words[0], "512", words[2]}, {words[0], words[1], words[2] + "00"}, {words[0], words[1], "x"}} {
+		if tree, err := ParseTree(bad[0], bad[1], bad[2]); !errors.Is(err, argus.ErrDamaged) {
+			t.Errorf("%q: %v, %v", bad, tree, err)
+		}
+	}
 }

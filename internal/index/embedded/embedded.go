@@ -44,8 +44,8 @@ type Options struct {
 	// CacheBytes bounds the memory for scopes and late facts that recur.
 	// Default 64 MiB.
 	CacheBytes int
-	// Mark names the evidence up to a record; the manifest keeps the name. Default none.
-	Mark func(seq uint64) (string, error)
+	// Mark is as in [index.Options].
+	Mark func(seq uint64, before string) (string, error)
 	// Disk is the file system of the files. Default [durable.OS].
 	Disk durable.Disk
 }
@@ -575,7 +575,7 @@ func (ix *Index) setMark(next, old *snapshot) (err error) {
 	if next.position == old.position {
 		next.mark = old.mark
 	} else if ix.options.Mark != nil && next.position > 0 {
-		next.mark, err = ix.options.Mark(next.position)
+		next.mark, err = ix.options.Mark(next.position, old.mark)
 	}
 	return err
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 )
 
-// mark names the evidence up to a record.
-func mark(seq uint64) (string, error) { return fmt.Sprintf("up to %d", seq), nil }
+// mark names the evidence up to a record, and the names before.
+func mark(seq uint64, before string) (string, error) { return fmt.Sprintf("%s %d", before, seq), nil }
 
 func three() []argus.Message {
 	return []argus.Message{text("1", at(1), "one"), text("2", at(2), "two"), text("3", at(3), "three")}
@@ -64,7 +64,7 @@ func testBeside(t *testing.T, open index.Open) {
 		t.Fatal(err)
 	}
 	position, named := reading.Mark()
-	f.expect("after it refreshed", []any{position, named, reading.Stats().Messages}, []any{uint64(3), "up to 3", uint64(3)})
+	f.expect("after it refreshed", []any{position, named, reading.Stats().Messages}, []any{uint64(3), " 1 3", uint64(3)})
 	for name, err := range map[string]error{
 		"add": reading.Add(t.Context(), f.records), "remove": reading.Remove(t.Context(), []uint64{1}), "begin": reading.Begin(1),
 	} {
@@ -120,10 +120,11 @@ func testMark(t *testing.T, open index.Open) {
 	if position, _ := f.index.Mark(); position != 0 {
 		t.Errorf("an empty index is at %d", position)
 	}
-	f.put(three()...)
+	f.put(three()[:1]...)
+	f.put(three()[1:]...)
 	for range 2 {
 		position, named := f.index.Mark()
-		f.expect("mark", []any{position, named}, []any{uint64(3), "up to 3"})
+		f.expect("mark", []any{position, named}, []any{uint64(3), " 1 3"})
 		f.reopen()
 	}
 }
