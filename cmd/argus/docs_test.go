@@ -137,6 +137,7 @@ made of the same values, so they state the same facts; only the text shortens lo
 | ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts beside the store" + ` |
 | authority | ` + "`authority`; `wider` for each authority that is wider than a new one; `revoked`" + ` |
 | list | ` + "`list`" + ` |
+| map | ` + "`proposal`, with the `map`, its `columns`, the `first` records and the `problems`; `map` for one that is kept, or for each in the store" + ` |
 | reindex | ` + "`indexed`" + ` |
 | upgrade | ` + "`upgrading`, `progress`, then one `upgraded`" + ` |
 | serve, demo | ` + "`receipt` for each delivery of the demo, `serving`" + ` |

@@ -128,7 +128,7 @@ func (f *ingestFlags) readingFlags(c *cobra.Command) {
 	flags.StringVar(&f.service, "service", "", "the `name` of the service, where the data does not state it")
 	flags.StringVar(&f.owner, "owner", "", "the `account` of the exported device, where the data does not state it")
 	flags.StringVar(&f.country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and for dates like 3/4/2021 whose order the data leaves open")
-	flags.StringArrayVar(&f.columns, "map", nil, "for sheets and unknown JSON: `field=header`; may be repeated (docs/format/sheet.md lists the fields)")
+	flags.StringArrayVar(&f.columns, "map", nil, "a map (docs/format/map.md): its `name` in the store, or its file; or for sheets and unknown JSON field=header, which may be repeated (docs/format/sheet.md lists the fields)")
 }
 
 // deliveriesOf parses the delivery numbers after --resume and --abandon.
@@ -152,7 +152,7 @@ func splitAtDash(c *cobra.Command, args []string) (before, behind []string) {
 }
 
 // reading turns the flags into reading options, and into their record in the opening.
-func (f ingestFlags) reading() (reader.Options, []argus.Field, error) {
+func (a *app) reading(f ingestFlags) (reader.Options, []argus.Field, error) {
 	var names []argus.Field
 	if f.timezone != "" {
 		names = append(names, argus.Field{Name: "timezone", Value: f.timezone})
@@ -167,7 +167,11 @@ func (f ingestFlags) reading() (reader.Options, []argus.Field, error) {
 		names = append(names, argus.Field{Name: "country", Value: strings.ToUpper(f.country)})
 	}
 	for _, column := range f.columns {
-		names = append(names, argus.Field{Name: "map", Value: column})
+		value, err := a.mapOption(column)
+		if err != nil {
+			return reader.Options{}, nil, err
+		}
+		names = append(names, argus.Field{Name: "map", Value: value})
 	}
 	o, err := intake.Reading(names)
 	if err != nil {
@@ -177,7 +181,7 @@ func (f ingestFlags) reading() (reader.Options, []argus.Field, error) {
 }
 
 func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
-	reading, names, err := f.reading()
+	reading, names, err := a.reading(f)
 	if err != nil {
 		return usageError{err, c.CommandPath()}
 	}

@@ -112,6 +112,7 @@ Begin with "argus demo", or with your own files:
 		a.ledgerCommand(),
 		a.authorityCommand(),
 		a.listCommand(),
+		a.mapCommand(),
 		a.reindexCommand(),
 		a.upgradeCommand(),
 		a.serveCommand(),

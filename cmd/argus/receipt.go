@@ -13,6 +13,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/reader/mapping"
 )
 
 func (a *app) receiptCommand() *cobra.Command {
@@ -156,7 +157,11 @@ func printOptions(o *output, options []argus.Field) {
 			o.linef("  sandbox: %s", oneLine(x.Value))
 			continue
 		}
-		said = append(said, x.Name+" "+x.Value)
+		value := x.Value
+		if name, text, ok := mapping.ParseOption(value); ok && x.Name == "map" {
+			value = name + "@" + mapping.Hash(text) // the seal has its text
+		}
+		said = append(said, x.Name+" "+value)
 	}
 	if said != nil {
 		o.linef("  read with %s", oneLine(strings.Join(said, ", ")))

@@ -52,7 +52,7 @@ records by an order cannot be read again.`,
 }
 
 func (a *app) reread(c *cobra.Command, f ingestFlags, number argus.DeliveryNumber) error {
-	reading, names, err := f.reading()
+	reading, names, err := a.reading(f)
 	if err == nil {
 		err = (intake.Options{Formats: all.Formats(), Format: f.format}).KnownFormat()
 	}

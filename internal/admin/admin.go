@@ -1,4 +1,4 @@
-// Package admin keeps a store's authorities, lists and keys, each change in the ledger
+// Package admin keeps a store's authorities, lists, maps and keys, each change in the ledger
 // first.
 //
 // Administering is not reading: no evidence leaves through this package.
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
+	"strings"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
@@ -17,6 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/reader/mapping"
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
@@ -29,7 +31,7 @@ type Options struct {
 	Dir         string
 	Ledger      *ledger.Ledger
 	Authorities *authority.Store
-	Lists       *wordlist.Store
+	Lists, Maps *wordlist.Store
 	// Protected is set if nothing can be written into the store. Default false.
 	Protected bool
 	// Failpoint ends the process at named moments, in tests.
@@ -87,7 +89,7 @@ func (a *Admin) Settle(ctx context.Context) error {
 
 // unsettled reports whether a change of files was interrupted or is under way.
 func (a *Admin) unsettled() (bool, error) {
-	for _, dir := range []string{layout.Authorities, layout.Lists} {
+	for _, dir := range []string{layout.Authorities, layout.Lists, layout.Maps} {
 		if some, err := durable.Unsettled(durable.OS{}, layout.File(a.o.Dir, dir)); some || err != nil {
 			return some, err
 		}
@@ -160,15 +162,57 @@ func (a *Admin) RevokeAuthority(ctx context.Context, actor string, number author
 // AddList stores a list of words or accounts that queries can name; known is true if it
 // was stored already.
 func (a *Admin) AddList(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
-	err = a.change(ctx, "add list", func(record recorded) error {
-		v, known, err = a.o.Lists.Add(name, data, func(v wordlist.Version) error {
-			_, err := record(ledger.Act{Actor: cmp.Or(actor, ActorName()), Action: ledger.AddList, Subject: v.File(),
+	return a.addTo(ctx, a.o.Lists, "add list", ledger.AddList, actor, name, data)
+}
+
+// AddMap stores a map that sources can be read with; known is true if it was stored
+// already.
+func (a *Admin) AddMap(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
+	return a.addTo(ctx, a.o.Maps, "add map", ledger.AddMap, actor, name, data)
+}
+
+func (a *Admin) addTo(ctx context.Context, to *wordlist.Store, what, action, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
+	err = a.change(ctx, what, func(record recorded) error {
+		v, known, err = to.Add(name, data, func(v wordlist.Version) error {
+			_, err := record(ledger.Act{Actor: cmp.Or(actor, ActorName()), Action: action, Subject: v.File(),
 				Detail: map[string]string{"sha256": v.Hash}})
 			return err
 		})
 		return err
 	})
 	return v, known, err
+}
+
+// Maps returns all versions of all maps.
+func (a *Admin) Maps() ([]wordlist.Version, error) { return a.o.Maps.List() }
+
+// OpenMaps opens a directory of maps and makes it if it is missing.
+func OpenMaps(dir string) (*wordlist.Store, error) {
+	return wordlist.OpenKind(dir, wordlist.Kind{Word: "map", Suffix: ".json", Limit: mapping.MaxBytes, Hash: func(name string, data []byte) (string, error) {
+		if err := mapping.CheckName(name); err != nil {
+			return "", err
+		}
+		m, err := mapping.Parse(string(data))
+		if err == nil {
+			_, err = m.Location()
+		}
+		return mapping.Hash(string(data)), err
+	}})
+}
+
+// FindMap returns the text of the map of a name in the store in a folder. If there is
+// none, the error is argus.ErrNotFound.
+func FindMap(dir, name string) (string, error) {
+	if !layout.There(layout.File(dir, layout.Maps)) {
+		return "", fmt.Errorf("read map %s: %w", name, argus.ErrNotFound)
+	}
+	maps, err := OpenMaps(layout.File(dir, layout.Maps))
+	if err != nil {
+		return "", err
+	}
+	name, hash, _ := strings.Cut(name, "@")
+	text, err := maps.Read(name, hash)
+	return string(text), err
 }
 
 // Lists returns all versions of all lists.

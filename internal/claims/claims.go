@@ -20,8 +20,8 @@ type Claims struct {
 	// Files has the hash of argus.json and the text of the public key.
 	Files       map[string]string
 	Authorities map[string]string
-	Lists       map[string]string
-	// Unnamed has the SHA-256 of lists whose names are destroyed.
+	Lists, Maps map[string]string
+	// Unnamed has the SHA-256 of lists and maps whose names are destroyed.
 	Unnamed map[string]bool
 	// Kept has the files that remain of a store of format 1.
 	Kept map[string]string
@@ -43,7 +43,7 @@ func Read(ctx context.Context, dir, key string) (*Claims, error) {
 
 // Of reads the claims of a ledger.
 func Of(ctx context.Context, l *ledger.Ledger) (*Claims, error) {
-	said := &Claims{Files: map[string]string{}, Authorities: map[string]string{}, Lists: map[string]string{}, Unnamed: map[string]bool{},
+	said := &Claims{Files: map[string]string{}, Authorities: map[string]string{}, Lists: map[string]string{}, Maps: map[string]string{}, Unnamed: map[string]bool{},
 		Kept: map[string]string{}, Seals: map[string]string{}, Again: map[string]string{}, Deliveries: map[string]*Delivery{}}
 	for e, err := range l.Sealed(ctx, 1, 0) {
 		if err != nil {
@@ -70,7 +70,11 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 		c.Authorities[layout.Authority(e.Subject)] = e.Detail["sha256"]
 	case ledger.RevokeAuthority:
 		c.Authorities[layout.Revocation(e.Subject)] = e.Detail["sha256"]
-	case ledger.AddList:
+	case ledger.AddList, ledger.AddMap:
+		files := c.Lists
+		if e.Action == ledger.AddMap {
+			files = c.Maps
+		}
 		for named, err := range l.Entries(ctx, e.Seq, 1) {
 			if err != nil {
 				return err
@@ -78,7 +82,7 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 			if named.Destroyed {
 				c.Unnamed[e.Detail["sha256"]] = true
 			} else {
-				c.Lists[named.Subject] = e.Detail["sha256"]
+				files[named.Subject] = e.Detail["sha256"]
 			}
 		}
 	case ledger.SealDelivery:
@@ -121,6 +125,7 @@ func (c *Claims) Folders() []Folder {
 	return []Folder{
 		{layout.Authorities, "authority", ".json", c.Authorities, nil},
 		{layout.Lists, "list", ".txt", c.Lists, c.Unnamed},
+		{layout.Maps, "map", ".json", c.Maps, c.Unnamed},
 		{layout.Kept, "file", "", c.Kept, nil},
 	}
 }

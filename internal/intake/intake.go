@@ -25,6 +25,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/reader"
+	"github.com/argus-evidence/argus/internal/reader/mapping"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
@@ -373,15 +374,16 @@ func (o Options) as(settings []argus.Field) (Options, error) {
 }
 
 // Reading makes reading options from their names and values, as a delivery's record
-// keeps them: timezone, service, owner, and map (field=header), which may be repeated.
+// keeps them: timezone, service, owner, and map, which is a map ([mapping.Option]) or
+// field=header, which may be repeated.
 func Reading(settings []argus.Field) (reader.Options, error) {
-	var o reader.Options
+	var o readingOptions
 	for _, s := range settings {
 		switch s.Name {
 		case "timezone":
 			zone, err := time.LoadLocation(s.Value)
 			if err != nil || s.Value == "Local" {
-				return o, fmt.Errorf("timezone %q: want a name like Europe/Amsterdam", s.Value)
+				return o.Options, fmt.Errorf("timezone %q: want a name like Europe/Amsterdam", s.Value)
 			}
 			o.Zone = zone
 		case "service":
@@ -391,23 +393,52 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 		case "country":
 			list, err := countries(s.Value)
 			if err != nil {
-				return o, err
+				return o.Options, err
 			}
 			o.Countries = list
 		case "map":
+			if _, text, ok := mapping.ParseOption(s.Value); ok {
+				if err := o.takeMap(text); err != nil {
+					return o.Options, err
+				}
+				continue
+			}
 			field, header, ok := strings.Cut(s.Value, "=")
 			if !ok || field == "" || header == "" {
-				return o, fmt.Errorf("map %q: want field=header, such as from=Afzender", s.Value)
+				return o.Options, fmt.Errorf("map %q: want field=header, such as from=Afzender", s.Value)
 			}
 			if o.Map == nil {
 				o.Map = map[string]string{}
 			}
 			o.Map[field] = header
 		default:
-			return o, fmt.Errorf("unknown reading option %q", s.Name)
+			return o.Options, fmt.Errorf("unknown reading option %q", s.Name)
 		}
 	}
-	return o, nil
+	if o.MapText != "" && o.Map != nil {
+		return o.Options, errors.New("map: want one map or field=header, found both")
+	}
+	o.Zone = cmp.Or(o.Zone, o.zoneOfMap)
+	return o.Options, nil
+}
+
+// readingOptions are reading options, some from a map.
+type readingOptions struct {
+	reader.Options
+	zoneOfMap *time.Location
+}
+
+func (o *readingOptions) takeMap(text string) error {
+	m, err := mapping.Parse(text)
+	if err != nil {
+		return err
+	}
+	if o.MapText != "" && o.MapText != text {
+		return errors.New("map: want one map, found two")
+	}
+	o.MapText = text
+	o.zoneOfMap, err = m.Location()
+	return err
 }
 
 // settings are the options that change the result of reading.

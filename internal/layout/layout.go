@@ -25,6 +25,7 @@ const (
 	Ledger      = "ledger"
 	Authorities = "authorities"
 	Lists       = "lists"
+	Maps        = "maps"
 	Index       = "index"
 	Evidence    = "evidence"
 	Originals   = "originals"
@@ -48,7 +49,7 @@ const (
 
 // Parts lists everything that is directly in a store's folder.
 func Parts() []string {
-	return []string{Info, Keys, Ledger, Authorities, Lists, Index, Kept, Evidence, Originals, Deliveries}
+	return []string{Info, Keys, Ledger, Authorities, Lists, Maps, Index, Kept, Evidence, Originals, Deliveries}
 }
 
 // Locks lists the files that processes lock to keep each other out. They are empty.

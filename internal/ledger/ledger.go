@@ -46,6 +46,7 @@ const (
 	AddAuthority    = "authority.add"
 	RevokeAuthority = "authority.revoke"
 	AddList         = "list.add"
+	AddMap          = "map.add"
 	ShowList        = "list.show"
 	OpenDelivery    = "ingest.open"
 	// ResumeDelivery: an interrupted delivery continues.

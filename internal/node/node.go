@@ -226,15 +226,22 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if n.authorities, err = authority.Open(layout.File(dir, layout.Authorities)); err != nil {
 		return nil, err
 	}
-	lists := layout.File(dir, layout.Lists)
-	if _, err := os.Stat(lists); n.protected && errors.Is(err, fs.ErrNotExist) {
-		lists = filepath.Join(besideDir(o, n.Info.Store), layout.Lists) // this folder has none
+	folder := func(name string) string {
+		path := layout.File(dir, name)
+		if _, err := os.Stat(path); n.protected && errors.Is(err, fs.ErrNotExist) {
+			return filepath.Join(besideDir(o, n.Info.Store), name) // this folder has none
+		}
+		return path
 	}
-	if n.lists, err = wordlist.Open(lists); err != nil {
+	if n.lists, err = wordlist.Open(folder(layout.Lists)); err != nil {
+		return nil, err
+	}
+	maps, err := admin.OpenMaps(folder(layout.Maps))
+	if err != nil {
 		return nil, err
 	}
 	n.authorities.Lists = n.lists.Find
-	n.Admin = admin.New(admin.Options{Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists,
+	n.Admin = admin.New(admin.Options{Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists, Maps: maps,
 		Protected: n.protected, Failpoint: o.Failpoint})
 	if err := n.Admin.Settle(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)

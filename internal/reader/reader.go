@@ -67,9 +67,10 @@ type Sample struct {
 	// Schema holds the pages with the statements that made its tables if it is an
 	// SQLite database, and the beginning of its directory if it is a compound file.
 	Schema []byte
-	// Map is [Options].Map: with it a file may be recognised that would not be
-	// otherwise.
-	Map map[string]string
+	// Map and MapText are those of [Options]: with them a file may be recognised that
+	// would not be otherwise.
+	Map     map[string]string
+	MapText string
 }
 
 // HeadSize is how many bytes at the beginning of a file are used to detect its format.
@@ -103,6 +104,9 @@ type Options struct {
 	// Map names the columns of a sheet: canonical field to header. Default: the header
 	// is sniffed.
 	Map map[string]string
+	// MapText is the text of a map (docs/format/map.md), which says how to read sources
+	// of no known program. Default: there is none.
+	MapText string
 	// Service names the service for formats that do not record it. Default: each format
 	// documents its own.
 	Service string

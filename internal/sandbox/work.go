@@ -199,7 +199,7 @@ func (w *work) claims(j job, f reader.File) []reader.Claim {
 	if forced := w.byName(w.format); forced != nil && (f.Sample.Text != nil || forced.Detect(f.Sample) > 0) {
 		return []reader.Claim{{Format: forced}}
 	}
-	f.Sample.Map = w.reading.Map
+	f.Sample.Map, f.Sample.MapText = w.reading.Map, w.reading.MapText
 	return w.formats.Claims(f.Sample)
 }
 

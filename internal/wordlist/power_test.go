@@ -38,7 +38,7 @@ func recorded(d durable.Disk) ([]string, error) {
 func changes(d *durabletest.Disk) (check func(*durabletest.Disk) error) {
 	var done []Version
 	check = func(after *durabletest.Disk) error { return settled(after, done) }
-	s, err := openOn(d, "store/lists")
+	s, err := openOn(d, "store/lists", lists)
 	if err != nil {
 		return check
 	}
@@ -70,7 +70,7 @@ func settled(d *durabletest.Disk, done []Version) error {
 	if err := durable.SettleRecords(d, "store/lists", func(name string, _ []byte) bool { return known[name] }); err != nil {
 		return err
 	}
-	s, err := openOn(d, "store/lists")
+	s, err := openOn(d, "store/lists", lists)
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package wordlist keeps the lists of words and accounts that queries name,
-// each version as it was handed in, under its SHA-256.
+// Package wordlist keeps the lists of words and accounts that queries name, and other
+// documents with a name, each version as it was handed in, under its SHA-256.
 //
 // A version is a file that is written once and never changed; a changed list
 // is a new version. docs/format/list.md describes the file.
@@ -23,16 +23,38 @@ import (
 type Store struct {
 	disk durable.Disk
 	dir  string
+	Kind
 }
 
-// Open opens a directory of lists and makes it if it is missing.
-func Open(dir string) (*Store, error) { return openOn(durable.OS{}, dir) }
+// Kind is a sort of documents that a store keeps.
+type Kind struct {
+	// Word names one, Suffix ends the name of its file.
+	Word, Suffix string
+	// Limit is the longest, in bytes.
+	Limit int64
+	// Hash returns the SHA-256 of a document that may be kept under a name.
+	Hash func(name string, data []byte) (string, error)
+}
 
-func openOn(d durable.Disk, dir string) (*Store, error) {
-	if err := d.MkdirAll(dir); err != nil {
-		return nil, fmt.Errorf("open lists: %w", err)
+var lists = Kind{"list", ".txt", query.MaxListBytes, func(name string, data []byte) (string, error) {
+	list, err := query.ParseList(name, data)
+	if err != nil {
+		return "", err
 	}
-	return &Store{d, dir}, nil
+	return list.Hash, nil
+}}
+
+// Open opens a directory of lists and makes it if it is missing.
+func Open(dir string) (*Store, error) { return openOn(durable.OS{}, dir, lists) }
+
+// OpenKind opens a directory of other documents and makes it if it is missing.
+func OpenKind(dir string, k Kind) (*Store, error) { return openOn(durable.OS{}, dir, k) }
+
+func openOn(d durable.Disk, dir string, k Kind) (*Store, error) {
+	if err := d.MkdirAll(dir); err != nil {
+		return nil, fmt.Errorf("open %ss: %w", k.Word, err)
+	}
+	return &Store{d, dir, k}, nil
 }
 
 // Version is one version of a list.
@@ -40,21 +62,21 @@ type Version struct {
 	Name    string `json:"list"`
 	Version int    `json:"version"` // from 1
 	Hash    string `json:"sha256"`
+
+	suffix string
 }
 
 // File is the name of the version's file.
-func (v Version) File() string { return fmt.Sprintf("%s.%d.%s%s", v.Name, v.Version, v.Hash, suffix) }
+func (v Version) File() string { return fmt.Sprintf("%s.%d.%s%s", v.Name, v.Version, v.Hash, v.suffix) }
 
-const suffix = ".txt"
-
-// parseFile returns false for a file that is not a version of a list.
-func parseFile(name string) (v Version, ok bool) {
+// parseFile returns false for a file that is not a version.
+func (k Kind) parseFile(name string) (v Version, ok bool) {
 	parts := strings.Split(name, ".")
-	if len(parts) != 4 || "."+parts[3] != suffix {
+	if len(parts) != 4 || "."+parts[3] != k.Suffix {
 		return v, false
 	}
 	number, err := strconv.Atoi(parts[1])
-	v = Version{parts[0], number, parts[2]}
+	v = Version{parts[0], number, parts[2], k.Suffix}
 	return v, err == nil && number > 0 && v.File() == name
 }
 
@@ -64,24 +86,24 @@ func parseFile(name string) (v Version, ok bool) {
 // known is true. The version is durable when Add returns. Callers must not add
 // concurrently.
 func (s *Store) Add(name string, data []byte, record func(Version) error) (v Version, known bool, err error) {
-	list, err := query.ParseList(name, data)
+	hash, err := s.Hash(name, data)
 	if err != nil {
 		return v, false, err
 	}
 	versions, err := s.versions(name)
 	if err != nil {
-		return v, false, fmt.Errorf("add list %s: %w", name, err)
+		return v, false, fmt.Errorf("add %s %s: %w", s.Word, name, err)
 	}
-	v = Version{name, 1, list.Hash}
+	v = Version{name, 1, hash, s.Suffix}
 	if len(versions) > 0 {
 		last := versions[len(versions)-1]
-		if last.Hash == list.Hash {
+		if last.Hash == hash {
 			return last, true, nil
 		}
 		v.Version = last.Version + 1
 	}
 	if err := durable.Record(s.disk, filepath.Join(s.dir, v.File()), data, func() error { return record(v) }); err != nil {
-		return v, false, fmt.Errorf("add list %s: %w", name, err)
+		return v, false, fmt.Errorf("add %s %s: %w", s.Word, name, err)
 	}
 	return v, false, nil
 }
@@ -89,38 +111,48 @@ func (s *Store) Add(name string, data []byte, record func(Version) error) (v Ver
 // Find returns the version of a list with a hash, or its last version if hash is
 // "". If there is none, the error is argus.ErrNotFound. It is a query.Options.Lists.
 func (s *Store) Find(name, hash string) (*query.WordList, error) {
+	data, err := s.Read(name, hash)
+	if err != nil {
+		return nil, err
+	}
+	return query.ParseList(name, data)
+}
+
+// Read returns the text of the version with a hash, or of the last version if hash is "".
+// If there is none, the error is argus.ErrNotFound.
+func (s *Store) Read(name, hash string) ([]byte, error) {
 	versions, err := s.versions(name)
 	if err != nil {
-		return nil, fmt.Errorf("read list %s: %w", name, err)
+		return nil, fmt.Errorf("read %s %s: %w", s.Word, name, err)
 	}
 	for _, v := range slices.Backward(versions) {
 		if hash != "" && v.Hash != hash {
 			continue
 		}
-		data, err := durable.ReadFile(s.disk, filepath.Join(s.dir, v.File()), query.MaxListBytes)
+		data, err := durable.ReadFile(s.disk, filepath.Join(s.dir, v.File()), s.Limit)
 		if errors.Is(err, durable.ErrUnfit) {
 			err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read list %s: %w", name, err)
+			return nil, fmt.Errorf("read %s %s: %w", s.Word, name, err)
 		}
-		list, err := query.ParseList(name, data)
-		if err == nil && list.Hash != v.Hash {
-			err = fmt.Errorf("read list %s: its SHA-256 is %s", v.File(), list.Hash)
+		is, err := s.Hash(name, data)
+		if err == nil && is != v.Hash {
+			err = fmt.Errorf("read %s %s: its SHA-256 is %s", s.Word, v.File(), is)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", err, argus.ErrDamaged)
 		}
-		return list, nil
+		return data, nil
 	}
-	return nil, fmt.Errorf("read list %s: %w", name, argus.ErrNotFound)
+	return nil, fmt.Errorf("read %s %s: %w", s.Word, name, argus.ErrNotFound)
 }
 
 // List returns all versions of all lists, by name and number.
 func (s *Store) List() ([]Version, error) {
 	versions, err := s.versions("")
 	if err != nil {
-		return nil, fmt.Errorf("list the lists: %w", err)
+		return nil, fmt.Errorf("list the %ss: %w", s.Word, err)
 	}
 	return versions, nil
 }
@@ -133,7 +165,7 @@ func (s *Store) versions(name string) ([]Version, error) {
 	}
 	var versions []Version
 	for _, entry := range entries {
-		if v, ok := parseFile(entry.Name()); ok && (name == "" || v.Name == name) {
+		if v, ok := s.parseFile(entry.Name()); ok && (name == "" || v.Name == name) {
 			versions = append(versions, v)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 // Between formats that are equally sure of a file, the earlier wins.
 func Formats() reader.Formats {
 	return reader.Formats{
+		table.Mapped, // only with a map
 		report.JSONL,
 		chat.Telegram,
 		chat.TelegramHTML,

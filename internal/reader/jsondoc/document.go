@@ -37,6 +37,7 @@ type Document struct {
 	// a list for records was found, if an empty one.
 	damaged, ended, listed bool
 	keys                   Keys
+	path                   []string
 	messages               build.Messages
 }
 
@@ -51,9 +52,33 @@ type Shape struct {
 	// Take takes a fact that has a place in the format and reports whether it did.
 	// Default: none.
 	Take func(name, text string) bool
+	// At, if set, reports whether an object at the current place is a record: then only
+	// those are, and Begins is asked behind damage alone. Default: Lists and Begins tell.
+	At func(d *Document) bool
 	// Many means that a document may hold several conversations, so that earlier facts
 	// may not apply after a broken place.
 	Many bool
+}
+
+// Path returns the way to the value at the current place, from the top of the document: the
+// key of each member, and "" for each element of a list. Behind damage keys may be unknown,
+// and "" too.
+func (d *Document) Path() []string {
+	path := d.path[:0]
+	for i, c := range d.Open {
+		if i > 0 {
+			path = append(path, c.Key)
+		}
+	}
+	if n := len(d.Open); n > 0 {
+		last := ""
+		if !d.Open[n-1].List {
+			last = d.Open[n-1].last
+		}
+		path = append(path, last)
+	}
+	d.path = path
+	return path
 }
 
 // container is an object or a list around the current place.
@@ -153,7 +178,7 @@ func (d *Document) next(ctx context.Context, parse func(string) (*argus.Message,
 			if err := d.See(textdoc.PeekSize); err != nil {
 				return reader.Item{}, err
 			}
-			if d.inRecords() || d.shape.Begins(d.Buf) {
+			if d.inRecords() || (d.shape.At == nil || d.damaged) && d.shape.Begins(d.Buf) {
 				return d.message(parse)
 			}
 		}
@@ -165,6 +190,9 @@ func (d *Document) next(ctx context.Context, parse func(string) (*argus.Message,
 
 // inRecords reports whether the place is in a list of records.
 func (d *Document) inRecords() bool {
+	if d.shape.At != nil {
+		return d.shape.At(d)
+	}
 	n := len(d.Open)
 	return n > 0 && d.Open[n-1].List && d.shape.Lists(d.Open[n-1].Key)
 }
@@ -280,7 +308,7 @@ func (d *Document) scalar(top *container) (reason string, err error) {
 	if broken != nil {
 		return broken.Error(), nil
 	}
-	if d.inRecords() || len(d.Open) == 0 {
+	if (top.List || top.valued) && d.inRecords() || len(d.Open) == 0 {
 		return "want a record, found something else", nil
 	}
 	raw := d.Buf[:end]

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +33,7 @@ import (
 //   - Service: a member, otherwise Options.Service, otherwise json.
 var JSON = &reader.Format{
 	Name:    "json",
-	Version: 2,
+	Version: 3,
 	About:   "JSON of any program that is a list of objects with sender, time and text, whose members --map names",
 	Checked: "invented examples only",
 	Detect:  func(s reader.Sample) int { return detectJSONRecords(s) },
@@ -111,7 +110,7 @@ func readJSONRecords(ctx context.Context, in reader.Input) iter.Seq2[reader.Item
 		d := jsondoc.New(in, s)
 		export := sync.OnceValue(func() string { return keyOfJSON(ctx, in, s) })
 		d.Items(ctx, func(raw string) (*argus.Message, error) {
-			m, own, err := jsonRecord(d, in.Options, fields, raw)
+			m, own, err := jsonRecord(d, in, fields, raw)
 			if err == nil {
 				build.Keyed(m, own, export)
 			}
@@ -154,8 +153,8 @@ func keyOfJSON(ctx context.Context, in reader.Input, s jsondoc.Shape) string {
 
 // jsonRecord reads one object as a message, whose ids have no key yet. It also returns the id
 // of its export, if the record or its surroundings state one.
-func jsonRecord(d *jsondoc.Document, options reader.Options, fields jsonFields, raw string) (m *argus.Message, own string, err error) {
-	var said [sheetFields]string
+func jsonRecord(d *jsondoc.Document, in reader.Input, fields jsonFields, raw string) (m *argus.Message, own string, err error) {
+	r := record{options: in.Options, owner: ownerOf(in), time: func(_ sheetField, s string) (argus.Time, error) { return jsonRecordTime(s, in.Options) }}
 	taken := map[sheetField]bool{}
 	m, err = d.Begin("", raw, func(m *argus.Message, key, raw string) (err error) {
 		field := fields.of(key)
@@ -164,21 +163,22 @@ func jsonRecord(d *jsondoc.Document, options reader.Options, fields jsonFields, 
 			return nil
 		}
 		taken[field] = true
+		r.names[field] = key
 		switch {
 		case field == fieldText:
-			said[field], err = jsondoc.TextOf(m, key, raw)
+			r.said[field], err = jsondoc.TextOf(m, key, raw)
 		case raw[0] == '{' && (field == fieldFrom || field == fieldContact):
 			id := cmp.Or(jsondoc.InsideText(raw, "id"), jsondoc.InsideText(raw, "username"))
-			said[fieldFromName] = jsondoc.InsideText(raw, "name")
-			said[field] = cmp.Or(id, said[fieldFromName])
+			r.said[fieldFromName] = jsondoc.InsideText(raw, "name")
+			r.said[field] = cmp.Or(id, r.said[fieldFromName])
 			jsondoc.KeepMember(m, key, raw)
 		case raw[0] == '[' && (field == fieldTo || field == fieldAttachment):
-			said[field] = strings.Join(jsondoc.TextsIn(raw), "\n")
+			r.said[field] = strings.Join(jsondoc.TextsIn(raw), "\n")
 			jsondoc.KeepMember(m, key, raw)
 		case raw[0] == '{' || raw[0] == '[':
 			jsondoc.KeepMember(m, key, raw)
 		default:
-			said[field] = jsondoc.ScalarText(raw)
+			r.said[field] = jsondoc.ScalarText(raw)
 		}
 		return err
 	})
@@ -187,59 +187,21 @@ func jsonRecord(d *jsondoc.Document, options reader.Options, fields jsonFields, 
 	}
 	for _, fact := range d.Facts { // around the list
 		key := fact.Name[strings.LastIndexByte(fact.Name, '.')+1:]
-		if field := fields.of(key); field != fieldOther && said[field] == "" {
-			said[field] = fact.Value
+		if field := fields.of(key); field != fieldOther && r.said[field] == "" {
+			r.said[field], r.names[field] = fact.Value, key
 		}
 	}
-	m.Service = cmp.Or(options.Service, strings.ToLower(argus.CleanName(said[fieldService])), "json")
-	m.Conversation, m.Title = argus.CleanName(said[fieldConversation]), argus.CleanName(said[fieldTitle])
-	m.ServiceID, m.ReplyTo, m.Text = said[fieldID], said[fieldReplyTo], said[fieldText]
-	m.From, m.FromName = build.AccountOf(argus.CleanName(cmp.Or(said[fieldFrom], said[fieldContact]))), argus.CleanName(said[fieldFromName])
-	if m.From == "" {
-		m.From, m.FromName = m.FromName, ""
+	r.to = strings.FieldsFunc(r.said[fieldTo], isSeparator)
+	r.attachments = strings.FieldsFunc(r.said[fieldAttachment], func(r rune) bool { return r == '\n' })
+	r.service = cmp.Or(in.Service, strings.ToLower(argus.CleanName(r.said[fieldService])), "json")
+	if err := r.message(m); err != nil {
+		return nil, "", err
 	}
-	for to := range strings.FieldsFuncSeq(said[fieldTo], func(r rune) bool { return strings.ContainsRune(";,|\n", r) }) {
-		if to = build.AccountOf(argus.CleanName(to)); to != "" && len(m.To) < build.ParticipantLimit {
-			m.To = append(m.To, to)
-		}
-	}
-	if m.Conversation == "" && len(m.To) == 1 && m.From != "" {
-		m.Conversation = argus.DirectConversation(m.From, m.To[0])
-	}
-	for name := range strings.FieldsFuncSeq(said[fieldAttachment], func(r rune) bool { return r == '\n' }) {
-		m.Attachments = append(m.Attachments, argus.Attachment{Name: path.Clean(strings.ReplaceAll(name, `\`, "/"))})
-	}
-	switch said[fieldDeleted] {
-	case "", "0", "false", "no":
-	default:
-		m.State |= argus.StateDeleted
-	}
-	sent := cmp.Or(said[fieldSent], strings.TrimSpace(said[fieldDate]+" "+said[fieldTime]))
-	for _, t := range []struct {
-		to   *argus.Time
-		said string
-	}{{&m.Sent, sent}, {&m.Received, said[fieldReceived]}, {&m.Read, said[fieldRead]}} {
-		if *t.to, err = jsonRecordTime(t.said, options); err != nil {
-			return nil, "", err
-		}
-	}
-	if d, ok := dates.SplitDate(m.Sent.Raw); ok && !d.YearFirst && !d.Named && d.Separator != '.' && d.A != d.B {
-		build.Keep(m, "date_order", "assumed: day first")
-	}
-	local := func(id string) bool { return id != "" && !build.IsWorldwide(id) }
-	if local(m.From) || slices.ContainsFunc(m.To, local) {
-		m.AccountReach = argus.ReachExport
-	}
-	if slices.ContainsFunc(strings.Split(m.Conversation, "|"), local) {
-		m.ConversationReach = argus.ReachExport
-	}
-	for _, field := range m.Extra {
-		if own == "" && isExportID(field.Name) {
-			own = field.Value
-		}
-	}
-	return m, own, build.Valid(m)
+	return m, ownExport(m), build.Valid(m)
 }
+
+// isSeparator reports whether a character separates several values in one text.
+func isSeparator(r rune) bool { return strings.ContainsRune(";,|\n", r) }
 
 // jsonRecordTime reads a time in the forms of sheets; "" and 0 mean none.
 func jsonRecordTime(s string, o reader.Options) (argus.Time, error) {

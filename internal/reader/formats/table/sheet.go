@@ -1,5 +1,5 @@
-// Package table reads lists of messages of no known program: sheets, and lists of JSON
-// objects.
+// Package table reads lists of messages of no known program: sheets, lists of JSON objects,
+// and any source for which there is a map.
 package table
 
 import (
@@ -112,7 +112,7 @@ func readSheet(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 			yield(reader.Item{}, err)
 			return
 		}
-		plans, err := survey(rows, in.Map)
+		plans, err := surveySheets(rows, in.Map)
 		if err != nil {
 			yield(reader.Item{}, err)
 			return
@@ -159,8 +159,8 @@ func openSheet(ctx context.Context, in reader.Input) (iter.Seq2[*sheetdoc.Row, e
 	return sheetdoc.CSV(ctx, in, delimiter, len(header.names)+sheetdoc.SpareCells, literal), nil
 }
 
-// survey goes through all rows and makes the plan of each sheet.
-func survey(rows iter.Seq2[*sheetdoc.Row, error], mapped map[string]string) ([]*sheetPlan, error) {
+// surveySheets goes through all rows and makes the plan of each sheet.
+func surveySheets(rows iter.Seq2[*sheetdoc.Row, error], mapped map[string]string) ([]*sheetPlan, error) {
 	var plans []*sheetPlan
 	words := sheetHeaders()
 	n := 0
