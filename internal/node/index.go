@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/index"
@@ -88,15 +88,15 @@ func (n *Node) openProtectedIndex(ctx context.Context) error {
 		}
 	}
 	// Another state of the store, or another copy, has another index.
-	checkpoint, err := os.ReadFile(layout.File(n.dir, layout.Checkpoint))
+	checkpoint, err := layout.Read(durable.OS{}, n.dir, layout.Checkpoint)
 	if err != nil {
 		return err
 	}
 	dir := filepath.Join(besideDir(n.o, n.Info.Store), fmt.Sprintf("index-%x", sha256.Sum256(checkpoint)))
-	n.note("The index of the store is behind the evidence and cannot be written. Argus uses an index in " + dir + ".")
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+	if err := makeReaderDir(dir); err != nil {
 		return err
 	}
+	n.note("The index of the store is behind the evidence and cannot be written. Argus uses an index in " + dir + ".")
 	return n.keepIndex(ctx, dir)
 }
 
@@ -136,6 +136,11 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	}
 	if _, err := readInfo(dir, true); err != nil {
 		return 0, err
+	}
+	for _, name := range []string{dir, layout.File(dir, layout.Index)} {
+		if durable.WriteProtected(name) {
+			return 0, fmt.Errorf("rebuild the index of %s: %w", dir, admin.ErrWriteProtected)
+		}
 	}
 	store, err := evidence.Open(dir, evidence.Options{ReadOnly: true, Stop: ctx.Err})
 	if err != nil {
