@@ -116,3 +116,100 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	t.Logf("reliability: damaged files tried %d", tried)
 }
+
+// TestOddNames: whatever lies in a store, verify ends with a verdict.
+func TestOddNames(t *testing.T) {
+	sound, _ := smallStore(t)
+	for _, at := range []string{".", "evidence", "originals", "authorities", "ledger/tile", "keys", "deliveries", "index"} {
+		dir := filepath.Join(t.TempDir(), "s")
+		if err := errors.Join(os.CopyFS(dir, os.DirFS(sound)), os.Mkdir(filepath.Join(dir, at, "x\xff"), 0o700)); err != nil {
+			t.Skipf("this file system has no such names: %v", err)
+		}
+		if code, out, said := told(t, "verify", "--json", dir); code != 0 && code != exitDamaged || !strings.Contains(out, `"event":"verified"`) {
+			t.Errorf("a folder in %s: exit code %d\n%s%s", at, code, out, said)
+		}
+	}
+	for _, name := range []string{"evidence", "evidence/00000001.seg", "originals", "ledger", "ledger/lock", "ledger/tile", "authorities", "index", "keys", "argus.json", "deliveries"} {
+		if os.Geteuid() == 0 {
+			break // permissions do not bind root
+		}
+		dir := filepath.Join(t.TempDir(), "s")
+		if err := errors.Join(os.CopyFS(dir, os.DirFS(sound)), os.Chmod(filepath.Join(dir, name), 0)); err != nil {
+			t.Fatal(err)
+		}
+		code, out, said := told(t, "verify", "--json", dir)
+		if code != exitDamaged || !strings.Contains(out, `"event":"verified"`) {
+			t.Errorf("%s cannot be read: exit code %d\n%s%s", name, code, out, said)
+		}
+		if err := os.Chmod(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestVerifyAgreesWithItself: one damage has one explanation.
+func TestVerifyAgreesWithItself(t *testing.T) {
+	sound, _ := smallStore(t)
+	earlier := filepath.Join(t.TempDir(), "earlier")
+	if err := os.CopyFS(earlier, os.DirFS(filepath.Join(sound, "ledger"))); err != nil {
+		t.Fatal(err)
+	}
+	tells(t, "search", "hello", "--store", sound)
+	tells(t, "ingest", "--store", sound, fileOf(t, "b.jsonl", lines(20, 30)))
+	key := fileOf(t, "store.pub", contentOf(t, filepath.Join(sound, "keys/store.pub")))
+	for name, c := range map[string]struct {
+		do    func(dir string) error
+		args  []string
+		wants string
+		not   []string
+		most  int
+	}{
+		"rolled back": {func(dir string) error {
+			return errors.Join(os.RemoveAll(dir+"/ledger"), os.CopyFS(dir+"/ledger", os.DirFS(earlier)))
+		}, nil, "cut back or replaced", []string{"the next ingest records it"}, 9},
+		"no seal":           {func(dir string) error { return os.Remove(dir + "/deliveries/D-0002.seal") }, nil, "D-0002.seal", []string{"--resume"}, 1},
+		"no key":            {func(dir string) error { return os.Remove(dir + "/keys/store.pub") }, nil, "no public key", []string{"agrees with itself", "0 entries"}, 1},
+		"no keys":           {func(dir string) error { return os.RemoveAll(dir + "/keys") }, nil, "no public key", []string{"agrees with itself"}, 1},
+		"no key, one given": {func(dir string) error { return os.Remove(dir + "/keys/store.pub") }, []string{"--key", key}, "keys/store.pub", []string{"the given key"}, 1},
+	} {
+		dir := filepath.Join(t.TempDir(), "s")
+		if err := errors.Join(os.CopyFS(dir, os.DirFS(sound)), c.do(dir)); err != nil {
+			t.Fatal(err)
+		}
+		code, out, _ := told(t, append([]string{"verify", dir}, c.args...)...)
+		if code != exitDamaged || !strings.Contains(out, c.wants) || strings.Count(out, "DAMAGED  ") > c.most {
+			t.Errorf("%s: exit code %d, want %q:\n%s", name, code, c.wants, out)
+		}
+		for _, not := range c.not {
+			if strings.Contains(out, not) {
+				t.Errorf("%s: %q:\n%s", name, not, out)
+			}
+		}
+	}
+}
+
+func contentOf(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestKeyFiles: the file of --key is bounded, and a private key is called one.
+func TestKeyFiles(t *testing.T) {
+	store, _ := smallStore(t)
+	private, err := filepath.Glob(os.Getenv("ARGUS_KEYS") + "/*.key")
+	if err != nil || len(private) != 1 {
+		t.Fatal(private, err)
+	}
+	for file, want := range map[string]string{"/dev/zero": "more than 4096 bytes", private[0]: "private key"} {
+		if code, _, said := told(t, "verify", store, "--key", file); code != exitUsage || !strings.Contains(said, want) {
+			t.Errorf("%s: exit code %d: %s", file, code, said)
+		}
+	}
+	if code, _, said := told(t, "validate", "--check", "/dev/zero", "--key", private[0]); code != exitError || !strings.Contains(said, "more than") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+}

@@ -44,7 +44,7 @@ func (n *Node) keepIndex(ctx context.Context, dir string) error {
 		if n.index, err = openIndex(dir, o); err != nil {
 			return err
 		}
-		if err := n.checkMark(); err != nil {
+		if err := n.checkMark(ctx); err != nil {
 			return err
 		}
 		return n.current.Know(n.index.Readings())
@@ -54,7 +54,7 @@ func (n *Node) keepIndex(ctx context.Context, dir string) error {
 	}
 	n.followers = []follower{{"index", n.index}}
 	if err = n.adopt(); err == nil {
-		err = n.checkMark()
+		err = n.checkMark(ctx)
 	}
 	if err == nil && !n.o.Write { // otherwise the delivery updates it
 		err = n.catchUp(ctx)
@@ -71,7 +71,7 @@ func (n *Node) openProtectedIndex(ctx context.Context) error {
 		return err
 	}
 	if err == nil {
-		if err := n.checkMark(); err != nil {
+		if err := n.checkMark(ctx); err != nil {
 			return err
 		}
 	}
@@ -112,7 +112,7 @@ func (n *Node) withoutRoom(err error) error {
 
 // checkMark refuses an index that was built from other evidence. If the evidence cannot be
 // read, those that need that part get the error.
-func (n *Node) checkMark() error {
+func (n *Node) checkMark(ctx context.Context) error {
 	// The index may know records that were added meanwhile.
 	if err := n.evidence.Refresh(); err != nil {
 		return err
@@ -122,6 +122,9 @@ func (n *Node) checkMark() error {
 		return nil
 	}
 	if err := n.evidence.Marked(position, mark); errors.Is(err, evidence.ErrOther) {
+		if _, err := n.evidence.Get(ctx, position); errors.Is(err, argus.ErrDamaged) {
+			return fmt.Errorf("open store: %w", err) // then the index may be sound
+		}
 		return fmt.Errorf("open index: %w; `argus reindex` rebuilds it from this evidence", err)
 	}
 	return nil
