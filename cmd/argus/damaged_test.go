@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,9 +69,8 @@ func smallStore(t *testing.T) (store, ref string) {
 	store = filepath.Join(t.TempDir(), "s")
 	tells(t, "ingest", "--store", store, fileOf(t, "a.jsonl", lines(0, 20)+"{\n"))
 	tells(t, "list", "add", "--store", store, "words", fileOf(t, "words.txt", "hello\n"))
-	out, _ := tells(t, "search", "hello", "--store", store, "--json")
-	_, ref, _ = strings.Cut(out, `"id":"`)
-	return store, ref[:16]
+	out, _ := tells(t, "search", "hello", "--store", store)
+	return store, regexp.MustCompile(`\b[0-9a-f]{16}\b`).FindString(out)
 }
 
 // TestDamagedFiles damages each file and folder of a small store. Every command ends, and
@@ -92,8 +92,12 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "s")
 	tried := 0
-	for _, name := range names {
-		for _, harm := range harms {
+	all := number(t, "ARGUS_TAMPERINGS", 0) > 0 // otherwise a third of them
+	for i, name := range names {
+		for j, harm := range harms {
+			if !all && (i+j)%3 > 0 {
+				continue
+			}
 			tried++
 			try := func(args ...string) (int, string) {
 				if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(sound)), harm.do(filepath.Join(dir, name))); err != nil {
@@ -114,7 +118,9 @@ func TestDamagedFiles(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("reliability: damaged files tried %d", tried)
+	if !t.Failed() {
+		t.Logf("%d damages tried", tried)
+	}
 }
 
 // TestOddNames: whatever lies in a store, verify ends with a verdict.

@@ -143,7 +143,7 @@ func (e *DamagedError) Error() string {
 func (e *DamagedError) Unwrap() []error { return []error{argus.ErrDamaged, e.Err} }
 
 // Damaged turns an error about a file or folder of the store in dir into a [DamagedError] if
-// it is missing or not what it has to be: a store has all its files. Other errors stay.
+// it is missing, or no file or folder as it has to be: a store has all its files. Other errors stay.
 func Damaged(dir string, err error) error {
 	of, ok := errors.AsType[*fs.PathError](err)
 	if !ok || errors.Is(err, argus.ErrDamaged) {

@@ -144,15 +144,15 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 	if err := errors.Join(err, cannot(layout.Index, index.end(ctx, result, report))); err != nil {
 		return nil, err
 	}
-	if said != nil {
-		if err := cannot(layout.Ledger, verifyDeliveries(ctx, dir, key, said, result, report)); err != nil {
-			return nil, err
-		}
-	}
 	for _, d := range result.Unsealed {
 		if said == nil || said.Seals[d.String()] == "" { // otherwise reported already
 			report(Finding{File: layout.Seal(d), Offset: -1, Delivery: d, Note: true,
 				Problem: fmt.Sprintf("delivery %s is not sealed: its ingest is under way or was interrupted (argus ingest --resume)", d)})
+		}
+	}
+	if said != nil {
+		if err := cannot(layout.Ledger, verifyDeliveries(ctx, dir, key, said, result, report)); err != nil {
+			return nil, err
 		}
 	}
 	return result, verifyStrays(dir, report)
@@ -290,7 +290,7 @@ func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims,
 }
 
 // verifySeals compares the seals with the ledger; cut is set if the ledger is known to be
-// cut back or replaced, which explains what is missing in it.
+// cut back or replaced, which explains why a seal is missing in it.
 func verifySeals(said, now *claims.Claims, cut bool, result *Verified, report func(Finding)) {
 	sealed := map[string]bool{}
 	var newest *argus.Seal
@@ -307,7 +307,11 @@ func verifySeals(said, now *claims.Claims, cut bool, result *Verified, report fu
 		case seal.Store != result.Store && result.Store != "": // otherwise reported already
 			f.Problem = fmt.Sprintf("the seal belongs to another store, %s", seal.Store)
 			report(f)
-		case !known && (cut || evidence.CompareSeals(&result.Seals[i], newest) < 0):
+		case !known && cut:
+			f.File = layout.Ledger
+			f.Problem = fmt.Sprintf("the ledger, which was cut back or replaced, does not have the seal of delivery %s", seal.Delivery)
+			report(f)
+		case !known && evidence.CompareSeals(&result.Seals[i], newest) < 0:
 			f.Problem = "the ledger does not have this seal, and no crash explains the gap: the ledger was cut back, or Argus did not make the seal"
 			report(f)
 		case !known:
