@@ -112,6 +112,8 @@ func TestDamagedFiles(t *testing.T) {
 			for _, args := range commands {
 				code, out := try(args...)
 				named := strings.Contains(out, strings.TrimSuffix(filepath.Base(name), filepath.Ext(name)))
+				// People know an original by its hash.
+				named = named || args[0] == "show" && strings.Contains(out, "original")
 				if code != 0 && code != exitDamaged || code == exitDamaged && !named {
 					t.Errorf("%s %s, argus %s: exit code %d\n%s", name, harm.name, args[0], code, out)
 				}

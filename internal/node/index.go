@@ -140,10 +140,8 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	if _, err := readInfo(dir, true); err != nil {
 		return 0, err
 	}
-	for _, name := range []string{dir, layout.File(dir, layout.Index)} {
-		if durable.WriteProtected(name) {
-			return 0, fmt.Errorf("rebuild the index of %s: %w", dir, admin.ErrWriteProtected)
-		}
+	if durable.WriteProtected(dir) || durable.WriteProtected(layout.File(dir, layout.Index)) {
+		return 0, fmt.Errorf("rebuild the index of %s: %w", dir, admin.ErrWriteProtected)
 	}
 	store, err := evidence.Open(dir, evidence.Options{ReadOnly: true, Stop: ctx.Err})
 	if err != nil {
