@@ -11,6 +11,7 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/query"
 	"github.com/argus-evidence/argus/internal/sandbox"
 	"github.com/argus-evidence/argus/internal/verify"
@@ -65,7 +66,7 @@ func explain(err error) (code int, hint string) {
 	case errors.Is(err, argus.ErrNewer):
 		return exitError, "Use the Argus that wrote it, or a newer one."
 	case errors.Is(err, argus.ErrDamaged):
-		return exitDamaged, `"argus verify" lists the damage; "argus reindex" rebuilds the index from the evidence.`
+		return exitDamaged, node.Remedy(err)
 	case errors.Is(err, argus.ErrRefused):
 		return exitRefused, `"argus authority list" shows the authorities that name you.`
 	case errors.Is(err, argus.ErrAmbiguous):

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
@@ -38,6 +39,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	err = layout.Damaged(a.storePath(), err)
 	code, hint := explain(err)
 	if ctx.Err() != nil {
 		code, hint = exitInterrupted, hintInterrupted(err)

@@ -188,13 +188,16 @@ func (a *app) writeRecord(r *validate.Record, key *admin.ValidationKey, name str
 }
 
 func (a *app) checkValidation(f validateFlags) error {
-	text, err := os.ReadFile(f.check)
+	text, err := readBounded(f.check, maxRecord)
 	if err != nil {
 		return err
 	}
-	key, err := readPublicKey(f.key)
+	key, wrong, err := readPublicKey(f.key)
+	if err == nil && wrong != "" {
+		err = errors.New(wrong)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("read the public key: %w", err)
 	}
 	record, err := validate.Check(text, key)
 	if err != nil {
@@ -215,17 +218,4 @@ func (a *app) checkValidation(f validateFlags) error {
 type checkedRecord struct {
 	Path string `json:"path"`
 	Key  string `json:"key"`
-}
-
-// readPublicKey reads a file with a public key; an empty file is an error.
-func readPublicKey(name string) (string, error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return "", fmt.Errorf("read the public key: %w", err)
-	}
-	key := strings.TrimSpace(string(data))
-	if key == "" {
-		return "", fmt.Errorf("read the public key: %s is empty", name)
-	}
-	return key, nil
 }

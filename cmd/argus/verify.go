@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,13 +46,14 @@ wrote a part, which was not checked, or an older Argus wrote the store, which
 			}
 			key := ""
 			if c.Flags().Changed("key") {
-				data, err := os.ReadFile(keyFile)
-				if err != nil {
+				var wrong string
+				var err error
+				if key, wrong, err = readPublicKey(keyFile); err != nil {
 					return fmt.Errorf("read the public key: %w", err)
 				}
 				// An empty key would mean the key in the store.
-				if key = strings.TrimSpace(string(data)); key == "" {
-					return usageError{fmt.Errorf("read the public key: %w: %s is empty", verify.ErrKey, keyFile), c.CommandPath()}
+				if wrong != "" {
+					return usageError{fmt.Errorf("read the public key: %w: %s", verify.ErrKey, wrong), c.CommandPath()}
 				}
 			}
 			return a.verify(c, path, key)
@@ -137,16 +136,23 @@ type verified struct {
 
 func printVerified(o *output, v verified) {
 	c := v.Counts
-	o.linef("store %s: %s in %s of %s sealed, %s, %s of the ledger; %s checked in %s", v.Store,
+	entries := count(v.Entries, "entry", "entries") + " of the ledger"
+	if v.KeyFrom == "" {
+		entries = "nothing of the ledger"
+	}
+	o.linef("store %s: %s in %s of %s sealed, %s, %s; %s checked in %s", v.Store,
 		count(v.Records, "record", "records"), group(uint64(v.Sealed)), count(uint64(v.Deliveries), "delivery", "deliveries"),
-		count(uint64(v.Originals), "original", "originals"), count(v.Entries, "entry", "entries"), size(v.Bytes), seconds(v.Seconds))
+		count(uint64(v.Originals), "original", "originals"), entries, size(v.Bytes), seconds(v.Seconds))
 	o.linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", group(c.Read), group(c.Stored),
 		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "item", "items"))
-	from := "given with --key"
-	if v.KeyFrom == verify.KeyStored {
-		from = "taken from the store itself, so this proves only that the store agrees with itself"
+	switch v.KeyFrom {
+	case verify.KeyGiven:
+		o.linef("key %s, given with --key", oneLine(v.Key))
+	case verify.KeyStored:
+		o.linef("key %s, taken from the store itself, so this proves only that the store agrees with itself", oneLine(v.Key))
+	default:
+		o.linef("There was no public key to check signatures with.")
 	}
-	o.linef("key %s, %s", oneLine(v.Key), from)
 	switch {
 	case v.Damage > 0:
 		o.linef("%s: %s above.", o.style("31;1", "DAMAGED"), count(uint64(v.Damage), "finding", "findings"))

@@ -69,9 +69,12 @@ func MakeKeys(dir, keyDir, store string) (k Keys, err error) {
 // the store.
 func ReadKeys(dir, keyDir, store string, protected bool) (Keys, error) {
 	var k Keys
-	public, err := os.ReadFile(layout.File(dir, layout.PublicKey))
+	public, err := layout.Read(durable.OS{}, dir, layout.PublicKey)
 	if err != nil {
 		return k, fmt.Errorf("open store: %w", err)
+	}
+	if _, err := note.NewVerifier(strings.TrimSpace(string(public))); err != nil {
+		return k, fmt.Errorf("open store: %s: %w: %w", layout.PublicKey, argus.ErrDamaged, err)
 	}
 	if protected {
 		return Keys{Public: strings.TrimSpace(string(public))}, nil
@@ -89,7 +92,7 @@ func ReadKeys(dir, keyDir, store string, protected bool) (Keys, error) {
 
 // readPrivate reads a file that must be accessible only to its owner, like ssh's keys.
 func readPrivate(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := durable.OS{}.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +105,11 @@ func readPrivate(name string) ([]byte, error) {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("%w: its mode is %04o; make sure that nobody has a copy, then run \"chmod 600 %s\"", ErrOpenKey, mode, name)
 	}
-	return io.ReadAll(f)
+	return io.ReadAll(io.NewSectionReader(f, 0, maxKey))
 }
+
+// maxKey is the most bytes that are read of a file of keys.
+const maxKey = 4 << 10
 
 // Pair returns both halves, which must belong together.
 func (k Keys) Pair() (note.Signer, note.Verifier, error) {
@@ -132,7 +138,7 @@ const readerKey = "reader.key"
 // ReaderKeys reads a reader's own pair for a store from a folder. The error is
 // fs.ErrNotExist if there is none.
 func ReaderKeys(dir string) (Keys, error) {
-	data, err := os.ReadFile(filepath.Join(dir, readerKey))
+	data, err := durable.ReadFile(durable.OS{}, filepath.Join(dir, readerKey), maxKey)
 	private, public, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
 	return Keys{Private: private, Public: public}, err
 }

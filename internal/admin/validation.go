@@ -40,7 +40,7 @@ func OpenValidationKey(keyDir string) (*ValidationKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(public)
+	text, err := durable.ReadFile(durable.OS{}, public, maxKey)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,8 @@ import (
 
 // Disk is the storage of files. The product has one, [OS].
 type Disk interface {
-	// OpenFile opens like os.OpenFile.
+	// OpenFile opens a regular file like os.OpenFile. For anything else it waits for
+	// nobody, and the error is [ErrUnfit].
 	OpenFile(name string, flag int, mode fs.FileMode) (File, error)
 	Rename(from, to string) error
 	// Link gives a file a second name. The error is fs.ErrExist if that is taken.
@@ -53,9 +54,16 @@ type OS struct{}
 
 // OpenFile implements [Disk].
 func (OS) OpenFile(name string, flag int, mode fs.FileMode) (File, error) {
-	f, err := openFile(name, flag, mode)
+	f, err := openFile(name, flag|NoWait, mode)
 	if err != nil {
 		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: ErrUnfit}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
@@ -83,7 +91,7 @@ func (OS) SyncDir(name string) error { return syncDir(name) }
 
 // Lock implements [Disk].
 func (OS) Lock(name string, exclusive bool) (unlock func() error, held bool, err error) {
-	lock := flock.New(name, flock.SetFlag(os.O_RDONLY))
+	lock := flock.New(name, flock.SetFlag(os.O_RDONLY|NoWait))
 	try := lock.TryRLock
 	if exclusive {
 		try = lock.TryLock
@@ -152,7 +160,7 @@ func ReadFile(d Disk, name string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > most {
-		return nil, fmt.Errorf("%s has %d bytes and the mode %s, want at most %d bytes: %w", filepath.Base(name), info.Size(), info.Mode(), most, ErrUnfit)
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it has %d bytes and the mode %s, want at most %d bytes: %w", info.Size(), info.Mode(), most, ErrUnfit)}
 	}
 	f, err := d.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {

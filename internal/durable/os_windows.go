@@ -43,6 +43,9 @@ func patiently(operation func() error, passing ...error) (err error) {
 	return err
 }
 
+// NoWait is the flag with which opening a pipe or a device waits for nobody.
+const NoWait = 0
+
 // WriteProtected reports whether a file or folder exists and this process may not write
 // to it: by its permissions, or because the medium is write-protected.
 func WriteProtected(name string) bool {

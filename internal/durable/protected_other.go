@@ -2,6 +2,9 @@
 
 package durable
 
+// NoWait is the flag with which opening a pipe or a device waits for nobody.
+const NoWait = 0
+
 // WriteProtected reports whether a file or folder exists and this process may not write
 // to it; false where the system cannot tell.
 func WriteProtected(string) bool { return false }

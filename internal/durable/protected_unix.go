@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// NoWait is the flag with which opening a pipe or a device waits for nobody.
+const NoWait = unix.O_NONBLOCK
+
 // WriteProtected reports whether a file or folder exists and this process may not write
 // to it: by its permissions, or because the disk is mounted so.
 func WriteProtected(name string) bool {

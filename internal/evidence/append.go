@@ -15,6 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/form"
 	"github.com/argus-evidence/argus/internal/evidence/ids"
 	"github.com/argus-evidence/argus/internal/evidence/sealing"
+	"github.com/argus-evidence/argus/internal/layout"
 )
 
 // writer is the part of a store that only writing needs. Its goroutine owns the active
@@ -114,6 +115,17 @@ func (s *Store) startWriter() error {
 	return nil
 }
 
+// begun reports whether a file is a segment that Argus began and did not name.
+func (s *Store) begun(number int) bool {
+	f, err := s.disk.OpenFile(s.path(segmentName(number)), os.O_RDONLY, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	return err == nil && form.Begun(f, info.Size(), number)
+}
+
 // removeTemporary removes files that a crash left half written.
 func (s *Store) removeTemporary() error {
 	for _, dir := range []string{evidenceDir, deliveryDir, originalsDir} {
@@ -123,11 +135,12 @@ func (s *Store) removeTemporary() error {
 		}
 		for _, e := range entries {
 			name := e.Name()
-			next := dir == evidenceDir && name == filepath.Base(segmentName(s.closed+2))
-			if filepath.Ext(name) != ".tmp" && !next {
+			number, generation, ok := layout.ParseSegment(name)
+			later := dir == evidenceDir && ok && generation == 0 && number > s.closed+1
+			if filepath.Ext(name) != ".tmp" && !later {
 				continue
 			}
-			if info, err := e.Info(); next && err == nil && info.Size() > form.HeaderSize {
+			if later && (number > s.closed+2 || !s.begun(number)) {
 				return fmt.Errorf("open evidence: %w: %s/%s: %s", argus.ErrDamaged, dir, name, form.Unnamed)
 			}
 			if err := s.disk.Remove(filepath.Join(s.path(dir), name)); err != nil {

@@ -182,7 +182,11 @@ func Create(dir string, o Options) (*Store, error) {
 }
 
 func (s *Store) createSegment(number int, first uint64) (*segment, error) {
-	f, err := s.disk.OpenFile(s.path(segmentName(number)), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	flag := os.O_CREATE | os.O_EXCL | os.O_RDWR
+	if number == 1 {
+		flag = os.O_CREATE | os.O_TRUNC | os.O_RDWR // an interrupted Create may have left it
+	}
+	f, err := s.disk.OpenFile(s.path(segmentName(number)), flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +250,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		}
 	}()
 	if !o.ReadOnly {
-		s.lock = flock.New(s.path(lockName))
+		s.lock = flock.New(s.path(lockName), flock.SetFlag(os.O_CREATE|os.O_RDONLY|durable.NoWait))
 		held, err := s.lock.TryLock()
 		if err != nil {
 			return nil, fmt.Errorf("open evidence: lock %s: %w", lockName, err)

@@ -7,11 +7,13 @@ package layout
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
@@ -120,4 +122,41 @@ func Read(d durable.Disk, dir, name string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 	}
 	return data, err
+}
+
+// A DamagedError says that a file of a store is missing, or is no file.
+type DamagedError struct {
+	File string // as in the rest of this package
+	Err  error  // of the file
+}
+
+// Error implements error.
+func (e *DamagedError) Error() string {
+	why := "it is no regular file"
+	if errors.Is(e.Err, fs.ErrNotExist) {
+		why = "it is missing"
+	}
+	return fmt.Sprintf("%v: %s: %s", argus.ErrDamaged, e.File, why)
+}
+
+// Unwrap makes it argus.ErrDamaged.
+func (e *DamagedError) Unwrap() []error { return []error{argus.ErrDamaged, e.Err} }
+
+// Damaged turns an error about a file or folder of the store in dir into a [DamagedError] if
+// it is missing, or no file or folder as it has to be: a store has all its files. Other errors stay.
+func Damaged(dir string, err error) error {
+	of, ok := errors.AsType[*fs.PathError](err)
+	if !ok || errors.Is(err, argus.ErrDamaged) {
+		return err
+	}
+	name, relErr := filepath.Rel(dir, of.Path)
+	if relErr != nil || !filepath.IsLocal(name) || name == "." {
+		return err
+	}
+	for _, not := range []error{fs.ErrNotExist, durable.ErrUnfit, syscall.EISDIR, syscall.ENOTDIR} {
+		if errors.Is(of.Err, not) {
+			return &DamagedError{filepath.ToSlash(name), err}
+		}
+	}
+	return err
 }

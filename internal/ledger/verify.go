@@ -141,13 +141,24 @@ func (v *verification) snapshot() error {
 	switch release, err := lockFile(ctx, durable.OS{}, filepath.Join(v.dir, lockName), false); {
 	case err == nil:
 		defer release()
-	case !errors.Is(err, fs.ErrNotExist):
+	case ctx.Err() != nil:
 		return err
+	case !errors.Is(err, fs.ErrNotExist):
+		v.damage(lockName, -1, 0, "the ledger cannot be locked: %v", err)
 	}
 	v.files, v.seen = map[string][]byte{}, map[string]bool{}
-	err := fs.WalkDir(os.DirFS(v.dir), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	err := filepath.WalkDir(v.dir, func(path string, d fs.DirEntry, err error) error {
+		name, relErr := filepath.Rel(v.dir, path)
+		if relErr != nil {
+			return relErr
+		}
+		name = filepath.ToSlash(name)
+		if err != nil {
+			v.damage(name, -1, 0, "it cannot be read: %v", err)
+			return nil
+		}
+		if d.IsDir() {
+			return nil
 		}
 		if !d.Type().IsRegular() {
 			v.damage(name, -1, 0, "it is not a regular file")
@@ -155,9 +166,9 @@ func (v *verification) snapshot() error {
 		}
 		v.files[name] = nil
 		if t, ok := parsePath(name); (!ok || t.W != tileWidth) && (!strings.HasPrefix(name, envelopeDir+"/") || name == destroyingName) {
-			v.files[name], err = readBounded(filepath.Join(v.dir, name))
+			v.files[name], _ = readBounded(path) // take reports the error
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
@@ -166,9 +177,7 @@ func (v *verification) snapshot() error {
 	size := v.stored()
 	for _, seq := range []uint64{max(size, 1), max(size, 2) - 1} {
 		if name := envelopePath(seq); v.has(name) {
-			if v.files[name], err = readBounded(filepath.Join(v.dir, name)); err != nil {
-				return err
-			}
+			v.files[name], _ = readBounded(filepath.Join(v.dir, name)) // likewise
 		}
 	}
 	return nil
@@ -184,13 +193,10 @@ const longest = tileWidth * (2 + MaxEntry)
 
 func readBounded(name string) ([]byte, error) {
 	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > longest {
+	if err == nil && info.Size() > longest {
 		return []byte("too long"), nil // no file of a ledger looks like this
 	}
-	return os.ReadFile(name)
+	return durable.ReadFile(durable.OS{}, name, longest)
 }
 
 // take returns the content of a file, or reports that it is missing.

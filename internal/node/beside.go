@@ -40,6 +40,22 @@ func besideDir(o Options, store string) string {
 	return filepath.Join(o.ReaderDir, filepath.Base(store))
 }
 
+// besideError is the error of a reader's own ledger, in the folder dir.
+type besideError struct {
+	error
+	dir string
+}
+
+func (e *besideError) Unwrap() error { return e.error }
+
+// makeReaderDir makes a folder for a reader's own files.
+func makeReaderDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make a folder for the reader's own files: %w; name another one with --reader or $ARGUS_READER", err)
+	}
+	return nil
+}
+
 // Append records an act in the reader's ledger, and makes the ledger if there is none.
 func (b *besideLedger) Append(ctx context.Context, act ledger.Act) (ledger.Entry, error) {
 	b.mu.Lock()
@@ -47,14 +63,21 @@ func (b *besideLedger) Append(ctx context.Context, act ledger.Act) (ledger.Entry
 	if b.ledger == nil {
 		l, err := b.open(ctx, act.Actor)
 		if err != nil {
-			return ledger.Entry{}, fmt.Errorf("record %s beside the store: %w", act.Action, err)
+			return ledger.Entry{}, &besideError{fmt.Errorf("record %s beside the store: %w", act.Action, layout.Damaged(b.dir, err)), b.dir}
 		}
 		b.ledger = l
 	}
-	return b.ledger.Append(ctx, act)
+	e, err := b.ledger.Append(ctx, act)
+	if err != nil {
+		err = &besideError{layout.Damaged(b.dir, err), b.dir}
+	}
+	return e, err
 }
 
 func (b *besideLedger) open(ctx context.Context, actor string) (_ *ledger.Ledger, err error) {
+	if err := makeReaderDir(b.dir); err != nil {
+		return nil, err
+	}
 	k, err := admin.MakeReaderKeys(b.dir)
 	if err != nil {
 		return nil, err
@@ -80,7 +103,7 @@ func (b *besideLedger) open(ctx context.Context, actor string) (_ *ledger.Ledger
 // name records the state of the store in the ledger, unless one of the last entries does.
 func (b *besideLedger) name(ctx context.Context, l *ledger.Ledger, actor string) error {
 	const last = 1000
-	checkpoint, err := os.ReadFile(layout.File(b.from, layout.Checkpoint))
+	checkpoint, err := layout.Read(durable.OS{}, b.from, layout.Checkpoint)
 	if err != nil {
 		return err
 	}
@@ -194,7 +217,7 @@ func (n *Node) temp() (*os.File, error) {
 		return n.evidence.TempFile()
 	}
 	dir := besideDir(n.o, n.Info.Store)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeReaderDir(dir); err != nil {
 		return nil, err
 	}
 	f, err := os.CreateTemp(dir, "reading-*.tmp")

@@ -292,7 +292,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	// Added.
 	stray := func(from, to string, want ...string) { add("added: "+to, copyOf("", from, to), want...) }
 	stray("evidence/00000004.seg", "evidence/00000005.seg", "damage evidence/00000005.seg")
-	stray("evidence/00000001.seg", "evidence/00000009.seg", "note evidence/00000009.seg")
+	stray("evidence/00000001.seg", "evidence/00000009.seg", "damage evidence/00000009.seg")
 	stray("evidence/00000001.seg", "evidence/00000001-1.seg", "note evidence/00000001-1.seg")
 	stray(one("evidence/ids/*.ids"), "evidence/ids/00000009.ids", "note evidence/ids/00000009.ids")
 	stray("deliveries/D-0002.seal", "deliveries/D-0003.seal", "note deliveries/D-0003.seal")
@@ -344,7 +344,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("all tiles deleted", remove("ledger/tile"), "damage ledger/")
 	add("all envelopes deleted", remove("ledger/envelopes"), "damage ledger/envelopes/000", "damage ledger/envelopes/001")
 	add("the ledger deleted", remove("ledger"), "damage ledger the folder is missing")
-	add("the key deleted", remove("keys"), "damage keys", "damage keys/store.pub")
+	add("the key deleted", remove("keys"), "damage keys/store.pub")
 	add("a folder that is a link", func(dir string) error {
 		return errors.Join(os.RemoveAll(path(dir, "deliveries")), os.Symlink(path(s.now, "deliveries"), path(dir, "deliveries")))
 	}, "note deliveries a link to a folder")

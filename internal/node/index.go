@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/index"
@@ -44,7 +44,7 @@ func (n *Node) keepIndex(ctx context.Context, dir string) error {
 		if n.index, err = openIndex(dir, o); err != nil {
 			return err
 		}
-		if err := n.checkMark(); err != nil {
+		if err := n.checkMark(ctx); err != nil {
 			return err
 		}
 		return n.current.Know(n.index.Readings())
@@ -54,7 +54,7 @@ func (n *Node) keepIndex(ctx context.Context, dir string) error {
 	}
 	n.followers = []follower{{"index", n.index}}
 	if err = n.adopt(); err == nil {
-		err = n.checkMark()
+		err = n.checkMark(ctx)
 	}
 	if err == nil && !n.o.Write { // otherwise the delivery updates it
 		err = n.catchUp(ctx)
@@ -71,7 +71,7 @@ func (n *Node) openProtectedIndex(ctx context.Context) error {
 		return err
 	}
 	if err == nil {
-		if err := n.checkMark(); err != nil {
+		if err := n.checkMark(ctx); err != nil {
 			return err
 		}
 	}
@@ -88,15 +88,15 @@ func (n *Node) openProtectedIndex(ctx context.Context) error {
 		}
 	}
 	// Another state of the store, or another copy, has another index.
-	checkpoint, err := os.ReadFile(layout.File(n.dir, layout.Checkpoint))
+	checkpoint, err := layout.Read(durable.OS{}, n.dir, layout.Checkpoint)
 	if err != nil {
 		return err
 	}
 	dir := filepath.Join(besideDir(n.o, n.Info.Store), fmt.Sprintf("index-%x", sha256.Sum256(checkpoint)))
-	n.note("The index of the store is behind the evidence and cannot be written. Argus uses an index in " + dir + ".")
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+	if err := makeReaderDir(dir); err != nil {
 		return err
 	}
+	n.note("The index of the store is behind the evidence and cannot be written. Argus uses an index in " + dir + ".")
 	return n.keepIndex(ctx, dir)
 }
 
@@ -112,7 +112,7 @@ func (n *Node) withoutRoom(err error) error {
 
 // checkMark refuses an index that was built from other evidence. If the evidence cannot be
 // read, those that need that part get the error.
-func (n *Node) checkMark() error {
+func (n *Node) checkMark(ctx context.Context) error {
 	// The index may know records that were added meanwhile.
 	if err := n.evidence.Refresh(); err != nil {
 		return err
@@ -122,6 +122,9 @@ func (n *Node) checkMark() error {
 		return nil
 	}
 	if err := n.evidence.Marked(position, mark); errors.Is(err, evidence.ErrOther) {
+		if _, err := n.evidence.Get(ctx, position); errors.Is(err, argus.ErrDamaged) {
+			return fmt.Errorf("open store: %w", err) // then the index may be sound
+		}
 		return fmt.Errorf("open index: %w; `argus reindex` rebuilds it from this evidence", err)
 	}
 	return nil
@@ -136,6 +139,9 @@ func Reindex(ctx context.Context, dir string, o Options) (uint64, error) {
 	}
 	if _, err := readInfo(dir, true); err != nil {
 		return 0, err
+	}
+	if durable.WriteProtected(dir) || durable.WriteProtected(layout.File(dir, layout.Index)) {
+		return 0, fmt.Errorf("rebuild the index of %s: %w", dir, admin.ErrWriteProtected)
 	}
 	store, err := evidence.Open(dir, evidence.Options{ReadOnly: true, Stop: ctx.Err})
 	if err != nil {

@@ -223,6 +223,10 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if first := layout.Authorities + "/" + layout.Authority("A-0001"); !layout.There(layout.File(dir, first)) {
+		// Create made it, and nothing removes it.
+		return nil, &layout.DamagedError{File: first, Err: fs.ErrNotExist}
+	}
 	if n.authorities, err = authority.Open(layout.File(dir, layout.Authorities)); err != nil {
 		return nil, err
 	}

@@ -209,6 +209,9 @@ func (r *Record) add(result Result) {
 	}
 }
 
+// maxExpected is the most bytes of an expectedName.
+const maxExpected = 16 << 20
+
 // reference tests the program with one reference.
 func (o *Options) reference(ctx context.Context, set Set, name string) (Result, error) {
 	result := Result{Set: set.Name, Reference: name}
@@ -216,7 +219,15 @@ func (o *Options) reference(ctx context.Context, set Set, name string) (Result, 
 		result.Reference = set.Name
 	}
 	began := o.Now()
-	text, err := fs.ReadFile(set.Files, join(name, expectedName))
+	expected := join(name, expectedName)
+	info, err := fs.Stat(set.Files, expected)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxExpected) {
+		err = fmt.Errorf("%s is no file of at most %d bytes", expected, maxExpected)
+	}
+	if err != nil {
+		return result, err
+	}
+	text, err := fs.ReadFile(set.Files, expected)
 	if err != nil {
 		return result, err
 	}

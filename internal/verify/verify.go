@@ -90,32 +90,45 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 		damage(layout.Info, "%s", strings.TrimPrefix(err.Error(), argus.ErrDamaged.Error()+": "))
 	}
 	result.Store = info.Store
-	stored, err := os.ReadFile(layout.File(dir, layout.PublicKey))
-	if err != nil {
-		damage(layout.PublicKey, "the public key cannot be read: %v", err)
+	stored, unread := layout.Read(durable.OS{}, dir, layout.PublicKey)
+	if unread != nil {
+		damage(layout.PublicKey, "the public key cannot be read: %v", unread)
 	}
 	result.KeyFrom = KeyGiven
 	if key == "" {
 		key, result.KeyFrom = strings.TrimSpace(string(stored)), KeyStored
 	} else if _, err := note.NewVerifier(key); err != nil {
 		return nil, fmt.Errorf("verify: %w: %w", ErrKey, err)
-	} else if strings.TrimSpace(string(stored)) != key {
+	} else if unread == nil && strings.TrimSpace(string(stored)) != key {
 		damage(layout.PublicKey, "the key in the store differs from the given key")
 	}
-	result.Key = key
 	var verifiers note.Verifiers
 	verifier, err := note.NewVerifier(key)
-	if err != nil {
+	switch {
+	case err == nil:
+		result.Key, verifiers = key, note.VerifierList(verifier)
+	case unread == nil:
 		damage(layout.PublicKey, "the public key is invalid: %v", err)
-	} else {
-		verifiers = note.VerifierList(verifier)
+	}
+	if err != nil {
+		result.KeyFrom = ""
 	}
 	// Another process may be writing: derived files are read first and the evidence last,
 	// so that it holds everything that they mention. The ledger is read once more after
 	// the evidence, and then mentions all of it.
 	var said *claims.Claims
+	// cannot makes the error of a part a finding, so that verification always ends with a
+	// verdict.
+	cannot := func(part string, err error) error {
+		if err == nil || ctx.Err() != nil || errors.Is(err, argus.ErrLocked) {
+			return err
+		}
+		damage(part, "it cannot be read: %v", err)
+		return nil
+	}
 	if verifier != nil {
-		if said, err = LedgerAndFiles(ctx, dir, key, result, report); err != nil {
+		said, err = LedgerAndFiles(ctx, dir, key, result, report)
+		if err := cannot(layout.Ledger, err); err != nil {
 			return nil, err
 		}
 		// Otherwise the ledger has shown which of the two is wrong.
@@ -124,15 +137,21 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 		}
 	}
 	index := &indexCheck{open: o.OpenIndex}
-	if err := index.begin(ctx, dir, result, report); err != nil {
+	if err := cannot(layout.Index, index.begin(ctx, dir, result, report)); err != nil {
 		return nil, err
 	}
 	result.Verified, err = check.Verify(ctx, dir, verifiers, index.listen(report), o.Advance, func(r *argus.Record) { index.follow(ctx, r) }, index.trees...)
-	if err := errors.Join(err, index.end(ctx, result, report)); err != nil {
+	if err := errors.Join(err, cannot(layout.Index, index.end(ctx, result, report))); err != nil {
 		return nil, err
 	}
+	for _, d := range result.Unsealed {
+		if said == nil || said.Seals[d.String()] == "" { // otherwise reported already
+			report(Finding{File: layout.Seal(d), Offset: -1, Delivery: d, Note: true,
+				Problem: fmt.Sprintf("delivery %s is not sealed: its ingest is under way or was interrupted (argus ingest --resume)", d)})
+		}
+	}
 	if said != nil {
-		if err := verifyDeliveries(ctx, dir, key, said, result, report); err != nil {
+		if err := cannot(layout.Ledger, verifyDeliveries(ctx, dir, key, said, result, report)); err != nil {
 			return nil, err
 		}
 	}
@@ -162,15 +181,18 @@ func LedgerAndFiles(ctx context.Context, dir, key string, result *Verified, repo
 		return nil, err
 	}
 	for _, name := range []string{layout.Info, layout.PublicKey} {
-		data, err := os.ReadFile(layout.File(dir, name))
+		data, err := layout.Read(durable.OS{}, dir, name)
+		if err != nil {
+			continue // reported already
+		}
 		got := claims.Hash(data)
 		if name == layout.PublicKey {
 			got = strings.TrimSpace(string(data))
-			if want := said.Files[name] + "\n"; err == nil && string(data) != want {
+			if want := said.Files[name] + "\n"; string(data) != want {
 				got = "another text"
 			}
 		}
-		if err != nil || got != said.Files[name] {
+		if got != said.Files[name] {
 			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the file differs from the ledger: %s, want %s", got, said.Files[name])})
 		}
 	}
@@ -195,7 +217,7 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 	unnamed := maps.Clone(f.Unnamed)
 	for _, e := range entries {
 		name := f.Name + "/" + e.Name()
-		data, err := os.ReadFile(filepath.Join(path, e.Name()))
+		data, err := layout.Read(durable.OS{}, dir, name)
 		delete(unnamed, claims.Hash(data))
 		want, known := now.Files[e.Name()]
 		made, waits := strings.CutPrefix(e.Name(), durable.Prepared)
@@ -224,7 +246,7 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		if layout.There(filepath.Join(path, name)) {
 			continue
 		}
-		if data, err := os.ReadFile(filepath.Join(path, durable.Prepared+name)); err == nil && claims.Hash(data) == hash {
+		if data, err := layout.Read(durable.OS{}, path, durable.Prepared+name); err == nil && claims.Hash(data) == hash {
 			say(true, file, "the ledger has the %s, but its file is not in place: a crash interrupted Argus; the next opening of the store completes the act", f.What)
 			continue
 		}
@@ -249,6 +271,7 @@ func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims,
 	for i, f := range said.Folders() {
 		Folder(dir, f, now.Folders()[i], report)
 	}
+	cut := false
 	for i := range result.Seals {
 		seal := &result.Seals[i]
 		if seal.Ledger == (argus.LedgerHead{}) {
@@ -257,15 +280,18 @@ func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims,
 		if ok, err := l.Extends(seal.Ledger); err != nil {
 			return err
 		} else if !ok {
+			cut = true
 			report(Finding{File: layout.Ledger, Offset: -1, Delivery: seal.Delivery, Problem: claims.OtherLedger(seal)})
 		}
 	}
-	verifySeals(said, now, result, report)
-	verifyOpenings(now, result, report)
+	verifySeals(said, now, cut, result, report)
+	verifyOpenings(now, cut, result, report)
 	return nil
 }
 
-func verifySeals(said, now *claims.Claims, result *Verified, report func(Finding)) {
+// verifySeals compares the seals with the ledger; cut is set if the ledger is known to be
+// cut back or replaced, which explains why a seal is missing in it.
+func verifySeals(said, now *claims.Claims, cut bool, result *Verified, report func(Finding)) {
 	sealed := map[string]bool{}
 	var newest *argus.Seal
 	for i := range result.Seals {
@@ -280,6 +306,10 @@ func verifySeals(said, now *claims.Claims, result *Verified, report func(Finding
 		switch want, known := now.Seals[number]; {
 		case seal.Store != result.Store && result.Store != "": // otherwise reported already
 			f.Problem = fmt.Sprintf("the seal belongs to another store, %s", seal.Store)
+			report(f)
+		case !known && cut:
+			f.File = layout.Ledger
+			f.Problem = fmt.Sprintf("the ledger, which was cut back or replaced, does not have the seal of delivery %s", seal.Delivery)
 			report(f)
 		case !known && evidence.CompareSeals(&result.Seals[i], newest) < 0:
 			f.Problem = "the ledger does not have this seal, and no crash explains the gap: the ledger was cut back, or Argus did not make the seal"
@@ -308,7 +338,7 @@ func verifySeals(said, now *claims.Claims, result *Verified, report func(Finding
 }
 
 // verifyOpenings compares the openings of deliveries with the ledger.
-func verifyOpenings(now *claims.Claims, result *Verified, report func(Finding)) {
+func verifyOpenings(now *claims.Claims, cut bool, result *Verified, report func(Finding)) {
 	for _, d := range slices.Sorted(maps.Keys(result.Begun)) {
 		with, of := result.Begun[d], now.Deliveries[d.String()]
 		if of == nil {
@@ -322,6 +352,8 @@ func verifyOpenings(now *claims.Claims, result *Verified, report func(Finding)) 
 			continue
 		case at >= 0 && result.Seals[at].Ledger != (argus.LedgerHead{}):
 			f.Problem = fmt.Sprintf("delivery %s is sealed, but the ledger does not have its opening: the ledger was cut back or replaced", d)
+		case cut:
+			f.Problem = fmt.Sprintf("the ledger, which was cut back or replaced, does not have the opening of delivery %s", d)
 		default:
 			f.Note = true
 			f.Problem = fmt.Sprintf("the ledger does not have the opening of delivery %s: a crash interrupted Argus; the next ingest records it", d)
@@ -334,7 +366,7 @@ func verifyOpenings(now *claims.Claims, result *Verified, report func(Finding)) 
 func verifyStrays(dir string, report func(Finding)) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		report(Finding{File: ".", Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
 	}
 	for _, e := range entries {
 		if !slices.Contains(layout.Parts(), e.Name()) {
@@ -353,7 +385,7 @@ func verifyStrays(dir string, report func(Finding)) error {
 		}
 	}
 	entries, err = os.ReadDir(layout.File(dir, layout.Keys))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // the missing key is reported already
 		report(Finding{File: layout.Keys, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
 	}
 	for _, e := range entries {
@@ -367,12 +399,18 @@ func verifyStrays(dir string, report func(Finding)) error {
 // verifyLinks reports links and everything that is neither a file nor a folder: a copy of
 // the store lacks their targets. The ledger reports its own.
 func verifyLinks(dir string, report func(Finding)) error {
-	return fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		name, relErr := filepath.Rel(dir, path)
+		if relErr != nil {
+			return relErr
+		}
+		name = filepath.ToSlash(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && name != ".": // it was removed meanwhile
 			return nil
 		case err != nil:
-			return err
+			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
+			return nil
 		case name == layout.Ledger:
 			return fs.SkipDir
 		case d.Type().IsRegular() || d.IsDir():
@@ -403,7 +441,7 @@ func (r *LedgerReport) Sound() bool {
 // Ledger checks a store's ledger. key is as in [Options].
 func Ledger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 	if key == "" {
-		stored, err := os.ReadFile(layout.File(dir, layout.PublicKey))
+		stored, err := layout.Read(durable.OS{}, dir, layout.PublicKey)
 		if err != nil {
 			return nil, fmt.Errorf("verify ledger: %w", err)
 		}

@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,6 +68,8 @@ type Verified struct {
 	// their files.
 	Seals      []argus.Seal `json:"-"`
 	SealHashes []argus.Hash `json:"-"`
+	// Unsealed are the deliveries without a seal: they go on, were interrupted, or lost it.
+	Unsealed []argus.DeliveryNumber `json:"-"`
 	// Begun is the opening of each delivery.
 	Begun map[argus.DeliveryNumber]sealing.Begun `json:"-"`
 	// Others are the given trees that are not over the first records of their deliveries.
@@ -79,8 +82,8 @@ type Verified struct {
 // leaves signatures unchecked. Verify calls report with each finding, advance with the
 // bytes read, and each, if it is not nil, with each record that is sound by itself, in
 // order. It compares the records with the trees, at most one of each delivery, which come
-// from data that was derived from them. The error is about reading itself, not about a
-// finding.
+// from data that was derived from them. A part that cannot be read is a finding too; the
+// error is that of the context.
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64), each func(*argus.Record), trees ...*sealing.Tree) (*Verified, error) {
 	if each == nil {
 		each = func(*argus.Record) {}
@@ -100,7 +103,7 @@ func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Fi
 	defer v.letGo()
 	v.hold()
 	for _, step := range []func() error{v.segments, v.checkIDs, v.seals, v.amendments, v.checkOriginals, v.strays} {
-		if err := step(); err != nil {
+		if err := v.unread(layout.Evidence, step()); err != nil {
 			return nil, fmt.Errorf("verify evidence: %w", err)
 		}
 	}
@@ -256,6 +259,17 @@ func (v *verifier) damage(file string, offset int64, format string, args ...any)
 	v.report(Finding{File: file, Offset: offset, Problem: fmt.Sprintf(format, args...)})
 }
 
+// unread reports the error of reading a part, so that everything else is verified all the
+// same. It returns only the error of the context.
+func (v *verifier) unread(name string, err error) error {
+	if err == nil || v.ctx.Err() != nil {
+		return err
+	}
+	v.broken = true
+	v.damage(name, -1, "it cannot be read: %v", err)
+	return nil
+}
+
 // fault reports an error as damage, or as bytes that only a newer Argus reads.
 func (v *verifier) fault(f Finding, err error) {
 	f.Problem = sentence(err)
@@ -298,7 +312,7 @@ func (v *verifier) segments() error {
 	}
 	for i, m := range closed {
 		v.generations = append(v.generations, m.Generation)
-		if err := v.segment(i+1, &m, 0); err != nil {
+		if err := v.unread(layout.Segment(i+1, m.Generation), v.segment(i+1, &m, 0)); err != nil {
 			return err
 		}
 	}
@@ -315,7 +329,7 @@ func (v *verifier) segments() error {
 	if whole {
 		end = -1
 	}
-	if err := v.segment(len(closed)+1, nil, end); err != nil {
+	if err := v.unread(layout.Segment(len(closed)+1, 0), v.segment(len(closed)+1, nil, end)); err != nil {
 		return err
 	}
 	v.result.Last = max(v.last, promise.Seq)
@@ -880,8 +894,7 @@ func (v *verifier) seals() error {
 			continue
 		}
 		if errors.Is(err, fs.ErrNotExist) || !v.sealed[name] {
-			v.report(Finding{File: name, Offset: -1, Delivery: number, Note: true,
-				Problem: fmt.Sprintf("delivery %s is not sealed: its ingest is under way or was interrupted (argus ingest --resume)", number)})
+			v.result.Unsealed = append(v.result.Unsealed, number)
 			continue
 		}
 		if err != nil {
@@ -1059,7 +1072,7 @@ func (v *verifier) checkOriginals() error {
 	bySeq := func(a, b argus.FileName) int { return cmp.Compare(v.originals[a].seq, v.originals[b].seq) }
 	for _, name := range slices.SortedFunc(maps.Keys(v.originals), bySeq) {
 		files, err := v.original(store, v.originals[name])
-		if err != nil {
+		if err := v.unread(layout.Originals+"/"+original.TableFile(name), err); err != nil {
 			return err
 		}
 		for _, file := range files {
@@ -1070,7 +1083,7 @@ func (v *verifier) checkOriginals() error {
 		if err != nil {
 			dir, relErr := filepath.Rel(v.dir, path)
 			v.damage(filepath.ToSlash(dir), -1, "the folder cannot be read: %v", err)
-			return relErr
+			return relErr // nil, so that the walk goes on
 		}
 		if e.IsDir() {
 			return nil
@@ -1128,11 +1141,8 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 		v.advance(n)
 		v.result.Bytes += n
 	})
-	if err != nil {
-		return nil, err
-	}
-	if checked == nil {
-		return files, nil // reported already
+	if err != nil || checked == nil {
+		return files, err // otherwise reported already
 	}
 	if checked.Size != c.Size {
 		say(table, 24, "the original has %d bytes, but its record claims %d", checked.Size, c.Size)
@@ -1181,7 +1191,7 @@ func (v *verifier) strays() error {
 				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment has replaced it or is about to; somebody still reads it, or a crash interrupted its removal. The next opening for writing removes it"})
 				continue
 			}
-			if v.foreign(name, e) {
+			if v.foreign(name) {
 				v.damage(name, -1, form.Unnamed)
 				continue
 			}
@@ -1193,16 +1203,23 @@ func (v *verifier) strays() error {
 	return nil
 }
 
-// foreign reports whether a file has the name of the next segment and holds records.
-// Another process may have added a segment, but the manifest names it before it holds
-// records.
-func (v *verifier) foreign(name string, e fs.DirEntry) bool {
-	info, err := e.Info()
-	if err != nil || info.Size() <= form.HeaderSize || name != layout.Segment(v.active+1, 0) {
+// foreign reports whether a file has the name of a later segment and Argus did not begin it.
+// Another process may have added segments: the manifest names each before it holds records.
+func (v *verifier) foreign(name string) bool {
+	number, generation, ok := layout.ParseSegment(path.Base(name))
+	if !ok || generation > 0 || number <= v.active || path.Dir(name) != layout.Evidence {
 		return false
 	}
+	f, err := v.disk.OpenFile(v.path(name), os.O_RDONLY, 0)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist) // otherwise it was removed meanwhile
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	begun := err == nil && form.Begun(f, info.Size(), number)
 	closed, err := v.manifest()
-	return err == nil && len(closed) < v.active
+	next := max(len(closed)+1, v.active) + 1
+	return err == nil && (number > next || number == next && !begun)
 }
 
 func (v *verifier) belongs(name string) bool {

@@ -2,7 +2,9 @@ package form
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -52,9 +54,25 @@ func ParseManifest(data []byte) ([]Closed, error) {
 	return list, nil
 }
 
-// Unnamed is the problem of a segment that holds records and follows the last named one.
-const Unnamed = "the segment holds records, but the manifest does not list it: Argus lists a segment there before it writes records to it. " +
+// Unnamed is the problem of a file with the name of a later segment that Argus did not begin.
+const Unnamed = "the manifest does not list the segment, and Argus did not begin it: Argus lists a segment there before it writes records to it. " +
 	"It is not part of the store; move the file away"
+
+// Begun reports whether Argus may have begun a file that has the name of the segment behind
+// the active one: it is the header, as far as a crash let it be written.
+func Begun(file io.ReaderAt, size int64, number int) bool {
+	got := make([]byte, min(size, HeaderSize))
+	if _, err := file.ReadAt(got, 0); size > HeaderSize || err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	const known = 12 // the number of the first record is not known here
+	for i, b := range AppendHeader(nil, uint32(number), 0)[:min(known, len(got))] {
+		if got[i] != b && got[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // CommitSlot is the size in bytes of each of the two slots of a commit file. They are
 // written in turn, so that one is always whole.

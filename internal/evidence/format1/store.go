@@ -106,8 +106,12 @@ func Open(dir string, keys note.Verifiers) (_ *Store, err error) {
 	}
 	// A process that reads, and records its reads, holds the second lock.
 	for _, name := range []string{"evidence/lock", "index/lock"} {
-		if _, err := os.Stat(s.path(name)); errors.Is(err, fs.ErrNotExist) {
+		info, err := os.Stat(s.path(name))
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait
+			return nil, damage(name, 0, errors.New("a lock is an empty file"))
 		}
 		lock := flock.New(s.path(name))
 		held, err := lock.TryLock()

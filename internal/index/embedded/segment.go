@@ -3,6 +3,7 @@ package embedded
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -119,6 +120,9 @@ type segment struct {
 func openSegment(d durable.Disk, dir, name string) (*segment, error) {
 	path := filepath.Join(dir, name)
 	f, err := d.OpenFile(path, os.O_RDONLY, 0)
+	if errors.Is(err, durable.ErrUnfit) {
+		return nil, damageOf(name, 0, err.Error())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
