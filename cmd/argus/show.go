@@ -12,6 +12,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/language"
 )
 
 func (a *app) showCommand() *cobra.Command {
@@ -63,6 +64,10 @@ func printShown(o *output, s *desk.Shown, trace bool) {
 				printed[e.Normal] = true
 				o.linef("  %-14s %s", e.Kind, oneLine(e.Normal))
 			}
+		}
+		if v.Language != "" && v.Language != language.Unknown {
+			printed[v.Language] = true
+			o.linef("  %-14s %s (found by Argus, not stated)", "language", language.Name(v.Language))
 		}
 		if len(printed) > 0 {
 			o.linef("")

@@ -120,8 +120,9 @@ var descriptions = map[string]map[string]string{
 		"versions": "different versions of the copies, the one shown first in front",
 	},
 	"Version": {
-		"message":  "union of the sightings of this version",
-		"entities": "identifiers in its text; start and end are byte offsets",
+		"message":        "union of the sightings of this version",
+		"entities":       "identifiers in its text; start and end are byte offsets",
+		"language_found": "language that Argus finds in its text, a guess; BCP 47, mixed, or unknown. Absent if there is no text, or if a copy in the scope states a language",
 	},
 	"Sighting": {
 		"seq":          "position in the whole evidence",

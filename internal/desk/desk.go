@@ -243,8 +243,11 @@ type Version struct {
 	// Message is the union of the sightings of this version.
 	Message *argus.Message `json:"message"`
 	// Entities are the identifiers in its text, as this version of Argus finds them.
-	Entities  []entity.Entity `json:"entities,omitempty"`
-	Sightings []Sighting      `json:"sightings"`
+	Entities []entity.Entity `json:"entities,omitempty"`
+	// Language is the language that this version of Argus finds in its text (package
+	// language), if no copy in the scope states the message's language. It is a guess.
+	Language  string     `json:"language_found,omitempty"`
+	Sightings []Sighting `json:"sightings"`
 }
 
 // Sighting is one place where a copy was found.

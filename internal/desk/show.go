@@ -9,6 +9,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/entity"
+	"github.com/argus-evidence/argus/internal/language"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/query"
 )
@@ -51,6 +52,7 @@ func (p *Permit) show(ctx context.Context, s *seen, raw bool) (*Shown, error) {
 		copies[s.Sightings[i].Version] = append(copies[s.Sightings[i].Version], i)
 	}
 	may := readable{}
+	var detector language.Detector
 	for _, v := range s.Versions() {
 		one := Version{Version: v.Version}
 		var of query.Doc
@@ -77,6 +79,9 @@ func (p *Permit) show(ctx context.Context, s *seen, raw bool) (*Shown, error) {
 		}
 		one.Message = of.Union()
 		one.Entities = append(entity.Find(one.Message.Text), query.NationalNumbers(one.Message, one.Message.Text)...)
+		if shown.Message.Lang == "" {
+			one.Language = detector.Detect(one.Message.Text)
+		}
 		shown.Versions = append(shown.Versions, one)
 	}
 	return shown, nil

@@ -865,6 +865,8 @@ export interface components {
         Version: {
             /** @description identifiers in its text; start and end are byte offsets */
             entities?: components["schemas"]["Entity"][];
+            /** @description language that Argus finds in its text, a guess; BCP 47, mixed, or unknown. Absent if there is no text, or if a copy in the scope states a language */
+            language_found?: string;
             /** @description union of the sightings of this version */
             message: components["schemas"]["Message"];
             sightings: components["schemas"]["Sighting"][] | null;

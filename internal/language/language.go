@@ -1,0 +1,441 @@
+// Package language finds the language of a text from its letters and words.
+//
+// The answer is a guess from statistics, of the text alone: the same text has the same
+// answer, and earlier texts do not matter. It looks at the first 4,096 bytes, and at the first
+// 32 words of them. Words with digits, links and addresses do not count, and neither do
+// words of more than 24 letters.
+package language
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// These are the answers that are no language.
+const (
+	Unknown = "unknown" // too few words, or words of no language more than of another
+	Mixed   = "mixed"   // words of two languages, in about equal parts
+)
+
+// Darija is Moroccan Arabic in Latin letters. Algerian Arabic is close to it, and is found
+// as it too.
+const Darija = "ary-Latn"
+
+// A script is a set of letters.
+type script uint8
+
+const (
+	latin script = iota
+	cyrillic
+	arab
+	han // from here on without a model: one language each
+	kana
+	hangul
+	greek
+	hebrew
+	devanagari
+	thai
+	georgian
+	armenian
+	bengali
+	gurmukhi
+	gujarati
+	tamil
+	telugu
+	strange // a letter of another script
+	scripts
+	ignored // a mark on a letter
+	none    // no letter
+)
+
+// languages is the number of languages in the table, with room for the number that a slot holds.
+const languages = 32
+
+// tags are the languages of the table by number; tools/language has the same order.
+var tags = [...]string{
+	"en", "nl", "fr", "de", "es", "pt", "it", "sq", "sh", "tr", "pl", "ro", "hu", "cs", "sk", "lt", "lv", "et", "sv", "da", "nb", "fi", "vi", "so",
+	"ru", "uk", "bg", "sr",
+	"ar", "fa", "ur",
+}
+
+// models has the first language of each script with a model, and the one after the last.
+var models = [han][2]int{latin: {0, 24}, cyrillic: {24, 28}, arab: {28, 31}}
+
+// scriptTags are the languages of the scripts that have no model.
+var scriptTags = [scripts]string{
+	han: "zh", kana: "ja", hangul: "ko", greek: "el", hebrew: "he", devanagari: "hi", thai: "th", georgian: "ka", armenian: "hy",
+	bengali: "bn", gurmukhi: "pa", gujarati: "gu", tamil: "ta", telugu: "te",
+}
+
+// names are the English names of the answers.
+var names = map[string]string{
+	"en": "English", "nl": "Dutch", "fr": "French", "de": "German", "es": "Spanish", "pt": "Portuguese", "it": "Italian", "sq": "Albanian",
+	"sh": "Bosnian, Croatian or Serbian", "tr": "Turkish", "pl": "Polish", "ro": "Romanian", "hu": "Hungarian", "cs": "Czech", "sk": "Slovak",
+	"lt": "Lithuanian", "lv": "Latvian", "et": "Estonian", "sv": "Swedish", "da": "Danish", "nb": "Norwegian", "fi": "Finnish", "vi": "Vietnamese",
+	"so": "Somali", "ru": "Russian", "uk": "Ukrainian", "bg": "Bulgarian", "sr": "Serbian", "ar": "Arabic", "fa": "Persian", "ur": "Urdu",
+	"zh": "Chinese", "ja": "Japanese", "ko": "Korean", "el": "Greek", "he": "Hebrew", "hi": "Hindi", "th": "Thai", "ka": "Georgian", "hy": "Armenian",
+	"bn": "Bengali", "pa": "Punjabi", "gu": "Gujarati", "ta": "Tamil", "te": "Telugu", Darija: "Moroccan Arabic in Latin letters",
+	Mixed: "several languages", Unknown: "unknown",
+}
+
+// Name returns the English name of an answer, or the answer itself if it has none.
+func Name(tag string) string {
+	if name, ok := names[tag]; ok {
+		return name
+	}
+	return tag
+}
+
+const (
+	mostBytes   = 4096
+	mostWords   = 32
+	mostLetters = 24 // of a word
+	cacheSize   = 4096
+)
+
+// The thresholds were chosen on lingua's test data and on the sentences of the tests. Margins
+// are differences of logarithms of probabilities, in steps of the table.
+const (
+	leastMargin = 4 * steps  // of the best language before the second
+	clearWord   = 2 * steps  // of a word's own language before that of the text, to count for a mixture
+	clearPart   = 8 * steps  // of the same, for all words of a part
+	leastWords  = 3          // of a part of a mixture
+	leastShort  = 2          // letters of a text in a script of its own
+	sure        = 10 * steps // margin of a text whose longer sequences are not looked at
+)
+
+// A Detector finds languages. It remembers the scores of words that it has seen, which
+// changes no answer. Each goroutine needs its own.
+type Detector struct {
+	cache   *[cacheSize]word
+	words   [mostWords]word
+	n       int // of words
+	letters [scripts]int
+	key     [4 * mostLetters]byte
+	runes   [mostLetters]rune
+}
+
+// A word has its scores in each language of its script.
+type word struct {
+	key    string
+	script script
+	kind   kind
+	best   uint8
+	scores [languages]int16
+}
+
+// Detect returns the language of a text as a tag of BCP 47, [Unknown], [Mixed], or nothing
+// if the text is empty.
+func (d *Detector) Detect(text string) string {
+	if text == "" {
+		return ""
+	}
+	d.read(text)
+	main, second := d.main()
+	if main == scripts {
+		return Unknown
+	}
+	if second != scripts && d.letters[second] >= 8 && 3*d.letters[second] >= d.letters[main] {
+		return Mixed
+	}
+	if main < han {
+		return d.ofWords(main)
+	}
+	if d.letters[main] < leastShort && main != han {
+		return Unknown
+	}
+	if main == strange {
+		return Unknown
+	}
+	return scriptTags[main]
+}
+
+// main returns the scripts with most and second most letters. Japanese has two scripts.
+func (d *Detector) main() (first, second script) {
+	if d.letters[kana] > 0 && 10*d.letters[kana] >= d.letters[han] {
+		d.letters[kana] += d.letters[han]
+		d.letters[han] = 0
+	}
+	first, second = scripts, scripts
+	for s, n := range d.letters {
+		switch {
+		case n == 0:
+		case first == scripts || n > d.letters[first]:
+			first, second = script(s), first
+		case second == scripts || n > d.letters[second]:
+			second = script(s)
+		}
+	}
+	return first, second
+}
+
+// read splits the text into words and scores them.
+func (d *Detector) read(text string) {
+	d.n, d.letters = 0, [scripts]int{}
+	if len(text) > mostBytes {
+		text = text[:mostBytes]
+	}
+	links := strings.IndexByte(text, '@') >= 0 || strings.Contains(text, "://") || strings.Contains(text, "www.")
+	for i := 0; i < len(text) && d.n < mostWords; {
+		if links && (i == 0 || text[i-1] <= ' ') {
+			end := i
+			for end < len(text) && text[end] > ' ' {
+				end++
+			}
+			if part := text[i:end]; strings.IndexByte(part, '@') >= 0 || strings.Contains(part, "://") || strings.HasPrefix(part, "www.") {
+				if i = end; i == len(text) {
+					return
+				}
+			}
+		}
+		i = d.word(text, i)
+	}
+}
+
+// word reads the word at i, if there is one, and returns the end of it. A word is
+// letters of one script, and digits in it.
+func (d *Detector) word(text string, i int) int {
+	n, letters, digits := 0, 0, false
+	of := none
+	for i < len(text) {
+		c := text[i]
+		if c < utf8.RuneSelf {
+			lower := asciiLetters[c]
+			if lower == 0 || of != none && of != latin {
+				if n == 0 && lower == 0 {
+					i++ // no word begins here
+				}
+				break
+			}
+			if lower <= '9' {
+				digits = true
+			} else {
+				of = latin
+				letters++
+			}
+			if n+1 < len(d.key) {
+				d.key[n] = lower
+				n++
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		s := scriptOf(r)
+		if s == ignored {
+			i += size
+			continue
+		}
+		if s == none || of != none && s != of || s >= han || of == none && digits && s != latin {
+			if n == 0 {
+				i += size
+				if s < scripts {
+					d.letters[s]++
+				}
+			}
+			break
+		}
+		of = s
+		letters++
+		if r = unicode.ToLower(r); n+utf8.RuneLen(r) < len(d.key) {
+			n += utf8.EncodeRune(d.key[n:], r)
+		}
+		i += size
+	}
+	if of != none && letters <= mostLetters {
+		d.add(d.key[:n], of, letters, digits)
+	}
+	return i
+}
+
+// add adds a word to the words of the text, from the cache if it is there.
+func (d *Detector) add(key []byte, of script, letters int, digits bool) {
+	if d.cache == nil {
+		d.cache = new([cacheSize]word)
+	}
+	h := uint64(0)
+	for _, c := range key {
+		h = (h ^ uint64(c)) * multiplier
+	}
+	w := &d.cache[h>>(64-12)]
+	if w.key != string(key) {
+		*w = word{key: string(key), script: of, kind: listed[string(key)]}
+		if digits && w.kind == other {
+			w.script = none // counts for nothing
+		} else if !digits {
+			score(&w.scores, d.letter(w.key))
+			w.best = uint8(best(&w.scores, of))
+		}
+	}
+	if w.script == none {
+		return
+	}
+	d.letters[of] += letters
+	d.words[d.n] = *w
+	d.n++
+}
+
+// best returns the language of a script with the best score.
+func best(scores *[languages]int16, of script) int {
+	first := models[of][0]
+	for l := first + 1; l < models[of][1]; l++ {
+		if scores[l] > scores[first] {
+			first = l
+		}
+	}
+	return first
+}
+
+// ofWords returns the language of the words of a script.
+func (d *Detector) ofWords(of script) string {
+	var tally [darija + 1]int
+	words := 0
+	for i := range d.words[:d.n] {
+		if w := &d.words[i]; w.script == of {
+			tally[w.kind]++
+			words++
+		}
+	}
+	first, margin := d.sum(of)
+	if margin < sure {
+		for i := range d.words[:d.n] {
+			if w := &d.words[i]; w.script == of {
+				scoreLong(&w.scores, d.letter(w.key))
+			}
+		}
+		first, margin = d.sum(of)
+	}
+	if hits := tally[darija] + tally[arabic]; tally[darija] > 0 && hits >= 2 && 3*hits >= words {
+		if rest := words - hits; rest > leastWords && 2*rest > hits && margin >= clearPart {
+			return Mixed
+		}
+		return Darija
+	}
+	if d.mixed(of, first) {
+		return Mixed
+	}
+	if margin < leastMargin {
+		return Unknown
+	}
+	return tags[first]
+}
+
+// sum returns the language of a script with the best score of all words, and its margin to
+// the second. Words of Moroccan Arabic say nothing about the other languages.
+func (d *Detector) sum(of script) (first int, margin int32) {
+	var scores [languages]int32
+	begin, end := models[of][0], models[of][1]
+	for i := range d.words[:d.n] {
+		if w := &d.words[i]; w.script == of && w.kind != darija {
+			for l := begin; l < end; l++ {
+				scores[l] += int32(w.scores[l])
+			}
+		}
+	}
+	first, second := begin, begin+1
+	if scores[second] > scores[first] {
+		first, second = second, first
+	}
+	for l := begin + 2; l < end; l++ {
+		if scores[l] > scores[first] {
+			first, second = l, first
+		} else if scores[l] > scores[second] {
+			second = l
+		}
+	}
+	return first, scores[first] - scores[second]
+}
+
+// letter returns the letters of a word, until its next call.
+func (d *Detector) letter(word string) []rune {
+	n := 0
+	for _, r := range word {
+		if n < len(d.runes) {
+			d.runes[n] = r
+			n++
+		}
+	}
+	return d.runes[:n]
+}
+
+// mixed reports whether a good part of the words is of another language than the first,
+// and a good part is not.
+func (d *Detector) mixed(of script, first int) bool {
+	var others [languages]uint8
+	foreign := 0
+	for i := range d.words[:d.n] {
+		if w := &d.words[i]; w.script == of && w.scores[w.best]-w.scores[first] >= clearWord {
+			others[w.best]++
+			foreign++
+		}
+	}
+	if foreign < leastWords {
+		return false
+	}
+	second := 0
+	for l := range others {
+		if others[l] > others[second] {
+			second = l
+		}
+	}
+	var own, alien, ownGain, alienGain, words int
+	for i := range d.words[:d.n] {
+		w := &d.words[i]
+		if w.script != of {
+			continue
+		}
+		words++
+		switch gain := int(w.scores[second]) - int(w.scores[first]); {
+		case gain >= clearWord:
+			alien++
+			alienGain += gain
+		case gain <= -clearWord:
+			own++
+			ownGain -= gain
+		}
+	}
+	return own >= leastWords && alien >= leastWords && 4*alien >= words && 4*own >= words && alienGain >= clearPart && ownGain >= clearPart
+}
+
+// asciiLetters has letters in lower case, digits, and 0 for everything between words.
+var asciiLetters = func() (table [utf8.RuneSelf]byte) {
+	for c := range table {
+		switch {
+		case c >= '0' && c <= '9' || c >= 'a' && c <= 'z':
+			table[c] = byte(c)
+		case c >= 'A' && c <= 'Z':
+			table[c] = byte(c) + 'a' - 'A'
+		}
+	}
+	return table
+}()
+
+var tables = [strange]*unicode.RangeTable{
+	unicode.Latin, unicode.Cyrillic, unicode.Arabic, unicode.Han, nil, unicode.Hangul, unicode.Greek, unicode.Hebrew, unicode.Devanagari,
+	unicode.Thai, unicode.Georgian, unicode.Armenian, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati, unicode.Tamil, unicode.Telugu,
+}
+
+// scriptOf returns the script of a letter.
+func scriptOf(r rune) script {
+	switch {
+	case r >= 0xC0 && r < 0x250 && r != 0xD7 && r != 0xF7:
+		return latin
+	case r >= 0x400 && r < 0x482:
+		return cyrillic
+	case r >= 0x4E00 && r < 0xA000:
+		return han
+	case r >= 0x3041 && r <= 0x30FF:
+		return kana
+	case unicode.Is(unicode.M, r), r == 0x640, r == 0x200C, r == 0x200D: // tatweel, and joiners inside of words
+		return ignored
+	case !unicode.IsLetter(r):
+		return none
+	}
+	for s, t := range tables {
+		if t != nil && unicode.Is(t, r) {
+			return script(s)
+		}
+	}
+	return strange
+}

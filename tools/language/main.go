@@ -1,0 +1,282 @@
+// Language makes internal/language/table.bin, the table of letter sequences that tells
+// languages apart, from the statistics of github.com/pemistahl/lingua-go (Apache-2.0):
+//
+//	go -C tools run ./language ../internal/language/table.bin
+//
+// It gets the module of the version below from Go's module proxy or cache, and checks its
+// hash. The same version gives the same bytes.
+//
+// For each language, lingua has the probability of a letter after the letters before it,
+// for sequences of one to five letters. The table keeps of each sequence and language the
+// natural logarithm of how much more probable the last letter is than after one letter
+// less. Their sum over all sequences of a word is the logarithm of the word's probability,
+// up to what was left out: the table has the sequences that change most sums, those whose
+// frequency times change is greatest.
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+const (
+	source    = "github.com/pemistahl/lingua-go@v1.4.0"
+	sourceSum = "h1:ifYhthrlW7iO4icdubwlduYnmwU37V1sbNrwhKBR4rM="
+)
+
+// groups are the languages of a script, by lingua's names, and how many pairs of sequence
+// and language the table has of them. Those joined by + become one class. The order is that
+// of the models in internal/language.
+var groups = []struct {
+	pairs     int
+	languages []string
+}{
+	{980_000, []string{"en", "nl", "fr", "de", "es", "pt", "it", "sq", "bs+hr", "tr", "pl", "ro", "hu", "cs", "sk", "lt", "lv", "et", "sv", "da", "nb", "fi", "vi", "so"}},
+	{140_000, []string{"ru", "uk", "bg", "sr"}},
+	{40_000, []string{"ar", "fa", "ur"}},
+}
+
+var orders = []string{"unigrams", "bigrams", "trigrams", "quadrigrams", "fivegrams"}
+
+const (
+	never = -12.0 // the logarithm of a letter's probability in a language that lacks it
+	// seen is added for each sequence of two letters or more that a language has: a
+	// language without it would have to be charged otherwise. Found by trial.
+	seen = 0.5
+)
+
+// A pair is a sequence and a language that has it.
+type pair struct {
+	letters  string
+	language uint8
+	order    uint8
+	gain     float64 // of the logarithm
+	weight   float64
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "language:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if len(os.Args) != 2 {
+		return errors.New("usage: language FILE")
+	}
+	folder, err := module()
+	if err != nil {
+		return err
+	}
+	var kept []pair
+	first := 0
+	for _, g := range groups {
+		var pairs []pair
+		for i, names := range g.languages {
+			of, err := language(folder, uint8(first+i), names)
+			if err != nil {
+				return err
+			}
+			pairs = append(pairs, of...)
+		}
+		first += len(g.languages)
+		slices.SortFunc(pairs, func(a, b pair) int {
+			return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.letters, b.letters), cmp.Compare(a.language, b.language))
+		})
+		kept = append(kept, pairs[:min(len(pairs), g.pairs)]...)
+	}
+	return os.WriteFile(os.Args[1], table(kept), 0o644)
+}
+
+// module returns the folder of the source.
+func module() (string, error) {
+	out, err := exec.Command("go", "mod", "download", "-json", source).Output()
+	if err != nil {
+		return "", fmt.Errorf("download %s: %w", source, err)
+	}
+	var m struct{ Dir, Sum string }
+	if err := json.Unmarshal(out, &m); err != nil {
+		return "", fmt.Errorf("download %s: %w", source, err)
+	}
+	if m.Sum != sourceSum {
+		return "", fmt.Errorf("download %s: its hash is %s, want %s", source, m.Sum, sourceSum)
+	}
+	return m.Dir, nil
+}
+
+// language returns the pairs of a language, or of several as one.
+func language(folder string, number uint8, names string) (pairs []pair, err error) {
+	parts := strings.Split(names, "+")
+	joint, shorter := map[string]float64{"": 1}, map[string]float64(nil)
+	for n := 1; n <= len(orders); n++ {
+		model := map[string]float64{}
+		for _, name := range parts {
+			of, err := read(filepath.Join(folder, "language-models", name, orders[n-1]+".pb.bin.zip"))
+			if err != nil {
+				return nil, err
+			}
+			for letters, p := range of {
+				model[letters] += p / float64(len(parts))
+			}
+		}
+		next := make(map[string]float64, len(model))
+		for letters, p := range model {
+			runes := []rune(letters)
+			if len(runes) != n {
+				return nil, fmt.Errorf("read the %s of %s: %q", orders[n-1], names, letters)
+			}
+			frequency := joint[string(runes[:n-1])] * p
+			next[letters] = frequency
+			one := pair{letters: letters, language: number, order: uint8(n)}
+			switch before, ok := shorter[string(runes[1:])]; {
+			case n == 1:
+				one.gain = max(0, math.Log(p)-never)
+			case !ok:
+				one.gain = math.Log(p) - never + seen
+			default:
+				one.gain = math.Log(p) - math.Log(before) + seen
+			}
+			one.weight = float64(frequency * math.Abs(one.gain))
+			if n <= 2 {
+				one.weight *= 1000 // nearly all of them: short words have nothing longer
+			}
+			pairs = append(pairs, one)
+		}
+		joint, shorter = next, model
+	}
+	return pairs, nil
+}
+
+// read reads one of lingua's models: a protocol buffer with, in field 4, sets that each
+// have a probability (field 1, a double) and the sequences of that probability (field 2).
+func read(name string) (map[string]float64, error) {
+	z, err := zip.OpenReader(name)
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	f, err := z.File[0].Open()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	model := map[string]float64{}
+	for len(b) > 0 {
+		var set []byte
+		var field uint64
+		if field, set, b, err = next(b); err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		if field != 4 {
+			continue
+		}
+		p := 0.0
+		for len(set) > 0 {
+			var value []byte
+			if field, value, set, err = next(set); err != nil {
+				return nil, fmt.Errorf("read %s: %w", name, err)
+			}
+			if field == 1 {
+				p = math.Float64frombits(binary.LittleEndian.Uint64(value))
+				continue
+			}
+			model[string(value)] = p
+		}
+	}
+	return model, nil
+}
+
+// next takes the first field from a protocol buffer.
+func next(b []byte) (field uint64, value, rest []byte, err error) {
+	key, n := binary.Uvarint(b)
+	if n <= 0 {
+		return 0, nil, nil, io.ErrUnexpectedEOF
+	}
+	b = b[n:]
+	size := uint64(8)
+	switch key & 7 {
+	case 0:
+		_, n := binary.Uvarint(b)
+		size = uint64(max(n, 0))
+	case 1:
+	case 2:
+		length, n := binary.Uvarint(b)
+		b, size = b[max(n, 0):], length
+	default:
+		return 0, nil, nil, fmt.Errorf("a field of type %d", key&7)
+	}
+	if size > uint64(len(b)) {
+		return 0, nil, nil, io.ErrUnexpectedEOF
+	}
+	return key >> 3, b[:size], b[size:], nil
+}
+
+// These describe the table; internal/language/table.go has the same.
+const (
+	magic    = "argus language table 1\n"
+	short    = 3 // letters of the longest sequences of the first section
+	few      = 14
+	many     = 17 // bits of a hash that choose the bucket, in the first and the second section
+	markBits = 13
+	steps    = 4  // of the logarithm, in one
+	lowest   = 16 // added to a number of steps, so that none is negative
+)
+
+// hash is that of internal/language.
+func hash(letters string) (h uint64) {
+	for _, r := range letters {
+		h = (h ^ uint64(r) + 1) * 0x9E3779B97F4A7C15
+		h ^= h >> 29
+	}
+	return h * 0x9E3779B97F4A7C15
+}
+
+// table writes the sections: the short sequences, then the others.
+func table(pairs []pair) []byte {
+	out := bytes.NewBufferString(magic)
+	section(out, pairs, few, func(order uint8) bool { return order <= short })
+	section(out, pairs, many, func(order uint8) bool { return order > short })
+	out.WriteByte(0) // four bytes are read at once
+	return out.Bytes()
+}
+
+// section writes the pairs of some orders, by their hashes.
+func section(out *bytes.Buffer, pairs []pair, bits int, has func(order uint8) bool) {
+	var slots []uint64 // bucket, mark, language, steps
+	for _, p := range pairs {
+		if !has(p.order) {
+			continue
+		}
+		h := hash(p.letters)
+		gain := min(63, max(0, int(math.Round(p.gain*steps))+lowest))
+		slots = append(slots, h>>(64-bits)<<24|h>>(64-many-markBits)&(1<<markBits-1)<<11|uint64(p.language)<<6|uint64(gain))
+	}
+	slices.Sort(slots)
+	three := func(n uint64) { out.Write([]byte{byte(n), byte(n >> 8), byte(n >> 16)}) }
+	at := 0
+	for bucket := range uint64(1<<bits + 1) {
+		for at < len(slots) && slots[at]>>24 < bucket {
+			at++
+		}
+		three(uint64(at))
+	}
+	for _, s := range slots {
+		three(s)
+	}
+}
