@@ -9,6 +9,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/printable"
 )
 
 // mostValues is the most values of a facet that the text shows.
@@ -127,7 +128,7 @@ func (a *app) printCSV(r *desk.SearchResult, req desk.SearchRequest, zone *time.
 	}
 	for _, row := range rows {
 		for i := range row {
-			row[i] = plainCell(row[i])
+			row[i] = printable.Cell(row[i])
 		}
 	}
 	if err := w.WriteAll(rows); err != nil {
@@ -144,12 +145,4 @@ func csvTime(t time.Time, zone *time.Location) string {
 		return ""
 	}
 	return t.In(zone).Format(time.RFC3339)
-}
-
-// plainCell keeps a spreadsheet from running a cell as a formula.
-func plainCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }
