@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +57,7 @@ func printEntry(o *output, mark string, e desk.Entry) {
 			why = fmt.Sprintf("words destroyed by order, entry %d", e.DestroyedBy)
 		}
 		o.linef("%s%s  %s  (%s)", head, e.Authority, oneLine(e.Subject), why)
+		printDetail(o, e.Detail)
 		return
 	}
 	purpose := ""
@@ -66,6 +69,14 @@ func printEntry(o *output, mark string, e desk.Entry) {
 		clock = "  (by a clock at " + e.Clock.Format(time.RFC3339) + ")"
 	}
 	o.linef("%s%s %s%s  %s%s", head, oneLine(e.Actor), e.Authority, purpose, oneLine(e.Subject), clock)
+	printDetail(o, e.Detail)
+}
+
+// printDetail prints the further facts of an act below it, a line each.
+func printDetail(o *output, detail map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(detail)) {
+		o.linef("          %s: %s", oneLine(name), oneLine(strings.TrimSpace(detail[name])))
+	}
 }
 
 func (a *app) ledgerCorrect() *cobra.Command {

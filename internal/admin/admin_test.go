@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,7 +78,7 @@ func TestChanges(t *testing.T) {
 	if err := a.RevokeAuthority(t.Context(), "zoe", 1, "the other takes its place"); err != nil {
 		t.Error(err)
 	}
-	if err := a.RevokeAuthority(t.Context(), "zoe", 1, "again"); !errors.Is(err, fs.ErrExist) {
+	if err := a.RevokeAuthority(t.Context(), "zoe", 1, "again"); !errors.Is(err, authority.ErrRevoked) {
 		t.Errorf("twice: %v", err)
 	}
 	if err := a.RevokeAuthority(t.Context(), "zoe", 9, "no such"); !errors.Is(err, argus.ErrNotFound) {

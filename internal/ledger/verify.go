@@ -95,6 +95,7 @@ func Verify(ctx context.Context, dir, publicKey string) (*Report, error) {
 	v.report.Entries, v.report.Root = h.size, h.root
 	v.interrupted()
 	v.tree()
+	v.namedFile(verifier)
 	v.destroyed()
 	v.aside()
 	v.rest()
@@ -121,6 +122,8 @@ type verification struct {
 	gone        []uint64 // the entries whose envelopes are gone, rising
 	orders      []order  // to destroy envelopes
 	going       destroying
+	named       []string // the entries of namingActs, encoded, and their numbers
+	namedAt     []uint64
 	live        *Ledger // the current state, to see later changes; nil if it cannot be opened
 }
 
@@ -374,6 +377,10 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 	held := v.envelopes(first + 1)
 	for i, s := range spans {
 		seq := first + uint64(i) + 1
+		if isNaming(s.data) {
+			v.named = append(v.named, string(s.data))
+			v.namedAt = append(v.namedAt, seq)
+		}
 		e, err := decode(s.data)
 		switch {
 		case errors.Is(err, argus.ErrNewer):
@@ -411,6 +418,34 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 			v.orders = append(v.orders, o)
 		}
 		v.read++
+	}
+}
+
+// namedFile checks the file of the entries about authorities and lists.
+func (v *verification) namedFile(verifier note.Verifier) {
+	raw, ok := v.files[namedName]
+	if !ok {
+		return
+	}
+	v.seen[namedName] = true
+	h, data, err := openNamed(raw, verifier)
+	switch {
+	case err != nil:
+		v.damage(namedName, -1, 0, "%v", err)
+		return
+	case h.size > v.report.Entries:
+		v.damage(namedName, -1, 0, "it covers %d entries, and the checkpoint %d: the ledger was cut back", h.size, v.report.Entries)
+		return
+	case v.report.Damaged() || v.read < h.size:
+		return // some entries were not examined
+	}
+	at, _ := slices.BinarySearch(v.namedAt, h.size+1)
+	if !slices.EqualFunc(data, v.named[:at], func(a []byte, b string) bool { return string(a) == b }) || v.live == nil {
+		v.damage(namedName, -1, 0, "it does not have the entries of the ledger")
+		return
+	}
+	if same, err := v.live.Extends(argus.LedgerHead{Entries: h.size, Root: h.root}); err != nil || !same {
+		v.damage(namedName, -1, 0, "the ledger did not have the root %s at %d entries", h.root, h.size)
 	}
 }
 
@@ -657,4 +692,4 @@ func (v *verification) shorter(name string, t tlog.Tile) {
 
 // temporaryName matches the files that durable, and earlier versions (with a random
 // number behind the name), write before they rename them.
-var temporaryName = regexp.MustCompile(`^(checkpoint(\.tmp|(\.new-)?\d+)|\.state/[a-zA-Z]+(\.new-)?\d+|envelopes/destroying(\.tmp|\.new-\d+)|tile/(.*/)?(\d{4,}|\d+\.tmp))$`)
+var temporaryName = regexp.MustCompile(`^(named\.tmp|checkpoint(\.tmp|(\.new-)?\d+)|\.state/[a-zA-Z]+(\.new-)?\d+|envelopes/destroying(\.tmp|\.new-\d+)|tile/(.*/)?(\d{4,}|\d+\.tmp))$`)

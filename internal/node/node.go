@@ -233,7 +233,8 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if n.lists, err = wordlist.Open(lists); err != nil {
 		return nil, err
 	}
-	n.authorities.Lists = n.lists.Find
+	known := claims.Follow(n.ledger.Ledger)
+	n.authorities.Lists, n.authorities.Known, n.lists.Known = n.lists.Find, known.Authorities, known.Lists
 	n.Admin = admin.New(admin.Options{Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists,
 		Protected: n.protected, Failpoint: o.Failpoint})
 	if err := n.Admin.Settle(ctx); err != nil {

@@ -184,6 +184,12 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 	if f.Name != layout.Authorities && len(f.Files)+len(f.Unnamed) == 0 && !layout.There(path) {
 		return // it is created on demand
 	}
+	what := func(name string) string {
+		if f.Name == layout.Authorities && strings.HasSuffix(name, ".revoked.json") {
+			return "revocation"
+		}
+		return f.What
+	}
 	say := func(note bool, file, format string, args ...any) {
 		report(Finding{File: file, Offset: -1, Note: note, Problem: fmt.Sprintf(format, args...)})
 	}
@@ -203,17 +209,17 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		case errors.Is(err, fs.ErrNotExist) && waits:
 			// It has been renamed to its final name meanwhile.
 		case err != nil:
-			say(false, name, "the %s cannot be read: %v", f.What, err)
+			say(false, name, "the %s cannot be read: %v", what(e.Name()), err)
 		case waits && now.Files[made] == claims.Hash(data):
 			// It is reported under its final name.
 		case !known && now.Unnamed[claims.Hash(data)]:
 			say(true, name, "the ledger knows the %s, and the envelope with its name is destroyed", f.What)
 		case !known && !waits && strings.HasSuffix(e.Name(), f.Suffix):
-			say(false, name, "the ledger does not know this %s: it was not added by Argus, or a crash came between", f.What)
+			say(false, name, "the ledger does not know this %s: Argus did not add it, since the ledger has each before its file is in place", what(e.Name()))
 		case !known:
 			say(true, name, "the file is not part of the store, or a crash left it")
 		case claims.Hash(data) != want:
-			say(false, name, "the %s has the SHA-256 %s, the ledger says %s", f.What, claims.Hash(data), want)
+			say(false, name, "the %s has the SHA-256 %s, the ledger says %s", what(e.Name()), claims.Hash(data), want)
 		}
 	}
 	for hash := range unnamed {
@@ -225,11 +231,11 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 			continue
 		}
 		if data, err := os.ReadFile(filepath.Join(path, durable.Prepared+name)); err == nil && claims.Hash(data) == hash {
-			say(true, file, "the ledger has the %s, and it is not in place: a crash came between; the next opening of the store completes it", f.What)
+			say(true, file, "the ledger has the %s, and it is not in place: a crash came between; the next opening of the store completes it", what(name))
 			continue
 		}
 		if !layout.There(filepath.Join(path, name)) { // it may have been renamed in between
-			say(false, file, "the %s is missing; the ledger says that it was added", f.What)
+			say(false, file, "the %s is missing; the ledger says that it was added", what(name))
 		}
 	}
 }

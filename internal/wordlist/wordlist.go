@@ -8,6 +8,7 @@ package wordlist
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,6 +24,10 @@ import (
 type Store struct {
 	disk durable.Disk
 	dir  string
+	// Known returns the SHA-256 that the ledger has of each file, by its name, and of the
+	// files whose names are destroyed. A file that the ledger does not have, and a missing
+	// one, is damage. Set it before any call. Default: files are not compared.
+	Known func() (named map[string]string, unnamed map[string]bool, err error)
 }
 
 // Open opens a directory of lists and makes it if it is missing.
@@ -32,7 +37,7 @@ func openOn(d durable.Disk, dir string) (*Store, error) {
 	if err := d.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("open lists: %w", err)
 	}
-	return &Store{d, dir}, nil
+	return &Store{disk: d, dir: dir}, nil
 }
 
 // Version is one version of a list.
@@ -40,6 +45,8 @@ type Version struct {
 	Name    string `json:"list"`
 	Version int    `json:"version"` // from 1
 	Hash    string `json:"sha256"`
+	// Damage explains why no query can use it. Default: it is sound.
+	Damage string `json:"damage,omitempty"`
 }
 
 // File is the name of the version's file.
@@ -54,7 +61,7 @@ func parseFile(name string) (v Version, ok bool) {
 		return v, false
 	}
 	number, err := strconv.Atoi(parts[1])
-	v = Version{parts[0], number, parts[2]}
+	v = Version{Name: parts[0], Version: number, Hash: parts[2]}
 	return v, err == nil && number > 0 && v.File() == name
 }
 
@@ -72,10 +79,10 @@ func (s *Store) Add(name string, data []byte, record func(Version) error) (v Ver
 	if err != nil {
 		return v, false, fmt.Errorf("add list %s: %w", name, err)
 	}
-	v = Version{name, 1, list.Hash}
+	v = Version{Name: name, Version: 1, Hash: list.Hash}
 	if len(versions) > 0 {
 		last := versions[len(versions)-1]
-		if last.Hash == list.Hash {
+		if last.Hash == list.Hash && last.Damage == "" {
 			return last, true, nil
 		}
 		v.Version = last.Version + 1
@@ -97,7 +104,10 @@ func (s *Store) Find(name, hash string) (*query.WordList, error) {
 		if hash != "" && v.Hash != hash {
 			continue
 		}
-		data, err := durable.ReadFile(s.disk, filepath.Join(s.dir, v.File()), query.MaxListBytes)
+		if v.Damage != "" {
+			return nil, fmt.Errorf("read list %s: %w: %s", name, argus.ErrDamaged, v.Damage)
+		}
+		data, err := s.read(v.File())
 		if errors.Is(err, durable.ErrUnfit) {
 			err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
 		}
@@ -125,17 +135,55 @@ func (s *Store) List() ([]Version, error) {
 	return versions, nil
 }
 
+// read returns a file, also while it is on its way to its name.
+func (s *Store) read(file string) (data []byte, err error) {
+	for _, name := range []string{file, durable.Prepared + file, file} {
+		data, err = durable.ReadFile(s.disk, filepath.Join(s.dir, name), query.MaxListBytes)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return data, err
+		}
+	}
+	return data, err
+}
+
 // versions returns the versions of a name, or all if it is "".
 func (s *Store) versions(name string) ([]Version, error) {
 	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
 		return nil, err
 	}
+	var known map[string]string
+	var unnamed map[string]bool
+	if s.Known != nil {
+		if known, unnamed, err = s.Known(); err != nil { // after the files, whose entries are written first
+			return nil, err
+		}
+	}
 	var versions []Version
-	for _, entry := range entries {
-		if v, ok := parseFile(entry.Name()); ok && (name == "" || v.Name == name) {
+	add := func(file, damage string) {
+		if v, ok := parseFile(file); ok && (name == "" || v.Name == name) {
+			v.Damage = damage
 			versions = append(versions, v)
 		}
+	}
+	there := map[string]bool{}
+	for _, entry := range entries {
+		file, damage := entry.Name(), ""
+		there[file] = true
+		if v, ok := parseFile(file); ok && s.Known != nil && known[file] == "" && !unnamed[v.Hash] {
+			damage = fmt.Sprintf("%s/%s: the ledger does not know this list, so Argus did not add it; remove the file", filepath.Base(s.dir), file)
+		}
+		add(file, damage)
+	}
+	for file := range known {
+		if there[file] {
+			continue
+		}
+		damage := ""
+		if _, err := s.read(file); errors.Is(err, fs.ErrNotExist) {
+			damage = fmt.Sprintf("%s/%s: the ledger knows this list and the file is missing; put it back from a copy of the store", filepath.Base(s.dir), file)
+		}
+		add(file, damage)
 	}
 	slices.SortFunc(versions, func(a, b Version) int {
 		if a.Name != b.Name {
