@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/verify"
@@ -105,7 +106,17 @@ is not changed.`,
 				if err != nil {
 					return err
 				}
-				return say(a.out, "entry", e, func(o *output, e desk.Entry) { printEntry(o, "", e) })
+				if err := say(a.out, "entry", e, func(o *output, e desk.Entry) { printEntry(o, "", e) }); err != nil {
+					return err
+				}
+				later, err := n.Admin.LaterAuthorities()
+				for _, one := range later {
+					err = errors.Join(err, say(a.out, "begins_later", &one, func(o *output, one *authority.Authority) {
+						o.linef("%s begins at %s, for it was added while the clock was ahead.", one.Number, one.From.Format(time.RFC3339))
+						o.linef("  To use it before, add it anew with \"argus authority add\", and end it with \"argus authority revoke %s --reason …\".", one.Number)
+					}))
+				}
+				return err
 			})
 		},
 	}

@@ -119,12 +119,15 @@ type verification struct {
 	newer       bool   // a newer Argus wrote some of the entries
 	read        uint64 // how many entries are valid
 	back, backs uint64
-	gone        []uint64 // the entries whose envelopes are gone, rising
-	orders      []order  // to destroy envelopes
-	going       destroying
-	named       []string // the entries of namingActs, encoded, and their numbers
-	namedAt     []uint64
-	live        *Ledger // the current state, to see later changes; nil if it cannot be opened
+	// correction is the last entry that corrected the time after such entries, and corrected
+	// the first of them.
+	correction, corrected uint64
+	gone                  []uint64 // the entries whose envelopes are gone, rising
+	orders                []order  // to destroy envelopes
+	going                 destroying
+	named                 []string // the entries of namingActs, encoded, and their numbers
+	namedAt               []uint64
+	live                  *Ledger // the current state, to see later changes; nil if it cannot be opened
 }
 
 func (v *verification) damage(file string, offset int64, entry uint64, format string, args ...any) {
@@ -400,6 +403,12 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 				v.back = seq
 			}
 		}
+		if e.Action == Correct && v.backs > 0 {
+			if v.correction == 0 {
+				v.corrected = v.back
+			}
+			v.correction, v.backs = seq, 0
+		}
 		v.last = e.Time
 		switch {
 		case e.Envelope == (argus.Hash{}):
@@ -544,6 +553,9 @@ func (v *verification) aside() {
 	}
 	if n := v.report.Destroyed; n > 0 {
 		note(envelopeDir, 0, "envelopes destroyed by order: %d. Of their acts the ledger proves that, when and under which authority they were done, and no more", n)
+	}
+	if v.correction > 0 {
+		note("tile/entries", v.corrected, "a clock was behind the entry before, and the time was corrected since, by entry %d", v.correction)
 	}
 	if n := v.backs; n > 0 {
 		note("tile/entries", v.back, "here a clock was behind the entry before (entries: %d). argus ledger correct corrects the time of an entry that was too late", n)
