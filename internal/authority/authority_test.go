@@ -2,7 +2,6 @@ package authority
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"

@@ -58,8 +58,8 @@ type Options struct {
 type Format struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
-	// Passed, Failed and Known count the references that name the format or of which its
-	// reader read something; Known are those that fail because of a known error.
+	// Passed, Failed and Known count the references that name the format, or in which its
+	// reader found something; Known are those that fail because of a known error.
 	Passed int `json:"passed"`
 	Failed int `json:"failed"`
 	Known  int `json:"known_errors"`
