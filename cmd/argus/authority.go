@@ -61,7 +61,13 @@ func printAuthority(o *output, one *authority.Authority) {
 	if !one.Until.IsZero() {
 		until = one.Until.Format(time.RFC3339)
 	}
+	if one.Damage != "" {
+		o.linef("%s  DAMAGED: nobody can act under it", o.bold(one.Number.String()))
+		o.linef("  %s", oneLine(one.Damage))
+		return
+	}
 	o.linef("%s  %s", o.bold(one.Number.String()), oneLine(cmp.Or(one.Title, one.Basis)))
+	o.linef("  for      %s", oneLine(everyone(one.Actors)))
 	o.linef("  basis    %s, granted by %s", oneLine(one.Basis), oneLine(one.GrantedBy))
 	o.linef("  purpose  %s", oneLine(one.Purpose))
 	o.linef("  scope    %s", oneLine(cmp.Or(one.Scope, "everything in the store")))
@@ -69,6 +75,7 @@ func printAuthority(o *output, one *authority.Authority) {
 		o.linef("  acts     %s", oneLine(strings.Join(one.Acts, ", ")))
 	}
 	o.linef("  from     %s until %s", one.From.Format(time.RFC3339), until)
+	o.linef("  added    %s", one.Created.Format(time.RFC3339))
 	if one.Revoked != nil {
 		o.linef("  revoked  %s by %s: %s", one.Revoked.At.Format(time.RFC3339), oneLine(one.Revoked.By), oneLine(one.Revoked.Reason))
 	}
@@ -139,7 +146,11 @@ func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *
 	}
 	for _, w := range list {
 		err := say(a.out, "wider", &w, func(o *output, w *authority.Authority) {
-			o.linef("%s is wider and stays in force: %s can use it instead.", w.Number, oneLine(sharedActors(added, w)))
+			stays := " and stays in force"
+			if end || a.asks(c) {
+				stays = ""
+			}
+			o.linef("%s is wider%s: %s can use it instead.", w.Number, stays, oneLine(sharedActors(added, w)))
 			o.linef("  It covers %s, for %s.", oneLine(cmp.Or(w.Scope, "everything in the store")), oneLine(everyone(w.Actors)))
 		})
 		if err != nil {
@@ -171,14 +182,19 @@ func sharedActors(a, b *authority.Authority) string {
 	return everyone(slices.DeleteFunc(slices.Clone(a.Actors), func(actor string) bool { return !b.Names(actor) }))
 }
 
+// asks reports whether somebody at a terminal can answer a question.
+func (a *app) asks(c *cobra.Command) bool {
+	in, ok := c.InOrStdin().(*os.File)
+	return ok && !a.json && term.IsTerminal(int(in.Fd()))
+}
+
 // agrees asks on a terminal. Any answer but yes is a no.
 func (a *app) agrees(c *cobra.Command, question string) bool {
-	in, ok := c.InOrStdin().(*os.File)
-	if !ok || a.json || !term.IsTerminal(int(in.Fd())) {
+	if !a.asks(c) {
 		return false
 	}
 	fmt.Fprint(a.err, question)
-	answer, err := bufio.NewReader(in).ReadString('\n')
+	answer, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
 	return err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
 }
 

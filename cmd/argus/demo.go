@@ -35,6 +35,9 @@ Everything is kept in a temporary folder that is removed at the end. --keep FOLD
 keeps it, and the feed continues there the next time.`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.check(c); err != nil {
+				return err
+			}
 			dir := keep
 			if dir == "" {
 				var err error

@@ -134,9 +134,9 @@ made of the same values, so they state the same facts; only the text shortens lo
 | receipt | ` + "`delivery` for each, or the `receipt` of one; `partial` or `limited` if the scope covers only a part of its account" + ` |
 | quarantine | ` + "`quarantined` for each piece" + ` |
 | verify | ` + "`finding` for each, then one `verified`" + ` |
-| ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts beside the store" + ` |
-| authority | ` + "`authority`; `wider` for each authority that is wider than a new one; `revoked`" + ` |
-| list | ` + "`list`" + ` |
+| ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts beside the store; after `ledger correct` also `begins_later` for each authority that was added while the clock was ahead and so begins later" + ` |
+| authority | ` + "`authority`, with only its number and `damage` if nobody can act under it; `wider` for each authority that is wider than a new one; `revoked`" + ` |
+| list | ` + "`list`, with `damage` if no query can use it" + ` |
 | map | ` + "`proposal`, with the `map`, its `columns`, the `first` records and the `problems`; `map` for one that is kept, or for each in the store" + ` |
 | reindex | ` + "`indexed`" + ` |
 | upgrade | ` + "`upgrading`, `progress`, then one `upgraded`" + ` |

@@ -7,6 +7,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/intake"
@@ -39,7 +40,7 @@ func explain(err error) (code int, hint string) {
 		return exitDamaged, `The store is unchanged. Run "argus verify" of the Argus that wrote it for a list of all damage.`
 	case errors.As(err, &usage):
 		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
-	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, verify.ErrKey):
+	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, verify.ErrKey), errors.Is(err, authority.ErrInvalid):
 		return exitUsage, ""
 	case errors.Is(err, errDamageFound):
 		return exitDamaged, ""

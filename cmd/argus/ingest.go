@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
@@ -220,6 +222,9 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	}
 	path := a.storePath()
 	if !layout.Exists(path) && len(paths) > 0 {
+		if err := intake.Fits(func() (int64, error) { return freeAbove(path) }, path, paths); err != nil {
+			return err
+		}
 		if err := node.Create(c.Context(), path, a.nodeOptions()); err != nil {
 			return err
 		}
@@ -235,6 +240,16 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	}
 	err = a.ingestInto(c.Context(), n, f, paths, which, work)
 	return errors.Join(err, n.Close())
+}
+
+// freeAbove returns the free bytes of the disk on which a store would be made.
+func freeAbove(path string) (int64, error) {
+	for dir := filepath.Dir(filepath.Clean(path)); ; dir = filepath.Dir(dir) {
+		free, err := durable.Free(dir)
+		if !errors.Is(err, fs.ErrNotExist) || filepath.Dir(dir) == dir {
+			return free, err
+		}
+	}
 }
 
 func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths []string, which []argus.DeliveryNumber, o intake.Options) error {

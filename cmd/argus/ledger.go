@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/verify"
@@ -55,6 +58,7 @@ func printEntry(o *output, mark string, e desk.Entry) {
 			why = fmt.Sprintf("words destroyed by order, entry %d", e.DestroyedBy)
 		}
 		o.linef("%s%s  %s  (%s)", head, e.Authority, oneLine(e.Subject), why)
+		printDetail(o, e.Detail)
 		return
 	}
 	purpose := ""
@@ -66,6 +70,14 @@ func printEntry(o *output, mark string, e desk.Entry) {
 		clock = "  (by a clock at " + e.Clock.Format(time.RFC3339) + ")"
 	}
 	o.linef("%s%s %s%s  %s%s", head, oneLine(e.Actor), e.Authority, purpose, oneLine(e.Subject), clock)
+	printDetail(o, e.Detail)
+}
+
+// printDetail prints the further facts of an act below it, a line each.
+func printDetail(o *output, detail map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(detail)) {
+		o.linef("          %s: %s", oneLine(name), oneLine(strings.TrimSpace(detail[name])))
+	}
 }
 
 func (a *app) ledgerCorrect() *cobra.Command {
@@ -94,7 +106,17 @@ is not changed.`,
 				if err != nil {
 					return err
 				}
-				return say(a.out, "entry", e, func(o *output, e desk.Entry) { printEntry(o, "", e) })
+				if err := say(a.out, "entry", e, func(o *output, e desk.Entry) { printEntry(o, "", e) }); err != nil {
+					return err
+				}
+				later, err := n.Admin.LaterAuthorities()
+				for _, one := range later {
+					err = errors.Join(err, say(a.out, "begins_later", &one, func(o *output, one *authority.Authority) {
+						o.linef("%s begins at %s, for it was added while the clock was ahead.", one.Number, one.From.Format(time.RFC3339))
+						o.linef("  To use it before, add it anew with \"argus authority add\", and end it with \"argus authority revoke %s --reason …\".", one.Number)
+					}))
+				}
+				return err
 			})
 		},
 	}

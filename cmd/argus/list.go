@@ -35,7 +35,8 @@ type listed struct {
 	Name    string `json:"list"`
 	Version int    `json:"version"`
 	Hash    string `json:"sha256"`
-	Known   bool   `json:"known,omitempty"` // it was added before
+	Known   bool   `json:"known,omitempty"`  // it was added before
+	Damage  string `json:"damage,omitempty"` // why no query can use it
 }
 
 func printListed(o *output, l listed) {
@@ -44,6 +45,9 @@ func printListed(o *output, l listed) {
 		was = ", unchanged"
 	}
 	o.linef("list:%s@%s  version %d%s", l.Name, l.Hash, l.Version, was)
+	if l.Damage != "" {
+		o.linef("  DAMAGED: %s", oneLine(l.Damage))
+	}
 }
 
 // shownList is a version of a list with its entries.
@@ -69,7 +73,7 @@ func (a *app) listAdd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return say(a.out, "list", listed{list.Name, list.Version, list.Hash, known}, printListed)
+				return say(a.out, "list", listed{list.Name, list.Version, list.Hash, known, ""}, printListed)
 			})
 		},
 	}
@@ -119,7 +123,7 @@ func (a *app) listLs() *cobra.Command {
 					return err
 				}
 				for _, v := range versions {
-					err = errors.Join(err, say(a.out, "list", listed{v.Name, v.Version, v.Hash, false}, printListed))
+					err = errors.Join(err, say(a.out, "list", listed{v.Name, v.Version, v.Hash, false, v.Damage}, printListed))
 				}
 				if len(versions) == 0 {
 					a.out.aside("No list has been added.")

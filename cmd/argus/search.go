@@ -62,6 +62,9 @@ would run as a formula begins with a quote.`,
 					req.Pairs = -1
 					continue
 				}
+				if !slices.Contains(desk.FacetFields, query.FieldName(f)) {
+					return usageError{fmt.Errorf("--facet %s: want one of %v or %s", f, desk.FacetFields, pairsFacet), c.CommandPath()}
+				}
 				req.Facets = append(req.Facets, query.FieldName(f))
 			}
 			req.FacetSize = -1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +27,10 @@ func (f *serveFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.noOpen, "no-open", false, "do not open a browser")
 }
 
+func (f *serveFlags) check(c *cobra.Command) error {
+	return between(c, "port", f.port, 0, math.MaxUint16)
+}
+
 func (a *app) serveCommand() *cobra.Command {
 	var f serveFlags
 	c := &cobra.Command{
@@ -36,6 +41,9 @@ browser; other machines cannot reach the server. On a terminal, Argus opens the
 browser, through a file that only you can read and that it removes afterwards.`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.check(c); err != nil {
+				return err
+			}
 			n, who, err := a.open(c.Context())
 			if err != nil {
 				return err

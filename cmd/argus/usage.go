@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,9 @@ func arguments(least, most int) cobra.PositionalArgs {
 
 // between accepts the number of a flag from least to most.
 func between(c *cobra.Command, flag string, number, least, most int) error {
+	if number < least && most == math.MaxInt {
+		return usageError{fmt.Errorf("--%s %d: want a number, at least %d", flag, number, least), c.CommandPath()}
+	}
 	if number < least || number > most {
 		return usageError{fmt.Errorf("--%s %d: want a number from %d to %d", flag, number, least, most), c.CommandPath()}
 	}

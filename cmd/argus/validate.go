@@ -38,9 +38,11 @@ docs/format/validation.md describes it.
 
 For each format, Argus prints the version of the reader and the numbers of references
 that passed, that failed, and that fail by a known error of this version, which the
-reference states. A format without a reference is "not tested".
+reference states. A reference is "not tested" if nothing failed and it expects nothing
+or leaves something to a person. A format is "not tested" if no tested reference names
+it or was read by its reader.
 
---out writes a signed record: the software, the system, each input by its SHA-256,
+--out writes a signed record: the software, the SHA-256 of its file, the system, each input by its SHA-256,
 each result. The first use makes the key, in the folder of private keys. --check reads
 a record and checks its signature with the key in --key.
 
@@ -96,7 +98,7 @@ func (a *app) validate(c *cobra.Command, folders []string, f validateFlags) erro
 		return err
 	}
 	record, err := validate.Run(c.Context(), sets, runtime.GOOS+"/"+runtime.GOARCH, validate.Options{
-		Program: program, Software: software(), Formats: formatsToTest(), Progress: a.validated,
+		Program: program, Software: testedSoftware(), Formats: formatsToTest(), Progress: a.validated,
 	})
 	if err != nil {
 		return err
@@ -113,6 +115,15 @@ func (a *app) validate(c *cobra.Command, folders []string, f validateFlags) erro
 		return errValidation
 	}
 	return nil
+}
+
+// testedSoftware names this program for a record, and says so if it was built without a
+// version.
+func testedSoftware() string {
+	if name := software(); name != "argus" && name != "argus devel" {
+		return name
+	}
+	return "argus without a version"
 }
 
 func formatsToTest() (list []validate.Format) {
@@ -152,7 +163,12 @@ func (a *app) sayRecord(r *validate.Record) error {
 func printRecord(o *output, r *validate.Record) {
 	o.linef("")
 	o.linef("%s on %s, %s", oneLine(r.Software), r.System, r.Began.Format("2006-01-02 15:04Z"))
+	o.linef("  program SHA-256  %s", r.Program)
+	tested := 0
 	for _, f := range r.Formats {
+		if f.Tested() {
+			tested++
+		}
 		if !f.Tested() {
 			o.linef("  %-16s not tested", fmt.Sprintf("%s/%d", f.Format, f.Version))
 			continue
@@ -161,6 +177,7 @@ func printRecord(o *output, r *validate.Record) {
 	}
 	o.linef("%s: %d passed, %d failed, %s, %d not tested", count(uint64(r.Passed+r.Failed+r.Known+r.NotTested), "reference", "references"), r.Passed, r.Failed,
 		count(uint64(r.Known), "known error", "known errors"), r.NotTested)
+	o.linef("%s: %d tested, %d not tested", count(uint64(len(r.Formats)), "format", "formats"), tested, len(r.Formats)-tested)
 }
 
 // signedRecord names a record on disk and its signature.

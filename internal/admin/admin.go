@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
+	"slices"
 	"strings"
 
 	"github.com/argus-evidence/argus"
@@ -224,6 +225,19 @@ func (a *Admin) CorrectTime(ctx context.Context, actor string, entry uint64, rea
 		return ledger.Entry{}, fmt.Errorf("correct the ledger: %w", ErrWriteProtected)
 	}
 	return a.o.Ledger.Correct(ctx, cmp.Or(actor, ActorName()), entry, reason)
+}
+
+// LaterAuthorities returns the authorities that begin later because they were added while
+// the ledger's time was ahead.
+func (a *Admin) LaterAuthorities() ([]authority.Authority, error) {
+	now, err := a.o.Ledger.Now()
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.o.Authorities.List()
+	return slices.DeleteFunc(list, func(one authority.Authority) bool {
+		return one.Revoked != nil || !one.Created.After(now) || !one.From.After(now)
+	}), err
 }
 
 // DestroyWords destroys the words of ledger entries by an order, which is recorded first

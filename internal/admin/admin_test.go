@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,7 +78,7 @@ func TestChanges(t *testing.T) {
 	if err := a.RevokeAuthority(t.Context(), "zoe", 1, "the other takes its place"); err != nil {
 		t.Error(err)
 	}
-	if err := a.RevokeAuthority(t.Context(), "zoe", 1, "again"); !errors.Is(err, fs.ErrExist) {
+	if err := a.RevokeAuthority(t.Context(), "zoe", 1, "again"); !errors.Is(err, authority.ErrRevoked) {
 		t.Errorf("twice: %v", err)
 	}
 	if err := a.RevokeAuthority(t.Context(), "zoe", 9, "no such"); !errors.Is(err, argus.ErrNotFound) {
@@ -207,5 +206,49 @@ func TestCorrectTime(t *testing.T) {
 	a, _ := newAdmin(t, nil)
 	if _, err := a.CorrectTime(t.Context(), "zoe", 7, "x"); !errors.Is(err, argus.ErrNotFound) {
 		t.Errorf("an entry that is not there: %v", err)
+	}
+}
+
+// After a correction of the time, an authority that was added while it was ahead is named;
+// one that was granted for later, or was revoked, is not.
+func TestLaterAuthorities(t *testing.T) {
+	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	dir := t.TempDir()
+	k, err := MakeKeys(dir, filepath.Join(t.TempDir(), "keys"), "0123")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Create(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: k.Public, PrivateKey: k.Private, Now: func() time.Time { return clock }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	authorities, err := authority.Open(layout.File(dir, layout.Authorities))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := New(Options{Dir: dir, Ledger: l, Authorities: authorities})
+	add := func(from time.Time) {
+		t.Helper()
+		later := one("")
+		later.From = from
+		if _, err := a.AddAuthority(t.Context(), "zoe", later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(clock.AddDate(1, 0, 0)) // as it was granted
+	clock = clock.AddDate(0, 9, 0)
+	for range 2 {
+		add(time.Time{})
+	}
+	if err := a.RevokeAuthority(t.Context(), "zoe", 3, "x"); err != nil {
+		t.Fatal(err)
+	}
+	clock = clock.AddDate(0, -9, 1)
+	if _, err := a.CorrectTime(t.Context(), "zoe", 2, "it was ahead"); err != nil {
+		t.Fatal(err)
+	}
+	if later, err := a.LaterAuthorities(); err != nil || len(later) != 1 || later[0].Number != 2 {
+		t.Errorf("%+v, %v", later, err)
 	}
 }

@@ -136,9 +136,9 @@ func (k Keys) Pair() (note.Signer, note.Verifier, error) {
 const readerKey = "reader.key"
 
 // ReaderKeys reads a reader's own pair for a store from a folder. The error is
-// fs.ErrNotExist if there is none.
+// fs.ErrNotExist if there is none, and [ErrOpenKey] if others can use it.
 func ReaderKeys(dir string) (Keys, error) {
-	data, err := durable.ReadFile(durable.OS{}, filepath.Join(dir, readerKey), maxKey)
+	data, err := readPrivate(filepath.Join(dir, readerKey))
 	private, public, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
 	return Keys{Private: private, Public: public}, err
 }

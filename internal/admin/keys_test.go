@@ -115,6 +115,27 @@ func TestReaderKeys(t *testing.T) {
 	}
 }
 
+// A reader's private key that others have rights to is not used.
+func TestOpenReaderKey(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes")
+	}
+	dir := filepath.Join(t.TempDir(), "0123")
+	if _, err := MakeReaderKeys(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []os.FileMode{0o640, 0o660, 0o604, 0o666} {
+		if err := os.Chmod(filepath.Join(dir, readerKey), mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, read := range []func(string) (Keys, error){ReaderKeys, MakeReaderKeys} {
+			if _, err := read(dir); !errors.Is(err, ErrOpenKey) {
+				t.Errorf("mode %04o: %v", mode, err)
+			}
+		}
+	}
+}
+
 func TestValidationKey(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	made, err := OpenValidationKey(dir)

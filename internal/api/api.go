@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
@@ -65,6 +66,12 @@ func New(d office, o Options) http.Handler {
 	api := http.NewServeMux()
 	routes(api, d, o)
 	api.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if methods := methodsOf(api, r); len(methods) > 0 {
+			allow := strings.Join(methods, ", ")
+			w.Header().Set("Allow", allow)
+			writeProblem(w, &Problem{Status: http.StatusMethodNotAllowed, Title: "Wrong method", Detail: "this endpoint takes " + allow})
+			return
+		}
 		writeProblem(w, &Problem{Status: http.StatusNotFound, Title: "No such endpoint", Detail: "/api/openapi.json lists the endpoints"})
 	})
 	mux := http.NewServeMux()
@@ -75,4 +82,17 @@ func New(d office, o Options) http.Handler {
 		mux.Handle("/", http.FileServerFS(o.Web))
 	}
 	return secured(mux)
+}
+
+// methodsOf returns the methods that the endpoint of a request takes; none if there is no
+// endpoint.
+func methodsOf(api *http.ServeMux, r *http.Request) (methods []string) {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := *r
+		other.Method = method
+		if _, pattern := api.Handler(&other); pattern != "/" {
+			methods = append(methods, method)
+		}
+	}
+	return methods
 }

@@ -427,7 +427,11 @@ func TestBadRequests(t *testing.T) {
 		{"GET", "/api/ledger?limit=-1", "", 422},
 		{"GET", "/api/nothing", "", 404},
 		{"GET", "/../go.mod", "", 307},
-		{"DELETE", "/api/search", "", 404},
+		{"DELETE", "/api/search", "", 405},
+		{"GET", "/api/search", "", 405},
+		{"POST", "/api/deliveries", "", 405},
+		{"POST", "/api/deliveries/1", "", 405},
+		{"POST", "/api/nothing", "", 404},
 	} {
 		status, body := do(t, c, test.method, s.URL+test.path, test.body, nil)
 		if status != test.want {

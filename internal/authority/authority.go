@@ -80,6 +80,9 @@ type Authority struct {
 	// Revoked ended the authority early; nil if it was not revoked. It is stored in a file
 	// of its own.
 	Revoked *Revocation `json:"revoked,omitempty"`
+	// Damage explains why nobody can act under it; all other fields but the number are
+	// empty then. It is not stored.
+	Damage string `json:"damage,omitempty"`
 }
 
 // Revocation ends an authority early.
@@ -102,8 +105,21 @@ func (a *Authority) Names(actor string) bool {
 	return len(a.Actors) == 0 || slices.Contains(a.Actors, actor)
 }
 
-// valid returns an error if the authority cannot be stored.
+// ErrInvalid means that an authority cannot be added as it was described.
+var ErrInvalid = errors.New("the authority is not valid")
+
+// ErrRevoked means that an authority cannot be revoked because it was revoked before.
+var ErrRevoked = errors.New("it was revoked already")
+
+// valid returns ErrInvalid if the authority cannot be stored.
 func (a *Authority) valid() error {
+	if err := a.fault(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return nil
+}
+
+func (a *Authority) fault() error {
 	for _, text := range append([]string{a.Title, a.Basis, a.GrantedBy, a.Purpose, a.Scope}, a.Actors...) {
 		if !utf8.ValidString(text) {
 			return fmt.Errorf("%q is not UTF-8", text)
@@ -134,7 +150,7 @@ func (s *Store) pin(a *Authority) error {
 		return fmt.Errorf("its scope: %w", err)
 	}
 	if query.HasThen(n) {
-		return errors.New("its scope: a condition on turns (->) depends on the scope itself, and cannot be part of it")
+		return fmt.Errorf("%w: %s", ErrInvalid, "its scope: a condition on turns (->) depends on the scope itself, and cannot be part of it")
 	}
 	if query.Any(n, func(n query.Node) bool { _, list := n.(query.List); return list }) {
 		a.Scope = n.String()
@@ -169,7 +185,7 @@ func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 			(len(than.Acts) == 0 || slices.ContainsFunc(than.Acts, a.Allows))
 	}
 	return slices.DeleteFunc(list, func(a Authority) bool {
-		if a.Number == than.Number || a.Revoked != nil || !a.Until.IsZero() && !now.Before(a.Until) || !shares(&a) {
+		if a.Number == than.Number || a.Damage != "" || a.Revoked != nil || !a.Until.IsZero() && !now.Before(a.Until) || !shares(&a) {
 			return true
 		}
 		scope, err := s.scope(&a)
@@ -185,6 +201,52 @@ func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Only returns the authority under which an actor acts who names none: the only one of those
+// that name the actor that is in force, or the only one of all, whose use reports why it is
+// not. If there is none, the error is argus.ErrRefused and says why.
+func Only(actor string, list []Authority, now time.Time) (*Authority, error) {
+	var open []*Authority
+	var names, ended []string
+	list = For(actor, list)
+	for i := range list {
+		a := &list[i]
+		why := ""
+		switch {
+		case a.Damage != "":
+			why = "is damaged"
+		case a.Revoked != nil:
+			why = "was revoked at " + stamp(a.Revoked.At)
+		case now.Before(a.From):
+			why = "begins at " + stamp(a.From)
+		case !a.Until.IsZero() && !now.Before(a.Until):
+			why = "ended at " + stamp(a.Until)
+		default:
+			open, names = append(open, a), append(names, a.Number.String())
+			continue
+		}
+		ended = append(ended, a.Number.String()+" "+why)
+	}
+	switch {
+	case len(open) == 1:
+		return open[0], nil
+	case len(open) > 1:
+		return nil, fmt.Errorf("%w: %d authorities name %s (%s); say under which one you ask with --authority", argus.ErrRefused, len(open), actor, some(names))
+	case len(list) == 1:
+		return &list[0], nil
+	case len(list) == 0:
+		return nil, fmt.Errorf("%w: no authority names %s", argus.ErrRefused, actor)
+	}
+	return nil, fmt.Errorf("%w: no authority that names %s is in force: %s; ask for a new one", argus.ErrRefused, actor, some(ended))
+}
+
+// some joins texts, and counts those beyond the tenth.
+func some(texts []string) string {
+	if more := len(texts) - 10; more > 0 {
+		texts = append(slices.Clone(texts[:10]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, ", ")
+}
 
 // Decision allows an act.
 type Decision struct {

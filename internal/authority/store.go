@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +27,10 @@ type Store struct {
 	// Lists finds the lists that scopes name, as in query.Options. Set it before any call.
 	// Default: no lists.
 	Lists func(name, hash string) (*query.WordList, error)
+	// Known returns the SHA-256 that the ledger has of each file, by its name. A file that
+	// the ledger does not have, or has otherwise, is damage, and so is a missing one; a file
+	// that is ready and has its entry counts as in place. Set it before any call. Default: files are not compared.
+	Known func() (map[string]string, error)
 }
 
 // Open opens a directory of authorities and makes it if it is missing.
@@ -92,7 +97,7 @@ func (s *Store) revoke(r Revocation, record func(argus.Hash) error) error {
 	case a == nil:
 		return argus.ErrNotFound
 	case a.Revoked != nil:
-		return fmt.Errorf("it was revoked at %s: %w", stamp(a.Revoked.At), fs.ErrExist)
+		return fmt.Errorf("%w, at %s by %s (%s)", ErrRevoked, stamp(a.Revoked.At), a.Revoked.By, a.Revoked.Reason)
 	}
 	return s.write(r.Number.String()+revokedSuffix, r, record)
 }
@@ -109,7 +114,8 @@ func (s *Store) Get(n Number) (*Authority, error) {
 	return a, err
 }
 
-// List returns all authorities in the order of their numbers.
+// List returns all authorities in the order of their numbers. Of one that is damaged, or
+// that the ledger contradicts, it returns only number and damage.
 func (s *Store) List() ([]Authority, error) {
 	last, err := s.last()
 	if err != nil {
@@ -117,11 +123,15 @@ func (s *Store) List() ([]Authority, error) {
 	}
 	var list []Authority
 	for n := range last {
-		a, err := s.Get(n + 1)
-		if err != nil {
+		a, err := s.get(n + 1)
+		switch {
+		case errors.Is(err, argus.ErrDamaged):
+			list = append(list, Authority{Number: n + 1, Damage: err.Error()})
+		case err != nil:
 			return nil, fmt.Errorf("list authorities: %w", err)
+		case a != nil:
+			list = append(list, *a)
 		}
-		list = append(list, *a)
 	}
 	return list, nil
 }
@@ -147,16 +157,24 @@ func (s *Store) Hashes() (map[string]argus.Hash, error) {
 	return hashes, nil
 }
 
-// last returns the highest number in use, by an authority or by the revocation of a lost
-// authority.
+// last returns the highest number in use: by an authority, by the revocation of a lost
+// authority, or in the ledger.
 func (s *Store) last() (Number, error) {
 	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
 		return 0, err
 	}
-	var last Number
+	known, err := s.known()
+	if err != nil {
+		return 0, err
+	}
+	names := slices.Collect(maps.Keys(known))
 	for _, entry := range entries {
-		name, isJSON := strings.CutSuffix(entry.Name(), suffix)
+		names = append(names, entry.Name())
+	}
+	var last Number
+	for _, name := range names {
+		name, isJSON := strings.CutSuffix(name, suffix)
 		n, err := ParseNumber(strings.TrimSuffix(name, strings.TrimSuffix(revokedSuffix, suffix)))
 		if isJSON && err == nil {
 			last = max(last, n)
@@ -169,10 +187,10 @@ func (s *Store) last() (Number, error) {
 func (s *Store) get(n Number) (*Authority, error) {
 	a := new(Authority)
 	found, err := s.decode(n.String()+suffix, a)
-	if err == nil && found && (a.Number != n || a.Revoked != nil) {
+	if err == nil && found && (a.Number != n || a.Revoked != nil || a.Damage != "") {
 		err = fmt.Errorf("it belongs to authority %s: %w", a.Number, argus.ErrDamaged)
 	}
-	if err == nil && !found {
+	if err == nil && !found && s.Known == nil {
 		var last Number
 		if last, err = s.last(); err == nil && n <= last {
 			err = fmt.Errorf("its file is missing: %w", argus.ErrDamaged)
@@ -199,7 +217,7 @@ func (s *Store) get(n Number) (*Authority, error) {
 }
 
 func (s *Store) decode(name string, into any) (found bool, err error) {
-	data, err := s.read(name)
+	data, err := s.recorded(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -210,6 +228,52 @@ func (s *Store) decode(name string, into any) (found bool, err error) {
 		return false, fmt.Errorf("%s: %w: %w", name, err, argus.ErrDamaged)
 	}
 	return true, nil
+}
+
+func (s *Store) known() (map[string]string, error) {
+	if s.Known == nil {
+		return nil, nil
+	}
+	return s.Known()
+}
+
+// recorded reads a file as the ledger has it. The error is fs.ErrNotExist if neither has
+// it, and argus.ErrDamaged if they differ.
+func (s *Store) recorded(name string) ([]byte, error) {
+	data, err := s.read(name)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if s.Known == nil || err != nil && !missing {
+		return data, err
+	}
+	known, failed := s.Known() // after the file, whose entry is written first
+	if failed != nil {
+		return nil, failed
+	}
+	what := "authority"
+	if strings.HasSuffix(name, revokedSuffix) {
+		what = "revocation"
+	}
+	want, ok := known[name]
+	damage := func(format string, args ...any) ([]byte, error) {
+		return nil, fmt.Errorf("%s/%s: %w: %s", filepath.Base(s.dir), name, argus.ErrDamaged, fmt.Sprintf(format, args...))
+	}
+	isIt := func(data []byte) bool { return argus.Hash(sha256.Sum256(data)).String() == want }
+	switch {
+	case !ok && missing:
+		return nil, err
+	case !ok:
+		return damage("the ledger does not know this %s, so Argus did not add it, and nobody acts under it; remove the file", what)
+	case !missing && isIt(data):
+		return data, nil
+	case !missing:
+		return damage("the ledger knows this %s with another SHA-256, so it was changed, and nobody acts under it; put back the file from a copy of the store", what)
+	}
+	for _, at := range []string{durable.Prepared + name, name} { // it is on its way to its name
+		if data, err := s.read(at); err == nil && isIt(data) {
+			return data, nil
+		}
+	}
+	return damage("the ledger knows this %s and the file is missing, so nobody acts under it; put back the file from a copy of the store", what)
 }
 
 // parse accepts only the exact output of encode.

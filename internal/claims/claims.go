@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/evidence"
@@ -105,6 +106,63 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 		c.Files[layout.Info] = e.Detail[layout.Info]
 	}
 	return nil
+}
+
+// Known follows the claims of a ledger about authorities, lists and maps, without reading all of
+// it again. Its methods are safe for concurrent use, and the caller must not change the
+// maps.
+type Known struct {
+	ledger *ledger.Ledger
+	mu     sync.Mutex
+	seen   int // so many of ledger.Named are in said
+	said   *Claims
+}
+
+// Follow returns the claims of a ledger, as they are at each call.
+func Follow(l *ledger.Ledger) *Known {
+	return &Known{ledger: l, said: &Claims{}}
+}
+
+// Authorities returns the SHA-256 of each authority and revocation, by its file's name.
+func (k *Known) Authorities() (map[string]string, error) {
+	said, err := k.now()
+	return said.Authorities, err
+}
+
+// Lists returns the SHA-256 of each list by its file's name, and the SHA-256 of the lists
+// and maps whose names are destroyed.
+func (k *Known) Lists() (named map[string]string, unnamed map[string]bool, err error) {
+	said, err := k.now()
+	return said.Lists, said.Unnamed, err
+}
+
+// Maps is like Lists for maps.
+func (k *Known) Maps() (named map[string]string, unnamed map[string]bool, err error) {
+	said, err := k.now()
+	return said.Maps, said.Unnamed, err
+}
+
+func (k *Known) now() (*Claims, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	ctx := context.Background()
+	entries, err := k.ledger.Named(ctx)
+	if err != nil || len(entries) == k.seen {
+		return k.said, err
+	}
+	// Earlier answers stay as they are.
+	next := &Claims{Authorities: map[string]string{}, Lists: map[string]string{}, Maps: map[string]string{}, Unnamed: map[string]bool{}}
+	maps.Copy(next.Authorities, k.said.Authorities)
+	maps.Copy(next.Lists, k.said.Lists)
+	maps.Copy(next.Maps, k.said.Maps)
+	maps.Copy(next.Unnamed, k.said.Unnamed)
+	for _, e := range entries[k.seen:] {
+		if err := next.add(ctx, k.ledger, &e); err != nil {
+			return k.said, err
+		}
+	}
+	k.said, k.seen = next, len(entries)
+	return next, nil
 }
 
 // Hash returns the SHA-256 of a file in the ledger's notation.

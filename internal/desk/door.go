@@ -47,9 +47,12 @@ func (d *Desk) Act(ctx context.Context, who Who, act ledger.Act, read func(*Perm
 	return d.read(ctx, act, decision, entry.Seq, read)
 }
 
-// does returns the act with its asker.
+// does returns the act with its asker, and its authority as the ledger writes it.
 func (w Who) does(act ledger.Act) ledger.Act {
 	act.Actor, act.Authority, act.Purpose = w.Actor, w.Authority, w.Purpose
+	if number, err := authority.ParseNumber(w.Authority); err == nil {
+		act.Authority = number.String()
+	}
 	return act
 }
 
@@ -101,6 +104,9 @@ func (d *Desk) refused(ctx context.Context, act ledger.Act, err error) error {
 	}
 	act.Detail = map[string]string{"action": act.Action, "reason": err.Error()}
 	act.Action = ledger.Refused
+	if _, bad := authority.ParseNumber(act.Authority); bad != nil {
+		act.Authority = "" // the log holds nobody's words; the reason has them
+	}
 	_, failed := d.parts.Ledger.Append(ctx, act)
 	return errors.Join(err, failed)
 }

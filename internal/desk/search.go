@@ -31,8 +31,8 @@ const (
 // MostHits is the most hits that Search returns at once.
 const MostHits = 1000
 
-// facetFields are the fields that an answer can count by.
-var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
+// FacetFields are the fields that an answer can count by.
+var FacetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 
 var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}
 
@@ -173,8 +173,8 @@ func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 		}
 	}
 	for _, field := range req.Facets {
-		if !slices.Contains(facetFields, field) {
-			return ask, fmt.Errorf("%w: no facet %q; there are %q", ErrRequest, field, facetFields)
+		if !slices.Contains(FacetFields, field) {
+			return ask, fmt.Errorf("%w: no facet %q; there are %q", ErrRequest, field, FacetFields)
 		}
 	}
 	ask.Facets, ask.FacetSize, ask.Pairs = req.Facets, allOf(req.FacetSize), allOf(req.Pairs)

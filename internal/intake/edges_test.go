@@ -179,3 +179,20 @@ func TestTemporaryFilesLieInTheStore(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
+
+// A delivery that does not fit is refused before a store is made for it.
+func TestFits(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b"} {
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 500), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for free, want := range map[int64]error{999: ErrNoRoom, 1000: nil} {
+		for _, paths := range [][]string{{dir}, {filepath.Join(dir, "a"), filepath.Join(dir, "b")}} {
+			if err := Fits(func() (int64, error) { return free, nil }, "nowhere", paths); !errors.Is(err, want) {
+				t.Errorf("%d bytes are free: %v, want %v", free, err, want)
+			}
+		}
+	}
+}

@@ -117,6 +117,12 @@ func open(ctx context.Context, s *evidence.Store) ([]evidence.Delivery, error) {
 	return slices.DeleteFunc(list, func(d evidence.Delivery) bool { return d.Seal != nil }), nil
 }
 
+// isSealed reports whether a delivery has a seal. A seal that cannot be read is none here.
+func (o Options) isSealed(d argus.DeliveryNumber) bool {
+	is, err := o.Store.Sealed(d)
+	return is && err == nil
+}
+
 // takeNamed takes in hand the named deliveries, or the only unfinished one if none is
 // named. The caller releases them.
 func (o Options) takeNamed(ctx context.Context, which []argus.DeliveryNumber) ([]evidence.Delivery, error) {
@@ -137,6 +143,8 @@ func (o Options) takeNamed(ctx context.Context, which []argus.DeliveryNumber) ([
 				list = append(list, all[at])
 			case o.Hands.held[d]:
 				return nil, fmt.Errorf("%w: %s", ErrInHand, d)
+			case o.isSealed(d):
+				return nil, fmt.Errorf("%s is sealed, so there is nothing to finish", d)
 			default:
 				return nil, fmt.Errorf("look for an unfinished delivery %s: %w", d, argus.ErrNotFound)
 			}

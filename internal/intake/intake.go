@@ -199,7 +199,7 @@ func (o Options) begin(ctx context.Context, path, place string, files []foundFil
 			return d, false, nil
 		}
 	}
-	if err := room(o.Store, files); err != nil {
+	if err := room(o.Store.Free, files); err != nil {
 		return d, false, err
 	}
 	if err := o.canRead(); err != nil {
@@ -307,11 +307,24 @@ func Abandon(ctx context.Context, o Options, reason string, which ...argus.Deliv
 	})
 }
 
+// Fits returns ErrNoRoom if paths have more bytes than are free where a store would be made.
+func Fits(free func() (int64, error), store string, paths []string) error {
+	var all []foundFile
+	for _, path := range paths {
+		files, err := walk(path, store)
+		if err != nil {
+			return fmt.Errorf("ingest %s: %w", path, err)
+		}
+		all = append(all, files...)
+	}
+	return room(free, all)
+}
+
 // room returns ErrNoRoom if files have more bytes than the disk has free. They may take
 // less, since blocks are compressed, but nobody knows before, and a full disk
 // interrupts a delivery.
-func room(s *evidence.Store, files []foundFile) error {
-	free, err := s.Free()
+func room(look func() (int64, error), files []foundFile) error {
+	free, err := look()
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}

@@ -266,6 +266,7 @@ type Ledger struct {
 	wait     time.Duration
 
 	known known
+	named named
 	// envelopesEnd is owned by the goroutine that appends.
 	envelopesEnd ends
 	turn         chan struct{} // held by the goroutine that appends

@@ -96,9 +96,22 @@ func TestCorrect(t *testing.T) {
 	if got[0].Action != Correct || got[0].Subject != "3" || got[0].Detail["reason"] != "the clock was ahead" || got[0].Actor != "anna" || !got[1].Time.Equal(at(3)) {
 		t.Errorf("%+v", got)
 	}
-	if report := verify(t, dir, k.public); report.Damaged() {
-		t.Errorf("%+v", report)
+	// Verify no longer asks for a correction that was made, until a clock is behind again.
+	said := func(want ...string) {
+		t.Helper()
+		report := verify(t, dir, k.public)
+		if report.Damaged() || len(report.Findings) != len(want) {
+			t.Fatalf("%+v", report)
+		}
+		for i, f := range report.Findings {
+			if f.Entry != 4+3*uint64(i) || !strings.Contains(f.Problem, want[i]) || i == 0 && strings.Contains(f.Problem, "argus ledger correct") {
+				t.Errorf("%+v, want %s", f, want[i])
+			}
+		}
 	}
+	said("was corrected since, by entry 5")
+	appendActs(t, l, 1)
+	said("was corrected since, by entry 5", "argus ledger correct")
 }
 
 // TestExtends: Extends accepts every earlier state of the ledger, and no other.

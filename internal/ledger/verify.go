@@ -95,6 +95,7 @@ func Verify(ctx context.Context, dir, publicKey string) (*Report, error) {
 	v.report.Entries, v.report.Root = h.size, h.root
 	v.interrupted()
 	v.tree()
+	v.namedFile(verifier)
 	v.destroyed()
 	v.aside()
 	v.rest()
@@ -118,10 +119,15 @@ type verification struct {
 	newer       bool   // a newer Argus wrote some of the entries
 	read        uint64 // how many entries are valid
 	back, backs uint64
-	gone        []uint64 // the entries whose envelopes are gone, rising
-	orders      []order  // to destroy envelopes
-	going       destroying
-	live        *Ledger // the current state, to see later changes; nil if it cannot be opened
+	// correction is the last entry that corrected the time after such entries, and corrected
+	// the first of them.
+	correction, corrected uint64
+	gone                  []uint64 // the entries whose envelopes are gone, rising
+	orders                []order  // to destroy envelopes
+	going                 destroying
+	named                 []string // the entries of namingActs, encoded, and their numbers
+	namedAt               []uint64
+	live                  *Ledger // the current state, to see later changes; nil if it cannot be opened
 }
 
 func (v *verification) damage(file string, offset int64, entry uint64, format string, args ...any) {
@@ -380,6 +386,10 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 	held := v.envelopes(first + 1)
 	for i, s := range spans {
 		seq := first + uint64(i) + 1
+		if isNaming(s.data) {
+			v.named = append(v.named, string(s.data))
+			v.namedAt = append(v.namedAt, seq)
+		}
 		e, err := decode(s.data)
 		switch {
 		case errors.Is(err, argus.ErrNewer):
@@ -399,6 +409,12 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 				v.back = seq
 			}
 		}
+		if e.Action == Correct && v.backs > 0 {
+			if v.correction == 0 {
+				v.corrected = v.back
+			}
+			v.correction, v.backs = seq, 0
+		}
 		v.last = e.Time
 		switch {
 		case e.Envelope == (argus.Hash{}):
@@ -417,6 +433,34 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 			v.orders = append(v.orders, o)
 		}
 		v.read++
+	}
+}
+
+// namedFile checks the file of the entries about authorities and lists.
+func (v *verification) namedFile(verifier note.Verifier) {
+	raw, ok := v.files[namedName]
+	if !ok {
+		return
+	}
+	v.seen[namedName] = true
+	h, data, err := openNamed(raw, verifier)
+	switch {
+	case err != nil:
+		v.damage(namedName, -1, 0, "%v", err)
+		return
+	case h.size > v.report.Entries:
+		v.damage(namedName, -1, 0, "it covers %d entries, and the checkpoint %d: the ledger was cut back", h.size, v.report.Entries)
+		return
+	case v.report.Damaged() || v.read < h.size:
+		return // some entries were not examined
+	}
+	at, _ := slices.BinarySearch(v.namedAt, h.size+1)
+	if !slices.EqualFunc(data, v.named[:at], func(a []byte, b string) bool { return string(a) == b }) || v.live == nil {
+		v.damage(namedName, -1, 0, "it does not have the entries of the ledger")
+		return
+	}
+	if same, err := v.live.Extends(argus.LedgerHead{Entries: h.size, Root: h.root}); err != nil || !same {
+		v.damage(namedName, -1, 0, "the ledger did not have the root %s at %d entries", h.root, h.size)
 	}
 }
 
@@ -515,6 +559,9 @@ func (v *verification) aside() {
 	}
 	if n := v.report.Destroyed; n > 0 {
 		note(envelopeDir, 0, "envelopes destroyed by order: %d. The ledger still proves each of these acts, its time and its authority, and no more", n)
+	}
+	if v.correction > 0 {
+		note("tile/entries", v.corrected, "a clock was behind the entry before, and the time was corrected since, by entry %d", v.correction)
 	}
 	if n := v.backs; n > 0 {
 		note("tile/entries", v.back, "here the clock was behind the entry before it (entries: %d). argus ledger correct corrects an entry whose time is too late", n)
@@ -663,4 +710,4 @@ func (v *verification) shorter(name string, t tlog.Tile) {
 
 // temporaryName matches the files that durable, and earlier versions (with a random
 // number after the name), write before they rename them.
-var temporaryName = regexp.MustCompile(`^(checkpoint(\.tmp|(\.new-)?\d+)|\.state/[a-zA-Z]+(\.new-)?\d+|envelopes/destroying(\.tmp|\.new-\d+)|tile/(.*/)?(\d{4,}|\d+\.tmp))$`)
+var temporaryName = regexp.MustCompile(`^(named\.tmp|checkpoint(\.tmp|(\.new-)?\d+)|\.state/[a-zA-Z]+(\.new-)?\d+|envelopes/destroying(\.tmp|\.new-\d+)|tile/(.*/)?(\d{4,}|\d+\.tmp))$`)

@@ -22,6 +22,7 @@ import (
 	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
@@ -443,9 +444,22 @@ func TestWho(t *testing.T) {
 	if _, err := n.Admin.AddAuthority(t.Context(), "", limited); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Who(t.Context(), desk.Who{Actor: "zoe"}); !errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "2 authorities") {
+	if _, err := n.Who(t.Context(), desk.Who{Actor: "zoe"}); !errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "2 authorities name zoe (A-0001, A-0002)") {
 		t.Errorf("two of them: %v", err)
 	}
+	refusals := func(authority, reason string) {
+		t.Helper()
+		size, err := n.ledger.Size()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for e, err := range n.ledger.Entries(t.Context(), size, 1) {
+			if err != nil || e.Action != ledger.Refused || e.Actor != "zoe" || e.Authority != authority || !strings.Contains(e.Detail["reason"], reason) {
+				t.Errorf("the ledger has %+v, %v", e, err)
+			}
+		}
+	}
+	refusals("", "2 authorities")
 	if who, err := n.Who(t.Context(), desk.Who{Actor: "zoe", Authority: "A-0002"}); err != nil || who.Purpose != "p" {
 		t.Errorf("named: %+v, %v", who, err)
 	}
@@ -454,6 +468,28 @@ func TestWho(t *testing.T) {
 	}
 	if who, err := n.Who(t.Context(), desk.Who{Actor: "zoe"}); err != nil || who.Authority != "A-0002" {
 		t.Errorf("the one in force: %+v, %v", who, err)
+	}
+	if err := n.Admin.RevokeAuthority(t.Context(), "", 2, "over"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Who(t.Context(), desk.Who{Actor: "zoe"}); !errors.Is(err, argus.ErrRefused) || strings.Count(err.Error(), " was revoked at 2") != 2 {
+		t.Errorf("none is in force: %v", err)
+	}
+	refusals("", "is in force")
+	// However it was written, the ledger and the answer have the number in one form.
+	zoe, err := n.Who(t.Context(), desk.Who{Actor: "zoe", Authority: "2"})
+	if err != nil || zoe.Authority != "A-0002" {
+		t.Errorf("%+v, %v", zoe, err)
+	}
+	for text, want := range map[string]string{"2": "A-0002", "a-0002": "A-0002", "the words of zoe": ""} {
+		if _, err := n.Desk.Search(t.Context(), desk.Who{Actor: "zoe", Authority: text, Purpose: "p"}, desk.SearchRequest{}); !errors.Is(err, argus.ErrRefused) {
+			t.Error(err)
+		}
+		refusals(want, "authority")
+		if err := n.Ingest(t.Context(), desk.Who{Actor: "zoe", Authority: want, Purpose: "p"}, intake.Options{}, nil); !errors.Is(err, argus.ErrRefused) {
+			t.Error(err)
+		}
+		refusals(want, "ingest")
 	}
 	if who, err := n.Who(t.Context(), desk.Who{Actor: "bert"}); err != nil || who.Authority != "A-0001" {
 		t.Errorf("the one that has ended: %+v, %v", who, err)

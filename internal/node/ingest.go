@@ -35,6 +35,9 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 		return err
 	}
 	decision, err := n.authorities.Decide(authority.Request{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: "ingest"}, now)
+	if errors.Is(err, argus.ErrRefused) {
+		return n.refused(ctx, who, "ingest", err)
+	}
 	if err != nil {
 		return err
 	}

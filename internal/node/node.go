@@ -244,7 +244,9 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n.authorities.Lists = n.lists.Find
+	known := claims.Follow(n.ledger.Ledger)
+	n.authorities.Lists, n.authorities.Known, n.lists.Known = n.lists.Find, known.Authorities, known.Lists
+	maps.Known = known.Maps
 	n.Admin = admin.New(admin.Options{Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists, Maps: maps,
 		Protected: n.protected, Failpoint: o.Failpoint})
 	if err := n.Admin.Settle(ctx); err != nil {

@@ -23,6 +23,8 @@ type expected struct {
 	Hint       string `json:"hint"`
 	Manual     string `json:"manual"`
 	KnownError string `json:"known_error"`
+	// Format is the format that the input has. Default: those whose readers find something.
+	Format string `json:"format"`
 
 	// Example names the file that is used instead of a folder input: one of
 	// [Set.Examples].

@@ -40,7 +40,7 @@ const (
 type Options struct {
 	// Program is the argus under test.
 	Program string
-	// Software names the version of the program.
+	// Software names the version of the program; its file is hashed.
 	Software string
 	// Formats are the formats that the program reads, with their versions.
 	Formats []Format
@@ -58,14 +58,14 @@ type Options struct {
 type Format struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
-	// Passed, Failed and Known count the references with findings of this reader;
-	// Known are those that fail because of a known error.
+	// Passed, Failed and Known count the references that name the format, or in which its
+	// reader found something; Known are those that fail because of a known error.
 	Passed int `json:"passed"`
 	Failed int `json:"failed"`
 	Known  int `json:"known_errors"`
 }
 
-// Tested reports whether any reference has a finding about the reader.
+// Tested reports whether any reference that was tested is about the format.
 func (f Format) Tested() bool { return f.Passed+f.Failed+f.Known > 0 }
 
 // Set is the references in one folder.
@@ -88,7 +88,7 @@ const (
 	Failed Outcome = "failed"
 	// KnownError: it failed, and the reference names the error of this version.
 	KnownError Outcome = "known error"
-	// NotTested: the reference asks a person to look, or expects nothing.
+	// NotTested: nothing failed, and the reference asks a person to look, or expects nothing.
 	NotTested Outcome = "not tested"
 )
 
@@ -97,6 +97,8 @@ type Result struct {
 	Set       string  `json:"set"`
 	Reference string  `json:"reference"`
 	Outcome   Outcome `json:"outcome"`
+	// Format is the format that the reference names.
+	Format string `json:"format,omitempty"`
 	// Readers are those that found something in the files, as name/version.
 	Readers []string `json:"readers,omitempty"`
 	Input   []File   `json:"input"`
@@ -118,16 +120,18 @@ type File struct {
 
 // Record is the result of a validation.
 type Record struct {
-	Software  string    `json:"software"`
-	System    string    `json:"system"`
-	Began     time.Time `json:"began"`
-	Ended     time.Time `json:"ended"`
-	Passed    int       `json:"passed"`
-	Failed    int       `json:"failed"`
-	Known     int       `json:"known_errors"`
-	NotTested int       `json:"not_tested"`
-	Formats   []Format  `json:"formats"`
-	Results   []Result  `json:"results"`
+	Software string `json:"software"`
+	// Program is the SHA-256 of the program's file.
+	Program   argus.Hash `json:"program_sha256"`
+	System    string     `json:"system"`
+	Began     time.Time  `json:"began"`
+	Ended     time.Time  `json:"ended"`
+	Passed    int        `json:"passed"`
+	Failed    int        `json:"failed"`
+	Known     int        `json:"known_errors"`
+	NotTested int        `json:"not_tested"`
+	Formats   []Format   `json:"formats"`
+	Results   []Result   `json:"results"`
 }
 
 // Run tests the program with all references of the sets, in the order of their names. The
@@ -142,6 +146,10 @@ func Run(ctx context.Context, sets []Set, system string, o Options) (*Record, er
 		o.Progress = func(Result) {}
 	}
 	record := &Record{Software: o.Software, System: system, Began: o.Now().UTC().Truncate(time.Second), Formats: slices.Clone(o.Formats)}
+	var err error
+	if record.Program, err = hashFile(o.Program); err != nil {
+		return nil, err
+	}
 	for _, set := range sets {
 		names, err := references(set.Files)
 		if err != nil {
@@ -201,8 +209,12 @@ func (r *Record) add(result Result) {
 	case NotTested:
 		r.NotTested++
 	}
+	about := map[string]bool{result.Format: true} // also if its reader recognised nothing
 	for _, reader := range result.Readers {
 		name, _, _ := strings.Cut(reader, "/")
+		about[name] = true
+	}
+	for name := range about {
 		if i := slices.IndexFunc(r.Formats, func(f Format) bool { return f.Format == name }); i >= 0 {
 			count(&r.Formats[i])
 		}
@@ -248,6 +260,12 @@ func (o *Options) reference(ctx context.Context, set Set, name string) (Result, 
 		return result, copying
 	}
 	result.Input = files
+	if want != nil {
+		result.Format = want.Format
+	}
+	if err == nil && !o.reads(result.Format) {
+		err = fmt.Errorf("this Argus does not read the format %q", result.Format)
+	}
 	switch {
 	case err != nil:
 		result.Differences = []string{fmt.Sprintf("%s: %s", expectedName, err)}
@@ -263,6 +281,22 @@ func (o *Options) reference(ctx context.Context, set Set, name string) (Result, 
 	result.judge(want)
 	result.Millis = o.Now().Sub(began).Milliseconds()
 	return result, nil
+}
+
+// reads reports whether the program reads a format; "" is any.
+func (o *Options) reads(format string) bool {
+	return format == "" || slices.ContainsFunc(o.Formats, func(f Format) bool { return f.Format == format })
+}
+
+func hashFile(name string) (hash argus.Hash, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return hash, err
+	}
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	sum.Sum(hash[:0])
+	return hash, errors.Join(err, f.Close())
 }
 
 // judge sets the outcome from the differences.

@@ -147,6 +147,20 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// A reference that its reader does not recognise counts for the format that it names, once.
+func TestFormatOfAReference(t *testing.T) {
+	r := &Record{Formats: []Format{{Format: "sheet"}, {Format: "eml"}, {Format: "jsonl"}}}
+	r.add(Result{Outcome: Failed, Format: "eml", Readers: []string{"sheet/2"}})
+	r.add(Result{Outcome: Passed, Format: "sheet", Readers: []string{"sheet/2"}})
+	r.add(Result{Outcome: NotTested, Format: "jsonl", Readers: []string{"jsonl/1"}})
+	if want := []Format{{"sheet", 0, 1, 1, 0}, {"eml", 0, 0, 1, 0}, {"jsonl", 0, 0, 0, 0}}; !cmp.Equal(want, r.Formats) {
+		t.Errorf("%+v, want %+v", r.Formats, want)
+	}
+	if r.Formats[2].Tested() || !r.Formats[1].Tested() {
+		t.Error("tested")
+	}
+}
+
 // The built-in references are valid, each expects something, and all files that they name
 // exist.
 func TestBuiltIn(t *testing.T) {
@@ -161,8 +175,8 @@ func TestBuiltIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, err := parseExpected(text)
-		if err != nil || want.empty() {
-			t.Errorf("%s: it expects nothing, %v", name, err)
+		if err != nil || want.empty() || want.Format == "" {
+			t.Errorf("%s: it expects nothing or names no format, %v", name, err)
 		}
 	}
 }

@@ -206,6 +206,12 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 	if f.Name != layout.Authorities && len(f.Files)+len(f.Unnamed) == 0 && !layout.There(path) {
 		return // it is created on demand
 	}
+	what := func(name string) string {
+		if f.Name == layout.Authorities && strings.HasSuffix(name, ".revoked.json") {
+			return "revocation"
+		}
+		return f.What
+	}
 	say := func(note bool, file, format string, args ...any) {
 		report(Finding{File: file, Offset: -1, Note: note, Problem: fmt.Sprintf(format, args...)})
 	}
@@ -225,17 +231,17 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		case errors.Is(err, fs.ErrNotExist) && waits:
 			// It has been renamed to its final name meanwhile.
 		case err != nil:
-			say(false, name, "the %s cannot be read: %v", f.What, err)
+			say(false, name, "the %s cannot be read: %v", what(e.Name()), err)
 		case waits && now.Files[made] == claims.Hash(data):
 			// It is reported under its final name.
 		case !known && now.Unnamed[claims.Hash(data)]:
 			say(true, name, "the ledger has the %s, but the envelope with its name is destroyed", f.What)
 		case !known && !waits && strings.HasSuffix(e.Name(), f.Suffix):
-			say(false, name, "the ledger has no entry for this %s: Argus did not add it, or a crash interrupted Argus", f.What)
+			say(false, name, "the ledger has no entry for this %s: Argus did not add it, since the entry comes before the file", what(e.Name()))
 		case !known:
 			say(true, name, "the file is not part of the store, or a crash left it")
 		case claims.Hash(data) != want:
-			say(false, name, "the %s has the SHA-256 %s, but the ledger has %s", f.What, claims.Hash(data), want)
+			say(false, name, "the %s has the SHA-256 %s, but the ledger has %s", what(e.Name()), claims.Hash(data), want)
 		}
 	}
 	for hash := range unnamed {
@@ -247,11 +253,11 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 			continue
 		}
 		if data, err := layout.Read(durable.OS{}, path, durable.Prepared+name); err == nil && claims.Hash(data) == hash {
-			say(true, file, "the ledger has the %s, but its file is not in place: a crash interrupted Argus; the next opening of the store completes the act", f.What)
+			say(true, file, "the ledger has the %s, but its file is not in place: a crash interrupted Argus; the next opening of the store completes the act", what(name))
 			continue
 		}
 		if !layout.There(filepath.Join(path, name)) { // it may have been renamed in between
-			say(false, file, "the %s is missing, but the ledger records that it was added", f.What)
+			say(false, file, "the %s is missing, but the ledger records that it was added", what(name))
 		}
 	}
 }

@@ -8,6 +8,7 @@ package wordlist
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -24,6 +25,10 @@ type Store struct {
 	disk durable.Disk
 	dir  string
 	Kind
+	// Known returns the SHA-256 that the ledger has of each file, by its name, and of the
+	// files whose names are destroyed. A file that the ledger does not have, and a missing
+	// one, is damage. Set it before any call. Default: files are not compared.
+	Known func() (named map[string]string, unnamed map[string]bool, err error)
 }
 
 // Kind is a sort of documents that a store keeps.
@@ -54,7 +59,7 @@ func openOn(d durable.Disk, dir string, k Kind) (*Store, error) {
 	if err := d.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("open %ss: %w", k.Word, err)
 	}
-	return &Store{d, dir, k}, nil
+	return &Store{disk: d, dir: dir, Kind: k}, nil
 }
 
 // Version is one version of a list.
@@ -62,6 +67,8 @@ type Version struct {
 	Name    string `json:"list"`
 	Version int    `json:"version"` // from 1
 	Hash    string `json:"sha256"`
+	// Damage explains why no query can use it. Default: it is sound.
+	Damage string `json:"damage,omitempty"`
 
 	suffix string
 }
@@ -76,7 +83,7 @@ func (k Kind) parseFile(name string) (v Version, ok bool) {
 		return v, false
 	}
 	number, err := strconv.Atoi(parts[1])
-	v = Version{parts[0], number, parts[2], k.Suffix}
+	v = Version{Name: parts[0], Version: number, Hash: parts[2], suffix: k.Suffix}
 	return v, err == nil && number > 0 && v.File() == name
 }
 
@@ -94,10 +101,10 @@ func (s *Store) Add(name string, data []byte, record func(Version) error) (v Ver
 	if err != nil {
 		return v, false, fmt.Errorf("add %s %s: %w", s.Word, name, err)
 	}
-	v = Version{name, 1, hash, s.Suffix}
+	v = Version{Name: name, Version: 1, Hash: hash, suffix: s.Suffix}
 	if len(versions) > 0 {
 		last := versions[len(versions)-1]
-		if last.Hash == hash {
+		if last.Hash == hash && last.Damage == "" {
 			return last, true, nil
 		}
 		v.Version = last.Version + 1
@@ -129,7 +136,10 @@ func (s *Store) Read(name, hash string) ([]byte, error) {
 		if hash != "" && v.Hash != hash {
 			continue
 		}
-		data, err := durable.ReadFile(s.disk, filepath.Join(s.dir, v.File()), s.Limit)
+		if v.Damage != "" {
+			return nil, fmt.Errorf("read %s %s: %w: %s", s.Word, name, argus.ErrDamaged, v.Damage)
+		}
+		data, err := s.read(v.File())
 		if errors.Is(err, durable.ErrUnfit) {
 			err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
 		}
@@ -157,17 +167,55 @@ func (s *Store) List() ([]Version, error) {
 	return versions, nil
 }
 
+// read returns a file, also while it is on its way to its name.
+func (s *Store) read(file string) (data []byte, err error) {
+	for _, name := range []string{file, durable.Prepared + file, file} {
+		data, err = durable.ReadFile(s.disk, filepath.Join(s.dir, name), s.Limit)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return data, err
+		}
+	}
+	return data, err
+}
+
 // versions returns the versions of a name, or all if it is "".
 func (s *Store) versions(name string) ([]Version, error) {
 	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
 		return nil, err
 	}
+	var known map[string]string
+	var unnamed map[string]bool
+	if s.Known != nil {
+		if known, unnamed, err = s.Known(); err != nil { // after the files, whose entries are written first
+			return nil, err
+		}
+	}
 	var versions []Version
-	for _, entry := range entries {
-		if v, ok := s.parseFile(entry.Name()); ok && (name == "" || v.Name == name) {
+	add := func(file, damage string) {
+		if v, ok := s.parseFile(file); ok && (name == "" || v.Name == name) {
+			v.Damage = damage
 			versions = append(versions, v)
 		}
+	}
+	there := map[string]bool{}
+	for _, entry := range entries {
+		file, damage := entry.Name(), ""
+		there[file] = true
+		if v, ok := s.parseFile(file); ok && s.Known != nil && known[file] == "" && !unnamed[v.Hash] {
+			damage = fmt.Sprintf("%s/%s: the ledger has no entry for this %s, so Argus did not add it; remove the file", filepath.Base(s.dir), file, s.Word)
+		}
+		add(file, damage)
+	}
+	for file := range known {
+		if there[file] {
+			continue
+		}
+		damage := ""
+		if _, err := s.read(file); errors.Is(err, fs.ErrNotExist) {
+			damage = fmt.Sprintf("%s/%s: the ledger has an entry for this %s, but the file is missing; put it back from a copy of the store", filepath.Base(s.dir), file, s.Word)
+		}
+		add(file, damage)
 	}
 	slices.SortFunc(versions, func(a, b Version) int {
 		if a.Name != b.Name {

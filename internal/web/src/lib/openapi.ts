@@ -175,6 +175,7 @@ export interface components {
             basis: string;
             /** Format: date-time */
             created: string;
+            damage?: string;
             /** Format: date-time */
             from: string;
             granted_by: string;
