@@ -169,6 +169,7 @@ func TestWriteProtectedStore(t *testing.T) {
 					{"ingest", "--store", store, fileOf(t, "b.jsonl", lines(20, 21))},
 					{"authority", "add", "--store", store, "--basis", "b", "--granted-by", "g", "--for", "p"},
 					{"list", "add", "--store", store, "words", fileOf(t, "words.txt", "w\n")},
+					{"reindex", "--store", store},
 				} {
 					if code, _, said := told(t, refused...); code != exitError || !strings.Contains(said, "write-protected") {
 						t.Errorf("%v: exit code %d: %s", refused[:2], code, said)

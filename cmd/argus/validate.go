@@ -205,11 +205,11 @@ func (a *app) writeRecord(r *validate.Record, key *admin.ValidationKey, name str
 }
 
 func (a *app) checkValidation(f validateFlags) error {
-	text, err := readBounded(f.check, maxRecord)
+	text, err := durable.ReadGiven(f.check, 16<<20)
 	if err != nil {
 		return err
 	}
-	key, wrong, err := readPublicKey(f.key)
+	key, wrong, err := admin.ReadPublicKey(f.key)
 	if err == nil && wrong != "" {
 		err = errors.New(wrong)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/verify"
 )
@@ -48,7 +49,7 @@ wrote a part, which was not checked, or an older Argus wrote the store, which
 			if c.Flags().Changed("key") {
 				var wrong string
 				var err error
-				if key, wrong, err = readPublicKey(keyFile); err != nil {
+				if key, wrong, err = admin.ReadPublicKey(keyFile); err != nil {
 					return fmt.Errorf("read the public key: %w", err)
 				}
 				// An empty key would mean the key in the store.

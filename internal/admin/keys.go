@@ -111,6 +111,24 @@ func readPrivate(name string) ([]byte, error) {
 // maxKey is the most bytes that are read of a file of keys.
 const maxKey = 4 << 10
 
+// ReadPublicKey reads a file with a public key that the user names. wrong says why the file
+// cannot hold one.
+func ReadPublicKey(name string) (key, wrong string, err error) {
+	data, err := durable.ReadGiven(name, maxKey)
+	key = strings.TrimSpace(string(data))
+	switch {
+	case errors.Is(err, durable.ErrUnfit):
+		return "", fmt.Sprintf("%s has more than %d bytes", name, maxKey), nil
+	case err != nil:
+		return "", "", err
+	case key == "":
+		return "", name + " is empty", nil
+	case strings.HasPrefix(key, "PRIVATE+KEY+"):
+		return "", name + " holds a private key, which nobody needs for checking and which has to stay secret; name the file of the public key, which ends in .pub", nil
+	}
+	return key, "", nil
+}
+
 // Pair returns both halves, which must belong together.
 func (k Keys) Pair() (note.Signer, note.Verifier, error) {
 	signer, err := note.NewSigner(k.Private)

@@ -169,3 +169,17 @@ func ReadFile(d Disk, name string, most int64) ([]byte, error) {
 	data, err := io.ReadAll(io.NewSectionReader(f, 0, most))
 	return data, errors.Join(err, f.Close())
 }
+
+// ReadGiven reads a file or a pipe that the user names. The error is [ErrUnfit] if it has
+// more than so many bytes.
+func ReadGiven(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("%s has more than %d bytes: %w", name, most, ErrUnfit)
+	}
+	return data, errors.Join(err, f.Close())
+}

@@ -279,7 +279,7 @@ func TestVerifySeesFiles(t *testing.T) {
 		harm   func(dir string) error
 		damage bool
 	}{
-		{"a segment too many", func(dir string) error { return write(dir, layout.Segment(last+3, 0)) }, false},
+		{"a segment too many", func(dir string) error { return write(dir, layout.Segment(last+3, 0)) }, true},
 		{"a run of ids too many", func(dir string) error { return write(dir, layout.IDs+"/99999999.ids") }, false},
 		{"a seal under another name", func(dir string) error { return write(dir, layout.Deliveries+"/1.seal") }, false},
 		{"the ids without their manifest", func(dir string) error { return os.Remove(filepath.Join(dir, layout.IDs, "manifest")) }, true},
