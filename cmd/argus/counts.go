@@ -116,7 +116,7 @@ func (a *app) printCSV(r *desk.SearchResult, req desk.SearchRequest, zone *time.
 	case req.Pairs != 0:
 		rows = append(rows, []string{"service", "from", "from_name", "to", "conversation", "to_name", "count", "first", "last"})
 		for _, p := range r.Pairs {
-			rows = append(rows, []string{p.Service, p.From, p.FromName, p.To, p.Conversation, p.ToName, strconv.FormatUint(p.Count, 10), csvTime(p.First, zone), csvTime(p.Last, zone)})
+			rows = append(rows, []string{p.Service, p.From, p.FromName, p.To, p.Conversation, p.ToName, strconv.FormatUint(p.Count, 10), printable.Time(p.First, zone), printable.Time(p.Last, zone)})
 		}
 	default:
 		for field, counts := range r.Facets {
@@ -138,11 +138,4 @@ func (a *app) printCSV(r *desk.SearchResult, req desk.SearchRequest, zone *time.
 		fmt.Fprintln(a.err, partial(r.Partial.Since, r.Partial.Why, zone))
 	}
 	return nil
-}
-
-func csvTime(t time.Time, zone *time.Location) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.In(zone).Format(time.RFC3339)
 }

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -91,14 +87,10 @@ func (f *worldFlags) resolve(c *cobra.Command) (world.Options, error) {
 
 func (a *app) world(ctx context.Context, dir string, o world.Options, f worldFlags) error {
 	done := written{Folder: dir}
-	var err error
-	if f.form == "bench" {
-		err = into(filepath.Join(dir, "messages.jsonl"), func(w io.Writer) error { return world.Bench(w, o.Seed, o.Messages) })
-	} else {
+	if f.form != "bench" {
 		done.Truth = cmp.Or(f.truth, filepath.Clean(dir)+".truth.jsonl")
-		err = writeWorld(ctx, done, o, f.form)
 	}
-	if err != nil {
+	if err := world.Save(ctx, done.Folder, done.Truth, f.form, o); err != nil {
 		return err
 	}
 	return say(a.out, "world", done, func(o *output, w written) {
@@ -115,31 +107,4 @@ func (a *app) world(ctx context.Context, dir string, o world.Options, f worldFla
 type written struct {
 	Folder string `json:"folder"`
 	Truth  string `json:"truth,omitempty"`
-}
-
-func writeWorld(ctx context.Context, to written, o world.Options, form string) error {
-	w, err := world.New(o)
-	if err != nil {
-		return err
-	}
-	return into(to.Truth, func(truth io.Writer) error {
-		if form == "jsonl" {
-			return into(filepath.Join(to.Folder, "messages.jsonl"), func(out io.Writer) error { return w.WriteLines(ctx, out, truth) })
-		}
-		return w.WriteDeliveries(ctx, to.Folder, truth)
-	})
-}
-
-// into writes a file, and makes its folder if there is none.
-func into(name string, write func(io.Writer) error) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("make the folder: %w", err)
-	}
-	f, err := os.Create(name)
-	if err != nil {
-		return fmt.Errorf("write an invented world: %w", err)
-	}
-	out := bufio.NewWriterSize(f, 1<<20)
-	err = write(out)
-	return errors.Join(err, out.Flush(), f.Close())
 }

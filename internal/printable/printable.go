@@ -70,3 +70,11 @@ func Cell(s string) string {
 	}
 	return s
 }
+
+// Time formats a time in a zone (RFC 3339), and no time as nothing.
+func Time(t time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(zone).Format(time.RFC3339)
+}
