@@ -211,7 +211,7 @@ func Only(actor string, list []Authority, now time.Time) (*Authority, error) {
 	list = For(actor, list)
 	for i := range list {
 		a := &list[i]
-		why := ""
+		var why string
 		switch {
 		case a.Damage != "":
 			why = "is damaged"
