@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
@@ -68,7 +68,13 @@ makes a store, but unpacks large entries of archives on the disk of --store.
 
 --via has a program of yours read each file: it gets the file on its standard input
 and prints Argus JSON lines (docs/readers.md). Arguments after -- are passed to it.
-The originals are kept as usual, and the seal names the program with its SHA-256.`,
+The originals are kept as usual, and the seal names the program with its SHA-256.
+
+While "argus serve" or "argus demo" has the store open, the command hands its paths
+to that server, which reads the files, and prints the same. Ctrl-C interrupts the
+delivery in either case. If the server cannot take it in, because it is another version or
+sees other files, the command says so and does the work itself. --dry-run is always done
+by the command. Windows has no such server.`,
 		Example: `  argus ingest phone/ server-archive.zip
   argus ingest --timezone Europe/Brussels 'WhatsApp Chat with Ali.txt'
   argus ingest --map from=Afzender --map text=Bericht sheet.xlsx
@@ -189,9 +195,13 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		return usageError{err, c.CommandPath()}
 	}
 	paths, behind := splitAtDash(c, paths)
-	var which []argus.DeliveryNumber
+	job := handover.Job{Do: handover.Ingest, Reason: f.reason, Batch: f.batch}
 	if f.resume || f.abandon {
-		if which, err = deliveriesOf(paths); err != nil {
+		job.Do = handover.Resume
+		if f.abandon {
+			job.Do = handover.Abandon
+		}
+		if job.Deliveries, err = deliveriesOf(paths); err != nil {
 			return usageError{err, c.CommandPath()}
 		}
 		paths = nil
@@ -227,70 +237,6 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 			return err
 		}
 	}
-	o := a.nodeOptions()
-	o.Write = true
-	n, err := node.Open(c.Context(), path, o)
-	if err != nil {
-		return err
-	}
-	err = a.ingestInto(c.Context(), n, f, paths, which, work)
-	return errors.Join(err, n.Close())
-}
-
-func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths []string, which []argus.DeliveryNumber, o intake.Options) error {
-	who, err := a.who(ctx, n)
-	if err != nil {
-		return err
-	}
-	progress := a.newProgress()
-	defer progress.close()
-	o.Progress = progress.show
-	if o.Via != nil {
-		o.Via.Say = a.viaSays
-	}
-	err = n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error {
-		switch {
-		case f.resume:
-			return a.several(ctx, o, progress, "There is no delivery to resume.", func() ([]*argus.Receipt, error) { return intake.Resume(ctx, o, which...) })
-		case f.abandon:
-			return a.several(ctx, o, progress, "There is no delivery to abandon.", func() ([]*argus.Receipt, error) { return intake.Abandon(ctx, o, f.reason, which...) })
-		}
-		for _, p := range paths {
-			receipt, err := intake.Ingest(ctx, o, p)
-			if err != nil {
-				return err
-			}
-			if err := progress.say(receipt); err != nil {
-				return err
-			}
-		}
-		return a.noteUnfinished(ctx, o)
-	})
-	if err != nil && ctx.Err() != nil {
-		return errIngestStopped
-	}
-	return err
-}
-
-// noteUnfinished names the interrupted deliveries.
-func (a *app) noteUnfinished(ctx context.Context, o intake.Options) error {
-	list, err := intake.Unfinished(ctx, o)
-	for _, d := range list {
-		a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" continues it.", d.Number, oneLine(d.Opening.Source), d.Number))
-	}
-	return err
-}
-
-// viaSays prints a line that a program of --via wrote to its standard error.
-func (a *app) viaSays(line string) { fmt.Fprintln(a.err, "via: "+plain(line)) }
-
-func (a *app) several(ctx context.Context, o intake.Options, p *progress, none string, work func() ([]*argus.Receipt, error)) error {
-	receipts, err := work()
-	for _, r := range receipts {
-		err = errors.Join(err, p.receiptOf(ctx, o, r))
-	}
-	if len(receipts) == 0 && err == nil {
-		a.out.aside("%s", none)
-	}
-	return err
+	job.Paths, job.Settings = paths, work.Settings()
+	return a.takeIn(c.Context(), job)
 }

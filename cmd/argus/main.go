@@ -3,7 +3,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
@@ -39,6 +42,9 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 		return 0
 	}
 	code, hint := explain(err)
+	if errors.Is(err, argus.ErrLocked) {
+		hint = cmp.Or(a.holder(ctx), hint)
+	}
 	if ctx.Err() != nil {
 		code, hint = exitInterrupted, hintInterrupted(err)
 	}
