@@ -121,7 +121,7 @@ func (a *app) feed(ctx context.Context, dir string, n *node.Node, every time.Dur
 		})
 	}
 	if ctx.Err() != nil {
-		return nil // the next start finishes an open delivery
+		err = nil // the next start finishes an open delivery
 	}
 	return err
 }

@@ -154,6 +154,7 @@ func TestIngestBesideServer(t *testing.T) {
 		c.run(t, "init")
 		c.run(t, "authority", "add", "--basis", "Warrant 8", "--granted-by", "Judge B.", "--for", "the case", "--for-actor", "ann", "--for-actor", "bob")
 		c.write(t, "slow/a.jsonl", spokenLines)
+		c.run(t, "world", "case", "--messages", "1000")
 		c.env = append(c.env, "WORD=spoken")
 	}
 	server, link := there.serve(t, "serve", "--authority", "A-0002")
@@ -165,6 +166,8 @@ func TestIngestBesideServer(t *testing.T) {
 		{"ingest", "--authority", "A-0002", "--purpose", "reading", "--actor", "bob", "chats", "later.jsonl"},
 		{"ingest", "--authority", "A-0001", "--json", "--batch", "1", "./chats/../chats", "--timezone", "Europe/Brussels"},
 		{"ingest", "chats"},
+		{"ingest", "--authority", "A-0002", "case"},
+		{"ingest", "--authority", "A-0002", "--json", "case"},
 		{"ingest", "--authority", "A-0009", "chats"},
 		{"ingest", "--authority", "A-0002", "--format", "none", "chats"},
 		{"ingest", "--authority", "A-0002", "nothing"},
@@ -198,6 +201,16 @@ func TestIngestBesideServer(t *testing.T) {
 	if after := find("zebra"); before != 0 || after != 2 {
 		t.Errorf("the server found %d, then %d messages; want 0, then 2", before, after)
 	}
+	// Several deliveries come in at the same time.
+	there.write(t, "wait", "")
+	there.write(t, "waiting/a.jsonl", strings.ReplaceAll(spokenLines, "hello", "gnu"))
+	waiting := there.start(t, "ingest", "--authority", "A-0002", "--via", "./via.sh", "waiting")
+	until(t, "the reading", func() bool { return strings.Contains(there.run(t, "receipt", "--authority", "A-0002"), "waiting") })
+	if got := there.run(t, "ingest", "--authority", "A-0002", "chats"); !strings.HasSuffix(got, "-- exit 0\n") || strings.Contains(got, "unfinished") {
+		t.Errorf("beside another ingest:\n%s", got)
+	}
+	os.Remove(filepath.Join(there.dir, "wait"))
+	waiting.ends(t, 0, "")
 	want := fmt.Sprintf("%q (process %d) has the store open: stop it with Ctrl-C, and run this command again.\n-- exit 6", "argus serve", server.Process.Pid)
 	if got := there.run(t, "reindex"); !strings.Contains(got, want) {
 		t.Errorf("reindex beside a server: want %q:\n%s", want, got)
@@ -210,6 +223,10 @@ func TestIngestBesideServer(t *testing.T) {
 	stop(t, server)
 	if layout.There(layout.File(there.store, layout.Socket)) {
 		t.Error("the socket is left behind")
+	}
+	there.write(t, "s/server/more", "")
+	if got := there.run(t, "verify"); !strings.Contains(got, "note  server/more: the file is not part of the store") {
+		t.Errorf("verify with a file in the server's folder:\n%s", got)
 	}
 }
 
@@ -262,7 +279,7 @@ func TestHandoverInterrupted(t *testing.T) {
 		c.write(t, "wait", "")
 		s := c.start(t, "ingest", "--via", "./via.sh", "chats")
 		until(t, "the reading", func() bool {
-			return strings.Contains(c.run(t, "receipt"), "not sealed") || strings.Contains(c.run(t, "receipt"), "open")
+			return strings.Contains(c.run(t, "receipt"), "not sealed")
 		})
 		time.Sleep(100 * time.Millisecond)
 		return s

@@ -170,11 +170,12 @@ type link struct {
 	c     net.Conn
 	lines *bufio.Scanner
 
-	mu sync.Mutex // guards writing
+	mu       sync.Mutex    // guards writing
+	patience time.Duration // for each message
 }
 
 func newLink(c net.Conn) *link {
-	l := &link{c: c, lines: bufio.NewScanner(c)}
+	l := &link{c: c, lines: bufio.NewScanner(c), patience: forWrite}
 	l.lines.Buffer(nil, maxMessage)
 	return l
 }
@@ -190,7 +191,7 @@ func (l *link) send(message any) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.c.SetWriteDeadline(time.Now().Add(forWrite)); err != nil {
+	if err := l.c.SetWriteDeadline(time.Now().Add(l.patience)); err != nil {
 		return err
 	}
 	_, err = l.c.Write(append(line, '\n'))

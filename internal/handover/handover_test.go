@@ -391,6 +391,37 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestPatience: an end that does not read is not waited for, and clients beyond the most
+// are not served.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	l := newLink(ours)
+	l.patience = 10 * time.Millisecond
+	if err := l.send(Event{Note: "x"}); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("nobody reads: %v", err)
+	}
+	store := t.TempDir()
+	began := make(chan struct{}, mostJobs)
+	serve(t, store, software, func(ctx context.Context, _ Job, _ func(Event) error) error {
+		began <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	for range mostJobs {
+		go func() { _ = do(ctx, store, Job{Do: Resume}, quiet) }()
+	}
+	for range mostJobs {
+		<-began
+	}
+	if _, err := Dial(t.Context(), store, software); !errors.Is(err, ErrCannot) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
 func FuzzJob(f *testing.F) {
 	full := Job{Do: Ingest, Paths: []string{"a"}, Deliveries: []argus.DeliveryNumber{1}, Settings: []argus.Field{{Name: "format", Value: "jsonl"}}, Folder: []byte("/\xff"), Environ: [][]byte{[]byte("A=B")}, Groups: []int{1}, Files: []string{"1:2"}}
 	line, err := json.Marshal(full)

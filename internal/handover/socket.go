@@ -86,7 +86,7 @@ func ownFolder(name string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is no folder", name)
 	}
-	return os.Chmod(name, 0o700) // it fails if the folder is another user's
+	return os.Chmod(name, 0o700) //nolint:gosec // it is a folder; another user's cannot be changed
 }
 
 func (l *Listener) listen(ctx context.Context, store string) error {
