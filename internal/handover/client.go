@@ -94,7 +94,7 @@ func (c *Conn) Do(ctx context.Context, job Job, tell func(Event) error) error {
 	return c.listen(tell)
 }
 
-// complete adds what the server needs to see the same as this process.
+// complete adds everything that the server needs to read the same files as this process.
 func (j *Job) complete() error {
 	if !j.isText() {
 		return errors.New("a name or an option is not UTF-8")

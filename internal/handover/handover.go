@@ -37,7 +37,7 @@ const (
 
 // The longest time that each step may take. A job may take any time.
 const (
-	forHello = 5 * time.Second  // for the other end to say who it is, and what it wants
+	forHello = 5 * time.Second  // for the other end to say who it is, and to give its job
 	forWrite = time.Minute      // for the other end to read a message
 	forStop  = 30 * time.Second // for the server to end a job that the client stopped
 )
@@ -59,7 +59,7 @@ const (
 	Reread  = "reread"
 )
 
-// Job is what is to be taken in, and by whom. Nobody but [Conn.Do] sets the fields below
+// Job names the deliveries to take in, and their actor. Nobody but [Conn.Do] sets the fields below
 // Purpose.
 type Job struct {
 	// Do is one of the kinds above.
@@ -158,7 +158,7 @@ func (f *Failure) Error() string { return f.Text }
 var (
 	// ErrNobody means that no server takes in deliveries for the store.
 	ErrNobody = errors.New("no server has the store open")
-	// ErrCannot means that the server cannot do what this process could. It has done
+	// ErrCannot means that the server cannot do the job as this process would. It has done
 	// nothing.
 	ErrCannot = errors.New("the server of the store cannot take this in")
 	// ErrEnded means that the server ended before the job did.
