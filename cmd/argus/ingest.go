@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
@@ -240,3 +244,40 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	job.Paths, job.Settings = paths, work.Settings()
 	return a.takeIn(c.Context(), job)
 }
+
+// takeIn does a job that takes deliveries in: it hands it to the server that has the store
+// open, or does it itself if there is none that can do it. The parts of the answer are the
+// same.
+func (a *app) takeIn(ctx context.Context, job handover.Job) error {
+	job.Actor = cmp.Or(a.actorName(), admin.ActorName())
+	job.Authority, job.Purpose = a.authority, cmp.Or(a.purpose, os.Getenv("ARGUS_PURPOSE"))
+	progress := a.newProgress()
+	defer progress.close()
+	err := handover.Do(ctx, a.storePath(), software(), job, progress.tell)
+	if errors.Is(err, handover.ErrCannot) {
+		a.note(fmt.Sprintf("This command takes the delivery in itself: %v.", err))
+	}
+	if errors.Is(err, handover.ErrCannot) || errors.Is(err, handover.ErrNobody) {
+		err = node.NewShared(ctx, a.storePath(), a.nodeOptions()).Use(func(n *node.Node) error { return a.do(ctx, n, job, progress.tell) })
+	}
+	if err != nil && ctx.Err() != nil {
+		return errIngestStopped
+	}
+	return err
+}
+
+// do does a job on an open store.
+func (a *app) do(ctx context.Context, n *node.Node, job handover.Job, tell func(handover.Event) error) error {
+	who, err := n.Who(ctx, desk.Who{Actor: job.Actor, Authority: job.Authority, Purpose: job.Purpose})
+	if err != nil {
+		return err
+	}
+	o, err := job.Options(intake.Options{Formats: all.Formats(), Apart: true}, tell)
+	if err != nil {
+		return err
+	}
+	return n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error { return job.Work(ctx, o, tell) })
+}
+
+// viaSays prints a line that a program of --via wrote to its standard error.
+func (a *app) viaSays(line string) { fmt.Fprintln(a.err, "via: "+plain(line)) }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
@@ -43,7 +44,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	}
 	code, hint := explain(err)
 	if errors.Is(err, argus.ErrLocked) {
-		hint = cmp.Or(a.holder(ctx), hint)
+		hint = cmp.Or(handover.Holder(ctx, a.storePath()), hint)
 	}
 	if ctx.Err() != nil {
 		code, hint = exitInterrupted, hintInterrupted(err)

@@ -101,10 +101,11 @@ func (p *progress) tell(e handover.Event) error {
 		return say(p.a.out, "receipt", e.Receipt, func(o *output, r *argus.Receipt) { printReceipt(o, r, false) })
 	case e.Difference != nil:
 		return say(p.a.out, "difference", e.Difference, printDifference)
-	case e.Note != "":
-		p.a.note(e.Note)
-	case e.Aside != "":
-		p.a.out.aside("%s", e.Aside)
+	case e.Unfinished != nil:
+		u := e.Unfinished
+		p.a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" continues it.", u.Delivery, oneLine(u.Source), u.Delivery))
+	case e.None != "":
+		p.a.out.aside("There is no delivery to %s.", e.None)
 	case e.Said != "":
 		p.a.viaSays(e.Said)
 	}

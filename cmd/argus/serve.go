@@ -115,6 +115,22 @@ func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, who desk.Who
 	return err
 }
 
+// serveJobs does the jobs that other commands hand over, until the context ends. s writes
+// to the store that n reads.
+func (a *app) serveJobs(ctx context.Context, l *handover.Listener, command string, n *node.Node, s *node.Shared) error {
+	return l.Serve(ctx, handover.Hello{Software: software(), Command: command}, func(job context.Context, j handover.Job, tell func(handover.Event) error) error {
+		err := s.Use(func(w *node.Node) error { return a.do(job, w, j, tell) })
+		if err == nil {
+			err = n.FollowOnce(ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		code, hint := explain(err)
+		return &handover.Failure{Text: message(err), Code: code, Hint: hint}
+	})
+}
+
 // linkPage makes a page that leads to the link, in a file that only this user can
 // read: every user of the machine can read the arguments of a program. The caller
 // removes the file.

@@ -34,6 +34,25 @@ func Dial(ctx context.Context, store, software string) (*Conn, error) {
 	return c, nil
 }
 
+// Do has the server of a store do a job. The errors are those of [Dial] and [Conn.Do].
+func Do(ctx context.Context, store, software string, job Job, tell func(Event) error) error {
+	c, err := Dial(ctx, store, software)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Do(ctx, job, tell), c.Close())
+}
+
+// Holder returns a sentence about the server that has the store open, "" if there is none.
+func Holder(ctx context.Context, store string) string {
+	c, err := Ask(ctx, store)
+	if err != nil {
+		return ""
+	}
+	_ = c.Close()
+	return fmt.Sprintf("%q (process %d) has the store open: stop it with Ctrl-C, and run this command again.", c.Hello.Command, c.Hello.Process)
+}
+
 // Ask connects to the server of a store, whatever its version. The errors are those of
 // [Dial].
 func Ask(ctx context.Context, store string) (*Conn, error) {

@@ -111,9 +111,12 @@ func (j *Job) isText() bool {
 	return !slices.ContainsFunc(texts, func(s string) bool { return !utf8.ValidString(s) })
 }
 
-// Options returns the options of the intake that the job asks for, on top of o.
-func (j *Job) Options(o intake.Options) (intake.Options, error) {
+// Options returns the options of the intake that the job asks for, on top of o. It tells
+// the progress.
+func (j *Job) Options(o intake.Options, tell func(Event) error) (intake.Options, error) {
 	o.BatchRecords, o.Folder = j.Batch, string(j.Folder)
+	o.Progress = func(p intake.Progress) { _ = tell(Event{Progress: &p}) } // a client that has gone stops the job
+	o.Say = func(line string) { _ = tell(Event{Said: line}) }
 	for _, e := range j.Environ {
 		o.Environ = append(o.Environ, string(e))
 	}
@@ -125,16 +128,22 @@ type Event struct {
 	Progress   *intake.Progress   `json:"progress,omitempty"`
 	Receipt    *argus.Receipt     `json:"receipt,omitempty"`
 	Difference *intake.Difference `json:"difference,omitempty"`
-	// Note is a sentence beside the answer, Aside one in its place, and Said a line that a
-	// program of --via said.
-	Note  string `json:"note,omitempty"`
-	Aside string `json:"aside,omitempty"`
-	Said  string `json:"said,omitempty"`
+	Unfinished *Unfinished        `json:"unfinished,omitempty"`
+	// None is the kind of a job for which there is no delivery.
+	None string `json:"none,omitempty"`
+	// Said is a line that a program of --via said.
+	Said string `json:"said,omitempty"`
 
 	// Files precede a receipt, so that each message is short.
 	Files []argus.FileAccount `json:"files,omitempty"`
 	// End is the last event.
 	End *end `json:"end,omitempty"`
+}
+
+// Unfinished is another delivery, which was interrupted.
+type Unfinished struct {
+	Delivery argus.DeliveryNumber `json:"delivery"`
+	Source   string               `json:"source"`
 }
 
 // end says how a job ended.

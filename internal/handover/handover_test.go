@@ -50,11 +50,7 @@ func serve(t *testing.T, store, software string, take Take) (stop func()) {
 
 // do hands a job over.
 func do(ctx context.Context, store string, job Job, tell func(Event) error) error {
-	c, err := Dial(ctx, store, software)
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.Do(ctx, job, tell), c.Close())
+	return Do(ctx, store, software, job, tell)
 }
 
 // TestDo: a job arrives as it was given, and the events of the answer as they were told,
@@ -76,7 +72,7 @@ func TestDo(t *testing.T) {
 	want := []Event{
 		{Progress: &intake.Progress{Delivery: 7, Phase: "reading", Acknowledged: 3}},
 		{Receipt: &argus.Receipt{Delivery: 6, Files: []argus.FileAccount{}}},
-		{Said: "a line"}, {Note: "a note"}, {Aside: "nothing"},
+		{Said: "a line"}, {Unfinished: &Unfinished{8, "a"}}, {None: Resume},
 		{Receipt: receipt},
 		{Difference: &intake.Difference{Of: 1, Then: 1, Now: 7, Conversations: []intake.ConversationChanges{{Service: "s", Changes: intake.Changes{New: 1}}}}},
 	}
@@ -99,7 +95,7 @@ func TestDo(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the answer differs:\n%s", diff)
 	}
-	o, err := taken.Options(intake.Options{})
+	o, err := taken.Options(intake.Options{}, quiet)
 	folder, _ := os.Getwd()
 	if err != nil || o.BatchRecords != 7 || o.Folder != folder || o.Reading.Zone.String() != "Europe/Brussels" || !cmp.Equal(o.Environ, os.Environ()) {
 		t.Errorf("the options are %+v, %v", o, err)
@@ -116,7 +112,7 @@ func TestStop(t *testing.T) {
 	began, ended := make(chan struct{}, 1), make(chan struct{}, 1)
 	serve(t, store, software, func(ctx context.Context, _ Job, tell func(Event) error) error {
 		defer func() { ended <- struct{}{} }()
-		err := tell(Event{Note: "begun"})
+		err := tell(Event{Said: "begun"})
 		began <- struct{}{}
 		<-ctx.Done()
 		return errors.Join(err, ctx.Err())
@@ -367,7 +363,7 @@ func TestBounds(t *testing.T) {
 	store := t.TempDir()
 	got := make(chan error, 1)
 	serve(t, store, software, func(_ context.Context, _ Job, tell func(Event) error) error {
-		err := tell(Event{Note: strings.Repeat("x", maxMessage)})
+		err := tell(Event{Said: strings.Repeat("x", maxMessage)})
 		got <- err
 		return err
 	})
@@ -399,7 +395,7 @@ func TestPatience(t *testing.T) {
 	defer theirs.Close()
 	l := newLink(ours)
 	l.patience = 10 * time.Millisecond
-	if err := l.send(Event{Note: "x"}); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := l.send(Event{Said: "x"}); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("nobody reads: %v", err)
 	}
 	store := t.TempDir()
@@ -442,7 +438,7 @@ func FuzzJob(f *testing.F) {
 				return // it would look for the program
 			}
 		}
-		_, _ = job.Options(intake.Options{})
+		_, _ = job.Options(intake.Options{}, quiet)
 		again, err := json.Marshal(job)
 		if err != nil {
 			t.Fatal(err)
@@ -456,7 +452,7 @@ func FuzzJob(f *testing.F) {
 func FuzzEvent(f *testing.F) {
 	for _, e := range []Event{
 		{Progress: &intake.Progress{Delivery: 1}}, {Receipt: &argus.Receipt{Delivery: 1, Seal: &argus.Seal{}}}, {Files: []argus.FileAccount{{}}},
-		{Difference: &intake.Difference{}}, {Note: "a"}, {End: &end{Failure: &Failure{Code: 1}}}, {End: &end{Cannot: "x"}},
+		{Difference: &intake.Difference{}}, {Said: "a"}, {End: &end{Failure: &Failure{Code: 1}}}, {End: &end{Cannot: "x"}},
 	} {
 		line, err := json.Marshal(e)
 		if err != nil {
