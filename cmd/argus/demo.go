@@ -48,7 +48,7 @@ keeps it, and the feed continues there the next time.`,
 			} else if err := os.MkdirAll(dir, 0o700); err != nil {
 				return fmt.Errorf("make a folder for the demo: %w", err)
 			}
-			return a.demo(c.Context(), dir, demoWorld(seed, messages), every, f)
+			return a.demo(c, dir, demoWorld(seed, messages), every, f)
 		},
 	}
 	f.add(c)
@@ -68,7 +68,8 @@ func demoWorld(seed uint64, messages int) world.Options {
 	return o
 }
 
-func (a *app) demo(ctx context.Context, dir string, w world.Options, every time.Duration, f serveFlags) error {
+func (a *app) demo(c *cobra.Command, dir string, w world.Options, every time.Duration, f serveFlags) error {
+	ctx := c.Context()
 	deliveries := filepath.Join(dir, "deliveries")
 	store := filepath.Join(dir, "demo.argus")
 	o := a.nodeOptions()
@@ -86,33 +87,31 @@ func (a *app) demo(ctx context.Context, dir string, w world.Options, every time.
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
-	var feed func(context.Context) error
+	s := node.NewShared(ctx, store, o)
+	var beside []func(context.Context) error
 	if every > 0 {
-		feed = func(ctx context.Context) error {
-			return a.feed(ctx, filepath.Join(deliveries, world.FeedFolder), store, o, every)
-		}
+		beside = append(beside, func(ctx context.Context) error {
+			return s.Use(func(n *node.Node) error {
+				return a.feed(ctx, filepath.Join(deliveries, world.FeedFolder), n, every)
+			})
+		})
 	}
-	return errors.Join(a.serve(ctx, n, who, "the invented case", f, feed), n.Close())
+	return errors.Join(a.serve(c, n, s, who, "the invented case", f, beside...), n.Close())
 }
 
 // feed ingests the files of a folder, one at a time as if each had just arrived,
 // like another argus beside the server. It removes each file from the folder once
 // the store keeps it, so that a stopped feed continues with the next file.
-func (a *app) feed(ctx context.Context, dir, store string, o node.Options, every time.Duration) error {
+func (a *app) feed(ctx context.Context, dir string, n *node.Node, every time.Duration) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("read the folder of the live feed: %w", err)
-	}
-	o.Write = true
-	n, err := node.Open(ctx, store, o)
-	if err != nil {
-		return err
 	}
 	who, err := a.who(ctx, n)
 	for i := 0; err == nil && i < len(files); i++ {
 		select {
 		case <-ctx.Done():
-			return n.Close()
+			return nil
 		case <-time.After(every):
 		}
 		name := filepath.Join(dir, files[i].Name())
@@ -127,7 +126,7 @@ func (a *app) feed(ctx context.Context, dir, store string, o node.Options, every
 	if ctx.Err() != nil {
 		err = nil // the next start finishes an open delivery
 	}
-	return errors.Join(err, n.Close())
+	return err
 }
 
 func (a *app) makeDemo(ctx context.Context, deliveries, store string, o node.Options, w world.Options) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
@@ -35,7 +36,12 @@ func explain(err error) (code int, hint string) {
 	var usage usageError
 	var syntax *query.SyntaxError
 	var upgrading upgradeError
+	var failure *handover.Failure
 	switch {
+	case errors.As(err, &failure):
+		return failure.Code, failure.Hint
+	case errors.Is(err, handover.ErrEnded):
+		return exitError, hintInterrupted(errIngestStopped)
 	case errors.As(err, &upgrading) && errors.Is(err, argus.ErrDamaged):
 		return exitDamaged, `The store is unchanged. Run "argus verify" of the Argus that wrote it for a list of all damage.`
 	case errors.As(err, &usage):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
@@ -70,7 +74,13 @@ makes a store, but unpacks large entries of archives on the disk of --store.
 
 --via has a program of yours read each file: it gets the file on its standard input
 and prints Argus JSON lines (docs/readers.md). Arguments after -- are passed to it.
-The originals are kept as usual, and the seal names the program with its SHA-256.`,
+The originals are kept as usual, and the seal names the program with its SHA-256.
+
+While "argus serve" or "argus demo" has the store open, the command hands its paths
+to that server, which reads the files, and prints the same. Ctrl-C interrupts the
+delivery in either case. If the server cannot take it in, because it is another version or
+sees other files, the command says so and does the work itself. --dry-run is always done
+by the command. Windows has no such server.`,
 		Example: `  argus ingest phone/ server-archive.zip
   argus ingest --timezone Europe/Brussels 'WhatsApp Chat with Ali.txt'
   argus ingest --map from=Afzender --map text=Bericht sheet.xlsx
@@ -191,9 +201,13 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 		return usageError{err, c.CommandPath()}
 	}
 	paths, behind := splitAtDash(c, paths)
-	var which []argus.DeliveryNumber
+	job := handover.Job{Do: handover.Ingest, Reason: f.reason, Batch: f.batch}
 	if f.resume || f.abandon {
-		if which, err = deliveriesOf(paths); err != nil {
+		job.Do = handover.Resume
+		if f.abandon {
+			job.Do = handover.Abandon
+		}
+		if job.Deliveries, err = deliveriesOf(paths); err != nil {
 			return usageError{err, c.CommandPath()}
 		}
 		paths = nil
@@ -232,14 +246,8 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 			return err
 		}
 	}
-	o := a.nodeOptions()
-	o.Write = true
-	n, err := node.Open(c.Context(), path, o)
-	if err != nil {
-		return err
-	}
-	err = a.ingestInto(c.Context(), n, f, paths, which, work)
-	return errors.Join(err, n.Close())
+	job.Paths, job.Settings = paths, work.Settings()
+	return a.takeIn(c.Context(), job)
 }
 
 // freeAbove returns the free bytes of the disk on which a store would be made.
@@ -252,60 +260,39 @@ func freeAbove(path string) (int64, error) {
 	}
 }
 
-func (a *app) ingestInto(ctx context.Context, n *node.Node, f ingestFlags, paths []string, which []argus.DeliveryNumber, o intake.Options) error {
-	who, err := a.who(ctx, n)
-	if err != nil {
-		return err
-	}
+// takeIn does a job that takes deliveries in: it hands it to the server that has the store
+// open, or does it itself if there is none that can do it. The parts of the answer are the
+// same.
+func (a *app) takeIn(ctx context.Context, job handover.Job) error {
+	job.Actor = cmp.Or(a.actorName(), admin.ActorName())
+	job.Authority, job.Purpose = a.authority, cmp.Or(a.purpose, os.Getenv("ARGUS_PURPOSE"))
 	progress := a.newProgress()
 	defer progress.close()
-	o.Progress = progress.show
-	if o.Via != nil {
-		o.Via.Say = a.viaSays
+	err := handover.Do(ctx, a.storePath(), software(), job, progress.tell)
+	if errors.Is(err, handover.ErrCannot) {
+		a.note(fmt.Sprintf("This command takes the delivery in itself: %v.", err))
 	}
-	err = n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error {
-		switch {
-		case f.resume:
-			return a.several(ctx, o, progress, "There is no delivery to resume.", func() ([]*argus.Receipt, error) { return intake.Resume(ctx, o, which...) })
-		case f.abandon:
-			return a.several(ctx, o, progress, "There is no delivery to abandon.", func() ([]*argus.Receipt, error) { return intake.Abandon(ctx, o, f.reason, which...) })
-		}
-		for _, p := range paths {
-			receipt, err := intake.Ingest(ctx, o, p)
-			if err != nil {
-				return err
-			}
-			if err := progress.say(receipt); err != nil {
-				return err
-			}
-		}
-		return a.noteUnfinished(ctx, o)
-	})
+	if errors.Is(err, handover.ErrCannot) || errors.Is(err, handover.ErrNobody) {
+		err = node.NewShared(ctx, a.storePath(), a.nodeOptions()).Use(func(n *node.Node) error { return a.do(ctx, n, job, progress.tell) })
+	}
 	if err != nil && ctx.Err() != nil {
 		return errIngestStopped
 	}
 	return err
 }
 
-// noteUnfinished names the interrupted deliveries.
-func (a *app) noteUnfinished(ctx context.Context, o intake.Options) error {
-	list, err := intake.Unfinished(ctx, o)
-	for _, d := range list {
-		a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" continues it.", d.Number, oneLine(d.Opening.Source), d.Number))
+// do does a job on an open store.
+func (a *app) do(ctx context.Context, n *node.Node, job handover.Job, tell func(handover.Event) error) error {
+	who, err := n.Who(ctx, desk.Who{Actor: job.Actor, Authority: job.Authority, Purpose: job.Purpose})
+	if err != nil {
+		return err
 	}
-	return err
+	o, err := job.Options(intake.Options{Formats: all.Formats(), Apart: true}, tell)
+	if err != nil {
+		return err
+	}
+	return n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error { return job.Work(ctx, o, tell) })
 }
 
 // viaSays prints a line that a program of --via wrote to its standard error.
 func (a *app) viaSays(line string) { fmt.Fprintln(a.err, "via: "+plain(line)) }
-
-func (a *app) several(ctx context.Context, o intake.Options, p *progress, none string, work func() ([]*argus.Receipt, error)) error {
-	receipts, err := work()
-	for _, r := range receipts {
-		err = errors.Join(err, p.receiptOf(ctx, o, r))
-	}
-	if len(receipts) == 0 && err == nil {
-		a.out.aside("%s", none)
-	}
-	return err
-}

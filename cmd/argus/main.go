@@ -3,7 +3,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
@@ -41,6 +45,9 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	}
 	err = layout.Damaged(a.storePath(), err)
 	code, hint := explain(err)
+	if errors.Is(err, argus.ErrLocked) {
+		hint = cmp.Or(handover.Holder(ctx, a.storePath()), hint)
+	}
 	if ctx.Err() != nil {
 		code, hint = exitInterrupted, hintInterrupted(err)
 	}

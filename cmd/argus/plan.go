@@ -12,9 +12,7 @@ func (a *app) dryRun(ctx context.Context, o intake.Options, paths []string) erro
 	progress := a.newProgress()
 	defer progress.close()
 	o.Progress = progress.show
-	if o.Via != nil {
-		o.Via.Say = a.viaSays
-	}
+	o.Say = a.viaSays
 	for _, path := range paths {
 		plan, err := intake.PlanIngest(ctx, o, path)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/intake"
 )
 
@@ -90,8 +91,23 @@ func (p *progress) close() {
 	}
 }
 
-// say ends the bar and prints the receipt of the delivery.
-func (p *progress) say(r *argus.Receipt) error {
-	p.end()
-	return say(p.a.out, "receipt", r, func(o *output, r *argus.Receipt) { printReceipt(o, r, false) })
+// tell prints a part of the answer. A receipt ends the bar.
+func (p *progress) tell(e handover.Event) error {
+	switch {
+	case e.Progress != nil:
+		p.show(*e.Progress)
+	case e.Receipt != nil:
+		p.end()
+		return say(p.a.out, "receipt", e.Receipt, func(o *output, r *argus.Receipt) { printReceipt(o, r, false) })
+	case e.Difference != nil:
+		return say(p.a.out, "difference", e.Difference, printDifference)
+	case e.Unfinished != nil:
+		u := e.Unfinished
+		p.a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" continues it.", u.Delivery, oneLine(u.Source), u.Delivery))
+	case e.None != "":
+		p.a.out.aside("There is no delivery to %s.", e.None)
+	case e.Said != "":
+		p.a.viaSays(e.Said)
+	}
+	return nil
 }

@@ -2,16 +2,14 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/intake"
-	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
@@ -32,7 +30,8 @@ pieces. Each message, and everything else with an id, counts once.
 
 An interrupted reading continues with the same command, or with "argus ingest
 --resume"; until it is sealed, the first reading counts. A delivery that lost
-records by an order cannot be read again.`,
+records by an order cannot be read again. A running server does the work, as for
+"argus ingest".`,
 		Example: `  argus reread D-0003
   argus reread D-0003 --timezone Europe/Brussels --reason 'the phone was set to local time'`,
 		Args: arguments(1, 1),
@@ -52,54 +51,15 @@ records by an order cannot be read again.`,
 }
 
 func (a *app) reread(c *cobra.Command, f ingestFlags, number argus.DeliveryNumber) error {
-	reading, names, err := a.reading(f)
+	_, names, err := a.reading(f)
 	if err == nil {
 		err = (intake.Options{Formats: all.Formats(), Format: f.format}).KnownFormat()
 	}
 	if err != nil {
 		return usageError{err, c.CommandPath()}
 	}
-	o := a.nodeOptions()
-	o.Write = true
-	n, err := node.Open(c.Context(), a.storePath(), o)
-	if err != nil {
-		return err
-	}
-	work := intake.Options{Formats: all.Formats(), Format: f.format, Reading: reading, ReadingNames: names, BatchRecords: f.batch, Apart: true}
-	return errors.Join(a.rereadIn(c.Context(), n, f, number, work), n.Close())
-}
-
-func (a *app) rereadIn(ctx context.Context, n *node.Node, f ingestFlags, number argus.DeliveryNumber, o intake.Options) error {
-	who, err := a.who(ctx, n)
-	if err != nil {
-		return err
-	}
-	progress := a.newProgress()
-	defer progress.close()
-	o.Progress = progress.show
-	err = n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error {
-		receipt, err := intake.Reread(ctx, o, number, f.reason)
-		if err != nil {
-			return err
-		}
-		return progress.receiptOf(ctx, o, receipt)
-	})
-	if err != nil && ctx.Err() != nil {
-		return errIngestStopped
-	}
-	return err
-}
-
-// receiptOf prints a receipt and, after a complete rereading, the differences.
-func (p *progress) receiptOf(ctx context.Context, o intake.Options, r *argus.Receipt) error {
-	if err := p.say(r); err != nil || r.Reads == 0 || r.Seal.Incomplete != "" {
-		return err
-	}
-	d, err := intake.Compare(ctx, o.Store, r.Delivery)
-	if err != nil {
-		return err
-	}
-	return say(p.a.out, "difference", d, printDifference)
+	work := intake.Options{Format: f.format, ReadingNames: names}
+	return a.takeIn(c.Context(), handover.Job{Do: handover.Reread, Deliveries: []argus.DeliveryNumber{number}, Reason: f.reason, Settings: work.Settings(), Batch: f.batch})
 }
 
 func printDifference(o *output, d *intake.Difference) {

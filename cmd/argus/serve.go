@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/node"
 )
 
@@ -38,7 +39,10 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "Search in the browser, on this machine only",
 		Long: `Serve the store to a browser on this machine. The printed link works once, in one
 browser; other machines cannot reach the server. On a terminal, Argus opens the
-browser, through a file that only you can read and that it removes afterwards.`,
+browser, through a file that only you can read and that it removes afterwards.
+
+Meanwhile "argus ingest" and "argus reread" hand their deliveries to this server, over a
+socket in the store's folder that only you can reach (not on Windows).`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(c); err != nil {
@@ -52,7 +56,8 @@ browser, through a file that only you can read and that it removes afterwards.`,
 			if err != nil {
 				name = a.storePath()
 			}
-			return errors.Join(a.serve(c.Context(), n, who, filepath.Base(name), f, nil), n.Close())
+			s := node.NewShared(c.Context(), a.storePath(), a.nodeOptions())
+			return errors.Join(a.serve(c, n, s, who, filepath.Base(name), f), n.Close())
 		},
 	}
 	f.add(c)
@@ -65,9 +70,17 @@ type serving struct {
 	URL   string `json:"url"`
 }
 
-// serve answers until the context ends, which is not an error. The function beside,
-// unless it is nil, runs meanwhile; its error ends serving.
-func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string, f serveFlags, beside func(context.Context) error) error {
+// serve answers until the context of the command ends, which is not an error. For other
+// commands, s writes to the store that n reads. The functions beside run meanwhile; an
+// error of one ends serving.
+func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, who desk.Who, name string, f serveFlags, beside ...func(context.Context) error) error {
+	ctx := c.Context()
+	if jobs, err := handover.Listen(ctx, s.Dir()); err == nil {
+		defer func() { a.complain(jobs.Close()) }()
+		beside = append(beside, func(ctx context.Context) error { return a.serveJobs(ctx, jobs, c.CommandPath(), n, s) })
+	} else if !errors.Is(err, errors.ErrUnsupported) {
+		a.note(fmt.Sprintf("No command can hand deliveries to this server: %v.", err))
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", f.port))
 	if err != nil {
 		return fmt.Errorf("listen: %w; choose another port with --port", err)
@@ -91,21 +104,39 @@ func (a *app) serve(ctx context.Context, n *node.Node, who desk.Who, name string
 			openBrowser(ctx, page)
 		}
 	}
-	if beside == nil {
-		return n.Serve(ctx, listener, session)
-	}
 	ctx, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() {
-		err := beside(ctx)
-		if err != nil {
-			stop()
-		}
-		done <- err
-	}()
+	done := make(chan error, len(beside))
+	for _, work := range beside {
+		go func() {
+			err := work(ctx)
+			if err != nil {
+				stop()
+			}
+			done <- err
+		}()
+	}
 	err = n.Serve(ctx, listener, session)
 	stop()
-	return errors.Join(err, <-done)
+	for range beside {
+		err = errors.Join(err, <-done)
+	}
+	return err
+}
+
+// serveJobs does the jobs that other commands hand over, until the context ends. s writes
+// to the store that n reads.
+func (a *app) serveJobs(ctx context.Context, l *handover.Listener, command string, n *node.Node, s *node.Shared) error {
+	return l.Serve(ctx, handover.Hello{Software: software(), Command: command}, func(job context.Context, j handover.Job, tell func(handover.Event) error) error {
+		err := s.Use(func(w *node.Node) error { return a.do(job, w, j, tell) })
+		if err == nil {
+			err = n.FollowOnce(ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		code, hint := explain(err)
+		return &handover.Failure{Text: message(err), Code: code, Hint: hint}
+	})
 }
 
 // linkPage makes a page that leads to the link, in a file that only this user can

@@ -258,8 +258,9 @@ done
 			t.Fatal(err)
 		}
 		said := &[]string{}
-		via.Say, via.Output = func(line string) { *said = append(*said, line) }, 1<<16
+		via.Output = 1 << 16
 		b.o.Via, b.o.ReadingNames, b.o.Apart = via, names, true
+		b.o.Say = func(line string) { *said = append(*said, line) }
 		return said
 	}
 	b := newBench(t)

@@ -63,6 +63,12 @@ type Options struct {
 	// Via reads every file instead of the readers; the fields that [NewVia]
 	// gave are in ReadingNames. Default: none.
 	Via *Via
+	// Say, if set, receives the standard error of a program that reads, line by line.
+	Say func(line string)
+	// Folder is where relative paths begin and such a program runs, and Environ is its
+	// environment. Default: those of this process.
+	Folder  string
+	Environ []string
 	// Apart runs the readers in a process of their own; the program calls
 	// sandbox.Main for it. Default: in this one.
 	Apart bool
@@ -94,6 +100,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
+	}
+	if o.Say == nil {
+		o.Say = func(string) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -157,11 +166,11 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	if err := KnownPath(path); err != nil {
 		return nil, err
 	}
-	place, err := filepath.Abs(path)
+	place, err := filepath.Abs(PathIn(o.Folder, path))
 	if err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
-	files, err := walk(path, o.StorePath)
+	files, err := walk(PathIn(o.Folder, path), o.StorePath)
 	if err != nil {
 		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
@@ -192,7 +201,7 @@ func (o Options) begin(ctx context.Context, path, place string, files []foundFil
 		return d, false, err
 	}
 	for _, d := range list {
-		if d.Opening.Sort == argus.OpeningHandOver && d.Opening.Place == place && slices.Equal(settingsOf(d.Opening.Options), o.settings()) {
+		if d.Opening.Sort == argus.OpeningHandOver && d.Opening.Place == place && slices.Equal(settingsOf(d.Opening.Options), o.Settings()) {
 			if !o.Hands.take(d.Number) {
 				return d, false, fmt.Errorf("%w: %s", ErrInHand, d.Number)
 			}
@@ -237,7 +246,7 @@ func Resume(ctx context.Context, o Options, which ...argus.DeliveryNumber) ([]*a
 				return nil, fmt.Errorf("resume %s: %w", d.Number, err)
 			}
 		}
-		as, err := o.as(d.Opening.Options)
+		as, err := o.With(d.Opening.Options)
 		if err != nil {
 			return nil, fmt.Errorf("resume %s: %w", d.Number, err)
 		}
@@ -365,19 +374,25 @@ func (o Options) KnownFormat() error {
 	return nil
 }
 
-// as returns the options with the settings that a delivery was begun with.
-func (o Options) as(settings []argus.Field) (Options, error) {
+// PathIn returns the path of a file that is named in a folder; "" is the working folder.
+func PathIn(folder, name string) string {
+	if folder == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return folder + string(filepath.Separator) + name // cleaned, it would not follow links before ..
+}
+
+// With returns the options with other settings: those of [Options.Settings], or of a
+// delivery's record.
+func (o Options) With(settings []argus.Field) (Options, error) {
 	settings = settingsOf(settings)
 	o.Format, o.ReadingNames = "", settings
 	if len(settings) > 0 && settings[0].Name == "format" {
 		o.Format, o.ReadingNames = settings[0].Value, settings[1:]
 	}
-	via, names, err := viaOf(o.ReadingNames)
+	via, names, err := o.viaOf(o.ReadingNames)
 	if err != nil {
 		return o, err
-	}
-	if via != nil && o.Via != nil {
-		via.Say = o.Via.Say
 	}
 	o.Via = via
 	if o.Reading, err = Reading(names); err != nil {
@@ -454,8 +469,9 @@ func (o *readingOptions) takeMap(text string) error {
 	return err
 }
 
-// settings are the options that change the result of reading.
-func (o Options) settings() []argus.Field {
+// Settings returns the options that change the result of reading, as a delivery's record
+// keeps them.
+func (o Options) Settings() []argus.Field {
 	var list []argus.Field
 	if o.Format != "" {
 		list = append(list, argus.Field{Name: "format", Value: o.Format})
@@ -470,7 +486,7 @@ const sandboxOption = "sandbox"
 
 // recorded returns the options in the form of a delivery's record.
 func (o Options) recorded() []argus.Field {
-	list := o.settings()
+	list := o.Settings()
 	if o.Apart && o.lacks != "" {
 		list = append(list, argus.Field{Name: sandboxOption, Value: o.lacks})
 	}

@@ -35,7 +35,7 @@ func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason strin
 	if err != nil {
 		return nil, fmt.Errorf("read %s again: %w", n, err)
 	}
-	if o, err = o.as(settingsOver(of.Opening.Options, o.settings())); err != nil {
+	if o, err = o.With(settingsOver(of.Opening.Options, o.Settings())); err != nil {
 		return nil, fmt.Errorf("read %s again: %w", n, err)
 	}
 	d, begun, err := o.beginReading(ctx, of, reason)
@@ -76,7 +76,7 @@ func (o Options) beginReading(ctx context.Context, of evidence.Delivery, reason 
 		case reads.Reading == nil || reads.Reading.Of != of.Number:
 		case o.Hands.held[d.Number]:
 			return d, false, fmt.Errorf("%w: %s", ErrInHand, d.Number)
-		case !slices.Equal(settingsOf(d.Opening.Options), o.settings()):
+		case !slices.Equal(settingsOf(d.Opening.Options), o.Settings()):
 			return d, false, fmt.Errorf("%w: %s reads it with other settings", ErrUnfinished, d.Number)
 		default:
 			o.Hands.take(d.Number)
@@ -136,7 +136,7 @@ func settingsOver(older, newer []argus.Field) []argus.Field {
 			list = append(list, f)
 		}
 	}
-	// The format comes first, and a program last ([Options.settings]).
+	// The format comes first, and a program last ([Options.Settings]).
 	rank := func(f argus.Field) int {
 		switch {
 		case f.Name == "format":

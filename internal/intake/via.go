@@ -30,8 +30,8 @@ type Via struct {
 	program string // full path
 	hash    argus.Hash
 	args    []string
-	// Say receives the program's standard error, line by line. Default: nobody.
-	Say func(line string)
+	folder  string   // that it runs in; "" for that of this process
+	environ []string // nil for that of this process
 	// Output is the most that is read of its output for one file, in bytes. Default 1
 	// GiB and 100 times the size of the file.
 	Output int64
@@ -41,6 +41,10 @@ type Via struct {
 // arguments, and the SHA-256 of those that are files, such as the script of an
 // interpreter.
 func NewVia(program string, args []string) (*Via, []argus.Field, error) {
+	return newVia(program, args, "", nil)
+}
+
+func newVia(program string, args []string, folder string, environ []string) (*Via, []argus.Field, error) {
 	path, err := exec.LookPath(program)
 	if err == nil {
 		path, err = filepath.Abs(path)
@@ -48,15 +52,16 @@ func NewVia(program string, args []string) (*Via, []argus.Field, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("find the program: %w", err)
 	}
-	v := &Via{program: path, args: args}
+	v := &Via{program: path, args: args, folder: folder, environ: environ}
 	if v.hash, err = hashFile(path); err != nil {
 		return nil, nil, fmt.Errorf("read the program: %w", err)
 	}
 	names := []argus.Field{{Name: "via", Value: path}, {Name: "via-sha256", Value: v.hash.String()}}
 	for _, arg := range args {
 		names = append(names, argus.Field{Name: "via-arg", Value: arg})
-		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
-			hash, err := hashFile(arg)
+		place := PathIn(folder, arg)
+		if info, err := os.Stat(place); err == nil && info.Mode().IsRegular() {
+			hash, err := hashFile(place)
 			if err != nil {
 				return nil, nil, fmt.Errorf("read an argument of the program: %w", err)
 			}
@@ -79,7 +84,7 @@ func hashFile(name string) (h argus.Hash, err error) {
 }
 
 // viaOf finds again the program that a delivery was begun with, nil for none.
-func viaOf(settings []argus.Field) (*Via, []argus.Field, error) {
+func (o Options) viaOf(settings []argus.Field) (*Via, []argus.Field, error) {
 	var via, others []argus.Field
 	var args []string
 	for _, s := range settings {
@@ -94,7 +99,7 @@ func viaOf(settings []argus.Field) (*Via, []argus.Field, error) {
 	if len(via) == 0 {
 		return nil, others, nil
 	}
-	v, now, err := NewVia(via[0].Value, args)
+	v, now, err := newVia(via[0].Value, args, o.Folder, o.Environ)
 	if err != nil || fmt.Sprint(now) != fmt.Sprint(via) {
 		return nil, nil, fmt.Errorf("%w: %s has changed since", ErrOtherReaders, via[0].Value)
 	}
@@ -108,20 +113,20 @@ func (v *Via) name() string {
 
 // run passes a file to the program and its output to out. broke describes a fault of
 // the program in words; err is a fault of this machine.
-func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io.Writer) (broke string, err error) {
+func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io.Writer, say func(line string)) (broke string, err error) {
 	limit := cmp.Or(v.Output, 1<<30+100*of.Size)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	bounded := &boundedWriter{w: out, left: limit, over: stop}
 	last := ""
 	said := &lineWriter{say: func(line string) {
-		if last = line; v.Say != nil {
-			v.Say(line)
-		}
+		last = line
+		say(line)
 	}}
 	c := exec.CommandContext(ctx, v.program, v.args...)
 	c.Stdin, c.Stdout, c.Stderr = file, bounded, said
-	c.Env = append(os.Environ(), "ARGUS_FILE="+of.Path, "ARGUS_SIZE="+strconv.FormatInt(of.Size, 10))
+	c.Dir, c.Env = v.folder, v.environ
+	c.Env = append(c.Environ(), "ARGUS_FILE="+of.Path, "ARGUS_SIZE="+strconv.FormatInt(of.Size, 10))
 	c.WaitDelay = 5 * time.Second // for processes that it started itself
 	if err := c.Start(); err != nil {
 		return "", fmt.Errorf("start %s: %w", v.program, err)
@@ -198,7 +203,7 @@ func (in *intake) runVia(ctx context.Context, record *argus.Record, out io.Write
 		return "", err
 	}
 	defer file.Close()
-	return in.o.Via.run(ctx, record.Original, file, out)
+	return in.o.Via.run(ctx, record.Original, file, out, in.o.Say)
 }
 
 // readVia has the program read an original. The place of a message is the line

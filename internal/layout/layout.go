@@ -35,6 +35,8 @@ const (
 	// Kept is the folder of an upgraded store that holds its seals and its argus.json of
 	// format 1.
 	Kept = "format-1"
+	// Server is the folder of the socket of a server that has the store open.
+	Server = "server"
 )
 
 // Files of the parts.
@@ -47,11 +49,12 @@ const (
 	EvidenceManifest = Evidence + "/manifest"
 	Commit           = Evidence + "/commit"
 	EvidenceLock     = Evidence + "/lock"
+	Socket           = Server + "/socket"
 )
 
 // Parts lists everything that is directly in a store's folder.
 func Parts() []string {
-	return []string{Info, Keys, Ledger, Authorities, Lists, Maps, Index, Kept, Evidence, Originals, Deliveries}
+	return []string{Info, Keys, Ledger, Authorities, Lists, Maps, Index, Kept, Evidence, Originals, Deliveries, Server}
 }
 
 // Locks lists the files that processes lock to keep each other out. They are empty.

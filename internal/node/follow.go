@@ -77,28 +77,35 @@ func (n *Node) Follow(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := n.evidence.Refresh(); err != nil {
-			return err
-		}
-		if n.followers == nil {
-			if err := n.index.Refresh(); err != nil {
-				return err
-			}
-			if err := n.current.Know(n.index.Readings()); err != nil {
-				return err
-			}
-			continue
-		}
-		err := n.feeding.alone(func() error {
-			if err := n.adopt(); err != nil {
-				return err
-			}
-			return n.catchUp(ctx)
-		})
-		if err := n.withoutRoom(err); err != nil && ctx.Err() == nil {
+		if err := n.FollowOnce(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// FollowOnce brings a reading node up to date with deliveries of other nodes.
+func (n *Node) FollowOnce(ctx context.Context) error {
+	n.following.Lock()
+	defer n.following.Unlock()
+	if err := n.evidence.Refresh(); err != nil {
+		return err
+	}
+	if n.followers == nil {
+		if err := n.index.Refresh(); err != nil {
+			return err
+		}
+		return n.current.Know(n.index.Readings())
+	}
+	err := n.feeding.alone(func() error {
+		if err := n.adopt(); err != nil {
+			return err
+		}
+		return n.catchUp(ctx)
+	})
+	if err := n.withoutRoom(err); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
 }
 
 // A feeding manages the goroutine that feeds the followers while any number of deliveries

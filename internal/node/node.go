@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/argus-evidence/argus"
@@ -101,6 +102,7 @@ type Node struct {
 	index       index.Index
 	followers   []follower // those that this process keeps
 	feeding     feeding
+	following   sync.Mutex // held while FollowOnce runs
 	hands       intake.Hands
 	protected   bool // nothing can be written into the store
 	ledger      *recorder

@@ -390,13 +390,15 @@ func verifyStrays(dir string, report func(Finding)) error {
 			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, but this one has the size %d", at.Size())})
 		}
 	}
-	entries, err = os.ReadDir(layout.File(dir, layout.Keys))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // the missing key is reported already
-		report(Finding{File: layout.Keys, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
-	}
-	for _, e := range entries {
-		if e.Name() != filepath.Base(layout.PublicKey) {
-			report(Finding{File: layout.Keys + "/" + e.Name(), Offset: -1, Note: true, Problem: "the file is not part of the store"})
+	for folder, only := range map[string]string{layout.Keys: layout.PublicKey, layout.Server: layout.Socket} {
+		entries, err = os.ReadDir(layout.File(dir, folder))
+		if err != nil && (folder == layout.Keys || !errors.Is(err, fs.ErrNotExist)) {
+			report(Finding{File: folder, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
+		}
+		for _, e := range entries {
+			if name := folder + "/" + e.Name(); name != only {
+				report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store"})
+			}
 		}
 	}
 	return verifyLinks(dir, report)
@@ -421,6 +423,8 @@ func verifyLinks(dir string, report func(Finding)) error {
 			return fs.SkipDir
 		case d.Type().IsRegular() || d.IsDir():
 			return nil
+		case name == layout.Socket && d.Type() == fs.ModeSocket:
+			return nil // a server has the store open, or was killed
 		}
 		at, err := os.Stat(layout.File(dir, name))
 		if err == nil && at.IsDir() {
