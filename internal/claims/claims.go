@@ -22,8 +22,8 @@ type Claims struct {
 	Files       map[string]string
 	Authorities map[string]string
 	Lists, Maps map[string]string
-	// Unnamed has the SHA-256 of lists and maps whose names are destroyed.
-	Unnamed map[string]bool
+	// UnnamedLists and UnnamedMaps have the SHA-256 of those whose names are destroyed.
+	UnnamedLists, UnnamedMaps map[string]bool
 	// Kept has the files that remain of a store of format 1.
 	Kept map[string]string
 	// Seals has the first seal of a delivery, by its number, and Again a second, different
@@ -44,8 +44,8 @@ func Read(ctx context.Context, dir, key string) (*Claims, error) {
 
 // Of reads the claims of a ledger.
 func Of(ctx context.Context, l *ledger.Ledger) (*Claims, error) {
-	said := &Claims{Files: map[string]string{}, Authorities: map[string]string{}, Lists: map[string]string{}, Maps: map[string]string{}, Unnamed: map[string]bool{},
-		Kept: map[string]string{}, Seals: map[string]string{}, Again: map[string]string{}, Deliveries: map[string]*Delivery{}}
+	said := &Claims{Files: map[string]string{}, Authorities: map[string]string{}, Lists: map[string]string{}, Maps: map[string]string{}, UnnamedLists: map[string]bool{},
+		UnnamedMaps: map[string]bool{}, Kept: map[string]string{}, Seals: map[string]string{}, Again: map[string]string{}, Deliveries: map[string]*Delivery{}}
 	for e, err := range l.Sealed(ctx, 1, 0) {
 		if err != nil {
 			return nil, err
@@ -72,16 +72,16 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 	case ledger.RevokeAuthority:
 		c.Authorities[layout.Revocation(e.Subject)] = e.Detail["sha256"]
 	case ledger.AddList, ledger.AddMap:
-		files := c.Lists
+		files, unnamed := c.Lists, c.UnnamedLists
 		if e.Action == ledger.AddMap {
-			files = c.Maps
+			files, unnamed = c.Maps, c.UnnamedMaps
 		}
 		for named, err := range l.Entries(ctx, e.Seq, 1) {
 			if err != nil {
 				return err
 			}
 			if named.Destroyed {
-				c.Unnamed[e.Detail["sha256"]] = true
+				unnamed[e.Detail["sha256"]] = true
 			} else {
 				files[named.Subject] = e.Detail["sha256"]
 			}
@@ -129,17 +129,17 @@ func (k *Known) Authorities() (map[string]string, error) {
 	return said.Authorities, err
 }
 
-// Lists returns the SHA-256 of each list by its file's name, and the SHA-256 of the lists
-// and maps whose names are destroyed.
+// Lists returns the SHA-256 of each list by its file's name, and the SHA-256 of those whose
+// names are destroyed.
 func (k *Known) Lists() (named map[string]string, unnamed map[string]bool, err error) {
 	said, err := k.now()
-	return said.Lists, said.Unnamed, err
+	return said.Lists, said.UnnamedLists, err
 }
 
 // Maps is like Lists for maps.
 func (k *Known) Maps() (named map[string]string, unnamed map[string]bool, err error) {
 	said, err := k.now()
-	return said.Maps, said.Unnamed, err
+	return said.Maps, said.UnnamedMaps, err
 }
 
 func (k *Known) now() (*Claims, error) {
@@ -151,11 +151,13 @@ func (k *Known) now() (*Claims, error) {
 		return k.said, err
 	}
 	// Earlier answers stay as they are.
-	next := &Claims{Authorities: map[string]string{}, Lists: map[string]string{}, Maps: map[string]string{}, Unnamed: map[string]bool{}}
+	next := &Claims{Authorities: map[string]string{}, Lists: map[string]string{}, Maps: map[string]string{},
+		UnnamedLists: map[string]bool{}, UnnamedMaps: map[string]bool{}}
 	maps.Copy(next.Authorities, k.said.Authorities)
 	maps.Copy(next.Lists, k.said.Lists)
 	maps.Copy(next.Maps, k.said.Maps)
-	maps.Copy(next.Unnamed, k.said.Unnamed)
+	maps.Copy(next.UnnamedLists, k.said.UnnamedLists)
+	maps.Copy(next.UnnamedMaps, k.said.UnnamedMaps)
 	for _, e := range entries[k.seen:] {
 		if err := next.add(ctx, k.ledger, &e); err != nil {
 			return k.said, err
@@ -182,8 +184,8 @@ type Folder struct {
 func (c *Claims) Folders() []Folder {
 	return []Folder{
 		{layout.Authorities, "authority", ".json", c.Authorities, nil},
-		{layout.Lists, "list", ".txt", c.Lists, c.Unnamed},
-		{layout.Maps, "map", ".json", c.Maps, c.Unnamed},
+		{layout.Lists, "list", ".txt", c.Lists, c.UnnamedLists},
+		{layout.Maps, "map", ".json", c.Maps, c.UnnamedMaps},
 		{layout.Kept, "file", "", c.Kept, nil},
 	}
 }

@@ -392,7 +392,7 @@ func verifyStrays(dir string, report func(Finding)) error {
 	}
 	for folder, only := range map[string]string{layout.Keys: layout.PublicKey, layout.Server: layout.Socket} {
 		entries, err = os.ReadDir(layout.File(dir, folder))
-		if err != nil && (folder == layout.Keys || !errors.Is(err, fs.ErrNotExist)) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the missing key is reported already
 			report(Finding{File: folder, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
 		}
 		for _, e := range entries {
