@@ -44,7 +44,7 @@ func explain(err error) (code int, hint string) {
 		return exitError, hintInterrupted(errIngestStopped)
 	case errors.As(err, &upgrading) && errors.Is(err, argus.ErrDamaged):
 		return exitDamaged, `The store is unchanged. Run "argus verify" of the Argus that wrote it for a list of all damage.`
-	case errors.As(err, &usage):
+	case errors.As(err, &usage) && !errors.Is(err, argus.ErrDamaged):
 		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
 	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, verify.ErrKey), errors.Is(err, authority.ErrInvalid):
 		return exitUsage, ""

@@ -9,9 +9,8 @@ import (
 
 // The formats of all text, under the short names that this package uses everywhere.
 var (
-	plain, oneLine     = printable.Plain, printable.OneLine
-	count, group, size = printable.Count, printable.Group, printable.Size
-	seconds            = printable.Seconds
+	plain, oneLine, seconds = printable.Plain, printable.OneLine, printable.Seconds
+	count, group, size      = printable.Count, printable.Group, printable.Size
 )
 
 // output is the text that people read. A failed write is reported by Flush, as

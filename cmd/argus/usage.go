@@ -14,6 +14,8 @@ type usageError struct {
 	command string
 }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func wrapUsage(c *cobra.Command) {
 	if args := c.Args; args != nil {
 		c.Args = func(c *cobra.Command, given []string) error {

@@ -202,8 +202,8 @@ func OpenMaps(dir string) (*wordlist.Store, error) {
 }
 
 // FindMap returns the text of the map of a name in the store in a folder. If there is
-// none, the error is argus.ErrNotFound.
-func FindMap(dir, name string) (string, error) {
+// none, the error is argus.ErrNotFound. A map that the ledger does not have is damage.
+func FindMap(dir, name string) (_ string, err error) {
 	if !layout.There(layout.File(dir, layout.Maps)) {
 		return "", fmt.Errorf("read map %s: %w", name, argus.ErrNotFound)
 	}
@@ -211,6 +211,19 @@ func FindMap(dir, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	key, wrong, err := ReadPublicKey(layout.File(dir, layout.PublicKey))
+	if wrong != "" {
+		err = fmt.Errorf("%s: %w", wrong, argus.ErrDamaged)
+	}
+	if err != nil {
+		return "", err
+	}
+	l, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: key})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	maps.Known = claims.Follow(l).Maps
 	name, hash, _ := strings.Cut(name, "@")
 	text, err := maps.Read(name, hash)
 	return string(text), err
