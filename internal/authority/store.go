@@ -262,18 +262,18 @@ func (s *Store) recorded(name string) ([]byte, error) {
 	case !ok && missing:
 		return nil, err
 	case !ok:
-		return damage("the ledger does not know this %s, so Argus did not add it, and nobody acts under it; remove the file", what)
+		return damage("the ledger has no entry for this %s, so Argus did not add it, and nobody can act under it; remove the file", what)
 	case !missing && isIt(data):
 		return data, nil
 	case !missing:
-		return damage("the ledger knows this %s with another SHA-256, so it was changed, and nobody acts under it; put back the file from a copy of the store", what)
+		return damage("the ledger has another SHA-256 for this %s, so it was changed, and nobody can act under it; put the file back from a copy of the store", what)
 	}
 	for _, at := range []string{durable.Prepared + name, name} { // it is on its way to its name
 		if data, err := s.read(at); err == nil && isIt(data) {
 			return data, nil
 		}
 	}
-	return damage("the ledger knows this %s and the file is missing, so nobody acts under it; put back the file from a copy of the store", what)
+	return damage("the ledger has an entry for this %s, but the file is missing, so nobody can act under it; put the file back from a copy of the store", what)
 }
 
 // parse accepts only the exact output of encode.

@@ -59,7 +59,7 @@ const (
 	Reread  = "reread"
 )
 
-// Job names the deliveries to take in, and their actor. Nobody but [Conn.Do] sets the fields below
+// Job names the deliveries to take in, and their actor. Only [Conn.Do] sets the fields after
 // Purpose.
 type Job struct {
 	// Do is one of the kinds above.

@@ -144,7 +144,7 @@ func sameView(job *Job) error {
 		return err
 	}
 	if !slices.Equal(here, job.Groups) {
-		return fmt.Errorf("it has the groups %d, and this command has %d, so that it may be unable to read the files", here, job.Groups)
+		return fmt.Errorf("it has the groups %d, and this command has %d, so it may be unable to read the files", here, job.Groups)
 	}
 	for i, path := range job.Paths {
 		if i >= len(job.Files) || identity(intake.PathIn(string(job.Folder), path)) != job.Files[i] {

@@ -22,7 +22,7 @@ import (
 
 // namedName is a file of the entries that [Ledger.Named] returns, among those of the full
 // bundles, so that a process need not read the whole ledger to find them. It is derived and
-// signed: who cannot sign can neither add an entry to it nor leave one out.
+// signed: without the key, nobody can add an entry to it or leave one out.
 const namedName = "named"
 
 // namedStep is how many entries the file may be behind before it is written anew.
