@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader"
@@ -111,10 +111,9 @@ func (a *app) mapOption(value string) (string, error) {
 
 // findMap finds a map by its file, or by its name in the store.
 func (a *app) findMap(value string) (name, text string, err error) {
-	file, err := os.Open(value)
-	if err == nil {
-		data, err := io.ReadAll(io.LimitReader(file, mapping.MaxBytes+1))
-		return filepath.Base(value), string(data), errors.Join(err, file.Close())
+	data, err := durable.ReadGiven(value, mapping.MaxBytes)
+	if err == nil || errors.Is(err, durable.ErrUnfit) {
+		return filepath.Base(value), string(data), err
 	}
 	name, _, _ = strings.Cut(value, "@")
 	if mapping.CheckName(name) != nil {
