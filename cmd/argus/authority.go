@@ -17,6 +17,8 @@ import (
 	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 func (a *app) authorityCommand() *cobra.Command {
@@ -46,38 +48,38 @@ func (a *app) authorityList() *cobra.Command {
 			}
 			list, err := n.Desk.Authorities(c.Context(), cmp.Or(a.actorName(), admin.ActorName()))
 			for _, one := range list {
-				err = errors.Join(err, say(a.out, "authority", &one, printAuthority))
+				err = errors.Join(err, voice.Say(a.out, "authority", &one, printAuthority))
 			}
 			if err == nil && len(list) == 0 {
-				a.out.aside("No authority names you.")
+				a.out.Aside("No authority names you.")
 			}
 			return errors.Join(err, n.Close())
 		},
 	}
 }
 
-func printAuthority(o *output, one *authority.Authority) {
+func printAuthority(o *voice.Output, one *authority.Authority) {
 	until := "no end"
 	if !one.Until.IsZero() {
 		until = one.Until.Format(time.RFC3339)
 	}
 	if one.Damage != "" {
-		o.linef("%s  DAMAGED: nobody can act under it", o.bold(one.Number.String()))
-		o.linef("  %s", oneLine(one.Damage))
+		o.Linef("%s  DAMAGED: nobody can act under it", o.Bold(one.Number.String()))
+		o.Linef("  %s", printable.OneLine(one.Damage))
 		return
 	}
-	o.linef("%s  %s", o.bold(one.Number.String()), oneLine(cmp.Or(one.Title, one.Basis)))
-	o.linef("  for      %s", oneLine(everyone(one.Actors)))
-	o.linef("  basis    %s, granted by %s", oneLine(one.Basis), oneLine(one.GrantedBy))
-	o.linef("  purpose  %s", oneLine(one.Purpose))
-	o.linef("  scope    %s", oneLine(cmp.Or(one.Scope, "everything in the store")))
+	o.Linef("%s  %s", o.Bold(one.Number.String()), printable.OneLine(cmp.Or(one.Title, one.Basis)))
+	o.Linef("  for      %s", printable.OneLine(everyone(one.Actors)))
+	o.Linef("  basis    %s, granted by %s", printable.OneLine(one.Basis), printable.OneLine(one.GrantedBy))
+	o.Linef("  purpose  %s", printable.OneLine(one.Purpose))
+	o.Linef("  scope    %s", printable.OneLine(cmp.Or(one.Scope, "everything in the store")))
 	if len(one.Acts) > 0 {
-		o.linef("  acts     %s", oneLine(strings.Join(one.Acts, ", ")))
+		o.Linef("  acts     %s", printable.OneLine(strings.Join(one.Acts, ", ")))
 	}
-	o.linef("  from     %s until %s", one.From.Format(time.RFC3339), until)
-	o.linef("  added    %s", one.Created.Format(time.RFC3339))
+	o.Linef("  from     %s until %s", one.From.Format(time.RFC3339), until)
+	o.Linef("  added    %s", one.Created.Format(time.RFC3339))
 	if one.Revoked != nil {
-		o.linef("  revoked  %s by %s: %s", one.Revoked.At.Format(time.RFC3339), oneLine(one.Revoked.By), oneLine(one.Revoked.Reason))
+		o.Linef("  revoked  %s by %s: %s", one.Revoked.At.Format(time.RFC3339), printable.OneLine(one.Revoked.By), printable.OneLine(one.Revoked.Reason))
 	}
 }
 
@@ -116,7 +118,7 @@ wider ones; --end-wider revokes them, and so does your answer on a terminal.`,
 				if err != nil {
 					return err
 				}
-				if err := say(a.out, "authority", added, printAuthority); err != nil {
+				if err := voice.Say(a.out, "authority", added, printAuthority); err != nil {
 					return err
 				}
 				return a.wider(ctx, c, n, added, endWider)
@@ -145,19 +147,19 @@ func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *
 		return err
 	}
 	for _, w := range list {
-		err := say(a.out, "wider", &w, func(o *output, w *authority.Authority) {
+		err := voice.Say(a.out, "wider", &w, func(o *voice.Output, w *authority.Authority) {
 			stays := " and stays in force"
 			if end || a.asks(c) {
 				stays = ""
 			}
-			o.linef("%s is wider%s: %s can use it instead.", w.Number, stays, oneLine(sharedActors(added, w)))
-			o.linef("  It covers %s, for %s.", oneLine(cmp.Or(w.Scope, "everything in the store")), oneLine(everyone(w.Actors)))
+			o.Linef("%s is wider%s: %s can use it instead.", w.Number, stays, printable.OneLine(sharedActors(added, w)))
+			o.Linef("  It covers %s, for %s.", printable.OneLine(cmp.Or(w.Scope, "everything in the store")), printable.OneLine(everyone(w.Actors)))
 		})
 		if err != nil {
 			return err
 		}
 		if !end && !a.agrees(c, fmt.Sprintf("Revoke %s now, for everybody it names? [y/N] ", w.Number)) {
-			a.out.aside("  \"argus authority revoke %s --reason …\" ends it.", w.Number)
+			a.out.Aside("  \"argus authority revoke %s --reason …\" ends it.", w.Number)
 			continue
 		}
 		if err := a.revoke(ctx, n, w.Number, added.Number.String()+" takes its place"); err != nil {
@@ -207,7 +209,7 @@ func (a *app) revoke(ctx context.Context, n *node.Node, number authority.Number,
 	if err := n.Admin.RevokeAuthority(ctx, a.actorName(), number, reason); err != nil {
 		return err
 	}
-	return say(a.out, "revoked", revocation{number}, func(o *output, r revocation) { o.linef("Revoked %s.", r.Authority) })
+	return voice.Say(a.out, "revoked", revocation{number}, func(o *voice.Output, r revocation) { o.Linef("Revoked %s.", r.Authority) })
 }
 
 func (a *app) authorityRevoke() *cobra.Command {

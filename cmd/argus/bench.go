@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/bench"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/reader/all"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 func (a *app) benchCommand() *cobra.Command {
@@ -55,7 +57,7 @@ docs/performance.md lists measured results.`,
 			if err != nil {
 				return errors.Join(errors.New("measure"), err)
 			}
-			return say(a.out, "bench", report, printBench)
+			return voice.Say(a.out, "bench", report, printBench)
 		},
 	}
 	c.Flags().IntVar(&o.Messages, "messages", 1_000_000, "the `number` of messages")
@@ -71,54 +73,54 @@ docs/performance.md lists measured results.`,
 	return c
 }
 
-func printBench(o *output, r *bench.Report) {
-	o.linef("%d CPUs, %s", r.CPUs, r.Go)
+func printBench(o *voice.Output, r *bench.Report) {
+	o.Linef("%d CPUs, %s", r.CPUs, r.Go)
 	if r.Overlap != nil {
 		printOverlap(o, r.Overlap)
 		return
 	}
 	if r.Ingest.Seconds > 0 {
-		o.linef("%s messages, %s of Argus JSON lines\n", group(uint64(r.Messages)), size(r.CorpusBytes))
+		o.Linef("%s messages, %s of Argus JSON lines\n", printable.Group(uint64(r.Messages)), printable.Size(r.CorpusBytes))
 		printTaken(o, "Argus", r.Ingest)
-		o.linef("\nbytes per message on disk")
+		o.Linef("\nbytes per message on disk")
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.BytesPerMessage)) {
 		if r.BytesPerMessage[name] >= 0.05 {
-			o.linef("  %-26s %8.1f", name, r.BytesPerMessage[name])
+			o.Linef("  %-26s %8.1f", name, r.BytesPerMessage[name])
 		}
 	}
 	if r.Peer != nil {
-		o.linef("")
+		o.Linef("")
 		printTaken(o, "SQLite FTS5", *r.Peer)
-		o.linef("Argus ingests %.1f times as many messages a second.", r.Ratio)
+		o.Linef("Argus ingests %.1f times as many messages a second.", r.Ratio)
 	}
-	o.linef("\n%-32s %10s %10s %10s %10s %12s", "asked", "median", "p99", "cold", "FTS5", "found")
+	o.Linef("\n%-32s %10s %10s %10s %10s %12s", "asked", "median", "p99", "cold", "FTS5", "found")
 	for _, q := range r.Questions {
-		o.linef("%-5s %-26s %10s %10s %10s %10s %12s", q.Of, q.Name, round(q.Median), round(q.P99), round(q.Cold), round(q.Peer), group(q.Found))
+		o.Linef("%-5s %-26s %10s %10s %10s %10s %12s", q.Of, q.Name, round(q.Median), round(q.P99), round(q.Cold), round(q.Peer), printable.Group(q.Found))
 	}
 	if l := r.Live; l != nil {
-		o.linef("\n%s messages came in at %s a second; an acknowledged message was found after %s (median), %s (p99), %s (most),", group(uint64(l.Messages)), group(uint64(l.PerSecond)),
+		o.Linef("\n%s messages came in at %s a second; an acknowledged message was found after %s (median), %s (p99), %s (most),", printable.Group(uint64(l.Messages)), printable.Group(uint64(l.PerSecond)),
 			round(l.Median), round(l.P99), round(l.Most))
-		o.linef("while %s searches were answered; the last batch was acknowledged %s after it arrived.", group(uint64(l.Searches)), round(l.Behind))
+		o.Linef("while %s searches were answered; the last batch was acknowledged %s after it arrived.", printable.Group(uint64(l.Searches)), round(l.Behind))
 	}
 }
 
-func printOverlap(o *output, r *bench.Overlap) {
-	o.linef("%s copies of %s messages in ten deliveries", group(r.Copies), group(r.Messages))
-	o.linef("ingest took %.1f CPU s per million messages, %.1f with each message once", r.Overlapping.CPUSeconds*1e6/float64(r.Messages), r.Once.CPUSeconds*1e6/float64(r.Messages))
-	o.linef("index: %.1f bytes a message, %.2f times as many as with each message once", float64(r.IndexBytes)/float64(r.Messages), float64(r.IndexBytes)/float64(r.IndexBytesOnce))
-	o.linef("\n%-26s %10s %10s %7s %10s %12s %12s", "asked", "no scope", "of three", "times", "once", "found", "of three")
+func printOverlap(o *voice.Output, r *bench.Overlap) {
+	o.Linef("%s copies of %s messages in ten deliveries", printable.Group(r.Copies), printable.Group(r.Messages))
+	o.Linef("ingest took %.1f CPU s per million messages, %.1f with each message once", r.Overlapping.CPUSeconds*1e6/float64(r.Messages), r.Once.CPUSeconds*1e6/float64(r.Messages))
+	o.Linef("index: %.1f bytes a message, %.2f times as many as with each message once", float64(r.IndexBytes)/float64(r.Messages), float64(r.IndexBytes)/float64(r.IndexBytesOnce))
+	o.Linef("\n%-26s %10s %10s %7s %10s %12s %12s", "asked", "no scope", "of three", "times", "once", "found", "of three")
 	for _, q := range r.Questions {
-		o.linef("%-26s %10s %10s %7.1f %10s %12s %12s", q.Name, round(q.Median), round(q.InScope), float64(q.InScope)/float64(max(1, q.Median)), round(q.OnceMedian),
-			group(q.Found), group(q.FoundInScope))
+		o.Linef("%-26s %10s %10s %7.1f %10s %12s %12s", q.Name, round(q.Median), round(q.InScope), float64(q.InScope)/float64(max(1, q.Median)), round(q.OnceMedian),
+			printable.Group(q.Found), printable.Group(q.FoundInScope))
 	}
 	name, times := r.Slowest()
-	o.linef("The slowest question in the scope, %s, takes %.1f times as long as without it (times below 20 µs count as 20 µs).", name, times)
+	o.Linef("The slowest question in the scope, %s, takes %.1f times as long as without it (times below 20 µs count as 20 µs).", name, times)
 }
 
-func printTaken(o *output, name string, t bench.Taken) {
-	o.linef("%-14s %s messages/s (%.1f s, %.2f CPU s per million), peak memory %s, on disk %s (%.2f × the input)", name, group(uint64(t.PerSecond)), t.Seconds,
-		t.CPUSeconds*1e6/(t.PerSecond*t.Seconds), size(t.PeakBytes), size(t.DiskBytes), t.DiskPerByte)
+func printTaken(o *voice.Output, name string, t bench.Taken) {
+	o.Linef("%-14s %s messages/s (%.1f s, %.2f CPU s per million), peak memory %s, on disk %s (%.2f × the input)", name, printable.Group(uint64(t.PerSecond)), t.Seconds,
+		t.CPUSeconds*1e6/(t.PerSecond*t.Seconds), printable.Size(t.PeakBytes), printable.Size(t.DiskBytes), t.DiskPerByte)
 }
 
 // round formats a duration, - if it was not measured.

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/printable"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 func (a *app) conversationCommand() *cobra.Command {
@@ -36,7 +38,7 @@ func (a *app) conversationCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return say(a.out, "conversation", page, func(o *output, p *desk.Page) { printPage(o, p, where, args[0]) })
+				return voice.Say(a.out, "conversation", page, func(o *voice.Output, p *desk.Page) { printPage(o, p, where, args[0]) })
 			})
 		},
 	}
@@ -48,15 +50,15 @@ func (a *app) conversationCommand() *cobra.Command {
 
 // printPage prints a piece of a conversation, with a mark at the message that was
 // asked for.
-func printPage(o *output, p *desk.Page, zone *time.Location, ref string) {
-	o.linef("%s  %s", oneLine(p.Service), o.bold(oneLine(cmp.Or(p.Title, p.Conversation))))
+func printPage(o *voice.Output, p *desk.Page, zone *time.Location, ref string) {
+	o.Linef("%s  %s", printable.OneLine(p.Service), o.Bold(printable.OneLine(cmp.Or(p.Title, p.Conversation))))
 	if p.Earlier > 0 {
-		o.linef("  … %s", count(p.Earlier, "earlier item", "earlier items"))
+		o.Linef("  … %s", printable.Count(p.Earlier, "earlier item", "earlier items"))
 	}
 	for _, h := range p.Hits {
-		printHit(o, h, zone, strings.HasPrefix(h.Ref.String(), strings.ToLower(ref)))
+		voice.PrintHit(o, h, zone, strings.HasPrefix(h.Ref.String(), strings.ToLower(ref)))
 	}
 	if p.Later > 0 {
-		o.linef("  … %s", count(p.Later, "later item", "later items"))
+		o.Linef("  … %s", printable.Count(p.Later, "later item", "later items"))
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
+	"github.com/argus-evidence/argus/internal/voice"
 	"github.com/argus-evidence/argus/internal/world"
 )
 
@@ -165,7 +167,7 @@ func (a *app) makeDemo(ctx context.Context, deliveries, store string, o node.Opt
 
 // demoReceipt prints the receipt of a delivery in one line.
 func (a *app) demoReceipt(r *argus.Receipt) error {
-	return say(a.out, "receipt", r, func(o *output, r *argus.Receipt) {
-		o.linef("%s  %-20s %s", r.Delivery, oneLine(filepath.Base(r.Opening.Source)), account(r.Counts, false))
+	return voice.Say(a.out, "receipt", r, func(o *voice.Output, r *argus.Receipt) {
+		o.Linef("%s  %-20s %s", r.Delivery, printable.OneLine(filepath.Base(r.Opening.Source)), voice.Account(r.Counts, false))
 	})
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/reader/all"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 var update = flag.Bool("update", false, "write the expected files anew")
@@ -25,7 +26,7 @@ var update = flag.Bool("update", false, "write the expected files anew")
 func TestCLIDocument(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString(cliHead)
-	a := &app{out: newVoice(&b), err: &b}
+	a := &app{out: voice.New(&b), err: &b}
 	root := a.root()
 	root.InitDefaultHelpCmd()
 	writeCommand(&b, root)
@@ -61,7 +62,7 @@ func TestREADME(t *testing.T) {
 
 	var demo bytes.Buffer
 	dir := t.TempDir()
-	a := &app{out: newVoice(&demo), err: &demo}
+	a := &app{out: voice.New(&demo), err: &demo}
 	if err := a.makeDemo(t.Context(), filepath.Join(dir, "deliveries"), filepath.Join(dir, "s"), node.Options{Formats: all.Formats(), KeyDir: filepath.Join(dir, "k")}, demoWorld(1, 20_000)); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/reader/all"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 // format is a row of the table of formats.
@@ -23,9 +24,9 @@ func (a *app) formatsCommand() *cobra.Command {
 		Args:  arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			for _, f := range all.Formats() {
-				err := say(a.out, "format", format{f.Name, f.Version, f.About, f.Checked}, func(o *output, f format) {
-					o.linef("%s  %s", o.bold(f.Format+"/"+strconv.Itoa(f.Version)), f.About)
-					o.linef("  checked on: %s", f.Checked)
+				err := voice.Say(a.out, "format", format{f.Name, f.Version, f.About, f.Checked}, func(o *voice.Output, f format) {
+					o.Linef("%s  %s", o.Bold(f.Format+"/"+strconv.Itoa(f.Version)), f.About)
+					o.Linef("  checked on: %s", f.Checked)
 				})
 				if err != nil {
 					return err

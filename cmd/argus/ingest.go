@@ -21,6 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
@@ -295,4 +296,4 @@ func (a *app) do(ctx context.Context, n *node.Node, job handover.Job, tell func(
 }
 
 // viaSays prints a line that a program of --via wrote to its standard error.
-func (a *app) viaSays(line string) { fmt.Fprintln(a.err, "via: "+plain(line)) }
+func (a *app) viaSays(line string) { fmt.Fprintln(a.err, "via: "+printable.Plain(line)) }

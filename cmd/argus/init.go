@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 func (a *app) initCommand() *cobra.Command {
@@ -45,11 +46,11 @@ func (a *app) created(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	err = say(a.out, "created", created{path, n.Info.Store, n.PrivateKeyPath()}, func(o *output, s created) {
-		o.linef("Made the store %s in %s.", s.Store, s.Path)
-		o.linef("Its private key is %s: keep a copy elsewhere.", s.PrivateKey)
+	err = voice.Say(a.out, "created", created{path, n.Info.Store, n.PrivateKeyPath()}, func(o *voice.Output, s created) {
+		o.Linef("Made the store %s in %s.", s.Store, s.Path)
+		o.Linef("Its private key is %s: keep a copy elsewhere.", s.PrivateKey)
 		if runtime.GOOS == "windows" {
-			o.linef("Argus does not check on Windows who has rights to that file.")
+			o.Linef("Argus does not check on Windows who has rights to that file.")
 		}
 	})
 	return errors.Join(err, n.Close())

@@ -17,7 +17,9 @@ import (
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/verify"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
@@ -50,33 +52,33 @@ key of your own. They are listed below the acts of the store, marked "own".`,
 	return c
 }
 
-func printEntry(o *output, mark string, e desk.Entry) {
+func printEntry(o *voice.Output, mark string, e desk.Entry) {
 	head := fmt.Sprintf("%s%6d  %s  %-16s ", mark, e.Seq, e.Time.Format(time.RFC3339), e.Action)
 	if e.Destroyed {
 		why := "words missing, and no order destroyed them"
 		if e.DestroyedBy > 0 {
 			why = fmt.Sprintf("words destroyed by order, entry %d", e.DestroyedBy)
 		}
-		o.linef("%s%s  %s  (%s)", head, e.Authority, oneLine(e.Subject), why)
+		o.Linef("%s%s  %s  (%s)", head, e.Authority, printable.OneLine(e.Subject), why)
 		printDetail(o, e.Detail)
 		return
 	}
 	purpose := ""
 	if e.Purpose != "" {
-		purpose = " for " + oneLine(e.Purpose)
+		purpose = " for " + printable.OneLine(e.Purpose)
 	}
 	clock := ""
 	if !e.Clock.IsZero() {
 		clock = "  (by a clock at " + e.Clock.Format(time.RFC3339) + ")"
 	}
-	o.linef("%s%s %s%s  %s%s", head, oneLine(e.Actor), e.Authority, purpose, oneLine(e.Subject), clock)
+	o.Linef("%s%s %s%s  %s%s", head, printable.OneLine(e.Actor), e.Authority, purpose, printable.OneLine(e.Subject), clock)
 	printDetail(o, e.Detail)
 }
 
 // printDetail prints the further facts of an act below it, a line each.
-func printDetail(o *output, detail map[string]string) {
+func printDetail(o *voice.Output, detail map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(detail)) {
-		o.linef("          %s: %s", oneLine(name), oneLine(strings.TrimSpace(detail[name])))
+		o.Linef("          %s: %s", printable.OneLine(name), printable.OneLine(strings.TrimSpace(detail[name])))
 	}
 }
 
@@ -106,14 +108,14 @@ is not changed.`,
 				if err != nil {
 					return err
 				}
-				if err := say(a.out, "entry", e, func(o *output, e desk.Entry) { printEntry(o, "", e) }); err != nil {
+				if err := voice.Say(a.out, "entry", e, func(o *voice.Output, e desk.Entry) { printEntry(o, "", e) }); err != nil {
 					return err
 				}
 				later, err := n.Admin.LaterAuthorities()
 				for _, one := range later {
-					err = errors.Join(err, say(a.out, "begins_later", &one, func(o *output, one *authority.Authority) {
-						o.linef("%s begins at %s, for it was added while the clock was ahead.", one.Number, one.From.Format(time.RFC3339))
-						o.linef("  To use it before, add it anew with \"argus authority add\", and end it with \"argus authority revoke %s --reason …\".", one.Number)
+					err = errors.Join(err, voice.Say(a.out, "begins_later", &one, func(o *voice.Output, one *authority.Authority) {
+						o.Linef("%s begins at %s, for it was added while the clock was ahead.", one.Number, one.From.Format(time.RFC3339))
+						o.Linef("  To use it before, add it anew with \"argus authority add\", and end it with \"argus authority revoke %s --reason …\".", one.Number)
 					}))
 				}
 				return err
@@ -156,7 +158,7 @@ the store can run it, and the ledger records it.`,
 				if err != nil {
 					return err
 				}
-				return say(a.out, "entry", e, func(o *output, e desk.Entry) { printEntry(o, "", e) })
+				return voice.Say(a.out, "entry", e, func(o *voice.Output, e desk.Entry) { printEntry(o, "", e) })
 			})
 		},
 	}
@@ -181,8 +183,8 @@ func (a *app) listLedger(ctx context.Context, n *node.Node, who desk.Who, from u
 	if besideErr != nil || own == nil {
 		return errors.Join(err, besideErr)
 	}
-	if ownErr := say(a.out, "own_ledger", ownLedger{own.Dir, own.Key}, func(o *output, l ownLedger) {
-		o.linef("Your own acts, beside the store, in %s, key %s:", oneLine(l.Dir), oneLine(l.Key))
+	if ownErr := voice.Say(a.out, "own_ledger", ownLedger{own.Dir, own.Key}, func(o *voice.Output, l ownLedger) {
+		o.Linef("Your own acts, beside the store, in %s, key %s:", printable.OneLine(l.Dir), printable.OneLine(l.Key))
 	}); ownErr != nil {
 		return ownErr
 	}
@@ -203,7 +205,7 @@ type ownLedger struct {
 
 func (a *app) sayEntries(mark, event string, entries []desk.Entry) error {
 	for _, e := range entries {
-		if err := say(a.out, event, e, func(o *output, e desk.Entry) { printEntry(o, mark, e) }); err != nil {
+		if err := voice.Say(a.out, event, e, func(o *voice.Output, e desk.Entry) { printEntry(o, mark, e) }); err != nil {
 			return err
 		}
 	}
@@ -212,12 +214,12 @@ func (a *app) sayEntries(mark, event string, entries []desk.Entry) error {
 
 // sayLedgerReport reports whether a ledger is as it was signed.
 func (a *app) sayLedgerReport(event string, report *verify.LedgerReport) error {
-	err := say(a.out, event, report, func(o *output, r *verify.LedgerReport) {
+	err := voice.Say(a.out, event, report, func(o *voice.Output, r *verify.LedgerReport) {
 		for _, f := range r.Findings {
 			printFinding(o, f)
 		}
 		if r.Sound() {
-			o.linef("Verified: %s, root %s.", count(r.Entries, "entry", "entries"), r.Root)
+			o.Linef("Verified: %s, root %s.", printable.Count(r.Entries, "entry", "entries"), r.Root)
 		}
 	})
 	if err == nil && !report.Sound() {

@@ -12,7 +12,9 @@ import (
 
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -39,14 +41,14 @@ type listed struct {
 	Damage  string `json:"damage,omitempty"` // why no query can use it
 }
 
-func printListed(o *output, l listed) {
+func printListed(o *voice.Output, l listed) {
 	was := ""
 	if l.Known {
 		was = ", unchanged"
 	}
-	o.linef("list:%s@%s  version %d%s", l.Name, l.Hash, l.Version, was)
+	o.Linef("list:%s@%s  version %d%s", l.Name, l.Hash, l.Version, was)
 	if l.Damage != "" {
-		o.linef("  DAMAGED: %s", oneLine(l.Damage))
+		o.Linef("  DAMAGED: %s", printable.OneLine(l.Damage))
 	}
 }
 
@@ -73,7 +75,7 @@ func (a *app) listAdd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return say(a.out, "list", listed{list.Name, list.Version, list.Hash, known, ""}, printListed)
+				return voice.Say(a.out, "list", listed{list.Name, list.Version, list.Hash, known, ""}, printListed)
 			})
 		},
 	}
@@ -101,9 +103,9 @@ func (a *app) listShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return say(a.out, "list", shownList{list.Name, list.Hash, list.Entries}, func(o *output, l shownList) {
+				return voice.Say(a.out, "list", shownList{list.Name, list.Hash, list.Entries}, func(o *voice.Output, l shownList) {
 					for _, entry := range l.Entries {
-						o.linef("%s", oneLine(entry))
+						o.Linef("%s", printable.OneLine(entry))
 					}
 				})
 			})
@@ -123,10 +125,10 @@ func (a *app) listLs() *cobra.Command {
 					return err
 				}
 				for _, v := range versions {
-					err = errors.Join(err, say(a.out, "list", listed{v.Name, v.Version, v.Hash, false, v.Damage}, printListed))
+					err = errors.Join(err, voice.Say(a.out, "list", listed{v.Name, v.Version, v.Hash, false, v.Damage}, printListed))
 				}
 				if len(versions) == 0 {
-					a.out.aside("No list has been added.")
+					a.out.Aside("No list has been added.")
 				}
 				return err
 			})

@@ -18,8 +18,10 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 func main() {
@@ -30,14 +32,14 @@ func main() {
 func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{out: newVoice(out), err: errOut}
+	a := &app{out: voice.New(out), err: errOut}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
-	if flushErr := a.out.flush(); err == nil {
+	if flushErr := a.out.Flush(); err == nil {
 		err = flushErr
 	}
 	if err == nil {
@@ -52,7 +54,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 		code, hint = exitInterrupted, hintInterrupted(err)
 	}
 	if text := message(err); text != "" {
-		fmt.Fprintln(errOut, "argus: "+plain(text)) // an error may quote the evidence
+		fmt.Fprintln(errOut, "argus: "+printable.Plain(text)) // an error may quote the evidence
 	}
 	if hint != "" {
 		fmt.Fprintln(errOut, "  "+hint)
@@ -62,7 +64,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 
 // app is one run of the command.
 type app struct {
-	out *voice
+	out *voice.Voice
 	err io.Writer
 
 	store     string
@@ -93,7 +95,7 @@ Begin with "argus demo", or with your own files:
 		RunE:              menu,
 		PersistentPreRun: func(*cobra.Command, []string) {
 			if a.json {
-				a.out.asObjects()
+				a.out.AsObjects()
 			}
 		},
 		SuggestionsMinimumDistance: 2,

@@ -16,10 +16,12 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/reader/mapping"
 	"github.com/argus-evidence/argus/internal/survey"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 type mapFlags struct {
@@ -72,12 +74,12 @@ type listedMap struct {
 	Known   bool   `json:"known,omitempty"`
 }
 
-func printListedMap(o *output, l listedMap) {
+func printListedMap(o *voice.Output, l listedMap) {
 	was := ""
 	if l.Known {
 		was = ", unchanged"
 	}
-	o.linef("%s@%s  version %d%s", l.Name, l.Hash, l.Version, was)
+	o.Linef("%s@%s  version %d%s", l.Name, l.Hash, l.Version, was)
 }
 
 func (a *app) listMaps(c *cobra.Command) error {
@@ -87,10 +89,10 @@ func (a *app) listMaps(c *cobra.Command) error {
 			return err
 		}
 		for _, v := range versions {
-			err = errors.Join(err, say(a.out, "map", listedMap{v.Name, v.Version, v.Hash, false}, printListedMap))
+			err = errors.Join(err, voice.Say(a.out, "map", listedMap{v.Name, v.Version, v.Hash, false}, printListedMap))
 		}
 		if len(versions) == 0 {
-			a.out.aside("No map has been kept.")
+			a.out.Aside("No map has been kept.")
 		}
 		return err
 	})
@@ -156,7 +158,7 @@ func (a *app) mapFile(c *cobra.Command, f mapFlags, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := say(a.out, "proposal", shown, printMap); err != nil {
+	if err := voice.Say(a.out, "proposal", shown, printMap); err != nil {
 		return err
 	}
 	return a.keepMap(c, f, text, shown.Lacks)
@@ -166,7 +168,7 @@ func (a *app) mapFile(c *cobra.Command, f mapFlags, path string) error {
 func (a *app) keepMap(c *cobra.Command, f mapFlags, text []byte, lacks string) error {
 	if f.out == "" && f.name == "" {
 		if lacks == "" {
-			a.out.aside("Nothing is kept. Correct it with --set; keep it with --name or --out; use it with \"argus ingest --map\".")
+			a.out.Aside("Nothing is kept. Correct it with --set; keep it with --name or --out; use it with \"argus ingest --map\".")
 		}
 		return nil
 	}
@@ -199,38 +201,38 @@ func (a *app) keepMap(c *cobra.Command, f mapFlags, text []byte, lacks string) e
 		if err != nil {
 			return err
 		}
-		return say(a.out, "map", listedMap{v.Name, v.Version, v.Hash, known}, printListedMap)
+		return voice.Say(a.out, "map", listedMap{v.Name, v.Version, v.Hash, known}, printListedMap)
 	})
 }
 
-func printMap(o *output, s *survey.Shown) {
+func printMap(o *voice.Output, s *survey.Shown) {
 	records := ""
 	if s.Map.Records != "" {
-		records = ", records in " + oneLine(s.Map.Records)
+		records = ", records in " + printable.OneLine(s.Map.Records)
 	}
-	o.linef("%s%s", o.bold(s.Map.Kind), records)
+	o.Linef("%s%s", o.Bold(s.Map.Kind), records)
 	for _, p := range s.Places {
 		place := "at the top of the document"
 		if p.Records != "" {
-			place = "in " + oneLine(p.Records)
+			place = "in " + printable.OneLine(p.Records)
 		}
-		o.linef("  also there: %s %s", count(uint64(p.Seen), "record", "records"), place)
+		o.Linef("  also there: %s %s", printable.Count(uint64(p.Seen), "record", "records"), place)
 	}
 	for _, c := range s.Columns {
 		use := "not a field, kept beside the message"
 		if c.Field != "" {
 			use = c.Field
 			if c.Why != "" {
-				use += ", because: " + oneLine(c.Why)
+				use += ", because: " + printable.OneLine(c.Why)
 			}
 		}
-		o.linef("  %s: %s", o.bold(oneLine(c.Name)), use)
-		o.linef("    %s, such as %s", c.Looks, oneLine(c.Example))
+		o.Linef("  %s: %s", o.Bold(printable.OneLine(c.Name)), use)
+		o.Linef("    %s, such as %s", c.Looks, printable.OneLine(c.Example))
 	}
 	if s.Lacks != "" {
-		o.linef("The map cannot be used yet: %s. Name the column with --set.", oneLine(s.Lacks))
+		o.Linef("The map cannot be used yet: %s. Name the column with --set.", printable.OneLine(s.Lacks))
 	} else {
-		o.linef("The first records, as the map reads them:")
+		o.Linef("The first records, as the map reads them:")
 	}
 	for _, r := range s.Records {
 		from := r.From
@@ -247,12 +249,12 @@ func printMap(o *output, s *survey.Shown) {
 		if r.Zone == argus.ZoneAssumed.String() {
 			assumed = " (UTC assumed)"
 		}
-		o.linef("  %s%s  %s: %s", r.Sent, assumed, oneLine(from), oneLine(r.Text))
+		o.Linef("  %s%s  %s: %s", r.Sent, assumed, printable.OneLine(from), printable.OneLine(r.Text))
 	}
 	for _, p := range s.Problems {
-		o.linef("  quarantined: %s", oneLine(p))
+		o.Linef("  quarantined: %s", printable.OneLine(p))
 	}
 	if text, err := s.Map.Encode(); err == nil {
-		o.linef("%s", strings.TrimSpace(plain(string(text))))
+		o.Linef("%s", strings.TrimSpace(printable.Plain(string(text))))
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
@@ -29,7 +30,7 @@ func (a *app) nodeOptions() node.Options {
 }
 
 // note prints a sentence for people beside the answer.
-func (a *app) note(sentence string) { fmt.Fprintln(a.err, "argus: "+plain(sentence)) }
+func (a *app) note(sentence string) { fmt.Fprintln(a.err, "argus: "+printable.Plain(sentence)) }
 
 // open opens the store for reading, and returns who reads.
 func (a *app) open(ctx context.Context) (*node.Node, desk.Who, error) {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/printable"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 // dryRun reports how each path would be read.
@@ -19,38 +21,38 @@ func (a *app) dryRun(ctx context.Context, o intake.Options, paths []string) erro
 			return err
 		}
 		progress.end()
-		if err := say(a.out, "plan", plan, printPlan); err != nil {
+		if err := voice.Say(a.out, "plan", plan, printPlan); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func printPlan(o *output, p *intake.Plan) {
-	o.linef("%s  nothing is kept", o.bold(plain(p.Source)))
-	o.linef("  would read %s = copies %s + quarantined %s", group(p.Read), group(p.Copies), group(p.Quarantined))
-	o.linef("  %s, %s, %s", estimate(p.Different, "different message", "different messages"),
+func printPlan(o *voice.Output, p *intake.Plan) {
+	o.Linef("%s  nothing is kept", o.Bold(printable.Plain(p.Source)))
+	o.Linef("  would read %s = copies %s + quarantined %s", printable.Group(p.Read), printable.Group(p.Copies), printable.Group(p.Quarantined))
+	o.Linef("  %s, %s, %s", estimate(p.Different, "different message", "different messages"),
 		estimate(p.Accounts, "account", "accounts"), estimate(p.Conversations, "conversation", "conversations"))
-	printBeside(o, "copies", argus.Counts{Stored: p.Copies, Beside: p.Beside})
+	voice.PrintBeside(o, "copies", argus.Counts{Stored: p.Copies, Beside: p.Beside})
 	if p.Locked > 0 {
-		o.linef("  %s locked: no key is held yet", count(p.Locked, "copy is", "copies are"))
+		o.Linef("  %s locked: no key is held yet", printable.Count(p.Locked, "copy is", "copies are"))
 	}
 	if p.First.Known() {
-		o.linef("  messages from %s to %s", p.First, p.Last)
+		o.Linef("  messages from %s to %s", p.First, p.Last)
 	}
-	printCompleteness(o, p.Completeness)
+	voice.PrintCompleteness(o, p.Completeness)
 	files := make([]argus.FileAccount, len(p.Files))
 	for i, f := range p.Files {
 		files[i] = argus.FileAccount{Original: argus.Original{Path: f.Path, Size: f.Size}, Readers: f.Readers,
 			Counts: argus.Counts{Read: f.Copies + f.Quarantined}, Problems: f.Problems, Remarks: f.Remarks}
 	}
-	printFiles(o, files)
+	voice.PrintFiles(o, files)
 }
 
 // estimate formats a number, with "about" if it was estimated.
 func estimate(e intake.Estimate, one, many string) string {
 	if e.Estimated {
-		return "about " + count(e.Count, one, many)
+		return "about " + printable.Count(e.Count, one, many)
 	}
-	return count(e.Count, one, many)
+	return printable.Count(e.Count, one, many)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/printable"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 // progress shows the progress of an intake: as a bar on a terminal, and as
@@ -40,7 +42,7 @@ func (p *progress) show(now intake.Progress) {
 		p.bar.SetCurrent(now.Bytes)
 	}
 	if now.Acknowledged != before.Acknowledged {
-		p.a.complain(p.a.out.progress("progress", now))
+		p.a.complain(p.a.out.Progress("progress", now))
 	}
 }
 
@@ -64,7 +66,7 @@ func (p *progress) next(now intake.Progress) {
 					return ""
 				}
 				rate := float64(p.latest.Load().Counts.Read-base) / max(time.Since(started).Seconds(), 0.001)
-				return fmt.Sprintf("  %s messages/s", group(uint64(rate)))
+				return fmt.Sprintf("  %s messages/s", printable.Group(uint64(rate)))
 			}),
 			decor.Any(func(s decor.Statistics) string {
 				if s.Current == 0 || s.Current >= s.Total {
@@ -98,14 +100,14 @@ func (p *progress) tell(e handover.Event) error {
 		p.show(*e.Progress)
 	case e.Receipt != nil:
 		p.end()
-		return say(p.a.out, "receipt", e.Receipt, func(o *output, r *argus.Receipt) { printReceipt(o, r, false) })
+		return voice.Say(p.a.out, "receipt", e.Receipt, func(o *voice.Output, r *argus.Receipt) { voice.PrintReceipt(o, r, false) })
 	case e.Difference != nil:
-		return say(p.a.out, "difference", e.Difference, printDifference)
+		return voice.Say(p.a.out, "difference", e.Difference, printDifference)
 	case e.Unfinished != nil:
 		u := e.Unfinished
-		p.a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" continues it.", u.Delivery, oneLine(u.Source), u.Delivery))
+		p.a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" continues it.", u.Delivery, printable.OneLine(u.Source), u.Delivery))
 	case e.None != "":
-		p.a.out.aside("There is no delivery to %s.", e.None)
+		p.a.out.Aside("There is no delivery to %s.", e.None)
 	case e.Said != "":
 		p.a.viaSays(e.Said)
 	}

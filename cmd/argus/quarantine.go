@@ -7,6 +7,8 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/printable"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 func (a *app) quarantineCommand() *cobra.Command {
@@ -40,20 +42,20 @@ func (a *app) quarantineCommand() *cobra.Command {
 
 func (a *app) sayPieces(pieces []desk.Piece, limit int) error {
 	for _, p := range pieces {
-		err := say(a.out, "quarantined", p, func(o *output, p desk.Piece) {
-			o.linef("%s", o.bold(oneLine(p.Reason)))
-			printPlace(o, p.Sighting)
-			printRaw(o, p.Raw)
+		err := voice.Say(a.out, "quarantined", p, func(o *voice.Output, p desk.Piece) {
+			o.Linef("%s", o.Bold(printable.OneLine(p.Reason)))
+			voice.PrintPlace(o, p.Sighting)
+			voice.PrintRaw(o, p.Raw)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	if len(pieces) == 0 {
-		a.out.aside("Nothing is quarantined here.")
+		a.out.Aside("Nothing is quarantined here.")
 	}
 	if len(pieces) == limit {
-		a.out.aside("More: --after %d", pieces[len(pieces)-1].Seq)
+		a.out.Aside("More: --after %d", pieces[len(pieces)-1].Seq)
 	}
 	return nil
 }

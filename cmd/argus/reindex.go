@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 // indexed is the answer of reindex.
@@ -28,8 +30,8 @@ func (a *app) reindexCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return say(a.out, "indexed", indexed{items, time.Since(started).Seconds()}, func(o *output, i indexed) {
-				o.linef("Indexed %s in %s.", count(i.Items, "item", "items"), seconds(i.Seconds))
+			return voice.Say(a.out, "indexed", indexed{items, time.Since(started).Seconds()}, func(o *voice.Output, i indexed) {
+				o.Linef("Indexed %s in %s.", printable.Count(i.Items, "item", "items"), printable.Seconds(i.Seconds))
 			})
 		},
 	}
@@ -47,7 +49,7 @@ func (a *app) catching(word string) func(done, total uint64) {
 			return
 		}
 		shown = time.Now()
-		fmt.Fprintf(a.err, clearLine+"%s of %s records %s", group(done), group(total), word)
+		fmt.Fprintf(a.err, clearLine+"%s of %s records %s", printable.Group(done), printable.Group(total), word)
 		if done >= total {
 			fmt.Fprint(a.err, clearLine)
 		}

@@ -10,7 +10,9 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/reader/all"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 func (a *app) rereadCommand() *cobra.Command {
@@ -62,23 +64,23 @@ func (a *app) reread(c *cobra.Command, f ingestFlags, number argus.DeliveryNumbe
 	return a.takeIn(c.Context(), handover.Job{Do: handover.Reread, Deliveries: []argus.DeliveryNumber{number}, Reason: f.reason, Settings: work.Settings(), Batch: f.batch})
 }
 
-func printDifference(o *output, d *intake.Difference) {
-	o.linef("%s  reads %s again and replaces %s in every answer", o.bold(d.Now.String()), d.Of, d.Then)
-	o.linef("  messages and other items: %s unchanged, %s new, %s gone, %s changed", group(d.Same), group(d.New), group(d.Gone), group(d.Changed))
+func printDifference(o *voice.Output, d *intake.Difference) {
+	o.Linef("%s  reads %s again and replaces %s in every answer", o.Bold(d.Now.String()), d.Of, d.Then)
+	o.Linef("  messages and other items: %s unchanged, %s new, %s gone, %s changed", printable.Group(d.Same), printable.Group(d.New), printable.Group(d.Gone), printable.Group(d.Changed))
 	for _, r := range d.Readers {
-		o.linef("  by %s → %s: %s", oneLine(cmp.Or(r.Then, "no reader")), oneLine(cmp.Or(r.Now, "no reader")), changes(r.Changes))
+		o.Linef("  by %s → %s: %s", printable.OneLine(cmp.Or(r.Then, "no reader")), printable.OneLine(cmp.Or(r.Now, "no reader")), changes(r.Changes))
 	}
-	for _, c := range d.Conversations[:min(len(d.Conversations), maxFiles)] {
-		o.linef("    %s: %s", oneLine(c.Service+" in "+c.Conversation), changes(c.Changes))
+	for _, c := range d.Conversations[:min(len(d.Conversations), voice.MostFiles)] {
+		o.Linef("    %s: %s", printable.OneLine(c.Service+" in "+c.Conversation), changes(c.Changes))
 	}
-	if more := d.MoreConversations + uint64(max(0, len(d.Conversations)-maxFiles)); more > 0 {
-		o.linef("    … and %s", count(more, "conversation", "conversations"))
+	if more := d.MoreConversations + uint64(max(0, len(d.Conversations)-voice.MostFiles)); more > 0 {
+		o.Linef("    … and %s", printable.Count(more, "conversation", "conversations"))
 	}
 	if d.Beyond != (intake.Changes{}) {
-		o.linef("    … and in further conversations: %s", changes(d.Beyond))
+		o.Linef("    … and in further conversations: %s", changes(d.Beyond))
 	}
 	for _, q := range d.Quarantined {
-		o.linef("  quarantined: %s before, %s now: %s", count(q.Then, "piece", "pieces"), group(q.Now), oneLine(q.Reason))
+		o.Linef("  quarantined: %s before, %s now: %s", printable.Count(q.Then, "piece", "pieces"), printable.Group(q.Now), printable.OneLine(q.Reason))
 	}
 }
 
@@ -89,7 +91,7 @@ func changes(c intake.Changes) string {
 		word string
 	}{{c.New, "new"}, {c.Gone, "gone"}, {c.Changed, "changed"}} {
 		if one.n > 0 {
-			list = append(list, fmt.Sprintf("%s %s", group(one.n), one.word))
+			list = append(list, fmt.Sprintf("%s %s", printable.Group(one.n), one.word))
 		}
 	}
 	return strings.Join(list, ", ")

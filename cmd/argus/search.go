@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 // pairsFacet is the --facet that counts pairs of sender and receiver.
@@ -97,7 +97,13 @@ would run as a formula begins with a quote.`,
 					return err
 				}
 				if asCSV {
-					return a.printCSV(result, req, where)
+					if err := voice.PrintCSV(a.out, result, req, where); err != nil {
+						return err
+					}
+					if result.Partial != nil {
+						fmt.Fprintln(a.err, voice.Limits(result, where))
+					}
+					return nil
 				}
 				return a.sayResult(result, who, where)
 			})
@@ -115,69 +121,16 @@ would run as a formula begins with a quote.`,
 	return c
 }
 
-// answer is the result of a search after its hits.
-type answer struct {
-	*desk.SearchResult
-	Authority string `json:"authority"`
-	Hits      int    `json:"hits"` // in place of the hits, which were printed before
-}
-
 func (a *app) sayResult(r *desk.SearchResult, who desk.Who, zone *time.Location) error {
 	for _, h := range r.Hits {
-		if err := say(a.out, "hit", h, func(o *output, h desk.Hit) { printHit(o, h, zone, false) }); err != nil {
+		if err := voice.Say(a.out, "hit", h, func(o *voice.Output, h desk.Hit) { voice.PrintHit(o, h, zone, false) }); err != nil {
 			return err
 		}
 	}
 	if len(r.Hits) > 0 {
-		a.out.aside("")
+		a.out.Aside("")
 	}
-	return say(a.out, "result", answer{r, who.Authority, len(r.Hits)}, func(o *output, r answer) { printAnswer(o, r, zone) })
-}
-
-func printAnswer(o *output, r answer, zone *time.Location) {
-	o.linef("%s: %s", counted(r.Messages, r.Beside), r.Query)
-	if r.Differing > 0 {
-		o.linef("The copies of %s differ.", of(r.SearchResult, r.Differing))
-	}
-	if r.Total == 0 {
-		o.linef("No record found in the scope of %s.", r.Authority)
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.Facets)) {
-		printCounts(o, string(name), r.Facets[name])
-	}
-	printPairs(o, r.Pairs, zone)
-	printHistogram(o, r.SearchResult)
-	if r.Partial != nil {
-		o.linef("%s", partial(r.Partial.Since, r.Partial.Why, zone))
-	}
-	if r.Next != "" {
-		o.linef("More: --next %s", r.Next)
-	}
-	if r.Behind > 0 {
-		o.linef("The index is %s behind the evidence; those records can be found once it has caught up.", count(r.Behind, "record", "records"))
-	}
-}
-
-// counted formats the number of messages, then the numbers of other types:
-// 12 messages, 3 calls.
-func counted(messages uint64, beside []argus.Tally) string {
-	parts := []string{count(messages, "message", "messages")}
-	if messages == 0 && len(beside) > 0 {
-		parts = nil
-	}
-	for _, c := range beside {
-		one := noun(c.Value)
-		parts = append(parts, count(c.Count, one, one+"s"))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// noun names one item of a type.
-func noun(kind string) string {
-	if kind == "membership" {
-		return "membership change"
-	}
-	return kind
+	return voice.Say(a.out, "result", voice.Answer{SearchResult: r, Authority: who.Authority, Hits: len(r.Hits)}, func(o *voice.Output, r voice.Answer) { voice.PrintAnswer(o, r, zone) })
 }
 
 // allFound is the answer of search --all after its hits.
@@ -199,7 +152,7 @@ func (a *app) sayAll(ctx context.Context, d *desk.Desk, who desk.Who, req desk.S
 		} else {
 			types[t]++
 		}
-		return say(a.out, "hit", h, func(o *output, h desk.Hit) { printHit(o, h, zone, false) })
+		return voice.Say(a.out, "hit", h, func(o *voice.Output, h desk.Hit) { voice.PrintHit(o, h, zone, false) })
 	})
 	if err != nil {
 		return err
@@ -209,23 +162,5 @@ func (a *app) sayAll(ctx context.Context, d *desk.Desk, who desk.Who, req desk.S
 			all.Beside = append(all.Beside, argus.Tally{Value: argus.Type(t).String(), Count: n})
 		}
 	}
-	return say(a.out, "result", all, func(o *output, r allFound) { o.linef("%s: %s", counted(r.Messages, r.Beside), r.Query) })
-}
-
-// partial states the limits of an answer.
-func partial(since time.Time, why string, zone *time.Location) string {
-	whole := "No period is completely counted"
-	if !since.IsZero() {
-		whole = "All messages since " + since.In(zone).Format(time.RFC3339) + " are counted; older ones may be missing"
-	}
-	return fmt.Sprintf("This answer is partial: %s. %s. Narrow the query, or raise --max-time.", why, whole)
-}
-
-// of formats a number of messages, or of items if the answer counts calls,
-// contacts and the like too.
-func of(r *desk.SearchResult, n uint64) string {
-	if len(r.Beside) > 0 {
-		return count(n, "item", "items")
-	}
-	return count(n, "message", "messages")
+	return voice.Say(a.out, "result", all, func(o *voice.Output, r allFound) { o.Linef("%s: %s", voice.Counted(r.Messages, r.Beside), r.Query) })
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 type serveFlags struct {
@@ -88,16 +89,16 @@ func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, who desk.Who
 	token := node.NewToken()
 	// A browser does not send the part after # with its request.
 	link := fmt.Sprintf("http://%s/#token=%s", listener.Addr(), token)
-	err = say(a.out, "serving", serving{name, link}, func(o *output, s serving) {
-		o.linef("Argus serves %s to one browser on this machine. Open this link; it works once:", s.Store)
-		o.linef("%s", s.URL)
-		o.linef("Stop it with Ctrl-C.")
+	err = voice.Say(a.out, "serving", serving{name, link}, func(o *voice.Output, s serving) {
+		o.Linef("Argus serves %s to one browser on this machine. Open this link; it works once:", s.Store)
+		o.Linef("%s", s.URL)
+		o.Linef("Stop it with Ctrl-C.")
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	session := node.Session{Who: who, Store: name, Token: token}
-	if !f.noOpen && a.out.terminal {
+	if !f.noOpen && a.out.Terminal {
 		if page, err := linkPage(link); err == nil {
 			session.Opened = func() { os.Remove(page) }
 			defer session.Opened()

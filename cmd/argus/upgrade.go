@@ -9,7 +9,9 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/upgrade"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 // upgradeError is the error of an upgrade that did not complete.
@@ -51,12 +53,12 @@ func (a *app) upgrade(c *cobra.Command, path string) error {
 	started, watched := time.Now(), a.watched()
 	var tell node.Upgrading
 	tell.Begin = func(need, free int64) {
-		a.complain(say(a.out, "upgrading", room{need, free}, func(o *output, r room) {
+		a.complain(voice.Say(a.out, "upgrading", room{need, free}, func(o *voice.Output, r room) {
 			if r.Free < 0 {
-				o.linef("The upgrade needs up to %s of free disk space beside the store.", size(r.Need))
+				o.Linef("The upgrade needs up to %s of free disk space beside the store.", printable.Size(r.Need))
 				return
 			}
-			o.linef("The upgrade needs up to %s of free disk space beside the store; %s are free.", size(r.Need), size(r.Free))
+			o.Linef("The upgrade needs up to %s of free disk space beside the store; %s are free.", printable.Size(r.Need), printable.Size(r.Free))
 		}))
 	}
 	var shown time.Time
@@ -67,9 +69,9 @@ func (a *app) upgrade(c *cobra.Command, path string) error {
 		}
 		shown, in = time.Now(), step
 		if watched {
-			fmt.Fprintf(a.err, clearLine+"%s of %s records %s", group(done), group(total), step)
+			fmt.Fprintf(a.err, clearLine+"%s of %s records %s", printable.Group(done), printable.Group(total), step)
 		}
-		a.complain(a.out.progress("progress", map[string]any{"step": step, "records": done, "total": total}))
+		a.complain(a.out.Progress("progress", map[string]any{"step": step, "records": done, "total": total}))
 	}
 	done, err := node.Upgrade(c.Context(), path, a.actorName(), a.nodeOptions(), tell)
 	if watched {
@@ -78,7 +80,7 @@ func (a *app) upgrade(c *cobra.Command, path string) error {
 	if err != nil {
 		return upgradeError{err}
 	}
-	return say(a.out, "upgraded", upgraded{done, time.Since(started).Seconds()}, printUpgraded)
+	return voice.Say(a.out, "upgraded", upgraded{done, time.Since(started).Seconds()}, printUpgraded)
 }
 
 // room is the disk space of an upgrade, in bytes.
@@ -93,20 +95,20 @@ type upgraded struct {
 	Seconds float64 `json:"seconds"`
 }
 
-func printUpgraded(o *output, done upgraded) {
+func printUpgraded(o *voice.Output, done upgraded) {
 	if done.Finished {
-		o.linef("The store %s was upgraded before; its folders are renamed now.", done.Store)
+		o.Linef("The store %s was upgraded before; its folders are renamed now.", done.Store)
 	} else {
 		for _, d := range done.Deliveries {
 			state := "sealed anew"
 			if d.Seal == (argus.Hash{}) {
 				state = "still open"
 			}
-			o.linef("%s  %s, none differs; old root %s; %s", d.Number, count(d.Records, "record", "records"), d.Root, state)
+			o.Linef("%s  %s, none differs; old root %s; %s", d.Number, printable.Count(d.Records, "record", "records"), d.Root, state)
 		}
-		o.linef("Upgraded store %s in %s: stored %s + sightings %s + quarantined %s, %s, none differs.", done.Store, seconds(done.Seconds),
-			group(done.Messages), group(done.Sightings), group(done.Quarantined), count(done.Records, "record", "records"))
-		o.linef("SHA-256 of all old roots, computed from the new store: %s.", done.Same)
+		o.Linef("Upgraded store %s in %s: stored %s + sightings %s + quarantined %s, %s, none differs.", done.Store, printable.Seconds(done.Seconds),
+			printable.Group(done.Messages), printable.Group(done.Sightings), printable.Group(done.Quarantined), printable.Count(done.Records, "record", "records"))
+		o.Linef("SHA-256 of all old roots, computed from the new store: %s.", done.Same)
 	}
-	o.linef(`The older store is in %s. "argus verify" checks the new one.`, done.Kept)
+	o.Linef(`The older store is in %s. "argus verify" checks the new one.`, done.Kept)
 }

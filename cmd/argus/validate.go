@@ -13,9 +13,11 @@ import (
 
 	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/reader"
 	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/validate"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 // errValidation is the error after failed results have been printed.
@@ -134,50 +136,52 @@ func formatsToTest() (list []validate.Format) {
 }
 
 // validated prints a result as it comes.
-func (a *app) validated(r validate.Result) { a.complain(say(a.out, "reference", r, printReference)) }
+func (a *app) validated(r validate.Result) {
+	a.complain(voice.Say(a.out, "reference", r, printReference))
+}
 
-func printReference(o *output, r validate.Result) {
+func printReference(o *voice.Output, r validate.Result) {
 	outcome := string(r.Outcome)
 	switch r.Outcome {
 	case validate.Passed:
-		outcome = o.style("32;1", outcome)
+		outcome = o.Style("32;1", outcome)
 	case validate.Failed:
-		outcome = o.style("31;1", outcome)
+		outcome = o.Style("31;1", outcome)
 	case validate.KnownError, validate.NotTested:
 	}
-	o.linef("%s  %s: %s", outcome, oneLine(r.Set+"/"+r.Reference), strings.Join(r.Readers, ", "))
+	o.Linef("%s  %s: %s", outcome, printable.OneLine(r.Set+"/"+r.Reference), strings.Join(r.Readers, ", "))
 	for _, d := range r.Differences {
-		o.linef("        %s", oneLine(d))
+		o.Linef("        %s", printable.OneLine(d))
 	}
 	if r.Remark != "" {
-		o.linef("        %s", oneLine(r.Remark))
+		o.Linef("        %s", printable.OneLine(r.Remark))
 	}
 }
 
 func (a *app) sayRecord(r *validate.Record) error {
 	short := *r
 	short.Results = nil // each was printed before
-	return say(a.out, "validation", &short, printRecord)
+	return voice.Say(a.out, "validation", &short, printRecord)
 }
 
-func printRecord(o *output, r *validate.Record) {
-	o.linef("")
-	o.linef("%s on %s, %s", oneLine(r.Software), r.System, r.Began.Format("2006-01-02 15:04Z"))
-	o.linef("  program SHA-256  %s", r.Program)
+func printRecord(o *voice.Output, r *validate.Record) {
+	o.Linef("")
+	o.Linef("%s on %s, %s", printable.OneLine(r.Software), r.System, r.Began.Format("2006-01-02 15:04Z"))
+	o.Linef("  program SHA-256  %s", r.Program)
 	tested := 0
 	for _, f := range r.Formats {
 		if f.Tested() {
 			tested++
 		}
 		if !f.Tested() {
-			o.linef("  %-16s not tested", fmt.Sprintf("%s/%d", f.Format, f.Version))
+			o.Linef("  %-16s not tested", fmt.Sprintf("%s/%d", f.Format, f.Version))
 			continue
 		}
-		o.linef("  %-16s %d passed, %d failed, %s", fmt.Sprintf("%s/%d", f.Format, f.Version), f.Passed, f.Failed, count(uint64(f.Known), "known error", "known errors"))
+		o.Linef("  %-16s %d passed, %d failed, %s", fmt.Sprintf("%s/%d", f.Format, f.Version), f.Passed, f.Failed, printable.Count(uint64(f.Known), "known error", "known errors"))
 	}
-	o.linef("%s: %d passed, %d failed, %s, %d not tested", count(uint64(r.Passed+r.Failed+r.Known+r.NotTested), "reference", "references"), r.Passed, r.Failed,
-		count(uint64(r.Known), "known error", "known errors"), r.NotTested)
-	o.linef("%s: %d tested, %d not tested", count(uint64(len(r.Formats)), "format", "formats"), tested, len(r.Formats)-tested)
+	o.Linef("%s: %d passed, %d failed, %s, %d not tested", printable.Count(uint64(r.Passed+r.Failed+r.Known+r.NotTested), "reference", "references"), r.Passed, r.Failed,
+		printable.Count(uint64(r.Known), "known error", "known errors"), r.NotTested)
+	o.Linef("%s: %d tested, %d not tested", printable.Count(uint64(len(r.Formats)), "format", "formats"), tested, len(r.Formats)-tested)
 }
 
 // signedRecord names a record on disk and its signature.
@@ -196,11 +200,11 @@ func (a *app) writeRecord(r *validate.Record, key *admin.ValidationKey, name str
 	if err := durable.WriteNew(durable.OS{}, name, text); err != nil {
 		return err
 	}
-	return say(a.out, "record", signedRecord{name, key.Public, key.Made, key.Path}, func(o *output, r signedRecord) {
+	return voice.Say(a.out, "record", signedRecord{name, key.Public, key.Made, key.Path}, func(o *voice.Output, r signedRecord) {
 		if r.MadeKey {
-			o.linef("Made the key %s: keep a copy elsewhere.", r.KeyPath)
+			o.Linef("Made the key %s: keep a copy elsewhere.", r.KeyPath)
 		}
-		o.linef("The record is in %s, signed with %s.", r.Path, oneLine(r.Key))
+		o.Linef("The record is in %s, signed with %s.", r.Path, printable.OneLine(r.Key))
 	})
 }
 
@@ -226,8 +230,8 @@ func (a *app) checkValidation(f validateFlags) error {
 	if err := a.sayRecord(record); err != nil {
 		return err
 	}
-	return say(a.out, "checked", checkedRecord{f.check, key}, func(o *output, c checkedRecord) {
-		o.linef("The record is signed by %s.", oneLine(c.Key))
+	return voice.Say(a.out, "checked", checkedRecord{f.check, key}, func(o *voice.Output, c checkedRecord) {
+		o.Linef("The record is signed by %s.", printable.OneLine(c.Key))
 	})
 }
 

@@ -10,7 +10,9 @@ import (
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/verify"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 // errNewerFound is the error of a store without damage that was not checked completely.
@@ -73,7 +75,7 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 		case !f.Note:
 			damaged++
 		}
-		a.complain(say(a.out, "finding", f, printFinding))
+		a.complain(voice.Say(a.out, "finding", f, printFinding))
 	}
 	started, watched := time.Now(), a.watched()
 	var read int64
@@ -81,7 +83,7 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 	result, err := node.Verify(c.Context(), path, key, report, func(n int64) {
 		if read += n; watched && time.Since(shown) > 200*time.Millisecond {
 			shown = time.Now()
-			fmt.Fprintf(a.err, clearLine+"%s checked", size(read))
+			fmt.Fprintf(a.err, clearLine+"%s checked", printable.Size(read))
 		}
 	})
 	if watched {
@@ -90,7 +92,7 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 	if err != nil {
 		return err
 	}
-	if err := say(a.out, "verified", verified{damaged+newer == 0, damaged, newer, time.Since(started).Seconds(), result}, printVerified); err != nil {
+	if err := voice.Say(a.out, "verified", verified{damaged+newer == 0, damaged, newer, time.Since(started).Seconds(), result}, printVerified); err != nil {
 		return err
 	}
 	if damaged > 0 {
@@ -102,13 +104,13 @@ func (a *app) verify(c *cobra.Command, path, key string) error {
 	return nil
 }
 
-func printFinding(o *output, f verify.Finding) {
-	kind := o.style("31;1", "DAMAGED")
+func printFinding(o *voice.Output, f verify.Finding) {
+	kind := o.Style("31;1", "DAMAGED")
 	switch {
 	case f.Note:
 		kind = "note"
 	case f.Newer:
-		kind = o.style("33;1", "NEWER")
+		kind = o.Style("33;1", "NEWER")
 	}
 	at := f.File
 	if f.Offset >= 0 {
@@ -123,7 +125,7 @@ func printFinding(o *output, f verify.Finding) {
 	if f.Delivery != 0 {
 		at += fmt.Sprintf(", delivery %s", f.Delivery)
 	}
-	o.linef("%s  %s: %s", kind, oneLine(at), oneLine(f.Problem))
+	o.Linef("%s  %s: %s", kind, printable.OneLine(at), printable.OneLine(f.Problem))
 }
 
 // verified is the answer of verify after its findings.
@@ -135,31 +137,31 @@ type verified struct {
 	*verify.Verified
 }
 
-func printVerified(o *output, v verified) {
+func printVerified(o *voice.Output, v verified) {
 	c := v.Counts
-	entries := count(v.Entries, "entry", "entries") + " of the ledger"
+	entries := printable.Count(v.Entries, "entry", "entries") + " of the ledger"
 	if v.KeyFrom == "" {
 		entries = "nothing of the ledger"
 	}
-	o.linef("store %s: %s in %s of %s sealed, %s, %s; %s checked in %s", v.Store,
-		count(v.Records, "record", "records"), group(uint64(v.Sealed)), count(uint64(v.Deliveries), "delivery", "deliveries"),
-		count(uint64(v.Originals), "original", "originals"), entries, size(v.Bytes), seconds(v.Seconds))
-	o.linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", group(c.Read), group(c.Stored),
-		group(c.Sightings), group(c.Quarantined), count(v.Indexed, "item", "items"))
+	o.Linef("store %s: %s in %s of %s sealed, %s, %s; %s checked in %s", v.Store,
+		printable.Count(v.Records, "record", "records"), printable.Group(uint64(v.Sealed)), printable.Count(uint64(v.Deliveries), "delivery", "deliveries"),
+		printable.Count(uint64(v.Originals), "original", "originals"), entries, printable.Size(v.Bytes), printable.Seconds(v.Seconds))
+	o.Linef("read %s = stored %s + sightings %s + quarantined %s; the index holds %s", printable.Group(c.Read), printable.Group(c.Stored),
+		printable.Group(c.Sightings), printable.Group(c.Quarantined), printable.Count(v.Indexed, "item", "items"))
 	switch v.KeyFrom {
 	case verify.KeyGiven:
-		o.linef("key %s, given with --key", oneLine(v.Key))
+		o.Linef("key %s, given with --key", printable.OneLine(v.Key))
 	case verify.KeyStored:
-		o.linef("key %s, taken from the store itself, so this proves only that the store agrees with itself", oneLine(v.Key))
+		o.Linef("key %s, taken from the store itself, so this proves only that the store agrees with itself", printable.OneLine(v.Key))
 	default:
-		o.linef("There was no public key to check signatures with.")
+		o.Linef("There was no public key to check signatures with.")
 	}
 	switch {
 	case v.Damage > 0:
-		o.linef("%s: %s above.", o.style("31;1", "DAMAGED"), count(uint64(v.Damage), "finding", "findings"))
+		o.Linef("%s: %s above.", o.Style("31;1", "DAMAGED"), printable.Count(uint64(v.Damage), "finding", "findings"))
 	case v.Newer > 0:
-		o.linef("%s: %s above; no damage was found.", o.style("33;1", "NOT CHECKED"), count(uint64(v.Newer), "part", "parts"))
+		o.Linef("%s: %s above; no damage was found.", o.Style("33;1", "NOT CHECKED"), printable.Count(uint64(v.Newer), "part", "parts"))
 	default:
-		o.linef("%s: everything is as it was sealed.", o.style("32;1", "SOUND"))
+		o.Linef("%s: everything is as it was sealed.", o.Style("32;1", "SOUND"))
 	}
 }

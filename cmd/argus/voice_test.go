@@ -18,6 +18,9 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus/internal/printable"
+	"github.com/argus-evidence/argus/internal/voice"
 )
 
 // spoken lists the examples of TestOneVoice, commands with their arguments, in the
@@ -186,15 +189,14 @@ const spokenLines = `{"service":"sky","conversation":"A|B","from":"A","id":"1","
 func both(t *testing.T, args []string) (text, objects, command string, err error) {
 	t.Helper()
 	var people, programs, errors bytes.Buffer
-	a := &app{out: newVoice(&people), err: &errors}
-	a.out.objects = newVoice(&programs).text.Writer
+	a := &app{out: voice.Both(&people, &programs), err: &errors}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(strings.NewReader(""))
 	root.SetOut(&people)
 	root.SetErr(io.Discard)
 	c, err := root.ExecuteContextC(t.Context())
-	if flushErr := a.out.flush(); flushErr != nil {
+	if flushErr := a.out.Flush(); flushErr != nil {
 		t.Fatal(flushErr)
 	}
 	return people.String(), programs.String(), c.CommandPath(), err
@@ -205,16 +207,16 @@ func facts(t *testing.T, objects string) map[string]bool {
 	t.Helper()
 	seen := map[string]bool{"SHA-256": true, "p99": true, "FTS5": true} // words
 	number := func(n uint64) {
-		seen[group(n)] = true
+		seen[printable.Group(n)] = true
 		seen[strconv.FormatUint(n, 10)] = true
-		seen[size(int64(n))] = true
+		seen[printable.Size(int64(n))] = true
 	}
 	var add func(v any)
 	add = func(v any) {
 		switch v := v.(type) {
 		case string:
 			seen[v] = true
-			seen[oneLine(v)] = true
+			seen[printable.OneLine(v)] = true
 			if raw, err := base64.StdEncoding.DecodeString(v); err == nil {
 				seen[string(raw)] = true
 			}
@@ -229,7 +231,7 @@ func facts(t *testing.T, objects string) map[string]bool {
 				number(n)
 			}
 			if f, err := v.Float64(); err == nil {
-				seen[seconds(f)] = true
+				seen[printable.Seconds(f)] = true
 				seen[round(time.Duration(f))] = true
 				for _, digits := range []int{0, 1, 2} {
 					seen[strconv.FormatFloat(f, 'f', digits, 64)] = true

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argus-evidence/argus/internal/voice"
 	"github.com/argus-evidence/argus/internal/world"
 )
 
@@ -93,12 +94,12 @@ func (a *app) world(ctx context.Context, dir string, o world.Options, f worldFla
 	if err := world.Save(ctx, done.Folder, done.Truth, f.form, o); err != nil {
 		return err
 	}
-	return say(a.out, "world", done, func(o *output, w written) {
+	return voice.Say(a.out, "world", done, func(o *voice.Output, w written) {
 		if w.Truth == "" {
-			o.linef("Wrote %s.", w.Folder)
+			o.Linef("Wrote %s.", w.Folder)
 			return
 		}
-		o.linef("Wrote %s, and the truth about it to %s.", w.Folder, w.Truth)
+		o.Linef("Wrote %s, and the truth about it to %s.", w.Folder, w.Truth)
 	})
 }
 

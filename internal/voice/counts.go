@@ -1,4 +1,4 @@
-package main
+package voice
 
 import (
 	"encoding/csv"
@@ -16,8 +16,8 @@ import (
 const mostValues = 20
 
 // printCounts prints the most frequent values with bars.
-func printCounts(o *output, title string, counts []argus.Tally) {
-	o.linef("\n%s", o.bold(title))
+func printCounts(o *Output, title string, counts []argus.Tally) {
+	o.Linef("\n%s", o.Bold(title))
 	most := mostOf(counts)
 	for _, c := range counts[:min(len(counts), mostValues)] {
 		printBar(o, c.Count, most, named(c.Value, c.Name))
@@ -25,9 +25,9 @@ func printCounts(o *output, title string, counts []argus.Tally) {
 	printMore(o, len(counts), "value", "values")
 }
 
-func printMore(o *output, n int, one, many string) {
+func printMore(o *Output, n int, one, many string) {
 	if n > mostValues {
-		o.linef("  … and %s more (use --json or --csv for all)", count(uint64(n-mostValues), one, many))
+		o.Linef("  … and %s more (use --json or --csv for all)", printable.Count(uint64(n-mostValues), one, many))
 	}
 }
 
@@ -38,32 +38,32 @@ func mostOf(counts []argus.Tally) (most uint64) {
 	return most
 }
 
-func printBar(o *output, n, most uint64, value string) {
+func printBar(o *Output, n, most uint64, value string) {
 	bar := 0
 	if n > 0 {
 		bar = int(1 + n*20/max(most, 1))
 	}
-	o.linef("  %10s  %s %s", group(n), strings.Repeat("▪", bar), value)
+	o.Linef("  %10s  %s %s", printable.Group(n), strings.Repeat("▪", bar), value)
 }
 
 // named formats an id with its name if the two differ.
 func named(id, name string) string {
 	if name == "" || name == id {
-		return oneLine(id)
+		return printable.OneLine(id)
 	}
-	return oneLine(name + " (" + id + ")")
+	return printable.OneLine(name + " (" + id + ")")
 }
 
 // longSilence is the least number of empty bars that are printed as one line.
 const longSilence = 4
 
 // printHistogram prints the bars, oldest first, and long silences as one line.
-func printHistogram(o *output, r *desk.SearchResult) {
+func printHistogram(o *Output, r *desk.SearchResult) {
 	bars := r.Histogram
 	if len(bars) == 0 {
 		return
 	}
-	o.linef("\n%s", o.bold("sent"))
+	o.Linef("\n%s", o.Bold("sent"))
 	most := mostOf(bars)
 	for i := 0; i < len(bars); {
 		silent := i
@@ -71,7 +71,7 @@ func printHistogram(o *output, r *desk.SearchResult) {
 			silent++
 		}
 		if silent-i >= longSilence {
-			o.linef("  %10s  from %s to %s (%s)", "nothing", bars[i].Value, bars[silent-1].Value, count(uint64(silent-i), "bar", "bars"))
+			o.Linef("  %10s  from %s to %s (%s)", "nothing", bars[i].Value, bars[silent-1].Value, printable.Count(uint64(silent-i), "bar", "bars"))
 			i = silent
 			continue
 		}
@@ -79,16 +79,16 @@ func printHistogram(o *output, r *desk.SearchResult) {
 		i++
 	}
 	if r.Sparse {
-		o.linef("  Empty bars are left out because there are too many.")
+		o.Linef("  Empty bars are left out because there are too many.")
 	}
 }
 
 // printPairs prints the most frequent pairs.
-func printPairs(o *output, pairs []desk.Pair, zone *time.Location) {
+func printPairs(o *Output, pairs []desk.Pair, zone *time.Location) {
 	if len(pairs) == 0 {
 		return
 	}
-	o.linef("\n%s", o.bold("pairs"))
+	o.Linef("\n%s", o.Bold("pairs"))
 	for _, p := range pairs[:min(len(pairs), mostValues)] {
 		to := p.To
 		if to == "" {
@@ -98,14 +98,14 @@ func printPairs(o *output, pairs []desk.Pair, zone *time.Location) {
 		if !p.First.IsZero() {
 			span = fmt.Sprintf("  %s to %s", p.First.In(zone).Format(time.DateOnly), p.Last.In(zone).Format(time.DateOnly))
 		}
-		o.linef("  %10s  %s -> %s%s", group(p.Count), named(p.From, p.FromName), named(to, p.ToName), o.dim(span))
+		o.Linef("  %10s  %s -> %s%s", printable.Group(p.Count), named(p.From, p.FromName), named(to, p.ToName), o.Dim(span))
 	}
 	printMore(o, len(pairs), "pair", "pairs")
 }
 
-// printCSV prints the counts as a sheet (RFC 4180).
-func (a *app) printCSV(r *desk.SearchResult, req desk.SearchRequest, zone *time.Location) error {
-	w := csv.NewWriter(a.out.text)
+// PrintCSV prints the counts of a search as a sheet (RFC 4180).
+func PrintCSV(v *Voice, r *desk.SearchResult, req desk.SearchRequest, zone *time.Location) error {
+	w := csv.NewWriter(v.text)
 	var rows [][]string
 	switch {
 	case req.Histogram != "":
@@ -131,11 +131,5 @@ func (a *app) printCSV(r *desk.SearchResult, req desk.SearchRequest, zone *time.
 			row[i] = printable.Cell(row[i])
 		}
 	}
-	if err := w.WriteAll(rows); err != nil {
-		return err
-	}
-	if r.Partial != nil {
-		fmt.Fprintln(a.err, partial(r.Partial.Since, r.Partial.Why, zone))
-	}
-	return nil
+	return w.WriteAll(rows)
 }

@@ -1,4 +1,4 @@
-package main
+package voice
 
 import (
 	"cmp"
@@ -8,26 +8,27 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/printable"
 )
 
-// printHit prints a message: one line about it, then its text.
-func printHit(o *output, h desk.Hit, zone *time.Location, here bool) {
+// PrintHit prints a message: one line about it, then its text.
+func PrintHit(o *Output, h desk.Hit, zone *time.Location, here bool) {
 	m := h.Message
 	marker := " "
 	if here {
-		marker = o.bold("▶")
+		marker = o.Bold("▶")
 	}
-	head := fmt.Sprintf("%s  %s  %s  %s", when(m.Sent, zone), oneLine(m.Service), o.bold(sender(m)), place(m))
-	o.linef("%s%s  %s%s", marker, head, o.dim(h.Ref.String()[:16]), states(h))
+	head := fmt.Sprintf("%s  %s  %s  %s", when(m.Sent, zone), printable.OneLine(m.Service), o.Bold(sender(m)), place(m))
+	o.Linef("%s%s  %s%s", marker, head, o.Dim(h.Ref.String()[:16]), states(h))
 	for line := range strings.Lines(text(o, m, h.Marks)) {
-		o.linef("    %s", strings.TrimSuffix(line, "\n"))
+		o.Linef("    %s", strings.TrimSuffix(line, "\n"))
 	}
 	for _, at := range m.Attachments {
 		held := ""
 		if at.Missing() {
 			held = ", missing"
 		}
-		o.linef("    [%s%s]", oneLine(cmp.Or(at.Name, "attachment")), held)
+		o.Linef("    [%s%s]", printable.OneLine(cmp.Or(at.Name, "attachment")), held)
 	}
 }
 
@@ -43,11 +44,11 @@ func when(t argus.Time, zone *time.Location) string {
 func sender(m *argus.Message) string {
 	switch {
 	case m.From == "":
-		return oneLine(m.Service)
+		return printable.OneLine(m.Service)
 	case m.FromName != "" && m.FromName != m.From:
-		return oneLine(m.FromName + " (" + m.From + ")")
+		return printable.OneLine(m.FromName + " (" + m.From + ")")
 	}
-	return oneLine(m.From)
+	return printable.OneLine(m.From)
 }
 
 func place(m *argus.Message) string {
@@ -55,7 +56,7 @@ func place(m *argus.Message) string {
 	if name == "" {
 		return ""
 	}
-	return "→ " + oneLine(name)
+	return "→ " + printable.OneLine(name)
 }
 
 // states lists the words about a hit: its type unless it is a text, its states,
@@ -84,15 +85,15 @@ func states(h desk.Hit) string {
 const maxText = 2000
 
 // text returns the text of a message, with the matches in bold on a terminal.
-func text(o *output, m *argus.Message, marks [][2]int) string {
+func text(o *Output, m *argus.Message, marks [][2]int) string {
 	text := m.Text
 	if text == "" && m.State&argus.StateLocked != 0 {
-		return oneLine(fmt.Sprintf("(locked: %s of %s, key %s)", size(int64(len(m.Locked.Payload))),
+		return printable.OneLine(fmt.Sprintf("(locked: %s of %s, key %s)", printable.Size(int64(len(m.Locked.Payload))),
 			cmp.Or(m.Locked.Algorithm, "an unnamed cipher"), cmp.Or(m.Locked.KeyID, "not named")))
 	}
 	more := ""
 	if len(text) > maxText {
-		text, more = strings.ToValidUTF8(text[:maxText], ""), fmt.Sprintf("\n… %s more (argus show)", size(int64(len(m.Text)-maxText)))
+		text, more = strings.ToValidUTF8(text[:maxText], ""), fmt.Sprintf("\n… %s more (argus show)", printable.Size(int64(len(m.Text)-maxText)))
 	}
 	var b strings.Builder
 	at := 0
@@ -100,10 +101,10 @@ func text(o *output, m *argus.Message, marks [][2]int) string {
 		if mark[0] < at || mark[1] > len(text) {
 			break
 		}
-		b.WriteString(plain(text[at:mark[0]]))
-		b.WriteString(o.bold(plain(text[mark[0]:mark[1]])))
+		b.WriteString(printable.Plain(text[at:mark[0]]))
+		b.WriteString(o.Bold(printable.Plain(text[mark[0]:mark[1]])))
 		at = mark[1]
 	}
-	b.WriteString(plain(text[at:]))
+	b.WriteString(printable.Plain(text[at:]))
 	return b.String() + more
 }

@@ -1,4 +1,4 @@
-package main
+package voice
 
 import (
 	"bytes"
@@ -15,16 +15,16 @@ func TestReceiptWithoutSandbox(t *testing.T) {
 		{Name: "timezone", Value: "Europe/Amsterdam"},
 		{Name: "sandbox", Value: "none on this system: the readers ran in the process that writes the store"},
 	}}}
-	show := func(v *voice) {
+	show := func(v *Voice) {
 		t.Helper()
-		if err := say(v, "receipt", r, func(o *output, r *argus.Receipt) { printReceipt(o, r, false) }); err != nil {
+		if err := Say(v, "receipt", r, func(o *Output, r *argus.Receipt) { PrintReceipt(o, r, false) }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var text, object bytes.Buffer
-	show(newVoice(&text))
-	programs := newVoice(&object)
-	programs.asObjects()
+	show(New(&text))
+	programs := New(&object)
+	programs.AsObjects()
 	show(programs)
 	for _, line := range []string{"  read with timezone Europe/Amsterdam\n", "  sandbox: none on this system: the readers ran in the process that writes the store\n"} {
 		if !strings.Contains(text.String(), line) {
