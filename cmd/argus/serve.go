@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net"
 	"os"
@@ -97,7 +98,7 @@ func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, who desk.Who
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	session := node.Session{Who: who, Store: name, Token: token}
+	session := node.Session{Who: who, Store: name, Token: token, Log: slog.New(slog.NewTextHandler(a.err, nil))}
 	if !f.noOpen && a.out.Terminal {
 		if page, err := linkPage(link); err == nil {
 			session.Opened = func() { os.Remove(page) }

@@ -8,6 +8,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -50,6 +51,9 @@ type Options struct {
 	Web fs.FS
 	// Log receives the causes of requests that could not be answered. Default discarded.
 	Log *slog.Logger
+	// Damage reports whether an error means that the store is damaged, with the remedy.
+	// Default [argus.ErrDamaged].
+	Damage func(error) (remedy string, damaged bool)
 }
 
 // New returns the handler of the API below /api/, which /api/openapi.json
@@ -59,6 +63,11 @@ type Options struct {
 func New(d office, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Damage == nil {
+		o.Damage = func(err error) (string, bool) {
+			return "stored bytes have changed; run argus verify", errors.Is(err, argus.ErrDamaged)
+		}
 	}
 	if o.Opened == nil {
 		o.Opened = func() {}

@@ -380,6 +380,7 @@ func TestProblems(t *testing.T) {
 		"not found":   {fmt.Errorf("show: %w", argus.ErrNotFound), Problem{Status: 404, Title: "No record found", Detail: "show: no record found"}},
 		"ambiguous":   {argus.ErrAmbiguous, Problem{Status: 409, Title: "Ambiguous reference", Detail: "ambiguous reference"}},
 		"damaged":     {fmt.Errorf("read segment 3: %w", argus.ErrDamaged), Problem{Status: 500, Title: "Damaged", Detail: "stored bytes have changed; run argus verify"}},
+		"missing":     {fmt.Errorf("%w: %w", argus.ErrDamaged, argus.ErrNotFound), Problem{Status: 500, Title: "Damaged", Detail: "stored bytes have changed; run argus verify"}},
 		"our secrets": {errors.New("open /home/ann/case: denied"), Problem{Status: 500, Title: "Internal error", Detail: "the argus command printed the cause"}},
 	} {
 		s := serve(t, &fake{err: test.err})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"github.com/argus-evidence/argus"
@@ -46,9 +45,13 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 
 // problem translates an error of the desk for the asker. Errors that are not the
 // asker's business go to the log.
-func problem(ctx context.Context, log *slog.Logger, err error) *Problem {
+func problem(ctx context.Context, o Options, err error) *Problem {
 	var syntax *query.SyntaxError
+	remedy, damaged := o.Damage(err)
 	switch {
+	case damaged: // before the rest: damage may be a missing file, and is never absence
+		o.Log.ErrorContext(ctx, "answer request", "error", err)
+		return &Problem{Status: http.StatusInternalServerError, Title: "Damaged", Detail: remedy}
 	case errors.As(err, &syntax):
 		return &Problem{Status: http.StatusUnprocessableEntity, Title: "The query does not parse", Detail: syntax.Message,
 			Place: &Place{Offset: syntax.Offset, Length: syntax.Length, Hint: syntax.Hint}}
@@ -63,10 +66,6 @@ func problem(ctx context.Context, log *slog.Logger, err error) *Problem {
 	case ctx.Err() != nil:
 		return &Problem{Status: http.StatusServiceUnavailable, Title: "Timeout", Detail: "the answer was not ready in time"}
 	}
-	log.ErrorContext(ctx, "answer request", "error", err)
-	if errors.Is(err, argus.ErrDamaged) {
-		return &Problem{Status: http.StatusInternalServerError, Title: "Damaged",
-			Detail: "stored bytes have changed; run argus verify"}
-	}
+	o.Log.ErrorContext(ctx, "answer request", "error", err)
 	return &Problem{Status: http.StatusInternalServerError, Title: "Internal error", Detail: "the argus command printed the cause"}
 }

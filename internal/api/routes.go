@@ -173,7 +173,7 @@ func add[I interface{ asker() Asker }, T any](api huma.API, o Options, method, p
 		defer cancel()
 		answer, err := ask(ctx, who, in)
 		if err != nil {
-			return nil, problem(ctx, o.Log, err)
+			return nil, problem(ctx, o, err)
 		}
 		return &Body[T]{answer}, nil
 	})

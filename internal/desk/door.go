@@ -80,7 +80,7 @@ func (d *Desk) read(ctx context.Context, act ledger.Act, decision *authority.Dec
 	if err == nil {
 		_, err = d.decide(p.request)
 	} else if !errors.Is(err, argus.ErrRefused) {
-		err = fmt.Errorf("%s: %w", act.Action, err)
+		return fmt.Errorf("%s: %w", act.Action, err)
 	}
 	return d.refused(ctx, act, err)
 }
@@ -97,9 +97,11 @@ func (d *Desk) decide(request authority.Request) (*authority.Decision, error) {
 	return d.parts.Authorities.Decide(request, now)
 }
 
-// refused returns the error, and records it if it is a refusal.
+// refused returns the error of a decision, and records it if it is a refusal. An authority
+// that is damaged refuses, too.
 func (d *Desk) refused(ctx context.Context, act ledger.Act, err error) error {
-	if !errors.Is(err, argus.ErrRefused) {
+	damaged := errors.Is(err, argus.ErrDamaged)
+	if !damaged && !errors.Is(err, argus.ErrRefused) {
 		return err
 	}
 	act.Detail = map[string]string{"action": act.Action, "reason": err.Error()}
@@ -108,6 +110,9 @@ func (d *Desk) refused(ctx context.Context, act ledger.Act, err error) error {
 		act.Authority = "" // the log holds nobody's words; the reason has them
 	}
 	_, failed := d.parts.Ledger.Append(ctx, act)
+	if damaged && errors.Is(failed, argus.ErrDamaged) {
+		return err // the ledger is what is damaged
+	}
 	return errors.Join(err, failed)
 }
 

@@ -253,8 +253,8 @@ func (d *Desk) raw(ctx context.Context, s Sighting) ([]byte, error) {
 	}
 	f, err := d.parts.Evidence.OpenOriginal(s.Original)
 	if errors.Is(err, argus.ErrNotFound) {
-		// The file was received, so its absence is damage.
-		err = fmt.Errorf("%w: %w", argus.ErrDamaged, err)
+		// The file was received, so its absence is damage, and never "not found".
+		err = fmt.Errorf("%w: the original with the SHA-256 %s is missing", argus.ErrDamaged, s.Original.Hash)
 	}
 	if err != nil {
 		return nil, err

@@ -3,10 +3,13 @@ package node
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 
+	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/api"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/web"
 )
 
@@ -22,6 +25,8 @@ type Session struct {
 	Token string
 	// Opened, if set, is called when the token has been used.
 	Opened func()
+	// Log receives the causes of requests that could not be answered. Default discarded.
+	Log *slog.Logger
 }
 
 // Serve answers the first browser that brings the token, until the context ends, and
@@ -34,7 +39,11 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, s Session) error {
 		stop(err)
 		following <- err
 	}()
-	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Who: s.Who, Store: s.Store, Key: n.keys.Public, Token: s.Token, Opened: s.Opened, Web: web.Files()}))
+	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Who: s.Who, Store: s.Store, Key: n.keys.Public, Token: s.Token, Opened: s.Opened, Web: web.Files(), Log: s.Log,
+		Damage: func(err error) (string, bool) {
+			err = layout.Damaged(n.dir, err)
+			return Remedy(err), errors.Is(err, argus.ErrDamaged)
+		}}))
 	stop(nil)
 	return errors.Join(err, <-following)
 }
