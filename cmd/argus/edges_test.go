@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -348,4 +349,21 @@ func zipEntry(w *zip.Writer, name string, from io.Reader) error {
 		_, err = io.Copy(e, from)
 	}
 	return err
+}
+
+// TestLargerThanTheDisk: a source that the disk cannot hold is refused before a store is made.
+func TestLargerThanTheDisk(t *testing.T) {
+	surroundings(t)
+	large := filepath.Join(t.TempDir(), "large.img")
+	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, 8<<40)); err != nil {
+		t.Skip("the file system has no files of so many holes:", err)
+	}
+	store := filepath.Join(t.TempDir(), "s")
+	code, _, said := told(t, "ingest", "--store", store, large)
+	if code != exitError || !strings.Contains(said, "8796093022208 bytes are needed") || !strings.Contains(said, "Make room") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	if _, err := os.Lstat(store); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a store was made: %v", err)
+	}
 }

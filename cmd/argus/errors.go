@@ -60,6 +60,8 @@ func explain(err error) (code int, hint string) {
 		return exitError, "The store can be searched, shown and verified. To change it, copy it to a writable disk, and its key with it."
 	case durable.NoRoom(err):
 		return exitError, `The disk is full. Everything acknowledged is kept: make room and run the command again; an interrupted ingest continues with "argus ingest --resume".`
+	case errors.Is(err, intake.ErrNoRoom):
+		return exitError, "Nothing was taken in. Make room, or move the store to a larger disk."
 	case errors.Is(err, intake.ErrUnfinished):
 		return exitError, `Finish it with "argus ingest --resume NUMBER", or seal it as it is with "argus ingest --abandon NUMBER".`
 	case errors.Is(err, intake.ErrSeveral):
