@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/printable"
@@ -46,7 +45,11 @@ func (a *app) authorityList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := n.Desk.Authorities(c.Context(), cmp.Or(a.actorName(), admin.ActorName()))
+			var list []authority.Authority
+			actor, err := n.Admin.Actor(c.Context(), a.actorName())
+			if err == nil {
+				list, err = n.Desk.Authorities(c.Context(), actor)
+			}
 			for _, one := range list {
 				err = errors.Join(err, voice.Say(a.out, "authority", &one, printAuthority))
 			}

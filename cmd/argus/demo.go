@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
@@ -98,7 +99,7 @@ func (a *app) demo(c *cobra.Command, dir string, w world.Options, every time.Dur
 			})
 		})
 	}
-	return errors.Join(a.serve(c, n, s, who, "the invented case", f, beside...), n.Close())
+	return errors.Join(a.serve(c, n, s, []desk.Who{who}, "the invented case", f, beside...), n.Close())
 }
 
 // feed ingests the files of a folder, one at a time as if each had just arrived,

@@ -137,11 +137,12 @@ made of the same values, so they state the same facts; only the text shortens lo
 | verify | ` + "`finding` for each, then one `verified`" + ` |
 | ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts beside the store; after `ledger correct` also `begins_later` for each authority that was added while the clock was ahead and so begins later" + ` |
 | authority | ` + "`authority`, with only its number and `damage` if nobody can act under it; `wider` for each authority that is wider than a new one; `revoked`" + ` |
+| people | ` + "`person` for each, or for the one that was changed" + ` |
 | list | ` + "`list`, with `damage` if no query can use it" + ` |
 | map | ` + "`proposal`, with the `map`, its `columns`, the `first` records and the `problems`; `map` for one that is kept, or for each in the store" + ` |
 | reindex | ` + "`indexed`" + ` |
 | upgrade | ` + "`upgrading`, `progress`, then one `upgraded`" + ` |
-| serve, demo | ` + "`receipt` for each delivery of the demo, `serving`" + ` |
+| serve, demo | ` + "`receipt` for each delivery of the demo, `serving` with the `links`" + ` |
 | formats | ` + "`format` for each" + ` |
 | validate | ` + "`reference` for each, then one `validation`; `record` with --out, `checked` with --check" + ` |
 | world, bench | ` + "`world`, `bench`" + ` |

@@ -14,6 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/people"
 	"github.com/argus-evidence/argus/internal/query"
 	"github.com/argus-evidence/argus/internal/sandbox"
 	"github.com/argus-evidence/argus/internal/verify"
@@ -46,7 +47,7 @@ func explain(err error) (code int, hint string) {
 		return exitDamaged, `The store is unchanged. Run "argus verify" of the Argus that wrote it for a list of all damage.`
 	case errors.As(err, &usage) && !errors.Is(err, argus.ErrDamaged):
 		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
-	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, verify.ErrKey), errors.Is(err, authority.ErrInvalid):
+	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, verify.ErrKey), errors.Is(err, authority.ErrInvalid), errors.Is(err, people.ErrInvalid), errors.Is(err, admin.ErrNoCustodian):
 		return exitUsage, ""
 	case errors.Is(err, errDamageFound):
 		return exitDamaged, ""

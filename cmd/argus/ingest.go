@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
-	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/handover"
@@ -265,8 +264,7 @@ func freeAbove(path string) (int64, error) {
 // open, or does it itself if there is none that can do it. The parts of the answer are the
 // same.
 func (a *app) takeIn(ctx context.Context, job handover.Job) error {
-	job.Actor = cmp.Or(a.actorName(), admin.ActorName())
-	job.Authority, job.Purpose = a.authority, cmp.Or(a.purpose, os.Getenv("ARGUS_PURPOSE"))
+	job.Actor, job.Authority, job.Purpose = a.actorName(), a.authority, cmp.Or(a.purpose, os.Getenv("ARGUS_PURPOSE"))
 	progress := a.newProgress()
 	defer progress.close()
 	err := handover.Do(ctx, a.storePath(), software(), job, progress.tell)

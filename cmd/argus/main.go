@@ -122,6 +122,7 @@ Begin with "argus demo", or with your own files:
 		a.verifyCommand(),
 		a.ledgerCommand(),
 		a.authorityCommand(),
+		a.peopleCommand(),
 		a.listCommand(),
 		a.mapCommand(),
 		a.reindexCommand(),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/reader/all"
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
@@ -33,6 +34,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("ARGUS_KEYS", e.WorkDir+"/keys")
 			e.Setenv("ARGUS_ACTOR", "analyst")
+			e.Setenv("SYSTEM_USER", admin.ActorName())
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -23,6 +23,7 @@ import (
 type serveFlags struct {
 	port   int
 	noOpen bool
+	people []string // who else gets a link
 }
 
 func (f *serveFlags) add(c *cobra.Command) {
@@ -43,6 +44,10 @@ func (a *app) serveCommand() *cobra.Command {
 browser; other machines cannot reach the server. On a terminal, Argus opens the
 browser, through a file that only you can read and that it removes afterwards.
 
+In a store with people ("argus people"), --for makes a link for each of those that it
+names, in place of your own. Whoever opens a link acts as that person: hand it over in
+private.
+
 Meanwhile "argus ingest" and "argus reread" hand their deliveries to this server, over a
 socket in the store's folder that only you can reach (not on Windows).`,
 		Args: arguments(0, 0),
@@ -50,7 +55,7 @@ socket in the store's folder that only you can reach (not on Windows).`,
 			if err := f.check(c); err != nil {
 				return err
 			}
-			n, who, err := a.open(c.Context())
+			n, asks, err := a.openFor(c.Context(), f.people)
 			if err != nil {
 				return err
 			}
@@ -59,23 +64,65 @@ socket in the store's folder that only you can reach (not on Windows).`,
 				name = a.storePath()
 			}
 			s := node.NewShared(c.Context(), a.storePath(), a.nodeOptions())
-			return errors.Join(a.serve(c, n, s, who, filepath.Base(name), f), n.Close())
+			return errors.Join(a.serve(c, n, s, asks, filepath.Base(name), f), n.Close())
 		},
 	}
 	f.add(c)
+	c.Flags().StringSliceVar(&f.people, "for", nil, "the `people` who get a link each, by their ids (default you)")
 	return c
+}
+
+// openFor opens the store, and returns who gets a link.
+func (a *app) openFor(ctx context.Context, people []string) (*node.Node, []desk.Who, error) {
+	if len(people) == 0 {
+		n, who, err := a.open(ctx)
+		return n, []desk.Who{who}, err
+	}
+	n, err := node.Open(ctx, a.storePath(), a.nodeOptions())
+	if err != nil {
+		return nil, nil, err
+	}
+	var asks []desk.Who
+	for _, id := range people {
+		var who desk.Who
+		if who, err = n.WhoFor(ctx, a.actorName(), desk.Who{Actor: id, Purpose: a.purpose}); err != nil {
+			return nil, nil, errors.Join(err, n.Close())
+		}
+		asks = append(asks, who)
+	}
+	return n, asks, nil
 }
 
 // serving is the answer when the server is ready.
 type serving struct {
-	Store string `json:"store"`
+	Store string       `json:"store"`
+	URL   string       `json:"url"` // the first
+	Links []servedLink `json:"links"`
+}
+
+// servedLink is the link of one actor.
+type servedLink struct {
+	Actor string `json:"actor"`
 	URL   string `json:"url"`
+}
+
+func printServing(o *voice.Output, s serving) {
+	if len(s.Links) == 1 {
+		o.Linef("Argus serves %s to one browser on this machine. Open this link; it works once:", s.Store)
+		o.Linef("%s", s.URL)
+	} else {
+		o.Linef("Argus serves %s on this machine, to each person by a link of their own. Each works once:", s.Store)
+		for _, l := range s.Links {
+			o.Linef("%-16s %s", l.Actor, l.URL)
+		}
+	}
+	o.Linef("Stop it with Ctrl-C.")
 }
 
 // serve answers until the context of the command ends, which is not an error. For other
 // commands, s writes to the store that n reads. The functions beside run meanwhile; an
 // error of one ends serving.
-func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, who desk.Who, name string, f serveFlags, beside ...func(context.Context) error) error {
+func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, asks []desk.Who, name string, f serveFlags, beside ...func(context.Context) error) error {
 	ctx := c.Context()
 	if jobs, err := handover.Listen(ctx, s.Dir()); err == nil {
 		defer func() { a.complain(jobs.Close()) }()
@@ -87,22 +134,22 @@ func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, who desk.Who
 	if err != nil {
 		return fmt.Errorf("listen: %w; choose another port with --port", err)
 	}
-	token := node.NewToken()
-	// A browser does not send the part after # with its request.
-	link := fmt.Sprintf("http://%s/#token=%s", listener.Addr(), token)
-	err = voice.Say(a.out, "serving", serving{name, link}, func(o *voice.Output, s serving) {
-		o.Linef("Argus serves %s to one browser on this machine. Open this link; it works once:", s.Store)
-		o.Linef("%s", s.URL)
-		o.Linef("Stop it with Ctrl-C.")
-	})
-	if err != nil {
+	served := node.Served{Store: name, Log: slog.New(slog.NewTextHandler(a.err, nil))}
+	said := serving{Store: name}
+	for _, who := range asks {
+		token := node.NewToken()
+		served.Links = append(served.Links, node.Link{Who: who, Token: token})
+		// A browser does not send the part after # with its request.
+		said.Links = append(said.Links, servedLink{who.Actor, fmt.Sprintf("http://%s/#token=%s", listener.Addr(), token)})
+	}
+	said.URL = said.Links[0].URL
+	if err := voice.Say(a.out, "serving", said, printServing); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	session := node.Session{Who: who, Store: name, Token: token, Log: slog.New(slog.NewTextHandler(a.err, nil))}
-	if !f.noOpen && a.out.Terminal {
-		if page, err := linkPage(link); err == nil {
-			session.Opened = func() { os.Remove(page) }
-			defer session.Opened()
+	if own := &served.Links[0]; !f.noOpen && a.out.Terminal && len(f.people) == 0 {
+		if page, err := linkPage(said.URL); err == nil {
+			own.Opened = func() { os.Remove(page) }
+			defer own.Opened()
 			openBrowser(ctx, page)
 		}
 	}
@@ -117,7 +164,7 @@ func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, who desk.Who
 			done <- err
 		}()
 	}
-	err = n.Serve(ctx, listener, session)
+	err = n.Serve(ctx, listener, served)
 	stop()
 	for range beside {
 		err = errors.Join(err, <-done)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/voice"
 )
@@ -66,6 +67,11 @@ var spoken = [][]string{
 	{"validate", "--check", "record.txt", "--key", "validation.pub"},
 	{"world", "case", "--messages", "200"},
 	{"bench", "--messages", "200", "--rounds", "1"},
+	{"people"},
+	{"people", "set", "analyst", "--name", "Ann 7", "--role", "custodian,analyst", "--user", admin.ActorName()},
+	{"people", "set", "zoe2", "--role", "judge"},
+	{"people", "end", "zoe2"},
+	{"people"},
 }
 
 // silent lists the commands without an example, with the reason.
@@ -170,7 +176,7 @@ func TestOneVoice(t *testing.T) {
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
 		path := c.CommandPath()
-		if leaf := !c.HasSubCommands() || path == "argus ledger"; leaf && ran[path] == (silent[path] != "") {
+		if leaf := !c.HasSubCommands() || path == "argus ledger" || path == "argus people"; leaf && ran[path] == (silent[path] != "") {
 			t.Errorf("%s needs an example in this test, or a reason for having none", path)
 		}
 		for _, sub := range c.Commands() {

@@ -1,11 +1,10 @@
-// Package admin keeps a store's authorities, lists, maps and keys, each change in the ledger
+// Package admin keeps a store's authorities, lists, maps, people and keys, each change in the ledger
 // first.
 //
 // Administering is not reading: no evidence leaves through this package.
 package admin
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,13 +25,18 @@ import (
 // ErrWriteProtected means that nothing can be recorded in a store.
 var ErrWriteProtected = errors.New("the store is write-protected")
 
-// Options name the store of an Admin. All but the last two are required.
+// Options name the store of an Admin. All without a default are required.
 type Options struct {
 	// Dir is the store's folder.
 	Dir         string
 	Ledger      *ledger.Ledger
 	Authorities *authority.Store
 	Lists, Maps *wordlist.Store
+	// People holds the people of the store. Default: the store has none.
+	People *wordlist.Store
+	// May returns argus.ErrRefused if an actor may not do an act. Default: everybody may do
+	// everything.
+	May func(actor, action string) error
 	// Protected is set if nothing can be written into the store. Default false.
 	Protected bool
 	// Failpoint ends the process at named moments, in tests.
@@ -42,8 +46,7 @@ type Options struct {
 // Admin changes a store's authorities and lists, and corrects its ledger's time. Its
 // methods may be called concurrently, in any number of processes. They return
 // [ErrWriteProtected] if nothing can be written, and argus.ErrLocked, with nothing done,
-// if another process held the ledger for too long. An actor of "" is the user of the
-// process.
+// if another process held the ledger for too long. [Admin.Actor] says who an actor is.
 type Admin struct{ o Options }
 
 // New returns the Admin of a store.
@@ -90,7 +93,7 @@ func (a *Admin) Settle(ctx context.Context) error {
 
 // unsettled reports whether a change of files was interrupted or is under way.
 func (a *Admin) unsettled() (bool, error) {
-	for _, dir := range []string{layout.Authorities, layout.Lists, layout.Maps} {
+	for _, dir := range []string{layout.Authorities, layout.Lists, layout.Maps, layout.People} {
 		if some, err := durable.Unsettled(durable.OS{}, layout.File(a.o.Dir, dir)); some || err != nil {
 			return some, err
 		}
@@ -119,13 +122,16 @@ func (a *Admin) settleFiles(ctx context.Context) error {
 
 // AddAuthority adds an authority.
 func (a *Admin) AddAuthority(ctx context.Context, actor string, one authority.Authority) (added *authority.Authority, err error) {
+	if actor, err = a.may(ctx, actor, ledger.AddAuthority); err != nil {
+		return nil, err
+	}
 	err = a.change(ctx, "add authority", func(record recorded) error {
 		now, err := a.o.Ledger.Now()
 		if err != nil {
 			return err
 		}
 		added, err = a.o.Authorities.Add(one, now, func(number authority.Number, file argus.Hash) error {
-			_, err := record(ledger.Act{Actor: cmp.Or(actor, ActorName()), Action: ledger.AddAuthority, Subject: number.String(),
+			_, err := record(ledger.Act{Actor: actor, Action: ledger.AddAuthority, Subject: number.String(),
 				Detail: map[string]string{"sha256": file.String()}})
 			return err
 		})
@@ -145,8 +151,10 @@ func (a *Admin) WiderAuthorities(than *authority.Authority) ([]authority.Authori
 }
 
 // RevokeAuthority ends an authority at once.
-func (a *Admin) RevokeAuthority(ctx context.Context, actor string, number authority.Number, reason string) error {
-	actor = cmp.Or(actor, ActorName())
+func (a *Admin) RevokeAuthority(ctx context.Context, actor string, number authority.Number, reason string) (err error) {
+	if actor, err = a.may(ctx, actor, ledger.RevokeAuthority); err != nil {
+		return err
+	}
 	return a.change(ctx, "revoke authority", func(record recorded) error {
 		now, err := a.o.Ledger.Now()
 		if err != nil {
@@ -163,19 +171,28 @@ func (a *Admin) RevokeAuthority(ctx context.Context, actor string, number author
 // AddList stores a list of words or accounts that queries can name; known is true if it
 // was stored already.
 func (a *Admin) AddList(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
-	return a.addTo(ctx, a.o.Lists, "add list", ledger.AddList, actor, name, data)
+	return a.addTo(ctx, a.o.Lists, "add list", ledger.AddList, actor, name, data, unchecked)
 }
 
 // AddMap stores a map that sources can be read with; known is true if it was stored
 // already.
 func (a *Admin) AddMap(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
-	return a.addTo(ctx, a.o.Maps, "add map", ledger.AddMap, actor, name, data)
+	return a.addTo(ctx, a.o.Maps, "add map", ledger.AddMap, actor, name, data, unchecked)
 }
 
-func (a *Admin) addTo(ctx context.Context, to *wordlist.Store, what, action, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
+func unchecked() error { return nil }
+
+// addTo adds a document. check is called while no other process changes any.
+func (a *Admin) addTo(ctx context.Context, to *wordlist.Store, what, action, actor, name string, data []byte, check func() error) (v wordlist.Version, known bool, err error) {
+	if actor, err = a.may(ctx, actor, action); err != nil {
+		return v, false, err
+	}
 	err = a.change(ctx, what, func(record recorded) error {
+		if err := check(); err != nil {
+			return err
+		}
 		v, known, err = to.Add(name, data, func(v wordlist.Version) error {
-			_, err := record(ledger.Act{Actor: cmp.Or(actor, ActorName()), Action: action, Subject: v.File(),
+			_, err := record(ledger.Act{Actor: actor, Action: action, Subject: v.File(),
 				Detail: map[string]string{"sha256": v.Hash}})
 			return err
 		})
@@ -223,7 +240,7 @@ func FindMap(dir, name string) (_ string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	maps.Known = claims.Follow(l).Maps
+	maps.Known = claims.Follow(l).Documents(layout.Maps)
 	name, hash, _ := strings.Cut(name, "@")
 	text, err := maps.Read(name, hash)
 	return string(text), err
@@ -237,7 +254,11 @@ func (a *Admin) CorrectTime(ctx context.Context, actor string, entry uint64, rea
 	if a.o.Protected {
 		return ledger.Entry{}, fmt.Errorf("correct the ledger: %w", ErrWriteProtected)
 	}
-	return a.o.Ledger.Correct(ctx, cmp.Or(actor, ActorName()), entry, reason)
+	actor, err := a.may(ctx, actor, ledger.Correct)
+	if err != nil {
+		return ledger.Entry{}, err
+	}
+	return a.o.Ledger.Correct(ctx, actor, entry, reason)
 }
 
 // LaterAuthorities returns the authorities that begin later because they were added while
@@ -259,7 +280,11 @@ func (a *Admin) DestroyWords(ctx context.Context, actor string, entries []ledger
 	if a.o.Protected {
 		return ledger.Entry{}, fmt.Errorf("destroy words of the ledger: %w", ErrWriteProtected)
 	}
-	return a.o.Ledger.Destroy(ctx, cmp.Or(actor, ActorName()), entries, order)
+	actor, err := a.may(ctx, actor, ledger.Destroy)
+	if err != nil {
+		return ledger.Entry{}, err
+	}
+	return a.o.Ledger.Destroy(ctx, actor, entries, order)
 }
 
 // ParseEntries parses numbers and ranges of ledger entries: "3,7-9".

@@ -32,21 +32,38 @@ type office interface {
 	Authorities(ctx context.Context, actor string) ([]authority.Authority, error)
 }
 
-// Options configure the server and its one session.
-type Options struct {
+// A Link opens the session of one actor.
+type Link struct {
 	// Who is the actor of the session, with the authority and the purpose of
 	// requests that name none.
 	Who desk.Who
-	// Store is the name that the interface shows for the store.
-	Store string
-	// Key is the public key of the store's seals, as a C2SP note verifier key.
-	// The interface shows it with receipts. Default none.
-	Key string
 	// Token opens the session for the first client that sends it. The page finds
 	// it in its address, after #token=. [NewToken] makes one. Default no session.
 	Token string
 	// Opened is called once the token has been used. Default no call.
 	Opened func()
+}
+
+// Person is somebody who uses the store.
+type Person struct {
+	Actor string   `json:"actor"`
+	Name  string   `json:"name,omitempty"`
+	Roles []string `json:"roles"`
+}
+
+// Options configure the server and its sessions.
+type Options struct {
+	Links []Link
+	// People returns the people of the store as they are now. Default none.
+	People func() ([]Person, error)
+	// Switch lets every session turn into that of every other link: for a demonstration,
+	// in which one person plays all roles. Default false.
+	Switch bool
+	// Store is the name that the interface shows for the store.
+	Store string
+	// Key is the public key of the store's seals, as a C2SP note verifier key.
+	// The interface shows it with receipts. Default none.
+	Key string
 	// Web holds the interface's files, index.html among them. Default none.
 	Web fs.FS
 	// Log receives the causes of requests that could not be answered. Default discarded.
@@ -69,11 +86,12 @@ func New(d office, o Options) http.Handler {
 			return "stored bytes have changed; run argus verify", errors.Is(err, argus.ErrDamaged)
 		}
 	}
-	if o.Opened == nil {
-		o.Opened = func() {}
+	if o.People == nil {
+		o.People = func() ([]Person, error) { return nil, nil }
 	}
+	sessions := newSessions(o)
 	api := http.NewServeMux()
-	routes(api, d, o)
+	routes(api, d, o, sessions)
 	api.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if methods := methodsOf(api, r); len(methods) > 0 {
 			allow := strings.Join(methods, ", ")
@@ -84,7 +102,7 @@ func New(d office, o Options) http.Handler {
 		writeProblem(w, &Problem{Status: http.StatusNotFound, Title: "No such endpoint", Detail: "/api/openapi.json lists the endpoints"})
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/api/", newDoor(o).guard(api))
+	mux.Handle("/api/", sessions.guard(api))
 	if o.Web != nil {
 		// These need no session: a browser opens a page without our headers, and
 		// the files hold no evidence.

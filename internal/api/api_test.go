@@ -106,7 +106,7 @@ func (f *fake) Authorities(_ context.Context, actor string) ([]authority.Authori
 func serve(t *testing.T, f *fake) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(New(f, Options{
-		Who: desk.Who{Actor: "ann", Authority: "A-0001", Purpose: "test"}, Store: "case.argus", Token: "sesame",
+		Links: []Link{{Who: desk.Who{Actor: "ann", Authority: "A-0001", Purpose: "test"}, Token: "sesame"}}, Store: "case.argus",
 		Web: fstest.MapFS{"index.html": {Data: []byte("<!doctype html>the page")}, "argus.js": {Data: []byte("1")}},
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}))
@@ -262,6 +262,74 @@ func TestNoCookie(t *testing.T) {
 					t.Errorf("%s %s sets %q", method, path, cookie)
 				}
 			}
+		}
+	}
+}
+
+// TestSeveralLinks: each link opens the session of its own person, and no session is that of
+// another but in a demonstration.
+func TestSeveralLinks(t *testing.T) {
+	for _, demonstration := range []bool{false, true} {
+		f := &fake{}
+		s := httptest.NewServer(New(f, Options{
+			Links: []Link{
+				{Who: desk.Who{Actor: "ann", Authority: "A-0001", Purpose: "test"}, Token: "first"},
+				{Who: desk.Who{Actor: "bob", Authority: "A-0002", Purpose: "rest"}, Token: "second"},
+				{Who: desk.Who{Actor: "eve", Authority: "A-0003", Purpose: "none"}},
+			},
+			People: func() ([]Person, error) {
+				return []Person{{Actor: "ann", Roles: []string{"judge"}}, {Actor: "bob", Name: "Bob", Roles: []string{"analyst"}}, {Actor: "eve", Roles: []string{"defence"}}}, nil
+			},
+			Switch: demonstration,
+		}))
+		defer s.Close()
+		enter := func(token string) (c *http.Client, actor string) {
+			t.Helper()
+			status, body := do(t, s.Client(), "POST", s.URL+"/api/open", "", http.Header{"X-Argus-Token": {token}})
+			var opened Opened
+			if err := json.Unmarshal([]byte(body), &opened); err != nil || status != http.StatusOK {
+				t.Fatalf("opening answered %d, %v: %s", status, err, body)
+			}
+			return &http.Client{Transport: holder{opened.Session}}, opened.Actor
+		}
+		bob, actor := enter("second")
+		ann, _ := enter("first")
+		if actor != "bob" {
+			t.Errorf("the second link is of %s", actor)
+		}
+		asked := func(c *http.Client) string {
+			t.Helper()
+			f.asked = nil
+			if status, body := do(t, c, "POST", s.URL+"/api/search", `{"query":"x"}`, nil); status != http.StatusOK {
+				t.Fatalf("%d: %s", status, body)
+			}
+			return strings.Join(f.asked, "")
+		}
+		if a, b := asked(ann), asked(bob); !strings.Contains(a, "ann") || !strings.Contains(b, "bob") || strings.Contains(b, "ann") {
+			t.Errorf("asked as %q and %q", a, b)
+		}
+		_, body := do(t, bob, "GET", s.URL+"/api/session", "", nil)
+		var session Session
+		if err := json.Unmarshal([]byte(body), &session); err != nil {
+			t.Fatal(err)
+		}
+		others := []Person(nil)
+		if demonstration {
+			others = []Person{{Actor: "ann", Roles: []string{"judge"}}} // eve has no link
+		}
+		if diff := cmp.Diff(&Person{"bob", "Bob", []string{"analyst"}}, session.Person) + cmp.Diff(others, session.Others); diff != "" {
+			t.Errorf("the session of bob (-want +got):\n%s", diff)
+		}
+		for other, want := range map[string]int{"ann": http.StatusOK, "eve": http.StatusForbidden, "": http.StatusForbidden} {
+			if !demonstration {
+				want = http.StatusForbidden
+			}
+			if status, body := do(t, bob, "POST", s.URL+"/api/switch", `{"actor":"`+other+`"}`, nil); status != want || (status == http.StatusOK) != strings.Contains(body, `"session"`) {
+				t.Errorf("bob becomes %q: %d, want %d: %s", other, status, want, body)
+			}
+		}
+		if status, _ := do(t, s.Client(), "POST", s.URL+"/api/switch", `{"actor":"ann"}`, nil); status != http.StatusUnauthorized {
+			t.Errorf("nobody becomes ann: %d", status)
 		}
 	}
 }
@@ -463,7 +531,7 @@ func TestOpenAPI(t *testing.T) {
 			operations = append(operations, operation.OperationID)
 		}
 	}
-	if doc.OpenAPI != "3.1.0" || len(operations) != 9 {
+	if doc.OpenAPI != "3.1.0" || len(operations) != 10 {
 		t.Errorf("OpenAPI %s with operations %q", doc.OpenAPI, operations)
 	}
 	message := doc.Components.Schemas["Message"].Properties
@@ -484,7 +552,7 @@ func TestOpenAPI(t *testing.T) {
 // TestAnswersAreAsDescribed validates the answer of each endpoint against its
 // description.
 func TestAnswersAreAsDescribed(t *testing.T) {
-	described := routes(http.NewServeMux(), &fake{}, Options{}).OpenAPI()
+	described := routes(http.NewServeMux(), &fake{}, Options{}, nil).OpenAPI()
 	s := serve(t, &fake{})
 	c := browser(t, s)
 	get := func(item *huma.PathItem) *huma.Operation { return item.Get }

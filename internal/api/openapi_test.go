@@ -50,7 +50,7 @@ func TestOpenAPIFile(t *testing.T) {
 // against its description. The description must have each field in its form, and no
 // field that answers lack.
 func TestDescriptionFitsTheTypes(t *testing.T) {
-	described := routes(http.NewServeMux(), &fake{}, Options{}).OpenAPI()
+	described := routes(http.NewServeMux(), &fake{}, Options{}, nil).OpenAPI()
 	for name, answer := range map[string]reflect.Value{
 		"SearchRequest": filled[desk.SearchRequest](),
 		"SearchResult":  filled[desk.SearchResult](),

@@ -85,11 +85,21 @@ type (
 		Limit int    `query:"limit" minimum:"0" maximum:"1000" default:"100"`
 	}
 	sessionInput struct{ Asker }
+	switchInput  struct {
+		Asker
+		Body struct {
+			Actor string `json:"actor"`
+		}
+	}
 )
 
 // Session names the asker and the authorities that name him.
 type Session struct {
-	Who         desk.Who              `json:"who"`
+	Who desk.Who `json:"who"`
+	// Person says more about the asker if the store has people.
+	Person *Person `json:"person,omitempty"`
+	// Others are the people whose session the page may take, in a demonstration.
+	Others      []Person              `json:"others,omitempty" doc:"in a demonstration: whose session POST /api/switch gives"`
 	Store       string                `json:"store"`
 	Key         string                `json:"key,omitempty" doc:"the key that seals are signed with, as a C2SP note verifier key"`
 	Authorities []authority.Authority `json:"authorities"`
@@ -98,10 +108,11 @@ type Session struct {
 // Opened is the answer to the token of the link.
 type Opened struct {
 	Session string `json:"session" doc:"secret of the session, for the header X-Argus-Session"`
+	Actor   string `json:"actor" doc:"whose session it is"`
 }
 
 // routes adds the endpoints, and returns their description.
-func routes(mux *http.ServeMux, d office, o Options) huma.API {
+func routes(mux *http.ServeMux, d office, o Options, all sessions) huma.API {
 	config := huma.DefaultConfig("Argus", "1")
 	config.Info.Description = "Messages, and the places where each was found. The ledger records every answer before it leaves."
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
@@ -155,7 +166,28 @@ func routes(mux *http.ServeMux, d office, o Options) huma.API {
 	add(api, o, "GET", "/api/session", "session", "The asker, and the authorities that name him",
 		func(ctx context.Context, who desk.Who, _ *sessionInput) (*Session, error) {
 			list, err := d.Authorities(ctx, who.Actor)
-			return &Session{Who: who, Store: o.Store, Key: o.Key, Authorities: list}, err
+			if err != nil {
+				return nil, err
+			}
+			s := &Session{Who: who, Store: o.Store, Key: o.Key, Authorities: list}
+			people, err := o.People()
+			for _, one := range people {
+				switch {
+				case one.Actor == who.Actor:
+					s.Person = &one
+				case o.Switch && all.of(one.Actor) != nil:
+					s.Others = append(s.Others, one)
+				}
+			}
+			return s, err
+		})
+	add(api, o, "POST", "/api/switch", "switch", "In a demonstration: the session of somebody else",
+		func(_ context.Context, _ desk.Who, in *switchInput) (*Opened, error) {
+			other := all.of(in.Body.Actor)
+			if !o.Switch || other == nil {
+				return nil, fmt.Errorf("switch: %w: only a demonstration can do that, among its own people", argus.ErrRefused)
+			}
+			return &Opened{other.secret, other.who.Actor}, nil
 		})
 	describe(api.OpenAPI())
 	return api
@@ -165,7 +197,7 @@ func routes(mux *http.ServeMux, d office, o Options) huma.API {
 func add[I interface{ asker() Asker }, T any](api huma.API, o Options, method, path, id, about string, ask func(context.Context, desk.Who, *I) (T, error)) {
 	operation := huma.Operation{OperationID: id, Method: method, Path: path, Summary: about, MaxBodyBytes: maxBody}
 	huma.Register(api, operation, func(ctx context.Context, in *I) (*Body[T], error) {
-		who, err := (*in).asker().who(o.Who)
+		who, err := (*in).asker().who(askerOf(ctx))
 		if err != nil {
 			return nil, err
 		}

@@ -1,14 +1,18 @@
 package api
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/argus-evidence/argus/internal/desk"
 )
 
 // NewToken makes a token of at least 128 random bits.
@@ -23,21 +27,43 @@ const (
 	sessionHeader = "X-Argus-Session"
 )
 
-// openPath trades the token for the session.
+// openPath trades the token of a link for the secret of its session.
 const openPath = "/api/open"
 
-// door admits the holder of the session.
-type door struct {
-	token   [sha256.Size]byte
-	session string
-	open    atomic.Bool // the token is unused
-	opened  func()
+// sessions admits the holders of the sessions.
+type sessions []*session
+
+// session is the session of one link.
+type session struct {
+	who    desk.Who
+	token  [sha256.Size]byte
+	secret string
+	open   atomic.Bool // the token is unused
+	opened func()
 }
 
-func newDoor(o Options) *door {
-	d := &door{token: sha256.Sum256([]byte(o.Token)), session: rand.Text(), opened: o.Opened}
-	d.open.Store(o.Token != "")
-	return d
+func newSessions(o Options) (all sessions) {
+	for _, l := range o.Links {
+		if l.Token == "" {
+			continue
+		}
+		s := &session{who: l.Who, token: sha256.Sum256([]byte(l.Token)), secret: rand.Text(), opened: l.Opened}
+		if s.opened == nil {
+			s.opened = func() {}
+		}
+		s.open.Store(true)
+		all = append(all, s)
+	}
+	return all
+}
+
+// whoKey is the key of the asker in the context of a request.
+type whoKey struct{}
+
+// askerOf returns who the session of a request belongs to.
+func askerOf(ctx context.Context) desk.Who {
+	who, _ := ctx.Value(whoKey{}).(desk.Who)
+	return who
 }
 
 func localPort(r *http.Request) string {
@@ -49,34 +75,64 @@ func localPort(r *http.Request) string {
 	return port
 }
 
-// guard passes on requests with the session, and trades the token for the session.
+// guard passes on requests with the secret of a session, and trades a token for a secret.
 // It serves Argus' own pages and programs that are not browsers.
-func (d *door) guard(next http.Handler) http.Handler {
+func (all sessions) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		opens := r.Method == http.MethodPost && r.URL.Path == openPath
-		known := subtle.ConstantTimeCompare([]byte(r.Header.Get(sessionHeader)), []byte(d.session)) == 1
+		known := all.holder(r.Header.Get(sessionHeader))
 		switch {
 		case !ownPage(r):
 			writeProblem(w, &Problem{Status: http.StatusForbidden, Title: "Request from another page",
 				Detail: "only Argus' own pages, and programs that are not browsers, may ask"})
-		case opens && d.admit(r.Header.Get(tokenHeader)):
-			d.opened()
+		case opens:
+			s := all.admit(r.Header.Get(tokenHeader))
+			if s == nil {
+				writeProblem(w, &Problem{Status: http.StatusUnauthorized, Title: "No session", Detail: noSession})
+				return
+			}
+			s.opened()
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(Opened{d.session}) // the client may be gone
-		case opens || !known:
+			_ = json.NewEncoder(w).Encode(Opened{s.secret, s.who.Actor}) // the client may be gone
+		case known == nil:
 			writeProblem(w, &Problem{Status: http.StatusUnauthorized, Title: "No session", Detail: noSession})
 		default:
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), whoKey{}, known.who)))
 		}
 	})
 }
 
+// holder returns the session with a secret, nil if there is none.
+func (all sessions) holder(secret string) (found *session) {
+	for _, s := range all {
+		if subtle.ConstantTimeCompare([]byte(secret), []byte(s.secret)) == 1 {
+			found = s
+		}
+	}
+	return found
+}
+
+// of returns the session of an actor, nil if there is none.
+func (all sessions) of(actor string) *session {
+	i := slices.IndexFunc(all, func(s *session) bool { return s.who.Actor == actor })
+	if i < 0 {
+		return nil
+	}
+	return all[i]
+}
+
 const noSession = "Open the link that the argus command printed, in this browser. It works once; start the command again for a new one."
 
-// admit reports whether the token is right and unused, and marks it used.
-func (d *door) admit(token string) bool {
+// admit returns the session that a token opens, and marks the token used. It is nil if the
+// token is wrong or used.
+func (all sessions) admit(token string) *session {
 	sum := sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(sum[:], d.token[:]) == 1 && d.open.CompareAndSwap(true, false)
+	for _, s := range all {
+		if subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1 && s.open.CompareAndSwap(true, false) {
+			return s
+		}
+	}
+	return nil
 }
 
 // policy lets a page load from this server only, and makes the browser refuse to

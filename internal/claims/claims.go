@@ -21,15 +21,37 @@ type Claims struct {
 	// Files has the hash of argus.json and the text of the public key.
 	Files       map[string]string
 	Authorities map[string]string
-	Lists, Maps map[string]string
-	// UnnamedLists and UnnamedMaps have the SHA-256 of those whose names are destroyed.
-	UnnamedLists, UnnamedMaps map[string]bool
+	// Documents has the lists, the maps and the people, by their folder.
+	Documents map[string]Documents
 	// Kept has the files that remain of a store of format 1.
 	Kept map[string]string
 	// Seals has the first seal of a delivery, by its number, and Again a second, different
 	// one.
 	Seals, Again map[string]string
 	Deliveries   map[string]*Delivery
+}
+
+// Documents are the files of a folder that keeps documents with a name.
+type Documents struct {
+	// Files has the SHA-256 of each by its file's name, Unnamed those of files whose names
+	// are destroyed.
+	Files   map[string]string
+	Unnamed map[string]bool
+}
+
+// documentFolders has the folder of the documents that an act adds.
+var documentFolders = map[string]string{ledger.AddList: layout.Lists, ledger.AddMap: layout.Maps, ledger.AddPerson: layout.People}
+
+// documents returns a copy with all folders.
+func documents(of map[string]Documents) map[string]Documents {
+	all := map[string]Documents{}
+	for _, folder := range documentFolders {
+		d := Documents{map[string]string{}, map[string]bool{}}
+		maps.Copy(d.Files, of[folder].Files)
+		maps.Copy(d.Unnamed, of[folder].Unnamed)
+		all[folder] = d
+	}
+	return all
 }
 
 // Read reads the claims of the ledger of the store in a folder.
@@ -44,8 +66,8 @@ func Read(ctx context.Context, dir, key string) (*Claims, error) {
 
 // Of reads the claims of a ledger.
 func Of(ctx context.Context, l *ledger.Ledger) (*Claims, error) {
-	said := &Claims{Files: map[string]string{}, Authorities: map[string]string{}, Lists: map[string]string{}, Maps: map[string]string{}, UnnamedLists: map[string]bool{},
-		UnnamedMaps: map[string]bool{}, Kept: map[string]string{}, Seals: map[string]string{}, Again: map[string]string{}, Deliveries: map[string]*Delivery{}}
+	said := &Claims{Files: map[string]string{}, Authorities: map[string]string{}, Documents: documents(nil),
+		Kept: map[string]string{}, Seals: map[string]string{}, Again: map[string]string{}, Deliveries: map[string]*Delivery{}}
 	for e, err := range l.Sealed(ctx, 1, 0) {
 		if err != nil {
 			return nil, err
@@ -71,19 +93,16 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 		c.Authorities[layout.Authority(e.Subject)] = e.Detail["sha256"]
 	case ledger.RevokeAuthority:
 		c.Authorities[layout.Revocation(e.Subject)] = e.Detail["sha256"]
-	case ledger.AddList, ledger.AddMap:
-		files, unnamed := c.Lists, c.UnnamedLists
-		if e.Action == ledger.AddMap {
-			files, unnamed = c.Maps, c.UnnamedMaps
-		}
+	case ledger.AddList, ledger.AddMap, ledger.AddPerson:
+		into := c.Documents[documentFolders[e.Action]]
 		for named, err := range l.Entries(ctx, e.Seq, 1) {
 			if err != nil {
 				return err
 			}
 			if named.Destroyed {
-				unnamed[e.Detail["sha256"]] = true
+				into.Unnamed[e.Detail["sha256"]] = true
 			} else {
-				files[named.Subject] = e.Detail["sha256"]
+				into.Files[named.Subject] = e.Detail["sha256"]
 			}
 		}
 	case ledger.SealDelivery:
@@ -129,17 +148,14 @@ func (k *Known) Authorities() (map[string]string, error) {
 	return said.Authorities, err
 }
 
-// Lists returns the SHA-256 of each list by its file's name, and the SHA-256 of those whose
-// names are destroyed.
-func (k *Known) Lists() (named map[string]string, unnamed map[string]bool, err error) {
-	said, err := k.now()
-	return said.Lists, said.UnnamedLists, err
-}
-
-// Maps is like Lists for maps.
-func (k *Known) Maps() (named map[string]string, unnamed map[string]bool, err error) {
-	said, err := k.now()
-	return said.Maps, said.UnnamedMaps, err
+// Documents returns a function that returns the SHA-256 of each document in a folder by its
+// file's name, and the SHA-256 of those whose names are destroyed.
+func (k *Known) Documents(folder string) func() (named map[string]string, unnamed map[string]bool, err error) {
+	return func() (map[string]string, map[string]bool, error) {
+		said, err := k.now()
+		d := said.Documents[folder]
+		return d.Files, d.Unnamed, err
+	}
 }
 
 func (k *Known) now() (*Claims, error) {
@@ -151,13 +167,8 @@ func (k *Known) now() (*Claims, error) {
 		return k.said, err
 	}
 	// Earlier answers stay as they are.
-	next := &Claims{Authorities: map[string]string{}, Lists: map[string]string{}, Maps: map[string]string{},
-		UnnamedLists: map[string]bool{}, UnnamedMaps: map[string]bool{}}
+	next := &Claims{Authorities: map[string]string{}, Documents: documents(k.said.Documents)}
 	maps.Copy(next.Authorities, k.said.Authorities)
-	maps.Copy(next.Lists, k.said.Lists)
-	maps.Copy(next.Maps, k.said.Maps)
-	maps.Copy(next.UnnamedLists, k.said.UnnamedLists)
-	maps.Copy(next.UnnamedMaps, k.said.UnnamedMaps)
 	for _, e := range entries[k.seen:] {
 		if err := next.add(ctx, k.ledger, &e); err != nil {
 			return k.said, err
@@ -184,10 +195,15 @@ type Folder struct {
 func (c *Claims) Folders() []Folder {
 	return []Folder{
 		{layout.Authorities, "authority", ".json", c.Authorities, nil},
-		{layout.Lists, "list", ".txt", c.Lists, c.UnnamedLists},
-		{layout.Maps, "map", ".json", c.Maps, c.UnnamedMaps},
+		c.folder(layout.Lists, "list", ".txt"),
+		c.folder(layout.Maps, "map", ".json"),
+		c.folder(layout.People, "person", ".json"),
 		{layout.Kept, "file", "", c.Kept, nil},
 	}
+}
+
+func (c *Claims) folder(name, what, suffix string) Folder {
+	return Folder{name, what, suffix, c.Documents[name].Files, c.Documents[name].Unnamed}
 }
 
 // Delivery is the state of a delivery according to the ledger.

@@ -28,6 +28,7 @@ const (
 	Authorities = "authorities"
 	Lists       = "lists"
 	Maps        = "maps"
+	People      = "people"
 	Index       = "index"
 	Evidence    = "evidence"
 	Originals   = "originals"
@@ -54,7 +55,7 @@ const (
 
 // Parts lists everything that is directly in a store's folder.
 func Parts() []string {
-	return []string{Info, Keys, Ledger, Authorities, Lists, Maps, Index, Kept, Evidence, Originals, Deliveries, Server}
+	return []string{Info, Keys, Ledger, Authorities, Lists, Maps, People, Index, Kept, Evidence, Originals, Deliveries, Server}
 }
 
 // Locks lists the files that processes lock to keep each other out. They are empty.

@@ -47,6 +47,7 @@ const (
 	RevokeAuthority = "authority.revoke"
 	AddList         = "list.add"
 	AddMap          = "map.add"
+	AddPerson       = "people.add"
 	ShowList        = "list.show"
 	OpenDelivery    = "ingest.open"
 	// ResumeDelivery: an interrupted delivery continues.

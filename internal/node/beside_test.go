@@ -250,7 +250,9 @@ func TestServeFollows(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		served := make(chan error, 1)
-		go func() { served <- n.Serve(ctx, l, Session{Who: desk.Who{Actor: "tester"}, Token: NewToken()}) }()
+		go func() {
+			served <- n.Serve(ctx, l, Served{Links: []Link{{Who: desk.Who{Actor: "tester"}, Token: NewToken()}}})
+		}()
 		more := source(t, "more.jsonl", lines(10, 30))
 		if keeps {
 			ingest(t, dir, o, more)

@@ -1,11 +1,12 @@
 package node
 
 import (
-	"github.com/argus-evidence/argus/internal/verify"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // TestMissingFolders removes each folder of a store, or puts a file in its place: that is

@@ -108,6 +108,7 @@ type Node struct {
 	ledger      *recorder
 	authorities *authority.Store
 	lists       *wordlist.Store
+	people      *wordlist.Store
 }
 
 // Create makes an empty store in dir, which must not exist or be empty. It has a key pair
@@ -246,10 +247,14 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if n.people, err = admin.OpenPeople(folder(layout.People)); err != nil {
+		return nil, err
+	}
 	known := claims.Follow(n.ledger.Ledger)
-	n.authorities.Lists, n.authorities.Known, n.lists.Known = n.lists.Find, known.Authorities, known.Lists
-	maps.Known = known.Maps
-	n.Admin = admin.New(admin.Options{Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists, Maps: maps,
+	n.authorities.Lists, n.authorities.Known, n.lists.Known = n.lists.Find, known.Authorities, known.Documents(layout.Lists)
+	maps.Known, n.people.Known = known.Documents(layout.Maps), known.Documents(layout.People)
+	n.authorities.May = n.may
+	n.Admin = admin.New(admin.Options{May: n.may, Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists, Maps: maps, People: n.people,
 		Protected: n.protected, Failpoint: o.Failpoint})
 	if err := n.Admin.Settle(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)

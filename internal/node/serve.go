@@ -7,8 +7,8 @@ import (
 	"net"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/api"
-	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/web"
 )
@@ -16,22 +16,23 @@ import (
 // NewToken makes an unguessable token for Serve.
 func NewToken() string { return api.NewToken() }
 
-// Session is the session of one browser.
-type Session struct {
-	Who desk.Who
+// Link opens the session of one actor in one browser.
+type Link = api.Link
+
+// Served is a store as browsers on this machine see it.
+type Served struct {
 	// Store is the name of the store in the interface.
 	Store string
-	// Token opens the session; [NewToken] makes it.
-	Token string
-	// Opened, if set, is called when the token has been used.
-	Opened func()
+	Links []Link
+	// Switch lets one browser take the session of each link: for a demonstration.
+	Switch bool
 	// Log receives the causes of requests that could not be answered. Default discarded.
 	Log *slog.Logger
 }
 
-// Serve answers the first browser that brings the token, until the context ends, and
+// Serve answers the browsers that bring the token of a link, until the context ends, and
 // follows deliveries of other processes.
-func (n *Node) Serve(ctx context.Context, l net.Listener, s Session) error {
+func (n *Node) Serve(ctx context.Context, l net.Listener, s Served) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	following := make(chan error, 1)
 	go func() {
@@ -39,11 +40,26 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, s Session) error {
 		stop(err)
 		following <- err
 	}()
-	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Who: s.Who, Store: s.Store, Key: n.keys.Public, Token: s.Token, Opened: s.Opened, Web: web.Files(), Log: s.Log,
+	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Links: s.Links, People: n.members, Switch: s.Switch, Store: s.Store, Key: n.keys.Public, Web: web.Files(), Log: s.Log,
 		Damage: func(err error) (string, bool) {
 			err = layout.Damaged(n.dir, err)
 			return Remedy(err), errors.Is(err, argus.ErrDamaged)
 		}}))
 	stop(nil)
 	return errors.Join(err, <-following)
+}
+
+// members returns the people of the store for its page.
+func (n *Node) members() (list []api.Person, err error) {
+	all, err := admin.People(n.people)
+	for _, one := range all {
+		p := api.Person{Actor: one.ID, Name: one.Name}
+		for _, r := range one.Roles {
+			p.Roles = append(p.Roles, string(r))
+		}
+		if p.Roles != nil {
+			list = append(list, p)
+		}
+	}
+	return list, err
 }

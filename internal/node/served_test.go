@@ -42,7 +42,7 @@ func TestDamageWhileServing(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- n.Serve(ctx, l, Session{Who: who, Store: "s", Token: "t", Log: slog.New(slog.NewTextHandler(&log, nil))})
+		ended <- n.Serve(ctx, l, Served{Store: "s", Links: []Link{{Who: who, Token: "t"}}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	}()
 	ask := func(method, path, header, value string) map[string]any {
 		t.Helper()

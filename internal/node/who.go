@@ -4,18 +4,31 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
+	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/people"
 )
 
-// Who fills in missing fields: the user's own name, the only authority that names the
+// Who fills in missing fields: the user's own name, or who the user is among the people of
+// the store; the only authority that names the
 // actor and has not ended, and the authority's purpose. If there is not one such authority,
 // the error is argus.ErrRefused, and the ledger has the refusal.
 func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
-	who.Actor = cmp.Or(who.Actor, admin.ActorName())
+	var err error
+	if who.Actor, err = n.Admin.Actor(ctx, who.Actor); err != nil {
+		return who, err
+	}
+	return n.authorized(ctx, who)
+}
+
+// authorized fills in the authority and the purpose of a known actor.
+func (n *Node) authorized(ctx context.Context, who desk.Who) (desk.Who, error) {
 	list, err := n.Desk.Authorities(ctx, who.Actor)
 	if err != nil {
 		return who, err
@@ -50,4 +63,41 @@ func (n *Node) refused(ctx context.Context, who desk.Who, wanted string, refusal
 	}
 	_, err := n.ledger.Append(ctx, ledger.Act{Actor: who.Actor, Authority: who.Authority, Purpose: who.Purpose, Action: ledger.Refused, Detail: detail})
 	return errors.Join(refusal, err)
+}
+
+// WhoFor is like Who for one of the people of the store, whom the user of this process, who
+// goes by a name, makes a link for.
+func (n *Node) WhoFor(ctx context.Context, by string, who desk.Who) (desk.Who, error) {
+	server, err := n.Admin.Actor(ctx, by)
+	if err != nil {
+		return who, err
+	}
+	list, err := n.Admin.People()
+	if err != nil {
+		return who, err
+	}
+	if len(list) == 0 {
+		return who, fmt.Errorf("%w: this store has no people; add them with \"argus people set\"", argus.ErrNotFound)
+	}
+	err = n.may(server, "serve")
+	if err == nil {
+		err = n.member(who.Actor)
+	}
+	if err != nil {
+		return who, n.refused(ctx, desk.Who{Actor: server}, "serve", err)
+	}
+	return n.authorized(ctx, who)
+}
+
+// may returns argus.ErrRefused if an actor may not do an act, whatever the authority. It is
+// asked at each act, so that somebody who has left has no access from that second.
+func (n *Node) may(actor, _ string) error { return n.member(actor) }
+
+// member returns argus.ErrRefused if the store has people and an actor is none of them.
+func (n *Node) member(actor string) error {
+	list, err := admin.People(n.people)
+	if err != nil || len(list) == 0 || slices.ContainsFunc(list, func(one people.Actor) bool { return one.ID == actor && len(one.Roles) > 0 }) {
+		return err
+	}
+	return fmt.Errorf("%w: %s is none of the people of this store", argus.ErrRefused, actor)
 }

@@ -32,8 +32,22 @@ export type Why = { authority: string; purpose: string }
 
 const nobody: Why = { authority: '', purpose: '' }
 
-/** The key of the session's secret. Storage belongs to scheme, host and port, so no other page of this machine can read it. */
-const kept = 'session'
+/**
+ * The secrets of the sessions are stored by their actors. Storage belongs to scheme, host and port, so no other page of this
+ * machine can read it. A tab belongs to one actor until it switches, also if other tabs belong to others.
+ */
+const kept = (actor: string) => `session/${actor}`
+
+/** actor returns whose session this tab uses: the tab's own, otherwise the last that was opened. */
+const actor = () => sessionStorage.getItem('actor') ?? localStorage.getItem('actor') ?? ''
+
+const secret = () => localStorage.getItem(kept(actor())) ?? ''
+
+function keep(opened: Answer<'open'>) {
+  localStorage.setItem(kept(opened.actor), opened.session)
+  localStorage.setItem('actor', opened.actor)
+  sessionStorage.setItem('actor', opened.actor)
+}
 
 /** enter trades the token in the address, if there is one, for the session. */
 export async function enter(): Promise<void> {
@@ -41,16 +55,20 @@ export async function enter(): Promise<void> {
   if (!token) return
   history.replaceState(null, '', location.pathname + location.search)
   try {
-    const { session } = await ask<Answer<'open'>>(nobody, '/api/open', { method: 'POST', headers: { 'X-Argus-Token': token } })
-    localStorage.setItem(kept, session)
+    keep(await ask<Answer<'open'>>(nobody, '/api/open', { method: 'POST', headers: { 'X-Argus-Token': token } }))
   } catch (err) {
     // The token has been used. If this browser used it, the session is stored here.
-    if (!(err instanceof Problem && err.status === 401 && localStorage.getItem(kept))) throw err
+    if (!(err instanceof Problem && err.status === 401 && secret())) throw err
   }
 }
 
+/** become takes the session of somebody else, in a demonstration. */
+export async function become(other: string): Promise<void> {
+  keep(await ask<Answer<'switch'>>(nobody, '/api/switch', { method: 'POST', body: JSON.stringify({ actor: other }) }))
+}
+
 async function ask<T>(why: Why, path: string, init: RequestInit = {}): Promise<T> {
-  const headers: Record<string, string> = { 'X-Argus-Session': localStorage.getItem(kept) ?? '', ...(init.headers as Record<string, string>) }
+  const headers: Record<string, string> = { 'X-Argus-Session': secret(), ...(init.headers as Record<string, string>) }
   if (why.authority) headers['X-Argus-Authority'] = encodeURIComponent(why.authority)
   if (why.purpose) headers['X-Argus-Purpose'] = encodeURIComponent(why.purpose)
   if (init.body) headers['Content-Type'] = 'application/json'

@@ -1,6 +1,6 @@
 // The state of the whole page: the asker, the route and the address.
 
-import { api, enter, Problem, type Session, type Why } from './api'
+import { api, become, enter, Problem, type Session, type Why } from './api'
 import { forget } from './names.svelte'
 import type { Zone } from './time'
 
@@ -66,6 +66,17 @@ class App {
         purpose: kept.purpose || session.who.purpose,
       }
       this.session = session
+    } catch (err) {
+      this.problem = asProblem(err)
+    }
+  }
+
+  /** become takes the place of somebody else. Nothing that the other saw stays on the page. */
+  async become(other: string) {
+    try {
+      await become(other)
+      sessionStorage.removeItem('why')
+      location.assign('/')
     } catch (err) {
       this.problem = asProblem(err)
     }

@@ -157,6 +157,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** In a demonstration: the session of somebody else */
+        post: operations["switch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -538,6 +555,8 @@ export interface components {
             not?: components["schemas"]["Value"][];
         };
         Opened: {
+            /** @description whose session it is */
+            actor: string;
             /** @description secret of the session, for the header X-Argus-Session */
             session: string;
         };
@@ -606,6 +625,11 @@ export interface components {
             from?: string;
             /** @description a date, which is in the period to its end; empty for an open end */
             to?: string;
+        };
+        Person: {
+            actor: string;
+            name?: string;
+            roles: string[] | null;
         };
         Place: {
             hint?: string;
@@ -788,6 +812,9 @@ export interface components {
             authorities: components["schemas"]["Authority"][] | null;
             /** @description the key that seals are signed with, as a C2SP note verifier key */
             key?: string;
+            /** @description in a demonstration: whose session POST /api/switch gives */
+            others?: components["schemas"]["Person"][];
+            person?: components["schemas"]["Person"];
             store: string;
             who: components["schemas"]["Who"];
         };
@@ -828,6 +855,9 @@ export interface components {
             /** Format: int64 */
             stated: number;
             what: string;
+        };
+        SwitchInputBody: {
+            actor: string;
         };
         Tally: {
             /** Format: int64 */
@@ -940,6 +970,7 @@ export type Page = components['schemas']['Page'];
 export type Pair = components['schemas']['Pair'];
 export type Partial = components['schemas']['Partial'];
 export type Period = components['schemas']['Period'];
+export type Person = components['schemas']['Person'];
 export type Place = components['schemas']['Place'];
 export type Poll = components['schemas']['Poll'];
 export type Problem = components['schemas']['Problem'];
@@ -954,6 +985,7 @@ export type Session = components['schemas']['Session'];
 export type Shown = components['schemas']['Shown'];
 export type Sighting = components['schemas']['Sighting'];
 export type StatedCount = components['schemas']['StatedCount'];
+export type SwitchInputBody = components['schemas']['SwitchInputBody'];
 export type Tally = components['schemas']['Tally'];
 export type TypeCounts = components['schemas']['TypeCounts'];
 export type Value = components['schemas']['Value'];
@@ -1284,6 +1316,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    switch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description number of the authority, such as A-0001; default the session's */
+                "X-Argus-Authority"?: string;
+                /** @description purpose, percent-encoded; default the session's */
+                "X-Argus-Purpose"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwitchInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Opened"];
                 };
             };
             /** @description Problem */

@@ -1,0 +1,128 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/people"
+	"github.com/argus-evidence/argus/internal/wordlist"
+)
+
+// OpenPeople opens a directory of people and makes it if it is missing.
+func OpenPeople(dir string) (*wordlist.Store, error) {
+	return wordlist.OpenKind(dir, wordlist.Kind{Word: "person", Suffix: ".json", Limit: people.Limit, Hash: people.Hash})
+}
+
+// People returns the people of a store as they are now, by their ids, with those who have
+// left. A document that is damaged, or that the ledger contradicts, is argus.ErrDamaged:
+// nobody can tell then who may do what.
+func People(store *wordlist.Store) ([]people.Actor, error) {
+	versions, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	var list []people.Actor
+	for i, v := range versions {
+		if v.Damage != "" {
+			return nil, fmt.Errorf("read people: %w: %s", argus.ErrDamaged, v.Damage)
+		}
+		if i+1 < len(versions) && versions[i+1].Name == v.Name {
+			continue // an earlier version
+		}
+		data, err := store.Read(v.Name, v.Hash)
+		if err != nil {
+			return nil, err
+		}
+		one, err := people.Parse(data)
+		if err != nil {
+			return nil, fmt.Errorf("read person %s: %w: %w", v.Name, argus.ErrDamaged, err)
+		}
+		list = append(list, *one)
+	}
+	return list, nil
+}
+
+// People returns the people of the store, with those who have left.
+func (a *Admin) People() ([]people.Actor, error) {
+	if a.o.People == nil {
+		return nil, nil
+	}
+	return People(a.o.People)
+}
+
+// Actor returns who acts. wanted is the name that the user of this process gave, "" if none.
+// In a store without people it is that name, or the user's. In a store with people, the user
+// has to be the one that wanted names; the ledger has a refusal.
+func (a *Admin) Actor(ctx context.Context, wanted string) (string, error) {
+	list, err := a.People()
+	if err != nil {
+		return "", err
+	}
+	user := ActorName()
+	if len(list) == 0 {
+		return cmp.Or(wanted, user), nil
+	}
+	one, err := people.Recognise(list, user, wanted)
+	if err != nil {
+		return "", a.refused(ctx, user, "", err)
+	}
+	return one.ID, nil
+}
+
+// may returns who acts, if that actor may do an act.
+func (a *Admin) may(ctx context.Context, wanted, action string) (actor string, err error) {
+	if actor, err = a.Actor(ctx, wanted); err != nil || a.o.May == nil {
+		return actor, err
+	}
+	if err := a.o.May(actor, action); err != nil {
+		return "", a.refused(ctx, actor, action, fmt.Errorf("%s: %w", action, err))
+	}
+	return actor, nil
+}
+
+// refused returns an error, and records it if it is a refusal.
+func (a *Admin) refused(ctx context.Context, actor, action string, err error) error {
+	if !errors.Is(err, argus.ErrRefused) || a.o.Protected {
+		return err
+	}
+	detail := map[string]string{"reason": err.Error()}
+	if action != "" {
+		detail["action"] = action
+	}
+	_, failed := a.o.Ledger.Append(ctx, ledger.Act{Actor: actor, Action: ledger.Refused, Detail: detail})
+	return errors.Join(err, failed)
+}
+
+// ErrNoCustodian means that a change would leave nobody who can change people.
+var ErrNoCustodian = errors.New("one of the people must be a custodian with a user of the operating system, or nobody can add people any more")
+
+// SetPerson adds somebody to the people of the store, or changes somebody; known is true if
+// nothing changes. Somebody without roles has left. The first is a custodian who is the user
+// of this process; a change that leaves no custodian is [ErrNoCustodian].
+func (a *Admin) SetPerson(ctx context.Context, actor string, one people.Actor) (known bool, err error) {
+	data, err := one.Encode()
+	if err != nil {
+		return false, err
+	}
+	keeps := func(o people.Actor) bool { return o.Has(people.Custodian) && len(o.Users) > 0 }
+	_, known, err = a.addTo(ctx, a.o.People, "add person", ledger.AddPerson, actor, one.ID, data, func() error {
+		list, err := a.People()
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 && (!one.Has(people.Custodian) || !slices.Contains(one.Users, ActorName())) {
+			return fmt.Errorf("%w: the first person has to be a custodian who is you, the user %s", ErrNoCustodian, ActorName())
+		}
+		others := slices.DeleteFunc(list, func(o people.Actor) bool { return o.ID == one.ID })
+		if !slices.ContainsFunc(append(others, one), keeps) {
+			return ErrNoCustodian
+		}
+		return nil
+	})
+	return known, err
+}

@@ -1,0 +1,158 @@
+package node
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/people"
+)
+
+func openStore(t *testing.T, dir string, o Options) *Node {
+	t.Helper()
+	n, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+// refusals lists the refusals in the ledger, with the actor.
+func refusals(t *testing.T, n *Node) (list []string) {
+	t.Helper()
+	for e, err := range n.ledger.Entries(t.Context(), 1, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == ledger.Refused {
+			list = append(list, e.Actor+": "+e.Detail["reason"])
+		}
+	}
+	return list
+}
+
+// TestPeople: a store without people takes everybody at his word. With people, only they
+// act, each as himself, until the second in which they leave.
+func TestPeople(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 20))
+	n := openStore(t, dir, o)
+	me := admin.ActorName()
+	set := func(by, id string, users []string, roles ...people.Role) error {
+		_, err := n.Admin.SetPerson(t.Context(), by, people.Actor{ID: id, Roles: roles, Users: users})
+		return err
+	}
+	if who, err := n.Who(t.Context(), desk.Who{Actor: "anybody"}); err != nil || who.Actor != "anybody" {
+		t.Fatalf("without people: %+v, %v", who, err)
+	}
+	for name, err := range map[string]error{
+		"no custodian":      set("", "anna", []string{me}, people.Investigator),
+		"not the user":      set("", "carla", []string{me + "x"}, people.Custodian),
+		"without any users": set("", "carla", nil, people.Custodian),
+	} {
+		if !errors.Is(err, admin.ErrNoCustodian) {
+			t.Errorf("first person, %s: %v", name, err)
+		}
+	}
+	if _, err := n.WhoFor(t.Context(), "", desk.Who{Actor: "anna"}); !errors.Is(err, argus.ErrNotFound) {
+		t.Errorf("a link without people: %v", err)
+	}
+	if err := errors.Join(set("", "carla", []string{me}, people.Custodian), set("carla", "anna", nil, people.Investigator)); err != nil {
+		t.Fatal(err)
+	}
+	if who, err := n.Who(t.Context(), desk.Who{}); err != nil || who.Actor != "carla" {
+		t.Errorf("the user is %+v, %v; want carla", who, err)
+	}
+	if _, err := n.Who(t.Context(), desk.Who{Actor: "anna"}); !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("the user as anna: %v", err)
+	}
+	if _, _, err := n.Admin.AddList(t.Context(), "anna", "goods", []byte("snow\n")); !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("the user adds a list as anna: %v", err)
+	}
+	anna, err := n.WhoFor(t.Context(), "carla", desk.Who{Actor: "anna"})
+	if err != nil || anna.Actor != "anna" || anna.Authority != "A-0001" {
+		t.Fatalf("a link for anna: %+v, %v", anna, err)
+	}
+	if _, err := n.WhoFor(t.Context(), "", desk.Who{Actor: "nobody"}); !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("a link for nobody: %v", err)
+	}
+	ask := func(actor string) error {
+		_, err := n.Desk.Search(t.Context(), desk.Who{Actor: actor, Authority: "A-0001", Purpose: "p"}, desk.SearchRequest{Query: "crates"})
+		return err
+	}
+	if err := ask("anna"); err != nil {
+		t.Errorf("anna: %v", err)
+	}
+	if err := ask("zoe"); !errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "none of the people") {
+		t.Errorf("zoe: %v", err)
+	}
+	if err := set("", "carla", []string{me}); !errors.Is(err, admin.ErrNoCustodian) {
+		t.Errorf("the last custodian leaves: %v", err)
+	}
+	if err := set("", "anna", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask("anna"); !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("anna after she has left: %v", err)
+	}
+	if got := refusals(t, n); len(got) != 5 {
+		t.Errorf("the ledger has %d refusals, want 5: %q", len(got), got)
+	}
+	if damage, _, _ := verified(t, dir); len(damage) > 0 {
+		t.Errorf("%+v", damage)
+	}
+}
+
+// TestDamagedPeople: without the whole list of its people, nobody can act in a store.
+func TestDamagedPeople(t *testing.T) {
+	for name, harm := range map[string]func(file string) error{
+		"missing": os.Remove,
+		"changed": func(file string) error { return os.WriteFile(file, []byte("{}\n"), 0o600) },
+		"smuggled": func(file string) error {
+			a := people.Actor{ID: "zoe", Roles: []people.Role{people.Judge}, Users: []string{admin.ActorName()}}
+			text, err := a.Encode()
+			if err != nil {
+				return err
+			}
+			hash, err := people.Hash("zoe", text)
+			return errors.Join(err, os.WriteFile(filepath.Join(filepath.Dir(file), "zoe.1."+hash+".json"), text, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+			makeStore(t, dir, o, lines(0, 20))
+			n := openStore(t, dir, o)
+			if _, err := n.Admin.SetPerson(t.Context(), "", people.Actor{ID: "carla", Roles: []people.Role{people.Custodian}, Users: []string{admin.ActorName()}}); err != nil {
+				t.Fatal(err)
+			}
+			files, err := filepath.Glob(layout.File(dir, layout.People) + "/*.json")
+			if err != nil || len(files) != 1 {
+				t.Fatal(files, err)
+			}
+			if err := errors.Join(os.Chmod(files[0], 0o600), harm(files[0])); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := n.Who(t.Context(), desk.Who{}); !errors.Is(err, argus.ErrDamaged) {
+				t.Errorf("who: %v", err)
+			}
+			if _, err := n.Desk.Search(t.Context(), desk.Who{Actor: "carla", Authority: "A-0001", Purpose: "p"}, desk.SearchRequest{}); !errors.Is(err, argus.ErrDamaged) {
+				t.Errorf("search: %v", err)
+			}
+			if damage, _, _ := verified(t, dir); len(damage) == 0 {
+				t.Error("verify finds no damage")
+			}
+		})
+	}
+}
