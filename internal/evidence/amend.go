@@ -753,7 +753,9 @@ func (s *Store) removeOld(name string) (removed bool, err error) {
 	if err != nil || !held {
 		return false, err
 	}
-	err = s.disk.Remove(s.path(name))
+	if err = s.disk.Remove(s.path(name)); errors.Is(err, fs.ErrNotExist) {
+		err = nil // between opening and locking, the last reader has removed it
+	}
 	return err == nil, errors.Join(err, unlock(), s.disk.SyncDir(s.path(evidenceDir)))
 }
 

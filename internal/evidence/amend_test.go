@@ -861,6 +861,27 @@ func TestAmendBesideAppends(t *testing.T) {
 	}
 }
 
+// TestRemoveOldTogether: the last reader of a replaced file and Settle may remove it at the
+// same time.
+func TestRemoveOldTogether(t *testing.T) {
+	w := newWalk(t, Options{})
+	for range 200 {
+		name := evidenceDir + "/00000009.seg"
+		if err := os.WriteFile(w.s.path(name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		for range 4 {
+			both.Go(func() {
+				if _, err := w.s.removeOld(name); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+	}
+}
+
 // TestPowerCutWhileAmending cuts the power at any operation of an amendment: the records
 // are all as before, or all as the sealed order says.
 func TestPowerCutWhileAmending(t *testing.T) {
