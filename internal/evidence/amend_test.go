@@ -865,7 +865,7 @@ func TestAmendBesideAppends(t *testing.T) {
 // same time.
 func TestRemoveOldTogether(t *testing.T) {
 	w := newWalk(t, Options{})
-	for range 200 {
+	for range 1000 {
 		name := evidenceDir + "/00000009.seg"
 		if err := os.WriteFile(w.s.path(name), nil, 0o600); err != nil {
 			t.Fatal(err)
