@@ -48,7 +48,7 @@ await drive(async () => {
   })
 
   await step('a page on another port of this machine gets nothing usable', async () => {
-    const secret = await page.evaluate(() => localStorage.getItem('session'))
+    const secret = await page.evaluate(() => localStorage.getItem(`session/${localStorage.getItem('actor')}`))
     assert.ok(secret.length >= 26)
     assert.deepEqual(await page.context().cookies(), [])
     const sent = []
@@ -86,7 +86,7 @@ await drive(async () => {
       for (const [name, w] of [['opened', opened], ['frame', frame.contentWindow]]) {
         try {
           w?.postMessage('session?', '*')
-          tried[name] = String(w?.localStorage?.getItem('session') ?? null)
+          tried[name] = String(w?.localStorage?.getItem('actor') ?? null)
         } catch {
           tried[name] = 'refused'
         }
