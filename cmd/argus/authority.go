@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/printable"
@@ -31,7 +32,10 @@ revoked.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: menu,
 	}
-	c.AddCommand(a.authorityList(), a.authorityAdd(), a.authorityRevoke())
+	c.AddCommand(a.authorityList(), a.authorityAdd(), a.authorityRevoke(),
+		a.authorityChange(authority.Suspend, "suspend NUMBER", "Suspend an authority at once, until it is resumed"),
+		a.authorityChange(authority.Resume, "resume NUMBER", "Let a suspended authority apply again"),
+		a.authorityChange(authority.Extend, "extend NUMBER", "Let an authority end later"))
 	return c
 }
 
@@ -72,15 +76,39 @@ func printAuthority(o *voice.Output, one *authority.Authority) {
 		return
 	}
 	o.Linef("%s  %s", o.Bold(one.Number.String()), printable.OneLine(cmp.Or(one.Title, one.Basis)))
-	o.Linef("  for      %s", printable.OneLine(everyone(one.Actors)))
-	o.Linef("  basis    %s, granted by %s", printable.OneLine(one.Basis), printable.OneLine(one.GrantedBy))
-	o.Linef("  purpose  %s", printable.OneLine(one.Purpose))
-	o.Linef("  scope    %s", printable.OneLine(cmp.Or(one.Scope, "everything in the store")))
-	if len(one.Acts) > 0 {
-		o.Linef("  acts     %s", printable.OneLine(strings.Join(one.Acts, ", ")))
+	line := func(name, value string) {
+		if value != "" {
+			o.Linef("  %-8s %s", name, printable.OneLine(value))
+		}
 	}
+	line("for", everyone(one))
+	line("basis", one.Basis+", granted by "+one.GrantedBy)
+	line("order", strings.Trim(one.Kind+", "+one.Order, ", "))
+	if one.Document != (argus.Hash{}) {
+		line("document", "SHA-256 "+one.Document.String())
+	}
+	line("origin", one.Origin)
+	line("purpose", one.Purpose)
+	line("offences", strings.Join(one.Offences, "; "))
+	line("scope", cmp.Or(one.Scope, "everything in the store"))
+	line("acts", strings.Join(one.Acts, ", "))
+	line("on terms", one.Conditions)
+	line("handling", strings.Join(one.Handling, ", "))
 	o.Linef("  from     %s until %s", one.From.Format(time.RFC3339), until)
 	o.Linef("  added    %s", one.Created.Format(time.RFC3339))
+	if !one.Due.IsZero() {
+		line("answer", "due by "+one.Due.Format(time.RFC3339))
+	}
+	if !one.Retain.IsZero() {
+		line("keep", "until "+one.Retain.Format(time.RFC3339))
+	}
+	for _, c := range one.Changes {
+		about := fmt.Sprintf("%s by %s: %s", c.At.Format(time.RFC3339), c.By, c.Reason)
+		if c.Kind == authority.Extend {
+			about = fmt.Sprintf("%s until %s by %s: %s", c.At.Format(time.RFC3339), c.Until.Format(time.RFC3339), c.By, c.Reason)
+		}
+		line(string(c.Kind), about)
+	}
 	if one.Revoked != nil {
 		o.Linef("  revoked  %s by %s: %s", one.Revoked.At.Format(time.RFC3339), printable.OneLine(one.Revoked.By), printable.OneLine(one.Revoked.Reason))
 	}
@@ -88,7 +116,7 @@ func printAuthority(o *voice.Output, one *authority.Authority) {
 
 func (a *app) authorityAdd() *cobra.Command {
 	var one authority.Authority
-	var from, until string
+	var from, until, due, retain, document string
 	var endWider bool
 	c := &cobra.Command{
 		Use:   "add",
@@ -103,15 +131,20 @@ wider ones; --end-wider revokes them, and so does your answer on a terminal.`,
 			for _, bound := range []struct {
 				flag, text string
 				into       *time.Time
-			}{{"from", from, &one.From}, {"until", until, &one.Until}} {
+			}{{"from", from, &one.From}, {"until", until, &one.Until}, {"due", due, &one.Due}, {"retain-until", retain, &one.Retain}} {
 				if bound.text == "" {
 					continue
 				}
-				at, err := time.Parse(time.RFC3339, bound.text)
+				at, err := timeFlag(c, bound.flag, bound.text)
 				if err != nil {
-					return usageError{fmt.Errorf("--%s %q: want a time like 2027-01-01T00:00:00Z", bound.flag, bound.text), c.CommandPath()}
+					return err
 				}
 				*bound.into = at
+			}
+			if document != "" {
+				if err := one.Document.UnmarshalText([]byte(document)); err != nil {
+					return usageError{fmt.Errorf("--document %q: want the SHA-256 of an original, 64 hexadecimal digits", document), c.CommandPath()}
+				}
 			}
 			if one.Basis == "" || one.GrantedBy == "" || one.Purpose == "" {
 				return usageError{errors.New("an authority needs --basis, --granted-by and --for"), c.CommandPath()}
@@ -137,6 +170,15 @@ wider ones; --end-wider revokes them, and so does your answer on a terminal.`,
 	flags.StringVar(&one.Scope, "scope", "", "the messages that it covers, as a `query` (default all)")
 	flags.StringSliceVar(&one.Actors, "for-actor", nil, "a person who may use it; may be repeated (default every actor of this store)")
 	flags.StringSliceVar(&one.Acts, "act", nil, "an act that it allows: "+strings.Join(authority.Acts, ", ")+"; may be repeated (default all)")
+	flags.StringSliceVar(&one.Roles, "for-role", nil, "a role whose people may use it; may be repeated (default every actor of this store)")
+	flags.StringVar(&one.Kind, "kind", "", "the `kind` of order: "+strings.Join(authority.Kinds, ", "))
+	flags.StringVar(&one.Order, "order", "", "the `number` of the order, as its issuer writes it")
+	flags.StringVar(&document, "document", "", "the `SHA-256` of the order itself, which was ingested")
+	flags.StringArrayVar(&one.Offences, "offence", nil, "an offence that it was granted for; may be repeated")
+	flags.StringVar(&one.Conditions, "conditions", "", "the conditions of the order, in its words")
+	flags.StringSliceVar(&one.Handling, "handling", nil, "the handling `codes`: H0 to H3")
+	flags.StringVar(&due, "due", "", "the `time` by which the order must be answered, in RFC 3339")
+	flags.StringVar(&retain, "retain-until", "", "the `time` until which its data may be kept, in RFC 3339")
 	flags.StringVar(&from, "from", "", "the first second of access, in RFC 3339 (default now)")
 	flags.StringVar(&until, "until", "", "the first second after access ends, in RFC 3339 (default no end)")
 	return c
@@ -156,7 +198,7 @@ func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *
 				stays = ""
 			}
 			o.Linef("%s is wider%s: %s can use it instead.", w.Number, stays, printable.OneLine(sharedActors(added, w)))
-			o.Linef("  It covers %s, for %s.", printable.OneLine(cmp.Or(w.Scope, "everything in the store")), printable.OneLine(everyone(w.Actors)))
+			o.Linef("  It covers %s, for %s.", printable.OneLine(cmp.Or(w.Scope, "everything in the store")), printable.OneLine(everyone(w)))
 		})
 		if err != nil {
 			return err
@@ -172,19 +214,77 @@ func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *
 	return nil
 }
 
-func everyone(actors []string) string {
-	if len(actors) == 0 {
+// everyone formats the people who may use an authority.
+func everyone(a *authority.Authority) string {
+	names := slices.Clone(a.Actors)
+	for _, r := range a.Roles {
+		names = append(names, "everybody with the role "+r)
+	}
+	if len(names) == 0 {
 		return "every actor of this store"
 	}
-	return strings.Join(actors, ", ")
+	return strings.Join(names, ", ")
 }
 
-// sharedActors formats the people whom both authorities name.
+// sharedActors formats the people whom both authorities may name.
 func sharedActors(a, b *authority.Authority) string {
-	if len(a.Actors) == 0 {
-		return everyone(b.Actors)
+	switch {
+	case len(a.Actors)+len(a.Roles) == 0:
+		return everyone(b)
+	case len(a.Roles)+len(b.Roles) > 0:
+		return everyone(a)
 	}
-	return everyone(slices.DeleteFunc(slices.Clone(a.Actors), func(actor string) bool { return !b.Names(actor) }))
+	return everyone(&authority.Authority{Actors: slices.DeleteFunc(slices.Clone(a.Actors), func(actor string) bool { return !b.Names(actor) })})
+}
+
+// timeFlag reads the time in a flag.
+func timeFlag(c *cobra.Command, flag, text string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		err = usageError{fmt.Errorf("--%s %q: want a time like 2027-01-01T00:00:00Z", flag, text), c.CommandPath()}
+	}
+	return at, err
+}
+
+// authorityChange is the command for one kind of change.
+func (a *app) authorityChange(kind authority.ChangeKind, use, short string) *cobra.Command {
+	change := authority.Change{Kind: kind}
+	var until string
+	c := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  arguments(1, 1),
+		RunE: func(c *cobra.Command, args []string) error {
+			number, err := authority.ParseNumber(args[0])
+			switch {
+			case err != nil:
+			case change.Reason == "":
+				err = errors.New("missing --reason")
+			case kind == authority.Extend && until == "":
+				err = errors.New("missing --until")
+			}
+			if err != nil {
+				return usageError{err, c.CommandPath()}
+			}
+			if until != "" {
+				if change.Until, err = timeFlag(c, "until", until); err != nil {
+					return err
+				}
+			}
+			return a.administer(c, func(ctx context.Context, n *node.Node) error {
+				changed, err := n.Admin.ChangeAuthority(ctx, a.actorName(), number, change)
+				if err != nil {
+					return err
+				}
+				return voice.Say(a.out, "authority", changed, printAuthority)
+			})
+		},
+	}
+	c.Flags().StringVar(&change.Reason, "reason", "", "the `reason`, recorded with the change")
+	if kind == authority.Extend {
+		c.Flags().StringVar(&until, "until", "", "the new `end`, in RFC 3339")
+	}
+	return c
 }
 
 // asks reports whether somebody at a terminal can answer a question.

@@ -168,6 +168,25 @@ func (a *Admin) RevokeAuthority(ctx context.Context, actor string, number author
 	})
 }
 
+// ChangeAuthority suspends, resumes or extends an authority at once.
+func (a *Admin) ChangeAuthority(ctx context.Context, actor string, number authority.Number, c authority.Change) (changed *authority.Authority, err error) {
+	if c.By, err = a.may(ctx, actor, ledger.ChangeAuthority); err != nil {
+		return nil, err
+	}
+	err = a.change(ctx, string(c.Kind)+" authority", func(record recorded) error {
+		now, err := a.o.Ledger.Now()
+		if err != nil {
+			return err
+		}
+		changed, err = a.o.Authorities.Change(number, c, now, func(name string, file argus.Hash) error {
+			_, err := record(ledger.Act{Actor: c.By, Action: ledger.ChangeAuthority, Subject: name, Detail: map[string]string{"sha256": file.String()}})
+			return err
+		})
+		return err
+	})
+	return changed, err
+}
+
 // AddList stores a list of words or accounts that queries can name; known is true if it
 // was stored already.
 func (a *Admin) AddList(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {

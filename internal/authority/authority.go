@@ -62,8 +62,28 @@ type Authority struct {
 	Basis string `json:"basis"`
 	// GrantedBy is the body or person that granted it.
 	GrantedBy string `json:"granted_by"`
-	// Actors are the people who may use it. Default: every actor of this store.
+	// Kind is the kind of order, from the list [Kinds]. Default: not stated.
+	Kind string `json:"kind,omitempty"`
+	// Order is the number of the order, as its issuer writes it.
+	Order string `json:"order,omitempty"`
+	// Document is the SHA-256 of the order itself, an original of the store.
+	Document argus.Hash `json:"document,omitzero"`
+	// Offences are the offences that it was granted for.
+	Offences []string `json:"offences,omitempty"`
+	// Conditions are the demands of the order, in its words.
+	Conditions string `json:"conditions,omitempty"`
+	// Handling are the codes that bind whoever uses it, from the list [Handling].
+	Handling []string `json:"handling,omitempty"`
+	// Due is the time by which the order must be answered, such as the ten days or eight
+	// hours of an EPOC. Retain is the time until which its data may be kept. Neither is enforced.
+	Due    time.Time `json:"due,omitzero"`
+	Retain time.Time `json:"retain_until,omitzero"`
+	// Origin names the store and the authority that this one was imported from.
+	Origin string `json:"origin,omitempty"`
+	// Actors are the people who may use it, and Roles the roles whose people may. Default
+	// of both: every actor of this store.
 	Actors []string `json:"actors,omitempty"`
+	Roles  []string `json:"roles,omitempty"`
 	// Acts are the acts that it allows, from the list [Acts]. Default: all.
 	Acts []string `json:"acts,omitempty"`
 	// Purpose is the purpose that it was granted for.
@@ -80,6 +100,9 @@ type Authority struct {
 	// Revoked ended the authority early; nil if it was not revoked. It is stored in a file
 	// of its own.
 	Revoked *Revocation `json:"revoked,omitempty"`
+	// Changes suspended, resumed or extended it, in order. Each is stored in a file of its
+	// own. Until is the end after the last extension.
+	Changes []Change `json:"changes,omitempty"`
 	// Damage explains why nobody can act under it; all other fields but the number are
 	// empty then. It is not stored.
 	Damage string `json:"damage,omitempty"`
@@ -93,6 +116,50 @@ type Revocation struct {
 	At     time.Time `json:"at"`
 }
 
+// ChangeKind is the effect of a change on an authority.
+type ChangeKind string
+
+// The kinds of change.
+const (
+	Suspend ChangeKind = "suspend" // nobody can act under it until it is resumed
+	Resume  ChangeKind = "resume"
+	Extend  ChangeKind = "extend" // it ends later
+)
+
+// Change changes an authority that is in force.
+type Change struct {
+	Number Number     `json:"authority"`
+	Change int        `json:"change"` // from 1
+	Kind   ChangeKind `json:"kind"`
+	By     string     `json:"by"`
+	Reason string     `json:"reason"`
+	At     time.Time  `json:"at"`
+	// Until is the new end, of an extension.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Suspended returns the change that suspended the authority, nil if it is not suspended.
+func (a *Authority) Suspended() (by *Change) {
+	for i := range a.Changes {
+		switch a.Changes[i].Kind {
+		case Suspend:
+			by = &a.Changes[i]
+		case Resume:
+			by = nil
+		case Extend:
+		}
+	}
+	return by
+}
+
+// Kinds are the kinds of order.
+var Kinds = []string{"production-order", "search", "eio", "epoc", "mla", "jit", "transfer", "research", "own-material"}
+
+// Handling are the handling codes of Europol: H0 for use by the police only, H1 not as
+// evidence without permission, H2 not to be passed on without permission, H3 other
+// restrictions.
+var Handling = []string{"H0", "H1", "H2", "H3"}
+
 // Acts are the acts that need an authority, by their names in the ledger; ingest is the
 // intake of a delivery.
 var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quarantine", "ledger", "list.show", "ingest"}
@@ -100,10 +167,12 @@ var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quaranti
 // Allows reports whether the authority allows an act at all.
 func (a *Authority) Allows(act string) bool { return len(a.Acts) == 0 || slices.Contains(a.Acts, act) }
 
-// Names reports whether an actor may use the authority at all.
-func (a *Authority) Names(actor string) bool {
-	return len(a.Actors) == 0 || slices.Contains(a.Actors, actor)
+// Names reports whether an actor with some roles may use the authority at all.
+func (a *Authority) Names(actor string, roles ...string) bool {
+	return a.everybody() || slices.Contains(a.Actors, actor) || slices.ContainsFunc(a.Roles, func(r string) bool { return slices.Contains(roles, r) })
 }
+
+func (a *Authority) everybody() bool { return len(a.Actors)+len(a.Roles) == 0 }
 
 // ErrInvalid means that an authority cannot be added as it was described.
 var ErrInvalid = errors.New("the authority is not valid")
@@ -120,7 +189,7 @@ func (a *Authority) valid() error {
 }
 
 func (a *Authority) fault() error {
-	for _, text := range append([]string{a.Title, a.Basis, a.GrantedBy, a.Purpose, a.Scope}, a.Actors...) {
+	for _, text := range slices.Concat([]string{a.Title, a.Basis, a.GrantedBy, a.Purpose, a.Scope, a.Order, a.Conditions, a.Origin}, a.Actors, a.Roles, a.Offences) {
 		if !utf8.ValidString(text) {
 			return fmt.Errorf("%q is not UTF-8", text)
 		}
@@ -134,6 +203,12 @@ func (a *Authority) fault() error {
 		return fmt.Errorf("it names no purpose")
 	case slices.ContainsFunc(a.Actors, blank):
 		return fmt.Errorf("one of its actors has no name")
+	case slices.ContainsFunc(a.Roles, blank):
+		return fmt.Errorf("one of its roles has no name")
+	case a.Kind != "" && !slices.Contains(Kinds, a.Kind):
+		return fmt.Errorf("it is of the kind %q; the kinds are %s", a.Kind, strings.Join(Kinds, ", "))
+	case slices.ContainsFunc(a.Handling, func(code string) bool { return !slices.Contains(Handling, code) }):
+		return fmt.Errorf("its handling codes are %s; the codes are %s", strings.Join(a.Handling, ", "), strings.Join(Handling, ", "))
 	case slices.ContainsFunc(a.Acts, func(act string) bool { return !slices.Contains(Acts, act) }):
 		return fmt.Errorf("it allows %q; the acts are %s", a.Acts, strings.Join(Acts, ", "))
 	case !a.Until.IsZero() && !a.Until.After(a.From):
@@ -181,7 +256,11 @@ func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 		return nil, err
 	}
 	shares := func(a *Authority) bool {
-		return (len(a.Actors) == 0 || len(than.Actors) == 0 || slices.ContainsFunc(than.Actors, a.Names)) &&
+		// People with a role may be among those who are named.
+		same := a.everybody() || than.everybody() || len(a.Roles) > 0 && len(than.Actors) > 0 || len(than.Roles) > 0 && len(a.Actors) > 0 ||
+			slices.ContainsFunc(than.Actors, func(actor string) bool { return slices.Contains(a.Actors, actor) }) ||
+			slices.ContainsFunc(than.Roles, func(role string) bool { return slices.Contains(a.Roles, role) })
+		return same &&
 			(len(than.Acts) == 0 || slices.ContainsFunc(than.Acts, a.Allows))
 	}
 	return slices.DeleteFunc(list, func(a Authority) bool {
@@ -202,13 +281,12 @@ func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// Only returns the authority under which an actor acts who names none: the only one of those
-// that name the actor that is in force, or the only one of all, whose use reports why it is
+// Only returns the authority under which an actor acts who names none: the only one of a list
+// of those that name the actor that is in force, or the only one of all, whose use reports why it is
 // not. If there is none, the error is argus.ErrRefused and says why.
 func Only(actor string, list []Authority, now time.Time) (*Authority, error) {
 	var open []*Authority
 	var names, ended []string
-	list = For(actor, list)
 	for i := range list {
 		a := &list[i]
 		var why string
@@ -217,6 +295,8 @@ func Only(actor string, list []Authority, now time.Time) (*Authority, error) {
 			why = "is damaged"
 		case a.Revoked != nil:
 			why = "was revoked at " + stamp(a.Revoked.At)
+		case a.Suspended() != nil:
+			why = "is suspended since " + stamp(a.Suspended().At)
 		case now.Before(a.From):
 			why = "begins at " + stamp(a.From)
 		case !a.Until.IsZero() && !now.Before(a.Until):
@@ -288,12 +368,18 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Action, err)
 	}
-	if a == nil || !a.Names(r.Actor) {
+	roles, err := s.roles(r.Actor)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Action, err)
+	}
+	if a == nil || !a.Names(r.Actor, roles...) {
 		return refused("%s has no authority %s; request one, or list those that name you", r.Actor, number)
 	}
 	switch {
 	case a.Revoked != nil:
 		return refused("authority %s was revoked at %s (%s); request a new one", number, stamp(a.Revoked.At), a.Revoked.Reason)
+	case a.Suspended() != nil:
+		return refused("authority %s is suspended since %s (%s)", number, stamp(a.Suspended().At), a.Suspended().Reason)
 	case now.Before(a.From):
 		return refused("authority %s begins at %s; ask again then", number, stamp(a.From))
 	case !a.Until.IsZero() && !now.Before(a.Until):

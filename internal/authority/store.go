@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/durable"
@@ -34,6 +35,8 @@ type Store struct {
 	// May returns argus.ErrRefused if the actor may not do such an act at all, whatever the
 	// authority. Set it before any call. Default: everybody may do everything.
 	May func(actor, action string) error
+	// RolesOf returns the roles of an actor. Set it before any call. Default: nobody has any.
+	RolesOf func(actor string) ([]string, error)
 }
 
 // Open opens a directory of authorities and makes it if it is missing.
@@ -58,12 +61,14 @@ const (
 // are cut to seconds, in UTC. The authority is durable when Add returns. Callers must not
 // add or revoke concurrently.
 func (s *Store) Add(a Authority, now time.Time, record func(Number, argus.Hash) error) (*Authority, error) {
-	a.Revoked = nil
+	a.Revoked, a.Changes = nil, nil
 	a.Created = seconds(now)
 	if a.From.IsZero() {
 		a.From = a.Created
 	}
-	a.From, a.Until = seconds(a.From), seconds(a.Until)
+	for _, t := range []*time.Time{&a.From, &a.Until, &a.Due, &a.Retain} {
+		*t = seconds(*t)
+	}
 	if err := cmp.Or(a.valid(), s.pin(&a)); err != nil {
 		return nil, fmt.Errorf("add authority: %w", err)
 	}
@@ -104,6 +109,64 @@ func (s *Store) revoke(r Revocation, record func(argus.Hash) error) error {
 	}
 	return s.write(r.Number.String()+revokedSuffix, r, record)
 }
+
+// Change suspends, resumes or extends an authority; number, change and time of c are set.
+// record writes that to the ledger, as for Add, under the name of the change.
+func (s *Store) Change(n Number, c Change, now time.Time, record func(name string, file argus.Hash) error) (*Authority, error) {
+	c.Number, c.At, c.Until = n, seconds(now), seconds(c.Until)
+	if err := s.change(&c, record); err != nil {
+		return nil, fmt.Errorf("%s authority %s: %w", c.Kind, n, err)
+	}
+	return s.Get(n)
+}
+
+func (s *Store) change(c *Change, record func(string, argus.Hash) error) error {
+	a, err := s.get(c.Number)
+	if err == nil && a == nil {
+		err = argus.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	c.Change = len(a.Changes) + 1
+	if err := a.takes(c); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	name := changeName(c.Number, c.Change)
+	return s.write(name+suffix, c, func(file argus.Hash) error { return record(name, file) })
+}
+
+// takes returns an error if the authority cannot be changed so.
+func (a *Authority) takes(c *Change) error {
+	over := !a.Until.IsZero() && !c.At.Before(a.Until)
+	switch {
+	case blank(c.By) || blank(c.Reason):
+		return errors.New("say who does it, and why")
+	case !utf8.ValidString(c.By) || !utf8.ValidString(c.Reason):
+		return errors.New("who does it and why must be UTF-8")
+	case a.Revoked != nil || over:
+		return errors.New("it has ended; a new one is needed")
+	case c.Kind == Extend && (a.Until.IsZero() || !c.Until.After(a.Until)):
+		return fmt.Errorf("it has to end later than it does: %s", end(a.Until))
+	case c.Kind != Extend && !c.Until.IsZero():
+		return errors.New("only an extension has an end")
+	case c.Kind == Suspend && a.Suspended() != nil, c.Kind == Resume && a.Suspended() == nil:
+		return errors.New("it is so already")
+	case c.Kind != Suspend && c.Kind != Resume && c.Kind != Extend:
+		return fmt.Errorf("there is no change %q", c.Kind)
+	}
+	return nil
+}
+
+func end(t time.Time) string {
+	if t.IsZero() {
+		return "it has no end"
+	}
+	return stamp(t)
+}
+
+// changeName is the name of a change, and of its file without the suffix.
+func changeName(n Number, change int) string { return fmt.Sprintf("%s.%d", n, change) }
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
@@ -178,7 +241,8 @@ func (s *Store) last() (Number, error) {
 	var last Number
 	for _, name := range names {
 		name, isJSON := strings.CutSuffix(name, suffix)
-		n, err := ParseNumber(strings.TrimSuffix(name, strings.TrimSuffix(revokedSuffix, suffix)))
+		number, _, _ := strings.Cut(name, ".") // of the authority, its revocation or a change
+		n, err := ParseNumber(number)
 		if isJSON && err == nil {
 			last = max(last, n)
 		}
@@ -190,7 +254,7 @@ func (s *Store) last() (Number, error) {
 func (s *Store) get(n Number) (*Authority, error) {
 	a := new(Authority)
 	found, err := s.decode(n.String()+suffix, a)
-	if err == nil && found && (a.Number != n || a.Revoked != nil || a.Damage != "") {
+	if err == nil && found && (a.Number != n || a.Revoked != nil || a.Changes != nil || a.Damage != "") {
 		err = fmt.Errorf("it belongs to authority %s: %w", a.Number, argus.ErrDamaged)
 	}
 	if err == nil && !found && s.Known == nil {
@@ -216,7 +280,36 @@ func (s *Store) get(n Number) (*Authority, error) {
 	if revoked {
 		a.Revoked = r
 	}
+	if err := s.takeChanges(a); err != nil {
+		return nil, fmt.Errorf("read the changes of authority %s: %w", n, err)
+	}
 	return a, nil
+}
+
+// takeChanges adds the changes of an authority to it.
+func (s *Store) takeChanges(a *Authority) error {
+	for i := 1; ; i++ {
+		name := changeName(a.Number, i) + suffix
+		c := new(Change)
+		found, err := s.decode(name, c)
+		if err == nil && found && (c.Number != a.Number || c.Change != i) {
+			err = fmt.Errorf("%s: it is change %d of authority %s: %w", name, c.Change, c.Number, argus.ErrDamaged)
+		}
+		if err != nil || !found {
+			return err
+		}
+		a.Changes = append(a.Changes, *c)
+		if c.Kind == Extend {
+			a.Until = c.Until
+		}
+	}
+}
+
+func (s *Store) roles(actor string) ([]string, error) {
+	if s.RolesOf == nil {
+		return nil, nil
+	}
+	return s.RolesOf(actor)
 }
 
 func (s *Store) decode(name string, into any) (found bool, err error) {
@@ -253,8 +346,11 @@ func (s *Store) recorded(name string) ([]byte, error) {
 		return nil, failed
 	}
 	what := "authority"
-	if strings.HasSuffix(name, revokedSuffix) {
+	switch {
+	case strings.HasSuffix(name, revokedSuffix):
 		what = "revocation"
+	case strings.Count(name, ".") > 1:
+		what = "change of an authority"
 	}
 	want, ok := known[name]
 	damage := func(format string, args ...any) ([]byte, error) {
@@ -317,7 +413,12 @@ func (s *Store) write(name string, v any, record func(argus.Hash) error) error {
 	return durable.Record(s.disk, filepath.Join(s.dir, name), data, func() error { return record(sha256.Sum256(data)) })
 }
 
-// For returns the authorities of a list that name an actor.
-func For(actor string, list []Authority) []Authority {
-	return slices.DeleteFunc(slices.Clone(list), func(a Authority) bool { return !a.Names(actor) })
+// Naming returns the authorities that name an actor, as List does.
+func (s *Store) Naming(actor string) ([]Authority, error) {
+	roles, err := s.roles(actor)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.List()
+	return slices.DeleteFunc(list, func(a Authority) bool { return !a.Names(actor, roles...) }), err
 }

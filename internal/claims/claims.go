@@ -89,7 +89,7 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 	switch e.Action {
 	case ledger.Init:
 		maps.Copy(c.Files, e.Detail)
-	case ledger.AddAuthority:
+	case ledger.AddAuthority, ledger.ChangeAuthority:
 		c.Authorities[layout.Authority(e.Subject)] = e.Detail["sha256"]
 	case ledger.RevokeAuthority:
 		c.Authorities[layout.Revocation(e.Subject)] = e.Detail["sha256"]

@@ -45,9 +45,5 @@ func (d *Desk) Authorities(ctx context.Context, actor string) ([]authority.Autho
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	list, err := d.parts.Authorities.List()
-	if err != nil {
-		return nil, err
-	}
-	return authority.For(actor, list), nil
+	return d.parts.Authorities.Naming(actor)
 }

@@ -45,6 +45,8 @@ const (
 	Init            = "init"
 	AddAuthority    = "authority.add"
 	RevokeAuthority = "authority.revoke"
+	// ChangeAuthority: an authority was suspended, resumed or extended.
+	ChangeAuthority = "authority.change"
 	AddList         = "list.add"
 	AddMap          = "map.add"
 	AddPerson       = "people.add"
@@ -82,7 +84,7 @@ const (
 // numbers. The envelope holds everything else.
 var (
 	plainSubjects = []string{
-		AddAuthority, RevokeAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
+		AddAuthority, RevokeAuthority, ChangeAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
 		Destroy,
 	}
 	plainDetails = []string{

@@ -31,7 +31,7 @@ const namedStep = 4 * tileWidth
 // namingActs are the acts that name a file of the authorities or of the lists, as they are in
 // an encoded entry. Only the field itself can hold these bytes: in a string, quotes are escaped.
 var namingActs = [][]byte{
-	[]byte(`"action":"` + AddAuthority + `"`), []byte(`"action":"` + RevokeAuthority + `"`), []byte(`"action":"` + AddList + `"`), []byte(`"action":"` + AddMap + `"`),
+	[]byte(`"action":"` + AddAuthority + `"`), []byte(`"action":"` + RevokeAuthority + `"`), []byte(`"action":"` + ChangeAuthority + `"`), []byte(`"action":"` + AddList + `"`), []byte(`"action":"` + AddMap + `"`),
 	[]byte(`"action":"` + AddPerson + `"`),
 }
 

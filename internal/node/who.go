@@ -101,3 +101,16 @@ func (n *Node) member(actor string) error {
 	}
 	return fmt.Errorf("%w: %s is none of the people of this store", argus.ErrRefused, actor)
 }
+
+// rolesOf returns the roles of an actor, none in a store without people.
+func (n *Node) rolesOf(actor string) (roles []string, err error) {
+	list, err := admin.People(n.people)
+	for _, one := range list {
+		if one.ID == actor {
+			for _, r := range one.Roles {
+				roles = append(roles, string(r))
+			}
+		}
+	}
+	return roles, err
+}

@@ -3,7 +3,7 @@
 import type { ChangeRequest, Message, operations, Place, SearchRequest } from './openapi'
 
 export type {
-  Attachment, Completeness, Delivery, Entry, Facts, Gap, Hit, Message, Narrowed, Page, SearchRequest, SearchResult, Session, Shown, Sighting, Tally,
+  Attachment, Authority, Completeness, Delivery, Entry, Facts, Gap, Hit, Message, Narrowed, Page, SearchRequest, SearchResult, Session, Shown, Sighting, Tally,
   Value,
 } from './openapi'
 

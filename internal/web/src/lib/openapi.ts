@@ -190,14 +190,27 @@ export interface components {
             acts?: string[];
             authority: string;
             basis: string;
+            changes?: components["schemas"]["Change"][];
+            conditions?: string;
             /** Format: date-time */
             created: string;
             damage?: string;
+            document?: string;
+            /** Format: date-time */
+            due?: string;
             /** Format: date-time */
             from: string;
             granted_by: string;
+            handling?: string[];
+            kind?: string;
+            offences?: string[];
+            order?: string;
+            origin?: string;
             purpose: string;
+            /** Format: date-time */
+            retain_until?: string;
             revoked?: components["schemas"]["Revocation"];
+            roles?: string[];
             scope?: string;
             title?: string;
             /** Format: date-time */
@@ -210,6 +223,18 @@ export interface components {
             /** Format: int64 */
             seconds?: number;
             video?: boolean;
+        };
+        Change: {
+            /** Format: date-time */
+            at: string;
+            authority: string;
+            by: string;
+            /** Format: int64 */
+            change: number;
+            kind: string;
+            reason: string;
+            /** Format: date-time */
+            until?: string;
         };
         ChangeRequest: {
             /** @description values that every message must have */
@@ -941,6 +966,7 @@ export interface components {
 export type Attachment = components['schemas']['Attachment'];
 export type Authority = components['schemas']['Authority'];
 export type Call = components['schemas']['Call'];
+export type Change = components['schemas']['Change'];
 export type ChangeRequest = components['schemas']['ChangeRequest'];
 export type Changed = components['schemas']['Changed'];
 export type Completeness = components['schemas']['Completeness'];
