@@ -32,7 +32,7 @@ revoked.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: menu,
 	}
-	c.AddCommand(a.authorityList(), a.authorityAdd(), a.authorityRevoke(),
+	c.AddCommand(a.authorityList(), a.authorityPreview(), a.authorityAdd(), a.authorityBeyond(), a.authorityRevoke(),
 		a.authorityChange(authority.Suspend, "suspend NUMBER", "Suspend an authority at once, until it is resumed"),
 		a.authorityChange(authority.Resume, "resume NUMBER", "Let a suspended authority apply again"),
 		a.authorityChange(authority.Extend, "extend NUMBER", "Let an authority end later"))

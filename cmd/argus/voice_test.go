@@ -57,6 +57,8 @@ var spoken = [][]string{
 	{"authority", "add", "--basis", "Warrant 8", "--granted-by", "Judge B.", "--for", "the case", "--until", "2099-01-01T00:00:00Z"},
 	{"ledger", "destroy", "4-5", "--order", "court 31/2026"},
 	{"ledger", "--authority", "A-0003", "--limit", "500"},
+	{"authority", "preview", "hello", "--authority", "A-0003"},
+	{"authority", "beyond", "A-0003", "hello", "--authority", "A-0003"},
 	{"authority", "extend", "A-0003", "--until", "2100-01-01T00:00:00Z", "--reason", "7 more"},
 	{"authority", "suspend", "A-0003", "--reason", "appeal 3"},
 	{"authority", "resume", "A-0003", "--reason", "lost it"},

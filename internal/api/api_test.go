@@ -417,7 +417,7 @@ func TestAnswers(t *testing.T) {
 			`ann/A-0001/test search "loods" limit 5 zone Europe/Amsterdam`, `"text":"<b>loods</b>"},"marks":[[3,8]],"deliveries":["D-0007"],"sightings":3,"versions":2,"also_locked":true}],"total":3,"messages":1,"beside":[{"value":"call","count":2}],"differing":1`},
 		{"POST", "/api/search", `{"query":""}`, chosen, `ann/A-0002/onderzoek Kadé 9/b search "" limit 0 zone `, `"total":3`},
 		{"POST", "/api/query", `{"query":"Kade OR loods","zone":"Europe/Amsterdam","and":[{"field":"in","value":"Kade \"9\""}],"not":[{"field":"from","value":"Q3XK9A"}],"sent":{"from":"2021-02-14"}}`, nil,
-			"", `{"query":"(Kade OR loods) in:=\"Kade \\\"9\\\"\" -from:=Q3XK9A sent:2021-02-14..","narrowed":{"and":[{"field":"in","value":"Kade \"9\""}],"not":[{"field":"from","value":"Q3XK9A"}]}}`},
+			"", `{"query":"(Kade OR loods) in:=\"Kade \\\"9\\\"\" -from:=Q3XK9A sent:2021-02-14..","narrowed":{"and":[{"field":"in","value":"Kade \"9\""}],"not":[{"field":"from","value":"Q3XK9A"}]},"words":"A message is selected if `},
 		{"GET", "/api/messages/ab01?raw=true", "", nil, "ann/A-0001/test show ab01 raw true", `"ref":"ab010000`},
 		{"GET", "/api/conversation?ref=ab01&before=50&after=-1", "", nil,
 			"ann/A-0001/test page {Ref:ab01 Service: Conversation: Before:50 After:-1}", `"service":"sky"`},

@@ -180,6 +180,19 @@ func (s *Store) Get(n Number) (*Authority, error) {
 	return a, err
 }
 
+// Scope returns the scope of an authority, for whoever decides about it.
+func (s *Store) Scope(n Number) (query.Node, error) {
+	a, err := s.Get(n)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := s.scope(a)
+	if err != nil {
+		return nil, fmt.Errorf("read the scope of authority %s: %w", n, err)
+	}
+	return scope, nil
+}
+
 // List returns all authorities in the order of their numbers. Of one that is damaged, or
 // that the ledger contradicts, it returns only number and damage.
 func (s *Store) List() ([]Authority, error) {

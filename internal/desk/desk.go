@@ -194,6 +194,8 @@ type ChangeRequest struct {
 type Changed struct {
 	Query    string         `json:"query"`
 	Narrowed query.Narrowed `json:"narrowed,omitzero"`
+	// Words says in plain words which messages the query selects.
+	Words string `json:"words"`
 }
 
 // Pair is a sender and a receiver, with their names as in Facets.

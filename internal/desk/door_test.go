@@ -41,6 +41,7 @@ var calls = []struct {
 	{"receipt", "Receipt", ledger.Receipt, []any{argus.DeliveryNumber(1)}},
 	{"quarantine", "Quarantine", ledger.Quarantined, []any{argus.DeliveryNumber(1), uint64(0), 0}},
 	{"ledger", "Ledger", ledger.ReadLedger, []any{uint64(0), 0}},
+	{"beyond", "Beyond", ledger.Beyond, []any{BeyondRequest{Authority: "A-0001", Query: "harbour"}}},
 	{"list", "List", ledger.ShowList, []any{"goods", ""}},
 }
 

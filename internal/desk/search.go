@@ -207,7 +207,7 @@ func (d *Desk) Change(req ChangeRequest) (*Changed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Changed{text, query.NarrowedTo(n)}, nil
+	return &Changed{text, query.NarrowedTo(n), query.Explain(n)}, nil
 }
 
 // allOf returns the requested number of values; below 0 means all.

@@ -67,7 +67,9 @@ const (
 	Deliveries  = "deliveries"
 	Receipt     = "receipt"
 	Quarantined = "quarantine"
-	ReadLedger  = "ledger"
+	// Beyond: the messages were counted that an authority leaves out.
+	Beyond     = "beyond"
+	ReadLedger = "ledger"
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
 	Correct = "ledger.correct"
 	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).

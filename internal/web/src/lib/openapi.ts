@@ -253,6 +253,7 @@ export interface components {
             narrowed?: components["schemas"]["Narrowed"];
             /** @description the new text; unchanged parts keep their spelling */
             query: string;
+            words: string;
         };
         Completeness: {
             /** Format: int64 */

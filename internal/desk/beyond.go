@@ -1,0 +1,107 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/ledger"
+	"github.com/argus-evidence/argus/internal/query"
+)
+
+// BeyondRequest asks how much of a query's result an authority leaves out.
+type BeyondRequest struct {
+	// Authority is the number of the authority, not that of the asker.
+	Authority string `json:"authority"`
+	Query     string `json:"query"`
+	// Zone is the time zone of dates in the query. Default UTC.
+	Zone string `json:"zone,omitempty"`
+}
+
+// Beyond counts the messages that a query finds inside the scope of an authority and
+// beside it, for whoever decides whether to extend it. It has no content, no account and no
+// conversation, and reaches no further than the scope of the asker.
+type Beyond struct {
+	Authority authority.Number `json:"authority"`
+	Query     string           `json:"query"`
+	// Scope says in plain words what the authority covers.
+	Scope   string `json:"scope"`
+	Inside  Amount `json:"inside"`
+	Outside Amount `json:"outside"`
+	// Services, Deliveries and Months have the counts of what is outside. A message inside
+	// with a copy outside counts for the delivery of that copy.
+	Services   []argus.Tally `json:"services,omitempty"`
+	Deliveries []argus.Tally `json:"deliveries,omitempty"`
+	Months     []argus.Tally `json:"months,omitempty"`
+}
+
+// Amount is a number of messages, with the numbers of calls, contacts and other types beside.
+type Amount struct {
+	Messages uint64        `json:"messages"`
+	Beside   []argus.Tally `json:"beside,omitempty"`
+}
+
+// Beyond counts what an authority leaves out of a query's result.
+func (d *Desk) Beyond(ctx context.Context, who Who, req BeyondRequest) (*Beyond, error) {
+	act := ledger.Act{Action: ledger.Beyond, Subject: subject(req.Query), Detail: map[string]string{"of": subject(req.Authority)}}
+	return answer(ctx, d, who, act, func(p *Permit) (*Beyond, error) { return p.beyond(ctx, req) })
+}
+
+// Beyond counts as [Desk.Beyond] does.
+func (p *Permit) Beyond(ctx context.Context, req BeyondRequest) (*Beyond, error) {
+	return within(p, func() (*Beyond, error) { return p.beyond(ctx, req) })
+}
+
+func (p *Permit) beyond(ctx context.Context, req BeyondRequest) (*Beyond, error) {
+	asked, err := p.desk.parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone, Limit: -1, Histogram: "month",
+		Facets: []query.FieldName{query.Service, query.Delivery}, FacetSize: -1})
+	if err != nil {
+		return nil, err
+	}
+	number, err := authority.ParseNumber(req.Authority)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	scope, err := p.desk.parts.Authorities.Scope(number)
+	if err != nil {
+		return nil, err
+	}
+	narrow := &Permit{desk: p.desk, authority: p.authority, scope: query.AndOf(p.scope, scope), entry: p.entry, request: p.request, readings: p.readings}
+	narrow.all, narrow.matcher = query.IsAll(narrow.scope), query.Compile(narrow.scope)
+	in, err := narrow.search(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	all, err := p.search(ctx, asked) // afterwards, so that what arrives between is outside
+	if err != nil {
+		return nil, err
+	}
+	if all.Partial != nil || in.Partial != nil {
+		return nil, fmt.Errorf("%w: it takes too long to count; narrow the query", ErrRequest)
+	}
+	return &Beyond{
+		Authority: number, Query: req.Query, Scope: query.Explain(scope), Inside: Amount{in.Messages, in.Beside},
+		Outside:    Amount{all.Messages - min(in.Messages, all.Messages), less(all.Beside, in.Beside)},
+		Services:   less(all.Facets[query.Service], in.Facets[query.Service]),
+		Deliveries: less(all.Facets[query.Delivery], in.Facets[query.Delivery]),
+		Months:     less(all.Histogram, in.Histogram),
+	}, nil
+}
+
+// less takes counts from larger ones, and leaves out the zeros. It is in the order of the values.
+func less(all, some []argus.Tally) (rest []argus.Tally) {
+	of := map[string]uint64{}
+	for _, t := range some {
+		of[t.Value] = t.Count
+	}
+	for _, t := range all {
+		if n := t.Count - min(of[t.Value], t.Count); n > 0 {
+			rest = append(rest, argus.Tally{Value: t.Value, Name: t.Name, Count: n})
+		}
+	}
+	slices.SortFunc(rest, func(a, b argus.Tally) int { return cmp.Compare(a.Value, b.Value) })
+	return rest
+}
