@@ -27,11 +27,11 @@ type BeyondRequest struct {
 type Beyond struct {
 	Authority authority.Number `json:"authority"`
 	Query     string           `json:"query"`
-	// Scope says in plain words what the authority covers.
+	// Scope states the scope of the authority in plain words.
 	Scope   string `json:"scope"`
 	Inside  Amount `json:"inside"`
 	Outside Amount `json:"outside"`
-	// Services, Deliveries and Months have the counts of what is outside. A message inside
+	// Services, Deliveries and Months have the counts outside. A message inside
 	// with a copy outside counts for the delivery of that copy.
 	Services   []argus.Tally `json:"services,omitempty"`
 	Deliveries []argus.Tally `json:"deliveries,omitempty"`
@@ -44,7 +44,7 @@ type Amount struct {
 	Beside   []argus.Tally `json:"beside,omitempty"`
 }
 
-// Beyond counts what an authority leaves out of a query's result.
+// Beyond counts the messages of a result that an authority leaves out.
 func (d *Desk) Beyond(ctx context.Context, who Who, req BeyondRequest) (*Beyond, error) {
 	act := ledger.Act{Action: ledger.Beyond, Subject: subject(req.Query), Detail: map[string]string{"of": subject(req.Authority)}}
 	return answer(ctx, d, who, act, func(p *Permit) (*Beyond, error) { return p.beyond(ctx, req) })
@@ -75,7 +75,7 @@ func (p *Permit) beyond(ctx context.Context, req BeyondRequest) (*Beyond, error)
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.search(ctx, asked) // afterwards, so that what arrives between is outside
+	all, err := p.search(ctx, asked) // afterwards, so that messages that arrive between are outside
 	if err != nil {
 		return nil, err
 	}
