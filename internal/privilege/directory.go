@@ -1,0 +1,540 @@
+package privilege
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/argus-evidence/argus"
+)
+
+// A Profession is one whose communication is protected.
+type Profession uint8
+
+// The professions. Policy says which of them a jurisdiction protects.
+const (
+	Unstated Profession = iota
+	Lawyer
+	Notary
+	Clergy
+	Doctor
+	Journalist
+)
+
+var professionWords = [...]string{"unstated", "lawyer", "notary", "clergy", "doctor", "journalist"}
+
+func (p Profession) String() string {
+	if int(p) < len(professionWords) {
+		return professionWords[p]
+	}
+	return fmt.Sprintf("profession %d", uint8(p))
+}
+
+// MarshalText writes the profession's word.
+func (p Profession) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads a profession's word.
+func (p *Profession) UnmarshalText(text []byte) error {
+	i := slices.Index(professionWords[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("parse profession: unknown word %q", text)
+	}
+	*p = Profession(i)
+	return nil
+}
+
+// An Entry is a protected person, or a firm.
+type Entry struct {
+	Name        string       `json:"name,omitempty"`
+	Profession  Profession   `json:"profession"`
+	Identifiers []Identifier `json:"identifiers"`
+	// From and Until are the first and last day of the protection, as 2006-01-02; ""
+	// means no limit.
+	From  string `json:"from,omitempty"`
+	Until string `json:"until,omitempty"`
+	// Source names the register; Jurisdiction is a country (ISO 3166).
+	Source       string `json:"source,omitempty"`
+	Jurisdiction string `json:"jurisdiction,omitempty"`
+}
+
+// A Directory lists protected persons. It is itself protected: only a judge may read it.
+type Directory struct {
+	Entries []Entry
+	// salt is random, so that the version of a small directory confirms no guess.
+	salt string
+}
+
+// NewDirectory makes a directory of entries.
+func NewDirectory(entries []Entry) *Directory {
+	var salt [16]byte
+	if _, err := rand.Read(salt[:]); err != nil {
+		panic(err) // crypto/rand never returns an error
+	}
+	return &Directory{Entries: entries, salt: hex.EncodeToString(salt[:])}
+}
+
+// Limits of a directory.
+const (
+	MaxEntries     = 1_000_000
+	MaxIdentifiers = 256 // of one entry
+	maxDirectory   = 1 << 30
+	maxEntryLine   = 256 << 10
+)
+
+// directoryHead is the first line of a directory.
+type directoryHead struct {
+	Version int    `json:"argus_directory"`
+	Salt    string `json:"salt"`
+	Entries int    `json:"entries"`
+}
+
+// write writes the canonical form: JSON lines, the head first.
+func (d *Directory) write(w io.Writer) error {
+	if len(d.Entries) > MaxEntries {
+		return fmt.Errorf("the directory has %d entries, at most %d are supported", len(d.Entries), MaxEntries)
+	}
+	out := bufio.NewWriter(w)
+	line := func(v any) error {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		if len(text) > maxEntryLine {
+			return fmt.Errorf("an entry takes %d bytes, at most %d are supported", len(text), maxEntryLine)
+		}
+		_, _ = out.Write(text)
+		return out.WriteByte('\n')
+	}
+	if err := line(directoryHead{1, d.salt, len(d.Entries)}); err != nil {
+		return err
+	}
+	for i := range d.Entries {
+		if err := d.Entries[i].check(); err != nil {
+			return fmt.Errorf("entry %d: %w", i+1, err)
+		}
+		if err := line(&d.Entries[i]); err != nil {
+			return fmt.Errorf("entry %d: %w", i+1, err)
+		}
+	}
+	return out.Flush()
+}
+
+// check returns an error for an entry that cannot be matched as it says.
+func (e *Entry) check() error {
+	if n := len(e.Identifiers); n == 0 || n > MaxIdentifiers {
+		return fmt.Errorf("it has %d identifiers, want 1 to %d", n, MaxIdentifiers)
+	}
+	if int(e.Profession) >= len(professionWords) {
+		return errors.New("its profession is unknown")
+	}
+	for _, x := range e.Identifiers {
+		if !slices.Contains([]string{kindAccount, kindPhone, kindEmail, kindDomain}, x.Kind) || x.Value == "" || x.Service != "" && x.Kind != kindAccount {
+			return errors.New("one of its identifiers is of an unknown kind or empty")
+		}
+	}
+	_, _, err := e.days()
+	return err
+}
+
+// days are the first and the last day as days since 1970.
+func (e *Entry) days() (from, until int32, err error) {
+	from, until = firstDay, lastDay
+	if e.From != "" {
+		if from, err = parseDay(e.From); err != nil {
+			return 0, 0, err
+		}
+	}
+	if e.Until != "" {
+		if until, err = parseDay(e.Until); err != nil {
+			return 0, 0, err
+		}
+	}
+	if until < from {
+		return 0, 0, errors.New("its protection ends before it begins")
+	}
+	return from, until, nil
+}
+
+const (
+	firstDay = int32(-1 << 31)
+	lastDay  = int32(1<<31 - 1)
+)
+
+func parseDay(s string) (int32, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return 0, errors.New("its day does not have the form 2006-01-02")
+	}
+	return int32(floorDiv(t.Unix(), 86400)), nil
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// Version identifies the content of the directory. Seals state it. It confirms no guess at
+// the content, which has a random part.
+func (d *Directory) Version() (argus.Hash, error) {
+	sum := sha256.New()
+	if err := d.write(sum); err != nil {
+		return argus.Hash{}, fmt.Errorf("hash the directory: %w", err)
+	}
+	return argus.Hash(sum.Sum(nil)), nil
+}
+
+// Seal encrypts the directory to the judge and a second recipient.
+func (d *Directory) Seal(to *Recipients) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := to.encrypt(&out)
+	if err == nil {
+		err = d.write(w)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("seal the directory: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// OpenDirectory decrypts a sealed directory. Damage is an error, never a shorter directory.
+func OpenDirectory(sealed []byte, identities ...age.Identity) (*Directory, error) {
+	r, err := decrypt(sealed, identities)
+	if err != nil {
+		return nil, fmt.Errorf("open the directory: %w", err)
+	}
+	d, err := parseDirectory(r)
+	if err != nil {
+		return nil, fmt.Errorf("open the directory: %w: %w", err, argus.ErrDamaged)
+	}
+	return d, nil
+}
+
+func parseDirectory(r io.Reader) (*Directory, error) {
+	in := bufio.NewScanner(io.LimitReader(r, maxDirectory))
+	in.Buffer(nil, maxEntryLine+1)
+	read := func(v any) error {
+		if !in.Scan() {
+			return errors.Join(errTruncated, in.Err())
+		}
+		dec := json.NewDecoder(bytes.NewReader(in.Bytes()))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(v); err != nil {
+			return errors.New("a line is not an entry") // without the line, which is protected
+		}
+		return nil
+	}
+	var head directoryHead
+	if err := read(&head); err != nil {
+		return nil, err
+	}
+	if head.Version > 1 {
+		return nil, fmt.Errorf("it has version %d: %w", head.Version, argus.ErrNewer)
+	}
+	if head.Version != 1 || len(head.Salt) != 32 || head.Entries < 0 || head.Entries > MaxEntries {
+		return nil, errors.New("its first line is not that of a directory")
+	}
+	d := &Directory{salt: head.Salt, Entries: make([]Entry, 0, min(head.Entries, 1<<12))}
+	for range head.Entries {
+		var e Entry
+		if err := read(&e); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", len(d.Entries)+1, err)
+		}
+		if err := e.check(); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", len(d.Entries)+1, err)
+		}
+		d.Entries = append(d.Entries, e)
+	}
+	if in.Scan() || in.Err() != nil {
+		return nil, errors.New("it has more lines than entries")
+	}
+	return d, nil
+}
+
+// ReadOptions are the facts that a register does not state itself.
+type ReadOptions struct {
+	// Profession is that of entries that state none. Default Unstated, and each such entry
+	// is a problem.
+	Profession Profession
+	// Jurisdiction is the country (ISO 3166) of entries that state none; telephone numbers
+	// in national form are read as numbers of that country. Default none.
+	Jurisdiction string
+	// Source names the register.
+	Source string
+}
+
+// A Problem is a part of a register that was not understood.
+type Problem struct {
+	// Row counts rows or objects from 1, a header included.
+	Row uint64
+	// Reason is a sentence. It does not quote the register, which is protected.
+	Reason string
+	// Lost means that the whole row was left out; otherwise only a part of it.
+	Lost bool
+}
+
+// A ReadReport is the account of a register: Rows = Entries + lost rows.
+type ReadReport struct {
+	Rows, Entries uint64
+	Problems      []Problem
+}
+
+// Lost counts the rows that were left out.
+func (r *ReadReport) Lost() (n uint64) {
+	for _, p := range r.Problems {
+		if p.Lost {
+			n++
+		}
+	}
+	return n
+}
+
+// rawEntry is a row of a register: the cells of each known column.
+type rawEntry struct {
+	fields map[field][]string
+	// accounts are by service.
+	accounts []Identifier
+}
+
+type field uint8
+
+const (
+	noField field = iota
+	nameField
+	firstNameField
+	lastNameField
+	professionField
+	countryField
+	phoneField
+	emailField
+	domainField
+	accountField
+	serviceField
+	fromField
+	untilField
+	sourceField
+)
+
+// entry makes an entry, and notes the parts that it cannot understand.
+func (raw *rawEntry) entry(o ReadOptions, problem func(reason string)) (e Entry, ok bool) {
+	one := func(f field) string { return strings.Join(raw.fields[f], " ") }
+	e = Entry{Name: one(nameField), Profession: o.Profession, Source: o.Source, Jurisdiction: strings.ToUpper(o.Jurisdiction)}
+	if e.Name == "" {
+		e.Name = strings.TrimSpace(one(firstNameField) + " " + one(lastNameField))
+	}
+	if s := one(sourceField); s != "" {
+		e.Source = s
+	}
+	if s := one(countryField); s != "" {
+		if code, ok := countryCode(s); ok {
+			e.Jurisdiction = code
+		} else {
+			problem("the country is not a code of two letters")
+		}
+	}
+	if s := one(professionField); s != "" {
+		p, known := professionOf(s)
+		if !known {
+			problem("the profession is unknown")
+			p = Unstated // kept: a person too many is the smaller fault
+		}
+		e.Profession = p
+	} else if e.Profession == Unstated {
+		problem("no profession is stated")
+	}
+	raw.period(&e, problem)
+	raw.identify(&e, problem)
+	switch {
+	case len(e.Identifiers) == 0:
+		problem("no account, telephone number, address or domain was understood, so nobody can be recognised by the entry")
+		return e, false
+	case len(e.Identifiers) > MaxIdentifiers:
+		problem(fmt.Sprintf("the entry has more than %d identifiers", MaxIdentifiers))
+		return e, false
+	}
+	return e, true
+}
+
+// period reads the days. One that is not understood is no limit, which protects more.
+func (raw *rawEntry) period(e *Entry, problem func(string)) {
+	for _, of := range []struct {
+		field field
+		last  bool
+		to    *string
+	}{{fromField, false, &e.From}, {untilField, true, &e.Until}} {
+		written := strings.Join(raw.fields[of.field], " ")
+		if written == "" {
+			continue
+		}
+		day, ok := readDay(written, of.last)
+		if !ok {
+			problem("a day is not understood; the entry has no limit there")
+			continue
+		}
+		*of.to = day
+	}
+	if _, _, err := e.days(); err != nil {
+		problem("the protection ends before it begins; the entry has no limits")
+		e.From, e.Until = "", ""
+	}
+}
+
+func (raw *rawEntry) identify(e *Entry, problem func(string)) {
+	add := func(x Identifier) {
+		if !slices.Contains(e.Identifiers, x) {
+			e.Identifiers = append(e.Identifiers, x)
+		}
+	}
+	var countries []string
+	if e.Jurisdiction != "" {
+		countries = []string{e.Jurisdiction}
+	}
+	for _, s := range raw.values(phoneField) {
+		parts := []string{s}
+		if _, ok := phoneForm(s, countries); !ok {
+			parts = strings.Split(s, " / ") // two numbers; 030 / 123456 is one
+		}
+		for _, part := range parts {
+			if phone, ok := phoneForm(part, countries); ok {
+				add(Identifier{kindPhone, "", phone})
+			} else {
+				problem("a telephone number is not understood")
+			}
+		}
+	}
+	for _, s := range raw.values(emailField) {
+		if email, ok := emailForm(s); ok {
+			add(Identifier{kindEmail, "", email})
+		} else {
+			problem("an e-mail address is not understood")
+		}
+	}
+	for _, s := range raw.values(domainField) {
+		if domain, ok := domainForm(s); !ok {
+			problem("a domain is not understood, or anybody can register below it")
+		} else if isProvider(domain) {
+			problem("a domain belongs to a provider whose addresses anybody can have")
+		} else {
+			add(Identifier{kindDomain, "", domain})
+		}
+	}
+	service := strings.ToLower(strings.Join(raw.fields[serviceField], " "))
+	for _, s := range raw.values(accountField) {
+		raw.accounts = append(raw.accounts, Identifier{kindAccount, service, s})
+	}
+	for _, x := range raw.accounts {
+		if x.Value = accountForm(x.Value); x.Value == "" {
+			problem("an account is empty")
+			continue
+		}
+		add(x)
+		// A number or an address that a service uses as an account.
+		if phone, ok := phoneForm(x.Value, countries); ok {
+			add(Identifier{kindPhone, "", phone})
+		}
+	}
+}
+
+// values splits the cells of a column that may hold several values.
+func (raw *rawEntry) values(f field) (list []string) {
+	for _, cell := range raw.fields[f] {
+		for part := range strings.FieldsFuncSeq(cell, func(r rune) bool { return strings.ContainsRune(";,|\n", r) }) {
+			if part = strings.TrimSpace(part); part != "" {
+				list = append(list, part)
+			}
+		}
+	}
+	return list
+}
+
+// readDay reads a day. Where day and month could be meant either way, last says whether
+// the later or the earlier of the two counts: the longer protection.
+func readDay(s string, last bool) (string, bool) {
+	s = strings.TrimSpace(s)
+	if i := strings.IndexAny(s, " T"); i > 0 {
+		s = s[:i] // a clock
+	}
+	found := ""
+	for _, layout := range []string{"2006-1-2", "2006/1/2", "2006.1.2", "20060102", "2-1-2006", "2/1/2006", "2.1.2006", "1/2/2006", "1-2-2006"} {
+		t, err := time.Parse(layout, s)
+		if err != nil {
+			continue
+		}
+		if day := t.Format(time.DateOnly); found == "" || last == (day > found) {
+			found = day
+		}
+	}
+	if t, err := time.Parse("2006", s); err == nil {
+		if last {
+			t = t.AddDate(1, 0, -1)
+		}
+		found = t.Format(time.DateOnly)
+	}
+	return found, found != ""
+}
+
+func countryCode(s string) (string, bool) {
+	s = strings.ToUpper(strings.TrimSpace(s))
+	if len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z' {
+		return s, true
+	}
+	return "", false
+}
+
+// ReadDirectory reads a register as its keeper delivers it: CSV, a workbook (.xlsx), JSON
+// or JSON lines, detected from the bytes. Rows that are not understood are in the report;
+// nothing is left out silently. It is an error if no column or key is known.
+func ReadDirectory(ctx context.Context, data []byte, o ReadOptions) (*Directory, *ReadReport, error) {
+	if o.Jurisdiction != "" {
+		code, ok := countryCode(o.Jurisdiction)
+		if !ok {
+			return nil, nil, errors.New("read the register: want a country of two letters like NL")
+		}
+		o.Jurisdiction = code
+	}
+	report := &ReadReport{}
+	d := NewDirectory(nil)
+	take := func(row uint64, raw *rawEntry) error {
+		report.Rows++
+		e, ok := raw.entry(o, func(reason string) { report.Problems = append(report.Problems, Problem{Row: row, Reason: reason}) })
+		if !ok {
+			report.Problems[len(report.Problems)-1].Lost = true // those before it are details
+			return nil
+		}
+		if len(d.Entries) == MaxEntries {
+			return fmt.Errorf("the register has more than %d entries", MaxEntries)
+		}
+		report.Entries++
+		d.Entries = append(d.Entries, e)
+		return nil
+	}
+	lost := func(row uint64, reason string) {
+		report.Rows++
+		report.Problems = append(report.Problems, Problem{row, reason, true})
+	}
+	read := readTable
+	if trimmed := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\ufeff")), " \t\r\n"); len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') {
+		read = readJSON
+	}
+	if err := read(ctx, data, take, lost); err != nil {
+		return nil, nil, fmt.Errorf("read the register: %w", err)
+	}
+	return d, report, nil
+}
