@@ -333,6 +333,14 @@ func (f found) types() (messages uint64, beside figures) {
 	return messages, beside
 }
 
+// langOf is the language of a copy as a facet counts it.
+func langOf(m *argus.Message) string {
+	if found := new(query.Analyzer).FoundLanguage(m); found != "" {
+		return strings.ToLower(found) + query.Found
+	}
+	return strings.ToLower(m.Lang)
+}
+
 var countedFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 
 // values are those that a message counts for.
@@ -349,7 +357,7 @@ func values(d *query.Doc, field query.FieldName) (list []string) {
 	}
 	for _, s := range d.Sightings {
 		list = append(list, map[query.FieldName]string{
-			query.From: s.Message.From, query.In: s.Message.Conversation, query.Service: s.Message.Service, query.Lang: strings.ToLower(s.Message.Lang),
+			query.From: s.Message.From, query.In: s.Message.Conversation, query.Service: s.Message.Service, query.Lang: langOf(s.Message),
 		}[field])
 	}
 	slices.Sort(list)
@@ -888,7 +896,7 @@ func (p *servedPage) checkSearch(t *testing.T, q string, f found, seen []*query.
 	for _, field := range countedFields {
 		for value, n := range topOf(want, "facets/"+string(field)+"/", 2) {
 			chosen := query.Field{Name: field, Value: value}
-			if field == query.From || field == query.To || field == query.In {
+			if field == query.From || field == query.To || field == query.In || field == query.Lang && !strings.HasSuffix(value, query.Found) {
 				chosen.Value = query.Exact + value
 			}
 			narrowed := uint64(0)

@@ -45,8 +45,9 @@ A question mark after a time marks a clock whose zone is unknown.
 --facet counts by a field; --facet pairs counts messages by sender and receiver and
 gives the first and the last time. The text shows the 20 most frequent values;
 --json and --csv list all of them, with names for the 200 most frequent accounts and
-conversations. A histogram includes empty days. In CSV, a cell that a spreadsheet
-would run as a formula begins with a quote.`,
+conversations. A language with a question mark was found by Argus, not stated. A
+histogram includes empty days. In CSV, a cell that a spreadsheet would run as a formula
+begins with a quote.`,
 		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
   argus search 'with:Q3XK9A' --all --json > messages.jsonl
   argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0

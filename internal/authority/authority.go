@@ -224,6 +224,13 @@ func (s *Store) pin(a *Authority) error {
 	if err != nil {
 		return fmt.Errorf("its scope: %w", err)
 	}
+	stated, err := query.Stated(n)
+	if err != nil {
+		return fmt.Errorf("%w: its scope: %w", ErrInvalid, err)
+	}
+	if stated.String() != n.String() {
+		n, a.Scope = stated, stated.String()
+	}
 	if query.HasThen(n) {
 		return fmt.Errorf("%w: %s", ErrInvalid, "its scope: a condition on turns (->) depends on the scope itself, and cannot be part of it")
 	}
@@ -235,12 +242,16 @@ func (s *Store) pin(a *Authority) error {
 
 // scope parses a stored scope, which names lists only by their hashes.
 func (s *Store) scope(a *Authority) (query.Node, error) {
-	return query.Parse(a.Scope, query.Options{Lists: func(name, hash string) (*query.WordList, error) {
+	n, err := query.Parse(a.Scope, query.Options{Lists: func(name, hash string) (*query.WordList, error) {
 		if s.Lists == nil || hash == "" {
 			return nil, argus.ErrNotFound
 		}
 		return s.Lists(name, hash)
 	}})
+	if err != nil {
+		return nil, err
+	}
+	return query.Stated(n)
 }
 
 // Wider returns the authorities that leave than without effect: those that have not ended,

@@ -256,6 +256,30 @@ func TestActs(t *testing.T) {
 	}
 }
 
+// TestStatedLanguage: a scope rests on stated languages. A guess widens nothing.
+func TestStatedLanguage(t *testing.T) {
+	s := newStore(t)
+	for scope, want := range map[string]string{
+		"lang:nl":                 "lang:=nl",
+		"lang:nl* from:a":         "lang:=nl* from:a",
+		"-lang:nl OR lang:=en":    "-lang:=nl OR lang:=en",
+		`from:a (lang:nl "in an")`: `from:a lang:=nl "in an"`,
+	} {
+		a := own()
+		a.Scope = scope
+		added := add(t, s, a)
+		got, err := s.Scope(added.Number)
+		if err != nil || got.String() != want {
+			t.Errorf("%s: %v, %v; want %s", scope, got, err, want)
+		}
+	}
+	a := own()
+	a.Scope = "lang:nl?"
+	if _, err := s.Add(a, now, nowhere); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "a found language is a guess") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestChange suspends, resumes and extends an authority: each counts from that second.
 func TestChange(t *testing.T) {
 	s := newStore(t)

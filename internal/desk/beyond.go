@@ -10,6 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/query/explain"
 )
 
 // BeyondRequest asks how much of a query's result an authority leaves out.
@@ -83,7 +84,7 @@ func (p *Permit) beyond(ctx context.Context, req BeyondRequest) (*Beyond, error)
 		return nil, fmt.Errorf("%w: it takes too long to count; narrow the query", ErrRequest)
 	}
 	return &Beyond{
-		Authority: number, Query: req.Query, Scope: query.Explain(scope), Inside: Amount{in.Messages, in.Beside},
+		Authority: number, Query: req.Query, Scope: explain.Query(scope), Inside: Amount{in.Messages, in.Beside},
 		Outside:    Amount{all.Messages - min(in.Messages, all.Messages), less(all.Beside, in.Beside)},
 		Services:   less(all.Facets[query.Service], in.Facets[query.Service]),
 		Deliveries: less(all.Facets[query.Delivery], in.Facets[query.Delivery]),

@@ -20,6 +20,7 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/query/explain"
 )
 
 const (
@@ -207,7 +208,7 @@ func (d *Desk) Change(req ChangeRequest) (*Changed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Changed{text, query.NarrowedTo(n), query.Explain(n)}, nil
+	return &Changed{text, query.NarrowedTo(n), explain.Query(n)}, nil
 }
 
 // allOf returns the requested number of values; below 0 means all.

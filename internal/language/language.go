@@ -7,10 +7,14 @@
 package language
 
 import (
+	"hash/maphash"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
+
+// Version names the rules and the table: it rises when the answer to any text changes.
+const Version = "1"
 
 // These are the answers that are no language.
 const (
@@ -90,25 +94,27 @@ func Name(tag string) string {
 const (
 	mostBytes   = 4096
 	mostWords   = 32
-	mostLetters = 24 // of a word
-	cacheSize   = 4096
+	mostLetters = 24      // of a word
+	mostKey     = 31      // bytes of a remembered word
+	firstCache  = 1 << 10 // places for remembered words at first
+	mostCache   = 1 << 18 // and at most, of 84 bytes each
 )
 
 // The thresholds were chosen on lingua's test data and on the sentences of the tests. Margins
 // are differences of logarithms of probabilities, in steps of the table.
 const (
-	leastMargin = 4 * steps  // of the best language before the second
-	clearWord   = 2 * steps  // of a word's own language before that of the text, to count for a mixture
-	clearPart   = 8 * steps  // of the same, for all words of a part
-	leastWords  = 3          // of a part of a mixture
-	leastShort  = 2          // letters of a text in a script of its own
-	sure        = 10 * steps // margin of a text whose longer sequences are not looked at
+	leastMargin = 4 * steps // of the best language before the second
+	clearWord   = 2 * steps // of a word's own language before that of the text, to count for a mixture
+	clearPart   = 8 * steps // of the same, for all words of a part
+	leastWords  = 3         // of a part of a mixture
+	leastShort  = 2         // letters of a text in a script of its own
 )
 
 // A Detector finds languages. It remembers the scores of words that it has seen, which
 // changes no answer. Each goroutine needs its own.
 type Detector struct {
-	cache   *[cacheSize]word
+	cache   []word // by the hashes of their keys
+	cached  int    // so many of cache are taken
 	words   [mostWords]word
 	n       int // of words
 	letters [scripts]int
@@ -116,13 +122,18 @@ type Detector struct {
 	runes   [mostLetters]rune
 }
 
-// A word has its scores in each language of its script.
+// most is the most languages of a script with a model.
+const most = 24
+
+// A word has its scores in each language of its script, from the first one on.
 type word struct {
-	key    string
+	scores [most]int16
+	key    [mostKey]byte
+	length uint8 // of the key
 	script script
 	kind   kind
-	best   uint8
-	scores [languages]int16
+	best   uint8 // language of the script
+	none   bool  // counts for nothing
 }
 
 // Detect returns the language of a text as a tag of BCP 47, [Unknown], [Mixed], or nothing
@@ -251,40 +262,68 @@ func (d *Detector) word(text string, i int) int {
 
 // add adds a word to the words of the text, from the cache if it is there.
 func (d *Detector) add(key []byte, of script, letters int, digits bool) {
-	if d.cache == nil {
-		d.cache = new([cacheSize]word)
-	}
-	h := uint64(0)
-	for _, c := range key {
-		h = (h ^ uint64(c)) * multiplier
-	}
-	w := &d.cache[h>>(64-12)]
-	if w.key != string(key) {
-		*w = word{key: string(key), script: of, kind: listed[string(key)]}
-		if digits && w.kind == other {
-			w.script = none // counts for nothing
-		} else if !digits {
-			score(&w.scores, d.letter(w.key))
-			w.best = uint8(best(&w.scores, of))
+	w := &d.words[d.n]
+	if len(key) > mostKey {
+		d.score(w, key, of, digits)
+	} else {
+		at := d.place(key)
+		if at.length == 0 {
+			d.cached++
+			d.score(at, key, of, digits)
+			at.length = uint8(copy(at.key[:], key))
 		}
+		*w = *at
 	}
-	if w.script == none {
-		return
+	if !w.none {
+		d.letters[of] += letters
+		d.n++
 	}
-	d.letters[of] += letters
-	d.words[d.n] = *w
-	d.n++
 }
 
-// best returns the language of a script with the best score.
-func best(scores *[languages]int16, of script) int {
-	first := models[of][0]
-	for l := first + 1; l < models[of][1]; l++ {
-		if scores[l] > scores[first] {
-			first = l
+// score scores a word.
+func (d *Detector) score(w *word, key []byte, of script, digits bool) {
+	*w = word{script: of, kind: listed[string(key)]}
+	if digits {
+		w.none = w.kind == other
+		return
+	}
+	var scores [languages]int16
+	letters := d.letter(key)
+	both := sections()
+	both[0].score(&scores, letters)
+	both[1].scoreLong(&scores, letters)
+	copy(w.scores[:], scores[models[of][0]:models[of][1]])
+	for l, s := range w.scores[:models[of][1]-models[of][0]] {
+		if s > w.scores[w.best] {
+			w.best = uint8(l)
 		}
 	}
-	return first
+}
+
+var seed = maphash.MakeSeed()
+
+// place returns the place of a word in the cache, which is empty if the word is not there. A
+// cache that is three quarters full grows, or is begun anew if it is as large as it may be.
+func (d *Detector) place(key []byte) *word {
+	if 4*d.cached >= 3*len(d.cache) {
+		before := d.cache
+		d.cache, d.cached = make([]word, min(mostCache, max(firstCache, 2*len(before)))), 0
+		if len(before) == mostCache {
+			before = nil
+		}
+		for i := range before {
+			if w := &before[i]; w.length > 0 {
+				*d.place(w.key[:w.length]) = *w
+				d.cached++
+			}
+		}
+	}
+	for i := maphash.Bytes(seed, key); ; i++ { // with a seed, nobody can choose words that collide
+		at := &d.cache[i&uint64(len(d.cache)-1)]
+		if at.length == 0 || string(at.key[:at.length]) == string(key) {
+			return at
+		}
+	}
 }
 
 // ofWords returns the language of the words of a script.
@@ -298,14 +337,6 @@ func (d *Detector) ofWords(of script) string {
 		}
 	}
 	first, margin := d.sum(of)
-	if margin < sure {
-		for i := range d.words[:d.n] {
-			if w := &d.words[i]; w.script == of {
-				scoreLong(&w.scores, d.letter(w.key))
-			}
-		}
-		first, margin = d.sum(of)
-	}
 	if hits := tally[darija] + tally[arabic]; tally[darija] > 0 && hits >= 2 && 3*hits >= words {
 		if rest := words - hits; rest > leastWords && 2*rest > hits && margin >= clearPart {
 			return Mixed
@@ -318,26 +349,26 @@ func (d *Detector) ofWords(of script) string {
 	if margin < leastMargin {
 		return Unknown
 	}
-	return tags[first]
+	return tags[models[of][0]+first]
 }
 
 // sum returns the language of a script with the best score of all words, and its margin to
 // the second. Words of Moroccan Arabic say nothing about the other languages.
 func (d *Detector) sum(of script) (first int, margin int32) {
-	var scores [languages]int32
-	begin, end := models[of][0], models[of][1]
+	var scores [most]int32
 	for i := range d.words[:d.n] {
 		if w := &d.words[i]; w.script == of && w.kind != darija {
-			for l := begin; l < end; l++ {
-				scores[l] += int32(w.scores[l])
+			for l, s := range &w.scores {
+				scores[l] += int32(s)
 			}
 		}
 	}
-	first, second := begin, begin+1
+	n := models[of][1] - models[of][0]
+	first, second := 0, 1
 	if scores[second] > scores[first] {
 		first, second = second, first
 	}
-	for l := begin + 2; l < end; l++ {
+	for l := 2; l < n; l++ {
 		if scores[l] > scores[first] {
 			first, second = l, first
 		} else if scores[l] > scores[second] {
@@ -348,9 +379,9 @@ func (d *Detector) sum(of script) (first int, margin int32) {
 }
 
 // letter returns the letters of a word, until its next call.
-func (d *Detector) letter(word string) []rune {
+func (d *Detector) letter(word []byte) []rune {
 	n := 0
-	for _, r := range word {
+	for _, r := range string(word) {
 		if n < len(d.runes) {
 			d.runes[n] = r
 			n++
@@ -362,7 +393,7 @@ func (d *Detector) letter(word string) []rune {
 // mixed reports whether a good part of the words is of another language than the first,
 // and a good part is not.
 func (d *Detector) mixed(of script, first int) bool {
-	var others [languages]uint8
+	var others [most]uint8
 	foreign := 0
 	for i := range d.words[:d.n] {
 		if w := &d.words[i]; w.script == of && w.scores[w.best]-w.scores[first] >= clearWord {
@@ -379,7 +410,7 @@ func (d *Detector) mixed(of script, first int) bool {
 			second = l
 		}
 	}
-	var own, alien, ownGain, alienGain, words int
+	var native, alien, nativeGain, alienGain, words int
 	for i := range d.words[:d.n] {
 		w := &d.words[i]
 		if w.script != of {
@@ -391,11 +422,11 @@ func (d *Detector) mixed(of script, first int) bool {
 			alien++
 			alienGain += gain
 		case gain <= -clearWord:
-			own++
-			ownGain -= gain
+			native++
+			nativeGain -= gain
 		}
 	}
-	return own >= leastWords && alien >= leastWords && 4*alien >= words && 4*own >= words && alienGain >= clearPart && ownGain >= clearPart
+	return native >= leastWords && alien >= leastWords && 4*alien >= words && 4*native >= words && alienGain >= clearPart && nativeGain >= clearPart
 }
 
 // asciiLetters has letters in lower case, digits, and 0 for everything between words.

@@ -3,6 +3,8 @@ package language
 import (
 	_ "embed"
 	"encoding/binary"
+	"slices"
+	"sync"
 )
 
 // table.bin is made by tools/language; NOTICE names its source.
@@ -10,8 +12,7 @@ import (
 // After the magic are two sections, of the sequences of one to three letters and of those of
 // four and five. A section has for each bucket, and once more, the number of the first of
 // its slots, three bytes, little-endian; then the slots. A slot is three bytes: 13 bits of the
-// hash, 5 of the number of the language, and 6 of the gain. The first section is small enough
-// to stay in a processor's cache.
+// hash, 5 of the number of the language, and 6 of the gain.
 //
 //go:embed table.bin
 var tableFile []byte
@@ -27,25 +28,68 @@ const (
 	longest  = 5  // letters of a sequence
 )
 
-type section struct{ starts, slots []byte }
+// A section is one of the two, unpacked for speed: the slots by the bucket and the first
+// bits of the mark, and where those of each begin.
+type section struct {
+	bits   int
+	starts []uint32
+	slots  []uint32
+}
 
-var (
-	shorts = sectionAt(tableFile[len(magic):], few)
-	longs  = sectionAt(shorts.slots[3*three(shorts.starts, 1<<few):], many)
-)
+// markStep is the number of bits of the mark that order the slots of a bucket.
+const markStep = 4
 
-func sectionAt(b []byte, bits int) section { return section{b, b[3*(1<<bits+1):]} }
+// sections are unpacked when they are first needed, which takes some ten milliseconds.
+var sections = sync.OnceValue(func() *[2]section {
+	short, long := packedSections()
+	return &[2]section{short.unpack(), long.unpack()}
+})
+
+func packedSections() (short, long packedSection) {
+	short = packed(tableFile[len(magic):], few)
+	return short, packed(short.slots[3*three(short.starts, 1<<few):], many)
+}
+
+// packedSection is a section as it is in the file.
+type packedSection struct {
+	bits          int
+	starts, slots []byte
+}
+
+func packed(b []byte, bits int) packedSection { return packedSection{bits, b, b[3*(1<<bits+1):]} }
 
 // three returns a number of three bytes. A byte follows the last of them.
 func three(b []byte, i uint32) uint32 { return binary.LittleEndian.Uint32(b[3*i:]) & 0xFFFFFF }
 
+func (p packedSection) unpack() section {
+	s := section{p.bits, make([]uint32, 1<<(p.bits+markStep)+1), make([]uint32, three(p.starts, 1<<p.bits))}
+	each := func(yield func(place, slot uint32)) {
+		for bucket := range uint32(1) << p.bits {
+			for at := three(p.starts, bucket); at < three(p.starts, bucket+1); at++ {
+				slot := three(p.slots, at)
+				yield(bucket<<markStep|slot>>(11+markBits-markStep), slot)
+			}
+		}
+	}
+	each(func(place, _ uint32) { s.starts[place+1]++ })
+	for place := range len(s.starts) - 1 {
+		s.starts[place+1] += s.starts[place]
+	}
+	next := slices.Clone(s.starts)
+	each(func(place, slot uint32) {
+		s.slots[next[place]] = slot
+		next[place]++
+	})
+	return s
+}
+
 // add adds the gains of a sequence, and reports whether there are any.
-func (s *section) add(scores *[languages]int16, h uint64, bits int) (found bool) {
+func (s *section) add(scores *[languages]int16, h uint64) (found bool) {
 	h *= multiplier
-	bucket := uint32(h >> (64 - bits))
 	mark := uint32(h>>(64-many-markBits)) & (1<<markBits - 1)
-	for at, end := three(s.starts, bucket), three(s.starts, bucket+1); at < end; at++ {
-		if slot := three(s.slots, at); slot>>11 == mark {
+	place := uint32(h>>(64-s.bits))<<markStep | mark>>(markBits-markStep)
+	for _, slot := range s.slots[s.starts[place]:s.starts[place+1]] {
+		if slot>>11 == mark {
 			scores[slot>>6&31] += int16(slot&63) - lowest
 			found = true
 		}
@@ -61,23 +105,23 @@ func step(h uint64, r rune) uint64 {
 }
 
 // score adds to each language the steps of the short sequences in a word.
-func score(scores *[languages]int16, word []rune) {
+func (s *section) score(scores *[languages]int16, word []rune) {
 	for i := range word {
 		h := uint64(0)
 		for _, r := range word[i:min(len(word), i+short)] {
 			h = step(h, r)
-			shorts.add(scores, h, few)
+			s.add(scores, h)
 		}
 	}
 }
 
 // scoreLong adds the steps of the longer sequences. One of four letters that no language has
 // is not looked for with more letters.
-func scoreLong(scores *[languages]int16, word []rune) {
+func (s *section) scoreLong(scores *[languages]int16, word []rune) {
 	for i := range max(0, len(word)-short) {
 		h := uint64(0)
 		for n, r := range word[i:min(len(word), i+longest)] {
-			if h = step(h, r); n >= short && !longs.add(scores, h, many) {
+			if h = step(h, r); n >= short && !s.add(scores, h) {
 				break
 			}
 		}

@@ -1,6 +1,10 @@
 package query
 
-import "iter"
+import (
+	"fmt"
+	"iter"
+	"strings"
+)
 
 // inner returns the nodes directly in a node, and a function that builds such a node from
 // others; both are nil if there are none. A list is one node: its entries do not count.
@@ -180,4 +184,22 @@ func NotOf(n Node) Node {
 		return not.Node
 	}
 	return Not{n}
+}
+
+// Stated returns a query that asks for a language only where the source states it: a scope
+// may not grow by a guess. A query for found languages is an error.
+func Stated(n Node) (Node, error) {
+	var err error
+	n = Map(n, func(n Node) Node {
+		f, ok := n.(Field)
+		if !ok || f.Name != Lang || strings.HasPrefix(f.Value, Exact) {
+			return n
+		}
+		if strings.HasSuffix(f.Value, Found) {
+			err = fmt.Errorf("it asks for the found language %q, and a found language is a guess; name a stated one, %s:=…", strings.TrimSuffix(f.Value, Found), Lang)
+		}
+		f.Value = Exact + f.Value
+		return f
+	})
+	return n, err
 }

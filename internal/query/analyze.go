@@ -3,8 +3,10 @@ package query
 import (
 	"unicode/utf8"
 
-	"github.com/argus-evidence/argus/internal/entity"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/argus-evidence/argus/internal/entity"
+	"github.com/argus-evidence/argus/internal/language"
 )
 
 // MaxTerm is the most bytes of a term. A longer one is cut there, between two characters,
@@ -42,9 +44,10 @@ type Analyzer struct {
 	full       bool // the term was cut
 	buf        [MaxTerm + utf8.UTFMax]byte
 
-	whole  []byte // see Terms
-	finder entity.Finder
-	mixed  []byte // see oneScript
+	whole     []byte // see Terms
+	finder    entity.Finder
+	languages language.Detector
+	mixed     []byte // see oneScript
 }
 
 // Reset begins a new text.

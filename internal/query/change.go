@@ -14,7 +14,8 @@ var ErrChange = errors.New("the query cannot be changed so")
 const MaxChange = 100
 
 // A Value is a value that a facet counts. For From, To, With and In it is an account or a
-// conversation, letter for letter.
+// conversation, letter for letter; for Lang a language that the source states, or one that
+// was found, with Found after it.
 type Value struct {
 	Field FieldName `json:"field"`
 	Value string    `json:"value"`
@@ -23,7 +24,7 @@ type Value struct {
 // node returns a node that finds the messages that the facet counted under the value.
 func (v Value) node() (Node, error) {
 	f := Field{v.Field, v.Value, false}
-	if isNamed(v.Field) {
+	if isNamed(v.Field) || v.Field == Lang && !strings.HasSuffix(v.Value, Found) {
 		f.Value = Exact + v.Value
 	}
 	n, err := Parse(f.String(), Options{})
@@ -44,8 +45,11 @@ func valueOf(n Node) (Value, bool) {
 		return Value{}, false
 	}
 	value, exact := strings.CutPrefix(f.Value, Exact)
-	if isNamed(f.Name) {
+	switch {
+	case isNamed(f.Name):
 		return Value{f.Name, value}, exact
+	case f.Name == Lang:
+		return Value{f.Name, value}, exact || strings.HasSuffix(value, Found)
 	}
 	return Value{f.Name, f.Value}, true
 }

@@ -6,8 +6,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/argus-evidence/argus/internal/entity"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/argus-evidence/argus/internal/entity"
+	"github.com/argus-evidence/argus/internal/language"
 )
 
 // AnalysisVersion names the rules that turn text into terms, with the Unicode version of
@@ -15,7 +17,7 @@ import (
 // another one has other terms and is rebuilt.
 //
 // 1: the first. 2: look-alikes of Latin and Cyrillic in one word. 3: identifiers.
-const AnalysisVersion = "6 unicode " + unicode.Version + " normalization " + norm.Version + " entity " + entity.Version
+const AnalysisVersion = "7 unicode " + unicode.Version + " normalization " + norm.Version + " entity " + entity.Version + " language " + language.Version
 
 // A folded character is the result of folding one character of a text: a kind in the high
 // byte, and a character, or for kindSeveral a place in its page's list.

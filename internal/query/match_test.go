@@ -35,7 +35,7 @@ func TestTerms(t *testing.T) {
 		Delivery: {"D-0007", "D-0012"},
 		Has:      {"attachment", "link", "reply", "forward", "text", "time"},
 		Is:       {"deleted", "system", "differs", "message"},
-		Lang:     {"pt-br", "pt"},
+		Lang:     {"pt-br", "=pt-br", "pt", "=pt"},
 		Entity:   {"host", "x.nl"},
 	}
 	got := map[FieldName][]string{}

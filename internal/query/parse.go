@@ -503,7 +503,7 @@ func (p *parser) value() (Node, error) {
 		return nil, p.fail(start, p.wordEnd(start), "regular expressions search the text only, not %s:", name).
 			hint(fmt.Sprintf(`for a value that begins with /, put it in quotes: %s:"/…"`, name))
 	}
-	exact := named && p.text[start] == '='
+	exact := (named || name == Lang) && p.text[start] == '='
 	if exact {
 		p.pos++
 		if p.boundary(p.pos) && !p.atAny(p.pos, `"“”„‟`) {
@@ -555,11 +555,22 @@ func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) 
 	case Is:
 		return p.known(name, IsWords, w)
 	case Lang:
-		tag := foldLang(w.value)
+		value, found := strings.CutSuffix(w.value, Found)
+		tag := foldLang(value)
+		if exact && found {
+			return "", p.fail(w.start, w.end, "a language is either stated, lang:=%s, or found, lang:%s?", oneLine(cut(tag, 40)), oneLine(cut(tag, 40)))
+		}
 		if strings.ContainsFunc(tag, func(r rune) bool { return r != '-' && (r >= utf8.RuneSelf || ascii[r] == asciiSeparator) }) {
 			return "", p.fail(w.start, w.end, "%q is not a language: want a form like nl or pt-BR", w.value)
 		}
-		return cut(tag, MaxTerm), nil
+		switch tag = cut(tag, MaxTerm-1); {
+		case tag == "":
+		case exact:
+			tag = Exact + tag
+		case found:
+			tag += Found
+		}
+		return tag, nil
 	case Entity:
 		return p.entity(w)
 	}

@@ -58,7 +58,7 @@ type (
 	Regexp struct{ Expr string }
 	// Field matches a message with a term of the field ([Terms]) that is Value, or begins
 	// with it if Prefix. A Value that begins with [Exact] is an account or conversation
-	// letter for letter.
+	// letter for letter, or a language that is stated.
 	Field struct {
 		Name   FieldName
 		Value  string

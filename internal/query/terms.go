@@ -29,7 +29,13 @@ const (
 // Exact begins the value of a field that is an account or conversation letter for letter:
 // from:=Q3XK9A matches the account Q3XK9A and no name or longer account with that word in
 // it. Each account and conversation has one such term; no other term begins with Exact.
+//
+// lang:=nl matches the messages whose language the source states.
 const Exact = "="
+
+// Found ends the value of a language that the source does not state: lang:nl? matches the
+// messages whose language Argus found.
+const Found = "?"
 
 // Terms yields the terms that a message has in a field, until yield returns
 // false, and returns false then. It defines the fields: [Match]
@@ -46,7 +52,9 @@ const Exact = "="
 //	delivery        each delivery as D-0007
 //	has, is         words of HasWords and IsWords: is:locked if no sighting can be
 //	                read, is:differs if two of them differ
-//	lang            the language in lower case, and each shorter form: pt-br, pt
+//	lang            the language in lower case, and each shorter form: pt-br, pt. If the
+//	                source states it, each of them after Exact, too; if not, the
+//	                language that Argus finds in the text, each followed by Found, too
 //	entity          of each identifier in the text (package entity), and of each
 //	                telephone number in national form that intake found, its
 //	                kind and its normal form
@@ -119,9 +127,21 @@ func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []
 		a.whole = append(a.whole[:0], s.Delivery.String()...)
 		return yield(a.whole)
 	case Lang:
-		return a.lang(m.Lang, yield)
+		if found := a.FoundLanguage(m); found != "" {
+			return a.lang(found, "", Found, yield)
+		}
+		return a.lang(m.Lang, Exact, "", yield)
 	}
 	return true
+}
+
+// FoundLanguage returns the language of the text of a message, empty if the source states
+// one or there is no text.
+func (a *Analyzer) FoundLanguage(m *argus.Message) string {
+	if m.Lang != "" {
+		return ""
+	}
+	return a.languages.Detect(m.Text)
 }
 
 // NationalNumbers returns the telephone numbers in national form that intake found in a
@@ -269,26 +289,30 @@ func (a *Analyzer) foldWhole(s string) []byte {
 	return a.whole
 }
 
-func (a *Analyzer) lang(tag string, yield func([]byte) bool) bool {
-	if tag == "" {
-		return true
-	}
-	a.whole = append(a.whole[:0], foldLang(cut(tag, MaxTerm))...)
-	for short := a.whole; ; {
-		if !yield(short) {
-			return false
+// lang yields a tag and its shorter forms, each also between the marks before and after it.
+// The first is the whole tag, with the mark after it if there is one.
+func (a *Analyzer) lang(tag, before, after string, yield func([]byte) bool) bool {
+	tag = foldLang(tag)
+	for tag = cut(tag, MaxTerm-len(before)-len(after)); tag != ""; {
+		marked := before + tag + after
+		first, second := tag, marked
+		if after != "" {
+			first, second = marked, tag
 		}
-		i := strings.LastIndexByte(string(short), '-')
-		if i <= 0 {
-			return true
+		for _, term := range []string{first, second} {
+			if a.whole = append(a.whole[:0], term...); !yield(a.whole) {
+				return false
+			}
 		}
-		short = short[:i]
+		tag = tag[:max(0, strings.LastIndexByte(tag, '-'))]
 	}
+	return true
 }
 
-// foldLang writes a language tag (BCP 47) in lower case with hyphens.
+// foldLang writes a language tag (BCP 47) in lower case with hyphens, and without the
+// characters that mark it as stated or found.
 func foldLang(tag string) string {
-	return strings.ToLower(strings.ReplaceAll(tag, "_", "-"))
+	return strings.ToLower(strings.NewReplacer("_", "-", Exact, "", Found, "").Replace(tag))
 }
 
 // has returns the set of HasWords that are true of a message.

@@ -167,7 +167,7 @@ func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 	doc := query.Doc{Sightings: []query.Sighting{{ID: r.ID, Version: r.Version, Delivery: r.Delivery, Message: m}}}
 	b.wanted, b.key = b.wanted[:0], b.key[:0]
 	for i := range groupFields {
-		b.key = appendGroupKey(b.key, i, r)
+		b.key = appendGroupKey(b.key, &b.analyzer, i, r)
 		b.wanted = b.groups.want(b.wanted, b.key)
 	}
 	var added int
@@ -188,7 +188,7 @@ func (b *batch) addFields(d *batchDoc, r *argus.Record) {
 }
 
 // appendGroupKey appends the values that determine the terms of a group of fields.
-func appendGroupKey(key []byte, group int, r *argus.Record) []byte {
+func appendGroupKey(key []byte, a *query.Analyzer, group int, r *argus.Record) []byte {
 	m := r.Message
 	key = append(key, byte(group))
 	str := func(parts ...string) {
@@ -203,7 +203,7 @@ func appendGroupKey(key []byte, group int, r *argus.Record) []byte {
 	case query.In:
 		str(m.Service, m.Conversation, m.Title)
 	case query.Lang:
-		str(m.Lang)
+		str(m.Lang, a.FoundLanguage(m))
 	case query.To:
 		str(m.To...)
 	case query.Delivery:
@@ -239,7 +239,7 @@ func appendColumnValue(value []byte, a *query.Analyzer, d *query.Doc, field quer
 	case query.Lang:
 		a.Terms(d, query.Lang, func(term []byte) bool {
 			value = append(value, term...)
-			return false // the first is the whole tag
+			return false // the first is the whole tag, marked if it was found
 		})
 	}
 	return value

@@ -89,7 +89,7 @@ func (p *printer) print(r *argus.Record) print {
 
 // group returns the print of a group of fields.
 func (p *printer) group(d *query.Doc, r *argus.Record, i int) groupPrint {
-	p.key = appendGroupKey(p.key[:0], i, r)
+	p.key = appendGroupKey(p.key[:0], &p.analyzer, i, r)
 	key := maphash.Bytes(p.seed, p.key)
 	g, known := p.groups[key]
 	if known {

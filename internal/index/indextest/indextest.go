@@ -361,7 +361,7 @@ func testFacets(t *testing.T, open index.Open) {
 	fields := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 	r := f.check(index.Request{Facets: fields})
 	f.expect("default size", len(r.Facets[query.From]), 20)
-	f.expect("languages", r.Facets[query.Lang], []index.Count{{Value: "nl", Count: 20}, {Value: "pt-br", Count: 20}})
+	f.expect("languages", r.Facets[query.Lang], []index.Count{{Value: "nl", Count: 20}, {Value: "pt-br", Count: 20}, {Value: "unknown?", Count: 20}})
 	f.expect("identifiers", r.Facets[query.Entity], []index.Count{{Value: "+447700900123", Count: 20}, {Value: "EUR 50000", Count: 20}})
 	f.expect("identifiers in a scope", f.check(index.Request{Scope: query.Field{Name: query.Entity, Value: "amount"}, Facets: fields}).
 		Facets[query.Entity], []index.Count{{Value: "EUR 50000", Count: 20}})

@@ -1,14 +1,17 @@
-package query
+// Package explain says in plain words which messages a query selects, for people who sign an
+// order and do not know the language.
+package explain
 
 import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Explain says in plain words which messages a query selects, a line for each condition:
-// for people who sign an order and do not know the language.
-func Explain(n Node) string {
+// Query returns a sentence, with a line for each condition if there are several.
+func Query(n query.Node) string {
 	var b strings.Builder
 	b.WriteString("A message is selected if ")
 	explain(&b, n, "")
@@ -16,8 +19,8 @@ func Explain(n Node) string {
 }
 
 // explain completes a line that says "if", and adds lines that begin with indent.
-func explain(b *strings.Builder, n Node, indent string) {
-	list := func(head string, nodes []Node) {
+func explain(b *strings.Builder, n query.Node, indent string) {
+	list := func(head string, nodes []query.Node) {
 		fmt.Fprintf(b, "%s:\n", head)
 		for _, each := range nodes {
 			b.WriteString(indent + "  - ")
@@ -25,65 +28,65 @@ func explain(b *strings.Builder, n Node, indent string) {
 		}
 	}
 	switch n := n.(type) {
-	case And:
+	case query.And:
 		list("each of these is true", n.Nodes)
-	case Or:
+	case query.Or:
 		list("at least one of these is true", n.Nodes)
-	case Not:
-		list("this is not true", []Node{n.Node})
-	case Then:
+	case query.Not:
+		list("this is not true", []query.Node{n.Node})
+	case query.Then:
 		who := ""
 		if n.Other {
 			who = " that somebody else sent"
 		}
-		list(fmt.Sprintf("the second of these is true, and the first is true of one of the %d messages before it in its conversation%s", n.Within, who), []Node{n.First, n.Second})
-	case All, Word, Phrase, Number, Written, Prefix, Part, Fuzzy, Stem, Regexp, Field, List, Sent:
+		list(fmt.Sprintf("the second of these is true, and the first is true of one of the %d messages before it in its conversation%s", n.Within, who), []query.Node{n.First, n.Second})
+	case query.All, query.Word, query.Phrase, query.Number, query.Written, query.Prefix, query.Part, query.Fuzzy, query.Stem, query.Regexp, query.Field, query.List, query.Sent:
 		b.WriteString(condition(n) + "\n")
 	}
 }
 
-// condition says what one node without others inside demands.
-func condition(n Node) string {
+// condition states the demand of a node without others inside.
+func condition(n query.Node) string {
 	switch n := n.(type) {
-	case All:
+	case query.All:
 		return "it is in the store: every message is"
-	case Word:
+	case query.Word:
 		return fmt.Sprintf("its text has the word %q", n.Term)
-	case Phrase:
+	case query.Phrase:
 		return fmt.Sprintf("its text has the words %q, one after another", strings.Join(n.Terms, " "))
-	case Number:
+	case query.Number:
 		return fmt.Sprintf("its text has the number %s, however its digits are grouped", n.Digits)
-	case Written:
+	case query.Written:
 		return fmt.Sprintf("its text has %q, written exactly so", n.Text)
-	case Prefix:
+	case query.Prefix:
 		return fmt.Sprintf("its text has a word that begins with %q", n.Term)
-	case Part:
+	case query.Part:
 		if n.AtEnd {
 			return fmt.Sprintf("its text has a word that ends with %q", n.Term)
 		}
 		return fmt.Sprintf("its text has a word that contains %q", n.Term)
-	case Fuzzy:
+	case query.Fuzzy:
 		return fmt.Sprintf("its text has %q, or a word that differs from it in at most %s", n.Term, counted(n.Distance, "character"))
-	case Stem:
+	case query.Stem:
 		return fmt.Sprintf("its text has a form of the word %q in the language %q", n.Term, n.Lang)
-	case Regexp:
+	case query.Regexp:
 		return fmt.Sprintf("its text has a place that matches the regular expression %s", n)
-	case Field:
+	case query.Field:
 		return fieldCondition(n)
-	case List:
+	case query.List:
 		of := "its text has one of"
 		if n.Field != "" {
 			of = subject(n.Field) + " one of"
 		}
 		return fmt.Sprintf("%s the %s of the list %q, in the version with the SHA-256 %s", of, counted(len(n.Nodes), "entry"), n.Name, n.Hash)
-	case Sent:
+	case query.Sent:
 		return sentCondition(n)
-	case And, Or, Not, Then:
+	case query.And, query.Or, query.Not, query.Then:
 	}
 	return n.String()
 }
 
-func sentCondition(n Sent) string {
+func sentCondition(n query.Sent) string {
 	day := func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") }
 	switch {
 	case n.From.IsZero() && n.To.IsZero():
@@ -97,40 +100,44 @@ func sentCondition(n Sent) string {
 }
 
 // subject begins a sentence about a field, which a value ends.
-func subject(f FieldName) string {
+func subject(f query.FieldName) string {
 	switch f {
-	case From:
+	case query.From:
 		return "its sender is"
-	case To:
+	case query.To:
 		return "one of its receivers is"
-	case With, Named:
+	case query.With, query.Named:
 		return "its sender, a receiver or an account that it names is"
-	case In:
+	case query.In:
 		return "its conversation is"
-	case Service:
+	case query.Service:
 		return "its service is"
-	case Delivery:
+	case query.Delivery:
 		return "it was found in the delivery"
-	case Has:
+	case query.Has:
 		return "it has something of this kind:"
-	case Is:
+	case query.Is:
 		return "it is of this type or in this state:"
-	case Lang:
-		return "its language is"
-	case Entity:
+	case query.Lang:
+		return "its language, stated or found by Argus, is"
+	case query.Entity:
 		return "its text has the identifier or the kind of identifier"
 	}
 	return "the field " + string(f) + " is"
 }
 
-func fieldCondition(n Field) string {
-	value, exact := strings.CutPrefix(n.Value, Exact)
+func fieldCondition(n query.Field) string {
+	value, exact := strings.CutPrefix(n.Value, query.Exact)
 	switch {
 	case n.Prefix:
 		return fmt.Sprintf("%s one that begins with %q", subject(n.Name), value)
+	case n.Name == query.Lang && exact:
+		return fmt.Sprintf("its language is stated, and is %q", value)
+	case n.Name == query.Lang && strings.HasSuffix(value, query.Found):
+		return fmt.Sprintf("its language is not stated, and Argus found %q", strings.TrimSuffix(value, query.Found))
 	case exact:
 		return fmt.Sprintf("%s %q, written exactly so", subject(n.Name), value)
-	case n.Name == Has || n.Name == Is || n.Name == Delivery:
+	case n.Name == query.Has || n.Name == query.Is || n.Name == query.Delivery:
 		return subject(n.Name) + " " + value
 	}
 	return fmt.Sprintf("%s %q", subject(n.Name), value)

@@ -1,16 +1,18 @@
-package query
+package explain
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/argus-evidence/argus/internal/query"
 )
 
-func TestExplain(t *testing.T) {
-	words, err := ParseList("goods", []byte("snow\nwhite snow\n"))
+func TestQuery(t *testing.T) {
+	words, err := query.ParseList("goods", []byte("snow\nwhite snow\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	lists := func(string, string) (*WordList, error) { return words, nil }
+	lists := func(string, string) (*query.WordList, error) { return words, nil }
 	for text, want := range map[string]string{
 		"": "A message is selected if it is in the store: every message is",
 		"delivery:D-0007 sent:2021-02-14..2021-03-09 (with:Q3XK9A OR from:=7B2FAA)": `A message is selected if each of these is true:
@@ -37,29 +39,31 @@ func TestExplain(t *testing.T) {
   - its text has "Dock", written exactly so
   - its text has a place that matches the regular expression /d[0-9]+/
   - its text has the number 470123456, however its digits are grouped`,
-		"sent:>=2021 has:attachment is:locked in:har* lang:nl entity:phone sent:<2022 harbour": `A message is selected if each of these is true:
+		"sent:>=2021 has:attachment is:locked in:har* lang:nl lang:=fr lang:de? entity:phone sent:<2022 harbour": `A message is selected if each of these is true:
   - it was sent on or after 1 January 2021, 00:00:00 UTC
   - it has something of this kind: attachment
   - it is of this type or in this state: locked
   - its conversation is one that begins with "har"
-  - its language is "nl"
+  - its language, stated or found by Argus, is "nl"
+  - its language is stated, and is "fr"
+  - its language is not stated, and Argus found "de"
   - its text has the identifier or the kind of identifier "phone"
   - it was sent before 1 January 2022, 00:00:00 UTC
   - its text has the word "harbour"`,
 	} {
-		n, err := Parse(text, Options{Lists: lists})
+		n, err := query.Parse(text, query.Options{Lists: lists})
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if got := Explain(n); got != want {
+		if got := Query(n); got != want {
 			t.Errorf("%s:\n%s\nwant:\n%s", text, got, want)
 		}
 	}
 }
 
-// TestExplainAllFields: every field has words of its own.
-func TestExplainAllFields(t *testing.T) {
-	for _, f := range []FieldName{From, To, With, Named, In, Service, Delivery, Has, Is, Lang, Entity} {
+// TestAllFields: every field has words of its own.
+func TestAllFields(t *testing.T) {
+	for _, f := range append(query.Fields, query.Named) {
 		if strings.HasPrefix(subject(f), "the field") {
 			t.Errorf("%s is not explained", f)
 		}
