@@ -28,8 +28,10 @@ type expected struct {
 
 	// Example names the file that is used instead of a folder input: one of
 	// [Set.Examples].
-	Example      string           `json:"example"`
-	Options      []string         `json:"options"`
+	Example string   `json:"example"`
+	Options []string `json:"options"`
+	// Map is the map to read the input with (docs/format/map.md). Default: none.
+	Map          json.RawMessage  `json:"map"`
 	Messages     []wanted         `json:"messages"`
 	Others       bool             `json:"others"`
 	Never        []wanted         `json:"never"`

@@ -36,6 +36,9 @@ const (
 	inputName    = "input"
 )
 
+// mapName is the file of a reference's map, beside its input.
+const mapName = "reference.json"
+
 // Options are the options of a run.
 type Options struct {
 	// Program is the argus under test.
@@ -367,7 +370,15 @@ func copyFile(files fs.FS, name, target string) (file File, err error) {
 // test runs intake on the input, asks all questions, and compares.
 func (o *Options) test(ctx context.Context, folder, input string, want *expected) (readers, differences []string, err error) {
 	p := &program{o: o, folder: folder}
-	events, err := p.events(ctx, slices.Concat([]string{"ingest"}, want.Options, []string{input}))
+	options := want.Options
+	if want.Map != nil {
+		name := filepath.Join(folder, mapName)
+		if err := os.WriteFile(name, want.Map, 0o600); err != nil {
+			return nil, nil, err
+		}
+		options = slices.Concat(options, []string{"--map", name})
+	}
+	events, err := p.events(ctx, slices.Concat([]string{"ingest"}, options, []string{input}))
 	if err != nil {
 		return nil, nil, err
 	}
