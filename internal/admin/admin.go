@@ -224,18 +224,19 @@ func (a *Admin) addTo(ctx context.Context, to *wordlist.Store, what, action, act
 func (a *Admin) Maps() ([]wordlist.Version, error) { return a.o.Maps.List() }
 
 // OpenMaps opens a directory of maps and makes it if it is missing.
-func OpenMaps(dir string) (*wordlist.Store, error) {
-	return wordlist.OpenKind(dir, wordlist.Kind{Word: "map", Suffix: ".json", Limit: mapping.MaxBytes, Hash: func(name string, data []byte) (string, error) {
-		if err := mapping.CheckName(name); err != nil {
-			return "", err
-		}
-		m, err := mapping.Parse(string(data))
-		if err == nil {
-			_, err = m.Location()
-		}
-		return mapping.Hash(string(data)), err
-	}})
-}
+func OpenMaps(dir string) (*wordlist.Store, error) { return wordlist.OpenKind(dir, MapKind) }
+
+// MapKind is the kind of documents that maps are.
+var MapKind = wordlist.Kind{Word: "map", Suffix: ".json", Limit: mapping.MaxBytes, Hash: func(name string, data []byte) (string, error) {
+	if err := mapping.CheckName(name); err != nil {
+		return "", err
+	}
+	m, err := mapping.Parse(string(data))
+	if err == nil {
+		_, err = m.Location()
+	}
+	return mapping.Hash(string(data)), err
+}}
 
 // FindMap returns the text of the map of a name in the store in a folder. If there is
 // none, the error is argus.ErrNotFound. A map that the ledger does not have is damage.

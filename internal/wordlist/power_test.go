@@ -1,4 +1,4 @@
-package wordlist
+package wordlist_test
 
 import (
 	"errors"
@@ -7,19 +7,41 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/durable"
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
+	"github.com/argus-evidence/argus/internal/wordlist"
 )
+
+// kind is a kind of documents, with the folder that has them in a store, two versions of
+// one document and another document.
+type kind struct {
+	wordlist.Kind
+	dir                  string
+	first, second, other string
+}
+
+var kinds = []kind{
+	{wordlist.Lists, "store/lists", "snow", "snow\nice", "dock"},
+	{admin.MapKind, "store/maps", mapOf("a"), mapOf("b"), mapOf("c")},
+}
+
+// mapOf is a map whose texts are in a column.
+func mapOf(column string) string {
+	return `{"map":1,"kind":"sheet","fields":{"from":"who","sent":"when","text":"` + column + `"}}`
+}
 
 // Acknowledged changes survive a power cut, and the settled folder has exactly the
 // changes in the ledger.
 func TestPowerCut(t *testing.T) {
-	cuts, err := durabletest.EachCut(40, false, changes)
-	if err != nil || cuts < 40*20 {
-		t.Errorf("%d cuts: %v", cuts, err)
-	}
-	if _, err := durabletest.EachCut(40, true, changes); err == nil {
-		t.Error("a disk that lies broke nothing")
+	for _, k := range kinds {
+		cuts, err := durabletest.EachCut(40, false, k.changes)
+		if err != nil || cuts < 40*20 {
+			t.Errorf("%ss: %d cuts: %v", k.Word, cuts, err)
+		}
+		if _, err := durabletest.EachCut(40, true, k.changes); err == nil {
+			t.Errorf("%ss: a disk that lies broke nothing", k.Word)
+		}
 	}
 }
 
@@ -34,16 +56,16 @@ func recorded(d durable.Disk) ([]string, error) {
 	return strings.Fields(string(data)), err
 }
 
-// changes adds two versions of one list, and another list.
-func changes(d *durabletest.Disk) (check func(*durabletest.Disk) error) {
-	var done []Version
-	check = func(after *durabletest.Disk) error { return settled(after, done) }
-	s, err := openOn(d, "store/lists", lists)
+// changes adds two versions of one document, and another document.
+func (k kind) changes(d *durabletest.Disk) (check func(*durabletest.Disk) error) {
+	var done []wordlist.Version
+	check = func(after *durabletest.Disk) error { return k.settled(after, done) }
+	s, err := wordlist.OpenOn(d, k.dir, k.Kind)
 	if err != nil {
 		return check
 	}
-	for _, list := range [][2]string{{"goods", "snow"}, {"goods", "snow\nice"}, {"places", "dock"}} {
-		v, _, err := s.Add(list[0], []byte(list[1]), func(v Version) error {
+	for _, list := range [][2]string{{"goods", k.first}, {"goods", k.second}, {"places", k.other}} {
+		v, _, err := s.Add(list[0], []byte(list[1]), func(v wordlist.Version) error {
 			lines, err := recorded(d)
 			if err != nil {
 				return err
@@ -58,7 +80,7 @@ func changes(d *durabletest.Disk) (check func(*durabletest.Disk) error) {
 	return check
 }
 
-func settled(d *durabletest.Disk, done []Version) error {
+func (k kind) settled(d *durabletest.Disk, done []wordlist.Version) error {
 	lines, err := recorded(d)
 	if err != nil {
 		return err
@@ -67,10 +89,10 @@ func settled(d *durabletest.Disk, done []Version) error {
 	for _, line := range lines {
 		known[line] = true
 	}
-	if err := durable.SettleRecords(d, "store/lists", func(name string, _ []byte) bool { return known[name] }); err != nil {
+	if err := durable.SettleRecords(d, k.dir, func(name string, _ []byte) bool { return known[name] }); err != nil {
 		return err
 	}
-	s, err := openOn(d, "store/lists", lists)
+	s, err := wordlist.OpenOn(d, k.dir, k.Kind)
 	if err != nil {
 		return err
 	}
