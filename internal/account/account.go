@@ -13,8 +13,12 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// maxReasons is the most different reasons, and remarks, of one file.
-const maxReasons = 20
+// maxReasons is the most different reasons of one file, maxRemarks the most different
+// fields that were not understood or values that were assumed.
+const (
+	maxReasons = 20
+	maxRemarks = 200
+)
 
 // Bookkeeper makes the receipt of a delivery from its records, given in order.
 type Bookkeeper struct {
@@ -89,13 +93,13 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		for _, x := range r.Message.Extra {
 			if x.Name == argus.ExtraUnread || x.Name == argus.ExtraAssumed {
 				field, _, _ := strings.Cut(x.Value, ": ")
-				what := x.Name + ": " + field[:min(len(field), 64)] + " (" + by + ")"
-				tally(&b.remarks[at], what, what, by)
+				what := x.Name + ": " + strings.ToValidUTF8(field[:min(len(field), 64)], "") + " (" + by + ")"
+				tally(&b.remarks[at], maxRemarks, what, what, by)
 			}
 		}
 	}
 	if r.Kind == argus.KindQuarantined {
-		tally(&b.reasons[at], reasonKind(r.Quarantine.Reason), r.Quarantine.Reason, by)
+		tally(&b.reasons[at], maxReasons, reasonKind(r.Quarantine.Reason), r.Quarantine.Reason, by)
 	}
 }
 
@@ -108,13 +112,13 @@ type reason struct {
 	count   uint64
 }
 
-// tally counts a reason under its kind.
-func tally(reasons *map[string]*reason, kind, words, reader string) {
+// tally counts a reason under its kind, at most most different ones.
+func tally(reasons *map[string]*reason, most int, kind, words, reader string) {
 	if *reasons == nil {
 		*reasons = map[string]*reason{}
 	}
 	one := (*reasons)[kind]
-	if one == nil && len(*reasons) >= maxReasons {
+	if one == nil && len(*reasons) >= most {
 		kind, words = argus.OtherReasons, argus.OtherReasons
 		one = (*reasons)[kind]
 	}

@@ -310,10 +310,10 @@ func TestRemarks(t *testing.T) {
 	if diff := cmp.Diff(want, b.Receipt(nil).Files[0].Remarks); diff != "" {
 		t.Error(diff)
 	}
-	for i := range 2 * maxReasons {
+	for i := range 2 * maxRemarks {
 		add(1, argus.Unread(fmt.Sprint(i), "x"))
 	}
-	if remarks := b.Receipt(nil).Files[0].Remarks; len(remarks) != maxReasons+1 || remarks[0] != (argus.Tally{Value: argus.OtherReasons, Count: maxReasons + 3}) {
+	if remarks := b.Receipt(nil).Files[0].Remarks; len(remarks) != maxRemarks+1 || remarks[0] != (argus.Tally{Value: argus.OtherReasons, Count: maxRemarks + 3}) {
 		t.Errorf("%+v", remarks)
 	}
 }

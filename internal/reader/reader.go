@@ -42,6 +42,14 @@ type Format struct {
 	// Devices is set if a file may hold the copies of several devices, each with its
 	// own clock, and Item.Device names them. Default: one device's, or unknown.
 	Devices bool
+	// Kept names the fields that the reader understands and keeps beside a message
+	// because Argus has no place for them; "author.*" names all that begin so. A field
+	// with another name is not understood, and the receipt counts it. Default: fields of
+	// any name are expected, as in mails and sheets.
+	Kept []string
+	// Ignored names the fields that the reader leaves out on purpose, each with the
+	// reason.
+	Ignored map[string]string
 	// Detect returns how surely a file is of this format, from 0 (it is not) to 100,
 	// from its content; the name may only decide between equals.
 	Detect func(Sample) int

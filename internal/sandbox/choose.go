@@ -122,7 +122,7 @@ func zeroIsNoTime(m *argus.Message) {
 // message.
 func (r *reading) read(ctx context.Context, in reader.Input, format *reader.Format) error {
 	*r.got = reached{}
-	for item, err := range format.Read(ctx, in) {
+	for item, err := range format.Items(ctx, in) {
 		if r.fault != nil {
 			return r.fault
 		}

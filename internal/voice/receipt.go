@@ -162,6 +162,9 @@ func PrintFiles(o *Output, files []argus.FileAccount) {
 	})
 }
 
+// mostReasons is the most reasons of one kind that a receipt prints.
+const mostReasons = 40
+
 // printReasons prints reasons by reader, most frequent first.
 func printReasons(o *Output, files []argus.FileAccount, so func(n uint64) string, of func(argus.FileAccount) []argus.Reason) {
 	type key struct{ reader, reason string }
@@ -174,9 +177,10 @@ func printReasons(o *Output, files []argus.FileAccount, so func(n uint64) string
 			total[k] += p.Count
 		}
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(in), func(a, b key) int {
+	reasons := slices.SortedFunc(maps.Keys(in), func(a, b key) int {
 		return cmp.Or(cmp.Compare(total[b], total[a]), strings.Compare(a.reader, b.reader), strings.Compare(a.reason, b.reason))
-	}) {
+	})
+	for _, k := range reasons[:min(len(reasons), mostReasons)] {
 		by := ", by " + k.reader
 		if k.reader == "" {
 			by = ""
@@ -189,5 +193,8 @@ func printReasons(o *Output, files []argus.FileAccount, so func(n uint64) string
 		if more := len(in[k]) - MostFiles; more > 0 {
 			o.Linef("    … and %s", printable.Count(uint64(more), "file", "files"))
 		}
+	}
+	if more := len(reasons) - mostReasons; more > 0 {
+		o.Linef("  … and %s; --json has all", printable.Count(uint64(more), "other reason", "other reasons"))
 	}
 }

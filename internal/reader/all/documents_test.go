@@ -146,6 +146,7 @@ func FuzzDocuments(f *testing.F) {
 	for _, file := range documentFiles() {
 		f.Add([]byte(file))
 	}
+	f.Add([]byte(`[{"":0 `))
 	f.Add(readertest.ReadFile(f, "../testdata/signal-export/main.jsonl"))
 	f.Add(readertest.ReadFile(f, "../testdata/slack/C0QUAY7.json"))
 	f.Add(readertest.ReadFile(f, "../testdata/json/chat.json"))

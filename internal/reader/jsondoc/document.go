@@ -37,6 +37,7 @@ type Document struct {
 	// a list for records was found, if an empty one.
 	damaged, ended, listed bool
 	keys                   Keys
+	late                   Late
 	path                   []string
 	messages               build.Messages
 }
@@ -89,9 +90,10 @@ type container struct {
 	// last is the last key in it; valued is set until its value has come.
 	last   string
 	valued bool
-	// facts is how many were known before it; records is set if it has some.
-	facts   int
-	records bool
+	// facts is how many were known before it, before how many before its last record;
+	// records is set if it has some.
+	facts, before int
+	records       bool
 }
 
 // aroundDepth is how deep the values around records may be nested, FactLimit how many
@@ -120,10 +122,15 @@ func (d *Document) Items(ctx context.Context, parse func(raw string) (*argus.Mes
 				yield(reader.Item{}, err)
 				return
 			}
-			if item.Message == nil && item.Problem == "" {
-				if item.Where.Length > 0 {
-					continue
-				}
+			last := item.Message == nil && item.Problem == ""
+			if last && item.Where.Length > 0 {
+				continue
+			}
+			if last && parse != nil {
+				item = d.late.Item(d.At)
+				last = item.Problem == ""
+			}
+			if last {
 				return
 			}
 			item.Where.Record = record
@@ -227,6 +234,9 @@ func (d *Document) recorded() {
 	if n := len(d.Open); n > 0 {
 		d.Open[n-1].valued, d.Open[n-1].records = false, true
 	}
+	for i := range d.Open {
+		d.Open[i].before = len(d.Facts)
+	}
 }
 
 // broken moves to the next record.
@@ -286,7 +296,11 @@ func (d *Document) close() {
 		return
 	}
 	if d.Open[n].records {
+		d.late.Add(d.Facts[min(d.Open[n].before, len(d.Facts)):]...)
 		d.Facts = d.Facts[:d.Open[n].facts]
+		for i := range d.Open {
+			d.Open[i].before = min(d.Open[i].before, len(d.Facts))
+		}
 		if n > 0 {
 			d.Open[n-1].records = true
 		}
@@ -341,13 +355,18 @@ func (d *Document) fact(text string) {
 		keys = append(keys, top.last)
 	}
 	name := strings.Join(keys, ".")
-	if d.shape.Take(name, text) || len(d.Facts) == FactLimit {
+	if d.shape.Take(name, text) {
 		return
 	}
 	if len(text) > FactSize {
 		text = strings.ToValidUTF8(text[:FactSize], "") + "…"
 	}
-	d.Facts = append(d.Facts, argus.Field{Name: name, Value: text})
+	fact := argus.Field{Name: name, Value: text}
+	if len(d.Facts) == FactLimit {
+		d.late.Add(fact)
+		return
+	}
+	d.Facts = append(d.Facts, fact)
 }
 
 // Begin makes a message with the facts of the place and the members of an object, which set
@@ -446,6 +465,37 @@ func KeepMember(m *argus.Message, name, raw string) {
 	default:
 		AddExtra(m, name, raw)
 	}
+}
+
+// EditedAt marks a message as edited, by a member that says when: a value that makes no
+// sense is marked.
+func EditedAt(m *argus.Message, name, raw string, at argus.Time) {
+	build.Edited(m, at)
+	if !at.Known() {
+		build.NotUnderstood(m, name, Compact(raw))
+		return
+	}
+	AddExtra(m, name, raw)
+}
+
+// Further returns a time beside that of sending. One that makes no sense is marked and
+// costs the message nothing.
+func Further(m *argus.Message, name, raw string, t argus.Time, err error) argus.Time {
+	if err != nil {
+		build.NotUnderstood(m, name, Compact(raw))
+		return argus.Time{}
+	}
+	return t
+}
+
+// ScalarOf returns a text, number or word as text. It marks another value as not
+// understood.
+func ScalarOf(m *argus.Message, name, raw string) string {
+	text := ScalarText(raw)
+	if text == "" && (raw[0] == '{' || raw[0] == '[') {
+		build.NotUnderstood(m, name, Compact(raw))
+	}
+	return text
 }
 
 // Compact returns a raw value in the form for Extra.

@@ -113,14 +113,37 @@ func List[T any](raw string, one func(string) (T, error)) ([]T, error) {
 	return list, nil
 }
 
-// KeepMembers keeps the members of an object, except some.
-func KeepMembers(m *argus.Message, raw string, but ...string) {
+// KeepMembers keeps the members of an object, except some, which were read as texts or
+// lists of texts: it marks those that are not as not understood.
+func KeepMembers(m *argus.Message, raw string, texts ...string) {
+	KeepOthers(m, raw, texts...)
+	list := Scanner[string]{Text: raw}
+	for list.Next() {
+		if key, _ := Unquote(list.Key); slices.Contains(texts, key) && !isTexts(list.Value) {
+			build.NotUnderstood(m, key, Compact(list.Value))
+		}
+	}
+}
+
+// KeepOthers keeps the members of an object, except some.
+func KeepOthers(m *argus.Message, raw string, but ...string) {
 	list := Scanner[string]{Text: raw}
 	for list.Next() {
 		if key, _ := Unquote(list.Key); !slices.Contains(but, key) {
 			KeepMember(m, key, list.Value)
 		}
 	}
+}
+
+// isTexts reports whether a value is a text, number or word, or a list of those.
+func isTexts(raw string) bool {
+	list := Scanner[string]{Text: raw}
+	for raw[0] == '[' && list.Next() {
+		if list.Value[0] == '{' || list.Value[0] == '[' {
+			return false
+		}
+	}
+	return raw[0] != '{' || raw == "{}"
 }
 
 // ScalarMember returns a text or number as text.

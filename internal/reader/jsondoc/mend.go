@@ -22,7 +22,7 @@ const MendSize = 64 << 10
 
 // The kinds of mending, in the words of Extra.
 const (
-	mendedField   = "repaired"
+	mendedField   = reader.ExtraRepaired
 	mendedComma   = "a comma was missing"
 	mendedSurplus = "a comma was too many"
 	mendedControl = "a text had a line end or another control character"

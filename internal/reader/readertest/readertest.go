@@ -35,7 +35,7 @@ func Input(name string, content []byte, o reader.Options) reader.Input {
 func ReadAll(t testing.TB, f *reader.Format, in reader.Input) []reader.Item {
 	t.Helper()
 	var items []reader.Item
-	for item, err := range f.Read(t.Context(), in) {
+	for item, err := range f.Items(t.Context(), in) {
 		if err != nil {
 			t.Fatalf("%s reads %s: %v", f, in.Name, err)
 		}
@@ -267,7 +267,7 @@ func Benchmark(b *testing.B, format *reader.Format, file []byte, messages int) {
 	begun := CPUTime()
 	for b.Loop() {
 		n := 0
-		for item, err := range format.Read(b.Context(), in) {
+		for item, err := range format.Items(b.Context(), in) {
 			if err != nil || item.Message == nil {
 				b.Fatal(err, item.Problem)
 			}

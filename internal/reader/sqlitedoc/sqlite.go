@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,12 +48,17 @@ type Database struct {
 	db     *sql.DB
 	limit  int
 	Tables map[string]bool
+	// asked are the tables that somebody read. unread counts the values of columns that
+	// nobody asked for, by table and column, and orphans the rows that belong to no row of
+	// another table.
+	asked           map[string]bool
+	unread, orphans map[string]uint64
 }
 
 // Open opens a database whose values may be limit bytes long. The error is a Damaged
 // when the database is at fault.
 func Open(ctx context.Context, file io.ReaderAt, size int64, limit int) (*Database, error) {
-	d := &Database{ctx: ctx, source: &onlyFile{file: file, size: statedSize(file, size)}, limit: limit, Tables: map[string]bool{}}
+	d := &Database{ctx: ctx, source: &onlyFile{file: file, size: statedSize(file, size)}, limit: limit, Tables: map[string]bool{}, asked: map[string]bool{}, unread: map[string]uint64{}, orphans: map[string]uint64{}}
 	name, system, err := vfs.New(d.source)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -98,6 +104,56 @@ func (d *Database) Stated(table string, passed, besides uint64) (item reader.Ite
 	n := uint64(rows.Number("seq"))
 	return reader.Item{Stated: &argus.Stated{What: "sqlite_sequence of " + table, Count: n - min(n, passed), Besides: besides}}, true
 }
+
+// Orphans counts how many rows belong to no row of another table.
+func (d *Database) Orphans(table string, rows *Rows, n uint64) {
+	if n > 0 {
+		d.orphans[table] += n
+		rows.kept = true // the rows count, not their columns
+	}
+}
+
+// Left returns a problem for all that was found in the tables and is in no item: rows that
+// belong to no other, the values of columns that nobody asked for, except those that a
+// format ignores, and whole tables.
+func (d *Database) Left(ignored map[string]string) (item reader.Item, ok bool) {
+	for name := range ignored {
+		delete(d.unread, name)
+	}
+	counted := func(of map[string]uint64) (names []string) {
+		for _, name := range slices.Sorted(maps.Keys(of)) {
+			names = append(names, fmt.Sprintf("%d in %s", of[name], name))
+		}
+		return names
+	}
+	var said []string
+	for _, left := range []struct {
+		words string
+		names []string
+	}{
+		{"rows that belong to nothing in the database: ", counted(d.orphans)},
+		{"values of columns that are not read: ", counted(d.unread)},
+		{"tables that are not read: ", d.notAsked()},
+	} {
+		names := left.names
+		for i := range names {
+			names[i] = names[i][:min(len(names[i]), leftName)]
+		}
+		if more := len(names) - leftNames; more > 0 {
+			names = append(names[:leftNames], fmt.Sprintf("and %d more", more))
+		}
+		if names != nil {
+			said = append(said, left.words+strings.ToValidUTF8(strings.Join(names, ", "), "\uFFFD"))
+		}
+	}
+	return reader.Item{Problem: strings.Join(said, "; ")}, said != nil
+}
+
+// leftNames is how many tables or columns are named, leftName the bytes of a name that are.
+const (
+	leftNames = 40
+	leftName  = 120
+)
 
 // Close ends the reading. Its errors are ignored, since nothing was written.
 func (d *Database) Close() {
@@ -161,27 +217,95 @@ func (d *Database) Table(name, order string) (*Rows, error) {
 	if !d.Tables[name] {
 		return &Rows{}, nil
 	}
-	info, err := d.Query(`SELECT name FROM pragma_table_info(?) LIMIT 1000`, name)
-	if err != nil {
-		return nil, err
+	d.asked[name] = true
+	names, err := d.columns(name)
+	if err != nil || len(names) == 0 {
+		return nil, errors.Join(err, fmt.Errorf("the table %q has no columns", name))
 	}
-	defer info.Close()
 	var columns []string
 	ordered := false
-	for info.Next() {
-		column := quoteName(info.Text("name"))
-		ordered = ordered || column == quoteName(order)
-		columns = append(columns, fmt.Sprintf("CASE WHEN octet_length(%[1]s) > %[2]d THEN '(' || octet_length(%[1]s) || ' bytes, not read)' ELSE %[1]s END AS %[1]s", column, d.limit))
-	}
-	if info.Err != nil || len(columns) == 0 {
-		return nil, errors.Join(info.Err, fmt.Errorf("the table %q has no columns", name))
+	for _, column := range names {
+		ordered = ordered || column == order
+		columns = append(columns, fmt.Sprintf("CASE WHEN octet_length(%[1]s) > %[2]d THEN '(' || octet_length(%[1]s) || ' bytes, not read)' ELSE %[1]s END AS %[1]s", quoteName(column), d.limit))
 	}
 	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + quoteName(name)
 	if ordered || order == "rowid" {
 		query += " ORDER BY " + quoteName(name) + "." + quoteName(order)
 	}
-	return d.Query(query)
+	rows, err := d.Query(query)
+	if err == nil {
+		rows.of, rows.table = d, name
+		rows.used, rows.filled = make([]bool, len(rows.Names)), make([]uint64, len(rows.Names))
+		for i, column := range rows.Names {
+			rows.used[i] = column == order || slices.Contains(rowNumbers, column)
+		}
+	}
+	return rows, err
 }
+
+// columns returns the names of the columns of a table.
+func (d *Database) columns(table string) (names []string, err error) {
+	info, err := d.Query(`SELECT name FROM pragma_table_info(?) LIMIT 1000`, table)
+	if err != nil {
+		return nil, err
+	}
+	defer info.Close()
+	for info.Next() {
+		names = append(names, info.Text("name"))
+	}
+	return names, info.Err
+}
+
+// Rest counts the values of the columns of a table that a query does not ask for.
+func (d *Database) Rest(table string, asked ...string) {
+	d.asked[table] = true
+	names, err := d.columns(table)
+	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(asked, name) || slices.Contains(rowNumbers, name) })
+	if err != nil || len(names) == 0 {
+		return // the query meets the damage too
+	}
+	var columns []string
+	for i, name := range names {
+		columns = append(columns, fmt.Sprintf("sum(coalesce(%[1]s <> '' AND %[1]s <> 0, 0)) AS c%d", quoteName(name), i))
+	}
+	rows, err := d.Query("SELECT " + strings.Join(columns, ", ") + " FROM " + quoteName(table))
+	if err != nil {
+		return
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return
+	}
+	for i, name := range names {
+		if n := rows.Number(fmt.Sprintf("c%d", i)); n > 0 {
+			d.unread[table+"."+name] += uint64(n)
+		}
+	}
+}
+
+// notAsked returns the tables with rows that nobody read.
+func (d *Database) notAsked() (names []string) {
+	for _, table := range slices.Sorted(maps.Keys(d.Tables)) {
+		if d.asked[table] || strings.HasPrefix(table, "sqlite_") || slices.Contains(ofTheSystem, table) {
+			continue
+		}
+		rows, err := d.Query("SELECT 1 AS n FROM " + quoteName(table) + " LIMIT 1")
+		if err != nil {
+			continue
+		}
+		if rows.Next() {
+			names = append(names, table)
+		}
+		rows.Close()
+	}
+	return names
+}
+
+// ofTheSystem are tables that Android and Core Data keep about the others.
+var ofTheSystem = []string{"android_metadata", "room_master_table", "Z_PRIMARYKEY", "Z_METADATA", "Z_MODELCACHE"}
+
+// rowNumbers are the columns in which SQLite, Android and Core Data number rows.
+var rowNumbers = []string{"rowid", "ROWID", "_id", "Z_PK", "Z_ENT", "Z_OPT"}
 
 func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
@@ -193,6 +317,14 @@ type Rows struct {
 	values, into []any
 	limit        int
 	Err          error
+	// of is the database and table the table of rows whose columns are all asked for: used
+	// are the columns that somebody read, filled counts the values of each; kept is set if
+	// all are read.
+	of     *Database
+	table  string
+	used   []bool
+	filled []uint64
+	kept   bool
 }
 
 // Next moves to the next row and reports whether it exists.
@@ -205,11 +337,39 @@ func (r *Rows) Next() bool {
 		return false
 	}
 	r.Err = r.rows.Scan(r.into...)
+	for i := 0; i < len(r.used) && !r.kept && r.Err == nil; i++ {
+		if !r.used[i] && hasValue(r.values[i]) {
+			r.filled[i]++
+		}
+	}
 	return r.Err == nil
+}
+
+// hasValue reports whether a value is not NULL, 0 or empty.
+func hasValue(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return false
+	case int64:
+		return v != 0
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	case []byte:
+		return len(v) > 0
+	}
+	return true
 }
 
 // Close ends the query.
 func (r *Rows) Close() {
+	for i := 0; i < len(r.used) && !r.kept; i++ {
+		if !r.used[i] && r.filled[i] > 0 {
+			r.of.unread[r.table+"."+r.Names[i]] += r.filled[i]
+		}
+	}
+	r.kept = true
 	if r.rows != nil {
 		_ = r.rows.Close()
 	}
@@ -222,6 +382,9 @@ func (r *Rows) Close() {
 func (r *Rows) Value(name string) any {
 	for i := range r.Names {
 		if r.Names[i] == name {
+			if i < len(r.used) {
+				r.used[i] = true
+			}
 			return r.values[i]
 		}
 	}
@@ -258,6 +421,7 @@ const blobLimit = 256
 // Keep adds the unused values to a message, under a prefix. NULL, 0 and "" count as no
 // value.
 func (r *Rows) Keep(m *argus.Message, prefix string, used ...string) {
+	r.kept = true
 next:
 	for i, name := range r.Names {
 		for _, u := range used {

@@ -30,11 +30,15 @@ import (
 //   - messageCount at the end of the file is the file's own count of messages.
 var Discord = &reader.Format{
 	Name:    "discord",
-	Version: 3,
+	Version: 4,
 	About:   "Discord channels as DiscordChatExporter writes them in JSON",
 	Checked: "invented examples only",
-	Detect:  detectDiscord,
-	Read:    readDiscord,
+	Kept: []string{
+		"attachments", "author.*", "callEndedTimestamp", "channel.*", "dateRange.*", "embeds", "exportedAt", "forwardedMessage", "guild.*", "inlineEmojis",
+		"interaction", "isPinned", "mentions", "reactions", "reference", "sent", "stickers", "timestamp", "timestampEdited",
+	},
+	Detect: detectDiscord,
+	Read:   readDiscord,
 }
 
 // detectDiscord looks for a message, or the channel at the beginning of a file.
@@ -109,8 +113,7 @@ func discordMessage(d *jsondoc.Document, options reader.Options, channel *discor
 			jsondoc.AtZero(m, key, raw, m.Sent)
 		case "timestampEdited":
 			at, _ := jsondoc.ISOMember(raw, options)
-			build.Edited(m, at)
-			jsondoc.AddExtra(m, key, raw)
+			jsondoc.EditedAt(m, key, raw, at)
 		case "content":
 			content, err = jsondoc.TextOf(m, key, raw)
 		case "author":

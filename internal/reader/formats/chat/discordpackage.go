@@ -29,11 +29,14 @@ import (
 //   - channel.json is a room.
 var DiscordPackage = &reader.Format{
 	Name:    "discord-package",
-	Version: 1,
+	Version: 2,
 	About:   "Discord's data package of one account (messages.json or messages.csv in a folder per channel)",
 	Checked: "invented examples in the layout that public readers describe; no package of a real account",
-	Detect:  detectDiscordPackage,
-	Read:    readDiscordPackage,
+	Kept: []string{
+		"attachment", "guild", "icon", "last_message_id", "nicks", "owner_id", "type",
+	},
+	Detect: detectDiscordPackage,
+	Read:   readDiscordPackage,
 }
 
 const discordCSV = "ID,Timestamp,Contents,Attachments"

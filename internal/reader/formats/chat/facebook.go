@@ -42,11 +42,17 @@ import (
 //   - A shared place is a location in addition to the text.
 var Facebook = &reader.Format{
 	Name:    "facebook",
-	Version: 3,
+	Version: 4,
 	About:   "Facebook and Instagram messages as JSON (message_1.json …)",
 	Checked: "chat-miner's Instagram sample, 2 of 2 messages as in its target; otherwise invented examples",
-	Detect:  detectFacebook,
-	Read:    readFacebook,
+	Kept: []string{
+		"audio_files", "bumped_message_metadata", "call_duration", "files", "gifs", "image.*", "ip", "isUnsent", "is_geoblocked_for_viewer",
+		"is_still_participant", "is_taken_down", "is_unsent", "is_unsent_image_by_messenger_kid_parent", "joinable_mode.*", "magic_words", "media", "missed",
+		"photos", "reactions", "share", "sticker", "threadName", "thread_path", "thread_type", "timestamp", "timestamp_ms", "title", "type", "users",
+		"videos",
+	},
+	Detect: detectFacebook,
+	Read:   readFacebook,
 }
 
 // detectFacebook looks for a message in a list of messages.
@@ -176,6 +182,8 @@ func facebookMessage(d *jsondoc.Document, service, folder, raw string, thread *f
 		case "is_unsent", "isUnsent":
 			if raw == "true" {
 				m.State |= argus.StateDeleted
+			} else if raw != "false" {
+				build.NotUnderstood(m, key, jsondoc.Compact(raw))
 			}
 		case "photos", "videos", "audio_files", "gifs", "files", "media":
 			jsondoc.KeepMember(m, key, raw)

@@ -36,11 +36,22 @@ import (
 //     problems: a key is not a message.
 var Matrix = &reader.Format{
 	Name:    "matrix",
-	Version: 3,
+	Version: 4,
 	About:   "Matrix events: exports of rooms, lists of events, sync answers, single events",
 	Checked: "matrix-nio's test data: 12 messages, 3 locked, 63 of the service, 4 refused",
-	Detect:  detectMatrix,
-	Read:    readMatrix,
+	Ignored: map[string]string{
+		"age": "repeats unsigned", "user_id": "repeats sender",
+		"start": "of a page", "end": "of a page", "prev_batch": "of a page", "next_batch": "of a page", "limited": "of a page", "unread_notifications": "of a screen",
+	},
+	Kept: []string{
+		"body", "content", "device_id", "device_lists.*", "device_one_time_keys_count.*", "end", "export_date", "exported_by", "external_url", "file",
+		"format", "formatted_body", "geo_uri", "global", "info", "invite_room_state", "m.asset", "m.file", "m.html", "m.location", "m.mentions",
+		"m.new_content", "m.relates_to", "m.text", "m.ts", "membership", "msgtype", "next_batch", "org.matrix.msc1767.*", "org.matrix.msc2516.*",
+		"org.matrix.msc3245.*", "org.matrix.msc3488.*", "origin_server_ts", "prev_batch", "prev_content", "replaces_state", "room_avatar", "room_creator",
+		"room_name", "sender_device", "sender_key", "start", "topic", "unsigned", "url",
+	},
+	Detect: detectMatrix,
+	Read:   readMatrix,
 }
 
 // detectMatrix looks for an event.
@@ -94,6 +105,10 @@ func readMatrix(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, err
 	d := jsondoc.New(in, jsondoc.Shape{Lists: lists, Begins: beginsMatrix, Many: true, Take: func(name, text string) bool {
 		if name == "room_name" {
 			title = argus.CleanName(text)
+		}
+		switch name[strings.LastIndexByte(name, '.')+1:] {
+		case "start", "end", "prev_batch", "next_batch", "limited", "highlight_count", "notification_count": // ignored
+			return true
 		}
 		return title != "" && name == "room_name"
 	}})

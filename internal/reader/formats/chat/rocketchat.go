@@ -3,6 +3,7 @@ package chat
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"path"
@@ -39,11 +40,23 @@ import (
 //   - count after the messages is the REST interface's own count of its answer.
 var RocketChat = &reader.Format{
 	Name:    "rocketchat",
-	Version: 4,
+	Version: 5,
 	About:   "Rocket.Chat messages, users and rooms as JSON, from its REST interface or its database",
 	Checked: "invented examples only",
-	Detect:  detectRocketchat,
-	Read:    readRocketchat,
+	Ignored: map[string]string{"services": "passwords and tokens; their size is kept", "joinCode": "lets people in; its size is kept", "success": "of the answer of the server", "offset": "of the answer of the server", "total": "of the answer of the server"},
+	Kept: []string{
+		"_hidden", "_id", "_updatedAt", "active", "alias", "announcement", "archived", "attachments", "avatar", "avatarETag", "avatarOrigin", "avatarUrl",
+		"bio", "blocks", "bot", "broadcast", "callStatus", "channels", "content.*", "createdAt", "customFields", "default", "description", "displayName",
+		"drid", "e2eKeyId", "e2eMentions", "editedAt", "editedBy", "emails", "emoji", "encrypted", "federated", "file", "fileUpload", "files", "fname",
+		"groupable", "groups", "jitsiTimeout", "joinCode", "language", "lastLogin", "lastMessage", "lm", "location", "md", "mentions", "msgs", "muted",
+		"name", "nickname", "open", "parseUrls", "pinned", "pinnedAt", "pinnedBy", "prid", "private", "reactionHash", "reactions", "ref", "replies",
+		"requirePasswordChange", "retention", "ro", "role", "roles", "sandstormId", "sentByEmail", "services", "settings", "slackBotId", "slackTs", "sort",
+		"starred", "status", "statusConnection", "statusDefault", "statusLivechat", "statusText", "success", "sysMes", "t", "tcount", "teamId", "teamMain",
+		"temporal", "tlm", "tmid", "tmsg", "topic", "ts", "tshow", "type", "typed", "u.*", "uids", "unread", "unreadNotLoaded", "urls", "userMuted",
+		"username", "usernames", "usersCount", "utcOffset", "visitor", "webRtcCallEndTs",
+	},
+	Detect: detectRocketchat,
+	Read:   readRocketchat,
 }
 
 // detectRocketchat looks for a message, a user or a room.
@@ -105,10 +118,14 @@ func readRocketchat(ctx context.Context, in reader.Input) iter.Seq2[reader.Item,
 				return beginsRocketchatUser(b) || beginsRocketchatRoom(b) || !rooms && beginsRocketchatMessage(b)
 			},
 			Take: func(name, text string) bool {
-				if name == "count" {
+				switch name {
+				case "count":
 					count = text
+				case "success", "offset", "total": // ignored
+				default:
+					return false
 				}
-				return name == "count"
+				return true
 			},
 		})
 		d.StatedItems(ctx, func(raw string) (*argus.Message, error) {
@@ -237,8 +254,7 @@ func rocketchatMessage(d *jsondoc.Document, options reader.Options, titles map[s
 			jsondoc.KeepMember(m, key, raw)
 		case "editedAt":
 			at, _ := mongoTime(raw, options)
-			build.Edited(m, at)
-			jsondoc.AddExtra(m, key, raw)
+			jsondoc.EditedAt(m, key, raw, at)
 		case "tcount":
 			build.Replied(m, raw)
 			jsondoc.KeepMember(m, key, raw)
@@ -418,6 +434,8 @@ func mongoTime(raw string, options reader.Options) (t argus.Time, err error) {
 				t, err = mongoTime(raw, options)
 			case "$numberLong":
 				t, err = jsondoc.MillisMember(raw)
+			default:
+				err = errors.New("want $date or $numberLong, found another key")
 			}
 			return err
 		})

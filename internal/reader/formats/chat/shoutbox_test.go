@@ -27,6 +27,7 @@ var Shoutbox = &reader.Format{
 	Version: 1,
 	About:   "Shoutbox rooms as JSON (wall.json)",
 	Checked: "invented examples only",
+	Kept:    []string{"changed", "likes", "server"},
 	Detect:  detectShoutbox,
 	Read:    readShoutbox,
 }

@@ -33,11 +33,15 @@ import (
 //   - Newer exports omit empty members.
 var Skype = &reader.Format{
 	Name:    "skype",
-	Version: 1,
+	Version: 2,
 	About:   "Skype's messages.json",
 	Checked: "invented examples in the layout that public readers describe; no export of a real account",
-	Detect:  detectSkype,
-	Read:    readSkype,
+	Kept: []string{
+		"amsreferences", "content", "conversations.*", "exportDate", "from", "messagetype", "originalarrivaltime", "properties", "quote", "userId",
+		"version",
+	},
+	Detect: detectSkype,
+	Read:   readSkype,
 }
 
 func detectSkype(s reader.Sample) int {
@@ -81,8 +85,11 @@ func skypeMessage(d *jsondoc.Document, options reader.Options, raw string) (*arg
 			if when := jsondoc.InsideText(raw, "deletetime"); when != "" {
 				m.State |= argus.StateDeleted
 			}
-			if when, ok := dates.Millis(jsondoc.InsideText(raw, "edittime")); ok {
-				build.Edited(m, when)
+			if edited := jsondoc.Inside(raw, "edittime"); edited != "" {
+				when, ok := dates.Millis(jsondoc.ScalarText(edited))
+				if build.Edited(m, when); !ok {
+					build.NotUnderstood(m, "properties.edittime", jsondoc.Compact(edited))
+				}
 			}
 			jsondoc.KeepMember(m, key, raw)
 		default:
@@ -129,6 +136,7 @@ func skypeContent(m *argus.Message, kind, content string) error {
 		whom = append(whom, shownText(target, nil))
 	}
 	if by := value("initiator"); by != "" {
+		build.Keep(m, "from", m.From)
 		m.From = by
 	}
 	switch word := strings.TrimPrefix(kind, "ThreadActivity/"); {

@@ -47,11 +47,23 @@ import (
 //     topic and purpose, from its creator at the time of creation, to its members.
 var Slack = &reader.Format{
 	Name:    "slack",
-	Version: 4,
+	Version: 5,
 	About:   "Slack workspace export, a folder per channel and a file per day, with its lists of users and channels; slackdump's file per channel",
 	Checked: "invented examples only",
-	Detect:  detectSlack,
-	Read:    readSlack,
+	Ignored: map[string]string{"blocks": "repeat the text; they are kept if they say more"},
+	Kept: []string{
+		"app_id", "attachments", "blocks", "bot_id", "bot_profile", "channel", "channel_id", "client_msg_id", "color", "created", "creator", "deleted",
+		"deleted_ts", "display_as_bot", "edited", "files", "has_2fa", "hidden", "icons", "inviter", "is_admin", "is_app_user", "is_archived", "is_bot",
+		"is_channel", "is_email_confirmed", "is_ext_shared", "is_general", "is_group", "is_im", "is_intro", "is_invited_user", "is_locked", "is_mpim",
+		"is_open", "is_org_shared", "is_owner", "is_primary_owner", "is_private", "is_read_only", "is_restricted", "is_shared", "is_starred",
+		"is_ultra_restricted", "language_code", "last_read", "latest_reply", "members", "message", "metadata", "name", "name_normalized", "no_notifications",
+		"num_members", "old_name", "parent_user_id", "permalink", "pinned_info", "pinned_to", "pins", "previous_message", "previous_names", "profile",
+		"purpose", "reactions", "real_name", "replies", "reply_count", "reply_users", "reply_users_count", "room", "root", "source_team", "state",
+		"subscribed", "subtype", "team", "team_id", "topic", "tz", "tz_label", "tz_offset", "unread_count", "unread_count_display", "updated", "upload",
+		"user_profile", "user_team", "who_can_share_contact_card", "x_files",
+	},
+	Detect: detectSlack,
+	Read:   readSlack,
 }
 
 // detectSlack looks for a message with Slack's ts, a user or a channel.
@@ -402,8 +414,7 @@ func slackMessage(d *jsondoc.Document, options reader.Options, channel slackChan
 		case "text":
 			text, err = jsondoc.TextOf(m, key, raw)
 		case "edited":
-			build.Edited(m, slackEdited(raw))
-			jsondoc.AddExtra(m, key, raw)
+			jsondoc.EditedAt(m, key, raw, slackEdited(raw))
 		case "reply_count":
 			build.Replied(m, raw)
 			jsondoc.KeepMember(m, key, raw)
@@ -501,8 +512,10 @@ func slackMessage(d *jsondoc.Document, options reader.Options, channel slackChan
 
 // slackEdited returns the time of an edit.
 func slackEdited(raw string) argus.Time {
-	t, _ := slackTime(jsondoc.InsideText(raw, "ts"))
-	return t
+	if t, ok := slackTime(jsondoc.InsideText(raw, "ts")); ok {
+		return t
+	}
+	return argus.Time{}
 }
 
 // slackHappened makes an event of the service. A joining member is the sender, whoever invited

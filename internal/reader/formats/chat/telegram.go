@@ -24,11 +24,24 @@ import (
 // Telegram is described in docs/format/telegram.md.
 var Telegram = &reader.Format{
 	Name:    "telegram",
-	Version: 4,
+	Version: 5,
 	About:   "Telegram Desktop's result.json, of one chat or of an account with its contacts",
 	Checked: "chat-export-structurer's Telegram samples, 4 of 4 messages as its target has them",
-	Detect:  detectTelegram,
-	Read:    readTelegram,
+	Ignored: map[string]string{"about": "Telegram's words about the export", "text.type": "the look of words"},
+	Kept: []string{
+		"action", "address", "amount", "author", "bio", "boost_peer_id", "boosts", "chats.list.type", "contact_information", "contact_vcard",
+		"contact_vcard_file_size", "cost", "currency", "date", "date_unixtime", "discard_reason", "distance", "duration", "duration_seconds", "edited",
+		"edited_unixtime", "emoticon", "file", "file_name", "first_name", "forwarded_from", "forwarded_from_id", "from", "from_id", "game_description",
+		"game_link", "game_message_id", "game_title", "gift_code", "giveaway_information", "giveaway_message_id", "giveaway_results", "height",
+		"information_text", "inline_bot_buttons", "inviter", "invoice_information", "last_name", "left_chats.list.type", "live_location_period_seconds",
+		"location_information", "media_spoiler", "media_type", "members", "message_id", "method", "months", "new_icon_emoji_id", "new_title",
+		"paid_stars_amount", "performer", "period", "phone_number", "photo", "place_name", "poll", "reactions", "reason_app_name", "reason_domain",
+		"reply_to_message_id", "reply_to_peer_id", "saved_from", "saved_from_id", "schedule_date", "score", "self_destruct_period_seconds", "stars",
+		"sticker_emoji", "text", "text_entities", "thumbnail", "thumbnail_file_size", "title", "to", "todo_list", "type", "unclaimed", "user_id", "username",
+		"values", "via_bot", "width", "winners",
+	},
+	Detect: detectTelegram,
+	Read:   readTelegram,
 }
 
 // detectTelegram looks for a message in a list of messages, or the first words of an account's
@@ -112,13 +125,21 @@ type telegramFile struct {
 	// damaged means that something outside the lists may have been lost, so that around proves
 	// nothing any more; ended means that the end was reported.
 	damaged, ended bool
+	late           jsondoc.Late
 	keys           jsondoc.Keys
 	open           *telegramMessage // the one being read
 }
 
 // telegramChat is an object outside the lists. path is the keys that lead to it, list the key
 // of its open list.
-type telegramChat struct{ name, kind, id, path, list string }
+// more are its other values.
+type telegramChat struct {
+	name, kind, id, path, list string
+	more                       []argus.Field
+	// said is set if it has messages; they have the first had of more.
+	said bool
+	had  int
+}
 
 const (
 	listMessages = "messages"
@@ -148,7 +169,7 @@ func (f *telegramFile) next(ctx context.Context) (reader.Item, error) {
 		}
 		switch {
 		case !found && (f.ended || f.list == "" && (f.damaged || len(f.around) == 0)):
-			return reader.Item{}, nil
+			return f.late.Item(f.At), nil
 		case !found:
 			f.ended = true
 			return reader.Item{Problem: "want the end of the export, found the end of the file", Where: argus.Where{Offset: f.At}}, nil
@@ -156,6 +177,10 @@ func (f *telegramFile) next(ctx context.Context) (reader.Item, error) {
 			return f.contact(f.key)
 		case f.list == "" && f.Buf[0] == '{' && f.isMessage():
 			f.list = listMessages // its beginning is lost
+		case f.list == "" && f.Buf[0] == '{' && f.inSection():
+			return f.entry()
+		case f.list == "" && f.Buf[0] == '}' && f.isSilent():
+			return f.silent()
 		case f.list == "":
 			if reason, err := f.step(); reason != "" || err != nil {
 				return f.broken(reason, err)
@@ -212,7 +237,10 @@ func (f *telegramFile) step() (reason string, err error) {
 		if len(f.around) == 0 && !f.damaged {
 			return "want one end of the export, found a second", nil
 		}
-		f.around = f.around[:max(0, len(f.around)-1)]
+		if n := len(f.around) - 1; n >= 0 {
+			f.late.Add(f.around[n].more[f.around[n].had:]...)
+			f.around = f.around[:n]
+		}
 		f.valued = false
 	case '[':
 		if n := len(f.around); n > 0 && f.valued {
@@ -293,6 +321,11 @@ func (c *telegramChat) set(key, text string) {
 		c.kind = text
 	case "id":
 		c.id = text
+	case "about":
+	default:
+		if text != "" && text != "null" && len(c.more) < jsondoc.FactLimit {
+			c.more = append(c.more, argus.Field{Name: strings.TrimPrefix(c.path+"."+key, "."), Value: strings.ToValidUTF8(text[:min(len(text), jsondoc.FactSize)], "")})
+		}
 	}
 }
 
@@ -300,6 +333,7 @@ func (c *telegramChat) set(key, text string) {
 func (f *telegramFile) message() (reader.Item, error) {
 	var chat telegramChat
 	if n := len(f.around); n > 0 {
+		f.around[n-1].said, f.around[n-1].had = true, len(f.around[n-1].more)
 		chat = f.around[n-1]
 	}
 	if f.damaged {
@@ -359,6 +393,53 @@ func (f *telegramFile) contact(word string) (reader.Item, error) {
 		build.Contact(m, word, accounts, name)
 		return m, build.Valid(m)
 	})
+}
+
+// inSection reports whether the object at the start of the view is in a list of another
+// section of an account's export, such as its sessions: it is in none of chats, and is
+// not a chat.
+func (f *telegramFile) inSection() bool {
+	n := len(f.around)
+	if n == 0 || f.valued || f.damaged {
+		return false
+	}
+	top := &f.around[n-1]
+	return top.list != "" && top.path != "" && top.path != "chats" && top.path != "left_chats" &&
+		!jsondoc.HasMember(f.Buf, func(key, _ []byte) bool { return string(key) == `"messages"` })
+}
+
+// entry reads an entry of such a section, which is about the account and not a message.
+func (f *telegramFile) entry() (reader.Item, error) {
+	section := f.around[len(f.around)-1].path
+	return f.object("an entry", func(raw string) (*argus.Message, error) {
+		m := &argus.Message{Service: cmp.Or(f.options.Service, "telegram"), Conversation: "export", ConversationReach: argus.ReachExport}
+		build.Notice(m, section, jsondoc.Compact(raw))
+		return m, build.Valid(m)
+	})
+}
+
+// isSilent reports whether the object that ends here is a chat without messages.
+func (f *telegramFile) isSilent() bool {
+	n := len(f.around)
+	return n > 0 && !f.damaged && !f.around[n-1].said && f.around[n-1].id != "" && f.around[n-1].kind != ""
+}
+
+// silent reads a chat without messages at its end: it was there.
+func (f *telegramFile) silent() (reader.Item, error) {
+	top := &f.around[len(f.around)-1]
+	top.had = len(top.more)
+	chat := *top
+	m := &argus.Message{Service: cmp.Or(f.options.Service, "telegram"), Conversation: chat.conversation(), Title: chat.name, Extra: chat.more, ConversationReach: argus.ReachExport}
+	build.Notice(m, "chat without messages", chat.name)
+	build.Keep(m, strings.TrimPrefix(chat.path+".type", "."), chat.kind)
+	item := reader.Item{Message: m, Where: argus.Where{Offset: f.At, Length: 1}}
+	if _, err := f.step(); err != nil {
+		return item, err
+	}
+	if err := build.Valid(m); err != nil {
+		item.Message, item.Problem = nil, err.Error()
+	}
+	return item, nil
 }
 
 // object makes an item of the object at the start of the view.
@@ -464,11 +545,13 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 	case "edited_unixtime", "edited":
 		if never := strings.Trim(raw, `"`); never != "0" && !strings.HasPrefix(never, "1970-01-0") {
 			at, problem := unixMember(raw)
-			if problem != nil && !p.Edited.Known() { // a clock without a zone; the other member has one
+			if problem != nil { // a clock without a zone; the other member has one
 				at, _ = dates.ISO(never, p.options)
 			}
-			build.Edited(p.Message, at)
-			jsondoc.AddExtra(p.Message, key, raw)
+			known := p.Edited
+			if jsondoc.EditedAt(p.Message, key, raw, at); problem != nil && known.Known() {
+				p.Edited = known
+			}
 		}
 	case "from", "actor":
 		p.from, err = jsondoc.TextMember(p.Message, key, raw)
@@ -628,6 +711,7 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 		jsondoc.AddExtra(p.Message, "text", p.pieces)
 	}
 	build.Keep(p.Message, strings.TrimPrefix(p.chat.path+".type", "."), p.chat.kind)
+	p.Extra = append(p.Extra, p.chat.more...)
 	if p.file != "" {
 		p.Attachments = []argus.Attachment{{Name: p.attachmentName(), Size: p.size, Type: cmp.Or(p.mime, p.media)}}
 	}
@@ -748,13 +832,15 @@ func (p *telegramMessage) joined(raw string) (string, error) {
 			case "text":
 				piece.text, err = jsondoc.TextMember(p.Message, "text", raw)
 			case "href":
-				p.leads(jsondoc.ScalarText(raw), "")
+				p.leads(jsondoc.ScalarOf(p.Message, "text.href", raw), "")
 				piece.more = true
 			case "user_id":
-				p.leads("", jsondoc.ScalarText(raw))
+				p.leads("", jsondoc.ScalarOf(p.Message, "text.user_id", raw))
+				piece.more = true
+			case "language", "document_id", "collapsed":
 				piece.more = true
 			default:
-				piece.more = true
+				build.NotUnderstood(p.Message, "text."+key, jsondoc.Compact(raw))
 			}
 			return err
 		})

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,11 +42,14 @@ import (
 // golang.org/x/net/html finds the tags, because a page is not XML: <br> has no end.
 var TelegramHTML = &reader.Format{
 	Name:    "telegram-html",
-	Version: 1,
+	Version: 2,
 	About:   "Telegram Desktop's messages.html, messages2.html …",
 	Checked: "invented pages in the layouts of 2019 to 2026, as public readers know them; no page of a real chat",
-	Detect:  detectTelegramHTML,
-	Read:    readTelegramHTML,
+	Kept: []string{
+		"forwarded_date", "media", "reactions", "reply_to", "signature", "via",
+	},
+	Detect: detectTelegramHTML,
+	Read:   readTelegramHTML,
 }
 
 func detectTelegramHTML(s reader.Sample) int {
@@ -275,6 +279,27 @@ func (p *telegramPage) said(m *argus.Message, body *html.Node) {
 	}
 	for button := range allTags(findClass(body, "bot_buttons_table"), "a") {
 		build.AlsoSaid(m, shownText(button, nil), outsideAddress(attrOf(button, "href")))
+	}
+	telegramOthers(m, body)
+	if in != body {
+		telegramOthers(m, in)
+	}
+}
+
+// telegramParts are the parts of a message that are read.
+var telegramParts = []string{"date", "from_name", "text", "media_wrap", "reply_to", "forwarded", "signature", "reactions", "bot_buttons_table"}
+
+// telegramOthers marks the parts that are not.
+func telegramOthers(m *argus.Message, body *html.Node) {
+	if body == nil {
+		return
+	}
+	for part := range body.ChildNodes() {
+		class := attrOf(part, "class")
+		isRead := slices.ContainsFunc(telegramParts, func(one string) bool { return hasClass(class, one) })
+		if said := shownText(part, nil); part.Type == html.ElementNode && !isRead && said != "" {
+			build.NotUnderstood(m, cmp.Or(class, part.Data), strings.ReplaceAll(said, "\n", " "))
+		}
 	}
 }
 

@@ -26,11 +26,16 @@ import (
 // RSMF is described in docs/readers-xml-mail.md.
 var RSMF = &reader.Format{
 	Name:    "rsmf",
-	Version: 3,
+	Version: 4,
 	About:   "Relativity Short Message Format 1.0 and 2.0: a mail with rsmf.zip, or its rsmf_manifest.json",
 	Checked: "invented examples only",
-	Detect:  detectRSMF,
-	Read:    readRSMF,
+	Kept: []string{
+		"Subject", "X-RSMF-*", "account_id", "attachments", "avatar", "block_id", "bubble", "conversation.*", "custodian", "custom", "damage", "deleted",
+		"direction", "display", "edits", "email", "eventcollectionid", "id", "importance", "isdeleted", "language", "parent", "reactions", "read_receipts",
+		"type", "version",
+	},
+	Detect: detectRSMF,
+	Read:   readRSMF,
 }
 
 const rsmfManifest = "rsmf_manifest.json"
@@ -358,10 +363,13 @@ func (f *rsmfFile) event(raw string) (*argus.Message, error) {
 		case "deleted":
 			if raw == "true" {
 				m.State |= argus.StateDeleted
+			} else if raw != "false" && raw != "null" {
+				build.NotUnderstood(m, key, jsondoc.Compact(raw))
 			}
 		case "edits":
-			build.Edited(m, f.lastEdit(raw))
-			jsondoc.AddExtra(m, key, raw)
+			if raw != "[]" {
+				jsondoc.EditedAt(m, key, raw, f.lastEdit(raw))
+			}
 		case "attachments":
 			m.Attachments, err = jsondoc.List(raw, func(raw string) (argus.Attachment, error) { return f.attachment(m, raw) })
 			jsondoc.AddExtra(m, key, raw)

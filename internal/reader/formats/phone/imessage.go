@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -22,12 +23,27 @@ import (
 // IMessage is described in docs/readers-xml-mail.md.
 var IMessage = &reader.Format{
 	Name:     "imessage",
-	Version:  4,
+	Version:  5,
 	About:    "iMessage and SMS of Apple's devices (chat.db of a Mac, sms.db of a phone)",
 	Checked:  "invented examples only",
 	OfDevice: true,
-	Detect:   detectIMessage,
-	Read:     readIMessage,
+	Kept: []string{
+		"account", "account_guid", "associated_message_emoji", "associated_message_guid", "associated_message_range_length",
+		"associated_message_range_location", "associated_message_type", "attachment.filename", "attachment.guid", "attachment.transfer_name",
+		"balloon_bundle_id", "biz_intent_id", "cache_has_attachments", "cache_roomnames", "ck_chat_id", "ck_record_change_tag", "ck_record_id",
+		"ck_sync_state", "committed_from_draft", "country", "date_edited", "date_played", "date_recovered", "date_retracted", "delete_date",
+		"destination_caller_id", "did_notify_recipient", "edit *", "error", "expire_state", "expressive_send_style_id", "fallback_hash", "group_action_type",
+		"group_title", "guid", "has_dd_results", "has_unseen_mention", "is_archive", "is_audio_message", "is_auto_reply", "is_corrupt", "is_delayed",
+		"is_delivered", "is_emote", "is_empty", "is_expirable", "is_finished", "is_forward", "is_kt_verified", "is_pending_satellite_send", "is_played",
+		"is_prepared", "is_read", "is_sent", "is_service_message", "is_sos", "is_spam", "is_stewie", "is_system_message", "item_type", "message_action_type",
+		"message_source", "message_summary_info", "needs_relay", "other_handle", "part_count", "payload_data", "replace", "reply_to_guid",
+		"satellite_send_*", "schedule_state", "schedule_type", "scheduled_*", "sent_or_received_off_grid", "service", "service_center", "share_direction",
+		"share_status", "sort_id", "subject", "synced_syndication_ranges", "syndication_ranges", "thread_originator_guid", "thread_originator_part",
+		"time_expressive_send_played", "type", "unsent parts", "version", "was_data_detected", "was_deduplicated", "was_delivered_quietly", "was_detonated",
+		"was_downgraded",
+	},
+	Detect: detectIMessage,
+	Read:   readIMessage,
 }
 
 func detectIMessage(s reader.Sample) int {
@@ -91,6 +107,9 @@ func readIMessageDB(ctx context.Context, in reader.Input, yield func(reader.Item
 	if item, ok := d.Stated("message", 0, r.besides); ok && !yield(item, nil) {
 		return errEnough
 	}
+	if item, ok := d.Left(nil); ok && !yield(item, nil) {
+		return errEnough
+	}
 	return nil
 }
 
@@ -146,6 +165,10 @@ func (r *imessageDB) messages(yield func(reader.Item, error) bool) error {
 			if err == nil {
 				rows = asked
 			}
+			r.Rest(table, "message_id", "chat_id", "delete_date", "attachment_id")
+			if table == "message_attachment_join" {
+				r.Rest("attachment", "filename", "mime_type", "transfer_name", "total_bytes", "guid")
+			}
 		}
 		defer rows.Close()
 		parts = append(parts, rows)
@@ -153,7 +176,7 @@ func (r *imessageDB) messages(yield func(reader.Item, error) bool) error {
 	inChat := &alongside{Rows: parts[0], key: "message_id"}
 	removed := &alongside{Rows: parts[1], key: "message_id"}
 	files := &alongside{Rows: parts[2], key: "message_id"}
-	return r.Each("message", "ROWID", func(row *sqlitedoc.Rows) error {
+	err := r.Each("message", "ROWID", func(row *sqlitedoc.Rows) error {
 		id := row.Number("ROWID")
 		m := &argus.Message{}
 		chat := imessageChat{}
@@ -184,6 +207,11 @@ func (r *imessageDB) messages(yield func(reader.Item, error) bool) error {
 		}
 		return nil
 	})
+	if err == nil {
+		r.Orphans("chat_message_join", inChat.Rows, inChat.rest())
+		r.Orphans("message_attachment_join", files.Rows, files.rest())
+	}
+	return err
 }
 
 // lose reports a lost table, if err is not nil, and stops reading it if that had begun.
@@ -209,6 +237,7 @@ type alongside struct {
 	*sqlitedoc.Rows
 	key         string
 	begun, more bool
+	lost        uint64 // rows that belong to no row of the other table
 }
 
 // to calls one for each row of a message.
@@ -217,6 +246,7 @@ func (a *alongside) to(id int64, one func()) error {
 		a.begun, a.more = true, a.Next()
 	}
 	for a.more && a.Number(a.key) < id {
+		a.lost++
 		a.more = a.Next()
 	}
 	for a.more && a.Number(a.key) == id {
@@ -224,6 +254,13 @@ func (a *alongside) to(id int64, one func()) error {
 		a.more = a.Next()
 	}
 	return a.Err
+}
+
+// rest reads the rows behind the last row of the other table, and returns how many rows
+// belong to none of it.
+func (a *alongside) rest() uint64 {
+	_ = a.to(math.MaxInt64, func() {}) // damage was reported with the rows, or ends them
+	return a.lost
 }
 
 func imessageFile(m *argus.Message, row *sqlitedoc.Rows) {
@@ -254,8 +291,9 @@ func (r *imessageDB) message(m *argus.Message, row *sqlitedoc.Rows, chat imessag
 	if body, ok := row.Value("attributedBody").([]byte); ok && row.Text("text") == "" {
 		m.Text = textdoc.LineFeeds(typedStreamText(body))
 	}
-	m.Sent, m.Received, m.Read = appleTime(row.Number("date")), appleTime(row.Number("date_delivered")), appleTime(row.Number("date_read"))
-	other := r.handles[row.Number("handle_id")]
+	m.Sent, m.Received, m.Read = rowTime(m, row, "date", appleTime), rowTime(m, row, "date_delivered", appleTime), rowTime(m, row, "date_read", appleTime)
+	other, known := r.handles[row.Number("handle_id")]
+	rowNames(m, row, "handle_id", known)
 	_, account, _ := strings.Cut(row.Text("account"), ":")
 	owner := cmp.Or(r.in.Owner, imessageAccount(row.Text("destination_caller_id")), imessageAccount(account), argus.OwnerOf+r.in.Name)
 	if row.Number("is_from_me") == 1 {
@@ -281,6 +319,29 @@ func (r *imessageDB) message(m *argus.Message, row *sqlitedoc.Rows, chat imessag
 	imessageHistory(m, row)
 	build.KeepExtra(m, "other_handle", r.handles[row.Number("other_handle")])
 	row.Keep(m, "", "ROWID", "guid", "text", "attributedBody", "date", "date_read", "date_delivered", "handle_id", "other_handle", "is_from_me")
+}
+
+// rowTime reads a time in a column. A value that is neither a time nor one that programs
+// write for none is marked as not understood.
+func rowTime(m *argus.Message, row *sqlitedoc.Rows, column string, read func(int64) argus.Time) argus.Time {
+	t := read(row.Number(column))
+	if t.Known() {
+		return t
+	}
+	if value := row.Text(column); value != "-1" && strings.Trim(value, "0.") != "" {
+		build.NotUnderstood(m, column, value)
+	}
+	return t
+}
+
+// rowNames marks the number of a row that does not exist as not understood.
+func rowNames(m *argus.Message, row *sqlitedoc.Rows, column string, known bool) {
+	if known {
+		return
+	}
+	if value := row.Text(column); value != "" && value != "0" && value != "-1" {
+		build.NotUnderstood(m, column, value)
+	}
 }
 
 // imessageHistory reads the previous texts of an edited message, and its unsent parts, from a

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,11 +32,19 @@ import (
 //   - Exceptions that signal-cli prints in place of content are problems.
 var Signal = &reader.Format{
 	Name:    "signal",
-	Version: 4,
+	Version: 5,
 	About:   "Signal as signal-cli prints it, in lines of JSON",
 	Checked: "invented examples only",
-	Detect:  detectSignal,
-	Read:    readSignal,
+	Ignored: map[string]string{"jsonrpc": "of the protocol of signal-cli", "method": "of the protocol of signal-cli"},
+	Kept: []string{
+		"account", "adminDelete", "attachments", "contacts", "destination", "destinationUuid", "envelope", "expirationStartTimestamp", "expiresInSeconds",
+		"groupInfo.*", "hasIncoming", "id", "isExpirationUpdate", "isReceived", "isRecipientUpdate", "isStory", "mentions", "payment", "pinMessage",
+		"pollCreate", "pollTerminate", "pollVote", "previews", "quote", "reaction", "readMessages", "relay", "remoteDelete", "sentMessage",
+		"serverReceivedTimestamp", "source", "sourceDevice", "sourceUuid", "sticker", "storyContext", "subscription", "textStyles", "timestamp",
+		"unidentifiedStatus", "unpinMessage", "viewOnce",
+	},
+	Detect: detectSignal,
+	Read:   readSignal,
 }
 
 func beginsSignal(b []byte) bool {
@@ -64,16 +73,25 @@ func readSignal(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, err
 // signalEnvelope becomes a message member by member.
 type signalEnvelope struct {
 	*argus.Message
-	account, to, group, stamp string
-	from                      signalAccount
-	failed                    string
-	content, edits            bool
+	account, group, stamp string
+	// outer is the time of the envelope, which may repeat the one inside.
+	outer          string
+	from, to       signalAccount
+	failed         string
+	content, edits bool
 }
 
 // signalAccount is an account as the members of one object name it.
 type signalAccount struct{ number, uuid, any, name string }
 
 func (a *signalAccount) id() string { return cmp.Or(a.number, a.any, a.uuid) }
+
+// more keeps the name of an account that its number replaced, unless it is that number.
+func (a *signalAccount) more(m *argus.Message, name string) {
+	if a.any != a.id() && a.any != a.uuid {
+		build.Keep(m, name, a.any)
+	}
+}
 
 // line takes one line of signal-cli: an envelope, and the account that received it. As a
 // JSON-RPC server it wraps both in params.
@@ -109,11 +127,10 @@ func (e *signalEnvelope) envelope(key, raw string) (err error) {
 	case "sourceName":
 		e.from.name, err = jsondoc.TextMember(e.Message, key, raw)
 	case "timestamp":
-		if e.stamp == "" { // a sync message's own time is the time of sending
-			e.stamp, err = jsondoc.ScalarMember(raw)
-		}
+		e.outer, err = jsondoc.ScalarMember(raw)
 	case "serverDeliveredTimestamp":
-		e.Received, err = jsondoc.MillisMember(raw)
+		at, problem := jsondoc.MillisMember(raw)
+		e.Received = jsondoc.Further(e.Message, key, raw, at, problem)
 	case "dataMessage":
 		e.content = true
 		err = jsondoc.Members(raw, e.data)
@@ -125,6 +142,8 @@ func (e *signalEnvelope) envelope(key, raw string) (err error) {
 				e.ReplyTo, err = jsondoc.ScalarMember(raw)
 			case "dataMessage":
 				err = jsondoc.Members(raw, e.data)
+			default:
+				jsondoc.KeepMember(e.Message, "editMessage."+key, raw)
 			}
 			return err
 		})
@@ -159,15 +178,14 @@ func (e *signalEnvelope) sync(key, raw string) error {
 		return nil
 	}
 	e.content = true
-	var to signalAccount
-	err := jsondoc.Members(raw, func(key, raw string) (err error) {
+	return jsondoc.Members(raw, func(key, raw string) (err error) {
 		switch key {
 		case "destination":
-			to.any, err = jsondoc.String(raw)
+			e.to.any, err = jsondoc.String(raw)
 		case "destinationNumber":
-			to.number, err = jsondoc.String(raw)
+			e.to.number, err = jsondoc.String(raw)
 		case "destinationUuid":
-			to.uuid, err = jsondoc.String(raw)
+			e.to.uuid, err = jsondoc.String(raw)
 			jsondoc.KeepMember(e.Message, key, raw)
 		case "editMessage":
 			err = e.envelope(key, raw)
@@ -176,8 +194,6 @@ func (e *signalEnvelope) sync(key, raw string) error {
 		}
 		return err
 	})
-	e.to = to.id()
-	return err
 }
 
 // data takes a member of a sent message.
@@ -219,6 +235,7 @@ func (e *signalEnvelope) data(key, raw string) (err error) {
 		build.Reacted(m, argus.Reaction{To: m.ReplyTo, Sign: emoji, Removed: jsondoc.Inside(raw, "isRemove") == "true"}, key, emoji)
 	case "remoteDelete":
 		err = signalTarget(raw, "timestamp", &m.ReplyTo)
+		jsondoc.KeepMembers(m, raw, "timestamp")
 		build.Notice(m, key, m.ReplyTo)
 	case "contacts":
 		jsondoc.KeepMember(m, key, raw)
@@ -292,6 +309,12 @@ func (e *signalEnvelope) finish() error {
 	if !e.content {
 		build.Notice(e.Message, "envelope", "")
 	}
+	e.stamp = cmp.Or(e.stamp, e.outer) // a sync message's own time is the time of sending
+	if e.outer != e.stamp {
+		build.Keep(e.Message, "timestamp", e.outer)
+	}
+	e.from.more(e.Message, "source")
+	e.to.more(e.Message, "destination")
 	var ok bool
 	if e.Sent, ok = dates.Millis(e.stamp); !ok {
 		return fmt.Errorf("timestamp: want milliseconds since 1970, found other text or none")
@@ -308,13 +331,15 @@ func (e *signalEnvelope) finish() error {
 		e.Sequence, _ = strconv.ParseUint(e.stamp, 10, 64)
 	}
 	e.Conversation = e.group
-	to := cmp.Or(e.to, e.account)
+	to := cmp.Or(e.to.id(), e.account)
 	switch {
 	case e.group != "":
-		build.Keep(e.Message, "account", e.account) // the owner of the device
-	case to != "" && e.From != "" && (to != e.From || e.to != ""): // otherwise the account to itself, about others
+	case to != "" && e.From != "" && (to != e.From || e.to != signalAccount{}): // otherwise the account to itself, about others
 		e.Conversation = argus.DirectConversation(e.From, to)
 		e.To = []string{to}
+	}
+	if e.account != e.From && !slices.Contains(e.To, e.account) {
+		build.Keep(e.Message, "account", e.account) // the owner of the device
 	}
 	return build.Valid(e.Message)
 }

@@ -38,12 +38,27 @@ import (
 //   - revisions are the previous texts of an edited message: Extra.
 var SignalBackup = &reader.Format{
 	Name:     "signal-export",
-	Version:  1,
+	Version:  2,
 	About:    "Signal's own export without encryption (main.jsonl)",
 	Checked:  "invented examples after Signal's backup.proto; no export of a real account",
 	OfDevice: true,
-	Detect:   detectSignalBackup,
-	Read:     readSignalBackup,
+	Ignored: map[string]string{
+		"mediaRootBackupKey": "a key of the backup", "account.profileKey": "a key", "recipient.contact.profileKey": "a key", "recipient.contact.identityKey": "a key",
+		"recipient.id": "numbers the recipients of one file", "recipient.group.masterKey": "a key; the conversation is its hash",
+		"chat.id": "numbers the chats of one file", "chat.recipientId": "numbers the recipients of one file",
+	},
+	Kept: []string{
+		"accountSettings", "aci", "androidSpecificSettings", "archived", "attachment", "attachments", "avatarColor", "avatarUrlPath", "backupTimeMs",
+		"backupsSubscriberData", "bioEmoji", "bioText", "blocked", "bodyRanges", "contact", "currentAppVersion", "debugInfo", "directionless",
+		"donationSubscriberData", "dontNotifyForMentionsIfMuted", "e164", "expirationTimerMs", "expireStartDate", "expireTimerVersion", "expiresInMs",
+		"familyName", "firstAppVersion", "giftBadge", "givenName", "hideStory", "identityState", "incoming", "keyTransparencyData", "linkPreview",
+		"longText", "markedUnread", "muteUntilMs", "nickname", "notRegistered", "note", "outgoing", "paymentNotification", "pinDetails", "pinnedOrder",
+		"pni", "poll", "profileFamilyName", "profileGivenName", "profileSharing", "quote", "reactions", "registered", "revisions", "sealedSender", "sms",
+		"snapshot", "sticker", "storySendMode", "style", "svrPin", "systemFamilyName", "systemGivenName", "systemNickname", "textReply",
+		"unregisteredTimestamp", "username", "usernameEntropy", "usernameLink", "version", "viewOnceMessage", "visibility", "whitelisted",
+	},
+	Detect: detectSignalBackup,
+	Read:   readSignalBackup,
 }
 
 // signalFrames are the possible members of a frame.
@@ -70,6 +85,12 @@ func beginsSignalFrame(b []byte) bool {
 // signalBackupLimit is the maximum number of known recipients and chats.
 const signalBackupLimit = 1 << 20
 
+// signalQuiet are the members that contacts have about whom the owner noted nothing: they
+// get no entry of their own.
+var signalQuiet = []string{
+	"aci", "pni", "e164", "profileGivenName", "profileFamilyName", "profileSharing", "hideStory", "identityState", "registered", "notRegistered", "visibility", "avatarColor",
+}
+
 // signalBackup holds the recipients and chats read so far.
 type signalBackup struct {
 	options    reader.Options
@@ -81,6 +102,7 @@ type signalBackup struct {
 	// quiet are the recipients, by number, who are not contacts and have written nothing so
 	// far.
 	quiet map[string]bool
+	begun bool // the facts of the export are in a record
 }
 
 // signalRecipient is an account or a group. self means that it is the owner.
@@ -99,7 +121,7 @@ func readSignalBackup(ctx context.Context, in reader.Input) iter.Seq2[reader.Ite
 	d := jsondoc.New(in, jsondoc.Shape{Lists: func(string) bool { return false }, Begins: beginsSignalFrame, Many: true})
 	return func(yield func(reader.Item, error) bool) {
 		last := argus.Where{}
-		for item, err := range d.Items(ctx, b.frame) {
+		for item, err := range d.Items(ctx, func(raw string) (*argus.Message, error) { return b.frame(d, raw) }) {
 			if last = item.Where; !yield(item, err) || err != nil {
 				return
 			}
@@ -128,7 +150,7 @@ func (b *signalBackup) silent(ids []string) *argus.Message {
 }
 
 // frame reads one frame. m is nil if it has nothing to show.
-func (b *signalBackup) frame(raw string) (m *argus.Message, err error) {
+func (b *signalBackup) frame(d *jsondoc.Document, raw string) (m *argus.Message, err error) {
 	err = jsondoc.Members(raw, func(key, raw string) (err error) {
 		if raw[0] != '{' {
 			return fmt.Errorf("want an object, found %s", jsondoc.Kind(raw))
@@ -136,17 +158,17 @@ func (b *signalBackup) frame(raw string) (m *argus.Message, err error) {
 		switch key {
 		case "account":
 			b.ownName = argus.CleanName(jsondoc.InsideText(raw, "givenName") + " " + jsondoc.InsideText(raw, "familyName"))
-			if user := jsondoc.InsideText(raw, "username"); b.ownName != "" || user != "" {
-				m = b.message()
-				build.Contact(m, key, []string{b.owner}, b.ownName, user)
-				jsondoc.KeepMembers(m, raw, "profileKey")
+			m = b.message()
+			jsondoc.KeepMembers(m, raw, "profileKey")
+			if m.Extra == nil {
+				m = nil
+				break
 			}
+			build.Contact(m, key, []string{b.owner}, b.ownName, jsondoc.InsideText(raw, "username"))
 		case "recipient":
 			m, err = b.recipient(raw)
 		case "chat":
-			if id := jsondoc.InsideText(raw, "id"); len(b.chats) < signalBackupLimit {
-				b.chats[strings.Clone(id)] = strings.Clone(jsondoc.InsideText(raw, "recipientId"))
-			}
+			m = b.chat(raw)
 		case "chatItem":
 			m, err = b.item(raw)
 		default:
@@ -159,7 +181,33 @@ func (b *signalBackup) frame(raw string) (m *argus.Message, err error) {
 	if m == nil || err != nil {
 		return nil, err
 	}
+	for _, fact := range d.Facts { // of the export: the first record has them
+		if !b.begun && fact.Name != "mediaRootBackupKey" {
+			m.Extra = append(m.Extra, fact)
+		}
+	}
+	b.begun = true
 	return m, build.Valid(m)
+}
+
+// chat learns with whom a chat is, and returns what the owner set for it, nil for nothing.
+func (b *signalBackup) chat(raw string) *argus.Message {
+	with := strings.Clone(jsondoc.InsideText(raw, "recipientId"))
+	if id := jsondoc.InsideText(raw, "id"); len(b.chats) < signalBackupLimit {
+		b.chats[strings.Clone(id)] = with
+	}
+	m := b.message()
+	jsondoc.KeepMembers(m, raw, "id", "recipientId")
+	if m.Extra == nil {
+		return nil
+	}
+	r := b.recipients[with]
+	m.Title = r.name
+	if m.Conversation = r.group; r.group == "" {
+		m.Conversation = argus.DirectConversation(b.owner, r.account)
+	}
+	build.Notice(m, "chat", "")
+	return m
 }
 
 func (b *signalBackup) message() *argus.Message {
@@ -173,6 +221,7 @@ func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 		return nil, errors.New("want an id, found none")
 	}
 	m, r := b.message(), signalRecipient{}
+	jsondoc.KeepOthers(m, raw, "id", "contact", "group", "self")
 	switch c, group := jsondoc.Inside(raw, "contact"), jsondoc.Inside(raw, "group"); {
 	case c != "":
 		name := func(given, family string) string {
@@ -199,7 +248,8 @@ func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 		if uuid := uuidText(jsondoc.InsideText(c, "aci")); uuid != r.account {
 			r.uuid = uuid
 		}
-		if names[1]+names[2]+jsondoc.InsideText(c, "note")+jsondoc.InsideText(c, "username") == "" {
+		jsondoc.KeepMembers(m, c, slices.Concat(signalQuiet, []string{"profileKey", "identityKey"})...)
+		if m.Extra == nil {
 			m = nil
 			if len(b.quiet) < signalBackupLimit {
 				b.quiet[id] = true
@@ -208,7 +258,11 @@ func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 		}
 		build.Contact(m, "recipient", accounts, names...)
 		build.AlsoSaid(m, jsondoc.InsideText(c, "note"))
-		jsondoc.KeepMembers(m, c, "profileKey", "identityKey")
+		for _, name := range signalQuiet {
+			if raw := jsondoc.Inside(c, name); raw != "" {
+				jsondoc.KeepMember(m, name, raw)
+			}
+		}
 	case group != "":
 		key := jsondoc.InsideText(group, "masterKey")
 		if key == "" {
@@ -220,11 +274,19 @@ func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 			r.members = append(r.members, b.account(jsondoc.InsideText(one, "userId")))
 		}
 		m.Conversation, m.Title = r.group, r.name
+		jsondoc.KeepMembers(m, group, "masterKey")
 		build.Room(m, "group", r.members, jsondoc.InsideText(group, "snapshot", "description", "descriptionText"), jsondoc.InsideText(group, "snapshot", "descriptionText", "descriptionText"))
 		m.To = r.members
 	case jsondoc.Inside(raw, "self") != "":
-		r.account, r.name, r.self, m = b.owner, b.ownName, true, nil
+		r.account, r.name, r.self = b.owner, b.ownName, true
+		m.Conversation, m.ConversationReach = "export", argus.ReachExport
+		if jsondoc.KeepMembers(m, jsondoc.Inside(raw, "self")); m.Extra == nil {
+			m = nil
+			break
+		}
+		build.Notice(m, "self", "")
 	default: // Signal's own notes, a list of receivers, a link to a call
+		m.Extra = nil // all of it is in the text
 		r.account = strings.Clone(compactName(raw, id))
 		m.Conversation, m.ConversationReach = "export", argus.ReachExport
 		build.Notice(m, "recipient", jsondoc.Compact(raw))
@@ -283,8 +345,9 @@ func (b *signalBackup) item(raw string) (*argus.Message, error) {
 		m.ServiceID = stamp
 		m.Sequence, _ = strconv.ParseUint(stamp, 10, 64)
 	}
-	if received, ok := dates.Millis(jsondoc.InsideText(raw, "incoming", "dateReceived")); ok {
-		m.Received = dates.UnlessZero(received)
+	if received := jsondoc.Inside(raw, "incoming", "dateReceived"); received != "" {
+		at, err := jsondoc.MillisMember(received)
+		m.Received = jsondoc.Further(m, "incoming.dateReceived", received, at, err)
 	}
 	delete(b.quiet, jsondoc.InsideText(raw, "authorId"))
 	m.From, m.FromName = author.account, author.name

@@ -23,12 +23,21 @@ import (
 // SMSBackup is described in docs/readers-xml-mail.md.
 var SMSBackup = &reader.Format{
 	Name:     "smsbackup",
-	Version:  4,
+	Version:  5,
 	About:    "SMS Backup & Restore's XML: SMS, MMS with their parts, calls",
 	Checked:  "invented examples only",
 	OfDevice: true,
-	Detect:   detectSMSBackup,
-	Read:     readSMSBackup,
+	Kept: []string{
+		"_id", "addr *", "address", "app_id", "block_type", "bubble", "callback_set", "cl", "cnt", "correlation_tag", "creator", "ct_cls", "ct_l", "ct_t",
+		"d_rpt", "d_rpt_st", "d_tm", "date_sent", "deletable", "device_name", "duration", "error_code", "exp", "favorite", "features", "file_id", "fw_id",
+		"group_id", "group_type", "hidden", "ipmsg_id", "link_url", "locked", "m_cls", "m_size", "m_type", "mms_id", "msg_box", "msg_id", "number",
+		"part data that is not base64", "part text", "post_dial_digits", "presentation", "pri", "protocol", "read", "read_status", "readable_date",
+		"reserved", "resp_st", "resp_txt", "retr_st", "retr_txt", "retr_txt_cs", "rpt_a", "rr", "rr_st", "safe_message", "sc_toa", "seen", "service_center",
+		"sim_imsi", "sim_slot", "smil", "spam_report", "st", "star_status", "status", "sub", "sub_cs", "sub_id", "subject", "subscription_component_name",
+		"subscription_id", "svc_cmd", "svc_cmd_content", "tag", "tag_eng", "text_only", "thread_id", "toa", "tr_id", "type", "using_mode", "v",
+	},
+	Detect: detectSMSBackup,
+	Read:   readSMSBackup,
 }
 
 func detectSMSBackup(s reader.Sample) int {

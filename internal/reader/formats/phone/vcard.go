@@ -20,11 +20,17 @@ import (
 // VCard is described in docs/readers-xml-mail.md.
 var VCard = &reader.Format{
 	Name:    "vcard",
-	Version: 2,
+	Version: 3,
 	About:   "contacts as vCards 2.1 (versit), 3.0 (RFC 2426) and 4.0 (RFC 6350), one or many",
 	Checked: "the vCard file of a phone in the public samples, 6 of 6 contacts; invented examples",
-	Detect:  detectVCard,
-	Read:    readVCard,
+	Kept: []string{
+		"ADR*", "AGENT*", "ANNIVERSARY*", "BDAY*", "CALADRURI*", "CALURI*", "CATEGORIES*", "CLASS*", "CLIENTPIDMAP*", "EMAIL*", "FBURL*", "FN*", "GENDER*",
+		"GEO*", "IMPP*", "ITEM*", "KEY*", "KIND*", "LABEL*", "LANG*", "LOGO*", "MAILER*", "MEMBER*", "N", "N;*", "NAME*", "NICKNAME*", "NOTE*", "ORG*",
+		"PHOTO*", "PRODID*", "PROFILE*", "RELATED*", "REV*", "ROLE*", "SORT-STRING*", "SOUND*", "SOURCE*", "TEL*", "TITLE*", "TZ*", "UID*", "URL*",
+		"VERSION*", "X-*", "XML*", "line",
+	},
+	Detect: detectVCard,
+	Read:   readVCard,
 }
 
 func detectVCard(s reader.Sample) int {

@@ -23,12 +23,95 @@ import (
 // WhatsAppDB is described in docs/readers-xml-mail.md.
 var WhatsAppDB = &reader.Format{
 	Name:     "whatsapp-db",
-	Version:  4,
+	Version:  5,
 	About:    "WhatsApp's msgstore.db (Android), from before and after 2022, with the names from wa.db beside it; wa.db, its address book",
 	Checked:  "a phone's database with the tables of both periods, 9 of 9 messages, all of them WhatsApp's own; by hand, messages in the schemas of 2023 and 2026 as a public project keeps them, 9 of 9; otherwise invented examples",
 	OfDevice: true,
-	Detect:   detectWhatsAppDB,
-	Read:     readWhatsAppDB,
+	Ignored:  whatsappDBIgnored,
+	Kept: []string{
+		"account_id", "ack_count", "add_on_flags", "audio_data.waveform", "broadcast", "bytes_transferred", "call_creator_device_jid_row_id",
+		"call_link_row_id", "call_random_id", "call_result", "call_type", "company", "data", "disappearing_mode_duration", "disappearing_mode_timestamp",
+		"display_name", "duration", "edit_version", "family_name", "forwarded", "from_me_sort", "given_name", "group_jid_row_id",
+		"history_sync_initial_phash", "is_business_synced", "is_dnd_mode_on", "is_joinable_group_call", "is_sidelist_synced", "is_spam_reported",
+		"is_starred", "is_whatsapp_user", "joinable_video_call", "keep_timestamp", "latitude", "longitude", "lookup_tables", "media_caption",
+		"media_duration", "media_enc_hash", "media_hash", "media_key", "media_mime_type", "media_name", "media_size", "media_url", "media_wa_type",
+		"mentioned_jids", "message_add_on.from_me", "message_add_on.key_id", "message_add_on.message_add_on_type", "message_add_on.sender_jid",
+		"message_add_on.status", "message_add_on.timestamp", "message_add_on_flags", "message_association.association_type",
+		"message_association.child_message_row_id", "message_association.parent_message_row_id", "message_details.author_device_jid",
+		"message_details.platform_type", "message_edit_info.edited_timestamp", "message_edit_info.original_key_id", "message_edit_info.sender_timestamp",
+		"message_ephemeral.duration", "message_ephemeral.ephemeral_initiated_by_me", "message_ephemeral.ephemeral_setting_timestamp",
+		"message_ephemeral.ephemeral_trigger", "message_ephemeral.expire_timestamp", "message_ephemeral.keep_in_chat", "message_external_ad_content.body",
+		"message_external_ad_content.full_thumbnail", "message_external_ad_content.media_type", "message_external_ad_content.media_url",
+		"message_external_ad_content.micro_thumbnail", "message_external_ad_content.render_larger_thumbnail",
+		"message_external_ad_content.show_ad_attribution", "message_external_ad_content.source_id", "message_external_ad_content.source_type",
+		"message_external_ad_content.source_url", "message_external_ad_content.thumbnail_url", "message_external_ad_content.title",
+		"message_forwarded.forward_origin", "message_forwarded.forward_score", "message_future.data", "message_future.future_message_type",
+		"message_future.version", "message_group_invite.admin_jid", "message_group_invite.expiration", "message_group_invite.expired",
+		"message_group_invite.group_jid", "message_group_invite.group_name", "message_group_invite.group_type", "message_group_invite.invite_code",
+		"message_group_invite.invite_time", "message_link.link_index", "message_location.latitude", "message_location.live_location_final_latitude",
+		"message_location.live_location_final_longitude", "message_location.live_location_final_timestamp", "message_location.live_location_sequence_number",
+		"message_location.live_location_share_duration", "message_location.longitude", "message_location.map_download_status",
+		"message_location.place_address", "message_location.place_name", "message_location.url", "message_media.accessibility_label",
+		"message_media.autotransfer_retry_enabled", "message_media.chat_jid", "message_media.direct_path", "message_media.doodle_id",
+		"message_media.enc_file_hash", "message_media.face_x", "message_media.face_y", "message_media.file_hash", "message_media.file_length",
+		"message_media.first_scan_length", "message_media.first_scan_sidecar", "message_media.first_viewed_timestamp", "message_media.gif_attribution",
+		"message_media.has_streaming_sidecar", "message_media.height", "message_media.is_animated_sticker", "message_media.is_hd",
+		"message_media.media_caption", "message_media.media_duration", "message_media.media_job_uuid", "message_media.media_key",
+		"message_media.media_key_timestamp", "message_media.media_name", "message_media.media_source_type", "message_media.media_transcode_quality",
+		"message_media.media_transcode_status", "message_media.media_upload_handle", "message_media.message_url", "message_media.metadata_url",
+		"message_media.multicast_id", "message_media.mute_video", "message_media.original_file_hash", "message_media.page_count",
+		"message_media.paired_media_type", "message_media.partial_media_enc_hash", "message_media.partial_media_hash", "message_media.premium_message_extra",
+		"message_media.raw_transcription_text", "message_media.sticker_flags", "message_media.suspicious_content", "message_media.thumbnail_height",
+		"message_media.thumbnail_height_width_ratio", "message_media.thumbnail_width", "message_media.transcoded", "message_media.transferred",
+		"message_media.trim_from", "message_media.trim_to", "message_media.width", "message_mentions.display_name", "message_mentions.jid",
+		"message_order.catalog_type", "message_order.currency_code", "message_order.item_count", "message_order.jid", "message_order.message",
+		"message_order.order_id", "message_order.order_title", "message_order.status", "message_order.surface", "message_order.thumbnail",
+		"message_order.token", "message_order.total_amount_1000", "message_orphaned_edit.chat_jid", "message_orphaned_edit.from_me",
+		"message_orphaned_edit.key_id", "message_orphaned_edit.message_type", "message_orphaned_edit.revoked_key_id", "message_orphaned_edit.sender_jid",
+		"message_orphaned_edit.timestamp", "message_payment.amount_with_symbol", "message_payment.receiver_jid", "message_payment.remote_message_from_me",
+		"message_payment.remote_message_key", "message_payment.remote_message_sender_jid", "message_payment.remote_resource", "message_payment.sender_jid",
+		"message_poll.content_type", "message_poll.current_poll", "message_poll.enc_key", "message_poll.invalid_state", "message_poll.poll_end_time",
+		"message_poll.poll_type", "message_poll.selectable_options_count", "message_poll_option.option_name", "message_poll_option.option_sha256",
+		"message_poll_option.vote_total", "message_product.amount_1000", "message_product.body", "message_product.business_owner_jid",
+		"message_product.catalog_description", "message_product.catalog_title", "message_product.currency_code", "message_product.description",
+		"message_product.footer", "message_product.product_id", "message_product.product_image_count", "message_product.retailer_id",
+		"message_product.sale_amount_1000", "message_product.title", "message_product.url", "message_quoted.forward_origin", "message_quoted.from_me",
+		"message_quoted.lookup_tables", "message_quoted.message_type", "message_quoted.origin", "message_quoted.parent_message_chat_row_id",
+		"message_quoted.payment_transaction_id", "message_quoted.sender_jid", "message_quoted.sender_jid_row_id", "message_quoted.text_data",
+		"message_quoted.timestamp", "message_quoted_media.direct_path", "message_quoted_media.enc_file_hash", "message_quoted_media.file_hash",
+		"message_quoted_media.file_length", "message_quoted_media.file_path", "message_quoted_media.file_size", "message_quoted_media.gif_attribution",
+		"message_quoted_media.height", "message_quoted_media.media_duration", "message_quoted_media.media_job_uuid", "message_quoted_media.media_key",
+		"message_quoted_media.media_key_timestamp", "message_quoted_media.media_name", "message_quoted_media.message_url", "message_quoted_media.mime_type",
+		"message_quoted_media.page_count", "message_quoted_media.thumbnail", "message_quoted_media.transferred", "message_quoted_media.width",
+		"message_quoted_text.thumbnail", "message_rating.rating", "message_revoked.admin_jid", "message_revoked.revoke_timestamp",
+		"message_revoked.revoked_key_id", "message_secret", "message_secret.message_secret", "message_send_count.send_count",
+		"message_streaming_sidecar.chunk_lengths", "message_streaming_sidecar.sidecar", "message_streaming_sidecar.timestamp", "message_system.action_type",
+		"message_system_block_contact.is_blocked", "message_system_business_state.business_name", "message_system_business_state.privacy_message_type",
+		"message_system_chat_participant.user_jid", "message_system_community_link_changed.linked_parent_group_jid",
+		"message_system_community_link_changed.new_group_type", "message_system_community_link_changed.old_group_type",
+		"message_system_device_change.device_added_count", "message_system_device_change.device_removed_count",
+		"message_system_ephemeral_setting_not_applied.setting_duration", "message_system_group.is_me_joined",
+		"message_system_initial_privacy_provider.biz_state_id", "message_system_initial_privacy_provider.privacy_provider",
+		"message_system_initial_privacy_provider.verified_biz_name", "message_system_number_change.new_jid", "message_system_number_change.old_jid",
+		"message_system_photo_change.new_photo", "message_system_photo_change.new_photo_id", "message_system_photo_change.old_photo",
+		"message_system_value_change.old_data", "message_template.category", "message_template.content_text_data",
+		"message_template.csat_trigger_expiration_ts", "message_template.footer_text_data", "message_template.masked_linked_devices", "message_template.tag",
+		"message_template.template_type", "message_text.background_color", "message_text.description", "message_text.font_style",
+		"message_text.invite_link_group_type", "message_text.page_title", "message_text.preview_type", "message_text.text_color", "message_text.url",
+		"message_thumbnail.thumbnail", "message_thumbnails.thumbnail", "message_type", "message_ui_elements.element_content",
+		"message_ui_elements.element_type", "message_vcard.vcard", "message_vcard_jid.vcard_jid", "message_vcard_jid.vcard_row_id",
+		"message_view_once_media.state", "multicast_id", "needs_push", "nickname", "number", "offer_silence_reason", "origin", "origin_flags",
+		"origination_flags", "originator_device", "participant", "participant_hash", "payment_transaction_id", "phone_label", "phone_type",
+		"photo_id_timestamp", "photo_ts", "played_device_timestamp", "preview_type", "quoted_row_id", "raw_contact_id", "raw_data", "reaction",
+		"read_device_timestamp", "receipt_device.primary_device_version", "receipt_device.receipt_device_jid", "receipt_device.receipt_device_timestamp",
+		"receipt_device_timestamp", "receipt_server_timestamp", "receipt_user.account", "receipt_user.played_timestamp", "receipt_user.read_timestamp",
+		"receipt_user.receipt_timestamp", "received_timestamp", "recipient_count", "scheduled_id", "send_status", "send_timestamp", "sender_jid_row_id",
+		"server_sts", "sort_id", "sort_name", "starred", "status", "status_autodownload_disabled", "status_timestamp", "telecom_uuid", "text_data_encrypted",
+		"thumb_image", "thumb_ts", "title", "transaction_id", "translated_text", "unseen_msg_count", "username", "verified_level", "verified_name",
+		"video_call", "view_mode", "view_replies_count", "wa_name",
+	},
+	Detect: detectWhatsAppDB,
+	Read:   readWhatsAppDB,
 }
 
 func detectWhatsAppDB(s reader.Sample) int {
@@ -62,6 +145,14 @@ func readWhatsAppDB(ctx context.Context, in reader.Input) iter.Seq2[reader.Item,
 // whatsappDBLimit is the maximum number of known chats, accounts and names.
 const whatsappDBLimit = 1 << 18
 
+// whatsappDBIgnored are the columns that the reader leaves out, with the reason.
+var whatsappDBIgnored = map[string]string{
+	"jid.user": "a part of raw_string", "jid.server": "a part of raw_string", "jid.agent": "a part of raw_string", "jid.device": "a part of raw_string", "jid.type": "a part of raw_string",
+	"chat.sort_timestamp": "the order on the screen", "chat.last_message_sort_id": "the order on the screen", "chat.display_message_sort_id": "the order on the screen",
+	"chat.display_message_row_id": "the number of a row", "chat.last_message_row_id": "the number of a row", "chat.last_read_message_row_id": "the number of a row",
+	"chat.last_read_receipt_sent_message_row_id": "the number of a row", "chat.last_important_message_row_id": "the number of a row",
+}
+
 type whatsappDB struct {
 	in   reader.Input
 	give func(reader.Item, error) bool
@@ -88,6 +179,17 @@ func (r *whatsappDB) read(ctx context.Context) error {
 	}
 	defer d.Close()
 	r.Database = d
+	if err := r.tables(ctx); err != nil {
+		return err
+	}
+	if item, ok := d.Left(whatsappDBIgnored); ok && !r.give(item, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+func (r *whatsappDB) tables(ctx context.Context) (err error) {
+	d := r.Database
 	if r.owner, err = whatsappOwner(ctx, r.in); err != nil {
 		return err
 	}
@@ -299,6 +401,8 @@ func (r *whatsappDB) newSchema() error {
 			}
 		} else {
 			defer rows.Close()
+			r.Rest("message_add_on", "parent_message_row_id", "from_me", "sender_jid_row_id", "timestamp")
+			r.Rest("message_add_on_reaction", "message_add_on_row_id", "reaction")
 			parts = append(parts, &whatsappDBPart{table: "reaction", Rows: rows, key: "message_row_id", more: rows.Next()})
 		}
 	}
@@ -313,6 +417,12 @@ func (r *whatsappDB) newSchema() error {
 		}
 		return r.item("message", row, m)
 	})
+	for _, p := range parts {
+		for ; p.more; p.more = p.Next() {
+			p.lost++
+		}
+		r.Orphans(p.table, p.Rows, p.lost)
+	}
 	if err == nil {
 		err = r.states("message")
 	}
@@ -365,6 +475,7 @@ type whatsappDBPart struct {
 	table, key string
 	*sqlitedoc.Rows
 	more bool
+	lost uint64 // rows that belong to no message
 }
 
 // jid returns the account of a row: for a hidden id (lid) the known account behind it.
@@ -386,14 +497,17 @@ func (r *whatsappDB) message(row *sqlitedoc.Rows, parts []*whatsappDBPart) (*arg
 	m := &argus.Message{}
 	r.place(m, chat, row.Number("from_me") == 1, r.jid(row.Number("sender_jid_row_id")))
 	m.ServiceID, m.Text = row.Text("key_id"), textdoc.LineFeeds(row.Text("text_data"))
-	m.Sent = millis(row.Number("timestamp"))
+	m.Sent = rowTime(m, row, "timestamp", millis)
 	if row.Number("from_me") == 0 {
-		m.Received = millis(row.Number("received_timestamp"))
+		m.Received = rowTime(m, row, "received_timestamp", millis)
 	}
+	rowNames(m, row, "chat_row_id", chat.jid != "")
+	rowNames(m, row, "sender_jid_row_id", r.jid(row.Number("sender_jid_row_id")) != "")
 	row.Keep(m, "", "_id", "chat_row_id", "from_me", "key_id", "text_data", "timestamp")
 	var also whatsappDBParts
 	for _, p := range parts {
 		for p.more && p.Number(p.key) < id {
+			p.lost++
 			p.more = p.Next()
 		}
 		for p.more && p.Number(p.key) == id {
@@ -645,11 +759,11 @@ func (r *whatsappDB) oldSchema() error {
 		m := &argus.Message{}
 		fromMe := row.Number("key_from_me") == 1
 		r.place(m, whatsappDBChat{jid, subjects[jid]}, fromMe, row.Text("remote_resource"))
-		m.ServiceID, m.Sent = row.Text("key_id"), millis(row.Number("timestamp"))
+		m.ServiceID, m.Sent = row.Text("key_id"), rowTime(m, row, "timestamp", millis)
 		if !fromMe {
-			m.Received = millis(row.Number("received_timestamp"))
+			m.Received = rowTime(m, row, "received_timestamp", millis)
 		}
-		m.Read = millis(row.Number("read_device_timestamp"))
+		m.Read = rowTime(m, row, "read_device_timestamp", millis)
 		if data, ok := row.Value("data").([]byte); ok {
 			m.Text = strings.ToValidUTF8(string(bytes.ToValidUTF8(data, []byte("\uFFFD"))), "\uFFFD")
 		} else {

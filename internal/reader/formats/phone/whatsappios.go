@@ -35,12 +35,25 @@ import (
 //   - Stated is Z_MAX, the number of messages that were ever numbered.
 var WhatsAppIOS = &reader.Format{
 	Name:     "whatsapp-ios",
-	Version:  1,
+	Version:  2,
 	About:    "WhatsApp's ChatStorage.sqlite (iPhone)",
 	Checked:  "invented examples in the tables that public readers name; no database of a real phone",
 	OfDevice: true,
-	Detect:   detectWhatsAppIOS,
-	Read:     readWhatsAppIOS,
+	Kept: []string{
+		"ZCHILDMESSAGESDELIVEREDCOUNT", "ZCHILDMESSAGESPLAYEDCOUNT", "ZCHILDMESSAGESREADCOUNT", "ZDATAITEMVERSION", "ZENCRETRYCOUNT",
+		"ZFILTEREDRECIPIENTCOUNT", "ZFLAGS", "ZFROMJID", "ZGROUPEVENTTYPE", "ZMEDIASECTIONID", "ZMESSAGEERRORSTATUS", "ZMESSAGESTATUS", "ZMESSAGETYPE",
+		"ZPARENTMESSAGE", "ZPHASH", "ZPUSHNAME", "ZSENTDATE", "ZSPOTLIGHTSTATUS", "ZSTARRED", "ZTOJID", "ZWAMEDIAITEM.ZASPECTRATIO",
+		"ZWAMEDIAITEM.ZAUTHORNAME", "ZWAMEDIAITEM.ZCLOUDSTATUS", "ZWAMEDIAITEM.ZCOLLECTIONNAME", "ZWAMEDIAITEM.ZFILESIZE", "ZWAMEDIAITEM.ZHACCURACY",
+		"ZWAMEDIAITEM.ZLATITUDE", "ZWAMEDIAITEM.ZLONGITUDE", "ZWAMEDIAITEM.ZMEDIAKEY", "ZWAMEDIAITEM.ZMEDIAKEYTIMESTAMP", "ZWAMEDIAITEM.ZMEDIALOCALPATH",
+		"ZWAMEDIAITEM.ZMEDIAORIGIN", "ZWAMEDIAITEM.ZMEDIAURL", "ZWAMEDIAITEM.ZMEDIAURLDATE", "ZWAMEDIAITEM.ZMETADATA", "ZWAMEDIAITEM.ZMOVIEDURATION",
+		"ZWAMEDIAITEM.ZORIGIN", "ZWAMEDIAITEM.ZTHUMBNAILLOCALPATH", "ZWAMEDIAITEM.ZTITLE", "ZWAMEDIAITEM.ZVCARDNAME", "ZWAMEDIAITEM.ZVCARDSTRING",
+		"ZWAMEDIAITEM.ZXMPPTHUMBPATH", "ZWAMESSAGEDATAITEM.ZCHATJID", "ZWAMESSAGEDATAITEM.ZCONTENT1", "ZWAMESSAGEDATAITEM.ZCONTENT2",
+		"ZWAMESSAGEDATAITEM.ZDATE", "ZWAMESSAGEDATAITEM.ZINDEX", "ZWAMESSAGEDATAITEM.ZMATCHEDTEXT", "ZWAMESSAGEDATAITEM.ZOWNSTHUMBNAIL",
+		"ZWAMESSAGEDATAITEM.ZSECTIONID", "ZWAMESSAGEDATAITEM.ZSENDERJID", "ZWAMESSAGEDATAITEM.ZSUMMARY", "ZWAMESSAGEDATAITEM.ZTHUMBNAILPATH",
+		"ZWAMESSAGEDATAITEM.ZTITLE", "ZWAMESSAGEDATAITEM.ZTYPE", "ZWAMESSAGEINFO.ZRECEIPTINFO", "reaction",
+	},
+	Detect: detectWhatsAppIOS,
+	Read:   readWhatsAppIOS,
 }
 
 func detectWhatsAppIOS(s reader.Sample) int {
@@ -110,7 +123,13 @@ func (r *whatsappIOS) read(ctx context.Context) error {
 	if err := r.messages(); err != nil {
 		return err
 	}
-	return r.states()
+	if err := r.states(); err != nil {
+		return err
+	}
+	if item, ok := d.Left(nil); ok {
+		return r.give(item)
+	}
+	return nil
 }
 
 // learn reads the accounts and conversations.
@@ -166,7 +185,7 @@ func (r *whatsappIOS) messages() error {
 		beside = append(beside, &alongside{Rows: rows, key: "ZMESSAGE"})
 	}
 	media, info, links := beside[0], beside[1], beside[2]
-	return r.Each("ZWAMESSAGE", "Z_PK", func(row *sqlitedoc.Rows) error {
+	err := r.Each("ZWAMESSAGE", "Z_PK", func(row *sqlitedoc.Rows) error {
 		m := r.message(row)
 		id := row.Number("Z_PK")
 		err := errors.Join(
@@ -184,12 +203,20 @@ func (r *whatsappIOS) messages() error {
 		}
 		return r.give(item)
 	})
+	if err == nil {
+		r.Orphans("ZWAMEDIAITEM", media.Rows, media.rest())
+		r.Orphans("ZWAMESSAGEINFO", info.Rows, info.rest())
+		r.Orphans("ZWAMESSAGEDATAITEM", links.Rows, links.rest())
+	}
+	return err
 }
 
 // message reads a row.
 func (r *whatsappIOS) message(row *sqlitedoc.Rows) *argus.Message {
 	m := &argus.Message{Service: cmp.Or(r.in.Service, "whatsapp"), ServiceID: row.Text("ZSTANZAID"), Text: textdoc.LineFeeds(row.Text("ZTEXT"))}
-	chat := r.chats[row.Number("ZCHATSESSION")]
+	chat, known := r.chats[row.Number("ZCHATSESSION")]
+	rowNames(m, row, "ZCHATSESSION", known)
+	rowNames(m, row, "ZGROUPMEMBER", r.members[row.Number("ZGROUPMEMBER")] != "")
 	jid := cmp.Or(chat.jid, row.Text("ZFROMJID"), row.Text("ZTOJID"))
 	m.Conversation, m.Title = jid, chat.title
 	other := ""
@@ -215,7 +242,7 @@ func (r *whatsappIOS) message(row *sqlitedoc.Rows) *argus.Message {
 	if len(chat.members) > 0 {
 		m.To = build.Others(chat.members, m.From)
 	}
-	m.Sent = coreDataTime(row.Value("ZMESSAGEDATE"))
+	m.Sent = rowTime(m, row, "ZMESSAGEDATE", func(int64) argus.Time { return coreDataTime(row.Value("ZMESSAGEDATE")) })
 	if row.Number("ZFLAGS")&(1<<7) != 0 {
 		m.ForwardedFrom = "?"
 	}

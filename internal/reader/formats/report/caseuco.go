@@ -36,11 +36,15 @@ import (
 //   - Text of an e-mail: its subject, an empty line, its body.
 var CASE = &reader.Format{
 	Name:    "case",
-	Version: 2,
+	Version: 3,
 	About:   "CASE/UCO graphs in JSON-LD: messages, e-mails, calls",
 	Checked: "the CASE and UCO example graphs: 10 messages, 5 calls, 24 accounts, 2 refused, graphs without any: 1",
-	Detect:  detectCase,
-	Read:    readCase,
+	Kept: []string{
+		"@id", "drafting:*", "rdfs:*", "to", "uco-action:*", "uco-core:*", "uco-identity:*", "uco-location:*", "uco-observable:*", "uco-tool:*",
+		"uco-types:*",
+	},
+	Detect: detectCase,
+	Read:   readCase,
 }
 
 // detectCase looks for the context that names the ontology, and nodes.
@@ -66,7 +70,7 @@ func readCase(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 	return func(yield func(reader.Item, error) bool) {
 		lists := func(key string) bool { return key == "" || key == "@graph" || caseName(key) == "object" }
 		s := jsondoc.Shape{Lists: lists, Begins: beginsCase}
-		g := caseGraph{things: map[string]caseThing{}, threads: map[string]string{}, attached: map[string][]string{}, options: in.Options}
+		g := caseGraph{things: map[string]caseThing{}, threads: map[string]string{}, attached: map[string][]string{}, others: map[string]int{}, options: in.Options}
 		d := jsondoc.New(in, s)
 		for _, err := range d.Items(ctx, func(raw string) (*argus.Message, error) {
 			g.learn(raw)
@@ -92,8 +96,11 @@ func readCase(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 			"the names of accounts and threads in the graph have more than %d bytes; the later ones appear with their @id", caseLimit)}, nil) {
 			return
 		}
-		if !found {
+		switch {
+		case !found:
 			yield(reader.Item{Problem: fmt.Sprintf("want messages or accounts, found a graph of %d nodes of other kinds", nodes)}, nil)
+		case len(g.others) > 0:
+			yield(reader.Item{Problem: "want messages, accounts and the nodes that they name, found nodes of other kinds, which are not read: " + g.otherKinds()}, nil)
 		}
 	}
 }
@@ -105,7 +112,30 @@ type caseGraph struct {
 	attached map[string][]string // message to files
 	size     int                 // of all three, approximately
 	key      string              // of accounts that only their nodes name, computed on demand
-	options  reader.Options
+	// others counts the nodes of other kinds, by kind.
+	others  map[string]int
+	options reader.Options
+}
+
+// caseKindLimit is how many other kinds of nodes are told apart.
+const caseKindLimit = 200
+
+// other counts a node that nothing reads.
+func (g *caseGraph) other(kind string) {
+	kind, _, _ = strings.Cut(strings.TrimSpace(kind), " ") // the node's own, before those of its facets
+	kind = strings.Clone(argus.CleanName(kind))
+	if kind = strings.ToValidUTF8(kind[:min(len(kind), 64)], ""); len(g.others) >= caseKindLimit && g.others[kind] == 0 {
+		kind = "others"
+	}
+	g.others[kind]++
+}
+
+func (g *caseGraph) otherKinds() string {
+	var list []string
+	for _, kind := range slices.Sorted(maps.Keys(g.others)) {
+		list = append(list, fmt.Sprintf("%s %d", cmp.Or(kind, "none"), g.others[kind]))
+	}
+	return strings.Join(list, ", ")
 }
 
 // keep clones texts, so that they do not retain the node that contained them.
@@ -344,7 +374,9 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 	m := new(argus.Message)
 	id, kind, from, application, subject, body, call, spoken := "", "", "", "", "", "", "", ""
 	var to []string
+	says := false // the node has more than a name and a kind
 	err := caseFacets(raw, func(facet, key, raw string) (err error) {
+		says = says || !strings.HasPrefix(key, "@")
 		switch name := caseName(key); {
 		case name == "@id":
 			if facet == "" {
@@ -376,9 +408,11 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 		case name == "sentTime", name == "startTime":
 			m.Sent, err = g.time(raw)
 		case name == "receivedTime":
-			m.Received, err = g.time(raw)
+			at, problem := g.time(raw)
+			m.Received = jsondoc.Further(m, key, raw, at, problem)
 		case name == "openedTime":
-			m.Read, err = g.time(raw)
+			at, problem := g.time(raw)
+			m.Read = jsondoc.Further(m, key, raw, at, problem)
 		case name == "callType":
 			call = caseValue(raw)
 		case name == "duration" && strings.HasPrefix(facet, "Call"):
@@ -399,7 +433,10 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 	isMessage := strings.Contains(kind, "Message") || strings.Contains(kind, "CallFacet")
 	isAccount := strings.Contains(kind, "AccountFacet") || strings.Contains(kind, "ContactFacet")
 	if !isMessage && !isAccount || strings.Contains(kind, "MessageThread") {
-		return nil, nil // nothing that was sent; the reference to it reports it
+		if _, named := g.things[id]; says && !named && !strings.Contains(kind, "Thread") && !strings.Contains(kind, "Relationship") {
+			g.other(kind)
+		}
+		return nil, nil // nothing that was sent
 	}
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,11 +23,17 @@ import (
 // ETSI is described in docs/readers-xml-mail.md.
 var ETSI = &reader.Format{
 	Name:    "etsi",
-	Version: 1,
+	Version: 2,
 	About:   "Messaging hand-over items as ETSI TS 103 707 describes them, alone or in TS 103 120 messages",
 	Checked: "invented examples only",
-	Detect:  detectETSI,
-	Read:    readETSI,
+	Kept: []string{
+		"AssociatedObjects", "CountryCode", "ExternalIdentifier", "Generation", "LIID", "LastChanged", "LastSequence", "Manifest",
+		"NationalHandlingParameters", "ObjectIdentifier", "OwnerIdentifier", "content that is not base64", "content url", "cspDefinedIdentifier",
+		"cspDefinedParameters", "header", "payload type", "receiver identifier", "receiver isTargetedParty", "sender identifier", "sender isTargetedParty",
+		"sequence number",
+	},
+	Detect: detectETSI,
+	Read:   readETSI,
 }
 
 func detectETSI(s reader.Sample) int {
@@ -131,6 +138,10 @@ func (f *etsiFile) item(e *xmldoc.Element) (*argus.Message, error) {
 			build.KeepExtra(m, c.Name, c.Raw)
 		}
 	}
+	etsiRest(m, "", e, "Reference", "SequenceNumber", "Delivery", "handoverItem", "header", "payload")
+	if item != e {
+		etsiRest(m, "", item, "header", "payload")
+	}
 	if header := item.Child("header"); header.Raw != "" {
 		build.KeepExtra(m, "header", header.Raw)
 	}
@@ -138,6 +149,20 @@ func (f *etsiFile) item(e *xmldoc.Element) (*argus.Message, error) {
 		m.State |= argus.StateSystem
 	}
 	return m, m.Valid()
+}
+
+// etsiRest keeps the rest of an element, beside its known parts.
+func etsiRest(m *argus.Message, prefix string, e *xmldoc.Element, known ...string) {
+	for _, a := range e.Attrs {
+		if name := xmldoc.LocalName(a.Name); name != "type" && !strings.HasPrefix(a.Name, "xmlns") {
+			build.KeepExtra(m, prefix+name, a.Value)
+		}
+	}
+	for i := range e.Inside {
+		if c := &e.Inside[i]; !slices.Contains(known, c.Name) {
+			build.KeepExtra(m, prefix+c.Name, cmp.Or(c.Value(), c.Raw))
+		}
+	}
 }
 
 // number takes the item's sequence number and checks for a gap before it.
@@ -210,6 +235,7 @@ func etsiParty(m *argus.Message, e *xmldoc.Element, role string) []string {
 		}
 	}
 	build.KeepExtra(m, role+" isTargetedParty", e.Child("isTargetedParty").Value())
+	etsiRest(m, role+" ", e, "identifiers", "isTargetedParty")
 	return ids
 }
 
@@ -221,6 +247,7 @@ func etsiBinary(m *argus.Message, e *xmldoc.Element) {
 	if m.ServiceID == "" {
 		m.ServiceID = id
 	}
+	etsiRest(m, "content ", e, "contentType", "cspDefinedIdentifier", "url", "filename", "contentLength", "binaryData", "data")
 	build.KeepExtra(m, "content url", findValue(e, "url"))
 	build.KeepExtra(m, "cspDefinedIdentifier", id)
 	a := argus.Attachment{Name: cmp.Or(findValue(e, "filename"), findValue(e, "url"), id), Type: kind}

@@ -26,12 +26,25 @@ import (
 // UFDR is described in docs/readers-xml-mail.md.
 var UFDR = &reader.Format{
 	Name:     "ufdr",
-	Version:  4,
+	Version:  5,
 	About:    "Cellebrite's report.xml, alone or in a .ufdr archive with its files",
 	Checked:  "a chat and two accounts as IPED keeps them of real reports, 11 of 11 messages with their 6 files, and 2 of 2; whole reports: invented examples only",
 	OfDevice: true,
-	Detect:   detectUFDR,
-	Read:     readUFDR,
+	Kept: []string{
+		"Account", "ActivityLog.*", "AdditionalInfo.*", "Address", "Addresses.*", "AllTimeStamps.*", "Attachment.*", "Attachments.*", "Case number",
+		"Case number.fieldType", "Category", "Cell*", "ChatType", "Confidence", "CountryCode", "DateDelivered", "DateDelivered.*", "DateRead", "DateRead.*",
+		"Description", "DeviceInfo*", "Direction", "Duration", "Elevation", "Email*", "EmbeddedInstantMessage.*", "EndTime", "EndTime.*", "Entries.*",
+		"Entry*", "Examiner", "Folder", "ForwardedMessageData.*", "From.*", "Group", "HasAttachments", "Id", "Identifier", "InteractionStatuses",
+		"IsLocationSharing", "IsPhoneOwner", "IsRecoveredModel", "JumpTargetId", "Label", "Labels", "LastActivity", "LastActivity.*", "Map",
+		"MessageExtraData.*", "MessageLabels.*", "Name", "NetworkCode", "NetworkName", "Notes.*", "Organizations.*", "Participants.*", "Parties.*",
+		"Password", "Phone*", "Photos.*", "Platform", "Position*", "Precision", "Priority", "Profile*", "ReplyMessageData.*", "SMSC", "SelfDestructDuration",
+		"ServerAddress", "ServiceIdentifier", "ServiceType", "SharedContacts.*", "Source", "SourceApplication", "SourceFile", "StartTime", "StartTime.*",
+		"Status", "Subject", "TimeContacted", "TimeCreated", "TimeCreated.*", "TimeStamp.*", "TimesContacted", "To.*", "Type", "User ID*", "UserID*",
+		"UserMapping", "Username", "VideoCall", "WebAddress*", "containsGarbage", "decoding_confidence", "deleted_state", "extractionId", "extractionType",
+		"id", "isrelated", "jumptargets", "licenseID", "name", "name of *", "reportVersion", "role of *", "section", "source", "sourceExtraction", "type",
+	},
+	Detect: detectUFDR,
+	Read:   readUFDR,
 }
 
 const ufdrNamespace = "http://pa.cellebrite.com/report/2.0"
@@ -943,9 +956,9 @@ func (p *ufdrMessage) field(e *xmldoc.Element) error {
 	case "TimeStamp":
 		p.Sent, err = p.time(e)
 	case "DateDelivered":
-		p.Received, err = p.time(e)
+		p.Received = p.further(e)
 	case "DateRead":
-		p.Read, err = p.time(e)
+		p.Read = p.further(e)
 	case "ChatId":
 		p.chatID = ufdrValue(e)
 	case "Folder":
@@ -1109,6 +1122,17 @@ func (p *ufdrMessage) entries(e *xmldoc.Element) {
 			p.accounts = append(p.accounts, build.AppAccount(value))
 		}
 	}
+}
+
+// further reads a time beside that of sending. One that makes no sense is marked and costs
+// the message nothing.
+func (p *ufdrMessage) further(e *xmldoc.Element) argus.Time {
+	t, err := p.time(e)
+	if err != nil {
+		build.NotUnderstood(p.Message, e.Attr("name"), e.Child("value").Value())
+		return argus.Time{}
+	}
+	return t
 }
 
 // time reads a timestamp. Its text may lack the offset that the attribute formattedTimestamp

@@ -20,11 +20,14 @@ import (
 // Jabber is described in docs/format/jabber.md.
 var Jabber = &reader.Format{
 	Name:    "jabber",
-	Version: 3,
+	Version: 4,
 	About:   "Jabber (XMPP) logs as JSON objects {ts, from, to, body}, one after another",
 	Checked: "invented examples only, broken as public dumps are",
-	Detect:  detectJabber,
-	Read:    readJabber,
+	Kept: []string{
+		"from", "lang", "nick", "resource", "room", "stanza_id", "subject", "thread", "to", "type",
+	},
+	Detect: detectJabber,
+	Read:   readJabber,
 }
 
 // detectJabber looks for an object with all of ts, from and body, or one that mending gives

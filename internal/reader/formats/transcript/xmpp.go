@@ -20,11 +20,18 @@ import (
 // XMPP is described in docs/readers-xml-mail.md.
 var XMPP = &reader.Format{
 	Name:    "xmpp",
-	Version: 2,
+	Version: 3,
 	About:   "XMPP stanzas as XML: archives (XEP-0313), forwarded messages (XEP-0297), a server's data (XEP-0227)",
 	Checked: "invented examples only",
-	Detect:  detectXMPP,
-	Read:    readXMPP,
+	Kept: []string{
+		"active", "addresses", "apply-to", "approved", "archive id", "ask", "body *", "c", "carbon", "composing", "delay from", "displayed", "encryption",
+		"error", "event", "fallback", "forwarded", "from", "gone", "group", "groups", "header", "html", "inactive", "jid", "lang", "markable", "moderated",
+		"name", "nick", "no-copy", "no-permanent-store", "no-store", "occupant-id", "origin-id", "paused", "priority", "private", "reactions", "received",
+		"replace", "reply to", "request", "result", "retracted", "show", "stanza-id", "status", "store", "subject", "subscription", "thread", "to", "type",
+		"x",
+	},
+	Detect: detectXMPP,
+	Read:   readXMPP,
 }
 
 // xmppRoots are the first elements of such files; message and result are too common without
@@ -115,6 +122,7 @@ func xmppMessage(m *argus.Message, e *xmldoc.Element, o reader.Options) (*argus.
 		if inner == nil {
 			break
 		}
+		xmppWrapper(m, e, inner)
 		e = inner
 	}
 	if e.Name != "message" {
@@ -140,6 +148,22 @@ func xmppMessage(m *argus.Message, e *xmldoc.Element, o reader.Options) (*argus.
 	}
 	xmppParties(m, e)
 	return m, build.Valid(m)
+}
+
+// xmppWrapper keeps the rest of a wrapper, beside the message in it.
+func xmppWrapper(m *argus.Message, e, inner *xmldoc.Element) {
+	for _, a := range e.Attrs {
+		switch a.Name {
+		case "xmlns", "id", "queryid", "from", "to", "type", "xml:lang":
+		default:
+			build.KeepExtra(m, a.Name, a.Value)
+		}
+	}
+	for i := range e.Inside {
+		if c := &e.Inside[i]; c != inner && c.Name != "delay" {
+			build.KeepExtra(m, c.Name, c.Raw)
+		}
+	}
 }
 
 // xmppContent reads the content of a message. One without a body reports something about
