@@ -70,6 +70,7 @@ func Propose(records []*argus.Message) *Proposal {
 			best, most = p, score
 		}
 	}
+	best.lookups(best.Map.Records, groups)
 	for _, place := range order {
 		if place != best.Map.Records {
 			best.Places = append(best.Places, Place{place, groups[place].records})
