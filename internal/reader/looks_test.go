@@ -18,3 +18,16 @@ func TestLooksLikeJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestLooksNameTheFormat names formats that are not read, and says how to proceed.
+func TestLooksNameTheFormat(t *testing.T) {
+	for head, want := range map[string]string{
+		"ANDROID BACKUP\n5\n1\nnone\n": "Android", "EVF\t\r\n\xFF\x00\x01": "E01", "ADSEGMENTEDFILE\x00": "AD1", "TDF$\x01\x02": "Telegram",
+		"\xCF\xAD\x12\xFE\xC5": "Outlook Express", "\x1A\x00\x00\x04\x00\x00\x2B": "Lotus", "SQLite format 3\x00": "argus map", `{"a":1}`: "argus map",
+	} {
+		looks := reader.LooksLike(reader.Sample{Head: []byte(head), Text: []byte(head)})
+		if !strings.Contains(looks, want) || !strings.Contains(looks, ": ") {
+			t.Errorf("%q looks like %q, want %s and how to proceed", head, looks, want)
+		}
+	}
+}

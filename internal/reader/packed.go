@@ -263,6 +263,9 @@ func looksLikeJSON(text []byte) bool {
 
 const concordance = "a load file of Concordance, which is not read yet: request its mails as EML or PST, or its table as CSV"
 
+// proposes says how a source of an unknown program can be read.
+const proposes = ": argus map proposes how to read it"
+
 const needsKey = ", which is encrypted and cannot be read without its key"
 
 // looks are files that are recognised but not read.
@@ -283,6 +286,13 @@ var looks = []struct {
 	{"\xEF\xBB\xBF\xC3\xBE", 0, "", concordance},
 	{"\xC3\xBE", 0, ".dat", concordance},
 	{"\xFE", 0, ".dat", concordance},
+	{"ANDROID BACKUP\n", 0, "", "a backup of Android (adb backup), which is not read yet: hand over the databases in it"},
+	{"EVF\t\r\n\xFF\x00", 0, "", "the image of a disk (E01), which is not read yet: hand over the files in it"},
+	{"ADSEGMENTEDFILE", 0, "", "an image of files (AD1), which is not read yet: hand over the files in it"},
+	{"TDF$", 0, "", "Telegram Desktop's own data, which is encrypted: export the chats from the program as JSON"},
+	{"\xCF\xAD\x12\xFE", 0, "", "a folder of Outlook Express (DBX), which is not read yet: hand over its mails as EML or mbox"},
+	{"\x1A\x00\x00\x04\x00\x00", 0, "", "a database of Lotus Notes (NSF), which is not read yet: hand over its mails as EML or mbox"},
+	{"bplist00", 0, "", "a property list"},
 	{"%PDF", 0, "", "a PDF document"},
 	{"\xFF\xD8\xFF", 0, "", "a picture (JPEG)"},
 	{"\x89PNG", 0, "", "a picture (PNG)"},
@@ -292,10 +302,10 @@ var looks = []struct {
 	{"OggS", 0, "", "a voice message (Ogg)"},
 	{"ID3", 0, "", "sound (MP3)"},
 	{CompoundMagic, 0, "", "an Office document or another compound file"},
-	{databaseMagic, 0, "", "an SQLite database of an unknown program"},
+	{databaseMagic, 0, "", "an SQLite database of an unknown program" + proposes},
 	{zipLocal, 0, "", "a zip archive"},
-	{"{", 0, "", "JSON in an unknown form, or cut off: --format names a reader, --via a program of yours"},
-	{"[", 0, "", "JSON in an unknown form, or cut off: --format names a reader, --via a program of yours"},
+	{"{", 0, "", "JSON in an unknown form, or cut off: argus map proposes how to read it, --format names a reader, --via a program of yours"},
+	{"[", 0, "", "JSON in an unknown form, or cut off: argus map proposes how to read it, --format names a reader, --via a program of yours"},
 	{"<!DOCTYPE", 0, "", "XML or HTML with a document type, which Argus does not follow: --format names a reader"},
 	{"<?xml", 0, "", "XML in an unknown form: --format names a reader, --via a program of yours"},
 }
