@@ -335,3 +335,38 @@ func TestUnknownLinesCount(t *testing.T) {
 		})
 	}
 }
+
+// TestCommasBetweenRecordsAreTold takes the comma between two records away, and adds one:
+// the second says that it was repaired, and nothing else changes.
+func TestCommasBetweenRecordsAreTold(t *testing.T) {
+	tried := map[string]bool{}
+	eachExample(t, ofJSON, func(t *testing.T, f *reader.Format, name string, file []byte) {
+		items := readertest.ReadAll(t, f, readertest.Input(name, file, reader.Options{}))
+		for i := 1; i < len(items); i++ {
+			before, behind := items[i-1].Where, items[i].Where
+			gap := file[min(before.Offset+before.Length, int64(len(file))):max(behind.Offset, before.Offset+before.Length)]
+			if items[i-1].Message == nil || items[i].Message == nil || string(bytes.TrimSpace(gap)) != "," {
+				continue
+			}
+			tried[f.Name] = true
+			for other, want := range map[string]string{" ": "a comma was missing", ",,": "a comma was too many"} {
+				changed := slices.Concat(file[:before.Offset+before.Length], []byte(other), file[behind.Offset:])
+				now := readertest.ReadAll(t, f, readertest.Input(name, changed, reader.Options{}))
+				if len(now) != len(items) {
+					t.Fatalf("record %d: %d items, were %d", i, len(now), len(items))
+				}
+				for j := range now {
+					told := now[j].Message != nil && slices.Contains(now[j].Message.Extra, argus.Field{Name: reader.ExtraRepaired, Value: want})
+					if told != (i == j) {
+						t.Errorf("record %d, item %d: %q told: %v", i, j, want, told)
+					}
+				}
+			}
+		}
+	})
+	for _, f := range ofJSON {
+		if !tried[f.Name] && f != phone.Signal && f != phone.SignalBackup && f != transcript.Jabber { // have no lists
+			t.Errorf("%s: no comma was tried", f.Name)
+		}
+	}
+}

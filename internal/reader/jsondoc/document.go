@@ -94,6 +94,7 @@ type container struct {
 	// records is set if it has some.
 	facts, before int
 	records       bool
+	commas        Commas
 }
 
 // aroundDepth is how deep the values around records may be nested, FactLimit how many
@@ -206,6 +207,10 @@ func (d *Document) inRecords() bool {
 
 // message reads the record at the beginning of the view.
 func (d *Document) message(parse func(string) (*argus.Message, error)) (reader.Item, error) {
+	did := ""
+	if n := len(d.Open); n > 0 && d.Open[n-1].List {
+		did = d.Open[n-1].commas.Element()
+	}
 	end, broken, err := d.Value()
 	if err != nil {
 		return reader.Item{}, err
@@ -214,6 +219,7 @@ func (d *Document) message(parse func(string) (*argus.Message, error)) (reader.I
 		item, ok, err := d.Mend(parse)
 		if ok {
 			d.recorded()
+			KeepMended(item.Message, did)
 		}
 		if ok || err != nil {
 			return item, err
@@ -225,7 +231,9 @@ func (d *Document) message(parse func(string) (*argus.Message, error)) (reader.I
 		d.Drop(end)
 		return reader.Item{Where: argus.Where{Length: int64(end)}}, nil
 	}
-	return d.Record(end, parse), nil
+	item := d.Record(end, parse)
+	KeepMended(item.Message, did)
+	return item, nil
 }
 
 // recorded marks the containers around a record.
@@ -246,7 +254,7 @@ func (d *Document) broken(reason string, err error) (reader.Item, error) {
 	}
 	d.damaged, d.listed = true, true
 	for i := range d.Open {
-		d.Open[i].valued = false
+		d.Open[i].valued, d.Open[i].commas = false, Commas{}
 		if d.shape.Many {
 			d.Open[i].Key, d.Facts = "", nil
 			d.Open[i].facts = 0
@@ -267,6 +275,7 @@ func (d *Document) step() (reason string, err error) {
 		if len(d.Open) == aroundDepth {
 			return fmt.Sprintf("want at most %d levels around records, found more", aroundDepth), nil
 		}
+		top.commas.Element() // around the records commas are not told
 		inside := container{List: c == '[', facts: len(d.Facts)}
 		if top.valued {
 			inside.Key, top.valued = top.last, false
@@ -282,6 +291,7 @@ func (d *Document) step() (reason string, err error) {
 		top.valued = true
 	case ',':
 		top.valued = false
+		top.commas.Comma()
 	default:
 		return d.scalar(top)
 	}

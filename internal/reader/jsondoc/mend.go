@@ -29,6 +29,35 @@ const (
 	mendedCut     = "the file ends inside the record: the rest is unknown"
 )
 
+// Commas counts the commas between the elements of a list: between two there is one.
+type Commas struct {
+	elements bool // there was an element
+	commas   int  // since the last one
+}
+
+// Comma counts a comma.
+func (c *Commas) Comma() { c.commas++ }
+
+// Element begins an element, and returns in the words of Extra how the commas before it
+// were mended, "" if they are right.
+func (c *Commas) Element() (did string) {
+	switch {
+	case c.elements && c.commas == 0:
+		did = mendedComma
+	case c.elements && c.commas > 1 || !c.elements && c.commas > 0:
+		did = mendedSurplus
+	}
+	*c = Commas{elements: true}
+	return did
+}
+
+// KeepMended keeps how the commas before a record were mended.
+func KeepMended(m *argus.Message, did string) {
+	if m != nil {
+		build.Keep(m, mendedField, did)
+	}
+}
+
 // mender rewrites a value as JSON.
 type mender struct {
 	b    []byte

@@ -126,6 +126,7 @@ type telegramFile struct {
 	// nothing any more; ended means that the end was reported.
 	damaged, ended bool
 	late           jsondoc.Late
+	commas         jsondoc.Commas // of the list
 	keys           jsondoc.Keys
 	open           *telegramMessage // the one being read
 }
@@ -159,11 +160,7 @@ func (f *telegramFile) next(ctx context.Context) (reader.Item, error) {
 		if err := ctx.Err(); err != nil {
 			return reader.Item{}, err
 		}
-		separators := ""
-		if f.list != "" {
-			separators = ","
-		}
-		found, err := f.Pass(separators)
+		found, err := f.Pass("")
 		if err != nil {
 			return reader.Item{}, err
 		}
@@ -173,6 +170,9 @@ func (f *telegramFile) next(ctx context.Context) (reader.Item, error) {
 		case !found:
 			f.ended = true
 			return reader.Item{Problem: "want the end of the export, found the end of the file", Where: argus.Where{Offset: f.At}}, nil
+		case f.list != "" && f.Buf[0] == ',':
+			f.commas.Comma()
+			f.Drop(1)
 		case f.list == "" && f.Buf[0] == '{' && f.valued && f.key == "personal_information":
 			return f.contact(f.key)
 		case f.list == "" && f.Buf[0] == '{' && f.isMessage():
@@ -187,7 +187,7 @@ func (f *telegramFile) next(ctx context.Context) (reader.Item, error) {
 			}
 		case f.Buf[0] == ']':
 			f.Drop(1)
-			f.list = ""
+			f.list, f.commas = "", jsondoc.Commas{}
 		case f.list == listContacts:
 			return f.contact("contact")
 		default:
@@ -206,6 +206,7 @@ func (f *telegramFile) broken(reason string, err error) (reader.Item, error) {
 		return reader.Item{}, err
 	}
 	was := f.list
+	f.commas = jsondoc.Commas{}
 	item, err := f.Resume(reason)
 	switch {
 	case len(f.Buf) > 0 && beginsMessage(f.Buf):
@@ -447,17 +448,24 @@ func (f *telegramFile) object(what string, parse func(raw string) (*argus.Messag
 	if f.Buf[0] != '{' {
 		return f.broken("want "+what+", found something else", nil)
 	}
+	did := ""
+	if f.list != "" {
+		did = f.commas.Element()
+	}
 	end, broken, err := f.Value()
 	if err != nil {
 		return reader.Item{}, err
 	}
 	if broken != nil {
 		if item, ok, err := f.Mend(parse); ok || err != nil {
+			jsondoc.KeepMended(item.Message, did)
 			return item, err
 		}
 		return f.broken(broken.Error(), nil)
 	}
-	return f.Record(end, parse), nil
+	item := f.Record(end, parse)
+	jsondoc.KeepMended(item.Message, did)
+	return item, nil
 }
 
 // conversation names a chat as from_id names its account, group or channel: user1, chat1,

@@ -33,7 +33,7 @@ import (
 //   - Service: a member, otherwise Options.Service, otherwise json.
 var JSON = &reader.Format{
 	Name:    "json",
-	Version: 3,
+	Version: 4,
 	About:   "JSON of any program that is a list of objects with sender, time and text, whose members --map names",
 	Checked: "invented examples only",
 	Detect:  func(s reader.Sample) int { return detectJSONRecords(s) },

@@ -26,7 +26,7 @@ import (
 // (docs/format/map.md). It is used only if there is one.
 var Mapped = &reader.Format{
 	Name:    "map",
-	Version: 1,
+	Version: 2,
 	About:   "JSON, JSON lines, sheets, SQLite databases and SQL dumps of any program, with a map of who, to whom, when and text",
 	Checked: "invented examples only",
 	Detect:  detectMapped,
