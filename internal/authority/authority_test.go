@@ -260,9 +260,9 @@ func TestActs(t *testing.T) {
 func TestStatedLanguage(t *testing.T) {
 	s := newStore(t)
 	for scope, want := range map[string]string{
-		"lang:nl":                 "lang:=nl",
-		"lang:nl* from:a":         "lang:=nl* from:a",
-		"-lang:nl OR lang:=en":    "-lang:=nl OR lang:=en",
+		"lang:nl":                  "lang:=nl",
+		"lang:nl* from:a":          "lang:=nl* from:a",
+		"-lang:nl OR lang:=en":     "-lang:=nl OR lang:=en",
 		`from:a (lang:nl "in an")`: `from:a lang:=nl "in an"`,
 	} {
 		a := own()

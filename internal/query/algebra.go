@@ -195,8 +195,8 @@ func Stated(n Node) (Node, error) {
 		if !ok || f.Name != Lang || strings.HasPrefix(f.Value, Exact) {
 			return n
 		}
-		if strings.HasSuffix(f.Value, Found) {
-			err = fmt.Errorf("it asks for the found language %q, and a found language is a guess; name a stated one, %s:=…", strings.TrimSuffix(f.Value, Found), Lang)
+		if tag, found := strings.CutSuffix(f.Value, Found); found {
+			err = fmt.Errorf("it asks for the found language %q, and a found language is a guess; name a stated one, %s:=…", tag, Lang)
 		}
 		f.Value = Exact + f.Value
 		return f
