@@ -157,7 +157,7 @@ type Report struct {
 	Faults []string `json:"faults,omitempty"`
 }
 
-// report describes what the gate found.
+// report describes the set and the faults that the gate found.
 func (s *Set) report(faults []error) Report {
 	r := Report{Folder: s.name, Version: s.version.String(), Rules: uint64(len(s.rules))}
 	for _, fault := range faults {

@@ -90,7 +90,7 @@ func TestMutants(t *testing.T) {
 	made, loaded, same := map[string]int{}, map[string]int{}, 0
 	for _, name := range []string{Generic, "nl"} {
 		whole := load(t, name)
-		try := func(kind, what string, base, folder fstest.MapFS) {
+		try := func(kind, slip string, base, folder fstest.MapFS) {
 			made[kind]++
 			var s *Set
 			var faults []error
@@ -105,7 +105,7 @@ func TestMutants(t *testing.T) {
 			loaded[kind]++
 			for _, r := range requests {
 				if a, b := s.Decide(r), whole.Decide(r); a.Allowed != b.Allowed {
-					t.Errorf("%s: it loads, and %+v is %s, was %s:\n%s", kind, r, a, b, what)
+					t.Errorf("%s: it loads, and %+v is %s, was %s:\n%s", kind, r, a, b, slip)
 					return
 				}
 			}

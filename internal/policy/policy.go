@@ -1,4 +1,4 @@
-// Package policy decides who may do what, by rules in Cedar that a jurist can read.
+// Package policy decides who may do an act, by rules in Cedar that a jurist can read.
 //
 // The rules of the folder generic are part of Argus. A jurisdiction is a folder of rules
 // that forbid more; none can allow what the generic rules refuse. Rules know people only by
@@ -91,9 +91,6 @@ type Set struct {
 	rules   []Rule
 	cedar   *cedar.PolicySet
 }
-
-// Name returns the name of the folder that was loaded.
-func (s *Set) Name() string { return s.name }
 
 // Version returns a hash over the schema and all files of the rules and their cases.
 func (s *Set) Version() argus.Hash { return s.version }
