@@ -100,27 +100,27 @@ type Result struct {
 func (s *Set) run() []Result {
 	list := make([]Result, 0, len(s.rules))
 	for _, r := range s.rules {
-		list = append(list, s.try(r))
+		list = append(list, r.try())
 	}
 	return list
 }
 
 // try tries the cases of a rule: each must come out as stated, and they must show the rule at
 // work: one that it decides, alone, and one of the other answer.
-func (s *Set) try(r Rule) Result {
+func (r *Rule) try() Result {
 	result := Result{Rule: r.ID, Folder: r.Folder, Cases: r.Cases}
 	say := func(at, format string, args ...any) {
 		result.faults = append(result.faults, fmt.Errorf("%s: %s", at, fmt.Sprintf(format, args...)))
 	}
 	others := cedar.NewPolicySet()
-	for id, p := range s.cedar.All() {
+	for id, p := range r.within.All() {
 		if string(id) != r.ID {
 			others.Add(id, p)
 		}
 	}
 	decides, other := false, false
 	for _, c := range r.cases {
-		got := decide(s.cedar, c.Request)
+		got := decide(r.within, c.Request)
 		if got.Allowed != c.allow || got.Incident != "" {
 			result.Failed++
 			say(c.at, "%q is %s", c.text, got)

@@ -107,6 +107,7 @@ type Rule struct {
 	policy *cedar.Policy
 	at     string // file:line
 	cases  []testCase
+	within *cedar.PolicySet // the rules that its cases are tried with
 }
 
 // Jurisdictions are the folders that are part of Argus.
@@ -168,22 +169,34 @@ func gateOn(base, folder fs.FS, name string) (*Set, []error) {
 	sum := sha256.New()
 	frame(sum, schemaText)
 	s := &Set{name: name, cedar: cedar.NewPolicySet()}
-	rules, faults := readFolder(base, Generic, sum)
-	if folder != nil {
-		more, wrong := readFolder(folder, name, sum)
-		for _, r := range more {
-			if !r.Forbid {
-				wrong = append(wrong, fmt.Errorf("%s: the rule permits; a jurisdiction can only forbid", r.at))
+	var faults []error
+	add := func(rules []Rule, to ...*cedar.PolicySet) {
+		for _, r := range rules {
+			r.within = to[0]
+			s.rules = append(s.rules, r)
+			for _, set := range to {
+				if !set.Add(cedar.PolicyID(r.ID), r.policy) {
+					faults = append(faults, fmt.Errorf("%s: another rule has the id %q", r.at, r.ID))
+				}
 			}
 		}
-		rules, faults = append(rules, more...), append(faults, wrong...)
 	}
-	for _, r := range rules {
-		if !s.cedar.Add(cedar.PolicyID(r.ID), r.policy) {
-			faults = append(faults, fmt.Errorf("%s: another rule has the id %q", r.at, r.ID))
+	rules, wrong := readFolder(base, Generic, sum)
+	faults = append(faults, wrong...)
+	if folder == nil {
+		add(rules, s.cedar)
+	} else {
+		// A jurisdiction may forbid an example that the generic rules allow.
+		add(rules, cedar.NewPolicySet(), s.cedar)
+		rules, wrong = readFolder(folder, name, sum)
+		faults = append(faults, wrong...)
+		for _, r := range rules {
+			if !r.Forbid {
+				faults = append(faults, fmt.Errorf("%s: the rule permits; a jurisdiction can only forbid", r.at))
+			}
 		}
+		add(rules, s.cedar)
 	}
-	s.rules = rules
 	sum.Sum(s.version[:0])
 	if len(faults) > 0 {
 		return s, faults // the cases mean nothing for a part of the rules

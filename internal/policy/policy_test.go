@@ -106,38 +106,38 @@ func TestGate(t *testing.T) {
 	good := rule(`forbid (principal, action == Action::"verify", resource) when { principal in Role::"partner" };`)
 	cases := "allow judge verify\nrefuse partner verify\nrefuse nobody verify\n"
 	for name, c := range map[string]struct{ text, cases, want string }{
-		"no rule":                 {"", cases, "r.cedar: the file has 0 rules"},
-		"two rules":               {good + good, cases, "2 rules"},
-		"no syntax":               {rule("forbid principal;"), cases, "r.cedar: read the rule:"},
-		"permits":                 {strings.Replace(good, "forbid", "permit", 1), cases, "r.cedar:1: the rule permits"},
-		"attribute unknown":       {strings.Replace(good, "principal in Role::\"partner\"", "context.coverd", 1), cases, "r.cedar:4: attribute `coverd`"},
-		"attribute of wrong type": {strings.Replace(good, "principal in Role::\"partner\"", "context.kind", 1), cases, "Bool"},
-		"attribute elsewhere":     {strings.Replace(good, "principal in Role::\"partner\"", "resource.class == Class::\"ordinary\"", 1), cases, "class"},
-		"act unknown":             {strings.Replace(good, `"verify"`, `"verfy"`, 1), cases, "verfy"},
-		"role unknown":            {strings.Replace(good, `"partner"`, `"parnter"`, 1), cases, "r.cedar:4: `Role::\"parnter\"` is in no list"},
-		"type unknown":            {strings.Replace(good, `Role::`, `Rol::`, 1), cases, `Rol`},
-		"compares with a text":    {rule(`forbid (principal, action == Action::"verify", resource) when { context.kind == "eio" };`), cases, "r.cedar:4: the constant `eio`"},
-		"constant":                {rule(`forbid (principal, action == Action::"verify", resource) when { false && context.nosuch };`), cases, "r.cedar:4: the constant `false`"},
-		"operation":               {rule(`forbid (principal, action == Action::"verify", resource) when { context has nosuch };`), cases, `the operation Has`},
-		"annotation unknown":      {strings.Replace(good, "@cites", "@note(\"x\")\n@cites", 1), cases, "@note"},
-		"no sentence":             {strings.Replace(good, "Nobody.", "", 1), cases, "@says"},
-		"no source":               {strings.Replace(good, "L1", " ", 1), cases, "@cites"},
-		"another id":              {strings.Replace(good, `@id("r")`, `@id("s")`, 1), cases, `its @id is "s"`},
-		"no cases":                {good, "", "it needs cases of both answers"},
-		"cases of one answer":     {good, "refuse partner verify\n", "it needs cases of both answers"},
-		"case that fails":         {good, cases + "allow partner verify\n", `r.cases:4: "allow partner verify" is refused by r`},
-		"case of the generic set": {strings.Replace(good, "partner", "custodian", 1), "allow judge verify\nrefuse custodian verify\n", `"allow custodian verify" is refused by r`},
-		"dead":                    {strings.Replace(good, "principal in Role::\"partner\"", "context.covered && !context.covered", 1), "allow judge verify\nrefuse nobody verify\n", "no case of the rule needs it"},
-		"case without words":      {good, "refuse\n", "r.cases:1: want"},
-		"case of no role":         {good, "\n# comment\nrefuse parnter verify\n", `r.cases:3: the word "parnter"`},
-		"case of no act":          {good, "refuse partner verfy\n", `"verfy"`},
-		"case of no circumstance": {good, "refuse partner verify coverd\n", `"coverd"`},
-		"case of no code":         {good, "refuse partner verify H9\n", `"H9"`},
-		"nested":                  {rule("forbid (principal, action, resource) when { " + strings.Repeat("(", 1000) + "context.covered" + strings.Repeat(")", 1000) + " };"), cases, "r.cedar:4: the rule has more than 16 brackets"},
-		"negated":                 {rule("forbid (principal, action, resource) when { " + strings.Repeat("!", 5000) + "context.covered };"), cases, "too long"},
-		"long":                    {good + "//" + strings.Repeat("x", maxBytes), cases, "longer than"},
-		"no text":                 {good + "// \xff", cases, "not text"},
-		"fine":                    {rule(`forbid (principal, action == Action::"beyond", resource) when { context.emergency };`), "allow judge beyond\nrefuse judge beyond emergency\n", ""},
+		"no rule":                   {"", cases, "r.cedar: the file has 0 rules"},
+		"two rules":                 {good + good, cases, "2 rules"},
+		"no syntax":                 {rule("forbid principal;"), cases, "r.cedar: read the rule:"},
+		"permits":                   {strings.Replace(good, "forbid", "permit", 1), cases, "r.cedar:1: the rule permits"},
+		"attribute unknown":         {strings.Replace(good, "principal in Role::\"partner\"", "context.coverd", 1), cases, "r.cedar:4: attribute `coverd`"},
+		"attribute of wrong type":   {strings.Replace(good, "principal in Role::\"partner\"", "context.kind", 1), cases, "Bool"},
+		"attribute elsewhere":       {strings.Replace(good, "principal in Role::\"partner\"", "resource.class == Class::\"ordinary\"", 1), cases, "class"},
+		"act unknown":               {strings.Replace(good, `"verify"`, `"verfy"`, 1), cases, "verfy"},
+		"role unknown":              {strings.Replace(good, `"partner"`, `"parnter"`, 1), cases, "r.cedar:4: `Role::\"parnter\"` is in no list"},
+		"type unknown":              {strings.Replace(good, `Role::`, `Rol::`, 1), cases, `Rol`},
+		"compares with a text":      {rule(`forbid (principal, action == Action::"verify", resource) when { context.kind == "eio" };`), cases, "r.cedar:4: the constant `eio`"},
+		"constant":                  {rule(`forbid (principal, action == Action::"verify", resource) when { false && context.nosuch };`), cases, "r.cedar:4: the constant `false`"},
+		"operation":                 {rule(`forbid (principal, action == Action::"verify", resource) when { context has nosuch };`), cases, `the operation Has`},
+		"annotation unknown":        {strings.Replace(good, "@cites", "@note(\"x\")\n@cites", 1), cases, "@note"},
+		"no sentence":               {strings.Replace(good, "Nobody.", "", 1), cases, "@says"},
+		"no source":                 {strings.Replace(good, "L1", " ", 1), cases, "@cites"},
+		"another id":                {strings.Replace(good, `@id("r")`, `@id("s")`, 1), cases, `its @id is "s"`},
+		"no cases":                  {good, "", "it needs cases of both answers"},
+		"cases of one answer":       {good, "refuse partner verify\n", "it needs cases of both answers"},
+		"case that fails":           {good, cases + "allow partner verify\n", `r.cases:4: "allow partner verify" is refused by r`},
+		"case of the generic rules": {strings.Replace(good, "partner", "custodian", 1), "allow judge verify\nrefuse custodian verify\n", ""},
+		"dead":                      {strings.Replace(good, "principal in Role::\"partner\"", "context.covered && !context.covered", 1), "allow judge verify\nrefuse nobody verify\n", "no case of the rule needs it"},
+		"case without words":        {good, "refuse\n", "r.cases:1: want"},
+		"case of no role":           {good, "\n# comment\nrefuse parnter verify\n", `r.cases:3: the word "parnter"`},
+		"case of no act":            {good, "refuse partner verfy\n", `"verfy"`},
+		"case of no circumstance":   {good, "refuse partner verify coverd\n", `"coverd"`},
+		"case of no code":           {good, "refuse partner verify H9\n", `"H9"`},
+		"nested":                    {rule("forbid (principal, action, resource) when { " + strings.Repeat("(", 1000) + "context.covered" + strings.Repeat(")", 1000) + " };"), cases, "r.cedar:4: the rule has more than 16 brackets"},
+		"negated":                   {rule("forbid (principal, action, resource) when { " + strings.Repeat("!", 5000) + "context.covered };"), cases, "too long"},
+		"long":                      {good + "//" + strings.Repeat("x", maxBytes), cases, "longer than"},
+		"no text":                   {good + "// \xff", cases, "not text"},
+		"fine":                      {rule(`forbid (principal, action == Action::"beyond", resource) when { context.emergency };`), "allow judge beyond\nrefuse judge beyond emergency\n", ""},
 	} {
 		s, err := Load(fstest.MapFS{"r.cedar": {Data: []byte(c.text)}, "r.cases": {Data: []byte(c.cases)}}, "here")
 		if c.want == "" {
@@ -318,6 +318,7 @@ func FuzzLoad(f *testing.F) {
 		}
 	}
 	f.Add("@id(\"r\") forbid(principal,action,resource) when{if true then!-1 else{a:[1].isEmpty()}};", "allow a b c")
+	f.Add("@id(\"r\")@says(\"A.\")@cites(\"B\")forbid(principal,action==Action::\"beyond\",resource)when{context.emergency};", "allow judge beyond\nrefuse judge beyond emergency")
 	whole := load(f, Generic)
 	f.Fuzz(func(t *testing.T, rule, cases string) {
 		s, err := Load(fstest.MapFS{"r.cedar": {Data: []byte(rule)}, "r.cases": {Data: []byte(cases)}}, "fuzz")
