@@ -42,7 +42,7 @@ check_cross() {
 }
 
 # Long tests of one goroutine, in which there is no race to find; "go test ./..." runs them.
-alone='^Test(DevicesAreBounded|EveryByteCounts|ManyCopiesAreLinearWork|CompareEqual|World|BombsApart|Oracle|Statistics)$'
+alone='^Test(DevicesAreBounded|EveryByteCounts|ManyCopiesAreLinearWork|CompareEqual|World|BombsApart|Oracle|Mutants|Statistics)$'
 
 check_tests() { say go test -race -shuffle=on -timeout 30m -skip "$alone" ./...; }
 

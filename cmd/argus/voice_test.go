@@ -72,6 +72,8 @@ var spoken = [][]string{
 	{"validate", "--check", "record.txt", "--key", "validation.pub"},
 	{"world", "case", "--messages", "200"},
 	{"bench", "--messages", "200", "--rounds", "1"},
+	{"policy", "show", "nl"},
+	{"policy", "test"},
 	{"people"},
 	{"people", "set", "analyst", "--name", "Ann 7", "--role", "custodian,analyst", "--user", admin.ActorName()},
 	{"people", "set", "zoe2", "--role", "judge"},
