@@ -400,17 +400,17 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 	case blank(r.Purpose):
 		return refused("no purpose is named; say why you ask")
 	}
-	if s.May != nil {
-		if err := s.May(r.Actor, r.Action); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Action, err)
-		}
-	}
 	scope, err := s.scope(a)
 	if errors.Is(err, argus.ErrDamaged) {
 		return nil, fmt.Errorf("%s: read the scope of authority %s: %w", r.Action, number, err)
 	}
 	if err != nil {
 		return refused("the scope of authority %s cannot be read (%v); request a new one", number, err)
+	}
+	if s.May != nil {
+		if err := s.May(r.Actor, r.Action, a); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Action, err)
+		}
 	}
 	return &Decision{a, scope}, nil
 }

@@ -32,9 +32,9 @@ type Store struct {
 	// the ledger does not have, or has otherwise, is damage, and so is a missing one; a file
 	// that is ready and has its entry counts as in place. Set it before any call. Default: files are not compared.
 	Known func() (map[string]string, error)
-	// May returns argus.ErrRefused if the actor may not do such an act at all, whatever the
-	// authority. Set it before any call. Default: everybody may do everything.
-	May func(actor, action string) error
+	// May returns argus.ErrRefused if the actor may not do such an act, although the
+	// authority allows it. Set it before any call. Default: everybody may do everything.
+	May func(actor, action string, under *Authority) error
 	// RolesOf returns the roles of an actor. Set it before any call. Default: nobody has any.
 	RolesOf func(actor string) ([]string, error)
 }

@@ -254,7 +254,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	n.authorities.Lists, n.authorities.Known, n.lists.Known = n.lists.Find, known.Authorities, known.Documents(layout.Lists)
 	maps.Known, n.people.Known = known.Documents(layout.Maps), known.Documents(layout.People)
 	n.authorities.May, n.authorities.RolesOf = n.may, n.rolesOf
-	n.Admin = admin.New(admin.Options{May: n.may, Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists, Maps: maps, People: n.people,
+	n.Admin = admin.New(admin.Options{May: n.mayAdminister, Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists, Maps: maps, People: n.people,
 		Protected: n.protected, Failpoint: o.Failpoint})
 	if err := n.Admin.Settle(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)

@@ -1,15 +1,19 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/people"
@@ -156,3 +160,71 @@ func TestDamagedPeople(t *testing.T) {
 		})
 	}
 }
+
+// TestRolesDecide: an authority that allows everything to everybody gives each role no more
+// than the rules do, at each act.
+func TestRolesDecide(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 20))
+	n := openStore(t, dir, o)
+	me := admin.ActorName()
+	for _, one := range []people.Actor{
+		{ID: "carla", Roles: []people.Role{people.Custodian}, Users: []string{me}},
+		{ID: "anna", Roles: []people.Role{people.Investigator}, Users: []string{me}},
+		{ID: "bram", Roles: []people.Role{people.Judge}, Users: []string{me}},
+		{ID: "eva", Roles: []people.Role{people.Overseer, people.Investigator}, Users: []string{me}},
+		{ID: "finn", Roles: []people.Role{people.Defence}, Users: []string{me}},
+	} {
+		if _, err := n.Admin.SetPerson(t.Context(), "carla", one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := len(refusals(t, n))
+	acts := map[string]func(actor string) error{
+		"search": func(actor string) error {
+			_, err := n.Desk.Search(t.Context(), desk.Who{Actor: actor, Authority: "A-0001", Purpose: "p"}, desk.SearchRequest{Query: "crates"})
+			return err
+		},
+		"beyond": func(actor string) error {
+			_, err := n.Desk.Beyond(t.Context(), desk.Who{Actor: actor, Authority: "A-0001", Purpose: "p"}, desk.BeyondRequest{Authority: "A-0001", Query: "crates"})
+			return err
+		},
+		"ingest": func(actor string) error {
+			err := n.Ingest(t.Context(), desk.Who{Actor: actor, Authority: "A-0001", Purpose: "p"}, intake.Options{}, func(context.Context, intake.Options) error { return errDone })
+			if errors.Is(err, errDone) {
+				return nil
+			}
+			return err
+		},
+		"list": func(actor string) error {
+			_, _, err := n.Admin.AddList(t.Context(), actor, "goods", []byte("snow\n"))
+			return err
+		},
+		"suspend": func(actor string) error {
+			_, err := n.Admin.ChangeAuthority(t.Context(), actor, 1, authority.Change{Kind: authority.Suspend, Reason: "x"})
+			return err
+		},
+	}
+	refused := 0
+	for _, test := range []struct{ actor, may string }{
+		{"carla", "ingest"},
+		{"anna", "search list"},
+		{"eva", "list"},
+		{"finn", ""},
+		{"bram", "search beyond list suspend"}, // last: nothing is allowed under it afterwards
+	} {
+		for _, act := range []string{"search", "beyond", "ingest", "list", "suspend"} {
+			err := acts[act](test.actor)
+			if allowed := slices.Contains(strings.Fields(test.may), act); (err == nil) != allowed || err != nil && !errors.Is(err, argus.ErrRefused) {
+				t.Errorf("%s: %s: %v", test.actor, act, err)
+			} else if !allowed {
+				refused++
+			}
+		}
+	}
+	if got := len(refusals(t, n)) - before; got != refused {
+		t.Errorf("the ledger has %d refusals, want %d", got, refused)
+	}
+}
+
+var errDone = errors.New("done")

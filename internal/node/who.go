@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/admin"
@@ -13,6 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/people"
+	"github.com/argus-evidence/argus/internal/policy"
 )
 
 // Who fills in missing fields: the user's own name, or who the user is among the people of
@@ -79,9 +81,9 @@ func (n *Node) WhoFor(ctx context.Context, by string, who desk.Who) (desk.Who, e
 	if len(list) == 0 {
 		return who, fmt.Errorf("%w: this store has no people; add them with \"argus people set\"", argus.ErrNotFound)
 	}
-	err = n.may(server, "serve")
+	err = n.may(server, "serve", nil)
 	if err == nil {
-		err = n.member(who.Actor)
+		_, err = memberOf(list, who.Actor)
 	}
 	if err != nil {
 		return who, n.refused(ctx, desk.Who{Actor: server}, "serve", err)
@@ -89,17 +91,52 @@ func (n *Node) WhoFor(ctx context.Context, by string, who desk.Who) (desk.Who, e
 	return n.authorized(ctx, who)
 }
 
-// may returns argus.ErrRefused if an actor may not do an act, whatever the authority. It is
-// asked at each act, so that somebody who has left has no access from that second.
-func (n *Node) may(actor, _ string) error { return n.member(actor) }
-
-// member returns argus.ErrRefused if the store has people and an actor is none of them.
-func (n *Node) member(actor string) error {
+// may returns argus.ErrRefused if an actor is none of the people of the store, or if the
+// rules do not let the actor's roles do an act, under an authority or, if that is nil, without
+// one. It is asked at each act, so that somebody who has left has no access from that second.
+// A store without people belongs to whoever can open it, and has no rules.
+func (n *Node) may(actor, action string, under *authority.Authority) error {
 	list, err := admin.People(n.people)
-	if err != nil || len(list) == 0 || slices.ContainsFunc(list, func(one people.Actor) bool { return one.ID == actor && len(one.Roles) > 0 }) {
+	if err != nil || len(list) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w: %s is none of the people of this store", argus.ErrRefused, actor)
+	one, err := memberOf(list, actor)
+	if err != nil {
+		return err
+	}
+	rules, err := generic()
+	if err != nil {
+		return err
+	}
+	r := policy.Request{
+		Actor: actor, Roles: one.Roles, Action: action, Recognised: true,
+		// Intake recognises no protected communication yet, so none is known.
+		Class:      policy.Ordinary,
+		NotDefence: !slices.ContainsFunc(list, func(p people.Actor) bool { return p.Has(people.Defence) }),
+	}
+	if under != nil { // it covers the act, and a purpose is stated
+		r.Covered, r.Purpose, r.Kind, r.Handling = true, true, under.Kind, under.Handling
+	}
+	d := rules.Decide(r)
+	if d.Incident != "" {
+		n.note("An act was refused because it could not be decided: " + d.Incident)
+	}
+	return d.Err()
+}
+
+// mayAdminister is like may for acts that need no authority.
+func (n *Node) mayAdminister(actor, action string) error { return n.may(actor, action, nil) }
+
+// generic are the rules of every store. They pass the gate once in a process.
+var generic = sync.OnceValues(func() (*policy.Set, error) { return policy.Open("generic") })
+
+// memberOf returns one of the people who has a role.
+func memberOf(list []people.Actor, actor string) (*people.Actor, error) {
+	i := slices.IndexFunc(list, func(one people.Actor) bool { return one.ID == actor && len(one.Roles) > 0 })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: %s is none of the people of this store", argus.ErrRefused, actor)
+	}
+	return &list[i], nil
 }
 
 // rolesOf returns the roles of an actor, none in a store without people.
