@@ -18,6 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/same"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -270,6 +271,17 @@ func (s *scanner) Search(ctx context.Context, req index.Request) (*index.Result,
 		if found[i].Differs() {
 			result.Differing++
 		}
+	}
+	if req.Distinct {
+		seen := map[same.Key]bool{}
+		for i := len(found) - 1; i >= 0; i-- {
+			key := found[i].SameKey()
+			if seen[key] {
+				found = slices.Delete(found, i, i+1)
+			}
+			seen[key] = key != same.Key{}
+		}
+		result.Distinct = uint64(len(found))
 	}
 	for _, field := range req.Facets {
 		result.Facets[field] = counts(found, func(d *query.Doc) []string { return query.Terms(d, field) })

@@ -37,6 +37,7 @@ func TestTerms(t *testing.T) {
 		Is:       {"deleted", "system", "differs", "message"},
 		Lang:     {"pt-br", "=pt-br", "pt", "=pt"},
 		Entity:   {"host", "x.nl"},
+		Same:     {"=80000000000000003bdba4f01efb7fd7ec77d7b5929def64"}, // which must stay: it is in every index
 	}
 	got := map[FieldName][]string{}
 	for _, name := range Fields {

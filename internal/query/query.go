@@ -98,6 +98,7 @@ const (
 	Is       FieldName = "is"  // locked, deleted, edited, system, differs, message, call and other types
 	Lang     FieldName = "lang"
 	Entity   FieldName = "entity" // an identifier in the text, or a kind of them
+	Same     FieldName = "same"   // the content of a message (package same); a parsed query may name a message, which the desk replaces
 )
 
 // Named is the part of With that is neither From nor To: the accounts that the facts of a

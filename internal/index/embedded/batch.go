@@ -10,6 +10,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/same"
 )
 
 // The terms of a field begin with a byte of their own, so that one dictionary
@@ -48,6 +49,7 @@ func splitConversationKey(key []byte) (service, conversation []byte) {
 // A batch holds messages in memory until they are written as a segment.
 type batch struct {
 	analyzer query.Analyzer
+	same     same.Hasher
 	// terms holds all terms; for each, the document that had it last, from 1, and
 	// the number of documents that have it.
 	terms table
@@ -79,6 +81,7 @@ type batchDoc struct {
 	group                                uint32 // from 1; 0 if only one copy of the message is known
 	version                              uint32 // numbered in the group
 	quality                              uint8
+	same                                 contentSum
 	conversation, sender, receiver, lang uint32
 	begin, fields, end                   uint32 // places in all
 }
@@ -131,7 +134,7 @@ func (b *batch) addCopy(r *argus.Record) {
 	m := r.Message
 	d := batchDoc{
 		time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, id: binary.BigEndian.Uint64(r.ID[:8]),
-		quality: query.Quality(&m.Sent), begin: uint32(len(b.all)),
+		quality: query.Quality(&m.Sent), same: sumOf(b.same.Key(m)), begin: uint32(len(b.all)),
 	}
 	b.wanted, b.key = b.wanted[:0], b.key[:0]
 	for b.analyzer.Reset(m.Text); b.analyzer.Next(); {
@@ -151,7 +154,7 @@ func (b *batch) addCopy(r *argus.Record) {
 			e.count++
 		}
 	}
-	b.size += 8*int(d.end-d.begin) + 128
+	b.size += 8*int(d.end-d.begin) + 144
 }
 
 // groupFields are the fields whose terms depend on the same parts of a message. Those
@@ -332,6 +335,8 @@ func (b *batch) content() *content {
 		terms:        b.inverted(order),
 		words:        func(ranks []uint32) func([]byte, int) []byte { return b.wordsOf(order, ranks) },
 		late:         b.late,
+		sumHigh:      func(doc int) uint64 { return docs[doc].same.high },
+		sumLow:       func(doc int) uint64 { return docs[doc].same.low },
 	}
 }
 

@@ -205,6 +205,8 @@ func TestForgedIndexIsFound(t *testing.T) {
 				return docs[1:]
 			})
 		},
+		"the content of one message": func(c *content) { c.sumLow = one(c.sumLow, 3, 7) },
+		"the content of another":     func(c *content) { c.sumHigh = one(c.sumHigh, 3, c.sumHigh(4)) },
 		"a sender's term": func(c *content) {
 			done := false
 			c.terms = without(c.terms, func(term []byte, docs []uint32) []uint32 {

@@ -34,7 +34,7 @@ type counts struct {
 }
 
 // facetFields are the fields that an answer can count by.
-var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
+var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity, query.Same}
 
 func newCounts(req index.Request) (*counts, error) {
 	req.FacetSize = cmp.Or(req.FacetSize, 20)
@@ -44,7 +44,7 @@ func newCounts(req index.Request) (*counts, error) {
 	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, beside: make([]uint64, len(argus.TypeWords)), pairs: newPairTable(), names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
-			return nil, fmt.Errorf("count by %s: want from, to, in, service, delivery, is, lang or entity", f)
+			return nil, fmt.Errorf("count by %s: want from, to, in, service, delivery, is, lang, entity or same", f)
 		}
 		c.facets[f] = map[string]*uint64{}
 	}
@@ -55,8 +55,13 @@ func newCounts(req index.Request) (*counts, error) {
 }
 
 func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
-	s := v.segment
 	c.addTypes(v, docs)
+	return c.addValues(q, v, docs)
+}
+
+// addValues adds to the facets, the histogram and the pairs.
+func (c *counts) addValues(q *search, v *view, docs *roaring.Bitmap) error {
+	s := v.segment
 	for field, values := range c.facets {
 		var err error
 		switch field {
@@ -79,6 +84,8 @@ func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
 		case query.To:
 			prefix := append([]byte{fieldByte[field]}, query.Exact...)
 			err = c.addPostings(q, v, docs, values, prefix, func([]byte) bool { return true })
+		case query.Same:
+			err = c.addSames(q, v, docs, values)
 		default:
 			err = c.addTerms(q, v, field, docs, values)
 		}

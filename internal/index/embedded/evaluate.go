@@ -99,6 +99,9 @@ func (q *search) evaluate(v *view, n query.Node, within *roaring.Bitmap) (*roari
 			return q.is(v, n)
 		case query.Delivery:
 			return q.delivery(v, n, nil)
+		case query.Same:
+			wanted, _ := takeSames([]query.Node{n})
+			return q.sames(v, wanted)
 		}
 	case query.Fuzzy, query.List, query.Number, query.Part, query.Phrase, query.Prefix, query.Regexp, query.Stem, query.Word, query.Written:
 	}
@@ -225,6 +228,13 @@ func (q *search) and(v *view, n query.And, within *roaring.Bitmap) (*roaring.Bit
 func (q *search) or(v *view, nodes []query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	terms, rest := manyTerms(nodes)
 	var sets []*roaring.Bitmap
+	if wanted, others := takeSames(rest); len(wanted) > 0 {
+		set, err := q.sames(v, wanted)
+		if err != nil {
+			return nil, err
+		}
+		sets, rest = append(sets, set), others
+	}
 	for _, n := range rest {
 		set, err := q.evaluate(v, n, within)
 		if err != nil {
@@ -555,6 +565,10 @@ func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {
 			}
 		}
 		return docs, nil
+	case query.Same:
+		docs := roaring.New()
+		wanted, _ := takeSames([]query.Node{n})
+		return docs, q.eachSum(s, wanted, func(doc int) { docs.Add(uint32(doc)) })
 	}
 	first, known := fieldByte[n.Name]
 	if !known {

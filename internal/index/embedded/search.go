@@ -44,17 +44,46 @@ func (ix *Index) Search(ctx context.Context, req index.Request) (*index.Result, 
 	}
 	result := new(index.Result)
 	hits := top{limit: req.Limit, after: req.After}
-	var mu sync.Mutex // guards result and hits
+	var parts []*foundPart
+	var repeats uint64
+	var mu sync.Mutex // guards result, hits and parts
 	result.Position, result.Partial, err = ix.each(ctx, visit{
 		query: req.Query, scope: req.Scope, budget: req.Budget,
 		found: func(q *search, v *view, docs *roaring.Bitmap) error {
-			if err := counts.add(q, v, docs); err != nil {
+			if req.Distinct {
+				counts.addTypes(v, docs)
+			} else if err := counts.add(q, v, docs); err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			result.Total += docs.GetCardinality()
+			if req.Distinct {
+				mine := *q
+				mine.ctx = ctx // beyond the budget, for what was found within it
+				parts = append(parts, &foundPart{q: &mine, v: v, docs: docs})
+				return nil
+			}
 			hits.add(v.segment, docs)
+			return nil
+		},
+		last: func() error {
+			if err := findRepeats(ctx, parts); err != nil {
+				return err
+			}
+			for _, p := range parts {
+				firsts := p.firsts()
+				repeats += uint64(len(p.repeats))
+				var failed error
+				err := p.v.read(func() {
+					if failed = counts.addValues(p.q, p.v, firsts); failed == nil {
+						hits.add(p.v.segment, firsts)
+					}
+				})
+				if err := cmp.Or(err, failed); err != nil {
+					return err
+				}
+			}
 			return nil
 		},
 	})
@@ -63,6 +92,9 @@ func (ix *Index) Search(ctx context.Context, req index.Request) (*index.Result, 
 	}
 	result.Hits = hits.list
 	counts.report(result)
+	if req.Distinct {
+		result.Distinct = result.Messages - repeats
+	}
 	return result, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/same"
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
@@ -189,6 +190,9 @@ func (e *evidence) search(req index.Request) *index.Result {
 			result.Beside = append(result.Beside, index.Count{Value: word, Count: of})
 		}
 	}
+	if req.Distinct {
+		found, result.Distinct = firsts(found, result.Messages)
+	}
 	for _, entry := range found {
 		if req.After != nil && older(&entry.hit.Cursor, req.After) >= 0 {
 			continue
@@ -208,6 +212,22 @@ func (e *evidence) search(req index.Request) *index.Result {
 	result.Histogram = histogram(found, req)
 	result.Pairs = pairs(found, req.Pairs, query.Turns(req.Query))
 	return result
+}
+
+// firsts returns the newest message of each content, and the number of messages without the
+// others.
+func firsts(found []*entry, messages uint64) (first []*entry, distinct uint64) {
+	seen := map[same.Key]bool{{}: false}
+	for _, entry := range found {
+		key := entry.doc.SameKey()
+		if seen[key] {
+			messages--
+			continue
+		}
+		seen[key] = key != same.Key{}
+		first = append(first, entry)
+	}
+	return first, messages
 }
 
 func histogram(found []*entry, req index.Request) []index.Count {
@@ -266,7 +286,7 @@ func pairs(found []*entry, most int, turns argus.TypeSet) (list []index.Pair) {
 
 // facetValues are the values that a message counts for: the account, each receiver, the
 // conversation, the service, each delivery, each word of is: except message, the
-// language tags in lower case, each identifier but not its kind. Empty values do not
+// language tags in lower case, each identifier but not its kind, the content. Empty values do not
 // count.
 func facetValues(field query.FieldName, e *entry) (values []string) {
 	m := e.doc.Sightings[0].Message

@@ -46,6 +46,8 @@ func Run(t *testing.T, open index.Open, outdate func(dir string) error) {
 		{"Turns", testTurns},
 		{"Page", testPage},
 		{"Pairs", testPairs},
+		{"Same", testSame},
+		{"ManySame", testManySame},
 		{"Stream", testStream},
 		{"Removed", testRemoved},
 		{"Budget", testBudget},
