@@ -291,8 +291,9 @@ type Sighting struct {
 // PageRequest asks for a piece of the conversation around a message, or for
 // the end of a conversation.
 type PageRequest struct {
-	// Ref is the message in the middle, as in show; or Service and
-	// Conversation name the conversation.
+	// Ref is the message in the middle, as in show. Service and Conversation name the
+	// conversation. Default: that of Ref, or the one that it begins ([argus.Message.Begun]) if
+	// others are in it.
 	Ref          string `json:"ref,omitempty"`
 	Service      string `json:"service,omitempty"`
 	Conversation string `json:"conversation,omitempty"`

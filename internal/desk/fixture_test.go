@@ -339,8 +339,7 @@ func (s *scanner) Page(ctx context.Context, req index.PageRequest) (*index.Page,
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(d scanned) bool {
-		m := d.Sightings[0].Message
-		return m.Service != req.Service || m.Conversation != req.Conversation
+		return !isIn(&d.Doc, req.Service, req.Conversation)
 	})
 	first, last := len(found)-min(len(found), req.Before), len(found)
 	if req.Around != nil {

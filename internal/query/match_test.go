@@ -53,6 +53,24 @@ func TestTerms(t *testing.T) {
 	}
 }
 
+// The first mail of a conversation that names none is also in the one that its answers name.
+func TestTermsOfBegun(t *testing.T) {
+	for _, c := range []struct {
+		conversation, id string
+		want             []string
+	}{
+		{"derived:ab", "1@x", []string{"=derived:ab", "derived:ab", "derived", "ab", "=1@x"}},
+		{"derived:ab", "", []string{"=derived:ab", "derived:ab", "derived", "ab"}},
+		{"derived:ab", "derived:ab", []string{"=derived:ab", "derived:ab", "derived", "ab"}},
+		{"0@x", "1@x", []string{"=0@x", "0@x", "0", "x"}},
+	} {
+		got := Terms(One(&argus.Message{Conversation: c.conversation, ServiceID: c.id}), In)
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s, %s (-want +got):\n%s", c.conversation, c.id, diff)
+		}
+	}
+}
+
 func TestHasLink(t *testing.T) {
 	for text, want := range map[string]bool{
 		"http://a": true, "see HTTPS://A": true, "www.a": true, "(WWW.a.nl)": true,

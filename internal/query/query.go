@@ -105,8 +105,23 @@ const (
 // message name. Queries cannot use it.
 const Named FieldName = "named"
 
-// WithFields are the fields that With combines.
-var WithFields = []FieldName{From, To, Named}
+// Thread and Begun are the parts of In: the conversation with its title, and the conversation
+// that a message begins ([argus.Message.Begun]). Queries cannot use them.
+const (
+	Thread FieldName = "thread"
+	Begun  FieldName = "begun"
+)
+
+// Parts returns the fields that a field combines, nil if it is a field of its own.
+func (name FieldName) Parts() []FieldName {
+	switch name {
+	case With:
+		return []FieldName{From, To, Named}
+	case In:
+		return []FieldName{Thread, Begun}
+	}
+	return nil
+}
 
 func (All) isNode()     {}
 func (And) isNode()     {}

@@ -48,7 +48,8 @@ const Found = "?"
 //	                whole, each part between spaces, and each word; with has those
 //	                of the accounts that facts name, too: who took part in a call,
 //	                is on a card, in a room, or in a change of its members
-//	in              the same of the conversation, and its title
+//	in              the same of the conversation, and its title; and Exact and the
+//	                conversation that the message begins
 //	service         the service
 //	delivery        each delivery as D-0007
 //	has, is         words of HasWords and IsWords: is:locked if no sighting can be
@@ -112,15 +113,17 @@ func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []
 				return false
 			}
 		}
-	case With:
-		return !slices.ContainsFunc(WithFields, func(name FieldName) bool { return !a.sightingTerms(s, name, yield) })
+	case With, In:
+		return !slices.ContainsFunc(name.Parts(), func(name FieldName) bool { return !a.sightingTerms(s, name, yield) })
 	case Named:
 		for account := range m.Facts.Accounts {
 			if !a.exact(account, yield) || !a.name(account, yield) {
 				return false
 			}
 		}
-	case In:
+	case Begun:
+		return a.exact(m.Begun(), yield)
+	case Thread:
 		return a.exact(m.Conversation, yield) && a.name(m.Conversation, yield) && a.name(m.Title, yield)
 	case Service:
 		whole := a.foldWhole(m.Service)

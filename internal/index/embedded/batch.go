@@ -15,11 +15,11 @@ import (
 
 // The terms of a field begin with a byte of their own, so that one dictionary
 // holds all terms. No word begins with a control character. With has no terms of
-// its own: a query for it becomes one for each of its WithFields.
+// its own, nor has In: a query for them becomes one for each of their parts.
 var fieldByte = map[query.FieldName]byte{
-	query.From: 1, query.To: 2, query.In: 3, query.Service: 4,
+	query.From: 1, query.To: 2, query.Thread: 3, query.Service: 4,
 	query.Delivery: 5, query.Has: 6, query.Is: 7, query.Lang: 8,
-	query.Entity: 9, query.Named: 10,
+	query.Entity: 9, query.Named: 10, query.Begun: 11,
 }
 
 // Words begin at this byte or above.
@@ -159,10 +159,10 @@ func (b *batch) addCopy(r *argus.Record) {
 
 // groupFields are the fields whose terms depend on the same parts of a message. Those
 // with a column of values come first, in the order of the columns.
-var groupFields = [...][]query.FieldName{{query.From}, {query.In, query.Service}, {query.Lang}, {query.To}, {query.Delivery, query.Is}}
+var groupFields = [...][]query.FieldName{{query.From}, {query.Thread, query.Service}, {query.Lang}, {query.To}, {query.Delivery, query.Is}}
 
 // ownFields are the fields whose terms rarely recur in another message.
-var ownFields = [...]query.FieldName{query.Has, query.Entity, query.Named}
+var ownFields = [...]query.FieldName{query.Has, query.Entity, query.Named, query.Begun}
 
 // addFields appends the field terms of a message and sets its column values.
 func (b *batch) addFields(d *batchDoc, r *argus.Record) {
@@ -203,7 +203,7 @@ func appendGroupKey(key []byte, a *query.Analyzer, group int, r *argus.Record) [
 	switch groupFields[group][0] {
 	case query.From:
 		str(m.From, m.FromName)
-	case query.In:
+	case query.Thread:
 		str(m.Service, m.Conversation, m.Title)
 	case query.Lang:
 		str(m.Lang, a.FoundLanguage(m))
@@ -235,7 +235,7 @@ func appendColumnValue(value []byte, a *query.Analyzer, d *query.Doc, field quer
 	switch field {
 	case query.From:
 		value = append(value, m.From...)
-	case query.In:
+	case query.Thread:
 		value = appendConversationKey(value, m.Service, m.Conversation)
 	case query.To:
 		value = appendReceiver(value, m.To)

@@ -47,6 +47,9 @@ func newCounts(req index.Request) (*counts, error) {
 			return nil, fmt.Errorf("count by %s: want from, to, in, service, delivery, is, lang, entity or same", f)
 		}
 		c.facets[f] = map[string]*uint64{}
+		if f == query.In {
+			c.facets[query.Begun] = map[string]*uint64{}
+		}
 	}
 	if _, known := intervals[req.Histogram]; req.Histogram != "" && !known {
 		return nil, fmt.Errorf("count by %q: want hour, day, month, year or weekhour", req.Histogram)
@@ -81,7 +84,7 @@ func (c *counts) addValues(q *search, v *view, docs *roaring.Bitmap) error {
 		case query.Entity:
 			// Kinds are not counted.
 			err = c.addPostings(q, v, docs, values, []byte{fieldByte[field]}, func(term []byte) bool { return !entity.IsKind(term) })
-		case query.To:
+		case query.To, query.Begun:
 			prefix := append([]byte{fieldByte[field]}, query.Exact...)
 			err = c.addPostings(q, v, docs, values, prefix, func([]byte) bool { return true })
 		case query.Same:
@@ -479,6 +482,13 @@ func (t *pairTable) all() iter.Seq2[pairKey, pairCount] {
 
 // report writes the counts into the answer.
 func (c *counts) report(result *index.Result) {
+	// A message that begins a conversation counts for it beside the others in it.
+	for value, n := range c.facets[query.Begun] {
+		if count := c.facets[query.In][value]; count != nil {
+			*count += *n
+		}
+	}
+	delete(c.facets, query.Begun)
 	for field, values := range c.facets {
 		delete(values, "") // messages without a value
 		var list []index.Count

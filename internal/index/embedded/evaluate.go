@@ -314,11 +314,11 @@ func singleTerm(n query.Node) []byte {
 // list evaluates a stored list. One that was read from its file is cached.
 func (q *search) list(s *segment, n query.List, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	nodes := n.Nodes
-	if n.Field == query.With {
+	if n.Field.Parts() != nil {
 		nodes = nil
 		for _, entry := range n.Nodes {
 			if f, ok := entry.(query.Field); ok {
-				nodes = append(nodes, with(f)...)
+				nodes = append(nodes, parts(f)...)
 			}
 		}
 	}
@@ -531,9 +531,9 @@ func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 	})
 }
 
-// with returns a node for each field that may contain a value of With.
-func with(n query.Field) (nodes []query.Node) {
-	for _, name := range query.WithFields {
+// parts returns a node for each part of a field that has parts.
+func parts(n query.Field) (nodes []query.Node) {
+	for _, name := range n.Name.Parts() {
 		n.Name = name
 		nodes = append(nodes, n)
 	}
@@ -543,8 +543,8 @@ func with(n query.Field) (nodes []query.Node) {
 // field returns the documents of copies that have a term of a field.
 func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {
 	switch n.Name {
-	case query.With:
-		return q.anyLeaf(s, with(n), nil)
+	case query.With, query.In:
+		return q.anyLeaf(s, parts(n), nil)
 	case query.Is:
 		docs := roaring.New()
 		for _, word := range query.IsWords {

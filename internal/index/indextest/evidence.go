@@ -206,6 +206,11 @@ func (e *evidence) search(req index.Request) *index.Result {
 			result.Facets = map[query.FieldName][]index.Count{}
 		}
 		counts := count(found, func(e *entry) []string { return facetValues(field, e) })
+		if field == query.In { // one that no message names is no conversation
+			counts = slices.DeleteFunc(counts, func(c index.Count) bool {
+				return !slices.ContainsFunc(found, func(e *entry) bool { return e.doc.Sightings[0].Message.Conversation == c.Value })
+			})
+		}
 		slices.SortStableFunc(counts, func(a, b index.Count) int { return cmp.Compare(b.Count, a.Count) })
 		result.Facets[field] = counts[:min(len(counts), cmp.Or(req.FacetSize, 20))]
 	}
@@ -297,7 +302,12 @@ func facetValues(field query.FieldName, e *entry) (values []string) {
 		values = slices.Sorted(slices.Values(e.doc.Union().To))
 		return slices.Compact(values)
 	case query.In:
-		return []string{m.Conversation}
+		values = []string{m.Conversation}
+		for i := range e.doc.Sightings {
+			values = append(values, e.doc.Sightings[i].Message.Begun())
+		}
+		slices.Sort(values)
+		return slices.Compact(values)
 	case query.Service:
 		return []string{m.Service}
 	case query.Lang:
@@ -336,7 +346,7 @@ func (e *evidence) page(req index.PageRequest) *index.Page {
 	page := new(index.Page)
 	var before, after, middle []index.Hit
 	for _, entry := range slices.Backward(e.matching(nil, req.Scope)) {
-		if m := entry.doc.Sightings[0].Message; m.Service != req.Service || m.Conversation != req.Conversation {
+		if m := entry.doc.Sightings[0].Message; m.Service != req.Service || m.Conversation != req.Conversation && (req.Conversation == "" || !slices.ContainsFunc(entry.doc.Sightings, func(s query.Sighting) bool { return s.Message.Begun() == req.Conversation })) {
 			continue
 		}
 		order := -1

@@ -45,6 +45,7 @@ func Run(t *testing.T, open index.Open, outdate func(dir string) error) {
 		{"Histogram", testHistogram},
 		{"Turns", testTurns},
 		{"Page", testPage},
+		{"Begun", testBegun},
 		{"Pairs", testPairs},
 		{"Same", testSame},
 		{"ManySame", testManySame},

@@ -14,7 +14,7 @@ import (
 var (
 	vocabulary    = []string{"the", "boat", "boats", "bout", "Antwerp", "café", "привет", "مرحبا", "東京", "👍", "1000", "1 000", "x-ray", "coast", "at", "6", "12 34", "5678", "0000000", "BOAT", "cafe\u0301", "b\u043eat", "+44 7700 900123", "+447700900124", "MSCU1234566", "50k euro", "a@example.org"}
 	services      = []string{"test", "irc", "sky"}
-	conversations = []string{"G", "g", "Group 2", "", "a|b", "G\x00", "=G", "x =G", "x =g"}
+	conversations = []string{"G", "g", "Group 2", "", "a|b", "G\x00", "=G", "x =G", "x =g", "derived:1", "derived:2", "2", "5", "9", "14"}
 	accounts      = []string{"a", "Q3XK9A", "alice@example.org", "+32 470 00 00 00", "Ä"}
 	expressions   = []string{"boat", "bo[aä]t", "B[a-z]+T", "o.*t", "(?i)x-ra[xy]", "b(o|u)[au]t?", "[12]{2}", "k|boat", "^$", "(?i)ANTWERP", `\d{4}`, "b.*t$", "the|at", "("}
 )

@@ -1047,7 +1047,7 @@ export interface operations {
             query?: {
                 /** @description id of the message in the middle */
                 ref?: string;
-                /** @description with conversation: asks for its end */
+                /** @description with conversation: the conversation around ref, or its end */
                 service?: string;
                 conversation?: string;
                 /** @description maximum number of messages; 0 for 20, -1 for none */
