@@ -24,7 +24,7 @@ func (d *Desk) Page(ctx context.Context, who Who, req PageRequest) (*Page, error
 		return nil, err
 	}
 	act := ledger.Act{Action: ledger.Page, Subject: subject(req.Ref)}
-	if req.Ref == "" {
+	if req.Ref == "" || req.Conversation != "" {
 		act.Detail = map[string]string{"service": subject(req.Service), "conversation": subject(req.Conversation)}
 	}
 	return answer(ctx, d, who, act, func(p *Permit) (*Page, error) { return p.page(ctx, req) })

@@ -341,9 +341,10 @@ func (p *Permit) readHits(ctx context.Context, found []index.Hit, position uint6
 	return in, keys, nil
 }
 
-// hit reads one message that the index found, with the key of its content. It returns nil if the message is not in the
-// scope any more. It is an error if the scope did not have the message, matching and in
-// this place, at any moment since that of the index: the index is not of this evidence.
+// hit reads one message that the index found, with the key of its content. It returns nil if
+// the message is not in the scope any more. It is an error if the scope did not have the
+// message, matching and in this place, at any moment since that of the index: the index is
+// not of this evidence.
 func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, asked func(*query.Doc) bool) (_ *Hit, key same.Key, err error) {
 	r, err := p.desk.get(ctx, found.Seq)
 	if err != nil {

@@ -280,7 +280,8 @@ type Partial struct {
 	Why string `json:"why"`
 }
 
-// PageRequest asks for messages of one conversation inside Scope.
+// PageRequest asks for messages of one conversation inside Scope, with those that begin it
+// ([argus.Message.Begun]).
 type PageRequest struct {
 	Service, Conversation string
 	Scope                 query.Node

@@ -99,6 +99,9 @@ func (c *counts) addValues(q *search, v *view, docs *roaring.Bitmap) error {
 		n := len(values)
 		c.mu.Unlock()
 		if n > maxValues {
+			if field == query.Begun {
+				field = query.In
+			}
 			return fmt.Errorf("count by %s: there are more than %d values in the results; narrow the query, by time for instance", field, maxValues)
 		}
 	}

@@ -98,11 +98,18 @@ func (q *search) eachSum(s *segment, wanted sums, each func(doc int)) error {
 
 // sames returns the messages that have one of the contents.
 func (q *search) sames(v *view, wanted sums) (*roaring.Bitmap, error) {
-	docs := roaring.New()
+	docs, looked := roaring.New(), map[int]bool{} // each group once, however many copies it has
 	err := q.eachSum(v.segment, wanted, func(doc int) {
 		if v.group.at(doc) == 0 {
 			docs.Add(uint32(doc))
-		} else if shown := v.shown[v.groupOf(uint32(doc))]; shown != noPlace && wanted[v.times.at(int(shown))][v.sumShown(int(shown))] {
+			return
+		}
+		group := v.groupOf(uint32(doc))
+		if looked[group] {
+			return
+		}
+		looked[group] = true
+		if shown := v.shown[group]; shown != noPlace && wanted[v.times.at(int(shown))][v.sumShown(int(shown))] {
 			docs.Add(shown)
 		}
 	})

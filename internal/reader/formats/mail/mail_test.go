@@ -168,7 +168,7 @@ func TestMessageIDs(t *testing.T) {
 	for field, want := range map[string]string{
 		"<1@x> <2@x>":              "1@x 2@x",
 		"<1@x><2@x>":               "1@x 2@x",
-		"<1@x>,\t<2@x> , <3@x>":     "1@x 2@x 3@x",
+		"<1@x>,\t<2@x> , <3@x>":    "1@x 2@x 3@x",
 		"<1@x> (of Monday) <2@x>":  "1@x 2@x",
 		"Your mail of 3 May <1@x>": "1@x",
 		"1@x 2@x":                  "1@x 2@x",
