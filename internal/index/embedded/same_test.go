@@ -27,7 +27,7 @@ func TestSameContentIsLinearWork(t *testing.T) {
 				r.ID, r.Version = m.Identity()
 				records = append(records, r)
 				if i%(n/500) == 0 {
-					wanted = append(wanted, query.Field{Name: query.Same, Value: query.SameTerm(query.One(m).SameKey())})
+					wanted = append(wanted, query.Field{Name: query.Same, Value: query.One(m).SameKey().String()})
 				}
 			}
 			feed(t, ix, records)
