@@ -73,6 +73,20 @@ type Message struct {
 	ConversationReach Reach `cbor:"25,keyasint,omitempty" json:"conversation_reach,omitempty"`
 }
 
+// DerivedPrefix begins the id of a conversation that a reader made from a subject and people,
+// because the message names none.
+const DerivedPrefix = "derived:"
+
+// Begun returns the id of the conversation that a message begins: messages that name it as
+// the first of their conversation are in the one that is called as it is. It is empty if the
+// conversation of the message is not derived.
+func (m *Message) Begun() string {
+	if !strings.HasPrefix(m.Conversation, DerivedPrefix) || m.ServiceID == m.Conversation {
+		return ""
+	}
+	return m.ServiceID
+}
+
 // State is a set of facts about a copy of a message.
 type State uint8
 

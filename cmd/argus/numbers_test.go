@@ -29,6 +29,7 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/same"
 	"github.com/argus-evidence/argus/internal/world"
 )
 
@@ -80,6 +81,7 @@ func TestEveryPrintedNumber(t *testing.T) {
 			page.checkSearch(t, q, found, seen)
 			if n < 4 {
 				h.checkSearch(t, asks, q, found)
+				h.checkDistinct(t, asks, page, q, found)
 			}
 		}
 		h.checkAll(t, asks, "-from:a*", matching(t, "-from:a*", seen))
@@ -122,6 +124,7 @@ func mixedDelivery(t *testing.T) string {
 					i, n, i, n, i, text, kind)
 			}
 		}
+		fmt.Fprintf(&b, `{"service":"meta","conversation":"quay","from":"u0","to":["u8"],"id":"a-long-service-id-again","sent":"2021-02-14T12:00:00Z","text":%q}`+"\n", text)
 		fmt.Fprintf(&b, `{"service":"meta","from":"u1","to":["u7"],"id":"a-long-service-id-locked","sent":"2021-02-14T13:00:00Z","state":["locked"],"locked":{"key_id":"k","payload":%q}}`+"\n", base64.StdEncoding.EncodeToString([]byte(text)))
 		return b.String()
 	}
@@ -301,12 +304,37 @@ func parsed(t *testing.T, text string) query.Node {
 type found struct {
 	docs  []*query.Doc
 	turns argus.TypeSet
+	same  sameContents // in the whole scope
+}
+
+// sameContents are the numbers of messages with a content.
+type sameContents map[same.Key]uint64
+
+func contents(docs []*query.Doc) sameContents {
+	counts := sameContents{}
+	for _, d := range docs {
+		counts[d.SameKey()]++
+	}
+	delete(counts, same.Key{})
+	return counts
+}
+
+// firsts are the messages without those whose content an earlier one of them has.
+func (f found) firsts() found {
+	seen := map[same.Key]bool{}
+	f.docs = slices.DeleteFunc(slices.Clone(f.docs), func(d *query.Doc) bool {
+		key := d.SameKey()
+		again := seen[key]
+		seen[key] = key != same.Key{}
+		return again
+	})
+	return f
 }
 
 func matching(t *testing.T, q string, seen []*query.Doc) (f found) {
 	t.Helper()
 	n := parsed(t, q)
-	f.turns = query.Turns(n)
+	f.turns, f.same = query.Turns(n), contents(seen)
 	for at, matches := range query.MatchAll(n, seen) {
 		if matches {
 			f.docs = append(f.docs, seen[at])
@@ -417,12 +445,29 @@ func (f found) figures(most int) figures {
 }
 
 // copiesOf are the numbers beside the hits of an answer.
-func copiesOf(docs []*query.Doc, into figures, under string) figures {
+func copiesOf(docs []*query.Doc, same sameContents, into figures, under string) figures {
 	for _, d := range docs {
 		at := under + d.ID().String()
 		into[at+"/sightings"], into[at+"/versions"] = uint64(len(d.Sightings)), uint64(len(d.Versions()))
+		if n := same[d.SameKey()]; n > 1 {
+			into[at+"/same_content"] = n
+		}
 	}
 	return into
+}
+
+// headsOf are the numbers in the first lines of hits.
+func headsOf(docs []*query.Doc, same sameContents, into figures) {
+	into["heads"] = uint64(len(docs))
+	for _, d := range docs {
+		ref := d.ID().String()[:16]
+		if n := len(d.Versions()); n > 1 {
+			into[ref+" versions"] = uint64(n)
+		}
+		if n := same[d.SameKey()]; n > 1 {
+			into[ref+" same"] = n
+		}
+	}
 }
 
 const (
@@ -441,17 +486,12 @@ func (h *walked) checkSearch(t *testing.T, asks func(...string) string, q string
 	shown := f.docs[:min(mostShown, len(f.docs))]
 
 	want, got := f.figures(mostText), figures{}
-	for _, d := range shown {
-		if n := len(d.Versions()); n > 1 {
-			want[d.ID().String()[:16]+" versions"] = uint64(n)
-		}
-	}
-	want["heads"] = uint64(len(shown))
+	headsOf(shown, f.same, want)
 	h.readText(t, asks(append(args, "--", q)...), parsed(t, q).String(), got)
 	want.equal(t, fmt.Sprintf("search %q", q), got)
 
 	printed := objects(t, asks(append(args, "--json", "--", q)...))
-	want, got = copiesOf(shown, f.figures(allValues), ""), figures{}
+	want, got = copiesOf(shown, f.same, f.figures(allValues), ""), figures{}
 	want["total"], want["hits"] = uint64(len(f.docs)), uint64(len(shown))
 	for _, hit := range printed["hit"] {
 		readObject(t, map[string]any{"hits": []any{hit}}, "hits/", got)
@@ -463,6 +503,36 @@ func (h *walked) checkSearch(t *testing.T, asks func(...string) string, q string
 		rest := objects(t, asks("search", "--json", "--limit", "40", "--next", next, "--", q))["hit"]
 		sameHits(t, fmt.Sprintf("search %q --next", q), rest, f.docs[mostShown:min(mostShown+40, len(f.docs))])
 	}
+}
+
+// checkDistinct asks for each content once.
+func (h *walked) checkDistinct(t *testing.T, asks func(...string) string, p *servedPage, q string, f found) {
+	t.Helper()
+	firsts := f.firsts()
+	shown := firsts.docs[:min(mostShown, len(firsts.docs))]
+	numbers := func(most int) figures {
+		want := firsts.figures(most)
+		maps.DeleteFunc(want, func(name string, _ uint64) bool {
+			return !strings.HasPrefix(name, "facets/from/") && !strings.HasPrefix(name, "facets/service/") && !strings.HasPrefix(name, "histogram/")
+		})
+		for name, n := range f.figures(most) {
+			if name == "messages" || name == "differing" || strings.HasPrefix(name, "beside/") {
+				want[name] = n
+			}
+		}
+		want["distinct"] = want["messages"] - uint64(len(f.docs)-len(firsts.docs))
+		return want
+	}
+	args := []string{"search", "--limit", strconv.Itoa(mostShown), "--distinct", "--histogram", "month", "--facet", "from,service"}
+	want, got := numbers(mostText), figures{}
+	headsOf(shown, f.same, want)
+	h.readText(t, asks(append(args, "--", q)...), parsed(t, q).String(), got)
+	want.equal(t, fmt.Sprintf("search --distinct %q", q), got)
+
+	want, got = copiesOf(shown, f.same, numbers(allValues), "hits/"), figures{}
+	want["total"] = uint64(len(f.docs))
+	readObject(t, p.object(t, "POST", "/api/search", map[string]any{"query": q, "limit": mostShown, "distinct": true, "facets": []string{"from", "service"}, "facet_size": -1, "histogram": "month"}), "", got)
+	want.equal(t, fmt.Sprintf("POST search %q, distinct", q), got)
 }
 
 func sameHits(t *testing.T, asked string, hits []map[string]any, docs []*query.Doc) {
@@ -482,18 +552,14 @@ func sameHits(t *testing.T, asked string, hits []map[string]any, docs []*query.D
 // checkAll prints all that is found, oldest first.
 func (h *walked) checkAll(t *testing.T, asks func(...string) string, q string, f found) {
 	t.Helper()
-	want, got := figures{"heads": uint64(len(f.docs))}, figures{}
+	want, got := figures{}, figures{}
 	var beside figures
 	want["messages"], beside = f.types()
 	for word, n := range beside {
 		want["beside/"+word+"/count"] = n
 	}
 	counts := maps.Clone(want)
-	for _, d := range f.docs {
-		if n := len(d.Versions()); n > 1 {
-			want[d.ID().String()[:16]+" versions"] = uint64(n)
-		}
-	}
+	headsOf(f.docs, f.same, want)
 	h.readText(t, asks("search", "--all", "--", q), q, got)
 	want.equal(t, "search --all", got)
 
@@ -503,7 +569,6 @@ func (h *walked) checkAll(t *testing.T, asks func(...string) string, q string, f
 	sameHits(t, "search --all --json", printed["hit"], docs)
 	got = figures{}
 	readObject(t, printed["result"][0], "", got)
-	delete(counts, "heads")
 	counts["hits"] = uint64(len(docs))
 	counts.equal(t, "search --all --json", got)
 }
@@ -563,6 +628,10 @@ func (h *walked) checkMessage(t *testing.T, asks func(...string) string, p *serv
 	if n := len(d.Versions()); n > 1 {
 		want["versions"] = uint64(n)
 	}
+	same := contents(seen)
+	if n := same[d.SameKey()]; n > 1 {
+		want["same_content"] = n
+	}
 	h.readText(t, asks("show", ref), "", got)
 	want.equal(t, "show", got)
 	traced := asks("show", ref, "--trace")
@@ -600,15 +669,10 @@ func (h *walked) checkMessage(t *testing.T, asks func(...string) string, p *serv
 	shown := in[max(0, at-2):min(len(in), at+4)]
 	want = figures{"earlier": uint64(max(0, at-2)), "later": uint64(len(in) - min(len(in), at+4))}
 	text, got := maps.Clone(want), figures{}
-	for _, one := range shown {
-		if n := len(one.Versions()); n > 1 {
-			text[one.ID().String()[:16]+" versions"] = uint64(n)
-		}
-	}
-	text["heads"] = uint64(len(shown))
+	headsOf(shown, same, text)
 	h.readText(t, asks("conversation", ref, "--before", "2", "--after", "3"), "", got)
 	text.equal(t, "conversation", got)
-	copiesOf(shown, want, "hits/")
+	copiesOf(shown, same, want, "hits/")
 	got = figures{}
 	readObject(t, objects(t, asks("conversation", ref, "--before", "2", "--after", "3", "--json"))["conversation"][0], "", got)
 	want.equal(t, "conversation --json", got)
@@ -620,8 +684,9 @@ func (h *walked) checkMessage(t *testing.T, asks func(...string) string, p *serv
 // holds counts the messages and other items of a delivery, each once.
 func holds(t *testing.T, n argus.DeliveryNumber, seen []*query.Doc, into figures) {
 	t.Helper()
-	messages, beside := matching(t, "delivery:"+n.String(), seen).types()
-	into["holds/messages"] = messages
+	f := matching(t, "delivery:"+n.String(), seen)
+	messages, beside := f.types()
+	into["holds/messages"], into["holds/distinct"] = messages, messages-uint64(len(f.docs)-len(f.firsts().docs))
 	for word, count := range beside {
 		into["holds/beside/"+word+"/count"] = count
 	}
@@ -667,6 +732,8 @@ func (h *walked) checkReceipts(t *testing.T, asks func(...string) string, n argu
 	h.checkReceipt(t, "receipt --json", objects(t, asks("receipt", n.String(), "--json"))["receipt"][0], seen)
 	want, got := h.account(n, all), figures{}
 	holds(t, n, seen, want)
+	want["repeating"] = want["holds/messages"] - want["holds/distinct"]
+	delete(want, "holds/distinct")
 	h.readText(t, asks("receipt", n.String()), "", got)
 	if got["partial"] > 0 {
 		return
@@ -890,7 +957,7 @@ func (p *servedPage) checkSearch(t *testing.T, q string, f found, seen []*query.
 		}
 	}
 	want["total"] = uint64(len(f.docs))
-	copiesOf(f.docs[:min(mostShown, len(f.docs))], want, "hits/")
+	copiesOf(f.docs[:min(mostShown, len(f.docs))], f.same, want, "hits/")
 	readObject(t, answer, "", got)
 	want.equal(t, asked, got)
 	for _, field := range countedFields {
@@ -1018,7 +1085,7 @@ var (
 	moreLine   = regexp.MustCompile(`^ +… and (\d[\d,]*) (?:values?|pairs?) more`)
 	pairSpan   = regexp.MustCompile(`  \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d$`)
 	headLine   = regexp.MustCompile(`(?m)^[ ▶].*  ([0-9a-f]{16})(?:  \[(.*)\])?$`)
-	resultLine = regexp.MustCompile(`^(\d[\d,]* [a-z ]+(?:, \d[\d,]* [a-z ]+)*): (.*)$`)
+	resultLine = regexp.MustCompile(`^((?:\d[\d,]* distinct of )?\d[\d,]* [a-z ]+(?:, \d[\d,]* [a-z ]+)*): (.*)$`)
 	reasonLine = regexp.MustCompile(`^  (quarantined \d[\d,]*|of \d[\d,]* [a-z]+)(?:, by [^:]*)?: `)
 	underLine  = regexp.MustCompile(`^    .*  (\d[\d,]*)$`)
 	placeLine  = regexp.MustCompile(`^  found as |^    at  `)
@@ -1054,6 +1121,8 @@ func (h *walked) readText(t *testing.T, text, asked string, into figures) {
 			for state := range strings.SplitSeq(m[2], ", ") {
 				if n, ok := strings.CutSuffix(state, " versions"); ok {
 					into[m[1]+" versions"] = amount(t, n)
+				} else if n, ok := strings.CutSuffix(state, " with the same content"); ok {
+					into[m[1]+" same"] = amount(t, strings.TrimPrefix(n, "one of "))
 				} else if strings.ContainsAny(strings.TrimPrefix(state, "D-00"), "0123456789") && !strings.HasSuffix(state, "is not sealed") {
 					t.Errorf("a number beside a hit: %q", line)
 				}
@@ -1169,6 +1238,10 @@ var namedNumbers = []struct {
 	// Messages, each once.
 	{regexp.MustCompile(`The copies of (\d[\d,]*) (?:messages?|items?) (?:say different things|differ)\.`), "differing"},
 	{regexp.MustCompile(`(\d[\d,]*) different messages?\b`), "different"},
+	{regexp.MustCompile(`(\d[\d,]*) distinct of\b`), "distinct"},
+	{regexp.MustCompile(`one of (\d[\d,]*) messages with the same content\b`), "same_content"},
+	{regexp.MustCompile(`^  and \d[\d,]* more$`), ""}, // of those
+	{regexp.MustCompile(`^  (\d[\d,]*) (?:message has|messages have) the content of another of them\b`), "repeating"},
 	{regexp.MustCompile(`(?:index holds|Indexed) (\d[\d,]*) items?\b`), "indexed"},
 	{regexp.MustCompile(`(\d[\d,]*) earlier items?\b`), "earlier"},
 	{regexp.MustCompile(`(\d[\d,]*) later items?\b`), "later"},
@@ -1207,12 +1280,12 @@ var namedNumbers = []struct {
 // copies have an empty word and are compared; others have their unit.
 var countedPaths = map[string]string{
 	// Messages, each once.
-	"total": "", "messages": "", "beside/*/count": "", "differing": "", "hits": "", "earlier": "", "later": "",
+	"total": "", "messages": "", "beside/*/count": "", "differing": "", "distinct": "", "same_content": "", "hits": "", "earlier": "", "later": "",
 	"facets/from/*/count": "", "facets/to/*/count": "", "facets/in/*/count": "", "facets/service/*/count": "", "facets/delivery/*/count": "",
 	"facets/is/*/count": "", "facets/lang/*/count": "", "facets/entity/*/count": "", "histogram/*/count": "", "pairs/*/count": "",
-	"holds/messages": "", "holds/beside/*/count": "", "different/count": "", "indexed": "", "items": "",
+	"holds/messages": "", "holds/distinct": "", "holds/beside/*/count": "", "different/count": "", "indexed": "", "items": "",
 	// Copies.
-	"hits/*/sightings": "", "hits/*/versions": "",
+	"hits/*/sightings": "", "hits/*/versions": "", "hits/*/same_content": "",
 	"read": "", "copies": "", "quarantined": "", "locked": "",
 	"files/*/copies": "copies", "files/*/quarantined": "pieces", "files/*/size": "bytes", "accounts/count": "accounts", "conversations/count": "conversations",
 	"records": "records", "sealed": "deliveries", "deliveries": "deliveries", "originals": "files", "ledger_entries": "entries of the ledger", "bytes": "bytes",

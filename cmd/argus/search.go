@@ -32,13 +32,19 @@ func (a *app) searchCommand() *cobra.Command {
 		Long: `Find messages, newest first. A query consists of words, "phrases", prefix*,
 *part*, fuzzy~1, stems~en, =Exact words, list:NAME, one message ->5 after another,
 /regular expressions/, AND OR NOT, parentheses, and the fields from: to: with: in:
-service: delivery: sent: on: has: is: lang: entity:. docs/query.md describes it in
-full.
+service: delivery: sent: on: has: is: lang: entity: same:. docs/query.md describes it
+in full.
 
 A message counts once, even if the store holds several copies of it, and a query
 looks at all of its copies in your scope together. Calls, contacts, rooms and other
 types are counted separately: "821 messages, 12 calls". Use is:message, is:call and
 so on to find one type.
+
+Messages with the same sender, time, subject and text are separate messages, and a
+hit says how many there are. same:REF finds those with the content of one. --distinct
+prints and counts each content once: "4 distinct of 6 messages". With it there are
+the facets from and service and the histogram, since in everything else such messages
+may differ.
 
 A question mark after a time marks a clock whose zone is unknown.
 
@@ -80,8 +86,8 @@ begins with a quote.`,
 			}
 			req.MaxSeconds = longest.Seconds()
 			req.Limit = none(req.Limit)
-			if all && (req.Next != "" || len(facets) > 0 || histogram != "" || c.Flags().Changed("limit")) {
-				return usageError{errors.New("--all prints messages only: leave out --limit, --next, --facet and --histogram"), c.CommandPath()}
+			if all && (req.Distinct || req.Next != "" || len(facets) > 0 || histogram != "" || c.Flags().Changed("limit")) {
+				return usageError{errors.New("--all prints messages only: leave out --limit, --next, --facet, --histogram and --distinct"), c.CommandPath()}
 			}
 			if counted := len(facets) + min(len(histogram), 1); asCSV && (all || a.json || counted != 1) {
 				return usageError{errors.New("--csv prints exactly one --facet or --histogram: leave out --all and --json"), c.CommandPath()}
@@ -112,6 +118,7 @@ begins with a quote.`,
 	}
 	flags := c.Flags()
 	flags.BoolVar(&all, "all", false, "print every message found, oldest first")
+	flags.BoolVar(&req.Distinct, "distinct", false, "print and count messages with the same content once")
 	flags.IntVar(&req.Limit, "limit", 20, "the most messages to print, up to 1000")
 	flags.StringVar(&req.Next, "next", "", "continue after an earlier answer: the `token` it printed")
 	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, to, in, service, delivery, is, lang, entity, or pairs; may be repeated")

@@ -40,6 +40,7 @@ var spoken = [][]string{
 	{"quarantine", "D-0001", "--limit", "1"},
 	{"search", "", "--facet", "from,in,is,pairs", "--histogram", "day"},
 	{"search", "hello", "--limit", "1"},
+	{"search", "", "--distinct", "--facet", "from", "--histogram", "day"},
 	{"search", "nothing-like-it"},
 	{"search", "hello", "--all"},
 	{"show", "REF"},

@@ -70,7 +70,7 @@ type (
 	conversationInput struct {
 		Asker
 		Ref          string `query:"ref" doc:"id of the message in the middle"`
-		Service      string `query:"service" doc:"with conversation: asks for its end"`
+		Service      string `query:"service" doc:"with conversation: the conversation around ref, or its end"`
 		Conversation string `query:"conversation"`
 		Before       int    `query:"before" minimum:"-1" maximum:"500" doc:"maximum number of messages; 0 for 20, -1 for none"`
 		After        int    `query:"after" minimum:"-1" maximum:"500" doc:"maximum number of messages; 0 for 20, -1 for none"`

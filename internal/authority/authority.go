@@ -234,6 +234,9 @@ func (s *Store) pin(a *Authority) error {
 	if query.HasThen(n) {
 		return fmt.Errorf("%w: %s", ErrInvalid, "its scope: a condition on turns (->) depends on the scope itself, and cannot be part of it")
 	}
+	if query.HasSame(n) {
+		return fmt.Errorf("%w: %s", ErrInvalid, "its scope: a scope cannot name the content of a message (same:)")
+	}
 	if query.Any(n, func(n query.Node) bool { _, list := n.(query.List); return list }) {
 		a.Scope = n.String()
 	}

@@ -62,6 +62,10 @@ func (p *Permit) beyond(ctx context.Context, req BeyondRequest) (*Beyond, error)
 	if err != nil {
 		return nil, err
 	}
+	// A message that the query names may be beside the scope of the authority.
+	if asked.Query, err = p.sames(ctx, asked.Query); err != nil {
+		return nil, err
+	}
 	number, err := authority.ParseNumber(req.Authority)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)

@@ -111,7 +111,7 @@ func (p *Permit) shownName(ctx context.Context, asked query.Node, of query.Field
 		if err != nil {
 			return "", err
 		}
-		hits, err := p.hits(ctx, found.Hits, position, matching(n))
+		hits, _, err := p.readHits(ctx, found.Hits, position, matching(n))
 		if err != nil {
 			return "", err
 		}

@@ -77,7 +77,7 @@ func (p *Permit) receipt(ctx context.Context, n argus.DeliveryNumber) (shown *De
 	if err != nil {
 		return nil, err
 	}
-	shown.Holds = &Holding{found.Messages, found.Beside}
+	shown.Holds = &Holding{found.Messages, found.Distinct, found.Beside}
 	return shown, nil
 }
 

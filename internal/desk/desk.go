@@ -129,8 +129,12 @@ type SearchRequest struct {
 	// counts.
 	Limit int `json:"limit,omitempty"`
 	// Next continues an earlier answer: it is that answer's Next, unchanged.
-	Next   string            `json:"next,omitempty"`
-	Facets []query.FieldName `json:"facets,omitempty"`
+	Next string `json:"next,omitempty"`
+	// Distinct shows of the messages with the same content (package same) only the one that
+	// comes first. Facets and Histogram count those; there are only the facets from and
+	// service, and no pairs.
+	Distinct bool              `json:"distinct,omitempty"`
+	Facets   []query.FieldName `json:"facets,omitempty"`
 	// FacetSize is the most values of a facet, most frequent first; below 0 means all.
 	// Default 20.
 	FacetSize int            `json:"facet_size,omitempty"`
@@ -156,6 +160,8 @@ type SearchResult struct {
 	Total    uint64        `json:"total"`
 	Messages uint64        `json:"messages"`
 	Beside   []index.Count `json:"beside,omitempty"`
+	// Distinct counts Messages, those with the same content once, if asked for.
+	Distinct uint64 `json:"distinct,omitempty"`
 	// Differing counts the messages in Total whose copies in the scope differ.
 	Differing uint64 `json:"differing,omitempty"`
 	// Facets has the requested counts; each message counts once for each value. The most
@@ -226,6 +232,9 @@ type Hit struct {
 	Versions  int `json:"versions"`
 	// AlsoLocked is set if a readable message also has a locked copy.
 	AlsoLocked bool `json:"also_locked,omitempty"`
+	// SameContent counts the messages in the scope that have the content of this one
+	// (package same), this one included; 0 if there is no other.
+	SameContent uint64 `json:"same_content,omitempty"`
 }
 
 // Shown is one message with its versions and where each was found.
@@ -235,7 +244,10 @@ type Shown struct {
 	Message *argus.Message `json:"message"`
 	// Versions are the versions of the message, the one shown first in front.
 	Versions []Version `json:"versions"`
-	Entry    uint64    `json:"entry"`
+	// SameContent is as in Hit. Same are the others, newest first, at most [mostSame].
+	SameContent uint64     `json:"same_content,omitempty"`
+	Same        []argus.ID `json:"same,omitempty"`
+	Entry       uint64     `json:"entry"`
 }
 
 // Version is the content that some copies of a message share, with the places where they
@@ -279,8 +291,9 @@ type Sighting struct {
 // PageRequest asks for a piece of the conversation around a message, or for
 // the end of a conversation.
 type PageRequest struct {
-	// Ref is the message in the middle, as in show; or Service and
-	// Conversation name the conversation.
+	// Ref is the message in the middle, as in show. Service and Conversation name the
+	// conversation. Default: that of Ref, or the one that it begins ([argus.Message.Begun]) if
+	// others are in it.
 	Ref          string `json:"ref,omitempty"`
 	Service      string `json:"service,omitempty"`
 	Conversation string `json:"conversation,omitempty"`
@@ -319,7 +332,9 @@ type Delivery struct {
 
 // Holding counts messages, each once, and the other records beside them.
 type Holding struct {
-	Messages uint64        `json:"messages"`
+	Messages uint64 `json:"messages"`
+	// Distinct counts Messages, those with the same content once.
+	Distinct uint64        `json:"distinct"`
 	Beside   []index.Count `json:"beside,omitempty"`
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/same"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -271,6 +272,17 @@ func (s *scanner) Search(ctx context.Context, req index.Request) (*index.Result,
 			result.Differing++
 		}
 	}
+	if req.Distinct {
+		seen := map[same.Key]bool{}
+		for i := len(found) - 1; i >= 0; i-- {
+			key := found[i].SameKey()
+			if seen[key] {
+				found = slices.Delete(found, i, i+1)
+			}
+			seen[key] = key != same.Key{}
+		}
+		result.Distinct = uint64(len(found))
+	}
 	for _, field := range req.Facets {
 		result.Facets[field] = counts(found, func(d *query.Doc) []string { return query.Terms(d, field) })
 	}
@@ -327,8 +339,7 @@ func (s *scanner) Page(ctx context.Context, req index.PageRequest) (*index.Page,
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(d scanned) bool {
-		m := d.Sightings[0].Message
-		return m.Service != req.Service || m.Conversation != req.Conversation
+		return !isIn(&d.Doc, req.Service, req.Conversation)
 	})
 	first, last := len(found)-min(len(found), req.Before), len(found)
 	if req.Around != nil {

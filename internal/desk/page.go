@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -23,7 +24,7 @@ func (d *Desk) Page(ctx context.Context, who Who, req PageRequest) (*Page, error
 		return nil, err
 	}
 	act := ledger.Act{Action: ledger.Page, Subject: subject(req.Ref)}
-	if req.Ref == "" {
+	if req.Ref == "" || req.Conversation != "" {
 		act.Detail = map[string]string{"service": subject(req.Service), "conversation": subject(req.Conversation)}
 	}
 	return answer(ctx, d, who, act, func(p *Permit) (*Page, error) { return p.page(ctx, req) })
@@ -47,7 +48,34 @@ func (r PageRequest) valid() error {
 	return nil
 }
 
+// pageOf returns the page that is asked for. If the message in its middle begins a
+// conversation in which there are others, it is of that one.
+func (p *Permit) pageOf(ctx context.Context, ask *index.PageRequest, begun string) (*index.Page, error) {
+	if begun != "" {
+		other := *ask
+		other.Conversation = begun
+		found, err := p.desk.parts.Index.Page(ctx, other)
+		if err != nil {
+			return nil, err
+		}
+		if found.Earlier+found.Later+uint64(len(found.Hits)) > 1 {
+			*ask = other
+			return found, nil
+		}
+	}
+	return p.desk.parts.Index.Page(ctx, *ask)
+}
+
+// isIn reports whether a message is in a conversation or begins it.
+func isIn(d *query.Doc, service, conversation string) bool {
+	return slices.ContainsFunc(d.Sightings, func(s query.Sighting) bool {
+		m := s.Message
+		return m.Service == service && (m.Conversation == conversation || conversation != "" && m.Begun() == conversation)
+	})
+}
+
 func (p *Permit) page(ctx context.Context, req PageRequest) (*Page, error) {
+	begun := ""
 	ask := index.PageRequest{
 		Service: req.Service, Conversation: req.Conversation, Scope: p.scope,
 		Before: count(req.Before, defaultSide, MostSide), After: count(req.After, defaultSide, MostSide),
@@ -57,13 +85,17 @@ func (p *Permit) page(ctx context.Context, req PageRequest) (*Page, error) {
 		if err != nil {
 			return nil, err
 		}
-		lead := m.Lead().Message
-		ask.Service, ask.Conversation = lead.Service, lead.Conversation
 		around := index.CursorOf(&m.Doc)
 		ask.Around = &around
+		if req.Conversation == "" {
+			ask.Service, ask.Conversation = m.Lead().Message.Service, m.Lead().Message.Conversation
+			begun = m.Lead().Message.Begun()
+		} else if ask.Service = cmp.Or(req.Service, m.Lead().Message.Service); !isIn(&m.Doc, ask.Service, ask.Conversation) {
+			return nil, fmt.Errorf("conversation: %w", argus.ErrNotFound)
+		}
 	}
 	position := p.desk.parts.Index.Position() // the page is as of this moment or later
-	found, err := p.desk.parts.Index.Page(ctx, ask)
+	found, err := p.pageOf(ctx, &ask, begun)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +106,7 @@ func (p *Permit) page(ctx context.Context, req PageRequest) (*Page, error) {
 		Service: ask.Service, Conversation: ask.Conversation,
 		Earlier: found.Earlier, Later: found.Later, Entry: p.entry,
 	}
-	inside := func(m *query.Doc) bool {
-		return slices.ContainsFunc(m.Sightings, func(s query.Sighting) bool {
-			return s.Message.Service == ask.Service && s.Message.Conversation == ask.Conversation
-		})
-	}
+	inside := func(m *query.Doc) bool { return isIn(m, ask.Service, ask.Conversation) }
 	if page.Hits, err = p.hits(ctx, found.Hits, position, inside); err != nil {
 		return nil, err
 	}

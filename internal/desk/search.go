@@ -21,6 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/query"
 	"github.com/argus-evidence/argus/internal/query/explain"
+	"github.com/argus-evidence/argus/internal/same"
 )
 
 const (
@@ -103,33 +104,45 @@ func (p *Permit) searchAll(ctx context.Context, asked query.Node, found func(Hit
 	if err := p.desk.parts.Evidence.Refresh(); err != nil {
 		return 0, err
 	}
+	if asked, err = p.sames(ctx, asked); err != nil {
+		return 0, err
+	}
 	marks, matches := query.Compile(asked), matching(asked)
-	seen := 0
+	leave := func(batch []index.Hit) error {
+		hits, err := p.hits(ctx, batch, position, matches)
+		if err != nil {
+			return err
+		}
+		for _, h := range hits {
+			if n%decideEvery == decideEvery-1 {
+				if err := p.Still(ctx); err != nil {
+					return err
+				}
+			}
+			if p.over.Load() {
+				return ErrOver
+			}
+			h.Marks = marks.Marks(h.Message.Text)
+			if err := found(h); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	}
+	var batch []index.Hit
 	for hit, err := range p.desk.parts.Index.Stream(ctx, asked, p.scope) {
 		if err != nil {
 			return n, err
 		}
-		if seen++; seen%decideEvery == 0 {
-			if err := p.Still(ctx); err != nil {
+		if batch = append(batch, hit); len(batch) == MostHits {
+			if err := leave(batch); err != nil {
 				return n, err
 			}
-		}
-		hits, err := p.hits(ctx, []index.Hit{hit}, position, matches)
-		if err != nil {
-			return n, err
-		}
-		for _, h := range hits {
-			if p.over.Load() {
-				return n, ErrOver
-			}
-			h.Marks = marks.Marks(h.Message.Text)
-			if err := found(h); err != nil {
-				return n, err
-			}
-			n++
+			batch = batch[:0]
 		}
 	}
-	return n, nil
+	return n, leave(batch)
 }
 
 // decideEvery is the number of messages that leave between two looks at the authority.
@@ -173,6 +186,10 @@ func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 			return ask, fmt.Errorf("%w: next %q is not the token of an earlier answer", ErrRequest, subject(req.Next))
 		}
 	}
+	if err := req.validDistinct(); err != nil {
+		return ask, err
+	}
+	ask.Distinct = req.Distinct
 	for _, field := range req.Facets {
 		if !slices.Contains(FacetFields, field) {
 			return ask, fmt.Errorf("%w: no facet %q; there are %q", ErrRequest, field, FacetFields)
@@ -230,6 +247,10 @@ func count(asked, usual, most int) int {
 func (p *Permit) search(ctx context.Context, ask index.Request) (*SearchResult, error) {
 	limit := ask.Limit
 	ask.Scope = p.scope
+	var err error
+	if ask.Query, err = p.sames(ctx, ask.Query); err != nil {
+		return nil, err
+	}
 	if limit > 0 {
 		ask.Limit++ // one more, to know whether more follow
 	}
@@ -241,7 +262,7 @@ func (p *Permit) search(ctx context.Context, ask index.Request) (*SearchResult, 
 		return nil, err
 	}
 	result := &SearchResult{
-		Query: ask.Query.String(), Narrowed: query.NarrowedTo(ask.Query), Total: found.Total, Messages: found.Messages, Beside: found.Beside, Differing: found.Differing, Facets: found.Facets, Partial: found.Partial,
+		Query: ask.Query.String(), Narrowed: query.NarrowedTo(ask.Query), Total: found.Total, Messages: found.Messages, Beside: found.Beside, Distinct: found.Distinct, Differing: found.Differing, Facets: found.Facets, Partial: found.Partial,
 		Behind: p.desk.parts.Evidence.Last() - min(found.Position, p.desk.parts.Evidence.Last()), Entry: p.entry,
 	}
 	result.Histogram, result.Sparse = withSilence(found.Histogram, ask.Histogram, ask.Zone)
@@ -287,43 +308,54 @@ func matching(asked query.Node) func(*query.Doc) bool {
 // each is in the scope and matches the query. Hits are scattered over the evidence, so all
 // cores read.
 func (p *Permit) hits(ctx context.Context, found []index.Hit, position uint64, asked func(*query.Doc) bool) ([]Hit, error) {
-	hits := make([]*Hit, len(found))
+	hits, keys, err := p.readHits(ctx, found, position, asked)
+	if err != nil {
+		return nil, err
+	}
+	return hits, p.countSame(ctx, hits, keys)
+}
+
+// readHits is hits without the numbers of messages with the same content. It returns the keys
+// of the contents.
+func (p *Permit) readHits(ctx context.Context, found []index.Hit, position uint64, asked func(*query.Doc) bool) ([]Hit, []same.Key, error) {
+	hits, contents := make([]*Hit, len(found)), make([]same.Key, len(found))
 	work, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
 	for range min(runtime.GOMAXPROCS(0), len(found)) {
 		work.Go(func() (err error) {
 			for i := int(next.Add(1)) - 1; i < len(found) && err == nil; i = int(next.Add(1)) - 1 {
-				hits[i], err = p.hit(ctx, found[i], position, asked)
+				hits[i], contents[i], err = p.hit(ctx, found[i], position, asked)
 			}
 			return err
 		})
 	}
 	if err := work.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	in := make([]Hit, 0, len(hits))
-	for _, h := range hits {
+	in, keys := make([]Hit, 0, len(hits)), contents[:0]
+	for i, h := range hits {
 		if h != nil {
-			in = append(in, *h)
+			in, keys = append(in, *h), append(keys, contents[i])
 		}
 	}
-	return in, nil
+	return in, keys, nil
 }
 
-// hit reads one message that the index found. It returns nil if the message is not in the
-// scope any more. It is an error if the scope did not have the message, matching and in
-// this place, at any moment since that of the index: the index is not of this evidence.
-func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, asked func(*query.Doc) bool) (*Hit, error) {
+// hit reads one message that the index found, with the key of its content. It returns nil if
+// the message is not in the scope any more. It is an error if the scope did not have the
+// message, matching and in this place, at any moment since that of the index: the index is
+// not of this evidence.
+func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, asked func(*query.Doc) bool) (_ *Hit, key same.Key, err error) {
 	r, err := p.desk.get(ctx, found.Seq)
 	if err != nil {
-		return nil, err
+		return nil, key, err
 	}
 	if r.Kind == 0 {
-		return nil, nil // a newer reading replaced it after the index saw it
+		return nil, key, nil // a newer reading replaced it after the index saw it
 	}
 	m, err := p.desk.message(ctx, r.MessageID())
 	if err != nil {
-		return nil, err
+		return nil, key, err
 	}
 	now := p.sees(m)
 	right, covered := false, false
@@ -341,22 +373,22 @@ func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, aske
 	switch {
 	case right, p.desk.parts.Evidence.Known() != p.readings:
 	case !covered:
-		return nil, wrongIndex(found.Seq, "is outside the scope")
+		return nil, key, wrongIndex(found.Seq, "is outside the scope")
 	default:
-		return nil, wrongIndex(found.Seq, "does not match the query, or is in the wrong place")
+		return nil, key, wrongIndex(found.Seq, "does not match the query, or is in the wrong place")
 	}
 	if now == nil {
-		return nil, nil // it left the scope after the index saw it
+		return nil, key, nil // it left the scope after the index saw it
 	}
 	hit := now.hit()
 	for _, n := range hit.Deliveries {
 		if sealed, err := p.desk.isSealed(n); err != nil {
-			return nil, err
+			return nil, key, err
 		} else if !sealed {
 			hit.Unsealed = append(hit.Unsealed, n)
 		}
 	}
-	return &hit, nil
+	return &hit, now.SameKey(), nil
 }
 
 // isSealed reports whether a delivery has a seal. A sealed delivery stays sealed.
@@ -398,5 +430,5 @@ func (p *Permit) countIn(ctx context.Context, in argus.DeliveryNumber) (uint64, 
 
 // in searches the part of a delivery that is in the scope.
 func (p *Permit) in(ctx context.Context, in argus.DeliveryNumber) (*index.Result, error) {
-	return p.desk.parts.Index.Search(ctx, index.Request{Query: query.Field{Name: query.Delivery, Value: in.String()}, Scope: p.scope})
+	return p.desk.parts.Index.Search(ctx, index.Request{Query: query.Field{Name: query.Delivery, Value: in.String()}, Scope: p.scope, Distinct: true})
 }

@@ -84,7 +84,7 @@ func (p *Permit) show(ctx context.Context, s *seen, raw bool) (*Shown, error) {
 		}
 		shown.Versions = append(shown.Versions, one)
 	}
-	return shown, nil
+	return shown, p.showSame(ctx, s, shown)
 }
 
 // holdsOthers reports whether the raw part of a record that would be shown contains

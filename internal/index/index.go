@@ -155,8 +155,11 @@ type Request struct {
 	Limit int
 	// After continues after the last hit of an earlier answer.
 	After *Cursor
+	// Distinct finds of the messages with the same content ([query.Doc.SameKey]) only the one
+	// that comes first in Hits. Facets, Histogram and Pairs count those, too.
+	Distinct bool
 	// Facets names fields to count by: from, to, in, service, delivery, is (not
-	// is:message), lang, entity (identifiers, not their kinds).
+	// is:message), lang, entity (identifiers, not their kinds), same (contents).
 	Facets []query.FieldName
 	// FacetSize is the most values of a facet, most frequent first, then by
 	// name. Default 20.
@@ -229,6 +232,8 @@ type Result struct {
 	Total    uint64
 	Messages uint64
 	Beside   []Count
+	// Distinct counts Messages, those with the same content once, if asked for.
+	Distinct uint64
 	// Differing counts the messages whose copies in the scope say different things.
 	Differing uint64
 	// Facets has the counts of each field asked for. A message with several
@@ -275,7 +280,8 @@ type Partial struct {
 	Why string `json:"why"`
 }
 
-// PageRequest asks for messages of one conversation inside Scope.
+// PageRequest asks for messages of one conversation inside Scope, with those that begin it
+// ([argus.Message.Begun]).
 type PageRequest struct {
 	Service, Conversation string
 	Scope                 query.Node

@@ -233,7 +233,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("the index is of other evidence", indexed(`("evidence":"D-0002 .)`, "${1}0"), "damage index/manifest")
 	add("the index names no evidence", indexed(`"evidence":"[^"]*",`, ""), "damage index/manifest does not name its evidence")
 	add("the index is without a segment", indexed(`,\{"name":"0000000001[^}]*\}`, ""), "damage index", "note index/0000000001.seg")
-	add("the index is of another version", indexed(`"version":5`, `"version":4`), "note index another version of Argus")
+	add("the index is of another version", indexed(`"version":6`, `"version":4`), "note index another version of Argus")
 
 	// Signed by others, and by the true key.
 	sign := func(file, private string, change func(text string) string) func(dir string) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/language"
+	"github.com/argus-evidence/argus/internal/same"
 )
 
 // MaxTerm is the most bytes of a term. A longer one is cut there, between two characters,
@@ -45,6 +46,7 @@ type Analyzer struct {
 	buf        [MaxTerm + utf8.UTFMax]byte
 
 	whole     []byte // see Terms
+	same      same.Hasher
 	finder    entity.Finder
 	languages language.Detector
 	mixed     []byte // see oneScript

@@ -37,6 +37,7 @@ func TestTerms(t *testing.T) {
 		Is:       {"deleted", "system", "differs", "message"},
 		Lang:     {"pt-br", "=pt-br", "pt", "=pt"},
 		Entity:   {"host", "x.nl"},
+		Same:     {"=80000000000000003bdba4f01efb7fd7ec77d7b5929def64"}, // which must stay: it is in every index
 	}
 	got := map[FieldName][]string{}
 	for _, name := range Fields {
@@ -48,6 +49,24 @@ func TestTerms(t *testing.T) {
 	for _, name := range Fields {
 		if got := Terms(One(&argus.Message{}), name); len(got) != 0 && name != Is {
 			t.Errorf("an empty message has the terms %q in %s", got, name)
+		}
+	}
+}
+
+// The first mail of a conversation that names none is also in the one that its answers name.
+func TestTermsOfBegun(t *testing.T) {
+	for _, c := range []struct {
+		conversation, id string
+		want             []string
+	}{
+		{"derived:ab", "1@x", []string{"=derived:ab", "derived:ab", "derived", "ab", "=1@x"}},
+		{"derived:ab", "", []string{"=derived:ab", "derived:ab", "derived", "ab"}},
+		{"derived:ab", "derived:ab", []string{"=derived:ab", "derived:ab", "derived", "ab"}},
+		{"0@x", "1@x", []string{"=0@x", "0@x", "0", "x"}},
+	} {
+		got := Terms(One(&argus.Message{Conversation: c.conversation, ServiceID: c.id}), In)
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s, %s (-want +got):\n%s", c.conversation, c.id, diff)
 		}
 	}
 }

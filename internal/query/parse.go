@@ -503,7 +503,7 @@ func (p *parser) value() (Node, error) {
 		return nil, p.fail(start, p.wordEnd(start), "regular expressions search the text only, not %s:", name).
 			hint(fmt.Sprintf(`for a value that begins with /, put it in quotes: %s:"/…"`, name))
 	}
-	exact := (named || name == Lang) && p.text[start] == '='
+	exact := (named || name == Lang || name == Same) && p.text[start] == '='
 	if exact {
 		p.pos++
 		if p.boundary(p.pos) && !p.atAny(p.pos, `"“”„‟`) {
@@ -525,7 +525,7 @@ func (p *parser) value() (Node, error) {
 		return nil, p.fail(w.start, w.end, "parts are for words of the text, not for %s:", name).
 			hint(fmt.Sprintf(`for a value that begins with *, put it in quotes: %s:"*…"`, name))
 	}
-	if w.prefix && slices.Contains([]FieldName{Delivery, Has, Is, sentField, onField}, name) {
+	if w.prefix && slices.Contains([]FieldName{Delivery, Has, Is, Same, sentField, onField}, name) {
 		return nil, p.fail(w.start, w.end, "%s: takes whole values only", name)
 	}
 	if name == sentField || name == onField {
@@ -573,6 +573,8 @@ func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) 
 		return tag, nil
 	case Entity:
 		return p.entity(w)
+	case Same:
+		return p.same(w, exact)
 	}
 	if exact {
 		return Exact + cut(w.value, MaxTerm-len(Exact)), nil
@@ -618,15 +620,18 @@ func nearest[S ~string](word string, known []S) string {
 	return "; there are " + list(known)
 }
 
+// mostListed is the most words that an error lists.
+const mostListed = 14
+
 func list[S ~string](words []S) string {
 	var b strings.Builder
-	for i, w := range words[:min(len(words), 12)] {
+	for i, w := range words[:min(len(words), mostListed)] {
 		if i > 0 {
 			b.WriteString(", ")
 		}
 		b.WriteString(cut(string(w), 40))
 	}
-	if len(words) > 12 {
+	if len(words) > mostListed {
 		b.WriteString(" …")
 	}
 	return b.String()

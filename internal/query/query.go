@@ -98,14 +98,30 @@ const (
 	Is       FieldName = "is"  // locked, deleted, edited, system, differs, message, call and other types
 	Lang     FieldName = "lang"
 	Entity   FieldName = "entity" // an identifier in the text, or a kind of them
+	Same     FieldName = "same"   // the content of a message (package same); a parsed query may name a message, which the desk replaces
 )
 
 // Named is the part of With that is neither From nor To: the accounts that the facts of a
 // message name. Queries cannot use it.
 const Named FieldName = "named"
 
-// WithFields are the fields that With combines.
-var WithFields = []FieldName{From, To, Named}
+// Thread and Begun are the parts of In: the conversation with its title, and the conversation
+// that a message begins ([argus.Message.Begun]). Queries cannot use them.
+const (
+	Thread FieldName = "thread"
+	Begun  FieldName = "begun"
+)
+
+// Parts returns the fields that a field combines, nil if it is a field of its own.
+func (name FieldName) Parts() []FieldName {
+	switch name {
+	case With:
+		return []FieldName{From, To, Named}
+	case In:
+		return []FieldName{Thread, Begun}
+	}
+	return nil
+}
 
 func (All) isNode()     {}
 func (And) isNode()     {}

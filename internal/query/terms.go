@@ -8,10 +8,11 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/entity"
+	"github.com/argus-evidence/argus/internal/same"
 )
 
 // Fields are the fields that have terms, in the order of their description.
-var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang, Entity}
+var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang, Entity, Same}
 
 // These are the words of has: and is:.
 var (
@@ -40,14 +41,15 @@ const Found = "?"
 // Terms yields the terms that a message has in a field, until yield returns
 // false, and returns false then. It defines the fields: [Match]
 // compares a value with these terms, and an index indexes them. A term of any
-// sighting is a term of the message, except is:locked and is:differs.
+// sighting is a term of the message, except is:locked, is:differs and same.
 //
 //	from, to, with  of each account: Exact and the account as it is; and of
 //	                the account and, for the sender, of the name shown: the
 //	                whole, each part between spaces, and each word; with has those
 //	                of the accounts that facts name, too: who took part in a call,
 //	                is on a card, in a room, or in a change of its members
-//	in              the same of the conversation, and its title
+//	in              the same of the conversation, and its title; and Exact and the
+//	                conversation that the message begins
 //	service         the service
 //	delivery        each delivery as D-0007
 //	has, is         words of HasWords and IsWords: is:locked if no sighting can be
@@ -58,8 +60,9 @@ const Found = "?"
 //	entity          of each identifier in the text (package entity), and of each
 //	                telephone number in national form that intake found, its
 //	                kind and its normal form
+//	same            the key of the content ([Doc.SameKey]), if it has one
 //
-// All but Exact, delivery and entity are folded as text is; wholes and parts keep
+// All but Exact, delivery, entity and same are folded as text is; wholes and parts keep
 // their punctuation. A term may come more than once, and is valid until yield
 // returns. Terms replaces the analyzer's text.
 func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) bool {
@@ -72,6 +75,9 @@ func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) b
 		return a.words(HasWords, set, yield)
 	case Is:
 		return a.words(IsWords, d.is(), yield)
+	case Same:
+		key := a.sameKey(d)
+		return key == (same.Key{}) || yield(append(a.whole[:0], key.String()...))
 	case Entity:
 		for text := range d.texts {
 			if !a.entities(text, yield) {
@@ -107,15 +113,17 @@ func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []
 				return false
 			}
 		}
-	case With:
-		return !slices.ContainsFunc(WithFields, func(name FieldName) bool { return !a.sightingTerms(s, name, yield) })
+	case With, In:
+		return !slices.ContainsFunc(name.Parts(), func(name FieldName) bool { return !a.sightingTerms(s, name, yield) })
 	case Named:
 		for account := range m.Facts.Accounts {
 			if !a.exact(account, yield) || !a.name(account, yield) {
 				return false
 			}
 		}
-	case In:
+	case Begun:
+		return a.exact(m.Begun(), yield)
+	case Thread:
 		return a.exact(m.Conversation, yield) && a.name(m.Conversation, yield) && a.name(m.Title, yield)
 	case Service:
 		whole := a.foldWhole(m.Service)

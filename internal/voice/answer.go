@@ -21,7 +21,11 @@ type Answer struct {
 
 // PrintAnswer prints the counts of a search and its limits.
 func PrintAnswer(o *Output, r Answer, zone *time.Location) {
-	o.Linef("%s: %s", Counted(r.Messages, r.Beside), r.Query)
+	counted := Counted(r.Messages, r.Beside)
+	if r.Distinct > 0 {
+		counted = printable.Group(r.Distinct) + " distinct of " + counted
+	}
+	o.Linef("%s: %s", counted, r.Query)
 	if r.Differing > 0 {
 		o.Linef("The copies of %s differ.", of(r.SearchResult, r.Differing))
 	}

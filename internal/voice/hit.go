@@ -72,6 +72,9 @@ func states(h desk.Hit) string {
 	if h.Versions > 1 {
 		words = append(words, fmt.Sprintf("%d versions", h.Versions))
 	}
+	if h.SameContent > 1 {
+		words = append(words, "one of "+printable.Group(h.SameContent)+" with the same content")
+	}
 	for _, n := range h.Unsealed {
 		words = append(words, n.String()+" is not sealed")
 	}

@@ -23,6 +23,9 @@ func PrintAccount(o *Output, d *desk.Delivery) {
 	PrintReceipt(o, &d.Receipt, d.Limited)
 	if h := d.Holds; h != nil {
 		o.Linef("  it holds %s; each counts once", Counted(h.Messages, h.Beside))
+		if n := h.Messages - h.Distinct; n > 0 {
+			o.Linef("  %s the content of another of them (argus search --distinct)", printable.Count(n, "message has", "messages have"))
+		}
 	}
 }
 

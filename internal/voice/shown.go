@@ -23,6 +23,16 @@ func PrintShown(o *Output, s *desk.Shown, trace bool) {
 		o.Linef("")
 		o.Linef("It has %s.", printable.Count(uint64(len(s.Versions)), "version", "versions"))
 	}
+	if s.SameContent > 1 {
+		o.Linef("")
+		o.Linef("It is one of %s with the same content (argus search same:%s). The others:", printable.Count(s.SameContent, "message", "messages"), s.Ref.String()[:16])
+		for _, ref := range s.Same {
+			o.Linef("  %s", ref)
+		}
+		if more := s.SameContent - 1 - uint64(len(s.Same)); more > 0 {
+			o.Linef("  and %s", printable.Count(more, "more", "more"))
+		}
+	}
 	for i, v := range s.Versions {
 		o.Linef("")
 		if len(s.Versions) > 1 {

@@ -10,15 +10,16 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/same"
 )
 
 // The terms of a field begin with a byte of their own, so that one dictionary
 // holds all terms. No word begins with a control character. With has no terms of
-// its own: a query for it becomes one for each of its WithFields.
+// its own, nor has In: a query for them becomes one for each of their parts.
 var fieldByte = map[query.FieldName]byte{
-	query.From: 1, query.To: 2, query.In: 3, query.Service: 4,
+	query.From: 1, query.To: 2, query.Thread: 3, query.Service: 4,
 	query.Delivery: 5, query.Has: 6, query.Is: 7, query.Lang: 8,
-	query.Entity: 9, query.Named: 10,
+	query.Entity: 9, query.Named: 10, query.Begun: 11,
 }
 
 // Words begin at this byte or above.
@@ -48,6 +49,7 @@ func splitConversationKey(key []byte) (service, conversation []byte) {
 // A batch holds messages in memory until they are written as a segment.
 type batch struct {
 	analyzer query.Analyzer
+	same     same.Hasher
 	// terms holds all terms; for each, the document that had it last, from 1, and
 	// the number of documents that have it.
 	terms table
@@ -79,6 +81,7 @@ type batchDoc struct {
 	group                                uint32 // from 1; 0 if only one copy of the message is known
 	version                              uint32 // numbered in the group
 	quality                              uint8
+	same                                 contentSum
 	conversation, sender, receiver, lang uint32
 	begin, fields, end                   uint32 // places in all
 }
@@ -131,7 +134,7 @@ func (b *batch) addCopy(r *argus.Record) {
 	m := r.Message
 	d := batchDoc{
 		time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, id: binary.BigEndian.Uint64(r.ID[:8]),
-		quality: query.Quality(&m.Sent), begin: uint32(len(b.all)),
+		quality: query.Quality(&m.Sent), same: sumOf(b.same.Key(m)), begin: uint32(len(b.all)),
 	}
 	b.wanted, b.key = b.wanted[:0], b.key[:0]
 	for b.analyzer.Reset(m.Text); b.analyzer.Next(); {
@@ -151,15 +154,15 @@ func (b *batch) addCopy(r *argus.Record) {
 			e.count++
 		}
 	}
-	b.size += 8*int(d.end-d.begin) + 128
+	b.size += 8*int(d.end-d.begin) + 144
 }
 
 // groupFields are the fields whose terms depend on the same parts of a message. Those
 // with a column of values come first, in the order of the columns.
-var groupFields = [...][]query.FieldName{{query.From}, {query.In, query.Service}, {query.Lang}, {query.To}, {query.Delivery, query.Is}}
+var groupFields = [...][]query.FieldName{{query.From}, {query.Thread, query.Service}, {query.Lang}, {query.To}, {query.Delivery, query.Is}}
 
 // ownFields are the fields whose terms rarely recur in another message.
-var ownFields = [...]query.FieldName{query.Has, query.Entity, query.Named}
+var ownFields = [...]query.FieldName{query.Has, query.Entity, query.Named, query.Begun}
 
 // addFields appends the field terms of a message and sets its column values.
 func (b *batch) addFields(d *batchDoc, r *argus.Record) {
@@ -200,7 +203,7 @@ func appendGroupKey(key []byte, a *query.Analyzer, group int, r *argus.Record) [
 	switch groupFields[group][0] {
 	case query.From:
 		str(m.From, m.FromName)
-	case query.In:
+	case query.Thread:
 		str(m.Service, m.Conversation, m.Title)
 	case query.Lang:
 		str(m.Lang, a.FoundLanguage(m))
@@ -232,7 +235,7 @@ func appendColumnValue(value []byte, a *query.Analyzer, d *query.Doc, field quer
 	switch field {
 	case query.From:
 		value = append(value, m.From...)
-	case query.In:
+	case query.Thread:
 		value = appendConversationKey(value, m.Service, m.Conversation)
 	case query.To:
 		value = appendReceiver(value, m.To)
@@ -332,6 +335,8 @@ func (b *batch) content() *content {
 		terms:        b.inverted(order),
 		words:        func(ranks []uint32) func([]byte, int) []byte { return b.wordsOf(order, ranks) },
 		late:         b.late,
+		sumHigh:      func(doc int) uint64 { return docs[doc].same.high },
+		sumLow:       func(doc int) uint64 { return docs[doc].same.low },
 	}
 }
 

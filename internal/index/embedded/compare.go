@@ -281,6 +281,7 @@ type print struct {
 	time, sequence, seq, id              uint64
 	conversation, sender, receiver, lang uint64
 	terms, said                          uint64
+	same                                 contentSum
 	asOf                                 uint64
 	// For a message with differing copies: its number of documents, and the version
 	// and quality of this one.
@@ -306,6 +307,7 @@ func (r *reading) documents(counts func(doc int) bool) {
 		p.conversation, p.sender = conversations[r.conversation.of(doc)], senders[r.sender.of(doc)]
 		p.receiver, p.lang = receivers[r.receiver.of(doc)], langs[r.lang.of(doc)]
 		p.terms, p.said = r.terms[doc], r.said[doc]
+		p.same = contentSum{r.sumHigh(doc), r.sumLow(doc)}
 		r.count(p.seq, maphash.Comparable(r.seed, p))
 	}
 }

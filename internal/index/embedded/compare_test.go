@@ -88,7 +88,7 @@ func TestCompareEqual(t *testing.T) {
 // A message with terms in every field compares as equal.
 func TestCompareEveryField(t *testing.T) {
 	m := &argus.Message{
-		Service: "sky", Conversation: "c1", Title: "the docks", From: "a", FromName: "Baron", To: []string{"b", "c"}, Lang: "pt-BR", Text: "call +32 470 12 34 56",
+		Service: "sky", Conversation: "derived:c1", ServiceID: "1@x", Title: "the docks", From: "a", FromName: "Baron", To: []string{"b", "c"}, Lang: "pt-BR", Text: "call +32 470 12 34 56",
 		ReplyTo: "x", Attachments: []argus.Attachment{{Name: "a.jpg"}}, Type: argus.TypeCall, State: argus.StateDeleted,
 		Facts: &argus.Facts{Call: &argus.Call{Participants: []string{"a", "d"}}},
 	}
@@ -205,6 +205,8 @@ func TestForgedIndexIsFound(t *testing.T) {
 				return docs[1:]
 			})
 		},
+		"the content of one message": func(c *content) { c.sumLow = one(c.sumLow, 3, 7) },
+		"the content of another":     func(c *content) { c.sumHigh = one(c.sumHigh, 3, c.sumHigh(4)) },
 		"a sender's term": func(c *content) {
 			done := false
 			c.terms = without(c.terms, func(term []byte, docs []uint32) []uint32 {

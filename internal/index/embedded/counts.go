@@ -34,7 +34,7 @@ type counts struct {
 }
 
 // facetFields are the fields that an answer can count by.
-var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
+var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity, query.Same}
 
 func newCounts(req index.Request) (*counts, error) {
 	req.FacetSize = cmp.Or(req.FacetSize, 20)
@@ -44,9 +44,12 @@ func newCounts(req index.Request) (*counts, error) {
 	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, beside: make([]uint64, len(argus.TypeWords)), pairs: newPairTable(), names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
-			return nil, fmt.Errorf("count by %s: want from, to, in, service, delivery, is, lang or entity", f)
+			return nil, fmt.Errorf("count by %s: want from, to, in, service, delivery, is, lang, entity or same", f)
 		}
 		c.facets[f] = map[string]*uint64{}
+		if f == query.In {
+			c.facets[query.Begun] = map[string]*uint64{}
+		}
 	}
 	if _, known := intervals[req.Histogram]; req.Histogram != "" && !known {
 		return nil, fmt.Errorf("count by %q: want hour, day, month, year or weekhour", req.Histogram)
@@ -55,8 +58,13 @@ func newCounts(req index.Request) (*counts, error) {
 }
 
 func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
-	s := v.segment
 	c.addTypes(v, docs)
+	return c.addValues(q, v, docs)
+}
+
+// addValues adds to the facets, the histogram and the pairs.
+func (c *counts) addValues(q *search, v *view, docs *roaring.Bitmap) error {
+	s := v.segment
 	for field, values := range c.facets {
 		var err error
 		switch field {
@@ -76,9 +84,11 @@ func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
 		case query.Entity:
 			// Kinds are not counted.
 			err = c.addPostings(q, v, docs, values, []byte{fieldByte[field]}, func(term []byte) bool { return !entity.IsKind(term) })
-		case query.To:
+		case query.To, query.Begun:
 			prefix := append([]byte{fieldByte[field]}, query.Exact...)
 			err = c.addPostings(q, v, docs, values, prefix, func([]byte) bool { return true })
+		case query.Same:
+			err = c.addSames(q, v, docs, values)
 		default:
 			err = c.addTerms(q, v, field, docs, values)
 		}
@@ -89,6 +99,9 @@ func (c *counts) add(q *search, v *view, docs *roaring.Bitmap) error {
 		n := len(values)
 		c.mu.Unlock()
 		if n > maxValues {
+			if field == query.Begun {
+				field = query.In
+			}
 			return fmt.Errorf("count by %s: there are more than %d values in the results; narrow the query, by time for instance", field, maxValues)
 		}
 	}
@@ -472,6 +485,13 @@ func (t *pairTable) all() iter.Seq2[pairKey, pairCount] {
 
 // report writes the counts into the answer.
 func (c *counts) report(result *index.Result) {
+	// A message that begins a conversation counts for it beside the others in it.
+	for value, n := range c.facets[query.Begun] {
+		if count := c.facets[query.In][value]; count != nil {
+			*count += *n
+		}
+	}
+	delete(c.facets, query.Begun)
 	for field, values := range c.facets {
 		delete(values, "") // messages without a value
 		var list []index.Count

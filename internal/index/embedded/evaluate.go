@@ -99,6 +99,9 @@ func (q *search) evaluate(v *view, n query.Node, within *roaring.Bitmap) (*roari
 			return q.is(v, n)
 		case query.Delivery:
 			return q.delivery(v, n, nil)
+		case query.Same:
+			wanted, _ := takeSames([]query.Node{n})
+			return q.sames(v, wanted)
 		}
 	case query.Fuzzy, query.List, query.Number, query.Part, query.Phrase, query.Prefix, query.Regexp, query.Stem, query.Word, query.Written:
 	}
@@ -225,6 +228,13 @@ func (q *search) and(v *view, n query.And, within *roaring.Bitmap) (*roaring.Bit
 func (q *search) or(v *view, nodes []query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	terms, rest := manyTerms(nodes)
 	var sets []*roaring.Bitmap
+	if wanted, others := takeSames(rest); len(wanted) > 0 {
+		set, err := q.sames(v, wanted)
+		if err != nil {
+			return nil, err
+		}
+		sets, rest = append(sets, set), others
+	}
 	for _, n := range rest {
 		set, err := q.evaluate(v, n, within)
 		if err != nil {
@@ -304,11 +314,11 @@ func singleTerm(n query.Node) []byte {
 // list evaluates a stored list. One that was read from its file is cached.
 func (q *search) list(s *segment, n query.List, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	nodes := n.Nodes
-	if n.Field == query.With {
+	if n.Field.Parts() != nil {
 		nodes = nil
 		for _, entry := range n.Nodes {
 			if f, ok := entry.(query.Field); ok {
-				nodes = append(nodes, with(f)...)
+				nodes = append(nodes, parts(f)...)
 			}
 		}
 	}
@@ -521,9 +531,9 @@ func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 	})
 }
 
-// with returns a node for each field that may contain a value of With.
-func with(n query.Field) (nodes []query.Node) {
-	for _, name := range query.WithFields {
+// parts returns a node for each part of a field that has parts.
+func parts(n query.Field) (nodes []query.Node) {
+	for _, name := range n.Name.Parts() {
 		n.Name = name
 		nodes = append(nodes, n)
 	}
@@ -533,8 +543,8 @@ func with(n query.Field) (nodes []query.Node) {
 // field returns the documents of copies that have a term of a field.
 func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {
 	switch n.Name {
-	case query.With:
-		return q.anyLeaf(s, with(n), nil)
+	case query.With, query.In:
+		return q.anyLeaf(s, parts(n), nil)
 	case query.Is:
 		docs := roaring.New()
 		for _, word := range query.IsWords {
@@ -555,6 +565,10 @@ func (q *search) field(s *segment, n query.Field) (*roaring.Bitmap, error) {
 			}
 		}
 		return docs, nil
+	case query.Same:
+		docs := roaring.New()
+		wanted, _ := takeSames([]query.Node{n})
+		return docs, q.eachSum(s, wanted, func(doc int) { docs.Add(uint32(doc)) })
 	}
 	first, known := fieldByte[n.Name]
 	if !known {

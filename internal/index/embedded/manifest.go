@@ -24,8 +24,8 @@ const (
 	// formatVersion is the version of the manifest and the files it lists. 1 is the
 	// first; 2 adds a column for the only receiver of a message, and removed messages; 3
 	// adds ids, and the copies of one message as a group; 4 names the evidence, with the
-	// segments of 3; 5 names it with the trees of open deliveries.
-	formatVersion = 5
+	// segments of 3; 5 names it with the trees of open deliveries; 6 adds the sums of contents.
+	formatVersion = 6
 
 	// maxManifest bounds the manifest's size in bytes.
 	maxManifest = 16 << 20

@@ -261,6 +261,8 @@ func (m *merge) content() *content {
 		terms:        m.terms(),
 		words:        m.words,
 		late:         late,
+		sumHigh:      m.column(func(s *segment) *column { return &s.sumHigh }),
+		sumLow:       m.column(func(s *segment) *column { return &s.sumLow }),
 		automaton:    true,
 		err:          m.ctx.Err,
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/same"
 )
 
 // A printer adds the hashes of documents to a comparison, each as it comes. They cover
@@ -14,6 +15,7 @@ type printer struct {
 	*comparison
 	sign     uint64
 	analyzer query.Analyzer
+	same     same.Hasher
 	// groups caches the results for groups of fields by the hash of their key: many
 	// messages share few of them.
 	groups     map[uint64]groupPrint
@@ -66,7 +68,7 @@ func (p *printer) addFact(fact argus.DeliveryNumber, number uint64) {
 // print returns the compared part of a copy that is a single document.
 func (p *printer) print(r *argus.Record) print {
 	m := r.Message
-	one := print{time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, id: binary.BigEndian.Uint64(r.ID[:8]), said: p.odd}
+	one := print{same: sumOf(p.same.Key(m)), time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, id: binary.BigEndian.Uint64(r.ID[:8]), said: p.odd}
 	p.seen.reset()
 	for p.analyzer.Reset(m.Text); p.analyzer.Next(); {
 		hash := maphash.Bytes(p.seed, p.analyzer.Term())

@@ -44,17 +44,46 @@ func (ix *Index) Search(ctx context.Context, req index.Request) (*index.Result, 
 	}
 	result := new(index.Result)
 	hits := top{limit: req.Limit, after: req.After}
-	var mu sync.Mutex // guards result and hits
+	var parts []*foundPart
+	var repeats uint64
+	var mu sync.Mutex // guards result, hits and parts
 	result.Position, result.Partial, err = ix.each(ctx, visit{
 		query: req.Query, scope: req.Scope, budget: req.Budget,
 		found: func(q *search, v *view, docs *roaring.Bitmap) error {
-			if err := counts.add(q, v, docs); err != nil {
+			if req.Distinct {
+				counts.addTypes(v, docs)
+			} else if err := counts.add(q, v, docs); err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			result.Total += docs.GetCardinality()
+			if req.Distinct {
+				mine := *q
+				mine.ctx = ctx // beyond the budget, for what was found within it
+				parts = append(parts, &foundPart{q: &mine, v: v, docs: docs})
+				return nil
+			}
 			hits.add(v.segment, docs)
+			return nil
+		},
+		last: func() error {
+			if err := findRepeats(ctx, parts); err != nil {
+				return err
+			}
+			for _, p := range parts {
+				firsts := p.firsts()
+				repeats += uint64(len(p.repeats))
+				var failed error
+				err := p.v.read(func() {
+					if failed = counts.addValues(p.q, p.v, firsts); failed == nil {
+						hits.add(p.v.segment, firsts)
+					}
+				})
+				if err := cmp.Or(err, failed); err != nil {
+					return err
+				}
+			}
 			return nil
 		},
 	})
@@ -63,6 +92,9 @@ func (ix *Index) Search(ctx context.Context, req index.Request) (*index.Result, 
 	}
 	result.Hits = hits.list
 	counts.report(result)
+	if req.Distinct {
+		result.Distinct = result.Messages - repeats
+	}
 	return result, nil
 }
 
@@ -184,8 +216,8 @@ func addOldest(hits []index.Hit, s *segment, docs *roaring.Bitmap, begin, limit 
 	return hits[:min(len(hits), limit)]
 }
 
-// conversationNode finds all messages of a conversation, and perhaps more: the
-// term may be cut, and leaves out the service.
+// conversationNode finds all messages of a conversation and the message that begins it, and
+// perhaps more: the term may be cut, and leaves out the service.
 func conversationNode(conversation string) query.Node {
 	for _, term := range query.Terms(query.One(&argus.Message{Conversation: conversation}), query.In) {
 		if strings.HasPrefix(term, query.Exact) {
@@ -195,16 +227,30 @@ func conversationNode(conversation string) query.Node {
 	return query.All{}
 }
 
-// conversation returns the documents of among that are in a conversation.
+// conversation returns the documents of among that are in a conversation or begin it.
 func (q *search) conversation(s *segment, key []byte, among *roaring.Bitmap) (*roaring.Bitmap, error) {
 	want, found := s.conversations.search(key)
-	if !found {
+	service, conversation := splitConversationKey(key)
+	// The documents have the term of this conversation: one in a derived conversation has it
+	// because it begins this one.
+	first, end := s.conversations.prefixed([]byte(argus.DerivedPrefix))
+	derived := first < end && len(conversation) > 0 && len(conversation) < query.MaxTerm
+	begins := func(of uint64) bool {
+		if !derived || of < uint64(first) || of >= uint64(end) {
+			return false
+		}
+		list := s.conversations.from(int(of))
+		list.advance()
+		in, _ := splitConversationKey(list.key)
+		return bytes.Equal(in, service)
+	}
+	if !found && !derived {
 		return roaring.New(), nil
 	}
 	// Usually no other conversation of the segment begins with this name, and
 	// conversationNode finds no more than this one.
 	name := key[:bytes.Index(key, []byte{0, 0})+2]
-	if first, _ := s.conversations.search(name); first == want && len(name) > 2 && len(name) < query.MaxTerm {
+	if at, _ := s.conversations.search(name); found && at == want && !derived && len(name) > 2 && len(name) < query.MaxTerm {
 		list := s.conversations.from(want)
 		list.advance()
 		if !list.advance() || !bytes.HasPrefix(list.key, name) {
@@ -213,7 +259,7 @@ func (q *search) conversation(s *segment, key []byte, among *roaring.Bitmap) (*r
 	}
 	var docs []uint32
 	err := q.each(among, func(doc int) error {
-		if s.conversation.at(doc) == uint64(want) {
+		if of := s.conversation.at(doc); found && of == uint64(want) || begins(of) {
 			docs = append(docs, uint32(doc))
 		}
 		return nil

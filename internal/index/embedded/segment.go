@@ -21,8 +21,8 @@ import (
 	"github.com/blevesearch/vellum"
 )
 
-// Version 3 of the segment file, see docs/format/index.md.
-const segmentMagic = "argsegm3"
+// Version 4 of the segment file, see docs/format/index.md.
+const segmentMagic = "argsegm4"
 
 // The sections of a segment file, in their order.
 const (
@@ -53,6 +53,8 @@ const (
 	sectionTokens               // ranks of the words of each document
 	sectionTokenPlaces          // where each run of documents begins in them
 	sectionLate                 // facts about documents of any segment
+	sectionSumHigh              // of each document: the sum of its content, the upper half
+	sectionSumLow               // the lower half
 	sectionCount
 )
 
@@ -113,6 +115,7 @@ type segment struct {
 	places, ranks, tokenPlaces column
 	tokens                     []byte
 	late                       []lateFacts
+	sumHigh, sumLow            column
 }
 
 // openSegment maps a segment file and reads its directory. It does not compare the
@@ -217,6 +220,7 @@ func (s *segment) parse() (err error) {
 		{sectionConversation, &s.conversation, &s.docs}, {sectionSender, &s.sender, &s.docs}, {sectionReceiver, &s.receiver, &s.docs},
 		{sectionLang, &s.lang, &s.docs},
 		{sectionPlaces, &s.places, &s.terms.count}, {sectionRanks, &s.ranks, nil}, {sectionTokenPlaces, &s.tokenPlaces, nil},
+		{sectionSumHigh, &s.sumHigh, &s.docs}, {sectionSumLow, &s.sumLow, &s.docs},
 	}
 	lists := []struct {
 		section int

@@ -32,6 +32,7 @@ type content struct {
 	terms               iter.Seq2[[]byte, []uint32] // ascending, with ascending documents
 	words               func(ranks []uint32) func(dst []byte, doc int) []byte
 	late                []lateFacts
+	sumHigh, sumLow     func(doc int) uint64
 	// automaton is set if one is to be made. It is for segments that stay: in small
 	// ones a list of terms is fast enough and costs less.
 	automaton bool
@@ -89,6 +90,8 @@ func (c *content) writeTo(out *output) error {
 	}
 	c.writeWords(out, ranks)
 	out.section(func() { writeLate(out, c.late) })
+	column(c.docs, c.sumHigh)
+	column(c.docs, c.sumLow)
 	return c.writeFooter(out, firstWord)
 }
 

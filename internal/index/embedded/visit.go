@@ -23,8 +23,8 @@ type visit struct {
 	// found is called with the matches of each piece that has any, by several
 	// goroutines at once.
 	found func(*search, *view, *roaring.Bitmap) error
-	// last, if not nil, is called when all pieces are done; the segments passed to
-	// found are still open.
+	// last, if not nil, is called when all pieces are done, or those that the budget allows;
+	// the segments passed to found are still open.
 	last func() error
 }
 
@@ -101,11 +101,14 @@ func (ix *Index) each(ctx context.Context, v visit) (position uint64, partial *i
 	}
 	list := v.pieces(q.snapshot)
 	err = v.run(q, list)
-	if err == nil && v.last != nil {
-		err = v.last()
-	}
 	var over budgetError
-	if errors.As(err, &over) {
+	cut := errors.As(err, &over)
+	if v.last != nil && (err == nil || cut) {
+		if lastErr := v.last(); lastErr != nil {
+			return 0, nil, lastErr
+		}
+	}
+	if cut {
 		return q.snapshot.position, partialAnswer(list, string(over)), nil
 	}
 	return q.snapshot.position, nil, err

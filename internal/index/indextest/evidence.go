@@ -13,6 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
+	"github.com/argus-evidence/argus/internal/same"
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
@@ -189,6 +190,9 @@ func (e *evidence) search(req index.Request) *index.Result {
 			result.Beside = append(result.Beside, index.Count{Value: word, Count: of})
 		}
 	}
+	if req.Distinct {
+		found, result.Distinct = firsts(found, result.Messages)
+	}
 	for _, entry := range found {
 		if req.After != nil && older(&entry.hit.Cursor, req.After) >= 0 {
 			continue
@@ -202,12 +206,33 @@ func (e *evidence) search(req index.Request) *index.Result {
 			result.Facets = map[query.FieldName][]index.Count{}
 		}
 		counts := count(found, func(e *entry) []string { return facetValues(field, e) })
+		if field == query.In { // one that no message names is no conversation
+			counts = slices.DeleteFunc(counts, func(c index.Count) bool {
+				return !slices.ContainsFunc(found, func(e *entry) bool { return e.doc.Sightings[0].Message.Conversation == c.Value })
+			})
+		}
 		slices.SortStableFunc(counts, func(a, b index.Count) int { return cmp.Compare(b.Count, a.Count) })
 		result.Facets[field] = counts[:min(len(counts), cmp.Or(req.FacetSize, 20))]
 	}
 	result.Histogram = histogram(found, req)
 	result.Pairs = pairs(found, req.Pairs, query.Turns(req.Query))
 	return result
+}
+
+// firsts returns the newest message of each content, and the number of messages without the
+// others.
+func firsts(found []*entry, messages uint64) (first []*entry, distinct uint64) {
+	seen := map[same.Key]bool{{}: false}
+	for _, entry := range found {
+		key := entry.doc.SameKey()
+		if seen[key] {
+			messages--
+			continue
+		}
+		seen[key] = key != same.Key{}
+		first = append(first, entry)
+	}
+	return first, messages
 }
 
 func histogram(found []*entry, req index.Request) []index.Count {
@@ -266,7 +291,7 @@ func pairs(found []*entry, most int, turns argus.TypeSet) (list []index.Pair) {
 
 // facetValues are the values that a message counts for: the account, each receiver, the
 // conversation, the service, each delivery, each word of is: except message, the
-// language tags in lower case, each identifier but not its kind. Empty values do not
+// language tags in lower case, each identifier but not its kind, the content. Empty values do not
 // count.
 func facetValues(field query.FieldName, e *entry) (values []string) {
 	m := e.doc.Sightings[0].Message
@@ -277,7 +302,12 @@ func facetValues(field query.FieldName, e *entry) (values []string) {
 		values = slices.Sorted(slices.Values(e.doc.Union().To))
 		return slices.Compact(values)
 	case query.In:
-		return []string{m.Conversation}
+		values = []string{m.Conversation}
+		for i := range e.doc.Sightings {
+			values = append(values, e.doc.Sightings[i].Message.Begun())
+		}
+		slices.Sort(values)
+		return slices.Compact(values)
 	case query.Service:
 		return []string{m.Service}
 	case query.Lang:
@@ -316,7 +346,7 @@ func (e *evidence) page(req index.PageRequest) *index.Page {
 	page := new(index.Page)
 	var before, after, middle []index.Hit
 	for _, entry := range slices.Backward(e.matching(nil, req.Scope)) {
-		if m := entry.doc.Sightings[0].Message; m.Service != req.Service || m.Conversation != req.Conversation {
+		if m := entry.doc.Sightings[0].Message; m.Service != req.Service || m.Conversation != req.Conversation && (req.Conversation == "" || !slices.ContainsFunc(entry.doc.Sightings, func(s query.Sighting) bool { return s.Message.Begun() == req.Conversation })) {
 			continue
 		}
 		order := -1

@@ -14,15 +14,15 @@ import (
 var (
 	vocabulary    = []string{"the", "boat", "boats", "bout", "Antwerp", "café", "привет", "مرحبا", "東京", "👍", "1000", "1 000", "x-ray", "coast", "at", "6", "12 34", "5678", "0000000", "BOAT", "cafe\u0301", "b\u043eat", "+44 7700 900123", "+447700900124", "MSCU1234566", "50k euro", "a@example.org"}
 	services      = []string{"test", "irc", "sky"}
-	conversations = []string{"G", "g", "Group 2", "", "a|b", "G\x00", "=G", "x =G", "x =g"}
+	conversations = []string{"G", "g", "Group 2", "", "a|b", "G\x00", "=G", "x =G", "x =g", "derived:1", "derived:2", "2", "5", "9", "14"}
 	accounts      = []string{"a", "Q3XK9A", "alice@example.org", "+32 470 00 00 00", "Ä"}
 	expressions   = []string{"boat", "bo[aä]t", "B[a-z]+T", "o.*t", "(?i)x-ra[xy]", "b(o|u)[au]t?", "[12]{2}", "k|boat", "^$", "(?i)ANTWERP", `\d{4}`, "b.*t$", "the|at", "("}
 )
 
 func (e *evidence) randomRecord(r *rapid.T) {
 	delivery := argus.DeliveryNumber(rapid.IntRange(1, 4).Draw(r, "delivery"))
-	kind := rapid.IntRange(0, 9).Draw(r, "kind")
-	if len(e.entries) == 0 && kind < 4 {
+	kind := rapid.IntRange(0, 11).Draw(r, "kind")
+	if len(e.entries) == 0 && (kind < 4 || kind > 9) {
 		kind = 9
 	}
 	switch kind {
@@ -34,9 +34,22 @@ func (e *evidence) randomRecord(r *rapid.T) {
 	case 2, 3:
 		of := rapid.SampledFrom(e.entries).Draw(r, "copied").seqs[0]
 		e.message(delivery, randomCopy(r, *e.whole[of-1].Message), of)
+	case 10, 11:
+		e.message(delivery, randomTwin(r, *e.whole[rapid.SampledFrom(e.entries).Draw(r, "twin").seqs[0]-1].Message, fmt.Sprint(e.last())), 0)
 	default:
 		e.message(delivery, randomMessage(r, fmt.Sprint(e.last())), 0)
 	}
+}
+
+// randomTwin has another id than a message, and perhaps another conversation or other
+// receivers; its content may be the same.
+func randomTwin(r *rapid.T, m argus.Message, label string) argus.Message {
+	other := randomMessage(r, label)
+	m.ServiceID, m.Sequence = label, other.Sequence
+	if rapid.Bool().Draw(r, "elsewhere") {
+		m.Conversation, m.To = other.Conversation, other.To
+	}
+	return m
 }
 
 // randomCopy changes the statement or the content of a message.
@@ -121,8 +134,9 @@ func randomRequest(r *rapid.T) index.Request {
 		FacetSize: rapid.IntRange(0, 3).Draw(r, "facet size"),
 		Histogram: rapid.SampledFrom([]index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}).Draw(r, "histogram"),
 		Zone:      rapid.SampledFrom([]*time.Location{nil, time.FixedZone("Kathmandu", 5*3600+45*60), time.FixedZone("", -3600)}).Draw(r, "zone"),
+		Distinct:  rapid.Bool().Draw(r, "distinct"),
 		Pairs:     rapid.SampledFrom([]int{0, 0, 3, 1000}).Draw(r, "pairs"),
-		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}, {query.Entity}, {query.To}}).
+		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}, {query.Entity}, {query.To}, {query.Same}}).
 			Draw(r, "facets"),
 	}
 	if rapid.IntRange(0, 3).Draw(r, "after") == 0 {
@@ -240,7 +254,7 @@ func randomField(r *rapid.T) query.Node {
 	if len(terms) == 0 {
 		return query.Field{Name: name, Value: "none"}
 	}
-	n := query.Field{Name: name, Value: rapid.SampledFrom(terms).Draw(r, "value"), Prefix: rapid.Bool().Draw(r, "prefix")}
+	n := query.Field{Name: name, Value: rapid.SampledFrom(terms).Draw(r, "value"), Prefix: name != query.Same && rapid.Bool().Draw(r, "prefix")}
 	if n.Prefix {
 		n.Value = n.Value[:rapid.IntRange(0, len(n.Value)).Draw(r, "length")]
 	}

@@ -122,6 +122,8 @@ func subject(f query.FieldName) string {
 		return "its language, stated or found by Argus, is"
 	case query.Entity:
 		return "its text has the identifier or the kind of identifier"
+	case query.Same:
+		return "its content is that of the message"
 	}
 	return "the field " + string(f) + " is"
 }
@@ -135,6 +137,8 @@ func fieldCondition(n query.Field) string {
 		return fmt.Sprintf("its language is stated, and is %q", value)
 	case n.Name == query.Lang && strings.HasSuffix(value, query.Found):
 		return fmt.Sprintf("its language is not stated, and Argus found %q", strings.TrimSuffix(value, query.Found))
+	case n.Name == query.Same && exact:
+		return "its content is the one with the key " + value
 	case exact:
 		return fmt.Sprintf("%s %q, written exactly so", subject(n.Name), value)
 	case n.Name == query.Has || n.Name == query.Is || n.Name == query.Delivery:

@@ -14,7 +14,9 @@ func TestQuery(t *testing.T) {
 	}
 	lists := func(string, string) (*query.WordList, error) { return words, nil }
 	for text, want := range map[string]string{
-		"": "A message is selected if it is in the store: every message is",
+		"":            "A message is selected if it is in the store: every message is",
+		"same:00ab12": `A message is selected if its content is that of the message "00ab12"`,
+		"same:=8003785c0bc64700d3a38c2ec86b6b1a276dbb8447db430a": "A message is selected if its content is the one with the key 8003785c0bc64700d3a38c2ec86b6b1a276dbb8447db430a",
 		"delivery:D-0007 sent:2021-02-14..2021-03-09 (with:Q3XK9A OR from:=7B2FAA)": `A message is selected if each of these is true:
   - it was found in the delivery D-0007
   - it was sent on or after 14 February 2021, 00:00:00 UTC, and before 10 March 2021, 00:00:00 UTC

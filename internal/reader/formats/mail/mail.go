@@ -25,7 +25,7 @@ import (
 // EML and Mbox are described in docs/readers-xml-mail.md.
 var EML = &reader.Format{
 	Name:    "eml",
-	Version: 3,
+	Version: 4,
 	About:   "a mail as it was sent (RFC 5322, MIME)",
 	Checked: "invented examples; the test mails of MimeKit (41 files, 52 mails with those in them) and of stalwartlabs' mail-parser (76 of 107 files, 86 mails; the other files name no sender)",
 	Detect:  detectEML,
@@ -35,7 +35,7 @@ var EML = &reader.Format{
 // Mbox is described in docs/readers-xml-mail.md.
 var Mbox = &reader.Format{
 	Name:    "mbox",
-	Version: 3,
+	Version: 4,
 	About:   "mails one after another, as Unix mail programs, Thunderbird and Google Takeout write them",
 	Checked: "invented examples; the test mailboxes of MimeKit (5 files, 42 mails), in forms of Netscape, Thunderbird and Google Takeout",
 	Detect:  detectMbox,
@@ -520,9 +520,9 @@ func (l *letter) header(h mailHeader) {
 // thread sets the conversation: that of the first mail referred to, otherwise the one that
 // subject and people make likely, with a remark.
 func (l *letter) thread(references string) {
-	if ids := strings.Fields(references); len(ids) > 0 {
-		l.ReplyTo = cmp.Or(l.ReplyTo, messageID(ids[len(ids)-1]))
-		l.Conversation = messageID(ids[0])
+	if ids := messageIDs(references); len(ids) > 0 {
+		l.ReplyTo = cmp.Or(l.ReplyTo, ids[len(ids)-1])
+		l.Conversation = ids[0]
 	}
 	if l.Conversation = cmp.Or(l.Conversation, l.ReplyTo); l.Conversation != "" {
 		return
@@ -532,6 +532,22 @@ func (l *letter) thread(references string) {
 		return
 	}
 	l.Conversation = cmp.Or(l.ServiceID, build.ConversationOf(append([]string{l.From}, l.To...)))
+}
+
+// messageIDs returns the ids in a field, between which there may be spaces, comments or nothing.
+// In a field without brackets, each word is one.
+func messageIDs(s string) (ids []string) {
+	if !strings.Contains(s, "<") {
+		return strings.Fields(s)
+	}
+	for rest := s; strings.Contains(rest, "<"); {
+		id := messageID(rest)
+		_, rest, _ = strings.Cut(rest, "<")
+		if _, rest, _ = strings.Cut(rest, ">"); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // messageID returns the first id in a field, without its brackets (RFC 5322,

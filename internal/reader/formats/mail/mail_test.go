@@ -164,6 +164,25 @@ func TestPlainSubject(t *testing.T) {
 	}
 }
 
+func TestMessageIDs(t *testing.T) {
+	for field, want := range map[string]string{
+		"<1@x> <2@x>":              "1@x 2@x",
+		"<1@x><2@x>":               "1@x 2@x",
+		"<1@x>,\t<2@x> , <3@x>":    "1@x 2@x 3@x",
+		"<1@x> (of Monday) <2@x>":  "1@x 2@x",
+		"Your mail of 3 May <1@x>": "1@x",
+		"1@x 2@x":                  "1@x 2@x",
+		"<1@x> <2@":                "1@x 2@",
+		"<> <2@x>":                 "2@x",
+		"<":                        "",
+		"":                         "",
+	} {
+		if got := strings.Join(messageIDs(field), " "); got != want {
+			t.Errorf("%q: %q, want %q", field, got, want)
+		}
+	}
+}
+
 func TestHTMLText(t *testing.T) {
 	for page, want := range map[string]string{
 		"<p>a&amp;b</p><P CLASS=x>c":   "a&b\n\nc",

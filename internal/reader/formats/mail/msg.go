@@ -28,7 +28,7 @@ import (
 // MSG is described in docs/readers-xml-mail.md.
 var MSG = &reader.Format{
 	Name:    "msg",
-	Version: 2,
+	Version: 3,
 	About:   "a mail as Outlook saves it (.msg, MS-OXMSG)",
 	Checked: "by hand, the sample of the library mscfb, 1 of 1 mails with its 2 attachments; invented examples",
 	Detect:  detectMSG,

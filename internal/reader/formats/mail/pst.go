@@ -22,7 +22,7 @@ import (
 // PST is described in docs/readers-xml-mail.md.
 var PST = &reader.Format{
 	Name:    "pst",
-	Version: 2,
+	Version: 3,
 	About:   "a mailbox of Outlook (.pst, MS-PST), ANSI and Unicode",
 	Checked: "by hand, mailboxes from the tests of two libraries: 17 of 17 mails, with the ids and attachments that readpst finds, and 10 entries of other kinds; invented examples that readpst also reads",
 	Detect:  detectPST,

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
@@ -24,7 +25,7 @@ func derivedConversation(subject, from, to string) string {
 		sum.Write([]byte(s))
 		sum.Write([]byte{0})
 	}
-	return "derived:" + hex.EncodeToString(sum.Sum(nil)[:16])
+	return argus.DerivedPrefix + hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
 // plainSubject returns a subject in lower case, without the prefixes of replies, forwards,

@@ -422,6 +422,11 @@ export interface components {
             ref: string;
             /**
              * Format: int64
+             * @description number of messages in the scope with the content of this one, itself included; absent if there is no other. The query same:REF finds them
+             */
+            same_content?: number;
+            /**
+             * Format: int64
              * @description number of copies in the scope
              */
             sightings: number;
@@ -436,6 +441,8 @@ export interface components {
         };
         Holding: {
             beside?: components["schemas"]["Tally"][];
+            /** Format: int64 */
+            distinct: number;
             /** Format: int64 */
             messages: number;
         };
@@ -757,6 +764,8 @@ export interface components {
             store: string;
         };
         SearchRequest: {
+            /** @description show messages with the same content once; facets and histogram count each content once, and there are only the facets from and service, and no pairs */
+            distinct?: boolean;
             /**
              * Format: int64
              * @description most values of a facet, most frequent first; 0 for 20, -1 for all
@@ -800,6 +809,11 @@ export interface components {
              * @description messages of total whose copies in the scope differ
              */
             differing?: number;
+            /**
+             * Format: int64
+             * @description messages, those with the same content counted once; only if asked for
+             */
+            distinct?: number;
             /**
              * Format: int64
              * @description number of this act in the ledger
@@ -850,6 +864,13 @@ export interface components {
             /** @description union of the copies in the scope */
             message: components["schemas"]["Message"];
             ref: string;
+            /** @description references of the others, newest first, at most 20 */
+            same?: string[];
+            /**
+             * Format: int64
+             * @description number of messages in the scope with the content of this one, itself included; absent if there is no other
+             */
+            same_content?: number;
             /** @description different versions of the copies, the one shown first in front */
             versions: components["schemas"]["Version"][] | null;
         };
@@ -1026,7 +1047,7 @@ export interface operations {
             query?: {
                 /** @description id of the message in the middle */
                 ref?: string;
-                /** @description with conversation: asks for its end */
+                /** @description with conversation: the conversation around ref, or its end */
                 service?: string;
                 conversation?: string;
                 /** @description maximum number of messages; 0 for 20, -1 for none */
