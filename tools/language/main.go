@@ -27,8 +27,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -84,17 +88,25 @@ func run() error {
 	var kept []pair
 	first := 0
 	for _, g := range groups {
-		var pairs []pair
+		each := make([][]pair, len(g.languages))
+		var read errgroup.Group
+		read.SetLimit(runtime.GOMAXPROCS(0))
 		for i, names := range g.languages {
-			of, err := language(folder, uint8(first+i), names)
-			if err != nil {
+			read.Go(func() (err error) {
+				each[i], err = language(folder, uint8(first+i), names)
 				return err
-			}
-			pairs = append(pairs, of...)
+			})
 		}
+		if err := read.Wait(); err != nil {
+			return err
+		}
+		pairs := slices.Concat(each...)
 		first += len(g.languages)
 		slices.SortFunc(pairs, func(a, b pair) int {
-			return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.letters, b.letters), cmp.Compare(a.language, b.language))
+			if a.weight != b.weight {
+				return cmp.Compare(b.weight, a.weight)
+			}
+			return cmp.Or(cmp.Compare(a.letters, b.letters), cmp.Compare(a.language, b.language))
 		})
 		kept = append(kept, pairs[:min(len(pairs), g.pairs)]...)
 	}
@@ -117,71 +129,75 @@ func module() (string, error) {
 	return m.Dir, nil
 }
 
+// odds are the probability of a sequence's last letter after the others, and of the whole
+// sequence.
+type odds struct{ last, whole float64 }
+
 // language returns the pairs of a language, or of several as one.
 func language(folder string, number uint8, names string) (pairs []pair, err error) {
 	parts := strings.Split(names, "+")
-	joint, shorter := map[string]float64{"": 1}, map[string]float64(nil)
+	shorter := map[string]odds{"": {whole: 1}}
 	for n := 1; n <= len(orders); n++ {
-		model := map[string]float64{}
+		model := map[string]odds{}
 		for _, name := range parts {
-			of, err := read(filepath.Join(folder, "language-models", name, orders[n-1]+".pb.bin.zip"))
-			if err != nil {
+			if err := read(filepath.Join(folder, "language-models", name, orders[n-1]+".pb.bin.zip"), func(letters string, p float64) {
+				model[letters] = odds{last: model[letters].last + p/float64(len(parts))}
+			}); err != nil {
 				return nil, err
 			}
-			for letters, p := range of {
-				model[letters] += p / float64(len(parts))
-			}
 		}
-		next := make(map[string]float64, len(model))
-		for letters, p := range model {
-			runes := []rune(letters)
-			if len(runes) != n {
+		for letters, o := range model {
+			if utf8.RuneCountInString(letters) != n {
 				return nil, fmt.Errorf("read the %s of %s: %q", orders[n-1], names, letters)
 			}
-			frequency := joint[string(runes[:n-1])] * p
-			next[letters] = frequency
-			one := pair{letters: letters, language: number, order: uint8(n)}
-			switch before, ok := shorter[string(runes[1:])]; {
-			case n == 1:
-				one.gain = max(0, math.Log(p)-never)
-			case !ok:
-				one.gain = math.Log(p) - never + seen
-			default:
-				one.gain = math.Log(p) - math.Log(before) + seen
+			_, first := utf8.DecodeRuneInString(letters)
+			_, last := utf8.DecodeLastRuneInString(letters)
+			o.whole = shorter[letters[:len(letters)-last]].whole * o.last
+			if n < len(orders) {
+				model[letters] = o
 			}
-			one.weight = float64(frequency * math.Abs(one.gain))
+			one := pair{letters: letters, language: number, order: uint8(n)}
+			switch before, ok := shorter[letters[first:]]; {
+			case n == 1:
+				one.gain = max(0, math.Log(o.last)-never)
+			case !ok:
+				one.gain = math.Log(o.last) - never + seen
+			default:
+				one.gain = math.Log(o.last) - math.Log(before.last) + seen
+			}
+			one.weight = float64(o.whole * math.Abs(one.gain))
 			if n <= 2 {
 				one.weight *= 1000 // nearly all of them: short words have nothing longer
 			}
 			pairs = append(pairs, one)
 		}
-		joint, shorter = next, model
+		shorter = model
 	}
 	return pairs, nil
 }
 
-// read reads one of lingua's models: a protocol buffer with, in field 4, sets that each
-// have a probability (field 1, a double) and the sequences of that probability (field 2).
-func read(name string) (map[string]float64, error) {
+// read yields the sequences of one of lingua's models, each with its probability. A model is
+// a protocol buffer with, in field 4, sets that each have a probability (field 1, a double)
+// and the sequences of that probability (field 2).
+func read(name string, yield func(letters string, p float64)) error {
 	z, err := zip.OpenReader(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer z.Close()
 	f, err := z.File[0].Open()
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
 	b, err := io.ReadAll(f)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
-	model := map[string]float64{}
 	for len(b) > 0 {
 		var set []byte
 		var field uint64
 		if field, set, b, err = next(b); err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return fmt.Errorf("read %s: %w", name, err)
 		}
 		if field != 4 {
 			continue
@@ -190,16 +206,16 @@ func read(name string) (map[string]float64, error) {
 		for len(set) > 0 {
 			var value []byte
 			if field, value, set, err = next(set); err != nil {
-				return nil, fmt.Errorf("read %s: %w", name, err)
+				return fmt.Errorf("read %s: %w", name, err)
 			}
 			if field == 1 {
 				p = math.Float64frombits(binary.LittleEndian.Uint64(value))
 				continue
 			}
-			model[string(value)] = p
+			yield(string(value), p)
 		}
 	}
-	return model, nil
+	return nil
 }
 
 // next takes the first field from a protocol buffer.
