@@ -232,11 +232,9 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	}
 	if f.dryRun {
 		work.Limits.Temp = node.TempBeside(a.storePath())
-		info, err := layout.ReadInfo(a.storePath())
-		if err != nil && !errors.Is(err, layout.ErrNoStore) {
+		if work.Countries, err = a.caseCountries(); err != nil {
 			return err
 		}
-		work.Countries = info.Countries
 		return a.dryRun(c.Context(), work, paths)
 	}
 	path := a.storePath()
@@ -253,6 +251,16 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	}
 	job.Paths, job.Settings = paths, work.Settings()
 	return a.takeIn(c.Context(), job)
+}
+
+// caseCountries returns the countries of the case, for a command that reads files and does
+// not open the store. There are none if there is no store.
+func (a *app) caseCountries() ([]string, error) {
+	info, err := layout.ReadInfo(a.storePath())
+	if errors.Is(err, layout.ErrNoStore) {
+		return nil, nil
+	}
+	return info.Countries, err
 }
 
 // freeAbove returns the free bytes of the disk on which a store would be made.

@@ -25,7 +25,7 @@ is kept outside the store.
 
 --country names the countries of the case. Each delivery is read with them, unless its
 own --country names others; its receipt says so. They are kept in argus.json, whose hash
-is in the ledger, and do not change.`,
+is in the ledger, and do not change. A store that another command makes has none.`,
 		Example: "  argus init --country NL,BE",
 		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
