@@ -17,7 +17,7 @@ import (
 // each try takes 0.1 ms.
 const nationalTries = 512
 
-// Countries parses a list of country codes (ISO 3166): NL,BE.
+// Countries parses a list of country codes (ISO 3166), NL,BE, and returns each once.
 func Countries(list string) ([]string, error) {
 	var found []string
 	for one := range strings.SplitSeq(list, ",") {
@@ -25,7 +25,9 @@ func Countries(list string) ([]string, error) {
 		if !phonenumbers.GetSupportedRegions()[one] {
 			return nil, fmt.Errorf("country %q: want codes of two letters like NL or NL,BE", list)
 		}
-		found = append(found, one)
+		if !slices.Contains(found, one) {
+			found = append(found, one)
+		}
 	}
 	return found, nil
 }

@@ -25,6 +25,7 @@ func TestNationalNumbers(t *testing.T) {
 		{"BE", "06-12345678", ""},
 		{"NL", "", ""},
 		{"", "06-12345678", ""},
+		{"NL,nl", "06-12345678", "+31612345678 in NL: 06-12345678"},
 	} {
 		var list []string
 		if tt.countries != "" {
