@@ -152,7 +152,7 @@ func TestIngestBesideServer(t *testing.T) {
 	dir := t.TempDir()
 	here, there := newCommands(t, binary, filepath.Join(dir, "here")), newCommands(t, binary, filepath.Join(dir, "there"))
 	for _, c := range []*commands{here, there} {
-		c.run(t, "init")
+		c.run(t, "init", "--country", "NL")
 		c.run(t, "authority", "add", "--basis", "Warrant 8", "--granted-by", "Judge B.", "--for", "the case", "--for-actor", "ann", "--for-actor", "bob")
 		c.write(t, "slow/a.jsonl", spokenLines)
 		c.run(t, "world", "case", "--messages", "1000")

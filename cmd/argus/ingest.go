@@ -139,7 +139,7 @@ func (f *ingestFlags) readingFlags(c *cobra.Command) {
 	flags.StringVar(&f.timezone, "timezone", "", "the time `zone` of clocks that state none, such as Europe/Amsterdam (default UTC, marked as assumed)")
 	flags.StringVar(&f.service, "service", "", "the `name` of the service, where the data does not state it")
 	flags.StringVar(&f.owner, "owner", "", "the `account` of the exported device, where the data does not state it")
-	flags.StringVar(&f.country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and for dates like 3/4/2021 whose order the data leaves open")
+	flags.StringVar(&f.country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and for dates like 3/4/2021 whose order the data leaves open (default those of argus init)")
 	flags.StringArrayVar(&f.columns, "map", nil, "a map (docs/format/map.md): its `name` in the store, or its file; or for sheets and unknown JSON field=header, which may be repeated (docs/format/sheet.md lists the fields)")
 }
 
@@ -232,6 +232,9 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	}
 	if f.dryRun {
 		work.Limits.Temp = node.TempBeside(a.storePath())
+		if work.Countries, err = a.caseCountries(); err != nil {
+			return err
+		}
 		return a.dryRun(c.Context(), work, paths)
 	}
 	path := a.storePath()
@@ -248,6 +251,16 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	}
 	job.Paths, job.Settings = paths, work.Settings()
 	return a.takeIn(c.Context(), job)
+}
+
+// caseCountries returns the countries of the case, for a command that reads files and does
+// not open the store. There are none if there is no store.
+func (a *app) caseCountries() ([]string, error) {
+	info, err := layout.ReadInfo(a.storePath())
+	if errors.Is(err, layout.ErrNoStore) {
+		return nil, nil
+	}
+	return info.Countries, err
 }
 
 // freeAbove returns the free bytes of the disk on which a store would be made.

@@ -40,7 +40,8 @@ SQLite database or an SQL dump.
 
 Argus looks at the beginning of the file and proposes a map by its content: times,
 short values that repeat, long words. It prints the columns with the reason for each
-choice, the map, and the first records as the map reads them. Nothing is taken in.
+choice, the map, and the first records as the map reads them, with the countries of the
+case ("argus init --country"). Nothing is taken in.
 
 Correct the map with --set and run the command again: FIELD=PATH names another column,
 FIELD= takes a field out, FIELD.time=ms and the like say how it is read, and
@@ -134,7 +135,11 @@ func (a *app) mapFile(c *cobra.Command, f mapFlags, path string) error {
 			return usageError{err, c.CommandPath()}
 		}
 	}
-	o := survey.Options{Formats: all.Formats(), Apart: true, Set: f.set, Limits: reader.Limits{Temp: node.TempBeside(a.storePath())}}
+	countries, err := a.caseCountries()
+	if err != nil {
+		return err
+	}
+	o := survey.Options{Formats: all.Formats(), Apart: true, Countries: countries, Set: f.set, Limits: reader.Limits{Temp: node.TempBeside(a.storePath())}}
 	if f.from != "" {
 		_, text, err := a.findMap(f.from)
 		if err == nil {

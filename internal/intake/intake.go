@@ -59,7 +59,10 @@ type Options struct {
 	Reading reader.Options
 	// ReadingNames are Reading's settings as they were given, for the record.
 	ReadingNames []argus.Field
-	Limits       reader.Limits
+	// Countries are the countries of the case: the setting country of a path that is
+	// taken in without one. Default none.
+	Countries []string
+	Limits    reader.Limits
 	// Via reads every file instead of the readers; the fields that [NewVia]
 	// gave are in ReadingNames. Default: none.
 	Via *Via
@@ -165,6 +168,10 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	}
 	if err := KnownPath(path); err != nil {
 		return nil, err
+	}
+	o, err := o.inCase()
+	if err != nil {
+		return nil, fmt.Errorf("ingest %s: %w", path, err)
 	}
 	place, err := filepath.Abs(PathIn(o.Folder, path))
 	if err != nil {
@@ -419,7 +426,7 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 		case "owner":
 			o.Owner = s.Value
 		case "country":
-			list, err := countries(s.Value)
+			list, err := Countries(s.Value)
 			if err != nil {
 				return o.Options, err
 			}

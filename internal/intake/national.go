@@ -17,18 +17,43 @@ import (
 // each try takes 0.1 ms.
 const nationalTries = 512
 
-// countries parses a list of country codes (ISO 3166): NL,BE.
-func countries(list string) ([]string, error) {
+// Countries parses a list of country codes (ISO 3166), NL,BE, and returns each once.
+func Countries(list string) ([]string, error) {
 	var found []string
 	for one := range strings.SplitSeq(list, ",") {
 		one = strings.ToUpper(strings.TrimSpace(one))
 		if !phonenumbers.GetSupportedRegions()[one] {
 			return nil, fmt.Errorf("country %q: want codes of two letters like NL or NL,BE", list)
 		}
-		found = append(found, one)
+		if !slices.Contains(found, one) {
+			found = append(found, one)
+		}
 	}
 	return found, nil
 }
+
+// inCase returns the options for a path: those that name no country have the countries of
+// the case, in the place that a setting of its own would have.
+func (o Options) inCase() (Options, error) {
+	if len(o.Countries) == 0 || len(o.Reading.Countries) > 0 {
+		return o, nil
+	}
+	list := strings.Join(o.Countries, ",")
+	var err error
+	if o.Reading.Countries, err = Countries(list); err != nil {
+		return o, fmt.Errorf("read the countries of the case: %w", err)
+	}
+	at := slices.IndexFunc(o.ReadingNames, func(f argus.Field) bool { return !slices.Contains(beforeCountry, f.Name) })
+	if at < 0 {
+		at = len(o.ReadingNames)
+	}
+	o.ReadingNames = slices.Insert(slices.Clone(o.ReadingNames), at, argus.Field{Name: "country", Value: list})
+	return o, nil
+}
+
+// beforeCountry are the settings that come before country: an interrupted delivery is
+// resumed by equal settings, named or of the case.
+var beforeCountry = []string{"timezone", "service", "owner"}
 
 // addNationalNumbers keeps the telephone numbers in a text that have the form of one of
 // the countries of the case, as [argus.NationalNumber]. A number counts if it is valid

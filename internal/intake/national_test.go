@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,11 +25,12 @@ func TestNationalNumbers(t *testing.T) {
 		{"BE", "06-12345678", ""},
 		{"NL", "", ""},
 		{"", "06-12345678", ""},
+		{"NL,nl", "06-12345678", "+31612345678 in NL: 06-12345678"},
 	} {
 		var list []string
 		if tt.countries != "" {
 			var err error
-			if list, err = countries(tt.countries); err != nil {
+			if list, err = Countries(tt.countries); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -49,7 +51,7 @@ func TestNationalNumbers(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"", "XX", "NL;BE", "NLD", "NL,"} {
-		if list, err := countries(wrong); err == nil {
+		if list, err := Countries(wrong); err == nil {
 			t.Errorf("%q: %q", wrong, list)
 		}
 	}
@@ -72,4 +74,32 @@ func FuzzNationalNumbers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A path that names no country has those of the case, in the place of a setting of its own:
+// an interrupted delivery is found again by the same settings, named or of the case.
+func TestCountriesOfTheCase(t *testing.T) {
+	zone, country := argus.Field{Name: "timezone", Value: "UTC"}, argus.Field{Name: "country", Value: "NL,BE"}
+	owner, sheet := argus.Field{Name: "owner", Value: "x"}, argus.Field{Name: "map", Value: "from=Afzender"}
+	for _, tt := range []struct{ own, want []argus.Field }{
+		{nil, []argus.Field{country}},
+		{[]argus.Field{zone, owner, sheet}, []argus.Field{zone, owner, country, sheet}},
+		{[]argus.Field{sheet}, []argus.Field{country, sheet}},
+		{[]argus.Field{{Name: "country", Value: "DE"}, sheet}, []argus.Field{{Name: "country", Value: "DE"}, sheet}},
+	} {
+		o, err := Options{Countries: []string{"NL", "BE"}}.With(tt.own)
+		if err == nil {
+			o, err = o.inCase()
+		}
+		if err != nil || !slices.Equal(o.ReadingNames, tt.want) {
+			t.Errorf("%v: %v, want %v (%v)", tt.own, o.ReadingNames, tt.want, err)
+		}
+		again, err := Reading(o.ReadingNames)
+		if err != nil || !slices.Equal(again.Countries, o.Reading.Countries) || len(again.Countries) == 0 {
+			t.Errorf("%v: read with %q, recorded as %q (%v)", tt.own, o.Reading.Countries, again.Countries, err)
+		}
+	}
+	if _, err := (Options{Countries: []string{"XX"}}).inCase(); err == nil {
+		t.Error("a country that does not exist")
+	}
 }

@@ -65,6 +65,10 @@ func PlanIngest(ctx context.Context, o Options, path string) (*Plan, error) {
 	if err := o.KnownFormat(); err != nil {
 		return nil, err
 	}
+	o, err := o.inCase()
+	if err != nil {
+		return nil, fmt.Errorf("plan %s: %w", path, err)
+	}
 	files, err := walk(path, o.StorePath)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", path, err)

@@ -26,6 +26,9 @@ type StoreInfo struct {
 	// SegmentBytes is the size at which a segment of evidence is closed, 0 for
 	// the default.
 	SegmentBytes int64 `json:"segment_bytes,omitempty"`
+	// Countries are the codes (ISO 3166) of the countries of the case, in the order that
+	// they were named: the setting country of each delivery that names none itself.
+	Countries []string `json:"countries,omitempty"`
 }
 
 // The versions of the store's layout. Every change raises Format, and also MinReader if an

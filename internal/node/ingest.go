@@ -44,7 +44,7 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	o.Covers = func(d argus.DeliveryNumber) bool { return query.IsAll(query.For(decision.Scope, d)) }
 	o.Store, o.StorePath, o.StoreID, o.Signer, o.Hands = n.evidence, n.dir, n.Info.Store, signer, &n.hands
 	o.Actor, o.Authority, o.Software, o.Formats, o.Now = who.Actor, who.Authority, n.o.Software, n.o.Formats, n.o.Now
-	o.Record = n.recorder(who)
+	o.Record, o.Countries = n.recorder(who), n.Info.Countries
 	if n.followers == nil {
 		return work(ctx, o)
 	}

@@ -56,6 +56,9 @@ type Options struct {
 	// SegmentBytes is, for Create, the size at which a segment of evidence is closed.
 	// Default as in package evidence.
 	SegmentBytes int64
+	// Countries are, for Create, the countries of the case ([intake.Countries]). Default
+	// none.
+	Countries []string
 	// Failpoint ends the process at named moments, in tests.
 	Failpoint func(name string)
 	// Now is the clock. Default time.Now.
@@ -151,7 +154,7 @@ func create(ctx context.Context, dir string, o Options) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	info := layout.StoreInfo{Format: layout.Format, MinReader: layout.MinReader, Store: newStoreID(), Created: o.Now().UTC().Truncate(time.Second), SegmentBytes: o.SegmentBytes}
+	info := layout.StoreInfo{Format: layout.Format, MinReader: layout.MinReader, Store: newStoreID(), Created: o.Now().UTC().Truncate(time.Second), SegmentBytes: o.SegmentBytes, Countries: o.Countries}
 	k, err := admin.MakeKeys(dir, o.KeyDir, info.Store)
 	if err != nil {
 		return err

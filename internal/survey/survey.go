@@ -27,6 +27,8 @@ type Options struct {
 	// Apart runs the reader in a process of its own ([sandbox.Options]).
 	Apart  bool
 	Limits reader.Limits
+	// Countries are those of the case ([reader.Options]). Default none.
+	Countries []string
 	// From is the map to begin with. Default: it is proposed.
 	From *mapping.Map
 	// Set are corrections, such as from=party, sent.time=ms, records=messages[].
@@ -68,7 +70,7 @@ func Look(ctx context.Context, o Options, path string) (*Shown, error) {
 	if len(records) == 0 {
 		return nil, fmt.Errorf("map %s: want records in JSON, a sheet, an SQLite database or an SQL dump, found none %q", path, problems)
 	}
-	shown := &Shown{Proposal: *table.Propose(ofPlace(records, o.Set))}
+	shown := &Shown{Proposal: *table.Propose(ofPlace(records, o.Set), reader.Options{Countries: o.Countries})}
 	if o.From != nil {
 		shown.Map = o.From
 	}
@@ -85,7 +87,7 @@ func Look(ctx context.Context, o Options, path string) (*Shown, error) {
 	if shown.Lacks = lacking(string(text)); shown.Lacks != "" {
 		return shown, nil
 	}
-	as := reader.Options{MapText: string(text)}
+	as := reader.Options{MapText: string(text), Countries: o.Countries}
 	if as.Zone, err = shown.Map.Location(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrection, err)
 	}

@@ -42,14 +42,15 @@ type Place struct {
 	Seen    int    `json:"seen"`
 }
 
-// Propose proposes a map for records of a survey.
-func Propose(records []*argus.Message) *Proposal {
+// Propose proposes a map for records of a survey. Options decide the order of dates, as
+// they do for the records that the map reads.
+func Propose(records []*argus.Message, o reader.Options) *Proposal {
 	groups := map[string]*group{}
 	var order []string
 	for _, m := range records {
 		g := groups[m.Title]
 		if g == nil {
-			g = &group{at: map[string]int{}, kind: m.Service}
+			g = &group{at: map[string]int{}, kind: m.Service, options: o}
 			groups[m.Title] = g
 			order = append(order, m.Title)
 		}
@@ -82,6 +83,7 @@ func Propose(records []*argus.Message) *Proposal {
 // group are the records of one place, by column.
 type group struct {
 	kind    string
+	options reader.Options
 	records int
 	columns []*surveyed
 	at      map[string]int
@@ -127,7 +129,7 @@ func (g *group) add(fields []argus.Field) {
 }
 
 // look counts the values of a column.
-func (c *surveyed) look(records int) {
+func (c *surveyed) look(records int, o reader.Options) {
 	for len(c.values) < records {
 		c.values = append(c.values, "")
 	}
@@ -150,7 +152,7 @@ func (c *surveyed) look(records int) {
 		}
 		before = v
 	}
-	c.unit, c.first = c.timeForm()
+	c.unit, c.first = c.timeForm(o)
 	c.Column.Name = c.name
 	c.Looks = c.looks()
 }
@@ -187,7 +189,7 @@ var ranges = []struct {
 }
 
 // timeForm tells the unit of times, and the earliest.
-func (c *surveyed) timeForm() (unit string, first time.Time) {
+func (c *surveyed) timeForm(o reader.Options) (unit string, first time.Time) {
 	var numbers []float64
 	texts := 0
 	note := func(t argus.Time) {
@@ -208,7 +210,7 @@ func (c *surveyed) timeForm() (unit string, first time.Time) {
 			continue
 		}
 		spec := mapping.Field{}
-		t, err := spec.ReadTime(v, reader.Options{})
+		t, err := spec.ReadTime(v, o)
 		if err == nil && t.Precision != argus.Unknown {
 			texts++
 			note(t)
@@ -232,7 +234,7 @@ func (c *surveyed) timeForm() (unit string, first time.Time) {
 		}
 		spec := mapping.Field{Time: r.unit}
 		for v := range c.distinct {
-			if t, err := spec.ReadTime(v, reader.Options{}); err == nil {
+			if t, err := spec.ReadTime(v, o); err == nil {
 				note(t)
 			}
 		}
@@ -266,7 +268,7 @@ func (g *group) propose(place string) *Proposal {
 	}
 	g.chosen = map[string]*surveyed{}
 	for _, c := range g.columns {
-		c.look(g.records)
+		c.look(g.records, g.options)
 	}
 	g.sent()
 	g.direction()

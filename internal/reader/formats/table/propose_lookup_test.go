@@ -47,7 +47,7 @@ func TestProposedLookups(t *testing.T) {
 					records = append(records, item.Message)
 				}
 			}
-			p := Propose(records)
+			p := Propose(records, reader.Options{})
 			var got []string
 			for _, name := range mapping.Fields {
 				f := p.Map.Fields[name]

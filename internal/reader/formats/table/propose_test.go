@@ -114,7 +114,7 @@ func TestProposals(t *testing.T) {
 				}
 				records = append(records, item.Message)
 			}
-			p := Propose(records)
+			p := Propose(records, reader.Options{})
 			var fields []string
 			for _, name := range mapping.Fields {
 				if f, ok := p.Map.Fields[name]; ok {
