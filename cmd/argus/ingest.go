@@ -256,10 +256,10 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 // caseCountries returns the countries of the case, for a command that reads files and does
 // not open the store. There are none if there is no store.
 func (a *app) caseCountries() ([]string, error) {
-	info, err := layout.ReadInfo(a.storePath())
-	if errors.Is(err, layout.ErrNoStore) {
+	if !layout.Exists(a.storePath()) {
 		return nil, nil
 	}
+	info, err := layout.ReadInfo(a.storePath())
 	return info.Countries, err
 }
 

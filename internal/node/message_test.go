@@ -246,7 +246,7 @@ func valuesOf(d *query.Doc, field query.FieldName) (values []string) {
 	}
 	for _, s := range d.Sightings {
 		values = append(values, map[query.FieldName]string{
-			query.From: s.Message.From, query.In: s.Message.Conversation, query.Service: s.Message.Service, query.Lang: strings.ToLower(s.Message.Lang),
+			query.From: s.Message.From, query.In: s.Message.Conversation, query.Service: s.Message.Service, query.Lang: langOf(s.Message),
 		}[field])
 	}
 	slices.Sort(values)
@@ -476,4 +476,12 @@ func withoutPositions(v any) any {
 		}
 	}
 	return v
+}
+
+// langOf is the language of a copy as a facet counts it.
+func langOf(m *argus.Message) string {
+	if found := new(query.Analyzer).FoundLanguage(m); found != "" {
+		return strings.ToLower(found) + query.Found
+	}
+	return strings.ToLower(m.Lang)
 }
