@@ -47,7 +47,12 @@ func (a *app) open(ctx context.Context) (*node.Node, desk.Who, error) {
 
 // who returns the asker: from the flags, then the environment, then the store.
 func (a *app) who(ctx context.Context, n *node.Node) (desk.Who, error) {
-	return n.Who(ctx, desk.Who{Actor: a.actorName(), Authority: a.authority, Purpose: cmp.Or(a.purpose, os.Getenv("ARGUS_PURPOSE"))})
+	return n.Who(ctx, a.says())
+}
+
+// says returns who asks according to the flags and the environment.
+func (a *app) says() desk.Who {
+	return desk.Who{Actor: a.actorName(), Authority: a.authority, Purpose: cmp.Or(a.purpose, os.Getenv("ARGUS_PURPOSE"))}
 }
 
 // reads runs a command that reads through the desk.

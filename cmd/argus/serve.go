@@ -74,15 +74,18 @@ socket in the store's folder that only you can reach (not on Windows).`,
 
 // openFor opens the store, and returns who gets a link.
 func (a *app) openFor(ctx context.Context, people []string) (*node.Node, []desk.Who, error) {
-	if len(people) == 0 {
-		n, who, err := a.open(ctx)
-		return n, []desk.Who{who}, err
-	}
 	n, err := node.Open(ctx, a.storePath(), a.nodeOptions())
 	if err != nil {
 		return nil, nil, err
 	}
 	var asks []desk.Who
+	if len(people) == 0 {
+		who, err := n.WhoServed(ctx, a.says())
+		if err != nil {
+			return nil, nil, errors.Join(err, n.Close())
+		}
+		return n, []desk.Who{who}, nil
+	}
 	for _, id := range people {
 		var who desk.Who
 		if who, err = n.WhoFor(ctx, a.actorName(), desk.Who{Actor: id, Purpose: a.purpose}); err != nil {

@@ -89,6 +89,15 @@ func TestPeople(t *testing.T) {
 	if err != nil || anna.Actor != "anna" || anna.Authority != "A-0001" {
 		t.Fatalf("a link for anna: %+v, %v", anna, err)
 	}
+	if _, err := n.Admin.AddAuthority(t.Context(), "", grant("anna")); err != nil {
+		t.Fatal(err)
+	}
+	if who, err := n.WhoFor(t.Context(), "", desk.Who{Actor: "anna"}); err != nil || who.Authority != "" {
+		t.Errorf("a link for anna, whom two authorities name: %+v, %v", who, err)
+	}
+	if who, err := n.WhoServed(t.Context(), desk.Who{}); err != nil || who.Actor != "carla" || who.Authority != "A-0001" {
+		t.Errorf("the user's own page: %+v, %v", who, err)
+	}
 	if _, err := n.WhoFor(t.Context(), "", desk.Who{Actor: "nobody"}); !errors.Is(err, argus.ErrRefused) {
 		t.Errorf("a link for nobody: %v", err)
 	}

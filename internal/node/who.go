@@ -26,11 +26,22 @@ func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
 	if who.Actor, err = n.Admin.Actor(ctx, who.Actor); err != nil {
 		return who, err
 	}
-	return n.authorized(ctx, who)
+	return n.authorized(ctx, who, false)
 }
 
-// authorized fills in the authority and the purpose of a known actor.
-func (n *Node) authorized(ctx context.Context, who desk.Who) (desk.Who, error) {
+// WhoServed is like Who for the page of the user. If several authorities name him, who has
+// none: he chooses one on the page.
+func (n *Node) WhoServed(ctx context.Context, who desk.Who) (desk.Who, error) {
+	var err error
+	if who.Actor, err = n.Admin.Actor(ctx, who.Actor); err != nil {
+		return who, err
+	}
+	return n.authorized(ctx, who, true)
+}
+
+// authorized fills in the authority and the purpose of a known actor; chooses is set if he
+// can choose one of several later.
+func (n *Node) authorized(ctx context.Context, who desk.Who, chooses bool) (desk.Who, error) {
 	list, err := n.Desk.Authorities(ctx, who.Actor)
 	if err != nil {
 		return who, err
@@ -41,6 +52,9 @@ func (n *Node) authorized(ctx context.Context, who desk.Who) (desk.Who, error) {
 			return who, err
 		}
 		only, err := authority.Only(who.Actor, list, now)
+		if err != nil && chooses && len(list) > 1 {
+			return who, nil
+		}
 		if err != nil {
 			return who, n.refused(ctx, who, "", err)
 		}
@@ -67,7 +81,7 @@ func (n *Node) refused(ctx context.Context, who desk.Who, wanted string, refusal
 	return errors.Join(refusal, err)
 }
 
-// WhoFor is like Who for one of the people of the store, whom the user of this process, who
+// WhoFor is like WhoServed for one of the people of the store, whom the user of this process, who
 // goes by a name, makes a link for.
 func (n *Node) WhoFor(ctx context.Context, by string, who desk.Who) (desk.Who, error) {
 	server, err := n.Admin.Actor(ctx, by)
@@ -88,7 +102,7 @@ func (n *Node) WhoFor(ctx context.Context, by string, who desk.Who) (desk.Who, e
 	if err != nil {
 		return who, n.refused(ctx, desk.Who{Actor: server}, "serve", err)
 	}
-	return n.authorized(ctx, who)
+	return n.authorized(ctx, who, true)
 }
 
 // may returns argus.ErrRefused if an actor is none of the people of the store, or if the
