@@ -20,9 +20,10 @@ type Sealed struct {
 
 // Key is a held key, an exhibit. Where says where in the original it was found.
 type Key struct {
-	// Sort is the source's own word for it: "sky session key", "backup password".
+	// Sort is the source's own word for the kind of key: "sky session key", "backup
+	// password".
 	Sort string `cbor:"1,keyasint" json:"sort"`
-	// KeyID is the id under which ciphertexts name the key, if they do.
+	// KeyID is the id by which ciphertexts refer to the key, if they do.
 	KeyID string `cbor:"2,keyasint,omitempty" json:"key_id,omitempty"`
 	// From names the person or thing that the key was obtained from.
 	From string `cbor:"3,keyasint,omitempty" json:"from,omitempty"`
@@ -35,7 +36,7 @@ type Key struct {
 type Opened struct {
 	// Key is the sequence number of the key's record.
 	Key uint64 `cbor:"1,keyasint" json:"key_seq"`
-	// By names the program, as name/version.
+	// By is the program that did it, as name/version.
 	By string `cbor:"2,keyasint,omitempty" json:"by,omitempty"`
 	// Text, Facts and Attachments are the decrypted content.
 	Text        string       `cbor:"-" json:"text,omitempty"`
@@ -48,7 +49,7 @@ type Opened struct {
 type Act struct {
 	// Order names the order: court, number, date.
 	Order string `cbor:"1,keyasint" json:"order"`
-	// Reason is a sentence.
+	// Reason is a sentence that gives the reason.
 	Reason string `cbor:"2,keyasint,omitempty" json:"reason,omitempty"`
 	// Records are the spans of records, in order, with gaps between them.
 	Records []Span `cbor:"3,keyasint" json:"records"`
@@ -76,7 +77,7 @@ type Derived struct {
 	Parent uint64 `cbor:"1,keyasint" json:"parent_seq"`
 	// Key is the sequence number of the key's record, 0 if there is none.
 	Key uint64 `cbor:"2,keyasint,omitempty" json:"key_seq,omitempty"`
-	// By names the program, as name/version.
+	// By is the program that did it, as name/version.
 	By string `cbor:"3,keyasint,omitempty" json:"by,omitempty"`
 }
 
@@ -109,9 +110,9 @@ type OriginalChange struct {
 // Change describes how a record changes.
 type Change struct {
 	Seq uint64 `cbor:"1,keyasint" json:"seq"`
-	// Gone is the parts that are missing now, 0 if the record is complete again.
+	// Gone is the set of parts that are now missing, or 0 if the record is complete again.
 	Gone Gone `cbor:"2,keyasint,omitempty" json:"gone"`
-	// Becomes is the hash of the parts' substitute (docs/format/segment.md).
+	// Becomes is the hash of the substitute for those parts (docs/format/segment.md).
 	Becomes Hash `cbor:"3,keyasint" json:"becomes"`
 }
 
@@ -126,11 +127,11 @@ type Rewritten struct {
 type Gone uint8
 
 const (
-	// GoneStatement: everything except the content.
+	// GoneStatement is everything except the content.
 	GoneStatement Gone = 1 << iota
-	// GoneContent: the words of the message.
+	// GoneContent is the words of the message.
 	GoneContent
-	// Withheld: the missing parts are in the store, encrypted to the judge.
+	// Withheld means that the missing parts are in the store, encrypted to the judge.
 	Withheld
 )
 
@@ -143,12 +144,12 @@ const (
 // Valid returns an error for an impossible combination.
 func (g Gone) Valid() error {
 	if g&^goneBits != 0 || g == Withheld {
-		return fmt.Errorf("a record cannot have the mark gone %#x", uint8(g))
+		return fmt.Errorf("a record cannot be marked as gone %#x", uint8(g))
 	}
 	return nil
 }
 
-// Was is the part of a lost statement that the account of its delivery needs.
+// Was holds the part of a lost statement that is needed for its delivery's account.
 type Was struct {
 	Kind      Kind
 	Differing bool
@@ -212,7 +213,7 @@ func (r *Record) texts() iter.Seq[string] {
 	}
 }
 
-// sensible checks the numbers in an act's record.
+// sensible checks the fields and numbers of an act's record.
 func (r *Record) sensible() error {
 	switch {
 	case r.Sealed != nil && (len(r.Sealed.Recipients) == 0 || len(r.Sealed.Ciphertext) == 0):

@@ -40,7 +40,7 @@ type design struct {
 type unit struct {
 	comments []string // package comments of all files except tests
 	files    []source
-	lines    int // of the files that are not tests
+	lines    int // in files other than tests
 }
 
 type source struct {
@@ -51,7 +51,7 @@ type source struct {
 	selects []selection
 }
 
-// selection is x.Name, with the import that x is, if it is one.
+// selection is an expression x.Name; of is the import that x refers to, if it is one.
 type selection struct{ of, name string }
 
 // breaches returns a sentence for each place where the tree breaks a rule.
@@ -122,8 +122,8 @@ func checkUnit(d design, name string, u *unit, used map[string]bool, say func(st
 }
 
 // checkCall compares the callers of a method of a package, pkg.Method, with the table. It
-// looks at the packages that can have a value with that method: those that import the
-// package, or one that does.
+// looks at every package that can have a value with that method: one that imports pkg,
+// directly or through another package.
 func checkCall(d design, call string, units map[string]*unit, say func(string, ...any)) {
 	of, method, _ := strings.Cut(call, ".")
 	reaches := map[string]bool{of: true}
@@ -153,7 +153,7 @@ func checkCall(d design, call string, units map[string]*unit, say func(string, .
 	}
 }
 
-// imported are the packages of ours that a package imports outside of tests.
+// imported returns our packages that a package imports outside its tests.
 func (u *unit) imported() (names []string) {
 	for _, f := range u.files {
 		for _, imported := range f.imports {
@@ -210,15 +210,15 @@ func checkModule(d design, name string, f source, imported string, used map[stri
 }
 
 const (
-	mostLines   = 4500 // of a package, outside of tests
-	mostChained = 9    // packages in a chain of imports
+	mostLines   = 4500 // of a package, without its tests
+	mostChained = 9    // the longest chain of imports, in packages
 )
 
-// larger are the packages that may have more lines.
+// larger lists the packages that may have more lines.
 var larger = []string{"index/embedded"}
 
 // chainsOf returns a function that returns the longest chain of imports that begins
-// with a package. The compiler prevents circles.
+// with a package. The compiler rules out cycles.
 func chainsOf(units map[string]*unit) func(name string) []string {
 	known := map[string][]string{}
 	var longest func(name string) []string
@@ -245,8 +245,7 @@ func chainsOf(units map[string]*unit) func(name string) []string {
 	return longest
 }
 
-// inTree returns the package that an import names as the tables call it, if it is one
-// of ours.
+// inTree returns the tables' name for an imported package, if it is one of ours.
 func inTree(imported string) (name string, ok bool) {
 	folder, ok := strings.CutPrefix(imported, modulePath)
 	if !ok || folder != "" && folder[0] != '/' {
@@ -255,14 +254,14 @@ func inTree(imported string) (name string, ok bool) {
 	return unitName(strings.TrimPrefix(folder, "/")), true
 }
 
-// outside reports whether a package has to ask the desk, whatever the table says: it
-// answers people, or has a desk or a permit. Node builds the desk, and bench measures
-// the packages behind it.
+// outside reports whether a package has to ask the desk, whatever the table says: it answers
+// people, or holds a desk or a permit. Node builds the desk, and bench measures the packages
+// behind it.
 func outside(name string, u *unit) bool {
 	return name == "api" || strings.HasPrefix(name, "cmd/") || name != "node" && name != "bench" && slices.Contains(u.imported(), "desk")
 }
 
-// isFormat reports whether a package reads formats. What several of them need is in a
+// isFormat reports whether a package reads formats. Code that several of them need is in a
 // toolkit.
 func isFormat(name string) bool { return strings.HasPrefix(name, "reader/formats/") }
 
@@ -346,7 +345,7 @@ func readUnits(tree fs.FS) (map[string]*unit, error) {
 	return units, err
 }
 
-// notOurs reports whether the go command leaves a folder out of ./... too.
+// notOurs reports whether a folder is one that the go command also leaves out of ./...
 func notOurs(tree fs.FS, folder string) bool {
 	base := path.Base(folder)
 	if strings.ContainsAny(base[:1], "._") || base == "testdata" || base == "node_modules" {
@@ -403,7 +402,7 @@ func (u *unit) read(tree fs.FS, name string) error {
 	return nil
 }
 
-// TestArchitectureFails breaks each rule once in a small tree that keeps them all.
+// TestArchitectureFails takes a small tree that obeys every rule and breaks each rule once.
 func TestArchitectureFails(t *testing.T) {
 	const tables = `# Words
 | package | purpose | may import |
@@ -579,7 +578,7 @@ func TestArchitectureFails(t *testing.T) {
 	}
 }
 
-// TestChains finds the longest of two ways down.
+// TestChains checks that the longer of two chains of imports is found.
 func TestChains(t *testing.T) {
 	imports := func(names ...string) *unit {
 		u := &unit{files: []source{{}}}

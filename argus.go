@@ -12,9 +12,9 @@ import (
 )
 
 // Errors that callers may test for with [errors.Is]. Damage is never reported as
-// absence; a forbidden thing is reported as an absent one.
+// absence; something forbidden is reported as absent.
 var (
-	// ErrNotFound means that the asker may read no such record.
+	// ErrNotFound means that there is no such record that the asker may read.
 	ErrNotFound = errors.New("no record found")
 	// ErrAmbiguous means that a short reference names more than one message.
 	ErrAmbiguous = errors.New("ambiguous reference")
@@ -71,8 +71,8 @@ func DirectConversation(a, b string) string {
 	return a + "|" + b
 }
 
-// OwnerOf is the prefix of the account of a device's owner whom the source does not
-// name; the source follows it.
+// OwnerOf is the prefix of an account that represents the owner of a device if the source
+// does not name the owner. The name of the source follows it.
 const OwnerOf = "owner of "
 
 // CleanName removes the characters that exports add around names and identifiers:

@@ -21,24 +21,24 @@ import (
 // draw prints texts to read aloud: go test -v -run TestPlainEnglish -draw "$(git rev-parse HEAD)" .
 var draw = flag.String("draw", "", "print 30 comments and 30 messages drawn by this `seed`")
 
-// notOurVoice lists the texts that are not sentences of Argus, by file. Their
-// messages are not counted; their comments are.
+// notOurVoice lists the files whose texts are not sentences of Argus itself, with the
+// reason. Their messages are not counted; their comments are.
 var notOurVoice = map[string]string{
 	"internal/world/speech.go": "phrases that invented people say",
 }
 
-// Words that make a reader translate back. "What" is fine in a question, so it has
-// a rate; the others have better words in every sentence.
+// Words that force a reader to translate back into another language. "What" is fine in a
+// question, so it has a rate; the others have better words in every sentence.
 var (
 	whatWord = regexp.MustCompile(`(?i)\bwhat\b`)
 	clumsy   = regexp.MustCompile(`(?i)\bof which\b|\bstands\b|\bbesides\b|(?:^|[.,;:(]) ?else\b`)
 )
 
-// mostWhat is the most uses of "what" per 1,000 words. Well-kept Go projects have
-// 0.05 to 0.4.
+// mostWhat is the maximum number of uses of "what" per 1,000 words. Well-kept Go projects
+// have 0.05 to 0.4.
 const mostWhat = 1.0
 
-// tally counts the words of a kind of text.
+// tally counts the words of one kind of text.
 type tally struct {
 	words, what int
 	clumsy      []string // "file:line: word"

@@ -88,8 +88,8 @@ type Facts struct {
 	Location   *Location   `cbor:"6,keyasint,omitempty" json:"location,omitempty"`
 	Device     *Device     `cbor:"7,keyasint,omitempty" json:"device,omitempty"`
 	Poll       *Poll       `cbor:"8,keyasint,omitempty" json:"poll,omitempty"`
-	// Replies counts the answers that the message has according to its source; 0 if
-	// it does not say.
+	// Replies counts the answers that the message has according to its source; 0 if the
+	// source does not say.
 	Replies uint64 `cbor:"9,keyasint,omitempty" json:"replies,omitempty"`
 }
 
@@ -98,7 +98,7 @@ type Call struct {
 	// Direction is "in" or "out" as seen from the source's device or account, or
 	// empty if the source does not say.
 	Direction string `cbor:"1,keyasint,omitempty" json:"direction,omitempty"`
-	// Seconds is how long people spoke, 0 if unknown or not at all.
+	// Seconds is how long people spoke, or 0 if that is unknown or they did not speak.
 	Seconds uint64 `cbor:"2,keyasint,omitempty" json:"seconds,omitempty"`
 	// Answered is "yes" or "no", or empty if the source does not say.
 	Answered string `cbor:"3,keyasint,omitempty" json:"answered,omitempty"`

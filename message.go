@@ -50,22 +50,22 @@ type Message struct {
 	// ForwardedFrom names the account or title that it was forwarded from.
 	ForwardedFrom string       `cbor:"16,keyasint,omitempty" json:"forwarded_from,omitempty"`
 	Attachments   []Attachment `cbor:"17,keyasint,omitempty" json:"attachments,omitempty"`
-	// Locked is the encrypted content while State has Locked.
+	// Locked is the encrypted content while StateLocked is set in State.
 	Locked *Locked `cbor:"18,keyasint,omitempty" json:"locked,omitempty"`
 	// Extra keeps the source's fields that Argus has no field for, under their
 	// own names and in their own order.
 	Extra []Field `cbor:"19,keyasint,omitempty" json:"extra,omitempty"`
 	// Repeat distinguishes messages that share every fact of their identity: it
-	// is n for the n-th such message in its original, from 0. It is counted where
-	// the source gives no ids and either has times in minutes or is a log that
-	// has each message once, so that two equal messages are two.
+	// is n for the n-th such message in its original, from 0. It is counted where the source
+	// gives no ids and either states times only to the minute or is a log that holds each
+	// message once, so that two equal messages are two messages.
 	Repeat uint32 `cbor:"20,keyasint,omitempty" json:"repeat,omitempty"`
 	// Type is the kind of thing recorded. For any type except a text, Text is a
 	// readable line that the reader made from Facts.
 	Type  Type   `cbor:"21,keyasint,omitempty" json:"type,omitempty"`
 	Facts *Facts `cbor:"22,keyasint,omitempty" json:"facts,omitempty"`
-	// Edited is when this wording was written, if the source says so of a
-	// changed message.
+	// Edited is when this wording was written, if the message was changed and the source says
+	// when.
 	Edited Time `cbor:"23,keyasint,omitzero" json:"edited,omitzero"`
 	// AccountReach and ConversationReach are the scopes in which the ids in From and
 	// To, and in Conversation, are unique.
@@ -152,7 +152,7 @@ type Attachment struct {
 	Name string `cbor:"1,keyasint,omitempty" json:"name,omitempty"`
 	// Hash is the SHA-256 of the bytes, zero if they are not held.
 	Hash Hash `cbor:"2,keyasint,omitzero" json:"sha256,omitzero"`
-	// Size counts bytes, 0 if unknown.
+	// Size is in bytes, 0 if unknown.
 	Size int64 `cbor:"3,keyasint,omitempty" json:"size,omitempty"`
 	// Type is the media type as the source states it.
 	Type string `cbor:"4,keyasint,omitempty" json:"type,omitempty"`
@@ -161,7 +161,7 @@ type Attachment struct {
 // Missing reports whether the bytes of the named attachment are not held.
 func (a Attachment) Missing() bool { return a.Hash == Hash{} }
 
-// Locked is content that the service encrypted, with the known facts about how.
+// Locked is content that the service encrypted, with the known facts about the encryption.
 type Locked struct {
 	KeyID     string `cbor:"1,keyasint,omitempty" json:"key_id,omitempty"`
 	Algorithm string `cbor:"2,keyasint,omitempty" json:"algorithm,omitempty"`
@@ -461,7 +461,7 @@ func (m *Message) Join(of *Message) *Message {
 	return &whole
 }
 
-// MaxList is the most receivers, attachments or extra fields of a message.
+// MaxList is the maximum number of receivers, attachments or extra fields of a message.
 const MaxList = 1 << 20
 
 // size is the approximate size of a message in memory, and encoded.

@@ -139,7 +139,7 @@ func TestIdentityTellsApart(t *testing.T) {
 			if otherVersion == version {
 				t.Fatalf("another %s: the version is the same", name)
 			}
-			// With an id of the service, or if only the state differs, it is still the
+			// If it has an id of the service, or if only the state differs, it is still the
 			// same message.
 			if same := m.ServiceID != "" || name == "state"; same != (otherID == id) {
 				t.Fatalf("another %s: same message %v, want %v", name, otherID == id, same)
@@ -216,8 +216,8 @@ func TestIdentityStaysAsItIs(t *testing.T) {
 	}
 }
 
-// Facts replace a reader's line; with somebody's own words they are a statement of
-// this copy. A copy adds only fields that its version does not prove.
+// Facts replace a reader's line; if there are somebody's own words, the facts are a
+// statement of this copy. A copy adds only fields that its version does not prove.
 func TestFactsAndWords(t *testing.T) {
 	place := &argus.Facts{Location: &argus.Location{Latitude: "51.9"}, Replies: 2}
 	other := &argus.Facts{Location: &argus.Location{Latitude: "51.8"}}
@@ -354,7 +354,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// Aside and the equal message give the copy again.
+// Aside and the equal message together give the copy again.
 func TestAsideJoins(t *testing.T) {
 	place := &argus.Facts{Location: &argus.Location{Latitude: "51.9"}, Replies: 2}
 	for name, m := range map[string]argus.Message{

@@ -9,7 +9,7 @@ type Receipt struct {
 	Files    []FileAccount  `json:"files"`
 	// Completeness lists the signs of missing messages.
 	Completeness Completeness `json:"completeness"`
-	// Reads is the delivery whose originals this one reads again, 0 if none.
+	// Reads is the delivery whose originals this one reads again, or 0 if there is none.
 	Reads DeliveryNumber `json:"reads,omitempty"`
 	// ReadAgainBy is the newest reading that replaces this one in every answer. The
 	// account and the seal remain those of this delivery.
@@ -62,12 +62,12 @@ const OtherReasons = "other reasons"
 
 // Completeness lists the signs that messages are missing from a delivery. Each number
 // is a finding to ask the source about, not an error: a message may have been
-// deleted, an export may be meant to hold one side. It covers messages and calls;
+// deleted, an export may be meant to hold only one side. It covers messages and calls;
 // running numbers cover records of every type. (L25)
 type Completeness struct {
-	// Conversations counts the conversations examined, at most 65,536, and
-	// Accounts the sending accounts, at most as many. BeyondLook counts the messages
-	// of other conversations, AccountsBeyond those of other accounts.
+	// Conversations and Accounts count the conversations and the sending accounts that were
+	// examined, at most 65,536 of each. BeyondLook counts the messages of the remaining
+	// conversations, AccountsBeyond those of the remaining accounts.
 	Conversations  uint64 `json:"conversations"`
 	Accounts       uint64 `json:"accounts"`
 	BeyondLook     uint64 `json:"messages_beyond_look,omitempty"`
@@ -86,13 +86,13 @@ type Completeness struct {
 	Series uint64 `json:"number_series"`
 	Unseen uint64 `json:"numbers_unseen"`
 
-	// OneSided counts the conversations of two or more messages and calls, with
-	// somebody to hear them, in which only one account speaks.
+	// OneSided counts the conversations with two or more messages and calls, and at least one
+	// receiver, in which only one account speaks.
 	OneSided uint64 `json:"conversations_one_sided"`
 
 	// Backwards counts the steps between consecutive messages of one conversation in
-	// one file that run against the order of most of its steps. Messages already in
-	// the delivery are left out.
+	// one file that run against the order of most of its steps. Messages already in the
+	// delivery are not counted.
 	Backwards uint64 `json:"steps_against_time"`
 
 	// Replies counts the answers that messages claim to have ([Facts.Replies]) and
@@ -118,8 +118,8 @@ type Completeness struct {
 // Gap describes missing messages of one conversation, account or service.
 type Gap struct {
 	Service string `json:"service"`
-	// Conversation or Account is set; neither for a service. Names longer than
-	// 256 bytes are cut.
+	// Conversation or Account is set, or neither if the gap is in a service. Names longer
+	// than 256 bytes are truncated.
 	Conversation string `json:"conversation,omitempty"`
 	Account      string `json:"account,omitempty"`
 	// Name is the title of the conversation or the name of the account, if messages

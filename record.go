@@ -11,7 +11,7 @@ import (
 // Record is one entry of the evidence. Each delivery is a run of records: the
 // delivery itself, then each original followed by a reader's results.
 type Record struct {
-	// Seq is the position in the evidence, dense from 1.
+	// Seq is the position in the evidence, counted from 1 without gaps.
 	Seq uint64 `cbor:"-"`
 	// Delivery is the delivery that the record belongs to.
 	Delivery DeliveryNumber `cbor:"-"`
@@ -22,8 +22,8 @@ type Record struct {
 	ID      ID      `cbor:"2,keyasint,omitzero"`
 	Version Version `cbor:"3,keyasint,omitzero"`
 	// Met is set for a copy whose clock differs from the message's: the id of that
-	// message. ID is then the copy's own, and Version is under Met. A sighting states it;
-	// for a differing copy, it follows from Moved and the content.
+	// message. ID is then the copy's own, and Version is the version under Met. A sighting
+	// states it; for a differing copy, it follows from Moved and the content.
 	Met ID `cbor:"11,keyasint,omitzero"`
 	// Moved is set for a KindMessage that has Met: Met is the id that the message would
 	// have if it had been sent this many seconds later.
@@ -51,19 +51,19 @@ type Record struct {
 	Sealed *Sealed `cbor:"13,keyasint,omitempty"`
 	Key    *Key    `cbor:"14,keyasint,omitempty"`
 	Opened *Opened `cbor:"15,keyasint,omitempty"`
-	// Act is for KindWithdrawn, KindReleased and KindDestroyed.
+	// Act is set for KindWithdrawn, KindReleased and KindDestroyed.
 	Act       *Act       `cbor:"16,keyasint,omitempty"`
 	Derived   *Derived   `cbor:"17,keyasint,omitempty"`
 	Reading   *Reading   `cbor:"18,keyasint,omitempty"`
 	Amendment *Amendment `cbor:"19,keyasint,omitempty"`
 
-	// ReadIn is the delivery that read the record again, if it counts there; 0
-	// otherwise.
+	// ReadIn is the delivery that read the record again, if the record counts in that
+	// delivery; 0 otherwise.
 	ReadIn DeliveryNumber `cbor:"-"`
 
 	// Gone lists the parts that an amendment removed. Without the statement, Kind
 	// is 0 and Was describes the record. Without the content, the rest remains, and ID
-	// and Version are replaced, so that they reveal nothing of the content.
+	// and Version are replaced, so that they reveal nothing about the content.
 	Gone Gone `cbor:"-"`
 	Was  Was  `cbor:"-"`
 }
@@ -122,7 +122,7 @@ func (r *Record) Valid() error {
 		return err
 	}
 	if r.Kind >= KindSkippable {
-		return fmt.Errorf("a record of kind %s cannot be written by this version", r.Kind)
+		return fmt.Errorf("this version cannot write a record of kind %s", r.Kind)
 	}
 	if r.Kind == KindMessage {
 		if !validText(r.Where.Path) {
@@ -279,7 +279,7 @@ type Stated struct {
 	Besides uint64 `cbor:"3,keyasint,omitempty" json:"besides,omitempty"`
 }
 
-// QuarantineRaw is the most that is copied from a quarantined piece, in bytes.
+// QuarantineRaw is the maximum number of bytes copied from a quarantined piece.
 const QuarantineRaw = 1024
 
 // Original is a received file, byte for byte.
@@ -289,7 +289,7 @@ type Original struct {
 	// Path is the file's path in the delivery, relative to the folder handed over,
 	// with forward slashes.
 	Path string `cbor:"3,keyasint" json:"path"`
-	// Modified is the file's own time stamp, as Unix microseconds, 0 if none.
+	// Modified is the file's own time stamp in Unix microseconds, or 0 if it has none.
 	Modified int64 `cbor:"4,keyasint,omitempty" json:"modified_us,omitempty"`
 	// File names the files that keep the bytes, and Root is the Merkle tree hash
 	// (RFC 6962) over their blocks. Zero for an attachment inside an archive.
@@ -505,14 +505,14 @@ type Seal struct {
 	ReadBy []string `json:"read_by,omitempty"`
 	// DeviceClocks means that a device's clock stamped some of the messages.
 	DeviceClocks bool `json:"device_clocks,omitempty"`
-	// Originals counts the files; OriginalsRoot is the Merkle tree hash over
-	// their SHA-256, in the order of their records.
+	// Originals counts the files; OriginalsRoot is the Merkle tree hash over their SHA-256
+	// hashes, in the order of their records.
 	Originals     uint64 `json:"originals"`
 	OriginalsRoot Hash   `json:"originals_root"`
 	// First and Last are the sent times of the earliest and latest message.
 	First Time `json:"first"`
 	Last  Time `json:"last"`
-	// Incomplete is why the delivery was closed before its end, or empty.
+	// Incomplete is the reason why the delivery was closed before its end, or empty.
 	Incomplete string `json:"incomplete,omitempty"`
 	// Ledger is the state of the ledger when the seal was made; zero in seals
 	// without it.

@@ -9,7 +9,7 @@ import (
 )
 
 // Time is a moment as a source states it: its raw text, the UTC moment derived from
-// it, the source of the zone and the precision. The zero Time is unknown. (L7)
+// it, the source of the zone, and the precision. The zero Time is an unknown time. (L7)
 type Time struct {
 	// Micros counts microseconds since 1970-01-01T00:00:00Z. It has a meaning
 	// only if Precision is not Unknown.
@@ -19,7 +19,7 @@ type Time struct {
 	Raw       string     `cbor:"2,keyasint,omitempty"`
 	Zone      ZoneSource `cbor:"3,keyasint,omitempty"`
 	Precision Precision  `cbor:"4,keyasint,omitempty"`
-	// Clock is whose clock it was.
+	// Clock says whose clock stamped the time.
 	Clock Clock `cbor:"5,keyasint,omitempty"`
 }
 
@@ -78,9 +78,9 @@ func word(words []string, i uint8) string {
 	return fmt.Sprintf("value %d", i)
 }
 
-// A sent time is plausible only between these years. Outside them a reader
-// quarantines the record: the time is a parsing mistake or a broken clock, and would
-// stretch every timeline.
+// A sent time is plausible only between these years. Outside them a reader quarantines the
+// record: the time is due to a parsing mistake or a broken clock, and would stretch every
+// timeline.
 const (
 	FirstYear = 1970
 	LastYear  = 2200
@@ -135,14 +135,14 @@ func (t Time) In(zone *time.Location) string {
 	return t.UTC().In(zone).Format(layout)
 }
 
-// ParseTime reads a time as Argus writes it: RFC 3339, where seconds or the whole
-// clock may be missing; they set the precision. A clock without an offset is an
+// ParseTime reads a time as Argus writes it: RFC 3339, where the seconds or the whole time
+// of day may be missing, which sets the precision. A time of day without an offset is an
 // error: the zone would be a guess.
 func ParseTime(s string) (Time, error) {
 	layout, precision, raw := time.RFC3339, Second, ""
 	switch {
 	case strings.Contains(s, ","):
-		return Time{}, fmt.Errorf("parse time %q: want a point before fractions of a second", s)
+		return Time{}, fmt.Errorf("parse time %q: want a point before the fraction of a second", s)
 	case len(s) == len("2006-01-02"):
 		layout, precision = "2006-01-02", Day
 	case len(s) >= len("2006-01-02T15:04Z") && s[len("2006-01-02T15:04")] != ':':

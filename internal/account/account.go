@@ -13,8 +13,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// maxReasons is the most different reasons of one file, maxRemarks the most different
-// fields that were not understood or values that were assumed.
+// maxReasons is the maximum number of different reasons for one file, and maxRemarks the
+// maximum number of different fields not understood or values assumed.
 const (
 	maxReasons = 20
 	maxRemarks = 200
@@ -29,16 +29,16 @@ type Bookkeeper struct {
 	// reasons counts the quarantined pieces of each file by reason, remarks the messages
 	// with a field that was not understood or was assumed.
 	reasons, remarks []map[string]*reason
-	// now and old are the messages of earlier deliveries that this one has as well: the
-	// last mostSeen to twice as many.
+	// now and old are the messages of earlier deliveries that this one has as well: the last
+	// ones, between mostSeen and twice as many.
 	now, old map[argus.ID]struct{}
 }
 
-// mostSeen is the least number of messages of earlier deliveries that are remembered.
+// mostSeen is the minimum number of messages of earlier deliveries that are remembered.
 const mostSeen = 1 << 18
 
-// again reports whether the delivery had a copy of this message of an earlier delivery
-// before.
+// again reports whether the delivery has already had a copy of this message, which is from
+// an earlier delivery.
 func (b *Bookkeeper) again(id argus.ID) bool {
 	_, now := b.now[id]
 	_, old := b.old[id]
@@ -112,7 +112,7 @@ type reason struct {
 	count   uint64
 }
 
-// tally counts a reason under its kind, at most most different ones.
+// tally counts a reason under its kind; at most most different kinds are counted.
 func tally(reasons *map[string]*reason, most int, kind, words, reader string) {
 	if *reasons == nil {
 		*reasons = map[string]*reason{}
@@ -133,8 +133,8 @@ func tally(reasons *map[string]*reason, most int, kind, words, reader string) {
 	one.count++
 }
 
-// reasonKind returns a reason with … for its numbers and quoted text, so that pieces
-// with the same defect at different places count together.
+// reasonKind returns a reason with … in place of its numbers and quoted text, so that pieces
+// with the same defect at different places are counted together.
 func reasonKind(words string) string {
 	var out strings.Builder
 	for i := 0; i < len(words); i++ {
@@ -154,7 +154,7 @@ func reasonKind(words string) string {
 	return out.String()
 }
 
-// Reader names the reader that found a place, empty if there is none.
+// Reader names the reader that found a place, or returns "" if there is none.
 func (b *Bookkeeper) Reader(w argus.Where) string {
 	if i := int(w.Reader) - 1; i >= 0 && i < len(b.receipt.Opening.Readers) {
 		return b.receipt.Opening.Readers[i]

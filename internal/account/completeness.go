@@ -9,13 +9,13 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// mostDiffering is the most files with another count that are named.
+// mostDiffering is the maximum number of files with a differing count that are named.
 const mostDiffering = 100
 
-// mostGaps is the most conversations, and the most accounts, that are named.
+// mostGaps is the maximum number of conversations, and of accounts, that are named.
 const mostGaps = 100
 
-// mostName is the most of a name that is kept, in bytes.
+// mostName is the maximum number of bytes of a name that are kept.
 const mostName = 256
 
 // size weighs a gap.
@@ -27,8 +27,8 @@ func size(g *argus.Gap) uint64 {
 	return n
 }
 
-// mostLooked is the most conversations and accounts that are checked, mostServices
-// the most services. They bound the memory.
+// mostLooked is the maximum number of conversations and accounts that are checked, and
+// mostServices that of services. They bound the memory.
 const (
 	mostLooked   = 1 << 16
 	mostServices = 1 << 10
@@ -100,8 +100,8 @@ func (s *series) unseen() (n uint64, ok bool) {
 type service struct {
 	name    string
 	numbers series
-	// twice is set once a number came twice. latest remembers some numbers, each at the
-	// place of its hash.
+	// twice is set once a number has occurred twice. latest remembers some numbers, each at
+	// the place that its hash gives.
 	twice  bool
 	latest [1024]uint64
 	// whole is set if the numbers run through the whole service.
@@ -141,7 +141,7 @@ type thread struct {
 	up, down uint64
 }
 
-// answered remembers a message with replies: their stated and their seen number.
+// answered remembers a message with replies: how many are stated and how many were seen.
 type answered struct {
 	in           *thread
 	stated, seen uint64
@@ -152,8 +152,8 @@ type fileKey struct {
 	path     uint64
 }
 
-// add checks a message. again is set if the delivery has a copy of it already. Of an
-// item that is neither a message nor a call, only the running number counts.
+// add checks a message. again is set if the delivery already has a copy of it. For an item
+// that is neither a message nor a call, only the running number counts.
 func (l *look) add(r *argus.Record, again bool) {
 	m := r.Message
 	turn, number := m.Type.IsTurn(), !again && m.Sequence > 0
@@ -226,7 +226,7 @@ func (l *look) add(r *argus.Record, again bool) {
 	}
 }
 
-// answers returns the memory of the replies to a message, nil beyond the limit.
+// answers returns the memory of the replies to a message, or nil beyond the limit.
 func (l *look) answers(threadKey uint64, in *thread, id string) *answered {
 	key := threadKey ^ maphash.String(l.seed, id)*7
 	a := l.answered[key]
@@ -237,10 +237,10 @@ func (l *look) answers(threadKey uint64, in *thread, id string) *answered {
 	return a
 }
 
-// service returns the key and the memory of a service, nil beyond the limit.
+// service returns the key and the memory of a service; the memory is nil beyond the limit.
 func (l *look) service(name string) (key uint64, in *service) {
 	if l.last.in != nil && l.last.name == name {
-		return l.last.key, l.last.in // as of most messages
+		return l.last.key, l.last.in // the same as that of most messages
 	}
 	key = maphash.String(l.seed, name)
 	in = l.services[key]
@@ -252,7 +252,7 @@ func (l *look) service(name string) (key uint64, in *service) {
 	return key, in
 }
 
-// sender returns the memory of an account, nil if no account is named or beyond the
+// sender returns the memory of an account, or nil if no account is named or beyond the
 // limit.
 func (l *look) sender(key uint64, in *service, name string) *sender {
 	a := l.accounts[key]
@@ -271,8 +271,7 @@ func (l *look) sender(key uint64, in *service, name string) *sender {
 	return a
 }
 
-// thread returns the memory of a conversation, nil if none is named or beyond the
-// limit.
+// thread returns the memory of a conversation, or nil if none is named or beyond the limit.
 func (l *look) thread(key uint64, in *service, name string) *thread {
 	t := l.threads[key]
 	switch {
@@ -374,7 +373,7 @@ func gap(c *argus.Completeness, g argus.Gap, s *series) argus.Gap {
 	return g
 }
 
-// most returns the largest gaps, and the number of the others.
+// most returns the largest gaps, and the number of the remaining ones.
 func most(gaps []argus.Gap) ([]argus.Gap, uint64) {
 	gaps = slices.DeleteFunc(gaps, func(g argus.Gap) bool { return size(&g) == 0 })
 	slices.SortFunc(gaps, func(a, b argus.Gap) int {

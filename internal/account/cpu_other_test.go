@@ -4,7 +4,7 @@ package account
 
 import "time"
 
-// cpuSeconds returns the duration of work.
+// cpuSeconds returns the time that work takes.
 func cpuSeconds(work func()) float64 {
 	begun := time.Now()
 	work()

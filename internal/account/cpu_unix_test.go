@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// cpuSeconds returns the processor time of work.
+// cpuSeconds returns the processor time that work takes.
 func cpuSeconds(work func()) float64 {
 	runtime.GC()
 	used := func() float64 {

@@ -44,7 +44,7 @@ func TestManyCopiesAreLinearWork(t *testing.T) {
 			change(i, records[i])
 		}
 		least := math.Inf(1)
-		for range 5 { // the smallest of several is the undisturbed one
+		for range 5 { // the smallest of several results is the undisturbed one
 			least = min(least, cpuSeconds(func() {
 				var b Bookkeeper
 				b.Add(&argus.Record{Seq: 1, Kind: argus.KindOpening, Opening: &argus.Opening{}})

@@ -21,7 +21,7 @@ type Conn struct {
 }
 
 // Dial connects to the server of a store. The error is [ErrNobody] if there is none that
-// this user could reach, and [ErrCannot] if it is another Argus than software, or does not
+// this user can reach, and [ErrCannot] if it is a different Argus from software, or does not
 // answer.
 func Dial(ctx context.Context, store, software string) (*Conn, error) {
 	c, err := Ask(ctx, store)
@@ -43,7 +43,8 @@ func Do(ctx context.Context, store, software string, job Job, tell func(Event) e
 	return errors.Join(c.Do(ctx, job, tell), c.Close())
 }
 
-// Holder returns a sentence about the server that has the store open, "" if there is none.
+// Holder returns a sentence about the server that has the store open, or "" if there is
+// none.
 func Holder(ctx context.Context, store string) string {
 	c, err := Ask(ctx, store)
 	if err != nil {

@@ -1,12 +1,12 @@
 // Package handover hands deliveries to the server that has a store open, over a socket
 // that only the store's user can reach.
 //
-// The protocol has a line of JSON for each message, of bounded length. The server says
-// [Hello], the client gives one [Job], and the server answers with [Event]s until the last
-// one ends the job. The client may ask the server to stop; a client that closes the
-// connection, or does not read for a minute, stops the job too. Both ends must be the same
-// Argus of the same user: the kernel names the user of the other end. Only Linux and macOS
-// can do that, and other systems have no socket.
+// Each message of the protocol is a line of JSON of bounded length. The server says [Hello],
+// the client sends one [Job], and the server answers with [Event]s, the last of them ending
+// the job. The client may ask the server to stop; a client that closes the connection, or
+// does not read for a minute, stops the job too. Both ends must be the same version of
+// Argus, run by the same user: the kernel names the user at the other end. Only Linux and
+// macOS can do that, and other systems have no socket.
 package handover
 
 import (
@@ -29,23 +29,23 @@ import (
 // protocol is the version of the messages after [Hello]. Every change raises it.
 const protocol = 1
 
-// The most bytes of a message, and of the first one.
+// The maximum size in bytes of a message, and of the first message.
 const (
 	maxMessage = 16 << 20
 	maxHello   = 4096
 )
 
-// The longest time that each step may take. A job may take any time.
+// The longest time that each step may take. A job may take any length of time.
 const (
 	forHello = 5 * time.Second  // for the other end to say who it is, and to give its job
 	forWrite = time.Minute      // for the other end to read a message
 	forStop  = 30 * time.Second // for the server to end a job that the client stopped
 )
 
-// Hello says who serves. Every version can read that of every other.
+// Hello says who serves. Every version can read the Hello of every other version.
 type Hello struct {
 	Protocol int `json:"handover"`
-	// Software is the Argus that serves, Command the command, such as "argus serve".
+	// Software is the Argus that serves, and Command its command, such as "argus serve".
 	Software string `json:"software"`
 	Command  string `json:"command"`
 	Process  int    `json:"process"`
@@ -82,8 +82,8 @@ type Job struct {
 	// environment, for programs that read (--via). Neither need be UTF-8.
 	Folder  []byte   `json:"folder,omitempty"`
 	Environ [][]byte `json:"environ,omitempty"`
-	// Groups are the groups of the client, whose files it can read. Files say which file
-	// it sees at each of Paths.
+	// Groups are the client's groups, whose files it can read. Files says which file the
+	// client sees at each of Paths.
 	Groups []int    `json:"groups,omitempty"`
 	Files  []string `json:"files,omitempty"`
 }
@@ -129,9 +129,9 @@ type Event struct {
 	Receipt    *argus.Receipt     `json:"receipt,omitempty"`
 	Difference *intake.Difference `json:"difference,omitempty"`
 	Unfinished *Unfinished        `json:"unfinished,omitempty"`
-	// None is the kind of a job for which there is no delivery.
+	// None is the kind of job for which there is no delivery.
 	None string `json:"none,omitempty"`
-	// Said is a line that a program of --via said.
+	// Said is a line that a --via program printed.
 	Said string `json:"said,omitempty"`
 
 	// Files precede a receipt, so that each message is short.
@@ -149,7 +149,7 @@ type Unfinished struct {
 // end says how a job ended.
 type end struct {
 	Failure *Failure `json:"failure,omitempty"`
-	// Cannot says that the server did nothing, and why; Ended that it ended itself.
+	// Cannot says why the server did nothing; Ended says that the server itself ended.
 	Cannot string `json:"cannot,omitempty"`
 	Ended  bool   `json:"ended,omitempty"`
 }
@@ -208,7 +208,7 @@ func (l *link) send(message any) error {
 }
 
 // next returns the next message, which is valid until the next call. It waits as long as
-// within says, 0 for no limit.
+// within says, or without a limit if that is 0.
 func (l *link) next(within time.Duration) ([]byte, error) {
 	var until time.Time
 	if within > 0 {
@@ -226,7 +226,7 @@ func (l *link) next(within time.Duration) ([]byte, error) {
 	return nil, errors.New("the connection was closed")
 }
 
-// checkPeer returns an error if another user has the other end.
+// checkPeer returns an error if the other end belongs to another user.
 func checkPeer(c *net.UnixConn) error {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -53,8 +53,8 @@ func do(ctx context.Context, store string, job Job, tell func(Event) error) erro
 	return Do(ctx, store, software, job, tell)
 }
 
-// TestDo: a job arrives as it was given, and the events of the answer as they were told,
-// in order, a receipt of any number of files too.
+// TestDo: a job arrives as it was given, and the events of the answer arrive as they were
+// told, in order, including a receipt with any number of files.
 func TestDo(t *testing.T) {
 	store := t.TempDir()
 	path := filepath.Join(store, "file")
@@ -106,7 +106,7 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// TestStop: a job ends when its client stops it, cannot print its answer, or goes.
+// TestStop: a job ends when its client stops it, cannot print its answer, or goes away.
 func TestStop(t *testing.T) {
 	store := t.TempDir()
 	began, ended := make(chan struct{}, 1), make(chan struct{}, 1)
@@ -159,7 +159,8 @@ func TestServerEnds(t *testing.T) {
 	}
 }
 
-// TestCannot: whatever this process would do otherwise than the server is not handed over.
+// TestCannot: a job that this process would do differently from the server is not handed
+// over.
 func TestCannot(t *testing.T) {
 	store := t.TempDir()
 	serve(t, store, software, func(context.Context, Job, func(Event) error) error {
@@ -193,11 +194,11 @@ func TestCannot(t *testing.T) {
 		return c.listen(quiet).Error()
 	}
 	for want, change := range map[string]func(j *Job){
-		"sees another file or none at handover_test.go": func(j *Job) { j.Folder = []byte("/") },
-		"sees another file or none at other":            func(j *Job) { j.Paths = []string{"handover_test.go", "other"} },
-		"has the groups":                                func(j *Job) { j.Groups = append(j.Groups, 4242) },
-		`there is no job "delete"`:                      func(j *Job) { j.Do = "delete" },
-		"0 deliveries are to be read again":             func(j *Job) { j.Do = Reread },
+		"sees another file, or none, at handover_test.go": func(j *Job) { j.Folder = []byte("/") },
+		"sees another file, or none, at other":            func(j *Job) { j.Paths = []string{"handover_test.go", "other"} },
+		"has the groups":                                  func(j *Job) { j.Groups = append(j.Groups, 4242) },
+		`there is no job "delete"`:                        func(j *Job) { j.Do = "delete" },
+		"0 deliveries are to be read again":               func(j *Job) { j.Do = Reread },
 	} {
 		if got := raw(change); !strings.Contains(got, want) {
 			t.Errorf("%q, want %q", got, want)
@@ -205,7 +206,7 @@ func TestCannot(t *testing.T) {
 	}
 }
 
-// TestNoServer: a program that speaks another protocol at the socket, or none, is no
+// TestNoServer: a program at the socket that speaks another protocol, or none, is not a
 // server.
 func TestNoServer(t *testing.T) {
 	for name, says := range map[string]string{
@@ -241,7 +242,7 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
-// TestSocket: the socket is this user's alone, whatever was there before, and is gone
+// TestSocket: only this user can use the socket, whatever was there before, and it is gone
 // afterwards.
 func TestSocket(t *testing.T) {
 	if !canAsk {
@@ -283,7 +284,7 @@ func TestSocket(t *testing.T) {
 				t.Errorf("%s: %s is %v, %v; want %v", name, file, info, err, mode)
 			}
 		}
-		// A store has one socket, whatever its name.
+		// A store has one socket, by whatever name the store is reached.
 		other := filepath.Join(t.TempDir(), "other")
 		if err := os.Symlink(store, other); err != nil {
 			t.Fatal(err)
@@ -300,7 +301,7 @@ func TestSocket(t *testing.T) {
 	if err := os.Symlink(t.TempDir(), layout.File(store, layout.Server)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(t.Context(), store); err == nil || !strings.Contains(err.Error(), "is no folder") {
+	if _, err := Listen(t.Context(), store); err == nil || !strings.Contains(err.Error(), "is not a folder") {
 		t.Errorf("a link in place of the folder: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "argus-*", "s")); len(left) > 0 {
@@ -387,8 +388,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestPatience: an end that does not read is not waited for, and clients beyond the most
-// are not served.
+// TestPatience: the server does not wait for an end that does not read, and does not serve
+// clients beyond the maximum number.
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()

@@ -21,7 +21,8 @@ const mostJobs = 64
 // it is.
 type Take func(ctx context.Context, job Job, tell func(Event) error) error
 
-// Serve does the jobs of clients until the context ends, and waits for those that run.
+// Serve does the jobs of clients until the context ends, and then waits for the running
+// ones.
 func (l *Listener) Serve(ctx context.Context, hello Hello, take Take) error {
 	hello.Protocol, hello.Process = protocol, os.Getpid()
 	defer context.AfterFunc(ctx, func() { _ = l.socket.Close() })() // Accept returns an error
@@ -67,7 +68,7 @@ type session struct {
 
 func (s *session) serve(ctx context.Context) {
 	if err := checkPeer(s.conn); err != nil {
-		return // whoever it is learns nothing
+		return // whoever it is, they learn nothing
 	}
 	if err := s.send(s.hello); err != nil {
 		return
@@ -84,10 +85,10 @@ func (s *session) serve(ctx context.Context) {
 		_ = s.send(Event{End: &end{Cannot: err.Error()}})
 		return
 	}
-	_ = s.send(Event{End: s.do(ctx, job)}) // whoever has gone does not read it
+	_ = s.send(Event{End: s.do(ctx, job)}) // a client that has gone does not read it
 }
 
-// do does a job, and stops it when the client wants that, or goes.
+// do does a job, and stops it when the client asks for that or goes away.
 func (s *session) do(ctx context.Context, job Job) *end {
 	working, stop := context.WithCancel(ctx)
 	defer stop()
@@ -118,10 +119,10 @@ func (s *session) do(ctx context.Context, job Job) *end {
 	return &end{Failure: &Failure{Text: err.Error(), Code: 1}}
 }
 
-// filesTogether is how many files of a receipt are one message.
+// filesTogether is how many of a receipt's files are sent in one message.
 const filesTogether = 64
 
-// tell sends an event, a receipt in parts.
+// tell sends an event; a receipt is sent in parts.
 func (s *session) tell(e Event) error {
 	if e.Receipt == nil {
 		return s.send(e)
@@ -136,8 +137,8 @@ func (s *session) tell(e Event) error {
 	return s.send(Event{Receipt: &r})
 }
 
-// sameView returns an error if this process may see other files than the client, as in
-// another container: it would read others, or fewer.
+// sameView returns an error if this process may see different files from the client's, as in
+// another container: it would read other files, or fewer.
 func sameView(job *Job) error {
 	here, err := groups()
 	if err != nil {
@@ -148,7 +149,7 @@ func sameView(job *Job) error {
 	}
 	for i, path := range job.Paths {
 		if i >= len(job.Files) || identity(intake.PathIn(string(job.Folder), path)) != job.Files[i] {
-			return fmt.Errorf("it sees another file or none at %s", path)
+			return fmt.Errorf("it sees another file, or none, at %s", path)
 		}
 	}
 	return nil

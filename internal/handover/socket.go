@@ -43,7 +43,7 @@ func withAddress(store string, do func(path string) error) error {
 }
 
 // Listener is the socket of a store. Its folder is locked, so that the store has one
-// server; a socket that a killed one left behind is replaced.
+// server; a socket left behind by a killed server is replaced.
 type Listener struct {
 	socket *net.UnixListener
 	path   string
@@ -51,7 +51,7 @@ type Listener struct {
 }
 
 // Listen makes the socket of a store. The error is argus.ErrLocked if another process has
-// it, and errors.ErrUnsupported where the system does not name the user of the other end.
+// it, and errors.ErrUnsupported if the system does not name the user at the other end.
 func Listen(ctx context.Context, store string) (_ *Listener, err error) {
 	if !canAsk {
 		return nil, fmt.Errorf("make a socket: %w", errors.ErrUnsupported)
@@ -74,7 +74,7 @@ func Listen(ctx context.Context, store string) (_ *Listener, err error) {
 	return l, nil
 }
 
-// ownFolder makes a folder for this user alone.
+// ownFolder makes a folder that only this user can use.
 func ownFolder(name string) error {
 	if err := os.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -84,7 +84,7 @@ func ownFolder(name string) error {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s is no folder", name)
+		return fmt.Errorf("%s is not a folder", name)
 	}
 	return os.Chmod(name, 0o700) //nolint:gosec // it is a folder; another user's cannot be changed
 }

@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// canAsk says whether the system names the user of the other end.
+// canAsk says whether the system names the user at the other end.
 const canAsk = true
 
-// identity tells a file from every other one of this machine; it is empty if there is
-// none.
+// identity returns a text that tells a file apart from every other on this machine, or "" if
+// there is no file.
 func identity(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {

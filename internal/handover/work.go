@@ -8,8 +8,8 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 )
 
-// Work does a job here, with the options that node.Ingest completes, and tells each part of
-// the answer.
+// Work does a job in this process, with the options that node.Ingest completes, and tells
+// each part of the answer.
 func (j *Job) Work(ctx context.Context, o intake.Options, tell func(Event) error) error {
 	var receipts []*argus.Receipt
 	var err error

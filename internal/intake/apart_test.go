@@ -36,8 +36,8 @@ func rich(t *testing.T) string {
 	return dir
 }
 
-// TestApart checks that readers in a process of their own give the same records as in
-// this one, at any interruption.
+// TestApart checks that readers in a process of their own give the same records as in this
+// one, wherever they are interrupted.
 func TestApart(t *testing.T) {
 	source := rich(t)
 	records := func(b *bench) (all []argus.Record) {
@@ -46,7 +46,7 @@ func TestApart(t *testing.T) {
 				t.Fatal(err)
 			}
 			one := *r
-			if r.Kind == argus.KindOriginal { // the storage of a file differs each time
+			if r.Kind == argus.KindOriginal { // files are stored differently each time
 				o := *r.Original
 				if o.File == (argus.FileName{}) || o.Root == (argus.Hash{}) {
 					t.Fatalf("record %d does not say where its file is", r.Seq)
@@ -114,8 +114,8 @@ func TestBombsApart(t *testing.T) {
 	}
 }
 
-// TestBrokeIsRememberedOnResume: a file whose reading broke at one place is not read
-// further when the delivery resumes, even if it would break elsewhere now.
+// TestBrokeIsRememberedOnResume: a file whose reading broke at one place is not read further
+// when the delivery resumes, even if it would now break elsewhere.
 func TestBrokeIsRememberedOnResume(t *testing.T) {
 	b := newBench(t)
 	number, err := b.o.Store.Begin(t.Context(), argus.Opening{Source: "x", Readers: b.o.readerNames()})
@@ -295,7 +295,7 @@ done
 		t.Errorf("the seal names %s", options)
 	}
 
-	// An interrupted delivery resumes with the program that it was begun with.
+	// An interrupted delivery resumes with the program with which it was begun.
 	again := newBench(t)
 	plain := again.o
 	setup(again, "> ")
@@ -310,8 +310,7 @@ done
 }
 
 // TestReceiptSaysWithoutSandbox: a receipt records that a system has no sandbox for the
-// readers, or a lesser one, and a delivery begun in one sandbox is not finished in
-// another.
+// readers, or a weaker one, and a delivery begun in one sandbox is not finished in another.
 func TestReceiptSaysWithoutSandbox(t *testing.T) {
 	b := newBench(t)
 	b.o.Apart, b.o.BatchRecords, b.o.lacks = true, 1, "none of it"

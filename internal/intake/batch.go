@@ -16,7 +16,7 @@ type batch struct {
 	full     chan []*argus.Record
 	finished chan struct{}
 	running  bool
-	err      error // of the background; read after finished
+	err      error // from the background; read after finished
 }
 
 func newBatch(in *intake) *batch { return &batch{in: in} }
@@ -75,7 +75,7 @@ func (b *batch) finish(ctx context.Context) error {
 	return b.stop()
 }
 
-// stop ends the background and returns its error.
+// stop ends the background work and returns its error.
 func (b *batch) stop() error {
 	if !b.running {
 		return nil

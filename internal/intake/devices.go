@@ -6,12 +6,13 @@ import (
 )
 
 // devices finds the message of a copy in a file with the copies of several devices,
-// whose clocks differ. It does within a file the work of meetings between deliveries: a
-// copy belongs to a message of another device if everything except the second is equal,
-// and the seconds are at most meetSeconds apart. The nearest is taken, the earlier of
-// two; and a device has copies of one message at one second only.
+// whose clocks differ. Within a file, it does the work that meetings does between
+// deliveries: a copy belongs to a message of another device if everything except the second
+// is equal, and the seconds are at most meetSeconds apart. The nearest message is taken, and
+// the earlier of two that are equally near; a device has copies of one message at one second
+// only.
 //
-// It remembers the last generation of meetKept to twice as many copies. It depends on
+// It remembers between meetKept and twice as many copies. It depends on
 // the file alone, so that an interrupted reading gives the same result.
 type devices struct {
 	hasher   argus.Hasher
@@ -19,8 +20,8 @@ type devices struct {
 	now, old map[deviceCopy]copied
 }
 
-// deviceCopy identifies the first copy with an id, or the second at which a device has
-// one.
+// deviceCopy identifies the first copy with an id, or the second at which a device has a
+// copy.
 type deviceCopy struct {
 	id     argus.ID
 	device uint32 // 0 for the first copy
@@ -37,8 +38,8 @@ type copied struct {
 // deviceLimit is how many devices are distinguished in a file.
 const deviceLimit = 1 << 12
 
-// newDevices makes devices for a file read by a reader, as name/version; nil if the
-// file has one device only.
+// newDevices makes the devices for a file read by the reader by (given as name/version), or
+// returns nil if the file has only one device.
 func newDevices(formats reader.Formats, by string) *devices {
 	if !ofDevices(formats, by) {
 		return nil
@@ -46,8 +47,8 @@ func newDevices(formats reader.Formats, by string) *devices {
 	return &devices{numbers: map[string]uint32{}, now: map[deviceCopy]copied{}}
 }
 
-// meet looks for the message of a copy, and notes it in the record, unless the copy met
-// one of an earlier delivery.
+// meet looks for the message that a copy belongs to, and notes it in the record, unless the
+// copy met a message of an earlier delivery.
 func (d *devices) meet(r *argus.Record, device string) {
 	m := r.Message
 	if d == nil || device == "" || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {

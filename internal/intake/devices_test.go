@@ -16,8 +16,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// textReport writes a text report with the copies of several phones. skews are their
-// clocks' errors in seconds.
+// textReport writes a text report with the copies of several phones. skews are the errors of
+// their clocks in seconds.
 func textReport(all []chat, skews ...int) string {
 	var s strings.Builder
 	for i, skew := range skews {
@@ -36,9 +36,9 @@ func textReport(all []chat, skews ...int) string {
 	return s.String()
 }
 
-// TestDevicesOfAFileMeet takes in one report with the copies of several phones: each
-// message is one, whatever their clocks, even when the part of one phone is taken in
-// again alone.
+// TestDevicesOfAFileMeet takes in one report with copies from several phones: each message
+// is stored once, whatever their clocks show, even if one phone's part is taken in again on
+// its own.
 func TestDevicesOfAFileMeet(t *testing.T) {
 	all := inventedChat()
 	again := []chat{{100000, true, "ok"}, {100000, true, "ok"}} // twice in a second
@@ -75,8 +75,8 @@ func TestDevicesOfAFileMeet(t *testing.T) {
 	}
 }
 
-// TestDevicesOfAFileMeetAnEarlierDelivery has a file whose first phone's copies met
-// messages of an earlier delivery: those of its second phone belong to the same.
+// TestDevicesOfAFileMeetAnEarlierDelivery has a file in which the first phone's copies met
+// messages of an earlier delivery: those of the second phone belong to the same messages.
 func TestDevicesOfAFileMeetAnEarlierDelivery(t *testing.T) {
 	all := inventedChat()
 	b := newBench(t)

@@ -25,23 +25,23 @@ import (
 // and their order does not count.
 type Difference struct {
 	Of argus.DeliveryNumber `json:"of"`
-	// Then is the previous reading, which is Of itself for the first; Now is the new
-	// one.
+	// Then is the previous reading, which is Of itself if there was none between; Now is the
+	// new one.
 	Then argus.DeliveryNumber `json:"then"`
 	Now  argus.DeliveryNumber `json:"now"`
 	// Same counts the things that are equal in both.
 	Same uint64 `json:"same"`
 	Changes
-	// Conversations are those with a difference, the most changed first, at most 100.
+	// Conversations are the conversations that differ, the most changed first, at most 100.
 	Conversations []ConversationChanges `json:"conversations,omitempty"`
-	// MoreConversations counts the others, among at most 65,536 that are distinguished,
-	// and Beyond counts the changes in the rest.
+	// MoreConversations counts the others, among the at most 65,536 that are told apart, and
+	// Beyond counts the changes in the rest.
 	MoreConversations uint64  `json:"more_conversations,omitempty"`
 	Beyond            Changes `json:"beyond,omitzero"`
 	// Readers are the changes by the previous and the new reader.
 	Readers []ReaderChanges `json:"readers,omitempty"`
-	// Quarantined are the reasons whose number of pieces changed, at most 100 by their
-	// first letters; the others count together.
+	// Quarantined lists the reasons whose number of pieces changed, at most 100 in
+	// alphabetical order; the others are counted together.
 	Quarantined []ReasonChange `json:"quarantined,omitempty"`
 }
 
@@ -66,8 +66,9 @@ type ConversationChanges struct {
 	Changes
 }
 
-// ReaderChanges are the changes in files by their previous and their new reader, named
-// as name/version; empty if nobody reads the file, or it is beyond the first 65,536.
+// ReaderChanges counts the changes in files by their previous and new reader, each given as
+// name/version; a name is empty if nobody reads the file, or if the file is beyond the first
+// 65,536.
 type ReaderChanges struct {
 	Then string `json:"then,omitempty"`
 	Now  string `json:"now,omitempty"`
@@ -85,20 +86,20 @@ const (
 	mostConversations = 100
 	mostTold          = 1 << 16 // conversations that are distinguished
 	mostReasons       = 100
-	// partRecords is about how many records are compared at once, and mostParts how
-	// many parts there are at most: above their product, a part grows.
+	// partRecords is roughly how many records are compared at once, and mostParts the maximum
+	// number of parts: beyond their product, the parts grow.
 	partRecords = 1 << 20
 	mostParts   = 256
 )
 
 // Compare compares a sealed reading with the previous one. It reads the records of both
-// once and writes 34 bytes for each into temporary files, by the hash of their id, and
-// then processes these one by one: time and disk grow with the number of records,
-// memory up to 256 million records does not.
+// once, writes 34 bytes for each into temporary files, distributed by the hash of the id,
+// and then processes these one by one: time and disk space grow with the number of records,
+// but memory does not, up to 256 million records.
 func Compare(ctx context.Context, s *evidence.Store, now argus.DeliveryNumber) (_ *Difference, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("compare %s with the reading before: %w", now, err)
+			err = fmt.Errorf("compare %s with the previous reading: %w", now, err)
 		}
 	}()
 	view, err := evidence.NewCurrent(s)
@@ -164,14 +165,14 @@ func side(now bool) int {
 // comparison gathers a Difference.
 type comparison struct {
 	d Difference
-	// key is in all hashes, so that leftover files reveal nothing about a message.
+	// key goes into all hashes, so that leftover files reveal nothing about a message.
 	key     [16]byte
 	parts   []partFile
 	readers [2][]string
 
-	told    map[[2]string]uint32 // conversations by their place from 1
+	told    map[[2]string]uint32 // places of the conversations, from 1
 	names   [][2]string
-	changes []Changes // by conversation; 0 is beyond
+	changes []Changes // by conversation; 0 is for those beyond the limit
 	files   map[piece]uint32
 	readBy  [2][]uint8 // by file; 0 for nobody
 	pairs   map[[2]string]*Changes
@@ -237,7 +238,7 @@ func (c *comparison) add(r *argus.Record, side int) error {
 	return err
 }
 
-// conversation returns the place of a message's conversation, 0 beyond the most.
+// conversation returns the place of a message's conversation, or 0 beyond the limit.
 func (c *comparison) conversation(m *argus.Message) uint32 {
 	name := [2]string{m.Service, m.Conversation}
 	n, ok := c.told[name]
@@ -249,7 +250,8 @@ func (c *comparison) conversation(m *argus.Message) uint32 {
 	return n
 }
 
-// file returns the place from 1 of a file, and notes its reader; 0 beyond the most.
+// file returns the place of a file, from 1, and notes its reader. It returns 0 beyond the
+// limit.
 func (c *comparison) file(at argus.Where, side int) uint32 {
 	p := piece{at.Original, at.Path}
 	n, ok := c.files[p]
@@ -321,7 +323,7 @@ func (c *comparison) part(p *partFile) error {
 	return nil
 }
 
-// compare counts the records of both sides under one id.
+// compare counts the records that both sides have under one id.
 func (c *comparison) compare(of []told) {
 	now := slices.IndexFunc(of, func(t told) bool { return t.side == 1 })
 	if now < 0 {

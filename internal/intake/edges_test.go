@@ -83,7 +83,8 @@ func TestChangedWhileCopied(t *testing.T) {
 			}
 		})
 	}
-	// The problem of a file is one more record, and does not replace any that is read.
+	// The problem of a file is an additional record, and does not replace any record that is
+	// read.
 	b := newBench(t)
 	in := newIntake(b.o.withDefaults(), begun(t, b))
 	if err := in.recall(t.Context()); err != nil {
@@ -136,8 +137,8 @@ func resumeKept(t *testing.T, b *bench) (*argus.Receipt, error) {
 	return resume(t.Context(), b.o.withDefaults(), open[0], nil)
 }
 
-// TestTemporaryFilesLieInTheStore has a large entry unpacked by an intake whose process
-// has a temporary folder that does not exist.
+// TestTemporaryFilesLieInTheStore unpacks a large entry in a process whose temporary folder
+// does not exist.
 func TestTemporaryFilesLieInTheStore(t *testing.T) {
 	var text strings.Builder
 	for i := 0; text.Len() < 6<<20; i++ {
@@ -167,7 +168,7 @@ func TestTemporaryFilesLieInTheStore(t *testing.T) {
 			t.Errorf("left are %v, %v", left, err)
 		}
 	}
-	// Comparing two readings needs temporary files, too.
+	// Comparing two readings needs temporary files too.
 	b := newBench(t)
 	b.ingest(t, name)
 	t.Setenv("TMPDIR", filepath.Join(b.dir, "gone"))

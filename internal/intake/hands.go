@@ -12,24 +12,25 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence"
 )
 
-// Hands lists the deliveries in hand in this process, so that nobody else resumes one
-// of them: several are read at the same time. All who take in through one store share
-// one. The zero value works.
+// Hands lists the deliveries in hand in this process, so that nobody else resumes one of
+// them: several may be read at the same time. Everyone who takes in deliveries through one
+// store shares one Hands. The zero value is ready to use.
 type Hands struct {
 	mu   sync.Mutex
 	held map[argus.DeliveryNumber]bool
 	// unopened are the begun deliveries whose opening is not in the ledger yet.
 	unopened map[argus.DeliveryNumber]bool
 
-	// sealing orders seals: each is in the ledger before the next one is made. So the
-	// ledger that a seal names has all seals before it, and a crash can lose only the
-	// newest one.
+	// sealing puts seals in order: each is in the ledger before the next one is made. So the
+	// ledger that a seal names contains all earlier seals, and a crash can lose only the
+	// entry of the newest one.
 	sealing sync.Mutex
 	// unrecorded writes the last seal to the ledger, if that failed before.
 	unrecorded func() error
 }
 
-// take takes a delivery in hand; false if it already is. The caller holds mu.
+// take takes a delivery in hand, and returns false if it already is in hand. The caller
+// holds mu.
 func (h *Hands) take(d argus.DeliveryNumber) bool {
 	if h.held[d] {
 		return false
@@ -50,8 +51,8 @@ func (h *Hands) begun(d argus.DeliveryNumber) {
 	h.unopened[d] = true
 }
 
-// recordOpening writes the opening of a delivery to the ledger, unless that was done.
-// It continues when ctx ends: no other record may follow the opening before that.
+// recordOpening writes the opening of a delivery to the ledger, unless that has been done.
+// It continues even if ctx ends: no other record may follow the opening before that.
 func (o Options) recordOpening(ctx context.Context, d argus.DeliveryNumber, details ...argus.Field) error {
 	o.Hands.mu.Lock()
 	unopened := o.Hands.unopened[d]
@@ -117,7 +118,8 @@ func open(ctx context.Context, s *evidence.Store) ([]evidence.Delivery, error) {
 	return slices.DeleteFunc(list, func(d evidence.Delivery) bool { return d.Seal != nil }), nil
 }
 
-// isSealed reports whether a delivery has a seal. A seal that cannot be read is none here.
+// isSealed reports whether a delivery has a seal. A seal that cannot be read counts as none
+// here.
 func (o Options) isSealed(d argus.DeliveryNumber) bool {
 	is, err := o.Store.Sealed(d)
 	return is && err == nil

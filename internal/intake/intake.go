@@ -33,18 +33,18 @@ import (
 type Options struct {
 	Store *evidence.Store
 	// StorePath is the store's folder, which is left out if the delivery contains it.
-	// Default: none is.
+	// Default: nothing is left out.
 	StorePath string
 	// StoreID names the store in seals.
 	StoreID string
 	// Signer signs seals.
 	Signer note.Signer
-	// Record writes an act of the intake to the ledger, durably: its action
+	// Record durably writes an act of the intake to the ledger: its action
 	// (ledger.OpenDelivery, ResumeDelivery, AbandonDelivery or SealDelivery), the
 	// delivery, and details.
 	Record func(ctx context.Context, action string, d argus.DeliveryNumber, details []argus.Field) error
 
-	// Actor takes the delivery in, under Authority.
+	// Actor is who takes the delivery in, under Authority.
 	Actor, Authority string
 	// Covers reports whether the authority allows access to a whole delivery: reading
 	// it again reveals its content. Default: it does.
@@ -68,12 +68,12 @@ type Options struct {
 	Via *Via
 	// Say, if set, receives the standard error of a program that reads, line by line.
 	Say func(line string)
-	// Folder is where relative paths begin and such a program runs, and Environ is its
+	// Folder is where relative paths start and where such a program runs, and Environ is its
 	// environment. Default: those of this process.
 	Folder  string
 	Environ []string
-	// Apart runs the readers in a process of their own; the program calls
-	// sandbox.Main for it. Default: in this one.
+	// Apart runs the readers in a process of their own; the program must call sandbox.Main.
+	// Default: they run in this process.
 	Apart bool
 	// lacks describes the missing parts of this system's sandbox ([sandbox.Lacks]).
 	lacks string
@@ -86,8 +86,8 @@ type Options struct {
 	Progress func(Progress)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Hands holds the deliveries in hand. All who take in through the store at the same
-	// time share it. Default: nobody else does.
+	// Hands holds the deliveries in hand. It is shared by everyone who takes in deliveries
+	// through the store at the same time. Default: nobody else does.
 	Hands *Hands
 }
 
@@ -125,7 +125,7 @@ type Progress struct {
 	Delivery argus.DeliveryNumber `json:"delivery"`
 	// Phase is keeping, reading or sealing.
 	Phase string `json:"phase"`
-	// File is the path in the delivery of the file in hand.
+	// File is the current file's path in the delivery.
 	File string `json:"file,omitempty"`
 	// Bytes of Total have been kept, or read.
 	Bytes  int64        `json:"bytes"`
@@ -158,8 +158,8 @@ func (o Options) readerNames() []string {
 	return names
 }
 
-// Ingest takes in the file or folder at path as one delivery, and seals it. If the same
-// path was interrupted before, it resumes there. Other deliveries may be open, and
+// Ingest takes in the file or folder at path as one delivery, and seals it. If the intake of
+// the same path was interrupted before, it resumes there. Other deliveries may be open and
 // taken in at the same time.
 func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error) {
 	o = o.withDefaults()
@@ -199,7 +199,7 @@ func Ingest(ctx context.Context, o Options, path string) (*argus.Receipt, error)
 	return in.run(ctx, files)
 }
 
-// begin takes in hand the interrupted delivery of a path, or begins one.
+// begin resumes the interrupted delivery of a path, or begins a new one.
 func (o Options) begin(ctx context.Context, path, place string, files []foundFile) (d evidence.Delivery, begun bool, err error) {
 	o.Hands.mu.Lock()
 	defer o.Hands.mu.Unlock()
@@ -231,23 +231,22 @@ func (o Options) begin(ctx context.Context, path, place string, files []foundFil
 	return d, true, err
 }
 
-// canRead returns an error if the readers cannot run on this machine. It is called
-// before anything begins that needs them.
+// canRead returns an error if the readers cannot run on this machine. It is called before
+// anything that needs them begins.
 func (o Options) canRead() error {
 	r := sandbox.New(sandbox.Options{Apart: o.Apart, Formats: o.Formats})
 	defer r.Close()
 	return r.Start()
 }
 
-// Resume finishes the named deliveries, or the only interrupted one, each from the path
-// and with the reading options that it was begun with. The error is [ErrSeveral] if
-// several were interrupted and none is named, [ErrInHand] if one is in hand elsewhere,
-// and argus.ErrNotFound if one is not open. There are no receipts if there is nothing
-// to finish.
+// Resume finishes the named deliveries, or the only interrupted one, each from the path and
+// with the reading options with which it was begun. The error is [ErrSeveral] if several
+// were interrupted and none is named, [ErrInHand] if one is in hand elsewhere, and
+// argus.ErrNotFound if one is not open. There are no receipts if there is nothing to finish.
 func Resume(ctx context.Context, o Options, which ...argus.DeliveryNumber) ([]*argus.Receipt, error) {
 	return o.finish(ctx, which, func(o Options, d evidence.Delivery) (*argus.Receipt, error) {
 		var files []foundFile
-		if d.Opening.Sort != argus.OpeningReading { // otherwise they are kept already
+		if d.Opening.Sort != argus.OpeningReading { // otherwise they are already kept
 			var err error
 			if files, err = walk(d.Opening.Place, o.StorePath); err != nil {
 				return nil, fmt.Errorf("resume %s: %w", d.Number, err)
@@ -261,7 +260,7 @@ func Resume(ctx context.Context, o Options, which ...argus.DeliveryNumber) ([]*a
 	})
 }
 
-// finish calls do for each of the named deliveries, or the only interrupted one, until
+// finish calls do for each of the named deliveries, or for the only interrupted one, until
 // the first error.
 func (o Options) finish(ctx context.Context, which []argus.DeliveryNumber, do func(Options, evidence.Delivery) (*argus.Receipt, error)) (receipts []*argus.Receipt, err error) {
 	o = o.withDefaults()
@@ -323,7 +322,8 @@ func Abandon(ctx context.Context, o Options, reason string, which ...argus.Deliv
 	})
 }
 
-// Fits returns ErrNoRoom if paths have more bytes than are free where a store would be made.
+// Fits returns ErrNoRoom if the files at paths have more bytes than are free where a store
+// would be made.
 func Fits(free func() (int64, error), store string, paths []string) error {
 	var all []foundFile
 	for _, path := range paths {
@@ -336,8 +336,8 @@ func Fits(free func() (int64, error), store string, paths []string) error {
 	return room(free, all)
 }
 
-// room returns ErrNoRoom if files have more bytes than the disk has free. They may take
-// less, since blocks are compressed, but nobody knows before, and a full disk
+// room returns ErrNoRoom if files have more bytes than the disk has free. They may need
+// less, since blocks are compressed, but that is not known in advance, and a full disk
 // interrupts a delivery.
 func room(look func() (int64, error), files []foundFile) error {
 	free, err := look()
@@ -368,8 +368,8 @@ func KnownPath(path string) error {
 	return nil
 }
 
-// KnownFormat returns an error that lists the formats if Format is not one of them; ""
-// is the detected one.
+// KnownFormat returns an error that lists the formats if Format is not one of them; "" means
+// that the format is detected.
 func (o Options) KnownFormat() error {
 	if _, ok := o.Formats.ByName(o.Format); o.Format != "" && !ok {
 		var names []string
@@ -381,12 +381,13 @@ func (o Options) KnownFormat() error {
 	return nil
 }
 
-// PathIn returns the path of a file that is named in a folder; "" is the working folder.
+// PathIn returns the path of a file whose name is relative to a folder; "" is the working
+// folder.
 func PathIn(folder, name string) string {
 	if folder == "" || filepath.IsAbs(name) {
 		return name
 	}
-	return folder + string(filepath.Separator) + name // cleaned, it would not follow links before ..
+	return folder + string(filepath.Separator) + name // a cleaned path would not follow links before ..
 }
 
 // With returns the options with other settings: those of [Options.Settings], or of a
@@ -408,8 +409,8 @@ func (o Options) With(settings []argus.Field) (Options, error) {
 	return o, o.KnownFormat()
 }
 
-// Reading makes reading options from their names and values, as a delivery's record
-// keeps them: timezone, service, owner, and map, which is a map ([mapping.Option]) or
+// Reading makes reading options from their names and values, as a delivery's record keeps
+// them: timezone, service, owner, and map, whose value is a map ([mapping.Option]) or
 // field=header, which may be repeated.
 func Reading(settings []argus.Field) (reader.Options, error) {
 	var o readingOptions
@@ -457,7 +458,7 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 	return o.Options, nil
 }
 
-// readingOptions are reading options, some from a map.
+// readingOptions are reading options; some may come from a map.
 type readingOptions struct {
 	reader.Options
 	zoneOfMap *time.Location
@@ -486,9 +487,8 @@ func (o Options) Settings() []argus.Field {
 	return append(list, o.ReadingNames...)
 }
 
-// sandboxOption is the name of the option in the record of a delivery whose readers ran
-// on a system without a sandbox, or with a lesser one; its value describes that. It is
-// not a setting.
+// sandboxOption is the name of an option in the record of a delivery whose readers ran on a
+// system with no sandbox or a weaker one; its value describes it. It is not a setting.
 const sandboxOption = "sandbox"
 
 // recorded returns the options in the form of a delivery's record.
@@ -500,7 +500,7 @@ func (o Options) recorded() []argus.Field {
 	return list
 }
 
-// sandboxOf returns the sandbox that options name, "" if they name none.
+// sandboxOf returns the sandbox that options name, or "" if they name none.
 func sandboxOf(options []argus.Field) string {
 	for _, f := range options {
 		if f.Name == sandboxOption {

@@ -196,8 +196,8 @@ func tree(t *testing.T, dir, except string) []string {
 	return names
 }
 
-// TestHugeLine: a line longer than the longest record is one problem, whatever its
-// length; lines_test.go in reader tests a gigabyte, with its memory.
+// TestHugeLine: a line longer than the longest record is one problem, whatever its length;
+// textdoc's lines_test.go tests a gigabyte, and the memory that it takes.
 func TestHugeLine(t *testing.T) {
 	b := newBench(t)
 	b.o.Reading.MaxRecord = 1 << 20
@@ -267,8 +267,8 @@ func TestAttachmentsMeetTheirFiles(t *testing.T) {
 	}
 }
 
-// TestTelegramAttachmentsMeetTheirFiles has the folders of an export of one chat and of
-// an account; a sentence in place of a path is not an attachment.
+// TestTelegramAttachmentsMeetTheirFiles has the folders of an export of one chat and of a
+// whole account; a sentence in place of a path is not an attachment.
 func TestTelegramAttachmentsMeetTheirFiles(t *testing.T) {
 	const chat = `{"name":"Quay","type":"private_group","id":1,"messages":[
 {"id":1,"type":"message","date_unixtime":"1613304181","from":"A","photo":"%[1]sphotos/p1.jpg","thumbnail":"%[1]sphotos/p1.jpg_thumb.jpg","text":""},
@@ -380,8 +380,8 @@ func TestUnreadableFilesAreAccountedFor(t *testing.T) {
 	}
 }
 
-// TestFileWithoutRecordIsAccountedFor: a reader that finds nothing, here because it was
-// named, is a problem of its file: an account that leaves a file out would not balance.
+// TestFileWithoutRecordIsAccountedFor: if a reader finds nothing in a file, here because the
+// operator named it, that is a problem: an account that leaves a file out would not balance.
 func TestFileWithoutRecordIsAccountedFor(t *testing.T) {
 	b := newBench(t)
 	b.o.Format = "sheet"
@@ -431,9 +431,9 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// TestRepeatsWithinASecond: if a source states more than the second, equal messages of
-// two moments are two, and those of one moment are one; each receiver and each device
-// counts for itself.
+// TestRepeatsWithinASecond: if a source states fractions of a second, equal messages at two
+// moments are two, and those at one moment are one; each receiver and each device is counted
+// separately.
 func TestRepeatsWithinASecond(t *testing.T) {
 	p := newRepeats(all.Formats(), "jsonl/2")
 	for _, step := range []struct {
@@ -458,8 +458,8 @@ func TestRepeatsWithinASecond(t *testing.T) {
 	}
 }
 
-// TestRepeatsAreBounded: the memory for repeats is bounded, and does not grow with
-// equal ones.
+// TestRepeatsAreBounded: the memory for repeats is bounded, and does not grow with equal
+// messages.
 func TestRepeatsAreBounded(t *testing.T) {
 	p := newRepeats(all.Formats(), "irc/3")
 	for n := range 3 * repeatsKept {

@@ -9,28 +9,28 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// meetings finds the message of a copy when two clocks that differ stamped them: the
-// sender's phone, and the receiver's or the service. A long enough id of the service
-// names a message under any clock ([argus.LongID]); for the others the second is part
-// of the identity.
+// meetings finds the message that a copy belongs to if the two were stamped by clocks that
+// differ: the sender's phone's, and the receiver's or the service's. A long enough id of the
+// service names a message under any clock ([argus.LongID]); for the others the second is
+// part of the identity.
 //
 // A copy belongs to a message of an earlier delivery if all parts of its identity
 // except the second are equal; the seconds are at most meetSeconds apart; and
 // their clocks are of different kinds: that of the sending device, that of the
 // receiving device, that of the service. So two exports of one clock never meet,
-// however many equal texts they have. Of several messages the nearest is taken, the
-// earlier of two; and a delivery has copies of one message at one second only, so that
-// two equal ones stay two.
+// however many equal texts they have. Of several messages the nearest is taken, and the
+// earlier of two that are equally near; a delivery has copies of one message at one second
+// only, so that two equal messages stay two.
 //
 // In a delivery that is open at the same time, only the copies that exist when the
-// message is first looked for are examined; two that arrive at one moment may stay two,
-// until one of the deliveries is read again.
+// message is first looked for are examined; two copies that arrive at the same moment may
+// stay two messages until one of the deliveries is read again.
 //
 // The copy keeps its own time and its own id. It becomes a sighting of that message, or a
-// differing copy if its version is another one. Whether the copies are one message does
-// not depend on their order, except in two cases: equal texts of one sender are closer
-// together than the clocks differ; or of three clocks only the middle one is near enough
-// to both others, and it comes last.
+// differing copy if its version differs. Whether the copies are one message does not depend
+// on their order, except in two cases: if equal texts from one sender are closer together
+// than the clocks are, or if of three clocks only the middle one is near enough to both
+// others, and its copy comes last.
 type meetings struct {
 	store    *evidence.Current
 	delivery argus.DeliveryNumber
@@ -40,15 +40,15 @@ type meetings struct {
 	first  uint64
 	alone  bool // there are no other deliveries
 	hasher argus.Hasher
-	// devices is set if an earlier delivery may have copies of a device. If not, those
-	// of the service have none to meet. several is set if one may have files of several
-	// devices, whose copies met each other.
+	// devices is set if an earlier delivery may have copies of a device. If not, copies of
+	// the service have none to meet. several is set if an earlier delivery may have files of
+	// several devices, whose copies met each other.
 	devices, several bool
-	// taken are the seconds of this delivery's copies of messages that met, or could;
-	// old is the previous generation.
+	// taken holds the seconds of this delivery's copies of messages that met, or could have
+	// met; old is the previous generation.
 	taken, old map[argus.ID]int64
-	// looked are the copies in other deliveries of the messages that were looked for,
-	// which this delivery does not change; lookedOld is the previous generation.
+	// looked holds the copies in other deliveries of the messages that were looked for, which
+	// this delivery does not change; lookedOld is the previous generation.
 	looked, lookedOld map[argus.ID]earlier
 	held              int // ids and copies in looked
 }
@@ -61,8 +61,8 @@ const (
 	meetSeconds = 5
 	// meetLook is how many copies of a message are examined.
 	meetLook = 16
-	// meetKept is how many messages a generation of taken has, and how many ids and
-	// copies one of looked.
+	// meetKept is how many messages a generation of taken holds, and how many ids and copies
+	// a generation of looked.
 	meetKept = 1 << 18
 )
 
@@ -113,8 +113,8 @@ func clockOf(formats reader.Formats, name string, m *argus.Message) argus.Clock 
 	return argus.ClockService
 }
 
-// meet looks for the message of a copy, and notes it in the record. Without a store,
-// there are no meetings.
+// meet looks for the message that a copy belongs to, and notes it in the record. Without a
+// store, there are no meetings.
 func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	m := r.Message
 	if p == nil || p.alone || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
@@ -152,8 +152,8 @@ func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	return nil
 }
 
-// follow notes that a copy belongs to the message that an equal one, of an earlier
-// delivery and of the same kind of clock, met there.
+// follow notes that a copy belongs to the message that an equal copy met, one of an earlier
+// delivery with the same kind of clock.
 func (p *meetings) follow(ctx context.Context, copied *argus.Record, met []evidence.Entry) (bool, error) {
 	for _, e := range met {
 		r, err := p.store.Get(ctx, e.Seq)

@@ -16,8 +16,8 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/check"
 )
 
-// chat is an invented conversation of two by SMS, as its sides and the service saw it:
-// the sender, the text, and the time by the service's clock.
+// chat is an invented conversation between two people by SMS, as both sides and the service
+// saw it: the sender, the text, and the time by the service's clock.
 type chat struct {
 	second int
 	byA    bool
@@ -47,8 +47,8 @@ func inventedChat() []chat {
 	return all
 }
 
-// phone writes the backup of one side. Its clock is skew seconds off; received messages
-// have the time of the service, and the time of receipt.
+// phone writes the backup of one side. Its clock is skew seconds off; received messages have
+// the service's time, and the time of receipt.
 func phone(all []chat, ofA bool, skew int) string {
 	other, set := numberB, "a"
 	if !ofA {
@@ -85,8 +85,8 @@ func archive(all []chat) string {
 }
 
 // TestPhonesAndServerMeet takes in both phones of a chat and the archive of the
-// service, in every order: clocks differ by seconds, sides are swapped, and each
-// message is one, with three sightings.
+// service, in every order: clocks differ by seconds, sides are swapped, and each message is
+// stored once, with three sightings.
 func TestPhonesAndServerMeet(t *testing.T) {
 	all := inventedChat()
 	deliveries := map[string][2]string{
@@ -149,9 +149,9 @@ func TestPhonesAndServerMeet(t *testing.T) {
 	}
 }
 
-// report writes a report of one side's phone: texts, or a chat whose messages are
-// repeated alone behind it, with a short id or without any. Its clock is skew seconds
-// off, for sent and received messages.
+// report writes a report on one side's phone: texts, or a chat whose messages are repeated
+// on their own after it, with a short id or none. Its clock is skew seconds off, for sent
+// and received messages.
 func report(all []chat, ofA bool, skew int, kind string) string {
 	party := func(number, role string, owner bool) string {
 		own := ""
@@ -239,7 +239,7 @@ func TestMeetingsAreStrict(t *testing.T) {
 }
 
 // TestVersionsMeet takes in an archive with several versions of a message, whose clock
-// differs from a phone's, before and after the phone: the message is one, whichever
+// differs from a phone's, before and after the phone: there is one message, whichever
 // version the phone has.
 func TestVersionsMeet(t *testing.T) {
 	sent := func(second int64, clock argus.Clock) argus.Time {

@@ -14,7 +14,7 @@ import (
 )
 
 // nationalTries is how often a text is searched for a number: the text is hostile and
-// each try takes 0.1 ms.
+// each attempt takes 0.1 ms.
 const nationalTries = 512
 
 // Countries parses a list of country codes (ISO 3166), NL,BE, and returns each once.
@@ -55,10 +55,10 @@ func (o Options) inCase() (Options, error) {
 // resumed by equal settings, named or of the case.
 var beforeCountry = []string{"timezone", "service", "owner"}
 
-// addNationalNumbers keeps the telephone numbers in a text that have the form of one of
-// the countries of the case, as [argus.NationalNumber]. A number counts if it is valid
-// in a single country, begins with the 0 that is dialled inside it or is written in the
-// groups of that country, and no digit or letter touches it.
+// addNationalNumbers finds the telephone numbers in a text that have the form of one of the
+// countries of the case, and keeps them as [argus.NationalNumber]. A number counts if it is
+// valid in a single country, begins with the 0 that is dialled inside it or is written in
+// the groups of that country, and no digit or letter touches it.
 func addNationalNumbers(m *argus.Message, countries []string) {
 	if len(countries) == 0 {
 		return
@@ -83,7 +83,7 @@ func addNationalNumbers(m *argus.Message, countries []string) {
 }
 
 var (
-	// nationalRun matches digits in groups, of a length that numbers may have.
+	// nationalRun matches grouped digits of a length that telephone numbers may have.
 	nationalRun = regexp.MustCompile(`\(?[0-9](?:[ \x{00A0}().\-/‑–]{0,2}[0-9]){6,19}`)
 	// dateInNumber matches a date, which in some countries looks like the beginning of
 	// a number.
@@ -92,7 +92,7 @@ var (
 )
 
 // touched reports whether a run of digits is part of something larger: a word, a longer
-// number, an amount, a clock, or a number in international form.
+// number, an amount, a time of day, or a number in international form.
 func touched(text string, start, end int) bool {
 	before, _ := utf8.DecodeLastRuneInString(text[:start])
 	if unicode.IsLetter(before) || unicode.IsDigit(before) || strings.ContainsRune("+.,-/_#=@", before) && start > 0 {
@@ -139,8 +139,8 @@ func digitsOnly(r rune) rune {
 	return -1
 }
 
-// national returns a number as [argus.NationalNumber] has it, empty if it is valid in
-// none or in several countries.
+// national returns a number in the form of [argus.NationalNumber], or "" if it is valid in
+// no country or in several.
 func national(shown string, groups [][]int, run string, countries []string) string {
 	if strings.HasPrefix(shown, "00") {
 		return "" // international form
@@ -162,8 +162,8 @@ func national(shown string, groups [][]int, run string, countries []string) stri
 	return found
 }
 
-// grouped reports whether digits are in the groups of a number in national form,
-// perhaps after the prefix that is dialled before it.
+// grouped reports whether digits are grouped like a number in national form, perhaps after
+// the prefix that is dialled before it.
 func grouped(groups [][]int, run, national string) bool {
 	var have []string
 	for _, g := range groups {

@@ -55,7 +55,7 @@ func TestNationalNumbers(t *testing.T) {
 			t.Errorf("%q: %q", wrong, list)
 		}
 	}
-	// A text of digits alone costs no more than its tries.
+	// A text that consists of digits costs no more than the permitted attempts.
 	m := &argus.Message{Text: strings.Repeat("06 12 34 56 7, ", 1<<14)}
 	addNationalNumbers(m, []string{"NL", "BE"})
 	if last := m.Extra[len(m.Extra)-1]; last.Name != argus.ExtraUnread {

@@ -54,8 +54,8 @@ type PlannedFile struct {
 // Estimate is a count of different things, made in bounded memory.
 type Estimate struct {
 	Count uint64 `json:"count"`
-	// Estimated is set if there were too many to distinguish all; two of three such
-	// numbers are less than 0.4 per cent from the truth.
+	// Estimated is set if there were too many to distinguish all; two out of three such
+	// numbers are within 0.4 per cent of the truth.
 	Estimated bool `json:"estimated"`
 }
 
@@ -82,13 +82,13 @@ func PlanIngest(ctx context.Context, o Options, path string) (*Plan, error) {
 	in.open = func(r *argus.Record) (sandbox.Content, error) { return in.plain(ctx, r) }
 	err = in.append(ctx, []*argus.Record{{Kind: argus.KindOpening, Opening: &argus.Opening{Source: path, Readers: in.readers}}})
 	for _, f := range files {
-		// Nothing is kept, and so nothing has a hash yet; the name replaces it.
+		// Nothing is kept, so nothing has a hash yet; the name takes its place.
 		r := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Path: f.path, Size: f.size, Modified: f.modified, Hash: sha256.Sum256([]byte(f.place))}}
 		if err == nil {
 			err = in.append(ctx, []*argus.Record{r})
 		}
 		if err == nil && f.problem == "" {
-			// A file that cannot be opened is a problem, as when it is kept.
+			// A file that cannot be opened is a problem, as it is when files are kept.
 			if try, openErr := os.Open(f.place); openErr != nil {
 				f.problem = fmt.Sprintf("the file cannot be read: %v", openErr)
 			} else {
@@ -136,7 +136,7 @@ func (p *planner) put(_ context.Context, records []*argus.Record) error {
 			continue
 		}
 		id := r.MessageID()
-		if p.different.add(binary.LittleEndian.Uint64(id[:])) { // a hash already
+		if p.different.add(binary.LittleEndian.Uint64(id[:])) { // already a hash
 			r.Of = 1 // a copy; the place of the first is not kept
 		}
 		p.account(m.Service, m.From)
@@ -180,11 +180,11 @@ func (p *planner) plan(path string, r *argus.Receipt) *Plan {
 	return plan
 }
 
-// distinct counts different hashes: each, while there are few, otherwise by the density
-// of the smallest (k minimum values; Bar-Yossef et al. 2002).
+// distinct counts different hashes: exactly while there are few, otherwise by the density of
+// the smallest ones (k minimum values; Bar-Yossef et al. 2002).
 type distinct struct {
 	known map[uint64]struct{}
-	least uint64s // the same, the largest first, once they are many
+	least uint64s // the same hashes, the largest first, once there are many
 }
 
 // distinctKept is how many hashes are kept; the standard error of an estimate
@@ -218,7 +218,7 @@ func (d *distinct) estimate() Estimate {
 	return Estimate{Count: uint64((distinctKept - 1) / (float64(d.least[0]) / math.MaxUint64)), Estimated: true}
 }
 
-// uint64s is a heap with the largest on top.
+// uint64s is a heap with the largest number on top.
 type uint64s []uint64
 
 func (h uint64s) Len() int           { return len(h) }

@@ -14,8 +14,8 @@ import (
 // repeats distinguishes the messages of one file that share every fact of their
 // identity and have no ids, by Repeat:
 //
-//   - in a log, which has each message once, and if the source states only minutes,
-//     by their place: two equal ones are two;
+//   - in a log, which has each message once, and if the source states only minutes, by their
+//     place: two equal messages are two messages;
 //   - elsewhere by their moment within the second, if the source states it: "ok" at
 //     .100 and at .900 are the first and the second in any order of the file, and
 //     "ok" at .100 twice, in a chat and alone, was exported twice.
@@ -23,8 +23,8 @@ import (
 // Each device and each set of receivers is counted separately: the copies that a room
 // sent to its members, or that two phones have, belong to one message.
 //
-// It remembers the last generation of repeatsKept to twice as many; exports have equal
-// minutes and seconds close together.
+// It remembers between repeatsKept and twice as many; in exports, equal minutes and seconds
+// are close together.
 type repeats struct {
 	hasher   argus.Hasher
 	seed     maphash.Seed
@@ -32,12 +32,12 @@ type repeats struct {
 	log      bool
 }
 
-// repeat is the counted key: the messages of an identity, or with a moment those of
+// repeat is the key for counting: the messages of an identity or, with a moment, those of
 // that moment.
 type repeat struct {
 	id     argus.ID
 	of     uint64 // device and receivers
-	moment int64  // microseconds within the second, countOnly for none
+	moment int64  // microseconds within the second, or countOnly if there are none
 }
 
 const (
@@ -45,7 +45,7 @@ const (
 	countOnly   = -1
 )
 
-// newRepeats makes repeats for a file read by a reader, as name/version.
+// newRepeats makes the repeats for a file read by the reader by, given as name/version.
 func newRepeats(formats reader.Formats, by string) *repeats {
 	format, ok := formatOf(formats, by)
 	return &repeats{seed: maphash.MakeSeed(), now: map[repeat]uint32{}, log: ok && format.Log}
@@ -87,21 +87,21 @@ func (p *repeats) identity(m *argus.Message, device string) (argus.ID, argus.Ver
 	return p.hasher.Identity(m)
 }
 
-// second holds back the items of one second that follow each other: the moments of
-// equal messages decide which is the first, and a file may have the newest first.
+// second holds back successive items of the same second: the moments of equal messages
+// decide which is the first, and a file may have the newest first.
 type second struct {
 	held  []sandbox.Event
 	at    int64 // the second
 	bytes int
 }
 
-// The most that is held back of a second; items beyond are counted as they come.
+// The most that is held back of a second; further items are counted as they come.
 const (
 	secondItems = 1 << 10
 	secondBytes = 4 << 20
 )
 
-// takes holds an item back if its place depends on others of its second.
+// takes holds an item back if its place depends on others of the same second.
 func (s *second) takes(p *repeats, e sandbox.Event) bool {
 	m := e.Item.Message
 	if m == nil || e.Broke || e.Item.Problem != "" || p.log || m.ServiceID != "" || m.Repeat > 0 || m.Sent.Precision <= argus.Second {
@@ -126,7 +126,7 @@ func (p *repeats) inOrder(items []sandbox.Event) {
 	}
 }
 
-// of distinguishes copies that do not count together.
+// of distinguishes copies that are not counted together.
 func (p *repeats) of(m *argus.Message, device string) uint64 {
 	sum := maphash.String(p.seed, device)
 	for _, to := range m.To {

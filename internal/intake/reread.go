@@ -23,8 +23,8 @@ var (
 	ErrGone = errors.New("records of the delivery are gone by an order, and reading it again would bring them back")
 )
 
-// Reread reads the kept originals of a sealed delivery again, as a delivery of its own,
-// and seals it. Settings of o replace those that the delivery was first read with. An
+// Reread reads the kept originals of a sealed delivery again, as a new delivery, and seals
+// that. The settings of o replace those with which the delivery was first read. An
 // interrupted reading of the same delivery with the same settings is resumed.
 func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason string) (*argus.Receipt, error) {
 	o = o.withDefaults()
@@ -56,7 +56,7 @@ func Reread(ctx context.Context, o Options, n argus.DeliveryNumber, reason strin
 	return in.run(ctx, nil)
 }
 
-// beginReading takes in hand the interrupted reading of a delivery, or begins one. A
+// beginReading resumes the interrupted reading of a delivery, or begins a new one. A
 // delivery has at most one open reading, so that the newest one counts.
 func (o Options) beginReading(ctx context.Context, of evidence.Delivery, reason string) (d evidence.Delivery, begun bool, err error) {
 	o.Hands.mu.Lock()
@@ -117,12 +117,12 @@ func handedOver(ctx context.Context, s *evidence.Store, n argus.DeliveryNumber) 
 	return list[at], nil
 }
 
-// fromUpgrade is the prefix of options that an upgrade gave a delivery, which are not
-// settings.
+// fromUpgrade is the prefix of the options that an upgrade added to a delivery, which are
+// not settings.
 const fromUpgrade = "format-"
 
-// settingsOver returns settings in which the newer ones replace the older ones of the
-// same name; a format replaces a program.
+// settingsOver returns settings in which the newer ones replace older ones with the same
+// name; a format replaces a program.
 func settingsOver(older, newer []argus.Field) []argus.Field {
 	older = settingsOf(older)
 	replaced := func(name string) bool {
@@ -189,7 +189,7 @@ func (in *intake) recallReading(ctx context.Context, reading *argus.Record) erro
 				in.changed[r.Where.Original] = r.Quarantine.Reason
 				continue
 			}
-			// A file that could not be read when it was handed over is kept empty.
+			// A file that could not be read when it was handed over was kept as an empty one.
 			if why, empty := in.unread[r.Where.Original]; empty && why == "" && r.Where == (argus.Where{Original: r.Where.Original}) {
 				in.unread[r.Where.Original] = r.Quarantine.Reason
 			}
@@ -200,9 +200,8 @@ func (in *intake) recallReading(ctx context.Context, reading *argus.Record) erro
 	return nil
 }
 
-// carry repeats the problems of the files that could not be read when they were handed
-// over, since no bytes of them are kept, and of those that changed while they were
-// copied.
+// carry repeats the problems of the files that could not be read when they were handed over,
+// none of whose bytes are kept, and of those that changed while they were copied.
 func (in *intake) carry(ctx context.Context) error {
 	var problems []*argus.Record
 	for _, r := range in.originals {

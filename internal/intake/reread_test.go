@@ -30,8 +30,8 @@ func (b *bench) reread(t *testing.T, n argus.DeliveryNumber) (*argus.Receipt, *D
 	return r, d
 }
 
-// mixed writes a folder with typical contents: an archive with an attachment, an empty
-// file, one that nobody understands, a link, broken pieces.
+// mixed writes a folder with typical contents: an archive with an attachment, an empty file,
+// a file that no reader understands, a link, broken pieces.
 func mixed(t *testing.T) string {
 	t.Helper()
 	source := t.TempDir()
@@ -46,8 +46,8 @@ func mixed(t *testing.T) string {
 	return source
 }
 
-// TestRereadFindsTheSame: the same readers find the same in the kept files, piece by
-// piece, even when the source files are gone.
+// TestRereadFindsTheSame: the same readers find the same in the kept files, piece by piece,
+// even if the source files are gone.
 func TestRereadFindsTheSame(t *testing.T) {
 	b := newBench(t)
 	source := mixed(t)
@@ -142,8 +142,8 @@ func TestInterruptedRereadGoesOn(t *testing.T) {
 	}
 }
 
-// TestAbandonedRereadCountsNot: an abandoned reading replaces nothing, and the next one
-// is compared with the reading that counts.
+// TestAbandonedRereadCountsNot: an abandoned reading replaces nothing, and the next one is
+// compared with the last reading that counts.
 func TestAbandonedRereadCountsNot(t *testing.T) {
 	b := newBench(t)
 	b.ingest(t, mixed(t))
@@ -220,7 +220,7 @@ func TestDifferenceIsOfSets(t *testing.T) {
 			r.ID, r.Version = hasher.Identity(m)
 			list = append(list, r)
 			if n%5 == 0 {
-				list = append(list, r) // a duplicate is not another thing
+				list = append(list, r) // a duplicate is not counted again
 			}
 		}
 		return list

@@ -30,8 +30,8 @@ func (b *bench) interrupt(t *testing.T, path string, batches int) {
 	b.o.Pace = nil
 }
 
-// TestResumeKeepsReadingOptions: a resumed delivery is read with the options that it
-// was begun with.
+// TestResumeKeepsReadingOptions: a resumed delivery is read with the options with which it
+// was begun.
 func TestResumeKeepsReadingOptions(t *testing.T) {
 	b := newBench(t)
 	b.o.BatchRecords = 1
@@ -61,7 +61,7 @@ func TestResumeKeepsReadingOptions(t *testing.T) {
 	}
 }
 
-// TestResumeWithEqualPaths: two files of an archive may have one name. An interruption
+// TestResumeWithEqualPaths: two files in an archive may have the same name. An interruption
 // loses nothing of either.
 func TestResumeWithEqualPaths(t *testing.T) {
 	content := func(from int) string {
@@ -88,7 +88,7 @@ func TestResumeWithEqualPaths(t *testing.T) {
 			}
 		}
 	}
-	// Interrupted while files were kept, before any was read.
+	// The interruption is while files are kept, before any is read.
 	b := newBench(t)
 	in := 0
 	b.o.Progress = func(p Progress) {
@@ -120,7 +120,7 @@ func TestLargeMessages(t *testing.T) {
 	if r := b.ingest(t, source); r.Counts.Stored != 7 {
 		t.Errorf("large titles: %+v", r.Counts)
 	}
-	// Windows-1252 grows: a euro sign is one byte there and three here.
+	// Windows-1252 text grows: a euro sign has one byte there and three in UTF-8.
 	euros := strings.Repeat("\x80", 12<<20)
 	source = write(t, t.TempDir(), "chat.txt", "14/02/2021, 12:03 - Ali: one\n14/02/2021, 12:03 - Ali: "+euros+"\n15/02/2021, 12:04 - Zoe: two\n")
 	if r := b.ingest(t, source); r.Counts.Read != 3 || r.Counts.Stored < 2 {
@@ -163,7 +163,7 @@ func TestFolderNamedByALink(t *testing.T) {
 	}
 }
 
-// TestResumeRefusesOtherFiles: other files in the place of an interrupted delivery are
+// TestResumeRefusesOtherFiles: different files in the place of an interrupted delivery are
 // refused.
 func TestResumeRefusesOtherFiles(t *testing.T) {
 	b := newBench(t)

@@ -37,12 +37,11 @@ type intake struct {
 	strangers []stranger          // files that no reader recognised
 	kinds     kinds               // the readers that found messages beside them
 
-	// again is the delivery whose originals are read again, 0 for none, and unread has
-	// its empty files by the number of their records, with the reason for not reading
-	// them.
+	// again is the delivery whose originals are read again, or 0. unread maps the record
+	// numbers of its empty files to the reason why they could not be read.
 	again  argus.DeliveryNumber
 	unread map[uint64]string
-	// changed has those of its originals that changed while they were copied, with a
+	// changed maps those of its originals that changed while they were copied to a
 	// description, until this reading repeats it.
 	changed map[uint64]string
 
@@ -51,8 +50,8 @@ type intake struct {
 	reading  *sandbox.Readers
 	batch    *batch
 
-	// put makes records durable and numbers them; open opens a kept file, and plain
-	// opens it as one that any program can read.
+	// put makes records durable and numbers them; open opens a kept file, and plain opens it
+	// as a file that any program can read.
 	put   func(ctx context.Context, records []*argus.Record) error
 	open  func(*argus.Record) (sandbox.Content, error)
 	plain func(context.Context, *argus.Record) (*os.File, error)
@@ -76,7 +75,7 @@ type holding struct {
 	hash argus.Hash
 	size int64
 	used bool
-	// record is the original that is the file, or contains it.
+	// record is the original that the file is, or that contains it.
 	record *argus.Record
 }
 
@@ -196,7 +195,7 @@ func (in *intake) readAll(ctx context.Context) error {
 
 // keep takes the bytes of every file, before anything is read.
 func (in *intake) keep(ctx context.Context, files []foundFile) error {
-	kept := map[string][]*argus.Original{} // names that are not UTF-8 can share a path
+	kept := map[string][]*argus.Original{} // file names that are not UTF-8 can become the same path
 	for _, r := range in.originals {
 		kept[r.Original.Path] = append(kept[r.Original.Path], r.Original)
 	}
@@ -237,8 +236,8 @@ func (in *intake) keepAll(ctx context.Context, files []foundFile, kept map[strin
 	return in.recordKept(ctx, batch)
 }
 
-// keeping holds the files that are kept and not yet durable and recorded, and the
-// reasons for unreadable ones, by their place.
+// keeping holds the files that are kept but not yet durable and recorded, and the reasons
+// for unreadable ones, keyed by their place.
 type keeping struct {
 	originals *evidence.OriginalBatch
 	records   []*argus.Record
@@ -247,8 +246,8 @@ type keeping struct {
 	last      string // path
 }
 
-// keepTogether is how many files one batch of records covers, unless they reach
-// keepBytes before.
+// keepTogether is how many files one batch of records covers, unless they reach keepBytes
+// first.
 const (
 	keepTogether = 256
 	keepBytes    = 64 << 20
@@ -285,7 +284,7 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 	return nil
 }
 
-// problem notes the fault of the file whose record comes next.
+// problem notes why the file whose record comes next is faulty.
 func (k *keeping) problem(why string) {
 	if k.problems == nil {
 		k.problems = map[int]string{}
@@ -293,7 +292,7 @@ func (k *keeping) problem(why string) {
 	k.problems[len(k.records)] = why
 }
 
-// recordKept makes the files durable, and the records of them.
+// recordKept makes the files durable, and then their records.
 func (in *intake) recordKept(ctx context.Context, batch *keeping) error {
 	if err := batch.originals.Commit(); err != nil {
 		return err
@@ -360,8 +359,8 @@ func (s *sourceFile) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// changedWhileCopied begins the reason of a record about that, which is not a piece of
-// the content.
+// changedWhileCopied is the beginning of the reason in a record about such a change, which
+// is not a piece of the content.
 const changedWhileCopied = "the file changed while it was copied, and its bytes may be of different moments"
 
 func saysChanged(r *argus.Record) bool {
@@ -429,8 +428,8 @@ func (in *intake) readOriginal(ctx context.Context, record *argus.Record) error 
 	return in.finish(ctx, &at)
 }
 
-// take notes the files that messages may name, and readers may look into: the original
-// itself, or the contents of an archive.
+// take notes the files that messages may name and readers may look up: the original itself,
+// or the contents of an archive.
 func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Original) error {
 	if len(in.holdings) == 0 {
 		// The originals of a folder are siblings.
@@ -455,7 +454,7 @@ func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Ori
 
 // reading is the state of reading an original.
 type reading struct {
-	where   argus.Where // of the file in hand, with its reader
+	where   argus.Where // of the current file, with its reader
 	name    string
 	repeats *repeats
 	second  second
@@ -463,7 +462,7 @@ type reading struct {
 	behind  int64 // how many bytes of the file were read
 	found   bool  // whether it had any record
 	said    bool  // whether it had a message
-	// over is set if the rest of the file is skipped: it broke its reader before an
+	// over is set if the rest of the file is skipped because it broke its reader before an
 	// interruption.
 	over bool
 }
@@ -537,7 +536,7 @@ func (in *intake) item(ctx context.Context, at *reading, e sandbox.Event) error 
 	return in.give(ctx, at, r)
 }
 
-// finish ends a file. One without a record is a problem, too.
+// finish ends a file. A file without a record is a problem too.
 func (in *intake) finish(ctx context.Context, at *reading) error {
 	if err := in.release(ctx, at); err != nil {
 		return err
@@ -564,7 +563,7 @@ func (in *intake) beside(_ context.Context, name string) (b sandbox.Beside, ok b
 	return sandbox.Beside{Original: sandbox.Original{Name: o.Path, Size: o.Size, File: f}, Size: h.size}, true, nil
 }
 
-// give hands a record on, unless that was done before an interruption. The files of an
+// give hands a record on, unless it was handed on before an interruption. The files of an
 // archive may share a path; their records are counted together.
 func (in *intake) give(ctx context.Context, at *reading, r *argus.Record) error {
 	broke := r.Quarantine != nil && r.Quarantine.Broke
@@ -575,12 +574,12 @@ func (in *intake) give(ctx context.Context, at *reading, r *argus.Record) error 
 	if done := in.done[p]; len(done) > 0 {
 		switch first := &done[0]; {
 		case broke && first.broke, !broke && first.items == 0 && first.broke:
-			// It broke here before, sooner or later than now.
+			// The reader broke in this file before, sooner or later than now.
 			at.over = true
 			in.done[p] = done[1:]
 			return nil
 		case broke:
-			delete(in.done, p) // sooner than it was interrupted
+			delete(in.done, p) // earlier than the place of the interruption
 		case first.items > 0:
 			first.items--
 			return nil
@@ -622,8 +621,8 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 		Quarantine: &argus.Quarantine{Reason: strings.ToValidUTF8(reason, "\uFFFD"), Raw: raw}}
 }
 
-// resolve gives the attachments of a message the hashes of the held files of their
-// names, beside the file that names them.
+// resolve sets the hashes of a message's attachments, if files with their names are held
+// beside the file that names them.
 func (in *intake) resolve(m *argus.Message, name string) {
 	for i := range m.Attachments {
 		a := &m.Attachments[i]
@@ -663,8 +662,8 @@ func (in *intake) about(source string) []argus.Field {
 	return details
 }
 
-// RecordOpening writes the opening of a delivery to the ledger. It comes after the
-// records of the opening, which it names, and before any other.
+// RecordOpening writes the opening of a delivery to the ledger. The entry comes after the
+// records of the opening, which it names, and before any other entry of the delivery.
 func RecordOpening(ctx context.Context, o Options, d argus.DeliveryNumber, details ...argus.Field) error {
 	with, err := o.Store.Begun(d)
 	if err != nil {
@@ -674,7 +673,7 @@ func RecordOpening(ctx context.Context, o Options, d argus.DeliveryNumber, detai
 }
 
 // RecordSeal writes a seal to the ledger. A crash right after sealing can prevent that;
-// whoever opens the store next makes up for it.
+// whoever opens the store next writes it.
 func RecordSeal(ctx context.Context, o Options, seal *argus.Seal) error {
 	text, err := o.Store.SealText(seal.Delivery)
 	if err != nil {

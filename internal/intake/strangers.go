@@ -14,10 +14,10 @@ import (
 type stranger struct {
 	where argus.Where
 	name  string // key of holdings
-	looks string // the known kind that it looks like, or ""
+	looks string // the known kind of file that it looks like, or ""
 }
 
-// kinds counts, for files of one folder and one ending, those in which a format found
+// kinds counts, for files with the same folder and ending, those in which each format found
 // a message.
 type kinds map[string]map[string]int
 
@@ -45,7 +45,7 @@ func (k *kinds) add(name, reader string) {
 	}
 }
 
-// of returns the format of most files beside one, "" for none.
+// of returns the format of most of the files beside a file, or "" if there is none.
 func (k kinds) of(name string) (format string) {
 	formats := k[kindOf(name)]
 	for other, n := range formats {
@@ -56,9 +56,9 @@ func (k kinds) of(name string) (format string) {
 	return format
 }
 
-// settleStrangers accounts for the files that no reader recognised: those that a
-// message named are attachments, others are read like the files beside them, and the
-// rest is quarantined.
+// settleStrangers accounts for the files that no reader recognised: those that a message
+// names are attachments, others are read like the files beside them, and the rest are
+// quarantined.
 func (in *intake) settleStrangers(ctx context.Context) error {
 	used := func(s stranger) bool { h := in.holdings[s.name]; return h != nil && h.used }
 	unnamed := slices.DeleteFunc(slices.Clone(in.strangers), used)
@@ -99,8 +99,8 @@ func (in *intake) whyUnread(s stranger) string {
 	return reason
 }
 
-// readLikeOthers reads each stranger with the format of the files beside it, of the
-// same folder and ending, and returns those in which it finds no message.
+// readLikeOthers reads each stranger in the format of the files with the same folder and
+// ending, and returns those in which it finds no message.
 func (in *intake) readLikeOthers(ctx context.Context, strangers []stranger) (rest []stranger, err error) {
 	for len(strangers) > 0 {
 		of := strangers[0].where.Original
@@ -128,8 +128,8 @@ func (in *intake) readLikeOthers(ctx context.Context, strangers []stranger) (res
 	return rest, nil
 }
 
-// readSuggested reads files of an original with the formats given for their paths, and
-// returns how many of each path it read: files of an archive may share one.
+// readSuggested reads files of an original in the formats given for their paths, and returns
+// how many it read for each path: files in an archive may share a path.
 func (in *intake) readSuggested(ctx context.Context, original uint64, formats map[string]string) (read map[string]int, err error) {
 	read = map[string]int{}
 	at := slices.IndexFunc(in.originals, func(r *argus.Record) bool { return r.Seq == original })

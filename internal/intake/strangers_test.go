@@ -12,9 +12,9 @@ import (
 )
 
 // TestFilesBesideSuggestTheReader reads a file that no reader recognises like those of
-// its folder and ending, from a folder and from an archive, where two files have one
-// path. A file in which that reader finds nothing stays unrecognised, and so does one
-// in another folder.
+// its folder and ending, from a folder and from an archive, where two files have the same
+// path. A file in which that reader finds nothing stays unrecognised, and so does one in
+// another folder.
 func TestFilesBesideSuggestTheReader(t *testing.T) {
 	torn := strings.Repeat("x", 70_000) + "\n" + line(7, "torn off") // longer than the examined beginning
 	files := []string{
@@ -61,9 +61,8 @@ func TestFilesBesideSuggestTheReader(t *testing.T) {
 	})
 }
 
-// TestEveryFormatAccountsForAFile has each format read a file that it cannot
-// understand: a file that holds lines, objects or nothing is a message or a problem,
-// never silence.
+// TestEveryFormatAccountsForAFile has each format read files that it cannot understand: a
+// file of lines, of objects or of nothing gives a message or a problem, never silence.
 func TestEveryFormatAccountsForAFile(t *testing.T) {
 	for _, f := range all.Formats() {
 		b := newBench(t)

@@ -20,26 +20,25 @@ import (
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
-// Via is a program of the operator's that converts each file of a delivery into Argus
-// JSON lines. It gets the file on its standard input and the file's path in the
-// delivery as $ARGUS_FILE, and prints on its standard output.
+// Via is a program, chosen by the operator, that converts each file of a delivery into Argus
+// JSON lines. It gets the file on its standard input and the file's path in the delivery as
+// $ARGUS_FILE, and prints on its standard output.
 //
-// It runs as the user who runs Argus, outside the sandbox. It has to print the same for
+// It runs as the user who runs Argus, outside the sandbox. It must print the same output for
 // the same file each time.
 type Via struct {
 	program string // full path
 	hash    argus.Hash
 	args    []string
-	folder  string   // that it runs in; "" for that of this process
+	folder  string   // where it runs; "" for that of this process
 	environ []string // nil for that of this process
-	// Output is the most that is read of its output for one file, in bytes. Default 1
-	// GiB and 100 times the size of the file.
+	// Output is the maximum number of bytes of its output that are read for one file.
+	// Default: 1 GiB plus 100 times the size of the file.
 	Output int64
 }
 
-// NewVia finds a program. The fields are the record of it: its path and SHA-256, its
-// arguments, and the SHA-256 of those that are files, such as the script of an
-// interpreter.
+// NewVia finds a program. The fields are for the record: its path and SHA-256, its
+// arguments, and the SHA-256 of those that are files, such as a script for an interpreter.
 func NewVia(program string, args []string) (*Via, []argus.Field, error) {
 	return newVia(program, args, "", nil)
 }
@@ -83,7 +82,8 @@ func hashFile(name string) (h argus.Hash, err error) {
 	return h, err
 }
 
-// viaOf finds again the program that a delivery was begun with, nil for none.
+// viaOf finds again the program with which a delivery was begun, or returns nil if there was
+// none.
 func (o Options) viaOf(settings []argus.Field) (*Via, []argus.Field, error) {
 	var via, others []argus.Field
 	var args []string
@@ -151,7 +151,7 @@ func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io
 	return "", err
 }
 
-// boundedWriter takes as many bytes as are left and calls over for more.
+// boundedWriter takes as many bytes as are left, and calls over if more come.
 type boundedWriter struct {
 	w    io.Writer
 	left int64
@@ -171,7 +171,7 @@ func (b *boundedWriter) Write(p []byte) (int, error) {
 	return n, b.err
 }
 
-// lineWriter passes lines on, only the beginning of long ones.
+// lineWriter passes lines on, but only the beginning of long ones.
 type lineWriter struct {
 	say  func(string)
 	line []byte

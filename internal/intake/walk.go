@@ -73,7 +73,8 @@ func walk(root, store string) ([]foundFile, error) {
 	return files, err
 }
 
-// isFolder reports whether an entry is the folder that own describes, nil for none.
+// isFolder reports whether an entry is the folder that own describes; own is nil if there is
+// no such folder.
 func isFolder(e fs.DirEntry, own fs.FileInfo) bool {
 	info, err := e.Info()
 	return own != nil && err == nil && os.SameFile(info, own)

@@ -23,8 +23,8 @@ import (
 type File struct {
 	// Path leads to the file inside the original, "" for the original itself,
 	// "outer.zip!/inner.txt" for an entry of an archive in it. It is a label from a
-	// hostile source: U+FFFD replaces control characters and marks that turn the
-	// direction of text, and it may hold ../ or be absolute.
+	// hostile source: U+FFFD replaces control characters and marks that change the direction
+	// of text, and the path may contain ../ or be absolute.
 	Path string
 	// Input reads the file, and Sample is its beginning. Both are valid until the walk
 	// moves on; Input.Options is the zero value. They are empty when Problem is set.
@@ -40,16 +40,15 @@ type File struct {
 
 // Limits bound how far an archive may unpack.
 type Limits struct {
-	// Depth is how deep archives may be nested. Default 3.
+	// Depth is the maximum depth to which archives may be nested. Default 3.
 	Depth int
-	// Bytes is the most that the entries of one original unpack to. Default
-	// 64 GiB.
+	// Bytes is the maximum total size to which the entries of one original may unpack.
+	// Default 64 GiB.
 	Bytes int64
-	// Entries is the most entries that one original may have. Default
-	// 1,000,000.
+	// Entries is the maximum number of entries in one original. Default 1,000,000.
 	Entries int
-	// Ratio is how many times its stored size an entry may unpack to, once it
-	// is larger than RatioFrom bytes. Default 1000, from 100 MiB.
+	// Ratio is the maximum ratio of an entry's unpacked size to its stored size, once it
+	// unpacks to more than RatioFrom bytes. Default 1000, from 100 MiB.
 	Ratio, RatioFrom int64
 	// Temp makes a private temporary file, for large entries while they are
 	// read. Default [TempFile].
@@ -81,21 +80,21 @@ func (l Limits) withDefaults() Limits {
 // archive.
 const ArchiveHead = packedHead
 
-// IsArchive reports whether a file that begins with head may be an archive:
+// IsArchive reports whether a file that begins with head may be an archive, so that
 // [Formats.Files] may yield more than the file itself.
 func IsArchive(head []byte) bool { return packingOf(head) != nil }
 
 // Files walks the contents of an original. A plain file yields itself, and so does an
-// archive that a format reads as a whole (a spreadsheet). Another zip archive yields
-// its entries in the order of its directory, and theirs. If the directory is missing or
-// broken, as in an archive that was cut off, the entries are found by their own
-// headers. A tar archive yields its entries, and a compressed file (gzip, bzip2,
-// Zstandard) its unpacked content.
+// archive that a format reads as a whole (a spreadsheet). Any other zip archive yields its
+// entries in the order of its directory, and their contents if they are archives. If the
+// directory is missing or broken, as in an archive that was cut off, the entries are found
+// by their own headers. A tar archive yields its entries, and a compressed file (gzip,
+// bzip2, Zstandard) its unpacked content.
 //
 // If an entry is cut off or damaged, its readable part is yielded after the problem. A
-// fault inside is yielded as a File with a Problem: an entry that is encrypted, fails
-// its checksum, is compressed in an unknown way, or exceeds a limit. An error of the
-// file itself, the temporary folder or the context ends the walk. No name from an
+// fault inside is yielded as a File with a Problem: an entry that is encrypted, does not
+// match its checksum, is compressed by an unknown method, or exceeds a limit. An error from
+// the file itself, the temporary folder or the context ends the walk. No name from an
 // archive is ever used on disk.
 func (l Formats) Files(ctx context.Context, name string, file io.ReaderAt, size int64, limits Limits) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
@@ -122,7 +121,7 @@ type walk struct {
 	limits  Limits
 	yield   func(File, error) bool
 	unfold  int64 // how many bytes may still be unpacked
-	entries int   // how many entries there were
+	entries int   // how many entries were met
 
 	// buffers for one entry at a time
 	stored  *bufio.Reader
@@ -141,7 +140,7 @@ func (w *walk) problem(path, format string, args ...any) error {
 	return w.give(File{Path: path, Problem: fmt.Sprintf(format, args...)})
 }
 
-// file yields a file inside depth archives, or its contents.
+// file yields a file that is nested inside depth archives, or its contents.
 func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) error {
 	sample, err := NewSample(name, file, size)
 	if err != nil {
@@ -201,7 +200,7 @@ func (w *walk) archive(name, inside, path string, file io.ReaderAt, size int64, 
 	}
 }
 
-// recovered yields the whole entries of an archive without a directory.
+// recovered yields the intact entries of an archive that has no directory.
 func (w *walk) recovered(name, inside string, file io.ReaderAt, size int64, depth int) error {
 	for at := int64(0); at < size; {
 		if err := w.ctx.Err(); err != nil {
@@ -259,11 +258,11 @@ func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *Z
 	return false, w.file(name+entry.Name, path, spool.ReaderAt(), spool.Size, depth+1)
 }
 
-// EntryError describes a fault of an entry of an archive.
+// EntryError describes a fault in an archive's entry.
 type EntryError struct {
 	reason string
 	limit  bool // it unpacks to more than the limit, and none of it is read
-	last   bool // nothing after it is read either
+	last   bool // nor is anything after it
 }
 
 func (e *EntryError) Error() string { return e.reason }
@@ -340,8 +339,8 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, 
 	return s, bad
 }
 
-// countingReader counts the bytes read. It is an io.ByteReader, so decompressors do not
-// read beyond the end of compressed data.
+// countingReader counts the bytes read. It implements io.ByteReader so that decompressors do
+// not read beyond the end of the compressed data.
 type countingReader struct {
 	r   *bufio.Reader
 	n   int64
@@ -370,9 +369,9 @@ func (c *countingReader) failed(err error) {
 	}
 }
 
-// TempFile makes a temporary file that nobody else can open. The caller removes it by
-// its name after closing it. Where an open file can be removed, it is removed at once,
-// so that no crash leaves it behind.
+// TempFile makes a temporary file that nobody else can open. The caller closes it and then
+// removes it by name. On systems where an open file can be removed, it is removed at once,
+// so that a crash leaves nothing behind.
 func TempFile() (*os.File, error) {
 	f, err := os.CreateTemp("", "argus-entry-*")
 	if err == nil {
@@ -392,7 +391,7 @@ type Spool struct {
 
 const spoolMemory = 4 << 20
 
-// NewSpool makes a spool. temp makes its temporary file; default [TempFile].
+// NewSpool makes a spool. temp makes its temporary file; the default is [TempFile].
 func NewSpool(temp func() (*os.File, error)) *Spool {
 	if temp == nil {
 		temp = TempFile
@@ -454,8 +453,8 @@ func (s *Spool) Close() {
 	}
 }
 
-// entryName makes a label of a name from an archive: UTF-8, or decoded as Windows-1252
-// if it is not, without characters that could deceive a reader.
+// entryName turns a name from an archive into a label: decoded as UTF-8, or as Windows-1252
+// if it is not valid UTF-8, and without characters that could deceive a reader.
 func entryName(stored []byte) string {
 	if len(stored) == 0 {
 		return "(no name)"
@@ -471,7 +470,7 @@ func entryName(stored []byte) string {
 	}, string(stored))
 }
 
-// Archive finds the files of a zip archive by their names.
+// Archive finds the files of a zip archive by name.
 type Archive struct {
 	walk
 	content *Spool
@@ -479,8 +478,8 @@ type Archive struct {
 }
 
 // OpenArchive reads the directory of an archive. It keeps at most the given number of
-// entries, and their files may unpack to most bytes together. The caller closes content
-// after the last opened file.
+// entries, which may together unpack to at most most bytes. The caller closes content after
+// the last opened file.
 func OpenArchive(ctx context.Context, content *Spool, most int64, entries int) (*Archive, error) {
 	directory, err := OpenZip(content.ReaderAt(), content.Size)
 	if err != nil {
@@ -507,7 +506,7 @@ func OpenArchive(ctx context.Context, content *Spool, most int64, entries int) (
 	return a, nil
 }
 
-// Has reports whether the archive has a file of a name.
+// Has reports whether the archive has a file with the given name.
 func (a *Archive) Has(name string) bool { return a.entries[name] != nil }
 
 // Open unpacks an existing file into a spool that the caller closes. The error is an

@@ -65,7 +65,7 @@ func walked(t testing.TB, name string, file []byte, limits reader.Limits) []stri
 			t.Fatal(err)
 		}
 		want := strings.TrimSuffix(name+"!/"+f.Path, "!/")
-		if reader.Unfolds(file) { // it is beside the compressed file
+		if reader.Unfolds(file) { // the file is beside the compressed one
 			want = f.Path
 		}
 		if f.Input.Name != want {
@@ -80,8 +80,7 @@ func walked(t testing.TB, name string, file []byte, limits reader.Limits) []stri
 	return shown
 }
 
-// tarred makes a tar of names and contents, in turn; a name that ends with @ is
-// a link.
+// tarred makes a tar from alternating names and contents; a name that ends with @ is a link.
 func tarred(t testing.TB, pairs ...string) string {
 	t.Helper()
 	var file bytes.Buffer

@@ -9,9 +9,10 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Items yields what Read does, and marks as not understood each field of a message that
-// the format keeps without knowing it: [Format.Kept] does not name it. The receipt counts
-// those fields. The mark has the field's name and value, so that nothing is lost.
+// Items yields the items of Read, and marks each field of a message as not understood if the
+// format keeps the field without knowing it, that is, if [Format.Kept] does not name it. The
+// receipt counts those fields. The mark has the field's name and value, so that nothing is
+// lost.
 func (f *Format) Items(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	if f.Kept == nil {
 		return f.Read(ctx, in)
@@ -32,15 +33,16 @@ func (f *Format) Items(ctx context.Context, in Input) iter.Seq2[Item, error] {
 // keptFields decides about the fields of one file.
 type keptFields struct {
 	format *Format
-	// met are the fields met so far, by name, at most metLimit.
+	// met holds at most metLimit of the fields met so far, keyed by name.
 	met map[string]keptField
-	// before are the fields of the messages before, by their place: messages of one kind
-	// have the same fields in the same places, and a comparison is faster than a map.
+	// before holds the fields of earlier messages, indexed by their position: messages of one
+	// kind have the same fields in the same positions, and a comparison is faster than a map
+	// lookup.
 	before [32]keptField
 }
 
-// keptField is a field of a file and whether its format knows it. Its name is a copy that
-// holds no record in memory.
+// keptField is a field of a file and whether its format knows it. Its name is a copy, so
+// that it does not keep a record in memory.
 type keptField struct {
 	name  string
 	known bool
@@ -49,7 +51,8 @@ type keptField struct {
 // ExtraRepaired names the defect of a record that was repaired.
 const ExtraRepaired = "repaired"
 
-// metLimit and metName are how many names are remembered, and the bytes of the longest.
+// metLimit is how many names are remembered, and metName the maximum length of one, in
+// bytes.
 const (
 	metLimit = 1 << 10
 	metName  = 256
@@ -82,8 +85,8 @@ func (k *keptFields) look(name string) keptField {
 	return field
 }
 
-// keeps reports whether the format knows a field that it keeps. The toolkits add some to
-// messages of every format: what was repaired, and the raw form of a text (jsondoc).
+// keeps reports whether the format knows a field that it keeps. The toolkits add some fields
+// to messages of every format: a note of each repair, and the raw form of a text (jsondoc).
 func (f *Format) keeps(name string) bool {
 	switch name {
 	case argus.ExtraUnread, argus.ExtraAssumed, ExtraRepaired:

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Formats are the formats that a program reads, in the order of preference: between
-// formats that are equally sure of a file, the earlier wins.
+// Formats are the formats that a program reads, in order of preference: if formats are
+// equally sure of a file, the earlier one wins.
 type Formats []*Format
 
 // ByName returns the format that --format names.
@@ -26,7 +26,7 @@ type Claim struct {
 	Sure int
 }
 
-// Claims returns the formats that recognise a file, the surest first. Formats that are
+// Claims returns the formats that recognise a file, surest first. Formats that are
 // equally sure keep their order.
 func (l Formats) Claims(s Sample) []Claim {
 	var claims []Claim

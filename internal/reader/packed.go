@@ -17,14 +17,14 @@ import (
 
 // Archives other than zip: tar, and single compressed files, which often hold a tar.
 
-// packing is a way in which files are packed.
+// packing is one way of packing files.
 type packing struct {
-	// magic is found at a fixed place in the file.
+	// magic is the text at a fixed place in the file.
 	magic string
 	at    int
-	// endings are pairs of a file name's ending and its replacement after unpacking.
+	// endings are pairs: the ending of a file name, and its replacement after unpacking.
 	endings [][2]string
-	// open decompresses; nil for a zip archive and a tar.
+	// open decompresses; it is nil for zip and tar archives.
 	open func(io.Reader) (io.ReadCloser, error)
 }
 
@@ -38,7 +38,7 @@ var (
 	}
 )
 
-// zstdWindow is the most memory that decompressing may take, in bytes.
+// zstdWindow is the maximum amount of memory that decompression may use, in bytes.
 const zstdWindow = 128 << 20
 
 func openZstd(r io.Reader) (io.ReadCloser, error) {
@@ -52,7 +52,7 @@ func openZstd(r io.Reader) (io.ReadCloser, error) {
 // packedHead is how many bytes at the beginning of a file show how it is packed.
 const packedHead = 512
 
-// packingOf returns how a file is packed, nil if it is not.
+// packingOf returns how a file is packed, or nil if it is not packed.
 func packingOf(head []byte) *packing {
 	for _, p := range packings {
 		if len(head) >= p.at && bytes.HasPrefix(head[p.at:], []byte(p.magic)) {
@@ -117,7 +117,7 @@ func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, siz
 			return err
 		}
 	}
-	// It is beside the compressed file, and so beside the files that it names.
+	// It is placed beside the compressed file, and so beside the files that it names.
 	return w.file(path.Join(path.Dir(name), inner), inside+inner, s.ReaderAt(), s.Size, depth+1)
 }
 
@@ -196,7 +196,7 @@ func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, dept
 	}
 }
 
-// withoutDots removes the ./ at the beginning of a name; tar writes it when a folder is
+// withoutDots removes the ./ at the beginning of a name, which tar writes when a folder is
 // packed from inside.
 func withoutDots(name string) string {
 	for strings.HasPrefix(name, "./") {
@@ -205,7 +205,7 @@ func withoutDots(name string) string {
 	return name
 }
 
-// tarEnd yields a problem if a tar does not end in blocks of zeros.
+// tarEnd yields a problem if a tar does not end with blocks of zeros.
 func (w *walk) tarEnd(path string, file io.ReaderAt, size int64) error {
 	end := make([]byte, min(size, 512))
 	if n, err := file.ReadAt(end, size-int64(len(end))); n < len(end) {
@@ -227,8 +227,8 @@ func isSparse(h *tar.Header) bool {
 	return h.Typeflag == tar.TypeGNUSparse
 }
 
-// LooksLike describes a file that no reader recognises, and suggests how to proceed; "" if
-// it does not look like anything known.
+// LooksLike describes a file that no reader recognises and suggests how to proceed. It
+// returns "" if the file does not look like anything known.
 func LooksLike(s Sample) string {
 	for _, l := range looks {
 		if strings.HasPrefix(l.words, "JSON") && !looksLikeJSON(s.Text) {
@@ -244,8 +244,8 @@ func LooksLike(s Sample) string {
 	return ""
 }
 
-// looksLikeJSON reports whether a text begins as an object or a list of JSON does, and
-// not only with its bracket.
+// looksLikeJSON reports whether a text begins like a JSON object or list, beyond the opening
+// bracket.
 func looksLikeJSON(text []byte) bool {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
@@ -268,7 +268,7 @@ const proposes = ": argus map proposes how to read it"
 
 const needsKey = ", which is encrypted and cannot be read without its key"
 
-// looks are files that are recognised but not read.
+// looks lists the files that are recognised but not read.
 var looks = []struct {
 	magic  string
 	at     int

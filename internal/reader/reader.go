@@ -1,9 +1,9 @@
 // Package reader holds the contract of the readers: formats, the files that they are
 // given, archives unpacked, and the items that they find.
 //
-// A reader streams: whatever the size of the file, it holds a bounded piece of it. It
-// trusts nothing in it. A piece that is invalid is yielded as a problem, with the
-// reason, and reading continues after it.
+// A reader streams: whatever the size of the file, it holds a bounded piece of it. It trusts
+// nothing in the file. A piece that is invalid is yielded as a problem, with the reason, and
+// reading continues after it.
 //
 // The formats are in the packages below formats, which do not import each other. They
 // share toolkits: textdoc, jsondoc, xmldoc, sqlitedoc, sheetdoc and rtfdoc for the
@@ -24,36 +24,36 @@ import (
 
 // Format is one kind of export.
 type Format struct {
-	// Name is the word for --format, and each message's trace shows it.
+	// Name is the word for --format; each message's trace shows it.
 	Name string
-	// Version rises whenever the same input would give other messages.
+	// Version is raised whenever the same input would give different messages.
 	Version int
-	// About names in one line the export and the program that writes it.
+	// About is one line that names the export and the program that writes it.
 	About string
 	// Checked names the data that the reader was checked with, with the counts.
 	Checked string
 	// OfDevice is set for the data of one device: messages that its owner sent have the
 	// device's own time and no time of receipt. Default: a service's, or unknown.
 	OfDevice bool
-	// Log is set if each message is in the file once, in the order in which they were
-	// written, so that two equal ones in one second are two. Default: the same message
-	// may be repeated.
+	// Log is set if each message is in the file once, in the order of writing, so that two
+	// equal messages in the same second are two messages. Default: the same message may be
+	// repeated.
 	Log bool
-	// Devices is set if a file may hold the copies of several devices, each with its
-	// own clock, and Item.Device names them. Default: one device's, or unknown.
+	// Devices is set if a file may hold copies from several devices, each with its own clock,
+	// which Item.Device names. Default: the file is one device's, or that is unknown.
 	Devices bool
 	// Kept names the fields that the reader understands and keeps beside a message
-	// because Argus has no place for them; "author.*" names all that begin so. A field
-	// with another name is not understood, and the receipt counts it. Default: fields of
-	// any name are expected, as in mails and sheets.
+	// because Argus has no place for them; "author.*" means all names that begin with
+	// "author.". A field with any other name is counted by the receipt as not understood.
+	// Default: fields of any name are expected, as in mails and sheets.
 	Kept []string
 	// Ignored names the fields that the reader leaves out on purpose, each with the
 	// reason.
 	Ignored map[string]string
-	// Detect returns how surely a file is of this format, from 0 (it is not) to 100,
-	// from its content; the name may only decide between equals.
+	// Detect returns how sure it is, from 0 (it is not) to 100, that a file has this format.
+	// It judges by the content; the name may only break a tie.
 	Detect func(Sample) int
-	// Read yields the items of the file, in its order, and the same items each time. An
+	// Read yields the items of the file in order, the same ones each time. An
 	// error ends the file; the items before it stay valid.
 	Read func(ctx context.Context, in Input) iter.Seq2[Item, error]
 }
@@ -61,7 +61,7 @@ type Format struct {
 // String returns name/version, as in a message's trace.
 func (f *Format) String() string { return f.Name + "/" + strconv.Itoa(f.Version) }
 
-// Sample is the part of a file that formats are detected from.
+// Sample is the part of a file that is used to detect its format.
 type Sample struct {
 	// Name is the file's path in the delivery, with forward slashes.
 	Name string
@@ -72,11 +72,11 @@ type Sample struct {
 	Text []byte
 	// Entries are the names in the file if it is a zip archive.
 	Entries []string
-	// Schema holds the pages with the statements that made its tables if it is an
-	// SQLite database, and the beginning of its directory if it is a compound file.
+	// Schema holds, for an SQLite database, the pages with the statements that created its
+	// tables, and for a compound file the beginning of its directory.
 	Schema []byte
-	// Map and MapText are those of [Options]: with them a file may be recognised that
-	// would not be otherwise.
+	// Map and MapText are those of [Options]: they allow a file to be recognised that
+	// otherwise would not be.
 	Map     map[string]string
 	MapText string
 }
@@ -86,14 +86,15 @@ const HeadSize = textdoc.HeadSize
 
 // Input is one file to read.
 type Input struct {
-	// Name is the file's path in the delivery, with forward slashes. Some formats keep
-	// facts in it: a date, the name of a chat. It is hostile and never opened.
+	// Name is the file's path in the delivery, with forward slashes. Some formats keep facts
+	// in it, such as a date or the name of a chat. It is hostile: no file is ever opened by
+	// it.
 	Name string
 	// Size is in bytes.
 	Size int64
 	File io.ReaderAt
 	// Sibling opens another file of the delivery by its path, for formats that keep
-	// names beside the messages. ok is false if no such file can be held. The file is
+	// names beside the messages. ok is false if there is no such file. The file is
 	// valid as long as File. Default: nil, the file has no siblings.
 	Sibling func(name string) (file io.ReaderAt, size int64, ok bool)
 	// Temp makes a private temporary file. Default [TempFile].
@@ -106,7 +107,7 @@ func (in Input) Reader() io.Reader { return io.NewSectionReader(in.File, 0, in.S
 
 // Options are an operator's statements about a delivery.
 type Options struct {
-	// Zone is the time zone of clocks that name none. Default: UTC is assumed, and each
+	// Zone is the time zone of times that name none. Default: UTC is assumed, and each
 	// time records that.
 	Zone *time.Location
 	// Map names the columns of a sheet: canonical field to header. Default: the header
@@ -118,19 +119,19 @@ type Options struct {
 	// Service names the service for formats that do not record it. Default: each format
 	// documents its own.
 	Service string
-	// Owner names the account of the device that an export was made on, for formats
-	// that do not record it. Default: each format documents its own.
+	// Owner names the account of the device on which an export was made, for formats that do
+	// not record it. Default: each format documents its own.
 	Owner string
-	// Countries are the codes (ISO 3166) of the countries of the case: they decide the
-	// order of day and month where a sheet or a mail leaves it open. Default: day first
-	// in sheets, and no time in mails.
+	// Countries are the codes (ISO 3166) of the countries of the case: they decide the order
+	// of day and month where a sheet or a mail leaves it open. Default: day first in sheets;
+	// in mails, such a date gives no time.
 	Countries []string
-	// MaxRecord is the longest record that is read, in bytes; a longer one is a
-	// problem. Default 16 MiB.
+	// MaxRecord is the maximum length of a record, in bytes; a longer one is a problem.
+	// Default 16 MiB.
 	MaxRecord int
 }
 
-// ProblemOf returns the item for a line that made no sense.
+// ProblemOf returns the item for a line that does not make sense.
 func ProblemOf(l *textdoc.Line, reason string) Item {
 	return Item{Problem: reason, Raw: l.Beginning(), Where: l.Where()}
 }
@@ -143,17 +144,17 @@ type Item struct {
 	// Problem is set otherwise: a sentence that names the expected and the actual kind
 	// of content, without the piece itself.
 	Problem string
-	// Stated, in an item that is neither, is how many records the source claims to
-	// have. It comes after all of them; the reader does not compare it with its own
-	// count.
+	// Stated, in an item that is neither a message nor a problem, is how many records the
+	// source claims to have. It comes after all of them; the reader does not compare it with
+	// its own count.
 	Stated *argus.Stated
 	// Raw is the beginning of the piece after a problem, at most
 	// argus.QuarantineRaw bytes.
 	Raw []byte
 	// Where is the place: the reader sets Record, Offset and Length.
 	Where argus.Where
-	// Device names the device or account whose copy it is, if a file holds those of
-	// several: each is a log of its own. Default: one, or unknown.
+	// Device names the device or account that the copy belongs to, if a file holds copies of
+	// several: each is a log of its own. Default: there is only one, or it is unknown.
 	Device string
 }
 
@@ -168,7 +169,7 @@ func (o Options) RecordLimit() int {
 	return o.MaxRecord
 }
 
-// ZoneOrUTC returns the zone of clocks that name none, and its source.
+// ZoneOrUTC returns the zone of times that name none, and the source of that zone.
 func (o Options) ZoneOrUTC() (*time.Location, argus.ZoneSource) {
 	if o.Zone == nil {
 		return time.UTC, argus.ZoneAssumed

@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// sampleEntries and sampleNames are how many names of an archive, and how many bytes of
-// names, a Sample holds at most.
+// sampleEntries is how many names from an archive a Sample holds at most, and sampleNames
+// how many bytes of them.
 const (
 	sampleEntries = 4096
 	sampleNames   = 1 << 20
@@ -40,12 +40,12 @@ func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
 	}
 	directory, err := OpenZip(file, size)
 	if err != nil {
-		return s, nil //nolint:nilerr // an archive that is damaged; the walk says how
+		return s, nil //nolint:nilerr // a damaged archive; the walk says how
 	}
 	for names := 0; len(s.Entries) < sampleEntries && names < sampleNames; {
 		entry, err := directory.Next()
 		if err != nil {
-			return s, nil //nolint:nilerr // as above, or the end
+			return s, nil //nolint:nilerr // as above, or the end of the directory
 		}
 		s.Entries = append(s.Entries, entry.Name)
 		names += len(entry.Name)
@@ -53,11 +53,11 @@ func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
 	return s, nil
 }
 
-// CompoundMagic begins a compound file.
+// CompoundMagic is the beginning of every compound file.
 const CompoundMagic = "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"
 
-// cfbDirectory returns the first sector of the directory of a compound file
-// (MS-CFB 2.2), nil if there is none.
+// cfbDirectory returns the first sector of a compound file's directory (MS-CFB 2.2), or nil
+// if there is none.
 func cfbDirectory(head []byte, file io.ReaderAt, size int64) []byte {
 	if len(head) < 512 {
 		return nil
@@ -78,18 +78,19 @@ func cfbDirectory(head []byte, file io.ReaderAt, size int64) []byte {
 	return sector
 }
 
-// databaseMagic begins an SQLite database.
+// databaseMagic is the beginning of every SQLite database.
 const databaseMagic = "SQLite format 3\x00"
 
-// schemaPages is how many pages of a schema are read, and schemaBytes how many bytes.
+// schemaPages is the maximum number of schema pages that are read, and schemaBytes the
+// maximum number of bytes.
 const (
 	schemaPages = 256
 	schemaBytes = 1 << 20
 )
 
 // sqliteSchema returns the pages of the table that holds the schema: its root is the
-// first page, the others can be anywhere (sqlite.org/fileformat2.html, 1.6). If the
-// tree is broken, it returns the pages found until then.
+// first page, the others can be anywhere (sqlite.org/fileformat2.html, 1.6). If the tree is
+// broken, it returns the pages found up to that point.
 func sqliteSchema(head []byte, file io.ReaderAt, size int64) []byte {
 	if len(head) < 100 {
 		return nil
@@ -117,7 +118,7 @@ func sqliteSchema(head []byte, file io.ReaderAt, size int64) []byte {
 		if n == 0 {
 			header = page[100:]
 		}
-		if header[0] != 0x05 { // not the inner page of a table
+		if header[0] != 0x05 { // not an inner page of a table
 			continue
 		}
 		next = append(next, int64(binary.BigEndian.Uint32(header[8:])))

@@ -13,9 +13,9 @@ import (
 )
 
 // The structures of a zip archive, read in constant memory for any number of entries,
-// and also from archives that were cut off: archive/zip holds the whole directory and
-// cannot do without it. Source: PKWARE APPNOTE.TXT 6.3.10, the sections are named
-// below.
+// and also from archives that were cut off: package archive/zip holds the whole directory in
+// memory and cannot read an archive without one. Source: PKWARE APPNOTE.TXT 6.3.10, whose
+// sections are named below.
 
 const (
 	zipStored   = 0
@@ -32,7 +32,7 @@ const (
 	zipEndSize     = 22
 )
 
-// IsZip reports whether a file begins as a zip archive does.
+// IsZip reports whether a file begins like a zip archive.
 func IsZip(head []byte) bool {
 	return bytes.HasPrefix(head, []byte(zipLocal)) || bytes.HasPrefix(head, []byte(zipEnd))
 }
@@ -45,17 +45,17 @@ type ZipEntry struct {
 	checksum  uint32
 	Packed    int64 // bytes as stored
 	size      int64 // bytes unpacked
-	// central is set for a header in the directory: header is then the place of the
-	// entry's own, and data is known once that was read.
+	// central is set for a header in the directory: header is then the place of the entry's
+	// own header, and data is known once that has been read.
 	central bool
 	header  int64
 	data    int64
-	// streamed means that size and checksum follow the data.
+	// streamed means that the size and the checksum follow the data.
 	streamed bool
 }
 
-// Content unpacks an entry of a directory while it is read: it checks nothing and has
-// no limit.
+// Content unpacks an entry from the directory as it is read. It checks nothing and has no
+// limit.
 func (e *ZipEntry) Content(file io.ReaderAt, size int64) (io.Reader, error) {
 	if err := e.locate(file, size); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ type zipDirectory struct {
 	read   uint64
 }
 
-// OpenZip finds the directory of an archive. The error describes in a sentence how the
+// OpenZip finds the directory of an archive. The error is a sentence that describes how the
 // archive is broken.
 func OpenZip(file io.ReaderAt, size int64) (*zipDirectory, error) {
 	tail := make([]byte, min(size, zipEndSize+math.MaxUint16))
@@ -123,7 +123,7 @@ func OpenZip(file io.ReaderAt, size int64) (*zipDirectory, error) {
 }
 
 // zip64Record returns the zip64 end record that the locator at the end of tail points
-// to, and its place; nil if there is none.
+// to, and its place, or nil if there is none.
 func zip64Record(file io.ReaderAt, tail []byte, size int64) ([]byte, uint64) {
 	const locatorSize, recordSize = 20, 56
 	if len(tail) < locatorSize || string(tail[len(tail)-locatorSize:][:4]) != zip64Locator {
@@ -140,8 +140,8 @@ func zip64Record(file io.ReaderAt, tail []byte, size int64) ([]byte, uint64) {
 	return record, at
 }
 
-// Next returns the next entry, io.EOF after the last, or an error that names in a
-// sentence where the directory stops making sense.
+// Next returns the next entry, io.EOF after the last, or an error: a sentence that says
+// where the directory stops making sense.
 func (d *zipDirectory) Next() (*ZipEntry, error) {
 	header := make([]byte, zipCentralSize)
 	n, err := io.ReadFull(d.r, header)
@@ -176,7 +176,7 @@ func (d *zipDirectory) Next() (*ZipEntry, error) {
 	return e, nil
 }
 
-// newZipEntry makes an entry from fields, which begin with flags and method.
+// newZipEntry makes an entry from header fields, which begin with the flags and the method.
 func newZipEntry(fields, name []byte) *ZipEntry {
 	flags := binary.LittleEndian.Uint16(fields)
 	return &ZipEntry{
@@ -187,8 +187,8 @@ func newZipEntry(fields, name []byte) *ZipEntry {
 	}
 }
 
-// zip64Numbers are the 64-bit numbers of an extra field (4.5.3), in the order of the
-// 32-bit ones that they replace.
+// zip64Numbers holds the 64-bit numbers of an extra field (4.5.3), in the order of the
+// 32-bit numbers that they replace.
 type zip64Numbers []byte
 
 func zip64Extra(extra []byte) *zip64Numbers {
@@ -206,7 +206,7 @@ func zip64Extra(extra []byte) *zip64Numbers {
 	return &zip64Numbers{}
 }
 
-// number reads a 32-bit number, or the next 64-bit one that it refers to. It returns
+// number reads a 32-bit number, or the next 64-bit number if it refers to one. It returns
 // MaxInt64 for a number that no file could have.
 func (z *zip64Numbers) number(short []byte) int64 {
 	n := binary.LittleEndian.Uint32(short)
@@ -218,8 +218,8 @@ func (z *zip64Numbers) number(short []byte) int64 {
 	return int64(min(long, math.MaxInt64))
 }
 
-// locate finds the data of an entry of the directory. It ignores the other facts in the
-// entry's own header: the directory counts.
+// locate finds the data of an entry in the directory. It ignores the other facts in the
+// entry's own header: those in the directory count.
 func (e *ZipEntry) locate(file io.ReaderAt, size int64) error {
 	local, err := readLocalHeader(file, size, e.header)
 	if err != nil {
@@ -254,7 +254,7 @@ func readLocalHeader(file io.ReaderAt, size, at int64) (*ZipEntry, error) {
 	large := zip64Extra(rest[nameSize:])
 	e.size, e.Packed = large.number(header[22:26]), large.number(header[18:22])
 	if e.Packed > 0 {
-		e.streamed = false // some programs always set the flag; the size is there
+		e.streamed = false // some programs always set the flag, even if the size is there
 	}
 	if e.Packed > math.MaxInt64-e.data {
 		return nil, fmt.Errorf("the entry at byte %d has an impossible size", at)

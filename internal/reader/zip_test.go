@@ -21,7 +21,7 @@ func zip64Of(t testing.TB, name, content string) string {
 	var b []byte
 	u16, u32, u64 := binary.LittleEndian.AppendUint16, binary.LittleEndian.AppendUint32, binary.LittleEndian.AppendUint64
 	const none = 0xFFFFFFFF
-	fields := func(b []byte, extra uint16) []byte { // flags to the size of the extra field
+	fields := func(b []byte, extra uint16) []byte { // the fields from the flags to the size of the extra field
 		b = u16(u16(b, 0), 0)
 		b = u32(b, 0)
 		b = u32(b, checksum([]byte(content)))

@@ -18,9 +18,9 @@ const (
 )
 
 // choose reads a file with the first of its claims that finds a message in it: a format
-// that finds only problems passes the file on to the next. If none finds a
-// message, the first with a problem takes the file. A file whose format only its
-// neighbours suggest is then left without one.
+// that finds only problems passes the file on to the next. If none finds a message, the
+// first with a problem takes the file; but a file whose format only its neighbours suggest
+// is then left without a format.
 func (w *work) choose(ctx context.Context, in reader.Input, claims []reader.Claim, suggested bool, e *Event, got *reached) error {
 	file, first := e.File, -1
 	for i, c := range claims {
@@ -67,10 +67,10 @@ func noteOf(claims []reader.Claim, taken int) []argus.Field {
 	return []argus.Field{argus.Assumed("format", claims[taken].Format.Name+"; as sure of the file: "+strings.Join(others, ", "))}
 }
 
-// reading is the reading of a file by one format.
+// reading is the state of reading a file in one format.
 type reading struct {
 	*work
-	e    *Event // its File is nil once it was passed on
+	e    *Event // its File is nil once it has been passed on
 	got  *reached
 	note []argus.Field // for each message
 	most int           // problems before the first message, -1 for no limit

@@ -46,7 +46,7 @@ func TestChoose(t *testing.T) {
 	}
 	few, many := strings.Repeat("p", mostSuggested), strings.Repeat("p", mostSuggested+1)
 	for _, c := range []struct {
-		claims    string // with =: as sure as the one before
+		claims    string // with =: as sure as the format before it
 		suggested bool
 		want      string // the reader, and the items
 	}{

@@ -89,7 +89,7 @@ func TestKeptOriginal(t *testing.T) {
 	}
 }
 
-// An unreadable part ends the reading of the file with the reason; nothing is read as
+// An unreadable part ends the reading of the file, with the reason; nothing is read as
 // zeros.
 func TestWithheldFromReaders(t *testing.T) {
 	s, dir := originals(t)

@@ -73,8 +73,8 @@ func limit(memory int64) error {
 	return nil
 }
 
-// dataBytes is the writable memory that the process has mapped: under the race
-// detector far more than it uses.
+// dataBytes returns the size of the writable memory that the process has mapped: under the
+// race detector, far more than it uses.
 func dataBytes() (uint64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -86,8 +86,8 @@ func dataBytes() (uint64, error) {
 	return n << 10, err
 }
 
-// becomeNobody gives up root. In a container without other users, root is
-// nobody outside of it.
+// becomeNobody gives up root. In a container without other users, root has no special rights
+// outside it.
 func becomeNobody() error {
 	const nobody = 65534
 	for _, give := range []func() error{
@@ -166,12 +166,12 @@ func oneOf(n uint32, values ...uint32) []unix.SockFilter {
 	return append(p, unix.SockFilter{Code: give, K: refused})
 }
 
-// within refuses an argument with a bit outside bits.
+// within refuses an argument with a bit that is not in bits.
 func within(n, bits uint32) []unix.SockFilter {
 	return []unix.SockFilter{argument(n), {Code: some, K: ^bits, Jf: 1}, {Code: give, K: refused}}
 }
 
-// has refuses an argument without any of the bits.
+// has refuses an argument that has none of the bits.
 func has(n, bits uint32) []unix.SockFilter {
 	return []unix.SockFilter{argument(n), {Code: some, K: bits, Jt: 1}, {Code: give, K: refused}}
 }

@@ -24,8 +24,9 @@ type call struct {
 	args [6]uintptr
 }
 
-// calls are system calls. Some target the process with the number victim, or a third
-// one; all but the last few would work outside the sandbox. No process has the number nobody.
+// calls returns system calls. Some target the process with the number victim, or a third
+// process; all except the last few would work outside the sandbox. No process has the number
+// nobody.
 func calls(victim int) (refused, kept []call) {
 	const nobody = 1<<22 - 1
 	own, it := uintptr(os.Getpid()), uintptr(victim)
@@ -92,7 +93,8 @@ func reaches(_ reader.Input, text string) string {
 func TestReachesNobody(t *testing.T) {
 	other := exec.CommandContext(t.Context(), "sleep", "60")
 	if os.Geteuid() == 0 {
-		// The reader becomes nobody, who may signal nobody's other processes.
+		// The reader runs as the user nobody, who may send signals to that user's other
+		// processes.
 		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
 	if err := other.Start(); err != nil {

@@ -13,7 +13,7 @@ import (
 // system has all of them.
 const Lacks = "a process of its own, which this system does not confine"
 
-// lockDown makes this process end itself when it exceeds its memory. The systems here
+// lockDown makes this process end itself if it exceeds its memory limit. The systems here
 // have no common way to limit it.
 func lockDown(memory int64) error {
 	go func() {

@@ -22,9 +22,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// Main makes of this process one that runs readers, if it was started as one,
-// and does not return then. A program that reads files calls it first, with the formats
-// that it reads.
+// Main runs the readers, and does not return, if this process was started for that. A
+// program that reads files calls it first, with the formats that it reads.
 func Main(formats reader.Formats) {
 	if len(os.Args) != 2 || os.Args[1] != mainArgument {
 		return
@@ -93,8 +92,8 @@ func serve(formats reader.Formats) error {
 	if err := s.take(set); err != nil {
 		return err
 	}
-	debug.SetMemoryLimit(set.Memory / 8 * 3) // held memory may exceed it, garbage may not
-	debug.SetGCPercent(800)                  // most of a reader's garbage is short-lived, and little is held
+	debug.SetMemoryLimit(set.Memory / 8 * 3) // live memory may exceed it, garbage may not
+	debug.SetGCPercent(800)                  // most of a reader's memory is short-lived garbage
 	debug.SetMaxStack(64 << 20)
 	if err := lockDown(set.Memory); err != nil {
 		return fmt.Errorf("give up the rights that a reader does not need: %w", err)
@@ -103,8 +102,8 @@ func serve(formats reader.Formats) error {
 		return err
 	}
 	go func() {
-		// A reader's findings are sent even if it finds nothing more. An error
-		// is returned by the next sending.
+		// A reader's findings are sent even if it finds nothing more. The next send returns an
+		// error, if there was one.
 		for range time.Tick(time.Second) {
 			_ = s.flush()
 		}
@@ -177,7 +176,7 @@ func (s *served) receive() {
 			os.Exit(0)
 		}
 		a := answer{kind: kind, body: body}
-		if kind != frameHello { // may have come together with the first file
+		if kind != frameHello { // it it may have come together with the first file
 			a.files, files = files, nil
 		}
 		s.answers <- a
@@ -203,7 +202,7 @@ func (s *served) sayRaw(kind frameKind, body []byte) error {
 	return errors.Join(s.put(kind, body), s.out.Flush())
 }
 
-// put queues a frame after the waiting events, for the next sending.
+// put queues a frame after the waiting events, for the next send.
 func (s *served) put(kind frameKind, body []byte) error {
 	if events := s.taken(); len(events) > 0 {
 		_, _ = s.out.Write(appendFrameHead(nil, frameEvents, len(events)))
@@ -214,8 +213,8 @@ func (s *served) put(kind frameKind, body []byte) error {
 	return err
 }
 
-// begins tells the program which file is next, so that it can name the file that broke
-// this process.
+// begins tells the program which file is next, so that the program can name the file that
+// broke this process.
 func (s *served) begins(f *File) error {
 	var body []byte
 	if f != nil {

@@ -75,7 +75,7 @@ func start(o Options) (*process, error) {
 	p.cmd.Stderr = &p.said
 	p.cmd.ExtraFiles = []*os.File{ends[1]}
 	err = p.cmd.Start()
-	ends[1].Close() // now only the process's end keeps it open
+	ends[1].Close() // from now on, only the process's end keeps it open
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -125,7 +125,7 @@ func socketPair() (ends [2]*os.File, err error) {
 	return [2]*os.File{os.NewFile(uintptr(fds[0]), "readers"), os.NewFile(uintptr(fds[1]), "program")}, nil
 }
 
-// end kills the process and waits for its end.
+// end kills the process and waits until it has ended.
 func (p *process) end() {
 	_ = p.conn.Close()
 	p.kill()
@@ -136,13 +136,13 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended already
 }
 
-// why returns in a few words why the process ended, which it must have done.
+// why says in a few words why the process ended. The process must have ended.
 func (p *process) why(o Options) string {
 	<-p.ended
 	said := p.said.String()
 	tooMuch := fmt.Sprintf("the reader needed more than %d MiB of memory", o.Memory>>20)
 	if strings.HasPrefix(said, "SIGSEGV") && strings.Contains(said, "\ngoroutine 0 ") {
-		// The collector of Go 1.26 does not check whether it was given memory.
+		// The garbage collector of Go 1.26 does not check whether it was given memory.
 		return tooMuch
 	}
 	for line := range strings.SplitSeq(said, "\n") {
@@ -161,7 +161,7 @@ func (p *process) why(o Options) string {
 	return "the reader's process ended"
 }
 
-// send sends a frame, with files if there are some.
+// send sends a frame, with files if there are any.
 func (p *process) send(kind frameKind, body any, files ...*os.File) error {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -303,7 +303,7 @@ func (t *turn) do(ctx context.Context, file Content) (broke string, err error) {
 			_ = t.p.conn.Close()
 			return t.p.why(o), nil
 		}
-		if kind != frameAskGroup && kind != frameClose { // which only happen while reading
+		if kind != frameAskGroup && kind != frameClose { // which happen only while reading
 			heard = time.Now()
 		}
 		if t.bytes += int64(len(t.p.frame)); t.bytes > output {
@@ -424,8 +424,8 @@ func gone(err error) error {
 	return err
 }
 
-// mostBroken is how often one original may break a process before the rest of
-// it is given up.
+// mostBroken is how often one original may break a process before the rest of the original
+// is given up.
 const mostBroken = 16
 
 // apart runs a job in a process. If the process breaks, another process continues after
@@ -468,10 +468,10 @@ func (r *Readers) apart(ctx context.Context, j job, file Content, yield func(Eve
 	}
 }
 
-// event reports why the reading of the current file broke.
+// event returns the event that says why the reading of the current file broke.
 func (t *turn) event(broke reader.Item) Event {
 	e := Event{Item: broke, Broke: true}
-	if t.file == nil { // the file was not reported yet
+	if t.file == nil { // the file has not been reported yet
 		e.File = &t.at
 	}
 	return e

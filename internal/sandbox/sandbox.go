@@ -31,21 +31,21 @@ type Options struct {
 	// Apart runs the readers in a separate process; the program must call
 	// [Main] at its very beginning. Default: in this process.
 	Apart bool
-	// Formats are those that are read; a process apart has those that its [Main] was
+	// Formats are the formats that are read; a separate process has those that its [Main] was
 	// given. Default: none, so that nothing is recognised.
 	Formats reader.Formats
-	// Format names the only format to use on what is text or what it
-	// recognises. Default: detected.
+	// Format names the only format to use, on files that are text or that it recognises.
+	// Default: the format is detected.
 	Format  string
 	Reading reader.Options
 	Limits  reader.Limits
-	// Memory is the most memory of a process, in bytes. Default 1 GiB.
+	// Memory is the maximum amount of memory of a process, in bytes. Default 1 GiB.
 	Memory int64
-	// Silence is how long a process may send nothing, plus one second
-	// for each 4 MB of the file. Default 5 minutes.
+	// Silence is how long a process may send nothing; one second is added for each 4 MB of
+	// the file. Default 5 minutes.
 	Silence time.Duration
-	// Output is the most bytes of messages from one original.
-	// Default 1 GiB and 100 times the size of the original.
+	// Output is the maximum number of bytes of messages from one original. Default: 1 GiB
+	// plus 100 times the size of the original.
 	Output int64
 	// Beside finds a file of the delivery by its path, for readers that look up
 	// names in other files. Default: no file is found.
@@ -96,7 +96,7 @@ type Event struct {
 
 // File is a file that is read: an original, or a member of an archive.
 type File struct {
-	// Path and Problem are those of [reader.File], Name is its Input's.
+	// Path and Problem are those of [reader.File], and Name is that of its Input.
 	Path, Name, Problem string
 	Size                int64
 	// Reader is the format that reads the file, as name/version, or empty if none
@@ -124,9 +124,9 @@ func New(o Options) *Readers { return &Readers{o: o.withDefaults()} }
 // was read.
 var ErrNotHeld = errors.New("no process for the readers can be started and confined")
 
-// Start starts the process for the first file, and returns once the system confines
-// it. Reading does this by itself; calling Start before other work shows early
-// if it cannot be done (ErrNotHeld).
+// Start starts the process for the first file, and returns once the system confines it.
+// Reading does this by itself; calling Start before other work shows early if that is
+// impossible (ErrNotHeld).
 func (r *Readers) Start() error {
 	if !r.o.Apart || !canStart || r.process != nil {
 		return nil
@@ -147,7 +147,7 @@ func (r *Readers) Close() {
 	}
 }
 
-// Read yields the files in an original, each followed by its items. An error of this
+// Read yields the files in an original, each followed by its items. An error from this
 // machine, the store or the context ends it; damage in the file is never an error.
 func (r *Readers) Read(ctx context.Context, of Original) iter.Seq2[Event, error] {
 	return r.run(ctx, job{Name: of.Name, Size: of.Size}, of.File)
@@ -184,7 +184,7 @@ func (r *Readers) Text(ctx context.Context, of Original, format string) iter.Seq
 }
 
 // Suggested yields the files of an original listed in formats, with their items. Each is
-// read by the given format, which reads its neighbours; a file without a message in
+// read in the given format, in which its neighbours are read; a file without a message in
 // that format has no Reader, as in Read.
 func (r *Readers) Suggested(ctx context.Context, of Original, formats map[string]string) iter.Seq2[Event, error] {
 	return r.run(ctx, job{Name: of.Name, Size: of.Size, Beside: formats}, of.File)

@@ -34,8 +34,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// hostile are formats whose readers do what a reader should not. Each yields
-// the first word of the file as a message first.
+// hostile lists formats whose readers do things that a reader should not do. Each first
+// yields the first word of the file as a message.
 var hostile = reader.Formats{
 	spoiled("panics", func(reader.Input, string) string { panic("index out of range [7]\nwith a second line") }),
 	spoiled("dies", func(reader.Input, string) string { os.Exit(7); return "" }),
@@ -182,7 +182,7 @@ func zipped(t *testing.T, pairs ...string) []byte {
 	return b.Bytes()
 }
 
-// shown is a line for each event.
+// shown returns a line for each event.
 func shown(t *testing.T, r *Readers, of Original) []string {
 	t.Helper()
 	lines := []string{}
@@ -245,8 +245,8 @@ func TestBrokenReaders(t *testing.T) {
 				// It took more than a second to break, on a busy machine.
 				want[4] = " ! " + reason + kept + " (broke)"
 			} else if !strings.HasSuffix(reason, kept) {
-				// Items found less than a second ago are lost with their process,
-				// and the reason says that nothing is kept.
+				// Items found less than a second before are lost with their process, and the
+				// reason says that nothing is kept.
 				want = slices.Delete(want, 2, 5)
 				want = slices.Insert(want, 2, "[2.txt ] ! "+reason+"; nothing of the file is kept (broke)")
 			}
@@ -296,7 +296,7 @@ func TestBabblingReader(t *testing.T) {
 	}
 }
 
-// TestManyBroken gives up an archive that breaks one process after the other.
+// TestManyBroken checks that an archive that breaks one process after another is given up.
 func TestManyBroken(t *testing.T) {
 	var pairs []string
 	for i := range 30 {
@@ -322,7 +322,7 @@ func TestLockedDown(t *testing.T) {
 	if len(got) != 3 || got[2] != " done: " {
 		t.Errorf("%q, want nothing done", got)
 	}
-	// Without the lockdown everything but the last attempts works.
+	// Without the lockdown, all attempts except the last ones succeed.
 	if free := tries(reader.Input{}, target); !strings.Contains(free, "open a file, list a folder, write a file, look at a file") || !strings.Contains(free, "listen, send") {
 		t.Errorf("outside: %q", free)
 	}
@@ -486,7 +486,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// cpu is the time used by this process and those that it waited for, in ns.
+// cpu returns the time used by this process and those that it waited for, in ns.
 func cpu(b *testing.B) (sum int64) {
 	b.Helper()
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {

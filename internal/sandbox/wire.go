@@ -12,13 +12,12 @@ import (
 )
 
 // The two processes talk in frames: the length of the rest in 4 bytes, a byte for the
-// kind of frame, and the body. Both processes are the same program, so the format has
-// no versions. The reading process is not trusted: everything it sends is bounded and
-// checked.
+// kind of frame, and the body. Both processes run the same program, so the format has no
+// versions. The reading process is not trusted: everything it sends is bounded and checked.
 
 type frameKind byte
 
-// From the program to the reading process. All bodies are JSON.
+// Frames from the program to the reading process. All bodies are JSON.
 const (
 	frameHello  frameKind = 'h' // settings
 	frameJob    frameKind = 'j' // a job, with its file
@@ -27,10 +26,10 @@ const (
 	frameGroup  frameKind = 'g' // answer to frameAskGroup
 )
 
-// And back.
+// Frames in the other direction.
 const (
 	frameReady     frameKind = 'R' // the process is locked down; no body
-	frameBegin     frameKind = 'B' // a File, before its content is read; no body after it was read
+	frameBegin     frameKind = 'B' // a File, before its content is read; no body once it has been read
 	frameEvents    frameKind = 'E' // events
 	frameAskBeside frameKind = 'S' // the name of a file of the delivery
 	frameAskTemp   frameKind = 'T' // asks for a temporary file
@@ -73,8 +72,8 @@ type groupAnswer struct {
 	Error string
 }
 
-// besideAnswer describes the file that comes with it: the original and, if that
-// is an archive, the size of the file in it.
+// besideAnswer describes the file that comes with it: the original and, if that is an
+// archive, the size of the file inside it.
 type besideAnswer struct {
 	OK       bool
 	Name     string
@@ -91,8 +90,8 @@ type doneFrame struct {
 const (
 	// frameEventsSize is the size in bytes at which events are sent.
 	frameEventsSize = 128 << 10
-	// eventLimit is the most bytes of an event: more than any record of the evidence may
-	// have.
+	// eventLimit is the maximum size of an event in bytes: more than any record of the
+	// evidence may have.
 	eventLimit = 64 << 20
 	frameLimit = eventLimit + 2*frameEventsSize
 )
@@ -384,8 +383,8 @@ func (d *decoder) hash() (h argus.Hash) {
 	return h
 }
 
-// list makes a list of the length that the frame states. An element takes at least
-// least bytes.
+// list makes a list of the length that the frame states. Each element takes at least least
+// bytes.
 func list[T any](d *decoder, least int) []T {
 	n := d.uint()
 	if n > uint64(len(d.left)/least) {

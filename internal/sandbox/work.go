@@ -21,7 +21,7 @@ var errStopped = errors.New("stopped")
 type job struct {
 	Name string
 	Size int64
-	// Skip is how many files in it have been read before.
+	// Skip is how many files in the original have already been read.
 	Skip int `json:",omitempty"`
 	// Hash means that the files are listed, not read.
 	Hash bool `json:",omitempty"`
@@ -97,7 +97,7 @@ func (w *work) do(ctx context.Context, j job, file Content) error {
 	n := 0
 	for f, err := range w.formats.Files(ctx, j.Name, file, j.Size, w.limits) {
 		if _, ok := errors.AsType[*original.Unreadable](err); ok {
-			// Not an error of this machine: the beginning of the original was removed.
+			// This is not an error of this machine: the beginning of the original was removed.
 			return w.hand(Event{File: &File{Name: j.Name, Size: j.Size, Problem: "the file cannot be read: " + err.Error()}})
 		}
 		if err != nil {
@@ -185,8 +185,8 @@ func firstLine(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// claims returns the formats that may read a file, in the order to try them. A format
-// that the operator names is not forced on binary files, and the format of its
+// claims returns the formats that may read a file, in the order in which they are tried. A
+// format that the operator names is not forced on binary files, and the format of its
 // neighbours is tried on a file that no format recognises.
 func (w *work) claims(j job, f reader.File) []reader.Claim {
 	name, beside := j.Format, j.Beside[f.Path]
@@ -208,8 +208,8 @@ func (w *work) byName(name string) *reader.Format {
 	return f
 }
 
-// SiblingLimit is the largest neighbouring file that is held, and siblingsLimit the
-// most that is held at once, in bytes.
+// SiblingLimit is the maximum size of a neighbouring file that is held, and siblingsLimit
+// the maximum size of all that are held at once, in bytes.
 const (
 	SiblingLimit  = 64 << 20
 	siblingsLimit = 2 * SiblingLimit

@@ -1,7 +1,7 @@
 // Package survey looks at the beginning of a source of an unknown program, proposes a map
 // for it, and shows its first records as the map reads them.
 //
-// It takes nothing in. The source is foreign: it is read where all readers run.
+// It takes nothing in. The source is foreign, so it is read where all readers run.
 package survey
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
-// Options say how a source is looked at.
+// Options say how to look at a source.
 type Options struct {
 	Formats reader.Formats
 	// Apart runs the reader in a process of its own ([sandbox.Options]).
@@ -29,9 +29,9 @@ type Options struct {
 	Limits reader.Limits
 	// Countries are those of the case ([reader.Options]). Default none.
 	Countries []string
-	// From is the map to begin with. Default: it is proposed.
+	// From is the map to begin with. Default: a map is proposed.
 	From *mapping.Map
-	// Set are corrections, such as from=party, sent.time=ms, records=messages[].
+	// Set lists corrections, such as from=party, sent.time=ms, records=messages[].
 	Set []string
 }
 
@@ -102,10 +102,10 @@ func Look(ctx context.Context, o Options, path string) (*Shown, error) {
 	return shown, nil
 }
 
-// mostRecords is how many records of all places together are looked at.
+// mostRecords is how many records are looked at, in all places together.
 const mostRecords = 50_000
 
-// read reads the first records of a file with the reader of maps, in the sandbox, as
+// read reads the first records of a file with the reader of maps, in the sandbox, like
 // everything that is foreign.
 func (o Options) read(ctx context.Context, path string, as reader.Options, most int) (list []*argus.Message, problems []string, err error) {
 	file, err := os.Open(path)
@@ -141,7 +141,7 @@ func (o Options) read(ctx context.Context, path string, as reader.Options, most 
 	return list, problems, nil
 }
 
-// lacking says why a map cannot be used, "" if it can.
+// lacking says why a map cannot be used, or "" if it can.
 func lacking(text string) string {
 	if _, err := mapping.Parse(text); err != nil {
 		return err.Error()
@@ -149,7 +149,7 @@ func lacking(text string) string {
 	return ""
 }
 
-// ofPlace leaves the records of the place that a correction names.
+// ofPlace returns only the records in the place that a correction names.
 func ofPlace(records []*argus.Message, set []string) []*argus.Message {
 	for _, s := range set {
 		if place, ok := strings.CutPrefix(s, "records="); ok {
@@ -213,7 +213,7 @@ func corrected(m *mapping.Map, set string) (*mapping.Map, error) {
 	return mapping.Draft(string(text))
 }
 
-// agree makes the columns name the fields that the map has after corrections.
+// agree makes the columns name the fields that the map gives them after corrections.
 func (s *Shown) agree() {
 	for i := range s.Columns {
 		c := &s.Columns[i]

@@ -23,7 +23,7 @@ type expected struct {
 	Hint       string `json:"hint"`
 	Manual     string `json:"manual"`
 	KnownError string `json:"known_error"`
-	// Format is the format that the input has. Default: those whose readers find something.
+	// Format is the format of the input. Default: the formats whose readers find something.
 	Format string `json:"format"`
 
 	// Example names the file that is used instead of a folder input: one of
@@ -158,7 +158,7 @@ func (e *expected) compare(found []message) (bad []string) {
 	return bad
 }
 
-// pair returns the values of a key in two messages, which are named by their texts.
+// pair returns the values of a key in two messages, which spec names by their texts.
 func pair(found []message, spec json.RawMessage) (key string, one, other any, ok bool) {
 	var names [3]string
 	if json.Unmarshal(spec, &names) != nil {
@@ -175,10 +175,10 @@ func pair(found []message, spec json.RawMessage) (key string, one, other any, ok
 }
 
 // assign gives as many wanted messages as possible a found message of their own. It returns
-// the wanted messages without one and the found messages that are left (augmenting paths:
-// Kuhn 1955).
+// the wanted messages that got none and the found messages that are left over (augmenting
+// paths: Kuhn 1955).
 func assign(found []message, want []wanted) (missing []wanted, left []message) {
-	takenBy := make([]int, len(found)) // the number, from 1, of the wanted message that has it
+	takenBy := make([]int, len(found)) // the number, from 1, of the wanted message that has taken it
 	var place func(w int, seen []bool) bool
 	place = func(w int, seen []bool) bool {
 		for i, m := range found {
@@ -267,8 +267,8 @@ func keyOf(key string) (test, error) {
 	return nil, fmt.Errorf("a message has no key %q", key)
 }
 
-// idKey matches the key after an id that is unique in less than its service
-// ([argus.Within]). The file alone does not determine it.
+// idKey matches the key after an id that is not unique in its whole service
+// ([argus.Within]). The file alone does not determine the key.
 var idKey = regexp.MustCompile("@[0-9a-f]{12}$")
 
 func sameAttachments(m message, want any) bool {
@@ -289,7 +289,7 @@ func stringOf(v any) string {
 	return s
 }
 
-// listOf returns a list as it is, and a single value as a list.
+// listOf returns a list as it is, and a single value as a list of one.
 func listOf(v any) []any {
 	switch v := v.(type) {
 	case nil:

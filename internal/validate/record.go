@@ -25,7 +25,7 @@ func (r *Record) Sign(signer note.Signer) ([]byte, error) {
 	return signed, nil
 }
 
-// Check reads a record and checks that the owner of a public key has signed it.
+// Check reads a record and checks that it was signed by the owner of a public key.
 func Check(file []byte, key string) (*Record, error) {
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
@@ -44,7 +44,7 @@ func Check(file []byte, key string) (*Record, error) {
 		return nil, fmt.Errorf("open the record: %w", err)
 	}
 	if len(r.Results) != r.Passed+r.Failed+r.Known+r.NotTested {
-		return nil, errors.New("open the record: its counts are not those of its results")
+		return nil, errors.New("open the record: its counts do not match its results")
 	}
 	return r, nil
 }

@@ -36,7 +36,7 @@ const (
 	inputName    = "input"
 )
 
-// mapName is the file of a reference's map, beside its input.
+// mapName is the name of the file that holds a reference's map, beside its input.
 const mapName = "reference.json"
 
 // Options are the options of a run.
@@ -47,13 +47,13 @@ type Options struct {
 	Software string
 	// Formats are the formats that the program reads, with their versions.
 	Formats []Format
-	// Temp is the folder for temporary stores. Default the system's.
+	// Temp is the folder for temporary stores. Default: the system's.
 	Temp string
 	// Timeout bounds each call of the program. Default ten minutes.
 	Timeout time.Duration
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Progress is called with each result. Default none.
+	// Progress is called with each result. Default: it is not called.
 	Progress func(Result)
 }
 
@@ -68,7 +68,7 @@ type Format struct {
 	Known  int `json:"known_errors"`
 }
 
-// Tested reports whether any reference that was tested is about the format.
+// Tested reports whether any tested reference is about the format.
 func (f Format) Tested() bool { return f.Passed+f.Failed+f.Known > 0 }
 
 // Set is the references in one folder.
@@ -76,8 +76,8 @@ type Set struct {
 	// Name identifies whose references they are.
 	Name  string
 	Files fs.FS
-	// Examples has the files that references name under "examples" instead of a folder
-	// input. Default none.
+	// Examples holds the files that references name as "example" instead of having a folder
+	// input. Default: none.
 	Examples fs.FS
 }
 
@@ -102,7 +102,7 @@ type Result struct {
 	Outcome   Outcome `json:"outcome"`
 	// Format is the format that the reference names.
 	Format string `json:"format,omitempty"`
-	// Readers are those that found something in the files, as name/version.
+	// Readers are the readers that found something in the files, as name/version.
 	Readers []string `json:"readers,omitempty"`
 	Input   []File   `json:"input"`
 	// Expected is the SHA-256 of expected.json.
@@ -114,7 +114,7 @@ type Result struct {
 	Millis int64  `json:"ms"`
 }
 
-// File is an input by its hash.
+// File is an input file, identified by its hash.
 type File struct {
 	Path   string     `json:"path"`
 	Size   int64      `json:"size"`
@@ -174,7 +174,7 @@ func Run(ctx context.Context, sets []Set, system string, o Options) (*Record, er
 	return record, nil
 }
 
-// references names the folders with an expected.json, "." for the set's own.
+// references names the folders that contain an expected.json; "." is the set's own folder.
 func references(files fs.FS) (names []string, err error) {
 	err = fs.WalkDir(files, ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() {
@@ -224,7 +224,7 @@ func (r *Record) add(result Result) {
 	}
 }
 
-// maxExpected is the most bytes of an expectedName.
+// maxExpected is the maximum size of the file expectedName, in bytes.
 const maxExpected = 16 << 20
 
 // reference tests the program with one reference.
@@ -237,7 +237,7 @@ func (o *Options) reference(ctx context.Context, set Set, name string) (Result, 
 	expected := join(name, expectedName)
 	info, err := fs.Stat(set.Files, expected)
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxExpected) {
-		err = fmt.Errorf("%s is no file of at most %d bytes", expected, maxExpected)
+		err = fmt.Errorf("%s is not a file of at most %d bytes", expected, maxExpected)
 	}
 	if err != nil {
 		return result, err
@@ -286,7 +286,7 @@ func (o *Options) reference(ctx context.Context, set Set, name string) (Result, 
 	return result, nil
 }
 
-// reads reports whether the program reads a format; "" is any.
+// reads reports whether the program reads a format; "" means any format.
 func (o *Options) reads(format string) bool {
 	return format == "" || slices.ContainsFunc(o.Formats, func(f Format) bool { return f.Format == format })
 }
@@ -420,7 +420,7 @@ type program struct {
 	said   string // the first line that the last call wrote to standard error
 }
 
-// outputBytes is the limit for the output of one call of the program.
+// outputBytes is the limit for the output of one call of the program, in bytes.
 const outputBytes = 256 << 20
 
 // call runs the program. An exit code other than 0 is not an error.
@@ -503,7 +503,7 @@ func unmarshal(data []byte, v any) error {
 	return d.Decode(v)
 }
 
-// numbers compares counts by their names.
+// numbers compares counts by name.
 func numbers(of string, want map[string]int64, got map[string]any) (bad []string) {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if !equal(got[name], want[name]) {

@@ -56,7 +56,8 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// The first wanted message takes a found one that the second needs, and has to give it up.
+// The first wanted message takes a found message that the second needs, and has to give it
+// up.
 func TestAssign(t *testing.T) {
 	found := []message{{"text": "a", "from": "x"}, {"text": "a", "from": "y"}, {"text": "z"}}
 	missing, left := assign(found, []wanted{parsed(t, `{"text":"a"}`), parsed(t, `{"text":"a","from":"x"}`), parsed(t, `{"text":"b"}`)})

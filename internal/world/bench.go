@@ -13,12 +13,12 @@ import (
 const (
 	benchWords         = 200_000
 	benchAccounts      = 20_000
-	benchConversations = 40_000 // two accounts each: four to an account
+	benchConversations = 40_000 // two accounts each: four conversations per account
 	benchDays          = 730
 	benchBuffer        = 256 << 10
 )
 
-// benchFunctionWords are four in ten words of a text.
+// benchFunctionWords make up four in ten words of a text.
 var benchFunctionWords = []string{"de", "het", "een", "en", "van", "is", "ik", "je", "niet", "dat", "op", "te", "in", "met", "voor",
 	"the", "a", "to", "and", "you", "it", "of", "on", "we", "that", "for", "no", "yes", "ok", "que", "la", "el", "y", "no", "si", "en",
 	"le", "et", "pas", "tu", "ich", "und", "das", "nicht", "ist", "bir", "bu", "ve", "в", "и", "не", "на", "من", "في"}

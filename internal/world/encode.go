@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// view is the way in which a source holds a message.
+// view is the form in which a source holds a message.
 type view uint8
 
 const (
@@ -26,7 +26,7 @@ const (
 	onPhone
 )
 
-// state is the state of a message in a view.
+// state returns the state of a message in a view.
 func (d *day) state(m *said, v view) argus.State {
 	switch {
 	case v == inTransit:
@@ -37,7 +37,7 @@ func (d *day) state(m *said, v view) argus.State {
 	return m.state
 }
 
-// body is the text of a message in a view, before encryption.
+// body returns the text of a message in a view, before encryption.
 func (d *day) body(m *said, v view) []byte {
 	switch {
 	case v == inTransit:
@@ -82,7 +82,7 @@ func (d *day) receivers(m *said) func(yield func(int32) bool) {
 	}
 }
 
-// id is the service's own id of a message, or empty if it has none.
+// id returns the service's own id of a message, or "" if it has none.
 func id(m *said) string {
 	if m.sequence == 0 {
 		return ""
@@ -98,7 +98,7 @@ func appendID(buf []byte, m *said) []byte {
 	return buf
 }
 
-// attachment is the file of a photo or a voice note, if any.
+// attachment returns the file of a photo or a voice note, if there is one.
 func (d *day) attachment(m *said, v view) (name, media string, size uint64, ok bool) {
 	if m.attachment == 0 || v != inTransit && m.state&argus.StateDeleted != 0 {
 		return "", "", 0, false
@@ -139,8 +139,8 @@ func (d *day) message(m *said, v view) *argus.Message {
 	return out
 }
 
-// appendJSON appends a message as a line of docs/format/jsonl.md. It gives the same as
-// [day.message], without building one.
+// appendJSON appends a message as a line of docs/format/jsonl.md. It writes the same content
+// as [day.message], without building a message.
 func (d *day) appendJSON(buf []byte, m *said, v view) []byte {
 	from := &d.accounts[m.from]
 	state := d.state(m, v)
@@ -249,7 +249,7 @@ func (w *World) missing(account, month int32) bool {
 	return mix(w.o.Seed, forKey, uint64(account), uint64(month))%100 < uint64(w.o.Locked)
 }
 
-// keyOf is the key of an account for a month, and its name.
+// keyOf returns the key of an account for a month, and the key's name.
 func (w *World) keyOf(account, month int32) (name string, key [sha256.Size]byte) {
 	var text []byte
 	for _, n := range []uint64{w.o.Seed, forKey, uint64(account), uint64(month)} {

@@ -26,7 +26,7 @@ func scramble(h uint64) uint64 {
 	return h ^ h>>31
 }
 
-// The users of random streams, so that no two share one.
+// The purposes of random streams: each has its own, so that no two share a stream.
 const (
 	forBlock = 1 + iota
 	forPerson
@@ -57,7 +57,7 @@ func gcd(a, b int) int {
 	return a
 }
 
-// share is a*b/c in 128 bits; a*b/c has to fit into 64.
+// share returns a*b/c, computed in 128 bits; the result must fit into 64.
 func share(a, b, c uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	quotient, _ := bits.Div64(hi, lo, c)
@@ -130,7 +130,7 @@ func bitcoin(r *rand.Rand) string {
 	return string(text)
 }
 
-// pin is the n-th identifier of the service sky. The factor is odd and no multiple
+// pin returns the n-th identifier of the service sky. The factor is odd and not a multiple
 // of 3, so each number of 6 characters occurs once.
 func pin(seed, n uint64) string {
 	const all = 36 * 36 * 36 * 36 * 36 * 36
@@ -138,7 +138,7 @@ func pin(seed, n uint64) string {
 	return strings.ToUpper(strconv.FormatUint(all+number, 36)[1:])
 }
 
-// handle is the n-th identifier of the service encrochat.
+// handle returns the n-th identifier of the service encrochat.
 func handle(n uint64) string {
 	a, b := len(handleFirst), len(handleSecond)
 	i := int(n)

@@ -21,7 +21,7 @@ func TestNumbersHaveTheirCheckDigits(t *testing.T) {
 	}
 }
 
-// validContainer checks the digit with the table of ISO 6346 written out.
+// validContainer checks the check digit with the table of ISO 6346, written out.
 func validContainer(number string) bool {
 	values := map[byte]int{'Q': 28, 'Z': 38, 'U': 32}
 	sum := 0
@@ -35,7 +35,7 @@ func validContainer(number string) bool {
 	return sum%11%10 == int(number[10]-'0')
 }
 
-// validIBAN is ISO 7064 MOD 97-10 over the number as written out in ISO 13616.
+// validIBAN computes ISO 7064 MOD 97-10 over the number, as spelled out in ISO 13616.
 func validIBAN(text string) bool {
 	text = strings.ReplaceAll(text, " ", "")
 	var digits strings.Builder
@@ -50,7 +50,7 @@ func validIBAN(text string) bool {
 	return ok && new(big.Int).Mod(n, big.NewInt(97)).Int64() == 1
 }
 
-// validBech32 is the verification of BIP 173, as in its reference code.
+// validBech32 verifies an address according to BIP 173, like its reference code.
 func validBech32(text string) bool {
 	part, data, _ := strings.Cut(text, "1")
 	var values []int

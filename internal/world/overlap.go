@@ -11,10 +11,10 @@ import (
 // BenchDeliveries is the number of deliveries that [BenchOverlap] writes.
 const BenchDeliveries = 10
 
-// BenchOverlap writes the messages of [Bench] as ten deliveries. Each is in one of
-// them, at random; 4 in 10 are in one or two others as well, and half of these
-// copies state another receiver, another name or a coarser time. With once, the
-// copies are left out. The same seed writes the same bytes.
+// BenchOverlap writes the messages of [Bench] as ten deliveries. Each message is in one of
+// them, chosen at random; 4 in 10 are in one or two others as well, and half of these copies
+// state a different receiver, a different name or a coarser time. With once, the copies are
+// left out. The same seed writes the same bytes.
 func BenchOverlap(deliveries [BenchDeliveries]io.Writer, seed uint64, n int, once bool) error {
 	s := &spread{to: deliveries, random: rand.New(rand.NewPCG(seed, 0x0EA1)), once: once}
 	return Bench(s, seed, n)
@@ -55,7 +55,8 @@ func (s *spread) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// otherwise is a copy with a different statement for how from 0 to 2, or the same.
+// otherwise returns a copy with a different statement if how is from 0 to 2, and the same
+// line otherwise.
 func otherwise(line []byte, how int) []byte {
 	with := func(before, text string) []byte {
 		return bytes.Replace(line, []byte(before), []byte(text+before), 1)

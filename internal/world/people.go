@@ -22,8 +22,8 @@ const (
 
 var services = [...]string{"sky", "encrochat", "whatsapp", "xmpp", "irc"}
 
-// country is where people live: their languages, the offset of their clock from
-// UTC, and how many in a thousand blocks are there.
+// country is where people live: their languages, the offset of their clocks from UTC, and
+// how many blocks in a thousand are there.
 type country struct {
 	code     string
 	langs    []uint8
@@ -44,7 +44,7 @@ var countries = []country{
 	{"CO", []uint8{2, 1}, -5, 30},
 }
 
-// countryAt is the country that has a given thousandth of the blocks.
+// countryAt returns the country that has the given thousandth of the blocks.
 func countryAt(thousandth int) uint8 {
 	for i, c := range countries {
 		if thousandth -= c.thousand; thousandth < 0 {
@@ -59,7 +59,7 @@ type person struct {
 	name, nick string
 	block      int32
 	role, cell string
-	boss       int32 // the person's commander, -1 for nobody
+	boss       int32 // the person's commander, or -1
 	country    uint8
 	langs      [2]uint8
 	style      style
@@ -70,14 +70,14 @@ type person struct {
 	arrested int32    // the day, or never
 }
 
-// tenure is a role from a day on.
+// tenure is a role that begins on a certain day.
 type tenure struct {
 	from       int32
 	role, cell string
 	boss       int32
 }
 
-// on is the role of a person on a day.
+// on returns the role of a person on a day.
 func (p *person) on(day int32) tenure {
 	is := tenure{0, p.role, p.cell, p.boss}
 	for _, t := range p.later {
@@ -96,13 +96,13 @@ type account struct {
 	person      int32
 	shared      int32 // a second person who uses it, or -1
 	replaces    int32 // the account that it replaces, or -1
-	second      bool  // another phone of a person who has one
+	second      bool  // an additional phone of a person who already has one
 }
 
 const never = 1 << 30
 
-// link is a thread: between two persons, whatever their accounts are on a day,
-// or of a group.
+// link is a thread, either between two persons, whatever accounts they have on a day, or of
+// a group.
 type link struct {
 	a, b      int32 // persons, if members is empty
 	members   []int32
@@ -123,10 +123,10 @@ type topic struct {
 	mean   uint64 // lines of a scene, times 256
 	// stride is the step through the scenes; it keeps repetitions far apart.
 	stride int
-	// directed means that the first member of a thread begins, chatty that
-	// they may greet.
+	// directed means that the first member of a thread begins, and chatty that the members
+	// may greet each other.
 	directed, chatty bool
-	// protected is why talk about it is privileged, empty if it is not.
+	// protected is the reason why talk about the topic is privileged, or "" if it is not.
 	protected string
 }
 
@@ -148,7 +148,7 @@ type block struct {
 	group   int32 // the index of the organisation's group among the links, or -1
 	club    int32 // a group of bystanders, or -1
 	busy    []bool
-	// paces is the sum of the pace of the days before, times 256.
+	// paces holds, for each day, the sum of the paces of the days before it, times 256.
 	paces []uint64
 }
 
@@ -158,7 +158,7 @@ type period struct {
 	rows []uint8
 }
 
-// termsOn is the names of things on a day.
+// termsOn returns the names used for things on a day.
 func (b *block) termsOn(day int32) []uint8 {
 	rows := b.terms[0].rows
 	for _, p := range b.terms {
@@ -217,7 +217,7 @@ func (b *builder) vocabulary() {
 	}
 }
 
-// add makes a person with its accounts; -1 when the world is full.
+// add makes a person with accounts, and returns -1 when the world is full.
 func (b *builder) add(role, cell string, boss int32, until int32) int32 {
 	if b.full() {
 		return -1
@@ -238,7 +238,7 @@ func (b *builder) add(role, cell string, boss int32, until int32) int32 {
 	p.style = style{typo: uint8(r.IntN(40)), lower: uint8(r.IntN(2) * r.IntN(240)), dots: uint8(r.IntN(2) * r.IntN(60)),
 		emoji: uint8(r.IntN(130)), mixed: uint8(r.IntN(20)), short: uint8(r.IntN(2) * r.IntN(200)),
 		split: uint8(r.IntN(3) * r.IntN(60)), plain: uint8(r.IntN(2) * 250), tail: uint8(r.IntN(90)), fond: uint8(r.IntN(len(emojis)))}
-	if role == "lawyer" || role == "journalist" { // they write properly
+	if role == "lawyer" || role == "journalist" { // these people write properly
 		p.style = style{typo: p.style.typo / 4, split: p.style.split / 2}
 	}
 	p.rhythm = int8(r.IntN(5) - 1)
@@ -387,9 +387,9 @@ func (b *builder) organisation() {
 	b.share()
 }
 
-// succeed gives the role of an arrested person to somebody: the boss's to the
-// lead and the lead's to the head of a cell, any other to a courier or a
-// cousin. In half of the organisations somebody rises as well.
+// succeed gives the role of an arrested person to somebody else: the boss's to the lead, the
+// lead's to the head of a cell, and any other to a courier or a cousin. In half of the
+// organisations somebody is promoted as well.
 func (b *builder) succeed(arrest int32, heads map[string]int32) {
 	days := int32(b.o.Days)
 	if arrest < days && b.boss >= 0 && b.lead >= 0 {
@@ -409,8 +409,8 @@ func (b *builder) succeed(arrest int32, heads map[string]int32) {
 	}
 }
 
-// helper is a courier or a cousin who heads nothing, is active on a day and for
-// a while, and has not risen yet; -1 if there is none.
+// helper returns a courier or a cousin who heads nothing, is active on a day and for a while
+// after it, and has not been promoted yet, or -1 if there is none.
 func (b *builder) helper(day int32) int32 {
 	for _, p := range slices.Backward(b.members) {
 		one := &b.people[p]
@@ -465,7 +465,7 @@ func (b *builder) share() {
 	b.people[user].accounts = append(b.people[user].accounts, first)
 }
 
-// surroundings are buyers, lawyers, journalists, neighbours, and people who know nothing.
+// surroundings adds buyers, lawyers, journalists, neighbours, and people who know nothing.
 func (b *builder) surroundings() {
 	dealers := slices.DeleteFunc(slices.Clone(b.members), func(p int32) bool {
 		role := b.people[p].role
@@ -496,7 +496,7 @@ func (b *builder) surroundings() {
 			break
 		}
 		if len(dealers) > 0 {
-			// A product of two makes some dealers sell far more than others.
+			// A product of two random numbers makes some dealers sell far more than others.
 			b.pair("buy", p, dealers[b.r.IntN(len(dealers))*b.r.IntN(len(dealers))/len(dealers)])
 			if b.r.IntN(3) == 0 {
 				b.pair("buy", p, pick(b.r, dealers))
@@ -524,8 +524,7 @@ func (b *builder) surroundings() {
 	}
 }
 
-// acquaint introduces a person to some of those before it, the earliest more
-// often.
+// acquaint introduces a person to some of the earlier ones, more often to the earliest.
 func (b *builder) acquaint(kind string, p int32, before []int32) {
 	for range min(len(before), heavy(b.r, 12)) {
 		i := b.r.IntN(len(before)) * b.r.IntN(len(before)) / len(before)
@@ -547,7 +546,7 @@ func (b *builder) pair(kind string, p, q int32) {
 	b.links = append(b.links, link{a: p, b: q, topics: b.topicsOf(kind, langs), tense: b.tenseOf(kind, langs), weight: weight, block: int32(b.number)})
 }
 
-// tenseOf is the topics of members around events.
+// tenseOf returns the topics that members talk about around events.
 func (b *builder) tenseOf(kind string, langs [2]uint8) []topic {
 	if kind != "member" && kind != "crew" {
 		return nil
@@ -596,7 +595,7 @@ func (w *World) topic(name string, lang uint8) topic {
 	if t.chatty { // as talk has it
 		t.mean += t.mean/3 + w.speech.mean["hello"][lang]/4 + w.speech.mean["bye"][lang]/5
 	}
-	// About the golden section, without a common factor.
+	// Close to the golden ratio, without a common factor.
 	for t.stride = max(1, len(t.scenes)*618/1000); gcd(t.stride, len(t.scenes)) != 1; t.stride++ {
 	}
 	switch name {
@@ -608,7 +607,7 @@ func (w *World) topic(name string, lang uint8) topic {
 	return t
 }
 
-// handmade makes the people whom plots.txt knows by their accounts.
+// handmade makes the people whom plots.txt names by their accounts.
 func (b *builder) handmade() error {
 	b.name = "Kade 9"
 	for _, h := range handmadePeople {
@@ -684,7 +683,7 @@ type handmadePerson struct {
 	service                               uint8
 }
 
-// handmadePeople are in an order in which nobody comes before its boss.
+// handmadePeople are in an order in which nobody comes before their boss.
 var handmadePeople = []handmadePerson{
 	{"7B2FAA", "Schipper", "Gerlof Brakessen", "boss", "lead", "", 0, sky},
 	{"Q3XK9A", "Noord", "Noud Verminta", "lead", "lead", "7B2FAA", 0, sky},

@@ -18,7 +18,7 @@ var plotsText string
 // script is the course of a plot.
 type script struct {
 	kind  string
-	like  bool // innocent, and looks like its kind
+	like  bool // innocent, but looks like its kind
 	lang  uint8
 	day   int32 // of the plot that happens once, or -1
 	steps []scriptStep
@@ -27,7 +27,7 @@ type script struct {
 	decides [lastFact]bool
 }
 
-// scriptStep is the talk at one moment of a plot.
+// scriptStep is the conversation at one moment of a plot.
 type scriptStep struct {
 	day, minute int32
 	who         []string
@@ -101,7 +101,7 @@ func (s *speech) step(head string, lines []string, lang uint8) (scriptStep, erro
 	var hour, minute int32
 	var who, other string
 	if n, _ := fmt.Sscanf(head, "+%d %d:%d %s %s", &step.day, &hour, &minute, &who, &other); n < 4 {
-		return step, fmt.Errorf("read step %q: want a day, a clock and who", head)
+		return step, fmt.Errorf("read step %q: want a day, a time and the people", head)
 	}
 	if other != "" {
 		var ok bool
@@ -124,13 +124,13 @@ func (s *speech) step(head string, lines []string, lang uint8) (scriptStep, erro
 	return step, err
 }
 
-// plot is a script as it happens to somebody.
+// plot is a script as it happens to certain people.
 type plot struct {
 	script *script
 	block  int32
 	start  int32 // day
-	// delay is how many days its later steps are postponed, and shift how many minutes all steps
-	// are.
+	// delay is the number of days by which its later steps are postponed, and shift the number
+	// of minutes by which all steps are.
 	delay, shift int32
 	cast         []role
 	facts        facts
@@ -138,7 +138,7 @@ type plot struct {
 	due          time.Time // the day of {date}
 }
 
-// day is the day of a step.
+// day returns the day of a step.
 func (p *plot) day(step *scriptStep) int32 {
 	if step.day >= 6 {
 		return p.start + step.day + p.delay
@@ -146,7 +146,7 @@ func (p *plot) day(step *scriptStep) int32 {
 	return p.start + step.day
 }
 
-// last is the day of the last step.
+// last returns the day of the last step.
 func (p *plot) last() int32 { return p.day(&p.script.steps[len(p.script.steps)-1]) }
 
 type role struct {
@@ -181,7 +181,7 @@ const (
 	newAccount = -1 - iota // somebody announces it
 	joined                 // the service says that an account is in a group
 	left                   // or no longer
-	newWords               // the organisation is told to say something else
+	newWords               // the organisation is told to use other words
 )
 
 // schedule decides which plots happen when, and to whom.
@@ -235,7 +235,7 @@ func (w *World) schedule(all []*script) {
 // plotKinds are dealt to organisations like cards, repeatedly.
 var plotKinds = []string{"shipment", "shipment", "shipment", "payment", "payment", "payment", "meeting", "weapons", "kidnapping", "killing", "corruption"}
 
-// chooseScript takes one in a language of the organisation, otherwise in English,
+// chooseScript chooses a script in a language of the organisation, otherwise one in English,
 // otherwise any.
 func (w *World) chooseScript(list []*script, b *block, r *rand.Rand) *script {
 	for _, lang := range []uint8{b.langs[0], english} {
@@ -282,7 +282,7 @@ func (w *World) addPlot(s *script, b *block, day int32, r *rand.Rand) {
 	}
 }
 
-// castRole finds somebody for a role, -1 if there is nobody.
+// castRole finds somebody for a role, or returns -1 if there is nobody.
 func (w *World) castRole(b *block, s *script, name string, day int32, p *plot, r *rand.Rand) int32 {
 	if s.day >= 0 {
 		return w.byHand[name]
@@ -306,8 +306,8 @@ func (w *World) castRole(b *block, s *script, name string, day int32, p *plot, r
 	return -1
 }
 
-// canTalk reports whether a person has an account from a day until a month later,
-// or the end.
+// canTalk reports whether a person has an account from a day until a month later, or until
+// the end of the world.
 func (w *World) canTalk(i, day int32) bool {
 	last := min(day+30, int32(w.o.Days)-1)
 	service := w.serviceOn(i, day)
@@ -364,8 +364,9 @@ func (w *World) invent(p *plot, r *rand.Rand) {
 	}
 }
 
-// chooseVictim finds somebody of the block, or of its surroundings, whom the
-// plot is about: it has an account and no part in it; -1 if there is nobody.
+// chooseVictim finds the person whom the plot is about: somebody of the block, or of its
+// surroundings, who has an account and no part in the plot. It returns -1 if there is
+// nobody.
 func (w *World) chooseVictim(p *plot, b *block, r *rand.Rand) int32 {
 	for range 20 {
 		one := b.first + r.Int32N(b.end-b.first)
@@ -383,8 +384,8 @@ func (w *World) chooseVictim(p *plot, b *block, r *rand.Rand) int32 {
 var spots = []string{"Café De Lantaarn", "Hotel Zephyrine", "Bar Espuma", "Parking P4", "Tankstation Brakmeer", "Chez Odile", "Pide Salonu Gül",
 	"Kafe Ylli", "Riad Zohra", "Pastelaria Lírio", "The Brass Otter", "Gasthof Erlenkrug"}
 
-// announce lets everybody with a new account announce it to some acquaintances,
-// and the service say who is in a group from then on, and who no longer.
+// announce makes everybody who has a new account announce it to some acquaintances, and the
+// service say who joins and who leaves a group then.
 func (w *World) announce() {
 	known := map[int32][]int32{}
 	fresh := map[int32]bool{}
@@ -428,7 +429,8 @@ func (w *World) announce() {
 	}
 }
 
-// secondOf is the second of a day in UTC at a minute of somebody's own day.
+// secondOf returns the second of a day in UTC that corresponds to a minute of a person's own
+// day.
 func (w *World) secondOf(p *person, minute int32) int {
 	second := (int(minute) - 60*countries[p.country].offset) * 60
 	day := int(24 * time.Hour / time.Second)

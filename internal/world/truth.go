@@ -113,9 +113,9 @@ type (
 		Edited       bool   `json:"edited,omitempty"`
 		Announces    string `json:"announces,omitempty"`
 		Renames      bool   `json:"renames,omitempty"`
-		// Key is the key that opens it if the archive holds it locked.
+		// Key is the key that opens the message, if the archive holds it locked.
 		Key string `json:"key_id,omitempty"`
-		// In are the deliveries that have it, if there are several.
+		// In are the deliveries that contain it, if there are several.
 		In []string `json:"deliveries,omitempty"`
 		// Text is the text as sent, if it differs from the final one.
 		Text string `json:"text,omitempty"`
@@ -132,7 +132,7 @@ func (w *World) date(day int32) string {
 	return w.start.AddDate(0, 0, int(day)).Format(time.DateOnly)
 }
 
-// days is the time from one day until the day before another.
+// days returns the time from one day until the day before another.
 func (w *World) days(from, until int32) Span {
 	return Span{w.date(from), w.date(min(until, int32(w.o.Days)) - 1)}
 }
@@ -145,7 +145,7 @@ func appendLine(buf []byte, v any) []byte {
 	return append(append(buf, text...), '\n')
 }
 
-// truthHead is the truth known before anybody speaks.
+// truthHead returns the truth that is known before anybody speaks.
 func (w *World) truthHead(deliveries []truthDelivery) []byte {
 	buf := appendLine(nil, truthWorld{"world", 1, w.o.Seed, w.o.Service, len(w.accounts), w.o.Messages, w.o.Locked, w.o.Feed, w.days(0, int32(w.o.Days))})
 	for _, one := range deliveries {
@@ -226,7 +226,7 @@ func (w *World) truthPerson(i int) truthPerson {
 	return one
 }
 
-// slotNames are the words of plots.txt for facts.
+// slotNames are the words that plots.txt uses for facts.
 var slotNames = func() (list [lastFact]string) {
 	for name, s := range slots {
 		if s < lastFact {
@@ -272,11 +272,11 @@ func (w *World) truthPlot(i int) truthPlot {
 	return one
 }
 
-// tellingFacts are those that identify a plot, the most telling first.
+// tellingFacts are the facts that identify a plot, the most telling first.
 var tellingFacts = []slot{slotBox, slotNote, slotIBAN, slotBitcoin, slotCoords, slotCode, slotPlate, slotVictim, slotStreet, slotBoss, slotAlias, slotPrice}
 
-// queries find a plot by its truth: each of the facts that are said
-// within its time or, if there is none, its people.
+// queries returns the queries that find a plot by its truth: one for each fact that is
+// mentioned within its time or, if there are none, one for its people.
 func (w *World) queries(p *plot, said *[lastFact]bool, span Span) []string {
 	within := "sent:" + span.From + ".." + span.Until + " "
 	var list []string
@@ -299,7 +299,7 @@ func (w *World) queries(p *plot, said *[lastFact]bool, span Span) []string {
 	return []string{within + strings.Join(with, " ")}
 }
 
-// truthMessage is the truth about a message beyond its text.
+// truthMessage returns the truth about a message beyond its text.
 func (d *day) truthMessage(m *said, in []uint8) (truthMessage, bool) {
 	if m.plot < 0 && m.protected == "" && m.announces < 0 && !m.renames && m.state&(argus.StateDeleted|argus.StateEdited) == 0 && len(in) < 2 {
 		return truthMessage{}, false
@@ -333,7 +333,7 @@ func (d *day) truthMessage(m *said, in []uint8) (truthMessage, bool) {
 	return one, true
 }
 
-// truthDay is the truth about the messages of a day.
+// truthDay emits the truth about the messages of a day.
 func (d *day) truthDay(emit func(chunk), places func([]uint8, *said) []uint8) {
 	buf := d.buffer()
 	var in [12]uint8

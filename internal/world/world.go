@@ -6,17 +6,16 @@
 // their innocent look-alikes. The truth about it is written to a separate file
 // (docs/format/truth.md).
 //
-// The same options give the same bytes on any machine: randomness comes only from
-// whole numbers. A day is a function of the world and its number, so that days
-// are made in parallel and in constant memory. A larger world holds the same
-// people and more.
+// The same options give the same bytes on any machine: randomness is computed only from
+// whole numbers. A day is a function of the world and the day's number, so that days can be
+// made in parallel and in constant memory. A larger world holds the same people and more.
 //
 // Nobody and nothing in it exists: phone numbers come from a range kept free for
-// fiction (Ofcom's 07700 900xxx), container numbers have an owner code that
-// nobody holds with a correct check digit (ISO 6346), bank accounts a bank that
-// does not exist, crypto addresses hashes of nothing, coordinates are in the
-// open Atlantic, number plates have a letter that is never issued in their form, and
-// places and names are made up. Nothing in it explains how to commit a crime.
+// fiction (Ofcom's 07700 900xxx), container numbers have a correct check digit (ISO 6346)
+// but an owner code that nobody holds, bank accounts are at a bank that does not exist,
+// crypto addresses are hashes of nothing, coordinates are in the open Atlantic, number
+// plates have a letter that is never issued in their form, and places and names are made up.
+// Nothing in it explains how to commit a crime.
 package world
 
 import (
@@ -41,11 +40,10 @@ type Options struct {
 	Messages int
 	// Days is the length of the world. Default 130.
 	Days int
-	// Locked is how many in a hundred keys were not handed over; 0 means that all
-	// were.
+	// Locked is the percentage of keys that were not handed over; 0 means that all were.
 	Locked int
-	// Feed is how many of the last days are not in the deliveries of
-	// [World.WriteDeliveries]: they go into [FeedFolder]. Default none.
+	// Feed is how many of the last days are not in the deliveries of [World.WriteDeliveries]
+	// but in [FeedFolder]. Default: none.
 	Feed int
 }
 
@@ -85,7 +83,7 @@ type World struct {
 	handles, pins uint64
 	taken         map[string]bool    // handmade identifiers
 	known         map[[2]int32]bool  // pairs that are linked
-	topics        map[string][]topic // shared by the links of a kind
+	topics        map[string][]topic // shared by all links of a kind
 }
 
 // New makes a world. Its memory grows with accounts and days, not with messages.
@@ -175,7 +173,7 @@ func (w *World) measure() {
 	}
 }
 
-// span is the pace of all days on which a link can be used.
+// span returns the total pace of all days on which a link can be used.
 func (w *World) span(l *link) uint64 {
 	paces := w.blocks[l.block].paces
 	from, until := int32(0), int32(w.o.Days)
@@ -212,8 +210,8 @@ func (w *World) planned() int {
 	return n
 }
 
-// accountOn is the account of a service that a person uses on a day, -1 for
-// none. Of two phones, odd links use the second, which may be a shared one.
+// accountOn returns the account of a service that a person uses on a day, or -1 if there is
+// none. If a person has two phones, odd links use the second, which may be a shared one.
 func (w *World) accountOn(p *person, service uint8, day int32, odd bool) int32 {
 	found := int32(-1)
 	for _, i := range p.accounts {
@@ -226,7 +224,7 @@ func (w *World) accountOn(p *person, service uint8, day int32, odd bool) int32 {
 	return found
 }
 
-// serviceOn is the account that somebody uses on the phone service on a day.
+// serviceOn returns the account that somebody uses on the phone service on a day.
 func (w *World) serviceOn(i, day int32) int32 {
 	for service := range uint8(2) {
 		if a := w.accountOn(&w.people[i], service, day, false); a >= 0 {
@@ -263,8 +261,8 @@ type chunk struct {
 	text []byte
 }
 
-// pieceSize is the approximate size of the pieces of a day, in
-// bytes, and pieces how many of a day may wait for take.
+// pieceSize is the approximate size of the pieces of a day, in bytes, and pieces how many of
+// them may wait for take.
 const (
 	pieceSize = 1 << 20
 	pieces    = 16
@@ -274,8 +272,8 @@ const (
 type renderer func(d *day, emit func(chunk))
 
 // each makes every day, several in parallel, renders it, and passes the output
-// to take in order. Several goroutines call render concurrently; the caller's calls
-// take.
+// to take in order. Several goroutines call render concurrently; take is called on the
+// caller's goroutine.
 func (w *World) each(ctx context.Context, render renderer, take func(chunk) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -284,7 +282,7 @@ func (w *World) each(ctx context.Context, render renderer, take func(chunk) erro
 	defer group.Wait()
 	defer stop()
 	var next atomic.Int64
-	room := make(chan struct{}, 2*workers) // days made and not yet taken
+	room := make(chan struct{}, 2*workers) // days that were made but not yet taken
 	spare := make(chan []byte, pieces)
 	numbers := make([]chan uint64, w.o.Days+1)
 	done := make([]chan chunk, w.o.Days)

@@ -142,7 +142,7 @@ func TestALargerWorldHasTheSamePeople(t *testing.T) {
 	}
 }
 
-// told is a message as sent, and as held.
+// told is a message as sent and as held.
 type told struct {
 	sent, held argus.Message
 	plot       int32
@@ -279,8 +279,8 @@ func TestStatistics(t *testing.T) {
 	}
 	list := sorted(degrees)
 	// Leskovec and Horvitz 2008 (doi 10.1145/1367497.1367620) count 1.3 billion
-	// pairs of 180 million people in a month of a messenger that everybody used,
-	// 14.4 for each, with a heavy tail. A phone for few has fewer.
+	// pairs of 180 million people in one month of a messenger that everybody used, 14.4 per
+	// person, with a heavy tail. A phone that few people use has fewer.
 	edges := 0
 	for _, n := range list {
 		edges += n
@@ -308,8 +308,8 @@ func TestStatistics(t *testing.T) {
 	within("languages with more than one in two hundred", float64(spoken), 8, 11)
 	within("words of a text", float64(words)/float64(texts), 3, 8)
 	// What's up, Switzerland? (Ueberwasser and Stark 2017, doi 10.13092/lo.84.3849):
-	// 763,650 messages of WhatsApp with 5,543,692 tokens, 7.3 a message, and on the
-	// project's page about 350,000 emoji, 0.47 a message. Those of a phone for
+	// 763,650 messages of WhatsApp with 5,543,692 tokens, 7.3 per message, and according to
+	// the project's page about 350,000 emoji, 0.47 per message. Messages on a phone for
 	// business should be shorter and drier.
 	within("tokens of a text", float64(words+marks)/float64(texts), 4, 8)
 	within("emoji of a text", float64(emoji)/float64(texts), 0.15, 0.5)
@@ -376,7 +376,7 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// truths are the lines of a truth file by kind.
+// truths returns the lines of a truth file by kind.
 func truths(t *testing.T, text []byte) map[string][]map[string]any {
 	t.Helper()
 	all := map[string][]map[string]any{}
@@ -669,7 +669,7 @@ func TestMemoryDoesNotGrowWithMessages(t *testing.T) {
 	}
 }
 
-// memory measures the live memory while it is written to.
+// memory measures the live memory while something is written to it.
 type memory struct{ written, next, most uint64 }
 
 func (m *memory) Write(p []byte) (int, error) {

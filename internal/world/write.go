@@ -27,8 +27,8 @@ import (
 //
 //   - server-archive: the service's own archive by month, partly locked, with
 //     three days missing;
-//   - live-feed: three weeks of it read as they passed by; it has the texts that
-//     the archive holds locked, and some copies differ;
+//   - live-feed: three weeks of the same service, captured in transit; it has the texts
+//     that the archive holds locked, and some copies differ;
 //   - phone-of-a-courier: two WhatsApp backups of one phone that overlap;
 //   - jabber-server: a room, with an object broken in the middle;
 //   - harbour-channel: a month of an IRC channel;
@@ -42,8 +42,8 @@ import (
 var Deliveries = []string{"server-archive", "live-feed", "phone-of-a-courier", "jabber-server",
 	"harbour-channel", "sheet-from-abroad", "encrochat-sheets", "phone-of-tilde", "phone-of-wielen", "usb-stick"}
 
-// Written returns the [Deliveries] that exist below dir: a small world has not all
-// of them.
+// Written returns the [Deliveries] that exist below dir: a small world does not have all of
+// them.
 func Written(dir string) []string {
 	return slices.DeleteFunc(slices.Clone(Deliveries), func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
@@ -88,14 +88,14 @@ func placeName(place uint8) string {
 	return Deliveries[place]
 }
 
-// The days, of the last 130, between which the live feed ran, and those that the archive
-// lacks; each range ends before the second day.
+// The days, out of the last 130, on which the live feed ran, and those that the archive
+// lacks; each range ends before its second day.
 var (
 	liveDays    = [2]int32{34, 58}
 	missingDays = [2]int32{60, 63}
 )
 
-// firstBackup is the day, of the last 130, before which the first backup of the
+// firstBackup is the day, out of the last 130, before which the first backup of the
 // courier's phone was made.
 const firstBackup = 60
 
@@ -115,7 +115,7 @@ func Write(ctx context.Context, dir string, o Options) error {
 	return errors.Join(err, out.Flush(), truth.Close())
 }
 
-// WriteLines writes all messages in order of time as Argus JSON lines, locked if
+// WriteLines writes all messages in order of time to out as Argus JSON lines, locked if
 // their keys were not handed over, and the truth about them to truth.
 func (w *World) WriteLines(ctx context.Context, out, truth io.Writer) error {
 	about := truthDelivery{What: "delivery", Name: "messages.jsonl", About: "all messages in the order of time, partly locked"}
@@ -143,7 +143,7 @@ func (w *World) WriteLines(ctx context.Context, out, truth io.Writer) error {
 	return w.tell(ctx, []truthDelivery{about}, lines, take)
 }
 
-// tell writes the truth from before, during and after all days.
+// tell writes the truth known before, during and after all days.
 func (w *World) tell(ctx context.Context, deliveries []truthDelivery, render renderer, take func(chunk) error) error {
 	if err := take(chunk{"", w.truthHead(deliveries)}); err != nil {
 		return err
@@ -199,8 +199,8 @@ func (w *World) deliveries() []truthDelivery {
 // tilde and wielen are the owners of the devices that were found.
 const tilde, wielen = "P6LD3V", "H5T0YJ"
 
-// handmadeAccount is the account of a handmade person, who may be on
-// another service here.
+// handmadeAccount returns the account of a handmade person, who may be on a different
+// service in this world.
 func (w *World) handmadeAccount(name string) string {
 	return w.accounts[w.people[w.byHand[name]].accounts[0]].id
 }
@@ -276,7 +276,7 @@ func (d *day) places(in []uint8, m *said) []uint8 {
 // feeds reports whether the day belongs to the feed.
 func (d *day) feeds() bool { return int(d.n) >= d.o.Days-d.o.Feed }
 
-// copy writes a message in the form of a place.
+// copy writes a message in the form used at a place.
 func (d *day) copy(files files, m *said, place uint8) {
 	switch place {
 	case serverArchive:
@@ -306,7 +306,7 @@ func (d *day) copy(files files, m *said, place uint8) {
 	}
 }
 
-// files are the parts of files that a day adds, by their paths.
+// files holds the parts of files that a day adds, keyed by path.
 type files map[string][]byte
 
 func (f files) add(name, text string) { f[name] = append(f[name], text...) }
@@ -323,7 +323,7 @@ func (f files) row(name string, cells []string) {
 	var text bytes.Buffer
 	w := csv.NewWriter(&text)
 	w.Comma = ';'
-	_ = w.Write(cells) // into memory
+	_ = w.Write(cells) // writing to memory cannot fail
 	w.Flush()
 	f[name] = append(f[name], text.Bytes()...)
 }
@@ -344,7 +344,7 @@ var (
 	}
 )
 
-// head is the beginning of a file.
+// head returns the beginning of a file.
 func head(name string) string {
 	if strings.HasPrefix(name, "phone-of-a-courier/") {
 		return "11/01/2021, 00:00 - Messages and calls are end-to-end encrypted. No one outside of this chat can read them.\n"
@@ -406,7 +406,7 @@ func (d *day) appendReport(buf []byte, m *said) []byte {
 	field := func(name, kind, text string) {
 		buf = fmt.Appendf(buf, `<field name="%s" type="%s"><value type="%s">`, name, kind, kind)
 		var escaped bytes.Buffer
-		_ = xml.EscapeText(&escaped, []byte(text)) // into memory
+		_ = xml.EscapeText(&escaped, []byte(text)) // writing to memory cannot fail
 		buf = append(append(buf, escaped.Bytes()...), "</value></field>"...)
 	}
 	party := func(account, name string) {
@@ -438,7 +438,7 @@ func (d *day) appendReport(buf []byte, m *said) []byte {
 	return append(buf, "</model>\n"...)
 }
 
-// abroadRow is a row from another country, which had other keys.
+// abroadRow returns a row from another country, which had different keys.
 func (d *day) abroadRow(m *said) []string {
 	out := d.message(m, onPhone)
 	key, payload := "", ""
@@ -480,7 +480,7 @@ func (d *day) whatsapp(m *said) string {
 	return fmt.Sprintf("%s - %s: %s\n", at.Format("02/01/2006, 15:04"), d.accounts[m.from].nick, text)
 }
 
-// jabber is a message of a room.
+// jabber returns a message from a room.
 func (d *day) jabber(m *said) string {
 	text, err := json.Marshal(struct {
 		TS   string `json:"ts"`
@@ -494,7 +494,7 @@ func (d *day) jabber(m *said) string {
 	return string(text) + "\n"
 }
 
-// folder writes the hand-over into files.
+// folder writes the delivered data into files.
 type folder struct {
 	dir   string
 	truth io.Writer
@@ -532,7 +532,7 @@ func (f *folder) take(c chunk) error {
 	return err
 }
 
-// reach opens a file to append to this run's output.
+// reach opens a file in order to append to this run's output.
 func (f *folder) reach(name string) (*file, error) {
 	path := filepath.Join(f.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -563,7 +563,7 @@ func (f *folder) close() error {
 	return err
 }
 
-// damage closes files that have an end, adds wrong rows, and the content of an old
+// damage completes the files that have an end, and adds wrong rows and the content of an old
 // stick.
 func (w *World) damage(f *folder) error {
 	bad := files{}
@@ -591,7 +591,7 @@ func (w *World) damage(f *folder) error {
 	return f.take(chunk{"usb-stick/IMG_0231.jpg", picture})
 }
 
-// beginning is a damaged copy of the first lines of the archive's last month.
+// beginning returns a damaged copy of the first lines of the archive's last month.
 func (w *World) beginning(dir string) ([]byte, error) {
 	month := w.date(int32(w.o.Days-w.o.Feed) - 1)[:len("2021-02")]
 	from, err := os.Open(filepath.Join(dir, "server-archive", "sky-"+month+".jsonl"))

@@ -156,7 +156,8 @@ func testDeliveries(t *testing.T, o Options) {
 				strange++
 			}
 		}
-		// The archive lacks three days, and the sheet has one message of its own.
+		// The archive lacks three days, and the sheet has one message that no other delivery
+		// has.
 		if lacking := len(ids[name]) / 6; strange > lacking+1 {
 			t.Errorf("%d of %d messages of %s are not in %s", strange, len(ids[name]), name, archive)
 		}

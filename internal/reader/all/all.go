@@ -12,7 +12,7 @@ import (
 )
 
 // Formats lists every format that can be read. A new format is a file and a line here.
-// Between formats that are equally sure of a file, the earlier wins.
+// If formats are equally sure of a file, the earlier one wins.
 func Formats() reader.Formats {
 	return reader.Formats{
 		table.Mapped, // only with a map
@@ -48,6 +48,6 @@ func Formats() reader.Formats {
 		phone.WhatsAppDB,
 		phone.WhatsAppIOS,
 		phone.IMessage,
-		table.JSON, // of no known program, so it is last
+		table.JSON, // for unknown programs, so it is last
 	}
 }

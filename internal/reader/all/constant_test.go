@@ -49,7 +49,7 @@ func (e *endless) size() int64 {
 	return int64(len(e.head)+len(e.end)) + e.records*int64(len(e.record))
 }
 
-// make returns the record of a number; it is valid until the next call.
+// make returns the record with the given number, which is valid until the next call.
 func (e *endless) make(k int64) []byte {
 	copy(e.made, e.record)
 	number := fmt.Appendf(nil, "%012d", k)
@@ -91,9 +91,8 @@ func constantBytes(t *testing.T) int64 {
 
 // TestConstantMemory reads files of any size, with new accounts, conversations and ids
 // in each record, and checks that memory stays below a limit that does not depend on
-// the size: a reader's own memory is bounded. Less than half of a small file may be
-// held, not counting garbage: as messages, the whole of it would take several times its
-// size.
+// the size: a reader's own memory is bounded. Less than half of a small file may be held,
+// not counting garbage: held as messages, the whole file would take several times its size.
 func TestConstantMemory(t *testing.T) {
 	const said = "Morgen om tien uur bij de loods, neem de papieren mee en zeg tegen niemand iets. De rest hoor je als je er bent, bel niet."
 	size := constantBytes(t)

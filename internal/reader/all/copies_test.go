@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestGroupsOfTwo reads groups with two remaining members: they are not a chat of the
+// TestGroupsOfTwo reads groups with two remaining members: they are not a chat between the
 // two.
 func TestGroupsOfTwo(t *testing.T) {
 	party := func(number string) string {

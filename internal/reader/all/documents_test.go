@@ -22,7 +22,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// targetLine is a message as chat-miner's targets have it.
+// targetLine is a message in the form of chat-miner's targets.
 type targetLine struct{ Timestamp, Author, Message string }
 
 // TestChatMinerSamples reads the samples of chat-miner and compares with its own
@@ -79,8 +79,8 @@ func documentFiles() map[*reader.Format]string {
 	}
 }
 
-// TestDocumentsLoseNothingAround breaks a file at each of its bytes, in three
-// ways: everything but the message at that place must still be read.
+// TestDocumentsLoseNothingAround breaks a file at every byte, in three ways: everything
+// except the message at that place must still be read.
 func TestDocumentsLoseNothingAround(t *testing.T) {
 	for format, file := range documentFiles() {
 		whole := readertest.Check(t, format, readertest.Input("f", []byte(file), reader.Options{}))
@@ -111,8 +111,8 @@ func TestDocumentsLoseNothingAround(t *testing.T) {
 	}
 }
 
-// TestDocumentsAreCutOff cuts files off at each of their bytes: the whole messages before
-// the end are read, and the end is reported.
+// TestDocumentsAreCutOff cuts files off at every byte: the complete messages before the end
+// are read, and the end is reported.
 func TestDocumentsAreCutOff(t *testing.T) {
 	for format, file := range documentFiles() {
 		whole := readertest.Check(t, format, readertest.Input("f", []byte(file), reader.Options{}))
@@ -261,7 +261,7 @@ func BenchmarkDocuments(b *testing.B) {
 	}
 }
 
-// TestDetectionMatrix asks every format about every sample: each is recognised as its
+// TestDetectionMatrix asks every format about every sample: each sample is recognised by its
 // own format, and no other is as sure of it.
 func TestDetectionMatrix(t *testing.T) {
 	for _, own := range Formats() {

@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// factsOfRecords are records of formats, each with its type, facts and text.
+// factsOfRecords are records in various formats, each with its type, facts and text.
 var factsOfRecords = []struct {
 	format             *reader.Format
 	name, record, want string
@@ -120,7 +120,7 @@ var factsOfRecords = []struct {
 		`notice  callMessage: {"hangupMessage":{"id":1}}`},
 }
 
-// fileOfRecord is a file of a format with one record.
+// fileOfRecord returns a file in a format with one record.
 func fileOfRecord(format *reader.Format, record string) []byte {
 	around := map[*reader.Format][2]string{
 		chat.Telegram: {`{"name":"A","type":"personal_chat","id":1,"messages":[{"id":1,"date":"2021-02-14T12:00:00",`, `}]}`},
@@ -166,8 +166,8 @@ func TestZeroIsNoTime(t *testing.T) {
 	}
 }
 
-// TestTelegramAnswerElsewhere reads answers to messages of another chat, whose numbers
-// mean nothing in this one, and of this one.
+// TestTelegramAnswerElsewhere reads answers to messages in another chat, whose numbers mean
+// nothing in this one, and in this chat.
 func TestTelegramAnswerElsewhere(t *testing.T) {
 	for peer, want := range map[string]string{"channel777": "", "user1": "5"} {
 		record := `"type":"message","from":"A","from_id":"user1","reply_to_message_id":5,"reply_to_peer_id":"` + peer + `","text":"x"`

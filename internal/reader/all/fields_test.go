@@ -32,7 +32,7 @@ var ofJSON = []*reader.Format{
 }
 
 // TestFormatsSayTheirFields fails for a format that does not name the fields that it keeps,
-// unless its fields bear any name: those of sheets and of sources for which there is a
+// unless its fields can have any name: those of sheets and of sources for which there is a
 // map, header fields of mails, and lines of logs, which have none.
 func TestFormatsSayTheirFields(t *testing.T) {
 	anyName := []*reader.Format{
@@ -55,10 +55,10 @@ func TestFormatsSayTheirFields(t *testing.T) {
 type value struct {
 	path       string // keys and list positions, as a JSON pointer
 	begin, end int64
-	object     bool // the end of one with members; end is before its brace
+	object     bool // the end of an object with members; end is before its brace
 }
 
-// valuesOf finds the values in JSON, or returns false for a file that is not whole.
+// valuesOf finds the values in JSON, or returns false if the file is not complete JSON.
 func valuesOf(t *testing.T, file []byte) (list []value, whole bool) {
 	t.Helper()
 	d := jsontext.NewDecoder(bytes.NewReader(file), jsontext.AllowDuplicateNames(true))
@@ -110,7 +110,7 @@ func wholeValuesOf(t *testing.T, f *reader.Format, name string, file []byte) (li
 	return list
 }
 
-// told writes the findings in a file without their places.
+// told writes the findings in a file, without their places.
 func told(t *testing.T, f *reader.Format, name string, file []byte) string {
 	t.Helper()
 	var out strings.Builder
@@ -124,7 +124,7 @@ func told(t *testing.T, f *reader.Format, name string, file []byte) string {
 	return out.String()
 }
 
-// eachExample calls one for each file in testdata of some formats.
+// eachExample calls one for each file in testdata that belongs to one of the given formats.
 func eachExample(t *testing.T, formats []*reader.Format, one func(t *testing.T, f *reader.Format, name string, file []byte)) {
 	for _, f := range formats {
 		files, err := filepath.Glob(filepath.Join("..", "testdata", f.Name, "*"))
@@ -150,7 +150,7 @@ func eachExample(t *testing.T, formats []*reader.Format, one func(t *testing.T, 
 // unless the format ignores it and says why.
 func TestEveryValueCounts(t *testing.T) {
 	eachExample(t, slices.DeleteFunc(slices.Clone(ofJSON), func(f *reader.Format) bool {
-		return f == report.CASE // counts the nodes of other kinds, without their values
+		return f == report.CASE // nodes of other kinds are counted, without their values
 	}), func(t *testing.T, f *reader.Format, name string, file []byte) {
 		before := told(t, f, name, file)
 		for _, v := range wholeValuesOf(t, f, name, file) {
@@ -187,8 +187,8 @@ func isIgnored(f *reader.Format, path string) bool {
 	return false
 }
 
-// counts reports whether a message marks a field as not understood, or has it in its
-// words: some records have no words but their own text.
+// counts reports whether a message marks a field as not understood, or has the field in its
+// words: the words of some records are just their own text.
 func counts(m *argus.Message, name, value string) bool {
 	return value != "" && strings.Contains(m.Text, value) || slices.ContainsFunc(m.Extra, func(x argus.Field) bool {
 		field, _, _ := strings.Cut(x.Value, ": ")
@@ -196,8 +196,8 @@ func counts(m *argus.Message, name, value string) bool {
 	})
 }
 
-// TestUnknownFieldsCount adds a field to each object in each example of JSON. No value
-// is lost; and each record counts the field as not understood.
+// TestUnknownFieldsCount adds a field to each object in each example of JSON. No value is
+// lost, and each record counts the field as not understood.
 func TestUnknownFieldsCount(t *testing.T) {
 	counted := map[string]int{}
 	eachExample(t, ofJSON, func(t *testing.T, f *reader.Format, name string, file []byte) {
@@ -289,8 +289,8 @@ func TestUnknownElementsCount(t *testing.T) {
 	}
 }
 
-// TestUnreadableTimesCount reads records with a time beside that of sending that makes no
-// sense: the message is read, and the field is marked.
+// TestUnreadableTimesCount reads records in which a time other than the time of sending
+// makes no sense: the message is read, and the field is marked.
 func TestUnreadableTimesCount(t *testing.T) {
 	for _, c := range []struct {
 		format        *reader.Format
@@ -336,8 +336,8 @@ func TestUnknownLinesCount(t *testing.T) {
 	}
 }
 
-// TestCommasBetweenRecordsAreTold takes the comma between two records away, and adds one:
-// the second says that it was repaired, and nothing else changes.
+// TestCommasBetweenRecordsAreTold removes the comma between two records, and adds an extra
+// one: the second record says that it was repaired, and nothing else changes.
 func TestCommasBetweenRecordsAreTold(t *testing.T) {
 	tried := map[string]bool{}
 	eachExample(t, ofJSON, func(t *testing.T, f *reader.Format, name string, file []byte) {

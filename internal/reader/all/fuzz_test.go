@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestEachFormatIsFuzzed looks for each format of the list in the fuzz targets: by its
-// name in the tests of its own package, with its package in those of others.
+// TestEachFormatIsFuzzed looks for each listed format in the fuzz targets: by its name in
+// the tests of its own package, and by package and name in those of others.
 func TestEachFormatIsFuzzed(t *testing.T) {
 	read := func(name string, take func(fn *ast.FuncDecl)) {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)

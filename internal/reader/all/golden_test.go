@@ -17,8 +17,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestGoldenRecords reads every file in testdata of the formats of records and compares
-// with its golden file; each is one trap.
+// TestGoldenRecords reads every file in testdata in a format of records and compares the
+// result with the golden file; each file is one trap.
 func TestGoldenRecords(t *testing.T) {
 	for _, format := range []*reader.Format{report.JSONL, chat.Telegram, chat.TelegramHTML, transcript.Jabber, table.Sheet, chat.Facebook, chat.Discord, chat.DiscordPackage, chat.Skype, chat.Slack, chat.Matrix, chat.RocketChat,
 		phone.Signal, phone.SignalBackup, transcript.Textdump, transcript.LINE, report.CASE, phone.SMSBackup, report.UFDR, transcript.XMPP, report.ETSI, mail.RSMF, mail.EML, mail.Mbox, phone.VCard, table.JSON} {

@@ -17,8 +17,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestObjectsLoseNothingAround breaks a file at each of its bytes, in three
-// ways: everything but the message at that place must still be read.
+// TestObjectsLoseNothingAround breaks a file at every byte, in three ways: everything except
+// the message at that place must still be read.
 func TestObjectsLoseNothingAround(t *testing.T) {
 	jabber, telegram := "", `{"name":"A","type":"private_group","id":1,"messages":[`
 	for i := range 3 {

@@ -44,8 +44,8 @@ func TestReachOfNames(t *testing.T) {
 	}
 }
 
-// TestLocalIDs reads exports whose ids other exports have, too: those of one export
-// meet under any file name, and those of two stay apart.
+// TestLocalIDs reads exports whose ids also occur in other exports: those of one export meet
+// under any file name, and those of two stay apart.
 func TestLocalIDs(t *testing.T) {
 	const line = `{"service":"shed","conversation":"general","from":"1","to":["2"],"sent":"2021-02-14T12:00:00Z","text":"x","account_reach":"export","conversation_reach":"server"%s}` + "\n"
 	const record = `{"from":"1","to":"2","chat":"general","time":"2021-02-14T12:00:00Z","text":"x"%s}`

@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Keep keeps a text that has no field in Argus, unless it is empty.
+// Keep keeps a text for which Argus has no field, unless it is empty.
 func Keep(m *argus.Message, name, text string) {
 	if text != "" {
 		m.Extra = append(m.Extra, argus.Field{Name: name, Value: text})
@@ -37,7 +37,7 @@ func Others(participants []string, one string) []string {
 const ParticipantLimit = 256
 
 // Valid returns an error if a message cannot be stored. A message that is not text and has
-// no sender, such as a call of a hidden number, is assigned to the service.
+// no sender, such as a call from a hidden number, is assigned to the service.
 func Valid(m *argus.Message) error {
 	owned(m)
 	if m.From == "" && m.Type != argus.TypeText {
@@ -46,16 +46,16 @@ func Valid(m *argus.Message) error {
 	return m.Valid()
 }
 
-// Hold gives an attachment the hash of bytes that are a part of the original.
+// Hold sets the hash of an attachment whose bytes are part of the original.
 func Hold(a *argus.Attachment, content []byte) {
 	a.Hash, a.Size = sha256.Sum256(content), int64(len(content))
 }
 
-// ExtraLimit is how many bytes of one value without a field in Argus are kept beside a
-// message.
+// ExtraLimit is how many bytes of a value are kept beside a message if Argus has no field
+// for it.
 const ExtraLimit = 8 << 10
 
-// KeepField adds a field and cuts it at ExtraLimit.
+// KeepField adds a field, truncated to ExtraLimit.
 func KeepField(m *argus.Message, name, value string) {
 	if len(value) > ExtraLimit {
 		value = strings.ToValidUTF8(value[:ExtraLimit], "") + "…"
@@ -66,13 +66,13 @@ func KeepField(m *argus.Message, name, value string) {
 	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
 }
 
-// NotUnderstood keeps the value of a field that made no sense. The receipt counts it by
-// field and reader.
+// NotUnderstood keeps the value of a field that does not make sense. The receipt counts it
+// by field and reader.
 func NotUnderstood(m *argus.Message, field, stood string) {
 	KeepField(m, argus.ExtraUnread, field+": "+stood)
 }
 
-// OneOf returns a list of one text, empty if the text is empty.
+// OneOf returns a list that holds one text, or an empty list if the text is empty.
 func OneOf(text string) []string {
 	if text == "" {
 		return nil
@@ -96,14 +96,14 @@ func DirectionOf(word string) int {
 	return 0
 }
 
-// ConversationOf names the conversation between accounts: two, or a group that has no
-// other name.
+// ConversationOf names the conversation between two accounts, or between the members of a
+// group that has no other name.
 func ConversationOf(accounts []string) string {
 	slices.Sort(accounts)
 	return strings.TrimPrefix(strings.Join(slices.Compact(accounts), "|"), "|")
 }
 
-// IsGroupID reports whether the id of a conversation is WhatsApp's of a group.
+// IsGroupID reports whether a conversation's id is that of a WhatsApp group.
 func IsGroupID(id string) bool { return strings.HasSuffix(id, "@g.us") }
 
 // AppAccount writes an identifier as the other readers do: WhatsApp's
@@ -116,8 +116,8 @@ func AppAccount(shown string) string {
 	return AccountOf(shown)
 }
 
-// AccountOf writes a phone number without the separators between its digits; any other
-// name stays, with plain spaces.
+// AccountOf writes a phone number without the separators between its digits, and any other
+// name as it is, with plain spaces.
 func AccountOf(shown string) string {
 	if shown == "" || shown[0] >= 'a' && shown[0] <= 'z' && !strings.ContainsFunc(shown, unicode.IsSpace) {
 		return shown
@@ -140,7 +140,7 @@ func AccountOf(shown string) string {
 	}, shown)
 }
 
-// KeepExtra adds a value that has no field in Argus, cut at ExtraLimit.
+// KeepExtra adds a value for which Argus has no field, truncated to ExtraLimit.
 func KeepExtra(m *argus.Message, name, value string) {
 	if value != "" {
 		KeepField(m, name, value)

@@ -10,10 +10,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Happened makes a message record an event: its type, its facts, and as a readable line
-// the source's word for it and its details. An event with no named person belongs
-// to the service; so does an event that the service records about others, whoever
-// caused it.
+// Happened makes a message record an event: its type, its facts, and a readable line made of
+// the source's word for it and its details. An event that names no person belongs to the
+// service, and so does an event that the service records about others, whoever caused it.
 func Happened(m *argus.Message, kind argus.Type, facts argus.Facts, word, told string) {
 	m.Type = kind
 	if m.Facts != nil {
@@ -63,12 +62,12 @@ func Reacted(m *argus.Message, r argus.Reaction, word, told string) {
 }
 
 // contactsConversation holds the entries of address books: To are the accounts of one
-// contact, so that a search for an account finds its name; the sender is empty, so that
-// it links nobody to anybody.
+// contact, so that a search for an account finds its name; the sender is empty, so that an
+// entry links nobody to anybody.
 const contactsConversation = "contacts"
 
-// Contact makes a message record the accounts of an address book under their names. It
-// skips empty ones.
+// Contact makes a message record the accounts of an entry in an address book, under its
+// names. It skips empty accounts and names.
 func Contact(m *argus.Message, word string, accounts []string, names ...string) {
 	m.Conversation, m.Title, m.ConversationReach = contactsConversation, contactsConversation, argus.ReachExport
 	m.To = accounts
@@ -93,8 +92,8 @@ func Card(accounts []string, names ...string) *argus.Contact {
 	return c
 }
 
-// Room makes a message record the facts of the service about a room: its name, or its
-// id without one, and its subject, a line each; and its members.
+// Room makes a message record the service's facts about a room: its name (or its id, if it
+// has no name) and its subject, each on its own line, and its members.
 func Room(m *argus.Message, word string, members []string, about ...string) {
 	lines, topic := []string{cmp.Or(m.Title, m.ServiceID)}, ""
 	for _, line := range about {
@@ -115,7 +114,7 @@ func SetTopic(m *argus.Message, topic, word, told string) {
 	Happened(m, argus.TypeRoom, argus.Facts{Room: &argus.Room{Topic: topic}}, word, told)
 }
 
-// Polled makes a message a question, with any answers a line each after its own words.
+// Polled makes a message a poll: its text is followed by the possible answers, one per line.
 func Polled(m *argus.Message, question string, options []string) {
 	if strings.TrimSpace(question+strings.Join(options, "")) == "" {
 		return
@@ -129,8 +128,8 @@ func Polled(m *argus.Message, question string, options []string) {
 	Happened(m, argus.TypePoll, argus.Facts{Poll: p}, text, "")
 }
 
-// AlsoSaid adds lines to the text of a message, for content outside its words: a search
-// looks into the text.
+// AlsoSaid adds lines to the text of a message, for content outside its words: searches look
+// at the text.
 func AlsoSaid(m *argus.Message, lines ...string) {
 	for _, line := range lines {
 		if line = strings.TrimSpace(textdoc.LineFeeds(line)); line != "" && !strings.Contains(m.Text, line) {
@@ -139,8 +138,8 @@ func AlsoSaid(m *argus.Message, lines ...string) {
 	}
 }
 
-// SentCard adds a card that was sent with a message: its names, and its accounts as
-// they were written, by default as they are.
+// SentCard adds a card that was sent with a message: its names, and its accounts as they
+// were written (by default, the accounts of the card).
 func SentCard(m *argus.Message, c *argus.Contact, written ...string) {
 	if c == nil || len(c.Names)+len(c.Accounts) == 0 || m.Type != argus.TypeText {
 		return
@@ -185,7 +184,7 @@ func Edited(m *argus.Message, at argus.Time) {
 	}
 }
 
-// AnsweredIn returns whether a call was answered, from how long people spoke.
+// AnsweredIn tells from the length of a call whether it was answered.
 func AnsweredIn(seconds uint64) string {
 	if seconds > 0 {
 		return "yes"
@@ -193,7 +192,7 @@ func AnsweredIn(seconds uint64) string {
 	return ""
 }
 
-// ClockSeconds reads a length of time: seconds, mm:ss or hh:mm:ss.
+// ClockSeconds reads a duration: seconds, mm:ss or hh:mm:ss.
 func ClockSeconds(s string) uint64 {
 	total := uint64(0)
 	parts := strings.Split(strings.TrimSpace(s), ":")

@@ -8,12 +8,12 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Each reader decides in which scope an id is unique. An id below the service's reach
-// gets a key made from facts that are the same in every copy of it
-// (docs/format/record.md). A name that is all that an export shows has no key: the
-// exports of both sides of a chat show it alike, and meet.
+// Each reader decides in which scope an id is unique. An id that is not unique in the whole
+// service gets a key made from facts that are the same in every copy of it
+// (docs/format/record.md). If an export shows an account only by a name, the name gets no
+// key: the exports of both sides of a chat show it alike, so they meet.
 
-// AccountsReach limits the reach of the accounts of a message.
+// AccountsReach limits the reach of a message's accounts.
 func AccountsReach(m *argus.Message, r argus.Reach) { m.AccountReach = max(m.AccountReach, r) }
 
 // Named marks accounts as names shown by an export, unless they are numbers.
@@ -25,12 +25,13 @@ func Named(m *argus.Message, accounts ...string) {
 	}
 }
 
-// isNumber reports whether an account is a telephone number as AccountOf writes it.
+// isNumber reports whether an account is a telephone number in the form that AccountOf
+// writes.
 func isNumber(account string) bool {
 	return len(account) >= 8 && account[0] == '+' && strings.Trim(account[1:], "0123456789") == ""
 }
 
-// owned limits an owner whom the source does not name to one export.
+// owned limits an owner whom the source does not name to a single export.
 func owned(m *argus.Message) {
 	isOwner := func(account string) bool { return strings.HasPrefix(account, argus.OwnerOf) }
 	if isOwner(m.From) || slices.ContainsFunc(m.To, isOwner) {
@@ -41,14 +42,14 @@ func owned(m *argus.Message) {
 	}
 }
 
-// LogConversation names the conversation of a log that is known only by a name somebody
-// gave it. It uses the first message, so that logs of one name stay apart and copies of
-// one log meet under any name.
+// LogConversation names the conversation of a log that is known only by a name that somebody
+// gave it. It uses the first message, so that different logs with the same name stay apart
+// and copies of one log meet under any name.
 func LogConversation(first string) string { return argus.Within("log", first) }
 
 // Keyed puts a key into each id of a message whose scope is smaller than its service:
-// accounts if they have such a reach, and so the conversation. The key is made from the
-// export's own id if the message has it. No key is added if key returns an empty
+// the accounts if their reach is smaller, and likewise the conversation. The key is made
+// from the export's own id if the message has it. No key is added if key returns an empty
 // string.
 func Keyed(m *argus.Message, own string, key func() string) {
 	if own != "" {
@@ -81,9 +82,8 @@ func Keyed(m *argus.Message, own string, key func() string) {
 	}
 }
 
-// IsWorldwide reports whether an id is unique in the world: a telephone number, an
-// address, which is also the form of an id with a key, or at least 16 hexadecimal
-// digits.
+// IsWorldwide reports whether an id is unique in the world: a telephone number, an address
+// (an id with a key also has that form), or at least 16 hexadecimal digits.
 func IsWorldwide(id string) bool {
 	drawn := len(id) >= argus.LongID && strings.Trim(id, "0123456789abcdefABCDEF-") == ""
 	return drawn || isNumber(id) || IsAddress(id)
@@ -101,10 +101,10 @@ type Export struct {
 	first []string
 }
 
-// exportParticipants is how many participants count for a key.
+// exportParticipants is the maximum number of participants that a key is made from.
 const exportParticipants = 1024
 
-// Add takes a message, with ids as the export has them.
+// Add takes a message, with its ids as they are in the export.
 func (f *Export) Add(m *argus.Message) {
 	if f.first == nil {
 		f.first = []string{strconv.FormatInt(m.Sent.Micros, 10), strings.Clone(m.Text)}
@@ -128,8 +128,9 @@ func (f *Export) participant(account, name string) {
 	}
 }
 
-// Key returns the key of the export's own id, or of its participants without one. If
-// those are numbers and words that any export has, the first message counts, too.
+// Key returns the key made from the export's own id or, if it has none, from its
+// participants. If those are numbers and words that any export may have, the first message
+// counts too.
 func (f *Export) Key() string {
 	switch {
 	case f.Own != "":
@@ -140,7 +141,7 @@ func (f *Export) Key() string {
 	return argus.ReachKey(f.participants...)
 }
 
-// IsCounter reports whether an id looks like a running number, which every export has.
+// IsCounter reports whether an id looks like a running number, which any export may have.
 func IsCounter(id string) bool {
 	return id != "" && len(id) <= 6 && strings.Trim(id, "0123456789") == ""
 }

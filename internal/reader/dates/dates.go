@@ -1,4 +1,4 @@
-// Package dates reads dates and clocks as programs and people write them.
+// Package dates reads dates and times of day as programs and people write them.
 //
 // A time records its precision and the source of its zone: the source, the operator, or
 // nobody. A day that does not exist is not a time.
@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// UnlessZero returns no time for the moment 0.
+// UnlessZero returns t, or no time if t is the moment 0.
 func UnlessZero(t argus.Time) argus.Time {
 	if t.Micros == 0 {
 		return argus.Time{}
@@ -70,7 +70,7 @@ func UTC(s string) (t argus.Time, ok bool) {
 // timeShape has a 0 in the place of each digit.
 const timeShape = "0000-00-00T00:00:00."
 
-// ZoneInHeader is a zone in the words beside a time: UTC, GMT+1, utc +01:00.
+// ZoneInHeader matches a zone in the words beside a time: UTC, GMT+1, utc +01:00.
 var ZoneInHeader = regexp.MustCompile(`\b(?:utc|gmt)\b ?(?:([+-])(\d{1,2})(?::?(\d{2}))?)?`)
 
 // HeaderZone returns the zone that a header states: "Sent (UTC)", "UTC+01:00".
@@ -95,15 +95,15 @@ func HeaderZone(header string) *time.Location {
 }
 
 // MonthNames are the first three letters of the months in English, Dutch,
-// French, German, Spanish and Italian, as far as they are letters of ASCII.
+// French, German, Spanish and Italian, as far as they are ASCII letters.
 var MonthNames = map[string]int{
 	"jan": 1, "ene": 1, "gen": 1, "feb": 2, "fev": 2, "mar": 3, "mrt": 3, "maa": 3, "apr": 4, "avr": 4, "abr": 4,
 	"may": 5, "mai": 5, "mei": 5, "mag": 5, "jun": 6, "giu": 6, "jul": 7, "lug": 7, "aug": 8, "ago": 8,
 	"sep": 9, "set": 9, "oct": 10, "okt": 10, "ott": 10, "nov": 11, "dec": 12, "dez": 12, "dic": 12,
 }
 
-// Android reads Unix milliseconds, or seconds, as Android keeps some dates
-// of MMS; 0 is none.
+// Android reads Unix milliseconds, or seconds, in which Android keeps some dates of MMS; 0
+// means no time.
 func Android(s string) (argus.Time, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	switch {

@@ -6,19 +6,19 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// LogHours follows the clocks of a log, in its order, through the hours that a zone has
-// twice, or skips, when clocks are set back or forward.
+// LogHours follows the times of a log, in its order, through the hours that a zone repeats
+// or skips when clocks are set back or forward.
 type LogHours struct {
 	last int64 // the last moment, in microseconds since 1970
 }
 
-// clockSlack is how far the lines of a log may run back without a repeated hour, in
+// clockSlack is how far the times of a log may go back without being a repeated hour, in
 // microseconds.
 const clockSlack = 5 * 60 * 1_000_000
 
-// Settle sets the moment of a clock that the operator's zone has twice to the one that
-// the order of the log implies, and records that; even for a clock that the zone skips,
-// which is given by its hour and minute. It must see each moment.
+// Settle settles a time of day that the operator's zone has twice: it takes the moment that
+// the order of the log implies, and records that. It also records a time of day that the
+// zone skips, given by hour and minute. It must see each moment.
 func (l *LogHours) Settle(t *argus.Time, zone *time.Location, hour, minute int) (argus.Field, bool) {
 	if zone == time.UTC || t.Zone != argus.ZoneOperator {
 		return argus.Field{}, false
@@ -36,7 +36,7 @@ func (l *LogHours) Settle(t *argus.Time, zone *time.Location, hour, minute int) 
 	if shown := time.UnixMicro(t.Micros).In(zone); shown.Hour() != hour || shown.Minute() != minute {
 		return argus.Assumed("hour", "the zone "+zone.String()+" has no such time on that day; taken as "+shown.Format("15:04")), true
 	}
-	// The wall clock in both offsets: the hour comes twice if both show it.
+	// The wall clock at both offsets: the hour comes twice if both show the same time.
 	wall := t.Micros + offset(t.Micros)*1_000_000
 	first, second := wall-before*1_000_000, wall-after*1_000_000
 	if offset(first) != before || offset(second) != after || first >= second {

@@ -9,9 +9,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// ISO reads a date and a clock in ISO 8601: 2021-02-14T12:03:11, with a space for the
+// ISO reads a date and a time of day in ISO 8601: 2021-02-14T12:03:11, with a space for the
 // T, with a fraction of the second, with Z or an offset (+01:00, +0100, +01), without
-// seconds, or without a clock. Without an offset, the operator's zone is used. It
+// seconds, or without a time of day. Without an offset, the operator's zone is used. It
 // returns false for any other text.
 func ISO(s string, o reader.Options) (argus.Time, bool) {
 	if t, ok := UTC(s); ok {
@@ -66,8 +66,8 @@ func parseAnyISO(s string, o reader.Options) (argus.Time, bool) {
 	return argus.At(at, s, source, precision), true
 }
 
-// parseFullISO reads the most common form, a date and a clock with seconds, in a tenth
-// of the time. It returns false for any other text, which may still be a time.
+// parseFullISO reads the most common form, a date and a time of day with seconds, ten times
+// as fast. It returns false for any other text, which may still be a time.
 func parseFullISO(s string, o reader.Options) (argus.Time, bool) {
 	const whole = len("2006-01-02T15:04:05")
 	if len(s) < whole {
@@ -122,9 +122,9 @@ func parseFullISO(s string, o reader.Options) (argus.Time, bool) {
 // twoDigits reads the two digits at s[i].
 func twoDigits(s string, i int) int { return int(s[i]-'0')*10 + int(s[i+1]-'0') }
 
-// UTCSeconds returns the seconds from 1970 to a date and a clock in UTC, and false if
-// there is no such date or clock. It counts days in years that begin in March, so that
-// a leap day is the last of its year.
+// UTCSeconds returns the seconds from 1970 to a date and a time of day in UTC, and false if
+// there is no such date or time. It counts days in years that begin in March, so that a leap
+// day is the last of its year.
 func UTCSeconds(year, month, day, hour, minute, second int) (int64, bool) {
 	ok := Valid(year, month, day) && hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 59
 	if month <= 2 {

@@ -15,7 +15,7 @@ import (
 // have written for thirty years: the forms of asctime and ISO 8601, names of days and
 // months in several languages, zones as names, as GMT+0200 or in brackets, or none. If
 // both day and month are numbers, their order has to be certain, or that of the
-// countries of the case. A clock without a known zone is in the operator's.
+// countries of the case. A time without a known zone is in the operator's zone.
 func Words(value string, o reader.Options) (argus.Time, bool) {
 	d := mailDate{half: -1}
 	for rest := value; ; {
@@ -50,13 +50,14 @@ func Words(value string, o reader.Options) (argus.Time, bool) {
 type mailDate struct {
 	year, month, day            int
 	hour, minute, second, nanos int
-	// half is 0 in the morning, 12 in the afternoon, and -1 on a clock of 24 hours.
+	// half is 0 in the morning, 12 in the afternoon, and -1 for a 24-hour clock.
 	half      int
-	precision argus.Precision // of the clock; Unknown until it is read
+	precision argus.Precision // of the time of day; Unknown until it is read
 	zone      *time.Location
 	exact     bool // the zone is an offset
 	open      bool // day and month may be swapped
-	// perhaps means that the month may be the name of a day: "mar" is also a Tuesday.
+	// perhaps means that the word taken as a month may be the name of a day: "mar" is also a
+	// Tuesday.
 	perhaps bool
 }
 
@@ -157,7 +158,7 @@ func (d *mailDate) date(s string) bool {
 	return true
 }
 
-// clock takes a clock, with the text directly after it.
+// clock takes a time of day, with the text directly after it.
 func (d *mailDate) clock(s string) bool {
 	if d.precision != argus.Unknown {
 		return false
@@ -253,11 +254,11 @@ func (d *mailDate) name(word string) bool {
 		d.zone = zone
 		return true
 	}
-	// Any word in capitals after a clock is a zone; an unknown one is ignored.
+	// Any word in capitals after a time of day is a zone; an unknown one is ignored.
 	return d.precision != argus.Unknown && len(word) <= 5 && strings.IndexFunc(word, func(r rune) bool { return r < 'A' || r > 'Z' }) < 0
 }
 
-// time returns the moment, if the words made one. The moment 0, from which computers
+// time returns the moment, if the words form one. The moment 0, from which computers
 // count, is not a time.
 func (d *mailDate) time(raw string, o reader.Options) (argus.Time, bool) {
 	if d.half >= 0 {
@@ -280,8 +281,8 @@ func (d *mailDate) time(raw string, o reader.Options) (argus.Time, bool) {
 	return at, at.Micros != 0
 }
 
-// zoneNamed returns the zone of a name that means one offset everywhere, nil if there
-// is none: those of RFC 5322, and names that no two zones share.
+// zoneNamed returns the zone with the given name, or nil if the name does not mean the same
+// offset everywhere. It knows the names of RFC 5322, and names that no two zones share.
 func zoneNamed(name string) *time.Location {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if len(name) > len("aedt") {
@@ -302,8 +303,8 @@ var zonesNamed = sync.OnceValue(func() map[string]*time.Location {
 	return zones
 })
 
-// monthNamed has the months of English, Dutch, German, French, Spanish, Italian and
-// Portuguese, in full and abbreviated.
+// monthNamed holds the names of the months in English, Dutch, German, French, Spanish,
+// Italian and Portuguese, in full and abbreviated.
 var monthNamed = sync.OnceValue(func() map[string]int {
 	months := map[string]int{}
 	for i, names := range []string{
@@ -320,7 +321,7 @@ var monthNamed = sync.OnceValue(func() map[string]int {
 	return months
 })
 
-// dayNamed has the days of the week in the same languages.
+// dayNamed holds the days of the week in the same languages.
 var dayNamed = sync.OnceValue(func() map[string]bool {
 	days := map[string]bool{}
 	for name := range strings.FieldsSeq("mon tue tues wed weds thu thur thurs fri sat sun monday tuesday wednesday thursday friday saturday sunday " +

@@ -17,11 +17,11 @@ import (
 type Order uint8
 
 const (
-	// Assumed: nothing in the sheet decides; day first is used.
+	// Assumed means that nothing in the sheet decides the order; day first is used.
 	Assumed Order = iota
 	DayFirst
 	MonthFirst
-	// Mixed: the sheet has dates of both orders.
+	// Mixed means that the sheet has dates in both orders.
 	Mixed
 )
 
@@ -49,15 +49,16 @@ func OrderOf(o reader.Options) Order {
 	return order
 }
 
-// monthFirstCountries are the countries that write 12/31 (Unicode CLDR); Canada writes both.
+// monthFirstCountries are the countries that write 12/31 (Unicode CLDR); Canada uses both
+// orders.
 var monthFirstCountries = []string{"US", "PH", "PW", "FM", "MH", "GU", "AS", "MP", "PR", "VI", "UM"}
 
-// Date is a date of three numbers, before their order is known.
+// Date is a date made of three numbers, before their order is known.
 type Date struct {
 	A, B, year int
 	Separator  byte
-	// YearFirst and Named settle the order; Named means a month in letters, which is
-	// then b.
+	// YearFirst and Named settle the order; Named means that the month is written in letters,
+	// and is then b.
 	YearFirst, Named bool
 	// clock is the text after the date.
 	clock string
@@ -123,10 +124,10 @@ func (d *Date) Order() Order {
 
 var errTime = errors.New("want a date and a clock, found other text")
 
-// Cell reads a time from a sheet: ISO 8601; a date in the sheet's order with a clock
-// after it; a number, which is days since the end of 1899 as spreadsheets count them,
-// or Unix time in seconds, milli-, micro- or nanoseconds, or micro- or tenths of
-// microseconds since 1601, if it is of that size. A clock without a zone is in zone.
+// Cell reads a time from a sheet: ISO 8601; a date in the sheet's order, followed by a time
+// of day; a number, which is days since the end of 1899 as spreadsheets count them, or Unix
+// time in seconds, milli-, micro- or nanoseconds, or micro- or tenths of microseconds since
+// 1601, depending on its size. A time without a zone is in zone.
 func Cell(s string, order Order, zone *time.Location, source argus.ZoneSource, from1904 bool) (argus.Time, error) {
 	if len(s) >= len("2006-01-02") && s[4] == '-' {
 		if t, ok := ISO(s, reader.Options{Zone: zone}); ok {
@@ -195,7 +196,7 @@ func serialTime(s string, number float64, zone *time.Location, source argus.Zone
 			day += 1462
 		}
 		millis := int64(math.Round(fraction * 86_400_000))
-		// The wall clock, then the moment when it showed that.
+		// The wall clock, then the moment at which it showed that time.
 		wall := time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(day)).Add(time.Duration(millis) * time.Millisecond)
 		at := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), zone)
 		precision := argus.Second

@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// TestMailTime reads dates as programs wrote them, in Amsterdam where they name no
-// zone.
+// TestMailTime reads dates as programs wrote them; those that name no zone are in
+// Amsterdam's.
 func TestMailTime(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Amsterdam")
 	if err != nil {

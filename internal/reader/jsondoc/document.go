@@ -23,9 +23,9 @@ import (
 )
 
 // Document walks JSON of any size, one value or several in a row, and finds the records
-// in it: the objects that are messages. The values around them are facts, and a fact
-// applies to each record in its container, also through objects between: guild.name to
-// the messages beside guild.
+// in it: the objects that are messages. The values around them are facts, and a fact applies
+// to each record in its container, even if the fact is in an object of its own: guild.name
+// applies to the messages beside guild.
 type Document struct {
 	*Objects
 	shape Shape
@@ -33,8 +33,8 @@ type Document struct {
 	Open []container
 	// Facts are the facts known at this place, under the keys that lead there.
 	Facts []argus.Field
-	// damaged: a container may have ended unseen; ended: the end was reported; listed:
-	// a list for records was found, if an empty one.
+	// damaged: a container may have ended unseen; ended: the end was reported; listed: a list
+	// for records was found, though it may be empty.
 	damaged, ended, listed bool
 	keys                   Keys
 	late                   Late
@@ -44,17 +44,17 @@ type Document struct {
 
 // Shape describes where a format has its records in documents.
 type Shape struct {
-	// Lists reports whether the list under a key, "" for one that is the whole
-	// document, holds only records.
+	// Lists reports whether the list under a key holds only records; the key is "" for a list
+	// that is the whole document.
 	Lists func(key string) bool
 	// Begins reports whether the bytes begin a record, in any place. It must return
 	// false for an object inside a record.
 	Begins func([]byte) bool
-	// Take takes a fact that has a place in the format and reports whether it did.
-	// Default: none.
+	// Take takes a fact that has a place in the format, and reports whether it did. Default:
+	// no fact is taken.
 	Take func(name, text string) bool
-	// At, if set, reports whether an object at the current place is a record: then only
-	// those are, and Begins is asked behind damage alone. Default: Lists and Begins tell.
+	// At, if set, reports whether an object at the current place is a record: then no others
+	// are, and Begins is asked only after damage. Default: Lists and Begins decide.
 	At func(d *Document) bool
 	// Many means that a document may hold several conversations, so that earlier facts
 	// may not apply after a broken place.
@@ -62,8 +62,8 @@ type Shape struct {
 }
 
 // Path returns the way to the value at the current place, from the top of the document: the
-// key of each member, and "" for each element of a list. Behind damage keys may be unknown,
-// and "" too.
+// key of each member, and "" for each element of a list. After damage, unknown keys are ""
+// too.
 func (d *Document) Path() []string {
 	path := d.path[:0]
 	for i, c := range d.Open {
@@ -87,25 +87,25 @@ type container struct {
 	// Key leads to it in the object around it; a list's elements have none.
 	Key  string
 	List bool
-	// last is the last key in it; valued is set until its value has come.
+	// last is the last key in it; valued is set until the value of that key has been read.
 	last   string
 	valued bool
-	// facts is how many were known before it, before how many before its last record;
-	// records is set if it has some.
+	// facts is how many facts were known before the container, before how many were known
+	// before its last record; records is set if it contains records.
 	facts, before int
 	records       bool
 	commas        Commas
 }
 
-// aroundDepth is how deep the values around records may be nested, FactLimit how many
-// facts are kept, and FactSize how many bytes of one.
+// aroundDepth is how deep the values around records may be nested, FactLimit how many facts
+// are kept, and FactSize how many bytes of each.
 const (
 	aroundDepth = 24
 	FactLimit   = 64
 	FactSize    = 512
 )
 
-// New makes a document of a file, at its beginning.
+// New returns a document at the beginning of a file.
 func New(in reader.Input, s Shape) *Document {
 	if s.Take == nil {
 		s.Take = func(string, string) bool { return false }
@@ -275,7 +275,7 @@ func (d *Document) step() (reason string, err error) {
 		if len(d.Open) == aroundDepth {
 			return fmt.Sprintf("want at most %d levels around records, found more", aroundDepth), nil
 		}
-		top.commas.Element() // around the records commas are not told
+		top.commas.Element() // missing or extra commas around the records are not reported
 		inside := container{List: c == '[', facts: len(d.Facts)}
 		if top.valued {
 			inside.Key, top.valued = top.last, false
@@ -379,8 +379,8 @@ func (d *Document) fact(text string) {
 	d.Facts = append(d.Facts, fact)
 }
 
-// Begin makes a message with the facts of the place and the members of an object, which set
-// takes one by one. A null counts as no member.
+// Begin makes a message from the facts that apply here and the members of an object, which
+// set takes one by one. A member that is null is skipped.
 func (d *Document) Begin(service, raw string, set func(m *argus.Message, key, raw string) error) (*argus.Message, error) {
 	m := d.messages.Next()
 	m.Service = service
@@ -404,8 +404,8 @@ func (d *Document) Under(is func(string) bool) string {
 	return ""
 }
 
-// SureOfRecord returns sure if a file begins as JSON and one of the objects after a
-// word in its beginning is a record.
+// SureOfRecord returns sure if a file begins like JSON and one of the objects after a
+// certain word near its beginning is a record.
 func SureOfRecord(s reader.Sample, word string, sure int, is func([]byte) bool) int {
 	text := s.Text
 	if i := Space(text, 0); i == len(text) || text[i] != '{' && text[i] != '[' {
@@ -428,7 +428,7 @@ func SureOfRecord(s reader.Sample, word string, sure int, is func([]byte) bool) 
 	return 0
 }
 
-// HasKeys reports whether all of some keys are among the first of an object.
+// HasKeys reports whether all the given keys are among the first keys of an object.
 func HasKeys(b []byte, keys ...string) bool {
 	all, found := 1<<len(keys)-1, 0
 	return HasMember(b, func(key, _ []byte) bool {
@@ -439,7 +439,7 @@ func HasKeys(b []byte, keys ...string) bool {
 	})
 }
 
-// The members that readers of records share.
+// Members that several readers of records have in common.
 
 // Members calls set for each member of a nested object that is not null.
 func Members(raw string, set func(key, raw string) error) error {
@@ -467,8 +467,8 @@ func Elements(raw string, one func(raw string) error) error {
 	return err
 }
 
-// KeepMember keeps a member that has no field in Argus, unless it is empty or false,
-// which counts as no member.
+// KeepMember keeps a member for which Argus has no field, unless it is empty or false, which
+// counts as no member.
 func KeepMember(m *argus.Message, name, raw string) {
 	switch raw {
 	case "null", "false", `""`, "[]", "{}":
@@ -477,8 +477,8 @@ func KeepMember(m *argus.Message, name, raw string) {
 	}
 }
 
-// EditedAt marks a message as edited, by a member that says when: a value that makes no
-// sense is marked.
+// EditedAt marks a message as edited at the time in a member. A value that makes no sense is
+// marked as not understood.
 func EditedAt(m *argus.Message, name, raw string, at argus.Time) {
 	build.Edited(m, at)
 	if !at.Known() {
@@ -488,8 +488,8 @@ func EditedAt(m *argus.Message, name, raw string, at argus.Time) {
 	AddExtra(m, name, raw)
 }
 
-// Further returns a time beside that of sending. One that makes no sense is marked and
-// costs the message nothing.
+// Further returns a time other than the time of sending. One that makes no sense is marked,
+// and the message is kept.
 func Further(m *argus.Message, name, raw string, t argus.Time, err error) argus.Time {
 	if err != nil {
 		build.NotUnderstood(m, name, Compact(raw))
@@ -498,7 +498,7 @@ func Further(m *argus.Message, name, raw string, t argus.Time, err error) argus.
 	return t
 }
 
-// ScalarOf returns a text, number or word as text. It marks another value as not
+// ScalarOf returns a text, number or word as text. It marks any other value as not
 // understood.
 func ScalarOf(m *argus.Message, name, raw string) string {
 	text := ScalarText(raw)
@@ -508,7 +508,7 @@ func ScalarOf(m *argus.Message, name, raw string) string {
 	return text
 }
 
-// Compact returns a raw value in the form for Extra.
+// Compact returns a raw value in the form in which Extra holds it.
 func Compact(raw string) string {
 	var m argus.Message
 	AddExtra(&m, "", raw)
@@ -521,15 +521,15 @@ func TextOf(m *argus.Message, key, raw string) (string, error) {
 	return textdoc.LineFeeds(text), err
 }
 
-// AtZero keeps a time of 0, which programs write for no time, as MillisMember,
-// unixMember and ISOMember treat it.
+// AtZero keeps a time of 0, which programs write when there is no time; MillisMember,
+// unixMember and ISOMember treat it so.
 func AtZero(m *argus.Message, key, raw string, t argus.Time) {
 	if !t.Known() {
 		AddExtra(m, key, raw)
 	}
 }
 
-// MillisMember reads milliseconds since 1970, as a number or as text of one.
+// MillisMember reads milliseconds since 1970, given as a number or as text.
 func MillisMember(raw string) (argus.Time, error) {
 	text, err := ScalarMember(raw)
 	if err != nil {
@@ -560,8 +560,8 @@ func SizeMember(raw string) (int64, error) {
 	return int64(n), err
 }
 
-// SiblingRecords yields the objects in a file beside the current one, none if there is
-// no such file.
+// SiblingRecords yields the objects in a file beside the current one, or none if there is no
+// such file.
 func SiblingRecords(ctx context.Context, in reader.Input, name, id string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if in.Sibling == nil {

@@ -14,16 +14,16 @@ import (
 // The scanner of JSON (RFC 8259) that the readers of JSON formats share. It finds the
 // ends of values and returns their raw text, so that nothing is decoded unless it is
 // used; it is strict about grammar, because the place where the grammar breaks shows
-// where a broken record ends. It does not check UTF-8 and duplicate keys: its callers
-// do.
+// where a broken record ends. It does not check for valid UTF-8 or for duplicate keys: its
+// callers do.
 
 // depthLimit is the maximum nesting of a record.
 const depthLimit = 64
 
-// text is the text of JSON, as a whole record or as a view of a file.
+// text is JSON text: a whole record, or a view of a file.
 type text interface{ string | []byte }
 
-// Error is a place where text is not JSON.
+// Error is a place where text stops being valid JSON.
 type Error struct {
 	at   int
 	want string
@@ -99,7 +99,7 @@ func stringEnd[T text](s T, i int) (int, *Error) {
 	return i, want(s, i, "the closing quote of a string")
 }
 
-// plain marks the bytes that need no decoding in a string.
+// plain marks the bytes that need no decoding inside a string.
 var plain = func() (plain [256]bool) {
 	for c := range plain {
 		plain[c] = c >= ' ' && c != '"' && c != '\\'
@@ -179,8 +179,7 @@ type Scanner[T text] struct {
 	inside     bool
 }
 
-// Next goes to the next member. It returns false after the last one, and at
-// an error.
+// Next moves to the next member. It returns false after the last one and on an error.
 func (m *Scanner[T]) Next() bool {
 	s, i := m.Text, m.At
 	closing := byte('}')
@@ -238,7 +237,7 @@ func (m *Scanner[T]) stop(at int, err *Error) bool {
 	return false
 }
 
-// Kind names the kind of a raw value.
+// Kind returns the name of a raw value's kind.
 func Kind(raw string) string {
 	switch raw[0] {
 	case '"':
@@ -255,8 +254,8 @@ func Kind(raw string) string {
 	return "a number"
 }
 
-// Unquote returns the text of a raw string. U+FFFD replaces half of a surrogate pair,
-// and whole is then false.
+// Unquote returns the text of a raw string. U+FFFD replaces each half of a broken surrogate
+// pair, and whole is then false.
 func Unquote(raw string) (text string, whole bool) {
 	inner := raw[1 : len(raw)-1]
 	if strings.IndexByte(inner, '\\') < 0 {
@@ -269,8 +268,8 @@ func Unquote(raw string) (text string, whole bool) {
 // keyLimit is how many keys a record may have.
 const keyLimit = 256
 
-// Keys walks records and finds duplicate keys: programs that read JSON take one or the
-// other.
+// Keys walks records and finds duplicate keys: programs that read JSON differ in which of
+// the values they take.
 type Keys struct {
 	seen []string
 	// Twice takes a key that is repeated. Default: an error.

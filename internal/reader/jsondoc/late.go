@@ -10,11 +10,11 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// Late collects the facts that no record has, because they came behind the records or
-// were too many: they are one problem at the end of the file.
+// Late collects the facts that no record has, because they came after the records or because
+// there were too many. They are reported as one problem at the end of the file.
 type Late struct {
 	facts []argus.Field
-	more  int // facts that are not here
+	more  int // number of facts that are not kept
 }
 
 // Add adds facts, at most FactLimit in all; more are only counted.
@@ -23,13 +23,13 @@ func (l *Late) Add(facts ...argus.Field) {
 	l.facts, l.more = append(l.facts, facts[:n]...), l.more+len(facts)-n
 }
 
-// lateNames is how many facts are named, lateName the bytes of a name that are.
+// lateNames is how many facts are named, and lateName how many bytes of each name are shown.
 const (
 	lateNames = 20
 	lateName  = 120
 )
 
-// Item returns the problem once, at a place, and no problem if there are no facts.
+// Item returns the problem once, at the given place, or no problem if there are no facts.
 func (l *Late) Item(at int64) (item reader.Item) {
 	if len(l.facts) == 0 {
 		return item

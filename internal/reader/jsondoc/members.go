@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/build"
 )
 
-// TextsIn returns the texts in a list, up to the limit of listed receivers; none for
-// other values.
+// TextsIn returns the texts in a list, up to the limit of listed receivers, or none if the
+// value is not a list.
 func TextsIn(raw string) []string {
 	var texts []string
 	for raw := range Listed(raw) {
@@ -23,8 +23,8 @@ func TextsIn(raw string) []string {
 	return texts
 }
 
-// Listed yields the entries of a list, up to the limit of listed receivers; none for
-// other values.
+// Listed yields the entries of a list, up to the limit of listed receivers, or none if the
+// value is not a list.
 func Listed(raw string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		list := Scanner[string]{Text: raw}
@@ -36,7 +36,7 @@ func Listed(raw string) func(func(string) bool) {
 	}
 }
 
-// Inside returns the value of the member at the end of a path of keys, "" if there is
+// Inside returns the value of the member at the end of a path of keys, or "" if there is
 // none.
 func Inside(raw string, keys ...string) string {
 	for _, key := range keys {
@@ -55,7 +55,7 @@ func Inside(raw string, keys ...string) string {
 // InsideText returns the text, number or word of a member as text.
 func InsideText(raw string, keys ...string) string { return ScalarText(Inside(raw, keys...)) }
 
-// ScalarText returns a text, number or word as text, "" for other values.
+// ScalarText returns a text, number or word as text, and "" for any other value.
 func ScalarText(raw string) string {
 	switch {
 	case raw == "", raw == "null", raw[0] == '{', raw[0] == '[':
@@ -68,11 +68,11 @@ func ScalarText(raw string) string {
 	}
 }
 
-// ListLimit is how many receivers, attachments or fields a list may have, so
-// that a hostile line costs no more than its bytes.
+// ListLimit is how many receivers, attachments or fields a list may have, so that a hostile
+// line costs no more than its own size.
 const ListLimit = 1 << 16
 
-// String returns a text, with U+FFFD for invalid Unicode; the value must be text.
+// String returns the text of a value, which must be text, with U+FFFD for invalid Unicode.
 func String(raw string) (string, error) {
 	if raw[0] != '"' {
 		return "", fmt.Errorf("want text, found %s", Kind(raw))
@@ -84,7 +84,7 @@ func String(raw string) (string, error) {
 	return text, nil
 }
 
-// Uint returns a whole number of at most some bits.
+// Uint returns a whole number of at most the given number of bits.
 func Uint(raw string, bits int) (uint64, error) {
 	n, err := strconv.ParseUint(raw, 10, bits)
 	if err != nil {
@@ -93,7 +93,7 @@ func Uint(raw string, bits int) (uint64, error) {
 	return n, nil
 }
 
-// List reads a list, each element with one.
+// List reads a list, calling one for each element.
 func List[T any](raw string, one func(string) (T, error)) ([]T, error) {
 	if raw[0] != '[' {
 		return nil, fmt.Errorf("want a list, found %s", Kind(raw))
@@ -113,8 +113,8 @@ func List[T any](raw string, one func(string) (T, error)) ([]T, error) {
 	return list, nil
 }
 
-// KeepMembers keeps the members of an object, except some, which were read as texts or
-// lists of texts: it marks those that are not as not understood.
+// KeepMembers keeps the members of an object, except the given ones, which were read as
+// texts or lists of texts. It marks a given one that is neither as not understood.
 func KeepMembers(m *argus.Message, raw string, texts ...string) {
 	KeepOthers(m, raw, texts...)
 	list := Scanner[string]{Text: raw}
@@ -125,7 +125,7 @@ func KeepMembers(m *argus.Message, raw string, texts ...string) {
 	}
 }
 
-// KeepOthers keeps the members of an object, except some.
+// KeepOthers keeps the members of an object, except the given ones.
 func KeepOthers(m *argus.Message, raw string, but ...string) {
 	list := Scanner[string]{Text: raw}
 	for list.Next() {

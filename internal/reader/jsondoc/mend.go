@@ -12,9 +12,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/build"
 )
 
-// Records that are almost JSON get a second look: a record that lacks a comma, has one
-// too many or a line end in a text, or that the end of the file cuts off, can still be
-// read in one way only. It is a message then, and Extra records that it was mended and
+// Records that are almost JSON get a second look: a record that lacks a comma, has one too
+// many, has a line end in a text, or is cut off by the end of the file can still have a
+// single possible reading. It is then a message, and Extra records that it was mended and
 // how. Everything else stays a problem.
 
 // MendSize is how many bytes of a broken record are examined.
@@ -29,7 +29,8 @@ const (
 	mendedCut     = "the file ends inside the record: the rest is unknown"
 )
 
-// Commas counts the commas between the elements of a list: between two there is one.
+// Commas counts the commas between the elements of a list: there must be one between two
+// elements.
 type Commas struct {
 	elements bool // there was an element
 	commas   int  // since the last one
@@ -106,7 +107,7 @@ func (m *mender) value(depth int) bool {
 	}
 	end, err := valueEnd(m.b, m.i, depth)
 	if err != nil || end == len(m.b) {
-		return false // also for text that may continue after the end
+		return false // also for text that may continue beyond the end of the file
 	}
 	m.out, m.i = append(m.out, m.b[m.i:end]...), end
 	return true
@@ -217,15 +218,15 @@ func (m *mender) unfinished() bool {
 
 // Mend makes an item of the broken record at the beginning of the view, if there is one
 // way to read it: no other record begins inside it, the text after it can follow a
-// record, and a record that is cut off names its sender and time. Without parse, it is
-// skipped.
+// record, and a record that is cut off names its sender and time. If parse is nil, the
+// record is skipped.
 func (o *Objects) Mend(parse func(string) (*argus.Message, error)) (item reader.Item, ok bool, err error) {
 	if err := o.See(min(MendSize, o.limit)); err != nil {
 		return item, false, err
 	}
 	view := o.Buf[:min(len(o.Buf), MendSize)]
-	// A hostile file has a broken record every few bytes: all attempts together examine at
-	// most 16 times the bytes read.
+	// A hostile file may have a broken record every few bytes: all attempts together examine
+	// at most 16 times the bytes read.
 	if o.mending += int64(len(view)); o.mending > 16*(o.At+MendSize) {
 		return item, false, nil
 	}
@@ -252,7 +253,7 @@ func (o *Objects) Mend(parse func(string) (*argus.Message, error)) (item reader.
 		}
 		m, err := parse(string(mended))
 		if err != nil || m == nil || did[len(did)-1] == mendedCut && (m.Text == "" || m.From == "" || !m.Sent.Known()) {
-			return reader.Item{}, false, nil //nolint:nilerr // the problem is the JSON
+			return reader.Item{}, false, nil //nolint:nilerr // the JSON is at fault
 		}
 		build.Keep(m, mendedField, strings.Join(did, "; "))
 		item.Message = m

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMendJSON mends records that can be read in one way only, and nothing else.
+// TestMendJSON mends records that have only one possible reading, and nothing else.
 func TestMendJSON(t *testing.T) {
 	for _, c := range []struct{ broken, mended, did string }{
 		{`{"a":1 "b":"x"}`, `{"a":1,"b":"x"}`, mendedComma},

@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Objects finds JSON objects in a file and, after a broken one, its way to the next.
+// Objects finds JSON objects in a file and, after a broken one, finds its way to the next.
 // It holds one object of at most limit bytes.
 type Objects struct {
 	textdoc.Window
@@ -23,11 +23,11 @@ type Objects struct {
 	// is called only after damage, and must return false for objects inside a broken
 	// record.
 	begins func([]byte) bool
-	// mending is how many bytes were examined to mend broken records.
+	// mending is how many bytes have been examined to mend broken records.
 	mending int64
 }
 
-// NewObjects makes objects of a file, each of at most limit bytes.
+// NewObjects makes an Objects for a file; limit is the maximum size of an object in bytes.
 func NewObjects(file io.Reader, limit int, begins func([]byte) bool) *Objects {
 	return &Objects{Window: textdoc.Window{Source: file}, limit: limit, begins: begins}
 }
@@ -115,9 +115,9 @@ func (o *Objects) Resume(reason string) (reader.Item, error) {
 	return item, nil
 }
 
-// HasMember reports whether a member for which is returns true is among the first of
-// the object at the beginning of the bytes. The value of the last one may be nil: it
-// did not end in view.
+// HasMember reports whether is returns true for one of the first members of the object at
+// the beginning of the bytes. The value of the last member may be nil: it did not end in
+// view.
 func HasMember(b []byte, is func(key, value []byte) bool) bool {
 	m := Scanner[[]byte]{Text: b[:min(len(b), textdoc.PeekSize)]}
 	for range 16 {
@@ -155,8 +155,8 @@ func (o *Objects) Record(end int, parse func(string) (*argus.Message, error)) re
 	return item
 }
 
-// AddExtra keeps a member that has no field in Argus: text as it is, other values as
-// JSON without white space. A longer one than build.ExtraLimit is cut and ends in "…".
+// AddExtra keeps a member for which Argus has no field: text as it is, other values as JSON
+// without white space. A value longer than build.ExtraLimit is truncated and ends in "…".
 func AddExtra(m *argus.Message, name, raw string) {
 	if raw[0] == '"' {
 		text, _ := Unquote(raw)

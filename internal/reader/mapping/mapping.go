@@ -27,7 +27,7 @@ import (
 //   - 1: the first.
 const Version = 1
 
-// MaxBytes is the longest text of a map.
+// MaxBytes is the maximum size of a map's text, in bytes.
 const MaxBytes = 64 << 10
 
 const (
@@ -52,34 +52,35 @@ type Map struct {
 	Version int    `json:"map"`
 	Kind    string `json:"kind"`
 	// Records says where the records are: in JSON the path to them, such as
-	// chats[].messages[]; in a workbook the name of a sheet, "" for each; otherwise the
-	// name of a table.
+	// chats[].messages[]; in a workbook the name of a sheet, or "" for all of them; otherwise
+	// the name of a table.
 	Records string `json:"records,omitempty"`
-	// Zone is the zone of clocks that name none. Default: that of --timezone.
+	// Zone is the zone of times that name none. Default: that of --timezone.
 	Zone string `json:"zone,omitempty"`
-	// Dialect is the dialect of a dump: mysql, in whose texts \ escapes, or standard.
-	// Default: told by the beginning of the file.
+	// Dialect is the dialect of a dump: mysql, in which \ is an escape character in texts, or
+	// standard. Default: determined from the beginning of the file.
 	Dialect string `json:"dialect,omitempty"`
-	// Fields says for each field of Argus where it is read from.
+	// Fields says where each field of Argus is read from.
 	Fields map[string]Field `json:"fields"`
 }
 
 // Field says where a field is read from, and how.
 type Field struct {
-	// Path is a column's name, or in JSON the path to a member: a member of the record,
-	// or behind a / one around it, from the top of the document.
+	// Path is a column's name, or in JSON the path to a member: one of the record or, after a
+	// /, one around it, from the top of the document.
 	Path string `json:"path,omitempty"`
 	// Const is the value of each record, in place of a path.
 	Const string `json:"const,omitempty"`
-	// Values translates values; one that is not in it stays.
+	// Values translates values; a value that is not listed stays unchanged.
 	Values map[string]string `json:"values,omitempty"`
-	// Time is the unit of a number: see units. Default: told by the form of the value.
+	// Time is the unit of a number: see units. Default: determined from the form of the
+	// value.
 	Time string `json:"time,omitempty"`
 	// Layout is the form of a time as text, in the directives of strftime.
 	Layout string `json:"layout,omitempty"`
 	// Zone is the zone of this time alone: UTC or an offset, such as +01:00.
 	Zone string `json:"zone,omitempty"`
-	// Split separates several values in one text. Default ; , | and line ends.
+	// Split separates several values in one text. Default: semicolon, comma, | and line ends.
 	Split string `json:"split,omitempty"`
 	// Lookup leads through other tables.
 	Lookup []Step `json:"lookup,omitempty"`
@@ -98,7 +99,7 @@ type Step struct {
 	Value string `json:"value"`
 }
 
-// UnmarshalJSON reads a field: an object, or only its path as text.
+// UnmarshalJSON reads a field: an object, or just its path as text.
 func (f *Field) UnmarshalJSON(text []byte) error {
 	if bytes.HasPrefix(text, []byte(`"`)) {
 		return json.Unmarshal(text, &f.Path)
@@ -131,7 +132,7 @@ func strict(text []byte, into any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("want one object, found more behind it")
+		return errors.New("want one object, found more after it")
 	}
 	return nil
 }
@@ -155,8 +156,8 @@ func Parse(text string) (*Map, error) {
 	return m, nil
 }
 
-// Survey is the text of a map that maps nothing: a source is read with it for a
-// look at its columns.
+// Survey is the text of a map that maps nothing. It is used to read a source just to look at
+// its columns.
 const Survey = `{"map": 1}`
 
 // Draft reads a map that may lack fields.
@@ -185,7 +186,7 @@ func (m *Map) read(text string) error {
 	case m.Version != Version:
 		return fmt.Errorf(`want "map": %d, the version, found %d`, Version, m.Version)
 	case m.Kind == "" && m.Fields == nil:
-		return nil // a survey, for which the content tells the kind
+		return nil // a survey, whose kind is determined from the content
 	case !slices.Contains(Kinds, m.Kind):
 		return fmt.Errorf("want a kind of %s, found %q", strings.Join(Kinds, ", "), m.Kind)
 	case m.Dialect != "" && (m.Kind != SQL || m.Dialect != "mysql" && m.Dialect != "standard"):
@@ -276,8 +277,8 @@ func (m *Map) Encode() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Location returns the zone of the map, nil if it has none. It reads the system's zones,
-// which a confined reader cannot.
+// Location returns the zone of the map, or nil if it has none. It reads the system's zones,
+// which a confined reader cannot do.
 func (m *Map) Location() (*time.Location, error) {
 	if m.Zone == "" {
 		return nil, nil
@@ -304,7 +305,7 @@ func (m *Map) Paths() []string {
 // Hash returns the SHA-256 of the text of a map.
 func Hash(text string) string { return argus.Hash(sha256.Sum256([]byte(text))).String() }
 
-// CheckName returns an error unless a map can have a name in a store.
+// CheckName returns an error unless a map in a store can have the given name.
 func CheckName(name string) error {
 	if len(name) == 0 || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 		return fmt.Errorf("name a map %.80q: want 1 to 64 lower-case letters, digits, - and _", name)
@@ -316,7 +317,7 @@ func CheckName(name string) error {
 // SHA-256 and its text.
 func Option(name, text string) string { return name + "@" + Hash(text) + " " + text }
 
-// ParseOption reads the value of an option; ok is false if it is of another form.
+// ParseOption reads the value of an option; ok is false if the value has another form.
 func ParseOption(value string) (name, text string, ok bool) {
 	head, text, _ := strings.Cut(value, " ")
 	name, hash, _ := strings.Cut(head, "@")

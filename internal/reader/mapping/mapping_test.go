@@ -12,7 +12,7 @@ import (
 
 const good = `{"map": 1, "kind": "sheet", "fields": {"from": "a", "text": "b", "sent": {"path": "c", "time": "ms"}}}`
 
-// TestWrongMaps names the mistake in a map.
+// TestWrongMaps checks that the mistake in a map is named.
 func TestWrongMaps(t *testing.T) {
 	for _, tt := range []struct{ from, to, want string }{
 		{`"map": 1`, `"map": 2`, "the map has version 2, newer than this Argus reads"},
@@ -35,7 +35,7 @@ func TestWrongMaps(t *testing.T) {
 		{`"from": "a"`, `"from": {"path": "a", "lookup": [{"table": "t"}]}`, "field from: want a table, a key and a value"},
 		{`"sheet"`, `"sqlite"`, "want records, the name of a table"},
 		{`"sheet"`, `"json", "records": "messages"`, "want records that end in []"},
-		{`}}}`, `}}} {}`, "want one object, found more behind it"},
+		{`}}}`, `}}} {}`, "want one object, found more after it"},
 		{`"a"`, `"` + strings.Repeat("a", MaxBytes) + `"`, "want at most 65536 bytes"},
 	} {
 		_, err := Parse(strings.Replace(good, tt.from, tt.to, 1))
@@ -106,7 +106,7 @@ func TestTimesOfMaps(t *testing.T) {
 	}
 }
 
-// FuzzMap writes each map that can be read as one that says the same.
+// FuzzMap writes each map that can be read, and checks that the result means the same.
 func FuzzMap(f *testing.F) {
 	f.Add(good, "1613304000000")
 	f.Add(strings.Replace(good, `"time": "ms"`, `"layout": "%d/%m/%Y %H:%M:%S.%f"`, 1), "14/2/2021 13:00:00.5")

@@ -15,12 +15,13 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/dates"
 )
 
-// unit is a way to count time: parts to a second, since a moment, in Unix seconds.
+// unit is a way to count time: the number of parts in a second, counted from a moment, in
+// Unix seconds.
 type unit struct {
 	parts     int64
 	since     int64
 	precision argus.Precision
-	// serial is set for days of a spreadsheet.
+	// serial is set for the day numbers of a spreadsheet.
 	serial bool
 }
 
@@ -87,7 +88,7 @@ func inTime(err error) error {
 	return nil
 }
 
-// read reads a number of units, with a fraction or not.
+// read reads a number of units, with or without a fraction.
 func (u unit) read(s string) (argus.Time, error) {
 	if len(s) > 40 || strings.Trim(s, "0123456789.-+eE") != "" {
 		return argus.Time{}, errors.New("time: want a number, found other text")
@@ -120,13 +121,13 @@ func (u unit) read(s string) (argus.Time, error) {
 
 // layout is a form of times as text.
 type layout struct {
-	form      string // of package time
+	form      string // as package time writes it
 	zoned     bool
 	precision argus.Precision
 }
 
-// directives are those of strftime, with their form in package time: with leading zeros,
-// and where the next character is no digit also without.
+// directives maps each directive of strftime to its forms in package time: with leading
+// zeros, and without them if the next character is not a digit.
 var directives = map[byte][2]string{
 	'Y': {"2006", "2006"}, 'y': {"06", "06"}, 'm': {"01", "1"}, 'd': {"02", "2"}, 'H': {"15", "15"}, 'I': {"03", "3"},
 	'M': {"04", "4"}, 'S': {"05", "5"}, 'p': {"PM", "PM"}, 'b': {"Jan", "Jan"}, 'B': {"January", "January"},
@@ -143,7 +144,7 @@ func parseLayout(s string) (l layout, err error) {
 				return l, fmt.Errorf("layout: want directives such as %%d with spaces or marks between, found %q", s[i])
 			}
 			if strings.HasPrefix(s[i+1:], "%f") && strings.HasSuffix(has, "S") {
-				i += 2 // package time reads a fraction behind seconds by itself
+				i += 2 // package time reads a fraction after the seconds by itself
 				l.precision = argus.Micro
 				continue
 			}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Zipped makes an archive of names and contents, in turn. A name that begins
+// Zipped makes an archive from alternating names and contents. A name that begins
 // with "stored:" is not compressed.
 func Zipped(t testing.TB, pairs ...string) []byte {
 	t.Helper()

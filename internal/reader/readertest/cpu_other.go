@@ -4,5 +4,5 @@ package readertest
 
 import "time"
 
-// CPUTime returns 0: it is not known on this system.
+// CPUTime returns 0: the time is not known on this system.
 func CPUTime() time.Duration { return 0 }

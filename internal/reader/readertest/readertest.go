@@ -23,10 +23,10 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Update is set if golden files are written, not compared.
+// Update is set if golden files are to be written instead of compared.
 var Update = flag.Bool("update", false, "write the golden files anew")
 
-// Input makes an Input of bytes.
+// Input makes an Input from bytes.
 func Input(name string, content []byte, o reader.Options) reader.Input {
 	return reader.Input{Name: name, Size: int64(len(content)), File: bytes.NewReader(content), Options: o}
 }
@@ -45,8 +45,8 @@ func ReadAll(t testing.TB, f *reader.Format, in reader.Input) []reader.Item {
 }
 
 // Check reads an input twice and checks the promises of every reader: the same items
-// each time, each a valid message or a problem with a reason, at places inside the file
-// that rise and do not overlap.
+// each time, each a valid message or a problem with a reason, at places inside the file that
+// are in order and do not overlap.
 func Check(t testing.TB, f *reader.Format, in reader.Input) []reader.Item {
 	t.Helper()
 	items := ReadAll(t, f, in)
@@ -142,8 +142,8 @@ func CheckGolden(t *testing.T, path string, items []reader.Item) {
 	}
 }
 
-// checkType checks that a message has the facts of its type, and the state of the
-// service where nobody sent it.
+// checkType checks that a message has the facts of its type, and that it has the state of
+// the service if nobody sent it.
 func checkType(t testing.TB, m *argus.Message) {
 	t.Helper()
 	f := m.Facts
@@ -196,9 +196,9 @@ func SayFacts(t testing.TB, m *argus.Message) string {
 	return m.Type.String() + " " + string(facts) + " " + m.Text
 }
 
-// Broken changes a good file and cuts it off; five bytes of changes hold an offset and
-// the change there. Files of blocks, tables and checksums are too large for the fuzzer
-// and rarely survive its changes, so it invents the changes only.
+// Broken changes a good file and cuts it off; each five bytes of changes hold an offset and
+// the change at that offset. Files of blocks, tables and checksums are too large for the
+// fuzzer and rarely survive its changes, so it invents only the changes.
 func Broken(good, changes []byte, kept uint16) []byte {
 	file := bytes.Clone(good)
 	for ; len(changes) >= 5; changes = changes[5:] {
@@ -214,7 +214,7 @@ type Repeated struct {
 	Size, Fail int64
 }
 
-// ReadAt fails from that place on.
+// ReadAt implements io.ReaderAt. It fails from that place on.
 func (r Repeated) ReadAt(b []byte, at int64) (n int, err error) {
 	if r.Fail > 0 && at+int64(len(b)) > r.Fail {
 		return 0, errors.New("the disk is gone")
@@ -229,7 +229,7 @@ func (r Repeated) ReadAt(b []byte, at int64) (n int, err error) {
 	return n, err
 }
 
-// Saying returns the message of a file with a text.
+// Saying returns the message in a file that has the given text.
 func Saying(t testing.TB, f *reader.Format, in reader.Input, text string) *argus.Message {
 	t.Helper()
 	for _, item := range Check(t, f, in) {
@@ -241,7 +241,7 @@ func Saying(t testing.TB, f *reader.Format, in reader.Input, text string) *argus
 	return nil
 }
 
-// PackRTF compresses RTF with no reference except the final one.
+// PackRTF compresses RTF without any references except the final one.
 func PackRTF(rtf string) []byte {
 	const begin = 207 // bytes that the window holds before anything is written
 	packed := binary.LittleEndian.AppendUint32(make([]byte, 4), uint32(len(rtf)))

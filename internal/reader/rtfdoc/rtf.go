@@ -16,7 +16,7 @@ import (
 // The form in which Outlook keeps the body of a mail (property 1009): RTF, compressed
 // (MS-OXRTFCP). Only its text is used, if a mail has no other.
 
-// begin is the initial content of the window of the compression (MS-OXRTFCP 3.1.1).
+// begin is the initial content of the compression window (MS-OXRTFCP 3.1.1).
 const begin = `{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor MS Sans SerifSymbolArialTimes New RomanCourier` +
 	"{\\colortbl\\red0\\green0\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
 
@@ -85,10 +85,10 @@ type state struct {
 	silent bool // the group is not text
 	fonts  bool // it is the font table
 	font   int
-	skip   int // how many fallback characters follow a Unicode one
+	skip   int // how many fallback characters follow a Unicode character
 }
 
-// reading reads RTF (1.9.1) as far as its text needs.
+// reading reads RTF (1.9.1) as far as its text requires.
 type reading struct {
 	rest  []byte
 	text  strings.Builder
@@ -98,7 +98,7 @@ type reading struct {
 	groups   []state
 	codepage uint32
 	charsets map[int]uint32 // of fonts
-	after    int            // fallback characters left to skip after a Unicode one
+	after    int            // fallback characters left to skip after a Unicode character
 }
 
 // Limits of RTF: how deep groups may be nested, and how many fonts are known.
@@ -179,13 +179,13 @@ func (r *reading) flush() {
 // rtfSilent are the destinations that are not text.
 var rtfSilent = textdoc.Phrases("fonttbl", "colortbl", "stylesheet", "info", "pict", "object", "header", "footer", "headerl", "headerr", "footerl", "footerr", "fldinst", "xe", "tc", "bkmkstart", "bkmkend")
 
-// rtfSigns are words that mean characters.
+// rtfSigns are control words that stand for characters.
 var rtfSigns = map[string]string{
 	"par": "\n", "line": "\n", "row": "\n", "page": "\n", "sect": "\n", "tab": "\t", "cell": "\t", "emdash": "—", "endash": "–", "bullet": "•",
 	"lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”",
 }
 
-// rtfCharsets are code pages of the charsets of fonts (fcharset).
+// rtfCharsets are the code pages of the charsets of fonts (fcharset).
 var rtfCharsets = map[int]uint32{0: 1252, 77: 10000, 128: 932, 129: 949, 134: 936, 136: 950, 161: 1253, 162: 1254, 163: 1258, 177: 1255, 178: 1256, 186: 1257, 204: 1251, 222: 874, 238: 1250}
 
 // control reads the text after a backslash.
@@ -216,7 +216,7 @@ func (r *reading) control() {
 	r.word(word, value, err == nil)
 }
 
-// symbol reads a backslash with a sign.
+// symbol reads a backslash followed by a sign.
 func (r *reading) symbol() {
 	c := r.rest[0]
 	r.rest = r.rest[1:]

@@ -21,15 +21,15 @@ import (
 type Row struct {
 	Cells []Cell
 	Where argus.Where
-	// Sheet counts the sheets of a workbook from 0; Name is its name. above is how many
-	// rows the sheets before it have.
+	// Sheet is the number of the sheet in a workbook, from 0; Name is its name. above is how
+	// many rows the sheets before this one have.
 	Sheet int
 	Name  string
 	above uint64
 	// From1904 is set if the workbook counts its days from 1904.
 	From1904 bool
-	// Only selects the columns wanted of the following rows; the receiver sets it.
-	// Default: nil, all of them.
+	// Only selects the columns that are wanted from the following rows; the receiver sets it.
+	// Default: nil, which means all of them.
 	Only []bool
 	// Problem is set instead of cells for a row that is broken.
 	Problem string
@@ -39,7 +39,7 @@ type Row struct {
 // Cell is one cell as it is stored.
 type Cell struct {
 	Text string
-	// Formula is the formula of the value, if a workbook has it.
+	// Formula is the formula behind the value, if the workbook has one.
 	Formula string
 	// Number is set if the workbook holds a number, not text.
 	Number bool
@@ -47,9 +47,9 @@ type Cell struct {
 
 // Limits of one row of text.
 const (
-	// rowLines is how many lines one quoted cell may add to it.
+	// rowLines is how many lines one quoted cell may add to the row.
 	rowLines = 10_000
-	// SpareCells is how many more cells than the header it may have.
+	// SpareCells is how many more cells than the header a row may have.
 	SpareCells = 16
 	// HeaderCells is how many columns a header may have.
 	HeaderCells = 1024
@@ -74,7 +74,7 @@ func CSV(ctx context.Context, in reader.Input, delimiter byte, cellLimit, litera
 	}
 }
 
-// csvFile reads rows, and again the lines that turned out not to be part of one.
+// csvFile reads rows, and rereads the lines that turned out not to be part of one.
 type csvFile struct {
 	lines *textdoc.Lines
 	limit int
@@ -157,12 +157,12 @@ func (c *csvFile) quoted(first textdoc.Line, row *Row) bool {
 	return true
 }
 
-// csvRow takes one row apart, line by line.
+// csvRow splits one row into cells, line by line.
 type csvRow struct {
 	delimiter byte
 	cellLimit int
-	// literalCells is how many cells a row has whose quotes are taken as text; 0 when
-	// they never are.
+	// literalCells is how many cells a row must have for its quotes to be taken as text, or 0
+	// if they never are.
 	literalCells int
 	// text is the line, or the lines of a row in a buffer of its own.
 	text  []byte
@@ -290,8 +290,8 @@ func (r *csvRow) appendCells(cells []Cell, only []bool) []Cell {
 	return cells
 }
 
-// plainCell returns the text in ="…", which programs write so that spreadsheets do not
-// make it a number.
+// plainCell returns the text in ="…", which programs write so that spreadsheets do not turn
+// it into a number.
 func plainCell(s string) string {
 	if len(s) < len(`=""`) || s[0] != '=' || s[1] != '"' || s[len(s)-1] != '"' {
 		return s
@@ -303,7 +303,7 @@ func plainCell(s string) string {
 	return strings.ReplaceAll(inside, `""`, `"`)
 }
 
-// Raw returns the beginning of a row, its cells with tabs between.
+// Raw returns the beginning of a row, its cells separated by tabs.
 func Raw(row *Row) []byte {
 	if row.Raw != nil {
 		return row.Raw

@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// rowsOf reads rows twice and checks that they are the same, and a cell or a problem
-// each. It returns how many bytes of the file they cover.
+// rowsOf reads rows twice and checks that they are the same, and that each has cells or a
+// problem. It returns how many bytes of the file they cover.
 func rowsOf(t *testing.T, read func() iter.Seq2[*Row, error]) int64 {
 	t.Helper()
 	var told [2]strings.Builder

@@ -24,16 +24,16 @@ const WorkbookPart = "xl/workbook.xml"
 
 // Limits of a workbook.
 const (
-	// partLimit is the most that a part may unpack to, in bytes, and
-	// partRatio how many times its packed size once it is above partFree.
+	// partLimit is the maximum size in bytes to which a part may unpack, and partRatio the
+	// maximum ratio to its packed size, once it unpacks to more than partFree.
 	partLimit = 8 << 30
 	partRatio = 1000
 	partFree  = 100 << 20
 	// partsLimit is how many parts are examined.
 	partsLimit = 4096
-	// sharedLimit is the most that the shared texts may take, in bytes.
+	// sharedLimit is the maximum size of the shared texts, in bytes.
 	sharedLimit = 256 << 20
-	// columnLimit and rowLimit are the largest sheet that programs allow.
+	// columnLimit and rowLimit are the size of the largest sheet that programs allow.
 	columnLimit = 16384
 	rowLimit    = 1 << 20
 )
@@ -122,8 +122,8 @@ func (p *partReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// next returns the next token. Elements are not matched with their ends, which
-// would cost memory for each level.
+// next returns the next token. Start and end tags are not matched, which would cost memory
+// for each level.
 func (p *partReader) next() (xml.Token, error) {
 	p.token = 0
 	return p.xml.RawToken()
@@ -173,7 +173,7 @@ func attribute(e xml.StartElement, name string) string {
 	return ""
 }
 
-// readSheets reads the list of sheets with their places, hidden ones too.
+// readSheets reads the list of sheets, including hidden ones, with their places.
 func (b *workbook) readSheets() error {
 	targets := map[string]string{}
 	err := b.elements("xl/_rels/workbook.xml.rels", func(e xml.StartElement) {
@@ -349,7 +349,7 @@ func (b *workbook) row(p *partReader, row *Row) error {
 	}
 }
 
-// count numbers a row: as stated by the sheet, if that rises.
+// count numbers a row: as the sheet states it, if that number is higher than the last.
 func (row *Row) count(stated string) {
 	row.Where.Record++
 	if n, err := strconv.ParseUint(stated, 10, 64); err == nil && n <= rowLimit {

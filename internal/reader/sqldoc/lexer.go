@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// errMore says that a piece does not end in view.
+// errMore means that a piece does not end in view.
 var errMore = errors.New("the piece does not end in view")
 
-// lexer takes the bytes in view apart, from i on.
+// lexer splits the bytes in view into tokens, from i on.
 type lexer struct {
 	b     []byte
 	i     int
@@ -21,7 +21,7 @@ type lexer struct {
 	mysql bool
 }
 
-// space passes white space and comments.
+// space skips white space and comments.
 func (l *lexer) space() error {
 	for l.i < len(l.b) {
 		rest := l.b[l.i:]
@@ -52,7 +52,7 @@ func (l *lexer) space() error {
 	return nil
 }
 
-// peek returns the byte behind the space, 0 at the end of the file.
+// peek returns the byte after the space, or 0 at the end of the file.
 func (l *lexer) peek() (byte, error) {
 	if err := l.space(); err != nil {
 		return 0, err
@@ -70,7 +70,7 @@ func isNameByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c >= 0x80
 }
 
-// word reads a bare word, "" if there is none.
+// word reads a bare word, and returns "" if there is none.
 func (l *lexer) word() (string, error) {
 	if _, err := l.peek(); err != nil {
 		return "", err
@@ -159,7 +159,7 @@ func (l *lexer) quoted(quote byte, escapes bool) ([]byte, error) {
 	}
 }
 
-// escaped returns the character that a letter behind \ means.
+// escaped returns the character that a letter after \ means.
 func escaped(c byte) []byte {
 	switch c {
 	case '0':
@@ -224,7 +224,7 @@ func (l *lexer) ifNotExists() error {
 	return nil
 }
 
-// definitions reads the columns of CREATE TABLE, none if it has no list of them.
+// definitions reads the columns of CREATE TABLE, and returns none if it has no list of them.
 func (l *lexer) definitions() (names []string, err error) {
 	if c, err := l.peek(); err != nil || c != '(' {
 		return nil, err
@@ -260,8 +260,8 @@ func (l *lexer) definitions() (names []string, err error) {
 	return names, nil
 }
 
-// skip passes texts, names, comments and brackets, to a byte for which stop is true, and
-// returns it.
+// skip skips texts, names, comments and brackets, up to a byte for which stop returns true,
+// and returns that byte.
 func (l *lexer) skip(stop func(c byte, depth int) bool) (byte, error) {
 	depth := 0
 	for {
@@ -297,7 +297,7 @@ func (l *lexer) skip(stop func(c byte, depth int) bool) (byte, error) {
 	}
 }
 
-// dollars passes a text between $tag$ and $tag$, as PostgreSQL quotes programs.
+// dollars skips a text between $tag$ and $tag$, in which PostgreSQL quotes programs.
 func (l *lexer) dollars() error {
 	end := l.i + 1
 	for end < len(l.b) && l.b[end] != '$' && isNameByte(l.b[end]) {
@@ -323,7 +323,7 @@ func (l *lexer) dollars() error {
 	return nil
 }
 
-// toSemicolon moves behind the end of the statement: its semicolon, or a line that begins
+// toSemicolon moves past the end of the statement: its semicolon, or a line that begins
 // with GO or INSERT, since SQL Server writes no semicolons.
 func (l *lexer) toSemicolon() error {
 	return l.toStop(func(c byte, depth int) bool {
@@ -350,7 +350,7 @@ func (l *lexer) toStop(stop func(byte, int) bool) error {
 	return err
 }
 
-// toEnd moves behind END; of a trigger.
+// toEnd moves past the END; of a trigger.
 func (l *lexer) toEnd(at *int) error {
 	for {
 		if err := l.toStop(func(c byte, _ int) bool { return c == ';' }); err != nil {
@@ -364,7 +364,7 @@ func (l *lexer) toEnd(at *int) error {
 	}
 }
 
-// restOfLine moves behind the end of the line.
+// restOfLine moves past the end of the line.
 func (l *lexer) restOfLine() (*Row, int, error) {
 	n := bytes.IndexByte(l.b[l.i:], '\n')
 	switch {
@@ -405,12 +405,12 @@ func (l *lexer) values() ([]Value, error) {
 	}
 }
 
-// callDepth is how deep calls in values may be nested: .dump of SQLite calls replace in
+// callDepth is how deep calls in values may be nested: SQLite's .dump writes replace inside
 // replace.
 const callDepth = 8
 
-// value reads a value: a text, a number, bytes, NULL, or a call of those few functions that
-// programs use to write a text.
+// value reads a value: a text, a number, bytes, NULL, or a call of one of the few functions
+// that programs use to write a text.
 func (l *lexer) value(depth int) (v Value, err error) {
 	c, err := l.peek()
 	switch {
@@ -585,7 +585,7 @@ func unistr(s string) (string, error) {
 	}
 }
 
-// cast passes ::type behind a value.
+// cast skips ::type after a value.
 func (l *lexer) cast() error {
 	for {
 		c, err := l.peek()
@@ -610,7 +610,7 @@ func (l *lexer) cast() error {
 	}
 }
 
-// copiedValue reads a cell behind COPY.
+// copiedValue reads a cell in the lines after COPY.
 func copiedValue(cell []byte) Value {
 	if string(cell) == `\N` {
 		return Value{Null: true}

@@ -1,8 +1,8 @@
 // Package sqldoc reads the rows in dumps of databases: the statements INSERT, and COPY of
 // PostgreSQL.
 //
-// It runs nothing: a statement that changes rows which were written before is a problem. It
-// holds one row at a time, of at most the longest record.
+// It runs nothing: a statement that changes rows written earlier is a problem. It holds one
+// row at a time, which may be as long as the longest record.
 package sqldoc
 
 import (
@@ -66,8 +66,8 @@ func Looks(head []byte) bool {
 	return bytes.Contains(head, []byte("MySQL dump")) || bytes.Contains(head, []byte("MariaDB dump")) || bytes.Contains(head, []byte("PostgreSQL database dump"))
 }
 
-// Dialect tells the dialect of a dump by its beginning: mysql, in whose texts \ escapes, or
-// standard.
+// Dialect determines the dialect of a dump from its beginning: mysql, in which \ is an
+// escape character in texts, or standard.
 func Dialect(head []byte) string {
 	for _, word := range []string{"MySQL", "MariaDB", "phpMyAdmin", "INSERT INTO `", "CREATE TABLE `"} {
 		if bytes.Contains(head, []byte(word)) {
@@ -83,21 +83,21 @@ type dump struct {
 	limit   int
 	mysql   bool
 	columns map[string][]string
-	// table and names are those of the statement in hand; copied is set in the lines
-	// behind COPY.
+	// table and names are those of the current statement; copied is set in the lines after
+	// COPY.
 	table  string
 	names  []string
 	within bool
 	copied bool
 	// more is set if another row must follow.
 	more bool
-	// aside is set between two lines DELIMITER, where programs of the database are.
+	// aside is set between two DELIMITER lines, which enclose programs of the database.
 	aside bool
 	row   uint64
 }
 
-// Rows yields the rows in a dump in its order. Dialect is mysql or standard, "" if its
-// beginning shall tell.
+// Rows yields the rows in a dump in its order. dialect is mysql or standard, or "" to
+// determine it from the beginning of the dump.
 func Rows(ctx context.Context, in reader.Input, dialect string) iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
 		d := &dump{Window: textdoc.Window{Source: in.Reader()}, limit: in.RecordLimit(), columns: map[string][]string{}}
@@ -136,7 +136,7 @@ func Rows(ctx context.Context, in reader.Input, dialect string) iter.Seq2[*Row, 
 	}
 }
 
-// next returns the next row, nil at the end.
+// next returns the next row, or nil at the end.
 func (d *dump) next() (*Row, error) {
 	for {
 		row, end, err := d.piece()
@@ -177,8 +177,8 @@ func (d *dump) next() (*Row, error) {
 	}
 }
 
-// piece takes the next piece in view apart: its row, if it is one, and its end. At the end
-// of the file it returns neither.
+// piece parses the next piece in view, and returns its row, if it is one, and its end. At
+// the end of the file it returns neither.
 func (d *dump) piece() (*Row, int, error) {
 	if d.copied {
 		return d.line()
@@ -199,7 +199,7 @@ func (d *dump) piece() (*Row, int, error) {
 	return d.statement(l)
 }
 
-// tuple reads a row behind VALUES.
+// tuple reads a row after VALUES.
 func (d *dump) tuple(l *lexer) (*Row, int, error) {
 	switch l.b[0] {
 	case ',':
@@ -236,7 +236,8 @@ func (d *dump) tuple(l *lexer) (*Row, int, error) {
 	return d.statement(l)
 }
 
-// statement reads the beginning of a statement with rows, or a whole other one.
+// statement reads the beginning of a statement with rows, or the whole of any other
+// statement.
 func (d *dump) statement(l *lexer) (*Row, int, error) {
 	if l.b[0] == ';' {
 		return nil, 1, nil
@@ -355,7 +356,7 @@ func (d *dump) copy(l *lexer) (*Row, int, error) {
 	return nil, l.i, nil
 }
 
-// line reads a row behind COPY.
+// line reads a row in the lines after COPY.
 func (d *dump) line() (*Row, int, error) {
 	n := bytes.IndexByte(d.Buf, '\n')
 	if n < 0 && !d.EOF {
@@ -423,7 +424,7 @@ func (d *dump) create(l *lexer) (*Row, int, error) {
 	return nil, l.i, nil
 }
 
-// broken makes a problem of the piece in hand and moves to the next line that begins a
+// broken makes a problem of the current piece and moves to the next line that begins a
 // statement or, among rows, a row.
 func (d *dump) broken(reason string) (*Row, error) {
 	row := &Row{Table: d.table, Problem: reason, Where: argus.Where{Offset: d.At}, Raw: bytes.Clone(d.Buf[:min(len(d.Buf), argus.QuarantineRaw)])}

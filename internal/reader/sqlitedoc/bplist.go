@@ -7,9 +7,9 @@ import (
 	"unicode/utf16"
 )
 
-// Binary property lists, which Apple's apps use for values that do not fit a column.
+// Binary property lists, which Apple's apps use for values that do not fit into a column.
 // Apple describes the format in the source of CoreFoundation (CFBinaryPList.c):
-// objects, a table of where each begins, and a trailer.
+// the objects, a table of the places where they begin, and a trailer.
 
 // Limits of a property list.
 const (
@@ -19,8 +19,8 @@ const (
 
 var errPlist = errors.New("want a binary property list, found other bytes")
 
-// plist reads objects: text, []byte, int64, float64, bool, []any and map[string]any;
-// nil for other values.
+// plist reads objects as text, []byte, int64, float64, bool, []any or map[string]any, and
+// any other value as nil.
 type plist struct {
 	b                   []byte
 	offsets             []byte
@@ -52,7 +52,7 @@ func bigEndian(b []byte) (n uint64) {
 	return n
 }
 
-// object reads the object with a number.
+// object reads the object with the given number.
 func (p *plist) object(number uint64, depth int) (any, error) {
 	if p.read++; p.read > plistObjects || depth > plistDepth || number >= uint64(len(p.offsets)/p.offsetSize) {
 		return nil, errPlist
@@ -108,7 +108,7 @@ func plistNumber(b []byte, kind byte, size uint64) (any, error) {
 	n := bigEndian(b)
 	switch {
 	case kind == 0x1:
-		return int64(n), nil // eight bytes are signed
+		return int64(n), nil // a number of eight bytes is signed
 	case len(b) == 4:
 		return float64(math.Float32frombits(uint32(n))), nil
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzOpen reads every table of a broken database: its faults are reported as damage,
-// and no value is longer than the limit plus the note on a longer one.
+// and no value is longer than the limit plus the note about an overlong value.
 func FuzzOpen(f *testing.F) {
 	name := filepath.Join(f.TempDir(), "a.db")
 	db, err := sql.Open("sqlite", name)

@@ -30,12 +30,12 @@ import (
 )
 
 // Databases of apps. SQLite reads them through a file system that has only this file
-// and cannot write, so that neither the original nor any other file can change; they
-// are opened as immutable: no lock, no journal, no log. Sorting happens in memory,
-// since there is no place for temporary files.
+// and cannot write, so that neither the original nor any other file can change; they are
+// opened as immutable: without a lock, a journal or a log. Sorting happens in memory, since
+// there is no place for temporary files.
 
-// Mentions reports whether a file is a database with one of some words in the
-// statements that made its tables.
+// Mentions reports whether a file is a database in which the statements that created its
+// tables contain one of the given words.
 func Mentions(s reader.Sample, words ...string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return bytes.Contains(s.Schema, []byte(word)) })
 }
@@ -48,15 +48,15 @@ type Database struct {
 	db     *sql.DB
 	limit  int
 	Tables map[string]bool
-	// asked are the tables that somebody read. unread counts the values of columns that
-	// nobody asked for, by table and column, and orphans the rows that belong to no row of
-	// another table.
+	// asked is the set of tables that were read. unread counts, by table and column, the
+	// values of columns that were not asked for, and orphans the rows that belong to no row
+	// of another table.
 	asked           map[string]bool
 	unread, orphans map[string]uint64
 }
 
-// Open opens a database whose values may be limit bytes long. The error is a Damaged
-// when the database is at fault.
+// Open opens a database whose values may be limit bytes long. The error is a Damaged if the
+// database is at fault.
 func Open(ctx context.Context, file io.ReaderAt, size int64, limit int) (*Database, error) {
 	d := &Database{ctx: ctx, source: &onlyFile{file: file, size: statedSize(file, size)}, limit: limit, Tables: map[string]bool{}, asked: map[string]bool{}, unread: map[string]uint64{}, orphans: map[string]uint64{}}
 	name, system, err := vfs.New(d.source)
@@ -69,7 +69,7 @@ func Open(ctx context.Context, file io.ReaderAt, size int64, limit int) (*Databa
 		d.Close()
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	// A view or a virtual table under the name of a table could do anything.
+	// A view or a virtual table with the name of an expected table could do anything.
 	rows, err := d.Query(`SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' LIMIT 10000`)
 	if err != nil {
 		d.Close()
@@ -86,9 +86,9 @@ func Open(ctx context.Context, file io.ReaderAt, size int64, limit int) (*Databa
 	return d, nil
 }
 
-// Stated returns how many rows a table was ever given numbers for, if the database keeps
-// that: the difference is deleted rows. passed counts the rows that are not records; the
-// last argument counts the items that are not rows.
+// Stated returns how many rows of a table have ever been numbered, if the database keeps
+// count: the difference is the deleted rows. passed counts the rows that are not records;
+// the last argument counts the items that are not rows.
 func (d *Database) Stated(table string, passed, besides uint64) (item reader.Item, ok bool) {
 	if !d.Tables["sqlite_sequence"] {
 		return item, false
@@ -105,7 +105,7 @@ func (d *Database) Stated(table string, passed, besides uint64) (item reader.Ite
 	return reader.Item{Stated: &argus.Stated{What: "sqlite_sequence of " + table, Count: n - min(n, passed), Besides: besides}}, true
 }
 
-// Orphans counts how many rows belong to no row of another table.
+// Orphans records that n rows belong to no row of another table.
 func (d *Database) Orphans(table string, rows *Rows, n uint64) {
 	if n > 0 {
 		d.orphans[table] += n
@@ -113,9 +113,9 @@ func (d *Database) Orphans(table string, rows *Rows, n uint64) {
 	}
 }
 
-// Left returns a problem for all that was found in the tables and is in no item: rows that
-// belong to no other, the values of columns that nobody asked for, except those that a
-// format ignores, and whole tables.
+// Left returns a problem for everything that was found in the tables but is in no item: rows
+// that belong to no other row, the values of columns that were not asked for, except those
+// that a format ignores, and whole tables.
 func (d *Database) Left(ignored map[string]string) (item reader.Item, ok bool) {
 	for name := range ignored {
 		delete(d.unread, name)
@@ -149,7 +149,8 @@ func (d *Database) Left(ignored map[string]string) (item reader.Item, ok bool) {
 	return reader.Item{Problem: strings.Join(said, "; ")}, said != nil
 }
 
-// leftNames is how many tables or columns are named, leftName the bytes of a name that are.
+// leftNames is how many tables or columns are named, and leftName how many bytes of each
+// name are shown.
 const (
 	leftNames = 40
 	leftName  = 120
@@ -179,8 +180,8 @@ func (d *Database) Damage(err error) error {
 	return Damaged{Err: fmt.Errorf("the database is damaged: %w", err)}
 }
 
-// Lost returns a problem for an unreadable table whose facts the messages lack. The
-// error is about reading the file.
+// Lost returns a problem for an unreadable table, whose facts are missing from the messages.
+// The error is one of reading the file.
 func (d *Database) Lost(table string, err error) (reader.Item, error) {
 	err = d.Damage(err)
 	if _, ok := errors.AsType[Damaged](err); !ok {
@@ -210,9 +211,10 @@ func (d *Database) Query(query string, args ...any) (*Rows, error) {
 	return r, nil
 }
 
-// Table begins to read a table in the order of a column; no rows if there is no such
-// table. A value longer than the limit is not read. Each column is an expression, so
-// that the driver does not convert values to the declared times.
+// Table begins to read a table in the order of a column. There are no rows if there is no
+// such table. A value longer than the limit is not read. Each column is selected as an
+// expression, so that the driver does not convert values of columns that are declared as
+// times.
 func (d *Database) Table(name, order string) (*Rows, error) {
 	if !d.Tables[name] {
 		return &Rows{}, nil
@@ -262,7 +264,7 @@ func (d *Database) Rest(table string, asked ...string) {
 	names, err := d.columns(table)
 	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(asked, name) || slices.Contains(rowNumbers, name) })
 	if err != nil || len(names) == 0 {
-		return // the query meets the damage too
+		return // the query will meet the same damage
 	}
 	var columns []string
 	for i, name := range names {
@@ -283,7 +285,7 @@ func (d *Database) Rest(table string, asked ...string) {
 	}
 }
 
-// notAsked returns the tables with rows that nobody read.
+// notAsked returns the tables that have rows and were not read.
 func (d *Database) notAsked() (names []string) {
 	for _, table := range slices.Sorted(maps.Keys(d.Tables)) {
 		if d.asked[table] || strings.HasPrefix(table, "sqlite_") || slices.Contains(ofTheSystem, table) {
@@ -301,10 +303,10 @@ func (d *Database) notAsked() (names []string) {
 	return names
 }
 
-// ofTheSystem are tables that Android and Core Data keep about the others.
+// ofTheSystem are the tables that Android and Core Data keep about the other tables.
 var ofTheSystem = []string{"android_metadata", "room_master_table", "Z_PRIMARYKEY", "Z_METADATA", "Z_MODELCACHE"}
 
-// rowNumbers are the columns in which SQLite, Android and Core Data number rows.
+// rowNumbers are the columns in which SQLite, Android and Core Data store row numbers.
 var rowNumbers = []string{"rowid", "ROWID", "_id", "Z_PK", "Z_ENT", "Z_OPT"}
 
 func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
@@ -317,9 +319,9 @@ type Rows struct {
 	values, into []any
 	limit        int
 	Err          error
-	// of is the database and table the table of rows whose columns are all asked for: used
-	// are the columns that somebody read, filled counts the values of each; kept is set if
-	// all are read.
+	// If a query asks for all columns of a table, of is its database and table its table;
+	// used is the set of columns that were read, and filled counts the values of each column;
+	// kept is set if all columns are read.
 	of     *Database
 	table  string
 	used   []bool
@@ -378,7 +380,7 @@ func (r *Rows) Close() {
 	}
 }
 
-// Value returns a value of the row, nil if there is no such column.
+// Value returns a value of the row, or nil if there is no such column.
 func (r *Rows) Value(name string) any {
 	for i := range r.Names {
 		if r.Names[i] == name {
@@ -391,7 +393,7 @@ func (r *Rows) Value(name string) any {
 	return nil
 }
 
-// Text returns a value as text, bytes as base64.
+// Text returns a value as text; bytes are written as base64.
 func (r *Rows) Text(name string) string { return textOf(r.Value(name), r.limit) }
 
 func textOf(value any, limit int) string {
@@ -408,14 +410,14 @@ func textOf(value any, limit int) string {
 	return ""
 }
 
-// Number returns a value as a whole number, 0 if it is none.
+// Number returns a value as a whole number, or 0 if it is not one.
 func (r *Rows) Number(name string) int64 {
 	n, _ := r.Value(name).(int64)
 	return n
 }
 
-// blobLimit is the most bytes of a value that is kept as base64; longer ones, mostly
-// pictures, are named by their hash.
+// blobLimit is the maximum size in bytes of a value that is kept as base64; longer ones,
+// mostly pictures, are named by their hash.
 const blobLimit = 256
 
 // Keep adds the unused values to a message, under a prefix. NULL, 0 and "" count as no
@@ -439,8 +441,8 @@ next:
 	}
 }
 
-// Lacks lists how a database is incomplete: data not yet written into it, and data cut
-// off it.
+// Lacks lists the ways in which a database is incomplete: data not yet written into it, and
+// data cut off from it.
 func (d *Database) Lacks(in reader.Input) (problems []string) {
 	if in.Sibling != nil {
 		if _, size, ok := in.Sibling(in.Name + "-wal"); ok && size > 0 {
@@ -453,9 +455,9 @@ func (d *Database) Lacks(in reader.Input) (problems []string) {
 	return problems
 }
 
-// statedSize returns the size that a database claims: SQLite reads nothing of a smaller
-// one, though most of it may be there. The size in the header is not used if the header
-// was written by a program that does not know it.
+// statedSize returns the size that a database claims to have: SQLite reads nothing from a
+// smaller file, though most of the data may be there. The size in the header is not used if
+// the header was written by a program that does not maintain it.
 func statedSize(file io.ReaderAt, size int64) int64 {
 	head := make([]byte, 100)
 	if n, err := file.ReadAt(head, 0); n < len(head) || err != nil || !bytes.Equal(head[24:28], head[92:96]) {
@@ -471,7 +473,7 @@ func statedSize(file io.ReaderAt, size int64) int64 {
 // onlyFile is a file system with one file, "db".
 type onlyFile struct {
 	file io.ReaderAt
-	size int64 // after the end of the file, it has zeros
+	size int64 // beyond the end of the file, it reads as zeros
 	// err is the last error of the file itself.
 	err error
 }

@@ -68,15 +68,15 @@ func MediaType(s string) (string, map[string]string) {
 	return media, params
 }
 
-// codepages are the charsets that Windows gives numbers, as the WHATWG encoding
-// standard names them, except those with a rule.
+// codepages are the charsets that have a number in Windows, under their names in the WHATWG
+// encoding standard, except those that follow a rule.
 var codepages = map[uint32]string{
 	866: "ibm866", 874: "windows-874", 932: "shift_jis", 936: "gbk", 949: "euc-kr", 950: "big5", 10000: "macintosh", 10007: "x-mac-cyrillic", 20127: "us-ascii",
 	20866: "koi8-r", 20932: "euc-jp", 21866: "koi8-u", 38598: "iso-8859-8-i", 50220: "iso-2022-jp", 50221: "iso-2022-jp", 50222: "iso-2022-jp",
 	51932: "euc-jp", 51936: "gbk", 51949: "euc-kr", 54936: "gb18030", 65001: "utf-8",
 }
 
-// Codepage returns the charset of a number, "" if there is none.
+// Codepage returns the charset with the given number, or "" if there is none.
 func Codepage(n uint32) string {
 	switch {
 	case n >= 1250 && n <= 1258:

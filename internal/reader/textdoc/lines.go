@@ -1,7 +1,7 @@
 // Package textdoc reads text of any charset: lines, bounded views of a file, and
 // charsets by their names.
 //
-// It holds at most one record of the limit, and yields a longer one as a problem. Text
+// It holds at most one record, whose size is limited; a longer one is a problem. Text
 // in an unstated charset is read as UTF-8, as UTF-16 if its NUL bytes show that, and
 // otherwise as Windows-1252.
 package textdoc
@@ -34,8 +34,8 @@ func (c Charset) String() string {
 	return [...]string{"utf-8", "utf-16le", "utf-16be", "windows-1252"}[c]
 }
 
-// Line is one line of a text file. The lines of a file tile it: each Offset is the sum
-// of the Lengths before.
+// Line is one line of a text file. The lines of a file cover it without gaps: each Offset is
+// the sum of the Lengths before it.
 type Line struct {
 	// Text is the line as UTF-8, without its end and without a byte order mark at the
 	// start of the file. It is valid until the next call of Next. NUL stays U+0000;
@@ -146,8 +146,8 @@ func (s *Lines) sniff() {
 	}
 }
 
-// find returns the stored length of the next line with its end, 0 at the end of the
-// file. s.Length counts the bytes already dropped of a line that is too long.
+// find returns the stored length of the next line with its end, or 0 at the end of the file.
+// s.Length counts the bytes already dropped from an overlong line.
 func (s *Lines) find() int {
 	searched := 0
 	for {
@@ -160,8 +160,8 @@ func (s *Lines) find() int {
 		}
 		if len(pending) > s.max {
 			s.tooLong(pending)
-			// An even number of bytes is dropped and the last pair is kept, so
-			// that a UTF-16 line end is found whole.
+			// An even number of bytes is dropped and the last pair is kept, so that a UTF-16
+			// line end is not split.
 			drop := (len(pending) - 2) &^ 1
 			s.start += drop
 			s.Length += int64(drop)
@@ -186,8 +186,8 @@ func (s *Lines) tooLong(beginning []byte) {
 	s.Raw = bytes.Clone(beginning[:min(s.max, argus.QuarantineRaw)])
 }
 
-// cut returns the length of the first line in b with its end, 0 if it does not end in
-// b. The first searched bytes hold no line end, except for a last pair.
+// cut returns the length of the first line in b with its end, or 0 if it does not end in b.
+// The first searched bytes hold no line end, except possibly in the last pair.
 func (s *Lines) cut(b []byte, searched int) int {
 	from := max(0, searched-1) &^ 1
 	if s.charset != UTF16LE && s.charset != UTF16BE {
@@ -391,7 +391,7 @@ func SampleText(head []byte) []byte {
 // underline codes of IRC.
 var textControls = []byte("\t\n\v\f\r\x1b\x02\x03\x0f\x16\x1d\x1f")
 
-// trimPartialRune drops a UTF-8 sequence that the end of the head cut in two.
+// trimPartialRune drops a UTF-8 sequence that is cut off at the end of the head.
 func trimPartialRune(head []byte) []byte {
 	for i := 1; i <= min(len(head), utf8.UTFMax-1); i++ {
 		if b := head[len(head)-i]; utf8.RuneStart(b) {

@@ -81,7 +81,7 @@ func shownLines(t *testing.T, r io.Reader, limit int) (shown []string) {
 	return shown
 }
 
-// bigLine is a file of one long line and a short one, without holding it.
+// bigLine is a file of one long line and a short one, which is never held in memory.
 func bigLine(size int64) io.Reader {
 	return io.MultiReader(io.LimitReader(letters{}, size), strings.NewReader("\nshort\n"))
 }
@@ -139,8 +139,8 @@ func TestSampleText(t *testing.T) {
 	}
 }
 
-// FuzzLines checks that lines tile any file, independent of how it is delivered, and
-// that short limits only turn lines into problems.
+// FuzzLines checks that the lines cover any file without gaps, no matter in which pieces it
+// is read, and that a low limit only turns lines into problems.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nb\r\n\xE9\n"), 3)
 	f.Add([]byte("\xFF\xFEa\x00\n\x00"), 2)

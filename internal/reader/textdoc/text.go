@@ -2,7 +2,7 @@ package textdoc
 
 import "strings"
 
-// IsDigit reports whether a byte is a digit of ASCII.
+// IsDigit reports whether a byte is an ASCII digit.
 func IsDigit(b byte) bool { return b-'0' < 10 }
 
 // IsHex reports whether a byte is a hexadecimal digit.
@@ -10,7 +10,7 @@ func IsHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// DigitsEnd returns the end of the digits that begin at s[i], i if there are none.
+// DigitsEnd returns the end of the digits that begin at s[i], or i if there are none.
 func DigitsEnd[T string | []byte](s T, i int) int {
 	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
 		i++

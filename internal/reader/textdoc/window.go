@@ -8,7 +8,7 @@ import (
 // chunk is how many bytes of a file are requested at once.
 const chunk = 256 << 10
 
-// Window is a bounded view of a file that moves on through it. Its bytes are valid
+// Window is a bounded view of a file that moves forward through it. Its bytes are valid
 // until More or Drop.
 type Window struct {
 	// Source is the file, from its beginning.
@@ -45,7 +45,7 @@ func (w *Window) More() error {
 	return nil
 }
 
-// Drop moves the beginning of the view n bytes on.
+// Drop moves the beginning of the view forward by n bytes.
 func (w *Window) Drop(n int) {
 	w.At += int64(n)
 	w.Buf = w.Buf[n:]

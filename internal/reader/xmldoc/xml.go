@@ -1,7 +1,8 @@
 // Package xmldoc finds the records in XML of any size, even after damage.
 //
-// A [Reading] yields an item for each record element, and for each other stretch that
-// is broken. One record is held at a time, and its depth and its parts are bounded.
+// A [Reading] yields an item for each record element, and for each broken stretch outside
+// records. One record is held at a time, and its depth and the number of its parts are
+// bounded.
 package xmldoc
 
 import (
@@ -24,10 +25,10 @@ import (
 )
 
 // The XML of exports (XML 1.0, fifth edition; the numbers are its productions).
-// encoding/xml, which a fuzz test compares this with, is not used: it reads 66 MB/s
-// before any processing, rejects the emoji that phones write as two references to half
-// a surrogate pair, and cannot continue after damage. Document types are not read and
-// entities declared in them are unknown, so nothing unfolds to more than its own size.
+// Package encoding/xml, with which a fuzz test compares this one, is not used: it reads 66
+// MB/s before any processing, rejects the emoji that phones write as two references, each to
+// half of a surrogate pair, and cannot continue after damage. Document types are not read
+// and entities declared in them are unknown, so nothing unfolds to more than its own size.
 
 // Limits of XML.
 const (
@@ -38,7 +39,7 @@ const (
 )
 
 // Element is an element with its content. Its strings share one copy of the record.
-// Element names are without their prefix, attribute names with it.
+// Names of elements lack their prefix; those of attributes keep it.
 type Element struct {
 	Name  string
 	Attrs []Attr
@@ -52,7 +53,7 @@ type Element struct {
 // Attr is an attribute.
 type Attr struct{ Name, Value string }
 
-// Attr returns the value of an attribute, "" if there is none.
+// Attr returns the value of an attribute, or "" if there is none.
 func (e *Element) Attr(name string) string {
 	for i := range e.Attrs {
 		if e.Attrs[i].Name == name {
@@ -62,7 +63,7 @@ func (e *Element) Attr(name string) string {
 	return ""
 }
 
-// Child returns the first direct child of a name, or an empty element.
+// Child returns the first direct child with the given name, or an empty element.
 func (e *Element) Child(name string) *Element {
 	for i := range e.Inside {
 		if e.Inside[i].Name == name {
@@ -135,7 +136,7 @@ func Markup(b []byte) (int, Kind, error) {
 	return 0, 0, errXMLEnds
 }
 
-// xmlClass classifies the bytes with a meaning in a tag.
+// xmlClass classifies the bytes that have a meaning in a tag.
 var xmlClass = [256]uint8{'>': xmlCloses, '<': xmlOpens, '"': xmlQuotes, '\'': xmlQuotes, '/': xmlSlash, '=': xmlEquals, ' ': xmlSpace, '\n': xmlSpace, '\t': xmlSpace, '\r': xmlSpace}
 
 const (
@@ -155,8 +156,8 @@ func xmlUntil(b []byte, from int, end string) (int, Kind, error) {
 	return from + n + len(end), xmlOther, nil
 }
 
-// isNameStart recognises the bytes that a name may begin with [4]; it accepts all above
-// ASCII.
+// isNameStart recognises the bytes that a name may begin with [4]; it accepts all non-ASCII
+// bytes.
 func isNameStart(c byte) bool {
 	return 'a' <= c|0x20 && c|0x20 <= 'z' || c == '_' || c == ':' || c >= 0x80
 }
@@ -232,7 +233,7 @@ type parser struct {
 	open []Element
 }
 
-// xmlKeep is how many elements and attributes a parser keeps room for.
+// xmlKeep is how many elements and attributes a parser keeps room for between records.
 const xmlKeep = 4096
 
 func (p *parser) parse(s string) (*Element, error) {
@@ -349,8 +350,8 @@ func (p *parser) space() {
 
 func isXMLSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
-// text returns the decoded text, with \n line ends. A reference to no character stays
-// unchanged.
+// text returns the decoded text, with \n line ends. A reference that does not name a
+// character stays unchanged.
 func text(s string) string {
 	s = textdoc.LineFeeds(s)
 	if strings.IndexByte(s, '&') < 0 {
@@ -371,9 +372,9 @@ func text(s string) string {
 	}
 }
 
-// xmlReference returns the character of the reference at the beginning of s, and its
-// length; 0 if it means none. Two halves of a surrogate pair, as phones write emoji,
-// are one character.
+// xmlReference returns the character that the reference at the beginning of s means, and the
+// reference's length, which is 0 if it means none. Two halves of a surrogate pair, as phones
+// write emoji, are one character.
 func xmlReference(s string) (r rune, size int) {
 	r, size = xmlCharacter(s)
 	if utf16.IsSurrogate(r) {
@@ -410,7 +411,7 @@ func xmlCharacter(s string) (rune, int) {
 	return rune(n), len(s) - len(digits) + end + 1
 }
 
-// xmlEntities are those that need no declaration (4.6).
+// xmlEntities are the entities that need no declaration (4.6).
 var xmlEntities = []struct {
 	name  string
 	means rune
@@ -428,13 +429,13 @@ type File struct {
 	Charset encoding.Encoding
 	// Records counts records and damaged stretches.
 	Records uint64
-	// Depth is how many elements around the place are open; it is meaningless after
-	// damage, which Damages counts.
+	// Depth is how many elements are open around the place. It is meaningless after damage;
+	// Damages counts the damaged places.
 	Depth, Damages int
 	parser         parser
 }
 
-// NewFile makes a file of an input, at its beginning. begins reports whether a tag
+// NewFile returns a file at the beginning of an input. begins reports whether a tag
 // begins a record, in any place.
 func NewFile(ctx context.Context, in reader.Input, begins func(tag []byte) bool) *File {
 	return &File{Window: textdoc.Window{Source: in.Reader()}, Ctx: ctx, Limit: in.RecordLimit(), begins: begins}
@@ -445,7 +446,7 @@ type Tag struct {
 	Kind Kind
 	Name []byte // without its prefix
 	Raw  []byte
-	// Problem explains why there is no tag; the place is where it broke.
+	// Problem explains why there is no tag; the place is where the markup broke.
 	Problem string
 }
 
@@ -507,7 +508,7 @@ func isBroken(err error) bool {
 	return ok
 }
 
-// end brings a piece into view whose end find returns.
+// end brings into view a piece whose end find returns.
 func (x *File) end(find func([]byte) (int, Kind, error)) (int, Kind, error) {
 	for {
 		end, kind, err := find(x.Buf)
@@ -592,7 +593,7 @@ func (x *File) Item(parse func(*Element) (*argus.Message, error)) (reader.Item, 
 	return item, nil
 }
 
-// Parse makes an element of the bytes of one.
+// Parse makes an element from its bytes.
 func (x *File) Parse(raw []byte) (*Element, error) {
 	if x.Charset != nil {
 		decoded, err := x.Charset.NewDecoder().Bytes(raw)
@@ -607,8 +608,8 @@ func (x *File) Parse(raw []byte) (*Element, error) {
 	return x.parser.parse(string(raw))
 }
 
-// Resume makes a problem of the stretch from here to the beginning of the next record,
-// or to the end of the file.
+// Resume returns a problem for the stretch from here to the beginning of the next record, or
+// to the end of the file.
 func (x *File) Resume(reason string) (reader.Item, error) {
 	x.Records++
 	x.Damages++
@@ -658,17 +659,18 @@ func (x *File) see(n int) error {
 
 // Reading describes how to read a file whose records are elements that are not nested.
 type Reading struct {
-	// IsRecord reports whether an element is read whole.
+	// IsRecord reports whether an element is a record, which is read as a whole.
 	IsRecord func(tag Tag) bool
 	// Begins reports whether the beginning of a tag begins a record.
 	Begins func(tag []byte) bool
-	// Parse makes a message of a record; neither message nor error skips it.
+	// Parse makes a message from a record, which is skipped if Parse returns neither message
+	// nor error.
 	Parse func(*Element) (*argus.Message, error)
 	// Enter, if set, is called for the elements around the records.
 	Enter func(Tag)
 	// Found, if set, is called after each record and returns a problem about missing
-	// content. Stated, if set instead, returns after all of them how many records the
-	// file claims to have, nil if it does not.
+	// content. Stated, if set instead, is called after all of them and returns how many
+	// records the file claims to have, or nil if it makes no claim.
 	Found  func() (problem string)
 	Stated func() *argus.Stated
 }
@@ -709,7 +711,7 @@ func (r *Reading) Read(ctx context.Context, in reader.Input) iter.Seq2[reader.It
 	}
 }
 
-// Remark returns a problem of the place, not of the text there.
+// Remark returns a problem that concerns the place, not the text there.
 func (x *File) Remark(problem string) reader.Item {
 	return reader.Item{Problem: problem, Where: argus.Where{Offset: x.At}}
 }

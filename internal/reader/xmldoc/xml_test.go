@@ -66,7 +66,7 @@ func libraryXML(text string) (shown string, end int64, err error) {
 }
 
 // FuzzXML compares the scanner with encoding/xml: it reads everything that encoding/xml
-// reads, with the same result; and nothing makes it panic.
+// reads, with the same result, and nothing makes it panic.
 func FuzzXML(f *testing.F) {
 	for _, seed := range []string{
 		`<a b="1" c:d='"'>x&amp;&#65;&#x1F600;<e/>y<![CDATA[<&]]]>z<!-- <a> --><?p <a>?></a>`, "<a>\r\n\r</a >", `<a b="<"/>`, `<a b=c/>`,
@@ -85,7 +85,7 @@ func FuzzXML(f *testing.F) {
 			got, err = Parse(text[:end])
 		}
 		if libraryErr != nil || strings.Contains(text, "<!") && err != nil || strings.Count(text, "<") > depthLimit || strings.Contains(want, "\uFFFD") {
-			return // the scanner supports no directives and no deeper elements, and keeps references to half a pair
+			return // the scanner supports neither directives nor deeper elements, and keeps references to half a surrogate pair
 		}
 		if err != nil || got.shown() != want || int64(end) != wantEnd {
 			t.Fatalf("%q: %v\nread %s to %d\nwant %s to %d", text, err, got.shown(), end, want, wantEnd)

@@ -183,7 +183,7 @@ func TestDocumentsHoldOneRecord(t *testing.T) {
 	} {
 		in := reader.Input{Name: name, Size: size, File: file, Options: reader.Options{MaxRecord: limit}}
 		if name == "facts" || name == "empty objects" {
-			in.Size = 1 << 20 // many small values, none of them held
+			in.Size = 1 << 20 // many small values; none is held
 		}
 		var before, after runtime.MemStats
 		runtime.GC()
@@ -258,8 +258,9 @@ func TestMendedRecords(t *testing.T) {
 	}
 }
 
-// TestRocketchatServers reads rooms that every server has: those of two servers are two, those
-// of one server are one in each of its files. Ids that servers draw have no key.
+// TestRocketchatServers reads rooms that every server has: those of two servers are different
+// rooms, and those of one server are the same room in each of its files. Ids that servers draw
+// at random have no key.
 func TestRocketchatServers(t *testing.T) {
 	message := func(text, room, user string) string {
 		return fmt.Sprintf(`{"_id":"k3JdHq7sXw2aQb9Z%d","rid":%q,"msg":%q,"ts":"2020-09-01T10:00:00Z","u":{"_id":%q,"username":"n"}}`, len(text), room, text, user)
@@ -322,7 +323,7 @@ func TestFacebookClosedAccounts(t *testing.T) {
 	}
 }
 
-// TestTelegramIdsOfBefore reads accounts in the form of exports before 2021.
+// TestTelegramIdsOfBefore reads accounts in the form that exports had before 2021.
 func TestTelegramIdsOfBefore(t *testing.T) {
 	for id, want := range map[string]string{
 		"101": "user101", "user101": "user101", "4294967303": "chat7", "8589934600": "channel8", "": "", "64424509440": "64424509440", "Vera": "Vera",

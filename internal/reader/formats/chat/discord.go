@@ -16,7 +16,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/jsondoc"
 )
 
-// Discord reads the JSON of DiscordChatExporter: one channel a file.
+// Discord reads the JSON of DiscordChatExporter: one channel per file.
 //
 //   - Conversation: the channel's id. From: the author's id.
 //   - The types Default, Reply, ChatInputCommand and ContextMenuCommand (numbers
@@ -132,7 +132,7 @@ func discordMessage(d *jsondoc.Document, options reader.Options, channel *discor
 				}
 				return err
 			})
-		case "embeds": // content of programs, and the service's preview of a link
+		case "embeds": // content from programs, and the service's preview of a link
 			jsondoc.KeepMember(m, key, raw)
 			for one := range jsondoc.Listed(raw) {
 				embedded = append(embedded, jsondoc.InsideText(one, "author", "name"), jsondoc.InsideText(one, "title"), jsondoc.InsideText(one, "url"), jsondoc.InsideText(one, "description"))
@@ -179,8 +179,8 @@ func discordMessage(d *jsondoc.Document, options reader.Options, channel *discor
 	return m, build.Valid(m)
 }
 
-// discordHappened makes an event of the service, by the name of its type or by its number in
-// old files. Those added or removed are mentioned in it.
+// discordHappened makes an event of the service, identified by the name of its type or, in
+// old files, by its number. Members who were added or removed are mentioned in it.
 func discordHappened(m *argus.Message, kind, content, raw string, options reader.Options) {
 	var mentioned []string
 	for user := range jsondoc.Listed(jsondoc.Inside(raw, "mentions")) {
@@ -214,7 +214,7 @@ func discordHappened(m *argus.Message, kind, content, raw string, options reader
 }
 
 // snowflakeTime returns the time in an id: its upper 42 bits count milliseconds since 2015.
-// Shorter numbers are not such ids.
+// Shorter numbers are not ids of this kind.
 func snowflakeTime(id uint64) argus.Time {
 	const since2015 = 1420070400000
 	if id < 1<<40 {

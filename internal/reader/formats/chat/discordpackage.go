@@ -18,7 +18,7 @@ import (
 )
 
 // DiscordPackage reads the messages that Discord hands to the account that wrote them ("data
-// package"): a folder a channel, c and its id, with messages.json or, before 2024,
+// package"): one folder per channel, named c and its id, with messages.json or, before 2024,
 // messages.csv, and channel.json next to it.
 //
 //   - Conversation: the channel's id. Title: its server and name.

@@ -18,9 +18,9 @@ import (
 )
 
 // Facebook reads the JSON in which Facebook and Instagram hand accounts their messages
-// ("Download your information"): a folder a conversation, with message_1.json, message_2.json
-// …, newest first. It also reads Messenger's export of end-to-end encrypted chats (senderName,
-// text, timestamp, media).
+// ("Download your information"): one folder per conversation, with message_1.json,
+// message_2.json …, newest first. It also reads Messenger's export of end-to-end encrypted
+// chats (senderName, text, timestamp, media).
 //
 //   - Text: these files write each byte of UTF-8 as an escape of its own (é as
 //     \u00c3\u00a9). Runs of such escapes that form UTF-8 together are mended; other
@@ -30,9 +30,9 @@ import (
 //   - From: the name of the sender, the only identifier there is. Closed accounts
 //     all have one name (facebookClosed): their thread distinguishes them,
 //     and names the conversation too.
-//   - Conversation: of two participants who are not a group, their two names, so that
-//     both sides' exports meet; otherwise the last part of thread_path, which all parts
-//     share, otherwise the title, otherwise the file's folder.
+//   - Conversation: for two participants who are not a group, their two names, so that both
+//     sides' exports meet; otherwise the last part of thread_path, which all parts share,
+//     otherwise the title, otherwise the file's folder.
 //   - Messages have no id; their times have milliseconds.
 //   - photos, videos, audio_files, gifs, files, media and sticker are
 //     attachments; their uri is shortened to the path from the file's folder and
@@ -71,7 +71,8 @@ type facebookThread struct {
 	participants []string
 	title, path  string
 	group        bool
-	// closed is the name of a closed account that takes part, and closedAs its account here.
+	// closed is the name of a closed account that takes part, and closedAs the account used
+	// for it here.
 	closed, closedAs string
 	facts            []argus.Field
 	conversation     string
@@ -319,7 +320,7 @@ func hexDigit(c byte) byte {
 	return c&^0x20 - 'A' + 10
 }
 
-// mendText does the same for a text whose escapes were already replaced.
+// mendText does the same for a text whose escapes have already been replaced.
 func mendText(text string) string {
 	b := make([]byte, 0, len(text))
 	for _, r := range text {

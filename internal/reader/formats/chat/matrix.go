@@ -17,7 +17,7 @@ import (
 
 // Matrix reads the events of Matrix (spec.matrix.org, client-server API) from any file: a
 // client's export of a room, lists of events, the answers to /messages, /context and /sync,
-// one event a file or a line.
+// one event per file or per line.
 //
 //   - Conversation: room_id, or the key of the room that a sync answer lists the
 //     event under. From: sender. ServiceID: event_id.
@@ -63,8 +63,9 @@ func detectMatrix(s reader.Sample) int {
 	return sure
 }
 
-// isMatrixEvent reports whether an object has a Matrix type and the members of the surest
-// events: a sender, or an id and a time.
+// isMatrixEvent reports whether an object has the content of an event and a Matrix type, or
+// its content and a sender or an id. sure means that a type without a sender or an id is not
+// enough.
 func isMatrixEvent(b []byte, sure bool) bool {
 	m := jsondoc.Scanner[[]byte]{Text: b[:min(len(b), build.ExtraLimit)]}
 	found := 0
@@ -85,7 +86,7 @@ func isMatrixEvent(b []byte, sure bool) bool {
 	return found == 7 || found == 3 && !sure || found == 6
 }
 
-// beginsMatrix looks for two of the keys of events, or for a content so long that the rest is
+// beginsMatrix looks for two of the keys of events, or for content so long that the rest is
 // out of view.
 func beginsMatrix(b []byte) bool {
 	long := jsondoc.HasMember(b, func(key, value []byte) bool { return string(key) == `"content"` && value == nil })
@@ -182,7 +183,7 @@ func matrixMessage(d *jsondoc.Document, options reader.Options, title, raw strin
 	return m, build.Valid(m)
 }
 
-// carriesKey reports whether an event passes keys, or asks for them.
+// carriesKey reports whether an event carries keys or asks for them.
 func (e *matrixEvent) carriesKey() bool {
 	return strings.Contains(e.kind, "room_key") || strings.Contains(e.kind, "secret") || strings.Contains(e.content, `"session_key"`)
 }
@@ -415,8 +416,8 @@ func (e *matrixEvent) happened(m *argus.Message, told string) {
 	}
 }
 
-// member describes a membership change: the state key is its object. A change of name or
-// picture is one of membership to the same membership again.
+// member describes a membership change, whose object is the state key. A change of name or
+// picture is a change from a membership to the same membership.
 func (e *matrixEvent) member(m *argus.Message, told string) {
 	action := jsondoc.InsideText(e.content, "membership")
 	var whom []string

@@ -19,7 +19,7 @@ import (
 )
 
 // RocketChat reads messages of Rocket.Chat in the form of its REST interface and its database:
-// in a list, under messages, or one a line.
+// in a list, under messages, or one per line.
 //
 //   - Conversation: rid; each server calls its first room GENERAL, so that a short id
 //     gets a key of the server. Title: its name in rooms.json next to the file. The rid
@@ -81,8 +81,8 @@ func beginsRocketchatRoom(b []byte) bool {
 	return room && counts
 }
 
-// isRocketchatRoom reports whether an object is a room, which unlike a message or a user is in
-// no room, and whether it has counts or lists, as those of Rocket.Chat have.
+// isRocketchatRoom reports whether an object is a room (unlike a message or a user, a room is
+// not in a room), and whether it has the counts or lists that Rocket.Chat's rooms have.
 func isRocketchatRoom(b []byte) (room, counts bool) {
 	id, kind, inside := false, false, false
 	jsondoc.HasMember(b, func(key, value []byte) bool {
@@ -111,7 +111,7 @@ func readRocketchat(ctx context.Context, in reader.Input) iter.Seq2[reader.Item,
 	return func(yield func(reader.Item, error) bool) {
 		titles := rocketchatRooms(ctx, in)
 		ids := rocketchatIDs{server: sync.OnceValue(func() string { return rocketchatServer(ctx, in) })}
-		count, rooms := "", false // rooms is set if the last record was a room: it holds a message, its last
+		count, rooms := "", false // rooms is set if the last record was a room, which contains its last message
 		d := jsondoc.New(in, jsondoc.Shape{
 			Lists: func(key string) bool { return rocketchatLists[key] },
 			Begins: func(b []byte) bool {
@@ -138,8 +138,8 @@ func readRocketchat(ctx context.Context, in reader.Input) iter.Seq2[reader.Item,
 }
 
 // rocketchatIDs makes ids unique. Ids that a server draws, of users, rooms and messages,
-// already are. Ids that each server has (GENERAL, rocket.cat) and user names are not, and get
-// a key of the server.
+// already are. Ids that every server has (GENERAL, rocket.cat) and user names are not unique,
+// and get a key of the server.
 type rocketchatIDs struct{ server func() string }
 
 func (i rocketchatIDs) account(m *argus.Message, id string) string {
@@ -158,9 +158,9 @@ func (i rocketchatIDs) room(m *argus.Message, id string) string {
 	return argus.Within(id, i.server())
 }
 
-// rocketchatServer names the server of a file by the lowest of its users' ids: of users.json
-// next to it, otherwise of the users in the file. A larger export has the same server if it
-// has no lower id.
+// rocketchatServer names the server of a file by the lowest id of its users: those of
+// users.json next to it, otherwise the users in the file. A larger export gets the same
+// server unless it has a lower id.
 func rocketchatServer(ctx context.Context, in reader.Input) (least string) {
 	see := func(id string) {
 		if len(id) >= argus.LongID && (least == "" || id < least) {
@@ -406,8 +406,8 @@ func rocketchatRoom(d *jsondoc.Document, options reader.Options, ids rocketchatI
 	return m, build.Valid(m)
 }
 
-// rocketchatOther returns the other user of a direct conversation, whose id is the ids of
-// both, 17 characters each, in ascending order.
+// rocketchatOther returns the other user of a direct conversation. The conversation's id
+// consists of the ids of both users, 17 characters each, in ascending order.
 func rocketchatOther(room, user string) string {
 	if len(room) != 34 || len(user) != 17 {
 		return ""
@@ -422,7 +422,8 @@ func rocketchatOther(room, user string) string {
 	return other
 }
 
-// mongoTime reads a time in ISO 8601, in milliseconds, or either under $date, as in MongoDB.
+// mongoTime reads a time in ISO 8601 or in milliseconds, alone or under $date, as in
+// MongoDB.
 func mongoTime(raw string, options reader.Options) (t argus.Time, err error) {
 	switch raw[0] {
 	case '"':

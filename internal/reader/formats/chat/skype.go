@@ -26,9 +26,9 @@ import (
 //   - Conversation: the two accounts, or the id of a thread (19:…@thread.skype). The
 //     account's own is userId.
 //   - ServiceID: the message's id. Sent: originalarrivaltime, in UTC.
-//   - Text: the text shown by the markup of content. A quote's messageid is ReplyTo; a
-//     file, a card and a place are of their kind; the markup stays in Extra if it has more.
-//   - Calls and changes of a thread's members and title are of their types. Every type
+//   - Text: the text shown by the markup of content. A quote's messageid is ReplyTo; files,
+//     cards and places are kept as such; the markup stays in Extra if it has more.
+//   - Calls and changes of a thread's members and title have their own types. Every type
 //     other than those of skypeSpoken is the service's.
 //   - Newer exports omit empty members.
 var Skype = &reader.Format{

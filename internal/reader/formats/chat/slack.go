@@ -21,26 +21,27 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Slack reads Slack's workspace export: a folder a channel, in it a file a day, each a list of
-// messages; users.json, channels.json, groups.json, mpims.json and dms.json next to the
-// folders list the users and channels.
+// Slack reads Slack's workspace export: one folder per channel, with one file per day, each a
+// list of messages; users.json, channels.json, groups.json, mpims.json and dms.json next to
+// the folders list the users and channels.
 //
 //   - Conversation: the channel's id, found by the folder's name in the files
 //     next to the folders; otherwise the folder's name (of a direct conversation
 //     it is the id).
 //   - ServiceID and Sent: ts, seconds with six decimal places.
 //   - Text: Slack's markup stays (<@U1>, <https://…|…>); only &amp; &lt; &gt; are
-//     undone. If there is none, it is the text of blocks, otherwise of attachments;
-//     blocks are then kept in Extra, and also if they have more than the text, which
-//     they then follow. Attachments follow it too, unless they quote a message.
+//     undone. If there is none, Text is the text of blocks, otherwise that of attachments;
+//     blocks are then kept in Extra. They are also kept if they contain more than the text,
+//     and are then appended to it. Attachments are appended too, unless they quote a
+//     message.
 //   - FromName: the name in the message, otherwise the one in users.json.
 //   - To: the members of a direct conversation, even of one with several.
 //   - A message in a thread answers thread_ts.
-//   - message_changed is an edit of its own, message_deleted a removal: both name
-//     the affected message in ReplyTo, and keep its previous content.
+//   - message_changed is a separate edit, message_deleted a removal: both name the affected
+//     message in ReplyTo and keep its previous content.
 //   - The subtypes of slackSpoken are written by people and programs; every other
 //     subtype is the service's.
-//   - slackdump writes a file a channel, with channel_id after the messages, and the
+//   - slackdump writes one file per channel, with channel_id after the messages, and the
 //     answers to a message inside it (slackdump_thread_replies): each is a message.
 //   - A user of users.json is a contact: its names, with id, phone and mail as
 //     accounts. A channel of the other lists is a room: its name (otherwise its id),
@@ -180,8 +181,8 @@ func readSlack(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 // slackReplies is the member under which slackdump keeps the answers to a message.
 const slackReplies = `"slackdump_thread_replies"`
 
-// slackAnswers reads the answers in a message of slackdump's, each at its own position: the
-// message's position ends before them.
+// slackAnswers reads the answers in a message from slackdump, each at its own position: the
+// message's stretch ends before them.
 func slackAnswers(d *jsondoc.Document, options reader.Options, channel slackChannel, names func() map[string]string, raw string, item *reader.Item) (answers []reader.Item) {
 	if raw == "" {
 		return nil
@@ -213,7 +214,7 @@ func slackAnswers(d *jsondoc.Document, options reader.Options, channel slackChan
 	return answers
 }
 
-// take takes the facts about its channel from a file of slackdump's.
+// take takes the facts about the channel from a file of slackdump.
 func (c *slackChannel) take(name, text string) bool {
 	switch name {
 	case "channel_id":
@@ -518,8 +519,8 @@ func slackEdited(raw string) argus.Time {
 	return argus.Time{}
 }
 
-// slackHappened makes an event of the service. A joining member is the sender, whoever invited
-// him; a huddle is a call.
+// slackHappened makes an event of the service. A joining member is the sender, no matter who
+// sent the invitation; a huddle is a call.
 func slackHappened(m *argus.Message, subtype, raw string) {
 	switch said := m.Text; subtype {
 	case "channel_join", "group_join":
@@ -556,8 +557,8 @@ func jsonStrings(raw string) map[string]string {
 	return texts
 }
 
-// slackBlocks returns the text of a message's blocks, a line each: blocks of written text, not
-// buttons and pictures.
+// slackBlocks returns the text of a message's blocks, one per line: blocks of written text,
+// not buttons and pictures.
 func slackBlocks(raw string) string {
 	var lines []string
 	list := jsondoc.Scanner[string]{Text: raw}
@@ -645,8 +646,8 @@ func writeSlackBlock(out *strings.Builder, raw string, depth int) {
 	}
 }
 
-// slackAttached returns the texts of a message's attachments, a line each: their own,
-// otherwise that of their blocks, otherwise their fallback.
+// slackAttached returns the texts of a message's attachments, one per line: an attachment's
+// own text, otherwise that of its blocks, otherwise its fallback.
 func slackAttached(raw string) string {
 	var lines []string
 	list := jsondoc.Scanner[string]{Text: raw}

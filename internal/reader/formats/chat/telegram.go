@@ -137,7 +137,7 @@ type telegramFile struct {
 type telegramChat struct {
 	name, kind, id, path, list string
 	more                       []argus.Field
-	// said is set if it has messages; they have the first had of more.
+	// said is set if it has messages; these have the first had entries of more.
 	said bool
 	had  int
 }
@@ -425,7 +425,8 @@ func (f *telegramFile) isSilent() bool {
 	return n > 0 && !f.damaged && !f.around[n-1].said && f.around[n-1].id != "" && f.around[n-1].kind != ""
 }
 
-// silent reads a chat without messages at its end: it was there.
+// silent makes an item of a chat without messages, at the chat's end, because the chat
+// existed.
 func (f *telegramFile) silent() (reader.Item, error) {
 	top := &f.around[len(f.around)-1]
 	top.had = len(top.more)
@@ -468,8 +469,8 @@ func (f *telegramFile) object(what string, parse func(raw string) (*argus.Messag
 	return item, nil
 }
 
-// conversation names a chat as from_id names its account, group or channel: user1, chat1,
-// channel1.
+// conversation names a chat in the way in which from_id names an account, group or channel:
+// user1, chat1, channel1.
 func (c *telegramChat) conversation() string {
 	if c.id == "" {
 		return c.name
@@ -512,17 +513,17 @@ type telegramMessage struct {
 	raw     string
 	chat    telegramChat
 	options reader.Options
-	// kind is message or service; the others are members that depend on each other.
+	// kind is message or service; the other fields are members that depend on each other.
 	kind, from, fromID, date, file, fileName, thumb, mime, media, peer string
 	size                                                               int64
-	// pieces is the list that text was joined from, if it has more than the text; respaced
-	// means that spaces were added to the text; entities that text_entities is kept, which
-	// also has the targets of links.
+	// pieces is the list from which text was joined, if the list contains more than the text;
+	// respaced means that spaces were added to the text; entities means that text_entities,
+	// which also has the targets of links, is kept.
 	pieces             string
 	respaced, entities bool
 	// text is the member as written.
 	text string
-	// atZero means that the time is stated as 0, which is none.
+	// atZero means that the time is given as 0, i.e. there is no time.
 	atZero bool
 	// shown are the words of buttons and the addresses of links, which text lacks.
 	shown []string
@@ -553,7 +554,7 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 	case "edited_unixtime", "edited":
 		if never := strings.Trim(raw, `"`); never != "0" && !strings.HasPrefix(never, "1970-01-0") {
 			at, problem := unixMember(raw)
-			if problem != nil { // a clock without a zone; the other member has one
+			if problem != nil { // a time without a zone; the other member has one
 				at, _ = dates.ISO(never, p.options)
 			}
 			known := p.Edited
@@ -802,8 +803,8 @@ func (p *telegramMessage) happened(told string) {
 }
 
 // attachmentName is the path that the export gave the file, from its own folder. In place of a
-// path there may be a sentence in parentheses, the reason why the file is missing: then it is
-// the file's own name.
+// path there may be a sentence in parentheses, the reason why the file is missing: then the
+// file's own name is used.
 func (p *telegramMessage) attachmentName() string {
 	if strings.HasPrefix(p.file, "(") {
 		return cmp.Or(p.fileName, p.media, "file")
@@ -814,11 +815,11 @@ func (p *telegramMessage) attachmentName() string {
 // telegramPath is a path in an export with forward slashes.
 func telegramPath(file string) string { return path.Clean(strings.ReplaceAll(file, `\`, "/")) }
 
-// joined returns the text of a message: text, or a list of texts and of {type, text}. Telegram
-// splits a text where its formatting changes, so that the joined pieces are the written text.
-// Exports that other programs rewrote may lack the space between two formatted pieces, such as
-// two links: the space is restored, and the list is kept. The list is also kept if pieces have
-// more than text.
+// joined returns the text of a message: a text, or a list of texts and {type, text} objects.
+// Telegram splits a text where its formatting changes, so that the joined pieces are the
+// written text. Exports that other programs rewrote may lack the space between two formatted
+// pieces, such as two links: the space is restored, and the list is kept. The list is also
+// kept if pieces have more than text.
 func (p *telegramMessage) joined(raw string) (string, error) {
 	if raw[0] == '"' {
 		text, err := jsondoc.TextMember(p.Message, "text", raw)

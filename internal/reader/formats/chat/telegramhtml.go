@@ -24,14 +24,14 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/dates"
 )
 
-// TelegramHTML reads the pages that Telegram Desktop exports unless it is told to write JSON:
+// TelegramHTML reads the pages that Telegram Desktop exports unless the user chooses JSON:
 // messages.html, messages2.html and so on, a thousand messages each.
 //
 //   - A page shows names instead of ids. Conversation: the title of the page, which
 //     all pages of a chat share. From: the name, even of a message that is "joined" to
 //     the previous one.
 //   - ServiceID: the message's number in its chat.
-//   - Sent: the title of the clock, which has seconds and since 2021 an offset; before,
+//   - Sent: the title of the time shown, which has seconds and, since 2021, an offset; before,
 //     the operator's zone.
 //   - Text: line breaks as shown, and below them the targets of links that show
 //     something else, the questions and answers of a poll, a card, the name of a place.
@@ -69,7 +69,7 @@ type telegramPage struct {
 	day argus.Time
 }
 
-// telegramPageDepth is the maximum nesting of a page, that of golang.org/x/net/html.
+// telegramPageDepth is the maximum nesting of a page, the same as in golang.org/x/net/html.
 const telegramPageDepth = 512
 
 // readTelegramHTML yields one item for each message, and one for each broken one.
@@ -383,7 +383,7 @@ func telegramPageFile(link string) string {
 	return path.Clean(link)
 }
 
-// outsideAddress returns an address that leads out of the export, "" for any other.
+// outsideAddress returns the address if it leads out of the export, and "" otherwise.
 func outsideAddress(link string) string {
 	if scheme, _, ok := strings.Cut(link, ":"); ok && scheme != "" && !strings.ContainsAny(scheme, "/?#. ") && scheme != "data" && scheme != "javascript" {
 		return link
@@ -391,7 +391,8 @@ func outsideAddress(link string) string {
 	return ""
 }
 
-// telegramClock reads 01.07.2021 14:00:00 UTC+02:00; before 2021 without an offset.
+// telegramClock reads 01.07.2021 14:00:00 UTC+02:00, or before 2021 the same without an
+// offset.
 func telegramClock(clock string, o reader.Options) (argus.Time, error) {
 	clock = strings.TrimSpace(clock)
 	if t, err := time.Parse("02.01.2006 15:04:05 UTC-07:00", clock); err == nil {
@@ -407,7 +408,7 @@ func telegramClock(clock string, o reader.Options) (argus.Time, error) {
 
 // The walk over the nodes of a page.
 
-// nodesOf yields the nodes below one in order, to telegramPageDepth.
+// nodesOf yields the nodes below a node in order, down to telegramPageDepth.
 func nodesOf(top *html.Node) iter.Seq[*html.Node] {
 	return func(yield func(*html.Node) bool) { walkNodes(top, 0, yield) }
 }
@@ -444,7 +445,8 @@ func hasClass(classes, class string) bool {
 	return false
 }
 
-// allClass yields the nodes below one that have a class, and allTags those with a tag.
+// allClass yields the nodes below a node that have the given class, and allTags those with
+// the given tag.
 func allClass(top *html.Node, class string) iter.Seq[*html.Node] {
 	return func(yield func(*html.Node) bool) {
 		for n := range nodesOf(top) {
@@ -465,7 +467,7 @@ func allTags(top *html.Node, tag string) iter.Seq[*html.Node] {
 	}
 }
 
-// childrenClass yields the children of a node that have a class.
+// childrenClass yields the children of a node that have the given class.
 func childrenClass(top *html.Node, class string) iter.Seq[*html.Node] {
 	return func(yield func(*html.Node) bool) {
 		for n := range allClass(top, class) {
@@ -490,8 +492,8 @@ func childClass(top *html.Node, class string) *html.Node { return first(children
 // indentation matches the line breaks of the page's source, which it does not show.
 var indentation = regexp.MustCompile(`[ \t\r]*\n\s*`)
 
-// shownText returns the text that a node shows: <br> and the borders of blocks are line ends.
-// links collects the targets of its links that the text does not show.
+// shownText returns the text that a node shows: <br> and the borders of blocks become line
+// ends. links collects the targets of its links that the text does not show.
 func shownText(n *html.Node, links *[]string) string {
 	var out strings.Builder
 	for node := range nodesOf(n) {

@@ -1,4 +1,4 @@
-// Package mail reads mails, mailboxes, and what is sent as a mail.
+// Package mail reads mails, mailboxes, and other content that is sent as a mail.
 package mail
 
 import (
@@ -103,9 +103,9 @@ func detectMbox(s reader.Sample) int {
 }
 
 // isPostmark recognises the line before a mail in an mbox: From, an address, and a date with a
-// clock and a year (RFC 4155), after an empty line or before a header field; a date in another
-// form than asctime's only before such a field. Some programs write From alone, From -, or
-// From and an address, before a typical mail field.
+// time of day and a year (RFC 4155), after an empty line or before a header field; a date in a
+// form other than asctime's counts only before such a field. Some programs write From alone,
+// From -, or From and an address, before a typical mail field.
 func isPostmark(line, behind []byte, blank bool) bool {
 	if !bytes.HasPrefix(line, []byte("From ")) || len(line) > postmarkLimit {
 		return false
@@ -134,8 +134,8 @@ var mailFields = []string{"from", "to", "cc", "date", "subject", "message-id", "
 
 const postmarkLimit = 512
 
-// postmarkDate reads the date of a postmark, the delivery into the mailbox. usual means that
-// it has the form of asctime, with or without a zone.
+// postmarkDate reads the date of a postmark, which is that of the delivery into the mailbox.
+// usual means that it has the form of asctime, with or without a zone.
 func postmarkDate(line string) (date string, usual, ok bool) {
 	line, _, _ = strings.Cut(strings.TrimSpace(line), " remote from ")
 	fields := strings.Fields(line)
@@ -268,8 +268,7 @@ func (f *fromReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// mailReading reads the mails at places in a file, one at a time, with the same
-// buffers.
+// mailReading reads the mails in a file one at a time, reusing the same buffers.
 type mailReading struct {
 	in     reader.Input
 	source mailSource
@@ -310,11 +309,11 @@ func (r *mailReading) items(record uint64, start, length int64, yield func(reade
 	return yield(item, nil) && yieldInside(record, l.inside, yield)
 }
 
-// insideShift is the number of bits by which the record of a mail is shifted for those inside
-// it.
+// insideShift is the number of bits by which a mail's record number is shifted to number the
+// mails inside it.
 const insideShift = 20
 
-// yieldInside yields the mails inside a mail, and the errors of some.
+// yieldInside yields the mails inside a mail, or an error for those that are bad.
 func yieldInside(record uint64, inside []reader.Item, yield func(reader.Item, error) bool) bool {
 	for n, item := range inside {
 		item.Where = argus.Where{Record: record<<insideShift | uint64(n+1)}
@@ -446,7 +445,7 @@ func newLetter(in reader.Input) *letter {
 // fieldSize is the memory cost of a field in addition to its text, in bytes.
 const fieldSize = 64
 
-// insideItem is a mail inside another, or its error.
+// insideItem returns the item of a mail inside another, or of its error.
 func insideItem(m *argus.Message, to string, err error) reader.Item {
 	if err != nil {
 		return reader.Item{Problem: "an enclosed mail: " + strings.ToValidUTF8(err.Error(), "\uFFFD")}

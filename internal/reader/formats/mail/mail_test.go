@@ -116,7 +116,7 @@ func TestMailAddresses(t *testing.T) {
 	}
 }
 
-// FuzzMailAddresses checks that the results are addresses, and that nothing of the list is
+// FuzzMailAddresses checks that the results are addresses, and that nothing in the list is
 // lost.
 func FuzzMailAddresses(f *testing.F) {
 	for _, raw := range []string{`Ann <a@x.test>; "Semi; Name" <b@x.test>`, "Crew: a@x.test, b@x.test;", "=?utf-8?Q?G=C3=B6tz_=3Cg@x.test=3E?=", "a@x (b", `"\`} {
@@ -207,7 +207,7 @@ func FuzzEML(f *testing.F) {
 	})
 }
 
-// FuzzMbox also checks that the items tile the file.
+// FuzzMbox also checks that the items cover the file without gaps.
 func FuzzMbox(f *testing.F) {
 	for _, name := range []string{"takeout.mbox", "bare.mbox", "no-date.mbox", "old-mac.mbox"} {
 		f.Add(readertest.ReadFile(f, "../../testdata/mbox/"+name))

@@ -40,7 +40,7 @@ const (
 // mailHeader is a header in order, its lines unfolded but not decoded.
 type mailHeader []argus.Field
 
-// Get returns the first field with a name, "" if there is none.
+// Get returns the first field with the given name, or "" if there is none.
 func (h mailHeader) Get(name string) string {
 	for i := range h {
 		if strings.EqualFold(h[i].Name, name) {
@@ -157,8 +157,8 @@ type mimePart struct {
 	// alternative means that another part has the same content.
 	alternative bool
 	depth       int
-	// body is decoded. Its source may be damaged; damaged is the error, set once body was
-	// read.
+	// body is the decoded content. Its source may be damaged: damaged is then the error, set
+	// once body has been read.
 	body    io.Reader
 	damaged error
 }

@@ -61,7 +61,7 @@ func detectMSG(s reader.Sample) int {
 	case slices.ContainsFunc(msgMarks, has):
 		return 90
 	case strings.HasSuffix(strings.ToLower(s.Name), ".msg"):
-		return 60 // the telling names may be far away
+		return 60 // the names that identify a message may be far away
 	}
 	return 0
 }
@@ -121,8 +121,8 @@ type msgMail struct {
 	page              string
 	rtf               []byte
 	recipients, files map[string]*msgPart
-	// mails are those inside it, by the storages of their attachments; deep is its own
-	// nesting.
+	// mails are the mails inside this one, keyed by the storage of the attachment; deep is
+	// this mail's own nesting.
 	mails map[string]*msgMail
 	deep  int
 }
@@ -142,7 +142,7 @@ type msgPart struct {
 	kind uint32 // of a recipient: 2 got a copy, 3 a blind copy
 }
 
-// partOf returns the part with a name, a new one if there is none.
+// partOf returns the part with the given name, or a new one if there is none.
 func partOf(parts map[string]*msgPart, name string) *msgPart {
 	if parts[name] == nil {
 		parts[name] = &msgPart{texts: map[uint16]string{}}
@@ -316,8 +316,8 @@ func (p *msgMail) text(into map[uint16]string, number, kind uint16, stored []byt
 	}
 }
 
-// fixed reads the times of the mail, and the kind of a recipient, from tables of 16 bytes a
-// property.
+// fixed reads the times of the mail, and the kind of a recipient, from tables that have 16
+// bytes per property.
 func (p *msgMail) fixed(entry *mscfb.File, in string) error {
 	table, err := io.ReadAll(io.LimitReader(entry, headerLimit))
 	if err != nil {
@@ -423,8 +423,8 @@ func (p *msgMail) said() {
 	}
 }
 
-// sender sets the stated sender, otherwise the one who sent it for somebody. Items that were
-// only written down have the address type UNKNOWN.
+// sender sets the stated sender, otherwise the person who sent it on behalf of somebody.
+// Items that were only written down have the address type UNKNOWN.
 func (p *msgMail) sender() {
 	for _, of := range []struct{ smtp, address, name, kind uint16 }{
 		{msgForSMTP, msgForAddress, msgFor, msgForType},
@@ -464,7 +464,7 @@ func (p *msgMail) people() {
 	}
 }
 
-// rest keeps the properties that the message does not have yet.
+// rest keeps the properties that are not in the message yet.
 func (p *msgMail) rest() {
 	said := map[uint16]string{
 		msgHeaders: p.texts[msgHeaders], msgBody: p.texts[msgBody], msgHTML: p.texts[msgHTML], msgSubject: p.Title,

@@ -21,7 +21,7 @@ type cfbEntry struct {
 }
 
 // compoundFile writes a compound file (MS-CFB, version 3) in the simplest way: each stream is
-// padded to 4096 bytes, so that it has sectors of its own, and the contents of a storage are a
+// padded to 4096 bytes, so that it has its own sectors, and the entries of a storage are a
 // chain of right siblings.
 func compoundFile(entries []cfbEntry) []byte {
 	const sector, free, end, none = 512, 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF
@@ -179,7 +179,7 @@ func TestMSGMutations(t *testing.T) {
 	for range 1000 {
 		broken := bytes.Clone(good)
 		for range 1 + random.IntN(20) {
-			// Half of it in the tables: at the beginning and the end.
+			// Half of the damage is in the tables, at the beginning and the end.
 			at := random.IntN(len(broken))
 			if random.IntN(2) == 0 {
 				at = (len(broken) - 2048 + random.IntN(2560)) % len(broken)

@@ -126,10 +126,11 @@ func readPST(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error]
 type pstReading struct {
 	*pstFile
 	in reader.Input
-	// names are those of properties from 0x8000 on, which each mailbox numbers anew.
+	// names are the names of the properties from 0x8000 on, which each mailbox numbers in its
+	// own way.
 	names   map[uint16]string
 	folders map[uint32]pstFolder
-	// room is the number of bytes of properties left for the message.
+	// room is the number of bytes that the message may still use for properties.
 	room int
 	// inside are the messages attached to the current one, and to each other; at most
 	// mimeParts.
@@ -162,7 +163,7 @@ const (
 	pstFolderName = 512
 )
 
-// folder returns the path of a folder, as far as it is readable.
+// folder returns the path of a folder, as far as the path is readable.
 func (r *pstReading) folder(id uint32, deep int) pstFolder {
 	if id == 0 || id == pstTopFolder {
 		return pstFolder{}
@@ -321,7 +322,7 @@ func (r *pstReading) message(node pstNode, to uint32) (*argus.Message, error) {
 	return p.Message, nil
 }
 
-// isClass reports whether a class is one of some classes or their subclasses.
+// isClass reports whether a class is one of the given classes or their subclasses.
 func isClass(class string, of ...string) bool {
 	return slices.ContainsFunc(of, func(one string) bool { return class == one || strings.HasPrefix(class, one+".") })
 }
@@ -344,7 +345,7 @@ func (r *pstReading) contact(p *msgMail) {
 	build.Contact(p.Message, "contact", accounts, cmp.Or(p.texts[msgDisplayName], p.texts[msgSubject]))
 }
 
-// pstCharsets are the code pages of text of 8 bits and of the page.
+// pstCharsets holds the code pages of 8-bit text and of the page.
 type pstCharsets struct{ text, page uint32 }
 
 // texts reads the properties that are text. The total for a message is at most the longest
@@ -387,7 +388,7 @@ func (r *pstReading) value(heap *pstHeap, property pstProperty) (value []byte, o
 }
 
 // facts reads the other properties: times, numbers, lists of text, and bytes that have a name.
-// A number 0 is the same as none.
+// The number 0 counts as no value.
 func (r *pstReading) facts(heap *pstHeap, list []pstProperty, p *msgMail, charsets pstCharsets) {
 	for _, property := range list {
 		fact := ""

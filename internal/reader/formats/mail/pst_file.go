@@ -21,10 +21,10 @@ const (
 	pstLevels = 8
 	// pstPages is the number of cached pages: the upper ones are needed often.
 	pstPages = 256
-	// pstBelow is the maximum number of nodes below one.
+	// pstBelow is the maximum number of nodes below a node.
 	pstBelow = 1 << 16
-	// pstTimes is how many times its size a file is read at most: messages may share parts of
-	// it.
+	// pstTimes limits reading to this multiple of the file's size: messages may share parts
+	// of it.
 	pstTimes = 100
 
 	pstBlockTree = 0x80
@@ -81,8 +81,8 @@ func openPST(source io.ReaderAt, size int64) (*pstFile, error) {
 	return f, nil
 }
 
-// begin begins a message. Its contents are in the file once, so more than twice the file is
-// only read if lists name the same pieces repeatedly.
+// begin begins a message. Its contents are in the file once, so reading more than twice the
+// file's size means that lists name the same pieces repeatedly.
 func (f *pstFile) begin() { f.damage, f.left = nil, 2*f.size+1<<20 }
 
 // read returns a piece of the file.
@@ -132,7 +132,7 @@ func (f *pstFile) trailer() (size, sum, id int) {
 	return 12, 8, 4
 }
 
-// remark records an error that is tolerated, once.
+// remark records a tolerated error, each only once.
 func (f *pstFile) remark(format string, values ...any) {
 	if said := fmt.Sprintf(format, values...); len(f.damage) < 16 && !slices.Contains(f.damage, said) {
 		f.damage = append(f.damage, said)
@@ -152,7 +152,7 @@ type pstTreePage struct {
 	kind    byte
 	level   int
 	entries [][]byte
-	whole   bool // it matches its checksum
+	whole   bool // the page matches its checksum
 }
 
 // page returns a page of a tree below a level. Each use of a damaged page records the damage.
@@ -208,7 +208,7 @@ func (f *pstFile) readPage(at int64) (*pstTreePage, error) {
 	return p, nil
 }
 
-// find returns the entry with a key in a tree, nil if there is none.
+// find returns the entry with the given key in a tree, or nil if there is none.
 func (f *pstFile) find(root pstPlace, kind byte, key uint64) ([]byte, error) {
 	for place, above := root, pstLevels+1; ; {
 		p, err := f.page(place, kind, above)
@@ -243,7 +243,7 @@ func (f *pstFile) key(e []byte, kind byte) uint64 {
 // pstNode is a node. The lowest five bits of its number are its kind.
 type pstNode struct {
 	id uint32
-	// data and below are numbers of blocks, 0 for none.
+	// data and below are block numbers, or 0 for none.
 	data, below uint64
 	// parent is the folder that contains a message or a folder.
 	parent uint32
@@ -311,8 +311,8 @@ func (f *pstFile) walk() iter.Seq2[pstNode, error] {
 	}
 }
 
-// block reads a block (MS-PST 2.2.2.8). inside means that it is one of the file's own, which
-// holds numbers of others.
+// block reads a block (MS-PST 2.2.2.8). inside means that it is one of the file's internal
+// blocks, which hold the numbers of other blocks.
 func (f *pstFile) block(id uint64) (b []byte, inside bool, err error) {
 	id &^= 1
 	e, err := f.find(f.blocks, pstBlockTree, id)
@@ -380,7 +380,7 @@ func (f *pstFile) chunks(id uint64) iter.Seq2[[]byte, error] {
 	}
 }
 
-// below lists the nodes below one, in the order of their numbers
+// below lists the nodes below a node, in the order of their numbers
 // (MS-PST 2.2.2.8.3.3).
 func (f *pstFile) below(id uint64) ([]pstNode, error) {
 	if id == 0 {

@@ -31,7 +31,7 @@ type pstHeap struct {
 	root   uint32
 }
 
-// heap reads the heap of a node, which must have the kind.
+// heap reads the heap of a node, which must have the given kind.
 func (f *pstFile) heap(n pstNode, kind byte, limit int) (*pstHeap, error) {
 	chunks, err := chunksHeld(f.chunks(n.data), limit)
 	if err != nil {
@@ -62,7 +62,7 @@ func chunksHeld(chunks iter.Seq2[[]byte, error], limit int) (list [][]byte, err 
 	return list, nil
 }
 
-// item returns a piece of the heap (MS-PST 2.3.1). 0 names an empty one.
+// item returns a piece of the heap (MS-PST 2.3.1). The number 0 means an empty piece.
 func (h *pstHeap) item(id uint32) ([]byte, error) {
 	if id == 0 {
 		return nil, nil
@@ -83,7 +83,7 @@ func (h *pstHeap) item(id uint32) ([]byte, error) {
 	return nil, fmt.Errorf("want piece %#x of the heap, found none that lies in it", id)
 }
 
-// lower returns a node below by its number.
+// lower returns the node below with the given number.
 func (h *pstHeap) lower(id uint32) (pstNode, bool) {
 	i, found := slices.BinarySearchFunc(h.below, pstNode{id: id}, comparePST)
 	if !found {
@@ -248,7 +248,7 @@ func (h *pstHeap) places(index uint32) ([]uint32, error) {
 	return places, nil
 }
 
-// rowAt returns a row of a table, nil if there is none. No row spans two chunks.
+// rowAt returns a row of a table, or nil if there is none. No row spans two chunks.
 func rowAt(chunks [][]byte, place uint32, size int) []byte {
 	for _, chunk := range chunks {
 		n := uint32(len(chunk) / size)
@@ -260,8 +260,8 @@ func rowAt(chunks [][]byte, place uint32, size int) []byte {
 	return nil
 }
 
-// cellsOfRow splits a row. bits is the offset of the bits that mark the present cells; columns
-// describe the cells, 8 bytes each.
+// cellsOfRow splits a row. bits is the offset of the bits that mark which cells are present;
+// columns describe the cells, 8 bytes each.
 func cellsOfRow(row []byte, bits int, columns []byte) []pstProperty {
 	var cells []pstProperty
 	for ; len(columns) >= 8; columns = columns[8:] {

@@ -19,7 +19,7 @@ import (
 // pstWriter writes mailboxes of Outlook (MS-PST), as small as possible.
 type pstWriter struct {
 	pstFile // the width of numbers, and the encoding of data
-	// list is the number of nodes below in a list; readpst of libpst 0.6 reads only one list.
+	// list is the number of nodes below in a list; libpst 0.6's readpst reads only one list.
 	list int
 	// each is the number of entries in a page of a tree, 0 for as many as fit.
 	each  int
@@ -87,7 +87,7 @@ func pstSignature(at int, id uint64) uint16 {
 	return uint16(n>>16) ^ uint16(n)
 }
 
-// chain writes data in blocks of a size, and lists of at most three of them.
+// chain writes data in blocks of the given size, and lists of at most three blocks.
 func (w *pstWriter) chain(content []byte, size int) uint64 {
 	var ids []uint64
 	for piece := range slices.Chunk(content, size) {
@@ -114,7 +114,7 @@ func (w *pstWriter) chain(content []byte, size int) uint64 {
 	return ids[0]
 }
 
-// below writes a list of nodes below one.
+// below writes a list of the nodes below a node.
 func (w *pstWriter) below(nodes []pstNode) uint64 {
 	if len(nodes) == 0 {
 		return 0
@@ -340,8 +340,8 @@ func pstTicks(unix int64) []byte {
 	return binary.LittleEndian.AppendUint64(nil, uint64((unix+filetimeToUnixSec)*1e7))
 }
 
-// PSTExample is a mailbox with one of each: mails from outside and inside, a draft, a contact,
-// a calendar entry, and a mail without a sender.
+// PSTExample is a mailbox with one entry of each kind: mails from outside and inside, a draft,
+// a contact, a calendar entry, and a mail without a sender.
 func PSTExample(wide bool, coding byte, list int) []byte {
 	w := &pstWriter{pstFile: pstFile{wide: wide, coding: coding}, list: list, each: 5, data: make([]byte, 1024)}
 	if coding == 1 {
@@ -398,10 +398,11 @@ func PSTExample(wide bool, coding byte, list int) []byte {
 	return w.file()
 }
 
-// pstText is a property of text.
+// pstText returns a text property.
 func pstText(number uint16, text string) pstSaid { return pstSaid{number, msgTypeText, text} }
 
-// pstOf is a mailbox of mails from Anna and Bob, and of the additions of more.
+// pstOf returns a mailbox of mails from Anna and Bob, along with the additions that more
+// makes.
 func pstOf(wide bool, more func(w *pstWriter)) *pstWriter {
 	w := &pstWriter{pstFile: pstFile{wide: wide}, list: 4, data: make([]byte, 1024)}
 	w.add(w.properties(pstNames, []pstSaid{{3, msgTypeBinary, []byte{0x0D, 0x82, 0, 0, 6, 0, 0, 0}}, {2, msgTypeBinary, []byte{2, 0x20, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}}), 0)
@@ -590,8 +591,8 @@ func TestPSTFolders(t *testing.T) {
 	}
 }
 
-// TestReadpst runs readpst of libpst on the invented mailboxes, to show that the writer here
-// is as good as Outlook.
+// TestReadpst runs libpst's readpst on the invented mailboxes, to show that they are like
+// Outlook's.
 func TestReadpst(t *testing.T) {
 	program, err := exec.LookPath("readpst")
 	if err != nil {

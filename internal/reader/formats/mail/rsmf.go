@@ -44,7 +44,7 @@ const rsmfManifest = "rsmf_manifest.json"
 const (
 	// rsmfUnfold is the maximum size of rsmf.zip, packed or not, in bytes.
 	rsmfUnfold = 16 << 30
-	// rsmfEntries is the maximum number of its files found by name.
+	// rsmfEntries is the maximum number of files in rsmf.zip that are found by name.
 	rsmfEntries = 1 << 17
 	// rsmfLists is the maximum number of known participants and conversations.
 	rsmfLists = 1 << 17
@@ -76,8 +76,8 @@ func detectRSMFManifest(s reader.Sample) int {
 	return 80
 }
 
-// readRSMF yields one item for each event. In a mail, an event has no position but its number,
-// because it is packed and encoded there.
+// readRSMF yields one item for each event. In a mail, an event has no position except its
+// number, because it is packed and encoded there.
 func readRSMF(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 	return func(yield func(reader.Item, error) bool) {
 		sample, err := reader.NewSample(in.Name, in.File, in.Size)
@@ -313,7 +313,7 @@ func (f *rsmfFile) participant(raw string) (*argus.Message, error) {
 }
 
 // account returns the account of a participant: an identifier valid beyond the file, otherwise
-// its id with a key of the participants.
+// the participant's id with a key made from the participants.
 func (f *rsmfFile) account(m *argus.Message, id string) string {
 	if account := f.participants[id].account; account != "" || id == "" {
 		return account
@@ -322,8 +322,8 @@ func (f *rsmfFile) account(m *argus.Message, id string) string {
 	return id + "@" + f.key
 }
 
-// conversation returns the id of a conversation. The id gets a key of its members unless it is
-// too long to be a number of the file.
+// conversation returns the id of a conversation. The id gets a key made from the members
+// unless it is too long to be a number that is only valid in the file.
 func (f *rsmfFile) conversation(m *argus.Message, id string) string {
 	if id == "" || len(id) >= argus.LongID {
 		return id

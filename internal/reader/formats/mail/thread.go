@@ -11,10 +11,10 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// derivedConversation names the conversation of a mail that refers to no other: by its subject
-// without reply prefixes, and by the sender and the first receiver, in either direction. It
-// depends on nothing that differs between the copies of a mail. It returns "" if there is no
-// subject or no receiver.
+// derivedConversation names the conversation of a mail that refers to no other. It uses the
+// subject without reply prefixes, and the sender and the first receiver in either direction.
+// It depends on nothing that differs between the copies of a mail. It returns "" if there is
+// no subject or no receiver.
 func derivedConversation(subject, from, to string) string {
 	subject = plainSubject(subject)
 	if subject == "" || from == "" || to == "" {

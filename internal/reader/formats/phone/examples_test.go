@@ -40,8 +40,8 @@ func TestVCardSample(t *testing.T) {
 	}
 }
 
-// TestGoldenDatabases makes a database of each script in testdata, reads it and
-// compares with its golden file.
+// TestGoldenDatabases makes a database from each script in testdata, reads it and compares
+// the result with the golden file.
 func TestGoldenDatabases(t *testing.T) {
 	for _, format := range []*reader.Format{phone.WhatsAppDB, phone.WhatsAppIOS, phone.IMessage} {
 		scripts, err := filepath.Glob(filepath.Join("..", "..", "testdata", format.Name, "*.sql"))

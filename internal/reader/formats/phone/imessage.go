@@ -256,8 +256,8 @@ func (a *alongside) to(id int64, one func()) error {
 	return a.Err
 }
 
-// rest reads the rows behind the last row of the other table, and returns how many rows
-// belong to none of it.
+// rest reads the rows after the last row of the other table, and returns how many rows
+// belong to none of its rows.
 func (a *alongside) rest() uint64 {
 	_ = a.to(math.MaxInt64, func() {}) // damage was reported with the rows, or ends them
 	return a.lost
@@ -321,8 +321,8 @@ func (r *imessageDB) message(m *argus.Message, row *sqlitedoc.Rows, chat imessag
 	row.Keep(m, "", "ROWID", "guid", "text", "attributedBody", "date", "date_read", "date_delivered", "handle_id", "other_handle", "is_from_me")
 }
 
-// rowTime reads a time in a column. A value that is neither a time nor one that programs
-// write for none is marked as not understood.
+// rowTime reads a time in a column. A value is marked as not understood if it is neither a
+// time nor a value that programs write when there is no time.
 func rowTime(m *argus.Message, row *sqlitedoc.Rows, column string, read func(int64) argus.Time) argus.Time {
 	t := read(row.Number(column))
 	if t.Known() {
@@ -334,7 +334,8 @@ func rowTime(m *argus.Message, row *sqlitedoc.Rows, column string, read func(int
 	return t
 }
 
-// rowNames marks the number of a row that does not exist as not understood.
+// rowNames marks a column as not understood if it holds the number of a row that does not
+// exist.
 func rowNames(m *argus.Message, row *sqlitedoc.Rows, column string, known bool) {
 	if known {
 		return

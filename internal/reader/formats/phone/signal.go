@@ -21,11 +21,11 @@ import (
 // (--output=json) and for those that it sent from other devices.
 //
 //   - From and To: the number if there is one, otherwise the account's UUID; with a
-//     number the UUID is kept in Extra. Both ends of a conversation then see the same.
+//     number the UUID is kept in Extra. Both ends of a conversation then have the same identifiers.
 //   - ServiceID: the sent time in milliseconds, by which Signal itself identifies a
 //     message of a sender.
 //   - Conversation: the group's id, otherwise the two accounts.
-//   - A reaction is one, the offer of a call is a call; deletions for everybody,
+//   - Reactions are kept as reactions, and the offer of a call as a call; deletions for everybody,
 //     receipts and typing are the service's. ReplyTo is the ServiceID of the message
 //     that they refer to. An edit is a message of its own with the edited state.
 //   - A sent card is a contact in addition to the text.
@@ -93,8 +93,8 @@ func (a *signalAccount) more(m *argus.Message, name string) {
 	}
 }
 
-// line takes one line of signal-cli: an envelope, and the account that received it. As a
-// JSON-RPC server it wraps both in params.
+// line takes one line of signal-cli: an envelope, and the account that received it. When it
+// runs as a JSON-RPC server, it wraps both in params.
 func (e *signalEnvelope) line(raw string) error {
 	return jsondoc.Members(raw, func(key, raw string) (err error) {
 		switch key {

@@ -20,15 +20,16 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// SignalBackup reads the export that Signal's apps write without encryption (main.jsonl): a
-// line a frame, each the JSON form of a frame of Signal's backups (libsignal, backup.proto).
-// Recipients and chats precede their contents, and have numbers valid in this file.
+// SignalBackup reads the export that Signal's apps write without encryption (main.jsonl):
+// one frame per line, each the JSON form of a frame of Signal's backups (libsignal,
+// backup.proto). Recipients and chats precede their contents, and have numbers valid in this
+// file.
 //
 //   - From and To: the number of a recipient, otherwise its UUID (aci), otherwise its user
 //     name. The account itself is not named: Options.Owner, otherwise the file's owner.
 //   - ServiceID: the sent time in milliseconds, by which Signal identifies a message of a
 //     sender, as in signal-cli's reader.
-//   - Conversation: the two accounts; of a group a key of the secret that only its members
+//   - Conversation: the two accounts; for a group, a key made from the secret that only its members
 //     share (masterKey), which is the same in each member's export.
 //   - A recipient with an entry in the address book (a name of its own, a nickname, a
 //     note, a user name) is a contact, and so is the account itself; a group is a room.
@@ -85,7 +86,7 @@ func beginsSignalFrame(b []byte) bool {
 // signalBackupLimit is the maximum number of known recipients and chats.
 const signalBackupLimit = 1 << 20
 
-// signalQuiet are the members that contacts have about whom the owner noted nothing: they
+// signalQuiet are the members of contacts about whom the owner noted nothing: such contacts
 // get no entry of their own.
 var signalQuiet = []string{
 	"aci", "pni", "e164", "profileGivenName", "profileFamilyName", "profileSharing", "hideStory", "identityState", "registered", "notRegistered", "visibility", "avatarColor",
@@ -181,7 +182,7 @@ func (b *signalBackup) frame(d *jsondoc.Document, raw string) (m *argus.Message,
 	if m == nil || err != nil {
 		return nil, err
 	}
-	for _, fact := range d.Facts { // of the export: the first record has them
+	for _, fact := range d.Facts { // facts facts of the export: the first record has them
 		if !b.begun && fact.Name != "mediaRootBackupKey" {
 			m.Extra = append(m.Extra, fact)
 		}
@@ -190,7 +191,8 @@ func (b *signalBackup) frame(d *jsondoc.Document, raw string) (m *argus.Message,
 	return m, build.Valid(m)
 }
 
-// chat learns with whom a chat is, and returns what the owner set for it, nil for nothing.
+// chat learns whom a chat is with, and returns the owner's settings for it, or nil if there
+// are none.
 func (b *signalBackup) chat(raw string) *argus.Message {
 	with := strings.Clone(jsondoc.InsideText(raw, "recipientId"))
 	if id := jsondoc.InsideText(raw, "id"); len(b.chats) < signalBackupLimit {
@@ -297,8 +299,8 @@ func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 	return m, nil
 }
 
-// compactName names a recipient without an account: its kind, with a key of its entry in the
-// export.
+// compactName names a recipient that has no account: by its kind, with a key made from its
+// entry in the export.
 func compactName(raw, id string) string {
 	list := jsondoc.Scanner[string]{Text: raw}
 	for list.Next() {
@@ -314,7 +316,7 @@ func (b *signalBackup) account(aci string) string {
 	return cmp.Or(b.aci[aci], strings.Clone(uuidText(aci)))
 }
 
-// uuidText writes 16 bytes in base64 as a UUID, "" for anything else.
+// uuidText writes 16 bytes given in base64 as a UUID, and returns "" for anything else.
 func uuidText(base string) string {
 	b, err := base64.StdEncoding.DecodeString(base)
 	if err != nil || len(b) == 17 {
@@ -429,7 +431,7 @@ func (b *signalBackup) said(m *argus.Message, raw string) error {
 	})
 }
 
-// inside1 returns the first entry of a list, "" if there is none.
+// inside1 returns the first entry of a list, or "" if there is none.
 func inside1(raw string) string {
 	for one := range jsondoc.Listed(raw) {
 		return one
@@ -504,7 +506,7 @@ var signalGroupChanges = map[string][3]string{
 	"groupNameUpdate":          {"rename", "updaterAci", ""},
 }
 
-// groupChange makes a membership of a single change, otherwise a notice of all.
+// groupChange turns a single change into a membership, and several into a notice.
 func (b *signalBackup) groupChange(m *argus.Message, updates, told string) {
 	changes := jsondoc.Scanner[string]{Text: inside1(updates)}
 	if !strings.HasPrefix(changes.Text, "{") || !changes.Next() {

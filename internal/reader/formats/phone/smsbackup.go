@@ -122,7 +122,7 @@ func (b *smsBackup) message(e *xmldoc.Element) (*argus.Message, error) {
 	return m, build.Valid(m)
 }
 
-// stated returns an attribute; the app writes the word null for none.
+// stated returns an attribute; the app writes the word null if there is none.
 func stated(e *xmldoc.Element, name string) string {
 	if value := e.Attr(name); value != "null" {
 		return value
@@ -163,8 +163,8 @@ func storedAttributes(m *argus.Message, e *xmldoc.Element, own string, field *st
 }
 
 // sms reads a short message. The app copies Android's own table: type 1 was received, 2 sent,
-// 3 is a draft, 4 to 6 did not leave. date is the time of storage on the phone, and date_sent
-// of a received message the time at the service centre.
+// 3 is a draft, 4 to 6 did not leave the phone. date is the time of storage on the phone;
+// date_sent of a received message is the time at the service centre.
 func (b *smsBackup) sms(m *argus.Message, e *xmldoc.Element) error {
 	centre, err := storedAttributes(m, e, "body", &m.Text)
 	if err != nil {
@@ -216,7 +216,7 @@ func (b *smsBackup) parties(m *argus.Message, e *xmldoc.Element, received bool, 
 		m.State |= argus.StateSystem // without any name, as in some service messages
 		return
 	}
-	if len(numbers) == 1 { // the sender's, maybe in another form; with several numbers, the name is that of all
+	if len(numbers) == 1 { // the sender's number, maybe in another form; with several numbers, the name is that of all of them
 		if m.From == numbers[0] {
 			m.FromName = name
 		}
@@ -229,7 +229,7 @@ func (b *smsBackup) parties(m *argus.Message, e *xmldoc.Element, received bool, 
 }
 
 // phoneAccount returns a number in any form without the signs between its digits, and anything
-// else unchanged: the name of a sender, a mail address.
+// else, such as a sender's name or a mail address, unchanged.
 func phoneAccount(shown string) string {
 	shown = argus.CleanName(shown)
 	number := strings.Map(func(r rune) rune {
@@ -277,7 +277,7 @@ func (b *smsBackup) mms(m *argus.Message, e *xmldoc.Element) error {
 	return nil
 }
 
-// addresses reads the addresses of an mms, each once.
+// addresses reads the addresses of an mms, without duplicates.
 func addresses(m *argus.Message, list *xmldoc.Element) (sender string, receivers []string) {
 	for i := range list.Inside {
 		e := &list.Inside[i]
@@ -325,7 +325,7 @@ var smsCallTypes = map[string]string{
 	"1": "incoming", "2": "outgoing", "3": "missed", "4": "voicemail", "5": "rejected", "6": "blocked", "7": "answered elsewhere",
 }
 
-// smsCallAnswers maps the types of calls to whether they were answered.
+// smsCallAnswers maps the type of a call to whether it was answered.
 var smsCallAnswers = map[string]string{"3": "no", "5": "no", "6": "no", "7": "yes"}
 
 // call reads a call.

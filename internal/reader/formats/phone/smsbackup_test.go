@@ -15,7 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestXMLDamage damages a file at each of its bytes, in three ways: every message except those
+// TestXMLDamage damages a file at every byte, in three ways: every message except those
 // at that position must still be read.
 func TestXMLDamage(t *testing.T) {
 	var text strings.Builder
@@ -76,7 +76,7 @@ func FuzzSMSBackup(f *testing.F) {
 }
 
 // BenchmarkLibraryXML splits the same file into tokens and discards them, as a baseline for
-// other figures of the same minutes.
+// other figures measured at the same time.
 func BenchmarkLibraryXML(b *testing.B) {
 	file := benchSMS()
 	b.SetBytes(int64(len(file)))

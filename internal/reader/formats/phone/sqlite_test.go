@@ -108,7 +108,7 @@ func TestDatabaseDamage(t *testing.T) {
 }
 
 // TestDatabaseMutations damages databases at random, which the fuzzer does too slowly: SQLite
-// itself is instrumented with the rest.
+// itself is instrumented too.
 func TestDatabaseMutations(t *testing.T) {
 	for _, c := range []struct {
 		format *reader.Format
@@ -127,7 +127,7 @@ func TestDatabaseMutations(t *testing.T) {
 }
 
 // TestBothPhones reads the same chat from both phones, whose clocks are a minute and a half
-// apart: each message is one.
+// apart: each pair of copies is one message.
 func TestBothPhones(t *testing.T) {
 	const tables = `CREATE TABLE jid (_id INTEGER PRIMARY KEY, raw_string TEXT);
 		CREATE TABLE chat (_id INTEGER PRIMARY KEY, jid_row_id INTEGER);
@@ -192,7 +192,7 @@ func TestWhatsAppOwner(t *testing.T) {
 	}
 }
 
-// FuzzDatabase is slow because SQLite is instrumented with the rest; TestDatabaseMutations
+// FuzzDatabase is slow because SQLite is instrumented too; TestDatabaseMutations
 // goes further.
 func FuzzDatabase(f *testing.F) {
 	scripts := []struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// unreadIn returns the problems, and the fields of messages that are marked as not
-// understood, of a database.
+// unreadIn returns the problems in a database, and the fields of its messages that are
+// marked as not understood.
 func unreadIn(t *testing.T, format *reader.Format, script string) (problems string, fields []string) {
 	t.Helper()
 	for _, item := range readertest.ReadAll(t, format, readertest.Input("phone/db", phone.DatabaseOf(t, script), reader.Options{})) {
@@ -57,7 +57,7 @@ func TestUnknownColumnsCount(t *testing.T) {
 	}
 }
 
-// TestRowsOfNothingCount deletes a message that other tables are about.
+// TestRowsOfNothingCount deletes a message to which rows of other tables belong.
 func TestRowsOfNothingCount(t *testing.T) {
 	for _, c := range []struct {
 		format                *reader.Format
@@ -77,8 +77,8 @@ func TestRowsOfNothingCount(t *testing.T) {
 	}
 }
 
-// TestUnreadableColumnsCount puts values into the columns of times and accounts that are
-// neither.
+// TestUnreadableColumnsCount puts values that are neither times nor accounts into the
+// columns for those.
 func TestUnreadableColumnsCount(t *testing.T) {
 	for _, c := range []struct {
 		format                *reader.Format

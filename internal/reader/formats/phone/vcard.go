@@ -131,7 +131,7 @@ func isQuoted(field string) bool {
 	return ok && strings.Contains(strings.ToUpper(head), "QUOTED-PRINTABLE")
 }
 
-// close completes the open card or lines. reason is the missing part of a card.
+// close completes the open card or lines. reason names the missing part of a card.
 func (r *vcardReading) close(reason string) (reader.Item, bool) {
 	if !r.open {
 		return reader.Item{}, false
@@ -197,7 +197,7 @@ func (r *vcardReading) message() (*argus.Message, error) {
 	return m, m.Valid()
 }
 
-// sentVCard adds a card that is a message's text, and reports whether the text is one: its
+// sentVCard adds the card if a message's text is one, and reports whether it is. The card's
 // accounts are in the text as written.
 func sentVCard(m *argus.Message, text string) bool {
 	r := vcardReading{limit: build.ExtraLimit}

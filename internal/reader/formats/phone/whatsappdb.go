@@ -160,7 +160,7 @@ type whatsappDB struct {
 	owner, ownName string
 	*sqlitedoc.Database
 	jids    map[int64]string
-	lids    map[int64]int64 // a hidden id's number to the account's
+	lids    map[int64]int64 // maps maps a hidden id's number to the account's
 	chats   map[int64]whatsappDBChat
 	names   map[string]string   // of accounts, by jid
 	members map[string][]string // accounts in groups, by the group's jid
@@ -329,7 +329,7 @@ func (r *whatsappDB) item(table string, row *sqlitedoc.Rows, m *argus.Message) e
 	return nil
 }
 
-// states yields the number of messages that a table ever had, after its messages.
+// states yields, after a table's messages, the number of messages that it has ever had.
 func (r *whatsappDB) states(table string) error {
 	item, ok := r.Stated(table, r.passed, r.given-r.rows)
 	r.rows, r.passed = 0, 0
@@ -343,8 +343,8 @@ func (r *whatsappDB) states(table string) error {
 	return nil
 }
 
-// newSchema reads the tables of 2022 and later: other tables hold the parts of a message, by
-// its row.
+// newSchema reads the tables of 2022 and later, in which other tables hold the parts of a
+// message, keyed by its row.
 func (r *whatsappDB) newSchema() error {
 	err := errors.Join(
 		r.Each("jid", "_id", func(row *sqlitedoc.Rows) error {
@@ -544,13 +544,13 @@ type whatsappDBParts struct {
 	options []string
 }
 
-// whatsappEvents are WhatsApp's numbers for events in a group, as far as public readers of its
-// database know them.
+// whatsappEvents are the numbers that WhatsApp uses for events in a group, as far as public
+// readers of its database know them.
 var whatsappEvents = map[int64]string{
 	1: "subject", 4: "add", 5: "leave", 6: "picture", 7: "remove", 11: "create", 12: "add", 14: "remove", 18: "key changed", 19: "encrypted", 20: "join",
 }
 
-// whatsappEvent makes an event in a group, by its number: a departing member is its object.
+// whatsappEvent makes an event in a group from its number. A departing member is its object.
 // The sender, if there is one, is the actor.
 func whatsappEvent(m *argus.Message, event int64, whom []string, text string) {
 	word := whatsappEvents[event]
@@ -685,8 +685,8 @@ func (r *whatsappDB) part(m *argus.Message, p *whatsappDBPart, also *whatsappDBP
 	}
 }
 
-// keep adds the data of another table to a message under its column names, with the accounts
-// for rows of the list of jids.
+// keep adds the data of another table to a message under its column names; references to
+// rows of the jid table are replaced by the accounts.
 func (r *whatsappDB) keep(m *argus.Message, p *whatsappDBPart, used ...string) {
 	prefix := p.table + "."
 	for _, name := range p.Names {
@@ -723,7 +723,7 @@ func (r *whatsappDB) call(row *sqlitedoc.Rows) *argus.Message {
 	return m
 }
 
-// oldSchema reads the single table of before 2022.
+// oldSchema reads the single table used before 2022.
 func (r *whatsappDB) oldSchema() error {
 	subjects := map[string]string{}
 	err := r.Each("chat_list", "_id", func(row *sqlitedoc.Rows) error {
@@ -795,7 +795,7 @@ func (r *whatsappDB) oldSchema() error {
 		}
 		row.Keep(m, "", "_id", "key_remote_jid", "key_from_me", "key_id", "data", "timestamp", "remote_resource", "media_size", "media_mime_type")
 		if row.Number("status") == 6 {
-			// The actor is not stated: key_from_me is 1 in all of them.
+			// The actor is not stated: key_from_me is always 1.
 			whom := build.OneOf(build.AppAccount(row.Text("remote_resource")))
 			m.From, m.FromName, m.To, m.Attachments = "", "", whom, nil
 			whatsappEvent(m, row.Number("media_size"), whom, m.Text)

@@ -22,7 +22,7 @@ import (
 // and columns; WhatsApp has published no description, and the numbers of types and events are
 // those on which public readers of it agree.
 //
-//   - ServiceID: ZSTANZAID, which the other phone's database has for the message too.
+//   - ServiceID: ZSTANZAID, which the message also has in the other phone's database.
 //   - From: in a group the member (ZGROUPMEMBER), as ZFROMJID names the group there;
 //     otherwise the other side. Messages from the phone are its owner's, whom the
 //     database does not name.
@@ -32,7 +32,7 @@ import (
 //   - ZLATITUDE and ZLONGITUDE are a place only in messages of type 5; in others they are
 //     the size of a picture.
 //   - A file is in the folder Message next to the database.
-//   - Stated is Z_MAX, the number of messages that were ever numbered.
+//   - Stated is Z_MAX, the number of messages that have ever been numbered.
 var WhatsAppIOS = &reader.Format{
 	Name:     "whatsapp-ios",
 	Version:  2,
@@ -290,8 +290,9 @@ func (r *whatsappIOS) media(m *argus.Message, row *sqlitedoc.Rows, kind int64) {
 	row.Keep(m, "ZWAMEDIAITEM.", used...)
 }
 
-// info reads the reactions to a message: field 7 holds in 1 those of others, with who (2),
-// sign (3) and when (4), and in 2 the owner's, with sign (2) and when (3).
+// info reads the reactions to a message: field 7 holds the reactions of others in 1, with
+// the person (2), the sign (3) and the time (4), and the owner's in 2, with the sign (2) and
+// the time (3).
 func (r *whatsappIOS) info(m *argus.Message, row *sqlitedoc.Rows) {
 	blob, _ := row.Value("ZRECEIPTINFO").([]byte)
 	for number, signs := range protoFields(blob) {
@@ -315,7 +316,7 @@ var whatsappIOSEvents = map[int64]string{
 	1: "subject", 2: "join", 3: "leave", 4: "picture", 5: "picture removed", 7: "remove", 10: "promote", 12: "create", 50: "add",
 }
 
-// happened makes an event of the service: events in a group, whose member is their object,
+// happened makes an event of the service: events in a group (with the member as object),
 // unanswered calls, and notices.
 func (r *whatsappIOS) happened(m *argus.Message, row *sqlitedoc.Rows) {
 	event, text := row.Number("ZGROUPEVENTTYPE"), m.Text
@@ -352,14 +353,14 @@ func (r *whatsappIOS) happened(m *argus.Message, row *sqlitedoc.Rows) {
 	}
 }
 
-// states yields the number of messages that were ever numbered.
+// states yields the number of messages that have ever been numbered.
 func (r *whatsappIOS) states() error {
 	if !r.Tables["Z_PRIMARYKEY"] {
 		return nil
 	}
 	rows, err := r.Query(`SELECT Z_MAX FROM Z_PRIMARYKEY WHERE Z_NAME = 'WAMessage'`)
 	if err != nil {
-		return nil // of another form: any damage shows in the tables
+		return nil // the table has another form: any damage shows in the tables themselves
 	}
 	defer rows.Close()
 	if !rows.Next() || rows.Number("Z_MAX") < 0 {

@@ -27,8 +27,8 @@ import (
 //     are not messages and give no item; a graph without a message or an account gives
 //     one problem.
 //   - A node with a facet of an account or a contact is a contact.
-//   - From and To: phone number or address of the account, otherwise its identifier,
-//     otherwise its login, otherwise its node's @id.
+//   - From and To: the account's phone number or address, otherwise its identifier, otherwise
+//     its login, otherwise its node's @id.
 //   - Service: the application, otherwise sms, email or phone by the kind of node.
 //   - Conversation: of two accounts, the two; otherwise the identifier of the thread or
 //     session, otherwise the accounts. Title: the thread's name.
@@ -47,7 +47,7 @@ var CASE = &reader.Format{
 	Read:   readCase,
 }
 
-// detectCase looks for the context that names the ontology, and nodes.
+// detectCase looks for nodes and for the context that names the ontology.
 func detectCase(s reader.Sample) int {
 	if !strings.Contains(string(s.Text[:min(len(s.Text), 8<<10)]), "unifiedcyberontology.org") &&
 		!strings.Contains(string(s.Text[:min(len(s.Text), 8<<10)]), "caseontology.org") {
@@ -108,10 +108,10 @@ func readCase(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 // caseGraph holds the nodes that messages refer to.
 type caseGraph struct {
 	things   map[string]caseThing
-	threads  map[string]string   // message to thread
-	attached map[string][]string // message to files
-	size     int                 // of all three, approximately
-	key      string              // of accounts that only their nodes name, computed on demand
+	threads  map[string]string   // from a message to its thread
+	attached map[string][]string // from a message to its files
+	size     int                 // the size the size of all three, approximately
+	key      string              // the key for accounts that only their nodes name, computed on demand
 	// others counts the nodes of other kinds, by kind.
 	others  map[string]int
 	options reader.Options
@@ -120,9 +120,9 @@ type caseGraph struct {
 // caseKindLimit is how many other kinds of nodes are told apart.
 const caseKindLimit = 200
 
-// other counts a node that nothing reads.
+// other counts a node that is not read.
 func (g *caseGraph) other(kind string) {
-	kind, _, _ = strings.Cut(strings.TrimSpace(kind), " ") // the node's own, before those of its facets
+	kind, _, _ = strings.Cut(strings.TrimSpace(kind), " ") // the node's own kind, before those of its facets
 	kind = strings.Clone(argus.CleanName(kind))
 	if kind = strings.ToValidUTF8(kind[:min(len(kind), 64)], ""); len(g.others) >= caseKindLimit && g.others[kind] == 0 {
 		kind = "others"
@@ -329,8 +329,8 @@ func (g *caseGraph) account(id string) (account, name string) {
 }
 
 // accountOf returns the account and the name of a node in a message. An account that only its
-// node names is known only in the file. It gets a key of all nodes unless it is too long to be
-// a number.
+// node names is known only in the file. It gets a key made from all nodes unless it is too
+// long to be a number.
 func (g *caseGraph) accountOf(m *argus.Message, id string) (account, name string) {
 	account, name = g.account(id)
 	if t := g.things[id]; cmp.Or(t.number, t.address, t.identifier, t.login) != "" || account == "" {
@@ -359,7 +359,7 @@ func (g *caseGraph) service(application, kind string) string {
 	if known := caseServices[t.identifier]; known != "" {
 		name = known
 	}
-	if strings.HasPrefix(name, "native") { // the phone's own
+	if strings.HasPrefix(name, "native") { // the phone's own application application
 		name = ""
 	}
 	return cmp.Or(g.options.Service, name, kind)
@@ -436,7 +436,7 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 		if _, named := g.things[id]; says && !named && !strings.Contains(kind, "Thread") && !strings.Contains(kind, "Relationship") {
 			g.other(kind)
 		}
-		return nil, nil // nothing that was sent
+		return nil, nil // not something that was sent
 	}
 	if err != nil {
 		return nil, err

@@ -85,7 +85,7 @@ func readETSI(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 	}
 }
 
-// find returns the first element with a name in an element, at any depth. It returns nil if
+// find returns the first element with the given name in an element, at any depth, or nil if
 // there is none. Names are compared ignoring case: LIID, lIID.
 func find(e *xmldoc.Element, name string) *xmldoc.Element {
 	if strings.EqualFold(e.Name, name) {
@@ -99,7 +99,8 @@ func find(e *xmldoc.Element, name string) *xmldoc.Element {
 	return nil
 }
 
-// findValue returns the value of the first element with a name, "" if there is none.
+// findValue returns the value of the first element with the given name, or "" if there is
+// none.
 func findValue(e *xmldoc.Element, name string) string {
 	if found := find(e, name); found != nil {
 		return found.Value()
@@ -151,7 +152,7 @@ func (f *etsiFile) item(e *xmldoc.Element) (*argus.Message, error) {
 	return m, m.Valid()
 }
 
-// etsiRest keeps the rest of an element, beside its known parts.
+// etsiRest keeps everything in an element except its known parts.
 func etsiRest(m *argus.Message, prefix string, e *xmldoc.Element, known ...string) {
 	for _, a := range e.Attrs {
 		if name := xmldoc.LocalName(a.Name); name != "type" && !strings.HasPrefix(a.Name, "xmlns") {
@@ -186,7 +187,7 @@ func (f *etsiFile) number(m *argus.Message, e *xmldoc.Element, liid string) {
 	}
 }
 
-// core reads the parameters that TS 103 707 gives every messaging payload.
+// core reads the parameters that TS 103 707 defines for every messaging payload.
 func (f *etsiFile) core(m *argus.Message, core *xmldoc.Element) error {
 	for i := range core.Inside {
 		c := &core.Inside[i]

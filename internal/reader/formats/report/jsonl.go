@@ -30,8 +30,8 @@ var JSONL = &reader.Format{
 	Read:    readJSONL,
 }
 
-// detectJSONL looks for one of the first lines with the members of every message: the service,
-// and a sender, a state or a type. The sample may cut the line off.
+// detectJSONL looks among the first lines for one with the members that every message has: the
+// service, and a sender, a state or a type. The line may be cut off at the end of the sample.
 func detectJSONL(s reader.Sample) int {
 	n := 0
 	for line := range bytes.Lines(s.Text) {
@@ -101,7 +101,7 @@ func keyOfLines(ctx context.Context, in reader.Input) string {
 			facts.Add(m)
 		}
 	}
-	return facts.Key() // the reading itself meets the error too
+	return facts.Key() // the reading itself will meet the same error
 }
 
 // lineParser makes messages of lines.
@@ -137,7 +137,7 @@ func (p *lineParser) parse(l *textdoc.Line) (*argus.Message, error) {
 	return p.Message, p.Valid()
 }
 
-// set sets one member. null is the same as no member.
+// set sets one member. null counts as no member.
 func (p *lineParser) set(key, raw string) (err error) {
 	if raw == "null" {
 		return nil
@@ -206,7 +206,7 @@ func (p *lineParser) set(key, raw string) (err error) {
 		n, err = jsondoc.Uint(raw, 32)
 		p.Repeat = uint32(n)
 	default:
-		// As JSON, so that a program gets back its own value.
+		// Kept as JSON, so that a program gets back its own value.
 		p.Extra = append(p.Extra, argus.Field{Name: key, Value: raw})
 	}
 	return err
@@ -254,7 +254,7 @@ func jsonType(raw string) (t argus.Type, err error) {
 	return t, jsonKnown(raw, &t, "one of "+strings.Join(argus.TypeWords[:], ", "))
 }
 
-// jsonKnown reads a word of a fixed set.
+// jsonKnown reads a word from a fixed set.
 func jsonKnown(raw string, to encoding.TextUnmarshaler, want string) error {
 	word, err := jsondoc.String(raw)
 	if err == nil && to.UnmarshalText([]byte(word)) != nil {
@@ -269,7 +269,7 @@ type jsonKey struct {
 	to   any
 }
 
-// oneOfWords is a text that must be one of some words.
+// oneOfWords is a text that must be one of a set of words.
 type oneOfWords struct {
 	to    *string
 	words []string
@@ -306,7 +306,7 @@ func jsonInto(raw string, keys ...jsonKey) error {
 
 var factKeys = []string{"call", "contact", "room", "membership", "reaction", "location", "device", "poll", "replies"}
 
-// jsonFacts reads facts; an empty object is the same as no member.
+// jsonFacts reads facts; an empty object counts as no member.
 func jsonFacts(raw string) (*argus.Facts, error) {
 	f := new(argus.Facts)
 	err := jsonObject(raw, factKeys, func(key, raw string) (err error) {
@@ -471,8 +471,8 @@ func parseZoneSource(word string) (argus.ZoneSource, error) {
 	return 0, errors.New("want stated, file, operator or assumed, found another word")
 }
 
-// parseStated reads a time in quotes. Most have one of the forms that dates.UTC reads in a
-// tenth of the time.
+// parseStated reads a time in quotes. Most have one of the forms that dates.UTC reads ten
+// times as fast.
 func parseStated(raw string) (argus.Time, error) {
 	if t, ok := dates.UTC(raw[1 : len(raw)-1]); ok {
 		return t, nil

@@ -212,7 +212,7 @@ func anyMessage() *rapid.Generator[*argus.Message] {
 	})
 }
 
-// anyFacts draws facts that fit a type, nil if there are none.
+// anyFacts draws facts that fit a type, or returns nil if there are none.
 func anyFacts(t *rapid.T, kind argus.Type, text *rapid.Generator[string], field *rapid.Generator[argus.Field]) *argus.Facts {
 	f := &argus.Facts{Replies: rapid.Uint64Range(0, 3).Draw(t, "replies")}
 	one := func(name string) string { return text.Draw(t, name) }
@@ -252,7 +252,7 @@ func anyFacts(t *rapid.T, kind argus.Type, text *rapid.Generator[string], field 
 	return f
 }
 
-// some draws a list; an empty one is nil, as JSON reads it.
+// some draws a list; an empty list is nil, as it is when read from JSON.
 func some[T any](t *rapid.T, of *rapid.Generator[T], label string) []T {
 	list := rapid.SliceOfN(of, 0, 3).Draw(t, label)
 	if len(list) == 0 {

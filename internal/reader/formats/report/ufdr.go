@@ -67,7 +67,7 @@ func detectUFDR(s reader.Sample) int {
 // ufdrRecords are the models that are read as a whole.
 var ufdrRecords = []string{"InstantMessage", "SMS", "MMS", "Email", "Call", "Contact", "UserAccount", "Location"}
 
-// beginsUFDR recognises a model that is read, and a chat.
+// beginsUFDR recognises a chat, or a model that is read.
 func beginsUFDR(tag []byte) bool {
 	if !bytes.HasPrefix(tag, []byte("<model ")) {
 		return false
@@ -99,7 +99,8 @@ type ufdrReport struct {
 	in reader.Input
 	// project is the report's own id.
 	project string
-	// chat is the current chat, nil outside; its direct children are at depth inChat.
+	// chat is the current chat, or nil outside a chat; its direct children are at depth
+	// inChat.
 	chat   *ufdrChat
 	inChat int
 	// held is a problem that waits until the chat's own message has been yielded.
@@ -151,9 +152,9 @@ type ufdrChat struct {
 	accounts []string
 	group    bool
 	owners   ufdrOwned // of the report
-	owner    string    // of the device, if the report gives no account of the owner
-	// given means that the message was yielded once; size is the length of the fields that
-	// were not, in bytes.
+	owner    string    // the owner the owner of the device, if the report gives no account of the owner
+	// given means that the message has been yielded once; size is the length in bytes of the
+	// fields that have not been yielded.
 	given bool
 	size  int
 }
@@ -269,9 +270,9 @@ func (r *ufdrReport) read() (item reader.Item, atEnd bool, err error) {
 // whose id messages name as extractionId, and the case.
 var ufdrAbout = []string{"metadata", "extractionInfo", "caseInformation"}
 
-// aboutMessage makes a record of the report's description of itself, a device or a notice:
-// from attributes, and from the elements inside by their names. It has no sender. An id alone
-// makes no record.
+// aboutMessage makes a record of the report's description of itself, a device or a notice,
+// from attributes and from the elements inside, by their names. The record has no sender. An
+// id alone makes no record.
 func (r *ufdrReport) aboutMessage(e *xmldoc.Element) (*argus.Message, error) {
 	m := &argus.Message{Service: cmp.Or(r.in.Service, "ufdr"), Conversation: "report", Title: "report", ConversationReach: argus.ReachExport}
 	lines, said := []string{e.Attr("section")}, false
@@ -314,7 +315,8 @@ func (r *ufdrReport) aboutMessage(e *xmldoc.Element) (*argus.Message, error) {
 	return m, build.Valid(m)
 }
 
-// ufdrDevice returns the device in a report's description of itself, nil if there is none.
+// ufdrDevice returns the device in a report's description of itself, or nil if there is
+// none.
 func ufdrDevice(about []argus.Field) *argus.Device {
 	d := &argus.Device{}
 	for _, x := range about {
@@ -337,10 +339,12 @@ func ufdrDevice(about []argus.Field) *argus.Device {
 	return d
 }
 
-// ufdrIdentifiers are parts of the names of numbers of devices and their cards.
+// ufdrIdentifiers are parts of the names of fields that hold the numbers of devices and
+// their cards.
 var ufdrIdentifiers = []string{"imei", "imsi", "iccid", "msisdn", "serial", "udid", "uniquedeviceid", "macaddress", "androidid"}
 
-// aboutProject makes such a record from the tag around the whole report, and skips the tag.
+// aboutProject makes such a record from the tag that encloses the whole report, and skips
+// the tag.
 func (r *ufdrReport) aboutProject(tag xmldoc.Tag) reader.Item {
 	item := reader.Item{Where: argus.Where{Record: r.Records + 1, Offset: r.At, Length: int64(len(tag.Raw))}}
 	raw := bytes.Clone(tag.Raw)
@@ -362,7 +366,8 @@ func (r *ufdrReport) aboutProject(tag xmldoc.Tag) reader.Item {
 	return item
 }
 
-// notRead describes the rest of the report. Models inside models count as well.
+// notRead describes the rest of the report, which was not read. Models inside models are
+// counted as well.
 func (r *ufdrReport) notRead() string {
 	var list []string
 	for _, kind := range slices.Sorted(maps.Keys(r.other)) {
@@ -403,7 +408,7 @@ func (r *ufdrReport) chatPart(tag xmldoc.Tag) (reader.Item, error) {
 	}
 	item, err := r.File.Item(chat.part)
 	if chat.size > r.Limit && item.Problem == "" && err == nil {
-		item = r.chatItem(r.At) // too much for one message
+		item = r.chatItem(r.At) // too many fields for one message
 	}
 	return item, err
 }
@@ -493,8 +498,8 @@ func (r *ufdrReport) chatItem(end int64) reader.Item {
 	return item
 }
 
-// conversation names a chat: by the accounts if there are two that are not the remainder of a
-// group, otherwise by the service's id.
+// conversation names a chat by its accounts if there are two and they are not the remainder
+// of a group, otherwise by the service's id.
 func (c *ufdrChat) conversation() string {
 	group := (c.group || build.IsGroupID(c.id)) && c.id+c.Title != ""
 	if len(c.accounts) == 2 && !group {
@@ -566,7 +571,7 @@ func ufdrFlatten(m *argus.Message, prefix string, e *xmldoc.Element) {
 	}
 }
 
-// ufdrAccount is a Party: a participant and the role.
+// ufdrAccount is a Party: a participant and their role.
 type ufdrAccount struct {
 	account, name, role string
 	owner, named        bool // the device's owner; no identifier is known
@@ -600,8 +605,8 @@ func ufdrParty(model *xmldoc.Element) ufdrAccount {
 	return p
 }
 
-// ownerOf returns the name for the owner of a device if the report gives no account of the
-// owner.
+// ownerOf returns the name used for the owner of a device if the report gives no account of
+// the owner.
 func (r *ufdrReport) ownerOf(e *xmldoc.Element) string {
 	return cmp.Or(r.in.Owner, argus.OwnerOf+strings.Trim(r.project+"/"+e.Attr("extractionId"), "/"))
 }
@@ -664,10 +669,10 @@ func ufdrPosition(fields []argus.Field) (l argus.Location) {
 	return l
 }
 
-// clock records whose clock stamped a message that only its second identifies, so that the
-// copies of two devices meet (docs/readers.md): a message that the owner sent has no time of
-// receipt, and a received one without a time of receipt has the device's. A mail has its
-// sender's time in every copy.
+// clock records whose clock stamped a message that is identified only by its second, so that
+// the copies of two devices meet (docs/readers.md): a message that the owner sent has no
+// time of receipt, and a received message without a time of receipt has the device's time. A
+// mail has its sender's time in every copy.
 func (p *ufdrMessage) clock() {
 	switch {
 	case len(p.ServiceID) >= argus.LongID || p.From == "" || p.kind == "Call" || p.kind == "Email":
@@ -729,7 +734,7 @@ type ufdrMessage struct {
 	accounts []string // of a contact
 	said     string   // about a call
 	call     argus.Call
-	// ownerAccount is the name of the device's owner without an account.
+	// ownerAccount is the name used for the device's owner if no account is known.
 	ownerAccount string
 	// system means that the service wrote the message; activity is the event in it.
 	system   bool
@@ -782,8 +787,8 @@ var ufdrActions = map[string]string{
 	"ParticipantJoined": "join", "ParticipantLeft": "leave", "ParticipantAdded": "add", "ParticipantRemoved": "remove", "ParticipantInvited": "invite",
 }
 
-// happened makes a notice of the service, or its record about members of a conversation: those
-// who join or leave are the senders.
+// happened makes a notice of the service, or its record about the members of a conversation:
+// members who join or leave are the senders.
 func (p *ufdrMessage) happened() {
 	m := p.Message
 	m.From, m.FromName = "", ""
@@ -1124,8 +1129,8 @@ func (p *ufdrMessage) entries(e *xmldoc.Element) {
 	}
 }
 
-// further reads a time beside that of sending. One that makes no sense is marked and costs
-// the message nothing.
+// further reads a time other than the time of sending. One that makes no sense is marked,
+// and the message is kept.
 func (p *ufdrMessage) further(e *xmldoc.Element) argus.Time {
 	t, err := p.time(e)
 	if err != nil {
@@ -1165,7 +1170,7 @@ func (p *ufdrMessage) time(e *xmldoc.Element) (argus.Time, error) {
 	return t, nil
 }
 
-// ufdrZone returns the offset at the end of a written time, nil if there is none.
+// ufdrZone returns the offset at the end of a written time, or nil if there is none.
 func ufdrZone(s string) *time.Location {
 	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.999Z07:00"} {
 		if t, err := time.Parse(layout, s); err == nil {

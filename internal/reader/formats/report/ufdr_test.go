@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/xmldoc"
 )
 
-// TestUFDRMeets reads messages inside and outside chats: each pair is one.
+// TestUFDRMeets reads messages inside and outside chats: each pair is one message.
 func TestUFDRMeets(t *testing.T) {
 	file := readertest.ReadFile(t, "../../testdata/ufdr/report.xml")
 	copies := map[argus.ID][]string{}
@@ -120,7 +120,7 @@ func TestUFDRAbout(t *testing.T) {
 }
 
 // TestUFDRAttachments keeps the report's statements about each attachment separately, and
-// takes no stated hash for that of bytes.
+// never takes a stated hash for that of actual bytes.
 func TestUFDRAttachments(t *testing.T) {
 	hash := strings.Repeat("ab", 32)
 	report := `<project xmlns="http://pa.cellebrite.com/report/2.0"><model type="SMS" id="1"><multiModelField name="Attachments">` +

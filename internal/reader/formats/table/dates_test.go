@@ -9,7 +9,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestDatesOfCountries lets the countries of the case decide which number is the day, where
+// TestDatesOfCountries lets the countries of the case decide which number is the day if
 // nothing in the file does.
 func TestDatesOfCountries(t *testing.T) {
 	for _, tt := range []struct {

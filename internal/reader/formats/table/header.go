@@ -45,8 +45,8 @@ const (
 	sheetFields
 )
 
-// sheetWords has, for each field, its name in --map and the header words that identify it, in
-// the form of plainHeader. {who} matches each word of sheetWho.
+// sheetWords holds, for each field, its name in --map and the header words that identify it,
+// in the form that plainHeader gives. {who} matches each word of sheetWho.
 var sheetWords = [sheetFields]struct {
 	name  string
 	words string
@@ -139,7 +139,7 @@ type sheetHeader struct {
 	fields []sheetField
 	zones  []*time.Location
 	column [sheetFields]int
-	// log is set if the sheet has no header and is one chat ([chatLog]).
+	// log is set if the sheet has no header and is a single chat ([chatLog]).
 	log bool
 }
 
@@ -149,8 +149,8 @@ func (h *sheetHeader) has(fields ...sheetField) bool {
 }
 
 // newSheetHeader recognises a row as a header if it names at least a time, a sender and a text
-// or encrypted content. mapped assigns columns to fields by name; such a column has no other
-// field.
+// or encrypted content. mapped assigns columns to fields by name; such a column is used for
+// no other field.
 func newSheetHeader(cells []sheetdoc.Cell, words map[string]sheetField, mapped map[string]string) *sheetHeader {
 	h := &sheetHeader{}
 	for f := range h.column {
@@ -219,8 +219,8 @@ func (h *sheetHeader) another(field sheetField, name string, mapped map[string]s
 	return field
 }
 
-// chatLog returns the header of a sheet without one that is a chat as an app mails it: date,
-// clock, name, number and text. It returns nil if a row has other cells.
+// chatLog returns the header for a sheet that has none and is a chat as an app mails it:
+// date, time, name, number and text. It returns nil if a row has other cells.
 func chatLog(cells []sheetdoc.Cell) *sheetHeader {
 	if len(cells) != 5 {
 		return nil

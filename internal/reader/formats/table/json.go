@@ -28,7 +28,7 @@ import (
 //   - Times are those of sheets. "", null and 0 mean none.
 //   - Accounts and conversations other than numbers, addresses and long ids carry the key
 //     of their export if it states an id: a member outside the list or in the record whose
-//     name is one of jsonExportIDs. Without one they are kept unchanged, with the reach
+//     name is one of jsonExportIDs. Without an id they are kept unchanged, with the reach
 //     export, because the scope of an unknown program's ids is unknown.
 //   - Service: a member, otherwise Options.Service, otherwise json.
 var JSON = &reader.Format{
@@ -142,7 +142,7 @@ func keyOfJSON(ctx context.Context, in reader.Input, s jsondoc.Shape) string {
 	}
 	for _, err := range jsondoc.New(in, s).Items(ctx, func(string) (*argus.Message, error) { return &argus.Message{}, nil }) {
 		if err != nil {
-			break // the reading itself meets the error too
+			break // the reading itself will meet the same error
 		}
 	}
 	if own == "" {
@@ -151,7 +151,7 @@ func keyOfJSON(ctx context.Context, in reader.Input, s jsondoc.Shape) string {
 	return argus.ReachKey(own)
 }
 
-// jsonRecord reads one object as a message, whose ids have no key yet. It also returns the id
+// jsonRecord reads one object as a message whose ids have no key yet. It also returns the id
 // of its export, if the record or its surroundings state one.
 func jsonRecord(d *jsondoc.Document, in reader.Input, fields jsonFields, raw string) (m *argus.Message, own string, err error) {
 	r := record{options: in.Options, owner: ownerOf(in), time: func(_ sheetField, s string) (argus.Time, error) { return jsonRecordTime(s, in.Options) }}

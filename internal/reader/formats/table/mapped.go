@@ -22,8 +22,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/sqlitedoc"
 )
 
-// Mapped reads a source of any program with the map of an operator
-// (docs/format/map.md). It is used only if there is one.
+// Mapped reads a source of any program with an operator's map (docs/format/map.md). It is
+// used only if there is one.
 var Mapped = &reader.Format{
 	Name:    "map",
 	Version: 2,
@@ -33,8 +33,8 @@ var Mapped = &reader.Format{
 	Read:    readMapped,
 }
 
-// detectMapped is sure of a file in which the map finds its columns. A file of its kind
-// gets the map's reason if no other format reads it.
+// detectMapped is sure of a file in which the map finds its columns. If no other format
+// reads a file of the map's kind, the map says why it does not fit.
 func detectMapped(s reader.Sample) int {
 	if s.MapText == "" {
 		return 0
@@ -66,12 +66,12 @@ func detectMapped(s reader.Sample) int {
 	return 0
 }
 
-// sourceNames are the ends of names of files that a map could be meant for: if nothing else
-// reads one, the map says why it does not.
+// sourceNames are the endings of files for which a map could be meant: if nothing else reads
+// such a file, the map says why it does not fit.
 var sourceNames = []string{".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".sql"}
 
-// otherKind says that a file is of another kind than that of the map, "" if it may be of
-// that kind.
+// otherKind says that a file is not of the map's kind, or returns "" if it may be of that
+// kind.
 func otherKind(kind string, in reader.Input) (string, error) {
 	head := make([]byte, min(in.Size, reader.HeadSize))
 	if n, err := in.File.ReadAt(head, 0); n < len(head) {
@@ -88,7 +88,7 @@ func otherKind(kind string, in reader.Input) (string, error) {
 	return "", nil
 }
 
-// databaseMagic begins an SQLite database.
+// databaseMagic is the beginning of every SQLite database.
 const databaseMagic = "SQLite format 3\x00"
 
 func readMapped(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
@@ -122,12 +122,12 @@ func readMapped(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, err
 type mapped struct {
 	*mapping.Map
 	in       reader.Input
-	names    []string // of the fields, in order
+	names    []string // names names of the fields, in order
 	looked   map[mapping.Step]map[string][]string
 	messages build.Messages
 }
 
-// fieldOf returns the field of a name in a map.
+// fieldOf returns the field with the given name in a map.
 func fieldOf(name string) sheetField {
 	return sheetField(max(0, slices.IndexFunc(sheetWords[:], func(w struct{ name, words string }) bool { return w.name == name })))
 }
@@ -175,8 +175,8 @@ func (r *mapped) fill(m *argus.Message, get func(path string) []string) (own str
 	return ownExport(m), build.Valid(m)
 }
 
-// split splits values at a separator, by default at those of sheets, unless there are
-// several already.
+// split splits values at a separator (by default, at those of sheets), unless there are
+// already several values.
 func split(values []string, separator string) []string {
 	if len(values) > 1 {
 		return values
@@ -196,8 +196,8 @@ func split(values []string, separator string) []string {
 	return list
 }
 
-// look follows lookups. A value that is not in a table stays, so that an account that was
-// deleted keeps its number.
+// look follows lookups. A value that is not in a table is kept, so that a deleted account
+// keeps its number.
 func (r *mapped) look(steps []mapping.Step, values []string) []string {
 	for _, step := range steps {
 		var next []string
@@ -251,7 +251,7 @@ func (r *mapped) lookups(ctx context.Context) (problems []reader.Item, err error
 	return problems, nil
 }
 
-// lookupBytes is how much memory the lookups of a file may take, about.
+// lookupBytes is roughly how much memory the lookups of a file may take.
 const lookupBytes = 128 << 20
 
 // table reads a source of rows.
@@ -361,7 +361,7 @@ func (r *mapped) json(ctx context.Context) iter.Seq2[reader.Item, error] {
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range around { // stated for the field, and not found before the record
+		for _, name := range around { // stated for the field, but not found before the record
 			if len(outsideValue(d, strings.TrimPrefix(r.Fields[name].Path, "/"))) == 0 {
 				build.NotUnderstood(m, name, r.Fields[name].Path+" is not before the record")
 			}
@@ -381,8 +381,8 @@ func (r *mapped) json(ctx context.Context) iter.Seq2[reader.Item, error] {
 	}
 }
 
-// members returns the keys in a record that the map names, and the fields that are around
-// records.
+// members returns the keys in a record that the map names, and the fields whose values are
+// around records.
 func (r *mapped) members() (members map[string]bool, around []string) {
 	members = map[string]bool{}
 	for _, name := range r.names {
@@ -397,7 +397,7 @@ func (r *mapped) members() (members map[string]bool, around []string) {
 	return members, around
 }
 
-// takes reports whether a member as a whole is a field.
+// takes reports whether a whole member is the value of a field.
 func (r *mapped) takes(key string) bool {
 	for _, f := range r.Fields {
 		if f.Path == key {
@@ -407,7 +407,7 @@ func (r *mapped) takes(key string) bool {
 	return false
 }
 
-// pathOf takes a path apart: a.b[].c is a, b, "" and c.
+// pathOf splits a path: a.b[].c gives a, b, "" and c.
 func pathOf(path string) []string {
 	var list []string
 	for part := range strings.SplitSeq(path, ".") {
@@ -425,8 +425,8 @@ func pathOf(path string) []string {
 	return list
 }
 
-// matches reports whether a way through a document is that of a pattern, in which * is any
-// key. Behind damage, keys may be unknown.
+// matches reports whether a way through a document matches a pattern, in which * matches any
+// key. After damage, keys may be unknown.
 func matches(pattern, way []string) bool {
 	if len(pattern) != len(way) {
 		return false
@@ -439,7 +439,8 @@ func matches(pattern, way []string) bool {
 	return true
 }
 
-// outsideValue returns the value of a member around the record: the last one under a path.
+// outsideValue returns the value of a member around the record: the last one under the given
+// path.
 func outsideValue(d *jsondoc.Document, path string) []string {
 	pattern := pathOf(path)
 	if n := len(pattern); n > 0 && pattern[n-1] == "*" { // a key on the way to the record
@@ -458,8 +459,8 @@ func outsideValue(d *jsondoc.Document, path string) []string {
 	return nil
 }
 
-// jsonValues returns the texts, numbers and words at the end of a path in a value. A list
-// on the way gives those of each element.
+// jsonValues returns the texts, numbers and words at the end of a path in a value. A list on
+// the way gives the values of each of its elements.
 func jsonValues(raw string, path, values []string) []string {
 	if len(values) >= build.ParticipantLimit {
 		return values
@@ -471,7 +472,7 @@ func jsonValues(raw string, path, values []string) []string {
 			path = path[1:]
 		}
 		for one := range jsondoc.Listed(raw) {
-			if one[0] == '"' { // among objects a text alone is the text
+			if one[0] == '"' { // a text among objects is the text itself
 				values = jsonValues(one, nil, values)
 				continue
 			}
@@ -494,7 +495,7 @@ func jsonValues(raw string, path, values []string) []string {
 	return values
 }
 
-// member returns the value of a member, "" if there is none. Its key may be written with
+// member returns the value of a member, or "" if there is none. The key may be written with
 // escapes.
 func member(raw, key string) string {
 	m := jsondoc.Scanner[string]{Text: raw}

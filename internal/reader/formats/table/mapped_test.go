@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// database makes a database of statements.
+// database makes a database from statements.
 func database(t testing.TB, statements string) []byte {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "a.db")
@@ -101,7 +101,7 @@ func TestSourcesAreTheSame(t *testing.T) {
 					t.Errorf("%s at %+v", item.Problem, item.Where)
 					continue
 				}
-				item.Message.Extra = nil // the members beside the fields differ
+				item.Message.Extra = nil // the members other than the fields differ
 				got = append(got, item.Message)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -111,7 +111,7 @@ func TestSourcesAreTheSame(t *testing.T) {
 	}
 }
 
-// TestMapFitsNowhere tells what to do about a map of another source.
+// TestMapFitsNowhere checks the advice about a map that was made for another source.
 func TestMapFitsNowhere(t *testing.T) {
 	for _, tt := range []struct{ kind, from, to, want string }{
 		{"json", `"messages[]"`, `"entries[]"`, `the map fits nowhere: want records at "entries[]", found none; "argus map FILE" shows the lists of the file`},
@@ -139,8 +139,8 @@ func TestMapFitsNowhere(t *testing.T) {
 	}
 }
 
-// TestMapOfDirections reads a database that has directions and no senders, in times of
-// Apple, with the members of its chats in two tables.
+// TestMapOfDirections reads a database that has directions but no senders, times in Apple's
+// form, and the members of its chats in two tables.
 func TestMapOfDirections(t *testing.T) {
 	file := database(t, `CREATE TABLE m (k INTEGER PRIMARY KEY, chat INTEGER, out INTEGER, body TEXT, at REAL, seen REAL, blob BLOB, kind INTEGER);
 		INSERT INTO m VALUES (7, 3, 1, 'ja', 634996800.25, 'soon', x'0102', 0), (8, 3, 0, 'nee', 634996860, 0, NULL, 0), (9, 3, 2, 'misschien', 634996860, 0, NULL, 0), (10, 3, 1, NULL, 634996870, 0, NULL, 2);
@@ -200,7 +200,7 @@ func TestMapOfDocuments(t *testing.T) {
 	}
 }
 
-// TestFieldsOfMaps holds the fields of maps to those of --map.
+// TestFieldsOfMaps checks that maps have the same fields as --map.
 func TestFieldsOfMaps(t *testing.T) {
 	var names []string
 	for _, w := range sheetWords[1:] {

@@ -20,29 +20,29 @@ import (
 // Proposal is a map that the content of a source suggests, for an operator to correct.
 type Proposal struct {
 	Map *mapping.Map `json:"map"`
-	// Columns are those of the records that the map reads, in the source's order.
+	// Columns are the columns of the records that the map reads, in the source's order.
 	Columns []Column `json:"columns"`
-	// Places are where else the source has records.
+	// Places are the other places in which the source has records.
 	Places []Place `json:"places,omitempty"`
 }
 
-// Column is a column of a source, and how it looks.
+// Column is a column of a source, with a description of its values.
 type Column struct {
 	Name    string `json:"column"`
 	Looks   string `json:"looks"`
 	Example string `json:"example,omitempty"`
-	// Field is the field proposed for it, "" if it is not used; Why says why.
+	// Field is the field proposed for the column, or "" if it is not used; Why says why.
 	Field string `json:"field,omitempty"`
 	Why   string `json:"why,omitempty"`
 }
 
-// Place is a table or a list, and how many of its records were looked at.
+// Place is a table or a list, with the number of its records that were looked at.
 type Place struct {
 	Records string `json:"records"`
 	Seen    int    `json:"seen"`
 }
 
-// Propose proposes a map for records of a survey. Options decide the order of dates, as
+// Propose proposes a map for the records of a survey. Options decide the order of dates, as
 // they do for the records that the map reads.
 func Propose(records []*argus.Message, o reader.Options) *Proposal {
 	groups := map[string]*group{}
@@ -80,7 +80,7 @@ func Propose(records []*argus.Message, o reader.Options) *Proposal {
 	return best
 }
 
-// group are the records of one place, by column.
+// group holds the records of one place, by column.
 type group struct {
 	kind    string
 	options reader.Options
@@ -95,14 +95,14 @@ type surveyed struct {
 	Column
 	name     string
 	hint     sheetField
-	values   []string // one for each record, "" if there is none
+	values   []string // one value for each record, "" if it has none
 	distinct map[string]int
 	filled   int
-	// runes, words and changes are of all values: characters, those with a space, and how
-	// often a value differs from the one before.
+	// runes, words and changes count, over all values, the characters, the values with a
+	// space, and how often a value differs from the one before it.
 	runes, words, changes int
-	// unit is the unit of a time, "text" for one as text, "" for none; first is the
-	// earliest.
+	// unit is the unit of the times, "text" if they are text, or "" if the values are not
+	// times; first is the earliest.
 	unit  string
 	first time.Time
 }
@@ -159,7 +159,7 @@ func (c *surveyed) look(records int, o reader.Options) {
 
 func (c *surveyed) share(n int) float64 { return float64(n) / float64(max(c.filled, 1)) }
 
-// unique is the share of values that differ.
+// unique returns the share of values that are distinct.
 func (c *surveyed) unique() float64 { return c.share(len(c.distinct)) }
 func (c *surveyed) length() float64 { return c.share(c.runes) }
 func (c *surveyed) outside() bool   { return strings.HasPrefix(c.name, "/") }
@@ -178,8 +178,8 @@ func (c *surveyed) all(is func(string) bool) bool {
 	return c.filled > 0
 }
 
-// ranges are the sizes of numbers that are times between 1995 and 2040 or so in a unit,
-// which do not overlap.
+// ranges are, for each unit, the numbers that are times between 1995 and 2040 or so. They do
+// not overlap.
 var ranges = []struct {
 	unit        string
 	least, most float64
@@ -188,7 +188,7 @@ var ranges = []struct {
 	{"webkit", 1.24e16, 1.4e16}, {"windows", 1.24e17, 1.37e17}, {"apple-ns", 1.37e17, 8.2e17}, {"ns", 8.2e17, 2.3e18},
 }
 
-// timeForm tells the unit of times, and the earliest.
+// timeForm returns the unit of the times, and the earliest time.
 func (c *surveyed) timeForm(o reader.Options) (unit string, first time.Time) {
 	var numbers []float64
 	texts := 0
@@ -230,7 +230,7 @@ func (c *surveyed) timeForm(o reader.Options) (unit string, first time.Time) {
 		whole := !slices.ContainsFunc(numbers, func(n float64) bool { return n != float64(int64(n)) })
 		told := c.hint == fieldSent || c.hint == fieldDate || c.hint == fieldReceived || c.hint == fieldRead
 		if !told && (r.unit == "excel" && whole || r.unit == "apple" && c.unique() < 0.5 && c.filled > 3) {
-			continue // any number may be of that size
+			continue // any number may be in that range
 		}
 		spec := mapping.Field{Time: r.unit}
 		for v := range c.distinct {
@@ -319,7 +319,8 @@ func (g *group) choose(field, why string, score func(c *surveyed) float64) *surv
 	return best
 }
 
-// hinted returns a factor for a heading: its field is the wanted one, none or another.
+// hinted returns a factor that depends on whether a column's heading names the wanted field,
+// none or another one.
 func hinted(c *surveyed, fields ...sheetField) float64 {
 	switch {
 	case slices.Contains(fields, c.hint):
@@ -349,8 +350,8 @@ func (g *group) sent() {
 	})
 }
 
-// directions translates the values of a direction column whose words nobody knows: 0 and 1
-// by its heading.
+// directions translates the values of a direction column if its words are unknown: 0 and 1
+// are translated according to the heading.
 func (g *group) directions(c *surveyed) map[string]string {
 	if c.all(func(v string) bool { return build.DirectionOf(v) != 0 }) {
 		return nil
@@ -406,8 +407,8 @@ func (g *group) text() {
 	})
 }
 
-// accounts finds senders and receivers: short values that repeat. A sender changes from
-// record to record, and is a receiver of others.
+// accounts finds senders and receivers: short values that repeat. Senders change from record
+// to record, and receive other records.
 func (g *group) accounts() {
 	isPerson := func(c *surveyed, hints ...sheetField) float64 {
 		told := slices.Contains(hints, c.hint)
@@ -458,7 +459,7 @@ func (g *group) accounts() {
 		return hinted(c, fieldFromName, fieldFrom)
 	})
 	if name != nil && len(name.distinct) == len(from.distinct) && from.hint != fieldFrom && looksLikeID(name) && !looksLikeID(from) {
-		// The one of digits is the account, the other its name.
+		// The column of digits is the account, the other its name.
 		from.Field, name.Field = "from_name", "from"
 		from.Why, name.Why = name.Why, from.Why
 		g.chosen["from"], g.chosen["from_name"] = name, from
@@ -483,7 +484,7 @@ func (g *group) accounts() {
 	})
 }
 
-// column returns the first column whose heading says a field.
+// column returns the first column whose heading names the given field.
 func (g *group) column(f sheetField) *surveyed {
 	for _, c := range g.columns {
 		if c.hint == f {
@@ -493,7 +494,7 @@ func (g *group) column(f sheetField) *surveyed {
 	return nil
 }
 
-// told is 1 for a column whose heading says a field.
+// told returns 1 for a column whose heading names the given field.
 func told(c *surveyed, f sheetField) float64 {
 	if c.hint == f {
 		return 1
@@ -501,7 +502,7 @@ func told(c *surveyed, f sheetField) float64 {
 	return 0
 }
 
-// onlyFlags reports whether values are those of a switch or a small count.
+// onlyFlags reports whether the values look like those of a switch or a small count.
 func onlyFlags(c *surveyed) bool {
 	return c.all(func(v string) bool {
 		return len(v) == 1 && textdoc.IsDigit(v[0]) || v == "true" || v == "false" || build.DirectionOf(v) != 0
@@ -519,7 +520,7 @@ func looksLikeID(c *surveyed) bool {
 	return n*2 > len(c.distinct)
 }
 
-// follows reports whether the values of one column tell those of another.
+// follows reports whether the values of one column determine those of another.
 func follows(of, c *surveyed) bool {
 	is := map[string]string{}
 	for i, v := range of.values {
@@ -570,7 +571,7 @@ func (g *group) id() {
 	})
 }
 
-// named gives further fields to columns that only their headings tell.
+// named assigns the fields that can only be recognised by the heading of a column.
 func (g *group) named() {
 	for _, f := range []sheetField{fieldTitle, fieldFromName, fieldTo, fieldReceived, fieldRead, fieldReplyTo, fieldService, fieldAttachment, fieldPayload, fieldKeyID, fieldAlgorithm, fieldDeleted} {
 		g.choose(sheetWords[f].name, "", func(c *surveyed) float64 {

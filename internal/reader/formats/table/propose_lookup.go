@@ -7,11 +7,11 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/mapping"
 )
 
-// lookups proposes names that another table has for the accounts and conversations of the
-// records: the sender stays the source's own id, and the name is shown beside it. A table
-// is proposed if it is the only one that can be meant: it has each value seen as a key, a
-// column of names, and, as running numbers are keys of any table, a name that says whose
-// they are, unless the values are long.
+// lookups proposes the names that another table holds for the accounts and conversations of
+// the records: the sender stays the source's own id, and the name is shown beside it. A
+// table is proposed if it is the only one that can be meant: it has each value seen as a
+// key, and a column of names. Since running numbers are keys of any table, its name must
+// also say whose names they are, unless the values are long.
 func (p *Proposal) lookups(place string, groups map[string]*group) {
 	g := groups[place]
 	if g.kind != mapping.SQLite && g.kind != mapping.SQL {
@@ -41,8 +41,8 @@ func (p *Proposal) lookups(place string, groups map[string]*group) {
 	}
 }
 
-// names returns the lookups of the values of a column that a table allows: one for each
-// column whose values are keys.
+// names returns the lookups that a table allows for the values of a column: one for each of
+// the table's columns whose values are keys.
 func (g *group) names(table, field string, of *surveyed) (steps []mapping.Step) {
 	value := g.nameColumn()
 	if value == nil || !isAbout(table, field, of.name) && !longValues(of) {
@@ -78,7 +78,8 @@ func longValues(c *surveyed) bool {
 	return c.all(func(v string) bool { return len(v) > shortKey })
 }
 
-// people and rooms are words for those whom a table of senders or conversations is about.
+// people and rooms are words that appear in the names of tables of senders and of
+// conversations.
 var (
 	peopleWords = []string{"user", "account", "contact", "participant", "member", "person", "people", "handle", "profile", "party", "sender", "author", "buddy", "friend"}
 	roomWords   = []string{"chat", "conversation", "room", "channel", "group", "thread", "dialog"}

@@ -129,7 +129,7 @@ func TestProposals(t *testing.T) {
 					t.Errorf("the column says too little: %+v", c)
 				}
 			}
-			// The map reads what it was proposed for.
+			// The map reads the source for which it was proposed.
 			text, err := p.Map.Encode()
 			if err != nil {
 				t.Fatal(err)

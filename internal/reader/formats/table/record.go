@@ -14,25 +14,26 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// ownerOf is the owner of the device of a file: the operator names it, or nobody does.
+// ownerOf returns the owner of the device that a file is from: the one that the operator
+// names, otherwise an account that represents the owner.
 func ownerOf(in reader.Input) string { return cmp.Or(in.Owner, argus.OwnerOf+in.Name) }
 
 // record is one record of a source of no known program: its values by field.
 type record struct {
 	options reader.Options
 	service string
-	// owner is the owner of the device, where the record does not name one.
+	// owner is the owner of the device, for records that do not name one.
 	owner string
 	said  [sheetFields]string
 	// names are the source's own names of the fields.
 	names [sheetFields]string
-	// kept are the fields whose values, as the source has them, the message holds already.
+	// kept marks the fields whose values the message already holds as they are in the source.
 	kept [sheetFields]bool
-	// to and attachments are the values of those fields, one each. The sender is left out
-	// of the receivers if others is set.
+	// to and attachments are the separate values of those fields. The sender is left out of
+	// the receivers if others is set.
 	to, attachments []string
 	others          bool
-	// kind is the word of a type, "" for a text.
+	// kind is the word for a type, or "" for a text.
 	kind string
 	time func(f sheetField, s string) (argus.Time, error)
 }
@@ -157,7 +158,7 @@ func (r *record) lock(m *argus.Message) {
 	}
 }
 
-// times sets the times. One of receipt or reading that makes no sense is kept as it is.
+// times sets the times. A time of receipt or reading that makes no sense is kept as it is.
 func (r *record) times(m *argus.Message) (err error) {
 	sent := r.said[fieldSent]
 	if sent == "" {
@@ -186,8 +187,8 @@ func (r *record) times(m *argus.Message) (err error) {
 	return nil
 }
 
-// typed makes the message one of its type. Facts that a type needs are not in such a
-// source; a record of a type that is nothing without them is a notice.
+// typed gives the message its type. Such a source lacks the facts that some types need; a
+// record of a type that is meaningless without them is a notice.
 func (r *record) typed(m *argus.Message) {
 	if r.kind == "" {
 		return
@@ -212,7 +213,7 @@ func (r *record) typed(m *argus.Message) {
 	}
 }
 
-// ownExport returns the id of its export that a message has beside its fields.
+// ownExport returns the export's id if it is among the message's extra fields.
 func ownExport(m *argus.Message) (own string) {
 	for _, field := range m.Extra {
 		if own == "" && isExportID(field.Name) {

@@ -21,12 +21,12 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// tableRow is a row of a table of any source, or a piece that makes no sense.
+// tableRow is a row of a table from any source, or a piece that makes no sense.
 type tableRow struct {
 	table   string
 	names   []string
 	cells   []string
-	bytes   []bool // the cells that are bytes, not text; nil if none is
+	bytes   []bool // marks the cells that are bytes, not text; nil if none are
 	where   argus.Where
 	problem string
 	raw     []byte
@@ -34,7 +34,7 @@ type tableRow struct {
 
 func (r *tableRow) isBytes(i int) bool { return i < len(r.bytes) && r.bytes[i] }
 
-// get returns the value in a column, none if it is empty.
+// get returns the value in a column, or none if it is empty.
 func (r *tableRow) get(name string) []string {
 	if v := r.first(name); v != "" {
 		return []string{v}
@@ -49,7 +49,7 @@ func (r *tableRow) first(name string) string {
 	return ""
 }
 
-// beginning is the beginning of a row for a problem: its cells with tabs between.
+// beginning returns the beginning of a row for a problem: its cells separated by tabs.
 func (r *tableRow) beginning() []byte {
 	var raw []byte
 	for _, c := range r.cells {
@@ -61,8 +61,8 @@ func (r *tableRow) beginning() []byte {
 	return bytes.TrimSuffix(raw, []byte("\t"))
 }
 
-// rows yields the rows of a table, which needs some columns. A table or columns that the
-// source does not have give a problem that names those that it has.
+// rows yields the rows of a table, which must have the columns in needs. If the source lacks
+// the table or the columns, there is a problem that names those that it has.
 func (r *mapped) rows(ctx context.Context, table string, needs []string) iter.Seq2[*tableRow, error] {
 	switch r.Kind {
 	case mapping.SQLite:
@@ -87,7 +87,8 @@ func fitsNowhere(want string, has []string) string {
 	return fmt.Sprintf("the map fits nowhere: want %s, %s; correct the map, \"argus map FILE\" shows the columns", want, found)
 }
 
-// lacking returns the first column that is not among those of a table, "" if each is.
+// lacking returns the first needed column that a table does not have, or "" if it has them
+// all.
 func lacking(names, needs []string) string {
 	for _, need := range needs {
 		if !slices.Contains(names, need) {
@@ -97,8 +98,8 @@ func lacking(names, needs []string) string {
 	return ""
 }
 
-// delimiterOf returns the delimiter with which a line in the beginning of a text has all
-// of some columns, 0 if none has.
+// delimiterOf returns the delimiter with which a line near the beginning of a text has all
+// needed columns, or 0 if there is none.
 func delimiterOf(text []byte, needs []string) byte {
 	for _, d := range []byte(",;\t|") {
 		n := 0
@@ -125,8 +126,8 @@ func namesOf(cells []sheetdoc.Cell) []string {
 	return names
 }
 
-// sheetRows yields the rows of a text file or a workbook; table is the name of a sheet, ""
-// for each.
+// sheetRows yields the rows of a text file or a workbook; table is the name of a sheet, or
+// "" for all of them.
 func sheetRows(ctx context.Context, in reader.Input, table string, needs []string) iter.Seq2[*tableRow, error] {
 	return func(yield func(*tableRow, error) bool) {
 		rows, err := openRows(ctx, in, needs)
@@ -178,7 +179,7 @@ func sheetRows(ctx context.Context, in reader.Input, table string, needs []strin
 				continue
 			case names == nil:
 				if held = append(held, one); len(held) > headerRows {
-					held = held[:headerRows] // one problem tells of them all
+					held = held[:headerRows] // one problem covers them all
 				}
 				continue
 			case row.Problem != "":
@@ -230,7 +231,7 @@ func openRows(ctx context.Context, in reader.Input, needs []string) (iter.Seq2[*
 	return sheetdoc.CSV(ctx, in, delimiter, sheetdoc.HeaderCells, 0), nil
 }
 
-// widest returns the delimiter that gives the first lines of a text the most cells.
+// widest returns the delimiter with which the first lines of a text have the most cells.
 func widest(text []byte) byte {
 	best, most := byte(','), 0
 	for _, d := range []byte(",;\t|") {
@@ -247,7 +248,7 @@ func widest(text []byte) byte {
 	return best
 }
 
-// databaseRows yields the rows of a table of a database in the order of their numbers.
+// databaseRows yields the rows of a database table in the order of their numbers.
 func databaseRows(ctx context.Context, in reader.Input, table string, needs []string) iter.Seq2[*tableRow, error] {
 	return func(yield func(*tableRow, error) bool) {
 		problem := func(text string) bool { return yield(&tableRow{problem: text}, nil) }
@@ -290,7 +291,7 @@ func databaseRows(ctx context.Context, in reader.Input, table string, needs []st
 			row := &tableRow{table: table, names: rows.Names, where: argus.Where{Record: n}}
 			for i, name := range rows.Names {
 				value := rows.Value(name)
-				if f, ok := value.(float64); ok { // 6.1e8 seconds are a time, too
+				if f, ok := value.(float64); ok { // 6.1e8 seconds are a time too
 					row.cells = append(row.cells, strconv.FormatFloat(f, 'f', -1, 64))
 					continue
 				}

@@ -89,13 +89,13 @@ type sheetPlan struct {
 	// begins is the first message, which keys ids that are running numbers.
 	begins string
 	order  dates.Order
-	// accounts counts the values in account columns, pins and handles those that look like
-	// one. mixed counts pins with letters and digits, encro handles of a domain that EncroChat
-	// itself used.
+	// accounts counts the values in account columns; pins and handles count those that look
+	// like one. mixed counts PINs with both letters and digits, and encro handles in a domain
+	// that EncroChat itself used.
 	accounts, pins, mixed, handles, encro int
 	from1904                              bool
-	// is is the service, once the sheet has been surveyed; assumed is set if only the accounts
-	// indicate it.
+	// is holds the service, once the sheet has been surveyed; assumed is set if only the
+	// accounts indicate it.
 	is      string
 	assumed bool
 	// people are the writers in a chat without a header, at most build.ParticipantLimit.
@@ -260,7 +260,7 @@ func (p *sheetPlan) service() (name string, assumed bool) {
 // discordHeader is the header that DiscordChatExporter writes.
 var discordHeader = []string{"AuthorID", "Author", "Date", "Content", "Attachments", "Reactions"}
 
-// discordFile finds the channel in the name of its file: Guild - channel [901].csv.
+// discordFile matches the channel in the name of its file: Guild - channel [901].csv.
 var discordFile = regexp.MustCompile(`([^/]*) \[(\d+)\]\.csv$`)
 
 func (p *sheetPlan) havePINs() bool { return p.pins*2 > p.accounts }
@@ -279,7 +279,7 @@ func isPIN(s string) bool {
 }
 
 // item makes an item of the n-th row of a sheet. The header, its repetitions and empty rows
-// give none.
+// yield none.
 func (p *sheetPlan) item(n int, row *sheetdoc.Row, in reader.Input) (reader.Item, bool) {
 	item := reader.Item{Problem: row.Problem, Raw: row.Raw, Where: row.Where}
 	switch {
@@ -431,8 +431,8 @@ func (p *sheetPlan) message(row *sheetdoc.Row, name string, options reader.Optio
 	return m.Message, m.Valid()
 }
 
-// fits reports an error in the number of cells: one too many that is not empty, or so few that
-// the text is missing. Empty cells at the end are often left out.
+// fits returns an error if the number of cells is wrong: an extra cell that is not empty, or
+// so few cells that the text is missing. Empty cells at the end are often left out.
 func (p *sheetPlan) fits(row *sheetdoc.Row) error {
 	for _, c := range row.Cells[min(len(row.Cells), len(p.names)):] {
 		if strings.TrimSpace(c.Text) != "" {
@@ -513,7 +513,7 @@ func (m *sheetMessage) chat() {
 // ownerWords are the words that apps use for the owner of the phone in their exports.
 var ownerWords = []string{"me", "you", "ik", "ich", "moi", "yo", "io", "eu", "ja", "ben", "я", "أنا"}
 
-// accountEnd returns where the first of several accounts ends, or -1.
+// accountEnd returns the place where the first of several accounts ends, or -1.
 func accountEnd(s string) int {
 	for i := range len(s) {
 		if c := s[i]; c == ';' || c == ',' || c == '|' || c == '\n' {

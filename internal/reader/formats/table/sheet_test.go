@@ -81,7 +81,8 @@ func TestWorkbookDamaged(t *testing.T) {
 	}
 }
 
-// TestWorkbookBounds reads a part that claims more than it has, and texts beyond the limit.
+// TestWorkbookBounds reads a part that claims to have more than it has, and texts beyond the
+// limit.
 func TestWorkbookBounds(t *testing.T) {
 	long := SheetHead + `<row>` + Text(strings.Repeat("x", 1<<20)) + `</row>`
 	items := readertest.Check(t, Sheet, readertest.Input("f", MakeWorkbook(t, "", "", long), reader.Options{MaxRecord: 64 << 10}))

@@ -19,7 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/sqlitedoc"
 )
 
-// Limits of a survey: a proposal needs the beginning of a source.
+// Limits of a survey: a proposal needs only the beginning of a source.
 const (
 	// SurveyRecords is how many records of one table or list are looked at.
 	SurveyRecords = 500
@@ -86,17 +86,17 @@ func tablesOf(ctx context.Context, in reader.Input) (tables []string, problem st
 	return tables, ""
 }
 
-// surveyor gives the first records of each place.
+// surveyor yields the first records of each place.
 type surveyor struct {
 	kind string
 	seen map[string]int
 	give func(reader.Item) bool
-	// decoder and stopped are those of a document.
+	// decoder reads a document, and stopped is set when it cannot be read further.
 	decoder *json.Decoder
 	stopped bool
 }
 
-// record gives a record of a place. It returns false if no more is wanted.
+// record yields a record of a place. It returns false if no more are wanted.
 func (s *surveyor) record(place string, columns []argus.Field) bool {
 	if len(s.seen) >= surveyTables && s.seen[place] == 0 || s.seen[place] >= SurveyRecords || len(columns) == 0 {
 		return true
@@ -113,7 +113,7 @@ func (s *surveyor) record(place string, columns []argus.Field) bool {
 	return s.give(reader.Item{Message: m})
 }
 
-// rows gives the first rows of each table, and stops behind them if there is only one.
+// rows yields the first rows of each table, and stops after them if there is only one table.
 func (s *surveyor) rows(rows iter.Seq2[*tableRow, error]) bool {
 	total := 0
 	for row, err := range rows {
@@ -124,7 +124,7 @@ func (s *surveyor) rows(rows iter.Seq2[*tableRow, error]) bool {
 			return true
 		}
 		if row.problem != "" {
-			continue // the reading with a map tells
+			continue // reading with a map reports it
 		}
 		var columns []argus.Field
 		for i, name := range row.names {
@@ -139,8 +139,8 @@ func (s *surveyor) rows(rows iter.Seq2[*tableRow, error]) bool {
 	return true
 }
 
-// document gives the objects in the beginning of a document: those that are elements of a
-// list, and those on top.
+// document yields the objects at the beginning of a document: list elements and top-level
+// objects.
 func (s *surveyor) document(text []byte) {
 	s.decoder = json.NewDecoder(bytes.NewReader(text))
 	s.decoder.UseNumber()
@@ -157,18 +157,18 @@ func (s *surveyor) document(text []byte) {
 	}
 }
 
-// token returns the next token, nil at the end.
+// token returns the next token, or nil at the end.
 func (s *surveyor) token() json.Token {
 	token, err := s.decoder.Token()
 	if err != nil {
-		s.stopped = true // the end, or a broken place: the reading with a map tells
+		s.stopped = true // the end, or a broken place, which reading with a map reports
 		return nil
 	}
 	return token
 }
 
-// object reads an object and returns its columns. around are those of the objects around
-// it.
+// object reads an object and returns its columns. around are the columns of the objects
+// around it.
 func (s *surveyor) object(place string, around []argus.Field, depth int) (columns []argus.Field) {
 	above := len(around)
 	for !s.stopped && s.decoder.More() {
@@ -207,7 +207,7 @@ func (s *surveyor) object(place string, around []argus.Field, depth int) (column
 	return columns
 }
 
-// list reads a list: it gives its objects and returns its other values.
+// list reads a list: it yields its objects and returns its other values.
 func (s *surveyor) list(place string, around []argus.Field, depth int) (texts []string) {
 	for !s.stopped && s.decoder.More() {
 		switch token := s.token().(type) {

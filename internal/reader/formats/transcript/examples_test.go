@@ -74,7 +74,7 @@ func TestIRCShared(t *testing.T) {
 	}
 }
 
-// eventOf is the event that a message states, or "message".
+// eventOf returns the event that a message states, or "message".
 func eventOf(m *argus.Message) string {
 	for _, f := range m.Extra {
 		if f.Name == "event" {

@@ -19,7 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// IRC reads the logs of IRC clients, one item a line:
+// IRC reads the logs of IRC clients, one item per line:
 //
 //		[hh:mm] <nick> text           [hh:mm:ss] too, and [YYYY-MM-DD hh:mm:ss]
 //		hh:mm < nick> text            irssi
@@ -72,8 +72,8 @@ var IRC = &reader.Format{
 
 // ircLine is a parsed line. Its slices belong to the line.
 type ircLine struct {
-	// day is the day that the line states, zero if there is none; clock counts seconds from
-	// midnight, -1 if there is none.
+	// day is the day that the line states, or zero if there is none; clock counts seconds
+	// from midnight, or is -1 if there is no time.
 	day       time.Time
 	yearless  bool // the line states no year; day uses year 4
 	clock     int
@@ -81,8 +81,8 @@ type ircLine struct {
 	offset    int  // seconds east of UTC, if stated
 	zoned     bool // offset is stated
 	precision argus.Precision
-	raw       []byte // date and clock as written
-	bad       string // the error in date or clock
+	raw       []byte // date and time as written
+	bad       string // the error in the date or the time
 
 	padded  bool
 	kind    ircKind
@@ -92,8 +92,8 @@ type ircLine struct {
 	alias   []byte
 	address []byte
 	reason  []byte
-	channel []byte // of a join
-	whom    []byte // of a kick
+	channel []byte // the channel the channel of a join
+	whom    []byte // who was kicked
 }
 
 type ircKind uint8
@@ -143,7 +143,7 @@ func parseIRC(b []byte, padded bool) ircLine {
 	return l
 }
 
-// stampEnd returns the end of the digits and signs of date and clock after from.
+// stampEnd returns the end of the digits and signs of the date and time after from.
 func stampEnd(b []byte, from int) int {
 	end := from
 	for end < len(b) && (textdoc.IsDigit(b[end]) || strings.IndexByte(":.-+TZ", b[end]) >= 0) {
@@ -162,8 +162,8 @@ func (l *ircLine) hexchat(b []byte) ircLine {
 	return *l
 }
 
-// session reads the lines in which HexChat and mIRC record when and with whom a log begins and
-// ends. It reports whether the line is one of these.
+// session reads the lines in which HexChat and mIRC record when a log begins and ends, and
+// with whom. It reports whether the line is one of these.
 func (l *ircLine) session(b []byte) bool {
 	if window, ok := bytes.CutPrefix(b, []byte("Session Ident: ")); ok {
 		l.kind, l.text, l.event = ircEvent, b, "log"
@@ -222,7 +222,7 @@ func (l *ircLine) stamp(b []byte) bool {
 	return true
 }
 
-// fraction reads .ffffff after a clock and returns the rest.
+// fraction reads .ffffff after a time and returns the rest.
 func (l *ircLine) fraction(b []byte) (rest []byte) {
 	if len(b) < 2 || b[0] != '.' || !textdoc.IsDigit(b[1]) {
 		return b
@@ -235,8 +235,8 @@ func (l *ircLine) fraction(b []byte) (rest []byte) {
 	return b
 }
 
-// zoneOf reads Z or +01:00 after a clock and returns the clock. It returns all of it if there
-// is anything but a zone.
+// zoneOf reads Z or +01:00 after a time and returns the time. It returns everything if there
+// is something other than a zone.
 func (l *ircLine) zoneOf(rest, b []byte) []byte {
 	switch {
 	case len(rest) == 1 && rest[0] == 'Z':
@@ -264,7 +264,7 @@ func decimal(b []byte) int {
 	return n
 }
 
-// body reads the rest of the line after date and clock.
+// body reads the rest of the line after the date and time.
 func (l *ircLine) body(b []byte) {
 	switch {
 	case len(b) > 2 && b[0] == '<':
@@ -546,7 +546,7 @@ func (l *ircLine) dayLine(b []byte) {
 	}
 }
 
-// logDate takes the day, and the clock if there is one, from a line that the client wrote.
+// logDate takes the day, and the time if there is one, from a line that the client wrote.
 func (l *ircLine) logDate(text, date []byte) {
 	l.kind, l.text, l.event, l.raw = ircEvent, text, "log", date
 	at, err := time.Parse("Mon Jan _2 15:04:05 2006", string(date))
@@ -602,7 +602,7 @@ type ircReading struct {
 	messages build.Messages
 	in       reader.Input
 	channel  string
-	title    string      // of a log whose conversation has no name
+	title    string      // title title of a log whose conversation has no name
 	reach    argus.Reach // of the conversation
 	padded   bool
 	accounts map[string][2]string // by nick: folded and original, up to maxNames
@@ -611,10 +611,10 @@ type ircReading struct {
 	hours    dates.LogHours
 
 	day       time.Time // zero until known
-	clock     int       // seconds from midnight of the last line that has one, -1 before
+	clock     int       // time of the last line that has one, in seconds from midnight; -1 before
 	precision argus.Precision
 	raw       string
-	back      string // the remark on a clock that runs back, "" while it runs on
+	back      string // the remark on a clock that runs back, "" while it runs forward
 
 	// undated is the place of the lines before any known day.
 	undated      argus.Where
@@ -634,7 +634,7 @@ func readIRC(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error]
 		if r.reach = argus.ReachServer; channel == "" || strings.IndexByte("#&", channel[0]) < 0 {
 			r.reach = argus.ReachExport // the other party of a private chat, or any name that somebody gave the log
 		}
-		if r.channel == "" { // the file's name is only a day
+		if r.channel == "" { // the file's name is just a day
 			r.channel, r.title, r.reach = build.LogConversation(begins), argus.CleanName(path.Base(in.Name)), argus.ReachFile
 		}
 		lines := textdoc.NewLines(ctx, in.Reader(), in.RecordLimit())
@@ -792,11 +792,11 @@ func (r *ircReading) account(nick []byte) (from, name string) {
 	return from, name
 }
 
-// clockBack is the number of seconds that a clock may run back without a remark: lines of one
-// minute are not always in order, and clocks are adjusted.
+// clockBack is the number of seconds that a clock may run back without a remark: lines of the
+// same minute are not always in order, and clocks are adjusted.
 const clockBack = 3600
 
-// sent returns the time of a line and advances the clock. A day without a clock is that day in
+// sent returns the time of a line and advances the clock. A day without a time is that day in
 // UTC, as everywhere: in another zone it would be shown as the day before.
 func (r *ircReading) sent(p *ircLine) argus.Time {
 	if p.clock >= 0 {
@@ -821,8 +821,9 @@ func (r *ircReading) sent(p *ircLine) argus.Time {
 	return argus.At(at, r.raw, r.zoneFrom, r.precision)
 }
 
-// surveyIRC names the conversation as IRC documents, "" if only the file's name does. It also
-// returns the beginning of the file, and whether the log has a space after each ].
+// surveyIRC names the conversation as documented at IRC, or returns "" if only the file's
+// name does. It also returns the beginning of the file, and whether the log has a space after
+// each ].
 func surveyIRC(ctx context.Context, in reader.Input) (channel, begins string, padded bool, err error) {
 	several := false
 	lines := textdoc.NewLines(ctx, in.Reader(), in.RecordLimit())
@@ -850,7 +851,7 @@ func surveyIRC(ctx context.Context, in reader.Input) (channel, begins string, pa
 	return channel, begins, padded, lines.Err
 }
 
-// behindClock returns a line without the bracketed clock at its beginning.
+// behindClock returns a line without the bracketed time at its beginning.
 func behindClock(b []byte) []byte {
 	if len(b) > 5 && b[0] == '[' && textdoc.IsDigit(b[1]) {
 		return b[bytes.IndexByte(b, ']')+1:]
@@ -859,7 +860,7 @@ func behindClock(b []byte) []byte {
 }
 
 // channelOfName finds a #channel in a file's name. Otherwise it returns the name without date
-// and extension, or the folder's name; "" if there is only a date.
+// and extension, or the folder's name, or "" if there is only a date.
 func channelOfName(name string) string {
 	base := argus.CleanName(path.Base(name))
 	if at := strings.IndexByte(base, '#'); at >= 0 {
@@ -881,8 +882,8 @@ func channelOfName(name string) string {
 	return foldNick([]byte(cmp.Or(stem, window)))
 }
 
-// windowOfPath returns the folder of a file whose name is only a day, as ZNC writes them:
-// NETWORK/WINDOW/YYYY-MM-DD.log; "" if the folder is part of a date.
+// windowOfPath returns the folder of a file whose name is just a day, as ZNC writes them:
+// NETWORK/WINDOW/YYYY-MM-DD.log. It returns "" if the folder is part of a date.
 func windowOfPath(name string) string {
 	window := argus.CleanName(path.Base(path.Dir(name)))
 	if strings.Trim(window, "0123456789-_./") == "" || strings.HasSuffix(window, "!") { // an archive is not a folder

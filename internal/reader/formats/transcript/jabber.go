@@ -30,11 +30,10 @@ var Jabber = &reader.Format{
 	Read:   readJabber,
 }
 
-// detectJabber looks for an object with all of ts, from and body, or one that mending gives
-// them.
+// detectJabber looks for an object that has ts, from and body, possibly after mending.
 func detectJabber(s reader.Sample) int {
 	text := s.Text
-	for range 2000 { // of the places that look like an object: texts hold source code too
+	for range 2000 { // of the places that look like an object: texts may contain source code
 		start := bytes.IndexByte(text, '{')
 		if start < 0 {
 			return 0
@@ -92,9 +91,9 @@ func jabberPiece(b []byte) int {
 	return len(b)
 }
 
-// mendJabber makes JSON of a broken record that has only one reading: the four keys in their
-// order, with a comma missing or line breaks in the body. Quotes in the body would allow
-// several readings.
+// mendJabber makes JSON from a broken record that has only one possible reading: the four
+// keys in their order, with a comma missing or line breaks in the body. Quotes in the body
+// would allow several readings.
 func mendJabber(raw string) (mended string, ok bool) {
 	rest, ok := strings.CutPrefix(strings.TrimRight(raw, " \t\r\n,]"), "{")
 	if !ok {
@@ -285,7 +284,7 @@ func jabberTime(raw string, options reader.Options) (argus.Time, error) {
 
 // setParties sets the accounts and the conversation from two Jabber ids
 // (local@domain/resource, RFC 7622). In a room the resource is the speaker, and each member
-// gets a copy. A message to one member, or a private one by its type, is between the two and
+// gets a copy. A message to one member, or one whose type is private, is between the two and
 // not in the room (XEP-0045, 7.5).
 func setParties(m *argus.Message, from, to string, private bool) {
 	sender, resource := bareJID(from)

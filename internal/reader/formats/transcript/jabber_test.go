@@ -71,7 +71,8 @@ func BenchmarkJabber(b *testing.B) {
 	readertest.Benchmark(b, Jabber, []byte(strings.Repeat(one, 10_000)), 10_000)
 }
 
-// TestJabberMends reads broken records that have one reading, and some that have more.
+// TestJabberMends reads broken records that have one possible reading, and some that have
+// several.
 func TestJabberMends(t *testing.T) {
 	const head = `"ts":"2020-07-05T08:00:00","from":"a@x.test","to":"b@x.test"`
 	whole := "{" + head + `,"body":"whole"}`

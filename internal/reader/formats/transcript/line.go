@@ -27,7 +27,7 @@ import (
 //   - A text of several lines is in quotation marks, which are removed.
 //   - [Photo], [Sticker] and the like are attachments without bytes.
 //   - A line with no name between the tabs is a notice of the service.
-//   - A line with an unreadable clock is a problem, never text.
+//   - A line with an unreadable time is a problem, never text.
 //
 // Record is the number of a message's first line.
 var LINE = &reader.Format{
@@ -83,7 +83,7 @@ func parseLineDay(text []byte) (d lineDay, ok bool) {
 			d.weekday = day
 		}
 	}
-	// date needs something after the last number, and the line may hold nothing but a day.
+	// date needs something after the last number, but the line may hold nothing except a day.
 	c.b = append(bytes.Clone(text), ' ')
 	if !c.date(&d.whatsappHead) || d.separator == ' ' || !d.longYear {
 		return d, false

@@ -64,7 +64,7 @@ type textHead struct {
 // textLayout describes how one kind of dump begins its messages.
 type textLayout struct {
 	name string
-	// service is the service that the layout proves, "" if there is none.
+	// service is the service that the layout proves, or "" if it proves none.
 	service string
 	parse   func(line string, o reader.Options) (textHead, bool)
 }
@@ -129,13 +129,13 @@ func parseBracketUser(line string, o reader.Options) (h textHead, ok bool) {
 	return h, isStamp(stamp)
 }
 
-// parseArrow reads 2020-07-22T12:33:03 a -> b, with the body on the same line or below.
+// parseArrow reads 2020-07-22T12:33:03 a -> b, with the body on the same line or below it.
 func parseArrow(line string, o reader.Options) (h textHead, ok bool) {
 	if len(line) < len("2020-07-22T12:33 a -> b") || line[0] < '0' || line[0] > '9' {
 		return h, false
 	}
 	stamp, parties, _ := strings.Cut(line, " ")
-	if len(stamp) == len("2006-01-02") { // with a space between date and clock
+	if len(stamp) == len("2006-01-02") { // with a space between date and time
 		var clock string
 		clock, parties, _ = strings.Cut(parties, " ")
 		stamp += " " + clock
@@ -234,7 +234,7 @@ func parseFields(line string, o reader.Options) (h textHead, ok bool) {
 	return h, isStamp(h.raw)
 }
 
-// isStamp reports whether a text has the form of a date and a clock, even with impossible
+// isStamp reports whether a text has the form of a date and a time, even with impossible
 // values: a message with an impossible time is not part of the one before it.
 func isStamp(s string) bool {
 	digits := 0
@@ -282,16 +282,16 @@ type textReading struct {
 	assumed  []argus.Field // of the open message
 	hours    dates.LogHours
 	begins   string // the file's first message
-	log      string // the conversation, if only the file's name names it
+	log      string // the conversation, if it is named only by the file's name
 	body     []byte
 	where    argus.Where
 
-	// device and chat are the current headings, app the service that chat names. apart is set
-	// after a heading or an empty line.
+	// device and chat are the current headings, and app is the service that chat names. apart
+	// is set after a heading or an empty line.
 	device, chat, app string
 	apart             bool
-	// stated is the number of messages that chat states, "" if there is none; before is the
-	// number of items above it.
+	// stated is the number of messages that chat states, or "" if it states none; before is
+	// the number of items before chat.
 	stated        string
 	before, items uint64
 }
@@ -399,7 +399,7 @@ func (r *textReading) line(l *textdoc.Line) bool {
 	return true
 }
 
-// isAlike reports whether a line begins with a date and a clock in the form of stamp.
+// isAlike reports whether a line begins with a date and a time in the form of stamp.
 func isAlike(line, stamp string) bool {
 	line = strings.TrimPrefix(line, "[")
 	if len(line) < len(stamp) || !isStamp(stamp) {
@@ -427,7 +427,7 @@ func (r *textReading) assume() {
 	}
 }
 
-// clockIn finds the hour and the minute in a date with a clock of two digits each.
+// clockIn finds the hour and the minute in a date with a time, in which each has two digits.
 func clockIn(raw string) (hour, minute int) {
 	at := strings.IndexByte(raw, ':')
 	if at < 2 || at+3 > len(raw) {
@@ -511,7 +511,7 @@ func (r *textReading) flush() bool {
 }
 
 // trimBody removes empty lines before a text, and empty lines and rules after it. A rule on
-// the line of the head is part of the text.
+// the head's own line is part of the text.
 func trimBody(text string) string {
 	for end := strings.LastIndexByte(text, '\n'); end >= 0; end = strings.LastIndexByte(text, '\n') {
 		if last := text[end+1:]; strings.TrimSpace(last) != "" && !isSeparator(last) {

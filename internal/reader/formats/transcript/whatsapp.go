@@ -19,7 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// WhatsApp reads the output of "Export chat" in WhatsApp: one message a paragraph,
+// WhatsApp reads the output of "Export chat" in WhatsApp: one message per paragraph,
 // "DATE, TIME - NAME: text" (Android) or "[DATE, TIME] NAME: text" (iOS), with date and time
 // in the form of the phone's language and settings.
 //
@@ -77,7 +77,7 @@ type dateOrder struct {
 // dateOrders are tried in this order of preference.
 var dateOrders = [...]dateOrder{{"day-first", 2, 1, 0}, {"month-first", 2, 0, 1}, {"year-first", 0, 1, 2}}
 
-// of returns a date, its calendar and whether the day exists. Years of two digits are in this
+// of returns a date, its calendar and whether the day exists. Two-digit years are in this
 // century: WhatsApp began in 2009.
 func (o *dateOrder) of(h *whatsappHead) (year, month, day int, calendar string, ok bool) {
 	year, month, day = h.date[o.year], h.date[o.month], h.date[o.day]
@@ -176,7 +176,7 @@ func (s *whatsappSurvey) add(h *whatsappHead) {
 }
 
 // shortSender returns the name in NAME:text, which may also be part of a notice. It returns
-// none for a clock or an address.
+// none for a time or an address.
 func shortSender(rest []byte) (name []byte, ok bool) {
 	at := bytes.IndexByte(rest, ':')
 	if at <= 0 || at == len(rest)-1 || rest[at+1] == ' ' || rest[at+1] == '/' || !plausibleName(rest[:at]) {
@@ -229,7 +229,8 @@ func (s *whatsappSurvey) order() (order *dateOrder, doubt string) {
 	if !s.layout.longYear && better(2, best) {
 		return &dateOrders[2], "year-first, from the order of the messages"
 	}
-	// A chat of a few days in one month would otherwise be one of the same day in many years.
+	// A chat over a few days in one month would otherwise become one on the same day in many
+	// years.
 	span := func(i int) int { return s.orders[i].last - s.orders[i].first }
 	if first := &s.orders[2]; !s.layout.longYear && !better(best, 2) && first.impossible == 0 && span(2) >= 0 && span(best) > 12*31 && span(best) > 6*span(2) {
 		return &dateOrders[2], "assumed year-first: the other orders spread the messages over years"
@@ -285,8 +286,8 @@ type whatsappReading struct {
 	sent    argus.Time
 	assumed []argus.Field // about the time
 	marked  bool          // a mark precedes the line
-	text    []byte        // its lines; of a problem, the beginning
-	head    int           // the length of date and clock in text
+	text    []byte        // its lines; for a problem, the beginning of them
+	head    int           // the length of the date and time in text
 	guessed bool          // a line was decoded as Windows-1252
 }
 
@@ -334,7 +335,7 @@ func readWhatsApp(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, e
 	}
 }
 
-// place names the service and the conversation as WhatsApp documents.
+// place names the service and the conversation as documented at WhatsApp.
 func (r *whatsappReading) place() {
 	title, by, shown := whatsappChat(r.in.Name)
 	if !shown && r.group != "" {
@@ -359,7 +360,7 @@ func (r *whatsappReading) begin(l *textdoc.Line, h *whatsappHead) {
 	r.sent, r.problem = r.moment(h)
 }
 
-// moment reads the date and the clock.
+// moment reads the date and the time.
 func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string) {
 	r.assumed = r.assumed[:0]
 	year, month, day, calendar, ok := r.dates.of(h)
@@ -437,7 +438,7 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 	return sent, ""
 }
 
-// add adds a line to the open message. orphan is the problem of a line without one.
+// add adds a line to the open message. orphan is the problem if no message is open.
 func (r *whatsappReading) add(l *textdoc.Line, orphan string) {
 	if !r.open {
 		if len(bytes.TrimSpace(l.Text)) == 0 {
@@ -629,9 +630,9 @@ func createdGroup(notice []byte) string {
 	return ""
 }
 
-// whatsappChat derives the conversation from the file's name, and the service whose program
-// uses such names, "" if there is none. shown is true if the name is the chat's as that
-// program shows it, and not an arbitrary one.
+// whatsappChat derives the conversation from the file's name, along with the service whose
+// program uses such names, or "" if there is none. shown is true if the name is the chat's
+// as that program shows it, and not an arbitrary one.
 func whatsappChat(name string) (chat, service string, shown bool) {
 	name = strings.ReplaceAll(strings.ReplaceAll(name, "!/", "/"), "\u00A0", " ")
 	base := path.Base(name)
@@ -807,7 +808,7 @@ func whatsappAttachment(line string) (a argus.Attachment, ok bool) {
 
 // lastMark returns the index of the last leftToRight, or -1.
 func lastMark(line string) int {
-	if strings.IndexByte(line, leftToRight[0]) < 0 { // as in most lines, and faster to find
+	if strings.IndexByte(line, leftToRight[0]) < 0 { // true of most lines, and faster to check
 		return -1
 	}
 	return strings.LastIndex(line, leftToRight)

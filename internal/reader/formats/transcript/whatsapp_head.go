@@ -15,7 +15,7 @@ type whatsappLayout struct {
 	bracket, colon, comma, seconds bool
 	clockFirst                     bool
 	yearFirst                      bool // also if the month is a word
-	longYear                       bool // of four digits, or of an era
+	longYear                       bool // the year has four digits, or an era
 	separator                      byte // of the date: / . - or a space next to the month's name
 }
 
@@ -23,16 +23,17 @@ type whatsappLayout struct {
 type whatsappHead struct {
 	whatsappLayout
 	date                 [3]int // as written, not yet in order
-	era                  byte   // named by the year: 'R' and 'H' of Japan, 0 for none
+	era                  byte   // the era that the year names: 'R' and 'H' of Japan, 0 for none
 	hour, minute, second int
 	period               byte   // of a 12-hour clock, as in clockWords: 0 none, '?' unknown word
 	word                 []byte // the unknown word
-	stray                bool   // the word is before the clock, or nothing separates clock and name
+	stray                bool   // the word is before the time, or nothing separates the time from the name
 	raw                  []byte // date and time as written
 	rest                 []byte // the rest of the line
 }
 
-// parseWhatsAppHead reads the beginning of a message. The clock's fields are not yet checked.
+// parseWhatsAppHead reads the beginning of a message. The fields of the time are not yet
+// checked.
 func parseWhatsAppHead(text []byte) (h whatsappHead, ok bool) {
 	if len(text) < len("1/1/19 1:11") || text[0] > '9' && text[0] != '[' && text[0] < 0x80 && !beginsWithDay(text) {
 		return h, false
@@ -95,7 +96,7 @@ func parseWhatsAppHead(text []byte) (h whatsappHead, ok bool) {
 	return h, true
 }
 
-// undivided reads a head whose clock is directly followed by a name, as in scanned or
+// undivided reads a head whose time is directly followed by a name, as in scanned or
 // hand-edited text: a message with a damaged beginning.
 func (c *clockText) undivided(h *whatsappHead, start int, tail []byte) bool {
 	at := bytes.Index(c.b[c.at:min(len(c.b), c.at+100)], []byte(": "))
@@ -115,7 +116,7 @@ func beginsWithDay(text []byte) bool {
 	return at >= 3 && (text[at] == ',' || monthOf(text) > 0)
 }
 
-// dash finds the dash between clock and name, and its length.
+// dash finds the dash between the time and the name, and its length.
 func dash(b []byte) (at, size int) {
 	for _, d := range []string{" - ", " – ", "\u00A0- "} {
 		if at := bytes.Index(b, []byte(d)); at >= 0 {
@@ -140,7 +141,7 @@ func clockWord(word []byte) byte {
 	}, string(word))]
 }
 
-// monthOf returns the month with this name in dates.MonthNames, 0 if there is none.
+// monthOf returns the month with this name in dates.MonthNames, or 0 if there is none.
 func monthOf(word []byte) int {
 	if len(word) < 3 {
 		return 0
@@ -149,7 +150,7 @@ func monthOf(word []byte) int {
 	return dates.MonthNames[string(key[:])]
 }
 
-// clockText is a position in a line that holds a date and a clock.
+// clockText is a position in a line that holds a date and a time.
 type clockText struct {
 	b  []byte
 	at int
@@ -331,7 +332,7 @@ func (c *clockText) month() int {
 	return month
 }
 
-// gap reads the separator between date and clock.
+// gap reads the separator between the date and the time.
 func (c *clockText) gap(h *whatsappHead) bool {
 	space := c.spaces()
 	if !h.clockFirst && c.at < len(c.b) && !textdoc.IsDigit(c.b[c.at]) && c.b[c.at] != ',' {
@@ -342,7 +343,7 @@ func (c *clockText) gap(h *whatsappHead) bool {
 	return c.spaces() || h.comma || space
 }
 
-// eraWord skips the word of an era after a year of four digits: BE, г. The number identifies
+// eraWord skips the word for an era after a four-digit year: BE, г. The number identifies
 // the era (dates.Calendar).
 func (c *clockText) eraWord(h *whatsappHead) {
 	if !h.longYear {
@@ -354,7 +355,7 @@ func (c *clockText) eraWord(h *whatsappHead) {
 	}
 }
 
-// periodBefore reads the word before a clock. A line with an unknown word is still a message,
+// periodBefore reads the word before a time. A line with an unknown word is still a message,
 // with an unreadable time.
 func (c *clockText) periodBefore(h *whatsappHead) bool {
 	word := c.word()
@@ -374,7 +375,7 @@ func (c *clockText) periodBefore(h *whatsappHead) bool {
 	return true
 }
 
-// periodBehind reads the word between a clock and the date that follows it.
+// periodBehind reads the word between a time and the date that follows it.
 func (c *clockText) periodBehind(h *whatsappHead) bool {
 	end := bytes.IndexByte(c.b[c.at:min(len(c.b), c.at+24)], ',')
 	if end <= 0 {
@@ -388,7 +389,7 @@ func (c *clockText) periodBehind(h *whatsappHead) bool {
 	return true
 }
 
-// clockBegins reports whether a clock begins here: a date has no colon.
+// clockBegins reports whether a time begins here: a date has no colon.
 func (c *clockText) clockBegins() bool {
 	at := c.at
 	for at < len(c.b) && at < c.at+2 && textdoc.IsDigit(c.b[at]) {
@@ -425,7 +426,7 @@ func (c *clockText) clock(h *whatsappHead) bool {
 	return true
 }
 
-// word returns the text before the clock's first digit, at most 24 bytes.
+// word returns the text before the first digit of the time, at most 24 bytes.
 func (c *clockText) word() []byte {
 	start := c.at
 	for c.at < len(c.b) && c.at-start < 24 {

@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// TestWhatsAppHeads reads dates and clocks in the forms of phones of many countries.
+// TestWhatsAppHeads reads dates and times in the forms used by phones in many countries.
 func TestWhatsAppHeads(t *testing.T) {
 	for head, want := range map[string]string{
 		"20.1.19, 2:05 e pasdites - ":     "2019-01-20T14:05Z",
@@ -145,7 +145,7 @@ func TestWhatsAppService(t *testing.T) {
 	}
 }
 
-// TestDigitsOfScripts checks the property of Unicode that digitOf relies on.
+// TestDigitsOfScripts checks the property of Unicode on which digitOf relies.
 func TestDigitsOfScripts(t *testing.T) {
 	for digits, want := range map[string]int{"0٠۰०০๐０": 0, "9٩۹९৯๙９": 9, "4٤۴४৪๔４": 4, "a٬½x": -1} {
 		for _, r := range digits {
@@ -156,7 +156,7 @@ func TestDigitsOfScripts(t *testing.T) {
 	}
 }
 
-// TestHoursOfALog reads the nights of clock changes, in a log of each kind.
+// TestHoursOfALog reads the nights of clock changes, in each kind of log.
 func TestHoursOfALog(t *testing.T) {
 	amsterdam, err := time.LoadLocation("Europe/Amsterdam")
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 // TestWhatsAppShared reads the five layouts of the same chat. The expected output of the
 // parser that they come from joins the lines of a message with a space, omits service lines
-// and one message whose colon has no space after it, and lists the newest first.
+// and one message whose colon has no space after it, and lists the newest message first.
 func TestWhatsAppShared(t *testing.T) {
 	var target []struct{ Timestamp, Author, Message string }
 	if err := json.Unmarshal(readertest.ReadFile(t, readertest.Shared(t, "chat-exports", "whatsapp", "target.json")[0]), &target); err != nil {

@@ -2,7 +2,7 @@ package transcript
 
 import "github.com/argus-evidence/argus/internal/reader/textdoc"
 
-// clockWords are the words around a clock, in lower case without dots and spaces: 'a' before
+// clockWords are the words around a time, in lower case without dots and spaces: 'a' before
 // noon, 'p' after it, 'n' around noon (11 is before, 12 and later after it), 'm' midnight, 'e'
 // an evening that may last past midnight, '-' only a joining word. Source: Unicode CLDR, day
 // periods; joining words from the layouts of its date-time patterns.
@@ -31,7 +31,7 @@ var clockWords = map[string]byte{
 	"à": '-', "às": '-', "alas": '-', "klo": '-', "kl": '-', "um": '-', "ore": '-', "в": '-', "at": '-', "ч": '-', "ora": '-', "о": '-', "lúc": '-',
 }
 
-// eraWords are the words after a year of four digits, without dots and in lower case.
+// eraWords are the words after a four-digit year, without dots and in lower case.
 var eraWords = map[string]bool{
 	"be": true, "พศ": true, "ap": true, "ah": true, "ad": true, "ce": true, "г": true, "р": true, "ж": true, "هـش": true, "هش": true,
 }

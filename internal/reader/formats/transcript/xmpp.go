@@ -150,7 +150,7 @@ func xmppMessage(m *argus.Message, e *xmldoc.Element, o reader.Options) (*argus.
 	return m, build.Valid(m)
 }
 
-// xmppWrapper keeps the rest of a wrapper, beside the message in it.
+// xmppWrapper keeps the rest of a wrapper, apart from the message in it.
 func xmppWrapper(m *argus.Message, e, inner *xmldoc.Element) {
 	for _, a := range e.Attrs {
 		switch a.Name {
@@ -166,8 +166,8 @@ func xmppWrapper(m *argus.Message, e, inner *xmldoc.Element) {
 	}
 }
 
-// xmppContent reads the content of a message. One without a body reports something about
-// another, such as a receipt, a reaction or a retraction; or it has a subject.
+// xmppContent reads the content of a message. A message without a body reports something
+// about another message, such as a receipt, a reaction or a retraction, or it has a subject.
 func xmppContent(m *argus.Message, e *xmldoc.Element) {
 	var about []*xmldoc.Element
 	body := false
