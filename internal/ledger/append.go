@@ -36,7 +36,7 @@ func (l *Ledger) append(ctx context.Context, act Act) (entry Entry, err error) {
 	return entry, err
 }
 
-// Hold keeps everybody else from appending while work runs. Work appends only with
+// Hold keeps everybody else from appending while work runs. work must append only with
 // record, which does the same as [Ledger.Append]. argus.ErrLocked, unless work returned
 // it, means that another process held the ledger for too long, and nothing was done.
 func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, error)) error) error {
