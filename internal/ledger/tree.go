@@ -77,7 +77,7 @@ func rootOf(e edge) argus.Hash {
 // nodesAt returns the number of nodes at a level of tiles in a tree of the given size.
 func nodesAt(level int, size uint64) uint64 { return size >> (tileHeight * level) }
 
-// bundles stands for the level of the tiles that hold entries instead of hashes.
+// bundles is the level of the tiles that hold entries instead of hashes.
 const bundles = -1
 
 // tilePath and bundlePath return the file, relative to the ledger, that holds node n of a

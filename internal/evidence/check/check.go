@@ -684,7 +684,7 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *form.Proof, fa
 }
 
 // readsAgain returns the problem with the second record of a reading, or "" if there is
-// none. That record decides which delivery the reading stands in for.
+// none. That record decides which delivery the reading replaces.
 func (v *verifier) readsAgain(d *verifiedDelivery, r *argus.Record) string {
 	if d.open.Seal.Records != 1 || d.open.Seal.Opening.Sort != argus.OpeningReading {
 		return ""

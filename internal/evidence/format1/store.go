@@ -89,9 +89,8 @@ func damage(file string, at int64, err error) error {
 }
 
 // Open opens the evidence of a store and keeps other processes out; if one has the store
-// open, the error is ErrLocked. It reads the headers of all blocks, and the seals, each
-// of which must be signed by one of the keys. The error is ErrDamaged if anything has
-// changed.
+// open, the error is ErrLocked. It reads the headers of all blocks, and the seals, which
+// must all be signed by one of the keys. The error is ErrDamaged if anything has changed.
 func Open(dir string, keys note.Verifiers) (_ *Store, err error) {
 	s := &Store{dir: dir, deliveries: map[argus.DeliveryNumber]*Delivery{}, cache: blockCache{limit: 64 << 20, items: map[int]*list.Element{}}}
 	defer func() {

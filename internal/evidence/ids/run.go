@@ -98,8 +98,8 @@ const (
 func prefixOf(id argus.ID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
 
 // filterBlock returns the words of the filter for an id, and the positions of the id's
-// bits in them: six positions of nine bits each, of which the upper three select the
-// word. Identities are already hashes, so their own bits can be used.
+// bits in them: six positions of nine bits each, whose upper three select the word.
+// Identities are already hashes, so their own bits can be used.
 func filterBlock(filter []uint64, id *argus.ID) (words *[filterWords]uint64, places uint64) {
 	block, _ := bits.Mul64(prefixOf(*id), uint64(len(filter)/filterWords))
 	return (*[filterWords]uint64)(filter[block*filterWords:]), binary.BigEndian.Uint64(id[8:])

@@ -339,7 +339,7 @@ func (s *segment) verify() error {
 	return nil
 }
 
-// timeKey returns a number that sorts like the sent time; 0 stands for an unknown time.
+// timeKey returns a number that sorts like the sent time; 0 means an unknown time.
 func timeKey(t argus.Time) uint64 {
 	if !t.Known() {
 		return 0
